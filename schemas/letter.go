@@ -22,7 +22,8 @@ var Codes = []Code{
 
 // Letter is a record that could not become a row, whole and unchanged, and why.
 type Letter struct {
-	Record  Record // as it failed this time
+	Record  Record      // as it failed this time
+	Origin  Coordinates // where it first stood: Record's own, unless it was redriven
 	Code    Code
 	Message string // one line for a person: what was wrong and where (a JSON path or a byte offset)
 }

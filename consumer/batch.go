@@ -1,0 +1,226 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+)
+
+// permanent is an error that trying the same again cannot mend: the store came back older.
+func permanent(err error) bool { return errors.Is(err, schemas.ErrPositionBehind) }
+
+// batch applies one poll: the store, the view, then letters, rows and offsets in one transaction. It is not cut short
+// by ctx: a shutdown lets it finish, within shutdownGrace; a revoked partition ends it.
+func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
+	began := s.cfg.Now()
+	work, done := s.begin(ctx)
+	defer done()
+
+	moves, err := s.moves(fetches)
+	if err != nil {
+		return s.dropped(work, err)
+	}
+	plan := s.plan(fetches.Records())
+	if err := s.commitStart(work, moves); err != nil {
+		return s.dropped(work, err)
+	}
+	outcome, err := s.write(work, plan, moves)
+	if err != nil {
+		return s.dropped(work, err)
+	}
+	s.owned.applied(moves)
+	s.push(work, outcome, moves)
+
+	letters := append(plan.Letters, plan.Refused(outcome.Refused)...)
+	if !s.refilling(moves) {
+		committed, err := s.finish(work, s.unsent(letters), outcome.Published)
+		if err != nil {
+			return err
+		}
+		if !committed {
+			s.cfg.Log.Info("the group moved on under the batch: it is read again")
+			return nil
+		}
+	}
+	s.owned.readInTurn()
+	s.report(plan, outcome, letters, fetches, began)
+	return nil
+}
+
+// begin makes the context of a batch: ended by a revoke, or by the grace of a shutdown running out.
+func (s *session) begin(ctx context.Context) (work context.Context, done func()) {
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(shutdownGrace, func() { cancel(errors.New("shutting down: the stores did not answer in time")) })
+		context.AfterFunc(work, func() { t.Stop() })
+	})
+	s.mu.Lock()
+	s.cancel = cancel
+	s.mu.Unlock()
+	return work, func() {
+		s.mu.Lock()
+		s.cancel = nil
+		s.mu.Unlock()
+		stop()
+		cancel(nil)
+	}
+}
+
+// dropped ends a batch of which nothing was committed. After a revoke the session goes on: what is still ours is read
+// again from the committed offsets, which is what an aborted transaction does.
+func (s *session) dropped(work context.Context, err error) error {
+	if cause := context.Cause(work); cause != nil {
+		err = cause
+	}
+	if !errors.Is(err, errRevoked) {
+		return fmt.Errorf("batch dropped: %w", err)
+	}
+	if err := s.kafka.Begin(); err != nil {
+		return fmt.Errorf("kafka: begin: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), transactionTimeout)
+	defer cancel()
+	if _, err := s.kafka.End(ctx, kgo.TryAbort); err != nil {
+		return fmt.Errorf("kafka: abort: %w", err)
+	}
+	s.cfg.Log.Info("batch dropped", "reason", err)
+	return nil
+}
+
+// moves are the new positions of the partitions in a poll.
+func (s *session) moves(fetches kgo.Fetches) (moves []schemas.PositionMove, err error) {
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if len(f.Records) == 0 {
+			return
+		}
+		p, ok := s.owned.get(f.Partition)
+		if !ok {
+			err = errRevoked // lost between the poll and here
+			return
+		}
+		next := f.Records[len(f.Records)-1].Offset + 1
+		moves = append(moves, schemas.PositionMove{
+			Position: schemas.Position{Topic: f.Topic, Partition: f.Partition, NextOffset: next},
+			Expected: p.stored,
+		})
+		s.cfg.Observe.Lag(f.Topic, f.Partition, max(f.LastStableOffset-next, 0))
+	})
+	if err == nil && len(moves) > 1 && s.refilling(moves) {
+		err = errMixed
+	}
+	return moves, err
+}
+
+// plan runs the core on every record, spread over the processors, and reduces the poll.
+func (s *session) plan(records []*kgo.Record) Plan {
+	defer s.step("decode", s.cfg.Now())
+	decoded := make([]Decoded, len(records))
+	workers := s.cfg.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	const chunk = 8
+	var wg sync.WaitGroup
+	next := make(chan int, (len(records)+chunk-1)/chunk)
+	for i := 0; i < len(records); i += chunk {
+		next <- i
+	}
+	close(next)
+	for range min(workers, cap(next)) {
+		wg.Go(func() {
+			for from := range next {
+				for i := from; i < min(from+chunk, len(records)); i++ {
+					decoded[i] = decode(records[i], s.cfg.Limits)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return MakePlan(decoded)
+}
+
+func decode(r *kgo.Record, limits features.Limits) Decoded {
+	d := Decoded{Record: RecordOf(r)}
+	d.Change, d.Rejection = features.Transform(d.Record, limits)
+	return d
+}
+
+// RecordOf is a Kafka client's record in our own words. It shares the bytes.
+func RecordOf(r *kgo.Record) schemas.Record {
+	rec := schemas.Record{
+		Coordinates: schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: r.Timestamp.UnixMilli()},
+		Key:         r.Key, Value: r.Value,
+	}
+	if len(r.Headers) > 0 {
+		rec.Headers = make([]schemas.Header, len(r.Headers))
+		for i, h := range r.Headers {
+			rec.Headers[i] = schemas.Header{Key: h.Key, Value: h.Value}
+		}
+	}
+	return rec
+}
+
+// commitStart makes sure that the group has an offset in each partition before the store moves: see partition.
+func (s *session) commitStart(ctx context.Context, moves []schemas.PositionMove) error {
+	start := map[int32]kgo.EpochOffset{}
+	for _, m := range moves {
+		if p, ok := s.owned.get(m.Partition); ok && p.uncommitted {
+			start[m.Partition] = kgo.EpochOffset{Epoch: -1, Offset: p.next}
+		}
+	}
+	if len(start) == 0 {
+		return nil
+	}
+	var failed error
+	s.kafka.Client().CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{s.cfg.Topic: start}, onCommit(&failed))
+	if failed != nil {
+		return fmt.Errorf("committing the start: %w", failed)
+	}
+	s.owned.mu.Lock()
+	defer s.owned.mu.Unlock()
+	for id := range start {
+		if p := s.owned.partitions[id]; p != nil {
+			p.uncommitted = false
+		}
+	}
+	return nil
+}
+
+// write applies the plan to the store, for as long as it takes.
+func (s *session) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (schemas.Outcome, error) {
+	defer s.step("postgres", s.cfg.Now())
+	b := schemas.Batch{Group: s.cfg.Group, Pitches: plan.Pitches, Positions: moves}
+	return retry(ctx, s.Processor, "postgres", func() (schemas.Outcome, error) { return s.store.Apply(ctx, b) })
+}
+
+func (s *session) push(ctx context.Context, outcome schemas.Outcome, moves []schemas.PositionMove) {
+	defer s.step("redis", s.cfg.Now())
+	applied := make([]schemas.Position, len(moves))
+	for i, m := range moves {
+		applied[i] = m.Position
+	}
+	s.view.Push(ctx, outcome.Snapshots, applied)
+}
+
+func (s *session) step(name string, began time.Time) {
+	s.cfg.Observe.Step(name, s.cfg.Now().Sub(began))
+}
+
+func (s *session) report(plan Plan, outcome schemas.Outcome, letters []schemas.Letter, fetches kgo.Fetches, began time.Time) {
+	sum := plan.counts
+	sum.Lost, sum.Took = outcome.Lost, s.cfg.Now().Sub(began)
+	sum.Rows -= len(outcome.Refused)
+	sum.Letters = map[schemas.Code]int{}
+	for _, l := range letters {
+		sum.Letters[l.Code]++
+	}
+	s.cfg.Observe.Batch(sum)
+}

@@ -1,0 +1,232 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/schemas"
+)
+
+// ownership knows the partitions that are ours: where each stands, in Kafka and in the store.
+type ownership struct {
+	*Processor
+	client *kgo.Client
+
+	mu         sync.Mutex
+	partitions map[int32]*partition
+}
+
+// partition is one that we own.
+type partition struct {
+	next int64 // of the next record to apply; invariant: the store holds everything below
+	// stored is the position as we last saw it in the store, ≥ next unless somebody reset the group.
+	stored int64
+	// floor is what Kafka had committed when we took over. Below it the letters are already sent: a store that came
+	// back older is filled again from there without sending them twice, and no offset below it is ever committed.
+	floor int64
+	// uncommitted says that the group has no offset here yet. One must stand before the store moves: else a crash
+	// after the store and before the first commit would lose that batch's letters, as the position alone would be left.
+	uncommitted bool
+}
+
+func newOwnership(p *Processor) *ownership {
+	return &ownership{Processor: p, partitions: map[int32]*partition{}}
+}
+
+// drop forgets partitions that are not ours any more; nil: all of them.
+func (o *ownership) drop(gone []int32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id := range o.partitions {
+		if gone == nil || slices.Contains(gone, id) {
+			delete(o.partitions, id)
+			o.cfg.Observe.Lag(o.cfg.Topic, id, -1)
+		}
+	}
+}
+
+// startOffsets decides where each newly owned partition is read from: at the smaller of what the group committed and
+// what the store holds; with nothing committed, at the store's position; with neither, at the earliest record. It waits
+// for the store: a partition whose position is unknown is not read.
+func (o *ownership) startOffsets(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	committed := fetched[o.cfg.Topic]
+	if len(committed) == 0 {
+		return fetched, nil
+	}
+	ids := make([]int32, 0, len(committed))
+	for id := range committed {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	found, err := retry(ctx, o.Processor, "positions", func() ([]*partition, error) { return o.locate(ctx, ids, committed) })
+	if err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	for i, id := range ids {
+		committed[id] = kgo.NewOffset().At(found[i].next)
+		o.partitions[id] = found[i]
+	}
+	o.mu.Unlock()
+	o.readInTurn() // before the first record of these partitions is read
+	return fetched, nil
+}
+
+// locate asks Kafka for the ends of the partitions, and the store for its positions.
+func (o *ownership) locate(ctx context.Context, ids []int32, committed map[int32]kgo.Offset) ([]*partition, error) {
+	admin := kadm.NewClient(o.client)
+	first, err := admin.ListStartOffsets(ctx, o.cfg.Topic)
+	if err == nil {
+		err = first.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("kafka: first offsets of %s: %w", o.cfg.Topic, err)
+	}
+	last, err := admin.ListEndOffsets(ctx, o.cfg.Topic)
+	if err == nil {
+		err = last.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("kafka: last offsets of %s: %w", o.cfg.Topic, err)
+	}
+	start := make([]schemas.Position, len(ids))
+	for i, id := range ids {
+		begin, _ := first.Lookup(o.cfg.Topic, id)
+		start[i] = schemas.Position{Topic: o.cfg.Topic, Partition: id, NextOffset: begin.Offset}
+	}
+	stored, err := o.store.EnsurePositions(ctx, start)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*partition, len(ids))
+	for i, id := range ids {
+		end, _ := last.Lookup(o.cfg.Topic, id)
+		found[i] = place(committed[id].EpochOffset().Offset, stored[i].NextOffset)
+		if err := o.checkGap(ctx, id, found[i], start[i].NextOffset, end.Offset); err != nil {
+			return nil, err
+		}
+	}
+	o.cfg.Observe.Condition("gap", true, "")
+	return found, nil
+}
+
+// place is the rule of where to read from. A negative committed offset means that there is none.
+func place(committed, stored int64) *partition {
+	if committed < 0 {
+		return &partition{next: stored, stored: stored, floor: stored, uncommitted: true}
+	}
+	return &partition{next: min(committed, stored), stored: stored, floor: committed}
+}
+
+// checkGap refuses to jump over records that are no longer, or not any more, in the topic, unless a person accepted it.
+func (o *ownership) checkGap(ctx context.Context, id int32, p *partition, first, end int64) error {
+	if first <= p.next && p.next <= end {
+		return nil
+	}
+	gap := fmt.Sprintf("%s/%d: the next record to apply is offset %d, but the topic holds %d to %d", o.cfg.Topic, id, p.next, first, end-1)
+	if !o.cfg.AcceptGap {
+		gap += ": what is missing is lost to this group; run with --accept-gap to go on from there"
+		o.cfg.Observe.Condition("gap", false, gap)
+		return fmt.Errorf("%s", gap)
+	}
+	o.cfg.Log.Warn("accepting a gap", "gap", gap, "going on at", first)
+	if err := o.store.SetPosition(ctx, schemas.Position{Topic: o.cfg.Topic, Partition: id, NextOffset: first}); err != nil {
+		return err
+	}
+	*p = partition{next: first, stored: first, floor: first, uncommitted: true}
+	return nil
+}
+
+// behind is the first partition that is being filled again, below what was committed. The lock is held.
+func (o *ownership) behind() (id int32, ok bool) {
+	for _, id := range o.ids() {
+		if p := o.partitions[id]; p.next < p.floor {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+// readInTurn lets a partition that is filled again be read alone, so that no commit mixes what may be committed with
+// what must not; and all of them once it has caught up.
+func (o *ownership) readInTurn() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	topic := o.cfg.Topic
+	var others []int32
+	behind, found := o.behind()
+	for id := range o.partitions {
+		if found && id != behind {
+			others = append(others, id)
+		}
+	}
+	// First pause, then resume: in between nothing is read that must not be.
+	if len(others) > 0 {
+		o.client.PauseFetchPartitions(map[string][]int32{topic: others})
+	}
+	paused := o.client.PauseFetchPartitions(nil)[topic]
+	paused = slices.DeleteFunc(paused, func(id int32) bool { return slices.Contains(others, id) })
+	if len(paused) > 0 {
+		o.client.ResumeFetchPartitions(map[string][]int32{topic: paused})
+	}
+}
+
+func (o *ownership) ids() []int32 {
+	ids := make([]int32, 0, len(o.partitions))
+	for id := range o.partitions {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// get is a copy of what is known of a partition; ok is false when it is not ours.
+func (o *ownership) get(id int32) (p partition, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if at := o.partitions[id]; at != nil {
+		return *at, true
+	}
+	return partition{}, false
+}
+
+// applied notes that the store holds everything below these positions.
+func (o *ownership) applied(moves []schemas.PositionMove) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range moves {
+		if p := o.partitions[m.Partition]; p != nil {
+			p.next, p.stored = m.NextOffset, max(p.stored, m.NextOffset)
+		}
+	}
+}
+
+// retry calls f until it succeeds or ctx ends, with growing pauses: what fails there is ours and passes.
+func retry[T any](ctx context.Context, p *Processor, what string, f func() (T, error)) (T, error) {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 2*time.Second
+	for {
+		v, err := f()
+		if err == nil {
+			p.cfg.Observe.Condition(what, true, "")
+			return v, nil
+		}
+		if ctx.Err() != nil {
+			return v, context.Cause(ctx)
+		}
+		if permanent(err) {
+			return v, err
+		}
+		p.cfg.Observe.Condition(what, false, err.Error())
+		wait := pause.NextBackOff()
+		p.cfg.Log.Warn("waiting to try again", "step", what, "error", err, "after", wait)
+		sleep(ctx, wait)
+	}
+}

@@ -1,0 +1,100 @@
+package consumer
+
+import (
+	"bytes"
+	"slices"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+)
+
+// Decoded is one record of a poll and what the core made of it: a change, or a rejection.
+type Decoded struct {
+	Record    schemas.Record
+	Change    schemas.Change
+	Rejection *features.Rejection
+}
+
+// Plan says what a poll asks for: which versions of which pitches to write, and which records are letters. Every record
+// is in exactly one of the two.
+type Plan struct {
+	// Pitches are sorted by id, each once, as the store wants them.
+	Pitches []schemas.PitchChanges
+	// Letters are in the order of the poll.
+	Letters []schemas.Letter
+
+	writers map[register][]schemas.Record
+	counts  BatchSummary
+}
+
+// register is one version of one register of a pitch. Records with equal versions have equal content.
+type register struct {
+	pitch    schemas.PitchID
+	identify bool
+	version  schemas.Version
+}
+
+// MakePlan reduces a poll. The order of the records does not matter to what is written; only their versions do.
+func MakePlan(decoded []Decoded) Plan {
+	p := Plan{writers: make(map[register][]schemas.Record, len(decoded))}
+	at := make(map[schemas.PitchID]int, len(decoded))
+	for i := range decoded {
+		d := &decoded[i]
+		p.counts.Records++
+		p.counts.Bytes += int64(len(d.Record.Value))
+		if d.Rejection != nil {
+			p.Letters = append(p.Letters, letterOf(d))
+			continue
+		}
+		j, ok := at[d.Change.PitchID]
+		if !ok {
+			j = len(p.Pitches)
+			at[d.Change.PitchID] = j
+			p.Pitches = append(p.Pitches, schemas.PitchChanges{PitchID: d.Change.PitchID})
+		}
+		p.add(&p.Pitches[j], d)
+	}
+	for i := range p.Pitches {
+		slices.SortFunc(p.Pitches[i].Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) })
+	}
+	slices.SortFunc(p.Pitches, func(a, b schemas.PitchChanges) int { return bytes.Compare(a.PitchID[:], b.PitchID[:]) })
+	return p
+}
+
+func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
+	c := d.Change
+	key := register{pitch: c.PitchID, identify: c.Op == schemas.OpIdentify, version: c.Version}
+	again := len(p.writers[key]) > 0
+	p.writers[key] = append(p.writers[key], d.Record)
+	switch c.Op {
+	case schemas.OpIdentify:
+		p.counts.Identifies++
+		if pitch.Identified == nil || c.Version.Compare(pitch.Identified.Version) > 0 {
+			pitch.Identified = &c
+		}
+		return
+	case schemas.OpDelete:
+		p.counts.Deletes++
+	case schemas.OpUpsert:
+		p.counts.Rows++
+	}
+	if !again {
+		pitch.Measured = append(pitch.Measured, c)
+	}
+}
+
+func letterOf(d *Decoded) schemas.Letter {
+	return schemas.Letter{Record: d.Record, Origin: features.Origin(d.Record), Code: d.Rejection.Code, Message: d.Rejection.Error()}
+}
+
+// Refused are the letters of changes that the store will never take: one for each record that carried the version.
+func (p *Plan) Refused(refused []schemas.Refusal) []schemas.Letter {
+	var letters []schemas.Letter
+	for _, r := range refused {
+		key := register{pitch: r.Change.PitchID, identify: r.Change.Op == schemas.OpIdentify, version: r.Change.Version}
+		for _, rec := range p.writers[key] {
+			letters = append(letters, schemas.Letter{Record: rec, Origin: r.Change.Origin, Code: schemas.CodeSinkRejected, Message: r.Reason})
+		}
+	}
+	return letters
+}

@@ -1,0 +1,121 @@
+// Package consumer reads the raw topic and keeps the stores right: poll, decode, plan, apply, commit.
+//
+// The order of one batch is the whole of the promise: first the store of record, then the view that readers see, and
+// only then, in one Kafka transaction, the letters, the rows and the offsets. A crash between any two steps repeats the
+// poll; every step absorbs the repetition.
+package consumer
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/features"
+)
+
+// Config says what to read and how much at a time.
+type Config struct {
+	Topic      string
+	Group      string
+	InstanceID string // one a replica, kept over its restarts; "": a fresh one each start, never fenced, leaves the group
+	// Client are the options of the Kafka client: seed brokers, TLS, SASL, hooks, dialer.
+	Client []kgo.Opt
+	Limits features.Limits
+	// PollMaxRecords bounds a batch; FetchMaxBytes bounds what one broker sends at a time, compressed.
+	PollMaxRecords int   // 0: 2,000
+	FetchMaxBytes  int32 // 0: 16 MiB
+	// LetterMaxBytes is the dead-letter topic's max.message.bytes: what one produced batch may hold. 0: 21 MiB.
+	LetterMaxBytes int32
+	// AcceptGap goes on where records that were not read yet are no longer in the topic.
+	AcceptGap bool
+	// Workers decode side by side; 0: one a processor.
+	Workers int
+	Log     *slog.Logger
+	Observe Observer
+	Now     func() time.Time
+}
+
+// Deadlines of the loop. A killed processor is replaced after the session timeout; its open transaction holds back
+// readers for at most the transaction timeout.
+const (
+	sessionTimeout     = 10 * time.Second
+	rebalanceTimeout   = 30 * time.Second
+	heartbeatInterval  = 2 * time.Second
+	transactionTimeout = 15 * time.Second
+	shutdownGrace      = 8 * time.Second
+)
+
+// Processor is one member of the consumer group.
+type Processor struct {
+	cfg    Config
+	store  Store
+	view   View
+	encode Encoder
+}
+
+// New makes a processor that does nothing until Run.
+func New(cfg Config, store Store, view View, encode Encoder) *Processor {
+	if cfg.PollMaxRecords <= 0 {
+		cfg.PollMaxRecords = 2000
+	}
+	if cfg.FetchMaxBytes <= 0 {
+		cfg.FetchMaxBytes = 16 << 20
+	}
+	if cfg.LetterMaxBytes <= 0 {
+		cfg.LetterMaxBytes = 21 << 20
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = NopObserver{}
+	}
+	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
+}
+
+// Run processes until ctx ends: then it finishes the batch in hand, commits and leaves the group, within ten seconds.
+// It returns nil then, and an error only for what no waiting mends.
+func (p *Processor) Run(ctx context.Context) error {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
+	for ctx.Err() == nil {
+		began := p.cfg.Now()
+		err := p.session(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		var fatal *fatalError
+		if errors.As(err, &fatal) {
+			return fatal.err
+		}
+		if p.cfg.Now().Sub(began) > time.Minute {
+			pause.Reset()
+		}
+		wait := pause.NextBackOff()
+		p.cfg.Log.Warn("starting over from the committed offsets", "reason", err, "after", wait)
+		sleep(ctx, wait)
+	}
+	return nil
+}
+
+// fatalError is what no waiting mends.
+type fatalError struct{ err error }
+
+func (e *fatalError) Error() string { return e.err.Error() }
+func (e *fatalError) Unwrap() error { return e.err }
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

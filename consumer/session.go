@@ -1,0 +1,141 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// session is one membership in the group, from joining to leaving. An error that the loop cannot place ends it, and a
+// new one starts from what is committed.
+type session struct {
+	*Processor
+	kafka *kgo.GroupTransactSession
+	owned *ownership
+
+	mu     sync.Mutex
+	cancel context.CancelCauseFunc // ends the wait for a store of the batch in hand; nil between batches
+}
+
+var (
+	errRevoked = errors.New("a partition of the batch was revoked")
+	errMixed   = errors.New("a poll mixes a partition that is filled again with others")
+)
+
+// session polls and applies until ctx ends or something is wrong with the membership.
+func (p *Processor) session(ctx context.Context) (err error) {
+	s := &session{Processor: p}
+	s.owned = newOwnership(p)
+	if s.kafka, err = kgo.NewGroupTransactSession(s.options()...); err != nil {
+		return &fatalError{fmt.Errorf("kafka: %w", err)}
+	}
+	s.owned.client = s.kafka.Client()
+	defer s.close()
+	for ctx.Err() == nil {
+		fetches := s.kafka.PollRecords(ctx, p.cfg.PollMaxRecords)
+		if ctx.Err() != nil || fetches.IsClientClosed() {
+			break // nothing of this poll was applied: it is polled again by the next owner
+		}
+		if err := s.fetchErrors(fetches); err != nil {
+			return err
+		}
+		if fetches.NumRecords() == 0 {
+			continue
+		}
+		if err := s.batch(ctx, fetches); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) options() []kgo.Opt {
+	cfg := &s.cfg
+	id := cfg.InstanceID
+	opts := append([]kgo.Opt{},
+		kgo.ConsumerGroup(cfg.Group),
+		kgo.ConsumeTopics(cfg.Topic),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.DisableAutoCommit(),
+		kgo.ConsumeStartOffset(kgo.NoResetOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.HeartbeatInterval(heartbeatInterval),
+		kgo.RebalanceTimeout(rebalanceTimeout),
+		kgo.TransactionTimeout(transactionTimeout),
+		kgo.FetchMaxBytes(cfg.FetchMaxBytes),
+		kgo.FetchMaxPartitionBytes(max(cfg.FetchMaxBytes/4, 1<<20)),
+		kgo.MaxConcurrentFetches(1),
+		kgo.ProducerBatchMaxBytes(cfg.LetterMaxBytes),
+		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
+		kgo.ProducerLinger(0),
+		kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()),
+		kgo.OnPartitionsAssigned(s.onAssigned),
+		kgo.OnPartitionsRevoked(s.onRevoked),
+		kgo.OnPartitionsLost(s.onRevoked),
+		kgo.AdjustFetchOffsetsFn(s.owned.startOffsets),
+	)
+	if id == "" {
+		id = uuid.NewString()
+	} else {
+		opts = append(opts, kgo.InstanceID(id))
+	}
+	opts = append(opts, kgo.TransactionalID(cfg.Group+"/"+id))
+	return append(opts, cfg.Client...)
+}
+
+// close leaves the group; a processor with an instance id keeps its place there until the session times out, so that a
+// restart of it moves no partition.
+func (s *session) close() {
+	s.kafka.Close()
+	s.owned.drop(nil)
+}
+
+func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
+	if len(added[s.cfg.Topic]) > 0 {
+		s.cfg.Log.Info("partitions assigned", "topic", s.cfg.Topic, "partitions", added[s.cfg.Topic])
+		s.view.Kick()
+	}
+	s.cfg.Observe.Condition("assigned", true, "")
+}
+
+// onRevoked cancels the batch in hand: whatever it still waits for, its offsets cannot be committed any more. The
+// stores may have taken it or not; the partition's next owner does it again.
+func (s *session) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	if len(gone[s.cfg.Topic]) == 0 {
+		return
+	}
+	s.cfg.Log.Info("partitions revoked", "topic", s.cfg.Topic, "partitions", gone[s.cfg.Topic])
+	s.mu.Lock()
+	if s.cancel != nil {
+		s.cancel(errRevoked)
+	}
+	s.mu.Unlock()
+	s.owned.drop(gone[s.cfg.Topic])
+	s.owned.readInTurn()
+}
+
+// fetchErrors sorts what a poll brought beside records. A fetch may carry records and an error together: the records
+// count, and the error is looked at first only where it ends the session.
+func (s *session) fetchErrors(fetches kgo.Fetches) error {
+	for _, e := range fetches.Errors() {
+		var loss *kgo.ErrDataLoss
+		switch {
+		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
+			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
+		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
+			errors.Is(e.Err, kerr.TransactionalIDAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
+			s.cfg.Observe.Condition("kafka", false, e.Err.Error())
+			return fmt.Errorf("kafka refuses this processor: %w", e.Err)
+		default:
+			s.cfg.Log.Warn("fetch failed, trying again", "topic", e.Topic, "partition", e.Partition, "error", e.Err)
+		}
+	}
+	return nil
+}

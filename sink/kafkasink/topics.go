@@ -1,0 +1,165 @@
+package kafkasink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// Topic is what one topic should be.
+type Topic struct {
+	Name        string
+	Partitions  int32
+	Replication int16             // −1: the broker's default
+	Configs     map[string]string // by Kafka's names
+}
+
+// TopicsConfig says what the three topics should be.
+type TopicsConfig struct {
+	Raw, Rows, Dead string
+	Partitions      int32 // of each; 0: 6
+	Replication     int16 // 0: the broker's default
+	MaxMessageBytes int   // of the raw topic, as sent (compressed); 0: 20 MiB
+}
+
+// headroom is how much larger a letter may be than its record: headers.
+const headroom = 1 << 20
+
+// Topics are the raw topic (the archive that replays read: nothing is ever deleted from it), the rows (the last state of
+// each pitch), and the letters, which must take every raw record with more headers.
+func Topics(c TopicsConfig) []Topic {
+	if c.Partitions <= 0 {
+		c.Partitions = 6
+	}
+	if c.Replication == 0 {
+		c.Replication = -1
+	}
+	if c.MaxMessageBytes <= 0 {
+		c.MaxMessageBytes = 20 << 20
+	}
+	topic := func(name string, configs map[string]string) Topic {
+		return Topic{Name: name, Partitions: c.Partitions, Replication: c.Replication, Configs: configs}
+	}
+	topics := []Topic{
+		topic(c.Raw, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": strconv.Itoa(c.MaxMessageBytes)}),
+		topic(c.Dead, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": strconv.Itoa(c.MaxMessageBytes + headroom)}),
+	}
+	if c.Rows != "" {
+		topics = append(topics, topic(c.Rows, map[string]string{"cleanup.policy": "compact"}))
+	}
+	return topics
+}
+
+// TopicState is what EnsureTopics found or did.
+type TopicState struct {
+	Topic       Topic
+	Created     bool
+	Missing     bool     // not there, and not created because only a check was asked for
+	Differences []string // what is there and is not as it should be; nothing is changed
+}
+
+// EnsureTopics creates what is missing and says what differs; it changes no topic that is there. With checkOnly nothing
+// is created.
+func EnsureTopics(ctx context.Context, admin *kadm.Client, topics []Topic, checkOnly bool) ([]TopicState, error) {
+	names := make([]string, len(topics))
+	for i, t := range topics {
+		names[i] = t.Name
+	}
+	there, err := admin.ListTopics(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: listing topics: %w", err)
+	}
+	var states []TopicState
+	for _, t := range topics {
+		state := TopicState{Topic: t}
+		detail := there[t.Name]
+		switch {
+		case detail.Err == nil && len(detail.Partitions) > 0:
+			if state.Differences, err = differences(ctx, admin, t, detail); err != nil {
+				return nil, err
+			}
+		case checkOnly:
+			state.Missing = true
+		default:
+			if state.Created, err = create(ctx, admin, t); err != nil {
+				return nil, err
+			}
+		}
+		states = append(states, state)
+	}
+	return states, nil
+}
+
+func create(ctx context.Context, admin *kadm.Client, t Topic) (created bool, err error) {
+	configs := map[string]*string{}
+	for k, v := range t.Configs {
+		configs[k] = &v
+	}
+	_, err = admin.CreateTopic(ctx, t.Partitions, t.Replication, configs, t.Name)
+	if errors.Is(err, kerr.TopicAlreadyExists) { // another one was faster
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("kafka: creating topic %s: %w", t.Name, err)
+	}
+	return true, nil
+}
+
+func differences(ctx context.Context, admin *kadm.Client, want Topic, have kadm.TopicDetail) ([]string, error) {
+	var diffs []string
+	if n := int32(len(have.Partitions)); n != want.Partitions {
+		diffs = append(diffs, fmt.Sprintf("partitions: %d, want %d", n, want.Partitions))
+	}
+	if n := have.Partitions.NumReplicas(); want.Replication > 0 && n != int(want.Replication) {
+		diffs = append(diffs, fmt.Sprintf("replication: %d, want %d", n, want.Replication))
+	}
+	configs, err := admin.DescribeTopicConfigs(ctx, want.Name)
+	if err == nil {
+		_, err = configs.On(want.Name, nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("kafka: settings of topic %s: %w", want.Name, err)
+	}
+	has := map[string]string{}
+	rc, _ := configs.On(want.Name, nil)
+	for _, c := range rc.Configs {
+		has[c.Key] = c.MaybeValue()
+	}
+	for _, key := range slices.Sorted(maps.Keys(want.Configs)) {
+		if has[key] != want.Configs[key] {
+			diffs = append(diffs, fmt.Sprintf("%s: %s, want %s", key, has[key], want.Configs[key]))
+		}
+	}
+	return diffs, nil
+}
+
+// MaxMessageBytes is how large a batch the topic takes, as the broker counts it.
+func MaxMessageBytes(ctx context.Context, admin *kadm.Client, topic string) (int32, error) {
+	configs, err := admin.DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return 0, fmt.Errorf("kafka: settings of topic %s: %w", topic, err)
+	}
+	rc, err := configs.On(topic, nil)
+	if err != nil {
+		return 0, fmt.Errorf("kafka: settings of topic %s: %w", topic, err)
+	}
+	if rc.Err != nil {
+		return 0, fmt.Errorf("kafka: settings of topic %s: %w", topic, rc.Err)
+	}
+	for _, c := range rc.Configs {
+		if c.Key == "max.message.bytes" {
+			n, err := strconv.ParseInt(c.MaybeValue(), 10, 32)
+			if err != nil {
+				return 0, fmt.Errorf("kafka: max.message.bytes of topic %s: %w", topic, err)
+			}
+			return int32(n), nil
+		}
+	}
+	return 0, fmt.Errorf("kafka: topic %s has no max.message.bytes", topic)
+}

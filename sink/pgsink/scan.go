@@ -1,0 +1,106 @@
+package pgsink
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"pitchstream/schemas"
+)
+
+// statsRow receives the sums of one group, in the order in which every statement returns them.
+type statsRow struct {
+	pitches, swings, whiffs, contacts, hardHits int64
+	exitCount, batCount, attackCount            int64
+	exitSum, batSum, attackSum                  float64
+	exitMax, batMax                             *float64
+	lastID                                      *[16]byte
+	lastTime                                    *time.Time
+	lastResult, lastAction                      *string
+	lastExit                                    *float64
+	types                                       []string
+	typePitches, typeSwings, typeWhiffs         []int64
+}
+
+// into are the destinations of a row: the keys, then the sums.
+func (s *statsRow) into(keys ...any) []any {
+	return append(keys,
+		&s.pitches, &s.swings, &s.whiffs, &s.contacts, &s.hardHits,
+		&s.exitCount, &s.exitSum, &s.exitMax, &s.batCount, &s.batSum, &s.batMax, &s.attackCount, &s.attackSum,
+		&s.lastID, &s.lastTime, &s.lastResult, &s.lastAction, &s.lastExit,
+		&s.types, &s.typePitches, &s.typeSwings, &s.typeWhiffs)
+}
+
+// stats are the aggregates of those sums, nil where no row stands.
+func (s *statsRow) stats() *schemas.Stats {
+	if s.pitches == 0 {
+		return nil
+	}
+	st := &schemas.Stats{
+		Pitches: s.pitches, SwingCount: s.swings, WhiffCount: s.whiffs, ContactCount: s.contacts, HardHitCount: s.hardHits,
+		WhiffRatePct:       schemas.WhiffRatePct(s.whiffs, s.swings),
+		MaxExitVelocityMPH: schemas.FromPointer(s.exitMax), AvgExitVelocityMPH: mean(s.exitSum, s.exitCount),
+		MaxBatSpeedMPH: schemas.FromPointer(s.batMax), AvgBatSpeedMPH: mean(s.batSum, s.batCount),
+		AvgAttackAngleDeg: mean(s.attackSum, s.attackCount),
+		ByPitchType:       make(map[string]schemas.TypeCounts, len(s.types)),
+		LastPitch: &schemas.LastPitch{
+			PitchID: *s.lastID, EventTime: schemas.TimeMSOf(*s.lastTime),
+			PitchResult: textOf(s.lastResult), PitchAction: textOf(s.lastAction), ExitVelocityMPH: schemas.FromPointer(s.lastExit),
+		},
+	}
+	for i, name := range s.types {
+		st.ByPitchType[name] = schemas.TypeCounts{Pitches: s.typePitches[i], Swings: s.typeSwings[i], Whiffs: s.typeWhiffs[i]}
+	}
+	return st
+}
+
+func mean(sum float64, n int64) schemas.Opt[float64] {
+	if n == 0 {
+		return schemas.Opt[float64]{}
+	}
+	return schemas.Some(sum / float64(n))
+}
+
+func textOf(p *string) schemas.Text {
+	if p == nil {
+		return ""
+	}
+	return schemas.Text(*p)
+}
+
+// scanRow reads one row of standing_rows.sql.
+func scanRow(rows pgx.Rows) (*schemas.StoredRow, error) {
+	var (
+		r                                schemas.StoredRow
+		id                               [16]byte
+		game, date, venue                *string
+		pitchType, result, action        *string
+		swingConfidence, speedConfidence *string
+		batter, pitcher, team            *int64
+		inning, balls, strikes, outs     *int16
+		speed, spin, exit, hitSpin       *float64
+		launch, spray, attack, batSpeed  *float64
+		eventTime, processedAt           time.Time
+	)
+	err := rows.Scan(&id, &game, &date, &venue, &batter, &pitcher, &team, &inning, &balls, &strikes, &outs,
+		&pitchType, &result, &action, &speed, &spin, &exit, &hitSpin, &launch, &spray,
+		&r.IsSwing, &r.IsContact, &r.IsWhiff, &swingConfidence, &attack, &batSpeed, &speedConfidence,
+		&r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &r.Issues,
+		&eventTime, &r.Revision, &r.RecordTSMS, &r.SourceTopic, &r.SourcePartition, &r.SourceOffset, &r.CoreVersion, &r.Build, &processedAt)
+	if err != nil {
+		return nil, err
+	}
+	r.PitchID = id
+	r.GamePK, r.GameDate, r.Venue = textOf(game), textOf(date), textOf(venue)
+	r.PitchType, r.PitchResult, r.PitchAction = textOf(pitchType), textOf(result), textOf(action)
+	r.SwingConfidence, r.SpeedConfidence = textOf(swingConfidence), textOf(speedConfidence)
+	ids := identifiers(batter, pitcher, team)
+	r.BatterID, r.PitcherID, r.TeamID = ids.BatterID, ids.PitcherID, ids.TeamID
+	r.Inning, r.Balls, r.Strikes, r.Outs = schemas.FromPointer(inning), schemas.FromPointer(balls), schemas.FromPointer(strikes), schemas.FromPointer(outs)
+	r.PitchSpeedMPH, r.SpinRateRPM = schemas.FromPointer(speed), schemas.FromPointer(spin)
+	r.ExitVelocityMPH, r.HitSpinRPM = schemas.FromPointer(exit), schemas.FromPointer(hitSpin)
+	r.LaunchAngleDeg, r.SprayAngleDeg = schemas.FromPointer(launch), schemas.FromPointer(spray)
+	r.AttackAngleDeg, r.BatSpeedMPH = schemas.FromPointer(attack), schemas.FromPointer(batSpeed)
+	r.EventTime, r.ProcessedAt = schemas.TimeMSOf(eventTime), schemas.TimeMSOf(processedAt)
+	return &r, nil
+}

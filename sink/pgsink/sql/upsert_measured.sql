@@ -1,0 +1,49 @@
+-- The measured registers of a batch, sorted by pitch so that two processors lock in the same order, at most one version
+-- a pitch. A greater version replaces; an equal one rewrites unless a newer core wrote what stands; a lower one changes
+-- nothing and returns nothing. previous_* keep what the row counted for until now, read while it is locked.
+INSERT INTO pitch_registers AS r (
+    pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time, deleted,
+    game_pk, game_date, venue, measured_batter_id, measured_pitcher_id, measured_team_id, inning, balls,
+    strikes, outs, pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph,
+    hit_spin_rpm, launch_angle_deg, spray_angle_deg, is_swing, is_contact, is_whiff, swing_confidence, attack_angle_deg,
+    bat_speed_mph, speed_confidence, bat_samples, ball_samples, duplicate_samples, issues,
+    core_version, build, processed_at)
+SELECT m.pitch_id, m.revision, m.record_ts_ms, m.source_offset, m.source_partition, m.source_topic, m.event_time, m.deleted,
+       m.game_pk, m.game_date::date, m.venue, m.measured_batter_id, m.measured_pitcher_id, m.measured_team_id, m.inning, m.balls,
+       m.strikes, m.outs, m.pitch_type, m.pitch_result, m.pitch_action, m.pitch_speed_mph, m.spin_rate_rpm, m.exit_velocity_mph,
+       m.hit_spin_rpm, m.launch_angle_deg, m.spray_angle_deg, m.is_swing, m.is_contact, m.is_whiff, m.swing_confidence, m.attack_angle_deg,
+       m.bat_speed_mph, m.speed_confidence, m.bat_samples, m.ball_samples, m.duplicate_samples, string_to_array(m.issues, ';'),
+       $39::int, $40::text, $41::timestamptz
+FROM unnest(
+    $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::timestamptz[], $8::boolean[],
+    $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::smallint[], $16::smallint[],
+    $17::smallint[], $18::smallint[], $19::text[], $20::text[], $21::text[], $22::float8[], $23::float8[], $24::float8[],
+    $25::float8[], $26::float8[], $27::float8[], $28::boolean[], $29::boolean[], $30::boolean[], $31::text[], $32::float8[],
+    $33::float8[], $34::text[], $35::int[], $36::int[], $37::int[], $38::text[]
+) AS m(
+    pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time, deleted,
+    game_pk, game_date, venue, measured_batter_id, measured_pitcher_id, measured_team_id, inning, balls,
+    strikes, outs, pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph,
+    hit_spin_rpm, launch_angle_deg, spray_angle_deg, is_swing, is_contact, is_whiff, swing_confidence, attack_angle_deg,
+    bat_speed_mph, speed_confidence, bat_samples, ball_samples, duplicate_samples, issues)
+ORDER BY m.pitch_id
+ON CONFLICT (pitch_id) DO UPDATE SET
+    revision = excluded.revision, record_ts_ms = excluded.record_ts_ms, source_offset = excluded.source_offset, source_partition = excluded.source_partition,
+    source_topic = excluded.source_topic, event_time = excluded.event_time, deleted = excluded.deleted, game_pk = excluded.game_pk,
+    game_date = excluded.game_date, venue = excluded.venue, measured_batter_id = excluded.measured_batter_id, measured_pitcher_id = excluded.measured_pitcher_id,
+    measured_team_id = excluded.measured_team_id, inning = excluded.inning, balls = excluded.balls, strikes = excluded.strikes,
+    outs = excluded.outs, pitch_type = excluded.pitch_type, pitch_result = excluded.pitch_result, pitch_action = excluded.pitch_action,
+    pitch_speed_mph = excluded.pitch_speed_mph, spin_rate_rpm = excluded.spin_rate_rpm, exit_velocity_mph = excluded.exit_velocity_mph, hit_spin_rpm = excluded.hit_spin_rpm,
+    launch_angle_deg = excluded.launch_angle_deg, spray_angle_deg = excluded.spray_angle_deg, is_swing = excluded.is_swing, is_contact = excluded.is_contact,
+    is_whiff = excluded.is_whiff, swing_confidence = excluded.swing_confidence, attack_angle_deg = excluded.attack_angle_deg, bat_speed_mph = excluded.bat_speed_mph,
+    speed_confidence = excluded.speed_confidence, bat_samples = excluded.bat_samples, ball_samples = excluded.ball_samples, duplicate_samples = excluded.duplicate_samples,
+    issues = excluded.issues, core_version = excluded.core_version, build = excluded.build, processed_at = excluded.processed_at,
+    previous_batter_id = r.batter_id, previous_game_pk = r.game_pk
+WHERE r.revision IS NULL
+   OR (excluded.revision, excluded.record_ts_ms, excluded.source_offset, excluded.source_partition)
+    > (r.revision, r.record_ts_ms, r.source_offset, r.source_partition)
+   OR ((excluded.revision, excluded.record_ts_ms, excluded.source_offset, excluded.source_partition)
+     = (r.revision, r.record_ts_ms, r.source_offset, r.source_partition)
+       AND excluded.core_version >= r.core_version)
+RETURNING pitch_id, batter_id, coalesce(game_pk, ''), previous_batter_id, coalesce(previous_game_pk, ''),
+          identified_batter_id, identified_pitcher_id, identified_team_id
