@@ -48,6 +48,7 @@ func statement(name string) string {
 }
 
 var (
+	sqlLockPitches      = statement("lock_pitches")
 	sqlUpsertMeasured   = statement("upsert_measured")
 	sqlUpsertIdentified = statement("upsert_identified")
 	sqlMovePositions    = statement("move_positions")

@@ -136,3 +136,17 @@ func (s *Sink) StandingRows(ctx context.Context, ids []schemas.PitchID) ([]schem
 	}
 	return out, rows.Err()
 }
+
+// Rows answers every row that stands, sorted by pitch. It reads them all into memory: for tests and small schemas.
+func (s *Sink) Rows(ctx context.Context) ([]schemas.StoredRow, error) {
+	var ids []schemas.PitchID
+	rows, err := s.pool.Query(ctx, `SELECT pitch_id FROM pitches`)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: rows: %w", hideSecret(err))
+	}
+	var id [16]byte
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { ids = append(ids, id); return nil }); err != nil {
+		return nil, fmt.Errorf("postgres: rows: %w", err)
+	}
+	return s.StandingRows(ctx, ids)
+}

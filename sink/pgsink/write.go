@@ -17,6 +17,7 @@ func (t *transaction) writeAll() error {
 	b := &pgx.Batch{}
 	b.Queue("begin")
 	t.queuePositions(b)
+	t.queueLocks(b)
 	for _, chunk := range chunks(newest(t.batch.Pitches), chunkRows) {
 		t.queueMeasured(b, chunk)
 	}
@@ -29,6 +30,7 @@ func (t *transaction) writeApart() error {
 	b := &pgx.Batch{}
 	b.Queue("begin")
 	t.queuePositions(b)
+	t.queueLocks(b)
 	t.queueIdentified(b)
 	if err := t.send(b); err != nil {
 		return err
@@ -145,6 +147,18 @@ func (t *transaction) queuePositions(b *pgx.Batch) {
 		}
 		return nil
 	})
+}
+
+// queueLocks is needed only where the batch writes both registers.
+func (t *transaction) queueLocks(b *pgx.Batch) {
+	ids, identifies := make([][16]byte, len(t.batch.Pitches)), false
+	for i, p := range t.batch.Pitches {
+		ids[i] = p.PitchID
+		identifies = identifies || p.Identified != nil
+	}
+	if identifies {
+		b.Queue(sqlLockPitches, ids)
+	}
 }
 
 func (t *transaction) queueMeasured(b *pgx.Batch, set []candidate) {

@@ -1,0 +1,254 @@
+// Package memsink is the store of record in memory: the strict twin of Postgres for tests that need faults and
+// schedules which real servers do not give. It refuses what the contract forbids, and can fail at every step, before it
+// takes effect and after.
+package memsink
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+)
+
+// Store holds registers, aggregates and positions, and the view that readers see.
+type Store struct {
+	// Before and After are asked at each step ("apply", "push", "positions"); an error from Before comes back with
+	// nothing done, one from After with everything done.
+	Before, After func(step string) error
+	// Refuse names the changes that this store will never take, and why; "" takes it.
+	Refuse      func(schemas.Change) string
+	CoreVersion int32
+	Build       string
+	Now         func() time.Time
+
+	mu        sync.Mutex
+	registers map[schemas.PitchID]*register
+	batters   map[int64]*batter
+	positions map[position]int64
+	view      View
+	clock     int64
+}
+
+// register is what is known of one pitch.
+type register struct {
+	measured    *schemas.Change
+	identified  *schemas.Change
+	coreVersion int32
+	provenance  schemas.Provenance
+}
+
+type batter struct {
+	seq, prev int64
+	games     map[string]int64 // every game ever touched: the seq of its last change; "" for rows without a game
+}
+
+type position struct {
+	topic     string
+	partition int32
+}
+
+// New is an empty store of core version 1.
+func New() *Store {
+	ok := func(string) error { return nil }
+	return &Store{
+		Before: ok, After: ok, Refuse: func(schemas.Change) string { return "" }, CoreVersion: 1, Build: "test", Now: time.Now,
+		registers: map[schemas.PitchID]*register{}, batters: map[int64]*batter{}, positions: map[position]int64{},
+		view: View{Batters: map[int64]schemas.Stats{}, Games: map[features.BatterGame]schemas.Stats{}, Applied: map[int32]int64{}, seqs: map[string]int64{}},
+	}
+}
+
+// Apply writes a batch as Postgres does; see pgsink.Sink.Apply.
+func (s *Store) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return schemas.Outcome{}, err
+	}
+	if err := s.Before("apply"); err != nil {
+		return schemas.Outcome{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mustBeReduced(b)
+	for _, m := range b.Positions {
+		if stored, ok := s.positions[position{m.Topic, m.Partition}]; !ok || stored < m.Expected {
+			return schemas.Outcome{}, schemas.ErrPositionBehind
+		}
+	}
+	out := s.write(b)
+	for _, m := range b.Positions {
+		p := position{m.Topic, m.Partition}
+		s.positions[p] = max(s.positions[p], m.NextOffset)
+	}
+	return out, s.After("apply")
+}
+
+// mustBeReduced panics on a batch that Postgres would refuse or write wrongly: that is the caller's bug.
+func mustBeReduced(b schemas.Batch) {
+	for i, p := range b.Pitches {
+		if i > 0 && slices.Compare(b.Pitches[i-1].PitchID[:], p.PitchID[:]) >= 0 {
+			panic(fmt.Sprintf("memsink: pitches not sorted, each once: %v after %v", p.PitchID, b.Pitches[i-1].PitchID))
+		}
+		for j, c := range p.Measured {
+			if j > 0 && p.Measured[j-1].Version.Compare(c.Version) <= 0 {
+				panic(fmt.Sprintf("memsink: versions of %v are not newest first, each once", p.PitchID))
+			}
+			if c.PitchID != p.PitchID || c.Op == schemas.OpIdentify || (c.Op == schemas.OpUpsert) != (c.Row != nil) {
+				panic(fmt.Sprintf("memsink: not a measured change of %v: %+v", p.PitchID, c))
+			}
+		}
+	}
+}
+
+func (s *Store) write(b schemas.Batch) (out schemas.Outcome) {
+	touched := map[features.BatterGame]bool{}
+	for _, p := range b.Pitches {
+		r := s.registers[p.PitchID]
+		if r == nil {
+			r = &register{}
+			s.registers[p.PitchID] = r
+		}
+		was, stood := s.row(r)
+		measured := s.writeMeasured(r, p, &out)
+		identified := s.writeIdentified(r, p, &out)
+		if !measured && !identified {
+			continue
+		}
+		now, stands := s.row(r)
+		touch(touched, was, stood)
+		touch(touched, now, stands)
+		if measured || stands {
+			out.Published = append(out.Published, published(p.PitchID, r, now, stands))
+		}
+	}
+	out.Snapshots = s.snapshots(touched)
+	return out
+}
+
+func (s *Store) writeMeasured(r *register, p schemas.PitchChanges, out *schemas.Outcome) bool {
+	for i, c := range p.Measured {
+		if why := s.Refuse(c); why != "" {
+			out.Refused = append(out.Refused, schemas.Refusal{Change: c, Reason: why})
+			continue
+		}
+		rest := len(p.Measured) - i - 1
+		out.Lost += rest
+		if r.measured != nil {
+			order := c.Version.Compare(r.measured.Version)
+			if order < 0 || order == 0 && s.CoreVersion < r.coreVersion {
+				out.Lost++
+				return false
+			}
+		}
+		r.measured, r.coreVersion = &c, s.CoreVersion
+		r.provenance = schemas.ProvenanceOf(c, s.CoreVersion, s.Build, schemas.TimeMSOf(s.Now()))
+		return true
+	}
+	return false
+}
+
+func (s *Store) writeIdentified(r *register, p schemas.PitchChanges, out *schemas.Outcome) bool {
+	c := p.Identified
+	if c == nil {
+		return false
+	}
+	if r.identified != nil && c.Version.Compare(r.identified.Version) < 0 {
+		out.Lost++
+		return false
+	}
+	r.identified = c
+	return true
+}
+
+// row is the row that stands of a register.
+func (s *Store) row(r *register) (schemas.StoredRow, bool) {
+	if r.measured == nil || r.measured.Op == schemas.OpDelete {
+		return schemas.StoredRow{}, false
+	}
+	row := schemas.StoredRow{Row: *r.measured.Row, Provenance: r.provenance}
+	if r.identified != nil {
+		over(&row.BatterID, r.identified.IDs.BatterID)
+		over(&row.PitcherID, r.identified.IDs.PitcherID)
+		over(&row.TeamID, r.identified.IDs.TeamID)
+	}
+	return row, true
+}
+
+func over(measured *schemas.Opt[int64], named schemas.Opt[int64]) {
+	if named.Present {
+		*measured = named
+	}
+}
+
+func touch(touched map[features.BatterGame]bool, row schemas.StoredRow, stands bool) {
+	if stands && row.BatterID.Present {
+		touched[features.BatterGame{BatterID: row.BatterID.Value, GamePK: string(row.GamePK)}] = true
+	}
+}
+
+func published(id schemas.PitchID, r *register, row schemas.StoredRow, stands bool) schemas.Published {
+	p := schemas.Published{PitchID: id, Version: r.measured.Version}
+	if stands {
+		p.Row = &row
+	}
+	return p
+}
+
+// standing are the rows that stand, sorted by pitch.
+func (s *Store) standing() (rows []schemas.StoredRow) {
+	for _, id := range slices.SortedFunc(maps.Keys(s.registers), func(a, b schemas.PitchID) int { return slices.Compare(a[:], b[:]) }) {
+		if row, ok := s.row(s.registers[id]); ok {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// snapshots computes the touched batters from all rows, with the plain reference.
+func (s *Store) snapshots(touched map[features.BatterGame]bool) []schemas.Snapshot {
+	games := map[int64][]string{}
+	for g := range touched {
+		games[g.BatterID] = append(games[g.BatterID], g.GamePK)
+	}
+	if len(games) == 0 {
+		return nil
+	}
+	batters, byGame := features.Fold(s.standing())
+	var out []schemas.Snapshot
+	for _, id := range slices.Sorted(maps.Keys(games)) {
+		b := s.batters[id]
+		if b == nil {
+			b = &batter{games: map[string]int64{}}
+			s.batters[id] = b
+		}
+		s.clock++
+		b.prev, b.seq = b.seq, s.clock
+		slices.Sort(games[id])
+		for _, game := range games[id] {
+			b.games[game] = b.seq
+		}
+		out = append(out, s.snapshot(id, b, games[id], batters, byGame))
+	}
+	return out
+}
+
+func (s *Store) snapshot(id int64, b *batter, games []string, batters map[int64]schemas.Stats, byGame map[features.BatterGame]schemas.Stats) schemas.Snapshot {
+	snap := schemas.Snapshot{BatterID: id, Seq: b.seq, PrevSeq: b.prev, UpdatedAt: schemas.TimeMSOf(s.Now())}
+	if st, ok := batters[id]; ok {
+		snap.Stats = &st
+	}
+	for _, game := range games {
+		if game == "" {
+			continue
+		}
+		g := schemas.GameStats{GamePK: game, Seq: b.games[game]}
+		if st, ok := byGame[features.BatterGame{BatterID: id, GamePK: game}]; ok {
+			g.Stats = &st
+		}
+		snap.Games = append(snap.Games, g)
+	}
+	return snap
+}

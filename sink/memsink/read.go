@@ -1,0 +1,159 @@
+package memsink
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+)
+
+// View is what readers of the projection see: absolute states, each fenced by its sequence number.
+type View struct {
+	Batters map[int64]schemas.Stats
+	Games   map[features.BatterGame]schemas.Stats
+	Applied map[int32]int64
+
+	seqs map[string]int64
+}
+
+// Rows are the rows that stand, sorted by pitch.
+func (s *Store) Rows(context.Context) ([]schemas.StoredRow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.standing(), nil
+}
+
+// EnsurePositions is pgsink's.
+func (s *Store) EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error) {
+	if err := s.Before("positions"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]schemas.Position, len(start))
+	for i, p := range start {
+		key := position{p.Topic, p.Partition}
+		if _, ok := s.positions[key]; !ok {
+			s.positions[key] = p.NextOffset
+		}
+		out[i] = schemas.Position{Topic: p.Topic, Partition: p.Partition, NextOffset: s.positions[key]}
+	}
+	return out, s.After("positions")
+}
+
+// Positions is pgsink's.
+func (s *Store) Positions(_ context.Context, topic string) (map[int32]int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[int32]int64{}
+	for p, next := range s.positions {
+		if p.topic == topic {
+			out[p.partition] = next
+		}
+	}
+	return out, nil
+}
+
+// SetPosition is pgsink's.
+func (s *Store) SetPosition(_ context.Context, p schemas.Position) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.positions[position{p.Topic, p.Partition}] = p.NextOffset
+	return nil
+}
+
+// BatterSeqs is pgsink's.
+func (s *Store) BatterSeqs(context.Context) ([]schemas.BatterSeq, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batters, _ := features.Fold(s.standing())
+	var out []schemas.BatterSeq
+	for _, id := range slices.Sorted(maps.Keys(s.batters)) {
+		_, standing := batters[id]
+		out = append(out, schemas.BatterSeq{BatterID: id, Seq: s.batters[id].seq, Standing: standing})
+	}
+	return out, nil
+}
+
+// BatterSnapshots is pgsink's.
+func (s *Store) BatterSnapshots(_ context.Context, ids []int64) ([]schemas.Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batters, byGame := features.Fold(s.standing())
+	var out []schemas.Snapshot
+	for _, id := range ids {
+		if b := s.batters[id]; b != nil {
+			snap := s.snapshot(id, b, slices.Sorted(maps.Keys(b.games)), batters, byGame)
+			snap.PrevSeq = 0
+			out = append(out, snap)
+		}
+	}
+	return out, nil
+}
+
+// Push is the projection: a state is written only over a lower sequence number. Like Redis' keeper it fails nobody; a
+// push that a hook fails is mended at once from the store, as the keeper would a moment later.
+func (s *Store) Push(_ context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
+	if s.Before("push") == nil {
+		s.mu.Lock()
+		s.project(snapshots)
+		for _, p := range applied {
+			s.view.Applied[p.Partition] = max(s.view.Applied[p.Partition], p.NextOffset)
+		}
+		s.mu.Unlock()
+		if s.After("push") == nil {
+			return
+		}
+	}
+	s.Kick()
+}
+
+// Kick compares the whole view with the store, and mends it.
+func (s *Store) Kick() {
+	s.mu.Lock()
+	ids := slices.Sorted(maps.Keys(s.batters))
+	s.mu.Unlock()
+	snapshots, _ := s.BatterSnapshots(context.Background(), ids)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.project(snapshots)
+}
+
+func (s *Store) project(snapshots []schemas.Snapshot) {
+	for _, snap := range snapshots {
+		if s.newer(fmt.Sprint(snap.BatterID), snap.Seq) {
+			put(s.view.Batters, snap.BatterID, snap.Stats)
+		}
+		for _, g := range snap.Games {
+			if s.newer(fmt.Sprint(snap.BatterID, "/", g.GamePK), g.Seq) {
+				put(s.view.Games, features.BatterGame{BatterID: snap.BatterID, GamePK: g.GamePK}, g.Stats)
+			}
+		}
+	}
+}
+
+func (s *Store) newer(key string, seq int64) bool {
+	if seq < s.view.seqs[key] {
+		return false
+	}
+	s.view.seqs[key] = seq
+	return true
+}
+
+func put[K comparable](m map[K]schemas.Stats, key K, st *schemas.Stats) {
+	if st == nil {
+		delete(m, key)
+		return
+	}
+	m[key] = *st
+}
+
+// View is a copy of what readers see.
+func (s *Store) View() View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return View{Batters: maps.Clone(s.view.Batters), Games: maps.Clone(s.view.Games), Applied: maps.Clone(s.view.Applied)}
+}

@@ -1,0 +1,114 @@
+package pgsink
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+	"pitchstream/sink/sinktest"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// open is a migrated sink on a database of its own.
+func open(t *testing.T) *Sink {
+	t.Helper()
+	s, err := Open(Config{URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	_, err = s.Migrate(context.Background())
+	require.NoError(t, err)
+	return s
+}
+
+func TestMigratingTwiceDoesNothing(t *testing.T) {
+	s := open(t)
+	again, err := s.Migrate(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, again)
+	require.NoError(t, s.Ping(t.Context()))
+}
+
+func TestEveryColumnHasAComment(t *testing.T) {
+	s := open(t)
+	rows, err := s.pool.Query(t.Context(), `
+		SELECT c.relname || '.' || a.attname
+		FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+		WHERE c.relnamespace = 'pitchstream'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped
+		  AND col_description(c.oid, a.attnum) IS NULL`)
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		require.NoError(t, rows.Scan(&name))
+		t.Errorf("%s has no comment", name)
+	}
+	require.NoError(t, rows.Err())
+}
+
+func TestThePitchesViewHasTheColumnsOfTheDictionary(t *testing.T) {
+	s := open(t)
+	for table, want := range map[string][]schemas.Column{
+		"pitches":           schemas.StoredColumns,
+		"batter_stats":      schemas.StatsColumns,
+		"batter_game_stats": schemas.StatsColumns,
+	} {
+		have := map[string]string{}
+		rows, err := s.pool.Query(t.Context(), `SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'pitchstream' AND table_name = $1`, table)
+		require.NoError(t, err)
+		for rows.Next() {
+			var name, kind string
+			require.NoError(t, rows.Scan(&name, &kind))
+			have[name] = kind
+		}
+		require.NoError(t, rows.Err())
+		long := map[string]string{"int": "integer", "float8": "double precision", "timestamptz": "timestamp with time zone", "text[]": "ARRAY"}
+		for _, c := range want {
+			kind := c.SQL
+			if l, ok := long[kind]; ok {
+				kind = l
+			}
+			require.Equal(t, kind, have[c.Name], "%s.%s", table, c.Name)
+		}
+	}
+}
+
+func TestASchemaNameThatIsNoNameIsRefused(t *testing.T) {
+	_, err := Open(Config{URL: "postgres://localhost/x", Schema: `a"; DROP`})
+	require.ErrorContains(t, err, `want a lower-case name`)
+}
+
+func TestAnErrorNeverShowsThePassword(t *testing.T) {
+	_, err := Open(Config{URL: "postgres://user:hush@localhost:badport/x", Schema: "pitchstream"})
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "hush")
+}
+
+func TestTheSuiteOfEveryStore(t *testing.T) {
+	sinktest.Exercise(t, func(t *testing.T) sinktest.Fixture {
+		first := open(t)
+		return sinktest.Fixture{
+			Open: func(t *testing.T, core int32) sinktest.Store {
+				cfg := first.cfg
+				cfg.CoreVersion = core
+				s, err := Open(cfg)
+				require.NoError(t, err)
+				t.Cleanup(s.Close)
+				return s
+			},
+			Refuse: func(t *testing.T, venue string) { refuseVenue(t, first, venue) },
+		}
+	})
+}
+
+// refuseVenue makes rows bad: a trigger that raises, as a constraint that somebody added would.
+func refuseVenue(t *testing.T, s *Sink, venue string) {
+	t.Helper()
+	_, err := s.pool.Exec(t.Context(), `
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'this venue is not allowed: %', NEW.venue; END $$;
+		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.venue = '`+venue+`') EXECUTE FUNCTION refuse()`)
+	require.NoError(t, err)
+}

@@ -1,0 +1,335 @@
+package sinktest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+)
+
+// Store is what the suite exercises: the writing side, and enough of the reading side to look at everything.
+type Store interface {
+	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
+	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
+	Positions(ctx context.Context, topic string) (map[int32]int64, error)
+	SetPosition(ctx context.Context, p schemas.Position) error
+	Rows(ctx context.Context) ([]schemas.StoredRow, error) // standing, sorted by pitch
+	BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error)
+	BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error)
+}
+
+// Fixture makes fresh stores over one empty database, and makes rows bad.
+type Fixture struct {
+	// Open gives a store of that core version over the fixture's database.
+	Open func(t *testing.T, coreVersion int32) Store
+	// Refuse makes the database refuse, from now on, every row with this venue.
+	Refuse func(t *testing.T, venue string)
+}
+
+// Exercise runs the suite; fresh makes a fixture over an empty database of its own.
+func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
+	for name, story := range map[string]func(*testing.T, Fixture){
+		"any order with any repetition ends in the same state":  anyOrder,
+		"several at once end in the same state":                 atOnce,
+		"snapshots in any order give readers the last state":    snapshotsProject,
+		"the same batch again changes nothing":                  again,
+		"an older core does not rewrite what a newer one wrote": olderCore,
+		"a refused version leaves its predecessor standing":     predecessorStands,
+		"a store that came back older refuses the batch":        cameBackOlder,
+		"a position never moves back":                           neverBack,
+		"a cancelled batch changes nothing":                     cancelled,
+		"an identify is published with the whole row":           identifyPublishes,
+		"an empty batch moves the position":                     emptyBatch,
+	} {
+		t.Run(name, func(t *testing.T) { story(t, fresh(t)) })
+	}
+}
+
+func anyOrder(t *testing.T, f Fixture) {
+	w := NewWorld(7, 12)
+	changes := w.Changes(300)
+	s := f.Open(t, 1)
+	for _, b := range w.Batches(w.Shuffled(changes)) {
+		mustApply(t, s, b)
+	}
+	RequireState(t, s, changes)
+}
+
+func atOnce(t *testing.T, f Fixture) {
+	w := NewWorld(8, 12)
+	changes := w.Changes(240)
+	var orders [][]schemas.Batch
+	for range 4 {
+		orders = append(orders, w.Batches(w.Shuffled(changes)))
+	}
+	s := f.Open(t, 1)
+	var wg sync.WaitGroup
+	for _, batches := range orders {
+		wg.Go(func() {
+			for _, b := range batches {
+				if _, err := s.Apply(t.Context(), b); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	RequireState(t, s, changes)
+}
+
+// snapshotsProject plays the snapshots of concurrent batches to a reader in the worst order, newest first.
+func snapshotsProject(t *testing.T, f Fixture) {
+	w := NewWorld(9, 12)
+	changes := w.Changes(200)
+	s := f.Open(t, 1)
+	var snapshots []schemas.Snapshot
+	previous := map[int64]int64{}
+	for _, b := range w.Batches(changes) {
+		for _, snap := range mustApply(t, s, b).Snapshots {
+			require.Greater(t, snap.Seq, previous[snap.BatterID], "sequence numbers rise")
+			require.Equal(t, previous[snap.BatterID], snap.PrevSeq, "each names the one before")
+			previous[snap.BatterID] = snap.Seq
+			snapshots = append(snapshots, snap)
+		}
+	}
+	slices.Reverse(snapshots)
+	wantBatters, wantGames := features.Fold(features.Resolve(changes))
+	batters, games := Project(snapshots)
+	requireSame(t, wantBatters, batters, "batters")
+	requireSame(t, wantGames, games, "batter-games")
+}
+
+func again(t *testing.T, f Fixture) {
+	w := NewWorld(10, 6)
+	changes := w.Changes(40)
+	s := f.Open(t, 1)
+	first := mustApply(t, s, BatchOf(changes...))
+	second := mustApply(t, s, BatchOf(changes...))
+	require.Equal(t, first.Lost, second.Lost)
+	requireSame(t, published(first), published(second), "what is published")
+	require.Len(t, second.Snapshots, len(first.Snapshots), "a repetition refreshes readers too: the first may not have reached them")
+	RequireState(t, s, changes)
+}
+
+func olderCore(t *testing.T, f Fixture) {
+	w := NewWorld(11, 1)
+	upsert := w.Upsert(0, 1)
+	newer := mustApply(t, f.Open(t, 2), BatchOf(upsert))
+	require.Len(t, newer.Published, 1)
+
+	old := upsert
+	row := *upsert.Row
+	row.Venue = "as the older core saw it"
+	old.Row = &row
+	lost := mustApply(t, f.Open(t, 1), BatchOf(old))
+	require.Empty(t, lost.Published)
+	require.Equal(t, 1, lost.Lost)
+	RequireState(t, f.Open(t, 1), []schemas.Change{upsert})
+}
+
+func predecessorStands(t *testing.T, f Fixture) {
+	w := NewWorld(12, 1)
+	var changes []schemas.Change
+	for i := range 40 {
+		changes = append(changes, w.Upsert(i, 1))
+	}
+	good, bad := changes[23], w.Upsert(23, 2)
+	bad.Row.Venue = "bad"
+	f.Refuse(t, "bad")
+	s := f.Open(t, 1)
+	out := mustApply(t, s, BatchOf(append(changes, bad)...))
+	require.Len(t, out.Refused, 1)
+	require.Equal(t, bad.Version, out.Refused[0].Change.Version)
+	require.NotEmpty(t, out.Refused[0].Reason)
+	require.NotContains(t, out.Refused[0].Reason, "\n")
+	require.Len(t, out.Published, 40)
+	require.Equal(t, 0, out.Lost)
+	RequireState(t, s, changes)
+	require.Equal(t, good.Version, publishedOf(t, out, good.PitchID).Version)
+}
+
+func cameBackOlder(t *testing.T, f Fixture) {
+	w := NewWorld(13, 3)
+	s := f.Open(t, 1)
+	p := schemas.Position{Topic: "t", NextOffset: 100}
+	require.NoError(t, s.SetPosition(t.Context(), p))
+	changes := w.Changes(10)
+	_, err := s.Apply(t.Context(), At(BatchOf(changes...), 101, 150))
+	require.ErrorIs(t, err, schemas.ErrPositionBehind)
+	RequireState(t, s, nil)
+	_, err = s.Apply(t.Context(), At(BatchOf(changes...), 100, 150))
+	require.NoError(t, err)
+	RequireState(t, s, changes)
+}
+
+func neverBack(t *testing.T, f Fixture) {
+	s := f.Open(t, 1)
+	start := []schemas.Position{{Topic: "t", NextOffset: 5}}
+	got, err := s.EnsurePositions(t.Context(), start)
+	require.NoError(t, err)
+	require.Equal(t, start, got)
+	mustApply(t, s, At(schemas.Batch{Group: "g"}, 5, 50))
+	mustApply(t, s, At(schemas.Batch{Group: "g"}, 5, 20)) // another processor, late
+	got, err = s.EnsurePositions(t.Context(), start)
+	require.NoError(t, err)
+	require.Equal(t, int64(50), got[0].NextOffset)
+	positions, err := s.Positions(t.Context(), "t")
+	require.NoError(t, err)
+	require.Equal(t, map[int32]int64{0: 50}, positions)
+}
+
+func cancelled(t *testing.T, f Fixture) {
+	s := f.Open(t, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Apply(ctx, BatchOf(NewWorld(14, 3).Changes(5)...))
+	require.ErrorIs(t, err, context.Canceled)
+	RequireState(t, s, nil)
+}
+
+func identifyPublishes(t *testing.T, f Fixture) {
+	w := NewWorld(15, 1)
+	s := f.Open(t, 1)
+	upsert := w.Upsert(0, 1)
+	upsert.Row.BatterID = schemas.Some[int64](1)
+	identify := schemas.Change{Op: schemas.OpIdentify, PitchID: upsert.PitchID, Version: upsert.Version, Origin: upsert.Origin, EventTime: upsert.EventTime,
+		IDs: schemas.Identifiers{BatterID: schemas.Some[int64](2), TeamID: schemas.Some[int64](9)}}
+
+	require.Empty(t, mustApply(t, s, BatchOf(identify)).Published, "an identify makes no row")
+	out := mustApply(t, s, BatchOf(upsert))
+	require.Equal(t, schemas.Some[int64](2), publishedOf(t, out, upsert.PitchID).Row.BatterID)
+
+	identify.Version.Revision++
+	identify.IDs = schemas.Identifiers{PitcherID: schemas.Some[int64](7)}
+	out = mustApply(t, s, BatchOf(identify))
+	row := publishedOf(t, out, upsert.PitchID).Row
+	require.Equal(t, schemas.Some[int64](1), row.BatterID, "each identify replaces the one before as a whole")
+	require.Equal(t, upsert.Row.TeamID, row.TeamID)
+	require.Equal(t, schemas.Some[int64](7), row.PitcherID)
+	require.Equal(t, []int64{1, 2}, batterIDs(out.Snapshots), "who had the pitch, and who has it")
+}
+
+func emptyBatch(t *testing.T, f Fixture) {
+	s := f.Open(t, 1)
+	require.NoError(t, s.SetPosition(t.Context(), schemas.Position{Topic: "t", NextOffset: 3}))
+	out := mustApply(t, s, At(schemas.Batch{Group: "g"}, 3, 4))
+	require.Empty(t, out.Published)
+	require.Empty(t, out.Snapshots)
+}
+
+// RequireState holds the whole of a store against the plain models: rows, aggregates, what has gone.
+func RequireState(t *testing.T, s Store, changes []schemas.Change) {
+	t.Helper()
+	want := features.Resolve(changes)
+	rows, err := s.Rows(t.Context())
+	require.NoError(t, err)
+	requireSame(t, withoutWriter(want), withoutWriter(rows), "rows")
+
+	seqs, err := s.BatterSeqs(t.Context())
+	require.NoError(t, err)
+	var ids []int64
+	for _, b := range seqs {
+		ids = append(ids, b.BatterID)
+	}
+	snapshots, err := s.BatterSnapshots(t.Context(), ids)
+	require.NoError(t, err)
+	wantBatters, wantGames := features.Fold(want)
+	batters, games := Project(snapshots)
+	requireSame(t, wantBatters, batters, "batters")
+	requireSame(t, wantGames, games, "batter-games")
+	for i, b := range seqs {
+		_, stands := wantBatters[b.BatterID]
+		require.Equal(t, stands, b.Standing, "batter %d", b.BatterID)
+		require.Equal(t, b.Seq, snapshots[i].Seq)
+	}
+}
+
+// Project is a reader: it keeps the state of the greatest sequence number, whatever order they come in.
+func Project(snapshots []schemas.Snapshot) (map[int64]schemas.Stats, map[features.BatterGame]schemas.Stats) {
+	batters, games := map[int64]schemas.Stats{}, map[features.BatterGame]schemas.Stats{}
+	batterSeq, gameSeq := map[int64]int64{}, map[features.BatterGame]int64{}
+	for _, s := range snapshots {
+		keep(batters, batterSeq, s.BatterID, s.Seq, s.Stats)
+		for _, g := range s.Games {
+			keep(games, gameSeq, features.BatterGame{BatterID: s.BatterID, GamePK: g.GamePK}, g.Seq, g.Stats)
+		}
+	}
+	return batters, games
+}
+
+func keep[K comparable](states map[K]schemas.Stats, seqs map[K]int64, key K, seq int64, st *schemas.Stats) {
+	if seq < seqs[key] {
+		return
+	}
+	seqs[key] = seq
+	delete(states, key)
+	if st != nil {
+		states[key] = *st
+	}
+}
+
+// Upsert is a measured change of the i-th pitch, at that revision.
+func (w *World) Upsert(i int, revision int64) schemas.Change {
+	for {
+		if c := w.change(); c.Op == schemas.OpUpsert {
+			c.PitchID, c.Row.PitchID, c.Version.Revision = PitchID(i), PitchID(i), revision
+			return c
+		}
+	}
+}
+
+func mustApply(t *testing.T, s Store, b schemas.Batch) schemas.Outcome {
+	t.Helper()
+	out, err := s.Apply(t.Context(), b)
+	require.NoError(t, err)
+	return out
+}
+
+func withoutWriter(rows []schemas.StoredRow) []schemas.StoredRow {
+	out := slices.Clone(rows)
+	for i := range out {
+		out[i].CoreVersion, out[i].Build, out[i].ProcessedAt = 0, "", 0
+	}
+	return out
+}
+
+func published(out schemas.Outcome) (rows []schemas.StoredRow) {
+	for _, p := range out.Published {
+		row := schemas.StoredRow{Row: schemas.Row{PitchID: p.PitchID}}
+		if p.Row != nil {
+			row = *p.Row
+		}
+		rows = append(rows, row)
+	}
+	return withoutWriter(rows)
+}
+
+func publishedOf(t *testing.T, out schemas.Outcome, id schemas.PitchID) schemas.Published {
+	t.Helper()
+	i := slices.IndexFunc(out.Published, func(p schemas.Published) bool { return p.PitchID == id })
+	require.GreaterOrEqual(t, i, 0, "pitch %v is not published", id)
+	return out.Published[i]
+}
+
+func batterIDs(snapshots []schemas.Snapshot) (ids []int64) {
+	for _, s := range snapshots {
+		ids = append(ids, s.BatterID)
+	}
+	return ids
+}
+
+// requireSame compares everything exactly, save averages: 1e-9 relative, as their sums may be taken in any order.
+func requireSame[T any](t *testing.T, want, got T, what string) {
+	t.Helper()
+	if d := cmp.Diff(want, got, cmpopts.EquateApprox(1e-9, 1e-9), cmpopts.EquateEmpty()); d != "" {
+		t.Fatalf("%s differ (-want +got):\n%s", what, d)
+	}
+}

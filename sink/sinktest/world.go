@@ -1,0 +1,121 @@
+// Package sinktest is the one suite that every store passes: real Postgres and the strict in-memory twin alike.
+package sinktest
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"pitchstream/schemas"
+)
+
+// World makes changes of a few pitches, so that they meet: corrections, deletes, other batters, other games, identifies
+// before and after, in every order. The same seed makes the same changes.
+type World struct {
+	rnd     *rand.Rand
+	pitches int
+	offset  int64
+}
+
+// NewWorld is a world of so many pitches.
+func NewWorld(seed uint64, pitches int) *World {
+	return &World{rnd: rand.New(rand.NewPCG(seed, 1)), pitches: pitches}
+}
+
+// Changes are n new changes, each at coordinates of its own in topic "t".
+func (w *World) Changes(n int) []schemas.Change {
+	out := make([]schemas.Change, n)
+	for i := range out {
+		out[i] = w.change()
+	}
+	return out
+}
+
+// PitchID is the identity of the world's i-th pitch.
+func PitchID(i int) schemas.PitchID {
+	var id schemas.PitchID
+	copy(id[:], fmt.Sprintf("%016d", i))
+	return id
+}
+
+func (w *World) change() schemas.Change {
+	w.offset++
+	id := PitchID(w.rnd.IntN(w.pitches))
+	ts := 1_700_000_000_000 + w.rnd.Int64N(5)
+	c := schemas.Change{
+		PitchID: id,
+		Version: schemas.Version{Revision: w.rnd.Int64N(3), TimestampMS: ts, Offset: w.offset, Partition: int32(w.rnd.IntN(2))},
+		// Few distinct times, so that the last pitch is often decided by the version.
+		EventTime: schemas.TimeMS(1_700_000_000_000 + 1000*w.rnd.Int64N(3)),
+	}
+	c.Origin = schemas.Coordinates{Topic: "t", Partition: c.Version.Partition, Offset: c.Version.Offset, TimestampMS: ts}
+	switch w.rnd.IntN(10) {
+	case 0:
+		c.Op = schemas.OpDelete
+	case 1, 2:
+		c.Op = schemas.OpIdentify
+		c.IDs = schemas.Identifiers{BatterID: w.batter(), PitcherID: schemas.Some(w.rnd.Int64N(3))}
+	default:
+		c.Row = w.row(id)
+	}
+	return c
+}
+
+func (w *World) batter() schemas.Opt[int64] {
+	if w.rnd.IntN(4) == 0 {
+		return schemas.Opt[int64]{}
+	}
+	return schemas.Some(600_000 + w.rnd.Int64N(4))
+}
+
+func (w *World) row(id schemas.PitchID) *schemas.Row {
+	r := &schemas.Row{
+		PitchID: id, BatterID: w.batter(), GamePK: pick(w, "", "", "716404", "716405", "a game\tof 'quotes' ⚾"), GameDate: pick(w, "", "2024-09-28"),
+		Venue: pick(w, "", "Wrigley Field"), Balls: schemas.Some(int16(w.rnd.IntN(5))),
+		PitchType:   pick(w, "", "", "Slider", "Sinker", schemas.UnknownPitchType),
+		PitchResult: pick(w, "", schemas.ResultStrike, schemas.ResultBall), PitchAction: pick(w, "", "Foul", "Called"),
+		PitchSpeedMPH: w.measure(50, 110), ExitVelocityMPH: w.measure(60, 125), LaunchAngleDeg: w.measure(-90, 90),
+		IsSwing: w.rnd.IntN(2) == 0, BatSamples: int32(w.rnd.IntN(400)), Issues: []string{},
+	}
+	r.IsContact = r.ExitVelocityMPH.Present || r.PitchAction == "Foul"
+	r.IsWhiff = r.IsSwing && !r.IsContact
+	if r.IsSwing {
+		r.SwingConfidence = pick(w, schemas.SwingConfirmed, schemas.SwingSuspected)
+		r.SpeedConfidence = pick(w, schemas.SpeedReliable, schemas.SpeedQuestionable)
+		r.AttackAngleDeg, r.BatSpeedMPH = w.measure(-45, 45), w.measure(0, 120)
+	}
+	if w.rnd.IntN(3) == 0 {
+		r.Issues = []string{"balls:type", "outs:range"}
+	}
+	return r
+}
+
+func (w *World) measure(low, high float64) schemas.Opt[float64] {
+	if w.rnd.IntN(3) == 0 {
+		return schemas.Opt[float64]{}
+	}
+	return schemas.Some(low + (high-low)*w.rnd.Float64())
+}
+
+func pick(w *World, words ...schemas.Text) schemas.Text { return words[w.rnd.IntN(len(words))] }
+
+// Batches cuts changes into batches of random sizes, as polls would, with positions that move along topic "t".
+func (w *World) Batches(changes []schemas.Change) (batches []schemas.Batch) {
+	for len(changes) > 0 {
+		n := min(1+w.rnd.IntN(12), len(changes))
+		batches = append(batches, BatchOf(changes[:n]...))
+		changes = changes[n:]
+	}
+	return batches
+}
+
+// Shuffled are the changes in another order, some of them twice.
+func (w *World) Shuffled(changes []schemas.Change) []schemas.Change {
+	out := append([]schemas.Change(nil), changes...)
+	for _, c := range changes {
+		if w.rnd.IntN(4) == 0 {
+			out = append(out, c)
+		}
+	}
+	w.rnd.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
