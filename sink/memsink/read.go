@@ -157,3 +157,12 @@ func (s *Store) View() View {
 	defer s.mu.Unlock()
 	return View{Batters: maps.Clone(s.view.Batters), Games: maps.Clone(s.view.Games), Applied: maps.Clone(s.view.Applied)}
 }
+
+// Restore empties the store as a restore from an empty backup would; the view keeps what it had.
+func (s *Store) Restore() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.registers)
+	clear(s.batters)
+	clear(s.positions)
+}

@@ -1,0 +1,25 @@
+//go:build synctests
+
+package consumer
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const virtualTime = true
+
+// bubble runs a test in virtual time: waiting for a session to time out costs nothing. The tag also makes the Kafka
+// client use locks that the virtual clock understands.
+func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
+
+// network connects client and cluster in memory: real sockets would hold the virtual clock.
+func network() (kfake.Opt, kgo.Opt) {
+	var n kfake.VirtualNetwork
+	return kfake.ListenFn(n.Listen), kgo.Dialer(n.DialContext)
+}
+
+var ports = kfake.Ports(19092)

@@ -1,0 +1,182 @@
+package consumer
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+func TestABatchGoesThroughEverything(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.produce(newScorer(1).records(200)...)
+		w := tn.start()
+		tn.waitCommitted()
+		w.halt()
+		tn.requireBooks()
+	})
+}
+
+func TestReadingAgainFromTheStartChangesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.produce(newScorer(2).records(100)...)
+		w := tn.start()
+		tn.waitCommitted()
+		w.halt()
+		rows, _ := tn.store.Rows(t.Context())
+		view := tn.store.View()
+		tn.resetGroup()
+		require.EqualValues(t, 100, tn.lag())
+		w = tn.start()
+		tn.waitCommitted()
+		w.halt()
+		again, _ := tn.store.Rows(t.Context())
+		same(t, "rows", withoutWriter(rows), withoutWriter(again))
+		same(t, "batters", view.Batters, tn.store.View().Batters)
+		same(t, "batter-games", view.Games, tn.store.View().Games)
+	})
+}
+
+// Four processors come and go while records arrive: every rebalance takes a batch out of somebody's hands.
+func TestProcessorsComeAndGo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		s := newScorer(3)
+		var workers []*worker
+		for range 4 {
+			tn.produce(s.records(60)...)
+			workers = append(workers, tn.start())
+		}
+		for _, w := range workers[:3] {
+			tn.produce(s.records(60)...)
+			w.halt()
+		}
+		tn.waitCommitted()
+		workers[3].halt()
+		tn.requireBooks()
+	})
+}
+
+func TestShutdownFinishesTheBatchInHand(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		inHand, goOn := make(chan struct{}), make(chan struct{})
+		first := true
+		tn.store.Before = func(step string) error {
+			if step == "apply" && first {
+				first = false
+				close(inHand)
+				<-goOn
+			}
+			return nil
+		}
+		for _, r := range newScorer(4).records(20) {
+			r.Partition = 0
+			tn.produce(r)
+		}
+		w := tn.start()
+		<-inHand
+		w.stop()
+		close(goOn)
+		<-w.done
+		require.NoError(t, w.err)
+		require.Greater(t, tn.committedAt(0), int64(0), "the batch in hand was committed")
+		tn.start()
+		tn.waitCommitted()
+		tn.requireBooks()
+	})
+}
+
+// The store fails before and after it took effect, and the view too: nothing is lost, nothing counted twice.
+func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		n := 0
+		fail := func(every int) func(string) error {
+			return func(string) error {
+				if n++; n%every == 0 {
+					return assert.AnError
+				}
+				return nil
+			}
+		}
+		tn.store.Before, tn.store.After = fail(3), fail(4)
+		tn.produce(newScorer(5).records(150)...)
+		w := tn.start()
+		tn.waitCommitted()
+		w.halt()
+		tn.requireBooks()
+	})
+}
+
+func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.store.Refuse = func(c schemas.Change) string {
+			if c.Version.Revision == 2 {
+				return "refused by the test"
+			}
+			return ""
+		}
+		pitch := func(revision, mph string) schemas.Record {
+			return schemas.Record{Key: []byte("1"), Headers: []schemas.Header{{Key: "revision", Value: []byte(revision)}},
+				Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001","speed":{"mph":` + mph + `}}}}`)}
+		}
+		tn.produce(pitch("1", "91"), pitch("2", "92"))
+		w := tn.start()
+		tn.waitCommitted()
+		w.halt()
+		rows, _ := tn.store.Rows(t.Context())
+		require.Len(t, rows, 1)
+		require.Equal(t, schemas.Some(91.0), rows[0].PitchSpeedMPH)
+		same(t, "letters", map[string]int{"0/1 sink_rejected": 1}, tn.letters())
+	})
+}
+
+// The store is replaced by an older copy while the processor runs: what it lost is read again, and no letter twice.
+func TestAStoreThatCameBackOlderIsFilledAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		s := newScorer(6)
+		tn.produce(s.records(80)...)
+		tn.start()
+		tn.waitCommitted()
+		tn.store.Restore()
+		tn.produce(s.records(10)...)
+		tn.waitFor("filled again", func() bool {
+			at, _ := tn.store.Positions(t.Context(), rawTopic)
+			return tn.lag() == 0 && at[0] == tn.committedAt(0) && at[1] == tn.committedAt(1) && at[2] == tn.committedAt(2)
+		})
+		tn.requireBooks()
+	})
+}
+
+func TestAGapIsNamedAndNotJumpedOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		s := newScorer(7)
+		tn.produce(s.records(60)...)
+		w := tn.start()
+		tn.waitCommitted()
+		w.halt()
+		more := s.records(60)
+		tn.produce(more...)
+		at := tn.committedAt(1)
+		require.NoError(t, tn.cluster.DeleteRecords(rawTopic, 1, at+2))
+
+		w = tn.start()
+		tn.waitFor("the gap is named", func() bool { return w.told.reason("gap") != "" })
+		require.Contains(t, w.told.reason("gap"), "pitches.raw/1")
+		require.Contains(t, w.told.reason("gap"), "--accept-gap")
+		w.halt()
+		require.Equal(t, at, tn.committedAt(1))
+
+		w = tn.start(func(c *Config) { c.AcceptGap = true })
+		tn.waitCommitted()
+		w.halt()
+	})
+}

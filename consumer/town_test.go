@@ -1,0 +1,387 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+	"pitchstream/sink/kafkasink"
+	"pitchstream/sink/memsink"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	rawTopic   = "pitches.raw"
+	rowsTopic  = "pitches.rows"
+	deadTopic  = "pitches.dead"
+	group      = "pitchstream"
+	partitions = 3
+)
+
+// uncompressed keeps zstd's decoders out of the virtual clock: the garbage collector ends them from outside.
+var uncompressed = kgo.ProducerBatchCompression(kgo.NoCompression())
+
+// town is a whole stream in one process: a cluster in memory, a store in memory, and what was sent.
+type town struct {
+	t       *testing.T
+	cluster *kfake.Cluster
+	dial    kgo.Opt
+	client  *kgo.Client
+	store   *memsink.Store
+	events  *events
+	sent    []schemas.Record
+}
+
+// events lets a test wait for what happens instead of sleeping.
+type events struct {
+	mu      sync.Mutex
+	changed chan struct{}
+}
+
+func (e *events) note() {
+	e.mu.Lock()
+	close(e.changed)
+	e.changed = make(chan struct{})
+	e.mu.Unlock()
+}
+
+func (e *events) next() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.changed
+}
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	listen, dial := network()
+	cluster, err := kfake.NewCluster(ports, listen, kfake.SeedTopics(partitions, rawTopic, rowsTopic, deadTopic),
+		kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "1000", "group.initial.rebalance.delay.ms": "0"}))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	tn := &town{t: t, cluster: cluster, dial: dial, store: memsink.New(), events: &events{changed: make(chan struct{})}}
+	tn.client = tn.newClient()
+	t.Cleanup(tn.client.Close)
+	return tn
+}
+
+func (tn *town) newClient(opts ...kgo.Opt) *kgo.Client {
+	tn.t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), tn.dial,
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), uncompressed}, opts...)...)
+	require.NoError(tn.t, err)
+	return cl
+}
+
+// worker is one processor of the group. kill is kill -9: nothing it does from then on reaches anybody.
+type worker struct {
+	tn     *town
+	dead   atomic.Bool
+	cut    context.Context // ended by kill: its connections close with it
+	kill   context.CancelFunc
+	stop   context.CancelFunc
+	done   chan struct{}
+	err    error
+	stores Store
+	view   View
+	told   *conditions
+}
+
+// start runs a processor until it is stopped or killed, at the latest when the test ends.
+func (tn *town) start(change ...func(*Config)) *worker {
+	tn.t.Helper()
+	w := &worker{tn: tn, done: make(chan struct{}), told: &conditions{events: tn.events, is: map[string]string{}}}
+	w.cut, w.kill = context.WithCancel(context.Background())
+	cfg := Config{
+		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observe: w.told,
+		Client: []kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), tn.dial, uncompressed, kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
+	}
+	if os.Getenv("PITCHSTREAM_TEST_LOG") != "" {
+		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop = stop
+	p := New(cfg, mortal{w, tn.store}, mortal{w, tn.store}, kafkasink.Encoder{RowsTopic: rowsTopic, DeadTopic: deadTopic, Group: group, Build: "test"})
+	go func() {
+		defer close(w.done)
+		w.err = p.Run(ctx)
+	}()
+	tn.t.Cleanup(func() {
+		stop()
+		<-w.done
+	})
+	return w
+}
+
+// halt is SIGTERM, and waits for the end.
+func (w *worker) halt() {
+	w.tn.t.Helper()
+	w.stop()
+	<-w.done
+	require.NoError(w.tn.t, w.err)
+}
+
+// mortal is the store as one processor sees it.
+type mortal struct {
+	w *worker
+	*memsink.Store
+}
+
+func (m mortal) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
+	if m.w.dead.Load() {
+		return schemas.Outcome{}, errors.New("dead")
+	}
+	return m.Store.Apply(ctx, b)
+}
+
+func (m mortal) Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
+	if !m.w.dead.Load() {
+		m.Store.Push(ctx, snapshots, applied)
+	}
+}
+
+// conditions remembers what an observer was told.
+type conditions struct {
+	NopObserver
+	events  *events
+	mu      sync.Mutex
+	is      map[string]string // reason by name, "" is well
+	batches []BatchSummary
+}
+
+func (c *conditions) Condition(name string, ok bool, reason string) {
+	c.mu.Lock()
+	c.is[name] = reason
+	c.mu.Unlock()
+	c.events.note()
+}
+
+func (c *conditions) Batch(s BatchSummary) {
+	c.mu.Lock()
+	c.batches = append(c.batches, s)
+	c.mu.Unlock()
+	c.events.note()
+}
+
+func (c *conditions) reason(name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.is[name]
+}
+
+// produce sends records, each to the partition that it names.
+func (tn *town) produce(records ...schemas.Record) {
+	tn.t.Helper()
+	for i := range records {
+		r := &records[i]
+		k := &kgo.Record{Topic: rawTopic, Partition: r.Partition, Key: r.Key, Value: r.Value, Timestamp: time.UnixMilli(r.TimestampMS)}
+		for _, h := range r.Headers {
+			k.Headers = append(k.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+		require.NoError(tn.t, tn.client.ProduceSync(tn.t.Context(), k).FirstErr())
+		r.Topic, r.Offset = rawTopic, k.Offset
+		tn.sent = append(tn.sent, *r)
+	}
+}
+
+// waitFor returns when cond holds; it looks again whenever something happened, and fails when nothing does for long.
+func (tn *town) waitFor(what string, cond func() bool) {
+	tn.t.Helper()
+	deadline := time.NewTimer(2 * time.Minute)
+	defer deadline.Stop()
+	for {
+		next := tn.events.next()
+		if cond() {
+			return
+		}
+		select {
+		case <-next:
+		case <-deadline.C:
+			tn.t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
+// waitCommitted returns when the group has committed everything that was sent.
+func (tn *town) waitCommitted() {
+	tn.t.Helper()
+	tn.waitFor("all committed", func() bool { return tn.lag() == 0 })
+}
+
+func (tn *town) lag() int64 {
+	admin := kadm.NewClient(tn.client)
+	ends, err := admin.ListEndOffsets(tn.t.Context(), rawTopic)
+	require.NoError(tn.t, err)
+	committed, err := admin.FetchOffsets(tn.t.Context(), group)
+	if err != nil {
+		return -1
+	}
+	var lag int64
+	ends.Each(func(end kadm.ListedOffset) {
+		if at, ok := committed.Lookup(rawTopic, end.Partition); ok {
+			lag += end.Offset - at.At
+		} else {
+			lag += end.Offset
+		}
+	})
+	return lag
+}
+
+// resetGroup puts the group at the start of the topic; no processor may run.
+func (tn *town) resetGroup() {
+	tn.t.Helper()
+	admin := kadm.NewClient(tn.client)
+	starts, err := admin.ListStartOffsets(tn.t.Context(), rawTopic)
+	require.NoError(tn.t, err)
+	require.NoError(tn.t, admin.CommitAllOffsets(tn.t.Context(), group, starts.Offsets()))
+}
+
+// committedAt is the group's offset in a partition, −1 for none.
+func (tn *town) committedAt(partition int32) int64 {
+	committed, err := kadm.NewClient(tn.client).FetchOffsets(tn.t.Context(), group)
+	require.NoError(tn.t, err)
+	if at, ok := committed.Lookup(rawTopic, partition); ok {
+		return at.At
+	}
+	return -1
+}
+
+// readAll reads a topic to its end as a reader of committed records does.
+func (tn *town) readAll(topic string) (records []*kgo.Record) {
+	tn.t.Helper()
+	ends, err := kadm.NewClient(tn.client).ListCommittedOffsets(tn.t.Context(), topic)
+	require.NoError(tn.t, err)
+	left := map[int32]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			left[o.Partition] = o.Offset
+		}
+	})
+	cl := tn.newClient(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer cl.Close()
+	for len(left) > 0 {
+		cl.PollFetches(tn.t.Context()).EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				records = append(records, r)
+			}
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		})
+	}
+	return records
+}
+
+// requireBooks balances everything that was sent against everything that stands.
+func (tn *town) requireBooks() {
+	tn.t.Helper()
+	var changes []schemas.Change
+	wantLetters := map[string]int{}
+	for _, r := range tn.sent {
+		c, rej := features.Transform(r, features.Limits{})
+		if rej != nil {
+			wantLetters[fmt.Sprintf("%d/%d %s", r.Partition, r.Offset, rej.Code)]++
+			continue
+		}
+		changes = append(changes, c)
+	}
+	want := features.Resolve(changes)
+	rows, err := tn.store.Rows(tn.t.Context())
+	require.NoError(tn.t, err)
+	same(tn.t, "rows", withoutWriter(want), withoutWriter(rows))
+	batters, games := features.Fold(want)
+	view := tn.store.View()
+	same(tn.t, "batters in the view", batters, view.Batters)
+	same(tn.t, "batter-games in the view", games, view.Games)
+	same(tn.t, "letters", wantLetters, tn.letters())
+	same(tn.t, "rows topic", withoutWriter(want), tn.publishedRows())
+}
+
+// letters counts the letters by the record that failed and its code; each must hold its record's bytes.
+func (tn *town) letters() map[string]int {
+	found := map[string]int{}
+	for _, r := range tn.readAll(deadTopic) {
+		h := map[string]string{}
+		for _, kv := range r.Headers {
+			_, twice := h[kv.Key]
+			require.False(tn.t, twice, "header %s stands twice", kv.Key)
+			h[kv.Key] = string(kv.Value)
+		}
+		found[fmt.Sprintf("%s/%s %s", h["dlq.partition"], h["dlq.offset"], h["dlq.code"])]++
+		i := slices.IndexFunc(tn.sent, func(s schemas.Record) bool {
+			return fmt.Sprint(s.Partition, s.Offset) == h["dlq.partition"]+" "+h["dlq.offset"]
+		})
+		require.GreaterOrEqual(tn.t, i, 0)
+		require.Equal(tn.t, tn.sent[i].Value, r.Value)
+		require.Equal(tn.t, tn.sent[i].Key, r.Key)
+	}
+	return found
+}
+
+// publishedRows are the rows of the rows topic as a reader keeps them: of each pitch the highest version.
+func (tn *town) publishedRows() []schemas.StoredRow {
+	type state struct {
+		version [4]int64
+		row     *schemas.StoredRow
+	}
+	states := map[string]state{}
+	for _, r := range tn.readAll(rowsTopic) {
+		s := state{}
+		for _, h := range r.Headers {
+			i := slices.Index([]string{"revision", "record_ts_ms", "source_offset", "source_partition"}, h.Key)
+			_, err := fmt.Sscan(string(h.Value), &s.version[i])
+			require.NoError(tn.t, err)
+		}
+		if r.Value != nil {
+			s.row = &schemas.StoredRow{}
+			require.NoError(tn.t, unmarshal(r.Value, s.row))
+		}
+		if old, ok := states[string(r.Key)]; !ok || slices.Compare(s.version[:], old.version[:]) >= 0 {
+			states[string(r.Key)] = s
+		}
+	}
+	var rows []schemas.StoredRow
+	for _, s := range states {
+		if s.row != nil {
+			rows = append(rows, *s.row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b schemas.StoredRow) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
+	return withoutWriter(rows)
+}
+
+func withoutWriter(rows []schemas.StoredRow) []schemas.StoredRow {
+	out := slices.Clone(rows)
+	for i := range out {
+		out[i].CoreVersion, out[i].Build, out[i].ProcessedAt = 0, "", 0
+	}
+	return out
+}
+
+func same[T any](t *testing.T, what string, want, got T) {
+	t.Helper()
+	if d := cmp.Diff(want, got, cmpopts.EquateApprox(1e-9, 1e-9), cmpopts.EquateEmpty()); d != "" {
+		t.Fatalf("%s differ (-want +got):\n%s", what, d)
+	}
+}
