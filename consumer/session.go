@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -71,6 +72,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.FetchMaxBytes(cfg.FetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(max(cfg.FetchMaxBytes/4, 1<<20)),
+		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is resumed or assigned waits for the fetch under way
 		kgo.MaxConcurrentFetches(1),
 		kgo.ProducerBatchMaxBytes(cfg.LetterMaxBytes),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),

@@ -1,0 +1,60 @@
+package consumer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/features"
+	"pitchstream/internal/vectors"
+	"pitchstream/schemas"
+	"pitchstream/sink/memsink"
+)
+
+// Every stream of the specification, through the plan and the store in memory: forwards, shuffled across partitions,
+// every record twice, in batches of any size, ends in the same rows, letters and aggregates.
+func TestVectorsStreams(t *testing.T) {
+	for _, s := range vectors.Streams(t) {
+		rnd := rand.New(rand.NewPCG(1, 1))
+		shuffled := append([]schemas.Record(nil), s.Records...)
+		rnd.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		twice := append(append([]schemas.Record(nil), shuffled...), s.Records...)
+		for order, records := range map[string][]schemas.Record{"forwards": s.Records, "shuffled": shuffled, "twice": twice} {
+			t.Run(fmt.Sprint(s.Name, " ", order), func(t *testing.T) {
+				s.Check(t, planned(t, rnd, records))
+			})
+		}
+	}
+}
+
+func planned(t *testing.T, rnd *rand.Rand, records []schemas.Record) (state vectors.State) {
+	store := memsink.New()
+	letters := map[vectors.Letter]bool{}
+	for len(records) > 0 {
+		n := min(1+rnd.IntN(30), len(records))
+		decoded := make([]Decoded, n)
+		for i, r := range records[:n] {
+			decoded[i].Record = r
+			decoded[i].Change, decoded[i].Rejection = features.Transform(r, features.Limits{})
+		}
+		plan := MakePlan(decoded)
+		out, err := store.Apply(t.Context(), schemas.Batch{Pitches: plan.Pitches})
+		require.NoError(t, err)
+		store.Push(t.Context(), out.Snapshots, nil)
+		for _, l := range append(plan.Letters, plan.Refused(out.Refused)...) {
+			letters[vectors.Letter{Partition: l.Record.Partition, Offset: l.Record.Offset, Code: l.Code}] = true
+		}
+		records = records[n:]
+	}
+	for l := range letters { // a record that is read twice has a letter of the same identity twice
+		state.Letters = append(state.Letters, l)
+	}
+	var err error
+	state.Rows, err = store.Rows(t.Context())
+	require.NoError(t, err)
+	view := store.View()
+	state.Batters, state.Games = view.Batters, view.Games
+	return state
+}

@@ -1,0 +1,55 @@
+package vectors
+
+import (
+	"testing"
+
+	"pitchstream/features"
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// The plain models give the answers; a check that finds nothing wrong with a changed state would be no check.
+func TestVectorsCheckFindsWhatIsWrong(t *testing.T) {
+	for _, s := range Streams(t) {
+		var changes []schemas.Change
+		var state State
+		for _, r := range s.Records {
+			c, rej := features.Transform(r, features.Limits{})
+			if rej != nil {
+				state.Letters = append(state.Letters, Letter{r.Partition, r.Offset, rej.Code})
+				continue
+			}
+			changes = append(changes, c)
+		}
+		state.Rows = features.Resolve(changes)
+		state.Batters, state.Games = features.Fold(state.Rows)
+		s.Check(t, state)
+
+		fails := func(what string, change func(*State)) {
+			wrong := state
+			wrong.Rows = append([]schemas.StoredRow(nil), state.Rows...)
+			change(&wrong)
+			silent := &counter{TB: t}
+			s.Check(silent, wrong)
+			if silent.errors == 0 {
+				t.Errorf("%s: %s went unseen", s.Name, what)
+			}
+		}
+		fails("a changed row", func(w *State) { w.Rows[0].BatSamples++ })
+		fails("a missing row", func(w *State) { w.Rows = w.Rows[1:] })
+		fails("a missing letter", func(w *State) { w.Letters = w.Letters[1:] })
+		fails("a letter twice", func(w *State) { w.Letters = append(w.Letters, w.Letters[0]) })
+		fails("no batters", func(w *State) { w.Batters = nil })
+		fails("no batter-games", func(w *State) { w.Games = nil })
+	}
+}
+
+type counter struct {
+	testing.TB
+	errors int
+}
+
+func (c *counter) Helper()               {}
+func (c *counter) Errorf(string, ...any) { c.errors++ }

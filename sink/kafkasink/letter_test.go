@@ -1,0 +1,142 @@
+package kafkasink
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	encoder = Encoder{RowsTopic: "pitches.rows", DeadTopic: "pitches.dead", Group: "pitchstream", Build: "b1"}
+	monday  = time.Date(2026, 4, 6, 12, 0, 0, 123_456_789, time.UTC)
+)
+
+func failed(headers ...schemas.Header) schemas.Letter {
+	rec := schemas.Record{Coordinates: schemas.Coordinates{Topic: "pitches.raw", Partition: 3, Offset: 42, TimestampMS: 1727561077926},
+		Key: []byte("716404"), Value: []byte("{\xff"), Headers: headers}
+	return schemas.Letter{Record: rec, Origin: features.Origin(rec), Code: schemas.CodeMalformedJSON, Message: "byte 1: not\nUTF-8"}
+}
+
+// headersOf fails when a header stands twice.
+func headersOf(t *testing.T, r *kgo.Record) map[string]string {
+	t.Helper()
+	m := map[string]string{}
+	for _, h := range r.Headers {
+		_, twice := m[h.Key]
+		require.False(t, twice, "%s stands twice", h.Key)
+		m[h.Key] = string(h.Value)
+	}
+	return m
+}
+
+func TestALetterIsTheRecordAndWhyItFailed(t *testing.T) {
+	r := encoder.Letter(failed(schemas.Header{Key: "venue", Value: []byte("Wrigley")}), monday)
+	require.Equal(t, "pitches.dead", r.Topic)
+	require.Equal(t, []byte("716404"), r.Key)
+	require.Equal(t, []byte("{\xff"), r.Value)
+	require.Equal(t, map[string]string{
+		"venue":    "Wrigley",
+		"dlq.code": "malformed_json", "dlq.message": "byte 1: not UTF-8",
+		"dlq.origin.topic": "pitches.raw", "dlq.origin.partition": "3", "dlq.origin.offset": "42", "dlq.origin.timestamp": "2024-09-28T22:04:37.926Z",
+		"dlq.topic": "pitches.raw", "dlq.partition": "3", "dlq.offset": "42", "dlq.timestamp": "2024-09-28T22:04:37.926Z",
+		"dlq.group": "pitchstream", "dlq.build": "b1", "dlq.attempts": "1",
+		"dlq.first_failed_at": "2026-04-06T12:00:00.123Z", "dlq.failed_at": "2026-04-06T12:00:00.123Z",
+		"__connect.errors.topic": "pitches.raw", "__connect.errors.partition": "3", "__connect.errors.offset": "42",
+		"__connect.errors.exception.message": "byte 1: not UTF-8", "__connect.errors.exception.class.name": "malformed_json",
+	}, headersOf(t, r))
+}
+
+// redrive sends a letter's record back as it stands, at new coordinates, and lets it fail again.
+func redrive(r *kgo.Record, offset int64) schemas.Letter {
+	l := failed()
+	l.Record.Offset, l.Record.Headers = offset, nil
+	for _, h := range r.Headers {
+		l.Record.Headers = append(l.Record.Headers, schemas.Header{Key: h.Key, Value: h.Value})
+	}
+	l.Record.Key, l.Record.Value = r.Key, r.Value
+	l.Origin = features.Origin(l.Record)
+	return l
+}
+
+func TestALetterThatFailsAgainKeepsItsOriginAndReplacesTheRest(t *testing.T) {
+	r := encoder.Letter(failed(), monday)
+	for i := range int64(20) {
+		r = encoder.Letter(redrive(r, 100+i), monday.Add(time.Duration(i+1)*time.Hour))
+	}
+	h := headersOf(t, r)
+	require.Equal(t, "42", h["dlq.origin.offset"])
+	require.Equal(t, "119", h["dlq.offset"])
+	require.Equal(t, "21", h["dlq.attempts"])
+	require.Equal(t, "2026-04-06T12:00:00.123Z", h["dlq.first_failed_at"])
+	require.Equal(t, "2026-04-07T08:00:00.123Z", h["dlq.failed_at"])
+	require.Equal(t, []byte("{\xff"), r.Value)
+	size := 0
+	for k, v := range h {
+		size += len(k) + len(v)
+	}
+	require.Less(t, size, 8<<10)
+}
+
+func TestHeadersThatAreTooLargeAreDroppedButNotThoseThatMeanSomething(t *testing.T) {
+	big := bytes.Repeat([]byte("x"), 60<<10)
+	l := failed(schemas.Header{Key: "trash", Value: big}, schemas.Header{Key: "more", Value: big},
+		schemas.Header{Key: "revision", Value: []byte("7")}, schemas.Header{Key: "small", Value: []byte("s")})
+	h := headersOf(t, encoder.Letter(l, monday))
+	require.Equal(t, "7", h["revision"])
+	require.Equal(t, "s", h["small"])
+	require.NotContains(t, h, "trash")
+	require.Contains(t, h, "more")
+	require.Equal(t, "1", h["dlq.headers_dropped"])
+	again := headersOf(t, encoder.Letter(redrive(encoder.Letter(l, monday), 1), monday))
+	require.Equal(t, "1", again["dlq.headers_dropped"], "what was dropped once is still dropped")
+}
+
+func TestAMessageIsOneLineOfAtMostAKilobyte(t *testing.T) {
+	l := failed()
+	l.Message = strings.Repeat("ü\n", 2000)
+	h := headersOf(t, encoder.Letter(l, monday))
+	require.LessOrEqual(t, len(h["dlq.message"]), 1<<10)
+	require.NotContains(t, h["dlq.message"], "\n")
+	require.True(t, strings.HasSuffix(h["dlq.message"], "ü") || strings.HasSuffix(h["dlq.message"], " "), "cut at a whole character")
+}
+
+func TestUnreadableCountsOfEarlierLettersCountAsNone(t *testing.T) {
+	l := failed(schemas.Header{Key: "dlq.attempts", Value: []byte("many")}, schemas.Header{Key: "dlq.first_failed_at", Value: []byte("yesterday")})
+	h := headersOf(t, encoder.Letter(l, monday))
+	require.Equal(t, "1", h["dlq.attempts"])
+	require.Equal(t, h["dlq.failed_at"], h["dlq.first_failed_at"])
+}
+
+func TestADeletedPitchIsATombstoneWithItsVersion(t *testing.T) {
+	id, _ := schemas.ParsePitchID("C9E9C616-612e-7696-a6ce-cc1b78e51061")
+	r := encoder.Row(schemas.Published{PitchID: id, Version: schemas.Version{Revision: 2, TimestampMS: 3, Offset: 4, Partition: 5}})
+	require.Equal(t, "c9e9c616-612e-7696-a6ce-cc1b78e51061", string(r.Key))
+	require.Nil(t, r.Value)
+	require.Equal(t, map[string]string{"revision": "2", "record_ts_ms": "3", "source_offset": "4", "source_partition": "5"}, headersOf(t, r))
+}
+
+func TestARowIsFlatJSONWithEveryColumn(t *testing.T) {
+	row := schemas.StoredRow{Row: schemas.Row{Issues: []string{}, PitchType: "Slider"}, Provenance: schemas.Provenance{EventTime: 1727561077926}}
+	r := encoder.Row(schemas.Published{Row: &row})
+	var m map[string]any
+	require.NoError(t, jsonUnmarshal(r.Value, &m))
+	require.Len(t, m, len(schemas.StoredColumns))
+	for _, c := range schemas.StoredColumns {
+		require.Contains(t, m, c.Name)
+	}
+	require.Nil(t, m["game_pk"])
+	require.Equal(t, "Slider", m["pitch_type"])
+	require.Equal(t, "2024-09-28T22:04:37.926Z", m["event_time"])
+	require.Equal(t, []any{}, m["issues"])
+	require.Nil(t, Encoder{}.Row(schemas.Published{Row: &row}), "no topic, no record")
+}
