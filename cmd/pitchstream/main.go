@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"pitchstream/internal/config"
 )
 
 // Exit statuses: what a shell script may rely on.
@@ -29,11 +31,12 @@ type stdio struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], &stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	status := run(ctx, os.Args[1:], &stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	stop()
+	os.Exit(status)
 }
 
-// exited carries the status that kong wants to exit with (--help, a usage error) out of its parser.
+// exited carries the status that kong wants to exit with (--help) out of its parser.
 type exited int
 
 // run is main without the process: tests call it. It returns the exit status.
@@ -47,35 +50,51 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 			status = int(code)
 		}
 	}()
-	parser := newParser(std)
+	parser, err := newParser(std)
+	if err != nil {
+		panic(err) // the commands' own tags are wrong: no test passes then
+	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		return usageError(std, err)
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err := parsed.Run(std); err != nil {
-		fmt.Fprintln(std.Err, "pitchstream:", err)
+	if err := parsed.Run(std, parsed); err != nil {
+		var different *differenceError
+		if !errors.As(err, &different) {
+			fmt.Fprintln(std.Err, "pitchstream:", err)
+		}
 		return exitFailed
 	}
 	return exitOK
 }
 
-func newParser(std *stdio) *kong.Kong {
-	return kong.Must(&commands{},
+func newParser(std *stdio) (*kong.Kong, error) {
+	return kong.New(&commands{},
 		kong.Name("pitchstream"),
-		kong.Description("Tracked pitches from Kafka into Postgres and Redis: nothing lost, nothing counted twice, nothing overwritten by something older."),
+		kong.Description("Tracked pitches from Kafka into Postgres and Redis: nothing lost, nothing counted twice, nothing overwritten by something older.\n\n"+
+			"A setting is a flag, an environment variable (PITCHSTREAM_ and the flag's name) and a key of the file that --config names; flags win over environment over file."),
 		kong.Writers(std.Out, std.Err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
-		kong.DefaultEnvars("PITCHSTREAM"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+		config.NewLoader().Option(),
 	)
 }
 
 func usageError(std *stdio, err error) int {
 	fmt.Fprintln(std.Err, "pitchstream:", err)
 	var parse *kong.ParseError
-	if errors.As(err, &parse) {
-		fmt.Fprintf(std.Err, "try: %s --help\n", parse.Context.Model.Name)
+	if errors.As(err, &parse) && parse.Context != nil {
+		name := "pitchstream"
+		if c := parse.Context.Command(); c != "" {
+			name += " " + c
+		}
+		fmt.Fprintf(std.Err, "try: %s --help\n", name)
 	}
 	return exitUsage
 }
+
+// differenceError ends a command with status 1 whose findings are its result: they are on Out already.
+type differenceError struct{}
+
+func (*differenceError) Error() string { return "differences were found" }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -93,7 +94,31 @@ func EnsureTopics(ctx context.Context, admin *kadm.Client, topics []Topic, check
 		}
 		states = append(states, state)
 	}
-	return states, nil
+	return states, waitVisible(ctx, admin, states)
+}
+
+// waitVisible returns when every created topic has leaders: whoever comes next can use it.
+func waitVisible(ctx context.Context, admin *kadm.Client, states []TopicState) error {
+	var created []string
+	for _, s := range states {
+		if s.Created {
+			created = append(created, s.Topic.Name)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for len(created) > 0 {
+		ends, err := admin.ListEndOffsets(ctx, created...)
+		if err == nil && ends.Error() == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("kafka: topics %v were created and have no leader yet: %w", created, errors.Join(err, ends.Error()))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
 }
 
 func create(ctx context.Context, admin *kadm.Client, t Topic) (created bool, err error) {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/alecthomas/kong"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"golang.org/x/sync/errgroup"
+
+	"pitchstream/consumer"
+	"pitchstream/features"
+	"pitchstream/internal/config"
+	"pitchstream/schemas"
+	"pitchstream/sink/kafkasink"
+	"pitchstream/sink/pgsink"
+	"pitchstream/sink/redissink"
+)
+
+type runCmd struct {
+	Kafka    config.Kafka    `embed:"" group:"Kafka"`
+	Topics   config.Topics   `embed:"" group:"Kafka"`
+	Postgres config.Postgres `embed:"" group:"Postgres"`
+	Redis    config.Redis    `embed:"" group:"Redis"`
+	Limits   config.Limits   `embed:"" group:"Processing"`
+	Instance config.Instance `embed:"" group:"Processing"`
+	Log      config.Log      `embed:"" group:"Operation"`
+
+	AdminAddr      config.Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz and /metrics; off for none. Default: :9090. DANGER: without access control, not for the internet."`
+	PollMaxRecords int         `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one batch: one transaction in Postgres, one in Kafka. Default: 2000."`
+	AcceptGap      bool        `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
+}
+
+// Run processes until ctx ends.
+func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, parsed *kong.Context) error {
+	log := slog.New(slog.NewTextHandler(std.Err, nil))
+	log.Info("starting", "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
+	return c.process(ctx, log)
+}
+
+// process opens the stores, joins the group and runs until ctx ends.
+func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
+	store, err := openStore(c.Postgres, c.Kafka.Group, func(p *pgsink.Config) { p.Log = log })
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	redis, err := redissink.Open(ctx, redissink.Config{URL: c.Redis.URL.Reveal(), Prefix: c.Redis.Prefix, Log: log})
+	if err != nil {
+		return err
+	}
+	defer redis.Close()
+	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log})
+	cfg, err := c.consumerConfig(ctx, log)
+	if err != nil {
+		return err
+	}
+	encoder := kafkasink.Encoder{RowsTopic: c.Topics.TopicRows, DeadTopic: c.Topics.TopicDead, Group: c.Kafka.Group, Build: buildName()}
+	processor := consumer.New(cfg, store, view{keeper}, encoder)
+
+	g, ctx := errgroup.WithContext(ctx)
+	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error {
+		if err := keeper.Run(keeping); keeping.Err() == nil {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error { // the view is kept until the last batch is through
+		defer stopKeeping()
+		return processor.Run(ctx)
+	})
+	return g.Wait()
+}
+
+func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger) (consumer.Config, error) {
+	opts, err := c.Kafka.Options()
+	if err != nil {
+		return consumer.Config{}, err
+	}
+	cfg := consumer.Config{
+		Topic: c.Topics.TopicRaw, Group: c.Kafka.Group, InstanceID: c.Instance.InstanceID, Client: opts,
+		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}, PollMaxRecords: c.PollMaxRecords,
+		AcceptGap: c.AcceptGap, Log: log,
+	}
+	client, err := connect(c.Kafka)
+	if err != nil {
+		return cfg, err
+	}
+	defer client.Close()
+	// A letter must fit into its topic, whatever the topic was made with.
+	if cfg.LetterMaxBytes, err = kafkasink.MaxMessageBytes(ctx, kadm.NewClient(client), c.Topics.TopicDead); err != nil {
+		return cfg, err
+	}
+	return cfg, nil
+}
+
+// view is the keeper as the consumer sees it: it never fails the stream, and says by itself when it is behind.
+type view struct{ *redissink.Keeper }
+
+func (v view) Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
+	_ = v.Keeper.Push(ctx, snapshots, applied)
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/internal/config"
+	"pitchstream/sink/kafkasink"
+)
+
+type topicsCmd struct {
+	Kafka  config.Kafka  `embed:"" group:"Kafka"`
+	Topics config.Topics `embed:"" group:"Kafka"`
+
+	Partitions      int32        `name:"topic-partitions" default:"6" placeholder:"N" help:"Partitions of a topic that is created: as many processors can share the work. Default: 6. DANGER: it cannot be changed later without moving games to other partitions."`
+	Replication     int16        `name:"topic-replication" default:"-1" placeholder:"N" help:"Replicas of a topic that is created; -1: the broker's default. For the promise that nothing is lost: 3, with min.insync.replicas=2."`
+	MaxMessageBytes config.Bytes `name:"topic-max-message-bytes" default:"20MiB" placeholder:"SIZE" help:"max.message.bytes of the raw topic (a batch as sent, compressed); the dead-letter topic's is 1 MiB more. Default: 20MiB."`
+	Check           bool         `name:"check" help:"Create nothing: exit 1 when a topic is missing or differs."`
+}
+
+// Run prints one line a topic, and one a difference.
+func (c *topicsCmd) Run(ctx context.Context, std *stdio) error {
+	client, err := connect(c.Kafka)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	want := kafkasink.Topics(kafkasink.TopicsConfig{
+		Raw: c.Topics.TopicRaw, Rows: c.Topics.TopicRows, Dead: c.Topics.TopicDead,
+		Partitions: c.Partitions, Replication: c.Replication, MaxMessageBytes: int(c.MaxMessageBytes),
+	})
+	states, err := kafkasink.EnsureTopics(ctx, kadm.NewClient(client), want, c.Check)
+	if err != nil {
+		return err
+	}
+	differs := false
+	for _, s := range states {
+		differs = differs || s.Missing || len(s.Differences) > 0
+		fmt.Fprintln(std.Out, s.Topic.Name, stateWord(s))
+		for _, d := range s.Differences {
+			fmt.Fprintf(std.Out, "  differs: %s (left as it is)\n", d)
+		}
+	}
+	if c.Check && differs {
+		return &differenceError{}
+	}
+	return nil
+}
+
+func stateWord(s kafkasink.TopicState) string {
+	switch {
+	case s.Created:
+		return "created"
+	case s.Missing:
+		return "missing"
+	}
+	return "is there"
+}
+
+// connect makes a client that waits a bounded time for the brokers.
+func connect(k config.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
+	opts, err := k.Options()
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(append(opts, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	return client, nil
+}

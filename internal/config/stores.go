@@ -1,0 +1,116 @@
+package config
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+)
+
+// Postgres says where the record of truth is.
+type Postgres struct {
+	URL     SecretURL `name:"postgres-url" placeholder:"URL" help:"Postgres to write to and read from: postgres://user:password@host:5432/database, with ?sslmode=verify-full&sslrootcert=FILE to encrypt and check, pool_max_conns=N for the size of the pool. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
+	URLFile string    `name:"postgres-url-file" placeholder:"FILE" help:"File with the URL."`
+	Schema  string    `name:"postgres-schema" default:"pitchstream" placeholder:"NAME" help:"Schema of the tables, a target of its own. Default: pitchstream. DANGER: two processors of different consumer groups must not write to one schema."`
+}
+
+var schemaPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
+// Validate says what is wrong and what would be right. It does not show what is behind the URL's faults: that might be
+// a part of the password.
+func (p Postgres) Validate() error {
+	const want = "postgres://user:password@host:5432/database (special characters of the password percent-encoded)"
+	if p.URL.Reveal() == "" {
+		return missing("postgres-url", want)
+	}
+	if _, err := pgx.ParseConfig(p.URL.Reveal()); err != nil {
+		return invalid("postgres-url", p.URL.String(), want)
+	}
+	if !schemaPattern.MatchString(p.Schema) || strings.HasPrefix(p.Schema, "pg_") {
+		return invalid("postgres-schema", p.Schema, "1 to 63 small letters, digits and underscores, not starting with a digit or pg_")
+	}
+	return nil
+}
+
+// Redis says where the live projection is.
+type Redis struct {
+	URL     SecretURL `name:"redis-url" placeholder:"URL" help:"Redis to keep the live values in: redis://[user:password@]host:6379[/database], rediss:// to encrypt. A cluster: several addresses of it, redis://[user:password@]host:port,host:port,…, or one and ?cluster=true. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
+	URLFile string    `name:"redis-url-file" placeholder:"FILE" help:"File with the URL."`
+	Prefix  string    `name:"redis-prefix" default:"ps:live:" placeholder:"PREFIX" help:"Start of all keys, a target of its own. Default: ps:live:. DANGER: what is below it belongs to pitchstream, and a rebuild deletes there."`
+}
+
+var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,100}$`)
+
+// Validate says what is wrong and what would be right.
+func (r Redis) Validate() error {
+	if r.URL.Reveal() == "" {
+		return missing("redis-url", wantRedisURL)
+	}
+	if _, _, err := r.parse(); err != nil {
+		return err
+	}
+	if !prefixPattern.MatchString(r.Prefix) {
+		return invalid("redis-prefix", r.Prefix, "1 to 100 letters, digits, dots, colons, underscores and hyphens")
+	}
+	return nil
+}
+
+const wantRedisURL = "redis://[user:password@]host:6379[/database], rediss:// to encrypt, or several host:port with commas of a cluster"
+
+// Client makes a client of the server or of the cluster. It does not connect yet.
+func (r Redis) Client() (redis.UniversalClient, error) {
+	one, cluster, err := r.parse()
+	switch {
+	case err != nil:
+		return nil, err
+	case cluster != nil:
+		return redis.NewClusterClient(cluster), nil
+	}
+	return redis.NewClient(one), nil
+}
+
+// parse gives the options of one server, or those of a cluster.
+func (r Redis) parse() (*redis.Options, *redis.ClusterOptions, error) {
+	text := r.URL.Reveal()
+	if !strings.Contains(text, "://") {
+		text = "redis://" + text
+	}
+	// Go's URLs have one host: the others of a list become parameters, as go-redis wants them.
+	scheme, rest, _ := strings.Cut(text, "://")
+	end := strings.LastIndex(rest, "@") + 1
+	tail := len(rest)
+	if i := strings.IndexAny(rest[end:], "/?"); i >= 0 {
+		tail = end + i
+	}
+	hosts := strings.Split(rest[end:tail], ",")
+	bad := invalid("redis-url", r.URL.String(), wantRedisURL)
+	for _, h := range hosts {
+		if !isHostPort(h) {
+			return nil, nil, bad
+		}
+	}
+	u, err := url.Parse(scheme + "://" + rest[:end] + hosts[0] + rest[tail:])
+	if err != nil {
+		return nil, nil, bad
+	}
+	query := u.Query()
+	isCluster := len(hosts) > 1 || query.Get("cluster") == "true"
+	query.Del("cluster")
+	if isCluster {
+		query["addr"] = hosts[1:]
+		u.RawQuery = query.Encode()
+		options, err := redis.ParseClusterURL(u.String())
+		if err != nil {
+			return nil, nil, bad
+		}
+		return nil, options, nil
+	}
+	u.RawQuery = query.Encode()
+	options, err := redis.ParseURL(u.String())
+	if err != nil {
+		return nil, nil, bad
+	}
+	return options, nil, nil
+}

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bytes is a size. It is written as 16MiB (1,024² bytes), 16MB (1,000² bytes) or 16777216, and prints so that it reads
+// back as the same.
+type Bytes int64
+
+var byteUnits = []struct {
+	name string
+	size Bytes
+}{
+	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, // before B, with which they end
+	{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
+}
+
+// UnmarshalText reads a size that is not negative.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	number, size := string(text), Bytes(1)
+	for _, u := range byteUnits {
+		if rest, ok := strings.CutSuffix(number, u.name); ok {
+			number, size = strings.TrimSpace(rest), u.size
+			break
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/int64(size) {
+		return fmt.Errorf("want bytes as 16MiB, 512KiB or 1048576, not %q", text)
+	}
+	*b = Bytes(n) * size
+	return nil
+}
+
+// MarshalText is String.
+func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// String is the size in the largest unit of 1,024s that divides it.
+func (b Bytes) String() string {
+	for _, u := range byteUnits[:3] {
+		if b != 0 && b%u.size == 0 {
+			return fmt.Sprintf("%d%s", b/u.size, u.name)
+		}
+	}
+	return strconv.FormatInt(int64(b), 10)
+}
+
+// Duration is a time span with its unit: 250ms, 10s, 1m30s. It is not negative.
+type Duration time.Duration
+
+// UnmarshalText reads a span. A bare number has no unit and is refused; 0 needs none.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil || v < 0 {
+		return fmt.Errorf("want a time span with its unit as 250ms, 10s or 1m30s, not %q", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// MarshalText is String.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// Addr is where a server listens: ":8080" on all of the machine's addresses, "127.0.0.1:8080" on one, port 0 for a free
+// one; "off" for none.
+type Addr string
+
+// Off is the address of a server that is not to be.
+const Off Addr = "off"
+
+// UnmarshalText reads an address.
+func (a *Addr) UnmarshalText(text []byte) error {
+	if *a = Addr(text); *a == Off {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(string(text))
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("want an address as :8080, 127.0.0.1:8080 or [::1]:8080, or off, not %q", text)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package localpg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+)
+
+// MinMajor is the oldest Postgres that pitchstream runs on; older installations are not found.
+const MinMajor = 15
+
+// ErrNotInstalled says that there are no usable Postgres programs on this machine.
+var ErrNotInstalled = fmt.Errorf("no Postgres %d or newer is installed here (initdb and postgres): "+
+	"install it (Debian: apt install postgresql, macOS: brew install postgresql) or set PG_BIN to the folder of its programs", MinMajor)
+
+// Installation is a folder with the programs of one Postgres.
+type Installation struct {
+	BinDir  string
+	Version string // "17.11"
+	Major   int
+}
+
+func (i Installation) path(program string) string { return filepath.Join(i.BinDir, program) }
+
+// places are where packages put the programs. Debian and macOS keep them out of PATH, or put wrappers there that choose
+// a cluster or a user; the real folders are wanted.
+var places = []string{
+	"/usr/lib/postgresql/*/bin",         // Debian, Ubuntu
+	"/usr/pgsql-*/bin",                  // Red Hat, from postgresql.org
+	"/usr/libexec/postgresql*",          // Alpine
+	"/opt/homebrew/opt/postgresql*/bin", // macOS on ARM
+	"/usr/local/opt/postgresql*/bin",    // macOS on Intel
+	"/Applications/Postgres.app/Contents/Versions/*/bin",
+	"/usr/local/pgsql/bin", // built from source
+}
+
+// Find gives the newest installation of this machine, or ErrNotInstalled. PG_BIN, where set, is the only place it looks.
+func Find(ctx context.Context) (Installation, error) {
+	if dir := os.Getenv("PG_BIN"); dir != "" {
+		i, err := inspect(ctx, dir)
+		if err != nil {
+			return i, fmt.Errorf("PG_BIN=%s: %w", dir, err)
+		}
+		return i, nil
+	}
+	return newest(ctx, candidates(places))
+}
+
+// candidates are the folders that may hold the programs, each once, symbolic links followed.
+func candidates(patterns []string) []string {
+	dirs := filepath.SplitList(os.Getenv("PATH"))
+	for i, dir := range dirs { // a link in PATH leads to the real folder
+		if program, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres")); err == nil {
+			dirs[i] = filepath.Dir(program)
+		}
+	}
+	for _, pattern := range patterns {
+		found, _ := filepath.Glob(pattern)
+		dirs = append(dirs, found...)
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+func newest(ctx context.Context, dirs []string) (best Installation, err error) {
+	for _, dir := range dirs {
+		if i, err := inspect(ctx, dir); err == nil && i.Major > best.Major {
+			best = i
+		}
+	}
+	if ctx.Err() != nil {
+		return best, ctx.Err()
+	}
+	if best.Major == 0 {
+		return best, ErrNotInstalled
+	}
+	return best, nil
+}
+
+var versionPattern = regexp.MustCompile(`\(PostgreSQL\) ((\d+)[.\w]*)`)
+
+// inspect tells what is in a folder, and an error where it is not a usable installation.
+func inspect(ctx context.Context, dir string) (Installation, error) {
+	i := Installation{BinDir: dir}
+	for _, program := range []string{"initdb", "postgres"} {
+		if err := realProgram(i.path(program)); err != nil {
+			return i, err
+		}
+	}
+	out, err := exec.CommandContext(ctx, i.path("postgres"), "--version").Output()
+	if err != nil {
+		return i, fmt.Errorf("%s --version: %w", i.path("postgres"), err)
+	}
+	m := versionPattern.FindSubmatch(out)
+	if m == nil {
+		return i, fmt.Errorf("%s --version: unknown answer %q", i.path("postgres"), out)
+	}
+	i.Version = string(m[1])
+	i.Major, _ = strconv.Atoi(string(m[2]))
+	if i.Major < MinMajor {
+		return i, fmt.Errorf("%s is version %s, pitchstream needs %d", dir, i.Version, MinMajor)
+	}
+	return i, nil
+}
+
+// realProgram tells whether a file can be run and is no wrapper script, which would have ideas of its own about users,
+// clusters and configuration files.
+func realProgram(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	start := make([]byte, 2)
+	if _, err := f.Read(start); err != nil {
+		return err
+	}
+	if bytes.Equal(start, []byte("#!")) {
+		return errors.New(path + " is a script")
+	}
+	return nil
+}

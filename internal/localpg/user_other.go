@@ -1,0 +1,13 @@
+//go:build !unix
+
+package localpg
+
+import (
+	"errors"
+
+	"pitchstream/internal/localpg/child"
+)
+
+func unprivileged() (*child.User, error) {
+	return nil, errors.New("a private Postgres runs on Linux and macOS only: name a running one by --postgres-url")
+}

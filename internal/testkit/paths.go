@@ -1,0 +1,64 @@
+package testkit
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// Root is the project's root: the folder with go.mod, above the folder that the test runs in.
+func Root() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			panic("testkit.Root: no go.mod above the working directory")
+		}
+		dir = up
+	}
+}
+
+// Vectors is the folder of the specification's test vectors: PITCHSTREAM_VECTORS, else shared/spec/vectors beside the
+// project. Without it the test is skipped (fails under CI).
+func Vectors(t testing.TB) string {
+	t.Helper()
+	return dataDir(t, "PITCHSTREAM_VECTORS", "spec/vectors")
+}
+
+// Hawkeye is the folder of recorded games: PITCHSTREAM_HAWKEYE, else shared/data/hawkeye beside the project. Without it
+// the test is skipped (fails under CI).
+func Hawkeye(t testing.TB) string {
+	t.Helper()
+	return dataDir(t, "PITCHSTREAM_HAWKEYE", "data/hawkeye")
+}
+
+func dataDir(t testing.TB, variable, beside string) string {
+	t.Helper()
+	dir := os.Getenv(variable)
+	if dir == "" {
+		dir = filepath.Join(Root(), "..", "shared", filepath.FromSlash(beside))
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		unavailable(t, "no folder "+dir+": set "+variable)
+	}
+	return dir
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+// Name is a name that no other test uses, on any machine: for topics, groups, schemas, prefixes. It has small letters,
+// digits and hyphens, at most 63 of them, and tells the test that made it.
+func Name(t testing.TB) string {
+	test := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(t.Name()), "-"), "-")
+	return test[:min(len(test), 50)] + "-" + uuid.NewString()[24:]
+}

@@ -1,0 +1,107 @@
+package testkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"pitchstream/internal/localpg"
+)
+
+// postgresSpec is a server that need not survive a power failure, unless settings say so.
+func postgresSpec(settings ...string) spec {
+	settings = append([]string{"fsync=off", "max_connections=200"}, settings...)
+	cmd := []string{"postgres"}
+	for _, s := range settings {
+		cmd = append(cmd, "-c", s)
+	}
+	return spec{
+		name: "Postgres",
+		container: containerSpec{
+			image: image("POSTGRES", "postgres:17"), port: 5432, cmd: cmd,
+			env: func(string) map[string]string { return map[string]string{"POSTGRES_PASSWORD": "pitchstream"} },
+			url: func(addr string) string {
+				return "postgres://postgres:pitchstream@" + addr + "/postgres?sslmode=disable"
+			},
+		},
+		process: func(ctx context.Context) (*Server, error) { return startLocal(ctx, settings) },
+		answers: func(ctx context.Context, s *Server) error {
+			c, err := pgx.Connect(ctx, s.URL)
+			if err != nil {
+				return err
+			}
+			return c.Close(ctx)
+		},
+	}
+}
+
+// local is a host: the machine's own Postgres programs.
+type local struct{ *localpg.Server }
+
+func startLocal(ctx context.Context, settings []string) (*Server, error) {
+	o := localpg.Options{Settings: map[string]string{}}
+	for _, setting := range settings {
+		name, value, _ := strings.Cut(setting, "=")
+		o.Settings[name] = value
+	}
+	s, err := localpg.Start(ctx, o)
+	if errors.Is(err, localpg.ErrNotInstalled) {
+		return nil, &errUnavailable{err.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Server{Addr: s.Addr, URL: s.URL, host: local{s}}, nil
+}
+
+func (l local) Start(ctx context.Context) error { return l.Resume(ctx) }
+func (l local) Stop(context.Context) error      { return l.Halt() }
+func (l local) Kill(context.Context) error      { return l.Crash() }
+func (l local) Logs(context.Context) string     { return l.Log() }
+
+func (l local) Remove(context.Context) error {
+	return l.Server.Stop()
+}
+
+// freshDatabase makes an empty database beside the one of the URL. It goes with the test; where the server stays, the
+// database of a failed test stays too.
+func freshDatabase(t testing.TB, server string, stays bool) string {
+	t.Helper()
+	name := Name(t)
+	u, err := url.Parse(server)
+	if err != nil {
+		t.Fatalf("PITCHSTREAM_TEST_POSTGRES_URL: %v", err)
+	}
+	u.Path = "/" + name
+	execute(t, server, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
+	t.Cleanup(func() {
+		if t.Failed() && stays {
+			t.Logf("the test's database is kept: psql '%s'", u)
+			return
+		}
+		if t.Failed() {
+			t.Log("to look into the database of a failed test, run it again with PITCHSTREAM_TEST_KEEP=1 and a container " +
+				"engine, or with a server that stays: PITCHSTREAM_TEST_POSTGRES_URL")
+		}
+		execute(t, server, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", pgx.Identifier{name}.Sanitize()))
+	})
+	return u.String()
+}
+
+func execute(t testing.TB, url, sql string) {
+	t.Helper()
+	ctx := context.Background()
+	c, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	defer c.Close(ctx)
+	if _, err := c.Exec(ctx, sql); err != nil {
+		t.Errorf("%s: %v", sql, err)
+	}
+}
