@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -63,30 +61,7 @@ func (w *world) requireBooks(lettersTimes int) books {
 // requireStatsViews reads the views that analysts read.
 func (w *world) requireStatsViews(want books) {
 	w.t.Helper()
-	conn, err := pgx.Connect(w.t.Context(), w.pg)
-	require.NoError(w.t, err)
-	defer conn.Close(context.WithoutCancel(w.t.Context()))
-	batters := map[int64]schemas.Stats{}
-	games := map[features.BatterGame]schemas.Stats{}
-	query := func(sql string, each func(batter int64, game string, s schemas.Stats)) {
-		rows, err := conn.Query(w.t.Context(), sql)
-		require.NoError(w.t, err)
-		defer rows.Close()
-		for rows.Next() {
-			var doc []byte
-			var batter int64
-			var game string
-			require.NoError(w.t, rows.Scan(&batter, &game, &doc))
-			var s schemas.Stats
-			require.NoError(w.t, json.Unmarshal(doc, &s), string(doc))
-			each(batter, game, s)
-		}
-		require.NoError(w.t, rows.Err())
-	}
-	query(`SELECT batter_id, '', to_json(s) FROM pitchstream.batter_stats s`, func(b int64, _ string, s schemas.Stats) { batters[b] = s })
-	query(`SELECT batter_id, game_pk, to_json(s) FROM pitchstream.batter_game_stats s`, func(b int64, g string, s schemas.Stats) {
-		games[features.BatterGame{BatterID: b, GamePK: g}] = s
-	})
+	batters, games := statsViews(w.t, w.pg)
 	same(w.t, "batter_stats", want.batters, batters)
 	same(w.t, "batter_game_stats", want.games, games)
 }
@@ -153,7 +128,7 @@ func (w *world) publishedRows() []schemas.StoredRow {
 		require.NoError(w.t, err)
 		if r.Value != nil {
 			s.row = &schemas.StoredRow{}
-			require.NoError(w.t, json.Unmarshal(r.Value, s.row))
+			require.NoError(w.t, unmarshal(r.Value, s.row))
 			require.Equal(w.t, s.version, s.row.Version())
 		}
 		if old, ok := states[string(r.Key)]; !ok || s.version.Compare(old.version) >= 0 {
@@ -169,6 +144,8 @@ func (w *world) publishedRows() []schemas.StoredRow {
 	slices.SortFunc(rows, func(a, b schemas.StoredRow) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
 	return withoutWriter(rows)
 }
+
+func unmarshal(b []byte, v any) error { return json.Unmarshal(b, v) }
 
 func withoutWriter(rows []schemas.StoredRow) []schemas.StoredRow {
 	out := slices.Clone(rows)

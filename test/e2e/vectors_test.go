@@ -1,0 +1,121 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/consumer"
+	"pitchstream/features"
+	"pitchstream/internal/testkit"
+	"pitchstream/internal/vectors"
+	"pitchstream/schemas"
+	"pitchstream/sink/pgsink"
+	"pitchstream/sink/redissink"
+)
+
+// Every stream of the specification through real Postgres and Redis: forwards, shuffled across partitions, and every
+// record twice. What is checked is what others read: the view pitches, the views of aggregates, the hashes in Redis.
+func TestVectorsStreamsOnRealServers(t *testing.T) {
+	for _, s := range vectors.Streams(t) {
+		rnd := rand.New(rand.NewPCG(2, 2))
+		shuffled := append([]schemas.Record(nil), s.Records...)
+		rnd.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		twice := append(append([]schemas.Record(nil), shuffled...), s.Records...)
+		for order, records := range map[string][]schemas.Record{"forwards": s.Records, "shuffled": shuffled, "twice": twice} {
+			t.Run(fmt.Sprint(s.Name, " ", order), func(t *testing.T) { stored(t, s, rnd, records) })
+		}
+	}
+}
+
+func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Record) {
+	ctx := t.Context()
+	pg, rds, prefix := testkit.Postgres(t), testkit.Redis(t), testkit.Name(t)+":"
+	store, err := pgsink.Open(pgsink.Config{URL: pg, Schema: "pitchstream", Group: "vectors", Build: "test", CoreVersion: features.CoreVersion})
+	require.NoError(t, err)
+	defer store.Close()
+	_, err = store.Migrate(ctx)
+	require.NoError(t, err)
+	view, err := redissink.Open(ctx, redissink.Config{URL: "redis://" + rds, Prefix: prefix})
+	require.NoError(t, err)
+	defer view.Close()
+
+	letters := map[vectors.Letter]bool{}
+	for len(records) > 0 {
+		n := min(1+rnd.IntN(30), len(records))
+		decoded := make([]consumer.Decoded, n)
+		for i, r := range records[:n] {
+			decoded[i].Record = r
+			decoded[i].Change, decoded[i].Rejection = features.Transform(r, features.Limits{})
+		}
+		plan := consumer.MakePlan(decoded)
+		out, err := store.Apply(ctx, schemas.Batch{Group: "vectors", Pitches: plan.Pitches})
+		require.NoError(t, err)
+		_, err = view.Push(ctx, out.Snapshots, nil)
+		require.NoError(t, err)
+		for _, l := range append(plan.Letters, plan.Refused(out.Refused)...) {
+			letters[vectors.Letter{Partition: l.Record.Partition, Offset: l.Record.Offset, Code: l.Code}] = true
+		}
+		records = records[n:]
+	}
+	rows, err := store.Rows(ctx)
+	require.NoError(t, err)
+	state := vectors.State{Rows: rows}
+	for l := range letters { // a record that is read twice has a letter of the same identity twice
+		state.Letters = append(state.Letters, l)
+	}
+	state.Batters, state.Games = statsViews(t, pg)
+	s.Check(t, state)
+	state.Batters, state.Games = inRedis(t, view.Reader, state)
+	s.Check(t, state)
+}
+
+// inRedis reads the same batters and games from Redis.
+func inRedis(t *testing.T, r *redissink.Reader, in vectors.State) (map[int64]schemas.Stats, map[features.BatterGame]schemas.Stats) {
+	batters, games := map[int64]schemas.Stats{}, map[features.BatterGame]schemas.Stats{}
+	for id := range in.Batters {
+		v, err := r.Batter(t.Context(), id)
+		require.NoError(t, err)
+		require.NotNil(t, v)
+		batters[id] = v.Stats
+	}
+	for g := range in.Games {
+		v, err := r.Game(t.Context(), g.BatterID, g.GamePK)
+		require.NoError(t, err)
+		require.NotNil(t, v)
+		games[g] = v.Stats
+	}
+	return batters, games
+}
+
+// statsViews reads the views that analysts read.
+func statsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[features.BatterGame]schemas.Stats) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	batters, games := map[int64]schemas.Stats{}, map[features.BatterGame]schemas.Stats{}
+	query := func(sql string, each func(batter int64, game string, s schemas.Stats)) {
+		rows, err := conn.Query(t.Context(), sql)
+		require.NoError(t, err)
+		defer rows.Close()
+		for rows.Next() {
+			var doc []byte
+			var batter int64
+			var game string
+			require.NoError(t, rows.Scan(&batter, &game, &doc))
+			var s schemas.Stats
+			require.NoError(t, unmarshal(doc, &s), string(doc))
+			each(batter, game, s)
+		}
+		require.NoError(t, rows.Err())
+	}
+	query(`SELECT batter_id, '', to_json(s) FROM pitchstream.batter_stats s`, func(b int64, _ string, s schemas.Stats) { batters[b] = s })
+	query(`SELECT batter_id, game_pk, to_json(s) FROM pitchstream.batter_game_stats s`, func(b int64, g string, s schemas.Stats) {
+		games[features.BatterGame{BatterID: b, GamePK: g}] = s
+	})
+	return batters, games
+}
