@@ -65,7 +65,7 @@ func (o *ownership) startOffsets(ctx context.Context, fetched map[string]map[int
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	found, err := retry(ctx, o.Processor, "positions", func() ([]*partition, error) { return o.locate(ctx, ids, committed) })
+	found, err := retry(ctx, o.Processor, "postgres", func() ([]*partition, error) { return o.locate(ctx, ids, committed) })
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"pitchstream/consumer"
 	"pitchstream/features"
 	"pitchstream/internal/config"
+	"pitchstream/internal/obs"
 	"pitchstream/schemas"
 	"pitchstream/sink/kafkasink"
 	"pitchstream/sink/pgsink"
@@ -33,13 +34,17 @@ type runCmd struct {
 
 // Run processes until ctx ends.
 func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, parsed *kong.Context) error {
-	log := slog.New(slog.NewTextHandler(std.Err, nil))
+	log, err := obs.NewLogger(std.Err, c.Log.Format, c.Log.Level)
+	if err != nil {
+		return err
+	}
 	log.Info("starting", "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
 	return c.process(ctx, log)
 }
 
-// process opens the stores, joins the group and runs until ctx ends.
+// process opens the stores, joins the group and runs until ctx ends; then it finishes the batch in hand.
 func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
+	watch := newWatch(log)
 	store, err := openStore(c.Postgres, c.Kafka.Group, func(p *pgsink.Config) { p.Log = log })
 	if err != nil {
 		return err
@@ -51,37 +56,55 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 	}
 	defer redis.Close()
 	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log})
-	cfg, err := c.consumerConfig(ctx, log)
+	cfg, err := c.consumerConfig(ctx, log, watch)
 	if err != nil {
 		return err
 	}
 	encoder := kafkasink.Encoder{RowsTopic: c.Topics.TopicRows, DeadTopic: c.Topics.TopicDead, Group: c.Kafka.Group, Build: buildName()}
 	processor := consumer.New(cfg, store, view{keeper}, encoder)
 
-	g, ctx := errgroup.WithContext(ctx)
-	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
-	g.Go(func() error {
-		if err := keeper.Run(keeping); keeping.Err() == nil {
+	var admin *obs.Server
+	if c.AdminAddr != config.Off {
+		if admin, err = obs.Listen(string(c.AdminAddr), obs.AdminHandler(watch.health, watch.metrics), log); err != nil {
 			return err
 		}
-		return nil
-	})
-	g.Go(func() error { // the view is kept until the last batch is through
-		defer stopKeeping()
+		log.Info("admin endpoints", "address", admin.Addr())
+	}
+
+	g, ctx := errgroup.WithContext(ctx)
+	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
+	g.Go(func() error { // what follows is kept until the last batch is through
+		defer stopRest()
 		return processor.Run(ctx)
 	})
+	g.Go(untilDone(rest, keeper.Run))
+	g.Go(untilDone(rest, watch.postgres(store)))
+	g.Go(untilDone(rest, func(ctx context.Context) error { watch.metrics.Summarize(ctx, log); return nil }))
+	if admin != nil {
+		g.Go(untilDone(rest, admin.Serve))
+	}
 	return g.Wait()
 }
 
-func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger) (consumer.Config, error) {
+// untilDone runs f until ctx ends; that it ended is no error then.
+func untilDone(ctx context.Context, f func(context.Context) error) func() error {
+	return func() error {
+		if err := f(ctx); ctx.Err() == nil {
+			return err
+		}
+		return nil
+	}
+}
+
+func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger, watch *watch) (consumer.Config, error) {
 	opts, err := c.Kafka.Options()
 	if err != nil {
 		return consumer.Config{}, err
 	}
 	cfg := consumer.Config{
-		Topic: c.Topics.TopicRaw, Group: c.Kafka.Group, InstanceID: c.Instance.InstanceID, Client: opts,
+		Topic: c.Topics.TopicRaw, Group: c.Kafka.Group, InstanceID: c.Instance.InstanceID, Client: append(opts, watch.metrics.Kafka("processor", quiet(log))...),
 		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}, PollMaxRecords: c.PollMaxRecords,
-		AcceptGap: c.AcceptGap, Log: log,
+		AcceptGap: c.AcceptGap, Log: log, Observe: watch,
 	}
 	client, err := connect(c.Kafka)
 	if err != nil {

@@ -1,0 +1,49 @@
+# What one types. `make help` lists it.
+
+# The tag lets the in-memory Kafka run in virtual time, so that no test waits for a session to time out.
+TAGS := synctests
+# How many pitches the long test simulates.
+SOAK_PITCHES ?= 20000
+
+.PHONY: help demo build test quick race vectors fuzz bench soak image lint clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: ## a simulated game through the whole pipeline on this machine; nothing else need be running
+	@go run ./cmd/pitchstream demo
+
+build: ## the binary, in out/
+	CGO_ENABLED=0 go build -trimpath -o out/pitchstream ./cmd/pitchstream
+
+test: lint ## everything, on real servers where a container engine answers
+	go test -tags $(TAGS) -timeout 20m ./...
+
+quick: ## what needs no server
+	go test -tags $(TAGS) -short ./schemas/... ./features/... ./consumer/... ./sink/memsink/... ./sink/kafkasink/... ./simulate/... ./internal/config/... ./internal/tidy/...
+
+race: ## the concurrent parts under the race detector
+	go test -race -tags $(TAGS) -timeout 20m ./consumer/... ./sink/... ./features/...
+
+vectors: ## the specification's vectors; PITCHSTREAM_VECTORS names the folder
+	go test -tags $(TAGS) -count=1 -run Vectors ./...
+
+fuzz: ## each fuzz target for a minute
+	go run ./internal/fuzzall -time 1m
+
+bench: ## the hot paths
+	go test -run '^$$' -bench . -benchmem ./features/
+
+soak: ## the long tests on real servers
+	PITCHSTREAM_SOAK_PITCHES=$(SOAK_PITCHES) go test -tags $(TAGS) -count=1 -timeout 60m -run Books -v ./test/e2e
+
+image: ## the container image pitchstream:dev
+	docker build -f deploy/Dockerfile -t pitchstream:dev .
+
+lint: ## formatting and vet
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
+	go vet -tags $(TAGS) ./...
+	go vet ./...
+
+clean: ## what was built
+	rm -rf out

@@ -1,0 +1,102 @@
+package obs
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheAdminPagesTellHealth(t *testing.T) {
+	m := NewMetrics("dev")
+	h := NewHealth(quiet, m, "postgres")
+	pages := AdminHandler(h, m)
+	get := func(method, path string) (int, string) {
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w.Code, w.Body.String()
+	}
+	for _, c := range []struct {
+		path string
+		code int
+		body string
+	}{
+		{"/healthz", 200, "ok\n"},
+		{"/readyz", 503, `{"ready":false,"reasons":["postgres: starting"]}` + "\n"},
+	} {
+		code, body := get("GET", c.path)
+		require.Equal(t, c.code, code, c.path)
+		require.Equal(t, c.body, body, c.path)
+	}
+	h.Set("postgres", true, "")
+	code, body := get("GET", "/readyz")
+	require.Equal(t, 200, code)
+	require.JSONEq(t, `{"ready": true, "reasons": []}`, body)
+	code, body = get("GET", "/metrics")
+	require.Equal(t, 200, code)
+	require.Contains(t, body, "\npitchstream_ready 1\n")
+	code, _ = get("POST", "/readyz")
+	require.Equal(t, 405, code)
+	code, _ = get("GET", "/")
+	require.Equal(t, 404, code)
+}
+
+func TestARequestInFlightIsAnsweredBeforeTheEnd(t *testing.T) {
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	s, err := Listen("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-goOn
+		io.WriteString(w, "done")
+	}), quiet)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	answer := make(chan string, 1)
+	go func() { answer <- fetch(s.Addr()) }()
+
+	<-asked
+	cancel()
+	select {
+	case err := <-ended:
+		t.Fatalf("ended with a request in flight: %v", err)
+	default:
+	}
+	close(goOn)
+	require.Equal(t, "done", <-answer)
+	require.NoError(t, <-ended)
+	require.Contains(t, fetch(s.Addr()), "connection refused")
+}
+
+func TestAnAddressInUseIsAnErrorAtTheStart(t *testing.T) {
+	s, err := Listen("127.0.0.1:0", http.NotFoundHandler(), quiet)
+	require.NoError(t, err)
+	defer s.Close()
+	_, err = Listen(s.Addr(), http.NotFoundHandler(), quiet)
+	require.ErrorContains(t, err, "address already in use")
+}
+
+func TestAServerWhosePortIsTakenAwayFails(t *testing.T) {
+	s, err := Listen("127.0.0.1:0", http.NotFoundHandler(), quiet)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	require.ErrorContains(t, s.Serve(t.Context()), "use of closed network connection")
+}
+
+// fetch gives the answer's body, or the error.
+func fetch(addr string) string {
+	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Get("http://" + addr)
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}

@@ -1,0 +1,160 @@
+package obs
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// quiet is a log that nobody reads.
+var quiet = slog.New(slog.DiscardHandler)
+
+func TestALogIsTextOrJSONFromALevelOn(t *testing.T) {
+	for _, c := range []struct{ format, level, want string }{
+		{"text", "info", `level=INFO msg=hello n=1`},
+		{"json", "debug", `"msg":"hello","n":1}`},
+		{"auto", "info", `"msg":"hello","n":1}`},
+		{"json", "warn", ``},
+	} {
+		var out bytes.Buffer
+		log, err := NewLogger(&out, c.format, c.level)
+		require.NoError(t, err)
+		log.Info("hello", "n", 1)
+		require.True(t, strings.HasSuffix(strings.TrimSpace(out.String()), c.want), out.String())
+		require.Equal(t, c.want == "", out.Len() == 0)
+	}
+	_, err := NewLogger(os.Stderr, "xml", "info")
+	require.EqualError(t, err, `log format "xml": want auto, text or json`)
+	_, err = NewLogger(os.Stderr, "text", "loud")
+	require.EqualError(t, err, `log level "loud": want debug, info, warn or error`)
+}
+
+func TestEveryNumberHasItsNameFromTheStart(t *testing.T) {
+	text := scrape(t, NewMetrics("v1.2.3", "malformed_json", "too_large"))
+	for _, line := range []string{
+		`pitchstream_build_info{version="v1.2.3"} 1`,
+		`pitchstream_records_total 0`,
+		`pitchstream_bytes_total 0`,
+		`pitchstream_rows_total 0`,
+		`pitchstream_lost_total 0`,
+		`pitchstream_letters_total{code="malformed_json"} 0`,
+		`pitchstream_letters_total{code="too_large"} 0`,
+		`pitchstream_retries_total{step="produce"} 0`,
+		`pitchstream_batch_duration_seconds_count{step="decode"} 0`,
+		`pitchstream_batch_duration_seconds_count{step="commit"} 0`,
+		`pitchstream_commit_timestamp_seconds 0`,
+		`pitchstream_ready 0`,
+	} {
+		require.Contains(t, text, "\n"+line+"\n")
+	}
+	require.Contains(t, text, "\ngo_goroutines ")
+}
+
+func TestWhatIsCountedIsInPrometheusAndInTheTotals(t *testing.T) {
+	m := NewMetrics("dev")
+	m.Committed(10, 1000, 7, 2)
+	m.Committed(1, 100, 1, 0)
+	m.Letters("too_large", 1)
+	m.Retried("store")
+	m.Step("view", time.Millisecond)
+	m.Lag("pitches.raw", 0, 5)
+	m.Lag("pitches.raw", 1, 6)
+	m.Lag("pitches.raw", 0, 4)
+	require.Equal(t, Totals{Records: 11, Bytes: 1100, Rows: 8, Lost: 2, Letters: 1, LagRecords: 10}, m.Totals())
+	text := scrape(t, m)
+	for _, line := range []string{
+		`pitchstream_records_total 11`,
+		`pitchstream_bytes_total 1100`,
+		`pitchstream_rows_total 8`,
+		`pitchstream_lost_total 2`,
+		`pitchstream_letters_total{code="too_large"} 1`,
+		`pitchstream_retries_total{step="postgres"} 1`,
+		`pitchstream_lag_records{partition="0",topic="pitches.raw"} 4`,
+		`pitchstream_batch_duration_seconds_count{step="redis"} 1`,
+	} {
+		require.Contains(t, text, "\n"+line+"\n")
+	}
+	require.NotContains(t, text, "pitchstream_commit_timestamp_seconds 0")
+
+	m.Lag("pitches.raw", 0, -1)
+	require.EqualValues(t, 6, m.Totals().LagRecords)
+	require.NotContains(t, scrape(t, m), `partition="0"`)
+}
+
+func TestTheNamesFollowPrometheus(t *testing.T) {
+	families, err := NewMetrics("dev").Registry.Gather()
+	require.NoError(t, err)
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+func TestSeveralKafkaClientsCountBesideEachOther(t *testing.T) {
+	m := NewMetrics("dev")
+	for _, name := range []string{"consumer", "admin"} {
+		c, err := kgo.NewClient(m.Kafka(name, quiet)...)
+		require.NoError(t, err)
+		defer c.Close()
+	}
+	text := scrape(t, m)
+	require.Contains(t, text, `pitchstream_kafka_buffered_fetch_records_total{client="admin"} 0`)
+	require.Contains(t, text, `pitchstream_kafka_buffered_fetch_records_total{client="consumer"} 0`)
+}
+
+func TestReadyMeansThatAllIsWell(t *testing.T) {
+	var log bytes.Buffer
+	m := NewMetrics("dev")
+	h := NewHealth(slog.New(slog.NewJSONHandler(&log, nil)), m, "postgres", "assigned")
+	said := func() string {
+		ready, reasons := h.Ready()
+		require.Equal(t, ready, strings.Contains(scrape(t, m), "\npitchstream_ready 1\n"))
+		require.Equal(t, ready, len(reasons) == 0)
+		return strings.Join(reasons, "; ")
+	}
+	require.Equal(t, "assigned: starting; postgres: starting", said())
+	h.Set("assigned", true, "ignored")
+	require.Equal(t, "postgres: starting", said())
+	h.Set("postgres", true, "")
+	require.Equal(t, "", said())
+	h.Set("pitches.raw/3", false, "has not moved for 60s")
+	h.Set("postgres", false, "")
+	require.Equal(t, "pitches.raw/3: has not moved for 60s; postgres: not well", said())
+	h.Forget("pitches.raw/3")
+	require.Equal(t, "postgres: not well", said())
+	h.Set("postgres", true, "")
+	require.Equal(t, "", said())
+
+	require.Equal(t, []string{"ready", "not ready", "ready"}, messages(t, &log), "only changes are told")
+}
+
+// scrape is what Prometheus gets.
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	AdminHandler(NewHealth(quiet, nil), m).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	require.Equal(t, 200, w.Code)
+	return w.Body.String()
+}
+
+// messages are those of a JSON log.
+func messages(t *testing.T, log *bytes.Buffer) (messages []string) {
+	t.Helper()
+	for d := json.NewDecoder(log); d.More(); {
+		var line struct{ Msg string }
+		require.NoError(t, d.Decode(&line))
+		messages = append(messages, line.Msg)
+	}
+	return messages
+}
