@@ -1,0 +1,203 @@
+package tidy
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const root = "../.." // of the project
+
+func TestTheHouse(t *testing.T) {
+	files, err := GoFiles(root)
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	paths, err := MachinePaths(root)
+	require.NoError(t, err)
+	for rule, broken := range map[string][]string{
+		"imports follow the arrows":    Arrows(files),
+		"no test sleeps":               Sleeps(files),
+		"no path of one machine":       paths,
+		"exported names are explained": Undocumented(files),
+	} {
+		t.Run(rule, func(t *testing.T) {
+			if len(broken) > 0 {
+				t.Error("\n" + strings.Join(broken, "\n"))
+			}
+		})
+	}
+}
+
+// house writes the files of a small project, by their names, and gives its root.
+func house(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, content := range files {
+		file := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o644))
+	}
+	return root
+}
+
+func goFiles(t *testing.T, files map[string]string) []*File {
+	t.Helper()
+	read, err := GoFiles(house(t, files))
+	require.NoError(t, err)
+	return read
+}
+
+func TestArrowsThatTurnBack(t *testing.T) {
+	for name, c := range map[string]struct{ file, imported, why string }{
+		"schemas import nothing":         {"schemas/a.go", "github.com/google/uuid", "schemas may import the standard library"},
+		"schemas know no one":            {"schemas/a.go", "pitchstream/features", "schemas may import of this project nothing"},
+		"features may import uuid":       {"features/a.go", "github.com/google/uuid", ""},
+		"features know the schemas":      {"features/a.go", "pitchstream/schemas", ""},
+		"features are pure":              {"features/a.go", "github.com/jackc/pgx/v5", "features talks to no such server"},
+		"features import little":         {"features/a.go", "github.com/stretchr/testify", "features may import the standard library and github.com/google/uuid"},
+		"the consumer knows no sink":     {"consumer/a.go", "pitchstream/sink/pgsink", "consumer may import of this project nothing but schemas, features"},
+		"its tests know them":            {"consumer/a_test.go", "pitchstream/sink/memsink", ""},
+		"the consumer reads Kafka":       {"consumer/a.go", "github.com/twmb/franz-go/pkg/kgo", ""},
+		"but no Postgres":                {"consumer/a.go", "github.com/jackc/pgx/v5", "consumer talks to no such server"},
+		"a sink knows no consumer":       {"sink/pgsink/a.go", "pitchstream/consumer", "nothing but schemas"},
+		"nor do its tests":               {"sink/pgsink/a_test.go", "pitchstream/consumer", "nothing but schemas"},
+		"a sink knows no features":       {"sink/redissink/a.go", "pitchstream/features", "nothing but schemas"},
+		"but its tests do":               {"sink/redissink/a_test.go", "pitchstream/features", ""},
+		"a sink knows no other":          {"sink/redissink/a.go", "pitchstream/sink/pgsink", "nothing but schemas"},
+		"a sink knows its own rooms":     {"sink/pgsink/a.go", "pitchstream/sink/pgsink/migrate", ""},
+		"a sink has its own driver":      {"sink/pgsink/a.go", "github.com/jackc/pgx/v5/pgxpool", ""},
+		"and no other":                   {"sink/pgsink/a.go", "github.com/redis/go-redis/v9", "no such server"},
+		"the twin knows features":        {"sink/memsink/a.go", "pitchstream/features", ""},
+		"the suite knows testkit":        {"sink/sinktest/a.go", "pitchstream/internal/testkit", ""},
+		"nobody else does":               {"cmd/pitchstream/a.go", "pitchstream/internal/testkit", "internal/testkit is for tests and sink/sinktest"},
+		"tests do":                       {"api/a_test.go", "pitchstream/internal/testkit", ""},
+		"the demo has its Postgres":      {"cmd/pitchstream/a.go", "pitchstream/internal/localpg", ""},
+		"the API does not":               {"api/a.go", "pitchstream/internal/localpg", "is for tests and cmd, internal/testkit"},
+		"the API knows no sink":          {"api/a.go", "pitchstream/sink/pgsink", "api may import of this project nothing but schemas, web"},
+		"internal rooms look not up":     {"internal/obs/a.go", "pitchstream/consumer", "nothing but schemas, internal"},
+		"all meet in main":               {"cmd/pitchstream/a.go", "pitchstream/consumer", ""},
+		"a new room wants a line":        {"attic/a.go", "fmt", "the folder attic is in no room"},
+		"names are not prefixes":         {"features/a.go", "pitchstream/schemasx", "nothing but schemas"},
+		"an exception carries a reason":  {"schemas/a.go", "github.com/google/uuid\" // tidy: for a while, \"", ""},
+		"an exception without is broken": {"schemas/a.go", "github.com/google/uuid\" // tidy: \"", "standard library"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			source := "package a\n\nimport \"" + c.imported + "\"\n"
+			source = strings.Replace(source, "\"\"\n", "\n", 1)
+			broken := strings.Join(Arrows(goFiles(t, map[string]string{c.file: source})), "\n")
+			if c.why == "" {
+				require.Empty(t, broken)
+				return
+			}
+			require.Regexp(t, "^"+c.file+":[13]: ", broken)
+			require.Contains(t, broken, c.why)
+		})
+	}
+}
+
+func TestSleepingTestsAreFound(t *testing.T) {
+	broken := Sleeps(goFiles(t, map[string]string{
+		"a/a_test.go": "package a\nimport \"time\"\nfunc f() {\n\ttime.Sleep(1)\n}\n",
+		"a/b_test.go": "package a\nimport clock \"time\"\nvar nap = clock.Sleep\n",
+		"a/c_test.go": "package a\nimport \"time\"\nfunc g() {\n\ttime.Sleep(1) // tidy: the kernel gives no event\n}\n",
+		"a/e_test.go": "package a\nimport (\n\"testing/synctest\"\n\"time\"\n)\nfunc j() { synctest.Test(nil, func() { time.Sleep(1) }) }\n" +
+			"func k() { time.Sleep(1); synctest.Wait() }\n",
+		"a/d_test.go": "package a\nfunc h(time interface{ Sleep(int) }) { time.Sleep(1) }\n",
+		"a/a.go":      "package a\nimport \"time\"\nfunc i() { time.Sleep(1) }\n",
+	}))
+	require.Equal(t, []string{
+		"a/a_test.go:4: time.Sleep in a test: wait for what it waits for",
+		"a/b_test.go:3: time.Sleep in a test: wait for what it waits for",
+	}, broken)
+}
+
+func TestPathsOfOneMachineAreFound(t *testing.T) {
+	const work, home = "/wo" + "rk/", "/ro" + "ot/"
+	broken, err := MachinePaths(house(t, map[string]string{
+		"README.md":    "Go to\n" + work + "main.\n",
+		"a/Dockerfile": "COPY x " + home + "x\nCOPY y " + home + "y # tidy: the image's own\n",
+		"a/fine.go":    "package a // the home" + work + ", https://host" + work + " and ../.." + home + "\n",
+		"a/photo.png":  work,
+		".git/x.md":    work,
+	}))
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"README.md:2: a path of one machine: " + work + "main.",
+		"a/Dockerfile:1: a path of one machine: COPY x " + home + "x",
+	}, broken)
+}
+
+func TestUnexplainedNamesAreFound(t *testing.T) {
+	broken := Undocumented(goFiles(t, map[string]string{
+		"schemas/a.go": `package schemas
+
+type Row struct{}
+
+func (Row) Key() int       { return 1 }
+func (Row) String() string { return "" }
+func (Row) Nothing()       {}
+func (r *Row) hidden() {}
+func New() {}
+
+// Old is explained.
+func Old() {}
+
+type row struct{}
+
+func (row) Key() {}
+
+const Limit = 1
+
+// Codes.
+const (
+	A = 1
+	B = 2
+)
+
+const (
+	C Code = "c"
+	D Code = "d"
+)
+
+const (
+	E Kind = iota
+	F
+	G = 7
+)
+
+var (
+	H = 1 // explained
+	I, j = 1, 2
+)
+
+type List[T any] struct{}
+
+func (*List[T]) Add() int { return 1 }
+`,
+		"schemas/a_test.go": "package schemas\nfunc Helper() {}\n",
+		"cmd/x/a.go":        "package main\nfunc Helper() {}\n",
+	}))
+	require.Equal(t, "3:Row 5:Key 9:New 18:Limit 34:G 39:I 42:List 44:Add", short(broken))
+}
+
+// short is "LINE:NAME …" of messages.
+func short(broken []string) string {
+	var words []string
+	for _, b := range broken {
+		place, rest, _ := strings.Cut(b, ": ")
+		name, _, _ := strings.Cut(rest, " ")
+		words = append(words, place[strings.LastIndex(place, ":")+1:]+":"+name)
+	}
+	return strings.Join(words, " ")
+}
+
+func TestAFileThatDoesNotParseIsNamed(t *testing.T) {
+	_, err := GoFiles(house(t, map[string]string{"a/a.go": "package a\n\nfunc {\n"}))
+	require.ErrorContains(t, err, "a/a.go:3:")
+}

@@ -1,0 +1,107 @@
+package tidy
+
+import (
+	"fmt"
+	"go/ast"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Sleeps are the calls of time.Sleep in tests: a test waits for an event, never for a while that is too short on a busy
+// machine and too long on all others. In virtual time a sleep takes none: inside a call of synctest.Test, and in a
+// function that calls synctest.Wait, which panics elsewhere.
+func Sleeps(files []*File) (broken []string) {
+	for _, f := range files {
+		if !f.Test {
+			continue
+		}
+		clock, bubble := f.nameOf("time"), f.nameOf("testing/synctest")
+		ast.Inspect(f.Syntax, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if isSelector(n.Fun, bubble, "Test") {
+					return false
+				}
+			case *ast.FuncDecl:
+				if mentions(n, bubble, "Wait") {
+					return false
+				}
+			}
+			if e, ok := n.(ast.Expr); ok && isSelector(e, clock, "Sleep") && !f.excused(f.line(n)) {
+				broken = append(broken, fmt.Sprintf("%s:%d: time.Sleep in a test: wait for what it waits for", f.Path, f.line(n)))
+			}
+			return true
+		})
+	}
+	return broken
+}
+
+// mentions tells whether a package's name is somewhere in n.
+func mentions(n ast.Node, pkg, name string) (found bool) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		e, ok := n.(ast.Expr)
+		found = found || ok && isSelector(e, pkg, name)
+		return !found
+	})
+	return found
+}
+
+// isSelector tells whether e is the name of a package.
+func isSelector(e ast.Expr, pkg, name string) bool {
+	s, ok := e.(*ast.SelectorExpr)
+	if !ok || s.Sel.Name != name {
+		return false
+	}
+	x, ok := s.X.(*ast.Ident)
+	return ok && pkg != "" && x.Name == pkg
+}
+
+// nameOf is what a file calls a package of the standard library; empty: it does not import it.
+func (f *File) nameOf(standard string) string {
+	for _, i := range f.Syntax.Imports {
+		if i.Path.Value != `"`+standard+`"` {
+			continue
+		}
+		if i.Name != nil {
+			return i.Name.Name
+		}
+		return path.Base(standard)
+	}
+	return ""
+}
+
+// texts are the endings and names of the files that people write here.
+var texts = []string{
+	".go", ".md", ".sql", ".lua", ".sh", ".yaml", ".yml", ".json", ".toml", ".html", ".css", ".js", ".ts", ".txt", ".py", ".mod",
+	"Makefile", "Dockerfile",
+}
+
+// A folder of somebody's machine. What comes before tells it from the end of a longer path or word.
+var machinePath = regexp.MustCompile(`(^|[^A-Za-z0-9_.~$}*/-])/(work|root)/`)
+
+// MachinePaths are the lines that name a folder of the machine that they were written on.
+func MachinePaths(root string) (broken []string, err error) {
+	err = walk(root, func(name string) error {
+		if !slices.ContainsFunc(texts, func(t string) bool { return strings.HasSuffix(name, t) }) {
+			return nil
+		}
+		content, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			return err
+		}
+		if !machinePath.Match(content) { // most files: quickly
+			return nil
+		}
+		for i, line := range strings.Split(string(content), "\n") {
+			if machinePath.MatchString(line) && !reason.MatchString(line) {
+				broken = append(broken, fmt.Sprintf("%s:%d: a path of one machine: %s", name, i+1, strings.TrimSpace(line)))
+			}
+		}
+		return nil
+	})
+	return broken, err
+}

@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/internal/testkit"
+)
+
+// The compose file from nothing: topics, schema and processor come up by themselves, and a record goes through.
+func TestComposeFromNothing(t *testing.T) {
+	compose := composeCommand(t)
+	build := exec.Command("go", "build", "-trimpath", "-o", "out/pitchstream", "./cmd/pitchstream")
+	build.Dir, build.Env = testkit.Root(), append(os.Environ(), "CGO_ENABLED=0")
+	b, err := build.CombinedOutput()
+	require.NoError(t, err, string(b))
+
+	kafka, postgres, admin := freePort(t), freePort(t), freePort(t)
+	env := append(os.Environ(), "PITCHSTREAM_DOCKERFILE=deploy/Dockerfile.binary", "PITCHSTREAM_IMAGE=pitchstream:test",
+		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+freePort(t), "ADMIN_PORT="+admin)
+	project := strings.ToLower(testkit.Name(t))
+	run := func(ctx context.Context, args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, compose[0], append(compose[1:], append([]string{"-p", project}, args...)...)...)
+		cmd.Dir, cmd.Env = testkit.Root(), env
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if t.Failed() {
+			logs, _ := run(ctx, "logs", "--tail=20")
+			t.Log(logs)
+		}
+		out, err := run(ctx, "down", "-v")
+		require.NoError(t, err, out)
+	})
+	out, err := run(t.Context(), "up", "-d", "--build")
+	require.NoError(t, err, out)
+
+	w := &world{t: t}
+	w.waitFor("the processor is ready", func() bool {
+		resp, err := http.Get("http://127.0.0.1:" + admin + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	http.DefaultClient.CloseIdleConnections()
+	client, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:" + kafka))
+	require.NoError(t, err)
+	defer client.Close()
+	record := `{"summary_acts":{"pitch":{"eventId":"c9e9c616-612e-7696-a6ce-cc1b78e51061","type":"Sinker"}}}`
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: "pitches.raw", Key: []byte("716404"), Value: []byte(record)}).FirstErr())
+	conn, err := pgx.Connect(t.Context(), fmt.Sprintf("postgres://pitchstream:pitchstream@127.0.0.1:%s/pitchstream?sslmode=disable", postgres))
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	w.waitFor("the row is in Postgres", func() bool {
+		var kind string
+		return conn.QueryRow(t.Context(), `SELECT pitch_type FROM pitchstream.pitches`).Scan(&kind) == nil && kind == "Sinker"
+	})
+}
+
+// composeCommand is `docker compose`, or the older docker-compose; without either, or without an engine, the test is
+// skipped (fails under CI).
+func composeCommand(t *testing.T) []string {
+	t.Helper()
+	if exec.Command("docker", "info").Run() == nil {
+		if exec.Command("docker", "compose", "version").Run() == nil {
+			return []string{"docker", "compose"}
+		}
+		if exec.Command("docker-compose", "version").Run() == nil {
+			return []string{"docker-compose"}
+		}
+	}
+	const reason = "needs a container engine and docker compose"
+	if os.Getenv("CI") != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
+	return nil
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(freeAddr(t))
+	require.NoError(t, err)
+	return port
+}
