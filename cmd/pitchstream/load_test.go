@@ -1,0 +1,403 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"pitchstream/internal/config"
+)
+
+// loaded is how a load ended.
+type loaded struct {
+	out, log string
+	err      error
+}
+
+// loadArgs runs pitchstream load, as main does.
+func loadArgs(ctx context.Context, t *testing.T, in io.Reader, args ...string) loaded {
+	t.Helper()
+	var cli struct {
+		Load loadCmd `cmd:""`
+	}
+	parser, err := kong.New(&cli, config.NewLoader().Option())
+	require.NoError(t, err)
+	parsed, err := parser.Parse(append([]string{"load"}, args...))
+	if err != nil {
+		return loaded{err: err}
+	}
+	var out, log bytes.Buffer
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	err = parsed.Run(&stdio{In: in, Out: &out, Err: &log})
+	return loaded{out.String(), log.String(), err}
+}
+
+// load loads into a cluster.
+func load(t *testing.T, cluster *kfake.Cluster, args ...string) loaded {
+	t.Helper()
+	return loadArgs(t.Context(), t, nil, append(args, "--kafka-brokers="+strings.Join(cluster.ListenAddrs(), ","))...)
+}
+
+// pitch is a record of that event.
+func pitch(eventID string) string {
+	return `{"summary_acts":{"pitch":{"eventId":"` + eventID + `","result":"Ball"}}}`
+}
+
+func uuid(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
+
+func writeFiles(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+	}
+	return dir
+}
+
+// lines of a summary's name, without the name.
+func lines(out, name string) (found []string) {
+	for line := range strings.Lines(out) {
+		if rest, ok := strings.CutPrefix(line, fmt.Sprintf("  %-12s ", name)); ok {
+			found = append(found, strings.TrimSpace(rest))
+		}
+	}
+	return found
+}
+
+// keyed are the records of a topic, key → values in their order.
+func keyed(records map[int32][]*kgo.Record) map[string][]string {
+	byKey := map[string][]string{}
+	for _, partition := range slices.Sorted(maps.Keys(records)) {
+		for _, r := range records[partition] {
+			byKey[string(r.Key)] = append(byKey[string(r.Key)], string(r.Value))
+		}
+	}
+	return byKey
+}
+
+func all(records map[int32][]*kgo.Record) (rs []*kgo.Record) {
+	for _, partition := range records {
+		rs = append(rs, partition...)
+	}
+	return rs
+}
+
+// Records go out byte for byte, keyed by game, in order, broken ones and a torn end too; the summary balances.
+func TestLoad(t *testing.T) {
+	cluster := newKafka(t)
+	dir := writeFiles(t, map[string]string{
+		"777_9.jsonl": pitch("a"), "777_10.jsonl": pitch("b") + "\n", "777_100.jsonl": "{\n  \"pretty\": true\n}\n",
+		"888_1.jsonl": pitch("c") + "\nnope\n" + pitch("d") + "\n{\"torn", "README.md": "# no record\n",
+	})
+	l := load(t, cluster, dir)
+	require.NoError(t, l.err)
+	require.Equal(t, map[string][]string{
+		"777": {pitch("a"), pitch("b"), "{\n  \"pretty\": true\n}"},
+		"888": {pitch("c"), "nope", pitch("d"), `{"torn`},
+	}, keyed(onTopic(t, cluster)))
+	require.Contains(t, l.out, "loaded into pitches.raw in ")
+	require.Equal(t, []string{"7 read = 7 sent + 0 failed"}, lines(l.out, "records"))
+	require.Equal(t, []string{"2"}, lines(l.out, "games"))
+	require.Equal(t, []string{"named only where the ball was hit, so whiff rates are not to be had; --ids FILE.csv names them"}, lines(l.out, "batters"))
+	torn := len(pitch("c")+"\nnope\n"+pitch("d")+"\n") + len(`{"torn`)
+	require.Equal(t, []string{
+		filepath.Join(dir, "888_1.jsonl") + fmt.Sprintf(": record 4 is cut short at byte %d, 6 bytes of it are here", torn),
+		filepath.Join(dir, "README.md") + ": not read: its content is no JSON (pipe it in to send its lines as they are)",
+	}, lines(l.out, "input"))
+}
+
+func TestLoadStdinWithoutGame(t *testing.T) {
+	cluster := newKafka(t)
+	l := loadArgs(t.Context(), t, strings.NewReader("["+pitch("a")+","+pitch("b")+"]"), "-", "--kafka-brokers="+cluster.ListenAddrs()[0])
+	require.NoError(t, l.err)
+	records := all(onTopic(t, cluster))
+	require.Len(t, records, 2)
+	require.Nil(t, records[0].Key)
+	require.Empty(t, records[0].Headers)
+	require.Contains(t, l.out, "2 records have no game: name it by --game")
+}
+
+func TestLoadIDsBecomeHeaders(t *testing.T) {
+	cluster := newKafka(t)
+	dir := writeFiles(t, map[string]string{
+		"777_1.jsonl": pitch(uuid(1)) + "\n" + pitch(uuid(2)) + "\n" + pitch(uuid(3)) + "\n",
+		"ids.csv": "event_id,batter_id,pitcher_id,team_id,game_date,venue,game_pk,event_time,umpire\n" +
+			uuid(1) + ",1,2,3,2024-09-28,Park,,,x\n" + strings.ToUpper(uuid(3)) + ",,,,,,999,2024-09-28T19:05:00.25Z,\n",
+	})
+	l := load(t, cluster, dir, "--ids="+filepath.Join(dir, "ids.csv"), "--revision=12")
+	require.NoError(t, l.err)
+	require.Contains(t, l.log, `ids.csv: the column "umpire" is ignored`)
+	require.Equal(t, []string{"2 records found in " + filepath.Join(dir, "ids.csv")}, lines(l.out, "batters"))
+	require.Empty(t, lines(l.out, "input"), "the ids file is no record")
+	got := map[string]string{}
+	for _, r := range all(onTopic(t, cluster)) {
+		text := string(r.Key)
+		for _, h := range r.Headers {
+			text += " " + h.Key + "=" + string(h.Value)
+		}
+		got[string(r.Value)] = text
+	}
+	require.Equal(t, map[string]string{
+		pitch(uuid(1)): "777 batter_id=1 pitcher_id=2 team_id=3 game_date=2024-09-28 venue=Park revision=12",
+		pitch(uuid(2)): "777 revision=12",
+		pitch(uuid(3)): "999 event_time=2024-09-28T19:05:00.250Z revision=12",
+	}, got)
+}
+
+func TestLoadTimestamps(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")})
+	mtime := time.UnixMilli(1_600_000_000_123)
+	require.NoError(t, os.Chtimes(filepath.Join(dir, "1_1.jsonl"), mtime, mtime))
+	stamped := func(args ...string) time.Time {
+		cluster := newKafka(t)
+		require.NoError(t, load(t, cluster, append(args, dir)...).err)
+		return all(onTopic(t, cluster))[0].Timestamp
+	}
+	require.Equal(t, mtime, stamped("--timestamp=mtime"))
+	require.Equal(t, int64(1_000_000_000_250), stamped("--timestamp=2001-09-09T01:46:40.25Z").UnixMilli())
+	begun := time.Now().Truncate(time.Millisecond)
+	require.False(t, stamped().Before(begun))
+}
+
+// --check says what would become of the records, sends nothing, and needs no Kafka.
+func TestLoadCheck(t *testing.T) {
+	dir := writeFiles(t, map[string]string{
+		"777_1.jsonl": pitch("a") + "\nnope\n[]\n" + pitch(strings.Repeat("x", 2<<20)) + "\n" + pitch(strings.Repeat("x", 4<<20)) + "\n", "state": "",
+	})
+	l := loadArgs(t.Context(), t, nil, "--check", "--max-record-bytes=1MiB", "--state="+filepath.Join(dir, "new.state"), filepath.Join(dir, "777_1.jsonl"))
+	require.EqualError(t, l.err, "2 of 5 records failed")
+	require.Contains(t, l.out, "checked in ")
+	require.Equal(t, []string{"5 read = 3 to send + 2 that would fail"}, lines(l.out, "records"))
+	require.Equal(t, []string{"1"}, lines(l.out, "rows"))
+	require.Equal(t, []string{"1 malformed_json", "1 not_a_pitch"}, lines(l.out, "dead letters"))
+	require.Len(t, lines(l.out, "failed"), 2)
+	require.NoFileExists(t, filepath.Join(dir, "new.state"))
+}
+
+func TestLoadNeedsItsTopic(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")})
+	l := load(t, newKafka(t), dir, "--topic-raw=elsewhere")
+	require.EqualError(t, l.err, "the topic elsewhere does not exist: run: pitchstream topics")
+	require.Empty(t, l.out)
+}
+
+func TestLoadUsage(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"--kafka-brokers is missing", nil},
+		{"--revision=-1: want 0 or more", []string{"--revision=-1"}},
+		{"--rate=-1: want records a second", []string{"--rate=-1"}},
+		{"--realtime and --rate: give one", []string{"--realtime", "--rate=1"}},
+		{"--realtime needs to know when the pitches were thrown", []string{"--realtime"}},
+		{"--game=\"a\\n\": want 1 to 64 bytes", []string{"--game=a\n"}},
+		{"--state cannot remember standard input", []string{"--state=s", "-"}},
+		{"--timestamp mtime: standard input has none", []string{"--timestamp=mtime", "-"}},
+		{"--timestamp=yesterday: want now, mtime, or an RFC 3339 time", []string{"--timestamp=yesterday"}},
+		{"--timestamp=9999-01-01T00:00:00Z: want a time from 1970 to now", []string{"--timestamp=9999-01-01T00:00:00Z"}},
+		{"--timestamp=1969-01-01T00:00:00Z: want a time from 1970 to now", []string{"--timestamp=1969-01-01T00:00:00Z"}},
+	} {
+		l := loadArgs(t.Context(), t, nil, append(c.args, "x")...)
+		var wrong *kong.ParseError
+		require.ErrorAs(t, l.err, &wrong, c.want)
+		require.ErrorContains(t, l.err, c.want)
+	}
+	l := loadArgs(t.Context(), t, nil, "--check", filepath.Join(t.TempDir(), "none"))
+	require.ErrorContains(t, l.err, "no such file or directory")
+	require.Empty(t, l.out)
+}
+
+func TestLoadRealtimeWithoutTimes(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a"), "ids.csv": "event_id,batter_id\na,1\n"})
+	l := load(t, newKafka(t), dir, "--realtime", "--ids="+filepath.Join(dir, "ids.csv"))
+	require.ErrorContains(t, l.err, "has no event_time; add the column, or give --timestamp mtime")
+}
+
+// A record that the topic does not take fails, is named, and is tried again by the next run; no other one is.
+func TestLoadRefusedRecords(t *testing.T) {
+	cluster := newKafka(t)
+	setMaxMessageBytes(t, cluster, 1<<20)
+	big := pitch(strings.Repeat("x", 2<<20))
+	dir := writeFiles(t, map[string]string{"777_1.jsonl": pitch("a") + "\n" + big + "\n" + pitch("b") + "\n"})
+	state := "--state=" + filepath.Join(dir, "load.state")
+	l := load(t, cluster, state, dir)
+	require.EqualError(t, l.err, "1 of 3 records failed")
+	require.Equal(t, []string{"3 read = 2 sent + 1 failed"}, lines(l.out, "records"))
+	require.Len(t, lines(l.out, "failed"), 1)
+	require.Contains(t, lines(l.out, "failed")[0], fmt.Sprintf("777_1.jsonl: record 2 at byte %d, 2.1 MB: MESSAGE_TOO_LARGE", len(pitch("a"))+1))
+
+	setMaxMessageBytes(t, cluster, 8<<20)
+	l = load(t, cluster, state, dir)
+	require.NoError(t, l.err)
+	require.Equal(t, []string{"1 read = 1 sent + 0 failed"}, lines(l.out, "records"))
+	require.Equal(t, []string{"2 by earlier runs, as " + filepath.Join(dir, "load.state") + " says"}, lines(l.out, "sent before"))
+	require.Equal(t, map[string][]string{"777": {pitch("a"), pitch("b"), big}}, keyed(onTopic(t, cluster)))
+
+	l = load(t, cluster, state, dir)
+	require.NoError(t, l.err)
+	require.Equal(t, []string{"0 read = 0 sent + 0 failed"}, lines(l.out, "records"))
+	require.Equal(t, []string{"3 by earlier runs, as " + filepath.Join(dir, "load.state") + " says"}, lines(l.out, "sent before"))
+}
+
+// seasonFiles are n files of 40 records each, a game a file, in the order of their names.
+func seasonFiles(t *testing.T, n int) (dir string, want map[string][]string) {
+	files, want := map[string]string{}, map[string][]string{}
+	for g := range n {
+		var text strings.Builder
+		for i := range 40 {
+			record := pitch(uuid(1000*g + i))
+			want[fmt.Sprint(100+g)] = append(want[fmt.Sprint(100+g)], record)
+			text.WriteString(record + "\n")
+		}
+		files[fmt.Sprintf("%d_1.jsonl", 100+g)] = text.String()
+	}
+	return writeFiles(t, files), want
+}
+
+// failProduceAfter makes the brokers refuse to serve us from the nth produce request on, until the returned call.
+func failProduceAfter(cluster *kfake.Cluster, n int) (heal func()) {
+	var mu sync.Mutex
+	healed := false
+	cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		if n--; n >= 0 || healed {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range req.(*kmsg.ProduceRequest).Topics {
+			answer := kmsg.ProduceResponseTopic{Topic: topic.Topic, TopicID: topic.TopicID}
+			for _, p := range topic.Partitions {
+				answer.Partitions = append(answer.Partitions, kmsg.ProduceResponseTopicPartition{Partition: p.Partition, ErrorCode: kerr.TopicAuthorizationFailed.Code})
+			}
+			resp.Topics = append(resp.Topics, answer)
+		}
+		return resp, nil, true
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		healed = true
+	}
+}
+
+// A load that Kafka breaks off says so, remembers what was acknowledged, and the next run completes it. Nothing is
+// missing then, each game is in order, and what was acknowledged before is not sent again.
+func TestLoadResumes(t *testing.T) {
+	cluster := newKafka(t)
+	dir, want := seasonFiles(t, 30)
+	heal := failProduceAfter(cluster, 3)
+	state := filepath.Join(t.TempDir(), "load.state")
+	l := load(t, cluster, "--state="+state, "--rate=5000", dir)
+	require.ErrorContains(t, l.err, "Kafka does not take records: TOPIC_AUTHORIZATION_FAILED")
+	require.FileExists(t, state)
+	before := len(all(onTopic(t, cluster)))
+	require.NotZero(t, before)
+	require.Less(t, before, 1200)
+	var read, sent, failed int
+	_, err := fmt.Sscanf(lines(l.out, "records")[0], "%d read = %d sent + %d failed", &read, &sent, &failed)
+	require.NoError(t, err)
+	require.Equal(t, read, sent+failed)
+	require.Equal(t, before, sent)
+
+	heal()
+	l = load(t, cluster, "--state="+state, dir)
+	require.NoError(t, l.err)
+	got := keyed(onTopic(t, cluster))
+	repeats := 0
+	for game, records := range got {
+		first := []string{}
+		for _, r := range records {
+			if slices.Contains(first, r) {
+				repeats++
+				continue
+			}
+			first = append(first, r)
+		}
+		require.Equal(t, want[game], first, game)
+	}
+	require.Len(t, got, 30)
+	require.LessOrEqual(t, repeats, before, "at least once")
+	var again int
+	_, err = fmt.Sscanf(lines(l.out, "sent before")[0], "%d by", &again)
+	require.NoError(t, err)
+	require.Positive(t, again)
+	require.Equal(t, before-again, repeats, "only what was acknowledged out of order is sent again")
+}
+
+// A state file is for one kind of load.
+func TestLoadStateOfAnotherLoad(t *testing.T) {
+	cluster := newKafka(t)
+	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")})
+	state := "--state=" + filepath.Join(dir, "load.state")
+	require.NoError(t, load(t, cluster, state, dir).err)
+	l := load(t, cluster, state, "--revision=1", dir)
+	require.ErrorContains(t, l.err, `is of a run with revision "0", this one has "1": name another state file`)
+}
+
+// Ctrl-C while a pipe is waited for: what was read is acknowledged, and the summary is there.
+func TestLoadInterrupted(t *testing.T) {
+	cluster := newKafka(t)
+	sent := watchBatches(cluster)
+	pipe, feed := io.Pipe()
+	defer feed.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, _ = io.WriteString(feed, pitch("a")+"\n"+pitch("b")+"\n")
+		_, _ = io.WriteString(feed, "{\"half") // read only when the records before are on their way
+		cancel()
+	}()
+	l := loadArgs(ctx, t, pipe, "-", "--game=1", "--kafka-brokers="+cluster.ListenAddrs()[0])
+	require.ErrorIs(t, l.err, errInterrupted)
+	require.Equal(t, []string{"2 read = 2 sent + 0 failed"}, lines(l.out, "records"))
+	require.NotEmpty(t, sent.seen)
+	require.Len(t, all(onTopic(t, cluster)), 2)
+}
+
+// Files that cannot be read fail the load; the others are loaded.
+func TestLoadUnreadable(t *testing.T) {
+	cluster := newKafka(t)
+	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a"), "1_2.jsonl": "\x1f\x8bnot gzip at all"})
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "1_3.jsonl")))
+	l := load(t, cluster, dir)
+	require.EqualError(t, l.err, "2 inputs could not be read")
+	require.Len(t, lines(l.out, "input"), 2)
+	require.Len(t, all(onTopic(t, cluster)), 1)
+}
+
+func TestRealPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		at := time.Date(2024, 9, 28, 19, 5, 0, 0, time.UTC)
+		var p realPace
+		for _, step := range []struct{ event, want time.Duration }{{0, 0}, {20 * time.Second, 20 * time.Second}, {5 * time.Second, 20 * time.Second}, {time.Minute, time.Minute}} {
+			require.NoError(t, p.wait(t.Context(), at.Add(step.event)))
+			require.Equal(t, step.want, time.Since(begun))
+		}
+		require.NoError(t, p.wait(t.Context(), time.Time{}), "of no known time: at once")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stop := errors.New("stop")
+		cancel(stop)
+		require.ErrorIs(t, p.wait(ctx, at.Add(time.Hour)), stop)
+	})
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"math"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Elsewhere than on a terminal a line comes every five seconds, and none after the end.
+func TestProgressLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := startProgress(&out, progressOptions{Title: "load", TotalBytes: 10e9})
+		defer p.Stop()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		p.AddRecords(12_000)
+		p.SetBytes(1.1e9)
+		p.Note("load: a word between")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		p.AddRecords(12_000)
+		p.AddBytes(1.1e9)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		p.Stop()
+		time.Sleep(time.Minute)
+		require.Equal(t, strings.Join([]string{
+			"load: 0 records (0/s), 0 B of 10.0 GB (0 B/s), 0%",
+			"load: a word between",
+			"load: 12,000 records (2,400/s), 1.1 GB of 10.0 GB (220.0 MB/s), 11%, 41s left",
+			"load: 24,000 records (2,400/s), 2.2 GB of 10.0 GB (220.0 MB/s), 22%, 36s left",
+			"",
+		}, "\n"), out.String())
+	})
+}
+
+func TestProgressText(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		o              progressOptions
+		records, bytes int64
+		want           string
+	}{
+		{"nothing known", progressOptions{}, 1_234_567, 0, "1,234,567 records (123,457/s)"},
+		{"bytes, no total", progressOptions{}, 10, 2500, "10 records (1/s), 2.5 kB (250 B/s)"},
+		{"records", progressOptions{TotalRecords: 2000, Noun: "pitches"}, 500, 0, "500 of 2,000 pitches (50/s), 25%, 30s left"},
+		{"both: bytes go before", progressOptions{TotalRecords: 10, TotalBytes: 1000}, 9, 100, "9 of 10 records (1/s), 100 B of 1.0 kB (10 B/s), 10%, 1m30s left"},
+		{"done", progressOptions{TotalRecords: 10}, 10, 0, "10 of 10 records (1/s), 100%"},
+		{"more than all", progressOptions{TotalRecords: 10}, 20, 0, "20 of 10 records (2/s), 100%"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := startProgress(io.Discard, c.o)
+				defer p.Stop()
+				p.AddRecords(c.records)
+				p.SetBytes(c.bytes)
+				require.Equal(t, c.want, p.text(time.Now().Add(10*time.Second)))
+			})
+		})
+	}
+}
+
+// A rate forgets how fast it was long ago.
+func TestMeterFollows(t *testing.T) {
+	var m meter
+	at := time.Unix(0, 0)
+	m.begin(at)
+	count := int64(0)
+	tick := func(perSecond int64) (rate float64) {
+		at, count = at.Add(time.Second), count+perSecond
+		return m.rate(at, count)
+	}
+	require.Equal(t, 100.0, tick(100))
+	require.Equal(t, 100.0, m.rate(at, count), "twice in no time")
+	for range 60 {
+		tick(1000)
+	}
+	require.InDelta(t, 1000, tick(1000), 20)
+}
+
+// On a terminal a bar is drawn, notes stand above it, and the end takes it away.
+func TestProgressBar(t *testing.T) {
+	for name, o := range map[string]progressOptions{"known": {Title: "load", TotalRecords: 200}, "unknown": {Title: "load"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var out bytes.Buffer
+				p := newProgress(o)
+				p.startBar(&out)
+				p.AddRecords(100)
+				time.Sleep(time.Second)
+				p.Note("load: a word above")
+				time.Sleep(time.Second)
+				p.AddRecords(100)
+				time.Sleep(time.Second)
+				p.Stop()
+				p.Stop()
+				p.Note("after")
+				text := out.String()
+				require.Contains(t, text, "100"+map[string]string{"known": " of 200"}[name]+" records (")
+				require.Contains(t, text, "load: a word above\n")
+				require.True(t, strings.HasSuffix(text, "after\n"), "%q", text)
+			})
+		})
+	}
+}
+
+func TestTexts(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1_000_001: "1,000,001", -1234: "-1,234"} {
+		require.Equal(t, want, countText(n))
+	}
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB", 1.1e9: "1.1 GB", 5e15: "5000.0 TB"} {
+		require.Equal(t, want, bytesText(n))
+	}
+	for s, want := range map[float64]string{0: "0s", 0.1: "1s", 59: "59s", 59.5: "1m00s", 250: "4m10s", 3600: "1h00m", 11_100: "3h05m", math.Inf(1): "277777h46m"} {
+		require.Equal(t, want, durationText(s))
+	}
+	require.Equal(t, "1 input", plural(1, "input"))
+	require.Equal(t, "0 inputs", plural(0, "input"))
+	require.Equal(t, "2,000 records have", plural(2000, "record has", "records have"))
+}

@@ -1,0 +1,76 @@
+package features
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+
+	"pitchstream/schemas"
+)
+
+// pitchNamespace is the UUIDv5 namespace of pitch ids, 6f1d3b52-5a0e-5c7e-9b7a-2f6f0b6c9d11.
+var pitchNamespace = [16]byte{
+	0x6f, 0x1d, 0x3b, 0x52, 0x5a, 0x0e, 0x5c, 0x7e, 0x9b, 0x7a, 0x2f, 0x6f, 0x0b, 0x6c, 0x9d, 0x11,
+}
+
+// identify says which game and which pitch the row is of.
+func (d *decoder) identify(rec schemas.Record, h *headers, row *schemas.Row, issues *issueSet) {
+	game := gamePK(h.gamePK, rec.Key, issues)
+	d.texts.add(&row.GamePK, game)
+	if len(h.pitchID) > 0 {
+		id, ok := schemas.ParsePitchID(h.pitchID)
+		if ok {
+			row.PitchID = id
+			return
+		}
+		issues.add(pitchIDType)
+	}
+	row.PitchID = d.pitchID(rec.Value, game, issues)
+}
+
+// gamePK is the header's, else the record's key; nil where neither can be read.
+func gamePK(header, key []byte, issues *issueSet) []byte {
+	for _, source := range [...][]byte{header, key} {
+		if isGamePK(source) {
+			return source
+		}
+		if len(source) > 0 {
+			issues.add(gamePKType)
+		}
+	}
+	return nil
+}
+
+// pitchID is the record's event id where that is a UUID; else one made from the game and the event id; else, where a
+// record has no event id (a pickoff), one made from the game and the record's exact bytes.
+func (d *decoder) pitchID(record, game []byte, issues *issueSet) schemas.PitchID {
+	v, eventID := d.values[pitchEventID], []byte(nil)
+	if v.kind != missing {
+		var ok bool
+		if eventID, ok = v.unescaped(nil); !ok || v.kind != text {
+			issues.add(pitchIDType)
+			eventID = nil
+		}
+	}
+	if id, ok := schemas.ParsePitchID(eventID); ok {
+		return id
+	}
+	if eventID == nil {
+		sum := sha256.Sum256(record)
+		eventID = hex.AppendEncode(nil, sum[:])
+	}
+	return d.nameBased(game, eventID)
+}
+
+// nameBased is the UUIDv5 of game, a line feed and event in the namespace of pitches.
+func (d *decoder) nameBased(game, event []byte) (id schemas.PitchID) {
+	d.scratch = append(d.scratch[:0], pitchNamespace[:]...)
+	d.scratch = append(d.scratch, game...)
+	d.scratch = append(d.scratch, '\n')
+	d.scratch = append(d.scratch, event...)
+	sum := sha1.Sum(d.scratch)
+	copy(id[:], sum[:])
+	id[6] = id[6]&0x0f | 0x50 // version 5
+	id[8] = id[8]&0x3f | 0x80 // RFC 9562
+	return id
+}

@@ -1,0 +1,54 @@
+package features
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+
+	"pitchstream/schemas"
+)
+
+// malformed says where the bytes stop being one JSON value, and shows what is there.
+func malformed(b []byte, at int) *Rejection {
+	rej := reject(schemas.CodeMalformedJSON, "", "%s", syntaxFault(b, at))
+	rej.Offset = int64(at)
+	return rej
+}
+
+func syntaxFault(b []byte, at int) string {
+	if at >= len(b) {
+		if len(b) == 0 {
+			return "the value is empty"
+		}
+		return "the value ends before its JSON does"
+	}
+	if bytes.HasPrefix(b, []byte("\uFEFF")) && at == 0 {
+		return "a byte order mark is not JSON"
+	}
+	if r, size := utf8.DecodeRune(b[at:]); r == utf8.RuneError && size == 1 {
+		return "invalid UTF-8"
+	}
+	if (b[at] == '{' || b[at] == '[') && openBrackets(b[:at]) >= maxDepth {
+		return fmt.Sprintf("nesting deeper than %d", maxDepth)
+	}
+	return "not JSON from here on: " + shown(b[at:min(len(b), at+16)])
+}
+
+// openBrackets counts the brackets that are open at the end of what is the beginning of valid JSON.
+func openBrackets(b []byte) (open int) {
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			end, _ := skipString(b, i)
+			if end < 0 {
+				return open
+			}
+			i = end - 1
+		case '{', '[':
+			open++
+		case '}', ']':
+			open--
+		}
+	}
+	return open
+}

@@ -1,0 +1,109 @@
+// Package features is the pure core of pitchstream: the bytes of one Kafka record in, one change of one pitch out, or
+// the reason why there is none.
+//
+//	headers ─▶ decode ─▶ check ─▶ flatten ─▶ derive (swing) ─▶ validate ─▶ identify ─▶ Change
+//
+// Each stage has a file. Nothing here waits, reads a clock, logs or does I/O; the same bytes give the same change on
+// every machine. The package also holds the plain models that everything cleverer is compared with: Resolve (which
+// version of a pitch stands) and Fold (what the batters' aggregates are).
+package features
+
+import (
+	"fmt"
+
+	"pitchstream/schemas"
+)
+
+// CoreVersion grows whenever the same bytes could give another row than they did before.
+const CoreVersion int32 = 1
+
+// DefaultMaxRecordBytes is the limit where Limits sets none: 16 MiB.
+const DefaultMaxRecordBytes = 16 << 20
+
+// Limits bound what one record may cost.
+type Limits struct {
+	// MaxRecordBytes is the largest value that is read; 0 means DefaultMaxRecordBytes. Scratch memory is at most about
+	// eight times this, and only for records made to be bad; a real record needs less than its own size.
+	MaxRecordBytes int
+}
+
+// Transform reads one record of the raw topic. It returns the change that the record asks for, or the rejection with
+// which it belongs in the dead-letter topic; never both.
+//
+// It never panics: a bug in the core is a rejection with CodeInternal, so that one record cannot stop a stream. What it
+// returns holds no reference to the record's bytes. It is safe for concurrent use.
+func Transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
+	return guard(rec, limits, transform)
+}
+
+// transform takes the checks in the order of the specification: of several faults the first one names the letter.
+func transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
+	if rej := checkSize(rec.Value, limits); rej != nil {
+		return schemas.Change{}, rej
+	}
+	h := readHeaders(rec.Headers)
+	if rej := h.checkSchemaVersion(); rej != nil {
+		return schemas.Change{}, rej
+	}
+	change, rej := h.envelope(rec)
+	if rej == nil && change.Op == schemas.OpUpsert {
+		change.Row, rej = measure(rec, &h)
+	}
+	if rej != nil {
+		return schemas.Change{}, rej
+	}
+	if change.Row != nil {
+		change.PitchID = change.Row.PitchID
+	}
+	return change, nil
+}
+
+// measure makes the row of a measured pitch.
+func measure(rec schemas.Record, h *headers) (*schemas.Row, *Rejection) {
+	d := decoders.Get().(*decoder)
+	row, rej := d.measure(rec, h)
+	d.release() // not deferred: after a panic the scratch is not to be trusted, and is dropped
+	return row, rej
+}
+
+func (d *decoder) measure(rec schemas.Record, h *headers) (*schemas.Row, *Rejection) {
+	if rej := d.decode(rec.Value); rej != nil {
+		return nil, rej
+	}
+	if rej := d.check(); rej != nil {
+		return nil, rej
+	}
+	row, issues := new(schemas.Row), h.issues
+	d.bat.settle()
+	d.ball.settle()
+	d.flatten(h, row, &issues)
+	d.derive(row)
+	validate(row, &issues)
+	d.identify(rec, h, row, &issues)
+	d.texts.assign()
+	row.Issues = issues.list()
+	return row, nil
+}
+
+func checkSize(value []byte, limits Limits) *Rejection {
+	limit := limits.MaxRecordBytes
+	if limit <= 0 {
+		limit = DefaultMaxRecordBytes
+	}
+	if len(value) <= limit {
+		return nil
+	}
+	return reject(schemas.CodeTooLarge, "", "the value has %d bytes, more than the limit of %d", len(value), limit)
+}
+
+// guard runs the core and turns a panic of it into a rejection.
+func guard(
+	rec schemas.Record, limits Limits, core func(schemas.Record, Limits) (schemas.Change, *Rejection),
+) (change schemas.Change, rej *Rejection) {
+	defer func() {
+		if p := recover(); p != nil {
+			change, rej = schemas.Change{}, reject(schemas.CodeInternal, "", "the core failed: %s", oneLine(fmt.Sprint(p)))
+		}
+	}()
+	return core(rec, limits)
+}

@@ -1,0 +1,186 @@
+package features
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"pitchstream/schemas"
+)
+
+// Of several faults the first in the specification's order names the letter: each line has one fault more than the next.
+func TestTheFirstFaultNamesTheLetter(t *testing.T) {
+	units := aPitch().set("units.length", "meter")
+	arrays := units.set("samples_bat", 12)
+	noPitch := arrays.set("summary_acts.pitch", obj{})
+	broken := append(asPython.bytes(noPitch), 'x')
+	for _, step := range []struct {
+		name  string
+		rec   schemas.Record
+		limit int
+		want  schemas.Code
+	}{
+		{"nothing wrong", recordOf(aPitch()), 0, ""},
+		{"units", recordOf(units), 0, schemas.CodeUnsupportedUnits},
+		{"and arrays", recordOf(arrays), 0, schemas.CodeSchemaViolation},
+		{"and no pitch", recordOf(noPitch), 0, schemas.CodeNotAPitch},
+		{"and trailing bytes", schemas.Record{Value: broken}, 0, schemas.CodeMalformedJSON},
+		{"and a revision", schemas.Record{Value: broken, Headers: headersOf("revision=-1")}, 0, schemas.CodeSchemaViolation},
+		{"and a version", schemas.Record{Value: broken, Headers: headersOf("revision=-1", "schema_version=2.0")}, 0, schemas.CodeUnsupportedVersion},
+		{"and a size", schemas.Record{Value: broken, Headers: headersOf("revision=-1", "schema_version=2.0")}, 100, schemas.CodeTooLarge},
+	} {
+		change, rej := Transform(step.rec, Limits{MaxRecordBytes: step.limit})
+		if step.want == "" && rej == nil {
+			continue
+		}
+		if rej == nil || rej.Code != step.want {
+			t.Errorf("%s: %v, want %s", step.name, rej, step.want)
+		}
+		if diff := cmp.Diff(schemas.Change{}, change); diff != "" {
+			t.Errorf("%s: a rejection and a change:\n%s", step.name, diff)
+		}
+	}
+}
+
+// A record as large as the limit is read, one byte more is too large; the limit that is not set is 16 MiB.
+func TestTheLimitIsInclusive(t *testing.T) {
+	rec := recordOf(aPitch())
+	if _, rej := Transform(rec, Limits{MaxRecordBytes: len(rec.Value)}); rej != nil {
+		t.Error(rej)
+	}
+	if _, rej := Transform(rec, Limits{MaxRecordBytes: len(rec.Value) - 1}); rej == nil || rej.Code != schemas.CodeTooLarge {
+		t.Errorf("%v, want %s", rej, schemas.CodeTooLarge)
+	}
+	rec.Value = append(rec.Value, bytes.Repeat([]byte(" "), 16<<20-len(rec.Value))...)
+	if _, rej := Transform(rec, Limits{}); rej != nil {
+		t.Error(rej)
+	}
+	rec.Value = append(rec.Value, ' ')
+	if _, rej := Transform(rec, Limits{}); rej == nil || rej.Code != schemas.CodeTooLarge {
+		t.Errorf("%v, want %s", rej, schemas.CodeTooLarge)
+	}
+}
+
+// A bug in the core costs one record a letter, and not the stream its processor.
+func TestAPanicIsARejection(t *testing.T) {
+	bug := func(schemas.Record, Limits) (schemas.Change, *Rejection) { panic("index out of range\n[7]") }
+	change, rej := guard(recordOf(aPitch()), Limits{}, bug)
+	if rej == nil || rej.Code != schemas.CodeInternal || rej.Offset != -1 || !strings.Contains(rej.Error(), "index out of range [7]") {
+		t.Errorf("the rejection is %v", rej)
+	}
+	if change.Row != nil || change.PitchID != (schemas.PitchID{}) {
+		t.Errorf("there is a change beside it: %v", change)
+	}
+}
+
+// What comes out is the caller's: the record's bytes may be used again at once.
+func TestNothingPointsIntoTheRecord(t *testing.T) {
+	rec := recordOf(aSwing().set("events", arr{battedEvent()}), "game_pk=777", "venue=Citizens Bank Park", "game_date=2024-09-28",
+		"dlq.origin.topic=old", "dlq.origin.partition=1", "dlq.origin.offset=2", "dlq.origin.timestamp=2024-09-28T22:04:37Z")
+	before, rej := Transform(rec, Limits{})
+	if rej != nil {
+		t.Fatal(rej)
+	}
+	want := *before.Row
+	for _, b := range append([][]byte{rec.Value, rec.Key}, headerValues(rec)...) {
+		for i := range b {
+			b[i] = 'x'
+		}
+	}
+	if diff := cmp.Diff(want, *before.Row); diff != "" || want.Venue != "Citizens Bank Park" || before.Origin.Topic != "old" {
+		t.Errorf("the row changed with the record:\n%s", diff)
+	}
+}
+
+func headerValues(rec schemas.Record) (values [][]byte) {
+	for _, h := range rec.Headers {
+		values = append(values, h.Value)
+	}
+	return values
+}
+
+// A record costs a few small allocations, however many samples it has.
+func TestAllocationsDoNotGrowWithSamples(t *testing.T) {
+	for _, frames := range []int{0, 20, 2000} {
+		tree := pitchRecord(seeded(1), frames, batSamples(seeded(1), frames)).set("events", arr{battedEvent()})
+		rec := recordOf(tree, "venue=Citizens Bank Park", "game_date=2024-09-28", "batter_id=1", "game_pk=777")
+		h, d := readHeaders(rec.Headers), new(decoder) // of our own: the pool drops some at will
+		n := testing.AllocsPerRun(50, func() {
+			if _, rej := d.measure(rec, &h); rej != nil {
+				t.Fatal(rej)
+			}
+			d.forget()
+		})
+		if n > 4 {
+			t.Errorf("%d samples: %.0f allocations, want at most 4", frames, n)
+		}
+	}
+}
+
+// Decoders are shared, records are not mixed up.
+func TestConcurrentTransforms(t *testing.T) {
+	var recs []schemas.Record
+	var want []*schemas.Row
+	for seed := range uint64(16) {
+		recs = append(recs, nastyRecord(seeded(seed)))
+		change, _ := Transform(recs[seed], Limits{})
+		want = append(want, change.Row)
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for i := range 400 {
+				change, _ := Transform(recs[i%len(recs)], Limits{})
+				if !cmp.Equal(change.Row, want[i%len(recs)]) {
+					t.Errorf("record %d gave another row", i%len(recs))
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// A record that was made to be bad takes time in proportion to its size (with a logarithm), and leaves no scratch behind.
+func TestHugeTracksStayBounded(t *testing.T) {
+	const samples = 90_000
+	backwards := func(i int) obj { return obj{{"time", float64(samples-i) / 2}} }
+	thrice := func(i int) obj { return obj{{"time", i * 7919 % (samples / 3)}, {"head", obj{{"pos", arr{i, 1, 2}}}}} }
+	untimed := func(int) obj { return obj{} }
+	for name, sample := range map[string]func(int) obj{"backwards": backwards, "thrice": thrice, "untimed": untimed} {
+		bat := make(arr, samples)
+		for i := range bat {
+			bat[i] = sample(i)
+		}
+		rec := recordOf(aPitch().set("samples_bat", bat).set("samples_ball", bat))
+		start := time.Now()
+		row := rowOf(t, rec)
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%s: took %v", name, took)
+		}
+		if kept := int(row.BatSamples + row.BallSamples); kept+int(row.DuplicateSamples) != 2*samples {
+			t.Errorf("%s: %d kept and %d dropped of %d", name, kept, row.DuplicateSamples, 2*samples)
+		}
+	}
+	d := decoders.Get().(*decoder)
+	if kept := d.keptBytes(); kept > maxKeptBytes {
+		t.Errorf("the pool keeps a decoder with %d bytes of scratch", kept)
+	}
+	d.release()
+}
+
+// A decoder takes nothing of a record back to the pool.
+func TestADecoderForgetsTheRecord(t *testing.T) {
+	d := new(decoder)
+	if _, rej := d.measure(recordOf(aSwing()), &headers{}); rej != nil {
+		t.Fatal(rej)
+	}
+	d.forget()
+	if d.b != nil || !reflect.DeepEqual(d.record, record{}) || len(d.texts.spans) > 0 || d.texts.spans[:1][0].column != nil {
+		t.Errorf("the decoder still holds %v", d)
+	}
+}

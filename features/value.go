@@ -1,0 +1,193 @@
+package features
+
+import (
+	"bytes"
+	"math"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"pitchstream/schemas"
+)
+
+// kind is what a value of the record is, as far as a column cares.
+type kind uint8
+
+const (
+	missing kind = iota // absent, or one of {} [] null ""
+	number              // within the range of a double
+	text                // not empty
+	object              // not empty
+	array               // not empty
+	other               // true, false, or a number out of the range of a double: there, but no column's type
+)
+
+// value is one scalar of the record, or an object or array of which only that counts. It aliases the record's bytes.
+type value struct {
+	kind    kind
+	escaped bool    // of a text: raw has escapes
+	count   int     // of an array: its elements
+	num     float64 // of a number
+	raw     []byte  // a number as written; what stands between a text's quotes
+}
+
+// readValue reads the value at i, which stands within depth open brackets.
+func readValue(b []byte, i, depth int) (value, int) {
+	switch b[i] {
+	case '"':
+		end, escaped := skipString(b, i)
+		if end < 0 || end == i+2 {
+			return value{}, end
+		}
+		return value{kind: text, escaped: escaped, raw: b[i+1 : end-1]}, end
+	case 'n':
+		return value{}, skipWord(b, i, "null")
+	case 't', 'f':
+		return value{kind: other}, skipValue(b, i, depth)
+	case '{':
+		return readPlainObject(b, i, depth+1)
+	case '[':
+		return readPlainArray(b, i, depth+1)
+	}
+	f, end, ok := readNumber(b, i)
+	if !ok {
+		return value{kind: other}, end
+	}
+	return value{kind: number, num: f, raw: b[i:end]}, end
+}
+
+func readPlainObject(b []byte, i, depth int) (v value, next int) {
+	if next = skipObject(b, i, depth); next >= 0 && b[blanks(b, i+1)] != '}' {
+		v.kind = object
+	}
+	return v, next
+}
+
+func readPlainArray(b []byte, i, depth int) (v value, next int) {
+	if depth > maxDepth {
+		return v, ^i
+	}
+	for i = firstElement(b, i); i >= 0 && b[i] != ']'; i = nextElement(b, i) {
+		i = skipValue(b, i, depth)
+		v.kind = array
+		v.count++
+	}
+	return v, closed(i)
+}
+
+// is says that the value is exactly this text.
+func (v value) is(want string) bool {
+	if !v.escaped || len(v.raw) > maxEscapeBytes*len(want) {
+		return v.kind == text && string(v.raw) == want
+	}
+	got, ok := v.unescaped(nil)
+	return ok && string(got) == want
+}
+
+// maxEscapeBytes is the most that one byte of text can take in JSON, as \u0041.
+const maxEscapeBytes = 6
+
+// unescaped is a text as it is meant, in the record's bytes or appended to buf; ok as appendUnescaped has it.
+func (v value) unescaped(buf []byte) (text []byte, ok bool) {
+	if !v.escaped {
+		return v.raw, true
+	}
+	return appendUnescaped(buf, v.raw)
+}
+
+// identifier reads a batter's, pitcher's or team's id: a number written without fraction and exponent, exactly, within
+// 64 bits; else an integral number of magnitude below 2^53; or the text of an integer.
+func (v value) identifier() schemas.Opt[int64] {
+	switch v.kind {
+	case text:
+		if raw, ok := v.unescaped(nil); ok {
+			return identifierText(raw)
+		}
+	case number:
+		if bytes.IndexAny(v.raw, ".eE") < 0 {
+			return parseInt64(v.raw)
+		}
+		if v.num == math.Trunc(v.num) && math.Abs(v.num) < 1<<53 {
+			return schemas.Some(int64(v.num))
+		}
+	}
+	return schemas.Opt[int64]{}
+}
+
+// identifierText reads the text of an integer: a sign and leading zeros are allowed, and blanks around it.
+func identifierText(b []byte) schemas.Opt[int64] {
+	return parseInt64(bytes.Trim(b, " \t\r\n"))
+}
+
+// parseInt64 reads [+-]?[0-9]+ within signed 64 bits.
+func parseInt64(b []byte) schemas.Opt[int64] {
+	digits, negative := b, len(b) > 0 && b[0] == '-'
+	if negative || len(b) > 0 && b[0] == '+' {
+		digits = b[1:]
+	}
+	if negative {
+		v, ok := digitsBelow(digits, 1<<63+1)
+		return schemas.Opt[int64]{Value: int64(-v), Present: ok}
+	}
+	v, ok := digitsBelow(digits, 1<<63)
+	return schemas.Opt[int64]{Value: int64(v), Present: ok}
+}
+
+// appendUnescaped appends what the raw inside of a JSON string means; ok is false where it is no text that a store could
+// keep: where it holds U+0000 or a lone surrogate.
+func appendUnescaped(dst, raw []byte) (text []byte, ok bool) {
+	for i := 0; i < len(raw); {
+		n := bytes.IndexByte(raw[i:], '\\')
+		if n < 0 {
+			return append(dst, raw[i:]...), true
+		}
+		dst = append(dst, raw[i:i+n]...)
+		i += n
+		if raw[i+1] != 'u' {
+			dst = append(dst, unescapedByte(raw[i+1]))
+			i += 2
+			continue
+		}
+		r, size := unescapedRune(raw[i:])
+		if r <= 0 {
+			return dst, false
+		}
+		dst = utf8.AppendRune(dst, r)
+		i += size
+	}
+	return dst, true
+}
+
+func unescapedByte(c byte) byte {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return c // quote, backslash, slash
+}
+
+// unescapedRune reads \uXXXX, or two of them that are a surrogate pair; −1 is a lone surrogate.
+func unescapedRune(raw []byte) (r rune, size int) {
+	r = hex4(raw[2:])
+	if !utf16.IsSurrogate(r) {
+		return r, 6
+	}
+	if len(raw) < 12 || raw[6] != '\\' || raw[7] != 'u' {
+		return -1, 6
+	}
+	if r = utf16.DecodeRune(r, hex4(raw[8:])); r == utf8.RuneError {
+		return -1, 6
+	}
+	return r, 12
+}
+
+func hex4(b []byte) rune {
+	return rune(hexValue(b[0]))<<12 | rune(hexValue(b[1]))<<8 | rune(hexValue(b[2]))<<4 | rune(hexValue(b[3]))
+}

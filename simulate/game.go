@@ -1,0 +1,139 @@
+package simulate
+
+import (
+	"strconv"
+	"time"
+
+	"pitchstream/schemas"
+)
+
+// game is one game under way. The invariants are the rules': 0–3 balls, 0–2 strikes and 0–2 outs before a pitch.
+type game struct {
+	number int // counted from 0
+	day    int
+	pk     []byte
+	date   string
+	venue  string
+	typed  bool // pitch types are named
+	teams  [2]*team
+	rng    source
+	stress source
+	s      *Simulator
+
+	clock   schemas.TimeMS // of the next pitch
+	inning  int            // 1 and up
+	half    int            // 0: the visitors bat
+	balls   int
+	strikes int
+	outs    int
+	bases   uint8    // bit 0: a runner on first, bit 1: second, bit 2: third
+	spot    [2]int   // next at bat
+	line    [][2]int // runs by inning and team
+	last    *pitch   // thrown, not yet played
+	over    bool
+}
+
+const (
+	onFirst  = 1 << 0
+	onSecond = 1 << 1
+	onThird  = 1 << 2
+
+	regulation = 9
+	// lastInning ends a game that nobody wins, as a tie.
+	lastInning = 20
+)
+
+// laneDelay is how much later each game of a day begins.
+const laneDelay = 5 * time.Minute
+
+func newGame(s *Simulator, number int) *game {
+	lane, day := number%s.o.Parallel, number/s.o.Parallel
+	start := s.o.Start.AddDate(0, 0, day).Add(time.Duration(lane) * laneDelay)
+	g := &game{
+		number: number, day: day, s: s,
+		pk:    strconv.AppendInt(nil, s.o.FirstGamePK+int64(number), 10),
+		date:  start.UTC().Format("2006-01-02"),
+		typed: number%typedGames == 0,
+		rng:   newSource(s.o.Seed, gameStream(number)), stress: newSource(s.o.Seed, stressStream(number)),
+		clock:  schemas.TimeMSOf(start),
+		inning: 1, line: [][2]int{{}},
+	}
+	g.teams[0], g.teams[1] = s.league.pair(lane, day)
+	g.venue = g.teams[1].venue
+	return g
+}
+
+func (g *game) batting() *team  { return g.teams[g.half] }
+func (g *game) batter() player  { return g.batting().batters[g.spot[g.half]] }
+func (g *game) pitcher() player { return g.teams[1-g.half].pitcher(g.day, g.inning) }
+
+// call draws what becomes of the next pitch.
+func (g *game) call() call {
+	switch {
+	case g.bases&onFirst != 0 && g.rng.chance(pickoffFirst),
+		g.bases&(onFirst|onSecond) == onSecond && g.rng.chance(pickoffSecond):
+		return pickoff
+	}
+	return call(pick(g.rng, callWeights[g.strikes/2]))
+}
+
+// play counts the pitch that was thrown last and gets ready for the next.
+func (g *game) play() {
+	p := g.last.play
+	g.line[g.inning-1][g.half] += p.runs
+	g.bases, g.outs = p.bases, g.outs+p.outs
+	g.clock += schemas.TimeMS(g.rng.between(betweenPitchesMS[0], betweenPitchesMS[1]))
+	if g.balls, g.strikes = g.balls+p.balls, g.strikes+p.strikes; p.ends {
+		g.balls, g.strikes = 0, 0
+		g.spot[g.half] = (g.spot[g.half] + 1) % battersPerTeam
+		g.clock += betweenBattersMS
+	}
+	if g.outs >= 3 || g.walkOff() {
+		g.endHalf()
+	}
+}
+
+// Game time: 20–25 s between pitches, more between batters and half innings.
+var betweenPitchesMS = [2]float64{20_000, 25_000}
+
+const (
+	betweenBattersMS = 12_000
+	betweenHalvesMS  = 130_000
+)
+
+// score is the runs of both teams, visitors first.
+func (g *game) score() (runs [2]int) {
+	for _, inning := range g.line {
+		runs[0] += inning[0]
+		runs[1] += inning[1]
+	}
+	return runs
+}
+
+// walkOff says that the home team, at bat last, leads.
+func (g *game) walkOff() bool {
+	runs := g.score()
+	return g.inning >= regulation && g.half == 1 && runs[1] > runs[0]
+}
+
+func (g *game) endHalf() {
+	runs := g.score()
+	late := g.inning >= regulation
+	switch {
+	case late && g.half == 0 && runs[1] > runs[0], // the home team need not bat
+		late && g.half == 1 && runs[0] != runs[1],
+		g.half == 1 && g.inning == lastInning:
+		g.over = true
+		return
+	case g.half == 0:
+		g.half = 1
+	default:
+		g.half, g.inning = 0, g.inning+1
+		g.line = append(g.line, [2]int{})
+	}
+	g.balls, g.strikes, g.outs, g.bases = 0, 0, 0, 0
+	if g.inning > regulation {
+		g.bases = onSecond // the rule of extra innings
+	}
+	g.clock += betweenHalvesMS
+}

@@ -1,0 +1,72 @@
+package simulate
+
+// teamsInLeague play each other in pairs that change from day to day.
+const teamsInLeague = 30
+
+const (
+	battersPerTeam = 9
+	starters       = 5 // take turns by the day
+	relievers      = 3
+	starterInnings = 6
+)
+
+// league is who plays, the same for every stream of a seed.
+type league struct{ teams [teamsInLeague]team }
+
+type team struct {
+	id       int64
+	venue    string
+	batters  [battersPerTeam]player // in batting order
+	pitchers [starters + relievers]player
+}
+
+type player struct {
+	id   int64
+	left bool
+}
+
+// Ids are like those of the real set: nine digits for players, five for teams, and never shared.
+const (
+	firstPlayerID = 100_000_000
+	firstTeamID   = 10_000
+)
+
+func newLeague(seed uint64) *league {
+	r := newSource(seed, leagueStream)
+	l := &league{}
+	players, teams := firstPlayerID+r.Int64N(800)*1_000_000, firstTeamID+r.Int64N(800)*100
+	for i := range l.teams {
+		t := &l.teams[i]
+		t.id, t.venue = teams+int64(i), venues[i%len(venues)]
+		next := players + int64(i)*1_000
+		for j := range t.batters {
+			t.batters[j] = player{id: next + int64(j), left: r.chance(leftBatters)}
+		}
+		for j := range t.pitchers {
+			t.pitchers[j] = player{id: next + 100 + int64(j), left: r.chance(leftPitchers)}
+		}
+	}
+	return l
+}
+
+// pair are the visitors and the home team of a lane's game on a day: no team twice on one day.
+func (l *league) pair(lane, day int) (visitors, home *team) {
+	first := 2*lane + day
+	return &l.teams[first%teamsInLeague], &l.teams[(first+1)%teamsInLeague]
+}
+
+// pitcher is who throws in an inning: a starter, then the relievers in turn.
+func (t *team) pitcher(day, inning int) player {
+	if inning <= starterInnings {
+		return t.pitchers[day%starters]
+	}
+	return t.pitchers[starters+inning%relievers]
+}
+
+var venues = []string{"North Park", "River Field", "Harbour Grounds", "Mill Street Park", "Lakeside", "Summit Field"}
+
+// Streams of chance: two a game, one of the league.
+const leagueStream = 1<<63 - 1
+
+func gameStream(number int) uint64   { return uint64(number) * 2 }
+func stressStream(number int) uint64 { return uint64(number)*2 + 1 }

@@ -1,0 +1,102 @@
+package simulate
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Options say what to play. The zero value of a share is none.
+type Options struct {
+	Seed uint64 // the same seed plays the same games, whatever the stress options are
+
+	Games    int // how many games; 0: as many as Pitches takes
+	Pitches  int // how many pitches in all, cutting the games short; 0: whole games
+	Parallel int // games played at the same time, 1–15; 0: as many as there are, at most 15 (a full day's slate)
+
+	FeedIDs bool // every pitch carries the game feed's batter_id, pitcher_id and team_id as headers
+
+	// What a stream does to records, as shares of the pitches, 0–1 each.
+	Duplicates  float64 // sent again later, byte for byte
+	Reorder     float64 // moved up to 20 pitches earlier or later in the stream
+	Corrections float64 // corrected later, with a greater revision; a third to another batter, a tenth to another game
+	Deletes     float64 // deleted by the header op, three in ten before the pitch itself comes
+	LateIDs     float64 // without the feed's headers, named by an identify before or after, some twice
+	Poison      float64 // followed by a record that no row can be made of, each flavour in turn
+	// OversizeBytes makes one flavour of poison: a record larger than this, 0 for none. The broker and the processor
+	// must be told of such sizes.
+	OversizeBytes int
+
+	Start       time.Time // when the first game begins; zero: 2025-04-01T17:05:00Z
+	FirstGamePK int64     // the first game's key, the others count on from it; 0: 778001
+}
+
+// maxParallel is the games of 30 teams on one day.
+const maxParallel = 15
+
+// pitchesPerGame is how many pitches a game takes, about (313 a game in the real set, 1,254 in 4).
+const pitchesPerGame = 310
+
+// Validate names every option that is wrong, its value and what is allowed.
+func (o Options) Validate() error {
+	var errs []error
+	bad := func(name string, value any, allowed string) {
+		errs = append(errs, fmt.Errorf("%s is %v: %s", name, value, allowed))
+	}
+	if o.Games < 0 {
+		bad("Games", o.Games, "allowed is 0 (as many as Pitches takes) or more")
+	}
+	if o.Pitches < 0 {
+		bad("Pitches", o.Pitches, "allowed is 0 (whole games) or more")
+	}
+	if o.Games == 0 && o.Pitches == 0 {
+		bad("Games and Pitches", "0", "one of them must be at least 1, or the games never end")
+	}
+	if o.Parallel < 0 || o.Parallel > maxParallel {
+		bad("Parallel", o.Parallel, "allowed is 1 to 15, or 0 for as many as there are")
+	}
+	for _, share := range o.shares() {
+		if !(share.value >= 0 && share.value <= 1) { // NaN too
+			bad(share.name, share.value, "a share is between 0 and 1")
+		}
+	}
+	if o.OversizeBytes < 0 || o.OversizeBytes > 1<<30 {
+		bad("OversizeBytes", o.OversizeBytes, "allowed is 0 (none) to 1 GiB")
+	}
+	if !o.Start.IsZero() && (o.Start.Year() < 1970 || o.Start.Year() > 2999) {
+		bad("Start", o.Start.Format(time.RFC3339), "allowed are the years 1970 to 2999")
+	}
+	if o.FirstGamePK < 0 || o.FirstGamePK > 1e15 {
+		bad("FirstGamePK", o.FirstGamePK, "allowed is 1 to 1e15, or 0 for 778001")
+	}
+	return errors.Join(errs...)
+}
+
+type share struct {
+	name  string
+	value float64
+}
+
+func (o Options) shares() []share {
+	return []share{
+		{"Duplicates", o.Duplicates}, {"Reorder", o.Reorder}, {"Corrections", o.Corrections},
+		{"Deletes", o.Deletes}, {"LateIDs", o.LateIDs}, {"Poison", o.Poison},
+	}
+}
+
+func (o Options) withDefaults() Options {
+	if o.Parallel == 0 {
+		games := o.Games
+		if games == 0 {
+			games = (o.Pitches + pitchesPerGame - 1) / pitchesPerGame
+		}
+		o.Parallel = min(games, maxParallel)
+	}
+	if o.Start.IsZero() {
+		o.Start = time.Date(2025, 4, 1, 17, 5, 0, 0, time.UTC)
+	}
+	if o.FirstGamePK == 0 {
+		o.FirstGamePK = 778_001
+	}
+	return o
+}

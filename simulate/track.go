@@ -1,0 +1,168 @@
+package simulate
+
+import "math"
+
+// ballSample is one sample of the ball. A bare one has no velocity: the ends of some flights.
+type ballSample struct {
+	time float64
+	motion
+	acc  vec
+	bare bool
+}
+
+// track is the ball as the tracking system writes it down: samples at the frames of its clock, and more at releases,
+// contacts, apexes and ends; nothing while a player holds the ball.
+type track struct {
+	samples []ballSample
+	phase   float64 // time of the first frame after the release
+}
+
+func (k *track) begin(r source) { k.phase = r.between(0, frame) }
+
+// seconds is a time as the records have it: whole tenths of a microsecond.
+func seconds(t float64) float64 { return math.Round(t*1e7) / 1e7 }
+
+func (k *track) add(t float64, m motion, acc vec) {
+	k.samples = append(k.samples, ballSample{time: seconds(t), motion: m, acc: acc})
+}
+
+// again repeats the last sample as it is.
+func (k *track) again() { k.samples = append(k.samples, k.samples[len(k.samples)-1]) }
+
+// nextFrame is the first frame after t.
+func (k *track) nextFrame(t float64) float64 {
+	n := math.Floor((t-k.phase)/frame) + 1
+	if at := k.phase + n*frame; at > t+1e-4 {
+		return at
+	}
+	return k.phase + (n+1)*frame
+}
+
+// arc records a flight under a constant acceleration from t0 to just before t1, with its apex, and returns its end.
+func (k *track) arc(t0, t1 float64, m motion, acc vec) motion {
+	k.add(t0, m, acc)
+	k.framesOf(t0, t0, t1, m, acc)
+	return m.after(t1-t0, acc)
+}
+
+// framesOf records the frames and the apex between after and t1 of an arc that began at t0.
+func (k *track) framesOf(t0, after, t1 float64, m motion, acc vec) {
+	apex := t0 - m.vel.z/acc.z
+	for t := k.nextFrame(after); t < t1; t = k.nextFrame(t) {
+		if after < apex && apex < t {
+			k.add(apex, m.after(apex-t0, acc), acc)
+		}
+		k.add(t, m.after(t-t0, acc), acc)
+		after = t
+	}
+}
+
+// pitch records a pitch until t1. The system sees the ball a few hundredths of a second after its release.
+func (k *track) pitch(r source, f flight, t1 float64) {
+	seen := r.between(0.004, 0.04)
+	k.add(seen, f.at(seen), f.acc)
+	k.again()
+	if r.chance(tripledRelease) {
+		k.again()
+	}
+	k.framesOf(0, seen, t1, f.motion, f.acc)
+}
+
+// batted records the ball off the bat at time t, until it is caught or lies still, and the throws after it.
+func (k *track) batted(r source, t float64, at vec, b batted, c call) {
+	sinL, cosL := math.Sincos(radians(b.launchDeg))
+	sinS, cosS := math.Sincos(radians(b.sprayDeg))
+	t += r.between(0.0003, 0.006)
+	m := motion{at, vec{b.exitMPH * cosL * sinS, b.exitMPH * cosL * cosS, b.exitMPH * sinL}}
+	first := len(k.samples)
+	seen := t + r.between(4, 7)
+	if c != inPlay { // out of sight sooner: the stands, the screen
+		seen = t + r.between(0.4, 4)
+	}
+	t, m = k.fly(r, newSpinning(b), t, m, seen)
+	if len(k.samples) < mostSamples && r.chance(doubledTrack) {
+		k.doubled(r, first)
+	}
+	if t, m = k.bounces(r, t, m, c); c == inPlay {
+		k.throws(r, t, m.pos)
+	}
+}
+
+// fly follows a spinning ball until it lands or is lost at t1.
+func (k *track) fly(r source, s spinning, t float64, m motion, t1 float64) (float64, motion) {
+	k.add(t, m, s.acceleration(m.vel))
+	if r.chance(doubledContact) {
+		k.again()
+	}
+	for t < t1 {
+		next := k.nextFrame(t)
+		n := s.step(m, next-t)
+		if n.pos.z < groundZ {
+			f := (m.pos.z - groundZ) / (m.pos.z - n.pos.z)
+			landed := s.step(m, f*(next-t))
+			landed.pos.z = groundZ
+			return t + f*(next-t), landed
+		}
+		if f := m.vel.z / (m.vel.z - n.vel.z); m.vel.z > 0 && n.vel.z < 0 {
+			top := s.step(m, f*(next-t))
+			k.add(t+f*(next-t), top, s.acceleration(top.vel))
+		}
+		t, m = next, n
+		k.add(t, m, s.acceleration(m.vel))
+	}
+	return t, m
+}
+
+// end is where a flight ends, time and place only.
+func (k *track) end(r source, t float64, m motion) {
+	k.samples = append(k.samples, ballSample{time: seconds(t), motion: m, bare: true})
+	if r.chance(doubledLanding) {
+		k.again()
+	}
+}
+
+// doubled makes the track from sample first on stand twice for a while, the second time by another estimate.
+func (k *track) doubled(r source, first int) {
+	from := first + (len(k.samples)-first)/2
+	rest := append([]ballSample(nil), k.samples[from:]...)
+	off := vec{r.normal(0, 0.05), r.normal(0, 0.05), r.normal(0, 0.05)}
+	k.samples = k.samples[:from]
+	for _, s := range rest {
+		k.samples = append(k.samples, s)
+		if !s.bare {
+			s.pos, s.vel = s.pos.plus(off), s.vel.plus(off)
+			k.samples = append(k.samples, s)
+		}
+	}
+}
+
+// bounces follows a ball that landed at t over at most three hops, to where it is lost.
+func (k *track) bounces(r source, t float64, m motion, c call) (float64, motion) {
+	hops := r.IntN(4)
+	if c == hitByPitch {
+		hops = 0
+	}
+	for ; hops > 0 && len(k.samples) < mostSamples && m.pos.z <= groundZ && m.vel.z < -4; hops-- {
+		m.vel = vec{m.vel.x * bounceAlong, m.vel.y * bounceAlong, -m.vel.z * bounceUp}
+		acc := drag(m.vel)
+		acc.z -= gravity
+		air := -2 * m.vel.z / acc.z
+		m = k.arc(t, t+air, m, acc)
+		t += air
+		m.pos.z = groundZ
+	}
+	if m.pos.z <= groundZ {
+		k.end(r, t, m)
+	}
+	return t, m
+}
+
+// duplicates counts the samples with the time of the one before: equal times stand side by side.
+func (k *track) duplicates() (n int) {
+	for i := 1; i < len(k.samples); i++ {
+		if k.samples[i].time == k.samples[i-1].time {
+			n++
+		}
+	}
+	return n
+}

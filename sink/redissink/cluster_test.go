@@ -1,0 +1,132 @@
+package redissink
+
+import (
+	"errors"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+)
+
+// startCluster starts a cluster of n masters and gives the address of the first, and a client of each.
+func startCluster(t *testing.T, n int) (addr string, clients []*redis.Client) {
+	t.Helper()
+	ctx := t.Context()
+	var first, bus string
+	for i := range n {
+		port := freePort(t)
+		server := testkit.OwnRedis(t, "--cluster-enabled", "yes", "--cluster-port", port, "--cluster-node-timeout", "5000")
+		c := redis.NewClient(&redis.Options{Addr: server.Addr})
+		t.Cleanup(func() { _ = c.Close() })
+		clients = append(clients, c)
+		must(t, c.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", 16384*i/n, 16384*(i+1)/n-1).Err())
+		if i > 0 {
+			host, port, _ := net.SplitHostPort(first)
+			must(t, c.Do(ctx, "CLUSTER", "MEET", host, port, bus).Err())
+			continue
+		}
+		addr, first, bus = server.Addr, serverSide(t, c), port
+		if n == 1 { // it meets nobody who could tell its address
+			host, port, _ := net.SplitHostPort(addr)
+			must(t, c.ConfigSet(ctx, "cluster-announce-ip", host).Err())
+			must(t, c.ConfigSet(ctx, "cluster-announce-port", port).Err())
+		}
+	}
+	for _, c := range clients {
+		eventually(t, "the cluster is complete", func() bool {
+			info := c.ClusterInfo(ctx).Val()
+			return infoField(info, "cluster_state") == "ok" && infoField(info, "cluster_known_nodes") == strconv.Itoa(n) && infoField(info, "cluster_size") == strconv.Itoa(n)
+		})
+	}
+	return addr, clients
+}
+
+// serverSide is where the server itself says that this connection ends: in a container another address than ours.
+func serverSide(t *testing.T, c *redis.Client) string {
+	t.Helper()
+	text, err := c.Do(t.Context(), "CLIENT", "INFO").Text()
+	must(t, err)
+	_, rest, _ := strings.Cut(text, " laddr=")
+	addr, _, _ := strings.Cut(rest, " ")
+	return addr
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatal("not so within 30 s: " + what)
+		}
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+func TestCluster(t *testing.T) {
+	for name, n := range map[string]int{"of one": 1, "of three": 3} {
+		t.Run(name, func(t *testing.T) {
+			addr, nodes := startCluster(t, n)
+			w := newWorld(t, Config{URL: "redis://" + addr + ","})
+			var snaps []schemas.Snapshot
+			for id := range int64(100) {
+				snaps = append(snaps, w.truth.change(id, "a}b", 1+id%4))
+			}
+			w.push(t, snaps...)
+			w.isWhole(t)
+			w.sweep(t)
+			w.advanced(t, false, w.truth.move(0, 1))
+			for i, node := range nodes {
+				w.advanced(t, false, w.truth.move(0, int64(2+i)))
+				before := node.DBSize(t.Context()).Val()
+				must(t, node.FlushAll(t.Context()).Err())
+				if lost, err := w.check(t.Context()); !lost || err != nil {
+					t.Errorf("node %d of %d keys lost its data: lost %t, %v", i, before, lost, err)
+				}
+				if rep := w.sweep(t); rep.Mended == 0 || rep.Forced != 0 {
+					t.Errorf("node %d: %+v", i, rep)
+				}
+				w.isWhole(t)
+			}
+			if lost, err := w.check(t.Context()); lost || err != nil {
+				t.Errorf("in the end: lost %t, %v", lost, err)
+			}
+			if n > 1 {
+				must(t, nodes[1].ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err())
+			} else {
+				must(t, nodes[0].ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err())
+			}
+			if _, err := Open(t.Context(), Config{URL: addr + "," + addr}); !errors.As(err, new(*RefusedError)) {
+				t.Errorf("one node may evict: %v", err)
+			}
+		})
+	}
+}
+
+func TestANodeOfAClusterAloneIsRefused(t *testing.T) {
+	addr, _ := startCluster(t, 1)
+	if _, err := Open(t.Context(), Config{URL: addr}); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), "comma") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,207 @@
+package redissink
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+)
+
+func TestURLs(t *testing.T) {
+	for url, want := range map[string][]string{
+		"localhost:6380":                        {"localhost:6380"},
+		"redis://localhost":                     {"localhost:6379"},
+		"redis://u:p%40ss@h:1/3":                {"h:1"},
+		"rediss://:secret@h:1":                  {"h:1"},
+		"unix:///run/redis.sock":                {"/run/redis.sock"},
+		"a:1,b:2,c":                             {"cluster", "a:1", "b:2", "c:6379"},
+		"redis://u:p@a:1,b:2/0?read_timeout=3s": {"cluster", "a:1", "b:2"},
+		"rediss://a,[::1]:7,":                   {"cluster", "a:6379", "[::1]:7"},
+		"redis://a:1,":                          {"cluster", "a:1"},
+		"redis://[::1],[::2]":                   {"cluster", "[::1]:6379", "[::2]:6379"},
+	} {
+		r, err := OpenReader(Config{URL: url})
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		var got []string
+		switch c := r.client.(type) {
+		case *redis.Client:
+			got = []string{c.Options().Addr}
+		case *redis.ClusterClient:
+			got = append([]string{"cluster"}, c.Options().Addrs...)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s:\n%s", url, diff)
+		}
+		_ = r.Close()
+	}
+}
+
+func TestBadURLsSayNothingOfThePassword(t *testing.T) {
+	for _, url := range []string{
+		"", "redis://", "http://u:hunter2@h", "redis://u:hunter2/x@h:1", "redis://u:hunter2@h:port", "redis://u:hunter2%zz@h:1",
+		"redis://u:hunter2@h:1/x", "redis://u:hunter2@a:1,b:2/3", "redis://u:hunter2@h:1?nonsense=hunter2", "redis://u:hunter2@,", "unix://hunter2?x=1",
+	} {
+		_, err := Open(t.Context(), Config{URL: url})
+		if err == nil || strings.Contains(err.Error(), "hunter") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, prefix := range []string{"a{b", "a}b"} {
+		if _, err := Open(t.Context(), Config{URL: "h:1", Prefix: prefix}); err == nil {
+			t.Errorf("prefix %s was taken", prefix)
+		}
+	}
+}
+
+func TestErrorsOfTheServerSayNothingOfThePassword(t *testing.T) {
+	m := miniredis.RunT(t)
+	m.RequireUserAuth("u", "right")
+	for _, addr := range []string{m.Addr(), "127.0.0.1:1"} {
+		log := &lines{}
+		s, err := Open(t.Context(), Config{URL: "redis://u:hunter2@" + addr, Log: slog.New(slog.NewTextHandler(log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Push(t.Context(), []schemas.Snapshot{{BatterID: 1, Seq: 1}}, nil)
+		if err == nil || strings.Contains(err.Error()+log.String(), "hunter2") {
+			t.Errorf("%v\n%s", err, log)
+		}
+		if !strings.Contains(log.String(), "Redis is away") {
+			t.Errorf("log: %s", log)
+		}
+		_ = s.Close()
+	}
+}
+
+type lines struct{ strings.Builder }
+
+func TestAServerThatDoesNotTellItsPolicyIsWarnedOfOnce(t *testing.T) {
+	log := &lines{}
+	w := newWorld(t, Config{URL: miniredisAddr(t), Log: slog.New(slog.NewTextHandler(log, nil))})
+	w.sweep(t)
+	w.sweep(t)
+	if n := strings.Count(log.String(), "maxmemory-policy"); n != 1 {
+		t.Errorf("%d warnings: %s", n, log)
+	}
+}
+
+func TestAServerThatMayEvictIsRefused(t *testing.T) {
+	for _, policy := range []string{"allkeys-lru", "volatile-ttl"} {
+		addr := testkit.Redis(t, "--maxmemory-policy", policy)
+		_, err := Open(t.Context(), Config{URL: addr})
+		if refused := (*RefusedError)(nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), policy) ||
+			!strings.Contains(err.Error(), "CONFIG SET maxmemory-policy noeviction") || !strings.Contains(err.Error(), addr) {
+			t.Errorf("%s: %v", policy, err)
+		}
+	}
+}
+
+// A user who may not read INFO can still be served.
+func TestAUserWithoutINFO(t *testing.T) {
+	addr := testkit.OwnRedis(t).Addr
+	admin := newWorld(t, Config{URL: addr})
+	admin.client.Do(t.Context(), "ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info", "-dbsize", "-@admin")
+	w := newWorld(t, Config{URL: "redis://app:secret@" + addr})
+	w.push(t, w.truth.change(1, "a", 1))
+	w.sweep(t)
+	w.isWhole(t)
+}
+
+// changes are the states that a Keeper goes through.
+type changes chan State
+
+func (c changes) until(t *testing.T, phase Phase) State {
+	t.Helper()
+	patience := time.After(30 * time.Second)
+	for {
+		select {
+		case s := <-c:
+			if s.Phase == phase {
+				return s
+			}
+		case <-patience:
+			t.Fatalf("did not become %s", phase)
+		}
+	}
+}
+
+func watch(t *testing.T, w *world) (*Keeper, changes) {
+	t.Helper()
+	c := make(changes, 1000)
+	k := NewKeeper(w.Sink, w.truth, KeeperConfig{CheckEvery: 50 * time.Millisecond, Hooks: Hooks{Changed: func(s State) { c <- s }}})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = k.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	return k, c
+}
+
+func TestAKeeperRefusesAServerThatMayEvictFromNowOn(t *testing.T) {
+	w := newWorld(t, Config{URL: testkit.OwnRedis(t).Addr})
+	k, c := watch(t, w)
+	c.until(t, PhaseOK)
+	w.client.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lfu")
+	if s := c.until(t, PhaseRefused); !strings.Contains(s.Reason, "noeviction") {
+		t.Errorf("%+v", s)
+	}
+	_ = k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, nil)
+	if got := w.dump(t); len(got) != 0 {
+		t.Errorf("written: %v", got)
+	}
+	w.client.ConfigSet(t.Context(), "maxmemory-policy", "noeviction")
+	c.until(t, PhaseOK)
+	w.isWhole(t)
+}
+
+// A server that was away when the sink was opened is looked at before it is written to.
+func TestAServerThatIsFoundToEvictLaterIsNotWrittenTo(t *testing.T) {
+	server := testkit.OwnRedis(t, "--maxmemory-policy", "allkeys-random")
+	server.Stop(t)
+	w := newWorld(t, Config{URL: server.Addr})
+	server.Start(t)
+	_, err := w.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, nil)
+	if refused := (*RefusedError)(nil); !errors.As(err, &refused) {
+		t.Errorf("push: %v", err)
+	}
+	if got := w.dump(t); len(got) != 0 {
+		t.Errorf("written: %v", got)
+	}
+}
+
+func TestRedisGoesDownAndComesBack(t *testing.T) {
+	for name, args := range map[string][]string{"empty": nil, "with its data": {"--appendonly", "yes"}} {
+		t.Run(name, func(t *testing.T) {
+			server := testkit.OwnRedis(t, args...)
+			w := newWorld(t, Config{URL: server.Addr})
+			k, c := watch(t, w)
+			c.until(t, PhaseOK)
+			_ = k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, []schemas.Position{w.truth.move(0, 1)})
+			server.Kill(t)
+			_ = k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 2)}, []schemas.Position{w.truth.move(0, 2)})
+			c.until(t, PhaseAway)
+			start := time.Now()
+			_ = k.Push(t.Context(), []schemas.Snapshot{w.truth.change(2, "a", 2)}, []schemas.Position{w.truth.move(0, 3)})
+			if held := time.Since(start); held > 100*time.Millisecond {
+				t.Errorf("held up for %v", held)
+			}
+			server.Start(t)
+			c.until(t, PhaseOK)
+			w.isTrue(t)
+			if a := w.applied(t); a["pitches.raw/0"] != 3 {
+				t.Errorf("applied: %v", a)
+			}
+		})
+	}
+}

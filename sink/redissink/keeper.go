@@ -1,0 +1,169 @@
+package redissink
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"pitchstream/schemas"
+)
+
+// Keeper keeps Redis right for one processor, and never stops the stream for it: a push that does not land is made up
+// for by a sweep, as soon as Redis can be written to again.
+//
+// While anything may be missing in Redis, applied is not moved: it never runs ahead of the batters.
+type Keeper struct {
+	sink *Sink
+	src  Source
+	cfg  KeeperConfig
+
+	wake    chan struct{} // holds one: Run has something to do now
+	pushing sync.Mutex    // one push at a time: a later one must not move applied past one that fails
+
+	mu    sync.Mutex
+	state State
+	// misses counts the reasons for a sweep. A sweep that began at the present count has made up for all of them.
+	misses int
+	// pending are the positions of pushes that landed while applied was not to be moved, since the last sweep began.
+	pending []schemas.Position
+	swept   time.Time // when the last sweep that succeeded ended
+	suspect bool      // a push found a gap, which may close by itself
+}
+
+// KeeperConfig has the times of a Keeper, each with its default where 0.
+type KeeperConfig struct {
+	PushTimeout time.Duration // the longest that a push may hold up the stream; 2 s
+	CheckEvery  time.Duration // to ask whether Redis still is what it was; 1 s
+	SweepEvery  time.Duration // to compare all batters though nothing seems wrong; 5 min
+	RetryMax    time.Duration // between attempts while Redis is away, after fewer at first; 2 s
+	// SuspectAfter is the least between two sweeps for gaps that may close by themselves; 10 s. They come with many
+	// processors that work on the same batters, as in a replay.
+	SuspectAfter time.Duration
+	Log          *slog.Logger // nil: none
+	Hooks        Hooks
+}
+
+// Hooks are called with what happened, from the goroutine where it did; each may be nil.
+type Hooks struct {
+	// Pushed is called after every push: how many batters it had, how long it took, and why it did not land.
+	Pushed func(batters int, took time.Duration, err error)
+	// Skipped is called for a push that was not tried, because Redis is away or refused.
+	Skipped func(batters int)
+	// Swept is called after every sweep, also one that failed.
+	Swept func(report SweepReport, took time.Duration, err error)
+	// Changed is called when the phase or its reason changes.
+	Changed func(State)
+}
+
+// Phase says what may be expected of Redis.
+type Phase string
+
+const (
+	// PhaseOK: it holds all that was pushed, and applied says so.
+	PhaseOK Phase = "ok"
+	// PhaseMending: it takes snapshots, but something may be missing until a sweep has succeeded.
+	PhaseMending Phase = "mending"
+	// PhaseAway: it does not answer, or with errors. Pushes are skipped.
+	PhaseAway Phase = "away"
+	// PhaseRefused: it answers, and must not be written to (*RefusedError). Pushes are skipped.
+	PhaseRefused Phase = "refused"
+)
+
+// State is a phase, why it was entered (one line; "" where all is well), and when.
+type State struct {
+	Phase  Phase
+	Reason string
+	Since  time.Time
+}
+
+// NewKeeper makes a Keeper, which does nothing but take pushes until it is Run.
+func NewKeeper(sink *Sink, src Source, cfg KeeperConfig) *Keeper {
+	cfg.PushTimeout = cmp.Or(cfg.PushTimeout, 2*time.Second)
+	cfg.CheckEvery = cmp.Or(cfg.CheckEvery, time.Second)
+	cfg.SweepEvery = cmp.Or(cfg.SweepEvery, 5*time.Minute)
+	cfg.RetryMax = cmp.Or(cfg.RetryMax, 2*time.Second)
+	cfg.SuspectAfter = cmp.Or(cfg.SuspectAfter, 10*time.Second)
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	return &Keeper{
+		sink: sink, src: src, cfg: cfg, wake: make(chan struct{}, 1),
+		state: State{PhaseMending, "starting", time.Now()},
+	}
+}
+
+// blind reports that pushes are skipped.
+func (s State) blind() bool { return s.Phase == PhaseAway || s.Phase == PhaseRefused }
+
+// State is the present state.
+func (k *Keeper) State() State {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.state
+}
+
+// Push writes the snapshots that Postgres has committed, and after them moves applied to the positions. It takes at most
+// PushTimeout, and no time while Redis is known to be away. It always answers nil: what did not land is mended later.
+func (k *Keeper) Push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) error {
+	k.pushing.Lock()
+	defer k.pushing.Unlock()
+	if k.State().blind() {
+		k.miss("a push was skipped")
+		if k.cfg.Hooks.Skipped != nil {
+			k.cfg.Hooks.Skipped(len(snaps))
+		}
+		return nil
+	}
+	start := time.Now()
+	err := k.push(ctx, snaps, positions)
+	if k.cfg.Hooks.Pushed != nil {
+		k.cfg.Hooks.Pushed(len(snaps), time.Since(start), err)
+	}
+	if err != nil {
+		if !errors.Is(err, errLost) && ctx.Err() == nil { // a caller who gave up says nothing about Redis
+			k.fail(err)
+		}
+		k.miss(err.Error())
+	}
+	return nil
+}
+
+func (k *Keeper) push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) error {
+	ctx, cancel := context.WithTimeout(ctx, k.cfg.PushTimeout)
+	defer cancel()
+	found, err := k.sink.pushSnapshots(ctx, snaps)
+	if err != nil {
+		return err
+	}
+	if found == foundLoss {
+		return errLost
+	}
+	if k.postpone(positions, found == foundGap) {
+		return nil
+	}
+	lost, err := k.sink.advance(ctx, positions)
+	if lost {
+		return errLost
+	}
+	return err
+}
+
+// postpone keeps positions for later where applied is not to be moved now.
+func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.suspect = k.suspect || gap
+	if k.state.Phase == PhaseOK {
+		return false
+	}
+	k.pending = append(k.pending, positions...)
+	return true
+}
+
+// Kick has all batters compared now, and all keys looked at. It is for when partitions were assigned, since who had them
+// before may have committed to Postgres what never came here; and for when Postgres was found to have come back older.
+func (k *Keeper) Kick() {
+	k.sink.doubts()
+	k.miss("partitions were assigned")
+}

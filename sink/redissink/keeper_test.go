@@ -1,0 +1,426 @@
+package redissink
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"pitchstream/schemas"
+)
+
+// line is the way to a server, which can be cut, or left without answers.
+type line struct {
+	server *miniredis.Miniredis
+	mu     sync.Mutex
+	conns  []net.Conn
+	down   bool
+	mute   bool
+}
+
+func (l *line) dial(context.Context, string, string) (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return nil, errors.New("connection refused")
+	}
+	if l.mute {
+		mine, theirs := net.Pipe()
+		l.conns = append(l.conns, mine, theirs)
+		return mine, nil
+	}
+	c, err := l.server.Dial()
+	l.conns = append(l.conns, c)
+	return c, err
+}
+
+// cut ends all connections; new ones are refused, or, if mute, never answered.
+func (l *line) cut(mute bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down, l.mute = !mute, mute
+	for _, c := range l.conns {
+		_ = c.Close()
+	}
+	l.conns = nil
+}
+
+func (l *line) repair() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down, l.mute = false, false
+}
+
+// kept is a Keeper at work on a Redis in memory, under a clock that passes only while everybody waits.
+type kept struct {
+	*world
+	*line
+	*Keeper
+	offset int64
+	phase  Phase
+	log    []string // what the hooks were called with
+	logMu  sync.Mutex
+}
+
+func keep(t *testing.T, f func(t *testing.T, k *kept)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := &line{server: miniredis.NewMiniRedis()}
+		k := &kept{line: l, world: newWorld(t, Config{Dialer: l.dial, URL: "memory:1", Prefix: "p:"})}
+		k.Keeper = NewKeeper(k.Sink, k.truth, KeeperConfig{Hooks: k.hooks()})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- k.Run(ctx) }()
+		f(t, k)
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+		_ = k.Close()
+		l.cut(false)
+		l.server.Close()
+		synctest.Wait()
+	})
+}
+
+func (k *kept) hooks() Hooks {
+	return Hooks{
+		Pushed: func(_ int, _ time.Duration, err error) {
+			if err != nil {
+				k.note("push failed")
+			} else {
+				k.note("pushed")
+			}
+		},
+		Skipped: func(int) { k.note("skipped") },
+		Swept: func(_ SweepReport, _ time.Duration, err error) {
+			if err != nil {
+				k.note("sweep failed")
+			} else {
+				k.note("swept")
+			}
+		},
+		Changed: func(s State) {
+			k.logMu.Lock()
+			same := s.Phase == k.phase // and only the reason another one
+			k.phase = s.Phase
+			k.logMu.Unlock()
+			if !same {
+				k.note(string(s.Phase))
+			}
+		},
+	}
+}
+
+func (k *kept) note(what string) {
+	k.logMu.Lock()
+	defer k.logMu.Unlock()
+	if len(k.log) == 0 || k.log[len(k.log)-1] != what {
+		k.log = append(k.log, what)
+	}
+}
+
+// after lets time pass and everything settle, and gives what happened since the last call, repetitions left out.
+func (k *kept) after(d time.Duration) []string {
+	time.Sleep(d) // of the bubble's clock: takes no time
+	synctest.Wait()
+	k.logMu.Lock()
+	defer k.logMu.Unlock()
+	happened := k.log
+	k.log = nil
+	return happened
+}
+
+func (k *kept) expect(t *testing.T, d time.Duration, want ...string) {
+	t.Helper()
+	if got := k.after(d); !slices.Equal(got, want) {
+		t.Errorf("happened: %q, want %q", got, want)
+	}
+}
+
+// pitch is what a processor does for a batch: Postgres, then Redis. It says how long Redis held it up.
+func (k *kept) pitch(t *testing.T, ctx context.Context, id int64, pitches int64) time.Duration {
+	t.Helper()
+	k.offset++
+	snap, at := k.truth.change(id, "g", pitches), k.truth.move(0, k.offset)
+	start := time.Now()
+	if err := k.Keeper.Push(ctx, []schemas.Snapshot{snap}, []schemas.Position{at}); err != nil {
+		t.Errorf("push: %v", err)
+	}
+	return time.Since(start)
+}
+
+// well expects that Redis is right, and known to be.
+func (k *kept) well(t *testing.T) {
+	t.Helper()
+	if s := k.State(); s.Phase != PhaseOK || s.Reason != "" {
+		t.Errorf("state: %+v", s)
+	}
+	k.isTrue(t)
+	if a := k.applied(t); a["pitches.raw/0"] != k.offset {
+		t.Errorf("applied %v, want %d", a, k.offset)
+	}
+}
+
+func TestKeeperInCalm(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.expect(t, 0, "swept", "ok")
+		for i := range int64(5) {
+			if held := k.pitch(t, t.Context(), i%2, i+1); held != 0 {
+				t.Errorf("held up for %v", held)
+			}
+		}
+		k.expect(t, 0, "pushed")
+		k.well(t)
+		k.expect(t, 4*time.Minute)
+		k.expect(t, 62*time.Second, "swept")
+		k.isWhole(t)
+	})
+}
+
+func TestKeeperWhileRedisIsAway(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t, t.Context(), 1, 1)
+		k.after(time.Second)
+		k.cut(false)
+		if held := k.pitch(t, t.Context(), 1, 2); held > time.Second {
+			t.Errorf("the first push was held up for %v", held)
+		}
+		k.expect(t, 0, "push failed", "away")
+		for range 3 {
+			if held := k.pitch(t, t.Context(), 2, 2); held != 0 {
+				t.Errorf("a push was held up for %v though Redis is away", held)
+			}
+		}
+		k.expect(t, time.Minute, "skipped")
+		if s := k.State(); s.Phase != PhaseAway || s.Reason == "" || time.Since(s.Since) < time.Minute {
+			t.Errorf("state: %+v", s)
+		}
+		k.server.FlushAll() // it was restarted
+		k.repair()
+		k.expect(t, 2*time.Second, "mending", "swept", "ok")
+		k.well(t)
+	})
+}
+
+func TestKeeperStartsWithoutRedis(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &line{server: miniredis.NewMiniRedis(), down: true}
+		k := &kept{line: l, world: newWorld(t, Config{Dialer: l.dial, URL: "memory:1", Prefix: "p:"})}
+		k.Keeper = NewKeeper(k.Sink, k.truth, KeeperConfig{Hooks: k.hooks()})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = k.Run(ctx) }()
+		k.expect(t, time.Second, "away")
+		k.pitch(t, t.Context(), 1, 1)
+		k.repair()
+		k.expect(t, 2*time.Second, "skipped", "mending", "swept", "ok")
+		k.well(t)
+		cancel()
+		_ = k.Close()
+		l.cut(false)
+		l.server.Close()
+	})
+}
+
+func TestKeeperWhileRedisDoesNotAnswer(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t, t.Context(), 1, 1)
+		k.after(500 * time.Millisecond)
+		k.cut(true)
+		if held := k.pitch(t, t.Context(), 1, 2); held > 2*time.Second {
+			t.Errorf("held up for %v", held)
+		}
+		if held := k.pitch(t, t.Context(), 1, 3); held != 0 {
+			t.Errorf("then for %v", held)
+		}
+		k.cut(false)
+		k.repair()
+		k.after(5 * time.Second)
+		k.well(t)
+	})
+}
+
+func TestKeeperNoticesAFlushWithoutAPush(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t, t.Context(), 1, 1)
+		k.after(time.Second)
+		k.server.FlushAll()
+		k.expect(t, 2*time.Second, "mending", "swept", "ok")
+		k.well(t)
+	})
+}
+
+// An operator loads yesterday's file into Redis: everything in it is in order, and old.
+func TestKeeperNoticesAnOlderCopy(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t, t.Context(), 1, 1)
+		k.after(time.Second)
+		old := k.world.dump(t)
+		k.pitch(t, t.Context(), 1, 2)
+		k.pitch(t, t.Context(), 2, 2)
+		k.after(time.Second)
+		for _, key := range []string{"p:batter:{2}", "p:batter:{2}:game:g"} {
+			k.server.Del(key)
+		}
+		for name, hash := range old {
+			k.server.Del("p:" + name)
+			for field, value := range hash {
+				k.server.HSet("p:"+name, field, value)
+			}
+		}
+		k.expect(t, 2*time.Second, "mending", "swept", "ok")
+		k.well(t)
+	})
+}
+
+// Postgres is restored, the processor reads again from where Postgres is, and says so by Kick.
+func TestKeeperAfterPostgresCameBackOlder(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t, t.Context(), 1, 1)
+		backup := k.truth.backup()
+		k.pitch(t, t.Context(), 1, 2)
+		k.pitch(t, t.Context(), 2, 2)
+		k.after(time.Second)
+		k.truth.restore(backup)
+		k.offset = 1
+		k.Kick()
+		k.expect(t, 0, "mending", "swept", "ok")
+		k.well(t)
+		k.isWhole(t)
+		k.pitch(t, t.Context(), 1, 3)
+		k.expect(t, 10*time.Second, "pushed")
+		k.well(t)
+	})
+}
+
+// hold stops the source at a method until it is let go.
+func (tr *truth) hold(method string) (reached <-chan struct{}, letGo func()) {
+	at, on := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	tr.beforeEach(func(m string) error {
+		if m == method {
+			once.Do(func() { close(at); <-on })
+		}
+		return nil
+	})
+	return at, func() { close(on) }
+}
+
+func TestKeeperDoesNotMoveAppliedUntilMended(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t, t.Context(), 1, 1)
+		k.after(0)
+		reached, letGo := k.truth.hold("BatterSeqs")
+		k.Kick()
+		<-reached
+		k.pitch(t, t.Context(), 1, 2)
+		k.pitch(t, t.Context(), 3, 2)
+		k.expect(t, time.Minute, "mending", "pushed")
+		if a := k.applied(t); a["pitches.raw/0"] != 1 {
+			t.Errorf("applied moved: %v", a)
+		}
+		k.isTrue(t)
+		letGo()
+		k.expect(t, 0, "swept", "ok")
+		k.well(t) // applied has caught up, though nothing more is pushed
+	})
+}
+
+// What is missed while a sweep is under way may be of a batter that it has done with.
+func TestKeeperSweepsAgainForWhatWasMissedMeanwhile(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t, t.Context(), 1, 1)
+		k.after(0)
+		k.server.HSet("p:batter:{1}", "whole", "1") // so that there is somebody to mend
+		reached, letGo := k.truth.hold("BatterSnapshots")
+		k.Kick()
+		<-reached
+		given, giveUp := context.WithCancel(t.Context())
+		giveUp()
+		k.pitch(t, given, 2, 2)
+		k.expect(t, 0, "mending", "push failed")
+		letGo()
+		k.expect(t, 0, "swept", "ok")
+		k.well(t)
+	})
+}
+
+// A caller who gives up (a revoked partition) says nothing about Redis.
+func TestKeeperWhoseCallerGivesUp(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.after(0)
+		given, giveUp := context.WithCancel(t.Context())
+		giveUp()
+		k.pitch(t, given, 2, 2)
+		k.expect(t, 0, "push failed", "mending", "swept", "ok")
+		k.well(t)
+	})
+}
+
+func TestKeeperWhileAnotherSweeps(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.after(0)
+		k.truth.lock(true)
+		k.Kick()
+		k.pitch(t, t.Context(), 1, 1)
+		k.expect(t, time.Minute, "mending", "pushed")
+		if a := k.applied(t); len(a) != 0 {
+			t.Errorf("applied moved: %v", a)
+		}
+		k.truth.lock(false)
+		k.expect(t, time.Second, "swept", "ok")
+		k.well(t)
+	})
+}
+
+// Postgres away is no reason to call Redis away.
+func TestKeeperWhoseSourceFails(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.after(0)
+		k.truth.beforeEach(func(string) error { return errors.New("no Postgres") })
+		k.expect(t, 6*time.Minute, "sweep failed")
+		k.Kick()
+		k.expect(t, time.Minute, "mending", "sweep failed")
+		k.pitch(t, t.Context(), 1, 1)
+		k.truth.beforeEach(nil)
+		k.expect(t, 3*time.Second, "pushed", "swept", "ok")
+		k.well(t)
+	})
+}
+
+// Another processor's snapshot of the same batter is late, or lost: this one's says that something came before.
+func TestKeeperLooksAtAGapLater(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t, t.Context(), 1, 1)
+		k.after(time.Minute)
+		k.truth.change(1, "lost", 2)
+		k.pitch(t, t.Context(), 1, 2)
+		k.pitch(t, t.Context(), 2, 2)
+		k.expect(t, 2*time.Second, "pushed", "swept") // and was well all the time
+		k.well(t)
+		k.isWhole(t)
+		k.truth.change(1, "lost", 3)
+		k.pitch(t, t.Context(), 1, 4)
+		k.expect(t, 8*time.Second, "pushed")
+		k.expect(t, 3*time.Second, "swept")
+		k.isWhole(t)
+	})
+}
+
+// A key in the way of one batter does not stop the others, and is gone soon.
+func TestKeeperWithAKeyInTheWay(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.after(0)
+		_ = k.server.Set("p:batter:{1}:game:g", "in the way")
+		k.pitch(t, t.Context(), 1, 1)
+		k.expect(t, time.Second, "push failed", "away", "mending", "swept", "ok")
+		k.well(t)
+	})
+}

@@ -1,0 +1,357 @@
+package redissink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+)
+
+func TestMain(m *testing.M) {
+	testkit.Main(m,
+		// A cluster's client that was closed may still pause for 200 ms between two looks at the cluster's shape.
+		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9.(*clusterStateHolder).LazyReload.func1"))
+}
+
+// eachServer runs a test on a real Redis and on the one in memory that demonstrations use.
+func eachServer(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Run("redis", func(t *testing.T) { f(t, newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})) })
+	t.Run("miniredis", func(t *testing.T) { f(t, newWorld(t, Config{URL: "redis://" + miniredis.RunT(t).Addr()})) })
+}
+
+// world is a Redis, and the truth that it is to show.
+type world struct {
+	*Sink
+	truth *truth
+}
+
+func newWorld(t testing.TB, cfg Config) *world {
+	t.Helper()
+	if cfg.Prefix == "" {
+		cfg.Prefix = testkit.Name(t) + ":"
+	}
+	s, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return &world{s, newTruth()}
+}
+
+// again is another processor on the same Redis.
+func (w *world) again(t testing.TB) *world {
+	t.Helper()
+	other := newWorld(t, w.cfg)
+	other.truth = w.truth
+	return other
+}
+
+func (w *world) push(t testing.TB, snaps ...schemas.Snapshot) {
+	t.Helper()
+	if _, err := w.Push(t.Context(), snaps, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) sweep(t testing.TB) SweepReport {
+	t.Helper()
+	rep, err := w.Sweep(t.Context(), w.truth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+// dump is all that stands in Redis of batters and applied: key → field → value.
+func (w *world) dump(t testing.TB) map[string]map[string]string {
+	t.Helper()
+	all := map[string]map[string]string{}
+	for _, key := range w.allKeys(t) {
+		name := strings.TrimPrefix(key, string(w.keys))
+		if !strings.HasPrefix(name, "batter:") && name != "applied" {
+			continue
+		}
+		hash, err := w.client.HGetAll(t.Context(), key).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = hash
+	}
+	return all
+}
+
+func (w *world) allKeys(t testing.TB) (found []string) {
+	t.Helper()
+	var mu sync.Mutex
+	err := w.eachMaster(t.Context(), func(ctx context.Context, c *redis.Client) error {
+		it := c.Scan(ctx, 0, string(w.keys)+"*", 1000).Iterator()
+		for it.Next(ctx) {
+			mu.Lock()
+			found = append(found, it.Val())
+			mu.Unlock()
+		}
+		return it.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// isTrue fails the test unless Redis shows the truth, whatever whole and updated_at say.
+func (w *world) isTrue(t testing.TB) {
+	t.Helper()
+	if wrong := w.wrong(t); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+// isWhole fails the test unless Redis shows the truth, and says of every batter that nothing was missed.
+func (w *world) isWhole(t testing.TB) {
+	t.Helper()
+	if wrong := w.wrong(t) + w.gaps(t); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+func (w *world) wrong(t testing.TB) string {
+	t.Helper()
+	got := w.dump(t)
+	for _, hash := range got {
+		delete(hash, "whole")
+		delete(hash, "updated_at")
+	}
+	delete(got, "applied")
+	if diff := cmp.Diff(w.truth.wanted(t), got); diff != "" {
+		return "Redis is not as Postgres has it (-want +got):\n" + diff
+	}
+	return ""
+}
+
+func (w *world) gaps(t testing.TB) (found string) {
+	t.Helper()
+	for name, hash := range w.dump(t) {
+		if id, game, ok := w.keys.parse(string(w.keys) + name); ok && game == "" && hash["whole"] != hash["seq"] {
+			found += fmt.Sprintf("batter %d: seq %s, whole %s\n", id, hash["seq"], hash["whole"])
+		}
+	}
+	return found
+}
+
+func (w *world) applied(t testing.TB) map[string]int64 {
+	t.Helper()
+	a, err := w.Applied(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// truth is a Postgres of a few batters. The number of pitches says all of a batter's stats.
+type truth struct {
+	mu        sync.Mutex
+	clock     int64
+	batters   map[int64]person
+	positions map[string]schemas.Position
+	sweeping  bool
+	before    func(method string) error
+}
+
+type person struct {
+	seq   int64
+	games map[string]game
+}
+
+type game struct{ seq, pitches int64 }
+
+func newTruth() *truth {
+	return &truth{clock: 1_758_000_000_000_000, batters: map[int64]person{}, positions: map[string]schemas.Position{}}
+}
+
+// change gives a batter in a game that many pitches, and says what Postgres would.
+func (tr *truth) change(id int64, gamePK string, pitches int64) schemas.Snapshot {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.clock++
+	p := tr.batters[id]
+	prev := p.seq
+	games := maps.Clone(p.games)
+	if games == nil {
+		games = map[string]game{}
+	}
+	games[gamePK] = game{tr.clock, pitches}
+	tr.batters[id] = person{tr.clock, games}
+	snap := tr.batters[id].snapshot(id)
+	snap.PrevSeq = prev
+	snap.Games = slices.DeleteFunc(snap.Games, func(g schemas.GameStats) bool { return g.GamePK != gamePK })
+	return snap
+}
+
+func (p person) snapshot(id int64) schemas.Snapshot {
+	snap := schemas.Snapshot{BatterID: id, Seq: p.seq, UpdatedAt: schemas.TimeMS(p.seq / 1000)}
+	var sum int64
+	for _, pk := range slices.Sorted(maps.Keys(p.games)) {
+		g := p.games[pk]
+		sum += g.pitches
+		snap.Games = append(snap.Games, schemas.GameStats{GamePK: pk, Seq: g.seq, Stats: stats(g.pitches)})
+	}
+	snap.Stats = stats(sum)
+	return snap
+}
+
+// stats have every value for even numbers of pitches and miss some for odd ones.
+func stats(pitches int64) *schemas.Stats {
+	if pitches == 0 {
+		return nil
+	}
+	st := &schemas.Stats{
+		Pitches: pitches, SwingCount: pitches / 2, ContactCount: pitches / 3,
+		LastPitch:   &schemas.LastPitch{PitchID: schemas.PitchID{byte(pitches)}, EventTime: 1_727_561_077_926, PitchResult: "Strike"},
+		ByPitchType: map[string]schemas.TypeCounts{"slider": {Pitches: pitches}, "unknown": {Swings: 1}, "4-seam <&>": {}},
+	}
+	if pitches%2 == 0 {
+		st.WhiffCount, st.WhiffRatePct = 1, schemas.WhiffRatePct(1, st.SwingCount)
+		st.MaxExitVelocityMPH = schemas.Some(100 + 1/float64(pitches))
+		st.AvgAttackAngleDeg = schemas.Some(-1e-7 * float64(pitches))
+		st.LastPitch.ExitVelocityMPH = schemas.Some(95.25)
+	}
+	return st
+}
+
+// wanted is what isTrue compares with.
+func (tr *truth) wanted(t testing.TB) map[string]map[string]string {
+	t.Helper()
+	want := map[string]map[string]string{}
+	add := func(name string, seq int64, st *schemas.Stats) {
+		if st == nil {
+			return
+		}
+		fields, err := encode(*st, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash := map[string]string{"seq": strconv.FormatInt(seq, 10)}
+		for i := 0; i < len(fields); i += 2 {
+			hash[fields[i].(string)] = fields[i+1].(string)
+		}
+		delete(hash, "updated_at")
+		want[name] = hash
+	}
+	for id, p := range tr.batters {
+		snap := p.snapshot(id)
+		add(fmt.Sprintf("batter:{%d}", id), snap.Seq, snap.Stats)
+		for _, g := range snap.Games {
+			add(fmt.Sprintf("batter:{%d}:game:%s", id, g.GamePK), g.Seq, g.Stats)
+		}
+	}
+	return want
+}
+
+// move sets a position.
+func (tr *truth) move(partition int32, next int64) schemas.Position {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	p := schemas.Position{Topic: "pitches.raw", Partition: partition, NextOffset: next}
+	tr.positions[positionField(p)] = p
+	return p
+}
+
+// backup is the truth as it is now. The clock of the copy goes on where the original's is when restored.
+func (tr *truth) backup() *truth {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return &truth{clock: tr.clock, batters: maps.Clone(tr.batters), positions: maps.Clone(tr.positions)}
+}
+
+func (tr *truth) restore(old *truth) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.batters, tr.positions = maps.Clone(old.batters), maps.Clone(old.positions)
+}
+
+func (tr *truth) call(method string) error {
+	tr.mu.Lock()
+	before := tr.before
+	tr.mu.Unlock()
+	if before != nil {
+		if err := before(method); err != nil {
+			return err
+		}
+	}
+	tr.mu.Lock()
+	return nil
+}
+
+// beforeEach has a function called before each method of Source.
+func (tr *truth) beforeEach(f func(method string) error) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.before = f
+}
+
+func (tr *truth) BatterSeqs(ctx context.Context) (list []schemas.BatterSeq, err error) {
+	if err := tr.call("BatterSeqs"); err != nil {
+		return nil, err
+	}
+	defer tr.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(tr.batters)) {
+		p := tr.batters[id]
+		list = append(list, schemas.BatterSeq{BatterID: id, Seq: p.seq, Standing: p.snapshot(id).Stats != nil})
+	}
+	return list, nil
+}
+
+func (tr *truth) BatterSnapshots(ctx context.Context, ids []int64) (list []schemas.Snapshot, err error) {
+	if err := tr.call("BatterSnapshots"); err != nil {
+		return nil, err
+	}
+	defer tr.mu.Unlock()
+	for _, id := range ids {
+		list = append(list, tr.batters[id].snapshot(id))
+	}
+	return list, nil
+}
+
+func (tr *truth) AppliedPositions(ctx context.Context) (list []schemas.Position, err error) {
+	if err := tr.call("AppliedPositions"); err != nil {
+		return nil, err
+	}
+	defer tr.mu.Unlock()
+	return slices.Collect(maps.Values(tr.positions)), nil
+}
+
+func (tr *truth) TryLock(ctx context.Context, name string) (release func(), ok bool, err error) {
+	if err := tr.call("TryLock"); err != nil {
+		return nil, false, err
+	}
+	defer tr.mu.Unlock()
+	if name != "sweep" {
+		return nil, false, errors.New("unknown lock " + name)
+	}
+	if tr.sweeping {
+		return nil, false, nil
+	}
+	tr.sweeping = true
+	return func() { tr.lock(false) }, true, nil
+}
+
+// lock has another process take the lock, or give it back.
+func (tr *truth) lock(taken bool) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.sweeping = taken
+}

@@ -1,0 +1,380 @@
+package redissink
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"pitchstream/schemas"
+)
+
+func TestSweepFillsAnEmptyRedis(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		for id := range int64(170) {
+			for g := range id % 5 {
+				w.truth.change(id, "g"+strconv.FormatInt(g, 10), (id+g)%4)
+			}
+		}
+		w.truth.move(3, 77)
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 136, Mended: 136}) {
+			t.Errorf("%+v", rep)
+		}
+		w.isWhole(t)
+		if a := w.applied(t); a["pitches.raw/3"] != 77 {
+			t.Errorf("applied: %v", a)
+		}
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 136}) {
+			t.Errorf("again: %+v", rep)
+		}
+	})
+}
+
+func TestSweepAfterAFlushOrTheLossOfOneKey(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1), w.truth.change(3, "a", 1))
+		w.push(t, w.truth.change(3, "a", 0))
+		w.sweep(t)
+		for i, lose := range [][]string{{w.keys.batter(1)}, {w.keys.gone(3)}, w.allKeys(t)} {
+			w.client.Del(t.Context(), lose...)
+			if rep := w.sweep(t); rep.Mended != []int{1, 1, 3}[i] {
+				t.Errorf("without %v: %+v", lose, rep)
+			}
+			w.isWhole(t)
+		}
+	})
+}
+
+// Redis ahead of Postgres, which was restored from a backup: another past, in which games and a batter are that Postgres
+// has never heard of.
+func TestSweepAfterPostgresCameBackOlder(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1), w.truth.change(3, "a", 1))
+		w.sweep(t)
+		w.advanced(t, false, w.truth.move(0, 10))
+		backup := w.truth.backup()
+		w.push(t, w.truth.change(1, "a", 2), w.truth.change(2, "a", 0), w.truth.change(9, "lost", 4))
+		w.push(t, w.truth.change(1, "lost", 2))
+		w.advanced(t, false, w.truth.move(0, 20), w.truth.move(1, 5))
+		w.truth.restore(backup)
+		other := w.again(t)
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 4, Mended: 3, Forced: 3, Dropped: 1}) {
+			t.Errorf("%+v", rep)
+		}
+		w.isWhole(t)
+		if a := w.applied(t); len(a) != 1 || a["pitches.raw/0"] != 10 {
+			t.Errorf("applied: %v", a)
+		}
+		if rep := other.sweep(t); rep.Mended != 0 {
+			t.Errorf("again: %+v", rep)
+		}
+	})
+}
+
+// A processor goes on from the restored Postgres before anybody has swept: its sequence numbers are greater than those
+// of the lost past, and what follows on what is no longer what Redis holds.
+func TestPushOverALostPast(t *testing.T) {
+	for name, between := range map[string]func(*testing.T, *world){
+		"in order":     func(*testing.T, *world) {},
+		"after a gap":  func(t *testing.T, w *world) { w.truth.change(1, "a", 3) },
+		"sweep midway": func(t *testing.T, w *world) { w.sweep(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachServer(t, func(t *testing.T, w *world) {
+				w.push(t, w.truth.change(1, "a", 1))
+				backup := w.truth.backup()
+				w.push(t, w.truth.change(1, "lost", 2))
+				w.truth.restore(backup)
+				between(t, w)
+				found, err := w.pushSnapshots(t.Context(), []schemas.Snapshot{w.truth.change(1, "b", 2)})
+				if err != nil || name == "in order" && found != foundLoss {
+					t.Errorf("found %d, %v", found, err)
+				}
+				w.push(t, w.truth.change(1, "b", 3))
+				w.sweep(t)
+				w.isWhole(t)
+			})
+		})
+	}
+}
+
+// While a sweep reads Postgres and writes Redis, a push comes in between at every step.
+func TestPushesDuringASweep(t *testing.T) {
+	for _, method := range []string{"AppliedPositions", "BatterSeqs", "BatterSnapshots"} {
+		t.Run(method, func(t *testing.T) {
+			eachServer(t, func(t *testing.T, w *world) {
+				w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1))
+				w.truth.change(1, "missed", 1)
+				w.truth.change(2, "missed", 1)
+				w.truth.beforeEach(func(m string) error {
+					if m == method {
+						w.push(t, w.truth.change(1, "a", 4), w.truth.change(7, "new", 1))
+					}
+					return nil
+				})
+				rep := w.sweep(t)
+				if rep.Forced != 0 {
+					t.Errorf("%+v", rep)
+				}
+				w.isTrue(t)
+				w.truth.beforeEach(nil)
+				w.sweep(t)
+				w.isWhole(t)
+			})
+		})
+	}
+}
+
+// The snapshot that a mend brings was read, then a newer one is pushed, then the mend arrives.
+func TestAMendThatIsOvertakenDoesNotTakeBack(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1))
+		w.truth.change(1, "missed", 1)
+		overtaken := &overtaken{w.truth, func() { w.push(t, w.truth.change(1, "a", 4)) }}
+		if _, err := w.Sweep(t.Context(), overtaken); err != nil {
+			t.Fatal(err)
+		}
+		w.isTrue(t)
+	})
+}
+
+// overtaken is a truth that goes on right after its snapshots were read.
+type overtaken struct {
+	*truth
+	then func()
+}
+
+func (o *overtaken) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error) {
+	snaps, err := o.truth.BatterSnapshots(ctx, ids)
+	o.then()
+	return snaps, err
+}
+
+func TestABatterThatIsWrittenAlwaysIsNotForced(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1))
+		backup := w.truth.backup()
+		w.push(t, w.truth.change(1, "a", 2))
+		w.truth.restore(backup)
+		n := 0
+		restless := &overtaken{w.truth, func() {
+			if n++; n < 3 {
+				w.push(t, w.truth.change(1, "b", int64(n)))
+			}
+		}}
+		if _, err := w.Sweep(t.Context(), restless); err != nil {
+			t.Fatal(err)
+		}
+		w.isWhole(t)
+		w.truth.restore(backup)
+		n = -100
+		if _, err := w.Sweep(t.Context(), restless); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+// A flush while a sweep fills Redis: what was filled before is gone, and applied must not say otherwise.
+func TestAFlushDuringASweepIsNoticed(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		for id := range int64(60) {
+			w.truth.change(id, "a", 1)
+		}
+		w.truth.move(0, 60)
+		calls := 0
+		w.truth.beforeEach(func(method string) error {
+			if method == "BatterSnapshots" {
+				if calls++; calls == 2 {
+					w.client.FlushAll(t.Context())
+				}
+			}
+			return nil
+		})
+		if _, err := w.Sweep(t.Context(), w.truth); !errors.Is(err, errLostMidway) {
+			t.Errorf("sweep: %v", err)
+		}
+		if a := w.applied(t); len(a) != 0 {
+			t.Errorf("applied: %v", a)
+		}
+		w.sweep(t)
+		w.isWhole(t)
+	})
+}
+
+func TestSweepStopsAtErrorsOfTheSource(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.truth.change(1, "a", 1)
+		w.truth.move(0, 1)
+		for _, method := range []string{"TryLock", "AppliedPositions", "BatterSeqs", "BatterSnapshots"} {
+			failed := errors.New("no " + method)
+			w.truth.beforeEach(func(m string) error {
+				if m == method {
+					return failed
+				}
+				return nil
+			})
+			_, err := w.Sweep(t.Context(), w.truth)
+			if source := (*sourceError)(nil); !errors.Is(err, failed) || !errors.As(err, &source) {
+				t.Errorf("%s: %v", method, err)
+			}
+			if a := w.applied(t); len(a) != 0 {
+				t.Errorf("%s: applied: %v", method, a)
+			}
+			if w.truth.sweeping {
+				t.Errorf("%s: the lock was kept", method)
+			}
+		}
+		w.truth.beforeEach(nil)
+		w.truth.lock(true)
+		if _, err := w.Sweep(t.Context(), w.truth); !errors.Is(err, ErrSweeping) {
+			t.Errorf("locked: %v", err)
+		}
+	})
+}
+
+func TestRebuildWritesAllAnew(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1))
+		w.client.Del(t.Context(), w.keys.game(1, "a"))
+		w.client.HSet(t.Context(), w.keys.game(2, "a"), "pitches", 99)
+		w.client.HSet(t.Context(), w.keys.game(2, "never"), "pitches", 99)
+		w.client.HSet(t.Context(), w.keys.batter(3), "pitches", 99)
+		w.client.HSet(t.Context(), w.keys.batter(4)+"x", "not", "ours")
+		rep, err := w.Rebuild(t.Context(), w.truth)
+		if err != nil || rep != (SweepReport{Checked: 3, Mended: 3, Forced: 1, Dropped: 1}) {
+			t.Errorf("%+v, %v", rep, err)
+		}
+		w.client.Del(t.Context(), w.keys.batter(4)+"x")
+		w.isWhole(t)
+	})
+}
+
+// Other prefixes on the same server, also one that a pattern could be taken for, are left alone.
+func TestSweepLooksAtItsOwnPrefixOnly(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		base := string(w.keys)
+		w.keys = keys(base + "*:")
+		w.client.HSet(t.Context(), base+"other:batter:{5}", "seq", 1)
+		w.client.HSet(t.Context(), base+"*:batter:{6}", "seq", 1)
+		if rep := w.sweep(t); rep.Dropped != 1 {
+			t.Errorf("%+v", rep)
+		}
+		if n := w.client.Exists(t.Context(), base+"other:batter:{5}").Val(); n != 1 {
+			t.Error("a neighbour's key was removed")
+		}
+	})
+}
+
+// Everything at once, at random: pushes lost and late, Redis flushed, Postgres restored. A sweep puts it right.
+func TestASweepMendsWhateverHappened(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		round := 0
+		prefix := string(w.keys)
+		rapid.Check(t, func(rt *rapid.T) {
+			round++
+			s := &Sink{Reader: &Reader{w.client, keys(prefix + strconv.Itoa(round) + ":"), w.cfg}}
+			s.known.applied, s.doubt = map[string]int64{}, true
+			w := &world{s, newTruth()}
+			var late []schemas.Snapshot
+			backup, offset := w.truth.backup(), int64(0)
+			for range rapid.IntRange(1, 15).Draw(rt, "steps") {
+				switch step := rapid.SampledFrom([]string{"push", "push", "push", "miss", "late", "flush", "back up", "restore", "sweep"}).Draw(rt, "step"); step {
+				case "push", "miss":
+					snap := w.truth.change(rapid.Int64Range(1, 2).Draw(rt, "batter"), rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "game"), rapid.Int64Range(0, 3).Draw(rt, "pitches"))
+					offset++ // never the same again
+					at := w.truth.move(0, offset)
+					if step == "push" {
+						if _, err := w.Push(t.Context(), []schemas.Snapshot{snap}, []schemas.Position{at}); err != nil {
+							t.Fatal(err)
+						}
+					} else {
+						late = append(late, snap)
+					}
+				case "late":
+					if _, err := w.Push(t.Context(), late, []schemas.Position{w.truth.move(0, offset)}); err != nil {
+						t.Fatal(err)
+					}
+					late = nil
+				case "flush":
+					if all := w.allKeys(t); len(all) > 0 {
+						w.client.Del(t.Context(), all...)
+					}
+				case "back up":
+					backup = w.truth.backup()
+				case "restore":
+					w.truth.restore(backup)
+					late = nil
+					w.doubts() // as Kick does
+				case "sweep":
+					w.sweep(t)
+					if wrong := w.wrong(t); wrong != "" {
+						rt.Fatal(wrong)
+					}
+				}
+			}
+			w.sweep(t)
+			if wrong := w.wrong(t) + w.gaps(t); wrong != "" {
+				rt.Fatal("in the end: " + wrong)
+			}
+		})
+	})
+}
+
+func TestJudge(t *testing.T) {
+	at := func(seq int64, standing bool) schemas.BatterSeq {
+		return schemas.BatterSeq{Seq: seq, Standing: standing}
+	}
+	for _, c := range []struct {
+		name          string
+		before, after schemas.BatterSeq
+		known         bool
+		r             standing
+		want          verdict
+	}{
+		{"the same", at(5, true), at(5, true), true, standing{seq: 5, whole: 5, stands: true}, fine},
+		{"pushed while we looked", at(5, true), at(7, true), true, standing{seq: 6, whole: 6, stands: true}, fine},
+		{"first seen while we looked", at(0, false), at(7, true), true, standing{seq: 7, whole: 7, stands: true}, fine},
+		{"nothing there", at(5, true), at(5, true), true, standing{}, behind},
+		{"an older one", at(5, true), at(5, true), true, standing{seq: 4, whole: 4, stands: true}, behind},
+		{"with a gap", at(5, true), at(5, true), true, standing{seq: 5, whole: 3, stands: true}, behind},
+		{"gone, without a tombstone", at(5, false), at(5, false), true, standing{}, behind},
+		{"stands though gone", at(5, false), at(5, false), true, standing{seq: 5, whole: 5, stands: true}, behind},
+		{"ahead", at(5, true), at(5, true), true, standing{seq: 6, whole: 6, stands: true}, foreign},
+		{"over a lost past", at(5, true), at(5, true), true, standing{seq: 5, whole: -1, stands: true}, foreign},
+		{"unknown", at(0, false), at(0, false), false, standing{seq: 5, whole: 5, stands: true}, foreign},
+	} {
+		if got := judge(c.before, c.after, c.known, c.r); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestKeysAreRead(t *testing.T) {
+	k := keys("p:")
+	for key, want := range map[string]struct {
+		id   int64
+		game string
+		ok   bool
+	}{
+		k.batter(12):          {12, "", true},
+		k.batter(-3):          {-3, "", true},
+		k.game(12, "}:game:"): {12, "}:game:", true},
+		k.gone(12):            {},
+		"p:batter:{x}":        {},
+		"p:batter:{1":         {},
+		"p:batter:{1}x":       {},
+		"p:batter:{1}:game:":  {},
+		"q:batter:{1}":        {},
+	} {
+		id, game, ok := k.parse(key)
+		if ok != want.ok || ok && (id != want.id || game != want.game) {
+			t.Errorf("%q: %d %q %t", key, id, game, ok)
+		}
+	}
+	if long := k.game(1, strings.Repeat("é", 32)); !strings.HasPrefix(long, "p:batter:{1}:game:é") {
+		t.Error(long)
+	}
+}

@@ -1,0 +1,104 @@
+package redissink
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"pitchstream/schemas"
+)
+
+func TestStatsComeBackAsTheyWent(t *testing.T) {
+	number := rapid.Custom(func(rt *rapid.T) schemas.Opt[float64] {
+		if rapid.Bool().Draw(rt, "missing") {
+			return schemas.Opt[float64]{}
+		}
+		return schemas.Some(rapid.Float64Range(-math.MaxFloat64, math.MaxFloat64).Draw(rt, "value"))
+	})
+	text := rapid.Map(rapid.String(), func(s string) schemas.Text { return schemas.Text(strings.ToValidUTF8(s, "?")) })
+	count := rapid.Int64Range(0, math.MaxInt64)
+	eachServer(t, func(t *testing.T, w *world) {
+		seq := int64(0)
+		rapid.Check(t, func(rt *rapid.T) {
+			st := schemas.Stats{
+				Pitches: count.Draw(rt, "pitches"), SwingCount: count.Draw(rt, "swings"), WhiffCount: count.Draw(rt, "whiffs"),
+				ContactCount: count.Draw(rt, "contacts"), HardHitCount: count.Draw(rt, "hard"),
+				WhiffRatePct: number.Draw(rt, "rate"), MaxExitVelocityMPH: number.Draw(rt, "max"), AvgExitVelocityMPH: number.Draw(rt, "avg"),
+				MaxBatSpeedMPH: number.Draw(rt, "bat"), AvgBatSpeedMPH: number.Draw(rt, "bats"), AvgAttackAngleDeg: number.Draw(rt, "angle"),
+				ByPitchType: rapid.MapOf(rapid.Map(text, func(s schemas.Text) string { return string(s) }), rapid.Custom(func(rt *rapid.T) schemas.TypeCounts {
+					return schemas.TypeCounts{Pitches: count.Draw(rt, "p"), Swings: count.Draw(rt, "s"), Whiffs: count.Draw(rt, "w")}
+				})).Draw(rt, "types"),
+			}
+			if rapid.Bool().Draw(rt, "last") {
+				st.LastPitch = &schemas.LastPitch{
+					PitchID: schemas.PitchID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, "id")), EventTime: schemas.TimeMS(rapid.Int64Range(-62135596800000, schemas.MaxTimestampMS).Draw(rt, "time")),
+					PitchResult: text.Draw(rt, "result"), PitchAction: text.Draw(rt, "action"), ExitVelocityMPH: number.Draw(rt, "ev"),
+				}
+			}
+			seq++
+			updated := schemas.TimeMS(rapid.Int64Range(0, schemas.MaxTimestampMS).Draw(rt, "updated"))
+			w.push(t, schemas.Snapshot{BatterID: 1, Seq: seq, PrevSeq: seq - 1, UpdatedAt: updated, Stats: &st})
+			got, err := w.Batter(t.Context(), 1)
+			want := &BatterView{BatterID: 1, Stats: st, UpdatedAt: updated, Seq: seq, Whole: seq}
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				rt.Fatalf("%v\n%s", err, diff)
+			}
+		})
+	})
+}
+
+func TestNumbersAsText(t *testing.T) {
+	for want, v := range map[string]float64{
+		"103.7": 103.7, "-0.5": -0.5, "33.33": 33.33, "0": 0, "100": 100, "0.30000000000000004": math.Nextafter(0.3, 1),
+		"1e-07": 1e-7, "0.000001": 1e-6, "1e+21": 1e21, "100000000000000000000": 1e20,
+	} {
+		if got := shortest(v); got != want {
+			t.Errorf("%v: %s, want %s", v, got, want)
+		}
+	}
+}
+
+func TestWhatCannotBeReadNamesItsField(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		for field, value := range map[string]string{
+			"pitches": "many", "max_bat_speed_mph": "fast", "last_pitch": "{", "by_pitch_type": "[]", "updated_at": "now", "seq": "1.5",
+		} {
+			w.client.Del(t.Context(), w.keys.batter(1))
+			w.client.HSet(t.Context(), w.keys.batter(1), field, value)
+			if v, err := w.Batter(t.Context(), 1); v != nil || err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), "batter 1") {
+				t.Errorf("%s: %+v, %v", field, v, err)
+			}
+		}
+		if _, err := w.Push(t.Context(), []schemas.Snapshot{{BatterID: 2, Seq: 1, Stats: &schemas.Stats{
+			LastPitch: &schemas.LastPitch{ExitVelocityMPH: schemas.Some(math.Inf(1))},
+		}}}, nil); err == nil || !strings.Contains(err.Error(), "last_pitch") {
+			t.Errorf("infinity in JSON: %v", err)
+		}
+		w.client.HSet(t.Context(), w.keys.applied(), "t/0", "x", "t/1", "5")
+		if a, err := w.Applied(t.Context()); err == nil || a["t/1"] != 5 {
+			t.Errorf("applied: %v, %v", a, err)
+		}
+	})
+}
+
+func TestReadingWhatIsNotThere(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(2, "g", 2))
+		if v, err := w.Batter(t.Context(), 1); v != nil || err != nil {
+			t.Errorf("batter: %+v, %v", v, err)
+		}
+		if v, err := w.Game(t.Context(), 2, "h"); v != nil || err != nil {
+			t.Errorf("game: %+v, %v", v, err)
+		}
+		views, err := w.Batters(t.Context(), []int64{1, 2, 3})
+		if err != nil || len(views) != 3 || views[0] != nil || views[1] == nil || views[2] != nil {
+			t.Errorf("batters: %+v, %v", views, err)
+		}
+		if views, err := w.Batters(t.Context(), nil); len(views) != 0 || err != nil {
+			t.Errorf("nobody: %+v, %v", views, err)
+		}
+	})
+}
