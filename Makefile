@@ -5,7 +5,7 @@ TAGS := synctests
 # How many pitches the long test simulates.
 SOAK_PITCHES ?= 20000
 
-.PHONY: help demo build test quick race vectors fuzz bench soak image lint clean
+.PHONY: help demo build test quick race vectors fuzz bench mutants soak image lint clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -33,6 +33,9 @@ fuzz: ## each fuzz target for a minute
 
 bench: ## the hot paths
 	go test -run '^$$' -bench . -benchmem ./features/
+
+mutants: ## take every guard away once, and require a test to fail for it
+	go run ./test/mutants
 
 soak: ## the long tests on real servers
 	PITCHSTREAM_SOAK_PITCHES=$(SOAK_PITCHES) go test -tags $(TAGS) -count=1 -timeout 60m -run Books -v ./test/e2e

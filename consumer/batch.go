@@ -40,7 +40,11 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 	s.push(work, outcome, moves)
 
 	letters := append(plan.Letters, plan.Refused(outcome.Refused)...)
-	if !s.refilling(moves) {
+	if s.refilling(moves) {
+		if err := s.republish(work, outcome.Published); err != nil {
+			return s.dropped(work, err)
+		}
+	} else {
 		committed, err := s.finish(work, s.unsent(letters), outcome.Published)
 		if err != nil {
 			return err

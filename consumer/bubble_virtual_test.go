@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const virtualTime = true
@@ -17,9 +16,9 @@ const virtualTime = true
 func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
 
 // network connects client and cluster in memory: real sockets would hold the virtual clock.
-func network() (kfake.Opt, kgo.Opt) {
+func network() (kfake.Opt, dialer) {
 	var n kfake.VirtualNetwork
-	return kfake.ListenFn(n.Listen), kgo.Dialer(n.DialContext)
+	return kfake.ListenFn(n.Listen), n.DialContext
 }
 
 var ports = kfake.Ports(19092)

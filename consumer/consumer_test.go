@@ -113,6 +113,22 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 	})
 }
 
+// A store does not answer one processor. Another one joins: the first gives up its batch, keeps some partitions, and reads
+// again what it dropped of those.
+func TestARevokeEndsTheWaitForAStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.produce(newScorer(8).records(90)...)
+		first := tn.start(func(c *Config) { c.PollMaxRecords = 1000 })
+		first.hang.Store(true)
+		tn.waitFor("the first processor waits for its store", first.waiting.Load)
+		tn.start()
+		tn.waitFor("it gave up its batch", func() bool { return !first.waiting.Load() })
+		tn.waitCommitted()
+		tn.requireBooks()
+	})
+}
+
 func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -142,8 +158,9 @@ func TestAStoreThatCameBackOlderIsFilledAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		s := newScorer(6)
-		tn.produce(s.records(80)...)
-		tn.start()
+		tn.produce(s.records(120)...)
+		wentBack := tn.watchCommits()
+		w := tn.start(func(c *Config) { c.PollMaxRecords = 10 })
 		tn.waitCommitted()
 		tn.store.Restore()
 		tn.produce(s.records(10)...)
@@ -152,6 +169,8 @@ func TestAStoreThatCameBackOlderIsFilledAgain(t *testing.T) {
 			return tn.lag() == 0 && at[0] == tn.committedAt(0) && at[1] == tn.committedAt(1) && at[2] == tn.committedAt(2)
 		})
 		tn.requireBooks()
+		require.False(t, wentBack(), "no offset was committed below one that was committed before")
+		require.Equal(t, 2, w.told.count("assigned"), "one new start, and no more: each partition is filled alone")
 	})
 }
 

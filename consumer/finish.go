@@ -35,40 +35,84 @@ func (s *session) finish(ctx context.Context, letters []schemas.Letter, publishe
 // produce sends and waits; the first failure is returned.
 func (s *session) produce(ctx context.Context, letters []schemas.Letter, published []schemas.Published) error {
 	defer s.step("produce", s.cfg.Now())
-	var mu sync.Mutex
-	var failed error
-	done := func(r *kgo.Record, err error) {
-		if err == nil {
-			return
-		}
-		if errors.Is(err, kerr.UnknownTopicOrPartition) {
-			err = fmt.Errorf("topic %s does not exist: run `pitchstream topics`: %w", r.Topic, err)
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if failed == nil {
-			failed = err
-		}
-	}
+	var failed firstError
 	now := s.cfg.Now()
 	for _, l := range letters {
-		s.send(ctx, s.encode.Letter(l, now), done)
+		if r := s.encode.Letter(l, now); r != nil {
+			s.kafka.Produce(ctx, r, failed.note)
+		}
 	}
-	for _, p := range published {
-		s.send(ctx, s.encode.Row(p), done)
-	}
-	if err := s.kafka.Client().Flush(ctx); err != nil {
+	if err := s.publish(ctx, s.kafka.Client(), published, failed.note); err != nil {
 		return err
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	return failed
+	return failed.get()
 }
 
-func (s *session) send(ctx context.Context, r *kgo.Record, done func(*kgo.Record, error)) {
-	if r != nil {
-		s.kafka.Produce(ctx, r, done)
+// publish sends rows until what stands last in the topic is what stands in the store. Two processors can write one pitch
+// (it moved to another game, the feed named its batter): the one whose write came first may be the one that sends last.
+// So each looks again after its records are in the topic: who is last sees everything. The commit waits for it.
+func (s *session) publish(ctx context.Context, client *kgo.Client, rows []schemas.Published, done func(*kgo.Record, error)) error {
+	for len(rows) > 0 {
+		sent := 0
+		for _, p := range rows {
+			if r := s.encode.Row(p); r != nil {
+				client.Produce(ctx, r, done)
+				sent++
+			}
+		}
+		if err := client.Flush(ctx); err != nil {
+			return err
+		}
+		if sent == 0 {
+			return nil
+		}
+		var err error
+		rows, err = retry(ctx, s.Processor, "postgres", func() ([]schemas.Published, error) { return s.store.Changed(ctx, rows) })
+		if err != nil {
+			return err
+		}
 	}
+	return client.Flush(ctx)
+}
+
+// republish sends rows while the store is filled again: without a transaction, as no offset may be committed then. The
+// rows that were published before the store came back older may have been of a later state than what stands now, and
+// what other partitions publish meanwhile of an earlier one; in the end the last one published is what stands.
+func (s *session) republish(ctx context.Context, rows []schemas.Published) error {
+	if s.plain == nil {
+		var err error
+		if s.plain, err = kgo.NewClient(append([]kgo.Opt{kgo.ProducerLinger(0)}, s.cfg.Client...)...); err != nil {
+			return fmt.Errorf("kafka: %w", err)
+		}
+	}
+	var failed firstError
+	if err := s.publish(ctx, s.plain, rows, failed.note); err != nil {
+		return err
+	}
+	return failed.get()
+}
+
+// firstError keeps the first failure of what is produced.
+type firstError struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (f *firstError) note(r *kgo.Record, err error) {
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		err = fmt.Errorf("topic %s does not exist: run `pitchstream topics`: %w", r.Topic, err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *firstError) get() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
 }
 
 // refilling says that this poll only fills the store again, below what the group has committed: nothing is sent, and

@@ -18,6 +18,7 @@ import (
 type ownership struct {
 	*Processor
 	client *kgo.Client
+	joined chan struct{} // closed when client is set: the client may ask for offsets before its maker has returned
 
 	mu         sync.Mutex
 	partitions map[int32]*partition
@@ -37,7 +38,7 @@ type partition struct {
 }
 
 func newOwnership(p *Processor) *ownership {
-	return &ownership{Processor: p, partitions: map[int32]*partition{}}
+	return &ownership{Processor: p, joined: make(chan struct{}), partitions: map[int32]*partition{}}
 }
 
 // drop forgets partitions that are not ours any more; nil: all of them.
@@ -56,6 +57,11 @@ func (o *ownership) drop(gone []int32) {
 // what the store holds; with nothing committed, at the store's position; with neither, at the earliest record. It waits
 // for the store: a partition whose position is unknown is not read.
 func (o *ownership) startOffsets(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	select {
+	case <-o.joined:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	committed := fetched[o.cfg.Topic]
 	if len(committed) == 0 {
 		return fetched, nil

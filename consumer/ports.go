@@ -19,11 +19,13 @@ import (
 // EnsurePositions answers the stored position of each given partition, in their order; one that is not stored yet is
 // stored first, as given.
 //
+// Changed answers which of the published pitches another processor has changed meanwhile, and how they stand now.
+//
 // SetPosition stores a position whatever stood there: the way on after an accepted gap.
 type Store interface {
 	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
 	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
-	Positions(ctx context.Context, topic string) (map[int32]int64, error)
+	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
 	SetPosition(ctx context.Context, p schemas.Position) error
 }
 

@@ -18,6 +18,7 @@ type session struct {
 	*Processor
 	kafka *kgo.GroupTransactSession
 	owned *ownership
+	plain *kgo.Client // produces outside of transactions, while a store is filled again; nil until then
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // ends the wait for a store of the batch in hand; nil between batches
@@ -36,6 +37,7 @@ func (p *Processor) session(ctx context.Context) (err error) {
 		return &fatalError{fmt.Errorf("kafka: %w", err)}
 	}
 	s.owned.client = s.kafka.Client()
+	close(s.owned.joined)
 	defer s.close()
 	for ctx.Err() == nil {
 		fetches := s.kafka.PollRecords(ctx, p.cfg.PollMaxRecords)
@@ -96,6 +98,9 @@ func (s *session) options() []kgo.Opt {
 // restart of it moves no partition.
 func (s *session) close() {
 	s.kafka.Close()
+	if s.plain != nil {
+		s.plain.Close()
+	}
 	s.owned.drop(nil)
 }
 

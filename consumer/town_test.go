@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
 	"pitchstream/features"
@@ -39,11 +41,13 @@ const (
 // uncompressed keeps zstd's decoders out of the virtual clock: the garbage collector ends them from outside.
 var uncompressed = kgo.ProducerBatchCompression(kgo.NoCompression())
 
+type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+
 // town is a whole stream in one process: a cluster in memory, a store in memory, and what was sent.
 type town struct {
 	t       *testing.T
 	cluster *kfake.Cluster
-	dial    kgo.Opt
+	connect dialer
 	client  *kgo.Client
 	store   *memsink.Store
 	events  *events
@@ -71,12 +75,12 @@ func (e *events) next() <-chan struct{} {
 
 func newTown(t *testing.T) *town {
 	t.Helper()
-	listen, dial := network()
+	listen, connect := network()
 	cluster, err := kfake.NewCluster(ports, listen, kfake.SeedTopics(partitions, rawTopic, rowsTopic, deadTopic),
 		kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "1000", "group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	tn := &town{t: t, cluster: cluster, dial: dial, store: memsink.New(), events: &events{changed: make(chan struct{})}}
+	tn := &town{t: t, cluster: cluster, connect: connect, store: memsink.New(), events: &events{changed: make(chan struct{})}}
 	tn.client = tn.newClient()
 	t.Cleanup(tn.client.Close)
 	return tn
@@ -84,7 +88,7 @@ func newTown(t *testing.T) *town {
 
 func (tn *town) newClient(opts ...kgo.Opt) *kgo.Client {
 	tn.t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), tn.dial,
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), kgo.Dialer(tn.connect),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), uncompressed}, opts...)...)
 	require.NoError(tn.t, err)
 	return cl
@@ -92,26 +96,62 @@ func (tn *town) newClient(opts ...kgo.Opt) *kgo.Client {
 
 // worker is one processor of the group. kill is kill -9: nothing it does from then on reaches anybody.
 type worker struct {
-	tn     *town
-	dead   atomic.Bool
-	cut    context.Context // ended by kill: its connections close with it
-	kill   context.CancelFunc
-	stop   context.CancelFunc
-	done   chan struct{}
-	err    error
-	stores Store
-	view   View
-	told   *conditions
+	tn   *town
+	dead atomic.Bool
+	// hang makes the store not answer this processor until it gives up; waiting says that it waits.
+	hang, waiting atomic.Bool
+	stop          context.CancelFunc
+	done          chan struct{}
+	err           error
+	told          *conditions
+}
+
+// kill may be called from anywhere, also from inside of the cluster.
+func (w *worker) kill() { w.dead.Store(true) }
+
+var errDead = errors.New("this processor is dead")
+
+// dial gives connections that die with the worker: what it sent before arrives, what comes back does not.
+func (w *worker) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if w.dead.Load() {
+		return nil, errDead
+	}
+	c, err := w.tn.connect(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &mortalConn{c, w}, nil
+}
+
+type mortalConn struct {
+	net.Conn
+	w *worker
+}
+
+func (c *mortalConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.w.dead.Load() {
+		_ = c.Conn.Close()
+		return 0, errDead
+	}
+	return n, err
+}
+
+func (c *mortalConn) Write(b []byte) (int, error) {
+	if c.w.dead.Load() {
+		_ = c.Conn.Close()
+		return 0, errDead
+	}
+	return c.Conn.Write(b)
 }
 
 // start runs a processor until it is stopped or killed, at the latest when the test ends.
 func (tn *town) start(change ...func(*Config)) *worker {
 	tn.t.Helper()
-	w := &worker{tn: tn, done: make(chan struct{}), told: &conditions{events: tn.events, is: map[string]string{}}}
-	w.cut, w.kill = context.WithCancel(context.Background())
+	w := &worker{tn: tn, done: make(chan struct{}), told: &conditions{events: tn.events, is: map[string]string{}, times: map[string]int{}}}
 	cfg := Config{
 		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observe: w.told,
-		Client: []kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), tn.dial, uncompressed, kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
+		Client: []kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed, kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
 	}
 	if os.Getenv("PITCHSTREAM_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -149,9 +189,22 @@ type mortal struct {
 
 func (m mortal) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
 	if m.w.dead.Load() {
-		return schemas.Outcome{}, errors.New("dead")
+		return schemas.Outcome{}, errDead
 	}
-	return m.Store.Apply(ctx, b)
+	if m.w.hang.Load() {
+		m.w.waiting.Store(true)
+		m.w.tn.events.note()
+		<-ctx.Done()
+		m.w.hang.Store(false)
+		m.w.waiting.Store(false)
+		m.w.tn.events.note()
+		return schemas.Outcome{}, ctx.Err()
+	}
+	out, err := m.Store.Apply(ctx, b)
+	if m.w.dead.Load() {
+		return schemas.Outcome{}, errDead // it landed, but nobody heard
+	}
+	return out, err
 }
 
 func (m mortal) Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
@@ -166,12 +219,14 @@ type conditions struct {
 	events  *events
 	mu      sync.Mutex
 	is      map[string]string // reason by name, "" is well
+	times   map[string]int    // how often each was told
 	batches []BatchSummary
 }
 
 func (c *conditions) Condition(name string, ok bool, reason string) {
 	c.mu.Lock()
 	c.is[name] = reason
+	c.times[name]++
 	c.mu.Unlock()
 	c.events.note()
 }
@@ -181,6 +236,12 @@ func (c *conditions) Batch(s BatchSummary) {
 	c.batches = append(c.batches, s)
 	c.mu.Unlock()
 	c.events.note()
+}
+
+func (c *conditions) count(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.times[name]
 }
 
 func (c *conditions) reason(name string) string {
@@ -245,6 +306,30 @@ func (tn *town) lag() int64 {
 		}
 	})
 	return lag
+}
+
+// watchCommits looks at every offset that is committed from now on; the answer says whether one went back.
+func (tn *town) watchCommits() (wentBack func() bool) {
+	var mu sync.Mutex
+	var back bool
+	highest := map[int32]int64{}
+	tn.cluster.ControlKey(int16(kmsg.TxnOffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		tn.cluster.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, t := range req.(*kmsg.TxnOffsetCommitRequest).Topics {
+			for _, p := range t.Partitions {
+				back = back || p.Offset < highest[p.Partition]
+				highest[p.Partition] = max(highest[p.Partition], p.Offset)
+			}
+		}
+		return nil, nil, false
+	})
+	return func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return back
+	}
 }
 
 // resetGroup puts the group at the start of the topic; no processor may run.

@@ -109,6 +109,7 @@ func TestColumns(t *testing.T) {
 		{"as large as a bigint, exactly", batter, `9223372036854775807`, "9223372036854775807"},
 		{"or as small", batter, `-9223372036854775808`, "-9223372036854775808"},
 		{"and no larger", batter, `9223372036854775808`, "- type"},
+		{"nor much larger", batter, `"20000000000000000000"`, "- type"},
 		{"with a point it is exact below 2^53", batter, `9007199254740991.0`, "9007199254740991"},
 		{"and none above", batter, `9007199254740992.0`, "- type"},
 		{"nor a fraction", batter, `12.5`, "- type"},
@@ -243,9 +244,13 @@ func TestChecks(t *testing.T) {
 			t.Errorf("%s: %q, want %q", story.moral, got, story.want)
 		}
 	}
-	for value, want := range map[string]schemas.Code{"[]": schemas.CodeNotAPitch, "12": schemas.CodeNotAPitch, "null": schemas.CodeNotAPitch, `"{}"`: schemas.CodeNotAPitch, "{}": schemas.CodeNotAPitch} {
-		if got := codeOf(t, schemas.Record{Value: []byte(value)}); got != want {
-			t.Errorf("%s: %q, want %q", value, got, want)
+	for value, want := range map[string]string{
+		"[]": "not_a_pitch: the record is not an object", "12": "not_a_pitch: the record is not an object",
+		`"{}"`: "not_a_pitch: the record is not an object", " null ": "not_a_pitch: the record is not an object",
+		"{}": "not_a_pitch at summary_acts.pitch: it is missing, empty or not an object",
+	} {
+		if _, rej := comparePlain(t, schemas.Record{Value: []byte(value)}); rej == nil || rej.Error() != want {
+			t.Errorf("%s: %v, want %s", value, rej, want)
 		}
 	}
 }

@@ -123,6 +123,7 @@ func TestOrigin(t *testing.T) {
 		{"with all four coordinates", redriven("dlq.origin.topic="), own},
 		{"the partition fits", redriven("dlq.origin.partition=2147483648"), own},
 		{"the offset fits", redriven("dlq.origin.offset=9223372036854775808"), own},
+		{"also where ten times as much would seem to fit", redriven("dlq.origin.offset=20000000000000000000"), own},
 		{"digits are digits", redriven("dlq.origin.offset=-1"), own},
 		{"the timestamp is one", redriven("dlq.origin.timestamp=1727561077926"), own},
 		{"the topic can be stored", redriven("dlq.origin.topic=a\x00b"), own},

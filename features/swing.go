@@ -149,8 +149,9 @@ func windowSpeed(from, to spot) (mph float64, ok bool) {
 	return ft / dt * mphPerFTPerS, true
 }
 
-// The conversions to float64 below keep a compiler from fusing a product and a sum, which would round differently on
-// other machines: the same bytes give the same row everywhere.
+// The conversions to float64, here and above, keep a compiler from fusing a product and a sum, which other machines
+// would round differently: which window and which segment win is the same everywhere. (The standard library's arc
+// tangent may still differ in the last bit.)
 
 func length3(x, y, z float64) float64 {
 	return math.Sqrt(float64(x*x) + float64(y*y) + float64(z*z))

@@ -3,8 +3,8 @@
 //
 //	headers ─▶ decode ─▶ check ─▶ flatten ─▶ derive (swing) ─▶ validate ─▶ identify ─▶ Change
 //
-// Each stage has a file. Nothing here waits, reads a clock, logs or does I/O; the same bytes give the same change on
-// every machine. The package also holds the plain models that everything cleverer is compared with: Resolve (which
+// Each stage has a file. Nothing here waits, reads a clock, logs or does I/O: the same bytes give the same change. The
+// package also holds the plain models that everything cleverer is compared with: Resolve (which
 // version of a pitch stands) and Fold (what the batters' aggregates are).
 package features
 

@@ -40,9 +40,10 @@ type Outcome struct {
 
 // Published is the present state of a pitch: its row, or nil where it was deleted.
 type Published struct {
-	PitchID PitchID
-	Row     *StoredRow
-	Version Version // of the measured register
+	PitchID    PitchID
+	Row        *StoredRow
+	Version    Version      // of the measured register
+	Identified Opt[Version] // of the identified register; missing where no identify came
 }
 
 // Refusal is a change that the store refused for good, and why.

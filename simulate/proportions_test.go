@@ -16,7 +16,7 @@ func TestProportionsAreThoseOfTheRealSet(t *testing.T) {
 	const n = 10_000
 	counts := map[string]int{}
 	var exits, speeds, launches, attacks, bats []float64
-	pitches(t, 101, n, func(g *game, p *pitch) {
+	pitches(t, 21, n, func(g *game, p *pitch) {
 		row := p.row(schemas.PitchID{}, g.pk, g, false)
 		for name, is := range map[string]bool{
 			"HitIntoPlay": p.call == inPlay, "Foul": p.call == foul, "ball Called": p.call == calledBall,

@@ -6,8 +6,11 @@ import "pitchstream/internal/config"
 type commands struct {
 	config.File
 
-	Run     runCmd     `cmd:"" help:"Process the raw topic until stopped: rows to Postgres, live values to Redis, failures to the dead-letter topic."`
-	Topics  topicsCmd  `cmd:"" help:"Create the topics that are missing, and say what differs in those that are there."`
-	Migrate migrateCmd `cmd:"" help:"Bring the Postgres schema to the version of this build."`
-	Version versionCmd `cmd:"" help:"Print the version of this build and of its core."`
+	Run      runCmd      `cmd:"" help:"Process the raw topic until stopped: rows to Postgres, live values to Redis, failures to the dead-letter topic."`
+	Topics   topicsCmd   `cmd:"" help:"Create the topics that are missing, and say what differs in those that are there."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the Postgres schema to the version of this build."`
+	Load     loadCmd     `cmd:"" help:"Send records from files, folders and standard input to the raw topic."`
+	Simulate simulateCmd `cmd:"" help:"Play seeded games and write or produce their records."`
+	Demo     demoCmd     `cmd:"" help:"See it all at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
+	Version  versionCmd  `cmd:"" help:"Print the version of this build and of its core."`
 }

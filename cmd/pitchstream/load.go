@@ -18,7 +18,7 @@ type loadCmd struct {
 
 	Game      string  `env:"-" placeholder:"PK" help:"game_pk of all records, their Kafka key. Default: GAME of a file named GAME_FRAME.jsonl."`
 	IDs       string  `env:"-" name:"ids" placeholder:"FILE.csv" help:"Identifiers from the games' log, sent as headers: event_id, batter_id, pitcher_id, team_id, game_date, venue, and also game_pk (the key) and event_time. Without them a batter is known only where the ball was hit."`
-	Timestamp string  `env:"-" default:"now" placeholder:"now|mtime|TIME" help:"Timestamp of the records: now, mtime (the file's), or an RFC 3339 time. See below which of them never beats a live correction. Default: now."`
+	Timestamp string  `env:"-" default:"now" placeholder:"now|mtime|TIME" help:"Timestamp of the records: now, mtime (the file's), or an RFC 3339 time. See above which of them never beats a live correction. Default: now."`
 	Revision  int64   `env:"-" default:"0" placeholder:"N" help:"Revision of the records: a greater one beats a smaller one, whatever the timestamps. Default: 0."`
 	Rate      float64 `env:"-" placeholder:"N" help:"Send at most N records a second. Default: as fast as Kafka takes them."`
 	Realtime  bool    `env:"-" help:"Keep the real time between the pitches. Needs event_time in --ids, or --timestamp mtime."`
@@ -52,7 +52,8 @@ Which version of a pitch wins is decided by the revision, then by the timestamp,
 before the game, never beat a live record or correction of the same revision, provided they are older than it: a file that
 was copied may have the time of its copy, so for history that must never win give a time, as
 --timestamp 2000-01-01T00:00:00Z. A live correction that carries a greater revision beats a load of revision 0 in any case;
-and --revision N beats all that is below N, in any case.
+and --revision N beats all that is below N, in any case. Where --ids names no event_time, the timestamp is also when the
+pitch was thrown.
 
 A record that is sent twice is the same pitch twice, which changes nothing; so a load may be repeated at any time.
 

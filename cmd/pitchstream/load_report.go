@@ -153,7 +153,7 @@ func (r *loadReport) print(out io.Writer, in *inputs.Reader) error {
 	if r.c.State != "" {
 		line("sent before", "%s by earlier runs, as %s says", countText(r.before), r.c.State)
 	}
-	line("bytes", "%s in %s", bytesText(r.bytes), plural(int64(len(in.Files())), "input"))
+	line("bytes", "%s in %s", bytesText(r.bytes), counted(int64(len(in.Files())), "input"))
 	r.printGames(line)
 	r.printNames(line)
 	for _, refusal := range r.refusals {
@@ -184,7 +184,7 @@ func (r *loadReport) printJudgement(line func(name, format string, args ...any))
 func (r *loadReport) printGames(line func(name, format string, args ...any)) {
 	line("games", "%s", countText(int64(len(r.games))))
 	if r.noGame > 0 {
-		line("", "%s no game: name it by --game, or name files GAME_FRAME.jsonl", plural(r.noGame, "record has", "records have"))
+		line("", "%s no game: name it by --game, or name files GAME_FRAME.jsonl", counted(r.noGame, "record has", "records have"))
 	}
 }
 
@@ -193,11 +193,11 @@ func (r *loadReport) printNames(line func(name, format string, args ...any)) {
 		line("batters", "named only where the ball was hit, so whiff rates are not to be had; --ids FILE.csv names them")
 		return
 	}
-	line("batters", "%s found in %s", plural(r.named, "record"), r.c.IDs)
+	line("batters", "%s found in %s", counted(r.named, "record"), r.c.IDs)
 }
 
-// plural is a count with its noun: plural(2, "input"), plural(1, "record has", "records have").
-func plural(n int64, one string, many ...string) string {
+// counted is a count with its noun: counted(2, "input"), counted(1, "record has", "records have").
+func counted(n int64, one string, many ...string) string {
 	switch {
 	case n == 1:
 		return "1 " + one

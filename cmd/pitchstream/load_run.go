@@ -64,11 +64,17 @@ func (c *loadCmd) open(ctx context.Context, stop context.CancelCauseFunc, std *s
 		if l.state, err = inputs.OpenCheckpoint(c.State, c.stateSettings()); err != nil {
 			return nil, fmt.Errorf("--state: %w", err)
 		}
+		if err = l.save(); err != nil { // better now than after an hour
+			return nil, err
+		}
 	}
 	if l.in, err = inputs.Open(ctx, l.inputOptions(std)); err != nil {
 		return nil, err
 	}
-	if l.out, err = c.openSender(ctx); err != nil {
+	if err = c.refusePipes(l.in.Files()); err == nil {
+		l.out, err = c.openSender(ctx)
+	}
+	if err != nil {
 		l.in.Close()
 		return nil, err
 	}
@@ -80,6 +86,20 @@ func (c *loadCmd) open(ctx context.Context, stop context.CancelCauseFunc, std *s
 		}
 	}
 	return l, nil
+}
+
+// refusePipes is Validate for what only the file system tells: a named pipe is no file to come back to.
+func (c *loadCmd) refusePipes(files []*inputs.File) error {
+	for _, f := range files {
+		switch {
+		case f.SizeBytes >= 0:
+		case c.State != "":
+			return fmt.Errorf("--state cannot remember %s, which is a pipe: name files", f.Path)
+		case c.timestamp.mtime:
+			return fmt.Errorf("--timestamp mtime: %s is a pipe and has none: name files, or give a time", f.Path)
+		}
+	}
+	return nil
 }
 
 // stateSettings are what makes two loads of one file different loads.
@@ -130,15 +150,18 @@ func (l *loader) sentBefore(f *inputs.File) bool {
 func (l *loader) run(ctx context.Context) error {
 	err := l.sendAll(ctx)
 	l.in.Close()
-	err = errors.Join(err, l.finish(ctx))
+	saveErr := l.finish(ctx)
 	l.progress.Stop()
-	if ours := l.report.ours(); ours != nil {
-		return fmt.Errorf("Kafka does not take records: %w", ours)
+	ours := l.report.ours()
+	switch {
+	case ours != nil:
+		err = fmt.Errorf("Kafka does not take records: %w", ours)
+	case ctx.Err() != nil:
+		err = errInterrupted
+	case err == nil:
+		err = l.report.failure(l.in)
 	}
-	if ctx.Err() != nil {
-		return errInterrupted
-	}
-	return cmp.Or(err, l.report.failure(l.in))
+	return errors.Join(err, saveErr)
 }
 
 func (l *loader) sendAll(ctx context.Context) error {
@@ -253,14 +276,13 @@ func (l *loader) acked(place place, err error) {
 
 // finish waits for what is under way, shortly where the run was ended, and writes the state.
 func (l *loader) finish(ctx context.Context) error {
-	err := l.out.Flush(ctx)
-	if ctx.Err() != nil {
+	if err := l.out.Flush(ctx); err != nil {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
-		err = l.out.Flush(grace)
+		_ = l.out.Flush(grace) // what it leaves, Close answers
 	}
 	l.out.Close()
-	return errors.Join(err, l.save())
+	return l.save()
 }
 
 func (l *loader) saveNowAndThen() error {

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +21,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"pitchstream/internal/config"
 )
@@ -273,32 +272,10 @@ func seasonFiles(t *testing.T, n int) (dir string, want map[string][]string) {
 	return writeFiles(t, files), want
 }
 
-// failProduceAfter makes the brokers refuse to serve us from the nth produce request on, until the returned call.
-func failProduceAfter(cluster *kfake.Cluster, n int) (heal func()) {
-	var mu sync.Mutex
-	healed := false
-	cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		mu.Lock()
-		defer mu.Unlock()
-		if n--; n >= 0 || healed {
-			return nil, nil, false
-		}
-		resp := req.ResponseKind().(*kmsg.ProduceResponse)
-		for _, topic := range req.(*kmsg.ProduceRequest).Topics {
-			answer := kmsg.ProduceResponseTopic{Topic: topic.Topic, TopicID: topic.TopicID}
-			for _, p := range topic.Partitions {
-				answer.Partitions = append(answer.Partitions, kmsg.ProduceResponseTopicPartition{Partition: p.Partition, ErrorCode: kerr.TopicAuthorizationFailed.Code})
-			}
-			resp.Topics = append(resp.Topics, answer)
-		}
-		return resp, nil, true
-	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		healed = true
-	}
+func scanCounts(t *testing.T, line, format string, counts ...any) {
+	t.Helper()
+	_, err := fmt.Sscanf(strings.ReplaceAll(line, ",", ""), format, counts...)
+	require.NoError(t, err, line)
 }
 
 // A load that Kafka breaks off says so, remembers what was acknowledged, and the next run completes it. Nothing is
@@ -306,7 +283,7 @@ func failProduceAfter(cluster *kfake.Cluster, n int) (heal func()) {
 func TestLoadResumes(t *testing.T) {
 	cluster := newKafka(t)
 	dir, want := seasonFiles(t, 30)
-	heal := failProduceAfter(cluster, 3)
+	heal := failProduceAfter(cluster, 3, kerr.TopicAuthorizationFailed)
 	state := filepath.Join(t.TempDir(), "load.state")
 	l := load(t, cluster, "--state="+state, "--rate=5000", dir)
 	require.ErrorContains(t, l.err, "Kafka does not take records: TOPIC_AUTHORIZATION_FAILED")
@@ -315,8 +292,7 @@ func TestLoadResumes(t *testing.T) {
 	require.NotZero(t, before)
 	require.Less(t, before, 1200)
 	var read, sent, failed int
-	_, err := fmt.Sscanf(lines(l.out, "records")[0], "%d read = %d sent + %d failed", &read, &sent, &failed)
-	require.NoError(t, err)
+	scanCounts(t, lines(l.out, "records")[0], "%d read = %d sent + %d failed", &read, &sent, &failed)
 	require.Equal(t, read, sent+failed)
 	require.Equal(t, before, sent)
 
@@ -339,8 +315,7 @@ func TestLoadResumes(t *testing.T) {
 	require.Len(t, got, 30)
 	require.LessOrEqual(t, repeats, before, "at least once")
 	var again int
-	_, err = fmt.Sscanf(lines(l.out, "sent before")[0], "%d by", &again)
-	require.NoError(t, err)
+	scanCounts(t, lines(l.out, "sent before")[0], "%d by", &again)
 	require.Positive(t, again)
 	require.Equal(t, before-again, repeats, "only what was acknowledged out of order is sent again")
 }
@@ -353,6 +328,27 @@ func TestLoadStateOfAnotherLoad(t *testing.T) {
 	require.NoError(t, load(t, cluster, state, dir).err)
 	l := load(t, cluster, state, "--revision=1", dir)
 	require.ErrorContains(t, l.err, `is of a run with revision "0", this one has "1": name another state file`)
+	l = load(t, cluster, "--state="+filepath.Join(dir, "no", "such", "folder"), dir)
+	require.ErrorContains(t, l.err, "--state: open ")
+	require.Len(t, all(onTopic(t, cluster)), 1, "found out before anything is sent")
+}
+
+// A named pipe has no time and cannot be come back to.
+func TestLoadNamedPipe(t *testing.T) {
+	cluster := newKafka(t)
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o644))
+	l := load(t, cluster, pipe, "--state="+filepath.Join(dir, "state"))
+	require.ErrorContains(t, l.err, "--state cannot remember "+pipe)
+	l = load(t, cluster, pipe, "--timestamp=mtime")
+	require.ErrorContains(t, l.err, "--timestamp mtime: "+pipe)
+	fed := make(chan error, 1)
+	go func() { fed <- os.WriteFile(pipe, []byte(pitch("a")+"\nnope\n"), 0) }()
+	l = load(t, cluster, pipe, "--game=1")
+	require.NoError(t, <-fed)
+	require.NoError(t, l.err)
+	require.Equal(t, map[string][]string{"1": {pitch("a"), "nope"}}, keyed(onTopic(t, cluster)))
 }
 
 // Ctrl-C while a pipe is waited for: what was read is acknowledged, and the summary is there.
@@ -400,4 +396,20 @@ func TestRealPace(t *testing.T) {
 		cancel(stop)
 		require.ErrorIs(t, p.wait(ctx, at.Add(time.Hour)), stop)
 	})
+}
+
+// The twelve real records, out of a folder that also holds a README and two tables.
+func TestLoadRealRecords(t *testing.T) {
+	dir := filepath.Join("..", "..", "..", "shared", "data", "hawkeye")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("the real records are not here: ", err)
+	}
+	cluster := newKafka(t)
+	l := load(t, cluster, dir)
+	require.NoError(t, l.err)
+	require.Equal(t, []string{"12 read = 12 sent + 0 failed"}, lines(l.out, "records"))
+	require.Equal(t, []string{"4"}, lines(l.out, "games"))
+	for _, r := range all(onTopic(t, cluster)) {
+		require.Empty(t, judge(r, 0), "a row")
+	}
 }

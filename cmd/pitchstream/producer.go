@@ -69,6 +69,9 @@ const (
 // errTooLarge is for Refuse: a record too large to be sent.
 var errTooLarge = errors.New("larger than --max-record-bytes and 1 MiB")
 
+// errTimeout is given to records that waited for deliveryTimeout.
+var errTimeout = fmt.Errorf("not acknowledged within %v", deliveryTimeout)
+
 // errNotSent is given to records that Close found neither acknowledged nor refused.
 var errNotSent = errors.New("not acknowledged before the end")
 
@@ -98,8 +101,8 @@ func (p *producer) newClient(batchBytes int32) (*kgo.Client, error) {
 		kgo.ProducerBatchCompression(kgo.ZstdCompression()),
 		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return min(batchBytes, cmp.Or(p.limit, batchBytes)) }),
 		kgo.MaxBufferedRecords(1<<30), // the bound is in bytes, and ours
-		kgo.RecordDeliveryTimeout(deliveryTimeout),
-		// A record given up may yet land: a duplicate is harmless here, waiting for ever is not.
+		// A record given up after deliveryTimeout may yet land: a duplicate is harmless here, waiting for ever is not.
+		// (kgo's own RecordDeliveryTimeout counts from the record's timestamp, which may be years old.)
 		kgo.AllowIdempotentProduceCancellation(),
 		kgo.WithHooks(p),
 	)...)
@@ -168,8 +171,15 @@ func (p *producer) Send(ctx context.Context, rec *kgo.Record, acked func(error))
 		p.room.Release(room)
 		acked(err)
 	})
-	// Not ctx: what was handed over is finished, or given up by Close.
-	client.Produce(context.WithoutCancel(ctx), rec, func(_ *kgo.Record, err error) { p.acks.settle(a, p.explain(err)) })
+	// Not ctx: what was handed over is finished, or given up by deliveryTimeout or Close.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTimeout)
+	client.Produce(ctx, rec, func(_ *kgo.Record, err error) {
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = errTimeout
+		}
+		p.acks.settle(a, p.explain(err))
+	})
 	return nil
 }
 

@@ -97,11 +97,11 @@ func TestProducerKeepsOrder(t *testing.T) {
 	setMaxMessageBytes(t, cluster, 8<<20)
 	p := openTestProducer(t, cluster, producerOptions{MaxInFlightBytes: 4 << 20})
 	var a acks
-	const n = 300
+	const n = 200
 	for i := range n {
 		size := 1000
 		if i%40 == 39 || i%40 == 38 {
-			size = 3 << 20
+			size = 1<<20 + 1<<18
 		}
 		value := fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", size))
 		require.NoError(t, p.Send(t.Context(), &kgo.Record{Key: fmt.Appendf(nil, "game-%d", i%5), Value: value}, a.note(i)))
@@ -261,17 +261,66 @@ func TestProducerCloseAnswersAll(t *testing.T) {
 	}
 }
 
-func TestProducerRate(t *testing.T) {
+// failProduceAfter makes the brokers answer with an error from the nth produce request on, until the returned call.
+func failProduceAfter(cluster *kfake.Cluster, n int, why *kerr.Error) (heal func()) {
+	var mu sync.Mutex
+	healed := false
+	cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		mu.Lock()
+		defer mu.Unlock()
+		if n--; n >= 0 || healed {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range req.(*kmsg.ProduceRequest).Topics {
+			answer := kmsg.ProduceResponseTopic{Topic: topic.Topic, TopicID: topic.TopicID}
+			for _, p := range topic.Partitions {
+				answer.Partitions = append(answer.Partitions, kmsg.ProduceResponseTopicPartition{Partition: p.Partition, ErrorCode: why.Code})
+			}
+			resp.Topics = append(resp.Topics, answer)
+		}
+		return resp, nil, true
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		healed = true
+	}
+}
+
+// virtualProducer is a producer on a Kafka in memory, both in the bubble of a synctest.
+func virtualProducer(t *testing.T, o producerOptions) (*producer, *kfake.Cluster) {
+	t.Helper()
 	var network kfake.VirtualNetwork
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, rawTopic), kfake.ListenFn(network.Listen))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	o.Client, o.Topic = []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(network.DialContext)}, rawTopic
+	p, err := openProducer(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p, cluster
+}
+
+// A Kafka that takes nothing for long fails the records, also those of an old time; it does not hang.
+func TestProducerTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, rawTopic), kfake.ListenFn(network.Listen))
-		require.NoError(t, err)
-		defer cluster.Close()
-		p, err := openProducer(t.Context(), producerOptions{
-			Client: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(network.DialContext)}, Topic: rawTopic, RecordsPerSecond: 20,
-		})
-		require.NoError(t, err)
-		defer p.Close()
+		p, cluster := virtualProducer(t, producerOptions{})
+		failProduceAfter(cluster, 0, kerr.NotEnoughReplicas)
+		var a acks
+		begun := time.Now()
+		require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: []byte("x"), Timestamp: time.Unix(1, 0)}, a.note(0)))
+		require.NoError(t, p.Flush(t.Context()))
+		require.InDelta(t, deliveryTimeout.Seconds(), time.Since(begun).Seconds(), 10)
+		p.Close()
+		require.Equal(t, []error{errTimeout}, a.errs)
+	})
+}
+
+func TestProducerRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := virtualProducer(t, producerOptions{RecordsPerSecond: 20})
 		begun := time.Now()
 		for range 62 {
 			require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: []byte("x")}, func(error) {}))

@@ -121,7 +121,7 @@ func TestTexts(t *testing.T) {
 	for s, want := range map[float64]string{0: "0s", 0.1: "1s", 59: "59s", 59.5: "1m00s", 250: "4m10s", 3600: "1h00m", 11_100: "3h05m", math.Inf(1): "277777h46m"} {
 		require.Equal(t, want, durationText(s))
 	}
-	require.Equal(t, "1 input", plural(1, "input"))
-	require.Equal(t, "0 inputs", plural(0, "input"))
-	require.Equal(t, "2,000 records have", plural(2000, "record has", "records have"))
+	require.Equal(t, "1 input", counted(1, "input"))
+	require.Equal(t, "0 inputs", counted(0, "input"))
+	require.Equal(t, "2,000 records have", counted(2000, "record has", "records have"))
 }

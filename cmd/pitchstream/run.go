@@ -12,7 +12,6 @@ import (
 	"pitchstream/features"
 	"pitchstream/internal/config"
 	"pitchstream/internal/obs"
-	"pitchstream/schemas"
 	"pitchstream/sink/kafkasink"
 	"pitchstream/sink/pgsink"
 	"pitchstream/sink/redissink"
@@ -61,7 +60,7 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	encoder := kafkasink.Encoder{RowsTopic: c.Topics.TopicRows, DeadTopic: c.Topics.TopicDead, Group: c.Kafka.Group, Build: buildName()}
-	processor := consumer.New(cfg, store, view{keeper}, encoder)
+	processor := consumer.New(cfg, store, keeper, encoder)
 
 	var admin *obs.Server
 	if c.AdminAddr != config.Off {
@@ -116,11 +115,4 @@ func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger, watch *wa
 		return cfg, err
 	}
 	return cfg, nil
-}
-
-// view is the keeper as the consumer sees it: it never fails the stream, and says by itself when it is behind.
-type view struct{ *redissink.Keeper }
-
-func (v view) Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
-	_ = v.Keeper.Push(ctx, snapshots, applied)
 }

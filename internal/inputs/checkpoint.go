@@ -52,6 +52,7 @@ func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error
 	c := &Checkpoint{path: path, settings: settings, files: map[string]*fileState{}}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		c.dirty = true // to be written, if only to learn that it can be
 		return c, nil
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ func TestCheckpoint(t *testing.T) {
 
 	c := reopen()
 	require.NoError(t, c.Save())
-	require.NoFileExists(t, path, "nothing to say yet")
+	require.FileExists(t, path, "it can be written")
 	require.False(t, c.Complete(file()))
 	require.False(t, c.Done(file(), 1))
 	c.Settle(file(), 1, false)

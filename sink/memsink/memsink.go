@@ -191,6 +191,9 @@ func touch(touched map[features.BatterGame]bool, row schemas.StoredRow, stands b
 
 func published(id schemas.PitchID, r *register, row schemas.StoredRow, stands bool) schemas.Published {
 	p := schemas.Published{PitchID: id, Version: r.measured.Version}
+	if r.identified != nil {
+		p.Identified = schemas.Some(r.identified.Version)
+	}
 	if stands {
 		p.Row = &row
 	}

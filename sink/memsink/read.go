@@ -26,6 +26,26 @@ func (s *Store) Rows(context.Context) ([]schemas.StoredRow, error) {
 	return s.standing(), nil
 }
 
+// Changed is pgsink's.
+func (s *Store) Changed(_ context.Context, before []schemas.Published) (now []schemas.Published, err error) {
+	if err := s.Before("changed"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range before {
+		r := s.registers[p.PitchID]
+		if r == nil {
+			continue
+		}
+		row, stands := s.row(r)
+		if is := published(p.PitchID, r, row, stands); is.Version != p.Version || is.Identified != p.Identified {
+			now = append(now, is)
+		}
+	}
+	return now, nil
+}
+
 // EnsurePositions is pgsink's.
 func (s *Store) EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error) {
 	if err := s.Before("positions"); err != nil {

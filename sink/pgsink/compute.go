@@ -117,26 +117,25 @@ func (t *transaction) scanRows(rows pgx.Rows) error {
 func (t *transaction) outcome() schemas.Outcome {
 	out := schemas.Outcome{Refused: t.refused}
 	measured, identified := 0, 0
-	byPitch := map[schemas.PitchID]schemas.Identifiers{}
+	byPitch := map[schemas.PitchID]*schemas.Change{}
 	for _, w := range t.winners {
 		if w.identified {
 			identified++
-			byPitch[w.change.PitchID] = w.change.IDs
+			byPitch[w.change.PitchID] = w.change
 		} else {
 			measured++
 		}
 	}
 	for _, w := range t.winners {
 		if !w.identified {
-			ids, ok := byPitch[w.change.PitchID] // the identify of this batch stands over what stood before
-			if !ok {
-				ids = w.ids
+			if c := byPitch[w.change.PitchID]; c != nil { // the identify of this batch stands over what stood before
+				w.ids, w.identifiedBy = c.IDs, schemas.Some(c.Version)
 			}
-			out.Published = append(out.Published, t.published(w.change, ids))
+			out.Published = append(out.Published, t.published(w))
 		}
 	}
 	for id, row := range t.rows {
-		out.Published = append(out.Published, schemas.Published{PitchID: id, Row: row, Version: row.Version()})
+		out.Published = append(out.Published, schemas.Published{PitchID: id, Row: row, Version: row.Version(), Identified: schemas.Some(byPitch[id].Version)})
 	}
 	slices.SortFunc(out.Published, func(a, b schemas.Published) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
 	for _, id := range slices.Sorted(maps.Keys(t.batters)) {
@@ -147,8 +146,9 @@ func (t *transaction) outcome() schemas.Outcome {
 }
 
 // published is the row as it now stands: measured by this batch, with the game feed's identifiers over its own.
-func (t *transaction) published(c *schemas.Change, ids schemas.Identifiers) schemas.Published {
-	p := schemas.Published{PitchID: c.PitchID, Version: c.Version}
+func (t *transaction) published(w winner) schemas.Published {
+	c, ids := w.change, w.ids
+	p := schemas.Published{PitchID: c.PitchID, Version: c.Version, Identified: w.identifiedBy}
 	if c.Op == schemas.OpDelete {
 		return p
 	}

@@ -59,6 +59,7 @@ var (
 	sqlAllGames         = statement("all_games")
 	sqlAllBatters       = statement("all_batters")
 	sqlStandingRows     = statement("standing_rows")
+	sqlChangedRows      = statement("changed_rows")
 )
 
 var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
@@ -164,6 +165,8 @@ type winner struct {
 	standing   bool
 	now, was   batterGame
 	ids        schemas.Identifiers // the game feed's, standing over the row's own
+	// identifiedBy is the version of the identified register, as the measured one was written.
+	identifiedBy schemas.Opt[schemas.Version]
 }
 
 // batterGame is one group of the aggregates; Game is "" for rows without a game.

@@ -172,9 +172,11 @@ func (t *transaction) queueMeasured(b *pgx.Batch, set []candidate) {
 			var id [16]byte
 			w := winner{}
 			var batter, was, idBatter, idPitcher, idTeam *int64
-			if err := rows.Scan(&id, &batter, &w.now.Game, &was, &w.was.Game, &idBatter, &idPitcher, &idTeam); err != nil {
+			var by registerVersion
+			if err := rows.Scan(append([]any{&id, &batter, &w.now.Game, &was, &w.was.Game, &idBatter, &idPitcher, &idTeam}, by.into()...)...); err != nil {
 				return err
 			}
+			w.identifiedBy = by.version()
 			w.change = byPitch[id]
 			w.standing = w.change.Op == schemas.OpUpsert
 			w.now.Batter, w.was.Batter = schemas.FromPointer(batter), schemas.FromPointer(was)

@@ -156,7 +156,7 @@ func TestAKeeperRefusesAServerThatMayEvictFromNowOn(t *testing.T) {
 	if s := c.until(t, PhaseRefused); !strings.Contains(s.Reason, "noeviction") {
 		t.Errorf("%+v", s)
 	}
-	_ = k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, nil)
+	k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, nil)
 	if got := w.dump(t); len(got) != 0 {
 		t.Errorf("written: %v", got)
 	}
@@ -187,12 +187,12 @@ func TestRedisGoesDownAndComesBack(t *testing.T) {
 			w := newWorld(t, Config{URL: server.Addr})
 			k, c := watch(t, w)
 			c.until(t, PhaseOK)
-			_ = k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, []schemas.Position{w.truth.move(0, 1)})
+			k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, []schemas.Position{w.truth.move(0, 1)})
 			server.Kill(t)
-			_ = k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 2)}, []schemas.Position{w.truth.move(0, 2)})
+			k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 2)}, []schemas.Position{w.truth.move(0, 2)})
 			c.until(t, PhaseAway)
 			start := time.Now()
-			_ = k.Push(t.Context(), []schemas.Snapshot{w.truth.change(2, "a", 2)}, []schemas.Position{w.truth.move(0, 3)})
+			k.Push(t.Context(), []schemas.Snapshot{w.truth.change(2, "a", 2)}, []schemas.Position{w.truth.move(0, 3)})
 			if held := time.Since(start); held > 100*time.Millisecond {
 				t.Errorf("held up for %v", held)
 			}

@@ -104,8 +104,8 @@ func (k *Keeper) State() State {
 }
 
 // Push writes the snapshots that Postgres has committed, and after them moves applied to the positions. It takes at most
-// PushTimeout, and no time while Redis is known to be away. It always answers nil: what did not land is mended later.
-func (k *Keeper) Push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) error {
+// PushTimeout, and no time while Redis is known to be away. What did not land, for whatever reason, is mended later.
+func (k *Keeper) Push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) {
 	k.pushing.Lock()
 	defer k.pushing.Unlock()
 	if k.State().blind() {
@@ -113,7 +113,7 @@ func (k *Keeper) Push(ctx context.Context, snaps []schemas.Snapshot, positions [
 		if k.cfg.Hooks.Skipped != nil {
 			k.cfg.Hooks.Skipped(len(snaps))
 		}
-		return nil
+		return
 	}
 	start := time.Now()
 	err := k.push(ctx, snaps, positions)
@@ -126,7 +126,6 @@ func (k *Keeper) Push(ctx context.Context, snaps []schemas.Snapshot, positions [
 		}
 		k.miss(err.Error())
 	}
-	return nil
 }
 
 func (k *Keeper) push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) error {

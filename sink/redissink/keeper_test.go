@@ -70,22 +70,29 @@ type kept struct {
 
 func keep(t *testing.T, f func(t *testing.T, k *kept)) {
 	t.Helper()
+	keepOn(t, &line{}, f)
+}
+
+func keepOn(t *testing.T, l *line, f func(t *testing.T, k *kept)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := &line{server: miniredis.NewMiniRedis()}
+		l.server = miniredis.NewMiniRedis()
 		k := &kept{line: l, world: newWorld(t, Config{Dialer: l.dial, URL: "memory:1", Prefix: "p:"})}
 		k.Keeper = NewKeeper(k.Sink, k.truth, KeeperConfig{Hooks: k.hooks()})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- k.Run(ctx) }()
+		defer func() { // nothing may be left in the bubble, also where the test failed
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("Run: %v", err)
+			}
+			_ = k.Close()
+			l.cut(false)
+			l.server.Close()
+			synctest.Wait()
+		}()
 		f(t, k)
-		cancel()
-		if err := <-ended; !errors.Is(err, context.Canceled) {
-			t.Errorf("Run: %v", err)
-		}
-		_ = k.Close()
-		l.cut(false)
-		l.server.Close()
-		synctest.Wait()
 	})
 }
 
@@ -145,14 +152,11 @@ func (k *kept) expect(t *testing.T, d time.Duration, want ...string) {
 }
 
 // pitch is what a processor does for a batch: Postgres, then Redis. It says how long Redis held it up.
-func (k *kept) pitch(t *testing.T, ctx context.Context, id int64, pitches int64) time.Duration {
-	t.Helper()
+func (k *kept) pitch(ctx context.Context, id int64, pitches int64) time.Duration {
 	k.offset++
 	snap, at := k.truth.change(id, "g", pitches), k.truth.move(0, k.offset)
 	start := time.Now()
-	if err := k.Keeper.Push(ctx, []schemas.Snapshot{snap}, []schemas.Position{at}); err != nil {
-		t.Errorf("push: %v", err)
-	}
+	k.Keeper.Push(ctx, []schemas.Snapshot{snap}, []schemas.Position{at})
 	return time.Since(start)
 }
 
@@ -172,7 +176,7 @@ func TestKeeperInCalm(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.expect(t, 0, "swept", "ok")
 		for i := range int64(5) {
-			if held := k.pitch(t, t.Context(), i%2, i+1); held != 0 {
+			if held := k.pitch(t.Context(), i%2, i+1); held != 0 {
 				t.Errorf("held up for %v", held)
 			}
 		}
@@ -186,15 +190,15 @@ func TestKeeperInCalm(t *testing.T) {
 
 func TestKeeperWhileRedisIsAway(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.after(time.Second)
 		k.cut(false)
-		if held := k.pitch(t, t.Context(), 1, 2); held > time.Second {
+		if held := k.pitch(t.Context(), 1, 2); held > time.Second {
 			t.Errorf("the first push was held up for %v", held)
 		}
 		k.expect(t, 0, "push failed", "away")
 		for range 3 {
-			if held := k.pitch(t, t.Context(), 2, 2); held != 0 {
+			if held := k.pitch(t.Context(), 2, 2); held != 0 {
 				t.Errorf("a push was held up for %v though Redis is away", held)
 			}
 		}
@@ -210,34 +214,24 @@ func TestKeeperWhileRedisIsAway(t *testing.T) {
 }
 
 func TestKeeperStartsWithoutRedis(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := &line{server: miniredis.NewMiniRedis(), down: true}
-		k := &kept{line: l, world: newWorld(t, Config{Dialer: l.dial, URL: "memory:1", Prefix: "p:"})}
-		k.Keeper = NewKeeper(k.Sink, k.truth, KeeperConfig{Hooks: k.hooks()})
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		go func() { _ = k.Run(ctx) }()
+	keepOn(t, &line{down: true}, func(t *testing.T, k *kept) {
 		k.expect(t, time.Second, "away")
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.repair()
 		k.expect(t, 2*time.Second, "skipped", "mending", "swept", "ok")
 		k.well(t)
-		cancel()
-		_ = k.Close()
-		l.cut(false)
-		l.server.Close()
 	})
 }
 
 func TestKeeperWhileRedisDoesNotAnswer(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.after(500 * time.Millisecond)
 		k.cut(true)
-		if held := k.pitch(t, t.Context(), 1, 2); held > 2*time.Second {
+		if held := k.pitch(t.Context(), 1, 2); held > 2*time.Second {
 			t.Errorf("held up for %v", held)
 		}
-		if held := k.pitch(t, t.Context(), 1, 3); held != 0 {
+		if held := k.pitch(t.Context(), 1, 3); held != 0 {
 			t.Errorf("then for %v", held)
 		}
 		k.cut(false)
@@ -249,7 +243,7 @@ func TestKeeperWhileRedisDoesNotAnswer(t *testing.T) {
 
 func TestKeeperNoticesAFlushWithoutAPush(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.after(time.Second)
 		k.server.FlushAll()
 		k.expect(t, 2*time.Second, "mending", "swept", "ok")
@@ -260,11 +254,11 @@ func TestKeeperNoticesAFlushWithoutAPush(t *testing.T) {
 // An operator loads yesterday's file into Redis: everything in it is in order, and old.
 func TestKeeperNoticesAnOlderCopy(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.after(time.Second)
 		old := k.world.dump(t)
-		k.pitch(t, t.Context(), 1, 2)
-		k.pitch(t, t.Context(), 2, 2)
+		k.pitch(t.Context(), 1, 2)
+		k.pitch(t.Context(), 2, 2)
 		k.after(time.Second)
 		for _, key := range []string{"p:batter:{2}", "p:batter:{2}:game:g"} {
 			k.server.Del(key)
@@ -283,10 +277,10 @@ func TestKeeperNoticesAnOlderCopy(t *testing.T) {
 // Postgres is restored, the processor reads again from where Postgres is, and says so by Kick.
 func TestKeeperAfterPostgresCameBackOlder(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		backup := k.truth.backup()
-		k.pitch(t, t.Context(), 1, 2)
-		k.pitch(t, t.Context(), 2, 2)
+		k.pitch(t.Context(), 1, 2)
+		k.pitch(t.Context(), 2, 2)
 		k.after(time.Second)
 		k.truth.restore(backup)
 		k.offset = 1
@@ -294,7 +288,7 @@ func TestKeeperAfterPostgresCameBackOlder(t *testing.T) {
 		k.expect(t, 0, "mending", "swept", "ok")
 		k.well(t)
 		k.isWhole(t)
-		k.pitch(t, t.Context(), 1, 3)
+		k.pitch(t.Context(), 1, 3)
 		k.expect(t, 10*time.Second, "pushed")
 		k.well(t)
 	})
@@ -315,13 +309,13 @@ func (tr *truth) hold(method string) (reached <-chan struct{}, letGo func()) {
 
 func TestKeeperDoesNotMoveAppliedUntilMended(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.after(0)
 		reached, letGo := k.truth.hold("BatterSeqs")
 		k.Kick()
 		<-reached
-		k.pitch(t, t.Context(), 1, 2)
-		k.pitch(t, t.Context(), 3, 2)
+		k.pitch(t.Context(), 1, 2)
+		k.pitch(t.Context(), 3, 2)
 		k.expect(t, time.Minute, "mending", "pushed")
 		if a := k.applied(t); a["pitches.raw/0"] != 1 {
 			t.Errorf("applied moved: %v", a)
@@ -336,7 +330,7 @@ func TestKeeperDoesNotMoveAppliedUntilMended(t *testing.T) {
 // What is missed while a sweep is under way may be of a batter that it has done with.
 func TestKeeperSweepsAgainForWhatWasMissedMeanwhile(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.after(0)
 		k.server.HSet("p:batter:{1}", "whole", "1") // so that there is somebody to mend
 		reached, letGo := k.truth.hold("BatterSnapshots")
@@ -344,7 +338,7 @@ func TestKeeperSweepsAgainForWhatWasMissedMeanwhile(t *testing.T) {
 		<-reached
 		given, giveUp := context.WithCancel(t.Context())
 		giveUp()
-		k.pitch(t, given, 2, 2)
+		k.pitch(given, 2, 2)
 		k.expect(t, 0, "mending", "push failed")
 		letGo()
 		k.expect(t, 0, "swept", "ok")
@@ -358,7 +352,7 @@ func TestKeeperWhoseCallerGivesUp(t *testing.T) {
 		k.after(0)
 		given, giveUp := context.WithCancel(t.Context())
 		giveUp()
-		k.pitch(t, given, 2, 2)
+		k.pitch(given, 2, 2)
 		k.expect(t, 0, "push failed", "mending", "swept", "ok")
 		k.well(t)
 	})
@@ -369,7 +363,7 @@ func TestKeeperWhileAnotherSweeps(t *testing.T) {
 		k.after(0)
 		k.truth.lock(true)
 		k.Kick()
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.expect(t, time.Minute, "mending", "pushed")
 		if a := k.applied(t); len(a) != 0 {
 			t.Errorf("applied moved: %v", a)
@@ -388,7 +382,7 @@ func TestKeeperWhoseSourceFails(t *testing.T) {
 		k.expect(t, 6*time.Minute, "sweep failed")
 		k.Kick()
 		k.expect(t, time.Minute, "mending", "sweep failed")
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.truth.beforeEach(nil)
 		k.expect(t, 3*time.Second, "pushed", "swept", "ok")
 		k.well(t)
@@ -398,16 +392,16 @@ func TestKeeperWhoseSourceFails(t *testing.T) {
 // Another processor's snapshot of the same batter is late, or lost: this one's says that something came before.
 func TestKeeperLooksAtAGapLater(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.after(time.Minute)
 		k.truth.change(1, "lost", 2)
-		k.pitch(t, t.Context(), 1, 2)
-		k.pitch(t, t.Context(), 2, 2)
+		k.pitch(t.Context(), 1, 2)
+		k.pitch(t.Context(), 2, 2)
 		k.expect(t, 2*time.Second, "pushed", "swept") // and was well all the time
 		k.well(t)
 		k.isWhole(t)
 		k.truth.change(1, "lost", 3)
-		k.pitch(t, t.Context(), 1, 4)
+		k.pitch(t.Context(), 1, 4)
 		k.expect(t, 8*time.Second, "pushed")
 		k.expect(t, 3*time.Second, "swept")
 		k.isWhole(t)
@@ -419,7 +413,7 @@ func TestKeeperWithAKeyInTheWay(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.after(0)
 		_ = k.server.Set("p:batter:{1}:game:g", "in the way")
-		k.pitch(t, t.Context(), 1, 1)
+		k.pitch(t.Context(), 1, 1)
 		k.expect(t, time.Second, "push failed", "away", "mending", "swept", "ok")
 		k.well(t)
 	})

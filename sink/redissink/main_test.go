@@ -59,6 +59,35 @@ func (w *world) again(t testing.TB) *world {
 	return other
 }
 
+// anew is a new processor on the same Redis, emptied.
+func (w *world) anew(t testing.TB) *world {
+	t.Helper()
+	w.clear(t)
+	return &world{&Sink{Reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}}}, newTruth()}
+}
+
+// clear loses all that was written under the prefix.
+func (w *world) clear(t testing.TB) {
+	t.Helper()
+	if all := w.allKeys(t); len(all) > 0 {
+		if err := w.client.Del(t.Context(), all...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// raw is all that stands under the prefix, as text.
+func (w *world) raw(t testing.TB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, key := range w.allKeys(t) {
+		if all[key] = w.client.Get(t.Context(), key).Val(); all[key] == "" {
+			all[key] = fmt.Sprint(w.client.HGetAll(t.Context(), key).Val())
+		}
+	}
+	return all
+}
+
 func (w *world) push(t testing.TB, snaps ...schemas.Snapshot) {
 	t.Helper()
 	if _, err := w.Push(t.Context(), snaps, nil); err != nil {

@@ -110,7 +110,8 @@ func inspectNode(ctx context.Context, c *redis.Client) (node, error) {
 	}, nil
 }
 
-// tells reports an error with which a server refuses INFO or DBSIZE, while it would take commands.
+// tells reports an error with which a server refuses INFO or DBSIZE, while it would take commands: for lack of permission,
+// for not knowing the command, or, as the server in memory of demonstrations, for not having that section.
 func tells(err error) bool {
 	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "ERR") || strings.HasPrefix(err.Error(), "section (")
 }

@@ -101,6 +101,48 @@ func TestPushOverALostPast(t *testing.T) {
 	}
 }
 
+// The same, and the first snapshot after it comes late: what stands is newer, but what it follows on is from the lost past.
+func TestALateSnapshotOverALostPast(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1))
+		w.sweep(t)
+		backup := w.truth.backup()
+		w.push(t, w.truth.change(1, "lost", 2))
+		w.truth.restore(backup)
+		late := w.truth.change(1, "b", 2)
+		for _, push := range []struct {
+			snap  schemas.Snapshot
+			found int64
+		}{{w.truth.change(1, "c", 2), foundGap}, {late, foundLoss}} {
+			if found, err := w.pushSnapshots(t.Context(), []schemas.Snapshot{push.snap}); err != nil || found != push.found {
+				t.Errorf("found %d, want %d, %v", found, push.found, err)
+			}
+		}
+		if v, err := w.Batter(t.Context(), 1); err != nil || v.Whole != -1 {
+			t.Errorf("%+v, %v", v, err)
+		}
+		w.sweep(t)
+		w.isWhole(t)
+	})
+}
+
+// The same, where the lost past had a gap: what is whole is older than what the snapshot follows on.
+func TestPushOverALostPastThatHadAGap(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1))
+		w.truth.change(1, "missed", 1)
+		backup := w.truth.backup()
+		w.push(t, w.truth.change(1, "lost", 2))
+		w.truth.restore(backup)
+		found, err := w.pushSnapshots(t.Context(), []schemas.Snapshot{w.truth.change(1, "b", 2)})
+		if err != nil || found != foundLoss {
+			t.Errorf("found %d, %v", found, err)
+		}
+		w.sweep(t)
+		w.isWhole(t)
+	})
+}
+
 // While a sweep reads Postgres and writes Redis, a push comes in between at every step.
 func TestPushesDuringASweep(t *testing.T) {
 	for _, method := range []string{"AppliedPositions", "BatterSeqs", "BatterSnapshots"} {
@@ -271,13 +313,8 @@ func TestSweepLooksAtItsOwnPrefixOnly(t *testing.T) {
 // Everything at once, at random: pushes lost and late, Redis flushed, Postgres restored. A sweep puts it right.
 func TestASweepMendsWhateverHappened(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
-		round := 0
-		prefix := string(w.keys)
 		rapid.Check(t, func(rt *rapid.T) {
-			round++
-			s := &Sink{Reader: &Reader{w.client, keys(prefix + strconv.Itoa(round) + ":"), w.cfg}}
-			s.known.applied, s.doubt = map[string]int64{}, true
-			w := &world{s, newTruth()}
+			w := w.anew(t)
 			var late []schemas.Snapshot
 			backup, offset := w.truth.backup(), int64(0)
 			for range rapid.IntRange(1, 15).Draw(rt, "steps") {
@@ -299,9 +336,7 @@ func TestASweepMendsWhateverHappened(t *testing.T) {
 					}
 					late = nil
 				case "flush":
-					if all := w.allKeys(t); len(all) > 0 {
-						w.client.Del(t.Context(), all...)
-					}
+					w.clear(t)
 				case "back up":
 					backup = w.truth.backup()
 				case "restore":

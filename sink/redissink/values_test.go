@@ -2,6 +2,7 @@ package redissink
 
 import (
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -82,6 +83,28 @@ func TestWhatCannotBeReadNamesItsField(t *testing.T) {
 			t.Errorf("applied: %v, %v", a, err)
 		}
 	})
+}
+
+func TestTheDocumentNamesEveryFieldAndKey(t *testing.T) {
+	page, err := os.ReadFile("../../docs/REDIS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields, err := encode(*stats(4), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"seq", "whole"}
+	for i := 0; i < len(fields); i += 2 {
+		names = append(names, fields[i].(string))
+	}
+	k := keys("ps:live:")
+	names = append(names, k.batter(660271), k.game(660271, "745804"), k.gone(660271), k.applied(), k.epoch())
+	for _, name := range names {
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("docs/REDIS.md does not name %s", name)
+		}
+	}
 }
 
 func TestReadingWhatIsNotThere(t *testing.T) {

@@ -19,6 +19,7 @@ type Store interface {
 	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
 	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
 	Positions(ctx context.Context, topic string) (map[int32]int64, error)
+	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
 	SetPosition(ctx context.Context, p schemas.Position) error
 	Rows(ctx context.Context) ([]schemas.StoredRow, error) // standing, sorted by pitch
 	BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error)
@@ -47,6 +48,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 		"a cancelled batch changes nothing":                     cancelled,
 		"an identify is published with the whole row":           identifyPublishes,
 		"an empty batch moves the position":                     emptyBatch,
+		"what was published and changed since is told":          changedSince,
 	} {
 		t.Run(name, func(t *testing.T) { story(t, fresh(t)) })
 	}
@@ -223,6 +225,31 @@ func emptyBatch(t *testing.T, f Fixture) {
 	out := mustApply(t, s, At(schemas.Batch{Group: "g"}, 3, 4))
 	require.Empty(t, out.Published)
 	require.Empty(t, out.Snapshots)
+}
+
+func changedSince(t *testing.T, f Fixture) {
+	w := NewWorld(16, 1)
+	s := f.Open(t, 1)
+	kept, corrected, named, deleted := w.Upsert(0, 1), w.Upsert(1, 1), w.Upsert(2, 1), w.Upsert(3, 1)
+	out := mustApply(t, s, BatchOf(kept, corrected, named, deleted))
+	now, err := s.Changed(t.Context(), out.Published)
+	require.NoError(t, err)
+	require.Empty(t, now)
+
+	correction, gone := w.Upsert(1, 2), w.Upsert(3, 2)
+	gone.Op, gone.Row = schemas.OpDelete, nil
+	identify := schemas.Change{Op: schemas.OpIdentify, PitchID: named.PitchID, Version: named.Version, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](5)}}
+	mustApply(t, s, BatchOf(correction, gone, identify))
+	now, err = s.Changed(t.Context(), out.Published)
+	require.NoError(t, err)
+	require.Len(t, now, 3)
+	is := schemas.Outcome{Published: now}
+	require.Equal(t, correction.Version, publishedOf(t, is, corrected.PitchID).Row.Version())
+	require.Equal(t, schemas.Some[int64](5), publishedOf(t, is, named.PitchID).Row.BatterID)
+	require.Nil(t, publishedOf(t, is, deleted.PitchID).Row)
+	now, err = s.Changed(t.Context(), now)
+	require.NoError(t, err)
+	require.Empty(t, now, "what was told is what stands")
 }
 
 // RequireState holds the whole of a store against the plain models: rows, aggregates, what has gone.

@@ -46,4 +46,5 @@ WHERE r.revision IS NULL
      = (r.revision, r.record_ts_ms, r.source_offset, r.source_partition)
        AND excluded.core_version >= r.core_version)
 RETURNING pitch_id, batter_id, coalesce(game_pk, ''), previous_batter_id, coalesce(previous_game_pk, ''),
-          identified_batter_id, identified_pitcher_id, identified_team_id
+          identified_batter_id, identified_pitcher_id, identified_team_id,
+          identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition

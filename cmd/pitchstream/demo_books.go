@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+
+	"pitchstream/schemas"
+	"pitchstream/simulate"
+)
+
+// demoBooks hold what was sent against what is there in the end.
+type demoBooks struct {
+	sent     simulate.Tally
+	expected demoExpected
+
+	rows    int64 // in Postgres, of which
+	unnamed int64 // have no batter (yet)
+	letters int64 // in the dead-letter topic
+
+	batters int64 // in Redis
+	pitches int64 // theirs
+	differ  int64 // batters whom Redis and Postgres have differently
+}
+
+// books are for when all is through.
+func (w *demoWatch) books(ctx context.Context, ledger *demoLedger) (b demoBooks, err error) {
+	b.sent, b.expected = ledger.counts()
+	b.letters, _ = w.letters.counted()
+	const rows = "SELECT count(*), count(*) FILTER (WHERE batter_id IS NULL) FROM pitches"
+	if err := w.postgres.QueryRow(ctx, rows).Scan(&b.rows, &b.unnamed); err != nil {
+		return b, fmt.Errorf("Postgres: %w", err)
+	}
+	truth, err := w.battersInPostgres(ctx)
+	if err != nil {
+		return b, err
+	}
+	views, err := w.batters(ctx, ledger.batterIDs())
+	if err != nil {
+		return b, err
+	}
+	b.batters = int64(len(views))
+	for _, v := range views {
+		b.pitches += v.Stats.Pitches
+		if truth[v.BatterID] != demoFiguresOf(v.Stats) {
+			b.differ++
+		}
+		delete(truth, v.BatterID)
+	}
+	b.differ += int64(len(truth)) // those that Redis has not
+	return b, nil
+}
+
+// demoFigures are what is compared of a batter.
+type demoFigures struct {
+	pitches, swings, whiffs, hardHits int64
+	maxEV, maxBatSpeed, attack        schemas.Opt[float64]
+}
+
+func demoFiguresOf(s schemas.Stats) demoFigures {
+	return demoFigures{s.Pitches, s.SwingCount, s.WhiffCount, s.HardHitCount, s.MaxExitVelocityMPH, s.MaxBatSpeedMPH, s.AvgAttackAngleDeg}
+}
+
+func (w *demoWatch) battersInPostgres(ctx context.Context) (map[int64]demoFigures, error) {
+	rows, err := w.postgres.Query(ctx, `
+		SELECT batter_id, pitches, swing_count, whiff_count, hard_hit_count, max_exit_velocity_mph, max_bat_speed_mph, avg_attack_angle_deg
+		FROM batter_stats`)
+	if err != nil {
+		return nil, fmt.Errorf("Postgres: %w", err)
+	}
+	truth := map[int64]demoFigures{}
+	var id int64
+	var f demoFigures
+	var maxEV, maxBatSpeed, attack *float64
+	_, err = pgx.ForEachRow(rows, []any{&id, &f.pitches, &f.swings, &f.whiffs, &f.hardHits, &maxEV, &maxBatSpeed, &attack}, func() error {
+		f.maxEV, f.maxBatSpeed, f.attack = schemas.FromPointer(maxEV), schemas.FromPointer(maxBatSpeed), schemas.FromPointer(attack)
+		truth[id] = f
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("Postgres: %w", err)
+	}
+	return truth, nil
+}
+
+func (b demoBooks) rowsBalance() bool    { return b.rows == b.expected.standing }
+func (b demoBooks) lettersBalance() bool { return b.letters == b.sent.Records[simulate.KindPoison] }
+func (b demoBooks) redisBalances() bool  { return b.differ == 0 && b.pitches == b.rows-b.unnamed }
+
+// sentBalances says that the ledger counted pitches as the simulator counted records.
+func (b demoBooks) sentBalances() bool {
+	return b.sent.Records[simulate.KindPitch] == b.expected.standing+b.expected.gone
+}
+
+// balance says that every record that was sent is accounted for.
+func (b demoBooks) balance() bool {
+	return b.sentBalances() && b.rowsBalance() && b.lettersBalance() && b.redisBalances()
+}
+
+// write tells them, as equations: left what was found in the end, right what it should come to.
+func (b demoBooks) write(w io.Writer) {
+	sent, e := b.sent.Records, b.expected
+	fmt.Fprintf(w, "sent      %s = %s + %s sent twice + %s\n", counted(b.sent.Total(), "record"),
+		counted(e.standing+e.gone, "pitch", "pitches"), countText(sent[simulate.KindDuplicate]),
+		counted(sent[simulate.KindCorrection], "correction"))
+	fmt.Fprintf(w, "          + %s + %s + %s broken\n", counted(sent[simulate.KindDelete], "delete"),
+		counted(sent[simulate.KindIdentify], "late name"), countText(sent[simulate.KindPoison]))
+	fmt.Fprintf(w, "Postgres  %s = %s - %s deleted  %s\n", counted(b.rows, "row"),
+		counted(e.standing+e.gone, "pitch", "pitches"), countText(e.gone), demoMark(b.rowsBalance()))
+	fmt.Fprintf(w, "Redis     %s of %s = %s - %s without a batter  %s\n", counted(b.pitches, "pitch", "pitches"),
+		counted(b.batters, "batter"), counted(b.rows, "row"), countText(b.unnamed), demoMark(b.redisBalances()))
+	fmt.Fprintf(w, "letters   %s = %s broken  %s\n", countText(b.letters), countText(sent[simulate.KindPoison]), demoMark(b.lettersBalance()))
+	fmt.Fprintln(w, b.verdict())
+}
+
+func (b demoBooks) verdict() string {
+	switch {
+	case b.balance():
+		return "the books balance"
+	case b.differ > 0:
+		return fmt.Sprintf("THE BOOKS DO NOT BALANCE: Redis and Postgres differ in %s", counted(b.differ, "batter"))
+	}
+	return "THE BOOKS DO NOT BALANCE"
+}
+
+func demoMark(ok bool) string {
+	if ok {
+		return "✓"
+	}
+	return "✗"
+}

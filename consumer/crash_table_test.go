@@ -1,0 +1,106 @@
+//go:build synctests
+
+package consumer
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// The crash table of docs/ARCHITECTURE.md: the processor dies right before and right after each step of a batch, in the
+// middle of the stream. Another one takes over, and the books balance: rows, aggregates, view, rows topic, and each
+// letter once.
+func TestCrashTable(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		arm  func(tn *town, w *worker)
+	}{
+		{"postgres lost", func(tn *town, w *worker) { tn.store.Before = dieAt("apply", 2, w) }},
+		{"postgres landed", func(tn *town, w *worker) { tn.store.After = dieAt("apply", 2, w) }},
+		{"redis lost", func(tn *town, w *worker) { tn.store.Before = dieAt("push", 2, w) }},
+		{"redis landed", func(tn *town, w *worker) { tn.store.After = dieAt("push", 2, w) }},
+		{"letters lost", func(tn *town, w *worker) { tn.dieAtProduce(deadTopic, 2, w, false) }},
+		{"letters landed", func(tn *town, w *worker) { tn.dieAtProduce(deadTopic, 2, w, true) }},
+		{"rows topic lost", func(tn *town, w *worker) { tn.dieAtProduce(rowsTopic, 2, w, false) }},
+		{"rows topic landed", func(tn *town, w *worker) { tn.dieAtProduce(rowsTopic, 2, w, true) }},
+		{"offsets lost", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.TxnOffsetCommit), 2, w, false) }},
+		{"offsets landed, not committed", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.TxnOffsetCommit), 2, w, true) }},
+		{"commit lost", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.EndTxn), 2, w, false) }},
+		{"commit landed", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.EndTxn), 2, w, true) }},
+		{"the very first batch, postgres landed", func(tn *town, w *worker) { tn.store.After = dieAt("apply", 1, w) }},
+		{"the very first commit lost", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.EndTxn), 1, w, false) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tn := newTown(t)
+				tn.produce(newScorer(11).records(150)...)
+				first := tn.start(func(cfg *Config) { cfg.PollMaxRecords = 30 })
+				c.arm(tn, first)
+				tn.waitFor("the processor died", first.dead.Load)
+				require.Greater(t, tn.lag(), int64(0), "it died in the middle")
+				tn.start()
+				tn.waitCommitted()
+				time.Sleep(2 * transactionTimeout) // virtual: whatever the dead one left open is over
+				tn.requireBooks()
+			})
+		})
+	}
+}
+
+// dieAt kills the processor at the n-th time that a step is taken.
+func dieAt(step string, n int, w *worker) func(string) error {
+	return func(at string) error {
+		if at != step || w.dead.Load() {
+			return nil
+		}
+		if n--; n > 0 {
+			return nil
+		}
+		w.kill()
+		w.tn.events.note()
+		return errDead
+	}
+}
+
+var errLost = errors.New("lost on the way")
+
+// dieAtRequest kills the processor at its n-th request of a kind, before the broker does it or after.
+func (tn *town) dieAtRequest(key int16, n int, w *worker, landed bool) {
+	tn.cluster.ControlKey(key, func(kmsg.Request) (kmsg.Response, error, bool) {
+		tn.cluster.KeepControl()
+		return tn.dieNow(&n, w, landed)
+	})
+}
+
+// dieAtProduce does so at the n-th batch of records for a topic.
+func (tn *town) dieAtProduce(topic string, n int, w *worker, landed bool) {
+	tn.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		tn.cluster.KeepControl()
+		info := tn.cluster.TopicInfo(topic)
+		for _, t := range req.(*kmsg.ProduceRequest).Topics {
+			if t.Topic == topic || info != nil && t.TopicID == info.TopicID {
+				return tn.dieNow(&n, w, landed)
+			}
+		}
+		return nil, nil, false
+	})
+}
+
+func (tn *town) dieNow(n *int, w *worker, landed bool) (kmsg.Response, error, bool) {
+	if w.dead.Load() {
+		return nil, nil, false
+	}
+	if *n--; *n > 0 {
+		return nil, nil, false
+	}
+	w.kill()
+	tn.events.note()
+	if landed {
+		return nil, nil, false
+	}
+	return nil, errLost, true
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+const root = "../.." // of the project
+
+func TestWhatIsMadeIsFresh(t *testing.T) {
+	for name := range made {
+		is, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+		require.NoError(t, err)
+		should, err := made[name](is)
+		require.NoError(t, err, name)
+		if !bytes.Equal(is, should) {
+			t.Errorf("%s is not what schemas/columns.go says: go run ./internal/dictionary", name)
+		}
+	}
+}
+
+func TestRewriteLeavesTheProseAlone(t *testing.T) {
+	dir := t.TempDir()
+	page := filepath.Join(dir, "docs", "DATA.md")
+	require.NoError(t, os.MkdirAll(filepath.Dir(page), 0o755))
+	fresh, err := os.ReadFile(filepath.Join(root, "docs", "DATA.md"))
+	require.NoError(t, err)
+	stale := regexp.MustCompile("(?m)^\\| `inning` .*\n").ReplaceAll(fresh, []byte("| nonsense |\n"))
+	require.NotEqual(t, fresh, stale)
+	require.NoError(t, os.WriteFile(page, stale, 0o644))
+
+	for _, want := range []bool{true, false} { // what is fresh is left alone
+		changed, err := rewrite(dir, "docs/DATA.md")
+		require.NoError(t, err)
+		require.Equal(t, want, changed)
+	}
+	after, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Equal(t, string(fresh), string(after))
+}
+
+func TestAPageWithoutAPlaceForATable(t *testing.T) {
+	begin := "<!-- generated: a (go run ./internal/dictionary) -->\n"
+	for name, page := range map[string]string{
+		"no marker": "prose\n",
+		"no end":    begin + "| old |\n",
+		"twice":     begin + endMarker + begin + endMarker,
+	} {
+		_, err := fillPage([]byte(page), map[string]string{"a": "| new |\n"})
+		require.Error(t, err, name)
+	}
+	filled, err := fillPage([]byte("before\n"+begin+"| old |\n"+endMarker+"after\n"), map[string]string{"a": "| new |\n"})
+	require.NoError(t, err)
+	require.Equal(t, "before\n"+begin+"| new |\n"+endMarker+"after\n", string(filled))
+}
+
+func TestLimitsOfAColumn(t *testing.T) {
+	for _, c := range []struct{ sql, at, want string }{
+		{"float8", "−45–45", `{"minimum":-45,"maximum":45}`},
+		{"int", "0 and more", `{"minimum":0,"maximum":2147483647}`},
+		{"int", "", `{"minimum":-2147483648,"maximum":2147483647}`},
+		{"text", "1–64 bytes", `{"minLength":1,"maxLength":64}`},
+		{"text", "reliable, questionable", `{"enum":["reliable","questionable"]}`},
+		{"text", "", `{"minLength":1}`},
+		{"boolean", "", `{}`},
+	} {
+		o, err := limitsOf(schemas.Column{SQL: c.sql, Range: c.at})
+		require.NoError(t, err, c)
+		b, err := json.Marshal(o)
+		require.NoError(t, err)
+		require.Equal(t, c.want, string(b), c)
+	}
+	for _, c := range []schemas.Column{
+		{SQL: "float8", Range: "some"}, {SQL: "date", Range: "1900-01-01 and later"}, {SQL: "float8", Range: "0 and more"},
+	} {
+		_, err := limitsOf(c)
+		require.Error(t, err, "a new way to write a range must be taught to limitsOf: %v", c)
+	}
+}
+
+// The core's list of issues is its own affair; what people read about it must be the same list.
+func TestIssuesAreTheCores(t *testing.T) {
+	var told []string
+	for _, i := range issues {
+		for kind := range strings.SplitSeq(i.kinds, ", ") {
+			told = append(told, i.column+":"+kind)
+		}
+	}
+	require.ElementsMatch(t, issuesOfTheCore(t), told)
+
+	position := func(column string) int {
+		return slices.IndexFunc(schemas.StoredColumns, func(c schemas.Column) bool { return c.Name == column })
+	}
+	for i := 1; i < len(issues); i++ {
+		require.Less(t, position(issues[i-1].column), position(issues[i].column), "%s: not in the columns' order", issues[i].column)
+	}
+}
+
+// issuesOfTheCore are the texts of issueNames in features/issues.go.
+func issuesOfTheCore(t *testing.T) (names []string) {
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "features", "issues.go"), nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	isIssue := regexp.MustCompile(`^[a-z_]+:[a-z]+$`)
+	ast.Inspect(f, func(n ast.Node) bool {
+		if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+			if s, err := strconv.Unquote(l.Value); err == nil && isIssue.MatchString(s) {
+				names = append(names, s)
+			}
+		}
+		return true
+	})
+	require.NotEmpty(t, names)
+	return names
+}
+
+func TestEveryCodeOfALetterIsExplained(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "DATA.md"))
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(page), "## What is not a row")
+	require.True(t, found)
+	var told []schemas.Code
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` ").FindAllStringSubmatch(after, -1) {
+		told = append(told, schemas.Code(m[1]))
+	}
+	require.Equal(t, schemas.Codes, told)
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+	"pitchstream/simulate"
+)
+
+// The examples of docs/DATA.md run as they stand there, over a simulated game, and must find what plain loops find.
+
+// example is the code below the marker of its name.
+func example(t *testing.T, name string) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "DATA.md"))
+	require.NoError(t, err)
+	fenced := regexp.MustCompile("<!-- example: " + name + " -->\n```[a-z]+\n((?s:.*?))```\n").FindSubmatch(page)
+	require.NotNil(t, fenced, "no example %s on the page", name)
+	return string(fenced[1])
+}
+
+// game is the changes of a simulated game, whose every pitch has a batter.
+func game(t *testing.T) (changes []schemas.Change) {
+	t.Helper()
+	s, err := simulate.New(simulate.Options{Seed: 4, Games: 1, FeedIDs: true})
+	require.NoError(t, err)
+	for m, ok := s.Next(); ok; m, ok = s.Next() {
+		rec := schemas.Record{Key: m.Key, Headers: m.Headers, Value: m.Value}
+		rec.Offset, rec.TimestampMS = int64(len(changes)), int64(m.Timestamp)
+		change, rej := features.Transform(rec, features.Limits{})
+		require.Nil(t, rej)
+		changes = append(changes, change)
+	}
+	return changes
+}
+
+func TestExampleDuckDB(t *testing.T) {
+	changes, dir := game(t), t.TempDir()
+	writeRows(t, dir, changes)
+	program := "import duckdb, json, sys\n" +
+		"make, question = json.load(sys.stdin)\n" +
+		"duckdb.sql(make)\n" +
+		"found = duckdb.sql(question)\n" +
+		"print(json.dumps([dict(zip(found.columns, row)) for row in found.fetchall()]))\n"
+	in, err := json.Marshal([]string{toParquet(), example(t, "duckdb")})
+	require.NoError(t, err)
+	var found []struct {
+		Type   string  `json:"pitch_type"`
+		Swings int64   `json:"swings"`
+		Whiffs int64   `json:"whiffs"`
+		Rate   float64 `json:"whiff_rate_pct"`
+	}
+	require.NoError(t, json.Unmarshal(python(t, dir, "duckdb", program, in), &found))
+
+	want := map[string]schemas.TypeCounts{}
+	for _, c := range changes {
+		r := c.Row
+		struck := r.IsSwing && r.PitchResult == schemas.ResultStrike && r.PitchAction != "Called"
+		if struck || r.SwingConfidence == schemas.SwingConfirmed {
+			name := string(cmp.Or(r.PitchType, "unknown"))
+			n := want[name]
+			n.Swings++
+			if r.IsWhiff {
+				n.Whiffs++
+			}
+			want[name] = n
+		}
+	}
+	require.NotEmpty(t, want)
+	require.Len(t, found, len(want))
+	for _, f := range found {
+		require.Equal(t, want[f.Type], schemas.TypeCounts{Swings: f.Swings, Whiffs: f.Whiffs}, f.Type)
+		require.InDelta(t, schemas.WhiffRatePct(f.Whiffs, f.Swings).Value, f.Rate, 0.011, f.Type)
+	}
+}
+
+func TestExamplePandas(t *testing.T) {
+	changes, dir := game(t), t.TempDir()
+	writeRows(t, dir, changes)
+	program := example(t, "pandas") + "\nprint('found', speeds.to_json(orient='index', double_precision=15))\n"
+	_, after, ok := bytes.Cut(python(t, dir, "pandas", program, nil), []byte("found "))
+	require.True(t, ok)
+	type speeds struct {
+		Count  int     `json:"count"`
+		Median float64 `json:"median"`
+		Max    float64 `json:"max"`
+	}
+	var found map[string]speeds
+	require.NoError(t, json.Unmarshal(after, &found))
+
+	byBatter := map[string][]float64{}
+	for _, c := range changes {
+		if c.Row.SpeedConfidence == schemas.SpeedReliable {
+			batter := fmt.Sprint(c.Row.BatterID.Value)
+			byBatter[batter] = append(byBatter[batter], c.Row.BatSpeedMPH.Value)
+		}
+	}
+	require.NotEmpty(t, byBatter)
+	require.Len(t, found, len(byBatter))
+	for batter, all := range byBatter {
+		require.Equal(t, len(all), found[batter].Count, batter)
+		require.InDelta(t, median(all), found[batter].Median, 1e-9, batter)
+		require.InDelta(t, slices.Max(all), found[batter].Max, 1e-9, batter)
+	}
+}
+
+// median is the middle value, or the mean of the two.
+func median(values []float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	n := len(s)
+	return (s[(n-1)/2] + s[n/2]) / 2
+}
+
+// python runs a program that needs a module, in dir, and gives what it printed. Without the module the test is skipped;
+// under CI it fails.
+func python(t *testing.T, dir, module, program string, stdin []byte) []byte {
+	t.Helper()
+	interpreter := cmp.Or(os.Getenv("PITCHSTREAM_TEST_PYTHON"), "python3")
+	if out, err := exec.Command(interpreter, "-c", "import "+module).CombinedOutput(); err != nil {
+		why := fmt.Sprintf("%s cannot import %s (pip install %s, or name an interpreter by PITCHSTREAM_TEST_PYTHON): %v %s", interpreter, module, module, err, out)
+		if os.Getenv("CI") != "" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
+	}
+	cmd := exec.Command(interpreter, "-c", program)
+	var stderr bytes.Buffer
+	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, bytes.NewReader(stdin), &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, stderr.String())
+	return out
+}
+
+// writeRows writes out/rows.csv in dir, with the columns and the conventions of the file that process writes.
+func writeRows(t *testing.T, dir string, changes []schemas.Change) {
+	t.Helper()
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	line := make([]string, len(schemas.RowColumns))
+	for i, c := range schemas.RowColumns {
+		line[i] = c.Name
+	}
+	require.NoError(t, w.Write(line))
+	for _, change := range changes {
+		values := membersOf(t, change.Row)
+		for i, c := range schemas.RowColumns {
+			line[i] = csvCell(values[c.Name])
+		}
+		require.NoError(t, w.Write(line))
+	}
+	w.Flush()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "out"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "out", "rows.csv"), b.Bytes(), 0o644))
+}
+
+func csvCell(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case []any:
+		words := make([]string, len(v))
+		for i := range v {
+			words[i] = fmt.Sprint(v[i])
+		}
+		return strings.Join(words, ";")
+	}
+	return fmt.Sprint(value)
+}
+
+func membersOf(t *testing.T, row *schemas.Row) (values map[string]any) {
+	t.Helper()
+	b, err := json.Marshal(row)
+	require.NoError(t, err)
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	require.NoError(t, d.Decode(&values))
+	return values
+}
+
+// toParquet makes out/rows.parquet of out/rows.csv, each column with its type.
+func toParquet() string {
+	types := map[string]string{"text": "VARCHAR", "text[]": "VARCHAR", "float8": "DOUBLE"}
+	var columns []string
+	for _, c := range schemas.RowColumns {
+		columns = append(columns, fmt.Sprintf("'%s': '%s'", c.Name, cmp.Or(types[c.SQL], strings.ToUpper(c.SQL))))
+	}
+	return "COPY (SELECT * FROM read_csv('out/rows.csv', header=true, columns={" + strings.Join(columns, ", ") + "})) TO 'out/rows.parquet'"
+}

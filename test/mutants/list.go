@@ -1,0 +1,87 @@
+package main
+
+// mutants are the guards of the promise, each with the change that takes it away.
+var mutants = []mutant{
+	{
+		guard: "the start is committed before the first write", file: "consumer/batch.go", pkg: "./consumer", run: "CrashTable",
+		old: "if p, ok := s.owned.get(m.Partition); ok && p.uncommitted {", new: "if p, ok := s.owned.get(m.Partition); ok && p.uncommitted && false {",
+	},
+	{
+		guard: "reading starts at the smaller of offset and position", file: "consumer/ownership.go", pkg: "./consumer", run: "CameBackOlder|CrashTable",
+		old: "next: min(committed, stored), stored: stored, floor: committed", new: "next: committed, stored: stored, floor: committed",
+	},
+	{
+		guard: "reading starts at the offset when the position is ahead", file: "consumer/ownership.go", pkg: "./consumer", run: "CrashTable",
+		old: "next: min(committed, stored), stored: stored, floor: committed", new: "next: stored, stored: stored, floor: committed",
+	},
+	{
+		guard: "no letter is sent again below what was committed", file: "consumer/finish.go", pkg: "./consumer", run: "CameBackOlder",
+		old: "ok && l.Record.Offset < p.floor", new: "ok && p.floor < -1",
+	},
+	{
+		guard: "no offset is committed below what was committed", file: "consumer/finish.go", pkg: "./consumer", run: "CameBackOlder",
+		old: "ok && m.NextOffset < p.floor", new: "ok && p.floor < -1",
+	},
+	{
+		guard: "a partition that is filled again is read alone", file: "consumer/ownership.go", pkg: "./consumer", run: "CameBackOlder",
+		old: "if found && id != behind {", new: "if found && id != behind && false {",
+	},
+	{
+		guard: "a revoke drops the batch in hand", file: "consumer/session.go", pkg: "./consumer", run: "Revoke",
+		old: "s.cancel(errRevoked)", new: "_ = errRevoked",
+	},
+	{
+		guard: "what was dropped is read again", file: "consumer/batch.go", pkg: "./consumer", run: "Revoke",
+		old: "if err := s.kafka.Begin(); err != nil {\n\t\treturn fmt.Errorf(\"kafka: begin: %w\", err)\n\t}\n\tctx, cancel := context.WithTimeout(context.WithoutCancel(work)",
+		new: "if true {\n\t\treturn nil\n\t}\n\tctx, cancel := context.WithTimeout(context.WithoutCancel(work)",
+	},
+	{
+		guard: "nothing is produced before the store has answered", file: "consumer/batch.go", pkg: "./consumer", run: "StoreThatFails|CrashTable",
+		old: "return retry(ctx, s.Processor, \"postgres\", func() (schemas.Outcome, error) { return s.store.Apply(ctx, b) })",
+		new: "out, err := s.store.Apply(ctx, b); _ = err; return out, nil",
+	},
+	{
+		guard: "a gap is not jumped over", file: "consumer/ownership.go", pkg: "./consumer", run: "Gap",
+		old: "if first <= p.next && p.next <= end {", new: "if true {",
+	},
+	{
+		guard: "the batch in hand is finished at shutdown", file: "consumer/batch.go", pkg: "./consumer", run: "Shutdown",
+		old: "context.WithCancelCause(context.WithoutCancel(ctx))", new: "context.WithCancelCause(ctx)",
+	},
+	{
+		guard: "versions are newest first in a batch", file: "consumer/plan.go", pkg: "./consumer", run: "",
+		old: "return b.Version.Compare(a.Version)", new: "return a.Version.Compare(b.Version)",
+	},
+	{
+		guard: "version fence of the measured register", file: "sink/pgsink/sql/upsert_measured.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "WHERE r.revision IS NULL", new: "WHERE true",
+	},
+	{
+		guard: "an older core does not rewrite", file: "sink/pgsink/sql/upsert_measured.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "AND excluded.core_version >= r.core_version", new: "AND true",
+	},
+	{
+		guard: "version fence of the identified register", file: "sink/pgsink/sql/upsert_identified.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "WHERE r.identified_revision IS NULL", new: "WHERE true",
+	},
+	{
+		guard: "what a row counted for before is computed again", file: "sink/pgsink/compute.go", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "for _, g := range []batterGame{w.now, w.was} {", new: "for _, g := range []batterGame{w.now} {",
+	},
+	{
+		guard: "batters are locked before they are computed", file: "sink/pgsink/sql/lock_batters.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "ON CONFLICT (batter_id) DO UPDATE SET\n    prev_seq = b.seq, seq = greatest(b.seq + 1, excluded.seq), updated_at = excluded.updated_at", new: "ON CONFLICT (batter_id) DO NOTHING",
+	},
+	{
+		guard: "a position that is behind refuses the batch", file: "sink/pgsink/write.go", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "if moved != len(t.batch.Positions) {", new: "if false {",
+	},
+	{
+		guard: "a position never moves back", file: "sink/pgsink/sql/move_positions.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "greatest(p.next_offset, m.next_offset)", new: "m.next_offset",
+	},
+	{
+		guard: "the predecessor of a refused version stands", file: "sink/pgsink/write.go", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "if c.version+1 == len(c.pitch.Measured) {", new: "if true {",
+	},
+}
