@@ -10,8 +10,8 @@ SOAK_PITCHES ?= 20000
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
-demo: ## a simulated game through the whole pipeline on this machine; nothing else need be running
-	@go run ./cmd/pitchstream demo
+demo: ## a simulated game through the whole pipeline, on this machine (ARGS="--for 20s" ends it by itself)
+	@go run ./cmd/pitchstream demo $(ARGS)
 
 build: ## the binary, in out/
 	CGO_ENABLED=0 go build -trimpath -o out/pitchstream ./cmd/pitchstream

@@ -221,7 +221,11 @@ func (s *session) step(name string, began time.Time) {
 func (s *session) report(plan Plan, outcome schemas.Outcome, letters []schemas.Letter, fetches kgo.Fetches, began time.Time) {
 	sum := plan.counts
 	sum.Lost, sum.Took = outcome.Lost, s.cfg.Now().Sub(began)
-	sum.Rows -= len(outcome.Refused)
+	for _, p := range outcome.Published {
+		if p.Row != nil {
+			sum.Rows++
+		}
+	}
 	sum.Letters = map[schemas.Code]int{}
 	for _, l := range letters {
 		sum.Letters[l.Code]++

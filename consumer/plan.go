@@ -75,8 +75,6 @@ func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
 		return
 	case schemas.OpDelete:
 		p.counts.Deletes++
-	case schemas.OpUpsert:
-		p.counts.Rows++
 	}
 	if !again {
 		pitch.Measured = append(pitch.Measured, c)

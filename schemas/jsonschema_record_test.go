@@ -2,6 +2,7 @@ package schemas_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ func TestRealRecordsFitTheRecordSchema(t *testing.T) {
 
 func TestSimulatedRecordsFitTheRecordSchema(t *testing.T) {
 	schema := compiled(t, schemas.RecordSchema, "")
-	for _, m := range simulated(t, simulate.Options{Seed: 3, Pitches: 300}) {
+	for _, m := range simulated(t, simulate.Options{Seed: 3, Pitches: 60}) {
 		require.NoError(t, schema.Validate(document(t, m.Value)))
 	}
 }
@@ -88,10 +89,9 @@ func TestRecordSchemaSaysWhatTheCoreDoes(t *testing.T) {
 			change, rej := features.Transform(rec, features.Limits{})
 			require.Equal(t, rej == nil, must.Validate(doc) == nil, "readable: %s (%v)", rec.Value, rej)
 			clean, fits := rej == nil && !hasTypeIssue(change), whole.Validate(doc) == nil
-			if quiet := path == "units" || strings.Contains(path, "samples"); quiet {
-				clean = clean || !fits // what is of the wrong type there is not read, and no issue
+			if quiet := path == "units" || strings.Contains(path, "samples"); fits || !quiet { // there the core says nothing
+				require.Equal(t, clean, fits, "%s (%v)", rec.Value, rej)
 			}
-			require.Equal(t, clean, fits || !fits && clean, "%s (%v)", rec.Value, rej)
 			if rej != nil {
 				refused++
 			}
@@ -123,7 +123,10 @@ func TestSamplesOfTheWrongType(t *testing.T) {
 	}
 }
 
-// The vectors' records, whose headers are good: what the schema accepts is a row without an issue of type, and what it
+// halfSurrogates are escapes that are no character: a validator sees a replacement in their place.
+var halfSurrogates = regexp.MustCompile(`(?i)\\ud[89a-f][0-9a-f]{2}`)
+
+// The vectors' records, without their headers: what the schema accepts is a row without an issue of type, and what it
 // calls readable is a row.
 func TestVectorsFitTheRecordSchema(t *testing.T) {
 	whole, must := compiled(t, schemas.RecordSchema, ""), compiled(t, schemas.RecordSchema, readable)
@@ -139,7 +142,7 @@ func TestVectorsFitTheRecordSchema(t *testing.T) {
 		if rej != nil {
 			unreadable++
 		}
-		if whole.Validate(doc) == nil {
+		if whole.Validate(doc) == nil && !halfSurrogates.Match(rec.Value) {
 			require.Nil(t, rej, v.id)
 			require.False(t, hasTypeIssue(change), "%s: %v", v.id, change.Row.Issues)
 			accepted++

@@ -84,5 +84,5 @@ func (g *demoGame) close(ctx context.Context) error {
 	}
 	err := g.sink.close(ctx)
 	g.sink = nil
-	return errors.Join(g.err, err)
+	return err
 }

@@ -107,15 +107,23 @@ func (d *demo) wait(ctx context.Context, tick <-chan time.Time) error {
 
 // broken says what has ended that should not have.
 func (d *demo) broken() error {
-	select {
-	case <-d.servers.postgres.Done():
+	switch {
+	case demoEnded(d.servers.postgres.Done()):
 		return fmt.Errorf("Postgres ended by itself; the end of its log:\n%s", d.servers.postgres.Log())
-	case <-d.processor.done:
+	case demoEnded(d.processor.done):
 		return d.processor.failure()
-	case <-d.game.done:
+	case demoEnded(d.game.done):
 		return d.game.err // nil when it was stopped
+	}
+	return nil
+}
+
+func demoEnded(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
 	default:
-		return nil
+		return false
 	}
 }
 
@@ -141,10 +149,10 @@ func (d *demo) finish(ctx context.Context) (demoBooks, error) {
 	defer tick.Stop()
 	for {
 		through, err := d.watch.through(ctx)
-		if through {
+		if err = cmp.Or(d.broken(), err); err == nil && through {
 			return d.watch.books(ctx, d.game.ledger)
 		}
-		if err := cmp.Or(d.broken(), err, ctx.Err()); err != nil {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return demoBooks{}, fmt.Errorf("waiting for what was sent to be processed: %w", err)
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -39,8 +40,19 @@ func (c *demoCmd) openServers(ctx context.Context, std *stdio) (s demoServers, e
 		return s, fmt.Errorf("Redis: %w", err)
 	}
 	s.redis = redis
-	s.postgres, err = localpg.Start(ctx, localpg.Options{Dir: s.dir, Settings: localpg.Throwaway(), Download: true, Progress: std.Err})
+	s.postgres, err = openDemoPostgres(ctx, s.dir, std.Err)
 	return s, err
+}
+
+func openDemoPostgres(ctx context.Context, dir string, progress io.Writer) (*localpg.Server, error) {
+	s, err := localpg.Start(ctx, localpg.Options{Dir: dir, Settings: localpg.Throwaway(), Download: true, Progress: progress})
+	if err == nil || ctx.Err() != nil {
+		return s, err
+	}
+	if _, missing := localpg.Find(ctx); missing != nil { // the download failed: there is another way
+		err = fmt.Errorf("%w\n%w", err, missing)
+	}
+	return nil, err
 }
 
 // demoUndo removes the folder $1. Postgres has a lifeline of its own; until it has ended, it may write what is removed.

@@ -141,3 +141,20 @@ func TestEveryCodeOfALetterIsExplained(t *testing.T) {
 	}
 	require.Equal(t, schemas.Codes, told)
 }
+
+// The page on growth says which versions the schemas have.
+func TestVersionsOnThePage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "SCHEMA.md"))
+	require.NoError(t, err)
+	for _, name := range []string{schemas.RecordSchema, schemas.RowSchema, schemas.LetterSchema} {
+		b, err := schemas.JSONSchemas.ReadFile(name)
+		require.NoError(t, err)
+		var s struct {
+			ID string `json:"$id"`
+		}
+		require.NoError(t, json.Unmarshal(b, &s))
+		version := s.ID[strings.LastIndex(s.ID, ":")+1:]
+		require.Regexp(t, `^[0-9]+\.[0-9]+$`, version, name)
+		require.Regexp(t, "(?m)^\\| `"+filepath.Base(name)+"` \\|.*\\| "+regexp.QuoteMeta(version)+" \\|$", string(page), name)
+	}
+}

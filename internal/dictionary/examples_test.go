@@ -21,7 +21,7 @@ import (
 	"pitchstream/simulate"
 )
 
-// The examples of docs/DATA.md run as they stand there, over a simulated game, and must find what plain loops find.
+// The examples of docs/DATA.md run as they stand there, over a simulated half of a game, and must find what plain loops find.
 
 // example is the code below the marker of its name.
 func example(t *testing.T, name string) string {
@@ -33,10 +33,10 @@ func example(t *testing.T, name string) string {
 	return string(fenced[1])
 }
 
-// game is the changes of a simulated game, whose every pitch has a batter.
+// game is the changes of half a simulated game, whose every pitch has a batter.
 func game(t *testing.T) (changes []schemas.Change) {
 	t.Helper()
-	s, err := simulate.New(simulate.Options{Seed: 4, Games: 1, FeedIDs: true})
+	s, err := simulate.New(simulate.Options{Seed: 4, Pitches: 150, FeedIDs: true})
 	require.NoError(t, err)
 	for m, ok := s.Next(); ok; m, ok = s.Next() {
 		rec := schemas.Record{Key: m.Key, Headers: m.Headers, Value: m.Value}

@@ -83,6 +83,11 @@ func TestLayoutsAreToldByContent(t *testing.T) {
 		{"an array over lines", " [\n  {\n    \"a\": 1\n  },\n  {\"a\": 2}\n]\n", []string{"{\n    \"a\": 1\n  }", `{"a": 2}`}, nil},
 		{"an array of other things", `[1, "a,]\"[", [2], null , nope, {"a":1}]`, []string{`1`, `"a,]\"["`, `[2]`, `null`, `nope`, `{"a":1}`}, nil},
 		{"commas that part nothing", `[{"a":1},, {"a":2} {"a":3}x,]`, []string{`{"a":1}`, `{"a":2}`, `{"a":3}`, `x`}, nil},
+		{"words with brackets in an array", `[nope{"a":1,"b":[2]},{"c":3}]`, []string{`nope{"a":1,"b":[2]}`, `{"c":3}`}, nil},
+		{"commas where no array is", "{\n\"a\":1\n},\n{\"a\":2}", []string{"{\n\"a\":1\n}", `,`, `{"a":2}`}, nil},
+		{"arrays on lines, the first one empty", "[]\n[{\"a\":1}]\n", []string{`{"a":1}`}, nil},
+		{"a log", "[x] nope\n[y] nope\n", []string{`[x] nope`, `[y] nope`}, nil},
+		{"words behind a broken string", "{\"a\":\"b\nnope\n", []string{`{"a":"b`, `nope`}, nil},
 		{"arrays one after the other", "[{\"a\":1}]\n[{\"a\":2}]\n", []string{`{"a":1}`, `{"a":2}`}, nil},
 		{"an array, then values", "[{\"a\":1}]\n{\"a\":2}\n", []string{`{"a":1}`, `{"a":2}`}, nil},
 		{"an array, then words", "[{\"a\":1}] nope\n{\"a\":2}\n", []string{`{"a":1}`, `nope`, `{"a":2}`}, nil},
@@ -255,6 +260,54 @@ func TestTooLarge(t *testing.T) {
 			require.LessOrEqual(t, len(r.split.buf), 1<<20+firstBufferBytes, "memory is bounded")
 		})
 	}
+}
+
+// The limit holds to the byte, also where the record came whole in one piece.
+func TestTooLargeToTheByte(t *testing.T) {
+	for n, tooLarge := range map[int]bool{99: false, 100: false, 101: true} {
+		r, err := Open(t.Context(), Options{Paths: []string{Stdin}, Stdin: strings.NewReader(strings.Repeat("x", n) + "\n{}\n"), MaxRecordBytes: 100})
+		require.NoError(t, err)
+		defer r.Close()
+		item, err := r.Next()
+		require.NoError(t, err)
+		require.Equal(t, tooLarge, item.TooLarge)
+		require.EqualValues(t, n, item.SizeBytes)
+		item, err = r.Next()
+		require.NoError(t, err)
+		require.Equal(t, "{}", string(item.Value))
+	}
+}
+
+type idle struct{}
+
+func (idle) Read([]byte) (int, error) { return 0, nil }
+
+func TestAReaderThatGivesNothingIsAnError(t *testing.T) {
+	w := window{r: idle{}, limit: 100}
+	require.False(t, w.fill())
+	require.Equal(t, io.ErrNoProgress, w.err)
+}
+
+// What a file looks like does not depend on the pieces in which it comes.
+func TestLooksLikeJSONInPieces(t *testing.T) {
+	for text, want := range map[string]bool{"a word\n{\"a\":1}\n": true, "a word\nanother\n": false, " \n\t\n": true, "a word\n" + strings.Repeat("x", sniffBytes) + "\n{}": false} {
+		var s splitter
+		s.limit = DefaultMaxRecordBytes
+		s.begin(iotest.OneByteReader(strings.NewReader(text)))
+		require.Equal(t, want, s.looksLikeJSON(false))
+		s.begin(strings.NewReader(text))
+		require.Equal(t, want, s.looksLikeJSON(false))
+	}
+}
+
+func TestProblemsAreBounded(t *testing.T) {
+	var ps problems
+	for range maxProblems + 5 {
+		ps.add(Problem{Failure: true})
+	}
+	require.Len(t, ps.list, maxProblems)
+	require.EqualValues(t, 5, ps.more)
+	require.EqualValues(t, maxProblems+5, ps.failures)
 }
 
 // repeated gives the same bytes n times, without holding them.

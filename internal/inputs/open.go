@@ -80,12 +80,7 @@ func (s *stream) decompress(r *bufio.Reader) error {
 // failed is a compressed stream whose very head is broken.
 type failed struct{ err error }
 
-func (f failed) Read([]byte) (int, error) {
-	if f.err == io.EOF {
-		return 0, io.ErrUnexpectedEOF
-	}
-	return 0, f.err
-}
+func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
 // isZstd knows a frame and the skippable frames that some writers put before it.
 func isZstd(head []byte) bool {

@@ -138,7 +138,7 @@ func TestUnreadableFilesDoNotStopTheOthers(t *testing.T) {
 }
 
 func TestSkipAndEnded(t *testing.T) {
-	dir := tree(t, map[string]string{"a.json": "{}", "b.json": "{}\n{}\n{", "c.json": gzipped("{}")[:11], "d.json": "{}"})
+	dir := tree(t, map[string]string{"a.json": "{}", "b.json": "{}\n{}\n{", "c.json": gzipped("{}")[:11], "d.json": "{}", "e.json": "\x1f\x8bno gzip at all"})
 	ended := map[string]int64{}
 	items, _ := readTree(t, dir, Options{
 		Paths: []string{dir},

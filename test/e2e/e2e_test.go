@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
 	"pitchstream/simulate"
 )
 
@@ -32,6 +34,36 @@ func TestRealRecords(t *testing.T) {
 	want := w.requireBooks(1)
 	require.Len(t, want.rows, 12)
 	require.Empty(t, want.letters)
+	requireByHand(t, w)
+}
+
+// requireByHand holds three of the rows against what was computed by hand, from the text of the specification and with
+// nothing of this project.
+func requireByHand(t *testing.T, w *world) {
+	byID := map[string]schemas.StoredRow{}
+	rows, err := w.store().Rows(t.Context())
+	require.NoError(t, err)
+	for _, r := range rows {
+		byID[r.PitchID.String()] = r
+	}
+	whiff := byID["f1c5834c-ba80-419b-883f-56b665cb2e79"]
+	require.True(t, whiff.IsSwing && !whiff.IsContact && whiff.IsWhiff)
+	require.InEpsilon(t, 19.496309933324508, whiff.AttackAngleDeg.Value, 1e-9)
+	require.InEpsilon(t, 91.06973844824174, whiff.BatSpeedMPH.Value, 1e-9)
+	require.Equal(t, []any{schemas.Text("suspected"), schemas.Text("reliable"), int32(372), int32(52), int32(2), schemas.Opt[int64]{}},
+		[]any{whiff.SwingConfidence, whiff.SpeedConfidence, whiff.BatSamples, whiff.BallSamples, whiff.DuplicateSamples, whiff.BatterID})
+
+	hit := byID["84f189a5-98fd-478d-b982-e8032a1f14bf"]
+	require.True(t, hit.IsSwing && hit.IsContact && !hit.IsWhiff)
+	require.InEpsilon(t, -13.197052095711866, hit.AttackAngleDeg.Value, 1e-9)
+	require.InEpsilon(t, 76.5934647735951, hit.BatSpeedMPH.Value, 1e-9)
+	require.Equal(t, schemas.Some(106.0), hit.ExitVelocityMPH)
+	require.Equal(t, []int32{384, 77, 3}, []int32{hit.BatSamples, hit.BallSamples, hit.DuplicateSamples})
+
+	noBat := byID["81c48c2a-1d9d-4096-8c4e-0adbf129ea5c"] // head and handle at one point: a bat of no length
+	require.InEpsilon(t, 28.054011282349354, noBat.AttackAngleDeg.Value, 1e-9)
+	require.Equal(t, schemas.Opt[float64]{}, noBat.BatSpeedMPH)
+	require.Equal(t, schemas.Text("questionable"), noBat.SpeedConfidence)
 }
 
 // stress produces a simulated stream with everything that goes wrong, and answers how many records it has.
@@ -60,7 +92,13 @@ func (w *world) stress(seed uint64, pitches int) int {
 
 func TestTheBooksBalance(t *testing.T) {
 	w := newWorld(t)
-	n := w.stress(1, 2000)
+	pitches := 2000
+	if long := os.Getenv("PITCHSTREAM_SOAK_PITCHES"); long != "" {
+		var err error
+		pitches, err = strconv.Atoi(long)
+		require.NoError(t, err)
+	}
+	n := w.stress(1, pitches)
 	first := w.start("--poll-max-records=200")
 	w.waitFor("a third is through", func() bool { return w.lag() < int64(2*n/3) })
 	first.halt() // SIGTERM in the middle
