@@ -5,7 +5,6 @@ package consumer
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -44,7 +43,7 @@ func TestCrashTable(t *testing.T) {
 				require.Greater(t, tn.lag(), int64(0), "it died in the middle")
 				tn.start()
 				tn.waitCommitted()
-				time.Sleep(2 * transactionTimeout) // virtual: whatever the dead one left open is over
+				tn.waitClosed()
 				tn.requireBooks()
 			})
 		})

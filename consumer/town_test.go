@@ -265,11 +265,14 @@ func (tn *town) produce(records ...schemas.Record) {
 	}
 }
 
-// waitFor returns when cond holds; it looks again whenever something happened, and fails when nothing does for long.
+// waitFor returns when cond holds; it looks again whenever something happened, and from time to time for what the
+// cluster does by itself; it fails when cond does not hold for long.
 func (tn *town) waitFor(what string, cond func() bool) {
 	tn.t.Helper()
 	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		next := tn.events.next()
 		if cond() {
@@ -277,6 +280,7 @@ func (tn *town) waitFor(what string, cond func() bool) {
 		}
 		select {
 		case <-next:
+		case <-tick.C:
 		case <-deadline.C:
 			tn.t.Fatalf("never happened: %s", what)
 		}
@@ -287,6 +291,21 @@ func (tn *town) waitFor(what string, cond func() bool) {
 func (tn *town) waitCommitted() {
 	tn.t.Helper()
 	tn.waitFor("all committed", func() bool { return tn.lag() == 0 })
+}
+
+// waitClosed returns when no transaction is open: what a dead processor began is aborted.
+func (tn *town) waitClosed() {
+	tn.t.Helper()
+	tn.waitFor("no transaction is open", func() bool {
+		for _, topic := range []string{rowsTopic, deadTopic} {
+			for _, p := range tn.cluster.PartitionInfos(topic) {
+				if p.LastStableOffset < p.HighWatermark {
+					return false
+				}
+			}
+		}
+		return true
+	})
 }
 
 func (tn *town) lag() int64 {

@@ -69,6 +69,10 @@ func TestFloatEqualsStrconv(t *testing.T) {
 		01 -01 00 - -a 1. .5 1.e5 1e 1e+ +1 1.5e 0x10 1_0 Inf NaN 1.. -0.e1 -a.5 -:.5 -/.5 a.5 -.5 --1.5 1-.5 12345678 123456789012345678 1.12345678 1.1234567`) {
 		compareFloat(t, s)
 	}
+	zeros := strings.Repeat("0", 2000)
+	for _, s := range []string{"1" + zeros + "e-2000", "-0." + zeros + "17e2002", "1" + zeros, "0." + zeros + "1", "9" + zeros + "e-1692", "0e" + zeros} {
+		compareFloat(t, s)
+	}
 }
 
 func TestFloatEqualsStrconvAtRandom(t *testing.T) {

@@ -128,8 +128,8 @@ func boundedExponent(b []byte) (e int) {
 	return e
 }
 
-// maxMagnitude is the n from which on no number of 10^(n−1) ≤ |x| < 10^n is within the range of a double. (strconv would
-// say so too, but with an error that it allocates.)
+// maxMagnitude is the greatest n for which some number of 10^(n−1) ≤ |x| < 10^n is within the range of a double. (strconv
+// would tell too, but with an error that it allocates.)
 const maxMagnitude = 309
 
 // float is the double nearest to the number; ok is false where it is out of the range of a double.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -119,6 +120,7 @@ func TestUnreadableFilesDoNotStopTheOthers(t *testing.T) {
 	dir := tree(t, map[string]string{"a.json": "{}", "b.json": "{}", "c.json": "{}"})
 	require.NoError(t, os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "d.json")))
 	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "round")))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "e.json"), 0o644))
 	r, err := Open(t.Context(), Options{Paths: []string{dir}})
 	require.NoError(t, err)
 	defer r.Close()
@@ -133,7 +135,7 @@ func TestUnreadableFilesDoNotStopTheOthers(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 	require.Equal(t, 2, n)
 	require.Equal(t, []string{
-		"!unreadable: stat: no such file or directory", "left out: a link to a folder is not followed", "!unreadable: open: no such file or directory",
+		"!unreadable: stat: no such file or directory", "left out: neither a file nor a folder", "left out: a link to a folder is not followed", "!unreadable: open: no such file or directory",
 	}, problemLines(r))
 }
 
