@@ -14,6 +14,9 @@ import (
 	"pitchstream/schemas"
 )
 
+// errNoAnswer ends an attempt whose connection may be dead without anybody having said so.
+var errNoAnswer = fmt.Errorf("the store did not answer within %v", storeTimeout)
+
 // permanent is an error that trying the same again cannot mend: the store came back older.
 func permanent(err error) bool { return errors.Is(err, schemas.ErrPositionBehind) }
 
@@ -202,7 +205,11 @@ func (s *session) commitStart(ctx context.Context, moves []schemas.PositionMove)
 func (s *session) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (schemas.Outcome, error) {
 	defer s.step("postgres", s.cfg.Now())
 	b := schemas.Batch{Group: s.cfg.Group, Pitches: plan.Pitches, Positions: moves}
-	return retry(ctx, s.Processor, "postgres", func() (schemas.Outcome, error) { return s.store.Apply(ctx, b) })
+	return retry(ctx, s.Processor, "postgres", func() (schemas.Outcome, error) {
+		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
+		defer cancel()
+		return s.store.Apply(attempt, b)
+	})
 }
 
 func (s *session) push(ctx context.Context, outcome schemas.Outcome, moves []schemas.PositionMove) {

@@ -9,8 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-const virtualTime = false
-
 // bubble runs a test in real time; with the tag synctests, in virtual time.
 func bubble(t *testing.T, f func(t *testing.T)) { f(t) }
 

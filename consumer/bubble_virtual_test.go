@@ -9,8 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-const virtualTime = true
-
 // bubble runs a test in virtual time: waiting for a session to time out costs nothing. The tag also makes the Kafka
 // client use locks that the virtual clock understands.
 func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }

@@ -103,3 +103,15 @@ func (tn *town) dieNow(n *int, w *worker, landed bool) (kmsg.Response, error, bo
 	}
 	return nil, errLost, true
 }
+
+// A connection is dead and nobody has said so: the attempt ends by itself, and the next one gets through.
+func TestAStoreThatGivesNoAnswerIsAskedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.produce(newScorer(9).records(30)...)
+		w := tn.start()
+		w.hang.Store(true)
+		tn.waitCommitted()
+		tn.requireBooks()
+	})
+}

@@ -47,6 +47,7 @@ const (
 	heartbeatInterval  = 2 * time.Second
 	transactionTimeout = 15 * time.Second
 	shutdownGrace      = 8 * time.Second
+	storeTimeout       = 30 * time.Second
 )
 
 // Processor is one member of the consumer group.

@@ -100,6 +100,8 @@ type worker struct {
 	dead atomic.Bool
 	// hang makes the store not answer this processor until it gives up; waiting says that it waits.
 	hang, waiting atomic.Bool
+	// doomed kills the processor at its next write: right after the store took it, before anybody else knows.
+	doomed atomic.Bool
 	stop          context.CancelFunc
 	done          chan struct{}
 	err           error
@@ -201,6 +203,9 @@ func (m mortal) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, er
 		return schemas.Outcome{}, ctx.Err()
 	}
 	out, err := m.Store.Apply(ctx, b)
+	if m.w.doomed.Load() {
+		m.w.kill()
+	}
 	if m.w.dead.Load() {
 		return schemas.Outcome{}, errDead // it landed, but nobody heard
 	}
@@ -291,6 +296,19 @@ func (tn *town) waitFor(what string, cond func() bool) {
 func (tn *town) waitCommitted() {
 	tn.t.Helper()
 	tn.waitFor("all committed", func() bool { return tn.lag() == 0 })
+}
+
+// waitALittle returns when cond holds, or after a few seconds in which it did not.
+func (tn *town) waitALittle(cond func() bool) {
+	deadline := time.NewTimer(5 * time.Second)
+	defer deadline.Stop()
+	for !cond() {
+		select {
+		case <-tn.events.next():
+		case <-deadline.C:
+			return
+		}
+	}
 }
 
 // waitClosed returns when no transaction is open: what a dead processor began is aborted.

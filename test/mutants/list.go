@@ -31,14 +31,18 @@ var mutants = []mutant{
 		old: "s.cancel(errRevoked)", new: "_ = errRevoked",
 	},
 	{
+		guard: "an attempt that gets no answer ends", file: "consumer/batch.go", pkg: "./consumer", run: "NoAnswer",
+		old: "return s.store.Apply(attempt, b)", new: "return s.store.Apply(ctx, b)",
+	},
+	{
 		guard: "what was dropped is read again", file: "consumer/batch.go", pkg: "./consumer", run: "Revoke",
 		old: "if err := s.kafka.Begin(); err != nil {\n\t\treturn fmt.Errorf(\"kafka: begin: %w\", err)\n\t}\n\tctx, cancel := context.WithTimeout(context.WithoutCancel(work)",
 		new: "if true {\n\t\treturn nil\n\t}\n\tctx, cancel := context.WithTimeout(context.WithoutCancel(work)",
 	},
 	{
 		guard: "nothing is produced before the store has answered", file: "consumer/batch.go", pkg: "./consumer", run: "StoreThatFails|CrashTable",
-		old: "return retry(ctx, s.Processor, \"postgres\", func() (schemas.Outcome, error) { return s.store.Apply(ctx, b) })",
-		new: "out, err := s.store.Apply(ctx, b); _ = err; return out, nil",
+		old: "return s.store.Apply(attempt, b)",
+		new: "out, err := s.store.Apply(attempt, b); _ = err; return out, nil",
 	},
 	{
 		guard: "a gap is not jumped over", file: "consumer/ownership.go", pkg: "./consumer", run: "Gap",

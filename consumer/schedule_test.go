@@ -1,0 +1,184 @@
+//go:build synctests
+
+package consumer
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Random schedules: processors join, leave, die, wait for a store that does not answer; stores fail before and after they
+// took effect; requests and answers are lost on the way. Whatever happened, the books balance in the end.
+//
+// PITCHSTREAM_SCHEDULES says how many are played (100), PITCHSTREAM_SCHEDULE_SEED plays one again.
+func TestSchedules(t *testing.T) {
+	first, n := uint64(1), number(t, "PITCHSTREAM_SCHEDULES", 100)
+	if seed := number(t, "PITCHSTREAM_SCHEDULE_SEED", 0); seed > 0 {
+		first, n = seed, 1
+	}
+	for seed := first; seed < first+n; seed++ {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				defer func() {
+					if t.Failed() {
+						t.Logf("again: PITCHSTREAM_SCHEDULE_SEED=%d go test -tags synctests -run TestSchedules ./consumer", seed)
+					}
+				}()
+				play(t, seed)
+			})
+		})
+	}
+}
+
+func number(t *testing.T, name string, otherwise uint64) uint64 {
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err, name)
+	return n
+}
+
+// schedule is one run: the workers that live, and what may go wrong.
+type schedule struct {
+	*town
+	rnd     *rand.Rand
+	scorer  *scorer
+	alive   []*worker
+	trouble bool // faults happen; ended before the books are balanced
+	seed    uint64
+	asked   map[string]uint64 // how often a fault of each kind could have happened
+	faults  int
+}
+
+func play(t *testing.T, seed uint64) {
+	s := &schedule{town: newTown(t), rnd: rand.New(rand.NewPCG(seed, 3)), scorer: newScorer(seed), trouble: true, seed: seed, asked: map[string]uint64{}}
+	s.store.Before, s.store.After = s.maybeFail("before "), s.maybeFail("after ")
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.EndTxn, kmsg.OffsetFetch, kmsg.OffsetCommit, kmsg.Heartbeat, kmsg.InitProducerID} {
+		s.loseSome(int16(key))
+	}
+	for range 8 + s.rnd.IntN(8) {
+		s.step()
+	}
+	s.events.mu.Lock()
+	s.trouble = false
+	s.events.mu.Unlock()
+	for _, w := range s.alive {
+		w.hang.Store(false)
+	}
+	s.start(small)
+	s.waitCommitted()
+	s.waitClosed()
+	s.requireBooks()
+}
+
+func small(c *Config) { c.PollMaxRecords = 8 }
+
+func (s *schedule) step() {
+	switch s.rnd.IntN(7) {
+	case 0, 1:
+		s.quietly(func() { s.produce(s.scorer.records(5 + s.rnd.IntN(25))...) })
+	case 2:
+		if len(s.alive) < 4 {
+			s.alive = append(s.alive, s.start(small))
+		}
+	case 3:
+		if w := s.take(); w != nil && s.rnd.IntN(2) == 0 {
+			w.doomed.Store(true)
+		} else if w != nil {
+			w.kill()
+		}
+	case 4:
+		if w := s.take(); w != nil {
+			w.hang.Store(false)
+			w.stop()
+			<-w.done
+		}
+	case 5:
+		if len(s.alive) > 0 {
+			s.alive[s.rnd.IntN(len(s.alive))].hang.Store(true)
+		}
+	case 6: // let them work for a while
+		before := s.progress()
+		s.waitALittle(func() bool { return s.progress() >= before+1+s.rnd.IntN(3) })
+	}
+}
+
+// take removes a living worker from the list; nil when there is none.
+func (s *schedule) take() *worker {
+	if len(s.alive) == 0 {
+		return nil
+	}
+	i := s.rnd.IntN(len(s.alive))
+	w := s.alive[i]
+	s.alive = append(s.alive[:i:i], s.alive[i+1:]...)
+	return w
+}
+
+// progress counts the batches that the living have committed.
+func (s *schedule) progress() (n int) {
+	for _, w := range s.alive {
+		w.told.mu.Lock()
+		n += len(w.told.batches)
+		w.told.mu.Unlock()
+	}
+	return n
+}
+
+// quietly does something of the test's own without trouble on the way.
+func (s *schedule) quietly(f func()) {
+	s.events.mu.Lock()
+	was := s.trouble
+	s.trouble = false
+	s.events.mu.Unlock()
+	f()
+	s.events.mu.Lock()
+	s.trouble = was
+	s.events.mu.Unlock()
+}
+
+// chance decides by the seed and by how often it was asked of this kind, not by who asks first: so a seed plays nearly
+// the same schedule again, whatever order the goroutines run in.
+func (s *schedule) chance(kind string, oneIn uint64) bool {
+	s.events.mu.Lock()
+	defer s.events.mu.Unlock()
+	if !s.trouble {
+		return false
+	}
+	s.asked[kind]++
+	h := fnv.New64a()
+	fmt.Fprint(h, s.seed, kind, s.asked[kind])
+	if h.Sum64()%oneIn != 0 {
+		return false
+	}
+	s.faults++
+	return true
+}
+
+func (s *schedule) maybeFail(at string) func(string) error {
+	return func(step string) error {
+		if s.chance(at+step, 12) {
+			return errLost
+		}
+		return nil
+	}
+}
+
+// loseSome loses some requests of a kind on their way to the broker.
+func (s *schedule) loseSome(key int16) {
+	s.cluster.ControlKey(key, func(kmsg.Request) (kmsg.Response, error, bool) {
+		s.cluster.KeepControl()
+		if s.chance(fmt.Sprint(key), 25) {
+			return nil, errLost, true
+		}
+		return nil, nil, false
+	})
+}
