@@ -79,7 +79,8 @@ func (s *session) options() []kgo.Opt {
 		kgo.ProducerBatchMaxBytes(cfg.LetterMaxBytes),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
 		kgo.ProducerLinger(0),
-		kgo.ProducerBatchCompression(kgo.ZstdCompression(), kgo.NoCompression()),
+		// Rows are small and letters rare: what costs least to make and to check.
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),

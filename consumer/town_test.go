@@ -102,10 +102,10 @@ type worker struct {
 	hang, waiting atomic.Bool
 	// doomed kills the processor at its next write: right after the store took it, before anybody else knows.
 	doomed atomic.Bool
-	stop          context.CancelFunc
-	done          chan struct{}
-	err           error
-	told          *conditions
+	stop   context.CancelFunc
+	done   chan struct{}
+	err    error
+	told   *conditions
 }
 
 // kill may be called from anywhere, also from inside of the cluster.
