@@ -6,7 +6,8 @@ import (
 	"pitchstream/schemas"
 )
 
-// check refuses what is JSON but not a pitch that we can read, in the order of the specification.
+// check refuses what is JSON but not a pitch that we can read, in the order of the specification. Everything else that may
+// be wrong with a record is an issue of its row, never a reason to drop a pitch.
 func (d *decoder) check() *Rejection {
 	if !d.isObject {
 		return reject(schemas.CodeNotAPitch, "", "the record is not an object")

@@ -6,6 +6,9 @@ import "sync"
 // decoding the whole into maps and walking those: a member is known by its exact name after unescaping, and of a repeated
 // member the last counts, whole, because whoever reads one first forgets what an earlier one left.
 //
+// Of the 110 KB of a swing some 60 KB are read (the bat's positions, all times, a few hundred bytes of summary); the rest
+// is validated and skipped.
+//
 // A decoder is scratch: it is used by one goroutine at a time, aliases the record while it is at work, and goes back to
 // its pool without it.
 type decoder struct {
@@ -79,7 +82,10 @@ func (d *decoder) decode(b []byte) *Rejection {
 	return nil
 }
 
-// readRecord reads the object that a record is. The numbers handed down say how many brackets are open around a value.
+// readRecord reads the object that a record is. Its loop is the one in which every object here is read: firstMember and
+// nextMember stand at a name's quote, at the closing bracket, or fail; d.member leads from the name to the value; someone
+// reads or skips the value and returns the cursor behind it. The number handed down with a cursor says how many brackets
+// are open around the value that it stands at.
 func (d *decoder) readRecord(i int) int {
 	var name []byte
 	for i = firstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = nextMember(d.b, i) {

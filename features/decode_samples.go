@@ -1,5 +1,10 @@
 package features
 
+// A sample as trackers write it, and what is wanted of it:
+//
+//	{"time": 0.0206462, "pos": […], "vel": […], "acc": […]}                                          the time
+//	{"event": "Hit", "time": -0.4059311, "head": {"pos": [x, y, z]}, "handle": {"pos": [x, y, z]}}    all of it
+
 func (d *decoder) readSamplesBat(i int) int {
 	d.bat.reset()
 	d.shape.forget()
@@ -36,6 +41,7 @@ func (d *decoder) readBatSample(i, _ int) int {
 // lastSample is what of the last sample that was read member by member holds for all of its shape.
 type lastSample struct{ timed, hasHead, hasHandle bool }
 
+// readBatMembers reads a sample of the bat whatever it looks like, and learns its shape for the next one.
 func (d *decoder) readBatMembers(i int) int {
 	var (
 		s         batSample
@@ -73,7 +79,8 @@ func (d *decoder) readBatMembers(i int) int {
 	return i + 1
 }
 
-// readEnd reads the head or the handle of a sample, an object with a pos, and notes where the three numbers stand.
+// readEnd reads the head or the handle of a sample, an object with a pos, and notes where the three numbers stand. What
+// was noted is forgotten first: of a repeated head the last counts, whole, also where it has no position.
 func (d *decoder) readEnd(i int, at *[3]int) (p point, next int, ok bool) {
 	*at = [3]int{}
 	if d.b[i] != '{' {
@@ -128,6 +135,7 @@ func (d *decoder) readBallSample(i, _ int) int {
 	return end
 }
 
+// readBallMembers reads a sample of the ball whatever it looks like, and learns its shape for the next one.
 func (d *decoder) readBallMembers(i int) int {
 	var (
 		timeS float64

@@ -114,7 +114,7 @@ var (
 		raw("9007199254740991.0"), raw("123456.0"), raw("12345678901234567890123"), "12", " +0042\\n", "-7", "+", "1.0", "x",
 		"\\u0031\\u0032", "0000000000000000000000000000000000000012", "Foul", "Swinging", "\\u0046oul", "Strike", "Ball",
 		"HitIntoPlay", "Pickoff", "strike", "foot", "mph", "f\\u006fot", "kph", "No", "N\\u006f", "\\ud800", "a\\u0000b",
-		"\\ud83d\\ude00", "\\udc00\\ud800", "\\ud800\\ud800\\udc00", "é", "\\u00e9\\\"\\\\\\/\\b\\f\\n\\r\\t",
+		"\\ud83d\\ude00", "\\udc00\\ud800", "\\ud800\\ud800\\udc00", "\\ud800xudc00", "\\ud800\\tudc00", "é", "\\u00e9\\\"\\\\\\/\\b\\f\\n\\r\\t",
 		strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("\\u00e9", 100), strings.Repeat("\\u00e9", 101),
 		strings.Repeat("é", 100), testEventID, strings.ToUpper(testEventID), testEventID[:35] + "g", "not-a-uuid",
 		arr{1, 2}, arr{1, nil}, arr{-180, 90}, arr{180.0001, -90.5}, arr{1, 2, 3}, arr{obj{}, "4"}, arr{nil}, obj{{"pos", arr{1, 2, 3}}},

@@ -6,8 +6,10 @@ import (
 	"pitchstream/schemas"
 )
 
-// flatten copies the record's scalars and counts to the columns that have their name for them. Numbers go in as they
-// are: their ranges are checked when the features that are computed from them stand.
+// flatten copies the record's scalars and counts to the columns that have their name for them. What is missing stays
+// missing, silently; what is there and not of the column's type is missing with the issue <column>:type. Measures go in
+// as they are: their ranges are checked when the features that are computed from them stand. Counts are no feature's
+// business and are checked at once (1e300 balls would not fit into a smallint).
 func (d *decoder) flatten(h *headers, row *schemas.Row, issues *issueSet) {
 	d.flattenPitch(row, issues)
 	d.flattenHit(row, issues)
@@ -20,6 +22,7 @@ func (d *decoder) flatten(h *headers, row *schemas.Row, issues *issueSet) {
 	}
 }
 
+// flattenPitch takes what was thrown: summary_acts.pitch.
 func (d *decoder) flattenPitch(row *schemas.Row, issues *issueSet) {
 	d.textColumn(&row.PitchType, pitchType, pitchTypeType, issues)
 	d.textColumn(&row.PitchAction, pitchAction, pitchActionType, issues)
@@ -28,6 +31,8 @@ func (d *decoder) flattenPitch(row *schemas.Row, issues *issueSet) {
 	row.SpinRateRPM = d.numberColumn(pitchSpin, spinRateType, issues)
 }
 
+// flattenHit takes what came off the bat: summary_acts.hit and, from the first event, its angles. The pair of angles is
+// missing only as a whole.
 func (d *decoder) flattenHit(row *schemas.Row, issues *issueSet) {
 	row.ExitVelocityMPH = d.numberColumn(hitSpeed, exitVelocityType, issues)
 	row.HitSpinRPM = d.numberColumn(hitSpin, hitSpinType, issues)
@@ -42,6 +47,7 @@ func (d *decoder) flattenHit(row *schemas.Row, issues *issueSet) {
 	}
 }
 
+// flattenScore takes the state of the game: summary_score. The inning is how many innings the line score has.
 func (d *decoder) flattenScore(row *schemas.Row, issues *issueSet) {
 	switch v := d.values[scoreInnings]; {
 	case v.kind == missing:
@@ -86,7 +92,8 @@ func (d *decoder) textColumn(column *schemas.Text, s slot, typ issue, issues *is
 	}
 }
 
-// resultColumn takes one of the four results that there are.
+// resultColumn takes one of the four results that there are. Another text is missing as pitch_result:unknown, so that a
+// new word of the feed's shows among the issues and does not turn up in everybody's queries.
 func (d *decoder) resultColumn(row *schemas.Row, issues *issueSet) {
 	v := d.values[pitchResult]
 	for _, result := range [...]schemas.Text{
@@ -108,6 +115,7 @@ func (d *decoder) resultColumn(row *schemas.Row, issues *issueSet) {
 	}
 }
 
+// numberColumn takes a measure.
 func (d *decoder) numberColumn(s slot, typ issue, issues *issueSet) schemas.Opt[float64] {
 	switch v := d.values[s]; v.kind {
 	case number:

@@ -44,6 +44,7 @@ func TestColumns(t *testing.T) {
 		{"nor then 201", kind, `"` + strings.Repeat(`\u0078`, 201) + `"`, "- type"},
 		{"no store takes U+0000", kind, `"a\u0000"`, "- type"},
 		{"nor half a letter", kind, `"\ud800x"`, "- type"},
+		{"nor a half and something like the other", kind, `"\ud800xudc00"`, "- type"},
 		{"in either order", kind, `"\udc00\ud800"`, "- type"},
 		{"a number is no text", kind, `5`, "- type"},
 		{"nor is a boolean", act, `false`, "- type"},

@@ -3,7 +3,6 @@ package features
 import (
 	"math"
 	"math/bits"
-	"strconv"
 )
 
 // A decimal number of the record becomes the double nearest to it (of two equally near ones the even one), as
@@ -20,14 +19,11 @@ const (
 // maxDigits is how many decimal digits fit into 64 bits, whatever they are.
 const maxDigits = 19
 
-// toFloat gives the double nearest to mantissa × 10^exponent, under the sign in the highest bit of sign; ok is false for
-// an exponent without a power.
+// toFloat gives the double nearest to mantissa × 10^exponent, of a mantissa that is not 0, under the sign in the highest
+// bit of sign; ok is false for an exponent without a power.
 func toFloat(mantissa uint64, exponent int, sign uint64) (f float64, ok bool) {
 	if exponent < minPower || exponent > maxPower {
 		return 0, false
-	}
-	if mantissa == 0 {
-		return math.Float64frombits(sign), true
 	}
 	power := &powersOfTen[exponent-minPower]
 	lead := bits.LeadingZeros64(mantissa)
@@ -53,11 +49,4 @@ func toFloat(mantissa uint64, exponent int, sign uint64) (f float64, ok bool) {
 		binary++
 	}
 	return math.Float64frombits(sign | uint64(binary)<<52 | kept&(1<<52-1)), true
-}
-
-// parseFloat is for what the quick ways cannot tell: numbers of many digits that are all but halfway between two doubles,
-// and very large or small ones. ok is false out of the range of a double.
-func parseFloat(b []byte) (f float64, ok bool) {
-	f, err := strconv.ParseFloat(string(b), 64)
-	return f, err == nil
 }

@@ -69,9 +69,30 @@ func TestFloatEqualsStrconv(t *testing.T) {
 		01 -01 00 - -a 1. .5 1.e5 1e 1e+ +1 1.5e 0x10 1_0 Inf NaN 1.. -0.e1 -a.5 -:.5 -/.5 a.5 -.5 --1.5 1-.5 12345678 123456789012345678 1.12345678 1.1234567`) {
 		compareFloat(t, s)
 	}
-	zeros := strings.Repeat("0", 2000)
-	for _, s := range []string{"1" + zeros + "e-2000", "-0." + zeros + "17e2002", "1" + zeros, "0." + zeros + "1", "9" + zeros + "e-1692", "0e" + zeros} {
-		compareFloat(t, s)
+}
+
+// A number is what it is worth, however long it is written: also where strconv has it otherwise.
+func TestLongNumbers(t *testing.T) {
+	zeros, nines := strings.Repeat("0", 20_000), strings.Repeat("9", 20_000)
+	half := "9007199254740993" // halfway between two doubles
+	for _, c := range []struct {
+		long  string
+		worth float64
+	}{
+		{"1" + zeros + "e-20000", 1}, {"-0." + zeros + "17e20002", -17}, {"1" + zeros + "e-19692", 1e308}, {"0e" + zeros, 0},
+		{"0." + nines, 1}, {nines + "e-20000", 1}, {"-0." + zeros, math.Copysign(0, -1)}, {"1e" + zeros + "2", 100}, {"1e-" + zeros + "2", 0.01},
+		{"0." + zeros + "1", 0}, {"1e-999999999999999999999", 0}, {half + zeros + "e-20000", 9007199254740992},
+		{half + zeros + "1e-20001", 9007199254740994}, {half + "." + zeros + "1", 9007199254740994}, {half + "." + zeros, 9007199254740992},
+	} {
+		f, end, ok := readNumber([]byte(c.long), 0)
+		if end != len(c.long) || !ok || math.Float64bits(f) != math.Float64bits(c.worth) {
+			t.Errorf("%.20s… reads as %v (%v), want %v", c.long, f, ok, c.worth)
+		}
+	}
+	for _, out := range []string{"1" + zeros, "9" + zeros + "e-19692", "1e999999999999999999999", "-1" + zeros + "e-19000", "1.7976931348623159e308", "1e309"} {
+		if f, end, ok := readNumber([]byte(out), 0); ok || end != len(out) {
+			t.Errorf("%.20s… reads as %v", out, f)
+		}
 	}
 }
 

@@ -6,8 +6,12 @@ import (
 	"pitchstream/schemas"
 )
 
-// headers are the record headers that the core reads, each as its last occurrence has it, nil where it is missing, and
+// headers are the record headers that the core reads, each as its last occurrence has it, empty where it is missing, and
 // the issues that reading them has raised. They alias the record and live no longer than one Transform.
+//
+// What cannot be read (a header that is not UTF-8 never can) is one of three things: a rejection, where reading on would
+// be guessing (schema_version, op, revision, and the pitch_id of a delete or an identify); an issue of the row, where
+// another source or none can serve; nothing, where the row has no part in it (dlq.*, traceparent).
 type headers struct {
 	gamePK, gameDate, venue       []byte
 	eventTime, revision, op       []byte
@@ -31,6 +35,7 @@ func readHeaders(list []schemas.Header) headers {
 	return h
 }
 
+// slot is where a header's value goes, nil for those that the core does not read. Names are exact.
 func (h *headers) slot(key string) *[]byte {
 	switch key {
 	case schemas.HeaderGamePK:
@@ -143,6 +148,7 @@ func (h *headers) eventTimeOr(originMS int64) schemas.TimeMS {
 	return schemas.TimeMS(ms)
 }
 
+// opOf reads the header op. Words are exact: what might have been meant as a delete must not become an upsert.
 func opOf(b []byte) (op schemas.Op, ok bool) {
 	switch string(b) {
 	case "", "upsert":
@@ -155,7 +161,8 @@ func opOf(b []byte) (op schemas.Op, ok bool) {
 	return 0, false
 }
 
-// revisionOf reads 1–19 digits below 2^63; a missing revision is 0.
+// revisionOf reads 1–19 digits below 2^63; a missing revision is 0. It is not guessed: a correction that was taken for the
+// first version would be lost without a trace.
 func revisionOf(b []byte) (revision int64, ok bool) {
 	if len(b) == 0 {
 		return 0, true

@@ -13,7 +13,9 @@ var pitchNamespace = [16]byte{
 	0x6f, 0x1d, 0x3b, 0x52, 0x5a, 0x0e, 0x5c, 0x7e, 0x9b, 0x7a, 0x2f, 0x6f, 0x0b, 0x6c, 0x9d, 0x11,
 }
 
-// identify says which game and which pitch the row is of.
+// identify says which game and which pitch the row is of. A pitch must be known again when it comes again, unchanged or
+// corrected, from whoever sends it: so what the producer says comes first, then what the record says, and only a record
+// that says nothing is known by its bytes.
 func (d *decoder) identify(rec schemas.Record, h *headers, row *schemas.Row, issues *issueSet) {
 	game := gamePK(h.gamePK, rec.Key, issues)
 	d.texts.add(&row.GamePK, game)

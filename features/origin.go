@@ -13,7 +13,8 @@ func Origin(rec schemas.Record) schemas.Coordinates {
 	return h.origin(rec)
 }
 
-// origin is where the record first stood: the record itself, unless all four headers of a redriven one can be read.
+// origin is where the record first stood: the record itself, unless all four headers of a redriven one can be read. Three
+// of them and one of the record's own would be a place where nothing ever stood.
 // Timestamps before 1970 or after the year 9999 count as the nearest that is not.
 func (h *headers) origin(rec schemas.Record) schemas.Coordinates {
 	own := rec.Coordinates

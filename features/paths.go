@@ -2,6 +2,9 @@ package features
 
 import "strings"
 
+// Outside the samples a record is read by a table: paths says where each wanted value stands, pathTree makes a tree of
+// it, and readNode walks record and tree together. To read one more value, give it a slot, a path and a column.
+
 // A slot is the place of one scalar of the record: what the columns and the checks read, apart from the samples.
 type slot uint8
 
@@ -30,7 +33,8 @@ const (
 	noSlot = slotCount
 )
 
-// paths says where each slot's value stands. Slots below one member stand together: a repeated member forgets them all.
+// paths says where each slot's value stands; [n] is an element of an array. Slots below one member stand together, since a
+// repeated member forgets them all (TestPaths holds this).
 var paths = [slotCount]string{
 	unitsLength:   "units.length",
 	unitsVelocity: "units.velocity",
@@ -150,6 +154,7 @@ func (d *decoder) readNode(n *node, i, depth int) int {
 	return i
 }
 
+// readObject reads the members of an object that n leads on from. v says whether there are any.
 func (d *decoder) readObject(n *node, i, depth int) (v value, next int) {
 	var name []byte
 	for i = firstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = nextMember(d.b, i) {
@@ -162,6 +167,7 @@ func (d *decoder) readObject(n *node, i, depth int) (v value, next int) {
 	return v, closed(i)
 }
 
+// readArray reads the elements of an array that n leads on from, and counts all of them.
 func (d *decoder) readArray(n *node, i, depth int) (v value, next int) {
 	for i = firstElement(d.b, i); i >= 0 && d.b[i] != ']'; i = nextElement(d.b, i) {
 		if v.count < len(n.elements) {

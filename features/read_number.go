@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"strconv"
 )
 
 // window is how many bytes the quick way looks at without asking for the end at each.
@@ -11,9 +12,13 @@ const window = 32
 
 // readNumber reads the number at i, correctly rounded; ok is false where it is out of the range of a double.
 //
-// The digits before and behind the point are one whole number, and the exponent says where the point was. The quick way
-// is for what trackers write: one to three digits, a point, up to eighteen digits, eight at a time. What surprises it,
-// errors too, it leaves to readAnyNumber.
+// The digits before and behind the point are one whole number, and the exponent says where the point was:
+//
+//	-3.578308446024905,    the sign, one to three digits, the point, then words of eight digits, the last of which
+//	   └─eight┘└─eight┘    ends before the first character that is none: −3578308446024905 × 10^−15
+//
+// This quick way is for what trackers write, with up to 18 digits behind the point. What surprises it, errors too, it
+// leaves to readAnyNumber.
 func readNumber(b []byte, i int) (f float64, end int, ok bool) {
 	if i+window > len(b) {
 		return readAnyNumber(b, i)
@@ -41,7 +46,7 @@ func readNumber(b []byte, i int) (f float64, end int, ok bool) {
 	last := bits.TrailingZeros64(others | 1<<63) // 8 × how many, and 7
 	mantissa = mantissa*smallPowers[last>>3&7] + eightDigits(eight<<(uint(63-last)&63)<<8)
 	k += last >> 3
-	if others == 0 || k == point || k-first > maxDigits+1 || p[k&(window-1)]|0x20 == 'e' {
+	if k == point || k-first > maxDigits+1 || p[k&(window-1)]|0x20 == 'e' {
 		return readAnyNumber(b, i)
 	}
 	sign := uint64(first) << 63
@@ -79,21 +84,22 @@ func readAnyNumber(b []byte, i int) (f float64, end int, ok bool) {
 	return f, end, ok
 }
 
-// decimal is a number as it is written: digits × 10^exponent, where digits has a point somewhere that does not count.
+// decimal is a number as it is written: digits × 10^exponent, where a point somewhere in digits does not count.
 type decimal struct {
-	written  []byte // all of it
+	negative int    // 1 or 0
 	digits   []byte // from the first that is not 0 on; empty of zero
 	count    int    // of the digits
 	exponent int
 }
 
+// scanDecimal takes a number apart.
 func scanDecimal(b []byte, i int) (n decimal, end int) {
-	start := i
 	end, fraction := skipMantissa(b, i)
 	if end < 0 {
 		return n, end
 	}
-	n.digits, n.exponent = b[start+minus(b[start]):end], -fraction
+	n.negative = minus(b[i])
+	n.digits, n.exponent = b[i+n.negative:end], -fraction
 	n.count = len(n.digits)
 	if fraction > 0 {
 		n.count-- // the point
@@ -111,7 +117,6 @@ func scanDecimal(b []byte, i int) (n decimal, end int) {
 		}
 		n.exponent += boundedExponent(b[from:end])
 	}
-	n.written = b[start:end]
 	return n, end
 }
 
@@ -134,7 +139,7 @@ const maxMagnitude = 309
 
 // float is the double nearest to the number; ok is false where it is out of the range of a double.
 func (n decimal) float() (f float64, ok bool) {
-	sign := uint64(minus(n.written[0])) << 63
+	sign := uint64(n.negative) << 63
 	if n.count == 0 {
 		return math.Float64frombits(sign), true
 	}
@@ -143,14 +148,34 @@ func (n decimal) float() (f float64, ok bool) {
 	}
 	whole, rest := n.leading()
 	low, ok := toFloat(whole, n.exponent+rest, sign)
-	if ok && rest > 0 { // cut off: the number is between two neighbours, which may be the same double
+	if ok && rest > 0 { // the number is between its first digits and one more: if both are the same double, it is that
 		high, _ := toFloat(whole+1, n.exponent+rest, sign)
 		ok = low == high
 	}
 	if !ok {
-		return parseFloat(n.written)
+		return n.parseFloat()
 	}
 	return low, true
+}
+
+// parseFloat is for what the quick ways cannot tell: numbers of many digits that are all but halfway between two doubles,
+// and very large or small ones. The point is moved behind the first digit, since strconv (as of Go 1.26) loses its place
+// where more than 800 digits stand before it.
+func (n decimal) parseFloat() (f float64, ok bool) {
+	var room [64]byte
+	b := append(room[:0], n.digits[0], '.')
+	for _, c := range n.digits[1:] {
+		if c != '.' {
+			b = append(b, c)
+		}
+	}
+	b = append(b, 'e')
+	b = strconv.AppendInt(b, int64(n.exponent+n.count-1), 10)
+	f, err := strconv.ParseFloat(string(b), 64)
+	if n.negative == 1 {
+		f = -f
+	}
+	return f, err == nil
 }
 
 // leading is the number's first maxDigits digits, and how many more there are.

@@ -5,7 +5,8 @@ package features
 //
 // Every function takes the record's bytes and a cursor and returns the cursor behind what it read. A negative cursor is
 // a syntax error at offset ^cursor (so that errors need no second result and no allocation); whoever gets one returns
-// it. A cursor at a value, a name or a closing bracket is always below len(b).
+// it. A cursor at a value, a name or a closing bracket is always below len(b). There is no other state and no stack but
+// that of the calls, which maxDepth bounds.
 
 // maxDepth is how many arrays and objects may be open at once.
 const maxDepth = 512
@@ -104,6 +105,7 @@ func skipValue(b []byte, i, depth int) int {
 	return skipNumber(b, i)
 }
 
+// skipObject moves over an object; depth counts the brackets that are open within it.
 func skipObject(b []byte, i, depth int) int {
 	if depth > maxDepth {
 		return ^i
@@ -120,6 +122,7 @@ func skipObject(b []byte, i, depth int) int {
 	return closed(i)
 }
 
+// skipArray moves over an array; depth counts the brackets that are open within it.
 func skipArray(b []byte, i, depth int) int {
 	if depth > maxDepth {
 		return ^i
@@ -138,6 +141,7 @@ func closed(i int) int {
 	return i + 1
 }
 
+// skipWord moves over true, false or null.
 func skipWord(b []byte, i int, word string) int {
 	for j := range len(word) {
 		if i+j == len(b) || b[i+j] != word[j] {

@@ -52,6 +52,8 @@ func plainEnd(b []byte, i int) int {
 	return i
 }
 
+// skipEscape moves over a backslash and what belongs to it. Whether two \u make a letter is for the reader of a text to
+// ask: as JSON a lone surrogate is as good as any.
 func skipEscape(b []byte, i int) int {
 	if i++; i == len(b) {
 		return ^i
@@ -79,6 +81,7 @@ func skipRune(b []byte, i int) int {
 	return i + size
 }
 
+// hexValue is the value of a hexadecimal digit, 255 of anything else.
 func hexValue(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':

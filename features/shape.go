@@ -5,8 +5,13 @@ import "encoding/binary"
 // A track is hundreds of samples that differ in their numbers only. Two pieces of JSON with the same bytes but for their
 // numbers mean the same but for their numbers: same members in the same order, same repetitions, same white space. So the
 // shape of one sample, learned after it was read member by member, reads the next one by comparing bytes and reading
-// numbers, in a fraction of the time. What does not fit is read member by member, from its beginning: a shape never
-// refuses anything.
+// numbers, in a fraction of the time:
+//
+//	{"time": N, "head": {"pos": [N, N, N]}, "handle": {"pos": [N, N, N]}}
+//	└──────┘ └┬───────────────┘ └┘ └┘ └┬──────────────────┘ └┘ └┘ └─┬─┘    bytes that must be the same again
+//
+// What does not fit is read member by member, from its beginning: a shape never refuses anything. A shape is offsets
+// into the record, no bytes of its own, and is forgotten where an array begins.
 type shape struct {
 	parts    [maxParts]part
 	count    int // of parts; 0 is no shape

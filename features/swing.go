@@ -6,6 +6,11 @@ import (
 	"pitchstream/schemas"
 )
 
+// A bat, and the limits within which a track of it is believed:
+//
+//	head ●━━━0.5 ft━━━○━━━━━━━━━━━━━━━━━━━━━● handle
+//	              sweet spot
+
 const (
 	sweetSpotFT  = 0.5 // from the head toward the handle
 	minBatFT     = 1.5 // a bat between head and handle; shorter or longer is a tracking fault
@@ -121,7 +126,8 @@ func batSpeed(samples []batSample) (speedMPH schemas.Opt[float64], confidence sc
 	return schemas.Some(fastest), schemas.SpeedQuestionable
 }
 
-// sweetSpot is half a foot from the head toward the handle, where the bat's length can be one.
+// sweetSpot is half a foot from the head toward the handle, where the bat's length can be one. (A tracker that has lost
+// one end reports both at the same place, or one far away.)
 func sweetSpot(s *batSample) (spot, bool) {
 	if !s.hasHead || !s.hasHandle {
 		return spot{}, false
@@ -153,6 +159,8 @@ func windowSpeed(from, to spot) (mph float64, ok bool) {
 // would round differently: which window and which segment win is the same everywhere. (The standard library's arc
 // tangent may still differ in the last bit.)
 
+// length3 is the length of (x, y, z). Where a square leaves the range of a double it is +Inf or 0, which is on the same
+// side of every limit here as the right length.
 func length3(x, y, z float64) float64 {
 	return math.Sqrt(float64(x*x) + float64(y*y) + float64(z*z))
 }

@@ -83,6 +83,19 @@ func TestConstantAcceleration(t *testing.T) {
 // What a bat speed needs: ten sweet spots, windows of about 10 ms, no jumps, and trust in what is left.
 func TestBatSpeedBoundaries(t *testing.T) {
 	still := point{}
+	without := func(end string) []batSample {
+		samples := bat(20, frameS, moving(10, 0, 0))
+		for i := range samples { // what is not there is at zero, as far from the other end as a bat is long
+			samples[i].hasHead, samples[i].hasHandle = end != "head", end != "handle"
+			samples[i].head, samples[i].handle = point{0, 0, 2}, point{0, 0, 2}
+			if end == "head" {
+				samples[i].head = still
+			} else {
+				samples[i].handle = still
+			}
+		}
+		return samples
+	}
 	length := func(ft float64) func(t float64) (point, point) {
 		return func(t float64) (point, point) { return point{10 * t, 0, ft}, point{10 * t, 0, 0} }
 	}
@@ -103,6 +116,8 @@ func TestBatSpeedBoundaries(t *testing.T) {
 	}{
 		{"ten spots are enough", bat(10, frameS, moving(50, 0, 0)), true, schemas.SpeedReliable},
 		{"nine are not", bat(9, frameS, moving(50, 0, 0)), false, schemas.SpeedQuestionable},
+		{"a spot needs a handle", without("handle"), false, schemas.SpeedQuestionable},
+		{"and a head", without("head"), false, schemas.SpeedQuestionable},
 		{"no bat is shorter than 1.5 ft", bat(20, frameS, length(1.49)), false, schemas.SpeedQuestionable},
 		{"a short one is one", bat(20, frameS, length(1.5)), true, schemas.SpeedReliable},
 		{"so is a long one", bat(20, frameS, length(4)), true, schemas.SpeedReliable},
@@ -213,6 +228,7 @@ func TestSwingStories(t *testing.T) {
 		{"that a double can hold", arr{obj{{"time", 1}, {"head", obj{{"pos", arr{1, 2, raw("1e999")}}}}}}, nil, "", "", false, false, ""},
 		{"what was dropped as a duplicate makes no swing", arr{obj{{"time", 1}}, head}, nil, "", "", false, false, ""},
 		{"a No that stays alone is no swing", arr{obj{{"time", 1}, {"event", "No"}, {"head", here}}, head}, nil, "", "", false, false, ""},
+		{"a No that was dropped says nothing", arr{head, obj{{"time", 1}, {"event", "No"}}}, nil, "", "", true, false, "suspected"},
 
 		{"an exit velocity is contact", arr{head}, 95.5, "", "Strike", true, true, "suspected"},
 		{"out of range too", arr{head}, 300, "", "Strike", true, true, "suspected"},
@@ -255,6 +271,7 @@ func TestDuplicates(t *testing.T) {
 		{"for either", arr{obj{{"time", 1}}, at(1, 0)}, 1, 1, true},
 		{"a position that is none is none", arr{obj{{"time", 1}}, obj{{"time", 1}, {"head", obj{{"pos", arr{0, 0}}}}}}, 1, 1, false},
 		{"handles count", arr{obj{{"time", 1}, {"handle", obj{{"pos", arr{1, 2, 3}}}}}, obj{{"time", 1}, {"handle", obj{{"pos", arr{1, 2, 4}}}}}}, 1, 1, true},
+		{"a handle at zero is somewhere", arr{obj{{"time", 1}}, obj{{"time", 1}, {"handle", obj{{"pos", arr{0, 0, 0}}}}}}, 1, 1, true},
 		{"each is compared with the one that stays", arr{at(1, 5), at(2, 0), at(1, 5), at(1, 6)}, 2, 2, true},
 		{"events do not count", arr{at(1, 5), append(at(1, 5), member{"event", "Hit"})}, 1, 1, false},
 		{"without a time there are none", arr{obj{}, obj{}, at(nil, 5), at(nil, 5), at("1", 5), at(raw("1e999"), 5), at(raw("1e999"), 5)}, 7, 0, false},

@@ -15,6 +15,7 @@ func malformed(b []byte, at int) *Rejection {
 	return rej
 }
 
+// syntaxFault says what is wrong at an offset. It runs for letters only, and may take its time.
 func syntaxFault(b []byte, at int) string {
 	if at >= len(b) {
 		if len(b) == 0 {

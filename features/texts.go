@@ -28,7 +28,7 @@ func (t *texts) reset() {
 	t.buf, t.spans = t.buf[:0], t.spans[:0]
 }
 
-// add takes a text for a column. The column is set by assign.
+// add takes a text for a column, already judged. The column is set by assign.
 func (t *texts) add(column *schemas.Text, b []byte) {
 	t.buf = append(t.buf, b...)
 	t.spans = append(t.spans, textSpan{column, len(t.buf) - len(b), len(t.buf)})
@@ -53,7 +53,8 @@ func (v value) appendColumnText(dst []byte) (out []byte, ok bool) {
 	return out, ok && len(out)-len(dst) <= maxTextBytes
 }
 
-// assign sets the columns.
+// assign sets the columns, to parts of one string: together they are a few hundred bytes at most, and live as long as the
+// row does.
 func (t *texts) assign() {
 	all := string(t.buf)
 	for _, s := range t.spans {

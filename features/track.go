@@ -2,6 +2,12 @@ package features
 
 import "slices"
 
+// A track as it comes, and settled. Real ones repeat their first samples, and have a Hit that was put between two frames or
+// thrown far out of order:
+//
+//	time   −0.409  −0.406  −0.402  −2.528  −0.406        −2.528  −0.409  −0.406  −0.402
+//	seq     0       1       2       3       4       ─▶    3       0       1       2        and one duplicate
+
 // point is a position in feet: x across the plate, y toward the pitcher, z up.
 type point struct{ x, y, z float64 }
 

@@ -3,9 +3,24 @@
 //
 //	headers ─▶ decode ─▶ check ─▶ flatten ─▶ derive (swing) ─▶ validate ─▶ identify ─▶ Change
 //
-// Each stage has a file. Nothing here waits, reads a clock, logs or does I/O: the same bytes give the same change. The
-// package also holds the plain models that everything cleverer is compared with: Resolve (which
-// version of a pitch stands) and Fold (what the batters' aggregates are).
+// Nothing here waits, reads a clock, logs or does I/O: the same bytes give the same change. Each stage has a file:
+//
+//	headers.go, origin.go, rfc3339.go   what the record's headers say: op, version, origin, event time, identifiers
+//	decode.go, decode_samples.go        the one pass over the value; paths.go says what of it is wanted
+//	  shape.go, track.go                samples at speed; the bat's and the ball's tracks, sorted, each time once
+//	  value.go                          one scalar, and what a column may make of it
+//	  scan.go, scan_string.go, number.go, read_number.go, float.go, powers.go   JSON, eight bytes at a time
+//	check.go, syntax.go                 what is no pitch that we can read, and what is no JSON
+//	flatten.go, texts.go                scalars to columns
+//	swing.go                            what the bat did
+//	validate.go, issues.go              ranges; what was wrong with a row
+//	identity.go                         which game, which pitch
+//	reference.go                        the plain models that everything cleverer is compared with: Resolve (which
+//	                                    version of a pitch stands) and Fold (what the batters' aggregates are)
+//
+// What is not obvious: values of a record alias its bytes until texts.assign copies the few that become columns; a
+// decoder's scratch outlives the record and must hold nothing of it; positions in JSON are cursors, and a negative
+// cursor is an error.
 package features
 
 import (
@@ -36,7 +51,8 @@ func Transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 	return guard(rec, limits, transform)
 }
 
-// transform takes the checks in the order of the specification: of several faults the first one names the letter.
+// transform takes the checks in the order of the specification: of several faults the first one names the letter. Size
+// and headers come first, so that a record that is refused for them costs no decoding.
 func transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 	if rej := checkSize(rec.Value, limits); rej != nil {
 		return schemas.Change{}, rej
@@ -66,6 +82,8 @@ func measure(rec schemas.Record, h *headers) (*schemas.Row, *Rejection) {
 	return row, rej
 }
 
+// measure is the way of a value from its bytes to a row. Two orders matter: features are computed from the numbers as they
+// were measured, so validate comes after derive; and issues are listed when all stages have had their say.
 func (d *decoder) measure(rec schemas.Record, h *headers) (*schemas.Row, *Rejection) {
 	if rej := d.decode(rec.Value); rej != nil {
 		return nil, rej
@@ -85,6 +103,7 @@ func (d *decoder) measure(rec schemas.Record, h *headers) (*schemas.Row, *Reject
 	return row, nil
 }
 
+// checkSize guards everything behind it: whatever is done with a value takes time and memory in proportion to its size.
 func checkSize(value []byte, limits Limits) *Rejection {
 	limit := limits.MaxRecordBytes
 	if limit <= 0 {
@@ -96,7 +115,8 @@ func checkSize(value []byte, limits Limits) *Rejection {
 	return reject(schemas.CodeTooLarge, "", "the value has %d bytes, more than the limit of %d", len(value), limit)
 }
 
-// guard runs the core and turns a panic of it into a rejection.
+// guard runs the core and turns a panic of it into a rejection. (What the runtime cannot recover from, an exhausted stack
+// or heap, cannot come from a record: depth and size are bounded.)
 func guard(
 	rec schemas.Record, limits Limits, core func(schemas.Record, Limits) (schemas.Change, *Rejection),
 ) (change schemas.Change, rej *Rejection) {

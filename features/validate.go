@@ -2,6 +2,9 @@ package features
 
 import "pitchstream/schemas"
 
+// The ranges are what instruments can see of what people can do, with room to spare; what is outside of them is a fault of
+// tracking.
+
 // validate takes out the measures that no pitch, ball or bat can have, and says so. What was concluded from them before
 // (contact, whiff, confidences) stays. Bounds are inclusive.
 func validate(row *schemas.Row, issues *issueSet) {

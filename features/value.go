@@ -9,7 +9,8 @@ import (
 	"pitchstream/schemas"
 )
 
-// kind is what a value of the record is, as far as a column cares.
+// kind is what a value of the record is, as far as a column cares. Trackers write {} where they have nothing to say, so
+// what is empty is missing, whatever kind of empty it is.
 type kind uint8
 
 const (
@@ -55,6 +56,7 @@ func readValue(b []byte, i, depth int) (value, int) {
 	return value{kind: number, num: f, raw: b[i:end]}, end
 }
 
+// readPlainObject tells an object with something in it from an empty one.
 func readPlainObject(b []byte, i, depth int) (v value, next int) {
 	if next = skipObject(b, i, depth); next >= 0 && b[blanks(b, i+1)] != '}' {
 		v.kind = object
@@ -131,7 +133,8 @@ func parseInt64(b []byte) schemas.Opt[int64] {
 }
 
 // appendUnescaped appends what the raw inside of a JSON string means; ok is false where it is no text that a store could
-// keep: where it holds U+0000 or a lone surrogate.
+// keep: where it holds U+0000 (which Postgres refuses) or a lone surrogate (which UTF-8 cannot say). JSON allows both, so
+// the record may be a fine one. The escapes have been validated: what must follow a backslash is there.
 func appendUnescaped(dst, raw []byte) (text []byte, ok bool) {
 	for i := 0; i < len(raw); {
 		n := bytes.IndexByte(raw[i:], '\\')
@@ -155,6 +158,7 @@ func appendUnescaped(dst, raw []byte) (text []byte, ok bool) {
 	return dst, true
 }
 
+// unescapedByte is what a backslash and c mean together.
 func unescapedByte(c byte) byte {
 	switch c {
 	case 'b':
@@ -186,6 +190,7 @@ func unescapedRune(raw []byte) (r rune, size int) {
 	return r, 12
 }
 
+// hex4 reads the four hexadecimal digits of a \u escape.
 func hex4(b []byte) rune {
 	return rune(hexValue(b[0]))<<12 | rune(hexValue(b[1]))<<8 | rune(hexValue(b[2]))<<4 | rune(hexValue(b[3]))
 }

@@ -10,6 +10,7 @@ type commands struct {
 	Topics   topicsCmd   `cmd:"" help:"Create the topics that are missing, and say what differs in those that are there."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the Postgres schema to the version of this build."`
 	Load     loadCmd     `cmd:"" help:"Send records from files, folders and standard input to the raw topic."`
+	Process  processCmd  `cmd:"" help:"Make tables of files, without any server: rows as Parquet, CSV or JSON Lines, a line a batter, what was rejected, a report."`
 	Simulate simulateCmd `cmd:"" help:"Play seeded games and write or produce their records."`
 	Demo     demoCmd     `cmd:"" help:"See it all at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this build and of its core."`

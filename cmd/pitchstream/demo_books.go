@@ -9,6 +9,7 @@ import (
 
 	"pitchstream/schemas"
 	"pitchstream/simulate"
+	"pitchstream/sink/redissink"
 )
 
 // demoBooks hold what was sent against what is there in the end.
@@ -20,9 +21,9 @@ type demoBooks struct {
 	unnamed int64 // have no batter (yet)
 	letters int64 // in the dead-letter topic
 
-	batters int64 // in Redis
-	pitches int64 // theirs
-	differ  int64 // batters whom Redis and Postgres have differently
+	views   []redissink.BatterView // in Redis
+	pitches int64                  // theirs
+	differ  int64                  // batters whom Redis and Postgres have differently
 }
 
 // books are for when all is through.
@@ -37,12 +38,10 @@ func (w *demoWatch) books(ctx context.Context, ledger *demoLedger) (b demoBooks,
 	if err != nil {
 		return b, err
 	}
-	views, err := w.batters(ctx, ledger.batterIDs())
-	if err != nil {
+	if b.views, err = w.batters(ctx, ledger.batterIDs()); err != nil {
 		return b, err
 	}
-	b.batters = int64(len(views))
-	for _, v := range views {
+	for _, v := range b.views {
 		b.pitches += v.Stats.Pitches
 		if truth[v.BatterID] != demoFiguresOf(v.Stats) {
 			b.differ++
@@ -110,7 +109,7 @@ func (b demoBooks) write(w io.Writer) {
 	fmt.Fprintf(w, "Postgres  %s = %s - %s deleted  %s\n", counted(b.rows, "row"),
 		counted(e.standing+e.gone, "pitch", "pitches"), countText(e.gone), demoMark(b.rowsBalance()))
 	fmt.Fprintf(w, "Redis     %s of %s = %s - %s without a batter  %s\n", counted(b.pitches, "pitch", "pitches"),
-		counted(b.batters, "batter"), counted(b.rows, "row"), countText(b.unnamed), demoMark(b.redisBalances()))
+		counted(int64(len(b.views)), "batter"), counted(b.rows, "row"), countText(b.unnamed), demoMark(b.redisBalances()))
 	fmt.Fprintf(w, "letters   %s = %s broken  %s\n", countText(b.letters), countText(sent[simulate.KindPoison]), demoMark(b.lettersBalance()))
 	fmt.Fprintln(w, b.verdict())
 }

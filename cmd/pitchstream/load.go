@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"pitchstream/internal/config"
 	"pitchstream/internal/inputs"
@@ -107,6 +108,19 @@ func parseTimestamp(text string, now time.Time) (timestampMode, error) {
 		return timestampMode{}, fmt.Errorf("--timestamp=%s: want a time from 1970 to now; one to come would beat live records that are not there yet", text)
 	}
 	return timestampMode{fixed: t}, nil
+}
+
+// isGamePK is whether text can be a game_pk.
+func isGamePK(s string) bool {
+	if len(s) == 0 || len(s) > 64 || !utf8.ValidString(s) {
+		return false
+	}
+	for _, c := range s {
+		if c < 0x20 || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // Run loads, and prints a summary however it ends.

@@ -9,12 +9,10 @@ import (
 	"io"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pitchstream/features"
-	"pitchstream/internal/config"
 	"pitchstream/internal/inputs"
 	"pitchstream/schemas"
 )
@@ -49,92 +47,11 @@ const (
 
 var errInterrupted = errors.New("interrupted")
 
-// open opens what a load needs, the cheapest to be wrong first.
-func (c *loadCmd) open(ctx context.Context, stop context.CancelCauseFunc, std *stdio) (_ *loader, err error) {
-	l := &loader{c: c, report: newLoadReport(c), saved: time.Now(), stop: stop}
-	if c.IDs != "" {
-		if l.ids, err = inputs.LoadIDs(ctx, c.IDs); err != nil {
-			return nil, fmt.Errorf("--ids: %w", err)
-		}
-		if c.Realtime && !c.timestamp.mtime && !l.ids.HasEventTimes() {
-			return nil, fmt.Errorf("--realtime: %s has no event_time; add the column, or give --timestamp mtime", c.IDs)
-		}
+func (c *loadCmd) interrupted() error {
+	if c.State == "" {
+		return errInterrupted
 	}
-	if c.State != "" {
-		if l.state, err = inputs.OpenCheckpoint(c.State, c.stateSettings()); err != nil {
-			return nil, fmt.Errorf("--state: %w", err)
-		}
-		if err = l.save(); err != nil { // better now than after an hour
-			return nil, err
-		}
-	}
-	if l.in, err = inputs.Open(ctx, l.inputOptions(std)); err != nil {
-		return nil, err
-	}
-	if err = c.refusePipes(l.in.Files()); err == nil {
-		l.out, err = c.openSender(ctx)
-	}
-	if err != nil {
-		l.in.Close()
-		return nil, err
-	}
-	total, _ := l.in.BytesTotal()
-	l.progress = startProgress(std.Err, progressOptions{Title: "load", TotalBytes: total})
-	if l.ids != nil {
-		for _, note := range l.ids.Notes {
-			l.progress.Note("load: %s: %s", c.IDs, note)
-		}
-	}
-	return l, nil
-}
-
-// refusePipes is Validate for what only the file system tells: a named pipe is no file to come back to.
-func (c *loadCmd) refusePipes(files []*inputs.File) error {
-	for _, f := range files {
-		switch {
-		case f.SizeBytes >= 0:
-		case c.State != "":
-			return fmt.Errorf("--state cannot remember %s, which is a pipe: name files", f.Path)
-		case c.timestamp.mtime:
-			return fmt.Errorf("--timestamp mtime: %s is a pipe and has none: name files, or give a time", f.Path)
-		}
-	}
-	return nil
-}
-
-// stateSettings are what makes two loads of one file different loads.
-func (c *loadCmd) stateSettings() map[string]string {
-	return map[string]string{"topic": c.Topics.TopicRaw, "revision": strconv.FormatInt(c.Revision, 10), "game": c.Game, "timestamp": c.Timestamp, "ids": c.IDs}
-}
-
-func (l *loader) inputOptions(std *stdio) inputs.Options {
-	o := inputs.Options{
-		Paths: l.c.Paths, Game: l.c.Game, Stdin: std.In,
-		// A record that the processor finds too large still goes out; it becomes a letter there.
-		MaxRecordBytes: int(l.c.Limits.MaxRecordBytes) + 1<<20,
-	}
-	if l.c.IDs != "" {
-		o.Exclude = append(o.Exclude, l.c.IDs)
-	}
-	if l.state != nil {
-		o.Exclude = append(o.Exclude, l.c.State)
-		o.Ended = l.state.Ended
-		o.Skip = l.sentBefore
-	}
-	return o
-}
-
-func (c *loadCmd) openSender(ctx context.Context) (sender, error) {
-	if c.Check {
-		return nowhere{}, nil
-	}
-	options, err := config.Kafka(c.Kafka).Options()
-	if err != nil {
-		return nil, err
-	}
-	return openProducer(ctx, producerOptions{
-		Client: options, Topic: c.Topics.TopicRaw, MaxRecordBytes: int(c.Limits.MaxRecordBytes) + 1<<20, RecordsPerSecond: c.Rate,
-	})
+	return fmt.Errorf("%w: run the same command again to go on", errInterrupted)
 }
 
 // sentBefore passes over a file all of whose records are acknowledged.
@@ -157,7 +74,7 @@ func (l *loader) run(ctx context.Context) error {
 	case ours != nil:
 		err = fmt.Errorf("Kafka does not take records: %w", ours)
 	case ctx.Err() != nil:
-		err = errInterrupted
+		err = l.c.interrupted()
 	case err == nil:
 		err = l.report.failure(l.in)
 	}
@@ -303,26 +220,12 @@ func (l *loader) save() error {
 	return nil
 }
 
-// nowhere is the sender of --check.
-type nowhere struct{}
-
-func (nowhere) Send(_ context.Context, _ *kgo.Record, acked func(error)) error {
-	acked(nil)
-	return nil
-}
-func (nowhere) Refuse(err error, acked func(error)) { acked(err) }
-func (nowhere) Flush(context.Context) error         { return nil }
-func (nowhere) Close()                              {}
-
 // realPace keeps the real time between events. An event earlier than those before it, or of no known time, goes at once.
 type realPace struct {
 	firstEvent, firstSent time.Time
 }
 
 func (p *realPace) wait(ctx context.Context, event time.Time) error {
-	if event.IsZero() {
-		return nil
-	}
 	if p.firstEvent.IsZero() {
 		p.firstEvent, p.firstSent = event, time.Now()
 	}
@@ -334,17 +237,4 @@ func (p *realPace) wait(ctx context.Context, event time.Time) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// isGamePK is whether text can be a game_pk.
-func isGamePK(s string) bool {
-	if len(s) == 0 || len(s) > 64 || !utf8.ValidString(s) {
-		return false
-	}
-	for _, c := range s {
-		if c < 0x20 || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }

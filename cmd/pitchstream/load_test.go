@@ -159,6 +159,10 @@ func TestLoadIDsBecomeHeaders(t *testing.T) {
 		pitch(uuid(2)): "777 revision=12",
 		pitch(uuid(3)): "999 event_time=2024-09-28T19:05:00.250Z revision=12",
 	}, got)
+
+	named := newKafka(t)
+	require.NoError(t, load(t, named, dir, "--ids="+filepath.Join(dir, "ids.csv"), "--game=5").err)
+	require.Len(t, keyed(onTopic(t, named))["5"], 3, "--game goes before all")
 }
 
 func TestLoadTimestamps(t *testing.T) {
@@ -255,6 +259,15 @@ func TestLoadRefusedRecords(t *testing.T) {
 	require.NoError(t, l.err)
 	require.Equal(t, []string{"0 read = 0 sent + 0 failed"}, lines(l.out, "records"))
 	require.Equal(t, []string{"3 by earlier runs, as " + filepath.Join(dir, "load.state") + " says"}, lines(l.out, "sent before"))
+
+	path := filepath.Join(dir, "777_1.jsonl")
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("x\n"), int(info.Size()))[:info.Size()], 0o644))
+	require.NoError(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+	l = load(t, cluster, state, dir)
+	require.NoError(t, l.err)
+	require.Equal(t, []string{"0 read = 0 sent + 0 failed"}, lines(l.out, "records"), "a complete file is not opened again")
 }
 
 // seasonFiles are n files of 40 records each, a game a file, in the order of their names.
@@ -379,6 +392,114 @@ func TestLoadUnreadable(t *testing.T) {
 	require.EqualError(t, l.err, "2 inputs could not be read")
 	require.Len(t, lines(l.out, "input"), 2)
 	require.Len(t, all(onTopic(t, cluster)), 1)
+}
+
+// fakeSender stands for Kafka: it keeps what it is given, answers as its script says, and may go silent.
+type fakeSender struct {
+	answers []error // to the first records; nil after them
+	silent  bool    // no answers before Close
+	sent    []*kgo.Record
+	waiting []func(error)
+}
+
+func (f *fakeSender) Send(ctx context.Context, rec *kgo.Record, acked func(error)) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	f.sent = append(f.sent, rec)
+	f.waiting = append(f.waiting, acked)
+	return nil
+}
+
+func (f *fakeSender) Refuse(err error, acked func(error)) { panic("nothing is too large here") }
+
+// Flush answers all at once, so that answers come behind a failure.
+func (f *fakeSender) Flush(ctx context.Context) error {
+	if f.silent {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	for _, acked := range f.waiting {
+		var answer error
+		if len(f.answers) > 0 {
+			answer, f.answers = f.answers[0], f.answers[1:]
+		}
+		acked(answer)
+	}
+	f.waiting = nil
+	return nil
+}
+
+func (f *fakeSender) Close() {
+	for _, acked := range f.waiting {
+		acked(errNotSent)
+	}
+}
+
+// loadWith runs a load of files with a state through a sender.
+func loadWith(ctx context.Context, t *testing.T, out sender, dir string) (*loader, error) {
+	t.Helper()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	c := &loadCmd{Paths: []string{dir}, State: filepath.Join(t.TempDir(), "state")}
+	c.Limits.MaxRecordBytes = 1 << 20
+	c.Check = true // opened without Kafka
+	l, err := c.open(ctx, stop, &stdio{Err: io.Discard})
+	require.NoError(t, err)
+	c.Check, l.out = false, out
+	return l, l.run(ctx)
+}
+
+// Nothing behind a record that Kafka did not take counts as settled, though it was acknowledged: the next run sends it
+// again rather than leave a gap.
+func TestLoadSettlesNothingBehindAFailure(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a") + "\n" + pitch("b") + "\n" + pitch("c") + "\n" + pitch("d") + "\n"})
+	away := errors.New("away")
+	out := &fakeSender{answers: []error{nil, nil, away, nil}}
+	l, err := loadWith(t.Context(), t, out, dir)
+	require.ErrorIs(t, err, away)
+	require.EqualValues(t, 2, l.state.SettledRecords(l.in.Files()[0]))
+	for i, want := range []string{"a", "b", "c", "d"} {
+		require.Equal(t, pitch(want), string(out.sent[i].Value), "a record stays its own while it is under way")
+	}
+}
+
+// stopper fails the first record while the second is being sent.
+type stopper struct{ fakeSender }
+
+func (s *stopper) Send(ctx context.Context, rec *kgo.Record, acked func(error)) error {
+	err := s.fakeSender.Send(ctx, rec, acked)
+	if len(s.sent) == 2 {
+		_ = s.Flush(ctx)
+	}
+	return err
+}
+
+func TestLoadStopsWhenKafkaFails(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"1_1.jsonl": strings.Repeat(pitch("a")+"\n", 50)})
+	away := errors.New("away")
+	out := &stopper{fakeSender{answers: []error{away}}}
+	_, err := loadWith(t.Context(), t, out, dir)
+	require.ErrorIs(t, err, away)
+	require.Len(t, out.sent, 2)
+}
+
+// An interrupted load gives Kafka a few seconds for what is under way, and no more.
+func TestLoadInterruptedWhileKafkaIsSilent(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a") + "\n" + pitch("b") + "\n"})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Minute, cancel)
+		begun := time.Now()
+		l, err := loadWith(ctx, t, &fakeSender{silent: true}, dir)
+		require.EqualError(t, err, "interrupted: run the same command again to go on")
+		require.Equal(t, time.Minute+stopTimeout, time.Since(begun))
+		require.Zero(t, l.state.SettledRecords(l.in.Files()[0]))
+		var out bytes.Buffer
+		require.NoError(t, l.report.print(&out, l.in))
+		require.Equal(t, []string{"2 read = 0 sent + 2 failed"}, lines(out.String(), "records"))
+		require.Contains(t, out.String(), "2 of the failed were not acknowledged when it ended; they may have arrived")
+	})
 }
 
 func TestRealPace(t *testing.T) {

@@ -6,13 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/semaphore"
@@ -108,47 +105,6 @@ func (p *producer) newClient(batchBytes int32) (*kgo.Client, error) {
 	)...)
 }
 
-// askTopic fails where the brokers or the topic are not there, and learns how large a batch the topic takes.
-func (p *producer) askTopic(ctx context.Context) error {
-	client := p.lanes[laneSmall]
-	if err := client.Ping(ctx); err != nil {
-		return fmt.Errorf("Kafka cannot be reached: %w", p.explain(err))
-	}
-	admin := kadm.NewClient(client)
-	topics, err := admin.ListTopics(ctx, p.o.Topic)
-	if err == nil {
-		err = topics.Error()
-	}
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return fmt.Errorf("the topic %s does not exist: run: pitchstream topics", p.o.Topic)
-	}
-	if err != nil {
-		return fmt.Errorf("the topic %s: %w", p.o.Topic, p.explain(err))
-	}
-	p.limit = min(topicLimit(ctx, admin, p.o.Topic, int32(p.o.MaxRecordBytes)), 96<<20) // a request is 100 MiB at most
-	return nil
-}
-
-// topicLimit is the topic's max.message.bytes, or unknown where we may not ask.
-func topicLimit(ctx context.Context, admin *kadm.Client, topic string, unknown int32) int32 {
-	configs, err := admin.DescribeTopicConfigs(ctx, topic)
-	if err != nil {
-		return unknown
-	}
-	described, err := configs.On(topic, nil)
-	if err != nil || described.Err != nil {
-		return unknown
-	}
-	for _, c := range described.Configs {
-		if c.Key == "max.message.bytes" {
-			if n, err := strconv.ParseInt(c.MaybeValue(), 10, 32); err == nil && n >= 512 {
-				return int32(n)
-			}
-		}
-	}
-	return unknown
-}
-
 // Send hands a record over; it waits for its turn (RecordsPerSecond) and for room (MaxInFlightBytes). The record and what
 // it points to belong to the producer until acked is called, with nil or why it was not taken. Where Send itself fails,
 // because ctx ended, acked is not called.
@@ -175,12 +131,22 @@ func (p *producer) Send(ctx context.Context, rec *kgo.Record, acked func(error))
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTimeout)
 	client.Produce(ctx, rec, func(_ *kgo.Record, err error) {
 		cancel()
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = errTimeout
-		}
-		p.acks.settle(a, p.explain(err))
+		p.acks.settle(a, p.outcome(err))
 	})
 	return nil
+}
+
+// outcome is the answer to a record in words that say what to do.
+func (p *producer) outcome(err error) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return p.explain(errTimeout)
+	case errors.Is(err, kgo.ErrClientClosed):
+		return errNotSent
+	case errors.Is(err, kerr.UnknownServerError):
+		return fmt.Errorf("%w; its log says what it was: perhaps this broker is built without zstd, with which records are packed", err)
+	}
+	return err
 }
 
 // Refuse gives a record that cannot be sent its place in the order of acknowledgements.
@@ -258,48 +224,4 @@ func (p *producer) explain(err error) error {
 func isRefusal(err error) bool {
 	return errors.Is(err, errTooLarge) || errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) ||
 		errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp)
-}
-
-// ackQueue turns answers that come in any order into calls in the order of push.
-type ackQueue struct {
-	mu      sync.Mutex
-	waiting []*ack // waiting[0] is not settled
-}
-
-type ack struct {
-	acked   func(error)
-	settled bool
-	err     error
-}
-
-func (q *ackQueue) push(acked func(error)) *ack {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	a := &ack{acked: acked}
-	q.waiting = append(q.waiting, a)
-	return a
-}
-
-// settle notes the answer to a, the first one if there are several, and makes the calls that are due.
-func (q *ackQueue) settle(a *ack, err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !a.settled {
-		a.settled, a.err = true, err
-	}
-	for len(q.waiting) > 0 && q.waiting[0].settled {
-		due := q.waiting[0]
-		q.waiting[0] = nil
-		q.waiting = q.waiting[1:]
-		due.acked(due.err)
-	}
-}
-
-func (q *ackQueue) settleAll(err error) {
-	q.mu.Lock()
-	rest := append([]*ack(nil), q.waiting...)
-	q.mu.Unlock()
-	for _, a := range rest {
-		q.settle(a, err)
-	}
 }

@@ -250,14 +250,14 @@ func TestProducerCloseAnswersAll(t *testing.T) {
 	for i := range 3 {
 		require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: []byte("x")}, a.note(i)))
 	}
+	p.acks.push(a.note(3)) // as one whose answer the client never gave
 	<-held
 	p.Close()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	require.Equal(t, []int{0, 1, 2}, a.got)
+	require.Equal(t, []int{0, 1, 2, 3}, a.got)
 	for _, err := range a.errs {
-		require.Error(t, err)
-		require.False(t, isRefusal(err))
+		require.Equal(t, errNotSent, err)
 	}
 }
 
@@ -303,19 +303,33 @@ func virtualProducer(t *testing.T, o producerOptions) (*producer, *kfake.Cluster
 	return p, cluster
 }
 
-// A Kafka that takes nothing for long fails the records, also those of an old time; it does not hang.
+// A Kafka that takes nothing for long fails the records, also those of an old time; it does not hang. Neither does one
+// that hangs up on every request, so that nobody knows what it took.
 func TestProducerTimesOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, cluster := virtualProducer(t, producerOptions{})
-		failProduceAfter(cluster, 0, kerr.NotEnoughReplicas)
-		var a acks
-		begun := time.Now()
-		require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: []byte("x"), Timestamp: time.Unix(1, 0)}, a.note(0)))
-		require.NoError(t, p.Flush(t.Context()))
-		require.InDelta(t, deliveryTimeout.Seconds(), time.Since(begun).Seconds(), 10)
-		p.Close()
-		require.Equal(t, []error{errTimeout}, a.errs)
-	})
+	for name, fail := range map[string]func(*kfake.Cluster){
+		"answers with an error": func(c *kfake.Cluster) { failProduceAfter(c, 0, kerr.NotEnoughReplicas) },
+		"hangs up": func(c *kfake.Cluster) {
+			c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+				c.KeepControl()
+				return nil, errors.New("hang up"), true
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, cluster := virtualProducer(t, producerOptions{})
+				fail(cluster)
+				var a acks
+				begun := time.Now()
+				require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: []byte("x"), Timestamp: time.Unix(1, 0)}, a.note(0)))
+				require.NoError(t, p.Flush(t.Context()))
+				require.InDelta(t, deliveryTimeout.Seconds(), time.Since(begun).Seconds(), 10)
+				p.Close()
+				require.Len(t, a.errs, 1)
+				require.ErrorIs(t, a.errs[0], errTimeout)
+			})
+		})
+	}
 }
 
 func TestProducerRate(t *testing.T) {

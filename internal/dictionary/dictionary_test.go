@@ -31,7 +31,7 @@ func TestWhatIsMadeIsFresh(t *testing.T) {
 		should, err := made[name](is)
 		require.NoError(t, err, name)
 		if !bytes.Equal(is, should) {
-			t.Errorf("%s is not what schemas/columns.go says: go run ./internal/dictionary", name)
+			t.Errorf("%s is not what the tables of columns say: go run ./internal/dictionary", name)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"cmp"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pitchstream/features"
+	"pitchstream/internal/tables"
 	"pitchstream/schemas"
 	"pitchstream/simulate"
 )
@@ -50,21 +50,17 @@ func game(t *testing.T) (changes []schemas.Change) {
 
 func TestExampleDuckDB(t *testing.T) {
 	changes, dir := game(t), t.TempDir()
-	writeRows(t, dir, changes)
-	program := "import duckdb, json, sys\n" +
-		"make, question = json.load(sys.stdin)\n" +
-		"duckdb.sql(make)\n" +
-		"found = duckdb.sql(question)\n" +
+	writeRows(t, dir, tables.Parquet, changes)
+	const program = "import duckdb, json, sys\n" +
+		"found = duckdb.sql(sys.stdin.read())\n" +
 		"print(json.dumps([dict(zip(found.columns, row)) for row in found.fetchall()]))\n"
-	in, err := json.Marshal([]string{toParquet(), example(t, "duckdb")})
-	require.NoError(t, err)
 	var found []struct {
 		Type   string  `json:"pitch_type"`
 		Swings int64   `json:"swings"`
 		Whiffs int64   `json:"whiffs"`
 		Rate   float64 `json:"whiff_rate_pct"`
 	}
-	require.NoError(t, json.Unmarshal(python(t, dir, "duckdb", program, in), &found))
+	require.NoError(t, json.Unmarshal(python(t, dir, "duckdb", program, example(t, "duckdb")), &found))
 
 	want := map[string]schemas.TypeCounts{}
 	for _, c := range changes {
@@ -90,9 +86,9 @@ func TestExampleDuckDB(t *testing.T) {
 
 func TestExamplePandas(t *testing.T) {
 	changes, dir := game(t), t.TempDir()
-	writeRows(t, dir, changes)
+	writeRows(t, dir, tables.CSV, changes)
 	program := example(t, "pandas") + "\nprint('found', speeds.to_json(orient='index', double_precision=15))\n"
-	_, after, ok := bytes.Cut(python(t, dir, "pandas", program, nil), []byte("found "))
+	_, after, ok := bytes.Cut(python(t, dir, "pandas", program, ""), []byte("found "))
 	require.True(t, ok)
 	type speeds struct {
 		Count  int     `json:"count"`
@@ -127,7 +123,7 @@ func median(values []float64) float64 {
 
 // python runs a program that needs a module, in dir, and gives what it printed. Without the module the test is skipped;
 // under CI it fails.
-func python(t *testing.T, dir, module, program string, stdin []byte) []byte {
+func python(t *testing.T, dir, module, program, stdin string) []byte {
 	t.Helper()
 	interpreter := cmp.Or(os.Getenv("PITCHSTREAM_TEST_PYTHON"), "python3")
 	if out, err := exec.Command(interpreter, "-c", "import "+module).CombinedOutput(); err != nil {
@@ -139,64 +135,23 @@ func python(t *testing.T, dir, module, program string, stdin []byte) []byte {
 	}
 	cmd := exec.Command(interpreter, "-c", program)
 	var stderr bytes.Buffer
-	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, bytes.NewReader(stdin), &stderr
+	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, strings.NewReader(stdin), &stderr
 	out, err := cmd.Output()
 	require.NoError(t, err, stderr.String())
 	return out
 }
 
-// writeRows writes out/rows.csv in dir, with the columns and the conventions of the file that process writes.
-func writeRows(t *testing.T, dir string, changes []schemas.Change) {
+// writeRows writes out/rows.FORMAT in dir, as process writes it.
+func writeRows(t *testing.T, dir string, format tables.Format, changes []schemas.Change) {
 	t.Helper()
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	line := make([]string, len(schemas.RowColumns))
-	for i, c := range schemas.RowColumns {
-		line[i] = c.Name
-	}
-	require.NoError(t, w.Write(line))
-	for _, change := range changes {
-		values := membersOf(t, change.Row)
-		for i, c := range schemas.RowColumns {
-			line[i] = csvCell(values[c.Name])
-		}
-		require.NoError(t, w.Write(line))
-	}
-	w.Flush()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "out"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "out", "rows.csv"), b.Bytes(), 0o644))
-}
-
-func csvCell(value any) string {
-	switch v := value.(type) {
-	case nil:
-		return ""
-	case []any:
-		words := make([]string, len(v))
-		for i := range v {
-			words[i] = fmt.Sprint(v[i])
-		}
-		return strings.Join(words, ";")
-	}
-	return fmt.Sprint(value)
-}
-
-func membersOf(t *testing.T, row *schemas.Row) (values map[string]any) {
-	t.Helper()
-	b, err := json.Marshal(row)
+	f, err := os.Create(filepath.Join(dir, "out", format.FileName()))
 	require.NoError(t, err)
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	require.NoError(t, d.Decode(&values))
-	return values
-}
-
-// toParquet makes out/rows.parquet of out/rows.csv, each column with its type.
-func toParquet() string {
-	types := map[string]string{"text": "VARCHAR", "text[]": "VARCHAR", "float8": "DOUBLE"}
-	var columns []string
-	for _, c := range schemas.RowColumns {
-		columns = append(columns, fmt.Sprintf("'%s': '%s'", c.Name, cmp.Or(types[c.SQL], strings.ToUpper(c.SQL))))
+	w, err := tables.NewWriter(format, f, features.CoreVersion)
+	require.NoError(t, err)
+	for i, c := range changes {
+		require.NoError(t, w.Write(&tables.Row{Row: *c.Row, Source: "game.jsonl", Record: int64(i + 1)}))
 	}
-	return "COPY (SELECT * FROM read_csv('out/rows.csv', header=true, columns={" + strings.Join(columns, ", ") + "})) TO 'out/rows.parquet'"
+	require.NoError(t, w.Close())
+	require.NoError(t, f.Close())
 }

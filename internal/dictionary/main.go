@@ -1,5 +1,5 @@
-// Command dictionary writes what is made from the table of columns in schemas: the tables of docs/DATA.md and the JSON
-// Schema of a row. Run it after a change of schemas/columns.go, from the project's root:
+// Command dictionary writes what is made from the tables of columns (in schemas, and of files in internal/tables): the
+// tables of docs/DATA.md and the JSON Schema of a row. Run it after a change of them, from the project's root:
 //
 //	go run ./internal/dictionary
 //

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"pitchstream/internal/tables"
 	"pitchstream/schemas"
 )
 
@@ -18,6 +19,7 @@ func pageTables() map[string]string {
 	return map[string]string{
 		"row":        columnTable(schemas.RowColumns),
 		"provenance": columnTable(schemas.ProvenanceColumns),
+		"files":      columnTable(tables.Columns[len(schemas.RowColumns):]),
 		"aggregates": columnTable(schemas.StatsColumns),
 		"issues":     issueTable(),
 	}

@@ -56,7 +56,7 @@ elseif mend then
   if whole >= 0 and seq > whole then whole = ARGV[3] else whole = was[2] end
 elseif between(stood) or between(whole) then
   whole, answer = '-1', 2 -- Postgres knows of nothing between the two: this is from a past that it has lost
-elseif whole == prev_seq and whole < seq then
+elseif whole == prev_seq then
   whole = ARGV[3]
 else
   whole = was[2]

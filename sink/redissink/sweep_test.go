@@ -183,6 +183,22 @@ func TestAMendThatIsOvertakenDoesNotTakeBack(t *testing.T) {
 	})
 }
 
+// What a sweep found missing was only late: it arrives, and more, before the mend does.
+func TestAMendThatCameTooLateLeavesNoGap(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1))
+		late := w.truth.change(1, "b", 1)
+		overtaken := &overtaken{w.truth, func() {
+			w.push(t, late)
+			w.push(t, w.truth.change(1, "a", 4))
+		}}
+		if _, err := w.Sweep(t.Context(), overtaken); err != nil {
+			t.Fatal(err)
+		}
+		w.isWhole(t)
+	})
+}
+
 // overtaken is a truth that goes on right after its snapshots were read.
 type overtaken struct {
 	*truth
