@@ -11,7 +11,8 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 demo: ## a simulated game through the whole pipeline, on this machine (ARGS="--for 20s" ends it by itself)
-	@go run ./cmd/pitchstream demo $(ARGS)
+	@CGO_ENABLED=0 go build -trimpath -o out/pitchstream ./cmd/pitchstream
+	@out/pitchstream demo $(ARGS)
 
 build: ## the binary, in out/
 	CGO_ENABLED=0 go build -trimpath -o out/pitchstream ./cmd/pitchstream

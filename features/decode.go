@@ -49,7 +49,7 @@ const maxKeptBytes = 1 << 20
 // forget makes the decoder as new but for its scratch; and if that is large, as new.
 func (d *decoder) forget() {
 	d.b, d.record = nil, record{}
-	d.bat.reset()
+	d.bat.reset(0)
 	d.ball.reset()
 	d.texts.reset()
 	if d.scratchBytes() > maxKeptBytes {

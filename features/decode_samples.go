@@ -6,7 +6,7 @@ package features
 //	{"event": "Hit", "time": -0.4059311, "head": {"pos": [x, y, z]}, "handle": {"pos": [x, y, z]}}    all of it
 
 func (d *decoder) readSamplesBat(i int) int {
-	d.bat.reset()
+	d.bat.reset(i)
 	d.shape.forget()
 	return d.readObjects(&d.samplesBat, i, (*decoder).readBatSample)
 }
@@ -26,6 +26,9 @@ const (
 
 // readBatSample reads a sample of the bat: by the shape of the one before it, else member by member.
 func (d *decoder) readBatSample(i, _ int) int {
+	if len(d.bat.samples) == cap(d.bat.samples) {
+		d.bat.makeRoom(i-d.bat.from, len(d.b)-i)
+	}
 	var n wanted
 	end := d.shape.read(d.b, i, &n)
 	if end == 0 {

@@ -21,7 +21,7 @@ const (
 	maxWindowFT  = 2.0
 	mphPerFTPerS = 0.681818
 	minSpots     = 10
-	minWindows   = 5   // accepted ones, for a speed to be reliable
+	minWindows   = 5   // accepted ones, for a speed to be reliable (implied by minSpots and maxRejected as they are)
 	maxRejected  = 0.2 // of all windows, for a speed to be reliable
 	maxReliable  = 95  // mph, for a speed to be reliable
 )

@@ -26,6 +26,7 @@ const batSampleBytes = 64
 // duplicate: it counts, and it may be a reason to see a swing, and need not be kept.
 type batTrack struct {
 	samples []batSample // those with a time: in record order, after settle by time, each time once
+	from    int         // where in the record the track begins
 
 	total      int  // samples, after settle without the duplicates
 	duplicates int  // samples that settle dropped
@@ -35,7 +36,7 @@ type batTrack struct {
 	unordered  bool // times do not strictly increase
 }
 
-func (t *batTrack) reset() { *t = batTrack{samples: t.samples[:0]} }
+func (t *batTrack) reset(from int) { *t = batTrack{samples: t.samples[:0], from: from} }
 
 // add takes the next sample of the array; timed says that it has a time, no that its event is "No".
 func (t *batTrack) add(s batSample, timed, no bool) {
@@ -53,6 +54,20 @@ func (t *batTrack) add(s batSample, timed, no bool) {
 	}
 	s.seq = int32(n)
 	t.samples = append(t.samples, s)
+}
+
+// usualSamples is room for a swing, about 370 samples, and then some.
+const usualSamples = 512
+
+// makeRoom is called when there is none for one more sample: for as many as the rest of the record can hold, if it goes on
+// as it has since the track began. Growing by and by would cost several times the memory, for records made to be bad.
+func (t *batTrack) makeRoom(readBytes, restBytes int) {
+	more := usualSamples
+	if n := len(t.samples); n > 0 {
+		more = 1 + n*restBytes/readBytes
+		more += more / 16 // an estimate that is a little short would cost as much again
+	}
+	t.samples = slices.Grow(t.samples, more)
 }
 
 // settle sorts the samples by time and drops duplicates: of those with the same time the first in the record stays. A

@@ -37,8 +37,8 @@ const DefaultMaxRecordBytes = 16 << 20
 
 // Limits bound what one record may cost.
 type Limits struct {
-	// MaxRecordBytes is the largest value that is read; 0 means DefaultMaxRecordBytes. Scratch memory is at most about
-	// eight times this, and only for records made to be bad; a real record needs less than its own size.
+	// MaxRecordBytes is the largest value that is read; 0 means DefaultMaxRecordBytes. A record that is made to be bad
+	// (samples with a time and nothing else) makes scratch of six times its size; a real one of a quarter.
 	MaxRecordBytes int
 }
 

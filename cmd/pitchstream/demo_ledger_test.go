@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pitchstream/schemas"
 	"pitchstream/simulate"
@@ -79,6 +81,19 @@ func demoPlainly(sent map[schemas.PitchID][]simulate.Want) (e demoExpected) {
 		}
 	}
 	return e
+}
+
+func TestLettersAreCountedToTheEndOfEveryPartition(t *testing.T) {
+	l := &demoLetters{next: map[int32]int64{}}
+	ends := kadm.ListedOffsets{"dead": {0: {Partition: 0, Offset: 2}, 1: {Partition: 1, Offset: 1}, 2: {Partition: 2}}}
+	letter := &kgo.Record{Partition: 0, Offset: 0, Headers: []kgo.RecordHeader{{Key: schemas.HeaderDLQMessage, Value: []byte("broken")}}}
+	for _, r := range []*kgo.Record{letter, {Partition: 1, Offset: 0}, {Partition: 0, Offset: 1}} {
+		require.False(t, l.reached(ends))
+		l.note(r)
+	}
+	require.True(t, l.reached(ends))
+	count, _ := l.counted()
+	require.EqualValues(t, 3, count)
 }
 
 func TestBooksThatDoNotBalanceSaySo(t *testing.T) {

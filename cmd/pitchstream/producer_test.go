@@ -261,17 +261,10 @@ func TestProducerCloseAnswersAll(t *testing.T) {
 	}
 }
 
-// failProduceAfter makes the brokers answer with an error from the nth produce request on, until the returned call.
-func failProduceAfter(cluster *kfake.Cluster, n int, why *kerr.Error) (heal func()) {
-	var mu sync.Mutex
-	healed := false
+// failProduce makes the brokers answer every produce request with an error.
+func failProduce(cluster *kfake.Cluster, why *kerr.Error) {
 	cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
-		mu.Lock()
-		defer mu.Unlock()
-		if n--; n >= 0 || healed {
-			return nil, nil, false
-		}
 		resp := req.ResponseKind().(*kmsg.ProduceResponse)
 		for _, topic := range req.(*kmsg.ProduceRequest).Topics {
 			answer := kmsg.ProduceResponseTopic{Topic: topic.Topic, TopicID: topic.TopicID}
@@ -282,11 +275,6 @@ func failProduceAfter(cluster *kfake.Cluster, n int, why *kerr.Error) (heal func
 		}
 		return resp, nil, true
 	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		healed = true
-	}
 }
 
 // virtualProducer is a producer on a Kafka in memory, both in the bubble of a synctest.
@@ -307,7 +295,7 @@ func virtualProducer(t *testing.T, o producerOptions) (*producer, *kfake.Cluster
 // that hangs up on every request, so that nobody knows what it took.
 func TestProducerTimesOut(t *testing.T) {
 	for name, fail := range map[string]func(*kfake.Cluster){
-		"answers with an error": func(c *kfake.Cluster) { failProduceAfter(c, 0, kerr.NotEnoughReplicas) },
+		"answers with an error": func(c *kfake.Cluster) { failProduce(c, kerr.NotEnoughReplicas) },
 		"hangs up": func(c *kfake.Cluster) {
 			c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 				c.KeepControl()

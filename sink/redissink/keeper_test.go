@@ -37,14 +37,37 @@ func (l *line) dial(context.Context, string, string) (net.Conn, error) {
 	}
 	c, err := l.server.Dial()
 	l.conns = append(l.conns, c)
-	return c, err
+	return &conn{c, l}, err
 }
 
-// cut ends all connections; new ones are refused, or, if mute, never answered.
-func (l *line) cut(mute bool) {
+// conn loses what is sent over a line that is mute.
+type conn struct {
+	net.Conn
+	line *line
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	c.line.mu.Lock()
+	mute := c.line.mute
+	c.line.mu.Unlock()
+	if mute {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+// silence leaves whatever is sent from now on without an answer.
+func (l *line) silence() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.down, l.mute = !mute, mute
+	l.mute = true
+}
+
+// cut ends all connections, and new ones are refused.
+func (l *line) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down, l.mute = true, false
 	for _, c := range l.conns {
 		_ = c.Close()
 	}
@@ -88,7 +111,7 @@ func keepOn(t *testing.T, l *line, f func(t *testing.T, k *kept)) {
 				t.Errorf("Run: %v", err)
 			}
 			_ = k.Close()
-			l.cut(false)
+			l.cut()
 			l.server.Close()
 			synctest.Wait()
 		}()
@@ -192,7 +215,7 @@ func TestKeeperWhileRedisIsAway(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(time.Second)
-		k.cut(false)
+		k.cut()
 		if held := k.pitch(t.Context(), 1, 2); held > time.Second {
 			t.Errorf("the first push was held up for %v", held)
 		}
@@ -227,14 +250,14 @@ func TestKeeperWhileRedisDoesNotAnswer(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(500 * time.Millisecond)
-		k.cut(true)
-		if held := k.pitch(t.Context(), 1, 2); held > 2*time.Second {
+		k.silence()
+		if held := k.pitch(t.Context(), 1, 2); held != 2*time.Second {
 			t.Errorf("held up for %v", held)
 		}
 		if held := k.pitch(t.Context(), 1, 3); held != 0 {
 			t.Errorf("then for %v", held)
 		}
-		k.cut(false)
+		k.cut()
 		k.repair()
 		k.after(5 * time.Second)
 		k.well(t)
@@ -292,6 +315,52 @@ func TestKeeperAfterPostgresCameBackOlder(t *testing.T) {
 		k.expect(t, 10*time.Second, "pushed")
 		k.well(t)
 	})
+}
+
+// The same, and Postgres has moved on so far meanwhile that its positions tell nothing.
+func TestKeeperLooksForWhatPostgresDoesNotKnow(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t.Context(), 1, 1)
+		backup := k.truth.backup()
+		k.pitch(t.Context(), 2, 2)
+		k.after(time.Second)
+		k.truth.restore(backup)
+		k.truth.move(0, k.offset)
+		k.Kick()
+		k.expect(t, 0, "mending", "swept", "ok")
+		k.well(t)
+	})
+}
+
+// Somebody removed a batter's hash. In a cluster, a node that lost its data looks like that.
+func TestKeeperFindsABatterMissing(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		k.pitch(t.Context(), 1, 1)
+		k.pitch(t.Context(), 2, 1)
+		k.after(0)
+		k.server.Del("p:batter:{1}")
+		k.server.Del("p:batter:{1}:game:g")
+		k.pitch(t.Context(), 1, 2)
+		k.expect(t, 0, "push failed", "mending", "swept", "ok")
+		k.well(t)
+		k.isWhole(t)
+	})
+}
+
+// A kick that comes just when a sweep is found to have been enough.
+func TestKeeperIsNotWellIfSomethingWasMissedSince(t *testing.T) {
+	k := NewKeeper(nil, nil, KeeperConfig{})
+	_, misses := k.sweepDue()
+	k.miss("")
+	k.clean(misses)
+	if s := k.State(); s.Phase != PhaseMending {
+		t.Errorf("%+v", s)
+	}
+	_, misses = k.sweepDue()
+	k.clean(misses)
+	if s := k.State(); s.Phase != PhaseOK {
+		t.Errorf("%+v", s)
+	}
 }
 
 // hold stops the source at a method until it is let go.

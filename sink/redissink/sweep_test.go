@@ -74,6 +74,21 @@ func TestSweepAfterPostgresCameBackOlder(t *testing.T) {
 	})
 }
 
+// The same, and nothing but a batter's sequence number tells.
+func TestSweepFindsGamesOfALostPast(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1))
+		w.sweep(t)
+		backup := w.truth.backup()
+		w.push(t, w.truth.change(1, "lost", 2))
+		w.truth.restore(backup)
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 1, Mended: 1, Forced: 1}) {
+			t.Errorf("%+v", rep)
+		}
+		w.isWhole(t)
+	})
+}
+
 // A processor goes on from the restored Postgres before anybody has swept: its sequence numbers are greater than those
 // of the lost past, and what follows on what is no longer what Redis holds.
 func TestPushOverALostPast(t *testing.T) {
@@ -181,6 +196,30 @@ func TestAMendThatIsOvertakenDoesNotTakeBack(t *testing.T) {
 		}
 		w.isTrue(t)
 	})
+}
+
+// What was pushed after Postgres was read is from no lost past.
+func TestWhatIsPushedMeanwhileIsNotForced(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1))
+		newer := &newer{w.truth, func() { w.push(t, w.truth.change(1, "a", 4), w.truth.change(2, "a", 4)) }}
+		if rep, err := w.Sweep(t.Context(), newer); err != nil || rep.Mended != 0 {
+			t.Errorf("%+v, %v", rep, err)
+		}
+		w.isWhole(t)
+	})
+}
+
+// newer is a truth that goes on right after its sequence numbers were read.
+type newer struct {
+	*truth
+	then func()
+}
+
+func (n *newer) BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error) {
+	seqs, err := n.truth.BatterSeqs(ctx)
+	n.then()
+	return seqs, err
 }
 
 // What a sweep found missing was only late: it arrives, and more, before the mend does.
