@@ -3,6 +3,7 @@ package features
 import (
 	"bytes"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -188,6 +189,21 @@ func TestScratchIsBounded(t *testing.T) {
 		if kept := d.scratchBytes(); kept > maxKeptBytes || kept == 0 && frames == 400 {
 			t.Errorf("after %d samples the decoder keeps %d bytes", frames, kept)
 		}
+	}
+}
+
+// Also where samples are as small as they can be, their scratch is a few times the record's size, growing included.
+func TestScratchGrowsOnce(t *testing.T) {
+	value := []byte(`{"samples_bat":[` + strings.Repeat(`{"time":1},`, 100_000) + `{}]}`)
+	var before, after runtime.MemStats
+	d := new(decoder)
+	runtime.ReadMemStats(&before)
+	if rej := d.decode(value); rej != nil {
+		t.Fatal(rej)
+	}
+	runtime.ReadMemStats(&after)
+	if made := int(after.TotalAlloc - before.TotalAlloc); made > 16*len(value) || len(d.bat.samples) != 100_000 {
+		t.Errorf("%d bytes of scratch for %d of record", made, len(value))
 	}
 }
 

@@ -89,6 +89,23 @@ func TestSweepFindsGamesOfALostPast(t *testing.T) {
 	})
 }
 
+// The same, and nothing but a position tells: the batter is one that Postgres does not know any more.
+func TestSweepFindsABatterOfALostPast(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(1, "a", 1))
+		w.sweep(t)
+		backup := w.truth.backup()
+		if lost, err := w.Push(t.Context(), []schemas.Snapshot{w.truth.change(2, "a", 2)}, []schemas.Position{w.truth.move(0, 1)}); lost || err != nil {
+			t.Errorf("lost %t, %v", lost, err)
+		}
+		w.truth.restore(backup)
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 2, Mended: 1, Forced: 1, Dropped: 1}) {
+			t.Errorf("%+v", rep)
+		}
+		w.isWhole(t)
+	})
+}
+
 // A processor goes on from the restored Postgres before anybody has swept: its sequence numbers are greater than those
 // of the lost past, and what follows on what is no longer what Redis holds.
 func TestPushOverALostPast(t *testing.T) {

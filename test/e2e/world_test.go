@@ -155,7 +155,11 @@ func (w *world) lag() int64 {
 // waitFor polls servers that cannot tell us of an event.
 func (w *world) waitFor(what string, cond func() bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
+	patience := 2 * time.Minute
+	if os.Getenv("PITCHSTREAM_SOAK_PITCHES") != "" {
+		patience = 20 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
