@@ -57,6 +57,8 @@ func TestProcessorsComeAndGo(t *testing.T) {
 		}
 		tn.waitCommitted()
 		workers[3].halt()
+		tn.waitALittle(tn.closed) // much less than a transaction's time-out
+		require.True(t, tn.closed(), "nobody left a transaction open, which would hold back every reader")
 		tn.requireBooks()
 	})
 }

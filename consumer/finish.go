@@ -19,21 +19,25 @@ func (s *session) finish(ctx context.Context, letters []schemas.Letter, publishe
 	if err := s.kafka.Begin(); err != nil {
 		return false, fmt.Errorf("kafka: begin: %w", err)
 	}
-	failed := s.produce(ctx, letters, published)
+	// From here a revoke does not cut anything short: a transaction that is not ended holds back every reader until it
+	// times out, and ending it after a revoke is aborting it.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
+	defer cancel()
+	failed := s.produce(whole, ctx, letters, published)
 	began := s.cfg.Now()
-	committed, err = s.kafka.End(ctx, kgo.TransactionEndTry(failed == nil))
+	committed, err = s.kafka.End(whole, kgo.TransactionEndTry(failed == nil && ctx.Err() == nil))
 	s.step("commit", began)
 	if err != nil {
 		return false, fmt.Errorf("kafka: commit: %w", err)
 	}
-	if failed != nil {
+	if failed != nil && ctx.Err() == nil {
 		return false, fmt.Errorf("kafka: produce: %w", failed)
 	}
 	return committed, nil
 }
 
-// produce sends and waits; the first failure is returned.
-func (s *session) produce(ctx context.Context, letters []schemas.Letter, published []schemas.Published) error {
+// produce sends and waits; the first failure is returned. The store is asked only as long as the batch is ours.
+func (s *session) produce(ctx, ours context.Context, letters []schemas.Letter, published []schemas.Published) error {
 	defer s.step("produce", s.cfg.Now())
 	var failed firstError
 	now := s.cfg.Now()
@@ -42,7 +46,7 @@ func (s *session) produce(ctx context.Context, letters []schemas.Letter, publish
 			s.kafka.Produce(ctx, r, failed.note)
 		}
 	}
-	if err := s.publish(ctx, s.kafka.Client(), published, failed.note); err != nil {
+	if err := s.publish(ctx, ours, s.kafka.Client(), published, failed.note); err != nil {
 		return err
 	}
 	return failed.get()
@@ -51,7 +55,7 @@ func (s *session) produce(ctx context.Context, letters []schemas.Letter, publish
 // publish sends rows until what stands last in the topic is what stands in the store. Two processors can write one pitch
 // (it moved to another game, the feed named its batter): the one whose write came first may be the one that sends last.
 // So each looks again after its records are in the topic: who is last sees everything. The commit waits for it.
-func (s *session) publish(ctx context.Context, client *kgo.Client, rows []schemas.Published, done func(*kgo.Record, error)) error {
+func (s *session) publish(ctx, ours context.Context, client *kgo.Client, rows []schemas.Published, done func(*kgo.Record, error)) error {
 	for len(rows) > 0 {
 		sent := 0
 		for _, p := range rows {
@@ -67,7 +71,11 @@ func (s *session) publish(ctx context.Context, client *kgo.Client, rows []schema
 			return nil
 		}
 		var err error
-		rows, err = retry(ctx, s.Processor, "postgres", func() ([]schemas.Published, error) { return s.store.Changed(ctx, rows) })
+		rows, err = retry(ours, s.Processor, "postgres", func() ([]schemas.Published, error) {
+			attempt, cancel := context.WithTimeoutCause(ours, storeTimeout, errNoAnswer)
+			defer cancel()
+			return s.store.Changed(attempt, rows)
+		})
 		if err != nil {
 			return err
 		}
@@ -86,7 +94,7 @@ func (s *session) republish(ctx context.Context, rows []schemas.Published) error
 		}
 	}
 	var failed firstError
-	if err := s.publish(ctx, s.plain, rows, failed.note); err != nil {
+	if err := s.publish(ctx, ctx, s.plain, rows, failed.note); err != nil {
 		return err
 	}
 	return failed.get()

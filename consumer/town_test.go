@@ -302,8 +302,11 @@ func (tn *town) waitCommitted() {
 func (tn *town) waitALittle(cond func() bool) {
 	deadline := time.NewTimer(5 * time.Second)
 	defer deadline.Stop()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
 	for !cond() {
 		select {
+		case <-tick.C:
 		case <-tn.events.next():
 		case <-deadline.C:
 			return
@@ -314,16 +317,19 @@ func (tn *town) waitALittle(cond func() bool) {
 // waitClosed returns when no transaction is open: what a dead processor began is aborted.
 func (tn *town) waitClosed() {
 	tn.t.Helper()
-	tn.waitFor("no transaction is open", func() bool {
-		for _, topic := range []string{rowsTopic, deadTopic} {
-			for _, p := range tn.cluster.PartitionInfos(topic) {
-				if p.LastStableOffset < p.HighWatermark {
-					return false
-				}
+	tn.waitFor("no transaction is open", tn.closed)
+}
+
+// closed is whether no transaction is open in the topics that are written.
+func (tn *town) closed() bool {
+	for _, topic := range []string{rowsTopic, deadTopic} {
+		for _, p := range tn.cluster.PartitionInfos(topic) {
+			if p.LastStableOffset < p.HighWatermark {
+				return false
 			}
 		}
-		return true
-	})
+	}
+	return true
 }
 
 func (tn *town) lag() int64 {

@@ -35,6 +35,10 @@ var mutants = []mutant{
 		old: "return s.store.Apply(attempt, b)", new: "return s.store.Apply(ctx, b)",
 	},
 	{
+		guard: "a revoke leaves no transaction open", file: "consumer/finish.go", pkg: "./consumer", run: "ComeAndGo",
+		old: "context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)", new: "context.WithTimeout(ctx, 2*transactionTimeout)",
+	},
+	{
 		guard: "what was dropped is read again", file: "consumer/batch.go", pkg: "./consumer", run: "Revoke",
 		old: "if err := s.kafka.Begin(); err != nil {\n\t\treturn fmt.Errorf(\"kafka: begin: %w\", err)\n\t}\n\tctx, cancel := context.WithTimeout(context.WithoutCancel(work)",
 		new: "if true {\n\t\treturn nil\n\t}\n\tctx, cancel := context.WithTimeout(context.WithoutCancel(work)",
