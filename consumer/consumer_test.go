@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -126,6 +127,34 @@ func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 		tn.waitFor("the first processor waits for its store", first.waiting.Load)
 		tn.start()
 		tn.waitFor("it gave up its batch", func() bool { return !first.waiting.Load() })
+		tn.waitCommitted()
+		tn.requireBooks()
+	})
+}
+
+// A partition is revoked while its batch is being sent: the transaction is aborted at once, not left to time out.
+func TestARevokeLeavesNoTransactionOpen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		sending, goOn := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		tn.store.Before = func(step string) error {
+			if step == "changed" {
+				once.Do(func() {
+					close(sending)
+					<-goOn
+				})
+			}
+			return nil
+		}
+		tn.produce(newScorer(10).records(60)...)
+		w := tn.start()
+		<-sending
+		tn.start()
+		tn.waitFor("a partition is taken away", func() bool { return w.told.count("given up") > 0 })
+		close(goOn)
+		tn.waitALittle(func() bool { return tn.closed() && tn.lag() == 0 })
+		require.True(t, tn.closed())
 		tn.waitCommitted()
 		tn.requireBooks()
 	})

@@ -236,6 +236,17 @@ func (c *conditions) Condition(name string, ok bool, reason string) {
 	c.events.note()
 }
 
+// Lag counts the partitions that were given up.
+func (c *conditions) Lag(_ string, _ int32, records int64) {
+	if records >= 0 {
+		return
+	}
+	c.mu.Lock()
+	c.times["given up"]++
+	c.mu.Unlock()
+	c.events.note()
+}
+
 func (c *conditions) Batch(s BatchSummary) {
 	c.mu.Lock()
 	c.batches = append(c.batches, s)

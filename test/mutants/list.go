@@ -35,7 +35,7 @@ var mutants = []mutant{
 		old: "return s.store.Apply(attempt, b)", new: "return s.store.Apply(ctx, b)",
 	},
 	{
-		guard: "a revoke leaves no transaction open", file: "consumer/finish.go", pkg: "./consumer", run: "ComeAndGo",
+		guard: "a revoke leaves no transaction open", file: "consumer/finish.go", pkg: "./consumer", run: "NoTransactionOpen",
 		old: "context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)", new: "context.WithTimeout(ctx, 2*transactionTimeout)",
 	},
 	{
