@@ -5,7 +5,7 @@ TAGS := synctests
 # How many pitches the long test simulates.
 SOAK_PITCHES ?= 20000
 
-.PHONY: help demo build test quick race vectors fuzz bench mutants soak image lint clean
+.PHONY: help demo build test quick race vectors fuzz bench mutants schedules soak image lint clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -29,14 +29,17 @@ race: ## the concurrent parts under the race detector
 vectors: ## the specification's vectors; PITCHSTREAM_VECTORS names the folder
 	go test -tags $(TAGS) -count=1 -run Vectors ./...
 
-fuzz: ## each fuzz target for a minute
-	go run ./internal/fuzzall -time 1m
+fuzz: ## each fuzz target of the core for a minute
+	for target in FuzzTransform FuzzDecode FuzzFloat; do go test -run '^$$' -fuzz "^$$target$$" -fuzztime 1m -fuzzminimizetime 10x ./features || exit 1; done
 
 bench: ## the hot paths
 	go test -run '^$$' -bench . -benchmem ./features/
 
 mutants: ## take every guard away once, and require a test to fail for it
 	go run ./test/mutants
+
+schedules: ## 10,000 random schedules on the in-memory Kafka, in virtual time
+	PITCHSTREAM_SCHEDULES=10000 go test -tags $(TAGS) -count=1 -timeout 120m -run TestSchedules ./consumer
 
 soak: ## the long tests on real servers
 	PITCHSTREAM_SOAK_PITCHES=$(SOAK_PITCHES) go test -tags $(TAGS) -count=1 -timeout 60m -run Books -v ./test/e2e

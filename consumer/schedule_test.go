@@ -17,9 +17,9 @@ import (
 // Random schedules: processors join, leave, die, wait for a store that does not answer; stores fail before and after they
 // took effect; requests and answers are lost on the way. Whatever happened, the books balance in the end.
 //
-// PITCHSTREAM_SCHEDULES says how many are played (100), PITCHSTREAM_SCHEDULE_SEED plays one again.
+// PITCHSTREAM_SCHEDULES says how many are played (50; `make schedules` plays 10,000), PITCHSTREAM_SCHEDULE_SEED plays one again.
 func TestSchedules(t *testing.T) {
-	first, n := uint64(1), number(t, "PITCHSTREAM_SCHEDULES", 100)
+	first, n := uint64(1), number(t, "PITCHSTREAM_SCHEDULES", 50)
 	if seed := number(t, "PITCHSTREAM_SCHEDULE_SEED", 0); seed > 0 {
 		first, n = seed, 1
 	}
