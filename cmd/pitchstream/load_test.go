@@ -518,67 +518,6 @@ func TestLoadInterruptedWhileKafkaIsSilent(t *testing.T) {
 	})
 }
 
-// slowSender takes its time for each record, and tells when it had which and what a state file then held.
-type slowSender struct {
-	fakeSender
-	each   time.Duration
-	state  string
-	at     []time.Duration // since begun
-	begun  time.Time
-	states []string
-}
-
-func (s *slowSender) Send(ctx context.Context, rec *kgo.Record, acked func(error)) error {
-	s.at = append(s.at, time.Since(s.begun))
-	text, err := os.ReadFile(s.state)
-	if err == nil {
-		s.states = append(s.states, string(text))
-	}
-	if err := s.fakeSender.Send(ctx, rec, acked); err != nil {
-		return err
-	}
-	time.Sleep(s.each)
-	return s.Flush(ctx)
-}
-
-// The state is written every few seconds, so that a crash loses little.
-func TestLoadSavesItsStateOnTheWay(t *testing.T) {
-	dir := writeFiles(t, map[string]string{"1_1.jsonl": strings.Repeat(pitch("a")+"\n", 4)})
-	synctest.Test(t, func(t *testing.T) {
-		c := stateful(t, dir)
-		out := &slowSender{each: 3 * time.Second, state: c.State, begun: time.Now()}
-		_, err := loadWith(t.Context(), t, out, c)
-		require.NoError(t, err)
-		require.Len(t, out.states, 2, "after 6 s, of 9")
-		require.Contains(t, out.states[1], `"records_settled":2`)
-	})
-}
-
-// --realtime keeps the time between the pitches, as --ids names it; one of no known time goes at once.
-func TestLoadInRealTime(t *testing.T) {
-	dir := writeFiles(t, map[string]string{
-		"1_1.jsonl": pitch("a") + "\n" + pitch("b") + "\n" + pitch("other") + "\n" + pitch("c") + "\n",
-		"ids.csv":   "event_id,event_time\na,2024-09-28T19:05:00Z\nb,2024-09-28T19:05:22Z\nc,2024-09-28T19:06:00.5Z\n",
-	})
-	synctest.Test(t, func(t *testing.T) {
-		c := stateful(t, filepath.Join(dir, "1_1.jsonl"))
-		c.Realtime, c.IDs = true, filepath.Join(dir, "ids.csv")
-		out := &slowSender{begun: time.Now()}
-		_, err := loadWith(t.Context(), t, out, c)
-		require.NoError(t, err)
-		require.Equal(t, []time.Duration{0, 22 * time.Second, 22 * time.Second, 60*time.Second + 500*time.Millisecond}, out.at)
-	})
-}
-
-func TestLoadRateIsTheProducers(t *testing.T) {
-	c := &loadCmd{Rate: 25}
-	c.Topics.TopicRaw, c.Kafka.Brokers = rawTopic, newKafka(t).ListenAddrs()
-	out, err := c.openSender(t.Context())
-	require.NoError(t, err)
-	defer out.Close()
-	require.EqualValues(t, 25, out.(*producer).pace.Limit())
-}
-
 func TestRealPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()

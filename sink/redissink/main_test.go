@@ -375,11 +375,7 @@ func (tr *truth) TryLock(ctx context.Context, name string) (release func(), ok b
 		return nil, false, nil
 	}
 	tr.sweeping = true
-	return func() {
-		tr.lock(false)
-		_ = tr.call("release")
-		tr.mu.Unlock()
-	}, true, nil
+	return func() { tr.lock(false) }, true, nil
 }
 
 // lock has another process take the lock, or give it back.
