@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestAServerStartsEmptyAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	settings := Throwaway()
 	settings["max_connections"] = "9"
@@ -57,15 +58,17 @@ func TestAServerStartsEmptyAndLeavesNothing(t *testing.T) {
 }
 
 func TestTheServerIsForUsOnly(t *testing.T) {
-	s := start(t, Options{Settings: Throwaway()})
+	t.Parallel()
+	s := start(t, Options{})
 	_, err := pgx.Connect(t.Context(), "postgres://postgres:guess@"+s.Addr+"/postgres")
 	require.ErrorContains(t, err, "password authentication failed")
 	require.Equal(t, "127.0.0.1", query(t, s.URL, "SHOW listen_addresses"))
 	require.Empty(t, query(t, s.URL, "SHOW unix_socket_directories"))
-	require.Equal(t, "on", query(t, start(t, Options{}).URL, "SHOW fsync"), "durable unless asked otherwise")
+	require.Equal(t, "on", query(t, s.URL, "SHOW fsync"), "durable unless asked otherwise")
 }
 
 func TestRowsOutliveAHaltAndACrash(t *testing.T) {
+	t.Parallel()
 	s := start(t, Options{})
 	query(t, s.URL, "CREATE TABLE pitches AS SELECT 7 AS id")
 	for _, end := range []func() error{s.Halt, s.Crash} {
@@ -78,6 +81,7 @@ func TestRowsOutliveAHaltAndACrash(t *testing.T) {
 }
 
 func TestAServerEndsWithAKilledProcess(t *testing.T) {
+	t.Parallel()
 	needPrograms(t)
 	victim := exec.Command(os.Args[0])
 	victim.Env = append(os.Environ(), "LOCALPG_TEST_VICTIM=1")
@@ -100,7 +104,9 @@ func TestAServerEndsWithAKilledProcess(t *testing.T) {
 
 func TestAFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 	needPrograms(t)
-	before := folders(t)
+	folder := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(folder), 0o755)) // for the user that Postgres runs as
+	t.Setenv("TMPDIR", folder)
 	_, err := Start(t.Context(), Options{Settings: map[string]string{"shared_buffers": "plenty"}})
 	require.ErrorContains(t, err, `invalid value for parameter "shared_buffers": "plenty"`)
 	canceled, cancel := context.WithCancel(t.Context())
@@ -109,10 +115,13 @@ func TestAFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = Start(t.Context(), Options{Dir: "/nowhere"})
 	require.ErrorContains(t, err, "/nowhere")
-	require.Equal(t, before, folders(t))
+	left, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 func TestATakenPortIsToldFromOtherFailures(t *testing.T) {
+	t.Parallel()
 	s := start(t, Options{Settings: Throwaway()})
 	require.NoError(t, s.Halt())
 	l, err := net.Listen("tcp", s.Addr)
@@ -152,11 +161,4 @@ func query(t *testing.T, url, sql string) (value string) {
 		require.NoError(t, err)
 	}
 	return value
-}
-
-func folders(t *testing.T) []string {
-	t.Helper()
-	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), "pitchstream-postgres-*"))
-	require.NoError(t, err)
-	return dirs
 }

@@ -85,8 +85,10 @@ func freePort(t *testing.T) string {
 }
 
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	for name, n := range map[string]int{"of one": 1, "of three": 3} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			addr, nodes := startCluster(t, n)
 			w := newWorld(t, Config{URL: "redis://" + addr + ","})
 			var snaps []schemas.Snapshot
@@ -125,6 +127,7 @@ func TestCluster(t *testing.T) {
 }
 
 func TestANodeOfAClusterAloneIsRefused(t *testing.T) {
+	t.Parallel()
 	addr, _ := startCluster(t, 1)
 	if _, err := Open(t.Context(), Config{URL: addr}); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), "comma") {
 		t.Errorf("%v", err)

@@ -3,6 +3,7 @@ package redissink
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,6 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.checks", "40") // the arguments, which are read later, win
 	testkit.Main(m,
 		// A cluster's client that was closed may still pause for 200 ms between two looks at the cluster's shape.
 		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9.(*clusterStateHolder).LazyReload.func1"))

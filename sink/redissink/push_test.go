@@ -64,7 +64,7 @@ func TestInOrderNothingIsLeftToMend(t *testing.T) {
 func TestPushOfManyBatters(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		var snaps []schemas.Snapshot
-		for id := range int64(3000) {
+		for id := range int64(1500) {
 			snaps = append(snaps, w.truth.change(id, "1", 1+id%9))
 		}
 		w.push(t, snaps...)
