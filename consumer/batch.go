@@ -40,6 +40,7 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 		return s.dropped(work, err)
 	}
 	s.owned.applied(moves)
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) { s.owned.lag(f.Partition, f.LastStableOffset) })
 	s.push(work, outcome, moves)
 
 	letters := append(plan.Letters, plan.Refused(outcome.Refused)...)
@@ -48,7 +49,14 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 			return s.dropped(work, err)
 		}
 	} else {
-		committed, err := s.finish(work, s.unsent(letters), outcome.Published)
+		tallies := s.owned.tallies(fetches, letters)
+		if why := s.cfg.Breaker.judge(s.cfg.Now(), tallies); why != "" {
+			if err := s.hold(ctx, work, why, letters); err != nil {
+				return s.dropped(work, err)
+			}
+			tallies = cleared(tallies)
+		}
+		committed, err := s.finish(withTallies(work, tallies), s.unsent(letters), outcome.Published)
 		if err != nil {
 			return err
 		}
@@ -56,6 +64,7 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 			s.cfg.Log.Info("the group moved on under the batch: it is read again")
 			return nil
 		}
+		s.owned.committed(moves, tallies)
 	}
 	s.owned.readInTurn()
 	s.report(plan, outcome, letters, fetches, began)
@@ -118,7 +127,6 @@ func (s *session) moves(fetches kgo.Fetches) (moves []schemas.PositionMove, err 
 			Position: schemas.Position{Topic: f.Topic, Partition: f.Partition, NextOffset: next},
 			Expected: p.stored,
 		})
-		s.cfg.Observe.Lag(f.Topic, f.Partition, max(f.LastStableOffset-next, 0))
 	})
 	if err == nil && len(moves) > 1 && s.refilling(moves) {
 		err = errMixed
@@ -195,7 +203,7 @@ func (s *session) commitStart(ctx context.Context, moves []schemas.PositionMove)
 	defer s.owned.mu.Unlock()
 	for id := range start {
 		if p := s.owned.partitions[id]; p != nil {
-			p.uncommitted = false
+			p.uncommitted, p.committed = false, start[id].Offset
 		}
 	}
 	return nil

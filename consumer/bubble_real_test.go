@@ -16,4 +16,6 @@ func network() (kfake.Opt, dialer) {
 	return kfake.ListenFn(net.Listen), (&net.Dialer{}).DialContext
 }
 
+const virtual = false
+
 var ports = kfake.NumBrokers(1)

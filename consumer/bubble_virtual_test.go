@@ -19,4 +19,6 @@ func network() (kfake.Opt, dialer) {
 	return kfake.ListenFn(n.Listen), n.DialContext
 }
 
+const virtual = true
+
 var ports = kfake.Ports(19092)

@@ -35,6 +35,10 @@ type partition struct {
 	// uncommitted says that the group has no offset here yet. One must stand before the store moves: else a crash
 	// after the store and before the first commit would lose that batch's letters, as the position alone would be left.
 	uncommitted bool
+	// committed is the group's offset, as far as we know; negative for none.
+	committed int64
+	// tally goes with committed.
+	tally tally
 }
 
 func newOwnership(p *Processor) *ownership {
@@ -111,10 +115,17 @@ func (o *ownership) locate(ctx context.Context, ids []int32, committed map[int32
 	if err != nil {
 		return nil, err
 	}
+	offsets, err := admin.FetchOffsets(ctx, o.cfg.Group)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: offsets of group %s: %w", o.cfg.Group, err)
+	}
 	found := make([]*partition, len(ids))
 	for i, id := range ids {
 		end, _ := last.Lookup(o.cfg.Topic, id)
 		found[i] = place(committed[id].EpochOffset().Offset, stored[i].NextOffset)
+		if at, ok := offsets.Lookup(o.cfg.Topic, id); ok && at.At == found[i].committed {
+			found[i].tally = parseTally(at.Metadata)
+		}
 		if err := o.checkGap(ctx, id, found[i], start[i].NextOffset, end.Offset); err != nil {
 			return nil, err
 		}
@@ -126,9 +137,9 @@ func (o *ownership) locate(ctx context.Context, ids []int32, committed map[int32
 // place is the rule of where to read from. A negative committed offset means that there is none.
 func place(committed, stored int64) *partition {
 	if committed < 0 {
-		return &partition{next: stored, stored: stored, floor: stored, uncommitted: true}
+		return &partition{next: stored, stored: stored, floor: stored, uncommitted: true, committed: -1}
 	}
-	return &partition{next: min(committed, stored), stored: stored, floor: committed}
+	return &partition{next: min(committed, stored), stored: stored, floor: committed, committed: committed}
 }
 
 // checkGap refuses to jump over records that are no longer, or not any more, in the topic, unless a person accepted it.
@@ -146,8 +157,80 @@ func (o *ownership) checkGap(ctx context.Context, id int32, p *partition, first,
 	if err := o.store.SetPosition(ctx, schemas.Position{Topic: o.cfg.Topic, Partition: id, NextOffset: first}); err != nil {
 		return err
 	}
-	*p = partition{next: first, stored: first, floor: first, uncommitted: true}
+	*p = partition{next: first, stored: first, floor: first, uncommitted: true, committed: -1}
 	return nil
+}
+
+// tallies are those of all owned partitions once these fetches have passed with these letters.
+func (o *ownership) tallies(fetches kgo.Fetches, letters []schemas.Letter) map[int32]tally {
+	rejected := map[int32]map[int64]bool{}
+	for _, l := range letters {
+		if rejected[l.Record.Partition] == nil {
+			rejected[l.Record.Partition] = map[int64]bool{}
+		}
+		rejected[l.Record.Partition][l.Record.Offset] = true
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	tallies := make(map[int32]tally, len(o.partitions))
+	for id, p := range o.partitions {
+		tallies[id] = p.tally
+	}
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if t, ok := tallies[f.Partition]; ok {
+			tallies[f.Partition] = t.after(o.cfg.Now(), o.cfg.Breaker.Window, f.Records, rejected[f.Partition])
+		}
+	})
+	return tallies
+}
+
+// committed notes what the group holds now.
+func (o *ownership) committed(moves []schemas.PositionMove, tallies map[int32]tally) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range moves {
+		if p := o.partitions[m.Partition]; p != nil {
+			p.committed = m.NextOffset
+		}
+	}
+	for id, t := range tallies {
+		if p := o.partitions[id]; p != nil {
+			p.tally = t
+		}
+	}
+}
+
+// committedOffsets are the group's, of the owned partitions that have one.
+func (o *ownership) committedOffsets() map[int32]kgo.EpochOffset {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := map[int32]kgo.EpochOffset{}
+	for id, p := range o.partitions {
+		if p.committed >= 0 {
+			at[id] = kgo.EpochOffset{Epoch: -1, Offset: p.committed}
+		}
+	}
+	return at
+}
+
+// positions are the next offsets of the owned partitions.
+func (o *ownership) positions() map[int32]int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	next := make(map[int32]int64, len(o.partitions))
+	for id, p := range o.partitions {
+		next[id] = p.next
+	}
+	return next
+}
+
+// lag tells how many records wait below end, if the partition is still ours.
+func (o *ownership) lag(id int32, end int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if p := o.partitions[id]; p != nil {
+		o.cfg.Observe.Lag(o.cfg.Topic, id, max(end-p.next, 0))
+	}
 }
 
 // behind is the first partition that is being filled again, below what was committed. The lock is held.

@@ -32,6 +32,8 @@ type Config struct {
 	LetterMaxBytes int32
 	// AcceptGap goes on where records that were not read yet are no longer in the topic.
 	AcceptGap bool
+	// Breaker holds the processor when too much is rejected.
+	Breaker BreakerLimits
 	// Workers decode side by side; 0: one a processor.
 	Workers int
 	Log     *slog.Logger
@@ -56,6 +58,8 @@ type Processor struct {
 	store  Store
 	view   View
 	encode Encoder
+
+	breaker breaker
 }
 
 // New makes a processor that does nothing until Run.
@@ -69,6 +73,7 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.LetterMaxBytes <= 0 {
 		cfg.LetterMaxBytes = 21 << 20
 	}
+	cfg.Breaker = cfg.Breaker.withDefaults()
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -38,7 +38,15 @@ func (p *Processor) session(ctx context.Context) (err error) {
 	}
 	s.owned.client = s.kafka.Client()
 	close(s.owned.joined)
-	defer s.close()
+	watching, enough := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { s.watchProgress(watching) })
+	defer func() {
+		enough()
+		watcher.Wait()
+		s.close()
+		s.cfg.Observe.Condition("assigned", false, "not a member of the group")
+	}()
 	for ctx.Err() == nil {
 		fetches := s.kafka.PollRecords(ctx, p.cfg.PollMaxRecords)
 		if ctx.Err() != nil || fetches.IsClientClosed() {

@@ -73,10 +73,13 @@ func (e *events) next() <-chan struct{} {
 	return e.changed
 }
 
-func newTown(t *testing.T) *town {
+func newTown(t *testing.T) *town { return newTownOf(t, partitions) }
+
+// newTownOf has a raw topic of n partitions.
+func newTownOf(t *testing.T, n int32) *town {
 	t.Helper()
 	listen, connect := network()
-	cluster, err := kfake.NewCluster(ports, listen, kfake.SeedTopics(partitions, rawTopic, rowsTopic, deadTopic),
+	cluster, err := kfake.NewCluster(ports, listen, kfake.SeedTopics(n, rawTopic), kfake.SeedTopics(partitions, rowsTopic, deadTopic),
 		kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "1000", "group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
@@ -106,6 +109,7 @@ type worker struct {
 	done   chan struct{}
 	err    error
 	told   *conditions
+	*Processor
 }
 
 // kill may be called from anywhere, also from inside of the cluster.
@@ -164,6 +168,7 @@ func (tn *town) start(change ...func(*Config)) *worker {
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
 	p := New(cfg, mortal{w, tn.store}, mortal{w, tn.store}, kafkasink.Encoder{RowsTopic: rowsTopic, DeadTopic: deadTopic, Group: group, Build: "test"})
+	w.Processor = p
 	go func() {
 		defer close(w.done)
 		w.err = p.Run(ctx)

@@ -1,0 +1,158 @@
+package consumer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/schemas"
+)
+
+// poison are n records that no core could read, all in one partition.
+func poison(n int, partition int32) (records []schemas.Record) {
+	for range n {
+		records = append(records, schemas.Record{Key: []byte("1"), Value: []byte("{"), Coordinates: schemas.Coordinates{Partition: partition}})
+	}
+	return records
+}
+
+func strict(c *Config) {
+	c.PollMaxRecords, c.Breaker = 20, BreakerLimits{InARow: 100, Share: -1}
+}
+
+func (tn *town) waitHeld(w *worker) {
+	tn.t.Helper()
+	tn.waitFor("the processor holds", func() bool { return w.told.reason("breaker") != "" })
+}
+
+func TestATopicOfPoisonIsNotDrainedIntoTheLetters(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.produce(poison(400, 1)...)
+		w := tn.start(strict)
+		tn.waitHeld(w)
+		require.Less(t, len(tn.letters()), 100)
+		require.True(t, tn.closed(), "no transaction is open while a person thinks")
+		why := w.told.reason("breaker")
+		require.Contains(t, why, "100 records in a row were rejected")
+		require.Contains(t, why, "pitches.raw/1 offset 80: malformed_json")
+		require.Contains(t, why, "POST /breaker/reset")
+
+		before := len(tn.letters())
+		require.True(t, w.ResetBreaker())
+		tn.waitFor("it goes on, counting from zero, and holds again", func() bool {
+			return len(tn.letters()) >= before+80 && w.told.reason("breaker") != ""
+		})
+		require.Less(t, len(tn.letters()), before+120)
+		w.halt()
+		require.False(t, w.ResetBreaker())
+	})
+}
+
+// What dies again and again sends no more letters each time: the count is committed with the offset.
+func TestACrashLoopDoesNotDrainTheTopic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.produce(poison(400, 1)...)
+		for range 4 {
+			w := tn.start(strict)
+			tn.waitHeld(w)
+			w.kill()
+			w.stop()
+			<-w.done
+		}
+		tn.waitClosed()
+		require.Less(t, len(tn.letters()), 100)
+	})
+}
+
+func TestARestartGoesOn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.produce(poison(150, 1)...)
+		w := tn.start(strict)
+		tn.waitHeld(w)
+		w.halt()
+		w = tn.start(strict)
+		tn.waitCommitted()
+		w.halt()
+		tn.requireBooks()
+	})
+}
+
+// The next owner of a partition holds at the same record, and nothing was sent in between.
+func TestARebalanceDoesNotLoosenTheBreaker(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		for id := range int32(partitions) {
+			tn.produce(poison(150, id)...)
+		}
+		first := tn.start(strict)
+		tn.waitHeld(first)
+		second := tn.start(strict)
+		tn.waitFor("a partition moves", func() bool { return first.told.count("given up") > 0 })
+		tn.waitHeld(first)
+		tn.waitHeld(second)
+		require.Less(t, len(tn.letters()), 200)
+	})
+}
+
+func TestAGoodRecordEndsARow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		good := schemas.Record{Key: []byte("1"), Coordinates: schemas.Coordinates{Partition: 1},
+			Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001"}}}`)}
+		for range 6 {
+			tn.produce(poison(60, 1)...)
+			tn.produce(good)
+		}
+		w := tn.start(strict)
+		tn.waitCommitted()
+		w.halt()
+		tn.requireBooks()
+	})
+}
+
+func TestTallies(t *testing.T) {
+	limits := BreakerLimits{}.withDefaults()
+	start := time.Unix(6000, 0)
+	pass := func(t tally, at time.Time, from, n int64, bad func(int64) bool) tally {
+		var records []*kgo.Record
+		rejected := map[int64]bool{}
+		for o := from; o < from+n; o++ {
+			records = append(records, &kgo.Record{Offset: o})
+			rejected[o] = bad(o)
+		}
+		return t.after(at, limits.Window, records, rejected)
+	}
+	all, half := func(int64) bool { return true }, func(o int64) bool { return o%2 == 0 }
+
+	row := pass(tally{}, start, 0, 199, all)
+	require.Equal(t, tally{InARow: 199, Lately: []minute{{100, 199, 199}}, peak: 199}, row)
+	require.Empty(t, limits.judge(start, map[int32]tally{0: row}), "fewer than 200 tell nothing yet")
+	require.Equal(t, "200 of the last 200 records were rejected within 5m0s",
+		limits.judge(start, map[int32]tally{0: row, 1: pass(tally{}, start, 7, 1, all)}), "over all partitions")
+
+	mixed := pass(tally{}, start, 0, 200, half)
+	require.Equal(t, "100 of the last 200 records were rejected within 5m0s", limits.judge(start, map[int32]tally{0: mixed}))
+	require.Empty(t, limits.judge(start.Add(5*time.Minute), map[int32]tally{0: mixed}), "long ago")
+	require.Empty(t, limits.judge(start, map[int32]tally{0: pass(mixed, start, 201, 1, half)}), "less than half")
+
+	late := pass(row, start.Add(time.Hour), 199, 801, all)
+	require.Equal(t, []minute{{160, 801, 801}}, late.Lately, "old minutes go")
+	require.Equal(t, "1000 records in a row were rejected", limits.judge(start.Add(time.Hour), map[int32]tally{0: late}), "a row has no time")
+	require.Zero(t, pass(late, start, 5, 1, func(int64) bool { return false }).InARow)
+	ended := pass(tally{}, start.Add(2*time.Hour), 1000, 200, func(o int64) bool { return o == 1000 })
+	require.Empty(t, limits.judge(start.Add(2*time.Hour), map[int32]tally{0: ended}))
+	ended = pass(tally{InARow: 990}, start.Add(2*time.Hour), 1000, 200, func(o int64) bool { return o < 1010 })
+	require.Equal(t, "1000 records in a row were rejected", limits.judge(start.Add(2*time.Hour), map[int32]tally{0: ended}), "in the middle of a batch")
+
+	off := BreakerLimits{InARow: -1, Share: -1}.withDefaults()
+	require.Empty(t, off.judge(start, map[int32]tally{0: late}))
+	stored := parseTally(*late.metadata())
+	stored.peak = late.peak
+	require.Equal(t, late, stored)
+	require.Equal(t, tally{}, parseTally("kgo-member-1"), "written by another client")
+}

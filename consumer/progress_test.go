@@ -1,0 +1,87 @@
+package consumer
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// withhold makes the cluster never give records of one partition, and say nothing of it.
+func (tn *town) withhold(partition int32) {
+	tn.cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		tn.cluster.KeepControl()
+		fetch := req.(*kmsg.FetchRequest)
+		for i := range fetch.Topics {
+			t := &fetch.Topics[i]
+			t.Partitions = slices.DeleteFunc(t.Partitions, func(p kmsg.FetchRequestTopicPartition) bool { return p.Partition == partition })
+		}
+		return nil, nil, false
+	})
+}
+
+func TestOneStuckPartitionOfTwelveIsNamedWithin15Seconds(t *testing.T) {
+	if !virtual {
+		t.Skip("takes 15 seconds without the tag synctests")
+	}
+	bubble(t, func(t *testing.T) {
+		tn := newTownOf(t, 12)
+		tn.withhold(7)
+		s := newScorer(1)
+		w := tn.start()
+		tn.waitFor("it is a member", func() bool { return w.told.count("assigned") > 0 })
+		began := time.Now()
+		for id := range int32(12) {
+			r := s.record()
+			r.Partition = id
+			tn.produce(r)
+		}
+		for tick := time.NewTicker(time.Second); w.told.reason("progress") == ""; <-tick.C {
+			r := s.record() // the others go on
+			r.Partition = 3
+			tn.produce(r)
+			require.Less(t, time.Since(began), 15*time.Second)
+		}
+		require.Regexp(t, `^pitches.raw/7 stands at offset 0 for 1[0-9]s, 1 records wait$`, w.told.reason("progress"))
+		tn.cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, false })
+		w.halt()
+		require.Equal(t, "not a member of the group", w.told.reason("assigned"))
+	})
+}
+
+func TestAProcessorThatHasNothingToDoMakesProgress(t *testing.T) {
+	if !virtual {
+		t.Skip("takes half a minute without the tag synctests")
+	}
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.produce(newScorer(2).records(10)...)
+		w := tn.start()
+		tn.waitCommitted()
+		before := w.told.count("progress")
+		tn.waitFor("it was looked at for half a minute", func() bool {
+			require.Empty(t, w.told.reason("progress"))
+			return w.told.count("progress") > before+10
+		})
+	})
+}
+
+func TestAStoreThatIsAwayIsNamedAndWhatWaitsToo(t *testing.T) {
+	if !virtual {
+		t.Skip("takes 15 seconds without the tag synctests")
+	}
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		w := tn.start()
+		w.hang.Store(true)
+		r := newScorer(2).record()
+		r.Partition = 2
+		tn.produce(r)
+		tn.waitFor("the partition is named", func() bool { return w.told.reason("progress") != "" })
+		require.Contains(t, w.told.reason("progress"), "pitches.raw/2 stands at offset 0")
+		tn.waitCommitted()
+		tn.waitFor("it is well again", func() bool { return w.told.reason("progress") == "" })
+	})
+}
