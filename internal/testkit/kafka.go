@@ -12,6 +12,7 @@ func kafkaSpec() spec {
 	return spec{
 		name:      "Kafka",
 		container: containerSpec{image: image("KAFKA", "apache/kafka:4.1.1"), port: 9092, env: kafkaEnv},
+		process:   kafkaProcess,
 		answers: func(ctx context.Context, s *Server) error {
 			c, err := kgo.NewClient(kgo.SeedBrokers(s.Addr))
 			if err != nil {

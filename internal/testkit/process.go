@@ -15,6 +15,7 @@ import (
 type process struct {
 	program string
 	args    []string
+	env     []string // beside ours
 	dir     string
 
 	cmd  *exec.Cmd
@@ -33,6 +34,7 @@ func (p *process) Start(context.Context) error {
 	}
 	cmd := exec.Command(p.program, p.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, &p.log, &p.log
+	cmd.Env = append(os.Environ(), p.env...)
 	cmd.SysProcAttr = child.Attr(nil)
 	if err := cmd.Start(); err != nil {
 		return err

@@ -13,7 +13,8 @@
 //     databases), PITCHSTREAM_TEST_REDIS_ADDR;
 //  2. a container engine (unless PITCHSTREAM_TEST_CONTAINERS=off), with the images PITCHSTREAM_TEST_KAFKA_IMAGE (apache/kafka:4.1.1), …_POSTGRES_IMAGE
 //     (postgres:17), …_REDIS_IMAGE (redis:7);
-//  3. for Postgres and Redis, the programs installed on this machine.
+//  3. for Postgres and Redis, the programs installed on this machine; for Kafka, an unpacked release in the folder
+//     PITCHSTREAM_TEST_KAFKA_HOME, with Java.
 //
 // Where there is none, the test is skipped and says what to install; under CI (environment variable CI not empty) it
 // fails, so that a green build has tested what it says.

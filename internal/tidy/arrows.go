@@ -60,7 +60,7 @@ var inTests = []string{"schemas", "features", "simulate", "sink", "internal"}
 
 // onlyFor are the rooms that hold for tests alone, and the exceptions.
 var onlyFor = map[string][]string{
-	"internal/testkit": {"sink/sinktest", "internal/vectors"},
+	"internal/testkit": {"sink/sinktest", "internal/vectors", "test/internal"},
 	"internal/vectors": nil,
 	"internal/tidy":    nil,
 	"internal/localpg": {"cmd", "internal/testkit"}, // demo brings its own Postgres
