@@ -47,5 +47,11 @@ func (k keys) parse(key string) (id int64, gamePK string, ok bool) {
 	return id, gamePK, rest == "" || ok && gamePK != ""
 }
 
+// names reports the key of a batter, or of a batter's game, just as it is written here: {007} is nobody.
+func (k keys) names(key string) bool {
+	id, gamePK, ok := k.parse(key)
+	return ok && (key == k.batter(id) || key == k.game(id, gamePK))
+}
+
 // positionField is the field of applied for a partition.
 func positionField(p schemas.Position) string { return p.Topic + "/" + strconv.Itoa(int(p.Partition)) }

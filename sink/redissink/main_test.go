@@ -352,7 +352,9 @@ func (tr *truth) BatterSnapshots(ctx context.Context, ids []int64) (list []schem
 	}
 	defer tr.mu.Unlock()
 	for _, id := range ids {
-		list = append(list, tr.batters[id].snapshot(id))
+		if p, ok := tr.batters[id]; ok {
+			list = append(list, p.snapshot(id))
+		}
 	}
 	return list, nil
 }

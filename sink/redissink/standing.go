@@ -71,23 +71,31 @@ func number(text string) int64 {
 // scan looks at all keys and gives the games of every batter that has any key. It walks through the whole database:
 // about half a second for half a million keys.
 func (s *Sink) scan(ctx context.Context) (map[int64][]string, error) {
-	var mu sync.Mutex
 	found := map[int64][]string{}
+	err := s.eachKey(ctx, s.keys.pattern(), func(key string) {
+		if id, gamePK, ok := s.keys.parse(key); ok && gamePK != "" {
+			found[id] = append(found[id], gamePK)
+		} else if ok {
+			found[id] = slices.Clip(found[id])
+		}
+	})
+	return found, err
+}
+
+// eachKey calls f with every key of a pattern, one at a time; it may name a key twice.
+func (s *Sink) eachKey(ctx context.Context, pattern string, f func(key string)) error {
+	var mu sync.Mutex
 	err := s.eachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
-		it := c.Scan(ctx, 0, s.keys.pattern(), 1000).Iterator()
+		it := c.Scan(ctx, 0, pattern, 1000).Iterator()
 		for it.Next(ctx) {
 			mu.Lock()
-			if id, gamePK, ok := s.keys.parse(it.Val()); ok && gamePK != "" {
-				found[id] = append(found[id], gamePK)
-			} else if ok {
-				found[id] = slices.Clip(found[id])
-			}
+			f(it.Val())
 			mu.Unlock()
 		}
 		return it.Err()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("redis: keys: %w", err)
+		return fmt.Errorf("redis: keys: %w", err)
 	}
-	return found, nil
+	return nil
 }

@@ -1,0 +1,220 @@
+package redissink
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+)
+
+// quickly is for a Redis that nobody writes to.
+var quickly = AuditOptions{Settle: 20 * time.Millisecond}
+
+func (w *world) audit(t testing.TB, o AuditOptions) AuditReport {
+	t.Helper()
+	rep, err := w.Audit(t.Context(), w.truth, o)
+	require.NoError(t, err)
+	return rep
+}
+
+// league fills Redis with so many batters, each with so many games, and gives their keys.
+func (w *world) league(t testing.TB, batters, games int64) []string {
+	t.Helper()
+	for id := range batters {
+		for g := range games {
+			w.truth.change(600_000+id, fmt.Sprint(700_000+g), 1+(id+g)%9)
+		}
+	}
+	w.sweep(t)
+	keys := slices.DeleteFunc(w.allKeys(t), func(key string) bool { return !strings.Contains(key, ":batter:") })
+	require.Len(t, keys, int(batters*(1+games)))
+	return keys
+}
+
+// dumps are all keys under the prefix as Redis would write them to disk.
+func (w *world) dumps(t testing.TB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, key := range w.allKeys(t) {
+		all[key] = w.client.Dump(t.Context(), key).Val()
+	}
+	return all
+}
+
+// breakages are what somebody may do to a key by hand. Each gives the kind of difference that it makes.
+var breakages = []struct {
+	kind  string
+	spoil func(t *testing.T, w *world, key string)
+}{
+	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "pitches", "99") }},
+	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hdel(t, key, "contact_count") }},
+	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "favourite_colour", "blue") }},
+	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "updated_at", "1970-01-01T00:00:00.000Z") }},
+	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "last_pitch", "{}") }},
+	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hdel(t, key, "seq") }},
+	{schemas.DiffersMissing, func(t *testing.T, w *world, key string) { must(t, w.client.Del(t.Context(), key).Err()) }},
+	{schemas.DiffersType, func(t *testing.T, w *world, key string) {
+		must(t, w.client.Set(t.Context(), key, "a string", 0).Err())
+	}},
+	{schemas.DiffersOlder, func(t *testing.T, w *world, key string) { // a stale copy
+		seq, err := w.client.HGet(t.Context(), key, "seq").Int64()
+		must(t, err)
+		w.hset(t, key, "seq", strconv.FormatInt(seq-1000, 10))
+		w.hset(t, key, "pitches", "1000")
+	}},
+	{schemas.DiffersNewer, func(t *testing.T, w *world, key string) { // from a past that Postgres has lost
+		seq, err := w.client.HGet(t.Context(), key, "seq").Int64()
+		must(t, err)
+		w.hset(t, key, "seq", strconv.FormatInt(seq+1000, 10))
+	}},
+}
+
+func (w *world) hset(t *testing.T, key, field, value string) {
+	t.Helper()
+	must(t, w.client.HSet(t.Context(), key, field, value).Err())
+}
+
+func (w *world) hdel(t *testing.T, key, field string) {
+	t.Helper()
+	must(t, w.client.HDel(t.Context(), key, field).Err())
+}
+
+// Of 10,200 keys one in 500 is broken, and some are added that are nobody's: they are found, all of them and no other;
+// and mended, all of them and no other.
+func TestAuditFindsEveryBrokenKeyAndMendsNoOther(t *testing.T) {
+	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	keys := w.league(t, 200, 50)
+	require.Empty(t, w.audit(t, quickly).Differences)
+	right := w.dumps(t)
+
+	broken := map[string]string{}
+	for i, b := range breakages {
+		for _, at := range []int{51 * (10*i + 3), 51*(10*i+7) + 10} { // one batter, one game
+			b.spoil(t, w, keys[at])
+			broken[keys[at]] = b.kind
+		}
+	}
+	added := []string{w.keys.batter(600_000) + ":game:800", w.keys.batter(9), w.keys.game(9, "7"), string(w.keys) + "batter:x", string(w.keys) + "batter:{007}"}
+	for _, key := range added {
+		w.hset(t, key, "pitches", "1")
+		broken[key] = schemas.DiffersExtra
+	}
+	spoilt := w.dumps(t)
+
+	rep := w.audit(t, quickly)
+	require.Equal(t, broken, kinds(rep))
+	require.EqualValues(t, len(keys)+len(added), rep.Keys)
+	require.Zero(t, rep.Moving)
+	require.Equal(t, spoilt, w.dumps(t), "looking changes nothing")
+
+	mending := quickly
+	mending.Repair = true
+	rep = w.audit(t, mending)
+	require.Equal(t, broken, kinds(rep))
+	for _, d := range rep.Differences {
+		require.True(t, d.Repaired, d.Key)
+	}
+	require.Empty(t, w.audit(t, quickly).Differences)
+	w.isTrue(t)
+	now := w.dumps(t)
+	for key := range broken {
+		delete(right, key)
+		delete(now, key)
+	}
+	require.Empty(t, cmp.Diff(withoutTombstones(right), withoutTombstones(now)), "a key was touched that was not broken")
+	require.Zero(t, w.sweep(t).Forced)
+}
+
+func kinds(rep AuditReport) map[string]string {
+	found := map[string]string{}
+	for _, d := range rep.Differences {
+		found[d.Key] += d.Kind // twice reported is wrong
+	}
+	return found
+}
+
+func withoutTombstones(all map[string]string) map[string]string {
+	maps.DeleteFunc(all, func(key, _ string) bool { return strings.Contains(key, ":gone:") })
+	return all
+}
+
+// A processor goes on beside it, each push a while after its commit: nothing of that is a difference.
+func TestAuditBesideAProcessorRaisesNoFalseAlarm(t *testing.T) {
+	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	keys := w.league(t, 20, 10)
+	spoilt := w.keys.game(600_019, "700003") // of a batter who rests
+	w.hset(t, spoilt, "pitches", "77")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan error)
+	go func() {
+		tick := time.NewTicker(3 * time.Millisecond)
+		defer tick.Stop()
+		for n := int64(0); ; n++ {
+			snap := w.truth.change(600_000+n%15, fmt.Sprint(700_000+n%10), 1+n%50)
+			select {
+			case <-ctx.Done():
+				done <- nil
+				return
+			case <-tick.C:
+			}
+			if _, err := w.Push(ctx, []schemas.Snapshot{snap}, nil); err != nil && ctx.Err() == nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	for range 10 {
+		rep := w.audit(t, AuditOptions{Settle: 300 * time.Millisecond})
+		require.Equal(t, map[string]string{spoilt: schemas.DiffersContent}, kinds(rep))
+		require.EqualValues(t, len(keys), rep.Keys)
+	}
+	mended := w.audit(t, AuditOptions{Settle: 300 * time.Millisecond, Repair: true})
+	require.Equal(t, map[string]string{spoilt: schemas.DiffersContent}, kinds(mended))
+	stop()
+	require.NoError(t, <-done)
+	w.sweep(t)
+	require.Empty(t, w.audit(t, quickly).Differences)
+}
+
+// Between the look and the repair a processor writes a newer state: it stays.
+func TestARepairNeverOverwritesWhatIsNewer(t *testing.T) {
+	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w.league(t, 1, 2)
+	key := w.keys.game(600_000, "700000")
+	w.hset(t, key, "pitches", "77")
+	a := &audit{Sink: w.Sink, src: w.truth, o: quickly, rep: &AuditReport{}, suspects: map[string]suspect{}}
+	parts, err := a.parts(t.Context(), []int64{600_000}, nil)
+	require.NoError(t, err)
+	at := slices.IndexFunc(parts, func(p part) bool { return p.key == key })
+	is, err := a.observe(t.Context(), parts)
+	require.NoError(t, err)
+	w.push(t, w.truth.change(600_000, "700000", 30))
+	moved, err := a.repair(t.Context(), &suspect{part: parts[at], is: is[at]})
+	require.NoError(t, err)
+	require.True(t, moved)
+	w.isTrue(t)
+}
+
+func TestAuditFindsPositionsAheadOfPostgres(t *testing.T) {
+	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w.league(t, 1, 1)
+	w.truth.move(0, 10)
+	w.sweep(t)
+	w.hset(t, w.keys.applied(), "pitches.raw/0", "11")
+	mending := quickly
+	mending.Repair = true
+	require.Equal(t, map[string]string{w.keys.applied(): schemas.DiffersNewer}, kinds(w.audit(t, mending)))
+	require.Equal(t, map[string]int64{"pitches.raw/0": 10}, w.applied(t))
+	require.Empty(t, w.audit(t, quickly).Differences)
+}
