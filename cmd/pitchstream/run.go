@@ -23,10 +23,11 @@ type runCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
 	Redis    config.Redis    `embed:"" group:"Redis"`
 	Limits   config.Limits   `embed:"" group:"Processing"`
+	Breaker  config.Breaker  `embed:"" group:"Processing"`
 	Instance config.Instance `embed:"" group:"Processing"`
 	Log      config.Log      `embed:"" group:"Operation"`
 
-	AdminAddr      config.Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz and /metrics; off for none. Default: :9090. DANGER: without access control, not for the internet."`
+	AdminAddr      config.Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
 	PollMaxRecords int         `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one batch: one transaction in Postgres, one in Kafka. Default: 2000."`
 	AcceptGap      bool        `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
 }
@@ -64,7 +65,7 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 
 	var admin *obs.Server
 	if c.AdminAddr != config.Off {
-		if admin, err = obs.Listen(string(c.AdminAddr), obs.AdminHandler(watch.health, watch.metrics), log); err != nil {
+		if admin, err = obs.Listen(string(c.AdminAddr), obs.AdminHandler(watch.health, watch.metrics, processor.ResetBreaker), log); err != nil {
 			return err
 		}
 		log.Info("admin endpoints", "address", admin.Addr())
@@ -103,7 +104,7 @@ func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger, watch *wa
 	cfg := consumer.Config{
 		Topic: c.Topics.TopicRaw, Group: c.Kafka.Group, InstanceID: c.Instance.InstanceID, Client: append(opts, watch.metrics.Kafka("processor", quiet(log))...),
 		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}, PollMaxRecords: c.PollMaxRecords,
-		AcceptGap: c.AcceptGap, Log: log, Observe: watch,
+		AcceptGap: c.AcceptGap, Breaker: breakerLimits(c.Breaker), Log: log, Observe: watch,
 	}
 	client, err := connect(c.Kafka)
 	if err != nil {
@@ -115,4 +116,16 @@ func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger, watch *wa
 		return cfg, err
 	}
 	return cfg, nil
+}
+
+// breakerLimits says "no limit" in the consumer's words.
+func breakerLimits(b config.Breaker) consumer.BreakerLimits {
+	l := consumer.BreakerLimits{InARow: b.InARow, Share: b.Share, Window: b.Window, WindowMin: b.WindowMin}
+	if l.InARow == 0 {
+		l.InARow = -1
+	}
+	if l.Share == 0 {
+		l.Share = -1
+	}
+	return l
 }

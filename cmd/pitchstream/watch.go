@@ -33,7 +33,12 @@ func (w *watch) Lag(topic string, partition int32, records int64) {
 	w.metrics.Lag(topic, partition, records)
 }
 
-func (w *watch) Condition(name string, ok bool, reason string) { w.health.Set(name, ok, reason) }
+func (w *watch) Condition(name string, ok bool, reason string) {
+	w.health.Set(name, ok, reason)
+	if name == "breaker" {
+		w.metrics.Breaker(!ok)
+	}
+}
 
 func (w *watch) Batch(s consumer.BatchSummary) {
 	w.metrics.Committed(s.Records, s.Bytes, s.Rows, s.Lost)

@@ -18,13 +18,21 @@ import (
 //	/healthz  200 while the process can answer at all
 //	/readyz   200 or 503, {"ready": false, "reasons": ["postgres: connection refused"]}
 //	/metrics  the registry, for Prometheus
-func AdminHandler(h *Health, m *Metrics) http.Handler {
+//	POST /breaker/reset  200 when reset let something go on, 409 when nothing was held
+func AdminHandler(h *Health, m *Metrics, reset func() bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answerReady(w, h) })
+	mux.HandleFunc("POST /breaker/reset", func(w http.ResponseWriter, _ *http.Request) {
+		if !reset() {
+			http.Error(w, "nothing is held", http.StatusConflict)
+			return
+		}
+		fmt.Fprintln(w, "going on")
+	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	return mux
 }

@@ -13,7 +13,8 @@ import (
 func TestTheAdminPagesTellHealth(t *testing.T) {
 	m := NewMetrics("dev")
 	h := NewHealth(quiet, m, "postgres")
-	pages := AdminHandler(h, m)
+	held := true
+	pages := AdminHandler(h, m, func() bool { was := held; held = false; return was })
 	get := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
 		pages.ServeHTTP(w, httptest.NewRequest(method, path, nil))
@@ -38,6 +39,12 @@ func TestTheAdminPagesTellHealth(t *testing.T) {
 	code, body = get("GET", "/metrics")
 	require.Equal(t, 200, code)
 	require.Contains(t, body, "\npitchstream_ready 1\n")
+	code, body = get("POST", "/breaker/reset")
+	require.Equal(t, 200, code, body)
+	code, body = get("POST", "/breaker/reset")
+	require.Equal(t, 409, code, body)
+	code, _ = get("GET", "/breaker/reset")
+	require.Equal(t, 405, code, "nothing that follows a link resets it")
 	code, _ = get("POST", "/readyz")
 	require.Equal(t, 405, code)
 	code, _ = get("GET", "/")

@@ -29,6 +29,15 @@ func (m *Metrics) Letters(code string, n int) {
 	m.letters.WithLabelValues(code).Add(float64(n))
 }
 
+// Breaker tells whether the processor holds because too much is rejected.
+func (m *Metrics) Breaker(open bool) {
+	if open {
+		m.breaker.Set(1)
+	} else {
+		m.breaker.Set(0)
+	}
+}
+
 // Step counts the time that a batch spent in a step.
 func (m *Metrics) Step(step string, took time.Duration) {
 	m.batchSeconds.WithLabelValues(nameOf(step)).Observe(took.Seconds())

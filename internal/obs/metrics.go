@@ -28,6 +28,7 @@ import (
 //	pitchstream_batch_duration_seconds{step}     time that a batch spent in decode, postgres, redis, produce, commit
 //	pitchstream_lag_records{topic,partition}     records that wait behind the position, of the partitions owned
 //	pitchstream_commit_timestamp_seconds         when a batch was last committed, 0 before the first
+//	pitchstream_breaker_open                     1 while the processor holds because too many records are rejected
 //	pitchstream_ready                            1 when /readyz says so
 //	pitchstream_kafka_…{client}, go_…, process_… from the Kafka clients, Go and the system
 type Metrics struct {
@@ -38,7 +39,7 @@ type Metrics struct {
 	batchSeconds               *prometheus.HistogramVec
 	lagRecords                 *prometheus.GaugeVec
 	committed                  prometheus.Gauge
-	ready                      prometheus.Gauge
+	ready, breaker             prometheus.Gauge
 
 	mu     sync.Mutex
 	totals Totals
@@ -80,6 +81,7 @@ func NewMetrics(build string, codes ...string) *Metrics {
 		Namespace: "pitchstream", Name: "lag_records", Help: "Records behind the position, of the partitions owned.",
 	}, []string{"topic", "partition"})
 	m.committed = m.gauge("commit_timestamp_seconds", "Unix time of the last commit, 0 before the first.")
+	m.breaker = m.gauge("breaker_open", "1 while the processor holds because too many records are rejected.")
 	m.ready = m.gauge("ready", "1 when the process is ready.")
 	m.Registry.MustRegister(m.batchSeconds, m.lagRecords, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -143,7 +143,7 @@ func TestReadyMeansThatAllIsWell(t *testing.T) {
 func scrape(t *testing.T, m *Metrics) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	AdminHandler(NewHealth(quiet, nil), m).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	AdminHandler(NewHealth(quiet, nil), m, nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	require.Equal(t, 200, w.Code)
 	return w.Body.String()
 }

@@ -92,4 +92,24 @@ var mutants = []mutant{
 		guard: "the predecessor of a refused version stands", file: "sink/pgsink/write.go", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
 		old: "if c.version+1 == len(c.pitch.Measured) {", new: "if true {",
 	},
+	{
+		guard: "too much poison holds the processor", file: "consumer/batch.go", pkg: "./consumer", run: "Poison",
+		old: "why != \"\" {", new: "why != \"\" && false {",
+	},
+	{
+		guard: "the breaker's count outlives a crash", file: "consumer/ownership.go", pkg: "./consumer", run: "CrashLoop",
+		old: "found[i].tally = parseTally(at.Metadata)", new: "_ = parseTally(at.Metadata)",
+	},
+	{
+		guard: "a restart goes on", file: "consumer/breaker.go", pkg: "./consumer", run: "ARestartGoesOn",
+		old: "at := s.owned.committedOffsets()", new: "at := map[int32]kgo.EpochOffset{}",
+	},
+	{
+		guard: "a stuck partition is named", file: "consumer/progress.go", pkg: "./consumer", run: "OneStuck",
+		old: "if waited := now.Sub(at.since); waited >= progressLimit {\n\t\t\tstuck", new: "if waited := now.Sub(at.since); waited >= 1000*progressLimit {\n\t\t\tstuck",
+	},
+	{
+		guard: "a partition without records waiting is not stuck", file: "consumer/progress.go", pkg: "./consumer", run: "NothingToDo",
+		old: "if end.Offset <= owned[id] {", new: "if end.Offset < owned[id] {",
+	},
 }

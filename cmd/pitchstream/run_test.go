@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"pitchstream/internal/testkit"
+)
+
+// station is a processor's surroundings: Kafka in memory, real stores, made by the commands that make them.
+type station struct {
+	t       *testing.T
+	cluster *kfake.Cluster
+	admin   string
+	args    []string // of every command
+}
+
+func newStation(t *testing.T) *station {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	s := &station{t: t, cluster: cluster, admin: freeAddr(t), args: []string{
+		"--kafka-brokers=" + strings.Join(cluster.ListenAddrs(), ","), "--postgres-url=" + testkit.Postgres(t),
+		"--redis-url=redis://" + testkit.Redis(t), "--redis-prefix=" + testkit.Name(t) + ":",
+	}}
+	s.command("topics", s.args[0])
+	s.command("migrate", s.args[1])
+	return s
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (s *station) command(args ...string) (out string) {
+	s.t.Helper()
+	var stdout, stderr bytes.Buffer
+	status := run(s.t.Context(), args, &stdio{In: strings.NewReader(""), Out: &stdout, Err: &stderr})
+	require.Zero(s.t, status, "%v: %s", args, stderr.String())
+	return stdout.String()
+}
+
+// start runs a processor; stop is SIGTERM and waits for its end.
+func (s *station) start(args ...string) (stop func()) {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	ended, log := make(chan int, 1), &lockedBuffer{}
+	go func() {
+		ended <- run(ctx, append(append([]string{"run", "--admin-addr=" + s.admin}, s.args...), args...), &stdio{In: strings.NewReader(""), Out: io.Discard, Err: log})
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if status := <-ended; status != exitOK {
+			s.t.Errorf("status %d:\n%s", status, log.String())
+		}
+	})
+	s.t.Cleanup(stop)
+	return stop
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// ask gives the admin page's status and body; 0 while nobody answers.
+func (s *station) ask(method, path string) (int, string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.admin+path, nil)
+	require.NoError(s.t, err)
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(s.t, err)
+	return resp.StatusCode, string(body)
+}
+
+// waitReady waits until /readyz has this status and names this.
+func (s *station) waitReady(status int, says string) {
+	s.t.Helper()
+	var code int
+	var body string
+	ok := func() bool {
+		code, body = s.ask("GET", "/readyz")
+		return code == status && strings.Contains(body, says)
+	}
+	require.Eventually(s.t, ok, 30*time.Second, 50*time.Millisecond, "%d %s", status, says)
+}
+
+func (s *station) letters() (n int64) {
+	for _, p := range s.cluster.PartitionInfos("pitches.dead") {
+		n += p.LastStableOffset
+	}
+	return n
+}
+
+// Whoever is on call sees what is wrong, and that the process is alive; sets it going; and a restart does too.
+func TestRunHoldsAtTooMuchPoison(t *testing.T) {
+	s := newStation(t)
+	for range 4 {
+		s.command("load", s.args[0], "--game=1", writeFiles(t, map[string]string{"bad.jsonl": strings.Repeat("{\"broken\n", 50)}))
+	}
+	stop := s.start("--breaker-in-a-row=100", "--poll-max-records=20")
+	s.waitReady(503, "breaker: 100 records in a row were rejected, as pitches.raw/")
+	code, body := s.ask("GET", "/healthz")
+	require.Equal(t, 200, code, body)
+	_, metrics := s.ask("GET", "/metrics")
+	require.Contains(t, metrics, "\npitchstream_breaker_open 1\n")
+	require.Less(t, s.letters(), int64(100))
+
+	code, body = s.ask("POST", "/breaker/reset")
+	require.Equal(t, 200, code, body)
+	require.Eventually(t, func() bool { return s.letters() > 150 }, 30*time.Second, 20*time.Millisecond)
+	s.waitReady(503, "breaker: 100 records in a row")
+	stop()
+
+	s.start("--breaker-in-a-row=0", "--breaker-share=0")
+	s.waitReady(200, "")
+	require.Eventually(t, func() bool { return s.letters() >= 200 }, 30*time.Second, 20*time.Millisecond)
+	code, body = s.ask("POST", "/breaker/reset")
+	require.Equal(t, http.StatusConflict, code, body)
+}
+
+func TestRunSaysWhatItCannotReach(t *testing.T) {
+	s := newStation(t)
+	s.args[1] = fmt.Sprintf("--postgres-url=postgres://nobody@%s/none?sslmode=disable", freeAddr(t))
+	s.start()
+	s.waitReady(503, "postgres: ")
+	code, _ := s.ask("GET", "/healthz")
+	require.Equal(t, 200, code)
+}
