@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pitchstream/internal/testkit"
+	"pitchstream/test/internal/world"
 )
 
 // The compose file from nothing: topics, schema and processor come up by themselves, and a record goes through.
@@ -49,8 +50,8 @@ func TestComposeFromNothing(t *testing.T) {
 	out, err := run(t.Context(), "up", "-d", "--build")
 	require.NoError(t, err, out)
 
-	w := &world{t: t}
-	w.waitFor("the processor is ready", func() bool {
+	w := &world.World{T: t, Patience: 2 * time.Minute}
+	w.WaitFor("the processor is ready", func() bool {
 		resp, err := http.Get("http://127.0.0.1:" + admin + "/readyz")
 		if err != nil {
 			return false
@@ -67,7 +68,7 @@ func TestComposeFromNothing(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), fmt.Sprintf("postgres://pitchstream:pitchstream@127.0.0.1:%s/pitchstream?sslmode=disable", postgres))
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
-	w.waitFor("the row is in Postgres", func() bool {
+	w.WaitFor("the row is in Postgres", func() bool {
 		var kind string
 		return conn.QueryRow(t.Context(), `SELECT pitch_type FROM pitchstream.pitches`).Scan(&kind) == nil && kind == "Sinker"
 	})
@@ -95,7 +96,10 @@ func composeCommand(t *testing.T) []string {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	_, port, err := net.SplitHostPort(freeAddr(t))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
 	require.NoError(t, err)
 	return port
 }

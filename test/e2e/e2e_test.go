@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -13,12 +14,15 @@ import (
 	"pitchstream/internal/testkit"
 	"pitchstream/schemas"
 	"pitchstream/simulate"
+	"pitchstream/test/internal/world"
 )
+
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // The twelve real records: twelve rows, no letter, and again the same when they are read again.
 func TestRealRecords(t *testing.T) {
 	dir := testkit.Hawkeye(t)
-	w := newWorld(t)
+	w := world.New(t)
 	files, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
 	require.NoError(t, err)
 	require.Len(t, files, 12)
@@ -26,22 +30,22 @@ func TestRealRecords(t *testing.T) {
 		b, err := os.ReadFile(file)
 		require.NoError(t, err)
 		game, _, _ := strings.Cut(filepath.Base(file), "_")
-		w.produce(&kgo.Record{Key: []byte(game), Value: b})
+		w.Produce(&kgo.Record{Key: []byte(game), Value: b})
 	}
-	p := w.start()
-	w.waitCaughtUp()
-	p.halt()
-	want := w.requireBooks(1)
-	require.Len(t, want.rows, 12)
-	require.Empty(t, want.letters)
+	p := w.Start()
+	w.WaitCaughtUp()
+	p.Halt()
+	want := w.RequireBooks(1)
+	require.Len(t, want.Rows, 12)
+	require.Empty(t, want.Letters)
 	requireByHand(t, w)
 }
 
 // requireByHand holds three of the rows against what was computed by hand, from the text of the specification and with
 // nothing of this project.
-func requireByHand(t *testing.T, w *world) {
+func requireByHand(t *testing.T, w *world.World) {
 	byID := map[string]schemas.StoredRow{}
-	rows, err := w.store().Rows(t.Context())
+	rows, err := w.Store().Rows(t.Context())
 	require.NoError(t, err)
 	for _, r := range rows {
 		byID[r.PitchID.String()] = r
@@ -67,11 +71,11 @@ func requireByHand(t *testing.T, w *world) {
 }
 
 // stress produces a simulated stream with everything that goes wrong, and answers how many records it has.
-func (w *world) stress(seed uint64, pitches int) int {
-	w.t.Helper()
+func stress(w *world.World, seed uint64, pitches int) int {
+	w.T.Helper()
 	sim, err := simulate.New(simulate.Options{Seed: seed, Pitches: pitches,
 		Duplicates: 0.05, Reorder: 0.05, Corrections: 0.05, Deletes: 0.01, LateIDs: 0.10, Poison: 0.01})
-	require.NoError(w.t, err)
+	require.NoError(w.T, err)
 	n := 0
 	for {
 		m, ok := sim.Next()
@@ -79,45 +83,46 @@ func (w *world) stress(seed uint64, pitches int) int {
 			break
 		}
 		n++
-		r := &kgo.Record{Topic: w.raw(), Key: m.Key, Value: m.Value, Headers: kafkaHeaders(m.Headers)}
-		w.client.Produce(w.t.Context(), r, func(_ *kgo.Record, err error) {
+		r := &kgo.Record{Topic: w.Raw(), Key: m.Key, Value: m.Value, Headers: world.KafkaHeaders(m.Headers)}
+		w.Client.Produce(w.T.Context(), r, func(_ *kgo.Record, err error) {
 			if err != nil {
-				w.t.Error(err)
+				w.T.Error(err)
 			}
 		})
 	}
-	require.NoError(w.t, w.client.Flush(w.t.Context()))
+	require.NoError(w.T, w.Client.Flush(w.T.Context()))
 	return n
 }
 
 func TestTheBooksBalance(t *testing.T) {
-	w := newWorld(t)
+	w := world.New(t)
 	pitches := 2000
 	if long := os.Getenv("PITCHSTREAM_SOAK_PITCHES"); long != "" {
 		var err error
 		pitches, err = strconv.Atoi(long)
 		require.NoError(t, err)
+		w.Patience = 20 * time.Minute
 	}
-	n := w.stress(1, pitches)
-	first := w.start("--poll-max-records=200")
-	w.waitFor("a third is through", func() bool { return w.lag() < int64(2*n/3) })
-	first.halt() // SIGTERM in the middle
-	require.Greater(t, w.lag(), int64(0), "stopped in the middle")
-	second := w.start("--poll-max-records=200")
-	w.waitCaughtUp()
-	second.halt()
-	want := w.requireBooks(1)
-	require.NotEmpty(t, want.letters)
-	t.Logf("%d records: %d rows, %d batters, %d letters", n, len(want.rows), len(want.batters), len(want.letters))
+	n := stress(w, 1, pitches)
+	first := w.Start("--poll-max-records=200")
+	w.WaitFor("a third is through", func() bool { return w.Lag() < int64(2*n/3) })
+	first.Halt() // SIGTERM in the middle
+	require.Greater(t, w.Lag(), int64(0), "stopped in the middle")
+	second := w.Start("--poll-max-records=200")
+	w.WaitCaughtUp()
+	second.Halt()
+	want := w.RequireBooks(1)
+	require.NotEmpty(t, want.Letters)
+	t.Logf("%d records: %d rows, %d batters, %d letters", n, len(want.Rows), len(want.Batters), len(want.Letters))
 
-	before, err := w.store().Rows(t.Context())
+	before, err := w.Store().Rows(t.Context())
 	require.NoError(t, err)
-	w.rewind()
-	again := w.start()
-	w.waitCaughtUp()
-	again.halt()
-	after, err := w.store().Rows(t.Context())
+	w.Rewind()
+	again := w.Start()
+	w.WaitCaughtUp()
+	again.Halt()
+	after, err := w.Store().Rows(t.Context())
 	require.NoError(t, err)
-	same(t, "rows after reading everything again", withoutWriter(before), withoutWriter(after))
-	w.requireBooks(2)
+	world.SameRows(t, "rows after reading everything again", before, after)
+	w.RequireBooks(2)
 }

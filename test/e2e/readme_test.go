@@ -12,12 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pitchstream/internal/testkit"
+	"pitchstream/test/internal/world"
 )
 
 // Every command that the README shows is run here, as it stands there; a command that this test does not know fails it.
 func TestReadmeCommands(t *testing.T) {
-	w := newWorld(t)
-	var p *process
+	w := world.New(t)
+	var p *world.Process
 	for _, line := range readmeCommands(t) {
 		switch {
 		case line == "make demo":
@@ -31,23 +32,23 @@ func TestReadmeCommands(t *testing.T) {
 			require.Contains(t, out, "go test")
 		case strings.HasPrefix(line, "export "): // the same settings, of this test's servers
 			name, _, _ := strings.Cut(strings.TrimPrefix(line, "export "), "=")
-			require.True(t, w.sets(name), "%s is a setting", name)
+			require.True(t, sets(w, name), "%s is a setting", name)
 		case line == "pitchstream run":
-			p = w.start()
+			p = w.Start()
 		case line == "pitchstream load games/":
 			dir := filepath.Join(t.TempDir(), "games")
-			w.must("simulate", "--games", "1", "--pitches", "20", "-o", dir+"/")
-			w.must("load", dir+"/")
-			w.waitCaughtUp()
+			w.Must("simulate", "--games", "1", "--pitches", "20", "-o", dir+"/")
+			w.Must("load", dir+"/")
+			w.WaitCaughtUp()
 		case strings.HasPrefix(line, "pitchstream "):
-			w.must(strings.Fields(line)[1:]...)
+			w.Must(strings.Fields(line)[1:]...)
 		default:
 			t.Errorf("README shows %q, which no test runs", line)
 		}
 	}
 	require.NotNil(t, p)
-	p.halt()
-	require.Len(t, w.requireBooks(1).rows, 20)
+	p.Halt()
+	require.Len(t, w.RequireBooks(1).Rows, 20)
 }
 
 // readmeCommands are the lines of the README's sh blocks, without their comments.
@@ -76,8 +77,8 @@ func makeIn(ctx context.Context, args ...string) (string, error) {
 }
 
 // sets tells whether the world's environment has a setting.
-func (w *world) sets(name string) bool {
-	for _, kv := range w.env {
+func sets(w *world.World, name string) bool {
+	for _, kv := range w.Env {
 		if strings.HasPrefix(kv, name+"=") {
 			return true
 		}

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"pitchstream/consumer"
@@ -15,6 +14,7 @@ import (
 	"pitchstream/schemas"
 	"pitchstream/sink/pgsink"
 	"pitchstream/sink/redissink"
+	"pitchstream/test/internal/world"
 )
 
 // Every stream of the specification through real Postgres and Redis: forwards, shuffled across partitions, and every
@@ -67,7 +67,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 	for l := range letters { // a record that is read twice has a letter of the same identity twice
 		state.Letters = append(state.Letters, l)
 	}
-	state.Batters, state.Games = statsViews(t, pg)
+	state.Batters, state.Games = world.StatsViews(t, pg)
 	s.Check(t, state)
 	state.Batters, state.Games = inRedis(t, view.Reader, state)
 	s.Check(t, state)
@@ -88,34 +88,5 @@ func inRedis(t *testing.T, r *redissink.Reader, in vectors.State) (map[int64]sch
 		require.NotNil(t, v)
 		games[g] = v.Stats
 	}
-	return batters, games
-}
-
-// statsViews reads the views that analysts read.
-func statsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[features.BatterGame]schemas.Stats) {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	defer conn.Close(t.Context())
-	batters, games := map[int64]schemas.Stats{}, map[features.BatterGame]schemas.Stats{}
-	query := func(sql string, each func(batter int64, game string, s schemas.Stats)) {
-		rows, err := conn.Query(t.Context(), sql)
-		require.NoError(t, err)
-		defer rows.Close()
-		for rows.Next() {
-			var doc []byte
-			var batter int64
-			var game string
-			require.NoError(t, rows.Scan(&batter, &game, &doc))
-			var s schemas.Stats
-			require.NoError(t, unmarshal(doc, &s), string(doc))
-			each(batter, game, s)
-		}
-		require.NoError(t, rows.Err())
-	}
-	query(`SELECT batter_id, '', to_json(s) FROM pitchstream.batter_stats s`, func(b int64, _ string, s schemas.Stats) { batters[b] = s })
-	query(`SELECT batter_id, game_pk, to_json(s) FROM pitchstream.batter_game_stats s`, func(b int64, g string, s schemas.Stats) {
-		games[features.BatterGame{BatterID: b, GamePK: g}] = s
-	})
 	return batters, games
 }

@@ -1,0 +1,58 @@
+package world
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Process is a running processor.
+type Process struct {
+	w    *World
+	cmd  *exec.Cmd
+	log  string // the file with its log
+	done chan error
+}
+
+// Start runs a processor until the test ends, at the latest.
+func (w *World) Start(args ...string) *Process {
+	w.T.Helper()
+	cmd := exec.Command(Binary(w.T), append([]string{"run"}, args...)...)
+	cmd.Env = w.Env
+	log, err := os.CreateTemp(w.T.TempDir(), "processor-*.log")
+	require.NoError(w.T, err)
+	cmd.Stderr = log
+	require.NoError(w.T, cmd.Start())
+	p := &Process{w: w, cmd: cmd, log: log.Name(), done: make(chan error, 1)}
+	go func() {
+		p.done <- cmd.Wait()
+		_ = log.Close()
+		close(p.done)
+	}()
+	w.T.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-p.done
+		if w.T.Failed() {
+			b, _ := os.ReadFile(p.log)
+			w.T.Logf("log of process %d, its end:\n%s", cmd.Process.Pid, b[max(0, len(b)-4000):])
+		}
+	})
+	return p
+}
+
+// Halt is SIGTERM; the processor must end well within ten seconds.
+func (p *Process) Halt() {
+	p.w.T.Helper()
+	began := time.Now()
+	require.NoError(p.w.T, p.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case err := <-p.done:
+		require.NoError(p.w.T, err)
+	case <-time.After(10 * time.Second):
+		p.w.T.Fatal("the processor did not end within 10 s of SIGTERM")
+	}
+	p.w.T.Logf("SIGTERM to exit: %v", time.Since(began).Round(time.Millisecond))
+}

@@ -1,0 +1,126 @@
+package world
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+	"pitchstream/sink/redissink"
+)
+
+// RedisDiffers reads what the app reads, and says what is not as in the books; nil: it is all there, and nothing else.
+func (w *World) RedisDiffers(want Books) error {
+	w.T.Helper()
+	r, err := redissink.OpenReader(redissink.Config{URL: "redis://" + w.Redis, Prefix: w.Name + ":"})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for id, stats := range want.Batters {
+		got, err := r.Batter(w.T.Context(), id)
+		if err := viewDiffers(stats, got, err); err != nil {
+			return fmt.Errorf("batter %d in Redis: %w", id, err)
+		}
+	}
+	for g, stats := range want.Games {
+		got, err := r.Game(w.T.Context(), g.BatterID, g.GamePK)
+		if err := viewDiffers(stats, got, err); err != nil {
+			return fmt.Errorf("batter %d in game %s in Redis: %w", g.BatterID, g.GamePK, err)
+		}
+	}
+	client := redis.NewClient(&redis.Options{Addr: w.Redis})
+	defer client.Close()
+	keys := client.Scan(w.T.Context(), 0, w.Name+":batter:*", 1000).Iterator()
+	found := map[string]bool{} // a scan may answer a key twice
+	for keys.Next(w.T.Context()) {
+		found[keys.Val()] = true
+	}
+	if n := len(want.Batters) + len(want.Games); keys.Err() == nil && len(found) != n {
+		return fmt.Errorf("%d keys of batters and games in Redis, want %d", len(found), n)
+	}
+	return keys.Err()
+}
+
+func viewDiffers(want schemas.Stats, got *redissink.BatterView, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case got == nil:
+		return errors.New("missing")
+	}
+	if d := diff(want, got.Stats); d != "" {
+		return errors.New("differs:\n" + d)
+	}
+	return nil
+}
+
+// StatsViews reads the views that analysts read.
+func StatsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[features.BatterGame]schemas.Stats) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	batters, games := map[int64]schemas.Stats{}, map[features.BatterGame]schemas.Stats{}
+	query := func(sql string, each func(batter int64, game string, s schemas.Stats)) {
+		rows, err := conn.Query(t.Context(), sql)
+		require.NoError(t, err)
+		defer rows.Close()
+		for rows.Next() {
+			var doc []byte
+			var batter int64
+			var game string
+			require.NoError(t, rows.Scan(&batter, &game, &doc))
+			var s schemas.Stats
+			require.NoError(t, unmarshal(doc, &s), string(doc))
+			each(batter, game, s)
+		}
+		require.NoError(t, rows.Err())
+	}
+	query(`SELECT batter_id, '', to_json(s) FROM pitchstream.batter_stats s`, func(b int64, _ string, s schemas.Stats) { batters[b] = s })
+	query(`SELECT batter_id, game_pk, to_json(s) FROM pitchstream.batter_game_stats s`, func(b int64, g string, s schemas.Stats) {
+		games[features.BatterGame{BatterID: b, GamePK: g}] = s
+	})
+	return batters, games
+}
+
+// SameRows compares rows in the order of their ids, save by whom and when they were written.
+func SameRows(t *testing.T, what string, want, got []schemas.StoredRow) {
+	t.Helper()
+	for i := range min(len(want), len(got)) { // one by one: there may be many
+		Same(t, what, withoutWriter(want[i]), withoutWriter(got[i]))
+	}
+	require.Len(t, got, len(want), what)
+}
+
+func withoutWriter(r schemas.StoredRow) schemas.StoredRow {
+	r.CoreVersion, r.Build, r.ProcessedAt = 0, "", 0
+	return r
+}
+
+// Same compares exactly, save averages: 1e-9 relative, as their sums may be taken in any order.
+func Same[T any](t *testing.T, what string, want, got T) {
+	t.Helper()
+	if d := diff(want, got); d != "" {
+		t.Fatalf("%s differ (-want +got):\n%s", what, d)
+	}
+}
+
+func diff[T any](want, got T) string {
+	options := cmp.Options{cmpopts.EquateApprox(1e-9, 1e-9), cmpopts.EquateEmpty()}
+	if cmp.Equal(want, got, options) {
+		return ""
+	}
+	d := cmp.Diff(want, got, options)
+	if len(d) > 4000 {
+		d = d[:4000] + "…"
+	}
+	return d
+}
