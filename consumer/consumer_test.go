@@ -3,6 +3,7 @@ package consumer
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -228,5 +229,33 @@ func TestAGapIsNamedAndNotJumpedOver(t *testing.T) {
 		w = tn.start(func(c *Config) { c.AcceptGap = true })
 		tn.waitCommitted()
 		w.halt()
+	})
+}
+
+// The store is away for five minutes: no record becomes a letter for it, and the stream goes on within seconds.
+func TestAStoreThatIsAwayForFiveMinutes(t *testing.T) {
+	if !virtual {
+		t.Skip("takes five minutes without the tag synctests")
+	}
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		began := time.Now()
+		tn.store.Before = func(step string) error {
+			if time.Since(began) < 5*time.Minute {
+				return assert.AnError
+			}
+			return nil
+		}
+		tn.produce(newScorer(12).records(60)...)
+		w := tn.start()
+		tn.waitFor("it is known", func() bool { return w.told.reason("postgres") != "" })
+		require.Contains(t, w.told.reason("postgres"), assert.AnError.Error())
+		for tick := time.NewTicker(time.Second); time.Since(began) < 5*time.Minute; <-tick.C {
+			require.Zero(t, w.told.batchCount())
+		}
+		tn.waitFor("the first batch", func() bool { return w.told.batchCount() > 0 })
+		require.Less(t, time.Since(began), 5*time.Minute+5*time.Second)
+		tn.waitCommitted()
+		tn.requireBooks()
 	})
 }

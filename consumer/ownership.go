@@ -300,7 +300,7 @@ func (o *ownership) applied(moves []schemas.PositionMove) {
 // retry calls f until it succeeds or ctx ends, with growing pauses: what fails there is ours and passes.
 func retry[T any](ctx context.Context, p *Processor, what string, f func() (T, error)) (T, error) {
 	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, 2*time.Second
+	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, time.Second
 	for {
 		v, err := f()
 		if err == nil {

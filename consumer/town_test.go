@@ -259,6 +259,12 @@ func (c *conditions) Batch(s BatchSummary) {
 	c.events.note()
 }
 
+func (c *conditions) batchCount() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.batches)
+}
+
 func (c *conditions) count(name string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -60,7 +60,7 @@ func measuredArrays(set []candidate) []any {
 }
 
 // identifiedArrays are the arguments of upsert_identified.sql, and the changes by pitch.
-func identifiedArrays(pitches []schemas.PitchChanges) ([]any, map[schemas.PitchID]*schemas.Change) {
+func identifiedArrays(set []candidate) ([]any, map[schemas.PitchID]*schemas.Change) {
 	var (
 		ids                   [][16]byte
 		revision, ts, offset  []int64
@@ -68,13 +68,10 @@ func identifiedArrays(pitches []schemas.PitchChanges) ([]any, map[schemas.PitchI
 		batter, pitcher, team []*int64
 		byPitch               = map[schemas.PitchID]*schemas.Change{}
 	)
-	for _, p := range pitches {
-		c := p.Identified
-		if c == nil {
-			continue
-		}
-		byPitch[p.PitchID] = c
-		ids = append(ids, p.PitchID)
+	for _, p := range set {
+		c := p.change()
+		byPitch[c.PitchID] = c
+		ids = append(ids, c.PitchID)
 		revision, ts = append(revision, c.Version.Revision), append(ts, c.Version.TimestampMS)
 		offset, partition = append(offset, c.Version.Offset), append(partition, c.Version.Partition)
 		batter, pitcher, team = append(batter, ref(&c.IDs.BatterID)), append(pitcher, ref(&c.IDs.PitcherID)), append(team, ref(&c.IDs.TeamID))

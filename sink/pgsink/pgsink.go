@@ -32,7 +32,7 @@ type Config struct {
 type Sink struct {
 	pool *pgxpool.Pool
 	cfg  Config
-	// Statements counts the bulk writes of measured registers that were sent: what a bad row costs.
+	// statements counts the bulk writes of registers that were sent: what a bad row costs.
 	statements func()
 }
 
@@ -87,7 +87,7 @@ func Open(cfg Config) (*Sink, error) {
 	// A plan made while a table was small must not scan it once it is large: every statement here has its index.
 	params["enable_seqscan"] = "off"
 	params["jit"] = "off"
-	pc.ConnConfig.ConnectTimeout = 5 * time.Second
+	pc.ConnConfig.ConnectTimeout = 3 * time.Second
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", hideSecret(err))

@@ -1,7 +1,9 @@
 package pgsink
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,7 +23,9 @@ func (t *transaction) writeAll() error {
 	for _, chunk := range chunks(newest(t.batch.Pitches), chunkRows) {
 		t.queueMeasured(b, chunk)
 	}
-	t.queueIdentified(b)
+	for _, chunk := range chunks(naming(t.batch.Pitches), chunkRows) {
+		t.queueIdentified(b, chunk)
+	}
 	return t.send(b)
 }
 
@@ -31,71 +35,84 @@ func (t *transaction) writeApart() error {
 	b.Queue("begin")
 	t.queuePositions(b)
 	t.queueLocks(b)
-	t.queueIdentified(b)
 	if err := t.send(b); err != nil {
 		return err
 	}
-	for _, chunk := range chunks(newest(t.batch.Pitches), chunkRows) {
-		if _, err := t.writeHalving(chunk, false); err != nil {
+	for _, set := range append(chunks(newest(t.batch.Pitches), chunkRows), chunks(naming(t.batch.Pitches), chunkRows)...) {
+		if err := t.writeGood(set); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeHalving writes what can be written and refuses the rest, one record each; clean says that none was refused. Of a
-// half that must hold the bad record, because its sibling did not, the whole need not be tried: one bad row among n
-// costs at most 2·log2(n)+1 statements.
-func (t *transaction) writeHalving(set []candidate, holdsBad bool) (clean bool, err error) {
-	if len(set) == 0 {
-		return true, nil
-	}
-	if !holdsBad || len(set) == 1 {
-		err := t.try(set)
-		if err == nil {
-			return true, nil
+// writeGood writes what can be written of a set and refuses the rest, one record each. What is left over on the way to a
+// bad record is written together: one bad record among n costs log2(n)+2 statements.
+func (t *transaction) writeGood(set []candidate) error {
+	for len(set) > 0 {
+		why, err := t.try(set)
+		if why == nil {
+			return err
 		}
-		if !isRecordsFault(err) {
-			return false, err
-		}
-		if len(set) == 1 {
-			return false, t.refuse(set[0], err)
+		if set, err = t.isolate(set, why); err != nil {
+			return err
 		}
 	}
-	left, right := set[:len(set)/2], set[len(set)/2:]
-	leftClean, err := t.writeHalving(left, false)
-	if err != nil {
-		return false, err
-	}
-	_, err = t.writeHalving(right, leftClean)
-	return false, err
+	return nil
 }
 
-// refuse notes the refused version; the next lower one of that pitch takes its place.
-func (t *transaction) refuse(c candidate, why error) error {
+// isolate finds one bad record in a set that holds one, as why says, and refuses it. It returns what is not written yet,
+// the next lower version of that pitch too.
+func (t *transaction) isolate(set []candidate, why error) (rest []candidate, err error) {
+	for len(set) > 1 {
+		half := len(set) / 2
+		bad, err := t.try(set[:half])
+		switch {
+		case err != nil:
+			return nil, err
+		case bad != nil:
+			set, rest, why = set[:half], append(rest, set[half:]...), bad
+		default: // written: the bad one is in the other half
+			set = set[half:]
+			if len(set) > 1 {
+				continue
+			}
+			if why, err = t.try(set); why == nil {
+				return rest, err
+			}
+		}
+	}
+	c := set[0]
 	t.refused = append(t.refused, schemas.Refusal{Change: *c.change(), Reason: reason(why)})
-	if c.version+1 == len(c.pitch.Measured) {
-		return nil
+	if next, ok := c.next(); ok {
+		rest = append(rest, next)
 	}
-	_, err := t.writeHalving([]candidate{{pitch: c.pitch, version: c.version + 1}}, false)
-	return err
+	slices.SortFunc(rest, func(a, b candidate) int { return bytes.Compare(a.pitch.PitchID[:], b.pitch.PitchID[:]) }) // as all writers lock
+	return rest, nil
 }
 
-// try writes under a savepoint, so that a refused statement takes nothing else with it.
-func (t *transaction) try(set []candidate) error {
+// try writes under a savepoint, so that a refused statement takes nothing else with it. refused is the record's fault,
+// err ours.
+func (t *transaction) try(set []candidate) (refused, err error) {
 	had := len(t.winners)
 	b := &pgx.Batch{}
 	b.Queue("savepoint tried")
-	t.queueMeasured(b, set)
-	err := t.send(b)
-	if err == nil {
-		return nil
+	if set[0].version == identified {
+		t.queueIdentified(b, set)
+	} else {
+		t.queueMeasured(b, set)
+	}
+	if err = t.send(b); err == nil {
+		return nil, nil
+	}
+	if !isRecordsFault(err) {
+		return nil, err
 	}
 	t.winners = t.winners[:had]
 	if _, back := t.conn.Exec(t.ctx, "rollback to savepoint tried"); back != nil {
-		return fmt.Errorf("rolling back after %w: %w", back, err)
+		return nil, fmt.Errorf("rolling back after %w: %w", back, err)
 	}
-	return err
+	return err, nil
 }
 
 func (t *transaction) send(b *pgx.Batch) error { return t.conn.SendBatch(t.ctx, b).Close() }
@@ -103,16 +120,41 @@ func (t *transaction) send(b *pgx.Batch) error { return t.conn.SendBatch(t.ctx, 
 // candidate is one version of a pitch that may be written.
 type candidate struct {
 	pitch   *schemas.PitchChanges
-	version int
+	version int // of the measured ones; or identified
 }
 
-func (c candidate) change() *schemas.Change { return &c.pitch.Measured[c.version] }
+const identified = -1
+
+func (c candidate) change() *schemas.Change {
+	if c.version == identified {
+		return c.pitch.Identified
+	}
+	return &c.pitch.Measured[c.version]
+}
+
+// next is the version that takes the place of a refused one.
+func (c candidate) next() (candidate, bool) {
+	if c.version == identified || c.version+1 == len(c.pitch.Measured) {
+		return candidate{}, false
+	}
+	return candidate{pitch: c.pitch, version: c.version + 1}, true
+}
 
 func newest(pitches []schemas.PitchChanges) []candidate {
 	set := make([]candidate, 0, len(pitches))
 	for i := range pitches {
 		if len(pitches[i].Measured) > 0 {
 			set = append(set, candidate{pitch: &pitches[i]})
+		}
+	}
+	return set
+}
+
+func naming(pitches []schemas.PitchChanges) []candidate {
+	var set []candidate
+	for i := range pitches {
+		if pitches[i].Identified != nil {
+			set = append(set, candidate{pitch: &pitches[i], version: identified})
 		}
 	}
 	return set
@@ -187,11 +229,9 @@ func (t *transaction) queueMeasured(b *pgx.Batch, set []candidate) {
 	})
 }
 
-func (t *transaction) queueIdentified(b *pgx.Batch) {
-	args, byPitch := identifiedArrays(t.batch.Pitches)
-	if len(byPitch) == 0 {
-		return
-	}
+func (t *transaction) queueIdentified(b *pgx.Batch, set []candidate) {
+	t.statements()
+	args, byPitch := identifiedArrays(set)
 	b.Queue(sqlUpsertIdentified, args...).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var id [16]byte

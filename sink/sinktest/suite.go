@@ -303,6 +303,16 @@ func keep[K comparable](states map[K]schemas.Stats, seqs map[K]int64, key K, seq
 	}
 }
 
+// Identify is a change that names the batter of pitch i, as revision says.
+func (w *World) Identify(i int, revision int64) schemas.Change {
+	for {
+		if c := w.change(); c.Op == schemas.OpIdentify {
+			c.PitchID, c.Version.Revision = PitchID(i), revision
+			return c
+		}
+	}
+}
+
 // Upsert is a measured change of the i-th pitch, at that revision.
 func (w *World) Upsert(i int, revision int64) schemas.Change {
 	for {

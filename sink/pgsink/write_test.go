@@ -1,0 +1,90 @@
+package pgsink
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+	"pitchstream/sink/sinktest"
+)
+
+// What one bad row costs is bounded: a batch of a replay must not fall apart into single rows.
+func TestOneBadRowInThreeThousandCostsFewStatements(t *testing.T) {
+	s := open(t)
+	refuseVenue(t, s, "bad")
+	for round, at := range []int{0, 1683, 2999} {
+		w := sinktest.NewWorld(uint64(100+round), 1)
+		var changes []schemas.Change
+		for i := range 3000 {
+			changes = append(changes, w.Upsert(i, int64(1+round)))
+		}
+		b := sinktest.BatchOf(changes...)
+		b.Pitches[at].Measured[0].Row.Venue = "bad"
+		n := 0
+		s.statements = func() { n++ }
+		out, err := s.Apply(t.Context(), b)
+		require.NoError(t, err)
+		require.Len(t, out.Refused, 1)
+		require.Equal(t, b.Pitches[at].PitchID, out.Refused[0].Change.PitchID)
+		require.Equal(t, 2999, len(out.Published))
+		require.LessOrEqual(t, n, 24, "the bad row at %d", at)
+		t.Logf("row %d: %d statements", at, n)
+	}
+}
+
+func TestManyBadRowsAreAllFound(t *testing.T) {
+	s := open(t)
+	refuseVenue(t, s, "bad")
+	w := sinktest.NewWorld(7, 1)
+	var good, all []schemas.Change
+	for i := range 60 {
+		first, second := w.Upsert(i, 1), w.Upsert(i, 2)
+		if i%5 == 0 {
+			second.Row.Venue = "bad"
+		}
+		if i%10 == 0 {
+			first.Row.Venue = "bad"
+		}
+		all = append(all, first, second)
+	}
+	for _, c := range all {
+		if c.Row.Venue != "bad" {
+			good = append(good, c)
+		}
+	}
+	out, err := s.Apply(t.Context(), sinktest.BatchOf(all...))
+	require.NoError(t, err)
+	require.Equal(t, 18, len(out.Refused))
+	require.Equal(t, 54, len(out.Published))
+	sinktest.RequireState(t, s, good)
+}
+
+// A name that is refused is a letter too; what was measured stands.
+func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
+	s := open(t)
+	_, err := s.pool.Exec(t.Context(), `
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no such batter: %', NEW.identified_batter_id; END $$;
+		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.identified_batter_id = 13) EXECUTE FUNCTION refuse()`)
+	require.NoError(t, err)
+	w := sinktest.NewWorld(8, 1)
+	var all []schemas.Change
+	for i := range 20 {
+		name := w.Identify(i, 1)
+		name.IDs.BatterID = schemas.Some(int64(100 + i%3))
+		if i == 11 {
+			name.IDs.BatterID = schemas.Some(int64(13))
+		}
+		all = append(all, w.Upsert(i, 1), name)
+	}
+	out, err := s.Apply(t.Context(), sinktest.BatchOf(all...))
+	require.NoError(t, err)
+	require.Len(t, out.Refused, 1)
+	require.Equal(t, schemas.OpIdentify, out.Refused[0].Change.Op)
+	require.Contains(t, out.Refused[0].Reason, "no such batter: 13")
+	sinktest.RequireState(t, s, slices.DeleteFunc(all, func(c schemas.Change) bool {
+		return c.Op == schemas.OpIdentify && fmt.Sprint(c.PitchID) == fmt.Sprint(out.Refused[0].Change.PitchID)
+	}))
+}
