@@ -41,10 +41,16 @@ func (s *session) produce(ctx, ours context.Context, letters []schemas.Letter, p
 	defer s.step("produce", s.cfg.Now())
 	var failed firstError
 	now := s.cfg.Now()
+	out := packer{client: s.kafka.Client(), limit: int(s.cfg.LetterMaxBytes)}
 	for _, l := range letters {
 		if r := s.encode.Letter(l, now); r != nil {
-			s.kafka.Produce(ctx, r, failed.note)
+			if err := out.send(ctx, r, failed.note); err != nil {
+				return err
+			}
 		}
+	}
+	if err := out.flush(ctx); err != nil {
+		return err
 	}
 	if err := s.publish(ctx, ours, s.kafka.Client(), published, failed.note); err != nil {
 		return err
@@ -58,13 +64,16 @@ func (s *session) produce(ctx, ours context.Context, letters []schemas.Letter, p
 func (s *session) publish(ctx, ours context.Context, client *kgo.Client, rows []schemas.Published, done func(*kgo.Record, error)) error {
 	for len(rows) > 0 {
 		sent := 0
+		out := packer{client: client, limit: int(s.cfg.RowMaxBytes)}
 		for _, p := range rows {
 			if r := s.encode.Row(p); r != nil {
-				client.Produce(ctx, r, done)
+				if err := out.send(ctx, r, done); err != nil {
+					return err
+				}
 				sent++
 			}
 		}
-		if err := client.Flush(ctx); err != nil {
+		if err := out.flush(ctx); err != nil {
 			return err
 		}
 		if sent == 0 {
@@ -80,7 +89,38 @@ func (s *session) publish(ctx, ours context.Context, client *kgo.Client, rows []
 			return err
 		}
 	}
-	return client.Flush(ctx)
+	return nil
+}
+
+// packer sends records so that no batch of them is larger, uncompressed, than its topic takes. A record that is larger
+// by itself goes alone: packed it may fit, as it did in the raw topic.
+type packer struct {
+	client  *kgo.Client
+	limit   int
+	pending int
+}
+
+// recordOverhead is what a record and its share of a batch cost beside key, value and headers.
+const recordOverhead = 128
+
+func (p *packer) send(ctx context.Context, r *kgo.Record, done func(*kgo.Record, error)) error {
+	size := len(r.Key) + len(r.Value) + recordOverhead
+	for _, h := range r.Headers {
+		size += len(h.Key) + len(h.Value) + 8
+	}
+	if p.pending > 0 && p.pending+size > p.limit {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+	}
+	p.pending += size
+	p.client.Produce(ctx, r, done)
+	return nil
+}
+
+func (p *packer) flush(ctx context.Context) error {
+	p.pending = 0
+	return p.client.Flush(ctx)
 }
 
 // republish sends rows while the store is filled again: without a transaction, as no offset may be committed then. The
@@ -89,7 +129,7 @@ func (s *session) publish(ctx, ours context.Context, client *kgo.Client, rows []
 func (s *session) republish(ctx context.Context, rows []schemas.Published) error {
 	if s.plain == nil {
 		var err error
-		if s.plain, err = kgo.NewClient(append([]kgo.Opt{kgo.ProducerLinger(0)}, s.cfg.Client...)...); err != nil {
+		if s.plain, err = kgo.NewClient(append([]kgo.Opt{kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(largestBatch), kgo.BrokerMaxWriteBytes(largestBatch + 1<<20)}, s.cfg.Client...)...); err != nil {
 			return fmt.Errorf("kafka: %w", err)
 		}
 	}
@@ -107,8 +147,11 @@ type firstError struct {
 }
 
 func (f *firstError) note(r *kgo.Record, err error) {
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		err = fmt.Errorf("topic %s does not exist: run `pitchstream topics`: %w", r.Topic, err)
+	case errors.Is(err, kerr.MessageTooLarge):
+		err = fmt.Errorf("topic %s does not take a record of %d bytes: raise its max.message.bytes: %w", r.Topic, len(r.Value), err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -30,6 +30,8 @@ type Config struct {
 	FetchMaxBytes  int32 // 0: 16 MiB
 	// LetterMaxBytes is the dead-letter topic's max.message.bytes: what one produced batch may hold. 0: 21 MiB.
 	LetterMaxBytes int32
+	// RowMaxBytes is the same of the rows topic. 0: Kafka's default, 1 MiB.
+	RowMaxBytes int32
 	// AcceptGap goes on where records that were not read yet are no longer in the topic.
 	AcceptGap bool
 	// Breaker holds the processor when too much is rejected.
@@ -52,6 +54,9 @@ const (
 	storeTimeout       = 30 * time.Second
 )
 
+// largestBatch is the most that one record may need to be sent on as a letter: the largest --max-record-bytes and more.
+const largestBatch = 320 << 20
+
 // Processor is one member of the consumer group.
 type Processor struct {
 	cfg    Config
@@ -72,6 +77,9 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	}
 	if cfg.LetterMaxBytes <= 0 {
 		cfg.LetterMaxBytes = 21 << 20
+	}
+	if cfg.RowMaxBytes <= 0 {
+		cfg.RowMaxBytes = 1 << 20
 	}
 	cfg.Breaker = cfg.Breaker.withDefaults()
 	if cfg.Now == nil {

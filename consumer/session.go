@@ -84,7 +84,8 @@ func (s *session) options() []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(max(cfg.FetchMaxBytes/4, 1<<20)),
 		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is resumed or assigned waits for the fetch under way
 		kgo.MaxConcurrentFetches(1),
-		kgo.ProducerBatchMaxBytes(cfg.LetterMaxBytes),
+		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds them, by topic
+		kgo.BrokerMaxWriteBytes(largestBatch+1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
 		kgo.ProducerLinger(0),
 		// Rows are small and letters rare: what costs least to make and to check.

@@ -111,11 +111,15 @@ func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger, watch *wa
 		return cfg, err
 	}
 	defer client.Close()
-	// A letter must fit into its topic, whatever the topic was made with.
-	if cfg.LetterMaxBytes, err = kafkasink.MaxMessageBytes(ctx, kadm.NewClient(client), c.Topics.TopicDead); err != nil {
+	// What is sent must fit into its topic, whatever the topic was made with.
+	admin := kadm.NewClient(client)
+	if cfg.LetterMaxBytes, err = kafkasink.MaxMessageBytes(ctx, admin, c.Topics.TopicDead); err != nil {
 		return cfg, err
 	}
-	return cfg, nil
+	if c.Topics.TopicRows != "" {
+		cfg.RowMaxBytes, err = kafkasink.MaxMessageBytes(ctx, admin, c.Topics.TopicRows)
+	}
+	return cfg, err
 }
 
 // breakerLimits says "no limit" in the consumer's words.

@@ -112,4 +112,12 @@ var mutants = []mutant{
 		guard: "a partition without records waiting is not stuck", file: "consumer/progress.go", pkg: "./consumer", run: "NothingToDo",
 		old: "if end.Offset <= owned[id] {", new: "if end.Offset < owned[id] {",
 	},
+	{
+		guard: "letters fit into their topic, together", file: "consumer/finish.go", pkg: "./consumer", run: "LettersFit",
+		old: "if p.pending > 0 && p.pending+size > p.limit {", new: "if p.limit < 0 {",
+	},
+	{
+		guard: "letters fit into their topic, each", file: "consumer/session.go", pkg: "./consumer", run: "LettersFit",
+		old: "kgo.ProducerBatchMaxBytes(largestBatch)", new: "kgo.ProducerBatchMaxBytes(cfg.LetterMaxBytes)",
+	},
 }

@@ -1,0 +1,39 @@
+package consumer
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/schemas"
+)
+
+// The dead letters' topic takes less than some letters have unpacked, and less than some batches: all of them arrive.
+func TestLettersFitIntoTheirTopic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		const takes = 200 << 10
+		limit := "204800"
+		_, err := kadm.NewClient(tn.client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &limit}}, deadTopic)
+		require.NoError(t, err)
+		noise := make([]byte, 40<<10)
+		for i := range noise {
+			noise[i] = byte(rand.IntN(256))
+		}
+		for range 12 {
+			tn.produce(schemas.Record{Key: []byte("1"), Value: noise})
+		}
+		tn.produce(schemas.Record{Key: []byte("1"), Value: bytes.Repeat([]byte("a"), 500<<10)})
+		w := tn.start(func(c *Config) {
+			c.LetterMaxBytes = takes
+			c.Client = append(c.Client, kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+		})
+		tn.waitCommitted()
+		w.halt()
+		tn.requireBooks()
+	})
+}
