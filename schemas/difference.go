@@ -65,3 +65,8 @@ func (s *Sums) Add(st *Stats) {
 	s.Contacts += st.ContactCount
 	s.HardHits += st.HardHitCount
 }
+
+// Plus is both together.
+func (s Sums) Plus(o Sums) Sums {
+	return Sums{s.Groups + o.Groups, s.Pitches + o.Pitches, s.Swings + o.Swings, s.Whiffs + o.Whiffs, s.Contacts + o.Contacts, s.HardHits + o.HardHits}
+}

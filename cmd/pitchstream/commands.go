@@ -13,5 +13,7 @@ type commands struct {
 	Process  processCmd  `cmd:"" help:"Make tables of files, without any server: rows as Parquet, CSV or JSON Lines, a line a batter, what was rejected, a report."`
 	Simulate simulateCmd `cmd:"" help:"Play seeded games and write or produce their records."`
 	Demo     demoCmd     `cmd:"" help:"See it all at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
+	Verify   verifyCmd   `cmd:"" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and mend what differs."`
+	Rebuild  rebuildCmd  `cmd:"" help:"Make a projection anew: rebuild redis."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this build and of its core."`
 }

@@ -48,6 +48,7 @@ var rooms = []room{
 	{path: "web", inside: []string{"schemas"}, outside: all},
 	{path: "simulate", inside: []string{"schemas"}, outside: all},
 	{path: "internal/vectors", inside: []string{"schemas", "features", "internal/testkit"}, outside: all},
+	{path: "internal/verify", inside: []string{"schemas", "features"}, outside: all, drivers: []string{kafka}},
 	{path: "internal", inside: []string{"schemas", "internal"}, outside: all, drivers: drivers},
 	{path: "cmd", inside: all, outside: all, drivers: drivers},
 	{path: "test", inside: all, outside: all, drivers: drivers},

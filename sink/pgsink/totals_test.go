@@ -1,0 +1,144 @@
+package pgsink
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+	"pitchstream/sink/sinktest"
+)
+
+// filled is a sink with what a world's batches made.
+func filled(t *testing.T) (*Sink, []schemas.Change) {
+	t.Helper()
+	s := open(t)
+	w := sinktest.NewWorld(7, 400)
+	changes := w.Changes(1200)
+	for _, b := range w.Batches(changes) {
+		_, err := s.Apply(t.Context(), b)
+		require.NoError(t, err)
+	}
+	return s, changes
+}
+
+func compareAll(t *testing.T, s *Sink) TotalsReport {
+	t.Helper()
+	ids, err := s.TotalBatters(t.Context())
+	require.NoError(t, err)
+	rep, err := s.CompareTotals(t.Context(), ids)
+	require.NoError(t, err)
+	return rep
+}
+
+func named(rep TotalsReport) (found []string) {
+	for _, d := range rep.Differences {
+		found = append(found, fmt.Sprint(*d.BatterID, "/", d.GamePK, d.Key, " ", d.Kind))
+	}
+	return found
+}
+
+// Every column of the totals, spoilt by hand, is found where it is and nowhere else; and computed anew.
+func TestTotalsThatWereChangedAreFoundAndComputedAnew(t *testing.T) {
+	s, _ := filled(t)
+	clean := compareAll(t, s)
+	require.Empty(t, clean.Differences)
+	require.Equal(t, clean.Rows, clean.Totals)
+	require.Positive(t, clean.Rows.Whiffs)
+	right := dump(t, s)
+	for _, c := range []struct {
+		spoil string
+		want  []string
+	}{
+		{`UPDATE batter_game_totals SET pitches = pitches + 1 WHERE batter_id = 600001 AND game_key = '716404'`, []string{"600001/716404 content"}},
+		{`UPDATE batter_game_totals SET exit_velocity_sum = exit_velocity_sum + 0.001 WHERE batter_id = 600001 AND game_key = '716405'`, []string{"600001/716405 content"}},
+		{`UPDATE batter_game_totals SET last_offset = last_offset + 1 WHERE batter_id = 600002 AND game_key = ''`, []string{"600002/no game content"}},
+		{`UPDATE batter_game_totals SET type_whiffs[1] = 99 WHERE batter_id = 600002 AND game_key = '716404'`, []string{"600002/716404 content"}},
+		{`UPDATE batter_game_totals SET seq = seq + 1000000000 WHERE batter_id = 600003 AND game_key = '716404'`, []string{"600003/716404 content"}},
+		{`DELETE FROM batter_game_totals WHERE batter_id = 600003 AND game_key = '716404'`, []string{"600003/716404 missing"}},
+		{`INSERT INTO batter_game_totals (batter_id, game_key, seq, updated_at, pitches) VALUES (600003, 'x', 1, now(), 1)`, []string{"600003/x extra"}},
+		{`UPDATE batter_totals SET bat_speed_max = NULL WHERE batter_id = 600000`, []string{"600000/ content"}},
+		{`DELETE FROM batter_totals WHERE batter_id = 600000`, []string{"600000/ missing"}},
+		{`UPDATE pitch_registers SET is_whiff = NOT is_whiff WHERE pitch_id = (SELECT pitch_id FROM pitches WHERE batter_id = 600000 AND game_pk = '716404' LIMIT 1)`, []string{"600000/ content", "600000/716404 content"}},
+	} {
+		_, err := s.pool.Exec(t.Context(), c.spoil)
+		require.NoError(t, err)
+		rep := compareAll(t, s)
+		require.ElementsMatch(t, c.want, named(rep), c.spoil)
+		snaps, err := s.RepairTotals(t.Context(), rep.Batters, rep.Broken)
+		require.NoError(t, err)
+		require.Len(t, snaps, 1)
+		require.Empty(t, named(compareAll(t, s)), c.spoil)
+	}
+	_, err := s.pool.Exec(t.Context(), `DELETE FROM batter_game_totals WHERE game_key = 'x'`)
+	require.NoError(t, err)
+	now := dump(t, s)
+	delete(right, "600000")
+	delete(now, "600000") // whose row was changed
+	require.Empty(t, cmp.Diff(right, now))
+}
+
+// dump are the batters' totals as readers see them.
+func dump(t *testing.T, s *Sink) map[string]string {
+	t.Helper()
+	rows, err := s.pool.Query(t.Context(), `
+		SELECT batter_id::text, (to_jsonb(b) - 'updated_at' - 'seq' - 'avg_exit_velocity_mph' - 'avg_bat_speed_mph' - 'avg_attack_angle_deg')::text FROM batter_stats b
+		UNION ALL
+		SELECT batter_id || '/' || game_pk, (to_jsonb(g) - 'updated_at' - 'seq' - 'avg_exit_velocity_mph' - 'avg_bat_speed_mph' - 'avg_attack_angle_deg')::text FROM batter_game_stats g WHERE batter_id <> 600000`)
+	require.NoError(t, err)
+	defer rows.Close()
+	all := map[string]string{}
+	for rows.Next() {
+		var key, text string
+		require.NoError(t, rows.Scan(&key, &text))
+		all[key] = text
+	}
+	require.NoError(t, rows.Err())
+	return all
+}
+
+// What is read back of a register is what was written there.
+func TestRegistersReadBackWhatWon(t *testing.T) {
+	s, changes := filled(t)
+	measured, identified := map[schemas.PitchID]schemas.Change{}, map[schemas.PitchID]schemas.Change{}
+	for _, c := range changes {
+		register := measured
+		if c.Op == schemas.OpIdentify {
+			register = identified
+		}
+		if held, ok := register[c.PitchID]; !ok || c.Version.Compare(held.Version) > 0 {
+			register[c.PitchID] = c
+		}
+	}
+	var after schemas.PitchID
+	var all []schemas.PitchID
+	for {
+		page, err := s.Registers(t.Context(), after, 50)
+		require.NoError(t, err)
+		if len(page) == 0 {
+			break
+		}
+		for _, r := range page {
+			all = append(all, r.PitchID)
+			if want, ok := measured[r.PitchID]; ok {
+				require.Empty(t, cmp.Diff(want, *r.Measured))
+				require.EqualValues(t, 1, r.CoreVersion)
+			} else {
+				require.Nil(t, r.Measured)
+			}
+			if want, ok := identified[r.PitchID]; ok {
+				require.Equal(t, want.IDs, r.Identified.IDs)
+				require.Equal(t, want.Version, r.Identified.Version)
+			} else {
+				require.Nil(t, r.Identified)
+			}
+		}
+		after = page[len(page)-1].PitchID
+	}
+	some, err := s.RegistersOf(t.Context(), all[3:5])
+	require.NoError(t, err)
+	require.Len(t, some, 2)
+	require.Equal(t, all[3], some[0].PitchID)
+}
