@@ -20,11 +20,11 @@ func TestLettersFitIntoTheirTopic(t *testing.T) {
 		limit := "204800"
 		_, err := kadm.NewClient(tn.client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &limit}}, deadTopic)
 		require.NoError(t, err)
-		noise := make([]byte, 40<<10)
-		for i := range noise {
-			noise[i] = byte(rand.IntN(256))
-		}
 		for range 12 {
+			noise := make([]byte, 40<<10)
+			for i := range noise {
+				noise[i] = byte(rand.IntN(256))
+			}
 			tn.produce(schemas.Record{Key: []byte("1"), Value: noise})
 		}
 		tn.produce(schemas.Record{Key: []byte("1"), Value: bytes.Repeat([]byte("a"), 500<<10)})
