@@ -1,11 +1,8 @@
 package config
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -45,11 +42,8 @@ func (k Kafka) Validate() error {
 	if k.Group == "" {
 		return missing("kafka-group", "a consumer group's name")
 	}
-	if !k.TLS && k.TLSCA+k.TLSCert+k.TLSKey != "" {
-		return fmt.Errorf("--kafka-tls-ca, --kafka-tls-cert and --kafka-tls-key need --kafka-tls")
-	}
-	if (k.TLSCert == "") != (k.TLSKey == "") {
-		return fmt.Errorf("--kafka-tls-cert and --kafka-tls-key need each other")
+	if err := k.certificates().check(k.TLS, "--kafka-tls"); err != nil {
+		return err
 	}
 	return k.validateSASL()
 }
@@ -70,7 +64,7 @@ func (k Kafka) validateSASL() error {
 func (k Kafka) Options() ([]kgo.Opt, error) {
 	options := []kgo.Opt{kgo.SeedBrokers(k.Brokers...), kgo.ClientID("pitchstream")}
 	if k.TLS {
-		c, err := k.tlsConfig()
+		c, err := k.certificates().config()
 		if err != nil {
 			return nil, err
 		}
@@ -96,26 +90,8 @@ func (k Kafka) mechanism() sasl.Mechanism {
 	return nil
 }
 
-func (k Kafka) tlsConfig() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if k.TLSCA != "" {
-		pem, err := os.ReadFile(k.TLSCA)
-		if err != nil {
-			return nil, fmt.Errorf("--kafka-tls-ca: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--kafka-tls-ca=%s: there is no PEM certificate in it", k.TLSCA)
-		}
-	}
-	if k.TLSCert != "" {
-		cert, err := tls.LoadX509KeyPair(k.TLSCert, k.TLSKey)
-		if err != nil {
-			return nil, fmt.Errorf("--kafka-tls-cert, --kafka-tls-key: %w", err)
-		}
-		c.Certificates = []tls.Certificate{cert}
-	}
-	return c, nil
+func (k Kafka) certificates() certificates {
+	return certificates{"kafka", k.TLSCA, k.TLSCert, k.TLSKey}
 }
 
 // Topics are the names of the topics. The three must differ.

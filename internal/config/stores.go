@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/tls"
 	"net/url"
 	"regexp"
 	"strings"
@@ -38,6 +39,9 @@ func (p Postgres) Validate() error {
 type Redis struct {
 	URL     SecretURL `name:"redis-url" placeholder:"URL" help:"Redis to keep the live values in: redis://[user:password@]host:6379[/database], rediss:// to encrypt. A cluster: several addresses of it, redis://[user:password@]host:port,host:port,…, or one and ?cluster=true. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	URLFile string    `name:"redis-url-file" placeholder:"FILE" help:"File with the URL."`
+	TLSCA   string    `name:"redis-tls-ca" placeholder:"FILE" help:"PEM file of the authorities to trust instead of the system's. Needs a rediss:// URL."`
+	TLSCert string    `name:"redis-tls-cert" placeholder:"FILE" help:"PEM file of our certificate, for servers that ask for one. Needs a rediss:// URL and --redis-tls-key."`
+	TLSKey  string    `name:"redis-tls-key" placeholder:"FILE" help:"PEM file of our certificate's private key."`
 	Prefix  string    `name:"redis-prefix" default:"ps:live:" placeholder:"PREFIX" help:"Start of all keys, a target of its own. Default: ps:live:. DANGER: what is below it belongs to pitchstream, and a rebuild deletes there."`
 }
 
@@ -51,6 +55,9 @@ func (r Redis) Validate() error {
 	if _, _, err := r.parse(); err != nil {
 		return err
 	}
+	if err := r.certificates().check(r.encrypted(), "a rediss:// URL in --redis-url"); err != nil {
+		return err
+	}
 	if !prefixPattern.MatchString(r.Prefix) {
 		return invalid("redis-prefix", r.Prefix, "1 to 100 letters, digits, dots, colons, underscores and hyphens")
 	}
@@ -58,6 +65,20 @@ func (r Redis) Validate() error {
 }
 
 const wantRedisURL = "redis://[user:password@]host:6379[/database], rediss:// to encrypt, or several host:port with commas of a cluster"
+
+func (r Redis) encrypted() bool { return strings.HasPrefix(r.URL.Reveal(), "rediss://") }
+
+func (r Redis) certificates() certificates {
+	return certificates{"redis", r.TLSCA, r.TLSCert, r.TLSKey}
+}
+
+// TLSConfig is whom to trust and who we are; nil where the URL asks for no encryption. An error is a certificate file's.
+func (r Redis) TLSConfig() (*tls.Config, error) {
+	if !r.encrypted() {
+		return nil, nil
+	}
+	return r.certificates().config()
+}
 
 // Client makes a client of the server or of the cluster. It does not connect yet.
 func (r Redis) Client() (redis.UniversalClient, error) {

@@ -2,6 +2,7 @@ package redissink
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -34,6 +35,7 @@ func connectOne(cfg Config, url string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, errURL
 	}
+	trust(o.TLSConfig, cfg.TLS)
 	o.DialTimeout = cmp.Or(o.DialTimeout, cfg.DialTimeout)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, cfg.IOTimeout)
 	o.ContextTimeoutEnabled = true         // the stream does not wait for Redis
@@ -54,6 +56,7 @@ func connectCluster(cfg Config, url string, addrs []string) (redis.UniversalClie
 	if o.TLSConfig != nil {
 		o.TLSConfig.ServerName = "" // each node's own
 	}
+	trust(o.TLSConfig, cfg.TLS)
 	o.DialTimeout = cmp.Or(o.DialTimeout, cfg.DialTimeout)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, cfg.IOTimeout)
 	o.ContextTimeoutEnabled = true
@@ -62,6 +65,14 @@ func connectCluster(cfg Config, url string, addrs []string) (redis.UniversalClie
 	o.Dialer = cfg.Dialer
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClusterClient(o), nil
+}
+
+// trust takes over what a URL cannot say.
+func trust(conf, with *tls.Config) {
+	if conf == nil || with == nil {
+		return
+	}
+	conf.RootCAs, conf.Certificates = with.RootCAs, with.Certificates
 }
 
 // splitURL gives the URL with its first address alone, and all addresses where it names a cluster.

@@ -8,6 +8,7 @@ package redissink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,8 @@ type Config struct {
 	// addresses, or one and a comma, are a Redis Cluster: redis://user:password@host:6379,host:6380. Whatever is
 	// special in the password must be percent-encoded.
 	URL string
+	// TLS has the authorities and the certificate of ours for a rediss:// URL; nil: what the system trusts, and none.
+	TLS *tls.Config
 	// Prefix of every key; "" is "ps:live:". It must not contain a brace: those say which keys stand on one node.
 	Prefix      string
 	DialTimeout time.Duration // to connect; 0: 1 s
