@@ -11,9 +11,12 @@ import (
 
 type migrateCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
+
+	WriterRole string `name:"writer-role" placeholder:"NAME" group:"Postgres" help:"Role of the processors: is given what run needs on the tables, and loses whatever else it had there. It must exist, and be another than the one that migrates. Give it at each migration: that covers new tables. None by default."`
+	ReaderRole string `name:"reader-role" placeholder:"NAME" group:"Postgres" help:"Role of those who only read, applications and analysts: may select from all tables and views, and loses whatever else it had there. It must exist. None by default."`
 }
 
-// Run prints what was applied.
+// Run prints what was applied and who was given rights.
 func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
 	store, err := openStore(c.Postgres, "", nil)
 	if err != nil {
@@ -29,6 +32,21 @@ func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	if len(applied) == 0 {
 		fmt.Fprintf(std.Out, "schema %s is up to date\n", c.Postgres.Schema)
+	}
+	return c.grant(ctx, std, store)
+}
+
+func (c *migrateCmd) grant(ctx context.Context, std *stdio, store *pgsink.Sink) error {
+	if c.WriterRole+c.ReaderRole == "" {
+		return nil
+	}
+	if err := store.Grant(ctx, pgsink.Roles{Writer: c.WriterRole, Reader: c.ReaderRole}); err != nil {
+		return err
+	}
+	for _, r := range []struct{ name, may string }{{c.WriterRole, "writes"}, {c.ReaderRole, "reads"}} {
+		if r.name != "" {
+			fmt.Fprintf(std.Out, "role %s %s\n", r.name, r.may)
+		}
 	}
 	return nil
 }
