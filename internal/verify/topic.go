@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pitchstream/schemas"
@@ -105,10 +107,12 @@ func (v *comparison) run(ctx context.Context) error {
 // committed are the offsets that the group has committed: letters of records below are in their topic.
 func (v *comparison) committed(ctx context.Context) (map[int32]int64, error) {
 	fetched, err := v.admin.FetchOffsets(ctx, v.o.Group)
-	if err != nil {
+	out := map[int32]int64{}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return out, nil // no processor has begun
+	} else if err != nil {
 		return nil, fmt.Errorf("kafka: offsets of %s: %w", v.o.Group, err)
 	}
-	out := map[int32]int64{}
 	fetched.Each(func(o kadm.OffsetResponse) {
 		if o.Topic == v.o.Raw {
 			out[o.Partition] = o.At
