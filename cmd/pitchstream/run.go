@@ -23,6 +23,7 @@ type runCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
 	Redis    config.Redis    `embed:"" group:"Redis"`
 	Limits   config.Limits   `embed:"" group:"Processing"`
+	Memory   config.Memory   `embed:"" group:"Processing"`
 	Breaker  config.Breaker  `embed:"" group:"Processing"`
 	Instance config.Instance `embed:"" group:"Processing"`
 	Log      config.Log      `embed:"" group:"Operation"`
@@ -38,6 +39,7 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 	if err != nil {
 		return err
 	}
+	c.Memory.Apply()
 	log.Info("starting", "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
 	return c.process(ctx, log)
 }
@@ -103,7 +105,7 @@ func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger, watch *wa
 	}
 	cfg := consumer.Config{
 		Topic: c.Topics.TopicRaw, Group: c.Kafka.Group, InstanceID: c.Instance.InstanceID, Client: append(opts, watch.metrics.Kafka("processor", quiet(log))...),
-		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}, PollMaxRecords: c.PollMaxRecords,
+		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}, PollMaxRecords: c.PollMaxRecords, FetchMaxBytes: int32(c.Memory.FetchMaxBytes),
 		AcceptGap: c.AcceptGap, Breaker: breakerLimits(c.Breaker), Log: log, Observe: watch,
 	}
 	client, err := connect(c.Kafka)
