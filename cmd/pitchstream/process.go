@@ -27,7 +27,7 @@ type processCmd struct {
 	Percentiles bool   `env:"-" help:"Report the percentiles of each column of numbers, too. Takes 8 bytes of memory a number, some 70 a pitch."`
 	Workers     int    `env:"-" placeholder:"N" help:"Cores to use, 1 to 1024. Default: all there are."`
 
-	Limits config.Limits `embed:""`
+	MaxRecordBytes config.Bytes `env:"PITCHSTREAM_MAX_RECORD_BYTES" name:"max-record-bytes" default:"16MiB" placeholder:"SIZE" help:"The largest record, in bytes (16MiB, 1048576): a larger one is rejected, too_large. Default: 16MiB. The same as of run gives the same rows."`
 }
 
 // maxWorkers is more than any machine has cores.
@@ -56,6 +56,9 @@ What it writes into the folder:
 The rows are those that load and run would give. Of several records of one pitch the last one stands, in the order in which
 the files are read: as they are named, those of a folder by name, numbers as numbers. The rows keep that order.
 
+Every record is accounted for, and the report says so: records in = rows + superseded (a later record of the same pitch
+stands) + rejected. A run whose counts do not balance writes nothing.
+
 Tracking files name a batter only where the ball was hit, so whiff rates need the game's log: --ids FILE.csv.
 
 The files appear together at the end, report.json last: where it stands, the others are whole. A run that was interrupted or
@@ -75,7 +78,7 @@ func (c *processCmd) Validate() error {
 	case c.Game != "" && !isGamePK(c.Game):
 		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
 	}
-	return c.Limits.Validate()
+	return config.Limits{MaxRecordBytes: c.MaxRecordBytes}.Validate()
 }
 
 // Run makes the tables, and prints the report once they are there.
@@ -157,7 +160,7 @@ func (c *processCmd) open(ctx context.Context, std *stdio) (_ *processor, err er
 func (c *processCmd) inputOptions(std *stdio) inputs.Options {
 	o := inputs.Options{
 		Paths: c.Paths, Game: c.Game, Stdin: std.In, Exclude: []string{c.Output},
-		MaxRecordBytes: int(c.Limits.MaxRecordBytes) + 1<<20, // a little too large is still rejected whole
+		MaxRecordBytes: int(c.MaxRecordBytes) + 1<<20, // a little too large is still rejected whole
 	}
 	if c.IDs != "" {
 		o.Exclude = append(o.Exclude, c.IDs)
@@ -191,7 +194,7 @@ func (c *processCmd) checkOverlap(files []*inputs.File) error {
 }
 
 func (p *processor) limits() features.Limits {
-	return features.Limits{MaxRecordBytes: int(p.c.Limits.MaxRecordBytes)}
+	return features.Limits{MaxRecordBytes: int(p.c.MaxRecordBytes)}
 }
 
 // close lets go of everything; what was not published is taken away.

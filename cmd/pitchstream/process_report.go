@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
-	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
 	"pitchstream/features"
@@ -67,6 +63,9 @@ type reportTime struct {
 
 const noteNoIDs = "batters are named only where the ball was hit, so whiff rates are not to be had of them: they need the games' log, --ids FILE.csv"
 
+// noteNoneNamed is told where a log was given in vain.
+const noteNoneNamed = "no record has an event_id of the games' log: is --ids the log of these games?"
+
 // newReport sums up a run whose tables are written.
 func (p *processor) newReport() *processReport {
 	r := &processReport{
@@ -76,8 +75,11 @@ func (p *processor) newReport() *processReport {
 	}
 	r.Records.In, r.Records.Rows = p.tally.records, p.tally.written
 	r.Records.Superseded, r.Records.Rejected = p.spool.Superseded(), p.rejects.Total
-	if p.ids == nil {
+	switch {
+	case p.ids == nil && r.Swings > 0:
 		r.Notes = append(r.Notes, noteNoIDs)
+	case p.ids != nil && p.tally.named == 0 && p.tally.records > 0:
+		r.Notes = append(r.Notes, noteNoneNamed)
 	}
 	r.Inputs.Files, r.Inputs.Bytes, r.Inputs.BytesRead = len(p.in.Files()), p.tally.bytes, p.in.BytesRead()
 	r.Inputs.NamedByIDs, r.Inputs.Problems = p.tally.named, []reportProblem{}
@@ -106,149 +108,4 @@ func (r *processReport) write(w io.Writer) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
-}
-
-// printReport prints the report once its files are there.
-func (p *processor) printReport(out io.Writer, r *processReport) error {
-	w := bufio.NewWriter(out)
-	t := reportText{w: w, r: r}
-	fmt.Fprintf(w, "processed into %s in %s\n", p.c.Output, durationText(r.Time.Seconds))
-	t.records()
-	t.swings()
-	t.coverage()
-	t.issues()
-	t.pitchTypes()
-	t.percentiles()
-	t.problems()
-	t.time()
-	t.line("files", "%s, %s in %s", strings.Join(t.r.Files, ", "), reportName, p.c.Output)
-	for _, name := range rowsNames() {
-		if _, err := os.Stat(p.folder.Path(name)); err == nil && name != t.r.Files[0] {
-			t.line("", "%s is of an earlier run", name)
-		}
-	}
-	return w.Flush()
-}
-
-// reportText writes a report for people.
-type reportText struct {
-	w io.Writer
-	r *processReport
-}
-
-func (t *reportText) line(name, format string, args ...any) {
-	fmt.Fprintf(t.w, "  %-12s "+format+"\n", append([]any{name}, args...)...)
-}
-
-func (t *reportText) records() {
-	n := t.r.Records
-	t.line("records", "%s in = %s rows + %s superseded + %s rejected", countText(n.In), countText(n.Rows), countText(n.Superseded), countText(n.Rejected))
-	for _, code := range schemas.Codes {
-		if n := t.r.Rejected[code]; n > 0 {
-			t.line("rejected", "%s %s", countText(n), code)
-		}
-	}
-	t.line("pitches", "%s in %s", countText(t.r.Pitches), counted(t.r.Games, "game"))
-}
-
-func (t *reportText) swings() {
-	r := t.r
-	t.line("swings", "%s = %s confirmed + %s suspected", countText(r.Swings), countText(r.SwingsConfirmed), countText(r.SwingsSuspected))
-	t.line("", "%s name no batter", shareText(r.SwingsWithoutBatter, r.SwingsWithoutBatterPct))
-	t.line("bat speed", "median %s of %s", optText(r.MedianBatSpeedMPH, "mph"), counted(r.ReliableBatSpeeds, "reliable one", "reliable ones"))
-	t.line("batters", "%s", countText(int64(r.Batters)))
-	if r.Inputs.NamedByIDs > 0 {
-		t.line("", "%s found in the games' log", counted(r.Inputs.NamedByIDs, "record"))
-	}
-	for _, note := range r.Notes {
-		t.line("", "%s", note)
-	}
-}
-
-func (t *reportText) coverage() {
-	if t.r.Pitches == 0 {
-		return
-	}
-	var whole []string
-	name := "coverage"
-	for _, c := range t.r.Coverage {
-		if c.Present == t.r.Pitches {
-			whole = append(whole, c.Column)
-			continue
-		}
-		t.line(name, "%-19s %s", c.Column, shareText(c.Present, c.PresentPct))
-		name = ""
-	}
-	t.line(name, "whole: %s", strings.Join(whole, ", "))
-}
-
-func (t *reportText) issues() {
-	name := "issues"
-	if len(t.r.Issues) == 0 {
-		t.line(name, "none")
-	}
-	for _, i := range t.r.Issues {
-		t.line(name, "%-19s %-8s %s", i.Column, i.Kind, counted(i.Rows, "row"))
-		name = ""
-	}
-}
-
-// maxTypes is how many pitch types are printed; report.json has them all.
-const maxTypes = 30
-
-func (t *reportText) pitchTypes() {
-	if t.r.Pitches == 0 {
-		return
-	}
-	t.line("pitch types", "%-24s %9s %9s %9s %9s", "", "pitches", "swings", "whiffs", "whiff %")
-	for i, x := range t.r.PitchTypes {
-		if i == maxTypes {
-			t.line("", "and %s more", countText(int64(len(t.r.PitchTypes)-maxTypes)))
-			return
-		}
-		t.line("", "%-24s %9s %9s %9s %9s", x.PitchType, countText(x.Pitches), countText(x.Swings), countText(x.Whiffs), optText(x.WhiffRatePct, ""))
-	}
-}
-
-func (t *reportText) percentiles() {
-	if len(t.r.Percentiles) == 0 {
-		return
-	}
-	t.line("percentiles", "%-19s %9s %9s %9s %9s %9s %9s %9s %9s", "", "count", "min", "5 %", "25 %", "50 %", "75 %", "95 %", "max")
-	for _, p := range t.r.Percentiles {
-		t.line("", "%-19s %9s %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f", p.Column, countText(p.Count), p.Min, p.P5, p.P25, p.P50, p.P75, p.P95, p.Max)
-	}
-}
-
-func (t *reportText) problems() {
-	for _, p := range t.r.Inputs.Problems {
-		t.line("input", "%s: %s", p.Source, p.Message)
-	}
-	if more := t.r.Inputs.MoreProblems; more > 0 {
-		t.line("input", "and %s more remarks", countText(more))
-	}
-}
-
-func (t *reportText) time() {
-	x := t.r.Time
-	t.line("bytes", "%s in %s", bytesText(t.r.Inputs.Bytes), counted(int64(t.r.Inputs.Files), "input"))
-	t.line("rate", "%s/s, %s records/s with %s; measuring %s/s a core", bytesText(int64(x.BytesPerSecond)), countText(int64(x.RecordsPerSecond)),
-		counted(int64(x.Workers), "core"), bytesText(int64(x.BytesPerBusySecond)))
-	t.line("busy", "reading %.1fs, measuring %.1fs, keeping %.1fs, writing %.1fs", x.ReadingBusySeconds, x.MeasuringBusySeconds, x.KeepingBusySeconds, x.WritingBusySeconds)
-}
-
-// shareText is a count with its share, as 302 (48.1 %).
-func shareText(n int64, pct schemas.Opt[float64]) string {
-	if !pct.Present {
-		return countText(n)
-	}
-	return fmt.Sprintf("%s (%.1f %%)", countText(n), pct.Value)
-}
-
-// optText is a number with its unit, or a dash where it is missing.
-func optText(v schemas.Opt[float64], unit string) string {
-	if !v.Present {
-		return "–"
-	}
-	return strings.TrimSpace(fmt.Sprintf("%.1f %s", v.Value, unit))
 }

@@ -127,7 +127,7 @@ type measurement struct {
 func (p *processor) measure(item *inputs.Item, number int64) (m measurement) {
 	if item.TooLarge {
 		m.rejection = &features.Rejection{Code: schemas.CodeTooLarge, Offset: -1,
-			Message: fmt.Sprintf("the value has %d bytes, more than the limit of %d", item.SizeBytes, p.c.Limits.MaxRecordBytes)}
+			Message: fmt.Sprintf("the value has %d bytes, more than the limit of %d", item.SizeBytes, p.c.MaxRecordBytes)}
 		return m
 	}
 	rec := schemas.Record{Value: item.Value, Coordinates: schemas.Coordinates{Offset: number}}

@@ -121,7 +121,7 @@ func TestProcessMakesTablesOfRealRecords(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"records": "12 in = 12 rows + 0 superseded + 0 rejected", "pitches": "12 in 4 games",
-		"swings": "9 = 8 confirmed + 1 suspected", "issues": "none",
+		"swings": "9 = 8 confirmed + 1 suspected", "whiffs": "1 (11.1 %) of the swings", "issues": "none",
 	} {
 		require.Equal(t, []string{want}, lines(out, name))
 	}
@@ -410,10 +410,25 @@ func TestProcessReportsPercentilesWhenAsked(t *testing.T) {
 	require.Len(t, lines(out, "percentiles"), 1)
 	require.NotEmpty(t, readReport(t, dir).Percentiles)
 	require.NotContains(t, out, "they need the games' log")
-	require.Contains(t, out, "found in the games' log")
+	require.Contains(t, out, "records found in the games' log")
 	dir, out = process(t, writeFiles(t, map[string]string{"x.jsonl": "[]\n"}), "--percentiles")
 	require.Equal(t, []string{"0 in 0 games"}, lines(out, "pitches"))
+	require.NotContains(t, out, "they need the games' log", "where nobody swung there are no rates")
 	require.FileExists(t, filepath.Join(dir, "rows.parquet"))
+}
+
+// A log of other games names nobody, which is told.
+func TestProcessTellsOfALogInVain(t *testing.T) {
+	folder := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1)) + "\n" + pitch(uuid(2)), "log.csv": "event_id,batter_id\n" + uuid(3) + ",5\n"})
+	_, out := process(t, filepath.Join(folder, "1_1.jsonl"), "--ids", filepath.Join(folder, "log.csv"))
+	require.Contains(t, out, "0 of 2 records found in the games' log")
+	require.Contains(t, out, noteNoneNamed)
+}
+
+func TestProcessFoldsLongLines(t *testing.T) {
+	require.Equal(t, []string{"whole: a, bb,", "       ccc"}, folded([]string{"a", "bb", "ccc"}, 14))
+	require.Equal(t, []string{"whole: a"}, folded([]string{"a"}, 14))
+	require.Equal(t, "2.2s 59.9s 1m00s", tookText(2.16)+" "+tookText(59.94)+" "+tookText(59.96))
 }
 
 func TestProcessHelpSaysWhatWhiffRatesNeed(t *testing.T) {
@@ -482,7 +497,7 @@ func TestProcessInterruptedLeavesNothing(t *testing.T) {
 func TestProcessEndsWhenItCannotWrite(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		in, out := io.Pipe()
-		c := &processCmd{Paths: []string{"-"}, Output: t.TempDir(), Format: "csv", Workers: workers, Limits: config.Limits{MaxRecordBytes: 1 << 20}}
+		c := &processCmd{Paths: []string{"-"}, Output: t.TempDir(), Format: "csv", Workers: workers, MaxRecordBytes: 1 << 20}
 		p, err := c.open(t.Context(), &stdio{In: in, Err: io.Discard})
 		require.NoError(t, err)
 		file, err := p.folder.Create(spoolName)
@@ -506,7 +521,7 @@ func TestProcessEndsWhenItCannotWrite(t *testing.T) {
 
 func TestProcessDoesNotPublishWhatDoesNotBalance(t *testing.T) {
 	folder := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1))})
-	c := &processCmd{Paths: []string{folder}, Output: t.TempDir(), Format: "csv", Workers: 1, Limits: config.Limits{MaxRecordBytes: 1 << 20}}
+	c := &processCmd{Paths: []string{folder}, Output: t.TempDir(), Format: "csv", Workers: 1, MaxRecordBytes: 1 << 20}
 	p, err := c.open(t.Context(), &stdio{Err: io.Discard})
 	require.NoError(t, err)
 	p.tally.records = 7 // as if records had been lost

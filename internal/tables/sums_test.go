@@ -89,10 +89,11 @@ func TestASurveyCounts(t *testing.T) {
 		}
 	}
 	s := NewSurvey(true)
-	var swings, batterless, suspected int64
+	var swings, whiffs, batterless, suspected int64
 	for i := range rows {
 		s.Add(&rows[i])
 		swings += one(rows[i].IsSwing)
+		whiffs += one(rows[i].IsWhiff)
 		batterless += one(rows[i].IsSwing && !rows[i].BatterID.Present)
 		suspected += one(rows[i].SwingConfidence == schemas.SwingSuspected)
 	}
@@ -103,6 +104,8 @@ func TestASurveyCounts(t *testing.T) {
 	require.Equal(t, swings, f.SwingsConfirmed+f.SwingsSuspected)
 	require.Equal(t, suspected, f.SwingsSuspected)
 	require.Equal(t, batterless, f.SwingsWithoutBatter)
+	require.Equal(t, whiffs, f.Whiffs)
+	require.Equal(t, schemas.WhiffRatePct(whiffs, swings), f.WhiffRatePct)
 	require.Len(t, f.Coverage, len(Columns))
 	for _, c := range f.Coverage {
 		if c.Column == "batter_id" {

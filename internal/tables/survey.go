@@ -71,6 +71,8 @@ type Findings struct {
 	SwingsSuspected        int64                `json:"swings_suspected"`
 	SwingsWithoutBatter    int64                `json:"swings_without_batter"`
 	SwingsWithoutBatterPct schemas.Opt[float64] `json:"swings_without_batter_pct"`
+	Whiffs                 int64                `json:"whiffs"`
+	WhiffRatePct           schemas.Opt[float64] `json:"whiff_rate_pct"` // of all swings, whoever swung
 	ReliableBatSpeeds      int64                `json:"reliable_bat_speeds"`
 	MedianBatSpeedMPH      schemas.Opt[float64] `json:"median_bat_speed_mph"` // of reliable ones, PERCENTILE_CONT
 	Coverage               []Coverage           `json:"coverage"`
@@ -136,7 +138,9 @@ func (s *Survey) Findings() Findings {
 	for _, name := range slices.Sorted(maps.Keys(s.types)) {
 		t := s.types[name]
 		f.PitchTypes = append(f.PitchTypes, PitchType{name, t, schemas.WhiffRatePct(t.Whiffs, t.Swings)})
+		f.Whiffs += t.Whiffs
 	}
+	f.WhiffRatePct = schemas.WhiffRatePct(f.Whiffs, f.Swings)
 	return f
 }
 
