@@ -1,8 +1,10 @@
 package world
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +43,21 @@ func (w *World) Start(args ...string) *Process {
 		}
 	})
 	return p
+}
+
+// PeakBytes is the most memory that the processor had so far (its resident set; Linux).
+func (p *Process) PeakBytes() int64 {
+	p.w.T.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	require.NoError(p.w.T, err)
+	var kb int64
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			_, err = fmt.Sscan(rest, &kb)
+			require.NoError(p.w.T, err)
+		}
+	}
+	return kb << 10
 }
 
 // Halt is SIGTERM; the processor must end well within ten seconds.
