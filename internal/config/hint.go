@@ -111,7 +111,7 @@ func (r Redis) hint(err error) string {
 		return "look at --redis-url: the server does not encrypt on this port, want redis:// instead of rediss://"
 	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"):
 		return "look at user and password in --redis-url: the server refuses this login"
-	case strings.Contains(text, "NOPERM"):
+	case strings.Contains(text, "NOPERM"), strings.Contains(text, "ACL failure in script"), strings.Contains(text, "The user executing the script can't"):
 		return "look at the user in --redis-url and at --redis-prefix: this user's rights do not suffice (docs/REDIS.md has those it needs)"
 	case errors.Is(err, io.EOF):
 		return "look at --redis-url: the server closes the connection without a word, perhaps it wants rediss://"
