@@ -5,10 +5,10 @@ TAGS := synctests
 # How many pitches the long test simulates.
 SOAK_PITCHES ?= 20000
 
-.PHONY: help demo build test quick race vectors fuzz bench mutants schedules soak image lint clean
+.PHONY: help demo build test quick race vectors fuzz bench mutants schedules soak rebuild-1m image lint clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 demo: ## a simulated game through the whole pipeline, on this machine (ARGS="--for 20s" ends it by itself)
 	@CGO_ENABLED=0 go build -trimpath -o out/pitchstream ./cmd/pitchstream
@@ -43,6 +43,9 @@ schedules: ## 10,000 random schedules on the in-memory Kafka, in virtual time
 
 soak: ## the long tests on real servers
 	PITCHSTREAM_SOAK_PITCHES=$(SOAK_PITCHES) go test -tags $(TAGS) -count=1 -timeout 60m -run Books -v ./test/e2e
+
+rebuild-1m: ## rebuild redis and verify of 1,000,000 pitches, with figures (PITCHSTREAM_REBUILD_PITCHES=N: of N)
+	PITCHSTREAM_REBUILD_PITCHES=$${PITCHSTREAM_REBUILD_PITCHES:-1000000} go test -tags $(TAGS) -count=1 -timeout 20m -run TestRebuildOfManyPitches -v ./cmd/pitchstream
 
 image: ## the container image pitchstream:dev
 	docker build -f deploy/Dockerfile -t pitchstream:dev .

@@ -1,7 +1,7 @@
 -- What the totals of some batters should be, straight from their rows: a line a batter and game, and one a batter (his
 -- game_key is null). Nothing here is shared with the statements that write them.
 WITH one AS MATERIALIZED (
-    SELECT batter_id, coalesce(game_pk, '') AS game_key, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition,
+    SELECT batter_id, false AS overall, coalesce(game_pk, '') AS game_key, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition,
            coalesce(pitch_type, 'unknown') AS type, pitch_result, pitch_action, is_swing, is_whiff, is_contact, exit_velocity_mph,
            CASE WHEN speed_confidence = 'reliable' THEN bat_speed_mph END AS bat_speed,
            CASE WHEN swing_confidence = 'confirmed' THEN attack_angle_deg END AS attack_angle
@@ -9,28 +9,28 @@ WITH one AS MATERIALIZED (
 ), r AS MATERIALIZED (
     SELECT * FROM one
     UNION ALL
-    SELECT batter_id, NULL, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition,
+    SELECT batter_id, true, '', pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition,
            type, pitch_result, pitch_action, is_swing, is_whiff, is_contact, exit_velocity_mph, bat_speed, attack_angle
     FROM one
 ), sums AS (
-    SELECT batter_id, game_key, count(*) AS pitches,
+    SELECT batter_id, overall, game_key, count(*) AS pitches,
            count(*) FILTER (WHERE is_swing) AS swing_count, count(*) FILTER (WHERE is_whiff) AS whiff_count,
            count(*) FILTER (WHERE is_contact) AS contact_count, count(*) FILTER (WHERE exit_velocity_mph >= 95) AS hard_hit_count,
            count(exit_velocity_mph) AS exit_velocity_count, coalesce(sum(exit_velocity_mph), 0) AS exit_velocity_sum, max(exit_velocity_mph) AS exit_velocity_max,
            count(bat_speed) AS bat_speed_count, coalesce(sum(bat_speed), 0) AS bat_speed_sum, max(bat_speed) AS bat_speed_max,
            count(attack_angle) AS attack_angle_count, coalesce(sum(attack_angle), 0) AS attack_angle_sum
-    FROM r GROUP BY batter_id, game_key
+    FROM r GROUP BY batter_id, overall, game_key
 ), last AS (
-    SELECT DISTINCT ON (batter_id, game_key) *
-    FROM r ORDER BY batter_id, game_key, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
+    SELECT DISTINCT ON (batter_id, overall, game_key) *
+    FROM r ORDER BY batter_id, overall, game_key, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
 ), types AS (
-    SELECT batter_id, game_key, array_agg(type ORDER BY type) AS type_names, array_agg(n ORDER BY type) AS type_pitches,
+    SELECT batter_id, overall, game_key, array_agg(type ORDER BY type) AS type_names, array_agg(n ORDER BY type) AS type_pitches,
            array_agg(swings ORDER BY type) AS type_swings, array_agg(whiffs ORDER BY type) AS type_whiffs
-    FROM (SELECT batter_id, game_key, type, count(*) AS n, count(*) FILTER (WHERE is_swing) AS swings, count(*) FILTER (WHERE is_whiff) AS whiffs
-          FROM r GROUP BY batter_id, game_key, type) AS t
-    GROUP BY batter_id, game_key
+    FROM (SELECT batter_id, overall, game_key, type, count(*) AS n, count(*) FILTER (WHERE is_swing) AS swings, count(*) FILTER (WHERE is_whiff) AS whiffs
+          FROM r GROUP BY batter_id, overall, game_key, type) AS t
+    GROUP BY batter_id, overall, game_key
 )
-SELECT s.batter_id, s.game_key, 0::bigint AS seq, s.pitches, s.swing_count, s.whiff_count, s.contact_count, s.hard_hit_count,
+SELECT s.batter_id, CASE WHEN NOT s.overall THEN s.game_key END AS game_key, 0::bigint AS seq, s.pitches, s.swing_count, s.whiff_count, s.contact_count, s.hard_hit_count,
        s.exit_velocity_count, s.exit_velocity_sum, s.exit_velocity_max, s.bat_speed_count, s.bat_speed_sum, s.bat_speed_max,
        s.attack_angle_count, s.attack_angle_sum,
        l.pitch_id AS last_pitch_id, l.event_time AS last_event_time, l.revision AS last_revision, l.record_ts_ms AS last_record_ts_ms,
@@ -38,5 +38,5 @@ SELECT s.batter_id, s.game_key, 0::bigint AS seq, s.pitches, s.swing_count, s.wh
        l.pitch_action AS last_pitch_action, l.exit_velocity_mph AS last_exit_velocity_mph,
        t.type_names, t.type_pitches, t.type_swings, t.type_whiffs
 FROM sums s
-JOIN last l ON l.batter_id = s.batter_id AND l.game_key IS NOT DISTINCT FROM s.game_key
-JOIN types t ON t.batter_id = s.batter_id AND t.game_key IS NOT DISTINCT FROM s.game_key
+JOIN last l USING (batter_id, overall, game_key)
+JOIN types t USING (batter_id, overall, game_key)

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The shape of a season and a half: 1,500 batters in 50 games each, 22 batters a game.
+const fillRegisters = `
+	INSERT INTO pitchstream.pitch_registers (pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time,
+	    core_version, build, processed_at, game_pk, measured_batter_id, pitch_type, pitch_result, exit_velocity_mph, is_swing, is_contact,
+	    is_whiff, swing_confidence, attack_angle_deg, bat_speed_mph, speed_confidence, bat_samples, ball_samples, duplicate_samples, issues)
+	SELECT md5(i::text)::uuid, 0, 1700000000000 + i, i / 6, i % 6, 'pitches.raw', timestamptz '2024-04-01' + i * interval '30 s',
+	    1, 'fill', now(), 700000 + (i % 1500) / 22 * 50 + (i / 1500) % 50, 600000 + i % 1500,
+	    (ARRAY['FourSeamFastball', 'Slider', 'Sinker', 'Changeup', 'Curveball', NULL])[1 + i % 6], (ARRAY['Strike', 'Ball', 'HitIntoPlay'])[1 + i % 3],
+	    CASE WHEN i % 5 = 0 THEN 60 + i % 601 * 0.1 END, i % 2 = 0, i % 5 = 0, i % 2 = 0 AND i % 5 <> 0,
+	    CASE WHEN i % 2 = 0 THEN 'confirmed' END, CASE WHEN i % 2 = 0 THEN i % 31 - 10.25 END, CASE WHEN i % 2 = 0 THEN 60 + i % 251 * 0.1 END,
+	    CASE WHEN i % 2 = 0 THEN 'reliable' END, 100, 60, 0, '{}'
+	FROM generate_series($1::bigint, $2::bigint) AS i`
+
+// fillChunk is how many rows one statement makes.
+const fillChunk = 50_000
+
+// fill makes so many pitches, and the totals of their batters by the store's own statements.
+func fill(t *testing.T, w *town, pitches int64) {
+	t.Helper()
+	for from := int64(0); from < pitches; from += fillChunk {
+		w.exec(t, fillRegisters, from, min(from+fillChunk, pitches)-1)
+	}
+	w.exec(t, "ANALYZE pitchstream.pitch_registers")
+	status, r := w.verify(t, "aggregates", "--repair")
+	require.Equal(t, exitFailed, status, "there were none")
+	require.Equal(t, r.Differences, r.Repaired)
+}
+
+// TestRebuildOfManyPitches measures; make rebuild-1m runs it with a million. Without the variable it is a small one.
+func TestRebuildOfManyPitches(t *testing.T) {
+	pitches := int64(5_000)
+	if text := os.Getenv("PITCHSTREAM_REBUILD_PITCHES"); text != "" {
+		n, err := strconv.ParseInt(text, 10, 64)
+		require.NoError(t, err)
+		pitches = n
+	}
+	w := newVerifyTown(t)
+	measure := func(what string, f func()) time.Duration {
+		began := time.Now()
+		f()
+		took := time.Since(began)
+		t.Logf("%-34s %6.1f s", what, took.Seconds())
+		return took
+	}
+	measure("fill Postgres, compute the totals", func() { fill(t, w, pitches) })
+	took := measure("rebuild redis, empty", func() { w.rebuild(t) })
+	require.Less(t, took, time.Minute)
+	took = measure("rebuild redis, full", func() { w.rebuild(t) })
+	require.Less(t, took, time.Minute)
+	var r verifyReport
+	measure("verify redis", func() { r = w.clean(t, "redis") })
+	measure("verify aggregates", func() { w.clean(t, "aggregates") })
+	require.Equal(t, pitches, r.Redis.Redis.Pitches)
+	require.Equal(t, r.Redis.PostgresGames, r.Redis.RedisGames)
+	t.Logf("%s pitches, %s batters, %s batter-games, %s keys", countText(pitches), countText(r.Redis.Redis.Groups), countText(r.Redis.RedisGames.Groups), countText(r.Redis.Keys))
+}
+
+func (w *town) rebuild(t *testing.T) {
+	t.Helper()
+	status, stdout, stderr := runCLI(t, append([]string{"rebuild", "redis"}, w.flags[1:]...)...)
+	require.Equal(t, exitOK, status, stderr)
+	t.Log(stdout)
+}
