@@ -331,3 +331,38 @@ func TestVerifyBesideAProcessorRaisesNoFalseAlarm(t *testing.T) {
 	w.clean(t)
 	stop()
 }
+
+// Rows that Postgres will never take are letters too, and the next lower version stands: that is as it should be.
+func TestVerifyKnowsWhatPostgresRefused(t *testing.T) {
+	w := newVerifyTown(t)
+	w.exec(t, `
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'three balls are refused'; END $$;
+		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.balls = 3) EXECUTE FUNCTION refuse()`)
+	w.play(t, 150)
+	stop := w.start(t)
+	w.through(t)
+	stop()
+	r := w.clean(t)
+	require.Positive(t, r.Topic.Letters.SinkRejected)
+	require.Equal(t, r.Topic.Letters.Found, r.Topic.Letters.Rejected+r.Topic.Letters.SinkRejected)
+}
+
+func TestVerifyRefusesWrongUsage(t *testing.T) {
+	const pg = "--postgres-url=postgres://localhost/x"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"verify", pg}, "--kafka-brokers is missing"},
+		{[]string{"verify", "redis", pg}, "--redis-url is missing"},
+		{[]string{"verify", "topic", "--no-kafka", pg}, "give one of them"},
+		{[]string{"verify", "everything", pg}, "must be one of"},
+		{[]string{"verify", "aggregates", "--show=-1", pg}, "--show"},
+		{[]string{"rebuild", "redis", pg}, "--redis-url is missing"},
+		{[]string{"rebuild", "postgres"}, "postgres"},
+	} {
+		status, _, stderr := runCLI(t, c.args...)
+		require.Equal(t, exitUsage, status, c.args)
+		require.Contains(t, stderr, c.want)
+	}
+}

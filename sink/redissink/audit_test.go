@@ -218,3 +218,26 @@ func TestAuditFindsPositionsAheadOfPostgres(t *testing.T) {
 	require.Equal(t, map[string]int64{"pitches.raw/0": 10}, w.applied(t))
 	require.Empty(t, w.audit(t, quickly).Differences)
 }
+
+// In a cluster, with the rights of a processor's user.
+func TestAuditOfACluster(t *testing.T) {
+	t.Parallel()
+	addr, nodes := startCluster(t, 3)
+	for _, admin := range nodes {
+		setUser(t, admin, aclLine(t, "pitchstream"))
+	}
+	w := newWorld(t, Config{URL: "redis://pitchstream:a-password@" + addr + ",", Prefix: "ps:live:"})
+	keys := w.league(t, 30, 3)
+	broken := map[string]string{}
+	for i, b := range breakages {
+		b.spoil(t, w, keys[11*i])
+		broken[keys[11*i]] = b.kind
+	}
+	w.hset(t, w.keys.batter(9), "pitches", "1")
+	broken[w.keys.batter(9)] = schemas.DiffersExtra
+	mending := quickly
+	mending.Repair = true
+	require.Equal(t, broken, kinds(w.audit(t, mending)))
+	require.Empty(t, w.audit(t, quickly).Differences)
+	w.isTrue(t)
+}
