@@ -90,7 +90,7 @@ var mutants = []mutant{
 	},
 	{
 		guard: "the predecessor of a refused version stands", file: "sink/pgsink/write.go", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
-		old: "if c.version+1 == len(c.pitch.Measured) {", new: "if true {",
+		old: "if c.version == identified || c.version+1 == len(c.pitch.Measured) {", new: "if true {",
 	},
 	{
 		guard: "too much poison holds the processor", file: "consumer/batch.go", pkg: "./consumer", run: "Poison",
@@ -119,5 +119,41 @@ var mutants = []mutant{
 	{
 		guard: "letters fit into their topic, each", file: "consumer/session.go", pkg: "./consumer", run: "LettersFit",
 		old: "kgo.ProducerBatchMaxBytes(largestBatch)", new: "kgo.ProducerBatchMaxBytes(cfg.LetterMaxBytes)",
+	},
+	{
+		guard: "what was published and changed since is published again", file: "consumer/finish.go", pkg: "./consumer", run: "Schedules|Publish|ComeAndGo|CrashTable",
+		old: "return s.store.Changed(attempt, rows)", new: "_ = attempt; return nil, nil",
+	},
+	{
+		guard: "sort before upsert", file: "consumer/plan.go", pkg: "./consumer", run: "APlan",
+		old: "return bytes.Compare(a.PitchID[:], b.PitchID[:]) })\n\treturn p", new: "return 0 * bytes.Compare(a.PitchID[:], b.PitchID[:]) })\n\treturn p",
+	},
+	{
+		guard: "an assignment has the view compared", file: "consumer/session.go", pkg: "./consumer", run: "CrashTable|Schedules",
+		old: "s.view.Kick()", new: "",
+	},
+	{
+		guard: "sequence fence of Redis", file: "sink/redissink/push.lua", pkg: "./sink/redissink", run: "AnyOrder|Tombstones", needsPG: true,
+		old: "if force or tonumber(part.seq) >= fence then", new: "if true then",
+	},
+	{
+		guard: "a key that is gone is noticed by its tombstone", file: "sink/redissink/push.lua", pkg: "./sink/redissink", run: "AnyOrder|Tombstones", needsPG: true,
+		old: "redis.call('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone)", new: "redis.call('HGET', key, 'seq')",
+	},
+	{
+		guard: "Redis is swept when something was missed", file: "sink/redissink/keeper_run.go", pkg: "./sink/redissink", run: "Keeper", needsPG: true,
+		old: "due = k.state.Phase != PhaseOK ||", new: "due = false ||",
+	},
+	{
+		guard: "a Redis that came back empty is noticed", file: "sink/redissink/keeper_run.go", pkg: "./sink/redissink", run: "Keeper", needsPG: true,
+		old: "k.answers()\n\tif lost {", new: "k.answers()\n\tif lost && false {",
+	},
+	{
+		guard: "applied does not move before Redis is mended", file: "sink/redissink/keeper.go", pkg: "./sink/redissink", run: "Keeper", needsPG: true,
+		old: "if k.state.Phase == PhaseOK {\n\t\treturn false", new: "if true {\n\t\treturn false",
+	},
+	{
+		guard: "a sweep replaces only what it saw", file: "sink/redissink/push.lua", pkg: "./sink/redissink", run: "Sweep|Mend", needsPG: true,
+		old: "local force = mend and observed == (was[1] or '') .. ':' .. (was[2] or '')", new: "local force = mend",
 	},
 }

@@ -1,0 +1,45 @@
+package consumer
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+)
+
+// Every record is in the plan once: as the writer of a version, or as a letter. Pitches are sorted, as all processors
+// lock them in one order, and each stands once, as one statement may name it once; its versions are newest first.
+func TestAPlanHoldsEveryRecordOnce(t *testing.T) {
+	records := newScorer(20).records(400)
+	var decoded []Decoded
+	for i, r := range records {
+		r.Topic, r.Offset = rawTopic, int64(i)
+		d := Decoded{Record: r}
+		d.Change, d.Rejection = features.Transform(r, features.Limits{})
+		decoded = append(decoded, d)
+	}
+	p := MakePlan(decoded)
+	require.True(t, slices.IsSortedFunc(p.Pitches, func(a, b schemas.PitchChanges) int { return bytes.Compare(a.PitchID[:], b.PitchID[:]) }))
+	seen := map[int64]int{}
+	for i, pitch := range p.Pitches {
+		require.True(t, i == 0 || p.Pitches[i-1].PitchID != pitch.PitchID)
+		require.True(t, slices.IsSortedFunc(pitch.Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) }))
+	}
+	for _, writers := range p.writers {
+		for _, r := range writers {
+			seen[r.Offset]++
+		}
+	}
+	for _, l := range p.Letters {
+		seen[l.Record.Offset]++
+	}
+	require.Equal(t, len(records), len(seen))
+	for offset, n := range seen {
+		require.Equal(t, 1, n, "offset %d", offset)
+	}
+	require.True(t, slices.IsSortedFunc(p.Letters, func(a, b schemas.Letter) int { return int(a.Record.Offset - b.Record.Offset) }))
+}
