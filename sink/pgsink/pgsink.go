@@ -87,6 +87,11 @@ func Open(cfg Config) (*Sink, error) {
 	// A plan made while a table was small must not scan it once it is large: every statement here has its index.
 	params["enable_seqscan"] = "off"
 	params["jit"] = "off"
+	// A machine that loses its power in the middle of a batch tells no server: what it had locked must not stay locked
+	// until the network notices, which takes hours.
+	params["idle_in_transaction_session_timeout"] = "15s"
+	params["tcp_keepalives_idle"], params["tcp_keepalives_interval"], params["tcp_keepalives_count"] = "10", "5", "3"
+	params["tcp_user_timeout"] = "60s"
 	pc.ConnConfig.ConnectTimeout = 3 * time.Second
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
 	if err != nil {

@@ -1,0 +1,125 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/test/internal/world"
+)
+
+// audit is what the database notes by itself of what is done to it: every version that goes back, every register that
+// is removed, and which connection moved a position last.
+type audit struct{ pool *pgxpool.Pool }
+
+const auditSQL = `
+CREATE SCHEMA crash_audit;
+CREATE TABLE crash_audit.gone_back (what text NOT NULL, was text NOT NULL, became text, at timestamptz DEFAULT clock_timestamp());
+CREATE TABLE crash_audit.movers (partition int PRIMARY KEY, next_offset bigint NOT NULL, pid int NOT NULL, at timestamptz NOT NULL);
+
+CREATE FUNCTION crash_audit.note_gone_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO crash_audit.gone_back VALUES (TG_NAME, OLD::text, NEW::text);
+  RETURN NULL;
+END $$;
+CREATE FUNCTION crash_audit.note_mover() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO crash_audit.movers VALUES (NEW.partition, NEW.next_offset, pg_backend_pid(), clock_timestamp())
+  ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset, pid = excluded.pid, at = excluded.at;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER measured_went_back AFTER UPDATE ON pitchstream.pitch_registers FOR EACH ROW
+  WHEN (OLD.revision IS NOT NULL AND (NEW.revision IS NULL OR
+    (NEW.revision, NEW.record_ts_ms, NEW.source_offset, NEW.source_partition) < (OLD.revision, OLD.record_ts_ms, OLD.source_offset, OLD.source_partition)))
+  EXECUTE FUNCTION crash_audit.note_gone_back();
+CREATE TRIGGER identified_went_back AFTER UPDATE ON pitchstream.pitch_registers FOR EACH ROW
+  WHEN (OLD.identified_revision IS NOT NULL AND (NEW.identified_revision IS NULL OR
+    (NEW.identified_revision, NEW.identified_record_ts_ms, NEW.identified_source_offset, NEW.identified_source_partition) <
+    (OLD.identified_revision, OLD.identified_record_ts_ms, OLD.identified_source_offset, OLD.identified_source_partition)))
+  EXECUTE FUNCTION crash_audit.note_gone_back();
+CREATE TRIGGER register_removed AFTER DELETE ON pitchstream.pitch_registers FOR EACH ROW EXECUTE FUNCTION crash_audit.note_gone_back();
+CREATE TRIGGER position_went_back AFTER UPDATE ON pitchstream.stream_positions FOR EACH ROW
+  WHEN (NEW.next_offset < OLD.next_offset) EXECUTE FUNCTION crash_audit.note_gone_back();
+CREATE TRIGGER position_moved AFTER UPDATE ON pitchstream.stream_positions FOR EACH ROW
+  WHEN (NEW.updated_at IS DISTINCT FROM OLD.updated_at) EXECUTE FUNCTION crash_audit.note_mover();
+`
+
+func newAudit(t *testing.T, url string) *audit {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), url)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	_, err = pool.Exec(t.Context(), auditSQL)
+	require.NoError(t, err)
+	return &audit{pool}
+}
+
+// goneBack counts what went back, and shows one.
+func (a *audit) goneBack(t *testing.T) (n int, example string) {
+	t.Helper()
+	err := a.pool.QueryRow(t.Context(), `SELECT count(*), coalesce(max(what || ': ' || was || ' became ' || coalesce(became, 'nothing')), '')
+		FROM crash_audit.gone_back`).Scan(&n, &example)
+	require.NoError(t, err)
+	return n, example
+}
+
+// moved are the positions that one of these backends moved last, by partition.
+func (a *audit) moved(ctx context.Context, pids []int32) (map[int32]int64, error) {
+	rows, err := a.pool.Query(ctx, `SELECT partition, next_offset FROM crash_audit.movers WHERE pid = ANY($1) AND at > clock_timestamp() - interval '10 s'`, pids)
+	if err != nil {
+		return nil, err
+	}
+	moved := map[int32]int64{}
+	var partition int32
+	var next int64
+	_, err = pgx.ForEachRow(rows, []any{&partition, &next}, func() error { moved[partition] = next; return nil })
+	return moved, err
+}
+
+// alive says how many of these backends are still at work on what their dead client had sent.
+func (a *audit) alive(ctx context.Context, pids []int32) (n int, err error) {
+	return n, a.pool.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)`, pids).Scan(&n)
+}
+
+// caught tells whether the kill of a processor fell after Postgres had committed a batch of its and before Kafka had: a
+// position that it was the last to move is ahead of what the group has committed, and stays there. Where the servers
+// cannot be asked now, the kill is not counted.
+func (a *audit) caught(t *testing.T, w *world.World, p *processor, vanished bool) bool {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	pids := p.postgres.backends()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	was, times := "", 0
+	for {
+		now := "" // of what is ahead
+		n, err := a.alive(ctx, pids)
+		if err == nil && (n == 0 || vanished) {
+			moved, err1 := a.moved(ctx, pids)
+			committed, err2 := w.Admin.FetchOffsets(ctx, w.Name)
+			if err1 == nil && err2 == nil {
+				now = "settled"
+				for partition, next := range moved {
+					if at, ok := committed.Lookup(w.Raw(), partition); ok && at.At < next {
+						now += fmt.Sprint(" ", partition, ":", at.At, "<", next)
+					}
+				}
+			}
+		}
+		if now != was || now == "" {
+			was, times = now, 0
+		}
+		if times++; now != "" && times == 3 { // a commit that was on its way to Kafka has arrived by then
+			return now != "settled"
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package crash
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/simulate"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// size is how much of everything.
+type size struct{ pitches, kills, servers, networks, processors, ahead int }
+
+// The slice takes some two minutes. PITCHSTREAM_CRASH_PITCHES, _KILLS and _FAULTS (of servers, and as many of the
+// network) make it longer.
+func sizes(t *testing.T) size {
+	t.Helper()
+	s := size{
+		pitches: number(t, "PITCHSTREAM_CRASH_PITCHES", 4000), kills: number(t, "PITCHSTREAM_CRASH_KILLS", 10),
+		servers: number(t, "PITCHSTREAM_CRASH_FAULTS", 4), processors: 3, ahead: 600,
+	}
+	s.networks = s.servers
+	if s.pitches > 20_000 {
+		s.processors, s.ahead = 4, 3000
+	}
+	return s
+}
+
+func number(t *testing.T, variable string, otherwise int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err, variable)
+	return n
+}
+
+// Whatever is killed, whenever: nothing is lost, nothing counted twice, nothing goes back.
+func TestTheBooksBalanceWhateverDies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills servers for two minutes")
+	}
+	began, size := time.Now(), sizes(t)
+	seed := uint64(number(t, "PITCHSTREAM_CRASH_SEED", int(rand.Uint32())))
+	t.Logf("PITCHSTREAM_CRASH_SEED=%d plays this schedule again", seed)
+	s := newSoak(t, size)
+	f := startFeed(t, s.w, seed, size.pitches, size.ahead)
+	stop := s.follow(f)
+	defer stop()
+
+	for _, fault := range schedule(seed, size, int64(size.pitches)*120/100) {
+		s.reach(fault.at)
+		s.inflict(fault)
+	}
+	s.endFaults(func(undo) bool { return true })
+	s.settle(f)
+	stop()
+	for _, p := range s.processors {
+		p.stop()
+	}
+	s.balance(seed, f, began)
+}
+
+// follow watches the group and feeds it.
+func (s *soak) follow(f *feed) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var both sync.WaitGroup
+	both.Go(func() { s.watch(ctx) })
+	both.Go(func() { f.follow(ctx, s.committed.Load) })
+	return func() { cancel(); both.Wait() }
+}
+
+// settle waits until all that was fed is through, and Redis mended.
+func (s *soak) settle(f *feed) {
+	s.t.Helper()
+	var fed error
+	s.w.WaitFor("all is fed", func() bool {
+		select {
+		case fed = <-f.done:
+			return true
+		default:
+			return false
+		}
+	})
+	require.NoError(s.t, fed)
+	s.w.WaitCaughtUp()
+	want := s.w.Expected()
+	var differs error
+	s.w.WaitFor("Redis is as the rows are", func() bool {
+		differs = s.w.RedisDiffers(want)
+		return differs == nil
+	})
+}
+
+// balance holds everything against the raw topic, and the raw topic against what was simulated.
+func (s *soak) balance(seed uint64, f *feed, began time.Time) {
+	s.t.Helper()
+	want := s.w.Expected()
+	rows, err := s.w.Store().Rows(s.t.Context())
+	require.NoError(s.t, err)
+	stands := map[[16]byte]int64{}
+	for _, r := range rows {
+		stands[r.PitchID] = r.Revision
+	}
+	lost, doubled := 0, len(rows)-len(stands)
+	for _, r := range want.Rows {
+		if at, ok := stands[r.PitchID]; !ok || at < r.Revision {
+			lost++
+		}
+	}
+	letters := s.w.Letters(want)
+	for key := range want.Letters {
+		if letters[key] == 0 {
+			lost++
+		}
+		doubled += max(letters[key]-1, 0)
+	}
+	back, example := s.audit.goneBack(s.t)
+	s.t.Log(s.summary(seed, f, lost, doubled, back, time.Since(began)))
+	require.Zero(s.t, back, example)
+	require.EqualValues(s.t, f.tally.Standing, len(want.Rows), "rows that stand, as simulated")
+	require.EqualValues(s.t, f.tally.Records[simulate.KindPoison], len(want.Letters), "letters, as simulated")
+	s.w.Require(want, 1)
+}

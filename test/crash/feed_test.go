@@ -1,0 +1,112 @@
+package crash
+
+import (
+	"bytes"
+	"context"
+	"hash/fnv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/simulate"
+	"pitchstream/test/internal/world"
+)
+
+// feed is the load: a simulated stream with everything that goes wrong, produced as far ahead of the group as given.
+type feed struct {
+	tally simulate.Tally
+	bytes int64
+	sent  atomic.Int64
+	room  chan struct{} // one for each record that may be sent
+	done  chan error
+}
+
+// wholeInPercent is how many of the pitches keep their samples. The others are small: here pitches count, not bytes.
+const wholeInPercent = 5
+
+func startFeed(t *testing.T, w *world.World, seed uint64, pitches, ahead int) *feed {
+	t.Helper()
+	sim, err := simulate.New(simulate.Options{Seed: seed, Pitches: pitches,
+		Duplicates: 0.05, Reorder: 0.05, Corrections: 0.05, Deletes: 0.01, LateIDs: 0.10, Poison: 0.01})
+	require.NoError(t, err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.DefaultProduceTopic(w.Raw()), kgo.ProducerBatchMaxBytes(20<<20),
+		kgo.MaxBufferedBytes(64<<20), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+	require.NoError(t, err)
+	f := &feed{room: make(chan struct{}, ahead), done: make(chan error, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		f.done <- f.run(ctx, sim, client)
+		close(f.done)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-f.done
+		client.Close()
+	})
+	return f
+}
+
+func (f *feed) run(ctx context.Context, sim *simulate.Simulator, client *kgo.Client) error {
+	var once sync.Once
+	var refused error
+	for m, ok := sim.Next(); ok; m, ok = sim.Next() {
+		select {
+		case f.room <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		r := &kgo.Record{Key: m.Key, Value: thin(&m), Headers: world.KafkaHeaders(m.Headers)}
+		client.Produce(ctx, r, func(_ *kgo.Record, err error) {
+			if err != nil {
+				once.Do(func() { refused = err })
+			}
+		})
+		f.bytes += int64(len(r.Value))
+		f.tally.Add(&m)
+		f.sent.Add(1)
+	}
+	if err := client.Flush(ctx); err != nil {
+		return err
+	}
+	return refused
+}
+
+// follow makes room for as many records as the group has committed, until the feed has ended.
+func (f *feed) follow(ctx context.Context, committed func() int64) {
+	var freed int64
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		for n := min(committed(), f.sent.Load()); freed < n; freed++ {
+			select {
+			case <-f.room:
+			default:
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// thin takes the samples out of most pitches. A pitch that is known by its bytes keeps them.
+func thin(m *simulate.Message) []byte {
+	switch m.Want.Kind {
+	case simulate.KindPitch, simulate.KindDuplicate, simulate.KindCorrection:
+	default:
+		return m.Value
+	}
+	h := fnv.New32a()
+	_, _ = h.Write(m.Want.PitchID[:])
+	head, _, ok := bytes.Cut(m.Value, []byte(`"samples_ball": `))
+	if !ok || h.Sum32()%100 < wholeInPercent || !bytes.Contains(head, []byte(m.Want.PitchID.String())) {
+		return m.Value
+	}
+	return append(bytes.Clone(head), `"samples_ball": [], "samples_bat": [{"event": "No"}]}`...)
+}

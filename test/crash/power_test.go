@@ -1,0 +1,30 @@
+package crash
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A machine that loses its power in the middle of a transaction tells no server. What it had locked must be free again
+// long before the network notices, which takes hours: the next owner of its partitions goes on.
+func TestAMachineThatLosesItsPowerHoldsNobodyUp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
+	s := newSoak(t, size{processors: 2})
+	f := startFeed(t, s.w, 1, 1000, 200)
+	stop := s.follow(f)
+	defer stop()
+	s.reach(300)
+	p, bury := s.aim(fault{kind: killWithoutWord})
+	require.Equal(t, 1, s.counts.aimed, "killed in the middle of a transaction")
+	dead, at := time.Now(), s.committed.Load()
+	s.start(p)
+	s.reach(1000)
+	s.w.WaitCaughtUp()
+	t.Logf("%d of the records were through then, all of them %v after the power failed", at, time.Since(dead).Round(time.Second))
+	bury()
+	s.settle(f)
+}
