@@ -14,7 +14,7 @@ func TestAMachineThatLosesItsPowerHoldsNobodyUp(t *testing.T) {
 		t.Skip("starts servers")
 	}
 	s := newSoak(t, size{processors: 2})
-	f := startFeed(t, s.w, 1, 1000, 200)
+	f := startFeed(t, s.w, 1, 3000, 200)
 	stop := s.follow(f)
 	defer stop()
 	s.reach(300)
@@ -22,7 +22,7 @@ func TestAMachineThatLosesItsPowerHoldsNobodyUp(t *testing.T) {
 	require.Equal(t, 1, s.counts.aimed, "killed in the middle of a transaction")
 	dead, at := time.Now(), s.committed.Load()
 	s.start(p)
-	s.reach(1000)
+	s.reach(3000)
 	s.w.WaitCaughtUp()
 	t.Logf("%d of the records were through then, all of them %v after the power failed", at, time.Since(dead).Round(time.Second))
 	bury()

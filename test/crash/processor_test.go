@@ -39,7 +39,7 @@ type aim struct {
 	of      *processor
 	process *os.Process
 	fired   chan struct{}
-	landed  atomic.Bool
+	over    atomic.Bool // fired, or given up
 	begun   atomic.Bool // what comes before the moment has come: a commit's answer, the beginning of a transaction
 	ends    []io.Closer // the servers' ends of connections of which they are not told that they are dead
 }
@@ -95,6 +95,19 @@ func (p *processor) kill() {
 	p.cmd = nil
 }
 
+// ended tells whether the process has ended without having been told to.
+func (p *processor) ended() bool {
+	if p.cmd == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // stop is SIGTERM.
 func (p *processor) stop() {
 	if p.cmd == nil {
@@ -116,7 +129,7 @@ func (p *processor) pause() (resume func()) {
 	return func() { _ = process.Signal(syscall.SIGCONT) } // of one that has ended meanwhile: nothing
 }
 
-// take waits for the moment that the kind names, for so long, and kills then.
+// take waits for the moment that the kind names, for so long, and kills then; nil: it did not come.
 func (p *processor) take(k kind, within time.Duration) *aim {
 	a := &aim{kind: k, of: p, process: p.cmd.Process, fired: make(chan struct{})}
 	p.aim.Store(a)
@@ -126,12 +139,17 @@ func (p *processor) take(k kind, within time.Duration) *aim {
 	case <-time.After(within):
 	}
 	p.aim.Store(nil)
+	if a.over.CompareAndSwap(false, true) {
+		return nil
+	}
+	<-a.fired
+	p.kill()
 	return a
 }
 
 // fire kills once.
 func (a *aim) fire() {
-	if !a.landed.CompareAndSwap(false, true) {
+	if !a.over.CompareAndSwap(false, true) {
 		return
 	}
 	if a.kind == killWithoutWord {

@@ -99,6 +99,9 @@ func (s *soak) reach(at int64) {
 	for {
 		now := s.committed.Load()
 		s.endFaults(func(u undo) bool { return now >= u.at || time.Now().After(u.latest) })
+		for _, p := range s.processors {
+			require.False(s.t, p.ended(), "%s ended by itself", p.name)
+		}
 		if now >= at {
 			return
 		}
@@ -191,12 +194,10 @@ func (s *soak) kill(f fault) {
 
 // aim kills a processor at its moment, that of the fault or the next one that has something to do.
 func (s *soak) aim(f fault) (p *processor, bury func()) {
-	for i := range s.processors {
+	for i := range 8 * len(s.processors) {
 		p := s.running(f.whom + i)
-		a := p.take(f.kind, 4*time.Second)
-		if a.landed.Load() {
+		if a := p.take(f.kind, 500*time.Millisecond); a != nil {
 			s.counts.aimed++
-			p.kill()
 			return p, a.bury
 		}
 	}
