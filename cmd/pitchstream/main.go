@@ -63,6 +63,9 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 		var different *differenceError
 		if !errors.As(err, &different) {
 			fmt.Fprintln(std.Err, "pitchstream:", err)
+			if hint := config.Hint(parsed.Selected().Target.Interface(), err); hint != "" {
+				fmt.Fprintln(std.Err, hint)
+			}
 		}
 		return exitFailed
 	}

@@ -53,7 +53,7 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	if err := store.Ping(ctx); err != nil {
 		return err
 	}
-	redis, err := redissink.Open(ctx, redissink.Config{URL: c.Redis.URL.Reveal(), Prefix: c.Redis.Prefix})
+	redis, err := openRedis(ctx, c.Redis, nil)
 	if err != nil {
 		return err
 	}

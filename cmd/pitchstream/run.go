@@ -39,6 +39,7 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 	if err != nil {
 		return err
 	}
+	log = slog.New(hinting{log.Handler(), c})
 	c.Memory.Apply()
 	log.Info("starting", "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
 	return c.process(ctx, log)
@@ -47,12 +48,13 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 // process opens the stores, joins the group and runs until ctx ends; then it finishes the batch in hand.
 func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 	watch := newWatch(log)
+	watch.command = c
 	store, err := openStore(c.Postgres, c.Kafka.Group, func(p *pgsink.Config) { p.Log = log })
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	redis, err := redissink.Open(ctx, redissink.Config{URL: c.Redis.URL.Reveal(), Prefix: c.Redis.Prefix, Log: log})
+	redis, err := openRedis(ctx, c.Redis, log)
 	if err != nil {
 		return err
 	}

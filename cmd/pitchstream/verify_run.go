@@ -54,7 +54,7 @@ func (c *verifyCmd) open(ctx context.Context, std *stdio) (v *verifier, err erro
 		return nil, err
 	}
 	if err = v.store.Ping(ctx); err == nil && c.compares(partRedis) {
-		v.redis, err = redissink.Open(ctx, redissink.Config{URL: c.Redis.URL.Reveal(), Prefix: c.Redis.Prefix})
+		v.redis, err = openRedis(ctx, config.Redis(c.Redis), nil)
 	}
 	if err != nil {
 		v.close()

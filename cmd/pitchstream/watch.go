@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -16,6 +17,7 @@ type watch struct {
 	metrics *obs.Metrics
 	health  *obs.Health
 	log     *slog.Logger
+	command any // whose settings an error is explained with; nil: none
 }
 
 func newWatch(log *slog.Logger) *watch {
@@ -34,6 +36,9 @@ func (w *watch) Lag(topic string, partition int32, records int64) {
 }
 
 func (w *watch) Condition(name string, ok bool, reason string) {
+	if name == "kafka" && !ok {
+		reason = explained(w.command, errors.New(reason))
+	}
 	w.health.Set(name, ok, reason)
 	if name == "breaker" {
 		w.metrics.Breaker(!ok)
@@ -65,7 +70,7 @@ func (w *watch) postgres(store *pgsink.Sink) func(context.Context) error {
 				return nil
 			}
 			if err != nil {
-				w.health.Set("postgres", false, err.Error())
+				w.health.Set("postgres", false, explained(w.command, err))
 			} else {
 				w.health.Set("postgres", true, "")
 			}

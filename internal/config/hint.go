@@ -1,44 +1,48 @@
 package config
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Hint names the settings to look at where a server refuses us, for the error that some client gave: "look at
 // --kafka-tls-ca: …". It is empty where nothing is known. command is the command's struct, with the groups that it
 // embeds; a hint never quotes the error.
 func Hint(command any, err error) string {
-	of := origin(err)
-	group := reflect.Indirect(reflect.ValueOf(command))
-	for i := range group.NumField() {
-		if !group.Type().Field(i).IsExported() {
-			continue
-		}
-		switch g := group.Field(i).Interface().(type) {
-		case Kafka:
-			if of == "kafka" {
-				return g.hint(err)
-			}
-		case Postgres:
-			if of == "postgres" {
-				return g.hint(err)
-			}
-		case Redis:
-			if of == "redis" {
-				return g.hint(err)
-			}
-		}
+	var k Kafka
+	var p Postgres
+	var r Redis
+	switch v := reflect.Indirect(reflect.ValueOf(command)); {
+	case origin(err) == "kafka" && group(v, reflect.ValueOf(&k).Elem()):
+		return k.hint(err)
+	case origin(err) == "postgres" && group(v, reflect.ValueOf(&p).Elem()):
+		return p.hint(err)
+	case origin(err) == "redis" && group(v, reflect.ValueOf(&r).Elem()):
+		return r.hint(err)
 	}
 	return ""
+}
+
+// group finds the group of settings of into's type, or of a type made of it, among the fields of a command.
+func group(command, into reflect.Value) bool {
+	for i := range command.NumField() {
+		f := command.Field(i)
+		switch {
+		case !command.Type().Field(i).IsExported() || f.Kind() != reflect.Struct:
+		case f.Type().ConvertibleTo(into.Type()):
+			into.Set(f.Convert(into.Type()))
+			return true
+		case group(f, into):
+			return true
+		}
+	}
+	return false
 }
 
 // origin tells whose client an error comes from. All of the stores' begin with their name.
@@ -54,7 +58,6 @@ func origin(err error) string {
 }
 
 func (k Kafka) hint(err error) string {
-	closed := (*kgo.ErrFirstReadEOF)(nil)
 	const login = "--kafka-sasl-mechanism, --kafka-sasl-user and --kafka-sasl-password"
 	switch whose := tlsFault(err); {
 	case whose == faultTheirs:
@@ -65,11 +68,11 @@ func (k Kafka) hint(err error) string {
 		return "look at --kafka-tls-cert and --kafka-tls-key: the brokers want a certificate that their authority signed"
 	case whose == faultPlain:
 		return "look at --kafka-tls: the brokers do not encrypt on this port"
-	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
+	case says(err, kerr.SaslAuthenticationFailed.Message, kerr.UnsupportedSaslMechanism.Message, kerr.IllegalSaslState.Message):
 		return "look at " + login + ": the brokers refuse this login"
-	case isAny(err, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.TransactionalIDAuthorizationFailed, kerr.ClusterAuthorizationFailed):
+	case says(err, "_AUTHORIZATION_FAILED"): // of a topic, a group, a transactional id, the cluster
 		return "look at --kafka-sasl-user: the brokers know this user and forbid it (docs/SECURITY.md has what it needs)"
-	case errors.As(err, &closed), errors.Is(err, io.EOF):
+	case says(err, "broker closed the connection immediately"), closed(err):
 		return "look at --kafka-tls, and at " + login + ": the brokers close the connection without a word"
 	}
 	return ""
@@ -85,7 +88,7 @@ func (p Postgres) hint(err error) string {
 		return "look at --postgres-url: the server's certificate is for other names than the host of the URL"
 	case whose == faultOurs:
 		return "look at sslcert and sslkey in --postgres-url: the server wants a certificate that its authority signed"
-	case strings.Contains(err.Error(), "refused TLS connection"):
+	case says(err, "refused TLS connection"):
 		return "look at sslmode in --postgres-url: the server does not encrypt"
 	case said == nil:
 		return ""
@@ -100,7 +103,7 @@ func (p Postgres) hint(err error) string {
 }
 
 func (r Redis) hint(err error) string {
-	switch whose, text := tlsFault(err), err.Error(); {
+	switch whose := tlsFault(err); {
 	case whose == faultTheirs:
 		return "look at --redis-tls-ca: the authority that signed the server's certificate must be in that file"
 	case whose == faultName:
@@ -109,11 +112,11 @@ func (r Redis) hint(err error) string {
 		return "look at --redis-tls-cert and --redis-tls-key: the server wants a certificate that its authority signed"
 	case whose == faultPlain:
 		return "look at --redis-url: the server does not encrypt on this port, want redis:// instead of rediss://"
-	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"):
+	case says(err, "WRONGPASS", "NOAUTH"):
 		return "look at user and password in --redis-url: the server refuses this login"
-	case strings.Contains(text, "NOPERM"), strings.Contains(text, "ACL failure in script"), strings.Contains(text, "The user executing the script can't"):
+	case says(err, "NOPERM", "ACL failure in script", "The user executing the script can't"):
 		return "look at the user in --redis-url and at --redis-prefix: this user's rights do not suffice (docs/REDIS.md has those it needs)"
-	case errors.Is(err, io.EOF):
+	case closed(err):
 		return "look at --redis-url: the server closes the connection without a word, perhaps it wants rediss://"
 	}
 	return ""
@@ -127,27 +130,24 @@ const (
 	faultPlain  = "they do not encrypt"
 )
 
+// What Go's TLS says is looked for in the text, since some errors come as text only.
 func tlsFault(err error) string {
-	unknown, name, invalid := x509.UnknownAuthorityError{}, x509.HostnameError{}, x509.CertificateInvalidError{}
-	record := tls.RecordHeaderError{}
-	switch text := err.Error(); {
-	case errors.As(err, &name):
+	switch {
+	case says(err, "x509: certificate is valid for", "x509: certificate is not valid for any names", "x509: cannot validate certificate for"):
 		return faultName
-	case errors.As(err, &unknown), errors.As(err, &invalid), strings.Contains(text, "signed by unknown authority"):
+	case says(err, "x509: "):
 		return faultTheirs
-	case strings.Contains(text, "remote error: tls:"):
+	case says(err, "remote error: tls:"):
 		return faultOurs
-	case errors.As(err, &record):
+	case says(err, "first record does not look like a TLS handshake"):
 		return faultPlain
 	}
 	return ""
 }
 
-func isAny(err error, those ...error) bool {
-	for _, e := range those {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+// closed tells an end of the connection where an answer was awaited.
+func closed(err error) bool { return errors.Is(err, io.EOF) || strings.HasSuffix(err.Error(), ": EOF") }
+
+func says(err error, any ...string) bool {
+	return slices.ContainsFunc(any, func(words string) bool { return strings.Contains(err.Error(), words) })
 }
