@@ -24,7 +24,7 @@ type processCmd struct {
 	Format      string `env:"-" default:"parquet" enum:"parquet,csv,jsonl" placeholder:"parquet|csv|jsonl" help:"Form of the rows: rows.parquet, rows.csv or rows.jsonl. Default: parquet."`
 	IDs         string `env:"-" name:"ids" placeholder:"FILE.csv" help:"Identifiers from the games' log: event_id, batter_id, pitcher_id, team_id, game_date, venue, and also game_pk and event_time. Tracking files name a batter only where the ball was hit, so whiff rates need it."`
 	Game        string `env:"-" placeholder:"PK" help:"game_pk of all records. Default: GAME of a file named GAME_FRAME.jsonl."`
-	Percentiles bool   `env:"-" help:"Report the percentiles of each column of numbers, too. Takes 8 bytes of memory a number, some 70 a pitch."`
+	Percentiles bool   `env:"-" help:"Report the percentiles of each column of numbers, too. Takes some 100 bytes of memory a pitch."`
 	Workers     int    `env:"-" placeholder:"N" help:"Cores to use, 1 to 1024. Default: all there are."`
 
 	MaxRecordBytes config.Bytes `env:"PITCHSTREAM_MAX_RECORD_BYTES" name:"max-record-bytes" default:"16MiB" placeholder:"SIZE" help:"The largest record, in bytes (16MiB, 1048576): a larger one is rejected, too_large. Default: 16MiB. The same as of run gives the same rows."`
