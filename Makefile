@@ -4,6 +4,10 @@
 TAGS := synctests
 # How many pitches the long test simulates.
 SOAK_PITCHES ?= 20000
+# How many pitches the long kill test simulates, how often it kills a processor, and how often a server fails meanwhile.
+CRASH_PITCHES ?= 200000
+CRASH_KILLS ?= 100
+CRASH_FAULTS ?= 24
 
 .PHONY: help demo build test quick race vectors fuzz bench mutants schedules soak rebuild-1m image lint clean
 
@@ -43,6 +47,8 @@ schedules: ## 10,000 random schedules on the in-memory Kafka, in virtual time
 
 soak: ## the long tests on real servers
 	PITCHSTREAM_SOAK_PITCHES=$(SOAK_PITCHES) go test -tags $(TAGS) -count=1 -timeout 60m -run Books -v ./test/e2e
+	PITCHSTREAM_CRASH_PITCHES=$(CRASH_PITCHES) PITCHSTREAM_CRASH_KILLS=$(CRASH_KILLS) PITCHSTREAM_CRASH_FAULTS=$(CRASH_FAULTS) \
+		go test -tags $(TAGS) -count=1 -timeout 90m -v ./test/crash
 
 rebuild-1m: ## rebuild redis and verify of 1,000,000 pitches, with figures (PITCHSTREAM_REBUILD_PITCHES=N: of N)
 	PITCHSTREAM_REBUILD_PITCHES=$${PITCHSTREAM_REBUILD_PITCHES:-1000000} go test -tags $(TAGS) -count=1 -timeout 20m -run TestRebuildOfManyPitches -v ./cmd/pitchstream
