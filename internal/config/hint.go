@@ -117,7 +117,7 @@ func (r Redis) hint(err error) string {
 	case says(err, "NOPERM", "ACL failure in script", "The user executing the script can't"):
 		return "look at the user in --redis-url and at --redis-prefix: this user's rights do not suffice (docs/REDIS.md has those it needs)"
 	case closed(err):
-		return "look at --redis-url: the server closes the connection without a word, perhaps it wants rediss://"
+		return "look at --redis-url: the server closes the connection without a word, as where one side encrypts (rediss://) and the other does not"
 	}
 	return ""
 }
