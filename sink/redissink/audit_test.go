@@ -241,3 +241,44 @@ func TestAuditOfACluster(t *testing.T) {
 	require.Empty(t, w.audit(t, quickly).Differences)
 	w.isTrue(t)
 }
+
+// atEachLook has a function called before each reading of batters from Postgres, with its number.
+func (tr *truth) atEachLook(f func(look int)) {
+	look := 0
+	tr.beforeEach(func(method string) error {
+		if method == "BatterSnapshots" {
+			look++
+			f(look)
+		}
+		return nil
+	})
+}
+
+// A push that comes some looks after its commit was on its way, and is no difference.
+func TestAuditWaitsForWhatIsOnItsWay(t *testing.T) {
+	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w.league(t, 1, 2)
+	late := w.truth.change(600_000, "700000", 30)
+	w.truth.atEachLook(func(look int) {
+		if look == 4 {
+			w.push(t, late)
+		}
+	})
+	rep := w.audit(t, AuditOptions{Settle: 2 * time.Second, Looks: 5})
+	require.Empty(t, rep.Differences)
+	require.Zero(t, rep.Moving)
+}
+
+// A batter who moves at every look, with Redis always one state behind, is moving and nothing else.
+func TestAuditLeavesAloneWhatMovesAtEveryLook(t *testing.T) {
+	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w.league(t, 1, 2)
+	before := w.truth.change(600_000, "700000", 30)
+	w.truth.atEachLook(func(look int) {
+		w.push(t, before)
+		before = w.truth.change(600_000, "700000", 30+int64(look))
+	})
+	rep := w.audit(t, AuditOptions{Settle: 40 * time.Millisecond, Repair: true})
+	require.Empty(t, rep.Differences)
+	require.EqualValues(t, 2, rep.Moving, "he and his game")
+}
