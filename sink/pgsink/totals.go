@@ -1,6 +1,7 @@
 package pgsink
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -52,6 +53,10 @@ type TotalsReport struct {
 func (s *Sink) CompareTotals(ctx context.Context, ids []int64) (rep TotalsReport, err error) {
 	var computed, stored map[totalsKey]totals
 	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+		// The groups are joined with each other, some thousands at a time, which the planner takes for a few.
+		if _, err = tx.Exec(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'`); err != nil {
+			return err
+		}
 		if computed, err = readTotals(ctx, tx, sqlComputedTotals, ids); err == nil {
 			stored, err = readTotals(ctx, tx, sqlStoredTotals, ids)
 		}
@@ -90,10 +95,13 @@ type totalsKey struct {
 }
 
 func (k totalsKey) compare(o totalsKey) int {
-	if k.batter != o.batter {
-		return int(min(1, max(-1, k.batter-o.batter)))
+	present := func(g schemas.Opt[string]) int {
+		if g.Present {
+			return 1
+		}
+		return 0
 	}
-	return strings.Compare(fmt.Sprint(k.game), fmt.Sprint(o.game))
+	return cmp.Or(cmp.Compare(k.batter, o.batter), cmp.Compare(present(k.game), present(o.game)), strings.Compare(k.game.Value, o.game.Value))
 }
 
 // totals are one line of either statement: column → value.
