@@ -9,7 +9,10 @@ CRASH_PITCHES ?= 200000
 CRASH_KILLS ?= 100
 CRASH_FAULTS ?= 24
 
-.PHONY: help demo build test quick race vectors fuzz bench mutants schedules soak rebuild-1m image lint clean
+# Where known vulnerabilities are told of.
+VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
+
+.PHONY: help demo build test quick race vectors fuzz bench mutants schedules soak rebuild-1m image lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -60,6 +63,13 @@ lint: ## formatting and vet
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
 	go vet -tags $(TAGS) ./...
 	go vet ./...
+
+vuln: ## known vulnerabilities in what the code calls; only a warning where their database (GOVULNDB) is out of reach
+	@if curl -fsS -m 20 -o /dev/null "$(VULNDB)/index/modules.json.gz"; then \
+		go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 -db "$(VULNDB)" ./...; \
+	else \
+		echo 'WARNING: $(VULNDB) cannot be reached: NOT CHECKED for known vulnerabilities' >&2; \
+	fi
 
 clean: ## what was built
 	rm -rf out
