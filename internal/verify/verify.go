@@ -2,9 +2,12 @@
 // run through the core once more, and what should stand of it is compared with what stands.
 //
 //	topic.go    the order of it all: positions, letters, records, registers, a second look, the repair
+//	compare.go  every pitch once, and those that differ once more
+//	repair.go   what the topic says of them, written again
 //	resolve.go  which version of each pitch wins, in 100 bytes a pitch
 //	judge.go    one pitch: the topic's winner and the store's registers
 //	letters.go  rejected records and dead letters
+//	groups.go   counts by game and by batter
 //	read.go     a bounded part of a topic
 //
 // The other comparisons need the knowledge of one store only and live there: pgsink.CompareTotals, redissink.Audit.
