@@ -148,7 +148,7 @@ func fieldsText(d schemas.Difference) string {
 		case i == shownFields:
 			fmt.Fprintf(&b, ", and %s more", counted(int64(len(d.Fields)-i), "field"))
 		case i < shownFields:
-			fmt.Fprintf(&b, "%s %s is %s, want %s", [2]string{":", ","}[min(i, 1)], f.Name, valueText(f.Got), valueText(f.Want))
+			fmt.Fprintf(&b, "%s %s is %s, want %s", [2]string{":", ","}[min(i, 1)], strings.TrimSuffix(f.Name, " "+d.Kind), valueText(f.Got), valueText(f.Want))
 		}
 	}
 	if d.Repaired {
