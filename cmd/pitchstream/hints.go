@@ -4,17 +4,24 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"pitchstream/internal/config"
 	"pitchstream/sink/redissink"
 )
 
+// hintFor is config.Hint for a process that waits for its servers.
+func hintFor(command any, err error) string {
+	if command == nil || config.Closed(err) {
+		return ""
+	}
+	return config.Hint(command, err)
+}
+
 // explained is an error's text, with the setting to look at where one is known.
 func explained(command any, err error) string {
-	if command != nil {
-		if hint := config.Hint(command, err); hint != "" {
-			return err.Error() + "; " + hint
-		}
+	if hint := hintFor(command, err); hint != "" {
+		return err.Error() + "; " + hint
 	}
 	return err.Error()
 }
@@ -29,12 +36,12 @@ type hinting struct {
 func (h hinting) Handle(ctx context.Context, r slog.Record) error {
 	hint := ""
 	r.Attrs(func(a slog.Attr) bool {
-		err, _ := a.Value.Any().(error)
-		if a.Key == "reason" { // Redis' keeper tells why as text
+		err, isError := a.Value.Any().(error)
+		if !isError && a.Key == "reason" { // Redis' keeper tells why as text
 			err = errors.New(a.Value.String())
 		}
 		if err != nil {
-			hint = config.Hint(h.command, err)
+			hint = hintFor(h.command, err)
 		}
 		return hint == ""
 	})
@@ -51,6 +58,25 @@ func (h hinting) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h hinting) WithGroup(name string) slog.Handler {
 	return hinting{h.Handler.WithGroup(name), h.command}
+}
+
+// tellRedis logs why Redis refuses us, once for each setting to look at: the keeper tells only the first reason for which
+// it is away, and that may be that connections ended.
+func (c *runCmd) tellRedis(log *slog.Logger) func(redissink.State) {
+	var mu sync.Mutex
+	told := ""
+	return func(s redissink.State) {
+		hint := hintFor(c, errors.New(s.Reason))
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case s.Phase == redissink.PhaseOK:
+			told = ""
+		case hint != "" && hint != told:
+			told = hint
+			log.Warn("Redis refuses us", "reason", s.Reason)
+		}
+	}
 }
 
 // openRedis opens the projection; log is nil for commands that end with what goes wrong.

@@ -59,7 +59,7 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer redis.Close()
-	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log})
+	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log, Hooks: redissink.Hooks{Changed: c.tellRedis(log)}})
 	cfg, err := c.consumerConfig(ctx, log, watch)
 	if err != nil {
 		return err

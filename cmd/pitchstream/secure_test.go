@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"pitchstream/internal/testkit"
 )
@@ -48,7 +50,10 @@ func (f *fortress) openKafka() {
 		Certificates: []tls.Certificate{f.ca.Sign(f.t, "kafka").Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: f.ca.Pool,
 	}
 	var err error
-	f.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(asking), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "pitchstream", hush+"@kafka"),
+	const mechanism = "SCRAM-SHA-512"
+	f.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(asking), kfake.EnableSASL(), kfake.EnableACLs(),
+		kfake.Superuser(mechanism, "admin", hush+"@kafka"), kfake.User(mechanism, "run", hush+"@kafka", kafkaRights(f.t, "run")...),
+		kfake.User(mechanism, "load", hush+"@kafka", kafkaRights(f.t, "load")...),
 		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(f.t, err)
 	f.t.Cleanup(f.cluster.Close)
@@ -58,9 +63,35 @@ func (f *fortress) openKafka() {
 	f.set("KAFKA_TLS_CA", f.ca.File)
 	f.set("KAFKA_TLS_CERT", us.CertFile)
 	f.set("KAFKA_TLS_KEY", us.KeyFile)
-	f.set("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
-	f.set("KAFKA_SASL_USER", "pitchstream")
+	f.set("KAFKA_SASL_MECHANISM", mechanism)
+	f.set("KAFKA_SASL_USER", "admin")
 	f.setFile("KAFKA_SASL_PASSWORD", hush+"@kafka")
+}
+
+// kafkaRights are the rows of docs/SECURITY.md that say what a command needs.
+func kafkaRights(t *testing.T, who string) (rights []kfake.ACL) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "SECURITY.md"))
+	require.NoError(t, err)
+	row := regexp.MustCompile("(?m)^\\| `" + who + "` \\| (topic|group|transactional id)(, prefix)? `(.+)` \\| (.+) \\|$")
+	kinds := map[string]kmsg.ACLResourceType{
+		"topic": kmsg.ACLResourceTypeTopic, "group": kmsg.ACLResourceTypeGroup, "transactional id": kmsg.ACLResourceTypeTransactionalId,
+	}
+	operations := map[string]kmsg.ACLOperation{
+		"Read": kmsg.ACLOperationRead, "Write": kmsg.ACLOperationWrite, "DescribeConfigs": kmsg.ACLOperationDescribeConfigs,
+	}
+	for _, m := range row.FindAllStringSubmatch(string(page), -1) {
+		pattern := kmsg.ACLResourcePatternTypeLiteral
+		if m[2] != "" {
+			pattern = kmsg.ACLResourcePatternTypePrefixed
+		}
+		for _, operation := range strings.Split(m[4], ", ") {
+			require.Contains(t, operations, operation)
+			rights = append(rights, kfake.ACL{Resource: kinds[m[1]], Name: m[3], Pattern: pattern, Operation: operations[operation], Allow: true})
+		}
+	}
+	require.NotEmpty(t, rights, who)
+	return rights
 }
 
 // openPostgres has a server encrypt: it writes its own files, so that they belong to whom it runs as.
@@ -172,7 +203,12 @@ func TestTheWholeWayEncryptedWithTheLeastRightsAndNoSecretShown(t *testing.T) {
 	f := newFortress(t)
 	f.command(exitOK, "topics")
 	f.asOwner()
-	f.command(exitOK, "simulate", "--games=1", "--pitches=20", "--produce")
+	f.set("KAFKA_SASL_USER", "load")
+	games := filepath.Join(t.TempDir(), "games")
+	f.command(exitOK, "simulate", "--games=1", "--pitches=20", "-o", games+"/")
+	f.command(exitOK, "load", games+"/")
+	require.Contains(t, f.command(exitFailed, "topics"), "look at --kafka-sasl-user")
+	f.set("KAFKA_SASL_USER", "run")
 
 	s := &station{t: t, cluster: f.cluster, admin: freeAddr(t)}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -181,7 +217,7 @@ func TestTheWholeWayEncryptedWithTheLeastRightsAndNoSecretShown(t *testing.T) {
 	go func() {
 		ended <- run(ctx, []string{"run", "--admin-addr=" + s.admin, "--log-level=debug"}, &stdio{In: strings.NewReader(""), Out: log, Err: log})
 	}()
-	f.waitProcessed()
+	f.waitProcessed(log)
 	requireEncrypted(t, f)
 
 	f.sql(`ALTER ROLE "` + f.writer + `" PASSWORD 'another'`)
@@ -190,7 +226,7 @@ func TestTheWholeWayEncryptedWithTheLeastRightsAndNoSecretShown(t *testing.T) {
 	f.acl("pitchstream resetpass >another")
 	require.NoError(t, f.redis.Do(t.Context(), "CLIENT", "KILL", "USER", "pitchstream").Err())
 	says := func() bool { return strings.Contains(log.String(), "look at user and password in --redis-url") }
-	require.Eventually(t, says, 30*time.Second, 50*time.Millisecond, log)
+	require.Eventually(t, says, 30*time.Second, 50*time.Millisecond, "%s", log)
 	_, ready := s.ask("GET", "/readyz")
 	_, metrics := s.ask("GET", "/metrics")
 	require.Contains(t, metrics, "pitchstream_ready")
@@ -204,12 +240,12 @@ func TestTheWholeWayEncryptedWithTheLeastRightsAndNoSecretShown(t *testing.T) {
 }
 
 // waitProcessed waits until the live values are there, which come last.
-func (f *fortress) waitProcessed() {
+func (f *fortress) waitProcessed(log *lockedBuffer) {
 	f.t.Helper()
 	require.Eventually(f.t, func() bool {
 		keys, err := f.redis.Keys(f.t.Context(), "ps:live:batter:*").Result()
 		return err == nil && len(keys) > 0
-	}, 60*time.Second, 50*time.Millisecond)
+	}, 60*time.Second, 50*time.Millisecond, "%s", log)
 }
 
 func requireEncrypted(t *testing.T, f *fortress) {

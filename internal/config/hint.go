@@ -72,7 +72,7 @@ func (k Kafka) hint(err error) string {
 		return "look at " + login + ": the brokers refuse this login"
 	case says(err, "_AUTHORIZATION_FAILED"): // of a topic, a group, a transactional id, the cluster
 		return "look at --kafka-sasl-user: the brokers know this user and forbid it (docs/SECURITY.md has what it needs)"
-	case says(err, "broker closed the connection immediately"), closed(err):
+	case Closed(err):
 		return "look at --kafka-tls, and at " + login + ": the brokers close the connection without a word"
 	}
 	return ""
@@ -116,7 +116,7 @@ func (r Redis) hint(err error) string {
 		return "look at user and password in --redis-url: the server refuses this login"
 	case says(err, "NOPERM", "ACL failure in script", "The user executing the script can't"):
 		return "look at the user in --redis-url and at --redis-prefix: this user's rights do not suffice (docs/REDIS.md has those it needs)"
-	case closed(err):
+	case Closed(err):
 		return "look at --redis-url: the server closes the connection without a word, as where one side encrypts (rediss://) and the other does not"
 	}
 	return ""
@@ -145,8 +145,11 @@ func tlsFault(err error) string {
 	return ""
 }
 
-// closed tells an end of the connection where an answer was awaited.
-func closed(err error) bool { return errors.Is(err, io.EOF) || strings.HasSuffix(err.Error(), ": EOF") }
+// Closed tells an end of the connection where an answer was awaited. At a first attempt it is how some servers refuse;
+// of a process that had been let in before, its hint would lead astray: a server was restarted.
+func Closed(err error) bool {
+	return errors.Is(err, io.EOF) || strings.HasSuffix(err.Error(), ": EOF") || says(err, "broker closed the connection immediately")
+}
 
 func says(err error, any ...string) bool {
 	return slices.ContainsFunc(any, func(words string) bool { return strings.Contains(err.Error(), words) })
