@@ -86,6 +86,8 @@ func (s *soak) settle(f *feed) {
 	s.t.Helper()
 	var fed error
 	s.w.WaitFor("all is fed", func() bool {
+		s.supervise()
+		s.endFaults(func(u undo) bool { return time.Now().After(u.latest) })
 		select {
 		case fed = <-f.done:
 			return true
@@ -128,6 +130,7 @@ func (s *soak) balance(seed uint64, f *feed, began time.Time) {
 	}
 	back, example := s.audit.goneBack(s.t)
 	s.t.Log(s.summary(seed, f, lost, doubled, back, time.Since(began)))
+	require.GreaterOrEqual(s.t, 5*s.counts.caught, s.counts.kills, "one kill in five falls between the two commits, at least")
 	require.Zero(s.t, back, example)
 	require.EqualValues(s.t, f.tally.Standing, len(want.Rows), "rows that stand, as simulated")
 	require.EqualValues(s.t, f.tally.Records[simulate.KindPoison], len(want.Letters), "letters, as simulated")

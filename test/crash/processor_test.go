@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -26,10 +27,10 @@ type processor struct {
 	postgres *proxy
 	redis    *proxy
 	log      *os.File // of all its processes
+	began    int64    // where the present one's begins
 
 	cmd  *exec.Cmd // nil: none runs
 	done chan struct{}
-	runs int
 	aim  atomic.Pointer[aim]
 }
 
@@ -76,9 +77,11 @@ func (p *processor) start(postgresURL string) {
 	cmd.Env = append(append([]string{}, p.w.Env...), "PITCHSTREAM_POSTGRES_URL="+postgresURL, "PITCHSTREAM_REDIS_URL=redis://"+p.redis.addr)
 	cmd.Stderr = p.log
 	p.postgres.forget()
+	began, err := p.log.Seek(0, io.SeekEnd)
+	require.NoError(p.t, err)
+	p.began = began
 	require.NoError(p.t, cmd.Start())
 	p.cmd, p.done = cmd, make(chan struct{})
-	p.runs++
 	go func(done chan struct{}) {
 		_ = cmd.Wait()
 		close(done)
@@ -106,6 +109,13 @@ func (p *processor) ended() bool {
 	default:
 		return false
 	}
+}
+
+// wasReady tells whether the present process has come so far.
+func (p *processor) wasReady() bool {
+	log, err := os.ReadFile(p.log.Name())
+	require.NoError(p.t, err)
+	return bytes.Contains(log[p.began:], []byte("msg=ready"))
 }
 
 // stop is SIGTERM.

@@ -37,7 +37,7 @@ type undo struct {
 	do     func()
 }
 
-type counts struct{ kills, aimed, caught, servers, networks int }
+type counts struct{ kills, aimed, caught, servers, networks, exits int }
 
 func newSoak(t *testing.T, size size) *soak {
 	t.Helper()
@@ -99,9 +99,7 @@ func (s *soak) reach(at int64) {
 	for {
 		now := s.committed.Load()
 		s.endFaults(func(u undo) bool { return now >= u.at || time.Now().After(u.latest) })
-		for _, p := range s.processors {
-			require.False(s.t, p.ended(), "%s ended by itself", p.name)
-		}
+		s.supervise()
 		if now >= at {
 			return
 		}
@@ -112,6 +110,21 @@ func (s *soak) reach(at int64) {
 			s.t.Fatalf("nothing was committed for %v, at %d records", stillstand, now)
 		}
 		<-tick.C
+	}
+}
+
+// supervise starts processors again that gave up while they were starting, as whatever supervises them does: a server was
+// away. One that was ready must not end by itself.
+func (s *soak) supervise() {
+	s.t.Helper()
+	for _, p := range s.processors {
+		if !p.ended() {
+			continue
+		}
+		require.False(s.t, p.wasReady(), "%s ended by itself", p.name)
+		p.kill()
+		s.counts.exits++
+		s.later(1<<40, 500*time.Millisecond, func() { s.start(p) })
 	}
 }
 
@@ -135,7 +148,7 @@ func (s *soak) later(records int64, latest time.Duration, do func()) {
 // running is the processor, or the next one that runs.
 func (s *soak) running(whom int) *processor {
 	for i := range s.processors {
-		if p := s.processors[(whom+i)%len(s.processors)]; p.cmd != nil {
+		if p := s.processors[(whom+i)%len(s.processors)]; p.cmd != nil && !p.ended() {
 			return p
 		}
 	}
@@ -250,7 +263,7 @@ func (s *soak) disturb(f fault) {
 // summary is one line.
 func (s *soak) summary(seed uint64, f *feed, lost, doubled, back int, took time.Duration) string {
 	return fmt.Sprintf("crash: seed %d, %d processors, %d pitches in %d records (%d MB): %d kills, %d of them aimed, %d between Postgres' commit and Kafka's; "+
-		"%d server faults; %d network faults; lost %d, doubled %d, gone back %d; %v",
+		"%d server faults; %d network faults; %d starts in vain; lost %d, doubled %d, gone back %d; %v",
 		seed, len(s.processors), f.tally.Records[0], f.tally.Total(), f.bytes>>20, s.counts.kills, s.counts.aimed, s.counts.caught,
-		s.counts.servers, s.counts.networks, lost, doubled, back, took.Round(time.Second))
+		s.counts.servers, s.counts.networks, s.counts.exits, lost, doubled, back, took.Round(time.Second))
 }
