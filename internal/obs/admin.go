@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -18,6 +19,7 @@ import (
 //	/healthz  200 while the process can answer at all
 //	/readyz   200 or 503, {"ready": false, "reasons": ["postgres: connection refused"]}
 //	/metrics  the registry, for Prometheus
+//	/debug/pprof/  profiles, for `go tool pprof`
 //	POST /breaker/reset  200 when reset let something go on, 409 when nothing was held
 func AdminHandler(h *Health, m *Metrics, reset func() bool) http.Handler {
 	mux := http.NewServeMux()
@@ -33,6 +35,9 @@ func AdminHandler(h *Health, m *Metrics, reset func() bool) http.Handler {
 		}
 		fmt.Fprintln(w, "going on")
 	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	return mux
 }
@@ -54,7 +59,7 @@ func answerReady(w http.ResponseWriter, h *Health) {
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
-	writeTimeout      = 30 * time.Second // a scrape of a large registry by a busy collector
+	writeTimeout      = 65 * time.Second // a profile of a minute
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 5 * time.Second
 	maxHeaderBytes    = 16 << 10
