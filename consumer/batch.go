@@ -26,6 +26,7 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 	began := s.cfg.Now()
 	work, done := s.begin(ctx)
 	defer done()
+	again := s.again.Swap(false)
 
 	moves, err := s.moves(fetches)
 	if err != nil {
@@ -35,13 +36,16 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 	if err := s.commitStart(work, moves); err != nil {
 		return s.dropped(work, err)
 	}
-	outcome, err := s.write(work, plan, moves)
+	outcome, failed, err := s.write(work, plan, moves)
 	if err != nil {
 		return s.dropped(work, err)
 	}
 	s.owned.applied(moves)
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) { s.owned.lag(f.Partition, f.LastStableOffset) })
 	s.push(work, outcome, moves)
+	if again || failed {
+		s.view.Kick()
+	}
 
 	letters := append(plan.Letters, plan.Refused(outcome.Refused)...)
 	if s.refilling(moves) {
@@ -62,6 +66,7 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 		}
 		if !committed {
 			s.cfg.Log.Info("the group moved on under the batch: it is read again")
+			s.again.Store(true)
 			return nil
 		}
 		s.owned.committed(moves, tallies)
@@ -90,9 +95,10 @@ func (s *session) begin(ctx context.Context) (work context.Context, done func())
 	}
 }
 
-// dropped ends a batch of which nothing was committed. After a revoke the session goes on: what is still ours is read
+// dropped ends a batch of which nothing was committed, though the store may have taken it. After a revoke the session goes on: what is still ours is read
 // again from the committed offsets, which is what an aborted transaction does.
 func (s *session) dropped(work context.Context, err error) error {
+	s.again.Store(true)
 	if cause := context.Cause(work); cause != nil {
 		err = cause
 	}
@@ -209,15 +215,19 @@ func (s *session) commitStart(ctx context.Context, moves []schemas.PositionMove)
 	return nil
 }
 
-// write applies the plan to the store, for as long as it takes.
-func (s *session) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (schemas.Outcome, error) {
+// write applies the plan to the store, for as long as it takes; failed says that an attempt did not succeed, though it
+// may have landed.
+func (s *session) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (out schemas.Outcome, failed bool, err error) {
 	defer s.step("postgres", s.cfg.Now())
 	b := schemas.Batch{Group: s.cfg.Group, Pitches: plan.Pitches, Positions: moves}
-	return retry(ctx, s.Processor, "postgres", func() (schemas.Outcome, error) {
+	attempts := 0
+	out, err = retry(ctx, s.Processor, "postgres", func() (schemas.Outcome, error) {
+		attempts++
 		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
 		defer cancel()
 		return s.store.Apply(attempt, b)
 	})
+	return out, attempts > 1, err
 }
 
 func (s *session) push(ctx context.Context, outcome schemas.Outcome, moves []schemas.PositionMove) {

@@ -259,3 +259,42 @@ func TestAStoreThatIsAwayForFiveMinutes(t *testing.T) {
 		tn.requireBooks()
 	})
 }
+
+// A correction moves a pitch to another batter. The store takes it, but the answer is lost, and the second attempt finds
+// the pitch where it already is: the batter whom it left must not keep it in the view.
+func TestALostAnswerLeavesNobodyWithAPitchThatMoved(t *testing.T) {
+	for name, fail := range map[string]func(tn *town, w *worker){
+		"the same processor tries again": func(tn *town, _ *worker) {
+			tn.store.After = func(step string) error {
+				if step == "apply" {
+					tn.store.After = func(string) error { return nil }
+					return assert.AnError
+				}
+				return nil
+			}
+		},
+		"another one reads it again": func(tn *town, w *worker) { w.doomed.Store(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tn := newTown(t)
+				pitch := func(revision, batter string) schemas.Record {
+					return schemas.Record{Key: []byte("1"), Headers: []schemas.Header{{Key: "revision", Value: []byte(revision)}, {Key: "batter_id", Value: []byte(batter)}},
+						Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001"}}}`)}
+				}
+				tn.produce(pitch("1", "600"))
+				w := tn.start()
+				tn.waitCommitted()
+				require.Len(t, tn.store.View().Batters, 1)
+				fail(tn, w)
+				tn.produce(pitch("2", "601"))
+				if w.doomed.Load() {
+					tn.waitFor("it dies", w.dead.Load)
+					tn.start()
+				}
+				tn.waitCommitted()
+				tn.requireBooks()
+			})
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,11 @@ type session struct {
 	kafka *kgo.GroupTransactSession
 	owned *ownership
 	plain *kgo.Client // produces outside of transactions, while a store is filled again; nil until then
+
+	// again says that the next batch may be one that the store has taken before: from a former owner that died, or from
+	// an attempt of ours whose answer was lost. Taken twice, a batch gives the snapshots of where its pitches count now,
+	// and not those of where they counted before: the view is compared then.
+	again atomic.Bool
 
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // ends the wait for a store of the batch in hand; nil between batches
@@ -117,6 +123,7 @@ func (s *session) close() {
 func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
 	if len(added[s.cfg.Topic]) > 0 {
 		s.cfg.Log.Info("partitions assigned", "topic", s.cfg.Topic, "partitions", added[s.cfg.Topic])
+		s.again.Store(true)
 		s.view.Kick()
 	}
 	s.cfg.Observe.Condition("assigned", true, "")
