@@ -187,11 +187,10 @@ func TestOneRedisOrACluster(t *testing.T) {
 		"h:1,i:2,j:3":                        "cluster [h:1 i:2 j:3]",
 		"redis://:p@h:1,i:2":                 "cluster [h:1 i:2] :p",
 		"rediss://h:1,i:2?dial_timeout=3s":   "cluster [h:1 i:2] tls",
-		"rediss://u:p@h:1?cluster=true":      "cluster [h:1] u:p tls",
-		"redis://h:1?cluster=false":          "one h:1",
+		"rediss://u:p@h:1,":                  "cluster [h:1] u:p tls",
 		"redis://h:1/2?read_timeout=1s":      "one h:1 db=2",
 		"redis://h:1,i:2/0":                  "cluster [h:1 i:2]",
-		"redis://h:1,/0":                     "error",
+		"redis://h:1,/0":                     "cluster [h:1]",
 		"redis://":                           "error",
 		"redis://h:1?unheard_of_parameter=1": "error",
 	} {

@@ -37,7 +37,7 @@ func (p Postgres) Validate() error {
 
 // Redis says where the live projection is.
 type Redis struct {
-	URL     SecretURL `name:"redis-url" placeholder:"URL" help:"Redis to keep the live values in: redis://[user:password@]host:6379[/database], rediss:// to encrypt. A cluster: several addresses of it, redis://[user:password@]host:port,host:port,…, or one and ?cluster=true. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
+	URL     SecretURL `name:"redis-url" placeholder:"URL" help:"Redis to keep the live values in: redis://[user:password@]host:6379[/database], rediss:// to encrypt. A cluster: several addresses of it, redis://[user:password@]host:port,host:port,…, or one and a comma. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	URLFile string    `name:"redis-url-file" placeholder:"FILE" help:"File with the URL."`
 	TLSCA   string    `name:"redis-tls-ca" placeholder:"FILE" help:"PEM file of the authorities to trust instead of the system's. Needs a rediss:// URL."`
 	TLSCert string    `name:"redis-tls-cert" placeholder:"FILE" help:"PEM file of our certificate, for servers that ask for one. Needs a rediss:// URL and --redis-tls-key."`
@@ -106,6 +106,10 @@ func (r Redis) parse() (*redis.Options, *redis.ClusterOptions, error) {
 		tail = end + i
 	}
 	hosts := strings.Split(rest[end:tail], ",")
+	isCluster := len(hosts) > 1
+	if isCluster && hosts[len(hosts)-1] == "" { // a comma after one address
+		hosts = hosts[:len(hosts)-1]
+	}
 	bad := invalid("redis-url", r.URL.String(), wantRedisURL)
 	for _, h := range hosts {
 		if !isHostPort(h) {
@@ -117,8 +121,6 @@ func (r Redis) parse() (*redis.Options, *redis.ClusterOptions, error) {
 		return nil, nil, bad
 	}
 	query := u.Query()
-	isCluster := len(hosts) > 1 || query.Get("cluster") == "true"
-	query.Del("cluster")
 	if isCluster {
 		query["addr"] = hosts[1:]
 		u.RawQuery = query.Encode()
