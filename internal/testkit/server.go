@@ -53,6 +53,9 @@ func (s *Server) Kill(t testing.TB) { t.Helper(); s.must(t, "kill", s.host.Kill)
 // Start starts the server again and returns when it answers.
 func (s *Server) Start(t testing.TB) { t.Helper(); s.must(t, "start", s.start) }
 
+// Logs are the last lines that the server wrote.
+func (s *Server) Logs() string { return s.host.Logs(context.Background()) }
+
 func (s *Server) must(t testing.TB, verb string, f func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)

@@ -42,6 +42,11 @@ type counts struct{ kills, aimed, caught, servers, networks, exits int }
 func newSoak(t *testing.T, size size) *soak {
 	t.Helper()
 	s := &soak{t: t, kafka: testkit.OwnKafka(t), postgres: testkit.OwnPostgres(t), redis: testkit.OwnRedis(t)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of Kafka, its end:\n%s", s.kafka.Logs())
+		}
+	})
 	s.w = world.On(t, s.kafka.Addr, s.postgres.URL, s.redis.Addr, 2*size.processors)
 	s.w.Patience = 5 * time.Minute
 	s.audit = newAudit(t, s.postgres.URL)
