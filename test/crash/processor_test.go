@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"pitchstream/internal/localpg/child"
 	"pitchstream/test/internal/world"
 )
 
@@ -81,9 +83,12 @@ func (p *processor) start(postgresURL string) {
 	require.NoError(p.t, err)
 	p.began = began
 	require.NoError(p.t, cmd.Start())
+	line, err := child.Tie(nil, `kill -9 "$1"`, strconv.Itoa(cmd.Process.Pid)) // a test's time-out cleans nothing up
+	require.NoError(p.t, err)
 	p.cmd, p.done = cmd, make(chan struct{})
 	go func(done chan struct{}) {
 		_ = cmd.Wait()
+		_ = line.Cut()
 		close(done)
 	}(p.done)
 }
