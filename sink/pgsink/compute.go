@@ -11,7 +11,7 @@ import (
 )
 
 // computeAndCommit is the second round trip: lock the batters, compute the batter-games that were touched from their
-// rows, fold the batters from their batter-games, read the rows that an identify changed, commit.
+// rows and the batters by what changed there, read the rows that an identify changed, commit.
 func (t *transaction) computeAndCommit() error {
 	b := &pgx.Batch{}
 	if games := t.touched(); len(games) > 0 {
@@ -22,7 +22,8 @@ func (t *transaction) computeAndCommit() error {
 		}
 		b.Queue(sqlLockBatters, batters, t.processedAt().Time())
 		b.Queue(sqlComputeGames, gameBatters, gameKeys).Query(t.scanGames)
-		b.Queue(sqlFoldBatters, batters).Query(t.scanBatters)
+		b.Queue(sqlFoldBatters, batters)
+		b.Queue(sqlReadBatters, batters).Query(t.scanBatters)
 	}
 	if ids := t.identifiedOnly(); len(ids) > 0 {
 		b.Queue(sqlStandingRows, ids).Query(t.scanRows)

@@ -56,6 +56,7 @@ var (
 	sqlLockBatters      = statement("lock_batters")
 	sqlComputeGames     = statement("compute_games")
 	sqlFoldBatters      = statement("fold_batters")
+	sqlReadBatters      = statement("read_batters")
 	sqlAllGames         = statement("all_games")
 	sqlAllBatters       = statement("all_batters")
 	sqlStandingRows     = statement("standing_rows")

@@ -27,7 +27,9 @@ func (s *Sink) RepairTotals(ctx context.Context, batters []int64, games []schema
 		b := &pgx.Batch{}
 		b.Queue(sqlLockBatters, batters, t.processedAt().Time())
 		b.Queue(sqlComputeGames, gameBatters, gameKeys).Query(t.scanGames)
-		b.Queue(sqlFoldBatters, batters).Query(t.scanBatters)
+		b.Queue(`UPDATE batter_totals SET pitches = -1 WHERE batter_id = ANY ($1::bigint[])`, batters) // to be folded whole
+		b.Queue(sqlFoldBatters, batters)
+		b.Queue(sqlReadBatters, batters).Query(t.scanBatters)
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {

@@ -160,4 +160,12 @@ var mutants = []mutant{
 		guard: "the view is compared after a batch that may have landed before", file: "consumer/batch.go", pkg: "./consumer", run: "LostAnswer",
 		old: "if again || failed {", new: "if again && failed && false {",
 	},
+	{
+		guard: "a batter whose maximum may be gone is folded whole", file: "sink/pgsink/sql/compute_games.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "OR d.was_exit_velocity_max >= b.exit_velocity_max AND", new: "OR false AND",
+	},
+	{
+		guard: "a batter whose last pitch may be gone is folded whole", file: "sink/pgsink/sql/compute_games.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "OR b.last_pitch_id IN (", new: "OR false AND b.last_pitch_id IN (",
+	},
 }
