@@ -32,6 +32,11 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 	if err != nil {
 		return s.dropped(work, err)
 	}
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if len(f.Records) > 0 {
+			s.owned.waiting(f.Partition, f.Records[0].Timestamp)
+		}
+	})
 	plan := s.plan(fetches.Records())
 	if err := s.commitStart(work, moves); err != nil {
 		return s.dropped(work, err)
@@ -41,8 +46,13 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 		return s.dropped(work, err)
 	}
 	s.owned.applied(moves)
-	fetches.EachPartition(func(f kgo.FetchTopicPartition) { s.owned.lag(f.Partition, f.LastStableOffset) })
 	s.push(work, outcome, moves)
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if len(f.Records) > 0 {
+			s.owned.waiting(f.Partition, f.Records[len(f.Records)-1].Timestamp) // what waits behind it is younger
+		}
+		s.owned.lag(f.Partition, f.LastStableOffset)
+	})
 	if again || failed {
 		s.view.Kick()
 	}

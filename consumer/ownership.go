@@ -39,6 +39,8 @@ type partition struct {
 	committed int64
 	// tally goes with committed.
 	tally tally
+	// waits is the time of the oldest record that is known and not applied, or a bit before it; zero when there is none.
+	waits time.Time
 }
 
 func newOwnership(p *Processor) *ownership {
@@ -83,6 +85,7 @@ func (o *ownership) startOffsets(ctx context.Context, fetched map[string]map[int
 	for i, id := range ids {
 		committed[id] = kgo.NewOffset().At(found[i].next)
 		o.partitions[id] = found[i]
+		o.cfg.Observe.Position(o.cfg.Topic, id, found[i].next, found[i].waits)
 	}
 	o.mu.Unlock()
 	o.readInTurn() // before the first record of these partitions is read
@@ -123,6 +126,9 @@ func (o *ownership) locate(ctx context.Context, ids []int32, committed map[int32
 	for i, id := range ids {
 		end, _ := last.Lookup(o.cfg.Topic, id)
 		found[i] = place(committed[id].EpochOffset().Offset, stored[i].NextOffset)
+		if found[i].next < end.Offset {
+			found[i].waits = o.cfg.Now()
+		}
 		if at, ok := offsets.Lookup(o.cfg.Topic, id); ok && at.At == found[i].committed {
 			found[i].tally = parseTally(at.Metadata)
 		}
@@ -228,8 +234,26 @@ func (o *ownership) positions() map[int32]int64 {
 func (o *ownership) lag(id int32, end int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	p := o.partitions[id]
+	if p == nil {
+		return
+	}
+	if end <= p.next {
+		p.waits = time.Time{}
+	} else if p.waits.IsZero() {
+		p.waits = o.cfg.Now() // not fetched yet
+	}
+	o.cfg.Observe.Lag(o.cfg.Topic, id, max(end-p.next, 0))
+	o.cfg.Observe.Position(o.cfg.Topic, id, p.next, p.waits)
+}
+
+// waiting notes that records of this time and later are not applied yet.
+func (o *ownership) waiting(id int32, since time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if p := o.partitions[id]; p != nil {
-		o.cfg.Observe.Lag(o.cfg.Topic, id, max(end-p.next, 0))
+		p.waits = since
+		o.cfg.Observe.Position(o.cfg.Topic, id, p.next, p.waits)
 	}
 }
 

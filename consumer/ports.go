@@ -53,6 +53,9 @@ type Observer interface {
 	Batch(s BatchSummary)
 	// Lag is how many records of a partition are not applied yet; −1 when the partition is not ours any more.
 	Lag(topic string, partition int32, records int64)
+	// Position is the next offset of a partition that is ours, and the time of the oldest record known that waits there;
+	// zero when none does.
+	Position(topic string, partition int32, next int64, waits time.Time)
 	// Condition says whether something the stream needs is there, and why not.
 	Condition(name string, ok bool, reason string)
 }
@@ -70,7 +73,8 @@ type BatchSummary struct {
 // NopObserver ignores everything.
 type NopObserver struct{}
 
-func (NopObserver) Step(string, time.Duration)     {}
-func (NopObserver) Batch(BatchSummary)             {}
-func (NopObserver) Lag(string, int32, int64)       {}
-func (NopObserver) Condition(string, bool, string) {}
+func (NopObserver) Step(string, time.Duration)               {}
+func (NopObserver) Batch(BatchSummary)                       {}
+func (NopObserver) Lag(string, int32, int64)                 {}
+func (NopObserver) Position(string, int32, int64, time.Time) {}
+func (NopObserver) Condition(string, bool, string)           {}

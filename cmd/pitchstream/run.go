@@ -59,7 +59,13 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer redis.Close()
-	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log, Hooks: redissink.Hooks{Changed: c.tellRedis(log)}})
+	beats := &beats{instance: c.Instance.ID(), topic: c.Topics.TopicRaw, of: &watch.at, redis: redis, store: store, log: log, now: make(chan struct{}, 1)}
+	tell := c.tellRedis(log)
+	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log, Hooks: redissink.Hooks{Changed: func(s redissink.State) {
+		tell(s)
+		beats.soon()
+	}}})
+	beats.keeper = keeper
 	cfg, err := c.consumerConfig(ctx, log, watch)
 	if err != nil {
 		return err
@@ -82,6 +88,7 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 		return processor.Run(ctx)
 	})
 	g.Go(untilDone(rest, keeper.Run))
+	g.Go(untilDone(rest, beats.Run))
 	g.Go(untilDone(rest, watch.postgres(store)))
 	g.Go(untilDone(rest, func(ctx context.Context) error { watch.metrics.Summarize(ctx, log); return nil }))
 	if admin != nil {

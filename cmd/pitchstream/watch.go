@@ -18,6 +18,7 @@ type watch struct {
 	health  *obs.Health
 	log     *slog.Logger
 	command any // whose settings an error is explained with; nil: none
+	at      positions
 }
 
 func newWatch(log *slog.Logger) *watch {
@@ -33,6 +34,13 @@ func (w *watch) Step(step string, took time.Duration) { w.metrics.Step(step, too
 
 func (w *watch) Lag(topic string, partition int32, records int64) {
 	w.metrics.Lag(topic, partition, records)
+	if records < 0 {
+		w.at.drop(partition)
+	}
+}
+
+func (w *watch) Position(_ string, partition int32, next int64, waits time.Time) {
+	w.at.set(partition, next, waits)
 }
 
 func (w *watch) Condition(name string, ok bool, reason string) {

@@ -26,6 +26,9 @@ func (k keys) applied() string { return string(k) + "applied" }
 // The tag puts it on the node of applied, since one script reads both.
 func (k keys) epoch() string { return string(k) + "epoch:{" + k.applied() + "}" }
 
+// heartbeat holds what each processor says of itself.
+func (k keys) heartbeat() string { return string(k) + "heartbeat" }
+
 // pattern is what SCAN takes for every key of every batter.
 func (k keys) pattern() string {
 	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `^`, `\^`)

@@ -1,0 +1,150 @@
+package redissink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"pitchstream/schemas"
+)
+
+// Look reads states, in the order of the keys, nil where no row stands, and the pulse, in one round trip. The pulse is
+// read after the states: where it says that Redis is whole, so it was when they were read.
+func (r *Reader) Look(ctx context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, pulse schemas.Pulse, err error) {
+	hashes := make([]*redis.MapStringStringCmd, len(keys))
+	var pulses pulseCommands
+	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, k := range keys {
+			hashes[i] = p.HGetAll(ctx, r.keys.of(k))
+		}
+		pulses = r.queuePulse(ctx, p)
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, pulse, fmt.Errorf("redis: %w", err)
+	}
+	states = make([]*schemas.BatterState, len(keys))
+	for i, k := range keys {
+		v, err := view(k.BatterID, k.GamePK, hashes[i].Val())
+		if err != nil {
+			return nil, pulse, err
+		}
+		if v != nil {
+			states[i] = &schemas.BatterState{BatterKey: k, Stats: v.Stats, UpdatedAt: v.UpdatedAt, Seq: v.Seq, Suspect: v.Whole < 0}
+		}
+	}
+	pulse, err = pulses.read()
+	return states, pulse, err
+}
+
+// Seqs reads the sequence numbers of batters, or of batters in games, in the order of the keys, 0 where no row stands,
+// and the pulse, in one round trip.
+func (r *Reader) Seqs(ctx context.Context, keys []schemas.BatterKey) (seqs []int64, pulse schemas.Pulse, err error) {
+	fields := make([]*redis.StringCmd, len(keys))
+	var pulses pulseCommands
+	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, k := range keys {
+			fields[i] = p.HGet(ctx, r.keys.of(k), "seq")
+		}
+		pulses = r.queuePulse(ctx, p)
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, pulse, fmt.Errorf("redis: %w", err)
+	}
+	seqs = make([]int64, len(keys))
+	for i, f := range fields {
+		if f.Err() == nil {
+			if seqs[i], err = f.Int64(); err != nil {
+				return nil, pulse, fmt.Errorf("redis: seq: %w", err)
+			}
+		} else if !errors.Is(f.Err(), redis.Nil) {
+			return nil, pulse, fmt.Errorf("redis: seq: %w", f.Err())
+		}
+	}
+	pulse, err = pulses.read()
+	return seqs, pulse, err
+}
+
+func (k keys) of(b schemas.BatterKey) string {
+	if b.GamePK == "" {
+		return k.batter(b.BatterID)
+	}
+	return k.game(b.BatterID, b.GamePK)
+}
+
+type pulseCommands struct {
+	beats, applied *redis.MapStringStringCmd
+	epoch          *redis.StringCmd
+}
+
+// queuePulse asks for applied before the heartbeats, whose positions therefore are never behind it.
+func (r *Reader) queuePulse(ctx context.Context, p redis.Pipeliner) pulseCommands {
+	return pulseCommands{applied: p.HGetAll(ctx, r.keys.applied()), beats: p.HGetAll(ctx, r.keys.heartbeat()), epoch: p.Get(ctx, r.keys.epoch())}
+}
+
+func (c pulseCommands) read() (pulse schemas.Pulse, err error) {
+	// A user without the right to GET sees no epoch: for him Redis is never whole.
+	if err := c.epoch.Err(); err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "NOPERM") {
+		return pulse, fmt.Errorf("redis: epoch: %w", err)
+	}
+	pulse = schemas.Pulse{Epoch: c.epoch.Val(), Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{}}
+	for instance, text := range c.beats.Val() {
+		var h schemas.Heartbeat
+		if json.Unmarshal([]byte(text), &h) == nil { // of a newer build, maybe: as if it were not there
+			pulse.Heartbeats[instance] = h
+		}
+	}
+	for field, text := range c.applied.Val() {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return pulse, fmt.Errorf("redis: applied: field %s: %w", field, err)
+		}
+		pulse.Applied[field] = n
+	}
+	return pulse, nil
+}
+
+// beatKept is how long the last heartbeat of a processor that died stays, for people to see.
+const beatKept = time.Hour
+
+// Beat writes this processor's heartbeat, with the data set that it knows, and forgets those of long ago.
+func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) error {
+	s.mu.Lock()
+	h.Epoch = s.known.epoch
+	s.mu.Unlock()
+	text, err := json.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("redis: heartbeat: %w", err)
+	}
+	var all *redis.MapStringStringCmd
+	if _, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, s.keys.heartbeat(), instance, text)
+		all = p.HGetAll(ctx, s.keys.heartbeat())
+		return nil
+	}); err != nil {
+		return fmt.Errorf("redis: heartbeat: %w", err)
+	}
+	for other, text := range all.Val() {
+		var old schemas.Heartbeat
+		if json.Unmarshal([]byte(text), &old) == nil && h.At-old.At > schemas.TimeMS(beatKept.Milliseconds()) {
+			if err := s.Rest(ctx, other); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Rest takes a heartbeat away: of a processor that stops as it should.
+func (s *Sink) Rest(ctx context.Context, instance string) error {
+	if err := s.client.HDel(ctx, s.keys.heartbeat(), instance).Err(); err != nil {
+		return fmt.Errorf("redis: heartbeat: %w", err)
+	}
+	return nil
+}
