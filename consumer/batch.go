@@ -1,10 +1,13 @@
 package consumer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,70 +23,54 @@ var errNoAnswer = fmt.Errorf("the store did not answer within %v", storeTimeout)
 // permanent is an error that trying the same again cannot mend: the store came back older.
 func permanent(err error) bool { return errors.Is(err, schemas.ErrPositionBehind) }
 
-// batch applies one poll: the store, the view, then letters, rows and offsets in one transaction. It is not cut short
-// by ctx: a shutdown lets it finish, within shutdownGrace; a revoked partition ends it.
+// batch applies a poll, and others that wait behind it. It is not cut short by ctx: a shutdown lets it finish, within
+// shutdownGrace; a revoked partition ends it.
 func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
-	began := s.cfg.Now()
 	work, done := s.begin(ctx)
 	defer done()
-	again := s.again.Swap(false)
-
-	moves, err := s.moves(fetches)
-	if err != nil {
+	b := &batch{session: s, ctx: ctx, work: work, began: s.cfg.Now(), again: s.again.Swap(false),
+		rows: map[schemas.PitchID]schemas.Published{}, moves: map[int32]schemas.PositionMove{}, sum: BatchSummary{Letters: map[schemas.Code]int{}}}
+	if err := b.gather(fetches); err != nil {
 		return s.dropped(work, err)
 	}
-	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
-		if len(f.Records) > 0 {
-			s.owned.waiting(f.Partition, f.Records[0].Timestamp)
-		}
-	})
-	plan := s.plan(fetches.Records())
-	if err := s.commitStart(work, moves); err != nil {
-		return s.dropped(work, err)
-	}
-	outcome, failed, err := s.write(work, plan, moves)
-	if err != nil {
-		return s.dropped(work, err)
-	}
-	s.owned.applied(moves)
-	s.push(work, outcome, moves)
-	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
-		if len(f.Records) > 0 {
-			s.owned.waiting(f.Partition, f.Records[len(f.Records)-1].Timestamp) // what waits behind it is younger
-		}
-		s.owned.lag(f.Partition, f.LastStableOffset)
-	})
-	if again || failed {
-		s.view.Kick()
-	}
-
-	letters := append(plan.Letters, plan.Refused(outcome.Refused)...)
-	if s.refilling(moves) {
-		if err := s.republish(work, outcome.Published); err != nil {
+	if s.refilling(b.positions()) {
+		if err := s.republish(work, b.published()); err != nil {
 			return s.dropped(work, err)
 		}
-	} else {
-		tallies := s.owned.tallies(fetches, letters)
-		if why := s.cfg.Breaker.judge(s.cfg.Now(), tallies); why != "" {
-			if err := s.hold(ctx, work, why, letters); err != nil {
-				return s.dropped(work, err)
-			}
-			tallies = cleared(tallies)
-		}
-		committed, err := s.finish(withTallies(work, tallies), s.unsent(letters), outcome.Published)
-		if err != nil {
-			return err
-		}
-		if !committed {
-			s.cfg.Log.Info("the group moved on under the batch: it is read again")
-			s.again.Store(true)
-			return nil
-		}
-		s.owned.committed(moves, tallies)
+	} else if committed, err := b.commit(); err != nil || !committed {
+		return err
 	}
 	s.owned.readInTurn()
-	s.report(plan, outcome, letters, fetches, began)
+	b.report()
 	return nil
+}
+
+// commit sends the letters and the rows and commits the offsets; false when the group moved on under the batch.
+func (b *batch) commit() (committed bool, err error) {
+	if why := b.cfg.Breaker.judge(b.cfg.Now(), b.tallies); why != "" {
+		if err := b.hold(b.ctx, b.work, why, b.letters); err != nil {
+			return false, b.dropped(b.work, err)
+		}
+		b.tallies = cleared(b.tallies)
+	}
+	committed, err = b.finish(withTallies(b.work, b.tallies), b.unsent(b.letters), b.published())
+	if err != nil {
+		return false, err
+	}
+	if !committed {
+		b.cfg.Log.Info("the group moved on under the batch: it is read again")
+		b.session.again.Store(true)
+		return false, nil
+	}
+	b.owned.committed(b.positions(), b.tallies)
+	return true, nil
+}
+
+func (b *batch) positions() []schemas.PositionMove { return slices.Collect(maps.Values(b.moves)) }
+
+// published are the rows in the order of their pitches.
+func (b *batch) published() []schemas.Published {
+	return slices.SortedFunc(maps.Values(b.rows), func(x, y schemas.Published) int { return bytes.Compare(x.PitchID[:], y.PitchID[:]) })
 }
 
 // begin makes the context of a batch: ended by a revoke, or by the grace of a shutdown running out.
@@ -105,8 +92,8 @@ func (s *session) begin(ctx context.Context) (work context.Context, done func())
 	}
 }
 
-// dropped ends a batch of which nothing was committed, though the store may have taken it. After a revoke the session goes on: what is still ours is read
-// again from the committed offsets, which is what an aborted transaction does.
+// dropped ends a batch of which nothing was committed, though the store may have taken it. After a revoke the session goes
+// on: what is still ours is read again from the committed offsets, which is what an aborted transaction does.
 func (s *session) dropped(work context.Context, err error) error {
 	s.again.Store(true)
 	if cause := context.Cause(work); cause != nil {
@@ -253,17 +240,22 @@ func (s *session) step(name string, began time.Time) {
 	s.cfg.Observe.Step(name, s.cfg.Now().Sub(began))
 }
 
-func (s *session) report(plan Plan, outcome schemas.Outcome, letters []schemas.Letter, fetches kgo.Fetches, began time.Time) {
-	sum := plan.counts
-	sum.Lost, sum.Took = outcome.Lost, s.cfg.Now().Sub(began)
-	for _, p := range outcome.Published {
+func (b *batch) report() {
+	for _, p := range b.rows {
 		if p.Row != nil {
-			sum.Rows++
+			b.sum.Rows++
 		}
 	}
-	sum.Letters = map[schemas.Code]int{}
+	b.sum.Took = b.cfg.Now().Sub(b.began)
+	b.cfg.Observe.Batch(b.sum)
+}
+
+// add counts a poll.
+func (s *BatchSummary) add(counts BatchSummary, outcome schemas.Outcome, letters []schemas.Letter) {
+	s.Records, s.Bytes = s.Records+counts.Records, s.Bytes+counts.Bytes
+	s.Deletes, s.Identifies = s.Deletes+counts.Deletes, s.Identifies+counts.Identifies
+	s.Lost += outcome.Lost
 	for _, l := range letters {
-		sum.Letters[l.Code]++
+		s.Letters[l.Code]++
 	}
-	s.cfg.Observe.Batch(sum)
 }

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -167,8 +168,9 @@ func (o *ownership) checkGap(ctx context.Context, id int32, p *partition, first,
 	return nil
 }
 
-// tallies are those of all owned partitions once these fetches have passed with these letters.
-func (o *ownership) tallies(fetches kgo.Fetches, letters []schemas.Letter) map[int32]tally {
+// tallies are those of all owned partitions once these fetches have passed with these letters, after the tallies so far;
+// nil: those that are committed.
+func (o *ownership) tallies(sofar map[int32]tally, fetches kgo.Fetches, letters []schemas.Letter) map[int32]tally {
 	rejected := map[int32]map[int64]bool{}
 	for _, l := range letters {
 		if rejected[l.Record.Partition] == nil {
@@ -182,6 +184,7 @@ func (o *ownership) tallies(fetches kgo.Fetches, letters []schemas.Letter) map[i
 	for id, p := range o.partitions {
 		tallies[id] = p.tally
 	}
+	maps.Copy(tallies, sofar)
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if t, ok := tallies[f.Partition]; ok {
 			tallies[f.Partition] = t.after(o.cfg.Now(), o.cfg.Breaker.Window, f.Records, rejected[f.Partition])

@@ -38,8 +38,8 @@ const (
 	partitions = 3
 )
 
-// uncompressed keeps zstd's decoders out of the virtual clock: the garbage collector ends them from outside.
-var uncompressed = kgo.ProducerBatchCompression(kgo.NoCompression())
+// uncompressed, a fresh one for each client, as it is changed there, keeps zstd's decoders out of the virtual clock: the garbage collector ends them from outside.
+func uncompressed() kgo.Opt { return kgo.ProducerBatchCompression(kgo.NoCompression()) }
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
@@ -92,7 +92,7 @@ func newTownOf(t *testing.T, n int32) *town {
 func (tn *town) newClient(opts ...kgo.Opt) *kgo.Client {
 	tn.t.Helper()
 	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), kgo.Dialer(tn.connect),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), uncompressed}, opts...)...)
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), uncompressed()}, opts...)...)
 	require.NoError(tn.t, err)
 	return cl
 }
@@ -157,7 +157,7 @@ func (tn *town) start(change ...func(*Config)) *worker {
 	w := &worker{tn: tn, done: make(chan struct{}), told: &conditions{events: tn.events, is: map[string]string{}, times: map[string]int{}}}
 	cfg := Config{
 		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observe: w.told,
-		Client: []kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed, kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
+		Client: []kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed(), kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
 	}
 	if os.Getenv("PITCHSTREAM_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))

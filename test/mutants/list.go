@@ -157,8 +157,8 @@ var mutants = []mutant{
 		old: "local force = mend and observed == (was[1] or '') .. ':' .. (was[2] or '')", new: "local force = mend",
 	},
 	{
-		guard: "the view is compared after a batch that may have landed before", file: "consumer/batch.go", pkg: "./consumer", run: "LostAnswer",
-		old: "if again || failed {", new: "if again && failed && false {",
+		guard: "the view is compared after a batch that may have landed before", file: "consumer/gather.go", pkg: "./consumer", run: "LostAnswer",
+		old: "if b.again || failed {", new: "if b.again && failed && false {",
 	},
 	{
 		guard: "a batter whose maximum may be gone is folded whole", file: "sink/pgsink/sql/compute_games.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
@@ -167,5 +167,17 @@ var mutants = []mutant{
 	{
 		guard: "a batter whose last pitch may be gone is folded whole", file: "sink/pgsink/sql/compute_games.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
 		old: "OR b.last_pitch_id IN (", new: "OR false AND b.last_pitch_id IN (",
+	},
+	{
+		guard: "the batch ends only when every poll of it is in the stores", file: "consumer/gather.go", pkg: "./consumer", run: "Gather|CrashTable|Schedules",
+		old: "\t\tmore = fetches.NumRecords() > 0\n\t}\n\treturn stored()", new: "\t\tmore = fetches.NumRecords() > 0\n\t}\n\t_ = stored\n\treturn nil",
+	},
+	{
+		guard: "polls are stored in turn", file: "consumer/gather.go", pkg: "./consumer", run: "Gather|WithinABatch",
+		old: "if err := errors.Join(stored(), err); err != nil {", new: "if err := errors.Join(err); err != nil {",
+	},
+	{
+		guard: "a poll moves the position from where the one before it left it", file: "consumer/gather.go", pkg: "./consumer", run: "Gather|WithinABatch",
+		old: "p.moves[i].Expected = at.stored", new: "_ = at",
 	},
 }

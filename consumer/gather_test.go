@@ -1,0 +1,121 @@
+package consumer
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+// inOne are n records of one partition.
+func inOne(seed uint64, n int) []schemas.Record {
+	records := newScorer(seed).records(n)
+	for i := range records {
+		records[i].Partition = 1
+	}
+	return records
+}
+
+// many is little at a time, while much waits, and no limit for the scorer's bad records.
+func many(c *Config) {
+	c.PollMaxRecords, c.Breaker = 50, BreakerLimits{InARow: -1, Share: -1}
+}
+
+func TestPollsAreGatheredWhileMuchWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		var applies, inside atomic.Int32
+		tn.store.Before = func(step string) error {
+			if step == "apply" {
+				applies.Add(1)
+				assert.EqualValues(t, 1, inside.Add(1), "polls go to the store in turn")
+			}
+			return nil
+		}
+		tn.store.After = func(step string) error {
+			if step == "apply" {
+				inside.Add(-1)
+			}
+			return nil
+		}
+		tn.produce(inOne(21, 1000)...)
+		w := tn.start(many)
+		tn.waitCommitted()
+		w.halt()
+		require.EqualValues(t, 20, applies.Load())
+		require.Less(t, w.told.batchCount(), 14)
+		tn.requireBooks()
+	})
+}
+
+// What was polled is committed as a whole: so not before the last poll is in the store.
+func TestAGatheredBatchWaitsForItsLastPoll(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		inHand, goOn := make(chan struct{}), make(chan struct{})
+		var applies atomic.Int32
+		tn.store.Before = func(step string) error {
+			if step == "apply" && applies.Add(1) == 3 {
+				close(inHand)
+				<-goOn
+			}
+			return nil
+		}
+		tn.produce(inOne(22, 400)...)
+		w := tn.start(many)
+		<-inHand
+		tn.waitALittle(func() bool { return tn.committedAt(1) > 0 })
+		require.Zero(t, tn.committedAt(1))
+		require.Zero(t, w.told.batchCount())
+		w.stop()
+		close(goOn)
+		<-w.done
+		require.GreaterOrEqual(t, tn.committedAt(1), int64(150), "a shutdown finishes it")
+		tn.start(many)
+		tn.waitCommitted()
+		tn.requireBooks()
+	})
+}
+
+// The store comes back older between two polls of a batch: what it lost in between is noticed.
+func TestAStoreThatComesBackOlderWithinABatchIsNoticed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		var applies atomic.Int32
+		tn.store.Before = func(step string) error {
+			if step == "apply" && applies.Add(1) == 4 {
+				return tn.store.SetPosition(t.Context(), schemas.Position{Topic: rawTopic, Partition: 1, NextOffset: 100})
+			}
+			return nil
+		}
+		tn.produce(inOne(23, 600)...)
+		w := tn.start(many)
+		tn.waitCommitted()
+		w.halt()
+		require.Equal(t, 4, w.told.count("assigned"), "assigned, given up, assigned, given up at the end")
+		tn.requireBooks()
+	})
+}
+
+// A store that fails in the middle of a batch holds up the polls behind it, and no more.
+func TestAGatheredBatchOutlivesFailures(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		var calls atomic.Int32
+		fail := func(string) error {
+			if calls.Add(1)%5 == 0 {
+				return assert.AnError
+			}
+			return nil
+		}
+		tn.store.Before, tn.store.After = fail, fail
+		tn.produce(inOne(24, 800)...)
+		w := tn.start(many)
+		tn.waitCommitted()
+		w.halt()
+		tn.requireBooks()
+	})
+}
