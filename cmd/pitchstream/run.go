@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"golang.org/x/sync/errgroup"
 
@@ -66,16 +72,13 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 		beats.soon()
 	}}})
 	beats.keeper = keeper
-	cfg, err := c.consumerConfig(ctx, log, watch)
-	if err != nil {
-		return err
-	}
 	encoder := kafkasink.Encoder{RowsTopic: c.Topics.TopicRows, DeadTopic: c.Topics.TopicDead, Group: c.Kafka.Group, Build: buildName()}
-	processor := consumer.New(cfg, store, keeper, encoder)
+	var processor atomic.Pointer[consumer.Processor]
+	reset := func() bool { p := processor.Load(); return p != nil && p.ResetBreaker() }
 
 	var admin *obs.Server
 	if c.AdminAddr != config.Off {
-		if admin, err = obs.Listen(string(c.AdminAddr), obs.AdminHandler(watch.health, watch.metrics, processor.ResetBreaker), log); err != nil {
+		if admin, err = obs.Listen(string(c.AdminAddr), obs.AdminHandler(watch.health, watch.metrics, reset), log); err != nil {
 			return err
 		}
 		log.Info("admin endpoints", "address", admin.Addr())
@@ -85,7 +88,12 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error { // what follows is kept until the last batch is through
 		defer stopRest()
-		return processor.Run(ctx)
+		cfg, err := c.consumerConfig(ctx, log, watch)
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		processor.Store(consumer.New(cfg, store, keeper, encoder))
+		return processor.Load().Run(ctx)
 	})
 	g.Go(untilDone(rest, keeper.Run))
 	g.Go(untilDone(rest, beats.Run))
@@ -117,20 +125,47 @@ func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger, watch *wa
 		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}, PollMaxRecords: c.PollMaxRecords, FetchMaxBytes: int32(c.Memory.FetchMaxBytes),
 		AcceptGap: c.AcceptGap, Breaker: breakerLimits(c.Breaker), Log: log, Observe: watch,
 	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 2*time.Second
+	for {
+		err := c.measureTopics(ctx, &cfg)
+		if ctx.Err() != nil {
+			return cfg, nil
+		}
+		if !isAway(err) {
+			return cfg, err
+		}
+		wait := pause.NextBackOff()
+		watch.Condition("kafka", false, err.Error())
+		log.Warn("waiting for Kafka", "error", err, "after", wait)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// isAway tells a Kafka that cannot be reached, and may be later, from one that refuses us.
+func isAway(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial" || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF)
+}
+
+// measureTopics asks what the topics take: what is sent must fit, whatever they were made with.
+func (c *runCmd) measureTopics(ctx context.Context, cfg *consumer.Config) error {
 	client, err := connect(c.Kafka)
 	if err != nil {
-		return cfg, err
+		return err
 	}
 	defer client.Close()
-	// What is sent must fit into its topic, whatever the topic was made with.
 	admin := kadm.NewClient(client)
 	if cfg.LetterMaxBytes, err = kafkasink.MaxMessageBytes(ctx, admin, c.Topics.TopicDead); err != nil {
-		return cfg, err
+		return err
 	}
 	if c.Topics.TopicRows != "" {
 		cfg.RowMaxBytes, err = kafkasink.MaxMessageBytes(ctx, admin, c.Topics.TopicRows)
 	}
-	return cfg, err
+	return err
 }
 
 // breakerLimits says "no limit" in the consumer's words.

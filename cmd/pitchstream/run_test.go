@@ -160,3 +160,16 @@ func TestRunSaysWhatItCannotReach(t *testing.T) {
 	code, _ := s.ask("GET", "/healthz")
 	require.Equal(t, 200, code)
 }
+
+// A processor that starts while Kafka is away, as after a power cut, waits for it.
+func TestRunWaitsForKafka(t *testing.T) {
+	s := newStation(t)
+	there := s.args[0]
+	s.args[0] = "--kafka-brokers=" + freeAddr(t)
+	stop := s.start()
+	s.waitReady(503, "kafka: ")
+	stop()
+	s.args[0] = there
+	s.start()
+	s.waitReady(200, "")
+}
