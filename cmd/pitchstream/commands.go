@@ -7,6 +7,8 @@ type commands struct {
 	config.File
 
 	Run      runCmd      `cmd:"" help:"Process the raw topic until stopped: rows to Postgres, live values to Redis, failures to the dead-letter topic."`
+	Serve    serveCmd    `cmd:"" help:"Serve the HTTP API: batters, games, leaders, pitches and their streams, from Redis and Postgres."`
+	Players  playersCmd  `cmd:"" help:"Names of batters and pitchers for the API: players load FILE.csv."`
 	Topics   topicsCmd   `cmd:"" help:"Create the topics that are missing, and say what differs in those that are there."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the Postgres schema to the version of this build."`
 	Load     loadCmd     `cmd:"" help:"Send records from files, folders and standard input to the raw topic."`

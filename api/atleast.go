@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pitchstream/schemas"
+)
+
+// route is where an answer may come from.
+type route struct{ live, memory bool }
+
+// offset is a record that the answer must have in it.
+type offset struct {
+	partition int32
+	offset    int64
+}
+
+// parseOffsets reads PARTITION:OFFSET[,…].
+func parseOffsets(text string) (need []offset, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		p, o, _ := strings.Cut(part, ":")
+		partition, e1 := strconv.ParseUint(p, 10, 31)
+		at, e2 := strconv.ParseUint(o, 10, 63)
+		if e1 != nil || e2 != nil {
+			return nil, fmt.Errorf("%q: want PARTITION:OFFSET, several with commas", part)
+		}
+		need = append(need, offset{int32(partition), int64(at)})
+	}
+	return need, nil
+}
+
+// tooFar is the error of a wait that was in vain.
+type tooFar struct {
+	missing []string
+	waited  time.Duration
+}
+
+func (e *tooFar) Error() string {
+	return fmt.Sprintf("not applied within %v: %s", e.waited, strings.Join(e.missing, ", "))
+}
+
+// waitEvery is between two looks at the positions.
+const waitEvery = 40 * time.Millisecond
+
+// wait returns when the records are in what can be read, and where: Redis, if live is allowed and Redis is whole, else
+// Postgres only. The positions are read before the answer is.
+func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, error) {
+	if len(need) == 0 {
+		return route{live: live, memory: true}, nil
+	}
+	deadline := time.NewTimer(s.cfg.AtLeastWait)
+	defer deadline.Stop()
+	tick := time.NewTicker(waitEvery)
+	defer tick.Stop()
+	for {
+		missing, from := s.missing(ctx, need, live)
+		if len(missing) == 0 {
+			return from, nil
+		}
+		select {
+		case <-ctx.Done():
+			return route{}, ctx.Err()
+		case <-deadline.C:
+			return route{}, &tooFar{missing, s.cfg.AtLeastWait}
+		case <-tick.C:
+		}
+	}
+}
+
+// missing are the records that are not in what can be read.
+func (s *sources) missing(ctx context.Context, need []offset, live bool) ([]string, route) {
+	if live {
+		if p, err := s.livePulse.get(ctx, waitEvery); err == nil && s.judge(p).whole {
+			return s.behind(p, need), route{live: true}
+		}
+	}
+	p, err := s.storePulse.get(ctx, waitEvery)
+	if err != nil {
+		return []string{"no position can be read"}, route{}
+	}
+	return s.behind(p, need), route{}
+}
+
+func (s *sources) behind(p schemas.Pulse, need []offset) (missing []string) {
+	for _, n := range need {
+		field := s.cfg.Topic + "/" + strconv.Itoa(int(n.partition))
+		if next := p.Applied[field]; next <= n.offset {
+			missing = append(missing, fmt.Sprintf("%s is at %d, and %d is asked for", field, next, n.offset))
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"pitchstream/schemas"
+)
+
+// Waiting is how an application reads what it has written.
+type Waiting struct {
+	AtLeast string `query:"at_least" maxLength:"1000" pattern:"^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$" example:"3:48213" doc:"PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then"`
+}
+
+type batterIn struct {
+	ID int64 `path:"id" example:"660271" doc:"The batter"`
+	Waiting
+}
+
+type batterGameIn struct {
+	ID   int64  `path:"id" example:"660271" doc:"The batter"`
+	Game string `path:"game" minLength:"1" maxLength:"64" example:"745804" doc:"The game_pk"`
+	Waiting
+}
+
+type battersIn struct {
+	IDs []int64 `query:"ids" required:"true" minItems:"1" maxItems:"100" example:"[660271,592450]" doc:"The batters, up to 100, with commas"`
+	Waiting
+}
+
+// out is a body with its status.
+type out[T any] struct{ Body T }
+
+func (a *API) registerBatters(api huma.API) {
+	register(api, "get-batter", "/v1/batters/{id}", "One batter over all games", func(ctx context.Context, in *batterIn) (*out[Batter], error) {
+		return a.oneBatter(ctx, schemas.BatterKey{BatterID: in.ID}, in.AtLeast)
+	})
+	register(api, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game", func(ctx context.Context, in *batterGameIn) (*out[Batter], error) {
+		return a.oneBatter(ctx, schemas.BatterKey{BatterID: in.ID, GamePK: in.Game}, in.AtLeast)
+	})
+	register(api, "get-batters", "/v1/batters", "Several batters over all games", a.getBatters)
+}
+
+func (a *API) oneBatter(ctx context.Context, key schemas.BatterKey, need string) (*out[Batter], error) {
+	found, err := a.find(ctx, []schemas.BatterKey{key}, need)
+	if err != nil {
+		return nil, err
+	}
+	if found[0].state == nil {
+		return nil, notFound("no pitch of this batter stands here")
+	}
+	return &out[Batter]{a.batter(found[0])}, nil
+}
+
+func (a *API) getBatters(ctx context.Context, in *battersIn) (*out[Batters], error) {
+	var keys []schemas.BatterKey
+	seen := map[int64]bool{}
+	for _, id := range in.IDs {
+		if !seen[id] {
+			seen[id] = true
+			keys = append(keys, schemas.BatterKey{BatterID: id})
+		}
+	}
+	found, err := a.find(ctx, keys, in.AtLeast)
+	if err != nil {
+		return nil, err
+	}
+	body := Batters{Batters: []Batter{}, Missing: []int64{}}
+	for i, f := range found {
+		body.worst(f.Condition)
+		if f.state == nil {
+			body.Missing = append(body.Missing, keys[i].BatterID)
+			continue
+		}
+		body.see(f.state)
+		body.Batters = append(body.Batters, a.batter(f))
+	}
+	slices.Sort(body.Missing)
+	return &out[Batters]{body}, nil
+}
+
+// find waits for the records that are asked for, and reads the states then.
+func (a *API) find(ctx context.Context, keys []schemas.BatterKey, need string) ([]held, error) {
+	r, err := a.route(ctx, need, true)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.sources.states(ctx, keys, r)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	for _, f := range found {
+		a.metrics.answered(f.Source)
+	}
+	return found, nil
+}
+
+// route says where an answer may come from that has these records in it.
+func (a *API) route(ctx context.Context, need string, live bool) (route, error) {
+	offsets, err := parseOffsets(need)
+	if err != nil {
+		return route{}, huma.Error422UnprocessableEntity("at_least: " + err.Error())
+	}
+	r, err := a.sources.wait(ctx, offsets, live)
+	if err != nil {
+		return r, problemOf(err)
+	}
+	return r, nil
+}

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"pitchstream/schemas"
+)
+
+// Batter is a batter over all games, or in one game.
+type Batter struct {
+	BatterID int64  `json:"batter_id" doc:"The batter"`
+	Name     string `json:"name,omitempty" doc:"His name; not there where it is not known"`
+	Team     string `json:"team,omitempty" doc:"His team; not there where it is not known"`
+	GamePK   string `json:"game_pk,omitempty" doc:"The game that the values are of; not there over all games"`
+	schemas.Stats
+	Seq int64 `json:"seq" doc:"Orders the states of one batter: a greater one is newer. It says nothing else"`
+	Freshness
+}
+
+// Batters are those of several identifiers.
+type Batters struct {
+	Batters []Batter `json:"batters" doc:"In the order of the ids that were asked for, each once"`
+	Missing []int64  `json:"missing" doc:"The ids of whom no pitch stands; where source is memory, also those who are not remembered"`
+	Freshness
+}
+
+// GameSummary is a game, without its batters.
+type GameSummary struct {
+	GamePK       string         `json:"game_pk" doc:"The game"`
+	GameDate     schemas.Text   `json:"game_date" doc:"Its calendar date; null where it is not known"`
+	Venue        schemas.Text   `json:"venue" doc:"The ballpark; null where it is not known"`
+	Pitches      int64          `json:"pitches" doc:"Pitches that stand, those without a batter too"`
+	FirstPitchAt schemas.TimeMS `json:"first_pitch_at" doc:"Event time of the first pitch"`
+	LastPitchAt  schemas.TimeMS `json:"last_pitch_at" doc:"Event time of the newest pitch"`
+	Live         bool           `json:"live" doc:"The newest pitch is no older than 30 minutes"`
+}
+
+// Games are the games of the newest pitches.
+type Games struct {
+	Games []GameSummary `json:"games" doc:"The game with the newest pitch first"`
+	Freshness
+}
+
+// Game is a game with its batters and last pitches.
+type Game struct {
+	GameSummary
+	Batters     []GameBatter `json:"batters" doc:"Each batter's values in this game, by id"`
+	LastPitches []Pitch      `json:"last_pitches" doc:"The ten newest pitches, the newest first"`
+	Freshness
+}
+
+// GameBatter is a batter's line in a game.
+type GameBatter struct {
+	BatterID int64  `json:"batter_id" doc:"The batter"`
+	Name     string `json:"name,omitempty" doc:"His name; not there where it is not known"`
+	Team     string `json:"team,omitempty" doc:"His team; not there where it is not known"`
+	schemas.Stats
+	Seq int64 `json:"seq" doc:"Orders the states of one batter: a greater one is newer. It says nothing else"`
+}
+
+// Leaders are the batters who lead in one value.
+type Leaders struct {
+	Stat      string   `json:"stat" doc:"The value that they are ordered by"`
+	MinSwings int64    `json:"min_swings" doc:"The least swings of a batter who counts"`
+	Leaders   []Leader `json:"leaders" doc:"The greatest value first; of equal ones the lower id"`
+	Freshness
+}
+
+// Leader is a place among the leaders.
+type Leader struct {
+	Rank int64 `json:"rank" doc:"From 1; equal values have equal ranks"`
+	GameBatter
+}
+
+// Pitch is a row as it stands: what was measured, and where it comes from.
+type Pitch struct {
+	schemas.StoredRow
+	BatterName  string `json:"batter_name,omitempty" doc:"The batter's name; not there where it is not known"`
+	PitcherName string `json:"pitcher_name,omitempty" doc:"The pitcher's name; not there where it is not known"`
+}
+
+// OnePitch is a row, and how fresh it is.
+type OnePitch struct {
+	Pitch
+	AsOf schemas.TimeMS `json:"as_of" doc:"Event time of this pitch"`
+	Condition
+}
+
+// Pitches are a page of rows.
+type Pitches struct {
+	BatterID   int64   `json:"batter_id" doc:"The batter"`
+	Pitches    []Pitch `json:"pitches" doc:"The newest first"`
+	NextCursor string  `json:"next_cursor,omitempty" doc:"To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good"`
+	Freshness
+}
+
+// Absent says that there is no state: no pitch stands.
+type Absent struct {
+	BatterID int64  `json:"batter_id,omitempty" doc:"The batter, of a batter's stream"`
+	GamePK   string `json:"game_pk,omitempty" doc:"The game, of a game's stream"`
+}
+
+func (a *API) line(s *schemas.BatterState) GameBatter {
+	b := GameBatter{BatterID: s.BatterID, Stats: s.Stats, Seq: s.Seq}
+	b.Name, b.Team = a.names.of(s.BatterID)
+	return b
+}
+
+func (a *API) batter(h held) Batter {
+	b := Batter{BatterID: h.state.BatterID, GamePK: h.state.GamePK, Stats: h.state.Stats, Seq: h.state.Seq}
+	b.Name, b.Team = a.names.of(b.BatterID)
+	b.Condition = h.Condition
+	b.see(h.state)
+	return b
+}
+
+func (a *API) pitch(row schemas.StoredRow) Pitch {
+	p := Pitch{StoredRow: row}
+	if row.Issues == nil {
+		p.Issues = []string{}
+	}
+	if row.BatterID.Present {
+		p.BatterName, _ = a.names.of(row.BatterID.Value)
+	}
+	if row.PitcherID.Present {
+		p.PitcherName, _ = a.names.of(row.PitcherID.Value)
+	}
+	return p
+}
+
+func (a *API) pitches(rows []schemas.StoredRow) []Pitch {
+	out := make([]Pitch, len(rows))
+	for i, row := range rows {
+		out[i] = a.pitch(row)
+	}
+	return out
+}
+
+// see makes an answer as fresh as the newest of what is in it.
+func (f *Freshness) see(s *schemas.BatterState) {
+	if s.Stats.LastPitch != nil {
+		f.saw(s.Stats.LastPitch.EventTime, s.UpdatedAt)
+	}
+}
+
+func (f *Freshness) saw(event, processed schemas.TimeMS) {
+	f.AsOf = schemas.Some(max(event, f.AsOf.Value))
+	f.ProcessedAt = schemas.Some(max(processed, f.ProcessedAt.Value))
+}
+
+// worst is the condition of an answer made of several.
+func (f *Freshness) worst(c Condition) {
+	order := map[string]int{"": 0, sourceRedis: 1, sourcePostgres: 2, sourceMemory: 3}
+	if order[c.Source] > order[f.Source] {
+		f.Source, f.LagMS = c.Source, c.LagMS
+	}
+	if c.LagMS.Present && f.LagMS.Present {
+		f.LagMS.Value = max(f.LagMS.Value, c.LagMS.Value)
+	}
+	f.Stale, f.AgeMS = f.Stale || c.Stale, max(f.AgeMS, c.AgeMS)
+}

@@ -1,0 +1,85 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"pitchstream/schemas"
+)
+
+const description = `What pitchstream knows of tracked pitches, as applications need it.
+
+Every answer about batters, games or pitches says how fresh it is: as_of, processed_at, source, stale, lag_ms, age_ms.
+A missing value is null. Errors are application/problem+json (RFC 9457); their type does not change.
+GET with If-None-Match answers 304 while nothing but lag_ms and age_ms has changed.`
+
+// newDocument is the API without operations yet.
+func (a *API) newDocument(mux *http.ServeMux) huma.API {
+	huma.DefaultArrayNullable = false // our lists are never null
+	config := huma.DefaultConfig("pitchstream", a.cfg.Build)
+	config.Info.Description = description
+	config.CreateHooks = nil // bodies without $schema
+	config.DocsPath, config.SchemasPath = "", ""
+	config.RejectUnknownQueryParameters = true // a misspelt one would be passed over in silence
+	if a.cfg.Token != "" {
+		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+		config.Security = []map[string][]string{{"token": {}}}
+	}
+	alias := config.Components.Schemas.RegisterTypeAlias
+	alias(reflect.TypeFor[schemas.TimeMS](), reflect.TypeFor[schemaTime]())
+	alias(reflect.TypeFor[schemas.PitchID](), reflect.TypeFor[schemaPitchID]())
+	alias(reflect.TypeFor[schemas.Text](), reflect.TypeFor[*string]())
+	alias(reflect.TypeFor[schemas.Opt[schemas.TimeMS]](), reflect.TypeFor[schemaOptTime]())
+	alias(reflect.TypeFor[schemas.Opt[int64]](), reflect.TypeFor[*int64]())
+	alias(reflect.TypeFor[schemas.Opt[int16]](), reflect.TypeFor[*int32]())
+	alias(reflect.TypeFor[schemas.Opt[float64]](), reflect.TypeFor[*float64]())
+	return humago.New(mux, config)
+}
+
+type (
+	schemaTime    struct{}
+	schemaOptTime struct{}
+	schemaPitchID struct{}
+)
+
+// Schema is RFC 3339.
+func (schemaTime) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "date-time"}
+}
+
+// Schema is RFC 3339, or null.
+func (schemaOptTime) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}
+}
+
+// Schema is a UUID.
+func (schemaPitchID) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "uuid"}
+}
+
+// register adds an operation that reads.
+func register[I, O any](api huma.API, id, path, summary string, handler func(context.Context, *I) (*O, error)) {
+	huma.Register(api, huma.Operation{
+		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
+		Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
+	}, handler)
+}
+
+// describe says of the columns' values what the columns say.
+func describe(api huma.API) {
+	known := map[string]schemas.Column{}
+	for _, c := range append(append([]schemas.Column(nil), schemas.StoredColumns...), schemas.StatsColumns...) {
+		known[c.Name] = c
+	}
+	for _, s := range api.OpenAPI().Components.Schemas.Map() {
+		for name, property := range s.Properties {
+			if c, ok := known[name]; ok && property.Description == "" && property.Ref == "" {
+				property.Description = c.Comment()
+			}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package api
+
+import (
+	"strings"
+	"time"
+
+	"pitchstream/schemas"
+)
+
+// Freshness is how old an answer is, and what may be missing in it.
+type Freshness struct {
+	AsOf        schemas.Opt[schemas.TimeMS] `json:"as_of" doc:"Event time of the newest pitch in this answer; null where it has none"`
+	ProcessedAt schemas.Opt[schemas.TimeMS] `json:"processed_at" doc:"When the newest value in this answer was computed; null where it has none"`
+	Condition
+}
+
+// Condition is where an answer comes from, and how far that is behind.
+type Condition struct {
+	Source string             `json:"source" enum:"redis,postgres,memory" doc:"Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read"`
+	Stale  bool               `json:"stale" doc:"Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory"`
+	LagMS  schemas.Opt[int64] `json:"lag_ms" doc:"Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells"`
+	AgeMS  int64              `json:"age_ms" doc:"How long ago this was read, in ms: 0, but from memory"`
+}
+
+// The names of sources.
+const (
+	sourceRedis    = "redis"
+	sourcePostgres = "postgres"
+	sourceMemory   = "memory"
+)
+
+// beatLimit is how old a heartbeat of a processor that is alive can be.
+const beatLimit = 3 * time.Second
+
+// verdict is what a pulse says.
+type verdict struct {
+	whole bool // the projection holds all that it ever was given
+	stale bool
+	lag   schemas.Opt[int64] // ms
+}
+
+func (v verdict) condition(source string) Condition {
+	return Condition{Source: source, Stale: v.stale, LagMS: v.lag}
+}
+
+// judge reads a pulse. The projection is whole where every processor that is alive says so of the data set that stands
+// there now: who has not noticed yet that it was emptied speaks of another one. With no processor alive, what the last
+// one said holds.
+func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
+	var v verdict
+	at := schemas.TimeMSOf(now)
+	alive, last := 0, schemas.Heartbeat{}
+	ok := func(h schemas.Heartbeat) bool {
+		return h.Phase == schemas.PhaseOK && p.Epoch != "" && h.Epoch == p.Epoch
+	}
+	topics, owned, lost := map[string]bool{}, map[string]bool{}, map[string]int64{}
+	v.whole = true
+	for _, h := range p.Heartbeats {
+		age := max(int64(at-h.At), 0)
+		behind := h.LagMS
+		if dead := age > beatLimit.Milliseconds(); dead || behind > 0 {
+			behind += age
+		}
+		if h.At > last.At {
+			last = h
+		}
+		if age > beatLimit.Milliseconds() {
+			for partition := range h.Positions {
+				lost[h.Topic+"/"+partition] = max(lost[h.Topic+"/"+partition], behind)
+			}
+			continue
+		}
+		alive++
+		v.whole = v.whole && ok(h)
+		v.lag = schemas.Some(max(v.lag.Value, behind))
+		topics[h.Topic] = true
+		for partition := range h.Positions {
+			owned[h.Topic+"/"+partition] = true
+		}
+	}
+	for field, behind := range lost { // nobody has taken it over yet
+		if !owned[field] {
+			v.stale = true
+			v.lag = schemas.Some(max(v.lag.Value, behind))
+		}
+	}
+	for field := range p.Applied {
+		topic, _, _ := strings.Cut(field, "/")
+		v.stale = v.stale || topics[topic] && !owned[field]
+	}
+	if alive == 0 {
+		v.stale, v.whole = true, ok(last)
+	}
+	v.stale = v.stale || v.lag.Value > maxLag.Milliseconds()
+	return v
+}

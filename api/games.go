@@ -1,0 +1,175 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"pitchstream/schemas"
+)
+
+type gamesIn struct {
+	Limit int  `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most games"`
+	Live  bool `query:"live" doc:"Only those that are live"`
+	Waiting
+}
+
+type gameIn struct {
+	Game string `path:"game" minLength:"1" maxLength:"64" example:"745804" doc:"The game_pk"`
+	Waiting
+}
+
+type leadersIn struct {
+	Stat      string `query:"stat" required:"true" enum:"pitches,swing_count,whiff_count,whiff_rate_pct,contact_count,max_exit_velocity_mph,avg_exit_velocity_mph,hard_hit_count,max_bat_speed_mph,avg_bat_speed_mph,avg_attack_angle_deg" doc:"The value to order by, the greatest first"`
+	MinSwings int64  `query:"min_swings" minimum:"0" default:"0" doc:"The least swings of a batter who counts"`
+	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most batters"`
+	Waiting
+}
+
+// liveFor is how long a game counts as live after a pitch.
+const liveFor = 30 * time.Minute
+
+// lastPitches is how many pitches a game shows.
+const lastPitches = 10
+
+func (a *API) registerGames(api huma.API) {
+	register(api, "get-games", "/v1/games", "The games of the newest pitches", a.getGames)
+	register(api, "get-game", "/v1/games/{game}", "One game: its batters and last pitches", func(ctx context.Context, in *gameIn) (*out[Game], error) {
+		r, err := a.route(ctx, in.AtLeast, false)
+		if err != nil {
+			return nil, err
+		}
+		game, err := a.game(ctx, in.Game, r)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		if game == nil {
+			return nil, notFound("no pitch of this game stands")
+		}
+		a.metrics.answered(game.Source)
+		return &out[Game]{*game}, nil
+	})
+	register(api, "get-leaders", "/v1/leaders", "Who leads in a value", a.getLeaders)
+}
+
+func (a *API) getGames(ctx context.Context, in *gamesIn) (*out[Games], error) {
+	r, err := a.route(ctx, in.AtLeast, false)
+	if err != nil {
+		return nil, err
+	}
+	games, condition, err := fromStore(ctx, &a.sources, "games/"+strconv.Itoa(in.Limit), r, func(ctx context.Context) ([]schemas.PlayedGame, error) {
+		return a.cfg.Store.Games(ctx, in.Limit)
+	})
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	body := Games{Games: []GameSummary{}, Freshness: Freshness{Condition: condition}}
+	for _, g := range games {
+		if s := summary(g); s.Live || !in.Live {
+			body.Games = append(body.Games, s)
+			body.saw(g.Last, g.UpdatedAt)
+		}
+	}
+	a.metrics.answered(condition.Source)
+	return &out[Games]{body}, nil
+}
+
+func summary(g schemas.PlayedGame) GameSummary {
+	return GameSummary{
+		GamePK: g.GamePK, GameDate: g.GameDate, Venue: g.Venue, Pitches: g.Pitches, FirstPitchAt: g.First, LastPitchAt: g.Last,
+		Live: time.Since(g.Last.Time()) <= liveFor,
+	}
+}
+
+// wholeGame is all that is read of a game.
+type wholeGame struct {
+	game    *schemas.PlayedGame
+	batters []schemas.BatterState
+	pitches []schemas.StoredRow
+}
+
+// game is nil where no row of the game stands.
+func (a *API) game(ctx context.Context, gamePK string, r route) (*Game, error) {
+	read, condition, err := fromStore(ctx, &a.sources, "game/"+gamePK, r, func(ctx context.Context) (w wholeGame, err error) {
+		return w, w.read(ctx, a.cfg.Store, gamePK)
+	})
+	if err != nil || read.game == nil {
+		return nil, err
+	}
+	g := &Game{GameSummary: summary(*read.game), Batters: []GameBatter{}, LastPitches: a.pitches(read.pitches)}
+	g.Condition = condition
+	g.saw(read.game.Last, read.game.UpdatedAt)
+	for i := range read.batters {
+		g.Batters = append(g.Batters, a.line(&read.batters[i]))
+		g.see(&read.batters[i])
+	}
+	return g, nil
+}
+
+func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err error) {
+	var failed [2]error
+	w.game, err = store.Game(ctx, gamePK)
+	if err != nil || w.game == nil {
+		return err
+	}
+	w.batters, failed[0] = store.GameStates(ctx, gamePK)
+	w.pitches, failed[1] = store.GamePitches(ctx, gamePK, lastPitches)
+	return errors.Join(failed[:]...)
+}
+
+func (a *API) getLeaders(ctx context.Context, in *leadersIn) (*out[Leaders], error) {
+	r, err := a.route(ctx, in.AtLeast, false)
+	if err != nil {
+		return nil, err
+	}
+	key := fmt.Sprintf("leaders/%s/%d/%d", in.Stat, in.MinSwings, in.Limit)
+	states, condition, err := fromStore(ctx, &a.sources, key, r, func(ctx context.Context) ([]schemas.BatterState, error) {
+		return a.cfg.Store.Leaders(ctx, in.Stat, in.MinSwings, in.Limit)
+	})
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	body := Leaders{Stat: in.Stat, MinSwings: in.MinSwings, Leaders: []Leader{}, Freshness: Freshness{Condition: condition}}
+	for i := range states {
+		rank := int64(i + 1)
+		if i > 0 && valueOf(in.Stat, &states[i].Stats) == valueOf(in.Stat, &states[i-1].Stats) {
+			rank = body.Leaders[i-1].Rank
+		}
+		body.Leaders = append(body.Leaders, Leader{Rank: rank, GameBatter: a.line(&states[i])})
+		body.see(&states[i])
+	}
+	a.metrics.answered(condition.Source)
+	return &out[Leaders]{body}, nil
+}
+
+// valueOf is the value of that name.
+func valueOf(stat string, s *schemas.Stats) float64 {
+	switch stat {
+	case "pitches":
+		return float64(s.Pitches)
+	case "swing_count":
+		return float64(s.SwingCount)
+	case "whiff_count":
+		return float64(s.WhiffCount)
+	case "whiff_rate_pct":
+		return s.WhiffRatePct.Value
+	case "contact_count":
+		return float64(s.ContactCount)
+	case "max_exit_velocity_mph":
+		return s.MaxExitVelocityMPH.Value
+	case "avg_exit_velocity_mph":
+		return s.AvgExitVelocityMPH.Value
+	case "hard_hit_count":
+		return float64(s.HardHitCount)
+	case "max_bat_speed_mph":
+		return s.MaxBatSpeedMPH.Value
+	case "avg_bat_speed_mph":
+		return s.AvgBatSpeedMPH.Value
+	default:
+		return s.AvgAttackAngleDeg.Value
+	}
+}

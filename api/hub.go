@@ -1,0 +1,299 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"pitchstream/schemas"
+)
+
+// hub watches what clients stream: one look at Redis for all of them each PollEvery, in one round trip. A state that has
+// changed is read and encoded once, and every client of it sends the same bytes.
+type hub struct {
+	api  *API
+	done chan struct{} // closed when streams are to end
+
+	mu      sync.Mutex
+	topics  map[topicKey]*topic
+	clients int
+
+	mode    Condition        // that the last look found, of source and stale only
+	applied map[string]int64 // that the last look found
+	slow    time.Time        // when Postgres was looked at last
+}
+
+// topicKey is a batter over all games, or a game.
+type topicKey struct {
+	batter int64
+	game   string // "": it is a batter
+}
+
+// topic is what some clients stream.
+type topic struct {
+	key     topicKey
+	clients int // of the hub's lock
+	reading sync.Mutex
+
+	mu      sync.Mutex
+	current *event        // nil before the first
+	changed chan struct{} // closed when current is another one
+	seen    int64         // the sequence number that Redis had when current was read; of a batter
+}
+
+// event is one state, as it is sent.
+type event struct {
+	id    string // of the state without its lag and age
+	frame []byte
+}
+
+// maxBatch is how many batters are read at a time.
+const maxBatch = 500
+
+// slowEvery is between two looks at Postgres while Redis cannot be trusted.
+const slowEvery = time.Second
+
+var errBusy = errors.New("too many streams are open")
+
+func (h *hub) init(a *API) {
+	h.api, h.done, h.topics = a, make(chan struct{}), map[topicKey]*topic{}
+}
+
+// join makes the caller a client, until leave.
+func (h *hub) join(key topicKey) (*topic, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.clients >= h.api.cfg.MaxStreams {
+		return nil, errBusy
+	}
+	t := h.topics[key]
+	if t == nil {
+		t = &topic{key: key, changed: make(chan struct{})}
+		h.topics[key] = t
+	}
+	t.clients++
+	h.clients++
+	h.api.metrics.streams.Set(float64(h.clients))
+	return t, nil
+}
+
+func (h *hub) leave(t *topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t.clients--; t.clients == 0 {
+		delete(h.topics, t.key)
+	}
+	h.clients--
+	h.api.metrics.streams.Set(float64(h.clients))
+}
+
+// first has the present state read, by the first client of it.
+func (h *hub) first(ctx context.Context, t *topic) error {
+	t.reading.Lock()
+	defer t.reading.Unlock()
+	if e, _ := t.now(); e != nil {
+		return nil
+	}
+	return h.read(ctx, []*topic{t}, nil)
+}
+
+func (t *topic) now() (*event, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current, t.changed
+}
+
+// publish makes this the present state, unless it is.
+func (t *topic) publish(e *event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.current != nil && t.current.id == e.id {
+		return
+	}
+	t.current = e
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// run looks until ctx ends; then it ends the streams.
+func (h *hub) run(ctx context.Context) {
+	defer close(h.done)
+	tick := time.NewTicker(h.api.cfg.PollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			h.look(ctx)
+		}
+	}
+}
+
+// watched are the topics that have clients: batters, and games.
+func (h *hub) watched() (batters, games []*topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.topics {
+		if t.key.game == "" {
+			batters = append(batters, t)
+		} else {
+			games = append(games, t)
+		}
+	}
+	return batters, games
+}
+
+// look finds what has changed, and publishes it.
+func (h *hub) look(ctx context.Context) {
+	batters, games := h.watched()
+	if len(batters)+len(games) == 0 {
+		return
+	}
+	s := &h.api.sources
+	var seqs []int64
+	var pulse schemas.Pulse
+	err := s.askLive(ctx, func(ctx context.Context) (err error) {
+		seqs, pulse, err = h.api.cfg.Live.Seqs(ctx, keysOf(batters))
+		return err
+	})
+	v := s.judge(pulse)
+	if err != nil || !v.whole {
+		h.lookSlowly(ctx, batters, games)
+		return
+	}
+	moved := h.moved(Condition{Source: sourceRedis, Stale: v.stale}, pulse.Applied)
+	var changed []*topic
+	seen := map[*topic]int64{}
+	for i, t := range batters {
+		t.mu.Lock()
+		if moved.mode || t.seen != seqs[i] {
+			changed = append(changed, t)
+			seen[t] = seqs[i]
+		}
+		t.mu.Unlock()
+	}
+	if moved.mode || moved.applied {
+		changed = append(changed, games...)
+	}
+	h.warn(h.read(ctx, changed, seen))
+}
+
+// lookSlowly looks at Postgres, where only the positions tell that something has changed.
+func (h *hub) lookSlowly(ctx context.Context, batters, games []*topic) {
+	if time.Since(h.slow) < slowEvery {
+		return
+	}
+	h.slow = time.Now()
+	s := &h.api.sources
+	p, err := s.storePulse.get(ctx, slowEvery/2)
+	mode := Condition{Source: sourcePostgres, Stale: s.judge(p).stale}
+	if err != nil {
+		mode, p.Applied = Condition{Source: sourceMemory, Stale: true}, h.applied
+	}
+	if moved := h.moved(mode, p.Applied); moved.mode || moved.applied {
+		h.warn(h.read(ctx, append(batters, games...), nil))
+	}
+}
+
+type moves struct{ mode, applied bool }
+
+// moved tells what is not as it was at the last look.
+func (h *hub) moved(mode Condition, applied map[string]int64) moves {
+	m := moves{mode: mode != h.mode, applied: !maps.Equal(applied, h.applied)}
+	h.mode, h.applied = mode, applied
+	return m
+}
+
+func (h *hub) warn(err error) {
+	if err != nil {
+		h.api.cfg.Log.Debug("a stream's state cannot be read now", "error", err)
+	}
+}
+
+func keysOf(topics []*topic) []schemas.BatterKey {
+	keys := make([]schemas.BatterKey, len(topics))
+	for i, t := range topics {
+		keys[i].BatterID = t.key.batter
+	}
+	return keys
+}
+
+// read reads topics and publishes them; seen are the sequence numbers that Redis had before.
+func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
+	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
+	defer cancel()
+	var failed error
+	var batters []*topic
+	for _, t := range topics {
+		if t.key.game == "" {
+			batters = append(batters, t)
+		} else {
+			failed = errors.Join(failed, h.readGame(ctx, t))
+		}
+	}
+	for some := range slices.Chunk(batters, maxBatch) {
+		failed = errors.Join(failed, h.readBatters(ctx, some, seen))
+	}
+	return failed
+}
+
+func (h *hub) readBatters(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
+	found, err := h.api.sources.states(ctx, keysOf(topics), route{live: true, memory: true})
+	if err != nil {
+		return err
+	}
+	for i, t := range topics {
+		e, err := newEvent("absent", Absent{BatterID: t.key.batter})
+		if found[i].state != nil {
+			e, err = newEvent("state", h.api.batter(found[i]))
+		}
+		if err != nil {
+			return err
+		}
+		if seq, ok := seen[t]; ok {
+			t.mu.Lock()
+			t.seen = seq
+			t.mu.Unlock()
+		}
+		t.publish(e)
+	}
+	return nil
+}
+
+func (h *hub) readGame(ctx context.Context, t *topic) error {
+	game, err := h.api.game(ctx, t.key.game, route{memory: true})
+	if err != nil {
+		return err
+	}
+	e, err := newEvent("absent", Absent{GamePK: t.key.game})
+	if game != nil {
+		e, err = newEvent("state", game)
+	}
+	if err != nil {
+		return err
+	}
+	t.publish(e)
+	return nil
+}
+
+// newEvent encodes a state, once for all clients.
+func newEvent(name string, state any) (*event, error) {
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(state); err != nil {
+		return nil, err
+	}
+	id := digest(data.Bytes())
+	var frame bytes.Buffer
+	frame.WriteString("id: " + id + "\nevent: " + name + "\ndata: ")
+	frame.Write(data.Bytes()) // ends its line
+	frame.WriteString("\n")
+	return &event{id: id, frame: frame.Bytes()}, nil
+}

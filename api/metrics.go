@@ -1,0 +1,52 @@
+package api
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are
+//
+//	pitchstream_api_requests_total{route,status}     requests that were answered
+//	pitchstream_api_request_duration_seconds{route}  how long that took; not of streams
+//	pitchstream_api_answers_total{source}            answers by where they came from
+//	pitchstream_api_streams                          streams that are open
+//	pitchstream_api_streams_dropped_total            clients that were too slow
+type metrics struct {
+	requests, answers *prometheus.CounterVec
+	seconds           *prometheus.HistogramVec
+	streams           prometheus.Gauge
+	dropped           prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) metrics {
+	m := metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pitchstream_api_requests_total", Help: "Requests that were answered."}, []string{"route", "status"}),
+		answers:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pitchstream_api_answers_total", Help: "Answers by where they came from."}, []string{"source"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pitchstream_api_request_duration_seconds", Help: "How long an answer took.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"route"}),
+		streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "pitchstream_api_streams", Help: "Streams that are open."}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "pitchstream_api_streams_dropped_total", Help: "Clients that were too slow."}),
+	}
+	for _, source := range []string{sourceRedis, sourcePostgres, sourceMemory} {
+		m.answers.WithLabelValues(source)
+	}
+	r.MustRegister(m.requests, m.answers, m.seconds, m.streams, m.dropped)
+	return m
+}
+
+func (m *metrics) answered(source string) { m.answers.WithLabelValues(source).Inc() }
+
+// observe counts a request when it has been answered.
+func (m *metrics) observe(route string, status int, took time.Duration, stream bool) {
+
+	if route == "" || route == "/" {
+		route = "other"
+	}
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	if !stream {
+		m.seconds.WithLabelValues(route).Observe(took.Seconds())
+	}
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"pitchstream/schemas"
+)
+
+type batterPitchesIn struct {
+	ID     int64  `path:"id" example:"660271" doc:"The batter"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most pitches of a page"`
+	Cursor string `query:"cursor" maxLength:"64" doc:"The next_cursor of the page before"`
+	Waiting
+}
+
+type pitchIn struct {
+	ID string `path:"id" format:"uuid" minLength:"36" maxLength:"36" doc:"The pitch_id"`
+	Waiting
+}
+
+func (a *API) registerPitches(api huma.API) {
+	register(api, "get-batter-pitches", "/v1/batters/{id}/pitches", "A batter's pitches, the newest first", a.getBatterPitches)
+	register(api, "get-pitch", "/v1/pitches/{id}", "One pitch: its row, and where it comes from", a.getPitch)
+}
+
+func (a *API) getBatterPitches(ctx context.Context, in *batterPitchesIn) (*out[Pitches], error) {
+	after, err := parseCursor(in.Cursor)
+	if err != nil {
+		return nil, huma.Error422UnprocessableEntity("cursor: " + err.Error())
+	}
+	r, err := a.route(ctx, in.AtLeast, false)
+	if err != nil {
+		return nil, err
+	}
+	key := fmt.Sprintf("pitches/%d/%s/%d", in.ID, in.Cursor, in.Limit)
+	rows, condition, err := fromStore(ctx, &a.sources, key, r, func(ctx context.Context) ([]schemas.StoredRow, error) {
+		return a.cfg.Store.BatterPitches(ctx, in.ID, after, in.Limit+1)
+	})
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	if len(rows) == 0 && after == nil {
+		return nil, notFound("no pitch of this batter stands")
+	}
+	body := Pitches{BatterID: in.ID, Freshness: Freshness{Condition: condition}}
+	if len(rows) > in.Limit {
+		rows = rows[:in.Limit]
+		last := rows[in.Limit-1]
+		body.NextCursor = cursorText(schemas.PitchCursor{EventTime: last.EventTime, PitchID: last.PitchID})
+	}
+	for _, row := range rows {
+		body.saw(row.EventTime, row.ProcessedAt)
+	}
+	body.Pitches = a.pitches(rows)
+	a.metrics.answered(condition.Source)
+	return &out[Pitches]{body}, nil
+}
+
+func (a *API) getPitch(ctx context.Context, in *pitchIn) (*out[OnePitch], error) {
+	id, ok := schemas.ParsePitchID(in.ID)
+	if !ok {
+		return nil, huma.Error422UnprocessableEntity("id: want UUID text")
+	}
+	r, err := a.route(ctx, in.AtLeast, false)
+	if err != nil {
+		return nil, err
+	}
+	row, condition, err := fromStore(ctx, &a.sources, "pitch/"+id.String(), r, func(ctx context.Context) (*schemas.StoredRow, error) {
+		return a.cfg.Store.Pitch(ctx, id)
+	})
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	if row == nil {
+		return nil, notFound("this pitch does not stand: it was never measured, or it was deleted")
+	}
+	a.metrics.answered(condition.Source)
+	return &out[OnePitch]{OnePitch{Pitch: a.pitch(*row), AsOf: row.EventTime, Condition: condition}}, nil
+}
+
+// A cursor is a version, the event time and the pitch, in base64: nobody's business.
+const cursorVersion, cursorSize = 1, 1 + 8 + 16
+
+func cursorText(c schemas.PitchCursor) string {
+	b := append(make([]byte, 0, cursorSize), cursorVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(c.EventTime))
+	return base64.RawURLEncoding.EncodeToString(append(b, c.PitchID[:]...))
+}
+
+func parseCursor(text string) (*schemas.PitchCursor, error) {
+	if text == "" {
+		return nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(b) != cursorSize || b[0] != cursorVersion {
+		return nil, errors.New("want a next_cursor of this API")
+	}
+	c := &schemas.PitchCursor{EventTime: schemas.TimeMS(binary.BigEndian.Uint64(b[1:]))}
+	copy(c.PitchID[:], b[9:])
+	const first, last = -62135596800000, 253402300799999 // the years 1 to 9999
+	if c.EventTime < first || c.EventTime > last {
+		return nil, errors.New("want a next_cursor of this API")
+	}
+	return c, nil
+}

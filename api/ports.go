@@ -1,0 +1,32 @@
+package api
+
+import (
+	"context"
+
+	"pitchstream/schemas"
+)
+
+// Live is the projection that answers first. An answer counts only where the pulse that came with it says that the
+// projection is whole; the pulse must have been read after the states.
+type Live interface {
+	// Look gives states in the order of the keys, nil where no row stands.
+	Look(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error)
+	// Seqs gives the sequence numbers of states in the order of the keys, 0 where no row stands. No keys: the pulse.
+	Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error)
+}
+
+// Store is the record of truth: it answers where Live cannot, and what Live does not have. Nil and nothing say that no
+// row stands.
+type Store interface {
+	Pulse(ctx context.Context) (schemas.Pulse, error)
+	States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error)
+	GameStates(ctx context.Context, gamePK string) ([]schemas.BatterState, error)
+	Leaders(ctx context.Context, stat string, minSwings int64, limit int) ([]schemas.BatterState, error)
+	Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error)
+	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
+	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
+	BatterPitches(ctx context.Context, id int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error)
+	GamePitches(ctx context.Context, gamePK string, limit int) ([]schemas.StoredRow, error)
+	// Players gives all names, or none where the list still is the version that the caller has.
+	Players(ctx context.Context, version string) (players []schemas.Player, now string, err error)
+}

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// The types of problems (RFC 9457) that are told apart by more than their status.
+const (
+	problemAtLeast = "urn:pitchstream:problem:not-applied-yet"
+	problemAway    = "urn:pitchstream:problem:away"
+	problemMissing = "urn:pitchstream:problem:not-found"
+	problemInput   = "urn:pitchstream:problem:invalid"
+	problemToken   = "urn:pitchstream:problem:unauthorized"
+	problemLarge   = "urn:pitchstream:problem:too-large"
+	problemBusy    = "urn:pitchstream:problem:busy"
+	problemBug     = "urn:pitchstream:problem:internal"
+)
+
+var problemTypes = map[int]string{
+	http.StatusNotFound: problemMissing, http.StatusUnprocessableEntity: problemInput, http.StatusBadRequest: problemInput,
+	http.StatusUnauthorized: problemToken, http.StatusRequestEntityTooLarge: problemLarge, http.StatusServiceUnavailable: problemAway,
+	http.StatusInternalServerError: problemBug, http.StatusMethodNotAllowed: "urn:pitchstream:problem:method",
+}
+
+func init() {
+	plain := huma.NewError
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		err := plain(status, message, errs...)
+		if m, ok := err.(*huma.ErrorModel); ok && m.Type == "" {
+			m.Type = problemTypes[status]
+		}
+		return err
+	}
+}
+
+func notFound(detail string) error { return huma.Error404NotFound(detail) }
+
+// problemOf is what a client is told of an error.
+func problemOf(err error) error {
+	p := &huma.ErrorModel{Status: http.StatusServiceUnavailable, Title: http.StatusText(http.StatusServiceUnavailable), Type: problemAway}
+	var late *tooFar
+	switch {
+	case errors.As(err, &late):
+		p.Type, p.Detail = problemAtLeast, late.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		p.Detail = "no answer in time"
+	default: // of the reason nothing: it names servers
+		p.Detail = errAway.Error()
+	}
+	return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {"1"}})
+}
+
+// refuse answers outside of an operation.
+func refuse(w http.ResponseWriter, status int, problemType, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(&huma.ErrorModel{Type: problemType, Title: http.StatusText(status), Status: status, Detail: detail})
+}

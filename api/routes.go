@@ -1,0 +1,78 @@
+package api
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+func (a *API) routes() (http.Handler, error) {
+	mux := http.NewServeMux()
+	doc := a.newDocument(mux)
+	a.registerBatters(doc)
+	a.registerGames(doc)
+	a.registerPitches(doc)
+	a.registerStreams(doc)
+	describe(doc)
+	page, err := docsPage(doc.OpenAPI())
+	if err != nil {
+		return nil, err
+	}
+	mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		_, _ = w.Write(page)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			refuse(w, http.StatusMethodNotAllowed, problemTypes[http.StatusMethodNotAllowed], "this API is for reading: GET")
+			return
+		}
+		refuse(w, http.StatusNotFound, problemMissing, "there is no such path: see /docs")
+	})
+	return a.wrap(noted(mux)), nil
+}
+
+func schemaOf[T any](api huma.API) *huma.Schema {
+	return api.OpenAPI().Components.Schemas.Schema(typeOf[T](), true, "")
+}
+
+//go:embed docs.html
+var docsHTML string
+
+// docsPage is the document as a page, which needs nothing from elsewhere.
+func docsPage(doc *huma.OpenAPI) ([]byte, error) {
+	type operation struct {
+		Path string
+		*huma.Operation
+		Schema string
+	}
+	var data struct {
+		Info       *huma.Info
+		Operations []operation
+		Schemas    map[string]*huma.Schema
+	}
+	data.Info, data.Schemas = doc.Info, doc.Components.Schemas.Map()
+	for path, item := range doc.Paths {
+		op := operation{Path: path, Operation: item.Get}
+		for _, content := range item.Get.Responses["200"].Content {
+			op.Schema = schemaName(content.Schema)
+		}
+		data.Operations = append(data.Operations, op)
+	}
+	slices.SortFunc(data.Operations, func(a, b operation) int { return bytes.Compare([]byte(a.Path), []byte(b.Path)) })
+	page, err := template.New("docs").Funcs(template.FuncMap{"type": typeText, "required": func(s *huma.Schema, name string) bool {
+		return slices.Contains(s.Required, name)
+	}}).Parse(docsHTML)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = page.Execute(&b, data)
+	return b.Bytes(), err
+}

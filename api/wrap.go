@@ -1,0 +1,225 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzhttp"
+)
+
+// maxBody is what a request may carry: there is none that needs any.
+const maxBody = 64 << 10
+
+// wrap puts around the operations what they have in common.
+func (a *API) wrap(operations http.Handler) http.Handler {
+	plain := gzhttp.GzipHandler(a.limited(tagged(operations)))
+	routed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isStream(r) {
+			operations.ServeHTTP(w, r)
+		} else {
+			plain.ServeHTTP(w, r)
+		}
+	})
+	return a.observed(a.identified(a.shared(a.bounded(a.authorized(routed)))))
+}
+
+func isStream(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/v1/") && strings.HasSuffix(r.URL.Path, "/stream")
+}
+
+// observed counts requests, and answers for what panics.
+func (a *API) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		seen := &statusWriter{ResponseWriter: w}
+		at := &matched{}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				a.cfg.Log.Error("a request panicked", "path", r.URL.Path, "panic", p)
+				if seen.status == 0 {
+					refuse(seen, http.StatusInternalServerError, problemBug, "this is our fault")
+				}
+			}
+			a.metrics.observe(at.pattern, max(seen.status, http.StatusOK), time.Since(began), isStream(r))
+		}()
+		next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), matchedKey{}, at)))
+	})
+}
+
+// matched carries the pattern of a request from the mux to those around it.
+type matched struct{ pattern string }
+
+type matchedKey struct{}
+
+// noted is the mux, telling which pattern a request had.
+func noted(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.ServeHTTP(w, r)
+		if at, ok := r.Context().Value(matchedKey{}).(*matched); ok {
+			at.pattern = r.Pattern
+		}
+	})
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+
+// identified gives each answer the request's X-Request-Id, or a fresh one.
+func (a *API) identified(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get("X-Request-Id")
+		if !requestID.MatchString(id) {
+			id = rand.Text()
+		}
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// shared lets web pages of the origins that are named read (CORS).
+func (a *API) shared(next http.Handler) http.Handler {
+	if len(a.cfg.CORSOrigins) == 0 {
+		return next
+	}
+	all := slices.Contains(a.cfg.CORSOrigins, "*")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, origin := w.Header(), r.Header.Get("Origin")
+		h.Add("Vary", "Origin")
+		if origin != "" && (all || slices.Contains(a.cfg.CORSOrigins, origin)) {
+			if all {
+				origin = "*"
+			}
+			h.Set("Access-Control-Allow-Origin", origin)
+			h.Set("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id")
+			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+				h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+				h.Set("Access-Control-Allow-Headers", "Authorization, If-None-Match, Last-Event-ID, X-Request-Id")
+				h.Set("Access-Control-Max-Age", "600")
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// bounded refuses requests with a large body, and reads no more than that of any.
+func (a *API) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > maxBody {
+			refuse(w, http.StatusRequestEntityTooLarge, problemLarge, "no operation here takes a body")
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authorized asks for the token, if there is one. The documents are for everybody.
+func (a *API) authorized(next http.Handler) http.Handler {
+	if a.cfg.Token == "" {
+		return next
+	}
+	want := sha256.Sum256([]byte(a.cfg.Token)) // of equal lengths, so that the time tells nothing
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		given := sha256.Sum256([]byte(strings.TrimSpace(token)))
+		open := !strings.HasPrefix(r.URL.Path, "/v1")
+		if !open && (!strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], given[:]) != 1) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="pitchstream"`)
+			refuse(w, http.StatusUnauthorized, problemToken, "want the header Authorization: Bearer TOKEN")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limited ends a request in time.
+func (a *API) limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
+		defer cancel()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(a.cfg.Timeout + a.cfg.WriteLimit))
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// tagged gives answers an ETag, and answers 304 where the client has the same.
+func tagged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		held := &heldWriter{header: w.Header(), status: http.StatusOK}
+		next.ServeHTTP(held, r)
+		if held.status == http.StatusOK {
+			tag := `W/"` + digest(held.body.Bytes()) + `"`
+			w.Header().Set("ETag", tag)
+			if w.Header().Get("Cache-Control") == "" {
+				w.Header().Set("Cache-Control", "no-cache") // to be kept, and asked for each time
+			}
+			if matches(r.Header.Get("If-None-Match"), tag) {
+				w.Header().Del("Content-Type")
+				w.Header().Del("Content-Length")
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+		} else {
+			w.Header().Set("Cache-Control", "no-store")
+		}
+		w.WriteHeader(held.status)
+		_, _ = w.Write(held.body.Bytes())
+	})
+}
+
+func matches(header, tag string) bool {
+	for given := range strings.SplitSeq(header, ",") {
+		if given = strings.TrimSpace(given); given == "*" || strings.TrimPrefix(given, "W/") == strings.TrimPrefix(tag, "W/") {
+			return true
+		}
+	}
+	return false
+}
+
+type heldWriter struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *heldWriter) Header() http.Header         { return w.header }
+func (w *heldWriter) Write(b []byte) (int, error) { return w.body.Write(b) }
+func (w *heldWriter) WriteHeader(status int)      { w.status = status }
+
+// restless are the values that change though nothing happens.
+var restless = regexp.MustCompile(`"(?:lag|age)_ms":(?:null|[0-9]+)`)
+
+// digest names a state: equal for equal states, whatever their lag and age.
+func digest(body []byte) string {
+	sum := sha256.Sum256(restless.ReplaceAll(body, nil))
+	return hex.EncodeToString(sum[:12])
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/sync/errgroup"
+
+	"pitchstream/api"
+	"pitchstream/internal/config"
+	"pitchstream/internal/obs"
+	"pitchstream/sink/pgsink"
+	"pitchstream/sink/redissink"
+)
+
+type serveCmd struct {
+	Postgres config.Postgres `embed:"" group:"Postgres"`
+	Redis    config.Redis    `embed:"" group:"Redis"`
+	Serving  config.Serving  `embed:"" group:"Operation"`
+	Log      config.Log      `embed:"" group:"Operation"`
+
+	Group    string `name:"kafka-group" default:"pitchstream" placeholder:"NAME" group:"Kafka" help:"Consumer group whose positions stand in Postgres. Default: pitchstream."`
+	TopicRaw string `name:"topic-raw" default:"pitches.raw" placeholder:"TOPIC" group:"Kafka" help:"Topic that at_least is about. Default: pitches.raw."`
+
+	MaxLag      config.Duration `name:"max-lag" default:"10s" placeholder:"TIME" group:"API" help:"An answer is stale when a record has waited for longer. Default: 10s."`
+	AtLeastWait config.Duration `name:"at-least-wait" default:"5s" placeholder:"TIME" group:"API" help:"The longest that a request with at_least waits, up to 9s. Default: 5s."`
+	CORSOrigins []string        `name:"cors-origins" placeholder:"ORIGIN" group:"API" help:"Origins of web pages that may read, as https://app.example.org; * for all. None by default."`
+	Token       config.Secret   `name:"api-token" placeholder:"SECRET" group:"API" help:"Every request to /v1 must bear it (Authorization: Bearer). Seen by all who may list processes when given as a flag: prefer the variable or the file. None by default: whoever reaches the address may read."`
+	TokenFile   string          `name:"api-token-file" placeholder:"FILE" group:"API" help:"File with the token."`
+	MaxStreams  int             `name:"max-streams" default:"10000" placeholder:"N" group:"API" help:"Streams at a time. Default: 10,000."`
+}
+
+// Help is what serve --help says below its first line.
+func (*serveCmd) Help() string {
+	return `
+Reads Redis, and Postgres where Redis cannot be trusted or does not have it; writes nothing. Any number of them may run,
+anywhere: they share nothing. The API's document is at /openapi.json and, to read, at /docs.
+
+  pitchstream serve --postgres-url=… --redis-url=…
+  curl localhost:8080/v1/batters/660271
+  curl localhost:8080/v1/batters/660271/stream`
+}
+
+// Validate says what is wrong and what would be right.
+func (c *serveCmd) Validate() error {
+	if c.Serving.APIAddr == config.Off {
+		return fmt.Errorf("--api-addr=off: want an address to serve at")
+	}
+	if c.AtLeastWait <= 0 || time.Duration(c.AtLeastWait) > 9*time.Second {
+		return fmt.Errorf("--at-least-wait=%v: want more than 0, at most 9s", c.AtLeastWait)
+	}
+	if c.MaxLag <= 0 {
+		return fmt.Errorf("--max-lag=%v: want more than 0", c.MaxLag)
+	}
+	if c.MaxStreams < 1 {
+		return fmt.Errorf("--max-streams=%d: want 1 or more", c.MaxStreams)
+	}
+	for _, o := range c.CORSOrigins {
+		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+			return fmt.Errorf("--cors-origins=%s: want an origin as https://app.example.org, or *", o)
+		}
+	}
+	return nil
+}
+
+// Run serves until ctx ends.
+func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, parsed *kong.Context) error {
+	log, err := obs.NewLogger(std.Err, c.Log.Format, c.Log.Level)
+	if err != nil {
+		return err
+	}
+	log = slog.New(hinting{log.Handler(), c})
+	log.Info("starting", "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
+	return c.serve(ctx, log, nil)
+}
+
+// serve opens the stores and serves until ctx ends; started is told the address, if it is not nil.
+func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(addr string)) error {
+	store, err := pgsink.OpenReader(pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Group})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	conf, err := c.Redis.TLSConfig()
+	if err != nil {
+		return err
+	}
+	redis, err := redissink.OpenReader(redissink.Config{URL: c.Redis.URL.Reveal(), TLS: conf, Prefix: c.Redis.Prefix, IOTimeout: time.Second, Log: log})
+	if err != nil {
+		return err
+	}
+	defer redis.Close()
+
+	metrics := obs.NewMetrics(buildName())
+	health := obs.NewHealth(log, metrics, "stores")
+	handler, err := api.New(api.Config{
+		Live: redis, Store: store, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
+		MaxStreams: c.MaxStreams, CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Registerer: metrics.Registry, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	server, err := api.Listen(string(c.Serving.APIAddr), handler)
+	if err != nil {
+		return err
+	}
+	log.Info("serving", "address", server.Addr())
+
+	g, ctx := errgroup.WithContext(ctx)
+	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
+	if c.Serving.AdminAddr != config.Off {
+		admin, err := obs.Listen(string(c.Serving.AdminAddr), obs.AdminHandler(health, metrics, func() bool { return false }), log)
+		if err != nil {
+			stopRest()
+			return err
+		}
+		log.Info("admin endpoints", "address", admin.Addr())
+		g.Go(untilDone(rest, admin.Serve))
+	}
+	if started != nil {
+		started(server.Addr())
+	}
+	g.Go(func() error {
+		defer stopRest()
+		return server.Serve(ctx)
+	})
+	g.Go(untilDone(rest, func(rest context.Context) error { return watchStores(ctx, rest, handler, health) }))
+	return g.Wait()
+}
+
+// watchStores keeps the health of what is read, and says that a server that is told to end does not take requests.
+func watchStores(ctx, rest context.Context, handler *api.API, health *obs.Health) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		err := handler.Ready(rest)
+		if rest.Err() != nil {
+			return nil
+		}
+		health.Set("stores", err == nil, reasonOf(err))
+		select {
+		case <-ctx.Done():
+			health.Set("serving", false, "ending")
+			<-rest.Done()
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
