@@ -42,16 +42,6 @@ func BenchmarkTransform(b *testing.B) {
 	})
 }
 
-// BenchmarkEncodingJSON is what the standard library takes for the decoding alone, into structs.
-func BenchmarkEncodingJSON(b *testing.B) {
-	benchEach(b, func(rec schemas.Record) {
-		var into structRecord
-		if err := json.Unmarshal(rec.Value, &into); err != nil {
-			b.Fatal(err)
-		}
-	})
-}
-
 // BenchmarkValid is what the standard library takes to say that the bytes are JSON.
 func BenchmarkValid(b *testing.B) {
 	benchEach(b, func(rec schemas.Record) {
@@ -79,65 +69,4 @@ func benchEach(b *testing.B, do func(schemas.Record)) {
 			b.ReportMetric(float64(len(sets[name])), "records/op")
 		})
 	}
-}
-
-// structRecord is the record as a struct: what one would write for encoding/json.
-type structRecord struct {
-	Units struct {
-		Length, Velocity string
-	} `json:"units"`
-	SummaryActs struct {
-		Pitch struct {
-			EventID any `json:"eventId"`
-			Type    any `json:"type"`
-			Result  any `json:"result"`
-			Action  any `json:"action"`
-			Speed   struct {
-				MPH *float64 `json:"mph"`
-			} `json:"speed"`
-			Spin struct {
-				RPM *float64 `json:"rpm"`
-			} `json:"spin"`
-		} `json:"pitch"`
-		Hit struct {
-			Speed struct {
-				MPH *float64 `json:"mph"`
-			} `json:"speed"`
-			Spin struct {
-				RPM *float64 `json:"rpm"`
-			} `json:"spin"`
-		} `json:"hit"`
-	} `json:"summary_acts"`
-	SummaryScore struct {
-		Runs struct {
-			Innings []struct{} `json:"innings"`
-		} `json:"runs"`
-		Outs struct {
-			Inning int `json:"inning"`
-		} `json:"outs"`
-	} `json:"summary_score"`
-	Events []struct {
-		Start struct {
-			Angle []float64 `json:"angle"`
-		} `json:"start"`
-		TeamID struct {
-			ID any `json:"mlbId"`
-		} `json:"teamId"`
-		PersonID struct {
-			ID any `json:"mlbId"`
-		} `json:"personId"`
-	} `json:"events"`
-	SamplesBall []struct {
-		Time *float64 `json:"time"`
-	} `json:"samples_ball"`
-	SamplesBat []struct {
-		Event string   `json:"event"`
-		Time  *float64 `json:"time"`
-		Head  struct {
-			Pos []float64 `json:"pos"`
-		} `json:"head"`
-		Handle struct {
-			Pos []float64 `json:"pos"`
-		} `json:"handle"`
-	} `json:"samples_bat"`
 }

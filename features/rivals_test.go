@@ -1,0 +1,229 @@
+//go:build unix
+
+package features
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/bytedance/sonic"
+	gojson "github.com/goccy/go-json"
+	"github.com/google/go-cmp/cmp"
+
+	"pitchstream/schemas"
+)
+
+// rivals are the ways to make a row that one would take instead of the core: a JSON library reads the record into typed
+// structs, and the same code as the core's computes the features. Each is called as its documentation has it for speed.
+var rivals = []struct {
+	name      string
+	unmarshal func([]byte, any) error
+}{
+	{"encoding-json", json.Unmarshal},
+	{"goccy-json", gojson.Unmarshal},
+	{"sonic", sonic.ConfigFastest.Unmarshal},
+}
+
+// rivalRecord is the record as typed structs. Positions are fixed arrays, which the libraries read fastest; all zeros is
+// no position. Scalars that trackers write as {} where they know nothing are any.
+type rivalRecord struct {
+	Units struct {
+		Length   string `json:"length"`
+		Velocity string `json:"velocity"`
+	} `json:"units"`
+	Acts struct {
+		Pitch *rivalPitch `json:"pitch"`
+		Hit   rivalBall   `json:"hit"`
+	} `json:"summary_acts"`
+	Score struct {
+		Runs struct {
+			Innings []struct{} `json:"innings"`
+		} `json:"runs"`
+		Outs struct {
+			Inning *int16 `json:"inning"`
+		} `json:"outs"`
+		Count struct {
+			Balls   rivalCount `json:"balls"`
+			Strikes rivalCount `json:"strikes"`
+		} `json:"count"`
+	} `json:"summary_score"`
+	Events []struct {
+		Start struct {
+			Angle []float64 `json:"angle"`
+		} `json:"start"`
+		Team   rivalPerson `json:"teamId"`
+		Person rivalPerson `json:"personId"`
+	} `json:"events"`
+	Ball []struct {
+		Time *float64 `json:"time"`
+	} `json:"samples_ball"`
+	Bat []struct {
+		Event  string   `json:"event"`
+		Time   *float64 `json:"time"`
+		Head   rivalEnd `json:"head"`
+		Handle rivalEnd `json:"handle"`
+	} `json:"samples_bat"`
+}
+
+type rivalPitch struct {
+	EventID any `json:"eventId"`
+	Type    any `json:"type"`
+	Result  any `json:"result"`
+	Action  any `json:"action"`
+	rivalBall
+}
+
+type rivalBall struct {
+	Speed struct {
+		MPH *float64 `json:"mph"`
+	} `json:"speed"`
+	Spin struct {
+		RPM *float64 `json:"rpm"`
+	} `json:"spin"`
+}
+
+type (
+	rivalCount struct {
+		Now *int16 `json:"plateAppearance"`
+	}
+	rivalPerson struct {
+		ID json.Number `json:"mlbId"`
+	}
+	rivalEnd struct {
+		Pos [3]float64 `json:"pos"`
+	}
+)
+
+func (e rivalEnd) point() (p point, ok bool) {
+	return point{e.Pos[0], e.Pos[1], e.Pos[2]}, e.Pos != [3]float64{}
+}
+
+// rivalScratch is kept from record to record, as a consumer would.
+type rivalScratch struct {
+	decoder
+	unmarshal func([]byte, any) error
+}
+
+// row is a row by way of structs. It takes all from the core that works on numbers, and nothing that reads JSON.
+func (d *rivalScratch) row(rec schemas.Record) (*schemas.Row, error) {
+	h := readHeaders(rec.Headers)
+	if _, rej := h.envelope(rec); rej != nil {
+		return nil, rej
+	}
+	var r rivalRecord
+	if err := d.unmarshal(rec.Value, &r); err != nil {
+		return nil, err
+	}
+	if r.Acts.Pitch == nil || r.Units.Length != "foot" || r.Units.Velocity != "mph" {
+		return nil, errors.New("not a pitch that can be read")
+	}
+	row, issues := new(schemas.Row), h.issues
+	d.values = [slotCount]value{}
+	d.tracks(&r)
+	d.flattenHeaders(&h, row, &issues)
+	r.flatten(row)
+	row.BatSamples, row.BallSamples = int32(d.bat.total), int32(d.ball.total)
+	row.DuplicateSamples = int32(d.bat.duplicates + d.ball.duplicates)
+	d.values[pitchAction] = textValue(string(row.PitchAction))
+	d.values[pitchEventID] = textValue(string(rivalText(r.Acts.Pitch.EventID)))
+	d.derive(row)
+	validate(row, &issues)
+	d.identify(rec, &h, row, &issues)
+	d.texts.assign()
+	row.Issues = issues.list()
+	return row, nil
+}
+
+func (d *rivalScratch) tracks(r *rivalRecord) {
+	d.bat.reset(0)
+	d.ball.reset()
+	for i := range r.Bat {
+		from := &r.Bat[i]
+		var s batSample
+		s.head, s.hasHead = from.Head.point()
+		s.handle, s.hasHandle = from.Handle.point()
+		if from.Time != nil {
+			s.timeS = *from.Time
+		}
+		d.bat.add(s, from.Time != nil, from.Event == "No")
+	}
+	for i := range r.Ball {
+		if t := r.Ball[i].Time; t != nil {
+			d.ball.add(*t, true)
+		} else {
+			d.ball.add(0, false)
+		}
+	}
+	d.bat.settle()
+	d.ball.settle()
+}
+
+func (r *rivalRecord) flatten(row *schemas.Row) {
+	p := r.Acts.Pitch
+	row.PitchType, row.PitchResult, row.PitchAction = rivalText(p.Type), rivalText(p.Result), rivalText(p.Action)
+	row.PitchSpeedMPH, row.SpinRateRPM = schemas.FromPointer(p.Speed.MPH), schemas.FromPointer(p.Spin.RPM)
+	row.ExitVelocityMPH, row.HitSpinRPM = schemas.FromPointer(r.Acts.Hit.Speed.MPH), schemas.FromPointer(r.Acts.Hit.Spin.RPM)
+	row.Balls, row.Strikes = schemas.FromPointer(r.Score.Count.Balls.Now), schemas.FromPointer(r.Score.Count.Strikes.Now)
+	row.Outs = schemas.FromPointer(r.Score.Outs.Inning)
+	if r.Score.Runs.Innings != nil {
+		row.Inning = schemas.Some(int16(len(r.Score.Runs.Innings)))
+	}
+	if len(r.Events) == 0 {
+		return
+	}
+	e := &r.Events[0]
+	if len(e.Start.Angle) == 2 {
+		row.SprayAngleDeg, row.LaunchAngleDeg = schemas.Some(e.Start.Angle[0]), schemas.Some(e.Start.Angle[1])
+	}
+	if !row.BatterID.Present {
+		row.BatterID = rivalID(e.Person.ID)
+	}
+	if !row.TeamID.Present {
+		row.TeamID = rivalID(e.Team.ID)
+	}
+}
+
+func rivalID(n json.Number) (id schemas.Opt[int64]) {
+	if v, err := n.Int64(); err == nil {
+		id = schemas.Some(v)
+	}
+	return id
+}
+
+func rivalText(v any) schemas.Text {
+	s, _ := v.(string)
+	return schemas.Text(s)
+}
+
+func textValue(s string) value {
+	if s == "" {
+		return value{}
+	}
+	return value{kind: text, raw: []byte(s)}
+}
+
+// What is compared in speed does the same work: the rows are equal, of real records and of simulated ones.
+func TestRivalsMakeTheSameRows(t *testing.T) {
+	for set, records := range decodingRecords(t) {
+		for _, rival := range rivals {
+			d := rivalScratch{unmarshal: rival.unmarshal}
+			for i, rec := range records {
+				want, rej := Transform(rec, Limits{})
+				if rej != nil {
+					t.Fatal(rej)
+				}
+				got, err := d.row(rec)
+				if err != nil {
+					t.Fatalf("%s, %s record %d: %v", rival.name, set, i, err)
+				}
+				if diff := cmp.Diff(want.Row, got, cmp.Comparer(sameFloat)); diff != "" {
+					t.Fatalf("%s, %s record %d: (-core +rival)\n%s", rival.name, set, i, diff)
+				}
+			}
+		}
+	}
+}
+
+func sameFloat(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
