@@ -71,7 +71,9 @@ func register[I, O any](api huma.API, id, path, summary string, handler func(con
 
 // describe says of the columns' values what the columns say.
 func describe(api huma.API) {
-	known := map[string]schemas.Column{}
+	known := map[string]schemas.Column{
+		"swings": {Meaning: "Swings", Missing: "never"}, "whiffs": {Meaning: "Swings that missed", Missing: "never"},
+	}
 	for _, c := range append(append([]schemas.Column(nil), schemas.StoredColumns...), schemas.StatsColumns...) {
 		known[c.Name] = c
 	}

@@ -180,7 +180,10 @@ func (s *sources) liveStates(ctx context.Context, keys []schemas.BatterKey) (fou
 		return nil, false
 	}
 	v := s.judge(pulse)
-	return s.hold(keys, states, v.condition(sourceRedis)), v.whole
+	if !v.whole {
+		return nil, false
+	}
+	return s.hold(keys, states, v.condition(sourceRedis)), true
 }
 
 func (s *sources) storeStates(ctx context.Context, keys []schemas.BatterKey) ([]held, error) {

@@ -1,0 +1,80 @@
+package api
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+// A request waits until its record is applied, and the answer has it.
+func TestAtLeastWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStores()
+		s.put(state(1, 1))
+		s.apply("0", 7)
+		k := newAsker(t, s, nil)
+		began := time.Now()
+		require.EqualValues(t, 1, k.get(200, opBatter, "/v1/batters/1?at_least=0:6")["pitches"])
+		require.Zero(t, time.Since(began))
+
+		time.AfterFunc(2*time.Second, func() { s.put(state(1, 2)); s.apply("0", 8) })
+		require.EqualValues(t, 2, k.get(200, opBatter, "/v1/batters/1?at_least=0:7")["pitches"])
+		require.InDelta(t, 2, time.Since(began).Seconds(), 0.1)
+		synctest.Wait()
+	})
+}
+
+func TestAtLeastGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStores()
+		s.put(state(1, 1))
+		s.apply("0", 7)
+		k := newAsker(t, s, nil)
+		k.get(200, opBatter, "/v1/batters/1") // is remembered, which helps nobody who waits
+		began := time.Now()
+		stop := time.AfterFunc(time.Second, func() { s.beat(schemas.Heartbeat{}) })
+		defer stop.Stop()
+		for op, path := range map[string]string{
+			opBatter: "/v1/batters/1?at_least=0:7", opBatters: "/v1/batters?ids=1&at_least=0:6,1:0", opLeaders: "/v1/leaders?stat=pitches&at_least=0:7",
+		} {
+			body := k.get(503, op, path)
+			require.Equal(t, problemAtLeast, body["type"])
+			require.Contains(t, body["detail"], "pitches.raw/")
+		}
+		require.Equal(t, 15*time.Second, time.Since(began))
+		s.set(func() { s.liveErr, s.storeErr = errGone, errGone })
+		k.get(503, opBatter, "/v1/batters/1?at_least=0:6")
+		synctest.Wait()
+	})
+}
+
+// Redis is away or behind: Postgres has the record, and what Redis has is not asked for.
+func TestAtLeastFromPostgres(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStores()
+		s.put(state(1, 1))
+		s.apply("0", 7)
+		s.set(func() {
+			s.pulse.Applied, s.pulse.Epoch = map[string]int64{"pitches.raw/0": 3}, "another"
+			s.store[schemas.BatterKey{BatterID: 1}] = state(1, 2)
+			// Redis comes back, older, between the wait and the reading
+		})
+		k := newAsker(t, s, nil)
+		body := k.get(200, opBatter, "/v1/batters/1?at_least=0:6")
+		require.EqualValues(t, 2, body["pitches"])
+		require.Equal(t, "postgres", body["source"])
+		require.Zero(t, s.called("Look"))
+		synctest.Wait()
+	})
+}
+
+func TestOffsetsThatCannotBeRead(t *testing.T) {
+	k := newAsker(t, newStores(), nil)
+	for _, text := range []string{"1", "a:b", "0:1,", "1:-1", "0:1;1:2", "99999999999:1", "0:99999999999999999999"} {
+		require.Equal(t, problemInput, k.get(422, opBatter, "/v1/batters/1?at_least="+text)["type"], text)
+	}
+}

@@ -1,0 +1,167 @@
+package api
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+func TestETagsChangeWithTheStateAlone(t *testing.T) {
+	s := newStores()
+	s.put(state(1, 1))
+	k := newAsker(t, s, nil)
+	tag := k.ask("/v1/batters/1").Header().Get("ETag")
+	require.Regexp(t, `^W/"[0-9a-f]{24}"$`, tag)
+	s.beat(schemas.Heartbeat{LagMS: 77}) // not stale yet
+	for _, header := range []string{tag, "*", `"x", ` + tag, strings.TrimPrefix(tag, "W/")} {
+		w := k.ask("/v1/batters/1", "If-None-Match: "+header)
+		require.Equal(t, 304, w.Code)
+		require.Empty(t, w.Body.String())
+		require.Equal(t, tag, w.Header().Get("ETag"))
+	}
+	s.put(state(1, 2))
+	w := k.ask("/v1/batters/1", "If-None-Match: "+tag)
+	require.Equal(t, 200, w.Code)
+	require.NotEqual(t, tag, w.Header().Get("ETag"))
+	require.Equal(t, "no-cache", w.Header().Get("Cache-Control"))
+	require.Empty(t, k.ask("/v1/batters/9").Header().Get("ETag"))
+}
+
+func TestGzip(t *testing.T) {
+	s := newStores()
+	var ids []string
+	for id := range int64(50) {
+		s.put(state(id, 1))
+		ids = append(ids, fmt.Sprint(id))
+	}
+	k := newAsker(t, s, nil)
+	w := k.ask("/v1/batters?ids="+strings.Join(ids, ","), "Accept-Encoding: gzip")
+	require.Equal(t, "gzip", w.Header().Get("Content-Encoding"))
+	z, err := gzip.NewReader(w.Body)
+	require.NoError(t, err)
+	b, err := io.ReadAll(z)
+	require.NoError(t, err)
+	k.valid(opBatters, 200, "application/json", b)
+}
+
+func TestCORS(t *testing.T) {
+	s := newStores()
+	s.put(state(1, 1))
+	k := newAsker(t, s, func(c *Config) { c.CORSOrigins = []string{"https://app.example.org"} })
+	w := k.ask("/v1/batters/1", "Origin: https://app.example.org")
+	require.Equal(t, "https://app.example.org", w.Header().Get("Access-Control-Allow-Origin"))
+	w = k.ask("/v1/batters/1", "Origin: https://elsewhere.example.org")
+	require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"))
+	req := httptest.NewRequest("OPTIONS", "/v1/batters/1", nil)
+	req.Header.Set("Origin", "https://app.example.org")
+	req.Header.Set("Access-Control-Request-Method", "GET")
+	w = httptest.NewRecorder()
+	k.ServeHTTP(w, req)
+	require.Equal(t, 204, w.Code)
+	require.Equal(t, "GET, HEAD", w.Header().Get("Access-Control-Allow-Methods"))
+	none := newAsker(t, s, nil).ask("/v1/batters/1", "Origin: https://app.example.org")
+	require.Empty(t, none.Header().Get("Access-Control-Allow-Origin"))
+}
+
+func TestTheToken(t *testing.T) {
+	s := newStores()
+	s.put(state(1, 1))
+	k := newAsker(t, s, func(c *Config) { c.Token = "secret" })
+	for _, header := range []string{"X: y", "Authorization: secret", "Authorization: Bearer", "Authorization: Bearer wrong", "Authorization: Basic secret"} {
+		for _, path := range []string{"/v1/batters/1", "/v1/batters/1/stream", "/v1/none"} {
+			w := k.ask(path, header)
+			require.Equal(t, 401, w.Code, "%s %s", header, path)
+			require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
+			require.NotEmpty(t, w.Header().Get("WWW-Authenticate"))
+		}
+	}
+	require.Equal(t, 200, k.ask("/v1/batters/1", "Authorization: Bearer secret").Code)
+	require.Equal(t, 200, k.ask("/docs").Code)
+}
+
+func TestRequestIDs(t *testing.T) {
+	k := newAsker(t, newStores(), nil)
+	require.Equal(t, "abc-1", k.ask("/v1/batters/1", "X-Request-Id: abc-1").Header().Get("X-Request-Id"))
+	for _, bad := range []string{"", "a b", strings.Repeat("x", 65), "<script>"} {
+		given := k.ask("/v1/batters/1", "X-Request-Id: "+bad).Header().Get("X-Request-Id")
+		require.NotEqual(t, bad, given)
+		require.NotEmpty(t, given)
+	}
+}
+
+// Whatever is asked wrongly has a problem for an answer, which is valid by the document where there is an operation.
+func TestWrongQuestions(t *testing.T) {
+	k := newAsker(t, newStores(), nil)
+	many := strings.TrimSuffix(strings.Repeat("1,", 101), ",")
+	for path, op := range map[string]string{
+		"/v1/batters/abc": opBatter, "/v1/batters/99999999999999999999": opBatter, "/v1/batters/1?at_lest=0:1": opBatter,
+		"/v1/batters": opBatters, "/v1/batters?ids=": opBatters, "/v1/batters?ids=1,x": opBatters, "/v1/batters?ids=" + many: opBatters,
+		"/v1/games?limit=0": opGames, "/v1/games?limit=101": opGames, "/v1/games/" + strings.Repeat("g", 65): opGame,
+		"/v1/leaders": opLeaders, "/v1/leaders?stat=name": opLeaders, "/v1/leaders?stat=pitches;drop": opLeaders, "/v1/leaders?stat=pitches&min_swings=-1": opLeaders,
+		"/v1/batters/1/pitches?limit=201": opPitches, "/v1/batters/1/pitches?cursor=zzz": opPitches, "/v1/batters/1/pitches?cursor=" + strings.Repeat("A", 34): opPitches,
+		"/v1/pitches/1": opPitch, "/v1/pitches/zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz": opPitch,
+	} {
+		require.Equal(t, problemInput, k.get(422, op, path)["type"], path)
+	}
+	for path, status := range map[string]int{"/": 404, "/v1": 404, "/v1/none": 404, "/v1/batters/1/none": 404} {
+		w := k.ask(path)
+		require.Equal(t, status, w.Code, path)
+		require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"), path)
+	}
+	w := httptest.NewRecorder()
+	k.ServeHTTP(w, httptest.NewRequest("POST", "/v1/batters/1", strings.NewReader("{}")))
+	require.Equal(t, 405, w.Code)
+	w = httptest.NewRecorder()
+	k.ServeHTTP(w, httptest.NewRequest("GET", "/v1/batters/1", strings.NewReader(strings.Repeat("x", maxBody+1))))
+	require.Equal(t, 413, w.Code)
+}
+
+func TestAPanicIsAnAnswerToo(t *testing.T) {
+	s := newStores()
+	s.onLook = func() { s.onLook = nil; panic("a bug") }
+	s.put(state(1, 1))
+	k := newAsker(t, s, nil)
+	w := k.ask("/v1/batters/1")
+	require.Equal(t, 500, w.Code)
+	require.NotContains(t, w.Body.String(), "bug")
+}
+
+// The document: 3.1, every operation, every value with its meaning, and a page of it that needs nothing from elsewhere.
+func TestTheDocument(t *testing.T) {
+	k := newAsker(t, newStores(), func(c *Config) { c.Token = "secret" })
+	var doc struct {
+		OpenAPI    string
+		Paths      map[string]map[string]any
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]map[string]any
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(k.ask("/openapi.json").Body.Bytes(), &doc))
+	require.Regexp(t, `^3\.1\.`, doc.OpenAPI)
+	for _, op := range []string{opBatter, opBatters, opBatterGame, opGames, opGame, opLeaders, opPitches, opPitch, opStream, opGameStream} {
+		require.Contains(t, doc.Paths, op)
+	}
+	for name, schema := range doc.Components.Schemas {
+		for property, s := range schema.Properties {
+			require.True(t, s["description"] != nil || s["$ref"] != nil || strings.HasPrefix(name, "Error"), "%s.%s says nothing", name, property)
+		}
+	}
+	require.Len(t, doc.Components.Schemas["Pitch"].Properties, len(schemas.StoredColumns)+2)
+	page := k.ask("/docs")
+	require.Equal(t, "text/html; charset=utf-8", page.Header().Get("Content-Type"))
+	require.Contains(t, page.Body.String(), "/v1/batters/{id}/games/{game}")
+	require.Contains(t, page.Body.String(), "whiff_rate_pct")
+	for _, elsewhere := range []string{"http://", "https://", "<script", "@import"} {
+		require.NotContains(t, page.Body.String(), elsewhere)
+	}
+}

@@ -1,0 +1,319 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// stores are a Redis and a Postgres in memory, with their faults. They hold the same, unless a test says otherwise.
+type stores struct {
+	mu       sync.Mutex
+	live     map[schemas.BatterKey]schemas.BatterState // in Redis
+	store    map[schemas.BatterKey]schemas.BatterState // in Postgres
+	rows     []schemas.StoredRow                       // the newest first
+	games    []schemas.PlayedGame
+	players  []schemas.Player
+	pulse    schemas.Pulse // of Redis
+	pgPulse  schemas.Pulse
+	liveErr  error
+	storeErr error
+	calls    map[string]int
+	onLook   func()
+}
+
+var errGone = errors.New("connection refused")
+
+const epoch = "E"
+
+func newStores() *stores {
+	s := &stores{live: map[schemas.BatterKey]schemas.BatterState{}, store: map[schemas.BatterKey]schemas.BatterState{}, calls: map[string]int{}}
+	s.pulse.Applied, s.pulse.Epoch = map[string]int64{}, epoch
+	s.pgPulse.Applied = map[string]int64{}
+	s.beat(schemas.Heartbeat{})
+	return s
+}
+
+// beat is a heartbeat of now, with what a processor that is well says where h says nothing.
+func (s *stores) beat(h schemas.Heartbeat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h.At == 0 {
+		h.At = schemas.TimeMSOf(time.Now())
+	}
+	if h.Phase == "" {
+		h.Phase, h.Epoch = schemas.PhaseOK, epoch
+	}
+	h.Topic = "pitches.raw"
+	if h.Positions == nil {
+		h.Positions = map[string]int64{"0": 1}
+	}
+	s.pulse.Heartbeats = map[string]schemas.Heartbeat{"a": h}
+	s.pgPulse.Heartbeats = s.pulse.Heartbeats
+}
+
+// put writes a state into both.
+func (s *stores) put(st schemas.BatterState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live[st.BatterKey], s.store[st.BatterKey] = st, st
+}
+
+func (s *stores) apply(partition string, next int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pulse.Applied = map[string]int64{"pitches.raw/" + partition: next}
+	s.pgPulse.Applied = s.pulse.Applied
+}
+
+func (s *stores) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+func (s *stores) called(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[name]
+}
+
+// state is a batter with so many pitches, at that sequence number.
+func state(id, pitches int64) schemas.BatterState {
+	at := schemas.TimeMS(1_727_561_077_926)
+	return schemas.BatterState{
+		BatterKey: schemas.BatterKey{BatterID: id}, Seq: 1000 + pitches, UpdatedAt: at + 100,
+		Stats: schemas.Stats{
+			Pitches: pitches, SwingCount: pitches, MaxExitVelocityMPH: schemas.Some(101.2), LastPitch: &schemas.LastPitch{EventTime: at},
+			ByPitchType: map[string]schemas.TypeCounts{"unknown": {Pitches: pitches, Swings: pitches}},
+		},
+	}
+}
+
+func inGame(s schemas.BatterState, game string) schemas.BatterState { s.GamePK = game; return s }
+
+func (s *stores) Look(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls["Look"]++
+	if s.onLook != nil {
+		s.onLook()
+	}
+	return pick(s.live, keys), s.pulse, errors.Join(s.liveErr, ctx.Err())
+}
+
+func pick(from map[schemas.BatterKey]schemas.BatterState, keys []schemas.BatterKey) []*schemas.BatterState {
+	states := make([]*schemas.BatterState, len(keys))
+	for i, k := range keys {
+		if st, ok := from[k]; ok {
+			states[i] = &st
+		}
+	}
+	return states
+}
+
+func (s *stores) Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls["Seqs"]++
+	seqs := make([]int64, len(keys))
+	for i, k := range keys {
+		seqs[i] = s.live[k].Seq
+	}
+	return seqs, s.pulse, errors.Join(s.liveErr, ctx.Err())
+}
+
+// fakeStore is the Postgres of the stores.
+type fakeStore struct{ *stores }
+
+func (s fakeStore) ask(ctx context.Context, name string) error {
+	s.calls[name]++
+	return errors.Join(s.storeErr, ctx.Err())
+}
+
+func (s fakeStore) Pulse(ctx context.Context) (schemas.Pulse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pgPulse, s.ask(ctx, "Pulse")
+}
+
+func (s fakeStore) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return pick(s.store, keys), s.ask(ctx, "States")
+}
+
+func (s fakeStore) GameStates(ctx context.Context, game string) (out []schemas.BatterState, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, st := range s.store {
+		if k.GamePK == game {
+			out = append(out, st)
+		}
+	}
+	return out, s.ask(ctx, "GameStates")
+}
+
+func (s fakeStore) Leaders(ctx context.Context, _ string, _ int64, limit int) (out []schemas.BatterState, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, st := range s.store {
+		if k.GamePK == "" && len(out) < limit {
+			out = append(out, st)
+		}
+	}
+	return out, s.ask(ctx, "Leaders")
+}
+
+func (s fakeStore) Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.games[:min(limit, len(s.games))], s.ask(ctx, "Games")
+}
+
+func (s fakeStore) Game(ctx context.Context, game string) (*schemas.PlayedGame, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.games {
+		if g.GamePK == game {
+			return &g, s.ask(ctx, "Game")
+		}
+	}
+	return nil, s.ask(ctx, "Game")
+}
+
+func (s fakeStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		if r.PitchID == id {
+			return &r, s.ask(ctx, "Pitch")
+		}
+	}
+	return nil, s.ask(ctx, "Pitch")
+}
+
+func (s fakeStore) BatterPitches(ctx context.Context, id int64, after *schemas.PitchCursor, limit int) (out []schemas.StoredRow, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		if r.BatterID.Value == id && (after == nil || r.EventTime < after.EventTime) && len(out) < limit {
+			out = append(out, r)
+		}
+	}
+	return out, s.ask(ctx, "BatterPitches")
+}
+
+func (s fakeStore) GamePitches(ctx context.Context, game string, limit int) (out []schemas.StoredRow, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		if string(r.GamePK) == game && len(out) < limit {
+			out = append(out, r)
+		}
+	}
+	return out, s.ask(ctx, "GamePitches")
+}
+
+func (s fakeStore) Players(ctx context.Context, version string) ([]schemas.Player, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.players, version + "+", s.ask(ctx, "Players")
+}
+
+// asker asks the API, and holds every answer against the document that the API serves.
+type asker struct {
+	*API
+	t       *testing.T
+	schemas *jsonschema.Compiler
+}
+
+func newAsker(t *testing.T, s *stores, change func(*Config)) *asker {
+	t.Helper()
+	cfg := Config{Live: s, Store: fakeStore{s}, Build: "test"}
+	if change != nil {
+		change(&cfg)
+	}
+	return askerOf(t, cfg)
+}
+
+func askerOf(t *testing.T, cfg Config) *asker {
+	t.Helper()
+	a, err := New(cfg)
+	require.NoError(t, err)
+	a.names.refresh(t.Context())
+	k := &asker{API: a, t: t}
+	k.schemas = jsonschema.NewCompiler()
+	k.schemas.AssertFormat()
+	doc, err := jsonschema.UnmarshalJSON(k.ask("/openapi.json").Body)
+	require.NoError(t, err)
+	require.NoError(t, k.schemas.AddResource("openapi.json", doc))
+	return k
+}
+
+// ask sends a GET with headers, "Name: value".
+func (k *asker) ask(path string, headers ...string) *httptest.ResponseRecorder {
+	k.t.Helper()
+	req := httptest.NewRequestWithContext(k.t.Context(), "GET", path, nil)
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	k.ServeHTTP(w, req)
+	return w
+}
+
+// get is the body of an answer of an operation, which has this status and is what the document says.
+func (k *asker) get(status int, operation, path string, headers ...string) map[string]any {
+	k.t.Helper()
+	w := k.ask(path, headers...)
+	require.Equal(k.t, status, w.Code, "%s: %s", path, w.Body)
+	k.valid(operation, status, w.Header().Get("Content-Type"), w.Body.Bytes())
+	var body map[string]any
+	require.NoError(k.t, json.Unmarshal(w.Body.Bytes(), &body))
+	return body
+}
+
+// valid holds a body against the document.
+func (k *asker) valid(operation string, status int, contentType string, body []byte) {
+	k.t.Helper()
+	escape := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
+	at := "openapi.json#/paths/" + escape.Replace(operation) + "/get/responses/" + fmt.Sprint(status) + "/content/" + escape.Replace(contentType) + "/schema"
+	schema, err := k.schemas.Compile(at)
+	require.NoError(k.t, err, at)
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	require.NoError(k.t, err)
+	require.NoError(k.t, schema.Validate(doc), "%s", body)
+}
+
+const (
+	opBatter     = "/v1/batters/{id}"
+	opBatters    = "/v1/batters"
+	opBatterGame = "/v1/batters/{id}/games/{game}"
+	opGames      = "/v1/games"
+	opGame       = "/v1/games/{game}"
+	opLeaders    = "/v1/leaders"
+	opPitches    = "/v1/batters/{id}/pitches"
+	opPitch      = "/v1/pitches/{id}"
+	opStream     = "/v1/batters/{id}/stream"
+	opGameStream = "/v1/games/{game}/stream"
+)
+
+var _ http.Handler = &API{}
