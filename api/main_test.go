@@ -317,3 +317,9 @@ const (
 )
 
 var _ http.Handler = &API{}
+
+func decoded(t *testing.T, text string) (body map[string]any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(text), &body), text)
+	return body
+}

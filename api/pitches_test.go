@@ -1,0 +1,91 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"pitchstream/schemas"
+)
+
+func TestCursorsSurviveText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := schemas.PitchCursor{EventTime: schemas.TimeMS(rapid.Int64Range(-62135596800000, 253402300799999).Draw(t, "time"))}
+		copy(c.PitchID[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
+		read, err := parseCursor(cursorText(c))
+		require.NoError(t, err)
+		require.Equal(t, c, *read)
+		require.LessOrEqual(t, len(cursorText(c)), 64)
+		_, _ = parseCursor(rapid.String().Draw(t, "garbage"))
+	})
+}
+
+func rows(n int) (out []schemas.StoredRow) {
+	for i := range n {
+		r := schemas.StoredRow{Row: schemas.Row{PitchID: schemas.PitchID{15: byte(i)}, BatterID: schemas.Some(int64(1)), PitcherID: schemas.Some(int64(2)), GamePK: "g"}}
+		r.EventTime, r.ProcessedAt, r.SourceTopic, r.Build = schemas.TimeMS(10_000-i), 20_000, "pitches.raw", "b"
+		out = append(out, r)
+	}
+	return out
+}
+
+func TestPagesOfPitches(t *testing.T) {
+	s := newStores()
+	s.rows = rows(25)
+	s.players = []schemas.Player{{ID: 1, Name: "A"}, {ID: 2, Name: "P"}}
+	k := newAsker(t, s, nil)
+	seen, cursor := 0, ""
+	for _, want := range []int{10, 10, 5} {
+		body := k.get(200, opPitches, "/v1/batters/1/pitches?limit=10&cursor="+url.QueryEscape(cursor))
+		require.Len(t, body["pitches"], want)
+		require.Equal(t, schemas.TimeMS(10_000-seen).String(), body["as_of"])
+		seen += want
+		cursor, _ = body["next_cursor"].(string)
+	}
+	require.Empty(t, cursor)
+	k.get(404, opPitches, "/v1/batters/9/pitches")
+
+	body := k.get(200, opPitch, "/v1/pitches/"+s.rows[3].PitchID.String())
+	require.Equal(t, "A", body["batter_name"])
+	require.Equal(t, "P", body["pitcher_name"])
+	require.Equal(t, "pitches.raw", body["source_topic"])
+	require.Equal(t, body["event_time"], body["as_of"])
+	require.Equal(t, []any{}, body["issues"])
+	k.get(404, opPitch, "/v1/pitches/00000000-0000-0000-0000-0000000000ff")
+}
+
+func TestGames(t *testing.T) {
+	s := newStores()
+	now := schemas.TimeMSOf(time.Now())
+	s.games = []schemas.PlayedGame{{GamePK: "g", Pitches: 25, First: 1, Last: now, UpdatedAt: now, Venue: "Wrigley Field"}, {GamePK: "old", Pitches: 1, First: 1, Last: 1, UpdatedAt: 1}}
+	s.rows = rows(25)
+	s.put(inGame(state(1, 1), "g"))
+	k := newAsker(t, s, nil)
+	body := k.get(200, opGames, "/v1/games")
+	require.Len(t, body["games"], 2)
+	require.Equal(t, now.String(), body["as_of"])
+	require.Len(t, k.get(200, opGames, "/v1/games?live=true")["games"], 1)
+	body = k.get(200, opGame, "/v1/games/g")
+	require.Len(t, body["last_pitches"], 10)
+	require.Equal(t, "Wrigley Field", body["venue"])
+	require.Nil(t, body["game_date"])
+	require.Equal(t, true, body["live"])
+	k.get(404, opGame, "/v1/games/none")
+	empty := newAsker(t, newStores(), nil).get(200, opGames, "/v1/games")
+	require.Nil(t, empty["as_of"])
+}
+
+func TestRanks(t *testing.T) {
+	s := newStores()
+	for id := range int64(3) {
+		s.put(state(id, 5))
+	}
+	k := newAsker(t, s, nil)
+	for i, l := range k.get(200, opLeaders, "/v1/leaders?stat=swing_count&min_swings=1")["leaders"].([]any) {
+		require.EqualValues(t, 1, l.(map[string]any)["rank"], fmt.Sprint(i))
+	}
+}

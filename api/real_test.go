@@ -1,0 +1,209 @@
+package api
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+	"pitchstream/sink/pgsink"
+	"pitchstream/sink/redissink"
+	"pitchstream/sink/sinktest"
+)
+
+// real are a Redis and a Postgres that hold an untidy world, as a processor wrote it.
+type real struct {
+	redis  *redissink.Sink
+	store  *pgsink.Sink
+	server *testkit.Server // of Redis
+	asker  *asker
+	next   int64
+}
+
+func newReal(t *testing.T) *real {
+	t.Helper()
+	r := &real{server: testkit.OwnRedis(t)}
+	cfg := redissink.Config{URL: r.server.Addr, IOTimeout: time.Second}
+	pg := pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1}
+	var err error
+	r.store, err = pgsink.Open(pg)
+	require.NoError(t, err)
+	t.Cleanup(r.store.Close)
+	_, err = r.store.Migrate(t.Context())
+	require.NoError(t, err)
+	_, err = r.store.EnsurePositions(t.Context(), []schemas.Position{{Topic: "t"}})
+	require.NoError(t, err)
+	r.redis, err = redissink.Open(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = r.redis.Close() })
+	_, err = r.redis.Sweep(t.Context(), r.store)
+	require.NoError(t, err)
+
+	live, err := redissink.OpenReader(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = live.Close() })
+	read, err := pgsink.OpenReader(pg)
+	require.NoError(t, err)
+	t.Cleanup(read.Close)
+	require.NoError(t, read.Ping(t.Context()))
+	r.asker = askerOf(t, Config{Live: live, Store: read, Topic: "t", Build: "test"})
+	return r
+}
+
+// write does what a processor does with a batch, and lives.
+func (r *real) write(t *testing.T, b schemas.Batch) {
+	t.Helper()
+	b = sinktest.At(b, r.next, r.next+int64(len(b.Pitches)))
+	r.next += int64(len(b.Pitches))
+	out, err := r.store.Apply(t.Context(), b)
+	require.NoError(t, err)
+	_, err = r.redis.Push(t.Context(), out.Snapshots, []schemas.Position{b.Positions[0].Position})
+	require.NoError(t, err)
+	r.beat(t)
+}
+
+func (r *real) beat(t *testing.T) {
+	t.Helper()
+	h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: schemas.PhaseOK, Topic: "t", Positions: map[string]int64{"0": r.next}}
+	require.NoError(t, r.redis.Beat(t.Context(), "a", h))
+	require.NoError(t, r.store.Beat(t.Context(), "a", h))
+}
+
+// everything asks all that can be asked of a world, and gives the answers by path.
+func (r *real) everything(t *testing.T) map[string]map[string]any {
+	t.Helper()
+	k := r.asker
+	ids := []int64{600_000, 600_001, 600_002, 600_003}
+	games := []string{"716404", "716405", "a game\tof 'quotes' ⚾"}
+	answers := map[string]map[string]any{}
+	get := func(op, path string) { answers[path] = k.get(200, op, path) }
+	get(opBatters, "/v1/batters?ids=600000,600001,600002,600003,1")
+	get(opGames, "/v1/games")
+	for _, id := range ids {
+		get(opBatter, fmt.Sprintf("/v1/batters/%d", id))
+		get(opPitches, fmt.Sprintf("/v1/batters/%d/pitches", id))
+		for _, g := range games {
+			get(opBatterGame, fmt.Sprintf("/v1/batters/%d/games/%s", id, url.PathEscape(g)))
+		}
+	}
+	for _, g := range games {
+		get(opGame, "/v1/games/"+url.PathEscape(g))
+	}
+	for _, stat := range []string{"pitches", "whiff_rate_pct", "max_exit_velocity_mph", "avg_attack_angle_deg"} {
+		get(opLeaders, "/v1/leaders?stat="+stat+"&min_swings=2")
+	}
+	for i := range 60 {
+		path := "/v1/pitches/" + sinktest.PitchID(i).String()
+		if k.ask(path).Code == 200 {
+			get(opPitch, path)
+		}
+	}
+	return answers
+}
+
+// Whatever is read from Redis is what Postgres says, field by field; and with both away it still is.
+func TestAllSourcesSayTheSame(t *testing.T) {
+	r := newReal(t)
+	w := sinktest.NewWorld(3, 300)
+	for _, b := range w.Batches(w.Changes(700)) {
+		r.write(t, b)
+	}
+	r.beat(t)
+	whole := r.everything(t)
+	require.Equal(t, "redis", whole["/v1/batters/600000"]["source"])
+	require.Equal(t, false, whole["/v1/batters/600000"]["stale"])
+	require.EqualValues(t, 0, whole["/v1/batters/600000"]["lag_ms"])
+	require.Equal(t, []any{1.0}, whole["/v1/batters?ids=600000,600001,600002,600003,1"]["missing"])
+
+	r.server.Stop(t)
+	r.beatStore(t)
+	fallback := r.everything(t)
+	require.Equal(t, "postgres", fallback["/v1/batters/600000"]["source"])
+	require.Equal(t, false, fallback["/v1/batters/600000"]["stale"], "processors tell Postgres too")
+	require.Equal(t, settled(whole), settled(fallback))
+}
+
+func (r *real) beatStore(t *testing.T) {
+	t.Helper()
+	require.NoError(t, r.store.Beat(t.Context(), "a", schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: "away", Topic: "t", Positions: map[string]int64{"0": r.next}}))
+}
+
+// settled leaves out where an answer comes from; averages are compared to nine digits.
+func settled(v any) any {
+	switch v := v.(type) {
+	case map[string]map[string]any:
+		out := map[string]any{}
+		for k, e := range v {
+			out[k] = settled(map[string]any(e))
+		}
+		return out
+	case map[string]any:
+		out := map[string]any{}
+		for k, e := range v {
+			if !slices.Contains([]string{"source", "lag_ms", "age_ms"}, k) {
+				out[k] = settled(e)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = settled(e)
+		}
+		return out
+	case float64:
+		return fmt.Sprintf("%.9g", v)
+	}
+	return v
+}
+
+// A page after the other gives each row once, though many have one event time.
+func TestPagesOfRealPitches(t *testing.T) {
+	r := newReal(t)
+	w := sinktest.NewWorld(4, 300)
+	for _, b := range w.Batches(w.Changes(600)) {
+		r.write(t, b)
+	}
+	seen, cursor := map[string]bool{}, ""
+	for {
+		body := r.asker.get(200, opPitches, "/v1/batters/600001/pitches?limit=7&cursor="+cursor)
+		for _, p := range body["pitches"].([]any) {
+			id := p.(map[string]any)["pitch_id"].(string)
+			require.False(t, seen[id])
+			seen[id] = true
+		}
+		next, more := body["next_cursor"].(string)
+		if !more {
+			break
+		}
+		cursor = next
+	}
+	require.EqualValues(t, r.asker.get(200, opBatter, "/v1/batters/600001")["pitches"], len(seen))
+}
+
+func TestNamesAreKeptInPostgres(t *testing.T) {
+	r := newReal(t)
+	w := sinktest.NewWorld(5, 50)
+	for _, b := range w.Batches(w.Changes(100)) {
+		r.write(t, b)
+	}
+	k := r.asker
+	load := func(want int64, players ...schemas.Player) {
+		changed, err := r.store.SetPlayers(t.Context(), players)
+		require.NoError(t, err)
+		require.Equal(t, want, changed)
+		k.names.refresh(t.Context())
+	}
+	load(2, schemas.Player{ID: 600_000, Name: "José Ramírez", Team: "CLE"}, schemas.Player{ID: 2, Name: "Pitcher"})
+	load(0, schemas.Player{ID: 600_000, Name: "José Ramírez", Team: "CLE"})
+	require.Equal(t, "CLE", k.get(200, opBatter, "/v1/batters/600000")["team"])
+	load(1, schemas.Player{ID: 600_000, Name: "José Ramírez"})
+	body := k.get(200, opBatter, "/v1/batters/600000")
+	require.Equal(t, "José Ramírez", body["name"])
+	require.NotContains(t, body, "team")
+}

@@ -1,0 +1,342 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+// listener is one client of a stream, in virtual time.
+type listener struct {
+	k    *asker
+	op   string
+	stop context.CancelFunc
+	mu   sync.Mutex
+	*httptest.ResponseRecorder
+}
+
+func (l *listener) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ResponseRecorder.Write(b)
+}
+
+// events are the events so far, each checked against the document, without comments.
+func (l *listener) events() (ids []string, states []map[string]any) {
+	l.k.t.Helper()
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for frame := range strings.SplitSeq(l.Body.String(), "\n\n") {
+		fields := map[string]string{}
+		for line := range strings.Lines(frame) {
+			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+			fields[name] = value
+		}
+		if fields["event"] == "state" {
+			l.k.valid(l.op, 200, "text/event-stream", []byte(fields["data"]))
+		}
+		if fields["event"] != "" {
+			ids, states = append(ids, fields["id"]), append(states, decoded(l.k.t, fields["data"]))
+		}
+	}
+	return ids, states
+}
+
+func (l *listener) pings() int {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for frame := range strings.SplitSeq(l.Body.String(), "\n\n") {
+		if frame == ":" {
+			n++
+		}
+	}
+	return n
+}
+
+// listen opens a stream.
+func (k *asker) listen(op, path string, headers ...string) *listener {
+	k.t.Helper()
+	ctx, stop := context.WithCancel(k.t.Context())
+	l := &listener{k: k, op: op, stop: stop, ResponseRecorder: httptest.NewRecorder()}
+	req := httptest.NewRequestWithContext(ctx, "GET", path, nil)
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	go k.ServeHTTP(l, req)
+	synctest.Wait()
+	return l
+}
+
+// streaming runs a test in virtual time, with the API's loops.
+func streaming(t *testing.T, change func(*Config), f func(t *testing.T, s *stores, k *asker)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStores()
+		k := newAsker(t, s, change)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- k.Run(ctx) }()
+		tick := time.NewTicker(time.Second) // a processor that is alive
+		defer tick.Stop()
+		go func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+					s.mu.Lock()
+					quiet := s.calls["quiet"] > 0
+					s.mu.Unlock()
+					if !quiet {
+						s.beat(schemas.Heartbeat{})
+					}
+				}
+			}
+		}()
+		f(t, s, k)
+		cancel()
+		require.NoError(t, <-done)
+		synctest.Wait()
+		require.Empty(t, k.hub.topics, "streams have ended")
+		require.Zero(t, value(t, k.metrics.streams))
+	})
+}
+
+func TestABattersStream(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(1, 1))
+		l := k.listen(opStream, "/v1/batters/1/stream")
+		require.Equal(t, "text/event-stream", l.Header().Get("Content-Type"))
+		_, states := l.events()
+		require.Len(t, states, 1, "the present state, at once")
+		require.EqualValues(t, 1, states[0]["pitches"])
+
+		s.put(state(1, 2))
+		time.Sleep(200 * time.Millisecond)
+		ids, states := l.events()
+		require.Len(t, states, 2)
+		require.EqualValues(t, 2, states[1]["pitches"])
+
+		time.Sleep(31 * time.Second)
+		_, states = l.events()
+		require.Len(t, states, 2, "nothing has changed")
+		require.Equal(t, 2, l.pings())
+
+		again := k.listen(opStream, "/v1/batters/1/stream", "Last-Event-ID: "+ids[1])
+		_, states = again.events()
+		require.Empty(t, states, "he has seen this one")
+		behind := k.listen(opStream, "/v1/batters/1/stream", "Last-Event-ID: "+ids[0])
+		_, states = behind.events()
+		require.Len(t, states, 1)
+
+		s.set(func() { clear(s.live); clear(s.store) })
+		time.Sleep(200 * time.Millisecond)
+		_, states = l.events()
+		require.Equal(t, map[string]any{"batter_id": 1.0}, states[2], "his last pitch was deleted")
+	})
+}
+
+// Nobody has seen him yet: the stream waits for his first pitch.
+func TestAStreamOfWhoIsToCome(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		l := k.listen(opStream, "/v1/batters/7/stream")
+		_, states := l.events()
+		require.Equal(t, []map[string]any{{"batter_id": 7.0}}, states)
+		s.put(state(7, 1))
+		time.Sleep(200 * time.Millisecond)
+		_, states = l.events()
+		require.EqualValues(t, 1, states[1]["pitches"])
+	})
+}
+
+func TestAGamesStream(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		game := schemas.PlayedGame{GamePK: "g", Pitches: 1, First: 5, Last: 5, UpdatedAt: 6}
+		s.set(func() { s.games = []schemas.PlayedGame{game} })
+		s.put(inGame(state(1, 1), "g"))
+		l := k.listen(opGameStream, "/v1/games/g/stream")
+		_, states := l.events()
+		require.Len(t, states[0]["batters"], 1)
+		s.put(inGame(state(2, 1), "g"))
+		s.apply("0", 2)
+		time.Sleep(300 * time.Millisecond)
+		_, states = l.events()
+		require.Len(t, states, 2)
+		require.Len(t, states[1]["batters"], 2, "one who is new in this game")
+		asked := s.called("Game")
+		time.Sleep(10 * time.Second)
+		require.Equal(t, asked, s.called("Game"), "nothing is applied, nothing is read")
+	})
+}
+
+// Many clients cost what one does: one look each 150 ms, one reading and one encoding of each state.
+func TestManyClientsOfOneBatter(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(1, 1))
+		var clients []*listener
+		for range 500 {
+			clients = append(clients, k.listen(opStream, "/v1/batters/1/stream"))
+		}
+		looks, seqs, began := s.called("Look"), s.called("Seqs"), time.Now()
+		for n := range int64(10) {
+			s.put(state(1, 2+n))
+			time.Sleep(time.Second)
+		}
+		require.LessOrEqual(t, s.called("Look")-looks, 10)
+		require.LessOrEqual(t, s.called("Seqs")-seqs, int(time.Since(began)/(150*time.Millisecond))+1)
+		for _, c := range clients[:5] {
+			_, states := c.events()
+			require.Len(t, states, 11)
+			c.stop()
+		}
+		synctest.Wait()
+		require.Equal(t, 495.0, value(t, k.metrics.streams))
+	})
+}
+
+// Redis away: the stream goes on from Postgres; both away: it says so once; and it comes back.
+func TestStreamsThroughFaults(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(1, 1))
+		l := k.listen(opStream, "/v1/batters/1/stream")
+		last := func() map[string]any {
+			_, states := l.events()
+			return states[len(states)-1]
+		}
+		s.set(func() { s.liveErr = errGone })
+		time.Sleep(3 * time.Second)
+		require.Equal(t, "postgres", last()["source"])
+		s.put(state(1, 2))
+		s.apply("0", 9)
+		time.Sleep(2 * time.Second)
+		require.EqualValues(t, 2, last()["pitches"])
+		s.set(func() { s.storeErr = errGone })
+		time.Sleep(3 * time.Second)
+		require.Equal(t, "memory", last()["source"])
+		require.Equal(t, true, last()["stale"])
+		s.set(func() { s.storeErr, s.liveErr = nil, nil })
+		time.Sleep(3 * time.Second)
+		require.Equal(t, "redis", last()["source"])
+		s.set(func() { s.calls["quiet"] = 1 }) // the processor dies
+		time.Sleep(5 * time.Second)
+		require.Equal(t, true, last()["stale"])
+		_, states := l.events()
+		require.Len(t, states, 6, "no more than what has changed")
+	})
+}
+
+func TestTooManyStreams(t *testing.T) {
+	streaming(t, func(c *Config) { c.MaxStreams = 2 }, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(1, 1))
+		first := k.listen(opStream, "/v1/batters/1/stream")
+		k.listen(opStream, "/v1/batters/2/stream")
+		require.Equal(t, problemBusy, k.get(503, opStream, "/v1/batters/1/stream")["type"])
+		first.stop()
+		synctest.Wait()
+		third := k.listen(opStream, "/v1/batters/1/stream")
+		_, states := third.events()
+		require.Len(t, states, 1)
+	})
+}
+
+// A client that reads nothing any more is dropped; one that reads slowly misses states, and not the newest; the others
+// notice nothing.
+func TestSlowClients(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(1, 1))
+		quick := k.listen(opStream, "/v1/batters/1/stream")
+		ours, theirs := net.Pipe() // takes nothing that is not read
+		go serveOne(k, ours)
+		go func() { _, _ = fmt.Fprintf(theirs, "GET /v1/batters/1/stream HTTP/1.1\r\nHost: x\r\n\r\n") }()
+		buffer := make([]byte, 300)
+		n, err := theirs.Read(buffer)
+		require.NoError(t, err)
+		require.Contains(t, string(buffer[:n]), "200 OK")
+		for p := range int64(20) {
+			s.put(state(1, 2+p))
+			time.Sleep(time.Second)
+		}
+		_, states := quick.events()
+		require.Len(t, states, 21)
+		require.EqualValues(t, 1, value(t, k.metrics.dropped))
+		require.EqualValues(t, 1, value(t, k.metrics.streams))
+		_ = theirs.Close()
+	})
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(1, 1))
+		ours, theirs := net.Pipe()
+		go serveOne(k, ours)
+		go func() { _, _ = fmt.Fprintf(theirs, "GET /v1/batters/1/stream HTTP/1.1\r\nHost: x\r\n\r\n") }()
+		var got bytes.Buffer
+		buffer := make([]byte, 64)
+		for p := range int64(120) { // some bytes at a time: far less than there are
+			s.put(state(1, 2+p))
+			time.Sleep(200 * time.Millisecond)
+			n, err := theirs.Read(buffer)
+			require.NoError(t, err)
+			got.Write(buffer[:n])
+		}
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
+			_ = theirs.SetReadDeadline(end)
+			n, _ := theirs.Read(buffer)
+			got.Write(buffer[:n])
+		}
+		require.Contains(t, got.String(), `"pitches":121,"swing_count"`, "the newest")
+		require.Less(t, strings.Count(got.String(), "event: state"), 60)
+		_ = theirs.Close()
+	})
+}
+
+func value(t *testing.T, of prometheus.Metric) float64 {
+	t.Helper()
+	var m dto.Metric
+	require.NoError(t, of.Write(&m))
+	return m.GetGauge().GetValue() + m.GetCounter().GetValue()
+}
+
+// serveOne serves one connection.
+func serveOne(h http.Handler, c net.Conn) {
+	l := &oneListener{conns: make(chan net.Conn, 1), done: make(chan struct{})}
+	l.conns <- c
+	server := &http.Server{Handler: h, ReadTimeout: readTimeout, ConnState: func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			_ = l.Close()
+		}
+	}}
+	_ = server.Serve(l)
+}
+
+type oneListener struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (l *oneListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *oneListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
+func (l *oneListener) Addr() net.Addr { return &net.TCPAddr{} }
