@@ -70,7 +70,7 @@ func (w *World) Each(topic string, do func(*kgo.Record)) {
 		})
 		return !open
 	})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.AlwaysRetryEOF(), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	require.NoError(w.T, err)
 	defer cl.Close()

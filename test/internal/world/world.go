@@ -49,7 +49,7 @@ func On(t *testing.T, brokers, postgres, redis string, partitions int) *World {
 		"PITCHSTREAM_TOPIC_ROWS="+w.Rows(), "PITCHSTREAM_TOPIC_DEAD="+w.Dead(), "PITCHSTREAM_ADMIN_ADDR=off",
 	)
 	var err error
-	w.Client, err = kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.ProducerBatchMaxBytes(20<<20), kgo.MaxBufferedBytes(64<<20))
+	w.Client, err = kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.AlwaysRetryEOF(), kgo.ProducerBatchMaxBytes(20<<20), kgo.MaxBufferedBytes(64<<20))
 	require.NoError(t, err)
 	t.Cleanup(w.Client.Close)
 	w.Admin = kadm.NewClient(w.Client)
