@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"sync"
 	"time"
@@ -33,6 +34,8 @@ type remembered struct {
 
 func (s *sources) init(cfg Config) (err error) {
 	s.cfg = cfg
+	s.live.name, s.live.log = "Redis", cfg.Log
+	s.store.name, s.store.log = "Postgres", cfg.Log
 	s.livePulse.read = func(ctx context.Context) (p schemas.Pulse, err error) {
 		err = s.askLive(ctx, func(ctx context.Context) (err error) { _, p, err = cfg.Live.Seqs(ctx, nil); return err })
 		return p, err
@@ -47,9 +50,13 @@ func (s *sources) init(cfg Config) (err error) {
 
 // gate keeps requests from waiting for a server that has just failed.
 type gate struct {
-	mu    sync.Mutex
-	until time.Time
-	err   error
+	name string
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	until   time.Time
+	err     error
+	failing bool // said so in the log
 }
 
 // gateClosed is for how long a server is not asked after a failure.
@@ -66,12 +73,26 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := f(limited)
-	if err != nil && ctx.Err() == nil {
-		g.mu.Lock()
-		g.until, g.err = time.Now().Add(gateClosed), err
-		g.mu.Unlock()
+	if ctx.Err() == nil {
+		g.note(err)
 	}
 	return err
+}
+
+func (g *gate) note(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err = err; err != nil {
+		g.until = time.Now().Add(gateClosed)
+	}
+	if failing := err != nil; failing != g.failing {
+		g.failing = failing
+		if failing {
+			g.log.Warn(g.name+" cannot be read: answering without it", "error", err)
+		} else {
+			g.log.Info(g.name + " can be read again")
+		}
+	}
 }
 
 func (s *sources) askLive(ctx context.Context, f func(context.Context) error) error {

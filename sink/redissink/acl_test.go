@@ -40,6 +40,12 @@ func TestTheProcessorsUserOfACluster(t *testing.T) {
 	views, err := r.Batters(t.Context(), []int64{600_001, 600_002})
 	require.NoError(t, err)
 	require.NotNil(t, views[0])
+	states, pulse, err := r.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}, {BatterID: 600_002}})
+	require.NoError(t, err)
+	require.NotNil(t, states[0])
+	require.NotEmpty(t, pulse.Epoch)
+	_, _, err = r.Seqs(t.Context(), []schemas.BatterKey{{BatterID: 600_001}, {BatterID: 9}})
+	require.NoError(t, err)
 }
 
 // Without any of its commands something fails: the line says no more than is needed.
@@ -79,6 +85,9 @@ func TestTheReadersUser(t *testing.T) {
 	require.NotNil(t, game)
 	_, err = r.Applied(t.Context())
 	require.NoError(t, err)
+	_, pulse, err := r.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+	require.NoError(t, err)
+	require.NotEmpty(t, pulse.Epoch)
 	_, err = r.client.TxPipelined(t.Context(), func(p redis.Pipeliner) error {
 		return p.HMGet(t.Context(), "ps:live:batter:{600001}", "pitches").Err()
 	})
@@ -107,6 +116,12 @@ func everything(t *testing.T, w *world) error {
 		return err
 	}
 	if _, err := w.check(ctx); err != nil {
+		return err
+	}
+	if err := w.Beat(ctx, "a", schemas.Heartbeat{}); err != nil {
+		return err
+	}
+	if err := w.Rest(ctx, "a"); err != nil {
 		return err
 	}
 	if _, err := w.Rebuild(ctx, w.truth); err != nil {

@@ -13,17 +13,15 @@ import (
 	"pitchstream/schemas"
 )
 
-// Look reads states, in the order of the keys, nil where no row stands, and the pulse, in one round trip. The pulse is
+// Look reads states, in the order of the keys, nil where no row stands, and the pulse, in one round trip (two of a
+// cluster). The pulse is
 // read after the states: where it says that Redis is whole, so it was when they were read.
 func (r *Reader) Look(ctx context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, pulse schemas.Pulse, err error) {
 	hashes := make([]*redis.MapStringStringCmd, len(keys))
-	var pulses pulseCommands
-	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	pulses, err := r.thenPulse(ctx, func(p redis.Pipeliner) {
 		for i, k := range keys {
 			hashes[i] = p.HGetAll(ctx, r.keys.of(k))
 		}
-		pulses = r.queuePulse(ctx, p)
-		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, pulse, fmt.Errorf("redis: %w", err)
@@ -43,16 +41,13 @@ func (r *Reader) Look(ctx context.Context, keys []schemas.BatterKey) (states []*
 }
 
 // Seqs reads the sequence numbers of batters, or of batters in games, in the order of the keys, 0 where no row stands,
-// and the pulse, in one round trip.
+// and the pulse, in one round trip (two of a cluster).
 func (r *Reader) Seqs(ctx context.Context, keys []schemas.BatterKey) (seqs []int64, pulse schemas.Pulse, err error) {
 	fields := make([]*redis.StringCmd, len(keys))
-	var pulses pulseCommands
-	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	pulses, err := r.thenPulse(ctx, func(p redis.Pipeliner) {
 		for i, k := range keys {
 			fields[i] = p.HGet(ctx, r.keys.of(k), "seq")
 		}
-		pulses = r.queuePulse(ctx, p)
-		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, pulse, fmt.Errorf("redis: %w", err)
@@ -69,6 +64,27 @@ func (r *Reader) Seqs(ctx context.Context, keys []schemas.BatterKey) (seqs []int
 	}
 	pulse, err = pulses.read()
 	return seqs, pulse, err
+}
+
+// thenPulse asks for something and after it for the pulse: in one pipeline of one server, which answers in its order; of
+// a cluster, whose nodes answer each in its own time, in two.
+func (r *Reader) thenPulse(ctx context.Context, ask func(redis.Pipeliner)) (pulses pulseCommands, err error) {
+	_, cluster := r.client.(*redis.ClusterClient)
+	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		ask(p)
+		if !cluster {
+			pulses = r.queuePulse(ctx, p)
+		}
+		return nil
+	})
+	if !cluster || err != nil && !errors.Is(err, redis.Nil) {
+		return pulses, err
+	}
+	_, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		pulses = r.queuePulse(ctx, p)
+		return nil
+	})
+	return pulses, err
 }
 
 func (k keys) of(b schemas.BatterKey) string {
@@ -89,8 +105,7 @@ func (r *Reader) queuePulse(ctx context.Context, p redis.Pipeliner) pulseCommand
 }
 
 func (c pulseCommands) read() (pulse schemas.Pulse, err error) {
-	// A user without the right to GET sees no epoch: for him Redis is never whole.
-	if err := c.epoch.Err(); err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "NOPERM") {
+	if err := c.epoch.Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return pulse, fmt.Errorf("redis: epoch: %w", err)
 	}
 	pulse = schemas.Pulse{Epoch: c.epoch.Val(), Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{}}

@@ -1,0 +1,89 @@
+package redissink
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+// What is looked at is what was pushed, and the pulse is that of the processors.
+func TestLook(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.sweep(t)
+		w.push(t, w.truth.change(600_001, "700000", 3))
+		w.advanced(t, false, w.truth.move(0, 10))
+		now := schemas.TimeMSOf(time.Now())
+		beat := schemas.Heartbeat{At: now, LagMS: 7, Phase: "ok", Topic: "pitches.raw", Positions: map[string]int64{"0": 10}}
+		require.NoError(t, w.Beat(t.Context(), "a", beat))
+		require.NoError(t, w.client.HSet(t.Context(), w.keys.heartbeat(), "newer build", "[]").Err())
+
+		keys := []schemas.BatterKey{{BatterID: 600_001}, {BatterID: 9}, {BatterID: 600_001, GamePK: "700000"}}
+		states, pulse, err := w.Look(t.Context(), keys)
+		require.NoError(t, err)
+		require.Nil(t, states[1])
+		require.EqualValues(t, 3, states[0].Stats.Pitches)
+		require.Equal(t, keys[2], states[2].BatterKey)
+		require.Equal(t, map[string]int64{"pitches.raw/0": 10}, pulse.Applied)
+		require.NotEmpty(t, pulse.Epoch)
+		beat.Epoch = pulse.Epoch
+		require.Equal(t, map[string]schemas.Heartbeat{"a": beat}, pulse.Heartbeats)
+
+		seqs, again, err := w.Seqs(t.Context(), keys)
+		require.NoError(t, err)
+		require.Equal(t, []int64{states[0].Seq, 0, states[2].Seq}, seqs)
+		require.Equal(t, pulse, again)
+	})
+}
+
+// Emptied: nobody has noticed, and nobody speaks of what stands there now.
+func TestHeartbeatsOfADataSetThatIsGone(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.sweep(t)
+		require.NoError(t, w.client.FlushAll(t.Context()).Err())
+		require.NoError(t, w.Beat(t.Context(), "a", schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: "ok"}))
+		_, pulse, err := w.Look(t.Context(), nil)
+		require.NoError(t, err)
+		require.Empty(t, pulse.Epoch)
+		other := w.again(t)
+		other.sweep(t)
+		_, pulse, err = w.Look(t.Context(), nil)
+		require.NoError(t, err)
+		require.NotEqual(t, pulse.Epoch, pulse.Heartbeats["a"].Epoch)
+	})
+}
+
+func TestOldHeartbeatsAreForgotten(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		now := schemas.TimeMSOf(time.Now())
+		for name, age := range map[string]schemas.TimeMS{"long ago": 3_600_001, "just now": 5000} {
+			require.NoError(t, w.Beat(t.Context(), name, schemas.Heartbeat{At: now - age}))
+		}
+		require.NoError(t, w.Beat(t.Context(), "a", schemas.Heartbeat{At: now}))
+		_, pulse, err := w.Look(t.Context(), nil)
+		require.NoError(t, err)
+		require.Len(t, pulse.Heartbeats, 2)
+		require.Contains(t, pulse.Heartbeats, "just now")
+		require.NoError(t, w.Rest(t.Context(), "a"))
+		_, pulse, err = w.Look(t.Context(), nil)
+		require.NoError(t, err)
+		require.NotContains(t, pulse.Heartbeats, "a")
+	})
+}
+
+func TestAStateThatIsToBeReplacedIsSuspect(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.push(t, w.truth.change(600_001, "700000", 3))
+		w.hset(t, w.keys.batter(600_001), "whole", "-1")
+		states, _, err := w.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+		require.NoError(t, err)
+		require.True(t, states[0].Suspect)
+		w.hset(t, w.keys.batter(600_001), "seq", "x")
+		_, _, err = w.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+		require.Error(t, err)
+		_, _, err = w.Seqs(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+		require.Error(t, err)
+	})
+}
