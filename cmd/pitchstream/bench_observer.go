@@ -1,0 +1,104 @@
+package main
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"pitchstream/consumer"
+)
+
+// benchObserver notes when a processor did what.
+type benchObserver struct {
+	*watch
+
+	mu       sync.Mutex
+	assigned benchClock // when the partitions were
+	finished benchClock // when the last batch was committed
+	records  int64      // committed
+	steps    map[string]time.Duration
+	batches  []benchMarks
+	changed  chan struct{} // closed, and another one made, at each commit
+}
+
+// benchMarks are the moments of one poll.
+type benchMarks struct {
+	polled, decoded, stored, pushed time.Time
+	committed                       time.Time // of its batch
+}
+
+func newBenchObserver() *benchObserver {
+	return &benchObserver{steps: map[string]time.Duration{}, changed: make(chan struct{})}
+}
+
+// Condition is the consumer's.
+func (o *benchObserver) Condition(name string, ok bool, reason string) {
+	o.mu.Lock()
+	if name == "assigned" && ok && o.assigned.began.IsZero() {
+		o.assigned = startClock()
+	}
+	o.mu.Unlock()
+	o.watch.Condition(name, ok, reason)
+}
+
+// Step is the consumer's. Polls go to the stores one after the other, in the order in which they were decoded.
+func (o *benchObserver) Step(step string, took time.Duration) {
+	o.watch.Step(step, took)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	o.steps[step] += took
+	switch step {
+	case "decode":
+		o.batches = append(o.batches, benchMarks{polled: now.Add(-took), decoded: now})
+	case "postgres":
+		o.mark(func(m *benchMarks) *time.Time { return &m.stored }, now)
+	case "redis":
+		o.mark(func(m *benchMarks) *time.Time { return &m.pushed }, now)
+	}
+}
+
+// mark sets the moment of the first poll that lacks it.
+func (o *benchObserver) mark(of func(*benchMarks) *time.Time, now time.Time) {
+	i := len(o.batches)
+	for i > 0 && of(&o.batches[i-1]).IsZero() {
+		i--
+	}
+	if i < len(o.batches) {
+		*of(&o.batches[i]) = now
+	}
+}
+
+// Batch is the consumer's.
+func (o *benchObserver) Batch(s consumer.BatchSummary) {
+	o.watch.Batch(s)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.records += int64(s.Records)
+	o.finished = startClock()
+	for i := len(o.batches) - 1; i >= 0 && o.batches[i].committed.IsZero(); i-- {
+		o.batches[i].committed = o.finished.began
+	}
+	close(o.changed)
+	o.changed = make(chan struct{})
+}
+
+func (o *benchObserver) committed() (records int64, changed <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.records, o.changed
+}
+
+// took is from the assignment to the last commit.
+func (o *benchObserver) took() (wall, processor time.Duration, steps map[string]time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.finished.began.Sub(o.assigned.began), o.finished.used - o.assigned.used, o.steps
+}
+
+// marks are the moments of all polls so far.
+func (o *benchObserver) marks() []benchMarks {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.batches)
+}
