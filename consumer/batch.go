@@ -53,6 +53,7 @@ func (b *batch) commit() (committed bool, err error) {
 		}
 		b.tallies = cleared(b.tallies)
 	}
+	b.tallies = spent(b.tallies)
 	committed, err = b.finish(withTallies(b.work, b.tallies), b.unsent(b.letters), b.published())
 	if err != nil {
 		return false, err

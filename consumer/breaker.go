@@ -45,7 +45,10 @@ func (l BreakerLimits) withDefaults() BreakerLimits {
 type tally struct {
 	InARow int64    `json:"rejected_in_a_row"`
 	Lately []minute `json:"lately,omitempty"` // oldest first, one a minute in which records came
-	peak   int64    // the longest row of the batch that was counted last
+	// Pardoned is written at a shutdown while the processor holds: whoever restarts it wants it to go on, so the next
+	// batch passes whatever it holds.
+	Pardoned bool  `json:"pardoned,omitempty"`
+	peak     int64 // the longest row of the batch that was counted last
 }
 
 // minute is one minute of Unix time.
@@ -71,7 +74,7 @@ func (t tally) metadata() *string {
 
 // after is the tally once these records have passed, of which some were rejected. It leaves t as it is.
 func (t tally) after(now time.Time, window time.Duration, records []*kgo.Record, rejected map[int64]bool) tally {
-	next := tally{InARow: t.InARow}
+	next := tally{InARow: t.InARow, Pardoned: t.Pardoned}
 	oldest := now.Add(-window).Unix() / 60
 	for _, m := range t.Lately {
 		if m.Minute > oldest {
@@ -101,6 +104,9 @@ func (l BreakerLimits) judge(now time.Time, tallies map[int32]tally) string {
 	var row, records, rejected int64
 	oldest := now.Add(-l.Window).Unix() / 60
 	for _, t := range tallies {
+		if t.Pardoned {
+			continue
+		}
 		row += max(t.InARow, t.peak)
 		for _, m := range t.Lately {
 			if m.Minute > oldest {
@@ -115,6 +121,16 @@ func (l BreakerLimits) judge(now time.Time, tallies map[int32]tally) string {
 		return fmt.Sprintf("%d of the last %d records were rejected within %v", rejected, records, l.Window)
 	}
 	return ""
+}
+
+// spent uses pardons up: what passed with one is not counted.
+func spent(tallies map[int32]tally) map[int32]tally {
+	for id, t := range tallies {
+		if t.Pardoned {
+			tallies[id] = tally{}
+		}
+	}
+	return tallies
 }
 
 // cleared forgets what was rejected, of all of these partitions.
@@ -194,7 +210,7 @@ func sample(letters []schemas.Letter) string {
 	return strings.Join(words, "; ")
 }
 
-// forgive commits the same offsets again with empty tallies.
+// forgive commits the same offsets again, with tallies that let the next batch pass.
 func (s *session) forgive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, transactionTimeout/3)
 	defer cancel()
@@ -206,7 +222,7 @@ func (s *session) forgive(ctx context.Context) error {
 	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
 		for _, t := range req.Topics {
 			for i := range t.Partitions {
-				t.Partitions[i].Metadata = tally{}.metadata()
+				t.Partitions[i].Metadata = tally{Pardoned: true}.metadata()
 			}
 		}
 		return nil

@@ -16,38 +16,75 @@ import (
 func TestCrashTable(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		arm  func(tn *town, w *worker)
+		arm  func(tn *town, w *worker, n int)
 	}{
-		{"postgres lost", func(tn *town, w *worker) { tn.store.Before = dieAt("apply", 2, w) }},
-		{"postgres landed", func(tn *town, w *worker) { tn.store.After = dieAt("apply", 2, w) }},
-		{"redis lost", func(tn *town, w *worker) { tn.store.Before = dieAt("push", 2, w) }},
-		{"redis landed", func(tn *town, w *worker) { tn.store.After = dieAt("push", 2, w) }},
-		{"letters lost", func(tn *town, w *worker) { tn.dieAtProduce(deadTopic, 2, w, false) }},
-		{"letters landed", func(tn *town, w *worker) { tn.dieAtProduce(deadTopic, 2, w, true) }},
-		{"rows topic lost", func(tn *town, w *worker) { tn.dieAtProduce(rowsTopic, 2, w, false) }},
-		{"rows topic landed", func(tn *town, w *worker) { tn.dieAtProduce(rowsTopic, 2, w, true) }},
-		{"offsets lost", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.TxnOffsetCommit), 2, w, false) }},
-		{"offsets landed, not committed", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.TxnOffsetCommit), 2, w, true) }},
-		{"commit lost", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.EndTxn), 2, w, false) }},
-		{"commit landed", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.EndTxn), 2, w, true) }},
-		{"the very first batch, postgres landed", func(tn *town, w *worker) { tn.store.After = dieAt("apply", 1, w) }},
-		{"the very first commit lost", func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.EndTxn), 1, w, false) }},
+		{"postgres lost", func(tn *town, w *worker, n int) { tn.store.Before = dieAt("apply", n, w) }},
+		{"postgres landed", func(tn *town, w *worker, n int) { tn.store.After = dieAt("apply", n, w) }},
+		{"redis lost", func(tn *town, w *worker, n int) { tn.store.Before = dieAt("push", n, w) }},
+		{"redis landed", func(tn *town, w *worker, n int) { tn.store.After = dieAt("push", n, w) }},
+		{"letters lost", func(tn *town, w *worker, n int) { tn.dieAtProduce(deadTopic, n, w, false) }},
+		{"letters landed", func(tn *town, w *worker, n int) { tn.dieAtProduce(deadTopic, n, w, true) }},
+		{"rows topic lost", func(tn *town, w *worker, n int) { tn.dieAtProduce(rowsTopic, n, w, false) }},
+		{"rows topic landed", func(tn *town, w *worker, n int) { tn.dieAtProduce(rowsTopic, n, w, true) }},
+		{"offsets lost", func(tn *town, w *worker, n int) { tn.dieAtRequest(int16(kmsg.TxnOffsetCommit), n, w, false) }},
+		{"offsets landed, not committed", func(tn *town, w *worker, n int) { tn.dieAtRequest(int16(kmsg.TxnOffsetCommit), n, w, true) }},
+		{"commit lost", func(tn *town, w *worker, n int) { tn.dieAtRequest(int16(kmsg.EndTxn), n, w, false) }},
+		{"commit landed", func(tn *town, w *worker, n int) { tn.dieAtRequest(int16(kmsg.EndTxn), n, w, true) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				tn := newTown(t)
 				tn.produce(newScorer(11).records(150)...)
+				first := tn.start(eachPoll)
+				c.arm(tn, first, 2)
+				tn.takeOver(first)
+			})
+		})
+		t.Run(c.name+", polls gathered", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tn := newTown(t)
+				s := newScorer(11)
+				tn.produce(s.records(50)...)
 				first := tn.start(func(cfg *Config) { cfg.PollMaxRecords = 30 })
-				c.arm(tn, first)
-				tn.waitFor("the processor died", first.dead.Load)
-				require.Greater(t, tn.lag(), int64(0), "it died in the middle")
-				tn.start()
 				tn.waitCommitted()
-				tn.waitClosed()
-				tn.requireBooks()
+				c.arm(tn, first, 1)
+				tn.produce(s.records(150)...)
+				tn.takeOver(first)
 			})
 		})
 	}
+}
+
+// The same in the very first batch, when the group has no offset to go back to.
+func TestCrashTableOfTheFirstBatch(t *testing.T) {
+	for name, arm := range map[string]func(tn *town, w *worker){
+		"postgres landed": func(tn *town, w *worker) { tn.store.After = dieAt("apply", 1, w) },
+		"commit lost":     func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.EndTxn), 1, w, false) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tn := newTown(t)
+				tn.produce(newScorer(11).records(150)...)
+				first := tn.start(eachPoll)
+				arm(tn, first)
+				tn.takeOver(first)
+			})
+		})
+	}
+}
+
+func eachPoll(cfg *Config) { cfg.PollMaxRecords, cfg.CommitEvery = 30, -1 }
+
+// takeOver waits for the death of a processor, and lets another one go on.
+func (tn *town) takeOver(first *worker) {
+	tn.t.Helper()
+	tn.waitFor("the processor died", first.dead.Load)
+	tn.produce(newScorer(12).records(10)...)
+	require.Greater(tn.t, tn.lag(), int64(0), "it died in the middle")
+	tn.start()
+	tn.waitCommitted()
+	tn.waitClosed()
+	tn.requireBooks()
 }
 
 // dieAt kills the processor at the n-th time that a step is taken.

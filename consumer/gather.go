@@ -34,14 +34,14 @@ type poll struct {
 	waiting int64 // records behind it
 }
 
-// While at least gatherLag records wait, polls are gathered, up to these bounds: a live game's pitches are committed at
-// once, a replay's in large transactions, which cost less.
+// A batch is committed after commitEvery: what a live pitch waits for is the stores, not the commit of the one before it.
+// While at least gatherLag records wait, it is committed after gatherTime: a replay's transactions are large and cost less.
 const (
+	commitEvery   = 100 * time.Millisecond
 	gatherLag     = 200
-	gatherRecords = 6000
 	gatherTime    = time.Second
-	gatherLetters = 100                    // they hold their records' bytes
-	gatherWait    = 300 * time.Millisecond // they are known to wait: a fetch of them is under way
+	gatherRecords = 6000
+	gatherLetters = 100 // they hold their records' bytes
 )
 
 // gather decodes one poll while the one before it is in the stores, and ends when the last one is there.
@@ -58,13 +58,14 @@ func (b *batch) gather(fetches kgo.Fetches) error {
 		if err := errors.Join(stored(), err); err != nil {
 			return err
 		}
-		fetches, more = nil, b.wantsMore(p)
+		fetches = nil
+		wait := b.wait(p)
 		storing = make(chan error, 1)
 		go func(done chan<- error) { done <- b.store(p) }(storing)
-		if !more {
+		if wait <= 0 {
 			break
 		}
-		if fetches, err = b.pollMore(); err != nil {
+		if fetches, err = b.pollMore(wait); err != nil {
 			return errors.Join(stored(), err)
 		}
 		more = fetches.NumRecords() > 0
@@ -89,18 +90,29 @@ func (b *batch) read(fetches kgo.Fetches) (*poll, error) {
 	return p, b.commitStart(b.work, p.moves)
 }
 
-// wantsMore is asked before p is in the stores: what it counts is of the polls before.
-func (b *batch) wantsMore(p *poll) bool {
-	return p.waiting >= gatherLag && b.ctx.Err() == nil && !b.refilling(p.moves) &&
-		b.sum.Records+p.plan.counts.Records < gatherRecords && len(b.letters)+len(p.plan.Letters) < gatherLetters &&
-		b.cfg.Now().Sub(b.began) < gatherTime
+// wait is how long to wait for another poll; not positive: the batch is to be committed. It is asked before p is in the
+// stores: what it counts is of the polls before.
+func (b *batch) wait(p *poll) time.Duration {
+	if b.ctx.Err() != nil || b.refilling(p.moves) || b.sum.Records+p.plan.counts.Records >= gatherRecords ||
+		len(b.letters)+len(p.plan.Letters) >= gatherLetters {
+		return 0
+	}
+	limit := b.cfg.CommitEvery
+	if limit == 0 {
+		limit = commitEvery
+		if p.waiting >= gatherLag {
+			limit = gatherTime
+		}
+	}
+	return limit - b.cfg.Now().Sub(b.began)
 }
 
-// pollMore takes what is there already. Whatever it brings is to be stored, or the batch to be dropped: a commit is of
-// everything that was polled.
-func (b *batch) pollMore() (kgo.Fetches, error) {
-	ctx, cancel := context.WithTimeout(b.work, gatherWait)
+// pollMore takes what comes within this time. Whatever it brings is to be stored, or the batch to be dropped: a commit is
+// of everything that was polled.
+func (b *batch) pollMore(wait time.Duration) (kgo.Fetches, error) {
+	ctx, cancel := context.WithTimeout(b.work, wait)
 	defer cancel()
+	defer context.AfterFunc(b.ctx, cancel)() // a shutdown waits for nothing more
 	fetches := b.kafka.PollRecords(ctx, b.cfg.PollMaxRecords)
 	if b.work.Err() != nil {
 		return nil, context.Cause(b.work)

@@ -82,13 +82,20 @@ func play(t *testing.T, seed uint64) {
 
 func small(c *Config) { c.PollMaxRecords = 8 }
 
+// someCommitEachPoll: others gather them.
+func (s *schedule) someCommitEachPoll(c *Config) {
+	if s.rnd.IntN(2) == 0 {
+		c.CommitEvery = -1
+	}
+}
+
 func (s *schedule) step() {
 	switch s.rnd.IntN(7) {
 	case 0, 1:
 		s.quietly(func() { s.produce(s.scorer.records(5 + s.rnd.IntN(25))...) })
 	case 2:
 		if len(s.alive) < 4 {
-			s.alive = append(s.alive, s.start(small))
+			s.alive = append(s.alive, s.start(small, s.someCommitEachPoll))
 		}
 	case 3:
 		if w := s.take(); w != nil && s.rnd.IntN(2) == 0 {

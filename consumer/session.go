@@ -151,7 +151,7 @@ func (s *session) fetchErrors(fetches kgo.Fetches) error {
 	for _, e := range fetches.Errors() {
 		var loss *kgo.ErrDataLoss
 		switch {
-		case errors.Is(e.Err, context.DeadlineExceeded) && e.Topic == "": // a poll that waited for nothing
+		case e.Topic == "" && (errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled)): // a poll that waited for nothing
 		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
 			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
 		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
