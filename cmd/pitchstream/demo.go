@@ -18,6 +18,7 @@ type demoCmd struct {
 	Verbose bool            `name:"verbose" help:"Show the processor's log instead of the table."`
 
 	KafkaPort uint16 `name:"kafka-port" placeholder:"PORT" help:"Port of Kafka. Default: a free one."`
+	APIPort   uint16 `name:"api-port" placeholder:"PORT" help:"Port of the HTTP API. Default: a free one."`
 	RedisPort uint16 `name:"redis-port" placeholder:"PORT" help:"Port of Redis. Default: a free one."`
 }
 
@@ -29,7 +30,7 @@ func (*demoCmd) Help() string {
 
 Kafka and Redis are in memory or in a temporary folder; Postgres is a private server made of the programs that are
 installed here, else of a pinned archive, which is downloaded once. All listen on 127.0.0.1 only, and all of it is gone
-when the demo ends. The processor is the one of pitchstream run, with its defaults.
+when the demo ends. The processor is the one of pitchstream run, with its defaults, and the API that of pitchstream serve.
 
 What to look at:
   The table is read from Redis, as an app would read it; batters whose last pitch is news are marked.
@@ -37,7 +38,7 @@ What to look at:
   5 get their batter late, 5 come out of order, and 2 are followed by a record that is broken. Rows and aggregates
   stay right all the same, and each broken record is one letter in pitches.dead.
   The addresses above the table are for your own eyes: psql (the user demo can only read; try: TABLE batter_stats;),
-  redis-cli, and any Kafka client. Batters have ids only; their names are made up here.
+  redis-cli, curl (or a browser, at /docs) and any Kafka client. Batters have ids only; their names are made up here.
 
 Ctrl-C ends it, so does --for: what was sent is processed to the end, and the books are balanced, record by record.
 

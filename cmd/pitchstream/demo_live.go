@@ -13,6 +13,7 @@ type demo struct {
 	servers   demoServers
 	run       *runCmd // the processor's settings
 	processor demoProcessor
+	api       demoAPI
 	game      *demoGame
 	watch     *demoWatch
 	speed     float64
@@ -43,6 +44,9 @@ func (c *demoCmd) open(ctx context.Context, std *stdio) (d *demo, err error) {
 		return d, err
 	}
 	d.processor.start(ctx, d.run, log)
+	if err := d.api.start(ctx, &d.servers, c.APIPort, log); err != nil {
+		return d, err
+	}
 	d.game, err = c.openGame(ctx, d.servers.kafkaAddr())
 	return d, err
 }
@@ -166,6 +170,7 @@ func (d *demo) finish(ctx context.Context) (demoBooks, error) {
 func (d *demo) close() error {
 	return errors.Join(
 		d.game.close(context.Background()),
+		d.api.close(),
 		d.processor.close(),
 		d.watch.close(),
 		d.servers.close(),

@@ -21,6 +21,7 @@ type demoScreen interface {
 // demoAbout is what does not change while a demo runs.
 type demoAbout struct {
 	Postgres, Redis, Kafka string // commands and addresses to look with
+	API                    string // the same
 	Log                    string // file of the processor's log; "" where it is on the screen
 	Game                   string // what is played
 }
@@ -31,6 +32,7 @@ func (d *demo) about() demoAbout {
 		Postgres: "psql " + d.servers.guestURL(),
 		Redis:    fmt.Sprintf("redis-cli -p %s HGETALL '%sbatter:{%d}'", redis.Port(), d.run.Redis.Prefix, d.batter),
 		Kafka:    fmt.Sprintf("%s  topics %s, %s, %s", d.servers.kafkaAddr(), d.run.Topics.TopicRaw, d.run.Topics.TopicRows, d.run.Topics.TopicDead),
+		API:      fmt.Sprintf("curl http://%s/v1/batters/%d  (or /docs)", d.api.addr, d.batter),
 		Game:     fmt.Sprintf("%v × life", d.speed),
 	}
 	if d.processor.log != nil {
@@ -40,7 +42,7 @@ func (d *demo) about() demoAbout {
 }
 
 func (a demoAbout) lines() []string {
-	lines := []string{"Postgres  " + a.Postgres, "Redis     " + a.Redis, "Kafka     " + a.Kafka}
+	lines := []string{"Postgres  " + a.Postgres, "Redis     " + a.Redis, "Kafka     " + a.Kafka, "API       " + a.API}
 	if a.Log != "" {
 		lines = append(lines, "log       "+a.Log)
 	}

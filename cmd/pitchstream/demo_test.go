@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,9 +40,19 @@ func TestADemoThatIsInterruptedSumsUpToo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var out, log demoOutput
-	out.after(`(?m)^   [24]s  `, cancel)
+	answered := 0
+	out.after(`(?m)^   [24]s  `, func() {
+		defer cancel()
+		if url := regexp.MustCompile(`http://\S+/v1/batters/\d+`).FindString(out.text.String()); url != "" && answered == 0 {
+			if resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(url); err == nil {
+				answered = resp.StatusCode
+				_ = resp.Body.Close()
+			}
+		}
+	})
 	status := run(ctx, []string{"demo", "--speed", "400", "--verbose"}, &stdio{Out: &out, Err: &log})
 	require.Equal(t, exitOK, status, "%s%s", &out, &log)
+	require.Equal(t, 200, answered, "the API that it names")
 	checkSums(t, out.String())
 	require.Contains(t, log.String(), `msg="partitions assigned"`, "--verbose shows the processor's log")
 	checkNothingLeft(t, folder)
