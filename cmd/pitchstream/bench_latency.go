@@ -57,7 +57,7 @@ func (b *benchRun) latency(ctx context.Context, result *benchResult) (err error)
 		}
 		_, processor := clock.stop()
 		l.tell(result, sends)
-		result.add("CPU for 1,000 records", "s", processor.Seconds()/float64(len(sends))*1000)
+		result.add("CPU for 1,000 records, with sender and reader", "s", processor.Seconds()/float64(len(sends))*1000)
 	}
 	return nil
 }

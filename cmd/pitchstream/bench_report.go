@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -92,11 +91,13 @@ func (r *benchResult) print(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "\n%s: %s\n", r.Stage, r.About)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	name, value, unit := 0, 0, 0
 	for _, m := range r.Measures {
-		fmt.Fprintf(t, "  %s\t%s %s\t(%s–%s)\t\n", m.Name, figure(m.Median), m.Unit, figure(m.Least), figure(m.Most))
+		name, value, unit = max(name, len(m.Name)), max(value, len(figure(m.Median))), max(unit, len(m.Unit))
 	}
-	t.Flush()
+	for _, m := range r.Measures {
+		fmt.Fprintf(w, "  %-*s  %*s %-*s  (%s–%s)\n", name, m.Name, value, figure(m.Median), unit, m.Unit, figure(m.Least), figure(m.Most))
+	}
 }
 
 // figure is a number with what digits matter.
