@@ -85,3 +85,48 @@ func TestAStoreThatIsAwayIsNamedAndWhatWaitsToo(t *testing.T) {
 		tn.waitFor("it is well again", func() bool { return w.told.reason("progress") == "" })
 	})
 }
+
+// Who reads must know how far behind a processor is: it says since when the oldest record waits.
+func TestItIsToldSinceWhenARecordWaits(t *testing.T) {
+	if !virtual {
+		t.Skip("takes some seconds without the tag synctests")
+	}
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		w := tn.start()
+		caughtUp := func(id int32) func() bool {
+			return func() bool { since, told := w.told.waiting(id); return told && since.IsZero() }
+		}
+		tn.waitFor("nothing waits", caughtUp(2))
+		w.hang.Store(true)
+		s := newScorer(2)
+		r := s.record()
+		r.Partition = 2
+		tn.produce(r)
+		tn.waitFor("it is said", func() bool { since, _ := w.told.waiting(2); return since.UnixMilli() == r.TimestampMS })
+		later := s.record()
+		later.Partition = 2
+		tn.produce(later)
+		require.True(t, caughtUp(1)())
+		tn.waitCommitted()
+		tn.waitFor("nothing waits any more", caughtUp(2))
+	})
+}
+
+// A partition whose records cannot be read is behind, too.
+func TestWhatCannotBeReadWaits(t *testing.T) {
+	if !virtual {
+		t.Skip("takes some seconds without the tag synctests")
+	}
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.withhold(1)
+		w := tn.start()
+		tn.waitFor("it is a member", func() bool { return w.told.count("assigned") > 0 })
+		r := newScorer(1).record()
+		r.Partition = 1
+		tn.produce(r)
+		tn.waitFor("it is said", func() bool { since, told := w.told.waiting(1); return told && !since.IsZero() })
+		tn.cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, false })
+	})
+}

@@ -231,6 +231,25 @@ type conditions struct {
 	is      map[string]string // reason by name, "" is well
 	times   map[string]int    // how often each was told
 	batches []BatchSummary
+	waits   map[int32]time.Time // since when a record waits, of each partition that is ours
+}
+
+func (c *conditions) Position(_ string, partition int32, _ int64, waits time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waits == nil {
+		c.waits = map[int32]time.Time{}
+	}
+	c.waits[partition] = waits
+	c.events.note()
+}
+
+// waiting is since when a record of the partition waits; told is false before anything was said of it.
+func (c *conditions) waiting(partition int32) (since time.Time, told bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since, told = c.waits[partition]
+	return since, told
 }
 
 func (c *conditions) Condition(name string, ok bool, reason string) {
