@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+	"pitchstream/sink/redissink"
+)
+
+func TestPlayersAreRead(t *testing.T) {
+	read, err := readPlayers(strings.NewReader("\ufeffName, ID ,Team,born\r\n\"Ohtani, Shohei\",660271,LAD,1994\r\nJosé Ramírez ,608070,,\r\n"), "f.csv")
+	require.NoError(t, err)
+	require.Equal(t, []schemas.Player{{ID: 660271, Name: "Ohtani, Shohei", Team: "LAD"}, {ID: 608070, Name: "José Ramírez"}}, read)
+	read, err = readPlayers(strings.NewReader("id,name\n"), "f.csv")
+	require.NoError(t, err)
+	require.Empty(t, read)
+}
+
+func TestWrongPlayersAreNamedByTheirLines(t *testing.T) {
+	for name, c := range map[string]struct{ file, says string }{
+		"empty":                {"", "f.csv: want a first line id,name,team"},
+		"no names":             {"id,team\n1,A\n", "f.csv:1: want the columns id, name and team, not id,team"},
+		"no number":            {"id,name\n1,A\nx,B\n", `f.csv:3: id "x": want a whole number`},
+		"no name":              {"id,name\n1, \n", "f.csv:2: id 1 has no name"},
+		"too few fields":       {"id,name\n1,A\n2\n3,C\n", "f.csv:3: wrong number of fields"},
+		"twice":                {"id,name\n1,A\n2,B\n1,C\n", "f.csv:4: id 1 is in line 2 too"},
+		"a quote that is open": {"id,name\n1,\"A\n2,B\n", "f.csv:3: "},
+		"not UTF-8":            {"id,name\n1,\xff\n", "f.csv:2: id 1: "},
+		"after a long field":   {"id,name\n1,\"A\nB\"\n2,\n", "f.csv:4: id 2 has no name"},
+		"all of them":          {"id,name\nx,A\ny,B\n", "f.csv:3: "},
+		"a very long name":     {"id,name\n1," + strings.Repeat("x", 201) + "\n", "f.csv:2: id 1: a name of 201 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readPlayers(strings.NewReader(c.file), "f.csv")
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+	_, err := readPlayers(strings.NewReader("id,name\n"+strings.Repeat("x,\n", 1000)), "f.csv")
+	require.Len(t, strings.Split(err.Error(), "\n"), maxFaults, "not more than one can read")
+}
+
+// A heartbeat says the worst of the partitions that are there.
+func TestHeartbeatsSayTheOldestThatWaits(t *testing.T) {
+	var p positions
+	now := time.UnixMilli(1_700_000_000_000)
+	h := p.heartbeat(now, "t", redissink.PhaseOK)
+	require.Equal(t, schemas.Heartbeat{At: 1_700_000_000_000, Phase: "ok", Topic: "t", Positions: map[string]int64{}}, h)
+	p.set(0, 5, time.Time{})
+	p.set(1, 6, now.Add(-2*time.Second))
+	p.set(2, 7, now.Add(-time.Second))
+	h = p.heartbeat(now, "t", redissink.PhaseMending)
+	require.Equal(t, map[string]int64{"0": 5, "1": 6, "2": 7}, h.Positions)
+	require.EqualValues(t, 2000, h.LagMS)
+	p.drop(1)
+	p.set(2, 8, now.Add(time.Hour)) // a producer whose clock is ahead
+	require.EqualValues(t, 1, p.heartbeat(now, "t", redissink.PhaseOK).LagMS, "something waits")
+	p.set(2, 9, time.Time{})
+	require.Zero(t, p.heartbeat(now, "t", redissink.PhaseOK).LagMS)
+}
