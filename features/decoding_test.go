@@ -71,8 +71,8 @@ func decodings() []decoding {
 		return nil
 	}}}
 	for _, rival := range rivals {
-		d := &rivalScratch{unmarshal: rival.unmarshal}
-		all = append(all, decoding{rival.name, func(rec schemas.Record) error { _, err := d.row(rec); return err }})
+		row := rival.open()
+		all = append(all, decoding{rival.name, func(rec schemas.Record) error { _, err := row(rec); return err }})
 	}
 	return all
 }

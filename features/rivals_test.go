@@ -18,17 +18,49 @@ import (
 // rivals are the ways to make a row that one would take instead of the core: a JSON library reads the record into typed
 // structs, and the same code as the core's computes the features. Each is called as its documentation has it for speed.
 var rivals = []struct {
-	name      string
-	unmarshal func([]byte, any) error
+	name string
+	open func() rowMaker
 }{
-	{"encoding-json", json.Unmarshal},
-	{"goccy-json", gojson.Unmarshal},
-	{"sonic", sonic.ConfigFastest.Unmarshal},
+	{"encoding-json", rival[sliceEnd](json.Unmarshal)},
+	{"goccy-json", rival[sliceEnd](gojson.Unmarshal)},
+	{"sonic", rival[sliceEnd](sonic.ConfigFastest.Unmarshal)},
+	{"goccy-json-arrays", rival[arrayEnd](gojson.Unmarshal)},
+	{"sonic-arrays", rival[arrayEnd](sonic.ConfigFastest.Unmarshal)},
 }
 
-// rivalRecord is the record as typed structs. Positions are fixed arrays, which the libraries read fastest; all zeros is
-// no position. Scalars that trackers write as {} where they know nothing are any.
-type rivalRecord struct {
+type rowMaker func(schemas.Record) (*schemas.Row, error)
+
+func rival[E rivalEnd](unmarshal func([]byte, any) error) func() rowMaker {
+	return func() rowMaker { return (&rivalScratch[E]{unmarshal: unmarshal}).row }
+}
+
+// rivalEnd is an end of the bat.
+type rivalEnd interface{ point() (p point, ok bool) }
+
+// sliceEnd tells a position from what is none: exactly three numbers.
+type sliceEnd struct {
+	Pos []float64 `json:"pos"`
+}
+
+func (e sliceEnd) point() (p point, ok bool) {
+	if len(e.Pos) != 3 {
+		return p, false
+	}
+	return point{e.Pos[0], e.Pos[1], e.Pos[2]}, true
+}
+
+// arrayEnd is what the libraries read fastest, and does less: two numbers are a position, and so are four, and three
+// zeros are none.
+type arrayEnd struct {
+	Pos [3]float64 `json:"pos"`
+}
+
+func (e arrayEnd) point() (p point, ok bool) {
+	return point{e.Pos[0], e.Pos[1], e.Pos[2]}, e.Pos != [3]float64{}
+}
+
+// rivalRecord is the record as typed structs. Scalars that trackers write as {} where they know nothing are any.
+type rivalRecord[E rivalEnd] struct {
 	Units struct {
 		Length   string `json:"length"`
 		Velocity string `json:"velocity"`
@@ -62,8 +94,8 @@ type rivalRecord struct {
 	Bat []struct {
 		Event  string   `json:"event"`
 		Time   *float64 `json:"time"`
-		Head   rivalEnd `json:"head"`
-		Handle rivalEnd `json:"handle"`
+		Head   E        `json:"head"`
+		Handle E        `json:"handle"`
 	} `json:"samples_bat"`
 }
 
@@ -91,28 +123,21 @@ type (
 	rivalPerson struct {
 		ID json.Number `json:"mlbId"`
 	}
-	rivalEnd struct {
-		Pos [3]float64 `json:"pos"`
-	}
 )
 
-func (e rivalEnd) point() (p point, ok bool) {
-	return point{e.Pos[0], e.Pos[1], e.Pos[2]}, e.Pos != [3]float64{}
-}
-
 // rivalScratch is kept from record to record, as a consumer would.
-type rivalScratch struct {
+type rivalScratch[E rivalEnd] struct {
 	decoder
 	unmarshal func([]byte, any) error
 }
 
 // row is a row by way of structs. It takes all from the core that works on numbers, and nothing that reads JSON.
-func (d *rivalScratch) row(rec schemas.Record) (*schemas.Row, error) {
+func (d *rivalScratch[E]) row(rec schemas.Record) (*schemas.Row, error) {
 	h := readHeaders(rec.Headers)
 	if _, rej := h.envelope(rec); rej != nil {
 		return nil, rej
 	}
-	var r rivalRecord
+	var r rivalRecord[E]
 	if err := d.unmarshal(rec.Value, &r); err != nil {
 		return nil, err
 	}
@@ -136,7 +161,7 @@ func (d *rivalScratch) row(rec schemas.Record) (*schemas.Row, error) {
 	return row, nil
 }
 
-func (d *rivalScratch) tracks(r *rivalRecord) {
+func (d *rivalScratch[E]) tracks(r *rivalRecord[E]) {
 	d.bat.reset(0)
 	d.ball.reset()
 	for i := range r.Bat {
@@ -160,7 +185,7 @@ func (d *rivalScratch) tracks(r *rivalRecord) {
 	d.ball.settle()
 }
 
-func (r *rivalRecord) flatten(row *schemas.Row) {
+func (r *rivalRecord[E]) flatten(row *schemas.Row) {
 	p := r.Acts.Pitch
 	row.PitchType, row.PitchResult, row.PitchAction = rivalText(p.Type), rivalText(p.Result), rivalText(p.Action)
 	row.PitchSpeedMPH, row.SpinRateRPM = schemas.FromPointer(p.Speed.MPH), schemas.FromPointer(p.Spin.RPM)
@@ -208,13 +233,13 @@ func textValue(s string) value {
 func TestRivalsMakeTheSameRows(t *testing.T) {
 	for set, records := range decodingRecords(t) {
 		for _, rival := range rivals {
-			d := rivalScratch{unmarshal: rival.unmarshal}
+			row := rival.open()
 			for i, rec := range records {
 				want, rej := Transform(rec, Limits{})
 				if rej != nil {
 					t.Fatal(rej)
 				}
-				got, err := d.row(rec)
+				got, err := row(rec)
 				if err != nil {
 					t.Fatalf("%s, %s record %d: %v", rival.name, set, i, err)
 				}
