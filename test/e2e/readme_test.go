@@ -2,9 +2,14 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,13 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
 	"pitchstream/test/internal/world"
 )
 
 // Every command that the README shows is run here, as it stands there; a command that this test does not know fails it.
 func TestReadmeCommands(t *testing.T) {
 	w := world.New(t)
-	var p *world.Process
+	var p, api *world.Process
+	addr := freeAddr(t)
 	for _, line := range readmeCommands(t) {
 		switch {
 		case line == "make demo":
@@ -40,6 +47,10 @@ func TestReadmeCommands(t *testing.T) {
 			w.Must("simulate", "--games", "1", "--pitches", "20", "-o", dir+"/")
 			w.Must("load", dir+"/")
 			w.WaitCaughtUp()
+		case line == "pitchstream serve":
+			api = w.StartCommand("serve", "--api-addr="+addr)
+		case strings.HasPrefix(line, "curl "):
+			curl(t, w, addr, line)
 		case strings.HasPrefix(line, "pitchstream "):
 			w.Must(strings.Fields(line)[1:]...)
 		default:
@@ -47,6 +58,7 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 	require.NotNil(t, p)
+	api.Halt()
 	p.Halt()
 	require.Len(t, w.RequireBooks(1).Rows, 20)
 }
@@ -67,6 +79,38 @@ func readmeCommands(t *testing.T) (lines []string) {
 	}
 	require.NotEmpty(t, lines)
 	return lines
+}
+
+// curl asks what a line of the README asks, of a batter and a game that are there, and wants an answer.
+func curl(t *testing.T, w *world.World, addr, line string) {
+	t.Helper()
+	store := w.Store()
+	defer store.Close()
+	rows, err := store.Rows(t.Context())
+	require.NoError(t, err)
+	at := slices.IndexFunc(rows, func(r schemas.StoredRow) bool { return r.BatterID.Present })
+	r := rows[at]
+	url := strings.NewReplacer("localhost:8080", "http://"+addr, "660271", fmt.Sprint(r.BatterID.Value), "745804", string(r.GamePK), "min_swings=50", "min_swings=1",
+		"3:48213", fmt.Sprintf("%d:%d", r.SourcePartition, r.SourceOffset)).Replace(strings.Trim(line[strings.LastIndexByte(line, ' ')+1:], "'"))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, 200, resp.StatusCode, "%s: %s", line, url)
+	b := make([]byte, 300)
+	n, err := io.ReadAtLeast(resp.Body, b, 100)
+	require.NoError(t, err, "%s: %s", line, b[:n])
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func makeIn(ctx context.Context, args ...string) (string, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Process is a running processor.
+// Process is a running processor, or another command that runs until it is told to end.
 type Process struct {
 	w    *World
 	cmd  *exec.Cmd
@@ -22,7 +22,13 @@ type Process struct {
 // Start runs a processor until the test ends, at the latest.
 func (w *World) Start(args ...string) *Process {
 	w.T.Helper()
-	cmd := exec.Command(Binary(w.T), append([]string{"run"}, args...)...)
+	return w.StartCommand(append([]string{"run"}, args...)...)
+}
+
+// StartCommand runs a command until the test ends, at the latest.
+func (w *World) StartCommand(args ...string) *Process {
+	w.T.Helper()
+	cmd := exec.Command(Binary(w.T), args...)
 	cmd.Env = w.Env
 	log, err := os.CreateTemp(w.T.TempDir(), "processor-*.log")
 	require.NoError(w.T, err)
