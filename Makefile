@@ -39,8 +39,13 @@ vectors: ## the specification's vectors; PITCHSTREAM_VECTORS names the folder
 fuzz: ## each fuzz target of the core for a minute
 	for target in FuzzTransform FuzzDecode FuzzFloat; do go test -run '^$$' -fuzz "^$$target$$" -fuzztime 1m -fuzzminimizetime 10x ./features || exit 1; done
 
-bench: ## the hot paths
-	go test -run '^$$' -bench . -benchmem ./features/
+bench: ## the hot paths, and decoding beside other decoders; of stores and stream: pitchstream bench --help
+	GOMAXPROCS=1 go test -run '^$$' -bench 'Transform|Valid|DecodingRatio' -benchmem ./features/
+	go test -c -o out/features.test ./features
+	cd features && rm -f ../out/decoding.txt && for round in 1 2 3 4 5 6; do \
+		GOMAXPROCS=1 ../out/features.test -test.run '^$$' -test.bench 'Decoding$$' >> ../out/decoding.txt || exit 1; done
+	go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da -row /records -col /by out/decoding.txt
+	@echo 'The stores, the stream from Kafka and the latency: out/pitchstream bench (make build; --help tells of it)'
 
 mutants: ## take every guard away once, and require a test to fail for it
 	go run ./test/mutants
