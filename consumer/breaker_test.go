@@ -19,7 +19,7 @@ func poison(n int, partition int32) (records []schemas.Record) {
 }
 
 func strict(c *Config) {
-	c.PollMaxRecords, c.Breaker = 20, BreakerLimits{InARow: 100, Share: -1}
+	c.PollMaxRecords, c.CommitEvery, c.Breaker = 20, -1, BreakerLimits{InARow: 100, Share: -1}
 }
 
 func (tn *town) waitHeld(w *worker) {
@@ -37,7 +37,7 @@ func TestATopicOfPoisonIsNotDrainedIntoTheLetters(t *testing.T) {
 		require.True(t, tn.closed(), "no transaction is open while a person thinks")
 		why := w.told.reason("breaker")
 		require.Contains(t, why, "100 records in a row were rejected")
-		require.Contains(t, why, "pitches.raw/1 offset 0: malformed_json")
+		require.Contains(t, why, "pitches.raw/1 offset 80: malformed_json")
 		require.Contains(t, why, "POST /breaker/reset")
 
 		before := len(tn.letters())

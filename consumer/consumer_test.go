@@ -126,8 +126,10 @@ func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 		first := tn.start(func(c *Config) { c.PollMaxRecords = 1000 })
 		first.hang.Store(true)
 		tn.waitFor("the first processor waits for its store", first.waiting.Load)
+		began := time.Now()
 		tn.start()
 		tn.waitFor("it gave up its batch", func() bool { return !first.waiting.Load() })
+		require.Less(t, time.Since(began), storeTimeout, "and not because the store was too slow")
 		tn.waitCommitted()
 		tn.requireBooks()
 	})
@@ -297,4 +299,21 @@ func TestALostAnswerLeavesNobodyWithAPitchThatMoved(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A processor that could not reach the view dies. Nothing of what it committed is read again, so who takes its partitions
+// over has the view compared.
+func TestAnAssignmentHasTheViewCompared(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		first := tn.start()
+		first.blind.Store(true)
+		tn.produce(newScorer(31).records(60)...)
+		tn.waitCommitted()
+		require.Empty(t, tn.store.View().Batters)
+		first.halt()
+		tn.start()
+		tn.waitFor("the view is mended", func() bool { return len(tn.store.View().Batters) > 0 })
+		tn.requireBooks()
+	})
 }

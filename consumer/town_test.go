@@ -103,6 +103,8 @@ type worker struct {
 	dead atomic.Bool
 	// hang makes the store not answer this processor until it gives up; waiting says that it waits.
 	hang, waiting atomic.Bool
+	// blind loses what the processor pushes to the view, as when the view is away from it.
+	blind atomic.Bool
 	// doomed kills the processor at its next write: right after the store took it, before anybody else knows.
 	doomed atomic.Bool
 	stop   context.CancelFunc
@@ -218,7 +220,7 @@ func (m mortal) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, er
 }
 
 func (m mortal) Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
-	if !m.w.dead.Load() {
+	if !m.w.dead.Load() && !m.w.blind.Load() {
 		m.Store.Push(ctx, snapshots, applied)
 	}
 }

@@ -32,7 +32,7 @@ var mutants = []mutant{
 	},
 	{
 		guard: "an attempt that gets no answer ends", file: "consumer/batch.go", pkg: "./consumer", run: "NoAnswer",
-		old: "return s.store.Apply(attempt, b)", new: "return s.store.Apply(ctx, b)",
+		old: "return s.store.Apply(attempt, b)", new: "_ = attempt\n\t\treturn s.store.Apply(ctx, b)",
 	},
 	{
 		guard: "a revoke leaves no transaction open", file: "consumer/finish.go", pkg: "./consumer", run: "NoTransactionOpen",
@@ -129,7 +129,7 @@ var mutants = []mutant{
 		old: "return bytes.Compare(a.PitchID[:], b.PitchID[:]) })\n\treturn p", new: "return 0 * bytes.Compare(a.PitchID[:], b.PitchID[:]) })\n\treturn p",
 	},
 	{
-		guard: "an assignment has the view compared", file: "consumer/session.go", pkg: "./consumer", run: "CrashTable|Schedules",
+		guard: "an assignment has the view compared", file: "consumer/session.go", pkg: "./consumer", run: "AnAssignment",
 		old: "s.view.Kick()", new: "",
 	},
 	{
