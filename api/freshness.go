@@ -44,14 +44,18 @@ func (v verdict) condition(source string) Condition {
 }
 
 // judge reads a pulse. The projection is whole where every processor that is alive says so of the data set that stands
-// there now: who has not noticed yet that it was emptied speaks of another one. With no processor alive, what the last
-// one said holds.
+// there now, and it has what he gave it: who has not noticed yet that it was emptied speaks of another one, who has not
+// noticed that it is an older copy says that he gave it more. With no processor alive, what the last one said holds.
 func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	var v verdict
 	at := schemas.TimeMSOf(now)
 	alive, last := 0, schemas.Heartbeat{}
 	ok := func(h schemas.Heartbeat) bool {
-		return h.Phase == schemas.PhaseOK && p.Epoch != "" && h.Epoch == p.Epoch
+		has := true
+		for partition, next := range h.Positions {
+			has = has && p.Applied[h.Topic+"/"+partition] >= next
+		}
+		return has && h.Phase == schemas.PhaseOK && p.Epoch != "" && h.Epoch == p.Epoch
 	}
 	topics, owned, lost := map[string]bool{}, map[string]bool{}, map[string]int64{}
 	v.whole = true

@@ -62,7 +62,7 @@ func (s *stores) beat(h schemas.Heartbeat) {
 	}
 	h.Topic = "pitches.raw"
 	if h.Positions == nil {
-		h.Positions = map[string]int64{"0": 1}
+		h.Positions = map[string]int64{"0": 0}
 	}
 	s.pulse.Heartbeats = map[string]schemas.Heartbeat{"a": h}
 	s.pgPulse.Heartbeats = s.pulse.Heartbeats

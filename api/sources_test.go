@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,10 +81,14 @@ func TestJudge(t *testing.T) {
 		"dead, and replaced":                    {[]schemas.Heartbeat{beat(4*time.Second, 0, "mending", "E", "0"), beat(0, 0, "ok", "E", "0", "1")}, verdict{true, false, some(0)}},
 		"dead, and not replaced":                {[]schemas.Heartbeat{beat(4*time.Second, 100, "ok", "E", "1"), beat(0, 0, "ok", "E", "0")}, verdict{true, true, some(4100)}},
 		"alive without partitions, others dead": {[]schemas.Heartbeat{beat(time.Hour, 0, "ok", "E", "0"), beat(0, 0, "ok", "E")}, verdict{true, true, some(3_600_000)}},
+		"has given it more than it has":         {[]schemas.Heartbeat{{At: schemas.TimeMSOf(now), Phase: "ok", Epoch: "E", Topic: "t", Positions: map[string]int64{"0": 2}}}, verdict{false, false, some(0)}},
 		"a clock that is ahead":                 {[]schemas.Heartbeat{beat(-time.Minute, 5, "ok", "E", "0")}, verdict{true, false, some(5)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := schemas.Pulse{Epoch: "E", Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{"t/0": 1}}
+			if name == "one of two mends" || strings.HasPrefix(name, "dead, and") {
+				p.Applied["t/1"] = 1
+			}
 			for i, h := range c.beats {
 				p.Heartbeats[fmt.Sprint(i)] = h
 			}

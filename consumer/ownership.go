@@ -42,6 +42,7 @@ type partition struct {
 	tally tally
 	// waits is the time of the oldest record that is known and not applied, or a bit before it; zero when there is none.
 	waits time.Time
+	shown int64 // next as it was when the view was last given what had been applied
 }
 
 func newOwnership(p *Processor) *ownership {
@@ -86,7 +87,8 @@ func (o *ownership) startOffsets(ctx context.Context, fetched map[string]map[int
 	for i, id := range ids {
 		committed[id] = kgo.NewOffset().At(found[i].next)
 		o.partitions[id] = found[i]
-		o.cfg.Observe.Position(o.cfg.Topic, id, found[i].next, found[i].waits)
+		found[i].shown = found[i].next
+		o.cfg.Observe.Position(o.cfg.Topic, id, found[i].shown, found[i].waits)
 	}
 	o.mu.Unlock()
 	o.readInTurn() // before the first record of these partitions is read
@@ -247,16 +249,16 @@ func (o *ownership) lag(id int32, end int64) {
 		p.waits = o.cfg.Now() // not fetched yet
 	}
 	o.cfg.Observe.Lag(o.cfg.Topic, id, max(end-p.next, 0))
-	o.cfg.Observe.Position(o.cfg.Topic, id, p.next, p.waits)
+	o.cfg.Observe.Position(o.cfg.Topic, id, p.shown, p.waits)
 }
 
-// waiting notes that records of this time and later are not applied yet.
+// waiting notes that records of this time and later are not applied yet, and that the view has been given all that was.
 func (o *ownership) waiting(id int32, since time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if p := o.partitions[id]; p != nil {
-		p.waits = since
-		o.cfg.Observe.Position(o.cfg.Topic, id, p.next, p.waits)
+		p.waits, p.shown = since, p.next
+		o.cfg.Observe.Position(o.cfg.Topic, id, p.shown, p.waits)
 	}
 }
 

@@ -53,8 +53,8 @@ type Observer interface {
 	Batch(s BatchSummary)
 	// Lag is how many records of a partition are not applied yet; −1 when the partition is not ours any more.
 	Lag(topic string, partition int32, records int64)
-	// Position is the next offset of a partition that is ours, and the time of the oldest record known that waits there;
-	// zero when none does.
+	// Position is the offset of a partition that is ours below which the view was given everything, and the time of the
+	// oldest record known that waits there; zero when none does.
 	Position(topic string, partition int32, next int64, waits time.Time)
 	// Condition says whether something the stream needs is there, and why not.
 	Condition(name string, ok bool, reason string)
