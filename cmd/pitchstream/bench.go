@@ -61,7 +61,7 @@ Measures each stage of the pipeline on this machine, with simulated pitches, and
   pitchstream bench decode transform     only the core
   pitchstream bench stream --pitches 20000 --kafka-brokers localhost:9092 --postgres-url … --redis-url …
   pitchstream bench latency --rate 100
-  pitchstream bench stream --pprof cpu.out && go tool pprof -top cpu.out
+  pitchstream bench stream --pprof cpu.out && go tool pprof -tagfocus stream -top cpu.out
 
 decode and transform need nothing. postgres needs --postgres-url, redis --redis-url, stream and latency all three servers.
 A stage that was not named and lacks its server is left out, and a line says so.
@@ -75,6 +75,8 @@ How to read it: medians of the rounds, and the least and the most of them. CPU i
 not in it), in seconds for 1,000 records: on a busy machine it is steadier than records a second. stream: "share" is against
 a loop that polls the same topic and does nothing else, in turn with the processor. latency: every time counts from the send
 of the pitch; what was sent is readable when the field of its partition in Redis' applied has passed it.
+
+In a profile each stage is a tag (-tagfocus latency), and what sends to it another one (-tagfocus sending).
 
 Exit status: 0 well; 1 a stage failed, or it was interrupted; 2 wrong usage.`
 }
@@ -160,7 +162,7 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 		result := &benchResult{Stage: s.name, About: s.about}
 		if without := c.lacks(s); without != nil {
 			result.Skipped = without.Error()
-		} else if err := s.run(run, ctx, result); err != nil {
+		} else if err := labelled(ctx, s.name, func(ctx context.Context) error { return s.run(run, ctx, result) }); err != nil {
 			return fmt.Errorf("bench %s: %w", s.name, err)
 		}
 		report.Stages = append(report.Stages, result)
@@ -174,4 +176,10 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	out := json.NewEncoder(std.Out)
 	out.SetIndent("", "  ")
 	return out.Encode(report)
+}
+
+// labelled lets a profile tell what is done for what: go tool pprof -tagfocus NAME.
+func labelled(ctx context.Context, name string, do func(context.Context) error) (err error) {
+	pprof.Do(ctx, pprof.Labels("stage", name), func(ctx context.Context) { err = do(ctx) })
+	return err
 }

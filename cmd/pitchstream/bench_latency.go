@@ -83,8 +83,12 @@ func (l *benchLatency) open(ctx context.Context, k config.Kafka) (closeAll func(
 	if l.reader, err = redissink.OpenReader(redissink.Config{URL: l.p.redis.URL.Reveal(), TLS: trust, Prefix: l.p.redis.Prefix}); err != nil {
 		return nil, err
 	}
-	if l.kafka, err = connect(k, kgo.DefaultProduceTopic(l.topic), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(0),
-		kgo.ProducerBatchCompression(kgo.ZstdCompression())); err != nil {
+	err = labelled(ctx, "sending", func(context.Context) (err error) {
+		l.kafka, err = connect(k, kgo.DefaultProduceTopic(l.topic), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(0),
+			kgo.ProducerBatchCompression(kgo.ZstdCompression()))
+		return err
+	})
+	if err != nil {
 		_ = l.reader.Close()
 		return nil, err
 	}
@@ -93,13 +97,20 @@ func (l *benchLatency) open(ctx context.Context, k config.Kafka) (closeAll func(
 
 // round sends so many pitches, and returns when all are readable and committed.
 func (l *benchLatency) round(ctx context.Context, pitches int) ([]*benchSend, error) {
-	sends, err := make([]*benchSend, 0, pitches), error(nil)
+	var sends []*benchSend
+	var err error
 	l.total += int64(pitches)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	read := make(chan error, 1)
-	go func() { read <- l.watch(ctx, l.total) }()
-	if sends, err = l.send(ctx, sends, pitches); err == nil {
+	go func() {
+		read <- labelled(ctx, "sending", func(ctx context.Context) error { return l.watch(ctx, l.total) })
+	}()
+	err = labelled(ctx, "sending", func(ctx context.Context) (err error) {
+		sends, err = l.send(ctx, pitches)
+		return err
+	})
+	if err == nil {
 		select {
 		case err = <-read:
 			read = nil
@@ -119,7 +130,7 @@ func (l *benchLatency) round(ctx context.Context, pitches int) ([]*benchSend, er
 }
 
 // send sends, and returns when all is acknowledged.
-func (l *benchLatency) send(ctx context.Context, sends []*benchSend, pitches int) ([]*benchSend, error) {
+func (l *benchLatency) send(ctx context.Context, pitches int) (sends []*benchSend, _ error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var failed error

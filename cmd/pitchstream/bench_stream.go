@@ -19,7 +19,11 @@ func (b *benchRun) stream(ctx context.Context, result *benchResult) (err error) 
 	if err != nil {
 		return err
 	}
-	sent, err := b.produce(ctx, topics.TopicRaw)
+	var sent simulate.Tally
+	err = labelled(ctx, "sending", func(ctx context.Context) (err error) {
+		sent, err = b.produce(ctx, topics.TopicRaw)
+		return err
+	})
 	if err != nil {
 		return err
 	}
