@@ -95,7 +95,7 @@ func TestJudge(t *testing.T) {
 			require.Equal(t, c.want, judge(p, now, 10*time.Second))
 		})
 	}
-	require.False(t, judge(schemas.Pulse{Heartbeats: map[string]schemas.Heartbeat{"a": beat(0, 0, "ok", "", "0")}}, now, time.Second).whole, "no data set has no name")
+	require.False(t, judge(schemas.Pulse{Applied: map[string]int64{"t/0": 1}, Heartbeats: map[string]schemas.Heartbeat{"a": beat(0, 0, "ok", "", "0")}}, now, time.Second).whole, "no data set has no name")
 }
 
 func TestNothingIsAnywhere(t *testing.T) {

@@ -129,12 +129,12 @@ func TestABattersStream(t *testing.T) {
 		require.EqualValues(t, 1, states[0]["pitches"])
 
 		s.put(state(1, 2))
-		time.Sleep(200 * time.Millisecond)
+		pass(200 * time.Millisecond)
 		ids, states := l.events()
 		require.Len(t, states, 2)
 		require.EqualValues(t, 2, states[1]["pitches"])
 
-		time.Sleep(31 * time.Second)
+		pass(31 * time.Second)
 		_, states = l.events()
 		require.Len(t, states, 2, "nothing has changed")
 		require.Equal(t, 2, l.pings())
@@ -147,7 +147,7 @@ func TestABattersStream(t *testing.T) {
 		require.Len(t, states, 1)
 
 		s.set(func() { clear(s.live); clear(s.store) })
-		time.Sleep(200 * time.Millisecond)
+		pass(200 * time.Millisecond)
 		_, states = l.events()
 		require.Equal(t, map[string]any{"batter_id": 1.0}, states[2], "his last pitch was deleted")
 	})
@@ -160,7 +160,7 @@ func TestAStreamOfWhoIsToCome(t *testing.T) {
 		_, states := l.events()
 		require.Equal(t, []map[string]any{{"batter_id": 7.0}}, states)
 		s.put(state(7, 1))
-		time.Sleep(200 * time.Millisecond)
+		pass(200 * time.Millisecond)
 		_, states = l.events()
 		require.EqualValues(t, 1, states[1]["pitches"])
 	})
@@ -176,12 +176,12 @@ func TestAGamesStream(t *testing.T) {
 		require.Len(t, states[0]["batters"], 1)
 		s.put(inGame(state(2, 1), "g"))
 		s.apply("0", 2)
-		time.Sleep(300 * time.Millisecond)
+		pass(300 * time.Millisecond)
 		_, states = l.events()
 		require.Len(t, states, 2)
 		require.Len(t, states[1]["batters"], 2, "one who is new in this game")
 		asked := s.called("Game")
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		require.Equal(t, asked, s.called("Game"), "nothing is applied, nothing is read")
 	})
 }
@@ -197,7 +197,7 @@ func TestManyClientsOfOneBatter(t *testing.T) {
 		looks, seqs, began := s.called("Look"), s.called("Seqs"), time.Now()
 		for n := range int64(10) {
 			s.put(state(1, 2+n))
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		require.LessOrEqual(t, s.called("Look")-looks, 10)
 		require.LessOrEqual(t, s.called("Seqs")-seqs, int(time.Since(began)/(150*time.Millisecond))+1)
@@ -221,21 +221,21 @@ func TestStreamsThroughFaults(t *testing.T) {
 			return states[len(states)-1]
 		}
 		s.set(func() { s.liveErr = errGone })
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		require.Equal(t, "postgres", last()["source"])
 		s.put(state(1, 2))
 		s.apply("0", 9)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		require.EqualValues(t, 2, last()["pitches"])
 		s.set(func() { s.storeErr = errGone })
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		require.Equal(t, "memory", last()["source"])
 		require.Equal(t, true, last()["stale"])
 		s.set(func() { s.storeErr, s.liveErr = nil, nil })
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		require.Equal(t, "redis", last()["source"])
 		s.set(func() { s.calls["quiet"] = 1 }) // the processor dies
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		require.Equal(t, true, last()["stale"])
 		_, states := l.events()
 		require.Len(t, states, 6, "no more than what has changed")
@@ -271,7 +271,7 @@ func TestSlowClients(t *testing.T) {
 		require.Contains(t, string(buffer[:n]), "200 OK")
 		for p := range int64(20) {
 			s.put(state(1, 2+p))
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		_, states := quick.events()
 		require.Len(t, states, 21)
@@ -288,7 +288,7 @@ func TestSlowClients(t *testing.T) {
 		buffer := make([]byte, 64)
 		for p := range int64(120) { // some bytes at a time: far less than there are
 			s.put(state(1, 2+p))
-			time.Sleep(200 * time.Millisecond)
+			pass(200 * time.Millisecond)
 			n, err := theirs.Read(buffer)
 			require.NoError(t, err)
 			got.Write(buffer[:n])
@@ -340,3 +340,9 @@ func (l *oneListener) Accept() (net.Conn, error) {
 
 func (l *oneListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
 func (l *oneListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// pass lets virtual time pass, and all that is due then happen.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
