@@ -7,7 +7,7 @@ import (
 
 // Memory bounds what a processor holds at a time.
 type Memory struct {
-	FetchMaxBytes Bytes `name:"fetch-max-bytes" default:"16MiB" placeholder:"SIZE" help:"Most that is fetched from Kafka at a time, as it is packed there; one record always is, however large. Unpacked it is held about three times: fetched ahead, in hand, decoded. Default: 16MiB."`
+	FetchMaxBytes Bytes `name:"fetch-max-bytes" default:"16MiB" placeholder:"SIZE" help:"Most that is fetched from Kafka at a time, as it is packed there; one record always is, however large. Unpacked (tracking data: three times its size) it is held about three times: fetched ahead, in hand, decoded; records that pack much better want a smaller one. Default: 16MiB."`
 	MemoryLimit   Bytes `name:"memory-limit" default:"192MiB" placeholder:"SIZE" help:"The collector works harder the nearer memory comes to this (as GOMEMLIMIT, which wins when it is set): leave about a quarter of the container's limit above it. A single record that needs more gets more. Default: 192MiB."`
 }
 

@@ -57,7 +57,8 @@ func TestRecordsAtTheLimits(t *testing.T) {
 			w.Produce(&kgo.Record{Topic: w.Raw(), Key: []byte("716404"), Value: v.value, Headers: v.headers})
 		}
 	}
-	p := w.Start("--breaker-in-a-row=0", "--breaker-share=0")
+	// These pack twenty times smaller than they are, and a fetch is bounded as packed.
+	p := w.Start("--breaker-in-a-row=0", "--breaker-share=0", "--fetch-max-bytes=2MiB")
 	w.WaitCaughtUp()
 	books := w.RequireBooks(1)
 	require.Equal(t, 5, len(books.Rows))
