@@ -194,7 +194,7 @@ func TestAStoreThatCameBackOlderIsFilledAgain(t *testing.T) {
 		s := newScorer(6)
 		tn.produce(s.records(120)...)
 		wentBack := tn.watchCommits()
-		w := tn.start(func(c *Config) { c.PollMaxRecords = 10 })
+		w := tn.start(func(c *Config) { c.PollMaxRecords, c.CommitEvery = 10, -1 })
 		tn.waitCommitted()
 		tn.store.Restore()
 		tn.produce(s.records(10)...)
