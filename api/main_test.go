@@ -267,10 +267,12 @@ func askerOf(t *testing.T, cfg Config) *asker {
 	return k
 }
 
-// ask sends a GET with headers, "Name: value".
+// ask sends a GET with headers, "Name: value". An answer that does not end, as a stream's, is cut off after a minute.
 func (k *asker) ask(path string, headers ...string) *httptest.ResponseRecorder {
 	k.t.Helper()
-	req := httptest.NewRequestWithContext(k.t.Context(), "GET", path, nil)
+	ctx, cancel := context.WithTimeout(k.t.Context(), time.Minute)
+	defer cancel()
+	req := httptest.NewRequestWithContext(ctx, "GET", path, nil)
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Set(name, value)
