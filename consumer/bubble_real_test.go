@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"pitchstream/internal/testkit"
 )
 
 // bubble runs a test in real time; with the tag synctests, in virtual time.
@@ -16,6 +18,10 @@ func network() (kfake.Opt, dialer) {
 	return kfake.ListenFn(net.Listen), (&net.Dialer{}).DialContext
 }
 
-const virtual = false
+// inVirtualTime skips a test that takes long in real time; under CI it fails.
+func inVirtualTime(t *testing.T, long string) {
+	t.Helper()
+	testkit.Unavailable(t, "takes "+long+" without the tag synctests")
+}
 
 var ports = kfake.NumBrokers(1)

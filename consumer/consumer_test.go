@@ -236,9 +236,7 @@ func TestAGapIsNamedAndNotJumpedOver(t *testing.T) {
 
 // The store is away for five minutes: no record becomes a letter for it, and the stream goes on within seconds.
 func TestAStoreThatIsAwayForFiveMinutes(t *testing.T) {
-	if !virtual {
-		t.Skip("takes five minutes without the tag synctests")
-	}
+	inVirtualTime(t, "five minutes")
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		began := time.Now()

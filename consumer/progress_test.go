@@ -23,9 +23,7 @@ func (tn *town) withhold(partition int32) {
 }
 
 func TestOneStuckPartitionOfTwelveIsNamedWithin15Seconds(t *testing.T) {
-	if !virtual {
-		t.Skip("takes 15 seconds without the tag synctests")
-	}
+	inVirtualTime(t, "15 seconds")
 	bubble(t, func(t *testing.T) {
 		tn := newTownOf(t, 12)
 		tn.withhold(7)
@@ -52,9 +50,7 @@ func TestOneStuckPartitionOfTwelveIsNamedWithin15Seconds(t *testing.T) {
 }
 
 func TestAProcessorThatHasNothingToDoMakesProgress(t *testing.T) {
-	if !virtual {
-		t.Skip("takes half a minute without the tag synctests")
-	}
+	inVirtualTime(t, "half a minute")
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		tn.produce(newScorer(2).records(10)...)
@@ -69,9 +65,7 @@ func TestAProcessorThatHasNothingToDoMakesProgress(t *testing.T) {
 }
 
 func TestAStoreThatIsAwayIsNamedAndWhatWaitsToo(t *testing.T) {
-	if !virtual {
-		t.Skip("takes 15 seconds without the tag synctests")
-	}
+	inVirtualTime(t, "15 seconds")
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		w := tn.start()
@@ -88,9 +82,7 @@ func TestAStoreThatIsAwayIsNamedAndWhatWaitsToo(t *testing.T) {
 
 // Who reads must know how far behind a processor is: it says since when the oldest record waits.
 func TestItIsToldSinceWhenARecordWaits(t *testing.T) {
-	if !virtual {
-		t.Skip("takes some seconds without the tag synctests")
-	}
+	inVirtualTime(t, "some seconds")
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		w := tn.start()
@@ -115,9 +107,7 @@ func TestItIsToldSinceWhenARecordWaits(t *testing.T) {
 
 // A partition whose records cannot be read is behind, too.
 func TestWhatCannotBeReadWaits(t *testing.T) {
-	if !virtual {
-		t.Skip("takes some seconds without the tag synctests")
-	}
+	inVirtualTime(t, "some seconds")
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		tn.withhold(1)

@@ -3,27 +3,30 @@ package features
 import (
 	"encoding/json"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"pitchstream/schemas"
 )
 
-func benchRecords(b *testing.B) map[string][]schemas.Record {
-	one := func(value []byte) []schemas.Record { return []schemas.Record{benchRecord(value)} }
-	sets := map[string][]schemas.Record{
-		"swing": one(asPython.bytes(swingAndMiss(seeded(1)))), "swing-compact": one(asCompact.bytes(swingAndMiss(seeded(1)))),
-		"take": one(asPython.bytes(take(seeded(1)))),
+// benchSets are what the core is measured on; real records where they are.
+var benchSets = map[string]func(testing.TB) []schemas.Record{
+	"swing": one(asPython, swingAndMiss), "swing-compact": one(asCompact, swingAndMiss), "take": one(asPython, take), "real": realRecords,
+}
+
+// one is a set of a single record.
+func one(s style, pitch func(*rand.Rand) obj) func(testing.TB) []schemas.Record {
+	return func(testing.TB) []schemas.Record { return []schemas.Record{benchRecord(s.bytes(pitch(seeded(1))))} }
+}
+
+// realRecords are the twelve recorded pitches, in the order of their files' names.
+func realRecords(t testing.TB) (records []schemas.Record) {
+	files := realFiles(t)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		records = append(records, benchRecord(files[name]))
 	}
-	var real []schemas.Record
-	records := realFiles()
-	for _, name := range slices.Sorted(maps.Keys(records)) {
-		real = append(real, benchRecord(records[name]))
-	}
-	if real != nil {
-		sets["real"] = real
-	}
-	return sets
+	return records
 }
 
 func benchRecord(value []byte) schemas.Record {
@@ -52,21 +55,21 @@ func BenchmarkValid(b *testing.B) {
 }
 
 func benchEach(b *testing.B, do func(schemas.Record)) {
-	sets := benchRecords(b)
-	for _, name := range slices.Sorted(maps.Keys(sets)) {
+	for _, name := range slices.Sorted(maps.Keys(benchSets)) {
 		b.Run(name, func(b *testing.B) {
+			records := benchSets[name](b)
 			var bytes int64
-			for _, rec := range sets[name] {
+			for _, rec := range records {
 				bytes += int64(len(rec.Value))
 			}
 			b.SetBytes(bytes)
 			b.ReportAllocs()
 			for b.Loop() {
-				for _, rec := range sets[name] {
+				for _, rec := range records {
 					do(rec)
 				}
 			}
-			b.ReportMetric(float64(len(sets[name])), "records/op")
+			b.ReportMetric(float64(len(records)), "records/op")
 		})
 	}
 }

@@ -5,15 +5,12 @@ package features
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"syscall"
 	"testing"
 	"time"
 
-	"pitchstream/internal/testkit"
 	"pitchstream/schemas"
 	"pitchstream/simulate"
 )
@@ -27,22 +24,6 @@ func decodingRecords(t *testing.T) map[string][]schemas.Record {
 		t.Run("read "+name, func(t *testing.T) { sets[name] = decodingSets[name](t) })
 	}
 	return sets
-}
-
-// realRecords are the twelve recorded ones; where they are absent the test is skipped and says so.
-func realRecords(t testing.TB) (records []schemas.Record) {
-	files, err := filepath.Glob(filepath.Join(testkit.Hawkeye(t), "*.jsonl"))
-	if err != nil || len(files) != 12 {
-		t.Skipf("%d files of real records, want 12: %v", len(files), err)
-	}
-	for _, file := range files {
-		value, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		records = append(records, benchRecord(value))
-	}
-	return records
 }
 
 // simulatedRecords are the first pitches of simulate --seed 1.

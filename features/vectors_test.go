@@ -12,36 +12,22 @@ import (
 	"strings"
 	"testing"
 
+	"pitchstream/internal/testkit"
 	"pitchstream/schemas"
 )
 
-// The specification's vectors are not part of this project. They are read from where PITCHSTREAM_VECTORS says, else from
-// beside the project; the tests skip where they are absent, except in CI, where an absent vector is a test not run.
-const vectorsDir = "../../shared/spec/vectors"
-
+// vectorFiles are some of the specification's vectors, which are not part of this project.
 func vectorFiles(t *testing.T, pattern string) []string {
 	t.Helper()
-	dir := os.Getenv("PITCHSTREAM_VECTORS")
-	if dir == "" {
-		dir = vectorsDir
-	}
+	dir := testkit.Vectors(t)
 	files, err := filepath.Glob(filepath.Join(dir, pattern))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(files) == 0 {
-		absent(t, "no "+pattern+" in "+dir)
+		testkit.Unavailable(t, "no "+pattern+" in "+dir)
 	}
 	return files
-}
-
-// absent skips the test, or fails it in CI.
-func absent(t testing.TB, why string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s, and CI must run this test", why)
-	}
-	t.Skip(why)
 }
 
 // featureVector is a line of features.jsonl.

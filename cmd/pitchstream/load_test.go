@@ -23,6 +23,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pitchstream/internal/config"
+	"pitchstream/internal/testkit"
 )
 
 // loaded is how a load ended.
@@ -537,10 +538,7 @@ func TestRealPace(t *testing.T) {
 
 // The twelve real records, out of a folder that also holds a README and two tables.
 func TestLoadRealRecords(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "data", "hawkeye")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the real records are not here: ", err)
-	}
+	dir := testkit.Hawkeye(t)
 	cluster := newKafka(t)
 	l := load(t, cluster, dir)
 	require.NoError(t, l.err)

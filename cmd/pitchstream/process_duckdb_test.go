@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -12,25 +11,6 @@ import (
 	"pitchstream/internal/tables"
 	"pitchstream/internal/testkit"
 )
-
-// python is a Python with DuckDB: PITCHSTREAM_TEST_PYTHON, else python3. Without it the test is skipped (fails under CI).
-func python(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("PITCHSTREAM_TEST_PYTHON")
-	if path == "" {
-		path = "python3"
-	}
-	out, err := exec.CommandContext(t.Context(), path, "-c", "import duckdb").CombinedOutput()
-	if err == nil {
-		return path
-	}
-	reason := "no Python with DuckDB: pip install duckdb==2.0.0, or set PITCHSTREAM_TEST_PYTHON (" + path + ": " + err.Error() + " " + string(out) + ")"
-	if os.Getenv("CI") != "" {
-		t.Fatal(reason)
-	}
-	t.Skip(reason)
-	return ""
-}
 
 // compareTables reads the three forms of one table, and tells the types of the first and what differs.
 const compareTables = `
@@ -58,7 +38,7 @@ print(json.dumps({
 
 // Read by another program, the three forms hold the same rows, and the columns are what an analyst expects.
 func TestProcessTablesAgreeInDuckDB(t *testing.T) {
-	python := python(t)
+	python := testkit.Python(t, "duckdb")
 	simulated, ids := stressFiles(t, 300)
 	for name, args := range map[string][]string{
 		"real records": {testkit.Hawkeye(t)}, "simulated games": {simulated, "--ids", ids}, "nothing": {writeFiles(t, map[string]string{"x.jsonl": "[]"})},

@@ -17,6 +17,7 @@ import (
 
 	"pitchstream/features"
 	"pitchstream/internal/tables"
+	"pitchstream/internal/testkit"
 	"pitchstream/schemas"
 	"pitchstream/simulate"
 )
@@ -121,19 +122,10 @@ func median(values []float64) float64 {
 	return (s[(n-1)/2] + s[n/2]) / 2
 }
 
-// python runs a program that needs a module, in dir, and gives what it printed. Without the module the test is skipped;
-// under CI it fails.
+// python runs a program that needs a module, in dir, and gives what it printed.
 func python(t *testing.T, dir, module, program, stdin string) []byte {
 	t.Helper()
-	interpreter := cmp.Or(os.Getenv("PITCHSTREAM_TEST_PYTHON"), "python3")
-	if out, err := exec.Command(interpreter, "-c", "import "+module).CombinedOutput(); err != nil {
-		why := fmt.Sprintf("%s cannot import %s (pip install %s, or name an interpreter by PITCHSTREAM_TEST_PYTHON): %v %s", interpreter, module, module, err, out)
-		if os.Getenv("CI") != "" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	cmd := exec.Command(interpreter, "-c", program)
+	cmd := exec.Command(testkit.Python(t, module), "-c", program)
 	var stderr bytes.Buffer
 	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, strings.NewReader(stdin), &stderr
 	out, err := cmd.Output()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -15,6 +14,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+
+	"pitchstream/internal/testkit"
 )
 
 // got is what a reader gave of one input or several: the items and the problems, as lines.
@@ -352,11 +353,7 @@ func TestMemoryIsFlatOnALongFile(t *testing.T) {
 
 // The twelve real records, beside a README and two tables that are none.
 func TestRealRecords(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "data", "hawkeye")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the real records are not here: ", err)
-	}
-	r, err := Open(t.Context(), Options{Paths: []string{dir}})
+	r, err := Open(t.Context(), Options{Paths: []string{testkit.Hawkeye(t)}})
 	require.NoError(t, err)
 	defer r.Close()
 	games := map[string]int{}

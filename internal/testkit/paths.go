@@ -1,7 +1,10 @@
 package testkit
 
 import (
+	"cmp"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -49,9 +52,20 @@ func dataDir(t testing.TB, variable, beside string) string {
 		dir = filepath.Join(Root(), "..", "shared", filepath.FromSlash(beside))
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		unavailable(t, "no folder "+dir+": set "+variable)
+		Unavailable(t, "no folder "+dir+": set "+variable)
 	}
 	return dir
+}
+
+// Python is an interpreter that has this module: PITCHSTREAM_TEST_PYTHON, else python3. Without it the test is skipped
+// (fails under CI).
+func Python(t testing.TB, module string) string {
+	t.Helper()
+	python := cmp.Or(os.Getenv("PITCHSTREAM_TEST_PYTHON"), "python3")
+	if out, err := exec.CommandContext(t.Context(), python, "-c", "import "+module).CombinedOutput(); err != nil {
+		Unavailable(t, fmt.Sprintf("%s cannot import %s (test/requirements.txt has it; PITCHSTREAM_TEST_PYTHON names another): %v %s", python, module, err, out))
+	}
+	return python
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)

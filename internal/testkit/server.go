@@ -128,7 +128,7 @@ func own(t testing.TB, sp spec) *Server {
 func check(t testing.TB, name string, err error) {
 	t.Helper()
 	if no := (*errUnavailable)(nil); errors.As(err, &no) {
-		unavailable(t, err.Error())
+		Unavailable(t, err.Error())
 	} else if err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}

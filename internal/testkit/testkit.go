@@ -75,8 +75,8 @@ func OwnPostgres(t testing.TB, settings ...string) *Server {
 // OwnRedis starts a server for this test with redis-server's options, which the test may stop, kill and start.
 func OwnRedis(t testing.TB, args ...string) *Server { t.Helper(); return own(t, redisSpec(args...)) }
 
-// unavailable ends a test that cannot run here: skipped, or failed under CI, where skipping would hide it.
-func unavailable(t testing.TB, reason string) {
+// Unavailable ends a test that cannot run here: skipped, or failed under CI, where skipping would hide it.
+func Unavailable(t testing.TB, reason string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatalf("%s (CI is set: not skipped)", reason)
