@@ -23,6 +23,7 @@ func TestTheHouse(t *testing.T) {
 	for rule, broken := range map[string][]string{
 		"imports follow the arrows":    Arrows(files),
 		"no test sleeps":               Sleeps(files),
+		"CI skips no test":             Skips(files),
 		"no path of one machine":       paths,
 		"exported names are explained": Undocumented(files),
 	} {
@@ -114,6 +115,27 @@ func TestSleepingTestsAreFound(t *testing.T) {
 	require.Equal(t, []string{
 		"a/a_test.go:4: time.Sleep in a test: wait for what it waits for",
 		"a/b_test.go:3: time.Sleep in a test: wait for what it waits for",
+	}, broken)
+}
+
+func TestSkipsUnderCIAreFound(t *testing.T) {
+	const head = "package a\nimport (\n\"os\"\n\"testing\"\n\"pgregory.net/rapid\"\n)\n"
+	broken := Skips(goFiles(t, map[string]string{
+		"a/a_test.go":           head + "func f(t *testing.T) { t.Skip() }\n",
+		"a/b_test.go":           head + "func f(b *testing.B) { if _, err := os.Stat(\"x\"); err != nil {\nb.Skipf(\"%v\", err)\n} }\n",
+		"a/c_test.go":           head + "func f(t *testing.T) { if testing.Short() { t.Skip(1) }\nt.SkipNow() }\n",
+		"a/d_test.go":           head + "func f(t *testing.T) { if os.Getenv(\"LONG\") == \"\" { t.Skip(1) } }\n",
+		"a/e_test.go":           head + "func f(t *testing.T) { rapid.Check(t, func(t *rapid.T) { if 1 > 2 { t.Skip(1) } }) }\n",
+		"a/f_test.go":           head + "func f(t *testing.T) { t.Skip(1) // tidy: a reason\n}\n",
+		"a/h.go":                "package a\nfunc f(d interface{ Skip() }) { d.Skip() }\n",
+		"a/g.go":                head + "func Unavailable(t testing.TB) { t.Skip(1) }\n",
+		"internal/testkit/a.go": head + "func Unavailable(t testing.TB) { t.Skip(1) }\n",
+	}))
+	require.Equal(t, []string{
+		"a/a_test.go:7: a test is skipped also under CI: testkit.Unavailable fails there",
+		"a/b_test.go:8: a test is skipped also under CI: testkit.Unavailable fails there",
+		"a/c_test.go:8: a test is skipped also under CI: testkit.Unavailable fails there",
+		"a/g.go:7: a test is skipped also under CI: testkit.Unavailable fails there",
 	}, broken)
 }
 
