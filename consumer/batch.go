@@ -54,7 +54,7 @@ func (b *batch) commit() (committed bool, err error) {
 		b.tallies = cleared(b.tallies)
 	}
 	b.tallies = spent(b.tallies)
-	committed, err = b.finish(withTallies(b.work, b.tallies), b.unsent(b.letters), b.published())
+	committed, err = b.finish(withTallies(b.work, b.tallies, b.bounds()), b.unsent(b.letters), b.published())
 	if err != nil {
 		return false, err
 	}
@@ -217,7 +217,7 @@ func (s *session) commitStart(ctx context.Context, moves []schemas.PositionMove)
 // may have landed.
 func (s *session) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (out schemas.Outcome, failed bool, err error) {
 	defer s.step("postgres", s.cfg.Now())
-	b := schemas.Batch{Group: s.cfg.Group, Pitches: plan.Pitches, Positions: moves}
+	b := schemas.Batch{Group: s.cfg.Group, Pitches: plan.Pitches, Positions: moves, Replay: s.cfg.Replay.step(plan)}
 	attempts := 0
 	out, err = retry(ctx, s.Processor, "postgres", func() (schemas.Outcome, error) {
 		attempts++

@@ -231,13 +231,16 @@ func (s *session) forgive(ctx context.Context) error {
 	return failed
 }
 
-// withTallies gives the offsets that a transaction commits their tallies.
-func withTallies(ctx context.Context, tallies map[int32]tally) context.Context {
+// withTallies gives the offsets that a transaction commits their tallies; none goes beyond its bound, if it has one.
+func withTallies(ctx context.Context, tallies map[int32]tally, bounds map[int32]int64) context.Context {
 	return kgo.PreTxnCommitFnContext(ctx, func(req *kmsg.TxnOffsetCommitRequest) error {
 		for _, t := range req.Topics {
 			for i := range t.Partitions {
 				p := &t.Partitions[i]
 				p.Metadata = tallies[p.Partition].metadata()
+				if bound, ok := bounds[p.Partition]; ok {
+					p.Offset = min(p.Offset, bound)
+				}
 			}
 		}
 		return nil

@@ -180,6 +180,9 @@ func (s *session) refilling(moves []schemas.PositionMove) bool {
 // unsent leaves out the letters of records that were read before: theirs were sent with the offsets that are committed.
 func (s *session) unsent(letters []schemas.Letter) []schemas.Letter {
 	var out []schemas.Letter
+	if !s.cfg.Replay.sendsLetters() {
+		return nil
+	}
 	for _, l := range letters {
 		if p, ok := s.owned.get(l.Record.Partition); ok && l.Record.Offset < p.floor {
 			continue

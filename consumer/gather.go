@@ -113,7 +113,7 @@ func (b *batch) pollMore(wait time.Duration) (kgo.Fetches, error) {
 	ctx, cancel := context.WithTimeout(b.work, wait)
 	defer cancel()
 	defer context.AfterFunc(b.ctx, cancel)() // a shutdown waits for nothing more
-	fetches := b.kafka.PollRecords(ctx, b.cfg.PollMaxRecords)
+	fetches := b.poll(ctx)
 	if b.work.Err() != nil {
 		return nil, context.Cause(b.work)
 	}

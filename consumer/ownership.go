@@ -115,7 +115,7 @@ func (o *ownership) locate(ctx context.Context, ids []int32, committed map[int32
 	start := make([]schemas.Position, len(ids))
 	for i, id := range ids {
 		begin, _ := first.Lookup(o.cfg.Topic, id)
-		start[i] = schemas.Position{Topic: o.cfg.Topic, Partition: id, NextOffset: begin.Offset}
+		start[i] = schemas.Position{Topic: o.cfg.Topic, Partition: id, NextOffset: o.cfg.Replay.start(id, begin.Offset)}
 	}
 	stored, err := o.store.EnsurePositions(ctx, start)
 	if err != nil {
@@ -281,7 +281,7 @@ func (o *ownership) readInTurn() {
 	var others []int32
 	behind, found := o.behind()
 	for id := range o.partitions {
-		if found && id != behind {
+		if found && id != behind || o.cfg.Replay.isDone(id) {
 			others = append(others, id)
 		}
 	}

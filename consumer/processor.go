@@ -41,6 +41,8 @@ type Config struct {
 	Breaker BreakerLimits
 	// Workers decode side by side; 0: one a processor.
 	Workers int
+	// Replay bounds what is read, and has it counted; nil: everything, for as long as Run is let run.
+	Replay  *Replay
 	Log     *slog.Logger
 	Observe Observer
 	Now     func() time.Time
@@ -98,14 +100,14 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 }
 
 // Run processes until ctx ends: then it finishes the batch in hand, commits and leaves the group, within ten seconds.
-// It returns nil then, and an error only for what no waiting mends.
+// It returns nil then, and at the end of a replay, and an error only for what no waiting mends.
 func (p *Processor) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
 	for ctx.Err() == nil {
 		began := p.cfg.Now()
 		err := p.session(ctx)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, errReplayed) {
 			break
 		}
 		var fatal *fatalError

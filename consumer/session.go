@@ -26,6 +26,8 @@ type session struct {
 	// and not those of where they counted before: the view is compared then.
 	again atomic.Bool
 
+	reached map[int32]bool // partitions whose end was seen, of a replay
+
 	mu     sync.Mutex
 	cancel context.CancelCauseFunc // ends the wait for a store of the batch in hand; nil between batches
 }
@@ -37,7 +39,7 @@ var (
 
 // session polls and applies until ctx ends or something is wrong with the membership.
 func (p *Processor) session(ctx context.Context) (err error) {
-	s := &session{Processor: p}
+	s := &session{Processor: p, reached: map[int32]bool{}}
 	s.owned = newOwnership(p)
 	if s.kafka, err = kgo.NewGroupTransactSession(s.options()...); err != nil {
 		return &fatalError{fmt.Errorf("kafka: %w", err)}
@@ -54,7 +56,10 @@ func (p *Processor) session(ctx context.Context) (err error) {
 		s.cfg.Observe.Condition("assigned", false, "not a member of the group")
 	}()
 	for ctx.Err() == nil {
-		fetches := s.kafka.PollRecords(ctx, p.cfg.PollMaxRecords)
+		if s.replayed() {
+			return errReplayed
+		}
+		fetches := s.poll(ctx)
 		if ctx.Err() != nil || fetches.IsClientClosed() {
 			break // nothing of this poll was applied: it is polled again by the next owner
 		}
@@ -74,7 +79,7 @@ func (p *Processor) session(ctx context.Context) (err error) {
 func (s *session) options() []kgo.Opt {
 	cfg := &s.cfg
 	id := cfg.InstanceID
-	opts := append([]kgo.Opt{},
+	opts := append(cfg.Replay.options(),
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.ConsumeTopics(cfg.Topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),

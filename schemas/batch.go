@@ -5,6 +5,7 @@ type Batch struct {
 	Group     string // the consumer group whose positions move
 	Pitches   []PitchChanges
 	Positions []PositionMove
+	Replay    *Replay // nil: it is none
 }
 
 // PitchChanges are the changes of one pitch within a batch.

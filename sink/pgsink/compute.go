@@ -28,6 +28,7 @@ func (t *transaction) computeAndCommit() error {
 	if ids := t.identifiedOnly(); len(ids) > 0 {
 		b.Queue(sqlStandingRows, ids).Query(t.scanRows)
 	}
+	t.queueReplay(b)
 	b.Queue("commit")
 	return t.send(b)
 }
