@@ -19,8 +19,10 @@ import (
 type Config struct {
 	Live  Live  // Redis
 	Store Store // Postgres
-	Topic string
-	Build string
+	// Records is Kafka, for swings to be drawn; nil: there is none to read from.
+	Records Records
+	Topic   string
+	Build   string
 
 	MaxLag      time.Duration // an answer is stale when a record has waited longer; 10 s
 	AtLeastWait time.Duration // the longest that a request waits for its offsets; 5 s
@@ -74,6 +76,7 @@ type API struct {
 	cfg     Config
 	sources sources
 	names   names
+	paths   paths
 	hub     hub
 	metrics metrics
 	handler http.Handler
@@ -84,6 +87,9 @@ func New(cfg Config) (*API, error) {
 	cfg = cfg.withDefaults()
 	a := &API{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
 	if err := a.sources.init(cfg); err != nil {
+		return nil, err
+	}
+	if err := a.paths.init(cfg); err != nil {
 		return nil, err
 	}
 	a.names.store = cfg.Store

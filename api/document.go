@@ -37,13 +37,17 @@ func (a *API) newDocument(mux *http.ServeMux) huma.API {
 	alias(reflect.TypeFor[schemas.Opt[int64]](), reflect.TypeFor[*int64]())
 	alias(reflect.TypeFor[schemas.Opt[int16]](), reflect.TypeFor[*int32]())
 	alias(reflect.TypeFor[schemas.Opt[float64]](), reflect.TypeFor[*float64]())
+	alias(reflect.TypeFor[schemas.Point](), reflect.TypeFor[schemaPoint]())
+	alias(reflect.TypeFor[schemas.Opt[schemas.Point]](), reflect.TypeFor[schemaOptPoint]())
 	return humago.New(mux, config)
 }
 
 type (
-	schemaTime    struct{}
-	schemaOptTime struct{}
-	schemaPitchID struct{}
+	schemaTime     struct{}
+	schemaOptTime  struct{}
+	schemaPitchID  struct{}
+	schemaPoint    struct{}
+	schemaOptPoint struct{}
 )
 
 // Schema is RFC 3339.
@@ -59,6 +63,19 @@ func (schemaOptTime) Schema(huma.Registry) *huma.Schema {
 // Schema is a UUID.
 func (schemaPitchID) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "uuid"}
+}
+
+// Schema is three numbers.
+func (schemaPoint) Schema(huma.Registry) *huma.Schema {
+	three := 3
+	return &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeNumber}, MinItems: &three, MaxItems: &three}
+}
+
+// Schema is three numbers, or null.
+func (schemaOptPoint) Schema(r huma.Registry) *huma.Schema {
+	s := schemaPoint{}.Schema(r)
+	s.Nullable = true
+	return s
 }
 
 // register adds an operation that reads.

@@ -231,6 +231,20 @@ func (s fakeStore) GamePitches(ctx context.Context, game string, limit int) (out
 	return out, s.ask(ctx, "GamePitches")
 }
 
+func (s fakeStore) Swings(ctx context.Context, ids []int64, limit int) (out []schemas.StoredRow, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		n := 0
+		for _, r := range s.rows {
+			if r.BatterID.Value == id && r.IsSwing && n < limit {
+				out, n = append(out, r), n+1
+			}
+		}
+	}
+	return out, s.ask(ctx, "Swings")
+}
+
 func (s fakeStore) Players(ctx context.Context, version string) ([]schemas.Player, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -314,6 +328,9 @@ const (
 	opLeaders    = "/v1/leaders"
 	opPitches    = "/v1/batters/{id}/pitches"
 	opPitch      = "/v1/pitches/{id}"
+	opSwing      = "/v1/pitches/{id}/swing"
+	opSwings     = "/v1/swings"
+	opHisSwings  = "/v1/batters/{id}/swings"
 	opStream     = "/v1/batters/{id}/stream"
 	opGameStream = "/v1/games/{game}/stream"
 )

@@ -27,6 +27,14 @@ type Store interface {
 	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
 	BatterPitches(ctx context.Context, id int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error)
 	GamePitches(ctx context.Context, gamePK string, limit int) ([]schemas.StoredRow, error)
+	// Swings gives the newest swings of each of the batters, so many at most of each, the newest first.
+	Swings(ctx context.Context, ids []int64, limit int) ([]schemas.StoredRow, error)
 	// Players gives all names, or none where the list still is the version that the caller has.
 	Players(ctx context.Context, version string) (players []schemas.Player, now string, err error)
+}
+
+// Records are the records that rows were made of.
+type Records interface {
+	// SwingPath reads one record and what it shows of a swing; nil where it is gone, or shows none.
+	SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error)
 }

@@ -42,7 +42,7 @@ func notFound(detail string) error { return huma.Error404NotFound(detail) }
 
 // problemOf is what a client is told of an error.
 func problemOf(err error) error {
-	p := &huma.ErrorModel{Status: http.StatusServiceUnavailable, Title: http.StatusText(http.StatusServiceUnavailable), Type: problemAway}
+	p := unavailable(problemAway, "")
 	var late *tooFar
 	switch {
 	case errors.As(err, &late):
@@ -52,7 +52,17 @@ func problemOf(err error) error {
 	default: // of the reason nothing: it names servers
 		p.Detail = errAway.Error()
 	}
-	return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {"1"}})
+	return later(p, "1")
+}
+
+// unavailable is a 503.
+func unavailable(problemType, detail string) *huma.ErrorModel {
+	return &huma.ErrorModel{Status: http.StatusServiceUnavailable, Title: http.StatusText(http.StatusServiceUnavailable), Type: problemType, Detail: detail}
+}
+
+// later is a problem that may be over in so many seconds.
+func later(p *huma.ErrorModel, seconds string) error {
+	return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {seconds}})
 }
 
 // refuse answers outside of an operation.

@@ -83,10 +83,12 @@ func (r *real) everything(t *testing.T) map[string]map[string]any {
 	answers := map[string]map[string]any{}
 	get := func(op, path string) { answers[path] = k.get(200, op, path) }
 	get(opBatters, "/v1/batters?ids=600000,600001,600002,600003,1")
+	get(opSwings, "/v1/swings?ids=600003,1,600000")
 	get(opGames, "/v1/games")
 	for _, id := range ids {
 		get(opBatter, fmt.Sprintf("/v1/batters/%d", id))
 		get(opPitches, fmt.Sprintf("/v1/batters/%d/pitches", id))
+		get(opHisSwings, fmt.Sprintf("/v1/batters/%d/swings", id))
 		for _, g := range games {
 			get(opBatterGame, fmt.Sprintf("/v1/batters/%d/games/%s", id, url.PathEscape(g)))
 		}
@@ -184,6 +186,29 @@ func TestPagesOfRealPitches(t *testing.T) {
 		cursor = next
 	}
 	require.EqualValues(t, r.asker.get(200, opBatter, "/v1/batters/600001")["pitches"], len(seen))
+}
+
+// The last swings are those of the pages, batter by batter.
+func TestLastSwingsAreThoseOfThePages(t *testing.T) {
+	r := newReal(t)
+	w := sinktest.NewWorld(6, 300)
+	for _, b := range w.Batches(w.Changes(600)) {
+		r.write(t, b)
+	}
+	found := r.asker.get(200, opSwings, "/v1/swings?ids=600001,600002&limit=7")["batters"].([]any)
+	for i, id := range []int{600_001, 600_002} {
+		var want, got []any
+		for _, p := range r.asker.get(200, opPitches, fmt.Sprintf("/v1/batters/%d/pitches?limit=200", id))["pitches"].([]any) {
+			if row := p.(map[string]any); row["is_swing"] == true && len(want) < 7 {
+				want = append(want, row["pitch_id"])
+			}
+		}
+		for _, s := range found[i].(map[string]any)["swings"].([]any) {
+			got = append(got, s.(map[string]any)["pitch_id"])
+		}
+		require.Equal(t, want, got)
+		require.Len(t, got, 7)
+	}
 }
 
 func TestNamesAreKeptInPostgres(t *testing.T) {

@@ -16,6 +16,7 @@ func (a *API) routes() (http.Handler, error) {
 	a.registerBatters(doc)
 	a.registerGames(doc)
 	a.registerPitches(doc)
+	a.registerSwings(doc)
 	a.registerStreams(doc)
 	describe(doc)
 	page, err := docsPage(doc.OpenAPI())

@@ -52,8 +52,7 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 		key, last := what(in)
 		t, err := a.hub.join(key)
 		if err != nil {
-			return nil, huma.ErrorWithHeaders(&huma.ErrorModel{Status: http.StatusServiceUnavailable, Title: http.StatusText(http.StatusServiceUnavailable),
-				Type: problemBusy, Detail: err.Error()}, http.Header{"Retry-After": {"5"}})
+			return nil, later(unavailable(problemBusy, err.Error()), "5")
 		}
 		if err := a.hub.first(ctx, t); err != nil {
 			a.hub.leave(t)

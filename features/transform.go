@@ -13,6 +13,7 @@
 //	check.go, syntax.go                 what is no pitch that we can read, and what is no JSON
 //	flatten.go, texts.go                scalars to columns
 //	swing.go                            what the bat did
+//	path.go                             how it moved, for drawing: not on the way of a record
 //	validate.go, issues.go              ranges; what was wrong with a row
 //	identity.go                         which game, which pitch
 //	reference.go                        the plain models that everything cleverer is compared with: Resolve (which

@@ -18,7 +18,7 @@ type demoAPI struct {
 // start returns when it answers. It serves until close, whatever becomes of ctx.
 func (a *demoAPI) start(ctx context.Context, s *demoServers, port uint16, log io.Writer) error {
 	var c serveCmd
-	err := demoDefaults(&c, "--postgres-url="+s.postgres.URL, "--redis-url="+s.redisURL(), "--admin-addr=off", fmt.Sprintf("--api-addr=127.0.0.1:%d", port))
+	err := demoDefaults(&c, "--postgres-url="+s.postgres.URL, "--redis-url="+s.redisURL(), "--kafka-brokers="+s.kafkaAddr(), "--admin-addr=off", fmt.Sprintf("--api-addr=127.0.0.1:%d", port))
 	if err != nil {
 		return err
 	}

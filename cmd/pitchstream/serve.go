@@ -2,17 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
 	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"pitchstream/api"
+	"pitchstream/features"
 	"pitchstream/internal/config"
 	"pitchstream/internal/obs"
+	"pitchstream/internal/rawtopic"
+	"pitchstream/schemas"
 	"pitchstream/sink/pgsink"
 	"pitchstream/sink/redissink"
 )
@@ -20,10 +25,10 @@ import (
 type serveCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
 	Redis    config.Redis    `embed:"" group:"Redis"`
+	Kafka    config.Kafka    `embed:"" group:"Kafka"`
 	Serving  config.Serving  `embed:"" group:"Operation"`
 	Log      config.Log      `embed:"" group:"Operation"`
 
-	Group    string `name:"kafka-group" default:"pitchstream" placeholder:"NAME" group:"Kafka" help:"Consumer group whose positions stand in Postgres. Default: pitchstream."`
 	TopicRaw string `name:"topic-raw" default:"pitches.raw" placeholder:"TOPIC" group:"Kafka" help:"Topic that at_least is about. Default: pitches.raw."`
 
 	MaxLag      config.Duration `name:"max-lag" default:"10s" placeholder:"TIME" group:"API" help:"An answer is stale when a record has waited for longer. Default: 10s."`
@@ -38,11 +43,18 @@ type serveCmd struct {
 func (*serveCmd) Help() string {
 	return `
 Reads Redis, and Postgres where Redis cannot be trusted or does not have it; writes nothing. Any number of them may run,
-anywhere: they share nothing. The API's document is at /openapi.json and, to read, at /docs.
+anywhere: they share nothing. The API's document is at /openapi.json and, to read, at /docs. Kafka is read for one thing
+only, swings that are to be drawn; without --kafka-brokers there are none.
 
-  pitchstream serve --postgres-url=… --redis-url=…
+  pitchstream serve --postgres-url=… --redis-url=… --kafka-brokers=…
   curl localhost:8080/v1/batters/660271
   curl localhost:8080/v1/batters/660271/stream`
+}
+
+// BeforeReset says, before anything is parsed, what this command can do without.
+func (c *serveCmd) BeforeReset() error {
+	c.Kafka.Optional = true
+	return nil
 }
 
 // Validate says what is wrong and what would be right.
@@ -80,25 +92,30 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, p
 
 // serve opens the stores and serves until ctx ends; started is told the address, if it is not nil.
 func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(addr string)) error {
-	store, err := pgsink.OpenReader(pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Group})
+	store, err := pgsink.OpenReader(pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group})
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	conf, err := c.Redis.TLSConfig()
+	conf, err := redisConfig(c.Redis)
 	if err != nil {
 		return err
 	}
-	redis, err := redissink.OpenReader(redissink.Config{URL: c.Redis.URL.Reveal(), TLS: conf, Prefix: c.Redis.Prefix, IOTimeout: time.Second, Log: log})
+	conf.IOTimeout, conf.Log = time.Second, log
+	redis, err := redissink.OpenReader(conf)
 	if err != nil {
 		return err
 	}
 	defer redis.Close()
 
+	records, err := c.records()
+	if err != nil {
+		return err
+	}
 	metrics := obs.NewMetrics(buildName())
 	health := obs.NewHealth(log, metrics, "stores")
 	handler, err := api.New(api.Config{
-		Live: redis, Store: store, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
+		Live: redis, Store: store, Records: records, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
 		MaxStreams: c.MaxStreams, CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Registerer: metrics.Registry, Log: log,
 	})
 	if err != nil {
@@ -157,4 +174,35 @@ func reasonOf(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// swingRecords are the records of the raw topic, for who draws a swing.
+type swingRecords struct{ topic *rawtopic.Reader }
+
+// records are nil where no broker is named.
+func (c *serveCmd) records() (api.Records, error) {
+	if len(c.Kafka.Brokers) == 0 {
+		return nil, nil
+	}
+	opts, err := c.Kafka.Options()
+	if err != nil {
+		return nil, err
+	}
+	return swingRecords{rawtopic.New(append(opts, kgo.ClientID("pitchstream serve"))...)}, nil
+}
+
+// SwingPath reads one record, and nil where it is gone.
+func (r swingRecords) SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error) {
+	value, err := r.topic.Value(ctx, at)
+	if errors.Is(err, rawtopic.ErrGone) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	path, ok := features.SwingPath(value)
+	if !ok {
+		return nil, nil
+	}
+	return &path, nil
 }

@@ -15,6 +15,8 @@ import (
 
 // Kafka says how to reach the brokers, and as which consumer group.
 type Kafka struct {
+	Optional bool `kong:"-"` // a command that can do without, where no broker is named; set before the parse
+
 	Brokers []string `name:"kafka-brokers" placeholder:"HOST:PORT" help:"Addresses of some brokers, from which all others are learned. Without a port: 9092. No default."`
 	Group   string   `name:"kafka-group" default:"pitchstream" help:"Consumer group: processors of one group share the partitions, and its offsets say what was processed. DANGER: a new name starts from the position in Postgres, else from the earliest record."`
 
@@ -31,6 +33,9 @@ type Kafka struct {
 
 // Validate says what is wrong and what would be right.
 func (k Kafka) Validate() error {
+	if len(k.Brokers) == 0 && k.Optional {
+		return nil
+	}
 	if len(k.Brokers) == 0 {
 		return missing("kafka-brokers", "host:port,host:port,…")
 	}

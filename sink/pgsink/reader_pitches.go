@@ -41,6 +41,14 @@ func (r *Reader) GamePitches(ctx context.Context, gamePK string, limit int) ([]s
 	return r.rows(ctx, `SELECT `+rowColumns+` FROM pitches WHERE game_pk = $1 ORDER BY event_time DESC, pitch_id DESC LIMIT $2`, gamePK, limit)
 }
 
+// Swings reads the newest swings of each of the batters, the newest first of each.
+func (r *Reader) Swings(ctx context.Context, ids []int64, limit int) ([]schemas.StoredRow, error) {
+	return r.rows(ctx, `
+		SELECT s.* FROM unnest($1::bigint[]) WITH ORDINALITY AS asked(id, place) CROSS JOIN LATERAL (
+			SELECT `+rowColumns+` FROM pitches WHERE batter_id = asked.id AND is_swing ORDER BY event_time DESC, pitch_id DESC LIMIT $2
+		) s ORDER BY asked.place, s.event_time DESC, s.pitch_id DESC`, ids, limit)
+}
+
 func (r *Reader) rows(ctx context.Context, sql string, args ...any) ([]schemas.StoredRow, error) {
 	rows, err := r.pool.Query(ctx, sql, args...)
 	if err != nil {

@@ -1,0 +1,84 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"pitchstream/schemas"
+)
+
+var (
+	errNoPath    = errors.New("the record of this pitch is not in the topic any more, or shows no swing")
+	errPathsBusy = errors.New("too many swings are being read: come again")
+	errNoRecords = errors.New("no Kafka was named to read records from")
+)
+
+const (
+	pathsKept    = 256 // some 30 KB each
+	pathsAtATime = 4
+	pathTimeout  = 4 * time.Second
+	pathWait     = time.Second // for one's turn
+)
+
+// paths are the ways of bat and ball that were asked for lately. A version never changes, so what is kept stays right.
+type paths struct {
+	records Records
+	kafka   gate
+	turns   chan struct{}
+	reading singleflight.Group
+	kept    *lru.Cache[schemas.Coordinates, *schemas.SwingPath]
+}
+
+func (p *paths) init(cfg Config) (err error) {
+	p.records, p.turns = cfg.Records, make(chan struct{}, pathsAtATime)
+	p.kafka.name, p.kafka.log = "Kafka", cfg.Log
+	p.kept, err = lru.New[schemas.Coordinates, *schemas.SwingPath](pathsKept)
+	return err
+}
+
+// of gives the path of the record at these coordinates. Those who ask for the same one wait for one reading.
+func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error) {
+	if p.records == nil {
+		return nil, errNoRecords
+	}
+	at.TimestampMS = 0
+	if path, ok := p.kept.Get(at); ok {
+		return path, nil
+	}
+	done := p.reading.DoChan(fmt.Sprint(at), func() (any, error) { return p.read(context.WithoutCancel(ctx), at) })
+	select {
+	case r := <-done:
+		path, _ := r.Val.(*schemas.SwingPath)
+		return path, r.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas.SwingPath, err error) {
+	turn := time.NewTimer(pathWait)
+	defer turn.Stop()
+	select {
+	case p.turns <- struct{}{}:
+		defer func() { <-p.turns }()
+	case <-turn.C:
+		return nil, errPathsBusy
+	}
+	err = p.kafka.ask(ctx, pathTimeout, func(ctx context.Context) (err error) {
+		path, err = p.records.SwingPath(ctx, at)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if path == nil {
+		return nil, errNoPath
+	}
+	p.kept.Add(at, path)
+	return path, nil
+}

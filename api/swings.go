@@ -1,0 +1,215 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"pitchstream/schemas"
+)
+
+// SwingLine is the numbers of a swing.
+type SwingLine struct {
+	PitchID         schemas.PitchID      `json:"pitch_id"`
+	EventTime       schemas.TimeMS       `json:"event_time"`
+	GamePK          schemas.Text         `json:"game_pk"`
+	PitchType       schemas.Text         `json:"pitch_type"`
+	PitchResult     schemas.Text         `json:"pitch_result"`
+	PitchAction     schemas.Text         `json:"pitch_action"`
+	IsContact       bool                 `json:"is_contact"`
+	IsWhiff         bool                 `json:"is_whiff"`
+	SwingConfidence schemas.Text         `json:"swing_confidence"`
+	BatSpeedMPH     schemas.Opt[float64] `json:"bat_speed_mph"`
+	SpeedConfidence schemas.Text         `json:"speed_confidence"`
+	AttackAngleDeg  schemas.Opt[float64] `json:"attack_angle_deg"`
+	ExitVelocityMPH schemas.Opt[float64] `json:"exit_velocity_mph"`
+	LaunchAngleDeg  schemas.Opt[float64] `json:"launch_angle_deg"`
+}
+
+// BatterSwings are a batter's last swings.
+type BatterSwings struct {
+	BatterID int64       `json:"batter_id" doc:"The batter"`
+	Name     string      `json:"name,omitempty" doc:"His name; not there where it is not known"`
+	Team     string      `json:"team,omitempty" doc:"His team; not there where it is not known"`
+	Swings   []SwingLine `json:"swings" doc:"The newest first"`
+}
+
+// OneBatterSwings are the last swings of one batter, and how fresh that is.
+type OneBatterSwings struct {
+	BatterSwings
+	Freshness
+}
+
+// Swings are the last swings of several batters.
+type Swings struct {
+	Batters []BatterSwings `json:"batters" doc:"In the order of the ids that were asked for, each once; without swings where none stands"`
+	Freshness
+}
+
+type batterSwingsIn struct {
+	ID    int64 `path:"id" example:"660271" doc:"The batter"`
+	Limit int   `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most swings"`
+	Waiting
+}
+
+type swingsIn struct {
+	IDs   []int64 `query:"ids" required:"true" minItems:"1" maxItems:"100" example:"[660271,592450]" doc:"The batters, up to 100, with commas"`
+	Limit int     `query:"limit" minimum:"1" maximum:"50" default:"20" doc:"The most swings of a batter"`
+	Waiting
+}
+
+func (a *API) registerSwings(api huma.API) {
+	register(api, "get-batter-swings", "/v1/batters/{id}/swings", "A batter's last swings, the newest first", a.getBatterSwings)
+	register(api, "get-swings", "/v1/swings", "The last swings of several batters", a.getSwings)
+	register(api, "get-swing", "/v1/pitches/{id}/swing", "A swing to be drawn: the ways of bat and ball", a.getSwing)
+}
+
+func (a *API) getBatterSwings(ctx context.Context, in *batterSwingsIn) (*out[OneBatterSwings], error) {
+	found, err := a.swings(ctx, []int64{in.ID}, in.Limit, in.AtLeast)
+	if err != nil {
+		return nil, err
+	}
+	if len(found.Batters[0].Swings) == 0 {
+		return nil, notFound("no swing of this batter stands")
+	}
+	return &out[OneBatterSwings]{OneBatterSwings{found.Batters[0], found.Freshness}}, nil
+}
+
+func (a *API) getSwings(ctx context.Context, in *swingsIn) (*out[Swings], error) {
+	found, err := a.swings(ctx, once(in.IDs), in.Limit, in.AtLeast)
+	return &out[Swings]{found}, err
+}
+
+// once is each of the ids, where it stands first.
+func once(ids []int64) (kept []int64) {
+	for _, id := range ids {
+		if !slices.Contains(kept, id) {
+			kept = append(kept, id)
+		}
+	}
+	return kept
+}
+
+func (a *API) swings(ctx context.Context, ids []int64, limit int, need string) (body Swings, err error) {
+	r, err := a.route(ctx, need, false)
+	if err != nil {
+		return body, err
+	}
+	rows, condition, err := fromStore(ctx, &a.sources, swingsKey(ids, limit), r, func(ctx context.Context) ([]schemas.StoredRow, error) {
+		return a.cfg.Store.Swings(ctx, ids, limit)
+	})
+	if err != nil {
+		return body, problemOf(err)
+	}
+	body.Condition = condition
+	of := map[int64][]SwingLine{}
+	for i := range rows {
+		of[rows[i].BatterID.Value] = append(of[rows[i].BatterID.Value], swingLine(&rows[i]))
+		body.saw(rows[i].EventTime, rows[i].ProcessedAt)
+	}
+	for _, id := range ids {
+		b := BatterSwings{BatterID: id, Swings: of[id]}
+		if b.Swings == nil {
+			b.Swings = []SwingLine{}
+		}
+		b.Name, b.Team = a.names.of(id)
+		body.Batters = append(body.Batters, b)
+	}
+	a.metrics.answered(condition.Source)
+	return body, nil
+}
+
+func swingsKey(ids []int64, limit int) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = strconv.FormatInt(id, 10)
+	}
+	return fmt.Sprintf("swings/%s/%d", strings.Join(texts, ","), limit)
+}
+
+func swingLine(row *schemas.StoredRow) SwingLine {
+	return SwingLine{
+		PitchID: row.PitchID, EventTime: row.EventTime, GamePK: row.GamePK, PitchType: row.PitchType, PitchResult: row.PitchResult, PitchAction: row.PitchAction,
+		IsContact: row.IsContact, IsWhiff: row.IsWhiff, SwingConfidence: row.SwingConfidence, BatSpeedMPH: row.BatSpeedMPH, SpeedConfidence: row.SpeedConfidence,
+		AttackAngleDeg: row.AttackAngleDeg, ExitVelocityMPH: row.ExitVelocityMPH, LaunchAngleDeg: row.LaunchAngleDeg,
+	}
+}
+
+// Swing is a swing to be drawn.
+type Swing struct {
+	SwingLine
+	BatterID      schemas.Opt[int64]   `json:"batter_id"`
+	BatterName    string               `json:"batter_name,omitempty" doc:"The batter's name; not there where it is not known"`
+	PitchSpeedMPH schemas.Opt[float64] `json:"pitch_speed_mph"`
+	SprayAngleDeg schemas.Opt[float64] `json:"spray_angle_deg"`
+
+	Revision        int64  `json:"revision"`
+	SourceTopic     string `json:"source_topic"`
+	SourcePartition int32  `json:"source_partition"`
+	SourceOffset    int64  `json:"source_offset"`
+
+	Bat        []schemas.BatPoint   `json:"bat" doc:"The bat by time, at most 240 points; the speed is null where the track cannot be believed"`
+	Pitch      []schemas.BallPoint  `json:"pitch" doc:"The ball on its way to the plate, at most 60 points"`
+	Hit        []schemas.BallPoint  `json:"hit" doc:"The ball after the contact, until it is lost or for six seconds, at most 120 points"`
+	Contact    *schemas.Contact     `json:"contact,omitempty" doc:"Where ball and bat met, or were nearest; not there where the record does not tell"`
+	PeakT      schemas.Opt[float64] `json:"peak_t" doc:"When the bat was fastest, in s; null where no speed can be believed"`
+	StrikeZone StrikeZone           `json:"strike_zone" doc:"A strike zone"`
+	Sampled    schemas.SampleCounts `json:"sampled" doc:"Samples of the record, of which the points are some"`
+	Condition
+}
+
+// StrikeZone is where a strike crosses the plate.
+type StrikeZone struct {
+	Left    float64 `json:"left" doc:"x, in feet"`
+	Right   float64 `json:"right" doc:"x, in feet"`
+	Bottom  float64 `json:"bottom" doc:"z, in feet"`
+	Top     float64 `json:"top" doc:"z, in feet"`
+	Y       float64 `json:"y" doc:"The plate's front, in feet"`
+	Assumed bool    `json:"assumed" doc:"It is a common one: records do not have the batter's own"`
+}
+
+// commonZone is as wide as the plate and a ball.
+var commonZone = StrikeZone{Left: -0.83, Right: 0.83, Bottom: 1.6, Top: 3.4, Y: 17. / 12, Assumed: true}
+
+func (a *API) getSwing(ctx context.Context, in *pitchIn) (*out[Swing], error) {
+	pitch, err := a.getPitch(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	row := &pitch.Body.StoredRow
+	if !row.IsSwing {
+		return nil, notFound("no swing was tracked of this pitch")
+	}
+	path, err := a.paths.of(ctx, schemas.Coordinates{Topic: row.SourceTopic, Partition: row.SourcePartition, Offset: row.SourceOffset})
+	switch {
+	case errors.Is(err, errNoPath):
+		return nil, notFound(err.Error())
+	case errors.Is(err, errPathsBusy):
+		return nil, later(unavailable(problemBusy, err.Error()), "1")
+	case err != nil:
+		return nil, later(unavailable(problemAway, "the record cannot be read from Kafka now"), "1")
+	}
+	body := Swing{
+		SwingLine: swingLine(row), BatterID: row.BatterID, BatterName: pitch.Body.BatterName, PitchSpeedMPH: row.PitchSpeedMPH, SprayAngleDeg: row.SprayAngleDeg,
+		Revision: row.Revision, SourceTopic: row.SourceTopic, SourcePartition: row.SourcePartition, SourceOffset: row.SourceOffset,
+		Bat: path.Bat, Pitch: path.Pitch, Hit: path.Hit, Contact: path.Contact, PeakT: path.PeakS, StrikeZone: commonZone, Sampled: path.Sampled,
+		Condition: pitch.Body.Condition,
+	}
+	if !row.IsContact { // what came back from the catcher
+		body.Hit = nil
+	}
+	body.Bat, body.Pitch, body.Hit = notNil(body.Bat), notNil(body.Pitch), notNil(body.Hit)
+	return &out[Swing]{body}, nil
+}
+
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,81 @@
+package rawtopic
+
+import (
+	"bytes"
+	"context"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+
+	"pitchstream/schemas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// cluster is a Kafka in memory with a topic of two partitions, and its client.
+func cluster(t *testing.T) (*kfake.Cluster, *kgo.Client) {
+	t.Helper()
+	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "raw"))
+	require.NoError(t, err)
+	t.Cleanup(kafka.Close)
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic("raw"))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return kafka, client
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestARecordByItsCoordinates(t *testing.T) {
+	kafka, client := cluster(t)
+	large := make([]byte, 900<<10) // its batch is about what a fetch is bounded by
+	for i := range large {
+		large[i] = byte(rand.Uint32())
+	}
+	values := [][]byte{[]byte("0"), large, []byte("2"), nil}
+	for _, v := range values {
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Partition: 1, Value: v}).FirstErr())
+	}
+	r := New(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	for i, want := range values {
+		got, err := r.Value(within(t, 5*time.Second), schemas.Coordinates{Topic: "raw", Partition: 1, Offset: int64(i)})
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got), i)
+	}
+}
+
+func TestARecordThatIsGone(t *testing.T) {
+	kafka, client := cluster(t)
+	for range 5 {
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("x")}).FirstErr())
+	}
+	_, err := kadm.NewClient(client).DeleteRecords(t.Context(), kadm.Offsets{"raw": {0: {Topic: "raw", Partition: 0, At: 3}}})
+	require.NoError(t, err)
+	r := New(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	for _, at := range []schemas.Coordinates{{Topic: "raw", Offset: 1}, {Topic: "raw", Offset: 99}, {Topic: "raw", Partition: 7}, {Topic: "none"}} {
+		_, err := r.Value(within(t, 5*time.Second), at)
+		require.ErrorIs(t, err, ErrGone, "%+v", at)
+	}
+	_, err = r.Value(within(t, 5*time.Second), schemas.Coordinates{Topic: "raw", Offset: 3})
+	require.NoError(t, err)
+}
+
+// A Kafka that is away costs the time that the caller has, and no more.
+func TestAKafkaThatIsAway(t *testing.T) {
+	r := New(kgo.SeedBrokers("127.0.0.1:1"))
+	began := time.Now()
+	_, err := r.Value(within(t, 500*time.Millisecond), schemas.Coordinates{Topic: "raw"})
+	require.Error(t, err)
+	require.NotErrorIs(t, err, ErrGone)
+	require.Less(t, time.Since(began), 3*time.Second)
+}
