@@ -75,12 +75,12 @@ type benchLatency struct {
 }
 
 func (l *benchLatency) open(ctx context.Context, k config.Kafka) (closeAll func(), err error) {
-	trust, err := l.p.redis.TLSConfig()
+	cfg, err := redisConfig(l.p.redis)
 	if err != nil {
 		return nil, err
 	}
 	l.seen = map[string][]time.Time{}
-	if l.reader, err = redissink.OpenReader(redissink.Config{URL: l.p.redis.URL.Reveal(), TLS: trust, Prefix: l.p.redis.Prefix}); err != nil {
+	if l.reader, err = redissink.OpenReader(cfg); err != nil {
 		return nil, err
 	}
 	err = labelled(ctx, "sending", func(context.Context) (err error) {

@@ -10,12 +10,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"pitchstream/internal/config"
 	"pitchstream/sink/kafkasink"
+	"pitchstream/sink/redissink"
 )
 
 // benchScratch is what a run creates on the servers: under names of its own, and gone afterwards.
@@ -129,39 +129,11 @@ func (s *benchScratch) prefix() config.Redis {
 }
 
 func removeKeys(ctx context.Context, r config.Redis) error {
-	client, err := r.Client()
+	cfg, err := redisConfig(r)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	trust, err := r.TLSConfig()
-	if err != nil {
-		return err
-	}
-	switch c := client.(type) {
-	case *redis.ClusterClient:
-		if trust != nil {
-			c.Options().TLSConfig = trust
-		}
-		return c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return removeKeysOf(ctx, node, r.Prefix) })
-	case *redis.Client:
-		if trust != nil {
-			trust.ServerName = c.Options().TLSConfig.ServerName
-			c.Options().TLSConfig = trust
-		}
-		return removeKeysOf(ctx, c, r.Prefix)
-	}
-	return nil
-}
-
-func removeKeysOf(ctx context.Context, node *redis.Client, prefix string) error {
-	keys := node.Scan(ctx, 0, prefix+"*", 1000).Iterator()
-	for keys.Next(ctx) {
-		if err := node.Unlink(ctx, keys.Val()).Err(); err != nil {
-			return err
-		}
-	}
-	return keys.Err()
+	return redissink.Remove(ctx, cfg)
 }
 
 func inWords(err error, what string) error {

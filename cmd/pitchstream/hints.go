@@ -81,9 +81,15 @@ func (c *runCmd) tellRedis(log *slog.Logger) func(redissink.State) {
 
 // openRedis opens the projection; log is nil for commands that end with what goes wrong.
 func openRedis(ctx context.Context, c config.Redis, log *slog.Logger) (*redissink.Sink, error) {
-	trust, err := c.TLSConfig()
+	cfg, err := redisConfig(c)
 	if err != nil {
 		return nil, err
 	}
-	return redissink.Open(ctx, redissink.Config{URL: c.URL.Reveal(), TLS: trust, Prefix: c.Prefix, Log: log})
+	cfg.Log = log
+	return redissink.Open(ctx, cfg)
+}
+
+func redisConfig(c config.Redis) (redissink.Config, error) {
+	trust, err := c.TLSConfig()
+	return redissink.Config{URL: c.URL.Reveal(), TLS: trust, Prefix: c.Prefix}, err
 }

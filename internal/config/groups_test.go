@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -177,56 +176,16 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestOneRedisOrACluster(t *testing.T) {
-	for in, want := range map[string]string{
-		"redis://h:6379/3":                   "one h:6379 db=3",
-		"rediss://u:p@h:6380":                "one h:6380 u:p tls",
-		"h:6379":                             "one h:6379",
-		"h":                                  "one h:6379",
-		"redis://[::1]:6379":                 "one [::1]:6379",
-		"redis://u:p%2C%40@h:1":              "one h:1 u:p,@",
-		"h:1,i:2,j:3":                        "cluster [h:1 i:2 j:3]",
-		"redis://:p@h:1,i:2":                 "cluster [h:1 i:2] :p",
-		"rediss://h:1,i:2?dial_timeout=3s":   "cluster [h:1 i:2] tls",
-		"rediss://u:p@h:1,":                  "cluster [h:1] u:p tls",
-		"redis://h:1/2?read_timeout=1s":      "one h:1 db=2",
-		"redis://h:1,i:2/0":                  "cluster [h:1 i:2]",
-		"redis://h:1,/0":                     "cluster [h:1]",
-		"redis://":                           "error",
-		"redis://h:1?unheard_of_parameter=1": "error",
+	for url, good := range map[string]bool{
+		"redis://h:6379/3": true, "rediss://u:p@h:6380": true, "h:6379": true, "h": true, "redis://[::1]:6379": true,
+		"redis://u:p%2C%40@h:1": true, "redis://h:1/2?read_timeout=1s": true,
+		"h:1,i:2,j:3": true, "redis://:p@h:1,i:2": true, "rediss://h:1,i:2?dial_timeout=3s": true, "rediss://u:p@h:1,": true,
+		"redis://h:1,i:2/0": true, "redis://h:1,/0": true,
+		"redis://": false, "redis://h:1?unheard_of_parameter=1": false, "redis://h:1,i:2?unheard_of_parameter=1": false,
+		"redis://h:1,:2": false, "redis://h:1,,i:2": false, "redis://h:99999": false, "http://h:1": false,
 	} {
-		require.Equal(t, want, describe(t, Redis{URL: NewSecretURL(in), Prefix: "p:"}), in)
+		require.Equal(t, good, Redis{URL: NewSecretURL(url), Prefix: "p:"}.Validate() == nil, url)
 	}
-}
-
-// describe tells what client a Redis setting makes, in one line.
-func describe(t *testing.T, r Redis) (text string) {
-	t.Helper()
-	c, err := r.Client()
-	require.Equal(t, err == nil, r.Validate() == nil)
-	if err != nil {
-		return "error"
-	}
-	defer c.Close()
-	var user, password string
-	var isTLS bool
-	switch c := c.(type) {
-	case *redis.Client:
-		o := c.Options()
-		text, user, password, isTLS = "one "+o.Addr, o.Username, o.Password, o.TLSConfig != nil
-		if o.DB != 0 {
-			text += fmt.Sprintf(" db=%d", o.DB)
-		}
-	case *redis.ClusterClient:
-		o := c.Options()
-		text, user, password, isTLS = fmt.Sprint("cluster ", o.Addrs), o.Username, o.Password, o.TLSConfig != nil
-	}
-	if user+password != "" {
-		text += " " + user + ":" + password
-	}
-	if isTLS {
-		text += " tls"
-	}
-	return text
 }
 
 func TestAReplicaWithoutANameGetsAFreshOne(t *testing.T) {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/tls"
-	"net/url"
 	"regexp"
 	"strings"
 
@@ -52,8 +51,8 @@ func (r Redis) Validate() error {
 	if r.URL.Reveal() == "" {
 		return missing("redis-url", wantRedisURL)
 	}
-	if _, _, err := r.parse(); err != nil {
-		return err
+	if !r.plausible() {
+		return invalid("redis-url", r.URL.String(), wantRedisURL)
 	}
 	if err := r.certificates().check(r.encrypted(), "a rediss:// URL in --redis-url"); err != nil {
 		return err
@@ -80,25 +79,13 @@ func (r Redis) TLSConfig() (*tls.Config, error) {
 	return r.certificates().config()
 }
 
-// Client makes a client of the server or of the cluster. It does not connect yet.
-func (r Redis) Client() (redis.UniversalClient, error) {
-	one, cluster, err := r.parse()
-	switch {
-	case err != nil:
-		return nil, err
-	case cluster != nil:
-		return redis.NewClusterClient(cluster), nil
-	}
-	return redis.NewClient(one), nil
-}
-
-// parse gives the options of one server, or those of a cluster.
-func (r Redis) parse() (*redis.Options, *redis.ClusterOptions, error) {
+// plausible tells whether the driver takes the URL, of one server or of a cluster. Go's URLs have one host: the others of
+// a list are looked at by themselves.
+func (r Redis) plausible() bool {
 	text := r.URL.Reveal()
 	if !strings.Contains(text, "://") {
 		text = "redis://" + text
 	}
-	// Go's URLs have one host: the others of a list become parameters, as go-redis wants them.
 	scheme, rest, _ := strings.Cut(text, "://")
 	end := strings.LastIndex(rest, "@") + 1
 	tail := len(rest)
@@ -110,30 +97,16 @@ func (r Redis) parse() (*redis.Options, *redis.ClusterOptions, error) {
 	if isCluster && hosts[len(hosts)-1] == "" { // a comma after one address
 		hosts = hosts[:len(hosts)-1]
 	}
-	bad := invalid("redis-url", r.URL.String(), wantRedisURL)
 	for _, h := range hosts {
 		if !isHostPort(h) {
-			return nil, nil, bad
+			return false
 		}
 	}
-	u, err := url.Parse(scheme + "://" + rest[:end] + hosts[0] + rest[tail:])
-	if err != nil {
-		return nil, nil, bad
-	}
-	query := u.Query()
+	first := scheme + "://" + rest[:end] + hosts[0] + rest[tail:]
 	if isCluster {
-		query["addr"] = hosts[1:]
-		u.RawQuery = query.Encode()
-		options, err := redis.ParseClusterURL(u.String())
-		if err != nil {
-			return nil, nil, bad
-		}
-		return nil, options, nil
+		_, err := redis.ParseClusterURL(first)
+		return err == nil
 	}
-	u.RawQuery = query.Encode()
-	options, err := redis.ParseURL(u.String())
-	if err != nil {
-		return nil, nil, bad
-	}
-	return options, nil, nil
+	_, err := redis.ParseURL(first)
+	return err == nil
 }

@@ -2,8 +2,10 @@ package redissink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,14 +21,19 @@ import (
 func TestURLs(t *testing.T) {
 	for url, want := range map[string][]string{
 		"localhost:6380":                        {"localhost:6380"},
+		"h":                                     {"h:6379"},
 		"redis://localhost":                     {"localhost:6379"},
-		"redis://u:p%40ss@h:1/3":                {"h:1"},
-		"rediss://:secret@h:1":                  {"h:1"},
+		"redis://[::1]:6379":                    {"[::1]:6379"},
+		"redis://h:1/2?read_timeout=1s":         {"h:1", "db=2"},
+		"redis://u:p%2C%40ss@h:1/3":             {"h:1", "db=3", "u:p,@ss"},
+		"rediss://:secret@h:1":                  {"h:1", ":secret", "tls"},
 		"unix:///run/redis.sock":                {"/run/redis.sock"},
 		"a:1,b:2,c":                             {"cluster", "a:1", "b:2", "c:6379"},
-		"redis://u:p@a:1,b:2/0?read_timeout=3s": {"cluster", "a:1", "b:2"},
-		"rediss://a,[::1]:7,":                   {"cluster", "a:6379", "[::1]:7"},
+		"redis://:p@h:1,i:2":                    {"cluster", "h:1", "i:2", ":p"},
+		"redis://u:p@a:1,b:2/0?read_timeout=3s": {"cluster", "a:1", "b:2", "u:p"},
+		"rediss://u:p@a,[::1]:7,":               {"cluster", "a:6379", "[::1]:7", "u:p", "tls"},
 		"redis://a:1,":                          {"cluster", "a:1"},
+		"redis://h:1,/0":                        {"cluster", "h:1"},
 		"redis://[::1],[::2]":                   {"cluster", "[::1]:6379", "[::2]:6379"},
 	} {
 		r, err := OpenReader(Config{URL: url})
@@ -34,18 +41,35 @@ func TestURLs(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 			continue
 		}
-		var got []string
-		switch c := r.client.(type) {
-		case *redis.Client:
-			got = []string{c.Options().Addr}
-		case *redis.ClusterClient:
-			got = append([]string{"cluster"}, c.Options().Addrs...)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, told(r)); diff != "" {
 			t.Errorf("%s:\n%s", url, diff)
 		}
 		_ = r.Close()
 	}
+}
+
+// told is what a URL told the driver: where, which database, who, whether encrypted.
+func told(r *Reader) (words []string) {
+	var user, password string
+	var conf *tls.Config
+	switch c := r.client.(type) {
+	case *redis.Client:
+		o := c.Options()
+		words, user, password, conf = []string{o.Addr}, o.Username, o.Password, o.TLSConfig
+		if o.DB != 0 {
+			words = append(words, "db="+strconv.Itoa(o.DB))
+		}
+	case *redis.ClusterClient:
+		o := c.Options()
+		words, user, password, conf = append([]string{"cluster"}, o.Addrs...), o.Username, o.Password, o.TLSConfig
+	}
+	if user+password != "" {
+		words = append(words, user+":"+password)
+	}
+	if conf != nil {
+		words = append(words, "tls")
+	}
+	return words
 }
 
 func TestBadURLsSayNothingOfThePassword(t *testing.T) {

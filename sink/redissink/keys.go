@@ -30,9 +30,12 @@ func (k keys) epoch() string { return string(k) + "epoch:{" + k.applied() + "}" 
 func (k keys) heartbeat() string { return string(k) + "heartbeat" }
 
 // pattern is what SCAN takes for every key of every batter.
-func (k keys) pattern() string {
+func (k keys) pattern() string { return k.below() + "batter:{*" }
+
+// below is the prefix as the start of a pattern.
+func (k keys) below() string {
 	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `^`, `\^`)
-	return escape.Replace(string(k)) + "batter:{*"
+	return escape.Replace(string(k))
 }
 
 // parse reads the key of a batter, or of a batter's game, whose name is not empty then.
