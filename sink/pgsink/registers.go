@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	sqlRegisters   = statement("registers")
-	sqlRegistersOf = statement("registers_of")
+	sqlRegisters   = statement("registers") + `WHERE pitch_id > $1::uuid ORDER BY pitch_id LIMIT $2`
+	sqlRegistersOf = statement("registers") + `WHERE pitch_id = ANY ($1::uuid[]) ORDER BY pitch_id`
 )
 
 // Registers answers both registers of the next limit pitches after a pitch, sorted by pitch; of none at the end. Each
@@ -44,27 +44,18 @@ func (s *Sink) registers(ctx context.Context, sql string, args ...any) ([]schema
 
 func scanRegisters(rows pgx.CollectableRow) (r schemas.StoredRegisters, err error) {
 	var (
-		id                                        [16]byte
-		measured, identified                      registerVersion
-		topic                                     *string
-		eventTime                                 *time.Time
-		deleted                                   bool
-		core                                      *int32
-		row                                       schemas.Row
-		game, date, venue                         *string
-		batter, pitcher, team                     *int64
-		inning, balls, strikes, outs              *int16
-		pitchType, result, action                 *string
-		swingConfidence, speedConfidence          *string
-		speed, spin, exit, hitSpin, launch, spray *float64
-		attack, batSpeed                          *float64
-		namedBatter, namedPitcher, namedTeam      *int64
+		id                                   [16]byte
+		measured, identified                 registerVersion
+		topic                                *string
+		eventTime                            *time.Time
+		deleted                              bool
+		core                                 *int32
+		row                                  schemas.Row
+		columns                              scannedRow
+		namedBatter, namedPitcher, namedTeam *int64
 	)
 	into := append([]any{&id}, measured.into()...)
-	into = append(into, &topic, &eventTime, &deleted, &core, &game, &date, &venue, &batter, &pitcher, &team,
-		&inning, &balls, &strikes, &outs, &pitchType, &result, &action, &speed, &spin, &exit, &hitSpin, &launch, &spray,
-		&row.IsSwing, &row.IsContact, &row.IsWhiff, &swingConfidence, &attack, &batSpeed, &speedConfidence,
-		&row.BatSamples, &row.BallSamples, &row.DuplicateSamples, &row.Issues)
+	into = append(append(into, &topic, &eventTime, &deleted, &core), columns.into(&row)...)
 	into = append(append(into, identified.into()...), &namedBatter, &namedPitcher, &namedTeam)
 	if err := rows.Scan(into...); err != nil {
 		return r, err
@@ -89,16 +80,7 @@ func scanRegisters(rows pgx.CollectableRow) (r schemas.StoredRegisters, err erro
 		return r, nil
 	}
 	row.PitchID = id
-	row.GamePK, row.GameDate, row.Venue = textOf(game), textOf(date), textOf(venue)
-	row.PitchType, row.PitchResult, row.PitchAction = textOf(pitchType), textOf(result), textOf(action)
-	row.SwingConfidence, row.SpeedConfidence = textOf(swingConfidence), textOf(speedConfidence)
-	ids := identifiers(batter, pitcher, team)
-	row.BatterID, row.PitcherID, row.TeamID = ids.BatterID, ids.PitcherID, ids.TeamID
-	row.Inning, row.Balls, row.Strikes, row.Outs = schemas.FromPointer(inning), schemas.FromPointer(balls), schemas.FromPointer(strikes), schemas.FromPointer(outs)
-	row.PitchSpeedMPH, row.SpinRateRPM = schemas.FromPointer(speed), schemas.FromPointer(spin)
-	row.ExitVelocityMPH, row.HitSpinRPM = schemas.FromPointer(exit), schemas.FromPointer(hitSpin)
-	row.LaunchAngleDeg, row.SprayAngleDeg = schemas.FromPointer(launch), schemas.FromPointer(spray)
-	row.AttackAngleDeg, row.BatSpeedMPH = schemas.FromPointer(attack), schemas.FromPointer(batSpeed)
+	columns.fill(&row)
 	r.Measured.Row = &row
 	return r, nil
 }

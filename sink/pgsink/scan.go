@@ -71,36 +71,53 @@ func textOf(p *string) schemas.Text {
 // scanRow reads one row of standing_rows.sql.
 func scanRow(rows pgx.Rows) (*schemas.StoredRow, error) {
 	var (
-		r                                schemas.StoredRow
-		id                               [16]byte
-		game, date, venue                *string
-		pitchType, result, action        *string
-		swingConfidence, speedConfidence *string
-		batter, pitcher, team            *int64
-		inning, balls, strikes, outs     *int16
-		speed, spin, exit, hitSpin       *float64
-		launch, spray, attack, batSpeed  *float64
-		eventTime, processedAt           time.Time
+		r                      schemas.StoredRow
+		id                     [16]byte
+		columns                scannedRow
+		eventTime, processedAt time.Time
 	)
-	err := rows.Scan(&id, &game, &date, &venue, &batter, &pitcher, &team, &inning, &balls, &strikes, &outs,
-		&pitchType, &result, &action, &speed, &spin, &exit, &hitSpin, &launch, &spray,
-		&r.IsSwing, &r.IsContact, &r.IsWhiff, &swingConfidence, &attack, &batSpeed, &speedConfidence,
-		&r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &r.Issues,
+	into := append(append([]any{&id}, columns.into(&r.Row)...),
 		&eventTime, &r.Revision, &r.RecordTSMS, &r.SourceTopic, &r.SourcePartition, &r.SourceOffset, &r.CoreVersion, &r.Build, &processedAt)
-	if err != nil {
+	if err := rows.Scan(into...); err != nil {
 		return nil, err
 	}
 	r.PitchID = id
-	r.GamePK, r.GameDate, r.Venue = textOf(game), textOf(date), textOf(venue)
-	r.PitchType, r.PitchResult, r.PitchAction = textOf(pitchType), textOf(result), textOf(action)
-	r.SwingConfidence, r.SpeedConfidence = textOf(swingConfidence), textOf(speedConfidence)
-	ids := identifiers(batter, pitcher, team)
-	r.BatterID, r.PitcherID, r.TeamID = ids.BatterID, ids.PitcherID, ids.TeamID
-	r.Inning, r.Balls, r.Strikes, r.Outs = schemas.FromPointer(inning), schemas.FromPointer(balls), schemas.FromPointer(strikes), schemas.FromPointer(outs)
-	r.PitchSpeedMPH, r.SpinRateRPM = schemas.FromPointer(speed), schemas.FromPointer(spin)
-	r.ExitVelocityMPH, r.HitSpinRPM = schemas.FromPointer(exit), schemas.FromPointer(hitSpin)
-	r.LaunchAngleDeg, r.SprayAngleDeg = schemas.FromPointer(launch), schemas.FromPointer(spray)
-	r.AttackAngleDeg, r.BatSpeedMPH = schemas.FromPointer(attack), schemas.FromPointer(batSpeed)
+	columns.fill(&r.Row)
 	r.EventTime, r.ProcessedAt = schemas.TimeMSOf(eventTime), schemas.TimeMSOf(processedAt)
 	return &r, nil
+}
+
+// scannedRow receives those columns of a row that may be NULL.
+type scannedRow struct {
+	game, date, venue                *string
+	pitchType, result, action        *string
+	swingConfidence, speedConfidence *string
+	batter, pitcher, team            *int64
+	inning, balls, strikes, outs     *int16
+	speed, spin, exit, hitSpin       *float64
+	launch, spray, attack, batSpeed  *float64
+}
+
+// into are the destinations of a row's columns, from game_pk to issues, in the order in which every statement returns
+// them; fill completes the row.
+func (c *scannedRow) into(r *schemas.Row) []any {
+	return []any{
+		&c.game, &c.date, &c.venue, &c.batter, &c.pitcher, &c.team, &c.inning, &c.balls, &c.strikes, &c.outs,
+		&c.pitchType, &c.result, &c.action, &c.speed, &c.spin, &c.exit, &c.hitSpin, &c.launch, &c.spray,
+		&r.IsSwing, &r.IsContact, &r.IsWhiff, &c.swingConfidence, &c.attack, &c.batSpeed, &c.speedConfidence,
+		&r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &r.Issues,
+	}
+}
+
+func (c *scannedRow) fill(r *schemas.Row) {
+	r.GamePK, r.GameDate, r.Venue = textOf(c.game), textOf(c.date), textOf(c.venue)
+	r.PitchType, r.PitchResult, r.PitchAction = textOf(c.pitchType), textOf(c.result), textOf(c.action)
+	r.SwingConfidence, r.SpeedConfidence = textOf(c.swingConfidence), textOf(c.speedConfidence)
+	ids := identifiers(c.batter, c.pitcher, c.team)
+	r.BatterID, r.PitcherID, r.TeamID = ids.BatterID, ids.PitcherID, ids.TeamID
+	r.Inning, r.Balls, r.Strikes, r.Outs = schemas.FromPointer(c.inning), schemas.FromPointer(c.balls), schemas.FromPointer(c.strikes), schemas.FromPointer(c.outs)
+	r.PitchSpeedMPH, r.SpinRateRPM = schemas.FromPointer(c.speed), schemas.FromPointer(c.spin)
+	r.ExitVelocityMPH, r.HitSpinRPM = schemas.FromPointer(c.exit), schemas.FromPointer(c.hitSpin)
+	r.LaunchAngleDeg, r.SprayAngleDeg = schemas.FromPointer(c.launch), schemas.FromPointer(c.spray)
+	r.AttackAngleDeg, r.BatSpeedMPH = schemas.FromPointer(c.attack), schemas.FromPointer(c.batSpeed)
 }

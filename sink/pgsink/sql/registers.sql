@@ -1,4 +1,4 @@
--- Both registers of the next pitches after a pitch, sorted by pitch.
+-- Both registers of pitches; which ones, and their order, follow.
 SELECT pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time, deleted, core_version,
        game_pk, game_date::text, venue, measured_batter_id, measured_pitcher_id, measured_team_id, inning, balls, strikes, outs,
        pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph, hit_spin_rpm,
@@ -8,6 +8,3 @@ SELECT pitch_id, revision, record_ts_ms, source_offset, source_partition, source
        identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition,
        identified_batter_id, identified_pitcher_id, identified_team_id
 FROM pitch_registers
-WHERE pitch_id > $1::uuid
-ORDER BY pitch_id
-LIMIT $2
