@@ -67,12 +67,9 @@ var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
 // Open makes the pool. It does not connect: a database that is away is waited for by whoever calls Apply.
 func Open(cfg Config) (*Sink, error) {
-	if !plainName.MatchString(cfg.Schema) {
-		return nil, fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", cfg.Schema)
-	}
-	pc, err := pgxpool.ParseConfig(cfg.URL)
+	pc, err := cfg.pool("pitchstream")
 	if err != nil {
-		return nil, fmt.Errorf("postgres url: %w", hideSecret(err))
+		return nil, err
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -82,12 +79,8 @@ func Open(cfg Config) (*Sink, error) {
 	}
 	pc.MaxConns = max(cfg.MaxConns, 4)
 	params := pc.ConnConfig.RuntimeParams
-	params["search_path"] = cfg.Schema
-	params["application_name"] = "pitchstream"
-	params["timezone"] = "UTC"
 	// A plan made while a table was small must not scan it once it is large: every statement here has its index.
 	params["enable_seqscan"] = "off"
-	params["jit"] = "off"
 	// A machine that loses its power in the middle of a batch tells no server: what it had locked must not stay locked
 	// until the network notices, which takes hours.
 	params["idle_in_transaction_session_timeout"] = "15s"
@@ -99,6 +92,23 @@ func Open(cfg Config) (*Sink, error) {
 		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
 	}
 	return &Sink{pool: pool, cfg: cfg, statements: func() {}}, nil
+}
+
+// pool is what every connection has in common. No error contains the password.
+func (cfg Config) pool(application string) (*pgxpool.Config, error) {
+	if !plainName.MatchString(cfg.Schema) {
+		return nil, fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", cfg.Schema)
+	}
+	pc, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("postgres url: %w", hideSecret(err))
+	}
+	params := pc.ConnConfig.RuntimeParams
+	params["search_path"] = cfg.Schema
+	params["application_name"] = application
+	params["timezone"] = "UTC"
+	params["jit"] = "off"
+	return pc, nil
 }
 
 // Close waits for the connections that are in use, and closes the pool.

@@ -25,19 +25,12 @@ const statementTimeout = 5 * time.Second
 
 // OpenReader makes a Reader. It does not connect.
 func OpenReader(cfg Config) (*Reader, error) {
-	if !plainName.MatchString(cfg.Schema) {
-		return nil, fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", cfg.Schema)
-	}
-	pc, err := pgxpool.ParseConfig(cfg.URL)
+	pc, err := cfg.pool("pitchstream serve")
 	if err != nil {
-		return nil, fmt.Errorf("postgres url: %w", hideSecret(err))
+		return nil, err
 	}
 	pc.MaxConns = max(cfg.MaxConns, pc.MaxConns, 8)
 	params := pc.ConnConfig.RuntimeParams
-	params["search_path"] = cfg.Schema
-	params["application_name"] = "pitchstream serve"
-	params["timezone"] = "UTC"
-	params["jit"] = "off"
 	params["default_transaction_read_only"] = "on"
 	params["statement_timeout"] = strconv.FormatInt(statementTimeout.Milliseconds(), 10)
 	pc.ConnConfig.ConnectTimeout = 2 * time.Second
@@ -75,7 +68,7 @@ func (r *Reader) Pulse(ctx context.Context) (p schemas.Pulse, err error) {
 		})
 		return err
 	})
-	b.Queue(`SELECT instance, beat FROM heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).Query(func(rows pgx.Rows) error {
+	b.Queue(`SELECT instance, beat - 'work' FROM heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).Query(func(rows pgx.Rows) error {
 		var instance string
 		var beat []byte
 		_, err := pgx.ForEachRow(rows, []any{&instance, &beat}, func() error {
@@ -91,6 +84,27 @@ func (r *Reader) Pulse(ctx context.Context) (p schemas.Pulse, err error) {
 		return p, fmt.Errorf("postgres: positions: %w", hideSecret(err))
 	}
 	return p, nil
+}
+
+// Works reads what the processors tell of their work, by instance; of one that died, the last that it said.
+func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
+	rows, err := r.pool.Query(ctx, `SELECT instance, beat->'work' FROM heartbeats WHERE beat->'work' IS NOT NULL AND at > now() - interval '1 hour'`)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: work: %w", hideSecret(err))
+	}
+	works := map[string]schemas.Work{}
+	var instance string
+	var text []byte
+	if _, err := pgx.ForEachRow(rows, []any{&instance, &text}, func() error {
+		var w schemas.Work
+		if json.Unmarshal(text, &w) == nil {
+			works[instance] = w
+		}
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("postgres: work: %w", hideSecret(err))
+	}
+	return works, nil
 }
 
 const statsColumns = `batter_id, pitches, swing_count, whiff_count, whiff_rate_pct, contact_count, max_exit_velocity_mph, avg_exit_velocity_mph,
