@@ -75,9 +75,7 @@ func TestARestartGoesOn(t *testing.T) {
 		w := tn.start(strict)
 		tn.waitHeld(w)
 		w.halt()
-		w = tn.start(strict)
-		tn.waitCommitted()
-		w.halt()
+		tn.process(strict)
 		tn.requireBooks()
 	})
 }
@@ -108,9 +106,7 @@ func TestAGoodRecordEndsARow(t *testing.T) {
 			tn.produce(poison(60, 1)...)
 			tn.produce(good)
 		}
-		w := tn.start(strict)
-		tn.waitCommitted()
-		w.halt()
+		tn.process(strict)
 		tn.requireBooks()
 	})
 }

@@ -15,9 +15,7 @@ func TestABatchGoesThroughEverything(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		tn.produce(newScorer(1).records(200)...)
-		w := tn.start()
-		tn.waitCommitted()
-		w.halt()
+		tn.process()
 		tn.requireBooks()
 	})
 }
@@ -26,16 +24,12 @@ func TestReadingAgainFromTheStartChangesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		tn.produce(newScorer(2).records(100)...)
-		w := tn.start()
-		tn.waitCommitted()
-		w.halt()
+		tn.process()
 		rows, _ := tn.store.Rows(t.Context())
 		view := tn.store.View()
 		tn.resetGroup()
 		require.EqualValues(t, 100, tn.lag())
-		w = tn.start()
-		tn.waitCommitted()
-		w.halt()
+		tn.process()
 		again, _ := tn.store.Rows(t.Context())
 		same(t, "rows", withoutWriter(rows), withoutWriter(again))
 		same(t, "batters", view.Batters, tn.store.View().Batters)
@@ -110,9 +104,7 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 		}
 		tn.store.Before, tn.store.After = fail(3), fail(4)
 		tn.produce(newScorer(5).records(150)...)
-		w := tn.start()
-		tn.waitCommitted()
-		w.halt()
+		tn.process()
 		tn.requireBooks()
 	})
 }
@@ -177,9 +169,7 @@ func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
 				Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001","speed":{"mph":` + mph + `}}}}`)}
 		}
 		tn.produce(pitch("1", "91"), pitch("2", "92"))
-		w := tn.start()
-		tn.waitCommitted()
-		w.halt()
+		tn.process()
 		rows, _ := tn.store.Rows(t.Context())
 		require.Len(t, rows, 1)
 		require.Equal(t, schemas.Some(91.0), rows[0].PitchSpeedMPH)
@@ -213,24 +203,20 @@ func TestAGapIsNamedAndNotJumpedOver(t *testing.T) {
 		tn := newTown(t)
 		s := newScorer(7)
 		tn.produce(s.records(60)...)
-		w := tn.start()
-		tn.waitCommitted()
-		w.halt()
+		tn.process()
 		more := s.records(60)
 		tn.produce(more...)
 		at := tn.committedAt(1)
 		require.NoError(t, tn.cluster.DeleteRecords(rawTopic, 1, at+2))
 
-		w = tn.start()
+		w := tn.start()
 		tn.waitFor("the gap is named", func() bool { return w.told.reason("gap") != "" })
 		require.Contains(t, w.told.reason("gap"), "pitches.raw/1")
 		require.Contains(t, w.told.reason("gap"), "--accept-gap")
 		w.halt()
 		require.Equal(t, at, tn.committedAt(1))
 
-		w = tn.start(func(c *Config) { c.AcceptGap = true })
-		tn.waitCommitted()
-		w.halt()
+		tn.process(func(c *Config) { c.AcceptGap = true })
 	})
 }
 

@@ -42,9 +42,7 @@ func TestPollsAreGatheredWhileMuchWaits(t *testing.T) {
 			return nil
 		}
 		tn.produce(inOne(21, 1000)...)
-		w := tn.start(many)
-		tn.waitCommitted()
-		w.halt()
+		w := tn.process(many)
 		require.EqualValues(t, 20, applies.Load())
 		require.Less(t, w.told.batchCount(), 14)
 		tn.requireBooks()
@@ -92,9 +90,7 @@ func TestAStoreThatComesBackOlderWithinABatchIsNoticed(t *testing.T) {
 			return nil
 		}
 		tn.produce(inOne(23, 600)...)
-		w := tn.start(many)
-		tn.waitCommitted()
-		w.halt()
+		w := tn.process(many)
 		require.Equal(t, 4, w.told.count("assigned"), "assigned, given up, assigned, given up at the end")
 		tn.requireBooks()
 	})
@@ -113,9 +109,7 @@ func TestAGatheredBatchOutlivesFailures(t *testing.T) {
 		}
 		tn.store.Before, tn.store.After = fail, fail
 		tn.produce(inOne(24, 800)...)
-		w := tn.start(many)
-		tn.waitCommitted()
-		w.halt()
+		tn.process(many)
 		tn.requireBooks()
 	})
 }

@@ -335,6 +335,15 @@ func (tn *town) waitFor(what string, cond func() bool) {
 	}
 }
 
+// process has a processor of its own commit everything that was sent, and stop.
+func (tn *town) process(change ...func(*Config)) *worker {
+	tn.t.Helper()
+	w := tn.start(change...)
+	tn.waitCommitted()
+	w.halt()
+	return w
+}
+
 // waitCommitted returns when the group has committed everything that was sent.
 func (tn *town) waitCommitted() {
 	tn.t.Helper()
