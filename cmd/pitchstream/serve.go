@@ -20,6 +20,7 @@ import (
 	"pitchstream/schemas"
 	"pitchstream/sink/pgsink"
 	"pitchstream/sink/redissink"
+	"pitchstream/web"
 )
 
 type serveCmd struct {
@@ -116,7 +117,7 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(add
 	health := obs.NewHealth(log, metrics, "stores")
 	handler, err := api.New(api.Config{
 		Live: redis, Store: store, Records: records, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
-		MaxStreams: c.MaxStreams, CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Registerer: metrics.Registry, Log: log,
+		MaxStreams: c.MaxStreams, CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Registerer: metrics.Registry, Log: log, Pages: web.Handler(),
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,149 @@
+// One batter: his numbers over all games, his swings, and his pitches page by page.
+
+import { attr, flash, h, list, note, panel, text } from "./dom.js";
+import { scatter, spark, swingAxes } from "./chart.js";
+import { date, missing, number, outcome, spaced, time, version } from "./format.js";
+import { doubtful } from "./game.js";
+import { follow, get } from "./net.js";
+import { swingPanel } from "./swing.js";
+import { table } from "./table.js";
+
+const figures = [
+  ["pitches", "Pitches", "", 0], ["swing_count", "Swings", "", 0], ["whiff_rate_pct", "Whiff", "%", 1], ["contact_count", "Contact", "", 0],
+  ["max_exit_velocity_mph", "Max exit velocity", "mph", 1], ["avg_exit_velocity_mph", "Exit velocity", "mph", 1], ["hard_hit_count", "Hard hit", "≥ 95 mph", 0],
+  ["max_bat_speed_mph", "Max bat speed", "mph", 1], ["avg_bat_speed_mph", "Bat speed", "mph", 1], ["avg_attack_angle_deg", "Attack angle", "deg", 1],
+];
+
+/** batter is the view of "#/batters/ID". */
+export function batter(root, [id], signal) {
+  const name = h("h1", {}, `#${id}`), facts = h("p", { class: "sub" }, "\u00a0"), place = h("div", {}, note("loading", "Loading the batter"));
+  root.append(h("div", { class: "heading" }, name, facts), place);
+  const totals = totalsOf(), types = typeTable(), swing = swingPanel("Swing", signal);
+  let rows = [], pinned = null;
+  const choose = () => swing.show(rows.find(r => r.pitch_id === pinned) ?? rows.find(r => r.is_swing) ?? null);
+  const pick = key => { pinned = key; choose(); };
+  const cloud = scatter(...swingAxes, { pick: p => pick(p.key) }), trend = spark({ min: 20, max: 100, points: 20, width: 400, height: 64 });
+  const range = h("p", { class: "fine" }, "\u00a0");
+  const past = history(id, signal, found => { rows = found; choose(); }, pick);
+  const body = h("div", { class: "batter-grid" }, totals.node, swing.node,
+    panel("Bat speed and attack angle", { class: "cloud" }, cloud.node, h("p", { class: "fine" }, "Each of his last swings. Hollow: a questionable speed, or a suspected swing."),
+      h("h3", {}, "Bat speed of the last 50 swings"), trend.node, range),
+    types.node, past.node);
+
+  const readSwings = async () => {
+    try {
+      show(cloud, trend, range, (await get(`v1/batters/${id}/swings?limit=100`, signal)).swings);
+    } catch (problem) {
+      if (problem.status === 404) show(cloud, trend, range, []);
+    }
+  };
+  follow(`v1/batters/${id}/stream`, {
+    state: b => {
+      if (!body.isConnected) place.replaceChildren(body);
+      text(name, b.name || `Batter #${id}`);
+      text(facts, [b.team, `#${id}`, b.last_pitch ? `last pitch ${time(b.last_pitch.event_time)}` : ""].filter(Boolean).join(" · "));
+      document.title = `${name.textContent} · pitchstream`;
+      totals.show(b);
+      types.show(Object.entries(b.by_pitch_type ?? {}).map(([type, counts]) => ({ type, ...counts })));
+      past.read();
+      readSwings();
+    },
+    absent: () => place.replaceChildren(note("empty", "No pitch of this batter stands.", "His first one appears here by itself.")),
+    lost: problem => { if (!body.isConnected) place.replaceChildren(note("error", "The batter cannot be read now.", `${problem.message}. Trying again.`)); },
+  }, signal);
+}
+
+function show(cloud, trend, range, swings) {
+  const points = swings.filter(s => s.bat_speed_mph != null && s.attack_angle_deg != null).map(s => ({
+    key: s.pitch_id, x: s.bat_speed_mph, y: s.attack_angle_deg, label: `${outcome(s)}, ${time(s.event_time)}`,
+    faint: s.speed_confidence !== "reliable" || s.swing_confidence !== "confirmed",
+  }));
+  cloud.show(points, `Bat speed against attack angle of his last ${points.length} swings; the list of pitches has the numbers.`);
+  const speeds = swings.slice(0, 50).map(s => s.bat_speed_mph).reverse(), known = speeds.filter(v => v != null);
+  const words = known.length ? `From ${number(Math.min(...known), 1)} to ${number(Math.max(...known), 1)} mph, the newest ${number(known.at(-1), 1)} mph` : "No bat speed yet";
+  text(range, words);
+  trend.show(speeds, words);
+}
+
+function totalsOf() {
+  const places = figures.map(([key, label, unit, decimals]) => ({ key, decimals, value: h("span", { class: "value" }, missing), label, unit }));
+  const node = h("section", { class: "panel totals", "aria-label": "Over all games" }, h("dl", { class: "readings" }, ...places.map(p =>
+    h("div", { "data-figure": p.key }, h("dt", {}, p.label), h("dd", {}, p.value, p.unit ? h("span", { class: "unit" }, ` ${p.unit}`) : null)))));
+  let before = null;
+  return {
+    node,
+    show(b) {
+      for (const p of places) if (text(p.value, number(b[p.key], p.decimals)) && before) flash(p.value);
+      before = b;
+    },
+  };
+}
+
+function typeTable() {
+  const grid = table([
+    { key: "type", label: "Pitch", words: true, head: true, rising: true, value: t => t.type === "unknown" ? "Unknown" : spaced(t.type) },
+    { key: "pitches", label: "Pitches", value: t => t.pitches }, { key: "swings", label: "Swings", value: t => t.swings },
+    { key: "whiffs", label: "Whiffs", value: t => t.whiffs },
+    { key: "rate", label: "Whiff", unit: "%", decimals: 1, value: t => t.swings ? 100 * t.whiffs / t.swings : null },
+  ], { caption: "By pitch type", key: t => t.type, sort: { key: "pitches", up: false } });
+  return { node: panel("By pitch type", { class: "types" }, grid.node), show: grid.show };
+}
+
+const cells = [
+  ["Time", ""], ["Result", ""], ["Bat speed", "mph", "num"], ["Attack angle", "deg", "num wide1"], ["Exit velocity", "mph", "num"],
+  ["Launch angle", "deg", "num wide1"], ["Pitch", "", "wide1"], ["Pitch speed", "mph", "num wide1"], ["Game", "", "wide2"],
+];
+
+/** history is the list of his pitches: the first page is live, the others are added by a button. */
+function history(id, signal, changed, pick) {
+  const body = h("tbody"), more = h("button", { type: "button", onclick: () => older() }, "Older pitches");
+  const node = panel("Pitches", { class: "history" }, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "His pitches, the newest first" },
+    h("table", {}, h("caption", { class: "sr" }, "His pitches, the newest first"), h("thead", {}, h("tr", {}, ...cells.map(([label, unit, kind]) =>
+      h("th", { scope: "col", class: kind }, label, unit ? h("span", { class: "unit" }, ` ${unit}`) : null)))), body)), more);
+  let rows = [], cursor = null, busy = false, again = false;
+  const make = () => Object.assign(h("tr", {}, h("th", { scope: "row" }, h("button", { type: "button", class: "pick" })), ...cells.slice(1).map(([, , kind]) => h("td", { class: kind }))), {});
+  const draw = () => {
+    attr(more, "hidden", !cursor);
+    list(body, rows, r => r.pitch_id, make, (tr, r) => line(tr, r, pick));
+    changed(rows);
+  };
+  const read = async () => {
+    if (busy) { again = true; return; }
+    busy = true;
+    try {
+      const page = await get(`v1/batters/${id}/pitches?limit=50`, signal), oldest = page.pitches.at(-1)?.event_time ?? "", ids = new Set(page.pitches.map(r => r.pitch_id));
+      const kept = rows.filter(r => !ids.has(r.pitch_id) && r.event_time < oldest);
+      if (!kept.length) cursor = page.next_cursor ?? null;
+      rows = [...page.pitches, ...kept];
+      draw();
+    } catch { /* what is listed stands; the next state asks again */ } finally { busy = false; }
+    if (again && !signal.aborted) { again = false; read(); }
+  };
+  const older = async () => {
+    attr(more, "disabled", true);
+    try {
+      const page = await get(`v1/batters/${id}/pitches?limit=50&cursor=${encodeURIComponent(cursor)}`, signal), ids = new Set(rows.map(r => r.pitch_id));
+      rows = [...rows, ...page.pitches.filter(r => !ids.has(r.pitch_id))];
+      cursor = page.next_cursor ?? null;
+      draw();
+    } catch { /* the button is still there */ } finally { attr(more, "disabled", null); }
+  };
+  return { node, read };
+}
+
+function line(tr, r, pick) {
+  const corrected = tr.version && tr.version !== version(r), button = tr.cells[0].firstChild;
+  tr.version = version(r);
+  attr(tr, "data-pitch", r.pitch_id);
+  attr(button, "disabled", !r.is_swing);
+  button.onclick = () => pick(r.pitch_id);
+  text(button, time(r.event_time));
+  [r.revision > 0 ? `${outcome(r)} (corrected)` : outcome(r),
+    doubtful(number(r.bat_speed_mph, 1), r.bat_speed_mph != null && r.speed_confidence === "questionable"),
+    doubtful(number(r.attack_angle_deg, 1), r.attack_angle_deg != null && r.swing_confidence === "suspected"),
+    number(r.exit_velocity_mph, 1), number(r.launch_angle_deg, 1), spaced(r.pitch_type), number(r.pitch_speed_mph, 1),
+    r.game_pk ? `${r.game_pk}, ${date(r.game_date)}` : missing].forEach((value, i) => {
+    if (text(tr.cells[i + 1], value) && corrected) flash(tr.cells[i + 1]);
+    attr(tr.cells[i + 1], "data-missing", value === missing);
+  });
+}

@@ -1,0 +1,126 @@
+// Small drawings in SVG, changed in place: a line of values, and a scatter of two.
+
+import { attr, h, list, s, text } from "./dom.js";
+import { number, quantity } from "./format.js";
+
+/** spark is a line of values, the newest at the right; a missing one is a gap. Answers {node, show(values, words)}. */
+export function spark({ min, max, points = 20, height = 24, width = 96 }) {
+  const line = s("path", { class: "line" }), last = s("circle", { class: "last", r: 2.2 });
+  const node = s("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, role: "img", preserveAspectRatio: "none" }, line, last);
+  const x = (i, n) => width - 4 - (n - 1 - i) * (width - 8) / Math.max(points - 1, n - 1, 1);
+  return {
+    node,
+    show(values, words) {
+      const top = max ?? Math.max(...values.filter(v => v != null), min + 1);
+      const y = v => height - 3 - (Math.min(Math.max(v, min), top) - min) / (top - min) * (height - 6);
+      let path = "", gap = true, end = -1;
+      values.forEach((v, i) => {
+        if (v != null) { path += `${gap ? "M" : "L"}${x(i, values.length).toFixed(1)} ${y(v).toFixed(1)}`; end = i; }
+        gap = v == null;
+      });
+      attr(line, "d", path || "M0 0");
+      attr(last, "visibility", end < 0 ? "hidden" : null);
+      if (end >= 0) { attr(last, "cx", x(end, values.length).toFixed(1)); attr(last, "cy", y(values[end]).toFixed(1)); }
+      attr(node, "aria-label", words);
+    },
+  };
+}
+
+/**
+ * scatter draws points {key, x, y, label, faint, href} over two axes {label, unit, min, max, step}. The words of the
+ * point that is pointed at stand below it. Answers {node, show(points, words)}.
+ */
+export function scatter(xFirst, yFirst, { pick } = {}) {
+  const xAxis = { ...xFirst }, yAxis = { ...yFirst };
+  const grid = s("g", { class: "grid" }), dots = s("g", { class: "dots" });
+  const svg = s("svg", { role: "img" }, grid, dots), said = h("p", { class: "said", "aria-hidden": "true" }, "\u00a0");
+  const node = h("div", { class: "scatter" }, svg, said);
+  const state = { points: [], words: "", width: 0, height: 0, near: null };
+  const left = 46, bottom = 38, top = 10, right = 14;
+  const px = v => left + (v - xAxis.min) / (xAxis.max - xAxis.min) * (state.width - left - right);
+  const py = v => state.height - bottom - (v - yAxis.min) / (yAxis.max - yAxis.min) * (state.height - top - bottom);
+
+  const draw = () => {
+    if (!state.width) return;
+    attr(svg, "aria-label", state.words);
+    list(dots, state.points, p => p.key, () => s("circle", { r: 4.5 }), (dot, p) => {
+      attr(dot, "cx", px(p.x).toFixed(1));
+      attr(dot, "cy", py(p.y).toFixed(1));
+      attr(dot, "class", [p.faint ? "faint" : "", p.key === state.near?.key ? "near" : ""].join(" ").trim() || null);
+    });
+  };
+  const point = e => {
+    const box = svg.getBoundingClientRect(), x = e.clientX - box.left, y = e.clientY - box.top;
+    let best = 24 ** 2;
+    state.near = null;
+    for (const p of state.points) {
+      const d = (px(p.x) - x) ** 2 + (py(p.y) - y) ** 2;
+      if (d < best) { best = d; state.near = p; }
+    }
+    const p = state.near;
+    text(said, p ? `${p.label}: ${quantity(p.x, 1, xAxis.unit)}, ${quantity(p.y, 1, yAxis.unit)}` : "\u00a0");
+    attr(svg, "class", p && pick ? "picks" : null);
+    draw();
+  };
+  svg.addEventListener("pointermove", point);
+  svg.addEventListener("pointerdown", point);
+  svg.addEventListener("pointerleave", () => { state.near = null; text(said, "\u00a0"); draw(); });
+  if (pick) svg.addEventListener("click", () => { if (state.near) pick(state.near); });
+  new ResizeObserver(([{ contentRect: box }]) => {
+    if (box.width === state.width && box.height === state.height) return;
+    state.width = box.width;
+    state.height = box.height;
+    attr(svg, "viewBox", `0 0 ${box.width} ${box.height}`);
+    axes(grid, xAxis, yAxis, px, py, state);
+    draw();
+  }).observe(svg);
+  return {
+    node,
+    show(points, words) {
+      Object.assign(state, { points, words });
+      const wider = [widen(xAxis, points.map(p => p.x)), widen(yAxis, points.map(p => p.y))];
+      if (wider.includes(true) && state.width) axes(grid, xAxis, yAxis, px, py, state);
+      draw();
+    },
+  };
+}
+
+/** widen makes an axis hold the values; it never gets narrower, so that points do not jump to and fro. */
+function widen(axis, values) {
+  const min = Math.min(axis.min, ...values.map(v => Math.floor(v / axis.step) * axis.step));
+  const max = Math.max(axis.max, ...values.map(v => Math.ceil(v / axis.step) * axis.step));
+  const wider = min < axis.min || max > axis.max;
+  Object.assign(axis, { min, max });
+  return wider;
+}
+
+function axes(grid, xAxis, yAxis, px, py, { width, height }) {
+  const parts = [];
+  for (const v of ticks(xAxis)) {
+    parts.push(s("line", { x1: px(v), x2: px(v), y1: py(yAxis.min), y2: py(yAxis.max), class: v === 0 ? "zero" : null }),
+      s("text", { x: px(v), y: py(yAxis.min) + 15, "text-anchor": "middle" }, number(v)));
+  }
+  for (const v of ticks(yAxis)) {
+    parts.push(s("line", { x1: px(xAxis.min), x2: px(xAxis.max), y1: py(v), y2: py(v), class: v === 0 ? "zero" : null }),
+      s("text", { x: px(xAxis.min) - 7, y: py(v) + 4, "text-anchor": "end" }, number(v)));
+  }
+  parts.push(s("text", { x: px(xAxis.max), y: height - 4, "text-anchor": "end", class: "axis" }, `${xAxis.label}, ${xAxis.unit}`),
+    s("text", { x: -py(yAxis.max), y: 12, "text-anchor": "end", transform: "rotate(-90)", class: "axis" }, `${yAxis.label}, ${yAxis.unit}`));
+  grid.replaceChildren(...parts);
+}
+
+function* ticks({ min, max, step }) {
+  for (let v = Math.ceil(min / step) * step; v <= max; v += step) yield v;
+}
+
+/** swingAxes are where those of bat speed against attack angle begin: the same everywhere, so that pictures compare. */
+export const swingAxes = [
+  { label: "Bat speed", unit: "mph", min: 40, max: 90, step: 10 },
+  { label: "Attack angle", unit: "deg", min: -20, max: 30, step: 10 },
+];
+
+/** meanAxes are those of batters' means, which lie closer together. */
+export const meanAxes = [
+  { label: "Bat speed", unit: "mph", min: 50, max: 80, step: 5 },
+  { label: "Attack angle", unit: "deg", min: -5, max: 15, step: 5 },
+];

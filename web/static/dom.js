@@ -1,0 +1,85 @@
+// Making and changing elements. What stands is changed in place: nothing flickers, and the focus stays where it is.
+
+/** h makes an element: h("td", {class: "num", onclick: f}, "text", other). */
+export function h(tag, props = {}, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+/** s makes an element of SVG. */
+export function s(tag, props = {}, ...children) {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
+}
+
+function fill(node, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else attr(node, name, value);
+  }
+  node.append(...children.filter(c => c != null));
+  return node;
+}
+
+/** attr sets an attribute where it has another value; null and false remove it. */
+export function attr(node, name, value) {
+  if (value == null || value === false) {
+    if (node.hasAttribute(name)) node.removeAttribute(name);
+  } else if (node.getAttribute(name) !== String(value)) {
+    node.setAttribute(name, value === true ? "" : value);
+  }
+}
+
+/** text sets the text where it is another one; it tells whether it was. */
+export function text(node, value) {
+  const now = String(value ?? "");
+  if (node.textContent === now) return false;
+  node.textContent = now;
+  return true;
+}
+
+/** list makes the children of parent those of items, by key: kept, moved, made or removed. */
+export function list(parent, items, keyOf, make, show) {
+  const old = parent.kept ?? new Map(), kept = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    kept.set(key, old.get(key) ?? make(item));
+    old.delete(key);
+  }
+  for (const gone of old.values()) gone.remove();
+  parent.kept = kept;
+  let next = parent.firstChild;
+  for (const item of items) {
+    const node = kept.get(keyOf(item));
+    if (node === next) next = next.nextSibling;
+    else parent.insertBefore(node, next);
+    show?.(node, item);
+  }
+}
+
+/** flash marks what a correction has changed, for a moment. */
+export function flash(node) {
+  node.classList.remove("changed");
+  void node.offsetWidth; // begins the animation again
+  node.classList.add("changed");
+}
+
+let announced = "";
+
+/** announce tells those who listen; the same thing once. */
+export function announce(message) {
+  if (message === announced) return;
+  announced = message;
+  document.getElementById("announcer").textContent = message;
+}
+
+/** note is what stands in the place of numbers: while loading, where there is nothing, where something failed. */
+export function note(kind, title, detail = "") {
+  return h("div", { class: `note ${kind}` }, h("p", { class: "title" }, title), detail ? h("p", {}, detail) : null);
+}
+
+/** panel is a part of a view with its heading. */
+export function panel(title, props = {}, ...children) {
+  const id = `h-${title.toLowerCase().replace(/[^a-z]+/g, "-")}`;
+  const head = h("div", { class: "head" }, h("h2", { id }, title));
+  const node = h("section", { ...props, class: `panel ${props.class ?? ""}`, "aria-labelledby": id }, head, ...children);
+  return Object.assign(node, { head });
+}

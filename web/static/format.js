@@ -1,0 +1,85 @@
+// Numbers, times and the words of the game, as people read them.
+
+/** missing stands where there is no value. */
+export const missing = "–";
+
+/** number is a value with so many decimals, "–" where it is missing. */
+export function number(value, decimals = 0) {
+  return value == null ? missing : formatter(decimals).format(value).replace("-", "\u2212");
+}
+
+const formatters = new Map();
+
+function formatter(decimals) {
+  if (!formatters.has(decimals)) {
+    formatters.set(decimals, new Intl.NumberFormat("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals, signDisplay: "negative" }));
+  }
+  return formatters.get(decimals);
+}
+
+/** quantity is a value with its unit: 74.1 mph, 9°, 34.6 %. */
+export function quantity(value, decimals, unit) {
+  return value == null ? missing : number(value, decimals) + (unit === "°" ? "°" : ` ${unit}`);
+}
+
+/** duration is milliseconds as people say them: 4 ms, 1.2 s, 3 min, 2 h. */
+export function duration(ms) {
+  if (ms == null) return missing;
+  if (ms < 1000) return `${number(ms)} ms`;
+  if (ms < 10_000) return `${number(ms / 1000, 1)} s`;
+  if (ms < 120_000) return `${number(ms / 1000)} s`;
+  if (ms < 7_200_000) return `${number(ms / 60_000)} min`;
+  return ms < 172_800_000 ? `${number(ms / 3_600_000)} h` : `${number(ms / 86_400_000)} days`;
+}
+
+/** bytes a second. */
+export function byteRate(value) {
+  return value == null ? missing : value < 1e6 ? `${number(value / 1e3, 1)} kB/s` : `${number(value / 1e6, 1)} MB/s`;
+}
+
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+
+/** time is 18:04:37 of today, and 28 Sept 2024, 18:04:37 of another day. */
+export function time(value) {
+  if (!value) return missing;
+  const at = new Date(value);
+  return at.toDateString() === new Date().toDateString() ? clock.format(at) : `${day.format(at)}, ${clock.format(at)}`;
+}
+
+/** timeOfDay is 18:04:37, whatever the day. */
+export function timeOfDay(value) {
+  return value ? clock.format(new Date(value)) : missing;
+}
+
+/** date is 28 Sept 2024 of a calendar date. */
+export function date(value) {
+  return value ? day.format(new Date(`${value}T12:00:00`)) : missing;
+}
+
+/** player is his name, else his number. */
+export function player(name, id) {
+  return name || (id == null ? "unknown batter" : `#${id}`);
+}
+
+/** spaced is FourSeamFastball as Four-seam fastball. */
+export function spaced(word) {
+  if (!word) return missing;
+  const known = { FourSeamFastball: "Four-seam", TwoSeamFastball: "Two-seam", Knucklecurve: "Knuckle curve" }[word];
+  return known ?? word.replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
+}
+
+/** outcome is what came of a pitch, in a scorer's words. */
+export function outcome(pitch) {
+  const { pitch_result: result, pitch_action: action } = pitch;
+  if (result === "HitIntoPlay") return "In play";
+  if (action === "Foul") return "Foul";
+  if (action === "FoulTip") return "Foul tip";
+  if (result === "Strike") return pitch.is_whiff || action === "Swinging" ? "Whiff" : action === "Called" ? "Called strike" : "Strike";
+  return result === "Ball" && action && action !== "Called" ? `Ball, ${spaced(action).toLowerCase()}` : result ?? missing;
+}
+
+/** version tells one state of a pitch from another: a correction has another one. */
+export function version(pitch) {
+  return `${pitch.pitch_id}/${pitch.revision}/${pitch.source_partition}/${pitch.source_offset}`;
+}

@@ -1,0 +1,141 @@
+// One game, live: its pitches as they arrive, the last swing, its batters.
+
+import { attr, flash, h, list, note, panel, text } from "./dom.js";
+import { missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
+import { title } from "./games.js";
+import { follow, get } from "./net.js";
+import { swingPanel } from "./swing.js";
+import { table } from "./table.js";
+
+const listed = 40; // pitches
+const between = 1000; // ms between two readings of the list
+
+/** game is the view of "#/games/GAME". */
+export function game(root, [gamePK], signal) {
+  const name = h("h1", {}, `Game ${gamePK}`), facts = h("p", { class: "sub" }, "\u00a0");
+  const place = h("div", {}, note("loading", "Loading the game"));
+  root.append(h("div", { class: "heading" }, name, facts), place);
+
+  let pinned = null, rows = [];
+  const followButton = h("button", { type: "button", "aria-pressed": "true", onclick: () => { pinned = null; choose(); } }, "Follow the last swing");
+  const swing = swingPanel("Swing", signal, followButton);
+  const pitches = pitchList(row => { pinned = pinned === row.pitch_id ? null : row.pitch_id; choose(); });
+  const batters = batterTable();
+  const body = h("div", { class: "game-grid" }, swing.node, pitches.node, batters.node);
+
+  const choose = () => {
+    if (pinned && !rows.some(r => r.pitch_id === pinned)) pinned = null;
+    const row = pinned ? rows.find(r => r.pitch_id === pinned) : rows.find(r => r.is_swing);
+    attr(followButton, "aria-pressed", String(!pinned));
+    swing.show(row ?? null);
+    pitches.show(rows, row?.pitch_id);
+  };
+  const more = earlier(gamePK, signal, older => { rows = merge(rows, older); choose(); });
+  follow(`v1/games/${encodeURIComponent(gamePK)}/stream`, {
+    state: g => {
+      if (!body.isConnected) place.replaceChildren(body);
+      text(name, title(g));
+      text(facts, `Game ${g.game_pk} · ${number(g.pitches)} pitches · ${number(g.batters.length)} batters · last pitch ${timeOfDay(g.last_pitch_at)}`);
+      document.title = `${title(g)} · pitchstream`;
+      rows = merge(rows, g.last_pitches);
+      choose();
+      batters.show(g.batters);
+      more(g);
+    },
+    absent: () => { rows = []; place.replaceChildren(note("empty", "No pitch of this game stands.", "The first one appears here by itself.")); },
+    lost: problem => { if (!body.isConnected) place.replaceChildren(note("error", "The game cannot be read now.", `${problem.message}. Trying again.`)); },
+  }, signal);
+}
+
+/** merge puts the newest state of the newest pitches before what is known of those before them. */
+function merge(known, newest) {
+  const oldest = newest.at(-1)?.event_time ?? "", ids = new Set(newest.map(r => r.pitch_id));
+  return [...newest, ...known.filter(r => !ids.has(r.pitch_id) && r.event_time < oldest)].slice(0, listed);
+}
+
+/** earlier reads more of the list than a state has, each time that the state moves, and not more often than that. */
+function earlier(gamePK, signal, found) {
+  let due = 0, timer;
+  const read = async () => {
+    timer = null;
+    due = performance.now() + between;
+    try {
+      found((await get(`v1/games/${encodeURIComponent(gamePK)}/pitches?limit=${listed}`, signal)).pitches);
+    } catch { /* the ten of the state are there; the next state asks again */ }
+  };
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  return g => { if (g.pitches > g.last_pitches.length) timer ??= setTimeout(read, Math.max(0, due - performance.now())); };
+}
+
+const cells = [
+  ["Batter", ""], ["Result", ""], ["Bat speed", "mph", "num"], ["Attack angle", "deg", "num wide2"], ["Exit velocity", "mph", "num"], ["Launch angle", "deg", "num wide2"],
+  ["Pitch", "", "wide1"], ["Pitch speed", "mph", "num wide2"], ["Inning", "", "num wide3"], ["Time", "", "num wide1"],
+];
+
+/** pitchList is the list of pitches, the newest first. Each one can be chosen. */
+function pitchList(chosen) {
+  const body = h("tbody"), head = h("tr", {}, ...cells.map(([label, unit, kind]) =>
+    h("th", { scope: "col", class: kind }, label, unit ? h("span", { class: "unit" }, ` ${unit}`) : null)));
+  const node = panel("Pitches", { class: "pitches" }, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Pitches, the newest first" },
+    h("table", {}, h("caption", { class: "sr" }, "Pitches, the newest first; choose one to see its swing"), h("thead", {}, head), body)));
+  const make = first => {
+    const state = { row: first };
+    const pick = h("button", { type: "button", class: "pick", onclick: e => { e.stopPropagation(); chosen(state.row); } });
+    const tr = h("tr", { onclick: () => { if (state.row.is_swing) chosen(state.row); } }, h("th", { scope: "row" }, pick),
+      ...cells.slice(1).map(([, , kind]) => h("td", { class: kind })));
+    if (body.kept?.size) tr.classList.add("new");
+    return Object.assign(tr, { state, pick });
+  };
+  return {
+    node,
+    show(rows, current) {
+      list(body, rows, r => r.pitch_id, make, (tr, r) => {
+        const corrected = version(tr.state.row) !== version(r);
+        tr.state.row = r;
+        attr(tr, "data-pitch", r.pitch_id);
+        attr(tr, "aria-current", r.pitch_id === current ? "true" : null);
+        attr(tr.pick, "disabled", !r.is_swing);
+        attr(tr, "class", [tr.classList.contains("new") ? "new" : "", r.is_swing ? "swung" : ""].join(" ").trim() || null);
+        text(tr.pick, player(r.batter_name, r.batter_id));
+        [result(r), speed(r), angle(r), number(r.exit_velocity_mph, 1), number(r.launch_angle_deg, 1), spaced(r.pitch_type),
+          number(r.pitch_speed_mph, 1), r.inning ?? missing, timeOfDay(r.event_time)].forEach((value, i) => {
+          const cell = tr.cells[i + 1];
+          if (text(cell, value) && corrected) flash(cell);
+          attr(cell, "data-missing", value === missing);
+        });
+        attr(tr.cells[1], "data-result", r.is_whiff ? "whiff" : r.pitch_result === "HitIntoPlay" ? "play" : null);
+        attr(tr.cells[2], "data-trust", r.bat_speed_mph != null && r.speed_confidence === "questionable" ? "unsure" : null);
+        attr(tr.cells[3], "data-trust", r.attack_angle_deg != null && r.swing_confidence === "suspected" ? "unsure" : null);
+      });
+    },
+  };
+}
+
+const result = r => r.revision > 0 ? `${outcome(r)} (corrected)` : outcome(r);
+const speed = r => doubtful(number(r.bat_speed_mph, 1), r.bat_speed_mph != null && r.speed_confidence === "questionable");
+const angle = r => doubtful(number(r.attack_angle_deg, 1), r.attack_angle_deg != null && r.swing_confidence === "suspected");
+
+/** doubtful marks what cannot be trusted with a sign that is read aloud too. */
+export function doubtful(words, is) {
+  return is ? `${words} ?` : words;
+}
+
+function batterTable() {
+  const list = table([
+    { key: "name", label: "Batter", words: true, head: true, rising: true, value: b => player(b.name, b.batter_id), show: batterLink },
+    { key: "pitches", label: "Pitches", value: b => b.pitches },
+    { key: "swing_count", label: "Swings", value: b => b.swing_count },
+    { key: "whiff_rate_pct", label: "Whiff", unit: "%", decimals: 1, value: b => b.whiff_rate_pct },
+    { key: "max_exit_velocity_mph", label: "Max exit velocity", unit: "mph", decimals: 1, value: b => b.max_exit_velocity_mph },
+    { key: "avg_bat_speed_mph", label: "Bat speed", unit: "mph", decimals: 1, wide: 1, value: b => b.avg_bat_speed_mph },
+    { key: "avg_attack_angle_deg", label: "Attack angle", unit: "deg", decimals: 1, wide: 1, value: b => b.avg_attack_angle_deg },
+  ], { caption: "Batters in this game", key: b => b.batter_id, sort: { key: "max_exit_velocity_mph", up: false } });
+  return { node: panel("Batters in this game", { class: "batters" }, list.node), show: list.show };
+}
+
+/** batterLink is a batter's name with the way to his page. */
+export function batterLink(cell, b) {
+  const a = cell.firstChild ?? cell.appendChild(h("a"));
+  attr(a, "href", `#/batters/${b.batter_id}`);
+  text(a, player(b.name, b.batter_id));
+}

@@ -1,0 +1,65 @@
+// The shell: which view is shown. A view is a function (root, params, signal) that fills root and lives until signal ends.
+
+import { batter } from "./batter.js";
+import { batters } from "./batters.js";
+import { h, note } from "./dom.js";
+import { game } from "./game.js";
+import { games } from "./games.js";
+import { useToken } from "./net.js";
+import { start } from "./status.js";
+import { remember, streamView } from "./stream.js";
+
+const routes = [
+  [/^#?\/?$/, games, "Games"],
+  [/^#\/games$/, games, "Games"],
+  [/^#\/games\/([^/?]+)$/, game, "Game", "Games"],
+  [/^#\/batters$/, batters, "Batters"],
+  [/^#\/batters\/(\d+)$/, batter, "Batter", "Batters"],
+  [/^#\/stream$/, streamView, "Stream"],
+];
+
+const main = document.getElementById("main");
+let leave = new AbortController(), shown = null;
+
+function route() {
+  const hash = location.hash;
+  leave.abort();
+  leave = new AbortController();
+  const [pattern, view, title, parent = title] = routes.find(([p]) => p.test(hash)) ?? [/.*/, lost, "Not found"];
+  document.title = `${title} · pitchstream`;
+  for (const a of document.querySelectorAll(".top nav a")) {
+    if (a.textContent === parent) a.setAttribute("aria-current", "page");
+    else a.removeAttribute("aria-current");
+  }
+  const root = h("div", { class: `view ${title.toLowerCase()}` });
+  view(root, (hash.match(pattern) ?? []).slice(1).map(decodeURIComponent), leave.signal);
+  main.replaceChildren(root);
+  if (shown !== null && shown !== hash) { // not at the first page, where the reader begins at the top anyway
+    main.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
+  shown = hash;
+}
+
+function lost(root) {
+  root.append(h("h1", {}, "Not found"), note("empty", "There is no such page.", "Games, Batters and Stream are above."));
+}
+
+/** askForToken is for servers with --api-token: the page is open, the numbers are not. */
+function askForToken() {
+  if (document.getElementById("token")) return;
+  leave.abort();
+  const input = h("input", { id: "token", type: "password", autocomplete: "off", required: true });
+  const form = h("form", { class: "note token", onsubmit: e => { e.preventDefault(); useToken(input.value.trim()); location.reload(); } },
+    h("h1", {}, "Token"), h("p", {}, "This server answers only who knows its token. It is kept for this tab only."),
+    h("label", { for: "token" }, "API token"), input, h("button", { type: "submit" }, "Show the numbers"));
+  main.replaceChildren(form);
+}
+
+document.querySelector(".skip").addEventListener("click", e => { e.preventDefault(); main.focus(); }); // the address is a view's
+addEventListener("hashchange", route);
+addEventListener("tokenwanted", askForToken);
+const always = new AbortController().signal;
+start(always);
+remember(always);
+route();

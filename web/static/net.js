@@ -1,0 +1,165 @@
+// How the pages read: JSON by GET, and streams of whole states that come back by themselves after a break.
+
+/** A server's answer that is no success. status is 0 where nobody answered. */
+export class Problem extends Error {
+  constructor(status, type, detail) {
+    super(detail);
+    this.status = status;
+    this.type = type.replace("urn:pitchstream:problem:", "");
+  }
+}
+
+/** get answers the body of a path like "v1/games", else throws a Problem. The browser keeps answers by their ETag. */
+export async function get(path, signal) {
+  const answer = await ask(path, { signal: within(10_000, signal) });
+  try {
+    return await answer.json();
+  } catch (err) {
+    throw signal?.aborted ? err : new Problem(0, "unreadable", "the answer broke off");
+  }
+}
+
+/**
+ * follow reads a stream until signal ends: on.state(body) at once and for each new state, on.absent() where there is
+ * none, on.lost(problem) while there is no connection. It rests while the page is hidden: a browser has few connections
+ * for one server. silence is how long nothing at all may come before the connection counts as dead.
+ */
+export async function follow(path, on, signal, silence = 20_000) {
+  let last = "", wait = 0;
+  while (!signal.aborted) {
+    await shown(signal);
+    const link = new AbortController(), hidden = restWhenHidden(link);
+    try {
+      const answer = await ask(path, {
+        signal: AbortSignal.any([signal, link.signal]), cache: "no-store",
+        headers: last ? { "Last-Event-ID": last } : {},
+      });
+      for await (const event of events(answer.body, link, silence)) {
+        wait = 0;
+        if (event.id) last = event.id;
+        if (event.data) on[event.name]?.(JSON.parse(event.data));
+      }
+      throw new Problem(0, "ended", "the stream ended");
+    } catch (err) {
+      if (signal.aborted) return;
+      if (!hidden.is()) on.lost?.(err instanceof Problem ? err : new Problem(0, "unreachable", "no connection"));
+    } finally {
+      hidden.stop();
+      link.abort();
+    }
+    wait = Math.min(Math.max(wait * 2, 500), 4000);
+    await pause(wait * (0.75 + Math.random() / 2), signal);
+  }
+}
+
+/** poll asks for a path again and again: on.state(body), on.lost(problem). It rests while the page is hidden. */
+export function poll(path, every, on, signal) {
+  let asked = 0;
+  const nudge = { now: () => {} };
+  (async () => {
+    while (!signal.aborted) {
+      await shown(signal);
+      const turn = ++asked;
+      try {
+        const body = await get(typeof path === "function" ? path() : path, signal);
+        if (turn === asked && !signal.aborted) on.state(body);
+      } catch (err) {
+        if (!signal.aborted) on.lost?.(err instanceof Problem ? err : new Problem(0, "unreachable", "no connection"));
+      }
+      await new Promise(done => { nudge.now = done; pause(every, signal).then(done); });
+    }
+  })();
+  return { now: () => nudge.now() };
+}
+
+async function ask(path, options) {
+  const headers = { ...options.headers };
+  const token = remembered();
+  if (token) headers.Authorization = `Bearer ${token}`;
+  let answer;
+  try {
+    answer = await fetch(new URL(path, document.baseURI), { ...options, headers });
+  } catch (err) {
+    throw options.signal?.aborted && err.name === "AbortError" ? err : new Problem(0, "unreachable", "the server does not answer");
+  }
+  if (answer.ok) return answer;
+  const body = await answer.json().catch(() => ({}));
+  if (answer.status === 401) dispatchEvent(new Event("tokenwanted"));
+  throw new Problem(answer.status, body.type ?? "", body.detail ?? answer.statusText);
+}
+
+/** events reads server-sent events: {name, id, data}; a comment is an event without data. */
+async function* events(body, link, silence) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "", timer;
+  try {
+    for (;;) {
+      timer = setTimeout(() => link.abort(), silence);
+      const { value, done } = await reader.read();
+      clearTimeout(timer);
+      if (done) return;
+      text += value;
+      for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) yield parse(text.slice(0, end));
+    }
+  } finally {
+    clearTimeout(timer);
+    reader.cancel().catch(() => {});
+  }
+}
+
+function parse(block) {
+  const event = { name: "message", id: "", data: "" };
+  for (const line of block.split("\n")) {
+    const at = line.indexOf(":"), field = line.slice(0, at), value = line.slice(at + 1).replace(/^ /, "");
+    if (field === "event") event.name = value;
+    if (field === "id") event.id = value;
+    if (field === "data") event.data += value;
+  }
+  return event;
+}
+
+const restAfter = 30_000; // hidden for so long: who only looks at another tab for a moment comes back to a live page
+
+function restWhenHidden(link) {
+  let timer, rests = false;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => { rests = true; link.abort(); }, restAfter);
+  };
+  document.addEventListener("visibilitychange", look);
+  look();
+  return { is: () => rests, stop: () => { clearTimeout(timer); document.removeEventListener("visibilitychange", look); } };
+}
+
+function shown(signal) {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise(done => {
+    const look = () => { if (!document.hidden || signal.aborted) { document.removeEventListener("visibilitychange", look); done(); } };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look, { once: true });
+  });
+}
+
+/** pause resolves after so many milliseconds, or when signal ends. */
+export function pause(ms, signal) {
+  return new Promise(done => {
+    const end = () => { clearTimeout(timer); signal.removeEventListener("abort", end); done(); };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}
+
+function within(ms, signal) {
+  return signal ? AbortSignal.any([signal, AbortSignal.timeout(ms)]) : AbortSignal.timeout(ms);
+}
+
+const tokenKey = "pitchstream.token"; // for this tab only
+
+function remembered() {
+  try { return sessionStorage.getItem(tokenKey); } catch { return null; }
+}
+
+/** useToken keeps the API's token for this tab. */
+export function useToken(token) {
+  try { sessionStorage.setItem(tokenKey, token); } catch { /* then it is asked for again */ }
+}

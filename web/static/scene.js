@@ -1,0 +1,249 @@
+// A swing in space: the bat's path coloured by its speed, the strike zone, the ball. Feet; x across the plate as the
+// catcher sees it, y toward the pitcher, z up. A projection of one's own: there are some hundred lines to draw.
+
+import { ramp } from "./ramp.js";
+
+const target = [0, 0.9, 2.6], near = 0.4;
+const views = { Catcher: [0, 0.1], Side: [1.35, 0.12], Above: [0.02, 1.45], Home: [0.62, 0.24] };
+const before = 0.3, after = 0.35, slowly = 6; // s of the path around the contact, and how much slower it is played
+
+/**
+ * scene draws into a canvas. Answers {show(swing), view(name), replay(), orbit(on), still(on)}; it ends with signal.
+ */
+export function scene(canvas, signal) {
+  const s = { canvas, pen: canvas.getContext("2d"), swing: null, yaw: 0.62, tilt: 0.24, zoom: 1, mirror: 1, played: Infinity, orbits: false, turned: 0, asked: 0 };
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  let last = 0;
+  const frame = now => {
+    s.asked = 0;
+    const dt = Math.min((now - last) / 1000, 0.1);
+    last = now;
+    if (s.orbits) s.turned += dt;
+    if (s.played < after) s.played += dt / slowly;
+    draw(s);
+    if ((s.orbits || s.played < after) && !signal.aborted) ask();
+  };
+  const ask = () => { if (!s.asked) { if (!s.orbits && !(s.played < after)) last = performance.now(); s.asked = requestAnimationFrame(frame); } };
+  const size = new ResizeObserver(ask);
+  size.observe(canvas);
+  signal.addEventListener("abort", () => { size.disconnect(); cancelAnimationFrame(s.asked); });
+  addEventListener("themechange", () => { s.colours = null; ask(); }, { signal });
+  handle(canvas, s, ask);
+  return {
+    show(swing) {
+      s.swing = swing;
+      if (swing) s.mirror = stands(swing);
+      s.played = calm.matches || !swing ? Infinity : -before;
+      last = performance.now();
+      ask();
+    },
+    view(name) { [s.yaw, s.tilt] = views[name]; s.zoom = 1; s.turned = 0; ask(); },
+    replay() { s.played = -before; last = performance.now(); ask(); },
+    orbit(on) { s.orbits = on; last = performance.now(); ask(); },
+  };
+}
+
+/** stands is 1 for a batter at the catcher's left: he is looked at from the other side. */
+function stands(swing) {
+  const hands = swing.bat.filter(b => b.handle);
+  return hands.reduce((sum, b) => sum + b.handle[0], 0) > 0 ? -1 : 1;
+}
+
+function handle(canvas, s, ask) {
+  let from = null;
+  canvas.addEventListener("pointerdown", e => { from = [e.clientX, e.clientY, s.yaw, s.tilt]; canvas.setPointerCapture(e.pointerId); });
+  canvas.addEventListener("pointerup", () => { from = null; });
+  canvas.addEventListener("pointermove", e => {
+    if (!from) return;
+    turn(s, from[2] - (e.clientX - from[0]) / 160 * s.mirror, from[3] + (e.clientY - from[1]) / 160);
+    ask();
+  });
+  canvas.addEventListener("wheel", e => {
+    if (document.activeElement !== canvas) return; // else the page could not be scrolled past it
+    e.preventDefault();
+    zoom(s, Math.exp(-e.deltaY / 600));
+    ask();
+  }, { passive: false });
+  const keys = {
+    ArrowLeft: () => turn(s, s.yaw + 0.12 * s.mirror, s.tilt), ArrowRight: () => turn(s, s.yaw - 0.12 * s.mirror, s.tilt),
+    ArrowUp: () => turn(s, s.yaw, s.tilt + 0.1), ArrowDown: () => turn(s, s.yaw, s.tilt - 0.1),
+    "+": () => zoom(s, 1.15), "=": () => zoom(s, 1.15), "-": () => zoom(s, 1 / 1.15),
+    0: () => { [s.yaw, s.tilt] = views.Home; s.zoom = 1; },
+  };
+  canvas.addEventListener("keydown", e => {
+    if (!keys[e.key] || e.ctrlKey || e.metaKey || e.altKey) return;
+    e.preventDefault();
+    keys[e.key]();
+    ask();
+  });
+}
+
+function turn(s, yaw, tilt) {
+  s.yaw = yaw;
+  s.tilt = Math.min(Math.max(tilt, -0.1), 1.5);
+  s.turned = 0;
+}
+
+function zoom(s, by) {
+  s.zoom = Math.min(Math.max(s.zoom * by, 0.5), 4);
+}
+
+/** camera answers the projection of a point: [x, y, pixels a foot], null behind it. */
+function camera(s, width, height) {
+  const yaw = (s.yaw + 0.35 * Math.sin(s.turned * 0.5)) * s.mirror, tilt = s.tilt, far = 12.5;
+  const [cy, sy, ct, st] = [Math.cos(yaw), Math.sin(yaw), Math.cos(tilt), Math.sin(tilt)];
+  const focus = s.zoom * Math.min(height * 1.62, width * 1.5);
+  return p => {
+    const x = p[0] - target[0], y = p[1] - target[1], z = p[2] - target[2];
+    const right = x * cy + y * sy, away = -x * sy * ct + y * cy * ct - z * st + far, up = -x * sy * st + y * cy * st + z * ct;
+    return away < near ? null : [width / 2 + focus * right / away, height / 2 - focus * up / away, focus / away];
+  };
+}
+
+function draw(s) {
+  const { canvas, pen } = s, scale = Math.min(devicePixelRatio || 1, 2);
+  const width = canvas.clientWidth, height = canvas.clientHeight;
+  if (!width) return;
+  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+  }
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  pen.lineCap = pen.lineJoin = "round";
+  s.colours ??= colours(canvas);
+  const at = camera(s, width, height);
+  ground(pen, at, s.colours);
+  if (!s.swing) return zone(pen, at, s.colours, { left: -0.83, right: 0.83, bottom: 1.6, top: 3.4, y: 17 / 12 });
+  zone(pen, at, s.colours, s.swing.strike_zone);
+  const middle = middleOf(s.swing), now = s.played < after ? middle + s.played : Infinity;
+  ball(pen, at, s.swing.pitch, s.colours.pitch, now, s.colours);
+  ball(pen, at, s.swing.hit, s.colours.hit, now, s.colours, true);
+  bat(pen, at, s, middle, now);
+  contact(pen, at, s, now);
+}
+
+/** middleOf is when ball and bat met, else when the bat was fastest. */
+export function middleOf(swing) {
+  return swing.contact?.t ?? swing.peak_t ?? swing.bat.at(-1)?.t ?? 0;
+}
+
+function path(pen, at, points, colour, width, dash = []) {
+  pen.strokeStyle = colour;
+  pen.lineWidth = width;
+  pen.setLineDash(dash);
+  pen.beginPath();
+  let drawn = false;
+  for (const p of points) {
+    const q = at(p);
+    if (q && drawn) pen.lineTo(q[0], q[1]);
+    else if (q) pen.moveTo(q[0], q[1]);
+    drawn = !!q;
+  }
+  pen.stroke();
+  pen.setLineDash([]);
+}
+
+function ground(pen, at, c) {
+  const plate = [[-0.708, 1.417, 0], [0.708, 1.417, 0], [0.708, 0.708, 0], [0, 0, 0], [-0.708, 0.708, 0], [-0.708, 1.417, 0]];
+  for (const side of [-1, 1]) {
+    const [a, b] = [side * 1.208, side * 5.208];
+    path(pen, at, [[a, 3.708, 0], [b, 3.708, 0], [b, -2.292, 0], [a, -2.292, 0], [a, 3.708, 0]], c.ground, 1);
+    path(pen, at, [[side * 2.2, 2.2, 0], [side * 40, 40, 0]], c.ground, 1);
+  }
+  fill(pen, at, plate, c.plate, 1);
+  path(pen, at, plate, c.ground, 1.2);
+}
+
+function fill(pen, at, points, colour, alpha) {
+  const seen = points.map(at);
+  if (seen.includes(null)) return;
+  pen.globalAlpha = alpha;
+  pen.fillStyle = colour;
+  pen.beginPath();
+  seen.forEach(([x, y], i) => i ? pen.lineTo(x, y) : pen.moveTo(x, y));
+  pen.fill();
+  pen.globalAlpha = 1;
+}
+
+function zone(pen, at, c, z) {
+  const edge = [[z.left, z.y, z.bottom], [z.right, z.y, z.bottom], [z.right, z.y, z.top], [z.left, z.y, z.top], [z.left, z.y, z.bottom]];
+  fill(pen, at, edge, c.text, 0.05);
+  path(pen, at, edge, c.muted, 1.4, z.assumed ? [5, 4] : []);
+  for (const part of [1 / 3, 2 / 3]) {
+    const x = z.left + (z.right - z.left) * part, up = z.bottom + (z.top - z.bottom) * part;
+    path(pen, at, [[x, z.y, z.bottom], [x, z.y, z.top]], c.line, 1);
+    path(pen, at, [[z.left, z.y, up], [z.right, z.y, up]], c.line, 1);
+  }
+}
+
+function ball(pen, at, samples, colour, now, c, leaves) {
+  const seen = samples.filter(b => b.t <= now);
+  if (!seen.length) return;
+  path(pen, at, seen.map(b => [b.pos[0], b.pos[1], 0.02]), c.shadow, 2);
+  path(pen, at, seen.map(b => b.pos), colour, 2);
+  const end = at(seen.at(-1).pos);
+  if (!end || (leaves && now === Infinity)) return;
+  pen.fillStyle = colour;
+  pen.beginPath();
+  pen.arc(end[0], end[1], Math.max(0.121 * end[2], 2.5), 0, 7);
+  pen.fill();
+}
+
+function bat(pen, at, s, middle, now) {
+  const c = s.colours, seen = s.swing.bat.filter(b => b.head && b.t >= middle - before && b.t <= Math.min(now, middle + after));
+  if (!seen.length) return;
+  path(pen, at, seen.map(b => [b.head[0], b.head[1], 0.02]), c.shadow, 4);
+  pen.globalAlpha = 0.3; // where the bat itself was, so that the path has a surface
+  seen.forEach((b, i) => { if (b.handle) path(pen, at, [b.handle, b.head], b.speed_mph == null ? c.line : ramp(b.speed_mph, c.dark), 1); });
+  pen.globalAlpha = 1;
+  for (let i = 1; i < seen.length; i++) {
+    const [a, b] = [seen[i - 1], seen[i]];
+    if (b.t - a.t > 0.05) continue; // out of sight in between
+    const q = at(b.head), known = a.speed_mph ?? b.speed_mph;
+    path(pen, at, [a.head, b.head], known == null ? c.muted : ramp(known, c.dark), Math.max((q?.[2] ?? 0) * 0.1, 3), known == null ? [2, 4] : []);
+  }
+  const shown = now === Infinity ? nearest(seen, middle) : seen.at(-1);
+  if (shown.handle) wood(pen, at, shown, c);
+}
+
+function nearest(samples, t) {
+  return samples.reduce((best, b) => Math.abs(b.t - t) < Math.abs(best.t - t) ? b : best);
+}
+
+function wood(pen, at, { handle, head }, c) {
+  const along = f => handle.map((v, i) => v + (head[i] - v) * f), scale = at(along(0.7))?.[2] ?? 0;
+  path(pen, at, [along(-0.12), head], c.text, Math.max(scale * 0.085, 2));
+  path(pen, at, [along(0.55), along(0.97)], c.text, Math.max(scale * 0.19, 3.5));
+}
+
+function contact(pen, at, s, now) {
+  const met = s.swing.contact, q = met && met.t <= now ? at(met.pos) : null;
+  if (!q) return;
+  pen.strokeStyle = s.colours.accent;
+  pen.lineWidth = 2;
+  pen.setLineDash(met.kind === "hit" ? [] : [3, 3]);
+  pen.beginPath();
+  pen.arc(q[0], q[1], Math.max(q[2] * 0.22, 6), 0, 7);
+  pen.stroke();
+  pen.setLineDash([]);
+}
+
+/** colours reads the page's: a canvas knows no variables of CSS. */
+function colours(canvas) {
+  const probe = document.createElement("span"), found = {};
+  canvas.after(probe);
+  for (const name of ["text", "muted", "line", "ground", "accent", "plate", "shadow", "pitch", "hit"]) {
+    probe.style.color = `var(--${name})`;
+    found[name] = getComputedStyle(probe).color;
+  }
+  probe.style.color = "var(--bg)";
+  found.dark = luminance(getComputedStyle(probe).color) < 0.4;
+  probe.remove();
+  return found;
+}
+
+function luminance(colour) {
+  const [r, g, b] = colour.match(/[\d.]+/g).map(Number);
+  return (0.2126 * r + 0.7152 * g + 0.0722 * b) / (colour.startsWith("rgb") ? 255 : 1);
+}

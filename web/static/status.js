@@ -1,0 +1,79 @@
+// How fresh all of this is: one line that is always there, so that nothing moves when it has something to say.
+
+import { announce, attr, h, list, text } from "./dom.js";
+import { duration, number, time } from "./format.js";
+import { follow } from "./net.js";
+
+const listeners = new Set();
+let body = null, problem = null, since = 0;
+
+/** stream is the newest body of /v1/stream, null before the first; and the Problem while there is no connection. */
+export function stream() {
+  return { body, problem };
+}
+
+/** onStream calls f at once and at each change, until signal ends. */
+export function onStream(f, signal) {
+  listeners.add(f);
+  signal.addEventListener("abort", () => listeners.delete(f));
+  f(stream());
+}
+
+/** start follows the stream's state for as long as the page is there. */
+export function start(signal) {
+  follow("v1/stream/events", {
+    state: state => { body = state; problem = null; since = performance.now(); tell(); },
+    lost: err => { since = problem ? since : performance.now(); problem = err; tell(); },
+  }, signal);
+  setInterval(draw, 1000); // ages grow
+}
+
+function tell() {
+  draw();
+  for (const f of listeners) f(stream());
+}
+
+function draw() {
+  const { level, word, why } = verdict(), strip = document.getElementById("status");
+  attr(strip, "data-level", level);
+  text(strip.querySelector(".word"), word);
+  text(strip.querySelector(".why"), why);
+  list(strip.querySelector(".facts"), facts(), f => f.kind, f => h("span", { class: f.kind }), (span, f) => text(span, f.words));
+  attr(document.body, "data-stale", level === "bad" || body?.stale ? "true" : null);
+  if (level !== "wait") announce(`Stream: ${word}.`);
+}
+
+const sources = { redis: "Redis", postgres: "Postgres", memory: "memory" };
+
+/** verdict is the state in a word, how bad that is, and why. */
+export function verdict() {
+  if (problem) {
+    const waits = performance.now() - since;
+    if (problem.status === 401) return { level: "bad", word: "Token wanted", why: "this server answers only who knows its token" };
+    if (problem.status === 503) return { level: "bad", word: "Nothing to show", why: "neither Redis nor Postgres can be read" };
+    if (body && waits < 1500) return judged(); // a stream that comes back at once is no news
+    return { level: "bad", word: "No connection", why: `${problem.message}; ${body ? `the numbers are ${duration(waits)} old` : "trying again"}` };
+  }
+  return body ? judged() : { level: "wait", word: "Connecting", why: "" };
+}
+
+function judged() {
+  const reasons = body.reasons?.join("; ") ?? "";
+  if (body.source === "memory") return { level: "bad", word: "Stores away", why: `last known numbers, ${duration(body.age_ms)} old` };
+  if (body.state === "down") return { level: "bad", word: "Down", why: reasons || "no processor is alive" };
+  if (body.state === "held") return { level: "bad", word: "Held", why: body.breaker?.reason || reasons };
+  if (body.state === "behind") return { level: "warn", word: "Behind", why: reasons };
+  if (body.source === "postgres") return { level: "warn", word: "Redis away", why: "numbers come from Postgres" };
+  if (body.state === "degraded") return { level: "warn", word: "Degraded", why: reasons };
+  if (body.stale) return { level: "warn", word: "Stale", why: reasons || `a record waits since ${duration(body.lag_ms)}` };
+  return { level: "ok", word: "Live", why: "" };
+}
+
+function facts() {
+  if (!body) return [];
+  const lag = body.lag_ms == null ? "lag unknown" : body.lag_ms === 0 ? "caught up" : `lag ${duration(body.lag_ms)}`;
+  return [
+    { kind: "source", words: `from ${sources[body.source] ?? body.source}` }, { kind: "lag", words: lag },
+    { kind: "rate", words: `${number(body.records_per_s, 1)} records/s` }, { kind: "as-of", words: `as of ${time(body.as_of)}` },
+  ];
+}

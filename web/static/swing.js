@@ -1,0 +1,169 @@
+// One swing: its drawing, its numbers, and how far they can be trusted.
+
+import { attr, flash, h, list, panel, s, text } from "./dom.js";
+import { missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
+import { get, pause } from "./net.js";
+import { legend } from "./ramp.js";
+import { middleOf, scene } from "./scene.js";
+
+const least = 900; // ms between two drawings: at two pitches a second nobody sees more
+
+/**
+ * swingPanel shows the swing of a row. Answers {node, show(row)}; a row without a swing, or null, is an empty drawing.
+ * The numbers are the row's, at once; the drawing follows when the samples have come.
+ */
+export function swingPanel(title, signal, ...actions) {
+  const canvas = h("canvas", { tabindex: "0", role: "img", "aria-describedby": "turn-hint" });
+  const over = h("div", { class: "over", "aria-hidden": "true" });
+  const who = h("p", { class: "who" }, "\u00a0"), numbers = readings(), flight = flightChart(), samples = sampleTable();
+  const drawing = scene(canvas, signal);
+  const node = panel(title, { class: "swing" }, who,
+    h("div", { class: "stage" }, canvas, over, legend(), flight.node),
+    h("div", { class: "tools" }, ...buttons(drawing), h("span", { id: "turn-hint", class: "hint" }, "Drag or arrow keys turn it, + and − zoom, 0 resets")),
+    numbers.node, samples.node);
+  node.head.append(...actions);
+
+  const state = { row: null, drawn: "", wanted: 0 };
+  const draw = async () => {
+    const mine = ++state.wanted;
+    await pause(Math.max(0, (state.next ?? 0) - performance.now()), signal);
+    while (mine === state.wanted && !signal.aborted) {
+      const { row } = state;
+      try {
+        const swing = await get(`v1/pitches/${row.pitch_id}/swing`, signal);
+        if (mine !== state.wanted) return;
+        state.next = performance.now() + least;
+        state.drawn = version(row);
+        text(over, "");
+        attr(node, "data-drawn", version(swing));
+        drawing.show(swing);
+        flight.show(swing);
+        samples.show(swing);
+        attr(canvas, "aria-label", inWords(row, swing));
+        return;
+      } catch (problem) {
+        if (mine !== state.wanted || signal.aborted) return;
+        clear(problem.status === 404 ? `No samples: ${problem.message}` : `The samples cannot be read now: ${problem.message}. Trying again.`);
+        if (problem.status === 404) return;
+        await pause(3000, signal);
+      }
+    }
+  };
+  const clear = words => {
+    state.drawn = "";
+    drawing.show(null);
+    flight.show(null);
+    samples.show(null);
+    text(over, words);
+    attr(canvas, "aria-label", words);
+  };
+  return {
+    node,
+    show(row) {
+      const old = state.row;
+      state.row = row;
+      numbers.show(row, old && row && old.pitch_id === row.pitch_id);
+      text(who, row ? heading(row) : "\u00a0");
+      attr(node, "data-pitch", row?.pitch_id);
+      if (!row) { state.wanted++; clear("No swing yet."); }
+      else if (!old || version(old) !== version(row)) draw();
+    },
+  };
+}
+
+function heading(row) {
+  const type = spaced(row.pitch_type);
+  return [player(row.batter_name, row.batter_id), outcome(row) + (type === missing ? "" : ` on a ${type.toLowerCase()}`), timeOfDay(row.event_time)].join(" · ");
+}
+
+function buttons(drawing) {
+  const view = name => h("button", { type: "button", onclick: () => drawing.view(name) }, name);
+  let on = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const orbit = h("button", { type: "button", "aria-pressed": String(on), onclick: () => { on = !on; attr(orbit, "aria-pressed", String(on)); drawing.orbit(on); } }, "Orbit");
+  drawing.orbit(on);
+  return [orbit, h("button", { type: "button", onclick: () => drawing.replay() }, "Replay"), view("Catcher"), view("Side"), view("Above")];
+}
+
+const trust = {
+  reliable: ["sure", "reliable"], questionable: ["unsure", "questionable"],
+  confirmed: ["sure", "confirmed swing"], suspected: ["unsure", "suspected swing"],
+};
+
+const figures = [
+  { key: "bat_speed_mph", label: "Bat speed", unit: "mph", decimals: 1, trust: r => r.bat_speed_mph == null ? "" : r.speed_confidence },
+  { key: "attack_angle_deg", label: "Attack angle", unit: "deg", decimals: 1, trust: r => r.swing_confidence },
+  { key: "exit_velocity_mph", label: "Exit velocity", unit: "mph", decimals: 1, words: r => r.is_whiff ? "whiff" : "" },
+  { key: "launch_angle_deg", label: "Launch angle", unit: "deg", decimals: 1 },
+  { key: "pitch_speed_mph", label: "Pitch speed", unit: "mph", decimals: 1 },
+  { key: "spin_rate_rpm", label: "Spin rate", unit: "rpm", decimals: 0 },
+];
+
+/** readings are the numbers of a row, each in its place, whether it is there or not. */
+function readings() {
+  const places = figures.map(f => ({ f, value: h("span", { class: "value" }, missing), under: h("span", { class: "under" }, "\u00a0") }));
+  const node = h("dl", { class: "readings" }, ...places.map(({ f, value, under }) =>
+    h("div", { "data-figure": f.key }, h("dt", {}, f.label), h("dd", {}, value, h("span", { class: "unit" }, ` ${f.unit}`), under))));
+  return {
+    node,
+    show(row, corrected) {
+      for (const { f, value, under } of places) {
+        if (text(value, number(row?.[f.key], f.decimals)) && corrected) flash(value);
+        const [kind, words] = trust[row && f.trust?.(row)] ?? ["", (row && f.words?.(row)) || "\u00a0"];
+        text(under, words);
+        attr(under, "data-trust", kind || null);
+      }
+    },
+  };
+}
+
+/** inWords is the drawing for who cannot see it. */
+function inWords(row, swing) {
+  const met = swing.contact, parts = [`Swing of ${player(row.batter_name, row.batter_id)}: ${outcome(row).toLowerCase()}.`];
+  if (row.bat_speed_mph != null) parts.push(`Bat speed ${number(row.bat_speed_mph, 1)} mph, ${row.speed_confidence}.`);
+  if (row.attack_angle_deg != null) parts.push(`Attack angle ${number(row.attack_angle_deg, 1)} degrees.`);
+  if (met) {
+    const z = swing.strike_zone, [x, , up] = met.pos;
+    const side = x < z.left ? "left of the zone" : x > z.right ? "right of the zone" : "over the plate";
+    parts.push(`${met.kind === "hit" ? "Contact" : "Nearest to the ball"} ${number(up, 1)} ft high, ${side}${up > z.top ? ", above the zone" : up < z.bottom ? ", below the zone" : ""}.`);
+  }
+  if (row.exit_velocity_mph != null) parts.push(`Exit velocity ${number(row.exit_velocity_mph, 1)} mph${row.launch_angle_deg != null ? `, launch angle ${number(row.launch_angle_deg, 1)} degrees` : ""}.`);
+  return parts.join(" ");
+}
+
+/** flightChart is the batted ball from the side: distance from the plate against height. */
+function flightChart() {
+  const line = s("path", { class: "line" }), earth = s("path", { class: "earth", d: "M0 46H160" }), words = h("span", {}, "");
+  const svg = s("svg", { viewBox: "0 0 160 48", "aria-hidden": "true" }, earth, line);
+  const node = h("div", { class: "flight", hidden: true }, words, svg);
+  return {
+    node,
+    show(swing) {
+      const track = swing?.hit?.map(b => [Math.hypot(b.pos[0], b.pos[1]), b.pos[2]]) ?? [];
+      attr(node, "hidden", track.length < 2);
+      if (track.length < 2) return;
+      const farthest = Math.max(...track.map(p => p[0])), highest = Math.max(...track.map(p => p[1]));
+      const scale = Math.min(156 / Math.max(farthest, 30), 42 / Math.max(highest, 8));
+      attr(line, "d", track.map(([d, z], i) => `${i ? "L" : "M"}${(2 + d * scale).toFixed(1)} ${(46 - Math.max(z, 0) * scale).toFixed(1)}`).join(""));
+      text(words, `Ball flight: tracked ${number(farthest)} ft, ${number(highest)} ft high`);
+    },
+  };
+}
+
+/** sampleTable is what is drawn, as numbers. */
+function sampleTable() {
+  const body = h("tbody"), sum = h("summary", {}, "The bat's samples as a table");
+  const node = h("details", { class: "samples" }, sum, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The bat's samples" },
+    h("table", {}, h("caption", { class: "sr" }, "Samples of the bat around contact"), h("thead", {}, h("tr", {},
+      ...["From contact, ms", "Bat speed, mph", "Across, ft", "Toward the pitcher, ft", "High, ft"].map(t => h("th", { scope: "col", class: "num" }, t)))), body)));
+  let swing = null;
+  const draw = () => {
+    if (!node.open) return;
+    const middle = swing ? middleOf(swing) : 0;
+    const near = (swing?.bat ?? []).filter(b => b.head && Math.abs(b.t - middle) < 0.12).filter((_, i) => i % 3 === 0);
+    list(body, near, b => b.t, () => h("tr", {}, ...Array.from({ length: 5 }, () => h("td", { class: "num" }))), (tr, b) => {
+      [number((b.t - middle) * 1000), number(b.speed_mph, 1), ...b.head.map(v => number(v, 2))].forEach((v, i) => text(tr.cells[i], v));
+    });
+  };
+  node.addEventListener("toggle", draw);
+  return { node, show(next) { swing = next; draw(); } };
+}

@@ -1,0 +1,25 @@
+// Before the first paint, so that nobody who chose dark sees a flash of light. No module: those come after it.
+"use strict";
+(() => {
+  const key = "pitchstream.theme", root = document.documentElement;
+  const stored = () => { try { return localStorage.getItem(key); } catch { return null; } };
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const set = theme => theme ? root.dataset.theme = theme : delete root.dataset.theme;
+  const tell = () => dispatchEvent(new Event("themechange"));
+
+  set(stored());
+  dark.addEventListener("change", tell);
+  addEventListener("DOMContentLoaded", () => {
+    const button = document.getElementById("theme");
+    const isDark = () => root.dataset.theme ? root.dataset.theme === "dark" : dark.matches;
+    const label = () => { button.textContent = isDark() ? "Light" : "Dark"; button.setAttribute("aria-label", `${button.textContent} colours`); };
+    button.addEventListener("click", () => {
+      const next = isDark() ? "light" : "dark";
+      try { localStorage.setItem(key, next); } catch { /* it holds for this page */ }
+      set(next);
+      tell();
+    });
+    addEventListener("themechange", label);
+    label();
+  });
+})();

@@ -1,0 +1,102 @@
+// Package web is the dashboard: pages that read the API of the server they come from. They are plain HTML, CSS and ES
+// modules, embedded as they were written; nothing is built, and nothing is asked of any other server.
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+)
+
+//go:embed static
+var embedded embed.FS
+
+// policy lets a page load its own files and read its own server, and nothing else.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+
+// forGood is for what has the hash of the files in its path.
+const forGood = "public, max-age=31536000, immutable"
+
+// Prefix is where the files are, below which Handler answers beside "/".
+const Prefix = "/assets/"
+
+type page struct {
+	contentType string
+	body        []byte
+}
+
+// Handler answers GET and HEAD of "/", and of Prefix + HASH + "/FILE". The hash is that of all files together: modules
+// that are kept for good are never mixed with those of another build. It leaves ETags, compression and the rest to the
+// server around it, and says 404 for everything else.
+func Handler() http.Handler {
+	files, hash := load(embedded)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, caching := "index.html", "no-cache"
+		if rest, ok := strings.CutPrefix(r.URL.Path, Prefix); ok {
+			var version string
+			if version, name, _ = strings.Cut(rest, "/"); version == hash {
+				caching = forGood
+			} else {
+				caching = "no-store" // of a page that another build gave: it is loaded again soon
+			}
+		} else if r.URL.Path != "/" {
+			name = ""
+		}
+		f, ok := files[name]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", f.contentType)
+		h.Set("Content-Security-Policy", policy)
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", caching)
+		_, _ = w.Write(f.body)
+	})
+}
+
+// load reads all files, and writes their hash into the page.
+func load(from fs.FS) (files map[string]page, hash string) {
+	files = map[string]page{}
+	sum := sha256.New()
+	err := fs.WalkDir(from, "static", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(from, name)
+		short := strings.TrimPrefix(name, "static/")
+		sum.Write([]byte(short + "\x00"))
+		sum.Write(body)
+		files[short] = page{contentType(short), body}
+		return err
+	})
+	if err != nil {
+		panic(err) // they are in the binary
+	}
+	hash = hex.EncodeToString(sum.Sum(nil)[:8])
+	index := files["index.html"]
+	index.body = bytes.ReplaceAll(index.body, []byte("{{hash}}"), []byte(hash))
+	files["index.html"] = index
+	return files, hash
+}
+
+// contentType does not ask the machine, whose tables differ.
+func contentType(name string) string {
+	switch ext := path.Ext(name); ext {
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	default:
+		return mime.TypeByExtension(ext)
+	}
+}
