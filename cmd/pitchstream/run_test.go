@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -31,21 +30,13 @@ func newStation(t *testing.T) *station {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	s := &station{t: t, cluster: cluster, admin: freeAddr(t), args: []string{
+	s := &station{t: t, cluster: cluster, admin: testkit.FreeAddr(), args: []string{
 		"--kafka-brokers=" + strings.Join(cluster.ListenAddrs(), ","), "--postgres-url=" + testkit.Postgres(t),
 		"--redis-url=redis://" + testkit.Redis(t), "--redis-prefix=" + testkit.Name(t) + ":",
 	}}
 	s.command("topics", s.args[0])
 	s.command("migrate", s.args[1])
 	return s
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (s *station) command(args ...string) (out string) {
@@ -154,7 +145,7 @@ func TestRunHoldsAtTooMuchPoison(t *testing.T) {
 
 func TestRunSaysWhatItCannotReach(t *testing.T) {
 	s := newStation(t)
-	s.args[1] = fmt.Sprintf("--postgres-url=postgres://nobody@%s/none?sslmode=disable", freeAddr(t))
+	s.args[1] = fmt.Sprintf("--postgres-url=postgres://nobody@%s/none?sslmode=disable", testkit.FreeAddr())
 	s.start()
 	s.waitReady(503, "postgres: ")
 	code, _ := s.ask("GET", "/healthz")
@@ -165,7 +156,7 @@ func TestRunSaysWhatItCannotReach(t *testing.T) {
 func TestRunWaitsForKafka(t *testing.T) {
 	s := newStation(t)
 	there := s.args[0]
-	s.args[0] = "--kafka-brokers=" + freeAddr(t)
+	s.args[0] = "--kafka-brokers=" + testkit.FreeAddr()
 	stop := s.start()
 	s.waitReady(503, "kafka: ")
 	stop()

@@ -210,7 +210,7 @@ func TestTheWholeWayEncryptedWithTheLeastRightsAndNoSecretShown(t *testing.T) {
 	require.Contains(t, f.command(exitFailed, "topics"), "look at --kafka-sasl-user")
 	f.set("KAFKA_SASL_USER", "run")
 
-	s := &station{t: t, cluster: f.cluster, admin: freeAddr(t)}
+	s := &station{t: t, cluster: f.cluster, admin: testkit.FreeAddr()}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	log, ended := &lockedBuffer{}, make(chan int, 1)

@@ -15,6 +15,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/internal/testkit"
 )
 
 // reader is pitchstream serve, and a client of it.
@@ -27,7 +29,7 @@ type reader struct {
 // serve runs the API over the station's stores; stop is SIGTERM and waits for its end.
 func (s *station) serve(args ...string) (r *reader, stop func()) {
 	s.t.Helper()
-	addr, admin := freeAddr(s.t), freeAddr(s.t)
+	addr, admin := testkit.FreeAddr(), testkit.FreeAddr()
 	ctx, cancel := context.WithCancel(s.t.Context())
 	ended, log := make(chan int, 1), &lockedBuffer{}
 	flags := append([]string{"serve", "--api-addr=" + addr, "--admin-addr=" + admin}, append(s.args[1:], args...)...)

@@ -55,7 +55,7 @@ func newContainer(ctx context.Context, sp spec) (*Server, error) {
 		return nil, &errUnavailable{fmt.Sprintf("%s needs the image %s: %v", sp.name, sp.container.image, err)}
 	}
 	for try := 1; ; try++ {
-		addr := net.JoinHostPort(e.hostName, strconv.Itoa(freePort()))
+		addr := net.JoinHostPort(e.hostName, FreePort())
 		c, err := runContainer(ctx, sp.container, addr)
 		if err == nil {
 			s := &Server{Addr: addr, host: &container{c, e.api}}
@@ -207,16 +207,6 @@ func (e *engine) tie() error {
 	line, err := child.Tie(nil, undo, labelKey+"="+label, e.api.DaemonHost(), docker)
 	whenDone = func() error { return errors.Join(e.api.Close(), line.Cut()) }
 	return err
-}
-
-// freePort is a port of this machine that was free a moment ago.
-func freePort() int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err) // a machine without a free loopback port runs no test
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // image is the image to use for a server.

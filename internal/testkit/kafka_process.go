@@ -3,12 +3,10 @@ package testkit
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -19,7 +17,7 @@ func kafkaProcess(ctx context.Context) (*Server, error) {
 	if home == "" {
 		return nil, &errUnavailable{"or an unpacked Kafka in the folder PITCHSTREAM_TEST_KAFKA_HOME"}
 	}
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort()))
+	addr := FreeAddr()
 	p, err := newProcess(filepath.Join(home, "bin/kafka-server-start.sh"))
 	if err != nil {
 		return nil, err
@@ -44,7 +42,7 @@ func kafkaProcess(ctx context.Context) (*Server, error) {
 // kafkaProperties are the variables of the container, as a file; all listeners are on this machine's loopback.
 func kafkaProperties(addr, data string) []byte {
 	env := kafkaEnv(addr)
-	controller := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort()))
+	controller := FreeAddr()
 	env["KAFKA_LISTENERS"] = "PLAINTEXT://" + addr + ",CONTROLLER://" + controller
 	env["KAFKA_ADVERTISED_LISTENERS"] = "PLAINTEXT://" + addr
 	env["KAFKA_CONTROLLER_QUORUM_VOTERS"] = "1@" + controller

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"os/exec"
-	"strconv"
 	"strings"
 )
 
@@ -23,7 +22,7 @@ func redisSpec(args ...string) spec {
 			if err != nil {
 				return nil, &errUnavailable{"or an installed redis-server"}
 			}
-			port := strconv.Itoa(freePort())
+			port := FreePort()
 			fixed := []string{"--port", port, "--bind", "127.0.0.1"}
 			p, err := newProcess(program, append(append(fixed, quiet...), args...)...)
 			return &Server{Addr: net.JoinHostPort("127.0.0.1", port), host: p}, err

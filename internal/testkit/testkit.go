@@ -24,6 +24,7 @@
 package testkit
 
 import (
+	"net"
 	"os"
 	"testing"
 )
@@ -82,6 +83,22 @@ func Unavailable(t testing.TB, reason string) {
 		t.Fatalf("%s (CI is set: not skipped)", reason)
 	}
 	t.Skip(reason)
+}
+
+// FreePort is a port of this machine that was free a moment ago.
+func FreePort() string {
+	_, port, _ := net.SplitHostPort(FreeAddr())
+	return port
+}
+
+// FreeAddr is 127.0.0.1 with such a port.
+func FreeAddr() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err) // a machine without a free loopback port runs no test
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // keepServers says that the containers stay after the tests, to look into them: PITCHSTREAM_TEST_KEEP=1.

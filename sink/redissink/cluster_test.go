@@ -20,7 +20,7 @@ func startCluster(t *testing.T, n int) (addr string, clients []*redis.Client) {
 	ctx := t.Context()
 	var first, bus string
 	for i := range n {
-		port := freePort(t)
+		port := testkit.FreePort()
 		server := testkit.OwnRedis(t, "--cluster-enabled", "yes", "--cluster-port", port, "--cluster-node-timeout", "5000")
 		c := redis.NewClient(&redis.Options{Addr: server.Addr})
 		t.Cleanup(func() { _ = c.Close() })
@@ -73,15 +73,6 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatal("not so within 30 s: " + what)
 		}
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 func TestCluster(t *testing.T) {

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -27,9 +26,9 @@ func TestComposeFromNothing(t *testing.T) {
 	b, err := build.CombinedOutput()
 	require.NoError(t, err, string(b))
 
-	kafka, postgres, admin := freePort(t), freePort(t), freePort(t)
+	kafka, postgres, admin := testkit.FreePort(), testkit.FreePort(), testkit.FreePort()
 	env := append(os.Environ(), "PITCHSTREAM_DOCKERFILE=deploy/Dockerfile.binary", "PITCHSTREAM_IMAGE=pitchstream:test",
-		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+freePort(t), "ADMIN_PORT="+admin)
+		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+testkit.FreePort(), "ADMIN_PORT="+admin)
 	project := strings.ToLower(testkit.Name(t))
 	run := func(ctx context.Context, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, compose[0], append(compose[1:], append([]string{"-p", project}, args...)...)...)
@@ -88,14 +87,4 @@ func composeCommand(t *testing.T) []string {
 	}
 	testkit.Unavailable(t, "needs a container engine and docker compose")
 	return nil
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -25,7 +24,7 @@ import (
 func TestReadmeCommands(t *testing.T) {
 	w := world.New(t)
 	var p, api *world.Process
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr()
 	for _, line := range readmeCommands(t) {
 		switch {
 		case line == "make demo":
@@ -103,14 +102,6 @@ func curl(t *testing.T, w *world.World, addr, line string) {
 	b := make([]byte, 300)
 	n, err := io.ReadAtLeast(resp.Body, b, 100)
 	require.NoError(t, err, "%s: %s", line, b[:n])
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func makeIn(ctx context.Context, args ...string) (string, error) {
