@@ -92,8 +92,8 @@ func TestADemoThatIsKilledLeavesNothing(t *testing.T) {
 	require.NotEmpty(t, demoProcesses(t, folder))
 	require.NoError(t, victim.Process.Kill())
 	<-ended
-	require.Eventually(t, func() bool { return len(demoFiles(t, folder)) == 0 && len(demoProcesses(t, folder)) == 0 },
-		30*time.Second, 50*time.Millisecond, "%v %v", demoFiles(t, folder), demoProcesses(t, folder))
+	require.Eventually(t, func() bool { return len(names(t, folder)) == 0 && len(demoProcesses(t, folder)) == 0 },
+		30*time.Second, 50*time.Millisecond, "%v %v", names(t, folder), demoProcesses(t, folder))
 }
 
 // TestDemoVictim is the process that is killed.
@@ -159,18 +159,8 @@ func demoFolder(t *testing.T) string {
 
 func checkNothingLeft(t *testing.T, folder string) {
 	t.Helper()
-	require.Empty(t, demoFiles(t, folder))
+	require.Empty(t, names(t, folder))
 	require.Empty(t, demoProcesses(t, folder))
-}
-
-func demoFiles(t *testing.T, folder string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir(folder)
-	require.NoError(t, err)
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
 }
 
 // demoProcesses are the command lines that name the folder: those of Postgres and of the lifelines do.

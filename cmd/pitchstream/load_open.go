@@ -41,13 +41,7 @@ func (c *loadCmd) open(ctx context.Context, stop context.CancelCauseFunc, std *s
 		l.in.Close()
 		return nil, err
 	}
-	total, _ := l.in.BytesTotal()
-	l.progress = startProgress(std.Err, progressOptions{Title: "load", TotalBytes: total})
-	if l.ids != nil {
-		for _, note := range l.ids.Notes {
-			l.progress.Note("load: %s: %s", c.IDs, note)
-		}
-	}
+	l.progress = startReading(std.Err, "load", l.in, c.IDs, l.ids)
 	return l, nil
 }
 

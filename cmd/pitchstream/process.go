@@ -147,13 +147,7 @@ func (c *processCmd) open(ctx context.Context, std *stdio) (_ *processor, err er
 		p.in.Close()
 		return nil, fmt.Errorf("--output: %w", err)
 	}
-	total, _ := p.in.BytesTotal()
-	p.progress = startProgress(std.Err, progressOptions{Title: "process", TotalBytes: total})
-	if p.ids != nil {
-		for _, note := range p.ids.Notes {
-			p.progress.Note("process: %s: %s", c.IDs, note)
-		}
-	}
+	p.progress = startReading(std.Err, "process", p.in, c.IDs, p.ids)
 	return p, nil
 }
 

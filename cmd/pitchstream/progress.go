@@ -14,6 +14,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"pitchstream/internal/inputs"
 )
 
 // progress tells on stderr how far a long command is: on a terminal by a bar, elsewhere by a line each few seconds, with
@@ -51,6 +53,18 @@ func startProgress(w io.Writer, o progressOptions) *progress {
 		p.startBar(w)
 	} else {
 		p.startLines(w)
+	}
+	return p
+}
+
+// startReading begins for a command that reads files, and tells what was odd about the ids, nil for none.
+func startReading(w io.Writer, title string, in *inputs.Reader, idsFile string, ids *inputs.IDs) *progress {
+	total, _ := in.BytesTotal()
+	p := startProgress(w, progressOptions{Title: title, TotalBytes: total})
+	if ids != nil {
+		for _, note := range ids.Notes {
+			p.Note("%s: %s: %s", title, idsFile, note)
+		}
 	}
 	return p
 }
