@@ -77,11 +77,7 @@ func TestSweepAfterPostgresCameBackOlder(t *testing.T) {
 // The same, and nothing but a batter's sequence number tells.
 func TestSweepFindsGamesOfALostPast(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
-		w.push(t, w.truth.change(1, "a", 1))
-		w.sweep(t)
-		backup := w.truth.backup()
-		w.push(t, w.truth.change(1, "lost", 2))
-		w.truth.restore(backup)
+		w.loseThePast(t)
 		if rep := w.sweep(t); rep != (SweepReport{Checked: 1, Mended: 1, Forced: 1}) {
 			t.Errorf("%+v", rep)
 		}
@@ -136,11 +132,7 @@ func TestPushOverALostPast(t *testing.T) {
 // The same, and the first snapshot after it comes late: what stands is newer, but what it follows on is from the lost past.
 func TestALateSnapshotOverALostPast(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
-		w.push(t, w.truth.change(1, "a", 1))
-		w.sweep(t)
-		backup := w.truth.backup()
-		w.push(t, w.truth.change(1, "lost", 2))
-		w.truth.restore(backup)
+		w.loseThePast(t)
 		late := w.truth.change(1, "b", 2)
 		for _, push := range []struct {
 			snap  schemas.Snapshot
@@ -484,4 +476,14 @@ func TestKeysAreRead(t *testing.T) {
 	if long := k.game(1, strings.Repeat("é", 32)); !strings.HasPrefix(long, "p:batter:{1}:game:é") {
 		t.Error(long)
 	}
+}
+
+// loseThePast has Redis hold of batter 1 what Postgres, restored from a backup, no longer knows.
+func (w *world) loseThePast(t *testing.T) {
+	t.Helper()
+	w.push(t, w.truth.change(1, "a", 1))
+	w.sweep(t)
+	backup := w.truth.backup()
+	w.push(t, w.truth.change(1, "lost", 2))
+	w.truth.restore(backup)
 }
