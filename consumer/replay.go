@@ -88,6 +88,9 @@ func (s *session) poll(ctx context.Context) kgo.Fetches {
 	if r.Pace != nil {
 		r.Pace(ctx)
 	}
+	if ctx.Err() != nil {
+		return nil
+	}
 	fetches := s.kafka.PollRecords(ctx, s.cfg.PollMaxRecords)
 	for i := range fetches {
 		for j := range fetches[i].Topics {

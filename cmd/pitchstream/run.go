@@ -24,15 +24,16 @@ import (
 )
 
 type runCmd struct {
-	Kafka    config.Kafka    `embed:"" group:"Kafka"`
-	Topics   config.Topics   `embed:"" group:"Kafka"`
-	Postgres config.Postgres `embed:"" group:"Postgres"`
-	Redis    config.Redis    `embed:"" group:"Redis"`
-	Limits   config.Limits   `embed:"" group:"Processing"`
-	Memory   config.Memory   `embed:"" group:"Processing"`
-	Breaker  config.Breaker  `embed:"" group:"Processing"`
-	Instance config.Instance `embed:"" group:"Processing"`
-	Log      config.Log      `embed:"" group:"Operation"`
+	Kafka    config.Kafka      `embed:"" group:"Kafka"`
+	Topics   config.Topics     `embed:"" group:"Kafka"`
+	Postgres config.Postgres   `embed:"" group:"Postgres"`
+	Redis    config.Redis      `embed:"" group:"Redis"`
+	Limits   config.Limits     `embed:"" group:"Processing"`
+	Memory   config.Memory     `embed:"" group:"Processing"`
+	Breaker  config.Breaker    `embed:"" group:"Processing"`
+	Instance config.Instance   `embed:"" group:"Processing"`
+	Target   config.TargetName `embed:"" group:"Processing"`
+	Log      config.Log        `embed:"" group:"Operation"`
 
 	AdminAddr      config.Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
 	PollMaxRecords int         `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one batch: one transaction in Postgres, one in Kafka. Default: 2000."`
@@ -48,6 +49,9 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 	log = slog.New(hinting{log.Handler(), c})
 	c.Memory.Apply()
 	log.Info("starting", "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
+	if _, err := (config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}).Use(c.Target.Target); err != nil {
+		return err
+	}
 	return c.process(ctx, log)
 }
 

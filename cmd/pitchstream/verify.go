@@ -17,11 +17,12 @@ type verifyCmd struct {
 	JSON    bool `env:"-" name:"json" help:"Print one JSON object instead of text, with every difference."`
 	Show    int  `env:"-" name:"show" default:"20" placeholder:"N" help:"Differences to print of each part; 0: all. Default: 20."`
 
-	Kafka    uncheckedKafka  `embed:"" group:"Kafka"`
-	Topics   config.Topics   `embed:"" group:"Kafka"`
-	Postgres config.Postgres `embed:"" group:"Postgres"`
-	Redis    uncheckedRedis  `embed:"" group:"Redis"`
-	Limits   config.Limits   `embed:"" group:"Processing"`
+	Kafka    uncheckedKafka    `embed:"" group:"Kafka"`
+	Topics   config.Topics     `embed:"" group:"Kafka"`
+	Postgres config.Postgres   `embed:"" group:"Postgres"`
+	Redis    uncheckedRedis    `embed:"" group:"Redis"`
+	Limits   config.Limits     `embed:"" group:"Processing"`
+	Target   config.TargetName `embed:"" group:"Processing"`
 }
 
 // Settings of servers that a command may do without.
@@ -97,6 +98,9 @@ func (c *verifyCmd) compares(part string) bool {
 
 // Run compares, and prints what was found.
 func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
+	if _, err := (config.Targets{Kafka: (*config.Kafka)(&c.Kafka), Topics: &c.Topics, Postgres: &c.Postgres, Redis: (*config.Redis)(&c.Redis)}).Use(c.Target.Target); err != nil {
+		return err
+	}
 	v, err := c.open(ctx, std)
 	if err != nil {
 		return err

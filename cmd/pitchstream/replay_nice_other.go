@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// niceness is for Linux.
+func niceness() {}

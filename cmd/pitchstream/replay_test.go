@@ -1,0 +1,226 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/schemas"
+)
+
+// replay runs the command, which must reach its end, and gives its report.
+func (w *town) replay(t *testing.T, args ...string) replayReport {
+	t.Helper()
+	status, stdout, stderr := runCLI(t, append(append([]string{"replay", "--json", "--log-level=debug"}, args...), w.flags...)...)
+	require.Equal(t, exitOK, status, "%s\n%s", stdout, stderr)
+	var r replayReport
+	require.NoError(t, json.Unmarshal([]byte(stdout), &r), stderr)
+	require.True(t, r.Balances, "%+v", r.Counts)
+	require.True(t, r.Finished)
+	return r
+}
+
+// table is everything that a query gives, as text.
+func (w *town) table(t *testing.T, sql string) []string {
+	t.Helper()
+	rows, err := w.postgres.Query(t.Context(), sql)
+	require.NoError(t, err, sql)
+	lines, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (string, error) {
+		values, err := r.Values()
+		return fmt.Sprint(values...), err
+	})
+	require.NoError(t, err, sql)
+	return lines
+}
+
+// standing is all that readers of a schema see, save when and by which build it was computed; averages to nine digits.
+func (w *town) standing(t *testing.T, schema string) map[string][]string {
+	t.Helper()
+	columns := func(of []schemas.Column, but ...string) string {
+		var names []string
+		for _, c := range of {
+			switch {
+			case slices.Contains(but, c.Name):
+			case strings.HasPrefix(c.Name, "avg_"):
+				names = append(names, "round("+c.Name+"::numeric, 9)")
+			default:
+				names = append(names, c.Name)
+			}
+		}
+		return strings.Join(names, ", ")
+	}
+	return map[string][]string{
+		"rows":         w.table(t, `SELECT `+columns(schemas.StoredColumns, "processed_at", "build")+` FROM `+schema+`.pitches ORDER BY pitch_id`),
+		"registers":    w.table(t, `SELECT to_jsonb(r) - 'processed_at' - 'build' - 'previous_batter_id' - 'previous_game_pk' FROM `+schema+`.pitch_registers r ORDER BY pitch_id`),
+		"batters":      w.table(t, `SELECT batter_id, `+columns(schemas.StatsColumns)+` FROM `+schema+`.batter_stats ORDER BY 1`),
+		"batter games": w.table(t, `SELECT batter_id, game_pk, `+columns(schemas.StatsColumns)+` FROM `+schema+`.batter_game_stats ORDER BY 1, 2`),
+	}
+}
+
+// count is how many records a topic has.
+func (w *town) count(t *testing.T, topic string) (n int64) {
+	t.Helper()
+	w.records(t, topic, func(*kgo.Record) { n++ })
+	return n
+}
+
+// records calls each with the committed records of a topic.
+func (w *town) records(t *testing.T, topic string, each func(*kgo.Record)) {
+	t.Helper()
+	e, err := topicExtent(t.Context(), w.admin, topic)
+	require.NoError(t, err)
+	left := map[int32]int64{}
+	for id, end := range e.end {
+		if end > e.first[id] {
+			left[id] = end
+		}
+	}
+	client := kafkaClient(t, w.kafka, kgo.ConsumeTopics(topic), kgo.KeepControlRecords(), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	for len(left) > 0 {
+		fetches := client.PollFetches(t.Context())
+		require.NoError(t, fetches.Err())
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				each(r)
+			}
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		})
+	}
+}
+
+// A replay of everything onto live changes no value that anybody reads, and nothing of the processors'.
+func TestReplayOntoLiveChangesNothing(t *testing.T) {
+	w := newVerifyTown(t)
+	w.play(t, 500)
+	stop := w.start(t)
+	w.through(t)
+	stop()
+	w.exec(t, `UPDATE pitch_registers SET build = 'of old', processed_at = '2020-01-01'`)
+	const positions = `SELECT * FROM stream_positions WHERE consumer_group = 'pitchstream' ORDER BY partition`
+	before, at := w.standing(t, "pitchstream"), w.table(t, positions)
+	applied, err := w.redis.HGetAll(t.Context(), w.prefix+"applied").Result()
+	require.NoError(t, err)
+	letters, records := w.count(t, "pitches.dead"), w.count(t, rawTopic)
+	committed, err := w.admin.FetchOffsets(t.Context(), "pitchstream")
+	require.NoError(t, err)
+
+	r := w.replay(t, "--into=live")
+	require.Equal(t, before, w.standing(t, "pitchstream"))
+	require.Equal(t, at, w.table(t, positions))
+	require.Empty(t, w.table(t, `SELECT pitch_id FROM pitches WHERE build = 'of old' OR processed_at < '2021-01-01'`), "every row that stands was written again")
+	require.Equal(t, letters, w.count(t, "pitches.dead"))
+	now, err := w.redis.HGetAll(t.Context(), w.prefix+"applied").Result()
+	require.NoError(t, err)
+	require.Equal(t, applied, now)
+	since, err := w.admin.FetchOffsets(t.Context(), "pitchstream")
+	require.NoError(t, err)
+	require.Equal(t, committed, since)
+	w.clean(t) // Kafka, Postgres and Redis, letters too
+
+	require.Equal(t, records, r.Counts.Records)
+	require.Equal(t, letters, r.Counts.Letters)
+	require.Positive(t, r.Counts.Superseded)
+	require.Positive(t, r.Counts.Deletes)
+	require.Positive(t, r.Counts.IDs)
+	groups, err := w.admin.ListGroups(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"pitchstream"}, groups.Groups(), "its own group is gone")
+}
+
+// What live misses comes back: the processor's own positions are past it.
+func TestReplayFillsWhatWasMissed(t *testing.T) {
+	w := newVerifyTown(t)
+	w.play(t, 300)
+	stop := w.start(t)
+	defer stop()
+	w.through(t)
+	before := w.standing(t, "pitchstream")
+	game := w.table(t, `SELECT game_pk FROM pitches WHERE game_pk IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC LIMIT 1`)[0]
+	w.exec(t, `DELETE FROM pitch_registers WHERE game_pk = $1`, game)
+
+	r := w.replay(t, "--into=live", "--game="+game)
+	var records int64
+	w.records(t, rawTopic, func(r *kgo.Record) {
+		if ofGame(game)(r) {
+			records++
+		}
+	})
+	require.Equal(t, records, r.Counts.Records)
+	require.Equal(t, before["rows"], w.standing(t, "pitchstream")["rows"])
+	w.clean(t, "topic", "aggregates")
+}
+
+// Bounds are offsets, or times, and a replay reads what is between them: no more, no less.
+func TestReplayKeepsItsBounds(t *testing.T) {
+	w := newVerifyTown(t)
+	w.play(t, 200)
+	e, err := topicExtent(t.Context(), w.admin, rawTopic)
+	require.NoError(t, err)
+	var most int32
+	for id, end := range e.end {
+		if end > e.end[most] {
+			most = id
+		}
+	}
+	require.Greater(t, e.end[most], int64(20))
+	from, to := []string{}, []string{}
+	for id, end := range e.end { // all of the others are left out, once from above and once from below
+		if id == most {
+			from, to = append(from, fmt.Sprintf("%d:5", id)), append(to, fmt.Sprintf("%d:15", id))
+		} else if id%2 == 0 {
+			from = append(from, fmt.Sprintf("%d:%d", id, end))
+		} else {
+			to = append(to, fmt.Sprintf("%d:0", id))
+		}
+	}
+	r := w.replay(t, "--into=live", "--from="+strings.Join(from, ","), "--to="+strings.Join(to, ","))
+	require.EqualValues(t, 10, r.Counts.Records)
+	part := r.Parts[most]
+	require.Equal(t, schemas.ReplayPart{Partition: most, From: 5, To: 15, Next: 15, ReplayCounts: part.ReplayCounts}, part)
+
+	var first, between int64
+	var times []time.Time
+	w.records(t, rawTopic, func(r *kgo.Record) { times = append(times, r.Timestamp) })
+	slices.SortFunc(times, time.Time.Compare)
+	since, until := times[len(times)/4], times[len(times)/2]
+	w.records(t, rawTopic, func(r *kgo.Record) {
+		if r.Partition == 0 && r.Timestamp.Before(since) {
+			first++
+		}
+		if !r.Timestamp.Before(since) && r.Timestamp.Before(until) {
+			between++
+		}
+	})
+	r = w.replay(t, "--into=live", "--from="+since.UTC().Format(time.RFC3339Nano), "--to="+until.UTC().Format(time.RFC3339Nano))
+	require.Equal(t, between, r.Counts.Records)
+	require.Equal(t, first, r.Parts[0].From)
+
+	status, _, stderr := runCLI(t, append([]string{"replay", "--into=live", "--from=yesterday"}, w.flags...)...)
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, stderr, "RFC 3339")
+}
+
+// A replay of a topic that is written in transactions ends, although a mark and not a record is last in each partition.
+func TestReplayEndsBehindATransaction(t *testing.T) {
+	w := newVerifyTown(t)
+	client := kafkaClient(t, w.kafka, kgo.TransactionalID("loader"), kgo.DefaultProduceTopic(rawTopic))
+	for _, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort} {
+		require.NoError(t, client.BeginTransaction())
+		for i := range 9 {
+			require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Partition: int32(i % 3), Key: []byte("1"), Value: []byte("{")}).FirstErr())
+		}
+		require.NoError(t, client.EndTransaction(t.Context(), end))
+	}
+	r := w.replay(t, "--into=live", "--letters")
+	require.EqualValues(t, 9, r.Counts.Letters)
+	require.EqualValues(t, 9, w.count(t, "pitches.dead"))
+}

@@ -1,0 +1,272 @@
+package pgsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"pitchstream/schemas"
+)
+
+// Targets keeps the books of the targets beside live, and the pointer to the one that readers see with its views, in a
+// schema of its own.
+type Targets struct {
+	pool          *pgxpool.Pool
+	serving, live string // schemas
+}
+
+// servedViews are what readers of the promoted target find under names that stay.
+var servedViews = []string{"pitches", "batter_stats", "batter_game_stats", "pitch_type_breakdown", "dataset_stats"}
+
+// OpenTargets makes a pool for the books in the schema serving, beside live's schema. It does not connect.
+func OpenTargets(cfg Config, serving string) (*Targets, error) {
+	if !plainName.MatchString(serving) {
+		return nil, fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", serving)
+	}
+	s, err := Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Targets{pool: s.pool, serving: serving, live: cfg.Schema}, nil
+}
+
+// Close waits for the connections that are in use, and closes the pool.
+func (t *Targets) Close() { t.pool.Close() }
+
+// in runs f in one transaction, alone among those who change the books. It does not wait for readers for longer than
+// half a second at a time: what waits for a lock holds up who comes behind it.
+func (t *Targets) in(ctx context.Context, what string, f func(pgx.Tx) error) error {
+	var err error
+	for range 10 {
+		err = pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockKey(t.serving, "targets")); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '500ms'`); err != nil {
+				return err
+			}
+			return f(tx)
+		})
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "55P03" {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("postgres: %s: %w", what, hideSecret(err))
+	}
+	return nil
+}
+
+func (t *Targets) sql(text string) string {
+	return strings.NewReplacer("{serving}", t.serving, "{live}", t.live).Replace(text)
+}
+
+// Ensure makes the books where there are none, pointing to live, and lets those who may read live's schema read there.
+func (t *Targets) Ensure(ctx context.Context) error {
+	return t.in(ctx, "targets", func(tx pgx.Tx) error {
+		var there bool
+		if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, t.serving+".pointer").Scan(&there); err != nil || there {
+			return err
+		}
+		if _, err := tx.Exec(ctx, t.sql(sqlTargets)); err != nil {
+			return err
+		}
+		if err := t.point(ctx, tx, t.live); err != nil {
+			return err
+		}
+		return copyRights(ctx, tx, t.live, t.serving, true)
+	})
+}
+
+var sqlTargets = statement("targets")
+
+// point makes the views those of a schema. Who may read them may go on.
+func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
+	for _, view := range servedViews {
+		name, from := t.serving+"."+view, schema+"."+view
+		// In a transaction of its own: a view whose columns are others cannot be replaced, and is made anew.
+		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, `CREATE OR REPLACE VIEW `+name+` AS SELECT * FROM `+from)
+			return err
+		})
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pg.Code == "42P16" {
+			err = remakeView(ctx, tx, name, from)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
+	rows, err := tx.Query(ctx, `SELECT r.rolname FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+		WHERE c.oid = $1::regclass AND a.privilege_type = 'SELECT' AND r.oid <> c.relowner`, name)
+	if err != nil {
+		return err
+	}
+	readers, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `DROP VIEW `+name+`; CREATE VIEW `+name+` AS SELECT * FROM `+from); err != nil {
+		return err
+	}
+	for _, r := range readers {
+		if _, err := tx.Exec(ctx, `GRANT SELECT ON `+name+` TO `+pgx.Identifier{r}.Sanitize()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyRights lets the roles that may use one schema use another: who may write the registers there may write the tables
+// here, the others may read. With readOnly nobody may write.
+func copyRights(ctx context.Context, tx pgx.Tx, from, to string, readOnly bool) error {
+	rows, err := tx.Query(ctx, `
+		SELECT r.rolname, has_table_privilege(r.oid, $1 || '.pitch_registers', 'INSERT')
+		FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
+		WHERE n.nspname = $1 AND a.privilege_type = 'USAGE' AND r.oid <> n.nspowner ORDER BY 1`, from)
+	if err != nil {
+		return err
+	}
+	type role struct {
+		Name   string
+		Writes bool
+	}
+	roles, err := pgx.CollectRows(rows, pgx.RowToStructByPos[role])
+	if err != nil {
+		return err
+	}
+	for _, r := range roles {
+		name, may := pgx.Identifier{r.Name}.Sanitize(), "SELECT"
+		sql := ""
+		if r.Writes && !readOnly {
+			may, sql = "SELECT, INSERT, UPDATE", `; REVOKE INSERT, UPDATE ON `+to+`.schema_migrations FROM `+name
+		}
+		if _, err := tx.Exec(ctx, `GRANT USAGE ON SCHEMA `+to+` TO `+name+`; GRANT `+may+` ON ALL TABLES IN SCHEMA `+to+` TO `+name+sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Register notes a target whose schema has been migrated, with the rights that live's has. One that is noted already
+// keeps its names.
+func (t *Targets) Register(ctx context.Context, target schemas.Target) error {
+	return t.in(ctx, "target "+target.Name, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, t.sql(`INSERT INTO {serving}.targets (name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead)
+			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING`), target.Name, target.Schema, target.Prefix, target.Group, target.Rows, target.Dead)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, t.sql(`INSERT INTO `+target.Schema+`.players SELECT * FROM {live}.players ON CONFLICT DO NOTHING`)); err != nil {
+			return err
+		}
+		return copyRights(ctx, tx, t.live, target.Schema, false)
+	})
+}
+
+// isMissing is a table or a schema that is not there.
+func isMissing(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000")
+}
+
+// List answers the targets beside live, by name.
+func (t *Targets) List(ctx context.Context) ([]schemas.Target, error) {
+	rows, err := t.pool.Query(ctx, t.sql(`SELECT name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead FROM {serving}.targets ORDER BY 1`))
+	var list []schemas.Target
+	if err == nil {
+		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.Target])
+	}
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("postgres: targets: %w", hideSecret(err))
+	}
+	return list, nil
+}
+
+// Pointer answers the target that readers see.
+func (t *Targets) Pointer(ctx context.Context) (schemas.Pointer, error) {
+	return readPointer(ctx, t.pool, t.serving)
+}
+
+// Pointer answers the target that readers see, as the schema serving has it.
+func (r *Reader) Pointer(ctx context.Context, serving string) (schemas.Pointer, error) {
+	return readPointer(ctx, r.pool, serving)
+}
+
+func readPointer(ctx context.Context, pool *pgxpool.Pool, serving string) (p schemas.Pointer, err error) {
+	p.Target.Name = liveName
+	var schema, prefix, group, rows, dead *string
+	err = pool.QueryRow(ctx, strings.ReplaceAll(`SELECT p.target, coalesce(p.previous, ''), p.generation, p.moved_at, t.postgres_schema, t.redis_prefix, t.kafka_group, t.topic_rows, t.topic_dead
+		FROM {serving}.pointer p LEFT JOIN {serving}.targets t ON t.name = p.target`, "{serving}", serving)).
+		Scan(&p.Target.Name, &p.Previous, &p.Generation, &p.MovedAt, &schema, &prefix, &group, &rows, &dead)
+	if isMissing(err) || errors.Is(err, pgx.ErrNoRows) {
+		return p, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("postgres: pointer: %w", hideSecret(err))
+	}
+	if schema != nil {
+		p.Target = schemas.Target{Name: p.Target.Name, Schema: *schema, Prefix: *prefix, Group: *group, Rows: *rows, Dead: *dead}
+	}
+	return p, nil
+}
+
+// liveName is the target that the settings name.
+const liveName = "live"
+
+// Promote moves the pointer and the views to a target, in one transaction. It answers where the pointer was and is.
+func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Pointer, err error) {
+	err = t.in(ctx, "promoting "+name, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, t.sql(`SELECT target, coalesce(previous, ''), generation FROM {serving}.pointer FOR UPDATE`)).
+			Scan(&was.Target.Name, &was.Previous, &was.Generation); err != nil {
+			return err
+		}
+		schema := t.live
+		if name != liveName {
+			if err := tx.QueryRow(ctx, t.sql(`SELECT postgres_schema FROM {serving}.targets WHERE name = $1`), name).Scan(&schema); err != nil {
+				return fmt.Errorf("there is no target %s: %w", name, err)
+			}
+		}
+		if was.Target.Name == name {
+			is = was
+			return nil
+		}
+		if err := t.point(ctx, tx, schema); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, t.sql(`UPDATE {serving}.pointer SET previous = target, target = $1, generation = generation + 1, moved_at = clock_timestamp()
+			RETURNING target, previous, generation, moved_at`), name).Scan(&is.Target.Name, &is.Previous, &is.Generation, &is.MovedAt)
+	})
+	return was, is, err
+}
+
+// Drop removes a target's schema and its line in the books. That readers see it, or that it is live, is an error.
+func (t *Targets) Drop(ctx context.Context, target schemas.Target) error {
+	return t.in(ctx, "dropping "+target.Name, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, t.sql(`UPDATE {serving}.pointer SET previous = NULL WHERE previous = $1`), target.Name); err != nil {
+			return err
+		}
+		gone, err := tx.Exec(ctx, t.sql(`DELETE FROM {serving}.targets WHERE name = $1 AND name <> (SELECT target FROM {serving}.pointer FOR UPDATE)`), target.Name)
+		if err != nil {
+			return err
+		}
+		if gone.RowsAffected() == 0 || target.Schema == t.live || target.Schema == t.serving {
+			return errors.New("readers see it, or it is not there")
+		}
+		_, err = tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+target.Schema+` CASCADE`)
+		return err
+	})
+}
