@@ -34,8 +34,9 @@ type Config struct {
 	Remembered  int           // answers that are kept for when nothing can be read; 10,000
 	MaxStreams  int           // streams at a time; 10,000
 
-	CORSOrigins []string // origins of web pages that may read; "*": all
-	Token       string   // that every request to /v1 must bear; "": none
+	CORSOrigins []string     // origins of web pages that may read; "*": all
+	Token       string       // that every request to /v1 must bear; "": none
+	Pages       http.Handler // answers "/" and "/assets/", without a token; nil: nobody
 	Registerer  prometheus.Registerer
 	Log         *slog.Logger
 }
@@ -73,13 +74,14 @@ func (c Config) withDefaults() Config {
 
 // API answers requests. Run must be running for names to be known and for streams to move.
 type API struct {
-	cfg     Config
-	sources sources
-	names   names
-	paths   paths
-	hub     hub
-	metrics metrics
-	handler http.Handler
+	cfg      Config
+	sources  sources
+	names    names
+	paths    paths
+	overview overview
+	hub      hub
+	metrics  metrics
+	handler  http.Handler
 }
 
 // New makes an API.

@@ -26,12 +26,14 @@ type hub struct {
 	mode    Condition        // that the last look found, of source and stale only
 	applied map[string]int64 // that the last look found
 	slow    time.Time        // when Postgres was looked at last
+	glanced time.Time        // when the stream itself was
 }
 
-// topicKey is a batter over all games, or a game.
+// topicKey is a batter over all games, a game, or the stream itself.
 type topicKey struct {
-	batter int64
-	game   string // "": it is a batter
+	batter   int64
+	game     string // "": it is a batter
+	overview bool   // it is neither
 }
 
 // topic is what some clients stream.
@@ -57,6 +59,9 @@ const maxBatch = 500
 
 // slowEvery is between two looks at Postgres while Redis cannot be trusted.
 const slowEvery = time.Second
+
+// glanceEvery is between two looks at the stream itself: what the processors tell changes each second.
+const glanceEvery = time.Second
 
 var errBusy = errors.New("too many streams are open")
 
@@ -135,23 +140,30 @@ func (h *hub) run(ctx context.Context) {
 	}
 }
 
-// watched are the topics that have clients: batters, and games.
-func (h *hub) watched() (batters, games []*topic) {
+// watched are the topics that have clients.
+func (h *hub) watched() (batters, games, overviews []*topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, t := range h.topics {
-		if t.key.game == "" {
+		switch {
+		case t.key.overview:
+			overviews = append(overviews, t)
+		case t.key.game == "":
 			batters = append(batters, t)
-		} else {
+		default:
 			games = append(games, t)
 		}
 	}
-	return batters, games
+	return batters, games, overviews
 }
 
 // look finds what has changed, and publishes it.
 func (h *hub) look(ctx context.Context) {
-	batters, games := h.watched()
+	batters, games, overviews := h.watched()
+	if time.Since(h.glanced) >= glanceEvery {
+		h.glanced = time.Now()
+		h.warn(h.read(ctx, overviews, nil))
+	}
 	if len(batters)+len(games) == 0 {
 		return
 	}
@@ -231,9 +243,12 @@ func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) 
 	var failed error
 	var batters []*topic
 	for _, t := range topics {
-		if t.key.game == "" {
+		switch {
+		case t.key.overview:
+			failed = errors.Join(failed, h.readOverview(ctx, t))
+		case t.key.game == "":
 			batters = append(batters, t)
-		} else {
+		default:
 			failed = errors.Join(failed, h.readGame(ctx, t))
 		}
 	}
@@ -280,6 +295,18 @@ func (h *hub) readGame(ctx context.Context, t *topic) error {
 	}
 	t.publish(e)
 	return nil
+}
+
+func (h *hub) readOverview(ctx context.Context, t *topic) error {
+	s, err := h.api.stream(ctx)
+	if err != nil {
+		return err
+	}
+	e, err := newEvent("state", s)
+	if err == nil {
+		t.publish(e)
+	}
+	return err
 }
 
 // newEvent encodes a state, once for all clients.

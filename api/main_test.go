@@ -35,6 +35,7 @@ type stores struct {
 	liveErr  error
 	storeErr error
 	calls    map[string]int
+	works    map[string]schemas.Work
 	onLook   func()
 }
 
@@ -139,6 +140,13 @@ func (s *stores) Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, s
 	return seqs, s.pulse, errors.Join(s.liveErr, ctx.Err())
 }
 
+func (s *stores) Works(ctx context.Context) (map[string]schemas.Work, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls["Live.Works"]++
+	return s.works, errors.Join(s.liveErr, ctx.Err())
+}
+
 // fakeStore is the Postgres of the stores.
 type fakeStore struct{ *stores }
 
@@ -151,6 +159,12 @@ func (s fakeStore) Pulse(ctx context.Context) (schemas.Pulse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.pgPulse, s.ask(ctx, "Pulse")
+}
+
+func (s fakeStore) Works(ctx context.Context) (map[string]schemas.Work, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.works, s.ask(ctx, "Works")
 }
 
 func (s fakeStore) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
@@ -331,6 +345,8 @@ const (
 	opSwing      = "/v1/pitches/{id}/swing"
 	opSwings     = "/v1/swings"
 	opHisSwings  = "/v1/batters/{id}/swings"
+	opOverview   = "/v1/stream"
+	opGlances    = "/v1/stream/events"
 	opStream     = "/v1/batters/{id}/stream"
 	opGameStream = "/v1/games/{game}/stream"
 )

@@ -13,12 +13,15 @@ type Live interface {
 	Look(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error)
 	// Seqs gives the sequence numbers of states in the order of the keys, 0 where no row stands. No keys: the pulse.
 	Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error)
+	// Works gives what the processors tell of their work, by instance.
+	Works(ctx context.Context) (map[string]schemas.Work, error)
 }
 
 // Store is the record of truth: it answers where Live cannot, and what Live does not have. Nil and nothing say that no
 // row stands.
 type Store interface {
 	Pulse(ctx context.Context) (schemas.Pulse, error)
+	Works(ctx context.Context) (map[string]schemas.Work, error)
 	States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error)
 	GameStates(ctx context.Context, gamePK string) ([]schemas.BatterState, error)
 	Leaders(ctx context.Context, stat string, minSwings int64, limit int) ([]schemas.BatterState, error)

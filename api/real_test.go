@@ -211,6 +211,36 @@ func TestLastSwingsAreThoseOfThePages(t *testing.T) {
 	}
 }
 
+// The work of processors is told by Redis and by Postgres alike, and is no part of the pulse.
+func TestBothStoresTellOfWork(t *testing.T) {
+	r := newReal(t)
+	work := schemas.Work{Records: 7, RecordsPerS: 1.5, Partitions: map[string]schemas.PartitionWork{"0": {Next: 5, LagRecords: schemas.Some(int64(2))}},
+		Steps: map[string]schemas.StepWork{"redis": {Batches: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1}, Newest: []schemas.LetterNote{{Message: "'⚾'"}}}
+	h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: schemas.PhaseOK, Topic: "t", Positions: map[string]int64{"0": 0}, Work: &work}
+	require.NoError(t, r.redis.Beat(t.Context(), "a", h))
+	require.NoError(t, r.store.Beat(t.Context(), "a", h))
+	for name, read := range map[string]func() (map[string]schemas.Work, error){
+		"redis":    func() (map[string]schemas.Work, error) { return r.asker.cfg.Live.Works(t.Context()) },
+		"postgres": func() (map[string]schemas.Work, error) { return r.asker.cfg.Store.Works(t.Context()) },
+	} {
+		works, err := read()
+		require.NoError(t, err)
+		require.Equal(t, map[string]schemas.Work{"a": work}, works, name)
+	}
+	p, err := r.asker.cfg.Store.Pulse(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, p.Heartbeats["a"].Work)
+	require.Equal(t, h.Positions, p.Heartbeats["a"].Positions)
+
+	before := r.asker.get(200, opOverview, "/v1/stream")
+	require.Equal(t, "redis", before["source"])
+	r.server.Stop(t)
+	require.Eventually(t, func() bool {
+		body := r.asker.get(200, opOverview, "/v1/stream")
+		return body["source"] == "postgres" && body["records"] == before["records"]
+	}, 10*time.Second, 100*time.Millisecond)
+}
+
 func TestNamesAreKeptInPostgres(t *testing.T) {
 	r := newReal(t)
 	w := sinktest.NewWorld(5, 50)

@@ -18,6 +18,7 @@ func (a *API) routes() (http.Handler, error) {
 	a.registerPitches(doc)
 	a.registerSwings(doc)
 	a.registerStreams(doc)
+	a.registerOverview(doc)
 	describe(doc)
 	page, err := docsPage(doc.OpenAPI())
 	if err != nil {
@@ -28,6 +29,10 @@ func (a *API) routes() (http.Handler, error) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 		_, _ = w.Write(page)
 	})
+	if a.cfg.Pages != nil {
+		mux.Handle("GET /{$}", a.cfg.Pages)
+		mux.Handle("GET /assets/", a.cfg.Pages)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")

@@ -33,7 +33,8 @@ func (a *API) wrap(operations http.Handler) http.Handler {
 }
 
 func isStream(r *http.Request) bool {
-	return strings.HasPrefix(r.URL.Path, "/v1/") && strings.HasSuffix(r.URL.Path, "/stream")
+	of, found := strings.CutSuffix(r.URL.Path, "/stream")
+	return found && strings.HasPrefix(of, "/v1/") || r.URL.Path == "/v1/stream/events"
 }
 
 // observed counts requests, and answers for what panics.

@@ -258,5 +258,6 @@ func (s *BatchSummary) add(counts BatchSummary, outcome schemas.Outcome, letters
 	s.Lost += outcome.Lost
 	for _, l := range letters {
 		s.Letters[l.Code]++
+		s.Newest = append(s.Newest[max(0, len(s.Newest)-schemas.MaxNotes+1):], l.Note())
 	}
 }

@@ -67,6 +67,7 @@ type BatchSummary struct {
 	Lost                         int // changes that a version that stands made void
 	Bytes                        int64
 	Letters                      map[schemas.Code]int
+	Newest                       []schemas.LetterNote // the last of the letters, schemas.MaxNotes at most, the newest last; without a time
 	Took                         time.Duration
 }
 

@@ -27,6 +27,8 @@ type Heartbeat struct {
 	Topic string `json:"topic"` // the raw topic
 	// Positions are the partitions that this processor has, each with the next offset to apply.
 	Positions map[string]int64 `json:"positions"`
+	// Work is told beside it, for those who watch: who only wants to know whom to believe does not read it. Else nil.
+	Work *Work `json:"work,omitempty"`
 }
 
 // PhaseOK is the phase of a Redis that holds all that was pushed.

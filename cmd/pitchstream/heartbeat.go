@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pitchstream/internal/obs"
 	"pitchstream/schemas"
 	"pitchstream/sink/pgsink"
 	"pitchstream/sink/redissink"
@@ -58,6 +59,8 @@ type beats struct {
 	instance string
 	topic    string
 	of       *positions
+	work     *work
+	health   *obs.Health
 	keeper   *redissink.Keeper
 	redis    *redissink.Sink
 	store    *pgsink.Sink
@@ -82,6 +85,7 @@ func (b *beats) Run(ctx context.Context) error {
 	defer both.Wait()
 	for {
 		h := b.of.heartbeat(time.Now(), b.topic, b.keeper.State().Phase)
+		h.Work = b.work.tell(time.Now(), b.of, b.health)
 		attempt, cancel := context.WithTimeout(ctx, beatEvery)
 		both.Go(func() { b.failed("redis", b.redis.Beat(attempt, b.instance, h)) })
 		both.Go(func() { b.failed("postgres", b.store.Beat(attempt, b.instance, h)) })

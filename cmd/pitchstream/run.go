@@ -69,7 +69,7 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer redis.Close()
-	beats := &beats{instance: c.Instance.ID(), topic: c.Topics.TopicRaw, of: &watch.at, redis: redis, store: store, log: log, now: make(chan struct{}, 1)}
+	beats := &beats{instance: c.Instance.ID(), topic: c.Topics.TopicRaw, of: &watch.at, work: watch.work, health: watch.health, redis: redis, store: store, log: log, now: make(chan struct{}, 1)}
 	tell := c.tellRedis(log)
 	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log, Hooks: redissink.Hooks{Changed: func(s redissink.State) {
 		tell(s)

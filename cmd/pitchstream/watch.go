@@ -19,6 +19,7 @@ type watch struct {
 	log     *slog.Logger
 	command any // whose settings an error is explained with; nil: none
 	at      positions
+	work    *work
 }
 
 func newWatch(log *slog.Logger) *watch {
@@ -27,13 +28,17 @@ func newWatch(log *slog.Logger) *watch {
 		codes[i] = string(c)
 	}
 	m := obs.NewMetrics(buildName(), codes...)
-	return &watch{metrics: m, health: obs.NewHealth(log, m, "assigned", "postgres"), log: log}
+	return &watch{metrics: m, health: obs.NewHealth(log, m, "assigned", "postgres"), log: log, work: newWork(time.Now())}
 }
 
-func (w *watch) Step(step string, took time.Duration) { w.metrics.Step(step, took) }
+func (w *watch) Step(step string, took time.Duration) {
+	w.metrics.Step(step, took)
+	w.work.step(time.Now(), obs.StepName(step), took)
+}
 
 func (w *watch) Lag(topic string, partition int32, records int64) {
 	w.metrics.Lag(topic, partition, records)
+	w.work.lags(partition, records)
 	if records < 0 {
 		w.at.drop(partition)
 	}
@@ -50,11 +55,20 @@ func (w *watch) Condition(name string, ok bool, reason string) {
 	w.health.Set(name, ok, reason)
 	if name == "breaker" {
 		w.metrics.Breaker(!ok)
+		w.work.held(heldBy(ok, reason))
 	}
+}
+
+func heldBy(ok bool, reason string) string {
+	if ok {
+		return ""
+	}
+	return reason
 }
 
 func (w *watch) Batch(s consumer.BatchSummary) {
 	w.metrics.Committed(s.Records, s.Bytes, s.Rows, s.Lost)
+	w.work.batch(time.Now(), s)
 	for code, n := range s.Letters {
 		w.metrics.Letters(string(code), n)
 	}

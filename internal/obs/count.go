@@ -40,11 +40,11 @@ func (m *Metrics) Breaker(open bool) {
 
 // Step counts the time that a batch spent in a step.
 func (m *Metrics) Step(step string, took time.Duration) {
-	m.batchSeconds.WithLabelValues(nameOf(step)).Observe(took.Seconds())
+	m.batchSeconds.WithLabelValues(StepName(step)).Observe(took.Seconds())
 }
 
-// nameOf is what a step is called here: the consumer knows a store and a view of it, people know Postgres and Redis.
-func nameOf(step string) string {
+// StepName is what a step is called here: the consumer knows a store and a view of it, people know Postgres and Redis.
+func StepName(step string) string {
 	switch step {
 	case "store":
 		return "postgres"
@@ -55,7 +55,7 @@ func nameOf(step string) string {
 }
 
 // Retried counts a failed attempt of a step that is made again.
-func (m *Metrics) Retried(step string) { m.retries.WithLabelValues(nameOf(step)).Inc() }
+func (m *Metrics) Retried(step string) { m.retries.WithLabelValues(StepName(step)).Inc() }
 
 // Lag sets how many records wait in a partition that is owned; −1: it is not owned any more, and another processor tells
 // its lag now.

@@ -29,6 +29,9 @@ func (k keys) epoch() string { return string(k) + "epoch:{" + k.applied() + "}" 
 // heartbeat holds what each processor says of itself.
 func (k keys) heartbeat() string { return string(k) + "heartbeat" }
 
+// work holds what each processor tells of its work: beside the heartbeats, which are read with every answer.
+func (k keys) work() string { return string(k) + "work" }
+
 // pattern is what SCAN takes for every key of every batter.
 func (k keys) pattern() string { return k.below() + "batter:{*" }
 

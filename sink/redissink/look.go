@@ -128,8 +128,31 @@ func (c pulseCommands) read() (pulse schemas.Pulse, err error) {
 // beatKept is how long the last heartbeat of a processor that died stays, for people to see.
 const beatKept = time.Hour
 
-// Beat writes this processor's heartbeat, with the data set that it knows, and forgets those of long ago.
+// Works reads what the processors tell of their work, by instance; of one that died, the last that it said.
+func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
+	hash, err := r.client.HGetAll(ctx, r.keys.work()).Result()
+	if err != nil {
+		return nil, fmt.Errorf("redis: work: %w", err)
+	}
+	works := make(map[string]schemas.Work, len(hash))
+	for instance, text := range hash {
+		var w schemas.Work
+		if json.Unmarshal([]byte(text), &w) == nil {
+			works[instance] = w
+		}
+	}
+	return works, nil
+}
+
+// Beat writes this processor's heartbeat, with the data set that it knows, and its work beside it; and forgets those of
+// long ago.
 func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) error {
+	work, err := json.Marshal(h.Work)
+	if err != nil {
+		return fmt.Errorf("redis: heartbeat: %w", err)
+	}
+	told := h.Work != nil
+	h.Work = nil
 	s.mu.Lock()
 	h.Epoch = s.known.epoch
 	s.mu.Unlock()
@@ -140,6 +163,9 @@ func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) e
 	var all *redis.MapStringStringCmd
 	if _, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.HSet(ctx, s.keys.heartbeat(), instance, text)
+		if told {
+			p.HSet(ctx, s.keys.work(), instance, work)
+		}
 		all = p.HGetAll(ctx, s.keys.heartbeat())
 		return nil
 	}); err != nil {
@@ -158,7 +184,11 @@ func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) e
 
 // Rest takes a heartbeat away: of a processor that stops as it should.
 func (s *Sink) Rest(ctx context.Context, instance string) error {
-	if err := s.client.HDel(ctx, s.keys.heartbeat(), instance).Err(); err != nil {
+	if _, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HDel(ctx, s.keys.heartbeat(), instance)
+		p.HDel(ctx, s.keys.work(), instance)
+		return nil
+	}); err != nil {
 		return fmt.Errorf("redis: heartbeat: %w", err)
 	}
 	return nil

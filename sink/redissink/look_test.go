@@ -73,6 +73,29 @@ func TestOldHeartbeatsAreForgotten(t *testing.T) {
 	})
 }
 
+// What processors tell of their work stands beside the heartbeats, which stay small, and goes with them.
+func TestWorkStandsBesideTheHeartbeats(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		now := schemas.TimeMSOf(time.Now())
+		work := schemas.Work{Records: 7, Partitions: map[string]schemas.PartitionWork{"3": {Next: 5, LagRecords: schemas.Some(int64(2))}},
+			Steps: map[string]schemas.StepWork{"redis": {Batches: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1},
+			Newest: []schemas.LetterNote{{Code: schemas.CodeNotAPitch, Message: "no pitch ⚾", Offset: 9}}, Faults: []string{"kafka: no answer"}}
+		require.NoError(t, w.Beat(t.Context(), "a", schemas.Heartbeat{At: now, Work: &work}))
+		require.NoError(t, w.Beat(t.Context(), "b", schemas.Heartbeat{At: now}))
+		require.NoError(t, w.client.HSet(t.Context(), w.keys.work(), "newer build", "[]").Err())
+		works, err := w.Works(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, map[string]schemas.Work{"a": work}, works)
+		text, err := w.client.HGet(t.Context(), w.keys.heartbeat(), "a").Result()
+		require.NoError(t, err)
+		require.NotContains(t, text, "work")
+		require.NoError(t, w.Rest(t.Context(), "a"))
+		works, err = w.Works(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, works)
+	})
+}
+
 func TestAStateThatIsToBeReplacedIsSuspect(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(600_001, "700000", 3))

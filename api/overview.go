@@ -1,0 +1,306 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"pitchstream/schemas"
+)
+
+// overviewEvery is how often the stream is looked at, whoever asks.
+const overviewEvery = 500 * time.Millisecond
+
+// overview is what is known of the stream. It is read once for all who ask.
+type overview struct {
+	mu   sync.Mutex
+	at   time.Time
+	last seenStream
+}
+
+// seenStream is what was read of the stream, from wherever it could be.
+type seenStream struct {
+	pulse  schemas.Pulse
+	works  map[string]schemas.Work
+	newest Freshness // of the pitches
+	source string
+	at     time.Time // when the pulse was read
+	stores []StoreHealth
+	whole  bool
+}
+
+func (a *API) registerOverview(api huma.API) {
+	register(api, "get-stream", "/v1/stream", "The stream in one glance", func(ctx context.Context, _ *struct{}) (*out[Stream], error) {
+		s, err := a.stream(ctx)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		return &out[Stream]{*s}, nil
+	})
+	type eventsIn struct{ Resuming }
+	stream[Stream](a, api, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes", func(in *eventsIn) (topicKey, string) {
+		return topicKey{overview: true}, in.LastEventID
+	})
+}
+
+// stream is the present state of the stream; errAway where nothing was ever read.
+func (a *API) stream(ctx context.Context) (*Stream, error) {
+	seen := a.overview.get(ctx, a)
+	if seen.at.IsZero() {
+		return nil, errAway
+	}
+	return seen.state(time.Now(), a.cfg.MaxLag, a.cfg.Topic), nil
+}
+
+func (o *overview) get(ctx context.Context, a *API) seenStream {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if time.Since(o.at) > overviewEvery {
+		o.at = time.Now()
+		a.lookAtStream(context.WithoutCancel(ctx), &o.last)
+	}
+	return o.last
+}
+
+// lookAtStream reads what can be read; what cannot stays as it was.
+func (a *API) lookAtStream(ctx context.Context, seen *seenStream) {
+	var live, store schemas.Pulse
+	var liveWorks, storeWorks map[string]schemas.Work
+	var games []schemas.PlayedGame
+	redis := a.health(sourceRedis, func() error {
+		return a.sources.askLive(ctx, func(ctx context.Context) (err error) {
+			if liveWorks, err = a.cfg.Live.Works(ctx); err == nil {
+				_, live, err = a.cfg.Live.Seqs(ctx, nil)
+			}
+			return err
+		})
+	})
+	postgres := a.health(sourcePostgres, func() error {
+		return a.sources.askStore(ctx, func(ctx context.Context) (err error) {
+			if store, err = a.cfg.Store.Pulse(ctx); err == nil {
+				games, err = a.cfg.Store.Games(ctx, 1)
+			}
+			if err == nil && !redis.OK {
+				storeWorks, err = a.cfg.Store.Works(ctx)
+			}
+			return err
+		})
+	})
+	seen.source = sourceMemory
+	if postgres.OK {
+		seen.pulse, seen.works, seen.source, seen.at = store, storeWorks, sourcePostgres, time.Now()
+		if len(games) > 0 {
+			seen.newest = Freshness{}
+			seen.newest.saw(games[0].Last, games[0].UpdatedAt)
+		}
+	}
+	seen.whole = false
+	if redis.OK {
+		seen.pulse, seen.works, seen.source, seen.at = live, liveWorks, sourceRedis, time.Now()
+		if seen.whole = a.sources.judge(live).whole; !seen.whole {
+			redis.Detail = "not whole: what is missing is being mended, answers come from Postgres"
+		}
+	}
+	seen.stores = []StoreHealth{postgres, redis}
+}
+
+// health asks a store and says how it is, without its address.
+func (a *API) health(name string, ask func() error) StoreHealth {
+	began := time.Now()
+	err := ask()
+	h := StoreHealth{Name: name, OK: err == nil}
+	switch {
+	case err == nil:
+		h.AnsweredInMS = schemas.Some(float64(time.Since(began).Microseconds()) / 1000)
+	case errors.Is(err, context.DeadlineExceeded):
+		h.Detail = "does not answer in time"
+	default:
+		h.Detail = "cannot be read"
+	}
+	return h
+}
+
+// state is what was seen, as it is at a time.
+func (s seenStream) state(now time.Time, maxLag time.Duration, topic string) *Stream {
+	v := judge(s.pulse, now, maxLag)
+	b := &Stream{
+		At: schemas.TimeMSOf(now), AsOf: s.newest.AsOf, ProcessedAt: s.newest.ProcessedAt,
+		Condition: Condition{Source: s.source, Stale: v.stale, LagMS: v.lag},
+		Reasons:   []string{}, Partitions: []StreamPartition{}, Steps: []StreamStep{}, Processors: []Processor{},
+		Letters: StreamLetters{ByCode: []CodeCount{}, Newest: []StreamLetter{}},
+	}
+	if s.source == sourceMemory {
+		b.Stale, b.AgeMS = true, now.Sub(s.at).Milliseconds()
+	}
+	alive := b.addProcessors(s, now)
+	b.addPartitions(s, alive, topic)
+	b.addSteps(s, alive)
+	b.addLetters(s)
+	b.Stores = append([]StoreHealth{b.kafka(alive, s)}, s.stores...)
+	b.judge(s, len(alive), v, maxLag)
+	return b
+}
+
+// addProcessors returns the names of those that are alive.
+func (b *Stream) addProcessors(s seenStream, now time.Time) (alive []string) {
+	for _, name := range slices.Sorted(maps.Keys(s.pulse.Heartbeats)) {
+		h, w := s.pulse.Heartbeats[name], s.works[name]
+		age := max(now.Sub(h.At.Time()).Milliseconds(), 0)
+		p := Processor{
+			Instance: name, Alive: age <= beatLimit.Milliseconds(), At: h.At, AgeMS: age, Phase: h.Phase, LagMS: h.LagMS,
+			Ready: len(w.Faults) == 0, Faults: notNil(w.Faults), Build: w.Build,
+		}
+		if w.Since != 0 {
+			p.Since = schemas.Some(w.Since)
+		}
+		b.Records, b.Rows = b.Records+w.Records, b.Rows+w.Rows
+		if p.Alive {
+			alive = append(alive, name)
+			p.RecordsPerS = w.RecordsPerS
+			b.RecordsPerS, b.BytesPerS = b.RecordsPerS+w.RecordsPerS, b.BytesPerS+w.BytesPerS
+		}
+		b.Processors = append(b.Processors, p)
+	}
+	return alive
+}
+
+func (b *Stream) addPartitions(s seenStream, alive []string, topic string) {
+	of := map[string]StreamPartition{}
+	for field, next := range s.pulse.Applied {
+		if t, p, _ := strings.Cut(field, "/"); t == topic {
+			id, _ := strconv.ParseInt(p, 10, 32)
+			of[p] = StreamPartition{Topic: t, Partition: int32(id), NextOffset: next}
+		}
+	}
+	for _, name := range alive {
+		h := s.pulse.Heartbeats[name]
+		for partition := range h.Positions {
+			id, err := strconv.ParseInt(partition, 10, 32)
+			if err != nil || h.Topic != topic {
+				continue
+			}
+			w, told := s.works[name].Partitions[partition]
+			p := StreamPartition{Topic: topic, Partition: int32(id), Processor: name, NextOffset: max(of[partition].NextOffset, h.Positions[partition], w.Next)}
+			if told {
+				p.LagRecords, p.LagMS = w.LagRecords, schemas.Some(w.LagMS)
+			}
+			of[partition] = p
+		}
+	}
+	b.Partitions = slices.SortedFunc(maps.Values(of), func(a, b StreamPartition) int { return cmp.Compare(a.Partition, b.Partition) })
+	b.Partitions = notNil(b.Partitions)
+	for _, p := range b.Partitions {
+		if p.LagRecords.Present {
+			b.LagRecords = schemas.Some(b.LagRecords.Value + p.LagRecords.Value)
+		}
+	}
+}
+
+// theSteps are the steps of a batch, in their order.
+var theSteps = []string{"decode", "postgres", "redis", "produce", "commit"}
+
+func (b *Stream) addSteps(s seenStream, alive []string) {
+	sum := map[string]schemas.StepWork{}
+	for _, name := range alive {
+		for step, w := range s.works[name].Steps {
+			t := sum[step]
+			sum[step] = schemas.StepWork{Batches: t.Batches + w.Batches, SumMS: t.SumMS + w.SumMS, MaxMS: max(t.MaxMS, w.MaxMS)}
+		}
+	}
+	for _, step := range theSteps {
+		w := sum[step]
+		line := StreamStep{Step: step, Batches: w.Batches}
+		if w.Batches > 0 {
+			line.MeanMS, line.MaxMS = schemas.Some(w.SumMS/float64(w.Batches)), schemas.Some(w.MaxMS)
+		}
+		b.Steps = append(b.Steps, line)
+	}
+}
+
+func (b *Stream) addLetters(s seenStream) {
+	counts := map[schemas.Code]int64{}
+	for name, w := range s.works {
+		for code, n := range w.Letters {
+			counts[code] += n
+			b.LettersTotal += n
+		}
+		for _, l := range w.Newest {
+			b.Letters.Newest = append(b.Letters.Newest, StreamLetter{LetterNote: l, Processor: name})
+		}
+	}
+	for code, n := range counts {
+		b.Letters.ByCode = append(b.Letters.ByCode, CodeCount{Code: code, Count: n})
+	}
+	slices.SortFunc(b.Letters.ByCode, func(a, b CodeCount) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Code, b.Code))
+	})
+	slices.SortFunc(b.Letters.Newest, func(a, b StreamLetter) int {
+		return cmp.Or(cmp.Compare(b.At, a.At), cmp.Compare(a.Partition, b.Partition), cmp.Compare(b.Offset, a.Offset))
+	})
+	b.Letters.Newest = b.Letters.Newest[:min(len(b.Letters.Newest), schemas.MaxNotes)]
+}
+
+// kafka is as well as the processors say.
+func (b *Stream) kafka(alive []string, s seenStream) StoreHealth {
+	h := StoreHealth{Name: "kafka", OK: len(alive) > 0}
+	if !h.OK {
+		h.Detail = "no processor is alive to tell"
+	}
+	for _, name := range alive {
+		for _, fault := range s.works[name].Faults {
+			if strings.HasPrefix(fault, "kafka:") {
+				h.OK, h.Detail = false, fault
+			}
+		}
+	}
+	return h
+}
+
+// judge finds the one word, and the reasons.
+func (b *Stream) judge(s seenStream, alive int, v verdict, maxLag time.Duration) {
+	b.State = stateOK
+	is := func(state, reason string) {
+		if b.State == stateOK {
+			b.State = state
+		}
+		b.Reasons = append(b.Reasons, reason)
+	}
+	if alive == 0 {
+		is(stateDown, "no processor is alive")
+	}
+	for _, p := range b.Processors {
+		if held := s.works[p.Instance].Breaker; p.Alive && held != "" {
+			b.Breaker = Breaker{Open: true, Reason: held}
+			is(stateHeld, p.Instance+" holds: "+held)
+		}
+	}
+	if v.lag.Value > maxLag.Milliseconds() {
+		is(stateBehind, fmt.Sprintf("a record has waited for %v", (time.Duration(v.lag.Value)*time.Millisecond).Round(100*time.Millisecond)))
+	}
+	for _, p := range b.Partitions {
+		if p.Processor == "" && alive > 0 {
+			is(stateBehind, fmt.Sprintf("nobody reads %s/%d", p.Topic, p.Partition))
+		}
+	}
+	for _, store := range s.stores {
+		if !store.OK || store.Detail != "" {
+			is(stateDegraded, store.Name+": "+store.Detail)
+		}
+	}
+	for _, p := range b.Processors {
+		for _, fault := range p.Faults {
+			if p.Alive && !strings.HasPrefix(fault, "breaker:") {
+				is(stateDegraded, p.Instance+": "+fault)
+			}
+		}
+	}
+}

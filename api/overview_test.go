@@ -1,0 +1,136 @@
+package api
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+// working are stores with two processors, which tell of their work.
+func working() *stores {
+	s := newStores()
+	s.works = map[string]schemas.Work{}
+	for i, name := range []string{"a", "b"} {
+		s.works[name] = schemas.Work{
+			Since: 1000, Build: "v1", Records: 100, Rows: 90, RecordsPerS: 10, BytesPerS: 1000,
+			Partitions: map[string]schemas.PartitionWork{string(rune('0' + i)): {Next: 50, LagRecords: schemas.Some(int64(2 + i))}},
+			Steps:      map[string]schemas.StepWork{"postgres": {Batches: 10, SumMS: 40 * float64(1+i), MaxMS: 9 * float64(1+i)}},
+			Letters:    map[schemas.Code]int64{schemas.CodeMalformedJSON: 3, schemas.CodeNotAPitch: int64(4 * i)},
+			Newest:     []schemas.LetterNote{{Code: schemas.CodeMalformedJSON, Message: "byte 3", At: schemas.TimeMS(2000 + i), Offset: 7}},
+		}
+	}
+	s.beats()
+	s.games = []schemas.PlayedGame{{GamePK: "g", Last: 5000, UpdatedAt: 6000}}
+	return s
+}
+
+// beats are heartbeats of now, of both.
+func (s *stores) beats() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := schemas.TimeMSOf(time.Now())
+	s.pulse.Heartbeats = map[string]schemas.Heartbeat{
+		"a": {At: now, Phase: schemas.PhaseOK, Epoch: epoch, Topic: "pitches.raw", Positions: map[string]int64{"0": 50}},
+		"b": {At: now, Phase: schemas.PhaseOK, Epoch: epoch, Topic: "pitches.raw", Positions: map[string]int64{"1": 50}},
+	}
+	s.pulse.Applied = map[string]int64{"pitches.raw/0": 50, "pitches.raw/1": 50, "another/7": 1}
+	s.pgPulse.Heartbeats, s.pgPulse.Applied = s.pulse.Heartbeats, s.pulse.Applied
+}
+
+func TestTheStreamInOneGlance(t *testing.T) {
+	s := working()
+	b := newAsker(t, s, nil).get(200, opOverview, "/v1/stream")
+	require.Equal(t, []any{"ok", []any{}, "redis", false}, []any{b["state"], b["reasons"], b["source"], b["stale"]})
+	require.Equal(t, []any{20., 2000., 200., 180., 10., 5.}, []any{b["records_per_s"], b["bytes_per_s"], b["records"], b["rows"], b["letters_total"], b["lag_records"]})
+	require.Equal(t, schemas.TimeMS(5000).String(), b["as_of"])
+	partitions := b["partitions"].([]any)
+	require.Len(t, partitions, 2, "those of another topic are not of this stream")
+	require.Equal(t, "b", partitions[1].(map[string]any)["processor"])
+	require.Equal(t, 3., partitions[1].(map[string]any)["lag_records"])
+	steps := b["steps"].([]any)
+	require.Equal(t, map[string]any{"step": "decode", "batches": 0., "mean_ms": nil, "max_ms": nil}, steps[0])
+	require.Equal(t, map[string]any{"step": "postgres", "batches": 20., "mean_ms": 6., "max_ms": 18.}, steps[1])
+	letters := b["letters"].(map[string]any)
+	require.Equal(t, []any{map[string]any{"code": "malformed_json", "count": 6.}, map[string]any{"code": "not_a_pitch", "count": 4.}}, letters["by_code"])
+	require.Equal(t, "b", letters["newest"].([]any)[0].(map[string]any)["processor"], "the newest first")
+	require.Len(t, b["stores"], 3)
+	require.Len(t, b["processors"], 2)
+}
+
+func TestTheStreamSaysWhatIsWrong(t *testing.T) {
+	change := func(name string, f func(*schemas.Work)) func(*stores) {
+		return func(s *stores) { w := s.works[name]; f(&w); s.works[name] = w }
+	}
+	for name, c := range map[string]struct {
+		state, reason string
+		break_        func(*stores)
+	}{
+		"nobody alive":         {"down", "no processor is alive", func(s *stores) { s.pulse.Heartbeats = nil }},
+		"a breaker":            {"held", "b holds: 1,000 in a row", change("b", func(w *schemas.Work) { w.Breaker = "1,000 in a row" })},
+		"a lag":                {"behind", "a record has waited for 20s", func(s *stores) { h := s.pulse.Heartbeats["a"]; h.LagMS = 20_000; s.pulse.Heartbeats["a"] = h }},
+		"no owner":             {"behind", "nobody reads pitches.raw/2", func(s *stores) { s.pulse.Applied["pitches.raw/2"] = 9 }},
+		"Redis away":           {"degraded", "redis: cannot be read", func(s *stores) { s.liveErr = errGone }},
+		"Redis not whole":      {"degraded", "redis: not whole", func(s *stores) { s.pulse.Epoch = "another" }},
+		"Postgres away":        {"degraded", "postgres: cannot be read", func(s *stores) { s.storeErr = errGone }},
+		"a processor's Kafka":  {"degraded", "a: kafka: no answer", change("a", func(w *schemas.Work) { w.Faults = []string{"kafka: no answer"} })},
+		"a processor's faults": {"degraded", "a: postgres: away", change("a", func(w *schemas.Work) { w.Faults = []string{"postgres: away"} })},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := working()
+			s.set(func() { c.break_(s) })
+			b := newAsker(t, s, nil).get(200, opOverview, "/v1/stream")
+			require.Equal(t, c.state, b["state"], b["reasons"])
+			require.Contains(t, b["reasons"].([]any)[0], c.reason)
+			require.Equal(t, name == "a processor's Kafka" || name == "nobody alive", b["stores"].([]any)[0].(map[string]any)["ok"] == false)
+			require.Equal(t, name == "a breaker", b["breaker"].(map[string]any)["open"])
+		})
+	}
+}
+
+// Redis away: what processors told Postgres. Both away: what is remembered, and its age. Never anything: a problem.
+func TestTheStreamWithoutItsStores(t *testing.T) {
+	s := working()
+	s.set(func() { s.liveErr = errGone })
+	k := newAsker(t, s, nil)
+	b := k.get(200, opOverview, "/v1/stream")
+	require.Equal(t, []any{"postgres", 20., false}, []any{b["source"], b["records_per_s"], b["stale"]})
+	s.set(func() { s.storeErr = errGone })
+	require.Eventually(t, func() bool {
+		b = k.get(200, opOverview, "/v1/stream")
+		return b["source"] == "memory"
+	}, 5*time.Second, 50*time.Millisecond)
+	require.Equal(t, true, b["stale"])
+	require.Equal(t, 200., b["records"])
+	require.Equal(t, problemAway, newAsker(t, s, nil).get(503, opOverview, "/v1/stream")["type"])
+}
+
+func TestGlancesAtTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := working()
+		k := newAsker(t, s, nil)
+		go func() { _ = k.Run(t.Context()) }()
+		l := k.listen(opGlances, "/v1/stream/events")
+		_, states := l.events()
+		require.Len(t, states, 1)
+		require.Equal(t, "ok", states[0]["state"])
+		time.Sleep(2 * time.Second)
+		s.beats()
+		time.Sleep(2 * time.Second)
+		_, states = l.events()
+		require.GreaterOrEqual(t, len(states), 4)
+		require.LessOrEqual(t, len(states), 6)
+		asked := s.called("Pulse")
+		for range 20 {
+			k.listen(opGlances, "/v1/stream/events")
+		}
+		synctest.Wait()
+		require.LessOrEqual(t, s.called("Pulse"), asked+1, "all clients cost one look")
+		time.Sleep(4 * time.Second)
+		_, states = l.events()
+		require.Equal(t, "down", states[len(states)-1]["state"], "nobody was heard for three seconds")
+	})
+}

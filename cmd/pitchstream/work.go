@@ -1,0 +1,141 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"pitchstream/consumer"
+	"pitchstream/internal/obs"
+	"pitchstream/schemas"
+)
+
+// work gathers what a processor tells of its work with each heartbeat: absolute, and no longer than a page.
+type work struct {
+	began time.Time
+
+	mu      sync.Mutex
+	records int64
+	rows    int64
+	letters map[schemas.Code]int64
+	newest  []schemas.LetterNote // the newest first
+	lag     map[int32]int64      // records
+	breaker string
+	window  [schemas.WorkWindowS]second
+}
+
+// second is what was done in one second.
+type second struct {
+	unix    int64
+	records int64
+	bytes   int64
+	steps   map[string]schemas.StepWork
+}
+
+func newWork(now time.Time) *work {
+	return &work{began: now, letters: map[schemas.Code]int64{}, lag: map[int32]int64{}}
+}
+
+// at is the second of that time, emptied if it was one of long ago. The lock is held.
+func (w *work) at(now time.Time) *second {
+	unix := now.Unix()
+	s := &w.window[unix%int64(len(w.window))]
+	if s.unix != unix {
+		*s = second{unix: unix, steps: map[string]schemas.StepWork{}}
+	}
+	return s
+}
+
+func (w *work) step(now time.Time, name string, took time.Duration) {
+	ms := float64(took.Microseconds()) / 1000
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	steps := w.at(now).steps
+	steps[name] = addStep(steps[name], schemas.StepWork{Batches: 1, SumMS: ms, MaxMS: ms})
+}
+
+func addStep(a, b schemas.StepWork) schemas.StepWork {
+	return schemas.StepWork{Batches: a.Batches + b.Batches, SumMS: a.SumMS + b.SumMS, MaxMS: max(a.MaxMS, b.MaxMS)}
+}
+
+func (w *work) batch(now time.Time, b consumer.BatchSummary) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.records += int64(b.Records)
+	w.rows += int64(b.Rows)
+	s := w.at(now)
+	s.records += int64(b.Records)
+	s.bytes += b.Bytes
+	for code, n := range b.Letters {
+		w.letters[code] += int64(n)
+	}
+	for _, l := range b.Newest {
+		l.At = schemas.TimeMSOf(now)
+		w.newest = append([]schemas.LetterNote{l}, w.newest[:min(len(w.newest), schemas.MaxNotes-1)]...)
+	}
+}
+
+func (w *work) lags(partition int32, records int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lag[partition] = records
+	if records < 0 {
+		delete(w.lag, partition)
+	}
+}
+
+func (w *work) held(reason string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.breaker = reason
+}
+
+// tell is all of it now. The rate is of whole seconds: the present one is not over.
+func (w *work) tell(now time.Time, at *positions, health *obs.Health) *schemas.Work {
+	_, faults := health.Ready()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t := &schemas.Work{
+		At: schemas.TimeMSOf(now), Since: schemas.TimeMSOf(w.began), Build: buildName(), Records: w.records, Rows: w.rows,
+		Partitions: at.work(now, w.lag), Steps: map[string]schemas.StepWork{}, Letters: map[schemas.Code]int64{},
+		Newest: slices.Clone(w.newest), Faults: faults, Breaker: w.breaker,
+	}
+	for code, n := range w.letters {
+		t.Letters[code] = n
+	}
+	var records, bytes int64
+	for _, s := range w.window {
+		age := now.Unix() - s.unix
+		if age < 0 || age >= schemas.WorkWindowS {
+			continue
+		}
+		for name, step := range s.steps {
+			t.Steps[name] = addStep(t.Steps[name], step)
+		}
+		if age > 0 {
+			records, bytes = records+s.records, bytes+s.bytes
+		}
+	}
+	seconds := min(max(now.Sub(w.began).Seconds(), 1), schemas.WorkWindowS-1)
+	t.RecordsPerS, t.BytesPerS = float64(records)/seconds, float64(bytes)/seconds
+	return t
+}
+
+// work is how far each partition is.
+func (p *positions) work(now time.Time, lag map[int32]int64) map[string]schemas.PartitionWork {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make(map[string]schemas.PartitionWork, len(p.next))
+	for id, next := range p.next {
+		w := schemas.PartitionWork{Next: next}
+		if records, known := lag[id]; known {
+			w.LagRecords = schemas.Some(records)
+		}
+		if since := p.wait[id]; !since.IsZero() {
+			w.LagMS = max(now.Sub(since).Milliseconds(), 1)
+		}
+		out[strconv.Itoa(int(id))] = w
+	}
+	return out
+}

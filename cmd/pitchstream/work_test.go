@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/consumer"
+	"pitchstream/internal/obs"
+	"pitchstream/schemas"
+)
+
+func TestWorkIsOfTheLastSeconds(t *testing.T) {
+	began := time.Unix(1_000_000, 0)
+	w, at := newWork(began), &positions{}
+	log, err := obs.NewLogger(io.Discard, "text", "info")
+	require.NoError(t, err)
+	health := obs.NewHealth(log, nil, "postgres")
+	for i := range 30 {
+		now := began.Add(time.Duration(i) * time.Second)
+		w.batch(now, consumer.BatchSummary{Records: 100, Bytes: 1000, Rows: 90, Letters: map[schemas.Code]int{schemas.CodeNotAPitch: 1},
+			Newest: []schemas.LetterNote{{Message: fmt.Sprint(i)}}})
+		w.step(now, "postgres", 4*time.Millisecond)
+	}
+	w.step(began.Add(time.Second), "postgres", time.Hour) // of long ago: it is not told any more
+	now := began.Add(29500 * time.Millisecond)
+	at.set(3, 7, now.Add(-2*time.Second))
+	at.set(4, 9, time.Time{})
+	w.lags(3, 5)
+	w.lags(9, 1)
+	w.lags(9, -1)
+	w.held("too much")
+
+	told := w.tell(now, at, health)
+	require.EqualValues(t, 3000, told.Records)
+	require.InDelta(t, 100, told.RecordsPerS, 1e-9)
+	require.InDelta(t, 1000, told.BytesPerS, 1e-9)
+	require.EqualValues(t, 30, told.Letters[schemas.CodeNotAPitch])
+	require.Len(t, told.Newest, schemas.MaxNotes)
+	require.Equal(t, "29", told.Newest[0].Message, "the newest first")
+	require.EqualValues(t, 4, told.Steps["postgres"].MaxMS)
+	require.EqualValues(t, 9, told.Steps["postgres"].Batches, "one of the ten seconds was overwritten by an older one")
+	require.Equal(t, map[string]schemas.PartitionWork{
+		"3": {Next: 7, LagRecords: schemas.Some(int64(5)), LagMS: 2000}, "4": {Next: 9},
+	}, told.Partitions)
+	require.Equal(t, "too much", told.Breaker)
+	require.Equal(t, []string{"postgres: starting"}, told.Faults)
+
+	quiet := w.tell(now.Add(time.Minute), at, health)
+	require.Zero(t, quiet.RecordsPerS)
+	require.Empty(t, quiet.Steps)
+	require.EqualValues(t, 3000, quiet.Records)
+}
+
+func TestANoteIsShort(t *testing.T) {
+	for _, message := range []string{"short", strings.Repeat("x", 1000), strings.Repeat("⚾", 500), strings.Repeat("é", 149) + "⚾⚾⚾"} {
+		n := schemas.Letter{Message: message}.Note()
+		require.LessOrEqual(t, len(n.Message), schemas.MaxNoteBytes+len("…"))
+		require.Equal(t, n.Message, strings.ToValidUTF8(n.Message, "?"))
+	}
+}
