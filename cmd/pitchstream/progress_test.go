@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"io"
 	"math"
 	"strings"
@@ -12,32 +11,51 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// written is what a command writes, piece by piece.
+type written chan string
+
+func (w written) Write(b []byte) (int, error) {
+	w <- string(b)
+	return len(b), nil
+}
+
+// until gives what is written up to a piece with these words, which comes within a minute.
+func (w written) until(t *testing.T, words string) (text string) {
+	t.Helper()
+	for limit := time.After(time.Minute); !strings.Contains(text, words); {
+		select {
+		case piece := <-w:
+			text += piece
+		case <-limit:
+			require.Contains(t, text, words)
+		}
+	}
+	return text
+}
+
 // Elsewhere than on a terminal a line comes every five seconds, and none after the end.
 func TestProgressLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		p := startProgress(&out, progressOptions{Title: "load", TotalBytes: 10e9})
+		out, begun := make(written, 10), time.Now()
+		p := startProgress(out, progressOptions{Title: "load", TotalBytes: 10e9})
 		defer p.Stop()
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		require.Equal(t, "load: 0 records (0/s), 0 B of 10.0 GB (0 B/s), 0%\n", out.until(t, "\n"))
 		p.AddRecords(12_000)
 		p.SetBytes(1.1e9)
 		p.Note("load: a word between")
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		require.Equal(t, "load: a word between\n", out.until(t, "\n"))
+		require.Equal(t, 5*time.Second, time.Since(begun), "at once")
+		require.Equal(t, "load: 12,000 records (2,400/s), 1.1 GB of 10.0 GB (220.0 MB/s), 11%, 41s left\n", out.until(t, "\n"))
 		p.AddRecords(12_000)
 		p.AddBytes(1.1e9)
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
+		require.Equal(t, "load: 24,000 records (2,400/s), 2.2 GB of 10.0 GB (220.0 MB/s), 22%, 36s left\n", out.until(t, "\n"))
+		require.Equal(t, 15*time.Second, time.Since(begun))
 		p.Stop()
-		time.Sleep(time.Minute)
-		require.Equal(t, strings.Join([]string{
-			"load: 0 records (0/s), 0 B of 10.0 GB (0 B/s), 0%",
-			"load: a word between",
-			"load: 12,000 records (2,400/s), 1.1 GB of 10.0 GB (220.0 MB/s), 11%, 41s left",
-			"load: 24,000 records (2,400/s), 2.2 GB of 10.0 GB (220.0 MB/s), 22%, 36s left",
-			"",
-		}, "\n"), out.String())
+		select {
+		case line := <-out:
+			t.Errorf("after the end: %s", line)
+		case <-time.After(time.Minute):
+		}
 	})
 }
 
@@ -90,21 +108,21 @@ func TestProgressBar(t *testing.T) {
 	for name, o := range map[string]progressOptions{"known": {Title: "load", TotalRecords: 200}, "unknown": {Title: "load"}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var out bytes.Buffer
+				out, count := make(written, 1000), map[string]string{"known": " of 200"}[name]+" records ("
 				p := newProgress(o)
-				p.startBar(&out)
+				p.startBar(out)
 				p.AddRecords(100)
-				time.Sleep(time.Second)
+				out.until(t, "100"+count)
 				p.Note("load: a word above")
-				time.Sleep(time.Second)
+				out.until(t, "load: a word above\n")
 				p.AddRecords(100)
-				time.Sleep(time.Second)
+				out.until(t, "200"+count)
 				p.Stop()
 				p.Stop()
 				p.Note("after")
-				text := out.String()
-				require.Contains(t, text, "100"+map[string]string{"known": " of 200"}[name]+" records (")
-				require.Contains(t, text, "load: a word above\n")
+				text := out.until(t, "after\n")
+				synctest.Wait()
+				require.Empty(t, out)
 				require.True(t, strings.HasSuffix(text, "after\n"), "%q", text)
 			})
 		})
