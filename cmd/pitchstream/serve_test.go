@@ -133,9 +133,13 @@ func TestServeStory(t *testing.T) {
 
 	status, _ = api.get(api.admin + "/readyz")
 	require.Equal(t, 200, status)
+	admin := strings.TrimPrefix(api.admin, "http://")
+	s.command("serve", "--check", "--admin-addr="+admin, s.args[1], s.args[2])
 	stop() // the streams are open, and do not hold it up
 	for range events {
 	}
+	out := &lockedBuffer{}
+	require.Equal(t, exitFailed, run(t.Context(), []string{"serve", "--check", "--admin-addr=" + admin, s.args[1], s.args[2]}, &stdio{Out: out, Err: out}))
 }
 
 // A Redis that was emptied is not believed until it has been mended.

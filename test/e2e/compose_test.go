@@ -18,7 +18,7 @@ import (
 	"pitchstream/test/internal/world"
 )
 
-// The compose file from nothing: topics, schema and processor come up by themselves, and a record goes through.
+// The compose file from nothing: topics, schema, processor and API come up by themselves, and a record goes through.
 func TestComposeFromNothing(t *testing.T) {
 	compose := composeCommand(t)
 	build := exec.Command("go", "build", "-trimpath", "-o", "out/pitchstream", "./cmd/pitchstream")
@@ -26,9 +26,9 @@ func TestComposeFromNothing(t *testing.T) {
 	b, err := build.CombinedOutput()
 	require.NoError(t, err, string(b))
 
-	kafka, postgres, admin := testkit.FreePort(), testkit.FreePort(), testkit.FreePort()
+	kafka, postgres, admin, api := testkit.FreePort(), testkit.FreePort(), testkit.FreePort(), testkit.FreePort()
 	env := append(os.Environ(), "PITCHSTREAM_DOCKERFILE=deploy/Dockerfile.binary", "PITCHSTREAM_IMAGE=pitchstream:test",
-		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+testkit.FreePort(), "ADMIN_PORT="+admin)
+		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+testkit.FreePort(), "ADMIN_PORT="+admin, "API_PORT="+api)
 	project := strings.ToLower(testkit.Name(t))
 	run := func(ctx context.Context, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, compose[0], append(compose[1:], append([]string{"-p", project}, args...)...)...)
@@ -50,15 +50,16 @@ func TestComposeFromNothing(t *testing.T) {
 	require.NoError(t, err, out)
 
 	w := &world.World{T: t, Patience: 2 * time.Minute}
-	w.WaitFor("the processor is ready", func() bool {
-		resp, err := http.Get("http://127.0.0.1:" + admin + "/readyz")
+	defer http.DefaultClient.CloseIdleConnections()
+	answers := func(port, path string) bool {
+		resp, err := http.Get("http://127.0.0.1:" + port + path)
 		if err != nil {
 			return false
 		}
 		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
-	})
-	http.DefaultClient.CloseIdleConnections()
+	}
+	w.WaitFor("the processor is ready", func() bool { return answers(admin, "/readyz") })
 	client, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:" + kafka))
 	require.NoError(t, err)
 	defer client.Close()
@@ -70,6 +71,12 @@ func TestComposeFromNothing(t *testing.T) {
 	w.WaitFor("the row is in Postgres", func() bool {
 		var kind string
 		return conn.QueryRow(t.Context(), `SELECT pitch_type FROM pitchstream.pitches`).Scan(&kind) == nil && kind == "Sinker"
+	})
+	w.WaitFor("the API answers with it", func() bool { return answers(api, "/v1/pitches/c9e9c616-612e-7696-a6ce-cc1b78e51061") })
+	require.True(t, answers(api, "/"), "the dashboard")
+	w.WaitFor("the API is healthy", func() bool {
+		out, err := run(t.Context(), "ps", "api")
+		return err == nil && strings.Contains(out, "(healthy)")
 	})
 }
 
