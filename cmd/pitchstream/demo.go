@@ -38,7 +38,7 @@ What to look at:
   5 get their batter late, 5 come out of order, and 2 are followed by a record that is broken. Rows and aggregates
   stay right all the same, and each broken record is one letter in pitches.dead.
   The addresses above the table are for your own eyes: psql (the user demo can only read; try: TABLE batter_stats;),
-  redis-cli, curl (or a browser, at /docs) and any Kafka client. Batters have ids only; their names are made up here.
+  a browser (the dashboard), redis-cli, curl and any Kafka client. The names of players are made up.
 
 Ctrl-C ends it, so does --for: what was sent is processed to the end, and the books are balanced, record by record.
 

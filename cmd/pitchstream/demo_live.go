@@ -47,8 +47,10 @@ func (c *demoCmd) open(ctx context.Context, std *stdio) (d *demo, err error) {
 	if err := d.api.start(ctx, &d.servers, c.APIPort, log); err != nil {
 		return d, err
 	}
-	d.game, err = c.openGame(ctx, d.servers.kafkaAddr())
-	return d, err
+	if d.game, err = c.openGame(ctx, d.servers.kafkaAddr()); err != nil {
+		return d, err
+	}
+	return d, addDemoNames(ctx, d.run.Postgres, d.game.sim.Players())
 }
 
 // firstRow starts the games and returns when a batter can be read from Redis.

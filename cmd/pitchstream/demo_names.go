@@ -1,6 +1,35 @@
 package main
 
+import (
+	"context"
+
+	"pitchstream/internal/config"
+	"pitchstream/schemas"
+	"pitchstream/simulate"
+)
+
 // Tracking records know batters by ids only. People remember names, so the demo makes them up.
+
+// addDemoNames gives the API the names of all who play.
+func addDemoNames(ctx context.Context, pg config.Postgres, league []simulate.Player) error {
+	store, err := openStore(pg, "", nil)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	players := make([]schemas.Player, len(league))
+	for i, p := range league {
+		players[i] = schemas.Player{ID: p.ID, Name: demoName(p.ID), Team: demoTeams[p.Team%len(demoTeams)]}
+	}
+	_, err = store.SetPlayers(ctx, players)
+	return err
+}
+
+var demoTeams = []string{
+	"Bears", "Bison", "Colts", "Comets", "Cranes", "Eagles", "Falcons", "Foxes", "Giants", "Grizzlies", "Hawks", "Herons", "Hornets",
+	"Jays", "Kings", "Lions", "Lynx", "Mariners", "Moose", "Otters", "Owls", "Pilots", "Ravens", "Rockets", "Sharks", "Stags", "Swans",
+	"Terns", "Tigers", "Wolves",
+}
 
 var demoSurnames = []string{
 	"Abbott", "Alvarez", "Baker", "Bianchi", "Castillo", "Chen", "Cruz", "Dalton", "Diaz", "Ellis", "Endo", "Fischer",

@@ -22,6 +22,7 @@ type demoScreen interface {
 type demoAbout struct {
 	Postgres, Redis, Kafka string // commands and addresses to look with
 	API                    string // the same
+	Pages                  string // for a browser
 	Log                    string // file of the processor's log; "" where it is on the screen
 	Game                   string // what is played
 }
@@ -33,6 +34,7 @@ func (d *demo) about() demoAbout {
 		Redis:    fmt.Sprintf("redis-cli -p %s HGETALL '%sbatter:{%d}'", redis.Port(), d.run.Redis.Prefix, d.batter),
 		Kafka:    fmt.Sprintf("%s  topics %s, %s, %s", d.servers.kafkaAddr(), d.run.Topics.TopicRaw, d.run.Topics.TopicRows, d.run.Topics.TopicDead),
 		API:      fmt.Sprintf("curl http://%s/v1/batters/%d  (or /docs)", d.api.addr, d.batter),
+		Pages:    fmt.Sprintf("http://%s/", d.api.addr),
 		Game:     fmt.Sprintf("%v × life", d.speed),
 	}
 	if d.processor.log != nil {
@@ -42,7 +44,7 @@ func (d *demo) about() demoAbout {
 }
 
 func (a demoAbout) lines() []string {
-	lines := []string{"Postgres  " + a.Postgres, "Redis     " + a.Redis, "Kafka     " + a.Kafka, "API       " + a.API}
+	lines := []string{"dashboard " + a.Pages, "Postgres  " + a.Postgres, "Redis     " + a.Redis, "Kafka     " + a.Kafka, "API       " + a.API}
 	if a.Log != "" {
 		lines = append(lines, "log       "+a.Log)
 	}

@@ -51,13 +51,14 @@ func TestAScreenOf80Columns(t *testing.T) {
 	s := &demoLive{title: "ready after 1.9 s", began: demoNow.Add(-42 * time.Second), about: demoAbout{
 		Postgres: "psql postgres://demo:demo@127.0.0.1:46609/postgres", Game: "100 × life", Log: "/tmp/processor.log",
 		Redis: "redis-cli -p 42365 HGETALL 'ps:live:batter:{332000000}'", Kafka: "127.0.0.1:36587  topics pitches.raw, pitches.rows, pitches.dead",
-		API: "curl http://127.0.0.1:36589/v1/batters/332000000  (or /docs)",
+		API: "curl http://127.0.0.1:36589/v1/batters/332000000  (or /docs)", Pages: "http://127.0.0.1:36589/",
 	}}
 	require.Equal(t, `pitchstream demo (Ctrl-C ends it): 100 × life, ready after 1.9 s, running 42s
 1,234 records (7.2/s), lag 2: 1,010 rows in Postgres, 1 letter
 absorbed: 51 sent twice, 1 correction, 0 deletes, 0 late names
 newest letter: not_a_pitch: the record is not an object
 
+dashboard http://127.0.0.1:36589/
 Postgres  psql postgres://demo:demo@127.0.0.1:46609/postgres
 Redis     redis-cli -p 42365 HGETALL 'ps:live:batter:{332000000}'
 Kafka     127.0.0.1:36587  topics pitches.raw, pitches.rows, pitches.dead

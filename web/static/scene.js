@@ -3,15 +3,16 @@
 
 import { ramp } from "./ramp.js";
 
-const target = [0, 0.9, 2.6], near = 0.4;
+const target = [0, 0.9, 2.7], near = 0.4;
 const views = { Catcher: [0, 0.1], Side: [1.35, 0.12], Above: [0.02, 1.45], Home: [0.62, 0.24] };
 const before = 0.3, after = 0.35, slowly = 6; // s of the path around the contact, and how much slower it is played
+const pause = 5000; // ms: a swing that follows sooner is drawn at once, or none would be seen to its end
 
 /**
  * scene draws into a canvas. Answers {show(swing), view(name), replay(), orbit(on), still(on)}; it ends with signal.
  */
 export function scene(canvas, signal) {
-  const s = { canvas, pen: canvas.getContext("2d"), swing: null, yaw: 0.62, tilt: 0.24, zoom: 1, mirror: 1, played: Infinity, orbits: false, turned: 0, asked: 0 };
+  const s = { canvas, pen: canvas.getContext("2d"), swing: null, yaw: 0.62, tilt: 0.24, zoom: 1, mirror: 1, played: Infinity, since: -Infinity, orbits: false, turned: 0, asked: 0 };
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   let last = 0;
   const frame = now => {
@@ -33,8 +34,9 @@ export function scene(canvas, signal) {
     show(swing) {
       s.swing = swing;
       if (swing) s.mirror = stands(swing);
-      s.played = calm.matches || !swing ? Infinity : -before;
       last = performance.now();
+      s.played = calm.matches || !swing || last - s.since < pause ? Infinity : -before;
+      s.since = last;
       ask();
     },
     view(name) { [s.yaw, s.tilt] = views[name]; s.zoom = 1; s.turned = 0; ask(); },
@@ -149,7 +151,7 @@ function ground(pen, at, c) {
   for (const side of [-1, 1]) {
     const [a, b] = [side * 1.208, side * 5.208];
     path(pen, at, [[a, 3.708, 0], [b, 3.708, 0], [b, -2.292, 0], [a, -2.292, 0], [a, 3.708, 0]], c.ground, 1);
-    path(pen, at, [[side * 2.2, 2.2, 0], [side * 40, 40, 0]], c.ground, 1);
+    path(pen, at, [[side * 2.2, 2.2, 0], [side * 9, 9, 0]], c.ground, 1);
   }
   fill(pen, at, plate, c.plate, 1);
   path(pen, at, plate, c.ground, 1.2);
@@ -191,7 +193,8 @@ function ball(pen, at, samples, colour, now, c, leaves) {
 }
 
 function bat(pen, at, s, middle, now) {
-  const c = s.colours, seen = s.swing.bat.filter(b => b.head && b.t >= middle - before && b.t <= Math.min(now, middle + after));
+  const c = s.colours, all = s.swing.bat.filter(b => b.head && b.t >= middle - before && b.t <= middle + after), seen = all.filter(b => b.t <= now);
+  if (seen.length < all.length) path(pen, at, all.map(b => b.head), c.line, 2); // what is to come
   if (!seen.length) return;
   path(pen, at, seen.map(b => [b.head[0], b.head[1], 0.02]), c.shadow, 4);
   pen.globalAlpha = 0.3; // where the bat itself was, so that the path has a surface
