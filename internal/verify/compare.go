@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"pitchstream/internal/topicread"
 	"pitchstream/schemas"
 )
 
@@ -74,10 +75,10 @@ func (v *comparison) lookAgain(ctx context.Context, suspects map[schemas.PitchID
 	if err != nil {
 		return nil, err
 	}
-	tail := spans{}
+	tail := topicread.Spans{}
 	for id, span := range now {
 		was := v.parts[id]
-		tail[id] = Span{Partition: id, From: max(span.From, was.To), To: span.To}
+		tail[id] = topicread.Span{Partition: id, From: max(span.From, was.To), To: span.To}
 		was.To = max(was.To, span.To)
 		v.parts[id] = was
 	}

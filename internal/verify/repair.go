@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"pitchstream/internal/topicread"
 	"pitchstream/schemas"
 )
 
@@ -25,9 +26,9 @@ func (v *comparison) repair(ctx context.Context, broken map[schemas.PitchID]sche
 	if len(todo) == 0 {
 		return nil
 	}
-	v.total += v.parts.total()
+	v.total += v.parts.Total()
 	var held []schemas.Change
-	err := readTopic(ctx, v.o.Client, v.o.Raw, v.parts, func(records []*kgo.Record) error {
+	err := topicread.Read(ctx, v.o.Client, v.o.Raw, v.parts, func(records []*kgo.Record) error {
 		for _, d := range decodeAll(records, v.o.Limits) {
 			if d.rejection == nil && todo[d.change.PitchID] && !v.letters.refused(place{d.partition, d.offset}) {
 				held = append(held, d.change)

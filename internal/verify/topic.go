@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"pitchstream/internal/topicread"
 	"pitchstream/schemas"
 )
 
@@ -21,7 +22,7 @@ type comparison struct {
 	o       Options
 	store   Store
 	admin   *kadm.Client
-	parts   spans // what was read
+	parts   topicread.Spans // what was read
 	letters *letterBook
 	pitches *resolved
 	reject  map[place]bool
@@ -60,7 +61,7 @@ func (v *comparison) run(ctx context.Context) error {
 	if err := v.letters.update(ctx); err != nil {
 		return err
 	}
-	v.total = v.parts.total()
+	v.total = v.parts.Total()
 	if err := v.read(ctx, v.parts); err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (v *comparison) run(ctx context.Context) error {
 	for _, id := range slices.Sorted(maps.Keys(v.parts)) {
 		v.report.Partitions = append(v.report.Partitions, v.parts[id])
 	}
-	letters, found, err := v.letters.compare(ctx, v.reject, v.parts.below(committed))
+	letters, found, err := v.letters.compare(ctx, v.reject, below(v.parts, committed))
 	if err != nil {
 		return err
 	}
@@ -120,8 +121,8 @@ func (v *comparison) committed(ctx context.Context) (map[int32]int64, error) {
 }
 
 // processed are the parts of the topic that the store holds, as its positions say.
-func (v *comparison) processed(ctx context.Context) (spans, error) {
-	parts, err := ends(ctx, v.admin, v.o.Raw)
+func (v *comparison) processed(ctx context.Context) (topicread.Spans, error) {
+	parts, err := topicread.Ends(ctx, v.admin, v.o.Raw)
 	if err != nil {
 		return nil, err
 	}
@@ -142,9 +143,10 @@ func (v *comparison) processed(ctx context.Context) (spans, error) {
 	return parts, nil
 }
 
-func (s spans) below(limits map[int32]int64) spans {
-	out := spans{}
-	for id, span := range s {
+// below cuts spans off at some offsets.
+func below(parts topicread.Spans, limits map[int32]int64) topicread.Spans {
+	out := topicread.Spans{}
+	for id, span := range parts {
 		span.To = min(span.To, limits[id])
 		out[id] = span
 	}
@@ -152,8 +154,8 @@ func (s spans) below(limits map[int32]int64) spans {
 }
 
 // read resolves a part of the topic.
-func (v *comparison) read(ctx context.Context, parts spans) error {
-	return readTopic(ctx, v.o.Client, v.o.Raw, parts, func(records []*kgo.Record) error {
+func (v *comparison) read(ctx context.Context, parts topicread.Spans) error {
+	return topicread.Read(ctx, v.o.Client, v.o.Raw, parts, func(records []*kgo.Record) error {
 		for _, d := range decodeAll(records, v.o.Limits) {
 			at := place{d.partition, d.offset}
 			switch {
@@ -172,7 +174,7 @@ func (v *comparison) read(ctx context.Context, parts spans) error {
 
 // afterRetention raises the starts to what is still there: what was dropped during the reading may not have been read.
 func (v *comparison) afterRetention(ctx context.Context) error {
-	now, err := ends(ctx, v.admin, v.o.Raw)
+	now, err := topicread.Ends(ctx, v.admin, v.o.Raw)
 	for id, span := range v.parts {
 		span.From = max(span.From, now[id].From)
 		v.parts[id] = span

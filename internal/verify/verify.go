@@ -8,7 +8,7 @@
 //	judge.go    one pitch: the topic's winner and the store's registers
 //	letters.go  rejected records and dead letters
 //	groups.go   counts by game and by batter
-//	read.go     a bounded part of a topic
+//	read.go     the core, on a poll of records (package topicread reads them)
 //
 // The other comparisons need the knowledge of one store only and live there: pgsink.CompareTotals, redissink.Audit.
 package verify
@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pitchstream/features"
+	"pitchstream/internal/topicread"
 	"pitchstream/schemas"
 )
 
@@ -51,10 +52,10 @@ type Options struct {
 
 // Report says what Topic found. Counts of pitches are of those that stand.
 type Report struct {
-	Partitions []Span `json:"partitions"`
-	Records    int64  `json:"records"`
-	Topic      int64  `json:"pitches_in_topic"`
-	Postgres   int64  `json:"pitches_in_postgres"`
+	Partitions []topicread.Span `json:"partitions"`
+	Records    int64            `json:"records"`
+	Topic      int64            `json:"pitches_in_topic"`
+	Postgres   int64            `json:"pitches_in_postgres"`
 	// NotCheckable are pitches whose version the topic does not hold any more (or never held), or that a newer core
 	// wrote: nothing can be said of them.
 	NotCheckable int64 `json:"not_checkable"`
@@ -64,13 +65,6 @@ type Report struct {
 	Batters     []Group              `json:"batters,omitempty"` // of whom something differs
 	Letters     Letters              `json:"letters"`
 	Differences []schemas.Difference `json:"differences,omitempty"`
-}
-
-// Span is the part of a partition that was read: [From, To).
-type Span struct {
-	Partition int32 `json:"partition"`
-	From      int64 `json:"from"`
-	To        int64 `json:"to"`
 }
 
 // Group counts the standing pitches of one game or batter on both sides, and those that differ.

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pitchstream/features"
+	"pitchstream/internal/config"
+	"pitchstream/internal/letters"
+	"pitchstream/schemas"
+	"pitchstream/sink/pgsink"
+)
+
+// dlqCmd is the workbench for dead letters.
+type dlqCmd struct {
+	Ls      dlqLsCmd      `cmd:"" name:"ls" help:"What lies there: letters grouped by code and by what their messages share."`
+	Show    dlqShowCmd    `cmd:"" name:"show" help:"One letter: coordinates, headers, the record with the fault marked, what would become of it today."`
+	Retry   dlqRetryCmd   `cmd:"" name:"retry" help:"Send records to the raw topic again, each once; --dry-run says first what would become of them."`
+	Export  dlqExportCmd  `cmd:"" name:"export" help:"Write letters as JSON Lines, whole."`
+	Discard dlqDiscardCmd `cmd:"" name:"discard" help:"Write down that nobody wants some letters, and why."`
+}
+
+// dlqServers are the settings of servers that all of them have.
+type dlqServers struct {
+	Timeout config.Duration `env:"-" name:"timeout" default:"1h" placeholder:"TIME" help:"End after that long, in any case; what was done is written down. Default: 1h."`
+
+	Kafka    config.Kafka      `embed:"" group:"Kafka"`
+	Topics   config.Topics     `embed:"" group:"Kafka"`
+	Postgres uncheckedPostgres `embed:"" group:"Postgres"`
+	Limits   config.Limits     `embed:"" group:"Processing"`
+}
+
+// uncheckedPostgres is config.Postgres where a command may do without.
+type uncheckedPostgres config.Postgres
+
+// dlqFilter says which letters are meant.
+type dlqFilter struct {
+	Code  []string `env:"-" name:"code" placeholder:"CODE" group:"Which letters" help:"Letters with this code, as malformed_json; several with commas. Default: any."`
+	Since string   `env:"-" name:"since" placeholder:"TIME" group:"Which letters" help:"Letters that failed at this time or later: RFC 3339 (2026-04-06T21:30:00Z), or how long ago (90m, 24h). Default: any."`
+	Until string   `env:"-" name:"until" placeholder:"TIME" group:"Which letters" help:"Letters that failed before this time, written as in --since. Default: any."`
+	Game  string   `env:"-" name:"game" placeholder:"PK" group:"Which letters" help:"Letters of this game (the header game_pk, else the key). Default: any."`
+}
+
+// filter is what the flags say.
+func (f *dlqFilter) filter(now time.Time) (out letters.Filter, err error) {
+	for _, c := range f.Code {
+		if !slices.Contains(schemas.Codes, schemas.Code(c)) {
+			return out, fmt.Errorf("--code=%s: want one of %s", c, codesText())
+		}
+		out.Codes = append(out.Codes, schemas.Code(c))
+	}
+	out.GamePK = f.Game
+	if out.Since, err = timeOrAgo("--since", f.Since, now); err == nil {
+		out.Until, err = timeOrAgo("--until", f.Until, now)
+	}
+	if err == nil && !out.Since.IsZero() && !out.Until.IsZero() && !out.Since.Before(out.Until) {
+		err = errors.New("--since is not before --until: no letter is meant")
+	}
+	return out, err
+}
+
+func codesText() string {
+	var names []string
+	for _, c := range schemas.Codes {
+		names = append(names, string(c))
+	}
+	return strings.Join(names, ", ")
+}
+
+// timeOrAgo reads an RFC 3339 time, or a time span before now; the zero time for "".
+func timeOrAgo(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return t, fmt.Errorf("%s=%s: want a time as 2026-04-06T21:30:00Z, or how long ago as 90m or 24h", flag, text)
+	}
+	return t, nil
+}
+
+// letterPlaces reads PARTITION:OFFSET.
+func letterPlaces(args []string) (out []schemas.Coordinates, err error) {
+	for _, a := range args {
+		partition, offset, found := strings.Cut(a, ":")
+		p, err1 := strconv.ParseUint(partition, 10, 31)
+		o, err2 := strconv.ParseUint(offset, 10, 63)
+		if !found || err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("%q: want a letter's PARTITION:OFFSET as 3:1042 (pitchstream dlq ls names some)", a)
+		}
+		out = append(out, schemas.Coordinates{Partition: int32(p), Offset: int64(o)})
+	}
+	return out, nil
+}
+
+func (s *dlqServers) validate(needsStore bool) error {
+	if s.Timeout <= 0 {
+		return fmt.Errorf("--timeout=%v: want more than 0", s.Timeout)
+	}
+	if needsStore || s.Postgres.URL.Reveal() != "" {
+		return config.Postgres(s.Postgres).Validate()
+	}
+	return nil
+}
+
+// deskOptions are of one command.
+type deskOptions struct {
+	progress func(done, total int64) // nil: nobody is told
+	coreOnly bool
+}
+
+// open reaches the servers. done lets go of them, and must be called.
+func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context, d *letters.Desk, done func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(s.Timeout), fmt.Errorf("not done within --timeout=%v: the same command goes on", s.Timeout))
+	var closers []func()
+	done = func() {
+		for _, c := range slices.Backward(closers) {
+			c()
+		}
+	}
+	closers = append(closers, cancel)
+	fail := func(err error) (context.Context, *letters.Desk, func(), error) {
+		done()
+		return nil, nil, nil, err
+	}
+	options, err := s.Kafka.Options()
+	if err != nil {
+		return fail(err)
+	}
+	lo := letters.Options{
+		Client: options, Raw: s.Topics.TopicRaw, Dead: s.Topics.TopicDead, CoreOnly: o.coreOnly, Progress: o.progress,
+		Limits: features.Limits{MaxRecordBytes: int(s.Limits.MaxRecordBytes)}, By: whoAmI(), Build: buildName(),
+	}
+	if s.Postgres.URL.Reveal() != "" {
+		var store *pgsink.Sink
+		if store, err = openStore(config.Postgres(s.Postgres), s.Kafka.Group, nil); err == nil {
+			closers = append(closers, store.Close)
+			err = store.Ping(ctx)
+		}
+		if err != nil {
+			return fail(err)
+		}
+		lo.Store = store
+	}
+	if d, err = letters.Open(ctx, lo); err != nil {
+		return fail(err)
+	}
+	closers = append(closers, d.Close)
+	return ctx, d, done, nil
+}
+
+// whoAmI is user@host, for the books.
+func whoAmI() string {
+	name, host := "unknown", "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return strings.ToValidUTF8(name+"@"+host, "?")
+}

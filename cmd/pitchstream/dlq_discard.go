@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"pitchstream/internal/letters"
+)
+
+type dlqDiscardCmd struct {
+	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the letters stand in the dead-letter topic: 3:1042. Without: all open ones that the filter takes."`
+
+	Reason string `env:"-" name:"reason" required:"" placeholder:"TEXT" help:"Why nobody wants them; kept, with who decided and when."`
+	Yes    bool   `env:"-" name:"yes" help:"Do not ask. Without it a terminal is asked, and anything else is refused."`
+
+	Which   dlqFilter  `embed:""`
+	Servers dlqServers `embed:""`
+}
+
+// Help is what dlq discard --help says below its first line.
+func (*dlqDiscardCmd) Help() string {
+	return `
+Writes into letter_decisions that the open letters are discarded: dlq ls counts them apart, and dlq retry passes over them.
+The letters themselves stay in their topic, as long as it keeps them; pitchstream dlq retry --again takes one back.
+
+  pitchstream dlq discard 3:1042 --reason "a test pitch of the crew"
+  pitchstream dlq discard --code not_a_pitch --until 2026-04-01T00:00:00Z --reason "calibration frames" --yes
+
+Exit status: 0 well; 1 it failed, or nobody agreed; 2 wrong usage.`
+}
+
+const maxReasonBytes = 1000
+
+// Validate says what is wrong and what would be right.
+func (c *dlqDiscardCmd) Validate() error {
+	if _, err := c.filter(); err != nil {
+		return err
+	}
+	if n := len(strings.TrimSpace(c.Reason)); n == 0 || n > maxReasonBytes || strings.ContainsRune(c.Reason, 0) {
+		return fmt.Errorf("--reason: want 1 to %d bytes of text", maxReasonBytes)
+	}
+	return c.Servers.validate(true)
+}
+
+func (c *dlqDiscardCmd) filter() (letters.Filter, error) {
+	f, err := c.Which.filter(time.Now())
+	if err == nil {
+		f.At, err = letterPlaces(c.Places)
+	}
+	return f, err
+}
+
+// Run discards, after it has asked.
+func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {
+	filter, err := c.filter()
+	if err != nil {
+		return err
+	}
+	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{})
+	if err != nil {
+		return err
+	}
+	defer done()
+	if !c.Yes {
+		n, err := desk.Open(ctx, filter)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			fmt.Fprintln(std.Out, "no open letter: nothing to discard")
+			return nil
+		}
+		if err := confirm(std, fmt.Sprintf("discard %s (%s)?", counted(n, "open letter"), c.Reason)); err != nil {
+			return err
+		}
+	}
+	n, err := desk.Discard(ctx, filter, strings.TrimSpace(c.Reason))
+	if err == nil || n > 0 {
+		fmt.Fprintf(std.Out, "%s discarded\n", counted(n, "letter"))
+	}
+	return err
+}
+
+// confirm asks a person; where there is none, it refuses.
+func confirm(std *stdio, question string) error {
+	in, ok := std.In.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return fmt.Errorf("%s give --yes, or ask from a terminal", question)
+	}
+	return ask(std.In, std.Err, question)
+}
+
+func ask(in io.Reader, out io.Writer, question string) error {
+	fmt.Fprintf(out, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(in).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("nobody agreed: nothing was done")
+}

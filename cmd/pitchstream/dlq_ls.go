@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"pitchstream/internal/letters"
+	"pitchstream/schemas"
+)
+
+type dlqLsCmd struct {
+	JSON bool `env:"-" name:"json" help:"Print one JSON object instead of text."`
+
+	Which   dlqFilter  `embed:""`
+	Servers dlqServers `embed:""`
+}
+
+// Help is what dlq ls --help says below its first line.
+func (*dlqLsCmd) Help() string {
+	return `
+Reads the dead-letter topic once, up to where it ends now, and groups the letters by their code and by their message without
+numbers, identifiers and quoted data: what has the same thing wrong with it is one line, the largest group first, with its
+share, its first and last letter and the place of one to look at (pitchstream dlq show PLACE).
+
+A letter's identity is where its record first stood and how many times it has failed; each is counted once. It is
+  open          nobody has decided, and its record has not failed again
+  retried       its record was sent again, by dlq retry
+  discarded     nobody wants it, by dlq discard
+  failed again  its record was sent again, by whomever, and a later letter speaks for it
+  foreign       its headers name no origin: something else than pitchstream wrote it
+
+Today's core runs on the open ones, so that the list says how many would pass, and how many of these are superseded: what
+stands is as new or newer, and they would change nothing. Without --postgres-url neither decisions nor what stands are known.
+Memory: some 50 bytes a letter.
+
+  pitchstream dlq ls
+  pitchstream dlq ls --since 24h --code malformed_json,not_a_pitch
+  pitchstream dlq ls --game 745804 --json
+
+Exit status: 0 well, letters or none; 1 it failed; 2 wrong usage.`
+}
+
+// Validate says what is wrong and what would be right.
+func (c *dlqLsCmd) Validate() error {
+	if _, err := c.Which.filter(time.Now()); err != nil {
+		return err
+	}
+	return c.Servers.validate(false)
+}
+
+// Run lists.
+func (c *dlqLsCmd) Run(ctx context.Context, std *stdio) error {
+	filter, err := c.Which.filter(time.Now())
+	if err != nil {
+		return err
+	}
+	bar := &lateProgress{w: std.Err, o: progressOptions{Title: "dlq ls", Noun: "letters"}}
+	defer bar.stop()
+	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{progress: bar.set, coreOnly: true})
+	if err != nil {
+		return err
+	}
+	defer done()
+	report, err := desk.Survey(ctx, letters.Question{Filter: filter, Predict: true})
+	bar.stop()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(std.Out, report)
+	}
+	return printLetters(std.Out, c.Servers.Topics.TopicDead, report)
+}
+
+const noCode = "(no code)"
+
+// printJSON writes one object on one line.
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func printLetters(out io.Writer, topic string, r letters.Report) error {
+	w := bufio.NewWriter(out)
+	fmt.Fprintf(w, "%s in %s: %s\n", counted(r.Letters, "letter"), topic, statusText(r.Sums))
+	if r.Repeated > 0 {
+		fmt.Fprintf(w, "%s of an identity that was there already: not counted\n", counted(r.Repeated, "letter"))
+	}
+	if !r.Known && r.Letters > 0 {
+		fmt.Fprintln(w, "without --postgres-url, decisions and what stands are not known")
+	}
+	if r.Selected > 0 {
+		fmt.Fprintln(w, predictionText(r))
+	}
+	if r.Tried > 0 {
+		fmt.Fprintln(w, triedText(r.Tried))
+	}
+	for _, g := range r.Groups {
+		fmt.Fprintf(w, "\n%4.0f%%  %s  %s\n", 100*g.Share, countText(g.Letters), cmp.Or(g.Shape, string(g.Code), noCode))
+		fmt.Fprintf(w, "       %s", statusText(g.Sums))
+		if g.Tried > 0 {
+			fmt.Fprintf(w, ", %s of them tried with this build", countText(g.Tried))
+		}
+		if g.Selected > 0 {
+			fmt.Fprintf(w, "; %s would pass", countText(g.WouldPass+g.Superseded))
+		}
+		if g.Superseded > 0 {
+			fmt.Fprintf(w, ", %s superseded", countText(g.Superseded))
+		}
+		fmt.Fprintf(w, "\n       first %s, last %s\n", g.First, g.Last)
+		fmt.Fprintf(w, "       such as %d:%d%s: %s\n", g.Example.Partition, g.Example.Offset, gameOf(g.Example.GamePK), cmp.Or(g.Example.Message, "(no message)"))
+	}
+	return w.Flush()
+}
+
+func gameOf(pk string) string {
+	if pk == "" {
+		return ""
+	}
+	return " of game " + pk
+}
+
+// statusText says where letters stand, as: 418 open, 12 retried.
+func statusText(s letters.Sums) string {
+	var parts []string
+	for _, p := range []struct {
+		n    int64
+		what string
+	}{{s.Open, "open"}, {s.Retried, "retried"}, {s.Discarded, "discarded"}, {s.FailedAgain, "failed again"}, {s.Foreign, "foreign"}} {
+		if p.n > 0 {
+			parts = append(parts, countText(p.n)+" "+p.what)
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing to do"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// predictionText is as: 412 of 430 would pass, 3 of them superseded: …; 18 would fail again: malformed_json 18.
+func predictionText(r letters.Report) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s of %s would pass", countText(r.WouldPass+r.Superseded), countText(r.Selected))
+	if r.Superseded > 0 {
+		fmt.Fprintf(&b, ", %s of them superseded (what stands is as new or newer: nothing would change)", countText(r.Superseded))
+	}
+	if r.WouldFail > 0 {
+		fmt.Fprintf(&b, "; %s would fail again:%s", countText(r.WouldFail), codesOf(r.FailCodes))
+	}
+	return b.String()
+}
+
+func triedText(n int64) string {
+	return countText(n) + " were retried before, this build rejected them, and they would fail the same way: a retry passes over them"
+}
+
+func codesOf(counts map[schemas.Code]int64) string {
+	var b strings.Builder
+	for _, c := range schemas.Codes {
+		if n := counts[c]; n > 0 {
+			fmt.Fprintf(&b, " %s %s", c, countText(n))
+		}
+	}
+	return b.String()
+}

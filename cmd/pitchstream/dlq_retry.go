@@ -1,0 +1,196 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/internal/letters"
+)
+
+type dlqRetryCmd struct {
+	DryRun   bool    `env:"-" name:"dry-run" help:"Send nothing: say how many would pass, and with which code the others would fail."`
+	Passing  bool    `env:"-" name:"passing" help:"Send only those that would pass and change something, as --dry-run finds them."`
+	Again    bool    `env:"-" name:"again" help:"Also letters that were retried or discarded before, and those that this build has tried."`
+	Limit    int64   `env:"-" name:"limit" placeholder:"N" help:"Send at most N. Default: all."`
+	Rate     float64 `env:"-" name:"rate" default:"200" placeholder:"N" help:"Send at most N records a second, so that the live games' pitches do not wait behind them; 0: as fast as Kafka takes them. Default: 200."`
+	CoreOnly bool    `env:"-" name:"core-only" help:"Of --dry-run and --passing: ask the core only, not whether Postgres would refuse the row. Then reading is all that is done there."`
+	JSON     bool    `env:"-" name:"json" help:"Print one JSON object instead of text."`
+
+	Which   dlqFilter  `embed:""`
+	Servers dlqServers `embed:""`
+}
+
+// Help is what dlq retry --help says below its first line.
+func (*dlqRetryCmd) Help() string {
+	return `
+Sends the records of open letters to the raw topic again: key and value byte for byte, their own headers, where they first
+stood (dlq.origin.*) and how often they have failed (dlq.attempts). A processor takes them as any record. Their version is
+that of the origin, so a letter that is older than what stands never overwrites it, whenever it is retried.
+
+Each letter is sent once: what is sent is written down in Postgres (letter_decisions) before and after, so that the same
+command may be interrupted, killed and repeated; it goes on where it was, and when all is sent it sends nothing. A record
+that fails again is a new letter with one attempt more; where this very build has rejected it after a retry, and would do it
+again in the same way, a retry passes over it. --again sends these too, and what was retried or discarded before.
+One retry runs at a time. Foreign letters (whose headers name no origin) are passed over: their records would be new ones.
+
+--dry-run runs this program's core on the letters, says what stands of their pitches, and asks Postgres whether it would
+take the rows (it writes them and takes them back). Run it with the build and the --max-record-bytes of the processors.
+
+  pitchstream dlq retry --dry-run
+  pitchstream dlq retry --passing
+  pitchstream dlq retry --code sink_rejected --since 2026-04-06T21:30:00Z --limit 10
+  pitchstream dlq retry --game 745804 --rate 20
+
+Exit status of --dry-run: 0 all would pass, or there is none to retry; 1 some would fail again, or it failed.
+Exit status without: 0 all were sent; 1 some were not, it failed, or it was interrupted. 2 wrong usage.`
+}
+
+// Validate says what is wrong and what would be right.
+func (c *dlqRetryCmd) Validate() error {
+	if _, err := c.Which.filter(time.Now()); err != nil {
+		return err
+	}
+	switch {
+	case c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0):
+		return fmt.Errorf("--rate=%v: want records a second, 0 or more", c.Rate)
+	case c.Limit < 0:
+		return fmt.Errorf("--limit=%d: want 0 (all) or more", c.Limit)
+	case c.DryRun && (c.Limit > 0 || c.Passing):
+		return errors.New("--dry-run tells of all letters: leave out --limit and --passing")
+	}
+	return c.Servers.validate(true)
+}
+
+// Run retries, or says what would come of it.
+func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
+	filter, err := c.Which.filter(time.Now())
+	if err != nil {
+		return err
+	}
+	looking := &lateProgress{w: std.Err, o: progressOptions{Title: "dlq retry: looking", Noun: "letters"}}
+	sending := &lateProgress{w: std.Err, o: progressOptions{Title: "dlq retry: sending", Noun: "letters"}}
+	defer looking.stop()
+	defer sending.stop()
+	look := looking.set
+	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{coreOnly: c.CoreOnly, progress: func(done, total int64) { look(done, total) }})
+	if err != nil {
+		return err
+	}
+	defer done()
+	if c.DryRun {
+		return c.predict(ctx, std, desk, filter, looking)
+	}
+	out, err := c.openSender(ctx)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	sent := func(done, total int64) { // the second pass tells of what is sent, not of what is read
+		looking.stop()
+		look = func(int64, int64) {}
+		sending.set(done, total)
+	}
+	report, err := desk.Retry(ctx, letters.RetryOptions{
+		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit, Batch: c.batch(), IsRefusal: isRefusal, Progress: sent,
+	}, out)
+	sending.stop()
+	if printErr := c.print(std, report); err == nil {
+		err = printErr
+	}
+	if err == nil && report.Refused > 0 {
+		err = &differenceError{}
+	}
+	return err
+}
+
+// batch is at most what a second sends: so long is a letter written down as being sent.
+func (c *dlqRetryCmd) batch() int {
+	if c.Rate == 0 {
+		return 0
+	}
+	return int(min(100, max(1, c.Rate)))
+}
+
+func (c *dlqRetryCmd) openSender(ctx context.Context) (*producer, error) {
+	options, err := c.Servers.Kafka.Options()
+	if err != nil {
+		return nil, err
+	}
+	return openProducer(ctx, producerOptions{
+		Client: append(slices.Clone(options), kgo.RecordPartitioner(letters.Partitioner())), Topic: c.Servers.Topics.TopicRaw,
+		MaxRecordBytes: int(c.Servers.Limits.MaxRecordBytes) + 1<<20, RecordsPerSecond: c.Rate,
+	})
+}
+
+func (c *dlqRetryCmd) predict(ctx context.Context, std *stdio, desk *letters.Desk, filter letters.Filter, looking *lateProgress) error {
+	report, err := desk.Survey(ctx, letters.Question{Filter: filter, Again: c.Again, Predict: true})
+	looking.stop()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(std.Out, report)
+	} else {
+		c.printPrediction(std, report)
+	}
+	if err == nil && report.WouldFail > 0 {
+		err = &differenceError{}
+	}
+	return err
+}
+
+func (c *dlqRetryCmd) printPrediction(std *stdio, r letters.Report) {
+	if r.Selected == 0 {
+		fmt.Fprintf(std.Out, "nothing to retry; letters: %s\n", statusText(r.Sums))
+		return
+	}
+	fmt.Fprintln(std.Out, predictionText(r))
+	for _, g := range r.Groups {
+		if g.Selected > 0 {
+			fmt.Fprintf(std.Out, "  %s of %s would pass%s: %s\n", countText(g.WouldPass+g.Superseded), countText(g.Selected), supersededText(g.Superseded), cmp.Or(g.Shape, string(g.Code), noCode))
+		}
+	}
+	if r.Tried > 0 && !c.Again {
+		fmt.Fprintln(std.Out, triedText(r.Tried))
+	}
+	if r.Foreign > 0 {
+		fmt.Fprintf(std.Out, "%s would be passed over\n", counted(r.Foreign, "foreign letter"))
+	}
+}
+
+func supersededText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return ", " + countText(n) + " superseded"
+}
+
+func (c *dlqRetryCmd) print(std *stdio, r letters.RetryReport) error {
+	if c.JSON {
+		return printJSON(std.Out, r)
+	}
+	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", countText(r.Sent), counted(r.Selected, "letter"), c.Servers.Topics.TopicRaw)
+	for _, p := range []struct {
+		n    int64
+		what string
+	}{
+		{r.Tried, "retried before with this build, would fail the same way: passed over (--again sends them)"},
+		{r.Before, "decided before, or failed again since: passed over"}, {r.Found, "sent already by a retry that was ended: written down now"},
+		{r.Foreign, "foreign, without an origin: passed over"}, {r.Refused, "not taken by Kafka: still open"},
+	} {
+		if p.n > 0 {
+			fmt.Fprintf(std.Out, "%s %s\n", countText(p.n), p.what)
+		}
+	}
+	for _, reason := range r.Reasons {
+		fmt.Fprintln(std.Out, "  "+reason)
+	}
+	return nil
+}

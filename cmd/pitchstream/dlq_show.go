@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"pitchstream/features"
+	"pitchstream/internal/letters"
+	"pitchstream/schemas"
+)
+
+type dlqShowCmd struct {
+	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the letters stand in the dead-letter topic, as dlq ls names them: 3:1042. Without: the first ones that the filter takes."`
+
+	Limit  int  `env:"-" name:"limit" default:"3" placeholder:"N" help:"At most so many letters; 0: all. Default: 3."`
+	Around int  `env:"-" name:"around" default:"120" placeholder:"BYTES" help:"How much of the record to show on either side of the fault. Default: 120."`
+	JSON   bool `env:"-" name:"json" help:"Print one JSON object a line instead of text."`
+
+	Which   dlqFilter  `embed:""`
+	Servers dlqServers `embed:""`
+}
+
+// Help is what dlq show --help says below its first line.
+func (*dlqShowCmd) Help() string {
+	return `
+What a letter says of itself, what was decided about it, what today's core would make of it, and the record around the place
+that the message names (a JSON path, a byte offset, a header), with that place marked.
+
+  pitchstream dlq show 3:1042
+  pitchstream dlq show --code malformed_json --limit 1
+  pitchstream dlq show 3:1042 --json | jq .headers
+
+Exit status: 0 well; 1 it failed, or there is no such letter; 2 wrong usage.`
+}
+
+// Validate says what is wrong and what would be right.
+func (c *dlqShowCmd) Validate() error {
+	if _, err := c.filter(); err != nil {
+		return err
+	}
+	if c.Limit < 0 || c.Around < 0 {
+		return errors.New("--limit and --around: want 0 or more")
+	}
+	return c.Servers.validate(false)
+}
+
+func (c *dlqShowCmd) filter() (letters.Filter, error) {
+	f, err := c.Which.filter(time.Now())
+	if err == nil {
+		f.At, err = letterPlaces(c.Places)
+	}
+	return f, err
+}
+
+// Run shows.
+func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
+	filter, err := c.filter()
+	if err != nil {
+		return err
+	}
+	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{})
+	if err != nil {
+		return err
+	}
+	defer done()
+	w := bufio.NewWriter(std.Out)
+	shown := 0
+	err = desk.Each(ctx, filter, func(l *letters.Letter) (bool, error) {
+		judged, err := desk.Judge(ctx, l)
+		if err != nil {
+			return false, err
+		}
+		shown++
+		if c.JSON {
+			err = printJSON(w, letterJSONOf(l, &judged, l.Fault(c.limits())))
+		} else {
+			c.print(w, l, &judged, shown)
+		}
+		enough := c.Limit > 0 && shown == c.Limit || len(filter.At) > 0 && shown == len(filter.At)
+		return !enough, err
+	})
+	if err == nil && shown == 0 {
+		err = errors.New("there is no such letter")
+	}
+	return errors.Join(err, w.Flush())
+}
+
+func (c *dlqShowCmd) limits() features.Limits {
+	return features.Limits{MaxRecordBytes: int(c.Servers.Limits.MaxRecordBytes)}
+}
+
+func (c *dlqShowCmd) print(w io.Writer, l *letters.Letter, j *letters.Judgement, n int) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	if n > 1 {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "letter %d:%d of %s, written %s\n", l.At.Partition, l.At.Offset, l.At.Topic, schemas.TimeMS(l.At.TimestampMS))
+	line("code", "%s", cmp.Or(string(l.Code), noCode))
+	line("message", "%s", l.Message)
+	if l.Ours {
+		line("origin", "%s/%d@%d of %s; failed %s, first %s", l.ID.Origin.Topic, l.ID.Origin.Partition, l.ID.Origin.Offset,
+			schemas.TimeMS(l.ID.Origin.TimestampMS), counted(int64(l.ID.Attempts), "time"), l.FirstFailedAt)
+	} else {
+		line("origin", "none that can be read: a foreign letter, which retry passes over")
+	}
+	if l.Failed.Topic != "" {
+		line("failed", "%s/%d@%d at %s, rejected by the group %s, build %s", l.Failed.Topic, l.Failed.Partition, l.Failed.Offset, l.FailedAt, l.Group, l.Build)
+	}
+	line("status", "%s", decisionText(j))
+	line("today", "%s", outcomeText(j))
+	line("key", "%s", textOrBytes(l.Key))
+	for i, h := range l.Headers {
+		name := ""
+		if i == 0 {
+			name = "headers"
+		}
+		line(name, "%s: %s", h.Key, textOrBytes(h.Value))
+	}
+	line("value", "%s, SHA-256 %x", bytesText(int64(len(l.Value))), sha256.Sum256(l.Value))
+	c.printFault(w, l)
+}
+
+// printFault writes the record around its fault, with carets below it.
+func (c *dlqShowCmd) printFault(w io.Writer, l *letters.Letter) {
+	p := l.Fault(c.limits())
+	text, from, to := l.Shown(p, c.Around)
+	switch {
+	case p.Header:
+		fmt.Fprintf(w, "  the fault is in the header %s\n", p.Path)
+	case p.From < 0:
+		fmt.Fprintln(w, "  the message names no place in the value, which begins:")
+	case p.Parent:
+		fmt.Fprintf(w, "  there is no %s: this should have held it (byte %d)\n", p.Path, p.From)
+	case p.Path != "":
+		fmt.Fprintf(w, "  %s (byte %d)\n", p.Path, p.From)
+	default:
+		fmt.Fprintf(w, "  byte %d\n", p.From)
+	}
+	if p.Header || text == "" && p.From < 0 {
+		return
+	}
+	fmt.Fprintf(w, "    %s\n", text)
+	if from >= 0 {
+		fmt.Fprintf(w, "    %s%s\n", strings.Repeat(" ", from), strings.Repeat("^", to-from))
+	}
+}
+
+func decisionText(j *letters.Judgement) string {
+	if j.Decision == nil {
+		return j.Status.String()
+	}
+	d := j.Decision
+	text := fmt.Sprintf("%s by %s at %s", d.Action, d.By, d.At)
+	if d.Raw.Topic != "" {
+		text += fmt.Sprintf(", now %s/%d@%d", d.Raw.Topic, d.Raw.Partition, d.Raw.Offset)
+	}
+	if d.Reason != "" {
+		text += ": " + d.Reason
+	}
+	return text
+}
+
+func outcomeText(j *letters.Judgement) string {
+	switch j.Outcome {
+	case letters.Passes:
+		return "would pass: pitch " + j.PitchID.String()
+	case letters.Superseded:
+		return "superseded: pitch " + j.PitchID.String() + " stands at a version as new or newer; nothing would change"
+	case letters.Fails:
+		return "would fail again: " + j.Why
+	}
+	return "not known"
+}
+
+// textOrBytes is text as it is, anything else in Go's quotes.
+func textOrBytes(b []byte) string {
+	if !utf8.Valid(b) || strings.ContainsFunc(string(b), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Sprintf("%q", b)
+	}
+	return string(b)
+}

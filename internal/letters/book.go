@@ -1,0 +1,171 @@
+package letters
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"pitchstream/schemas"
+)
+
+// entry is what is kept of a letter: the value is not.
+type entry struct {
+	group    int16
+	status   Status
+	selected bool
+	tried    bool
+	outcome  Outcome
+	code     int8 // in schemas.Codes, of an outcome that fails
+}
+
+// key stands for an identity.
+type key [16]byte
+
+func keyOf(id schemas.LetterID) (k key) {
+	b := make([]byte, 0, 64)
+	b = binary.BigEndian.AppendUint32(b, uint32(id.Attempts))
+	b = binary.BigEndian.AppendUint32(b, uint32(id.Origin.Partition))
+	b = binary.BigEndian.AppendUint64(b, uint64(id.Origin.Offset))
+	b = binary.BigEndian.AppendUint64(b, uint64(id.Origin.TimestampMS))
+	sum := sha256.Sum256(append(b, id.Origin.Topic...))
+	copy(k[:], sum[:])
+	return k
+}
+
+// maxGroups bounds what messages that somebody else wrote can cost; letters of further shapes share one group.
+const maxGroups = 1000
+
+// otherShapes is the shape of what came after maxGroups.
+const otherShapes = "(other messages)"
+
+// book is a pass over the letters.
+type book struct {
+	entries map[key]entry
+	groups  []*Group
+	at      map[[2]string]int16
+	// last is the greatest number of attempts of the records that failed more than once.
+	last   map[schemas.Coordinates]int32
+	report Report
+}
+
+func newBook() *book {
+	return &book{entries: map[key]entry{}, at: map[[2]string]int16{}, last: map[schemas.Coordinates]int32{}}
+}
+
+// seen notes that a record failed that often, whatever the filter says of this letter.
+func (b *book) seen(l *Letter) {
+	if l.Ours && l.ID.Attempts > 1 {
+		b.last[l.ID.Origin] = max(b.last[l.ID.Origin], l.ID.Attempts)
+	}
+}
+
+// add enters a letter that the filter takes.
+func (b *book) add(l *judged) {
+	k := keyOf(l.ID)
+	if _, again := b.entries[k]; again {
+		b.report.Repeated++
+		return
+	}
+	e := entry{group: b.group(l), status: l.status, selected: l.selected, tried: l.tried, outcome: l.outcome, code: int8(slices.Index(schemas.Codes, l.code))}
+	b.entries[k] = e
+	g := b.groups[e.group]
+	if at := l.FailedAt; g.Letters == 0 {
+		g.First, g.Last, g.Example = at, at, exampleOf(&l.Letter)
+	} else {
+		g.First, g.Last = min(g.First, at), max(g.Last, at)
+	}
+	b.count(e, 1)
+}
+
+// count adds an entry to the sums, or takes it out again.
+func (b *book) count(e entry, n int64) {
+	for _, s := range []*Sums{&b.report.Sums, &b.groups[e.group].Sums} {
+		s.Letters += n
+		*s.of(e.status) += n
+		if e.tried {
+			s.Tried += n
+		}
+		if !e.selected {
+			continue
+		}
+		s.Selected += n
+		switch e.outcome {
+		case Passes:
+			s.WouldPass += n
+		case Superseded:
+			s.Superseded += n
+		case Fails:
+			s.WouldFail += n
+			if s == &b.report.Sums {
+				b.report.failing(schemas.Codes[e.code], n)
+			}
+		}
+	}
+}
+
+func (b *book) group(l *judged) int16 {
+	name := [2]string{string(l.Code), Shape(l.Message)}
+	i, ok := b.at[name]
+	if ok {
+		return i
+	}
+	if len(b.groups) >= maxGroups {
+		name = [2]string{"", otherShapes}
+		if i, ok = b.at[name]; ok {
+			return i
+		}
+	}
+	i = int16(len(b.groups))
+	b.at[name] = i
+	b.groups = append(b.groups, &Group{Code: schemas.Code(name[0]), Shape: name[1]})
+	return i
+}
+
+// close says of letters whose record has failed again since that they are not open: the later letter is.
+func (b *book) close() Report {
+	for origin, last := range b.last {
+		for attempts := max(1, last-maxAttemptsKnown); attempts < last; attempts++ {
+			k := keyOf(schemas.LetterID{Origin: origin, Attempts: attempts})
+			e, ok := b.entries[k]
+			if !ok {
+				continue
+			}
+			b.count(e, -1)
+			e.selected, e.tried = false, false
+			if e.status == StatusOpen {
+				e.status = StatusFailedAgain
+			}
+			b.entries[k] = e
+			b.count(e, 1)
+		}
+	}
+	for _, g := range b.groups {
+		if b.report.Letters > 0 {
+			g.Share = float64(g.Letters) / float64(b.report.Letters)
+		}
+		b.report.Groups = append(b.report.Groups, *g)
+	}
+	slices.SortFunc(b.report.Groups, func(a, c Group) int {
+		if d := c.Letters - a.Letters; d != 0 {
+			return int(d)
+		}
+		return strings.Compare(string(a.Code)+a.Shape, string(c.Code)+c.Shape)
+	})
+	return b.report
+}
+
+// maxAttemptsKnown bounds the work for a header that says it failed two thousand million times.
+const maxAttemptsKnown = 1000
+
+// take says whether a letter is selected, once.
+func (b *book) take(l *Letter, passing bool) bool {
+	k := keyOf(l.ID)
+	e, ok := b.entries[k]
+	if !ok || !e.selected || passing && e.outcome != Passes {
+		return false
+	}
+	e.selected = false
+	b.entries[k] = e
+	return true
+}

@@ -1,0 +1,142 @@
+package letters
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"pitchstream/features"
+)
+
+// Place is where in a letter's record the fault is.
+type Place struct {
+	Path   string `json:"path,omitempty"` // JSON path, or a header's name; "" where the message names none
+	Header bool   `json:"header,omitempty"`
+	// From and To are the bytes of the value that are meant: [From, To), of a byte offset one byte, or none at the end.
+	// Both are −1 where no byte is.
+	From int `json:"from"`
+	To   int `json:"to"`
+	// Parent says that the path leads nowhere, and the bytes are those of what should have held it.
+	Parent bool `json:"parent,omitempty"`
+}
+
+var (
+	atByte = regexp.MustCompile(`^[a-z_]+(?: at [^ ]+)? at byte ([0-9]+):`)
+	atPath = regexp.MustCompile(`^[a-z_]+ at ([^ ]+)(?: at byte [0-9]+)?:`)
+)
+
+// Fault finds the place that a letter's message names. Where it names none that can be found, today's core is asked.
+func (l *Letter) Fault(limits features.Limits) Place {
+	p := l.named(l.Message)
+	if p.From < 0 && !p.Header {
+		if _, rejection := features.Transform(l.Record(), limits); rejection != nil && rejection.Code == l.Code {
+			p = l.named(rejection.Error())
+		}
+	}
+	return p
+}
+
+func (l *Letter) named(message string) Place {
+	none := Place{From: -1, To: -1}
+	if m := atByte.FindStringSubmatch(message); m != nil {
+		at, err := strconv.Atoi(m[1])
+		if err != nil || at > len(l.Value) {
+			return none
+		}
+		return Place{From: at, To: min(at+1, len(l.Value))}
+	}
+	m := atPath.FindStringSubmatch(message)
+	if m == nil || m[1] == "byte" {
+		return none
+	}
+	for _, h := range l.Headers {
+		if h.Key == m[1] && isOwn(h.Key) {
+			return Place{Path: m[1], Header: true, From: -1, To: -1}
+		}
+	}
+	from, to, whole := locate(l.Value, m[1])
+	return Place{Path: m[1], From: from, To: to, Parent: !whole}
+}
+
+var pathStep = regexp.MustCompile(`[^.\[\]]+`)
+
+// locate finds the bytes at a path as summary_acts.pitch or samples_bat[3]; whole is false where it leads nowhere, and the
+// bytes are those of the last step that there is. Of a repeated member the last one is meant.
+func locate(value []byte, path string) (from, to int, whole bool) {
+	from = len(value) - len(bytes.TrimLeft(value, " \t\r\n"))
+	to = len(bytes.TrimRight(value, " \t\r\n"))
+	if !json.Valid(value) {
+		return -1, -1, false
+	}
+	for _, step := range pathStep.FindAllString(path, -1) {
+		f, t, ok := child(value[from:to], step)
+		if !ok {
+			return from, to, false
+		}
+		from, to = from+f, from+t
+	}
+	return from, to, true
+}
+
+// child finds a member, or an element where step is a number.
+func child(parent []byte, step string) (from, to int, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(parent))
+	open, err := d.Token()
+	if err != nil || open != json.Delim('{') && open != json.Delim('[') {
+		return 0, 0, false
+	}
+	for n := 0; d.More(); n++ {
+		name := strconv.Itoa(n)
+		if open == json.Delim('{') {
+			token, err := d.Token()
+			if err != nil {
+				return 0, 0, false
+			}
+			name, _ = token.(string)
+		}
+		var element json.RawMessage
+		if err := d.Decode(&element); err != nil {
+			return 0, 0, false
+		}
+		if name == step {
+			to = int(d.InputOffset())
+			from, ok = to-len(element), true
+		}
+	}
+	return from, to, ok
+}
+
+// Shown are the bytes around a place, for a person: at most around bytes on either side, white space and what does not
+// print replaced by one character each, so that mark (which bytes of the text, [from, to)) is right.
+func (l *Letter) Shown(p Place, around int) (text string, from, to int) {
+	if p.From < 0 {
+		return clean(l.Value[:min(len(l.Value), 2*around)]), -1, -1
+	}
+	first, last := max(0, p.From-around), min(len(l.Value), min(p.To, p.From+around)+around)
+	head, middle, tail := clean(l.Value[first:p.From]), clean(l.Value[p.From:min(p.To, p.From+around)]), clean(l.Value[min(p.To, p.From+around):last])
+	if first > 0 {
+		head = "…" + head
+	}
+	if p.To > p.From+around {
+		middle += "…"
+	}
+	if last < len(l.Value) {
+		tail += "…"
+	}
+	return head + middle + tail, len([]rune(head)), len([]rune(head)) + max(1, len([]rune(middle)))
+}
+
+// clean gives each character of b one column.
+func clean(b []byte) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t', r == '\r':
+			return ' '
+		case r == '\uFFFD', r < ' ', r == 0x7f:
+			return '·'
+		}
+		return r
+	}, strings.ToValidUTF8(string(b), "·"))
+}

@@ -1,0 +1,40 @@
+package schemas
+
+import "fmt"
+
+// LetterID is a letter's identity: where its record first stood, and how many times it has been rejected. Who counts
+// letters counts these.
+type LetterID struct {
+	Origin   Coordinates
+	Attempts int32
+}
+
+// String is for people: pitches.raw/3@48213 attempt 2.
+func (id LetterID) String() string {
+	return fmt.Sprintf("%s/%d@%d attempt %d", id.Origin.Topic, id.Origin.Partition, id.Origin.Offset, id.Attempts)
+}
+
+// LetterAction is what was decided about a letter.
+type LetterAction string
+
+// What may be decided about a letter. Sending and open are of a retry: it wrote down what it was about to send, and
+// Kafka did not take it after all.
+const (
+	LetterSending   LetterAction = "sending"
+	LetterRetried   LetterAction = "retried"
+	LetterDiscarded LetterAction = "discarded"
+	LetterOpen      LetterAction = "open"
+)
+
+// LetterDecision is what stands of one letter: the last decision about it.
+type LetterDecision struct {
+	ID     LetterID     `json:"-"`
+	Action LetterAction `json:"action"` // "" where nothing was decided
+	Reason string       `json:"reason,omitempty"`
+	By     string       `json:"by"`    // user@host
+	Build  string       `json:"build"` // of the program that wrote it
+	At     TimeMS       `json:"at"`
+	Times  int32        `json:"times"` // how often something was decided about it
+	// Raw is where a retried record stands now; no topic where it is not known.
+	Raw Coordinates `json:"-"`
+}
