@@ -53,6 +53,7 @@ func (a *API) registerGames(api huma.API) {
 		a.metrics.answered(game.Source)
 		return &out[Game]{*game}, nil
 	})
+	a.registerGamePitches(api)
 	register(api, "get-leaders", "/v1/leaders", "Who leads in a value", a.getLeaders)
 }
 

@@ -339,6 +339,7 @@ const (
 	opBatterGame = "/v1/batters/{id}/games/{game}"
 	opGames      = "/v1/games"
 	opGame       = "/v1/games/{game}"
+	opGamePitch  = "/v1/games/{game}/pitches"
 	opLeaders    = "/v1/leaders"
 	opPitches    = "/v1/batters/{id}/pitches"
 	opPitch      = "/v1/pitches/{id}"

@@ -75,6 +75,10 @@ func TestGames(t *testing.T) {
 	require.Nil(t, body["game_date"])
 	require.Equal(t, true, body["live"])
 	k.get(404, opGame, "/v1/games/none")
+	body = k.get(200, opGamePitch, "/v1/games/g/pitches?limit=20")
+	require.Len(t, body["pitches"], 20)
+	require.Equal(t, body["pitches"].([]any)[0].(map[string]any)["event_time"], body["as_of"])
+	k.get(404, opGamePitch, "/v1/games/none/pitches")
 	empty := newAsker(t, newStores(), nil).get(200, opGames, "/v1/games")
 	require.Nil(t, empty["as_of"])
 }

@@ -95,6 +95,7 @@ func (r *real) everything(t *testing.T) map[string]map[string]any {
 	}
 	for _, g := range games {
 		get(opGame, "/v1/games/"+url.PathEscape(g))
+		get(opGamePitch, "/v1/games/"+url.PathEscape(g)+"/pitches?limit=200")
 	}
 	for _, stat := range []string{"pitches", "whiff_rate_pct", "max_exit_velocity_mph", "avg_attack_angle_deg"} {
 		get(opLeaders, "/v1/leaders?stat="+stat+"&min_swings=2")

@@ -119,8 +119,9 @@ function draw(s) {
   if (!s.swing) return zone(pen, at, s.colours, { left: -0.83, right: 0.83, bottom: 1.6, top: 3.4, y: 17 / 12 });
   zone(pen, at, s.colours, s.swing.strike_zone);
   const middle = middleOf(s.swing), now = s.played < after ? middle + s.played : Infinity;
-  ball(pen, at, s.swing.pitch, s.colours.pitch, now, s.colours);
-  ball(pen, at, s.swing.hit, s.colours.hit, now, s.colours, true);
+  const met = s.swing.contact ? [s.swing.contact] : [], hit = s.swing.hit.length ? [...met.filter(m => m.kind === "hit"), ...s.swing.hit] : [];
+  ball(pen, at, [...s.swing.pitch, ...met.filter(m => m.t >= (s.swing.pitch.at(-1)?.t ?? 0))], s.colours.pitch, now, s.colours);
+  ball(pen, at, hit, s.colours.hit, now, s.colours, true);
   bat(pen, at, s, middle, now);
   contact(pen, at, s, now);
 }

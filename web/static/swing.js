@@ -144,7 +144,7 @@ function flightChart() {
       const farthest = Math.max(...track.map(p => p[0])), highest = Math.max(...track.map(p => p[1]));
       const scale = Math.min(156 / Math.max(farthest, 30), 42 / Math.max(highest, 8));
       attr(line, "d", track.map(([d, z], i) => `${i ? "L" : "M"}${(2 + d * scale).toFixed(1)} ${(46 - Math.max(z, 0) * scale).toFixed(1)}`).join(""));
-      text(words, `Ball flight: tracked ${number(farthest)} ft, ${number(highest)} ft high`);
+      text(words, `Tracked ${number(farthest)} ft, ${number(highest)} ft high`);
     },
   };
 }

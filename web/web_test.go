@@ -1,0 +1,71 @@
+package web
+
+import (
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func get(path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w
+}
+
+// A page names its files by their hash, and only those are kept for good.
+func TestCaching(t *testing.T) {
+	index := get("/")
+	require.Equal(t, 200, index.Code)
+	require.Equal(t, "no-cache", index.Header().Get("Cache-Control"))
+	main := regexp.MustCompile(`assets/[0-9a-f]{16}/main\.js`).FindString(index.Body.String())
+	require.NotEmpty(t, main, index.Body.String())
+	require.NotContains(t, index.Body.String(), "{{")
+	require.Equal(t, forGood, get("/"+main).Header().Get("Cache-Control"))
+	require.Equal(t, "text/javascript; charset=utf-8", get("/"+main).Header().Get("Content-Type"))
+	other := get("/assets/0123456789abcdef/main.js") // another build's page
+	require.Equal(t, 200, other.Code)
+	require.Equal(t, "no-store", other.Header().Get("Cache-Control"))
+	for _, none := range []string{"/assets/", "/assets/x", "/assets/x/none.js", "/assets/x/../web.go", "/index.html", "/v1"} {
+		require.Equal(t, 404, get(none).Code, none)
+	}
+}
+
+// Nothing is asked of another server, and no script or style stands in the page itself: the policy forbids both.
+func TestNothingFromElsewhere(t *testing.T) {
+	require.Contains(t, get("/").Header().Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self';")
+	files, _ := load(embedded)
+	for name, f := range files {
+		text := strings.ReplaceAll(string(f.body), "http://www.w3.org/", "") // names of namespaces
+		require.NotRegexp(t, `https?://|@import|\bstyle="|<script>|innerHTML`, text, name)
+	}
+}
+
+// Every module that is imported is there.
+func TestModulesAreThere(t *testing.T) {
+	files, _ := load(embedded)
+	imported := regexp.MustCompile(`from "\./([^"]+)"`)
+	found := 0
+	for name, f := range files {
+		for _, m := range imported.FindAllStringSubmatch(string(f.body), -1) {
+			found++
+			require.Contains(t, files, path.Join(path.Dir(name), m[1]), name)
+		}
+	}
+	require.Greater(t, found, 20)
+}
+
+func TestLoadingWhatIsNotThere(t *testing.T) {
+	require.Panics(t, func() { load(none{}) })
+}
+
+type none struct{}
+
+func (none) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
