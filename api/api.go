@@ -38,6 +38,7 @@ type Config struct {
 	Token       string       // that every request to /v1 must bear; "": none
 	Pages       http.Handler // answers "/" and "/assets/", without a token; nil: nobody
 	Registerer  prometheus.Registerer
+	successor   func() *API // that of another target, once readers see that one; of a Switch
 	Log         *slog.Logger
 }
 

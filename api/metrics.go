@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -33,8 +34,21 @@ func newMetrics(r prometheus.Registerer) metrics {
 	for _, source := range []string{sourceRedis, sourcePostgres, sourceMemory} {
 		m.answers.WithLabelValues(source)
 	}
-	r.MustRegister(m.requests, m.answers, m.seconds, m.streams, m.dropped)
+	m.requests, m.answers, m.seconds = registered(r, m.requests), registered(r, m.answers), registered(r, m.seconds)
+	m.streams, m.dropped = registered(r, m.streams), registered(r, m.dropped)
 	return m
+}
+
+// registered is the collector of this name: another API of the same process may have brought it.
+func registered[C prometheus.Collector](r prometheus.Registerer, c C) C {
+	err := r.Register(c)
+	if there := (prometheus.AlreadyRegisteredError{}); errors.As(err, &there) {
+		return there.ExistingCollector.(C)
+	}
+	if err != nil {
+		panic(err) // two of one name and another kind: no test passes then
+	}
+	return c
 }
 
 func (m *metrics) answered(source string) { m.answers.WithLabelValues(source).Inc() }

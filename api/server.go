@@ -22,19 +22,26 @@ const (
 // Server has its port, and answers when Serve is called.
 type Server struct {
 	listener net.Listener
-	api      *API
+	api      Service
 	http     http.Server
 }
 
+// Service is what a server serves: an API, or a Switch of several. Run keeps it going, and ends its streams.
+type Service interface {
+	http.Handler
+	Run(ctx context.Context) error
+	log() *slog.Logger
+}
+
 // Listen takes the port, so that an address in use is an error at the start.
-func Listen(addr string, a *API) (*Server, error) {
+func Listen(addr string, a Service) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	return &Server{listener: l, api: a, http: http.Server{
 		Handler: a, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(a.cfg.Log.Handler(), slog.LevelDebug), // clients that hang up
+		ErrorLog: slog.NewLogLogger(a.log().Handler(), slog.LevelDebug), // clients that hang up
 	}}, nil
 }
 

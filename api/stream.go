@@ -59,14 +59,14 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 			return nil, problemOf(err)
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
-			defer a.hub.leave(t)
 			r, w := humago.Unwrap(c)
 			a.send(r.Context(), w, t, last)
 		}}, nil
 	})
 }
 
-// send writes the present state and each that follows, until the client is gone or too slow, or streams are to end.
+// send writes the present state and each that follows, until the client is gone or too slow, or streams are to end. Where
+// readers are to see another target, it goes on with the states of that one.
 func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -75,9 +75,27 @@ func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last st
 	w.WriteHeader(http.StatusOK)
 	c := client{w: w, control: http.NewResponseController(w), limit: a.cfg.WriteLimit}
 	_ = c.control.SetReadDeadline(time.Time{}) // the request is read; its deadline would end the stream
+	err := c.write([]byte("retry: 2000\n\n"))
+	for at := a; t != nil; at, t = at.goOn(ctx, t.key) {
+		if err == nil {
+			last, err = at.states(ctx, &c, t, last)
+		}
+		at.hub.leave(t)
+		if err != nil {
+			break
+		}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		a.metrics.dropped.Inc()
+	}
+}
+
+// states writes the states of a topic until its hub ends the streams, and gives the id of the last one; an error is that
+// the client is gone or too slow.
+func (a *API) states(ctx context.Context, c *client, t *topic, last string) (string, error) {
 	ping := time.NewTicker(a.cfg.PingEvery)
 	defer ping.Stop()
-	err := c.write([]byte("retry: 2000\n\n"))
+	var err error
 	for err == nil {
 		e, changed := t.now()
 		if e != nil && e.id != last {
@@ -88,17 +106,35 @@ func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last st
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return last, ctx.Err()
 		case <-a.hub.done:
-			return
+			return last, nil
 		case <-changed:
 		case <-ping.C:
 			err = c.write([]byte(":\n\n"))
 		}
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		a.metrics.dropped.Inc()
+	return last, err
+}
+
+// goOn joins the same topic of the target that readers see now; nil where that has not changed, or cannot be read.
+func (a *API) goOn(ctx context.Context, key topicKey) (*API, *topic) {
+	if a.cfg.successor == nil {
+		return nil, nil
 	}
+	next := a.cfg.successor()
+	if next == nil {
+		return nil, nil
+	}
+	t, err := next.hub.join(key)
+	if err != nil {
+		return nil, nil
+	}
+	if err := next.hub.first(ctx, t); err != nil {
+		next.hub.leave(t)
+		return nil, nil
+	}
+	return next, t
 }
 
 // client is one connection. It is never waited for longer than the limit.

@@ -118,7 +118,7 @@ func (a *API) shared(next http.Handler) http.Handler {
 				origin = "*"
 			}
 			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id")
+			h.Set("Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id, "+HeaderTarget)
 			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 				h.Set("Access-Control-Allow-Methods", "GET, HEAD")
 				h.Set("Access-Control-Allow-Headers", "Authorization, If-None-Match, Last-Event-ID, X-Request-Id")

@@ -23,8 +23,6 @@ import (
 	"pitchstream/internal/obs"
 	"pitchstream/internal/rawtopic"
 	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
-	"pitchstream/sink/redissink"
 	"pitchstream/web"
 )
 
@@ -102,21 +100,11 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, p
 
 // serve opens the stores and serves until ctx ends; started is told the address, if it is not nil.
 func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(addr string)) error {
-	store, err := pgsink.OpenReader(pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group})
+	served, err := c.openServed(log)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	conf, err := redisConfig(c.Redis)
-	if err != nil {
-		return err
-	}
-	conf.IOTimeout, conf.Log = time.Second, log
-	redis, err := redissink.OpenReader(conf)
-	if err != nil {
-		return err
-	}
-	defer redis.Close()
+	defer served.live.Close()
 
 	records, err := c.records()
 	if err != nil {
@@ -124,13 +112,14 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(add
 	}
 	metrics := obs.NewMetrics(buildName())
 	health := obs.NewHealth(log, metrics, "stores")
-	handler, err := api.New(api.Config{
-		Live: redis, Store: store, Records: records, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
+	handler, err := api.NewSwitch(ctx, api.SwitchConfig{Open: served.open, Pointer: served.pointer, API: api.Config{
+		Records: records, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
 		MaxStreams: c.MaxStreams, CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Registerer: metrics.Registry, Log: log, Pages: web.Handler(),
-	})
+	}})
 	if err != nil {
 		return err
 	}
+	defer handler.Close()
 	server, err := api.Listen(string(c.Serving.APIAddr), handler)
 	if err != nil {
 		return err
@@ -160,7 +149,7 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(add
 }
 
 // watchStores keeps the health of what is read, and says that a server that is told to end does not take requests.
-func watchStores(ctx, rest context.Context, handler *api.API, health *obs.Health) error {
+func watchStores(ctx, rest context.Context, handler *api.Switch, health *obs.Health) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {

@@ -1,0 +1,184 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pitchstream/schemas"
+)
+
+// HeaderTarget names the target that an answer was read from.
+const HeaderTarget = "X-Pitchstream-Target"
+
+// SwitchConfig says what a Switch follows.
+type SwitchConfig struct {
+	API Config // of every target; Live and Store are those of each
+	// Open opens the stores of a target; close lets them go.
+	Open func(t schemas.Target) (live Live, store Store, close func(), err error)
+	// Pointer tells which target readers see.
+	Pointer func(ctx context.Context) (schemas.Pointer, error)
+	Every   time.Duration // between two looks at the pointer; 0: 200 ms
+	Grace   time.Duration // for which the stores of a target that was left stay open; 0: 20 s, more than a request takes
+}
+
+// Switch gives each request to the API of the target that readers see: an API of its own, with its stores and its
+// memory, so no answer has anything of two. Streams move over while they are open.
+type Switch struct {
+	cfg SwitchConfig
+	now atomic.Pointer[served]
+
+	run     context.Context // of Run
+	running sync.WaitGroup
+	left    []*served // not closed yet, maybe; of Run
+	blind   bool      // the pointer cannot be read; of Run
+}
+
+// served is one target's API at work.
+type served struct {
+	*API
+	target schemas.Target
+	close  func()             // once
+	halt   context.CancelFunc // ends Run of the API
+}
+
+// pointerTimeout is for one look at the pointer, and for the first answer of a target.
+const pointerTimeout = time.Second
+
+// NewSwitch opens the target that readers see. While nobody can tell which that is, it is live.
+func NewSwitch(ctx context.Context, cfg SwitchConfig) (*Switch, error) {
+	cfg.Every = cmp.Or(cfg.Every, 200*time.Millisecond)
+	cfg.Grace = cmp.Or(cfg.Grace, 20*time.Second)
+	cfg.API = cfg.API.withDefaults()
+	s := &Switch{cfg: cfg}
+	look, cancel := context.WithTimeout(ctx, pointerTimeout)
+	defer cancel()
+	p, err := cfg.Pointer(look)
+	if err != nil {
+		cfg.API.Log.Warn("which target readers are to see cannot be read: it is live until then", "error", err)
+	}
+	first, err := s.open(p.Target)
+	if err != nil {
+		return nil, err
+	}
+	s.now.Store(first)
+	return s, nil
+}
+
+func (s *Switch) open(t schemas.Target) (*served, error) {
+	cfg := s.cfg.API
+	o := &served{target: t, halt: func() {}}
+	var err error
+	if cfg.Live, cfg.Store, o.close, err = s.cfg.Open(t); err != nil {
+		return nil, fmt.Errorf("target %s: %w", t.Name, err)
+	}
+	o.close = sync.OnceFunc(o.close)
+	cfg.successor = func() *API {
+		if next := s.now.Load(); next != o {
+			return next.API
+		}
+		return nil
+	}
+	if o.API, err = New(cfg); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// ServeHTTP answers one request, all of it from one target.
+func (s *Switch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	now := s.now.Load()
+	w.Header().Set(HeaderTarget, now.target.Name)
+	now.API.ServeHTTP(w, r)
+}
+
+// Ready says whether anything can be read now of the target that readers see; and if not, why.
+func (s *Switch) Ready(ctx context.Context) error { return s.now.Load().Ready(ctx) }
+
+// Run follows the pointer, and keeps the API of the present target going, until ctx ends; then it ends the streams. It is
+// to be called once, and Close when the last request has been answered.
+func (s *Switch) Run(ctx context.Context) error {
+	s.run = ctx
+	s.begin(s.now.Load())
+	defer s.running.Wait()
+	tick := time.NewTicker(s.cfg.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			s.follow(ctx)
+		}
+	}
+}
+
+// begin runs an API until it is halted.
+func (s *Switch) begin(o *served) {
+	ctx, halt := context.WithCancel(s.run)
+	o.halt = halt
+	s.running.Go(func() { _ = o.API.Run(ctx) })
+}
+
+// follow looks at the pointer, and goes over to another target when it can answer.
+func (s *Switch) follow(ctx context.Context) {
+	look, cancel := context.WithTimeout(ctx, pointerTimeout)
+	defer cancel()
+	p, err := s.cfg.Pointer(look)
+	was, log := s.now.Load(), s.cfg.API.Log
+	if failed := err != nil; failed != s.blind {
+		if s.blind = failed; failed {
+			log.Warn("which target readers are to see cannot be read: the last one stands", "target", was.target.Name, "error", err)
+		}
+	}
+	if err != nil || p.Target == was.target {
+		return
+	}
+	next, err := s.open(p.Target)
+	if err != nil {
+		log.Error("the promoted target cannot be opened: going on with the one before", "target", p.Target.Name, "error", err)
+		return
+	}
+	if err := next.Ready(look); err != nil {
+		log.Error("the promoted target cannot be read: going on with the one before", "target", p.Target.Name, "error", err)
+		next.close()
+		return
+	}
+	next.names.refresh(look)
+	s.begin(next)
+	s.now.Store(next)
+	log.Info("readers see another target", "target", p.Target.Name, "before", was.target.Name, "generation", p.Generation)
+	s.retire(was)
+}
+
+// retire lets the requests of a target end, and closes its stores then. Its streams go over at once.
+func (s *Switch) retire(was *served) {
+	was.halt()
+	s.left = append(s.left, was)
+	s.running.Go(func() {
+		grace := time.NewTimer(s.cfg.Grace)
+		defer grace.Stop()
+		select {
+		case <-grace.C:
+			was.close()
+		case <-s.run.Done(): // Close does it
+		}
+	})
+}
+
+// Close lets all stores go.
+func (s *Switch) Close() {
+	for _, o := range append(s.left, s.now.Load()) {
+		o.close()
+	}
+}
+
+func (s *Switch) log() *slog.Logger { return s.cfg.API.Log }
+
+func (a *API) log() *slog.Logger { return a.cfg.Log }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"pitchstream/api"
+	"pitchstream/internal/config"
+	"pitchstream/schemas"
+	"pitchstream/sink/pgsink"
+	"pitchstream/sink/redissink"
+)
+
+// servedTargets opens what the API reads of each target. Names of players are live's, whatever readers see.
+type servedTargets struct {
+	c    *serveCmd
+	log  *slog.Logger
+	live *pgsink.Reader // of live's schema, for the pointer and the names
+}
+
+func (c *serveCmd) openServed(log *slog.Logger) (*servedTargets, error) {
+	live, err := pgsink.OpenReader(pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group})
+	return &servedTargets{c, log, live}, err
+}
+
+func (s *servedTargets) pointer(ctx context.Context) (schemas.Pointer, error) {
+	return s.live.Pointer(ctx, s.c.Postgres.ServingSchema())
+}
+
+// open opens the stores of a target; live's are where the settings say, those of the others where their books say.
+func (s *servedTargets) open(t schemas.Target) (api.Live, api.Store, func(), error) {
+	if t.Name == config.Live {
+		t.Schema, t.Group, t.Prefix = s.c.Postgres.Schema, s.c.Kafka.Group, s.c.Redis.Prefix
+	}
+	store, err := pgsink.OpenReader(pgsink.Config{URL: s.c.Postgres.URL.Reveal(), Schema: t.Schema, Group: t.Group})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	conf, err := redisConfig(s.c.Redis)
+	if err != nil {
+		store.Close()
+		return nil, nil, nil, err
+	}
+	conf.Prefix, conf.IOTimeout, conf.Log = t.Prefix, time.Second, s.log
+	redis, err := redissink.OpenReader(conf)
+	if err != nil {
+		store.Close()
+		return nil, nil, nil, err
+	}
+	return redis, namedByLive{store, s.live}, func() { _ = redis.Close(); store.Close() }, nil
+}
+
+// namedByLive is a target's store with the names of live's players.
+type namedByLive struct {
+	*pgsink.Reader
+	live *pgsink.Reader
+}
+
+// Players are live's.
+func (s namedByLive) Players(ctx context.Context, version string) ([]schemas.Player, string, error) {
+	return s.live.Players(ctx, version)
+}
