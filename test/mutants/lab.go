@@ -13,16 +13,15 @@ import (
 	"time"
 )
 
-const (
-	longest  = 10 * time.Minute // the tests of a guard that stands
-	patience = time.Minute      // how much longer they may take without it
-)
+// longest is for the tests of a guard that stands; how much longer they may take without it, the lab's patience says.
+const longest = 10 * time.Minute
 
 // lab is a copy of the project, in which guards are taken away.
 type lab struct {
-	folder  string
-	project string
-	normal  map[string]time.Duration // by tests: how long they take while every guard stands; 0: they fail
+	folder   string
+	project  string
+	normal   map[string]time.Duration // by tests: how long they take while every guard stands; 0: they fail
+	patience time.Duration
 }
 
 func newLab() (*lab, error) {
@@ -34,7 +33,7 @@ func newLab() (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{folder: folder, project: filepath.Join(folder, "project"), normal: map[string]time.Duration{}}
+	l := &lab{folder: folder, project: filepath.Join(folder, "project"), normal: map[string]time.Duration{}, patience: time.Minute}
 	// What tests read beside the project is beside the copy.
 	beside := os.Symlink(filepath.Join(filepath.Dir(root), "shared"), filepath.Join(folder, "shared"))
 	if err := errors.Join(beside, copyTree(root, l.project)); err != nil {
@@ -64,11 +63,11 @@ func (l *lab) try(ctx context.Context, m mutant) string {
 	if err := os.WriteFile(path, []byte(strings.Replace(string(whole), m.old, m.new, 1)), 0o644); err != nil {
 		return "MOVED"
 	}
-	if out, err := l.test(ctx, m.pkg, "^$", patience); err != nil {
+	if out, err := l.test(ctx, m.pkg, "^$", longest); err != nil {
 		fmt.Println(string(out))
 		return "BROKEN"
 	}
-	if _, err := l.test(ctx, m.pkg, m.run, normal+patience); err == nil {
+	if _, err := l.test(ctx, m.pkg, m.run, normal+l.patience); err == nil {
 		return "SURVIVED"
 	}
 	return "killed"
