@@ -50,8 +50,8 @@ bench: ## the hot paths, and decoding beside other decoders; of stores and strea
 client: ## the types of the TypeScript client, anew from the API's document
 	PITCHSTREAM_UPDATE=1 go test -count=1 -run TestTheTypeScriptClient ./cmd/pitchstream
 
-mutants: ## take every guard away once, and require a test to fail for it
-	go run ./test/mutants
+mutants: ## take every guard away once, and require a test to fail for it (ARGS="-only PATTERN": some)
+	go run ./test/mutants $(ARGS)
 
 schedules: ## 10,000 random schedules on the in-memory Kafka, in virtual time
 	PITCHSTREAM_SCHEDULES=10000 go test -tags $(TAGS) -count=1 -timeout 120m -run TestSchedules ./consumer
