@@ -24,7 +24,7 @@ var mutants = []mutant{
 	},
 	{
 		guard: "a partition that is filled again is read alone", file: "consumer/ownership.go", pkg: "./consumer", run: "CameBackOlder",
-		old: "if found && id != behind || ", new: "if ",
+		old: "if found && id != behind || ", new: "if found && id != behind && false || ",
 	},
 	{
 		guard: "a revoke drops the batch in hand", file: "consumer/session.go", pkg: "./consumer", run: "Revoke",
