@@ -124,7 +124,7 @@ function inWords(row, swing) {
   if (met) {
     const z = swing.strike_zone, [x, , up] = met.pos;
     const side = x < z.left ? "left of the zone" : x > z.right ? "right of the zone" : "over the plate";
-    parts.push(`${met.kind === "hit" ? "Contact" : "Nearest to the ball"} ${number(up, 1)} ft high, ${side}${up > z.top ? ", above the zone" : up < z.bottom ? ", below the zone" : ""}.`);
+    parts.push(`${met.kind === "hit" ? "Contact" : "Nearest to the ball"} ${number(Math.max(up, 0), 1)} ft high, ${side}${up > z.top ? ", above the zone" : up < z.bottom ? ", below the zone" : ""}.`);
   }
   if (row.exit_velocity_mph != null) parts.push(`Exit velocity ${number(row.exit_velocity_mph, 1)} mph${row.launch_angle_deg != null ? `, launch angle ${number(row.launch_angle_deg, 1)} degrees` : ""}.`);
   return parts.join(" ");

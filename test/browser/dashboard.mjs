@@ -1,0 +1,265 @@
+// The story of somebody before the dashboard, from a stream that is not there yet to one that loses a store.
+
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const { DASHBOARD: base, CHROMIUM: executablePath, PICTURES: pictures } = process.env;
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+
+/** park has something done by who runs the servers. */
+async function park(...words) {
+  console.log(`do ${words.join(" ")}`);
+  return (await answers.next()).value;
+}
+
+function must(true_, words) {
+  if (!true_) throw new Error(words);
+}
+
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+const faults = [];
+
+async function newPage(options) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.on("request", r => { if (!r.url().startsWith(`${base}/`)) faults.push(`a request to ${r.url()}`); });
+  page.on("pageerror", e => faults.push(`an error in the page: ${e.message}`));
+  page.on("console", m => { if (/Content.Security|Trusted/i.test(m.text())) faults.push(m.text()); });
+  return page;
+}
+
+const began = Date.now();
+let now = "";
+
+async function step(name, f) {
+  now = name;
+  const at = Date.now(), said = await f();
+  must(!faults.length, faults.join("; "));
+  console.log(`${((at - began) / 1000).toFixed(1).padStart(5)} s  ${name}: ${said ?? "well"} (${Date.now() - at} ms)`);
+}
+
+const page = await newPage();
+const word = (w, timeout = 20_000) => page.locator("#status .word", { hasText: new RegExp(`^${w}$`) }).waitFor({ timeout });
+const go = hash => page.evaluate(h => { location.hash = h; }, hash);
+
+try {
+  await step("with nothing there, it says so", async () => {
+    await page.goto(base);
+    await page.evaluate(() => { globalThis.same = true; }); // gone after a reload
+    await page.getByText("No game yet.").waitFor();
+    await go("#/batters");
+    await page.getByText("No batter yet.").waitFor();
+    await go("#/stream");
+    await page.locator(".glance .word", { hasText: "Down" }).waitFor();
+    await go("#/games");
+  });
+
+  let newest = () => page.locator(".pitches tbody tr").first().getAttribute("data-pitch");
+  await step("the first games appear by themselves", async () => {
+    await park("start");
+    await page.locator("tr[data-game]").nth(1).waitFor();
+    await page.locator(".badge.live").first().waitFor();
+    await word("Live");
+  });
+
+  await step("the keyboard reaches a game", async () => {
+    must(await page.evaluate(() => globalThis.same), "the page was loaded again");
+    await page.goto(base); // the tab order from the very beginning
+    await page.reload();
+    await page.evaluate(() => { globalThis.same = true; });
+    await page.locator("tr[data-game]").first().waitFor();
+    const order = [];
+    for (let i = 0; i < 20; i++) {
+      await page.keyboard.press("Tab");
+      const [label, link, seen] = await page.evaluate(() => {
+        const a = document.activeElement, outline = getComputedStyle(a);
+        return [a.getAttribute("aria-label") ?? a.innerText.trim(), a.matches("tr[data-game] a"), outline.outlineStyle !== "none"];
+      });
+      must(seen, `the focus at ${label} is not seen`);
+      order.push(label);
+      if (link) break;
+    }
+    must(order.slice(0, 6).join() === "Skip to the numbers,pitchstream,Games,Batters,Stream,Dark colours", `the order is ${order}`);
+    await page.keyboard.press("Enter");
+    await page.locator(".pitches tbody tr").first().waitFor();
+    must(await page.evaluate(() => document.activeElement.id === "main"), "the focus is not at the new view");
+    return order.join(" → ");
+  });
+
+  await step("the last swing is drawn, and turned by keys", async () => {
+    await page.locator(".swing[data-drawn]").waitFor();
+    await page.getByRole("button", { name: "Orbit" }).click();
+    await page.waitForFunction(() => /mph/.test(document.querySelector(".swing canvas").getAttribute("aria-label")));
+    await page.waitForTimeout(4500); // it has been played to its end
+    const canvas = page.locator(".swing canvas"), before = await canvas.screenshot();
+    must(before.equals(await canvas.screenshot()), "it moves without having been asked to");
+    await canvas.focus();
+    await page.keyboard.press("ArrowLeft");
+    await page.waitForTimeout(100);
+    must(!before.equals(await canvas.screenshot()), "an arrow key does not turn it");
+    await page.keyboard.press("0");
+    return canvas.getAttribute("aria-label");
+  });
+
+  await step("pitches arrive without a reload", async () => {
+    const took = [];
+    for (let i = 0; i < 20 && took.length < 3; i++) {
+      const at = Date.now(), id = await park("one");
+      const game = (await park("game", id));
+      if (game !== decodeURIComponent(page.url().split("/").at(-1))) continue;
+      await page.locator(`.pitches tr[data-pitch="${id}"]`).waitFor();
+      took.push(Date.now() - at);
+    }
+    await park("play", 4);
+    const first = await newest();
+    await page.waitForFunction(id => document.querySelector(".pitches tbody tr").dataset.pitch !== id, first);
+    must(await page.evaluate(() => globalThis.same), "the page was loaded again");
+    return took.length ? `seen ${took.join(", ")} ms after it was to be sent` : "well";
+  });
+
+  await step("it is not chatty, and the rows stay the same elements", async () => {
+    const said = await page.evaluate(() => new Promise(done => {
+      let said = 0;
+      const row = document.querySelector(".pitches tbody tr");
+      new MutationObserver(() => said++).observe(document.getElementById("announcer"), { childList: true, characterData: true, subtree: true });
+      setTimeout(() => done([said, row.isConnected]), 3000);
+    }));
+    must(said[0] === 0, `it announced ${said[0]} times`);
+    must(said[1], "a row was made anew");
+  });
+
+  await step("a correction changes the number on the screen", async () => {
+    await park("pause");
+    const row = page.locator(".pitches tr.swung").filter({ has: page.locator("td:nth-child(5):not([data-missing])") }).first();
+    const id = await row.getAttribute("data-pitch");
+    await row.getByRole("button").click();
+    await page.locator(`.swing[data-pitch="${id}"]`).waitFor();
+    const value = page.locator('.swing [data-figure="exit_velocity_mph"] .value'), before = await value.innerText();
+    const at = Date.now();
+    await park("correct", id, "113.5");
+    await page.locator('.swing [data-figure="exit_velocity_mph"] .value', { hasText: "113.5" }).waitFor();
+    const took = Date.now() - at;
+    await page.locator(`tr[data-pitch="${id}"] td`, { hasText: "113.5" }).waitFor();
+    await page.locator(`tr[data-pitch="${id}"] td`, { hasText: "(corrected)" }).waitFor();
+    await page.locator(`.swing[data-drawn^="${id}/1/"]`).waitFor();
+    await page.locator(".batters td", { hasText: "113.5" }).first().waitFor();
+    return `${before} → 113.5 mph after ${took} ms`;
+  });
+
+  await step("a table sorts by its headers", async () => {
+    await go("#/batters");
+    const head = page.locator("th", { hasText: "Max exit velocity" }), cells = page.locator(".batters-grid tbody td:nth-child(6)");
+    await page.locator(".batters-grid tbody tr").nth(5).waitFor();
+    for (const [way, up] of [["descending", false], ["ascending", true]]) {
+      await head.getByRole("button").focus();
+      await page.keyboard.press("Enter");
+      must(await head.getAttribute("aria-sort") === way, `it is not ${way}`);
+      await page.waitForFunction(up => {
+        const values = [...document.querySelectorAll(".batters-grid tbody td:nth-child(6)")].map(c => c.textContent).filter(v => v !== "–").map(Number);
+        return values.length > 2 && values.every((v, i) => !i || (up ? v >= values[i - 1] : v <= values[i - 1]));
+      }, up);
+    }
+    must(await cells.count() > 5, "no rows");
+  });
+
+  await step("the theme is kept", async () => {
+    await page.getByRole("button", { name: "Dark colours" }).click();
+    const other = await page.context().newPage();
+    await other.goto(base);
+    must(await other.evaluate(() => document.documentElement.dataset.theme) === "dark", "the next page is light");
+    await other.close();
+    await page.getByRole("button", { name: "Light colours" }).click();
+  });
+
+  const ready = {
+    games: ["#/games", "tr[data-game]"], game: ["", ".swing[data-drawn]"], batters: ["#/batters", ".batters-grid .spark .last:not([visibility])"],
+    batter: ["", ".swing[data-drawn]"], stream: ["#/stream", ".newest-letters tbody tr"],
+  };
+  await step("all views, and what axe says of them", async () => {
+    ready.game[0] = await page.evaluate(async () => `#/games/${(await (await fetch("v1/games")).json()).games[0].game_pk}`);
+    ready.batter[0] = await page.evaluate(async () => `#/batters/${(await (await fetch("v1/leaders?stat=swing_count&limit=1")).json()).leaders[0].batter_id}`);
+    const looks = { light: {}, dark: {}, phone: { viewport: { width: 375, height: 812 }, colorScheme: "light" }, wall: { viewport: { width: 2560, height: 1440 }, colorScheme: "dark" } };
+    let rules = 0;
+    for (const [look, options] of Object.entries(looks)) {
+      const p = await newPage({ colorScheme: look, reducedMotion: "reduce", ...options });
+      await p.goto(base);
+      for (const [view, [hash, there]] of Object.entries(ready)) {
+        await p.evaluate(h => { location.hash = h; }, hash);
+        await p.locator(`.view.${view} ${there}`).first().waitFor({ state: "attached" });
+        await p.screenshot({ path: `${pictures}/${view}-${look}.png`, fullPage: look === "phone" });
+        const wide = await p.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        must(wide <= 0, `${view} at ${look} is ${wide} pixels too wide`);
+        if (look === "wall") continue; // like dark, but for its size
+        await p.evaluate(axe);
+        const found = await p.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+        rules += found.passes.length;
+        const serious = found.violations.filter(v => ["serious", "critical"].includes(v.impact));
+        must(!serious.length, `${view}, ${look}: ${serious.map(v => `${v.id}: ${v.nodes.map(n => `${n.html} ${n.failureSummary}`).slice(0, 3)}`)}`);
+      }
+      await p.context().close();
+    }
+    return `${rules} rules passed`;
+  });
+
+  await step("without motion nothing moves", async () => {
+    const p = await newPage({ reducedMotion: "reduce" });
+    await p.goto(`${base}/${ready.game[0]}`);
+    await p.locator(".swing[data-drawn]").waitFor();
+    must(await p.getByRole("button", { name: "Orbit" }).getAttribute("aria-pressed") === "false", "it orbits");
+    await p.waitForTimeout(300);
+    const before = await p.locator(".swing canvas").screenshot();
+    await p.waitForTimeout(700);
+    must(before.equals(await p.locator(".swing canvas").screenshot()), "the drawing moves");
+    await p.context().close();
+  });
+
+  await step("Redis stops, and the numbers go on from Postgres", async () => {
+    await go(ready.game[0]);
+    await page.locator(".pitches tbody tr").first().waitFor();
+    const at = Date.now();
+    await park("redis", "stop");
+    const stopped = Date.now();
+    await word("Redis away", 5000);
+    const shown = Date.now() - stopped;
+    await page.locator("#status .facts", { hasText: "from Postgres" }).waitFor();
+    await park("play", 4);
+    const first = await newest();
+    await page.waitForFunction(id => document.querySelector(".pitches tbody tr").dataset.pitch !== id, first);
+    await go(ready.batter[0]);
+    await page.locator('.totals [data-figure="pitches"] .value', { hasText: /[1-9]/ }).waitFor();
+    await page.screenshot({ path: `${pictures}/batter-redis-away.png` });
+    await go("#/stream");
+    await page.locator(".stores tr", { hasText: "Redis" }).locator("td", { hasText: "away" }).waitFor();
+    await page.screenshot({ path: `${pictures}/stream-redis-away.png` });
+    await park("redis", "start");
+    const back = Date.now();
+    await word("Live", 15_000);
+    await page.locator("#status .facts", { hasText: "from Redis" }).waitFor();
+    await park("pause");
+    return `shown after ${shown} ms (${stopped - at} ms to stop), cleared ${Date.now() - back} ms after it answered`;
+  });
+
+  await step("the server ends, and comes back", async () => {
+    await park("serve", "stop");
+    const stopped = Date.now();
+    await word("No connection", 5000);
+    const shown = Date.now() - stopped;
+    await page.screenshot({ path: `${pictures}/stream-no-connection.png` });
+    await park("serve", "start");
+    const back = Date.now();
+    await word("Live", 15_000);
+    must(await page.evaluate(() => globalThis.same), "the page was loaded again");
+    return `shown after ${shown} ms, cleared ${Date.now() - back} ms after it answered`;
+  });
+} catch (err) {
+  await page.screenshot({ path: `${pictures}/failed.png` }).catch(() => {});
+  console.error(`${now}: ${err.message}\n${await page.locator("#status").innerText().catch(() => "")}\n${faults.join("\n")}`);
+  process.exitCode = 1;
+} finally {
+  await browser.close();
+  process.stdin.destroy();
+}

@@ -1,0 +1,207 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+	"pitchstream/simulate"
+	"pitchstream/test/internal/world"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// What people see, and how soon; dashboard.mjs has the story.
+func TestDashboard(t *testing.T) {
+	browser := chromium(t)
+	p := newPark(t)
+	script(t, "dashboard.mjs", []string{"DASHBOARD=http://" + p.addr, "CHROMIUM=" + browser, "PICTURES=" + pictures(t)}, p.act)
+}
+
+// A page that watches a game for long neither grows nor slows down.
+func TestLongWatch(t *testing.T) {
+	long := os.Getenv("PITCHSTREAM_BROWSER_SOAK")
+	if long == "" {
+		t.Skip("takes minutes: PITCHSTREAM_BROWSER_SOAK=5m")
+	}
+	span, err := time.ParseDuration(long)
+	require.NoError(t, err)
+	browser := chromium(t)
+	p := newPark(t)
+	p.act("start", nil)
+	script(t, "watch.mjs", []string{"DASHBOARD=http://" + p.addr, "CHROMIUM=" + browser, "SECONDS=" + strconv.Itoa(int(span.Seconds()))}, p.act)
+}
+
+// park is where games are played: a broker in memory, the stores, a processor, and the API with the dashboard.
+type park struct {
+	*world.World
+	redis   *testkit.Server
+	addr    string // of the API
+	api     *world.Process
+	records <-chan *kgo.Record
+	known   sync.Map // pitch id → the record that was sent
+	stop    context.CancelFunc
+	playing sync.WaitGroup
+}
+
+func newPark(t *testing.T) *park {
+	t.Helper()
+	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
+	require.NoError(t, err)
+	t.Cleanup(kafka.Close)
+	redis := testkit.OwnRedis(t)
+	p := &park{
+		World: world.On(t, strings.Join(kafka.ListenAddrs(), ","), testkit.Postgres(t), redis.Addr, 4),
+		redis: redis, addr: testkit.FreeAddr(), stop: func() {},
+	}
+	p.records = p.games()
+	t.Cleanup(func() { p.act("pause", nil) })
+	p.serve()
+	return p
+}
+
+// games are two games that have just begun, told by the simulator, with the faults of a stream.
+func (p *park) games() <-chan *kgo.Record {
+	sim, err := simulate.New(simulate.Options{Seed: 7, Games: 1 << 20, Parallel: 2, FeedIDs: true, Start: time.Now().Add(-20 * time.Minute), Poison: 0.05, Duplicates: 0.02})
+	require.NoError(p.T, err)
+	p.names(sim)
+	records := make(chan *kgo.Record)
+	go func() {
+		defer close(records)
+		for m, ok := sim.Next(); ok; m, ok = sim.Next() {
+			r := &kgo.Record{Key: m.Key, Value: m.Value}
+			for _, h := range m.Headers {
+				r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: []byte(h.Value)})
+			}
+			if m.Want.Kind == simulate.KindPitch {
+				p.known.Store(m.Want.PitchID.String(), r)
+			}
+			select {
+			case records <- r:
+			case <-p.T.Context().Done():
+				return
+			}
+		}
+	}()
+	return records
+}
+
+func (p *park) names(sim *simulate.Simulator) {
+	var players []schemas.Player
+	for _, s := range sim.Players() {
+		players = append(players, schemas.Player{ID: s.ID, Name: "Player " + strconv.FormatInt(s.ID%1_000_000, 10), Team: "Team " + strconv.Itoa(s.Team+1)})
+	}
+	_, err := p.Store().SetPlayers(p.T.Context(), players)
+	require.NoError(p.T, err)
+}
+
+func (p *park) serve() {
+	p.api = p.StartCommand("serve", "--api-addr="+p.addr)
+	p.WaitFor("the dashboard answers", func() bool {
+		resp, err := http.Get("http://" + p.addr + "/")
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+}
+
+// act does what the page's story wants, and tells what it needs to know of it.
+func (p *park) act(action string, args []string) string {
+	switch action {
+	case "start": // a processor, and what has been played so far
+		p.Start()
+		for range 90 {
+			p.Produce(<-p.records)
+		}
+	case "play": // so many records a second from now on
+		perSecond, err := strconv.ParseFloat(args[0], 64)
+		require.NoError(p.T, err)
+		p.play(time.Duration(float64(time.Second) / perSecond))
+	case "pause":
+		p.stop()
+		p.playing.Wait()
+	case "one":
+		return p.one()
+	case "game":
+		known, ok := p.known.Load(args[0])
+		require.True(p.T, ok, args[0])
+		return string(known.(*kgo.Record).Key)
+	case "correct":
+		p.correct(args[0], args[1])
+	case "redis":
+		map[string]func(testing.TB){"stop": p.redis.Stop, "start": p.redis.Start}[args[0]](p.T)
+	case "serve":
+		if args[0] == "start" {
+			p.serve()
+		} else {
+			p.api.Halt()
+		}
+	default:
+		p.T.Fatalf("who does %s?", action)
+	}
+	return "done"
+}
+
+func (p *park) play(every time.Duration) {
+	ctx, stop := context.WithCancel(p.T.Context())
+	p.stop = stop
+	p.playing.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				p.Produce(<-p.records)
+			}
+		}
+	})
+}
+
+// one sends the next pitch and gives its id.
+func (p *park) one() (pitchID string) {
+	for pitchID == "" {
+		r := <-p.records
+		p.known.Range(func(id, known any) bool {
+			if known == r {
+				pitchID = id.(string)
+			}
+			return pitchID == ""
+		})
+		p.Produce(r)
+	}
+	return pitchID
+}
+
+// correct sends a pitch again with a greater revision and another exit velocity.
+func (p *park) correct(pitchID, mph string) {
+	known, ok := p.known.Load(pitchID)
+	require.True(p.T, ok, pitchID)
+	first := known.(*kgo.Record)
+	var record struct {
+		Acts map[string]any `json:"summary_acts"`
+		rest map[string]any
+	}
+	require.NoError(p.T, json.Unmarshal(first.Value, &record))
+	require.NoError(p.T, json.Unmarshal(first.Value, &record.rest))
+	record.Acts["hit"].(map[string]any)["speed"].(map[string]any)["mph"] = json.Number(mph)
+	record.rest["summary_acts"] = record.Acts
+	value, err := json.Marshal(record.rest)
+	require.NoError(p.T, err)
+	p.Produce(&kgo.Record{Key: first.Key, Value: value, Headers: append(first.Headers[:len(first.Headers):len(first.Headers)], kgo.RecordHeader{Key: "revision", Value: []byte("1")})})
+}
