@@ -19,6 +19,7 @@ type commands struct {
 	DLQ      dlqCmd      `cmd:"" name:"dlq" help:"The workbench for dead letters: ls, show, retry, export, discard."`
 	Rebuild  rebuildCmd  `cmd:"" help:"Make a projection anew: rebuild redis."`
 	Replay   replayCmd   `cmd:"" help:"Read a part of the raw topic once more, into live or into a target beside it."`
+	Target   targetCmd   `cmd:"" help:"Targets beside live: list, diff, promote, rollback, drop."`
 	Bench    benchCmd    `cmd:"" help:"Measure this build on this machine: the core, the stores, the stream from Kafka, the latency."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this build and of its core."`
 }

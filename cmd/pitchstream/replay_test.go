@@ -34,7 +34,7 @@ func (w *town) table(t *testing.T, sql string) []string {
 	require.NoError(t, err, sql)
 	lines, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (string, error) {
 		values, err := r.Values()
-		return fmt.Sprint(values...), err
+		return strings.TrimSuffix(fmt.Sprintln(values...), "\n"), err
 	})
 	require.NoError(t, err, sql)
 	return lines

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/features"
+	"pitchstream/internal/config"
+	"pitchstream/schemas"
+	"pitchstream/sink/pgsink"
+)
+
+// feed runs a processor of a target until stop.
+func (w *town) feed(t *testing.T, target string) (stop func()) {
+	t.Helper()
+	c := &runCmd{}
+	require.NoError(t, demoDefaults(c, append(slices.Clone(w.flags), "--admin-addr=off")...))
+	_, err := (config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}).Use(target)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.process(ctx, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	return func() {
+		cancel()
+		require.NoError(t, <-done)
+	}
+}
+
+// target runs a command of them, which ends with this status.
+func (w *town) target(t *testing.T, status int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	flags := w.flags
+	if args[0] != "drop" {
+		flags = flags[1:2] // Postgres alone
+	}
+	got, stdout, stderr := runCLI(t, append(append([]string{"target"}, args...), flags...)...)
+	require.Equal(t, status, got, "%v: %s\n%s", args, stdout, stderr)
+	return stdout, stderr
+}
+
+func (w *town) diff(t *testing.T, status int) (d schemas.TargetDiff) {
+	t.Helper()
+	out, _ := w.target(t, status, "diff", "live", "better", "--json")
+	require.NoError(t, json.Unmarshal([]byte(out), &d))
+	return d
+}
+
+// twoTargets are live and better, from the same records, both through.
+func twoTargets(t *testing.T, pitches int) *town {
+	t.Helper()
+	w := newVerifyTown(t)
+	w.play(t, pitches)
+	stop := w.start(t)
+	w.through(t)
+	stop()
+	w.replay(t, "--into=better")
+	return w
+}
+
+// A target's life: filled, compared, promoted, rolled back, dropped.
+func TestTargetStory(t *testing.T) {
+	w := twoTargets(t, 400)
+	require.Equal(t, w.standing(t, "pitchstream"), w.standing(t, "pitchstream_better"))
+	d := w.diff(t, exitOK)
+	require.Positive(t, d.Rows.InA)
+	require.Equal(t, d.Rows.InA, d.Rows.InB)
+	require.Positive(t, d.BatterGames.InA)
+
+	_, why := w.target(t, exitFailed, "promote", "better")
+	require.Contains(t, why, "no processor feeds it")
+	stop := w.feed(t, "better")
+	w.fed(t, "better")
+	w.target(t, exitOK, "promote", "better")
+	require.Equal(t, []string{"better live 1"}, w.table(t, `SELECT target, previous, generation FROM pitchstream_serving.pointer`))
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET venue = 'Elsewhere'`)
+	require.Equal(t, []string{"Elsewhere"}, w.table(t, `SELECT DISTINCT venue FROM pitchstream_serving.pitches`))
+	w.target(t, exitUsage, "drop", "better")
+	_, why = w.target(t, exitFailed, "drop", "better", "--yes")
+	require.Contains(t, why, "stop it first")
+	stop()
+	_, why = w.target(t, exitFailed, "drop", "better", "--yes")
+	require.Contains(t, why, "readers see")
+	w.target(t, exitUsage, "drop", "live", "--yes")
+
+	_, told := w.target(t, exitOK, "rollback")
+	require.Contains(t, told, "no processor feeds it")
+	require.NotEqual(t, []string{"Elsewhere"}, w.table(t, `SELECT DISTINCT venue FROM pitchstream_serving.pitches`))
+	list, _ := w.target(t, exitOK, "list")
+	require.Regexp(t, `live +see it .*\nbetter +saw it `, list)
+
+	before, err := w.redis.Keys(t.Context(), w.prefix+"*").Result()
+	require.NoError(t, err)
+	out, _ := w.target(t, exitOK, "drop", "better", "--yes")
+	require.Contains(t, out, "dropped better")
+	after, err := w.redis.Keys(t.Context(), w.prefix+"*").Result()
+	require.NoError(t, err)
+	require.Less(t, len(after), len(before))
+	ofBetter := func(key string) bool {
+		return len(key) > len(w.prefix)+7 && key[len(w.prefix):len(w.prefix)+7] == "better:"
+	}
+	require.False(t, slices.ContainsFunc(after, ofBetter))
+	require.Len(t, after, len(slices.DeleteFunc(before, ofBetter)), "live's keys stay")
+	topics, err := w.admin.ListTopics(t.Context())
+	require.NoError(t, err)
+	require.False(t, topics.Has("pitches.rows.better") || topics.Has("pitches.dead.better"))
+	require.Empty(t, w.table(t, `SELECT nspname FROM pg_namespace WHERE nspname = 'pitchstream_better'`))
+	w.clean(t)
+	w.target(t, exitFailed, "diff", "live", "better")
+}
+
+// fed waits until a processor has said that it is caught up.
+func (w *town) fed(t *testing.T, target string) {
+	t.Helper()
+	schema := "pitchstream"
+	if target != config.Live {
+		schema += "_" + target
+	}
+	require.Eventually(t, func() bool {
+		var caughtUp bool
+		err := w.postgres.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM `+schema+`.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '2 s'
+			AND (beat->>'lag_ms')::int = 0 AND beat->>'phase' = 'ok' AND beat->'positions' <> '{}')`).Scan(&caughtUp)
+		return err == nil && caughtUp
+	}, 30*time.Second, 20*time.Millisecond)
+}
+
+// What a comparison finds: lines that one target lacks, and each column with how much it differs by; not what one of
+// them has not read yet.
+func TestTargetDiffFindsWhatDiffers(t *testing.T) {
+	w := twoTargets(t, 400)
+	var ids []string
+	for _, line := range w.table(t, `SELECT pitch_id::text FROM pitches WHERE exit_velocity_mph IS NOT NULL AND batter_id IS NOT NULL ORDER BY 1 LIMIT 4`) {
+		ids = append(ids, line)
+	}
+	require.Len(t, ids, 4)
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET exit_velocity_mph = exit_velocity_mph - 2 WHERE pitch_id = $1::uuid`, ids[0])
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET exit_velocity_mph = NULL, core_version = core_version + 1, build = 'x' WHERE pitch_id = $1::uuid`, ids[1])
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET deleted = true WHERE pitch_id = $1::uuid`, ids[2])
+	w.exec(t, `DELETE FROM pitch_registers WHERE pitch_id = $1::uuid`, ids[3])
+	w.exec(t, `UPDATE pitchstream_better.batter_totals SET exit_velocity_sum = exit_velocity_sum * (1 + 1e-12)`)
+	d := w.diff(t, exitFailed)
+	require.EqualValues(t, 1, d.Rows.OnlyA)
+	require.Equal(t, []string{ids[2]}, d.Rows.OnlyInA)
+	require.EqualValues(t, 1, d.Rows.OnlyB)
+	require.Equal(t, []string{ids[3]}, d.Rows.OnlyInB)
+	require.EqualValues(t, 2, d.Rows.Differ)
+	require.EqualValues(t, 1, d.OtherCore)
+	require.Len(t, d.Rows.Columns, 1)
+	c := d.Rows.Columns[0]
+	require.Equal(t, "exit_velocity_mph", c.Name)
+	require.EqualValues(t, 2, c.Differ)
+	require.InDelta(t, 2, c.Max.Value, 1e-9)
+	require.InDelta(t, 2, c.Mean.Value, 1e-9)
+	require.Len(t, c.Examples, 2)
+	require.Zero(t, d.Batters.Differ, "sums that differ in their last digits are equal")
+
+	w.exec(t, `UPDATE pitchstream_better.stream_positions SET next_offset = 0`)
+	d = w.diff(t, exitOK)
+	require.Positive(t, d.Rows.Moving, "better has read nothing")
+	out, _ := w.target(t, exitOK, "diff", "live", "better")
+	require.Contains(t, out, "moving, left out")
+}
+
+// Rights go with the target: who reads live reads the next one, and may not write there.
+func TestTargetsHaveLivesRights(t *testing.T) {
+	w := newVerifyTown(t)
+	w.play(t, 50)
+	role := "reader_" + w.prefix[len(w.prefix)-9:len(w.prefix)-1]
+	w.exec(t, `CREATE ROLE `+role)
+	t.Cleanup(func() {
+		_, err := w.postgres.Exec(context.Background(), `DROP OWNED BY `+role+`; DROP ROLE `+role)
+		require.NoError(t, err)
+	})
+	status, _, stderr := runCLI(t, "migrate", w.flags[1], "--reader-role="+role)
+	require.Equal(t, exitOK, status, stderr)
+	w.replay(t, "--into=better")
+	w.replay(t, "--into=other")
+	reads := func(what string) []string {
+		return w.table(t, `SELECT has_table_privilege('`+role+`', '`+what+`', 'SELECT'), has_table_privilege('`+role+`', '`+what+`', 'INSERT')`)
+	}
+	for _, what := range []string{"pitchstream_better.pitches", "pitchstream_better.pitch_registers", "pitchstream_serving.pitches", "pitchstream_serving.pointer"} {
+		require.Equal(t, []string{"true false"}, reads(what), what)
+	}
+	w.target(t, exitOK, "promote", "better", "--force")
+	// A target of a later build has other columns: the view is another one then, and its readers stay.
+	w.exec(t, `ALTER TABLE pitchstream_other.pitch_registers RENAME COLUMN venue TO ballpark; DROP VIEW pitchstream_other.dataset_stats, pitchstream_other.pitch_type_breakdown, pitchstream_other.pitches`)
+	w.exec(t, `CREATE VIEW pitchstream_other.pitches AS SELECT pitch_id, ballpark FROM pitchstream_other.pitch_registers WHERE standing`)
+	w.exec(t, `CREATE VIEW pitchstream_other.dataset_stats AS SELECT 1 AS pitches; CREATE VIEW pitchstream_other.pitch_type_breakdown AS SELECT 1 AS pitches`)
+	w.target(t, exitOK, "promote", "other", "--force")
+	require.Equal(t, []string{"true false"}, reads("pitchstream_serving.pitches"))
+	require.NotEmpty(t, w.table(t, `SELECT ballpark FROM pitchstream_serving.pitches LIMIT 1`))
+}
+
+// betterStore is the target's store, to write what no processor does.
+func (w *town) betterStore(t *testing.T) *pgsink.Sink {
+	t.Helper()
+	_, url, _ := strings.Cut(w.flags[1], "=")
+	s, err := pgsink.Open(pgsink.Config{URL: url, Schema: "pitchstream_better", Group: "pitchstream.better", Build: "test", CoreVersion: features.CoreVersion})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	return s
+}
