@@ -12,7 +12,7 @@ CRASH_FAULTS ?= 24
 # Where known vulnerabilities are told of.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test quick race vectors fuzz bench client mutants schedules soak rebuild-1m image lint vuln clean
+.PHONY: help demo build test quick race vectors fuzz fuzz-api bench client mutants schedules soak rebuild-1m image lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -46,6 +46,9 @@ bench: ## the hot paths, and decoding beside other decoders; of stores and strea
 		GOMAXPROCS=1 ../out/features.test -test.run '^$$' -test.bench 'Decoding$$' >> ../out/decoding.txt || exit 1; done
 	go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da -row /records -col /by out/decoding.txt
 	@echo 'The stores, the stream from Kafka and the latency: out/pitchstream bench (make build; --help tells of it)'
+
+fuzz-api: ## ten minutes of what another program makes of the API's document, another each time
+	PITCHSTREAM_FUZZ_SECONDS=600 PITCHSTREAM_FUZZ_SEED=$${RANDOM:-$$$$} go test -count=1 -timeout 20m -run TestServeKeepsItsDocument -v ./cmd/pitchstream
 
 client: ## the types of the TypeScript client, anew from the API's document
 	PITCHSTREAM_UPDATE=1 go test -count=1 -run TestTheTypeScriptClient ./cmd/pitchstream

@@ -11,7 +11,7 @@ import (
 
 // Waiting is how an application reads what it has written.
 type Waiting struct {
-	AtLeast string `query:"at_least" maxLength:"1000" pattern:"^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$" example:"3:48213" doc:"PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then"`
+	AtLeast string `query:"at_least" maxLength:"1000" pattern:"^([0-9]{1,9}:[0-9]{1,18}(,[0-9]{1,9}:[0-9]{1,18})*)?$" example:"3:48213" doc:"PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then"`
 }
 
 type batterIn struct {

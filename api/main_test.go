@@ -326,6 +326,9 @@ func (k *asker) valid(operation string, status int, contentType string, body []b
 	k.t.Helper()
 	escape := strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D")
 	at := "openapi.json#/paths/" + escape.Replace(operation) + "/get/responses/" + fmt.Sprint(status) + "/content/" + escape.Replace(contentType) + "/schema"
+	if contentType == "text/event-stream" {
+		at += "/properties/data/contentSchema"
+	}
 	schema, err := k.schemas.Compile(at)
 	require.NoError(k.t, err, at)
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))

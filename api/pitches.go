@@ -15,12 +15,12 @@ import (
 type batterPitchesIn struct {
 	ID     int64  `path:"id" example:"660271" doc:"The batter"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most pitches of a page"`
-	Cursor string `query:"cursor" maxLength:"64" doc:"The next_cursor of the page before"`
+	Cursor string `query:"cursor" maxLength:"64" pattern:"^(A[Q-Za-f][A-Za-z0-9_-]{32})?$" doc:"The next_cursor of the page before"`
 	Waiting
 }
 
 type pitchIn struct {
-	ID string `path:"id" format:"uuid" minLength:"36" maxLength:"36" doc:"The pitch_id"`
+	ID string `path:"id" format:"uuid" minLength:"36" maxLength:"36" example:"0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e" doc:"The pitch_id"`
 	Waiting
 }
 
@@ -103,9 +103,7 @@ func parseCursor(text string) (*schemas.PitchCursor, error) {
 	}
 	c := &schemas.PitchCursor{EventTime: schemas.TimeMS(binary.BigEndian.Uint64(b[1:]))}
 	copy(c.PitchID[:], b[9:])
-	const first, last = -62135596800000, 253402300799999 // the years 1 to 9999
-	if c.EventTime < first || c.EventTime > last {
-		return nil, errors.New("want a next_cursor of this API")
-	}
+	const first, last = -62135596800000, 253402300799999 // the years 1 to 9999, which Postgres can compare with
+	c.EventTime = max(first, min(c.EventTime, last))
 	return c, nil
 }

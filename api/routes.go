@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"html/template"
 	"net/http"
@@ -67,7 +68,7 @@ func docsPage(doc *huma.OpenAPI) ([]byte, error) {
 	for path, item := range doc.Paths {
 		op := operation{Path: path, Operation: item.Get}
 		for _, content := range item.Get.Responses["200"].Content {
-			op.Schema = schemaName(content.Schema)
+			op.Schema = schemaName(cmp.Or(stateOf(content.Schema), content.Schema))
 		}
 		data.Operations = append(data.Operations, op)
 	}

@@ -44,8 +44,8 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: streamDescription,
 		Errors: []int{http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 		Responses: map[string]*huma.Response{"200": {
-			Description: "Events; the schema is that of an event's data",
-			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: schemaOf[State](api)}},
+			Description: "Events",
+			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: eventOf(schemaOf[State](api), schemaOf[Absent](api))}},
 		}},
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
@@ -63,6 +63,24 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 			a.send(r.Context(), w, t, last)
 		}}, nil
 	})
+}
+
+// eventOf is an event with a state in it: its data is JSON.
+func eventOf(state, absent *huma.Schema) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, Required: []string{"data"}, Properties: map[string]*huma.Schema{
+		"id":    {Type: huma.TypeString, Description: "Of the state, without its lag and age"},
+		"event": {Type: huma.TypeString, Enum: []any{"state", "absent"}, Description: "absent: no pitch stands, the data has whom it is about only"},
+		"retry": {Type: huma.TypeInteger, Description: "Milliseconds before coming back after a break"},
+		"data":  {Type: huma.TypeString, Description: "The state, as JSON", Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": &huma.Schema{AnyOf: []*huma.Schema{state, absent}}}},
+	}}
+}
+
+// stateOf is the schema of the state in an event; nil of what is no event.
+func stateOf(event *huma.Schema) *huma.Schema {
+	if data := event.Properties["data"]; data != nil {
+		return data.Extensions["contentSchema"].(*huma.Schema).AnyOf[0]
+	}
+	return nil
 }
 
 // send writes the present state and each that follows, until the client is gone or too slow, or streams are to end. Where

@@ -295,6 +295,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Absent: {
+            /**
+             * Format: int64
+             * @description The batter, of a batter's stream
+             */
+            batter_id?: number;
+            /** @description The game, of a game's stream */
+            game_pk?: string;
+        };
         BallPoint: {
             /** @description x, y, z in feet */
             pos: number[];
@@ -2074,13 +2083,25 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events; the schema is that of an event's data */
+            /** @description Events */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Batter"];
+                    "text/event-stream": {
+                        /** @description The state, as JSON */
+                        data: string;
+                        /**
+                         * @description absent: no pitch stands, the data has whom it is about only
+                         * @enum {string}
+                         */
+                        event?: "state" | "absent";
+                        /** @description Of the state, without its lag and age */
+                        id?: string;
+                        /** @description Milliseconds before coming back after a break */
+                        retry?: number;
+                    };
                 };
             };
             /** @description Unprocessable Entity */
@@ -2380,13 +2401,25 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events; the schema is that of an event's data */
+            /** @description Events */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Game"];
+                    "text/event-stream": {
+                        /** @description The state, as JSON */
+                        data: string;
+                        /**
+                         * @description absent: no pitch stands, the data has whom it is about only
+                         * @enum {string}
+                         */
+                        event?: "state" | "absent";
+                        /** @description Of the state, without its lag and age */
+                        id?: string;
+                        /** @description Milliseconds before coming back after a break */
+                        retry?: number;
+                    };
                 };
             };
             /** @description Unprocessable Entity */
@@ -2675,13 +2708,25 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Events; the schema is that of an event's data */
+            /** @description Events */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Stream"];
+                    "text/event-stream": {
+                        /** @description The state, as JSON */
+                        data: string;
+                        /**
+                         * @description absent: no pitch stands, the data has whom it is about only
+                         * @enum {string}
+                         */
+                        event?: "state" | "absent";
+                        /** @description Of the state, without its lag and age */
+                        id?: string;
+                        /** @description Milliseconds before coming back after a break */
+                        retry?: number;
+                    };
                 };
             };
             /** @description Unprocessable Entity */
