@@ -17,6 +17,7 @@ type commands struct {
 	Demo     demoCmd     `cmd:"" help:"See it all at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
 	Verify   verifyCmd   `cmd:"" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and mend what differs."`
 	DLQ      dlqCmd      `cmd:"" name:"dlq" help:"The workbench for dead letters: ls, show, retry, export, discard."`
+	Explain  explainCmd  `cmd:"" help:"All that is known of one pitch: its versions, what each stage made of it, the windows of its bat speed, its row, what it adds, its letters."`
 	Rebuild  rebuildCmd  `cmd:"" help:"Make a projection anew: rebuild redis."`
 	Replay   replayCmd   `cmd:"" help:"Read a part of the raw topic once more, into live or into a target beside it."`
 	Target   targetCmd   `cmd:"" help:"Targets beside live: list, diff, promote, rollback, drop."`

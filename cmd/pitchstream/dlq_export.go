@@ -136,7 +136,7 @@ func placeJSON(c schemas.Coordinates) *exportedPlace {
 func exportedOf(l *letters.Letter) exportedLetter {
 	e := exportedLetter{
 		Source: fmt.Sprintf("%s/%d", l.At.Topic, l.At.Partition), Record: l.At.Offset, Code: l.Code, Message: l.Message,
-		Headers: []exportedHeader{}, Attempts: l.ID.Attempts, FailedAt: l.FailedAt, ValueBase64: l.Value,
+		Headers: exportedHeaders(l.Headers), Attempts: l.ID.Attempts, FailedAt: l.FailedAt, ValueBase64: l.Value,
 	}
 	if l.Ours {
 		e.Origin = placeJSON(l.ID.Origin)
@@ -144,12 +144,17 @@ func exportedOf(l *letters.Letter) exportedLetter {
 	if l.Key != nil {
 		e.Key, e.KeyBase64 = textAndBytes(l.Key)
 	}
-	for _, h := range l.Headers {
+	return e
+}
+
+func exportedHeaders(headers []schemas.Header) []exportedHeader {
+	all := []exportedHeader{}
+	for _, h := range headers {
 		out := exportedHeader{Key: h.Key}
 		out.Value, out.ValueBase64 = textAndBytes(h.Value)
-		e.Headers = append(e.Headers, out)
+		all = append(all, out)
 	}
-	return e
+	return all
 }
 
 // textAndBytes is UTF-8 as text, anything else as bytes.

@@ -50,6 +50,7 @@ var rooms = []room{
 	{path: "internal/vectors", inside: []string{"schemas", "features", "internal/testkit"}, outside: all},
 	{path: "internal/verify", inside: []string{"schemas", "features", "internal/topicread"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/letters", inside: []string{"schemas", "features", "internal/topicread"}, outside: all, drivers: []string{kafka}},
+	{path: "internal/explain", inside: []string{"schemas", "features", "internal/topicread", "internal/letters"}, outside: all, drivers: []string{kafka}},
 	{path: "internal", inside: []string{"schemas", "internal"}, outside: all, drivers: drivers},
 	{path: "cmd", inside: all, outside: all, drivers: drivers},
 	{path: "test", inside: all, outside: all, drivers: drivers},

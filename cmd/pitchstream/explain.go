@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"pitchstream/features"
+	"pitchstream/internal/config"
+	"pitchstream/internal/explain"
+	"pitchstream/schemas"
+	"pitchstream/sink/pgsink"
+)
+
+// explainCmd tells all that is known of one pitch.
+type explainCmd struct {
+	Pitch string `arg:"" name:"pitch_id" help:"The pitch's identifier, or - for one record (the value) on standard input, which needs no server."`
+
+	Window  config.Duration `env:"-" name:"window" default:"24h" placeholder:"TIME" help:"How long before and after the versions that Postgres holds the raw topic is searched for others. Default: 24h."`
+	All     bool            `env:"-" name:"all" help:"Search the whole raw topic, every partition, and all dead letters."`
+	Game    string          `env:"-" name:"game" placeholder:"PK" help:"The game: where to search for a pitch that Postgres does not know; of a record on standard input, its key."`
+	Header  []string        `env:"-" name:"header" sep:"none" placeholder:"KEY=VALUE" help:"A header of the record on standard input, as revision=2; may be repeated."`
+	Windows bool            `env:"-" name:"windows" help:"List every window of the bat speed, not only why some were rejected."`
+	Plot    string          `env:"-" name:"plot" placeholder:"FILE.svg" help:"Write a picture of the swing: the bat from above and from the side, coloured by its speed."`
+	JSON    bool            `env:"-" name:"json" help:"Print one JSON object instead of text."`
+	Timeout config.Duration `env:"-" name:"timeout" default:"10m" placeholder:"TIME" help:"End after that long, in any case. Default: 10m."`
+
+	Kafka    optionalKafka     `embed:"" group:"Kafka"`
+	Topics   config.Topics     `embed:"" group:"Kafka"`
+	Postgres uncheckedPostgres `embed:"" group:"Postgres"`
+	Limits   config.Limits     `embed:"" group:"Processing"`
+}
+
+// Help is what explain --help says below its first line.
+func (*explainCmd) Help() string {
+	return `
+Every version of the pitch in the raw topic, with its coordinates, and which one stands; what each stage of the core makes of
+that one: the headers, what was read of the value, the columns taken from it, the features, what was out of range; which
+windows the bat speed accepted and rejected, and why; the row; what it adds to its batter's and batter-game's values; its dead
+letters.
+
+The search begins in Postgres: the partitions of the versions that it holds and that of the game, --window before and after
+them. --all searches everything, which reads the whole topic. A pitch that Postgres does not know needs --game or --all.
+
+  pitchstream explain 84f189a5-98fd-478d-b982-e8032a1f14bf
+  pitchstream explain 84f189a5-98fd-478d-b982-e8032a1f14bf --plot swing.svg
+  pitchstream explain 84f189a5-98fd-478d-b982-e8032a1f14bf --json | jq .explanation.bat_speed
+  pitchstream explain --game 745804 --header revision=2 - < record.json
+
+Exit status: 0 well; 1 it failed, or nothing was found; 2 wrong usage.`
+}
+
+// Validate says what is wrong and what would be right.
+func (c *explainCmd) Validate() error {
+	if c.Timeout <= 0 || c.Window < 0 {
+		return errors.New("--timeout and --window: want a time span, more than 0")
+	}
+	if c.Pitch == "-" {
+		_, err := c.headers()
+		return err
+	}
+	if _, ok := schemas.ParsePitchID(c.Pitch); !ok {
+		return fmt.Errorf("%q: want a pitch_id as 84f189a5-98fd-478d-b982-e8032a1f14bf, or - for a record on standard input", c.Pitch)
+	}
+	if len(c.Header) > 0 {
+		return errors.New("--header is for a record on standard input")
+	}
+	if err := config.Kafka(c.Kafka).Validate(); err != nil {
+		return err
+	}
+	return config.Postgres(c.Postgres).Validate()
+}
+
+func (c *explainCmd) headers() (out []schemas.Header, err error) {
+	for _, h := range c.Header {
+		key, value, ok := strings.Cut(h, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("--header=%s: want KEY=VALUE", h)
+		}
+		out = append(out, schemas.Header{Key: key, Value: []byte(value)})
+	}
+	return out, nil
+}
+
+func (c *explainCmd) limits() features.Limits {
+	return features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}
+}
+
+// Run explains.
+func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(c.Timeout), fmt.Errorf("not done within --timeout=%v", c.Timeout))
+	defer cancel()
+	var p *explain.Pitch
+	var err error
+	if c.Pitch == "-" {
+		p, err = c.standardInput(std.In)
+	} else {
+		p, err = c.find(ctx, std)
+	}
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(std.Out)
+	if c.JSON {
+		err = printJSON(w, explainedJSON(p))
+	} else {
+		printExplained(w, p, c.Windows)
+	}
+	if err = errors.Join(err, w.Flush()); err != nil {
+		return err
+	}
+	if c.Plot != "" {
+		if err := c.plot(p); err != nil {
+			return err
+		}
+	}
+	if p.Registers == nil && len(p.Versions)+len(p.Letters) == 0 {
+		return errors.New("nothing was found of this pitch")
+	}
+	return nil
+}
+
+// standardInput explains one record without any server.
+func (c *explainCmd) standardInput(in io.Reader) (*explain.Pitch, error) {
+	limit := int64(c.Limits.MaxRecordBytes) + 1<<20
+	value, err := io.ReadAll(io.LimitReader(in, limit))
+	if err != nil {
+		return nil, err
+	}
+	headers, err := c.headers()
+	if err != nil {
+		return nil, err
+	}
+	if len(value) == 0 {
+		value = nil
+	}
+	v := explain.Version{At: schemas.Coordinates{Topic: "-"}, Headers: headers, Value: value}
+	if c.Game != "" {
+		v.Key = []byte(c.Game)
+	}
+	return explain.One(v, c.limits()), nil
+}
+
+func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, error) {
+	id, _ := schemas.ParsePitchID(c.Pitch)
+	options, err := config.Kafka(c.Kafka).Options()
+	if err != nil {
+		return nil, err
+	}
+	store, err := openStore(config.Postgres(c.Postgres), c.Kafka.Group, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	if err := store.Ping(ctx); err != nil {
+		return nil, err
+	}
+	reader, err := pgsink.OpenReader(pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group})
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	bar := &lateProgress{w: std.Err, o: progressOptions{Title: "explain: searching"}}
+	defer bar.stop()
+	return explain.Find(ctx, id, explain.Options{
+		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Store: explainStore{store, reader}, Limits: c.limits(),
+		Window: time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.set,
+	})
+}
+
+// explainStore is both who writes and who reads.
+type explainStore struct {
+	*pgsink.Sink
+	reader *pgsink.Reader
+}
+
+func (s explainStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error) {
+	return s.reader.Pitch(ctx, id)
+}
+
+func (s explainStore) BatterPitches(ctx context.Context, batter int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error) {
+	return s.reader.BatterPitches(ctx, batter, after, limit)
+}
+
+// plot writes the picture, whole or not at all.
+func (c *explainCmd) plot(p *explain.Pitch) error {
+	if p.Explained < 0 {
+		return errors.New("--plot: there is no version to draw")
+	}
+	svg, ok := explain.Plot("pitch "+p.ID.String(), p.Versions[p.Explained].Value, p.Explanation)
+	if !ok {
+		return errors.New("--plot: no swing was tracked in this record")
+	}
+	f, err := os.CreateTemp(filepath.Dir(c.Plot), ".plot-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(svg)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), c.Plot)
+}

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"pitchstream/features"
+	"pitchstream/internal/explain"
+	"pitchstream/schemas"
+)
+
+// printExplained writes it all, in the order in which it came about.
+func printExplained(w io.Writer, p *explain.Pitch, windows bool) {
+	printFound(w, p)
+	if p.Explained >= 0 {
+		printStages(w, p)
+		printSwing(w, p.Explanation, windows)
+	}
+	if p.Row != nil {
+		printRow(w, p)
+	}
+	printAggregates(w, p.Aggregates)
+	printItsLetters(w, p)
+}
+
+func section(w io.Writer, format string, args ...any) {
+	fmt.Fprintf(w, "\n%s\n", fmt.Sprintf(format, args...))
+}
+
+func field(w io.Writer, name, format string, args ...any) {
+	fmt.Fprintf(w, "  %-24s %s\n", name, fmt.Sprintf(format, args...))
+}
+
+func printFound(w io.Writer, p *explain.Pitch) {
+	fmt.Fprintf(w, "pitch %s: %s\n", p.ID, standingText(p))
+	if p.Searched != nil {
+		section(w, "versions: %s in %s searched", counted(int64(len(p.Versions)), "record"), searchedText(p))
+	} else {
+		section(w, "version")
+	}
+	for _, v := range p.Versions {
+		mark := " "
+		if v.Stands {
+			mark = "●"
+		}
+		at := fmt.Sprintf("%s/%d@%d  %s", v.At.Topic, v.At.Partition, v.At.Offset, schemas.TimeMS(v.At.TimestampMS))
+		if p.Searched == nil {
+			at = "standard input"
+		}
+		fmt.Fprintf(w, "  %s %-9s %s  %s", mark, v.Op(), at, bytesText(int64(len(v.Value))))
+		switch {
+		case v.Rejection != nil:
+			fmt.Fprintf(w, "\n      %s", v.Rejection.Error())
+		default:
+			fmt.Fprintf(w, "  revision %d", v.Change.Version.Revision)
+			if o := v.Change.Origin; o.Partition != v.At.Partition || o.Offset != v.At.Offset || o.Topic != v.At.Topic {
+				fmt.Fprintf(w, ", sent again; first %s/%d@%d of %s", o.Topic, o.Partition, o.Offset, schemas.TimeMS(o.TimestampMS))
+			}
+			if v.Change.Op == schemas.OpIdentify {
+				fmt.Fprintf(w, ": %s", identifiersText(v.Change.IDs))
+			}
+		}
+		if v.Stands {
+			fmt.Fprint(w, "  stands")
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+func identifiersText(ids schemas.Identifiers) string {
+	var parts []string
+	for _, i := range []struct {
+		name string
+		id   schemas.Opt[int64]
+	}{{"batter", ids.BatterID}, {"pitcher", ids.PitcherID}, {"team", ids.TeamID}} {
+		if i.id.Present {
+			parts = append(parts, fmt.Sprintf("%s %d", i.name, i.id.Value))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func standingText(p *explain.Pitch) string {
+	switch {
+	case p.Row != nil && p.Searched == nil:
+		return "would be a row"
+	case p.Row != nil:
+		return "stands"
+	case p.Registers != nil && p.Registers.Measured != nil:
+		return "was deleted"
+	case p.Registers != nil:
+		return "was named by the game feed, and not measured yet"
+	case p.Searched == nil:
+		return "no row"
+	}
+	return "Postgres does not know it"
+}
+
+func searchedText(p *explain.Pitch) string {
+	var parts []string
+	for _, id := range slices.Sorted(maps.Keys(p.Searched)) {
+		s := p.Searched[id]
+		parts = append(parts, fmt.Sprintf("partition %d offsets %d to %d", id, s.From, max(s.From, s.To)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// printStages writes what each stage made of the version.
+func printStages(w io.Writer, p *explain.Pitch) {
+	e, v := p.Explanation, &p.Versions[p.Explained]
+	if p.Searched != nil {
+		section(w, "stages of %s/%d@%d", v.At.Topic, v.At.Partition, v.At.Offset)
+	} else {
+		section(w, "stages")
+	}
+	fmt.Fprintln(w, " headers")
+	for _, r := range e.Headers {
+		field(w, r.Name, "%s", r.Text)
+	}
+	if len(v.Key) > 0 {
+		field(w, "(the record's key)", "%s", textOrBytes(v.Key))
+	}
+	fmt.Fprintln(w, " decoded")
+	for _, r := range e.Decoded {
+		fmt.Fprintf(w, "  %-44s %-7s %s\n", r.Name, r.Kind, r.Text)
+	}
+	if e.Flattened != nil {
+		t := e.Tracks
+		fmt.Fprintf(w, "  %-44s %d samples, %d with a time, %d duplicates%s\n", "samples_bat", t.Bat, t.BatTimed, t.BatDuplicate, map[bool]string{true: ", in conflict"}[t.BatConflict])
+		fmt.Fprintf(w, "  %-44s %d samples, %d duplicates\n", "samples_ball", t.Ball, t.BallDuplicate)
+	}
+	if e.Rejection != nil {
+		field(w, "rejected", "%s", e.Rejection.Error())
+		return
+	}
+	if e.Flattened == nil {
+		return
+	}
+	fmt.Fprintln(w, " flattened")
+	printColumns(w, e.Flattened.Row, schemas.Row{})
+	printIssues(w, e.Flattened.Issues)
+	fmt.Fprintln(w, " derived")
+	field(w, "swing", "%s", e.Swing)
+	printColumns(w, e.Derived.Row, e.Flattened.Row)
+	fmt.Fprintln(w, " validated")
+	printColumns(w, e.Validated.Row, e.Derived.Row)
+	printIssues(w, e.Validated.Issues)
+}
+
+func printIssues(w io.Writer, issues []string) {
+	if len(issues) > 0 {
+		field(w, "issues", "%s", strings.Join(issues, ", "))
+	}
+}
+
+// printColumns writes the columns that are otherwise than they were, with their units.
+func printColumns(w io.Writer, now, was schemas.Row) {
+	nowText, wasText := columnTexts(now), columnTexts(was)
+	for _, c := range schemas.RowColumns {
+		if c.Name == "issues" || nowText[c.Name] == wasText[c.Name] {
+			continue
+		}
+		text := nowText[c.Name]
+		if text == "null" {
+			text = "missing (was " + strings.Trim(wasText[c.Name], `"`) + ")"
+		} else if c.Unit != "" {
+			text += " " + c.Unit
+		}
+		field(w, c.Name, "%s", strings.Trim(text, `"`))
+	}
+}
+
+// columnTexts are a row's columns as JSON.
+func columnTexts(row any) map[string]string {
+	b, err := json.Marshal(row)
+	out := map[string]string{}
+	var raw map[string]json.RawMessage
+	if err == nil && json.Unmarshal(b, &raw) == nil {
+		for k, v := range raw {
+			out[k] = string(v)
+		}
+	}
+	return out
+}
+
+func printSwing(w io.Writer, e *features.Explanation, all bool) {
+	if a := e.AttackAngle; a != nil {
+		section(w, "attack angle: %s", a.Explanation)
+		if a.AngleDeg.Present {
+			field(w, "angle", "%.2f degree, from %s to %s", a.AngleDeg.Value, seconds(a.FromS.Value), seconds(a.ToS.Value))
+			field(w, "head", "%.1f ft/s over the ground, %+.3f ft up", a.GroundFTPS.Value, a.RiseFT.Value)
+		}
+		field(w, "samples with a head", "%d", a.Heads)
+	}
+	b := e.BatSpeed
+	if b == nil {
+		return
+	}
+	section(w, "bat speed: %s, because %s", b.Confidence, b.Why)
+	if b.SpeedMPH.Present {
+		win := b.Windows[b.Fastest]
+		field(w, "fastest window", "%.2f mph from %s to %s: %.3f ft in %.2f ms", b.SpeedMPH.Value, seconds(win.FromS), seconds(win.ToS), win.DistanceFT, 1000*win.DurationS)
+	}
+	field(w, "samples", "%d of %d with a time have a sweet spot", b.Spots, b.Samples)
+	printReasons(w, "without", b.Without)
+	field(w, "windows", "%d accepted, %d rejected", b.Accepted, b.Rejected)
+	printReasons(w, "rejected", b.Windows)
+	if !all {
+		return
+	}
+	for _, win := range b.Windows {
+		verdict := win.Reason + ": " + win.Detail
+		if win.SpeedMPH.Present {
+			verdict = fmt.Sprintf("%.2f mph", win.SpeedMPH.Value)
+		}
+		fmt.Fprintf(w, "    %s to %s  %6.2f ms  %7.4f ft  %s\n", seconds(win.FromS), seconds(win.ToS), 1000*win.DurationS, win.DistanceFT, verdict)
+	}
+}
+
+func seconds(s float64) string { return strconv.FormatFloat(s, 'f', 4, 64) + " s" }
+
+// printReasons counts why windows, or samples, were left out, with the first of each.
+func printReasons(w io.Writer, what string, windows []features.Window) {
+	var order []string
+	first, n := map[string]features.Window{}, map[string]int64{}
+	for _, win := range windows {
+		if win.Reason == "" {
+			continue
+		}
+		if n[win.Reason]++; n[win.Reason] == 1 {
+			order, first[win.Reason] = append(order, win.Reason), win
+		}
+	}
+	for _, reason := range order {
+		win := first[reason]
+		text := fmt.Sprintf("%s: %s; the first at %s", countText(n[reason]), reason, seconds(win.FromS))
+		if win.Detail != "" {
+			text += ", " + win.Detail
+		}
+		field(w, "  "+what, "%s", text)
+	}
+}
+
+func printRow(w io.Writer, p *explain.Pitch) {
+	section(w, "row")
+	text := columnTexts(*p.Row)
+	for _, c := range schemas.StoredColumns {
+		switch v := text[c.Name]; {
+		case p.Searched == nil && (c.Name == "build" || c.Name == "processed_at" || c.Name == "event_time" || c.Name == "record_ts_ms" || strings.HasPrefix(c.Name, "source_")):
+		case v == "null":
+			field(w, c.Name, "–")
+		default:
+			field(w, c.Name, "%s", strings.TrimSpace(strings.Trim(v, `"`)+" "+c.Unit))
+		}
+	}
+}
+
+func printAggregates(w io.Writer, a *explain.Aggregates) {
+	if a == nil {
+		section(w, "aggregates: the row has no batter that stands, and counts nowhere")
+		return
+	}
+	section(w, "aggregates of batter %d: before, after, difference", a.BatterID)
+	printStats(w, a.Batter)
+	if a.Game != nil {
+		section(w, "aggregates of batter %d in game %s: before, after, difference", a.BatterID, a.GamePK)
+		printStats(w, *a.Game)
+	}
+}
+
+func printStats(w io.Writer, c explain.Change) {
+	before, after := columnTexts(c.Before), columnTexts(c.After)
+	for _, column := range schemas.StatsColumns {
+		b, a := before[column.Name], after[column.Name]
+		switch column.Name {
+		case "last_pitch", "by_pitch_type":
+			if a != b {
+				field(w, column.Name, "%s", a)
+			}
+			continue
+		}
+		fmt.Fprintf(w, "  %-24s %14s %14s  %s\n", column.Name, shortNumber(b), shortNumber(a), differenceOf(b, a))
+	}
+}
+
+func shortNumber(text string) string {
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return "–"
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)[:min(14, len(strconv.FormatFloat(f, 'f', -1, 64)))]
+}
+
+func differenceOf(before, after string) string {
+	b, err1 := strconv.ParseFloat(before, 64)
+	a, err2 := strconv.ParseFloat(after, 64)
+	switch {
+	case err2 != nil || before == after:
+		return ""
+	case err1 != nil:
+		return "new"
+	}
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%+.4f", a-b), "0"), ".")
+}
+
+func printItsLetters(w io.Writer, p *explain.Pitch) {
+	if p.Searched == nil {
+		return
+	}
+	section(w, "dead letters: %s", countText(int64(len(p.Letters))))
+	for _, l := range p.Letters {
+		fmt.Fprintf(w, "  %d:%d of %s, failed %s at %s: %s\n", l.At.Partition, l.At.Offset, l.At.Topic, counted(int64(l.ID.Attempts), "time"), l.FailedAt, l.Message)
+	}
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/features"
+	"pitchstream/internal/topicread"
+	"pitchstream/schemas"
+	"pitchstream/simulate"
+)
+
+func (w *town) explain(t *testing.T, want int, args ...string) (p explainedPitch, stderr string) {
+	t.Helper()
+	var flags []string
+	for _, f := range w.flags {
+		if !strings.HasPrefix(f, "--redis") {
+			flags = append(flags, f)
+		}
+	}
+	status, stdout, stderr := runCLI(t, append(append([]string{"explain", "--json"}, args...), flags...)...)
+	require.Equal(t, want, status, stderr)
+	if stdout != "" {
+		require.NoError(t, json.Unmarshal([]byte(stdout), &p), stdout)
+	}
+	return p, stderr
+}
+
+// changes are all of the raw topic, by pitch.
+func (w *town) changes(t *testing.T) map[schemas.PitchID]int {
+	t.Helper()
+	counts := map[schemas.PitchID]int{}
+	parts, err := topicread.Ends(t.Context(), w.admin, rawTopic)
+	require.NoError(t, err)
+	require.NoError(t, topicread.Read(t.Context(), []kgo.Opt{kgo.SeedBrokers(w.kafka.ListenAddrs()...)}, rawTopic, parts, func(batch []*kgo.Record) error {
+		for _, r := range batch {
+			rec := schemas.Record{Key: r.Key, Value: r.Value}
+			for _, h := range r.Headers {
+				rec.Headers = append(rec.Headers, schemas.Header{Key: h.Key, Value: h.Value})
+			}
+			if change, rej := features.Transform(rec, features.Limits{}); rej == nil {
+				counts[change.PitchID]++
+			}
+		}
+		return nil
+	}))
+	return counts
+}
+
+func TestExplainTellsAllThatIsKnownOfAPitch(t *testing.T) {
+	w := newVerifyTown(t)
+	w.play(t, 250)
+	stop := w.start(t)
+	w.through(t)
+	stop()
+	changes := w.changes(t)
+	rows, err := w.postgres.Query(t.Context(), `
+		(SELECT pitch_id::text FROM pitch_registers WHERE deleted LIMIT 2) UNION ALL
+		(SELECT pitch_id::text FROM pitch_registers WHERE standing AND revision > 0 ORDER BY pitch_id LIMIT 4) UNION ALL
+		(SELECT pitch_id::text FROM pitch_registers WHERE standing AND identified_revision IS NOT NULL ORDER BY pitch_id LIMIT 3) UNION ALL
+		(SELECT pitch_id::text FROM pitches WHERE is_swing AND batter_id IS NOT NULL ORDER BY pitch_id LIMIT 3)`)
+	require.NoError(t, err)
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(ids), 10)
+	for _, text := range ids {
+		id, _ := schemas.ParsePitchID(text)
+		p, _ := w.explain(t, exitOK, text)
+		require.Len(t, p.Versions, changes[id], "versions of %s", text)
+		stands := 0
+		for _, v := range p.Versions {
+			if v.Stands && v.Op != "identify" {
+				stands++
+			}
+		}
+		require.Positive(t, stands)
+		if p.Row == nil {
+			require.Equal(t, "was deleted", p.Standing)
+			require.Equal(t, "delete", p.Versions[*p.Explained].Op)
+			continue
+		}
+		require.True(t, p.Versions[*p.Explained].Stands)
+		require.Equal(t, p.Row.BatSpeedMPH, p.Explanation.Validated.Row.BatSpeedMPH)
+		require.Equal(t, p.Row.IsSwing, p.Explanation.BatSpeed != nil)
+		w.addsUp(t, p)
+	}
+}
+
+// addsUp holds the state after against the stores' own.
+func (w *town) addsUp(t *testing.T, p explainedPitch) {
+	t.Helper()
+	if !p.Row.BatterID.Present {
+		require.Nil(t, p.Aggregates)
+		return
+	}
+	var pitches, swings int64
+	var speed, angle *float64
+	require.NoError(t, w.postgres.QueryRow(t.Context(), `SELECT pitches, swing_count, avg_bat_speed_mph, avg_attack_angle_deg FROM batter_stats WHERE batter_id = $1`,
+		p.Row.BatterID.Value).Scan(&pitches, &swings, &speed, &angle))
+	after, before := p.Aggregates.Batter.After, p.Aggregates.Batter.Before
+	require.Equal(t, []int64{pitches, swings}, []int64{after.Pitches, after.SwingCount})
+	require.Equal(t, pitches-1, before.Pitches)
+	if speed != nil {
+		require.InEpsilon(t, *speed, after.AvgBatSpeedMPH.Value, 1e-9)
+	}
+	require.Equal(t, angle != nil, after.AvgAttackAngleDeg.Present)
+	require.NoError(t, w.postgres.QueryRow(t.Context(), `SELECT pitches, swing_count FROM batter_game_stats WHERE batter_id = $1 AND game_pk = $2`,
+		p.Row.BatterID.Value, string(p.Row.GamePK)).Scan(&pitches, &swings))
+	require.Equal(t, []int64{pitches, swings}, []int64{p.Aggregates.Game.After.Pitches, p.Aggregates.Game.After.SwingCount})
+}
+
+func TestExplainFindsWhatPostgresDoesNotKnow(t *testing.T) {
+	w := newVerifyTown(t)
+	id := "84f189a5-98fd-478d-b982-e8032a1f14bf"
+	client := kafkaClient(t, w.kafka)
+	produce := func(r *kgo.Record) {
+		r.Topic = rawTopic
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+	}
+	produce(&kgo.Record{Key: []byte("745804"), Value: []byte(`{"summary_acts":{"pitch":{"eventId":"` + strings.ToUpper(id) + `"}}}`)})
+	produce(&kgo.Record{Key: []byte("745804"), Value: []byte(`{"summary_acts":{"pitch":{"eventId":"` + id + `"`)})
+	_, stderr := w.explain(t, exitFailed, id)
+	require.Contains(t, stderr, "--game")
+	for _, where := range []string{"--game=745804", "--all"} {
+		p, _ := w.explain(t, exitOK, id, where)
+		require.Len(t, p.Versions, 2, where)
+		require.Equal(t, []string{"upsert", "rejected"}, []string{p.Versions[0].Op, p.Versions[1].Op})
+		require.Empty(t, p.Letters)
+		require.Equal(t, "Postgres does not know it", p.Standing)
+	}
+	stop := w.start(t)
+	w.through(t)
+	stop()
+	p, _ := w.explain(t, exitOK, id)
+	require.Len(t, p.Versions, 2)
+	require.Len(t, p.Letters, 1, "the torn record's")
+	require.Equal(t, schemas.CodeMalformedJSON, p.Letters[0].Code)
+	_, stderr = w.explain(t, exitFailed, "00000000-0000-0000-0000-000000000001", "--all")
+	require.Contains(t, stderr, "nothing was found")
+}
+
+// swingRecord is a simulated swing that is reliable.
+func swingRecord(t *testing.T) simulate.Message {
+	t.Helper()
+	s, err := simulate.New(simulate.Options{Seed: 4, Games: 1})
+	require.NoError(t, err)
+	for m, ok := s.Next(); ok; m, ok = s.Next() {
+		if row := m.Want.Row; row != nil && len(m.Value) > 50_000 {
+			change, rej := features.Transform(schemas.Record{Key: m.Key, Value: m.Value, Headers: m.Headers}, features.Limits{})
+			if rej == nil && change.Row.SpeedConfidence == schemas.SpeedReliable && change.Row.IsContact {
+				return m
+			}
+		}
+	}
+	t.Fatal("no reliable swing")
+	return simulate.Message{}
+}
+
+func TestExplainOfStandardInputNeedsNoServer(t *testing.T) {
+	m := swingRecord(t)
+	file := filepath.Join(t.TempDir(), "swing.svg")
+	args := []string{"explain", "-", "--game=745804", "--header=venue=Wrigley", "--plot=" + file, "--windows"}
+	var out, errs strings.Builder
+	status := run(context.Background(), args, &stdio{In: strings.NewReader(string(m.Value)), Out: &out, Err: &errs})
+	require.Equal(t, exitOK, status, errs.String())
+	for _, want := range []string{"would be a row", "stages", "decoded", "flattened", "derived", "validated", "bat speed: reliable", "fastest window", "venue", "Wrigley", "mph", "not 8–15 ms long"} {
+		require.Contains(t, out.String(), want)
+	}
+	svg, err := os.ReadFile(file)
+	require.NoError(t, err)
+	d := xml.NewDecoder(strings.NewReader(string(svg)))
+	lines := 0
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "line" {
+			lines++
+		}
+	}
+	require.Greater(t, lines, 200)
+	require.NotContains(t, string(svg), "NaN")
+	require.Contains(t, string(svg), "attack angle")
+	require.Contains(t, string(svg), "contact")
+
+	status = run(context.Background(), []string{"explain", "-"}, &stdio{In: strings.NewReader(`{"a":`), Out: &out, Err: &errs})
+	require.Equal(t, exitOK, status)
+	require.Contains(t, out.String(), "malformed_json at byte 5")
+	status = run(context.Background(), []string{"explain", "-", "--plot=" + file}, &stdio{In: strings.NewReader(`{"summary_acts":{"pitch":{"x":1}}}`), Out: &out, Err: &errs})
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, errs.String(), "no swing was tracked")
+	again, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, svg, again, "a picture that is not made overwrites none")
+}
+
+func TestExplainRefusesWrongUsage(t *testing.T) {
+	id := "84f189a5-98fd-478d-b982-e8032a1f14bf"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"explain"}, "pitch_id"},
+		{[]string{"explain", "12"}, "want a pitch_id"},
+		{[]string{"explain", id}, "--kafka-brokers is missing"},
+		{[]string{"explain", id, "--kafka-brokers=localhost:1"}, "--postgres-url is missing"},
+		{[]string{"explain", id, "--header=a=b"}, "standard input"},
+		{[]string{"explain", "-", "--header=a"}, "KEY=VALUE"},
+		{[]string{"explain", "-", "--timeout=0s"}, "--timeout"},
+	} {
+		status, _, stderr := runCLI(t, c.args...)
+		require.Equal(t, exitUsage, status, fmt.Sprint(c.args))
+		require.Contains(t, stderr, c.want)
+	}
+}

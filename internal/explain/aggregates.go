@@ -1,0 +1,62 @@
+package explain
+
+import (
+	"context"
+	"slices"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+)
+
+// Aggregates are what a row adds to its batter's values: those without it and those with it.
+type Aggregates struct {
+	BatterID int64   `json:"batter_id"`
+	Batter   Change  `json:"batter"`
+	GamePK   string  `json:"game_pk,omitempty"`
+	Game     *Change `json:"game,omitempty"` // nil: the row is of no game
+}
+
+// Change is a state before and after.
+type Change struct {
+	Before schemas.Stats `json:"before"`
+	After  schemas.Stats `json:"after"`
+}
+
+// pageRows is how many rows are read at a time.
+const pageRows = 5000
+
+// aggregates reads the batter's rows and folds them, with and without the row, by the plain model: what the stores hold
+// equals it.
+func aggregates(ctx context.Context, store Store, row schemas.StoredRow) (*Aggregates, error) {
+	var rows []schemas.StoredRow
+	var after *schemas.PitchCursor
+	for {
+		page, err := store.BatterPitches(ctx, row.BatterID.Value, after, pageRows)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, page...)
+		if len(page) < pageRows {
+			break
+		}
+		last := page[len(page)-1]
+		after = &schemas.PitchCursor{EventTime: last.EventTime, PitchID: last.PitchID}
+	}
+	rows = slices.DeleteFunc(rows, func(r schemas.StoredRow) bool { return r.PitchID == row.PitchID })
+	return Contribution(row, rows), nil
+}
+
+// Contribution is what a row adds to the other rows of its batter; nil where the row has no batter and counts nowhere.
+func Contribution(row schemas.StoredRow, others []schemas.StoredRow) *Aggregates {
+	if !row.BatterID.Present {
+		return nil
+	}
+	batter, game := row.BatterID.Value, features.BatterGame{BatterID: row.BatterID.Value, GamePK: string(row.GamePK)}
+	batters, games := features.Fold(others)
+	batters2, games2 := features.Fold(append(slices.Clone(others), row))
+	a := &Aggregates{BatterID: batter, Batter: Change{batters[batter], batters2[batter]}}
+	if row.GamePK != "" {
+		a.GamePK, a.Game = game.GamePK, &Change{games[game], games2[game]}
+	}
+	return a
+}

@@ -1,0 +1,202 @@
+package explain
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pitchstream/features"
+	"pitchstream/internal/letters"
+	"pitchstream/internal/topicread"
+	"pitchstream/schemas"
+)
+
+// search looks for the records about one pitch.
+type search struct {
+	o     Options
+	p     *Pitch
+	admin *kadm.Client
+	text  [2][]byte // the identifier, in both cases
+	done  int64
+	total int64
+}
+
+func (s *search) run(ctx context.Context) error {
+	s.text = [2][]byte{[]byte(s.p.ID.String()), []byte(strings.ToUpper(s.p.ID.String()))}
+	parts, err := topicread.Ends(ctx, s.admin, s.o.Raw)
+	if err != nil {
+		return err
+	}
+	if !s.o.All {
+		if parts, err = s.near(ctx, parts); err != nil {
+			return err
+		}
+	}
+	s.p.Searched, s.total = parts, parts.Total()
+	err = topicread.Read(ctx, s.o.Client, s.o.Raw, parts, func(batch []*kgo.Record) error {
+		for _, r := range batch {
+			s.look(r)
+		}
+		s.done += int64(len(batch))
+		s.o.Progress(s.done, s.total)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(s.p.Versions, func(a, b Version) int {
+		return cmp.Or(cmp.Compare(a.At.TimestampMS, b.At.TimestampMS), cmp.Compare(a.At.Partition, b.At.Partition), cmp.Compare(a.At.Offset, b.At.Offset))
+	})
+	return s.letters(ctx)
+}
+
+// near narrows the search to the partitions where versions of the pitch are known to be, or its game's, and to the time
+// around them.
+func (s *search) near(ctx context.Context, parts topicread.Spans) (topicread.Spans, error) {
+	known := s.known()
+	first, last := time.Now(), time.Time{}
+	wanted := map[int32]bool{}
+	for _, v := range known {
+		wanted[v.Partition] = true
+		at := time.UnixMilli(v.TimestampMS)
+		if at.Before(first) {
+			first = at
+		}
+		if at.After(last) {
+			last = at
+		}
+	}
+	if key := s.key(); key != "" {
+		r := &kgo.Record{Key: []byte(key)}
+		wanted[int32(kgo.StickyKeyPartitioner(nil).ForTopic(s.o.Raw).Partition(r, len(parts)))] = true
+	}
+	out := topicread.Spans{}
+	for id := range wanted {
+		if span, ok := parts[id]; ok {
+			out[id] = span
+		}
+	}
+	if len(known) == 0 { // only the game is known: all of its partition
+		return out, nil
+	}
+	from, err := topicread.Since(ctx, s.admin, s.o.Raw, out, first.Add(-s.o.Window))
+	if err != nil {
+		return nil, err
+	}
+	to, err := topicread.Since(ctx, s.admin, s.o.Raw, out, last.Add(s.o.Window))
+	if err != nil {
+		return nil, err
+	}
+	for id, span := range out {
+		span.From, span.To = from[id].From, max(from[id].From, to[id].From)
+		for _, v := range known { // wherever its timestamp would have it
+			if v.Partition == id && parts[id].From <= v.Offset && v.Offset < parts[id].To {
+				span.From, span.To = min(span.From, v.Offset), max(span.To, v.Offset+1)
+			}
+		}
+		out[id] = span
+	}
+	return out, nil
+}
+
+// known are the versions that Postgres holds, as far as they are of this topic.
+func (s *search) known() (out []schemas.Version) {
+	if s.p.Registers == nil {
+		return nil
+	}
+	if m := s.p.Registers.Measured; m != nil && m.Origin.Topic == s.o.Raw {
+		out = append(out, m.Version)
+	}
+	if i := s.p.Registers.Identified; i != nil {
+		out = append(out, i.Version)
+	}
+	return out
+}
+
+func (s *search) key() string {
+	if s.o.GamePK != "" || s.p.Row == nil {
+		return s.o.GamePK
+	}
+	return string(s.p.Row.GamePK)
+}
+
+// look keeps a record that is about the pitch: that the core says so of, or, of one that it rejects, that names it.
+func (s *search) look(r *kgo.Record) {
+	v := Version{
+		At:  schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: r.Timestamp.UnixMilli()},
+		Key: r.Key, Value: r.Value,
+	}
+	for _, h := range r.Headers {
+		v.Headers = append(v.Headers, schemas.Header{Key: h.Key, Value: h.Value})
+	}
+	v.Change, v.Rejection = features.Transform(v.Record(), s.o.Limits)
+	if v.Rejection != nil && !s.names(v.Headers, v.Value) || v.Rejection == nil && v.Change.PitchID != s.p.ID {
+		return
+	}
+	v.Stands = v.Rejection == nil && s.stands(v.Change)
+	s.p.Versions = append(s.p.Versions, v)
+}
+
+// names says that the pitch's identifier is somewhere in a record.
+func (s *search) names(headers []schemas.Header, value []byte) bool {
+	for _, h := range headers {
+		if id, ok := schemas.ParsePitchID(h.Value); ok && h.Key == schemas.HeaderPitchID && id == s.p.ID {
+			return true
+		}
+	}
+	return bytes.Contains(value, s.text[0]) || bytes.Contains(value, s.text[1])
+}
+
+func (s *search) stands(c schemas.Change) bool {
+	if s.p.Registers == nil {
+		return false
+	}
+	register := s.p.Registers.Measured
+	if c.Op == schemas.OpIdentify {
+		register = s.p.Registers.Identified
+	}
+	return register != nil && register.Version == c.Version
+}
+
+// letters finds the dead letters about the pitch: those of its versions, and those that name it.
+func (s *search) letters(ctx context.Context) error {
+	desk, err := letters.Open(ctx, letters.Options{Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Limits: s.o.Limits})
+	if err != nil {
+		return fmt.Errorf("letters: %w", err)
+	}
+	defer desk.Close()
+	type place struct {
+		topic     string
+		partition int32
+		offset    int64
+	}
+	ours := map[place]bool{}
+	var since time.Time
+	for _, v := range s.p.Versions {
+		ours[place{v.At.Topic, v.At.Partition, v.At.Offset}] = true
+		if o := features.Origin(v.Record()); o != v.At {
+			ours[place{o.Topic, o.Partition, o.Offset}] = true
+		}
+	}
+	if !s.o.All { // a letter is written after its record was
+		for _, v := range s.p.Versions {
+			if at := time.UnixMilli(v.At.TimestampMS).Add(-s.o.Window); since.IsZero() || at.Before(since) {
+				since = at
+			}
+		}
+	}
+	return desk.Each(ctx, letters.Filter{Since: since}, func(l *letters.Letter) (bool, error) {
+		o := l.ID.Origin
+		if ours[place{o.Topic, o.Partition, o.Offset}] || ours[place{l.Failed.Topic, l.Failed.Partition, l.Failed.Offset}] || s.names(l.Headers, l.Value) {
+			s.p.Letters = append(s.p.Letters, *l)
+		}
+		return true, nil
+	})
+}
