@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,10 +128,10 @@ func (p *park) act(action string, args []string) string {
 		for range 90 {
 			p.Produce(<-p.records)
 		}
-	case "play": // so many records a second from now on
+	case "play": // so many records a second from now on, of both games, or all as of one
 		perSecond, err := strconv.ParseFloat(args[0], 64)
 		require.NoError(p.T, err)
-		p.play(time.Duration(float64(time.Second) / perSecond))
+		p.play(time.Duration(float64(time.Second)/perSecond), append(args, "")[1])
 	case "pause":
 		p.stop()
 		p.playing.Wait()
@@ -156,7 +157,7 @@ func (p *park) act(action string, args []string) string {
 	return "done"
 }
 
-func (p *park) play(every time.Duration) {
+func (p *park) play(every time.Duration, asOf string) {
 	ctx, stop := context.WithCancel(p.T.Context())
 	p.stop = stop
 	p.playing.Go(func() {
@@ -167,10 +168,19 @@ func (p *park) play(every time.Duration) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				p.Produce(<-p.records)
+				p.Produce(moved(<-p.records, asOf))
 			}
 		}
 	})
+}
+
+// moved is a record as of another game; "": as it is.
+func moved(r *kgo.Record, game string) *kgo.Record {
+	if game != "" {
+		r.Key = []byte(game)
+		r.Headers = slices.DeleteFunc(r.Headers, func(h kgo.RecordHeader) bool { return h.Key == "game_pk" })
+	}
+	return r
 }
 
 // one sends the next pitch and gives its id.

@@ -2,7 +2,7 @@
 
 import { attr, flash, h, list, note, panel, text } from "./dom.js";
 import { scatter, spark, swingAxes } from "./chart.js";
-import { date, missing, number, outcome, spaced, time, version } from "./format.js";
+import { missing, number, outcome, spaced, time, version } from "./format.js";
 import { doubtful } from "./game.js";
 import { follow, get } from "./net.js";
 import { swingPanel } from "./swing.js";
@@ -10,7 +10,7 @@ import { table } from "./table.js";
 
 const figures = [
   ["pitches", "Pitches", "", 0], ["swing_count", "Swings", "", 0], ["whiff_rate_pct", "Whiff", "%", 1], ["contact_count", "Contact", "", 0],
-  ["max_exit_velocity_mph", "Max exit velocity", "mph", 1], ["avg_exit_velocity_mph", "Exit velocity", "mph", 1], ["hard_hit_count", "Hard hit", "≥ 95 mph", 0],
+  ["max_exit_velocity_mph", "Max exit velocity", "mph", 1], ["avg_exit_velocity_mph", "Exit velocity", "mph", 1], ["hard_hit_count", "Hard hit, ≥ 95 mph", "", 0],
   ["max_bat_speed_mph", "Max bat speed", "mph", 1], ["avg_bat_speed_mph", "Bat speed", "mph", 1], ["avg_attack_angle_deg", "Attack angle", "deg", 1],
 ];
 
@@ -91,7 +91,7 @@ function typeTable() {
 
 const cells = [
   ["Time", ""], ["Result", ""], ["Bat speed", "mph", "num"], ["Attack angle", "deg", "num wide1"], ["Exit velocity", "mph", "num"],
-  ["Launch angle", "deg", "num wide1"], ["Pitch", "", "wide1"], ["Pitch speed", "mph", "num wide1"], ["Game", "", "wide2"],
+  ["Launch angle", "deg", "num wide1"], ["Pitch", "", "wide1"], ["Pitch speed", "mph", "num wide1"], ["Game", "", "wide3"],
 ];
 
 /** history is the list of his pitches: the first page is live, the others are added by a button. */
@@ -99,7 +99,7 @@ function history(id, signal, changed, pick) {
   const body = h("tbody"), more = h("button", { type: "button", onclick: () => older() }, "Older pitches");
   const node = panel("Pitches", { class: "history" }, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "His pitches, the newest first" },
     h("table", {}, h("caption", { class: "sr" }, "His pitches, the newest first"), h("thead", {}, h("tr", {}, ...cells.map(([label, unit, kind]) =>
-      h("th", { scope: "col", class: kind }, label, unit ? h("span", { class: "unit" }, ` ${unit}`) : null)))), body)), more);
+      h("th", { scope: "col", class: kind }, h("span", { class: "label" }, label), unit ? h("span", { class: "unit" }, ` ${unit}`) : null)))), body)), more);
   let rows = [], cursor = null, busy = false, again = false;
   const make = () => Object.assign(h("tr", {}, h("th", { scope: "row" }, h("button", { type: "button", class: "pick" })), ...cells.slice(1).map(([, , kind]) => h("td", { class: kind }))), {});
   const draw = () => {
@@ -142,7 +142,7 @@ function line(tr, r, pick) {
     doubtful(number(r.bat_speed_mph, 1), r.bat_speed_mph != null && r.speed_confidence === "questionable"),
     doubtful(number(r.attack_angle_deg, 1), r.attack_angle_deg != null && r.swing_confidence === "suspected"),
     number(r.exit_velocity_mph, 1), number(r.launch_angle_deg, 1), spaced(r.pitch_type), number(r.pitch_speed_mph, 1),
-    r.game_pk ? `${r.game_pk}, ${date(r.game_date)}` : missing].forEach((value, i) => {
+    r.game_pk ?? missing].forEach((value, i) => {
     if (text(tr.cells[i + 1], value) && corrected) flash(tr.cells[i + 1]);
     attr(tr.cells[i + 1], "data-missing", value === missing);
   });

@@ -96,11 +96,11 @@ function widen(axis, values) {
 
 function axes(grid, xAxis, yAxis, px, py, { width, height }) {
   const parts = [];
-  for (const v of ticks(xAxis)) {
+  for (const v of ticks(xAxis, 40 / (px(1) - px(0)))) {
     parts.push(s("line", { x1: px(v), x2: px(v), y1: py(yAxis.min), y2: py(yAxis.max), class: v === 0 ? "zero" : null }),
       s("text", { x: px(v), y: py(yAxis.min) + 15, "text-anchor": "middle" }, number(v)));
   }
-  for (const v of ticks(yAxis)) {
+  for (const v of ticks(yAxis, 24 / (py(0) - py(1)))) {
     parts.push(s("line", { x1: px(xAxis.min), x2: px(xAxis.max), y1: py(v), y2: py(v), class: v === 0 ? "zero" : null }),
       s("text", { x: px(xAxis.min) - 7, y: py(v) + 4, "text-anchor": "end" }, number(v)));
   }
@@ -109,7 +109,9 @@ function axes(grid, xAxis, yAxis, px, py, { width, height }) {
   grid.replaceChildren(...parts);
 }
 
-function* ticks({ min, max, step }) {
+/** ticks are the values with a line, at least so much apart. */
+function* ticks({ min, max, step }, apart) {
+  while (step < apart) step *= 2;
   for (let v = Math.ceil(min / step) * step; v <= max; v += step) yield v;
 }
 

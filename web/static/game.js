@@ -75,7 +75,7 @@ const cells = [
 /** pitchList is the list of pitches, the newest first. Each one can be chosen. */
 function pitchList(chosen) {
   const body = h("tbody"), head = h("tr", {}, ...cells.map(([label, unit, kind]) =>
-    h("th", { scope: "col", class: kind }, label, unit ? h("span", { class: "unit" }, ` ${unit}`) : null)));
+    h("th", { scope: "col", class: kind }, h("span", { class: "label" }, label), unit ? h("span", { class: "unit" }, ` ${unit}`) : null)));
   const node = panel("Pitches", { class: "pitches" }, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Pitches, the newest first" },
     h("table", {}, h("caption", { class: "sr" }, "Pitches, the newest first; choose one to see its swing"), h("thead", {}, head), body)));
   const make = first => {
@@ -103,7 +103,7 @@ function pitchList(chosen) {
           if (text(cell, value) && corrected) flash(cell);
           attr(cell, "data-missing", value === missing);
         });
-        attr(tr.cells[1], "data-result", r.is_whiff ? "whiff" : r.pitch_result === "HitIntoPlay" ? "play" : null);
+        attr(tr.cells[1], "data-result", r.pitch_result === "HitIntoPlay" ? "play" : null);
         attr(tr.cells[2], "data-trust", r.bat_speed_mph != null && r.speed_confidence === "questionable" ? "unsure" : null);
         attr(tr.cells[3], "data-trust", r.attack_angle_deg != null && r.swing_confidence === "suspected" ? "unsure" : null);
       });

@@ -6,6 +6,7 @@ import { ramp } from "./ramp.js";
 const target = [0, 0.9, 2.7], near = 0.4;
 const views = { Catcher: [0, 0.1], Side: [1.35, 0.12], Above: [0.02, 1.45], Home: [0.62, 0.24] };
 const before = 0.3, after = 0.35, slowly = 6; // s of the path around the contact, and how much slower it is played
+const perFrame = 40; // ms
 const pause = 5000; // ms: a swing that follows sooner is drawn at once, or none would be seen to its end
 
 /**
@@ -17,19 +18,22 @@ export function scene(canvas, signal) {
   let last = 0;
   const frame = now => {
     s.asked = 0;
-    const dt = Math.min((now - last) / 1000, 0.1);
+    if (now - last < perFrame && !s.hurry) return ask(); // a slow motion does not get smoother by more
+    s.hurry = false;
+    const dt = Math.min(Math.max(now - last, 0) / 1000, 0.1);
     last = now;
     if (s.orbits) s.turned += dt;
     if (s.played < after) s.played += dt / slowly;
     draw(s);
     if ((s.orbits || s.played < after) && !signal.aborted) ask();
   };
-  const ask = () => { if (!s.asked) { if (!s.orbits && !(s.played < after)) last = performance.now(); s.asked = requestAnimationFrame(frame); } };
-  const size = new ResizeObserver(ask);
+  const ask = () => { s.asked ||= requestAnimationFrame(frame); };
+  const atOnce = () => { s.hurry = true; ask(); };
+  const size = new ResizeObserver(atOnce);
   size.observe(canvas);
   signal.addEventListener("abort", () => { size.disconnect(); cancelAnimationFrame(s.asked); });
-  addEventListener("themechange", () => { s.colours = null; ask(); }, { signal });
-  handle(canvas, s, ask);
+  addEventListener("themechange", () => { s.colours = null; atOnce(); }, { signal });
+  handle(canvas, s, atOnce);
   return {
     show(swing) {
       s.swing = swing;
@@ -37,11 +41,11 @@ export function scene(canvas, signal) {
       last = performance.now();
       s.played = calm.matches || !swing || last - s.since < pause ? Infinity : -before;
       s.since = last;
-      ask();
+      atOnce();
     },
-    view(name) { [s.yaw, s.tilt] = views[name]; s.zoom = 1; s.turned = 0; ask(); },
-    replay() { s.played = -before; last = performance.now(); ask(); },
-    orbit(on) { s.orbits = on; last = performance.now(); ask(); },
+    view(name) { [s.yaw, s.tilt] = views[name]; s.zoom = 1; s.turned = 0; atOnce(); },
+    replay() { s.played = -before; last = performance.now(); atOnce(); },
+    orbit(on) { s.orbits = on; last = performance.now(); atOnce(); },
   };
 }
 
@@ -120,7 +124,7 @@ function draw(s) {
   zone(pen, at, s.colours, s.swing.strike_zone);
   const middle = middleOf(s.swing), now = s.played < after ? middle + s.played : Infinity;
   const met = s.swing.contact ? [s.swing.contact] : [], hit = s.swing.hit.length ? [...met.filter(m => m.kind === "hit"), ...s.swing.hit] : [];
-  ball(pen, at, [...s.swing.pitch, ...met.filter(m => m.t >= (s.swing.pitch.at(-1)?.t ?? 0))], s.colours.pitch, now, s.colours);
+  ball(pen, at, [...s.swing.pitch, ...hit.slice(0, 1)], s.colours.pitch, now, s.colours);
   ball(pen, at, hit, s.colours.hit, now, s.colours, true);
   bat(pen, at, s, middle, now);
   contact(pen, at, s, now);
@@ -138,7 +142,7 @@ function path(pen, at, points, colour, width, dash = []) {
   pen.beginPath();
   let drawn = false;
   for (const p of points) {
-    const q = at(p);
+    const q = p && at(p); // null: a gap
     if (q && drawn) pen.lineTo(q[0], q[1]);
     else if (q) pen.moveTo(q[0], q[1]);
     drawn = !!q;
@@ -199,16 +203,31 @@ function bat(pen, at, s, middle, now) {
   if (!seen.length) return;
   path(pen, at, seen.map(b => [b.head[0], b.head[1], 0.02]), c.shadow, 4);
   pen.globalAlpha = 0.3; // where the bat itself was, so that the path has a surface
-  seen.forEach((b, i) => { if (b.handle) path(pen, at, [b.handle, b.head], b.speed_mph == null ? c.line : ramp(b.speed_mph, c.dark), 1); });
+  const lines = Map.groupBy(seen.filter(b => b.handle), b => colour(b, c));
+  for (const [shade, bats] of lines) path(pen, at, bats.flatMap(b => [b.handle, b.head, null]), shade, 1);
   pen.globalAlpha = 1;
-  for (let i = 1; i < seen.length; i++) {
-    const [a, b] = [seen[i - 1], seen[i]];
-    if (b.t - a.t > 0.05) continue; // out of sight in between
-    const q = at(b.head), known = a.speed_mph ?? b.speed_mph;
-    path(pen, at, [a.head, b.head], known == null ? c.muted : ramp(known, c.dark), Math.max((q?.[2] ?? 0) * 0.1, 3), known == null ? [2, 4] : []);
+  for (const run of runs(seen, c)) {
+    path(pen, at, run.points, run.shade, Math.max((at(run.points[0])?.[2] ?? 0) * 0.1, 3), run.known ? [] : [2, 4]);
   }
   const shown = now === Infinity ? nearest(seen, middle) : seen.at(-1);
   if (shown.handle) wood(pen, at, shown, c);
+}
+
+/** runs are the parts of the head's path that have one colour, each beginning where the one before ends. */
+function runs(samples, c) {
+  const found = [];
+  samples.forEach((b, i) => {
+    const last = found.at(-1), shade = colour(b, c);
+    if (i && b.t - samples[i - 1].t > 0.05) found.push({ shade, known: b.speed_mph != null, points: [b.head] }); // out of sight in between
+    else if (!last || last.shade !== shade) found.push({ shade, known: b.speed_mph != null, points: last ? [last.points.at(-1), b.head] : [b.head] });
+    else last.points.push(b.head);
+  });
+  return found;
+}
+
+/** colour is that of a sample's speed, to 3 mph: a line of one colour is drawn at once. */
+function colour(b, c) {
+  return b.speed_mph == null ? c.muted : ramp(Math.round(b.speed_mph / 3) * 3, c.dark);
 }
 
 function nearest(samples, t) {

@@ -25,7 +25,7 @@ export function start(signal) {
     state: state => { body = state; problem = null; since = performance.now(); tell(); },
     lost: err => { since = problem ? since : performance.now(); problem = err; tell(); },
   }, signal);
-  setInterval(draw, 1000); // ages grow
+  setInterval(tell, 1000); // ages grow
 }
 
 function tell() {
@@ -71,6 +71,7 @@ function judged() {
 
 function facts() {
   if (!body) return [];
+  if (problem) return [{ kind: "as-of", words: `as of ${time(body.as_of)}` }];
   const lag = body.lag_ms == null ? "lag unknown" : body.lag_ms === 0 ? "caught up" : `lag ${duration(body.lag_ms)}`;
   return [
     { kind: "source", words: `from ${sources[body.source] ?? body.source}` }, { kind: "lag", words: lag },

@@ -3,7 +3,7 @@
 import { attr, h, list, note, panel, text } from "./dom.js";
 import { spark } from "./chart.js";
 import { byteRate, duration, missing, number, time, timeOfDay } from "./format.js";
-import { onStream, verdict } from "./status.js";
+import { onStream, stream, verdict } from "./status.js";
 
 const remembered = 300; // states: some five minutes
 const past = []; // of this page, whatever view is shown
@@ -31,19 +31,15 @@ export function streamView(root, _, signal) {
     if (!body.isConnected) place.replaceChildren(body);
     for (const p of parts) p.show(state);
   }, signal);
-  const tick = setInterval(() => parts[0].show(), 1000);
-  signal.addEventListener("abort", () => clearInterval(tick));
 }
 
 function glance() {
   const word = h("p", { class: "word" }), why = h("ul", { class: "reasons" });
   const node = h("section", { class: "panel glance", "aria-label": "State" }, word, why);
-  let state = null;
   return {
     node,
-    show(next = state) {
-      state = next;
-      const now = verdict(), said = now.level === "ok" ? ["All partitions are read, and both stores answer."] : state?.reasons?.length ? state.reasons : [now.why || "\u00a0"];
+    show(state) {
+      const now = verdict(), said = now.level === "ok" ? ["All partitions are read, and both stores answer."] : !stream().problem && state.reasons?.length ? state.reasons : [now.why || "\u00a0"];
       attr(node, "data-level", now.level);
       text(word, now.word);
       list(why, said.map((t, i) => ({ t, i })), x => x.i, () => h("li"), (li, x) => text(li, x.t));
@@ -77,7 +73,7 @@ function tiles() {
 function grid(title, columns, key, fill, empty, decorate) {
   const body = h("tbody"), none = h("p", { class: "fine none" }, empty);
   const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, h("table", {}, h("caption", { class: "sr" }, title), h("thead", {}, h("tr", {},
-    ...columns.map(([label, unit, kind]) => h("th", { scope: "col", class: kind }, label, unit ? h("span", { class: "unit" }, ` ${unit}`) : null)))), body));
+    ...columns.map(([label, unit, kind]) => h("th", { scope: "col", class: kind }, h("span", { class: "label" }, label), unit ? h("span", { class: "unit" }, ` ${unit}`) : null)))), body));
   const node = panel(title, { class: title.toLowerCase().replaceAll(" ", "-") }, scroll, none);
   return {
     node,
@@ -93,7 +89,7 @@ function grid(title, columns, key, fill, empty, decorate) {
 }
 
 function partitions() {
-  const g = grid("Partitions", [["Partition"], ["Next offset", "", "num"], ["Lag", "records", "num"], ["Lag", "time", "num"], ["Processor"]],
+  const g = grid("Partitions", [["Partition"], ["Next offset", "", "num"], ["Lag", "records", "num"], ["Lag", "time", "num"], ["Processor", "", "wide0"]],
     p => `${p.topic}/${p.partition}`, p => [`${p.partition}`, number(p.next_offset), number(p.lag_records), duration(p.lag_ms), p.processor || "nobody"],
     "No partition is known yet.", (tr, p) => attr(tr, "data-level", p.processor ? null : "bad"));
   return { node: g.node, show: b => g.show(b.partitions ?? []) };
@@ -125,7 +121,7 @@ function stores() {
 }
 
 function processors() {
-  const g = grid("Processors", [["Processor"], ["State"], ["Rate", "records/s", "num"], ["Lag", "", "num"], ["Heartbeat", "", "num"], ["Build", "", "wide2"]], p => p.instance,
+  const g = grid("Processors", [["Processor"], ["State"], ["Rate", "records/s", "num wide0"], ["Lag", "", "num"], ["Heartbeat", "", "num"], ["Build", "", "wide2"]], p => p.instance,
     p => [p.instance, p.alive ? p.faults?.join("; ") || (p.ready ? "ready" : "not ready") : "dead", number(p.records_per_s, 1), duration(p.lag_ms), p.age_ms < 3000 ? "now" : `${duration(p.age_ms)} ago`, p.build],
     "No processor has told anything yet.", (tr, p) => attr(tr, "data-level", !p.alive ? "bad" : p.ready ? "ok" : "warn"));
   return { node: g.node, show: b => g.show(b.processors ?? []) };
@@ -137,7 +133,7 @@ function letters() {
 }
 
 function newest() {
-  const g = grid("Newest letters", [["At"], ["Code"], ["What was wrong", "", "long"], ["Record", "", "wide1"]], l => `${l.topic}/${l.partition}/${l.offset}/${l.at}`,
+  const g = grid("Newest letters", [["At"], ["Code", "", "wide1"], ["What was wrong", "", "long"], ["Record", "", "wide1"]], l => `${l.topic}/${l.partition}/${l.offset}/${l.at}`,
     l => [time(l.at), l.code, l.message, `${l.partition}:${l.offset}`], "No record was refused.");
   return { node: g.node, show: b => g.show(b.letters?.newest ?? []) };
 }
