@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -45,8 +46,9 @@ func newLab() (*lab, error) {
 
 func (l *lab) close() { _ = os.RemoveAll(l.folder) }
 
-// try answers killed, SURVIVED, MOVED (the guard is not there), BROKEN (the changed code does not compile), FAILING (the
-// tests fail although the guard stands) or SKIPPED (the same of tests that want real servers).
+// try answers killed, hung (counts as killed, though a busy machine may have been it), SURVIVED, MOVED (the guard is not
+// there), BROKEN (the changed code does not compile), FAILING (the tests fail although the guard stands) or SKIPPED (the
+// same of tests that want real servers).
 func (l *lab) try(ctx context.Context, m mutant) string {
 	path := filepath.Join(l.project, m.file)
 	whole, err := os.ReadFile(path)
@@ -67,8 +69,12 @@ func (l *lab) try(ctx context.Context, m mutant) string {
 		fmt.Println(string(out))
 		return "BROKEN"
 	}
-	if _, err := l.test(ctx, m.pkg, m.run, normal+l.patience); err == nil {
+	out, err := l.test(ctx, m.pkg, m.run, normal+l.patience)
+	switch {
+	case err == nil:
 		return "SURVIVED"
+	case bytes.Contains(out, []byte("panic: test timed out")):
+		return "hung"
 	}
 	return "killed"
 }

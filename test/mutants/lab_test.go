@@ -43,7 +43,7 @@ func TestVerdicts(t *testing.T) {
 	for name, content := range map[string]string{"go.mod": "module a\n\ngo 1.26\n", "a.go": guarded, "a_test.go": tests} {
 		require.NoError(t, os.WriteFile(filepath.Join(l.project, name), []byte(content), 0o644))
 	}
-	for run, want := range map[string]string{"Fails": "killed", "Hangs": "killed", "Nothing": "SURVIVED", "Anyway": "FAILING"} {
+	for run, want := range map[string]string{"Fails": "killed", "Hangs": "hung", "Nothing": "SURVIVED", "Anyway": "FAILING"} {
 		require.Equal(t, want, l.try(t.Context(), mutant{file: "a.go", pkg: ".", run: run, old: "true", new: "false"}), run)
 	}
 	require.Equal(t, "SKIPPED", l.try(t.Context(), mutant{file: "a.go", pkg: ".", run: "Anyway", old: "true", new: "false", needsPG: true}))

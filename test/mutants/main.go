@@ -83,7 +83,7 @@ func all(chosen []mutant) error {
 			return ctx.Err()
 		}
 		fmt.Printf("%-8s %5.1fs  %s\n", verdict, time.Since(began).Seconds(), m.guard)
-		if verdict == "killed" {
+		if verdict == "killed" || verdict == "hung" {
 			killed++
 		}
 	}
