@@ -100,7 +100,7 @@ func (s *session) dropped(work context.Context, err error) error {
 	if cause := context.Cause(work); cause != nil {
 		err = cause
 	}
-	if !errors.Is(err, errRevoked) {
+	if !errors.Is(err, errRevoked) && !errors.Is(err, errLetGo) {
 		return fmt.Errorf("batch dropped: %w", err)
 	}
 	if err := s.kafka.Begin(); err != nil {
@@ -138,8 +138,8 @@ func (s *session) moves(fetches kgo.Fetches) (moves []schemas.PositionMove, err 
 	return moves, err
 }
 
-// plan runs the core on every record, spread over the processors, and reduces the poll.
-func (s *session) plan(records []*kgo.Record) Plan {
+// decode runs the core on every record, spread over the processors.
+func (s *session) decode(records []*kgo.Record) []Decoded {
 	defer s.step("decode", s.cfg.Now())
 	decoded := make([]Decoded, len(records))
 	workers := s.cfg.Workers
@@ -157,17 +157,17 @@ func (s *session) plan(records []*kgo.Record) Plan {
 		wg.Go(func() {
 			for from := range next {
 				for i := from; i < min(from+chunk, len(records)); i++ {
-					decoded[i] = decode(records[i], s.cfg.Limits)
+					decoded[i] = transform(records[i], s.cfg.Limits)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	return MakePlan(decoded)
+	return decoded
 }
 
-func decode(r *kgo.Record, limits features.Limits) Decoded {
-	d := Decoded{Record: RecordOf(r)}
+func transform(r *kgo.Record, limits features.Limits) Decoded {
+	d := Decoded{Record: RecordOf(r), Bytes: len(r.Value)}
 	d.Change, d.Rejection = features.Transform(d.Record, limits)
 	return d
 }
@@ -228,13 +228,13 @@ func (s *session) write(ctx context.Context, plan Plan, moves []schemas.Position
 	return out, attempts > 1, err
 }
 
-func (s *session) push(ctx context.Context, outcome schemas.Outcome, moves []schemas.PositionMove) {
+func (s *session) push(ctx context.Context, snapshots []schemas.Snapshot, moves []schemas.PositionMove) {
 	defer s.step("redis", s.cfg.Now())
 	applied := make([]schemas.Position, len(moves))
 	for i, m := range moves {
 		applied[i] = m.Position
 	}
-	s.view.Push(ctx, outcome.Snapshots, applied)
+	s.view.Push(ctx, snapshots, applied)
 }
 
 func (s *session) step(name string, began time.Time) {

@@ -72,8 +72,8 @@ func (t tally) metadata() *string {
 	return &s
 }
 
-// after is the tally once these records have passed, of which some were rejected. It leaves t as it is.
-func (t tally) after(now time.Time, window time.Duration, records []*kgo.Record, rejected map[int64]bool) tally {
+// after is the tally once the records at these offsets have passed, of which some were rejected. It leaves t as it is.
+func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
 	next := tally{InARow: t.InARow, Pardoned: t.Pardoned}
 	oldest := now.Add(-window).Unix() / 60
 	for _, m := range t.Lately {
@@ -86,9 +86,9 @@ func (t tally) after(now time.Time, window time.Duration, records []*kgo.Record,
 		next.Lately = append(next.Lately, minute{Minute: this})
 		last++
 	}
-	for _, r := range records {
+	for _, offset := range offsets {
 		next.Lately[last].Records++
-		if rejected[r.Offset] {
+		if rejected[offset] {
 			next.Lately[last].Rejected++
 			next.InARow++
 			next.peak = max(next.peak, next.InARow)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pitchstream/schemas"
 )
@@ -115,13 +114,13 @@ func TestTallies(t *testing.T) {
 	limits := BreakerLimits{}.withDefaults()
 	start := time.Unix(6000, 0)
 	pass := func(t tally, at time.Time, from, n int64, bad func(int64) bool) tally {
-		var records []*kgo.Record
+		var offsets []int64
 		rejected := map[int64]bool{}
 		for o := from; o < from+n; o++ {
-			records = append(records, &kgo.Record{Offset: o})
+			offsets = append(offsets, o)
 			rejected[o] = bad(o)
 		}
-		return t.after(at, limits.Window, records, rejected)
+		return t.after(at, limits.Window, offsets, rejected)
 	}
 	all, half := func(int64) bool { return true }, func(o int64) bool { return o%2 == 0 }
 

@@ -174,6 +174,9 @@ func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
 		require.Len(t, rows, 1)
 		require.Equal(t, schemas.Some(91.0), rows[0].PitchSpeedMPH)
 		same(t, "letters", map[string]int{"0/1 sink_rejected": 1}, tn.letters())
+		letter := tn.readAll(deadTopic)[0]
+		require.Equal(t, string(pitch("2", "92").Value), string(letter.Value), "read again for its bytes, which had been let go")
+		require.Equal(t, "1", string(letter.Key))
 	})
 }
 

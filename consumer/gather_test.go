@@ -3,6 +3,7 @@ package consumer
 import (
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -74,6 +75,52 @@ func TestAGatheredBatchWaitsForItsLastPoll(t *testing.T) {
 		require.GreaterOrEqual(t, tn.committedAt(1), int64(150), "a shutdown finishes it")
 		tn.start(many)
 		tn.waitCommitted()
+		tn.requireBooks()
+	})
+}
+
+// decodings counts the polls that were decoded.
+type decodings struct {
+	Observer
+	n atomic.Int32
+}
+
+func (d *decodings) Step(step string, took time.Duration) {
+	if step == "decode" {
+		d.n.Add(1)
+	}
+	d.Observer.Step(step, took)
+}
+
+// What comes while the store is busy goes there together, in one transaction.
+func TestPollsThatWaitGoTogether(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		inHand, goOn := make(chan struct{}), make(chan struct{})
+		var applies atomic.Int32
+		tn.store.Before = func(step string) error {
+			if step == "apply" && applies.Add(1) == 1 {
+				close(inHand)
+				<-goOn
+			}
+			return nil
+		}
+		records := inOne(24, 9)
+		tn.produce(records[0])
+		polls := &decodings{Observer: NopObserver{}}
+		w := tn.start(func(c *Config) {
+			c.CommitEvery, polls.Observer = time.Minute, c.Observe
+			c.Observe = polls
+		})
+		<-inHand
+		for i, r := range records[1:] {
+			tn.produce(r)
+			tn.waitFor("polled", func() bool { return polls.n.Load() == int32(i+2) })
+		}
+		close(goOn)
+		tn.waitCommitted()
+		w.halt()
+		require.EqualValues(t, 2, applies.Load())
 		tn.requireBooks()
 	})
 }

@@ -170,15 +170,20 @@ func (o *ownership) checkGap(ctx context.Context, id int32, p *partition, first,
 	return nil
 }
 
-// tallies are those of all owned partitions once these fetches have passed with these letters, after the tallies so far;
+// tallies are those of all owned partitions once these records have passed with these letters, after the tallies so far;
 // nil: those that are committed.
-func (o *ownership) tallies(sofar map[int32]tally, fetches kgo.Fetches, letters []schemas.Letter) map[int32]tally {
+func (o *ownership) tallies(sofar map[int32]tally, passed []Decoded, letters []schemas.Letter) map[int32]tally {
 	rejected := map[int32]map[int64]bool{}
 	for _, l := range letters {
 		if rejected[l.Record.Partition] == nil {
 			rejected[l.Record.Partition] = map[int64]bool{}
 		}
 		rejected[l.Record.Partition][l.Record.Offset] = true
+	}
+	offsets := map[int32][]int64{}
+	for i := range passed {
+		at := passed[i].Record.Coordinates
+		offsets[at.Partition] = append(offsets[at.Partition], at.Offset)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -187,11 +192,11 @@ func (o *ownership) tallies(sofar map[int32]tally, fetches kgo.Fetches, letters 
 		tallies[id] = p.tally
 	}
 	maps.Copy(tallies, sofar)
-	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
-		if t, ok := tallies[f.Partition]; ok {
-			tallies[f.Partition] = t.after(o.cfg.Now(), o.cfg.Breaker.Window, f.Records, rejected[f.Partition])
+	for id, offsets := range offsets {
+		if t, ok := tallies[id]; ok {
+			tallies[id] = t.after(o.cfg.Now(), o.cfg.Breaker.Window, offsets, rejected[id])
 		}
-	})
+	}
 	return tallies
 }
 
@@ -243,7 +248,7 @@ func (o *ownership) lag(id int32, end int64) {
 	if p == nil {
 		return
 	}
-	if end <= p.next {
+	if end <= p.shown {
 		p.waits = time.Time{}
 	} else if p.waits.IsZero() {
 		p.waits = o.cfg.Now() // not fetched yet
@@ -252,14 +257,30 @@ func (o *ownership) lag(id int32, end int64) {
 	o.cfg.Observe.Position(o.cfg.Topic, id, p.shown, p.waits)
 }
 
-// waiting notes that records of this time and later are not applied yet, and that the view has been given all that was.
+// waiting notes that records of this time and later are not applied yet.
 func (o *ownership) waiting(id int32, since time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if p := o.partitions[id]; p != nil {
-		p.waits, p.shown = since, p.next
+	if p := o.partitions[id]; p != nil && (p.waits.IsZero() || since.Before(p.waits)) {
+		p.waits = since
 		o.cfg.Observe.Position(o.cfg.Topic, id, p.shown, p.waits)
 	}
+}
+
+// shown notes that the view has been given everything up to here: what waits behind it is younger.
+func (o *ownership) shown(r reach) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := o.partitions[r.partition]
+	if p == nil {
+		return
+	}
+	p.shown, p.waits = r.next, r.last
+	if r.end <= r.next {
+		p.waits = time.Time{}
+	}
+	o.cfg.Observe.Lag(o.cfg.Topic, r.partition, max(r.end-r.next, 0))
+	o.cfg.Observe.Position(o.cfg.Topic, r.partition, p.shown, p.waits)
 }
 
 // behind is the first partition that is being filled again, below what was committed. The lock is held.

@@ -11,6 +11,7 @@ import (
 // Decoded is one record of a poll and what the core made of it: a change, or a rejection.
 type Decoded struct {
 	Record    schemas.Record
+	Bytes     int // of its value, which may be let go
 	Change    schemas.Change
 	Rejection *features.Rejection
 }
@@ -41,7 +42,7 @@ func MakePlan(decoded []Decoded) Plan {
 	for i := range decoded {
 		d := &decoded[i]
 		p.counts.Records++
-		p.counts.Bytes += int64(len(d.Record.Value))
+		p.counts.Bytes += int64(d.Bytes)
 		if d.Rejection != nil {
 			p.Letters = append(p.Letters, letterOf(d))
 			continue
@@ -85,7 +86,8 @@ func letterOf(d *Decoded) schemas.Letter {
 	return schemas.Letter{Record: d.Record, Origin: features.Origin(d.Record), Code: d.Rejection.Code, Message: d.Rejection.Error()}
 }
 
-// Refused are the letters of changes that the store will never take: one for each record that carried the version.
+// Refused are the letters of changes that the store will never take: one for each record that carried the version. The
+// plan must be of records that have their bytes.
 func (p *Plan) Refused(refused []schemas.Refusal) []schemas.Letter {
 	var letters []schemas.Letter
 	for _, r := range refused {

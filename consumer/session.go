@@ -26,6 +26,9 @@ type session struct {
 	// and not those of where they counted before: the view is compared then.
 	again atomic.Bool
 
+	// careful says that the bytes of a poll are kept until the store has answered: it has refused a record.
+	careful atomic.Bool
+
 	reached map[int32]bool // partitions whose end was seen, of a replay
 
 	mu     sync.Mutex
@@ -95,6 +98,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(max(cfg.FetchMaxBytes/4, 1<<20)),
 		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is resumed or assigned waits for the fetch under way
 		kgo.MaxConcurrentFetches(1),
+		kgo.WithPools(unpacked),
 		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds them, by topic
 		kgo.BrokerMaxWriteBytes(largestBatch+1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),

@@ -3,7 +3,6 @@
 package kafkasink
 
 import (
-	"encoding/json"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -33,11 +32,7 @@ func (e Encoder) Row(p schemas.Published) *kgo.Record {
 		{Key: "source_partition", Value: decimal(int64(p.Version.Partition))},
 	}}
 	if p.Row != nil {
-		value, err := json.Marshal(p.Row)
-		if err != nil {
-			panic(err) // plain types of finite numbers: the core lets no other through
-		}
-		r.Value = value
+		r.Value = p.Row.AppendJSON(make([]byte, 0, 1024))
 	}
 	return r
 }

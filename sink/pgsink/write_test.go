@@ -88,3 +88,19 @@ func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 		return c.Op == schemas.OpIdentify && fmt.Sprint(c.PitchID) == fmt.Sprint(out.Refused[0].Change.PitchID)
 	}))
 }
+
+// A live pitch waits for what is done once: its statements are planned when a connection is new, and not each time.
+func TestFewPitchesArePlannedOnce(t *testing.T) {
+	s := open(t)
+	w := sinktest.NewWorld(8, 1)
+	for i := range 10 {
+		_, err := s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(i, 1)))
+		require.NoError(t, err)
+	}
+	var statements, kept, anew int
+	require.NoError(t, s.pool.QueryRow(t.Context(), `SELECT count(*), sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements
+		WHERE statement LIKE '%batter_game_totals%' OR statement LIKE '%INSERT INTO pitch_registers%'`).Scan(&statements, &kept, &anew))
+	require.GreaterOrEqual(t, statements, 3)
+	require.GreaterOrEqual(t, kept, 10)
+	require.Zero(t, anew)
+}

@@ -35,7 +35,7 @@ func init() {
 		mutant{guard: "api: lag is told while a batch waits", file: "consumer/gather.go", pkg: "./consumer", run: "ToldSince",
 			old: "b.owned.waiting(f.Partition, f.Records[0].Timestamp)", new: "_ = f"},
 		mutant{guard: "api: lag ends when a partition is caught up", file: "consumer/ownership.go", pkg: "./consumer", run: "ToldSince",
-			old: "\tif end <= p.next {\n\t\tp.waits = time.Time{}\n\t} else if", new: "\tif"},
+			old: "\tif end <= p.shown {\n\t\tp.waits = time.Time{}\n\t} else if", new: "\tif"},
 		mutant{guard: "api: lag of what cannot be read", file: "consumer/ownership.go", pkg: "./consumer", run: "CannotBeRead",
 			old: "} else if p.waits.IsZero() {", new: "} else if false {"},
 	)

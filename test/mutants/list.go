@@ -157,8 +157,8 @@ var mutants = []mutant{
 		old: "local force = mend and observed == (was[1] or '') .. ':' .. (was[2] or '')", new: "local force = mend",
 	},
 	{
-		guard: "the view is compared after a batch that may have landed before", file: "consumer/gather.go", pkg: "./consumer", run: "LostAnswer",
-		old: "if b.again || failed {", new: "if b.again && failed && false {",
+		guard: "the view is compared after a batch that may have landed before", file: "consumer/line.go", pkg: "./consumer", run: "LostAnswer",
+		old: "outcome.Snapshots, b.again || failed", new: "outcome.Snapshots, b.again && failed && false",
 	},
 	{
 		guard: "a batter whose maximum may be gone is folded whole", file: "sink/pgsink/sql/compute_games.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
@@ -169,16 +169,32 @@ var mutants = []mutant{
 		old: "OR b.last_pitch_id IN (", new: "OR false AND b.last_pitch_id IN (",
 	},
 	{
-		guard: "the batch ends only when every poll of it is in the stores", file: "consumer/gather.go", pkg: "./consumer", run: "Gather|CrashTable|Schedules",
-		old: "\t\tmore = fetches.NumRecords() > 0\n\t}\n\treturn stored()", new: "\t\tmore = fetches.NumRecords() > 0\n\t}\n\t_ = stored\n\treturn nil",
+		guard: "the batch ends only when every poll of it is in the stores", file: "consumer/line.go", pkg: "./consumer", run: "Gather|CrashTable|Schedules",
+		old: "return errors.Join(l.stages.Wait(), err)", new: "go l.stages.Wait()\n\treturn errors.Join(err)",
 	},
 	{
-		guard: "polls are stored in turn", file: "consumer/gather.go", pkg: "./consumer", run: "Gather|WithinABatch",
-		old: "if err := errors.Join(stored(), err); err != nil {", new: "if err := errors.Join(err); err != nil {",
+		guard: "polls go to the store together up to what one transaction is to hold", file: "consumer/line.go", pkg: "./consumer", run: "Gathered",
+		old: "n > most {", new: "n < 0 {",
 	},
 	{
-		guard: "a poll moves the position from where the one before it left it", file: "consumer/gather.go", pkg: "./consumer", run: "Gather|WithinABatch",
-		old: "p.moves[i].Expected = at.stored", new: "_ = at",
+		guard: "polls that wait for the store go together", file: "consumer/line.go", pkg: "./consumer", run: "GoTogether",
+		old: "case next = <-l.polls:", new: "case next = <-chan *poll(nil):",
+	},
+	{
+		guard: "a poll moves the position from where the one before it left it", file: "consumer/line.go", pkg: "./consumer", run: "Gather|WithinABatch",
+		old: "m.Expected = at.stored", new: "_ = at",
+	},
+	{
+		guard: "a record that the store refuses is read again for its bytes", file: "consumer/line.go", pkg: "./consumer", run: "Refused",
+		old: "!b.careful.Swap(true)", new: "!b.careful.Swap(true) && false",
+	},
+	{
+		guard: "what was rejected keeps its bytes when the poll's are let go", file: "consumer/bytes.go", pkg: "./consumer", run: "SharesNothing",
+		old: "d.Record = copied(d.Record)", new: "_ = copied",
+	},
+	{
+		guard: "few pitches are written without planning anew", file: "sink/pgsink/write.go", pkg: "./sink/pgsink", run: "PlannedOnce", needsPG: true,
+		old: "if len(t.batch.Pitches) <= fewPitches {", new: "if false {",
 	},
 	{
 		guard: "what is removed from Redis is below the prefix", file: "sink/redissink/keys.go", pkg: "./sink/redissink", run: "Remove", needsPG: true,
