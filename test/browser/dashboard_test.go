@@ -33,11 +33,10 @@ func TestDashboard(t *testing.T) {
 
 // A page that watches a game for long neither grows nor slows down.
 func TestLongWatch(t *testing.T) {
-	long := os.Getenv("PITCHSTREAM_BROWSER_SOAK")
-	if long == "" {
+	if os.Getenv("PITCHSTREAM_BROWSER_SOAK") == "" {
 		t.Skip("takes minutes: PITCHSTREAM_BROWSER_SOAK=5m")
 	}
-	span, err := time.ParseDuration(long)
+	span, err := time.ParseDuration(os.Getenv("PITCHSTREAM_BROWSER_SOAK"))
 	require.NoError(t, err)
 	browser := chromium(t)
 	p := newPark(t)

@@ -55,11 +55,11 @@ export function list(parent, items, keyOf, make, show) {
   }
 }
 
-/** flash marks what a correction has changed, for a moment. */
-export function flash(node) {
-  node.classList.remove("changed");
-  void node.offsetWidth; // begins the animation again
-  node.classList.add("changed");
+/** flash marks what a correction has changed or what is new, for a moment. No animation: it would cost a paint each frame. */
+export function flash(node, as = "changed") {
+  clearTimeout(node.flashing);
+  node.classList.add(as);
+  node.flashing = setTimeout(() => node.classList.remove(as), 2000);
 }
 
 let announced = "";

@@ -83,7 +83,7 @@ function pitchList(chosen) {
     const pick = h("button", { type: "button", class: "pick", onclick: e => { e.stopPropagation(); chosen(state.row); } });
     const tr = h("tr", { onclick: () => { if (state.row.is_swing) chosen(state.row); } }, h("th", { scope: "row" }, pick),
       ...cells.slice(1).map(([, , kind]) => h("td", { class: kind })));
-    if (body.kept?.size) tr.classList.add("new");
+    if (body.kept?.size) flash(tr, "new");
     return Object.assign(tr, { state, pick });
   };
   return {
@@ -95,7 +95,7 @@ function pitchList(chosen) {
         attr(tr, "data-pitch", r.pitch_id);
         attr(tr, "aria-current", r.pitch_id === current ? "true" : null);
         attr(tr.pick, "disabled", !r.is_swing);
-        attr(tr, "class", [tr.classList.contains("new") ? "new" : "", r.is_swing ? "swung" : ""].join(" ").trim() || null);
+        tr.classList.toggle("swung", r.is_swing);
         text(tr.pick, player(r.batter_name, r.batter_id));
         [result(r), speed(r), angle(r), number(r.exit_velocity_mph, 1), number(r.launch_angle_deg, 1), spaced(r.pitch_type),
           number(r.pitch_speed_mph, 1), r.inning ?? missing, timeOfDay(r.event_time)].forEach((value, i) => {
