@@ -80,13 +80,16 @@ func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 		"a processor's faults": {"degraded", "a: postgres: away", change("a", func(w *schemas.Work) { w.Faults = []string{"postgres: away"} })},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := working()
-			s.set(func() { c.break_(s) })
-			b := newAsker(t, s, nil).get(200, opOverview, "/v1/stream")
-			require.Equal(t, c.state, b["state"], b["reasons"])
-			require.Contains(t, b["reasons"].([]any)[0], c.reason)
-			require.Equal(t, name == "a processor's Kafka" || name == "nobody alive", b["stores"].([]any)[0].(map[string]any)["ok"] == false)
-			require.Equal(t, name == "a breaker", b["breaker"].(map[string]any)["open"])
+			synctest.Test(t, func(t *testing.T) { // in which answering takes no time
+				s := working()
+				s.set(func() { c.break_(s) })
+				b := newAsker(t, s, nil).get(200, opOverview, "/v1/stream")
+				require.Equal(t, c.state, b["state"], b["reasons"])
+				require.Contains(t, b["reasons"].([]any)[0], c.reason)
+				require.Equal(t, name == "a processor's Kafka" || name == "nobody alive", b["stores"].([]any)[0].(map[string]any)["ok"] == false)
+				require.Equal(t, name == "a breaker", b["breaker"].(map[string]any)["open"])
+				synctest.Wait()
+			})
 		})
 	}
 }
