@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -58,6 +59,18 @@ func TestModulesAreThere(t *testing.T) {
 		}
 	}
 	require.Greater(t, found, 20)
+}
+
+// Whatever changes in a file changes the hash.
+func TestHash(t *testing.T) {
+	hash := func(name, body string) string {
+		_, h := load(fstest.MapFS{"static/index.html": {Data: []byte("{{hash}}")}, name: {Data: []byte(body)}})
+		return h
+	}
+	first := hash("static/a.js", "1")
+	require.Equal(t, first, hash("static/a.js", "1"))
+	require.NotEqual(t, first, hash("static/a.js", "2"))
+	require.NotEqual(t, first, hash("static/b.js", "1"))
 }
 
 func TestLoadingWhatIsNotThere(t *testing.T) {

@@ -7,13 +7,14 @@ const target = [0, 0.9, 2.7], near = 0.4;
 const views = { Catcher: [0, 0.1], Side: [1.35, 0.12], Above: [0.02, 1.45], Home: [0.62, 0.24] };
 const before = 0.3, after = 0.35, slowly = 6; // s of the path around the contact, and how much slower it is played
 const perFrame = 40; // ms
+const orbitsFor = 30_000; // ms after a swing or a key: then nobody is looking, or somebody reads
 const pause = 5000; // ms: a swing that follows sooner is drawn at once, or none would be seen to its end
 
 /**
  * scene draws into a canvas. Answers {show(swing), view(name), replay(), orbit(on), still(on)}; it ends with signal.
  */
 export function scene(canvas, signal) {
-  const s = { canvas, pen: canvas.getContext("2d"), swing: null, yaw: 0.62, tilt: 0.24, zoom: 1, mirror: 1, played: Infinity, since: -Infinity, orbits: false, turned: 0, asked: 0 };
+  const s = { canvas, pen: canvas.getContext("2d"), swing: null, yaw: 0.62, tilt: 0.24, zoom: 1, mirror: 1, played: Infinity, since: -Infinity, orbits: false, turned: 0, touched: 0, asked: 0 };
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   let last = 0;
   const frame = now => {
@@ -22,13 +23,14 @@ export function scene(canvas, signal) {
     s.hurry = false;
     const dt = Math.min(Math.max(now - last, 0) / 1000, 0.1);
     last = now;
-    if (s.orbits) s.turned += dt;
+    const orbits = s.orbits && now < s.touched + orbitsFor;
+    if (orbits) s.turned += dt;
     if (s.played < after) s.played += dt / slowly;
     draw(s);
-    if ((s.orbits || s.played < after) && !signal.aborted) ask();
+    if ((orbits || s.played < after) && !signal.aborted) ask();
   };
   const ask = () => { s.asked ||= requestAnimationFrame(frame); };
-  const atOnce = () => { s.hurry = true; ask(); };
+  const atOnce = () => { s.hurry = true; s.touched = performance.now(); ask(); };
   const size = new ResizeObserver(atOnce);
   size.observe(canvas);
   signal.addEventListener("abort", () => { size.disconnect(); cancelAnimationFrame(s.asked); });
