@@ -75,6 +75,7 @@ func TestAGatheredBatchWaitsForItsLastPoll(t *testing.T) {
 		require.GreaterOrEqual(t, tn.committedAt(1), int64(150), "a shutdown finishes it")
 		tn.start(many)
 		tn.waitCommitted()
+		require.GreaterOrEqual(t, applies.Load(), int32(400/50), "together no more than one transaction is to hold")
 		tn.requireBooks()
 	})
 }

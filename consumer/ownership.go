@@ -244,16 +244,19 @@ func (o *ownership) positions() map[int32]int64 {
 func (o *ownership) lag(id int32, end int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	p := o.partitions[id]
-	if p == nil {
-		return
+	if p := o.partitions[id]; p != nil {
+		o.tellLag(id, p, end)
 	}
+}
+
+// tellLag is with the lock held.
+func (o *ownership) tellLag(id int32, p *partition, end int64) {
 	if end <= p.shown {
 		p.waits = time.Time{}
 	} else if p.waits.IsZero() {
 		p.waits = o.cfg.Now() // not fetched yet
 	}
-	o.cfg.Observe.Lag(o.cfg.Topic, id, max(end-p.next, 0))
+	o.cfg.Observe.Lag(o.cfg.Topic, id, max(end-p.shown, 0))
 	o.cfg.Observe.Position(o.cfg.Topic, id, p.shown, p.waits)
 }
 
@@ -276,11 +279,7 @@ func (o *ownership) shown(r reach) {
 		return
 	}
 	p.shown, p.waits = r.next, r.last
-	if r.end <= r.next {
-		p.waits = time.Time{}
-	}
-	o.cfg.Observe.Lag(o.cfg.Topic, r.partition, max(r.end-r.next, 0))
-	o.cfg.Observe.Position(o.cfg.Topic, r.partition, p.shown, p.waits)
+	o.tellLag(r.partition, p, r.end)
 }
 
 // behind is the first partition that is being filled again, below what was committed. The lock is held.
