@@ -12,7 +12,7 @@ CRASH_FAULTS ?= 24
 # Where known vulnerabilities are told of.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test quick race vectors fuzz fuzz-api bench client mutants schedules soak at-least rebuild-1m image lint vuln clean
+.PHONY: help demo build test quick race vectors fuzz fuzz-api bench client mutants schedules soak load at-least rebuild-1m image lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -63,6 +63,9 @@ soak: ## the long tests on real servers
 	PITCHSTREAM_SOAK_PITCHES=$(SOAK_PITCHES) go test -tags $(TAGS) -count=1 -timeout 60m -run Books -v ./test/e2e
 	PITCHSTREAM_CRASH_PITCHES=$(CRASH_PITCHES) PITCHSTREAM_CRASH_KILLS=$(CRASH_KILLS) PITCHSTREAM_CRASH_FAULTS=$(CRASH_FAULTS) \
 		go test -tags $(TAGS) -count=1 -timeout 90m -v ./test/crash
+
+load: ## how soon and to how many the API answers, and two processors against one; wants the machine for itself
+	PITCHSTREAM_LOAD=1 go test -count=1 -timeout 20m -v ./test/load
 
 at-least: ## 1,000 reads of what was just written, while processors and Redis are killed
 	PITCHSTREAM_ATLEAST_RUNS=1000 go test -count=1 -timeout 20m -run TestNobodyReadsLessThanHeWrote -v ./test/crash

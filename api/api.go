@@ -28,7 +28,7 @@ type Config struct {
 	AtLeastWait time.Duration // the longest that a request waits for its offsets; 5 s
 	Timeout     time.Duration // of one request that is no stream; 10 s
 	LiveTimeout time.Duration // for one answer of Redis; 1 s
-	PollEvery   time.Duration // between two looks at what is streamed; 150 ms
+	PollEvery   time.Duration // between two looks at what is streamed; 40 ms
 	PingEvery   time.Duration // between two comments on a silent stream; 15 s
 	WriteLimit  time.Duration // a client that does not take an event for so long is dropped; 10 s
 	Remembered  int           // answers that are kept for when nothing can be read; 10,000
@@ -52,7 +52,7 @@ func (c Config) withDefaults() Config {
 	or(&c.AtLeastWait, 5*time.Second)
 	or(&c.Timeout, 10*time.Second)
 	or(&c.LiveTimeout, time.Second)
-	or(&c.PollEvery, 150*time.Millisecond)
+	or(&c.PollEvery, 40*time.Millisecond)
 	or(&c.PingEvery, 15*time.Second)
 	or(&c.WriteLimit, 10*time.Second)
 	if c.Remembered <= 0 {

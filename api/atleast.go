@@ -48,7 +48,7 @@ func (e *tooFar) Error() string {
 }
 
 // waitEvery is between two looks at the positions.
-const waitEvery = 40 * time.Millisecond
+const waitEvery = 10 * time.Millisecond
 
 // wait returns when the records are in what can be read, and where: Redis, if live is allowed and Redis is whole, else
 // Postgres only. The positions are read before the answer is.
