@@ -4,7 +4,7 @@ package main
 func init() {
 	mutants = append(mutants,
 		mutant{guard: "web: only this build's files are kept for good", file: "web/web.go", pkg: "./web", run: "Caching",
-			old: "version == hash {", new: "version != \"\" {"},
+			old: "version == hash {", new: "version == hash || version != \"\" {"},
 		mutant{guard: "web: another file is another hash", file: "web/web.go", pkg: "./web", run: "Hash",
 			old: "\t\tsum.Write(body)\n", new: ""},
 		mutant{guard: "web: no scripts from elsewhere", file: "web/web.go", pkg: "./web", run: "Elsewhere",

@@ -2,7 +2,7 @@
 
 import { attr, h, note, panel, text } from "./dom.js";
 import { meanAxes, scatter, spark } from "./chart.js";
-import { number, player } from "./format.js";
+import { counted, number, player } from "./format.js";
 import { batterLink } from "./game.js";
 import { get, poll } from "./net.js";
 import { table } from "./table.js";
@@ -44,7 +44,7 @@ export function batters(root, _, signal) {
       state.rows = answer.leaders;
       if (!answer.leaders.length && !state.least) return place.replaceChildren(note("empty", "No batter yet.", "The first appears here with his first pitch."));
       if (!body.isConnected) place.replaceChildren(body);
-      text(said, answer.leaders.length < most ? `${number(answer.leaders.length)} batters over all games` : `The first ${most} by ${state.stat.replaceAll("_", " ").replace(/ (mph|deg|pct)$/, "")}, over all games`);
+      text(said, answer.leaders.length < most ? `${counted(answer.leaders.length, "batter")} over all games` : `The first ${most} by ${state.stat.replaceAll("_", " ").replace(/ (mph|deg|pct)$/, "")}, over all games`);
       grid.show(filtered());
       showCloud(cloud, answer.leaders);
       swings.read();

@@ -22,6 +22,11 @@ export function quantity(value, decimals, unit) {
   return value == null ? missing : number(value, decimals) + (unit === "°" ? "°" : ` ${unit}`);
 }
 
+/** counted is 1 batter, 2 batters. */
+export function counted(n, one, many = `${one}s`) {
+  return `${number(n)} ${n === 1 ? one : many}`;
+}
+
 /** duration is milliseconds as people say them: 4 ms, 1.2 s, 3 min, 2 h. */
 export function duration(ms) {
   if (ms == null) return missing;

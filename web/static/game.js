@@ -1,7 +1,7 @@
 // One game, live: its pitches as they arrive, the last swing, its batters.
 
 import { attr, flash, h, list, note, panel, text } from "./dom.js";
-import { missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
+import { counted, missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
 import { title } from "./games.js";
 import { follow, get } from "./net.js";
 import { swingPanel } from "./swing.js";
@@ -16,7 +16,7 @@ export function game(root, [gamePK], signal) {
   const place = h("div", {}, note("loading", "Loading the game"));
   root.append(h("div", { class: "heading" }, name, facts), place);
 
-  let pinned = null, rows = [];
+  let pinned = null, rows = [], newest = null;
   const followButton = h("button", { type: "button", "aria-pressed": "true", onclick: () => { pinned = null; choose(); } }, "Follow the last swing");
   const swing = swingPanel("Swing", signal, followButton);
   const pitches = pitchList(row => { pinned = pinned === row.pitch_id ? null : row.pitch_id; choose(); });
@@ -30,12 +30,17 @@ export function game(root, [gamePK], signal) {
     swing.show(row ?? null);
     pitches.show(rows, row?.pitch_id);
   };
-  const more = earlier(gamePK, signal, older => { rows = merge(rows, older); choose(); });
+  const more = earlier(gamePK, signal, older => {
+    rows = merge(rows, older.pitches);
+    if (older.processed_at < newest.processed_at) rows = merge(rows, newest.last_pitches); // a state has overtaken it
+    choose();
+  });
   follow(`v1/games/${encodeURIComponent(gamePK)}/stream`, {
     state: g => {
       if (!body.isConnected) place.replaceChildren(body);
+      newest = g;
       text(name, title(g));
-      text(facts, `Game ${g.game_pk} · ${number(g.pitches)} pitches · ${number(g.batters.length)} batters · last pitch ${timeOfDay(g.last_pitch_at)}`);
+      text(facts, `Game ${g.game_pk} · ${counted(g.pitches, "pitch", "pitches")} · ${counted(g.batters.length, "batter")} · last pitch ${timeOfDay(g.last_pitch_at)}`);
       document.title = `${title(g)} · pitchstream`;
       rows = merge(rows, g.last_pitches);
       choose();
@@ -60,7 +65,7 @@ function earlier(gamePK, signal, found) {
     timer = null;
     due = performance.now() + between;
     try {
-      found((await get(`v1/games/${encodeURIComponent(gamePK)}/pitches?limit=${listed}`, signal)).pitches);
+      found(await get(`v1/games/${encodeURIComponent(gamePK)}/pitches?limit=${listed}`, signal));
     } catch { /* the ten of the state are there; the next state asks again */ }
   };
   signal.addEventListener("abort", () => clearTimeout(timer));
