@@ -61,6 +61,11 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 }
 
 func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas.SwingPath, err error) {
+	defer func() {
+		if p := recover(); p != nil { // in a goroutine of its own, where nobody answers for it
+			path, err = nil, fmt.Errorf("reading a swing panicked: %v", p)
+		}
+	}()
 	turn := time.NewTimer(pathWait)
 	defer turn.Stop()
 	select {

@@ -21,6 +21,7 @@ var errAway = errors.New("neither Redis nor Postgres can be read now")
 type sources struct {
 	cfg         Config
 	live, store gate
+	looks       looks
 	livePulse   shared
 	storePulse  shared
 	memory      *lru.Cache[string, remembered]
@@ -36,6 +37,10 @@ func (s *sources) init(cfg Config) (err error) {
 	s.cfg = cfg
 	s.live.name, s.live.log = "Redis", cfg.Log
 	s.store.name, s.store.log = "Postgres", cfg.Log
+	s.looks.send = func(ctx context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, p schemas.Pulse, err error) {
+		err = s.askLive(ctx, func(ctx context.Context) (err error) { states, p, err = cfg.Live.Look(ctx, keys); return err })
+		return states, p, err
+	}
 	s.livePulse.read = func(ctx context.Context) (p schemas.Pulse, err error) {
 		err = s.askLive(ctx, func(ctx context.Context) (err error) { _, p, err = cfg.Live.Seqs(ctx, nil); return err })
 		return p, err
@@ -191,12 +196,7 @@ func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route ro
 func memoryKey(k schemas.BatterKey) string { return fmt.Sprintf("batter/%d/%s", k.BatterID, k.GamePK) }
 
 func (s *sources) liveStates(ctx context.Context, keys []schemas.BatterKey) (found []held, ok bool) {
-	var states []*schemas.BatterState
-	var pulse schemas.Pulse
-	err := s.askLive(ctx, func(ctx context.Context) (err error) {
-		states, pulse, err = s.cfg.Live.Look(ctx, keys)
-		return err
-	})
+	states, pulse, err := s.looks.ask(ctx, keys)
 	if err != nil {
 		return nil, false
 	}

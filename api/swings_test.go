@@ -132,6 +132,19 @@ func TestFewSwingsAreReadAtATime(t *testing.T) {
 	require.Equal(t, pathsAtATime, topic.count())
 }
 
+// A record that is our undoing is no other's.
+func TestAPathThatPanics(t *testing.T) {
+	s, _ := swinging(1)
+	k := newAsker(t, s, func(c *Config) { c.Records = panicking{} })
+	require.Equal(t, problemAway, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
+}
+
+type panicking struct{}
+
+func (panicking) SwingPath(context.Context, schemas.Coordinates) (*schemas.SwingPath, error) {
+	panic("a bug")
+}
+
 func TestLastSwings(t *testing.T) {
 	s, _ := swinging(25)
 	s.rows[0].IsSwing = false
