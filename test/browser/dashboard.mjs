@@ -224,6 +224,15 @@ try {
     await p.context().close();
   });
 
+  await step("a server with a token is asked with it", async () => {
+    const other = await park("token", "secret"), p = await (await browser.newContext()).newPage();
+    await p.goto(`${other}/#/stream`);
+    await p.getByLabel("API token").fill("secret");
+    await p.keyboard.press("Enter");
+    await p.locator(".glance .word", { hasText: "Live" }).waitFor();
+    await p.context().close();
+  });
+
   await step("Redis stops, and the numbers go on from Postgres", async () => {
     await go(ready.game[0]);
     await page.locator(".pitches tbody tr").first().waitFor();

@@ -107,16 +107,19 @@ func (p *park) names(sim *simulate.Simulator) {
 	require.NoError(p.T, err)
 }
 
-func (p *park) serve() {
-	p.api = p.StartCommand("serve", "--api-addr="+p.addr)
+func (p *park) serve() { p.api = p.serveAt(p.addr) }
+
+func (p *park) serveAt(addr string, args ...string) *world.Process {
+	server := p.StartCommand(append([]string{"serve", "--api-addr=" + addr}, args...)...)
 	p.WaitFor("the dashboard answers", func() bool {
-		resp, err := http.Get("http://" + p.addr + "/")
+		resp, err := http.Get("http://" + addr + "/")
 		if err != nil {
 			return false
 		}
 		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
+	return server
 }
 
 // act does what the page's story wants, and tells what it needs to know of it.
@@ -144,6 +147,10 @@ func (p *park) act(action string, args []string) string {
 		p.correct(args[0], args[1])
 	case "redis":
 		map[string]func(testing.TB){"stop": p.redis.Stop, "start": p.redis.Start}[args[0]](p.T)
+	case "token":
+		addr := testkit.FreeAddr()
+		p.serveAt(addr, "--api-token="+args[0])
+		return "http://" + addr
 	case "serve":
 		if args[0] == "start" {
 			p.serve()

@@ -50,7 +50,7 @@ export function verdict() {
   if (problem) {
     const waits = performance.now() - since;
     if (problem.status === 401) return { level: "bad", word: "Token wanted", why: "this server answers only who knows its token" };
-    if (problem.status === 503) return { level: "bad", word: "Nothing to show", why: "neither Redis nor Postgres can be read" };
+    if (problem.type === "away") return { level: "bad", word: "Nothing to show", why: "neither Redis nor Postgres can be read" };
     if (body && waits < 1500) return judged(); // a stream that comes back at once is no news
     return { level: "bad", word: "No connection", why: `${problem.message}; ${body ? `the numbers are ${duration(waits)} old` : "trying again"}` };
   }
