@@ -30,6 +30,7 @@ func (a *API) routes() (http.Handler, error) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 		_, _ = w.Write(page)
 	})
+	registerSchemas(mux)
 	if a.cfg.Pages != nil {
 		mux.Handle("GET /{$}", a.cfg.Pages)
 		mux.Handle("GET /assets/", a.cfg.Pages)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"strings"
 
 	"pitchstream/schemas"
@@ -13,6 +14,10 @@ const rowSchemaID = "urn:pitchstream:schema:row:1.0"
 
 // rowSchema is the JSON Schema of a row as the rows topic carries it: every column a member, in the columns' order.
 func rowSchema(columns []schemas.Column) ([]byte, error) {
+	first, err := requiredAtFirst()
+	if err != nil {
+		return nil, err
+	}
 	var properties object
 	var required, never, always []string
 	for _, c := range columns {
@@ -21,7 +26,9 @@ func rowSchema(columns []schemas.Column) ([]byte, error) {
 			return nil, fmt.Errorf("column %s: %w", c.Name, err)
 		}
 		properties = append(properties, member{c.Name, described})
-		required = append(required, c.Name)
+		if first[c.Name] {
+			required = append(required, c.Name)
+		}
 		if strings.HasPrefix(c.Missing, noSwing) {
 			never = append(never, c.Name)
 		}
@@ -42,6 +49,24 @@ func rowSchema(columns []schemas.Column) ([]byte, error) {
 		{"allOf", []object{swingRule(never, always), whiffRule()}},
 	}, "", "  ")
 	return append(b, '\n'), err
+}
+
+// requiredAtFirst are the columns that a row has had since its major version began. One that came later is not required:
+// rows that stand in the topic since before do not have it.
+func requiredAtFirst() (map[string]bool, error) {
+	b, err := schemas.ReleasedSchemas.ReadFile(path.Join(schemas.ReleasedFolder, path.Base(schemas.RowSchema)))
+	if err != nil {
+		return nil, err
+	}
+	var released struct{ Required []string }
+	if err := json.Unmarshal(b, &released); err != nil {
+		return nil, err
+	}
+	first := map[string]bool{}
+	for _, name := range released.Required {
+		first[name] = true
+	}
+	return first, nil
 }
 
 // noSwing begins what Missing says of the columns that only a swing can have; those with nothing else have it always.

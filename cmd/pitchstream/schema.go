@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pitchstream/schemas"
+)
+
+// schemaCmd gives the JSON Schemas to those who want them without a server.
+type schemaCmd struct {
+	Ls   schemaLsCmd   `cmd:"" name:"ls" help:"The formats that this build reads and writes, with their versions."`
+	Show schemaShowCmd `cmd:"" name:"show" help:"The JSON Schema (draft 2020-12) of one of them."`
+}
+
+type schemaLsCmd struct{}
+
+// Run prints a line a schema.
+func (schemaLsCmd) Run(std *stdio) error {
+	for _, s := range schemas.PublishedSchemas() {
+		if _, err := fmt.Fprintf(std.Out, "%-7s %-5s %s\n", s.Name, s.Version, s.Title); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type schemaShowCmd struct {
+	Name string `arg:"" name:"NAME" help:"record, row or letter."`
+}
+
+// Run prints the file.
+func (c *schemaShowCmd) Run(std *stdio) error {
+	all := schemas.PublishedSchemas()
+	i := slices.IndexFunc(all, func(s schemas.PublishedSchema) bool { return s.Name == c.Name })
+	if i < 0 {
+		var names []string
+		for _, s := range all {
+			names = append(names, s.Name)
+		}
+		return fmt.Errorf("there is no schema %q: want one of %s", c.Name, strings.Join(names, ", "))
+	}
+	_, err := std.Out.Write(all[i].JSON)
+	return err
+}
