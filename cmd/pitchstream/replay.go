@@ -15,7 +15,7 @@ import (
 
 // replayCmd reads a part of the raw topic once more, into a target.
 type replayCmd struct {
-	From    string `env:"-" placeholder:"WHERE" default:"start" help:"Where to begin: start, a time as 2024-09-28T19:05:00Z, or offsets as 0:100,3:250 (partition:offset; the others from their start). Default: start."`
+	From    string `env:"-" placeholder:"WHERE" default:"start" help:"Where to begin: start, a time as 2024-09-28T19:05:00Z, offsets as 0:100,3:250 (partition:offset; the others from their start), or position: where NAME stands. Default: start."`
 	To      string `env:"-" placeholder:"WHERE" default:"end" help:"Where to end, before that: end (as it is at the start of the replay), a time, or offsets. Default: end."`
 	Game    string `env:"-" placeholder:"PK" help:"Only the records of this game, of the part that is read."`
 	Into    string `env:"-" required:"" placeholder:"live|NAME" help:"Target to write to: live, or NAME, which is made where it is not there."`
@@ -53,6 +53,7 @@ processors, and be killed at any moment; the same command goes on where it was.
   pitchstream replay --into live --from 2024-09-28T00:00:00Z         by the time of the records
   pitchstream replay --into live --from 0:1000,1:0 --to 0:2000,1:0   by offsets: 1,000 records of partition 0
   pitchstream replay --into better --follow                          beside live, and keep it fed
+  pitchstream replay --into better --from position                   what it has not read yet, and no more
 
 Into live it moves neither the offsets nor the positions of the processors, and sends no letters; rows that are written go
 to the rows topic, as those of any write. Into NAME the schema, the topics and the group of that target are made, with the
@@ -81,6 +82,8 @@ func (c *replayCmd) Validate() error {
 	switch {
 	case c.Follow && c.Into == config.Live:
 		return errors.New("--follow --into live: pitchstream run follows live")
+	case c.To == position, c.From == position && (c.Into == config.Live || c.Game != ""):
+		return errors.New("position is where NAME stands: for --from, --into NAME, and all games")
 	case c.Follow && c.Game != "":
 		return errors.New("--follow and --game: a processor takes all games; give one of them")
 	case c.Game != "" && !isGamePK(c.Game):

@@ -13,15 +13,19 @@ import (
 	"pitchstream/schemas"
 )
 
-// topicPlace is where a replay begins or ends: at the start or the end of the topic, at a time, or at offsets.
+// topicPlace is where a replay begins or ends: at the start or the end of the topic, at a time, at offsets, or where the target
+// stands.
 type topicPlace struct {
-	word    string // start, end; "" for the others
+	word    string // start, end, position; "" for the others
 	time    time.Time
 	offsets map[int32]int64
 }
 
+// position is where the target stands: what it has read so far.
+const position = "position"
+
 func parsePlace(text string) (p topicPlace, err error) {
-	if text == "start" || text == "end" {
+	if text == "start" || text == "end" || text == position {
 		return topicPlace{word: text}, nil
 	}
 	if p.time, err = time.Parse(time.RFC3339Nano, text); err == nil {
@@ -67,6 +71,8 @@ func topicExtent(ctx context.Context, admin *kadm.Client, topic string) (extent,
 func (p topicPlace) locate(ctx context.Context, admin *kadm.Client, topic string, e extent, otherwise map[int32]int64) (map[int32]int64, error) {
 	at := map[int32]int64{}
 	switch {
+	case p.word == position:
+		at = otherwise
 	case p.word == "start":
 		at = e.first
 	case p.word == "end":
@@ -100,15 +106,22 @@ func (p topicPlace) locate(ctx context.Context, admin *kadm.Client, topic string
 	return within, nil
 }
 
-// parts are what is to be read of each partition.
-func (c *replayCmd) parts(ctx context.Context, admin *kadm.Client) (parts []schemas.ReplayPart, err error) {
+// parts are what is to be read of each partition; stored is where the target stands.
+func (c *replayCmd) parts(ctx context.Context, admin *kadm.Client, stored map[int32]int64) (parts []schemas.ReplayPart, err error) {
 	e, err := topicExtent(ctx, admin, c.Topics.TopicRaw)
 	if err != nil {
 		return nil, err
 	}
 	from, _ := parsePlace(c.From) // Validate has parsed them
 	to, _ := parsePlace(c.To)
-	first, err := from.locate(ctx, admin, c.Topics.TopicRaw, e, e.first)
+	begin := e.first
+	if from.word == position {
+		begin = stored
+		for id, first := range e.first {
+			begin[id] = max(begin[id], first)
+		}
+	}
+	first, err := from.locate(ctx, admin, c.Topics.TopicRaw, e, begin)
 	if err != nil {
 		return nil, err
 	}

@@ -155,20 +155,21 @@ func (c *replayCmd) spec() string {
 	return string(b)
 }
 
-// fresh is a new replay. A target that nobody has fed is filled as its own group, which its processor goes on as; any other one
-// by a group that nobody else has.
+// fresh is a new replay. A target that nobody has fed, or that is to go on where it stands, is filled as its own group, which
+// its processor goes on as; any other one by a group that nobody else has.
 func (r *replay) fresh(ctx context.Context) (*schemas.ReplayState, error) {
-	parts, err := r.c.parts(ctx, r.admin)
+	fed, err := r.books.Positions(ctx, r.c.Topics.TopicRaw)
 	if err != nil {
 		return nil, err
 	}
-	fed, err := r.books.AppliedPositions(ctx)
+	goesOn := r.c.From == position || len(fed) == 0
+	parts, err := r.c.parts(ctx, r.admin, fed)
 	if err != nil {
 		return nil, err
 	}
 	id := time.Now().UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:4])
 	state := &schemas.ReplayState{ID: id, Spec: r.c.spec(), Group: r.target.Group + ".replay." + id, Parts: parts}
-	if r.c.Into != config.Live && len(fed) == 0 && r.c.Game == "" {
+	if r.c.Into != config.Live && goesOn && r.c.Game == "" {
 		state.Group = r.target.Group
 	}
 	return state, nil

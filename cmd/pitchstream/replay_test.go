@@ -136,27 +136,81 @@ func TestReplayOntoLiveChangesNothing(t *testing.T) {
 	require.Equal(t, []string{"pitchstream"}, groups.Groups(), "its own group is gone")
 }
 
-// What live misses comes back: the processor's own positions are past it.
+// What live misses comes back: a game that was deleted there, and what its processor has not read yet. The processor
+// goes on where it was, and sends the letters of what it reads.
 func TestReplayFillsWhatWasMissed(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 300)
 	stop := w.start(t)
-	defer stop()
 	w.through(t)
 	before := w.standing(t, "pitchstream")
 	game := w.table(t, `SELECT game_pk FROM pitches WHERE game_pk IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC LIMIT 1`)[0]
 	w.exec(t, `DELETE FROM pitch_registers WHERE game_pk = $1`, game)
-
 	r := w.replay(t, "--into=live", "--game="+game)
-	var records int64
-	w.records(t, rawTopic, func(r *kgo.Record) {
-		if ofGame(game)(r) {
-			records++
-		}
-	})
-	require.Equal(t, records, r.Counts.Records)
+	require.Equal(t, w.countIf(t, rawTopic, ofGame(game)), r.Counts.Records)
 	require.Equal(t, before["rows"], w.standing(t, "pitchstream")["rows"])
 	w.clean(t, "topic", "aggregates")
+
+	stop()
+	applied, err := w.redis.HGetAll(t.Context(), w.prefix+"applied").Result()
+	require.NoError(t, err)
+	letters := w.count(t, "pitches.dead")
+	client := kafkaClient(t, w.kafka, kgo.DefaultProduceTopic(rawTopic))
+	for i := range 30 { // of new games, and bad ones among them
+		value := fmt.Sprintf(`{"summary_acts":{"pitch":{"eventId":"0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d%02d"}}}`, i)
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Key: fmt.Append(nil, i), Value: []byte(value[:len(value)-i%2])}).FirstErr())
+	}
+	w.replay(t, "--into=live")
+	require.Len(t, w.standing(t, "pitchstream")["rows"], len(before["rows"])+15)
+	now, err := w.redis.HGetAll(t.Context(), w.prefix+"applied").Result()
+	require.NoError(t, err)
+	require.Equal(t, applied, now, "applied is the processors'")
+	require.Equal(t, letters, w.count(t, "pitches.dead"))
+	defer w.start(t)()
+	w.through(t)
+	require.Equal(t, letters+15, w.count(t, "pitches.dead"))
+	w.clean(t)
+}
+
+func (w *town) countIf(t *testing.T, topic string, want func(*kgo.Record) bool) (n int64) {
+	t.Helper()
+	w.records(t, topic, func(r *kgo.Record) {
+		if want(r) {
+			n++
+		}
+	})
+	return n
+}
+
+// Where a replay into a fresh target ended, another one goes on, or a processor: no record is left out, no letter.
+func TestWhereAReplayEndedAnotherGoesOn(t *testing.T) {
+	w := newVerifyTown(t)
+	w.play(t, 400)
+	e, err := topicExtent(t.Context(), w.admin, rawTopic)
+	require.NoError(t, err)
+	to := func(share int64) string {
+		var at []string
+		for id, end := range e.end {
+			at = append(at, fmt.Sprintf("%d:%d", id, end*share/3))
+		}
+		return "--to=" + strings.Join(at, ",")
+	}
+	first := w.replay(t, "--into=better", to(1))
+	second := w.replay(t, "--into=better", "--from=position", to(2))
+	for i, p := range second.Parts {
+		require.Equal(t, first.Parts[i].To, p.From)
+	}
+	stop := w.feed(t, "better")
+	w.fed(t, "better")
+	stop()
+	letters := w.count(t, "pitches.dead.better")
+	require.Positive(t, letters)
+	status, stdout, stderr := runCLI(t, append([]string{"verify", "--target=better"}, w.flags...)...)
+	require.Equal(t, exitOK, status, "%s\n%s", stdout, stderr)
+	third := w.replay(t, "--into=better", "--from=position")
+	require.Zero(t, third.Counts.Records)
+	whole := w.replay(t, "--into=better")
+	require.Equal(t, letters, whole.Counts.Letters)
 }
 
 // Bounds are offsets, or times, and a replay reads what is between them: no more, no less.

@@ -133,12 +133,13 @@ func (c *targetListCmd) lines(ctx context.Context, books *pgsink.Targets) (lines
 	furthest := map[string]int64{}
 	for _, t := range all {
 		l := targetLine{Target: t, Serving: t.Name == pointer.Target.Name, Previous: t.Name == pointer.Previous}
-		fill, err := books.Fill(ctx, t.Schema)
-		if err != nil {
+		if l.Unfinished, err = books.UnfinishedReplays(ctx, t.Schema); err != nil {
 			return nil, err
 		}
-		if fill != nil {
-			l.Pitches, l.Unfinished = fill.Pitches, fill.Unfinished
+		if l.Unfinished >= 0 {
+			if l.Pitches, err = books.Pitches(ctx, t.Schema); err != nil {
+				return nil, err
+			}
 			if l.feeding, err = c.feeding(ctx, t); err != nil {
 				return nil, err
 			}
@@ -226,13 +227,13 @@ func (c *targetPromoteCmd) Run(ctx context.Context, std *stdio) error {
 
 // unfit says why readers should not see a target.
 func (c *targetSettings) unfit(ctx context.Context, books *pgsink.Targets, t schemas.Target, maxLag time.Duration) (why []string, err error) {
-	fill, err := books.Fill(ctx, t.Schema)
+	unfinished, err := books.UnfinishedReplays(ctx, t.Schema)
 	switch {
 	case err != nil:
 		return nil, err
-	case fill == nil:
+	case unfinished < 0:
 		return nil, fmt.Errorf("schema %s is not that of this build: run `pitchstream migrate`", t.Schema)
-	case fill.Unfinished > 0 && t.Name != config.Live:
+	case unfinished > 0 && t.Name != config.Live:
 		why = append(why, "a replay into it has not reached its end")
 	}
 	is, err := c.feeding(ctx, t)

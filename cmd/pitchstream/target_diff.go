@@ -63,8 +63,8 @@ func printDiff(w io.Writer, d schemas.TargetDiff) {
 		name string
 		schemas.TableDiff
 	}{{"rows", d.Rows}, {"batters", d.Batters}, {"batter-games", d.BatterGames}} {
-		fmt.Fprintf(w, "%-12s  %s in %s, %s in %s: %s only in %[3]s, %s only in %[5]s, %s differ", t.name, countText(t.InA), d.A, countText(t.InB), d.B,
-			countText(t.OnlyA), countText(t.OnlyB), countText(t.Differ))
+		fmt.Fprintf(w, "%-12s  %s in %s, %s in %s: %s only in %s, %s only in %s, %s differ", t.name, countText(t.InA), d.A, countText(t.InB), d.B,
+			countText(t.OnlyA), d.A, countText(t.OnlyB), d.B, countText(t.Differ))
 		if t.Moving > 0 {
 			fmt.Fprintf(w, "; %s moving, left out", countText(t.Moving))
 		}

@@ -70,6 +70,8 @@ func TestTargetStory(t *testing.T) {
 	w := twoTargets(t, 400)
 	require.Equal(t, w.standing(t, "pitchstream"), w.standing(t, "pitchstream_better"))
 	d := w.diff(t, exitOK)
+	text, _ := w.target(t, exitOK, "diff", "live", "better")
+	require.Contains(t, text, "0 only in live, 0 only in better, 0 differ")
 	require.Positive(t, d.Rows.InA)
 	require.Equal(t, d.Rows.InA, d.Rows.InB)
 	require.Positive(t, d.BatterGames.InA)

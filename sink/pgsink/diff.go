@@ -231,22 +231,3 @@ func (c comparison) examples(ctx context.Context, tx pgx.Tx, column string, keys
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.ValueDiffer])
 }
-
-// Fill says how full a target is.
-type Fill struct {
-	Pitches    int64 // rows that stand
-	Unfinished int64 // replays into it that have not reached their end
-}
-
-// Fill answers how full a target is; nil: its schema is not there.
-func (t *Targets) Fill(ctx context.Context, schema string) (*Fill, error) {
-	var f Fill
-	err := t.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM `+schema+`.pitches), (SELECT count(*) FROM `+schema+`.replays WHERE finished_at IS NULL)`).Scan(&f.Pitches, &f.Unfinished)
-	if isMissing(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %s: %w", schema, hideSecret(err))
-	}
-	return &f, nil
-}

@@ -270,3 +270,25 @@ func (t *Targets) Drop(ctx context.Context, target schemas.Target) error {
 		return err
 	})
 }
+
+// Pitches counts the rows that stand in a schema.
+func (t *Targets) Pitches(ctx context.Context, schema string) (int64, error) {
+	return t.number(ctx, schema, `SELECT count(*) FROM `+schema+`.pitches`)
+}
+
+// UnfinishedReplays counts the replays into a schema that have not reached their end; −1: the schema is not there, or not
+// that of this build.
+func (t *Targets) UnfinishedReplays(ctx context.Context, schema string) (int64, error) {
+	return t.number(ctx, schema, `SELECT count(*) FROM `+schema+`.replays WHERE finished_at IS NULL`)
+}
+
+func (t *Targets) number(ctx context.Context, schema, sql string) (n int64, err error) {
+	err = t.pool.QueryRow(ctx, sql).Scan(&n)
+	if isMissing(err) {
+		return -1, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("postgres: %s: %w", schema, hideSecret(err))
+	}
+	return n, nil
+}
