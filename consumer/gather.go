@@ -31,9 +31,10 @@ type batch struct {
 
 // A batch is committed after commitEvery: what a live pitch waits for is the stores, and it waits for the commit of those
 // before it only once in that time. While at least gatherLag records wait, it is committed after gatherTime: a replay's
-// transactions are large and cost less.
+// transactions are large and cost less. Where nothing comes for commitIdle, nobody waits for the commit: it is now.
 const (
 	commitEvery   = time.Second
+	commitIdle    = 100 * time.Millisecond
 	gatherLag     = 200
 	gatherTime    = 2 * time.Second
 	gatherRecords = 20000
@@ -98,14 +99,14 @@ func (b *batch) wait(p *poll) time.Duration {
 	if b.ctx.Err() != nil || b.refilling(p.moves) || b.records >= gatherRecords || b.rejected >= gatherLetters || b.careful.Load() {
 		return 0
 	}
-	limit := b.cfg.CommitEvery
-	if limit == 0 {
-		limit = commitEvery
-		if p.waiting >= gatherLag {
-			limit = gatherTime
-		}
+	since := b.cfg.Now().Sub(b.began)
+	switch {
+	case b.cfg.CommitEvery != 0:
+		return b.cfg.CommitEvery - since
+	case p.waiting >= gatherLag:
+		return gatherTime - since
 	}
-	return limit - b.cfg.Now().Sub(b.began)
+	return min(commitIdle, commitEvery-since)
 }
 
 // pollMore takes what comes within this time. Whatever it brings is to be stored, or the batch to be dropped: a commit is

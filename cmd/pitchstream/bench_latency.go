@@ -194,22 +194,34 @@ func (l *benchLatency) watch(ctx context.Context, until int64) error {
 	return nil
 }
 
-// tell notes the times of a round. A record's poll is the last one that was in Postgres when the record was readable.
+// tell notes the times of a round.
 func (l *benchLatency) tell(result *benchResult, sends []*benchSend) {
 	names := []string{"sent to acknowledged", "sent to polled", "sent to decoded", "sent to stored in Postgres", "sent to readable in Redis", "sent to committed"}
 	times := make([][]time.Duration, len(names))
 	marks := l.p.marks()
 	for _, s := range sends {
 		readable := l.seen[l.topic+"/"+strconv.Itoa(int(s.rec.Partition))][s.rec.Offset]
-		i := len(marks) - 1
-		for i > 0 && (marks[i].stored.IsZero() || marks[i].stored.After(readable)) {
-			i--
-		}
-		for n, at := range []time.Time{s.acked, marks[i].polled, marks[i].decoded, marks[i].stored, readable, marks[i].committed} {
+		m := pollOf(marks, s.sent, readable)
+		for n, at := range []time.Time{s.acked, m.polled, m.decoded, m.stored, readable, m.committed} {
 			times[n] = append(times[n], at.Sub(s.sent))
 		}
 	}
 	for n, name := range names {
 		result.percentiles(name, times[n])
 	}
+}
+
+// pollOf is the poll that a record was in: the first one that was polled after it was sent and stored before it was
+// readable, as far as the clock can tell them apart.
+func pollOf(marks []benchMarks, sent, readable time.Time) benchMarks {
+	var last benchMarks
+	for _, m := range marks {
+		if m.stored.IsZero() || m.stored.After(readable) {
+			break
+		}
+		if last = m; m.decoded.After(sent) {
+			break
+		}
+	}
+	return last
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -41,7 +42,7 @@ func (o *benchObserver) Condition(name string, ok bool, reason string) {
 	o.watch.Condition(name, ok, reason)
 }
 
-// Step is the consumer's. Polls go to the stores one after the other, in the order in which they were decoded.
+// Step is the consumer's. Polls go to the stores in the order in which they were decoded, those that wait together.
 func (o *benchObserver) Step(step string, took time.Duration) {
 	o.watch.Step(step, took)
 	o.mu.Lock()
@@ -52,20 +53,28 @@ func (o *benchObserver) Step(step string, took time.Duration) {
 	case "decode":
 		o.batches = append(o.batches, benchMarks{polled: now.Add(-took), decoded: now})
 	case "postgres":
-		o.mark(func(m *benchMarks) *time.Time { return &m.stored }, now)
+		for m := range o.waiting(func(m *benchMarks) (before, at time.Time) { return m.decoded, m.stored }, now.Add(-took)) {
+			m.stored = now
+		}
 	case "redis":
-		o.mark(func(m *benchMarks) *time.Time { return &m.pushed }, now)
+		for m := range o.waiting(func(m *benchMarks) (before, at time.Time) { return m.stored, m.pushed }, now.Add(-took)) {
+			m.pushed = now
+		}
 	}
 }
 
-// mark sets the moment of the first poll that lacks it.
-func (o *benchObserver) mark(of func(*benchMarks) *time.Time, now time.Time) {
-	i := len(o.batches)
-	for i > 0 && of(&o.batches[i-1]).IsZero() {
-		i--
-	}
-	if i < len(o.batches) {
-		*of(&o.batches[i]) = now
+// waiting are the polls that had the step before one behind them when it began, and not this one.
+func (o *benchObserver) waiting(of func(*benchMarks) (before, at time.Time), began time.Time) iter.Seq[*benchMarks] {
+	return func(yield func(*benchMarks) bool) {
+		for i := len(o.batches) - 1; i >= 0; i-- {
+			before, at := of(&o.batches[i])
+			if !at.IsZero() {
+				return
+			}
+			if !before.IsZero() && !before.After(began) && !yield(&o.batches[i]) {
+				return
+			}
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ type runCmd struct {
 	Log      config.Log        `embed:"" group:"Operation"`
 
 	AdminAddr      config.Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
-	PollMaxRecords int         `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one batch: one transaction in Postgres, one in Kafka. Default: 2000."`
+	PollMaxRecords int         `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one poll, and of one transaction in Postgres. Default: 2000."`
 	AcceptGap      bool        `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
 }
 
