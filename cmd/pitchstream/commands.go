@@ -13,6 +13,7 @@ type commands struct {
 	Migrate  migrateCmd  `cmd:"" help:"Bring the Postgres schema to the version of this build."`
 	Load     loadCmd     `cmd:"" help:"Send records from files, folders and standard input to the raw topic."`
 	Process  processCmd  `cmd:"" help:"Make tables of files, without any server: rows as Parquet, CSV or JSON Lines, a line a batter, what was rejected, a report."`
+	Export   exportCmd   `cmd:"" help:"The pitches that stand in Postgres as Parquet, a file a game date, for a warehouse."`
 	Simulate simulateCmd `cmd:"" help:"Play seeded games and write or produce their records."`
 	Demo     demoCmd     `cmd:"" help:"See it all at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
 	Verify   verifyCmd   `cmd:"" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and mend what differs."`

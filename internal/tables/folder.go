@@ -76,6 +76,20 @@ func (f *Folder) Publish(names ...string) error {
 	return nil
 }
 
+// Place puts one finished file where it belongs, a path below the folder, at once and over what stood there.
+func (f *Folder) Place(name, where string) error {
+	path := f.Path(where)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(f.work, name), path); err != nil {
+		return err
+	}
+	syncFolder(filepath.Dir(path))
+	syncFolder(f.dir)
+	return nil
+}
+
 // Close takes away what was not published, and lets the folder go. It may be called twice.
 func (f *Folder) Close() error {
 	if f.unlock == nil {

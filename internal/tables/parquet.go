@@ -21,30 +21,40 @@ const (
 // parquetWriter writes Parquet: zstd, row groups of rowGroupRows. What each column means stands in the file's key-value
 // metadata, under column:NAME; the version of the core under core_version.
 type parquetWriter struct {
-	w     *parquet.GenericWriter[any]
-	batch []parquet.Row // up to batchRows; the memory of those behind its length is used again
+	w       *parquet.GenericWriter[any]
+	columns []column
+	batch   []parquet.Row // up to batchRows; the memory of those behind its length is used again
 }
 
 func newParquetWriter(w io.Writer, coreVersion int32) *parquetWriter {
+	return newParquetWriterOf(w, columns, coreVersion)
+}
+
+func newParquetWriterOf(w io.Writer, columns []column, coreVersion int32) *parquetWriter {
 	options := []parquet.WriterOption{
-		parquetSchema(),
+		parquetSchema(columns),
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}),
 		parquet.MaxRowsPerRowGroup(rowGroupRows),
 		parquet.PageBufferSize(pageBytes),
 		parquet.KeyValueMetadata("core_version", strconv.Itoa(int(coreVersion))),
 	}
-	for _, c := range Columns {
+	for _, c := range columns {
 		options = append(options, parquet.KeyValueMetadata("column:"+c.Name, c.Comment()))
 	}
-	return &parquetWriter{w: parquet.NewGenericWriter[any](w, options...), batch: make([]parquet.Row, 0, batchRows)}
+	return &parquetWriter{w: parquet.NewGenericWriter[any](w, options...), columns: columns, batch: make([]parquet.Row, 0, batchRows)}
 }
 
 func (p *parquetWriter) Write(r *Row) error {
+	return p.write(func(i int) cell { return p.columns[i].of(r) })
+}
+
+// write adds a row whose value of column i is of(i).
+func (p *parquetWriter) write(of func(i int) cell) error {
 	n := len(p.batch)
 	p.batch = p.batch[:n+1]
 	row := p.batch[n][:0]
-	for i := range columns {
-		row = columns[i].appendParquet(row, i, columns[i].of(r))
+	for i := range p.columns {
+		row = p.columns[i].appendParquet(row, i, of(i))
 	}
 	if p.batch[n] = row; n+1 < batchRows {
 		return nil
@@ -68,7 +78,7 @@ type ordered struct {
 
 func (o ordered) Fields() []parquet.Field { return o.fields }
 
-func parquetSchema() *parquet.Schema {
+func parquetSchema(columns []column) *parquet.Schema {
 	all := ordered{Group: parquet.Group{}}
 	for _, c := range columns {
 		node := c.parquetNode()
@@ -116,7 +126,9 @@ func (k kind) parquetNode() parquet.Node {
 func (c *column) optional() bool { return !strings.HasPrefix(c.Missing, "never") }
 
 // unique is whether no two rows have the same value there, or hardly any.
-func (c *column) unique() bool { return c.Name == "pitch_id" || c.Name == "record" }
+func (c *column) unique() bool {
+	return c.Name == "pitch_id" || c.Name == "record" || c.Name == "source_offset" || c.Name == "record_ts_ms"
+}
 
 // appendParquet appends the value as that of the leaf at index i. A list is one leaf too: of nothing, when it is empty.
 func (c *column) appendParquet(row parquet.Row, i int, v cell) parquet.Row {

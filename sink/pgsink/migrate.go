@@ -154,6 +154,7 @@ func (s *Sink) describeColumns(ctx context.Context, conn *pgx.Conn) error {
 	described := map[string][]schemas.Column{
 		"pitches": schemas.StoredColumns, "batter_stats": schemas.StatsColumns, "batter_game_stats": schemas.StatsColumns,
 		"pitch_registers": measuredColumns(),
+		"dim_player":      schemas.DimPlayerColumns, "dim_game": schemas.DimGameColumns, "dim_pitch_type": schemas.DimPitchTypeColumns,
 	}
 	var b strings.Builder
 	for table, columns := range described {
