@@ -21,6 +21,7 @@ type Config struct {
 	Store Store // Postgres
 	// Records is Kafka, for swings to be drawn; nil: there is none to read from.
 	Records Records
+	Letters Letters // dead letters; nil: there are none to read
 	Topic   string
 	Build   string
 

@@ -18,6 +18,7 @@ func (a *API) routes() (http.Handler, error) {
 	a.registerGames(doc)
 	a.registerPitches(doc)
 	a.registerSwings(doc)
+	a.registerLetters(doc)
 	a.registerStreams(doc)
 	a.registerOverview(doc)
 	describe(doc)

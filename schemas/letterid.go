@@ -29,12 +29,12 @@ const (
 // LetterDecision is what stands of one letter: the last decision about it.
 type LetterDecision struct {
 	ID     LetterID     `json:"-"`
-	Action LetterAction `json:"action"` // "" where nothing was decided
-	Reason string       `json:"reason,omitempty"`
-	By     string       `json:"by"`    // user@host
-	Build  string       `json:"build"` // of the program that wrote it
-	At     TimeMS       `json:"at"`
-	Times  int32        `json:"times"` // how often something was decided about it
+	Action LetterAction `json:"action" enum:"sending,retried,discarded,open" doc:"retried: sent again; discarded: nobody wants it; sending: a retry is about to send it, or was killed there; open: a retry could not send it"`
+	Reason string       `json:"reason,omitempty" doc:"Why; not there of a retry that succeeded"`
+	By     string       `json:"by" doc:"Who decided, user@host"`
+	Build  string       `json:"build" doc:"Of the program that wrote it"`
+	At     TimeMS       `json:"at" doc:"When"`
+	Times  int32        `json:"times" doc:"How often something was decided about it"`
 	// Raw is where a retried record stands now; no topic where it is not known.
 	Raw Coordinates `json:"-"`
 }

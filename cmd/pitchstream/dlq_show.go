@@ -32,7 +32,8 @@ type dlqShowCmd struct {
 func (*dlqShowCmd) Help() string {
 	return `
 What a letter says of itself, what was decided about it, what today's core would make of it, and the record around the place
-that the message names (a JSON path, a byte offset, a header), with that place marked.
+that the message names (a JSON path, a byte offset, a header), with that place marked. Of the headers, the record's own: those
+that the letter sets are told in words (--json has them all).
 
   pitchstream dlq show 3:1042
   pitchstream dlq show --code malformed_json --limit 1
@@ -119,7 +120,7 @@ func (c *dlqShowCmd) print(w io.Writer, l *letters.Letter, j *letters.Judgement,
 	line("status", "%s", decisionText(j))
 	line("today", "%s", outcomeText(j))
 	line("key", "%s", textOrBytes(l.Key))
-	for i, h := range l.Headers {
+	for i, h := range l.Own() {
 		name := ""
 		if i == 0 {
 			name = "headers"

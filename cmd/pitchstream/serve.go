@@ -33,7 +33,8 @@ type serveCmd struct {
 	Serving  config.Serving  `embed:"" group:"Operation"`
 	Log      config.Log      `embed:"" group:"Operation"`
 
-	TopicRaw string `name:"topic-raw" default:"pitches.raw" placeholder:"TOPIC" group:"Kafka" help:"Topic that at_least is about. Default: pitches.raw."`
+	TopicDead string `name:"topic-dead" default:"pitches.dead" placeholder:"TOPIC" group:"Kafka" help:"Topic of the dead letters, for /v1/letters. Default: pitches.dead."`
+	TopicRaw  string `name:"topic-raw" default:"pitches.raw" placeholder:"TOPIC" group:"Kafka" help:"Topic that at_least is about. Default: pitches.raw."`
 
 	MaxLag      config.Duration `name:"max-lag" default:"10s" placeholder:"TIME" group:"API" help:"An answer is stale when a record has waited for longer. Default: 10s."`
 	AtLeastWait config.Duration `name:"at-least-wait" default:"5s" placeholder:"TIME" group:"API" help:"The longest that a request with at_least waits, up to 9s. Default: 5s."`
@@ -48,8 +49,8 @@ type serveCmd struct {
 func (*serveCmd) Help() string {
 	return `
 Reads Redis, and Postgres where Redis cannot be trusted or does not have it; writes nothing. Any number of them may run,
-anywhere: they share nothing. The API's document is at /openapi.json and, to read, at /docs. Kafka is read for one thing
-only, swings that are to be drawn; without --kafka-brokers there are none.
+anywhere: they share nothing. The API's document is at /openapi.json and, to read, at /docs. Kafka is read for two things
+only, swings that are to be drawn and dead letters; without --kafka-brokers there are none.
 
   pitchstream serve --postgres-url=… --redis-url=… --kafka-brokers=…
   curl localhost:8080/v1/batters/660271
@@ -110,10 +111,15 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(add
 	if err != nil {
 		return err
 	}
+	dead, closeLetters, err := c.letters()
+	if err != nil {
+		return err
+	}
+	defer closeLetters()
 	metrics := obs.NewMetrics(buildName())
 	health := obs.NewHealth(log, metrics, "stores")
 	handler, err := api.NewSwitch(ctx, api.SwitchConfig{Open: served.open, Pointer: served.pointer, API: api.Config{
-		Records: records, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
+		Records: records, Letters: dead, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
 		MaxStreams: c.MaxStreams, CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Registerer: metrics.Registry, Log: log, Pages: web.Handler(),
 	}})
 	if err != nil {

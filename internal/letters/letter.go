@@ -95,6 +95,16 @@ func isOwn(key string) bool {
 	return !strings.HasPrefix(key, schemas.HeaderDLQPrefix) && !strings.HasPrefix(key, "__connect.errors.")
 }
 
+// Own are the record's own headers, without those that letters set.
+func (l *Letter) Own() (own []schemas.Header) {
+	for _, h := range l.Headers {
+		if isOwn(h.Key) {
+			own = append(own, h)
+		}
+	}
+	return own
+}
+
 // Record is the letter's record as it is sent again, and as the core will see it: key and value byte for byte, its own
 // headers, and where it first stood and how often it failed. Coordinates are those of the letter.
 func (l *Letter) Record() schemas.Record {

@@ -28,18 +28,23 @@ import (
 	"pitchstream/schemas"
 )
 
-// Store is what the store of record knows of letters and of the pitches that they are about.
-type Store interface {
+// Known is what the store of record knows of letters, and of the pitches that they are about.
+type Known interface {
 	// LetterDecisions answers what was decided about letters, in no order.
 	LetterDecisions(ctx context.Context, ids []schemas.LetterID) ([]schemas.LetterDecision, error)
+	// RegistersOf gives both registers of some pitches.
+	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
+}
+
+// Store is Known where one may also decide.
+type Store interface {
+	Known
 	// LettersSending answers the letters that a retry was about to send when it ended.
 	LettersSending(ctx context.Context) ([]schemas.LetterDecision, error)
 	// DecideLetters writes decisions, each letter once, over those that stood.
 	DecideLetters(ctx context.Context, decisions []schemas.LetterDecision) error
 	// LockLetters takes the one lock of those who decide.
 	LockLetters(ctx context.Context) (unlock func(), ok bool, err error)
-	// RegistersOf gives both registers of some pitches.
-	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
 	// WouldRefuse answers which changes the store would refuse for good, and changes nothing.
 	WouldRefuse(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error)
 }
@@ -48,7 +53,8 @@ type Store interface {
 type Options struct {
 	Client    []kgo.Opt // how to reach the brokers
 	Raw, Dead string    // topics
-	Store     Store     // nil: decisions and the versions that stand are not known
+	Known     Known     // nil: Store, and without that decisions and the versions that stand are not known
+	Store     Store     // nil: nobody decides here
 	// CoreOnly leaves out the question whether the store would refuse a row that passes the core.
 	CoreOnly bool
 	Limits   features.Limits
@@ -75,6 +81,9 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
 	}
+	if o.Known == nil && o.Store != nil {
+		o.Known = o.Store
+	}
 	client, err := kgo.NewClient(o.Client...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
@@ -89,6 +98,12 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 
 // Close lets go of the brokers.
 func (d *Desk) Close() { d.client.Close() }
+
+// Has says whether a place is one of the topic's, at the moment when the desk was opened.
+func (d *Desk) Has(at schemas.Coordinates) bool {
+	span, ok := d.parts[at.Partition]
+	return ok && span.From <= at.Offset && at.Offset < span.To
+}
 
 // clockSlack is how far the clocks of this program, the processors and the brokers may be apart.
 const clockSlack = 10 * time.Minute
@@ -134,8 +149,8 @@ func (d *Desk) partsFor(ctx context.Context, f Filter) (topicread.Spans, error) 
 	if len(f.At) > 0 {
 		parts := topicread.Spans{}
 		for _, c := range f.At {
-			span, ok := d.parts[c.Partition]
-			if !ok || c.Offset < span.From || c.Offset >= span.To {
+			span := d.parts[c.Partition]
+			if !d.Has(c) {
 				return nil, fmt.Errorf("%s has no record at %d:%d (it has %d to %d there)", d.o.Dead, c.Partition, c.Offset, span.From, span.To-1)
 			}
 			if got, again := parts[c.Partition]; again {

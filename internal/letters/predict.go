@@ -21,13 +21,13 @@ func (d *Desk) predict(ctx context.Context, batch []*judged) error {
 			passing = append(passing, l)
 		}
 	}
-	if d.o.Store == nil || len(passing) == 0 {
+	if d.o.Known == nil || len(passing) == 0 {
 		return nil
 	}
 	if err := d.compare(ctx, passing); err != nil {
 		return err
 	}
-	if d.o.CoreOnly {
+	if d.o.CoreOnly || d.o.Store == nil {
 		return nil
 	}
 	return d.refusals(ctx, passing)
@@ -61,7 +61,7 @@ func (d *Desk) compare(ctx context.Context, batch []*judged) error {
 		}
 		byPitch[l.change.PitchID] = append(byPitch[l.change.PitchID], l)
 	}
-	stored, err := d.o.Store.RegistersOf(ctx, ids)
+	stored, err := d.o.Known.RegistersOf(ctx, ids)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package letters
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // What differs between two messages about the same mistake.
 var (
@@ -25,6 +28,11 @@ func Shape(message string) string {
 		return `"…"`
 	})
 	s = uuidText.ReplaceAllString(s, "ID")
-	s = hexText.ReplaceAllString(s, "ID")
+	s = hexText.ReplaceAllStringFunc(s, func(hex string) string {
+		if strings.ContainsAny(hex, "abcdefABCDEF") {
+			return "ID"
+		}
+		return "N"
+	})
 	return digitsText.ReplaceAllString(s, "N")
 }

@@ -39,14 +39,14 @@ const (
 	Fails
 )
 
+// String is the word for an outcome.
+func (o Outcome) String() string {
+	return [...]string{"unknown", "passes", "superseded", "fails"}[o]
+}
+
 // Sums count letters, each identity once.
 type Sums struct {
-	Letters     int64 `json:"letters"`
-	Open        int64 `json:"open"`
-	Retried     int64 `json:"retried"`
-	Discarded   int64 `json:"discarded"`
-	FailedAgain int64 `json:"failed_again"` // the record has failed again since: a later letter speaks for it
-	Foreign     int64 `json:"foreign"`      // not written by pitchstream, as its headers say
+	schemas.LetterSums
 
 	// Tried are open ones that were sent again before, that this very build rejected, and that would fail the same way:
 	// a retry passes over them.
@@ -68,22 +68,14 @@ type Group struct {
 	Code  schemas.Code `json:"code"`
 	Shape string       `json:"shape"`
 	Sums
-	Share   float64        `json:"share"` // of all letters of the report, 0–1
-	First   schemas.TimeMS `json:"first"`
-	Last    schemas.TimeMS `json:"last"`
-	Example Example        `json:"example"`
+	Share   float64               `json:"share"` // of all letters of the report, 0–1
+	First   schemas.TimeMS        `json:"first"`
+	Last    schemas.TimeMS        `json:"last"`
+	Example schemas.LetterExample `json:"example"`
 }
 
-// Example is the first letter of a group.
-type Example struct {
-	Partition int32  `json:"partition"` // of the dead-letter topic
-	Offset    int64  `json:"offset"`
-	GamePK    string `json:"game_pk,omitempty"`
-	Message   string `json:"message"`
-}
-
-func exampleOf(l *Letter) Example {
-	return Example{Partition: l.At.Partition, Offset: l.At.Offset, GamePK: l.GamePK, Message: l.Message}
+func exampleOf(l *Letter) schemas.LetterExample {
+	return schemas.LetterExample{Partition: l.At.Partition, Offset: l.At.Offset, GamePK: l.GamePK, Message: l.Message}
 }
 
 // Report is what a survey found.
@@ -169,7 +161,7 @@ func (d *Desk) Survey(ctx context.Context, q Question) (Report, error) {
 
 func (d *Desk) survey(ctx context.Context, q Question) (*book, error) {
 	b := newBook()
-	b.report.Known = d.o.Store != nil
+	b.report.Known = d.o.Known != nil
 	err := d.read(ctx, q.Filter, func(batch []*kgo.Record) error {
 		var taken []*judged
 		for _, r := range batch {
@@ -225,10 +217,10 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 			l.status = StatusForeign
 		}
 	}
-	if d.o.Store == nil || len(ids) == 0 {
+	if d.o.Known == nil || len(ids) == 0 {
 		return nil
 	}
-	decisions, err := d.o.Store.LetterDecisions(ctx, ids)
+	decisions, err := d.o.Known.LetterDecisions(ctx, ids)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pitchstream/schemas"
 )
@@ -32,8 +33,17 @@ const decisionColumns = `d.origin_topic, d.origin_partition, d.origin_offset, d.
 
 // LetterDecisions answers what was decided about letters, in no order; nothing about one of which nothing was.
 func (s *Sink) LetterDecisions(ctx context.Context, ids []schemas.LetterID) ([]schemas.LetterDecision, error) {
+	return letterDecisions(ctx, s.pool, ids)
+}
+
+// LetterDecisions answers what was decided about letters, in no order; nothing about one of which nothing was.
+func (r *Reader) LetterDecisions(ctx context.Context, ids []schemas.LetterID) ([]schemas.LetterDecision, error) {
+	return letterDecisions(ctx, r.pool, ids)
+}
+
+func letterDecisions(ctx context.Context, pool *pgxpool.Pool, ids []schemas.LetterID) ([]schemas.LetterDecision, error) {
 	k := letterKeysOf(len(ids), func(i int) schemas.LetterID { return ids[i] })
-	return s.decisions(ctx, `SELECT `+decisionColumns+`
+	return decisions(ctx, pool, `SELECT `+decisionColumns+`
 		FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::int[]) AS k(topic, partition, at, ts, attempts)
 		JOIN letter_decisions d ON (d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts) = (k.topic, k.partition, k.at, k.ts, k.attempts)`,
 		k.topics, k.partitions, k.offsets, k.timestamps, k.attempts)
@@ -41,11 +51,11 @@ func (s *Sink) LetterDecisions(ctx context.Context, ids []schemas.LetterID) ([]s
 
 // LettersSending answers the letters that a retry was about to send when it ended.
 func (s *Sink) LettersSending(ctx context.Context) ([]schemas.LetterDecision, error) {
-	return s.decisions(ctx, `SELECT `+decisionColumns+` FROM letter_decisions d WHERE d.action = 'sending' ORDER BY d.decided_at`)
+	return decisions(ctx, s.pool, `SELECT `+decisionColumns+` FROM letter_decisions d WHERE d.action = 'sending' ORDER BY d.decided_at`)
 }
 
-func (s *Sink) decisions(ctx context.Context, sql string, args ...any) ([]schemas.LetterDecision, error) {
-	rows, err := s.pool.Query(ctx, sql, args...)
+func decisions(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) ([]schemas.LetterDecision, error) {
+	rows, err := pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: decisions about letters: %w", hideSecret(err))
 	}

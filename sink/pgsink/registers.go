@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"pitchstream/schemas"
 )
@@ -18,7 +19,7 @@ var (
 // Registers answers both registers of the next limit pitches after a pitch, sorted by pitch; of none at the end. Each
 // call is of a moment of its own. The first call names the zero pitch, which none has.
 func (s *Sink) Registers(ctx context.Context, after schemas.PitchID, limit int) ([]schemas.StoredRegisters, error) {
-	return s.registers(ctx, sqlRegisters, [16]byte(after), limit)
+	return registers(ctx, s.pool, sqlRegisters, [16]byte(after), limit)
 }
 
 // RegistersOf answers both registers of some pitches, sorted by pitch; one that was never seen is left out.
@@ -27,11 +28,20 @@ func (s *Sink) RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schema
 	for i, id := range ids {
 		raw[i] = id
 	}
-	return s.registers(ctx, sqlRegistersOf, raw)
+	return registers(ctx, s.pool, sqlRegistersOf, raw)
 }
 
-func (s *Sink) registers(ctx context.Context, sql string, args ...any) ([]schemas.StoredRegisters, error) {
-	rows, err := s.pool.Query(ctx, sql, args...)
+// RegistersOf answers both registers of some pitches, sorted by pitch; one that was never seen is left out.
+func (r *Reader) RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error) {
+	raw := make([][16]byte, len(ids))
+	for i, id := range ids {
+		raw[i] = id
+	}
+	return registers(ctx, r.pool, sqlRegistersOf, raw)
+}
+
+func registers(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) ([]schemas.StoredRegisters, error) {
+	rows, err := pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: registers: %w", hideSecret(err))
 	}

@@ -25,6 +25,9 @@ type Books struct {
 // Failed is a record that became a letter, of which nothing is to be missing there.
 type Failed struct{ Key, Value [sha256.Size]byte }
 
+// FailedRecord is what is to be in the letter of a record.
+func FailedRecord(r *kgo.Record) Failed { return failed(r) }
+
 func failed(r *kgo.Record) Failed { return Failed{sha256.Sum256(r.Key), sha256.Sum256(r.Value)} }
 
 // Expected computes the books from the raw topic with the plain models.

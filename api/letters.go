@@ -1,0 +1,56 @@
+package api
+
+import (
+	"context"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"pitchstream/schemas"
+)
+
+// Letters are the dead letters, for those who look at them; nobody decides anything here.
+type Letters interface {
+	// LetterReport groups what lies there. It may be some seconds old, as it says.
+	LetterReport(ctx context.Context) (schemas.LetterReport, error)
+	// Letter reads one; nil where there is none.
+	Letter(ctx context.Context, partition int32, offset int64) (*schemas.DeadLetter, error)
+}
+
+type letterIn struct {
+	Partition int32 `path:"partition" minimum:"0" doc:"Partition of the dead-letter topic"`
+	Offset    int64 `path:"offset" minimum:"0" doc:"Offset in the partition"`
+}
+
+func (a *API) registerLetters(api huma.API) {
+	register(api, "get-letters", "/v1/letters", "Dead letters, grouped by what is wrong with them", a.getLetters)
+	register(api, "get-letter", "/v1/letters/{partition}/{offset}", "One dead letter, with the place of its fault", a.getLetter)
+}
+
+const noLetters = "dead letters cannot be read here: this server knows no Kafka"
+
+func (a *API) getLetters(ctx context.Context, _ *struct{}) (*out[schemas.LetterReport], error) {
+	if a.cfg.Letters == nil {
+		return nil, notFound(noLetters)
+	}
+	report, err := a.cfg.Letters.LetterReport(ctx)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	report.Groups = notNil(report.Groups)
+	return &out[schemas.LetterReport]{report}, nil
+}
+
+func (a *API) getLetter(ctx context.Context, in *letterIn) (*out[schemas.DeadLetter], error) {
+	if a.cfg.Letters == nil {
+		return nil, notFound(noLetters)
+	}
+	letter, err := a.cfg.Letters.Letter(ctx, in.Partition, in.Offset)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	if letter == nil {
+		return nil, notFound("there is no letter at this place")
+	}
+	letter.Headers = notNil(letter.Headers)
+	return &out[schemas.DeadLetter]{*letter}, nil
+}

@@ -1,0 +1,53 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+// deadTopic is a dead-letter topic in memory.
+type deadTopic struct {
+	report schemas.LetterReport
+	letter *schemas.DeadLetter
+	err    error
+}
+
+func (d *deadTopic) LetterReport(context.Context) (schemas.LetterReport, error) {
+	return d.report, d.err
+}
+
+func (d *deadTopic) Letter(_ context.Context, partition int32, offset int64) (*schemas.DeadLetter, error) {
+	if d.letter == nil || d.letter.Partition != partition || d.letter.Offset != offset {
+		return nil, d.err
+	}
+	return d.letter, d.err
+}
+
+func TestLettersAreShown(t *testing.T) {
+	dead := &deadTopic{
+		report: schemas.LetterReport{LetterSums: schemas.LetterSums{Letters: 430, Open: 430}, Groups: []schemas.LetterGroup{{Code: schemas.CodeTooLarge, Shape: "too_large: N", Share: 1}}},
+		letter: &schemas.DeadLetter{Partition: 3, Offset: 42, Code: schemas.CodeTooLarge, Status: "open", Today: "passes", MarkFrom: -1, MarkTo: -1},
+	}
+	k := newAsker(t, newStores(), func(c *Config) { c.Letters = dead })
+	body := k.get(200, "/v1/letters", "/v1/letters")
+	require.EqualValues(t, 430, body["open"])
+	require.Equal(t, "too_large", body["groups"].([]any)[0].(map[string]any)["code"])
+	body = k.get(200, "/v1/letters/{partition}/{offset}", "/v1/letters/3/42")
+	require.Equal(t, "passes", body["today"])
+	require.Equal(t, []any{}, body["headers"])
+	require.Equal(t, 404, k.ask("/v1/letters/3/43").Code)
+	require.Equal(t, 422, k.ask("/v1/letters/-1/43").Code)
+	require.Equal(t, 422, k.ask("/v1/letters/x/43").Code)
+	dead.err = errors.New("broker 10.0.0.7 is away")
+	w := k.ask("/v1/letters")
+	require.Equal(t, 503, w.Code)
+	require.NotContains(t, w.Body.String(), "10.0.0.7")
+	dead.report, dead.err = schemas.LetterReport{}, nil
+	require.Equal(t, []any{}, k.get(200, "/v1/letters", "/v1/letters")["groups"])
+	require.Equal(t, 404, newAsker(t, newStores(), nil).ask("/v1/letters").Code)
+}

@@ -1,0 +1,213 @@
+package letters
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+
+	"pitchstream/features"
+	"pitchstream/schemas"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestShapesLeaveOutWhatDiffers(t *testing.T) {
+	for message, shape := range map[string]string{
+		`malformed_json at byte 1834: not JSON from here on: "NaN, 1.2"`:                                          `malformed_json at byte N: not JSON from here on: "…"`,
+		`malformed_json at byte 7: not JSON from here on: "a \" b"`:                                               `malformed_json at byte N: not JSON from here on: "…"`,
+		`schema_violation at samples_bat[12]: it is not an object`:                                                `schema_violation at samples_bat[N]: it is not an object`,
+		`unsupported_units at units.length: it is not "foot", the only unit that is read`:                         `unsupported_units at units.length: it is not "foot", the only unit that is read`,
+		`postgres 23514: row for 84f189a5-98fd-478d-b982-e8032a1f14bf violates (constraint x)`:                    `postgres N: row for ID violates (constraint x)`,
+		`too_large: the value has 17,825,792 bytes, more than the limit of 16777216`:                              `too_large: the value has N bytes, more than the limit of N`,
+		`internal: the core failed: hash e732875407c933c5c9e88f6ad311586f1861e886c6ee9cf1d87ab77a026fd6de is bad`: `internal: the core failed: hash ID is bad`,
+		``: ``,
+	} {
+		require.Equal(t, shape, Shape(message))
+	}
+}
+
+// deadRecord is a record of the dead-letter topic.
+func deadRecord(value string, headers ...string) *kgo.Record {
+	r := &kgo.Record{Topic: "pitches.dead", Partition: 2, Offset: 7, Timestamp: time.UnixMilli(1000), Key: []byte("745804"), Value: []byte(value)}
+	for i := 0; i < len(headers); i += 2 {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: headers[i], Value: []byte(headers[i+1])})
+	}
+	return r
+}
+
+func ours(more ...string) []string {
+	return append([]string{"venue", "Wrigley", "dlq.code", "internal", "dlq.message", "internal: it failed", "dlq.origin.topic", "pitches.raw", "dlq.origin.partition", "3",
+		"dlq.origin.offset", "42", "dlq.origin.timestamp", "2024-09-28T22:04:37.926Z", "dlq.topic", "pitches.raw", "dlq.partition", "5", "dlq.offset", "99",
+		"dlq.attempts", "2", "dlq.first_failed_at", "2024-09-29T00:00:00.000Z", "dlq.failed_at", "2024-09-30T00:00:00.000Z", "__connect.errors.topic", "pitches.raw"}, more...)
+}
+
+func TestARecordIsSentAgainAsItFirstWas(t *testing.T) {
+	l := Read(deadRecord("{}", ours()...))
+	require.True(t, l.Ours)
+	require.Equal(t, schemas.LetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Partition: 3, Offset: 42, TimestampMS: 1727561077926}, Attempts: 2}, l.ID)
+	require.Equal(t, "745804", l.GamePK)
+	again := l.Again("pitches.raw")
+	require.Equal(t, "pitches.raw", again.Topic)
+	require.EqualValues(t, 5, again.Partition, "where it failed")
+	require.Equal(t, []byte("{}"), again.Value)
+	require.Equal(t, []byte("745804"), again.Key)
+	var names []string
+	for _, h := range again.Headers {
+		names = append(names, h.Key)
+	}
+	require.Equal(t, []string{"venue", "dlq.origin.topic", "dlq.origin.partition", "dlq.origin.offset", "dlq.origin.timestamp", "dlq.attempts", "dlq.first_failed_at"}, names)
+	rec := l.Record()
+	require.Equal(t, l.ID.Origin, features.Origin(rec), "the version is the origin's")
+	require.Equal(t, l.ID, Read(&kgo.Record{Topic: "pitches.raw", Key: again.Key, Value: again.Value, Headers: again.Headers}).ID, "a resumed retry knows it again")
+	other := l.Again("another.raw")
+	require.EqualValues(t, anyPartition, other.Partition)
+}
+
+func TestALetterWithoutAnOriginIsForeign(t *testing.T) {
+	l := Read(deadRecord("{}", "dlq.code", "internal", "dlq.origin.topic", "pitches.raw"))
+	require.False(t, l.Ours)
+	require.Equal(t, schemas.Coordinates{Topic: "pitches.dead", Partition: 2, Offset: 7, TimestampMS: 1000}, l.ID.Origin)
+	require.EqualValues(t, 1000, l.FailedAt)
+}
+
+func TestThePartitionerKeepsTheNamedPartition(t *testing.T) {
+	p := Partitioner().ForTopic("pitches.raw")
+	byKey := kgo.StickyKeyPartitioner(nil).ForTopic("pitches.raw")
+	for _, c := range []struct {
+		named int32
+		n     int
+		kept  bool
+	}{{5, 8, true}, {0, 1, true}, {5, 4, false}, {anyPartition, 8, false}} {
+		r := &kgo.Record{Partition: c.named, Key: []byte("745804")}
+		want := int(c.named)
+		if !c.kept {
+			want = byKey.Partition(&kgo.Record{Key: r.Key}, c.n)
+		}
+		require.Equal(t, want, p.Partition(r, c.n))
+		require.True(t, p.RequiresConsistency(r))
+	}
+}
+
+func judgedLetter(attempts int32, code schemas.Code, status Status, selected bool, outcome Outcome) *judged {
+	l := &judged{status: status, selected: selected, outcome: outcome, code: code}
+	l.ID = schemas.LetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: 42}, Attempts: attempts}
+	l.Ours, l.Code, l.Message = true, code, string(code)+": it failed"
+	return l
+}
+
+func TestOfARecordThatFailedAgainOnlyTheLastLetterIsOpen(t *testing.T) {
+	for _, order := range [][]int32{{1, 2, 3}, {3, 2, 1}, {2, 3, 1}} {
+		b := newBook()
+		for _, attempts := range order {
+			l := judgedLetter(attempts, schemas.CodeMalformedJSON, StatusOpen, true, Fails)
+			b.seen(&l.Letter)
+			b.add(l)
+			b.add(l) // the same identity once more
+		}
+		r := b.close()
+		require.Equal(t, Sums{LetterSums: schemas.LetterSums{Letters: 3, Open: 1, FailedAgain: 2}, Selected: 1, WouldFail: 1}, r.Sums)
+		require.Equal(t, map[schemas.Code]int64{schemas.CodeMalformedJSON: 1}, r.FailCodes)
+		require.EqualValues(t, 3, r.Repeated)
+		l := judgedLetter(2, schemas.CodeMalformedJSON, StatusOpen, true, Fails)
+		require.False(t, b.take(&l.Letter, false))
+		l = judgedLetter(3, schemas.CodeMalformedJSON, StatusOpen, true, Fails)
+		require.False(t, b.take(&l.Letter, true), "it would not pass")
+		require.True(t, b.take(&l.Letter, false))
+		require.False(t, b.take(&l.Letter, false), "twice")
+	}
+}
+
+func TestTooManyShapesShareAGroup(t *testing.T) {
+	b := newBook()
+	for i := range 3 * maxGroups {
+		l := judgedLetter(1, schemas.CodeInternal, StatusOpen, true, Passes)
+		l.ID.Origin.Offset = int64(i)
+		l.Message = "internal: " + string(rune('a'+i%26)) + string(rune('a'+i/26%26)) + string(rune('a'+i/676))
+		b.add(l)
+	}
+	r := b.close()
+	require.Len(t, r.Groups, maxGroups+1)
+	require.Equal(t, otherShapes, r.Groups[0].Shape)
+	require.EqualValues(t, 2*maxGroups, r.Groups[0].Letters)
+}
+
+func TestAPlaceIsFoundInTheValue(t *testing.T) {
+	for _, c := range []struct {
+		value, path string
+		found       string
+		whole       bool
+	}{
+		{`{"a":{"b":[1,{"c":"x"}]}}`, "a.b[1].c", `"x"`, true},
+		{`{"a":1,"a":{"b":2}}`, "a.b", `2`, true},
+		{` {"a":{"b":2}} `, "a.c", `{"b":2}`, false},
+		{`{"a":[1,2]}`, "a[5]", `[1,2]`, false},
+		{`[1,2]`, "a", `[1,2]`, false},
+		{`{"a":"\u00e9é","b":3}`, "b", `3`, true},
+	} {
+		from, to, whole := locate([]byte(c.value), c.path)
+		require.Equal(t, c.found, c.value[from:to], c.path)
+		require.Equal(t, c.whole, whole, c.path)
+	}
+	from, _, _ := locate([]byte(`{"a":`), "a")
+	require.Equal(t, -1, from)
+}
+
+func TestTheMarkIsUnderTheFault(t *testing.T) {
+	l := Read(deadRecord("{\"é\tb\": NaN, \"x\": 1}", ours()...))
+	l.Code, l.Message = schemas.CodeMalformedJSON, "malformed_json at byte 9: not JSON"
+	p := l.Fault(features.Limits{})
+	require.Equal(t, Place{From: 9, To: 10}, p)
+	text, from, to := l.Shown(p, 5)
+	require.Equal(t, "… b\": NaN, \"…", text)
+	require.Equal(t, "N", string([]rune(text)[from:to]))
+	text, from, to = l.Shown(Place{From: -1, To: -1}, 3)
+	require.Equal(t, "{\"é ", text[:5])
+	require.Equal(t, []int{-1, -1}, []int{from, to})
+	end := Place{From: len(l.Value), To: len(l.Value)}
+	text, from, to = l.Shown(end, 4)
+	require.Equal(t, "…: 1}", text)
+	require.Equal(t, []int{5, 6}, []int{from, to}, "one column behind the end")
+	header := Read(deadRecord("", ours("op", "upsrt")...))
+	header.Message = `schema_violation at op: the op "upsrt" is unknown`
+	require.Equal(t, Place{Path: "op", Header: true, From: -1, To: -1}, header.Fault(features.Limits{}))
+}
+
+func TestWhatStandsAsNewOrNewerSupersedes(t *testing.T) {
+	change := schemas.Change{Version: schemas.Version{Revision: 1, TimestampMS: 5}}
+	at := func(revision int64) *schemas.Change {
+		return &schemas.Change{Version: schemas.Version{Revision: revision, TimestampMS: 5}}
+	}
+	require.True(t, supersedes(schemas.StoredRegisters{Measured: at(1)}, change), "equal")
+	require.True(t, supersedes(schemas.StoredRegisters{Measured: at(2)}, change), "newer")
+	require.False(t, supersedes(schemas.StoredRegisters{Measured: at(0)}, change), "older")
+	require.False(t, supersedes(schemas.StoredRegisters{Identified: at(9)}, change), "another register")
+	change.Op = schemas.OpIdentify
+	require.True(t, supersedes(schemas.StoredRegisters{Identified: at(9)}, change))
+	require.False(t, supersedes(schemas.StoredRegisters{Measured: at(9)}, change))
+}
+
+func TestFiltersTakeWhatTheySay(t *testing.T) {
+	l := Read(deadRecord("{}", ours()...))
+	at := l.FailedAt.Time()
+	for _, c := range []struct {
+		f    Filter
+		want bool
+	}{
+		{Filter{}, true},
+		{Filter{Codes: []schemas.Code{schemas.CodeInternal}}, true},
+		{Filter{Codes: []schemas.Code{schemas.CodeTooLarge}}, false},
+		{Filter{Since: at}, true},
+		{Filter{Since: at.Add(time.Millisecond)}, false},
+		{Filter{Until: at}, false},
+		{Filter{Until: at.Add(time.Millisecond)}, true},
+		{Filter{GamePK: "745804"}, true},
+		{Filter{GamePK: "1"}, false},
+		{Filter{At: []schemas.Coordinates{{Partition: 2, Offset: 7}}}, true},
+		{Filter{At: []schemas.Coordinates{{Partition: 2, Offset: 8}}}, false},
+	} {
+		require.Equal(t, c.want, c.f.Takes(&l), "%+v", c.f)
+	}
+}
