@@ -21,6 +21,10 @@ func TestCursorsSurviveText(t *testing.T) {
 		require.Equal(t, c, *read)
 		require.LessOrEqual(t, len(cursorText(c)), 64)
 		_, _ = parseCursor(rapid.String().Draw(t, "garbage"))
+		any, err := parseCursor(cursorText(schemas.PitchCursor{EventTime: schemas.TimeMS(rapid.Int64().Draw(t, "any time"))}))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, any.EventTime.Time().Year(), 1)
+		require.LessOrEqual(t, any.EventTime.Time().Year(), 9999)
 	})
 }
 
