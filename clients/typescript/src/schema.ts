@@ -201,6 +201,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Dead letters, grouped by what is wrong with them */
+        get: operations["get-letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/letters/{partition}/{offset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One dead letter, with the place of its fault */
+        get: operations["get-letter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/pitches/{id}": {
         parameters: {
             query?: never;
@@ -508,6 +542,91 @@ export interface components {
              * @description Seconds since the ball's release
              */
             t: number;
+        };
+        DeadLetter: {
+            /**
+             * Format: int64
+             * @description The byte of the value where the fault is, or where what holds it begins
+             */
+            at?: number;
+            /**
+             * Format: int32
+             * @description How many times the record has been rejected
+             */
+            attempts: number;
+            /** @description The build that rejected it */
+            build: string;
+            /**
+             * Format: int64
+             * @description Of the record's value
+             */
+            bytes: number;
+            /** @description Why the record is no row */
+            code: string;
+            /** @description What was decided; not there where nothing was */
+            decision?: components["schemas"]["LetterDecision"];
+            /** @description The value around that place, a character for what does not print */
+            excerpt: string;
+            /** @description The record that failed last */
+            failed?: components["schemas"]["LetterPlace"];
+            /**
+             * Format: date-time
+             * @description When it was rejected last
+             */
+            failed_at: string;
+            /**
+             * Format: date-time
+             * @description When the record was rejected for the first time
+             */
+            first_failed_at: string;
+            /** @description The game; not there where the record names none */
+            game_pk?: string;
+            /** @description The consumer group that rejected it */
+            group: string;
+            /** @description The record's own, in their order; what is no UTF-8 is replaced */
+            headers: components["schemas"]["LetterHeader"][];
+            /** @description The record's key; what is no UTF-8 is replaced */
+            key?: string;
+            /**
+             * Format: int64
+             * @description The first character of the excerpt that is meant; −1: none
+             */
+            mark_from: number;
+            /**
+             * Format: int64
+             * @description The first one that is not meant any more
+             */
+            mark_to: number;
+            /** @description What was wrong and where */
+            message: string;
+            /**
+             * Format: int64
+             * @description In the dead-letter topic
+             */
+            offset: number;
+            /** @description Where the record first stood; not there of a foreign letter */
+            origin?: components["schemas"]["LetterPlace"];
+            /**
+             * Format: int32
+             * @description In the dead-letter topic
+             */
+            partition: number;
+            /** @description The JSON path, or the header, that the message names */
+            path?: string;
+            /** @description Of the record's value, in hexadecimal digits */
+            sha256: string;
+            /**
+             * @description Where it stands; whether the record has failed again since is not said here
+             * @enum {string}
+             */
+            status: "open" | "retried" | "discarded" | "foreign";
+            /**
+             * @description What would become of the record if it were sent again now; superseded: what stands is as new or newer
+             * @enum {string}
+             */
+            today: "passes" | "superseded" | "fails" | "unknown";
+            /** @description It would fail */
+            why?: string;
         };
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -910,6 +1029,162 @@ export interface components {
             stale: boolean;
             /** @description The value that they are ordered by */
             stat: string;
+        };
+        LetterDecision: {
+            /**
+             * @description retried: sent again; discarded: nobody wants it; sending: a retry is about to send it, or was killed there; open: a retry could not send it
+             * @enum {string}
+             */
+            action: "sending" | "retried" | "discarded" | "open";
+            /**
+             * Format: date-time
+             * @description When
+             */
+            at: string;
+            /** @description Of the program that wrote it */
+            build: string;
+            /** @description Who decided, user@host */
+            by: string;
+            /** @description Why; not there of a retry that succeeded */
+            reason?: string;
+            /**
+             * Format: int32
+             * @description How often something was decided about it
+             */
+            times: number;
+        };
+        LetterExample: {
+            /** @description The game; not there where the record names none */
+            game_pk?: string;
+            /** @description What was wrong and where */
+            message: string;
+            /**
+             * Format: int64
+             * @description In the dead-letter topic
+             */
+            offset: number;
+            /**
+             * Format: int32
+             * @description In the dead-letter topic
+             */
+            partition: number;
+        };
+        LetterGroup: {
+            /** @description Why the records are no rows */
+            code: string;
+            /**
+             * Format: int64
+             * @description Nobody wants them
+             */
+            discarded: number;
+            /** @description One of them */
+            example: components["schemas"]["LetterExample"];
+            /**
+             * Format: int64
+             * @description The record has failed again since: a later letter speaks for it
+             */
+            failed_again: number;
+            /**
+             * Format: date-time
+             * @description When the first of them failed
+             */
+            first: string;
+            /**
+             * Format: int64
+             * @description Not written by pitchstream, as their headers say
+             */
+            foreign: number;
+            /**
+             * Format: date-time
+             * @description When the last of them failed
+             */
+            last: string;
+            /**
+             * Format: int64
+             * @description Letters, each identity once
+             */
+            letters: number;
+            /**
+             * Format: int64
+             * @description Nobody has decided, and the record has not failed again
+             */
+            open: number;
+            /**
+             * Format: int64
+             * @description Their records were sent again
+             */
+            retried: number;
+            /** @description The messages without what differs */
+            shape: string;
+            /**
+             * Format: double
+             * @description Of all letters, 0 to 1
+             */
+            share: number;
+        };
+        LetterHeader: {
+            /** @description Its name */
+            key: string;
+            /** @description Its value */
+            value: string;
+        };
+        LetterPlace: {
+            /**
+             * Format: int64
+             * @description The offset
+             */
+            offset: number;
+            /**
+             * Format: int32
+             * @description The partition
+             */
+            partition: number;
+            /**
+             * Format: date-time
+             * @description The record's timestamp
+             */
+            timestamp: string;
+            /** @description The topic */
+            topic: string;
+        };
+        LetterReport: {
+            /**
+             * Format: int64
+             * @description Nobody wants them
+             */
+            discarded: number;
+            /**
+             * Format: int64
+             * @description The record has failed again since: a later letter speaks for it
+             */
+            failed_again: number;
+            /**
+             * Format: int64
+             * @description Not written by pitchstream, as their headers say
+             */
+            foreign: number;
+            /** @description The largest first */
+            groups: components["schemas"]["LetterGroup"][];
+            /**
+             * Format: int64
+             * @description Letters, each identity once
+             */
+            letters: number;
+            /**
+             * Format: int64
+             * @description Nobody has decided, and the record has not failed again
+             */
+            open: number;
+            /**
+             * Format: date-time
+             * @description When the topic was read: the letters up to then
+             */
+            read_at: string;
+            /**
+             * Format: int64
+             * @description Their records were sent again
+             */
+            retried: number;
         };
         OneBatterSwings: {
             /**
@@ -2476,6 +2751,123 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Leaders"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LetterReport"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-letter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Partition of the dead-letter topic */
+                partition: number;
+                /** @description Offset in the partition */
+                offset: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetter"];
                 };
             };
             /** @description Not Found */
