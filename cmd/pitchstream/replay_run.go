@@ -163,6 +163,11 @@ func (r *replay) fresh(ctx context.Context) (*schemas.ReplayState, error) {
 		return nil, err
 	}
 	goesOn := r.c.From == position || len(fed) == 0
+	if r.c.From == position {
+		if err := r.alone(ctx); err != nil {
+			return nil, err
+		}
+	}
 	parts, err := r.c.parts(ctx, r.admin, fed)
 	if err != nil {
 		return nil, err
@@ -173,6 +178,16 @@ func (r *replay) fresh(ctx context.Context) (*schemas.ReplayState, error) {
 		state.Group = r.target.Group
 	}
 	return state, nil
+}
+
+// alone refuses to read as the target's group beside its processors: they read what is new already.
+func (r *replay) alone(ctx context.Context) error {
+	settings := targetSettings{Postgres: r.c.Postgres, TopicRaw: r.c.Topics.TopicRaw}
+	is, err := settings.feeding(ctx, r.target)
+	if err == nil && is.Processors > 0 {
+		err = fmt.Errorf("--from position: %s already (a processor that was killed is forgotten after %v)", counted(int64(is.Processors), "processor")+" of "+r.c.Into+" read on from there", aliveFor)
+	}
+	return err
 }
 
 // ofItsOwn says that the positions of this replay are not those of the target.

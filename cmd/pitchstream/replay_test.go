@@ -202,10 +202,14 @@ func TestWhereAReplayEndedAnotherGoesOn(t *testing.T) {
 	}
 	stop := w.feed(t, "better")
 	w.fed(t, "better")
+	status, _, stderr := runCLI(t, append([]string{"replay", "--into=better", "--from=position"}, w.flags...)...)
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, stderr, "1 processor of better")
 	stop()
 	letters := w.count(t, "pitches.dead.better")
 	require.Positive(t, letters)
-	status, stdout, stderr := runCLI(t, append([]string{"verify", "--target=better"}, w.flags...)...)
+	var stdout string
+	status, stdout, stderr = runCLI(t, append([]string{"verify", "--target=better"}, w.flags...)...)
 	require.Equal(t, exitOK, status, "%s\n%s", stdout, stderr)
 	third := w.replay(t, "--into=better", "--from=position")
 	require.Zero(t, third.Counts.Records)

@@ -35,6 +35,7 @@ func (c *replayCmd) makeTarget(ctx context.Context, admin *kadm.Client, t schema
 	}
 	if len(applied) > 0 {
 		log.Info("schema migrated", "schema", t.Schema, "migrations", len(applied))
+		log.Info("where Redis has users, theirs must cover the new keys", "pattern", "~"+t.Prefix+"*")
 	}
 	books, err := c.openTargets()
 	if err != nil {

@@ -190,6 +190,17 @@ func TestTargetsHaveLivesRights(t *testing.T) {
 	for _, what := range []string{"pitchstream_better.pitches", "pitchstream_better.pitch_registers", "pitchstream_serving.pitches", "pitchstream_serving.pointer"} {
 		require.Equal(t, []string{"true false"}, reads(what), what)
 	}
+	other := role + "_late"
+	w.exec(t, `CREATE ROLE `+other)
+	t.Cleanup(func() {
+		_, err := w.postgres.Exec(context.Background(), `DROP OWNED BY `+other+`; DROP ROLE `+other)
+		require.NoError(t, err)
+	})
+	status, _, stderr = runCLI(t, "migrate", w.flags[1], "--reader-role="+other)
+	require.Equal(t, exitOK, status, stderr)
+	for _, what := range []string{"pitchstream_better.pitches", "pitchstream_serving.pitches", "pitchstream_serving.pointer"} {
+		require.Equal(t, []string{"true"}, w.table(t, `SELECT has_table_privilege('`+other+`', '`+what+`', 'SELECT')`), what)
+	}
 	w.target(t, exitOK, "promote", "better", "--force")
 	// A target of a later build has other columns: the view is another one then, and its readers stay.
 	w.exec(t, `ALTER TABLE pitchstream_other.pitch_registers RENAME COLUMN venue TO ballpark; DROP VIEW pitchstream_other.dataset_stats, pitchstream_other.pitch_type_breakdown, pitchstream_other.pitches`)

@@ -86,6 +86,27 @@ func (t *Targets) Ensure(ctx context.Context) error {
 
 var sqlTargets = statement("targets")
 
+// Share gives those who may use live's schema what they need in those of the targets and of the readers, where there are
+// any: for after a Grant.
+func (t *Targets) Share(ctx context.Context) error {
+	list, err := t.List(ctx)
+	if err != nil {
+		return err
+	}
+	return t.in(ctx, "sharing the targets", func(tx pgx.Tx) error {
+		var there bool
+		if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, t.serving+".pointer").Scan(&there); err != nil || !there {
+			return err
+		}
+		for _, target := range list {
+			if err := copyRights(ctx, tx, t.live, target.Schema, false); err != nil {
+				return err
+			}
+		}
+		return copyRights(ctx, tx, t.live, t.serving, true)
+	})
+}
+
 // point makes the views those of a schema. Who may read them may go on.
 func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
 	for _, view := range servedViews {

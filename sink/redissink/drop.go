@@ -23,7 +23,7 @@ func (s *Sink) Drop(ctx context.Context) (removed int64, err error) {
 			if err != nil {
 				return err
 			}
-			n, err := unlink(ctx, c, keys)
+			n, err := remove(ctx, c, keys)
 			s.mu.Lock()
 			removed += n
 			s.mu.Unlock()
@@ -38,14 +38,14 @@ func (s *Sink) Drop(ctx context.Context) (removed int64, err error) {
 	return removed, nil
 }
 
-// unlink removes keys one by one: those of a cluster's node have slots of their own.
-func unlink(ctx context.Context, c *redis.Client, keys []string) (removed int64, err error) {
+// remove removes keys one by one: those of a cluster's node have slots of their own.
+func remove(ctx context.Context, c *redis.Client, keys []string) (removed int64, err error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
 	answers, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, k := range keys {
-			p.Unlink(ctx, k)
+			p.Del(ctx, k)
 		}
 		return nil
 	})
