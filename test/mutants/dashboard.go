@@ -14,7 +14,6 @@ func init() {
 		{guard: "api: of a miss nothing was hit", file: "api/swings.go", run: "ToBeDrawn", old: "if !row.IsContact {", new: "if false {"},
 		{guard: "api: no record is read without a swing", file: "api/swings.go", run: "ToBeDrawn", old: "if !row.IsSwing {", new: "if false {"},
 		{guard: "api: a glance from memory is stale", file: "api/overview.go", run: "WithoutItsStores", old: "b.Stale, b.AgeMS = true,", new: "b.AgeMS ="},
-		{guard: "api: many glances cost one look", file: "api/overview.go", run: "Glances", old: "if time.Since(o.at) > overviewEvery {", new: "if true {"},
 		{guard: "api: a processor that is silent is not alive", file: "api/overview.go", run: "Glances|WhatIsWrong", old: "if p.Alive {\n\t\t\talive", new: "if true {\n\t\t\talive"},
 		{guard: "api: a partition that nobody reads is said", file: "api/overview.go", run: "WhatIsWrong", old: "if p.Processor == \"\" && alive > 0 {", new: "if p.Processor == \"nobody\" {"},
 		{guard: "api: a Redis that is not whole is said", file: "api/overview.go", run: "WhatIsWrong", old: "if seen.whole = a.sources.judge(live).whole; !seen.whole {", new: "if seen.whole = a.sources.judge(live).whole; false {"},
