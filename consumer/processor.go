@@ -22,6 +22,12 @@ type Config struct {
 	Topic      string
 	Group      string
 	InstanceID string // one a replica, kept over its restarts; "": a fresh one each start, never fenced, leaves the group
+	// SessionTimeout is how long the group waits for a processor that does not answer; 0: 10 s. With an InstanceID it is
+	// also how long a restart may take that moves no partition.
+	SessionTimeout time.Duration
+	// Leaves tells, in the end, whether a processor with an InstanceID will not come back: then it leaves the group. nil: it
+	// keeps its place until the session times out.
+	Leaves func(ctx context.Context) bool
 	// Client are the options of the Kafka client: seed brokers, TLS, SASL, hooks, dialer.
 	Client []kgo.Opt
 	Limits features.Limits
@@ -86,6 +92,9 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.RowMaxBytes <= 0 {
 		cfg.RowMaxBytes = 1 << 20
 	}
+	if cfg.SessionTimeout <= 0 {
+		cfg.SessionTimeout = sessionTimeout
+	}
 	cfg.Breaker = cfg.Breaker.withDefaults()
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -121,6 +130,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		p.cfg.Log.Warn("starting over from the committed offsets", "reason", err, "after", wait)
 		sleep(ctx, wait)
 	}
+	p.leave(ctx)
 	return nil
 }
 

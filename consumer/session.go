@@ -90,7 +90,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeStartOffset(kgo.NoResetOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.SessionTimeout(sessionTimeout),
+		kgo.SessionTimeout(cfg.SessionTimeout),
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.TransactionTimeout(transactionTimeout),

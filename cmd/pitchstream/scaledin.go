@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// leaves answers, for a pod of a StatefulSet that ends, whether it will not be started again; nil where nobody can know.
+func (c *runCmd) leaves(log *slog.Logger) func(context.Context) bool {
+	if c.Member.StatefulSet == "" {
+		return nil
+	}
+	k := kubernetes{
+		base:    "https://" + net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
+		account: "/var/run/secrets/kubernetes.io/serviceaccount",
+	}
+	return func(ctx context.Context) bool {
+		gone, err := k.scaledIn(ctx, c.Member.StatefulSet, c.Instance.InstanceID)
+		if err != nil { // to stay costs a wait, to leave by mistake moves partitions twice: neither costs a record
+			log.Warn("Kubernetes does not say whether this pod will be started again: it keeps its place in the group", "error", err)
+		}
+		return gone
+	}
+}
+
+// kubernetes is the API that a pod can ask as its service account.
+type kubernetes struct {
+	base    string
+	account string // folder with token, ca.crt and namespace
+}
+
+// scaledIn tells whether a pod is beyond the number of its set, or its set is no more.
+func (k kubernetes) scaledIn(ctx context.Context, set, pod string) (bool, error) {
+	number, err := strconv.Atoi(strings.TrimPrefix(pod, set+"-"))
+	if err != nil || !strings.HasPrefix(pod, set+"-") {
+		return false, fmt.Errorf("instance %q is no pod of the StatefulSet %q", pod, set)
+	}
+	var found struct {
+		Metadata struct {
+			DeletionTimestamp *string `json:"deletionTimestamp"`
+		} `json:"metadata"`
+		Spec struct {
+			Replicas *int `json:"replicas"`
+			Ordinals struct {
+				Start int `json:"start"`
+			} `json:"ordinals"`
+		} `json:"spec"`
+	}
+	status, err := k.get(ctx, "statefulsets/"+set, &found)
+	switch {
+	case err != nil:
+		return false, err
+	case status == http.StatusNotFound, found.Metadata.DeletionTimestamp != nil:
+		return true, nil
+	case status != http.StatusOK || found.Spec.Replicas == nil:
+		return false, fmt.Errorf("kubernetes: get StatefulSet %s: status %d", set, status)
+	}
+	return number >= found.Spec.Ordinals.Start+*found.Spec.Replicas, nil
+}
+
+// get reads one object of apps/v1 in the pod's namespace.
+func (k kubernetes) get(ctx context.Context, path string, into any) (status int, err error) {
+	read := func(name string) string {
+		b, e := os.ReadFile(filepath.Join(k.account, name))
+		err = errors.Join(err, e)
+		return strings.TrimSpace(string(b))
+	}
+	token, authority, namespace := read("token"), read("ca.crt"), read("namespace")
+	if err != nil {
+		return 0, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(authority))
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.base+"/apis/apps/v1/namespaces/"+namespace+"/"+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return resp.StatusCode, nil
+	}
+	return resp.StatusCode, json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(into)
+}

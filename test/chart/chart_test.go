@@ -1,0 +1,175 @@
+package chart
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"sigs.k8s.io/yaml"
+)
+
+const folder = "../../deploy/helm/pitchstream"
+
+func loaded(t *testing.T) *chart.Chart {
+	t.Helper()
+	c, err := loader.Load(folder)
+	require.NoError(t, err)
+	require.NoError(t, c.Validate())
+	return c
+}
+
+func valuesOf(t *testing.T, name string) (values map[string]any) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(folder, "ci", name+"-values.yaml"))
+	require.NoError(t, err)
+	require.NoError(t, yaml.UnmarshalStrict(b, &values))
+	return values
+}
+
+func rendered(t *testing.T, name string) *Manifests {
+	t.Helper()
+	m, err := Render(loaded(t), valuesOf(t, name))
+	require.NoError(t, err)
+	return m
+}
+
+var secrets = []string{"pitchstream", "league-connections", "league-tls"}
+
+func TestManifestsFitTogether(t *testing.T) {
+	for _, name := range []string{"default", "minimal", "all", "keda"} {
+		t.Run(name, func(t *testing.T) {
+			m := rendered(t, name)
+			require.Empty(t, m.Check(secrets...))
+			require.Contains(t, m.Notes, "pitchstream")
+			require.NotContains(t, fmt.Sprint(m), "<no value>")
+		})
+	}
+}
+
+func TestWhatIsThere(t *testing.T) {
+	count := func(m *Manifests) []int {
+		return []int{len(m.StatefulSets), len(m.Deployments), len(m.Jobs), len(m.Services), len(m.Budgets), len(m.Policies), len(m.Scalers), len(m.Ingresses), len(m.Roles), len(m.ServiceAccounts), len(m.Others)}
+	}
+	require.Equal(t, []int{1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0}, count(rendered(t, "minimal")))
+	require.Equal(t, []int{1, 1, 1, 2, 2, 2, 0, 0, 1, 1, 0}, count(rendered(t, "default")))
+	require.Equal(t, []int{1, 1, 1, 3, 2, 2, 2, 1, 1, 1, 1}, count(rendered(t, "all")))
+	require.Equal(t, []int{1, 1, 1, 3, 2, 2, 1, 1, 1, 1, 2}, count(rendered(t, "keda")))
+}
+
+// A pod that is restarted is who it was, and knows when it is not wanted any more.
+func TestProcessorsKeepTheirNames(t *testing.T) {
+	m := rendered(t, "all")
+	set := m.StatefulSets[0]
+	env := map[string]string{}
+	for _, e := range set.Spec.Template.Spec.Containers[0].Env {
+		env[e.Name] = e.Value
+		if e.ValueFrom != nil {
+			env[e.Name] = e.ValueFrom.FieldRef.FieldPath
+		}
+	}
+	require.Equal(t, "metadata.name", env["PITCHSTREAM_INSTANCE_ID"])
+	require.Equal(t, set.Name, env["PITCHSTREAM_STATEFUL_SET"])
+	require.Equal(t, "45s", env["PITCHSTREAM_SESSION_TIMEOUT"])
+	require.Nil(t, set.Spec.Replicas, "the autoscaler says how many")
+	require.True(t, *set.Spec.Template.Spec.AutomountServiceAccountToken)
+	rule := m.Roles[0].Rules[0]
+	require.Equal(t, []any{[]string{"get"}, []string{"statefulsets"}, []string{set.Name}}, []any{rule.Verbs, rule.Resources, rule.ResourceNames})
+	require.Equal(t, m.Roles[0].Name, m.Bindings[0].RoleRef.Name)
+	require.Equal(t, set.Spec.Template.Spec.ServiceAccountName, m.Bindings[0].Subjects[0].Name)
+	require.EqualValues(t, 2, *rendered(t, "default").StatefulSets[0].Spec.Replicas)
+	require.False(t, *rendered(t, "minimal").StatefulSets[0].Spec.Template.Spec.AutomountServiceAccountToken)
+}
+
+// Migrations come before what needs them, and need nothing of the chart that is not there yet.
+func TestTheHookComesFirst(t *testing.T) {
+	job := rendered(t, "all").Jobs[0]
+	require.Equal(t, "pre-install,pre-upgrade", job.Annotations["helm.sh/hook"])
+	require.Contains(t, job.Annotations["helm.sh/hook-delete-policy"], "before-hook-creation")
+	require.Empty(t, job.Spec.Template.Spec.ServiceAccountName)
+	require.Equal(t, []string{"topics", "--topic-partitions=6", "--topic-replication=3"}, job.Spec.Template.Spec.InitContainers[0].Args)
+	require.Equal(t, []string{"migrate", "--writer-role=pitchstream_writer", "--reader-role=pitchstream_reader"}, job.Spec.Template.Spec.Containers[0].Args)
+}
+
+func TestValuesThatAreRefused(t *testing.T) {
+	for name, c := range map[string]struct{ values, says string }{
+		"misspelt":          {"processor: {replica: 3}", "replica"},
+		"of another type":   {"processor: {replicas: many}", "replicas"},
+		"no such word":      {"log: {level: loud}", "level"},
+		"no Secret":         {"secrets: {existingSecret: \"\"}", "secrets.existingSecret"},
+		"a time span":       {"processor: {sessionTimeout: \"45\"}", "sessionTimeout"},
+		"an ingress's host": {"api: {ingress: {enabled: true}}", "api.ingress.host"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			values := valuesOf(t, "default")
+			var change map[string]any
+			require.NoError(t, yaml.Unmarshal([]byte(c.values), &change))
+			for k, v := range change {
+				values[k] = v
+			}
+			_, err := Render(loaded(t), values)
+			require.ErrorContains(t, err, c.says)
+		})
+	}
+}
+
+// What would be wrong is told: each of these manifests has one fault.
+func TestFaultsAreFound(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*Manifests)
+		says  string
+	}{
+		"a selector":     {func(m *Manifests) { m.StatefulSets[0].Spec.Template.Labels = map[string]string{"a": "b"} }, "selects other pods"},
+		"a port":         {func(m *Manifests) { m.Deployments[0].Spec.Template.Spec.Containers[0].Ports[0].Name = "web" }, "have no port http"},
+		"a budget":       {func(m *Manifests) { m.Budgets[0].Spec.MaxUnavailable.IntVal = 0 }, "lets no node be drained"},
+		"a probe":        {func(m *Manifests) { m.Deployments[0].Spec.Template.Spec.Containers[0].ReadinessProbe = nil }, "is not asked /readyz"},
+		"a right":        {func(m *Manifests) { m.Jobs[0].Spec.Template.Spec.Containers[0].SecurityContext.Capabilities = nil }, "rights that it does not need"},
+		"root":           {func(m *Manifests) { m.Jobs[0].Spec.Template.Spec.SecurityContext = nil }, "may run as root"},
+		"a file":         {func(m *Manifests) { m.StatefulSets[0].Spec.Template.Spec.Volumes[0].Secret.Items = nil }, "POSTGRES_URL_FILE names"},
+		"another Secret": {func(m *Manifests) { m.StatefulSets[0].Spec.Template.Spec.Volumes[0].Secret.SecretName = "x" }, "Secret x is none"},
+		"a scaler":       {func(m *Manifests) { m.Scalers[0].Spec.ScaleTargetRef.Name = "x" }, "scales x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := rendered(t, "all")
+			c.spoil(m)
+			require.Contains(t, strings.Join(m.Check(secrets...), "\n"), c.says)
+		})
+	}
+	_, err := Render(&chart.Chart{Metadata: loaded(t).Metadata, Templates: []*chart.File{{Name: "templates/x.yaml",
+		Data: []byte("apiVersion: v1\nkind: Service\nspec: {prots: []}")}}}, nil)
+	require.ErrorContains(t, err, "prots")
+}
+
+// Every value is explained, and no other.
+func TestReadmeHasEveryValue(t *testing.T) {
+	var paths []string
+	var walk func(at string, schema map[string]any)
+	walk = func(at string, schema map[string]any) {
+		properties, _ := schema["properties"].(map[string]any)
+		for name, inner := range properties {
+			walk(strings.TrimPrefix(at+"."+name, "."), inner.(map[string]any))
+		}
+		if properties == nil && at != "global" {
+			paths = append(paths, at)
+		}
+	}
+	c := loaded(t)
+	var schema map[string]any
+	require.NoError(t, yaml.Unmarshal(c.Schema, &schema))
+	walk("", schema)
+	readme, err := os.ReadFile(filepath.Join(folder, "README.md"))
+	require.NoError(t, err)
+	var told []string
+	for _, line := range regexp.MustCompile("(?m)^\\| `([a-zA-Z.]+)` \\|").FindAllStringSubmatch(string(readme), -1) {
+		told = append(told, line[1])
+	}
+	slices.Sort(paths)
+	slices.Sort(told)
+	require.Equal(t, paths, told)
+}
