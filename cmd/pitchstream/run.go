@@ -32,6 +32,7 @@ type runCmd struct {
 	Memory   config.Memory     `embed:"" group:"Processing"`
 	Breaker  config.Breaker    `embed:"" group:"Processing"`
 	Instance config.Instance   `embed:"" group:"Processing"`
+	Member   config.Membership `embed:"" group:"Processing"`
 	Target   config.TargetName `embed:"" group:"Processing"`
 	Log      config.Log        `embed:"" group:"Operation"`
 
@@ -127,7 +128,7 @@ func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger, watch *wa
 	cfg := consumer.Config{
 		Topic: c.Topics.TopicRaw, Group: c.Kafka.Group, InstanceID: c.Instance.InstanceID, Client: append(opts, watch.metrics.Kafka("processor", quiet(log))...),
 		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}, PollMaxRecords: c.PollMaxRecords, FetchMaxBytes: int32(c.Memory.FetchMaxBytes),
-		AcceptGap: c.AcceptGap, Breaker: breakerLimits(c.Breaker), Log: log, Observe: watch,
+		SessionTimeout: time.Duration(c.Member.SessionTimeout), Leaves: c.leaves(log), AcceptGap: c.AcceptGap, Breaker: breakerLimits(c.Breaker), Log: log, Observe: watch,
 	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 2*time.Second
