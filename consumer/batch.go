@@ -28,8 +28,9 @@ func permanent(err error) bool { return errors.Is(err, schemas.ErrPositionBehind
 func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 	work, done := s.begin(ctx)
 	defer done()
+	s.cfg.Observe.Began()
 	b := &batch{session: s, ctx: ctx, work: work, began: s.cfg.Now(), again: s.again.Swap(false),
-		rows: map[schemas.PitchID]schemas.Published{}, moves: map[int32]schemas.PositionMove{}, sum: BatchSummary{Letters: map[schemas.Code]int{}}}
+		rows: map[schemas.PitchID]schemas.Published{}, moves: map[int32]schemas.PositionMove{}, sum: BatchSummary{Letters: map[schemas.Code]int{}, Issues: map[string]int{}}}
 	if err := b.gather(fetches); err != nil {
 		return s.dropped(work, err)
 	}
@@ -245,6 +246,9 @@ func (b *batch) report() {
 	for _, p := range b.rows {
 		if p.Row != nil {
 			b.sum.Rows++
+			for _, issue := range p.Row.Issues {
+				b.sum.Issues[issue]++
+			}
 		}
 	}
 	b.sum.Took = b.cfg.Now().Sub(b.began)

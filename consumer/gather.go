@@ -81,6 +81,7 @@ func (b *batch) read(fetches kgo.Fetches) (*poll, error) {
 		}
 	})
 	records := fetches.Records()
+	b.cfg.Observe.Polled(records)
 	p.records = b.decode(records)
 	for i := range p.records {
 		if p.records[i].Rejection != nil {

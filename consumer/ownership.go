@@ -279,6 +279,7 @@ func (o *ownership) shown(r reach) {
 		return
 	}
 	p.shown, p.waits = r.next, r.last
+	o.cfg.Observe.Shown(o.cfg.Topic, r.partition, r.last)
 	o.tellLag(r.partition, p, r.end)
 }
 

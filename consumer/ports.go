@@ -47,7 +47,11 @@ type Encoder interface {
 
 // Observer is told what happened; every method returns at once. NopObserver does nothing.
 type Observer interface {
-	// Step is one step of a batch: decode, store, view, produce, commit.
+	// Began is a batch that begins; one that was not committed by then was dropped, and is read again.
+	Began()
+	// Polled are the records of a poll of the batch, before they are decoded; not to be kept.
+	Polled(records []*kgo.Record)
+	// Step is one step of a batch: decode, postgres, redis, produce, commit.
 	Step(step string, took time.Duration)
 	// Batch is a batch that was committed (or, when refilling, applied).
 	Batch(s BatchSummary)
@@ -56,6 +60,8 @@ type Observer interface {
 	// Position is the offset of a partition that is ours below which the view was given everything, and the time of the
 	// oldest record known that waits there; zero when none does.
 	Position(topic string, partition int32, next int64, waits time.Time)
+	// Shown is the time of the newest record of a poll in a partition: from now on it can be read.
+	Shown(topic string, partition int32, newest time.Time)
 	// Condition says whether something the stream needs is there, and why not.
 	Condition(name string, ok bool, reason string)
 }
@@ -67,6 +73,7 @@ type BatchSummary struct {
 	Lost                         int // changes that a version that stands made void
 	Bytes                        int64
 	Letters                      map[schemas.Code]int
+	Issues                       map[string]int       // of the rows, as they are written in a row
 	Newest                       []schemas.LetterNote // the last of the letters, schemas.MaxNotes at most, the newest last; without a time
 	Took                         time.Duration
 }
@@ -74,8 +81,11 @@ type BatchSummary struct {
 // NopObserver ignores everything.
 type NopObserver struct{}
 
+func (NopObserver) Began()                                   {}
+func (NopObserver) Polled([]*kgo.Record)                     {}
 func (NopObserver) Step(string, time.Duration)               {}
 func (NopObserver) Batch(BatchSummary)                       {}
 func (NopObserver) Lag(string, int32, int64)                 {}
 func (NopObserver) Position(string, int32, int64, time.Time) {}
+func (NopObserver) Shown(string, int32, time.Time)           {}
 func (NopObserver) Condition(string, bool, string)           {}

@@ -35,10 +35,14 @@ type runCmd struct {
 	Member   config.Membership `embed:"" group:"Processing"`
 	Target   config.TargetName `embed:"" group:"Processing"`
 	Log      config.Log        `embed:"" group:"Operation"`
+	Tracing  config.Tracing    `embed:"" group:"Operation"`
 
-	AdminAddr      config.Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
-	PollMaxRecords int         `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one poll, and of one transaction in Postgres. Default: 2000."`
-	AcceptGap      bool        `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
+	AdminAddr      config.Addr     `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics, /debug/config, /debug/pprof and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
+	PollMaxRecords int             `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one poll, and of one transaction in Postgres. Default: 2000."`
+	QualityEvery   config.Duration `name:"quality-every" default:"30s" placeholder:"TIME" group:"Processing" help:"How often the quality of the data is computed, by one processor of all; 0: never. Default: 30s."`
+	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
+
+	settings []config.Setting // as they were given, for who looks at a process
 }
 
 // Run processes until ctx ends.
@@ -49,7 +53,8 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 	}
 	log = slog.New(hinting{log.Handler(), c})
 	c.Memory.Apply()
-	log.Info("starting", "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
+	c.settings = loader.Settings(parsed)
+	log.Info("starting", "build", buildName(), config.LogAttr(c.settings...))
 	if _, err := (config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}).Use(c.Target.Target); err != nil {
 		return err
 	}
@@ -60,6 +65,12 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 	watch := newWatch(log)
 	watch.command = c
+	id := c.Instance.ID()
+	var err error
+	if watch.traces, err = obs.NewTracer(ctx, c.Tracing.OTLPEndpoint.Reveal(), buildName(), id, log); err != nil {
+		return err
+	}
+	defer closeTraces(watch.traces, log)
 	store, err := openStore(c.Postgres, c.Kafka.Group, func(p *pgsink.Config) { p.Log = log })
 	if err != nil {
 		return err
@@ -70,20 +81,21 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer redis.Close()
-	beats := &beats{instance: c.Instance.ID(), topic: c.Topics.TopicRaw, of: &watch.at, work: watch.work, health: watch.health, redis: redis, store: store, log: log, now: make(chan struct{}, 1)}
+	beats := &beats{instance: id, topic: c.Topics.TopicRaw, of: &watch.at, work: watch.work, health: watch.health, redis: redis, store: store, log: log, now: make(chan struct{}, 1)}
 	tell := c.tellRedis(log)
-	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log, Hooks: redissink.Hooks{Changed: func(s redissink.State) {
+	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log, Hooks: watch.redis(func(s redissink.State) {
 		tell(s)
 		beats.soon()
-	}}})
+	})})
 	beats.keeper = keeper
+	watch.metrics.Phase(string(keeper.State().Phase))
 	encoder := kafkasink.Encoder{RowsTopic: c.Topics.TopicRows, DeadTopic: c.Topics.TopicDead, Group: c.Kafka.Group, Build: buildName()}
 	var processor atomic.Pointer[consumer.Processor]
 	reset := func() bool { p := processor.Load(); return p != nil && p.ResetBreaker() }
 
 	var admin *obs.Server
 	if c.AdminAddr != config.Off {
-		if admin, err = obs.Listen(string(c.AdminAddr), obs.AdminHandler(watch.health, watch.metrics, reset), log); err != nil {
+		if admin, err = obs.Listen(string(c.AdminAddr), obs.AdminHandler(watch.health, watch.metrics, reset, c.settings...), log); err != nil {
 			return err
 		}
 		log.Info("admin endpoints", "address", admin.Addr())
@@ -104,10 +116,30 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 	g.Go(untilDone(rest, beats.Run))
 	g.Go(untilDone(rest, watch.postgres(store)))
 	g.Go(untilDone(rest, func(ctx context.Context) error { watch.metrics.Summarize(ctx, log); return nil }))
+	if c.QualityEvery > 0 {
+		// Connections of its own: the batches' are not to be waited for.
+		own, err := openStore(c.Postgres, c.Kafka.Group, func(p *pgsink.Config) { p.Log = log })
+		if err != nil {
+			stopRest()
+			return errors.Join(err, g.Wait())
+		}
+		defer own.Close()
+		k := &qualityKeeper{store: own, metrics: watch.metrics.Quality(), every: time.Duration(c.QualityEvery), log: log}
+		g.Go(untilDone(rest, k.Run))
+	}
 	if admin != nil {
 		g.Go(untilDone(rest, admin.Serve))
 	}
 	return g.Wait()
+}
+
+// closeTraces sends the last spans, without waiting long for who takes them.
+func closeTraces(t *obs.Tracer, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := t.Close(ctx); err != nil {
+		log.Warn("the last traces were not taken", "error", err)
+	}
 }
 
 // untilDone runs f until ctx ends; that it ended is no error then.

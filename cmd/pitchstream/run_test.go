@@ -27,11 +27,17 @@ type station struct {
 
 func newStation(t *testing.T) *station {
 	t.Helper()
+	return newStationAt(t, testkit.Postgres(t))
+}
+
+// newStationAt is one over this Postgres.
+func newStationAt(t *testing.T, postgres string) *station {
+	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	s := &station{t: t, cluster: cluster, admin: testkit.FreeAddr(), args: []string{
-		"--kafka-brokers=" + strings.Join(cluster.ListenAddrs(), ","), "--postgres-url=" + testkit.Postgres(t),
+		"--kafka-brokers=" + strings.Join(cluster.ListenAddrs(), ","), "--postgres-url=" + postgres,
 		"--redis-url=redis://" + testkit.Redis(t), "--redis-prefix=" + testkit.Name(t) + ":",
 	}}
 	s.command("topics", s.args[0])

@@ -43,6 +43,8 @@ type serveCmd struct {
 	TokenFile   string          `name:"api-token-file" placeholder:"FILE" group:"API" help:"File with the token."`
 	Check       bool            `name:"check" group:"Operation" help:"Ask the admin address of a serve that runs here whether it is ready, and end: with status 1 if not. For an image that has nothing else in it."`
 	MaxStreams  int             `name:"max-streams" default:"10000" placeholder:"N" group:"API" help:"Streams at a time. Default: 10,000."`
+
+	settings []config.Setting // as they were given, for who looks at a process
 }
 
 // Help is what serve --help says below its first line.
@@ -95,7 +97,8 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, p
 		return err
 	}
 	log = slog.New(hinting{log.Handler(), c})
-	log.Info("starting", "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
+	c.settings = loader.Settings(parsed)
+	log.Info("starting", "build", buildName(), config.LogAttr(c.settings...))
 	return c.serve(ctx, log, nil)
 }
 
@@ -135,7 +138,7 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(add
 	g, ctx := errgroup.WithContext(ctx)
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	if c.Serving.AdminAddr != config.Off {
-		admin, err := obs.Listen(string(c.Serving.AdminAddr), obs.AdminHandler(health, metrics, func() bool { return false }), log)
+		admin, err := obs.Listen(string(c.Serving.AdminAddr), obs.AdminHandler(health, metrics, func() bool { return false }, c.settings...), log)
 		if err != nil {
 			stopRest()
 			return err

@@ -6,10 +6,13 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"pitchstream/consumer"
 	"pitchstream/internal/obs"
 	"pitchstream/schemas"
 	"pitchstream/sink/pgsink"
+	"pitchstream/sink/redissink"
 )
 
 // watch is where the processor's rooms meet those who look after it: it tells metrics and health what the consumer says.
@@ -20,6 +23,7 @@ type watch struct {
 	command any // whose settings an error is explained with; nil: none
 	at      positions
 	work    *work
+	traces  *obs.Tracer // nil: none
 }
 
 func newWatch(log *slog.Logger) *watch {
@@ -27,14 +31,36 @@ func newWatch(log *slog.Logger) *watch {
 	for i, c := range schemas.Codes {
 		codes[i] = string(c)
 	}
-	m := obs.NewMetrics(buildName(), codes...)
+	columns := []string{"bat_samples"} // whose issues are of the samples, and of no column of a row
+	for _, c := range schemas.StoredColumns {
+		columns = append(columns, c.Name)
+	}
+	m := obs.NewProcessorMetrics(buildName(), codes, columns)
 	return &watch{metrics: m, health: obs.NewHealth(log, m, "assigned", "postgres"), log: log, work: newWork(time.Now())}
 }
 
+func (w *watch) Began() { w.traces.Began() }
+
+// Polled links the batch to what its records' producers were doing.
+func (w *watch) Polled(records []*kgo.Record) {
+	if !w.traces.Recording() {
+		return
+	}
+	for _, r := range records {
+		for _, h := range r.Headers {
+			if h.Key == "traceparent" {
+				w.traces.Link(string(h.Value))
+			}
+		}
+	}
+}
+
 func (w *watch) Step(step string, took time.Duration) {
-	w.metrics.Step(step, took)
+	w.metrics.Step(step, took, w.traces.Step(obs.StepName(step), took))
 	w.work.step(time.Now(), obs.StepName(step), took)
 }
+
+func (w *watch) Shown(_ string, _ int32, newest time.Time) { w.metrics.Shown(newest, time.Now()) }
 
 func (w *watch) Lag(topic string, partition int32, records int64) {
 	w.metrics.Lag(topic, partition, records)
@@ -44,7 +70,8 @@ func (w *watch) Lag(topic string, partition int32, records int64) {
 	}
 }
 
-func (w *watch) Position(_ string, partition int32, next int64, waits time.Time) {
+func (w *watch) Position(topic string, partition int32, next int64, waits time.Time) {
+	w.metrics.Position(topic, partition, next, waits)
 	w.at.set(partition, next, waits)
 }
 
@@ -53,9 +80,15 @@ func (w *watch) Condition(name string, ok bool, reason string) {
 		reason = explained(w.command, errors.New(reason))
 	}
 	w.health.Set(name, ok, reason)
-	if name == "breaker" {
+	switch name {
+	case "breaker":
 		w.metrics.Breaker(!ok)
 		w.work.held(heldBy(ok, reason))
+	case "postgres":
+		w.metrics.Up(name, ok)
+		if !ok {
+			w.metrics.Failed(name)
+		}
 	}
 }
 
@@ -67,13 +100,19 @@ func heldBy(ok bool, reason string) string {
 }
 
 func (w *watch) Batch(s consumer.BatchSummary) {
+	traceID := w.traces.Committed(map[string]int64{"records": int64(s.Records), "bytes": s.Bytes, "rows": int64(s.Rows), "lost": int64(s.Lost)})
 	w.metrics.Committed(s.Records, s.Bytes, s.Rows, s.Lost)
+	w.metrics.Issues(s.Issues)
 	w.work.batch(time.Now(), s)
 	for code, n := range s.Letters {
 		w.metrics.Letters(string(code), n)
 	}
-	w.log.Debug("batch", "records", s.Records, "bytes", s.Bytes, "rows", s.Rows, "deletes", s.Deletes,
-		"identifies", s.Identifies, "lost", s.Lost, "letters", s.Letters, "took", s.Took)
+	words := []any{"records", s.Records, "bytes", s.Bytes, "rows", s.Rows, "deletes", s.Deletes,
+		"identifies", s.Identifies, "lost", s.Lost, "letters", s.Letters, "took", s.Took}
+	if traceID != "" {
+		words = append(words, "trace_id", traceID)
+	}
+	w.log.Debug("batch", words...)
 }
 
 // pingEvery is how often the store is asked whether it is there, while no batch asks.
@@ -91,6 +130,7 @@ func (w *watch) postgres(store *pgsink.Sink) func(context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
+			w.metrics.Up("postgres", err == nil)
 			if err != nil {
 				w.health.Set("postgres", false, explained(w.command, err))
 			} else {
@@ -105,24 +145,27 @@ func (w *watch) postgres(store *pgsink.Sink) func(context.Context) error {
 	}
 }
 
-// quiet is the log of a Kafka client: it tells of every transaction at the level where we tell of what matters.
-func quiet(log *slog.Logger) *slog.Logger { return slog.New(quietHandler{log.Handler()}) }
-
-type quietHandler struct{ slog.Handler }
-
-func (h quietHandler) Enabled(ctx context.Context, level slog.Level) bool {
-	return h.Handler.Enabled(ctx, level-4)
-}
-
-func (h quietHandler) Handle(ctx context.Context, r slog.Record) error {
-	r.Level -= 4 // what the client calls information is debugging here, a warning is information
-	return h.Handler.Handle(ctx, r)
-}
-
-func (h quietHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return quietHandler{h.Handler.WithAttrs(attrs)}
-}
-
-func (h quietHandler) WithGroup(name string) slog.Handler {
-	return quietHandler{h.Handler.WithGroup(name)}
+// redis are the hooks that tell of the view; changed is told too.
+func (w *watch) redis(changed func(redissink.State)) redissink.Hooks {
+	return redissink.Hooks{
+		Pushed: func(_ int, _ time.Duration, err error) {
+			if err != nil {
+				w.metrics.Failed("redis")
+			}
+		},
+		Skipped: func(int) { w.metrics.Skipped() },
+		Swept: func(r redissink.SweepReport, _ time.Duration, err error) {
+			outcome := "ok"
+			if errors.Is(err, redissink.ErrSweeping) {
+				outcome = "elsewhere"
+			} else if err != nil {
+				outcome = "failed"
+			}
+			w.metrics.Swept(outcome, r.Mended+r.Dropped)
+		},
+		Changed: func(s redissink.State) {
+			w.metrics.Phase(string(s.Phase))
+			changed(s)
+		},
+	}
 }

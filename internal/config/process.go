@@ -10,7 +10,7 @@ import (
 
 // Serving says where the process listens.
 type Serving struct {
-	AdminAddr Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" help:"Address of /healthz, /readyz, /metrics and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
+	AdminAddr Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" help:"Address of /healthz, /readyz, /metrics, /debug/config and /debug/pprof; off for none. Default: :9090. DANGER: without access control, not for the internet."`
 	APIAddr   Addr `name:"api-addr" default:":8080" placeholder:"HOST:PORT" help:"Address of the API and the dashboard; off for none. Default: :8080."`
 }
 

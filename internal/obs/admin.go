@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"pitchstream/internal/config"
 )
 
 // AdminHandler answers those who look after the process:
@@ -20,8 +22,9 @@ import (
 //	/readyz   200 or 503, {"ready": false, "reasons": ["postgres: connection refused"]}
 //	/metrics  the registry, for Prometheus
 //	/debug/pprof/  profiles, for `go tool pprof`
+//	/debug/config  the settings that hold and where each comes from, secrets hidden
 //	POST /breaker/reset  200 when reset let something go on, 409 when nothing was held
-func AdminHandler(h *Health, m *Metrics, reset func() bool) http.Handler {
+func AdminHandler(h *Health, m *Metrics, reset func() bool, settings ...config.Setting) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -34,6 +37,10 @@ func AdminHandler(h *Health, m *Metrics, reset func() bool) http.Handler {
 			return
 		}
 		fmt.Fprintln(w, "going on")
+	})
+	mux.HandleFunc("GET /debug/config", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_ = config.Print(w, settings...) // whoever asked may have gone
 	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -8,13 +8,16 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"pitchstream/internal/config"
 )
 
 func TestTheAdminPagesTellHealth(t *testing.T) {
 	m := NewMetrics("dev")
 	h := NewHealth(quiet, m, "postgres")
 	held := true
-	pages := AdminHandler(h, m, func() bool { was := held; held = false; return was })
+	pages := AdminHandler(h, m, func() bool { was := held; held = false; return was },
+		config.Setting{Name: "postgres-url", Value: config.NewSecretURL("postgres://u:hunter2@h/d").String(), Source: "flag"})
 	get := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
 		pages.ServeHTTP(w, httptest.NewRequest(method, path, nil))
@@ -39,6 +42,9 @@ func TestTheAdminPagesTellHealth(t *testing.T) {
 	code, body = get("GET", "/metrics")
 	require.Equal(t, 200, code)
 	require.Contains(t, body, "\npitchstream_ready 1\n")
+	code, body = get("GET", "/debug/config")
+	require.Equal(t, 200, code)
+	require.Equal(t, "postgres-url  postgres://u:xxxxx@h/d  flag\n", body)
 	code, body = get("POST", "/breaker/reset")
 	require.Equal(t, 200, code, body)
 	code, body = get("POST", "/breaker/reset")

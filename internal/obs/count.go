@@ -1,8 +1,10 @@
 package obs
 
 import (
-	"strconv"
+	"strings"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Committed counts a batch whose offsets are committed: its records, the bytes of their values, the pitches whose state
@@ -30,17 +32,36 @@ func (m *Metrics) Letters(code string, n int) {
 }
 
 // Breaker tells whether the processor holds because too much is rejected.
-func (m *Metrics) Breaker(open bool) {
-	if open {
-		m.breaker.Set(1)
-	} else {
-		m.breaker.Set(0)
+func (m *Metrics) Breaker(open bool) { m.breaker.Set(zeroOrOne(open)) }
+
+// Issues counts rows by their issues, which are written column:kind.
+func (m *Metrics) Issues(counts map[string]int) {
+	for issue, n := range counts {
+		column, _, _ := strings.Cut(issue, ":")
+		if !m.columns[column] {
+			column = otherColumn
+		}
+		m.issues.WithLabelValues(column).Add(float64(n))
 	}
 }
 
-// Step counts the time that a batch spent in a step.
-func (m *Metrics) Step(step string, took time.Duration) {
-	m.batchSeconds.WithLabelValues(StepName(step)).Observe(took.Seconds())
+// Shown counts that the record of this timestamp, and what came before it in its partition, can be read now.
+func (m *Metrics) Shown(newest, now time.Time) {
+	m.delaySeconds.Observe(max(now.Sub(newest).Seconds(), 0))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.newestMS = max(m.newestMS, newest.UnixMilli())
+	m.newest.Set(float64(m.newestMS) / 1000)
+}
+
+// Step counts the time that a batch spent in a step. A trace that is kept is an example of it; "": none is.
+func (m *Metrics) Step(step string, took time.Duration, traceID string) {
+	h := m.batchSeconds.WithLabelValues(StepName(step))
+	if e, ok := h.(prometheus.ExemplarObserver); ok && traceID != "" {
+		e.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": traceID})
+		return
+	}
+	h.Observe(took.Seconds())
 }
 
 // StepName is what a step is called here: the consumer knows a store and a view of it, people know Postgres and Redis.
@@ -54,21 +75,35 @@ func StepName(step string) string {
 	return step
 }
 
-// Retried counts a failed attempt of a step that is made again.
-func (m *Metrics) Retried(step string) { m.retries.WithLabelValues(StepName(step)).Inc() }
+// Failed counts an attempt that a store (of Stores) did not take.
+func (m *Metrics) Failed(store string) { m.storeErrors.WithLabelValues(store).Inc() }
 
-// Lag sets how many records wait in a partition that is owned; −1: it is not owned any more, and another processor tells
-// its lag now.
-func (m *Metrics) Lag(topic string, id int32, records int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if records < 0 {
-		delete(m.lag, partition{topic, id})
-		m.lagRecords.DeleteLabelValues(topic, strconv.Itoa(int(id)))
-		return
+// Up tells whether a store takes what is written.
+func (m *Metrics) Up(store string, up bool) { m.storeUp.WithLabelValues(store).Set(zeroOrOne(up)) }
+
+// Phase tells what may be expected of Redis: one of Phases.
+func (m *Metrics) Phase(phase string) {
+	for _, p := range Phases {
+		m.redisPhase.WithLabelValues(p).Set(zeroOrOne(p == phase))
 	}
-	m.lag[partition{topic, id}] = records
-	m.lagRecords.WithLabelValues(topic, strconv.Itoa(int(id))).Set(float64(records))
+	m.Up("redis", phase == "ok" || phase == "mending")
+}
+
+// Skipped counts a push to Redis that was not tried.
+func (m *Metrics) Skipped() { m.redisSkipped.Inc() }
+
+// Swept counts a comparison of Redis with Postgres: its outcome, ok, failed or elsewhere (another process compares), and
+// the batters that it wrote anew.
+func (m *Metrics) Swept(outcome string, mended int) {
+	m.redisSweeps.WithLabelValues(outcome).Inc()
+	m.redisMended.Add(float64(mended))
+}
+
+func zeroOrOne(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // Totals are the numbers as they are now.
@@ -76,8 +111,8 @@ func (m *Metrics) Totals() Totals {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.totals
-	for _, records := range m.lag {
-		t.LagRecords += records
+	for _, p := range m.partitions {
+		t.LagRecords += max(p.lag, 0)
 	}
 	return t
 }

@@ -24,6 +24,9 @@ func NewHealth(log *slog.Logger, metrics *Metrics, checks ...string) *Health {
 	h := &Health{log: log, metrics: metrics, faults: map[string]string{}}
 	for _, name := range checks {
 		h.faults[name] = "starting"
+		if metrics != nil {
+			metrics.check.WithLabelValues(name)
+		}
 	}
 	h.changed()
 	return h
@@ -40,6 +43,9 @@ func (h *Health) Set(name string, ok bool, reason string) {
 		reason = "not well"
 	}
 	h.faults[name] = reason
+	if h.metrics != nil {
+		h.metrics.check.WithLabelValues(name).Set(zeroOrOne(ok))
+	}
 	h.changed()
 }
 
@@ -48,6 +54,9 @@ func (h *Health) Forget(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.faults, name)
+	if h.metrics != nil {
+		h.metrics.check.DeleteLabelValues(name)
+	}
 	h.changed()
 }
 
@@ -84,14 +93,6 @@ func (h *Health) changed() {
 		h.log.Warn("not ready", "reasons", reasons)
 	}
 	if h.metrics != nil {
-		h.metrics.setReady(ready)
-	}
-}
-
-func (m *Metrics) setReady(ready bool) {
-	if ready {
-		m.ready.Set(1)
-	} else {
-		m.ready.Set(0)
+		h.metrics.ready.Set(zeroOrOne(ready))
 	}
 }

@@ -5,6 +5,7 @@ package obs
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,43 +17,43 @@ import (
 
 // Metrics are the numbers of one process. Its methods may be called by many goroutines.
 //
-// They are the names that dashboards and alerts know:
-//
-//	pitchstream_build_info{version}              1
-//	pitchstream_records_total                    records that were processed: their batch is committed
-//	pitchstream_bytes_total                      bytes of their values
-//	pitchstream_rows_total                       pitches whose stored state these records became
-//	pitchstream_lost_total                       changes that were void: the store had an equal or newer version
-//	pitchstream_letters_total{code}              dead letters, by their code
-//	pitchstream_retries_total{step}              failed attempts of a step that were repeated
-//	pitchstream_batch_duration_seconds{step}     time that a batch spent in decode, postgres, redis, produce, commit
-//	pitchstream_lag_records{topic,partition}     records that wait behind the position, of the partitions owned
-//	pitchstream_commit_timestamp_seconds         when a batch was last committed, 0 before the first
-//	pitchstream_breaker_open                     1 while the processor holds because too many records are rejected
-//	pitchstream_ready                            1 when /readyz says so
-//	pitchstream_kafka_…{client}, go_…, process_… from the Kafka clients, Go and the system
+// Their names, which dashboards and alerts know, are listed with their labels and meanings in docs/METRICS.md, which is
+// made from what a process shows. Each label has a bounded number of values: no game, no batter, no pitch is one.
 type Metrics struct {
 	Registry *prometheus.Registry
 
+	ready prometheus.Gauge
+	check *prometheus.GaugeVec
+
+	// What follows is a processor's.
 	records, bytes, rows, lost prometheus.Counter
-	letters, retries           *prometheus.CounterVec
+	letters, issues            *prometheus.CounterVec
 	batchSeconds               *prometheus.HistogramVec
-	lagRecords                 *prometheus.GaugeVec
-	committed                  prometheus.Gauge
-	ready, breaker             prometheus.Gauge
+	delaySeconds               prometheus.Histogram
+	committed, newest          prometheus.Gauge
+	breaker                    prometheus.Gauge
+	storeErrors, redisSweeps   *prometheus.CounterVec
+	storeUp, redisPhase        *prometheus.GaugeVec
+	redisMended, redisSkipped  prometheus.Counter
+	columns                    map[string]bool
 
-	mu     sync.Mutex
-	totals Totals
-	lag    map[partition]int64
-}
-
-type partition struct {
-	topic string
-	id    int32
+	mu         sync.Mutex
+	totals     Totals
+	newestMS   int64
+	partitions map[partition]*partitionState
 }
 
 // Steps are the labels of a batch's time, in their order.
 var Steps = []string{"decode", "postgres", "redis", "produce", "commit"}
+
+// Stores are the labels of what concerns one of the two stores.
+var Stores = []string{"postgres", "redis"}
+
+// Phases are the labels of what may be expected of Redis.
+var Phases = []string{"ok", "mending", "away", "refused"}
+
+// otherColumn is the label of an issue about what is no known column.
+const otherColumn = "other"
 
 // Totals are what was counted since the start, and the lag as it is now.
 type Totals struct {
@@ -60,36 +61,47 @@ type Totals struct {
 	LagRecords                          int64 // over all owned partitions
 }
 
-// NewMetrics makes the metrics of a process that runs this build. The letters' codes are named so that each is 0 from
-// the start: a series that appears with its first count shows no increase.
-func NewMetrics(build string, codes ...string) *Metrics {
-	m := &Metrics{Registry: prometheus.NewRegistry(), lag: map[partition]int64{}}
+// NewMetrics makes the metrics of any process that runs this build: its readiness, Go's and the system's.
+func NewMetrics(build string) *Metrics {
+	m := &Metrics{Registry: prometheus.NewRegistry(), partitions: map[partition]*partitionState{}}
+	m.ready = m.gauge("ready", "1 when the process is ready.")
+	m.check = m.gauges("check_ok", "1 while this check of /readyz is well.", "check", nil)
+	m.gauges("build_info", "1, and the build that runs.", "version", nil).WithLabelValues(build).Set(1)
+	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// NewProcessorMetrics makes those of a processor too. The letters' codes and the rows' columns are named so that each is
+// 0 from the start: a series that appears with its first count shows no increase. What is counted of another column is
+// counted as "other".
+func NewProcessorMetrics(build string, codes, columns []string) *Metrics {
+	m := NewMetrics(build)
 	m.records = m.counter("records_total", "Records that were processed: their batch is committed.")
 	m.bytes = m.counter("bytes_total", "Bytes of the values of the processed records.")
 	m.rows = m.counter("rows_total", "Pitches whose stored state the processed records became.")
 	m.lost = m.counter("lost_total", "Changes that were void: the store had an equal or newer version.")
 	m.letters = m.counters("letters_total", "Dead letters, by their code.", "code", codes)
-	m.retries = m.counters("retries_total", "Failed attempts of a step that were repeated.", "step", Steps)
-	m.batchSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Namespace: "pitchstream", Name: "batch_duration_seconds", Help: "Time that a batch spent in a step.",
-		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-	}, []string{"step"})
-	for _, s := range Steps {
-		m.batchSeconds.WithLabelValues(s)
-	}
-	m.lagRecords = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: "pitchstream", Name: "lag_records", Help: "Records behind the position, of the partitions owned.",
-	}, []string{"topic", "partition"})
+	m.issues = m.counters("issues_total", "Rows with something wrong in a value, by the column that it is about.", "column", append(slices.Clone(columns), otherColumn))
+	m.batchSeconds = m.histograms("batch_duration_seconds", "Time that a batch spent in a step.", "step", Steps,
+		.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30)
+	m.delaySeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "pitchstream", Name: "delay_seconds", Help: "Time from a record's timestamp until it could be read, of the last record of each poll and partition.",
+		Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
+	})
 	m.committed = m.gauge("commit_timestamp_seconds", "Unix time of the last commit, 0 before the first.")
+	m.newest = m.gauge("newest_record_timestamp_seconds", "Timestamp of the newest record that can be read, 0 before the first.")
 	m.breaker = m.gauge("breaker_open", "1 while the processor holds because too many records are rejected.")
-	m.ready = m.gauge("ready", "1 when the process is ready.")
-	m.Registry.MustRegister(m.batchSeconds, m.lagRecords, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: "pitchstream", Name: "build_info", Help: "1, and the build that runs.",
-	}, []string{"version"})
-	info.WithLabelValues(build).Set(1)
-	m.Registry.MustRegister(info)
+	m.storeErrors = m.counters("store_errors_total", "Attempts that a store did not take; each is made again.", "store", Stores)
+	m.storeUp = m.gauges("store_up", "1 while the store takes what is written.", "store", Stores)
+	m.redisPhase = m.gauges("redis_phase", "1 for what may be expected of Redis now, 0 for the others.", "phase", Phases)
+	m.redisSweeps = m.counters("redis_sweeps_total", "Comparisons of all batters in Redis with Postgres.", "outcome", []string{"ok", "failed", "elsewhere"})
+	m.redisMended = m.counter("redis_mended_batters_total", "Batters that differed in Redis and were written anew.")
+	m.redisSkipped = m.counter("redis_skipped_pushes_total", "Pushes that were not tried, because Redis was away or refused.")
+	m.columns = map[string]bool{}
+	for _, c := range columns {
+		m.columns[c] = true
+	}
+	m.Registry.MustRegister(m.delaySeconds, lagCollector{m})
 	return m
 }
 
@@ -121,4 +133,22 @@ func (m *Metrics) gauge(name, help string) prometheus.Gauge {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "pitchstream", Name: name, Help: help})
 	m.Registry.MustRegister(g)
 	return g
+}
+
+func (m *Metrics) gauges(name, help, label string, values []string) *prometheus.GaugeVec {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pitchstream", Name: name, Help: help}, []string{label})
+	m.Registry.MustRegister(g)
+	for _, v := range values {
+		g.WithLabelValues(v)
+	}
+	return g
+}
+
+func (m *Metrics) histograms(name, help, label string, values []string, buckets ...float64) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "pitchstream", Name: name, Help: help, Buckets: buckets}, []string{label})
+	m.Registry.MustRegister(h)
+	for _, v := range values {
+		h.WithLabelValues(v)
+	}
+	return h
 }

@@ -42,7 +42,7 @@ func TestALogIsTextOrJSONFromALevelOn(t *testing.T) {
 }
 
 func TestEveryNumberHasItsNameFromTheStart(t *testing.T) {
-	text := scrape(t, NewMetrics("v1.2.3", "malformed_json", "too_large"))
+	text := scrape(t, NewProcessorMetrics("v1.2.3", []string{"malformed_json", "too_large"}, []string{"inning"}))
 	for _, line := range []string{
 		`pitchstream_build_info{version="v1.2.3"} 1`,
 		`pitchstream_records_total 0`,
@@ -51,7 +51,11 @@ func TestEveryNumberHasItsNameFromTheStart(t *testing.T) {
 		`pitchstream_lost_total 0`,
 		`pitchstream_letters_total{code="malformed_json"} 0`,
 		`pitchstream_letters_total{code="too_large"} 0`,
-		`pitchstream_retries_total{step="produce"} 0`,
+		`pitchstream_issues_total{column="inning"} 0`,
+		`pitchstream_issues_total{column="other"} 0`,
+		`pitchstream_store_errors_total{store="redis"} 0`,
+		`pitchstream_store_up{store="postgres"} 0`,
+		`pitchstream_redis_phase{phase="away"} 0`,
 		`pitchstream_batch_duration_seconds_count{step="decode"} 0`,
 		`pitchstream_batch_duration_seconds_count{step="commit"} 0`,
 		`pitchstream_commit_timestamp_seconds 0`,
@@ -63,12 +67,17 @@ func TestEveryNumberHasItsNameFromTheStart(t *testing.T) {
 }
 
 func TestWhatIsCountedIsInPrometheusAndInTheTotals(t *testing.T) {
-	m := NewMetrics("dev")
+	m := NewProcessorMetrics("dev", nil, []string{"inning"})
 	m.Committed(10, 1000, 7, 2)
 	m.Committed(1, 100, 1, 0)
 	m.Letters("too_large", 1)
-	m.Retried("store")
-	m.Step("view", time.Millisecond)
+	m.Issues(map[string]int{"inning:type": 2, "inning:range": 1, "made-up:type": 4})
+	m.Failed("postgres")
+	m.Step("view", time.Millisecond, "")
+	m.Phase("mending")
+	m.Swept("ok", 3)
+	m.Skipped()
+	m.Position("pitches.raw", 1, 17, time.Time{})
 	m.Lag("pitches.raw", 0, 5)
 	m.Lag("pitches.raw", 1, 6)
 	m.Lag("pitches.raw", 0, 4)
@@ -80,7 +89,17 @@ func TestWhatIsCountedIsInPrometheusAndInTheTotals(t *testing.T) {
 		`pitchstream_rows_total 8`,
 		`pitchstream_lost_total 2`,
 		`pitchstream_letters_total{code="too_large"} 1`,
-		`pitchstream_retries_total{step="postgres"} 1`,
+		`pitchstream_issues_total{column="inning"} 3`,
+		`pitchstream_issues_total{column="other"} 4`,
+		`pitchstream_store_errors_total{store="postgres"} 1`,
+		`pitchstream_store_up{store="redis"} 1`,
+		`pitchstream_redis_phase{phase="mending"} 1`,
+		`pitchstream_redis_phase{phase="ok"} 0`,
+		`pitchstream_redis_sweeps_total{outcome="ok"} 1`,
+		`pitchstream_redis_mended_batters_total 3`,
+		`pitchstream_redis_skipped_pushes_total 1`,
+		`pitchstream_position_offset{partition="1",topic="pitches.raw"} 17`,
+		`pitchstream_lag_seconds{partition="1",topic="pitches.raw"} 0`,
 		`pitchstream_lag_records{partition="0",topic="pitches.raw"} 4`,
 		`pitchstream_batch_duration_seconds_count{step="redis"} 1`,
 	} {
@@ -94,7 +113,7 @@ func TestWhatIsCountedIsInPrometheusAndInTheTotals(t *testing.T) {
 }
 
 func TestTheNamesFollowPrometheus(t *testing.T) {
-	families, err := NewMetrics("dev").Registry.Gather()
+	families, err := NewProcessorMetrics("dev", nil, nil).Registry.Gather()
 	require.NoError(t, err)
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
 	require.NoError(t, err)
@@ -121,6 +140,7 @@ func TestReadyMeansThatAllIsWell(t *testing.T) {
 		ready, reasons := h.Ready()
 		require.Equal(t, ready, strings.Contains(scrape(t, m), "\npitchstream_ready 1\n"))
 		require.Equal(t, ready, len(reasons) == 0)
+		require.Equal(t, !strings.Contains(strings.Join(reasons, ";"), "postgres"), strings.Contains(scrape(t, m), "\npitchstream_check_ok{check=\"postgres\"} 1\n"))
 		return strings.Join(reasons, "; ")
 	}
 	require.Equal(t, "assigned: starting; postgres: starting", said())
@@ -133,6 +153,7 @@ func TestReadyMeansThatAllIsWell(t *testing.T) {
 	require.Equal(t, "pitches.raw/3: has not moved for 60s; postgres: not well", said())
 	h.Forget("pitches.raw/3")
 	require.Equal(t, "postgres: not well", said())
+	require.NotContains(t, scrape(t, m), "pitches.raw/3")
 	h.Set("postgres", true, "")
 	require.Equal(t, "", said())
 

@@ -14,7 +14,7 @@ import (
 
 func TestTheSummaryTellsRatesAndFallsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := NewMetrics("dev")
+		m := NewProcessorMetrics("dev", nil, nil)
 		lines := make(lineWriter, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})

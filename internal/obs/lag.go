@@ -1,0 +1,95 @@
+package obs
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// partition names one of a topic.
+type partition struct {
+	topic string
+	id    int32
+}
+
+// partitionState is what is known of a partition that is owned.
+type partitionState struct {
+	lag      int64 // records; −1: not known yet
+	position int64 // −1: not known yet
+	waits    time.Time
+}
+
+// state is that of a partition, made when it is new. The lock is held.
+func (m *Metrics) state(topic string, id int32) *partitionState {
+	at := partition{topic, id}
+	if m.partitions[at] == nil {
+		m.partitions[at] = &partitionState{lag: -1, position: -1}
+	}
+	return m.partitions[at]
+}
+
+// Lag sets how many records wait in a partition that is owned; −1: it is not owned any more, and another processor tells
+// its lag now.
+func (m *Metrics) Lag(topic string, id int32, records int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if records < 0 {
+		delete(m.partitions, partition{topic, id})
+		return
+	}
+	m.state(topic, id).lag = records
+}
+
+// Position sets how far readers can see in a partition that is owned, and since when a record waits there: zero when none
+// does.
+func (m *Metrics) Position(topic string, id int32, next int64, waits time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.state(topic, id)
+	s.position, s.waits = next, waits
+}
+
+var (
+	byPartition  = []string{"topic", "partition"}
+	lagRecords   = prometheus.NewDesc("pitchstream_lag_records", "Records behind the position, of the partitions owned.", byPartition, nil)
+	lagSeconds   = prometheus.NewDesc("pitchstream_lag_seconds", "Age of the oldest record known that waits, 0 when none does, of the partitions owned.", byPartition, nil)
+	nextPosition = prometheus.NewDesc("pitchstream_position_offset", "Offset below which everything can be read, of the partitions owned.", byPartition, nil)
+)
+
+// lagCollector tells of the partitions that are owned when it is asked: a lag in seconds grows by itself.
+type lagCollector struct{ m *Metrics }
+
+// Describe names the three.
+func (c lagCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{lagRecords, lagSeconds, nextPosition} {
+		to <- d
+	}
+}
+
+// Collect tells them.
+func (c lagCollector) Collect(to chan<- prometheus.Metric) {
+	now := time.Now()
+	c.m.mu.Lock()
+	defer c.m.mu.Unlock()
+	for at, s := range c.m.partitions {
+		tell := func(d *prometheus.Desc, v float64) {
+			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, at.topic, strconv.Itoa(int(at.id)))
+		}
+		if s.lag >= 0 {
+			tell(lagRecords, float64(s.lag))
+		}
+		if s.position >= 0 {
+			tell(nextPosition, float64(s.position))
+			tell(lagSeconds, s.age(now))
+		}
+	}
+}
+
+// age is in seconds. A record may bear a time that has not come yet.
+func (s *partitionState) age(now time.Time) float64 {
+	if s.waits.IsZero() {
+		return 0
+	}
+	return max(now.Sub(s.waits).Seconds(), 0)
+}
