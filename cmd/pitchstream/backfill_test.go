@@ -84,7 +84,9 @@ func seasons(t *testing.T, folder string) (records int) {
 func binaryFolder(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(folder, "pitchstream"), ".").CombinedOutput()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(folder, "pitchstream"), "./cmd/pitchstream")
+	build.Dir = testkit.Root()
+	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return folder
 }

@@ -201,13 +201,17 @@ func TestTargetsHaveLivesRights(t *testing.T) {
 	for _, what := range []string{"pitchstream_better.pitches", "pitchstream_serving.pitches", "pitchstream_serving.pointer"} {
 		require.Equal(t, []string{"true"}, w.table(t, `SELECT has_table_privilege('`+other+`', '`+what+`', 'SELECT')`), what)
 	}
+	w.exec(t, `REVOKE USAGE ON SCHEMA pitchstream FROM `+other) // who reads what readers see, and nothing else
 	w.target(t, exitOK, "promote", "better", "--force")
 	// A target of a later build has other columns: the view is another one then, and its readers stay.
-	w.exec(t, `ALTER TABLE pitchstream_other.pitch_registers RENAME COLUMN venue TO ballpark; DROP VIEW pitchstream_other.dataset_stats, pitchstream_other.pitch_type_breakdown, pitchstream_other.pitches`)
+	w.exec(t, `ALTER TABLE pitchstream_other.pitch_registers RENAME COLUMN venue TO ballpark; DROP VIEW pitchstream_other.pitches CASCADE`)
 	w.exec(t, `CREATE VIEW pitchstream_other.pitches AS SELECT pitch_id, ballpark FROM pitchstream_other.pitch_registers WHERE standing`)
-	w.exec(t, `CREATE VIEW pitchstream_other.dataset_stats AS SELECT 1 AS pitches; CREATE VIEW pitchstream_other.pitch_type_breakdown AS SELECT 1 AS pitches`)
+	w.exec(t, `CREATE VIEW pitchstream_other.fresh AS SELECT 1 AS one`)
 	w.target(t, exitOK, "promote", "other", "--force")
 	require.Equal(t, []string{"true false"}, reads("pitchstream_serving.pitches"))
+	require.Equal(t, []string{"true"}, w.table(t, `SELECT has_table_privilege('`+other+`', 'pitchstream_serving.pitches', 'SELECT')`))
+	require.Equal(t, []string{"true false"}, reads("pitchstream_serving.fresh"))
+	require.Equal(t, []string{"false"}, w.table(t, `SELECT to_regclass('pitchstream_serving.dataset_stats') IS NOT NULL`), "it would be of another target")
 	require.NotEmpty(t, w.table(t, `SELECT ballpark FROM pitchstream_serving.pitches LIMIT 1`))
 }
 

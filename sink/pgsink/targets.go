@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -19,9 +20,6 @@ type Targets struct {
 	pool          *pgxpool.Pool
 	serving, live string // schemas
 }
-
-// servedViews are what readers of the promoted target find under names that stay.
-var servedViews = []string{"pitches", "batter_stats", "batter_game_stats", "pitch_type_breakdown", "dataset_stats"}
 
 // OpenTargets makes a pool for the books in the schema serving, beside live's schema. It does not connect.
 func OpenTargets(cfg Config, serving string) (*Targets, error) {
@@ -77,10 +75,7 @@ func (t *Targets) Ensure(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, t.sql(sqlTargets)); err != nil {
 			return err
 		}
-		if err := t.point(ctx, tx, t.live); err != nil {
-			return err
-		}
-		return copyRights(ctx, tx, t.live, t.serving, true)
+		return t.point(ctx, tx, t.live)
 	})
 }
 
@@ -107,9 +102,24 @@ func (t *Targets) Share(ctx context.Context) error {
 	})
 }
 
-// point makes the views those of a schema. Who may read them may go on.
+// point makes the views those of a schema: all that it has, and no other. Who may read them may go on.
 func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
-	for _, view := range servedViews {
+	has, err := viewsOf(ctx, tx, schema)
+	if err != nil {
+		return err
+	}
+	had, err := viewsOf(ctx, tx, t.serving)
+	if err != nil {
+		return err
+	}
+	for _, view := range had {
+		if !slices.Contains(has, view) { // it would show another target than the others
+			if _, err := tx.Exec(ctx, `DROP VIEW `+t.serving+`.`+view); err != nil {
+				return err
+			}
+		}
+	}
+	for _, view := range has {
 		name, from := t.serving+"."+view, schema+"."+view
 		// In a transaction of its own: a view whose columns are others cannot be replaced, and is made anew.
 		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
@@ -124,7 +134,15 @@ func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
 			return err
 		}
 	}
-	return nil
+	return copyRights(ctx, tx, t.live, t.serving, true)
+}
+
+func viewsOf(ctx context.Context, tx pgx.Tx, schema string) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT quote_ident(viewname) FROM pg_views WHERE schemaname = $1 ORDER BY 1`, schema)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
