@@ -21,6 +21,7 @@ func (a *API) routes() (http.Handler, error) {
 	a.registerLetters(doc)
 	a.registerStreams(doc)
 	a.registerOverview(doc)
+	a.registerQuality(doc)
 	describe(doc)
 	page, err := docsPage(doc.OpenAPI())
 	if err != nil {

@@ -21,8 +21,9 @@ type team struct {
 }
 
 type player struct {
-	id   int64
-	left bool
+	id       int64
+	left     bool
+	strength float64 // of a batter's swing among all batters, a standard normal
 }
 
 // Ids are like those of the real set: nine digits for players, five for teams, and never shared.
@@ -32,7 +33,7 @@ const (
 )
 
 func newLeague(seed uint64) *league {
-	r := newSource(seed, leagueStream)
+	r, strengths := newSource(seed, leagueStream), newSource(seed, strengthStream)
 	l := &league{}
 	players, teams := firstPlayerID+r.Int64N(800)*1_000_000, firstTeamID+r.Int64N(800)*100
 	for i := range l.teams {
@@ -40,7 +41,7 @@ func newLeague(seed uint64) *league {
 		t.id, t.venue = teams+int64(i), venues[i%len(venues)]
 		next := players + int64(i)*1_000
 		for j := range t.batters {
-			t.batters[j] = player{id: next + int64(j), left: r.chance(leftBatters)}
+			t.batters[j] = player{id: next + int64(j), left: r.chance(leftBatters), strength: strengths.NormFloat64()}
 		}
 		for j := range t.pitchers {
 			t.pitchers[j] = player{id: next + 100 + int64(j), left: r.chance(leftPitchers)}
@@ -65,8 +66,8 @@ func (t *team) pitcher(day, inning int) player {
 
 var venues = []string{"North Park", "River Field", "Harbour Grounds", "Mill Street Park", "Lakeside", "Summit Field"}
 
-// Streams of chance: two a game, one of the league.
-const leagueStream = 1<<63 - 1
+// Streams of chance: two a game, two of the league.
+const leagueStream, strengthStream = 1<<63 - 1, 1<<63 - 2
 
 func gameStream(number int) uint64   { return uint64(number) * 2 }
 func stressStream(number int) uint64 { return uint64(number)*2 + 1 }

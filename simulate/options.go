@@ -3,6 +3,7 @@ package simulate
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -13,6 +14,12 @@ type Options struct {
 	Games    int // how many games; 0: as many as Pitches takes
 	Pitches  int // how many pitches in all, cutting the games short; 0: whole games
 	Parallel int // games played at the same time, 1–15; 0: as many as there are, at most 15 (a full day's slate)
+
+	// BatterSpread is how much of a swing's speed is the batter's own, as a correlation, 0–1: 0, all batters are alike;
+	// about 0.5 in the major leagues. The speeds of all swings together are the same for every value.
+	BatterSpread float64
+	Biases       []Bias  // of venues whose cameras are off
+	Untracked    float64 // share of swings whose bat nobody tracked, beside those of the sensors' own faults
 
 	FeedIDs bool // every pitch carries the game feed's batter_id, pitcher_id and team_id as headers
 
@@ -60,6 +67,11 @@ func (o Options) Validate() error {
 			bad(share.name, share.value, "a share is between 0 and 1")
 		}
 	}
+	for _, b := range o.Biases {
+		if b.Venue == "" || !(math.Abs(b.MPH) <= maxBiasMPH) {
+			bad("Biases", fmt.Sprintf("%+v", b), "a bias has a venue, and is between −20 and 20 mph")
+		}
+	}
 	if o.OversizeBytes < 0 || o.OversizeBytes > 1<<30 {
 		bad("OversizeBytes", o.OversizeBytes, "allowed is 0 (none) to 1 GiB")
 	}
@@ -79,6 +91,7 @@ type share struct {
 
 func (o Options) shares() []share {
 	return []share{
+		{"BatterSpread", o.BatterSpread}, {"Untracked", o.Untracked},
 		{"Duplicates", o.Duplicates}, {"Reorder", o.Reorder}, {"Corrections", o.Corrections},
 		{"Deletes", o.Deletes}, {"LateIDs", o.LateIDs}, {"Poison", o.Poison},
 	}

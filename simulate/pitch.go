@@ -74,6 +74,9 @@ func (g *game) throw() *pitch {
 func (g *game) measure(p *pitch) {
 	r, f := g.rng, callTable[p.call]
 	zBat := r.NormFloat64()
+	if own := g.s.o.BatterSpread; own > 0 {
+		zBat = own*p.batter.strength + math.Sqrt(1-own*own)*zBat
+	}
 	p.batted = g.drawBatted(p.call, zBat)
 	p.batted.tracked = r.chance(f.hits)
 	if p.batted.tracked {
@@ -94,7 +97,10 @@ func (g *game) measure(p *pitch) {
 	flight := throwPitch(r, t, g.pitcher().left, x, z)
 	p.speedMPH, p.spinRPM, p.measured = flight.speedMPH(), drawSpin(r, t), true
 	p.hasSwing = r.chance(f.swings)
-	p.swing = drawSwing(r, p, flight, zBat)
+	if share := g.s.o.Untracked; share > 0 && g.stress.chance(share) {
+		p.hasSwing = false
+	}
+	p.swing = drawSwing(r, p, flight, zBat, g.bias())
 	p.follow(r, flight)
 }
 

@@ -32,8 +32,9 @@ func (s *swing) batSpeedMPH() float64 {
 	return s.headFPS * (batLength - sweetSpot) / batLength / fpsPerMPH
 }
 
-// drawSwing draws how the batter swings at a flight; zBat is how fast, as a standard normal.
-func drawSwing(r source, p *pitch, f flight, zBat float64) swing {
+// drawSwing draws how the batter swings at a flight; zBat is how fast, as a standard normal; the
+// cameras measure it faster by a bias.
+func drawSwing(r source, p *pitch, f flight, zBat, biasMPH float64) swing {
 	figures := callTable[p.call]
 	speeds := &swingHeadFPS
 	if figures.swings < 1 && p.call != inPlay {
@@ -50,6 +51,7 @@ func drawSwing(r source, p *pitch, f flight, zBat float64) swing {
 		lostGap:   r.between(2.14, 2.27),
 	}
 	s.contact = f.at(s.contactAt).pos
+	s.measuredFaster(biasMPH)
 	s.path = newBatPath(r, &s, p.batter.left, p.call == inPlay || p.call == foul || p.call == foulTip)
 	return s
 }

@@ -23,6 +23,7 @@ type commands struct {
 	Replay   replayCmd   `cmd:"" help:"Read a part of the raw topic once more, into live or into a target beside it."`
 	Target   targetCmd   `cmd:"" help:"Targets beside live: list, diff, promote, rollback, drop."`
 	Schema   schemaCmd   `cmd:"" help:"The JSON Schemas of record, row and letter: ls, show."`
+	Quality  qualityCmd  `cmd:"" help:"Is the data what it should be? A day held against the week before: missing bat tracking, issues, gaps, delays, drift by venue."`
 	Bench    benchCmd    `cmd:"" help:"Measure this build on this machine: the core, the stores, the stream from Kafka, the latency."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this build and of its core."`
 }

@@ -48,13 +48,19 @@ func (s *servedTargets) open(t schemas.Target) (api.Live, api.Store, func(), err
 		store.Close()
 		return nil, nil, nil, err
 	}
-	return redis, namedByLive{store, s.live}, func() { _ = redis.Close(); store.Close() }, nil
+	return redis, namedByLive{store, s.live, &judged{of: store}}, func() { _ = redis.Close(); store.Close() }, nil
 }
 
 // namedByLive is a target's store with the names of live's players.
 type namedByLive struct {
 	*pgsink.Reader
-	live *pgsink.Reader
+	live   *pgsink.Reader
+	judged *judged
+}
+
+// Quality judges a day of this target's.
+func (s namedByLive) Quality(ctx context.Context, day string) (schemas.QualityReport, error) {
+	return s.judged.day(ctx, day)
 }
 
 // Players are live's.

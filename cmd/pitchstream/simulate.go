@@ -25,6 +25,10 @@ type simulateCmd struct {
 	Parallel int    `name:"parallel" placeholder:"N" help:"Games played at the same time, 1 to 15; the others follow a day later each. Default: as many as there are, at most 15."`
 	FeedIDs  bool   `name:"feed-ids" help:"Every pitch carries the game feed's batter_id, pitcher_id and team_id as headers. Without: a batter is known only where the ball was hit, as in bare tracking records."`
 
+	BatterSpread float64    `name:"batter-spread" placeholder:"SHARE" group:"Cameras" help:"How much of a swing's speed is the batter's own, as a correlation, 0 to 1; about 0.5 in the major leagues. Default: 0, all batters are alike."`
+	Bias         []biasFlag `name:"bias" sep:"none" placeholder:"venue=NAME,mph=X[,from=DATE]" group:"Cameras" help:"A venue that measures all bats so much too fast, from a game date on: what quality is to find. May be given several times."`
+	Untracked    float64    `name:"untracked" placeholder:"SHARE" group:"Cameras" help:"Share of the swings whose bat nobody tracked, beside the sensors' own faults."`
+
 	Duplicates    float64      `name:"duplicates" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Sent again later, byte for byte."`
 	Reorder       float64      `name:"reorder" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Moved up to 20 pitches earlier or later."`
 	Corrections   float64      `name:"corrections" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Corrected later by a greater revision: other values, a third another batter, a tenth another game."`
@@ -95,6 +99,7 @@ func (c *simulateCmd) Validate() error {
 
 // flagNames are the flags of the simulator's options, for its error messages.
 var flagNames = strings.NewReplacer("Games ", "--games ", "Pitches ", "--pitches ", "Parallel ", "--parallel ",
+	"BatterSpread ", "--batter-spread ", "Biases ", "--bias ", "Untracked ", "--untracked ",
 	"Duplicates ", "--duplicates ", "Reorder ", "--reorder ", "Corrections ", "--corrections ", "Deletes ", "--deletes ",
 	"LateIDs ", "--late-ids ", "Poison ", "--poison ", "OversizeBytes ", "--oversize-bytes ", "Start ", "--start ",
 	"FirstGamePK ", "--first-game-pk ")
@@ -121,7 +126,10 @@ func (c *simulateCmd) options(now time.Time) simulate.Options {
 	o := simulate.Options{
 		Seed: c.Seed, Games: c.Games, Pitches: c.Pitches, Parallel: c.Parallel, FeedIDs: c.FeedIDs,
 		Duplicates: c.Duplicates, Reorder: c.Reorder, Corrections: c.Corrections, Deletes: c.Deletes, LateIDs: c.LateIDs,
-		Poison: c.Poison, OversizeBytes: int(c.OversizeBytes), Start: c.Start, FirstGamePK: c.FirstGamePK,
+		BatterSpread: c.BatterSpread, Untracked: c.Untracked, Poison: c.Poison, OversizeBytes: int(c.OversizeBytes), Start: c.Start, FirstGamePK: c.FirstGamePK,
+	}
+	for _, b := range c.Bias {
+		o.Biases = append(o.Biases, simulate.Bias(b))
 	}
 	if o.Games == 0 && o.Pitches == 0 {
 		o.Games = 1

@@ -1,0 +1,55 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"pitchstream/schemas"
+)
+
+// QualityStore is a Store that can judge the data; where the Store is none, /v1/quality says that it is not there.
+type QualityStore interface {
+	// Quality judges a day (YYYY-MM-DD), "" for the newest; a day without pitches has no games.
+	Quality(ctx context.Context, day string) (schemas.QualityReport, error)
+}
+
+type qualityIn struct {
+	Day string `query:"day" format:"date" example:"2025-04-07" doc:"The game day; without it the newest"`
+}
+
+// Quality is a day's data, held against the days before it.
+type Quality struct {
+	schemas.QualityReport
+	Condition
+}
+
+func (a *API) registerQuality(api huma.API) {
+	register(api, "get-quality", "/v1/quality", "Whether a day's data is what it should be", a.getQuality)
+}
+
+func (a *API) getQuality(ctx context.Context, in *qualityIn) (*out[Quality], error) {
+	store, ok := a.cfg.Store.(QualityStore)
+	if !ok {
+		return nil, notFound("nobody judges the data here")
+	}
+	if _, err := time.Parse(time.DateOnly, in.Day); in.Day != "" && err != nil {
+		return nil, huma.Error422UnprocessableEntity("day: want a date as 2025-04-07")
+	}
+	r, err := a.route(ctx, "", false)
+	if err != nil {
+		return nil, err
+	}
+	report, condition, err := fromStore(ctx, &a.sources, "quality/"+in.Day, r, func(ctx context.Context) (schemas.QualityReport, error) {
+		return store.Quality(ctx, in.Day)
+	})
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	if report.Games == 0 {
+		return nil, notFound("no pitch of this day stands, or its figures are not computed yet")
+	}
+	a.metrics.answered(condition.Source)
+	return &out[Quality]{Quality{report, condition}}, nil
+}

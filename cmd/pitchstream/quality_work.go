@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"pitchstream/internal/obs"
+	"pitchstream/internal/quality"
+	"pitchstream/schemas"
+	"pitchstream/sink/pgsink"
+)
+
+const (
+	// qualityLock is held by the one process that computes.
+	qualityLock = "quality"
+	// qualityMost is how many games are computed in one cycle: some 30,000 rows, a fraction of a second.
+	qualityMost = 100
+	// qualityWhole is how often what was missed is looked for among all rows.
+	qualityWhole = time.Hour
+)
+
+// refreshQuality computes the facts of up to so many of the games that were touched, and answers how many it did and how
+// many are left. Who calls it holds the lock.
+func refreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most int) (done, left int, err error) {
+	began := time.Now()
+	units, err := store.QualityTouched(ctx, whole)
+	if err != nil || len(units) == 0 && !whole {
+		return 0, 0, err
+	}
+	ids, err := store.PlayerIDs(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	var listed func(int64) bool
+	if len(ids) > 0 {
+		listed = func(id int64) bool { return ids[id] }
+	}
+	for _, u := range units[:min(len(units), most)] {
+		at := time.Now()
+		rows, err := store.QualityRows(ctx, u)
+		if err != nil {
+			return done, len(units) - done, err
+		}
+		if err := store.SaveQuality(ctx, u, at, quality.Facts(rows, listed)); err != nil {
+			return done, len(units) - done, err
+		}
+		done++
+	}
+	if left = len(units) - done; left == 0 {
+		err = store.QualityDone(ctx, began)
+	}
+	return done, left, err
+}
+
+// factsReader is a store that has facts.
+type factsReader interface {
+	QualityFacts(ctx context.Context, last string, days int) ([]schemas.QualityFacts, error)
+}
+
+// judgeQuality judges a day, "" for the newest, from the stored facts.
+func judgeQuality(ctx context.Context, store factsReader, day string) (schemas.QualityReport, error) {
+	facts, err := store.QualityFacts(ctx, day, quality.History)
+	if err != nil {
+		return schemas.QualityReport{}, err
+	}
+	return quality.Judge(facts, day), nil
+}
+
+// qualityKeeper computes in the background, where no other process does.
+type qualityKeeper struct {
+	store   *pgsink.Sink
+	metrics *obs.Quality
+	every   time.Duration
+	log     *slog.Logger
+
+	release func() // of the lock; nil: another has it
+	whole   time.Time
+	said    []string // what was beyond its limits at the last look
+}
+
+// Run works until ctx ends. Nothing that fails here stops the stream.
+func (k *qualityKeeper) Run(ctx context.Context) error {
+	tick := time.NewTicker(k.every)
+	defer tick.Stop()
+	defer k.rest()
+	for {
+		if err := k.cycle(ctx); err != nil && ctx.Err() == nil {
+			k.metrics.Failed()
+			k.log.Warn("the quality of the data could not be computed", "error", err)
+			k.rest()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (k *qualityKeeper) cycle(ctx context.Context) error {
+	if k.release == nil {
+		release, ok, err := k.store.TryLock(ctx, qualityLock)
+		if err != nil || !ok {
+			return err
+		}
+		k.release, k.whole = release, time.Time{}
+	}
+	whole := time.Since(k.whole) >= qualityWhole
+	done, left, err := refreshQuality(ctx, k.store, whole, qualityMost)
+	if err != nil {
+		return err
+	}
+	if whole && left == 0 {
+		k.whole = time.Now()
+	}
+	report, err := judgeQuality(ctx, k.store, "")
+	if err != nil {
+		return err
+	}
+	k.metrics.Show(&report)
+	k.tell(&report)
+	k.log.Debug("quality computed", "games", done, "left", left, "abnormal", report.Abnormal)
+	return nil
+}
+
+// tell logs what has come to be beyond its limits.
+func (k *qualityKeeper) tell(r *schemas.QualityReport) {
+	var now []string
+	for _, f := range r.Findings {
+		if !f.Abnormal {
+			continue
+		}
+		name := f.Check + "/" + f.Venue + "/" + f.Item
+		if now = append(now, name); !slices.Contains(k.said, name) {
+			k.log.Warn("the data is beyond a limit", "check", f.Check, "venue", f.Venue, "item", f.Item, "value", f.Value,
+				"baseline", f.Baseline.Pointer(), "unit", f.Unit, "day", r.Day, "games", f.Games)
+		}
+	}
+	k.said = now
+}
+
+func (k *qualityKeeper) rest() {
+	k.metrics.Rest()
+	if k.release != nil {
+		k.release()
+		k.release = nil
+	}
+}

@@ -1,0 +1,170 @@
+package obs
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pitchstream/schemas"
+)
+
+// Quality shows the newest report about the data. Only the process that computes it shows any figures, so that of several
+// each figure is there once; the names and labels are in docs/QUALITY.md.
+type Quality struct {
+	mu       sync.Mutex
+	report   *schemas.QualityReport
+	up       float64
+	errors   float64
+	computed float64
+}
+
+// Quality is the part of the metrics that is about the data. It is to be called once.
+func (m *Metrics) Quality() *Quality {
+	q := &Quality{}
+	m.Registry.MustRegister(q)
+	return q
+}
+
+// Show takes a report that was just made.
+func (q *Quality) Show(r *schemas.QualityReport) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.report, q.up, q.computed = r, 1, float64(time.Now().UnixMilli())/1000
+}
+
+// Rest says that another process computes.
+func (q *Quality) Rest() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.report, q.up = nil, 0
+}
+
+// Failed counts a cycle that failed; what was shown stays.
+func (q *Quality) Failed() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.errors++
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("pitchstream_quality_"+name, help, labels, nil)
+}
+
+var (
+	qUp        = desc("up", "1 while this process computes the quality of the data.")
+	qErrors    = desc("errors_total", "Computings of the quality that failed.")
+	qComputed  = desc("computed_timestamp_seconds", "Unix time of the last computing that succeeded, 0 before.")
+	qDay       = desc("day_timestamp_seconds", "Unix time of the current game day, midnight UTC.")
+	qGames     = desc("games", "Games of the current day.")
+	qPitches   = desc("pitches", "Pitches of the current day.", "venue")
+	qBeyond    = desc("beyond_limit", "1 where a figure is beyond its limit, and chance does not explain it.", "check", "venue")
+	qAffected  = desc("games_affected", "Games of the current day that are above the baseline of a check, or have its fault.", "check")
+	qRatio     = desc("ratio", "Share of the current day that has the fault of a check.", "check", "venue")
+	qBaseRatio = desc("baseline_ratio", "The same share over the baseline days.", "check", "venue")
+	qOf        = desc("ratio_observations", "What the share is of, on the current day.", "check", "venue")
+	qIssues    = desc("issues", "Rows of the current day with an issue.", "issue")
+	qIssue     = desc("issue_ratio", "Share of the current day's rows with an issue.", "issue")
+	qBaseIssue = desc("issue_baseline_ratio", "The same share over the baseline days.", "issue")
+	qMean      = desc("column_mean", "Mean of a column on the current day, in the column's unit.", "column")
+	qBaseMean  = desc("column_baseline_mean", "The same mean over the baseline days.", "column")
+	qShift     = desc("column_shift_sigmas", "Standard errors between the two means.", "column")
+	qDelay     = desc("delay_seconds", "How late records, or rows, of the current day came; 0.95: in the slowest game.", "stage", "quantile")
+	qDrift     = desc("drift_mph", "Estimated bias of a venue's bat speeds, against each batter's own baseline.", "venue")
+	qScore     = desc("drift_score", "The sequential statistic of that bias.", "venue")
+	qSwings    = desc("drift_swings", "Swings that the estimate is about.", "venue")
+)
+
+// Describe names no metrics beforehand: which there are depends on the report.
+func (q *Quality) Describe(ch chan<- *prometheus.Desc) { ch <- qUp }
+
+// Collect gives all figures of one report.
+func (q *Quality) Collect(ch chan<- prometheus.Metric) {
+	q.mu.Lock()
+	report, up, failed, computed := q.report, q.up, q.errors, q.computed
+	q.mu.Unlock()
+	ch <- prometheus.MustNewConstMetric(qUp, prometheus.GaugeValue, up)
+	ch <- prometheus.MustNewConstMetric(qErrors, prometheus.CounterValue, failed)
+	ch <- prometheus.MustNewConstMetric(qComputed, prometheus.GaugeValue, computed)
+	if report == nil || report.Games == 0 {
+		return
+	}
+	g := gauges{ch}
+	if day, err := time.Parse(time.DateOnly, report.Day); err == nil {
+		g.set(qDay, float64(day.Unix()))
+	}
+	g.set(qGames, float64(report.Games))
+	g.set(qPitches, float64(report.Pitches), "all")
+	for _, v := range report.Venues {
+		if v.Venue != "all" {
+			g.set(qPitches, float64(v.Pitches), v.Venue)
+		}
+	}
+	g.judgements(report.Findings)
+	for _, f := range report.Findings {
+		g.finding(&f)
+	}
+}
+
+type gauges struct{ ch chan<- prometheus.Metric }
+
+func (g gauges) set(d *prometheus.Desc, v float64, labels ...string) {
+	for i := range labels {
+		labels[i] = strings.ToValidUTF8(labels[i], "�")
+	}
+	g.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (g gauges) opt(d *prometheus.Desc, v schemas.Opt[float64], labels ...string) {
+	if v.Present {
+		g.set(d, v.Value, labels...)
+	}
+}
+
+// judgements put together what several findings of a check and venue say.
+func (g gauges) judgements(findings []schemas.QualityFinding) {
+	type place struct{ check, venue string }
+	beyond, affected := map[place]float64{}, map[string]float64{}
+	for _, f := range findings {
+		at := place{f.Check, f.Venue}
+		if beyond[at] += 0; f.Abnormal {
+			beyond[at] = 1
+		}
+		affected[f.Check] = max(affected[f.Check], float64(f.Games))
+	}
+	for at, v := range beyond {
+		g.set(qBeyond, v, at.check, at.venue)
+	}
+	for check, v := range affected {
+		g.set(qAffected, v, check)
+	}
+}
+
+func (g gauges) finding(f *schemas.QualityFinding) {
+	switch {
+	case f.Check == "issues":
+		g.set(qIssues, float64(int64(f.Value*float64(f.Of)+0.5)), f.Item)
+		g.set(qIssue, f.Value, f.Item)
+		g.opt(qBaseIssue, f.Baseline, f.Item)
+	case f.Check == "column_shift":
+		g.set(qMean, f.Value, f.Item)
+		g.opt(qBaseMean, f.Baseline, f.Item)
+		g.opt(qShift, f.Score, f.Item)
+	case f.Check == "delay":
+		stage, is50 := strings.CutSuffix(f.Item, "_median")
+		quantile := "0.95"
+		if is50 {
+			quantile = "0.5"
+		}
+		g.set(qDelay, f.Value, stage, quantile)
+	case f.Check == "drift":
+		g.set(qDrift, f.Value, f.Venue)
+		g.opt(qScore, f.Score, f.Venue)
+		g.set(qSwings, float64(f.Of), f.Venue)
+	case f.Unit == "share":
+		g.set(qRatio, f.Value, f.Check, f.Venue)
+		g.opt(qBaseRatio, f.Baseline, f.Check, f.Venue)
+		g.set(qOf, float64(f.Of), f.Check, f.Venue)
+	}
+}

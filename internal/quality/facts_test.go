@@ -1,0 +1,222 @@
+package quality
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+	"pitchstream/simulate"
+)
+
+// week plays days of so many games each and gives the rows of each game.
+func week(t testing.TB, days, games int, o simulate.Options) map[string][]schemas.StoredRow {
+	t.Helper()
+	o.Games, o.Parallel, o.FeedIDs = days*games, games, true
+	s, err := simulate.New(o)
+	require.NoError(t, err)
+	rows := map[string][]schemas.StoredRow{}
+	for r, ok := s.NextRow(); ok; r, ok = s.NextRow() {
+		rows[string(r.GamePK)] = append(rows[string(r.GamePK)], r)
+	}
+	return rows
+}
+
+func factsOfAll(games map[string][]schemas.StoredRow) (facts []schemas.QualityFacts) {
+	for _, rows := range games {
+		facts = append(facts, Facts(rows, nil)...)
+	}
+	return facts
+}
+
+func judged(r schemas.QualityReport, check, venue, item string) *schemas.QualityFinding {
+	i := slices.IndexFunc(r.Findings, func(f schemas.QualityFinding) bool { return f.Check == check && f.Venue == venue && f.Item == item })
+	if i < 0 {
+		return nil
+	}
+	return &r.Findings[i]
+}
+
+// abnormal is what is beyond its limits, but for drift, which has tests of its own and is wrong once in a month.
+func abnormal(r schemas.QualityReport) (found []string) {
+	for _, f := range r.Findings {
+		if f.Abnormal && f.Check != VenueDrift {
+			found = append(found, f.Check+"/"+f.Venue+"/"+f.Item)
+		}
+	}
+	return found
+}
+
+// newest spoils the rows of the newest day.
+func newest(games map[string][]schemas.StoredRow, spoil func(i int, r *schemas.StoredRow)) {
+	last := ""
+	for _, rows := range games {
+		last = max(last, DayOf(&rows[0]))
+	}
+	n := 0
+	for _, rows := range games {
+		for i := range rows {
+			if DayOf(&rows[i]) == last {
+				spoil(n, &rows[i])
+				n++
+			}
+		}
+	}
+}
+
+func TestACleanWeekIsWell(t *testing.T) {
+	for seed := uint64(1); seed <= 12; seed++ {
+		r := Judge(factsOfAll(week(t, 8, 8, simulate.Options{Seed: seed, BatterSpread: 0.5, Untracked: 0.01})), "")
+		require.Empty(t, abnormal(r), "seed %d", seed)
+		require.EqualValues(t, 8, r.Games)
+		require.Len(t, r.BaselineDays, 7)
+	}
+}
+
+// Each fault is found, and no other is said of it.
+func TestEachFaultIsFound(t *testing.T) {
+	every := func(n int, f func(*schemas.StoredRow)) func(int, *schemas.StoredRow) {
+		return func(i int, r *schemas.StoredRow) {
+			if i%n == 0 {
+				f(r)
+			}
+		}
+	}
+	untrack := func(r *schemas.StoredRow) {
+		if IsKnownSwing(&r.Row) {
+			r.IsSwing, r.IsWhiff, r.BatSamples, r.SwingConfidence, r.SpeedConfidence = false, false, 1, "", ""
+			r.BatSpeedMPH, r.AttackAngleDeg = schemas.Opt[float64]{}, schemas.Opt[float64]{}
+		}
+	}
+	for name, c := range map[string]struct {
+		spoil func(int, *schemas.StoredRow)
+		want  string
+	}{
+		"bat tracking":     {every(7, untrack), "untracked_swings/all/"},
+		"batters":          {every(5, func(r *schemas.StoredRow) { r.BatterID = schemas.Opt[int64]{} }), "no_batter/all/"},
+		"kilometres":       {every(1, func(r *schemas.StoredRow) { r.PitchSpeedMPH.Value *= 1.15 }), "column_shift/all/pitch_speed_mph"},
+		"ranges":           {every(20, func(r *schemas.StoredRow) { r.Issues = append(r.Issues, "spin_rate_rpm:range") }), "issues/all/spin_rate_rpm:range"},
+		"half the frames":  {every(1, func(r *schemas.StoredRow) { r.BatSamples /= 2 }), "short_tracks/all/"},
+		"late records":     {every(1, func(r *schemas.StoredRow) { r.RecordTSMS += 300_000 }), "delay/all/event_to_record"},
+		"no exit velocity": {every(3, func(r *schemas.StoredRow) { r.ExitVelocityMPH = schemas.Opt[float64]{} }), "missing_exit_velocity/all/"},
+		"no pitch speed":   {every(10, func(r *schemas.StoredRow) { r.PitchSpeedMPH = schemas.Opt[float64]{} }), "missing_pitch_speed/all/"},
+		"corrections":      {every(3, func(r *schemas.StoredRow) { r.Revision = 1 }), "corrected/all/"},
+		"conflicts":        {every(30, func(r *schemas.StoredRow) { r.Issues = append(r.Issues, "bat_samples:conflict") }), "sample_conflicts/all/"},
+		"questionable":     {every(5, func(r *schemas.StoredRow) { r.SpeedConfidence = schemas.SpeedQuestionable }), "questionable_speeds/all/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			games := week(t, 8, 6, simulate.Options{Seed: 31})
+			newest(games, c.spoil)
+			r := Judge(factsOfAll(games), "")
+			require.Contains(t, abnormal(r), c.want)
+			require.True(t, r.Findings[0].Abnormal, "what is beyond its limits stands first")
+			for _, f := range r.Findings {
+				require.Equal(t, f.Abnormal, f.Do != "", "%+v", f)
+			}
+			before := Judge(factsOfAll(games), r.BaselineDays[6])
+			require.Empty(t, abnormal(before), "the day before is as it was")
+		})
+	}
+}
+
+// Of 1 % and 15 % the second is beyond the limit; a bad inning of one game is not.
+func TestMissingBatTrackingIsToldFromChance(t *testing.T) {
+	clean := simulate.Options{Seed: 41, Untracked: 0.01}
+	facts := factsOfAll(week(t, 7, 6, clean))
+	worse := clean
+	worse.Untracked, worse.Start = 0.15, week(t, 1, 1, clean)["778001"][0].EventTime.Time().AddDate(0, 0, 7)
+	worse.FirstGamePK = 999_001
+	r := Judge(append(facts, factsOfAll(week(t, 1, 6, worse))...), "")
+	f := judged(r, UntrackedSwings, everywhere, "")
+	require.True(t, f.Abnormal)
+	require.InDelta(t, 0.15, f.Value, 0.04)
+	require.InDelta(t, 0.015, f.Baseline.Value, 0.01)
+	require.EqualValues(t, 6, f.Games)
+	few := facts[:len(facts):len(facts)]
+	bad := schemas.QualityFacts{GamePK: "x", Day: r.Day, Pitches: 60, Shares: map[string]schemas.QualityShare{UntrackedSwings: {N: 5, Of: 20}}}
+	require.Empty(t, abnormal(Judge(append(few, bad), "")), "20 swings are too few to judge by")
+}
+
+func TestAPitchThatIsMissingShowsInTheCount(t *testing.T) {
+	games := week(t, 1, 3, simulate.Options{Seed: 51})
+	whole, holes := schemas.QualityShare{}, schemas.QualityShare{}
+	for _, rows := range games {
+		f := Facts(rows, nil)[0].Shares[CountGaps]
+		whole = schemas.QualityShare{N: whole.N + f.N, Of: whole.Of + f.Of}
+		f = Facts(slices.DeleteFunc(slices.Clone(rows), func(r schemas.StoredRow) bool {
+			return r.EventTime%10 == 3 && r.PitchResult == schemas.ResultBall && r.Balls.Value < 3
+		}), nil)[0].Shares[CountGaps]
+		holes = schemas.QualityShare{N: holes.N + f.N, Of: holes.Of + f.Of}
+	}
+	require.Zero(t, whole.N)
+	require.Greater(t, whole.Of, int64(700))
+	require.Greater(t, holes.N, int64(15))
+}
+
+func TestTwinsAndUnlistedIdentifiers(t *testing.T) {
+	rows := week(t, 1, 1, simulate.Options{Seed: 52})["778001"]
+	again := slices.Clone(rows)
+	for _, i := range []int{10, 20, 30} {
+		twin := rows[i]
+		twin.PitchID[0] ^= 1
+		again = append(again, twin)
+	}
+	thrown := 0
+	for _, i := range []int{10, 20, 30} {
+		if rows[i].PitchSpeedMPH.Present {
+			thrown++
+		}
+	}
+	f := Facts(again, func(id int64) bool { return id != rows[5].BatterID.Value })[0]
+	require.EqualValues(t, thrown, f.Shares[TwinPitches].N)
+	require.Zero(t, f.Shares[CountGaps].N, "a twin is no gap")
+	unlisted := 0
+	for _, r := range again {
+		if r.BatterID == rows[5].BatterID {
+			unlisted++
+		}
+	}
+	require.EqualValues(t, unlisted, f.Shares[UnlistedIDs].N)
+	require.NotContains(t, Facts(rows, nil)[0].Shares, UnlistedIDs, "without a list nobody is unlisted")
+}
+
+func TestFactsAreByDayAndVenueAndDoNotDependOnOrder(t *testing.T) {
+	rows := week(t, 1, 1, simulate.Options{Seed: 53})["778001"]
+	rows[3].Venue, rows[4].GameDate = "Elsewhere", ""
+	rows[4].EventTime = 0
+	facts := Facts(rows, nil)
+	require.Len(t, facts, 3)
+	require.Equal(t, "1970-01-01", facts[0].Day)
+	require.EqualValues(t, len(rows), facts[0].Pitches+facts[1].Pitches+facts[2].Pitches)
+	slices.Reverse(rows)
+	require.Equal(t, facts, Facts(rows, nil))
+}
+
+func TestGamesThatLackInnings(t *testing.T) {
+	games := week(t, 2, 3, simulate.Options{Seed: 54})
+	require.Empty(t, abnormal(Judge(factsOfAll(games), "2025-04-01")))
+	games["778001"] = slices.DeleteFunc(games["778001"], func(r schemas.StoredRow) bool { return r.Inning.Value == 4 })
+	games["778002"] = slices.DeleteFunc(games["778002"], func(r schemas.StoredRow) bool { return r.Inning.Value > 6 })
+	r := Judge(factsOfAll(games), "2025-04-01")
+	require.EqualValues(t, 2, judged(r, IncompleteGames, everywhere, "").Value)
+	at := func(game string) string { return string(games[game][0].Venue) }
+	require.Contains(t, judged(r, IncompleteGames, at("778001"), "778001").What, "inning 4 is missing")
+	require.Contains(t, judged(r, IncompleteGames, at("778002"), "778002").What, "ends in inning 6")
+	// A game that is being played lacks nothing yet.
+	alone := map[string][]schemas.StoredRow{"1": games["778002"]}
+	require.Empty(t, abnormal(Judge(factsOfAll(alone), "")))
+}
+
+func TestOneGameIsJudgedAsItsDay(t *testing.T) {
+	games := week(t, 8, 3, simulate.Options{Seed: 55})
+	facts := factsOfAll(games)
+	day := Judge(facts, "")
+	reports, err := JudgeGame(facts, day.Day, "778022")
+	require.NoError(t, err)
+	require.EqualValues(t, len(games["778022"]), reports[0].Pitches)
+	require.Equal(t, day.BaselineDays, reports[0].BaselineDays)
+	_, err = JudgeGame(facts, day.Day, "1")
+	require.EqualError(t, err, "no pitch of game 1 stands")
+	require.Equal(t, schemas.QualityReport{Day: "2030-01-01", BaselineDays: []string{}, Findings: []schemas.QualityFinding{}, Venues: []schemas.QualityVenue{}}, Judge(nil, "2030-01-01"))
+}

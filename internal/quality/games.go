@@ -1,0 +1,75 @@
+package quality
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"pitchstream/schemas"
+)
+
+const (
+	// halfPitches is the least that a half inning takes, three pitches; of an inning that is over, both halves.
+	halfPitches = 3
+	// leastPitches and mostPitches of a whole game: the shortest and the longest of the major leagues, with a margin.
+	leastPitches, mostPitches = 150, 750
+	wholeGame                 = 9
+	// endedAfter is how long after its last pitch a game counts as over, in the time of the newest pitch of all.
+	endedAfter = 3 * time.Hour
+)
+
+// completeness is one line about all games, and one for each that lacks something.
+func (j *judge) completeness() []schemas.QualityFinding {
+	all := schemas.QualityFinding{
+		Check: IncompleteGames, Venue: everywhere, Unit: "games", Of: int64(len(j.games)), Limit: "none may lack an inning",
+		What: "games that lack innings or pitches",
+	}
+	var out []schemas.QualityFinding
+	for _, g := range j.games {
+		missing := j.lacks(g)
+		if len(missing) == 0 {
+			continue
+		}
+		all.Value++
+		out = append(out, schemas.QualityFinding{
+			Check: IncompleteGames, Venue: venueName(g), Item: string(g.GamePK), Unit: "pitches", Value: float64(g.Pitches), Of: g.Pitches, Games: 1,
+			Limit: all.Limit, Abnormal: true, What: strings.Join(missing, ", "), Do: "look for its dead letters, and at its partition's lag; ask the producer to send it again",
+		})
+	}
+	all.Games = int64(all.Value)
+	all.Abnormal = all.Value > 0
+	if all.Abnormal {
+		all.Do = "see the games below"
+	}
+	return append([]schemas.QualityFinding{all}, out[:min(len(out), mostVenues)]...)
+}
+
+// lacks says what a game lacks. While it is played only what lies behind its newest inning counts.
+func (j *judge) lacks(g *schemas.QualityFacts) (missing []string) {
+	if g.GamePK == "" || len(g.Innings) == 0 {
+		return nil
+	}
+	var innings []int16
+	for inning := range g.Innings {
+		innings = append(innings, inning)
+	}
+	last := slices.Max(innings)
+	for inning := int16(1); inning < last; inning++ {
+		if n := g.Innings[inning]; n == 0 {
+			missing = append(missing, fmt.Sprintf("inning %d is missing", inning))
+		} else if n < 2*halfPitches {
+			missing = append(missing, fmt.Sprintf("inning %d has %d pitches", inning, n))
+		}
+	}
+	if j.newest-g.Last <= schemas.TimeMS(endedAfter.Milliseconds()) {
+		return missing
+	}
+	if last < wholeGame {
+		missing = append(missing, fmt.Sprintf("ends in inning %d", last))
+	}
+	if g.Pitches < leastPitches || g.Pitches > mostPitches {
+		missing = append(missing, fmt.Sprintf("%d pitches", g.Pitches))
+	}
+	return missing
+}

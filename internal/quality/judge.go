@@ -1,0 +1,291 @@
+package quality
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"pitchstream/schemas"
+)
+
+const (
+	// History is how many days the facts reach back that Judge wants.
+	History = 30
+	// baselineDays is how many game days make the baseline.
+	baselineDays = 7
+
+	everywhere   = "all"
+	unknownVenue = "unknown"
+	// mostVenues bounds what a stream of odd headers can make of the report: the others count in all venues only.
+	mostVenues = 40
+)
+
+// Judge holds a day against the days before it. The facts are those of History days up to it; day "" is the newest that
+// has any. Facts after the day count for nothing.
+func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
+	j := newJudge(facts, day)
+	r := schemas.QualityReport{Day: j.day, Games: int64(len(j.games)), Pitches: j.today.pitches, BaselineDays: slices.Clone(j.baseDays), Findings: []schemas.QualityFinding{}, Venues: j.venueList()}
+	if r.BaselineDays == nil {
+		r.BaselineDays = []string{}
+	}
+	if r.Games == 0 {
+		return r
+	}
+	for _, g := range j.games {
+		r.AsOf = schemas.Some(max(r.AsOf.Value, g.Last))
+	}
+	r.Findings = slices.Concat(r.Findings, j.shares(), j.issues(), j.columnShifts(), j.drifts(), j.delays(), j.completeness())
+	slices.SortStableFunc(r.Findings, func(a, b schemas.QualityFinding) int {
+		return cmp.Or(-cmp.Compare(count(a.Abnormal), count(b.Abnormal)), cmp.Compare(count(a.Venue != everywhere), count(b.Venue != everywhere)))
+	})
+	for _, f := range r.Findings {
+		r.Abnormal += count(f.Abnormal)
+	}
+	return r
+}
+
+// JudgeGame holds one game of a day against the days before it, as Judge does the day. An error says that the day has no
+// such game.
+func JudgeGame(facts []schemas.QualityFacts, day, game string) ([]schemas.QualityReport, error) {
+	kept := slices.Clone(facts)
+	kept = slices.DeleteFunc(kept, func(f schemas.QualityFacts) bool { return f.Day == day && string(f.GamePK) != game })
+	if !slices.ContainsFunc(kept, func(f schemas.QualityFacts) bool { return f.Day == day }) {
+		return nil, fmt.Errorf("no pitch of game %s stands", game)
+	}
+	return []schemas.QualityReport{Judge(kept, day)}, nil
+}
+
+// Days are the days that the facts are of, in order.
+func Days(facts []schemas.QualityFacts) (days []string) {
+	for _, f := range facts {
+		if !slices.Contains(days, f.Day) {
+			days = append(days, f.Day)
+		}
+	}
+	slices.Sort(days)
+	return days
+}
+
+// judge is all that a judgement is made of.
+type judge struct {
+	day      string
+	newest   schemas.TimeMS // of all facts
+	games    []*schemas.QualityFacts
+	history  []*schemas.QualityFacts // up to the day
+	days     map[string]*part
+	today    part
+	base     part
+	baseDays []string // in order
+	venues   []string // of the day, by name
+	names    map[schemas.Text]string
+}
+
+// part is several games put together.
+type part struct {
+	pitches     int64
+	shares      map[string]schemas.QualityShare
+	venueShares map[venueCheck]schemas.QualityShare
+	issues      map[string]int64
+	columns     map[string]schemas.QualityColumn
+	event, row  schemas.QualityDelay // the greatest P95 of a game, the median of the P50
+	medians     [2][]float64
+}
+
+type venueCheck struct{ venue, check string }
+
+func newPart() part {
+	return part{shares: map[string]schemas.QualityShare{}, venueShares: map[venueCheck]schemas.QualityShare{}, issues: map[string]int64{}, columns: map[string]schemas.QualityColumn{}}
+}
+
+func newJudge(facts []schemas.QualityFacts, day string) *judge {
+	j := &judge{day: day, days: map[string]*part{}, today: newPart(), base: newPart()}
+	for i := range facts {
+		if day == "" {
+			j.day = max(j.day, facts[i].Day)
+		}
+		j.newest = max(j.newest, facts[i].Last)
+	}
+	from := daysBefore(j.day, History)
+	for i := range facts {
+		f := &facts[i]
+		if f.Pitches == 0 || f.Day > j.day || f.Day < from {
+			continue
+		}
+		j.history = append(j.history, f)
+		if j.days[f.Day] == nil {
+			p := newPart()
+			j.days[f.Day] = &p
+		}
+		j.days[f.Day].add(f, venueName(f))
+		if f.Day == j.day {
+			j.games = append(j.games, f)
+		}
+	}
+	j.gather()
+	return j
+}
+
+func daysBefore(day string, n int) string {
+	at, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return ""
+	}
+	return at.AddDate(0, 0, -n).Format(time.DateOnly)
+}
+
+// gather makes the day, and its baseline of the newest game days before it.
+func (j *judge) gather() {
+	for day := range j.days {
+		if day < j.day {
+			j.baseDays = append(j.baseDays, day)
+		}
+	}
+	slices.Sort(j.baseDays)
+	j.baseDays = j.baseDays[max(len(j.baseDays)-baselineDays, 0):]
+	for _, f := range j.history {
+		switch {
+		case f.Day == j.day:
+			j.today.add(f, venueName(f))
+			if !slices.Contains(j.venues, venueName(f)) {
+				j.venues = append(j.venues, venueName(f))
+			}
+		case slices.Contains(j.baseDays, f.Day):
+			j.base.add(f, venueName(f))
+		}
+	}
+	slices.Sort(j.venues)
+	j.venues = j.venues[:min(len(j.venues), mostVenues)]
+}
+
+func venueName(f *schemas.QualityFacts) string { return cmp.Or(string(f.Venue), unknownVenue) }
+
+func (p *part) add(f *schemas.QualityFacts, venue string) {
+	p.pitches += f.Pitches
+	for name, s := range f.Shares {
+		addMany(p.shares, name, s.N, s.Of)
+		at := venueCheck{venue, name}
+		v := p.venueShares[at]
+		p.venueShares[at] = schemas.QualityShare{N: v.N + s.N, Of: v.Of + s.Of}
+	}
+	for name, n := range f.Issues {
+		p.issues[name] += n
+	}
+	for name, c := range f.Columns {
+		p.columns[name] = merge(p.columns[name], c)
+	}
+	p.medians[0], p.medians[1] = append(p.medians[0], f.EventToRecordS.P50), append(p.medians[1], f.RecordToRowS.P50)
+	p.event = schemas.QualityDelay{P50: median(p.medians[0]), P95: max(p.event.P95, f.EventToRecordS.P95)}
+	p.row = schemas.QualityDelay{P50: median(p.medians[1]), P95: max(p.row.P95, f.RecordToRowS.P95)}
+}
+
+func (j *judge) gamesWhere(is func(*schemas.QualityFacts) bool) (n int64) {
+	for _, g := range j.games {
+		n += count(is(g))
+	}
+	return n
+}
+
+func (j *judge) venueList() []schemas.QualityVenue {
+	out := []schemas.QualityVenue{}
+	for _, v := range j.venues {
+		line := schemas.QualityVenue{Venue: v}
+		for _, g := range j.games {
+			if venueName(g) == v {
+				line.Games, line.Pitches = line.Games+1, line.Pitches+g.Pitches
+			}
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// drifts tests the venues' bat speeds.
+func (j *judge) drifts() (out []schemas.QualityFinding) {
+	for _, d := range Drifts(j.swings(), j.day) {
+		if !slices.Contains(j.venues, d.Venue) {
+			continue
+		}
+		f := schemas.QualityFinding{
+			Check: VenueDrift, Venue: d.Venue, Unit: "mph", Value: d.MPH, Baseline: schemas.Some(0.0), Score: schemas.Some(d.Score), Of: int64(d.Swings), Abnormal: d.Flagged,
+			Limit: fmt.Sprintf("score ±%g and ±%g mph", DriftLimit, driftLeastMPH),
+			What:  fmt.Sprintf("bat speeds here against each batter's own elsewhere, over %d days (± %.2f mph)", d.Days, d.Error),
+		}
+		if d.Flagged {
+			f.Do = "have the cameras calibrated; until then compare bat speeds within this venue only"
+			f.Games = j.gamesWhere(func(g *schemas.QualityFacts) bool { return venueName(g) == d.Venue })
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// swings are those of all games of named venues, a line a batter and game.
+func (j *judge) swings() (out []Swings) {
+	for _, g := range j.history {
+		if g.Venue == "" {
+			continue
+		}
+		at := map[int64]int{}
+		for _, s := range g.Swings {
+			i, met := at[s.BatterID]
+			if !met {
+				i = len(out)
+				at[s.BatterID] = i
+				out = append(out, Swings{Day: g.Day, Venue: string(g.Venue), Batter: s.BatterID})
+			}
+			out[i].MPH = append(out[i].MPH, s.MPH)
+		}
+	}
+	return out
+}
+
+const (
+	delayLeastS   = 60.0
+	delayTimes    = 3.0
+	delayCeilingS = 600.0
+)
+
+// delays judges how late records come. How late they were processed is told and not judged: a replay is no fault, and
+// the lag has metrics of its own.
+func (j *judge) delays() []schemas.QualityFinding {
+	event := schemas.QualityFinding{
+		Check: Delay, Venue: everywhere, Item: "event_to_record", Unit: "s", Value: j.today.event.P95, Of: j.today.pitches,
+		What:  "from the pitch to its record in the topic, 1 in 20 longer, in the slowest game",
+		Limit: fmt.Sprintf("%g s and %g times the baseline", delayLeastS, delayTimes),
+	}
+	above := delayCeilingS
+	if len(j.baseDays) > 0 {
+		var p95 []float64
+		for _, day := range j.baseDays {
+			p95 = append(p95, j.days[day].event.P95)
+		}
+		event.Baseline = schemas.Some(median(p95))
+		above = max(delayLeastS, delayTimes*event.Baseline.Value)
+	}
+	event.Abnormal = event.Value > above
+	event.Games = j.gamesWhere(func(g *schemas.QualityFacts) bool { return g.EventToRecordS.P95 > above })
+	if event.Abnormal {
+		event.Do = "see the producer of these games: it sends late, or its clock is off"
+	}
+	row := schemas.QualityFinding{
+		Check: Delay, Venue: everywhere, Item: "record_to_row", Unit: "s", Value: j.today.row.P95, Of: j.today.pitches,
+		What: "from the record to its row, 1 in 20 longer, in the slowest game", Limit: "none: a replay is late by design",
+	}
+	if len(j.baseDays) > 0 {
+		row.Baseline = schemas.Some(j.base.row.P50)
+	}
+	half := func(f schemas.QualityFinding, p50 float64, baseline schemas.Opt[float64]) schemas.QualityFinding {
+		f.Item, f.Value, f.Abnormal, f.Do, f.Games, f.Baseline, f.Limit = f.Item+"_median", p50, false, "", 0, baseline, "none"
+		f.What = "the same, the median"
+		return f
+	}
+	row.Baseline = schemas.Opt[float64]{}
+	var eventBase schemas.Opt[float64]
+	if len(j.baseDays) > 0 {
+		eventBase = schemas.Some(j.base.event.P50)
+	}
+	out := []schemas.QualityFinding{event, half(event, j.today.event.P50, eventBase), row, half(row, j.today.row.P50, schemas.Opt[float64]{})}
+	return slices.DeleteFunc(out, func(f schemas.QualityFinding) bool { return math.IsNaN(f.Value) })
+}

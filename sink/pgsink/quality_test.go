@@ -1,0 +1,158 @@
+package pgsink
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+// pitchOf is a change of a pitch of a game.
+func pitchOf(n byte, game, date string, revision, offset int64) schemas.Change {
+	row := &schemas.Row{PitchID: schemas.PitchID{15: n}, GamePK: schemas.Text(game), GameDate: schemas.Text(date), Issues: []string{}}
+	return schemas.Change{
+		PitchID: row.PitchID, Version: schemas.Version{Revision: revision, TimestampMS: 1_700_000_000_000, Offset: offset},
+		Origin: schemas.Coordinates{Topic: "raw", Offset: offset, TimestampMS: 1_700_000_000_000}, EventTime: 1_700_000_000_000, Row: row,
+	}
+}
+
+func applyAll(t *testing.T, s *Sink, changes ...schemas.Change) {
+	t.Helper()
+	for _, c := range changes {
+		p := schemas.PitchChanges{PitchID: c.PitchID}
+		if c.Op == schemas.OpIdentify {
+			p.Identified = &c
+		} else {
+			p.Measured = []schemas.Change{c}
+		}
+		_, err := s.Apply(t.Context(), schemas.Batch{Group: "g", Pitches: []schemas.PitchChanges{p}})
+		require.NoError(t, err)
+	}
+}
+
+// computeAll computes what was touched as a processor does: a count of rows for facts.
+func computeAll(t *testing.T, s *Sink, whole bool) (units []QualityUnit) {
+	t.Helper()
+	units, err := s.QualityTouched(t.Context(), whole)
+	require.NoError(t, err)
+	for _, u := range units {
+		at := s.cfg.Now()
+		rows, err := s.QualityRows(t.Context(), u)
+		require.NoError(t, err)
+		var facts []schemas.QualityFacts
+		if len(rows) > 0 {
+			f := schemas.QualityFacts{GamePK: rows[0].GamePK, Day: "2023-11-14", Pitches: int64(len(rows))}
+			if rows[0].GameDate != "" {
+				f.Day = string(rows[0].GameDate)
+			}
+			facts = append(facts, f)
+		}
+		require.NoError(t, s.SaveQuality(t.Context(), u, at, facts))
+	}
+	require.NoError(t, s.QualityDone(t.Context(), s.cfg.Now()))
+	return units
+}
+
+func stored(t *testing.T, s *Sink) map[string]int64 {
+	t.Helper()
+	facts, err := s.QualityFacts(t.Context(), "2023-11-20", 30)
+	require.NoError(t, err)
+	counts := map[string]int64{}
+	for _, f := range facts {
+		counts[string(f.GamePK)] += f.Pitches
+	}
+	return counts
+}
+
+// What is written, moved, deleted or identified has its games computed again, and no others.
+func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
+	s := open(t)
+	now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	s.cfg.Now = func() time.Time { return now }
+	applyAll(t, s, pitchOf(1, "A", "2023-11-14", 0, 1), pitchOf(2, "A", "2023-11-14", 0, 2), pitchOf(3, "B", "2023-11-14", 0, 3), pitchOf(4, "", "", 0, 4))
+	now = now.Add(time.Minute)
+	require.ElementsMatch(t, []QualityUnit{{Game: "A"}, {Game: "B"}, {Day: "2023-11-14"}}, computeAll(t, s, false))
+	require.Equal(t, map[string]int64{"A": 2, "B": 1, "": 1}, stored(t, s))
+
+	now = now.Add(time.Minute)
+	require.Empty(t, computeAll(t, s, false), "nothing was written since")
+
+	now = now.Add(10 * time.Minute)
+	applyAll(t, s, pitchOf(2, "C", "2023-11-14", 1, 5))
+	now = now.Add(time.Minute)
+	require.ElementsMatch(t, []QualityUnit{{Game: "A"}, {Game: "C"}}, computeAll(t, s, false), "the game that it left, too")
+	require.Equal(t, map[string]int64{"A": 1, "B": 1, "C": 1, "": 1}, stored(t, s))
+
+	now = now.Add(10 * time.Minute)
+	gone := pitchOf(3, "B", "2023-11-14", 1, 6)
+	gone.Op, gone.Row = schemas.OpDelete, nil
+	applyAll(t, s, gone)
+	now = now.Add(time.Minute)
+	require.Equal(t, []QualityUnit{{Game: "B"}}, computeAll(t, s, false))
+	require.Equal(t, map[string]int64{"A": 1, "C": 1, "": 1}, stored(t, s))
+
+	now = now.Add(10 * time.Minute)
+	name := schemas.Change{Op: schemas.OpIdentify, PitchID: schemas.PitchID{15: 1}, Version: schemas.Version{Offset: 7}, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](7)}}
+	applyAll(t, s, name)
+	now = now.Add(time.Minute)
+	require.Equal(t, []QualityUnit{{Game: "A"}}, computeAll(t, s, false), "an identify touches the game of its pitch")
+
+	_, err := s.pool.Exec(t.Context(), `UPDATE quality_games SET pitches = 9 WHERE game_key = 'C'`)
+	require.NoError(t, err)
+	now = now.Add(10 * time.Minute)
+	require.Empty(t, computeAll(t, s, false))
+	require.Equal(t, []QualityUnit{{Game: "C"}}, computeAll(t, s, true), "what was missed is found among all rows")
+	require.Empty(t, computeAll(t, s, true))
+}
+
+// A computing that read its rows earlier never overwrites one that read them later.
+func TestOlderFactsDoNotReplaceNewerOnes(t *testing.T) {
+	s := open(t)
+	u, now := QualityUnit{Game: "A"}, time.Now()
+	facts := func(n int64) []schemas.QualityFacts {
+		return []schemas.QualityFacts{{GamePK: "A", Day: "2023-11-14", Pitches: n}}
+	}
+	require.NoError(t, s.SaveQuality(t.Context(), u, now, facts(5)))
+	require.NoError(t, s.SaveQuality(t.Context(), u, now.Add(-time.Minute), facts(4)))
+	require.Equal(t, map[string]int64{"A": 5}, stored(t, s))
+}
+
+// The row that was committed late, of a transaction that began before the computing, is not missed.
+func TestARowCommittedLateIsNotMissed(t *testing.T) {
+	s := open(t)
+	now := time.Now()
+	s.cfg.Now = func() time.Time { return now }
+	applyAll(t, s, pitchOf(1, "A", "2023-11-14", 0, 1))
+	now = now.Add(20 * time.Second)
+	require.NotEmpty(t, computeAll(t, s, false))
+	now = now.Add(-10 * time.Second) // its transaction began then, and waited for a lock
+	applyAll(t, s, pitchOf(2, "A", "2023-11-14", 0, 2))
+	now = now.Add(20 * time.Second)
+	require.NotEmpty(t, computeAll(t, s, false))
+	require.Equal(t, map[string]int64{"A": 2}, stored(t, s))
+}
+
+// Names that are loaded have the games computed again that lacked them.
+func TestLoadedPlayersTouchTheGamesThatLackedThem(t *testing.T) {
+	s := open(t)
+	u := QualityUnit{Game: "A"}
+	day := time.Now().UTC().Format(time.DateOnly)
+	facts := []schemas.QualityFacts{{GamePK: "A", Day: day, Pitches: 5, Shares: map[string]schemas.QualityShare{"unlisted_ids": {N: 2, Of: 5}}}}
+	require.NoError(t, s.SaveQuality(t.Context(), u, time.Now(), facts))
+	none, err := s.QualityTouched(t.Context(), false)
+	require.NoError(t, err)
+	require.Empty(t, none)
+	_, err = s.SetPlayers(context.Background(), []schemas.Player{{ID: 1, Name: "One"}})
+	require.NoError(t, err)
+	touched, err := s.QualityTouched(t.Context(), false)
+	require.NoError(t, err)
+	require.Equal(t, []QualityUnit{u}, touched)
+	facts[0].Shares["unlisted_ids"] = schemas.QualityShare{Of: 5}
+	require.NoError(t, s.SaveQuality(t.Context(), u, time.Now().Add(time.Second), facts))
+	touched, err = s.QualityTouched(t.Context(), false)
+	require.NoError(t, err)
+	require.Empty(t, touched)
+}

@@ -1,0 +1,27 @@
+-- The games with rows that were written since $1 and after they were last computed: where the rows are now, and where
+-- they were before. A row that was written within the 35 s before a computing may have been committed after it: no
+-- transaction is longer. An identify shows in the batter's game only. Rows without a game go by their days.
+SELECT t.game_key, t.day::text
+FROM (
+    SELECT game_key, day, max(at) AS at
+    FROM (
+    SELECT coalesce(game_pk, '') AS game_key,
+           CASE WHEN game_pk IS NULL THEN coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) END AS day, processed_at AS at
+    FROM pitch_registers WHERE processed_at >= $1 AND standing
+    UNION ALL
+    SELECT previous_game_pk, NULL, processed_at
+    FROM pitch_registers WHERE processed_at >= $1 AND previous_game_pk IS NOT NULL AND (NOT standing OR previous_game_pk IS DISTINCT FROM game_pk)
+    UNION ALL
+    SELECT game_key, NULL, updated_at
+    FROM batter_game_totals WHERE updated_at >= $1 AND game_key <> ''
+    UNION ALL
+    SELECT game_key, CASE WHEN game_key = '' THEN day END, 'infinity'
+    FROM quality_games
+    WHERE computed_at < (SELECT max(updated_at) FROM players) AND day >= current_date - 60 AND pitches > 0
+      AND coalesce((facts #>> '{shares,unlisted_ids,n}')::bigint, 1) > 0
+) rows
+    GROUP BY 1, 2
+) t
+WHERE t.at > coalesce((SELECT max(q.computed_at) FROM quality_games q
+                             WHERE q.game_key = t.game_key AND (t.day IS NULL OR q.day = t.day)), '-infinity') - interval '35 s'
+ORDER BY t.at, 1, 2
