@@ -1,5 +1,6 @@
 // Command dictionary writes what is made from the tables of columns (in schemas, and of files in internal/tables): the
-// tables of docs/DATA.md and the JSON Schema of a row. Run it after a change of them, from the project's root:
+// tables of docs/DATA.md and docs/WAREHOUSE.md, the dbt source and the JSON Schema of a row. Run it after a change of
+// them, from the project's root:
 //
 //	go run ./internal/dictionary
 //
@@ -19,6 +20,8 @@ import (
 // made are the files, by their paths from the root, each with what makes its content anew from the present one.
 var made = map[string]func(before []byte) ([]byte, error){
 	"docs/DATA.md":                 func(before []byte) ([]byte, error) { return fillPage(before, pageTables()) },
+	"docs/WAREHOUSE.md":            func(before []byte) ([]byte, error) { return fillPage(before, warehousePageTables()) },
+	"docs/warehouse/sources.yml":   func([]byte) ([]byte, error) { return dbtSources(), nil },
 	"schemas/" + schemas.RowSchema: func([]byte) ([]byte, error) { return rowSchema(schemas.StoredColumns) },
 }
 
