@@ -12,7 +12,7 @@ CRASH_FAULTS ?= 24
 # Where known vulnerabilities are told of.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test quick race vectors fuzz fuzz-api bench client mutants schedules soak load at-least rebuild-1m image lint vuln clean
+.PHONY: help demo build test quick race vectors fuzz fuzz-api bench client mutants schedules soak load at-least rebuild-1m image chart lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -26,6 +26,7 @@ build: ## the binary, in out/
 
 test: lint ## everything, on real servers where a container engine answers
 	go test -tags $(TAGS) -timeout 20m ./...
+	cd test/chart && go test ./...
 
 quick: ## what needs no server
 	go test -tags $(TAGS) -short ./schemas/... ./features/... ./consumer/... ./sink/memsink/... ./sink/kafkasink/... ./simulate/... ./internal/config/... ./internal/tidy/...
@@ -75,6 +76,9 @@ rebuild-1m: ## rebuild redis and verify of 1,000,000 pitches, with figures (PITC
 
 image: ## the container image pitchstream:dev
 	docker build -f deploy/Dockerfile -t pitchstream:dev .
+
+chart: ## the Helm chart, rendered and held against Kubernetes' types
+	cd test/chart && go vet ./... && go test -count=1 ./...
 
 lint: ## formatting and vet
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
