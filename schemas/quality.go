@@ -52,21 +52,21 @@ type BatterSpeed struct {
 
 // QualityReport is the data of one day, held against the days before it.
 type QualityReport struct {
-	Day          string           `json:"day"`
+	Day          string           `json:"day" doc:"The game day"`
 	AsOf         Opt[TimeMS]      `json:"as_of" doc:"Event time of the newest pitch of the day"`
-	Games        int64            `json:"games"`
-	Pitches      int64            `json:"pitches"`
+	Games        int64            `json:"games" doc:"Games of the day"`
+	Pitches      int64            `json:"pitches" doc:"Rows of the day that stand"`
 	BaselineDays []string         `json:"baseline_days" doc:"The game days that it is held against, at most seven"`
 	Abnormal     int64            `json:"abnormal" doc:"How many findings are beyond their limits"`
 	Findings     []QualityFinding `json:"findings" doc:"What is beyond its limits first"`
-	Venues       []QualityVenue   `json:"venues"`
+	Venues       []QualityVenue   `json:"venues" doc:"The venues of the day, 40 at most"`
 }
 
 // QualityVenue is what there was of a venue.
 type QualityVenue struct {
-	Venue   string `json:"venue"`
-	Games   int64  `json:"games"`
-	Pitches int64  `json:"pitches"`
+	Venue   string `json:"venue" doc:"The venue; unknown: rows that name none"`
+	Games   int64  `json:"games" doc:"Games there"`
+	Pitches int64  `json:"pitches" doc:"Rows of these games that stand"`
 }
 
 // QualityFinding is one figure and what is to be thought of it.
@@ -75,13 +75,13 @@ type QualityFinding struct {
 	Venue    string       `json:"venue" doc:"The venue, or all"`
 	Item     string       `json:"item" doc:"The column, issue, game or stage that it is about; empty where there is none"`
 	Unit     string       `json:"unit" doc:"share (0 to 1), mph, s, pitches, or the unit of the column"`
-	Value    float64      `json:"value"`
+	Value    float64      `json:"value" doc:"The figure of the day, in the unit"`
 	Baseline Opt[float64] `json:"baseline" doc:"The same over the baseline days; null where there is none"`
 	Limit    string       `json:"limit" doc:"When it is abnormal, in words"`
 	Score    Opt[float64] `json:"score" doc:"Standard errors from the baseline; null where it has none"`
 	Of       int64        `json:"of" doc:"What the value is made of: rows, swings, pairs of pitches"`
 	Games    int64        `json:"games_affected" doc:"Games of the day above the baseline, or with the fault"`
-	Abnormal bool         `json:"abnormal"`
+	Abnormal bool         `json:"abnormal" doc:"Beyond the limit, and chance does not explain it"`
 	What     string       `json:"what" doc:"One sentence"`
 	Do       string       `json:"do" doc:"What to do about it; empty where nothing is to be done"`
 }

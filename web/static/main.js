@@ -6,6 +6,7 @@ import { h, note } from "./dom.js";
 import { game } from "./game.js";
 import { games } from "./games.js";
 import { useToken } from "./net.js";
+import { quality } from "./quality.js";
 import { start } from "./status.js";
 import { remember, streamView } from "./stream.js";
 
@@ -16,6 +17,7 @@ const routes = [
   [/^#\/batters$/, batters, "Batters"],
   [/^#\/batters\/(\d+)$/, batter, "Batter", "Batters"],
   [/^#\/stream$/, streamView, "Stream"],
+  [/^#\/quality(?:\/(\d{4}-\d\d-\d\d))?$/, quality, "Quality"],
 ];
 
 const main = document.getElementById("main");
@@ -32,7 +34,7 @@ function route() {
     else a.removeAttribute("aria-current");
   }
   const root = h("div", { class: `view ${title.toLowerCase()}` });
-  view(root, (hash.match(pattern) ?? []).slice(1).map(decodeURIComponent), leave.signal);
+  view(root, (hash.match(pattern) ?? []).slice(1).map(p => p && decodeURIComponent(p)), leave.signal);
   main.replaceChildren(root);
   if (shown !== null && shown !== hash) { // not at the first page, where the reader begins at the top anyway
     main.focus({ preventScroll: true });
@@ -42,7 +44,7 @@ function route() {
 }
 
 function lost(root) {
-  root.append(h("h1", {}, "Not found"), note("empty", "There is no such page.", "Games, Batters and Stream are above."));
+  root.append(h("h1", {}, "Not found"), note("empty", "There is no such page.", "Games, Batters, Stream and Quality are above."));
 }
 
 /** askForToken is for servers with --api-token: the page is open, the numbers are not. */

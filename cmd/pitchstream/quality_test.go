@@ -1,0 +1,158 @@
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/internal/obs"
+	"pitchstream/internal/testkit"
+	"pitchstream/schemas"
+	"pitchstream/simulate"
+	"pitchstream/sink/pgsink"
+)
+
+// fillGames writes the rows of simulated games into a database of its own, as the processor would.
+func fillGames(t *testing.T, o simulate.Options, spoil func(*schemas.Row)) (flag string, store *pgsink.Sink) {
+	t.Helper()
+	url := testkit.Postgres(t)
+	store, err := pgsink.Open(pgsink.Config{URL: url, Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1})
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	_, err = store.Migrate(t.Context())
+	require.NoError(t, err)
+	s, err := simulate.New(o)
+	require.NoError(t, err)
+	batch := schemas.Batch{Group: "g"}
+	flush := func() {
+		slices.SortFunc(batch.Pitches, func(a, b schemas.PitchChanges) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
+		_, err := store.Apply(t.Context(), batch)
+		require.NoError(t, err)
+		batch.Pitches = nil
+	}
+	offset := int64(0)
+	seen := map[schemas.PitchID]bool{}
+	for r, ok := s.NextRow(); ok; r, ok = s.NextRow() {
+		if offset++; seen[r.PitchID] { // pickoffs have no identity without their records
+			continue
+		}
+		seen[r.PitchID] = true
+		if spoil != nil {
+			spoil(&r.Row)
+		}
+		at := schemas.Coordinates{Topic: "pitches.raw", Offset: offset, TimestampMS: r.RecordTSMS}
+		c := schemas.Change{PitchID: r.PitchID, Version: schemas.Version{TimestampMS: r.RecordTSMS, Offset: offset}, Origin: at, EventTime: r.EventTime, Row: &r.Row}
+		if batch.Pitches = append(batch.Pitches, schemas.PitchChanges{PitchID: r.PitchID, Measured: []schemas.Change{c}}); len(batch.Pitches) == 2000 {
+			flush()
+		}
+	}
+	flush()
+	return "--postgres-url=" + url, store
+}
+
+// A venue that is off and a day without bat tracking are found through rows, tables and the command; the day before is
+// well, by its exit status too.
+func TestQualityFromRowsToTheTable(t *testing.T) {
+	o := simulate.Options{Seed: 61, Games: 8 * 8, Parallel: 8, FeedIDs: true, BatterSpread: 0.5, Biases: []simulate.Bias{{Venue: "Harbour Grounds", MPH: 5, From: "2025-04-07"}}}
+	n := 0
+	flag, store := fillGames(t, o, func(r *schemas.Row) {
+		if n++; r.GameDate == "2025-04-08" && n%6 == 0 && (r.PitchAction == "Foul" || r.PitchResult == "HitIntoPlay") {
+			r.IsSwing, r.IsWhiff, r.SwingConfidence, r.SpeedConfidence, r.BatSamples = false, false, "", "", 1
+			r.BatSpeedMPH, r.AttackAngleDeg = schemas.Opt[float64]{}, schemas.Opt[float64]{}
+		}
+	})
+	status, out, stderr := runCLI(t, "quality", flag)
+	require.Equal(t, exitFailed, status, stderr)
+	require.Contains(t, out, "2025-04-08   8 games")
+	require.Contains(t, out, "held against 7 game days, 2025-04-01 to 2025-04-07")
+	lines := strings.Split(out, "\n")
+	require.Regexp(t, `^!\s+untracked_swings\s+all\s+1\d\.\d %\s+\d\.\d %\s+\+1\d`, lines[3], out)
+	require.Contains(t, out, "ask the venue's operator about the bat cameras")
+
+	reports := map[string]schemas.QualityReport{}
+	_, out, _ = runCLI(t, "quality", flag, "--since=2025-04-01", "--day=2025-04-08", "--json")
+	for d := json.NewDecoder(strings.NewReader(out)); d.More(); {
+		var r schemas.QualityReport
+		require.NoError(t, d.Decode(&r))
+		reports[r.Day] = r
+	}
+	require.Len(t, reports, 8)
+	drifting := func(day string) (venues []string) {
+		for _, f := range reports[day].Findings {
+			if f.Check == "drift" && f.Abnormal {
+				venues = append(venues, f.Venue)
+				require.InDelta(t, 5, f.Value, 2)
+			}
+		}
+		return venues
+	}
+	require.Equal(t, []string{"Harbour Grounds"}, append(drifting("2025-04-07"), drifting("2025-04-08")...)[:1])
+	require.Empty(t, drifting("2025-04-06"))
+	status, out, _ = runCLI(t, "quality", flag, "--day=2025-04-04", "--stored")
+	require.Equal(t, exitOK, status, out)
+	require.Contains(t, out, "nothing is beyond its limits")
+
+	status, _, _ = runCLI(t, "quality", flag, "--day=2025-04-08", "--game=778001")
+	require.Equal(t, exitFailed, status, "that game was not on that day")
+	status, out, _ = runCLI(t, "quality", flag, "--game=778001", "--all")
+	require.Equal(t, exitOK, status, out)
+	require.Contains(t, out, "2025-04-01   1 game,")
+
+	// The processor's part: one computes, its metrics show it, and another one rests.
+	m, other := obs.NewMetrics("test"), obs.NewMetrics("test")
+	first := &qualityKeeper{store: store, metrics: m.Quality(), every: time.Second, log: slog.New(slog.DiscardHandler)}
+	second := &qualityKeeper{store: store, metrics: other.Quality(), every: time.Second, log: slog.New(slog.DiscardHandler)}
+	require.NoError(t, first.cycle(t.Context()))
+	require.NoError(t, second.cycle(t.Context()))
+	require.Equal(t, 1.0, gathered(t, m, "pitchstream_quality_up", ""))
+	require.Equal(t, 0.0, gathered(t, other, "pitchstream_quality_up", ""))
+	require.Equal(t, 1.0, gathered(t, m, "pitchstream_quality_beyond_limit", "untracked_swings"))
+	require.Equal(t, 0.0, gathered(t, m, "pitchstream_quality_beyond_limit", "no_batter"))
+	require.InDelta(t, 0.16, gathered(t, m, "pitchstream_quality_ratio", "untracked_swings"), 0.06)
+	require.EqualValues(t, 8, gathered(t, m, "pitchstream_quality_games_affected", "untracked_swings"))
+	first.rest()
+	require.NoError(t, second.cycle(t.Context()))
+	require.Equal(t, 0.0, gathered(t, m, "pitchstream_quality_up", ""))
+	require.Equal(t, 1.0, gathered(t, other, "pitchstream_quality_up", ""))
+	second.rest()
+}
+
+// gathered is the value of a metric of all venues; −1: there is none.
+func gathered(t *testing.T, m *obs.Metrics, name, check string) float64 {
+	t.Helper()
+	families, err := m.Registry.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		for _, v := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range v.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if f.GetName() == name && labels["check"] == check && (labels["venue"] == "" || labels["venue"] == "all") {
+				return v.GetGauge().GetValue()
+			}
+		}
+	}
+	return -1
+}
+
+func TestQualityFlagsSayWhatWouldBeRight(t *testing.T) {
+	for _, c := range []struct{ args, says string }{
+		{"--day=yesterday", "--day=yesterday: want a date as 2025-04-07"},
+		{"--day=2025-04-01 --since=2025-04-02", "--since=2025-04-02 is after --day=2025-04-01"},
+		{"--since=2025-04-02 --game=1", "give --since or --game, not both"},
+		{"--stored --whole", "--whole computes, --stored does not"},
+	} {
+		status, _, stderr := runCLI(t, append([]string{"quality", "--postgres-url=postgres://localhost/x"}, strings.Fields(c.args)...)...)
+		require.Equal(t, exitUsage, status)
+		require.Contains(t, stderr, c.says)
+	}
+	status, _, stderr := runCLI(t, "simulate", "--pitches=1", "--bias=venue=Nowhere,mph=1")
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, stderr, `venue "Nowhere": want one of North Park`)
+}
