@@ -223,8 +223,10 @@ func TestDLQPredictionIsWhatHappens(t *testing.T) {
 			older += int64(counts[k.name])
 		}
 	}
+	before := w.standing(t)
 	began := time.Now()
 	predicted := dlqJSON[letters.Report](t, w, exitFailed, "retry", "--dry-run")
+	require.Equal(t, before, w.standing(t), "a dry run changes nothing")
 	t.Logf("dry-run of %d letters in %v: %d would pass, %d superseded, %d would fail: %v", n, time.Since(began).Round(time.Millisecond),
 		predicted.WouldPass, predicted.Superseded, predicted.WouldFail, predicted.FailCodes)
 	require.EqualValues(t, n, predicted.Selected)
@@ -364,6 +366,9 @@ func TestDLQRetryGoesOnAfterAKill(t *testing.T) {
 			require.NoError(t, w.client.ProduceSync(t.Context(), l.Again(rawTopic)).FirstErr())
 		}
 	}
+	standing := w.standing(t)
+	require.EqualValues(t, 30, dlqJSON[letters.Report](t, w, exitOK, "retry", "--dry-run").WouldPass)
+	require.Equal(t, standing, w.standing(t), "a dry run leaves no row")
 	report := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--rate=0")
 	require.EqualValues(t, 10, report.Found)
 	require.EqualValues(t, 20, report.Sent)
