@@ -40,6 +40,7 @@ func (c *conditions) has() bool {
 
 // A rolling restart: each processor ends and starts again under its name, and no other one gives a partition up for it.
 func TestARollingRestartMovesNoPartition(t *testing.T) {
+	inVirtualTime(t, "waits as long as pods take to start")
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		s := newScorer(1)
@@ -55,6 +56,7 @@ func TestARollingRestartMovesNoPartition(t *testing.T) {
 		for i, name := range names {
 			all[i].halt()
 			gone := all[i].told.count("given up")
+			tn.waitALittle(func() bool { return false }) // as a pod takes: time enough for the others to take over
 			all[i] = tn.start(named(name))
 			tn.produce(s.records(30)...)
 			tn.waitCommitted()
