@@ -22,6 +22,6 @@ func init() {
 		stored("older facts do not replace newer ones", "quality.go", "OlderFacts", "WHERE quality_games.computed_at <= excluded.computed_at", "WHERE true"),
 		stored("facts that no rows stand for are emptied", "quality.go", "Touched", "UPDATE quality_games SET pitches = 0, facts = '{}', computed_at = $4\n\t\tWHERE", "UPDATE quality_games SET computed_at = $4\n\t\tWHERE"),
 		mutant{guard: "quality: one process computes", file: "cmd/pitchstream/quality_work.go", pkg: "./cmd/pitchstream", run: "QualityFromRows", needsPG: true,
-			old: "if err != nil || !ok {\n\t\t\treturn err", new: "if err != nil {\n\t\t\treturn err"},
+			old: "if err != nil || !ok {\n\t\t\treturn err", new: "if err != nil || !ok && false {\n\t\t\treturn err"},
 	)
 }
