@@ -269,6 +269,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a day's data is what it should be */
+        get: operations["get-quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stream": {
         parameters: {
             query?: never;
@@ -1653,6 +1670,110 @@ export interface components {
              */
             since: string | null;
         };
+        Quality: {
+            /**
+             * Format: int64
+             * @description How many findings are beyond their limits
+             */
+            abnormal: number;
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch of the day
+             */
+            as_of: string | null;
+            /** @description The game days that it is held against, at most seven */
+            baseline_days: string[];
+            /** @description The game day */
+            day: string;
+            /** @description What is beyond its limits first */
+            findings: components["schemas"]["QualityFinding"][];
+            /**
+             * Format: int64
+             * @description Games of the day
+             */
+            games: number;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             */
+            lag_ms: number | null;
+            /**
+             * Format: int64
+             * @description Rows of the day that stand
+             */
+            pitches: number;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /** @description The venues of the day, 40 at most */
+            venues: components["schemas"]["QualityVenue"][];
+        };
+        QualityFinding: {
+            /** @description Beyond the limit, and chance does not explain it */
+            abnormal: boolean;
+            /**
+             * Format: double
+             * @description The same over the baseline days; null where there is none
+             */
+            baseline: number | null;
+            /** @description The section of docs/QUALITY.md about it */
+            check: string;
+            /** @description What to do about it; empty where nothing is to be done */
+            do: string;
+            /**
+             * Format: int64
+             * @description Games of the day above the baseline, or with the fault
+             */
+            games_affected: number;
+            /** @description The column, issue, game or stage that it is about; empty where there is none */
+            item: string;
+            /** @description When it is abnormal, in words */
+            limit: string;
+            /**
+             * Format: int64
+             * @description What the value is made of: rows, swings, pairs of pitches
+             */
+            of: number;
+            /**
+             * Format: double
+             * @description Standard errors from the baseline; null where it has none
+             */
+            score: number | null;
+            /** @description share (0 to 1), mph, s, pitches, or the unit of the column */
+            unit: string;
+            /**
+             * Format: double
+             * @description The figure of the day, in the unit
+             */
+            value: number;
+            /** @description The venue, or all */
+            venue: string;
+            /** @description One sentence */
+            what: string;
+        };
+        QualityVenue: {
+            /**
+             * Format: int64
+             * @description Games there
+             */
+            games: number;
+            /**
+             * Format: int64
+             * @description Rows of these games that stand
+             */
+            pitches: number;
+            /** @description The venue; unknown: rows that name none */
+            venue: string;
+        };
         SampleCounts: {
             /**
              * Format: int64
@@ -2992,6 +3113,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Swing"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-quality": {
+        parameters: {
+            query?: {
+                /** @description The game day; without it the newest */
+                day?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quality"];
                 };
             };
             /** @description Not Found */
