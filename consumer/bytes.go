@@ -18,9 +18,10 @@ import (
 func letGo(decoded []Decoded, records []*kgo.Record) {
 	all, rejected := 0, 0
 	for i := range decoded {
-		all += len(records[i].Value)
+		n := size(&decoded[i].Record)
+		all += n
 		if decoded[i].Rejection != nil {
-			rejected += len(records[i].Value)
+			rejected += n
 		}
 	}
 	if rejected > all/4 {
@@ -35,6 +36,15 @@ func letGo(decoded []Decoded, records []*kgo.Record) {
 		}
 		records[i].Recycle()
 	}
+}
+
+// size is what a record holds.
+func size(r *schemas.Record) int {
+	n := len(r.Key) + len(r.Value)
+	for i := range r.Headers {
+		n += len(r.Headers[i].Key) + len(r.Headers[i].Value)
+	}
+	return n
 }
 
 func copied(r schemas.Record) schemas.Record {
@@ -56,7 +66,7 @@ type buffers struct {
 
 const (
 	smallestBuffer = 64 << 10
-	largestBuffer  = 64 << 20 // larger ones are rare and not kept
+	largestBuffer  = 16 << 20 // larger ones are rare and not kept
 	// unpackingMargin is what the unpacker wants beyond the size, to copy in long words.
 	unpackingMargin = 64
 )

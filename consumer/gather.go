@@ -20,6 +20,7 @@ type batch struct {
 	again bool // the store may have taken it before
 
 	records, rejected int // that were read so far, and of these the core's rejections
+	held              int // bytes of what was rejected
 
 	// What is in the store: its goroutine's, until the line has ended.
 	letters []schemas.Letter
@@ -38,7 +39,8 @@ const (
 	gatherLag     = 200
 	gatherTime    = 2 * time.Second
 	gatherRecords = 20000
-	gatherLetters = 100 // they hold their records' bytes
+	gatherLetters = 100
+	gatherHeld    = 8 << 20 // bytes of the records that letters hold
 )
 
 // gather reads poll after poll, with those before on their way through the stores, and ends when the last one is there.
@@ -86,6 +88,7 @@ func (b *batch) read(fetches kgo.Fetches) (*poll, error) {
 	for i := range p.records {
 		if p.records[i].Rejection != nil {
 			b.rejected++
+			b.held += size(&p.records[i].Record)
 		}
 	}
 	b.records += len(p.records)
@@ -97,7 +100,7 @@ func (b *batch) read(fetches kgo.Fetches) (*poll, error) {
 
 // wait is how long to wait for another poll; not positive: the batch is to be committed.
 func (b *batch) wait(p *poll) time.Duration {
-	if b.ctx.Err() != nil || b.refilling(p.moves) || b.records >= gatherRecords || b.rejected >= gatherLetters || b.careful.Load() {
+	if b.ctx.Err() != nil || b.refilling(p.moves) || b.records >= gatherRecords || b.rejected >= gatherLetters || b.held >= gatherHeld || b.careful.Load() {
 		return 0
 	}
 	since := b.cfg.Now().Sub(b.began)

@@ -104,8 +104,12 @@ func TestTheBooksBalance(t *testing.T) {
 		w.Patience = 20 * time.Minute
 	}
 	n := stress(w, 1, pitches)
-	first := w.Start("--poll-max-records=200")
-	w.WaitFor("a third is through", func() bool { return w.Lag() < int64(2*n/3) })
+	first := w.Start("--poll-max-records=50", "--fetch-max-bytes=1MiB")
+	store := w.Store()
+	w.WaitFor("a tenth is stored", func() bool {
+		some, err := store.Registers(t.Context(), schemas.PitchID{}, n/10)
+		return err == nil && len(some) == n/10
+	})
 	first.Halt() // SIGTERM in the middle
 	require.Greater(t, w.Lag(), int64(0), "stopped in the middle")
 	second := w.Start("--poll-max-records=200")

@@ -193,6 +193,10 @@ var mutants = []mutant{
 		old: "d.Record = copied(d.Record)", new: "_ = copied",
 	},
 	{
+		guard: "a batch is committed before its letters hold too much", file: "consumer/gather.go", pkg: "./test/e2e", run: "RecordsAtTheLimits", needsPG: true,
+		old: "b.held >= gatherHeld", new: "b.held < 0",
+	},
+	{
 		guard: "few pitches are written without planning anew", file: "sink/pgsink/write.go", pkg: "./sink/pgsink", run: "PlannedOnce", needsPG: true,
 		old: "if len(t.batch.Pitches) <= fewPitches {", new: "if false {",
 	},
