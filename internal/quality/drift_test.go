@@ -114,7 +114,7 @@ func falseFlags(t testing.TB, seed uint64, days int, spread float64) (flags, ven
 	return len(flagged), len(seen)
 }
 
-// The seeds of these two tests were not looked at while the limits were set: those were below 1,000.
+// The seeds of these two tests were not looked at while the limits were set (see drift.go).
 func TestABiasOfOneVenueIsFlagged(t *testing.T) {
 	found, swings := 0, 0
 	for seed := uint64(8001); seed <= 8020; seed++ {
