@@ -66,6 +66,15 @@ func (f *dlqFilter) filter(now time.Time) (out letters.Filter, err error) {
 	return out, err
 }
 
+// at is the same of the letters at these places; none: everywhere.
+func (f *dlqFilter) at(places []string) (letters.Filter, error) {
+	out, err := f.filter(time.Now())
+	if err == nil {
+		out.At, err = letterPlaces(places)
+	}
+	return out, err
+}
+
 func codesText() string {
 	var names []string
 	for _, c := range schemas.Codes {

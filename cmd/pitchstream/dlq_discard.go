@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/term"
 
@@ -50,13 +49,7 @@ func (c *dlqDiscardCmd) Validate() error {
 	return c.Servers.validate(true)
 }
 
-func (c *dlqDiscardCmd) filter() (letters.Filter, error) {
-	f, err := c.Which.filter(time.Now())
-	if err == nil {
-		f.At, err = letterPlaces(c.Places)
-	}
-	return f, err
-}
+func (c *dlqDiscardCmd) filter() (letters.Filter, error) { return c.Which.at(c.Places) }
 
 // Run discards, after it has asked.
 func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {

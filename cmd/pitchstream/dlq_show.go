@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"pitchstream/features"
@@ -53,13 +52,7 @@ func (c *dlqShowCmd) Validate() error {
 	return c.Servers.validate(false)
 }
 
-func (c *dlqShowCmd) filter() (letters.Filter, error) {
-	f, err := c.Which.filter(time.Now())
-	if err == nil {
-		f.At, err = letterPlaces(c.Places)
-	}
-	return f, err
-}
+func (c *dlqShowCmd) filter() (letters.Filter, error) { return c.Which.at(c.Places) }
 
 // Run shows.
 func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
