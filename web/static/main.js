@@ -5,6 +5,7 @@ import { batters } from "./batters.js";
 import { h, note } from "./dom.js";
 import { game } from "./game.js";
 import { games } from "./games.js";
+import { letter, letters } from "./letters.js";
 import { useToken } from "./net.js";
 import { quality } from "./quality.js";
 import { start } from "./status.js";
@@ -17,6 +18,8 @@ const routes = [
   [/^#\/batters$/, batters, "Batters"],
   [/^#\/batters\/(\d+)$/, batter, "Batter", "Batters"],
   [/^#\/stream$/, streamView, "Stream"],
+  [/^#\/letters$/, letters, "Letters", "Stream"],
+  [/^#\/letters\/(\d+)\/(\d+)$/, letter, "Letter", "Stream"],
   [/^#\/quality(?:\/(\d{4}-\d\d-\d\d))?$/, quality, "Quality"],
 ];
 

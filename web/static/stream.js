@@ -129,6 +129,7 @@ function processors() {
 
 function letters() {
   const g = grid("Dead letters by code", [["Code"], ["Letters", "", "num"]], l => l.code, l => [l.code, number(l.count)], "No record was refused.");
+  g.node.head.append(h("a", { href: "#/letters" }, "Look at them"));
   return { node: g.node, show: b => g.show(b.letters?.by_code ?? []) };
 }
 
