@@ -83,7 +83,7 @@ try {
       order.push(label);
       if (link) break;
     }
-    must(order.slice(0, 6).join() === "Skip to the numbers,pitchstream,Games,Batters,Stream,Dark colours", `the order is ${order}`);
+    must(order.slice(0, 7).join() === "Skip to the numbers,pitchstream,Games,Batters,Stream,Quality,Dark colours", `the order is ${order}`);
     await page.keyboard.press("Enter");
     await page.locator(".pitches tbody tr").first().waitFor();
     must(await page.evaluate(() => document.activeElement.id === "main"), "the focus is not at the new view");
@@ -184,10 +184,13 @@ try {
   const ready = {
     games: ["#/games", "tr[data-game]"], game: ["", ".swing[data-drawn]"], batters: ["#/batters", ".batters-grid .spark .last:not([visibility])"],
     batter: ["", ".swing[data-drawn]"], stream: ["#/stream", ".newest-letters tbody tr"],
+    letters: ["#/letters", "tbody a"], letter: ["", "pre mark"],
   };
   await step("all views, and what axe says of them", async () => {
     ready.game[0] = await page.evaluate(async () => `#/games/${(await (await fetch("v1/games")).json()).games[0].game_pk}`);
     ready.batter[0] = await page.evaluate(async () => `#/batters/${(await (await fetch("v1/leaders?stat=swing_count&limit=1")).json()).leaders[0].batter_id}`);
+    const letter = await page.evaluate(async () => (await (await fetch("v1/letters")).json()).groups[0].example);
+    ready.letter[0] = `#/letters/${letter.partition}/${letter.offset}`;
     const looks = { light: {}, dark: {}, phone: { viewport: { width: 375, height: 812 }, colorScheme: "light" }, wall: { viewport: { width: 2560, height: 1440 }, colorScheme: "dark" } };
     let rules = 0;
     for (const [look, options] of Object.entries(looks)) {
