@@ -22,8 +22,9 @@ type rebuildRedisCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
 	Redis    config.Redis    `embed:"" group:"Redis"`
 
-	Group  string `name:"kafka-group" default:"pitchstream" placeholder:"NAME" group:"Kafka" help:"Consumer group whose positions stand in Postgres: how far the stream is in Redis. Default: pitchstream."`
-	DryRun bool   `env:"-" name:"dry-run" help:"Write nothing, say what would change, and exit 1 if anything would."`
+	Target config.TargetName `embed:"" group:"Redis"`
+	Group  string            `name:"kafka-group" default:"pitchstream" placeholder:"NAME" group:"Kafka" help:"Consumer group of live, whose positions stand in Postgres: how far the stream is in Redis. Default: pitchstream."`
+	DryRun bool              `env:"-" name:"dry-run" help:"Write nothing, say what would change, and exit 1 if anything would."`
 }
 
 // Help is what rebuild redis --help says below its first line.
@@ -37,15 +38,20 @@ It may run beside processors: they go on, readers read on, each batter is replac
 processor writes meanwhile stays. One sweep or rebuild runs at a time; it waits up to a minute for another one.
 1,000,000 pitches of 1,500 batters in 75,000 batter-games take some ten seconds.
 
-  pitchstream rebuild redis --dry-run   what would change
+  pitchstream rebuild redis --dry-run        what would change
   pitchstream rebuild redis
+  pitchstream rebuild redis --target better  a target beside live, of its own schema
 
 Exit status: 0 well; 1 it failed, or --dry-run found something to change; 2 wrong usage.`
 }
 
 // Run rebuilds, and prints what was done.
 func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
-	store, err := openStore(c.Postgres, c.Group, nil)
+	live := config.Kafka{Group: c.Group}
+	if err := useTarget(ctx, config.Targets{Kafka: &live, Postgres: &c.Postgres, Redis: &c.Redis}, c.Target.Target); err != nil {
+		return err
+	}
+	store, err := openStore(c.Postgres, live.Group, nil)
 	if err != nil {
 		return err
 	}

@@ -72,3 +72,40 @@ func (w *town) rebuild(t *testing.T) {
 	require.Equal(t, exitOK, status, stderr)
 	t.Log(stdout)
 }
+
+// A target beside live is written anew from its own schema, under its own prefix; one that is not there is an error that
+// says what to do.
+func TestRebuildRedisOfATarget(t *testing.T) {
+	w := twoTargets(t, 150)
+	spoil := func(prefix string) (key string) {
+		keys, err := w.redis.Keys(t.Context(), prefix+"batter:{*}").Result()
+		require.NoError(t, err)
+		require.NotEmpty(t, keys)
+		require.NoError(t, w.redis.HSet(t.Context(), keys[0], "pitches", 1000).Err())
+		return keys[0]
+	}
+	spoil(w.prefix + "better:")
+	ofLive := spoil(w.prefix)
+	rebuild := func(args ...string) (status int, stdout, stderr string) {
+		return runCLI(t, append(append([]string{"rebuild", "redis"}, args...), w.flags[1:]...)...)
+	}
+	status, stdout, _ := rebuild("--target=better", "--dry-run")
+	require.Equal(t, exitFailed, status)
+	require.Contains(t, stdout, "1 with other values")
+	status, stdout, stderr := rebuild("--target=better")
+	require.Equal(t, exitOK, status, stderr)
+	require.Contains(t, stdout, "rebuilt "+w.prefix+"better:")
+	w.clean(t, "redis", "--target=better")
+	pitches, err := w.redis.HGet(t.Context(), ofLive, "pitches").Result()
+	require.NoError(t, err)
+	require.Equal(t, "1000", pitches, "live is another target")
+
+	for _, command := range [][]string{{"rebuild", "redis", "--target=beter"}, {"verify", "redis", "--target=beter"}} {
+		status, _, stderr = runCLI(t, append(command, w.flags[1:]...)...)
+		require.Equal(t, exitFailed, status)
+		require.Contains(t, stderr, "there is no target beter: give one of live, better, or make it with `pitchstream replay --into beter`")
+	}
+	status, _, stderr = rebuild("--target=Better")
+	require.Equal(t, exitUsage, status)
+	require.Contains(t, stderr, "small letters")
+}

@@ -53,7 +53,24 @@ func (c *targetSettings) find(ctx context.Context, books *pgsink.Targets, name s
 		}
 		names = append(names, t.Name)
 	}
-	return schemas.Target{}, fmt.Errorf("there is no target %s, but: %s", name, strings.Join(names, ", "))
+	return schemas.Target{}, fmt.Errorf("there is no target %s: give one of %s, or make it with `pitchstream replay --into %s`", name, strings.Join(names, ", "), name)
+}
+
+// useTarget changes live's settings into those of a target that is there.
+func useTarget(ctx context.Context, live config.Targets, name string) error {
+	if name != "" && name != config.Live {
+		settings := targetSettings{Postgres: *live.Postgres}
+		books, err := settings.open()
+		if err != nil {
+			return err
+		}
+		defer books.Close()
+		if _, err := settings.find(ctx, books, name); err != nil {
+			return err
+		}
+	}
+	_, err := live.Use(name)
+	return err
 }
 
 // feeding is how far a target is, and who feeds it.

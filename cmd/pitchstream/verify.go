@@ -98,7 +98,8 @@ func (c *verifyCmd) compares(part string) bool {
 
 // Run compares, and prints what was found.
 func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
-	if _, err := (config.Targets{Kafka: (*config.Kafka)(&c.Kafka), Topics: &c.Topics, Postgres: &c.Postgres, Redis: (*config.Redis)(&c.Redis)}).Use(c.Target.Target); err != nil {
+	live := config.Targets{Kafka: (*config.Kafka)(&c.Kafka), Topics: &c.Topics, Postgres: &c.Postgres, Redis: (*config.Redis)(&c.Redis)}
+	if err := useTarget(ctx, live, c.Target.Target); err != nil {
 		return err
 	}
 	v, err := c.open(ctx, std)
