@@ -33,7 +33,8 @@ func fill(t *testing.T, w *town, pitches int64) {
 	}
 	w.exec(t, "ANALYZE pitchstream.pitch_registers")
 	status, r := w.verify(t, "aggregates", "--repair")
-	require.Equal(t, exitFailed, status, "there were none")
+	require.Equal(t, exitOK, status)
+	require.Positive(t, r.Differences, "there were none")
 	require.Equal(t, r.Differences, r.Repaired)
 }
 

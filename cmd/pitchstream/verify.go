@@ -65,8 +65,8 @@ To write all of Redis anew, whatever stands there: pitchstream rebuild redis.
   pitchstream verify redis --repair     Redis only, and mend it
   pitchstream verify --no-kafka --json  without the topic, for a script
 
-Exit status: 0 no difference; 1 a difference was found (also one that was repaired: verify again to see 0), or it failed;
-2 wrong usage.`
+Exit status: 0 no difference, or --repair has mended all of them; 1 a difference is left, or it failed; 2 wrong usage. The
+last line says which.`
 }
 
 // Validate says what is wrong and what would be right.
@@ -113,7 +113,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	if err := v.print(std.Out); err != nil {
 		return err
 	}
-	if v.report.Differences > 0 {
+	if v.report.Left > 0 {
 		return &differenceError{}
 	}
 	return nil

@@ -24,15 +24,23 @@ func (v *verifier) print(out io.Writer) error {
 	v.printTopic(w)
 	v.printAggregates(w)
 	v.printRedis(w)
-	switch r := v.report; {
-	case r.Differences == 0:
-		fmt.Fprintln(w, "no difference")
-	case r.Repaired > 0:
-		fmt.Fprintf(w, "%s, %s repaired\n", strings.ToUpper(counted(int64(r.Differences), "difference")), countText(int64(r.Repaired)))
-	default:
-		fmt.Fprintln(w, strings.ToUpper(counted(int64(r.Differences), "difference")))
-	}
+	fmt.Fprintln(w, v.lastLine())
 	return w.Flush()
+}
+
+// lastLine says whether all is well now, as the exit status does.
+func (v *verifier) lastLine() string {
+	r, found := v.report, counted(int64(v.report.Differences), "difference")
+	switch {
+	case r.Differences == 0:
+		return "no difference"
+	case r.Left == 0:
+		return found + " found, all repaired: nothing is left"
+	case v.c.Repair:
+		return fmt.Sprintf("%s FOUND, %s repaired, %s LEFT, which --repair does not mend", strings.ToUpper(found), countText(int64(r.Repaired)), countText(int64(r.Left)))
+	default:
+		return strings.ToUpper(found)
+	}
 }
 
 func (v *verifier) printTopic(w io.Writer) {

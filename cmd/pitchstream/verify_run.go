@@ -29,6 +29,7 @@ type verifyReport struct {
 	Redis       *redisReport      `json:"redis,omitempty"`
 	Differences int               `json:"differences"`
 	Repaired    int               `json:"repaired"`
+	Left        int               `json:"left"` // of the differences, those that were not repaired
 }
 
 type aggregatesReport struct {
@@ -172,6 +173,8 @@ func (v *verifier) count(found []schemas.Difference) {
 	for _, d := range found {
 		if d.Repaired {
 			v.report.Repaired++
+		} else {
+			v.report.Left++
 		}
 	}
 }

@@ -153,9 +153,10 @@ func TestVerifyFindsAndRepairsWhatWasBroken(t *testing.T) {
 	t.Run("totals", func(t *testing.T) {
 		w.exec(t, `UPDATE batter_game_totals SET pitches = pitches + 1 WHERE (batter_id, game_key) IN (SELECT batter_id, game_key FROM batter_game_totals ORDER BY 1, 2 LIMIT 3)`)
 		status, r := w.verify(t, "aggregates", "--repair")
-		require.Equal(t, exitFailed, status)
+		require.Equal(t, exitOK, status, "all of them were repaired")
 		require.Len(t, r.Aggregates.Differences, 3)
 		require.Equal(t, 3, r.Repaired)
+		require.Zero(t, r.Left)
 		w.clean(t, "aggregates")
 		w.verify(t, "redis", "--repair") // their sequence numbers have moved
 		w.clean(t, "--no-kafka")
@@ -213,6 +214,8 @@ func (w *town) brokenRows(t *testing.T) {
 	status, r = w.verify(t, "--repair")
 	require.Equal(t, exitFailed, status)
 	require.Equal(t, before, w.positions(t))
+	require.Equal(t, 2, r.Left, "what is newer than the topic is left to a person")
+	require.Equal(t, r.Differences, r.Repaired+r.Left)
 	for _, d := range r.Topic.Differences {
 		require.Equal(t, d.Kind != schemas.DiffersNewer && d.Kind != schemas.DiffersExtra, d.Repaired, "%+v", d)
 	}
@@ -260,6 +263,11 @@ func (w *town) positions(t *testing.T) string {
 	return text
 }
 
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
 func (w *town) brokenKeys(t *testing.T) {
 	keys, err := w.redis.Keys(t.Context(), w.prefix+"batter:*").Result()
 	require.NoError(t, err)
@@ -272,7 +280,16 @@ func (w *town) brokenKeys(t *testing.T) {
 	status, stdout, _ = runCLI(t, append([]string{"verify", "redis"}, w.flags...)...)
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, stdout, "pitches is 1000, want ")
-	require.Contains(t, stdout, "2 DIFFERENCES")
+	require.Equal(t, "2 DIFFERENCES", lastLine(stdout))
+	require.NoError(t, w.redis.HSet(t.Context(), keys[7], "pitches", 1000).Err())
+	repair := append([]string{"verify", "redis", "--repair"}, w.flags...)
+	status, stdout, _ = runCLI(t, repair...)
+	require.Equal(t, exitOK, status)
+	require.Equal(t, "3 differences found, all repaired: nothing is left", lastLine(stdout))
+	status, stdout, _ = runCLI(t, repair...)
+	require.Equal(t, exitOK, status)
+	require.Equal(t, "no difference", lastLine(stdout))
+	require.NoError(t, w.redis.HSet(t.Context(), keys[3], "pitches", 1000).Err())
 	status, stdout, stderr := runCLI(t, append([]string{"rebuild", "redis"}, w.flags[1:]...)...)
 	require.Equal(t, exitOK, status, stderr)
 	require.Contains(t, stdout, "rebuilt "+w.prefix)
@@ -293,6 +310,9 @@ func (w *town) brokenLetters(t *testing.T) {
 	require.Equal(t, exitFailed, status)
 	require.Len(t, r.Topic.Differences, 1)
 	require.Equal(t, []schemas.FieldDifference{{Name: "letters", Want: "1", Got: "2"}}, r.Topic.Differences[0].Fields)
+	status, stdout, _ := runCLI(t, append([]string{"verify", "topic", "--repair"}, w.flags...)...)
+	require.Equal(t, exitFailed, status)
+	require.Equal(t, "1 DIFFERENCE FOUND, 0 repaired, 1 LEFT, which --repair does not mend", lastLine(stdout))
 }
 
 // droppedRecords has retention take the first records of every partition.
