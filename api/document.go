@@ -39,7 +39,9 @@ func (a *API) newDocument(mux *http.ServeMux) huma.API {
 	alias(reflect.TypeFor[schemas.Opt[float64]](), reflect.TypeFor[*float64]())
 	alias(reflect.TypeFor[schemas.Point](), reflect.TypeFor[schemaPoint]())
 	alias(reflect.TypeFor[schemas.Opt[schemas.Point]](), reflect.TypeFor[schemaOptPoint]())
-	return humago.New(mux, config)
+	doc := humago.New(mux, config)
+	doc.UseMiddleware(asked(doc))
+	return doc
 }
 
 type (

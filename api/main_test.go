@@ -349,6 +349,7 @@ const (
 	opSwing      = "/v1/pitches/{id}/swing"
 	opSwings     = "/v1/swings"
 	opHisSwings  = "/v1/batters/{id}/swings"
+	opQuality    = "/v1/quality"
 	opOverview   = "/v1/stream"
 	opGlances    = "/v1/stream/events"
 	opStream     = "/v1/batters/{id}/stream"

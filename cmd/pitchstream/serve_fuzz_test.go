@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
 	"fmt"
+	"hash"
+	"hash/fnv"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -24,19 +28,19 @@ import (
 
 // umpire stands before the API, gives streams an end, and judges the answers that are the server's own fault.
 type umpire struct {
-	target string
-	mu     sync.Mutex
-	asked  map[string]int // by status
-	faults []string
+	target    string
+	mu        sync.Mutex
+	asked     map[string]int // by status
+	questions hash.Hash      // of the questions in their order
+	faults    []string
 }
 
 func (u *umpire) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	if strings.HasSuffix(r.URL.Path, "/stream") && r.URL.Path != "/v1/stream" || r.URL.Path == "/v1/stream/events" {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, 300*time.Millisecond)
-		defer cancel()
-	}
+	u.mu.Lock()
+	fmt.Fprintln(u.questions, r.Method, r.URL.RequestURI(), r.Header.Get("Last-Event-ID"))
+	u.mu.Unlock()
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, r.Method, u.target+r.URL.RequestURI(), r.Body)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
@@ -46,20 +50,40 @@ func (u *umpire) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.Header.Del("Accept-Encoding") // so that what comes can be read here
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		if ctx.Err() == nil {
-			u.note(r, 0, []byte(err.Error()))
-		}
+		u.note(r, 0, []byte(err.Error()))
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body) // of a stream what came
+	var body []byte
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		body, err = firstEvent(resp.Body)
+	} else {
+		body, err = io.ReadAll(resp.Body)
+	}
 	u.note(r, resp.StatusCode, body)
+	if err != nil && r.Context().Err() == nil {
+		u.note(r, 0, []byte(err.Error()))
+	}
 	for name, values := range resp.Header {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(resp.StatusCode)
 	_, _ = w.Write(body)
+}
+
+// firstEvent is a stream up to the end of its first event with data, however long that takes.
+func firstEvent(stream io.Reader) (body []byte, err error) {
+	lines := bufio.NewReader(stream)
+	for data := false; !data || !bytes.HasSuffix(body, []byte("\n\n")); {
+		line, err := lines.ReadBytes('\n')
+		body = append(body, line...)
+		data = data || bytes.HasPrefix(line, []byte("data:"))
+		if err != nil {
+			return body, err
+		}
+	}
+	return body, nil
 }
 
 // note counts an answer. A record that is not there yet is a 503, and the only one.
@@ -89,30 +113,57 @@ func (s *station) fill(client *kgo.Client, api *reader) {
 	require.Eventually(s.t, func() bool { status, _ := api.get("/v1/batters/660271" + last); return status == 200 }, 30*time.Second, 50*time.Millisecond)
 }
 
+// theSame makes that what is asked follows from the document and the seed alone: not from what was answered before, nor
+// from how long that took.
+const theSame = `
+[phases.fuzzing]
+extra-data-sources = { responses = false }
+error-feedback = { enabled = false }
+
+[phases.coverage]
+extra-data-sources = { responses = false }
+
+[phases.stateful]
+enabled = false
+`
+
+// question has a program ask what it makes of the API's document. The same every time, unless it is given a time for it:
+// then until that is over, with two workers, with what it learns from the answers, and otherwise with each seed.
+func question(t *testing.T, python, document string) *exec.Cmd {
+	args := []string{"-m", "schemathesis.cli", "run", document, "--checks=all", "--seed=" + cmp.Or(os.Getenv("PITCHSTREAM_FUZZ_SEED"), "1"),
+		"--request-timeout=60", "--continue-on-failure", "--warnings=off", "--suppress-health-check=all", "--no-color",
+		"--generation-database=none", "--exclude-checks=not_a_server_error"} // that is the umpire's
+	dir := t.TempDir()
+	if seconds := os.Getenv("PITCHSTREAM_FUZZ_SECONDS"); seconds != "" {
+		args = append(args, "--workers=2", "--max-time="+seconds)
+	} else {
+		args = append(args, "--workers=1", "--max-examples=25")
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "schemathesis.toml"), []byte(theSame), 0o600))
+	}
+	asking := exec.CommandContext(t.Context(), python, args...)
+	asking.Dir = dir
+	asking.Env = append(os.Environ(), "PYTHONHASHSEED=0")
+	return asking
+}
+
 // Whatever is made of the API's own document, by another program, is answered as the document says, and never by a fault
-// of the server's. PITCHSTREAM_FUZZ_SECONDS and PITCHSTREAM_FUZZ_SEED: for longer, and otherwise.
+// of the server's. PITCHSTREAM_FUZZ_SECONDS and PITCHSTREAM_FUZZ_SEED: for so long, and otherwise.
 func TestServeKeepsItsDocument(t *testing.T) {
 	python := testkit.Python(t, "schemathesis")
 	s := newStation(t)
 	client := kafkaClient(t, s.cluster)
 	s.start()
 	s.waitReady(200, "")
-	api, _ := s.serve(s.args[0], "--at-least-wait=200ms")
+	api, _ := s.serve(s.args[0], "--at-least-wait=20ms") // many of them ask for what never comes
 	s.fill(client, api)
-	u := &umpire{target: api.url, asked: map[string]int{}}
+	u := &umpire{target: api.url, asked: map[string]int{}, questions: fnv.New64a()}
 	front := httptest.NewServer(u)
 	defer front.Close()
 
-	dir := t.TempDir()
-	seconds := cmp.Or(os.Getenv("PITCHSTREAM_FUZZ_SECONDS"), "45")
-	cmd := exec.CommandContext(t.Context(), python, "-m", "schemathesis.cli", "run", front.URL+"/openapi.json", "--checks=all", "--workers=2",
-		"--max-time="+seconds, "--seed="+cmp.Or(os.Getenv("PITCHSTREAM_FUZZ_SEED"), "1"), "--request-timeout=10", "--continue-on-failure", "--warnings=off",
-		"--suppress-health-check=all", "--no-color", "--exclude-checks=not_a_server_error") // that is the umpire's
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
+	out, err := question(t, python, front.URL+"/openapi.json").CombinedOutput()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	t.Logf("answers by status: %v", u.asked)
+	t.Logf("answers by status: %v; the questions: %x", u.asked, u.questions.Sum(nil))
 	require.Empty(t, u.faults)
 	require.NoError(t, err, "%s", out)
 	require.Greater(t, u.asked["200"], 100)

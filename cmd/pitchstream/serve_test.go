@@ -44,7 +44,7 @@ func (s *station) serve(args ...string) (r *reader, stop func()) {
 	})
 	s.t.Cleanup(stop)
 	r = &reader{t: s.t, url: "http://" + addr, admin: "http://" + admin}
-	require.Eventually(s.t, func() bool { status, _ := r.get("/docs"); return status == 200 }, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(s.t, func() bool { status, _ := r.get("/docs"); return status == 200 }, time.Minute, 20*time.Millisecond)
 	return r, stop
 }
 

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// asked refuses a query that the document does not allow and that would be passed over in silence otherwise: what cannot
+// be read, a parameter given twice (the second would be ignored), one without a value (its default would be taken), and
+// numbers and truths in other spellings than JSON's.
+func asked(api huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		u := ctx.URL()
+		if u.RawQuery == "" {
+			next(ctx)
+			return
+		}
+		var wrong []error
+		query, err := url.ParseQuery(u.RawQuery)
+		if err != nil {
+			wrong = append(wrong, &huma.ErrorDetail{Location: "query", Message: "cannot be read: " + err.Error()})
+		}
+		for _, p := range ctx.Operation().Parameters {
+			if values, given := query[p.Name]; given && p.In == "query" {
+				if why := notAllowed(api, p, values); why != "" {
+					wrong = append(wrong, &huma.ErrorDetail{Location: "query." + p.Name, Message: why, Value: strings.Join(values, " ")})
+				}
+			}
+		}
+		if len(wrong) > 0 {
+			_ = huma.WriteErr(api, ctx, http.StatusUnprocessableEntity, "validation failed", wrong...)
+			return
+		}
+		next(ctx)
+	}
+}
+
+// notAllowed says what is wrong with the values of one parameter; "": nothing that is seen here.
+func notAllowed(api huma.API, p *huma.Param, values []string) string {
+	switch {
+	case len(values) > 1 && p.Schema.Type == huma.TypeArray:
+		return "given more than once: several values go into one, with commas"
+	case len(values) > 1:
+		return "given more than once"
+	case !spelled(api, p.Schema, values[0]) && values[0] == "":
+		return "has no value: expected " + p.Schema.Type + ", or none of it"
+	case !spelled(api, p.Schema, values[0]):
+		return "expected " + p.Schema.Type
+	}
+	return ""
+}
+
+var integer = regexp.MustCompile(`^-?[0-9]+$`)
+
+// spelled says whether text is how a value of the schema is written. Only of an empty string is its value looked at:
+// nobody else looks at it later.
+func spelled(api huma.API, s *huma.Schema, text string) bool {
+	switch s.Type {
+	case huma.TypeInteger:
+		return integer.MatchString(text)
+	case huma.TypeBoolean:
+		return text == "true" || text == "false"
+	case huma.TypeArray:
+		return !slices.ContainsFunc(strings.Split(text, ","), func(item string) bool { return !spelled(api, s.Items, item) })
+	}
+	var res huma.ValidateResult
+	if text == "" {
+		huma.Validate(api.OpenAPI().Components.Schemas, s, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, text, &res)
+	}
+	return len(res.Errors) == 0
+}
