@@ -148,22 +148,24 @@ func (s *session) decode(records []*kgo.Record) []Decoded {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	const chunk = 8
-	var wg sync.WaitGroup
 	next := make(chan int, (len(records)+chunk-1)/chunk)
 	for i := 0; i < len(records); i += chunk {
 		next <- i
 	}
 	close(next)
-	for range min(workers, cap(next)) {
-		wg.Go(func() {
-			for from := range next {
-				for i := from; i < min(from+chunk, len(records)); i++ {
-					decoded[i] = transform(records[i], s.cfg.Limits)
-				}
+	work := func() {
+		for from := range next {
+			for i := from; i < min(from+chunk, len(records)); i++ {
+				decoded[i] = transform(records[i], s.cfg.Limits)
 			}
-		})
+		}
 	}
-	wg.Wait()
+	var others sync.WaitGroup
+	for range min(workers, cap(next)) - 1 {
+		others.Go(work)
+	}
+	work() // here: a pitch by itself waits for no other goroutine
+	others.Wait()
 	return decoded
 }
 

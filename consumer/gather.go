@@ -30,14 +30,13 @@ type batch struct {
 	sum     BatchSummary
 }
 
-// A batch is committed after commitEvery: what a live pitch waits for is the stores, and it waits for the commit of those
-// before it only once in that time. While at least gatherLag records wait, it is committed after gatherTime: a replay's
-// transactions are large and cost less. Where nothing comes for commitIdle, nobody waits for the commit: it is now.
+// A batch is committed after commitEvery: what a live pitch waits for is the stores, and fewer than one in a hundred waits
+// for the commit of those before it. Where nothing comes for commitIdle, and fewer than gatherLag records wait, nobody
+// waits for the commit: it is now.
 const (
-	commitEvery   = time.Second
+	commitEvery   = 2500 * time.Millisecond
 	commitIdle    = 100 * time.Millisecond
 	gatherLag     = 200
-	gatherTime    = 2 * time.Second
 	gatherRecords = 20000
 	gatherLetters = 100
 	gatherHeld    = 8 << 20 // bytes of the records that letters hold
@@ -108,7 +107,7 @@ func (b *batch) wait(p *poll) time.Duration {
 	case b.cfg.CommitEvery != 0:
 		return b.cfg.CommitEvery - since
 	case p.waiting >= gatherLag:
-		return gatherTime - since
+		return commitEvery - since
 	}
 	return min(commitIdle, commitEvery-since)
 }

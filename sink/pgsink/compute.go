@@ -17,9 +17,6 @@ func (t *transaction) computeAndCommit() error {
 	if games := t.touched(); len(games) > 0 {
 		batters, gameBatters, gameKeys := splitGames(games)
 		t.batters = make(map[int64]*schemas.Snapshot, len(batters))
-		for _, id := range batters {
-			t.batters[id] = &schemas.Snapshot{BatterID: id, UpdatedAt: t.processedAt()}
-		}
 		b.Queue(sqlLockBatters, batters, t.processedAt().Time())
 		b.Queue(sqlComputeGames, gameBatters, gameKeys).Query(t.scanGames)
 		b.Queue(sqlFoldBatters, batters)
@@ -66,7 +63,7 @@ func (t *transaction) scanGames(rows pgx.Rows) error {
 			return err
 		}
 		if game != "" { // rows without a game count for their batter only
-			snap := t.batters[batter]
+			snap := t.snapshot(batter)
 			snap.Games = append(snap.Games, schemas.GameStats{GamePK: game, Seq: seq, Stats: s.stats()})
 		}
 	}
@@ -80,7 +77,7 @@ func (t *transaction) scanBatters(rows pgx.Rows) error {
 		if err := rows.Scan(s.into(&batter, &seq, &prev)...); err != nil {
 			return err
 		}
-		snap := t.batters[batter]
+		snap := t.snapshot(batter)
 		snap.Seq, snap.PrevSeq, snap.Stats = seq, prev, s.stats()
 	}
 	return rows.Err()

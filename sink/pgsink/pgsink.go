@@ -147,7 +147,11 @@ func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 	}
 	defer conn.Release()
 	t := &transaction{ctx: ctx, conn: conn.Conn(), cfg: &s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements}
-	err = t.run(t.writeAll)
+	if t.few() {
+		err = t.runAtOnce()
+	} else {
+		err = t.run(t.writeAll)
+	}
 	if err != nil && isRecordsFault(err) {
 		// One of the records cannot be stored: the same again, looking for it.
 		t = &transaction{ctx: ctx, conn: conn.Conn(), cfg: &s.cfg, batch: b, now: t.now, statements: s.statements}
@@ -191,7 +195,8 @@ type batterGame struct {
 	Game   string
 }
 
-// run does the writes, then the aggregates, then commits: two round trips where nothing is refused.
+// run does the writes, then the aggregates, then commits: two round trips where nothing is refused (few pitches: see
+// runAtOnce).
 func (t *transaction) run(write func() error) error {
 	if err := write(); err != nil {
 		t.rollback()

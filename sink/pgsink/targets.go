@@ -245,6 +245,11 @@ func (r *Reader) Pointer(ctx context.Context, serving string) (schemas.Pointer, 
 	return readPointer(ctx, r.pool, serving)
 }
 
+// Pointer answers the target that readers see, as the schema serving has it.
+func (s *Sink) Pointer(ctx context.Context, serving string) (schemas.Pointer, error) {
+	return readPointer(ctx, s.pool, serving)
+}
+
 func readPointer(ctx context.Context, pool *pgxpool.Pool, serving string) (p schemas.Pointer, err error) {
 	p.Target.Name = liveName
 	var schema, prefix, group, rows, dead *string
