@@ -39,7 +39,8 @@ type Config struct {
 	Token       string       // that every request to /v1 must bear; "": none
 	Pages       http.Handler // answers "/" and "/assets/", without a token; nil: nobody
 	Registerer  prometheus.Registerer
-	successor   func() *API // that of another target, once readers see that one; of a Switch
+	successor   func() *API      // that of another target, once readers see that one; of a Switch
+	certainty   func() certainty // that readers see this target; of a Switch
 	Log         *slog.Logger
 }
 
@@ -64,6 +65,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Topic == "" {
 		c.Topic = "pitches.raw"
+	}
+	if c.certainty == nil {
+		c.certainty = func() certainty { return certain }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -58,7 +58,9 @@ func (a *API) stream(ctx context.Context) (*Stream, error) {
 	if seen.at.IsZero() {
 		return nil, errAway
 	}
-	return seen.state(time.Now(), a.cfg.MaxLag, a.cfg.Topic), nil
+	b := seen.state(time.Now(), a.cfg.MaxLag, a.cfg.Topic)
+	b.Stale = b.Stale || a.cfg.certainty() != certain
+	return b, nil
 }
 
 func (o *overview) get(ctx context.Context, a *API) seenStream {

@@ -100,7 +100,13 @@ func (g *gate) note(err error) {
 	}
 }
 
+// errUnknown says that nobody can tell which target readers see: what is read might be of another one.
+var errUnknown = errors.New("which target readers see is not known")
+
 func (s *sources) askLive(ctx context.Context, f func(context.Context) error) error {
+	if s.cfg.certainty() == unknown {
+		return errUnknown
+	}
 	return s.live.ask(ctx, s.cfg.LiveTimeout, f)
 }
 
@@ -108,6 +114,9 @@ func (s *sources) askLive(ctx context.Context, f func(context.Context) error) er
 const storeTimeout = 5 * time.Second
 
 func (s *sources) askStore(ctx context.Context, f func(context.Context) error) error {
+	if s.cfg.certainty() == unknown {
+		return errUnknown
+	}
 	return s.store.ask(ctx, storeTimeout, f)
 }
 
@@ -137,7 +146,11 @@ func (s *shared) get(ctx context.Context, maxAge time.Duration) (schemas.Pulse, 
 	return p, err
 }
 
-func (s *sources) judge(p schemas.Pulse) verdict { return judge(p, time.Now(), s.cfg.MaxLag) }
+func (s *sources) judge(p schemas.Pulse) verdict {
+	v := judge(p, time.Now(), s.cfg.MaxLag)
+	v.stale = v.stale || s.cfg.certainty() != certain
+	return v
+}
 
 // storeCondition is that of what Postgres says now.
 func (s *sources) storeCondition(ctx context.Context) (Condition, error) {

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -23,8 +24,10 @@ type SwitchConfig struct {
 	Open func(t schemas.Target) (live Live, store Store, close func(), err error)
 	// Pointer tells which target readers see.
 	Pointer func(ctx context.Context) (schemas.Pointer, error)
-	Every   time.Duration // between two looks at the pointer; 0: 200 ms
-	Grace   time.Duration // for which the stores of a target that was left stay open; 0: 20 s, more than a request takes
+	// Copy tells what Pointer last told somebody, for when it cannot be read: it may be of before a change. nil: there is none.
+	Copy  func(ctx context.Context) (schemas.Pointer, error)
+	Every time.Duration // between two looks at the pointer; 0: 200 ms
+	Grace time.Duration // for which the stores of a target that was left stay open; 0: 20 s, more than a request takes
 }
 
 // Switch gives each request to the API of the target that readers see: an API of its own, with its stores and its
@@ -37,12 +40,23 @@ type Switch struct {
 	running sync.WaitGroup
 	left    []*served // not closed yet, maybe; of Run
 	blind   bool      // the pointer cannot be read; of Run
+	newest  int64     // generation of the pointer that was followed last; of Run
 }
+
+// certainty is how well it is known that readers see a target.
+type certainty int32
+
+const (
+	certain certainty = iota // the pointer says so, or did when it could last be read
+	copied                   // a copy of it says so, which may be of before a change: answers are stale
+	unknown                  // nobody says: there are no answers
+)
 
 // served is one target's API at work.
 type served struct {
 	*API
 	target schemas.Target
+	is     atomic.Int32       // a certainty
 	close  func()             // once
 	halt   context.CancelFunc // ends Run of the API
 }
@@ -50,19 +64,22 @@ type served struct {
 // pointerTimeout is for one look at the pointer, and for the first answer of a target.
 const pointerTimeout = time.Second
 
-// NewSwitch opens the target that readers see. While nobody can tell which that is, it is live.
+// NewSwitch opens the target that readers see. While nobody can tell which that is, nothing is answered.
 func NewSwitch(ctx context.Context, cfg SwitchConfig) (*Switch, error) {
 	cfg.Every = cmp.Or(cfg.Every, 200*time.Millisecond)
 	cfg.Grace = cmp.Or(cfg.Grace, 20*time.Second)
 	cfg.API = cfg.API.withDefaults()
 	s := &Switch{cfg: cfg}
-	look, cancel := context.WithTimeout(ctx, pointerTimeout)
-	defer cancel()
-	p, err := cfg.Pointer(look)
-	if err != nil {
-		cfg.API.Log.Warn("which target readers are to see cannot be read: it is live until then", "error", err)
+	p, is, err := s.point(ctx)
+	s.newest, s.blind = p.Generation, err != nil
+	switch is {
+	case copied:
+		cfg.API.Log.Warn("which target readers are to see cannot be read: a copy tells, and answers are stale", "target", p.Target.Name, "error", err)
+	case unknown:
+		s.newest, p.Target = -1, schemas.Target{Name: "live"} // something has to stand here: it does not answer
+		cfg.API.Log.Warn("which target readers are to see cannot be read: no answers until then", "error", err)
 	}
-	first, err := s.open(p.Target)
+	first, err := s.open(p.Target, is)
 	if err != nil {
 		return nil, err
 	}
@@ -70,9 +87,31 @@ func NewSwitch(ctx context.Context, cfg SwitchConfig) (*Switch, error) {
 	return s, nil
 }
 
-func (s *Switch) open(t schemas.Target) (*served, error) {
+// point finds the target that readers see; err says why the pointer itself cannot be read.
+func (s *Switch) point(ctx context.Context) (p schemas.Pointer, is certainty, err error) {
+	ask := func(pointer func(context.Context) (schemas.Pointer, error)) (schemas.Pointer, error) {
+		ctx, cancel := context.WithTimeout(ctx, pointerTimeout)
+		defer cancel()
+		return pointer(ctx)
+	}
+	if p, err = ask(s.cfg.Pointer); err == nil {
+		return p, certain, nil
+	}
+	if s.cfg.Copy != nil {
+		p, failed := ask(s.cfg.Copy)
+		if failed == nil {
+			return p, copied, err
+		}
+		err = errors.Join(err, failed)
+	}
+	return schemas.Pointer{}, unknown, err
+}
+
+func (s *Switch) open(t schemas.Target, is certainty) (*served, error) {
 	cfg := s.cfg.API
 	o := &served{target: t, halt: func() {}}
+	o.is.Store(int32(is))
+	cfg.certainty = func() certainty { return certainty(o.is.Load()) }
 	var err error
 	if cfg.Live, cfg.Store, o.close, err = s.cfg.Open(t); err != nil {
 		return nil, fmt.Errorf("target %s: %w", t.Name, err)
@@ -128,19 +167,28 @@ func (s *Switch) begin(o *served) {
 
 // follow looks at the pointer, and goes over to another target when it can answer.
 func (s *Switch) follow(ctx context.Context) {
-	look, cancel := context.WithTimeout(ctx, pointerTimeout)
-	defer cancel()
-	p, err := s.cfg.Pointer(look)
+	p, is, err := s.point(ctx)
 	was, log := s.now.Load(), s.cfg.API.Log
 	if failed := err != nil; failed != s.blind {
 		if s.blind = failed; failed {
 			log.Warn("which target readers are to see cannot be read: the last one stands", "target", was.target.Name, "error", err)
+		} else {
+			log.Info("which target readers are to see can be read again", "target", p.Target.Name)
 		}
 	}
-	if err != nil || p.Target == was.target {
+	if is == unknown || is == copied && p.Generation <= s.newest && p.Target != was.target { // an older copy
 		return
 	}
-	next, err := s.open(p.Target)
+	if p.Target == was.target {
+		if is == certain {
+			s.newest = p.Generation
+		}
+		was.is.Store(min(was.is.Load(), int32(is)))
+		return
+	}
+	look, cancel := context.WithTimeout(ctx, pointerTimeout)
+	defer cancel()
+	next, err := s.open(p.Target, is)
 	if err != nil {
 		log.Error("the promoted target cannot be opened: going on with the one before", "target", p.Target.Name, "error", err)
 		return
@@ -153,6 +201,7 @@ func (s *Switch) follow(ctx context.Context) {
 	next.names.refresh(look)
 	s.begin(next)
 	s.now.Store(next)
+	s.newest = p.Generation
 	log.Info("readers see another target", "target", p.Target.Name, "before", was.target.Name, "generation", p.Generation)
 	s.retire(was)
 }

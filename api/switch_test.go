@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"pitchstream/schemas"
@@ -26,15 +28,20 @@ type crossing struct {
 	mu      sync.Mutex
 	pointer schemas.Pointer
 	err     error
+	copied  schemas.Pointer
+	copyErr error
 	closed  map[string]bool
 }
 
-func newCrossing(t *testing.T, grace time.Duration) *crossing {
+func newCrossing(t *testing.T, grace time.Duration, before ...func(*crossing)) *crossing {
 	t.Helper()
-	c := &crossing{t: t, old: newStores(), new: newStores(), closed: map[string]bool{}}
+	c := &crossing{t: t, old: newStores(), new: newStores(), closed: map[string]bool{}, copyErr: errGone}
 	c.old.put(state(1, 10))
 	c.new.put(state(1, 20))
 	c.pointer.Target.Name = "live"
+	for _, set := range before {
+		set(c)
+	}
 	var err error
 	c.Switch, err = NewSwitch(t.Context(), SwitchConfig{
 		API: Config{Build: "test", PollEvery: 10 * time.Millisecond}, Every: 5 * time.Millisecond, Grace: grace,
@@ -42,6 +49,11 @@ func newCrossing(t *testing.T, grace time.Duration) *crossing {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			return c.pointer, c.err
+		},
+		Copy: func(context.Context) (schemas.Pointer, error) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.copied, c.copyErr
 		},
 		Open: func(target schemas.Target) (Live, Store, func(), error) {
 			s := map[string]*stores{"live": c.old, "better": c.new}[target.Name]
@@ -59,7 +71,7 @@ func newCrossing(t *testing.T, grace time.Duration) *crossing {
 		cancel()
 		require.NoError(t, <-done)
 		c.Close()
-		require.True(t, c.closed["live"], "everything that was opened is closed")
+		require.True(t, c.closed["live"] || c.closed["better"], "everything that was opened is closed")
 	})
 	return c
 }
@@ -165,4 +177,85 @@ func TestSwitchTakesStreamsAlong(t *testing.T) {
 	next(21)
 	c.promote("live")
 	next(10)
+}
+
+// answers gives what is answered: the target, the pitches, stale or not; or the status alone.
+func (c *crossing) answers() string {
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, httptest.NewRequest("GET", "/v1/batters/1", nil))
+	if w.Code != 200 {
+		return fmt.Sprint(w.Code)
+	}
+	var body struct {
+		Pitches int
+		Stale   bool
+	}
+	require.NoError(c.t, json.Unmarshal(w.Body.Bytes(), &body))
+	return fmt.Sprintf("%s %d stale=%t", w.Header().Get(HeaderTarget), body.Pitches, body.Stale)
+}
+
+func (c *crossing) comesTo(answer string) {
+	c.t.Helper()
+	require.EventuallyWithT(c.t, func(check *assert.CollectT) { require.Equal(check, answer, c.answers()) }, 30*time.Second, 2*time.Millisecond)
+}
+
+// Who starts while the pointer cannot be read has the target from its copy, and every answer is stale until the pointer
+// has been read: the copy may be of before a change.
+func TestSwitchBeginsWithTheCopy(t *testing.T) {
+	c := newCrossing(t, time.Minute, func(c *crossing) {
+		c.err, c.copyErr = errGone, nil
+		c.copied.Target.Name, c.copied.Generation = "better", 3
+	})
+	require.Equal(t, "better 20 stale=true", c.answers())
+	require.NoError(t, c.Ready(t.Context()))
+	w := httptest.NewRecorder()
+	c.ServeHTTP(w, httptest.NewRequest("GET", "/v1/stream", nil))
+	require.Contains(t, w.Body.String(), `"stale":true`)
+	c.set(func() { c.err, c.pointer.Target.Name, c.pointer.Generation = nil, "better", 3 })
+	c.comesTo("better 20 stale=false")
+}
+
+// The pointer wins over a copy that is of before a change, and of after a restored backup, too.
+func TestSwitchLeavesTheCopyForThePointer(t *testing.T) {
+	c := newCrossing(t, time.Minute, func(c *crossing) {
+		c.err, c.copyErr = errGone, nil
+		c.copied.Target.Name, c.copied.Generation = "better", 3
+	})
+	require.Equal(t, "better 20 stale=true", c.answers())
+	c.set(func() { c.err, c.pointer.Target.Name, c.pointer.Generation = nil, "live", 2 })
+	c.comesTo("live 10 stale=false")
+}
+
+// Where nobody tells, nothing is answered: what is read might be of the wrong target.
+func TestSwitchAnswersNothingWhereNobodyTells(t *testing.T) {
+	c := newCrossing(t, time.Minute, func(c *crossing) { c.err = errGone })
+	require.Equal(t, "503", c.answers())
+	require.ErrorIs(t, c.Ready(t.Context()), errUnknown)
+	for _, path := range []string{"/v1/games", "/v1/leaders?stat=pitches", "/v1/stream", "/v1/batters/1/stream"} {
+		w := httptest.NewRecorder()
+		c.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		require.Equal(t, 503, w.Code, path)
+	}
+	c.set(func() { c.copyErr, c.copied.Target.Name = nil, "live" })
+	c.comesTo("live 10 stale=true")
+	c.set(func() { c.err, c.pointer.Target.Name, c.pointer.Generation = nil, "better", 1 })
+	c.comesTo("better 20 stale=false")
+}
+
+// Who knows the target and cannot read the pointer any more follows a copy that is of later, and no other one.
+func TestSwitchFollowsANewerCopy(t *testing.T) {
+	c := newCrossing(t, time.Minute)
+	c.promote("better")
+	c.comesTo("better 20 stale=false")
+	c.set(func() { c.err, c.copyErr, c.copied.Target.Name, c.copied.Generation = errGone, nil, "live", 0 })
+	looks := func() bool {
+		c.old.beat(schemas.Heartbeat{})
+		c.new.beat(schemas.Heartbeat{})
+		return c.answers() != "better 20 stale=false"
+	}
+	require.Never(t, looks, 100*time.Millisecond, 5*time.Millisecond)
+	c.set(func() { c.copied.Generation = 2 })
+	c.comesTo("live 10 stale=true")
+	c.set(func() { c.err, c.pointer.Target.Name, c.pointer.Generation = nil, "live", 2 })
+	c.comesTo("live 10 stale=false")
 }

@@ -15,10 +15,10 @@ type Target struct {
 
 // Pointer is the target that readers see.
 type Pointer struct {
-	Target     Target // of live only the name: the rest is what the settings say
-	Previous   string // the target before it; "" for none
-	Generation int64  // one more with each change; 0: it was never moved
-	MovedAt    time.Time
+	Target     Target    `json:"target"`     // of live only the name: the rest is what the settings say
+	Previous   string    `json:"previous"`   // the target before it; "" for none
+	Generation int64     `json:"generation"` // one more with each change; 0: it was never moved
+	MovedAt    time.Time `json:"moved_at"`
 }
 
 // TargetDiff is what two targets have otherwise. What either has written beyond the position of the other is moving, and

@@ -64,6 +64,7 @@ type beats struct {
 	keeper   *redissink.Keeper
 	redis    *redissink.Sink
 	store    *pgsink.Sink
+	live     liveNames
 	log      *slog.Logger
 	now      chan struct{} // holds one: not to wait for the next second
 }
@@ -89,6 +90,7 @@ func (b *beats) Run(ctx context.Context) error {
 		attempt, cancel := context.WithTimeout(ctx, beatEvery)
 		both.Go(func() { b.failed("redis", b.redis.Beat(attempt, b.instance, h)) })
 		both.Go(func() { b.failed("postgres", b.store.Beat(attempt, b.instance, h)) })
+		both.Go(func() { b.failed("pointer", b.point(attempt)) })
 		both.Wait()
 		cancel()
 		select {
@@ -102,6 +104,15 @@ func (b *beats) Run(ctx context.Context) error {
 		case <-b.now:
 		}
 	}
+}
+
+// point copies which target readers see from Postgres to Redis, for an API server that starts while Postgres is away.
+func (b *beats) point(ctx context.Context) error {
+	p, err := b.store.Pointer(ctx, b.live.serving)
+	if err != nil {
+		return err
+	}
+	return b.redis.TellPointer(ctx, b.live.prefix, p)
 }
 
 func (b *beats) failed(where string, err error) {

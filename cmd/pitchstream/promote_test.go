@@ -183,11 +183,11 @@ func (r *readers) mixed(game string, body []byte, want seenBy) string {
 	return ""
 }
 
-// serveTown runs the API until the test ends.
-func (w *town) serve(t *testing.T) (url string) {
+// serve runs the API until the test ends.
+func (w *town) serve(t *testing.T, args ...string) (url string) {
 	t.Helper()
 	var c serveCmd
-	require.NoError(t, demoDefaults(&c, append(slices.Clone(w.flags), "--admin-addr=off", "--api-addr=127.0.0.1:0")...))
+	require.NoError(t, demoDefaults(&c, append(append(slices.Clone(w.flags), "--admin-addr=off", "--api-addr=127.0.0.1:0"), args...)...))
 	ctx, cancel := context.WithCancel(t.Context())
 	started, done := make(chan string, 1), make(chan error, 1)
 	go func() {

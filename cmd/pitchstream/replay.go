@@ -126,7 +126,7 @@ func (c *replayCmd) targets() config.Targets {
 func (c *replayCmd) processor() *runCmd {
 	p := &runCmd{Kafka: c.Kafka, Topics: c.Topics, Postgres: c.Postgres, Redis: c.Redis, Limits: c.Limits, Memory: c.Memory, Breaker: c.Breaker,
 		Instance: c.Instance, Log: c.Log, AdminAddr: c.AdminAddr, PollMaxRecords: 2000}
-	if _, err := (config.Targets{Kafka: &p.Kafka, Topics: &p.Topics, Postgres: &p.Postgres, Redis: &p.Redis}).Use(c.Into); err != nil {
+	if err := p.use(c.Into); err != nil {
 		panic(err) // Validate has looked at the name
 	}
 	return p

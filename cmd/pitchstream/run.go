@@ -43,6 +43,17 @@ type runCmd struct {
 	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
 
 	settings []config.Setting // as they were given, for who looks at a process
+	live     liveNames
+}
+
+// liveNames are where all targets look for what readers see, and tell it.
+type liveNames struct{ serving, prefix string }
+
+// use turns the settings, which are live's, into those of a target.
+func (c *runCmd) use(target string) error {
+	c.live = liveNames{c.Postgres.ServingSchema(), c.Redis.Prefix}
+	_, err := (config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}).Use(target)
+	return err
 }
 
 // Run processes until ctx ends.
@@ -55,17 +66,21 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 	c.Memory.Apply()
 	c.settings = loader.Settings(parsed)
 	log.Info("starting", "build", buildName(), config.LogAttr(c.settings...))
-	if _, err := (config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}).Use(c.Target.Target); err != nil {
+	if err := c.use(c.Target.Target); err != nil {
 		return err
 	}
 	return c.process(ctx, log)
 }
 
-// process opens the stores, joins the group and runs until ctx ends; then it finishes the batch in hand.
+// process opens the stores, joins the group and runs until ctx ends; then it finishes the batch in hand. Settings of which
+// use has made no others are live's.
 func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 	watch := newWatch(log)
 	watch.command = c
 	id := c.Instance.ID()
+	if c.live == (liveNames{}) {
+		c.live = liveNames{c.Postgres.ServingSchema(), c.Redis.Prefix}
+	}
 	var err error
 	if watch.traces, err = obs.NewTracer(ctx, c.Tracing.OTLPEndpoint.Reveal(), buildName(), id, log); err != nil {
 		return err
@@ -81,7 +96,7 @@ func (c *runCmd) process(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer redis.Close()
-	beats := &beats{instance: id, topic: c.Topics.TopicRaw, of: &watch.at, work: watch.work, health: watch.health, redis: redis, store: store, log: log, now: make(chan struct{}, 1)}
+	beats := &beats{instance: id, topic: c.Topics.TopicRaw, of: &watch.at, work: watch.work, health: watch.health, redis: redis, store: store, live: c.live, log: log, now: make(chan struct{}, 1)}
 	tell := c.tellRedis(log)
 	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log, Hooks: watch.redis(func(s redissink.State) {
 		tell(s)

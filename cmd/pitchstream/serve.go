@@ -108,7 +108,7 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(add
 	if err != nil {
 		return err
 	}
-	defer served.live.Close()
+	defer served.close()
 
 	records, err := c.records()
 	if err != nil {
@@ -121,7 +121,7 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(add
 	defer closeLetters()
 	metrics := obs.NewMetrics(buildName())
 	health := obs.NewHealth(log, metrics, "stores")
-	handler, err := api.NewSwitch(ctx, api.SwitchConfig{Open: served.open, Pointer: served.pointer, API: api.Config{
+	handler, err := api.NewSwitch(ctx, api.SwitchConfig{Open: served.open, Pointer: served.pointer, Copy: served.redis.Pointer, API: api.Config{
 		Records: records, Letters: dead, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
 		MaxStreams: c.MaxStreams, CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Registerer: metrics.Registry, Log: log, Pages: web.Handler(),
 	}})

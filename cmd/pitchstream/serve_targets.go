@@ -14,14 +14,37 @@ import (
 
 // servedTargets opens what the API reads of each target. Names of players are live's, whatever readers see.
 type servedTargets struct {
-	c    *serveCmd
-	log  *slog.Logger
-	live *pgsink.Reader // of live's schema, for the pointer and the names
+	c     *serveCmd
+	log   *slog.Logger
+	live  *pgsink.Reader    // of live's schema, for the pointer and the names
+	redis *redissink.Reader // of live's prefix, for the copy of the pointer
 }
 
 func (c *serveCmd) openServed(log *slog.Logger) (*servedTargets, error) {
 	live, err := pgsink.OpenReader(pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group})
-	return &servedTargets{c, log, live}, err
+	if err != nil {
+		return nil, err
+	}
+	s := &servedTargets{c: c, log: log, live: live}
+	if s.redis, err = s.openRedis(c.Redis.Prefix); err != nil {
+		live.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *servedTargets) close() {
+	_ = s.redis.Close()
+	s.live.Close()
+}
+
+func (s *servedTargets) openRedis(prefix string) (*redissink.Reader, error) {
+	conf, err := redisConfig(s.c.Redis)
+	if err != nil {
+		return nil, err
+	}
+	conf.Prefix, conf.IOTimeout, conf.Log = prefix, time.Second, s.log
+	return redissink.OpenReader(conf)
 }
 
 func (s *servedTargets) pointer(ctx context.Context) (schemas.Pointer, error) {
@@ -37,13 +60,7 @@ func (s *servedTargets) open(t schemas.Target) (api.Live, api.Store, func(), err
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	conf, err := redisConfig(s.c.Redis)
-	if err != nil {
-		store.Close()
-		return nil, nil, nil, err
-	}
-	conf.Prefix, conf.IOTimeout, conf.Log = t.Prefix, time.Second, s.log
-	redis, err := redissink.OpenReader(conf)
+	redis, err := s.openRedis(t.Prefix)
 	if err != nil {
 		store.Close()
 		return nil, nil, nil, err

@@ -23,8 +23,7 @@ func (w *town) feed(t *testing.T, target string) (stop func()) {
 	t.Helper()
 	c := &runCmd{}
 	require.NoError(t, demoDefaults(c, append(slices.Clone(w.flags), "--admin-addr=off")...))
-	_, err := (config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}).Use(target)
-	require.NoError(t, err)
+	require.NoError(t, c.use(target))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.process(ctx, slog.New(slog.NewTextHandler(io.Discard, nil))) }()

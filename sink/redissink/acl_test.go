@@ -124,6 +124,9 @@ func everything(t *testing.T, w *world) error {
 	if err := w.Rest(ctx, "a"); err != nil {
 		return err
 	}
+	if err := w.TellPointer(ctx, "ps:live:", schemas.Pointer{Target: schemas.Target{Name: "live"}}); err != nil {
+		return err
+	}
 	if _, err := w.Rebuild(ctx, w.truth); err != nil {
 		return err
 	}
