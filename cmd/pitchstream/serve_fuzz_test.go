@@ -110,7 +110,11 @@ func (s *station) fill(client *kgo.Client, api *reader) {
 	swing.Key = []byte("745804")
 	last = s.send(client, swing, kgo.RecordHeader{Key: "game_pk", Value: []byte("745804")}, kgo.RecordHeader{Key: "batter_id", Value: []byte("660271")},
 		kgo.RecordHeader{Key: "pitch_id", Value: []byte("0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e")})
-	require.Eventually(s.t, func() bool { status, _ := api.get("/v1/batters/660271" + last); return status == 200 }, 30*time.Second, 50*time.Millisecond)
+	require.Eventually(s.t, func() bool { status, _ := api.get("/v1/batters/660271" + last); return status == 200 }, time.Minute, 50*time.Millisecond)
+	require.Eventually(s.t, func() bool { // what is computed now and then, too, or answers would depend on when they are asked for
+		_, body := api.get("/v1/quality")
+		return body["games"] == 3.0 && body["pitches"] == 151.0
+	}, time.Minute, 50*time.Millisecond)
 }
 
 // theSame makes that what is asked follows from the document and the seed alone: not from what was answered before, nor
@@ -152,7 +156,7 @@ func TestServeKeepsItsDocument(t *testing.T) {
 	python := testkit.Python(t, "schemathesis")
 	s := newStation(t)
 	client := kafkaClient(t, s.cluster)
-	s.start()
+	s.start("--quality-every=500ms")
 	s.waitReady(200, "")
 	api, _ := s.serve(s.args[0], "--at-least-wait=20ms") // many of them ask for what never comes
 	s.fill(client, api)
