@@ -23,6 +23,15 @@ type QualityFacts struct {
 	Swings     []BatterSpeed `json:"swings"`      // full swings with a reliable speed, in order
 }
 
+// QualityArrivals are what became of a game's records at one day and venue that its rows do not show.
+type QualityArrivals struct {
+	Day         string // YYYY-MM-DD
+	Venue       Text
+	Repeats     int64 // records that said again what stood
+	Conflicting int64 // pitches of which two records of one revision differ
+	Deleted     int64 // pitches that stood and are deleted
+}
+
 // QualityShare is how many of how many have a fault.
 type QualityShare struct {
 	N  int64 `json:"n"`

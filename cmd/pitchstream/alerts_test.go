@@ -54,7 +54,7 @@ func tool(t *testing.T, name string, args ...string) (out string, err error) {
 	if _, err := exec.LookPath(name); err != nil {
 		testkit.Unavailable(t, name+" is not here: apt-get install prometheus prometheus-alertmanager")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = rulesFolder()

@@ -75,7 +75,7 @@ func TestTheNumbersOfARealRun(t *testing.T) {
 	reader, _ := s.serve()
 	s.play(1, 60)
 	s.waitReady(200, "")
-	require.Eventually(t, func() bool { return number(scraped(t, s.admin), "pitchstream_rows_total", "") > 0 }, 30*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return number(scraped(t, s.admin), "pitchstream_rows_total", "") > 0 }, time.Minute, 100*time.Millisecond)
 	for _, path := range []string{"/v1/games", "/v1/batters/660271", "/v1/none"} {
 		reader.get(path)
 	}
@@ -168,13 +168,13 @@ func panelsShowSomething(t *testing.T, happens func(), targets ...string) {
 	conf := fmt.Sprintf("global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\nrule_files: [%s]\n"+
 		"scrape_configs: [{job_name: pitchstream, static_configs: [{targets: [%s]}]}]\n", filepath.Join(rulesFolder(), "rules", "*.yml"), strings.Join(targets, ", "))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "p.yml"), []byte(conf), 0o600))
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	cmd := exec.CommandContext(ctx, "prometheus", "--config.file=p.yml", "--storage.tsdb.path=data", "--web.listen-address="+addr, "--log.level=error")
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	require.NoError(t, cmd.Start())
 	defer func() { cancel(); _ = cmd.Wait() }()
 	seen := fmt.Sprintf("count(pitchstream_ready) == %d", len(targets))
-	require.Eventually(t, func() bool { return prometheusFinds(addr, seen) > 0 }, 20*time.Second, 100*time.Millisecond)
+	require.Eventually(t, func() bool { return prometheusFinds(addr, seen) > 0 }, time.Minute, 100*time.Millisecond)
 	happens()
 	for _, b := range boards(t) {
 		for _, p := range b.Panels {
@@ -183,7 +183,7 @@ func panelsShowSomething(t *testing.T, happens func(), targets ...string) {
 					require.NotEqual(t, -1, prometheusFinds(addr, target.Expr), "%s: %s", p.Title, target.Expr)
 					continue
 				}
-				require.Eventually(t, func() bool { return prometheusFinds(addr, target.Expr) > 0 }, 40*time.Second, 250*time.Millisecond,
+				require.Eventually(t, func() bool { return prometheusFinds(addr, target.Expr) > 0 }, 2*time.Minute, 250*time.Millisecond,
 					"%s: %s finds nothing: %s", b.UID, p.Title, target.Expr)
 			}
 		}
@@ -256,7 +256,7 @@ func TestARealFaultFires(t *testing.T) {
 	require.Eventually(t, func() bool {
 		well = scraped(t, s.admin)
 		return number(well, "pitchstream_rows_total", "") > 0 && number(well, "pitchstream_lag_records", "") == 0
-	}, 30*time.Second, 100*time.Millisecond)
+	}, time.Minute, 100*time.Millisecond)
 	require.Empty(t, firing(t, overTime(well, well), 30*time.Second, 9*time.Minute, 35*time.Minute))
 
 	postgres.Stop(t)
@@ -265,7 +265,7 @@ func TestARealFaultFires(t *testing.T) {
 	require.Eventually(t, func() bool {
 		down = scraped(t, s.admin)
 		return number(down, "pitchstream_store_up", "postgres") == 0 && number(down, "pitchstream_lag_records", "") > 0 && number(down, "pitchstream_lag_seconds", "") > 0
-	}, 30*time.Second, 100*time.Millisecond)
+	}, time.Minute, 100*time.Millisecond)
 	require.Equal(t, []string{"PitchstreamLagWithoutProgress", "PitchstreamNotReady", "PitchstreamStoreDown"},
 		firing(t, overTime(well, down), 30*time.Second, 25*time.Minute))
 
@@ -273,7 +273,7 @@ func TestARealFaultFires(t *testing.T) {
 	require.Eventually(t, func() bool {
 		again := scraped(t, s.admin)
 		return number(again, "pitchstream_store_up", "postgres") == 1 && number(again, "pitchstream_lag_records", "") == 0
-	}, 60*time.Second, 100*time.Millisecond)
+	}, 2*time.Minute, 100*time.Millisecond)
 	for range 4 {
 		s.command("load", s.args[0], "--game=1", writeFiles(t, map[string]string{"bad.jsonl": strings.Repeat("{\"broken\n", 50)}))
 	}

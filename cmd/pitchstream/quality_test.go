@@ -26,6 +26,13 @@ func fillGames(t *testing.T, o simulate.Options, spoil func(*schemas.Row)) (flag
 	t.Cleanup(store.Close)
 	_, err = store.Migrate(t.Context())
 	require.NoError(t, err)
+	fillStore(t, store, o, 0, spoil)
+	return "--postgres-url=" + url, store
+}
+
+// fillStore writes the rows of simulated games, as of records behind this offset.
+func fillStore(t *testing.T, store *pgsink.Sink, o simulate.Options, offset int64, spoil func(*schemas.Row)) {
+	t.Helper()
 	s, err := simulate.New(o)
 	require.NoError(t, err)
 	batch := schemas.Batch{Group: "g"}
@@ -35,7 +42,6 @@ func fillGames(t *testing.T, o simulate.Options, spoil func(*schemas.Row)) (flag
 		require.NoError(t, err)
 		batch.Pitches = nil
 	}
-	offset := int64(0)
 	seen := map[schemas.PitchID]bool{}
 	for r, ok := s.NextRow(); ok; r, ok = s.NextRow() {
 		if offset++; seen[r.PitchID] { // pickoffs have no identity without their records
@@ -52,7 +58,29 @@ func fillGames(t *testing.T, o simulate.Options, spoil func(*schemas.Row)) (flag
 		}
 	}
 	flush()
-	return "--postgres-url=" + url, store
+}
+
+// A feed that sends its games twice, the second time with another speed here and there, is told of.
+func TestRecordsThatComeAgainShow(t *testing.T) {
+	o := simulate.Options{Seed: 62, Games: 2, FeedIDs: true}
+	flag, store := fillGames(t, o, nil)
+	n := 0
+	fillStore(t, store, o, 10_000, func(r *schemas.Row) {
+		if n++; n%10 == 0 && r.PitchSpeedMPH.Present {
+			r.PitchSpeedMPH.Value++
+		}
+	})
+	status, out, stderr := runCLI(t, "quality", flag)
+	require.Equal(t, exitFailed, status, stderr)
+	require.Regexp(t, `(?m)^!\s+repeated_records\s+all\s+4\d\.\d %`, out)
+	require.Regexp(t, `(?m)^!\s+conflicting_records\s+all\s+(9|10)\.\d %`, out)
+	require.Regexp(t, `(?m)^\s+deleted_pitches\s+all\s+0\.0 %`, out)
+	m := obs.NewMetrics("test")
+	k := &qualityKeeper{store: store, metrics: m.Quality(), every: time.Second, log: slog.New(slog.DiscardHandler)}
+	require.NoError(t, k.cycle(t.Context()))
+	defer k.rest()
+	require.InDelta(t, 0.1, gathered(t, m, "pitchstream_quality_ratio", "conflicting_records"), 0.02)
+	require.Equal(t, 1.0, gathered(t, m, "pitchstream_quality_beyond_limit", "repeated_records"))
 }
 
 // A venue that is off and a day without bat tracking are found through rows, tables and the command; the day before is

@@ -43,7 +43,11 @@ func refreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most in
 		if err != nil {
 			return done, len(units) - done, err
 		}
-		if err := store.SaveQuality(ctx, u, at, quality.Facts(rows, listed)); err != nil {
+		arrivals, err := store.QualityArrivals(ctx, u)
+		if err != nil {
+			return done, len(units) - done, err
+		}
+		if err := store.SaveQuality(ctx, u, at, quality.WithArrivals(quality.Facts(rows, listed), schemas.Text(u.Game), arrivals)); err != nil {
 			return done, len(units) - done, err
 		}
 		done++

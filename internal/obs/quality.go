@@ -67,9 +67,9 @@ var (
 	qIssues    = desc("issues", "Rows of the current day with an issue.", "issue")
 	qIssue     = desc("issue_ratio", "Share of the current day's rows with an issue.", "issue")
 	qBaseIssue = desc("issue_baseline_ratio", "The same share over the baseline days.", "issue")
-	qMean      = desc("column_mean", "Mean of a column on the current day, in the column's unit.", "column")
-	qBaseMean  = desc("column_baseline_mean", "The same mean over the baseline days.", "column")
-	qShift     = desc("column_shift_sigmas", "Standard errors between the two means.", "column")
+	qMean      = desc("column_mean", "Mean of a column on the current day, in the column's unit.", "column", "venue")
+	qBaseMean  = desc("column_baseline_mean", "The same mean over the baseline days, of a venue over its own.", "column", "venue")
+	qShift     = desc("column_shift_sigmas", "Standard errors between the two means.", "column", "venue")
 	qDelay     = desc("delay_seconds", "How late records, or rows, of the current day came; 0.95: in the slowest game.", "stage", "quantile")
 	qDrift     = desc("drift_mph", "Estimated bias of a venue's bat speeds, against each batter's own baseline.", "venue")
 	qScore     = desc("drift_score", "The sequential statistic of that bias.", "venue")
@@ -148,9 +148,9 @@ func (g gauges) finding(f *schemas.QualityFinding) {
 		g.set(qIssue, f.Value, f.Item)
 		g.opt(qBaseIssue, f.Baseline, f.Item)
 	case f.Check == "column_shift":
-		g.set(qMean, f.Value, f.Item)
-		g.opt(qBaseMean, f.Baseline, f.Item)
-		g.opt(qShift, f.Score, f.Item)
+		g.set(qMean, f.Value, f.Item, f.Venue)
+		g.opt(qBaseMean, f.Baseline, f.Item, f.Venue)
+		g.opt(qShift, f.Score, f.Item, f.Venue)
 	case f.Check == "delay":
 		stage, is50 := strings.CutSuffix(f.Item, "_median")
 		quantile := "0.95"

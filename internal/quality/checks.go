@@ -18,6 +18,9 @@ const (
 	DuplicateSamples    = "duplicate_samples"
 	SampleConflicts     = "sample_conflicts"
 	TwinPitches         = "twin_pitches"
+	RepeatedRecords     = "repeated_records"
+	ConflictingRecords  = "conflicting_records"
+	DeletedPitches      = "deleted_pitches"
 	Corrected           = "corrected"
 	QuestionableSpeeds  = "questionable_speeds"
 	ShortTracks         = "short_tracks"
@@ -50,6 +53,9 @@ var checks = []check{
 	{DuplicateSamples, 0.02, 0.20, "samples that repeat the time of another", "look at a record of it: pitchstream explain"},
 	{SampleConflicts, 0.01, 0.05, "pitches with two bat samples of one time that differ", "look at a record of it: pitchstream explain"},
 	{TwinPitches, 0.005, 0.01, "pitches that stand twice, under two identities", "the producer changes ids on a retry: have it send the header pitch_id"},
+	{RepeatedRecords, 0.05, 0.20, "records that came again: the same pitch, revision and values", "the producer sends twice: switch its idempotence on; nothing is counted twice"},
+	{ConflictingRecords, 0.005, 0.01, "pitches of which two records of one revision differ", "the later one stands: have corrections sent with a greater revision; pitchstream explain shows both"},
+	{DeletedPitches, 0.02, 0.05, "pitches that were deleted", "nothing, where the feed meant to; else ask who deletes"},
 	{Corrected, 0.10, 0.50, "pitches that were corrected", "nothing, where the vendor said so; else ask why"},
 	{QuestionableSpeeds, 0.05, 0.20, "full swings whose bat speed is questionable or missing", "frames are missing, or the clock is off: look at samples_bat"},
 	{ShortTracks, 0.05, 0.15, "full swings with fewer than 300 bat samples", "the sample rate is not 300 Hz, or frames are missing"},

@@ -220,3 +220,50 @@ func TestOneGameIsJudgedAsItsDay(t *testing.T) {
 	require.EqualError(t, err, "no pitch of game 1 stands")
 	require.Equal(t, schemas.QualityReport{Day: "2030-01-01", BaselineDays: []string{}, Findings: []schemas.QualityFinding{}, Venues: []schemas.QualityVenue{}}, Judge(nil, "2030-01-01"))
 }
+
+// What the rows do not show counts for its day and venue, and days on which nothing stands are none.
+func TestRecordsThatCameAgainAndDeletes(t *testing.T) {
+	games := week(t, 8, 6, simulate.Options{Seed: 56})
+	arrive := func(of func(f *schemas.QualityFacts) schemas.QualityArrivals) schemas.QualityReport {
+		var facts []schemas.QualityFacts
+		for game, rows := range games {
+			own := Facts(rows, nil)
+			a := of(&own[0])
+			a.Day, a.Venue = own[0].Day, own[0].Venue
+			facts = append(facts, WithArrivals(own, schemas.Text(game), []schemas.QualityArrivals{a})...)
+		}
+		return Judge(facts, "")
+	}
+	last := arrive(func(*schemas.QualityFacts) schemas.QualityArrivals { return schemas.QualityArrivals{} })
+	require.Empty(t, abnormal(last))
+	for check, a := range map[string]schemas.QualityArrivals{
+		RepeatedRecords: {Repeats: 40}, ConflictingRecords: {Conflicting: 6}, DeletedPitches: {Deleted: 15},
+	} {
+		r := arrive(func(f *schemas.QualityFacts) schemas.QualityArrivals {
+			if f.Day == last.Day {
+				return a
+			}
+			return schemas.QualityArrivals{}
+		})
+		require.Contains(t, abnormal(r), check+"/all/")
+		require.Len(t, abnormal(r), 1+len(r.Venues), "%s: each venue has its share", check)
+		require.EqualValues(t, 6, judged(r, check, everywhere, "").Games)
+	}
+}
+
+func TestAGameOfWhichNothingStandsIsNone(t *testing.T) {
+	facts := factsOfAll(week(t, 3, 3, simulate.Options{Seed: 57}))
+	r := Judge(facts, "")
+	gone := WithArrivals(nil, "9", []schemas.QualityArrivals{
+		{Day: r.Day, Venue: "Elsewhere", Deleted: 100}, {Day: "2025-03-31", Venue: "Elsewhere", Deleted: 100}, {Day: r.Day, Venue: "Nowhere"},
+	})
+	require.Len(t, gone, 2)
+	with := Judge(append(slices.Clone(facts), gone...), "")
+	require.Equal(t, r.Games, with.Games)
+	require.Equal(t, r.BaselineDays, with.BaselineDays)
+	deleted := judged(with, DeletedPitches, "Elsewhere", "")
+	require.Equal(t, []any{1.0, int64(1), true}, []any{deleted.Value, deleted.Games, deleted.Abnormal})
+	for _, item := range []string{"event_to_record", "event_to_record_median"} {
+		require.Equal(t, judged(r, Delay, everywhere, item), judged(with, Delay, everywhere, item))
+	}
+}

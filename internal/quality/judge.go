@@ -26,7 +26,7 @@ const (
 // has any. Facts after the day count for nothing.
 func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 	j := newJudge(facts, day)
-	r := schemas.QualityReport{Day: j.day, Games: int64(len(j.games)), Pitches: j.today.pitches, BaselineDays: slices.Clone(j.baseDays), Findings: []schemas.QualityFinding{}, Venues: j.venueList()}
+	r := schemas.QualityReport{Day: j.day, Games: j.gamesWhere(stands), Pitches: j.today.pitches, BaselineDays: slices.Clone(j.baseDays), Findings: []schemas.QualityFinding{}, Venues: j.venueList()}
 	if r.BaselineDays == nil {
 		r.BaselineDays = []string{}
 	}
@@ -89,14 +89,16 @@ type part struct {
 	venueShares map[venueCheck]schemas.QualityShare
 	issues      map[string]int64
 	columns     map[string]schemas.QualityColumn
-	event, row  schemas.QualityDelay // the greatest P95 of a game, the median of the P50
-	medians     [2][]float64
+	// venueColumns are those of each venue.
+	venueColumns map[string]map[string]schemas.QualityColumn
+	event, row   schemas.QualityDelay // the greatest P95 of a game, the median of the P50
+	medians      [2][]float64
 }
 
 type venueCheck struct{ venue, check string }
 
 func newPart() part {
-	return part{shares: map[string]schemas.QualityShare{}, venueShares: map[venueCheck]schemas.QualityShare{}, issues: map[string]int64{}, columns: map[string]schemas.QualityColumn{}}
+	return part{shares: map[string]schemas.QualityShare{}, venueShares: map[venueCheck]schemas.QualityShare{}, issues: map[string]int64{}, columns: map[string]schemas.QualityColumn{}, venueColumns: map[string]map[string]schemas.QualityColumn{}}
 }
 
 func newJudge(facts []schemas.QualityFacts, day string) *judge {
@@ -110,7 +112,7 @@ func newJudge(facts []schemas.QualityFacts, day string) *judge {
 	from := daysBefore(j.day, History)
 	for i := range facts {
 		f := &facts[i]
-		if f.Pitches == 0 || f.Day > j.day || f.Day < from {
+		if !stands(f) && f.Shares[DeletedPitches].N == 0 || f.Day > j.day || f.Day < from {
 			continue
 		}
 		j.history = append(j.history, f)
@@ -137,8 +139,8 @@ func daysBefore(day string, n int) string {
 
 // gather makes the day, and its baseline of the newest game days before it.
 func (j *judge) gather() {
-	for day := range j.days {
-		if day < j.day {
+	for day, p := range j.days {
+		if day < j.day && p.pitches > 0 {
 			j.baseDays = append(j.baseDays, day)
 		}
 	}
@@ -159,7 +161,19 @@ func (j *judge) gather() {
 	j.venues = j.venues[:min(len(j.venues), mostVenues)]
 }
 
-func venueName(f *schemas.QualityFacts) string { return cmp.Or(string(f.Venue), unknownVenue) }
+// stands says that any row does: of a game whose pitches are all deleted that is all there is to know.
+func stands(f *schemas.QualityFacts) bool { return f.Pitches > 0 }
+
+// venueName is what a venue is called in a report: a header that says "all" must not be taken for all of them.
+func venueName(f *schemas.QualityFacts) string {
+	switch f.Venue {
+	case "":
+		return unknownVenue
+	case everywhere, unknownVenue:
+		return "venue " + string(f.Venue)
+	}
+	return string(f.Venue)
+}
 
 func (p *part) add(f *schemas.QualityFacts, venue string) {
 	p.pitches += f.Pitches
@@ -174,10 +188,25 @@ func (p *part) add(f *schemas.QualityFacts, venue string) {
 	}
 	for name, c := range f.Columns {
 		p.columns[name] = merge(p.columns[name], c)
+		if p.venueColumns[venue] == nil {
+			p.venueColumns[venue] = map[string]schemas.QualityColumn{}
+		}
+		p.venueColumns[venue][name] = merge(p.venueColumns[venue][name], c)
+	}
+	if !stands(f) {
+		return
 	}
 	p.medians[0], p.medians[1] = append(p.medians[0], f.EventToRecordS.P50), append(p.medians[1], f.RecordToRowS.P50)
 	p.event = schemas.QualityDelay{P50: median(p.medians[0]), P95: max(p.event.P95, f.EventToRecordS.P95)}
 	p.row = schemas.QualityDelay{P50: median(p.medians[1]), P95: max(p.row.P95, f.RecordToRowS.P95)}
+}
+
+// columnsAt are the columns of a venue, or of all.
+func (p *part) columnsAt(venue string) map[string]schemas.QualityColumn {
+	if venue == everywhere {
+		return p.columns
+	}
+	return p.venueColumns[venue]
 }
 
 func (j *judge) gamesWhere(is func(*schemas.QualityFacts) bool) (n int64) {
@@ -193,7 +222,7 @@ func (j *judge) venueList() []schemas.QualityVenue {
 		line := schemas.QualityVenue{Venue: v}
 		for _, g := range j.games {
 			if venueName(g) == v {
-				line.Games, line.Pitches = line.Games+1, line.Pitches+g.Pitches
+				line.Games, line.Pitches = line.Games+count(stands(g)), line.Pitches+g.Pitches
 			}
 		}
 		out = append(out, line)
@@ -233,7 +262,7 @@ func (j *judge) swings() (out []Swings) {
 			if !met {
 				i = len(out)
 				at[s.BatterID] = i
-				out = append(out, Swings{Day: g.Day, Venue: string(g.Venue), Batter: s.BatterID})
+				out = append(out, Swings{Day: g.Day, Venue: venueName(g), Batter: s.BatterID})
 			}
 			out[i].MPH = append(out[i].MPH, s.MPH)
 		}

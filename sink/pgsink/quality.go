@@ -157,7 +157,8 @@ func qualityFacts(ctx context.Context, pool *pgxpool.Pool, last string, days int
 	rows, err := pool.Query(ctx, `
 		WITH newest AS (SELECT coalesce(nullif($1, '')::date, (SELECT max(day) FROM quality_games WHERE pitches > 0)) AS day)
 		SELECT facts FROM quality_games, newest
-		WHERE quality_games.day BETWEEN newest.day - $2::int AND newest.day AND pitches > 0 ORDER BY quality_games.day, game_key, venue`, last, days)
+		WHERE quality_games.day BETWEEN newest.day - $2::int AND newest.day
+			AND (pitches > 0 OR facts #> '{shares,deleted_pitches}' IS NOT NULL) ORDER BY quality_games.day, game_key, venue`, last, days)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: quality: %w", hideSecret(err))
 	}

@@ -212,11 +212,12 @@ func (t *transaction) queueLocks(b *pgx.Batch) {
 
 func (t *transaction) queueMeasured(b *pgx.Batch, set []candidate) {
 	t.statements()
-	args, byPitch := measuredArrays(set), make(map[schemas.PitchID]*schemas.Change, len(set))
+	args, byPitch := append(measuredArrays(set), t.cfg.CoreVersion, t.cfg.Build, t.now), make(map[schemas.PitchID]*schemas.Change, len(set))
+	args = append(args, arrivalArrays(set)...)
 	for _, c := range set {
 		byPitch[c.pitch.PitchID] = c.change()
 	}
-	b.Queue(sqlUpsertMeasured, append(args, t.cfg.CoreVersion, t.cfg.Build, t.now)...).Query(func(rows pgx.Rows) error {
+	b.Queue(sqlUpsertMeasured, args...).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			var id [16]byte
 			w := winner{}

@@ -12,6 +12,9 @@ FROM (
     SELECT previous_game_pk, NULL, processed_at
     FROM pitch_registers WHERE processed_at >= $1 AND previous_game_pk IS NOT NULL AND (NOT standing OR previous_game_pk IS DISTINCT FROM game_pk)
     UNION ALL
+    SELECT coalesce(gone_game_pk, ''), CASE WHEN gone_game_pk IS NULL THEN gone_day END, processed_at
+    FROM pitch_registers WHERE processed_at >= $1 AND gone_day IS NOT NULL
+    UNION ALL
     SELECT game_key, NULL, updated_at
     FROM batter_game_totals WHERE updated_at >= $1 AND game_key <> ''
     UNION ALL

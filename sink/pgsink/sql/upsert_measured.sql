@@ -1,31 +1,38 @@
 -- The measured registers of a batch, sorted by pitch so that two processors lock in the same order, at most one version
 -- a pitch. A greater version replaces; an equal one rewrites unless a newer core wrote what stands; a lower one changes
 -- nothing and returns nothing. previous_* keep what the row counted for until now, read while it is locked.
+--
+-- repeats and conflicts count records that came after one of the same revision. The row tells of the one before the batch,
+-- the arguments of those within it; only one of the two counts, as a batch that is read again holds records that were
+-- counted. An equal version is a record that is read again. Values of another core may differ by themselves. gone_* keep
+-- what a pitch was of that is deleted.
 INSERT INTO pitch_registers AS r (
     pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time, deleted,
     game_pk, game_date, venue, measured_batter_id, measured_pitcher_id, measured_team_id, inning, balls,
     strikes, outs, pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph,
     hit_spin_rpm, launch_angle_deg, spray_angle_deg, is_swing, is_contact, is_whiff, swing_confidence, attack_angle_deg,
     bat_speed_mph, speed_confidence, bat_samples, ball_samples, duplicate_samples, issues,
-    core_version, build, processed_at)
+    core_version, build, processed_at, repeats, conflicts, gone_game_pk, gone_day, gone_venue)
 SELECT m.pitch_id, m.revision, m.record_ts_ms, m.source_offset, m.source_partition, m.source_topic, m.event_time, m.deleted,
        m.game_pk, m.game_date::date, m.venue, m.measured_batter_id, m.measured_pitcher_id, m.measured_team_id, m.inning, m.balls,
        m.strikes, m.outs, m.pitch_type, m.pitch_result, m.pitch_action, m.pitch_speed_mph, m.spin_rate_rpm, m.exit_velocity_mph,
        m.hit_spin_rpm, m.launch_angle_deg, m.spray_angle_deg, m.is_swing, m.is_contact, m.is_whiff, m.swing_confidence, m.attack_angle_deg,
        m.bat_speed_mph, m.speed_confidence, m.bat_samples, m.ball_samples, m.duplicate_samples, string_to_array(m.issues, ';'),
-       $39::int, $40::text, $41::timestamptz
+       $39::int, $40::text, $41::timestamptz, m.repeats, m.conflicts, m.gone_game_pk, m.gone_day::date, m.gone_venue
 FROM unnest(
     $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::timestamptz[], $8::boolean[],
     $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::smallint[], $16::smallint[],
     $17::smallint[], $18::smallint[], $19::text[], $20::text[], $21::text[], $22::float8[], $23::float8[], $24::float8[],
     $25::float8[], $26::float8[], $27::float8[], $28::boolean[], $29::boolean[], $30::boolean[], $31::text[], $32::float8[],
-    $33::float8[], $34::text[], $35::int[], $36::int[], $37::int[], $38::text[]
+    $33::float8[], $34::text[], $35::int[], $36::int[], $37::int[], $38::text[],
+    $42::int[], $43::int[], $44::text[], $45::text[], $46::text[]
 ) AS m(
     pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time, deleted,
     game_pk, game_date, venue, measured_batter_id, measured_pitcher_id, measured_team_id, inning, balls,
     strikes, outs, pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph,
     hit_spin_rpm, launch_angle_deg, spray_angle_deg, is_swing, is_contact, is_whiff, swing_confidence, attack_angle_deg,
-    bat_speed_mph, speed_confidence, bat_samples, ball_samples, duplicate_samples, issues)
+    bat_speed_mph, speed_confidence, bat_samples, ball_samples, duplicate_samples, issues,
+    repeats, conflicts, gone_game_pk, gone_day, gone_venue)
 ORDER BY m.pitch_id
 ON CONFLICT (pitch_id) DO UPDATE SET
     revision = excluded.revision, record_ts_ms = excluded.record_ts_ms, source_offset = excluded.source_offset, source_partition = excluded.source_partition,
@@ -38,7 +45,28 @@ ON CONFLICT (pitch_id) DO UPDATE SET
     is_whiff = excluded.is_whiff, swing_confidence = excluded.swing_confidence, attack_angle_deg = excluded.attack_angle_deg, bat_speed_mph = excluded.bat_speed_mph,
     speed_confidence = excluded.speed_confidence, bat_samples = excluded.bat_samples, ball_samples = excluded.ball_samples, duplicate_samples = excluded.duplicate_samples,
     issues = excluded.issues, core_version = excluded.core_version, build = excluded.build, processed_at = excluded.processed_at,
-    previous_batter_id = r.batter_id, previous_game_pk = r.game_pk
+    previous_batter_id = r.batter_id, previous_game_pk = r.game_pk,
+    (repeats, conflicts) = (
+        SELECT nullif(coalesce(r.repeats, 0) + CASE WHEN excluded.revision = r.revision THEN (later AND same)::int ELSE coalesce(excluded.repeats, 0) END, 0),
+               nullif(coalesce(r.conflicts, 0) + CASE WHEN excluded.revision = r.revision THEN (later AND NOT same)::int ELSE coalesce(excluded.conflicts, 0) END, 0)
+        FROM (SELECT
+            r.standing AND NOT excluded.deleted AND (excluded.record_ts_ms, excluded.source_offset, excluded.source_partition)
+                <> (r.record_ts_ms, r.source_offset, r.source_partition) AS later,
+            excluded.core_version <> r.core_version OR
+                (excluded.game_pk, excluded.game_date, excluded.venue, excluded.measured_batter_id, excluded.measured_pitcher_id, excluded.measured_team_id, excluded.inning, excluded.balls,
+                  excluded.strikes, excluded.outs, excluded.pitch_type, excluded.pitch_result, excluded.pitch_action, excluded.pitch_speed_mph, excluded.spin_rate_rpm, excluded.exit_velocity_mph,
+                  excluded.hit_spin_rpm, excluded.launch_angle_deg, excluded.spray_angle_deg, excluded.is_swing, excluded.is_contact, excluded.is_whiff, excluded.swing_confidence, excluded.attack_angle_deg,
+                  excluded.bat_speed_mph, excluded.speed_confidence, excluded.bat_samples, excluded.ball_samples, excluded.duplicate_samples, excluded.issues)
+                IS NOT DISTINCT FROM
+                (r.game_pk, r.game_date, r.venue, r.measured_batter_id, r.measured_pitcher_id, r.measured_team_id, r.inning, r.balls,
+                  r.strikes, r.outs, r.pitch_type, r.pitch_result, r.pitch_action, r.pitch_speed_mph, r.spin_rate_rpm, r.exit_velocity_mph,
+                  r.hit_spin_rpm, r.launch_angle_deg, r.spray_angle_deg, r.is_swing, r.is_contact, r.is_whiff, r.swing_confidence, r.attack_angle_deg,
+                  r.bat_speed_mph, r.speed_confidence, r.bat_samples, r.ball_samples, r.duplicate_samples, r.issues) AS same
+        ) AS before),
+    gone_game_pk = CASE WHEN NOT excluded.deleted THEN NULL WHEN r.standing THEN r.game_pk WHEN r.gone_day IS NOT NULL THEN r.gone_game_pk ELSE excluded.gone_game_pk END,
+    gone_venue = CASE WHEN NOT excluded.deleted THEN NULL WHEN r.standing THEN r.venue WHEN r.gone_day IS NOT NULL THEN r.gone_venue ELSE excluded.gone_venue END,
+    gone_day = CASE WHEN NOT excluded.deleted THEN NULL WHEN r.standing THEN coalesce(r.game_date, (r.event_time AT TIME ZONE 'UTC')::date)
+                    ELSE coalesce(r.gone_day, excluded.gone_day) END
 WHERE r.revision IS NULL
    OR (excluded.revision, excluded.record_ts_ms, excluded.source_offset, excluded.source_partition)
     > (r.revision, r.record_ts_ms, r.source_offset, r.source_partition)

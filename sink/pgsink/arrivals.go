@@ -1,0 +1,110 @@
+package pgsink
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"pitchstream/schemas"
+)
+
+// arrivalArrays are the last arguments of upsert_measured.sql: what the batch itself tells of the records of a pitch
+// that came before the one that is written. Where each pitch has one record, as nearly always, they are no arrays.
+func arrivalArrays(set []candidate) []any {
+	var repeats, conflicts []*int32
+	var game, day, venue []*string
+	for i, c := range set {
+		older := earlier(c)
+		if len(older) == 0 {
+			continue
+		}
+		if repeats == nil {
+			n := len(set)
+			repeats, conflicts = make([]*int32, n), make([]*int32, n)
+			game, day, venue = make([]*string, n), make([]*string, n), make([]*string, n)
+		}
+		if c.change().Op == schemas.OpDelete {
+			game[i], day[i], venue[i] = wasOf(older)
+		} else {
+			repeats[i], conflicts[i] = told(c.change(), older)
+		}
+	}
+	return []any{repeats, conflicts, game, day, venue}
+}
+
+// earlier are the versions of the pitch that the batch has beside this one, newest first.
+func earlier(c candidate) []schemas.Change { return c.pitch.Measured[c.version+1:] }
+
+// told counts the records of the newest revision that said the same as the one before them, and those that did not.
+func told(newest *schemas.Change, older []schemas.Change) (repeats, conflicts *int32) {
+	repeats, conflicts = new(int32), new(int32)
+	for i := range older {
+		before := &older[i]
+		if before.Version.Revision != newest.Version.Revision || before.Op != schemas.OpUpsert {
+			break
+		}
+		if reflect.DeepEqual(newest.Row, before.Row) {
+			*repeats++
+		} else {
+			*conflicts++
+		}
+		newest = before
+	}
+	return repeats, conflicts
+}
+
+// wasOf says of which game, day and venue the pitch was that the batch deletes.
+func wasOf(older []schemas.Change) (game, day, venue *string) {
+	for i := range older {
+		if r := older[i].Row; older[i].Op == schemas.OpUpsert {
+			date := string(r.GameDate)
+			if date == "" {
+				date = older[i].EventTime.Time().UTC().Format(time.DateOnly)
+			}
+			return text(&r.GamePK), &date, text(&r.Venue)
+		}
+	}
+	return nil, nil, nil
+}
+
+const sqlQualityArrivals = `
+	SELECT day::text, venue, sum(repeats), sum(conflicting), sum(deleted)
+	FROM (
+		SELECT coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) AS day, coalesce(venue, '') AS venue,
+		       coalesce(repeats, 0) AS repeats, (coalesce(conflicts, 0) > 0)::int AS conflicting, 0 AS deleted
+		FROM pitch_registers WHERE standing AND (repeats > 0 OR conflicts > 0) AND `
+const (
+	sqlOfGame  = `game_pk = $1 AND $2 = ''`
+	sqlOfNone  = `$1 = '' AND game_pk IS NULL AND event_time >= $2::text::date - 2 AND event_time < $2::text::date + 3`
+	sqlDeleted = `
+		UNION ALL
+		SELECT gone_day, coalesce(gone_venue, ''), 0, 0, 1
+		FROM pitch_registers WHERE gone_day IS NOT NULL AND coalesce(gone_game_pk, '') = $1
+	) arrived
+	WHERE $2 = '' OR day = nullif($2, '')::date
+	GROUP BY 1, 2`
+)
+
+// QualityArrivals answers what the rows of a unit do not show: records that came again, that differ, and deletes.
+func (s *Sink) QualityArrivals(ctx context.Context, u QualityUnit) (out []schemas.QualityArrivals, err error) {
+	of := sqlOfGame
+	if u.Game == "" {
+		of = sqlOfNone
+	}
+	rows, err := s.pool.Query(ctx, sqlQualityArrivals+of+sqlDeleted, u.Game, u.Day)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: quality: %w", hideSecret(err))
+	}
+	var a schemas.QualityArrivals
+	_, err = pgx.ForEachRow(rows, []any{&a.Day, &a.Venue, &a.Repeats, &a.Conflicting, &a.Deleted}, func() error {
+		out = append(out, a)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("postgres: quality: %w", hideSecret(err))
+	}
+	return out, nil
+}

@@ -1,0 +1,126 @@
+package pgsink
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+)
+
+// said is a record of a pitch of game A that measured so many mph.
+func said(n byte, mph float64, revision, offset int64) schemas.Change {
+	c := pitchOf(n, "A", "2023-11-14", revision, offset)
+	c.Row.Venue, c.Row.PitchSpeedMPH = "North Park", schemas.Some(mph)
+	return c
+}
+
+func deletes(n byte, revision, offset int64) schemas.Change {
+	c := said(n, 0, revision, offset)
+	c.Op, c.Row = schemas.OpDelete, nil
+	return c
+}
+
+// applyPolls writes batches, each of several records of one pitch, the newest first.
+func applyPolls(t *testing.T, s *Sink, polls ...[]schemas.Change) {
+	t.Helper()
+	for _, measured := range polls {
+		p := schemas.PitchChanges{PitchID: measured[0].PitchID, Measured: measured}
+		_, err := s.Apply(t.Context(), schemas.Batch{Group: "g", Pitches: []schemas.PitchChanges{p}})
+		require.NoError(t, err)
+	}
+}
+
+func arrivals(t *testing.T, s *Sink, u QualityUnit) (repeats, conflicting, deleted int64) {
+	t.Helper()
+	all, err := s.QualityArrivals(t.Context(), u)
+	require.NoError(t, err)
+	for _, a := range all {
+		require.Equal(t, "2023-11-14", a.Day)
+		require.EqualValues(t, "North Park", a.Venue)
+		repeats, conflicting, deleted = repeats+a.Repeats, conflicting+a.Conflicting, deleted+a.Deleted
+	}
+	return repeats, conflicting, deleted
+}
+
+// A record that comes again is told from one that says something else at the same revision, from a correction, and from
+// one that is only read again; within one poll and over several.
+func TestRecordsThatComeAgainAreTold(t *testing.T) {
+	type polls [][]schemas.Change
+	first, again, other, corrected := said(1, 90, 0, 1), said(1, 90, 0, 2), said(1, 91, 0, 3), said(1, 92, 1, 4)
+	for name, c := range map[string]struct {
+		polls              polls
+		repeats, conflicts int64
+	}{
+		"once":                               {polls{{first}}, 0, 0},
+		"again in the next poll":             {polls{{first}, {again}}, 1, 0},
+		"again in the same poll":             {polls{{again, first}}, 1, 0},
+		"other in the next poll":             {polls{{first}, {other}}, 0, 1},
+		"other in the same poll":             {polls{{other, first}}, 0, 1},
+		"again and other":                    {polls{{first}, {again}, {other}}, 1, 1},
+		"a correction":                       {polls{{first}, {corrected}}, 0, 0},
+		"a correction in the same poll":      {polls{{corrected, first}}, 0, 0},
+		"twice, then a correction":           {polls{{first}, {again}, {corrected}}, 1, 0},
+		"read again":                         {polls{{first}, {first}, {first}}, 0, 0},
+		"two polls read again as one":        {polls{{first}, {again}, {again, first}}, 1, 0},
+		"a poll read again with one more":    {polls{{again, first}, {other, again, first}}, 1, 1},
+		"an older one is not known":          {polls{{other}, {first}}, 0, 0},
+		"a delete is none":                   {polls{{first}, {deletes(1, 0, 2)}, {other}}, 0, 0},
+		"a delete in the same poll is none":  {polls{{other, deletes(1, 0, 2), first}}, 0, 0},
+		"identified before, again in a poll": {polls{{again, first}}, 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			if name == "identified before, again in a poll" {
+				applyAll(t, s, schemas.Change{Op: schemas.OpIdentify, PitchID: first.PitchID, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](7)}})
+			}
+			applyPolls(t, s, c.polls...)
+			repeats, conflicting, deleted := arrivals(t, s, QualityUnit{Game: "A"})
+			require.Equal(t, []int64{c.repeats, c.conflicts, 0}, []int64{repeats, conflicting, deleted})
+		})
+	}
+}
+
+// What another core makes of a record may differ by itself.
+func TestAnotherCoreIsNoConflict(t *testing.T) {
+	s := open(t)
+	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)})
+	s.cfg.CoreVersion++
+	applyPolls(t, s, []schemas.Change{said(1, 91, 0, 2)})
+	repeats, conflicting, _ := arrivals(t, s, QualityUnit{Game: "A"})
+	require.Equal(t, []int64{1, 0}, []int64{repeats, conflicting})
+}
+
+// A pitch that is deleted is one of its game's, day's and venue's until it comes back, however often the delete is read.
+func TestDeletedPitchesAreOfTheirGame(t *testing.T) {
+	s := open(t)
+	game := QualityUnit{Game: "A"}
+	deleted := func(u QualityUnit) int64 { _, _, n := arrivals(t, s, u); return n }
+	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)}, []schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 1, 3)})
+	require.EqualValues(t, 1, deleted(game))
+	applyPolls(t, s, []schemas.Change{deletes(2, 1, 5), said(2, 90, 0, 4)})
+	require.EqualValues(t, 2, deleted(game), "within one poll, too")
+	applyPolls(t, s, []schemas.Change{deletes(3, 1, 6)})
+	require.EqualValues(t, 2, deleted(game), "its record was never seen")
+	applyPolls(t, s, []schemas.Change{said(1, 90, 2, 7)})
+	require.EqualValues(t, 1, deleted(game), "it came back")
+
+	none := said(4, 90, 0, 8)
+	none.Row.GamePK, none.Row.GameDate = "", ""
+	applyPolls(t, s, []schemas.Change{none}, []schemas.Change{deletes(4, 1, 9)})
+	require.EqualValues(t, 1, deleted(QualityUnit{Day: "2023-11-14"}))
+	require.Zero(t, deleted(QualityUnit{Day: "2023-11-15"}))
+	require.EqualValues(t, 1, deleted(game))
+}
+
+// A delete of a pitch without a game touches its day; one that is read again touches the game still.
+func TestADeleteTouchesItsGame(t *testing.T) {
+	s := open(t)
+	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)}, []schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 0, 2)})
+	none := said(4, 90, 0, 8)
+	none.Row.GamePK = ""
+	applyPolls(t, s, []schemas.Change{none}, []schemas.Change{deletes(4, 1, 9)})
+	units, err := s.QualityTouched(t.Context(), false)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []QualityUnit{{Game: "A"}, {Day: "2023-11-14"}}, units)
+}
