@@ -34,6 +34,8 @@ type Sink struct {
 	cfg  Config
 	// statements counts the bulk writes of registers that were sent: what a bad row costs.
 	statements func()
+	// steps has few pitches written as many are: in steps.
+	steps bool
 }
 
 //go:embed sql/*.sql
@@ -147,7 +149,7 @@ func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 	}
 	defer conn.Release()
 	t := &transaction{ctx: ctx, conn: conn.Conn(), cfg: &s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements}
-	if t.few() {
+	if !s.steps && t.few() {
 		err = t.runAtOnce()
 	} else {
 		err = t.run(t.writeAll)

@@ -88,6 +88,11 @@ func TestAnErrorNeverShowsThePassword(t *testing.T) {
 }
 
 func TestTheSuiteOfEveryStore(t *testing.T) {
+	t.Run("at once", func(t *testing.T) { exercise(t, false) })
+	t.Run("in steps", func(t *testing.T) { exercise(t, true) })
+}
+
+func exercise(t *testing.T, steps bool) {
 	sinktest.Exercise(t, func(t *testing.T) sinktest.Fixture {
 		first := open(t)
 		return sinktest.Fixture{
@@ -96,6 +101,7 @@ func TestTheSuiteOfEveryStore(t *testing.T) {
 				cfg.CoreVersion = core
 				s, err := Open(cfg)
 				require.NoError(t, err)
+				s.steps = steps
 				t.Cleanup(s.Close)
 				return s
 			},

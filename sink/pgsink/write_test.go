@@ -91,7 +91,14 @@ func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 
 // A live pitch waits for what is done once: its statements are planned when a connection is new, and not each time.
 func TestFewPitchesArePlannedOnce(t *testing.T) {
+	for name, steps := range map[string]bool{"at once": false, "in steps": true} {
+		t.Run(name, func(t *testing.T) { plannedOnce(t, steps) })
+	}
+}
+
+func plannedOnce(t *testing.T, steps bool) {
 	s := open(t)
+	s.steps = steps
 	w := sinktest.NewWorld(8, 1)
 	for i := range 10 {
 		_, err := s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(i, 1)))

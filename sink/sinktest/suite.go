@@ -49,6 +49,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 		"an identify is published with the whole row":           identifyPublishes,
 		"an empty batch moves the position":                     emptyBatch,
 		"what was published and changed since is told":          changedSince,
+		"an older version moves nobody":                         olderVersion,
 	} {
 		t.Run(name, func(t *testing.T) { story(t, fresh(t)) })
 	}
@@ -166,6 +167,8 @@ func cameBackOlder(t *testing.T, f Fixture) {
 	changes := w.Changes(10)
 	_, err := s.Apply(t.Context(), At(BatchOf(changes...), 101, 150))
 	require.ErrorIs(t, err, schemas.ErrPositionBehind)
+	_, err = s.Apply(t.Context(), At(BatchOf(w.Upsert(0, 1)), 101, 150))
+	require.ErrorIs(t, err, schemas.ErrPositionBehind)
 	RequireState(t, s, nil)
 	_, err = s.Apply(t.Context(), At(BatchOf(changes...), 100, 150))
 	require.NoError(t, err)
@@ -217,6 +220,24 @@ func identifyPublishes(t *testing.T, f Fixture) {
 	require.Equal(t, upsert.Row.TeamID, row.TeamID)
 	require.Equal(t, schemas.Some[int64](7), row.PitcherID)
 	require.Equal(t, []int64{1, 2}, batterIDs(out.Snapshots), "who had the pitch, and who has it")
+}
+
+func olderVersion(t *testing.T, f Fixture) {
+	w := NewWorld(17, 1)
+	s := f.Open(t, 1)
+	stands := w.Upsert(0, 5)
+	stands.Row.BatterID = schemas.Some(int64(7))
+	mustApply(t, s, BatchOf(stands))
+	before, err := s.BatterSeqs(t.Context())
+	require.NoError(t, err)
+	out := mustApply(t, s, BatchOf(w.Upsert(0, 4)))
+	require.Empty(t, out.Published)
+	require.Empty(t, out.Snapshots)
+	require.Equal(t, 1, out.Lost)
+	after, err := s.BatterSeqs(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	RequireState(t, s, []schemas.Change{stands})
 }
 
 func emptyBatch(t *testing.T, f Fixture) {

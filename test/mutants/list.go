@@ -201,6 +201,30 @@ var mutants = []mutant{
 		old: "if len(t.batch.Pitches) <= fewPitches {", new: "if false {",
 	},
 	{
+		guard: "few pitches at once are written without planning anew", file: "sink/pgsink/once.go", pkg: "./sink/pgsink", run: "PlannedOnce", needsPG: true,
+		old: "\tb.Queue(\"set local plan_cache_mode = force_generic_plan\")\n", new: "",
+	},
+	{
+		guard: "at once: a position that is behind refuses the batch", file: "sink/pgsink/once.go", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "CASE WHEN count(*) = cardinality($2::text[]) THEN 0", new: "CASE WHEN true THEN 0",
+	},
+	{
+		guard: "at once: only what this batch wrote has its batter computed", file: "sink/pgsink/once.go", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "AND w.xmin = pg_current_xact_id()::xid ", new: "",
+	},
+	{
+		guard: "at once: what a row counted for before is computed again", file: "sink/pgsink/once.go", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "(w.previous_batter_id, coalesce(w.previous_game_pk, ''))", new: "(w.batter_id, coalesce(w.game_pk, ''))",
+	},
+	{
+		guard: "at once: identifies go in steps", file: "sink/pgsink/once.go", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
+		old: "len(naming(t.batch.Pitches)) == 0", new: "true",
+	},
+	{
+		guard: "at once: replays are counted in steps", file: "sink/pgsink/once.go", pkg: "./sink/pgsink", run: "ReplayOfOne", needsPG: true,
+		old: " && t.batch.Replay == nil", new: "",
+	},
+	{
 		guard: "what is removed from Redis is below the prefix", file: "sink/redissink/keys.go", pkg: "./sink/redissink", run: "Remove", needsPG: true,
 		old: "return escape.Replace(string(k))", new: "_ = escape\n\treturn string(k)",
 	},

@@ -1,0 +1,28 @@
+package pgsink
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"pitchstream/schemas"
+	"pitchstream/sink/sinktest"
+)
+
+// What became of a replay's records is counted in the transaction that writes them, also where that is one pitch.
+func TestAReplayOfOnePitchIsCounted(t *testing.T) {
+	s := open(t)
+	require.NoError(t, s.BeginReplay(t.Context(), schemas.ReplayState{ID: "r", Spec: "all", Group: "g", Parts: []schemas.ReplayPart{{To: 2}}}))
+	w := sinktest.NewWorld(9, 1)
+	for i := range 2 {
+		change := w.Upsert(0, int64(2-i)) // the second one is older
+		b := sinktest.BatchOf(change)
+		b.Replay = &schemas.Replay{ID: "r", Records: []schemas.ReplayRecord{{Offset: int64(i), Op: change.Op, Register: schemas.RegisterOf(&change)}}}
+		_, err := s.Apply(t.Context(), b)
+		require.NoError(t, err)
+	}
+	got, err := s.Replay(t.Context(), "r")
+	require.NoError(t, err)
+	require.Equal(t, schemas.ReplayCounts{Records: 2, Rows: 1, Superseded: 1}, got.Counts())
+	require.EqualValues(t, 2, got.Parts[0].Next)
+}
