@@ -24,37 +24,68 @@ import (
 	"pitchstream/simulate"
 )
 
-// town is a Kafka in memory, a Postgres and a Redis, into which the processor has put a stream of games.
+// town is a Kafka, a Postgres and a Redis, into which the processor has put a stream of games.
 type town struct {
-	kafka    *kfake.Cluster
-	flags    []string
-	postgres *pgx.Conn
-	redis    *redis.Client
-	prefix   string
-	admin    *kadm.Client
+	kafka            *kfake.Cluster // nil: a real one
+	brokers          string
+	raw, dead, group string
+	flags            []string
+	postgres         *pgx.Conn
+	redis            *redis.Client
+	prefix           string
+	admin            *kadm.Client
 }
 
+// newVerifyTown is a town with a Kafka in memory.
 func newVerifyTown(t *testing.T) *town {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	url, addr, prefix := testkit.Postgres(t), testkit.Redis(t), testkit.Name(t)+":"
-	w := &town{kafka: cluster, prefix: prefix, flags: []string{
-		"--kafka-brokers=" + cluster.ListenAddrs()[0], "--postgres-url=" + url, "--redis-url=redis://" + addr, "--redis-prefix=" + prefix,
-	}}
+	w := &town{kafka: cluster, brokers: cluster.ListenAddrs()[0], raw: rawTopic, dead: "pitches.dead", group: "pitchstream"}
+	w.open(t)
+	return w
+}
+
+// onKafkas runs a test with a Kafka in memory and with a real one, which others may use too.
+func onKafkas(t *testing.T, test func(t *testing.T, w *town)) {
+	t.Run("in memory", func(t *testing.T) { test(t, newVerifyTown(t)) })
+	t.Run("real", func(t *testing.T) {
+		name := testkit.Name(t)
+		w := &town{brokers: testkit.Kafka(t), raw: name + ".raw", dead: name + ".dead", group: name}
+		w.open(t, "--topic-raw="+w.raw, "--topic-rows="+name+".rows", "--topic-dead="+w.dead, "--kafka-group="+w.group)
+		test(t, w)
+	})
+}
+
+// open makes topics and schema; more are flags of every command that reads the topics.
+func (w *town) open(t *testing.T, more ...string) {
+	t.Helper()
+	url, addr := testkit.Postgres(t), testkit.Redis(t)
+	w.prefix = testkit.Name(t) + ":"
+	w.flags = append([]string{"--kafka-brokers=" + w.brokers, "--postgres-url=" + url, "--redis-url=redis://" + addr, "--redis-prefix=" + w.prefix}, more...)
+	var err error
 	w.postgres, err = pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.postgres.Close(context.Background()) })
 	w.exec(t, "SET search_path = pitchstream")
 	w.redis = redis.NewClient(&redis.Options{Addr: addr})
 	t.Cleanup(func() { _ = w.redis.Close() })
-	w.admin = kadm.NewClient(kafkaClient(t, cluster))
-	status, _, stderr := runCLI(t, "topics", w.flags[0], "--topic-partitions=3", "--topic-replication=1")
+	w.admin = kadm.NewClient(w.client(t))
+	topics := slices.DeleteFunc(slices.Clone(more), func(flag string) bool { return !strings.HasPrefix(flag, "--topic-") })
+	status, _, stderr := runCLI(t, append([]string{"topics", w.flags[0], "--topic-partitions=3", "--topic-replication=1"}, topics...)...)
 	require.Equal(t, exitOK, status, stderr)
 	status, _, stderr = runCLI(t, "migrate", w.flags[1])
 	require.Equal(t, exitOK, status, stderr)
-	return w
+}
+
+// client is one of the town's Kafka, until the test ends.
+func (w *town) client(t *testing.T, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(w.brokers))...)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client
 }
 
 // runCLI is the program with these arguments.
@@ -78,13 +109,17 @@ func (w *town) play(t *testing.T, pitches int) {
 	o.Pitches = pitches
 	s, err := simulate.New(o)
 	require.NoError(t, err)
-	client := kafkaClient(t, w.kafka)
+	client := w.client(t)
+	var records []*kgo.Record
 	for m, ok := s.Next(); ok; m, ok = s.Next() {
-		r := &kgo.Record{Topic: rawTopic, Key: m.Key, Value: m.Value}
+		r := &kgo.Record{Topic: w.raw, Key: m.Key, Value: m.Value}
 		for _, h := range m.Headers {
 			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
-		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+		records = append(records, r)
+	}
+	for some := range slices.Chunk(records, 10) {
+		require.NoError(t, client.ProduceSync(t.Context(), some...).FirstErr())
 	}
 }
 
@@ -106,11 +141,11 @@ func (w *town) start(t *testing.T) (stop func()) {
 func (w *town) through(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		ends, err := w.admin.ListEndOffsets(t.Context(), rawTopic)
-		committed, err2 := w.admin.FetchOffsets(t.Context(), "pitchstream")
+		ends, err := w.admin.ListEndOffsets(t.Context(), w.raw)
+		committed, err2 := w.admin.FetchOffsets(t.Context(), w.group)
 		all := err == nil && err2 == nil
 		ends.Each(func(end kadm.ListedOffset) {
-			at, ok := committed.Lookup(rawTopic, end.Partition)
+			at, ok := committed.Lookup(w.raw, end.Partition)
 			all = all && (end.Offset == 0 || ok && at.At >= end.Offset)
 		})
 		return all
