@@ -48,7 +48,8 @@ func TestLongWatch(t *testing.T) {
 type park struct {
 	*world.World
 	redis   *testkit.Server
-	addr    string // of the API
+	store   *testkit.Server // Postgres
+	addr    string          // of the API
 	api     *world.Process
 	records <-chan *kgo.Record
 	known   sync.Map // pitch id → the record that was sent
@@ -61,10 +62,10 @@ func newPark(t *testing.T) *park {
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
-	redis := testkit.OwnRedis(t)
+	redis, store := testkit.OwnRedis(t), testkit.OwnPostgres(t)
 	p := &park{
-		World: world.On(t, strings.Join(kafka.ListenAddrs(), ","), testkit.Postgres(t), redis.Addr, 4),
-		redis: redis, addr: testkit.FreeAddr(), stop: func() {},
+		World: world.On(t, strings.Join(kafka.ListenAddrs(), ","), store.URL, redis.Addr, 4),
+		redis: redis, store: store, addr: testkit.FreeAddr(), stop: func() {},
 	}
 	p.records = p.games()
 	t.Cleanup(func() { p.act("pause", nil) })
@@ -126,7 +127,7 @@ func (p *park) serveAt(addr string, args ...string) *world.Process {
 func (p *park) act(action string, args []string) string {
 	switch action {
 	case "start": // a processor, and what has been played so far
-		p.Start()
+		p.Start("--quality-every=1s")
 		for range 90 {
 			p.Produce(<-p.records)
 		}
@@ -147,6 +148,8 @@ func (p *park) act(action string, args []string) string {
 		p.correct(args[0], args[1])
 	case "redis":
 		map[string]func(testing.TB){"stop": p.redis.Stop, "start": p.redis.Start}[args[0]](p.T)
+	case "postgres":
+		map[string]func(testing.TB){"stop": p.store.Stop, "start": p.store.Start}[args[0]](p.T)
 	case "token":
 		addr := testkit.FreeAddr()
 		p.serveAt(addr, "--api-token="+args[0])

@@ -9,7 +9,7 @@ import { table } from "./table.js";
 export function quality(root, [day], signal) {
   const head = h("h1", {}, "Quality"), said = h("p", { class: "said" }), place = h("div", {}, note("loading", "Loading the figures"));
   root.append(head, said, place);
-  const wrong = figures("What is beyond its limits"), all = figures("All figures of the day");
+  const wrong = figures("What is beyond its limits", true), all = figures("All figures of the day", false);
   const bad = panel("Beyond its limits", {}, wrong.node), rest = panel("All figures", {}, all.node);
   poll(`v1/quality${day ? `?day=${encodeURIComponent(day)}` : ""}`, 15_000, {
     state: body => {
@@ -31,25 +31,33 @@ export function quality(root, [day], signal) {
 function words(body) {
   const days = body.baseline_days.length;
   const held = days ? `held against the ${counted(days, "game day")} before` : "no day before it to hold it against";
-  const verdict = body.abnormal ? `${counted(body.abnormal, "figure")} beyond their limits` : "nothing is beyond its limits";
+  const verdict = body.abnormal ? `${counted(body.abnormal, "figure")} beyond ${body.abnormal === 1 ? "its" : "their"} limits` : "nothing is beyond its limits";
   return `${date(body.day)}: ${counted(body.games, "game")}, ${counted(body.pitches, "pitch", "pitches")}, ${held}; ${verdict}. As of ${time(body.as_of)}.`;
 }
 
-function figures(caption) {
-  const name = f => `${f.check.replaceAll("_", " ")}${f.item ? ` ${f.item}` : ""}`;
+/** figures is a table of them; beyond: of those that are beyond their limits, with what to do. */
+function figures(caption, beyond) {
+  const plain = words => words.replaceAll("_", " ");
+  const name = f => plain(f.item ? `${f.check}: ${f.item}` : f.check) + (f.venue === "all" ? "" : `, ${f.venue}`);
   return table([
     { key: "what", label: "Figure", words: true, head: true, rising: true, value: name, show: (cell, f) => { text(cell, name(f)); attr(cell, "title", `${f.what}. Limit: ${f.limit}`); } },
-    { key: "venue", label: "Ballpark", words: true, rising: true, value: f => f.venue },
-    { key: "value", label: "Day", value: f => f.value, show: (cell, f) => text(cell, figure(f.value, f.unit)) },
-    { key: "baseline", label: "Before", value: f => f.baseline, show: (cell, f) => text(cell, figure(f.baseline, f.unit)) },
-    { key: "of", label: "Of", wide: 1, value: f => f.of },
+    { key: "value", label: "Day", value: f => f.value, show: (cell, f) => text(cell, figure(f, f.value)) },
+    { key: "baseline", label: "Before", wide: 1, value: f => f.baseline, show: (cell, f) => text(cell, figure(f, f.baseline)) },
+    { key: "of", label: "Of", wide: 2, value: f => f.of },
     { key: "games", label: "Games", wide: 1, value: f => f.games_affected },
-    { key: "abnormal", label: "State", words: true, value: f => (f.abnormal ? 1 : 0), show: (cell, f) => text(cell, f.abnormal ? f.do : "within limits") },
-  ], { caption, key: f => `${f.check}/${f.venue}/${f.item}`, sort: { key: "abnormal", up: false }, row: (tr, f) => attr(tr, "data-abnormal", f.abnormal || null) });
+    beyond ? { key: "do", label: "What to do", words: true, rising: true, value: f => f.do }
+      : { key: "abnormal", label: "State", words: true, value: f => (f.abnormal ? 1 : 0), show: (cell, f) => text(cell, f.abnormal ? "beyond its limit" : f.of ? "within limits" : "nothing to judge") },
+    { key: "limit", label: "Limit", words: true, wide: 2, rising: true, value: f => f.limit },
+    { key: "meaning", label: "Meaning", words: true, wide: 3, rising: true, value: f => f.what },
+  ], {
+    caption, key: f => `${f.check}/${f.venue}/${f.item}`, sort: beyond ? { key: "what", up: true } : { key: "abnormal", up: false },
+    row: (tr, f) => { attr(tr, "data-figure", `${f.check}/${f.venue}/${f.item}`); attr(tr, "data-abnormal", f.abnormal || null); },
+  });
 }
 
-function figure(value, unit) {
-  if (value == null) return missing;
+/** figure is one of a finding's values with its unit; of nothing there is none. */
+function figure({ unit, of }, value) {
+  if (value == null || of === 0) return missing;
   if (unit === "share") return `${number(100 * value, 1)} %`;
   return unit === "games" || unit === "pitches" ? number(value) : `${number(value, 1)} ${unit === "degree" ? "°" : unit}`;
 }

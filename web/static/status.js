@@ -5,7 +5,7 @@ import { duration, number, time } from "./format.js";
 import { follow } from "./net.js";
 
 const listeners = new Set();
-let body = null, problem = null, since = 0;
+let body = null, came = 0, problem = null, since = 0;
 
 /** stream is the newest body of /v1/stream, null before the first; and the Problem while there is no connection. */
 export function stream() {
@@ -22,7 +22,7 @@ export function onStream(f, signal) {
 /** start follows the stream's state for as long as the page is there. */
 export function start(signal) {
   follow("v1/stream/events", {
-    state: state => { body = state; problem = null; since = performance.now(); tell(); },
+    state: state => { body = state; came = performance.now(); problem = null; tell(); },
     lost: err => { since = problem ? since : performance.now(); problem = err; tell(); },
   }, signal);
   setInterval(tell, 1000); // ages grow
@@ -59,7 +59,7 @@ export function verdict() {
 
 function judged() {
   const reasons = body.reasons?.join("; ") ?? "";
-  if (body.source === "memory") return { level: "bad", word: "Stores away", why: `last known numbers, ${duration(body.age_ms)} old` };
+  if (body.source === "memory") return { level: "bad", word: "Stores away", why: `last known numbers, ${duration(body.age_ms + performance.now() - came)} old` };
   if (body.state === "down") return { level: "bad", word: "Down", why: reasons || "no processor is alive" };
   if (body.state === "held") return { level: "bad", word: "Held", why: body.breaker?.reason || reasons };
   if (body.state === "behind") return { level: "warn", word: "Behind", why: reasons };
