@@ -31,4 +31,13 @@ func init() {
 		m.file, m.pkg, m.run = "deploy/prometheus/rules/"+m.file, "./cmd/pitchstream", "TheRulesPass"
 		mutants = append(mutants, m)
 	}
+	for _, m := range []mutant{
+		{guard: "alerts: what a real scrape has for labels is matched", file: "deploy/prometheus/rules/stream.yml", run: "EachAlertFires/Redis_is_never",
+			old: "== 1 and on (instance) count_over_time", new: "== 1 and count_over_time"},
+		{guard: "metrics: each venue has a column's shift", file: "internal/obs/quality.go", run: "EachAlertFires/a_venue's_radar|NoAlert",
+			old: "g.opt(qShift, f.Score, f.Item, f.Venue)", new: "g.opt(qShift, f.Score, f.Item, \"all\")"},
+	} {
+		m.pkg = "./cmd/pitchstream"
+		mutants = append(mutants, m)
+	}
 }
