@@ -60,7 +60,7 @@ func TestTwoThousandClients(t *testing.T) {
 		})
 	}
 	reached := func(n int) bool { return seen[n].Load() >= clients }
-	require.Eventually(t, func() bool { return reached(1) }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return reached(1) }, time.Minute, time.Millisecond)
 	asked, began := s.called("Game"), cpu()
 	var slowest time.Duration
 	for n := 2; n < changes+2; n++ {
@@ -68,7 +68,7 @@ func TestTwoThousandClients(t *testing.T) {
 		s.set(func() { s.games[0].Pitches = int64(n) })
 		s.apply("0", int64(n))
 		s.beat(schemas.Heartbeat{})
-		require.Eventually(t, func() bool { return reached(n) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return reached(n) }, time.Minute, time.Millisecond)
 		slowest = max(slowest, time.Since(at))
 	}
 	require.LessOrEqual(t, s.called("Game")-asked, changes)

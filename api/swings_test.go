@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -95,41 +96,47 @@ func TestASwingIsThatOfTheVersionThatStands(t *testing.T) {
 }
 
 func TestASwingThatCannotBeRead(t *testing.T) {
-	s, topic := swinging(2)
-	k := newAsker(t, s, func(c *Config) { c.Records = topic })
-	topic.err = errGone
-	require.Equal(t, problemAway, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
-	require.Equal(t, problemAway, k.get(503, opSwing, pathOf(s.rows[1]))["type"])
-	require.Equal(t, 1, topic.count(), "a Kafka that has just failed is not asked again")
-	topic.mu.Lock()
-	topic.err = nil
-	topic.paths = nil
-	topic.mu.Unlock()
-	require.Eventually(t, func() bool { return k.ask(pathOf(s.rows[0])).Code == 404 }, 5*time.Second, 20*time.Millisecond, "the record is gone")
-	require.Equal(t, problemAway, newAsker(t, s, nil).get(503, opSwing, pathOf(s.rows[0]))["type"], "no Kafka was named")
+	synctest.Test(t, func(t *testing.T) {
+		s, topic := swinging(2)
+		k := newAsker(t, s, func(c *Config) { c.Records = topic })
+		topic.err = errGone
+		require.Equal(t, problemAway, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
+		require.Equal(t, problemAway, k.get(503, opSwing, pathOf(s.rows[1]))["type"])
+		require.Equal(t, 1, topic.count(), "a Kafka that has just failed is not asked again")
+		topic.mu.Lock()
+		topic.err = nil
+		topic.paths = nil
+		topic.mu.Unlock()
+		time.Sleep(gateClosed)
+		require.Equal(t, 404, k.ask(pathOf(s.rows[0])).Code, "the record is gone")
+		require.Equal(t, problemAway, newAsker(t, s, nil).get(503, opSwing, pathOf(s.rows[0]))["type"], "no Kafka was named")
+	})
 }
 
 // Many who look at one swing cost one reading; of many swings only a few are read at a time, and nobody waits for long.
 func TestFewSwingsAreReadAtATime(t *testing.T) {
-	s, topic := swinging(20)
-	topic.hold = make(chan struct{})
-	k := newAsker(t, s, func(c *Config) { c.Records = topic })
-	codes := make(chan int, 100)
-	ask := func(i int) { codes <- k.ask(pathOf(s.rows[i])).Code }
-	for i := range pathsAtATime {
-		for range 3 {
-			go ask(i)
+	synctest.Test(t, func(t *testing.T) {
+		s, topic := swinging(20)
+		topic.hold = make(chan struct{})
+		k := newAsker(t, s, func(c *Config) { c.Records = topic })
+		codes := make(chan int, 100)
+		ask := func(i int) { codes <- k.ask(pathOf(s.rows[i])).Code }
+		for i := range pathsAtATime {
+			for range 3 {
+				go ask(i)
+			}
 		}
-	}
-	require.Eventually(t, func() bool { return topic.count() == pathsAtATime }, 5*time.Second, time.Millisecond)
-	go ask(10)
-	require.Equal(t, 503, <-codes, "his turn did not come")
-	require.Equal(t, pathsAtATime, topic.count())
-	close(topic.hold)
-	for range 3 * pathsAtATime {
-		require.Equal(t, 200, <-codes)
-	}
-	require.Equal(t, pathsAtATime, topic.count())
+		synctest.Wait()
+		require.Equal(t, pathsAtATime, topic.count())
+		go ask(10)
+		require.Equal(t, 503, <-codes, "his turn did not come")
+		require.Equal(t, pathsAtATime, topic.count())
+		close(topic.hold)
+		for range 3 * pathsAtATime {
+			require.Equal(t, 200, <-codes)
+		}
+		require.Equal(t, pathsAtATime, topic.count())
+	})
 }
 
 // A record that is our undoing is no other's.

@@ -98,7 +98,7 @@ func (c *crossing) sees() (target string, pitches string) {
 
 func (c *crossing) waitFor(target, pitches string) {
 	c.t.Helper()
-	require.Eventually(c.t, func() bool { is, n := c.sees(); return is == target && n == pitches }, 5*time.Second, 2*time.Millisecond)
+	require.Eventually(c.t, func() bool { is, n := c.sees(); return is == target && n == pitches }, time.Minute, 2*time.Millisecond)
 }
 
 func TestSwitchFollowsThePointer(t *testing.T) {
@@ -106,7 +106,7 @@ func TestSwitchFollowsThePointer(t *testing.T) {
 	c.waitFor("live", "10")
 	c.promote("better")
 	c.waitFor("better", "20")
-	require.Eventually(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.closed["live"] }, 5*time.Second, 2*time.Millisecond)
+	require.Eventually(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.closed["live"] }, time.Minute, 2*time.Millisecond)
 	c.promote("live")
 	c.waitFor("live", "10")
 	require.NoError(t, c.Ready(t.Context()))
@@ -142,7 +142,7 @@ func TestSwitchLetsRequestsEnd(t *testing.T) {
 	go func() { target, n := c.sees(); answered <- seen{target, n} }()
 	<-held
 	c.promote("better")
-	require.Eventually(t, func() bool { return c.now.Load().target.Name == "better" }, 5*time.Second, 2*time.Millisecond)
+	require.Eventually(t, func() bool { return c.now.Load().target.Name == "better" }, time.Minute, 2*time.Millisecond)
 	c.waitFor("better", "20")
 	c.set(func() { require.False(t, c.closed["live"]) })
 	release()
@@ -154,7 +154,7 @@ func TestSwitchTakesStreamsAlong(t *testing.T) {
 	c := newCrossing(t, time.Minute)
 	server := httptest.NewServer(c)
 	defer server.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/v1/batters/1/stream", nil)
 	require.NoError(t, err)

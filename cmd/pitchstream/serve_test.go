@@ -48,6 +48,18 @@ func (s *station) serve(args ...string) (r *reader, stop func()) {
 	return r, stop
 }
 
+// applied answers what get does, once the records that the path asks for are in; on a busy machine that takes more than
+// one request may wait.
+func (r *reader) applied(path string) (status int, body map[string]any) {
+	r.t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		if status, body = r.get(path); body["type"] != "urn:pitchstream:problem:not-applied-yet" {
+			break
+		}
+	}
+	return status, body
+}
+
 // get answers the status and the body; 0 while nobody does.
 func (r *reader) get(path string) (int, map[string]any) {
 	r.t.Helper()
@@ -55,7 +67,7 @@ func (r *reader) get(path string) (int, map[string]any) {
 	if strings.HasPrefix(path, "/") {
 		url = r.url + path
 	}
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 15 * time.Second}).Get(url)
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}).Get(url)
 	if err != nil {
 		return 0, nil
 	}
@@ -87,7 +99,7 @@ func TestServeStory(t *testing.T) {
 	s.waitReady(200, "")
 	api, stop := s.serve()
 
-	status, body := api.get("/v1/batters/660271" + s.produce(client, 101.2))
+	status, body := api.applied("/v1/batters/660271" + s.produce(client, 101.2))
 	require.Equal(t, 200, status, body)
 	require.EqualValues(t, 1, body["pitches"])
 	require.EqualValues(t, 101.2, body["max_exit_velocity_mph"])
@@ -96,13 +108,13 @@ func TestServeStory(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, body = api.get("/v1/batters/660271")
 		return body["source"] == "redis" && body["stale"] == false && body["lag_ms"] == 0.0
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 
 	events := api.stream("/v1/batters/660271/stream")
 	game := api.stream("/v1/games/745804/stream")
 	require.EqualValues(t, 101.2, (<-events)["max_exit_velocity_mph"])
 	require.EqualValues(t, 1, (<-game)["pitches"])
-	status, body = api.get("/v1/batters/660271" + s.produce(client, 88.5, "revision=1"))
+	status, body = api.applied("/v1/batters/660271" + s.produce(client, 88.5, "revision=1"))
 	require.Equal(t, 200, status, body)
 	require.EqualValues(t, 1, body["pitches"])
 	require.EqualValues(t, 88.5, body["max_exit_velocity_mph"])
@@ -123,13 +135,15 @@ func TestServeStory(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, body = api.get("/v1/batters/660271/games/745804")
 		return body["name"] == "Shohei Ohtani" && body["team"] == "LAD"
-	}, 10*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 
-	status, body = api.get("/v1/pitches/0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e")
+	require.Eventually(t, func() bool { // a processor on a busy machine may be late to say that it is alive
+		status, body = api.get("/v1/pitches/0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e")
+		return status != 200 || body["stale"] == false
+	}, time.Minute, 50*time.Millisecond)
 	require.Equal(t, 200, status, body)
 	require.EqualValues(t, 1, body["revision"])
 	require.Equal(t, "postgres", body["source"])
-	require.Equal(t, false, body["stale"])
 
 	status, _ = api.get(api.admin + "/readyz")
 	require.Equal(t, 200, status)
@@ -149,10 +163,10 @@ func TestServeNeverShowsAnEmptiedRedis(t *testing.T) {
 	s.start()
 	s.waitReady(200, "")
 	api, _ := s.serve()
-	status, _ := api.get("/v1/batters/660271" + s.produce(client, 101.2))
+	status, _ := api.applied("/v1/batters/660271" + s.produce(client, 101.2))
 	require.Equal(t, 200, status)
 	isRedis := func() bool { _, body := api.get("/v1/batters/660271"); return body["source"] == "redis" }
-	require.Eventually(t, isRedis, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, isRedis, time.Minute, 20*time.Millisecond)
 
 	_, addr, _ := strings.Cut(s.args[2], "redis://")
 	server := redis.NewClient(&redis.Options{Addr: addr})
@@ -167,7 +181,7 @@ func TestServeNeverShowsAnEmptiedRedis(t *testing.T) {
 			require.Equal(t, 200, status)
 			require.EqualValues(t, 1, body["pitches"])
 			return body["source"] == "redis"
-		}, 20*time.Second, 5*time.Millisecond)
+		}, time.Minute, 5*time.Millisecond)
 	}
 }
 
