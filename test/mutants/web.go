@@ -13,6 +13,9 @@ func init() {
 	for _, m := range []mutant{
 		{guard: "dashboard: it says that the connection is lost", file: "web/static/status.js", old: "problem = err; tell();", new: ""},
 		{guard: "dashboard: it says that Redis is away", file: "web/static/status.js", old: "if (body.source === \"postgres\")", new: "if (false)"},
+		{guard: "dashboard: it says that both stores are away", file: "web/static/status.js", old: "if (body.source === \"memory\")", new: "if (false)"},
+		{guard: "dashboard: the age of what is remembered grows", file: "web/static/status.js", old: "body.age_ms + performance.now() - came", new: "body.age_ms"},
+		{guard: "dashboard: a figure of nothing is no zero", file: "web/static/quality.js", old: "value == null || of === 0", new: "value == null"},
 		{guard: "dashboard: a stream comes back", file: "web/static/net.js", old: "await pause(wait * (0.75 + Math.random() / 2), signal);", new: "return;"},
 		{guard: "dashboard: the newest state of a pitch is shown", file: "web/static/game.js", old: "return [...newest, ...known", new: "return [...(known.length ? known.slice(0, 10) : newest), ...known"},
 		{guard: "dashboard: a corrected swing is drawn again", file: "web/static/swing.js", old: "version(old) !== version(row)", new: "old.pitch_id !== row.pitch_id"},
