@@ -34,6 +34,8 @@ func init() {
 	for _, m := range []mutant{
 		{guard: "alerts: what a real scrape has for labels is matched", file: "deploy/prometheus/rules/stream.yml", run: "EachAlertFires/Redis_is_never",
 			old: "== 1 and on (instance) count_over_time", new: "== 1 and count_over_time"},
+		{guard: "alerts: a label by which is chosen is there", file: "deploy/prometheus/rules/recording.yml", run: "LabelsThatAreAsked",
+			old: "expr: max by (venue) (pitchstream_quality_baseline_ratio{", new: "expr: max by (park) (pitchstream_quality_baseline_ratio{"},
 		{guard: "metrics: each venue has a column's shift", file: "internal/obs/quality.go", run: "EachAlertFires/a_venue's_radar|NoAlert",
 			old: "g.opt(qShift, f.Score, f.Item, f.Venue)", new: "g.opt(qShift, f.Score, f.Item, \"all\")"},
 	} {

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"maps"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	selector   = regexp.MustCompile(`\b((?:pitchstream|process|go)_[a-z0-9_]+)\b(?:\{([^}]*)\})?`)
+	labelAsked = regexp.MustCompile(`([a-z_]+)\s*(?:=~|!~|!=|=)`)
+	grouping   = regexp.MustCompile(`\b(?:by|on)\s*\(([^)]*)\)`)
+	suffix     = regexp.MustCompile(`_(?:bucket|sum|count)$`)
+)
+
+// Every label by which an alert, an annotation or a panel chooses or groups is one that the program's own registries show
+// on that metric: a label that is not there chooses nothing, silently.
+func TestLabelsThatAreAskedForAreThere(t *testing.T) {
+	w := newOnCall(t)
+	w.live(time.Minute, fault{})
+	shown := w.gathered(w.watch.metrics.Registry)
+	maps.Copy(shown, w.gathered(w.served.Registry))
+	labels := map[string]map[string]bool{}
+	for name, f := range shown {
+		labels[name] = map[string]bool{"instance": true, "job": true}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				labels[name][l.GetName()] = true
+			}
+		}
+	}
+	asked := map[string]string{}
+	for _, r := range allRules(t) {
+		asked[r.Alert+r.Record] = r.Expr
+		for name, a := range r.Annotations {
+			asked[r.Alert+" "+name] = a
+		}
+	}
+	for _, b := range boards(t) {
+		for _, p := range b.Panels {
+			for _, target := range p.Targets {
+				asked[b.UID+" "+p.Title] += " " + target.Expr
+			}
+		}
+	}
+	chosen := 0
+	for who, expr := range asked {
+		there := map[string]bool{"le": true, "instance": true, "job": true}
+		for _, s := range selector.FindAllStringSubmatch(expr, -1) {
+			name := s[1]
+			if labels[name] == nil {
+				name = suffix.ReplaceAllString(name, "")
+			}
+			if labels[name] == nil { // a recording, or the Kafka client's own
+				there = nil
+				continue
+			}
+			for _, l := range labelAsked.FindAllStringSubmatch(s[2], -1) {
+				require.True(t, labels[name][l[1]], "%s chooses %s by %s", who, name, l[1])
+				chosen++
+			}
+			if there != nil {
+				maps.Copy(there, labels[name])
+			}
+		}
+		for _, g := range grouping.FindAllStringSubmatch(expr, -1) {
+			for l := range strings.SplitSeq(g[1], ",") {
+				require.True(t, there == nil || there[strings.TrimSpace(l)], "%s groups by %s", who, l)
+			}
+		}
+	}
+	require.Greater(t, chosen, 30)
+}
