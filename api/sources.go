@@ -87,7 +87,8 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 func (g *gate) note(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.err = err; err != nil {
+	g.err, g.until = err, time.Time{} // who was asked before the failure may have been answered after it
+	if err != nil {
 		g.until = time.Now().Add(gateClosed)
 	}
 	if failing := err != nil; failing != g.failing {

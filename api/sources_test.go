@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -173,4 +175,16 @@ func TestMemoryIsBounded(t *testing.T) {
 	body := k.get(200, opBatters, "/v1/batters?ids=9,10")
 	require.Equal(t, []any{9.0}, body["missing"])
 	require.Equal(t, true, body["stale"])
+}
+
+// A failure and, after it, the answer to who was asked before: the server is asked again, and nobody takes the silence of
+// the gate for an answer.
+func TestGateOpensWithAnAnswer(t *testing.T) {
+	g := gate{name: "Redis", log: slog.New(slog.DiscardHandler)}
+	g.note(errGone)
+	require.ErrorIs(t, g.ask(t.Context(), time.Minute, func(context.Context) error { return nil }), errGone, "closed after a failure")
+	g.note(nil)
+	asked := false
+	require.NoError(t, g.ask(t.Context(), time.Minute, func(context.Context) error { asked = true; return nil }))
+	require.True(t, asked)
 }

@@ -50,6 +50,8 @@ func init() {
 			old: "Postgres: &c.Postgres, Redis: &c.Redis}, c.Target.Target", new: "Postgres: &c.Postgres, Redis: &c.Redis}, \"live\""},
 		mutant{guard: "verify: what is left ends with 1", file: "cmd/pitchstream/verify.go", pkg: cmd, run: "VerifyFinds", needsPG: true,
 			old: "if v.report.Left > 0 {", new: "if v.report.Left > 0 && v.report.Repaired == 0 && !v.c.Repair {"},
+		mutant{guard: "gate: an answer opens it", file: "api/sources.go", pkg: "./api", run: "Gate",
+			old: "g.err, g.until = err, time.Time{}", new: "g.err = err"},
 		mutant{guard: "switch: streams go over", file: "api/stream.go", pkg: "./api", run: "Switch",
 			old: "if a.cfg.successor == nil {", new: "if true {"},
 		mutant{guard: "switch: stores stay open for the requests that are under way", file: "api/switch.go", pkg: "./api", run: "Switch",
