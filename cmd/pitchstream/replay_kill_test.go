@@ -70,5 +70,5 @@ func (w *town) waitCounted(t *testing.T, want int64, log fmt.Stringer) {
 		err := w.postgres.QueryRow(t.Context(), sql).Scan(&at)
 		return err == nil && at >= want
 	}
-	require.Eventually(t, ok, 60*time.Second, 5*time.Millisecond, "%d: %s", want, log)
+	require.Eventually(t, ok, 3*time.Minute, 5*time.Millisecond, "%d: %s", want, log)
 }

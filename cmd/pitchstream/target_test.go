@@ -30,7 +30,19 @@ func (w *town) feed(t *testing.T, target string) (stop func()) {
 	return func() {
 		cancel()
 		require.NoError(t, <-done)
+		require.Eventually(t, func() bool { // its last word may not have been taken in time: then it is forgotten by and by
+			var alive bool
+			err := w.postgres.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM `+schemaOf(target)+`.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '6 s')`).Scan(&alive)
+			return err == nil && !alive
+		}, time.Minute, 20*time.Millisecond)
 	}
+}
+
+func schemaOf(target string) string {
+	if target == config.Live {
+		return "pitchstream"
+	}
+	return "pitchstream_" + target
 }
 
 // target runs a command of them, which ends with this status.
@@ -120,16 +132,12 @@ func TestTargetStory(t *testing.T) {
 // fed waits until a processor has said that it is caught up.
 func (w *town) fed(t *testing.T, target string) {
 	t.Helper()
-	schema := "pitchstream"
-	if target != config.Live {
-		schema += "_" + target
-	}
 	require.Eventually(t, func() bool {
 		var caughtUp bool
-		err := w.postgres.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM `+schema+`.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '2 s'
+		err := w.postgres.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM `+schemaOf(target)+`.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '2 s'
 			AND (beat->>'lag_ms')::int = 0 AND beat->>'phase' = 'ok' AND beat->'positions' <> '{}')`).Scan(&caughtUp)
 		return err == nil && caughtUp
-	}, 30*time.Second, 20*time.Millisecond)
+	}, 3*time.Minute, 20*time.Millisecond)
 }
 
 // What a comparison finds: lines that one target lacks, and each column with how much it differs by; not what one of

@@ -149,7 +149,7 @@ func (w *town) through(t *testing.T) {
 			all = all && (end.Offset == 0 || ok && at.At >= end.Offset)
 		})
 		return all
-	}, time.Minute, 50*time.Millisecond)
+	}, 3*time.Minute, 50*time.Millisecond)
 }
 
 // verify runs the command and gives its status and its report.

@@ -48,7 +48,7 @@ func TestARecordByItsCoordinates(t *testing.T) {
 	}
 	r := New(kgo.SeedBrokers(kafka.ListenAddrs()...))
 	for i, want := range values {
-		got, err := r.Value(within(t, 5*time.Second), schemas.Coordinates{Topic: "raw", Partition: 1, Offset: int64(i)})
+		got, err := r.Value(within(t, time.Minute), schemas.Coordinates{Topic: "raw", Partition: 1, Offset: int64(i)})
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(want, got), i)
 	}
@@ -63,10 +63,10 @@ func TestARecordThatIsGone(t *testing.T) {
 	require.NoError(t, err)
 	r := New(kgo.SeedBrokers(kafka.ListenAddrs()...))
 	for _, at := range []schemas.Coordinates{{Topic: "raw", Offset: 1}, {Topic: "raw", Offset: 99}, {Topic: "raw", Partition: 7}, {Topic: "none"}} {
-		_, err := r.Value(within(t, 5*time.Second), at)
+		_, err := r.Value(within(t, time.Minute), at)
 		require.ErrorIs(t, err, ErrGone, "%+v", at)
 	}
-	_, err = r.Value(within(t, 5*time.Second), schemas.Coordinates{Topic: "raw", Offset: 3})
+	_, err = r.Value(within(t, time.Minute), schemas.Coordinates{Topic: "raw", Offset: 3})
 	require.NoError(t, err)
 }
 
@@ -77,5 +77,5 @@ func TestAKafkaThatIsAway(t *testing.T) {
 	_, err := r.Value(within(t, 500*time.Millisecond), schemas.Coordinates{Topic: "raw"})
 	require.Error(t, err)
 	require.NotErrorIs(t, err, ErrGone)
-	require.Less(t, time.Since(began), 3*time.Second)
+	require.Less(t, time.Since(began), 30*time.Second)
 }
