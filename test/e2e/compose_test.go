@@ -26,9 +26,9 @@ func TestComposeFromNothing(t *testing.T) {
 	b, err := build.CombinedOutput()
 	require.NoError(t, err, string(b))
 
-	kafka, postgres, admin, api := testkit.FreePort(), testkit.FreePort(), testkit.FreePort(), testkit.FreePort()
+	kafka, postgres, admin, api, watch := testkit.FreePort(), testkit.FreePort(), testkit.FreePort(), testkit.FreePort(), testkit.FreePort()
 	env := append(os.Environ(), "PITCHSTREAM_DOCKERFILE=deploy/Dockerfile.binary", "PITCHSTREAM_IMAGE=pitchstream:test",
-		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+testkit.FreePort(), "ADMIN_PORT="+admin, "API_PORT="+api)
+		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+testkit.FreePort(), "ADMIN_PORT="+admin, "API_PORT="+api, "PROMETHEUS_PORT="+watch)
 	project := strings.ToLower(testkit.Name(t))
 	run := func(ctx context.Context, args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, compose[0], append(compose[1:], append([]string{"-p", project}, args...)...)...)
@@ -43,7 +43,7 @@ func TestComposeFromNothing(t *testing.T) {
 			logs, _ := run(ctx, "logs", "--tail=20")
 			t.Log(logs)
 		}
-		out, err := run(ctx, "down", "-v")
+		out, err := run(ctx, "--profile", "observability", "down", "-v")
 		require.NoError(t, err, out)
 	})
 	out, err := run(t.Context(), "up", "-d", "--build")
@@ -78,6 +78,7 @@ func TestComposeFromNothing(t *testing.T) {
 		out, err := run(t.Context(), "ps", "api")
 		return err == nil && strings.Contains(out, "(healthy)")
 	})
+	composeWatched(t, w, run, &prometheus{port: watch, kafka: kafka, api: api})
 }
 
 // composeCommand is `docker compose`, or the older docker-compose; without either, or without an engine, the test is
