@@ -27,7 +27,7 @@ func init() {
 		stored("a delete that is read again keeps its game", "sql/upsert_measured.sql", "DeletedPitches", "WHEN r.gone_day IS NOT NULL THEN r.gone_game_pk ELSE excluded.gone_game_pk END", "ELSE excluded.gone_game_pk END"),
 		stored("a pitch that comes back is not deleted", "sql/upsert_measured.sql", "DeletedPitches", "gone_day = CASE WHEN NOT excluded.deleted THEN NULL WHEN", "gone_day = CASE WHEN"),
 		stored("a pitch that is deleted within its poll was of a game", "arrivals.go", "DeletedPitches", "return text(&r.GamePK), &date, text(&r.Venue)", "return nil, nil, nil"),
-		pure("a venue is held against its own days", "shift.go", "OneVenueThat|AreNamed|IsNamed", "j.meansOf(c.name, v, j.venueDays(v))", "j.meansOf(c.name, everywhere, j.baseDays)"),
+		pure("a venue is held against its own days", "shift.go", "OneVenueThat|IsNamed", "j.meansOf(c.name, v, j.venueDays(v))", "means{today: j.meansOf(c.name, v, nil).today, base: all.base, days: all.days}"),
 		pure("venues' days differ without a fault", "shift.go", "HaveNotShifted", "return max(excess/float64(len(offs)), 0)", "return 0"),
 		pure("a fault of last week hides none of today", "shift.go", "HidesNoOther", "excess += min(off*off, most*most) - chances[i]", "excess += off*off - chances[i] + 0*most"),
 		pure("a venue that is called all is one", "judge.go", "CalledAll", "case everywhere, unknownVenue:", "case \"\\x00\":"),
