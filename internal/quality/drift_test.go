@@ -175,3 +175,17 @@ func TestLittleIsNotJudged(t *testing.T) {
 		require.False(t, math.IsNaN(d.MPH) || math.IsNaN(d.Score), "%+v", d)
 	}
 }
+
+// What a venue measures does not count into the baseline that it is held against.
+func TestABaselineIsApartFromTheVenue(t *testing.T) {
+	var b book
+	for batter := range int64(30) {
+		for i := range 30 {
+			usual := 60 + float64(batter) + float64(i%5-2)
+			b.add(oneSwing{"2025-04-01", "there", "1", batter, usual})
+			b.add(oneSwing{"2025-04-01", "here", "2", batter, usual + 5})
+		}
+	}
+	middle, _ := fit(b.cells).baseline(10, "here", "2025-04-02")
+	require.InDelta(t, 70, middle, 1)
+}

@@ -9,7 +9,7 @@ func init() {
 		return mutant{guard: "quality: " + guard, file: "sink/pgsink/" + file, pkg: "./sink/pgsink", run: run, old: old, new: new, needsPG: true}
 	}
 	mutants = append(mutants,
-		pure("a batter's baseline is apart from the venue", "drift.go", "ABiasOfOneVenue", "return s.Venue != venue })", "return s.Venue != \"\" })"),
+		pure("a batter's baseline is apart from the venue", "drift.go", "ABaselineIsApart", "return s.Venue != venue })", "return s.Venue != \"\" })"),
 		pure("few swings are too few to judge by", "checks.go", "ToldFromChance", "f.Abnormal = f.Abnormal && today.Of >= leastOf", "_ = leastOf"),
 		pure("a share is held against its baseline", "checks.go", "EachFault", "f.Abnormal = f.Value-above > c.points && f.Score.Value >= limit", "f.Abnormal = f.Value > 0.5"),
 		pure("early looks need more", "drift.go", "ACleanVenue", "score := mph / e * math.Sqrt(min(float64(n)/driftSwings, 1))", "score := mph / e"),
