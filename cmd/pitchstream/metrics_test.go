@@ -249,7 +249,7 @@ func overTime(before, during map[string]*dto.MetricFamily) (series []timeline) {
 func TestARealFaultFires(t *testing.T) {
 	postgres := testkit.OwnPostgres(t, "fsync=off")
 	s := newStationAt(t, postgres.URL)
-	s.start("--breaker-in-a-row=100", "--poll-max-records=20")
+	s.start("--breaker-in-a-row=100", "--poll-max-records=20", "--quality-every=0") // what forty pitches tell of the data is chance
 	s.play(2, 40)
 	s.waitReady(200, "")
 	var well map[string]*dto.MetricFamily
