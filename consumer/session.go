@@ -102,7 +102,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds them, by topic
 		kgo.BrokerMaxWriteBytes(largestBatch+1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
-		kgo.ProducerLinger(0),
+		kgo.ProducerLinger(20*time.Millisecond), // what is sent is sent by a flush: all of it in one request, not the first record alone
 		// Rows are small and letters rare: what costs least to make and to check.
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.OnPartitionsAssigned(s.onAssigned),
