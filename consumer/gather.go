@@ -30,14 +30,13 @@ type batch struct {
 	sum     BatchSummary
 }
 
-// A batch is committed where nothing comes for commitIdle: nobody waits for it then. Where pitches keep coming, it is after
-// commitEvery: what a live pitch waits for is the stores, and fewer than one in a hundred waits for the commit of those
-// before it. While at least gatherLag records wait, it is after gatherTime, so that a crash does not repeat much.
+// A batch is committed after commitEvery: what a live pitch waits for is the stores, and about one in a hundred waits for
+// the commit of those before it. Where nothing comes for commitIdle, and fewer than gatherLag records wait, nobody waits
+// for the commit: it is now.
 const (
-	commitEvery   = 5 * time.Second
+	commitEvery   = 2500 * time.Millisecond
 	commitIdle    = 100 * time.Millisecond
 	gatherLag     = 200
-	gatherTime    = 2500 * time.Millisecond
 	gatherRecords = 20000
 	gatherLetters = 100
 	gatherHeld    = 8 << 20 // bytes of the records that letters hold
@@ -108,7 +107,7 @@ func (b *batch) wait(p *poll) time.Duration {
 	case b.cfg.CommitEvery != 0:
 		return b.cfg.CommitEvery - since
 	case p.waiting >= gatherLag:
-		return gatherTime - since
+		return commitEvery - since
 	}
 	return min(commitIdle, commitEvery-since)
 }

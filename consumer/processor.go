@@ -35,7 +35,7 @@ type Config struct {
 	PollMaxRecords int   // 0: 2,000
 	FetchMaxBytes  int32 // 0: 16 MiB
 	// CommitEvery is how long polls are gathered before they are committed together; 0: until 100 ms in which none came,
-	// five seconds at most, two and a half while much waits; negative: each poll by itself.
+	// two and a half seconds at most; negative: each poll by itself.
 	CommitEvery time.Duration
 	// LetterMaxBytes is the dead-letter topic's max.message.bytes: what one produced batch may hold. 0: 21 MiB.
 	LetterMaxBytes int32
