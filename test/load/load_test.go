@@ -21,6 +21,8 @@ const (
 	storeLatency = 20 * time.Millisecond
 	takes        = 5000
 	partitions   = 8
+	// records of a transaction: few enough that two processors, too, wait for the stores and not for the two cores
+	together = "25"
 )
 
 // Where a batch waits for far stores and not for a processor's time, a second processor does nearly as much as the first.
@@ -64,7 +66,7 @@ func rate(t *testing.T, records []*kgo.Record, processors int) (perSecond float6
 		redis := newDistance(t, testkit.Redis(t), storeLatency)
 		w := world.On(t, testkit.Kafka(t), pg.String(), redis.addr, partitions)
 		for range processors {
-			w.Start("--poll-max-records=50")
+			w.Start("--poll-max-records=" + together)
 		}
 		w.WaitFor("every processor has partitions", func() bool { return haveEqual(w, processors) })
 
@@ -82,7 +84,9 @@ func rate(t *testing.T, records []*kgo.Record, processors int) (perSecond float6
 // haveEqual tells that the partitions are shared out equally, and have positions.
 func haveEqual(w *world.World, processors int) bool {
 	groups, err := w.Admin.DescribeGroups(w.T.Context(), w.Name)
-	require.NoError(w.T, err)
+	if err != nil { // of a group that has no coordinator yet
+		return false
+	}
 	members := groups[w.Name].Members
 	if groups[w.Name].State != "Stable" || len(members) != processors {
 		return false
