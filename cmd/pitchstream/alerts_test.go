@@ -331,6 +331,17 @@ func TestWhatIsAskedForIsThere(t *testing.T) {
 			known[n+suffix] = true
 		}
 	}
+	recorded := regexp.MustCompile(`\b[a-z_]+:[a-z0-9_:]+`)
+	for who, expr := range everyQuestion(t) {
+		for _, n := range metricName.FindAllString(recorded.ReplaceAllString(expr, ""), -1) {
+			require.True(t, known[n], "%s asks for %s, which docs/METRICS.md does not know", who, n)
+		}
+	}
+}
+
+// everyQuestion is what Prometheus is asked, by who asks: rules, their annotations, the panels of the dashboards.
+func everyQuestion(t *testing.T) map[string]string {
+	t.Helper()
 	asked := map[string]string{}
 	for _, r := range allRules(t) {
 		asked[r.Alert+r.Record] = r.Expr
@@ -345,12 +356,7 @@ func TestWhatIsAskedForIsThere(t *testing.T) {
 			}
 		}
 	}
-	recorded := regexp.MustCompile(`\b[a-z_]+:[a-z0-9_:]+`)
-	for who, expr := range asked {
-		for _, n := range metricName.FindAllString(recorded.ReplaceAllString(expr, ""), -1) {
-			require.True(t, known[n], "%s asks for %s, which docs/METRICS.md does not know", who, n)
-		}
-	}
+	return asked
 }
 
 type board struct {

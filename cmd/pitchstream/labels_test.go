@@ -33,22 +33,8 @@ func TestLabelsThatAreAskedForAreThere(t *testing.T) {
 			}
 		}
 	}
-	asked := map[string]string{}
-	for _, r := range allRules(t) {
-		asked[r.Alert+r.Record] = r.Expr
-		for name, a := range r.Annotations {
-			asked[r.Alert+" "+name] = a
-		}
-	}
-	for _, b := range boards(t) {
-		for _, p := range b.Panels {
-			for _, target := range p.Targets {
-				asked[b.UID+" "+p.Title] += " " + target.Expr
-			}
-		}
-	}
 	chosen := 0
-	for who, expr := range asked {
+	for who, expr := range everyQuestion(t) {
 		there := map[string]bool{"le": true, "instance": true, "job": true}
 		for _, s := range selector.FindAllStringSubmatch(expr, -1) {
 			name := s[1]
