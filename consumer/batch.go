@@ -77,18 +77,14 @@ func (b *batch) published() []schemas.Published {
 
 // begin makes the context of a batch: ended by a revoke, or by the grace of a shutdown running out.
 func (s *session) begin(ctx context.Context) (work context.Context, done func()) {
-	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	shutdown, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	work, ended := s.underWay(shutdown)
 	stop := context.AfterFunc(ctx, func() {
 		t := time.AfterFunc(shutdownGrace, func() { cancel(errors.New("shutting down: the stores did not answer in time")) })
 		context.AfterFunc(work, func() { t.Stop() })
 	})
-	s.mu.Lock()
-	s.cancel = cancel
-	s.mu.Unlock()
 	return work, func() {
-		s.mu.Lock()
-		s.cancel = nil
-		s.mu.Unlock()
+		ended()
 		stop()
 		cancel(nil)
 	}
@@ -104,16 +100,8 @@ func (s *session) dropped(work context.Context, err error) error {
 	if !errors.Is(err, errRevoked) && !errors.Is(err, errLetGo) {
 		return fmt.Errorf("batch dropped: %w", err)
 	}
-	if err := s.kafka.Begin(); err != nil {
-		return fmt.Errorf("kafka: begin: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(work), transactionTimeout)
-	defer cancel()
-	if _, err := s.kafka.End(ctx, kgo.TryAbort); err != nil {
-		return fmt.Errorf("kafka: abort: %w", err)
-	}
 	s.cfg.Log.Info("batch dropped", "reason", err)
-	return nil
+	return s.abort(work)
 }
 
 // moves are the new positions of the partitions in a poll.

@@ -127,6 +127,26 @@ func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 	})
 }
 
+// Partitions are revoked from a processor that has nothing in hand, twice. It knows that they are gone, and its next batch is committed.
+func TestARevokeWithNothingInHandCostsNoBatch(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		aborted := tn.watchAborts()
+		tn.produce(newScorer(11).records(60)...)
+		first := tn.start()
+		tn.waitCommitted()
+		for gone := range 2 {
+			tn.start()
+			tn.waitFor("a partition is taken away", func() bool { return first.told.count("given up") > gone })
+			tn.waitFor("the group has settled", func() bool { return tn.stable(gone + 2) })
+		}
+		tn.produce(newScorer(12).records(60)...)
+		tn.waitCommitted()
+		require.False(t, aborted(), "no batch is read again")
+		tn.requireBooks()
+	})
+}
+
 // A partition is revoked while its batch is being sent: the transaction is aborted at once, not left to time out.
 func TestARevokeLeavesNoTransactionOpen(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -25,7 +25,7 @@ func (s *session) finish(ctx context.Context, letters []schemas.Letter, publishe
 	defer cancel()
 	failed := s.produce(whole, ctx, letters, published)
 	began := s.cfg.Now()
-	committed, err = s.kafka.End(whole, kgo.TransactionEndTry(failed == nil && ctx.Err() == nil))
+	committed, err = s.end(whole, kgo.TransactionEndTry(failed == nil && ctx.Err() == nil))
 	s.step("commit", began)
 	if err != nil {
 		return false, fmt.Errorf("kafka: commit: %w", err)
@@ -34,6 +34,25 @@ func (s *session) finish(ctx context.Context, letters []schemas.Letter, publishe
 		return false, fmt.Errorf("kafka: produce: %w", failed)
 	}
 	return committed, nil
+}
+
+// end ends a transaction; one that has seen a revoke is aborted.
+func (s *session) end(ctx context.Context, how kgo.TransactionEndTry) (committed bool, err error) {
+	s.revoked.Store(false) // before: one that comes meanwhile may or may not have been seen
+	return s.kafka.End(ctx, how)
+}
+
+// abort goes back to what is committed, and has the client forget that it saw a revoke.
+func (s *session) abort(ctx context.Context) error {
+	if err := s.kafka.Begin(); err != nil {
+		return fmt.Errorf("kafka: begin: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionTimeout)
+	defer cancel()
+	if _, err := s.end(ctx, kgo.TryAbort); err != nil {
+		return fmt.Errorf("kafka: abort: %w", err)
+	}
+	return nil
 }
 
 // produce sends and waits; the first failure is returned. The store is asked only as long as the batch is ours.

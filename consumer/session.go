@@ -31,8 +31,12 @@ type session struct {
 
 	reached map[int32]bool // partitions whose end was seen, of a replay
 
+	// revoked says that partitions were taken away since the last transaction ended: the client aborts the next one, and
+	// until then tells of no other revoke.
+	revoked atomic.Bool
+
 	mu     sync.Mutex
-	cancel context.CancelCauseFunc // ends the wait for a store of the batch in hand; nil between batches
+	cancel context.CancelCauseFunc // ends what is under way: a wait for records, or the batch in hand; nil between them
 }
 
 var (
@@ -62,9 +66,15 @@ func (p *Processor) session(ctx context.Context) (err error) {
 		if s.replayed() {
 			return errReplayed
 		}
-		fetches := s.poll(ctx)
+		fetches := s.await(ctx)
 		if ctx.Err() != nil || fetches.IsClientClosed() {
 			break // nothing of this poll was applied: it is polled again by the next owner
+		}
+		if s.revoked.Load() { // now, with nothing in hand: later it would cost a batch
+			if err := s.abort(ctx); err != nil {
+				return err
+			}
+			continue // what is still ours of this poll is read again
 		}
 		if err := s.fetchErrors(fetches); err != nil {
 			return err
@@ -119,6 +129,30 @@ func (s *session) options() []kgo.Opt {
 	return append(opts, cfg.Client...)
 }
 
+// await waits for the first records of a batch, or until partitions are revoked.
+func (s *session) await(ctx context.Context) kgo.Fetches {
+	ctx, done := s.underWay(ctx)
+	defer done()
+	return s.poll(ctx)
+}
+
+// underWay makes the context of what a revoke ends, also one that came just before.
+func (s *session) underWay(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.mu.Lock()
+	s.cancel = cancel
+	s.mu.Unlock()
+	if s.revoked.Load() {
+		cancel(errRevoked)
+	}
+	return ctx, func() {
+		s.mu.Lock()
+		s.cancel = nil
+		s.mu.Unlock()
+		cancel(nil)
+	}
+}
+
 // close leaves the group; a processor with an instance id keeps its place there until the session times out, so that a
 // restart of it moves no partition.
 func (s *session) close() {
@@ -138,13 +172,14 @@ func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string]
 	s.cfg.Observe.Condition("assigned", true, "")
 }
 
-// onRevoked cancels the batch in hand: whatever it still waits for, its offsets cannot be committed any more. The
+// onRevoked ends what is under way. Of a batch in hand, whatever it still waits for, its offsets cannot be committed any more. The
 // stores may have taken it or not; the partition's next owner does it again.
 func (s *session) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 	if len(gone[s.cfg.Topic]) == 0 {
 		return
 	}
 	s.cfg.Log.Info("partitions revoked", "topic", s.cfg.Topic, "partitions", gone[s.cfg.Topic])
+	s.revoked.Store(true)
 	s.mu.Lock()
 	if s.cancel != nil {
 		s.cancel(errRevoked)

@@ -427,6 +427,32 @@ func (tn *town) watchCommits() (wentBack func() bool) {
 	}
 }
 
+// watchAborts looks at every transaction that ends from now on; the answer says whether one was aborted.
+func (tn *town) watchAborts() (aborted func() bool) {
+	var some atomic.Bool
+	tn.cluster.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		tn.cluster.KeepControl()
+		if !req.(*kmsg.EndTxnRequest).Commit {
+			some.Store(true)
+		}
+		return nil, nil, false
+	})
+	return some.Load
+}
+
+// stable is whether each of so many members has partitions, and no rebalance is under way.
+func (tn *town) stable(members int) bool {
+	groups, err := kadm.NewClient(tn.client).DescribeGroups(tn.t.Context(), group)
+	require.NoError(tn.t, err)
+	g := groups[group]
+	for _, m := range g.Members {
+		if at, ok := m.Assigned.AsConsumer(); !ok || len(at.Topics) == 0 || len(at.Topics[0].Partitions) == 0 {
+			return false
+		}
+	}
+	return g.State == "Stable" && len(g.Members) == members
+}
+
 // resetGroup puts the group at the start of the topic; no processor may run.
 func (tn *town) resetGroup() {
 	tn.t.Helper()

@@ -31,6 +31,10 @@ var mutants = []mutant{
 		old: "s.cancel(errRevoked)", new: "_ = errRevoked",
 	},
 	{
+		guard: "a revoke with nothing in hand costs no batch", file: "consumer/session.go", pkg: "./consumer", run: "NothingInHand",
+		old: "if s.revoked.Load() { // now", new: "if false { // now",
+	},
+	{
 		guard: "an attempt that gets no answer ends", file: "consumer/batch.go", pkg: "./consumer", run: "NoAnswer",
 		old: "return s.store.Apply(attempt, b)", new: "_ = attempt\n\t\treturn s.store.Apply(ctx, b)",
 	},
