@@ -30,12 +30,12 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 	defer done()
 	s.cfg.Observe.Began()
 	b := &batch{session: s, ctx: ctx, work: work, began: s.cfg.Now(), again: s.again.Swap(false),
-		rows: map[schemas.PitchID]schemas.Published{}, moves: map[int32]schemas.PositionMove{}, sum: BatchSummary{Letters: map[schemas.Code]int{}, Issues: map[string]int{}}}
+		rows: map[schemas.PitchID]schemas.Published{}, unsent: map[schemas.PitchID]schemas.Published{}, moves: map[int32]schemas.PositionMove{}, sum: BatchSummary{Letters: map[schemas.Code]int{}, Issues: map[string]int{}}}
 	if err := b.gather(fetches); err != nil {
 		return s.dropped(work, err)
 	}
 	if s.refilling(b.positions()) {
-		if err := s.republish(work, b.published()); err != nil {
+		if err := s.republish(work, inOrder(b.rows)); err != nil {
 			return s.dropped(work, err)
 		}
 	} else if committed, err := b.commit(); err != nil || !committed {
@@ -48,14 +48,19 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 
 // commit sends the letters and the rows and commits the offsets; false when the group moved on under the batch.
 func (b *batch) commit() (committed bool, err error) {
+	failed := b.ahead.wait()
 	if why := b.cfg.Breaker.judge(b.cfg.Now(), b.tallies); why != "" {
+		if b.open {
+			b.whole = true
+			return false, b.dropped(b.work, errTripped)
+		}
 		if err := b.hold(b.ctx, b.work, why, b.letters); err != nil {
 			return false, b.dropped(b.work, err)
 		}
 		b.tallies = cleared(b.tallies)
 	}
 	b.tallies = spent(b.tallies)
-	committed, err = b.finish(withTallies(b.work, b.tallies, b.bounds()), b.unsent(b.letters), b.published())
+	committed, err = b.finish(withTallies(b.work, b.tallies, b.bounds()), failed, b.unsentLetters(b.letters), b.unsentRows())
 	if err != nil {
 		return false, err
 	}
@@ -64,15 +69,16 @@ func (b *batch) commit() (committed bool, err error) {
 		b.session.again.Store(true)
 		return false, nil
 	}
+	b.whole = false
 	b.owned.committed(b.positions(), b.tallies)
 	return true, nil
 }
 
 func (b *batch) positions() []schemas.PositionMove { return slices.Collect(maps.Values(b.moves)) }
 
-// published are the rows in the order of their pitches.
-func (b *batch) published() []schemas.Published {
-	return slices.SortedFunc(maps.Values(b.rows), func(x, y schemas.Published) int { return bytes.Compare(x.PitchID[:], y.PitchID[:]) })
+// inOrder are rows in the order of their pitches.
+func inOrder(rows map[schemas.PitchID]schemas.Published) []schemas.Published {
+	return slices.SortedFunc(maps.Values(rows), func(x, y schemas.Published) int { return bytes.Compare(x.PitchID[:], y.PitchID[:]) })
 }
 
 // begin makes the context of a batch: ended by a revoke, or by the grace of a shutdown running out.
@@ -97,8 +103,12 @@ func (s *session) dropped(work context.Context, err error) error {
 	if cause := context.Cause(work); cause != nil {
 		err = cause
 	}
-	if !errors.Is(err, errRevoked) && !errors.Is(err, errLetGo) {
-		return fmt.Errorf("batch dropped: %w", err)
+	if !errors.Is(err, errRevoked) && !errors.Is(err, errLetGo) && !errors.Is(err, errTripped) {
+		err = fmt.Errorf("batch dropped: %w", err)
+		if s.open {
+			err = errors.Join(err, s.abort(work))
+		}
+		return err
 	}
 	s.cfg.Log.Info("batch dropped", "reason", err)
 	return s.abort(work)

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,10 +94,10 @@ func TestShutdownFinishesTheBatchInHand(t *testing.T) {
 func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
-		n := 0
-		fail := func(every int) func(string) error {
+		var n atomic.Int32
+		fail := func(every int32) func(string) error {
 			return func(string) error {
-				if n++; n%every == 0 {
+				if n.Add(1)%every == 0 {
 					return assert.AnError
 				}
 				return nil

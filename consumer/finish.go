@@ -13,17 +13,20 @@ import (
 	"pitchstream/schemas"
 )
 
-// finish produces the letters and the rows and commits the offsets, all or nothing. committed is false when a rebalance
-// came in between: everything was aborted, and the batch is read again by whoever owns it then.
-func (s *session) finish(ctx context.Context, letters []schemas.Letter, published []schemas.Published) (committed bool, err error) {
-	if err := s.kafka.Begin(); err != nil {
-		return false, fmt.Errorf("kafka: begin: %w", err)
+// finish produces the letters and the rows and commits the offsets, all or nothing, if what was sent ahead has not
+// failed. committed is false when a rebalance came in between: everything was aborted, and the batch is read again by
+// whoever owns it then.
+func (s *session) finish(ctx context.Context, failed error, letters []schemas.Letter, published []schemas.Published) (committed bool, err error) {
+	if err := s.beginTransaction(); err != nil {
+		return false, err
 	}
 	// From here a revoke does not cut anything short: a transaction that is not ended holds back every reader until it
 	// times out, and ending it after a revoke is aborting it.
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
 	defer cancel()
-	failed := s.produce(whole, ctx, letters, published)
+	if failed == nil {
+		failed = s.produce(whole, ctx, letters, published)
+	}
 	began := s.cfg.Now()
 	committed, err = s.end(whole, kgo.TransactionEndTry(failed == nil && ctx.Err() == nil))
 	s.step("commit", began)
@@ -36,16 +39,29 @@ func (s *session) finish(ctx context.Context, letters []schemas.Letter, publishe
 	return committed, nil
 }
 
+// beginTransaction begins one, if none is open. Nothing may be polled meanwhile.
+func (s *session) beginTransaction() error {
+	if s.open {
+		return nil
+	}
+	if err := s.kafka.Begin(); err != nil {
+		return fmt.Errorf("kafka: begin: %w", err)
+	}
+	s.open = true
+	return nil
+}
+
 // end ends a transaction; one that has seen a revoke is aborted.
 func (s *session) end(ctx context.Context, how kgo.TransactionEndTry) (committed bool, err error) {
 	s.revoked.Store(false) // before: one that comes meanwhile may or may not have been seen
+	s.open = false
 	return s.kafka.End(ctx, how)
 }
 
 // abort goes back to what is committed, and has the client forget that it saw a revoke.
 func (s *session) abort(ctx context.Context) error {
-	if err := s.kafka.Begin(); err != nil {
-		return fmt.Errorf("kafka: begin: %w", err)
+	if err := s.beginTransaction(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionTimeout)
 	defer cancel()
@@ -196,8 +212,8 @@ func (s *session) refilling(moves []schemas.PositionMove) bool {
 	return false
 }
 
-// unsent leaves out the letters of records that were read before: theirs were sent with the offsets that are committed.
-func (s *session) unsent(letters []schemas.Letter) []schemas.Letter {
+// unsentLetters leaves out the letters of records that were read before: theirs were sent with the offsets that are committed.
+func (s *session) unsentLetters(letters []schemas.Letter) []schemas.Letter {
 	var out []schemas.Letter
 	if !s.cfg.Replay.sendsLetters() {
 		return nil

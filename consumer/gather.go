@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -11,9 +12,10 @@ import (
 
 // batch is what is committed together: the polls of a while. Each is decoded while those before it are in the stores;
 // letters, rows and offsets go in one transaction at the end, which commits everything that was polled. So whatever was
-// polled is in the stores by then, or nothing is committed.
+// polled is in the stores by then, or nothing is committed. The transaction may begin before: see ahead.
 type batch struct {
 	*session
+	ahead *ahead          // nil: nothing was sent ahead
 	ctx   context.Context // ends with the processor: a shutdown lets the batch finish, within shutdownGrace
 	work  context.Context // ends when a partition is revoked, too
 	began time.Time
@@ -22,12 +24,15 @@ type batch struct {
 	records, rejected int // that were read so far, and of these the core's rejections
 	held              int // bytes of what was rejected
 
-	// What is in the store: its goroutine's, until the line has ended.
+	// What is in the store: its goroutine's, until the line has ended, save what mu guards.
 	letters []schemas.Letter
 	rows    map[schemas.PitchID]schemas.Published // what stands of the pitches that were written
 	moves   map[int32]schemas.PositionMove
 	tallies map[int32]tally
 	sum     BatchSummary
+
+	mu     sync.Mutex
+	unsent map[schemas.PitchID]schemas.Published // of rows
 }
 
 // A batch is committed after commitEvery: what a live pitch waits for is the stores, and about one in a hundred waits for
@@ -45,31 +50,35 @@ const (
 // gather reads poll after poll, with those before on their way through the stores, and ends when the last one is there.
 func (b *batch) gather(fetches kgo.Fetches) error {
 	line, polling := b.startLine()
-	for {
+	err := line.end(b.gatherInto(line, polling, fetches))
+	if err != nil {
+		_ = b.ahead.wait() // what it sent is aborted
+	}
+	return err
+}
+
+func (b *batch) gatherInto(line *line, polling context.Context, fetches kgo.Fetches) error {
+	for fetches != nil {
 		p, err := b.read(fetches)
 		if err == nil {
 			err = line.put(p)
 		}
 		if err != nil {
-			return line.end(err)
+			return err
 		}
-		wait := b.wait(p)
-		if wait <= 0 {
-			break
-		}
-		if fetches, err = b.pollMore(polling, wait); err != nil {
-			return line.end(err)
-		}
-		if fetches.NumRecords() == 0 {
-			break
+		if fetches, err = b.next(polling, p); err != nil {
+			return err
 		}
 	}
-	return line.end(nil)
+	return nil
 }
 
 // read runs the core on a poll, and lets go of its bytes.
 func (b *batch) read(fetches kgo.Fetches) (*poll, error) {
 	moves, err := b.session.moves(fetches)
+	if err == nil && b.records > 0 && b.refilling(moves) {
+		err = errMixed
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -97,19 +106,53 @@ func (b *batch) read(fetches kgo.Fetches) (*poll, error) {
 	return p, b.commitStart(b.work, moves)
 }
 
-// wait is how long to wait for another poll; not positive: the batch is to be committed.
-func (b *batch) wait(p *poll) time.Duration {
-	if b.ctx.Err() != nil || b.refilling(p.moves) || b.records >= gatherRecords || b.rejected >= gatherLetters || b.held >= gatherHeld || b.careful.Load() {
+// next is another poll with records; nil when the batch is to be committed.
+func (b *batch) next(polling context.Context, p *poll) (kgo.Fetches, error) {
+	for !b.full(p) {
+		wait := b.left()
+		if wait <= 0 {
+			if going, err := b.goAhead(); err != nil || !going {
+				return nil, err
+			}
+			continue
+		}
+		idle := p.waiting < gatherLag && b.cfg.CommitEvery == 0 && wait > commitIdle
+		if idle {
+			wait = commitIdle
+		}
+		fetches, err := b.pollMore(polling, wait)
+		if err != nil || fetches.NumRecords() > 0 {
+			return fetches, err
+		}
+		if idle {
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
+// left is how long the batch may go on; not positive: no longer.
+func (b *batch) left() time.Duration {
+	every, records := commitEvery, gatherRecords
+	if b.cfg.CommitEvery != 0 {
+		every = b.cfg.CommitEvery
+	}
+	if b.ahead != nil {
+		if b.ahead.sent.Err() != nil {
+			return 0
+		}
+		every, records = every+aheadTime, records+aheadRecords
+	}
+	if b.records >= records {
 		return 0
 	}
-	since := b.cfg.Now().Sub(b.began)
-	switch {
-	case b.cfg.CommitEvery != 0:
-		return b.cfg.CommitEvery - since
-	case p.waiting >= gatherLag:
-		return commitEvery - since
-	}
-	return min(commitIdle, commitEvery-since)
+	return every - b.cfg.Now().Sub(b.began)
+}
+
+// full says that the batch is to be committed whatever may come.
+func (b *batch) full(p *poll) bool {
+	return b.ctx.Err() != nil || b.cfg.CommitEvery < 0 || b.refilling(p.moves) ||
+		b.rejected >= gatherLetters || b.held >= gatherHeld || b.careful.Load()
 }
 
 // pollMore takes what comes within this time. Whatever it brings is to be stored, or the batch to be dropped: a commit is
@@ -118,6 +161,9 @@ func (b *batch) pollMore(polling context.Context, wait time.Duration) (kgo.Fetch
 	ctx, cancel := context.WithTimeout(polling, wait)
 	defer cancel()
 	defer context.AfterFunc(b.ctx, cancel)() // a shutdown waits for nothing more
+	if b.ahead != nil {
+		defer context.AfterFunc(b.ahead.sent, cancel)() // nor does the commit
+	}
 	fetches := b.poll(ctx)
 	if polling.Err() != nil {
 		return nil, context.Cause(polling)
@@ -135,9 +181,11 @@ func (b *batch) keep(polls []*poll, plan Plan, outcome schemas.Outcome, moves []
 	for _, p := range polls {
 		b.tallies = b.owned.tallies(b.tallies, p.records, letters)
 	}
+	b.mu.Lock()
 	for _, row := range outcome.Published {
-		b.rows[row.PitchID] = row
+		b.rows[row.PitchID], b.unsent[row.PitchID] = row, row
 	}
+	b.mu.Unlock()
 	for _, m := range moves {
 		b.moves[m.Partition] = m
 	}

@@ -119,9 +119,10 @@ func TestPollsThatWaitGoTogether(t *testing.T) {
 			tn.waitFor("polled", func() bool { return polls.n.Load() == int32(i+2) })
 		}
 		close(goOn)
-		tn.waitCommitted()
+		tn.waitFor("stored", func() bool { return applies.Load() == 2 })
 		w.halt()
 		require.EqualValues(t, 2, applies.Load())
+		require.Zero(t, tn.lag())
 		tn.requireBooks()
 	})
 }

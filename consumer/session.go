@@ -31,6 +31,9 @@ type session struct {
 
 	reached map[int32]bool // partitions whose end was seen, of a replay
 
+	open  bool // a transaction has begun and not ended
+	whole bool // the next batch is sent at its end, and nothing of it ahead
+
 	// revoked says that partitions were taken away since the last transaction ended: the client aborts the next one, and
 	// until then tells of no other revoke.
 	revoked atomic.Bool
@@ -41,7 +44,7 @@ type session struct {
 
 var (
 	errRevoked = errors.New("a partition of the batch was revoked")
-	errMixed   = errors.New("a poll mixes a partition that is filled again with others")
+	errMixed   = errors.New("a partition that is filled again comes with others")
 )
 
 // session polls and applies until ctx ends or something is wrong with the membership.

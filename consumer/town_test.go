@@ -263,12 +263,13 @@ func (c *conditions) Condition(name string, ok bool, reason string) {
 }
 
 // Lag counts the partitions that were given up.
-func (c *conditions) Lag(_ string, _ int32, records int64) {
+func (c *conditions) Lag(_ string, partition int32, records int64) {
 	if records >= 0 {
 		return
 	}
 	c.mu.Lock()
 	c.times["given up"]++
+	delete(c.waits, partition)
 	c.mu.Unlock()
 	c.events.note()
 }

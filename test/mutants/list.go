@@ -35,6 +35,26 @@ var mutants = []mutant{
 		old: "if s.revoked.Load() { // now", new: "if false { // now",
 	},
 	{
+		guard: "who comes while rows are sent does not wait", file: "consumer/gather.go", pkg: "./consumer", run: "WhileRows",
+		old: "if going, err := b.goAhead(); err != nil || !going {", new: "if going, err := false, error(nil); err != nil || !going {",
+	},
+	{
+		guard: "a session that ends leaves nothing open", file: "consumer/batch.go", pkg: "./consumer", run: "ASessionThatEnds",
+		old: "err = errors.Join(err, s.abort(work))", new: "",
+	},
+	{
+		guard: "a breaker that holds leaves nothing open", file: "consumer/batch.go", pkg: "./consumer", run: "TheBreakerHolds",
+		old: "if b.open {\n\t\t\tb.whole = true", new: "if false {\n\t\t\tb.whole = true",
+	},
+	{
+		guard: "a batch that tripped is judged before it is sent", file: "consumer/batch.go", pkg: "./consumer", run: "TheBreakerHolds",
+		old: "b.whole = true", new: "b.whole = false",
+	},
+	{
+		guard: "a partition that is filled again ends the batch of others", file: "consumer/gather.go", pkg: "./consumer", run: "Refill",
+		old: "if err == nil && b.records > 0 && b.refilling(moves) {", new: "if false {",
+	},
+	{
 		guard: "an attempt that gets no answer ends", file: "consumer/batch.go", pkg: "./consumer", run: "NoAnswer",
 		old: "return s.store.Apply(attempt, b)", new: "_ = attempt\n\t\treturn s.store.Apply(ctx, b)",
 	},
