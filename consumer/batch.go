@@ -30,7 +30,8 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 	defer done()
 	s.cfg.Observe.Began()
 	b := &batch{session: s, ctx: ctx, work: work, began: s.cfg.Now(), again: s.again.Swap(false),
-		rows: map[schemas.PitchID]schemas.Published{}, unsent: map[schemas.PitchID]schemas.Published{}, moves: map[int32]schemas.PositionMove{}, sum: BatchSummary{Letters: map[schemas.Code]int{}, Issues: map[string]int{}}}
+		rows: map[schemas.PitchID]schemas.Published{}, unsent: map[schemas.PitchID]schemas.Published{}, moves: map[int32]schemas.PositionMove{},
+		late: map[int32]schemas.PositionMove{}, sum: BatchSummary{Letters: map[schemas.Code]int{}, Issues: map[string]int{}}}
 	if err := b.gather(fetches); err != nil {
 		return s.dropped(work, err)
 	}
@@ -40,6 +41,9 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 		}
 	} else if committed, err := b.commit(); err != nil || !committed {
 		return err
+	}
+	if err := b.catchUp(); err != nil {
+		return s.dropped(work, err)
 	}
 	s.owned.readInTurn()
 	b.report()

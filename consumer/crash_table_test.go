@@ -4,7 +4,9 @@ package consumer
 
 import (
 	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -52,6 +54,18 @@ func TestCrashTable(t *testing.T) {
 				tn.takeOver(first)
 			})
 		})
+		t.Run(c.name+", rows sent ahead", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tn := newTown(t)
+				s := newScorer(11)
+				tn.produce(s.records(50)...)
+				first := tn.start(func(cfg *Config) { cfg.PollMaxRecords, cfg.CommitEvery = 10, time.Millisecond })
+				tn.waitCommitted()
+				c.arm(tn, first, 1)
+				tn.produce(s.records(150)...)
+				tn.takeOver(first)
+			})
+		})
 	}
 }
 
@@ -68,6 +82,31 @@ func TestCrashTableOfTheFirstBatch(t *testing.T) {
 				first := tn.start(eachPoll)
 				arm(tn, first)
 				tn.takeOver(first)
+			})
+		})
+	}
+}
+
+// The same while an emptied store is filled again, where no offset is committed: what was published last is what stands.
+func TestCrashesWhileTheStoreIsFilledAgain(t *testing.T) {
+	for n := range 12 {
+		t.Run(fmt.Sprint("write ", n+1), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tn := newTown(t)
+				s := newScorer(13)
+				tn.produce(s.records(90)...)
+				tn.process()
+				tn.store.Restore()
+				tn.produce(s.records(3)...)
+				first := tn.start(eachPoll, func(cfg *Config) { cfg.PollMaxRecords = 10 })
+				tn.store.After = dieAt("apply", n+1, first)
+				tn.waitFor("the processor died, or is done", func() bool { return first.dead.Load() || tn.lag() == 0 })
+				first.kill()
+				tn.start()
+				tn.waitCommitted()
+				tn.waitFor("filled again", func() bool { return tn.holds(tn.sent...) })
+				tn.waitClosed()
+				tn.requireBooks()
 			})
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -156,6 +158,33 @@ func (p *packer) send(ctx context.Context, r *kgo.Record, done func(*kgo.Record,
 func (p *packer) flush(ctx context.Context) error {
 	p.pending = 0
 	return p.client.Flush(ctx)
+}
+
+// holdBack leaves the store's position where it is in partitions that are filled again: below what the group has committed it
+// alone tells how far they are, so it moves when their rows are published, and not before. Else a crash in between would
+// leave in the topic what the rows were on the way.
+func (b *batch) holdBack(moves []schemas.PositionMove) []schemas.PositionMove {
+	out := slices.Clone(moves)
+	for i, m := range moves {
+		if p, ok := b.owned.get(m.Partition); ok && p.stored < p.floor {
+			out[i].NextOffset = m.Expected
+			b.late[m.Partition] = m
+		}
+	}
+	return out
+}
+
+// catchUp moves the positions that were held back.
+func (b *batch) catchUp() error {
+	if len(b.late) == 0 {
+		return nil
+	}
+	moves := slices.Collect(maps.Values(b.late))
+	if _, _, err := b.write(b.work, Plan{}, moves); err != nil {
+		return err
+	}
+	b.owned.caughtUp(moves)
+	return nil
 }
 
 // republish sends rows while the store is filled again: without a transaction, as no offset may be committed then. The

@@ -28,6 +28,7 @@ type batch struct {
 	letters []schemas.Letter
 	rows    map[schemas.PitchID]schemas.Published // what stands of the pitches that were written
 	moves   map[int32]schemas.PositionMove
+	late    map[int32]schemas.PositionMove // those of moves that the store has not made: see holdBack
 	tallies map[int32]tally
 	sum     BatchSummary
 

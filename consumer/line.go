@@ -138,7 +138,7 @@ func (b *batch) store(polls []*poll) (show, error) {
 		s.moves = b.further(s.moves, p.moves)
 	}
 	plan := MakePlan(records)
-	outcome, failed, err := b.write(b.work, plan, s.moves)
+	outcome, failed, err := b.write(b.work, plan, b.holdBack(s.moves))
 	if err != nil {
 		return show{}, err
 	}

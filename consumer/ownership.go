@@ -28,7 +28,8 @@ type ownership struct {
 // partition is one that we own.
 type partition struct {
 	next int64 // of the next record to apply; invariant: the store holds everything below
-	// stored is the position as we last saw it in the store, ≥ next unless somebody reset the group.
+	// stored is the position as we last saw it in the store: ≥ next, unless somebody reset the group or the partition is
+	// filled again.
 	stored int64
 	// floor is what Kafka had committed when we took over. Below it the letters are already sent: a store that came
 	// back older is filled again from there without sending them twice, and no offset below it is ever committed.
@@ -336,13 +337,27 @@ func (o *ownership) get(id int32) (p partition, ok bool) {
 	return partition{}, false
 }
 
-// applied notes that the store holds everything below these positions.
+// applied notes that the store holds everything below these positions, and stands there itself unless it is held back.
 func (o *ownership) applied(moves []schemas.PositionMove) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, m := range moves {
 		if p := o.partitions[m.Partition]; p != nil {
-			p.next, p.stored = m.NextOffset, max(p.stored, m.NextOffset)
+			p.next = m.NextOffset
+			if p.stored >= p.floor {
+				p.stored = max(p.stored, m.NextOffset)
+			}
+		}
+	}
+}
+
+// caughtUp notes that the store stands here now.
+func (o *ownership) caughtUp(moves []schemas.PositionMove) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, m := range moves {
+		if p := o.partitions[m.Partition]; p != nil {
+			p.stored = max(p.stored, m.NextOffset)
 		}
 	}
 }

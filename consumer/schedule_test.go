@@ -9,13 +9,14 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Random schedules: processors join, leave, die, wait for a store that does not answer; stores fail before and after they
-// took effect; requests and answers are lost on the way. Whatever happened, the books balance in the end.
+// took effect, or come back empty; requests and answers are lost on the way. Whatever happened, the books balance in the end.
 //
 // PITCHSTREAM_SCHEDULES says how many are played (50; `make schedules` plays 10,000), PITCHSTREAM_SCHEDULE_SEED plays one again.
 func TestSchedules(t *testing.T) {
@@ -76,26 +77,36 @@ func play(t *testing.T, seed uint64) {
 	}
 	s.start(small)
 	s.waitCommitted()
+	for id := range int32(partitions) { // by which whoever owns it sees that the store came back empty
+		r := s.scorer.records(1)
+		r[0].Partition = id
+		s.produce(r...)
+	}
+	s.waitCommitted()
+	s.waitFilled()
 	s.waitClosed()
 	s.requireBooks()
 }
 
 func small(c *Config) { c.PollMaxRecords = 8 }
 
-// someCommitEachPoll: others gather them.
-func (s *schedule) someCommitEachPoll(c *Config) {
-	if s.rnd.IntN(2) == 0 {
-		c.CommitEvery = -1
-	}
+// waitFilled returns when the store holds everything that is committed.
+func (s *schedule) waitFilled() {
+	s.waitFor("filled again", func() bool { return s.holds(s.sent...) })
+}
+
+// someTime between two commits: none, so little that rows are sent ahead, or the usual.
+func (s *schedule) someTime(c *Config) {
+	c.CommitEvery = []time.Duration{-1, time.Millisecond, 0}[s.rnd.IntN(3)]
 }
 
 func (s *schedule) step() {
-	switch s.rnd.IntN(7) {
+	switch s.rnd.IntN(8) {
 	case 0, 1:
 		s.quietly(func() { s.produce(s.scorer.records(5 + s.rnd.IntN(25))...) })
 	case 2:
 		if len(s.alive) < 4 {
-			s.alive = append(s.alive, s.start(small, s.someCommitEachPoll))
+			s.alive = append(s.alive, s.start(small, s.someTime))
 		}
 	case 3:
 		if w := s.take(); w != nil && s.rnd.IntN(2) == 0 {
@@ -113,7 +124,11 @@ func (s *schedule) step() {
 		if len(s.alive) > 0 {
 			s.alive[s.rnd.IntN(len(s.alive))].hang.Store(true)
 		}
-	case 6: // let them work for a while
+	case 6:
+		if s.rnd.IntN(4) == 0 {
+			s.store.Restore()
+		}
+	case 7: // let them work for a while
 		before := s.progress()
 		s.waitALittle(func() bool { return s.progress() >= before+1+s.rnd.IntN(3) })
 	}

@@ -131,7 +131,7 @@ func (s *Store) Push(_ context.Context, snapshots []schemas.Snapshot, applied []
 	s.Kick()
 }
 
-// Kick compares the whole view with the store, and mends it.
+// Kick compares the whole view with the store, and mends it; what the store knows nothing of goes.
 func (s *Store) Kick() {
 	s.mu.Lock()
 	ids := slices.Sorted(maps.Keys(s.batters))
@@ -140,6 +140,14 @@ func (s *Store) Kick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.project(snapshots)
+	maps.DeleteFunc(s.view.Batters, func(id int64, _ schemas.Stats) bool { return s.batters[id] == nil })
+	maps.DeleteFunc(s.view.Games, func(g features.BatterGame, _ schemas.Stats) bool {
+		known := false
+		if b := s.batters[g.BatterID]; b != nil {
+			_, known = b.games[g.GamePK]
+		}
+		return !known
+	})
 }
 
 func (s *Store) project(snapshots []schemas.Snapshot) {

@@ -55,6 +55,10 @@ var mutants = []mutant{
 		old: "if err == nil && b.records > 0 && b.refilling(moves) {", new: "if false {",
 	},
 	{
+		guard: "a store that is filled again moves on when its rows are published", file: "consumer/finish.go", pkg: "./consumer", run: "FilledAgain",
+		old: "if p, ok := b.owned.get(m.Partition); ok && p.stored < p.floor {", new: "if _, ok := b.owned.get(m.Partition); !ok {",
+	},
+	{
 		guard: "an attempt that gets no answer ends", file: "consumer/batch.go", pkg: "./consumer", run: "NoAnswer",
 		old: "return s.store.Apply(attempt, b)", new: "_ = attempt\n\t\treturn s.store.Apply(ctx, b)",
 	},
