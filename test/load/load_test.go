@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 const (
 	storeLatency = 20 * time.Millisecond
-	takes        = 5000
+	takes        = 10000
 	partitions   = 8
 	// records of a transaction: few enough that two processors, too, wait for the stores and not for the two cores
 	together = "25"
@@ -44,7 +44,7 @@ func TestTwoProcessorsDoTheWorkOfTwo(t *testing.T) {
 
 // cheapTakes are pitches without a swing, which cost little to decode, of many games.
 func cheapTakes(t *testing.T) (records []*kgo.Record) {
-	s, err := simulate.New(simulate.Options{Seed: 1, Games: 60})
+	s, err := simulate.New(simulate.Options{Seed: 1, Games: 90})
 	require.NoError(t, err)
 	for m, ok := s.Next(); ok && len(records) < takes; m, ok = s.Next() {
 		if len(m.Value) < 20_000 {
