@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"pitchstream/schemas"
@@ -98,6 +99,55 @@ func TestARevokeLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 		require.True(t, s.closed())
 		s.waitCommitted()
 		s.requireBooks()
+	})
+}
+
+// The store does not answer any more while rows are sent: readers of the rows do not wait with us until it does.
+func TestAStoreThatIsAwayLeavesNothingOpenThatWasSentAhead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newTown(t).sendAhead(36)
+		s.w.hang.Store(true)
+		s.produce(s.scorer.records(9)...)
+		s.waitFor("it waits for the store", s.w.waiting.Load)
+		began := time.Now()
+		s.goOn()
+		s.waitFor("nothing is open", s.closed)
+		require.Less(t, time.Since(began), transactionTimeout-time.Second, "not by its time-out")
+		s.waitCommitted()
+		require.Equal(t, 1, s.w.told.count("assigned"), "the processor stayed in the group")
+		s.w.halt()
+		s.requireBooks()
+	})
+}
+
+// A store that is slow has much of the batch before it when its time is over: rows are sent when it has taken all.
+func TestASlowStoreIsNotWaitedForWithRowsSent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		var inHand, sent atomic.Int32
+		tn.store.Before = func(step string) error {
+			switch step {
+			case "apply":
+				inHand.Add(1)
+				<-time.After(100 * time.Millisecond)
+			case "changed":
+				assert.Zero(t, inHand.Load(), "rows are sent while the store works")
+				sent.Add(1)
+			}
+			return nil
+		}
+		tn.store.After = func(step string) error {
+			if step == "apply" {
+				inHand.Add(-1)
+			}
+			return nil
+		}
+		tn.produce(inOne(37, 300)...)
+		tn.process(func(c *Config) {
+			c.PollMaxRecords, c.CommitEvery, c.Breaker = 10, 300*time.Millisecond, BreakerLimits{InARow: -1, Share: -1}
+		})
+		require.Positive(t, sent.Load())
+		tn.requireBooks()
 	})
 }
 

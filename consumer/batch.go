@@ -55,7 +55,6 @@ func (b *batch) commit() (committed bool, err error) {
 	failed := b.ahead.wait()
 	if why := b.cfg.Breaker.judge(b.cfg.Now(), b.tallies); why != "" {
 		if b.open {
-			b.whole = true
 			return false, b.dropped(b.work, errTripped)
 		}
 		if err := b.hold(b.ctx, b.work, why, b.letters); err != nil {
@@ -100,6 +99,9 @@ func (s *session) begin(ctx context.Context) (work context.Context, done func())
 	}
 }
 
+// readAgain are the reasons for which a session reads a batch again and goes on.
+var readAgain = []error{errRevoked, errLetGo, errTripped, errAheadTooLong}
+
 // dropped ends a batch of which nothing was committed, though the store may have taken it. After a revoke the session goes
 // on: what is still ours is read again from the committed offsets, which is what an aborted transaction does.
 func (s *session) dropped(work context.Context, err error) error {
@@ -107,13 +109,14 @@ func (s *session) dropped(work context.Context, err error) error {
 	if cause := context.Cause(work); cause != nil {
 		err = cause
 	}
-	if !errors.Is(err, errRevoked) && !errors.Is(err, errLetGo) && !errors.Is(err, errTripped) {
+	if !slices.ContainsFunc(readAgain, func(why error) bool { return errors.Is(err, why) }) {
 		err = fmt.Errorf("batch dropped: %w", err)
 		if s.open {
 			err = errors.Join(err, s.abort(work))
 		}
 		return err
 	}
+	s.whole = errors.Is(err, errTripped) || errors.Is(err, errAheadTooLong)
 	s.cfg.Log.Info("batch dropped", "reason", err)
 	return s.abort(work)
 }

@@ -20,10 +20,10 @@ func TestCrashTable(t *testing.T) {
 		name string
 		arm  func(tn *town, w *worker, n int)
 	}{
-		{"postgres lost", func(tn *town, w *worker, n int) { tn.store.Before = dieAt("apply", n, w) }},
-		{"postgres landed", func(tn *town, w *worker, n int) { tn.store.After = dieAt("apply", n, w) }},
-		{"redis lost", func(tn *town, w *worker, n int) { tn.store.Before = dieAt("push", n, w) }},
-		{"redis landed", func(tn *town, w *worker, n int) { tn.store.After = dieAt("push", n, w) }},
+		{"postgres lost", func(tn *town, w *worker, n int) { tn.before.set(dieAt("apply", n, w)) }},
+		{"postgres landed", func(tn *town, w *worker, n int) { tn.after.set(dieAt("apply", n, w)) }},
+		{"redis lost", func(tn *town, w *worker, n int) { tn.before.set(dieAt("push", n, w)) }},
+		{"redis landed", func(tn *town, w *worker, n int) { tn.after.set(dieAt("push", n, w)) }},
 		{"letters lost", func(tn *town, w *worker, n int) { tn.dieAtProduce(deadTopic, n, w, false) }},
 		{"letters landed", func(tn *town, w *worker, n int) { tn.dieAtProduce(deadTopic, n, w, true) }},
 		{"rows topic lost", func(tn *town, w *worker, n int) { tn.dieAtProduce(rowsTopic, n, w, false) }},
@@ -72,7 +72,7 @@ func TestCrashTable(t *testing.T) {
 // The same in the very first batch, when the group has no offset to go back to.
 func TestCrashTableOfTheFirstBatch(t *testing.T) {
 	for name, arm := range map[string]func(tn *town, w *worker){
-		"postgres landed": func(tn *town, w *worker) { tn.store.After = dieAt("apply", 1, w) },
+		"postgres landed": func(tn *town, w *worker) { tn.after.set(dieAt("apply", 1, w)) },
 		"commit lost":     func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.EndTxn), 1, w, false) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestCrashesWhileTheStoreIsFilledAgain(t *testing.T) {
 				tn.store.Restore()
 				tn.produce(s.records(3)...)
 				first := tn.start(eachPoll, func(cfg *Config) { cfg.PollMaxRecords = 10 })
-				tn.store.After = dieAt("apply", n+1, first)
+				tn.after.set(dieAt("apply", n+1, first))
 				tn.waitFor("the processor died, or is done", func() bool { return first.dead.Load() || tn.lag() == 0 })
 				first.kill()
 				tn.start()

@@ -34,6 +34,7 @@ type batch struct {
 
 	mu     sync.Mutex
 	unsent map[schemas.PitchID]schemas.Published // of rows
+	stored int                                   // of the records that were read
 }
 
 // A batch is committed after commitEvery: what a live pitch waits for is the stores, and about one in a hundred waits for
@@ -185,6 +186,9 @@ func (b *batch) keep(polls []*poll, plan Plan, outcome schemas.Outcome, moves []
 	b.mu.Lock()
 	for _, row := range outcome.Published {
 		b.rows[row.PitchID], b.unsent[row.PitchID] = row, row
+	}
+	for _, p := range polls {
+		b.stored += len(p.records)
 	}
 	b.mu.Unlock()
 	for _, m := range moves {

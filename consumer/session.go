@@ -183,13 +183,18 @@ func (s *session) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]
 	}
 	s.cfg.Log.Info("partitions revoked", "topic", s.cfg.Topic, "partitions", gone[s.cfg.Topic])
 	s.revoked.Store(true)
-	s.mu.Lock()
-	if s.cancel != nil {
-		s.cancel(errRevoked)
-	}
-	s.mu.Unlock()
+	s.giveUp(errRevoked)
 	s.owned.drop(gone[s.cfg.Topic])
 	s.owned.readInTurn()
+}
+
+// giveUp ends what is under way.
+func (s *session) giveUp(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel(why)
+	}
 }
 
 // fetchErrors sorts what a poll brought beside records. A fetch may carry records and an error together: the records

@@ -52,6 +52,30 @@ type town struct {
 	store   *memsink.Store
 	events  *events
 	sent    []schemas.Record
+
+	before, after hook // of the store, for who changes them while processors run
+}
+
+// hook is one that may be changed at any time; a test that never does sets the store's own.
+type hook struct {
+	mu sync.Mutex
+	f  func(step string) error
+}
+
+func (h *hook) set(f func(string) error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.f = f
+}
+
+func (h *hook) ask(step string) error {
+	h.mu.Lock()
+	f := h.f
+	h.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(step)
 }
 
 // events lets a test wait for what happens instead of sleeping.
@@ -84,6 +108,7 @@ func newTownOf(t *testing.T, n int32) *town {
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	tn := &town{t: t, cluster: cluster, connect: connect, store: memsink.New(), events: &events{changed: make(chan struct{})}}
+	tn.store.Before, tn.store.After = tn.before.ask, tn.after.ask
 	tn.client = tn.newClient()
 	t.Cleanup(tn.client.Close)
 	return tn

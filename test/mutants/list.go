@@ -15,11 +15,11 @@ var mutants = []mutant{
 		old: "next: min(committed, stored), stored: stored, floor: committed", new: "next: stored, stored: stored, floor: committed",
 	},
 	{
-		guard: "no letter is sent again below what was committed", file: "consumer/finish.go", pkg: "./consumer", run: "CameBackOlder",
+		guard: "no letter is sent again below what was committed", file: "consumer/refill.go", pkg: "./consumer", run: "CameBackOlder",
 		old: "ok && l.Record.Offset < p.floor", new: "ok && p.floor < -1",
 	},
 	{
-		guard: "no offset is committed below what was committed", file: "consumer/finish.go", pkg: "./consumer", run: "CameBackOlder",
+		guard: "no offset is committed below what was committed", file: "consumer/refill.go", pkg: "./consumer", run: "CameBackOlder",
 		old: "ok && m.NextOffset < p.floor", new: "ok && p.floor < -1",
 	},
 	{
@@ -28,7 +28,7 @@ var mutants = []mutant{
 	},
 	{
 		guard: "a revoke drops the batch in hand", file: "consumer/session.go", pkg: "./consumer", run: "Revoke",
-		old: "s.cancel(errRevoked)", new: "_ = errRevoked",
+		old: "s.giveUp(errRevoked)", new: "",
 	},
 	{
 		guard: "a revoke with nothing in hand costs no batch", file: "consumer/session.go", pkg: "./consumer", run: "NothingInHand",
@@ -39,23 +39,31 @@ var mutants = []mutant{
 		old: "if going, err := b.goAhead(); err != nil || !going {", new: "if going, err := false, error(nil); err != nil || !going {",
 	},
 	{
+		guard: "a store that is away leaves nothing open", file: "consumer/ahead.go", pkg: "./consumer", run: "StoreThatIsAwayLeavesNothing",
+		old: "b.giveUp(errAheadTooLong)", new: "",
+	},
+	{
+		guard: "a slow store is not waited for with rows sent", file: "consumer/ahead.go", pkg: "./consumer", run: "SlowStore",
+		old: "b.whole || b.backlog() > aheadTime", new: "b.whole",
+	},
+	{
 		guard: "a session that ends leaves nothing open", file: "consumer/batch.go", pkg: "./consumer", run: "ASessionThatEnds",
 		old: "err = errors.Join(err, s.abort(work))", new: "",
 	},
 	{
 		guard: "a breaker that holds leaves nothing open", file: "consumer/batch.go", pkg: "./consumer", run: "TheBreakerHolds",
-		old: "if b.open {\n\t\t\tb.whole = true", new: "if false {\n\t\t\tb.whole = true",
+		old: "if b.open {\n\t\t\treturn false, b.dropped", new: "if false {\n\t\t\treturn false, b.dropped",
 	},
 	{
 		guard: "a batch that tripped is judged before it is sent", file: "consumer/batch.go", pkg: "./consumer", run: "TheBreakerHolds",
-		old: "b.whole = true", new: "b.whole = false",
+		old: "s.whole = errors.Is(err, errTripped) ||", new: "s.whole = false &&",
 	},
 	{
 		guard: "a partition that is filled again ends the batch of others", file: "consumer/gather.go", pkg: "./consumer", run: "Refill",
 		old: "if err == nil && b.records > 0 && b.refilling(moves) {", new: "if false {",
 	},
 	{
-		guard: "a store that is filled again moves on when its rows are published", file: "consumer/finish.go", pkg: "./consumer", run: "FilledAgain",
+		guard: "a store that is filled again moves on when its rows are published", file: "consumer/refill.go", pkg: "./consumer", run: "FilledAgain",
 		old: "if p, ok := b.owned.get(m.Partition); ok && p.stored < p.floor {", new: "if _, ok := b.owned.get(m.Partition); !ok {",
 	},
 	{
