@@ -35,7 +35,7 @@ func (s *Store) Changed(_ context.Context, before []schemas.Published) (now []sc
 	defer s.mu.Unlock()
 	for _, p := range before {
 		r := s.registers[p.PitchID]
-		if r == nil {
+		if r == nil || r.measured == nil {
 			continue
 		}
 		row, stands := s.row(r)

@@ -49,6 +49,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 		"an identify is published with the whole row":           identifyPublishes,
 		"an empty batch moves the position":                     emptyBatch,
 		"what was published and changed since is told":          changedSince,
+		"what was published and is not there any more is not":   changedSinceOlder,
 		"an older version moves nobody":                         olderVersion,
 	} {
 		t.Run(name, func(t *testing.T) { story(t, fresh(t)) })
@@ -271,6 +272,17 @@ func changedSince(t *testing.T, f Fixture) {
 	now, err = s.Changed(t.Context(), now)
 	require.NoError(t, err)
 	require.Empty(t, now, "what was told is what stands")
+}
+
+// A store that came back older may know nothing of a pitch that was published, or only whom the feed names.
+func changedSinceOlder(t *testing.T, f Fixture) {
+	w := NewWorld(18, 1)
+	s := f.Open(t, 1)
+	unknown, named := w.Upsert(0, 1), w.Upsert(1, 1)
+	mustApply(t, s, BatchOf(schemas.Change{Op: schemas.OpIdentify, PitchID: named.PitchID, Version: named.Version, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](5)}}))
+	now, err := s.Changed(t.Context(), []schemas.Published{{PitchID: unknown.PitchID, Version: unknown.Version}, {PitchID: named.PitchID, Version: named.Version}})
+	require.NoError(t, err)
+	require.Empty(t, now, "there is nothing to publish before they are measured again")
 }
 
 // RequireState holds the whole of a store against the plain models: rows, aggregates, what has gone.
