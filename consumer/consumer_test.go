@@ -116,8 +116,8 @@ func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		tn.produce(newScorer(8).records(90)...)
+		tn.hung = true
 		first := tn.start(func(c *Config) { c.PollMaxRecords = 1000 })
-		first.hang.Store(true)
 		tn.waitFor("the first processor waits for its store", first.waiting.Load)
 		began := time.Now()
 		tn.start()

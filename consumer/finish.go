@@ -55,7 +55,9 @@ func (s *session) beginTransaction() error {
 func (s *session) end(ctx context.Context, how kgo.TransactionEndTry) (committed bool, err error) {
 	s.revoked.Store(false) // before: one that comes meanwhile may or may not have been seen
 	s.open = false
-	return s.kafka.End(ctx, how)
+	committed, err = s.kafka.End(ctx, how)
+	s.settle(committed)
+	return committed, err
 }
 
 // abort goes back to what is committed, and has the client forget that it saw a revoke.

@@ -117,12 +117,23 @@ func (s *session) trim(f *kgo.FetchPartition) {
 	}
 	clear(f.Records[len(kept):])
 	f.Records = kept
-	if last+1 >= to {
+	if last+1 >= to && !s.reached[f.Partition] {
 		s.reached[f.Partition] = true
+		s.fresh = append(s.fresh, f.Partition)
 	}
 	if r.Seen != nil {
 		r.Seen(f.Partition, min(last+1, to))
 	}
+}
+
+// settle keeps what was seen since the last commit, or forgets it: it is read again.
+func (s *session) settle(committed bool) {
+	if !committed {
+		for _, id := range s.fresh {
+			delete(s.reached, id)
+		}
+	}
+	s.fresh = s.fresh[:0]
 }
 
 // replayed says whether everything of a replay is in the stores and committed, by us or by another one.

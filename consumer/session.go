@@ -30,6 +30,7 @@ type session struct {
 	careful atomic.Bool
 
 	reached map[int32]bool // partitions whose end was seen, of a replay
+	fresh   []int32        // of these, since the last commit: what is read again has not been seen
 
 	open  bool // a transaction has begun and not ended
 	whole bool // the next batch is sent at its end, and nothing of it ahead

@@ -53,6 +53,8 @@ type town struct {
 	events  *events
 	sent    []schemas.Record
 
+	hung bool // whoever starts next finds a store that does not answer
+
 	before, after hook // of the store, for who changes them while processors run
 }
 
@@ -186,6 +188,8 @@ func (tn *town) start(change ...func(*Config)) *worker {
 		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observe: w.told,
 		Client: []kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed(), kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
 	}
+	w.hang.Store(tn.hung)
+	tn.hung = false
 	if os.Getenv("PITCHSTREAM_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}

@@ -8,6 +8,8 @@ func init() {
 			old: "AND r.at >= p.next_offset", new: ""},
 		mutant{guard: "replay: nothing beyond its bounds", file: "consumer/replay.go", pkg: cmd, run: "KeepsItsBounds", needsPG: true,
 			old: "rec.Offset < to && ", new: ""},
+		mutant{guard: "replay: what was dropped has not been read to its end", file: "consumer/finish.go", pkg: "./consumer", run: "AReplayReads",
+			old: "s.settle(committed)", new: "s.settle(true)"},
 		mutant{guard: "replay: marks of transactions are no records", file: "consumer/replay.go", pkg: cmd, run: "BehindATransaction", needsPG: true,
 			old: " && !rec.Attrs.IsControl()", new: ""},
 		mutant{guard: "replay: no offset is committed beyond what is stored", file: "consumer/breaker.go", pkg: cmd, run: "WhereAReplayEnded", needsPG: true,

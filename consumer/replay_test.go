@@ -1,0 +1,31 @@
+package consumer
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The processors of a replay share it. One has read all of the topic, and stored nothing, when another one joins: it gives up its
+// batch, and what it keeps is not at its end because it was read to it once.
+func TestAReplayReadsAgainWhatWasDropped(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tn := newTown(t)
+		tn.produce(newScorer(41).records(60)...)
+		r := &Replay{ID: "again", From: map[int32]int64{}, To: map[int32]int64{}, Letters: true}
+		for _, sent := range tn.sent {
+			r.To[sent.Partition] = max(r.To[sent.Partition], sent.Offset+1)
+		}
+		replay := func(c *Config) { c.Replay, c.PollMaxRecords = r, 1000 }
+		tn.hung = true
+		first := tn.start(replay)
+		tn.waitFor("the first processor waits for its store", first.waiting.Load)
+		second := tn.start(replay)
+		for _, w := range []*worker{first, second} {
+			<-w.done
+			require.NoError(t, w.err)
+		}
+		require.True(t, tn.holds(tn.sent...), "all of it was replayed")
+		tn.requireBooks()
+	})
+}
