@@ -76,8 +76,7 @@ var mutants = []mutant{
 	},
 	{
 		guard: "what was dropped is read again", file: "consumer/batch.go", pkg: "./consumer", run: "Revoke",
-		old: "if err := s.kafka.Begin(); err != nil {\n\t\treturn fmt.Errorf(\"kafka: begin: %w\", err)\n\t}\n\tctx, cancel := context.WithTimeout(context.WithoutCancel(work)",
-		new: "if true {\n\t\treturn nil\n\t}\n\tctx, cancel := context.WithTimeout(context.WithoutCancel(work)",
+		old: "return s.abort(work)\n}", new: "return nil\n}",
 	},
 	{
 		guard: "nothing is produced before the store has answered", file: "consumer/batch.go", pkg: "./consumer", run: "StoreThatFails|CrashTable",
