@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -59,10 +60,13 @@ func TestTheBooksBalanceWhateverDies(t *testing.T) {
 	stop := s.follow(f)
 	defer stop()
 
-	for _, fault := range schedule(seed, size, int64(size.pitches)*120/100) {
+	for _, fault := range schedule(seed, size, int64(size.pitches)*120/100-f.ahead) {
+		f.open(fault.at + f.ahead/4) // not all of it, or commits that take much at once leave nothing to be killed at
 		s.reach(fault.at)
+		f.open(fault.at + f.ahead)
 		s.inflict(fault)
 	}
+	f.open(math.MaxInt64)
 	s.endFaults(func(undo) bool { return true })
 	s.settle(f)
 	stop()
@@ -78,6 +82,7 @@ func (s *soak) follow(f *feed) (stop func()) {
 	var both sync.WaitGroup
 	both.Go(func() { s.watch(ctx) })
 	both.Go(func() { f.follow(ctx, s.committed.Load) })
+	s.feed = f
 	return func() { cancel(); both.Wait() }
 }
 

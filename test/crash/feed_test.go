@@ -20,7 +20,8 @@ import (
 type feed struct {
 	tally simulate.Tally
 	bytes int64
-	sent  atomic.Int64
+	ahead int64
+	gate  atomic.Int64  // so many records at most are sent for now, wherever the group is
 	room  chan struct{} // one for each record that may be sent
 	done  chan error
 }
@@ -36,7 +37,7 @@ func startFeed(t *testing.T, w *world.World, seed uint64, pitches, ahead int) *f
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.AlwaysRetryEOF(), kgo.DefaultProduceTopic(w.Raw()), kgo.ProducerBatchMaxBytes(20<<20),
 		kgo.MaxBufferedBytes(64<<20), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
 	require.NoError(t, err)
-	f := &feed{room: make(chan struct{}, ahead), done: make(chan error, 1)}
+	f := &feed{ahead: int64(ahead), room: make(chan struct{}, ahead), done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		f.done <- f.run(ctx, sim, client)
@@ -55,7 +56,7 @@ func (f *feed) run(ctx context.Context, sim *simulate.Simulator, client *kgo.Cli
 	var refused error
 	for m, ok := sim.Next(); ok; m, ok = sim.Next() {
 		select {
-		case f.room <- struct{}{}:
+		case <-f.room:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -67,7 +68,6 @@ func (f *feed) run(ctx context.Context, sim *simulate.Simulator, client *kgo.Cli
 		})
 		f.bytes += int64(len(r.Value))
 		f.tally.Add(&m)
-		f.sent.Add(1)
 	}
 	if err := client.Flush(ctx); err != nil {
 		return err
@@ -75,17 +75,14 @@ func (f *feed) run(ctx context.Context, sim *simulate.Simulator, client *kgo.Cli
 	return refused
 }
 
-// follow makes room for as many records as the group has committed, until the feed has ended.
+// follow makes room for what the group has committed, and for what may be ahead of it, as far as the gate is open.
 func (f *feed) follow(ctx context.Context, committed func() int64) {
-	var freed int64
+	var made int64
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		for n := min(committed(), f.sent.Load()); freed < n; freed++ {
-			select {
-			case <-f.room:
-			default:
-			}
+		for n := min(committed()+f.ahead, f.gate.Load()); made < n && len(f.room) < cap(f.room); made++ {
+			f.room <- struct{}{}
 		}
 		select {
 		case <-tick.C:
@@ -94,6 +91,9 @@ func (f *feed) follow(ctx context.Context, committed func() int64) {
 		}
 	}
 }
+
+// open lets records be sent up to that many.
+func (f *feed) open(to int64) { f.gate.Store(max(f.gate.Load(), to)) }
 
 // thin takes the samples out of most pitches. A pitch that is known by its bytes keeps them.
 func thin(m *simulate.Message) []byte {

@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ func TestAMachineThatLosesItsPowerHoldsNobodyUp(t *testing.T) {
 	}
 	s := newSoak(t, size{processors: 2})
 	f := startFeed(t, s.w, 1, 3000, 200)
+	f.open(math.MaxInt64)
 	stop := s.follow(f)
 	defer stop()
 	s.reach(300)
