@@ -144,13 +144,13 @@ func (s *session) moves(fetches kgo.Fetches) (moves []schemas.PositionMove, err 
 	return moves, err
 }
 
-// decode runs the core on every record, spread over the processors.
+// decode runs the core on every record, spread over the cores.
 func (s *session) decode(records []*kgo.Record) []Decoded {
 	defer s.step("decode", s.cfg.Now())
 	decoded := make([]Decoded, len(records))
 	workers := s.cfg.Workers
 	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
+		workers = max(1, runtime.GOMAXPROCS(0)-1)
 	}
 	const chunk = 8
 	next := make(chan int, (len(records)+chunk-1)/chunk)

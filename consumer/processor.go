@@ -45,7 +45,7 @@ type Config struct {
 	AcceptGap bool
 	// Breaker holds the processor when too much is rejected.
 	Breaker BreakerLimits
-	// Workers decode side by side; 0: one a processor.
+	// Workers decode side by side; 0: one a core, but for the one on which the client unpacks the next poll meanwhile.
 	Workers int
 	// Replay bounds what is read, and has it counted; nil: everything, for as long as Run is let run.
 	Replay  *Replay

@@ -205,7 +205,7 @@ var mutants = []mutant{
 	},
 	{
 		guard: "a batter whose last pitch may be gone is folded whole", file: "sink/pgsink/sql/compute_games.sql", pkg: "./sink/pgsink", run: "Suite", needsPG: true,
-		old: "OR b.last_pitch_id IN (", new: "OR false AND b.last_pitch_id IN (",
+		old: "OR b.last_pitch_id = ANY (", new: "OR false AND b.last_pitch_id = ANY (",
 	},
 	{
 		guard: "the batch ends only when every poll of it is in the stores", file: "consumer/line.go", pkg: "./consumer", run: "Gather|CrashTable|Schedules",

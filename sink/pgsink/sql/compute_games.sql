@@ -4,13 +4,15 @@
 -- A batter is to be folded from all his games where a difference cannot tell: his maximum or his last pitch may be gone,
 -- no row stands, and now and then (one batch in 64) so that the rounding of sums does not add up. Such a batter has −1
 -- pitches from here to fold_batters.
-WITH touched AS MATERIALIZED (
-    SELECT * FROM unnest($1::bigint[], $2::text[]) AS t(batter_id, game_key)
-), was AS MATERIALIZED (
+WITH touched AS MATERIALIZED ( -- n: a number is sorted and compared faster than a game's key
+    SELECT row_number() OVER () AS n, t.* FROM (
+        SELECT * FROM unnest($1::bigint[], $2::text[]) AS t(batter_id, game_key)) AS t
+), was AS MATERIALIZED ( -- pitches > 0 outside: inside, the index of games would do, which holds all batters of a game
     SELECT g.* FROM touched t CROSS JOIN LATERAL (
-        SELECT * FROM batter_game_totals g WHERE g.batter_id = t.batter_id AND g.game_key = t.game_key AND g.pitches > 0 OFFSET 0) AS g
+        SELECT * FROM batter_game_totals g WHERE g.batter_id = t.batter_id AND g.game_key = t.game_key OFFSET 0) AS g
+    WHERE g.pitches > 0
 ), r AS MATERIALIZED ( -- OFFSET 0: a range of the index for each group, never all rows, whatever the planner knows of the table
-    SELECT t.batter_id, t.game_key, r.* FROM touched t CROSS JOIN LATERAL (
+    SELECT t.n, r.* FROM touched t CROSS JOIN LATERAL (
         SELECT r.pitch_id, r.event_time, r.revision, r.record_ts_ms, r.source_offset, r.source_partition,
                coalesce(r.pitch_type, 'unknown') AS type, r.pitch_result, r.pitch_action, r.is_swing, r.is_contact, r.is_whiff,
                r.exit_velocity_mph AS exit_velocity,
@@ -18,7 +20,7 @@ WITH touched AS MATERIALIZED (
                CASE WHEN r.swing_confidence = 'confirmed' THEN r.attack_angle_deg END AS attack_angle
         FROM pitch_registers r WHERE r.batter_id = t.batter_id AND coalesce(r.game_pk, '') = t.game_key OFFSET 0) AS r
 ), types AS (
-    SELECT batter_id, game_key, type,
+    SELECT n, type,
            count(*)::int AS pitches,
            (count(*) FILTER (WHERE is_swing))::int AS swing_count,
            (count(*) FILTER (WHERE is_whiff))::int AS whiff_count,
@@ -27,9 +29,9 @@ WITH touched AS MATERIALIZED (
            count(exit_velocity)::int AS exit_velocity_count, sum(exit_velocity) AS exit_velocity_sum, max(exit_velocity) AS exit_velocity_max,
            count(bat_speed)::int AS bat_speed_count, sum(bat_speed) AS bat_speed_sum, max(bat_speed) AS bat_speed_max,
            count(attack_angle)::int AS attack_angle_count, sum(attack_angle) AS attack_angle_sum
-    FROM r GROUP BY batter_id, game_key, type ORDER BY batter_id, game_key, type
+    FROM r GROUP BY n, type ORDER BY n, type
 ), a AS ( -- int sums are bigint, bigint sums would be numeric and slow
-    SELECT batter_id, game_key,
+    SELECT n,
            coalesce(sum(pitches), 0) AS pitches, coalesce(sum(swing_count), 0) AS swing_count,
            coalesce(sum(whiff_count), 0) AS whiff_count, coalesce(sum(contact_count), 0) AS contact_count,
            coalesce(sum(hard_hit_count), 0) AS hard_hit_count,
@@ -40,10 +42,10 @@ WITH touched AS MATERIALIZED (
            coalesce(sum(attack_angle_sum), 0) AS attack_angle_sum,
            array_agg(type) AS type_names, array_agg(pitches::bigint) AS type_pitches,
            array_agg(swing_count::bigint) AS type_swings, array_agg(whiff_count::bigint) AS type_whiffs
-    FROM types GROUP BY batter_id, game_key
+    FROM types GROUP BY n
 ), l AS (
-    SELECT DISTINCT ON (batter_id, game_key) *
-    FROM r ORDER BY batter_id, game_key, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
+    SELECT DISTINCT ON (n) n, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition, pitch_result, pitch_action, exit_velocity
+    FROM r ORDER BY n, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
 ), now AS (
     INSERT INTO batter_game_totals AS g (
         batter_id, game_key, seq, updated_at,
@@ -63,8 +65,8 @@ WITH touched AS MATERIALIZED (
            coalesce(a.type_names, '{}'), coalesce(a.type_pitches, '{}'), coalesce(a.type_swings, '{}'), coalesce(a.type_whiffs, '{}')
     FROM touched t
     JOIN batter_totals b USING (batter_id)
-    LEFT JOIN a USING (batter_id, game_key)
-    LEFT JOIN l USING (batter_id, game_key)
+    LEFT JOIN a USING (n)
+    LEFT JOIN l USING (n)
     ORDER BY t.batter_id, t.game_key
     ON CONFLICT (batter_id, game_key) DO UPDATE SET
         seq = excluded.seq, updated_at = excluded.updated_at, pitches = excluded.pitches,
@@ -88,25 +90,24 @@ WITH touched AS MATERIALIZED (
            sum(hard_hit_count)::bigint AS hard_hit_count, sum(exit_velocity_count)::bigint AS exit_velocity_count,
            sum(exit_velocity_sum)::float8 AS exit_velocity_sum, sum(bat_speed_count)::bigint AS bat_speed_count,
            sum(bat_speed_sum)::float8 AS bat_speed_sum, sum(attack_angle_count)::bigint AS attack_angle_count,
-           sum(attack_angle_sum)::float8 AS attack_angle_sum,
-           
+           sum(attack_angle_sum)::float8 AS attack_angle_sum, array_agg(last_pitch_id) FILTER (WHERE sign < 0) AS were_last,
            max(exit_velocity_max) FILTER (WHERE sign > 0) AS exit_velocity_max, max(exit_velocity_max) FILTER (WHERE sign < 0) AS was_exit_velocity_max,
            max(bat_speed_max) FILTER (WHERE sign > 0) AS bat_speed_max, max(bat_speed_max) FILTER (WHERE sign < 0) AS was_bat_speed_max
     FROM (SELECT batter_id, 1 AS sign, pitches::int, swing_count::int, whiff_count::int, contact_count::int, hard_hit_count::int,
           exit_velocity_count::int, exit_velocity_sum, exit_velocity_max, bat_speed_count::int, bat_speed_sum,
-          bat_speed_max, attack_angle_count::int, attack_angle_sum FROM now
+          bat_speed_max, attack_angle_count::int, attack_angle_sum, last_pitch_id FROM now
           UNION ALL
           SELECT batter_id, -1, -pitches::int, -swing_count::int, -whiff_count::int, -contact_count::int, -hard_hit_count::int,
           -exit_velocity_count::int, -exit_velocity_sum, exit_velocity_max, -bat_speed_count::int, -bat_speed_sum,
-          bat_speed_max, -attack_angle_count::int, -attack_angle_sum FROM was) AS both_sides
+          bat_speed_max, -attack_angle_count::int, -attack_angle_sum, last_pitch_id FROM was) AS both_sides
     GROUP BY batter_id
 ), dl AS (
     SELECT DISTINCT ON (batter_id) batter_id, last_pitch_id, last_event_time, last_revision, last_record_ts_ms, last_offset, last_partition,
            last_pitch_result, last_pitch_action, last_exit_velocity_mph
     FROM now WHERE pitches > 0 ORDER BY batter_id, last_event_time DESC, last_revision DESC, last_record_ts_ms DESC, last_offset DESC, last_partition DESC
 ), dt AS (
-    SELECT batter_id, array_agg(name ORDER BY name) AS type_names, array_agg(pitches ORDER BY name) AS type_pitches,
-           array_agg(swings ORDER BY name) AS type_swings, array_agg(whiffs ORDER BY name) AS type_whiffs
+    SELECT batter_id, array_agg(name) AS type_names, array_agg(pitches) AS type_pitches,
+           array_agg(swings) AS type_swings, array_agg(whiffs) AS type_whiffs
     FROM (SELECT batter_id, name, sum(sign * pitches::int) AS pitches, sum(sign * swings::int) AS swings, sum(sign * whiffs::int) AS whiffs
           FROM (SELECT batter_id, 1 AS sign, type_names, type_pitches, type_swings, type_whiffs FROM now
                 UNION ALL
@@ -114,15 +115,16 @@ WITH touched AS MATERIALIZED (
                 UNION ALL
                 SELECT b.batter_id, 1, b.type_names, b.type_pitches, b.type_swings, b.type_whiffs FROM d JOIN batter_totals b USING (batter_id)) AS s,
                unnest(s.type_names, s.type_pitches, s.type_swings, s.type_whiffs) AS t(name, pitches, swings, whiffs)
-          GROUP BY batter_id, name) AS summed
-    WHERE pitches > 0
+          GROUP BY batter_id, name
+          HAVING sum(sign * pitches::int) > 0
+          ORDER BY batter_id, name) AS summed
     GROUP BY batter_id
 ), moved AS (
     UPDATE batter_totals AS b SET
         pitches = CASE WHEN b.pitches + d.pitches <= 0 OR b.seq % 64 = 0
                          OR d.was_exit_velocity_max >= b.exit_velocity_max AND coalesce(d.exit_velocity_max < d.was_exit_velocity_max, true)
                          OR d.was_bat_speed_max >= b.bat_speed_max AND coalesce(d.bat_speed_max < d.was_bat_speed_max, true)
-                         OR b.last_pitch_id IN (SELECT was.last_pitch_id FROM was WHERE was.batter_id = b.batter_id)
+                         OR b.last_pitch_id = ANY (d.were_last)
                             AND coalesce((dl.last_event_time, dl.last_revision, dl.last_record_ts_ms, dl.last_offset, dl.last_partition)
                                        < (b.last_event_time, b.last_revision, b.last_record_ts_ms, b.last_offset, b.last_partition), true)
                        THEN -1 ELSE b.pitches + d.pitches END,
