@@ -142,9 +142,9 @@ func TestASlowStoreIsNotWaitedForWithRowsSent(t *testing.T) {
 			}
 			return nil
 		}
-		tn.produce(inOne(37, 300)...)
+		tn.produce(inOne(37, 360)...) // two batches, each of which has more than a second of the store's work before it, then
 		tn.process(func(c *Config) {
-			c.PollMaxRecords, c.CommitEvery, c.Breaker = 10, 300*time.Millisecond, BreakerLimits{InARow: -1, Share: -1}
+			c.PollMaxRecords, c.CommitEvery, c.Breaker = 10, 350*time.Millisecond, BreakerLimits{InARow: -1, Share: -1}
 		})
 		require.Positive(t, sent.Load())
 		tn.requireBooks()

@@ -75,7 +75,7 @@ var mutants = []mutant{
 		old: "context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)", new: "context.WithTimeout(ctx, 2*transactionTimeout)",
 	},
 	{
-		guard: "what was dropped is read again", file: "consumer/batch.go", pkg: "./consumer", run: "Revoke",
+		guard: "what was dropped is read again", file: "consumer/batch.go", pkg: "./consumer", run: "LeavesNothing|WasDropped|Refused",
 		old: "return s.abort(work)\n}", new: "return nil\n}",
 	},
 	{
