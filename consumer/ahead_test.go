@@ -142,7 +142,7 @@ func TestASlowStoreIsNotWaitedForWithRowsSent(t *testing.T) {
 			}
 			return nil
 		}
-		tn.produce(inOne(37, 360)...) // two batches, each of which has more than a second of the store's work before it, then
+		tn.produce(inOne(37, 360)...) // two batches; when the time of either is over, the store has more than a second of it to do
 		tn.process(func(c *Config) {
 			c.PollMaxRecords, c.CommitEvery, c.Breaker = 10, 350*time.Millisecond, BreakerLimits{InARow: -1, Share: -1}
 		})

@@ -68,33 +68,33 @@ func TestTheBooksBalanceWhateverDies(t *testing.T) {
 	}
 	f.open(math.MaxInt64)
 	s.endFaults(func(undo) bool { return true })
-	s.settle(f)
+	s.settle()
 	stop()
 	for _, p := range s.processors {
 		p.stop()
 	}
-	s.balance(seed, f, began)
+	s.balance(seed, began)
 }
 
 // follow watches the group and feeds it.
 func (s *soak) follow(f *feed) (stop func()) {
+	s.feed = f
 	ctx, cancel := context.WithCancel(context.Background())
 	var both sync.WaitGroup
 	both.Go(func() { s.watch(ctx) })
 	both.Go(func() { f.follow(ctx, s.committed.Load) })
-	s.feed = f
 	return func() { cancel(); both.Wait() }
 }
 
 // settle waits until all that was fed is through, and Redis mended.
-func (s *soak) settle(f *feed) {
+func (s *soak) settle() {
 	s.t.Helper()
 	var fed error
 	s.w.WaitFor("all is fed", func() bool {
 		s.supervise()
 		s.endFaults(func(u undo) bool { return time.Now().After(u.latest) })
 		select {
-		case fed = <-f.done:
+		case fed = <-s.feed.done:
 			return true
 		default:
 			return false
@@ -123,7 +123,7 @@ func (s *soak) waitForRedis() {
 }
 
 // balance holds everything against the raw topic, and the raw topic against what was simulated.
-func (s *soak) balance(seed uint64, f *feed, began time.Time) {
+func (s *soak) balance(seed uint64, began time.Time) {
 	s.t.Helper()
 	want := s.w.Expected()
 	rows, err := s.w.Store().Rows(s.t.Context())
@@ -146,10 +146,10 @@ func (s *soak) balance(seed uint64, f *feed, began time.Time) {
 		doubled += max(letters[key]-1, 0)
 	}
 	back, example := s.audit.goneBack(s.t)
-	s.t.Log(s.summary(seed, f, lost, doubled, back, time.Since(began)))
+	s.t.Log(s.summary(seed, lost, doubled, back, time.Since(began)))
 	require.GreaterOrEqual(s.t, 5*s.counts.caught, s.counts.kills, "one kill in five falls between the two commits, at least")
 	require.Zero(s.t, back, example)
-	require.EqualValues(s.t, f.tally.Standing, len(want.Rows), "rows that stand, as simulated")
-	require.EqualValues(s.t, f.tally.Records[simulate.KindPoison], len(want.Letters), "letters, as simulated")
+	require.EqualValues(s.t, s.feed.tally.Standing, len(want.Rows), "rows that stand, as simulated")
+	require.EqualValues(s.t, s.feed.tally.Records[simulate.KindPoison], len(want.Letters), "letters, as simulated")
 	s.w.Require(want, 1)
 }

@@ -28,5 +28,5 @@ func TestAMachineThatLosesItsPowerHoldsNobodyUp(t *testing.T) {
 	s.w.WaitCaughtUp()
 	t.Logf("%d of the records were through then, all of them %v after the power failed", at, time.Since(dead).Round(time.Second))
 	bury()
-	s.settle(f)
+	s.settle()
 }

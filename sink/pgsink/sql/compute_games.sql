@@ -115,9 +115,8 @@ WITH touched AS MATERIALIZED ( -- n: a number is sorted and compared faster than
                 UNION ALL
                 SELECT b.batter_id, 1, b.type_names, b.type_pitches, b.type_swings, b.type_whiffs FROM d JOIN batter_totals b USING (batter_id)) AS s,
                unnest(s.type_names, s.type_pitches, s.type_swings, s.type_whiffs) AS t(name, pitches, swings, whiffs)
-          GROUP BY batter_id, name
-          HAVING sum(sign * pitches::int) > 0
-          ORDER BY batter_id, name) AS summed
+          GROUP BY batter_id, name ORDER BY batter_id, name) AS summed
+    WHERE pitches > 0
     GROUP BY batter_id
 ), moved AS (
     UPDATE batter_totals AS b SET
