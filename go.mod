@@ -1,4 +1,4 @@
-module pitchstream
+module github.com/pitchstream/pitchstream
 
 go 1.26.0
 

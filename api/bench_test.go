@@ -4,9 +4,9 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // BenchmarkBatter is one answer without a connection, from a Redis in another process.

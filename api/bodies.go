@@ -1,7 +1,7 @@
 package api
 
 import (
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Batter is a batter over all games, or in one game.

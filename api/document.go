@@ -8,7 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 const description = `What pitchstream knows of tracked pitches, as applications need it.
@@ -24,6 +24,7 @@ func (a *API) newDocument(mux *http.ServeMux) huma.API {
 	config.Info.Description = description
 	config.CreateHooks = nil // bodies without $schema
 	config.DocsPath, config.SchemasPath = "", ""
+	// guard: api: unknown parameters are refused
 	config.RejectUnknownQueryParameters = true // a misspelt one would be passed over in silence
 	if a.cfg.Token != "" {
 		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}

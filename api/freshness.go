@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Freshness is how old an answer is, and what may be missing in it.
@@ -53,8 +53,11 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	ok := func(h schemas.Heartbeat) bool {
 		has := true
 		for partition, next := range h.Positions {
+			// guard: api: Redis must have what it was given
 			has = has && p.Applied[h.Topic+"/"+partition] >= next
 		}
+		// guard: api: an epoch must stand
+		// guard: api: the epoch must be the one that stands
 		return has && h.Phase == schemas.PhaseOK && p.Epoch != "" && h.Epoch == p.Epoch
 	}
 	topics, owned, lost := map[string]bool{}, map[string]bool{}, map[string]int64{}
@@ -68,6 +71,7 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 		if h.At > last.At {
 			last = h
 		}
+		// guard: api: a silent processor is dead
 		if age > beatLimit.Milliseconds() {
 			for partition := range h.Positions {
 				lost[h.Topic+"/"+partition] = max(lost[h.Topic+"/"+partition], behind)
@@ -75,6 +79,7 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 			continue
 		}
 		alive++
+		// guard: api: every processor that is alive must say ok
 		v.whole = v.whole && ok(h)
 		v.lag = schemas.Some(max(v.lag.Value, behind))
 		topics[h.Topic] = true
@@ -83,6 +88,7 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 		}
 	}
 	for field, behind := range lost { // nobody has taken it over yet
+		// guard: api: a dead one's partitions are missed
 		if !owned[field] {
 			v.stale = true
 			v.lag = schemas.Some(max(v.lag.Value, behind))
@@ -90,11 +96,14 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	}
 	for field := range p.Applied {
 		topic, _, _ := strings.Cut(field, "/")
+		// guard: api: a partition that nobody has is missed
 		v.stale = v.stale || topics[topic] && !owned[field]
 	}
 	if alive == 0 {
+		// guard: api: nobody alive is stale
 		v.stale, v.whole = true, ok(last)
 	}
+	// guard: api: too great a lag is stale
 	v.stale = v.stale || v.lag.Value > maxLag.Milliseconds()
 	return v
 }

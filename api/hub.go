@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // hub watches what clients stream: one look at Redis for all of them each PollEvery, in one round trip. A state that has
@@ -73,6 +73,7 @@ func (h *hub) init(a *API) {
 func (h *hub) join(key topicKey) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	// guard: api: streams are counted
 	if h.clients >= h.api.cfg.MaxStreams {
 		return nil, errBusy
 	}

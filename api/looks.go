@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // looks gathers the questions that come while one is on its way to Redis: they go together then, in one round trip and
@@ -40,6 +40,7 @@ func (l *looks) ask(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.B
 			l.flying++
 			q.keys = keys
 			l.mu.Unlock()
+			// guard: api: who gives up stops nobody else
 			go l.run(context.WithoutCancel(ctx), q) // others' answers do not end with this asker
 			return q.wait(ctx, 0, len(keys))
 		}
@@ -66,6 +67,7 @@ func (q *look) wait(ctx context.Context, from, to int) ([]*schemas.BatterState, 
 	if q.err != nil {
 		return nil, q.pulse, q.err
 	}
+	// guard: api: each has his own of an answer to several
 	return q.states[from:to:to], q.pulse, nil
 }
 
@@ -83,6 +85,7 @@ func (l *looks) run(ctx context.Context, q *look) {
 
 func (l *looks) fly(ctx context.Context, q *look) {
 	defer func() {
+		// guard: api: a panic is answered where it was asked
 		q.panic = recover()
 		close(q.done)
 	}()

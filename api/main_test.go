@@ -16,8 +16,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }

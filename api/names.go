@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // names are all players, in memory: there are some thousands.

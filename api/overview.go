@@ -14,7 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // overviewEvery is how often the stream is looked at, whoever asks.
@@ -108,6 +108,7 @@ func (a *API) lookAtStream(ctx context.Context, seen *seenStream) {
 	seen.whole = false
 	if redis.OK {
 		seen.pulse, seen.works, seen.source, seen.at = live, liveWorks, sourceRedis, time.Now()
+		// guard: api: a Redis that is not whole is said
 		if seen.whole = a.sources.judge(live).whole; !seen.whole {
 			redis.Detail = "not whole: what is missing is being mended, answers come from Postgres"
 		}
@@ -141,6 +142,7 @@ func (s seenStream) state(now time.Time, maxLag time.Duration, topic string) *St
 		Letters: StreamLetters{ByCode: []CodeCount{}, Newest: []StreamLetter{}},
 	}
 	if s.source == sourceMemory {
+		// guard: api: a glance from memory is stale
 		b.Stale, b.AgeMS = true, now.Sub(s.at).Milliseconds()
 	}
 	alive := b.addProcessors(s, now)
@@ -165,6 +167,7 @@ func (b *Stream) addProcessors(s seenStream, now time.Time) (alive []string) {
 			p.Since = schemas.Some(w.Since)
 		}
 		b.Records, b.Rows = b.Records+w.Records, b.Rows+w.Rows
+		// guard: api: a processor that is silent is not alive
 		if p.Alive {
 			alive = append(alive, name)
 			p.RecordsPerS = w.RecordsPerS
@@ -178,6 +181,7 @@ func (b *Stream) addProcessors(s seenStream, now time.Time) (alive []string) {
 func (b *Stream) addPartitions(s seenStream, alive []string, topic string) {
 	of := map[string]StreamPartition{}
 	for field, next := range s.pulse.Applied {
+		// guard: api: a glance is of one topic
 		if t, p, _ := strings.Cut(field, "/"); t == topic {
 			id, _ := strconv.ParseInt(p, 10, 32)
 			of[p] = StreamPartition{Topic: t, Partition: int32(id), NextOffset: next}
@@ -289,6 +293,7 @@ func (b *Stream) judge(s seenStream, alive int, v verdict, maxLag time.Duration)
 		is(stateBehind, fmt.Sprintf("a record has waited for %v", (time.Duration(v.lag.Value)*time.Millisecond).Round(100*time.Millisecond)))
 	}
 	for _, p := range b.Partitions {
+		// guard: api: a partition that nobody reads is said
 		if p.Processor == "" && alive > 0 {
 			is(stateBehind, fmt.Sprintf("nobody reads %s/%d", p.Topic, p.Partition))
 		}

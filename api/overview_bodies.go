@@ -1,6 +1,6 @@
 package api
 
-import "pitchstream/schemas"
+import "github.com/pitchstream/pitchstream/schemas"
 
 // Stream is the state of the stream in one glance.
 type Stream struct {

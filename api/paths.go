@@ -9,7 +9,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 var (
@@ -35,6 +35,7 @@ type paths struct {
 }
 
 func (p *paths) init(cfg Config) (err error) {
+	// guard: api: few swings are read at a time
 	p.records, p.turns = cfg.Records, make(chan struct{}, pathsAtATime)
 	p.kafka.name, p.kafka.log = "Kafka", cfg.Log
 	p.kept, err = lru.New[schemas.Coordinates, *schemas.SwingPath](pathsKept)
@@ -47,6 +48,7 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 		return nil, errNoRecords
 	}
 	at.TimestampMS = 0
+	// guard: api: a swing is that of the version that stands
 	if path, ok := p.kept.Get(at); ok {
 		return path, nil
 	}
@@ -62,6 +64,7 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 
 func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas.SwingPath, err error) {
 	defer func() {
+		// guard: api: a record that panics is no other's undoing
 		if p := recover(); p != nil { // in a goroutine of its own, where nobody answers for it
 			path, err = nil, fmt.Errorf("reading a swing panicked: %v", p)
 		}
@@ -74,6 +77,7 @@ func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas
 	case <-turn.C:
 		return nil, errPathsBusy
 	}
+	// guard: api: a Kafka that has failed is left alone
 	err = p.kafka.ask(ctx, pathTimeout, func(ctx context.Context) (err error) {
 		path, err = p.records.SwingPath(ctx, at)
 		return err
@@ -84,6 +88,7 @@ func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas
 	if path == nil {
 		return nil, errNoPath
 	}
+	// guard: api: a version of a swing is read once
 	p.kept.Add(at, path)
 	return path, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 type batterPitchesIn struct {
@@ -104,6 +104,7 @@ func parseCursor(text string) (*schemas.PitchCursor, error) {
 	c := &schemas.PitchCursor{EventTime: schemas.TimeMS(binary.BigEndian.Uint64(b[1:]))}
 	copy(c.PitchID[:], b[9:])
 	const first, last = -62135596800000, 253402300799999 // the years 1 to 9999, which Postgres can compare with
+	// guard: api: a cursor's time is one of Postgres'
 	c.EventTime = max(first, min(c.EventTime, last))
 	return c, nil
 }

@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Live is the projection that answers first. An answer counts only where the pulse that came with it says that the

@@ -22,6 +22,7 @@ func asked(api huma.API) func(huma.Context, func(huma.Context)) {
 		}
 		var wrong []error
 		query, err := url.ParseQuery(u.RawQuery)
+		// guard: api: what cannot be read of a query is not passed over
 		if err != nil {
 			wrong = append(wrong, &huma.ErrorDetail{Location: "query", Message: "cannot be read: " + err.Error()})
 		}
@@ -45,10 +46,12 @@ func notAllowed(api huma.API, p *huma.Param, values []string) string {
 	switch {
 	case len(values) > 1 && p.Schema.Type == huma.TypeArray:
 		return "given more than once: several values go into one, with commas"
+	// guard: api: a parameter is given once
 	case len(values) > 1:
 		return "given more than once"
 	case !spelled(api, p.Schema, values[0]) && values[0] == "":
 		return "has no value: expected " + p.Schema.Type + ", or none of it"
+	// guard: api: a parameter is spelled as in JSON
 	case !spelled(api, p.Schema, values[0]):
 		return "expected " + p.Schema.Type
 	}
@@ -69,6 +72,7 @@ func spelled(api huma.API, s *huma.Schema, text string) bool {
 		return !slices.ContainsFunc(strings.Split(text, ","), func(item string) bool { return !spelled(api, s.Items, item) })
 	}
 	var res huma.ValidateResult
+	// guard: api: a parameter that is given has a value
 	if text == "" {
 		huma.Validate(api.OpenAPI().Components.Schemas, s, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, text, &res)
 	}

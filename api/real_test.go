@@ -9,11 +9,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
-	"pitchstream/sink/redissink"
-	"pitchstream/sink/sinktest"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
 // real are a Redis and a Postgres that hold an untidy world, as a processor wrote it.

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // schemaLine is one entry of GET /schemas/.

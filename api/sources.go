@@ -11,7 +11,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // errAway says that neither Redis nor Postgres can be read, and nothing is remembered.
@@ -87,8 +87,10 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 func (g *gate) note(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	// guard: gate: an answer opens it
 	g.err, g.until = err, time.Time{} // who was asked before the failure may have been answered after it
 	if err != nil {
+		// guard: api: a failed server is left alone
 		g.until = time.Now().Add(gateClosed)
 	}
 	if failing := err != nil; failing != g.failing {
@@ -105,6 +107,7 @@ func (g *gate) note(err error) {
 var errUnknown = errors.New("which target readers see is not known")
 
 func (s *sources) askLive(ctx context.Context, f func(context.Context) error) error {
+	// guard: switch: nothing is answered where nobody tells the target
 	if s.cfg.certainty() == unknown {
 		return errUnknown
 	}
@@ -149,6 +152,7 @@ func (s *shared) get(ctx context.Context, maxAge time.Duration) (schemas.Pulse, 
 
 func (s *sources) judge(p schemas.Pulse) verdict {
 	v := judge(p, time.Now(), s.cfg.MaxLag)
+	// guard: switch: on the word of a copy answers are stale
 	v.stale = v.stale || s.cfg.certainty() != certain
 	return v
 }
@@ -189,6 +193,7 @@ func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route ro
 	if err == nil {
 		return found, nil
 	}
+	// guard: api: memory does not answer who waits for a record
 	if ctx.Err() != nil || !route.memory {
 		return nil, fmt.Errorf("%w: %w", errAway, err)
 	}
@@ -215,6 +220,7 @@ func (s *sources) liveStates(ctx context.Context, keys []schemas.BatterKey) (fou
 		return nil, false
 	}
 	v := s.judge(pulse)
+	// guard: api: a Redis that is not whole is not read
 	if !v.whole {
 		return nil, false
 	}
@@ -252,6 +258,8 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.BatterKey, found [
 	var doubtful []schemas.BatterKey
 	var at []int
 	for i, f := range found {
+		// guard: api: a suspect state is asked for in Postgres
+		// guard: api: absence is believed of Postgres only
 		if f.state == nil || f.state.Suspect {
 			doubtful, at = append(doubtful, keys[i]), append(at, i)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // SwingLine is the numbers of a swing.
@@ -182,6 +182,7 @@ func (a *API) getSwing(ctx context.Context, in *pitchIn) (*out[Swing], error) {
 		return nil, err
 	}
 	row := &pitch.Body.StoredRow
+	// guard: api: no record is read without a swing
 	if !row.IsSwing {
 		return nil, notFound("no swing was tracked of this pitch")
 	}
@@ -200,6 +201,7 @@ func (a *API) getSwing(ctx context.Context, in *pitchIn) (*out[Swing], error) {
 		Bat: path.Bat, Pitch: path.Pitch, Hit: path.Hit, Contact: path.Contact, PeakT: path.PeakS, StrikeZone: commonZone, Sampled: path.Sampled,
 		Condition: pitch.Body.Condition,
 	}
+	// guard: api: of a miss nothing was hit
 	if !row.IsContact { // what came back from the catcher
 		body.Hit = nil
 	}

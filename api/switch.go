@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // HeaderTarget names the target that an answer was read from.
@@ -104,6 +104,7 @@ func (s *Switch) point(ctx context.Context) (p schemas.Pointer, is certainty, er
 		}
 		err = errors.Join(err, failed)
 	}
+	// guard: switch: the last target stands while the pointer cannot be read
 	return schemas.Pointer{}, unknown, err
 }
 
@@ -176,6 +177,7 @@ func (s *Switch) follow(ctx context.Context) {
 			log.Info("which target readers are to see can be read again", "target", p.Target.Name)
 		}
 	}
+	// guard: switch: an older copy is not followed
 	if is == unknown || is == copied && p.Generation <= s.newest && p.Target != was.target { // an older copy
 		return
 	}
@@ -193,6 +195,7 @@ func (s *Switch) follow(ctx context.Context) {
 		log.Error("the promoted target cannot be opened: going on with the one before", "target", p.Target.Name, "error", err)
 		return
 	}
+	// guard: switch: a target that cannot be read is not gone over to
 	if err := next.Ready(look); err != nil {
 		log.Error("the promoted target cannot be read: going on with the one before", "target", p.Target.Name, "error", err)
 		next.close()
@@ -214,6 +217,7 @@ func (s *Switch) retire(was *served) {
 		grace := time.NewTimer(s.cfg.Grace)
 		defer grace.Stop()
 		select {
+		// guard: switch: stores stay open for the requests that are under way
 		case <-grace.C:
 			was.close()
 		case <-s.run.Done(): // Close does it

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // ahead is a transaction that takes the rows of a batch while polls still go on: whoever comes meanwhile does not wait
@@ -35,6 +35,7 @@ var errTripped = errors.New("the breaker tripped while rows were sent: they are 
 // goAhead begins the transaction with what is in the store; false when it has begun before, when there is nothing to send, when
 // the store is too slow for it, or the batch is to be judged first.
 func (b *batch) goAhead() (bool, error) {
+	// guard: a slow store is not waited for with rows sent
 	if b.ahead != nil || b.whole || b.backlog() > aheadTime {
 		return false, nil
 	}
@@ -46,6 +47,7 @@ func (b *batch) goAhead() (bool, error) {
 		return false, err
 	}
 	sent, done := context.WithCancel(context.Background())
+	// guard: a store that is away leaves nothing open
 	b.ahead = &ahead{sent: sent, limit: time.AfterFunc(aheadLimit, func() { b.giveUp(errAheadTooLong) })}
 	go func() {
 		defer done()

@@ -13,8 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // errNoAnswer ends an attempt whose connection may be dead without anybody having said so.
@@ -53,7 +53,9 @@ func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 // commit sends the letters and the rows and commits the offsets; false when the group moved on under the batch.
 func (b *batch) commit() (committed bool, err error) {
 	failed := b.ahead.wait()
+	// guard: too much poison holds the processor
 	if why := b.cfg.Breaker.judge(b.cfg.Now(), b.tallies); why != "" {
+		// guard: a breaker that holds leaves nothing open
 		if b.open {
 			return false, b.dropped(b.work, errTripped)
 		}
@@ -86,6 +88,7 @@ func inOrder(rows map[schemas.PitchID]schemas.Published) []schemas.Published {
 
 // begin makes the context of a batch: ended by a revoke, or by the grace of a shutdown running out.
 func (s *session) begin(ctx context.Context) (work context.Context, done func()) {
+	// guard: the batch in hand is finished at shutdown
 	shutdown, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	work, ended := s.underWay(shutdown)
 	stop := context.AfterFunc(ctx, func() {
@@ -112,12 +115,15 @@ func (s *session) dropped(work context.Context, err error) error {
 	if !slices.ContainsFunc(readAgain, func(why error) bool { return errors.Is(err, why) }) {
 		err = fmt.Errorf("batch dropped: %w", err)
 		if s.open {
+			// guard: a session that ends leaves nothing open
 			err = errors.Join(err, s.abort(work))
 		}
 		return err
 	}
+	// guard: a batch that tripped is judged before it is sent
 	s.whole = errors.Is(err, errTripped) || errors.Is(err, errAheadTooLong)
 	s.cfg.Log.Info("batch dropped", "reason", err)
+	// guard: what was dropped is read again
 	return s.abort(work)
 }
 
@@ -199,6 +205,7 @@ func RecordOf(r *kgo.Record) schemas.Record {
 func (s *session) commitStart(ctx context.Context, moves []schemas.PositionMove) error {
 	start := map[int32]kgo.EpochOffset{}
 	for _, m := range moves {
+		// guard: the start is committed before the first write
 		if p, ok := s.owned.get(m.Partition); ok && p.uncommitted {
 			start[m.Partition] = kgo.EpochOffset{Epoch: -1, Offset: p.next}
 		}
@@ -231,6 +238,8 @@ func (s *session) write(ctx context.Context, plan Plan, moves []schemas.Position
 		attempts++
 		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
 		defer cancel()
+		// guard: an attempt that gets no answer ends
+		// guard: nothing is produced before the store has answered
 		return s.store.Apply(attempt, b)
 	})
 	return out, attempts > 1, err

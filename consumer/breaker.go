@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // BreakerLimits say how much may be rejected before the processor holds and asks a person: a topic in the wrong format
@@ -214,6 +214,7 @@ func sample(letters []schemas.Letter) string {
 func (s *session) forgive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, transactionTimeout/3)
 	defer cancel()
+	// guard: a restart goes on
 	at := s.owned.committedOffsets()
 	if len(at) == 0 {
 		return nil
@@ -239,6 +240,7 @@ func withTallies(ctx context.Context, tallies map[int32]tally, bounds map[int32]
 				p := &t.Partitions[i]
 				p.Metadata = tallies[p.Partition].metadata()
 				if bound, ok := bounds[p.Partition]; ok {
+					// guard: replay: no offset is committed beyond what is stored
 					p.Offset = min(p.Offset, bound)
 				}
 			}

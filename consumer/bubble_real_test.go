@@ -8,7 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
 // bubble runs a test in real time; with the tag synctests, in virtual time.

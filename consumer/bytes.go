@@ -9,7 +9,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // letGo gives the bytes of a poll back to the client, to unpack the next fetch into: decoded rows share nothing with
@@ -30,6 +30,7 @@ func letGo(decoded []Decoded, records []*kgo.Record) {
 	for i := range decoded {
 		d := &decoded[i]
 		if d.Rejection != nil {
+			// guard: what was rejected keeps its bytes when the poll's are let go
 			d.Record = copied(d.Record)
 		} else {
 			d.Record = schemas.Record{Coordinates: d.Record.Coordinates}

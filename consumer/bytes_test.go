@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/features"
+	"github.com/pitchstream/pitchstream/features"
 )
 
 // scribbled are records whose bytes are overwritten after they were decoded and let go, and the same untouched.

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // finish produces the letters and the rows and commits the offsets, all or nothing, if what was sent ahead has not
@@ -22,6 +22,7 @@ func (s *session) finish(ctx context.Context, failed error, letters []schemas.Le
 	}
 	// From here a revoke does not cut anything short: a transaction that is not ended holds back every reader until it
 	// times out, and ending it after a revoke is aborting it.
+	// guard: a revoke leaves no transaction open
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
 	defer cancel()
 	if failed == nil {
@@ -56,6 +57,7 @@ func (s *session) end(ctx context.Context, how kgo.TransactionEndTry) (committed
 	s.revoked.Store(false) // before: one that comes meanwhile may or may not have been seen
 	s.open = false
 	committed, err = s.kafka.End(ctx, how)
+	// guard: replay: what was dropped has not been read to its end
 	s.settle(committed)
 	return committed, err
 }
@@ -120,6 +122,7 @@ func (s *session) publish(ctx, ours context.Context, client *kgo.Client, rows []
 		rows, err = retry(ours, s.Processor, "postgres", func() ([]schemas.Published, error) {
 			attempt, cancel := context.WithTimeoutCause(ours, storeTimeout, errNoAnswer)
 			defer cancel()
+			// guard: what was published and changed since is published again
 			return s.store.Changed(attempt, rows)
 		})
 		if err != nil {
@@ -145,6 +148,7 @@ func (p *packer) send(ctx context.Context, r *kgo.Record, done func(*kgo.Record,
 	for _, h := range r.Headers {
 		size += len(h.Key) + len(h.Value) + 8
 	}
+	// guard: letters fit into their topic, together
 	if p.pending > 0 && p.pending+size > p.limit {
 		if err := p.flush(ctx); err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // batch is what is committed together: the polls of a while. Each is decoded while those before it are in the stores;
@@ -78,6 +78,7 @@ func (b *batch) gatherInto(line *line, polling context.Context, fetches kgo.Fetc
 // read runs the core on a poll, and lets go of its bytes.
 func (b *batch) read(fetches kgo.Fetches) (*poll, error) {
 	moves, err := b.session.moves(fetches)
+	// guard: a partition that is filled again ends the batch of others
 	if err == nil && b.records > 0 && b.refilling(moves) {
 		err = errMixed
 	}
@@ -87,6 +88,7 @@ func (b *batch) read(fetches kgo.Fetches) (*poll, error) {
 	p := &poll{moves: moves}
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if n := len(f.Records); n > 0 {
+			// guard: api: lag is told while a batch waits
 			b.owned.waiting(f.Partition, f.Records[0].Timestamp)
 			p.reached = append(p.reached, reach{partition: f.Partition, next: f.Records[n-1].Offset + 1, last: f.Records[n-1].Timestamp, end: f.LastStableOffset})
 			p.waiting += f.LastStableOffset - f.Records[n-1].Offset - 1
@@ -113,6 +115,7 @@ func (b *batch) next(polling context.Context, p *poll) (kgo.Fetches, error) {
 	for !b.full(p) {
 		wait := b.left()
 		if wait <= 0 {
+			// guard: who comes while rows are sent does not wait
 			if going, err := b.goAhead(); err != nil || !going {
 				return nil, err
 			}
@@ -154,6 +157,7 @@ func (b *batch) left() time.Duration {
 // full says that the batch is to be committed whatever may come.
 func (b *batch) full(p *poll) bool {
 	return b.ctx.Err() != nil || b.cfg.CommitEvery < 0 || b.refilling(p.moves) ||
+		// guard: a batch is committed before its letters hold too much
 		b.rejected >= gatherLetters || b.held >= gatherHeld || b.careful.Load()
 }
 

@@ -19,6 +19,7 @@ func (p *Processor) leave(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
+	// guard: deploy: a processor that is restarted does not leave
 	if !p.cfg.Leaves(ctx) {
 		return
 	}

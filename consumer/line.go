@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // errLetGo says that the store refused a record whose bytes are gone. The batch is dropped and read again, and from then
@@ -81,6 +81,7 @@ func (l *line) put(p *poll) error {
 // end waits until everything that was put is where it belongs.
 func (l *line) end(err error) error {
 	close(l.polls)
+	// guard: the batch ends only when every poll of it is in the stores
 	return errors.Join(l.stages.Wait(), err)
 }
 
@@ -113,6 +114,7 @@ func (l *line) take(first *poll) (together []*poll, next *poll) {
 			next = <-l.polls
 		} else {
 			select {
+			// guard: polls that wait for the store go together
 			case next = <-l.polls:
 			default:
 				return together, nil
@@ -121,6 +123,7 @@ func (l *line) take(first *poll) (together []*poll, next *poll) {
 		if next == nil {
 			return together, nil
 		}
+		// guard: polls go to the store together up to what one transaction is to hold
 		if n += len(next.records); n > most {
 			return together, next
 		}
@@ -142,11 +145,13 @@ func (b *batch) store(polls []*poll) (show, error) {
 	if err != nil {
 		return show{}, err
 	}
+	// guard: a record that the store refuses is read again for its bytes
 	if len(outcome.Refused) > 0 && !b.careful.Swap(true) {
 		return show{}, errLetGo
 	}
 	b.owned.applied(s.moves)
 	b.keep(polls, plan, outcome, s.moves)
+	// guard: the view is compared after a batch that may have landed before
 	s.snapshots, s.compare = outcome.Snapshots, b.again || failed
 	b.again = false
 	return s, nil
@@ -156,6 +161,7 @@ func (b *batch) store(polls []*poll) (show, error) {
 func (b *batch) further(moves, more []schemas.PositionMove) []schemas.PositionMove {
 	for _, m := range more {
 		if at, ok := b.owned.get(m.Partition); ok {
+			// guard: a poll moves the position from where the one before it left it
 			m.Expected = at.stored
 		}
 		if i := slices.IndexFunc(moves, func(o schemas.PositionMove) bool { return o.Partition == m.Partition }); i >= 0 {

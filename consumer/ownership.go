@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // ownership knows the partitions that are ours: where each stands, in Kafka and in the store.
@@ -134,6 +134,7 @@ func (o *ownership) locate(ctx context.Context, ids []int32, committed map[int32
 			found[i].waits = o.cfg.Now()
 		}
 		if at, ok := offsets.Lookup(o.cfg.Topic, id); ok && at.At == found[i].committed {
+			// guard: the breaker's count outlives a crash
 			found[i].tally = parseTally(at.Metadata)
 		}
 		if err := o.checkGap(ctx, id, found[i], start[i].NextOffset, end.Offset); err != nil {
@@ -149,11 +150,14 @@ func place(committed, stored int64) *partition {
 	if committed < 0 {
 		return &partition{next: stored, stored: stored, floor: stored, uncommitted: true, committed: -1}
 	}
+	// guard: reading starts at the offset when the position is ahead
+	// guard: reading starts at the smaller of offset and position
 	return &partition{next: min(committed, stored), stored: stored, floor: committed, committed: committed}
 }
 
 // checkGap refuses to jump over records that are no longer, or not any more, in the topic, unless a person accepted it.
 func (o *ownership) checkGap(ctx context.Context, id int32, p *partition, first, end int64) error {
+	// guard: a gap is not jumped over
 	if first <= p.next && p.next <= end {
 		return nil
 	}
@@ -252,8 +256,10 @@ func (o *ownership) lag(id int32, end int64) {
 
 // tellLag is with the lock held.
 func (o *ownership) tellLag(id int32, p *partition, end int64) {
+	// guard: api: lag ends when a partition is caught up
 	if end <= p.shown {
 		p.waits = time.Time{}
+		// guard: api: lag of what cannot be read
 	} else if p.waits.IsZero() {
 		p.waits = o.cfg.Now() // not fetched yet
 	}
@@ -303,6 +309,7 @@ func (o *ownership) readInTurn() {
 	var others []int32
 	behind, found := o.behind()
 	for id := range o.partitions {
+		// guard: a partition that is filled again is read alone
 		if found && id != behind || o.cfg.Replay.isDone(id) {
 			others = append(others, id)
 		}

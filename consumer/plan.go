@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"slices"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Decoded is one record of a poll and what the core made of it: a change, or a rejection.
@@ -56,8 +56,10 @@ func MakePlan(decoded []Decoded) Plan {
 		p.add(&p.Pitches[j], d)
 	}
 	for i := range p.Pitches {
+		// guard: versions are newest first in a batch
 		slices.SortFunc(p.Pitches[i].Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) })
 	}
+	// guard: sort before upsert
 	slices.SortFunc(p.Pitches, func(a, b schemas.PitchChanges) int { return bytes.Compare(a.PitchID[:], b.PitchID[:]) })
 	return p
 }

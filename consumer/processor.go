@@ -14,7 +14,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/features"
+	"github.com/pitchstream/pitchstream/features"
 )
 
 // Config says what to read and how much at a time.
@@ -130,6 +130,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		p.cfg.Log.Warn("starting over from the committed offsets", "reason", err, "after", wait)
 		sleep(ctx, wait)
 	}
+	// guard: deploy: a processor that is scaled in leaves the group
 	p.leave(ctx)
 	return nil
 }

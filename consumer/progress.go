@@ -82,6 +82,7 @@ func (p *progress) judge(now time.Time, ends kadm.ListedOffsets) {
 		end, known := ends.Lookup(p.cfg.Topic, id)
 		if known && end.Err == nil {
 			p.owned.lag(id, end.Offset)
+			// guard: a partition without records waiting is not stuck
 			if end.Offset <= owned[id] {
 				delete(p.still, id)
 				continue
@@ -92,6 +93,7 @@ func (p *progress) judge(now time.Time, ends kadm.ListedOffsets) {
 			p.still[id] = standing{next: owned[id], since: now}
 			continue
 		}
+		// guard: a stuck partition is named
 		if waited := now.Sub(at.since); waited >= progressLimit {
 			stuck = append(stuck, p.describe(id, at.next, end, known, waited))
 		}

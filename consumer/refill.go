@@ -8,13 +8,14 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // refilling says that this poll only fills the store again, below what the group has committed: nothing is sent, and
 // nothing is committed.
 func (s *session) refilling(moves []schemas.PositionMove) bool {
 	for _, m := range moves {
+		// guard: no offset is committed below what was committed
 		if p, ok := s.owned.get(m.Partition); ok && m.NextOffset < p.floor {
 			return true
 		}
@@ -28,6 +29,7 @@ func (s *session) refilling(moves []schemas.PositionMove) bool {
 func (b *batch) holdBack(moves []schemas.PositionMove) []schemas.PositionMove {
 	out := slices.Clone(moves)
 	for i, m := range moves {
+		// guard: a store that is filled again moves on when its rows are published
 		if p, ok := b.owned.get(m.Partition); ok && p.stored < p.floor {
 			out[i].NextOffset = m.Expected
 			b.late[m.Partition] = m
@@ -73,6 +75,7 @@ func (s *session) unsentLetters(letters []schemas.Letter) []schemas.Letter {
 		return nil
 	}
 	for _, l := range letters {
+		// guard: no letter is sent again below what was committed
 		if p, ok := s.owned.get(l.Record.Partition); ok && l.Record.Offset < p.floor {
 			continue
 		}

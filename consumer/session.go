@@ -74,6 +74,7 @@ func (p *Processor) session(ctx context.Context) (err error) {
 		if ctx.Err() != nil || fetches.IsClientClosed() {
 			break // nothing of this poll was applied: it is polled again by the next owner
 		}
+		// guard: a revoke with nothing in hand costs no batch
 		if s.revoked.Load() { // now, with nothing in hand: later it would cost a batch
 			if err := s.abort(ctx); err != nil {
 				return err
@@ -104,6 +105,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeStartOffset(kgo.NoResetOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		// guard: deploy: a session outlasts a restart
 		kgo.SessionTimeout(cfg.SessionTimeout),
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.RebalanceTimeout(rebalanceTimeout),
@@ -113,6 +115,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is resumed or assigned waits for the fetch under way
 		kgo.MaxConcurrentFetches(1),
 		kgo.WithPools(unpacked),
+		// guard: letters fit into their topic, each
 		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds them, by topic
 		kgo.BrokerMaxWriteBytes(largestBatch+1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
@@ -127,6 +130,7 @@ func (s *session) options() []kgo.Opt {
 	if id == "" {
 		id = uuid.NewString()
 	} else {
+		// guard: deploy: a restarted processor has its name
 		opts = append(opts, kgo.InstanceID(id))
 	}
 	opts = append(opts, kgo.TransactionalID(cfg.Group+"/"+id))
@@ -171,6 +175,7 @@ func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string]
 	if len(added[s.cfg.Topic]) > 0 {
 		s.cfg.Log.Info("partitions assigned", "topic", s.cfg.Topic, "partitions", added[s.cfg.Topic])
 		s.again.Store(true)
+		// guard: an assignment has the view compared
 		s.view.Kick()
 	}
 	s.cfg.Observe.Condition("assigned", true, "")
@@ -184,6 +189,7 @@ func (s *session) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]
 	}
 	s.cfg.Log.Info("partitions revoked", "topic", s.cfg.Topic, "partitions", gone[s.cfg.Topic])
 	s.revoked.Store(true)
+	// guard: a revoke drops the batch in hand
 	s.giveUp(errRevoked)
 	s.owned.drop(gone[s.cfg.Topic])
 	s.owned.readInTurn()

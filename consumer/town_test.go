@@ -22,10 +22,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
-	"pitchstream/sink/kafkasink"
-	"pitchstream/sink/memsink"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/sink/memsink"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -7,10 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/features"
-	"pitchstream/internal/vectors"
-	"pitchstream/schemas"
-	"pitchstream/sink/memsink"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/vectors"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/memsink"
 )
 
 // Every stream of the specification, through the plan and the store in memory: forwards, shuffled across partitions,

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // benchSets are what the core is measured on; real records where they are.

@@ -3,7 +3,7 @@ package features
 import (
 	"fmt"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // check refuses what is JSON but not a pitch that we can read, in the order of the specification. Everything else that may

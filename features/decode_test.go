@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Any short text of JSON's alphabet is JSON to us exactly if it is to the standard library.

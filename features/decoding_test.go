@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"pitchstream/schemas"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // decodingSets are what the decoders are compared on.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Explanation is what each stage of the core made of one record. It is for the few records that somebody asks about; the
@@ -89,6 +89,7 @@ func (e *Explanation) explain(rec schemas.Record, limits Limits) (rej *Rejection
 // measure is decoder.measure behind its checks, stage by stage.
 func (e *Explanation) measure(d *decoder, rec schemas.Record, h *headers) {
 	row, issues := new(schemas.Row), h.issues
+	// guard: explain: duplicates are dropped first
 	d.bat.settle()
 	d.ball.settle()
 	e.Tracks = Tracks{Bat: d.bat.total, Ball: d.ball.total, BatDuplicate: d.bat.duplicates, BallDuplicate: d.ball.duplicates, BatTimed: len(d.bat.samples), BatConflict: d.bat.conflict}
@@ -100,6 +101,7 @@ func (e *Explanation) measure(d *decoder, rec schemas.Record, h *headers) {
 	if e.Swing = d.whySwing(); row.IsSwing {
 		e.AttackAngle, e.BatSpeed = viewAttackAngle(d.bat.samples), viewBatSpeed(d.bat.samples)
 	}
+	// guard: explain: a range is checked
 	validate(row, &issues)
 	d.identify(rec, h, row, &issues)
 	d.texts.assign()

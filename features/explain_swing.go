@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // BatSpeedView is how bat_speed_mph came about: every window, and which one won. Beside batSpeed, which keeps none.
@@ -61,6 +61,7 @@ func viewBatSpeed(samples []batSample) *BatSpeedView {
 			continue
 		}
 		v.Accepted++
+		// guard: explain: the window that won is the first of the fastest
 		if v.Fastest < 0 || w.SpeedMPH.Value > v.Windows[v.Fastest].SpeedMPH.Value {
 			v.Fastest = len(v.Windows) - 1
 		}
@@ -98,6 +99,7 @@ func notInf(f float64) float64 {
 func (v *BatSpeedView) conclude() {
 	v.Confidence = schemas.SpeedQuestionable
 	switch {
+	// guard: explain: few spots give no speed
 	case v.Spots < minSpots:
 		v.Fastest = -1
 		v.Why = fmt.Sprintf("%d samples have a sweet spot, fewer than %d: no speed", v.Spots, minSpots)
@@ -112,6 +114,7 @@ func (v *BatSpeedView) conclude() {
 	switch {
 	case v.Accepted < minWindows:
 		v.Why = fmt.Sprintf("%d windows were accepted, fewer than %d", v.Accepted, minWindows)
+	// guard: explain: rejected windows count
 	case share > maxRejected:
 		v.Why = fmt.Sprintf("%.1f %% of the windows were rejected, more than %.0f %%", 100*share, 100*maxRejected)
 	case v.SpeedMPH.Value > maxReliable:

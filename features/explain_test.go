@@ -9,7 +9,7 @@ import (
 	"reflect"
 	"testing"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // sameAsTransform holds an explanation against what the stream makes of the record, bit for bit.

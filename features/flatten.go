@@ -3,7 +3,7 @@ package features
 import (
 	"math"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // flatten copies the record's scalars and counts to the columns that have their name for them. What is missing stays

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Each line: what stands at a place, and what the column says of it. "-" is a missing value; what follows it is the issue.

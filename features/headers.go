@@ -3,7 +3,7 @@ package features
 import (
 	"bytes"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // headers are the record headers that the core reads, each as its last occurrence has it, empty where it is missing, and

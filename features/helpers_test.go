@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // aPitch is a called pitch in the style of the real ones, to be changed by set.

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // pitchNamespace is the UUIDv5 namespace of pitch ids, 6f1d3b52-5a0e-5c7e-9b7a-2f6f0b6c9d11.

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"unicode/utf8"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Origin is where a record first stood: itself, unless it was redriven and all four dlq.origin.* headers can be read.

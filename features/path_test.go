@@ -5,8 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/schemas"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // What is drawn of a simulated swing is the swing that its row tells of.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sort"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // plainSample is an element of samples_bat or samples_ball.

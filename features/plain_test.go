@@ -15,7 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // plainTransform is the specification word by word over a tree of maps: slow, obvious, and written without a look at

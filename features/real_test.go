@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // What the sensors really send is a row: nothing in it is a reason to drop a pitch.

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // This file is the specification of the stores, as plain as it can be said: no store works like this, and every store

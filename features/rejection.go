@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Rejection is the data's fault: why a record is not a row. Whoever gets one sends the record to the dead-letter topic,

@@ -12,7 +12,7 @@ import (
 	gojson "github.com/goccy/go-json"
 	"github.com/google/go-cmp/cmp"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // rivals are the ways to make a row that one would take instead of the core: a JSON library reads the record into typed

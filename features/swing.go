@@ -3,7 +3,7 @@ package features
 import (
 	"math"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // A bat, and the limits within which a track of it is believed:

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // bat is a track of n samples, period seconds apart, whose ends are where a function of time puts them.

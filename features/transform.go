@@ -27,7 +27,7 @@ package features
 import (
 	"fmt"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // CoreVersion grows whenever the same bytes could give another row than they did before.

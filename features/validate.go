@@ -1,6 +1,6 @@
 package features
 
-import "pitchstream/schemas"
+import "github.com/pitchstream/pitchstream/schemas"
 
 // The ranges are what instruments can see of what people can do, with room to spare; what is outside of them is a fault of
 // tracking.

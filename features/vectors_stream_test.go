@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // streamVector is a whole stream and what the stores hold at its end.

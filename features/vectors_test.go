@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // vectorFiles are some of the specification's vectors, which are not part of this project.

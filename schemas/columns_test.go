@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // The same columns are described as Go fields, as a table of columns, as SQL and as JSON Schema. They must agree in

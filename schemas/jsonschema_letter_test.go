@@ -13,10 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
-	"pitchstream/simulate"
-	"pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // lettersOf are the headers of the dead letters of records that no row can be made of, by code.

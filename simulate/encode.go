@@ -4,7 +4,7 @@ import (
 	"math"
 	"strconv"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // scratch is memory that one pitch after the other uses.

@@ -1,6 +1,6 @@
 package simulate
 
-import "pitchstream/schemas"
+import "github.com/pitchstream/pitchstream/schemas"
 
 // The figures of this file are counts and quantiles of the real set: 1,254 pitches (all), 628 tracked swings (swings),
 // 322 batted balls with both. Where a figure is from the twelve whole records or from elsewhere, it says so.

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // game is one game under way. The invariants are the rules': 0–3 balls, 0–2 strikes and 0–2 outs before a pitch.

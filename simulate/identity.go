@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // identity is the pitch's id: its eventId, or what the specification (features.md §6) makes of a record without one.

@@ -1,6 +1,6 @@
 package simulate
 
-import "pitchstream/schemas"
+import "github.com/pitchstream/pitchstream/schemas"
 
 // Message is one record of the stream, and the truth about it.
 type Message struct {

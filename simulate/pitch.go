@@ -3,7 +3,7 @@ package simulate
 import (
 	"math"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // pitch is what the sensors and the scorer know of one pitch, before it is written down.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // flavour is one way in which a record is no row. It makes its message from that of a good pitch nobody else has.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // TestProportionsAreThoseOfTheRealSet compares 10,000 pitches with the figures of the real 1,254. The tolerance is three

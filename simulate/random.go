@@ -5,7 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // source is one stream of chance. Each game has its own for what happens in it and another for what the stream does to

@@ -1,6 +1,6 @@
 package simulate
 
-import "pitchstream/schemas"
+import "github.com/pitchstream/pitchstream/schemas"
 
 // NextRow plays the next pitch without making its record, and gives the row that the core would make of it: the same
 // games, many times as fast, for tests of what is made of rows. The stress options do nothing here. ok is false after

@@ -3,7 +3,7 @@ package simulate
 import (
 	"math"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Simulator plays the games and hands out their records. It is not safe for concurrent use.

@@ -3,7 +3,7 @@ package simulate
 import (
 	"strconv"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // How far a message is moved, in pitches of the stream.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"sort"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Ranges and limits of the specification (features.md §3 and §4) that a simulated pitch may leave.

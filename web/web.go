@@ -18,6 +18,7 @@ import (
 var embedded embed.FS
 
 // policy lets a page load its own files and read its own server, and nothing else.
+// guard: web: no scripts from elsewhere
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
@@ -41,6 +42,7 @@ func Handler() http.Handler {
 		name, caching := "index.html", "no-cache"
 		if rest, ok := strings.CutPrefix(r.URL.Path, Prefix); ok {
 			var version string
+			// guard: web: only this build's files are kept for good
 			if version, name, _ = strings.Cut(rest, "/"); version == hash {
 				caching = forGood
 			} else {
@@ -75,6 +77,7 @@ func load(from fs.FS) (files map[string]page, hash string) {
 		body, err := fs.ReadFile(from, name)
 		short := strings.TrimPrefix(name, "static/")
 		sum.Write([]byte(short + "\x00"))
+		// guard: web: another file is another hash
 		sum.Write(body)
 		files[short] = page{contentType(short), body}
 		return err

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
-	"pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
 // rule is an alert, or a recording.

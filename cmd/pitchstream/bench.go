@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/config"
 )
 
 type benchCmd struct {

@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // benchRun is one call of bench.

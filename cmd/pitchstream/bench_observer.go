@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/consumer"
 )
 
 // benchObserver notes when a processor did what.

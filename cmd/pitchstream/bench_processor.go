@@ -11,11 +11,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"pitchstream/consumer"
-	"pitchstream/internal/config"
-	"pitchstream/internal/localpg/child"
-	"pitchstream/sink/kafkasink"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/localpg/child"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // benchProcessor is a processor as run has it, in this process, that is watched.

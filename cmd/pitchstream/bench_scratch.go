@@ -13,9 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"pitchstream/internal/config"
-	"pitchstream/sink/kafkasink"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // benchScratch is what a run creates on the servers: under names of its own, and gone afterwards.

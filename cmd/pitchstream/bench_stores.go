@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"pitchstream/consumer"
-	"pitchstream/features"
-	"pitchstream/schemas"
-	"pitchstream/sink/memsink"
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/memsink"
 )
 
 // benchBatch is how many records one transaction of the stage postgres has.

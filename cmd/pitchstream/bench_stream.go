@@ -7,8 +7,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/internal/config"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // stream produces the pitches once, and reads them in each round by a loop that only polls, and by a processor.

@@ -1,6 +1,6 @@
 package main
 
-import "pitchstream/internal/config"
+import "github.com/pitchstream/pitchstream/internal/config"
 
 // commands are the verbs of the one binary, a file each.
 type commands struct {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/config"
 )
 
 type demoCmd struct {

@@ -7,9 +7,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pitchstream/schemas"
-	"pitchstream/simulate"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // demoBooks hold what was sent against what is there in the end.

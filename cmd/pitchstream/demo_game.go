@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // demoGame sends games to Kafka, one day after the other, and notes in its ledger what was sent.

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"sync"
 
-	"pitchstream/schemas"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // demoLedger knows what was sent, and so what should come of it, whenever the stream is cut off. It is kept apart from

@@ -7,9 +7,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/schemas"
-	"pitchstream/simulate"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // demoUntidy is a stream with more of everything than the demo's.

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 
-	"pitchstream/internal/config"
-	"pitchstream/schemas"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // Tracking records know batters by ids only. People remember names, so the demo makes them up.

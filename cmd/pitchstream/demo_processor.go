@@ -9,7 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"pitchstream/internal/localpg/child"
+	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
 // demoProcessor is pitchstream run, in this process.

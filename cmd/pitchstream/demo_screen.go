@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // demoScreen is where the demo is seen: begin, any number of draws, end, and sumUp if all went well.

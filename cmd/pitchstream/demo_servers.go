@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"pitchstream/internal/localpg"
-	"pitchstream/internal/localpg/child"
+	"github.com/pitchstream/pitchstream/internal/localpg"
+	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
 // demoServers are the three servers and the folder that holds what they and the processor write. The zero value has

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/schemas"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // demoTable draws batters as lines of text that fit a width.

@@ -18,8 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/localpg"
-	"pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/localpg"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
 func TestADemoEndsByItselfAndItsBooksBalance(t *testing.T) {

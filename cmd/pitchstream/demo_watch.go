@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"pitchstream/simulate"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // demoWatch looks at the servers from outside, as applications do. It knows nothing of the processor, so that what it

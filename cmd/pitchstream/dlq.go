@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/features"
-	"pitchstream/internal/config"
-	"pitchstream/internal/letters"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // dlqCmd is the workbench for dead letters.

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/term"
 
-	"pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/letters"
 )
 
 type dlqDiscardCmd struct {

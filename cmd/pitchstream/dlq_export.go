@@ -12,8 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"pitchstream/internal/letters"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 type dlqExportCmd struct {

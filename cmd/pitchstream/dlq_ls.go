@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/internal/letters"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 type dlqLsCmd struct {

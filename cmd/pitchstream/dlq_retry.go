@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/letters"
 )
 
 type dlqRetryCmd struct {

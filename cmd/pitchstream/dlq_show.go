@@ -11,9 +11,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"pitchstream/features"
-	"pitchstream/internal/letters"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 type dlqShowCmd struct {

@@ -19,9 +19,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/internal/letters"
-	"pitchstream/schemas"
-	"pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 const deadTopic = "pitches.dead"

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/features"
-	"pitchstream/internal/config"
-	"pitchstream/internal/explain"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/explain"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // explainCmd tells all that is known of one pitch.

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"pitchstream/features"
-	"pitchstream/internal/explain"
-	"pitchstream/internal/topicread"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/explain"
+	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // explainedPitch is what explain --json prints.

@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"pitchstream/features"
-	"pitchstream/internal/explain"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/explain"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // printExplained writes it all, in the order in which it came about.

@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"pitchstream/features"
-	"pitchstream/internal/config"
-	"pitchstream/internal/tables"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // exportCmd writes what stands in Postgres as files for a warehouse.
@@ -152,6 +152,7 @@ func (e *exporter) choose(days []pgsink.Day) (todo []pgsink.Day, pitches int64) 
 			e.undated = d.Pitches
 			continue
 		}
+		// guard: export: dates that are there are passed over
 		if _, err := os.Stat(e.folder.Path(partOf(d.Date))); err == nil && !e.c.Overwrite {
 			e.passed++
 			continue
@@ -203,6 +204,7 @@ func (e *exporter) finish(todo []pgsink.Day, next *int) error {
 	}
 	*next++
 	e.days++
+	// guard: export: a day with fewer pitches than counted is not whole
 	e.pitches += e.rows
 	return e.folder.Place(partName, partOf(e.day))
 }
@@ -225,6 +227,7 @@ func (e *exporter) removeOthers(days []pgsink.Day) error {
 		if stand[filepath.Join(partitionStart+date, partName)] || !e.covers(date) {
 			continue
 		}
+		// guard: export: dates that have no pitches any more go
 		if err := os.Remove(file); err != nil {
 			return err
 		}

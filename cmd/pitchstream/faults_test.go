@@ -18,13 +18,13 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/api"
-	"pitchstream/consumer"
-	"pitchstream/internal/obs"
-	"pitchstream/internal/quality"
-	"pitchstream/schemas"
-	"pitchstream/simulate"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/api"
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/internal/quality"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 const halfMinute = 30 * time.Second

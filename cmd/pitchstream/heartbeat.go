@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/internal/obs"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // beatEvery is how often a processor says that it is alive, and how far it is. Readers take it for dead after three.
@@ -112,6 +112,7 @@ func (b *beats) point(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// guard: switch: processors copy the pointer to Redis
 	return b.redis.TellPointer(ctx, b.live.prefix, p)
 }
 

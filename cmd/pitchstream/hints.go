@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"sync"
 
-	"pitchstream/internal/config"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // hintFor is config.Hint for a process that waits for its servers.

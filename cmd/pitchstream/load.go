@@ -9,8 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"pitchstream/internal/config"
-	"pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/inputs"
 )
 
 // loadCmd puts records from files onto the raw topic, as they are.

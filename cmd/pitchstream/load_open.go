@@ -8,8 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/internal/config"
-	"pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/inputs"
 )
 
 // open opens what a load needs, the cheapest to be wrong first.

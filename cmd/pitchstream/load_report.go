@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/internal/inputs"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // loadReport counts what a load did. In the end every record that was read is sent, refused or unsure.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/config"
 )
 
 // Exit statuses: what a shell script may rely on.

@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }

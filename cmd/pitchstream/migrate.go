@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"pitchstream/features"
-	"pitchstream/internal/config"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 type migrateCmd struct {

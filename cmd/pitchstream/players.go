@@ -13,8 +13,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"pitchstream/internal/config"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // playersCmd keeps the names.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/schemas"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 func TestPlayersAreRead(t *testing.T) {

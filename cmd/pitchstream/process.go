@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/features"
-	"pitchstream/internal/config"
-	"pitchstream/internal/inputs"
-	"pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/tables"
 )
 
 // processCmd makes tables of files, without any server.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/tables"
-	"pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
 // compareTables reads the three forms of one table, and tells the types of the first and what differs.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
-	"pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/inputs"
 )
 
 const (

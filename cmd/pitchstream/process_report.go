@@ -5,9 +5,9 @@ import (
 	"io"
 	"time"
 
-	"pitchstream/features"
-	"pitchstream/internal/tables"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // processReport is report.json. Its counts balance: records.in = rows + superseded + rejected. All of it but time is the

@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pitchstream/features"
-	"pitchstream/internal/inputs"
-	"pitchstream/internal/tables"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // The names in the folder, beside rows.FORMAT.

@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // printReport prints the report once its files are there.

@@ -15,7 +15,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
-	"pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/inputs"
 )
 
 // progress tells on stderr how far a long command is: on a terminal by a bar, elsewhere by a line each few seconds, with

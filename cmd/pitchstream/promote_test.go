@@ -18,8 +18,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/api"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/api"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // seenBy are the pitches of each batter and game as readers of one target see them.

@@ -7,10 +7,10 @@ import (
 	"math"
 	"time"
 
-	"pitchstream/internal/config"
-	"pitchstream/internal/quality"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/quality"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 type qualityCmd struct {

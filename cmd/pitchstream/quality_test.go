@@ -10,11 +10,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/obs"
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
-	"pitchstream/simulate"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // fillGames writes the rows of simulated games into a database of its own, as the processor would.

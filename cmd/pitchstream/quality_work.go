@@ -6,10 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"pitchstream/internal/obs"
-	"pitchstream/internal/quality"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/internal/quality"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 const (
@@ -106,6 +106,7 @@ func (k *qualityKeeper) Run(ctx context.Context) error {
 func (k *qualityKeeper) cycle(ctx context.Context) error {
 	if k.release == nil {
 		release, ok, err := k.store.TryLock(ctx, qualityLock)
+		// guard: quality: one process computes
 		if err != nil || !ok {
 			return err
 		}

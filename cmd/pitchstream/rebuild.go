@@ -7,10 +7,10 @@ import (
 	"io"
 	"time"
 
-	"pitchstream/internal/config"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // rebuildCmd makes a projection anew.
@@ -48,6 +48,7 @@ Exit status: 0 well; 1 it failed, or --dry-run found something to change; 2 wron
 // Run rebuilds, and prints what was done.
 func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	live := config.Kafka{Group: c.Group}
+	// guard: rebuild: a target is rebuilt from its own schema
 	if err := useTarget(ctx, config.Targets{Kafka: &live, Postgres: &c.Postgres, Redis: &c.Redis}, c.Target.Target); err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"pitchstream/internal/config"
-	"pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/obs"
 )
 
 // replayCmd reads a part of the raw topic once more, into a target.

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pitchstream/consumer"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // What a replay may take beside a live stream. A batch's transaction holds the locks of its batters, and a core that
@@ -99,6 +99,7 @@ func (p *pacer) judge(pulse schemas.Pulse, now time.Time) {
 		lag = max(lag, behind)
 	}
 	p.gentle.Store(alive)
+	// guard: replay: it pauses while live is behind
 	if paused := alive && lag > p.maxLag; p.paused.Swap(paused) != paused {
 		p.tell(paused, lag)
 	}

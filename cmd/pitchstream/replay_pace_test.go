@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // A replay gives way while a live processor is behind, or silent, and to nobody where none is there.

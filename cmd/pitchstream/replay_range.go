@@ -10,7 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // topicPlace is where a replay begins or ends: at the start or the end of the topic, at a time, at offsets, or where the target

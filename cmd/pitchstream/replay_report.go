@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // replayReport is what replay prints.

@@ -16,12 +16,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
-	"pitchstream/consumer"
-	"pitchstream/internal/config"
-	"pitchstream/schemas"
-	"pitchstream/sink/kafkasink"
-	"pitchstream/sink/pgsink"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // replay is one replay under way.
@@ -173,6 +173,7 @@ func (r *replay) fresh(ctx context.Context) (*schemas.ReplayState, error) {
 		return nil, err
 	}
 	id := time.Now().UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:4])
+	// guard: replay: a group of its own beside processors
 	state := &schemas.ReplayState{ID: id, Spec: r.c.spec(), Group: r.target.Group + ".replay." + id, Parts: parts}
 	if r.c.Into != config.Live && goesOn && r.c.Game == "" {
 		state.Group = r.target.Group
@@ -299,6 +300,7 @@ type projection struct {
 
 // Push is the keeper's.
 func (p projection) Push(ctx context.Context, snaps []schemas.Snapshot, applied []schemas.Position) {
+	// guard: replay: applied is the processors'
 	if p.beside {
 		applied = nil
 	}

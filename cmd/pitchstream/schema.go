@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // schemaCmd gives the JSON Schemas to those who want them without a server.

@@ -17,13 +17,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
-	"pitchstream/api"
-	"pitchstream/features"
-	"pitchstream/internal/config"
-	"pitchstream/internal/obs"
-	"pitchstream/internal/rawtopic"
-	"pitchstream/schemas"
-	"pitchstream/web"
+	"github.com/pitchstream/pitchstream/api"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/internal/rawtopic"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/web"
 )
 
 type serveCmd struct {

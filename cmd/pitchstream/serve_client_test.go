@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/api"
-	"pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/api"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
 const clientFolder = "clients/typescript"

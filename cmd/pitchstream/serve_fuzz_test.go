@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // umpire stands before the API, gives streams an end, and judges the answers that are the server's own fault.

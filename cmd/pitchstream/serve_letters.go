@@ -10,10 +10,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/api"
-	"pitchstream/internal/letters"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/api"
+	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // servedLetters are the dead letters as the API shows them. The topic is read as a whole for its groups: once for all who

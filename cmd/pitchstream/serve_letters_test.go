@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/config"
 )
 
 func TestServedLettersAreThoseOfTheTopic(t *testing.T) {

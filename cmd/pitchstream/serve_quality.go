@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // judged remembers reports for a moment: each is made of thirty days of facts, and processors renew those twice a minute.

@@ -5,11 +5,11 @@ import (
 	"log/slog"
 	"time"
 
-	"pitchstream/api"
-	"pitchstream/internal/config"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/api"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // servedTargets opens what the API reads of each target. Names of players are live's, whatever readers see.

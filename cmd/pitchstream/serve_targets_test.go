@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/api"
+	"github.com/pitchstream/pitchstream/api"
 )
 
 // awayPostgres is this Postgres behind an address that hangs up on everybody until it is back.

@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"pitchstream/internal/config"
-	"pitchstream/schemas"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 type simulateCmd struct {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // biasFlag is one --bias.

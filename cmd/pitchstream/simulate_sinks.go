@@ -16,8 +16,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/internal/config"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // messageSink takes simulated messages, in order, from one goroutine. What put was given is safe only when close has

@@ -11,12 +11,12 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/features"
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
-	"pitchstream/simulate"
-	"pitchstream/sink/pgsink"
-	"pitchstream/sink/sinktest"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
 // What a pitch takes in the stores is what docs/DEPLOYMENT.md says, or less. PITCHSTREAM_SIZING_PITCHES asks for more of

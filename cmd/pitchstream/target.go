@@ -9,9 +9,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"pitchstream/internal/config"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // targetCmd looks after the targets.
@@ -279,6 +279,7 @@ func (c *targetSettings) unfit(ctx context.Context, books *pgsink.Targets, t sch
 		why = append(why, fmt.Sprintf("it has read nothing of %s that %s has", counted(int64(missing), "partition"), serving.Name))
 	}
 	switch {
+	// guard: target: one that nobody feeds is not promoted
 	case is.Processors == 0:
 		why = append(why, fmt.Sprintf("no processor feeds it (pitchstream run --target %s)", t.Name))
 	case is.LagMS > maxLag.Milliseconds():

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 type targetDiffCmd struct {

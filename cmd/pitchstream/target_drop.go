@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"pitchstream/internal/config"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 type targetDropCmd struct {
@@ -55,6 +55,7 @@ func (c *targetDropCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
+	// guard: target: one that readers see is not dropped
 	if p.Target.Name == c.Name {
 		return fmt.Errorf("readers see %s: promote another target first, or roll back", c.Name)
 	}
@@ -82,6 +83,7 @@ func (c *targetDropCmd) Run(ctx context.Context, std *stdio) error {
 // refuse says that a processor still feeds the target: it would write again what is dropped.
 func (c *targetDropCmd) refuse(ctx context.Context, settings *targetSettings, t schemas.Target) error {
 	fed, err := settings.feeding(ctx, t)
+	// guard: target: one that is fed is not dropped
 	if err == nil && fed.Processors > 0 {
 		return fmt.Errorf("%s of %s: stop it first (a processor that was killed is forgotten after %v)", counted(int64(fed.Processors), "processor"), t.Name, aliveFor)
 	}

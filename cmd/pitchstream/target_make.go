@@ -7,9 +7,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"pitchstream/schemas"
-	"pitchstream/sink/kafkasink"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // openTargets opens the books of the targets, in live's database.

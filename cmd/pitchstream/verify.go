@@ -5,7 +5,7 @@ import (
 	"errors"
 	"slices"
 
-	"pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/config"
 )
 
 // verifyCmd compares what the servers hold. Which of them it needs depends on the parts, so it checks their settings itself.
@@ -113,6 +113,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	if err := v.print(std.Out); err != nil {
 		return err
 	}
+	// guard: verify: what is left ends with 1
 	if v.report.Left > 0 {
 		return &differenceError{}
 	}

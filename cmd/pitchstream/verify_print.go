@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // print writes the report: counts and sums of each part first, then what differs.

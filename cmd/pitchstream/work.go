@@ -6,9 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/consumer"
-	"pitchstream/internal/obs"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // work gathers what a processor tells of its work with each heartbeat: absolute, and no longer than a page.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/consumer"
-	"pitchstream/internal/obs"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 func TestWorkIsOfTheLastSeconds(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
 const (

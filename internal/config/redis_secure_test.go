@@ -7,8 +7,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 func TestRedisOverTLS(t *testing.T) {

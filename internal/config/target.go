@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Live is the target that the settings name.

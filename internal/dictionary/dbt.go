@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // warehouseTables are what analysts read of the schema, and what they should know of each.

@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // How a range is written in the table of columns.

@@ -14,7 +14,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // made are the files, by their paths from the root, each with what makes its content anew from the present one.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"pitchstream/internal/tables"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // A table stands on the page between these lines, by its name.

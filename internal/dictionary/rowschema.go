@@ -6,7 +6,7 @@ import (
 	"path"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // rowSchemaID names the schema with its version: docs/SCHEMA.md says when which part of it grows.

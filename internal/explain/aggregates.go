@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Aggregates are what a row adds to its batter's values: those without it and those with it.

@@ -14,10 +14,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/features"
-	"pitchstream/internal/letters"
-	"pitchstream/internal/topicread"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Store is the store of record, as far as a pitch is looked at.

@@ -5,8 +5,8 @@ import (
 	"math"
 	"strings"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Plot is a picture of a swing as SVG: the path of the bat's head, coloured by the speed of the sweet spot, from above and

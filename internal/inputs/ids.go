@@ -17,7 +17,7 @@ import (
 	"unicode/utf8"
 	"unique"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // IDs is what a game's log names of each pitch, read from a CSV file: tracking files name a batter only where the ball

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 const someUUID = "d6cb3f01-ccc2-4619-96a3-eb1f1bfaeaa3"

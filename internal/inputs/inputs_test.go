@@ -15,7 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
 // got is what a reader gave of one input or several: the items and the problems, as lines.

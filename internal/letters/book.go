@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // entry is what is kept of a letter: the value is not.
@@ -64,6 +64,7 @@ func (b *book) seen(l *Letter) {
 func (b *book) add(l *judged) {
 	k := keyOf(l.ID)
 	if _, again := b.entries[k]; again {
+		// guard: letters: an identity is counted once
 		b.report.Repeated++
 		return
 	}
@@ -110,6 +111,7 @@ func (b *book) group(l *judged) int16 {
 	if ok {
 		return i
 	}
+	// guard: letters: shapes are bounded
 	if len(b.groups) >= maxGroups {
 		name = [2]string{"", otherShapes}
 		if i, ok = b.at[name]; ok {
@@ -132,6 +134,7 @@ func (b *book) close() Report {
 				continue
 			}
 			b.count(e, -1)
+			// guard: letters: of a record that failed again the last letter counts
 			e.selected, e.tried = false, false
 			if e.status == StatusOpen {
 				e.status = StatusFailedAgain
@@ -165,6 +168,7 @@ func (b *book) take(l *Letter, passing bool) bool {
 	if !ok || !e.selected || passing && e.outcome != Passes {
 		return false
 	}
+	// guard: letters: a letter is taken once
 	e.selected = false
 	b.entries[k] = e
 	return true

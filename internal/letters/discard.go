@@ -3,7 +3,7 @@ package letters
 import (
 	"context"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Open counts the letters that a filter takes and that are open: what a discard would be about.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Filter says which letters are meant. The zero value means all.

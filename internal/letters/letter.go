@@ -7,8 +7,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Letter is one dead letter as it stands in its topic. Key, Headers and Value are those of the letter, byte for byte.
@@ -46,6 +46,7 @@ func Read(r *kgo.Record) Letter {
 	}
 	own := schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: max(0, r.Timestamp.UnixMilli())}
 	l.ID.Origin = features.Origin(schemas.Record{Coordinates: own, Headers: l.Headers})
+	// guard: letters: an origin must be readable
 	l.Ours = l.ID.Origin != own && len(l.ID.Origin.Topic) <= maxTopicBytes
 	if !l.Ours {
 		l.ID.Origin = own
@@ -110,6 +111,8 @@ func (l *Letter) Own() (own []schemas.Header) {
 func (l *Letter) Record() schemas.Record {
 	rec := schemas.Record{Coordinates: l.At, Key: l.Key, Value: l.Value}
 	for _, h := range l.Headers {
+		// guard: letters: the origin goes along
+		// guard: letters: what only a letter says does not go along
 		if isOwn(h.Key) || kept[h.Key] {
 			rec.Headers = append(rec.Headers, h)
 		}
@@ -123,6 +126,7 @@ func (l *Letter) Again(raw string) *kgo.Record {
 	rec := l.Record()
 	r := &kgo.Record{Topic: raw, Partition: anyPartition, Key: rec.Key, Value: rec.Value}
 	if l.Failed.Topic == raw {
+		// guard: letters: a record goes where it failed
 		r.Partition = l.Failed.Partition
 	}
 	for _, h := range rec.Headers {

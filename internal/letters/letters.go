@@ -23,9 +23,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/features"
-	"pitchstream/internal/topicread"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Known is what the store of record knows of letters, and of the pitches that they are about.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pitchstream/features"
+	"github.com/pitchstream/pitchstream/features"
 )
 
 // Place is where in a letter's record the fault is.
@@ -102,6 +102,7 @@ func child(parent []byte, step string) (from, to int, ok bool) {
 		}
 		if name == step {
 			to = int(d.InputOffset())
+			// guard: letters: of a repeated member the last is meant
 			from, ok = to-len(element), true
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"sync"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // predict says what would become of letters: today's core runs on their records, and the store says what stands of the
@@ -27,6 +27,7 @@ func (d *Desk) predict(ctx context.Context, batch []*judged) error {
 	if err := d.compare(ctx, passing); err != nil {
 		return err
 	}
+	// guard: letters: the store is asked what it refuses
 	if d.o.CoreOnly || d.o.Store == nil {
 		return nil
 	}
@@ -68,6 +69,7 @@ func (d *Desk) compare(ctx context.Context, batch []*judged) error {
 	for _, is := range stored {
 		for _, l := range byPitch[is.PitchID] {
 			if supersedes(is, l.change) {
+				// guard: letters: what stands is compared
 				l.outcome = Superseded
 			}
 		}
@@ -81,6 +83,7 @@ func supersedes(is schemas.StoredRegisters, c schemas.Change) bool {
 	if c.Op == schemas.OpIdentify {
 		register = is.Identified
 	}
+	// guard: letters: an equal version supersedes
 	return register != nil && register.Version.Compare(c.Version) >= 0
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Sender brings records to the raw topic. acked is called once for each record handed over, in their order, at the
@@ -98,6 +98,7 @@ func (d *Desk) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 func (r *retry) run(ctx context.Context) (err error) {
+	// guard: letters: what was being sent is looked for
 	if r.report.Found, err = r.d.resume(ctx); err != nil {
 		return err
 	}
@@ -166,6 +167,7 @@ func (r *retry) send(ctx context.Context, batch []Letter) error {
 	for i, a := range answers {
 		switch decision := decisions[i]; {
 		case a.err == nil:
+			// guard: letters: what is sent is written down
 			decision.Action, decision.Raw = schemas.LetterRetried, a.at
 			known = append(known, decision)
 		case a.err == errNotHanded || r.o.IsRefusal(a.err):

@@ -6,7 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Status is where a letter stands.
@@ -202,6 +202,7 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 	}
 	for _, l := range selected {
 		l.tried = l.status == StatusOpen && l.ID.Attempts > 1 && l.Build == d.o.Build && l.outcome == Fails && l.code == l.Code
+		// guard: letters: what this build has tried is passed over
 		l.selected = q.Again || !l.tried
 	}
 	return nil
@@ -214,6 +215,7 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 		ids[i] = l.ID
 		byID[l.ID] = append(byID[l.ID], l)
 		if !l.Ours {
+			// guard: letters: a foreign letter is not sent
 			l.status = StatusForeign
 		}
 	}
@@ -229,8 +231,10 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 			l.decision = &decision
 			switch decision.Action {
 			case schemas.LetterRetried:
+				// guard: letters: a letter that was retried is not open
 				l.status = StatusRetried
 			case schemas.LetterDiscarded:
+				// guard: letters: a letter that was discarded is not open
 				l.status = StatusDiscarded
 			}
 		}

@@ -20,7 +20,7 @@ import (
 	"slices"
 	"strconv"
 
-	"pitchstream/internal/localpg/child"
+	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
 // Options say how to run a server. The zero value is a durable server from installed programs.

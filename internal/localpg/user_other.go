@@ -5,7 +5,7 @@ package localpg
 import (
 	"errors"
 
-	"pitchstream/internal/localpg/child"
+	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
 func unprivileged() (*child.User, error) {

@@ -8,7 +8,7 @@ import (
 	"os/user"
 	"strconv"
 
-	"pitchstream/internal/localpg/child"
+	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
 // unprivileged is the user to run Postgres as, which refuses root: nil (our own) unless we are root.

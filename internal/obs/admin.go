@@ -13,7 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/config"
 )
 
 // AdminHandler answers those who look after the process:

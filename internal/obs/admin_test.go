@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/config"
 )
 
 func TestTheAdminPagesTellHealth(t *testing.T) {

@@ -38,6 +38,7 @@ func (m *Metrics) Breaker(open bool) { m.breaker.Set(zeroOrOne(open)) }
 func (m *Metrics) Issues(counts map[string]int) {
 	for issue, n := range counts {
 		column, _, _ := strings.Cut(issue, ":")
+		// guard: metrics: an unknown column makes no series
 		if !m.columns[column] {
 			column = otherColumn
 		}
@@ -57,6 +58,7 @@ func (m *Metrics) Shown(newest, now time.Time) {
 // Step counts the time that a batch spent in a step. A trace that is kept is an example of it; "": none is.
 func (m *Metrics) Step(step string, took time.Duration, traceID string) {
 	h := m.batchSeconds.WithLabelValues(StepName(step))
+	// guard: metrics: a slow step leads to its trace
 	if e, ok := h.(prometheus.ExemplarObserver); ok && traceID != "" {
 		e.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": traceID})
 		return

@@ -35,6 +35,7 @@ func (m *Metrics) Lag(topic string, id int32, records int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if records < 0 {
+		// guard: metrics: a partition that is another's is told of no more
 		delete(m.partitions, partition{topic, id})
 		return
 	}
@@ -81,6 +82,7 @@ func (c lagCollector) Collect(to chan<- prometheus.Metric) {
 		}
 		if s.position >= 0 {
 			tell(nextPosition, float64(s.position))
+			// guard: metrics: a lag in seconds grows by itself
 			tell(lagSeconds, s.age(now))
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Quality shows the newest report about the data. Only the process that computes it shows any figures, so that of several
@@ -150,6 +150,7 @@ func (g gauges) finding(f *schemas.QualityFinding) {
 	case f.Check == "column_shift":
 		g.set(qMean, f.Value, f.Item, f.Venue)
 		g.opt(qBaseMean, f.Baseline, f.Item, f.Venue)
+		// guard: metrics: each venue has a column's shift
 		g.opt(qShift, f.Score, f.Item, f.Venue)
 	case f.Check == "delay":
 		stage, is50 := strings.CutSuffix(f.Item, "_median")

@@ -42,6 +42,8 @@ const maxLinks = 32
 // environment say where to; without these, too, it is nil. They also say what is kept (OTEL_TRACES_SAMPLER), and what
 // this process is called (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES).
 func NewTracer(ctx context.Context, endpoint, build, instance string, log *slog.Logger) (*Tracer, error) {
+	// guard: traces: off unless somebody says where to
+	// guard: traces: the standard switch holds
 	if off := os.Getenv("OTEL_SDK_DISABLED") == "true" || os.Getenv("OTEL_TRACES_EXPORTER") == "none"; off || endpoint == "" && !endpointInEnvironment() {
 		return nil, nil
 	}
@@ -81,6 +83,7 @@ func (t *Tracer) Began() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	// guard: traces: a batch that was dropped ends
 	t.drop()
 	t.ctx, t.batch = t.tracer.Start(context.Background(), "batch", trace.WithSpanKind(trace.SpanKindConsumer))
 }
@@ -123,7 +126,9 @@ func (t *Tracer) Link(traceparent string) {
 	defer t.mu.Unlock()
 	same := func(o trace.SpanContext) bool { return o.SpanID() == of.SpanID() && o.TraceID() == of.TraceID() }
 	switch {
+	// guard: traces: a producer is linked once
 	case t.batch == nil || slices.ContainsFunc(t.linked, same):
+	// guard: traces: a batch is linked to so many producers and no more
 	case len(t.linked) >= maxLinks:
 		t.more++
 	default:

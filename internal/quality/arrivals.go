@@ -1,6 +1,6 @@
 package quality
 
-import "pitchstream/schemas"
+import "github.com/pitchstream/pitchstream/schemas"
 
 // WithArrivals adds to the facts of a game what its rows do not show: records that came again, records that differ at one
 // revision, and deletes. Where all pitches of a day and venue are deleted, there is a line with no pitches.

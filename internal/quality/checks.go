@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // The checks, by the names that metrics, alerts and docs/QUALITY.md use.
@@ -124,12 +124,14 @@ func (j *judge) share(c check, venue, name, item string, of func(*part) schemas.
 		above = ratio(base)
 		f.Baseline = schemas.Some(above)
 		f.Score = schemas.Some((f.Value - above) / j.shareError(today, base, of))
+		// guard: quality: a share is held against its baseline
 		f.Abnormal = f.Value-above > c.points && f.Score.Value >= limit
 	} else {
 		f.Limit = fmt.Sprintf("%s %%, until there is a baseline", points(c.ceiling))
 		chance := math.Sqrt(max(c.ceiling*(1-c.ceiling), 1e-9) / float64(today.Of))
 		f.Abnormal = f.Value > c.ceiling && (f.Value-c.ceiling)/chance >= limit
 	}
+	// guard: quality: few swings are too few to judge by
 	f.Abnormal = f.Abnormal && today.Of >= leastOf
 	f.Games = j.gamesWhere(func(g *schemas.QualityFacts) bool {
 		s := g.Shares[name]

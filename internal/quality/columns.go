@@ -1,6 +1,6 @@
 package quality
 
-import "pitchstream/schemas"
+import "github.com/pitchstream/pitchstream/schemas"
 
 // column is a numeric column that is watched.
 type column struct {

@@ -1,6 +1,6 @@
 package quality
 
-import "pitchstream/schemas"
+import "github.com/pitchstream/pitchstream/schemas"
 
 // countGap says whether a pitch is missing between two that follow each other in a game: the count before b is not what
 // a made of the count before it. known is false where a record does not tell.
@@ -33,6 +33,7 @@ func after(a *schemas.Row) (balls, strikes int16, known bool) {
 	case a.PitchResult == schemas.ResultBall:
 		balls++
 	case a.PitchResult == schemas.ResultStrike:
+		// guard: quality: a foul with two strikes adds none
 		if a.PitchAction != "Foul" || strikes < 2 {
 			strikes++
 		}

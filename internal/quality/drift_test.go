@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // before is how many days of all 15 games are known when the test of a day begins.

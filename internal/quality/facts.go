@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Facts are those of the rows of one game, one for each day and venue that they name, by day and venue. listed tells
@@ -53,6 +53,7 @@ func isFullSwing(r *schemas.Row) bool {
 
 func factsOf(rows []*schemas.StoredRow, listed func(int64) bool) schemas.QualityFacts {
 	slices.SortFunc(rows, func(a, b *schemas.StoredRow) int {
+		// guard: quality: rows count in time's order
 		return cmp.Or(cmp.Compare(a.EventTime, b.EventTime), a.Version().Compare(b.Version()), slices.Compare(a.PitchID[:], b.PitchID[:]))
 	})
 	f := schemas.QualityFacts{

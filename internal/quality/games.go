@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 const (
@@ -62,6 +62,7 @@ func (j *judge) lacks(g *schemas.QualityFacts) (missing []string) {
 			missing = append(missing, fmt.Sprintf("inning %d has %d pitches", inning, n))
 		}
 	}
+	// guard: quality: a game that is played lacks nothing yet
 	if j.newest-g.Last <= schemas.TimeMS(endedAfter.Milliseconds()) {
 		return missing
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/schemas"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 // ballparks is how many venues the made-up league has, each with a game every second day.

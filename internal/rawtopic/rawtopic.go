@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // ErrGone says that no record stands at these coordinates, or none any more.
@@ -76,6 +76,7 @@ func stands(ctx context.Context, client *kgo.Client, at schemas.Coordinates) err
 		return ErrGone
 	case end.Err != nil:
 		return fmt.Errorf("kafka: %w", end.Err)
+	// guard: api: a record that is to come is not waited for
 	case at.Offset >= end.Offset:
 		return ErrGone
 	}

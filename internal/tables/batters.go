@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strconv"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Batters adds up the rows that stand into the aggregates of each batter. Rows without a batter count nowhere.

@@ -3,7 +3,7 @@ package tables
 import (
 	"slices"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // sourceColumns stand behind the columns of the core. What a store adds beside them (revision, offset, when it was

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strconv"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Reject is a record that is no row, and why.

@@ -8,7 +8,7 @@ import (
 	"math"
 	"os"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Spool keeps rows in a file until all records are read: only then is it known which of them stand, since any record

@@ -3,7 +3,7 @@ package tables
 import (
 	"io"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // StoredWriter writes rows as a store has them, as Parquet: the columns of the core as every table of rows has them, and

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // The table of batters is what the plain model of the aggregates makes of the same rows.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Survey looks over the rows that stand for the closing report. It holds 8 bytes for each reliable bat speed; with

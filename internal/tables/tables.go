@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"io"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Row is one line of the table of rows: what the core computed, and where it comes from.

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 const textBufferBytes = 256 << 10

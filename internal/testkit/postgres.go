@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pitchstream/internal/localpg"
+	"github.com/pitchstream/pitchstream/internal/localpg"
 )
 
 // postgresSpec is a server that need not survive a power failure, unless settings say so.

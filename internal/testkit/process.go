@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"pitchstream/internal/localpg/child"
+	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
 // process is a host: a program of this machine, in a folder of its own. It dies with this process.

@@ -12,7 +12,7 @@ import (
 )
 
 // Module is this project's import path.
-const Module = "pitchstream"
+const Module = "github.com/pitchstream/pitchstream"
 
 // room is a folder and what is below it. Among themselves its packages may import each other.
 type room struct {

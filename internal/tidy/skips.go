@@ -20,6 +20,7 @@ func Skips(files []*File) (broken []string) {
 				within = within[:len(within)-1]
 				return true
 			}
+			// guard: a test that is skipped also under CI is found
 			if isSkip(n) && !f.mayskip(within) && !f.excused(f.line(n)) {
 				broken = append(broken, fmt.Sprintf("%s:%d: a test is skipped also under CI: testkit.Unavailable fails there", f.Path, f.line(n)))
 			}

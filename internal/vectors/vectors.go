@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"pitchstream/features"
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Stream is one vector: records in offset order by partition, and the answers.

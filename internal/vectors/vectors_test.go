@@ -3,9 +3,9 @@ package vectors
 import (
 	"testing"
 
-	"pitchstream/features"
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }

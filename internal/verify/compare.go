@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"pitchstream/internal/topicread"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // pageSize is how many registers are read at a time.

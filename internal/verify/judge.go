@@ -1,8 +1,8 @@
 package verify
 
 import (
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // verdict is what a comparison says of one register: "" for well, a kind of difference, or one of these.

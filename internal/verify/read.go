@@ -6,8 +6,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // decoded is a record and what the core makes of it.

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // digest stands for what a change says, whoever wrote it and when. Two that differ mean other content.

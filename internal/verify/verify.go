@@ -18,9 +18,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/features"
-	"pitchstream/internal/topicread"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Store is the store of record, as far as it is compared.

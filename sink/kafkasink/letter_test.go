@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

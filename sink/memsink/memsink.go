@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Store holds registers, aggregates and positions, and the view that readers see.

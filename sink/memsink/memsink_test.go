@@ -5,8 +5,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"pitchstream/schemas"
-	"pitchstream/sink/sinktest"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

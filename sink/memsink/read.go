@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // View is what readers of the projection see: absolute states, each fenced by its sequence number.

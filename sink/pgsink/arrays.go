@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // measuredArrays are the arguments of upsert_measured.sql: an array a column, one element a pitch, sorted as set is.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // arrivalArrays are the last arguments of upsert_measured.sql: what the batch itself tells of the records of a pitch
@@ -43,6 +43,7 @@ func told(newest *schemas.Change, older []schemas.Change) (repeats, conflicts *i
 	repeats, conflicts = new(int32), new(int32)
 	for i := range older {
 		before := &older[i]
+		// guard: quality: within a poll, only the newest revision counts
 		if before.Version.Revision != newest.Version.Revision || before.Op != schemas.OpUpsert {
 			break
 		}
@@ -64,6 +65,7 @@ func wasOf(older []schemas.Change) (game, day, venue *string) {
 			if date == "" {
 				date = older[i].EventTime.Time().UTC().Format(time.DateOnly)
 			}
+			// guard: quality: a pitch that is deleted within its poll was of a game
 			return text(&r.GamePK), &date, text(&r.Venue)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Beat writes this processor's heartbeat, for those who read without Redis. It waits for no disk.

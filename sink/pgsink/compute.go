@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // computeAndCommit is the second round trip: lock the batters, compute the batter-games that were touched from their
@@ -34,6 +34,7 @@ func (t *transaction) computeAndCommit() error {
 func (t *transaction) touched() map[batterGame]bool {
 	games := map[batterGame]bool{}
 	for _, w := range t.winners {
+		// guard: what a row counted for before is computed again
 		for _, g := range []batterGame{w.now, w.was} {
 			if g.Batter.Present {
 				games[g] = true

@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Diff compares what stands in two targets, rows and aggregates, as of one moment. raw is the topic that both are fed
@@ -129,6 +129,7 @@ type comparison struct {
 
 func (c comparison) joined() string {
 	return ` FROM (` + c.a + `) a FULL JOIN (` + c.b + `) b USING (` + strings.Join(c.key, ", ") + `)
+		-- guard: target: what one has not read yet is no difference
 		CROSS JOIN LATERAL (SELECT coalesce(a.moving, false) OR coalesce(b.moving, false) AS moving, coalesce(a.standing, false) AS in_a, coalesce(b.standing, false) AS in_b) s`
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Export is one view of all pitches, as they stood at one moment: whatever is written meanwhile, its questions do not see
@@ -35,6 +35,7 @@ func OpenExport(ctx context.Context, cfg Config) (*Export, error) {
 		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
 	}
 	e := &Export{conn: conn}
+	// guard: export: all of one moment
 	if e.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err != nil {
 		e.Close(ctx)
 		return nil, fmt.Errorf("postgres: %w", hideSecret(err))

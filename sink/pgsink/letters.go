@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // letterKeys are the identities of letters as arrays.
@@ -146,6 +146,7 @@ func (s *Sink) tryOnly(ctx context.Context, pitches []schemas.PitchChanges) ([]s
 	}
 	defer conn.Release()
 	t := &transaction{ctx: ctx, conn: conn.Conn(), cfg: &s.cfg, batch: schemas.Batch{Pitches: pitches}, now: s.cfg.Now(), statements: s.statements}
+	// guard: letters: a trial is taken back
 	err = t.writeAll()
 	t.rollback()
 	if err != nil && isRecordsFault(err) {

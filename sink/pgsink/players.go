@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // SetPlayers adds players, and changes those that are there with another name or team, all in one transaction. It

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // EnsurePositions answers the stored positions of the group, one for each of the given ones, in their order; one that

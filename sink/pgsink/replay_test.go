@@ -5,8 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/schemas"
-	"pitchstream/sink/sinktest"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
 // What became of a replay's records is counted in the transaction that writes them, also where that is one pitch.

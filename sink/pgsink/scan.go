@@ -5,7 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // statsRow receives the sums of one group, in the order in which every statement returns them.

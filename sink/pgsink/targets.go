@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Targets keeps the books of the targets beside live, and the pointer to the one that readers see with its views, in a
@@ -158,6 +158,7 @@ func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
 	if _, err := tx.Exec(ctx, `DROP VIEW `+name+`; CREATE VIEW `+name+` AS SELECT * FROM `+from); err != nil {
 		return err
 	}
+	// guard: target: who read the views goes on
 	for _, r := range readers {
 		if _, err := tx.Exec(ctx, `GRANT SELECT ON `+name+` TO `+pgx.Identifier{r}.Sanitize()); err != nil {
 			return err
@@ -288,6 +289,7 @@ func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Poi
 			is = was
 			return nil
 		}
+		// guard: target: the views move with the pointer
 		if err := t.point(ctx, tx, schema); err != nil {
 			return err
 		}

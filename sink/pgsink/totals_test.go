@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/schemas"
-	"pitchstream/sink/sinktest"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
 // filled is a sink with what a world's batches made.

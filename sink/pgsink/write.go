@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // chunkRows is how many registers one statement writes: above about a thousand, arrays stop paying.
@@ -22,6 +22,7 @@ const fewPitches = 50
 func (t *transaction) writeAll() error {
 	b := &pgx.Batch{}
 	b.Queue("begin")
+	// guard: few pitches are written without planning anew
 	if len(t.batch.Pitches) <= fewPitches {
 		b.Queue("set local plan_cache_mode = force_generic_plan")
 	}
@@ -141,6 +142,7 @@ func (c candidate) change() *schemas.Change {
 
 // next is the version that takes the place of a refused one.
 func (c candidate) next() (candidate, bool) {
+	// guard: the predecessor of a refused version stands
 	if c.version == identified || c.version+1 == len(c.pitch.Measured) {
 		return candidate{}, false
 	}
@@ -191,6 +193,7 @@ func (t *transaction) queuePositions(b *pgx.Batch) {
 		if err := rows.Err(); err != nil {
 			return err
 		}
+		// guard: a position that is behind refuses the batch
 		if moved != len(t.batch.Positions) {
 			return schemas.ErrPositionBehind
 		}

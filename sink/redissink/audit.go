@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // AuditOptions say how Audit looks.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // startCluster starts a cluster of n masters and gives the address of the first, and a client of each.

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // findings are the batters to mend, by id.

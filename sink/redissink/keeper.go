@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Keeper keeps Redis right for one processor, and never stops the stream for it: a push that does not land is made up
@@ -152,6 +152,7 @@ func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.suspect = k.suspect || gap
+	// guard: applied does not move before Redis is mended
 	if k.state.Phase == PhaseOK {
 		return false
 	}

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // keys names the keys under a prefix. All keys of one batter have the hash tag {<batter_id>}, so that one script may
@@ -38,6 +38,7 @@ func (k keys) pattern() string { return k.below() + "batter:{*" }
 // below is the prefix as the start of a pattern.
 func (k keys) below() string {
 	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `^`, `\^`)
+	// guard: what is removed from Redis is below the prefix
 	return escape.Replace(string(k))
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Look reads states, in the order of the keys, nil where no row stands, and the pulse, in one round trip (two of a
@@ -152,6 +152,7 @@ func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) e
 		return fmt.Errorf("redis: heartbeat: %w", err)
 	}
 	told := h.Work != nil
+	// guard: api: work is no part of the heartbeats
 	h.Work = nil
 	s.mu.Lock()
 	h.Epoch = s.known.epoch
@@ -186,6 +187,7 @@ func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) e
 func (s *Sink) Rest(ctx context.Context, instance string) error {
 	if _, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.HDel(ctx, s.keys.heartbeat(), instance)
+		// guard: api: work goes with its processor
 		p.HDel(ctx, s.keys.work(), instance)
 		return nil
 	}); err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // mendMaxBatters is how many batters are read from Postgres at once: a batter has up to some hundred games of 1 kB.

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Config says where Redis is and under which prefix everything stands.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Source is the truth that Redis is compared with. Postgres is one; it must be the primary, never a lagging copy.

@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 func TestSweepFillsAnEmptyRedis(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"math"
 	"strconv"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // encode gives the fields and values of a hash, in turn. A missing value has no field.

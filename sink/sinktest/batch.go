@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"slices"
 
-	"pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // BatchOf reduces changes as the consumer does: a pitch once, its measured versions newest first, each once.

@@ -1,5 +1,5 @@
 // A module of its own: what the chart is rendered and checked with is no dependency of pitchstream.
-module pitchstream/test/chart
+module github.com/pitchstream/pitchstream/test/chart
 
 go 1.26.0
 

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 // audit is what the database notes by itself of what is done to it: every version that goes back, every register that

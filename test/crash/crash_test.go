@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/simulate"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/simulate"
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 // feed is the load: a simulated stream with everything that goes wrong, produced as far ahead of the group as given.

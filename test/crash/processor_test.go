@@ -16,8 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/localpg/child"
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/internal/localpg/child"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 // processor is a place in the group: one process after the other, with its own ways to Postgres and Redis.

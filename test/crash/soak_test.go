@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 // soak is a target under load, and who torments it.

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 // The compose file from nothing: topics, schema, processor and API come up by themselves, and a record goes through.

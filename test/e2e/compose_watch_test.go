@@ -15,8 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 // mayBeEmpty are the panels that show nothing while nothing is beyond its limits, or before weeks of games.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
 // The image is for both architectures of servers: its binary is built for each, as the Dockerfile builds it, and needs

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/internal/letters"
-	"pitchstream/schemas"
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 // tooSmall is a limit that most swings exceed: what processors had by mistake.

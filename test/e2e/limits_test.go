@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/internal/testkit"
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 const maxRecord = 16 << 20

@@ -8,12 +8,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/consumer"
-	"pitchstream/features"
-	"pitchstream/internal/testkit"
-	"pitchstream/schemas"
-	"pitchstream/simulate"
-	"pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // nastyValues are what a feed may send where something else should stand; headers too.

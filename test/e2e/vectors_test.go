@@ -7,14 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/consumer"
-	"pitchstream/features"
-	"pitchstream/internal/testkit"
-	"pitchstream/internal/vectors"
-	"pitchstream/schemas"
-	"pitchstream/sink/pgsink"
-	"pitchstream/sink/redissink"
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/vectors"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 // Every stream of the specification through real Postgres and Redis: forwards, shuffled across partitions, and every

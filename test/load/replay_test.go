@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"pitchstream/schemas"
-	"pitchstream/simulate"
-	"pitchstream/sink/redissink"
-	"pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/test/internal/world"
 )
 
 const (

@@ -11,9 +11,9 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
-	"pitchstream/features"
-	"pitchstream/schemas"
-	"pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // RedisDiffers reads what the app reads, and says what is not as in the books; nil: it is all there, and nothing else.
