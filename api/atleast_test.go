@@ -28,6 +28,7 @@ func TestAtLeastWaits(t *testing.T) {
 	})
 }
 
+// guard: api: who gives up stops nobody else
 func TestAtLeastGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStores()
@@ -72,6 +73,7 @@ func TestAtLeastFromPostgres(t *testing.T) {
 	})
 }
 
+// guard: api: a Kafka that has failed is left alone
 func TestOffsetsThatCannotBeRead(t *testing.T) {
 	k := newAsker(t, newStores(), nil)
 	for _, text := range []string{"1", "a:b", "0:1,", "1:-1", "0:1;1:2", "99999999999:1", "0:99999999999999999999"} {

@@ -124,6 +124,7 @@ func TestWrongQuestions(t *testing.T) {
 	require.Equal(t, 413, w.Code)
 }
 
+// guard: api: a panic is answered where it was asked
 func TestAPanicIsAnAnswerToo(t *testing.T) {
 	s := newStores()
 	s.onLook = func() { s.onLook = nil; panic("a bug") }

@@ -19,6 +19,7 @@ import (
 
 // Questions that come while others are on their way go together; none joins one that has been sent; and each has its own
 // answer.
+// guard: api: each has his own of an answer to several
 func TestQuestionsGoTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -62,6 +63,7 @@ func TestQuestionsGoTogether(t *testing.T) {
 	})
 }
 
+// guard: api: who gives up stops nobody else
 func TestAnAskerWhoGivesUpStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := looks{send: func(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {

@@ -41,6 +41,7 @@ func (s *stores) beats() {
 	s.pgPulse.Heartbeats, s.pgPulse.Applied = s.pulse.Heartbeats, s.pulse.Applied
 }
 
+// guard: api: a glance is of one topic
 func TestTheStreamInOneGlance(t *testing.T) {
 	s := working()
 	b := newAsker(t, s, nil).get(200, opOverview, "/v1/stream")
@@ -61,6 +62,9 @@ func TestTheStreamInOneGlance(t *testing.T) {
 	require.Len(t, b["processors"], 2)
 }
 
+// guard: api: a processor that is silent is not alive
+// guard: api: a partition that nobody reads is said
+// guard: api: a Redis that is not whole is said
 func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 	change := func(name string, f func(*schemas.Work)) func(*stores) {
 		return func(s *stores) { w := s.works[name]; f(&w); s.works[name] = w }
@@ -95,6 +99,7 @@ func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 }
 
 // Redis away: what processors told Postgres. Both away: what is remembered, and its age. Never anything: a problem.
+// guard: api: a glance from memory is stale
 func TestTheStreamWithoutItsStores(t *testing.T) {
 	s := working()
 	s.set(func() { s.liveErr = errGone })
@@ -111,6 +116,7 @@ func TestTheStreamWithoutItsStores(t *testing.T) {
 	require.Equal(t, problemAway, newAsker(t, s, nil).get(503, opOverview, "/v1/stream")["type"])
 }
 
+// guard: api: a processor that is silent is not alive
 func TestGlancesAtTheStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := working()

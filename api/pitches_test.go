@@ -12,6 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
+// guard: api: a cursor's time is one of Postgres'
 func TestCursorsSurviveText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := schemas.PitchCursor{EventTime: schemas.TimeMS(rapid.Int64Range(-62135596800000, 253402300799999).Draw(t, "time"))}

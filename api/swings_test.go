@@ -63,6 +63,8 @@ func swinging(n int) (*stores, *kafka) {
 
 func pathOf(r schemas.StoredRow) string { return "/v1/pitches/" + r.PitchID.String() + "/swing" }
 
+// guard: api: of a miss nothing was hit
+// guard: api: no record is read without a swing
 func TestASwingToBeDrawn(t *testing.T) {
 	s, topic := swinging(3)
 	s.rows[1].IsContact = false
@@ -95,6 +97,7 @@ func TestASwingIsThatOfTheVersionThatStands(t *testing.T) {
 	require.Equal(t, 2, topic.count())
 }
 
+// guard: api: a Kafka that has failed is left alone
 func TestASwingThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, topic := swinging(2)
@@ -114,6 +117,7 @@ func TestASwingThatCannotBeRead(t *testing.T) {
 }
 
 // Many who look at one swing cost one reading; of many swings only a few are read at a time, and nobody waits for long.
+// guard: api: few swings are read at a time
 func TestFewSwingsAreReadAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, topic := swinging(20)
@@ -140,6 +144,8 @@ func TestFewSwingsAreReadAtATime(t *testing.T) {
 }
 
 // A record that is our undoing is no other's.
+// guard: api: a panic is answered where it was asked
+// guard: api: a record that panics is no other's undoing
 func TestAPathThatPanics(t *testing.T) {
 	s, _ := swinging(1)
 	k := newAsker(t, s, func(c *Config) { c.Records = panicking{} })

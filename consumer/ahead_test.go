@@ -77,6 +77,7 @@ func noPitch(partition int32) schemas.Record {
 }
 
 // Who comes while rows are sent does not wait for them, and is committed with them.
+// guard: who comes while rows are sent does not wait
 func TestRecordsGoOnWhileRowsAreSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newTown(t).sendAhead(31)
@@ -89,6 +90,8 @@ func TestRecordsGoOnWhileRowsAreSent(t *testing.T) {
 	})
 }
 
+// guard: a revoke drops the batch in hand
+// guard: what was dropped is read again
 func TestARevokeLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newTown(t).sendAhead(32)
@@ -103,6 +106,8 @@ func TestARevokeLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 }
 
 // The store does not answer any more while rows are sent: readers of the rows do not wait with us until it does.
+// guard: a store that is away leaves nothing open
+// guard: what was dropped is read again
 func TestAStoreThatIsAwayLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newTown(t).sendAhead(36)
@@ -121,6 +126,7 @@ func TestAStoreThatIsAwayLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 }
 
 // A store that is slow has much of the batch before it when its time is over: rows are sent when it has taken all.
+// guard: a slow store is not waited for with rows sent
 func TestASlowStoreIsNotWaitedForWithRowsSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -152,6 +158,8 @@ func TestASlowStoreIsNotWaitedForWithRowsSent(t *testing.T) {
 }
 
 // The session ends while rows are sent: the store came back older.
+// guard: a session that ends leaves nothing open
+// guard: what was dropped is read again
 func TestASessionThatEndsLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newTown(t).sendAhead(33)
@@ -170,6 +178,8 @@ func TestASessionThatEndsLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 }
 
 // The breaker trips by what came while rows were sent: no transaction waits for a person.
+// guard: a breaker that holds leaves nothing open
+// guard: a batch that tripped is judged before it is sent
 func TestTheBreakerHoldsNothingOpenThatWasSentAhead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newTown(t).sendAhead(34, func(c *Config) { c.Breaker = BreakerLimits{InARow: 40, Share: -1} })
@@ -190,6 +200,7 @@ func TestTheBreakerHoldsNothingOpenThatWasSentAhead(t *testing.T) {
 
 // A partition that is to be filled again comes to a processor in the middle of a batch: nothing is committed with it, and the
 // letters of the batch are not forgotten.
+// guard: a partition that is filled again ends the batch of others
 func TestARefillInTheMiddleOfABatchLosesNoLetter(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)

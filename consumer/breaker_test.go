@@ -26,6 +26,7 @@ func (tn *town) waitHeld(w *worker) {
 	tn.waitFor("the processor holds", func() bool { return w.told.reason("breaker") != "" })
 }
 
+// guard: too much poison holds the processor
 func TestATopicOfPoisonIsNotDrainedIntoTheLetters(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -51,6 +52,7 @@ func TestATopicOfPoisonIsNotDrainedIntoTheLetters(t *testing.T) {
 }
 
 // What dies again and again sends no more letters each time: the count is committed with the offset.
+// guard: the breaker's count outlives a crash
 func TestACrashLoopDoesNotDrainTheTopic(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -67,6 +69,7 @@ func TestACrashLoopDoesNotDrainTheTopic(t *testing.T) {
 	})
 }
 
+// guard: a restart goes on
 func TestARestartGoesOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)

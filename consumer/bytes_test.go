@@ -37,6 +37,7 @@ func scribbled(t *testing.T, seed uint64, n int) (after, want []Decoded) {
 	return after, want
 }
 
+// guard: what was rejected keeps its bytes when the poll's are let go
 func TestWhatPassedSharesNothingWithThePoll(t *testing.T) {
 	after, want := scribbled(t, 31, 300)
 	kept := 0

@@ -39,6 +39,7 @@ func TestReadingAgainFromTheStartChangesNothing(t *testing.T) {
 }
 
 // Four processors come and go while records arrive: every rebalance takes a batch out of somebody's hands.
+// guard: what was published and changed since is published again
 func TestProcessorsComeAndGo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -60,6 +61,7 @@ func TestProcessorsComeAndGo(t *testing.T) {
 	})
 }
 
+// guard: the batch in hand is finished at shutdown
 func TestShutdownFinishesTheBatchInHand(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -91,6 +93,7 @@ func TestShutdownFinishesTheBatchInHand(t *testing.T) {
 }
 
 // The store fails before and after it took effect, and the view too: nothing is lost, nothing counted twice.
+// guard: nothing is produced before the store has answered
 func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -112,6 +115,7 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 
 // A store does not answer one processor. Another one joins: the first gives up its batch, keeps some partitions, and reads
 // again what it dropped of those.
+// guard: a revoke drops the batch in hand
 func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -129,6 +133,8 @@ func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 }
 
 // Partitions are revoked from a processor that has nothing in hand, twice. It knows that they are gone, and its next batch is committed.
+// guard: a revoke drops the batch in hand
+// guard: a revoke with nothing in hand costs no batch
 func TestARevokeWithNothingInHandCostsNoBatch(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -149,6 +155,8 @@ func TestARevokeWithNothingInHandCostsNoBatch(t *testing.T) {
 }
 
 // A partition is revoked while its batch is being sent: the transaction is aborted at once, not left to time out.
+// guard: a revoke drops the batch in hand
+// guard: a revoke leaves no transaction open
 func TestARevokeLeavesNoTransactionOpen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -176,6 +184,8 @@ func TestARevokeLeavesNoTransactionOpen(t *testing.T) {
 	})
 }
 
+// guard: what was dropped is read again
+// guard: a record that the store refuses is read again for its bytes
 func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -202,6 +212,11 @@ func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
 }
 
 // The store is replaced by an older copy while the processor runs: what it lost is read again, and no letter twice.
+// guard: reading starts at the smaller of offset and position
+// guard: no letter is sent again below what was committed
+// guard: no offset is committed below what was committed
+// guard: a partition that is filled again is read alone
+// guard: a store that is filled again moves on when its rows are published
 func TestAStoreThatCameBackOlderIsFilledAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -222,6 +237,7 @@ func TestAStoreThatCameBackOlderIsFilledAgain(t *testing.T) {
 	})
 }
 
+// guard: a gap is not jumped over
 func TestAGapIsNamedAndNotJumpedOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -272,6 +288,7 @@ func TestAStoreThatIsAwayForFiveMinutes(t *testing.T) {
 
 // A correction moves a pitch to another batter. The store takes it, but the answer is lost, and the second attempt finds
 // the pitch where it already is: the batter whom it left must not keep it in the view.
+// guard: the view is compared after a batch that may have landed before
 func TestALostAnswerLeavesNobodyWithAPitchThatMoved(t *testing.T) {
 	for name, fail := range map[string]func(tn *town, w *worker){
 		"the same processor tries again": func(tn *town, _ *worker) {
@@ -311,6 +328,7 @@ func TestALostAnswerLeavesNobodyWithAPitchThatMoved(t *testing.T) {
 
 // A processor that could not reach the view dies. Nothing of what it committed is read again, so who takes its partitions
 // over has the view compared.
+// guard: an assignment has the view compared
 func TestAnAssignmentHasTheViewCompared(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)

@@ -15,6 +15,11 @@ import (
 // The crash table of docs/ARCHITECTURE.md: the processor dies right before and right after each step of a batch, in the
 // middle of the stream. Another one takes over, and the books balance: rows, aggregates, view, rows topic, and each
 // letter once.
+// guard: the start is committed before the first write
+// guard: reading starts at the smaller of offset and position
+// guard: reading starts at the offset when the position is ahead
+// guard: nothing is produced before the store has answered
+// guard: what was published and changed since is published again
 func TestCrashTable(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -70,6 +75,11 @@ func TestCrashTable(t *testing.T) {
 }
 
 // The same in the very first batch, when the group has no offset to go back to.
+// guard: the start is committed before the first write
+// guard: reading starts at the smaller of offset and position
+// guard: reading starts at the offset when the position is ahead
+// guard: nothing is produced before the store has answered
+// guard: what was published and changed since is published again
 func TestCrashTableOfTheFirstBatch(t *testing.T) {
 	for name, arm := range map[string]func(tn *town, w *worker){
 		"postgres landed": func(tn *town, w *worker) { tn.after.set(dieAt("apply", 1, w)) },
@@ -88,6 +98,7 @@ func TestCrashTableOfTheFirstBatch(t *testing.T) {
 }
 
 // The same while an emptied store is filled again, where no offset is committed: what was published last is what stands.
+// guard: a store that is filled again moves on when its rows are published
 func TestCrashesWhileTheStoreIsFilledAgain(t *testing.T) {
 	for n := range 12 {
 		t.Run(fmt.Sprint("write ", n+1), func(t *testing.T) {
@@ -181,6 +192,7 @@ func (tn *town) dieNow(n *int, w *worker, landed bool) (kmsg.Response, error, bo
 }
 
 // A connection is dead and nobody has said so: the attempt ends by itself, and the next one gets through.
+// guard: an attempt that gets no answer ends
 func TestAStoreThatGivesNoAnswerIsAskedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)

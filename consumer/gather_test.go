@@ -25,6 +25,8 @@ func many(c *Config) {
 	c.PollMaxRecords, c.Breaker = 50, BreakerLimits{InARow: -1, Share: -1}
 }
 
+// guard: polls go to the store together up to what one transaction is to hold
+// guard: a poll moves the position from where the one before it left it
 func TestPollsAreGatheredWhileMuchWaits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -51,6 +53,8 @@ func TestPollsAreGatheredWhileMuchWaits(t *testing.T) {
 }
 
 // What was polled is committed as a whole: so not before the last poll is in the store.
+// guard: polls go to the store together up to what one transaction is to hold
+// guard: a poll moves the position from where the one before it left it
 func TestAGatheredBatchWaitsForItsLastPoll(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -94,6 +98,7 @@ func (d *decodings) Step(step string, took time.Duration) {
 }
 
 // What comes while the store is busy goes there together, in one transaction.
+// guard: polls that wait for the store go together
 func TestPollsThatWaitGoTogether(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -128,6 +133,7 @@ func TestPollsThatWaitGoTogether(t *testing.T) {
 }
 
 // The store comes back older between two polls of a batch: what it lost in between is noticed.
+// guard: a poll moves the position from where the one before it left it
 func TestAStoreThatComesBackOlderWithinABatchIsNoticed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
@@ -146,6 +152,8 @@ func TestAStoreThatComesBackOlderWithinABatchIsNoticed(t *testing.T) {
 }
 
 // A store that fails in the middle of a batch holds up the polls behind it, and no more.
+// guard: polls go to the store together up to what one transaction is to hold
+// guard: a poll moves the position from where the one before it left it
 func TestAGatheredBatchOutlivesFailures(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)

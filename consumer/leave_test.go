@@ -39,6 +39,7 @@ func (c *conditions) has() bool {
 }
 
 // A rolling restart: each processor ends and starts again under its name, and no other one gives a partition up for it.
+// guard: deploy: a restarted processor has its name
 func TestARollingRestartMovesNoPartition(t *testing.T) {
 	inVirtualTime(t, "waits as long as pods take to start")
 	bubble(t, func(t *testing.T) {
@@ -78,6 +79,9 @@ func given(all []*worker) (times []int) {
 
 // Scaled in, a processor leaves: the others have its partitions long before its session would time out. One that is only
 // restarted does not leave.
+// guard: deploy: a processor that is scaled in leaves the group
+// guard: deploy: a processor that is restarted does not leave
+// guard: deploy: a session outlasts a restart
 func TestAProcessorThatIsScaledInLeaves(t *testing.T) {
 	inVirtualTime(t, "waits for a session to time out")
 	for name, leaves := range map[string]bool{"scaled in": true, "restarted": false} {

@@ -13,6 +13,8 @@ import (
 )
 
 // The dead letters' topic takes less than some letters have unpacked, and less than some batches: all of them arrive.
+// guard: letters fit into their topic, together
+// guard: letters fit into their topic, each
 func TestLettersFitIntoTheirTopic(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)

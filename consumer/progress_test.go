@@ -22,6 +22,7 @@ func (tn *town) withhold(partition int32) {
 	})
 }
 
+// guard: a stuck partition is named
 func TestOneStuckPartitionOfTwelveIsNamedWithin15Seconds(t *testing.T) {
 	inVirtualTime(t, "15 seconds")
 	bubble(t, func(t *testing.T) {
@@ -49,6 +50,7 @@ func TestOneStuckPartitionOfTwelveIsNamedWithin15Seconds(t *testing.T) {
 	})
 }
 
+// guard: a partition without records waiting is not stuck
 func TestAProcessorThatHasNothingToDoMakesProgress(t *testing.T) {
 	inVirtualTime(t, "half a minute")
 	bubble(t, func(t *testing.T) {
@@ -81,6 +83,8 @@ func TestAStoreThatIsAwayIsNamedAndWhatWaitsToo(t *testing.T) {
 }
 
 // Who reads must know how far behind a processor is: it says since when the oldest record waits.
+// guard: api: lag is told while a batch waits
+// guard: api: lag ends when a partition is caught up
 func TestItIsToldSinceWhenARecordWaits(t *testing.T) {
 	inVirtualTime(t, "some seconds")
 	bubble(t, func(t *testing.T) {
@@ -106,6 +110,7 @@ func TestItIsToldSinceWhenARecordWaits(t *testing.T) {
 }
 
 // A partition whose records cannot be read is behind, too.
+// guard: api: lag of what cannot be read
 func TestWhatCannotBeReadWaits(t *testing.T) {
 	inVirtualTime(t, "some seconds")
 	bubble(t, func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 // took effect, or come back empty; requests and answers are lost on the way. Whatever happened, the books balance in the end.
 //
 // PITCHSTREAM_SCHEDULES says how many are played (50; `make schedules` plays 10,000), PITCHSTREAM_SCHEDULE_SEED plays one again.
+// guard: what was published and changed since is published again
 func TestSchedules(t *testing.T) {
 	first, n := uint64(1), number(t, "PITCHSTREAM_SCHEDULES", 50)
 	if seed := number(t, "PITCHSTREAM_SCHEDULE_SEED", 0); seed > 0 {

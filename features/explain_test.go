@@ -100,6 +100,11 @@ func exactly(c schemas.Change) any {
 	return []any{c, row, bitsOf(row.BatSpeedMPH), bitsOf(row.AttackAngleDeg), bitsOf(row.ExitVelocityMPH)}
 }
 
+// guard: explain: the window that won is the first of the fastest
+// guard: explain: rejected windows count
+// guard: explain: few spots give no speed
+// guard: explain: a range is checked
+// guard: explain: duplicates are dropped first
 func TestVectorsExplainedAsTheyAre(t *testing.T) {
 	n := 0
 	for _, file := range vectorFiles(t, "features*.jsonl") {
@@ -119,6 +124,11 @@ func TestVectorsExplainedAsTheyAre(t *testing.T) {
 	t.Logf("%d records explained", n)
 }
 
+// guard: explain: the window that won is the first of the fastest
+// guard: explain: rejected windows count
+// guard: explain: few spots give no speed
+// guard: explain: a range is checked
+// guard: explain: duplicates are dropped first
 func TestExplanationsAtRandom(t *testing.T) {
 	r := seeded(12)
 	swings := 0
@@ -145,6 +155,11 @@ func TestExplanationsAtRandom(t *testing.T) {
 	}
 }
 
+// guard: explain: the window that won is the first of the fastest
+// guard: explain: rejected windows count
+// guard: explain: few spots give no speed
+// guard: explain: a range is checked
+// guard: explain: duplicates are dropped first
 func TestEachReasonForNoSpeedIsTold(t *testing.T) {
 	at := func(ms, x float64) batSample {
 		return batSample{timeS: ms / 1000, head: point{x: x}, handle: point{x: x, y: 3}, hasHead: true, hasHandle: true}

@@ -20,6 +20,7 @@ func get(path string) *httptest.ResponseRecorder {
 }
 
 // A page names its files by their hash, and only those are kept for good.
+// guard: web: only this build's files are kept for good
 func TestCaching(t *testing.T) {
 	index := get("/")
 	require.Equal(t, 200, index.Code)
@@ -38,6 +39,7 @@ func TestCaching(t *testing.T) {
 }
 
 // Nothing is asked of another server, and no script or style stands in the page itself: the policy forbids both.
+// guard: web: no scripts from elsewhere
 func TestNothingFromElsewhere(t *testing.T) {
 	require.Contains(t, get("/").Header().Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self';")
 	files, _ := load(embedded)
@@ -62,6 +64,7 @@ func TestModulesAreThere(t *testing.T) {
 }
 
 // Whatever changes in a file changes the hash.
+// guard: web: another file is another hash
 func TestHash(t *testing.T) {
 	hash := func(name, body string) string {
 		_, h := load(fstest.MapFS{"static/index.html": {Data: []byte("{{hash}}")}, name: {Data: []byte(body)}})

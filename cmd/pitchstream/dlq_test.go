@@ -192,6 +192,15 @@ func (w *deadTown) standing(t *testing.T) string {
 }
 
 // The prediction is what happens, letter by letter; and what was retried is not retried again.
+// guard: letters: a letter that was retried is not open
+// guard: letters: a letter that was discarded is not open
+// guard: letters: what this build has tried is passed over
+// guard: letters: a foreign letter is not sent
+// guard: letters: what was being sent is looked for
+// guard: letters: what is sent is written down
+// guard: letters: the store is asked what it refuses
+// guard: letters: what stands is compared
+// guard: letters: a trial is taken back
 func TestDLQPredictionIsWhatHappens(t *testing.T) {
 	n := 1000
 	if long := os.Getenv("PITCHSTREAM_DLQ_LETTERS"); long != "" {
@@ -313,6 +322,15 @@ func (w *deadTown) versions(t *testing.T, of func(kind) bool) map[string]int64 {
 }
 
 // After twenty redrives a letter's own headers are small, each there once, its value the same.
+// guard: letters: a letter that was retried is not open
+// guard: letters: a letter that was discarded is not open
+// guard: letters: what this build has tried is passed over
+// guard: letters: a foreign letter is not sent
+// guard: letters: what was being sent is looked for
+// guard: letters: what is sent is written down
+// guard: letters: the store is asked what it refuses
+// guard: letters: what stands is compared
+// guard: letters: a trial is taken back
 func TestDLQTwentyRedrives(t *testing.T) {
 	w := newDeadTown(t)
 	r := rand.New(rand.NewPCG(3, 4))
@@ -348,6 +366,15 @@ func TestDLQTwentyRedrives(t *testing.T) {
 }
 
 // What was killed while it sent is found again: nothing is sent twice, nothing is left out.
+// guard: letters: a letter that was retried is not open
+// guard: letters: a letter that was discarded is not open
+// guard: letters: what this build has tried is passed over
+// guard: letters: a foreign letter is not sent
+// guard: letters: what was being sent is looked for
+// guard: letters: what is sent is written down
+// guard: letters: the store is asked what it refuses
+// guard: letters: what stands is compared
+// guard: letters: a trial is taken back
 func TestDLQRetryGoesOnAfterAKill(t *testing.T) {
 	w := newDeadTown(t)
 	r := rand.New(rand.NewPCG(5, 6))
@@ -379,6 +406,15 @@ func TestDLQRetryGoesOnAfterAKill(t *testing.T) {
 	require.Len(t, ids, 30)
 }
 
+// guard: letters: a letter that was retried is not open
+// guard: letters: a letter that was discarded is not open
+// guard: letters: what this build has tried is passed over
+// guard: letters: a foreign letter is not sent
+// guard: letters: what was being sent is looked for
+// guard: letters: what is sent is written down
+// guard: letters: the store is asked what it refuses
+// guard: letters: what stands is compared
+// guard: letters: a trial is taken back
 func TestDLQFiltersLimitsAndPassing(t *testing.T) {
 	w := newDeadTown(t)
 	r := rand.New(rand.NewPCG(7, 8))

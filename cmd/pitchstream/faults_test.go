@@ -83,6 +83,8 @@ var faults = map[string]struct {
 	}}, []string{"QualityBeyondLimit"}},
 }
 
+// guard: alerts: what a real scrape has for labels is matched
+// guard: metrics: each venue has a column's shift
 func TestEachAlertFiresOverItsFault(t *testing.T) {
 	seen := map[string]bool{}
 	for name, f := range faults {

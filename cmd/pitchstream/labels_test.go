@@ -19,6 +19,7 @@ var (
 
 // Every label by which an alert, an annotation or a panel chooses or groups is one that the program's own registries show
 // on that metric: a label that is not there chooses nothing, silently.
+// guard: alerts: a label by which is chosen is there
 func TestLabelsThatAreAskedForAreThere(t *testing.T) {
 	w := newOnCall(t)
 	w.live(time.Minute, fault{})

@@ -76,6 +76,7 @@ func (w *town) rebuild(t *testing.T) {
 
 // A target beside live is written anew from its own schema, under its own prefix; one that is not there is an error that
 // says what to do.
+// guard: rebuild: a target is rebuilt from its own schema
 func TestRebuildRedisOfATarget(t *testing.T) {
 	w := twoTargets(t, 150)
 	spoil := func(prefix string) (key string) {

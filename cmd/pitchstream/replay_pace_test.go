@@ -12,6 +12,7 @@ import (
 )
 
 // A replay gives way while a live processor is behind, or silent, and to nobody where none is there.
+// guard: replay: it pauses while live is behind
 func TestReplayGivesWay(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {

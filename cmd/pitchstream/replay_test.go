@@ -98,6 +98,9 @@ func (w *town) records(t *testing.T, topic string, each func(*kgo.Record)) {
 }
 
 // A replay of everything onto live changes no value that anybody reads, and nothing of the processors'.
+// guard: replay: no letters onto live
+// guard: replay: it ends when everything is committed
+// guard: replay: a group of its own beside processors
 func TestReplayOntoLiveChangesNothing(t *testing.T) { onKafkas(t, replayOntoLive) }
 
 func replayOntoLive(t *testing.T, w *town) {
@@ -140,6 +143,8 @@ func replayOntoLive(t *testing.T, w *town) {
 
 // What live misses comes back: a game that was deleted there, and what its processor has not read yet. The processor
 // goes on where it was, and sends the letters of what it reads.
+// guard: replay: applied is the processors'
+// guard: replay: a group of its own beside processors
 func TestReplayFillsWhatWasMissed(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 300)
@@ -185,6 +190,8 @@ func (w *town) countIf(t *testing.T, topic string, want func(*kgo.Record) bool) 
 }
 
 // Where a replay into a fresh target ended, another one goes on, or a processor: no record is left out, no letter.
+// guard: replay: no offset is committed beyond what is stored
+// guard: replay: it ends when everything is committed
 func TestWhereAReplayEndedAnotherGoesOn(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 400)
@@ -220,6 +227,7 @@ func TestWhereAReplayEndedAnotherGoesOn(t *testing.T) {
 }
 
 // Bounds are offsets, or times, and a replay reads what is between them: no more, no less.
+// guard: replay: nothing beyond its bounds
 func TestReplayKeepsItsBounds(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 200)
@@ -270,6 +278,7 @@ func TestReplayKeepsItsBounds(t *testing.T) {
 }
 
 // A replay of a topic that is written in transactions ends, although a mark and not a record is last in each partition.
+// guard: replay: marks of transactions are no records
 func TestReplayEndsBehindATransaction(t *testing.T) {
 	w := newVerifyTown(t)
 	client := w.client(t, kgo.TransactionalID("loader"), kgo.DefaultProduceTopic(rawTopic))

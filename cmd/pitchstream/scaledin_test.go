@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// guard: deploy: only a pod beyond the number leaves
 func TestAPodKnowsWhetherItWillComeBack(t *testing.T) {
 	answer, status := "", 0
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -77,6 +77,10 @@ func twoTargets(t *testing.T, pitches int) *town {
 }
 
 // A target's life: filled, compared, promoted, rolled back, dropped.
+// guard: target: one that nobody feeds is not promoted
+// guard: target: one that is fed is not dropped
+// guard: target: one that readers see is not dropped
+// guard: target: the views move with the pointer
 func TestTargetStory(t *testing.T) {
 	w := twoTargets(t, 400)
 	require.Equal(t, w.standing(t, "pitchstream"), w.standing(t, "pitchstream_better"))
@@ -142,6 +146,7 @@ func (w *town) fed(t *testing.T, target string) {
 
 // What a comparison finds: lines that one target lacks, and each column with how much it differs by; not what one of
 // them has not read yet.
+// guard: target: what one has not read yet is no difference
 func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 	w := twoTargets(t, 400)
 	var ids []string
@@ -178,6 +183,7 @@ func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 }
 
 // Rights go with the target: who reads live reads the next one, and may not write there.
+// guard: target: who read the views goes on
 func TestTargetsHaveLivesRights(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 50)

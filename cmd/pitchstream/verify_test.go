@@ -168,6 +168,7 @@ func (w *town) clean(t *testing.T, args ...string) verifyReport {
 	return r
 }
 
+// guard: verify: what is left ends with 1
 func TestVerifyFindsAndRepairsWhatWasBroken(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 400)

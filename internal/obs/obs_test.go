@@ -66,6 +66,7 @@ func TestEveryNumberHasItsNameFromTheStart(t *testing.T) {
 	require.Contains(t, text, "\ngo_goroutines ")
 }
 
+// guard: metrics: an unknown column makes no series
 func TestWhatIsCountedIsInPrometheusAndInTheTotals(t *testing.T) {
 	m := NewProcessorMetrics("dev", nil, []string{"inning"})
 	m.Committed(10, 1000, 7, 2)

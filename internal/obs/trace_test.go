@@ -16,6 +16,11 @@ import (
 
 func traceparent(n int) string { return fmt.Sprintf("00-%032x-%016x-01", n, n) }
 
+// guard: traces: a batch is linked to so many producers and no more
+// guard: traces: a producer is linked once
+// guard: traces: a batch that was dropped ends
+// guard: traces: off unless somebody says where to
+// guard: traces: the standard switch holds
 func TestABatchIsASpanWithItsStepsAndItsProducers(t *testing.T) {
 	kept := tracetest.NewInMemoryExporter()
 	tracer := newTracer(sdk.WithSyncer(kept), "v1", "me")
@@ -57,6 +62,11 @@ func TestABatchIsASpanWithItsStepsAndItsProducers(t *testing.T) {
 	require.NoError(t, tracer.Close(t.Context()))
 }
 
+// guard: traces: a batch is linked to so many producers and no more
+// guard: traces: a producer is linked once
+// guard: traces: a batch that was dropped ends
+// guard: traces: off unless somebody says where to
+// guard: traces: the standard switch holds
 func TestWithoutAnEndpointNothingIsTraced(t *testing.T) {
 	tracer, err := NewTracer(t.Context(), "", "v1", "me", quiet)
 	require.NoError(t, err)
@@ -70,6 +80,11 @@ func TestWithoutAnEndpointNothingIsTraced(t *testing.T) {
 }
 
 // Spans arrive where the flag, or the standard variable, says.
+// guard: traces: a batch is linked to so many producers and no more
+// guard: traces: a producer is linked once
+// guard: traces: a batch that was dropped ends
+// guard: traces: off unless somebody says where to
+// guard: traces: the standard switch holds
 func TestSpansAreSentToTheEndpoint(t *testing.T) {
 	for _, by := range []string{"flag", "variable", "switched off"} {
 		asked := make(chan string, 10)
@@ -99,6 +114,7 @@ func TestSpansAreSentToTheEndpoint(t *testing.T) {
 	}
 }
 
+// guard: metrics: a slow step leads to its trace
 func TestASlowStepIsFoundInItsTrace(t *testing.T) {
 	m := NewProcessorMetrics("dev", nil, nil)
 	const id = "0123456789abcdef0123456789abcdef"
@@ -110,6 +126,8 @@ func TestASlowStepIsFoundInItsTrace(t *testing.T) {
 	require.Contains(t, w.Body.String(), `pitchstream_batch_duration_seconds_bucket{step="postgres",le="2.5"} 1 # {trace_id="`+id+`"} 2.0`)
 }
 
+// guard: metrics: a partition that is another's is told of no more
+// guard: metrics: a lag in seconds grows by itself
 func TestALagInSecondsGrowsByItself(t *testing.T) {
 	m := NewProcessorMetrics("dev", nil, nil)
 	m.Position("pitches.raw", 3, 10, time.Now().Add(-time.Hour))

@@ -126,6 +126,7 @@ func TestABiasOfOneVenueIsFlagged(t *testing.T) {
 	require.GreaterOrEqual(t, found, 18)
 }
 
+// guard: quality: early looks need more
 func TestACleanVenueIsNotFlagged(t *testing.T) {
 	flags, venueDays := falseFlags(t, 8101, 10, 0.5)
 	t.Logf("%d of %d clean venue-days flagged", flags, venueDays)
@@ -177,6 +178,7 @@ func TestLittleIsNotJudged(t *testing.T) {
 }
 
 // What a venue measures does not count into the baseline that it is held against.
+// guard: quality: a batter's baseline is apart from the venue
 func TestABaselineIsApartFromTheVenue(t *testing.T) {
 	var b book
 	for batter := range int64(30) {

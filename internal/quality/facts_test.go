@@ -75,6 +75,7 @@ func TestACleanWeekIsWell(t *testing.T) {
 }
 
 // Each fault is found, and no other is said of it.
+// guard: quality: a share is held against its baseline
 func TestEachFaultIsFound(t *testing.T) {
 	every := func(n int, f func(*schemas.StoredRow)) func(int, *schemas.StoredRow) {
 		return func(i int, r *schemas.StoredRow) {
@@ -121,6 +122,7 @@ func TestEachFaultIsFound(t *testing.T) {
 }
 
 // Of 1 % and 15 % the second is beyond the limit; a bad inning of one game is not.
+// guard: quality: few swings are too few to judge by
 func TestMissingBatTrackingIsToldFromChance(t *testing.T) {
 	clean := simulate.Options{Seed: 41, Untracked: 0.01}
 	facts := factsOfAll(week(t, 7, 6, clean))
@@ -138,6 +140,8 @@ func TestMissingBatTrackingIsToldFromChance(t *testing.T) {
 	require.Empty(t, abnormal(Judge(append(few, bad), "")), "20 swings are too few to judge by")
 }
 
+// guard: quality: a foul with two strikes adds none
+// guard: quality: rows count in time's order
 func TestAPitchThatIsMissingShowsInTheCount(t *testing.T) {
 	games := week(t, 1, 3, simulate.Options{Seed: 51})
 	whole, holes := schemas.QualityShare{}, schemas.QualityShare{}
@@ -193,6 +197,7 @@ func TestFactsAreByDayAndVenueAndDoNotDependOnOrder(t *testing.T) {
 	require.Equal(t, facts, Facts(rows, nil))
 }
 
+// guard: quality: a game that is played lacks nothing yet
 func TestGamesThatLackInnings(t *testing.T) {
 	games := week(t, 2, 3, simulate.Options{Seed: 54})
 	require.Empty(t, abnormal(Judge(factsOfAll(games), "2025-04-01")))
@@ -251,6 +256,8 @@ func TestRecordsThatCameAgainAndDeletes(t *testing.T) {
 	}
 }
 
+// guard: quality: a game of which nothing stands is none
+// guard: quality: a day of deletes only is no baseline
 func TestAGameOfWhichNothingStandsIsNone(t *testing.T) {
 	facts := factsOfAll(week(t, 3, 3, simulate.Options{Seed: 57}))
 	r := Judge(facts, "")

@@ -52,6 +52,7 @@ func shifted(r schemas.QualityReport) (found []string) {
 
 // Venues whose days differ have not shifted: of 9,600 means one may be taken for it. The seeds were not looked at while
 // the limits were set.
+// guard: quality: venues' days differ without a fault
 func TestVenuesThatDifferHaveNotShifted(t *testing.T) {
 	flags, judged := 0, 0
 	for seed := uint64(5001); seed <= 5008; seed++ {
@@ -73,6 +74,7 @@ func TestVenuesThatDifferHaveNotShifted(t *testing.T) {
 
 // One camera of thirty that is off by as much as pitches differ is named, on its first day, and no other; among all venues
 // together it is not to be seen. Of seeds 6001 to 6020 and 5 rpm, which were tried first, it was 17.
+// guard: quality: a venue is held against its own days
 func TestOneVenueThatShiftsIsNamed(t *testing.T) {
 	found := 0
 	for seed := uint64(6101); seed <= 6120; seed++ {
@@ -98,6 +100,7 @@ func TestOneVenueThatShiftsIsNamed(t *testing.T) {
 }
 
 // A venue that was off for days and is well again does not hide one that is off now.
+// guard: quality: a fault of last week hides none of today
 func TestAFaultOfTheBaselineHidesNoOther(t *testing.T) {
 	r := Judge(made(7001, 14, func(v, d int, column string) float64 {
 		switch {
@@ -114,6 +117,7 @@ func TestAFaultOfTheBaselineHidesNoOther(t *testing.T) {
 }
 
 // Played games, of which one ballpark's radar is off: it is named, and no other.
+// guard: quality: a venue is held against its own days
 func TestARadarOfOneVenueIsNamed(t *testing.T) {
 	games := week(t, 10, 15, simulate.Options{Seed: 32, BatterSpread: 0.5})
 	clean := Judge(factsOfAll(games), "")
@@ -131,6 +135,7 @@ func TestARadarOfOneVenueIsNamed(t *testing.T) {
 }
 
 // A header that says "all" is a venue, and not all of them.
+// guard: quality: a venue that is called all is one
 func TestAVenueThatIsCalledAll(t *testing.T) {
 	games := week(t, 1, 2, simulate.Options{Seed: 58})
 	for i := range games["778001"] {

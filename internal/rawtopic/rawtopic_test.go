@@ -54,6 +54,7 @@ func TestARecordByItsCoordinates(t *testing.T) {
 	}
 }
 
+// guard: api: a record that is to come is not waited for
 func TestARecordThatIsGone(t *testing.T) {
 	kafka, client := cluster(t)
 	for range 5 {

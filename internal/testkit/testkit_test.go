@@ -169,6 +169,7 @@ func TestDataIsWhereTheVariableSays(t *testing.T) {
 	require.FileExists(t, Root()+"/go.mod")
 }
 
+// guard: what a test lacks fails it under CI
 func TestWhatIsMissingSkipsButFailsUnderCI(t *testing.T) {
 	for ci, want := range map[string]string{
 		"":     "skipped: no folder /nowhere: set PITCHSTREAM_VECTORS",

@@ -118,6 +118,7 @@ func TestSleepingTestsAreFound(t *testing.T) {
 	}, broken)
 }
 
+// guard: a test that is skipped also under CI is found
 func TestSkipsUnderCIAreFound(t *testing.T) {
 	const head = "package a\nimport (\n\"os\"\n\"testing\"\n\"pgregory.net/rapid\"\n)\n"
 	broken := Skips(goFiles(t, map[string]string{

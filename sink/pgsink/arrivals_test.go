@@ -45,6 +45,11 @@ func arrivals(t *testing.T, s *Sink, u QualityUnit) (repeats, conflicting, delet
 
 // A record that comes again is told from one that says something else at the same revision, from a correction, and from
 // one that is only read again; within one poll and over several.
+// guard: quality: a record that is read again is no repeat
+// guard: quality: a poll that is read again counts nothing twice
+// guard: quality: what differs at one revision is no repeat
+// guard: quality: a correction is no conflict
+// guard: quality: within a poll, only the newest revision counts
 func TestRecordsThatComeAgainAreTold(t *testing.T) {
 	type polls [][]schemas.Change
 	first, again, other, corrected := said(1, 90, 0, 1), said(1, 90, 0, 2), said(1, 91, 0, 3), said(1, 92, 1, 4)
@@ -82,6 +87,7 @@ func TestRecordsThatComeAgainAreTold(t *testing.T) {
 }
 
 // What another core makes of a record may differ by itself.
+// guard: quality: another core's values are no conflict
 func TestAnotherCoreIsNoConflict(t *testing.T) {
 	s := open(t)
 	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)})
@@ -92,6 +98,9 @@ func TestAnotherCoreIsNoConflict(t *testing.T) {
 }
 
 // A pitch that is deleted is one of its game's, day's and venue's until it comes back, however often the delete is read.
+// guard: quality: a delete that is read again keeps its game
+// guard: quality: a pitch that comes back is not deleted
+// guard: quality: a pitch that is deleted within its poll was of a game
 func TestDeletedPitchesAreOfTheirGame(t *testing.T) {
 	s := open(t)
 	game := QualityUnit{Game: "A"}
@@ -114,6 +123,7 @@ func TestDeletedPitchesAreOfTheirGame(t *testing.T) {
 }
 
 // A delete of a pitch without a game touches its day; one that is read again touches the game still.
+// guard: quality: a deleted pitch without a game touches its day
 func TestADeleteTouchesItsGame(t *testing.T) {
 	s := open(t)
 	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)}, []schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 0, 2)})

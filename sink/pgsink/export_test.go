@@ -26,6 +26,7 @@ func thrown(n byte, batter, pitcher, team int64, date schemas.Text) schemas.Chan
 }
 
 // What is written after the view was taken is not in it; a caller's error ends the rows.
+// guard: export: all of one moment
 func TestExportIsOfOneMoment(t *testing.T) {
 	s := open(t)
 	put := func(c ...schemas.Change) {
@@ -66,6 +67,7 @@ type version struct {
 }
 
 // A player's team as of a date: a version for each change, no gap and no overlap between them.
+// guard: warehouse: of two teams on a day the later one counts
 func TestPlayersAsOfADate(t *testing.T) {
 	s := open(t)
 	_, err := s.Apply(t.Context(), sinktest.BatchOf(

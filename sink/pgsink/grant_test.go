@@ -13,6 +13,21 @@ import (
 )
 
 // The writer's rights suffice for all that a store does.
+// guard: version fence of the measured register
+// guard: an older core does not rewrite
+// guard: version fence of the identified register
+// guard: what a row counted for before is computed again
+// guard: batters are locked before they are computed
+// guard: a position that is behind refuses the batch
+// guard: a position never moves back
+// guard: the predecessor of a refused version stands
+// guard: what an older store has only a name of is not published
+// guard: a batter whose maximum may be gone is folded whole
+// guard: a batter whose last pitch may be gone is folded whole
+// guard: at once: a position that is behind refuses the batch
+// guard: at once: only what this batch wrote has its batter computed
+// guard: at once: what a row counted for before is computed again
+// guard: at once: identifies go in steps
 func TestTheSuiteOfEveryStoreAsTheWriter(t *testing.T) {
 	sinktest.Exercise(t, func(t *testing.T) sinktest.Fixture {
 		owner := open(t)

@@ -87,6 +87,21 @@ func TestAnErrorNeverShowsThePassword(t *testing.T) {
 	require.NotContains(t, err.Error(), "hush")
 }
 
+// guard: version fence of the measured register
+// guard: an older core does not rewrite
+// guard: version fence of the identified register
+// guard: what a row counted for before is computed again
+// guard: batters are locked before they are computed
+// guard: a position that is behind refuses the batch
+// guard: a position never moves back
+// guard: the predecessor of a refused version stands
+// guard: what an older store has only a name of is not published
+// guard: a batter whose maximum may be gone is folded whole
+// guard: a batter whose last pitch may be gone is folded whole
+// guard: at once: a position that is behind refuses the batch
+// guard: at once: only what this batch wrote has its batter computed
+// guard: at once: what a row counted for before is computed again
+// guard: at once: identifies go in steps
 func TestTheSuiteOfEveryStore(t *testing.T) {
 	t.Run("at once", func(t *testing.T) { exercise(t, false) })
 	t.Run("in steps", func(t *testing.T) { exercise(t, true) })

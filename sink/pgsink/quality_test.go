@@ -68,6 +68,9 @@ func stored(t *testing.T, s *Sink) map[string]int64 {
 }
 
 // What is written, moved, deleted or identified has its games computed again, and no others.
+// guard: quality: the game that a pitch left is computed too
+// guard: quality: an identify touches the game
+// guard: quality: facts that no rows stand for are emptied
 func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 	s := open(t)
 	now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -109,6 +112,7 @@ func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 }
 
 // A computing that read its rows earlier never overwrites one that read them later.
+// guard: quality: older facts do not replace newer ones
 func TestOlderFactsDoNotReplaceNewerOnes(t *testing.T) {
 	s := open(t)
 	u, now := QualityUnit{Game: "A"}, time.Now()
@@ -121,6 +125,7 @@ func TestOlderFactsDoNotReplaceNewerOnes(t *testing.T) {
 }
 
 // The row that was committed late, of a transaction that began before the computing, is not missed.
+// guard: quality: a row committed late is not missed
 func TestARowCommittedLateIsNotMissed(t *testing.T) {
 	s := open(t)
 	now := time.Now()

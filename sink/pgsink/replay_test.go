@@ -10,6 +10,7 @@ import (
 )
 
 // What became of a replay's records is counted in the transaction that writes them, also where that is one pitch.
+// guard: at once: replays are counted in steps
 func TestAReplayOfOnePitchIsCounted(t *testing.T) {
 	s := open(t)
 	require.NoError(t, s.BeginReplay(t.Context(), schemas.ReplayState{ID: "r", Spec: "all", Group: "g", Parts: []schemas.ReplayPart{{To: 2}}}))

@@ -90,6 +90,8 @@ func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 }
 
 // A live pitch waits for what is done once: its statements are planned when a connection is new, and not each time.
+// guard: few pitches are written without planning anew
+// guard: few pitches at once are written without planning anew
 func TestFewPitchesArePlannedOnce(t *testing.T) {
 	for name, steps := range map[string]bool{"at once": false, "in steps": true} {
 		t.Run(name, func(t *testing.T) { plannedOnce(t, steps) })

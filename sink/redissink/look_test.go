@@ -74,6 +74,8 @@ func TestOldHeartbeatsAreForgotten(t *testing.T) {
 }
 
 // What processors tell of their work stands beside the heartbeats, which stay small, and goes with them.
+// guard: api: work is no part of the heartbeats
+// guard: api: work goes with its processor
 func TestWorkStandsBesideTheHeartbeats(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		now := schemas.TimeMSOf(time.Now())

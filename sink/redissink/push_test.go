@@ -14,6 +14,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
+// guard: sequence fence of Redis
+// guard: a key that is gone is noticed by its tombstone
 func TestSnapshotsInAnyOrderEndInTheSameState(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		rapid.Check(t, func(rt *rapid.T) {
@@ -96,6 +98,8 @@ func TestTheSameSnapshotIsWrittenAgain(t *testing.T) {
 	})
 }
 
+// guard: sequence fence of Redis
+// guard: a key that is gone is noticed by its tombstone
 func TestTombstonesFenceOlderSnapshots(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		stood := w.truth.change(1, "g", 4)
@@ -182,6 +186,7 @@ func TestNothingWhereSomethingShouldStandIsALoss(t *testing.T) {
 	})
 }
 
+// guard: what is removed from Redis is below the prefix
 func TestAKeyOfAnotherTypeChangesNothingAndASweepRemovesIt(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		ctx := t.Context()

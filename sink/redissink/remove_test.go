@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// guard: what is removed from Redis is below the prefix
 func TestRemoveLeavesWhatIsNotBelowThePrefix(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(1, "a", 1))

@@ -25,6 +25,19 @@ import (
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 // What people see, and how soon; dashboard.mjs has the story.
+// guard: dashboard: it says that the connection is lost
+// guard: dashboard: it says that Redis is away
+// guard: dashboard: it says that both stores are away
+// guard: dashboard: the age of what is remembered grows
+// guard: dashboard: a figure of nothing is no zero
+// guard: dashboard: a stream comes back
+// guard: dashboard: the newest state of a pitch is shown
+// guard: dashboard: a corrected swing is drawn again
+// guard: dashboard: rows stay the same elements
+// guard: dashboard: a table sorts both ways
+// guard: dashboard: who wants no motion sees none
+// guard: dashboard: the focus is seen
+// guard: dashboard: words are read against their ground
 func TestDashboard(t *testing.T) {
 	browser := chromium(t)
 	p := newPark(t)
