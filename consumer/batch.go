@@ -275,7 +275,7 @@ func (b *batch) report() {
 func (s *BatchSummary) add(counts BatchSummary, outcome schemas.Outcome, letters []schemas.Letter) {
 	s.Records, s.Bytes = s.Records+counts.Records, s.Bytes+counts.Bytes
 	s.Deletes, s.Identifies = s.Deletes+counts.Deletes, s.Identifies+counts.Identifies
-	s.Lost += outcome.Lost
+	s.Lost += outcome.Superseded
 	for _, l := range letters {
 		s.Letters[l.Code]++
 		s.Newest = append(s.Newest[max(0, len(s.Newest)-schemas.MaxNotes+1):], l.Note())

@@ -35,8 +35,8 @@ type Outcome struct {
 	Refused []Refusal
 	// Snapshots are the batters whose aggregates may have changed, one each, sorted by batter.
 	Snapshots []Snapshot
-	// Lost counts the changes that an equal-or-newer stored version (or a newer one in the batch) made void.
-	Lost int
+	// Superseded counts the changes that lost against an equal or newer version, stored or in the same batch.
+	Superseded int
 }
 
 // Published is the present state of a pitch: its row, or nil where it was deleted.

@@ -135,11 +135,11 @@ func (s *Store) writeMeasured(r *register, p schemas.PitchChanges, out *schemas.
 			continue
 		}
 		rest := len(p.Measured) - i - 1
-		out.Lost += rest
+		out.Superseded += rest
 		if r.measured != nil {
 			order := c.Version.Compare(r.measured.Version)
 			if order < 0 || order == 0 && s.CoreVersion < r.coreVersion {
-				out.Lost++
+				out.Superseded++
 				return false
 			}
 		}
@@ -156,7 +156,7 @@ func (s *Store) writeIdentified(r *register, p schemas.PitchChanges, out *schema
 		return false
 	}
 	if r.identified != nil && c.Version.Compare(r.identified.Version) < 0 {
-		out.Lost++
+		out.Superseded++
 		return false
 	}
 	r.identified = c

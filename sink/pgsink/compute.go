@@ -141,7 +141,7 @@ func (t *transaction) outcome() schemas.Outcome {
 	for _, id := range slices.Sorted(maps.Keys(t.batters)) {
 		out.Snapshots = append(out.Snapshots, *t.batters[id])
 	}
-	out.Lost = t.brought() - measured - identified - len(t.refused)
+	out.Superseded = t.brought() - measured - identified - len(t.refused)
 	return out
 }
 

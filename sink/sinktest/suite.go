@@ -117,7 +117,7 @@ func again(t *testing.T, f Fixture) {
 	s := f.Open(t, 1)
 	first := mustApply(t, s, BatchOf(changes...))
 	second := mustApply(t, s, BatchOf(changes...))
-	require.Equal(t, first.Lost, second.Lost)
+	require.Equal(t, first.Superseded, second.Superseded)
 	requireSame(t, published(first), published(second), "what is published")
 	require.Len(t, second.Snapshots, len(first.Snapshots), "a repetition refreshes readers too: the first may not have reached them")
 	RequireState(t, s, changes)
@@ -135,7 +135,7 @@ func olderCore(t *testing.T, f Fixture) {
 	old.Row = &row
 	lost := mustApply(t, f.Open(t, 1), BatchOf(old))
 	require.Empty(t, lost.Published)
-	require.Equal(t, 1, lost.Lost)
+	require.Equal(t, 1, lost.Superseded)
 	RequireState(t, f.Open(t, 1), []schemas.Change{upsert})
 }
 
@@ -155,7 +155,7 @@ func predecessorStands(t *testing.T, f Fixture) {
 	require.NotEmpty(t, out.Refused[0].Reason)
 	require.NotContains(t, out.Refused[0].Reason, "\n")
 	require.Len(t, out.Published, 40)
-	require.Equal(t, 0, out.Lost)
+	require.Equal(t, 0, out.Superseded)
 	RequireState(t, s, changes)
 	require.Equal(t, good.Version, publishedOf(t, out, good.PitchID).Version)
 }
@@ -234,7 +234,7 @@ func olderVersion(t *testing.T, f Fixture) {
 	out := mustApply(t, s, BatchOf(w.Upsert(0, 4)))
 	require.Empty(t, out.Published)
 	require.Empty(t, out.Snapshots)
-	require.Equal(t, 1, out.Lost)
+	require.Equal(t, 1, out.Superseded)
 	after, err := s.BatterSeqs(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, before, after)
