@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/memsink"
@@ -542,11 +543,11 @@ func (tn *town) requireBooks() {
 		}
 		changes = append(changes, c)
 	}
-	want := features.Resolve(changes)
+	want := reference.Resolve(changes)
 	rows, err := tn.store.Rows(tn.t.Context())
 	require.NoError(tn.t, err)
 	same(tn.t, "rows", withoutWriter(want), withoutWriter(rows))
-	batters, games := features.Fold(want)
+	batters, games := reference.Fold(want)
 	view := tn.store.View()
 	same(tn.t, "batters in the view", batters, view.Batters)
 	same(tn.t, "batter-games in the view", games, view.Games)

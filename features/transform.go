@@ -16,8 +16,6 @@
 //	path.go                             how it moved, for drawing: not on the way of a record
 //	validate.go, issues.go              ranges; what was wrong with a row
 //	identity.go                         which game, which pitch
-//	reference.go                        the plain models that everything cleverer is compared with: Resolve (which
-//	                                    version of a pitch stands) and Fold (what the batters' aggregates are)
 //
 // What is not obvious: values of a record alias its bytes until texts.assign copies the few that become columns; a
 // decoder's scratch outlives the record and must hold nothing of it; positions in JSON are cursors, and a negative

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/tables"
 	"github.com/pitchstream/pitchstream/internal/testkit"
@@ -229,7 +230,7 @@ func streamOf(t *testing.T, cluster *kfake.Cluster, topic string) (standing []sc
 			changes = append(changes, change)
 		})
 	}
-	return features.Resolve(changes), letters
+	return reference.Resolve(changes), letters
 }
 
 func requireRows(t *testing.T, want []schemas.StoredRow, got []map[string]any) {
@@ -250,7 +251,7 @@ func requireRows(t *testing.T, want []schemas.StoredRow, got []map[string]any) {
 
 func requireBatters(t *testing.T, standing []schemas.StoredRow, dir string) {
 	t.Helper()
-	want, _ := features.Fold(standing)
+	want, _ := reference.Fold(standing)
 	head, lines := csvLines(t, dir, "batters.csv")
 	require.Len(t, lines, len(want))
 	for _, line := range lines {

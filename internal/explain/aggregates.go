@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -51,9 +51,9 @@ func Contribution(row schemas.StoredRow, others []schemas.StoredRow) *Aggregates
 	if !row.BatterID.Present {
 		return nil
 	}
-	batter, game := row.BatterID.Value, features.BatterGame{BatterID: row.BatterID.Value, GamePK: string(row.GamePK)}
-	batters, games := features.Fold(others)
-	batters2, games2 := features.Fold(append(slices.Clone(others), row))
+	batter, game := row.BatterID.Value, schemas.BatterGame{BatterID: row.BatterID.Value, GamePK: string(row.GamePK)}
+	batters, games := reference.Fold(others)
+	batters2, games2 := reference.Fold(append(slices.Clone(others), row))
 	a := &Aggregates{BatterID: batter, Batter: Change{batters[batter], batters2[batter]}}
 	if row.GamePK != "" {
 		a.GamePK, a.Game = game.GamePK, &Change{games[game], games2[game]}

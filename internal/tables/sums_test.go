@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -39,7 +39,7 @@ func TestBattersAreThePlainAggregates(t *testing.T) {
 			stored = append(stored, schemas.StoredRow{Row: rows[i].Row, Provenance: schemas.Provenance{EventTime: at, SourceOffset: int64(i)}})
 		}
 	}
-	want, _ := features.Fold(stored)
+	want, _ := reference.Fold(stored)
 	require.Greater(t, len(want), 20)
 	require.Equal(t, len(want), b.Len())
 

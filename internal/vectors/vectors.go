@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -43,7 +42,7 @@ type State struct {
 	Rows    []schemas.StoredRow
 	Letters []Letter
 	Batters map[int64]schemas.Stats
-	Games   map[features.BatterGame]schemas.Stats
+	Games   map[schemas.BatterGame]schemas.Stats
 }
 
 // Streams reads every stream-*.json of the vectors; without them the test is skipped (fails under CI).

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -23,8 +24,8 @@ func TestVectorsCheckFindsWhatIsWrong(t *testing.T) {
 			}
 			changes = append(changes, c)
 		}
-		state.Rows = features.Resolve(changes)
-		state.Batters, state.Games = features.Fold(state.Rows)
+		state.Rows = reference.Resolve(changes)
+		state.Batters, state.Games = reference.Fold(state.Rows)
 		s.Check(t, state)
 
 		fails := func(what string, change func(*State)) {

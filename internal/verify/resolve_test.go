@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
@@ -23,7 +23,7 @@ func TestResolvedAgreesWithTheReference(t *testing.T) {
 		r.add(&c)
 	}
 	stand := 0
-	for _, row := range features.Resolve(changes) {
+	for _, row := range reference.Resolve(changes) {
 		batter, game, stands := r.of(row.PitchID)
 		require.True(t, stands)
 		require.Equal(t, row.BatterID, batter)

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -58,7 +58,7 @@ func New() *Store {
 	return &Store{
 		Before: ok, After: ok, Refuse: func(schemas.Change) string { return "" }, CoreVersion: 1, Build: "test", Now: time.Now,
 		registers: map[schemas.PitchID]*register{}, batters: map[int64]*batter{}, positions: map[position]int64{},
-		view: View{Batters: map[int64]schemas.Stats{}, Games: map[features.BatterGame]schemas.Stats{}, Applied: map[int32]int64{}, seqs: map[string]int64{}},
+		view: View{Batters: map[int64]schemas.Stats{}, Games: map[schemas.BatterGame]schemas.Stats{}, Applied: map[int32]int64{}, seqs: map[string]int64{}},
 	}
 }
 
@@ -104,7 +104,7 @@ func mustBeReduced(b schemas.Batch) {
 }
 
 func (s *Store) write(b schemas.Batch) (out schemas.Outcome) {
-	touched := map[features.BatterGame]bool{}
+	touched := map[schemas.BatterGame]bool{}
 	for _, p := range b.Pitches {
 		r := s.registers[p.PitchID]
 		if r == nil {
@@ -183,9 +183,9 @@ func over(measured *schemas.Opt[int64], named schemas.Opt[int64]) {
 	}
 }
 
-func touch(touched map[features.BatterGame]bool, row schemas.StoredRow, stands bool) {
+func touch(touched map[schemas.BatterGame]bool, row schemas.StoredRow, stands bool) {
 	if stands && row.BatterID.Present {
-		touched[features.BatterGame{BatterID: row.BatterID.Value, GamePK: string(row.GamePK)}] = true
+		touched[schemas.BatterGame{BatterID: row.BatterID.Value, GamePK: string(row.GamePK)}] = true
 	}
 }
 
@@ -211,7 +211,7 @@ func (s *Store) standing() (rows []schemas.StoredRow) {
 }
 
 // snapshots computes the touched batters from all rows, with the plain reference.
-func (s *Store) snapshots(touched map[features.BatterGame]bool) []schemas.Snapshot {
+func (s *Store) snapshots(touched map[schemas.BatterGame]bool) []schemas.Snapshot {
 	games := map[int64][]string{}
 	for g := range touched {
 		games[g.BatterID] = append(games[g.BatterID], g.GamePK)
@@ -219,7 +219,7 @@ func (s *Store) snapshots(touched map[features.BatterGame]bool) []schemas.Snapsh
 	if len(games) == 0 {
 		return nil
 	}
-	batters, byGame := features.Fold(s.standing())
+	batters, byGame := reference.Fold(s.standing())
 	var out []schemas.Snapshot
 	for _, id := range slices.Sorted(maps.Keys(games)) {
 		b := s.batters[id]
@@ -238,7 +238,7 @@ func (s *Store) snapshots(touched map[features.BatterGame]bool) []schemas.Snapsh
 	return out
 }
 
-func (s *Store) snapshot(id int64, b *batter, games []string, batters map[int64]schemas.Stats, byGame map[features.BatterGame]schemas.Stats) schemas.Snapshot {
+func (s *Store) snapshot(id int64, b *batter, games []string, batters map[int64]schemas.Stats, byGame map[schemas.BatterGame]schemas.Stats) schemas.Snapshot {
 	snap := schemas.Snapshot{BatterID: id, Seq: b.seq, PrevSeq: b.prev, UpdatedAt: schemas.TimeMSOf(s.Now())}
 	if st, ok := batters[id]; ok {
 		snap.Stats = &st
@@ -248,7 +248,7 @@ func (s *Store) snapshot(id int64, b *batter, games []string, batters map[int64]
 			continue
 		}
 		g := schemas.GameStats{GamePK: game, Seq: b.games[game]}
-		if st, ok := byGame[features.BatterGame{BatterID: id, GamePK: game}]; ok {
+		if st, ok := byGame[schemas.BatterGame{BatterID: id, GamePK: game}]; ok {
 			g.Stats = &st
 		}
 		snap.Games = append(snap.Games, g)

@@ -6,14 +6,14 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // View is what readers of the projection see: absolute states, each fenced by its sequence number.
 type View struct {
 	Batters map[int64]schemas.Stats
-	Games   map[features.BatterGame]schemas.Stats
+	Games   map[schemas.BatterGame]schemas.Stats
 	Applied map[int32]int64
 
 	seqs map[string]int64
@@ -89,7 +89,7 @@ func (s *Store) SetPosition(_ context.Context, p schemas.Position) error {
 func (s *Store) BatterSeqs(context.Context) ([]schemas.BatterSeq, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	batters, _ := features.Fold(s.standing())
+	batters, _ := reference.Fold(s.standing())
 	var out []schemas.BatterSeq
 	for _, id := range slices.Sorted(maps.Keys(s.batters)) {
 		_, standing := batters[id]
@@ -102,7 +102,7 @@ func (s *Store) BatterSeqs(context.Context) ([]schemas.BatterSeq, error) {
 func (s *Store) BatterSnapshots(_ context.Context, ids []int64) ([]schemas.Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	batters, byGame := features.Fold(s.standing())
+	batters, byGame := reference.Fold(s.standing())
 	var out []schemas.Snapshot
 	for _, id := range ids {
 		if b := s.batters[id]; b != nil {
@@ -141,7 +141,7 @@ func (s *Store) Kick() {
 	defer s.mu.Unlock()
 	s.project(snapshots)
 	maps.DeleteFunc(s.view.Batters, func(id int64, _ schemas.Stats) bool { return s.batters[id] == nil })
-	maps.DeleteFunc(s.view.Games, func(g features.BatterGame, _ schemas.Stats) bool {
+	maps.DeleteFunc(s.view.Games, func(g schemas.BatterGame, _ schemas.Stats) bool {
 		known := false
 		if b := s.batters[g.BatterID]; b != nil {
 			_, known = b.games[g.GamePK]
@@ -157,7 +157,7 @@ func (s *Store) project(snapshots []schemas.Snapshot) {
 		}
 		for _, g := range snap.Games {
 			if s.newer(fmt.Sprint(snap.BatterID, "/", g.GamePK), g.Seq) {
-				put(s.view.Games, features.BatterGame{BatterID: snap.BatterID, GamePK: g.GamePK}, g.Stats)
+				put(s.view.Games, schemas.BatterGame{BatterID: snap.BatterID, GamePK: g.GamePK}, g.Stats)
 			}
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
-	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -105,7 +105,7 @@ func snapshotsProject(t *testing.T, f Fixture) {
 		}
 	}
 	slices.Reverse(snapshots)
-	wantBatters, wantGames := features.Fold(features.Resolve(changes))
+	wantBatters, wantGames := reference.Fold(reference.Resolve(changes))
 	batters, games := Project(snapshots)
 	requireSame(t, wantBatters, batters, "batters")
 	requireSame(t, wantGames, games, "batter-games")
@@ -288,7 +288,7 @@ func changedSinceOlder(t *testing.T, f Fixture) {
 // RequireState holds the whole of a store against the plain models: rows, aggregates, what has gone.
 func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 	t.Helper()
-	want := features.Resolve(changes)
+	want := reference.Resolve(changes)
 	rows, err := s.Rows(t.Context())
 	require.NoError(t, err)
 	requireSame(t, withoutWriter(want), withoutWriter(rows), "rows")
@@ -301,7 +301,7 @@ func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 	}
 	snapshots, err := s.BatterSnapshots(t.Context(), ids)
 	require.NoError(t, err)
-	wantBatters, wantGames := features.Fold(want)
+	wantBatters, wantGames := reference.Fold(want)
 	batters, games := Project(snapshots)
 	requireSame(t, wantBatters, batters, "batters")
 	requireSame(t, wantGames, games, "batter-games")
@@ -313,13 +313,13 @@ func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 }
 
 // Project is a reader: it keeps the state of the greatest sequence number, whatever order they come in.
-func Project(snapshots []schemas.Snapshot) (map[int64]schemas.Stats, map[features.BatterGame]schemas.Stats) {
-	batters, games := map[int64]schemas.Stats{}, map[features.BatterGame]schemas.Stats{}
-	batterSeq, gameSeq := map[int64]int64{}, map[features.BatterGame]int64{}
+func Project(snapshots []schemas.Snapshot) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
+	batters, games := map[int64]schemas.Stats{}, map[schemas.BatterGame]schemas.Stats{}
+	batterSeq, gameSeq := map[int64]int64{}, map[schemas.BatterGame]int64{}
 	for _, s := range snapshots {
 		keep(batters, batterSeq, s.BatterID, s.Seq, s.Stats)
 		for _, g := range s.Games {
-			keep(games, gameSeq, features.BatterGame{BatterID: s.BatterID, GamePK: g.GamePK}, g.Seq, g.Stats)
+			keep(games, gameSeq, schemas.BatterGame{BatterID: s.BatterID, GamePK: g.GamePK}, g.Seq, g.Stats)
 		}
 	}
 	return batters, games

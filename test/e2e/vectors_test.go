@@ -74,8 +74,8 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 }
 
 // inRedis reads the same batters and games from Redis.
-func inRedis(t *testing.T, r *redissink.Reader, in vectors.State) (map[int64]schemas.Stats, map[features.BatterGame]schemas.Stats) {
-	batters, games := map[int64]schemas.Stats{}, map[features.BatterGame]schemas.Stats{}
+func inRedis(t *testing.T, r *redissink.Reader, in vectors.State) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
+	batters, games := map[int64]schemas.Stats{}, map[schemas.BatterGame]schemas.Stats{}
 	for id := range in.Batters {
 		v, err := r.Batter(t.Context(), id)
 		require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -18,7 +19,7 @@ import (
 type Books struct {
 	Rows    []schemas.StoredRow
 	Batters map[int64]schemas.Stats
-	Games   map[features.BatterGame]schemas.Stats
+	Games   map[schemas.BatterGame]schemas.Stats
 	Letters map[string]Failed // by partition, offset and code of the record that failed
 }
 
@@ -43,8 +44,8 @@ func (w *World) Expected() Books {
 		}
 		changes = append(changes, c)
 	})
-	b.Rows = features.Resolve(changes)
-	b.Batters, b.Games = features.Fold(b.Rows)
+	b.Rows = reference.Resolve(changes)
+	b.Batters, b.Games = reference.Fold(b.Rows)
 	return b
 }
 

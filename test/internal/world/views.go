@@ -11,7 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
-	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
@@ -63,12 +62,12 @@ func viewDiffers(want schemas.Stats, got *redissink.BatterView, err error) error
 }
 
 // StatsViews reads the views that analysts read.
-func StatsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[features.BatterGame]schemas.Stats) {
+func StatsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
-	batters, games := map[int64]schemas.Stats{}, map[features.BatterGame]schemas.Stats{}
+	batters, games := map[int64]schemas.Stats{}, map[schemas.BatterGame]schemas.Stats{}
 	query := func(sql string, each func(batter int64, game string, s schemas.Stats)) {
 		rows, err := conn.Query(t.Context(), sql)
 		require.NoError(t, err)
@@ -86,7 +85,7 @@ func StatsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[features
 	}
 	query(`SELECT batter_id, '', to_json(s) FROM pitchstream.batter_stats s`, func(b int64, _ string, s schemas.Stats) { batters[b] = s })
 	query(`SELECT batter_id, game_pk, to_json(s) FROM pitchstream.batter_game_stats s`, func(b int64, g string, s schemas.Stats) {
-		games[features.BatterGame{BatterID: b, GamePK: g}] = s
+		games[schemas.BatterGame{BatterID: b, GamePK: g}] = s
 	})
 	return batters, games
 }

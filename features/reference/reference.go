@@ -1,21 +1,28 @@
-package features
+// Package reference is the specification of the stores, written as plainly as it can be: which version of a pitch is
+// current (Resolve), and what the aggregates of the batters are (Fold).
+//
+// No store works like this, because both functions need every change in memory. Every store must end in the same
+// state, whatever the order of delivery and however often a record is redelivered. Tests of the stores, and the
+// command that verifies them, compare what they hold with the answers of this package.
+package reference
 
 import (
 	"cmp"
 	"slices"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// This file is the specification of the stores, as plain as it can be said: no store works like this, and every store
-// must end where this does. Tests compare them with it, and verify does.
-
-// Resolve gives the rows that stand after all changes, sorted by pitch id, whatever the order of the changes and however
-// often each one comes. Per pitch the measured change (upsert or delete) of the greatest version wins; an upsert stands
-// as its row, a delete as none. The identify of the greatest version, which has versions of its own, then lends the row
-// the identifiers that it names.
+// Resolve returns the rows that are current after all changes, sorted by pitch id. The order of the changes and their
+// repetition do not matter.
 //
-// The rows have no Build and no ProcessedAt. They share the rows and issues of the changes.
+// Per pitch, the measured change (upsert or delete) with the greatest version wins: an upsert yields its row, a delete
+// none. The identify with the greatest version, which is a register of its own, then overwrites the identifiers that
+// it names.
+//
+// The rows have no Build and no ProcessedAt, because those depend on who wrote them and when. They share the slices
+// of the changes' rows.
 func Resolve(changes []schemas.Change) []schemas.StoredRow {
 	measured := map[schemas.PitchID]schemas.Change{}
 	identified := map[schemas.PitchID]schemas.Change{}
@@ -31,16 +38,16 @@ func Resolve(changes []schemas.Change) []schemas.StoredRow {
 	var rows []schemas.StoredRow
 	for id, c := range measured {
 		if c.Op == schemas.OpUpsert {
-			rows = append(rows, standing(c, identified[id].IDs))
+			rows = append(rows, storedRow(c, identified[id].IDs))
 		}
 	}
 	slices.SortFunc(rows, func(a, b schemas.StoredRow) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
 	return rows
 }
 
-// standing is the row of a change under the identifiers of the game feed.
-func standing(c schemas.Change, ids schemas.Identifiers) schemas.StoredRow {
-	row := schemas.StoredRow{Row: *c.Row, Provenance: schemas.ProvenanceOf(c, CoreVersion, "", 0)}
+// storedRow returns the row of an upsert, with the identifiers that the game feed names in place of its own.
+func storedRow(c schemas.Change, ids schemas.Identifiers) schemas.StoredRow {
+	row := schemas.StoredRow{Row: *c.Row, Provenance: schemas.ProvenanceOf(c, features.CoreVersion, "", 0)}
 	overlay(&row.BatterID, ids.BatterID)
 	overlay(&row.PitcherID, ids.PitcherID)
 	overlay(&row.TeamID, ids.TeamID)
@@ -53,18 +60,12 @@ func overlay(column *schemas.Opt[int64], named schemas.Opt[int64]) {
 	}
 }
 
-// BatterGame is one batter in one game.
-type BatterGame struct {
-	BatterID int64
-	GamePK   string // never empty
-}
-
-// Fold computes the aggregates of every batter, and of every batter in every game, from the rows that stand. A row
-// without a batter counts nowhere; one without a game counts for its batter only. The order of the rows does not matter,
-// but for the last bits of averages.
-func Fold(rows []schemas.StoredRow) (batters map[int64]schemas.Stats, games map[BatterGame]schemas.Stats) {
+// Fold returns the aggregates of every batter, and of every batter in every game, over the current rows. A row without
+// a batter counts nowhere; a row without a game counts for its batter only. The order of the rows changes at most the
+// last bits of the averages.
+func Fold(rows []schemas.StoredRow) (batters map[int64]schemas.Stats, games map[schemas.BatterGame]schemas.Stats) {
 	byBatter := map[int64][]schemas.StoredRow{}
-	byGame := map[BatterGame][]schemas.StoredRow{}
+	byGame := map[schemas.BatterGame][]schemas.StoredRow{}
 	for _, row := range rows {
 		if !row.BatterID.Present {
 			continue
@@ -72,7 +73,7 @@ func Fold(rows []schemas.StoredRow) (batters map[int64]schemas.Stats, games map[
 		batter := row.BatterID.Value
 		byBatter[batter] = append(byBatter[batter], row)
 		if row.GamePK != "" {
-			game := BatterGame{batter, string(row.GamePK)}
+			game := schemas.BatterGame{BatterID: batter, GamePK: string(row.GamePK)}
 			byGame[game] = append(byGame[game], row)
 		}
 	}
@@ -82,13 +83,13 @@ func Fold(rows []schemas.StoredRow) (batters map[int64]schemas.Stats, games map[
 func statsOfEach[K comparable](groups map[K][]schemas.StoredRow) map[K]schemas.Stats {
 	stats := make(map[K]schemas.Stats, len(groups))
 	for key, rows := range groups {
-		stats[key] = StatsOf(rows)
+		stats[key] = statsOf(rows)
 	}
 	return stats
 }
 
-// StatsOf computes the aggregates of rows as of one group, whoever bats in them.
-func StatsOf(rows []schemas.StoredRow) schemas.Stats {
+// statsOf computes the aggregates of one group of rows, without looking at who bats in them.
+func statsOf(rows []schemas.StoredRow) schemas.Stats {
 	s := schemas.Stats{Pitches: int64(len(rows)), ByPitchType: map[string]schemas.TypeCounts{}}
 	var exitVelocities, batSpeeds, attackAngles []float64
 	for _, row := range rows {
@@ -99,6 +100,8 @@ func StatsOf(rows []schemas.StoredRow) schemas.Stats {
 			exitVelocities = append(exitVelocities, row.ExitVelocityMPH.Value)
 			s.HardHitCount += count(row.ExitVelocityMPH.Value >= schemas.HardHitMPH)
 		}
+		// Questionable speeds and suspected swings stay out of the aggregates, because a tracking fault of one
+		// frame would otherwise be the batter's maximum for the rest of the season.
 		if row.BatSpeedMPH.Present && row.SpeedConfidence == schemas.SpeedReliable {
 			batSpeeds = append(batSpeeds, row.BatSpeedMPH.Value)
 		}
@@ -149,7 +152,8 @@ func mean(values []float64) schemas.Opt[float64] {
 	return schemas.Some(sum / float64(len(values)))
 }
 
-// lastPitch is the pitch with the greatest event time, of equal ones the one with the greatest version; nil of no rows.
+// lastPitch returns the pitch with the greatest event time, of equal ones the one with the greatest version. It returns
+// nil when there are no rows.
 func lastPitch(rows []schemas.StoredRow) *schemas.LastPitch {
 	if len(rows) == 0 {
 		return nil

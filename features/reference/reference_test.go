@@ -1,13 +1,15 @@
-package features
+package reference
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -39,12 +41,12 @@ func change(op schemas.Op, pitch byte, revision, offset int64) schemas.Change {
 
 func batterIs(id int64) schemas.Identifiers { return schemas.Identifiers{BatterID: schemas.Some(id)} }
 
-// Which version of a pitch stands, told by its batter: 0 is a row without one, −1 no row.
-func TestResolveStories(t *testing.T) {
+// Each case names the batter of the row that is current in the end: 0 is a row without a batter, −1 no row.
+func TestResolvePicksTheCurrentVersion(t *testing.T) {
 	remove := func(revision, offset int64) schemas.Change { return change(schemas.OpDelete, 1, revision, offset) }
 	pitcher := schemas.Identifiers{PitcherID: schemas.Some[int64](9)}
-	for _, story := range []struct {
-		moral   string
+	for _, tc := range []struct {
+		name    string
 		changes []schemas.Change
 		batter  int64
 	}{
@@ -66,20 +68,19 @@ func TestResolveStories(t *testing.T) {
 		{"it outlives a delete", []schemas.Change{identify(1, 0, 1, batterIs(30)), remove(1, 2), upsert(1, 2, 3, 10)}, 30},
 	} {
 		got := int64(-1)
-		for _, row := range Resolve(story.changes) {
+		for _, row := range Resolve(tc.changes) {
 			got = row.BatterID.Value
 		}
-		if got != story.batter {
-			t.Errorf("%s: batter %d, want %d", story.moral, got, story.batter)
+		if got != tc.batter {
+			t.Errorf("%s: batter %d, want %d", tc.name, got, tc.batter)
 		}
 	}
 }
 
-// The rows say where they come from, and the changes stay as they were.
-func TestResolveKeepsProvenance(t *testing.T) {
+func TestResolveReturnsTheWinnersProvenanceAndLeavesTheChangesAlone(t *testing.T) {
 	c := upsert(1, 3, 7, 10)
 	rows := Resolve([]schemas.Change{c, identify(1, 0, 1, batterIs(30))})
-	want := schemas.Provenance{EventTime: 7, Revision: 3, RecordTSMS: 5, SourceTopic: "pitches.raw", SourceOffset: 7, CoreVersion: CoreVersion}
+	want := schemas.Provenance{EventTime: 7, Revision: 3, RecordTSMS: 5, SourceTopic: "pitches.raw", SourceOffset: 7, CoreVersion: features.CoreVersion}
 	if diff := cmp.Diff(want, rows[0].Provenance); diff != "" || rows[0].Version() != c.Version {
 		t.Error(diff)
 	}
@@ -88,8 +89,7 @@ func TestResolveKeepsProvenance(t *testing.T) {
 	}
 }
 
-// In any order, with any repetition, the same rows stand.
-func TestResolveIsARegister(t *testing.T) {
+func TestResolveIgnoresOrderAndRepetition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var changes []schemas.Change
 		for i := range rapid.IntRange(1, 20).Draw(t, "changes") {
@@ -114,8 +114,7 @@ func TestResolveIsARegister(t *testing.T) {
 	})
 }
 
-// A batter's day, by hand.
-func TestFoldByHand(t *testing.T) {
+func TestFoldMatchesABattersDayComputedByHand(t *testing.T) {
 	row := func(n byte, game schemas.Text, edit func(*schemas.StoredRow)) schemas.StoredRow {
 		r := schemas.StoredRow{Row: schemas.Row{PitchID: pitchNo(n), GamePK: game, BatterID: schemas.Some[int64](7)}}
 		r.EventTime, r.SourceOffset = schemas.TimeMS(n), int64(n)
@@ -138,8 +137,9 @@ func TestFoldByHand(t *testing.T) {
 			r.BatSpeedMPH, r.SpeedConfidence = schemas.Some(60.0), schemas.SpeedReliable
 		}),
 		row(9, "", func(r *schemas.StoredRow) { r.PitchResult, r.EventTime = schemas.ResultBall, 3 }), // no game; later version
-		row(5, "A", func(r *schemas.StoredRow) { r.BatterID = schemas.Opt[int64]{} }),                 // nobody's
+		row(5, "A", func(r *schemas.StoredRow) { r.BatterID = schemas.Opt[int64]{} }),                 // no batter
 	}
+	inGame := func(game string) schemas.BatterGame { return schemas.BatterGame{BatterID: 7, GamePK: game} }
 	batters, games := Fold(rows)
 	want := schemas.Stats{
 		Pitches: 4, SwingCount: 3, WhiffCount: 1, WhiffRatePct: schemas.Some(33.33), ContactCount: 2, HardHitCount: 1,
@@ -151,17 +151,16 @@ func TestFoldByHand(t *testing.T) {
 	if diff := cmp.Diff(map[int64]schemas.Stats{7: want}, batters); diff != "" {
 		t.Error(diff)
 	}
-	if len(games) != 2 || games[BatterGame{7, "A"}].Pitches != 2 || games[BatterGame{7, "B"}].Pitches != 1 {
+	if len(games) != 2 || games[inGame("A")].Pitches != 2 || games[inGame("B")].Pitches != 1 {
 		t.Errorf("the games are %v", games)
 	}
-	if b := games[BatterGame{7, "B"}]; b.WhiffRatePct != schemas.Some(0.0) || b.AvgAttackAngleDeg.Present || b.HardHitCount != 0 {
+	if b := games[inGame("B")]; b.WhiffRatePct != schemas.Some(0.0) || b.AvgAttackAngleDeg.Present || b.HardHitCount != 0 {
 		t.Errorf("game B is %+v", b)
 	}
 }
 
-// No rows, no numbers.
-func TestStatsOfNothing(t *testing.T) {
-	if diff := cmp.Diff(schemas.Stats{ByPitchType: map[string]schemas.TypeCounts{}}, StatsOf(nil)); diff != "" {
+func TestNoRowsGiveNoStats(t *testing.T) {
+	if diff := cmp.Diff(schemas.Stats{ByPitchType: map[string]schemas.TypeCounts{}}, statsOf(nil)); diff != "" {
 		t.Error(diff)
 	}
 	if batters, games := Fold(nil); len(batters) != 0 || len(games) != 0 {
@@ -169,16 +168,17 @@ func TestStatsOfNothing(t *testing.T) {
 	}
 }
 
-// The sum over a batter's games is the batter: counts add up, maxima are the greatest, averages lie between.
-func TestGamesAddUp(t *testing.T) {
+// Counts add up, and the greatest exit velocity of the games is the batter's.
+func TestABattersGamesAddUpToTheBatter(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
 	var rows []schemas.StoredRow
-	for seed := range uint64(200) {
-		rec := nastyRecord(seeded(seed))
-		if change, rej := Transform(rec, Limits{}); rej == nil && change.Row != nil {
-			change.Row.BatterID = schemas.Some(int64(seed % 5))
-			change.Row.GamePK = schemas.Text(rune('A' + seed%7))
-			rows = append(rows, schemas.StoredRow{Row: *change.Row, Provenance: schemas.ProvenanceOf(change, CoreVersion, "", 0)})
+	for n := range byte(200) {
+		row := schemas.Row{PitchID: pitchNo(n), BatterID: schemas.Some(int64(n % 5)), GamePK: schemas.Text(rune('A' + n%7))}
+		row.IsSwing, row.PitchType = random.IntN(2) == 0, []schemas.Text{"", "Sinker", "Slider"}[random.IntN(3)]
+		if random.IntN(3) == 0 {
+			row.ExitVelocityMPH = schemas.Some(random.Float64() * 125)
 		}
+		rows = append(rows, schemas.StoredRow{Row: row})
 	}
 	batters, games := Fold(rows)
 	for id, whole := range batters {
