@@ -133,7 +133,8 @@ func removeKeys(ctx context.Context, r config.Redis) error {
 	if err != nil {
 		return err
 	}
-	return redissink.Remove(ctx, cfg)
+	_, err = redissink.Drop(ctx, cfg)
+	return err
 }
 
 func inWords(err error, what string) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 type targetDropCmd struct {
@@ -64,12 +65,11 @@ func (c *targetDropCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	conf := c.Redis
 	conf.Prefix = t.Prefix
-	redis, err := openRedis(ctx, conf, nil)
+	below, err := redisConfig(conf)
 	if err != nil {
 		return err
 	}
-	defer redis.Close()
-	keys, err := redis.Drop(ctx)
+	keys, err := redissink.Drop(ctx, below)
 	if err != nil {
 		return err
 	}

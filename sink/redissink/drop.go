@@ -3,43 +3,45 @@ package redissink
 import (
 	"context"
 	"fmt"
-	"strings"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// dropAtATime is how many keys one SCAN looks at, and one pipeline removes at most.
-const dropAtATime = 1000
+// dropKeys is how many keys one SCAN visits, and how many one pipeline removes at most.
+const dropKeys = 1000
 
-// Drop removes every key below the prefix, some at a time, and answers how many there were. It is for a target that
-// nobody writes to any more; it never ends with a key left behind that stood there before.
-func (s *Sink) Drop(ctx context.Context) (removed int64, err error) {
-	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `^`, `\^`)
-	pattern := escape.Replace(string(s.keys)) + "*"
-	err = s.eachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
-		var cursor uint64
-		for {
-			keys, next, err := c.Scan(ctx, cursor, pattern, dropAtATime).Result()
+// Drop removes every key below cfg.Prefix, whatever its type, and returns how many it removed. Call it for a prefix that
+// nobody writes to any more: a key written during the drop may stay, a key that was there before never does.
+func Drop(ctx context.Context, cfg Config) (int64, error) {
+	r, err := OpenReader(cfg)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	var removed atomic.Int64
+	err = r.eachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+		for cursor := uint64(0); ; {
+			keys, next, err := c.Scan(ctx, cursor, r.keys.below()+"*", dropKeys).Result()
 			if err != nil {
 				return err
 			}
-			n, err := remove(ctx, c, keys)
-			s.mu.Lock()
-			removed += n
-			s.mu.Unlock()
+			n, err := deleteKeys(ctx, c, keys)
+			removed.Add(n)
 			if cursor = next; err != nil || cursor == 0 {
 				return err
 			}
 		}
 	})
 	if err != nil {
-		return removed, fmt.Errorf("redis: dropping %s: %w", s.keys, err)
+		return removed.Load(), fmt.Errorf("redis: drop %s: %w", r.keys, err)
 	}
-	return removed, nil
+	return removed.Load(), nil
 }
 
-// remove removes keys one by one: those of a cluster's node have slots of their own.
-func remove(ctx context.Context, c *redis.Client, keys []string) (removed int64, err error) {
+// deleteKeys removes keys of one node, each by a command of its own because they have different slots in a cluster. It
+// uses DEL and not UNLINK, because the users that docs/REDIS.md grants may call only the former.
+func deleteKeys(ctx context.Context, c *redis.Client, keys []string) (removed int64, err error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // guard: what is removed from Redis is below the prefix
-func TestRemoveLeavesWhatIsNotBelowThePrefix(t *testing.T) {
+func TestDropRemovesOnlyKeysBelowThePrefix(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(1, "a", 1))
 		w.sweep(t)
@@ -15,8 +15,8 @@ func TestRemoveLeavesWhatIsNotBelowThePrefix(t *testing.T) {
 		other.push(t, other.truth.change(2, "a", 1))
 		other.sweep(t)
 		before := w.dump(t)
-		if err := Remove(t.Context(), other.cfg); err != nil {
-			t.Fatal(err)
+		if removed, err := Drop(t.Context(), other.cfg); err != nil || removed == 0 {
+			t.Fatal(removed, err)
 		}
 		if diff := cmp.Diff(before, w.dump(t)); diff != "" {
 			t.Error(diff)
@@ -24,8 +24,9 @@ func TestRemoveLeavesWhatIsNotBelowThePrefix(t *testing.T) {
 		if state, err := other.Batter(t.Context(), 2); state != nil || err != nil {
 			t.Errorf("left: %v, %v", state, err)
 		}
-		if err := Remove(t.Context(), w.cfg); err != nil {
-			t.Fatal(err)
+		keys := len(w.allKeys(t))
+		if removed, err := Drop(t.Context(), w.cfg); err != nil || removed != int64(keys) {
+			t.Fatal(removed, keys, err)
 		}
 		if left := w.allKeys(t); len(left) != 0 {
 			t.Errorf("left: %v", left)
