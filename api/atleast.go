@@ -78,7 +78,7 @@ func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, er
 // missing are the records that are not in what can be read.
 func (s *sources) missing(ctx context.Context, need []offset, live bool) ([]string, route) {
 	if live {
-		// guard: api: applied counts only of a whole Redis
+		// guard: api: applied counts only of a whole Redis | && s.judge(p).whole ->
 		if p, err := s.livePulse.get(ctx, waitEvery); err == nil && s.judge(p).whole {
 			return s.behind(p, need), route{live: true}
 		}
@@ -87,14 +87,14 @@ func (s *sources) missing(ctx context.Context, need []offset, live bool) ([]stri
 	if err != nil {
 		return []string{"no position can be read"}, route{}
 	}
-	// guard: api: who waited for Postgres reads Postgres
+	// guard: api: who waited for Postgres reads Postgres | route{} -> route{live: true}
 	return s.behind(p, need), route{}
 }
 
 func (s *sources) behind(p schemas.Pulse, need []offset) (missing []string) {
 	for _, n := range need {
 		field := s.cfg.Topic + "/" + strconv.Itoa(int(n.partition))
-		// guard: api: applied is the next offset
+		// guard: api: applied is the next offset | next <= n.offset -> next < n.offset
 		if next := p.Applied[field]; next <= n.offset {
 			missing = append(missing, fmt.Sprintf("%s is at %d, and %d is asked for", field, next, n.offset))
 		}

@@ -24,7 +24,7 @@ func (a *API) newDocument(mux *http.ServeMux) huma.API {
 	config.Info.Description = description
 	config.CreateHooks = nil // bodies without $schema
 	config.DocsPath, config.SchemasPath = "", ""
-	// guard: api: unknown parameters are refused
+	// guard: api: unknown parameters are refused | true -> false
 	config.RejectUnknownQueryParameters = true // a misspelt one would be passed over in silence
 	if a.cfg.Token != "" {
 		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}

@@ -53,11 +53,11 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	ok := func(h schemas.Heartbeat) bool {
 		has := true
 		for partition, next := range h.Positions {
-			// guard: api: Redis must have what it was given
+			// guard: api: Redis must have what it was given | has && p.Applied -> has || p.Applied
 			has = has && p.Applied[h.Topic+"/"+partition] >= next
 		}
-		// guard: api: an epoch must stand
-		// guard: api: the epoch must be the one that stands
+		// guard: api: an epoch must stand | p.Epoch != "" && ->
+		// guard: api: the epoch must be the one that stands | p.Epoch != "" && h.Epoch == p.Epoch -> true
 		return has && h.Phase == schemas.PhaseOK && p.Epoch != "" && h.Epoch == p.Epoch
 	}
 	topics, owned, lost := map[string]bool{}, map[string]bool{}, map[string]int64{}
@@ -79,7 +79,7 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 			continue
 		}
 		alive++
-		// guard: api: every processor that is alive must say ok
+		// guard: api: every processor that is alive must say ok | v.whole && ok(h) -> ok(h) || v.whole && alive > 1
 		v.whole = v.whole && ok(h)
 		v.lag = schemas.Some(max(v.lag.Value, behind))
 		topics[h.Topic] = true
@@ -100,7 +100,7 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 		v.stale = v.stale || topics[topic] && !owned[field]
 	}
 	if alive == 0 {
-		// guard: api: nobody alive is stale
+		// guard: api: nobody alive is stale | true, ok(last) -> v.stale, ok(last)
 		v.stale, v.whole = true, ok(last)
 	}
 	// guard: api: too great a lag is stale

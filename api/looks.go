@@ -40,7 +40,7 @@ func (l *looks) ask(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.B
 			l.flying++
 			q.keys = keys
 			l.mu.Unlock()
-			// guard: api: who gives up stops nobody else
+			// guard: api: who gives up stops nobody else | context.WithoutCancel(ctx) -> ctx
 			go l.run(context.WithoutCancel(ctx), q) // others' answers do not end with this asker
 			return q.wait(ctx, 0, len(keys))
 		}
@@ -67,7 +67,7 @@ func (q *look) wait(ctx context.Context, from, to int) ([]*schemas.BatterState, 
 	if q.err != nil {
 		return nil, q.pulse, q.err
 	}
-	// guard: api: each has his own of an answer to several
+	// guard: api: each has his own of an answer to several | q.states[from:to:to] -> q.states[:to-from]
 	return q.states[from:to:to], q.pulse, nil
 }
 
@@ -85,7 +85,7 @@ func (l *looks) run(ctx context.Context, q *look) {
 
 func (l *looks) fly(ctx context.Context, q *look) {
 	defer func() {
-		// guard: api: a panic is answered where it was asked
+		// guard: api: a panic is answered where it was asked | q.panic = recover() -> _ = q
 		q.panic = recover()
 		close(q.done)
 	}()

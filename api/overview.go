@@ -142,7 +142,7 @@ func (s seenStream) state(now time.Time, maxLag time.Duration, topic string) *St
 		Letters: StreamLetters{ByCode: []CodeCount{}, Newest: []StreamLetter{}},
 	}
 	if s.source == sourceMemory {
-		// guard: api: a glance from memory is stale
+		// guard: api: a glance from memory is stale | b.Stale, b.AgeMS = true, -> b.AgeMS =
 		b.Stale, b.AgeMS = true, now.Sub(s.at).Milliseconds()
 	}
 	alive := b.addProcessors(s, now)
@@ -167,7 +167,7 @@ func (b *Stream) addProcessors(s seenStream, now time.Time) (alive []string) {
 			p.Since = schemas.Some(w.Since)
 		}
 		b.Records, b.Rows = b.Records+w.Records, b.Rows+w.Rows
-		// guard: api: a processor that is silent is not alive
+		// guard: api: a processor that is silent is not alive | always
 		if p.Alive {
 			alive = append(alive, name)
 			p.RecordsPerS = w.RecordsPerS
@@ -181,7 +181,7 @@ func (b *Stream) addProcessors(s seenStream, now time.Time) (alive []string) {
 func (b *Stream) addPartitions(s seenStream, alive []string, topic string) {
 	of := map[string]StreamPartition{}
 	for field, next := range s.pulse.Applied {
-		// guard: api: a glance is of one topic
+		// guard: api: a glance is of one topic | t == topic -> t != ""
 		if t, p, _ := strings.Cut(field, "/"); t == topic {
 			id, _ := strconv.ParseInt(p, 10, 32)
 			of[p] = StreamPartition{Topic: t, Partition: int32(id), NextOffset: next}

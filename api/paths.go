@@ -35,7 +35,7 @@ type paths struct {
 }
 
 func (p *paths) init(cfg Config) (err error) {
-	// guard: api: few swings are read at a time
+	// guard: api: few swings are read at a time | pathsAtATime -> 100
 	p.records, p.turns = cfg.Records, make(chan struct{}, pathsAtATime)
 	p.kafka.name, p.kafka.log = "Kafka", cfg.Log
 	p.kept, err = lru.New[schemas.Coordinates, *schemas.SwingPath](pathsKept)
@@ -48,7 +48,7 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 		return nil, errNoRecords
 	}
 	at.TimestampMS = 0
-	// guard: api: a swing is that of the version that stands
+	// guard: api: a swing is that of the version that stands | p.kept.Get(at) -> p.kept.Get(schemas.Coordinates{Topic: at.Topic})
 	if path, ok := p.kept.Get(at); ok {
 		return path, nil
 	}
@@ -64,7 +64,7 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 
 func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas.SwingPath, err error) {
 	defer func() {
-		// guard: api: a record that panics is no other's undoing
+		// guard: api: a record that panics is no other's undoing | recover() -> any(nil)
 		if p := recover(); p != nil { // in a goroutine of its own, where nobody answers for it
 			path, err = nil, fmt.Errorf("reading a swing panicked: %v", p)
 		}
@@ -77,7 +77,7 @@ func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas
 	case <-turn.C:
 		return nil, errPathsBusy
 	}
-	// guard: api: a Kafka that has failed is left alone
+	// guard: api: a Kafka that has failed is left alone | p.kafka.ask( -> (&gate{log: p.kafka.log}).ask(
 	err = p.kafka.ask(ctx, pathTimeout, func(ctx context.Context) (err error) {
 		path, err = p.records.SwingPath(ctx, at)
 		return err

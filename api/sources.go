@@ -87,10 +87,10 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 func (g *gate) note(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// guard: gate: an answer opens it
+	// guard: gate: an answer opens it | g.err, g.until = err, time.Time{} -> g.err = err
 	g.err, g.until = err, time.Time{} // who was asked before the failure may have been answered after it
 	if err != nil {
-		// guard: api: a failed server is left alone
+		// guard: api: a failed server is left alone | .Add(gateClosed) ->
 		g.until = time.Now().Add(gateClosed)
 	}
 	if failing := err != nil; failing != g.failing {
@@ -193,7 +193,7 @@ func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route ro
 	if err == nil {
 		return found, nil
 	}
-	// guard: api: memory does not answer who waits for a record
+	// guard: api: memory does not answer who waits for a record | || !route.memory ->
 	if ctx.Err() != nil || !route.memory {
 		return nil, fmt.Errorf("%w: %w", errAway, err)
 	}
@@ -258,8 +258,8 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.BatterKey, found [
 	var doubtful []schemas.BatterKey
 	var at []int
 	for i, f := range found {
-		// guard: api: a suspect state is asked for in Postgres
-		// guard: api: absence is believed of Postgres only
+		// guard: api: a suspect state is asked for in Postgres | f.state.Suspect -> false
+		// guard: api: absence is believed of Postgres only | f.state == nil || f.state.Suspect -> f.state != nil && f.state.Suspect
 		if f.state == nil || f.state.Suspect {
 			doubtful, at = append(doubtful, keys[i]), append(at, i)
 		}

@@ -93,7 +93,7 @@ func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last st
 	w.WriteHeader(http.StatusOK)
 	c := client{w: w, control: http.NewResponseController(w), limit: a.cfg.WriteLimit}
 	_ = c.control.SetReadDeadline(time.Time{}) // the request is read; its deadline would end the stream
-	// guard: api: Last-Event-ID skips
+	// guard: api: Last-Event-ID skips | err := -> last = ""; err :=
 	err := c.write([]byte("retry: 2000\n\n"))
 	for at := a; t != nil; at, t = at.goOn(ctx, t.key) {
 		if err == nil {
@@ -138,7 +138,7 @@ func (a *API) states(ctx context.Context, c *client, t *topic, last string) (str
 
 // goOn joins the same topic of the target that readers see now; nil where that has not changed, or cannot be read.
 func (a *API) goOn(ctx context.Context, key topicKey) (*API, *topic) {
-	// guard: switch: streams go over
+	// guard: switch: streams go over | always
 	if a.cfg.successor == nil {
 		return nil, nil
 	}
@@ -165,7 +165,7 @@ type client struct {
 }
 
 func (c *client) write(b []byte) error {
-	// guard: api: a client that takes nothing is dropped
+	// guard: api: a client that takes nothing is dropped | c.limit -> c.limit + 1<<55
 	if err := c.control.SetWriteDeadline(time.Now().Add(c.limit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}

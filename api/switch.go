@@ -104,7 +104,7 @@ func (s *Switch) point(ctx context.Context) (p schemas.Pointer, is certainty, er
 		}
 		err = errors.Join(err, failed)
 	}
-	// guard: switch: the last target stands while the pointer cannot be read
+	// guard: switch: the last target stands while the pointer cannot be read | schemas.Pointer{}, unknown, err -> schemas.Pointer{Target: schemas.Target{Name: "live"}}, certain, err
 	return schemas.Pointer{}, unknown, err
 }
 
@@ -177,7 +177,7 @@ func (s *Switch) follow(ctx context.Context) {
 			log.Info("which target readers are to see can be read again", "target", p.Target.Name)
 		}
 	}
-	// guard: switch: an older copy is not followed
+	// guard: switch: an older copy is not followed | || is == copied && p.Generation <= s.newest && p.Target != was.target ->
 	if is == unknown || is == copied && p.Generation <= s.newest && p.Target != was.target { // an older copy
 		return
 	}
@@ -217,7 +217,7 @@ func (s *Switch) retire(was *served) {
 		grace := time.NewTimer(s.cfg.Grace)
 		defer grace.Stop()
 		select {
-		// guard: switch: stores stay open for the requests that are under way
+		// guard: switch: stores stay open for the requests that are under way | instead case <-grace.C: was.close(); default: was.close()
 		case <-grace.C:
 			was.close()
 		case <-s.run.Done(): // Close does it

@@ -153,7 +153,7 @@ func (a *API) authorized(next http.Handler) http.Handler {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		given := sha256.Sum256([]byte(strings.TrimSpace(token)))
 		open := !strings.HasPrefix(r.URL.Path, "/v1")
-		// guard: api: the token is asked for
+		// guard: api: the token is asked for | != 1 -> > 1
 		if !open && (!strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], given[:]) != 1) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="pitchstream"`)
 			refuse(w, http.StatusUnauthorized, problemToken, "want the header Authorization: Bearer TOKEN")
@@ -226,7 +226,7 @@ func digest(body []byte) string {
 			break
 		}
 		end := at + len(`_ms":`)
-		// guard: api: an ETag is the state's
+		// guard: api: an ETag is the state's | n > 0 -> n > 1<<30
 		if n := numberOrNull(body[end:]); n > 0 && at >= 4 && (string(body[at-4:at]) == `"lag` || string(body[at-4:at]) == `"age`) {
 			sum.Write(body[:at-4])
 			end += n

@@ -35,7 +35,7 @@ var errTripped = errors.New("the breaker tripped while rows were sent: they are 
 // goAhead begins the transaction with what is in the store; false when it has begun before, when there is nothing to send, when
 // the store is too slow for it, or the batch is to be judged first.
 func (b *batch) goAhead() (bool, error) {
-	// guard: a slow store is not waited for with rows sent
+	// guard: a slow store is not waited for with rows sent | b.backlog() > aheadTime -> false
 	if b.ahead != nil || b.whole || b.backlog() > aheadTime {
 		return false, nil
 	}
@@ -47,7 +47,7 @@ func (b *batch) goAhead() (bool, error) {
 		return false, err
 	}
 	sent, done := context.WithCancel(context.Background())
-	// guard: a store that is away leaves nothing open
+	// guard: a store that is away leaves nothing open | b.giveUp(errAheadTooLong) ->
 	b.ahead = &ahead{sent: sent, limit: time.AfterFunc(aheadLimit, func() { b.giveUp(errAheadTooLong) })}
 	go func() {
 		defer done()

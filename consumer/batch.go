@@ -88,7 +88,7 @@ func inOrder(rows map[schemas.PitchID]schemas.Published) []schemas.Published {
 
 // begin makes the context of a batch: ended by a revoke, or by the grace of a shutdown running out.
 func (s *session) begin(ctx context.Context) (work context.Context, done func()) {
-	// guard: the batch in hand is finished at shutdown
+	// guard: the batch in hand is finished at shutdown | context.WithoutCancel(ctx) -> ctx
 	shutdown, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	work, ended := s.underWay(shutdown)
 	stop := context.AfterFunc(ctx, func() {
@@ -120,10 +120,10 @@ func (s *session) dropped(work context.Context, err error) error {
 		}
 		return err
 	}
-	// guard: a batch that tripped is judged before it is sent
+	// guard: a batch that tripped is judged before it is sent | errors.Is(err, errTripped) -> false
 	s.whole = errors.Is(err, errTripped) || errors.Is(err, errAheadTooLong)
 	s.cfg.Log.Info("batch dropped", "reason", err)
-	// guard: what was dropped is read again
+	// guard: what was dropped is read again | s.abort(work) -> nil
 	return s.abort(work)
 }
 
@@ -238,8 +238,8 @@ func (s *session) write(ctx context.Context, plan Plan, moves []schemas.Position
 		attempts++
 		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
 		defer cancel()
-		// guard: an attempt that gets no answer ends
-		// guard: nothing is produced before the store has answered
+		// guard: an attempt that gets no answer ends | s.store.Apply(attempt, b) -> s.store.Apply(context.WithoutCancel(attempt), b)
+		// guard: nothing is produced before the store has answered | instead out, _ := s.store.Apply(attempt, b); return out, nil
 		return s.store.Apply(attempt, b)
 	})
 	return out, attempts > 1, err

@@ -214,7 +214,7 @@ func sample(letters []schemas.Letter) string {
 func (s *session) forgive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, transactionTimeout/3)
 	defer cancel()
-	// guard: a restart goes on
+	// guard: a restart goes on | s.owned.committedOffsets() -> map[int32]kgo.EpochOffset{}
 	at := s.owned.committedOffsets()
 	if len(at) == 0 {
 		return nil

@@ -22,7 +22,7 @@ func (s *session) finish(ctx context.Context, failed error, letters []schemas.Le
 	}
 	// From here a revoke does not cut anything short: a transaction that is not ended holds back every reader until it
 	// times out, and ending it after a revoke is aborting it.
-	// guard: a revoke leaves no transaction open
+	// guard: a revoke leaves no transaction open | context.WithoutCancel(ctx) -> ctx
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
 	defer cancel()
 	if failed == nil {
@@ -57,7 +57,7 @@ func (s *session) end(ctx context.Context, how kgo.TransactionEndTry) (committed
 	s.revoked.Store(false) // before: one that comes meanwhile may or may not have been seen
 	s.open = false
 	committed, err = s.kafka.End(ctx, how)
-	// guard: replay: what was dropped has not been read to its end
+	// guard: replay: what was dropped has not been read to its end | s.settle(committed) -> s.settle(true)
 	s.settle(committed)
 	return committed, err
 }
@@ -122,7 +122,7 @@ func (s *session) publish(ctx, ours context.Context, client *kgo.Client, rows []
 		rows, err = retry(ours, s.Processor, "postgres", func() ([]schemas.Published, error) {
 			attempt, cancel := context.WithTimeoutCause(ours, storeTimeout, errNoAnswer)
 			defer cancel()
-			// guard: what was published and changed since is published again
+			// guard: what was published and changed since is published again | instead _, err := s.store.Changed(attempt, rows); return nil, err
 			return s.store.Changed(attempt, rows)
 		})
 		if err != nil {

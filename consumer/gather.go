@@ -115,7 +115,7 @@ func (b *batch) next(polling context.Context, p *poll) (kgo.Fetches, error) {
 	for !b.full(p) {
 		wait := b.left()
 		if wait <= 0 {
-			// guard: who comes while rows are sent does not wait
+			// guard: who comes while rows are sent does not wait | b.goAhead() -> false, error(nil)
 			if going, err := b.goAhead(); err != nil || !going {
 				return nil, err
 			}
@@ -157,7 +157,7 @@ func (b *batch) left() time.Duration {
 // full says that the batch is to be committed whatever may come.
 func (b *batch) full(p *poll) bool {
 	return b.ctx.Err() != nil || b.cfg.CommitEvery < 0 || b.refilling(p.moves) ||
-		// guard: a batch is committed before its letters hold too much
+		// guard: a batch is committed before its letters hold too much | b.held >= gatherHeld -> false
 		b.rejected >= gatherLetters || b.held >= gatherHeld || b.careful.Load()
 }
 

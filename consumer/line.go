@@ -81,7 +81,7 @@ func (l *line) put(p *poll) error {
 // end waits until everything that was put is where it belongs.
 func (l *line) end(err error) error {
 	close(l.polls)
-	// guard: the batch ends only when every poll of it is in the stores
+	// guard: the batch ends only when every poll of it is in the stores | instead go func() { _ = l.stages.Wait() }(); return err
 	return errors.Join(l.stages.Wait(), err)
 }
 
@@ -114,7 +114,7 @@ func (l *line) take(first *poll) (together []*poll, next *poll) {
 			next = <-l.polls
 		} else {
 			select {
-			// guard: polls that wait for the store go together
+			// guard: polls that wait for the store go together | l.polls -> (chan *poll)(nil)
 			case next = <-l.polls:
 			default:
 				return together, nil
@@ -151,7 +151,7 @@ func (b *batch) store(polls []*poll) (show, error) {
 	}
 	b.owned.applied(s.moves)
 	b.keep(polls, plan, outcome, s.moves)
-	// guard: the view is compared after a batch that may have landed before
+	// guard: the view is compared after a batch that may have landed before | b.again || failed -> false
 	s.snapshots, s.compare = outcome.Snapshots, b.again || failed
 	b.again = false
 	return s, nil

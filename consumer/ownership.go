@@ -150,14 +150,14 @@ func place(committed, stored int64) *partition {
 	if committed < 0 {
 		return &partition{next: stored, stored: stored, floor: stored, uncommitted: true, committed: -1}
 	}
-	// guard: reading starts at the offset when the position is ahead
-	// guard: reading starts at the smaller of offset and position
+	// guard: reading starts at the offset when the position is ahead | min(committed, stored) -> stored
+	// guard: reading starts at the smaller of offset and position | min(committed, stored) -> committed
 	return &partition{next: min(committed, stored), stored: stored, floor: committed, committed: committed}
 }
 
 // checkGap refuses to jump over records that are no longer, or not any more, in the topic, unless a person accepted it.
 func (o *ownership) checkGap(ctx context.Context, id int32, p *partition, first, end int64) error {
-	// guard: a gap is not jumped over
+	// guard: a gap is not jumped over | always
 	if first <= p.next && p.next <= end {
 		return nil
 	}
@@ -309,7 +309,7 @@ func (o *ownership) readInTurn() {
 	var others []int32
 	behind, found := o.behind()
 	for id := range o.partitions {
-		// guard: a partition that is filled again is read alone
+		// guard: a partition that is filled again is read alone | found && id != behind -> false
 		if found && id != behind || o.cfg.Replay.isDone(id) {
 			others = append(others, id)
 		}

@@ -56,7 +56,7 @@ func MakePlan(decoded []Decoded) Plan {
 		p.add(&p.Pitches[j], d)
 	}
 	for i := range p.Pitches {
-		// guard: versions are newest first in a batch
+		// guard: versions are newest first in a batch | b.Version.Compare(a.Version) -> a.Version.Compare(b.Version)
 		slices.SortFunc(p.Pitches[i].Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) })
 	}
 	// guard: sort before upsert

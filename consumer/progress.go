@@ -82,7 +82,7 @@ func (p *progress) judge(now time.Time, ends kadm.ListedOffsets) {
 		end, known := ends.Lookup(p.cfg.Topic, id)
 		if known && end.Err == nil {
 			p.owned.lag(id, end.Offset)
-			// guard: a partition without records waiting is not stuck
+			// guard: a partition without records waiting is not stuck | end.Offset <= owned[id] -> end.Offset < owned[id]
 			if end.Offset <= owned[id] {
 				delete(p.still, id)
 				continue

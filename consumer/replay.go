@@ -39,7 +39,7 @@ func (r *Replay) options() []kgo.Opt {
 	return []kgo.Opt{kgo.KeepControlRecords()}
 }
 
-// guard: replay: no letters onto live
+// guard: replay: no letters onto live | r == nil || r.Letters -> true
 func (r *Replay) sendsLetters() bool { return r == nil || r.Letters }
 
 // start is the offset that reading begins with, where nothing is stored: not below the first that there is.
@@ -112,8 +112,8 @@ func (s *session) trim(f *kgo.FetchPartition) {
 	to := r.To[f.Partition]
 	kept := f.Records[:0]
 	for _, rec := range f.Records {
-		// guard: replay: marks of transactions are no records
-		// guard: replay: nothing beyond its bounds
+		// guard: replay: marks of transactions are no records | && !rec.Attrs.IsControl() ->
+		// guard: replay: nothing beyond its bounds | rec.Offset < to && ->
 		if rec.Offset < to && !rec.Attrs.IsControl() && (r.Keep == nil || r.Keep(rec)) {
 			kept = append(kept, rec)
 		}
@@ -159,7 +159,7 @@ func (o *ownership) finished(to map[int32]int64, reached map[int32]bool) (ids []
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, p := range o.partitions {
-		// guard: replay: it ends when everything is committed
+		// guard: replay: it ends when everything is committed | (p.uncommitted || p.committed >= p.next) -> true
 		if (p.next >= to[id] || reached[id]) && (p.uncommitted || p.committed >= p.next) {
 			ids = append(ids, id)
 		}

@@ -105,7 +105,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeStartOffset(kgo.NoResetOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		// guard: deploy: a session outlasts a restart
+		// guard: deploy: a session outlasts a restart | kgo.SessionTimeout(cfg.SessionTimeout) -> kgo.SessionTimeout(sessionTimeout)
 		kgo.SessionTimeout(cfg.SessionTimeout),
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.RebalanceTimeout(rebalanceTimeout),
@@ -115,7 +115,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is resumed or assigned waits for the fetch under way
 		kgo.MaxConcurrentFetches(1),
 		kgo.WithPools(unpacked),
-		// guard: letters fit into their topic, each
+		// guard: letters fit into their topic, each | largestBatch -> cfg.LetterMaxBytes
 		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds them, by topic
 		kgo.BrokerMaxWriteBytes(largestBatch+1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),

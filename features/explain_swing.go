@@ -61,7 +61,7 @@ func viewBatSpeed(samples []batSample) *BatSpeedView {
 			continue
 		}
 		v.Accepted++
-		// guard: explain: the window that won is the first of the fastest
+		// guard: explain: the window that won is the first of the fastest | > v.Windows -> < v.Windows
 		if v.Fastest < 0 || w.SpeedMPH.Value > v.Windows[v.Fastest].SpeedMPH.Value {
 			v.Fastest = len(v.Windows) - 1
 		}
@@ -114,7 +114,7 @@ func (v *BatSpeedView) conclude() {
 	switch {
 	case v.Accepted < minWindows:
 		v.Why = fmt.Sprintf("%d windows were accepted, fewer than %d", v.Accepted, minWindows)
-	// guard: explain: rejected windows count
+	// guard: explain: rejected windows count | share > maxRejected -> share > 2
 	case share > maxRejected:
 		v.Why = fmt.Sprintf("%.1f %% of the windows were rejected, more than %.0f %%", 100*share, 100*maxRejected)
 	case v.SpeedMPH.Value > maxReliable:

@@ -67,7 +67,7 @@ func unbroken(samples []batSample) []batSample {
 		}
 	}
 	for i := range kept {
-		// guard: api: what is thrown out of order is not drawn
+		// guard: api: what is thrown out of order is not drawn | > maxBreakS -> > 1e9
 		if i+1 == len(kept) || kept[i+1].timeS-kept[i].timeS > maxBreakS {
 			if i+1-from > len(best) {
 				best = kept[from : i+1]
@@ -187,7 +187,7 @@ func onItsWay(ball []schemas.BallPoint, n int) bool {
 		d, e := now.Pos[i]-before.Pos[i], before.Pos[i]-ball[n-2].Pos[i]
 		dot, one, other = dot+d*e, one+d*d, other+e*e
 	}
-	// guard: api: a foul is not the pitch
+	// guard: api: a foul is not the pitch | dot >= straight*math.Sqrt(one*other) -> true
 	return dot >= straight*math.Sqrt(one*other)
 }
 

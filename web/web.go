@@ -18,7 +18,7 @@ import (
 var embedded embed.FS
 
 // policy lets a page load its own files and read its own server, and nothing else.
-// guard: web: no scripts from elsewhere
+// guard: web: no scripts from elsewhere | script-src 'self'; -> script-src *;
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 
@@ -42,7 +42,7 @@ func Handler() http.Handler {
 		name, caching := "index.html", "no-cache"
 		if rest, ok := strings.CutPrefix(r.URL.Path, Prefix); ok {
 			var version string
-			// guard: web: only this build's files are kept for good
+			// guard: web: only this build's files are kept for good | version == hash -> version == hash || version != ""
 			if version, name, _ = strings.Cut(rest, "/"); version == hash {
 				caching = forGood
 			} else {

@@ -152,7 +152,7 @@ func (e *exporter) choose(days []pgsink.Day) (todo []pgsink.Day, pitches int64) 
 			e.undated = d.Pitches
 			continue
 		}
-		// guard: export: dates that are there are passed over
+		// guard: export: dates that are there are passed over | !e.c.Overwrite -> false
 		if _, err := os.Stat(e.folder.Path(partOf(d.Date))); err == nil && !e.c.Overwrite {
 			e.passed++
 			continue
@@ -204,8 +204,8 @@ func (e *exporter) finish(todo []pgsink.Day, next *int) error {
 	}
 	*next++
 	e.days++
-	// guard: export: a day with fewer pitches than counted is not whole
 	e.pitches += e.rows
+	// guard: export: a day with fewer pitches than counted is not whole | e.folder.Place(partName, partOf(e.day)) -> nil
 	return e.folder.Place(partName, partOf(e.day))
 }
 
@@ -227,7 +227,7 @@ func (e *exporter) removeOthers(days []pgsink.Day) error {
 		if stand[filepath.Join(partitionStart+date, partName)] || !e.covers(date) {
 			continue
 		}
-		// guard: export: dates that have no pitches any more go
+		// guard: export: dates that have no pitches any more go | os.Remove(file) -> error(nil)
 		if err := os.Remove(file); err != nil {
 			return err
 		}

@@ -112,7 +112,7 @@ func (b *beats) point(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// guard: switch: processors copy the pointer to Redis
+	// guard: switch: processors copy the pointer to Redis | instead _ = p; return nil
 	return b.redis.TellPointer(ctx, b.live.prefix, p)
 }
 

@@ -106,7 +106,7 @@ func (k *qualityKeeper) Run(ctx context.Context) error {
 func (k *qualityKeeper) cycle(ctx context.Context) error {
 	if k.release == nil {
 		release, ok, err := k.store.TryLock(ctx, qualityLock)
-		// guard: quality: one process computes
+		// guard: quality: one process computes | !ok -> !ok && false
 		if err != nil || !ok {
 			return err
 		}

@@ -48,7 +48,7 @@ Exit status: 0 well; 1 it failed, or --dry-run found something to change; 2 wron
 // Run rebuilds, and prints what was done.
 func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	live := config.Kafka{Group: c.Group}
-	// guard: rebuild: a target is rebuilt from its own schema
+	// guard: rebuild: a target is rebuilt from its own schema | c.Target.Target -> "live"
 	if err := useTarget(ctx, config.Targets{Kafka: &live, Postgres: &c.Postgres, Redis: &c.Redis}, c.Target.Target); err != nil {
 		return err
 	}

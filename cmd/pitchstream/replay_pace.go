@@ -99,7 +99,7 @@ func (p *pacer) judge(pulse schemas.Pulse, now time.Time) {
 		lag = max(lag, behind)
 	}
 	p.gentle.Store(alive)
-	// guard: replay: it pauses while live is behind
+	// guard: replay: it pauses while live is behind | lag > p.maxLag -> lag > 1000*p.maxLag
 	if paused := alive && lag > p.maxLag; p.paused.Swap(paused) != paused {
 		p.tell(paused, lag)
 	}

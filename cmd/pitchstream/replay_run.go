@@ -173,7 +173,7 @@ func (r *replay) fresh(ctx context.Context) (*schemas.ReplayState, error) {
 		return nil, err
 	}
 	id := time.Now().UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:4])
-	// guard: replay: a group of its own beside processors
+	// guard: replay: a group of its own beside processors | + ".replay." + id ->
 	state := &schemas.ReplayState{ID: id, Spec: r.c.spec(), Group: r.target.Group + ".replay." + id, Parts: parts}
 	if r.c.Into != config.Live && goesOn && r.c.Game == "" {
 		state.Group = r.target.Group

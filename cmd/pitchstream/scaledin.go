@@ -67,7 +67,7 @@ func (k kubernetes) scaledIn(ctx context.Context, set, pod string) (bool, error)
 	case status != http.StatusOK || found.Spec.Replicas == nil:
 		return false, fmt.Errorf("kubernetes: get StatefulSet %s: status %d", set, status)
 	}
-	// guard: deploy: only a pod beyond the number leaves
+	// guard: deploy: only a pod beyond the number leaves | found.Spec.Ordinals.Start+*found.Spec.Replicas -> *found.Spec.Replicas
 	return number >= found.Spec.Ordinals.Start+*found.Spec.Replicas, nil
 }
 

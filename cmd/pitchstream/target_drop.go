@@ -83,7 +83,7 @@ func (c *targetDropCmd) Run(ctx context.Context, std *stdio) error {
 // refuse says that a processor still feeds the target: it would write again what is dropped.
 func (c *targetDropCmd) refuse(ctx context.Context, settings *targetSettings, t schemas.Target) error {
 	fed, err := settings.feeding(ctx, t)
-	// guard: target: one that is fed is not dropped
+	// guard: target: one that is fed is not dropped | fed.Processors > 0 -> false
 	if err == nil && fed.Processors > 0 {
 		return fmt.Errorf("%s of %s: stop it first (a processor that was killed is forgotten after %v)", counted(int64(fed.Processors), "processor"), t.Name, aliveFor)
 	}

@@ -64,8 +64,8 @@ func (b *book) seen(l *Letter) {
 func (b *book) add(l *judged) {
 	k := keyOf(l.ID)
 	if _, again := b.entries[k]; again {
-		// guard: letters: an identity is counted once
 		b.report.Repeated++
+		// guard: letters: an identity is counted once
 		return
 	}
 	e := entry{group: b.group(l), status: l.status, selected: l.selected, tried: l.tried, outcome: l.outcome, code: int8(slices.Index(schemas.Codes, l.code))}
@@ -134,7 +134,7 @@ func (b *book) close() Report {
 				continue
 			}
 			b.count(e, -1)
-			// guard: letters: of a record that failed again the last letter counts
+			// guard: letters: of a record that failed again the last letter counts | e.selected, e.tried = false, false -> e.tried = false
 			e.selected, e.tried = false, false
 			if e.status == StatusOpen {
 				e.status = StatusFailedAgain

@@ -46,7 +46,7 @@ func Read(r *kgo.Record) Letter {
 	}
 	own := schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: max(0, r.Timestamp.UnixMilli())}
 	l.ID.Origin = features.Origin(schemas.Record{Coordinates: own, Headers: l.Headers})
-	// guard: letters: an origin must be readable
+	// guard: letters: an origin must be readable | l.ID.Origin != own && ->
 	l.Ours = l.ID.Origin != own && len(l.ID.Origin.Topic) <= maxTopicBytes
 	if !l.Ours {
 		l.ID.Origin = own
@@ -111,8 +111,8 @@ func (l *Letter) Own() (own []schemas.Header) {
 func (l *Letter) Record() schemas.Record {
 	rec := schemas.Record{Coordinates: l.At, Key: l.Key, Value: l.Value}
 	for _, h := range l.Headers {
-		// guard: letters: the origin goes along
-		// guard: letters: what only a letter says does not go along
+		// guard: letters: the origin goes along | || kept[h.Key] ->
+		// guard: letters: what only a letter says does not go along | always
 		if isOwn(h.Key) || kept[h.Key] {
 			rec.Headers = append(rec.Headers, h)
 		}

@@ -27,7 +27,7 @@ func (d *Desk) predict(ctx context.Context, batch []*judged) error {
 	if err := d.compare(ctx, passing); err != nil {
 		return err
 	}
-	// guard: letters: the store is asked what it refuses
+	// guard: letters: the store is asked what it refuses | always
 	if d.o.CoreOnly || d.o.Store == nil {
 		return nil
 	}
@@ -83,7 +83,7 @@ func supersedes(is schemas.StoredRegisters, c schemas.Change) bool {
 	if c.Op == schemas.OpIdentify {
 		register = is.Identified
 	}
-	// guard: letters: an equal version supersedes
+	// guard: letters: an equal version supersedes | >= 0 -> > 0
 	return register != nil && register.Version.Compare(c.Version) >= 0
 }
 

@@ -202,7 +202,7 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 	}
 	for _, l := range selected {
 		l.tried = l.status == StatusOpen && l.ID.Attempts > 1 && l.Build == d.o.Build && l.outcome == Fails && l.code == l.Code
-		// guard: letters: what this build has tried is passed over
+		// guard: letters: what this build has tried is passed over | q.Again || !l.tried -> true
 		l.selected = q.Again || !l.tried
 	}
 	return nil

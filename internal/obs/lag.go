@@ -82,7 +82,7 @@ func (c lagCollector) Collect(to chan<- prometheus.Metric) {
 		}
 		if s.position >= 0 {
 			tell(nextPosition, float64(s.position))
-			// guard: metrics: a lag in seconds grows by itself
+			// guard: metrics: a lag in seconds grows by itself | s.age(now) -> s.age(s.waits)
 			tell(lagSeconds, s.age(now))
 		}
 	}

@@ -150,7 +150,7 @@ func (g gauges) finding(f *schemas.QualityFinding) {
 	case f.Check == "column_shift":
 		g.set(qMean, f.Value, f.Item, f.Venue)
 		g.opt(qBaseMean, f.Baseline, f.Item, f.Venue)
-		// guard: metrics: each venue has a column's shift
+		// guard: metrics: each venue has a column's shift | f.Item, f.Venue -> f.Item, "all"
 		g.opt(qShift, f.Score, f.Item, f.Venue)
 	case f.Check == "delay":
 		stage, is50 := strings.CutSuffix(f.Item, "_median")

@@ -42,8 +42,8 @@ const maxLinks = 32
 // environment say where to; without these, too, it is nil. They also say what is kept (OTEL_TRACES_SAMPLER), and what
 // this process is called (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES).
 func NewTracer(ctx context.Context, endpoint, build, instance string, log *slog.Logger) (*Tracer, error) {
-	// guard: traces: off unless somebody says where to
-	// guard: traces: the standard switch holds
+	// guard: traces: off unless somebody says where to | || endpoint == "" && !endpointInEnvironment() ->
+	// guard: traces: the standard switch holds | os.Getenv("OTEL_SDK_DISABLED") == "true" -> false
 	if off := os.Getenv("OTEL_SDK_DISABLED") == "true" || os.Getenv("OTEL_TRACES_EXPORTER") == "none"; off || endpoint == "" && !endpointInEnvironment() {
 		return nil, nil
 	}

@@ -124,7 +124,7 @@ func (j *judge) share(c check, venue, name, item string, of func(*part) schemas.
 		above = ratio(base)
 		f.Baseline = schemas.Some(above)
 		f.Score = schemas.Some((f.Value - above) / j.shareError(today, base, of))
-		// guard: quality: a share is held against its baseline
+		// guard: quality: a share is held against its baseline | f.Value-above > c.points && f.Score.Value >= limit -> f.Value > 0.5
 		f.Abnormal = f.Value-above > c.points && f.Score.Value >= limit
 	} else {
 		f.Limit = fmt.Sprintf("%s %%, until there is a baseline", points(c.ceiling))

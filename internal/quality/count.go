@@ -33,7 +33,7 @@ func after(a *schemas.Row) (balls, strikes int16, known bool) {
 	case a.PitchResult == schemas.ResultBall:
 		balls++
 	case a.PitchResult == schemas.ResultStrike:
-		// guard: quality: a foul with two strikes adds none
+		// guard: quality: a foul with two strikes adds none | always
 		if a.PitchAction != "Foul" || strikes < 2 {
 			strikes++
 		}

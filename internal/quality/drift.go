@@ -185,7 +185,7 @@ func (m *model) off(mph []float64, middle float64) float64 {
 
 // baseline is a batter's middle apart from a venue's newest days, and its variance; infinite where he has none.
 func (m *model) baseline(batter int64, venue, from string) (middle, variance float64) {
-	// guard: quality: a batter's baseline is apart from the venue
+	// guard: quality: a batter's baseline is apart from the venue | s.Venue != venue -> s.Venue != ""
 	mph := m.of(batter, func(s *Swings) bool { return s.Venue != venue })
 	if len(mph) < ownBaseline {
 		mph = append(mph, m.of(batter, func(s *Swings) bool { return s.Venue == venue && s.Day < from })...)
@@ -273,7 +273,7 @@ func (m *model) test(venue string) Drift {
 			continue
 		}
 		e := math.Sqrt(variance + m.venueDays/float64(back))
-		// guard: quality: early looks need more
+		// guard: quality: early looks need more | * math.Sqrt(min(float64(n)/driftSwings, 1)) ->
 		score := mph / e * math.Sqrt(min(float64(n)/driftSwings, 1))
 		if d.Swings == 0 || math.Abs(score) > math.Abs(d.Score) {
 			d.MPH, d.Error, d.Score, d.Swings, d.Days = mph, e, score, n, back

@@ -53,7 +53,7 @@ func isFullSwing(r *schemas.Row) bool {
 
 func factsOf(rows []*schemas.StoredRow, listed func(int64) bool) schemas.QualityFacts {
 	slices.SortFunc(rows, func(a, b *schemas.StoredRow) int {
-		// guard: quality: rows count in time's order
+		// guard: quality: rows count in time's order | cmp.Compare(a.EventTime, b.EventTime), a.Version() -> 0*cmp.Compare(a.EventTime, b.EventTime), 0*a.Version()
 		return cmp.Or(cmp.Compare(a.EventTime, b.EventTime), a.Version().Compare(b.Version()), slices.Compare(a.PitchID[:], b.PitchID[:]))
 	})
 	f := schemas.QualityFacts{

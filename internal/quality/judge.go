@@ -26,7 +26,7 @@ const (
 // has any. Facts after the day count for nothing.
 func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 	j := newJudge(facts, day)
-	// guard: quality: a game of which nothing stands is none
+	// guard: quality: a game of which nothing stands is none | Games: j.gamesWhere(stands), Pitches -> Games: int64(len(j.games)), Pitches
 	r := schemas.QualityReport{Day: j.day, Games: j.gamesWhere(stands), Pitches: j.today.pitches, BaselineDays: slices.Clone(j.baseDays), Findings: []schemas.QualityFinding{}, Venues: j.venueList()}
 	if r.BaselineDays == nil {
 		r.BaselineDays = []string{}
@@ -141,7 +141,7 @@ func daysBefore(day string, n int) string {
 // gather makes the day, and its baseline of the newest game days before it.
 func (j *judge) gather() {
 	for day, p := range j.days {
-		// guard: quality: a day of deletes only is no baseline
+		// guard: quality: a day of deletes only is no baseline | p.pitches > 0 -> p.pitches >= 0
 		if day < j.day && p.pitches > 0 {
 			j.baseDays = append(j.baseDays, day)
 		}
@@ -171,7 +171,7 @@ func venueName(f *schemas.QualityFacts) string {
 	switch f.Venue {
 	case "":
 		return unknownVenue
-	// guard: quality: a venue that is called all is one
+	// guard: quality: a venue that is called all is one | unknownVenue -> "\x00"
 	case everywhere, unknownVenue:
 		return "venue " + string(f.Venue)
 	}

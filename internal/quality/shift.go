@@ -37,7 +37,7 @@ func (j *judge) columnShifts() (out []schemas.QualityFinding) {
 		out = append(out, j.columnShift(c, everywhere, all, daily([]means{all}), shiftSigmas, shiftLeastRows)...)
 		var places []means
 		for _, v := range j.venues {
-			// guard: quality: a venue is held against its own days
+			// guard: quality: a venue is held against its own days | j.meansOf(c.name, v, j.venueDays(v)) -> means{today: j.meansOf(c.name, v, nil).today, base: all.base, days: all.days}
 			places = append(places, j.meansOf(c.name, v, j.venueDays(v)))
 		}
 		between := daily(places)
@@ -95,10 +95,10 @@ func daily(places []means) float64 {
 	most := 3 * spread(offs)
 	var excess float64
 	for i, off := range offs {
-		// guard: quality: a fault of last week hides none of today
+		// guard: quality: a fault of last week hides none of today | excess += min(off*off, most*most) - chances[i] -> excess += off*off - chances[i] + 0*most
 		excess += min(off*off, most*most) - chances[i]
 	}
-	// guard: quality: venues' days differ without a fault
+	// guard: quality: venues' days differ without a fault | max(excess/float64(len(offs)), 0) -> 0
 	return max(excess/float64(len(offs)), 0)
 }
 

@@ -43,7 +43,7 @@ func told(newest *schemas.Change, older []schemas.Change) (repeats, conflicts *i
 	repeats, conflicts = new(int32), new(int32)
 	for i := range older {
 		before := &older[i]
-		// guard: quality: within a poll, only the newest revision counts
+		// guard: quality: within a poll, only the newest revision counts | before.Version.Revision != newest.Version.Revision || ->
 		if before.Version.Revision != newest.Version.Revision || before.Op != schemas.OpUpsert {
 			break
 		}
@@ -65,7 +65,7 @@ func wasOf(older []schemas.Change) (game, day, venue *string) {
 			if date == "" {
 				date = older[i].EventTime.Time().UTC().Format(time.DateOnly)
 			}
-			// guard: quality: a pitch that is deleted within its poll was of a game
+			// guard: quality: a pitch that is deleted within its poll was of a game | text(&r.GamePK), &date, text(&r.Venue) -> nil, nil, nil
 			return text(&r.GamePK), &date, text(&r.Venue)
 		}
 	}

@@ -34,7 +34,7 @@ func (t *transaction) computeAndCommit() error {
 func (t *transaction) touched() map[batterGame]bool {
 	games := map[batterGame]bool{}
 	for _, w := range t.winners {
-		// guard: what a row counted for before is computed again
+		// guard: what a row counted for before is computed again | w.was -> w.now
 		for _, g := range []batterGame{w.now, w.was} {
 			if g.Batter.Present {
 				games[g] = true

@@ -129,7 +129,7 @@ type comparison struct {
 
 func (c comparison) joined() string {
 	return ` FROM (` + c.a + `) a FULL JOIN (` + c.b + `) b USING (` + strings.Join(c.key, ", ") + `)
-		-- guard: target: what one has not read yet is no difference
+		-- guard: target: what one has not read yet is no difference | SELECT coalesce(a.moving, false) OR coalesce(b.moving, false) AS moving -> SELECT false AS moving
 		CROSS JOIN LATERAL (SELECT coalesce(a.moving, false) OR coalesce(b.moving, false) AS moving, coalesce(a.standing, false) AS in_a, coalesce(b.standing, false) AS in_b) s`
 }
 

@@ -35,7 +35,7 @@ func OpenExport(ctx context.Context, cfg Config) (*Export, error) {
 		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
 	}
 	e := &Export{conn: conn}
-	// guard: export: all of one moment
+	// guard: export: all of one moment | IsoLevel: pgx.RepeatableRead, ->
 	if e.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err != nil {
 		e.Close(ctx)
 		return nil, fmt.Errorf("postgres: %w", hideSecret(err))

@@ -12,9 +12,9 @@ import (
 // that were touched are then the server's to find, among the rows that this transaction has written.
 const sqlWritten = `SELECT DISTINCT k.batter_id, k.game_key
 	FROM pitch_registers AS w CROSS JOIN LATERAL (VALUES
-		-- guard: at once: what a row counted for before is computed again
+		-- guard: at once: what a row counted for before is computed again | (w.previous_batter_id, coalesce(w.previous_game_pk, '')) -> (w.batter_id, coalesce(w.game_pk, ''))
 		(w.batter_id, coalesce(w.game_pk, '')), (w.previous_batter_id, coalesce(w.previous_game_pk, ''))) AS k(batter_id, game_key)
-	-- guard: at once: only what this batch wrote has its batter computed
+	-- guard: at once: only what this batch wrote has its batter computed | AND w.xmin = pg_current_xact_id()::xid ->
 	WHERE w.pitch_id = ANY ($1::uuid[]) AND w.xmin = pg_current_xact_id()::xid AND k.batter_id IS NOT NULL`
 
 var (
@@ -26,7 +26,7 @@ var (
 	// Nobody looks at the answer before the commit is on its way, so a position that did not move is an error of the
 	// statement's own: text that is no number. It is one of those for which everything is done again in steps, and there
 	// the position is looked at.
-	// guard: at once: a position that is behind refuses the batch
+	// guard: at once: a position that is behind refuses the batch | count(*) = cardinality($2::text[]) -> true
 	sqlMoveOrFail = "WITH moved AS (\n" + sqlMovePositions + ")\nSELECT CASE WHEN count(*) = cardinality($2::text[]) THEN 0 ELSE ('behind, moved ' || count(*))::int END FROM moved"
 )
 
@@ -40,8 +40,8 @@ func ofWritten(sql, part, before, after string) string {
 
 // few says that all can be done in one round trip, and that this is what the batch waits for.
 func (t *transaction) few() bool {
-	// guard: at once: identifies go in steps
-	// guard: at once: replays are counted in steps
+	// guard: at once: identifies go in steps | len(naming(t.batch.Pitches)) == 0 -> true
+	// guard: at once: replays are counted in steps | t.batch.Replay == nil -> true
 	return len(t.batch.Pitches) <= fewPitches && len(naming(t.batch.Pitches)) == 0 && t.batch.Replay == nil
 }
 

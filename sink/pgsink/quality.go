@@ -107,11 +107,11 @@ func (s *Sink) SaveQuality(ctx context.Context, u QualityUnit, at time.Time, fac
 		}
 		b.Queue(`INSERT INTO quality_games (game_key, day, venue, computed_at, pitches, facts) VALUES ($1, $2::text::date, $3, $4, $5, $6)
 			ON CONFLICT (game_key, day, venue) DO UPDATE SET computed_at = excluded.computed_at, pitches = excluded.pitches, facts = excluded.facts
-			-- guard: quality: older facts do not replace newer ones
+			-- guard: quality: older facts do not replace newer ones | WHERE quality_games.computed_at <= excluded.computed_at -> WHERE true
 			WHERE quality_games.computed_at <= excluded.computed_at`,
 			u.Game, f.Day, string(f.Venue), at, f.Pitches, body)
 	}
-	// guard: quality: facts that no rows stand for are emptied
+	// guard: quality: facts that no rows stand for are emptied | pitches = 0, facts = '{}', ->
 	b.Queue(`UPDATE quality_games SET pitches = 0, facts = '{}', computed_at = $4
 		WHERE game_key = $1 AND ($5 = '' OR day::text = $5) AND (day::text, venue) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))`,
 		u.Game, days, venues, at, u.Day)

@@ -158,7 +158,7 @@ func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
 	if _, err := tx.Exec(ctx, `DROP VIEW `+name+`; CREATE VIEW `+name+` AS SELECT * FROM `+from); err != nil {
 		return err
 	}
-	// guard: target: who read the views goes on
+	// guard: target: who read the views goes on | range readers -> range readers[:0]
 	for _, r := range readers {
 		if _, err := tx.Exec(ctx, `GRANT SELECT ON `+name+` TO `+pgx.Identifier{r}.Sanitize()); err != nil {
 			return err
@@ -289,7 +289,7 @@ func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Poi
 			is = was
 			return nil
 		}
-		// guard: target: the views move with the pointer
+		// guard: target: the views move with the pointer | instead
 		if err := t.point(ctx, tx, schema); err != nil {
 			return err
 		}

@@ -142,7 +142,7 @@ func (c candidate) change() *schemas.Change {
 
 // next is the version that takes the place of a refused one.
 func (c candidate) next() (candidate, bool) {
-	// guard: the predecessor of a refused version stands
+	// guard: the predecessor of a refused version stands | always
 	if c.version == identified || c.version+1 == len(c.pitch.Measured) {
 		return candidate{}, false
 	}

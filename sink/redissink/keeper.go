@@ -152,7 +152,7 @@ func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.suspect = k.suspect || gap
-	// guard: applied does not move before Redis is mended
+	// guard: applied does not move before Redis is mended | always
 	if k.state.Phase == PhaseOK {
 		return false
 	}

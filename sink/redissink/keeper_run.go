@@ -62,8 +62,8 @@ func (k *Keeper) check(ctx context.Context) error {
 	if err != nil {
 		return k.failUnless(ctx, err)
 	}
-	// guard: a Redis that came back empty is noticed
 	k.answers()
+	// guard: a Redis that came back empty is noticed
 	if lost {
 		k.miss(errLost.Error())
 	}
@@ -83,7 +83,7 @@ func (k *Keeper) sweepDue() (due bool, misses int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	since := time.Since(k.swept)
-	// guard: Redis is swept when something was missed
+	// guard: Redis is swept when something was missed | k.state.Phase != PhaseOK -> false
 	due = k.state.Phase != PhaseOK || since >= k.cfg.SweepEvery || k.suspect && since >= k.cfg.SuspectAfter
 	if due {
 		k.suspect, k.pending = false, nil

@@ -38,7 +38,7 @@ func (k keys) pattern() string { return k.below() + "batter:{*" }
 // below is the prefix as the start of a pattern.
 func (k keys) below() string {
 	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `^`, `\^`)
-	// guard: what is removed from Redis is below the prefix
+	// guard: what is removed from Redis is below the prefix | escape.Replace(string(k)) -> string(k)
 	return escape.Replace(string(k))
 }
 

@@ -28,7 +28,7 @@ local was, holder = redis.call('HMGET', batter, 'seq', 'whole'), batter
 local was_gone = redis.call('HMGET', gone, 'seq', 'whole')
 if not was[1] then was, holder = was_gone, gone end
 local stood, whole = number(was[1]), number(was[2])
--- guard: a sweep replaces only what it saw
+-- guard: a sweep replaces only what it saw | local force = mend and observed == (was[1] or '') .. ':' .. (was[2] or '') -> local force = mend
 local force = mend and observed == (was[1] or '') .. ':' .. (was[2] or '')
 
 local parts, at = {}, 5
@@ -41,10 +41,10 @@ for i, key in ipairs(KEYS) do
       fence = stood
     else
       part.tombstone = string.sub(key, #batter + 2) -- game:<game_pk>
-      -- guard: a key that is gone is noticed by its tombstone
+      -- guard: a key that is gone is noticed by its tombstone | redis.call('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone) -> redis.call('HGET', key, 'seq')
       fence = number(redis.call('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone))
     end
-    -- guard: sequence fence of Redis
+    -- guard: sequence fence of Redis | if force or tonumber(part.seq) >= fence then -> if true then
     if force or tonumber(part.seq) >= fence then parts[#parts + 1] = part end
   end
 end

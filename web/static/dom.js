@@ -41,7 +41,7 @@ export function list(parent, items, keyOf, make, show) {
   const old = parent.kept ?? new Map(), kept = new Map();
   for (const item of items) {
     const key = keyOf(item);
-    // guard: dashboard: rows stay the same elements
+    // guard: dashboard: rows stay the same elements | old.get(key) ?? make(item) -> make(item)
     kept.set(key, old.get(key) ?? make(item));
     old.delete(key);
   }

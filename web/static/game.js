@@ -55,7 +55,7 @@ export function game(root, [gamePK], signal) {
 /** merge puts the newest state of the newest pitches before what is known of those before them. */
 function merge(known, newest) {
   const oldest = newest.at(-1)?.event_time ?? "", ids = new Set(newest.map(r => r.pitch_id));
-  // guard: dashboard: the newest state of a pitch is shown
+  // guard: dashboard: the newest state of a pitch is shown | return [...newest, ...known -> return [...(known.length ? known.slice(0, 10) : newest), ...known
   return [...newest, ...known.filter(r => !ids.has(r.pitch_id) && r.event_time < oldest)].slice(0, listed);
 }
 

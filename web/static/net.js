@@ -48,7 +48,7 @@ export async function follow(path, on, signal, silence = 20_000) {
       link.abort();
     }
     wait = Math.min(Math.max(wait * 2, 500), 4000);
-    // guard: dashboard: a stream comes back
+    // guard: dashboard: a stream comes back | await pause(wait * (0.75 + Math.random() / 2), signal); -> return;
     await pause(wait * (0.75 + Math.random() / 2), signal);
   }
 }

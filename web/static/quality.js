@@ -57,7 +57,7 @@ function figures(caption, beyond) {
 
 /** figure is one of a finding's values with its unit; of nothing there is none. */
 function figure({ unit, of }, value) {
-  // guard: dashboard: a figure of nothing is no zero
+  // guard: dashboard: a figure of nothing is no zero | value == null || of === 0 -> value == null
   if (value == null || of === 0) return missing;
   if (unit === "share") return `${number(100 * value, 1)} %`;
   return unit === "games" || unit === "pitches" ? number(value) : `${number(value, 1)} ${unit === "degree" ? "°" : unit}`;

@@ -23,7 +23,7 @@ export function onStream(f, signal) {
 export function start(signal) {
   follow("v1/stream/events", {
     state: state => { body = state; came = performance.now(); problem = null; tell(); },
-    // guard: dashboard: it says that the connection is lost
+    // guard: dashboard: it says that the connection is lost | problem = err; tell(); ->
     lost: err => { since = problem ? since : performance.now(); problem = err; tell(); },
   }, signal);
   setInterval(tell, 1000); // ages grow
@@ -60,13 +60,13 @@ export function verdict() {
 
 function judged() {
   const reasons = body.reasons?.join("; ") ?? "";
-  // guard: dashboard: it says that both stores are away
-  // guard: dashboard: the age of what is remembered grows
+  // guard: dashboard: it says that both stores are away | if (body.source === "memory") -> if (false)
+  // guard: dashboard: the age of what is remembered grows | body.age_ms + performance.now() - came -> body.age_ms
   if (body.source === "memory") return { level: "bad", word: "Stores away", why: `last known numbers, ${duration(body.age_ms + performance.now() - came)} old` };
   if (body.state === "down") return { level: "bad", word: "Down", why: reasons || "no processor is alive" };
   if (body.state === "held") return { level: "bad", word: "Held", why: body.breaker?.reason || reasons };
   if (body.state === "behind") return { level: "warn", word: "Behind", why: reasons };
-  // guard: dashboard: it says that Redis is away
+  // guard: dashboard: it says that Redis is away | if (body.source === "postgres") -> if (false)
   if (body.source === "postgres") return { level: "warn", word: "Redis away", why: "numbers come from Postgres" };
   if (body.state === "degraded") return { level: "warn", word: "Degraded", why: reasons };
   if (body.stale) return { level: "warn", word: "Stale", why: reasons || `a record waits since ${duration(body.lag_ms)}` };

@@ -66,7 +66,7 @@ export function swingPanel(title, signal, ...actions) {
       text(who, row ? heading(row) : "\u00a0");
       attr(node, "data-pitch", row?.pitch_id);
       if (!row) { state.wanted++; clear("No swing yet."); }
-      // guard: dashboard: a corrected swing is drawn again
+      // guard: dashboard: a corrected swing is drawn again | version(old) !== version(row) -> old.pitch_id !== row.pitch_id
       else if (!old || version(old) !== version(row)) draw();
     },
   };

@@ -69,6 +69,6 @@ function arrange(state, columns, keyOf, body, sortNow) {
 function compare(a, b, up) {
   if (a == null || b == null) return (a == null) - (b == null);
   const way = typeof a === "string" ? a.localeCompare(b) : a - b;
-  // guard: dashboard: a table sorts both ways
+  // guard: dashboard: a table sorts both ways | return up ? way : -way; -> return way;
   return up ? way : -way;
 }

@@ -5,7 +5,7 @@ WITH counted AS (
            count(*) FILTER (WHERE fate = 2) AS ids, count(*) FILTER (WHERE fate = 3) AS letters,
            count(*) FILTER (WHERE fate = 4) AS superseded, count(*) FILTER (WHERE fate = 5) AS duplicates
     FROM unnest($2::int[], $3::bigint[], $4::smallint[]) AS r(partition, at, fate)
-    -- guard: replay: what was counted is not counted again
+    -- guard: replay: what was counted is not counted again | AND r.at >= p.next_offset ->
     JOIN replay_progress p ON p.replay_id = $1 AND p.partition = r.partition AND r.at >= p.next_offset
     GROUP BY r.partition
 )

@@ -5,6 +5,6 @@ INSERT INTO batter_totals AS b (batter_id, seq, updated_at)
 SELECT id, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $2::timestamptz
 FROM unnest($1::bigint[]) AS id
 ORDER BY id
--- guard: batters are locked before they are computed
+-- guard: batters are locked before they are computed | next 2 -> ON CONFLICT (batter_id) DO NOTHING
 ON CONFLICT (batter_id) DO UPDATE SET
     prev_seq = b.seq, seq = greatest(b.seq + 1, excluded.seq), updated_at = excluded.updated_at

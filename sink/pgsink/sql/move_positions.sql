@@ -1,7 +1,7 @@
 -- A position never moves back, and never from below what this processor saw stored: then the database came back older,
 -- and what lies between would be lost.
 UPDATE stream_positions AS p
--- guard: a position never moves back
+-- guard: a position never moves back | greatest(p.next_offset, m.next_offset) -> m.next_offset
 SET next_offset = greatest(p.next_offset, m.next_offset), updated_at = now()
 FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS m(topic, partition, next_offset, expected)
 WHERE p.consumer_group = $1 AND p.topic = m.topic AND p.partition = m.partition AND p.next_offset >= m.expected

@@ -10,15 +10,15 @@ FROM (
     FROM pitch_registers WHERE processed_at >= $1 AND standing
     UNION ALL
     SELECT previous_game_pk, NULL, processed_at
-    -- guard: quality: the game that a pitch left is computed too
+    -- guard: quality: the game that a pitch left is computed too | NOT standing OR previous_game_pk IS DISTINCT FROM game_pk -> false
     FROM pitch_registers WHERE processed_at >= $1 AND previous_game_pk IS NOT NULL AND (NOT standing OR previous_game_pk IS DISTINCT FROM game_pk)
     UNION ALL
     SELECT coalesce(gone_game_pk, ''), CASE WHEN gone_game_pk IS NULL THEN gone_day END, processed_at
-    -- guard: quality: a deleted pitch without a game touches its day
+    -- guard: quality: a deleted pitch without a game touches its day | WHERE processed_at >= $1 AND gone_day IS NOT NULL -> WHERE false AND processed_at >= $1 AND gone_day IS NOT NULL
     FROM pitch_registers WHERE processed_at >= $1 AND gone_day IS NOT NULL
     UNION ALL
     SELECT game_key, NULL, updated_at
-    -- guard: quality: an identify touches the game
+    -- guard: quality: an identify touches the game | WHERE updated_at >= $1 AND game_key <> '' -> WHERE false AND updated_at >= $1 AND game_key <> ''
     FROM batter_game_totals WHERE updated_at >= $1 AND game_key <> ''
     UNION ALL
     SELECT game_key, CASE WHEN game_key = '' THEN day END, 'infinity'
@@ -29,6 +29,6 @@ FROM (
     GROUP BY 1, 2
 ) t
 WHERE t.at > coalesce((SELECT max(q.computed_at) FROM quality_games q
-                             -- guard: quality: a row committed late is not missed
+                             -- guard: quality: a row committed late is not missed | - interval '35 s' -> - interval '0 s'
                              WHERE q.game_key = t.game_key AND (t.day IS NULL OR q.day = t.day)), '-infinity') - interval '35 s'
 ORDER BY t.at, 1, 2

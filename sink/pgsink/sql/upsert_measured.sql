@@ -47,16 +47,16 @@ ON CONFLICT (pitch_id) DO UPDATE SET
     issues = excluded.issues, core_version = excluded.core_version, build = excluded.build, processed_at = excluded.processed_at,
     previous_batter_id = r.batter_id, previous_game_pk = r.game_pk,
     (repeats, conflicts) = (
-        -- guard: quality: a poll that is read again counts nothing twice
-        -- guard: quality: what differs at one revision is no repeat
+        -- guard: quality: a poll that is read again counts nothing twice | THEN (later AND same)::int ELSE coalesce(excluded.repeats, 0) END -> THEN (later AND same)::int + coalesce(excluded.repeats, 0) ELSE coalesce(excluded.repeats, 0) END
+        -- guard: quality: what differs at one revision is no repeat | THEN (later AND same)::int ELSE -> THEN later::int ELSE
         SELECT nullif(coalesce(r.repeats, 0) + CASE WHEN excluded.revision = r.revision THEN (later AND same)::int ELSE coalesce(excluded.repeats, 0) END, 0),
-               -- guard: quality: a correction is no conflict
+               -- guard: quality: a correction is no conflict | CASE WHEN excluded.revision = r.revision THEN (later AND NOT same) -> CASE WHEN r.revision IS NOT NULL THEN (later AND NOT same)
                nullif(coalesce(r.conflicts, 0) + CASE WHEN excluded.revision = r.revision THEN (later AND NOT same)::int ELSE coalesce(excluded.conflicts, 0) END, 0)
         FROM (SELECT
             r.standing AND NOT excluded.deleted AND (excluded.record_ts_ms, excluded.source_offset, excluded.source_partition)
-                -- guard: quality: a record that is read again is no repeat
+                -- guard: quality: a record that is read again is no repeat | <> (r.record_ts_ms, r.source_offset, r.source_partition) AS later -> IS NOT NULL AS later
                 <> (r.record_ts_ms, r.source_offset, r.source_partition) AS later,
-            -- guard: quality: another core's values are no conflict
+            -- guard: quality: another core's values are no conflict | excluded.core_version <> r.core_version OR -> false OR
             excluded.core_version <> r.core_version OR
                 (excluded.game_pk, excluded.game_date, excluded.venue, excluded.measured_batter_id, excluded.measured_pitcher_id, excluded.measured_team_id, excluded.inning, excluded.balls,
                   excluded.strikes, excluded.outs, excluded.pitch_type, excluded.pitch_result, excluded.pitch_action, excluded.pitch_speed_mph, excluded.spin_rate_rpm, excluded.exit_velocity_mph,
@@ -68,19 +68,19 @@ ON CONFLICT (pitch_id) DO UPDATE SET
                   r.hit_spin_rpm, r.launch_angle_deg, r.spray_angle_deg, r.is_swing, r.is_contact, r.is_whiff, r.swing_confidence, r.attack_angle_deg,
                   r.bat_speed_mph, r.speed_confidence, r.bat_samples, r.ball_samples, r.duplicate_samples, r.issues) AS same
         ) AS before),
-    -- guard: quality: a delete that is read again keeps its game
+    -- guard: quality: a delete that is read again keeps its game | WHEN r.gone_day IS NOT NULL THEN r.gone_game_pk ELSE excluded.gone_game_pk END -> ELSE excluded.gone_game_pk END
     gone_game_pk = CASE WHEN NOT excluded.deleted THEN NULL WHEN r.standing THEN r.game_pk WHEN r.gone_day IS NOT NULL THEN r.gone_game_pk ELSE excluded.gone_game_pk END,
     gone_venue = CASE WHEN NOT excluded.deleted THEN NULL WHEN r.standing THEN r.venue WHEN r.gone_day IS NOT NULL THEN r.gone_venue ELSE excluded.gone_venue END,
-    -- guard: quality: a pitch that comes back is not deleted
+    -- guard: quality: a pitch that comes back is not deleted | gone_day = CASE WHEN NOT excluded.deleted THEN NULL WHEN -> gone_day = CASE WHEN
     gone_day = CASE WHEN NOT excluded.deleted THEN NULL WHEN r.standing THEN coalesce(r.game_date, (r.event_time AT TIME ZONE 'UTC')::date)
                     ELSE coalesce(r.gone_day, excluded.gone_day) END
--- guard: version fence of the measured register
+-- guard: version fence of the measured register | WHERE r.revision IS NULL -> WHERE true
 WHERE r.revision IS NULL
    OR (excluded.revision, excluded.record_ts_ms, excluded.source_offset, excluded.source_partition)
     > (r.revision, r.record_ts_ms, r.source_offset, r.source_partition)
    OR ((excluded.revision, excluded.record_ts_ms, excluded.source_offset, excluded.source_partition)
      = (r.revision, r.record_ts_ms, r.source_offset, r.source_partition)
-       -- guard: an older core does not rewrite
+       -- guard: an older core does not rewrite | AND excluded.core_version >= r.core_version -> AND true
        AND excluded.core_version >= r.core_version)
 RETURNING pitch_id, batter_id, coalesce(game_pk, ''), previous_batter_id, coalesce(previous_game_pk, ''),
           identified_batter_id, identified_pitcher_id, identified_team_id,
