@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
 // benchReport is what bench --json prints.
@@ -104,7 +106,7 @@ func (r *benchResult) print(w io.Writer) {
 func figure(f float64) string {
 	switch {
 	case f >= 1000:
-		return countText(int64(f + 0.5))
+		return terminal.Count(int64(f + 0.5))
 	case f >= 100:
 		return strconv.FormatFloat(f, 'f', 0, 64)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/memsink"
 )
@@ -112,7 +113,7 @@ func (b *benchRun) postgresRound(ctx context.Context, result *benchResult) (err 
 		return err
 	}
 	result.throughput(int64(b.c.Pitches), 0, took, processor)
-	result.percentiles(fmt.Sprintf("a transaction of %s", countText(min(benchBatch, int64(b.c.Pitches)))), times)
+	result.percentiles(fmt.Sprintf("a transaction of %s", terminal.Count(min(benchBatch, int64(b.c.Pitches)))), times)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
@@ -50,7 +51,7 @@ func (b *benchRun) produce(ctx context.Context, topic string) (sent simulate.Tal
 	if err != nil {
 		return sent, err
 	}
-	p := startProgress(b.log, progressOptions{Title: "bench: producing", Noun: "pitches", TotalRecords: int64(b.c.Pitches)})
+	p := terminal.StartProgress(b.log, terminal.ProgressOptions{Title: "bench: producing", Noun: "pitches", TotalRecords: int64(b.c.Pitches)})
 	defer p.Stop()
 	sent, err = playAll(ctx, s, (&simulateCmd{}).pace(), sink, p)
 	if failed := sink.close(ctx); err == nil {

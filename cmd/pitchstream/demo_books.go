@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/redissink"
@@ -101,16 +102,16 @@ func (b demoBooks) balance() bool {
 // write tells them, as equations: left what was found in the end, right what it should come to.
 func (b demoBooks) write(w io.Writer) {
 	sent, e := b.sent.Records, b.expected
-	fmt.Fprintf(w, "sent      %s = %s + %s sent twice + %s\n", counted(b.sent.Total(), "record"),
-		counted(e.standing+e.gone, "pitch", "pitches"), countText(sent[simulate.KindDuplicate]),
-		counted(sent[simulate.KindCorrection], "correction"))
-	fmt.Fprintf(w, "          + %s + %s + %s broken\n", counted(sent[simulate.KindDelete], "delete"),
-		counted(sent[simulate.KindIdentify], "late name"), countText(sent[simulate.KindPoison]))
-	fmt.Fprintf(w, "Postgres  %s = %s - %s deleted  %s\n", counted(b.rows, "row"),
-		counted(e.standing+e.gone, "pitch", "pitches"), countText(e.gone), demoMark(b.rowsBalance()))
-	fmt.Fprintf(w, "Redis     %s of %s = %s - %s without a batter  %s\n", counted(b.pitches, "pitch", "pitches"),
-		counted(int64(len(b.views)), "batter"), counted(b.rows, "row"), countText(b.unnamed), demoMark(b.redisBalances()))
-	fmt.Fprintf(w, "letters   %s = %s broken  %s\n", countText(b.letters), countText(sent[simulate.KindPoison]), demoMark(b.lettersBalance()))
+	fmt.Fprintf(w, "sent      %s = %s + %s sent twice + %s\n", terminal.Counted(b.sent.Total(), "record"),
+		terminal.Counted(e.standing+e.gone, "pitch", "pitches"), terminal.Count(sent[simulate.KindDuplicate]),
+		terminal.Counted(sent[simulate.KindCorrection], "correction"))
+	fmt.Fprintf(w, "          + %s + %s + %s broken\n", terminal.Counted(sent[simulate.KindDelete], "delete"),
+		terminal.Counted(sent[simulate.KindIdentify], "late name"), terminal.Count(sent[simulate.KindPoison]))
+	fmt.Fprintf(w, "Postgres  %s = %s - %s deleted  %s\n", terminal.Counted(b.rows, "row"),
+		terminal.Counted(e.standing+e.gone, "pitch", "pitches"), terminal.Count(e.gone), demoMark(b.rowsBalance()))
+	fmt.Fprintf(w, "Redis     %s of %s = %s - %s without a batter  %s\n", terminal.Counted(b.pitches, "pitch", "pitches"),
+		terminal.Counted(int64(len(b.views)), "batter"), terminal.Counted(b.rows, "row"), terminal.Count(b.unnamed), demoMark(b.redisBalances()))
+	fmt.Fprintf(w, "letters   %s = %s broken  %s\n", terminal.Count(b.letters), terminal.Count(sent[simulate.KindPoison]), demoMark(b.lettersBalance()))
 	fmt.Fprintln(w, b.verdict())
 }
 
@@ -119,7 +120,7 @@ func (b demoBooks) verdict() string {
 	case b.balance():
 		return "the books balance"
 	case b.differ > 0:
-		return fmt.Sprintf("THE BOOKS DO NOT BALANCE: Redis and Postgres differ in %s", counted(b.differ, "batter"))
+		return fmt.Sprintf("THE BOOKS DO NOT BALANCE: Redis and Postgres differ in %s", terminal.Counted(b.differ, "batter"))
 	}
 	return "THE BOOKS DO NOT BALANCE"
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
@@ -52,7 +53,7 @@ func (a demoAbout) lines() []string {
 }
 
 func (c *demoCmd) newScreen(std *stdio) demoScreen {
-	if f, ok := std.Out.(*os.File); ok && isTerminal(f) && !c.Verbose {
+	if f, ok := std.Out.(*os.File); ok && terminal.IsTerminal(f) && !c.Verbose {
 		return &demoLive{out: f, colours: os.Getenv("NO_COLOR") == ""}
 	}
 	return &demoLines{out: std.Out}
@@ -61,15 +62,15 @@ func (c *demoCmd) newScreen(std *stdio) demoScreen {
 // counts are the numbers above the table.
 func (v demoView) counts() string {
 	return fmt.Sprintf("%s (%.1f/s), lag %s: %s in Postgres, %s",
-		counted(v.applied, "record"), v.rate, countText(v.lag), counted(v.rows, "row"), counted(v.letters, "letter"))
+		terminal.Counted(v.applied, "record"), v.rate, terminal.Count(v.lag), terminal.Counted(v.rows, "row"), terminal.Counted(v.letters, "letter"))
 }
 
 // absorbed is what was done to records on their way, without harm to the numbers.
 func (v demoView) absorbed() string {
 	sent := v.sent.Records
-	return fmt.Sprintf("absorbed: %s sent twice, %s, %s, %s", countText(sent[simulate.KindDuplicate]),
-		counted(sent[simulate.KindCorrection], "correction"), counted(sent[simulate.KindDelete], "delete"),
-		counted(sent[simulate.KindIdentify], "late name"))
+	return fmt.Sprintf("absorbed: %s sent twice, %s, %s, %s", terminal.Count(sent[simulate.KindDuplicate]),
+		terminal.Counted(sent[simulate.KindCorrection], "correction"), terminal.Counted(sent[simulate.KindDelete], "delete"),
+		terminal.Counted(sent[simulate.KindIdentify], "late name"))
 }
 
 // demoLinesWidth is more than a line of the table has.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
 type dlqDiscardCmd struct {
@@ -71,13 +72,13 @@ func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {
 			fmt.Fprintln(std.Out, "no open letter: nothing to discard")
 			return nil
 		}
-		if err := confirm(std, fmt.Sprintf("discard %s (%s)?", counted(n, "open letter"), c.Reason)); err != nil {
+		if err := confirm(std, fmt.Sprintf("discard %s (%s)?", terminal.Counted(n, "open letter"), c.Reason)); err != nil {
 			return err
 		}
 	}
 	n, err := desk.Discard(ctx, filter, strings.TrimSpace(c.Reason))
 	if err == nil || n > 0 {
-		fmt.Fprintf(std.Out, "%s discarded\n", counted(n, "letter"))
+		fmt.Fprintf(std.Out, "%s discarded\n", terminal.Counted(n, "letter"))
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -51,9 +52,9 @@ func (c *dlqExportCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	bar := &lateProgress{w: std.Err, o: progressOptions{Title: "dlq export", Noun: "letters"}}
-	defer bar.stop()
-	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{progress: bar.set})
+	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "dlq export", Noun: "letters"})
+	defer bar.Stop()
+	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{progress: bar.Set})
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func (c *dlqExportCmd) Run(ctx context.Context, std *stdio) error {
 	name := filepath.Join(c.Dir, rejectedName)
 	n, err := exportFile(ctx, desk, filter, name)
 	if err == nil {
-		fmt.Fprintf(std.Out, "%s in %s\n", counted(n, "letter"), name)
+		fmt.Fprintf(std.Out, "%s in %s\n", terminal.Counted(n, "letter"), name)
 	}
 	return err
 }

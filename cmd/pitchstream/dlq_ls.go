@@ -4,13 +4,13 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -60,38 +60,31 @@ func (c *dlqLsCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	bar := &lateProgress{w: std.Err, o: progressOptions{Title: "dlq ls", Noun: "letters"}}
-	defer bar.stop()
-	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{progress: bar.set, coreOnly: true})
+	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "dlq ls", Noun: "letters"})
+	defer bar.Stop()
+	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{progress: bar.Set, coreOnly: true})
 	if err != nil {
 		return err
 	}
 	defer done()
 	report, err := desk.Survey(ctx, letters.Question{Filter: filter, Predict: true})
-	bar.stop()
+	bar.Stop()
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return printJSON(std.Out, report)
+		return terminal.PrintJSON(std.Out, report)
 	}
 	return printLetters(std.Out, c.Servers.Topics.TopicDead, report)
 }
 
 const noCode = "(no code)"
 
-// printJSON writes one object on one line.
-func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
-
 func printLetters(out io.Writer, topic string, r letters.Report) error {
 	w := bufio.NewWriter(out)
-	fmt.Fprintf(w, "%s in %s: %s\n", counted(r.Letters, "letter"), topic, statusText(r.Sums))
+	fmt.Fprintf(w, "%s in %s: %s\n", terminal.Counted(r.Letters, "letter"), topic, statusText(r.Sums))
 	if r.Repeated > 0 {
-		fmt.Fprintf(w, "%s of an identity that was there already: not counted\n", counted(r.Repeated, "letter"))
+		fmt.Fprintf(w, "%s of an identity that was there already: not counted\n", terminal.Counted(r.Repeated, "letter"))
 	}
 	if !r.Known && r.Letters > 0 {
 		fmt.Fprintln(w, "without --postgres-url, decisions and what stands are not known")
@@ -103,16 +96,16 @@ func printLetters(out io.Writer, topic string, r letters.Report) error {
 		fmt.Fprintln(w, triedText(r.Tried))
 	}
 	for _, g := range r.Groups {
-		fmt.Fprintf(w, "\n%4.0f%%  %s  %s\n", 100*g.Share, countText(g.Letters), cmp.Or(g.Shape, string(g.Code), noCode))
+		fmt.Fprintf(w, "\n%4.0f%%  %s  %s\n", 100*g.Share, terminal.Count(g.Letters), cmp.Or(g.Shape, string(g.Code), noCode))
 		fmt.Fprintf(w, "       %s", statusText(g.Sums))
 		if g.Tried > 0 {
-			fmt.Fprintf(w, ", %s of them tried with this build", countText(g.Tried))
+			fmt.Fprintf(w, ", %s of them tried with this build", terminal.Count(g.Tried))
 		}
 		if g.Selected > 0 {
-			fmt.Fprintf(w, "; %s would pass", countText(g.WouldPass+g.Superseded))
+			fmt.Fprintf(w, "; %s would pass", terminal.Count(g.WouldPass+g.Superseded))
 		}
 		if g.Superseded > 0 {
-			fmt.Fprintf(w, ", %s superseded", countText(g.Superseded))
+			fmt.Fprintf(w, ", %s superseded", terminal.Count(g.Superseded))
 		}
 		fmt.Fprintf(w, "\n       first %s, last %s\n", g.First, g.Last)
 		fmt.Fprintf(w, "       such as %d:%d%s: %s\n", g.Example.Partition, g.Example.Offset, gameOf(g.Example.GamePK), cmp.Or(g.Example.Message, "(no message)"))
@@ -135,7 +128,7 @@ func statusText(s letters.Sums) string {
 		what string
 	}{{s.Open, "open"}, {s.Retried, "retried"}, {s.Discarded, "discarded"}, {s.FailedAgain, "failed again"}, {s.Foreign, "foreign"}} {
 		if p.n > 0 {
-			parts = append(parts, countText(p.n)+" "+p.what)
+			parts = append(parts, terminal.Count(p.n)+" "+p.what)
 		}
 	}
 	if len(parts) == 0 {
@@ -147,25 +140,25 @@ func statusText(s letters.Sums) string {
 // predictionText is as: 412 of 430 would pass, 3 of them superseded: …; 18 would fail again: malformed_json 18.
 func predictionText(r letters.Report) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s of %s would pass", countText(r.WouldPass+r.Superseded), countText(r.Selected))
+	fmt.Fprintf(&b, "%s of %s would pass", terminal.Count(r.WouldPass+r.Superseded), terminal.Count(r.Selected))
 	if r.Superseded > 0 {
-		fmt.Fprintf(&b, ", %s of them superseded (what stands is as new or newer: nothing would change)", countText(r.Superseded))
+		fmt.Fprintf(&b, ", %s of them superseded (what stands is as new or newer: nothing would change)", terminal.Count(r.Superseded))
 	}
 	if r.WouldFail > 0 {
-		fmt.Fprintf(&b, "; %s would fail again:%s", countText(r.WouldFail), codesOf(r.FailCodes))
+		fmt.Fprintf(&b, "; %s would fail again:%s", terminal.Count(r.WouldFail), codesOf(r.FailCodes))
 	}
 	return b.String()
 }
 
 func triedText(n int64) string {
-	return countText(n) + " were retried before, this build rejected them, and they would fail the same way: a retry passes over them"
+	return terminal.Count(n) + " were retried before, this build rejected them, and they would fail the same way: a retry passes over them"
 }
 
 func codesOf(counts map[schemas.Code]int64) string {
 	var b strings.Builder
 	for _, c := range schemas.Codes {
 		if n := counts[c]; n > 0 {
-			fmt.Fprintf(&b, " %s %s", c, countText(n))
+			fmt.Fprintf(&b, " %s %s", c, terminal.Count(n))
 		}
 	}
 	return b.String()

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
 type dlqRetryCmd struct {
@@ -74,11 +75,11 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	looking := &lateProgress{w: std.Err, o: progressOptions{Title: "dlq retry: looking", Noun: "letters"}}
-	sending := &lateProgress{w: std.Err, o: progressOptions{Title: "dlq retry: sending", Noun: "letters"}}
-	defer looking.stop()
-	defer sending.stop()
-	look := looking.set
+	looking := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "dlq retry: looking", Noun: "letters"})
+	sending := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "dlq retry: sending", Noun: "letters"})
+	defer looking.Stop()
+	defer sending.Stop()
+	look := looking.Set
 	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{coreOnly: c.CoreOnly, progress: func(done, total int64) { look(done, total) }})
 	if err != nil {
 		return err
@@ -93,14 +94,14 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	defer out.Close()
 	sent := func(done, total int64) { // the second pass tells of what is sent, not of what is read
-		looking.stop()
+		looking.Stop()
 		look = func(int64, int64) {}
-		sending.set(done, total)
+		sending.Set(done, total)
 	}
 	report, err := desk.Retry(ctx, letters.RetryOptions{
 		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit, Batch: c.batch(), IsRefusal: isRefusal, Progress: sent,
 	}, out)
-	sending.stop()
+	sending.Stop()
 	if printErr := c.print(std, report); err == nil {
 		err = printErr
 	}
@@ -129,14 +130,14 @@ func (c *dlqRetryCmd) openSender(ctx context.Context) (*producer, error) {
 	})
 }
 
-func (c *dlqRetryCmd) predict(ctx context.Context, std *stdio, desk *letters.Desk, filter letters.Filter, looking *lateProgress) error {
+func (c *dlqRetryCmd) predict(ctx context.Context, std *stdio, desk *letters.Desk, filter letters.Filter, looking *terminal.LateProgress) error {
 	report, err := desk.Survey(ctx, letters.Question{Filter: filter, Again: c.Again, Predict: true})
-	looking.stop()
+	looking.Stop()
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		err = printJSON(std.Out, report)
+		err = terminal.PrintJSON(std.Out, report)
 	} else {
 		c.printPrediction(std, report)
 	}
@@ -154,14 +155,14 @@ func (c *dlqRetryCmd) printPrediction(std *stdio, r letters.Report) {
 	fmt.Fprintln(std.Out, predictionText(r))
 	for _, g := range r.Groups {
 		if g.Selected > 0 {
-			fmt.Fprintf(std.Out, "  %s of %s would pass%s: %s\n", countText(g.WouldPass+g.Superseded), countText(g.Selected), supersededText(g.Superseded), cmp.Or(g.Shape, string(g.Code), noCode))
+			fmt.Fprintf(std.Out, "  %s of %s would pass%s: %s\n", terminal.Count(g.WouldPass+g.Superseded), terminal.Count(g.Selected), supersededText(g.Superseded), cmp.Or(g.Shape, string(g.Code), noCode))
 		}
 	}
 	if r.Tried > 0 && !c.Again {
 		fmt.Fprintln(std.Out, triedText(r.Tried))
 	}
 	if r.Foreign > 0 {
-		fmt.Fprintf(std.Out, "%s would be passed over\n", counted(r.Foreign, "foreign letter"))
+		fmt.Fprintf(std.Out, "%s would be passed over\n", terminal.Counted(r.Foreign, "foreign letter"))
 	}
 }
 
@@ -169,14 +170,14 @@ func supersededText(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return ", " + countText(n) + " superseded"
+	return ", " + terminal.Count(n) + " superseded"
 }
 
 func (c *dlqRetryCmd) print(std *stdio, r letters.RetryReport) error {
 	if c.JSON {
-		return printJSON(std.Out, r)
+		return terminal.PrintJSON(std.Out, r)
 	}
-	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", countText(r.Sent), counted(r.Selected, "letter"), c.Servers.Topics.TopicRaw)
+	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", terminal.Count(r.Sent), terminal.Counted(r.Selected, "letter"), c.Servers.Topics.TopicRaw)
 	for _, p := range []struct {
 		n    int64
 		what string
@@ -186,7 +187,7 @@ func (c *dlqRetryCmd) print(std *stdio, r letters.RetryReport) error {
 		{r.Foreign, "foreign, without an origin: passed over"}, {r.Refused, "not taken by Kafka: still open"},
 	} {
 		if p.n > 0 {
-			fmt.Fprintf(std.Out, "%s %s\n", countText(p.n), p.what)
+			fmt.Fprintf(std.Out, "%s %s\n", terminal.Count(p.n), p.what)
 		}
 	}
 	for _, reason := range r.Reasons {

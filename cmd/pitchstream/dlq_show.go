@@ -13,6 +13,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -74,7 +75,7 @@ func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
 		}
 		shown++
 		if c.JSON {
-			err = printJSON(w, letterJSONOf(l, &judged, l.Fault(c.limits())))
+			err = terminal.PrintJSON(w, letterJSONOf(l, &judged, l.Fault(c.limits())))
 		} else {
 			c.print(w, l, &judged, shown)
 		}
@@ -103,7 +104,7 @@ func (c *dlqShowCmd) print(w io.Writer, l *letters.Letter, j *letters.Judgement,
 	line("message", "%s", l.Message)
 	if l.Ours {
 		line("origin", "%s/%d@%d of %s; failed %s, first %s", l.ID.Origin.Topic, l.ID.Origin.Partition, l.ID.Origin.Offset,
-			schemas.TimeMS(l.ID.Origin.TimestampMS), counted(int64(l.ID.Attempts), "time"), l.FirstFailedAt)
+			schemas.TimeMS(l.ID.Origin.TimestampMS), terminal.Counted(int64(l.ID.Attempts), "time"), l.FirstFailedAt)
 	} else {
 		line("origin", "none that can be read: a foreign letter, which retry passes over")
 	}
@@ -120,7 +121,7 @@ func (c *dlqShowCmd) print(w io.Writer, l *letters.Letter, j *letters.Judgement,
 		}
 		line(name, "%s: %s", h.Key, textOrBytes(h.Value))
 	}
-	line("value", "%s, SHA-256 %x", bytesText(int64(len(l.Value))), sha256.Sum256(l.Value))
+	line("value", "%s, SHA-256 %x", terminal.Bytes(int64(len(l.Value))), sha256.Sum256(l.Value))
 	c.printFault(w, l)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/explain"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
@@ -108,7 +109,7 @@ func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	w := bufio.NewWriter(std.Out)
 	if c.JSON {
-		err = printJSON(w, explainedJSON(p))
+		err = terminal.PrintJSON(w, explainedJSON(p))
 	} else {
 		printExplained(w, p, c.Windows)
 	}
@@ -166,11 +167,11 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 		return nil, err
 	}
 	defer reader.Close()
-	bar := &lateProgress{w: std.Err, o: progressOptions{Title: "explain: searching"}}
-	defer bar.stop()
+	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "explain: searching"})
+	defer bar.Stop()
 	return explain.Find(ctx, id, explain.Options{
 		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Store: explainStore{store, reader}, Limits: c.limits(),
-		Window: time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.set,
+		Window: time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.Set,
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/explain"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -39,7 +40,7 @@ func field(w io.Writer, name, format string, args ...any) {
 func printFound(w io.Writer, p *explain.Pitch) {
 	fmt.Fprintf(w, "pitch %s: %s\n", p.ID, standingText(p))
 	if p.Searched != nil {
-		section(w, "versions: %s in %s searched", counted(int64(len(p.Versions)), "record"), searchedText(p))
+		section(w, "versions: %s in %s searched", terminal.Counted(int64(len(p.Versions)), "record"), searchedText(p))
 	} else {
 		section(w, "version")
 	}
@@ -52,7 +53,7 @@ func printFound(w io.Writer, p *explain.Pitch) {
 		if p.Searched == nil {
 			at = "standard input"
 		}
-		fmt.Fprintf(w, "  %s %-9s %s  %s", mark, v.Op(), at, bytesText(int64(len(v.Value))))
+		fmt.Fprintf(w, "  %s %-9s %s  %s", mark, v.Op(), at, terminal.Bytes(int64(len(v.Value))))
 		switch {
 		case v.Rejection != nil:
 			fmt.Fprintf(w, "\n      %s", v.Rejection.Error())
@@ -238,7 +239,7 @@ func printReasons(w io.Writer, what string, windows []features.Window) {
 	}
 	for _, reason := range order {
 		win := first[reason]
-		text := fmt.Sprintf("%s: %s; the first at %s", countText(n[reason]), reason, seconds(win.FromS))
+		text := fmt.Sprintf("%s: %s; the first at %s", terminal.Count(n[reason]), reason, seconds(win.FromS))
 		if win.Detail != "" {
 			text += ", " + win.Detail
 		}
@@ -312,8 +313,8 @@ func printItsLetters(w io.Writer, p *explain.Pitch) {
 	if p.Searched == nil {
 		return
 	}
-	section(w, "dead letters: %s", countText(int64(len(p.Letters))))
+	section(w, "dead letters: %s", terminal.Count(int64(len(p.Letters))))
 	for _, l := range p.Letters {
-		fmt.Fprintf(w, "  %d:%d of %s, failed %s at %s: %s\n", l.At.Partition, l.At.Offset, l.At.Topic, counted(int64(l.ID.Attempts), "time"), l.FailedAt, l.Message)
+		fmt.Fprintf(w, "  %d:%d of %s, failed %s at %s: %s\n", l.At.Partition, l.At.Offset, l.At.Topic, terminal.Counted(int64(l.ID.Attempts), "time"), l.FailedAt, l.Message)
 	}
 }

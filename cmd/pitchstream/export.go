@@ -12,6 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
@@ -114,7 +115,7 @@ func (e *exporter) run(ctx context.Context, log io.Writer) error {
 		return err
 	}
 	todo, total := e.choose(days)
-	progress := startProgress(log, progressOptions{Title: "export", TotalRecords: total, Noun: "pitches"})
+	progress := terminal.StartProgress(log, terminal.ProgressOptions{Title: "export", TotalRecords: total, Noun: "pitches"})
 	defer progress.Stop()
 	next := 0
 	err = e.view.Rows(ctx, todo, func(r *schemas.StoredRow) error {
@@ -246,15 +247,15 @@ func (e *exporter) covers(date string) bool {
 }
 
 func (e *exporter) report(w io.Writer) {
-	fmt.Fprintf(w, "exported %s of %s, %s, to %s\n", counted(e.pitches, "pitch", "pitches"), counted(int64(e.days), "date"), bytesText(e.bytes), e.c.Output)
+	fmt.Fprintf(w, "exported %s of %s, %s, to %s\n", terminal.Counted(e.pitches, "pitch", "pitches"), terminal.Counted(int64(e.days), "date"), terminal.Bytes(e.bytes), e.c.Output)
 	if e.passed > 0 {
 		fmt.Fprintf(w, "%s there already, and passed over (--overwrite writes them anew)\n", areThere(e.passed))
 	}
 	if e.removed > 0 {
-		fmt.Fprintf(w, "%s without pitches taken away\n", counted(int64(e.removed), "date"))
+		fmt.Fprintf(w, "%s without pitches taken away\n", terminal.Counted(int64(e.removed), "date"))
 	}
 	if e.undated > 0 {
-		fmt.Fprintf(w, "%s without a game date not exported (--undated exports them)\n", counted(e.undated, "pitch", "pitches"))
+		fmt.Fprintf(w, "%s without a game date not exported (--undated exports them)\n", terminal.Counted(e.undated, "pitch", "pitches"))
 	}
 }
 

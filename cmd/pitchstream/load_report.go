@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -44,7 +45,7 @@ type place struct {
 func placeOf(i inputs.Item) place { return place{i.File, i.Record, i.ByteOffset, i.SizeBytes} }
 
 func (p place) String() string {
-	return fmt.Sprintf("%s: record %d at byte %d, %s", p.file.Path, p.record, p.byteOffset, bytesText(p.sizeBytes))
+	return fmt.Sprintf("%s: record %d at byte %d, %s", p.file.Path, p.record, p.byteOffset, terminal.Bytes(p.sizeBytes))
 }
 
 func newLoadReport(c *loadCmd) loadReport {
@@ -118,9 +119,9 @@ func (r *loadReport) failure(in *inputs.Reader) error {
 	_, _, unread := in.Problems()
 	switch {
 	case r.refused+r.unsure > 0:
-		return fmt.Errorf("%s of %s records failed", countText(r.refused+r.unsure), countText(r.records))
+		return fmt.Errorf("%s of %s records failed", terminal.Count(r.refused+r.unsure), terminal.Count(r.records))
 	case unread > 0:
-		return fmt.Errorf("%s inputs could not be read", countText(unread))
+		return fmt.Errorf("%s inputs could not be read", terminal.Count(unread))
 	}
 	return nil
 }
@@ -137,54 +138,54 @@ func (r *loadReport) print(out io.Writer, in *inputs.Reader) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-12s "+format+"\n", append([]any{name}, args...)...)
 	}
-	took := durationText(time.Since(r.begun).Seconds())
+	took := terminal.Duration(time.Since(r.begun).Seconds())
 	failed := r.records - r.sent // what Send itself gave up is among them
 	if r.c.Check {
 		fmt.Fprintf(w, "checked in %s, nothing was sent\n", took)
-		line("records", "%s read = %s to send + %s that would fail", countText(r.records), countText(r.sent), countText(failed))
+		line("records", "%s read = %s to send + %s that would fail", terminal.Count(r.records), terminal.Count(r.sent), terminal.Count(failed))
 		r.printJudgement(line)
 	} else {
 		fmt.Fprintf(w, "loaded into %s in %s\n", r.c.Topics.TopicRaw, took)
-		line("records", "%s read = %s sent + %s failed", countText(r.records), countText(r.sent), countText(failed))
+		line("records", "%s read = %s sent + %s failed", terminal.Count(r.records), terminal.Count(r.sent), terminal.Count(failed))
 	}
 	if unsure := failed - r.refused; unsure > 0 {
-		line("", "%s of the failed were not acknowledged when it ended; they may have arrived", countText(unsure))
+		line("", "%s of the failed were not acknowledged when it ended; they may have arrived", terminal.Count(unsure))
 	}
 	if r.c.State != "" {
-		line("sent before", "%s by earlier runs, as %s says", countText(r.before), r.c.State)
+		line("sent before", "%s by earlier runs, as %s says", terminal.Count(r.before), r.c.State)
 	}
-	line("bytes", "%s in %s", bytesText(r.bytes), counted(int64(len(in.Files())), "input"))
+	line("bytes", "%s in %s", terminal.Bytes(r.bytes), terminal.Counted(int64(len(in.Files())), "input"))
 	r.printGames(line)
 	r.printNames(line)
 	for _, refusal := range r.refusals {
 		line("failed", "%s", refusal)
 	}
 	if more := r.refused - int64(len(r.refusals)); more > 0 {
-		line("failed", "and %s more", countText(more))
+		line("failed", "and %s more", terminal.Count(more))
 	}
 	problems, more, _ := in.Problems()
 	for _, p := range problems {
 		line("input", "%s", p)
 	}
 	if more > 0 {
-		line("input", "and %s more remarks", countText(more))
+		line("input", "and %s more remarks", terminal.Count(more))
 	}
 	return w.Flush()
 }
 
 func (r *loadReport) printJudgement(line func(name, format string, args ...any)) {
-	line("rows", "%s", countText(r.rows))
+	line("rows", "%s", terminal.Count(r.rows))
 	for _, code := range schemas.Codes {
 		if n := r.letters[code]; n > 0 {
-			line("dead letters", "%s %s", countText(n), code)
+			line("dead letters", "%s %s", terminal.Count(n), code)
 		}
 	}
 }
 
 func (r *loadReport) printGames(line func(name, format string, args ...any)) {
-	line("games", "%s", countText(int64(len(r.games))))
+	line("games", "%s", terminal.Count(int64(len(r.games))))
 	if r.noGame > 0 {
-		line("", "%s no game: name it by --game, or name files GAME_FRAME.jsonl", counted(r.noGame, "record has", "records have"))
+		line("", "%s no game: name it by --game, or name files GAME_FRAME.jsonl", terminal.Counted(r.noGame, "record has", "records have"))
 	}
 }
 
@@ -193,16 +194,5 @@ func (r *loadReport) printNames(line func(name, format string, args ...any)) {
 		line("batters", "named only where the ball was hit, so whiff rates are not to be had; --ids FILE.csv names them")
 		return
 	}
-	line("batters", "%s found in %s", counted(r.named, "record"), r.c.IDs)
-}
-
-// counted is a count with its noun: counted(2, "input"), counted(1, "record has", "records have").
-func counted(n int64, one string, many ...string) string {
-	switch {
-	case n == 1:
-		return "1 " + one
-	case len(many) > 0:
-		return countText(n) + " " + many[0]
-	}
-	return countText(n) + " " + one + "s"
+	line("batters", "%s found in %s", terminal.Counted(r.named, "record"), r.c.IDs)
 }

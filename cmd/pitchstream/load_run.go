@@ -14,6 +14,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -24,7 +25,7 @@ type loader struct {
 	out      sender
 	ids      *inputs.IDs        // nil: none
 	state    *inputs.Checkpoint // nil: none
-	progress *progress
+	progress *terminal.Progress
 	pace     realPace
 	report   loadReport
 	saved    time.Time               // when the state was last written

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -65,7 +66,7 @@ func (c *playersLoadCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.Out, "%s in %s: %s added or changed\n", counted(int64(len(players)), "player"), c.File, countText(changed))
+	fmt.Fprintf(std.Out, "%s in %s: %s added or changed\n", terminal.Counted(int64(len(players)), "player"), c.File, terminal.Count(changed))
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/inputs"
 	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
 // processCmd makes tables of files, without any server.
@@ -104,7 +105,7 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) (err error) {
 		return err
 	}
 	if _, _, unread := p.in.Problems(); unread > 0 {
-		return fmt.Errorf("%s could not be read; the tables hold the others", counted(unread, "input"))
+		return fmt.Errorf("%s could not be read; the tables hold the others", terminal.Counted(unread, "input"))
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ type processor struct {
 	rejects     *tables.Rejects
 	batters     *tables.Batters
 	survey      *tables.Survey
-	progress    *progress
+	progress    *terminal.Progress
 	tally       processTally
 }
 
@@ -201,3 +202,15 @@ func (p *processor) close() error {
 
 // utf8Of is a path for a table: names of files need not be UTF-8, texts in tables must be.
 func utf8Of(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
+
+// startReading begins for a command that reads files, and tells what was odd about the ids, nil for none.
+func startReading(w io.Writer, title string, in *inputs.Reader, idsFile string, ids *inputs.IDs) *terminal.Progress {
+	total, _ := in.BytesTotal()
+	p := terminal.StartProgress(w, terminal.ProgressOptions{Title: title, TotalBytes: total})
+	if ids != nil {
+		for _, note := range ids.Notes {
+			p.Note("%s: %s: %s", title, idsFile, note)
+		}
+	}
+	return p
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/inputs"
 	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -182,7 +183,7 @@ func (p *processor) writeTables(ctx context.Context) error {
 	begun := time.Now()
 	defer func() { p.tally.writing.add(begun, time.Now()) }()
 	p.progress.Stop()
-	p.progress = startProgress(p.log, progressOptions{Title: "process: writing", TotalRecords: p.spool.Rows(), Noun: "rows"})
+	p.progress = terminal.StartProgress(p.log, terminal.ProgressOptions{Title: "process: writing", TotalRecords: p.spool.Rows(), Noun: "rows"})
 	format := tables.Format(p.c.Format)
 	err := p.folder.WriteFile(format.FileName(), func(w io.Writer) error {
 		rows, err := tables.NewWriter(format, w, features.CoreVersion)

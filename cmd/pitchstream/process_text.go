@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -45,24 +46,24 @@ func (t *reportText) line(name, format string, args ...any) {
 
 func (t *reportText) records() {
 	n := t.r.Records
-	t.line("records", "%s in = %s rows + %s superseded + %s rejected", countText(n.In), countText(n.Rows), countText(n.Superseded), countText(n.Rejected))
+	t.line("records", "%s in = %s rows + %s superseded + %s rejected", terminal.Count(n.In), terminal.Count(n.Rows), terminal.Count(n.Superseded), terminal.Count(n.Rejected))
 	for _, code := range schemas.Codes {
 		if n := t.r.Rejected[code]; n > 0 {
-			t.line("rejected", "%s %s", countText(n), code)
+			t.line("rejected", "%s %s", terminal.Count(n), code)
 		}
 	}
-	t.line("pitches", "%s in %s", countText(t.r.Pitches), counted(t.r.Games, "game"))
+	t.line("pitches", "%s in %s", terminal.Count(t.r.Pitches), terminal.Counted(t.r.Games, "game"))
 }
 
 func (t *reportText) swings() {
 	r := t.r
-	t.line("swings", "%s = %s confirmed + %s suspected", countText(r.Swings), countText(r.SwingsConfirmed), countText(r.SwingsSuspected))
+	t.line("swings", "%s = %s confirmed + %s suspected", terminal.Count(r.Swings), terminal.Count(r.SwingsConfirmed), terminal.Count(r.SwingsSuspected))
 	t.line("", "%s name no batter", shareText(r.SwingsWithoutBatter, r.SwingsWithoutBatterPct))
 	t.line("whiffs", "%s of the swings", shareText(r.Whiffs, r.WhiffRatePct))
-	t.line("bat speed", "median %s of %s", optText(r.MedianBatSpeedMPH, "mph"), counted(r.ReliableBatSpeeds, "reliable one", "reliable ones"))
-	t.line("batters", "%s", countText(int64(r.Batters)))
+	t.line("bat speed", "median %s of %s", optText(r.MedianBatSpeedMPH, "mph"), terminal.Counted(r.ReliableBatSpeeds, "reliable one", "reliable ones"))
+	t.line("batters", "%s", terminal.Count(int64(r.Batters)))
 	if t.hasIDs {
-		t.line("", "%s of %s found in the games' log", countText(r.Inputs.NamedByIDs), counted(r.Records.In, "record"))
+		t.line("", "%s of %s found in the games' log", terminal.Count(r.Inputs.NamedByIDs), terminal.Counted(r.Records.In, "record"))
 	}
 	for _, note := range r.Notes {
 		t.line("", "%s", note)
@@ -113,7 +114,7 @@ func (t *reportText) issues() {
 		t.line(name, "none")
 	}
 	for _, i := range t.r.Issues {
-		t.line(name, "%-19s %-8s %s", i.Column, i.Kind, counted(i.Rows, "row"))
+		t.line(name, "%-19s %-8s %s", i.Column, i.Kind, terminal.Counted(i.Rows, "row"))
 		name = ""
 	}
 }
@@ -128,10 +129,10 @@ func (t *reportText) pitchTypes() {
 	t.line("pitch types", "%-24s %9s %9s %9s %9s", "", "pitches", "swings", "whiffs", "whiff %")
 	for i, x := range t.r.PitchTypes {
 		if i == maxTypes {
-			t.line("", "and %s more", countText(int64(len(t.r.PitchTypes)-maxTypes)))
+			t.line("", "and %s more", terminal.Count(int64(len(t.r.PitchTypes)-maxTypes)))
 			return
 		}
-		t.line("", "%-24s %9s %9s %9s %9s", x.PitchType, countText(x.Pitches), countText(x.Swings), countText(x.Whiffs), optText(x.WhiffRatePct, ""))
+		t.line("", "%-24s %9s %9s %9s %9s", x.PitchType, terminal.Count(x.Pitches), terminal.Count(x.Swings), terminal.Count(x.Whiffs), optText(x.WhiffRatePct, ""))
 	}
 }
 
@@ -141,7 +142,7 @@ func (t *reportText) percentiles() {
 	}
 	t.line("percentiles", "%-19s %9s %9s %9s %9s %9s %9s %9s %9s", "", "count", "min", "5 %", "25 %", "50 %", "75 %", "95 %", "max")
 	for _, p := range t.r.Percentiles {
-		t.line("", "%-19s %9s %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f", p.Column, countText(p.Count), p.Min, p.P5, p.P25, p.P50, p.P75, p.P95, p.Max)
+		t.line("", "%-19s %9s %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f", p.Column, terminal.Count(p.Count), p.Min, p.P5, p.P25, p.P50, p.P75, p.P95, p.Max)
 	}
 }
 
@@ -150,24 +151,24 @@ func (t *reportText) problems() {
 		t.line("input", "%s: %s", p.Source, p.Message)
 	}
 	if more := t.r.Inputs.MoreProblems; more > 0 {
-		t.line("input", "and %s more remarks", countText(more))
+		t.line("input", "and %s more remarks", terminal.Count(more))
 	}
 }
 
 func (t *reportText) time() {
 	x := t.r.Time
-	t.line("bytes", "%s in %s", bytesText(t.r.Inputs.Bytes), counted(int64(t.r.Inputs.Files), "input"))
-	t.line("rate", "%s/s, %s records/s with %s; measuring %s/s a core", bytesText(int64(x.BytesPerSecond)), countText(int64(x.RecordsPerSecond)),
-		counted(int64(x.Workers), "core"), bytesText(int64(x.BytesPerBusySecond)))
+	t.line("bytes", "%s in %s", terminal.Bytes(t.r.Inputs.Bytes), terminal.Counted(int64(t.r.Inputs.Files), "input"))
+	t.line("rate", "%s/s, %s records/s with %s; measuring %s/s a core", terminal.Bytes(int64(x.BytesPerSecond)), terminal.Count(int64(x.RecordsPerSecond)),
+		terminal.Counted(int64(x.Workers), "core"), terminal.Bytes(int64(x.BytesPerBusySecond)))
 	t.line("busy", "reading %.1fs, measuring %.1fs, keeping %.1fs, writing %.1fs", x.ReadingBusySeconds, x.MeasuringBusySeconds, x.KeepingBusySeconds, x.WritingBusySeconds)
 }
 
 // shareText is a count with its share, as 302 (48.1 %).
 func shareText(n int64, pct schemas.Opt[float64]) string {
 	if !pct.Present {
-		return countText(n)
+		return terminal.Count(n)
 	}
-	return fmt.Sprintf("%s (%.1f %%)", countText(n), pct.Value)
+	return fmt.Sprintf("%s (%.1f %%)", terminal.Count(n), pct.Value)
 }
 
 // optText is a number with its unit, or a dash where it is missing.
@@ -183,5 +184,5 @@ func tookText(seconds float64) string {
 	if seconds < 59.95 {
 		return fmt.Sprintf("%.1fs", seconds)
 	}
-	return durationText(seconds)
+	return terminal.Duration(seconds)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -21,12 +22,12 @@ func printQuality(out io.Writer, r schemas.QualityReport, everything bool) error
 		fmt.Fprintf(out, "no pitches of %s\n", day)
 		return nil
 	}
-	fmt.Fprintf(out, "%s   %s, %s", r.Day, counted(r.Games, "game"), counted(r.Pitches, "pitch", "pitches"))
+	fmt.Fprintf(out, "%s   %s, %s", r.Day, terminal.Counted(r.Games, "game"), terminal.Counted(r.Pitches, "pitch", "pitches"))
 	switch n := len(r.BaselineDays); n {
 	case 0:
 		fmt.Fprint(out, "; no day before it to hold it against\n\n")
 	default:
-		fmt.Fprintf(out, "; held against %s, %s to %s\n\n", counted(int64(n), "game day"), r.BaselineDays[0], r.BaselineDays[n-1])
+		fmt.Fprintf(out, "; held against %s, %s to %s\n\n", terminal.Counted(int64(n), "game day"), r.BaselineDays[0], r.BaselineDays[n-1])
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "\tCHECK\tVENUE\tDAY\tBEFORE\tCHANGE\tOF\tGAMES\tLIMIT\n")
@@ -43,7 +44,7 @@ func printQuality(out io.Writer, r schemas.QualityReport, everything bool) error
 		fmt.Fprintln(out, "nothing is beyond its limits")
 		return nil
 	}
-	fmt.Fprintf(out, "%s beyond their limits:\n", strings.ToUpper(counted(r.Abnormal, "figure")))
+	fmt.Fprintf(out, "%s beyond their limits:\n", strings.ToUpper(terminal.Counted(r.Abnormal, "figure")))
 	for _, f := range r.Findings {
 		if f.Abnormal {
 			fmt.Fprintf(out, "  %s%s: %s. %s.\n", f.Check, where(&f), f.What, f.Do)
@@ -72,7 +73,7 @@ func printFinding(w io.Writer, f *schemas.QualityFinding) {
 		change = signed(f.Value-f.Baseline.Value, f.Unit)
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", mark, strings.TrimSpace(f.Check+" "+f.Item), f.Venue, qualityFigure(f.Value, f.Unit), before, change,
-		countText(f.Of), countText(f.Games), f.Limit)
+		terminal.Count(f.Of), terminal.Count(f.Games), f.Limit)
 }
 
 // qualityFigure is a value with its unit.
@@ -81,7 +82,7 @@ func qualityFigure(v float64, unit string) string {
 	case "share":
 		return fmt.Sprintf("%.1f %%", 100*v)
 	case "games", "pitches":
-		return countText(int64(math.Round(v)))
+		return terminal.Count(int64(math.Round(v)))
 	}
 	return fmt.Sprintf("%.1f %s", v, unit)
 }

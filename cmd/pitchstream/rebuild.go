@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/redissink"
@@ -73,10 +74,10 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.Out, "rebuilt %s in %s: %s with %s written", c.Redis.Prefix, durationText(time.Since(began).Seconds()),
-		counted(int64(report.Mended), "batter"), counted(games, "batter-game"))
+	fmt.Fprintf(std.Out, "rebuilt %s in %s: %s with %s written", c.Redis.Prefix, terminal.Duration(time.Since(began).Seconds()),
+		terminal.Counted(int64(report.Mended), "batter"), terminal.Counted(games, "batter-game"))
 	if report.Forced > 0 {
-		fmt.Fprintf(std.Out, "; %s of them held what Postgres does not have, %s unknown to it", countText(int64(report.Forced)), countText(int64(report.Dropped)))
+		fmt.Fprintf(std.Out, "; %s of them held what Postgres does not have, %s unknown to it", terminal.Count(int64(report.Forced)), terminal.Count(int64(report.Dropped)))
 	}
 	fmt.Fprintln(std.Out)
 	return nil
@@ -90,7 +91,7 @@ func rebuildRedis(ctx context.Context, w io.Writer, store *pgsink.Sink, redis *r
 	if err != nil {
 		return report, 0, err
 	}
-	src := &countedSource{Sink: store, progress: startProgress(w, progressOptions{Title: "rebuild redis", Noun: "batters", TotalRecords: int64(len(batters))})}
+	src := &countedSource{Sink: store, progress: terminal.StartProgress(w, terminal.ProgressOptions{Title: "rebuild redis", Noun: "batters", TotalRecords: int64(len(batters))})}
 	defer src.progress.Stop()
 	retry := time.NewTicker(250 * time.Millisecond)
 	defer retry.Stop()
@@ -110,7 +111,7 @@ func rebuildRedis(ctx context.Context, w io.Writer, store *pgsink.Sink, redis *r
 // countedSource is Postgres, telling how many batters were read from it.
 type countedSource struct {
 	*pgsink.Sink
-	progress *progress
+	progress *terminal.Progress
 	games    int64
 }
 
@@ -129,9 +130,9 @@ func (s *countedSource) BatterSnapshots(ctx context.Context, ids []int64) ([]sch
 }
 
 func (c *rebuildRedisCmd) dryRun(ctx context.Context, std *stdio, store *pgsink.Sink, redis *redissink.Sink) error {
-	bar := lateProgress{w: std.Err, o: progressOptions{Title: "rebuild redis --dry-run", Noun: "batters"}}
-	found, err := redis.Audit(ctx, store, redissink.AuditOptions{Progress: bar.set})
-	bar.stop()
+	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "rebuild redis --dry-run", Noun: "batters"})
+	found, err := redis.Audit(ctx, store, redissink.AuditOptions{Progress: bar.Set})
+	bar.Stop()
 	if err != nil {
 		return err
 	}
@@ -140,8 +141,8 @@ func (c *rebuildRedisCmd) dryRun(ctx context.Context, std *stdio, store *pgsink.
 		kinds[d.Kind]++
 	}
 	fmt.Fprintf(std.Out, "%s of %s would change: %s missing, %s with other values, %s older, %s newer than Postgres, %s of another type, %s removed\n",
-		countText(int64(len(found.Differences))), counted(found.Keys, "key"), countText(kinds[schemas.DiffersMissing]), countText(kinds[schemas.DiffersContent]),
-		countText(kinds[schemas.DiffersOlder]), countText(kinds[schemas.DiffersNewer]), countText(kinds[schemas.DiffersType]), countText(kinds[schemas.DiffersExtra]))
+		terminal.Count(int64(len(found.Differences))), terminal.Counted(found.Keys, "key"), terminal.Count(kinds[schemas.DiffersMissing]), terminal.Count(kinds[schemas.DiffersContent]),
+		terminal.Count(kinds[schemas.DiffersOlder]), terminal.Count(kinds[schemas.DiffersNewer]), terminal.Count(kinds[schemas.DiffersType]), terminal.Count(kinds[schemas.DiffersExtra]))
 	if len(found.Differences) > 0 {
 		return &differenceError{}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/stretchr/testify/require"
 )
 
@@ -64,7 +65,7 @@ func TestRebuildOfManyPitches(t *testing.T) {
 	measure("verify aggregates", func() { w.clean(t, "aggregates") })
 	require.Equal(t, pitches, r.Redis.Redis.Pitches)
 	require.Equal(t, r.Redis.PostgresGames, r.Redis.RedisGames)
-	t.Logf("%s pitches, %s batters, %s batter-games, %s keys", countText(pitches), countText(r.Redis.Redis.Groups), countText(r.Redis.RedisGames.Groups), countText(r.Redis.Keys))
+	t.Logf("%s pitches, %s batters, %s batter-games, %s keys", terminal.Count(pitches), terminal.Count(r.Redis.Redis.Groups), terminal.Count(r.Redis.RedisGames.Groups), terminal.Count(r.Redis.Keys))
 }
 
 func (w *town) rebuild(t *testing.T) {

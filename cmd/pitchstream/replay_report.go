@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -51,25 +52,25 @@ func (r replayReport) print(w io.Writer) {
 	if !r.Finished {
 		state = "not at its end"
 	}
-	fmt.Fprintf(w, "replay %s into %s: %s, %s in %s\n", r.Replay, r.Into, state, counted(r.Counts.Records, "record"), durationText(r.Seconds))
+	fmt.Fprintf(w, "replay %s into %s: %s, %s in %s\n", r.Replay, r.Into, state, terminal.Counted(r.Counts.Records, "record"), terminal.Duration(r.Seconds))
 	c := r.Counts
 	for _, line := range []struct {
 		name string
 		n    int64
 	}{{"rows", c.Rows}, {"deletes", c.Deletes}, {"ids", c.IDs}, {"letters", c.Letters}, {"superseded", c.Superseded}, {"duplicates", c.Duplicates}} {
-		fmt.Fprintf(w, "  %-10s %s\n", line.name, countText(line.n))
+		fmt.Fprintf(w, "  %-10s %s\n", line.name, terminal.Count(line.n))
 	}
 	word := "balances"
 	if !r.Balances {
 		word = "DOES NOT BALANCE"
 	}
-	fmt.Fprintf(w, "%s: %s = %s + %s + %s + %s + %s + %s\n", word, countText(c.Records), countText(c.Rows), countText(c.Deletes), countText(c.IDs),
-		countText(c.Letters), countText(c.Superseded), countText(c.Duplicates))
+	fmt.Fprintf(w, "%s: %s = %s + %s + %s + %s + %s + %s\n", word, terminal.Count(c.Records), terminal.Count(c.Rows), terminal.Count(c.Deletes), terminal.Count(c.IDs),
+		terminal.Count(c.Letters), terminal.Count(c.Superseded), terminal.Count(c.Duplicates))
 }
 
 // seen is how far was read, as a progress.
 type seen struct {
-	p    *progress
+	p    *terminal.Progress
 	mu   sync.Mutex
 	next map[int32]int64
 }
@@ -81,7 +82,7 @@ func newSeen(w io.Writer, state schemas.ReplayState) *seen {
 		total, done = total+p.To-p.From, done+p.Next-p.From
 		s.next[p.Partition] = p.Next
 	}
-	s.p = startProgress(w, progressOptions{Title: "replay", TotalRecords: total})
+	s.p = terminal.StartProgress(w, terminal.ProgressOptions{Title: "replay", TotalRecords: total})
 	s.p.AddRecords(done)
 	return s
 }

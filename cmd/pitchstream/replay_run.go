@@ -18,6 +18,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -186,7 +187,7 @@ func (r *replay) alone(ctx context.Context) error {
 	settings := targetSettings{Postgres: r.c.Postgres, TopicRaw: r.c.Topics.TopicRaw}
 	is, err := settings.feeding(ctx, r.target)
 	if err == nil && is.Processors > 0 {
-		err = fmt.Errorf("--from position: %s already (a processor that was killed is forgotten after %v)", counted(int64(is.Processors), "processor")+" of "+r.c.Into+" read on from there", aliveFor)
+		err = fmt.Errorf("--from position: %s already (a processor that was killed is forgotten after %v)", terminal.Counted(int64(is.Processors), "processor")+" of "+r.c.Into+" read on from there", aliveFor)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 )
@@ -150,7 +151,7 @@ func (c *simulateCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	p := startProgress(std.Err, progressOptions{Title: "simulate", Noun: "pitches", TotalRecords: int64(c.Pitches)})
+	p := terminal.StartProgress(std.Err, terminal.ProgressOptions{Title: "simulate", Noun: "pitches", TotalRecords: int64(c.Pitches)})
 	begun := time.Now()
 	sent, err := playAll(ctx, s, c.pace(), sink, p)
 	closeErr := sink.close(ctx)
@@ -160,7 +161,7 @@ func (c *simulateCmd) Run(ctx context.Context, std *stdio) error {
 }
 
 // playAll hands every message to the sink, at the pace's times, and counts those that it took.
-func playAll(ctx context.Context, s *simulate.Simulator, pace pace, sink messageSink, p *progress) (sent simulate.Tally, err error) {
+func playAll(ctx context.Context, s *simulate.Simulator, pace pace, sink messageSink, p *terminal.Progress) (sent simulate.Tally, err error) {
 	for m, ok := s.Next(); ok; m, ok = s.Next() {
 		if err := pace(ctx, &m); err != nil {
 			return sent, fmt.Errorf("stopped before the end: %w", err)
@@ -219,19 +220,19 @@ func gameTime(speedup float64) pace {
 
 // sumUp tells what was sent and what a processor should make of it.
 func sumUp(w io.Writer, t simulate.Tally, took time.Duration) {
-	count := func(k simulate.Kind) string { return countText(t.Records[k]) }
-	fmt.Fprintf(w, "games     %s\n", countText(int64(t.Games)))
+	count := func(k simulate.Kind) string { return terminal.Count(t.Records[k]) }
+	fmt.Fprintf(w, "games     %s\n", terminal.Count(int64(t.Games)))
 	fmt.Fprintf(w, "records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison %s\n",
-		countText(t.Total()), count(simulate.KindPitch), count(simulate.KindDuplicate), count(simulate.KindCorrection),
+		terminal.Count(t.Total()), count(simulate.KindPitch), count(simulate.KindDuplicate), count(simulate.KindCorrection),
 		count(simulate.KindDelete), count(simulate.KindIdentify), count(simulate.KindPoison))
-	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n", count(simulate.KindPitch), countText(t.Standing), countText(t.Gone))
+	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n", count(simulate.KindPitch), terminal.Count(t.Standing), terminal.Count(t.Gone))
 	var codes []string
 	for _, code := range slices.Sorted(maps.Keys(t.Letters)) {
-		codes = append(codes, fmt.Sprintf("%s %s", code, countText(t.Letters[code])))
+		codes = append(codes, fmt.Sprintf("%s %s", code, terminal.Count(t.Letters[code])))
 	}
 	fmt.Fprintf(w, "letters   %s", count(simulate.KindPoison))
 	if len(codes) > 0 {
 		fmt.Fprintf(w, " = %s", strings.Join(codes, " + "))
 	}
-	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n", bytesText(t.Bytes), took.Seconds(), bytesText(int64(float64(t.Bytes)/max(took.Seconds(), 1e-3))))
+	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n", terminal.Bytes(t.Bytes), took.Seconds(), terminal.Bytes(int64(float64(t.Bytes)/max(took.Seconds(), 1e-3))))
 }

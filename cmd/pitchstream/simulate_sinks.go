@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
@@ -38,7 +39,7 @@ func (c *simulateCmd) openSink(ctx context.Context, std *stdio) (sink messageSin
 		sink, err = c.openKafka(ctx)
 		return sink, std.Out, err
 	case c.Output == "" || c.Output == "-":
-		if isTerminal(std.Out) {
+		if terminal.IsTerminal(std.Out) {
 			return nil, nil, errors.New("standard output is a terminal, and records are 100 KB long: give -o PATH, or a pipe")
 		}
 		return &fileSink{line: line, w: bufio.NewWriterSize(std.Out, fileBuffer)}, std.Err, nil
@@ -230,7 +231,7 @@ func (s *kafkaSink) close(ctx context.Context) error {
 		err = *refused
 	}
 	if acked := s.acked.Load(); acked != s.sent {
-		return fmt.Errorf("%s of %s records acknowledged: %w", countText(acked), countText(s.sent), err)
+		return fmt.Errorf("%s of %s records acknowledged: %w", terminal.Count(acked), terminal.Count(s.sent), err)
 	}
 	return err
 }

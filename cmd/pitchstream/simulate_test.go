@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
@@ -185,7 +186,7 @@ func TestSimulateKeepsGameTime(t *testing.T) {
 		s, err := simulate.New(c.options(begun))
 		require.NoError(t, err)
 		sink := &timesSink{}
-		p := startProgress(new(bytes.Buffer), progressOptions{Title: "simulate"})
+		p := terminal.StartProgress(new(bytes.Buffer), terminal.ProgressOptions{Title: "simulate"})
 		sent, err := playAll(t.Context(), s, c.pace(), sink, p)
 		p.Stop()
 		require.NoError(t, err)
@@ -203,7 +204,7 @@ func TestSimulateKeepsARate(t *testing.T) {
 		c := simulateCmd{Seed: 1, Pitches: 100, Rate: 5}
 		s, err := simulate.New(c.options(time.Now()))
 		require.NoError(t, err)
-		begun, p := time.Now(), startProgress(new(bytes.Buffer), progressOptions{Title: "simulate"})
+		begun, p := time.Now(), terminal.StartProgress(new(bytes.Buffer), terminal.ProgressOptions{Title: "simulate"})
 		_, err = playAll(t.Context(), s, c.pace(), &timesSink{}, p)
 		p.Stop()
 		require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
@@ -133,7 +134,7 @@ func (c *targetListCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	if c.JSON {
-		return printJSON(std.Out, lines)
+		return terminal.PrintJSON(std.Out, lines)
 	}
 	return printTargets(std.Out, lines)
 }
@@ -187,13 +188,13 @@ func printTargets(w io.Writer, lines []targetLine) error {
 		}
 		switch {
 		case l.Processors > 0:
-			fed = counted(int64(l.Processors), "processor")
+			fed = terminal.Counted(int64(l.Processors), "processor")
 		case l.Unfinished > 0:
 			fed = "a replay"
 		case l.Name == config.Live:
 			fed = "nobody: pitchstream run"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, readers, countText(l.Pitches), counted(l.Behind, "record"), fed, l.Schema, l.Group)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, readers, terminal.Count(l.Pitches), terminal.Counted(l.Behind, "record"), fed, l.Schema, l.Group)
 	}
 	return t.Flush()
 }
@@ -276,7 +277,7 @@ func (c *targetSettings) unfit(ctx context.Context, books *pgsink.Targets, t sch
 		}
 	}
 	if missing > 0 {
-		why = append(why, fmt.Sprintf("it has read nothing of %s that %s has", counted(int64(missing), "partition"), serving.Name))
+		why = append(why, fmt.Sprintf("it has read nothing of %s that %s has", terminal.Counted(int64(missing), "partition"), serving.Name))
 	}
 	switch {
 	// guard: target: one that nobody feeds is not promoted

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -48,7 +49,7 @@ func (c *targetDiffCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	if c.JSON {
-		err = printJSON(std.Out, d)
+		err = terminal.PrintJSON(std.Out, d)
 	} else {
 		printDiff(std.Out, d)
 	}
@@ -63,16 +64,16 @@ func printDiff(w io.Writer, d schemas.TargetDiff) {
 		name string
 		schemas.TableDiff
 	}{{"rows", d.Rows}, {"batters", d.Batters}, {"batter-games", d.BatterGames}} {
-		fmt.Fprintf(w, "%-12s  %s in %s, %s in %s: %s only in %s, %s only in %s, %s differ", t.name, countText(t.InA), d.A, countText(t.InB), d.B,
-			countText(t.OnlyA), d.A, countText(t.OnlyB), d.B, countText(t.Differ))
+		fmt.Fprintf(w, "%-12s  %s in %s, %s in %s: %s only in %s, %s only in %s, %s differ", t.name, terminal.Count(t.InA), d.A, terminal.Count(t.InB), d.B,
+			terminal.Count(t.OnlyA), d.A, terminal.Count(t.OnlyB), d.B, terminal.Count(t.Differ))
 		if t.Moving > 0 {
-			fmt.Fprintf(w, "; %s moving, left out", countText(t.Moving))
+			fmt.Fprintf(w, "; %s moving, left out", terminal.Count(t.Moving))
 		}
 		fmt.Fprintln(w)
 		printKeys(w, "only in "+d.A, t.OnlyInA)
 		printKeys(w, "only in "+d.B, t.OnlyInB)
 		for _, c := range t.Columns {
-			fmt.Fprintf(w, "  %-24s %s differ", c.Name, countText(c.Differ))
+			fmt.Fprintf(w, "  %-24s %s differ", c.Name, terminal.Count(c.Differ))
 			if c.Max.Present {
 				fmt.Fprintf(w, ", by %.6g at most, %.6g on average", c.Max.Value, c.Mean.Value)
 			}
@@ -83,7 +84,7 @@ func printDiff(w io.Writer, d schemas.TargetDiff) {
 		}
 	}
 	if d.OtherCore > 0 {
-		fmt.Fprintf(w, "%s were computed by another version of the core\n", counted(d.OtherCore, "row"))
+		fmt.Fprintf(w, "%s were computed by another version of the core\n", terminal.Counted(d.OtherCore, "row"))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
@@ -76,7 +77,7 @@ func (c *targetDropCmd) Run(ctx context.Context, std *stdio) error {
 	if err := books.Drop(ctx, t); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.Out, "dropped %s: schema %s, %s below %s, topics %s and %s, group %s\n", t.Name, t.Schema, counted(keys, "key"), t.Prefix, t.Rows, t.Dead, t.Group)
+	fmt.Fprintf(std.Out, "dropped %s: schema %s, %s below %s, topics %s and %s, group %s\n", t.Name, t.Schema, terminal.Counted(keys, "key"), t.Prefix, t.Rows, t.Dead, t.Group)
 	return nil
 }
 
@@ -85,7 +86,7 @@ func (c *targetDropCmd) refuse(ctx context.Context, settings *targetSettings, t 
 	fed, err := settings.feeding(ctx, t)
 	// guard: target: one that is fed is not dropped | fed.Processors > 0 -> false
 	if err == nil && fed.Processors > 0 {
-		return fmt.Errorf("%s of %s: stop it first (a processor that was killed is forgotten after %v)", counted(int64(fed.Processors), "processor"), t.Name, aliveFor)
+		return fmt.Errorf("%s of %s: stop it first (a processor that was killed is forgotten after %v)", terminal.Counted(int64(fed.Processors), "processor"), t.Name, aliveFor)
 	}
 	return nil // a schema that is half gone cannot be asked
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -30,14 +31,14 @@ func (v *verifier) print(out io.Writer) error {
 
 // lastLine says whether all is well now, as the exit status does.
 func (v *verifier) lastLine() string {
-	r, found := v.report, counted(int64(v.report.Differences), "difference")
+	r, found := v.report, terminal.Counted(int64(v.report.Differences), "difference")
 	switch {
 	case r.Differences == 0:
 		return "no difference"
 	case r.Left == 0:
 		return found + " found, all repaired: nothing is left"
 	case v.c.Repair:
-		return fmt.Sprintf("%s FOUND, %s repaired, %s LEFT, which --repair does not mend", strings.ToUpper(found), countText(int64(r.Repaired)), countText(int64(r.Left)))
+		return fmt.Sprintf("%s FOUND, %s repaired, %s LEFT, which --repair does not mend", strings.ToUpper(found), terminal.Count(int64(r.Repaired)), terminal.Count(int64(r.Left)))
 	default:
 		return strings.ToUpper(found)
 	}
@@ -48,28 +49,28 @@ func (v *verifier) printTopic(w io.Writer) {
 	if r == nil {
 		return
 	}
-	fmt.Fprintf(w, "%-12s%s and Postgres: %s of %s\n", partTopic, v.c.Topics.TopicRaw, counted(r.Records, "record"), counted(int64(len(r.Partitions)), "partition"))
-	fmt.Fprintf(w, "  pitches   %s stand in the topic, %s in Postgres; %s moving, %s not checkable\n", countText(r.Topic), countText(r.Postgres), countText(r.Moving), countText(r.NotCheckable))
+	fmt.Fprintf(w, "%-12s%s and Postgres: %s of %s\n", partTopic, v.c.Topics.TopicRaw, terminal.Counted(r.Records, "record"), terminal.Counted(int64(len(r.Partitions)), "partition"))
+	fmt.Fprintf(w, "  pitches   %s stand in the topic, %s in Postgres; %s moving, %s not checkable\n", terminal.Count(r.Topic), terminal.Count(r.Postgres), terminal.Count(r.Moving), terminal.Count(r.NotCheckable))
 	l := r.Letters
-	fmt.Fprintf(w, "  letters   %s rejected, %s", counted(l.Rejected, "record"), counted(l.Found, "letter"))
+	fmt.Fprintf(w, "  letters   %s rejected, %s", terminal.Counted(l.Rejected, "record"), terminal.Counted(l.Found, "letter"))
 	for _, more := range []struct {
 		n    int64
 		what string
 	}{{l.SinkRejected, "refused by Postgres"}, {l.OtherBuild, "by another build"}, {l.NotCheckable, "not checkable"}} {
 		if more.n > 0 {
-			fmt.Fprintf(w, ", %s %s", countText(more.n), more.what)
+			fmt.Fprintf(w, ", %s %s", terminal.Count(more.n), more.what)
 		}
 	}
 	fmt.Fprintln(w)
 	for _, g := range r.Games {
-		fmt.Fprintf(w, "  game %s: %s in the topic, %s in Postgres, %s\n", quoted(g.Name), countText(g.Topic), countText(g.Postgres), counted(g.Differ, "differs", "differ"))
+		fmt.Fprintf(w, "  game %s: %s in the topic, %s in Postgres, %s\n", quoted(g.Name), terminal.Count(g.Topic), terminal.Count(g.Postgres), terminal.Counted(g.Differ, "differs", "differ"))
 	}
 	for i, b := range r.Batters {
 		if v.c.Show > 0 && i == v.c.Show {
-			fmt.Fprintf(w, "  and %s more\n", counted(int64(len(r.Batters)-i), "batter"))
+			fmt.Fprintf(w, "  and %s more\n", terminal.Counted(int64(len(r.Batters)-i), "batter"))
 			break
 		}
-		fmt.Fprintf(w, "  batter %s: %s in the topic, %s in Postgres, %s\n", b.Name, countText(b.Topic), countText(b.Postgres), counted(b.Differ, "differs", "differ"))
+		fmt.Fprintf(w, "  batter %s: %s in the topic, %s in Postgres, %s\n", b.Name, terminal.Count(b.Topic), terminal.Count(b.Postgres), terminal.Counted(b.Differ, "differs", "differ"))
 	}
 	v.printDifferences(w, r.Differences)
 }
@@ -83,7 +84,7 @@ func quoted(game string) string {
 
 func (v *verifier) printAggregates(w io.Writer) {
 	if r := v.report.Aggregates; r != nil {
-		fmt.Fprintf(w, "%-12sPostgres, of %s\n", partAggregates, counted(r.Batters, "batter"))
+		fmt.Fprintf(w, "%-12sPostgres, of %s\n", partAggregates, terminal.Counted(r.Batters, "batter"))
 		printSums(w, "rows", r.Rows, "totals", r.Totals, "batters")
 		v.printDifferences(w, r.Differences)
 	}
@@ -91,7 +92,7 @@ func (v *verifier) printAggregates(w io.Writer) {
 
 func (v *verifier) printRedis(w io.Writer) {
 	if r := v.report.Redis; r != nil {
-		fmt.Fprintf(w, "%-12sPostgres and Redis: %s under %s, %s moving\n", partRedis, counted(r.Keys, "key"), v.c.Redis.Prefix, countText(r.Moving))
+		fmt.Fprintf(w, "%-12sPostgres and Redis: %s under %s, %s moving\n", partRedis, terminal.Counted(r.Keys, "key"), v.c.Redis.Prefix, terminal.Count(r.Moving))
 		printSums(w, "Postgres", r.Postgres, "Redis", r.Redis, "batters")
 		printSums(w, "Postgres", r.PostgresGames, "Redis", r.RedisGames, "batter-games")
 		v.printDifferences(w, r.Differences)
@@ -104,8 +105,8 @@ func printSums(w io.Writer, one string, a schemas.Sums, other string, b schemas.
 		name string
 		schemas.Sums
 	}{{one, a}, {other, b}} {
-		fmt.Fprintf(w, "  %-9s %s %s: %s pitches, %s swings, %s whiffs, %s contacts, %s hard hits\n", side.name, countText(side.Groups), noun,
-			countText(side.Pitches), countText(side.Swings), countText(side.Whiffs), countText(side.Contacts), countText(side.HardHits))
+		fmt.Fprintf(w, "  %-9s %s %s: %s pitches, %s swings, %s whiffs, %s contacts, %s hard hits\n", side.name, terminal.Count(side.Groups), noun,
+			terminal.Count(side.Pitches), terminal.Count(side.Swings), terminal.Count(side.Whiffs), terminal.Count(side.Contacts), terminal.Count(side.HardHits))
 	}
 }
 
@@ -116,7 +117,7 @@ func (v *verifier) printDifferences(w io.Writer, all []schemas.Difference) {
 	}
 	for i, d := range all {
 		if v.c.Show > 0 && i == v.c.Show {
-			fmt.Fprintf(w, "  and %s more; --show 0 prints all\n", countText(int64(len(all)-i)))
+			fmt.Fprintf(w, "  and %s more; --show 0 prints all\n", terminal.Count(int64(len(all)-i)))
 			return
 		}
 		fmt.Fprintf(w, "  ✗ %s\n", differenceText(d))
@@ -154,7 +155,7 @@ func fieldsText(d schemas.Difference) string {
 	for i, f := range d.Fields {
 		switch {
 		case i == shownFields:
-			fmt.Fprintf(&b, ", and %s more", counted(int64(len(d.Fields)-i), "field"))
+			fmt.Fprintf(&b, ", and %s more", terminal.Counted(int64(len(d.Fields)-i), "field"))
 		case i < shownFields:
 			fmt.Fprintf(&b, "%s %s is %s, want %s", [2]string{":", ","}[min(i, 1)], strings.TrimSuffix(f.Name, " "+d.Kind), valueText(f.Got), valueText(f.Want))
 		}

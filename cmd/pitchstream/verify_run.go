@@ -7,6 +7,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/internal/verify"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -93,11 +94,11 @@ func (v *verifier) topic(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bar := lateProgress{w: v.err, o: progressOptions{Title: "verify topic"}}
-	defer bar.stop()
+	bar := terminal.NewLateProgress(v.err, terminal.ProgressOptions{Title: "verify topic"})
+	defer bar.Stop()
 	report, err := verify.Topic(ctx, v.store, verify.Options{
 		Client: options, Raw: v.c.Topics.TopicRaw, Dead: v.c.Topics.TopicDead, Group: v.c.Kafka.Group, Build: buildName(),
-		Limits: features.Limits{MaxRecordBytes: int(v.c.Limits.MaxRecordBytes)}, Repair: v.c.Repair, Push: v.push, Progress: bar.set,
+		Limits: features.Limits{MaxRecordBytes: int(v.c.Limits.MaxRecordBytes)}, Repair: v.c.Repair, Push: v.push, Progress: bar.Set,
 	})
 	v.report.Topic = &report
 	v.count(report.Differences)
@@ -123,8 +124,8 @@ func (v *verifier) aggregates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bar := lateProgress{w: v.err, o: progressOptions{Title: "verify aggregates", Noun: "batters"}}
-	defer bar.stop()
+	bar := terminal.NewLateProgress(v.err, terminal.ProgressOptions{Title: "verify aggregates", Noun: "batters"})
+	defer bar.Stop()
 	for some := range slices.Chunk(ids, verifyBatters) {
 		found, err := v.store.CompareTotals(ctx, some)
 		if err != nil {
@@ -143,7 +144,7 @@ func (v *verifier) aggregates(ctx context.Context) error {
 			}
 		}
 		report.add(found, int64(len(some)))
-		bar.set(report.Batters, int64(len(ids)))
+		bar.Set(report.Batters, int64(len(ids)))
 	}
 	v.count(report.Differences)
 	return nil
@@ -156,9 +157,9 @@ func (r *aggregatesReport) add(found pgsink.TotalsReport, batters int64) {
 }
 
 func (v *verifier) compareRedis(ctx context.Context) error {
-	bar := lateProgress{w: v.err, o: progressOptions{Title: "verify redis", Noun: "batters"}}
-	defer bar.stop()
-	found, err := v.redis.Audit(ctx, v.store, redissink.AuditOptions{Repair: v.c.Repair, Progress: bar.set})
+	bar := terminal.NewLateProgress(v.err, terminal.ProgressOptions{Title: "verify redis", Noun: "batters"})
+	defer bar.Stop()
+	found, err := v.redis.Audit(ctx, v.store, redissink.AuditOptions{Repair: v.c.Repair, Progress: bar.Set})
 	v.report.Redis = redisReportOf(found)
 	v.count(found.Differences)
 	return err
@@ -176,30 +177,5 @@ func (v *verifier) count(found []schemas.Difference) {
 		} else {
 			v.report.Left++
 		}
-	}
-}
-
-// lateProgress is a progress whose total is known only when the work has begun.
-type lateProgress struct {
-	w           io.Writer
-	o           progressOptions
-	p           *progress
-	done, total int64
-}
-
-func (l *lateProgress) set(done, total int64) {
-	if l.p == nil || total != l.total {
-		l.stop()
-		l.o.TotalRecords, l.total = total, total
-		l.p, l.done = startProgress(l.w, l.o), 0
-	}
-	l.p.AddRecords(done - l.done)
-	l.done = done
-}
-
-func (l *lateProgress) stop() {
-	if l.p != nil {
-		l.p.Stop()
-		l.p = nil
 	}
 }

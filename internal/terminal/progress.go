@@ -1,0 +1,253 @@
+// Package terminal holds the small pieces of output that several commands share: progress on standard error, and texts
+// for counts, sizes and durations. It knows no command and no engine.
+package terminal
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+// Progress shows how far a long command is. On a terminal it draws a bar, anywhere else it writes a line every few
+// seconds. Both show rates and, if the total is known, the share done and the time left. Its methods are safe for
+// concurrent use.
+//
+//	p := terminal.StartProgress(std.Err, terminal.ProgressOptions{Title: "load", TotalBytes: total})
+//	defer p.Stop()
+//	p.SetBytes(read)
+//	p.AddRecords(1)
+type Progress struct {
+	o       ProgressOptions
+	records atomic.Int64
+	bytes   atomic.Int64
+
+	outMu sync.Mutex // guards out. Never held together with rateMu, because mpb calls text while Note waits for mpb
+	out   io.Writer
+
+	rateMu     sync.Mutex // guards recordRate and byteRate
+	recordRate meter
+	byteRate   meter
+
+	stop func()
+}
+
+// ProgressOptions describe what is counted. A total of 0 means that it is not known. If both totals are known, the share
+// done is computed from the bytes.
+type ProgressOptions struct {
+	Title        string
+	TotalRecords int64
+	TotalBytes   int64
+	Noun         string        // what is counted, in the plural; "" means records
+	Every        time.Duration // between two lines where there is no terminal; 0 means 5 s
+}
+
+// StartProgress starts to report to w. The caller must call Stop.
+func StartProgress(w io.Writer, o ProgressOptions) *Progress {
+	p := newProgress(w, o)
+	if IsTerminal(w) {
+		p.startBar()
+	} else {
+		p.startLines()
+	}
+	return p
+}
+
+func newProgress(w io.Writer, o ProgressOptions) *Progress {
+	o.Noun = cmp.Or(o.Noun, "records")
+	o.Every = cmp.Or(max(0, o.Every), 5*time.Second)
+	now := time.Now()
+	return &Progress{o: o, out: w, recordRate: meter{at: now}, byteRate: meter{at: now}}
+}
+
+// AddRecords counts n more records.
+func (p *Progress) AddRecords(n int64) { p.records.Add(n) }
+
+// AddBytes counts n more bytes.
+func (p *Progress) AddBytes(n int64) { p.bytes.Add(n) }
+
+// SetBytes replaces the number of bytes done.
+func (p *Progress) SetBytes(n int64) { p.bytes.Store(n) }
+
+// Note writes a line of its own, above the bar if there is one.
+func (p *Progress) Note(format string, args ...any) {
+	p.outMu.Lock()
+	defer p.outMu.Unlock()
+	fmt.Fprintf(p.out, format+"\n", args...)
+}
+
+// Stop ends the report and removes the bar. It may be called twice.
+func (p *Progress) Stop() { p.stop() }
+
+func (p *Progress) startLines() {
+	p.stop = every(p.o.Every, func(now time.Time) { p.Note("%s: %s", p.o.Title, p.text(now)) })
+}
+
+func (p *Progress) startBar() {
+	w := p.out
+	bars := mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh(), mpb.WithWidth(32))
+	text := decor.Any(func(decor.Statistics) string { return " " + p.text(time.Now()) })
+	style := mpb.BarStyle().Build()
+	if p.total() == 0 {
+		style = mpb.SpinnerStyle().Build()
+	}
+	bar := bars.MustAdd(max(1, p.total()), style, mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(p.o.Title+" ")),
+		mpb.AppendDecorators(text))
+	p.writeTo(bars) // mpb prints such lines above its bars
+	stopUpdates := every(100*time.Millisecond, func(time.Time) {
+		bar.SetCurrent(min(p.done(), max(1, p.total())-1)) // one less than the total, at which mpb would end the bar
+	})
+	p.stop = sync.OnceFunc(func() {
+		stopUpdates()
+		bar.Abort(true)
+		bars.Wait()
+		p.writeTo(w)
+	})
+}
+
+func (p *Progress) writeTo(w io.Writer) {
+	p.outMu.Lock()
+	defer p.outMu.Unlock()
+	p.out = w
+}
+
+// every calls f at each interval from a goroutine of its own, until the function that it returns has been called.
+func every(interval time.Duration, f func(now time.Time)) (stop func()) {
+	ticker := time.NewTicker(interval)
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		defer ticker.Stop()
+		for {
+			select {
+			case now := <-ticker.C:
+				f(now)
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
+		close(quit)
+		<-done
+	})
+}
+
+// total and done are bytes if the total of bytes is known, otherwise records.
+func (p *Progress) total() int64 { return cmp.Or(max(0, p.o.TotalBytes), p.o.TotalRecords) }
+
+func (p *Progress) done() int64 {
+	if p.o.TotalBytes > 0 {
+		return p.bytes.Load()
+	}
+	return p.records.Load()
+}
+
+// text describes how far the work is at the time now, for example
+//
+//	12,000 of 50,000 records (2,400/s), 1.1 GB of 10.0 GB (230.0 MB/s), 11%, 38s left
+func (p *Progress) text(now time.Time) string {
+	records, bytes := p.records.Load(), p.bytes.Load()
+	p.rateMu.Lock()
+	recordRate, byteRate := p.recordRate.update(now, records), p.byteRate.update(now, bytes)
+	p.rateMu.Unlock()
+	parts := []string{fmt.Sprintf("%s%s %s (%s/s)", Count(records), ofTotal(p.o.TotalRecords, Count), p.o.Noun,
+		Count(int64(math.Round(recordRate))))}
+	if bytes > 0 || p.o.TotalBytes > 0 {
+		parts = append(parts, fmt.Sprintf("%s%s (%s/s)", Bytes(bytes), ofTotal(p.o.TotalBytes, Bytes), Bytes(int64(byteRate))))
+	}
+	if total := p.total(); total > 0 {
+		share := min(1, float64(p.done())/float64(total))
+		parts = append(parts, fmt.Sprintf("%d%%", int(100*share)))
+		rate := recordRate
+		if p.o.TotalBytes > 0 {
+			rate = byteRate
+		}
+		if left := float64(total - p.done()); left > 0 && rate > 0 {
+			parts = append(parts, Duration(left/rate)+" left")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func ofTotal(total int64, text func(int64) string) string {
+	if total <= 0 {
+		return ""
+	}
+	return " of " + text(total)
+}
+
+// IsTerminal reports whether w is a terminal that can draw a bar.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+}
+
+// LateProgress is a Progress for work that learns its total only after it has begun. It shows nothing before the first
+// Set. One goroutine uses it.
+type LateProgress struct {
+	w    io.Writer
+	o    ProgressOptions
+	p    *Progress // nil before the first Set and after Stop
+	done int64
+}
+
+// NewLateProgress returns a progress that will report to w. The caller must call Stop.
+func NewLateProgress(w io.Writer, o ProgressOptions) *LateProgress { return &LateProgress{w: w, o: o} }
+
+// Set reports that done of total records are done. A changed total starts the report again.
+func (l *LateProgress) Set(done, total int64) {
+	if l.p == nil || total != l.o.TotalRecords {
+		l.Stop()
+		l.o.TotalRecords = total
+		l.p, l.done = StartProgress(l.w, l.o), 0
+	}
+	l.p.AddRecords(done - l.done)
+	l.done = done
+}
+
+// Stop ends the report. It may be called twice.
+func (l *LateProgress) Stop() {
+	if l.p != nil {
+		l.p.Stop()
+		l.p = nil
+	}
+}
+
+// meter measures the rate of a count that is looked at now and then. It is smoothed, with a time constant of 15 s, so
+// that the time left does not jump about.
+type meter struct {
+	at        time.Time // of the last update
+	count     int64
+	perSecond float64
+	begun     bool // perSecond holds a measured rate
+}
+
+const meterMemory = 15 * time.Second
+
+// update notes the count at the time now and returns its growth per second.
+func (m *meter) update(now time.Time, count int64) float64 {
+	span := now.Sub(m.at)
+	if span <= 0 {
+		return m.perSecond
+	}
+	current := float64(count-m.count) / span.Seconds()
+	weight := 1 - math.Exp(-span.Seconds()/meterMemory.Seconds())
+	if !m.begun {
+		weight = 1
+	}
+	m.perSecond += weight * (current - m.perSecond)
+	m.at, m.count = now, count
+	m.begun = m.begun || count > 0
+	return m.perSecond
+}

@@ -1,0 +1,62 @@
+package terminal
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+)
+
+// Count formats n with its thousands separated: 12,000.
+func Count(n int64) string {
+	if n < 0 {
+		return "-" + Count(-n)
+	}
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return Count(n/1000) + fmt.Sprintf(",%03d", n%1000)
+}
+
+// Counted formats a count with its noun. The plural is one with an s, unless many gives another:
+// Counted(2, "input"), Counted(1, "record has", "records have").
+func Counted(n int64, one string, many ...string) string {
+	switch {
+	case n == 1:
+		return "1 " + one
+	case len(many) > 0:
+		return Count(n) + " " + many[0]
+	}
+	return Count(n) + " " + one + "s"
+}
+
+// Bytes formats a size in units of 1,000: 1.1 GB.
+func Bytes(n int64) string {
+	value, units := float64(n), []string{"B", "kB", "MB", "GB", "TB"}
+	for value >= 999.95 && len(units) > 1 {
+		value, units = value/1000, units[1:]
+	}
+	if units[0] == "B" {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", value, units[0])
+}
+
+// Duration formats seconds, rounded up, as 38s, 4m10s or 3h05m.
+func Duration(seconds float64) string {
+	s := int64(math.Min(math.Ceil(seconds), 1e9))
+	switch {
+	case s < 60:
+		return fmt.Sprintf("%ds", s)
+	case s < 3600:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	}
+	return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
+}
+
+// PrintJSON writes v as one line of JSON.
+func PrintJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
