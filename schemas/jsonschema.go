@@ -13,7 +13,7 @@ const (
 	// pitchstream reads; $defs/readable in it accepts all that become a row, if with issues.
 	RecordSchema = "jsonschema/record.schema.json"
 	// RowSchema describes the value of the rows topic, a StoredRow. It is made from StoredColumns by
-	// go run ./internal/dictionary.
+	// go run ./cmd/gendocs.
 	RowSchema = "jsonschema/row.schema.json"
 	// LetterSchema describes the headers of a dead letter, taken as an object of texts.
 	LetterSchema = "jsonschema/letter.schema.json"

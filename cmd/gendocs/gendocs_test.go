@@ -22,21 +22,21 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-const root = "../.." // of the project
+const root = "../.." // the project's root
 
-func TestWhatIsMadeIsFresh(t *testing.T) {
-	for name := range made {
-		is, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+func TestGeneratedFilesAreUpToDate(t *testing.T) {
+	for name := range generated {
+		current, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 		require.NoError(t, err)
-		should, err := made[name](is)
+		want, err := generated[name](current)
 		require.NoError(t, err, name)
-		if !bytes.Equal(is, should) {
-			t.Errorf("%s is not what the tables of columns say: go run ./internal/dictionary", name)
+		if !bytes.Equal(current, want) {
+			t.Errorf("%s is out of date: go run ./cmd/gendocs", name)
 		}
 	}
 }
 
-func TestRewriteLeavesTheProseAlone(t *testing.T) {
+func TestRewriteKeepsTheProse(t *testing.T) {
 	dir := t.TempDir()
 	page := filepath.Join(dir, "docs", "DATA.md")
 	require.NoError(t, os.MkdirAll(filepath.Dir(page), 0o755))
@@ -46,7 +46,7 @@ func TestRewriteLeavesTheProseAlone(t *testing.T) {
 	require.NotEqual(t, fresh, stale)
 	require.NoError(t, os.WriteFile(page, stale, 0o644))
 
-	for _, want := range []bool{true, false} { // what is fresh is left alone
+	for _, want := range []bool{true, false} { // the second time nothing changes
 		changed, err := rewrite(dir, "docs/DATA.md")
 		require.NoError(t, err)
 		require.Equal(t, want, changed)
@@ -56,8 +56,8 @@ func TestRewriteLeavesTheProseAlone(t *testing.T) {
 	require.Equal(t, string(fresh), string(after))
 }
 
-func TestAPageWithoutAPlaceForATable(t *testing.T) {
-	begin := "<!-- generated: a (go run ./internal/dictionary) -->\n"
+func TestFillPageNeedsEachMarkerOnce(t *testing.T) {
+	begin := "<!-- generated: a (go run ./cmd/gendocs) -->\n"
 	for name, page := range map[string]string{
 		"no marker": "prose\n",
 		"no end":    begin + "| old |\n",
@@ -66,7 +66,8 @@ func TestAPageWithoutAPlaceForATable(t *testing.T) {
 		_, err := fillPage([]byte(page), map[string]string{"a": "| new |\n"})
 		require.Error(t, err, name)
 	}
-	filled, err := fillPage([]byte("before\n"+begin+"| old |\n"+endMarker+"after\n"), map[string]string{"a": "| new |\n"})
+	filled, err := fillPage([]byte("before\n"+begin+"| old |\n"+endMarker+"after\n"),
+		map[string]string{"a": "| new |\n"})
 	require.NoError(t, err)
 	require.Equal(t, "before\n"+begin+"| new |\n"+endMarker+"after\n", string(filled))
 }
@@ -88,34 +89,37 @@ func TestLimitsOfAColumn(t *testing.T) {
 		require.Equal(t, c.want, string(b), c)
 	}
 	for _, c := range []schemas.Column{
-		{SQL: "float8", Range: "some"}, {SQL: "date", Range: "1900-01-01 and later"}, {SQL: "float8", Range: "0 and more"},
+		{SQL: "float8", Range: "some"}, {SQL: "date", Range: "1900-01-01 and later"}, {SQL: "float8",
+			Range: "0 and more"},
 	} {
 		_, err := limitsOf(c)
-		require.Error(t, err, "a new way to write a range must be taught to limitsOf: %v", c)
+		require.Error(t, err, "limitsOf must know every way to write a range: %v", c)
 	}
 }
 
-// The core's list of issues is its own affair; what people read about it must be the same list.
-func TestIssuesAreTheCores(t *testing.T) {
-	var told []string
+// The list of issues here explains those of the core, so both must have the same entries.
+func TestIssuesEqualThoseOfFeatures(t *testing.T) {
+	var explained []string
 	for _, i := range issues {
 		for kind := range strings.SplitSeq(i.kinds, ", ") {
-			told = append(told, i.column+":"+kind)
+			explained = append(explained, i.column+":"+kind)
 		}
 	}
-	require.ElementsMatch(t, issuesOfTheCore(t), told)
+	require.ElementsMatch(t, issuesOfFeatures(t), explained)
 
 	position := func(column string) int {
 		return slices.IndexFunc(schemas.StoredColumns, func(c schemas.Column) bool { return c.Name == column })
 	}
 	for i := 1; i < len(issues); i++ {
-		require.Less(t, position(issues[i-1].column), position(issues[i].column), "%s: not in the columns' order", issues[i].column)
+		require.Less(t, position(issues[i-1].column), position(issues[i].column),
+			"%s: not in the order of the columns", issues[i].column)
 	}
 }
 
-// issuesOfTheCore are the texts of issueNames in features/issues.go.
-func issuesOfTheCore(t *testing.T) (names []string) {
-	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "features", "issues.go"), nil, parser.SkipObjectResolution)
+// issuesOfFeatures returns the string literals of features/issues.go that are names of issues.
+func issuesOfFeatures(t *testing.T) (names []string) {
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "features", "issues.go"), nil,
+		parser.SkipObjectResolution)
 	require.NoError(t, err)
 	isIssue := regexp.MustCompile(`^[a-z_]+:[a-z]+$`)
 	ast.Inspect(f, func(n ast.Node) bool {
@@ -130,20 +134,20 @@ func issuesOfTheCore(t *testing.T) (names []string) {
 	return names
 }
 
-func TestEveryCodeOfALetterIsExplained(t *testing.T) {
+func TestEveryDeadLetterCodeIsExplained(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "DATA.md"))
 	require.NoError(t, err)
 	_, after, found := strings.Cut(string(page), "## What is not a row")
 	require.True(t, found)
-	var told []schemas.Code
+	var explained []schemas.Code
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` ").FindAllStringSubmatch(after, -1) {
-		told = append(told, schemas.Code(m[1]))
+		explained = append(explained, schemas.Code(m[1]))
 	}
-	require.Equal(t, schemas.Codes, told)
+	require.Equal(t, schemas.Codes, explained)
 }
 
-// The page on growth says which versions the schemas have.
-func TestVersionsOnThePage(t *testing.T) {
+// docs/SCHEMA.md states the version of each schema.
+func TestSchemaPageStatesTheVersions(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "SCHEMA.md"))
 	require.NoError(t, err)
 	for _, name := range []string{schemas.RecordSchema, schemas.RowSchema, schemas.LetterSchema} {

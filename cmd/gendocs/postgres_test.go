@@ -15,7 +15,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
-// batter is a line of the example.
+// batter is one line of the example's result.
 type batter struct {
 	ID                int64
 	Swings, Confirmed int64
@@ -43,8 +43,8 @@ func TestExamplePostgres(t *testing.T) {
 	}
 }
 
-// The columns' types in the database are those on the page, and so is their order.
-func TestTypesAreTheDatabases(t *testing.T) {
+// The columns of the database have the order and types that docs/DATA.md states.
+func TestColumnTypesEqualTheDatabase(t *testing.T) {
 	conn := migrated(t, nil)
 	for view, columns := range map[string][]schemas.Column{
 		"pitches":           schemas.StoredColumns,
@@ -61,7 +61,7 @@ func TestTypesAreTheDatabases(t *testing.T) {
 	}
 }
 
-// column is what the database says of one.
+// column is a column of the database.
 type column struct{ Name, Type string }
 
 func names(columns []schemas.Column) (names []string) {
@@ -71,20 +71,22 @@ func names(columns []schemas.Column) (names []string) {
 	return names
 }
 
-// described are the names with the types as Postgres spells them out.
+// described returns the names with the types as Postgres spells them out.
 func described(columns []schemas.Column) (all []column) {
-	long := map[string]string{"float8": "double precision", "int": "integer", "timestamptz": "timestamp with time zone"}
+	long := map[string]string{"float8": "double precision", "int": "integer",
+		"timestamptz": "timestamp with time zone"}
 	for _, c := range columns {
 		all = append(all, column{c.Name, cmp.Or(long[c.SQL], c.SQL)})
 	}
 	return all
 }
 
-// migrated is a database that holds the changes.
+// migrated returns a connection to a new database that holds the changes.
 func migrated(t *testing.T, changes []schemas.Change) *pgx.Conn {
 	t.Helper()
 	url := testkit.Postgres(t)
-	sink, err := pgsink.Open(pgsink.Config{URL: url, Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: features.CoreVersion})
+	sink, err := pgsink.Open(pgsink.Config{URL: url, Schema: "pitchstream", Group: "g", Build: "test",
+		CoreVersion: features.CoreVersion})
 	require.NoError(t, err)
 	defer sink.Close()
 	_, err = sink.Migrate(t.Context())
@@ -99,7 +101,7 @@ func migrated(t *testing.T, changes []schemas.Change) *pgx.Conn {
 	return conn
 }
 
-// batters are what the example asks for, by plain loops.
+// batters computes the example's result by plain loops.
 func batters(changes []schemas.Change) (all []batter) {
 	byBatter := map[int64][]*schemas.Row{}
 	for _, c := range changes {
@@ -127,7 +129,9 @@ func batters(changes []schemas.Change) (all []batter) {
 		b.AttackAngle, b.MedianBatSpeed = of(mean, angles), of(median, speeds)
 		all = append(all, b)
 	}
-	slices.SortFunc(all, func(a, b batter) int { return cmp.Or(cmp.Compare(b.Confirmed, a.Confirmed), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(all, func(a, b batter) int {
+		return cmp.Or(cmp.Compare(b.Confirmed, a.Confirmed), cmp.Compare(a.ID, b.ID))
+	})
 	return all
 }
 
@@ -138,7 +142,7 @@ func mean(values []float64) (m float64) {
 	return m
 }
 
-// of is nil of no values.
+// of returns f of the values, or nil when there are none.
 func of(f func([]float64) float64, values []float64) *float64 {
 	if len(values) == 0 {
 		return nil

@@ -22,9 +22,10 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-// The examples of docs/DATA.md run as they stand there, over a simulated half of a game, and must find what plain loops find.
+// The tests of this file run the examples of docs/DATA.md over half of a simulated game. The results must
+// equal those of plain loops.
 
-// example is the code below the marker of its name.
+// example returns the code block of docs/DATA.md below the marker with this name.
 func example(t *testing.T, name string) string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join(root, "docs", "DATA.md"))
@@ -34,7 +35,7 @@ func example(t *testing.T, name string) string {
 	return string(fenced[1])
 }
 
-// game is the changes of half a simulated game, whose every pitch has a batter.
+// game returns the changes of half a simulated game. Every pitch has a batter.
 func game(t *testing.T) (changes []schemas.Change) {
 	t.Helper()
 	s, err := simulate.New(simulate.Options{Seed: 4, Pitches: 150, FeedIDs: true})
@@ -115,14 +116,14 @@ func TestExamplePandas(t *testing.T) {
 	}
 }
 
-// median is the middle value, or the mean of the two.
+// median returns the middle value, or the mean of the two in the middle.
 func median(values []float64) float64 {
 	s := slices.Sorted(slices.Values(values))
 	n := len(s)
 	return (s[(n-1)/2] + s[n/2]) / 2
 }
 
-// python runs a program that needs a module, in dir, and gives what it printed.
+// python runs a program that needs a module, in dir, and returns its standard output.
 func python(t *testing.T, dir, module, program, stdin string) []byte {
 	t.Helper()
 	cmd := exec.Command(testkit.Python(t, module), "-c", program)
@@ -133,7 +134,7 @@ func python(t *testing.T, dir, module, program, stdin string) []byte {
 	return out
 }
 
-// writeRows writes out/rows.FORMAT in dir, as process writes it.
+// writeRows writes out/rows.FORMAT in dir, as pitchstream process does.
 func writeRows(t *testing.T, dir string, format tables.Format, changes []schemas.Change) {
 	t.Helper()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "out"), 0o755))

@@ -9,7 +9,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// How a range is written in the table of columns.
+// The ways in which schemas.Column.Range writes a range.
 var (
 	numbers = regexp.MustCompile(`^(−?[0-9]+)–(−?[0-9]+)$`)
 	atLeast = regexp.MustCompile(`^(−?[0-9]+) and more$`)
@@ -17,16 +17,17 @@ var (
 	words   = regexp.MustCompile(`^[A-Za-z]+(, [A-Za-z]+)+$`)
 )
 
-// What a date and a time look like: RFC 3339, in UTC, with milliseconds.
+// The patterns of text values. A date and a time follow RFC 3339, in UTC, with milliseconds.
 const (
 	datePattern = `(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])`
 	timePattern = `^[0-9]{4}-` + datePattern + `T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$`
 	uuidPattern = `^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`
-	// A column's or a header's name, and the kind: kinds may be added.
+	// The name of a column or header, and the kind of issue. Later versions may add kinds.
 	issuePattern = `^[a-z_]+:[a-z]+$`
 )
 
-// limitsOf is what is allowed of a column's type. A range that is written in a way not known here is an error.
+// limitsOf returns the JSON Schema keywords for a column's type and range. A range written in a way that is
+// not known here is an error, so that no limit is silently left out of the schema.
 func limitsOf(c schemas.Column) (object, error) {
 	number := func(s string) json.Number { return json.Number(strings.ReplaceAll(s, "−", "-")) }
 	switch at := c.Range; {
@@ -43,7 +44,7 @@ func limitsOf(c schemas.Column) (object, error) {
 		return object{{"minimum", number(m[1])}, {"maximum", number(m[2])}}, nil
 	case atLeast.MatchString(at) && most[c.SQL] != "":
 		return object{{"minimum", number(atLeast.FindStringSubmatch(at)[1])}, {"maximum", number(most[c.SQL])}}, nil
-	case length.MatchString(at): // in bytes; in characters it is that or less
+	case length.MatchString(at): // the range counts bytes, the schema characters, which are never more
 		m := length.FindStringSubmatch(at)
 		return object{{"minLength", number(m[1])}, {"maxLength", number(m[2])}}, nil
 	case words.MatchString(at):
@@ -58,7 +59,7 @@ func limitsOf(c schemas.Column) (object, error) {
 	return nil, nil
 }
 
-// The bounds of the integer types.
+// The least and the greatest value of each integer type.
 var (
 	least = map[string]string{"bigint": "-9223372036854775808", "int": "-2147483648", "smallint": "-32768"}
 	most  = map[string]string{"bigint": "9223372036854775807", "int": "2147483647", "smallint": "32767"}

@@ -8,14 +8,14 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A table stands on the page between these lines, by its name.
+// The markers enclose a generated table on a page; the first one has the table's name.
 const (
-	beginMarker = "<!-- generated: %s (go run ./internal/dictionary) -->\n"
+	beginMarker = "<!-- generated: %s (go run ./cmd/gendocs) -->\n"
 	endMarker   = "<!-- end of generated -->\n"
 )
 
-// pageTables are the tables of docs/DATA.md by the name in their marker.
-func pageTables() map[string]string {
+// dataTables returns the tables of docs/DATA.md by their names.
+func dataTables() map[string]string {
 	return map[string]string{
 		"row":        columnTable(schemas.RowColumns),
 		"provenance": columnTable(schemas.ProvenanceColumns),
@@ -25,7 +25,8 @@ func pageTables() map[string]string {
 	}
 }
 
-// fillPage puts every table in its place. A table without a place on the page, or with two, is an error.
+// fillPage replaces the lines between each table's markers. A table whose markers are missing, or occur
+// twice, is an error.
 func fillPage(page []byte, tables map[string]string) ([]byte, error) {
 	text := string(page)
 	for name, table := range tables {
@@ -43,16 +44,18 @@ func fillPage(page []byte, tables map[string]string) ([]byte, error) {
 	return []byte(text), nil
 }
 
-// columnTable is one line a column. The unit stands with the range, so that a line stays readable.
+// columnTable returns a Markdown table with one line for each column. Range and unit share a cell, because
+// the table is wide already.
 func columnTable(columns []schemas.Column) string {
 	var b strings.Builder
-	b.WriteString("| column | type | range and unit | what it is | where it comes from | missing |\n| --- | --- | --- | --- | --- | --- |\n")
+	b.WriteString("| column | type | range and unit | what it is | where it comes from | missing |\n" +
+		"| --- | --- | --- | --- | --- | --- |\n")
 	for _, c := range columns {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n",
-			c.Name, cell(c.SQL), cell(strings.TrimSpace(c.Range+" "+c.Unit)), cell(c.Meaning), cell(c.Source), cell(c.Missing))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", c.Name, cell(c.SQL),
+			cell(strings.TrimSpace(c.Range+" "+c.Unit)), cell(c.Meaning), cell(c.Source), cell(c.Missing))
 	}
 	return b.String()
 }
 
-// cell is text as a cell of a table shows it, unchanged.
+// cell escapes text so that Markdown shows it unchanged in a table's cell.
 func cell(s string) string { return strings.NewReplacer("|", `\|`, "*", `\*`, "<", `\<`).Replace(s) }

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// issues lists every issue that a row can have, one line for each column in the order of the columns. A test
+// compares the list with the one in features.
+var issues = []struct {
+	column string
+	kinds  string // the kinds of issue after the colon, separated by commas; a row has one of them
+	when   string // when the issue is raised, and which value is used instead
+}{
+	{"pitch_id", "type", `The header is not UUID text: the record's own id serves. Or the record's event id is not text: an id is made from the record's bytes.`},
+	{"game_pk", "type", `The header is not 1–64 bytes of UTF-8 without control characters: the key serves. Or the key is not: there is no game.`},
+	{"game_date", "type", `The header is no calendar date YYYY-MM-DD, or one before 1800.`},
+	{"venue", "type", `The header is not 1–64 bytes of UTF-8 without U+0000.`},
+	{"batter_id", "type", `The header is no identifier: the record's own serves. Or the record's is none.`},
+	{"pitcher_id", "type", `The header is no identifier.`},
+	{"team_id", "type", `The header is no identifier: the record's own serves. Or the record's is none.`},
+	{"inning", "type, range", `The list of innings is no list, or has more than 50.`},
+	{"balls", "type, range", `The count is no whole number, or not 0–4.`},
+	{"strikes", "type, range", `The count is no whole number, or not 0–3.`},
+	{"outs", "type, range", `The count is no whole number, or not 0–3.`},
+	{"pitch_type", "type", `It is not text of 1–200 bytes.`},
+	{"pitch_result", "type, unknown", `It is not text of 1–200 bytes, or none of the four known words.`},
+	{"pitch_action", "type", `It is not text of 1–200 bytes.`},
+	{"pitch_speed_mph", "type, range", `It is no number, or out of range.`},
+	{"spin_rate_rpm", "type, range", `It is no number, or out of range.`},
+	{"exit_velocity_mph", "type, range", `It is no number, or out of range. One out of range still counts as contact.`},
+	{"hit_spin_rpm", "type, range", `It is no number, or out of range.`},
+	{"launch_angle_deg", "type, range", `The pair of angles is no list of two, its second element no number, or out of range.`},
+	{"spray_angle_deg", "type, range", `The pair of angles is no list of two, its first element no number, or out of range.`},
+	{"attack_angle_deg", "range", `What was computed is out of range: the samples are faulty.`},
+	{"bat_speed_mph", "range", `What was computed is out of range: the samples are faulty. speed_confidence stays.`},
+	{"bat_samples", "conflict", `Two bat samples have the same time and different positions: the first one counts.`},
+	{"event_time", "type", `The header is no RFC 3339 time: the record's timestamp serves.`},
+}
+
+// issueTable returns a Markdown table with one line for each column that can have issues.
+func issueTable() string {
+	var b strings.Builder
+	b.WriteString("| issue | when |\n| --- | --- |\n")
+	for _, i := range issues {
+		var names []string
+		for kind := range strings.SplitSeq(i.kinds, ", ") {
+			names = append(names, fmt.Sprintf("`%s:%s`", i.column, kind))
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(names, ", "), cell(i.when))
+	}
+	return b.String()
+}
