@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/vectors"
+	"github.com/pitchstream/pitchstream/internal/testkit/vectors"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/memsink"
 )
@@ -31,7 +31,7 @@ func TestVectorsStreams(t *testing.T) {
 
 func planned(t *testing.T, rnd *rand.Rand, records []schemas.Record) (state vectors.State) {
 	store := memsink.New()
-	letters := map[vectors.Letter]bool{}
+	letters := map[vectors.DeadLetter]bool{}
 	for len(records) > 0 {
 		n := min(1+rnd.IntN(30), len(records))
 		decoded := make([]Decoded, n)
@@ -44,12 +44,12 @@ func planned(t *testing.T, rnd *rand.Rand, records []schemas.Record) (state vect
 		require.NoError(t, err)
 		store.Push(t.Context(), out.Snapshots, nil)
 		for _, l := range append(plan.Letters, plan.Refused(out.Refused)...) {
-			letters[vectors.Letter{Partition: l.Record.Partition, Offset: l.Record.Offset, Code: l.Code}] = true
+			letters[vectors.DeadLetter{Partition: l.Record.Partition, Offset: l.Record.Offset, Code: l.Code}] = true
 		}
 		records = records[n:]
 	}
 	for l := range letters { // a record that is read twice has a letter of the same identity twice
-		state.Letters = append(state.Letters, l)
+		state.DeadLetters = append(state.DeadLetters, l)
 	}
 	var err error
 	state.Rows, err = store.Rows(t.Context())

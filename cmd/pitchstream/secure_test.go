@@ -146,7 +146,7 @@ func (f *fortress) openRedis() {
 			f.acl("pitchstream " + strings.Replace(line, ">a-password", ">"+hush+"@redis", 1))
 		}
 	}
-	encrypted := testkit.TLSProxy(f.t, plain, &tls.Config{Certificates: []tls.Certificate{f.ca.Sign(f.t, "redis").Certificate}})
+	encrypted := startTLSProxy(f.t, plain, &tls.Config{Certificates: []tls.Certificate{f.ca.Sign(f.t, "redis").Certificate}})
 	f.set("REDIS_TLS_CA", f.ca.File)
 	f.setFile("REDIS_URL", "rediss://pitchstream:"+url.QueryEscape(hush+"@redis")+"@"+encrypted)
 }

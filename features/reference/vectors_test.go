@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/vectors"
+	"github.com/pitchstream/pitchstream/internal/testkit/vectors"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -16,7 +16,7 @@ func TestVectorsStreamsEndInTheReferencesState(t *testing.T) {
 			for _, r := range s.Records {
 				change, rej := features.Transform(r, features.Limits{})
 				if rej != nil {
-					state.Letters = append(state.Letters, vectors.Letter{Partition: r.Partition, Offset: r.Offset, Code: rej.Code})
+					state.DeadLetters = append(state.DeadLetters, vectors.DeadLetter{Partition: r.Partition, Offset: r.Offset, Code: rej.Code})
 					continue
 				}
 				changes = append(changes, change)

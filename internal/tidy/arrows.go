@@ -47,7 +47,7 @@ var rooms = []room{
 	{path: "api", inside: []string{"schemas", "web"}, outside: all},
 	{path: "web", inside: []string{"schemas"}, outside: all},
 	{path: "simulate", inside: []string{"schemas"}, outside: all},
-	{path: "internal/vectors", inside: []string{"schemas", "features", "internal/testkit"}, outside: all},
+	{path: "internal/testkit/vectors", inside: []string{"schemas", "features", "internal/testkit"}, outside: all},
 	{path: "internal/verify", inside: []string{"schemas", "features", "internal/topicread"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/letters", inside: []string{"schemas", "features", "internal/topicread"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/explain", inside: []string{"schemas", "features", "internal/topicread", "internal/letters"}, outside: all, drivers: []string{kafka}},
@@ -63,8 +63,7 @@ var inTests = []string{"schemas", "features", "simulate", "sink", "internal"}
 
 // onlyFor are the rooms that hold for tests alone, and the exceptions.
 var onlyFor = map[string][]string{
-	"internal/testkit": {"sink/sinktest", "internal/vectors", "test/internal"},
-	"internal/vectors": nil,
+	"internal/testkit": {"sink/sinktest", "test/internal"},
 	"internal/tidy":    nil,
 	"internal/localpg": {"cmd", "internal/testkit"}, // demo brings its own Postgres
 	"sink/sinktest":    nil,

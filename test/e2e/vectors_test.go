@@ -10,7 +10,7 @@ import (
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/testkit"
-	"github.com/pitchstream/pitchstream/internal/vectors"
+	"github.com/pitchstream/pitchstream/internal/testkit/vectors"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/redissink"
@@ -43,7 +43,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 	require.NoError(t, err)
 	defer view.Close()
 
-	letters := map[vectors.Letter]bool{}
+	letters := map[vectors.DeadLetter]bool{}
 	for len(records) > 0 {
 		n := min(1+rnd.IntN(30), len(records))
 		decoded := make([]consumer.Decoded, n)
@@ -57,7 +57,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 		_, err = view.Push(ctx, out.Snapshots, nil)
 		require.NoError(t, err)
 		for _, l := range append(plan.Letters, plan.Refused(out.Refused)...) {
-			letters[vectors.Letter{Partition: l.Record.Partition, Offset: l.Record.Offset, Code: l.Code}] = true
+			letters[vectors.DeadLetter{Partition: l.Record.Partition, Offset: l.Record.Offset, Code: l.Code}] = true
 		}
 		records = records[n:]
 	}
@@ -65,7 +65,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 	require.NoError(t, err)
 	state := vectors.State{Rows: rows}
 	for l := range letters { // a record that is read twice has a letter of the same identity twice
-		state.Letters = append(state.Letters, l)
+		state.DeadLetters = append(state.DeadLetters, l)
 	}
 	state.Batters, state.Games = world.StatsViews(t, pg)
 	s.Check(t, state)

@@ -1,4 +1,4 @@
-package testkit
+package main
 
 import (
 	"crypto/tls"
@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TLSProxy encrypts for a server that does not: it passes on what comes over TLS, until the test ends, and gives the
-// address that it listens at.
-func TLSProxy(t testing.TB, server string, conf *tls.Config) (addr string) {
+// startTLSProxy starts a proxy that decrypts connections for a server without TLS, until the test ends. It
+// returns the address at which the proxy listens.
+func startTLSProxy(t testing.TB, server string, conf *tls.Config) (addr string) {
 	t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", conf)
 	if err != nil {
@@ -38,12 +38,12 @@ type tlsProxy struct {
 	server string
 	done   sync.WaitGroup
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards closed and open
 	closed bool
 	open   []net.Conn
 }
 
-// pass copies both ways until either side ends. A side that fails its handshake ends at once.
+// pass copies both ways until either side closes. A failed handshake closes a side at once.
 func (p *tlsProxy) pass(outside net.Conn) {
 	defer outside.Close()
 	inside, err := net.Dial("tcp", p.server)
@@ -58,6 +58,8 @@ func (p *tlsProxy) pass(outside net.Conn) {
 	_, _ = io.Copy(outside, inside)
 }
 
+// keep remembers connections, so that closeAll can close them. It reports false when closeAll was called
+// already.
 func (p *tlsProxy) keep(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
