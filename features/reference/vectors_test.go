@@ -16,7 +16,9 @@ func TestVectorsStreamsEndInTheReferencesState(t *testing.T) {
 			for _, r := range s.Records {
 				change, rej := features.Transform(r, features.Limits{})
 				if rej != nil {
-					state.DeadLetters = append(state.DeadLetters, vectors.DeadLetter{Partition: r.Partition, Offset: r.Offset, Code: rej.Code})
+					state.DeadLetters = append(state.DeadLetters, vectors.DeadLetter{
+						Partition: r.Partition, Offset: r.Offset, Code: rej.Code,
+					})
 					continue
 				}
 				changes = append(changes, change)

@@ -19,7 +19,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -59,11 +59,11 @@ func TestLongWatch(t *testing.T) {
 
 // park is where games are played: a broker in memory, the stores, a processor, and the API with the dashboard.
 type park struct {
-	*world.World
+	*stack.Stack
 	redis   *testkit.Server
 	store   *testkit.Server // Postgres
 	addr    string          // of the API
-	api     *world.Process
+	api     *stack.Process
 	records <-chan *kgo.Record
 	known   sync.Map // pitch id → the record that was sent
 	stop    context.CancelFunc
@@ -77,7 +77,7 @@ func newPark(t *testing.T) *park {
 	t.Cleanup(kafka.Close)
 	redis, store := testkit.OwnRedis(t), testkit.OwnPostgres(t)
 	p := &park{
-		World: world.On(t, strings.Join(kafka.ListenAddrs(), ","), store.URL, redis.Addr, 4),
+		Stack: stack.On(t, strings.Join(kafka.ListenAddrs(), ","), store.URL, redis.Addr, 4),
 		redis: redis, store: store, addr: testkit.FreeAddr(), stop: func() {},
 	}
 	p.records = p.games()
@@ -123,7 +123,7 @@ func (p *park) names(sim *simulate.Simulator) {
 
 func (p *park) serve() { p.api = p.serveAt(p.addr) }
 
-func (p *park) serveAt(addr string, args ...string) *world.Process {
+func (p *park) serveAt(addr string, args ...string) *stack.Process {
 	server := p.StartCommand(append([]string{"serve", "--api-addr=" + addr}, args...)...)
 	p.WaitFor("the dashboard answers", func() bool {
 		resp, err := http.Get("http://" + addr + "/")

@@ -19,7 +19,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // writers write and read what they have written, each a pitch of his own, again and again.
@@ -35,7 +35,7 @@ func TestNobodyReadsLessThanHeWrote(t *testing.T) {
 	seed := uint64(number(t, "PITCHSTREAM_CRASH_SEED", int(rand.Uint32())))
 	t.Logf("PITCHSTREAM_CRASH_SEED=%d plays these kills again", seed)
 	redis := testkit.OwnRedis(t)
-	w := world.On(t, testkit.Kafka(t), testkit.Postgres(t), redis.Addr, 4)
+	w := stack.On(t, testkit.Kafka(t), testkit.Postgres(t), redis.Addr, 4)
 	addr := testkit.FreeAddr()
 	w.StartCommand("serve", "--api-addr="+addr, "--at-least-wait=9s")
 	l := &atLeast{w: w, url: "http://" + addr, http: &http.Client{Timeout: 20 * time.Second}}
@@ -74,7 +74,7 @@ func TestNobodyReadsLessThanHeWrote(t *testing.T) {
 }
 
 type atLeast struct {
-	w    *world.World
+	w    *stack.Stack
 	url  string
 	http *http.Client
 
@@ -166,7 +166,7 @@ func (l *atLeast) keepKilling(place int, r *rand.Rand, stop <-chan struct{}) {
 	}
 	defer log.Close()
 	for {
-		cmd := exec.Command(world.Binary(l.w.T), "run", fmt.Sprintf("--instance-id=place-%d", place))
+		cmd := exec.Command(stack.Binary(l.w.T), "run", fmt.Sprintf("--instance-id=place-%d", place))
 		cmd.Env, cmd.Stderr = l.w.Env, log
 		if err := cmd.Start(); err != nil {
 			l.failed("%v", err)
@@ -228,7 +228,7 @@ func (l *atLeast) load(stop <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		l.w.Client.Produce(l.w.T.Context(), &kgo.Record{Topic: l.w.Raw(), Key: m.Key, Value: m.Value, Headers: world.KafkaHeaders(m.Headers)}, nil)
+		l.w.Client.Produce(l.w.T.Context(), &kgo.Record{Topic: l.w.Raw(), Key: m.Key, Value: m.Value, Headers: stack.KafkaHeaders(m.Headers)}, nil)
 		l.others.Add(1)
 	}
 }

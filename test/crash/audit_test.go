@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // audit is what the database notes by itself of what is done to it: every version that goes back, every register that
@@ -88,7 +88,7 @@ func (a *audit) alive(ctx context.Context, pids []int32) (n int, err error) {
 // caught tells whether the kill of a processor fell after Postgres had committed a batch of its and before Kafka had: a
 // position that it was the last to move is ahead of what the group has committed, and stays there. Where the servers
 // cannot be asked now, the kill is not counted.
-func (a *audit) caught(t *testing.T, w *world.World, p *processor, vanished bool) bool {
+func (a *audit) caught(t *testing.T, w *stack.Stack, p *processor, vanished bool) bool {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	pids := p.postgres.backends()

@@ -138,8 +138,8 @@ func (s *soak) balance(seed uint64, began time.Time) {
 			lost++
 		}
 	}
-	letters := s.w.Letters(want)
-	for key := range want.Letters {
+	letters := s.w.DeadLetters(want)
+	for key := range want.DeadLetters {
 		if letters[key] == 0 {
 			lost++
 		}
@@ -150,6 +150,6 @@ func (s *soak) balance(seed uint64, began time.Time) {
 	require.GreaterOrEqual(s.t, 5*s.counts.caught, s.counts.kills, "one kill in five falls between the two commits, at least")
 	require.Zero(s.t, back, example)
 	require.EqualValues(s.t, s.feed.tally.Standing, len(want.Rows), "rows that stand, as simulated")
-	require.EqualValues(s.t, s.feed.tally.Records[simulate.KindPoison], len(want.Letters), "letters, as simulated")
+	require.EqualValues(s.t, s.feed.tally.Records[simulate.KindPoison], len(want.DeadLetters), "letters, as simulated")
 	s.w.Require(want, 1)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // feed is the load: a simulated stream with everything that goes wrong, produced as far ahead of the group as given.
@@ -29,7 +29,7 @@ type feed struct {
 // wholeInPercent is how many of the pitches keep their samples. The others are small: here pitches count, not bytes.
 const wholeInPercent = 5
 
-func startFeed(t *testing.T, w *world.World, seed uint64, pitches, ahead int) *feed {
+func startFeed(t *testing.T, w *stack.Stack, seed uint64, pitches, ahead int) *feed {
 	t.Helper()
 	sim, err := simulate.New(simulate.Options{Seed: seed, Pitches: pitches,
 		Duplicates: 0.05, Reorder: 0.05, Corrections: 0.05, Deletes: 0.01, LateIDs: 0.10, Poison: 0.01})
@@ -60,7 +60,7 @@ func (f *feed) run(ctx context.Context, sim *simulate.Simulator, client *kgo.Cli
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		r := &kgo.Record{Key: m.Key, Value: thin(&m), Headers: world.KafkaHeaders(m.Headers)}
+		r := &kgo.Record{Key: m.Key, Value: thin(&m), Headers: stack.KafkaHeaders(m.Headers)}
 		client.Produce(ctx, r, func(_ *kgo.Record, err error) {
 			if err != nil {
 				once.Do(func() { refused = err })

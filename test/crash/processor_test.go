@@ -17,13 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // processor is a place in the group: one process after the other, with its own ways to Postgres and Redis.
 type processor struct {
 	t        *testing.T
-	w        *world.World
+	w        *stack.Stack
 	name     string
 	instance string // "": a fresh member each start
 	postgres *proxy
@@ -47,7 +47,7 @@ type aim struct {
 	ends    []io.Closer // the servers' ends of connections of which they are not told that they are dead
 }
 
-func newProcessor(t *testing.T, w *world.World, i int, postgres, redis string) *processor {
+func newProcessor(t *testing.T, w *stack.Stack, i int, postgres, redis string) *processor {
 	t.Helper()
 	p := &processor{t: t, w: w, name: fmt.Sprint("processor ", i), postgres: newProxy(t, postgres, true), redis: newProxy(t, redis, false)}
 	if i%2 == 0 {
@@ -75,7 +75,7 @@ func (p *processor) start(postgresURL string) {
 	if p.instance != "" {
 		args = append(args, "--instance-id="+p.instance)
 	}
-	cmd := exec.Command(world.Binary(p.t), args...)
+	cmd := exec.Command(stack.Binary(p.t), args...)
 	cmd.Env = append(append([]string{}, p.w.Env...), "PITCHSTREAM_POSTGRES_URL="+postgresURL, "PITCHSTREAM_REDIS_URL=redis://"+p.redis.addr)
 	cmd.Stderr = p.log
 	p.postgres.forget()

@@ -13,13 +13,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // soak is a target under load, and who torments it.
 type soak struct {
 	t          *testing.T
-	w          *world.World
+	w          *stack.Stack
 	kafka      *testkit.Server
 	postgres   *testkit.Server
 	redis      *testkit.Server
@@ -48,7 +48,7 @@ func newSoak(t *testing.T, size size) *soak {
 			t.Logf("log of Kafka, its end:\n%s", s.kafka.Logs())
 		}
 	})
-	s.w = world.On(t, s.kafka.Addr, s.postgres.URL, s.redis.Addr, 2*size.processors)
+	s.w = stack.On(t, s.kafka.Addr, s.postgres.URL, s.redis.Addr, 2*size.processors)
 	s.w.Patience = 5 * time.Minute
 	s.audit = newAudit(t, s.postgres.URL)
 	for i := range size.processors {

@@ -15,7 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // The compose file from nothing: topics, schema, processor and API come up by themselves, and a record goes through.
@@ -49,7 +49,7 @@ func TestComposeFromNothing(t *testing.T) {
 	out, err := run(t.Context(), "up", "-d", "--build")
 	require.NoError(t, err, out)
 
-	w := &world.World{T: t, Patience: 2 * time.Minute}
+	w := &stack.Stack{T: t, Patience: 2 * time.Minute}
 	defer http.DefaultClient.CloseIdleConnections()
 	answers := func(port, path string) bool {
 		resp, err := http.Get("http://127.0.0.1:" + port + path)

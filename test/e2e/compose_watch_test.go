@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // mayBeEmpty are the panels that show nothing while nothing is beyond its limits, or before weeks of games.
@@ -24,7 +24,7 @@ var mayBeEmpty = map[string]bool{"Beyond their limits": true, "Bat speed drift b
 
 // composeWatched starts the compose file's Prometheus beside what runs already, while games are played: it reaches both
 // processes, takes every rule, and answers every question of every dashboard, with numbers wherever some are due.
-func composeWatched(t *testing.T, w *world.World, compose func(context.Context, ...string) (string, error), p *prometheus) {
+func composeWatched(t *testing.T, w *stack.Stack, compose func(context.Context, ...string) (string, error), p *prometheus) {
 	t.Helper()
 	p.play(t, 1, 5)
 	out, err := compose(t.Context(), "--profile", "observability", "up", "-d", "prometheus")

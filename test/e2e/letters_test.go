@@ -14,7 +14,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/letters"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // tooSmall is a limit that most swings exceed: what processors had by mistake.
@@ -23,7 +23,7 @@ const tooSmall = 60 << 10
 // Letters of a night with a wrong setting are retried while the retry is killed again and again: each record is sent
 // once, what comes back is what was predicted, and the books balance.
 func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
-	w := world.New(t)
+	w := stack.New(t)
 	limit := []string{"--breaker-share=0", "--breaker-in-a-row=0"}
 	n := stress(w, 8, 500)
 	night := w.Start(append(limit, fmt.Sprintf("--max-record-bytes=%d", tooSmall))...)
@@ -32,7 +32,7 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	day := w.Start(limit...)
 
 	var ls letters.Report
-	require.NoError(t, json.Unmarshal([]byte(w.Must("dlq", "ls", "--json")), &ls))
+	require.NoError(t, json.Unmarshal([]byte(w.Output("dlq", "ls", "--json")), &ls))
 	require.Greater(t, ls.Open, int64(100), "%+v", ls)
 	predicted := dryRun(t, w)
 	require.Equal(t, ls.Open, predicted.Selected)
@@ -41,13 +41,13 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 
 	killed := killRetries(t, w, int(ls.Open), 5)
 	var last letters.RetryReport
-	require.NoError(t, json.Unmarshal([]byte(w.Must("dlq", "retry", "--rate=0", "--json")), &last))
+	require.NoError(t, json.Unmarshal([]byte(w.Output("dlq", "retry", "--rate=0", "--json")), &last))
 	w.WaitCaughtUp()
 	t.Logf("%d records, %d letters; killed %d times; the last run: %+v", n, ls.Open, killed, last)
 
 	sent := map[string]int{}
 	w.Each(w.Raw(), func(r *kgo.Record) {
-		if h := world.Headers(r); h[schemas.HeaderDLQAttempts] != "" {
+		if h := stack.Headers(r); h[schemas.HeaderDLQAttempts] != "" {
 			sent[h[schemas.HeaderDLQOriginPartition]+"@"+h[schemas.HeaderDLQOriginOffset]+" "+h[schemas.HeaderDLQAttempts]]++
 		}
 	})
@@ -65,32 +65,32 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 
 	want := w.Expected()
 	w.Each(w.Raw(), func(r *kgo.Record) { // the night's letters are there too
-		if len(r.Value) > tooSmall && world.Headers(r)[schemas.HeaderDLQAttempts] == "" {
-			for key := range want.Letters {
+		if len(r.Value) > tooSmall && stack.Headers(r)[schemas.HeaderDLQAttempts] == "" {
+			for key := range want.DeadLetters {
 				var partition, offset int64
 				_, err := fmt.Sscanf(key, "%d/%d", &partition, &offset)
 				require.NoError(t, err)
 				if int32(partition) == r.Partition && offset == r.Offset {
-					delete(want.Letters, key)
+					delete(want.DeadLetters, key)
 				}
 			}
-			want.Letters[fmt.Sprintf("%d/%d %s", r.Partition, r.Offset, schemas.CodeTooLarge)] = world.FailedRecord(r)
+			want.DeadLetters[fmt.Sprintf("%d/%d %s", r.Partition, r.Offset, schemas.CodeTooLarge)] = stack.ContentsOf(r)
 		}
 	})
 	w.Require(want, 1)
 
 	for range 2 {
 		var again letters.RetryReport
-		require.NoError(t, json.Unmarshal([]byte(w.Must("dlq", "retry", "--rate=0", "--json")), &again))
+		require.NoError(t, json.Unmarshal([]byte(w.Output("dlq", "retry", "--rate=0", "--json")), &again))
 		require.Zero(t, again.Sent, "%+v", again)
 	}
 	w.Require(want, 1)
 	day.Halt()
 }
 
-func dryRun(t *testing.T, w *world.World) (r letters.Report) {
+func dryRun(t *testing.T, w *stack.Stack) (r letters.Report) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), world.Binary(t), "dlq", "retry", "--dry-run", "--json")
+	cmd := exec.CommandContext(t.Context(), stack.Binary(t), "dlq", "retry", "--dry-run", "--json")
 	cmd.Env, cmd.Stderr = w.Env, os.Stderr
 	out, err := cmd.Output()
 	require.Error(t, err, "some would fail: exit status 1")
@@ -100,7 +100,7 @@ func dryRun(t *testing.T, w *world.World) (r letters.Report) {
 }
 
 // killRetries kills a retry at most so often, each time when it has got a little further.
-func killRetries(t *testing.T, w *world.World, all, most int) (killed int) {
+func killRetries(t *testing.T, w *stack.Stack, all, most int) (killed int) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(8, 8))
 	conn, err := pgx.Connect(t.Context(), w.Postgres)
@@ -112,7 +112,7 @@ func killRetries(t *testing.T, w *world.World, all, most int) (killed int) {
 	}
 	for range most {
 		target := decided() + 1 + r.IntN(1+all/(2*most))
-		cmd := exec.Command(world.Binary(t), "dlq", "retry", "--rate=60")
+		cmd := exec.Command(stack.Binary(t), "dlq", "retry", "--rate=60")
 		cmd.Env = w.Env
 		require.NoError(t, cmd.Start())
 		done := make(chan error, 1)

@@ -17,13 +17,13 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // Every command that the README shows is run here, as it stands there; a command that this test does not know fails it.
 func TestReadmeCommands(t *testing.T) {
-	w := world.New(t)
-	var p, api *world.Process
+	w := stack.New(t)
+	var p, api *stack.Process
 	addr := testkit.FreeAddr()
 	for _, line := range readmeCommands(t) {
 		switch {
@@ -43,15 +43,15 @@ func TestReadmeCommands(t *testing.T) {
 			p = w.Start()
 		case line == "pitchstream load games/":
 			dir := filepath.Join(t.TempDir(), "games")
-			w.Must("simulate", "--games", "1", "--pitches", "20", "-o", dir+"/")
-			w.Must("load", dir+"/")
+			w.Output("simulate", "--games", "1", "--pitches", "20", "-o", dir+"/")
+			w.Output("load", dir+"/")
 			w.WaitCaughtUp()
 		case line == "pitchstream serve":
 			api = w.StartCommand("serve", "--api-addr="+addr)
 		case strings.HasPrefix(line, "curl "):
 			curl(t, w, addr, line)
 		case strings.HasPrefix(line, "pitchstream "):
-			w.Must(strings.Fields(line)[1:]...)
+			w.Output(strings.Fields(line)[1:]...)
 		default:
 			t.Errorf("README shows %q, which no test runs", line)
 		}
@@ -59,7 +59,7 @@ func TestReadmeCommands(t *testing.T) {
 	require.NotNil(t, p)
 	api.Halt()
 	p.Halt()
-	require.Len(t, w.RequireBooks(1).Rows, 20)
+	require.Len(t, requireBooks(w, 1).Rows, 20)
 }
 
 // readmeCommands are the lines of the README's sh blocks, without their comments.
@@ -81,7 +81,7 @@ func readmeCommands(t *testing.T) (lines []string) {
 }
 
 // curl asks what a line of the README asks, of a batter and a game that are there, and wants an answer.
-func curl(t *testing.T, w *world.World, addr, line string) {
+func curl(t *testing.T, w *stack.Stack, addr, line string) {
 	t.Helper()
 	store := w.Store()
 	defer store.Close()
@@ -112,7 +112,7 @@ func makeIn(ctx context.Context, args ...string) (string, error) {
 }
 
 // sets tells whether the world's environment has a setting.
-func sets(w *world.World, name string) bool {
+func sets(w *stack.Stack, name string) bool {
 	for _, kv := range w.Env {
 		if strings.HasPrefix(kv, name+"=") {
 			return true

@@ -14,7 +14,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/redissink"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // Every stream of the specification through real Postgres and Redis: forwards, shuffled across partitions, and every
@@ -67,7 +67,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 	for l := range letters { // a record that is read twice has a letter of the same identity twice
 		state.DeadLetters = append(state.DeadLetters, l)
 	}
-	state.Batters, state.Games = world.StatsViews(t, pg)
+	state.Batters, state.Games = stack.StatsViews(t, pg)
 	s.Check(t, state)
 	state.Batters, state.Games = inRedis(t, view.Reader, state)
 	s.Check(t, state)

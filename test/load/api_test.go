@@ -25,12 +25,12 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 // served is a world with a processor and an API, all of it on this machine.
 type served struct {
-	*world.World
+	*stack.Stack
 	addr     string
 	producer *kgo.Client
 }
@@ -39,7 +39,7 @@ func serve(t *testing.T) *served {
 	if os.Getenv("PITCHSTREAM_LOAD") == "" {
 		t.Skip("wants the machine for itself for a minute: PITCHSTREAM_LOAD=1")
 	}
-	s := &served{World: world.New(t), addr: testkit.FreeAddr()}
+	s := &served{Stack: stack.New(t), addr: testkit.FreeAddr()}
 	s.Start()
 	s.StartCommand("serve", "--api-addr="+s.addr)
 	var err error
@@ -70,7 +70,7 @@ func pitches(t *testing.T, games int) *simulate.Simulator {
 }
 
 func record(m simulate.Message) *kgo.Record {
-	return &kgo.Record{Key: m.Key, Value: m.Value, Headers: world.KafkaHeaders(m.Headers)}
+	return &kgo.Record{Key: m.Key, Value: m.Value, Headers: stack.KafkaHeaders(m.Headers)}
 }
 
 // times are the latencies of one measurement.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -64,7 +64,7 @@ func rate(t *testing.T, records []*kgo.Record, processors int) (perSecond float6
 		postgres := newDistance(t, pg.Host, storeLatency)
 		pg.Host = postgres.addr
 		redis := newDistance(t, testkit.Redis(t), storeLatency)
-		w := world.On(t, testkit.Kafka(t), pg.String(), redis.addr, partitions)
+		w := stack.On(t, testkit.Kafka(t), pg.String(), redis.addr, partitions)
 		for range processors {
 			w.Start("--poll-max-records=" + together)
 		}
@@ -82,7 +82,7 @@ func rate(t *testing.T, records []*kgo.Record, processors int) (perSecond float6
 }
 
 // haveEqual tells that the partitions are shared out equally, and have positions.
-func haveEqual(w *world.World, processors int) bool {
+func haveEqual(w *stack.Stack, processors int) bool {
 	groups, err := w.Admin.DescribeGroups(w.T.Context(), w.Name)
 	if err != nil { // of a group that has no coordinator yet
 		return false
@@ -100,7 +100,7 @@ func haveEqual(w *world.World, processors int) bool {
 	return true
 }
 
-func produce(t *testing.T, w *world.World, records []*kgo.Record) {
+func produce(t *testing.T, w *stack.Stack, records []*kgo.Record) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.DefaultProduceTopic(w.Raw()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	require.NoError(t, err)
 	defer client.Close()

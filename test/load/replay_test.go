@@ -19,7 +19,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/redissink"
-	"github.com/pitchstream/pitchstream/test/internal/world"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 const (
@@ -33,7 +33,7 @@ func TestReplayBesideALiveGame(t *testing.T) {
 	if os.Getenv("PITCHSTREAM_LOAD") == "" {
 		t.Skip("takes two minutes: PITCHSTREAM_LOAD=1")
 	}
-	w := world.New(t)
+	w := stack.New(t)
 	pitches, err := simulate.New(simulate.Options{Seed: 7, Pitches: history + 20_000})
 	require.NoError(t, err)
 	past := next(t, pitches, history)
@@ -79,10 +79,10 @@ func next(t *testing.T, s *simulate.Simulator, n int) (records []*kgo.Record) {
 }
 
 // replayOn replays the whole topic onto live again and again, and counts the records.
-func replayOn(ctx context.Context, t *testing.T, w *world.World) (records int64) {
+func replayOn(ctx context.Context, t *testing.T, w *stack.Stack) (records int64) {
 	for ctx.Err() == nil {
 		var out, errs bytes.Buffer
-		cmd := exec.CommandContext(ctx, world.Binary(t), "replay", "--into=live", "--json")
+		cmd := exec.CommandContext(ctx, stack.Binary(t), "replay", "--into=live", "--json")
 		cmd.Env, cmd.Stdout, cmd.Stderr = w.Env, &out, &errs
 		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 		err := cmd.Run()
@@ -100,7 +100,7 @@ func replayOn(ctx context.Context, t *testing.T, w *world.World) (records int64)
 
 // live is a game that is played, and a reader who waits for each pitch.
 type live struct {
-	w       *world.World
+	w       *stack.Stack
 	pitches *simulate.Simulator
 	reader  *redissink.Reader
 	mu      sync.Mutex

@@ -1,4 +1,4 @@
-package world
+package stack
 
 import (
 	"crypto/sha256"
@@ -15,31 +15,32 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Books are what must stand after everything in the raw topic was read.
+// Books is the content that the stores and topics must have after every record of the raw topic was
+// processed.
 type Books struct {
-	Rows    []schemas.StoredRow
-	Batters map[int64]schemas.Stats
-	Games   map[schemas.BatterGame]schemas.Stats
-	Letters map[string]Failed // by partition, offset and code of the record that failed
+	Rows        []schemas.StoredRow
+	Batters     map[int64]schemas.Stats
+	Games       map[schemas.BatterGame]schemas.Stats
+	DeadLetters map[string]Contents // by "partition/offset code" of the rejected record
 }
 
-// Failed is a record that became a letter, of which nothing is to be missing there.
-type Failed struct{ Key, Value [sha256.Size]byte }
+// Contents is the checksum of a record's key and value, which a dead letter must repeat byte for byte.
+type Contents struct{ Key, Value [sha256.Size]byte }
 
-// FailedRecord is what is to be in the letter of a record.
-func FailedRecord(r *kgo.Record) Failed { return failed(r) }
+// ContentsOf returns the checksums of a record.
+func ContentsOf(r *kgo.Record) Contents {
+	return Contents{sha256.Sum256(r.Key), sha256.Sum256(r.Value)}
+}
 
-func failed(r *kgo.Record) Failed { return Failed{sha256.Sum256(r.Key), sha256.Sum256(r.Value)} }
-
-// Expected computes the books from the raw topic with the plain models.
-func (w *World) Expected() Books {
-	w.T.Helper()
-	b := Books{Letters: map[string]Failed{}}
+// Expected computes the books from the raw topic with the reference models.
+func (s *Stack) Expected() Books {
+	s.T.Helper()
+	b := Books{DeadLetters: map[string]Contents{}}
 	var changes []schemas.Change
-	w.Each(w.Raw(), func(r *kgo.Record) {
+	s.Each(s.Raw(), func(r *kgo.Record) {
 		c, rej := features.Transform(consumer.RecordOf(r), features.Limits{})
 		if rej != nil {
-			b.Letters[fmt.Sprintf("%d/%d %s", r.Partition, r.Offset, rej.Code)] = failed(r)
+			b.DeadLetters[fmt.Sprintf("%d/%d %s", r.Partition, r.Offset, rej.Code)] = ContentsOf(r)
 			return
 		}
 		changes = append(changes, c)
@@ -49,87 +50,72 @@ func (w *World) Expected() Books {
 	return b
 }
 
-// RequireBooks balances the raw topic against Postgres, Redis, the letters and the rows topic; lettersTimes is how often
-// the topic was read with letters sent.
-func (w *World) RequireBooks(lettersTimes int) Books {
-	w.T.Helper()
-	want := w.Expected()
-	w.Require(want, lettersTimes)
-	return want
-}
-
-// Require holds everything against books that were computed before.
-func (w *World) Require(want Books, lettersTimes int) {
-	w.T.Helper()
-	rows, err := w.Store().Rows(w.T.Context())
-	require.NoError(w.T, err)
-	SameRows(w.T, "rows in Postgres", want.Rows, rows)
-	batters, games := StatsViews(w.T, w.Postgres)
-	Same(w.T, "batter_stats", want.Batters, batters)
-	Same(w.T, "batter_game_stats", want.Games, games)
-	if err := w.RedisDiffers(want); err != nil { // it is written before the offsets are committed, so it is there by now
-		w.T.Fatal(err)
+// Require checks Postgres, Redis and the topics against the books. Each rejected record must have this number
+// of dead letters: as many as the raw topic was read by a processor that writes them.
+func (s *Stack) Require(want Books, deadLettersEach int) {
+	s.T.Helper()
+	rows, err := s.Store().Rows(s.T.Context())
+	require.NoError(s.T, err)
+	SameRows(s.T, "rows in Postgres", want.Rows, rows)
+	batters, games := StatsViews(s.T, s.Postgres)
+	Same(s.T, "batter_stats", want.Batters, batters)
+	Same(s.T, "batter_game_stats", want.Games, games)
+	// No wait is needed for Redis, because a batch is pushed before its offsets are committed.
+	require.NoError(s.T, s.RedisDiffers(want))
+	found := s.DeadLetters(want)
+	for key := range want.DeadLetters {
+		require.Equal(s.T, deadLettersEach, found[key], "dead letters of %s", key)
 	}
-	w.requireLetters(want, lettersTimes)
-	SameRows(w.T, "rows topic", want.Rows, w.published())
+	SameRows(s.T, "rows topic", want.Rows, s.published())
 }
 
-// Letters counts the letters by the record that they are of; one that should not be, or is not that record, ends the test.
-func (w *World) Letters(want Books) map[string]int {
-	w.T.Helper()
+// DeadLetters counts the dead letters of each record. It fails the test at a dead letter that want does not
+// have, or that does not repeat its record.
+func (s *Stack) DeadLetters(want Books) map[string]int {
+	s.T.Helper()
 	found := map[string]int{}
-	w.Each(w.Dead(), func(l *kgo.Record) {
+	s.Each(s.Dead(), func(l *kgo.Record) {
 		h := Headers(l)
-		require.Equal(w.T, len(h), len(l.Headers), "each header stands once")
+		require.Equal(s.T, len(h), len(l.Headers), "each header occurs once")
 		key := fmt.Sprintf("%s/%s %s", h["dlq.partition"], h["dlq.offset"], h["dlq.code"])
 		found[key]++
-		of, ok := want.Letters[key]
-		require.True(w.T, ok, "letter %s (%s) of a record that should not fail", key, h["dlq.message"])
-		require.Equal(w.T, of, failed(l), "key and value of letter %s, byte for byte", key)
-		require.NotEmpty(w.T, h["dlq.message"])
+		of, ok := want.DeadLetters[key]
+		require.True(s.T, ok, "dead letter %s (%s) of a record that must not fail", key, h["dlq.message"])
+		require.Equal(s.T, of, ContentsOf(l), "key and value of dead letter %s", key)
+		require.NotEmpty(s.T, h["dlq.message"])
 	})
 	return found
 }
 
-func (w *World) requireLetters(want Books, times int) {
-	w.T.Helper()
-	found := w.Letters(want)
-	for key := range want.Letters {
-		require.Equal(w.T, times, found[key], "letters of %s", key)
-	}
-}
-
-// published are the rows of the rows topic as a reader keeps them: the highest version of each pitch.
-func (w *World) published() []schemas.StoredRow {
-	w.T.Helper()
-	type state struct {
+// published returns the current rows of the rows topic: the highest version of each pitch, ordered by id.
+func (s *Stack) published() []schemas.StoredRow {
+	s.T.Helper()
+	type published struct {
 		version schemas.Version
-		row     *schemas.StoredRow
+		row     *schemas.StoredRow // nil: a tombstone
 	}
-	states := map[string]state{}
-	w.Each(w.Rows(), func(r *kgo.Record) {
-		var s state
+	newest := map[string]published{}
+	s.Each(s.Rows(), func(r *kgo.Record) {
+		var p published
 		h := Headers(r)
 		_, err := fmt.Sscan(h["revision"]+" "+h["record_ts_ms"]+" "+h["source_offset"]+" "+h["source_partition"],
-			&s.version.Revision, &s.version.TimestampMS, &s.version.Offset, &s.version.Partition)
-		require.NoError(w.T, err)
+			&p.version.Revision, &p.version.TimestampMS, &p.version.Offset, &p.version.Partition)
+		require.NoError(s.T, err)
 		if r.Value != nil {
-			s.row = &schemas.StoredRow{}
-			require.NoError(w.T, unmarshal(r.Value, s.row))
-			require.Equal(w.T, s.version, s.row.Version())
+			p.row = &schemas.StoredRow{}
+			require.NoError(s.T, json.Unmarshal(r.Value, p.row))
+			require.Equal(s.T, p.version, p.row.Version())
 		}
-		if old, ok := states[string(r.Key)]; !ok || s.version.Compare(old.version) >= 0 {
-			states[string(r.Key)] = s
+		if old, ok := newest[string(r.Key)]; !ok || p.version.Compare(old.version) >= 0 {
+			newest[string(r.Key)] = p
 		}
 	})
 	var rows []schemas.StoredRow
-	for _, s := range states {
-		if s.row != nil {
-			rows = append(rows, *s.row)
+	for _, p := range newest {
+		if p.row != nil {
+			rows = append(rows, *p.row)
 		}
 	}
 	slices.SortFunc(rows, func(a, b schemas.StoredRow) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
 	return rows
 }
-
-func unmarshal(b []byte, v any) error { return json.Unmarshal(b, v) }

@@ -1,81 +1,66 @@
-package world
+package stack
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// Process is a running processor, or another command that runs until it is told to end.
+// Process is a running processor, or another command that runs until it is stopped.
 type Process struct {
-	w    *World
-	cmd  *exec.Cmd
-	log  string // the file with its log
-	done chan error
+	Pid int
+
+	stack *Stack
+	cmd   *exec.Cmd
+	done  chan error // closed after the process has ended; before, it carries the error of Wait once
 }
 
-// Start runs a processor until the test ends, at the latest.
-func (w *World) Start(args ...string) *Process {
-	w.T.Helper()
-	return w.StartCommand(append([]string{"run"}, args...)...)
+// Start starts a processor. It is killed when the test ends.
+func (s *Stack) Start(args ...string) *Process {
+	s.T.Helper()
+	return s.StartCommand(append([]string{"run"}, args...)...)
 }
 
-// StartCommand runs a command until the test ends, at the latest.
-func (w *World) StartCommand(args ...string) *Process {
-	w.T.Helper()
-	cmd := exec.Command(Binary(w.T), args...)
-	cmd.Env = w.Env
-	log, err := os.CreateTemp(w.T.TempDir(), "processor-*.log")
-	require.NoError(w.T, err)
+// StartCommand starts a command. It is killed when the test ends; where the test failed, the end of its log
+// is printed.
+func (s *Stack) StartCommand(args ...string) *Process {
+	s.T.Helper()
+	cmd := exec.Command(Binary(s.T), args...)
+	cmd.Env = s.Env
+	log, err := os.CreateTemp(s.T.TempDir(), "processor-*.log")
+	require.NoError(s.T, err)
 	cmd.Stderr = log
-	require.NoError(w.T, cmd.Start())
-	p := &Process{w: w, cmd: cmd, log: log.Name(), done: make(chan error, 1)}
+	require.NoError(s.T, cmd.Start())
+	p := &Process{Pid: cmd.Process.Pid, stack: s, cmd: cmd, done: make(chan error, 1)}
 	go func() {
 		p.done <- cmd.Wait()
 		_ = log.Close()
 		close(p.done)
 	}()
-	w.T.Cleanup(func() {
+	s.T.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-p.done
-		if w.T.Failed() {
-			b, _ := os.ReadFile(p.log)
-			w.T.Logf("log of process %d, its end:\n%s", cmd.Process.Pid, b[max(0, len(b)-4000):])
+		if s.T.Failed() {
+			b, _ := os.ReadFile(log.Name())
+			s.T.Logf("end of the log of process %d:\n%s", p.Pid, b[max(0, len(b)-4000):])
 		}
 	})
 	return p
 }
 
-// PeakBytes is the most memory that the processor had so far (its resident set; Linux).
-func (p *Process) PeakBytes() int64 {
-	p.w.T.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	require.NoError(p.w.T, err)
-	var kb int64
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			_, err = fmt.Sscan(rest, &kb)
-			require.NoError(p.w.T, err)
-		}
-	}
-	return kb << 10
-}
-
-// Halt is SIGTERM; the processor must end well within ten seconds.
+// Halt sends SIGTERM and waits for the end of the process, which must come within ten seconds.
 func (p *Process) Halt() {
-	p.w.T.Helper()
+	p.stack.T.Helper()
 	began := time.Now()
-	require.NoError(p.w.T, p.cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(p.stack.T, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case err := <-p.done:
-		require.NoError(p.w.T, err)
+		require.NoError(p.stack.T, err)
 	case <-time.After(10 * time.Second):
-		p.w.T.Fatal("the processor did not end within 10 s of SIGTERM")
+		p.stack.T.Fatal("the process did not end within 10 s of SIGTERM")
 	}
-	p.w.T.Logf("SIGTERM to exit: %v", time.Since(began).Round(time.Millisecond))
+	p.stack.T.Logf("SIGTERM to exit: %v", time.Since(began).Round(time.Millisecond))
 }

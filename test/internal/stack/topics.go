@@ -1,4 +1,4 @@
-package world
+package stack
 
 import (
 	"github.com/stretchr/testify/require"
@@ -8,58 +8,50 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Produce sends records as they are, keyed, and waits for the acknowledgements.
-func (w *World) Produce(records ...*kgo.Record) {
-	w.T.Helper()
+// Produce sends records to the raw topic and waits until all are acknowledged.
+func (s *Stack) Produce(records ...*kgo.Record) {
+	s.T.Helper()
 	for _, r := range records {
-		r.Topic = w.Raw()
+		r.Topic = s.Raw()
 	}
-	require.NoError(w.T, w.Client.ProduceSync(w.T.Context(), records...).FirstErr())
+	require.NoError(s.T, s.Client.ProduceSync(s.T.Context(), records...).FirstErr())
 }
 
-// Lag is how many records the group has not committed.
-func (w *World) Lag() int64 {
-	w.T.Helper()
-	ends, err := w.Admin.ListEndOffsets(w.T.Context(), w.Raw())
-	require.NoError(w.T, err)
-	committed, err := w.Admin.FetchOffsets(w.T.Context(), w.Name)
+// Lag returns how many records of the raw topic the group has not committed.
+func (s *Stack) Lag() int64 {
+	s.T.Helper()
+	ends, err := s.Admin.ListEndOffsets(s.T.Context(), s.Raw())
+	require.NoError(s.T, err)
+	committed, err := s.Admin.FetchOffsets(s.T.Context(), s.Name)
 	if err != nil {
-		return 1 // the coordinator is not there yet
+		return 1 // the group has no coordinator yet
 	}
 	var lag int64
 	ends.Each(func(end kadm.ListedOffset) {
 		lag += end.Offset
-		if at, ok := committed.Lookup(w.Raw(), end.Partition); ok {
+		if at, ok := committed.Lookup(s.Raw(), end.Partition); ok {
 			lag -= at.At
 		}
 	})
 	return lag
 }
 
-// WaitCaughtUp waits until the group has committed all that is in the raw topic.
-func (w *World) WaitCaughtUp() {
-	w.T.Helper()
-	w.WaitFor("the group has committed everything", func() bool { return w.Lag() == 0 })
+// WaitCaughtUp waits until the group has committed every record of the raw topic.
+func (s *Stack) WaitCaughtUp() {
+	s.T.Helper()
+	s.WaitFor("the group has committed everything", func() bool { return s.Lag() == 0 })
 }
 
-// Rewind puts the group at the start of the topic.
-func (w *World) Rewind() {
-	w.T.Helper()
-	starts, err := w.Admin.ListStartOffsets(w.T.Context(), w.Raw())
-	require.NoError(w.T, err)
-	require.NoError(w.T, w.Admin.CommitAllOffsets(w.T.Context(), w.Name, starts.Offsets()))
-}
-
-// Each reads a topic from its beginning to its present end as a reader of committed records does. A transaction that is
-// still open ends what can be read: it is waited for.
-func (w *World) Each(topic string, do func(*kgo.Record)) {
-	w.T.Helper()
+// Each calls do for every record from the beginning of a topic to its present end, with read_committed. It
+// first waits until no transaction is open, because an open one hides the records after it.
+func (s *Stack) Each(topic string, do func(*kgo.Record)) {
+	s.T.Helper()
 	left := map[int32]int64{}
-	w.WaitFor("no transaction is open on "+topic, func() bool {
-		stable, err := w.Admin.ListCommittedOffsets(w.T.Context(), topic)
-		require.NoError(w.T, err)
-		ends, err := w.Admin.ListEndOffsets(w.T.Context(), topic)
-		require.NoError(w.T, err)
+	s.WaitFor("no transaction is open on "+topic, func() bool {
+		stable, err := s.Admin.ListCommittedOffsets(s.T.Context(), topic)
+		require.NoError(s.T, err)
+		ends, err := s.Admin.ListEndOffsets(s.T.Context(), topic)
+		require.NoError(s.T, err)
 		open := false
 		ends.Each(func(end kadm.ListedOffset) {
 			at, _ := stable.Lookup(topic, end.Partition)
@@ -70,13 +62,14 @@ func (w *World) Each(topic string, do func(*kgo.Record)) {
 		})
 		return !open
 	})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.AlwaysRetryEOF(), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	require.NoError(w.T, err)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers), kgo.AlwaysRetryEOF(), kgo.ConsumeTopics(topic),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	require.NoError(s.T, err)
 	defer cl.Close()
 	for len(left) > 0 {
-		fetches := cl.PollFetches(w.T.Context())
-		require.NoError(w.T, fetches.Err())
+		fetches := cl.PollFetches(s.T.Context())
+		require.NoError(s.T, fetches.Err())
 		fetches.EachRecord(func(r *kgo.Record) {
 			if !r.Attrs.IsControl() {
 				do(r)
@@ -88,7 +81,7 @@ func (w *World) Each(topic string, do func(*kgo.Record)) {
 	}
 }
 
-// Headers are a record's, by name.
+// Headers returns a record's headers by name.
 func Headers(r *kgo.Record) map[string]string {
 	m := map[string]string{}
 	for _, h := range r.Headers {
@@ -97,7 +90,7 @@ func Headers(r *kgo.Record) map[string]string {
 	return m
 }
 
-// KafkaHeaders are headers in the client's words.
+// KafkaHeaders converts headers to those of the Kafka client.
 func KafkaHeaders(from []schemas.Header) (to []kgo.RecordHeader) {
 	for _, h := range from {
 		to = append(to, kgo.RecordHeader{Key: h.Key, Value: h.Value})

@@ -1,6 +1,7 @@
-package world
+package stack
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -15,39 +16,42 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// RedisDiffers reads what the app reads, and says what is not as in the books; nil: it is all there, and nothing else.
-func (w *World) RedisDiffers(want Books) error {
-	w.T.Helper()
-	r, err := redissink.OpenReader(redissink.Config{URL: "redis://" + w.Redis, Prefix: w.Name + ":"})
+// RedisDiffers returns the first difference between the books and what an application reads from Redis, or
+// nil. A batter or game that is not in the books is a difference too.
+func (s *Stack) RedisDiffers(want Books) error {
+	s.T.Helper()
+	r, err := redissink.OpenReader(redissink.Config{URL: "redis://" + s.Redis, Prefix: s.Name + ":"})
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	for id, stats := range want.Batters {
-		got, err := r.Batter(w.T.Context(), id)
+		got, err := r.Batter(s.T.Context(), id)
 		if err := viewDiffers(stats, got, err); err != nil {
 			return fmt.Errorf("batter %d in Redis: %w", id, err)
 		}
 	}
 	for g, stats := range want.Games {
-		got, err := r.Game(w.T.Context(), g.BatterID, g.GamePK)
+		got, err := r.Game(s.T.Context(), g.BatterID, g.GamePK)
 		if err := viewDiffers(stats, got, err); err != nil {
 			return fmt.Errorf("batter %d in game %s in Redis: %w", g.BatterID, g.GamePK, err)
 		}
 	}
-	client := redis.NewClient(&redis.Options{Addr: w.Redis})
+	client := redis.NewClient(&redis.Options{Addr: s.Redis})
 	defer client.Close()
-	keys := client.Scan(w.T.Context(), 0, w.Name+":batter:*", 1000).Iterator()
-	found := map[string]bool{} // a scan may answer a key twice
-	for keys.Next(w.T.Context()) {
+	keys := client.Scan(s.T.Context(), 0, s.Name+":batter:*", 1000).Iterator()
+	found := map[string]bool{} // a scan may return a key twice
+	for keys.Next(s.T.Context()) {
 		found[keys.Val()] = true
 	}
 	if n := len(want.Batters) + len(want.Games); keys.Err() == nil && len(found) != n {
-		return fmt.Errorf("%d keys of batters and games in Redis, want %d", len(found), n)
+		return fmt.Errorf("Redis has %d keys of batters and games, want %d", len(found), n)
 	}
 	return keys.Err()
 }
 
+// viewDiffers returns the difference between a batter's stats and those in Redis, or the error of reading
+// them.
 func viewDiffers(want schemas.Stats, got *redissink.BatterView, err error) error {
 	switch {
 	case err != nil:
@@ -61,7 +65,7 @@ func viewDiffers(want schemas.Stats, got *redissink.BatterView, err error) error
 	return nil
 }
 
-// StatsViews reads the views that analysts read.
+// StatsViews reads the views batter_stats and batter_game_stats of Postgres.
 func StatsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -78,19 +82,21 @@ func StatsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[schemas.
 			var game string
 			require.NoError(t, rows.Scan(&batter, &game, &doc))
 			var s schemas.Stats
-			require.NoError(t, unmarshal(doc, &s), string(doc))
+			require.NoError(t, json.Unmarshal(doc, &s), string(doc))
 			each(batter, game, s)
 		}
 		require.NoError(t, rows.Err())
 	}
-	query(`SELECT batter_id, '', to_json(s) FROM pitchstream.batter_stats s`, func(b int64, _ string, s schemas.Stats) { batters[b] = s })
-	query(`SELECT batter_id, game_pk, to_json(s) FROM pitchstream.batter_game_stats s`, func(b int64, g string, s schemas.Stats) {
-		games[schemas.BatterGame{BatterID: b, GamePK: g}] = s
-	})
+	query(`SELECT batter_id, '', to_json(s) FROM pitchstream.batter_stats s`,
+		func(batter int64, _ string, s schemas.Stats) { batters[batter] = s })
+	query(`SELECT batter_id, game_pk, to_json(s) FROM pitchstream.batter_game_stats s`,
+		func(batter int64, game string, s schemas.Stats) {
+			games[schemas.BatterGame{BatterID: batter, GamePK: game}] = s
+		})
 	return batters, games
 }
 
-// SameRows compares rows in the order of their ids, save by whom and when they were written.
+// SameRows compares rows that are ordered by id. It ignores which build wrote them and when.
 func SameRows(t *testing.T, what string, want, got []schemas.StoredRow) {
 	t.Helper()
 	for i := range min(len(want), len(got)) { // one by one: there may be many
@@ -104,7 +110,8 @@ func withoutWriter(r schemas.StoredRow) schemas.StoredRow {
 	return r
 }
 
-// Same compares exactly, save averages: 1e-9 relative, as their sums may be taken in any order.
+// Same compares exactly, except for floating-point numbers: within a relative 1e-9, because an average may
+// sum its values in any order.
 func Same[T any](t *testing.T, what string, want, got T) {
 	t.Helper()
 	if d := diff(want, got); d != "" {

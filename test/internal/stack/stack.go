@@ -1,0 +1,131 @@
+// Package stack runs pitchstream's real binary on real servers, for the tests of the whole system. It creates
+// the topics and the schema, starts processors and other commands, and compares the content of the stores
+// with what the raw topic must lead to.
+package stack
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+)
+
+// Stack is Kafka, Postgres and Redis with one set of topics, one schema and one prefix. Its methods fail the
+// test on every error.
+type Stack struct {
+	T        *testing.T
+	Brokers  string
+	Postgres string // the URL of a database that only this stack uses
+	Redis    string // host:port
+	Name     string // the consumer group; topics and the prefix in Redis begin with it
+	Env      []string
+	Client   *kgo.Client
+	Admin    *kadm.Client
+	Patience time.Duration // the longest that WaitFor waits
+}
+
+// New returns a stack on the servers that the tests of this process share.
+func New(t *testing.T) *Stack {
+	t.Helper()
+	return On(t, testkit.Kafka(t), testkit.Postgres(t), testkit.Redis(t), 4)
+}
+
+// On returns a stack on these servers. It creates the topics with this number of partitions, and the schema.
+func On(t *testing.T, brokers, postgres, redis string, partitions int) *Stack {
+	t.Helper()
+	s := &Stack{
+		T: t, Brokers: brokers, Postgres: postgres, Redis: redis, Name: testkit.Name(t), Patience: 2 * time.Minute,
+	}
+	s.Env = append(os.Environ(),
+		"PITCHSTREAM_KAFKA_BROKERS="+s.Brokers, "PITCHSTREAM_KAFKA_GROUP="+s.Name,
+		"PITCHSTREAM_POSTGRES_URL="+s.Postgres, "PITCHSTREAM_REDIS_URL=redis://"+s.Redis,
+		"PITCHSTREAM_REDIS_PREFIX="+s.Name+":", "PITCHSTREAM_TOPIC_RAW="+s.Raw(),
+		"PITCHSTREAM_TOPIC_ROWS="+s.Rows(), "PITCHSTREAM_TOPIC_DEAD="+s.Dead(), "PITCHSTREAM_ADMIN_ADDR=off",
+	)
+	var err error
+	s.Client, err = kgo.NewClient(kgo.SeedBrokers(s.Brokers), kgo.AlwaysRetryEOF(),
+		kgo.ProducerBatchMaxBytes(20<<20), kgo.MaxBufferedBytes(64<<20))
+	require.NoError(t, err)
+	t.Cleanup(s.Client.Close)
+	s.Admin = kadm.NewClient(s.Client)
+	s.Output("topics", "--topic-partitions", strconv.Itoa(partitions))
+	s.Output("migrate")
+	return s
+}
+
+// Raw returns the name of the topic of raw records.
+func (s *Stack) Raw() string { return s.Name + ".raw" }
+
+// Rows returns the name of the topic of rows.
+func (s *Stack) Rows() string { return s.Name + ".rows" }
+
+// Dead returns the name of the topic of dead letters.
+func (s *Stack) Dead() string { return s.Name + ".dead" }
+
+// Output runs a command of the binary to its end and returns its standard output. A failed command fails the
+// test.
+func (s *Stack) Output(args ...string) string {
+	s.T.Helper()
+	cmd := exec.CommandContext(s.T.Context(), Binary(s.T), args...)
+	cmd.Env = s.Env
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	require.NoError(s.T, cmd.Run(), "pitchstream %v\n%s", args, &errs)
+	return out.String()
+}
+
+// WaitFor polls cond until it is true, because the servers send no event for it. It fails the test after
+// s.Patience.
+func (s *Stack) WaitFor(what string, cond func() bool) {
+	s.T.Helper()
+	ctx, cancel := context.WithTimeout(s.T.Context(), s.Patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		select {
+		case <-ctx.Done():
+			s.T.Fatalf("within %v it did not happen that %s", s.Patience, what)
+		case <-tick.C:
+		}
+	}
+}
+
+// Store opens the store in Postgres.
+func (s *Stack) Store() *pgsink.Sink {
+	s.T.Helper()
+	store, err := pgsink.Open(pgsink.Config{URL: s.Postgres, Schema: "pitchstream", Group: s.Name})
+	require.NoError(s.T, err)
+	s.T.Cleanup(store.Close)
+	return store
+}
+
+// Binary returns the path of the command, which it builds once in each test process. PITCHSTREAM_TEST_BINARY
+// names a binary to use instead.
+func Binary(t *testing.T) string {
+	t.Helper()
+	if built == "" {
+		dir, err := os.MkdirTemp("", "pitchstream-test-")
+		require.NoError(t, err)
+		out := filepath.Join(dir, "pitchstream")
+		cmd := exec.Command("go", "build", "-o", out, "./cmd/pitchstream")
+		cmd.Dir = testkit.Root()
+		b, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(b))
+		built = out
+	}
+	return built
+}
+
+var built = os.Getenv("PITCHSTREAM_TEST_BINARY")
