@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -181,24 +182,9 @@ func (s *session) decode(records []*kgo.Record) []Decoded {
 }
 
 func transform(r *kgo.Record, limits features.Limits) Decoded {
-	d := Decoded{Record: RecordOf(r), Bytes: len(r.Value)}
+	d := Decoded{Record: kafkaread.Record(r), Bytes: len(r.Value)}
 	d.Change, d.Rejection = features.Transform(d.Record, limits)
 	return d
-}
-
-// RecordOf is a Kafka client's record in our own words. It shares the bytes.
-func RecordOf(r *kgo.Record) schemas.Record {
-	rec := schemas.Record{
-		Coordinates: schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: r.Timestamp.UnixMilli()},
-		Key:         r.Key, Value: r.Value,
-	}
-	if len(r.Headers) > 0 {
-		rec.Headers = make([]schemas.Header, len(r.Headers))
-		for i, h := range r.Headers {
-			rec.Headers[i] = schemas.Header{Key: h.Key, Value: h.Value}
-		}
-	}
-	return rec
 }
 
 // commitStart makes sure that the group has an offset in each partition before the store moves: see partition.

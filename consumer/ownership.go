@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -99,24 +100,14 @@ func (o *ownership) startOffsets(ctx context.Context, fetched map[string]map[int
 // locate asks Kafka for the ends of the partitions, and the store for its positions.
 func (o *ownership) locate(ctx context.Context, ids []int32, committed map[int32]kgo.Offset) ([]*partition, error) {
 	admin := kadm.NewClient(o.client)
-	first, err := admin.ListStartOffsets(ctx, o.cfg.Topic)
-	if err == nil {
-		err = first.Error()
-	}
+	bounds, err := kafkaread.Bounds(ctx, admin, o.cfg.Topic, kgo.ReadUncommitted())
 	if err != nil {
-		return nil, fmt.Errorf("kafka: first offsets of %s: %w", o.cfg.Topic, err)
-	}
-	last, err := admin.ListEndOffsets(ctx, o.cfg.Topic)
-	if err == nil {
-		err = last.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("kafka: last offsets of %s: %w", o.cfg.Topic, err)
+		return nil, err
 	}
 	start := make([]schemas.Position, len(ids))
 	for i, id := range ids {
-		begin, _ := first.Lookup(o.cfg.Topic, id)
-		start[i] = schemas.Position{Topic: o.cfg.Topic, Partition: id, NextOffset: o.cfg.Replay.start(id, begin.Offset)}
+		first := o.cfg.Replay.start(id, bounds[id].From)
+		start[i] = schemas.Position{Topic: o.cfg.Topic, Partition: id, NextOffset: first}
 	}
 	stored, err := o.store.EnsurePositions(ctx, start)
 	if err != nil {
@@ -128,16 +119,15 @@ func (o *ownership) locate(ctx context.Context, ids []int32, committed map[int32
 	}
 	found := make([]*partition, len(ids))
 	for i, id := range ids {
-		end, _ := last.Lookup(o.cfg.Topic, id)
 		found[i] = place(committed[id].EpochOffset().Offset, stored[i].NextOffset)
-		if found[i].next < end.Offset {
+		if found[i].next < bounds[id].To {
 			found[i].waits = o.cfg.Now()
 		}
 		if at, ok := offsets.Lookup(o.cfg.Topic, id); ok && at.At == found[i].committed {
 			// guard: the breaker's count outlives a crash
 			found[i].tally = parseTally(at.Metadata)
 		}
-		if err := o.checkGap(ctx, id, found[i], start[i].NextOffset, end.Offset); err != nil {
+		if err := o.checkGap(ctx, id, found[i], start[i].NextOffset, bounds[id].To); err != nil {
 			return nil, err
 		}
 	}

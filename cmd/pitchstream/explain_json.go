@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/explain"
-	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -11,7 +11,7 @@ import (
 type explainedPitch struct {
 	PitchID     schemas.PitchID       `json:"pitch_id"`
 	Standing    string                `json:"standing"`
-	Searched    []topicread.Span      `json:"searched,omitempty"`
+	Searched    []kafkaread.Span      `json:"searched,omitempty"`
 	Versions    []explainedVersion    `json:"versions"`
 	Explained   *int                  `json:"explained,omitempty"` // the version whose stages are told
 	Explanation *features.Explanation `json:"explanation,omitempty"`

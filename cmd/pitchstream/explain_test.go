@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 )
@@ -42,15 +42,11 @@ func (w *town) explain(t *testing.T, want int, args ...string) (p explainedPitch
 func (w *town) changes(t *testing.T) map[schemas.PitchID]int {
 	t.Helper()
 	counts := map[schemas.PitchID]int{}
-	parts, err := topicread.Ends(t.Context(), w.admin, rawTopic)
+	parts, err := kafkaread.Bounds(t.Context(), w.admin, rawTopic, kgo.ReadCommitted())
 	require.NoError(t, err)
-	require.NoError(t, topicread.Read(t.Context(), []kgo.Opt{kgo.SeedBrokers(w.kafka.ListenAddrs()...)}, rawTopic, parts, func(batch []*kgo.Record) error {
+	require.NoError(t, kafkaread.Read(t.Context(), []kgo.Opt{kgo.SeedBrokers(w.kafka.ListenAddrs()...)}, rawTopic, parts, func(batch []*kgo.Record) error {
 		for _, r := range batch {
-			rec := schemas.Record{Key: r.Key, Value: r.Value}
-			for _, h := range r.Headers {
-				rec.Headers = append(rec.Headers, schemas.Header{Key: h.Key, Value: h.Value})
-			}
-			if change, rej := features.Transform(rec, features.Limits{}); rej == nil {
+			if change, rej := features.Transform(kafkaread.Record(r), features.Limits{}); rej == nil {
 				counts[change.PitchID]++
 			}
 		}

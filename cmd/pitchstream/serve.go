@@ -20,8 +20,8 @@ import (
 	"github.com/pitchstream/pitchstream/api"
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/obs"
-	"github.com/pitchstream/pitchstream/internal/rawtopic"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/web"
 )
@@ -185,7 +185,7 @@ func reasonOf(err error) string {
 }
 
 // swingRecords are the records of the raw topic, for who draws a swing.
-type swingRecords struct{ topic *rawtopic.Reader }
+type swingRecords struct{ topic *kafkaread.Reader }
 
 // records are nil where no broker is named.
 func (c *serveCmd) records() (api.Records, error) {
@@ -196,13 +196,13 @@ func (c *serveCmd) records() (api.Records, error) {
 	if err != nil {
 		return nil, err
 	}
-	return swingRecords{rawtopic.New(append(opts, kgo.ClientID("pitchstream serve"))...)}, nil
+	return swingRecords{kafkaread.NewReader(append(opts, kgo.ClientID("pitchstream serve"))...)}, nil
 }
 
 // SwingPath reads one record, and nil where it is gone.
 func (r swingRecords) SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error) {
 	value, err := r.topic.Value(ctx, at)
-	if errors.Is(err, rawtopic.ErrGone) {
+	if errors.Is(err, kafkaread.ErrGone) {
 		return nil, nil
 	}
 	if err != nil {

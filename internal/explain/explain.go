@@ -15,8 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/letters"
-	"github.com/pitchstream/pitchstream/internal/topicread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -73,7 +73,7 @@ type Pitch struct {
 	ID         schemas.PitchID
 	Registers  *schemas.StoredRegisters // nil: Postgres has never seen it
 	Row        *schemas.StoredRow       // that stands; nil: none does
-	Searched   topicread.Spans          // of the raw topic
+	Searched   kafkaread.Spans          // of the raw topic
 	Versions   []Version                // as they stand in the topic
 	Letters    []letters.Letter
 	Aggregates *Aggregates // nil: the row counts nowhere

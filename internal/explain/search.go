@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/letters"
-	"github.com/pitchstream/pitchstream/internal/topicread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -30,7 +30,7 @@ type search struct {
 
 func (s *search) run(ctx context.Context) error {
 	s.text = [2][]byte{[]byte(s.p.ID.String()), []byte(strings.ToUpper(s.p.ID.String()))}
-	parts, err := topicread.Ends(ctx, s.admin, s.o.Raw)
+	parts, err := kafkaread.Bounds(ctx, s.admin, s.o.Raw, kgo.ReadCommitted())
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (s *search) run(ctx context.Context) error {
 		}
 	}
 	s.p.Searched, s.total = parts, parts.Total()
-	err = topicread.Read(ctx, s.o.Client, s.o.Raw, parts, func(batch []*kgo.Record) error {
+	err = kafkaread.Read(ctx, s.o.Client, s.o.Raw, parts, func(batch []*kgo.Record) error {
 		for _, r := range batch {
 			s.look(r)
 		}
@@ -59,7 +59,7 @@ func (s *search) run(ctx context.Context) error {
 
 // near narrows the search to the partitions where versions of the pitch are known to be, or its game's, and to the time
 // around them.
-func (s *search) near(ctx context.Context, parts topicread.Spans) (topicread.Spans, error) {
+func (s *search) near(ctx context.Context, parts kafkaread.Spans) (kafkaread.Spans, error) {
 	known := s.known()
 	first, last := time.Now(), time.Time{}
 	wanted := map[int32]bool{}
@@ -77,7 +77,7 @@ func (s *search) near(ctx context.Context, parts topicread.Spans) (topicread.Spa
 		r := &kgo.Record{Key: []byte(key)}
 		wanted[int32(kgo.StickyKeyPartitioner(nil).ForTopic(s.o.Raw).Partition(r, len(parts)))] = true
 	}
-	out := topicread.Spans{}
+	out := kafkaread.Spans{}
 	for id := range wanted {
 		if span, ok := parts[id]; ok {
 			out[id] = span
@@ -86,11 +86,11 @@ func (s *search) near(ctx context.Context, parts topicread.Spans) (topicread.Spa
 	if len(known) == 0 { // only the game is known: all of its partition
 		return out, nil
 	}
-	from, err := topicread.Since(ctx, s.admin, s.o.Raw, out, first.Add(-s.o.Window))
+	from, err := kafkaread.Since(ctx, s.admin, s.o.Raw, out, first.Add(-s.o.Window))
 	if err != nil {
 		return nil, err
 	}
-	to, err := topicread.Since(ctx, s.admin, s.o.Raw, out, last.Add(s.o.Window))
+	to, err := kafkaread.Since(ctx, s.admin, s.o.Raw, out, last.Add(s.o.Window))
 	if err != nil {
 		return nil, err
 	}

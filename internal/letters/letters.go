@@ -24,7 +24,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -70,7 +70,7 @@ type Desk struct {
 	o      Options
 	client *kgo.Client
 	admin  *kadm.Client
-	parts  topicread.Spans // of the dead-letter topic, as it was when the desk was opened
+	parts  kafkaread.Spans // of the dead-letter topic, as it was when the desk was opened
 }
 
 // Open asks where the dead-letter topic ends. Close lets go.
@@ -89,7 +89,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	d := &Desk{o: o, client: client, admin: kadm.NewClient(client)}
-	if d.parts, err = topicread.Ends(ctx, d.admin, o.Dead); err != nil {
+	if d.parts, err = kafkaread.Bounds(ctx, d.admin, o.Dead, kgo.ReadCommitted()); err != nil {
 		client.Close()
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (d *Desk) read(ctx context.Context, f Filter, each func([]*kgo.Record) erro
 	}
 	var done int64
 	total := parts.Total()
-	return topicread.Read(ctx, d.o.Client, d.o.Dead, parts, func(batch []*kgo.Record) error {
+	return kafkaread.Read(ctx, d.o.Client, d.o.Dead, parts, func(batch []*kgo.Record) error {
 		done += int64(len(batch))
 		err := each(batch)
 		d.o.Progress(done, total)
@@ -145,9 +145,9 @@ func (d *Desk) read(ctx context.Context, f Filter, each func([]*kgo.Record) erro
 }
 
 // partsFor leaves out what lies before anything that a filter takes: a letter stands in its topic when it failed.
-func (d *Desk) partsFor(ctx context.Context, f Filter) (topicread.Spans, error) {
+func (d *Desk) partsFor(ctx context.Context, f Filter) (kafkaread.Spans, error) {
 	if len(f.At) > 0 {
-		parts := topicread.Spans{}
+		parts := kafkaread.Spans{}
 		for _, c := range f.At {
 			span := d.parts[c.Partition]
 			if !d.Has(c) {
@@ -157,12 +157,12 @@ func (d *Desk) partsFor(ctx context.Context, f Filter) (topicread.Spans, error) 
 				c.Offset = min(c.Offset, got.From)
 			}
 			// To the end of the partition: a later attempt counts.
-			parts[c.Partition] = topicread.Span{Partition: c.Partition, From: c.Offset, To: span.To}
+			parts[c.Partition] = kafkaread.Span{Partition: c.Partition, From: c.Offset, To: span.To}
 		}
 		return parts, nil
 	}
 	if f.Since.IsZero() {
 		return d.parts, nil
 	}
-	return topicread.Since(ctx, d.admin, d.o.Dead, d.parts, f.Since.Add(-clockSlack))
+	return kafkaread.Since(ctx, d.admin, d.o.Dead, d.parts, f.Since.Add(-clockSlack))
 }

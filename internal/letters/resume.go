@@ -6,7 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -23,17 +23,17 @@ func (d *Desk) resume(ctx context.Context) (found int64, err error) {
 		left[s.ID] = s
 		since = min(since, s.At)
 	}
-	parts, err := topicread.Ends(ctx, d.admin, d.o.Raw)
+	parts, err := kafkaread.Bounds(ctx, d.admin, d.o.Raw, kgo.ReadCommitted())
 	if err != nil {
 		return 0, err
 	}
 	// A record that is sent again has the time at which it is sent.
-	if parts, err = topicread.Since(ctx, d.admin, d.o.Raw, parts, since.Time().Add(-clockSlack)); err != nil {
+	if parts, err = kafkaread.Since(ctx, d.admin, d.o.Raw, parts, since.Time().Add(-clockSlack)); err != nil {
 		return 0, err
 	}
 	var sent []schemas.LetterDecision
 	var done int64
-	err = topicread.Read(ctx, d.o.Client, d.o.Raw, parts, func(batch []*kgo.Record) error {
+	err = kafkaread.Read(ctx, d.o.Client, d.o.Raw, parts, func(batch []*kgo.Record) error {
 		for _, r := range batch {
 			// What a letter says of its record, its record says too.
 			s, ok := left[Read(r).ID]

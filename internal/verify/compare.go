@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -75,10 +75,10 @@ func (v *comparison) lookAgain(ctx context.Context, suspects map[schemas.PitchID
 	if err != nil {
 		return nil, err
 	}
-	tail := topicread.Spans{}
+	tail := kafkaread.Spans{}
 	for id, span := range now {
 		was := v.parts[id]
-		tail[id] = topicread.Span{Partition: id, From: max(span.From, was.To), To: span.To}
+		tail[id] = kafkaread.Span{Partition: id, From: max(span.From, was.To), To: span.To}
 		was.To = max(was.To, span.To)
 		v.parts[id] = was
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -30,18 +30,18 @@ type letter struct {
 type letterBook struct {
 	o       Options
 	admin   *kadm.Client
-	read    topicread.Spans // up to where the dead-letter topic was read
+	read    kafkaread.Spans // up to where the dead-letter topic was read
 	dropped bool            // its first letters are gone
 	letters map[place]letter
 }
 
 func openLetters(o Options, admin *kadm.Client) *letterBook {
-	return &letterBook{o: o, admin: admin, read: topicread.Spans{}, letters: map[place]letter{}}
+	return &letterBook{o: o, admin: admin, read: kafkaread.Spans{}, letters: map[place]letter{}}
 }
 
 // update reads what has come since the last time.
 func (b *letterBook) update(ctx context.Context) error {
-	now, err := topicread.Ends(ctx, b.admin, b.o.Dead)
+	now, err := kafkaread.Bounds(ctx, b.admin, b.o.Dead, kgo.ReadCommitted())
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (b *letterBook) update(ctx context.Context) error {
 		}
 	}
 	b.read = now
-	return topicread.Read(ctx, b.o.Client, b.o.Dead, now, func(records []*kgo.Record) error {
+	return kafkaread.Read(ctx, b.o.Client, b.o.Dead, now, func(records []*kgo.Record) error {
 		for _, r := range records {
 			b.note(r)
 		}
@@ -83,7 +83,7 @@ func (b *letterBook) note(r *kgo.Record) {
 func (b *letterBook) refused(at place) bool { return b.letters[at].sink }
 
 // compare holds the rejected records below the committed offsets against the letters.
-func (b *letterBook) compare(ctx context.Context, rejected map[place]bool, parts topicread.Spans) (Letters, []schemas.Difference, error) {
+func (b *letterBook) compare(ctx context.Context, rejected map[place]bool, parts kafkaread.Spans) (Letters, []schemas.Difference, error) {
 	lost := func() (n int) {
 		for at := range rejected {
 			if at.offset < parts[at.partition].To && b.letters[at].times == 0 {
@@ -105,7 +105,7 @@ func (b *letterBook) compare(ctx context.Context, rejected map[place]bool, parts
 	return report, differences, nil
 }
 
-func (b *letterBook) books(rejected map[place]bool, parts topicread.Spans) (rep Letters, found []schemas.Difference) {
+func (b *letterBook) books(rejected map[place]bool, parts kafkaread.Spans) (rep Letters, found []schemas.Difference) {
 	add := func(kind string, at place, want, got string) {
 		found = append(found, schemas.Difference{Kind: kind, Key: fmt.Sprintf("letter of %s/%d offset %d", b.o.Raw, at.partition, at.offset),
 			Fields: []schemas.FieldDifference{{Name: "letters", Want: want, Got: got}}})

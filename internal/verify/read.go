@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -35,14 +36,7 @@ func decodeAll(records []*kgo.Record, limits features.Limits) []decoded {
 }
 
 func decodeOne(r *kgo.Record, limits features.Limits) decoded {
-	rec := schemas.Record{
-		Coordinates: schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: r.Timestamp.UnixMilli()},
-		Key:         r.Key, Value: r.Value,
-	}
-	for _, h := range r.Headers {
-		rec.Headers = append(rec.Headers, schemas.Header{Key: h.Key, Value: h.Value})
-	}
 	d := decoded{partition: r.Partition, offset: r.Offset}
-	d.change, d.rejection = features.Transform(rec, limits)
+	d.change, d.rejection = features.Transform(kafkaread.Record(r), limits)
 	return d
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -28,7 +28,7 @@ func (v *comparison) repair(ctx context.Context, broken map[schemas.PitchID]sche
 	}
 	v.total += v.parts.Total()
 	var held []schemas.Change
-	err := topicread.Read(ctx, v.o.Client, v.o.Raw, v.parts, func(records []*kgo.Record) error {
+	err := kafkaread.Read(ctx, v.o.Client, v.o.Raw, v.parts, func(records []*kgo.Record) error {
 		for _, d := range decodeAll(records, v.o.Limits) {
 			if d.rejection == nil && todo[d.change.PitchID] && !v.letters.refused(place{d.partition, d.offset}) {
 				held = append(held, d.change)

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -22,7 +22,7 @@ type comparison struct {
 	o       Options
 	store   Store
 	admin   *kadm.Client
-	parts   topicread.Spans // what was read
+	parts   kafkaread.Spans // what was read
 	letters *letterBook
 	pitches *resolved
 	reject  map[place]bool
@@ -121,8 +121,8 @@ func (v *comparison) committed(ctx context.Context) (map[int32]int64, error) {
 }
 
 // processed are the parts of the topic that the store holds, as its positions say.
-func (v *comparison) processed(ctx context.Context) (topicread.Spans, error) {
-	parts, err := topicread.Ends(ctx, v.admin, v.o.Raw)
+func (v *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
+	parts, err := kafkaread.Bounds(ctx, v.admin, v.o.Raw, kgo.ReadCommitted())
 	if err != nil {
 		return nil, err
 	}
@@ -144,8 +144,8 @@ func (v *comparison) processed(ctx context.Context) (topicread.Spans, error) {
 }
 
 // below cuts spans off at some offsets.
-func below(parts topicread.Spans, limits map[int32]int64) topicread.Spans {
-	out := topicread.Spans{}
+func below(parts kafkaread.Spans, limits map[int32]int64) kafkaread.Spans {
+	out := kafkaread.Spans{}
 	for id, span := range parts {
 		span.To = min(span.To, limits[id])
 		out[id] = span
@@ -154,8 +154,8 @@ func below(parts topicread.Spans, limits map[int32]int64) topicread.Spans {
 }
 
 // read resolves a part of the topic.
-func (v *comparison) read(ctx context.Context, parts topicread.Spans) error {
-	return topicread.Read(ctx, v.o.Client, v.o.Raw, parts, func(records []*kgo.Record) error {
+func (v *comparison) read(ctx context.Context, parts kafkaread.Spans) error {
+	return kafkaread.Read(ctx, v.o.Client, v.o.Raw, parts, func(records []*kgo.Record) error {
 		for _, d := range decodeAll(records, v.o.Limits) {
 			at := place{d.partition, d.offset}
 			switch {
@@ -174,7 +174,7 @@ func (v *comparison) read(ctx context.Context, parts topicread.Spans) error {
 
 // afterRetention raises the starts to what is still there: what was dropped during the reading may not have been read.
 func (v *comparison) afterRetention(ctx context.Context) error {
-	now, err := topicread.Ends(ctx, v.admin, v.o.Raw)
+	now, err := kafkaread.Bounds(ctx, v.admin, v.o.Raw, kgo.ReadCommitted())
 	for id, span := range v.parts {
 		span.From = max(span.From, now[id].From)
 		v.parts[id] = span

@@ -8,7 +8,7 @@
 //	judge.go    one pitch: the topic's winner and the store's registers
 //	letters.go  rejected records and dead letters
 //	groups.go   counts by game and by batter
-//	read.go     the core, on a poll of records (package topicread reads them)
+//	read.go     the core, on a poll of records (package kafkaread reads them)
 //
 // The other comparisons need the knowledge of one store only and live there: pgsink.CompareTotals, redissink.Audit.
 package verify
@@ -19,7 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/topicread"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -52,7 +52,7 @@ type Options struct {
 
 // Report says what Topic found. Counts of pitches are of those that stand.
 type Report struct {
-	Partitions []topicread.Span `json:"partitions"`
+	Partitions []kafkaread.Span `json:"partitions"`
 	Records    int64            `json:"records"`
 	Topic      int64            `json:"pitches_in_topic"`
 	Postgres   int64            `json:"pitches_in_postgres"`

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/test/internal/stack"
@@ -228,7 +229,7 @@ func (l *atLeast) load(stop <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		l.w.Client.Produce(l.w.T.Context(), &kgo.Record{Topic: l.w.Raw(), Key: m.Key, Value: m.Value, Headers: stack.KafkaHeaders(m.Headers)}, nil)
+		l.w.Client.Produce(l.w.T.Context(), &kgo.Record{Topic: l.w.Raw(), Key: m.Key, Value: m.Value, Headers: kafkaread.Headers(m.Headers)}, nil)
 		l.others.Add(1)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
@@ -60,7 +61,7 @@ func (f *feed) run(ctx context.Context, sim *simulate.Simulator, client *kgo.Cli
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		r := &kgo.Record{Key: m.Key, Value: thin(&m), Headers: stack.KafkaHeaders(m.Headers)}
+		r := &kgo.Record{Key: m.Key, Value: thin(&m), Headers: kafkaread.Headers(m.Headers)}
 		client.Produce(ctx, r, func(_ *kgo.Record, err error) {
 			if err != nil {
 				once.Do(func() { refused = err })

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
@@ -83,7 +84,7 @@ func stress(w *stack.Stack, seed uint64, pitches int) int {
 			break
 		}
 		n++
-		r := &kgo.Record{Topic: w.Raw(), Key: m.Key, Value: m.Value, Headers: stack.KafkaHeaders(m.Headers)}
+		r := &kgo.Record{Topic: w.Raw(), Key: m.Key, Value: m.Value, Headers: kafkaread.Headers(m.Headers)}
 		w.Client.Produce(w.T.Context(), r, func(_ *kgo.Record, err error) {
 			if err != nil {
 				w.T.Error(err)

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/test/internal/stack"
@@ -70,7 +71,7 @@ func pitches(t *testing.T, games int) *simulate.Simulator {
 }
 
 func record(m simulate.Message) *kgo.Record {
-	return &kgo.Record{Key: m.Key, Value: m.Value, Headers: stack.KafkaHeaders(m.Headers)}
+	return &kgo.Record{Key: m.Key, Value: m.Value, Headers: kafkaread.Headers(m.Headers)}
 }
 
 // times are the latencies of one measurement.

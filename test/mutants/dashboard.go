@@ -21,7 +21,7 @@ func init() {
 		{guard: "api: a cursor's time is one of Postgres'", file: "api/pitches.go", run: "CursorsSurvive", old: "c.EventTime = max(first, min(c.EventTime, last))", new: "_, _ = first, last"},
 		{guard: "api: work is no part of the heartbeats", file: "sink/redissink/look.go", pkg: "./sink/redissink", run: "WorkStands", needsPG: true, old: "h.Work = nil", new: "_ = told"},
 		{guard: "api: work goes with its processor", file: "sink/redissink/look.go", pkg: "./sink/redissink", run: "WorkStands", needsPG: true, old: "p.HDel(ctx, s.keys.work(), instance)", new: "_ = instance"},
-		{guard: "api: a record that is to come is not waited for", file: "internal/rawtopic/rawtopic.go", pkg: "./internal/rawtopic", run: "Gone", old: "case at.Offset >= end.Offset:", new: "case false:"},
+		{guard: "api: a record that is to come is not waited for", file: "internal/kafkaread/one.go", pkg: "./internal/kafkaread", run: "Gone", old: "case at.Offset >= end.Offset:", new: "case false:"},
 		{guard: "api: what is thrown out of order is not drawn", file: "features/path.go", pkg: "./features", run: "Path", old: "kept[i+1].timeS-kept[i].timeS > maxBreakS", new: "kept[i+1].timeS-kept[i].timeS > 1e9"},
 		{guard: "api: a foul is not the pitch", file: "features/path.go", pkg: "./features", run: "Path", old: "return dot >= straight*math.Sqrt(one*other)", new: "return true"},
 	} {

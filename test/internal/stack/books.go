@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/features/reference"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -38,7 +38,7 @@ func (s *Stack) Expected() Books {
 	b := Books{DeadLetters: map[string]Contents{}}
 	var changes []schemas.Change
 	s.Each(s.Raw(), func(r *kgo.Record) {
-		c, rej := features.Transform(consumer.RecordOf(r), features.Limits{})
+		c, rej := features.Transform(kafkaread.Record(r), features.Limits{})
 		if rej != nil {
 			b.DeadLetters[fmt.Sprintf("%d/%d %s", r.Partition, r.Offset, rej.Code)] = ContentsOf(r)
 			return

@@ -4,8 +4,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Produce sends records to the raw topic and waits until all are acknowledged.
@@ -88,12 +86,4 @@ func Headers(r *kgo.Record) map[string]string {
 		m[h.Key] = string(h.Value)
 	}
 	return m
-}
-
-// KafkaHeaders converts headers to those of the Kafka client.
-func KafkaHeaders(from []schemas.Header) (to []kgo.RecordHeader) {
-	for _, h := range from {
-		to = append(to, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-	}
-	return to
 }

@@ -1,11 +1,10 @@
-// Package rawtopic reads single records of a topic by their coordinates, for those who look at one: bounded in bytes and
-// in time, as no member of a group.
-package rawtopic
+package kafkaread
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -14,34 +13,38 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// ErrGone says that no record stands at these coordinates, or none any more.
+// ErrGone is returned for coordinates that hold no record: deleted by retention, compacted, or not written yet.
 var ErrGone = errors.New("the record is not in the topic any more")
 
-// Fetches are of about so much; a single batch of records may be larger, and no answer is read beyond maxAnswerBytes.
+// fetchBytes is the size that a fetch aims at. A single batch of records may be larger, but no answer of more than
+// maxAnswerBytes is read.
 const (
 	fetchBytes     = 1 << 20
 	maxAnswerBytes = 64 << 20
 )
 
-// Reader reads records. It holds no connection between two reads, and may be used by several goroutines.
+// Reader reads single records by their coordinates. It keeps no connection between two reads, and several goroutines
+// may use it.
 type Reader struct{ opts []kgo.Opt }
 
-// New makes a Reader of the cluster that the options name.
-func New(opts ...kgo.Opt) *Reader { return &Reader{opts: opts} }
+// NewReader returns a Reader of the cluster that the options name.
+func NewReader(opts ...kgo.Opt) *Reader { return &Reader{opts: opts} }
 
-// Value reads the value of one record; ErrGone where there is none. It returns with ctx at the latest.
+// Value returns the value of one record, or ErrGone if there is none. It returns when ctx ends at the latest.
 func (r *Reader) Value(ctx context.Context, at schemas.Coordinates) ([]byte, error) {
-	client, err := kgo.NewClient(append(append([]kgo.Opt(nil), r.opts...),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{at.Topic: {at.Partition: kgo.NewOffset().At(at.Offset)}}),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // what is gone is not to be read from elsewhere
-		kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(fetchBytes), kgo.BrokerMaxReadBytes(maxAnswerBytes),
-		kgo.MaxConcurrentFetches(1), kgo.DisableFetchSessions(),
+	client, err := kgo.NewClient(append(slices.Clone(r.opts),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+			at.Topic: {at.Partition: kgo.NewOffset().At(at.Offset)},
+		}),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a deleted record must not be replaced by another one
+		kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(fetchBytes),
+		kgo.BrokerMaxReadBytes(maxAnswerBytes), kgo.MaxConcurrentFetches(1), kgo.DisableFetchSessions(),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	defer client.CloseAllowingRebalance()
-	if err := stands(ctx, client, at); err != nil {
+	if err := checkWritten(ctx, client, at); err != nil {
 		return nil, err
 	}
 	for {
@@ -50,7 +53,7 @@ func (r *Reader) Value(ctx context.Context, at schemas.Coordinates) ([]byte, err
 			if rec.Offset == at.Offset {
 				return rec.Value, nil
 			}
-			return nil, ErrGone // compacted, or a marker of a transaction
+			return nil, ErrGone // compacted, or a transaction marker
 		}
 		if err := fetches.Err0(); errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 			return nil, fmt.Errorf("kafka: no answer in time: %w", err)
@@ -64,8 +67,9 @@ func (r *Reader) Value(ctx context.Context, at schemas.Coordinates) ([]byte, err
 	}
 }
 
-// stands asks for the end of the partition: what was never written would be waited for.
-func stands(ctx context.Context, client *kgo.Client, at schemas.Coordinates) error {
+// checkWritten returns ErrGone if the offset is behind the partition's end, because a poll would wait for the record
+// until ctx ends.
+func checkWritten(ctx context.Context, client *kgo.Client, at schemas.Coordinates) error {
 	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, at.Topic)
 	if err != nil {
 		return fmt.Errorf("kafka: %w", err)

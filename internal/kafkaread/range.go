@@ -1,6 +1,4 @@
-// Package topicread reads bounded parts of a topic: what stood there at a moment, up to the end of that moment, as
-// readers with read_committed see it. What it holds in memory is bounded, however much it reads.
-package topicread
+package kafkaread
 
 import (
 	"context"
@@ -14,17 +12,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Span is a part of a partition: [From, To).
+// Span is a range of offsets of one partition: [From, To).
 type Span struct {
 	Partition int32 `json:"partition"`
 	From      int64 `json:"from"`
 	To        int64 `json:"to"`
 }
 
-// Spans are parts of a topic, by partition.
+// Spans are ranges of a topic, at most one per partition.
 type Spans map[int32]Span
 
-// Total is how many offsets the spans have.
+// Total returns the number of offsets in the spans. Compaction and transaction markers make it an upper bound of the
+// records.
 func (s Spans) Total() (n int64) {
 	for _, span := range s {
 		n += max(0, span.To-span.From)
@@ -32,14 +31,17 @@ func (s Spans) Total() (n int64) {
 	return n
 }
 
-// StallTimeout is how long Kafka may give nothing of what it should have.
+// StallTimeout is how long Read waits for the next record of a range before it reports an error.
 const StallTimeout = 30 * time.Second
 
-// Read calls each with the committed records of the spans, polls in turn, and returns at the last one. opts reach the
-// brokers. each owns what it is given.
-func Read(ctx context.Context, opts []kgo.Opt, topic string, parts Spans, each func([]*kgo.Record) error) error {
+// Read calls each with the committed records of the spans, one poll after the other, and returns after the last one.
+// The slice may be empty, so each also serves as a sign of progress; each owns the records that it gets. opts say how
+// to reach the brokers. An error of each ends the reading and is returned as it is.
+func Read(
+	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, each func([]*kgo.Record) error,
+) error {
 	start := map[int32]kgo.Offset{}
-	for id, span := range parts {
+	for id, span := range spans {
 		if span.From < span.To {
 			start[id] = kgo.NewOffset().At(span.From)
 		}
@@ -49,9 +51,9 @@ func Read(ctx context.Context, opts []kgo.Opt, topic string, parts Spans, each f
 	}
 	client, err := kgo.NewClient(append(slices.Clone(opts),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: start}),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // what retention takes meanwhile is not to be read
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // retention may delete the range's start while we read
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), // the marks of transactions take offsets too
+		kgo.KeepControlRecords(), // a range may end with a transaction marker, and the end must be seen
 		kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(4<<20), kgo.MaxConcurrentFetches(1),
 	)...)
 	if err != nil {
@@ -66,7 +68,7 @@ func Read(ctx context.Context, opts []kgo.Opt, topic string, parts Spans, each f
 		}
 		var wanted []*kgo.Record
 		for _, r := range records {
-			span := parts[r.Partition]
+			span := spans[r.Partition]
 			if r.Offset < span.To && !r.Attrs.IsControl() {
 				wanted = append(wanted, r)
 			}
@@ -90,7 +92,7 @@ func poll(ctx context.Context, client *kgo.Client, topic string) ([]*kgo.Record,
 		return nil, context.Cause(ctx)
 	}
 	if errors.Is(limited.Err(), context.DeadlineExceeded) {
-		return nil, fmt.Errorf("kafka: %s: no record within %v, though some should be there", topic, StallTimeout)
+		return nil, fmt.Errorf("kafka: %s: no record within %v, though the range has more", topic, StallTimeout)
 	}
 	if err := fetches.Err(); err != nil {
 		return nil, fmt.Errorf("kafka: %s: %w", topic, err)
@@ -98,8 +100,10 @@ func poll(ctx context.Context, client *kgo.Client, topic string) ([]*kgo.Record,
 	return fetches.Records(), nil
 }
 
-// Ends are the first offsets of a topic's partitions, and those up to which readers see it now.
-func Ends(ctx context.Context, admin *kadm.Client, topic string) (Spans, error) {
+// Bounds returns the offsets of each partition of a topic: From is the first one, To the one behind the last record
+// that a reader of that isolation level sees. With kgo.ReadCommitted that is the last stable offset, which an open
+// transaction holds back; with kgo.ReadUncommitted it is the high watermark. A topic that does not exist is an error.
+func Bounds(ctx context.Context, admin *kadm.Client, topic string, level kgo.IsolationLevel) (Spans, error) {
 	first, err := admin.ListStartOffsets(ctx, topic)
 	if err == nil {
 		err = first.Error()
@@ -107,26 +111,30 @@ func Ends(ctx context.Context, admin *kadm.Client, topic string) (Spans, error) 
 	if err != nil {
 		return nil, fmt.Errorf("kafka: first offsets of %s: %w", topic, err)
 	}
-	last, err := admin.ListCommittedOffsets(ctx, topic)
+	list := admin.ListEndOffsets
+	if level == kgo.ReadCommitted() {
+		list = admin.ListCommittedOffsets
+	}
+	last, err := list(ctx, topic)
 	if err == nil {
 		err = last.Error()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("kafka: last offsets of %s: %w", topic, err)
 	}
-	parts := Spans{}
+	spans := Spans{}
 	first.Each(func(o kadm.ListedOffset) {
 		end, _ := last.Lookup(topic, o.Partition)
-		parts[o.Partition] = Span{Partition: o.Partition, From: o.Offset, To: end.Offset}
+		spans[o.Partition] = Span{Partition: o.Partition, From: o.Offset, To: end.Offset}
 	})
-	return parts, nil
+	return spans, nil
 }
 
-// Since narrows spans to what begins at the first record whose timestamp is not before a time. Records behind it may be
-// older: timestamps are the producers'.
-func Since(ctx context.Context, admin *kadm.Client, topic string, parts Spans, since time.Time) (Spans, error) {
+// Since returns the spans without what comes before the first record whose timestamp is since or later. Records behind
+// it may be older, because producers set the timestamps. A time before 1970 narrows nothing.
+func Since(ctx context.Context, admin *kadm.Client, topic string, spans Spans, since time.Time) (Spans, error) {
 	if since.UnixMilli() <= 0 {
-		return parts, nil
+		return spans, nil
 	}
 	at, err := admin.ListOffsetsAfterMilli(ctx, since.UnixMilli(), topic)
 	if err == nil {
@@ -136,9 +144,9 @@ func Since(ctx context.Context, admin *kadm.Client, topic string, parts Spans, s
 		return nil, fmt.Errorf("kafka: offsets of %s at %v: %w", topic, since, err)
 	}
 	out := Spans{}
-	for id, span := range parts {
+	for id, span := range spans {
 		o, ok := at.Lookup(topic, id)
-		if !ok || o.Offset < 0 { // nothing so new
+		if !ok || o.Offset < 0 { // no record is that new
 			o.Offset = span.To
 		}
 		span.From = max(span.From, min(o.Offset, span.To))

@@ -1,4 +1,4 @@
-package rawtopic
+package kafkaread
 
 import (
 	"bytes"
@@ -24,7 +24,8 @@ func cluster(t *testing.T) (*kfake.Cluster, *kgo.Client) {
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "raw"))
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
-	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic("raw"))
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic("raw"))
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return kafka, client
@@ -36,7 +37,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-func TestARecordByItsCoordinates(t *testing.T) {
+func TestReaderReturnsTheRecordAtItsCoordinates(t *testing.T) {
 	kafka, client := cluster(t)
 	large := make([]byte, 900<<10) // its batch is about what a fetch is bounded by
 	for i := range large {
@@ -46,7 +47,7 @@ func TestARecordByItsCoordinates(t *testing.T) {
 	for _, v := range values {
 		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Partition: 1, Value: v}).FirstErr())
 	}
-	r := New(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
 	for i, want := range values {
 		got, err := r.Value(within(t, time.Minute), schemas.Coordinates{Topic: "raw", Partition: 1, Offset: int64(i)})
 		require.NoError(t, err)
@@ -55,15 +56,17 @@ func TestARecordByItsCoordinates(t *testing.T) {
 }
 
 // guard: api: a record that is to come is not waited for
-func TestARecordThatIsGone(t *testing.T) {
+func TestReaderReportsARecordThatIsGone(t *testing.T) {
 	kafka, client := cluster(t)
 	for range 5 {
 		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("x")}).FirstErr())
 	}
 	_, err := kadm.NewClient(client).DeleteRecords(t.Context(), kadm.Offsets{"raw": {0: {Topic: "raw", Partition: 0, At: 3}}})
 	require.NoError(t, err)
-	r := New(kgo.SeedBrokers(kafka.ListenAddrs()...))
-	for _, at := range []schemas.Coordinates{{Topic: "raw", Offset: 1}, {Topic: "raw", Offset: 99}, {Topic: "raw", Partition: 7}, {Topic: "none"}} {
+	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	for _, at := range []schemas.Coordinates{
+		{Topic: "raw", Offset: 1}, {Topic: "raw", Offset: 99}, {Topic: "raw", Partition: 7}, {Topic: "none"},
+	} {
 		_, err := r.Value(within(t, time.Minute), at)
 		require.ErrorIs(t, err, ErrGone, "%+v", at)
 	}
@@ -71,9 +74,9 @@ func TestARecordThatIsGone(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A Kafka that is away costs the time that the caller has, and no more.
-func TestAKafkaThatIsAway(t *testing.T) {
-	r := New(kgo.SeedBrokers("127.0.0.1:1"))
+// Without an answer of Kafka, Value returns when the caller's context ends.
+func TestReaderGivesUpAtTheDeadlineWhenKafkaIsUnavailable(t *testing.T) {
+	r := NewReader(kgo.SeedBrokers("127.0.0.1:1"))
 	began := time.Now()
 	_, err := r.Value(within(t, 500*time.Millisecond), schemas.Coordinates{Topic: "raw"})
 	require.Error(t, err)
