@@ -29,10 +29,10 @@ func permanent(err error) bool { return errors.Is(err, schemas.ErrPositionBehind
 func (s *session) batch(ctx context.Context, fetches kgo.Fetches) error {
 	work, done := s.begin(ctx)
 	defer done()
-	s.cfg.Observe.Began()
+	s.cfg.Observer.BatchStarted()
 	b := &batch{session: s, ctx: ctx, work: work, began: s.cfg.Now(), again: s.again.Swap(false),
 		rows: map[schemas.PitchID]schemas.Published{}, unsent: map[schemas.PitchID]schemas.Published{}, moves: map[int32]schemas.PositionMove{},
-		late: map[int32]schemas.PositionMove{}, sum: BatchSummary{Letters: map[schemas.Code]int{}, Issues: map[string]int{}}}
+		late: map[int32]schemas.PositionMove{}, sum: BatchSummary{DeadLetters: map[schemas.Code]int{}, Issues: map[string]int{}}}
 	if err := b.gather(fetches); err != nil {
 		return s.dropped(work, err)
 	}
@@ -241,7 +241,7 @@ func (s *session) push(ctx context.Context, snapshots []schemas.Snapshot, moves 
 }
 
 func (s *session) step(name string, began time.Time) {
-	s.cfg.Observe.Step(name, s.cfg.Now().Sub(began))
+	s.cfg.Observer.Step(name, s.cfg.Now().Sub(began))
 }
 
 func (b *batch) report() {
@@ -254,16 +254,16 @@ func (b *batch) report() {
 		}
 	}
 	b.sum.Took = b.cfg.Now().Sub(b.began)
-	b.cfg.Observe.Batch(b.sum)
+	b.cfg.Observer.Batch(b.sum)
 }
 
 // add counts a poll.
 func (s *BatchSummary) add(counts BatchSummary, outcome schemas.Outcome, letters []schemas.Letter) {
 	s.Records, s.Bytes = s.Records+counts.Records, s.Bytes+counts.Bytes
 	s.Deletes, s.Identifies = s.Deletes+counts.Deletes, s.Identifies+counts.Identifies
-	s.Lost += outcome.Superseded
+	s.Superseded += outcome.Superseded
 	for _, l := range letters {
-		s.Letters[l.Code]++
+		s.DeadLetters[l.Code]++
 		s.Newest = append(s.Newest[max(0, len(s.Newest)-schemas.MaxNotes+1):], l.Note())
 	}
 }

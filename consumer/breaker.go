@@ -179,11 +179,11 @@ var errHeld = errors.New("shutting down with too many records rejected: the next
 func (s *session) hold(ctx, work context.Context, why string, letters []schemas.Letter) error {
 	goOn := s.breaker.open()
 	reason := why + ", as " + sample(letters) + "; nothing is committed until POST /breaker/reset at the admin address, or a restart"
-	s.cfg.Observe.Condition("breaker", false, reason)
+	s.cfg.Observer.Condition("breaker", false, reason)
 	s.cfg.Log.Error("too many records are rejected: holding", "reason", reason)
 	defer func() {
 		s.breaker.close()
-		s.cfg.Observe.Condition("breaker", true, "")
+		s.cfg.Observer.Condition("breaker", true, "")
 	}()
 	select {
 	case <-goOn:

@@ -80,7 +80,7 @@ func (s *session) produce(ctx, ours context.Context, letters []schemas.Letter, p
 	defer s.step("produce", s.cfg.Now())
 	var failed firstError
 	now := s.cfg.Now()
-	out := packer{client: s.kafka.Client(), limit: int(s.cfg.LetterMaxBytes)}
+	out := packer{client: s.kafka.Client(), limit: int(s.cfg.DeadLetterMaxBytes)}
 	for _, l := range letters {
 		if r := s.encode.Letter(l, now); r != nil {
 			if err := out.send(ctx, r, failed.note); err != nil {

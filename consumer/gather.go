@@ -95,7 +95,7 @@ func (b *batch) read(fetches kgo.Fetches) (*poll, error) {
 		}
 	})
 	records := fetches.Records()
-	b.cfg.Observe.Polled(records)
+	b.cfg.Observer.Polled(records)
 	p.records = b.decode(records)
 	for i := range p.records {
 		if p.records[i].Rejection != nil {
@@ -182,7 +182,7 @@ func (b *batch) pollMore(polling context.Context, wait time.Duration) (kgo.Fetch
 
 // keep takes what is to be sent of polls that are in the store.
 func (b *batch) keep(polls []*poll, plan Plan, outcome schemas.Outcome, moves []schemas.PositionMove) {
-	letters := append(plan.Letters, plan.Refused(outcome.Refused)...)
+	letters := append(plan.DeadLetters, plan.Refused(outcome.Refused)...)
 	b.letters = append(b.letters, letters...)
 	for _, p := range polls {
 		b.tallies = b.owned.tallies(b.tallies, p.records, letters)

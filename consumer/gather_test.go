@@ -115,8 +115,8 @@ func TestPollsThatWaitGoTogether(t *testing.T) {
 		tn.produce(records[0])
 		polls := &decodings{Observer: NopObserver{}}
 		w := tn.start(func(c *Config) {
-			c.CommitEvery, polls.Observer = time.Minute, c.Observe
-			c.Observe = polls
+			c.CommitEvery, polls.Observer = time.Minute, c.Observer
+			c.Observer = polls
 		})
 		<-inHand
 		for i, r := range records[1:] {

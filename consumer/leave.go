@@ -14,13 +14,13 @@ const leaveTimeout = 5 * time.Second
 // leave gives up the place in the group of a processor with an instance id that will not come back: else the group would
 // keep it until the session times out, and its partitions would stand still.
 func (p *Processor) leave(ctx context.Context) {
-	if p.cfg.InstanceID == "" || p.cfg.Leaves == nil {
+	if p.cfg.InstanceID == "" || p.cfg.IsScaledIn == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	// guard: deploy: a processor that is restarted does not leave
-	if !p.cfg.Leaves(ctx) {
+	if !p.cfg.IsScaledIn(ctx) {
 		return
 	}
 	client, err := kgo.NewClient(p.cfg.Client...)

@@ -91,7 +91,7 @@ func TestAProcessorThatIsScaledInLeaves(t *testing.T) {
 				s := newScorer(1)
 				tn.produce(s.records(60)...)
 				stays := tn.start(named("p-0"))
-				goes := tn.start(named("p-1", func(c *Config) { c.Leaves = func(context.Context) bool { return leaves } }))
+				goes := tn.start(named("p-1", func(c *Config) { c.IsScaledIn = func(context.Context) bool { return leaves } }))
 				tn.settled(stays, goes)
 				tn.waitCommitted()
 				goes.halt()

@@ -180,6 +180,6 @@ func (b *batch) show(s show) {
 		b.owned.shown(r)
 	}
 	if s.compare {
-		b.view.Kick()
+		b.view.RequestSweep()
 	}
 }

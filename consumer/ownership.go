@@ -58,7 +58,7 @@ func (o *ownership) drop(gone []int32) {
 	for id := range o.partitions {
 		if gone == nil || slices.Contains(gone, id) {
 			delete(o.partitions, id)
-			o.cfg.Observe.Lag(o.cfg.Topic, id, -1)
+			o.cfg.Observer.Lag(o.cfg.Topic, id, -1)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func (o *ownership) startOffsets(ctx context.Context, fetched map[string]map[int
 		committed[id] = kgo.NewOffset().At(found[i].next)
 		o.partitions[id] = found[i]
 		found[i].shown = found[i].next
-		o.cfg.Observe.Position(o.cfg.Topic, id, found[i].shown, found[i].waits)
+		o.cfg.Observer.Position(o.cfg.Topic, id, found[i].shown, found[i].waits)
 	}
 	o.mu.Unlock()
 	o.readInTurn() // before the first record of these partitions is read
@@ -131,7 +131,7 @@ func (o *ownership) locate(ctx context.Context, ids []int32, committed map[int32
 			return nil, err
 		}
 	}
-	o.cfg.Observe.Condition("gap", true, "")
+	o.cfg.Observer.Condition("gap", true, "")
 	return found, nil
 }
 
@@ -154,7 +154,7 @@ func (o *ownership) checkGap(ctx context.Context, id int32, p *partition, first,
 	gap := fmt.Sprintf("%s/%d: the next record to apply is offset %d, but the topic holds %d to %d", o.cfg.Topic, id, p.next, first, end-1)
 	if !o.cfg.AcceptGap {
 		gap += ": what is missing is lost to this group; run with --accept-gap to go on from there"
-		o.cfg.Observe.Condition("gap", false, gap)
+		o.cfg.Observer.Condition("gap", false, gap)
 		return fmt.Errorf("%s", gap)
 	}
 	o.cfg.Log.Warn("accepting a gap", "gap", gap, "going on at", first)
@@ -253,8 +253,8 @@ func (o *ownership) tellLag(id int32, p *partition, end int64) {
 	} else if p.waits.IsZero() {
 		p.waits = o.cfg.Now() // not fetched yet
 	}
-	o.cfg.Observe.Lag(o.cfg.Topic, id, max(end-p.shown, 0))
-	o.cfg.Observe.Position(o.cfg.Topic, id, p.shown, p.waits)
+	o.cfg.Observer.Lag(o.cfg.Topic, id, max(end-p.shown, 0))
+	o.cfg.Observer.Position(o.cfg.Topic, id, p.shown, p.waits)
 }
 
 // waiting notes that records of this time and later are not applied yet.
@@ -263,7 +263,7 @@ func (o *ownership) waiting(id int32, since time.Time) {
 	defer o.mu.Unlock()
 	if p := o.partitions[id]; p != nil && (p.waits.IsZero() || since.Before(p.waits)) {
 		p.waits = since
-		o.cfg.Observe.Position(o.cfg.Topic, id, p.shown, p.waits)
+		o.cfg.Observer.Position(o.cfg.Topic, id, p.shown, p.waits)
 	}
 }
 
@@ -276,7 +276,7 @@ func (o *ownership) shown(r reach) {
 		return
 	}
 	p.shown, p.waits = r.next, r.last
-	o.cfg.Observe.Shown(o.cfg.Topic, r.partition, r.last)
+	o.cfg.Observer.Readable(o.cfg.Topic, r.partition, r.last)
 	o.tellLag(r.partition, p, r.end)
 }
 
@@ -366,7 +366,7 @@ func retry[T any](ctx context.Context, p *Processor, what string, f func() (T, e
 	for {
 		v, err := f()
 		if err == nil {
-			p.cfg.Observe.Condition(what, true, "")
+			p.cfg.Observer.Condition(what, true, "")
 			return v, nil
 		}
 		if ctx.Err() != nil {
@@ -375,7 +375,7 @@ func retry[T any](ctx context.Context, p *Processor, what string, f func() (T, e
 		if permanent(err) {
 			return v, err
 		}
-		p.cfg.Observe.Condition(what, false, err.Error())
+		p.cfg.Observer.Condition(what, false, err.Error())
 		wait := pause.NextBackOff()
 		p.cfg.Log.Warn("waiting to try again", "step", what, "error", err, "after", wait)
 		sleep(ctx, wait)

@@ -31,7 +31,7 @@ func TestLettersFitIntoTheirTopic(t *testing.T) {
 		}
 		tn.produce(schemas.Record{Key: []byte("1"), Value: bytes.Repeat([]byte("a"), 500<<10)})
 		w := tn.start(func(c *Config) {
-			c.LetterMaxBytes = takes
+			c.DeadLetterMaxBytes = takes
 			c.Client = append(c.Client, kgo.ProducerBatchCompression(kgo.Lz4Compression()))
 		})
 		tn.waitCommitted()

@@ -21,8 +21,8 @@ type Decoded struct {
 type Plan struct {
 	// Pitches are sorted by id, each once, as the store wants them.
 	Pitches []schemas.PitchChanges
-	// Letters are in the order of the poll.
-	Letters []schemas.Letter
+	// DeadLetters are in the order of the poll.
+	DeadLetters []schemas.Letter
 
 	writers map[register][]schemas.Record
 	counts  BatchSummary
@@ -44,7 +44,7 @@ func MakePlan(decoded []Decoded) Plan {
 		p.counts.Records++
 		p.counts.Bytes += int64(d.Bytes)
 		if d.Rejection != nil {
-			p.Letters = append(p.Letters, letterOf(d))
+			p.DeadLetters = append(p.DeadLetters, letterOf(d))
 			continue
 		}
 		j, ok := at[d.Change.PitchID]

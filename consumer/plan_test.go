@@ -35,12 +35,12 @@ func TestAPlanHoldsEveryRecordOnce(t *testing.T) {
 			seen[r.Offset]++
 		}
 	}
-	for _, l := range p.Letters {
+	for _, l := range p.DeadLetters {
 		seen[l.Record.Offset]++
 	}
 	require.Equal(t, len(records), len(seen))
 	for offset, n := range seen {
 		require.Equal(t, 1, n, "offset %d", offset)
 	}
-	require.True(t, slices.IsSortedFunc(p.Letters, func(a, b schemas.Letter) int { return int(a.Record.Offset - b.Record.Offset) }))
+	require.True(t, slices.IsSortedFunc(p.DeadLetters, func(a, b schemas.Letter) int { return int(a.Record.Offset - b.Record.Offset) }))
 }

@@ -31,11 +31,11 @@ type Store interface {
 
 // View is a projection of the store that readers are served from. It is written after the store and mended from it, so
 // nothing here can fail the stream: Push returns when the snapshots are readable, or when the view is away and will be
-// mended later. Kick asks for a comparison with the store soon: partitions were assigned, whose last owner may have died
+// mended later. RequestSweep asks for a comparison with the store soon: partitions were assigned, whose last owner may have died
 // between the store and the view.
 type View interface {
 	Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position)
-	Kick()
+	RequestSweep()
 }
 
 // Encoder makes the records that are produced: letters, whole and unchanged, and the rows that now stand. A nil record
@@ -47,8 +47,8 @@ type Encoder interface {
 
 // Observer is told what happened; every method returns at once. NopObserver does nothing.
 type Observer interface {
-	// Began is a batch that begins; one that was not committed by then was dropped, and is read again.
-	Began()
+	// BatchStarted is a batch that begins; one that was not committed by then was dropped, and is read again.
+	BatchStarted()
 	// Polled are the records of a poll of the batch, before they are decoded; not to be kept.
 	Polled(records []*kgo.Record)
 	// Step is one step of a batch: decode, postgres, redis, produce, commit.
@@ -60,8 +60,8 @@ type Observer interface {
 	// Position is the offset of a partition that is ours below which the view was given everything, and the time of the
 	// oldest record known that waits there; zero when none does.
 	Position(topic string, partition int32, next int64, waits time.Time)
-	// Shown is the time of the newest record of a poll in a partition: from now on it can be read.
-	Shown(topic string, partition int32, newest time.Time)
+	// Readable is the time of the newest record of a poll in a partition: from now on it can be read.
+	Readable(topic string, partition int32, newest time.Time)
 	// Condition says whether something the stream needs is there, and why not.
 	Condition(name string, ok bool, reason string)
 }
@@ -70,9 +70,9 @@ type Observer interface {
 type BatchSummary struct {
 	Records, Deletes, Identifies int
 	Rows                         int // pitches whose stored row is what this batch brought
-	Lost                         int // changes that a version that stands made void
+	Superseded                   int // changes that a version that stands made void
 	Bytes                        int64
-	Letters                      map[schemas.Code]int
+	DeadLetters                  map[schemas.Code]int
 	Issues                       map[string]int       // of the rows, as they are written in a row
 	Newest                       []schemas.LetterNote // the last of the letters, schemas.MaxNotes at most, the newest last; without a time
 	Took                         time.Duration
@@ -81,11 +81,11 @@ type BatchSummary struct {
 // NopObserver ignores everything.
 type NopObserver struct{}
 
-func (NopObserver) Began()                                   {}
+func (NopObserver) BatchStarted()                            {}
 func (NopObserver) Polled([]*kgo.Record)                     {}
 func (NopObserver) Step(string, time.Duration)               {}
 func (NopObserver) Batch(BatchSummary)                       {}
 func (NopObserver) Lag(string, int32, int64)                 {}
 func (NopObserver) Position(string, int32, int64, time.Time) {}
-func (NopObserver) Shown(string, int32, time.Time)           {}
+func (NopObserver) Readable(string, int32, time.Time)        {}
 func (NopObserver) Condition(string, bool, string)           {}

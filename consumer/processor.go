@@ -25,9 +25,9 @@ type Config struct {
 	// SessionTimeout is how long the group waits for a processor that does not answer; 0: 10 s. With an InstanceID it is
 	// also how long a restart may take that moves no partition.
 	SessionTimeout time.Duration
-	// Leaves tells, in the end, whether a processor with an InstanceID will not come back: then it leaves the group. nil: it
+	// IsScaledIn tells, in the end, whether a processor with an InstanceID will not come back: then it leaves the group. nil: it
 	// keeps its place until the session times out.
-	Leaves func(ctx context.Context) bool
+	IsScaledIn func(ctx context.Context) bool
 	// Client are the options of the Kafka client: seed brokers, TLS, SASL, hooks, dialer.
 	Client []kgo.Opt
 	Limits features.Limits
@@ -37,8 +37,8 @@ type Config struct {
 	// CommitEvery is how long polls are gathered before they are committed together; 0: until 100 ms in which none came,
 	// two and a half seconds at most; negative: each poll by itself.
 	CommitEvery time.Duration
-	// LetterMaxBytes is the dead-letter topic's max.message.bytes: what one produced batch may hold. 0: 21 MiB.
-	LetterMaxBytes int32
+	// DeadLetterMaxBytes is the dead-letter topic's max.message.bytes: what one produced batch may hold. 0: 21 MiB.
+	DeadLetterMaxBytes int32
 	// RowMaxBytes is the same of the rows topic. 0: Kafka's default, 1 MiB.
 	RowMaxBytes int32
 	// AcceptGap goes on where records that were not read yet are no longer in the topic.
@@ -48,10 +48,10 @@ type Config struct {
 	// Workers decode side by side; 0: one a core, but for the one on which the client unpacks the next poll meanwhile.
 	Workers int
 	// Replay bounds what is read, and has it counted; nil: everything, for as long as Run is let run.
-	Replay  *Replay
-	Log     *slog.Logger
-	Observe Observer
-	Now     func() time.Time
+	Replay   *Replay
+	Log      *slog.Logger
+	Observer Observer
+	Now      func() time.Time
 }
 
 // Deadlines of the loop. A killed processor is replaced after the session timeout; its open transaction holds back
@@ -86,8 +86,8 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.FetchMaxBytes <= 0 {
 		cfg.FetchMaxBytes = 16 << 20
 	}
-	if cfg.LetterMaxBytes <= 0 {
-		cfg.LetterMaxBytes = 21 << 20
+	if cfg.DeadLetterMaxBytes <= 0 {
+		cfg.DeadLetterMaxBytes = 21 << 20
 	}
 	if cfg.RowMaxBytes <= 0 {
 		cfg.RowMaxBytes = 1 << 20
@@ -102,8 +102,8 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.Observe == nil {
-		cfg.Observe = NopObserver{}
+	if cfg.Observer == nil {
+		cfg.Observer = NopObserver{}
 	}
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }

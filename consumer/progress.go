@@ -60,12 +60,12 @@ func (p *progress) look(ctx context.Context) {
 			p.silence = now
 		}
 		if waited := now.Sub(p.silence); waited >= progressLimit {
-			p.cfg.Observe.Condition("kafka", false, fmt.Sprintf("no answer for %v: %v", waited.Round(time.Second), err))
+			p.cfg.Observer.Condition("kafka", false, fmt.Sprintf("no answer for %v: %v", waited.Round(time.Second), err))
 		}
 		return
 	}
 	p.silence = time.Time{}
-	p.cfg.Observe.Condition("kafka", true, "")
+	p.cfg.Observer.Condition("kafka", true, "")
 	p.judge(now, ends)
 }
 
@@ -98,7 +98,7 @@ func (p *progress) judge(now time.Time, ends kadm.ListedOffsets) {
 			stuck = append(stuck, p.describe(id, at.next, end, known, waited))
 		}
 	}
-	p.cfg.Observe.Condition("progress", len(stuck) == 0, strings.Join(stuck, "; "))
+	p.cfg.Observer.Condition("progress", len(stuck) == 0, strings.Join(stuck, "; "))
 }
 
 func (p *progress) describe(id int32, next int64, end kadm.ListedOffset, known bool, waited time.Duration) string {

@@ -14,12 +14,12 @@ import (
 // Replay bounds a processor to a part of the topic, and has the store count what became of each record. Processors of
 // one process that share a group share the Replay too.
 type Replay struct {
-	ID       string                            // under which the store counts
-	From, To map[int32]int64                   // of each partition: the first offset, and the one at which to end
-	Keep     func(*kgo.Record) bool            // which records are meant; nil: all
-	Letters  bool                              // send them
-	Pace     func(ctx context.Context)         // called before each poll: returns when it may be read on; nil: at once
-	Seen     func(partition int32, next int64) // told how far was read; nil: nobody is
+	ID              string                            // under which the store counts
+	From, To        map[int32]int64                   // of each partition: the first offset, and the one at which to end
+	Keep            func(*kgo.Record) bool            // which records are meant; nil: all
+	SendDeadLetters bool                              // send them
+	Pace            func(ctx context.Context)         // called before each poll: returns when it may be read on; nil: at once
+	Seen            func(partition int32, next int64) // told how far was read; nil: nobody is
 
 	mu   sync.Mutex
 	done map[int32]bool
@@ -39,8 +39,8 @@ func (r *Replay) options() []kgo.Opt {
 	return []kgo.Opt{kgo.KeepControlRecords()}
 }
 
-// guard: replay: no letters onto live | r == nil || r.Letters -> true
-func (r *Replay) sendsLetters() bool { return r == nil || r.Letters }
+// guard: replay: no letters onto live | r == nil || r.SendDeadLetters -> true
+func (r *Replay) sendsLetters() bool { return r == nil || r.SendDeadLetters }
 
 // start is the offset that reading begins with, where nothing is stored: not below the first that there is.
 func (r *Replay) start(id int32, first int64) int64 {
@@ -198,7 +198,7 @@ func (r *Replay) step(p Plan) *schemas.Replay {
 			step.Records = append(step.Records, schemas.ReplayRecord{Partition: rec.Partition, Offset: rec.Offset, Op: op, Register: reg})
 		}
 	}
-	for _, l := range p.Letters {
+	for _, l := range p.DeadLetters {
 		step.Records = append(step.Records, schemas.ReplayRecord{Partition: l.Record.Partition, Offset: l.Record.Offset, Rejected: true})
 	}
 	return step

@@ -14,7 +14,7 @@ func TestAReplayReadsAgainWhatWasDropped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
 		tn.produce(newScorer(41).records(60)...)
-		r := &Replay{ID: "again", From: map[int32]int64{}, To: map[int32]int64{}, Letters: true}
+		r := &Replay{ID: "again", From: map[int32]int64{}, To: map[int32]int64{}, SendDeadLetters: true}
 		for _, sent := range tn.sent {
 			r.To[sent.Partition] = max(r.To[sent.Partition], sent.Offset+1)
 		}

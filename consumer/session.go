@@ -64,7 +64,7 @@ func (p *Processor) session(ctx context.Context) (err error) {
 		enough()
 		watcher.Wait()
 		s.close()
-		s.cfg.Observe.Condition("assigned", false, "not a member of the group")
+		s.cfg.Observer.Condition("assigned", false, "not a member of the group")
 	}()
 	for ctx.Err() == nil {
 		if s.replayed() {
@@ -115,7 +115,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is resumed or assigned waits for the fetch under way
 		kgo.MaxConcurrentFetches(1),
 		kgo.WithPools(unpacked),
-		// guard: letters fit into their topic, each | largestBatch -> cfg.LetterMaxBytes
+		// guard: letters fit into their topic, each | largestBatch -> cfg.DeadLetterMaxBytes
 		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds them, by topic
 		kgo.BrokerMaxWriteBytes(largestBatch+1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
@@ -176,9 +176,9 @@ func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string]
 		s.cfg.Log.Info("partitions assigned", "topic", s.cfg.Topic, "partitions", added[s.cfg.Topic])
 		s.again.Store(true)
 		// guard: an assignment has the view compared
-		s.view.Kick()
+		s.view.RequestSweep()
 	}
-	s.cfg.Observe.Condition("assigned", true, "")
+	s.cfg.Observer.Condition("assigned", true, "")
 }
 
 // onRevoked ends what is under way. Of a batch in hand, whatever it still waits for, its offsets cannot be committed any more. The
@@ -215,7 +215,7 @@ func (s *session) fetchErrors(fetches kgo.Fetches) error {
 			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
 		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
 			errors.Is(e.Err, kerr.TransactionalIDAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
-			s.cfg.Observe.Condition("kafka", false, e.Err.Error())
+			s.cfg.Observer.Condition("kafka", false, e.Err.Error())
 			return fmt.Errorf("kafka refuses this processor: %w", e.Err)
 		default:
 			s.cfg.Log.Warn("fetch failed, trying again", "topic", e.Topic, "partition", e.Partition, "error", e.Err)

@@ -186,7 +186,7 @@ func (tn *town) start(change ...func(*Config)) *worker {
 	tn.t.Helper()
 	w := &worker{tn: tn, done: make(chan struct{}), told: &conditions{events: tn.events, is: map[string]string{}, times: map[string]int{}}}
 	cfg := Config{
-		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observe: w.told,
+		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observer: w.told,
 		Client: []kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed(), kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
 	}
 	w.hang.Store(tn.hung)

@@ -43,7 +43,7 @@ func planned(t *testing.T, rnd *rand.Rand, records []schemas.Record) (state vect
 		out, err := store.Apply(t.Context(), schemas.Batch{Pitches: plan.Pitches})
 		require.NoError(t, err)
 		store.Push(t.Context(), out.Snapshots, nil)
-		for _, l := range append(plan.Letters, plan.Refused(out.Refused)...) {
+		for _, l := range append(plan.DeadLetters, plan.Refused(out.Refused)...) {
 			letters[vectors.DeadLetter{Partition: l.Record.Partition, Offset: l.Record.Offset, Code: l.Code}] = true
 		}
 		records = records[n:]

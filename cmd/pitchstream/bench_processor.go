@@ -73,7 +73,7 @@ func (p *benchProcessor) run(ctx context.Context, run *runCmd, log *slog.Logger,
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	cfg.Observe = p.benchObserver
+	cfg.Observer = p.benchObserver
 	encoder := kafkasink.Encoder{RowsTopic: run.Topics.TopicRows, DeadTopic: run.Topics.TopicDead, Group: run.Kafka.Group, Build: buildName()}
 	g, ctx := errgroup.WithContext(ctx)
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))

@@ -206,7 +206,7 @@ func (w *onCall) process(f fault) {
 	} else {
 		w.offset += 400
 		w.watch.Step("store", 5*time.Millisecond)
-		w.watch.Batch(consumer.BatchSummary{Records: 400, Rows: 400 - f.letters, Bytes: 1 << 20, Letters: map[schemas.Code]int{schemas.CodeMalformedJSON: f.letters}})
+		w.watch.Batch(consumer.BatchSummary{Records: 400, Rows: 400 - f.letters, Bytes: 1 << 20, DeadLetters: map[schemas.Code]int{schemas.CodeMalformedJSON: f.letters}})
 	}
 	waits := time.Time{}
 	if oldest > 0 {

@@ -222,7 +222,7 @@ func (r *replay) read(ctx context.Context) (reached bool, err error) {
 	defer pace.close()
 	seen := newSeen(r.std.Err, r.state)
 	defer seen.stop()
-	shared := &consumer.Replay{ID: r.state.ID, From: map[int32]int64{}, To: map[int32]int64{}, Letters: r.c.Letters, Pace: pace.wait, Seen: seen.set}
+	shared := &consumer.Replay{ID: r.state.ID, From: map[int32]int64{}, To: map[int32]int64{}, SendDeadLetters: r.c.Letters, Pace: pace.wait, Seen: seen.set}
 	for _, p := range r.state.Parts {
 		shared.From[p.Partition], shared.To[p.Partition] = p.From, p.To
 	}

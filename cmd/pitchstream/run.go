@@ -175,7 +175,7 @@ func (c *runCmd) consumerConfig(ctx context.Context, log *slog.Logger, watch *wa
 	cfg := consumer.Config{
 		Topic: c.Topics.TopicRaw, Group: c.Kafka.Group, InstanceID: c.Instance.InstanceID, Client: append(opts, watch.metrics.Kafka("processor", quiet(log))...),
 		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}, PollMaxRecords: c.PollMaxRecords, FetchMaxBytes: int32(c.Memory.FetchMaxBytes),
-		SessionTimeout: time.Duration(c.Member.SessionTimeout), Leaves: c.leaves(log), AcceptGap: c.AcceptGap, Breaker: breakerLimits(c.Breaker), Log: log, Observe: watch,
+		SessionTimeout: time.Duration(c.Member.SessionTimeout), IsScaledIn: c.leaves(log), AcceptGap: c.AcceptGap, Breaker: breakerLimits(c.Breaker), Log: log, Observer: watch,
 	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 2*time.Second
@@ -211,7 +211,7 @@ func (c *runCmd) measureTopics(ctx context.Context, cfg *consumer.Config) error 
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	if cfg.LetterMaxBytes, err = kafkasink.MaxMessageBytes(ctx, admin, c.Topics.TopicDead); err != nil {
+	if cfg.DeadLetterMaxBytes, err = kafkasink.MaxMessageBytes(ctx, admin, c.Topics.TopicDead); err != nil {
 		return err
 	}
 	if c.Topics.TopicRows != "" {

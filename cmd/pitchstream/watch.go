@@ -39,7 +39,7 @@ func newWatch(log *slog.Logger) *watch {
 	return &watch{metrics: m, health: obs.NewHealth(log, m, "assigned", "postgres"), log: log, work: newWork(time.Now())}
 }
 
-func (w *watch) Began() { w.traces.Began() }
+func (w *watch) BatchStarted() { w.traces.Began() }
 
 // Polled links the batch to what its records' producers were doing.
 func (w *watch) Polled(records []*kgo.Record) {
@@ -60,7 +60,7 @@ func (w *watch) Step(step string, took time.Duration) {
 	w.work.step(time.Now(), obs.StepName(step), took)
 }
 
-func (w *watch) Shown(_ string, _ int32, newest time.Time) { w.metrics.Shown(newest, time.Now()) }
+func (w *watch) Readable(_ string, _ int32, newest time.Time) { w.metrics.Shown(newest, time.Now()) }
 
 func (w *watch) Lag(topic string, partition int32, records int64) {
 	w.metrics.Lag(topic, partition, records)
@@ -100,15 +100,15 @@ func heldBy(ok bool, reason string) string {
 }
 
 func (w *watch) Batch(s consumer.BatchSummary) {
-	traceID := w.traces.Committed(map[string]int64{"records": int64(s.Records), "bytes": s.Bytes, "rows": int64(s.Rows), "lost": int64(s.Lost)})
-	w.metrics.Committed(s.Records, s.Bytes, s.Rows, s.Lost)
+	traceID := w.traces.Committed(map[string]int64{"records": int64(s.Records), "bytes": s.Bytes, "rows": int64(s.Rows), "lost": int64(s.Superseded)})
+	w.metrics.Committed(s.Records, s.Bytes, s.Rows, s.Superseded)
 	w.metrics.Issues(s.Issues)
 	w.work.batch(time.Now(), s)
-	for code, n := range s.Letters {
+	for code, n := range s.DeadLetters {
 		w.metrics.Letters(string(code), n)
 	}
 	words := []any{"records", s.Records, "bytes", s.Bytes, "rows", s.Rows, "deletes", s.Deletes,
-		"identifies", s.Identifies, "lost", s.Lost, "letters", s.Letters, "took", s.Took}
+		"identifies", s.Identifies, "lost", s.Superseded, "letters", s.DeadLetters, "took", s.Took}
 	if traceID != "" {
 		words = append(words, "trace_id", traceID)
 	}

@@ -67,7 +67,7 @@ func (w *work) batch(now time.Time, b consumer.BatchSummary) {
 	s := w.at(now)
 	s.records += int64(b.Records)
 	s.bytes += b.Bytes
-	for code, n := range b.Letters {
+	for code, n := range b.DeadLetters {
 		w.letters[code] += int64(n)
 	}
 	for _, l := range b.Newest {

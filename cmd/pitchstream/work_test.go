@@ -23,7 +23,7 @@ func TestWorkIsOfTheLastSeconds(t *testing.T) {
 	w.step(began, "postgres", time.Hour) // of long ago, when it is told
 	for i := range 30 {
 		now := began.Add(time.Duration(i) * time.Second)
-		w.batch(now, consumer.BatchSummary{Records: 100, Bytes: 1000, Rows: 90, Letters: map[schemas.Code]int{schemas.CodeNotAPitch: 1},
+		w.batch(now, consumer.BatchSummary{Records: 100, Bytes: 1000, Rows: 90, DeadLetters: map[schemas.Code]int{schemas.CodeNotAPitch: 1},
 			Newest: []schemas.LetterNote{{Message: fmt.Sprint(i)}}})
 		w.step(now, "postgres", 4*time.Millisecond)
 	}

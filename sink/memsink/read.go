@@ -128,11 +128,11 @@ func (s *Store) Push(_ context.Context, snapshots []schemas.Snapshot, applied []
 			return
 		}
 	}
-	s.Kick()
+	s.RequestSweep()
 }
 
-// Kick compares the whole view with the store, and mends it; what the store knows nothing of goes.
-func (s *Store) Kick() {
+// RequestSweep compares the whole view with the store, and mends it; what the store knows nothing of goes.
+func (s *Store) RequestSweep() {
 	s.mu.Lock()
 	ids := slices.Sorted(maps.Keys(s.batters))
 	s.mu.Unlock()

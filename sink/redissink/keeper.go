@@ -160,9 +160,9 @@ func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
 	return true
 }
 
-// Kick has all batters compared now, and all keys looked at. It is for when partitions were assigned, since who had them
+// RequestSweep has all batters compared now, and all keys looked at. It is for when partitions were assigned, since who had them
 // before may have committed to Postgres what never came here; and for when Postgres was found to have come back older.
-func (k *Keeper) Kick() {
+func (k *Keeper) RequestSweep() {
 	k.sink.doubts()
 	k.miss("partitions were assigned")
 }

@@ -297,7 +297,7 @@ func TestKeeperNoticesAnOlderCopy(t *testing.T) {
 	})
 }
 
-// Postgres is restored, the processor reads again from where Postgres is, and says so by Kick.
+// Postgres is restored, the processor reads again from where Postgres is, and says so by RequestSweep.
 func TestKeeperAfterPostgresCameBackOlder(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
@@ -307,7 +307,7 @@ func TestKeeperAfterPostgresCameBackOlder(t *testing.T) {
 		k.after(time.Second)
 		k.truth.restore(backup)
 		k.offset = 1
-		k.Kick()
+		k.RequestSweep()
 		k.expect(t, 0, "mending", "swept", "ok")
 		k.well(t)
 		k.isWhole(t)
@@ -326,7 +326,7 @@ func TestKeeperLooksForWhatPostgresDoesNotKnow(t *testing.T) {
 		k.after(time.Second)
 		k.truth.restore(backup)
 		k.truth.move(0, k.offset)
-		k.Kick()
+		k.RequestSweep()
 		k.expect(t, 0, "mending", "swept", "ok")
 		k.well(t)
 	})
@@ -381,7 +381,7 @@ func TestKeeperDoesNotMoveAppliedUntilMended(t *testing.T) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(0)
 		reached, letGo := k.truth.hold("BatterSeqs")
-		k.Kick()
+		k.RequestSweep()
 		<-reached
 		k.pitch(t.Context(), 1, 2)
 		k.pitch(t.Context(), 3, 2)
@@ -403,7 +403,7 @@ func TestKeeperSweepsAgainForWhatWasMissedMeanwhile(t *testing.T) {
 		k.after(0)
 		k.server.HSet("p:batter:{1}", "whole", "1") // so that there is somebody to mend
 		reached, letGo := k.truth.hold("BatterSnapshots")
-		k.Kick()
+		k.RequestSweep()
 		<-reached
 		given, giveUp := context.WithCancel(t.Context())
 		giveUp()
@@ -431,7 +431,7 @@ func TestKeeperWhileAnotherSweeps(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.after(0)
 		k.truth.lock(true)
-		k.Kick()
+		k.RequestSweep()
 		k.pitch(t.Context(), 1, 1)
 		k.expect(t, time.Minute, "mending", "pushed")
 		if a := k.applied(t); len(a) != 0 {
@@ -449,7 +449,7 @@ func TestKeeperWhoseSourceFails(t *testing.T) {
 		k.after(0)
 		k.truth.beforeEach(func(string) error { return errors.New("no Postgres") })
 		k.expect(t, 6*time.Minute, "sweep failed")
-		k.Kick()
+		k.RequestSweep()
 		k.expect(t, time.Minute, "mending", "sweep failed")
 		k.pitch(t.Context(), 1, 1)
 		k.truth.beforeEach(nil)

@@ -406,7 +406,7 @@ func TestASweepMendsWhateverHappened(t *testing.T) {
 				case "restore":
 					w.truth.restore(backup)
 					late = nil
-					w.doubts() // as Kick does
+					w.doubts() // as RequestSweep does
 				case "sweep":
 					w.sweep(t)
 					if wrong := w.wrong(t); wrong != "" {

@@ -56,7 +56,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 		require.NoError(t, err)
 		_, err = view.Push(ctx, out.Snapshots, nil)
 		require.NoError(t, err)
-		for _, l := range append(plan.Letters, plan.Refused(out.Refused)...) {
+		for _, l := range append(plan.DeadLetters, plan.Refused(out.Refused)...) {
 			letters[vectors.DeadLetter{Partition: l.Record.Partition, Offset: l.Record.Offset, Code: l.Code}] = true
 		}
 		records = records[n:]
