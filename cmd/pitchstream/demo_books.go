@@ -10,7 +10,6 @@ import (
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // demoBooks hold what was sent against what is there in the end.
@@ -22,9 +21,9 @@ type demoBooks struct {
 	unnamed int64 // have no batter (yet)
 	letters int64 // in the dead-letter topic
 
-	views   []redissink.BatterView // in Redis
-	pitches int64                  // theirs
-	differ  int64                  // batters whom Redis and Postgres have differently
+	views   []schemas.BatterState // in Redis
+	pitches int64                 // theirs
+	differ  int64                 // batters whom Redis and Postgres have differently
 }
 
 // books are for when all is through.

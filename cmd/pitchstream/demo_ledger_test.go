@@ -9,7 +9,6 @@ import (
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // demoUntidy is a stream with more of everything than the demo's.
@@ -97,7 +96,7 @@ func TestLettersAreCountedToTheEndOfEveryPartition(t *testing.T) {
 }
 
 func TestBooksThatDoNotBalanceSaySo(t *testing.T) {
-	good := demoBooks{expected: demoExpected{standing: 9, gone: 1}, rows: 9, unnamed: 2, letters: 3, views: make([]redissink.BatterView, 4), pitches: 7}
+	good := demoBooks{expected: demoExpected{standing: 9, gone: 1}, rows: 9, unnamed: 2, letters: 3, views: make([]schemas.BatterState, 4), pitches: 7}
 	good.sent.Records[simulate.KindPitch] = 10
 	good.sent.Records[simulate.KindPoison] = 3
 	require.True(t, good.balance())

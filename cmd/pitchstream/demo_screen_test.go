@@ -12,7 +12,6 @@ import (
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 func demoWritten(b demoBooks) string {
@@ -29,7 +28,7 @@ func aDemoView() demoView {
 	v.sent.Records[simulate.KindDuplicate] = 51
 	v.sent.Records[simulate.KindCorrection] = 1
 	batter := func(id int64, ago time.Duration, s schemas.Stats) {
-		v.batters = append(v.batters, redissink.BatterView{BatterID: id, Stats: s, UpdatedAt: schemas.TimeMSOf(demoNow.Add(-ago))})
+		v.batters = append(v.batters, schemas.BatterState{BatterKey: schemas.BatterKey{BatterID: id}, Stats: s, UpdatedAt: schemas.TimeMSOf(demoNow.Add(-ago))})
 	}
 	last := func(ago time.Duration, result, action string, mph float64) *schemas.LastPitch {
 		p := &schemas.LastPitch{EventTime: schemas.TimeMSOf(demoNow.Add(-ago)), PitchResult: schemas.Text(result), PitchAction: schemas.Text(action)}

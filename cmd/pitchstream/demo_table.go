@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // demoTable draws batters as lines of text that fit a width.
@@ -42,7 +41,7 @@ const (
 
 // lines are heads and at most limit batters, in the order of ids, so that rows stay where they are. Where there are more,
 // those whose pitches are the oldest are left out.
-func (t demoTable) lines(batters []redissink.BatterView, now time.Time, limit int) []demoLine {
+func (t demoTable) lines(batters []schemas.BatterState, now time.Time, limit int) []demoLine {
 	lines := []demoLine{{t.cut(demoHeads), demoFaint}, {t.cut(demoUnits), demoFaint}}
 	shown := demoNewest(batters, limit)
 	for _, b := range shown {
@@ -55,22 +54,22 @@ func (t demoTable) lines(batters []redissink.BatterView, now time.Time, limit in
 }
 
 // newest are at most limit batters, those who saw a pitch last, in the order of ids.
-func demoNewest(batters []redissink.BatterView, limit int) []redissink.BatterView {
+func demoNewest(batters []schemas.BatterState, limit int) []schemas.BatterState {
 	shown := slices.Clone(batters)
-	slices.SortStableFunc(shown, func(a, b redissink.BatterView) int { return cmp.Compare(demoLastSeen(b), demoLastSeen(a)) })
+	slices.SortStableFunc(shown, func(a, b schemas.BatterState) int { return cmp.Compare(demoLastSeen(b), demoLastSeen(a)) })
 	shown = shown[:min(max(limit, 0), len(shown))]
-	slices.SortFunc(shown, func(a, b redissink.BatterView) int { return cmp.Compare(a.BatterID, b.BatterID) })
+	slices.SortFunc(shown, func(a, b schemas.BatterState) int { return cmp.Compare(a.BatterID, b.BatterID) })
 	return shown
 }
 
-func demoLastSeen(b redissink.BatterView) schemas.TimeMS {
+func demoLastSeen(b schemas.BatterState) schemas.TimeMS {
 	if b.Stats.LastPitch == nil {
 		return 0
 	}
 	return b.Stats.LastPitch.EventTime
 }
 
-func (t demoTable) row(b redissink.BatterView, now time.Time) demoLine {
+func (t demoTable) row(b schemas.BatterState, now time.Time) demoLine {
 	mark, look := " ", demoPlain
 	if now.Sub(time.UnixMilli(int64(b.UpdatedAt))) < demoNewsFor {
 		mark, look = "▸", demoBold

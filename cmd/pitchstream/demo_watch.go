@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
@@ -45,7 +46,7 @@ type demoView struct {
 	rows     int64   // in Postgres
 	letters  int64   // in the dead-letter topic
 	letter   string  // the newest
-	batters  []redissink.BatterView
+	batters  []schemas.BatterState
 }
 
 func openDemoWatch(ctx context.Context, s *demoServers, run *runCmd) (w *demoWatch, err error) {
@@ -144,13 +145,17 @@ func (w *demoWatch) ends(ctx context.Context, topic string) (kadm.ListedOffsets,
 }
 
 // batters are those that stand in Redis, in the order of ids.
-func (w *demoWatch) batters(ctx context.Context, ids []int64) ([]redissink.BatterView, error) {
-	found, err := w.redis.Batters(ctx, ids)
+func (w *demoWatch) batters(ctx context.Context, ids []int64) ([]schemas.BatterState, error) {
+	keys := make([]schemas.BatterKey, len(ids))
+	for i, id := range ids {
+		keys[i].BatterID = id
+	}
+	found, err := w.redis.States(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	views := make([]redissink.BatterView, 0, len(found))
-	for _, b := range slices.DeleteFunc(found, func(b *redissink.BatterView) bool { return b == nil }) {
+	views := make([]schemas.BatterState, 0, len(found))
+	for _, b := range slices.DeleteFunc(found, func(b *schemas.BatterState) bool { return b == nil }) {
 		views = append(views, *b)
 	}
 	return views, nil

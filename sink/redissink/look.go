@@ -19,22 +19,13 @@ import (
 func (r *Reader) Look(ctx context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, pulse schemas.Pulse, err error) {
 	hashes := make([]*redis.MapStringStringCmd, len(keys))
 	pulses, err := r.thenPulse(ctx, func(p redis.Pipeliner) {
-		for i, k := range keys {
-			hashes[i] = p.HGetAll(ctx, r.keys.of(k))
-		}
+		r.queueStates(ctx, p, keys, hashes)
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, pulse, fmt.Errorf("redis: %w", err)
 	}
-	states = make([]*schemas.BatterState, len(keys))
-	for i, k := range keys {
-		v, err := view(k.BatterID, k.GamePK, hashes[i].Val())
-		if err != nil {
-			return nil, pulse, err
-		}
-		if v != nil {
-			states[i] = &schemas.BatterState{BatterKey: k, Stats: v.Stats, UpdatedAt: v.UpdatedAt, Seq: v.Seq, Suspect: v.Whole < 0}
-		}
+	if states, err = statesOf(keys, hashes); err != nil {
+		return nil, pulse, err
 	}
 	pulse, err = pulses.read()
 	return states, pulse, err

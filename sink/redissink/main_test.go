@@ -388,3 +388,23 @@ func (tr *truth) lock(taken bool) {
 	defer tr.mu.Unlock()
 	tr.sweeping = taken
 }
+
+// stateOf reads one batter, in a game or (gamePK "") over all games.
+func stateOf(t testing.TB, r *Reader, id int64, gamePK string) (*schemas.BatterState, error) {
+	t.Helper()
+	states, err := r.States(t.Context(), []schemas.BatterKey{{BatterID: id, GamePK: gamePK}})
+	if err != nil {
+		return nil, err
+	}
+	return states[0], nil
+}
+
+// whole is the sequence number up to which no snapshot of the batter is missing; −1: a sweep must replace them all.
+func (w *world) whole(t testing.TB, id int64) int64 {
+	t.Helper()
+	n, err := w.client.HGet(t.Context(), w.keys.batter(id), "whole").Int64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

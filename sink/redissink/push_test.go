@@ -135,7 +135,7 @@ func TestGamesWithWeirdNames(t *testing.T) {
 		}
 		w.isWhole(t)
 		for i, name := range names {
-			v, err := w.Game(t.Context(), 1, name)
+			v, err := stateOf(t, w.Reader, 1, name)
 			if err != nil || v == nil || v.Stats.Pitches != int64(i+1) || v.GamePK != name {
 				t.Errorf("game %q: %+v, %v", name, v, err)
 			}
@@ -158,8 +158,8 @@ func TestAGapIsKnownUntilASweep(t *testing.T) {
 		if err != nil || found != foundGap {
 			t.Errorf("found %d, %v", found, err)
 		}
-		if v, _ := w.Batter(t.Context(), 1); v.Seq != after.Seq || v.Whole >= missed.Seq {
-			t.Errorf("seq %d, whole %d", v.Seq, v.Whole)
+		if v, _ := stateOf(t, w.Reader, 1, ""); v.Seq != after.Seq || w.whole(t, 1) >= missed.Seq {
+			t.Errorf("seq %d, whole %d", v.Seq, w.whole(t, 1))
 		}
 		w.push(t, w.truth.change(1, "c", 2)) // closes nothing
 		if rep := w.sweep(t); rep != (SweepReport{Checked: 1, Mended: 1}) {
@@ -267,7 +267,7 @@ func TestSequenceNumbersBeyondLua(t *testing.T) {
 	before := schemas.Snapshot{BatterID: 1, Seq: maxSeq - 1, Stats: stats(1)}
 	w.push(t, last)
 	w.push(t, before)
-	if v, _ := w.Batter(t.Context(), 1); v.Seq != maxSeq || v.Stats.Pitches != 2 {
+	if v, _ := stateOf(t, w.Reader, 1, ""); v.Seq != maxSeq || v.Stats.Pitches != 2 {
 		t.Errorf("%+v", v)
 	}
 }

@@ -24,18 +24,6 @@ type Reader struct {
 	cfg    Config
 }
 
-// BatterView is what Redis holds of one batter, or of one batter in one game.
-type BatterView struct {
-	BatterID  int64
-	GamePK    string // "" for the batter over all games
-	Stats     schemas.Stats
-	UpdatedAt schemas.TimeMS // when Postgres computed it
-	Seq       int64          // of the snapshot that this is
-	// Whole is the Seq up to which every snapshot of this batter was applied without a gap; below Seq until a sweep has
-	// looked, where they came in another order; −1 where a sweep must replace all. 0 for a game.
-	Whole int64
-}
-
 // OpenReader makes a Reader. It does not connect.
 func OpenReader(cfg Config) (*Reader, error) {
 	if cfg.Prefix == "" {
@@ -63,46 +51,45 @@ func OpenReader(cfg Config) (*Reader, error) {
 // Close closes the connections.
 func (r *Reader) Close() error { return r.client.Close() }
 
-// Batter reads one batter; nil where no row of his stands.
-func (r *Reader) Batter(ctx context.Context, id int64) (*BatterView, error) {
-	views, err := r.Batters(ctx, []int64{id})
-	if err != nil {
-		return nil, err
-	}
-	return views[0], nil
-}
-
-// Batters reads several batters in one round trip, in the order of ids; nil for those of whom no row stands. Each is of
-// one moment, not all of the same.
-func (r *Reader) Batters(ctx context.Context, ids []int64) ([]*BatterView, error) {
-	if len(ids) == 0 {
+// States reads batters over all games or in single games, in one round trip and in the order of the keys; nil where
+// no row is current. Each state is consistent in itself, but they are not of one moment.
+func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
+	if len(keys) == 0 {
 		return nil, nil
 	}
-	results, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, id := range ids {
-			p.HGetAll(ctx, r.keys.batter(id))
-		}
+	hashes := make([]*redis.MapStringStringCmd, len(keys))
+	if _, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		r.queueStates(ctx, p, keys, hashes)
 		return nil
-	})
-	if err != nil {
+	}); err != nil {
 		return nil, fmt.Errorf("redis: batters: %w", err)
 	}
-	views := make([]*BatterView, len(ids))
-	for i, id := range ids {
-		if views[i], err = view(id, "", results[i].(*redis.MapStringStringCmd).Val()); err != nil {
-			return nil, err
-		}
-	}
-	return views, nil
+	return statesOf(keys, hashes)
 }
 
-// Game reads one batter in one game; nil where no row of his stands there.
-func (r *Reader) Game(ctx context.Context, id int64, gamePK string) (*BatterView, error) {
-	hash, err := r.client.HGetAll(ctx, r.keys.game(id, gamePK)).Result()
-	if err != nil {
-		return nil, fmt.Errorf("redis: batter %d, game %q: %w", id, gamePK, err)
+func (r *Reader) queueStates(ctx context.Context, p redis.Pipeliner, keys []schemas.BatterKey,
+	hashes []*redis.MapStringStringCmd) {
+	for i, k := range keys {
+		hashes[i] = p.HGetAll(ctx, r.keys.of(k))
 	}
-	return view(id, gamePK, hash)
+}
+
+// statesOf decodes the hashes that were read for keys.
+func statesOf(keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd) ([]*schemas.BatterState, error) {
+	states := make([]*schemas.BatterState, len(keys))
+	for i, k := range keys {
+		hash := hashes[i].Val()
+		if len(hash) == 0 {
+			continue
+		}
+		state, err := decode(hash)
+		if err != nil {
+			return nil, fmt.Errorf("redis: batter %d, game %q: %w", k.BatterID, k.GamePK, err)
+		}
+		state.BatterKey = k
+		states[i] = &state
+	}
+	return states, nil
 }
 
 // Applied reads how far the stream is in the batters: `<topic>/<partition>` → the next offset.
@@ -120,16 +107,4 @@ func (r *Reader) Applied(ctx context.Context) (map[string]int64, error) {
 		applied[field] = n
 	}
 	return applied, err
-}
-
-func view(id int64, gamePK string, hash map[string]string) (*BatterView, error) {
-	if len(hash) == 0 {
-		return nil, nil
-	}
-	v, err := decode(hash)
-	if err != nil {
-		return nil, fmt.Errorf("redis: batter %d, game %q: %w", id, gamePK, err)
-	}
-	v.BatterID, v.GamePK = id, gamePK
-	return &v, nil
 }

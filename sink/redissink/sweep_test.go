@@ -142,7 +142,7 @@ func TestALateSnapshotOverALostPast(t *testing.T) {
 				t.Errorf("found %d, want %d, %v", found, push.found, err)
 			}
 		}
-		if v, err := w.Batter(t.Context(), 1); err != nil || v.Whole != -1 {
+		if v, err := stateOf(t, w.Reader, 1, ""); err != nil || !v.Suspect || w.whole(t, 1) != -1 {
 			t.Errorf("%+v, %v", v, err)
 		}
 		w.sweep(t)

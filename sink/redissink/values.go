@@ -35,7 +35,7 @@ func encode(st schemas.Stats, updatedAt schemas.TimeMS) ([]any, error) {
 }
 
 // decode reads a hash that encode's fields were written to.
-func decode(hash map[string]string) (v BatterView, err error) {
+func decode(hash map[string]string) (v schemas.BatterState, err error) {
 	d := decoder{hash: hash}
 	v.Stats = schemas.Stats{
 		Pitches:            d.int("pitches"),
@@ -55,7 +55,7 @@ func decode(hash map[string]string) (v BatterView, err error) {
 	if text, ok := hash["updated_at"]; ok {
 		d.failed("updated_at", v.UpdatedAt.UnmarshalJSON(strconv.AppendQuote(nil, text)))
 	}
-	v.Seq, v.Whole = d.int("seq"), d.int("whole")
+	v.Seq, v.Suspect = d.int("seq"), d.int("whole") < 0
 	return v, d.err
 }
 

@@ -42,8 +42,8 @@ func TestStatsComeBackAsTheyWent(t *testing.T) {
 			seq++
 			updated := schemas.TimeMS(rapid.Int64Range(0, schemas.MaxTimestampMS).Draw(rt, "updated"))
 			w.push(t, schemas.Snapshot{BatterID: 1, Seq: seq, PrevSeq: seq - 1, UpdatedAt: updated, Stats: &st})
-			got, err := w.Batter(t.Context(), 1)
-			want := &BatterView{BatterID: 1, Stats: st, UpdatedAt: updated, Seq: seq, Whole: seq}
+			got, err := stateOf(t, w.Reader, 1, "")
+			want := &schemas.BatterState{BatterKey: schemas.BatterKey{BatterID: 1}, Stats: st, UpdatedAt: updated, Seq: seq}
 			if diff := cmp.Diff(want, got); diff != "" || err != nil {
 				rt.Fatalf("%v\n%s", err, diff)
 			}
@@ -69,7 +69,7 @@ func TestWhatCannotBeReadNamesItsField(t *testing.T) {
 		} {
 			w.client.Del(t.Context(), w.keys.batter(1))
 			w.client.HSet(t.Context(), w.keys.batter(1), field, value)
-			if v, err := w.Batter(t.Context(), 1); v != nil || err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), "batter 1") {
+			if v, err := stateOf(t, w.Reader, 1, ""); v != nil || err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), "batter 1") {
 				t.Errorf("%s: %+v, %v", field, v, err)
 			}
 		}
@@ -110,17 +110,17 @@ func TestTheDocumentNamesEveryFieldAndKey(t *testing.T) {
 func TestReadingWhatIsNotThere(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(2, "g", 2))
-		if v, err := w.Batter(t.Context(), 1); v != nil || err != nil {
+		if v, err := stateOf(t, w.Reader, 1, ""); v != nil || err != nil {
 			t.Errorf("batter: %+v, %v", v, err)
 		}
-		if v, err := w.Game(t.Context(), 2, "h"); v != nil || err != nil {
+		if v, err := stateOf(t, w.Reader, 2, "h"); v != nil || err != nil {
 			t.Errorf("game: %+v, %v", v, err)
 		}
-		views, err := w.Batters(t.Context(), []int64{1, 2, 3})
+		views, err := w.States(t.Context(), []schemas.BatterKey{{BatterID: 1}, {BatterID: 2}, {BatterID: 3}})
 		if err != nil || len(views) != 3 || views[0] != nil || views[1] == nil || views[2] != nil {
 			t.Errorf("batters: %+v, %v", views, err)
 		}
-		if views, err := w.Batters(t.Context(), nil); len(views) != 0 || err != nil {
+		if views, err := w.States(t.Context(), nil); len(views) != 0 || err != nil {
 			t.Errorf("nobody: %+v, %v", views, err)
 		}
 	})

@@ -76,17 +76,17 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 // inRedis reads the same batters and games from Redis.
 func inRedis(t *testing.T, r *redissink.Reader, in vectors.State) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
 	batters, games := map[int64]schemas.Stats{}, map[schemas.BatterGame]schemas.Stats{}
-	for id := range in.Batters {
-		v, err := r.Batter(t.Context(), id)
+	read := func(key schemas.BatterKey) schemas.Stats {
+		states, err := r.States(t.Context(), []schemas.BatterKey{key})
 		require.NoError(t, err)
-		require.NotNil(t, v)
-		batters[id] = v.Stats
+		require.NotNil(t, states[0])
+		return states[0].Stats
+	}
+	for id := range in.Batters {
+		batters[id] = read(schemas.BatterKey{BatterID: id})
 	}
 	for g := range in.Games {
-		v, err := r.Game(t.Context(), g.BatterID, g.GamePK)
-		require.NoError(t, err)
-		require.NotNil(t, v)
-		games[g] = v.Stats
+		games[g] = read(schemas.BatterKey{BatterID: g.BatterID, GamePK: g.GamePK})
 	}
 	return batters, games
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,14 +27,12 @@ func (s *Stack) RedisDiffers(want Books) error {
 	}
 	defer r.Close()
 	for id, stats := range want.Batters {
-		got, err := r.Batter(s.T.Context(), id)
-		if err := viewDiffers(stats, got, err); err != nil {
+		if err := stateDiffers(s.T.Context(), r, schemas.BatterKey{BatterID: id}, stats); err != nil {
 			return fmt.Errorf("batter %d in Redis: %w", id, err)
 		}
 	}
 	for g, stats := range want.Games {
-		got, err := r.Game(s.T.Context(), g.BatterID, g.GamePK)
-		if err := viewDiffers(stats, got, err); err != nil {
+		if err := stateDiffers(s.T.Context(), r, schemas.BatterKey{BatterID: g.BatterID, GamePK: g.GamePK}, stats); err != nil {
 			return fmt.Errorf("batter %d in game %s in Redis: %w", g.BatterID, g.GamePK, err)
 		}
 	}
@@ -50,16 +49,16 @@ func (s *Stack) RedisDiffers(want Books) error {
 	return keys.Err()
 }
 
-// viewDiffers returns the difference between a batter's stats and those in Redis, or the error of reading
-// them.
-func viewDiffers(want schemas.Stats, got *redissink.BatterView, err error) error {
+// stateDiffers returns the difference between a batter's stats and those in Redis, or the error of reading them.
+func stateDiffers(ctx context.Context, r *redissink.Reader, key schemas.BatterKey, want schemas.Stats) error {
+	got, err := r.States(ctx, []schemas.BatterKey{key})
 	switch {
 	case err != nil:
 		return err
-	case got == nil:
+	case got[0] == nil:
 		return errors.New("missing")
 	}
-	if d := diff(want, got.Stats); d != "" {
+	if d := diff(want, got[0].Stats); d != "" {
 		return errors.New("differs:\n" + d)
 	}
 	return nil
