@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -136,7 +137,7 @@ func (l *benchLatency) send(ctx context.Context, pitches int) (sends []*benchSen
 	var failed error
 	for range pitches {
 		if err := l.limiter.Wait(ctx); err != nil {
-			return nil, waited(ctx, err)
+			return nil, cmp.Or(context.Cause(ctx), err)
 		}
 		m, ok := l.pitches.Next()
 		if !ok {
@@ -173,7 +174,7 @@ func (l *benchLatency) watch(ctx context.Context, until int64) error {
 	for seen < until {
 		applied, err := l.reader.Applied(ctx)
 		if err != nil {
-			return waited(ctx, err)
+			return cmp.Or(context.Cause(ctx), err)
 		}
 		now := time.Now()
 		for field, next := range applied {

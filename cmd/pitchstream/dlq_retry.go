@@ -13,6 +13,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/letters"
 	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 type dlqRetryCmd struct {
@@ -99,7 +100,7 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 		sending.Set(done, total)
 	}
 	report, err := desk.Retry(ctx, letters.RetryOptions{
-		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit, Batch: c.batch(), IsRefusal: isRefusal, Progress: sent,
+		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit, Batch: c.batch(), IsRefusal: kafkasink.IsRefusal, Progress: sent,
 	}, out)
 	sending.Stop()
 	if printErr := c.print(std, report); err == nil {
@@ -119,12 +120,12 @@ func (c *dlqRetryCmd) batch() int {
 	return int(min(100, max(1, c.Rate)))
 }
 
-func (c *dlqRetryCmd) openSender(ctx context.Context) (*producer, error) {
+func (c *dlqRetryCmd) openSender(ctx context.Context) (*kafkasink.Producer, error) {
 	options, err := c.Servers.Kafka.Options()
 	if err != nil {
 		return nil, err
 	}
-	return openProducer(ctx, producerOptions{
+	return kafkasink.OpenProducer(ctx, kafkasink.ProducerOptions{
 		Client: append(slices.Clone(options), kgo.RecordPartitioner(letters.Partitioner())), Topic: c.Servers.Topics.TopicRaw,
 		MaxRecordBytes: int(c.Servers.Limits.MaxRecordBytes) + 1<<20, RecordsPerSecond: c.Rate,
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // open opens what a load needs, the cheapest to be wrong first.
@@ -89,7 +90,7 @@ func (c *loadCmd) openSender(ctx context.Context) (sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openProducer(ctx, producerOptions{
+	return kafkasink.OpenProducer(ctx, kafkasink.ProducerOptions{
 		Client: options, Topic: c.Topics.TopicRaw, MaxRecordBytes: int(c.Limits.MaxRecordBytes) + 1<<20, RecordsPerSecond: c.Rate,
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/inputs"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // loadReport counts what a load did. In the end every record that was read is sent, refused or unsure.
@@ -89,7 +90,7 @@ func (r *loadReport) acked(p place, err error) (settled bool) {
 	switch {
 	case err == nil:
 		r.sent++
-	case isRefusal(err):
+	case kafkasink.IsRefusal(err):
 		if r.refused++; r.refused <= maxRefusals {
 			r.refusals = append(r.refusals, fmt.Sprintf("%v: %v", p, err))
 		}
@@ -106,7 +107,7 @@ func (r *loadReport) acked(p place, err error) (settled bool) {
 func (r *loadReport) ours() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if errors.Is(r.ourError, errNotSent) {
+	if errors.Is(r.ourError, kafkasink.ErrNotSent) {
 		return nil // given up because of something else
 	}
 	return r.ourError

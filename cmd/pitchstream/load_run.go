@@ -16,6 +16,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/inputs"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // loader is one run of load. The reading goroutine owns it; acknowledgements touch report and state only.
@@ -111,7 +112,7 @@ func (l *loader) one(ctx context.Context, item inputs.Item) error {
 	place := placeOf(item)
 	acked := func(err error) { l.acked(place, err) }
 	if item.TooLarge {
-		l.out.Refuse(errTooLarge, acked)
+		l.out.Refuse(kafkasink.ErrTooLarge, acked)
 		return nil
 	}
 	rec, at := l.record(item)

@@ -24,6 +24,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // loaded is how a load ended.
@@ -102,7 +103,7 @@ func all(records map[int32][]*kgo.Record) (rs []*kgo.Record) {
 
 // Records go out byte for byte, keyed by game, in order, broken ones and a torn end too; the summary balances.
 func TestLoad(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	dir := writeFiles(t, map[string]string{
 		"777_9.jsonl": pitch("a"), "777_10.jsonl": pitch("b") + "\n", "777_100.jsonl": "{\n  \"pretty\": true\n}\n",
 		"888_1.jsonl": pitch("c") + "\nnope\n" + pitch("d") + "\n{\"torn", "README.md": "# no record\n",
@@ -112,7 +113,7 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, map[string][]string{
 		"777": {pitch("a"), pitch("b"), "{\n  \"pretty\": true\n}"},
 		"888": {pitch("c"), "nope", pitch("d"), `{"torn`},
-	}, keyed(onTopic(t, cluster)))
+	}, keyed(testkit.RawRecords(t, cluster)))
 	require.Contains(t, l.out, "loaded into pitches.raw in ")
 	require.Equal(t, []string{"7 read = 7 sent + 0 failed"}, lines(l.out, "records"))
 	require.Equal(t, []string{"2"}, lines(l.out, "games"))
@@ -125,10 +126,10 @@ func TestLoad(t *testing.T) {
 }
 
 func TestLoadStdinWithoutGame(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	l := loadArgs(t.Context(), t, strings.NewReader("["+pitch("a")+","+pitch("b")+"]"), "-", "--kafka-brokers="+cluster.ListenAddrs()[0])
 	require.NoError(t, l.err)
-	records := all(onTopic(t, cluster))
+	records := all(testkit.RawRecords(t, cluster))
 	require.Len(t, records, 2)
 	require.Nil(t, records[0].Key)
 	require.Empty(t, records[0].Headers)
@@ -136,7 +137,7 @@ func TestLoadStdinWithoutGame(t *testing.T) {
 }
 
 func TestLoadIDsBecomeHeaders(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	dir := writeFiles(t, map[string]string{
 		"777_1.jsonl": pitch(uuid(1)) + "\n" + pitch(uuid(2)) + "\n" + pitch(uuid(3)) + "\n",
 		"ids.csv": "event_id,batter_id,pitcher_id,team_id,game_date,venue,game_pk,event_time,umpire\n" +
@@ -148,7 +149,7 @@ func TestLoadIDsBecomeHeaders(t *testing.T) {
 	require.Equal(t, []string{"2 records found in " + filepath.Join(dir, "ids.csv")}, lines(l.out, "batters"))
 	require.Empty(t, lines(l.out, "input"), "the ids file is no record")
 	got := map[string]string{}
-	for _, r := range all(onTopic(t, cluster)) {
+	for _, r := range all(testkit.RawRecords(t, cluster)) {
 		text := string(r.Key)
 		for _, h := range r.Headers {
 			text += " " + h.Key + "=" + string(h.Value)
@@ -161,9 +162,9 @@ func TestLoadIDsBecomeHeaders(t *testing.T) {
 		pitch(uuid(3)): "999 event_time=2024-09-28T19:05:00.250Z revision=12",
 	}, got)
 
-	named := newKafka(t)
+	named := testkit.FakeKafka(t)
 	require.NoError(t, load(t, named, dir, "--ids="+filepath.Join(dir, "ids.csv"), "--game=5").err)
-	require.Len(t, keyed(onTopic(t, named))["5"], 3, "--game goes before all")
+	require.Len(t, keyed(testkit.RawRecords(t, named))["5"], 3, "--game goes before all")
 }
 
 func TestLoadTimestamps(t *testing.T) {
@@ -171,9 +172,9 @@ func TestLoadTimestamps(t *testing.T) {
 	mtime := time.UnixMilli(1_600_000_000_123)
 	require.NoError(t, os.Chtimes(filepath.Join(dir, "1_1.jsonl"), mtime, mtime))
 	stamped := func(args ...string) time.Time {
-		cluster := newKafka(t)
+		cluster := testkit.FakeKafka(t)
 		require.NoError(t, load(t, cluster, append(args, dir)...).err)
-		return all(onTopic(t, cluster))[0].Timestamp
+		return all(testkit.RawRecords(t, cluster))[0].Timestamp
 	}
 	require.Equal(t, mtime, stamped("--timestamp=mtime"))
 	require.Equal(t, int64(1_000_000_000_250), stamped("--timestamp=2001-09-09T01:46:40.25Z").UnixMilli())
@@ -198,7 +199,7 @@ func TestLoadCheck(t *testing.T) {
 
 func TestLoadNeedsItsTopic(t *testing.T) {
 	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")})
-	l := load(t, newKafka(t), dir, "--topic-raw=elsewhere")
+	l := load(t, testkit.FakeKafka(t), dir, "--topic-raw=elsewhere")
 	require.EqualError(t, l.err, "the topic elsewhere does not exist: run: pitchstream topics")
 	require.Empty(t, l.out)
 }
@@ -232,14 +233,14 @@ func TestLoadUsage(t *testing.T) {
 
 func TestLoadRealtimeWithoutTimes(t *testing.T) {
 	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a"), "ids.csv": "event_id,batter_id\na,1\n"})
-	l := load(t, newKafka(t), dir, "--realtime", "--ids="+filepath.Join(dir, "ids.csv"))
+	l := load(t, testkit.FakeKafka(t), dir, "--realtime", "--ids="+filepath.Join(dir, "ids.csv"))
 	require.ErrorContains(t, l.err, "has no event_time; add the column, or give --timestamp mtime")
 }
 
 // A record that the topic does not take fails, is named, and is tried again by the next run; no other one is.
 func TestLoadRefusedRecords(t *testing.T) {
-	cluster := newKafka(t)
-	setMaxMessageBytes(t, cluster, 1<<20)
+	cluster := testkit.FakeKafka(t)
+	testkit.SetMaxMessageBytes(t, cluster, 1<<20)
 	big := pitch(strings.Repeat("x", 2<<20))
 	dir := writeFiles(t, map[string]string{"777_1.jsonl": pitch("a") + "\n" + big + "\n" + pitch("b") + "\n"})
 	state := "--state=" + filepath.Join(dir, "load.state")
@@ -249,12 +250,12 @@ func TestLoadRefusedRecords(t *testing.T) {
 	require.Len(t, lines(l.out, "failed"), 1)
 	require.Contains(t, lines(l.out, "failed")[0], fmt.Sprintf("777_1.jsonl: record 2 at byte %d, 2.1 MB: MESSAGE_TOO_LARGE", len(pitch("a"))+1))
 
-	setMaxMessageBytes(t, cluster, 8<<20)
+	testkit.SetMaxMessageBytes(t, cluster, 8<<20)
 	l = load(t, cluster, state, dir)
 	require.NoError(t, l.err)
 	require.Equal(t, []string{"1 read = 1 sent + 0 failed"}, lines(l.out, "records"))
 	require.Equal(t, []string{"2 by earlier runs, as " + filepath.Join(dir, "load.state") + " says"}, lines(l.out, "sent before"))
-	require.Equal(t, map[string][]string{"777": {pitch("a"), pitch("b"), big}}, keyed(onTopic(t, cluster)))
+	require.Equal(t, map[string][]string{"777": {pitch("a"), pitch("b"), big}}, keyed(testkit.RawRecords(t, cluster)))
 
 	l = load(t, cluster, state, dir)
 	require.NoError(t, l.err)
@@ -294,7 +295,7 @@ func scanCounts(t *testing.T, line, format string, counts ...any) {
 
 // failsAt is a producer that cannot send its nth record, though the ones behind it.
 type failsAt struct {
-	*producer
+	*kafkasink.Producer
 	n   int
 	why error
 }
@@ -304,20 +305,20 @@ func (f *failsAt) Send(ctx context.Context, rec *kgo.Record, acked func(error)) 
 		f.Refuse(f.why, acked)
 		return nil
 	}
-	return f.producer.Send(ctx, rec, acked)
+	return f.Producer.Send(ctx, rec, acked)
 }
 
 // A load that Kafka breaks off says so, remembers what was acknowledged, and the next run completes it. Nothing is
 // missing then, each game is in order, and what was settled before is not sent again.
 func TestLoadResumes(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	dir, want := seasonFiles(t, 30)
 	state := filepath.Join(t.TempDir(), "load.state")
 	away := errors.New("away")
-	l, err := loadWith(t.Context(), t, &failsAt{openTestProducer(t, cluster, producerOptions{}), 500, away}, &loadCmd{Paths: []string{dir}, State: state})
+	l, err := loadWith(t.Context(), t, &failsAt{openTestProducer(t, cluster), 500, away}, &loadCmd{Paths: []string{dir}, State: state})
 	require.ErrorIs(t, err, away)
 	require.ErrorContains(t, err, "Kafka does not take records: ")
-	before := len(all(onTopic(t, cluster)))
+	before := len(all(testkit.RawRecords(t, cluster)))
 	require.GreaterOrEqual(t, before, 499)
 	var out bytes.Buffer
 	require.NoError(t, l.report.print(&out, l.in))
@@ -329,7 +330,7 @@ func TestLoadResumes(t *testing.T) {
 	again := load(t, cluster, "--state="+state, dir)
 	require.NoError(t, again.err)
 	require.Equal(t, []string{"499 by earlier runs, as " + state + " says"}, lines(again.out, "sent before"))
-	got, repeats := keyed(onTopic(t, cluster)), 0
+	got, repeats := keyed(testkit.RawRecords(t, cluster)), 0
 	for game, records := range got {
 		first := []string{}
 		for _, r := range records {
@@ -348,7 +349,7 @@ func TestLoadResumes(t *testing.T) {
 
 // A state file is for one kind of load.
 func TestLoadStateOfAnotherLoad(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")})
 	state := "--state=" + filepath.Join(dir, "load.state")
 	require.NoError(t, load(t, cluster, state, dir).err)
@@ -356,12 +357,12 @@ func TestLoadStateOfAnotherLoad(t *testing.T) {
 	require.ErrorContains(t, l.err, `is of a run with revision "0", this one has "1": name another state file`)
 	l = load(t, cluster, "--state="+filepath.Join(dir, "no", "such", "folder"), dir)
 	require.ErrorContains(t, l.err, "--state: open ")
-	require.Len(t, all(onTopic(t, cluster)), 1, "found out before anything is sent")
+	require.Len(t, all(testkit.RawRecords(t, cluster)), 1, "found out before anything is sent")
 }
 
 // A named pipe has no time and cannot be come back to.
 func TestLoadNamedPipe(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o644))
@@ -374,13 +375,13 @@ func TestLoadNamedPipe(t *testing.T) {
 	l = load(t, cluster, pipe, "--game=1")
 	require.NoError(t, <-fed)
 	require.NoError(t, l.err)
-	require.Equal(t, map[string][]string{"1": {pitch("a"), "nope"}}, keyed(onTopic(t, cluster)))
+	require.Equal(t, map[string][]string{"1": {pitch("a"), "nope"}}, keyed(testkit.RawRecords(t, cluster)))
 }
 
 // Ctrl-C while a pipe is waited for: what was read is acknowledged, and the summary is there.
 func TestLoadInterrupted(t *testing.T) {
-	cluster := newKafka(t)
-	sent := watchBatches(cluster)
+	cluster := testkit.FakeKafka(t)
+	sent := testkit.WatchBatches(cluster)
 	pipe, feed := io.Pipe()
 	defer feed.Close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -392,19 +393,19 @@ func TestLoadInterrupted(t *testing.T) {
 	l := loadArgs(ctx, t, pipe, "-", "--game=1", "--kafka-brokers="+cluster.ListenAddrs()[0])
 	require.ErrorIs(t, l.err, errInterrupted)
 	require.Equal(t, []string{"2 read = 2 sent + 0 failed"}, lines(l.out, "records"))
-	require.NotEmpty(t, sent.seen)
-	require.Len(t, all(onTopic(t, cluster)), 2)
+	require.NotEmpty(t, sent.Seen)
+	require.Len(t, all(testkit.RawRecords(t, cluster)), 2)
 }
 
 // Files that cannot be read fail the load; the others are loaded.
 func TestLoadUnreadable(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a"), "1_2.jsonl": "\x1f\x8bnot gzip at all"})
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "1_3.jsonl")))
 	l := load(t, cluster, dir)
 	require.EqualError(t, l.err, "2 inputs could not be read")
 	require.Len(t, lines(l.out, "input"), 2)
-	require.Len(t, all(onTopic(t, cluster)), 1)
+	require.Len(t, all(testkit.RawRecords(t, cluster)), 1)
 }
 
 // fakeSender stands for Kafka: it keeps what it is given, answers as its script says, and may go silent.
@@ -445,7 +446,7 @@ func (f *fakeSender) Flush(ctx context.Context) error {
 
 func (f *fakeSender) Close() {
 	for _, acked := range f.waiting {
-		acked(errNotSent)
+		acked(kafkasink.ErrNotSent)
 	}
 }
 
@@ -539,21 +540,30 @@ func TestRealPace(t *testing.T) {
 // The twelve real records, out of a folder that also holds a README and two tables.
 func TestLoadRealRecords(t *testing.T) {
 	dir := testkit.Hawkeye(t)
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	l := load(t, cluster, dir)
 	require.NoError(t, l.err)
 	require.Equal(t, []string{"12 read = 12 sent + 0 failed"}, lines(l.out, "records"))
 	require.Equal(t, []string{"4"}, lines(l.out, "games"))
-	for _, r := range all(onTopic(t, cluster)) {
+	for _, r := range all(testkit.RawRecords(t, cluster)) {
 		require.Empty(t, judge(r, 0), "a row")
 	}
 }
 
 // Kafka's own word ends the load, not a time-out.
 func TestLoadWithoutPermission(t *testing.T) {
-	cluster := newKafka(t)
-	failProduce(cluster, kerr.TopicAuthorizationFailed)
+	cluster := testkit.FakeKafka(t)
+	testkit.FailProduce(cluster, kerr.TopicAuthorizationFailed)
 	l := load(t, cluster, writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")}))
 	require.ErrorContains(t, l.err, "Kafka does not take records: TOPIC_AUTHORIZATION_FAILED")
 	require.Equal(t, []string{"1 read = 0 sent + 1 failed"}, lines(l.out, "records"))
+}
+
+func openTestProducer(t *testing.T, cluster *kfake.Cluster) *kafkasink.Producer {
+	t.Helper()
+	client := []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}
+	p, err := kafkasink.OpenProducer(t.Context(), kafkasink.ProducerOptions{Client: client, Topic: rawTopic})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // messageSink takes simulated messages, in order, from one goroutine. What put was given is safe only when close has
@@ -177,7 +178,7 @@ const flushTimeout = 30 * time.Second
 
 // kafkaSink produces the messages, stamped by the client: the time of the game is in the header event_time.
 type kafkaSink struct {
-	producer *producer
+	producer *kafkasink.Producer
 	sent     int64
 	acked    atomic.Int64
 	refused  atomic.Pointer[error] // the first refusal
@@ -188,7 +189,7 @@ func (c *simulateCmd) openKafka(ctx context.Context) (*kafkaSink, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := openProducer(ctx, producerOptions{Client: client, Topic: c.TopicRaw, MaxRecordBytes: 1 << 20})
+	p, err := kafkasink.OpenProducer(ctx, kafkasink.ProducerOptions{Client: client, Topic: c.TopicRaw, MaxRecordBytes: 1 << 20})
 	if err != nil {
 		return nil, err
 	}

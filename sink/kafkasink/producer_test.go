@@ -1,4 +1,4 @@
-package main
+package kafkasink
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -20,57 +20,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-const rawTopic = "pitches.raw"
-
-// newKafka is a Kafka in memory with an empty raw topic of three partitions.
-func newKafka(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
+func openTestProducer(t *testing.T, cluster *kfake.Cluster, o ProducerOptions) *Producer {
 	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(3, rawTopic)}, opts...)...)
-	require.NoError(t, err)
-	t.Cleanup(cluster.Close)
-	return cluster
-}
-
-func kafkaClient(t *testing.T, cluster *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
-	t.Helper()
-	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(cluster.ListenAddrs()...))...)
-	require.NoError(t, err)
-	t.Cleanup(client.Close)
-	return client
-}
-
-// setMaxMessageBytes sets what a batch of the raw topic may have.
-func setMaxMessageBytes(t *testing.T, cluster *kfake.Cluster, n int) {
-	t.Helper()
-	value := strconv.Itoa(n)
-	_, err := kadm.NewClient(kafkaClient(t, cluster)).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &value}}, rawTopic)
-	require.NoError(t, err)
-}
-
-// onTopic are all records of the raw topic, by partition, in order.
-func onTopic(t *testing.T, cluster *kfake.Cluster) map[int32][]*kgo.Record {
-	t.Helper()
-	client := kafkaClient(t, cluster, kgo.ConsumeTopics(rawTopic), kgo.FetchMaxBytes(100<<20), kgo.FetchMaxPartitionBytes(50<<20))
-	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), rawTopic)
-	require.NoError(t, err)
-	left := int64(0)
-	ends.Each(func(o kadm.ListedOffset) { left += o.Offset })
-	records := map[int32][]*kgo.Record{}
-	for left > 0 {
-		fetches := client.PollFetches(t.Context())
-		require.NoError(t, fetches.Err())
-		fetches.EachRecord(func(r *kgo.Record) {
-			records[r.Partition] = append(records[r.Partition], r)
-			left--
-		})
-	}
-	return records
-}
-
-func openTestProducer(t *testing.T, cluster *kfake.Cluster, o producerOptions) *producer {
-	t.Helper()
-	o.Client, o.Topic = []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, rawTopic
-	p, err := openProducer(t.Context(), o)
+	o.Client, o.Topic = []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, testkit.RawTopic
+	p, err := OpenProducer(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return p
@@ -93,9 +46,9 @@ func (a *acks) note(n int) func(error) {
 
 // Small and large records, of several partitions: each partition has them in order, and the answers come in order.
 func TestProducerKeepsOrder(t *testing.T) {
-	cluster := newKafka(t)
-	setMaxMessageBytes(t, cluster, 8<<20)
-	p := openTestProducer(t, cluster, producerOptions{MaxInFlightBytes: 4 << 20})
+	cluster := testkit.FakeKafka(t)
+	testkit.SetMaxMessageBytes(t, cluster, 8<<20)
+	p := openTestProducer(t, cluster, ProducerOptions{MaxInFlightBytes: 4 << 20})
 	var a acks
 	const n = 200
 	for i := range n {
@@ -114,7 +67,7 @@ func TestProducerKeepsOrder(t *testing.T) {
 		require.NoError(t, a.errs[i])
 	}
 	total := 0
-	for partition, records := range onTopic(t, cluster) {
+	for partition, records := range testkit.RawRecords(t, cluster) {
 		last := -1
 		for _, r := range records {
 			i, err := strconv.Atoi(strings.SplitN(string(r.Value), " ", 2)[0])
@@ -127,37 +80,12 @@ func TestProducerKeepsOrder(t *testing.T) {
 	require.Equal(t, n, total)
 }
 
-// batches are the produce requests as they arrive.
-type batches struct {
-	mu   sync.Mutex
-	seen []kmsg.RecordBatch
-}
-
-func watchBatches(cluster *kfake.Cluster) *batches {
-	var b batches
-	cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		for _, topic := range req.(*kmsg.ProduceRequest).Topics {
-			for _, partition := range topic.Partitions {
-				var batch kmsg.RecordBatch
-				if batch.ReadFrom(partition.Records) == nil {
-					b.seen = append(b.seen, batch)
-				}
-			}
-		}
-		return nil, nil, false
-	})
-	return &b
-}
-
 // What goes over the wire: zstd, a producer id, batches of usual records small though the topic takes large ones.
 func TestProducerBatches(t *testing.T) {
-	cluster := newKafka(t)
-	setMaxMessageBytes(t, cluster, 20<<20)
-	seen := watchBatches(cluster)
-	p := openTestProducer(t, cluster, producerOptions{})
+	cluster := testkit.FakeKafka(t)
+	testkit.SetMaxMessageBytes(t, cluster, 20<<20)
+	seen := testkit.WatchBatches(cluster)
+	p := openTestProducer(t, cluster, ProducerOptions{})
 	var a acks
 	value := []byte(strings.Repeat("0123456789", 10_000))
 	for i := range 150 {
@@ -165,8 +93,8 @@ func TestProducerBatches(t *testing.T) {
 	}
 	require.NoError(t, p.Flush(t.Context()))
 	p.Close()
-	require.GreaterOrEqual(t, len(seen.seen), 15)
-	for _, b := range seen.seen {
+	require.GreaterOrEqual(t, len(seen.Seen), 15)
+	for _, b := range seen.Seen {
 		require.EqualValues(t, 4, b.Attributes&7, "zstd")
 		require.NotEqualValues(t, -1, b.ProducerID)
 		require.LessOrEqual(t, b.NumRecords, int32(10))
@@ -174,26 +102,26 @@ func TestProducerBatches(t *testing.T) {
 }
 
 func TestProducerNeedsItsTopicAndBrokers(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	addrs := cluster.ListenAddrs()
-	_, err := openProducer(t.Context(), producerOptions{Client: []kgo.Opt{kgo.SeedBrokers(addrs...)}, Topic: "other"})
+	_, err := OpenProducer(t.Context(), ProducerOptions{Client: []kgo.Opt{kgo.SeedBrokers(addrs...)}, Topic: "other"})
 	require.EqualError(t, err, "the topic other does not exist: run: pitchstream topics")
 	cluster.Close()
-	_, err = openProducer(t.Context(), producerOptions{Client: []kgo.Opt{kgo.SeedBrokers(addrs...)}, Topic: rawTopic})
+	_, err = OpenProducer(t.Context(), ProducerOptions{Client: []kgo.Opt{kgo.SeedBrokers(addrs...)}, Topic: testkit.RawTopic})
 	require.ErrorContains(t, err, "Kafka cannot be reached: ")
 	require.ErrorContains(t, err, addrs[0])
 }
 
 // A record that the topic does not take fails alone.
 func TestProducerRefusals(t *testing.T) {
-	cluster := newKafka(t)
-	setMaxMessageBytes(t, cluster, 2<<20)
-	p := openTestProducer(t, cluster, producerOptions{})
+	cluster := testkit.FakeKafka(t)
+	testkit.SetMaxMessageBytes(t, cluster, 2<<20)
+	p := openTestProducer(t, cluster, ProducerOptions{})
 	var a acks
 	for i, size := range []int{10, 3 << 20, 10} {
 		require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: make([]byte, size)}, a.note(i)))
 	}
-	p.Refuse(errTooLarge, a.note(3))
+	p.Refuse(ErrTooLarge, a.note(3))
 	require.NoError(t, p.Flush(t.Context()))
 	p.Close()
 	require.Equal(t, []int{0, 1, 2, 3}, a.got)
@@ -201,7 +129,7 @@ func TestProducerRefusals(t *testing.T) {
 	require.ErrorIs(t, a.errs[1], kerr.MessageTooLarge)
 	require.NoError(t, a.errs[2])
 	for i, refusal := range []bool{false, true, false, true} {
-		require.Equal(t, refusal, isRefusal(a.errs[i]))
+		require.Equal(t, refusal, IsRefusal(a.errs[i]))
 	}
 }
 
@@ -222,9 +150,9 @@ func holdProduce(t *testing.T, cluster *kfake.Cluster) (held <-chan struct{}, re
 
 // Send waits when MaxInFlightBytes are under way, and ends with its context; what was sent before arrives nevertheless.
 func TestProducerBoundsWhatIsUnderWay(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	_, release := holdProduce(t, cluster)
-	p := openTestProducer(t, cluster, producerOptions{MaxInFlightBytes: 1000})
+	p := openTestProducer(t, cluster, ProducerOptions{MaxInFlightBytes: 1000})
 	var a acks
 	for i := range 2 {
 		require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: make([]byte, 500)}, a.note(i)))
@@ -243,9 +171,9 @@ func TestProducerBoundsWhatIsUnderWay(t *testing.T) {
 
 // Close answers for what nobody acknowledged.
 func TestProducerCloseAnswersAll(t *testing.T) {
-	cluster := newKafka(t)
+	cluster := testkit.FakeKafka(t)
 	held, _ := holdProduce(t, cluster)
-	p := openTestProducer(t, cluster, producerOptions{})
+	p := openTestProducer(t, cluster, ProducerOptions{})
 	var a acks
 	for i := range 3 {
 		require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: []byte("x")}, a.note(i)))
@@ -257,35 +185,19 @@ func TestProducerCloseAnswersAll(t *testing.T) {
 	defer a.mu.Unlock()
 	require.Equal(t, []int{0, 1, 2, 3}, a.got)
 	for _, err := range a.errs {
-		require.Equal(t, errNotSent, err)
+		require.Equal(t, ErrNotSent, err)
 	}
 }
 
-// failProduce makes the brokers answer every produce request with an error.
-func failProduce(cluster *kfake.Cluster, why *kerr.Error) {
-	cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		cluster.KeepControl()
-		resp := req.ResponseKind().(*kmsg.ProduceResponse)
-		for _, topic := range req.(*kmsg.ProduceRequest).Topics {
-			answer := kmsg.ProduceResponseTopic{Topic: topic.Topic, TopicID: topic.TopicID}
-			for _, p := range topic.Partitions {
-				answer.Partitions = append(answer.Partitions, kmsg.ProduceResponseTopicPartition{Partition: p.Partition, ErrorCode: why.Code})
-			}
-			resp.Topics = append(resp.Topics, answer)
-		}
-		return resp, nil, true
-	})
-}
-
 // virtualProducer is a producer on a Kafka in memory, both in the bubble of a synctest.
-func virtualProducer(t *testing.T, o producerOptions) (*producer, *kfake.Cluster) {
+func virtualProducer(t *testing.T, o ProducerOptions) (*Producer, *kfake.Cluster) {
 	t.Helper()
 	var network kfake.VirtualNetwork
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, rawTopic), kfake.ListenFn(network.Listen))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, testkit.RawTopic), kfake.ListenFn(network.Listen))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	o.Client, o.Topic = []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(network.DialContext)}, rawTopic
-	p, err := openProducer(t.Context(), o)
+	o.Client, o.Topic = []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(network.DialContext)}, testkit.RawTopic
+	p, err := OpenProducer(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return p, cluster
@@ -295,7 +207,7 @@ func virtualProducer(t *testing.T, o producerOptions) (*producer, *kfake.Cluster
 // that hangs up on every request, so that nobody knows what it took.
 func TestProducerTimesOut(t *testing.T) {
 	for name, fail := range map[string]func(*kfake.Cluster){
-		"answers with an error": func(c *kfake.Cluster) { failProduce(c, kerr.NotEnoughReplicas) },
+		"answers with an error": func(c *kfake.Cluster) { testkit.FailProduce(c, kerr.NotEnoughReplicas) },
 		"hangs up": func(c *kfake.Cluster) {
 			c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 				c.KeepControl()
@@ -305,7 +217,7 @@ func TestProducerTimesOut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p, cluster := virtualProducer(t, producerOptions{})
+				p, cluster := virtualProducer(t, ProducerOptions{})
 				fail(cluster)
 				var a acks
 				begun := time.Now()
@@ -322,7 +234,7 @@ func TestProducerTimesOut(t *testing.T) {
 
 func TestProducerRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, _ := virtualProducer(t, producerOptions{RecordsPerSecond: 20})
+		p, _ := virtualProducer(t, ProducerOptions{RecordsPerSecond: 20})
 		begun := time.Now()
 		for range 62 {
 			require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: []byte("x")}, func(error) {}))
