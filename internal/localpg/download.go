@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,22 +13,27 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
-// Postgres as it is downloaded: an archive on Maven Central that others build from the sources (the group's project is
-// called embedded-postgres-binaries). The sums are of the files as Maven Central served them when the version was chosen.
+// The download is an archive on Maven Central, which the project embedded-postgres-binaries builds from the
+// sources. The checksums are those of the files that Maven Central served when the version was chosen.
 const (
 	pinnedVersion    = "17.11"
-	pinnedRelease    = "17.11.0" // as Maven names it
+	pinnedRelease    = "17.11.0" // the version in Maven
 	mavenURL         = "https://repo1.maven.org/maven2"
 	archiveMaxBytes  = 200 << 20
 	headerTimeout    = 30 * time.Second
-	mavenURLVariable = "PITCHSTREAM_MAVEN_URL" // a mirror of Maven Central to use instead
+	mavenURLVariable = "PITCHSTREAM_MAVEN_URL" // names a mirror to use instead
 )
 
-// archive is a file that is known by its sum.
+// archive is a file with a known checksum.
 type archive struct {
-	platform string // as Maven names it
+	platform string // its name in Maven
 	sha256   string
 }
 
@@ -38,29 +44,28 @@ var pinned = map[string]archive{
 	"darwin/arm64": {"darwin-arm64v8", "a1c2786acb0c398f9b2d76806fc52f5dc8b222cbc8e9383a9b9702084daaf3a5"},
 }
 
-// Download gives the pinned Postgres from this machine's cache, fetching it first where it is not there. What was not
-// wholly fetched, or is not the file that was pinned, is not kept. Progress is shown on progress; nil: nowhere.
+// Download returns the pinned Postgres from the cache of this machine, and fetches it when the cache is
+// empty. It keeps nothing of a download that was interrupted or whose checksum is wrong. progress shows how
+// far the download is; nil shows nothing.
 func Download(ctx context.Context, progress io.Writer) (Installation, error) {
 	a, ok := pinned[runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
-		return Installation{}, fmt.Errorf("%w; there is none to download for %s/%s", ErrNotInstalled, runtime.GOOS, runtime.GOARCH)
+		return Installation{}, fmt.Errorf("%w; there is no download for %s/%s", ErrNotInstalled,
+			runtime.GOOS, runtime.GOARCH)
 	}
 	cache, err := cacheDir()
 	if err != nil {
 		return Installation{}, err
 	}
-	base := os.Getenv(mavenURLVariable)
-	if base == "" {
-		base = mavenURL
-	}
-	dir, err := a.fetch(ctx, base, cache, progress)
+	dir, err := a.fetch(ctx, cmp.Or(os.Getenv(mavenURLVariable), mavenURL), cache, progress)
 	if err != nil {
 		return Installation{}, fmt.Errorf("download Postgres %s: %w", pinnedVersion, err)
 	}
 	return inspect(ctx, filepath.Join(dir, "bin"))
 }
 
-// cacheDir is where the download is kept. Root's own cache cannot be read by the user that the server runs as.
+// cacheDir returns the folder of downloads. Root does not use its own cache, because the user that the server
+// runs as cannot read it.
 func cacheDir() (string, error) {
 	if os.Geteuid() == 0 {
 		return "/var/cache/pitchstream", nil
@@ -70,21 +75,20 @@ func cacheDir() (string, error) {
 }
 
 func (a archive) url(base string) string {
-	name := "embedded-postgres-binaries-" + a.platform
-	return fmt.Sprintf("%s/io/zonky/test/postgres/%s/%s/%s-%s.jar", base, name, pinnedRelease, name, pinnedRelease)
+	const pattern = "%[1]s/io/zonky/test/postgres/%[2]s/%[3]s/%[2]s-%[3]s.jar"
+	return fmt.Sprintf(pattern, base, "embedded-postgres-binaries-"+a.platform, pinnedRelease)
 }
 
-// fetch gives the folder of the unpacked archive in cache. The folder gets its name when it is complete, so two
-// processes may fetch at once, and one that is interrupted leaves nothing that looks whole.
+// fetch returns the folder of the unpacked archive in cache. It renames the folder to its final name when it
+// is complete. Therefore two processes may fetch at the same time, and an interrupted one leaves nothing that
+// looks complete.
 func (a archive) fetch(ctx context.Context, base, cache string, progress io.Writer) (string, error) {
 	dir := filepath.Join(cache, "postgres-"+pinnedRelease+"-"+a.platform)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	if err := os.Chmod(cache, 0o755); err != nil { // whatever the umask: see cacheDir
+	// Chmod too, because MkdirAll respects the umask.
+	if err := errors.Join(os.MkdirAll(cache, 0o755), os.Chmod(cache, 0o755)); err != nil {
 		return "", err
 	}
 	work, err := os.MkdirTemp(cache, "download-")
@@ -103,12 +107,12 @@ func (a archive) fetch(ctx context.Context, base, cache string, progress io.Writ
 	if err := os.Rename(unpacked, dir); err != nil {
 		if _, statErr := os.Stat(dir); statErr != nil {
 			return "", err
-		} // else another process was first
+		} // else another process has fetched it in the meantime
 	}
 	return dir, nil
 }
 
-// get writes what is at url to the file and checks that it is the pinned file.
+// get downloads url to the file and compares its checksum.
 func (a archive) get(ctx context.Context, url, file string, progress io.Writer) error {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = headerTimeout
@@ -127,23 +131,40 @@ func (a archive) get(ctx context.Context, url, file string, progress io.Writer) 
 	}
 	body, finish := showProgress(progress, url, resp)
 	defer finish()
-	sum, err := save(file, io.LimitReader(body, archiveMaxBytes))
+	f, err := os.Create(file)
 	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	_, err = io.Copy(io.MultiWriter(f, h), io.LimitReader(body, archiveMaxBytes))
+	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("%s: %w", url, err)
 	}
-	if sum != a.sha256 {
-		return fmt.Errorf("%s is not the file that pitchstream knows: its SHA-256 is %s, not %s", url, sum, a.sha256)
+	if sum := hex.EncodeToString(h.Sum(nil)); sum != a.sha256 {
+		return fmt.Errorf("%s is not the file that pitchstream knows: its SHA-256 is %s, not %s",
+			url, sum, a.sha256)
 	}
 	return nil
 }
 
-// save writes r to a file and gives its SHA-256.
-func save(file string, r io.Reader) (sum string, err error) {
-	f, err := os.Create(file)
-	if err != nil {
-		return "", err
+// showProgress returns a reader of the response's body, and a function to call after it was read. On a
+// terminal it shows a bar, elsewhere one line with the size.
+func showProgress(w io.Writer, url string, resp *http.Response) (io.Reader, func()) {
+	if w == nil {
+		return resp.Body, func() {}
 	}
-	h := sha256.New()
-	_, err = io.Copy(io.MultiWriter(f, h), r)
-	return hex.EncodeToString(h.Sum(nil)), errors.Join(err, f.Close())
+	if !terminal.IsTerminal(w) {
+		fmt.Fprintf(w, "fetching Postgres %s, %d MB, once: %s\n", pinnedVersion,
+			(resp.ContentLength+500_000)/1_000_000, url)
+		return resp.Body, func() {}
+	}
+	bars := mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
+	bar := bars.AddBar(resp.ContentLength,
+		mpb.PrependDecorators(decor.Name("fetching Postgres "+pinnedVersion+", once "),
+			decor.CountersKibiByte("% .1f / % .1f")),
+		mpb.AppendDecorators(decor.Percentage()))
+	return bar.ProxyReader(resp.Body), func() {
+		bar.Abort(false) // does nothing to a bar that is full
+		bars.Wait()
+	}
 }

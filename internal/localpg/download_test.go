@@ -18,8 +18,8 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// theJar is a small archive of the real one's shape.
-func theJar(t *testing.T) []byte {
+// smallJar returns an archive with the structure of the real one.
+func smallJar(t *testing.T) []byte {
 	return jar(t,
 		tar.Header{Typeflag: tar.TypeDir, Name: "bin/"},
 		tar.Header{Typeflag: tar.TypeReg, Name: "bin/postgres", Mode: 0o750},
@@ -27,10 +27,10 @@ func theJar(t *testing.T) []byte {
 		tar.Header{Typeflag: tar.TypeSymlink, Name: "lib/libpq.so", Linkname: "libpq.so.5.17"})
 }
 
-func TestAnArchiveIsFetchedOnceAndUnpacked(t *testing.T) {
-	asked := 0
-	a, base := serve(t, theJar(t), func(w http.ResponseWriter, r *http.Request, jar []byte) {
-		asked++
+func TestArchiveIsFetchedOnceAndUnpacked(t *testing.T) {
+	requests := 0
+	a, base := serve(t, smallJar(t), func(w http.ResponseWriter, r *http.Request, jar []byte) {
+		requests++
 		w.Write(jar)
 	})
 	cache := t.TempDir()
@@ -45,12 +45,12 @@ func TestAnArchiveIsFetchedOnceAndUnpacked(t *testing.T) {
 			require.Equal(t, mode, info.Mode().Perm(), "%s must be readable by another user", name)
 		}
 	}
-	require.Equal(t, 1, asked)
+	require.Equal(t, 1, requests)
 	require.Equal(t, "fetching Postgres 17.11, 0 MB, once: "+a.url(base)+"\n", progress.String())
 	require.Equal(t, []string{"postgres-17.11.0-testos"}, names(t, cache))
 }
 
-func TestWhatIsNotThePinnedFileIsNotKept(t *testing.T) {
+func TestWrongOrIncompleteFileIsNotKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		handler func(http.ResponseWriter, *http.Request, []byte)
 		want    string
@@ -67,7 +67,7 @@ func TestWhatIsNotThePinnedFileIsNotKept(t *testing.T) {
 		}, "404 Not Found"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, base := serve(t, theJar(t), c.handler)
+			a, base := serve(t, smallJar(t), c.handler)
 			cache := t.TempDir()
 			_, err := a.fetch(t.Context(), base, cache, nil)
 			require.ErrorContains(t, err, c.want)
@@ -77,14 +77,14 @@ func TestWhatIsNotThePinnedFileIsNotKept(t *testing.T) {
 	}
 }
 
-func TestACanceledDownloadIsNotKept(t *testing.T) {
+func TestCanceledDownloadIsNotKept(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	a, base := serve(t, theJar(t), func(w http.ResponseWriter, r *http.Request, jar []byte) {
+	a, base := serve(t, smallJar(t), func(w http.ResponseWriter, r *http.Request, jar []byte) {
 		w.Header().Set("Content-Length", fmt.Sprint(len(jar)))
 		w.Write(jar[:10])
 		w.(http.Flusher).Flush()
 		cancel()
-		<-r.Context().Done() // the client went away
+		<-r.Context().Done() // until the client closes the connection
 	})
 	cache := t.TempDir()
 	_, err := a.fetch(ctx, base, cache, nil)
@@ -92,7 +92,7 @@ func TestACanceledDownloadIsNotKept(t *testing.T) {
 	require.Empty(t, names(t, cache))
 }
 
-func TestAnArchiveCannotReachOutOfItsFolder(t *testing.T) {
+func TestArchiveCannotWriteOutsideItsFolder(t *testing.T) {
 	for _, h := range []tar.Header{
 		{Typeflag: tar.TypeReg, Name: "../evil", Mode: 0o644},
 		{Typeflag: tar.TypeReg, Name: "/evil", Mode: 0o644},
@@ -106,13 +106,14 @@ func TestAnArchiveCannotReachOutOfItsFolder(t *testing.T) {
 	}
 }
 
-// TestThePinnedArchiveRuns needs the real archive: it is fetched from where PITCHSTREAM_MAVEN_URL says, if it says.
+// TestThePinnedArchiveRuns downloads the real archive from PITCHSTREAM_MAVEN_URL. Without that variable it is
+// skipped.
 func TestThePinnedArchiveRuns(t *testing.T) {
 	if os.Getenv(mavenURLVariable) == "" {
-		t.Skip("fetches 15 MB or more: set " + mavenURLVariable + " to try it")
+		t.Skip("downloads 15 MB or more: set " + mavenURLVariable + " to try it")
 	}
 	t.Setenv("PG_BIN", "")
-	t.Setenv("HOME", t.TempDir()) // an empty cache (root's is kept)
+	t.Setenv("HOME", t.TempDir()) // an empty cache, except for root
 	programs, err := Download(t.Context(), os.Stderr)
 	require.NoError(t, err)
 	require.Equal(t, pinnedVersion, programs.Version)
@@ -121,17 +122,21 @@ func TestThePinnedArchiveRuns(t *testing.T) {
 	require.Equal(t, pinnedVersion, query(t, s.URL, "SHOW server_version"))
 }
 
-// serve gives an archive that is pinned to content, and the address of a server whose answers handler writes.
-func serve(t *testing.T, content []byte, handler func(http.ResponseWriter, *http.Request, []byte)) (archive, string) {
+// serve returns an archive pinned to content, and the address of a server whose responses handler writes.
+func serve(t *testing.T, content []byte, handler func(http.ResponseWriter, *http.Request, []byte)) (archive,
+	string) {
 	t.Helper()
 	sum := sha256.Sum256(content)
 	a := archive{platform: "testos", sha256: hex.EncodeToString(sum[:])}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler(w, r, content) }))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		r *http.Request) {
+		handler(w, r, content)
+	}))
 	t.Cleanup(s.Close)
 	return a, s.URL
 }
 
-// jar is a zip with a .txz of the entries; a file's content is its name.
+// jar returns a zip archive with a .txz file of the entries. The content of each file is its name.
 func jar(t *testing.T, entries ...tar.Header) []byte {
 	t.Helper()
 	var out bytes.Buffer

@@ -13,14 +13,15 @@ import (
 	"strconv"
 )
 
-// MinMajor is the oldest Postgres that pitchstream runs on; older installations are not found.
-const MinMajor = 15
+// minMajor is the oldest version of Postgres that pitchstream supports. Find skips older installations.
+const minMajor = 15
 
-// ErrNotInstalled says that there are no usable Postgres programs on this machine.
+// ErrNotInstalled means that this machine has no usable Postgres programs.
 var ErrNotInstalled = fmt.Errorf("no Postgres %d or newer is installed here (initdb and postgres): "+
-	"install it (Debian: apt install postgresql, macOS: brew install postgresql) or set PG_BIN to the folder of its programs", MinMajor)
+	"install it (Debian: apt install postgresql, macOS: brew install postgresql) "+
+	"or set PG_BIN to the folder of its programs", minMajor)
 
-// Installation is a folder with the programs of one Postgres.
+// Installation is the folder with the programs of one version of Postgres.
 type Installation struct {
 	BinDir  string
 	Version string // "17.11"
@@ -29,8 +30,8 @@ type Installation struct {
 
 func (i Installation) path(program string) string { return filepath.Join(i.BinDir, program) }
 
-// places are where packages put the programs. Debian and macOS keep them out of PATH, or put wrappers there that choose
-// a cluster or a user; the real folders are wanted.
+// places are the folders in which packages install the programs. PATH alone is not enough: Debian and macOS
+// keep the programs out of it, or put wrappers there that choose a cluster or a user.
 var places = []string{
 	"/usr/lib/postgresql/*/bin",         // Debian, Ubuntu
 	"/usr/pgsql-*/bin",                  // Red Hat, from postgresql.org
@@ -41,7 +42,8 @@ var places = []string{
 	"/usr/local/pgsql/bin", // built from source
 }
 
-// Find gives the newest installation of this machine, or ErrNotInstalled. PG_BIN, where set, is the only place it looks.
+// Find returns the newest installation of this machine, or ErrNotInstalled. If the environment variable
+// PG_BIN is set, Find uses that folder only.
 func Find(ctx context.Context) (Installation, error) {
 	if dir := os.Getenv("PG_BIN"); dir != "" {
 		i, err := inspect(ctx, dir)
@@ -53,22 +55,23 @@ func Find(ctx context.Context) (Installation, error) {
 	return newest(ctx, candidates(places))
 }
 
-// candidates are the folders that may hold the programs, each once, symbolic links followed.
+// candidates returns the folders that may hold the programs, each one once, with symbolic links resolved.
 func candidates(patterns []string) []string {
 	dirs := filepath.SplitList(os.Getenv("PATH"))
-	for i, dir := range dirs { // a link in PATH leads to the real folder
+	for i, dir := range dirs {
 		if program, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres")); err == nil {
 			dirs[i] = filepath.Dir(program)
 		}
 	}
 	for _, pattern := range patterns {
-		found, _ := filepath.Glob(pattern)
+		found, _ := filepath.Glob(pattern) // the patterns are valid
 		dirs = append(dirs, found...)
 	}
 	slices.Sort(dirs)
 	return slices.Compact(dirs)
 }
 
+// newest returns the newest usable installation in dirs.
 func newest(ctx context.Context, dirs []string) (best Installation, err error) {
 	for _, dir := range dirs {
 		if i, err := inspect(ctx, dir); err == nil && i.Major > best.Major {
@@ -86,7 +89,7 @@ func newest(ctx context.Context, dirs []string) (best Installation, err error) {
 
 var versionPattern = regexp.MustCompile(`\(PostgreSQL\) ((\d+)[.\w]*)`)
 
-// inspect tells what is in a folder, and an error where it is not a usable installation.
+// inspect returns the installation in a folder, or an error when it is not usable.
 func inspect(ctx context.Context, dir string) (Installation, error) {
 	i := Installation{BinDir: dir}
 	for _, program := range []string{"initdb", "postgres"} {
@@ -100,18 +103,18 @@ func inspect(ctx context.Context, dir string) (Installation, error) {
 	}
 	m := versionPattern.FindSubmatch(out)
 	if m == nil {
-		return i, fmt.Errorf("%s --version: unknown answer %q", i.path("postgres"), out)
+		return i, fmt.Errorf("%s --version: unexpected output %q", i.path("postgres"), out)
 	}
 	i.Version = string(m[1])
 	i.Major, _ = strconv.Atoi(string(m[2]))
-	if i.Major < MinMajor {
-		return i, fmt.Errorf("%s is version %s, pitchstream needs %d", dir, i.Version, MinMajor)
+	if i.Major < minMajor {
+		return i, fmt.Errorf("%s is version %s, pitchstream needs %d", dir, i.Version, minMajor)
 	}
 	return i, nil
 }
 
-// realProgram tells whether a file can be run and is no wrapper script, which would have ideas of its own about users,
-// clusters and configuration files.
+// realProgram returns an error when a file cannot be read or is a script. A wrapper script would choose
+// users, clusters and configuration files on its own.
 func realProgram(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

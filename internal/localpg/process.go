@@ -17,28 +17,26 @@ import (
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
-// How long a server may take to end when asked to roll back and write a checkpoint, and to end at once.
 const (
-	fastShutdownTimeout      = 20 * time.Second
+	fastShutdownTimeout      = 20 * time.Second // to roll back and to write a checkpoint
 	immediateShutdownTimeout = 5 * time.Second
 )
 
 var (
 	errPortTaken = errors.New("another program took the port")
-	errMemory    = errors.New("shared memory of the killed server is still in use") // its last backends are ending
+	// errMemory means that the last backends of a killed server are still ending.
+	errMemory = errors.New("shared memory of the killed server is still in use")
 )
 
-// Resume brings the server up again after Halt or Crash, at the same address with its data, and returns when it answers.
-// A server that runs is left alone.
+// Resume starts the server again after Halt or Crash, at the same address and with its data, and returns when
+// it accepts connections. It does nothing when the server runs.
 func (s *Server) Resume(ctx context.Context) error {
 	if s.cmd != nil {
-		select {
-		case <-s.done: // it ended by itself
-			if err := s.ended(); err != nil {
-				return err
-			}
-		default:
+		if s.alive.Err() == nil {
 			return nil
+		}
+		if err := s.ended(); err != nil { // the server ended on its own
+			return err
 		}
 	}
 	for {
@@ -49,20 +47,18 @@ func (s *Server) Resume(ctx context.Context) error {
 	}
 }
 
-// Halt ends the server and keeps its data: a fast shutdown, else an immediate one, else kill.
+// Halt ends the server and keeps its data. It tries a fast shutdown, then an immediate one, then a kill.
 func (s *Server) Halt() error {
 	if s.cmd == nil {
 		return nil
 	}
-	switch {
-	case s.end(syscall.SIGINT, fastShutdownTimeout), s.end(syscall.SIGQUIT, immediateShutdownTimeout):
-	default:
+	if !s.end(syscall.SIGINT, fastShutdownTimeout) && !s.end(syscall.SIGQUIT, immediateShutdownTimeout) {
 		s.end(syscall.SIGKILL, immediateShutdownTimeout)
 	}
 	return s.ended()
 }
 
-// Crash ends the server as kill -9 does and keeps its data.
+// Crash ends the server by kill -9 and keeps its data.
 func (s *Server) Crash() error {
 	if s.cmd == nil {
 		return nil
@@ -71,35 +67,30 @@ func (s *Server) Crash() error {
 	return s.ended()
 }
 
-// Done is closed when the server has ended, wanted or not. It is another channel after Resume.
-func (s *Server) Done() <-chan struct{} { return s.done }
+// Done returns a channel that is closed when the server has ended for any reason. Resume makes a new channel.
+func (s *Server) Done() <-chan struct{} { return s.alive.Done() }
 
-// Log is the last few thousand bytes that the server printed since it came up.
+// Log returns the last 4,000 bytes that the server has printed since it was started or resumed.
 func (s *Server) Log() string { return s.log.String() }
 
-// up starts the process and waits until it answers or has ended.
+// up starts the process and waits until it accepts connections or ends.
 func (s *Server) up(ctx context.Context) error {
 	if err := s.spawn(); err != nil {
 		return err
 	}
-	alive, cancel := context.WithCancel(ctx) // a stranger on our port may never answer: ask no longer than we live
+	// A ping ends with our server, because a foreign program on the port may never answer it.
+	pinging, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func(done chan struct{}) {
-		select {
-		case <-done:
-			cancel()
-		case <-alive.Done():
-		}
-	}(s.done)
+	defer context.AfterFunc(s.alive, cancel)()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := s.ping(alive)
+		err := s.ping(pinging)
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-s.done:
+		case <-s.alive.Done():
 			return errors.Join(s.whyEnded(), s.ended())
 		case <-ctx.Done():
 			return errors.Join(fmt.Errorf("Postgres does not answer: %w\n%s", err, s.log.String()), s.Crash())
@@ -108,7 +99,7 @@ func (s *Server) up(ctx context.Context) error {
 	}
 }
 
-// spawn starts the process, and the lifeline that ends it when we are gone.
+// spawn starts the process, and the shell that ends it when this process dies.
 func (s *Server) spawn() error {
 	s.log.Reset()
 	cmd := exec.Command(s.programs.path("postgres"), s.arguments()...)
@@ -119,15 +110,16 @@ func (s *Server) spawn() error {
 		cmd.Stdout = io.MultiWriter(&s.log, s.options.Log)
 	}
 	cmd.Stderr = cmd.Stdout
-	cmd.WaitDelay = immediateShutdownTimeout // a backend that outlives a killed server holds its output
+	cmd.WaitDelay = immediateShutdownTimeout // backends that outlive a killed server keep its output open
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start Postgres: %w", err)
 	}
-	s.cmd, s.done = cmd, make(chan struct{})
-	go func(done chan struct{}) {
-		_ = cmd.Wait() // how it ended is in its log
-		close(done)
-	}(s.done)
+	alive, end := context.WithCancel(context.Background())
+	s.cmd, s.alive = cmd, alive
+	go func() {
+		defer end()
+		_ = cmd.Wait() // its log says how it ended
+	}()
 	line, err := child.Tie(s.user, undo, strconv.Itoa(cmd.Process.Pid), s.dir)
 	if err != nil {
 		return errors.Join(err, s.Crash())
@@ -136,8 +128,8 @@ func (s *Server) spawn() error {
 	return nil
 }
 
-// undo ends the server $1 at once and removes its folder $2. Backends that are still ending may write into the folder
-// while it is removed, so it is removed until it is gone.
+// undo ends the server $1 at once and removes its folder $2. It removes the folder more than once, because
+// backends that are still ending may write into it.
 const undo = `
 	kill -QUIT "$1"
 	for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -150,18 +142,19 @@ const undo = `
 		sleep 0.2
 	done`
 
-// end sends the signal and tells whether the server ended in time.
+// end sends the signal and reports whether the server ended in time.
 func (s *Server) end(signal os.Signal, timeout time.Duration) bool {
-	_ = s.cmd.Process.Signal(signal) // one that has ended cannot be signaled, and need not be
+	_ = s.cmd.Process.Signal(signal) // fails when the server has ended already
 	select {
-	case <-s.done:
+	case <-s.alive.Done():
 		return true
 	case <-time.After(timeout):
 		return false
 	}
 }
 
-// ended notes that the process is gone. The lifeline must not kill whoever gets its number next.
+// ended records that the process has ended. It cuts the line, which would otherwise kill the next process
+// with the same id.
 func (s *Server) ended() error {
 	s.cmd = nil
 	return s.line.Cut()
@@ -177,7 +170,7 @@ func (s *Server) ping(ctx context.Context) error {
 	return c.Close(ctx)
 }
 
-// whyEnded is the error for a server that ended while it was starting.
+// whyEnded returns the error of a server that ended during its start.
 func (s *Server) whyEnded() error {
 	log := s.log.String()
 	err := fmt.Errorf("Postgres ended while it was starting:\n%s", log)

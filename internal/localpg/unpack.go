@@ -14,7 +14,8 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// unpack makes the folder dir from a jar, which is a zip that holds one .txz, a tar compressed by xz.
+// unpack makes the folder dir from a jar: a zip archive with one .txz file, which is a tar archive compressed
+// by xz.
 func unpack(jar, dir string) error {
 	z, err := zip.OpenReader(jar)
 	if err != nil {
@@ -26,7 +27,7 @@ func unpack(jar, dir string) error {
 			return unpackTxz(f, dir)
 		}
 	}
-	return errors.New("there is no .txz in it")
+	return errors.New("the archive has no .txz file")
 }
 
 func unpackTxz(f *zip.File, dir string) error {
@@ -42,7 +43,7 @@ func unpackTxz(f *zip.File, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(dir) // nothing in the archive can reach out of it
+	root, err := os.OpenRoot(dir) // so that no path in the archive leads out of it
 	if err != nil {
 		return err
 	}
@@ -61,8 +62,8 @@ func unpackTxz(f *zip.File, dir string) error {
 	}
 }
 
-// unpackEntry makes one folder, file or link. All may read it: the server may run as another user than the one who
-// unpacks, whatever his umask.
+// unpackEntry makes one folder, file or link. Everybody may read it, because the server may run as another
+// user than this process.
 func unpackEntry(root *os.Root, h *tar.Header, content io.Reader) error {
 	name := filepath.Clean(h.Name)
 	if h.Typeflag == tar.TypeDir {

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain is also the process that dies, for the test that kills it.
+// TestMain is also the process that is killed by a test.
 func TestMain(m *testing.M) {
 	if fifo := os.Getenv("CHILD_TEST_FIFO"); fifo != "" {
 		_, err := Tie(nil, `echo "undone by $1" >"$2"`, "lifeline", fifo)
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestWhatAKilledProcessTiedIsUndone(t *testing.T) {
+func TestAKilledProcessIsUndone(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
 	victim := exec.Command(os.Args[0])
@@ -32,28 +32,28 @@ func TestWhatAKilledProcessTiedIsUndone(t *testing.T) {
 	stdout, err := victim.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, victim.Start())
-	said, err := bufio.NewReader(stdout).ReadString('\n')
+	output, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
-	require.Equal(t, "tied <nil>\n", said)
+	require.Equal(t, "tied <nil>\n", output)
 
 	require.NoError(t, victim.Process.Kill())
 	_ = victim.Wait()
-	undone, err := os.ReadFile(fifo) // waits for the shell
+	undone, err := os.ReadFile(fifo) // blocks until the shell writes
 	require.NoError(t, err)
 	require.Equal(t, "undone by lifeline\n", string(undone))
 }
 
-func TestACutLineUndoesNothing(t *testing.T) {
+func TestCutUndoesNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "undone")
 	line, err := Tie(nil, `touch "$1"`, file)
 	require.NoError(t, err)
 	require.NoError(t, line.Cut())
 	require.NoFileExists(t, file)
-	require.NoError(t, line.Cut(), "twice")
-	require.NoError(t, (*Line)(nil).Cut(), "never tied")
+	require.NoError(t, line.Cut(), "a second time")
+	require.NoError(t, (*Line)(nil).Cut(), "nil")
 }
 
-func TestATailKeepsTheLastBytes(t *testing.T) {
+func TestTailKeepsTheLastBytes(t *testing.T) {
 	var tail Tail
 	for range 1000 {
 		fmt.Fprintln(&tail, strings.Repeat("early ", 10))

@@ -2,10 +2,15 @@
 
 package child
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
-// User is the user that a child process runs as; only Unix has it.
-type User struct{ UID, GID uint32 }
-
-// Attr has nothing to say outside of Unix.
+// Attr returns nil, because sessions and users as here exist on Unix only.
 func Attr(*User) *syscall.SysProcAttr { return nil }
+
+// Unprivileged returns an error, because a private Postgres needs Attr.
+func Unprivileged() (*User, error) {
+	return nil, errors.New("a private Postgres runs on Linux and macOS only: name another by --postgres-url")
+}
