@@ -5,26 +5,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
 
-// longest is for the tests of a guard that stands; how much longer they may take without it, the lab's patience says.
-const longest = 10 * time.Minute
+// longestTest bounds the tests of a guard that is in place.
+const longestTest = 10 * time.Minute
 
-// lab is a copy of the project, in which guards are taken away.
+// The verdicts on a guard. A hung test counts as a failed one, although a busy machine may have been the reason.
+const (
+	killed   = "killed"
+	hung     = "hung"
+	survived = "SURVIVED" // all tests pass without the guard
+	failing  = "FAILING"  // the tests fail although the guard is in place
+	broken   = "BROKEN"   // the code does not compile without the guard
+	unclear  = "UNCLEAR"  // the mark does not say how the guard can be removed
+)
+
+// lab is a copy of the project in which guards are removed.
 type lab struct {
 	folder   string
 	project  string
-	normal   map[string]time.Duration // by tests: how long they take while every guard stands; 0: they fail
-	patience time.Duration
+	normal   map[tests]time.Duration // how long they take while every guard is in place; 0: they fail
+	patience time.Duration           // how much longer they may take without a guard
 }
 
+// newLab copies the project in the working directory. What tests read beside the project is linked beside the copy.
 func newLab() (*lab, error) {
 	root, err := os.Getwd()
 	if err != nil {
@@ -34,10 +43,11 @@ func newLab() (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{folder: folder, project: filepath.Join(folder, "project"), normal: map[string]time.Duration{}, patience: time.Minute}
-	// What tests read beside the project is beside the copy.
-	beside := os.Symlink(filepath.Join(filepath.Dir(root), "shared"), filepath.Join(folder, "shared"))
-	if err := errors.Join(beside, copyTree(root, l.project)); err != nil {
+	l := &lab{folder: folder, project: filepath.Join(folder, "project"), normal: map[tests]time.Duration{}, patience: time.Minute}
+	err = errors.Join(
+		os.Symlink(filepath.Join(filepath.Dir(root), "shared"), filepath.Join(folder, "shared")),
+		os.CopyFS(l.project, os.DirFS(root)))
+	if err != nil {
 		l.close()
 		return nil, err
 	}
@@ -46,88 +56,70 @@ func newLab() (*lab, error) {
 
 func (l *lab) close() { _ = os.RemoveAll(l.folder) }
 
-// try answers killed, hung (counts as killed, though a busy machine may have been it), SURVIVED, MOVED (the guard is not
-// there), BROKEN (the changed code does not compile), FAILING (the tests fail although the guard stands) or SKIPPED (the
-// same of tests that want real servers).
-func (l *lab) try(ctx context.Context, m mutant) string {
-	path := filepath.Join(l.project, m.file)
+// try removes a guard, runs its tests, and puts it back.
+func (l *lab) try(ctx context.Context, g guard) (verdict string) {
+	path := filepath.Join(l.project, g.file)
 	whole, err := os.ReadFile(path)
-	if err != nil || strings.Count(string(whole), m.old) != 1 {
-		return "MOVED"
+	if err != nil {
+		return unclear
 	}
-	normal := l.normally(ctx, m)
-	if normal == 0 && m.needsPG {
-		return "SKIPPED"
-	} else if normal == 0 {
-		return "FAILING"
+	without, err := mutate(string(whole), g)
+	if err != nil {
+		fmt.Printf("%s:%d: %v\n", g.file, g.line, err)
+		return unclear
+	}
+	for _, t := range g.tests {
+		if l.normally(ctx, t) == 0 {
+			return failing
+		}
 	}
 	defer func() { _ = os.WriteFile(path, whole, 0o644) }()
-	if err := os.WriteFile(path, []byte(strings.Replace(string(whole), m.old, m.new, 1)), 0o644); err != nil {
-		return "MOVED"
+	if err := os.WriteFile(path, []byte(without), 0o644); err != nil {
+		return unclear
 	}
-	if out, err := l.test(ctx, m.pkg, "^$", longest); err != nil {
-		fmt.Println(string(out))
-		return "BROKEN"
+	verdict = survived
+	for _, t := range g.tests {
+		out, err := l.test(ctx, t, l.normal[t]+l.patience)
+		switch {
+		case err == nil:
+			continue
+		case bytes.Contains(out, []byte("[build failed]")):
+			fmt.Println(string(out))
+			return broken
+		case bytes.Contains(out, []byte("panic: test timed out")):
+			return hung
+		}
+		return killed
 	}
-	out, err := l.test(ctx, m.pkg, m.run, normal+l.patience)
-	switch {
-	case err == nil:
-		return "SURVIVED"
-	case bytes.Contains(out, []byte("panic: test timed out")):
-		return "hung"
-	}
-	return "killed"
+	return verdict
 }
 
-// normally is how long the tests of a guard take while it stands, 0 if they fail.
-func (l *lab) normally(ctx context.Context, m mutant) time.Duration {
-	tests := m.pkg + " " + m.run
-	if took, known := l.normal[tests]; known {
+// normally returns how long tests take while every guard is in place, 0 if they fail.
+func (l *lab) normally(ctx context.Context, t tests) time.Duration {
+	if took, known := l.normal[t]; known {
 		return took
 	}
 	began := time.Now()
-	out, err := l.test(ctx, m.pkg, m.run, longest)
-	l.normal[tests] = time.Since(began)
+	out, err := l.test(ctx, t, longestTest)
+	l.normal[t] = time.Since(began)
 	if err != nil {
 		fmt.Println(string(out))
-		l.normal[tests] = 0
+		l.normal[t] = 0
 	}
-	return l.normal[tests]
+	return l.normal[t]
 }
 
-// test runs tests, of which none may be skipped for want of a server. After the limit they have failed, and what they
-// started is gone.
-func (l *lab) test(ctx context.Context, pkg, run string, limit time.Duration) ([]byte, error) {
+// test runs tests under CI=true, so that none is skipped for want of a server. After the limit they have failed, and
+// the processes that they started are killed.
+func (l *lab) test(ctx context.Context, t tests, limit time.Duration) ([]byte, error) {
 	const compiling = 5 * time.Minute
 	ctx, cancel := context.WithTimeout(ctx, limit+compiling)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "synctests", "-count=1", "-failfast", "-timeout", limit.String(), "-run", run, pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "synctests", "-vet=off", "-count=1", "-failfast",
+		"-timeout", limit.String(), "-run", t.run, t.pkg)
 	cmd.Dir, cmd.Env = l.project, append(os.Environ(), "CI=true")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
 	return cmd.CombinedOutput()
-}
-
-func copyTree(from, to string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if rel == ".git" || rel == "out" {
-				return filepath.SkipDir
-			}
-			return os.MkdirAll(filepath.Join(to, rel), 0o755)
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(to, rel), b, 0o644)
-	})
 }
