@@ -6,6 +6,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
@@ -43,7 +44,7 @@ func (c *migrateCmd) grant(ctx context.Context, std *stdio, store *pgsink.Sink) 
 	if err := store.Grant(ctx, pgsink.Roles{Writer: c.WriterRole, Reader: c.ReaderRole}); err != nil {
 		return err
 	}
-	if err := c.share(ctx); err != nil {
+	if err := target.ShareRights(ctx, c.Postgres); err != nil {
 		return err
 	}
 	for _, r := range []struct{ name, may string }{{c.WriterRole, "writes"}, {c.ReaderRole, "reads"}} {
@@ -60,15 +61,4 @@ func openStore(c config.Postgres, group string, change func(*pgsink.Config)) (*p
 		change(&cfg)
 	}
 	return pgsink.Open(cfg)
-}
-
-// share gives the roles the same rights in the targets beside live, and what readers see.
-func (c *migrateCmd) share(ctx context.Context) error {
-	settings := targetSettings{Postgres: c.Postgres}
-	books, err := settings.open()
-	if err != nil {
-		return err
-	}
-	defer books.Close()
-	return books.Share(ctx)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -50,7 +51,7 @@ Exit status: 0 well; 1 it failed, or --dry-run found something to change; 2 wron
 func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	live := config.Kafka{Group: c.Group}
 	// guard: rebuild: a target is rebuilt from its own schema | c.Target.Target -> "live"
-	if err := useTarget(ctx, config.Targets{Kafka: &live, Postgres: &c.Postgres, Redis: &c.Redis}, c.Target.Target); err != nil {
+	if err := target.Use(ctx, config.Targets{Kafka: &live, Postgres: &c.Postgres, Redis: &c.Redis}, c.Target.Target); err != nil {
 		return err
 	}
 	store, err := openStore(c.Postgres, live.Group, nil)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/internal/target"
 )
 
 // replayCmd reads a part of the raw topic once more, into a target.
@@ -116,6 +117,10 @@ func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, 
 	log.Info("following", "target", c.Into, "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
 	follow := c.processor()
 	return follow.process(ctx, log)
+}
+
+func (c *replayCmd) live() target.Options {
+	return target.Options{Postgres: c.Postgres, Group: c.Kafka.Group, TopicRaw: c.Topics.TopicRaw}
 }
 
 func (c *replayCmd) targets() config.Targets {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
@@ -58,7 +59,8 @@ func (c *replayCmd) open(ctx context.Context, std *stdio, log *slog.Logger) (r *
 	}
 	r.admin = kadm.NewClient(r.client)
 	if c.Into != config.Live {
-		if err := c.makeTarget(ctx, r.admin, r.target, log); err != nil {
+		o := target.CreateOptions{Live: c.live(), Admin: r.admin, Target: r.target, Log: log}
+		if err := target.Create(ctx, o); err != nil {
 			return r, err
 		}
 	}
@@ -184,10 +186,9 @@ func (r *replay) fresh(ctx context.Context) (*schemas.ReplayState, error) {
 
 // alone refuses to read as the target's group beside its processors: they read what is new already.
 func (r *replay) alone(ctx context.Context) error {
-	settings := targetSettings{Postgres: r.c.Postgres, TopicRaw: r.c.Topics.TopicRaw}
-	is, err := settings.feeding(ctx, r.target)
+	is, err := target.FeedingOf(ctx, r.c.live(), r.target)
 	if err == nil && is.Processors > 0 {
-		err = fmt.Errorf("--from position: %s already (a processor that was killed is forgotten after %v)", terminal.Counted(int64(is.Processors), "processor")+" of "+r.c.Into+" read on from there", aliveFor)
+		err = fmt.Errorf("--from position: %s already (a processor that was killed is forgotten after %v)", terminal.Counted(int64(is.Processors), "processor")+" of "+r.c.Into+" read on from there", target.AliveFor)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/target"
 )
 
 // verifyCmd compares what the servers hold. Which of them it needs depends on the parts, so it checks their settings itself.
@@ -99,7 +100,7 @@ func (c *verifyCmd) compares(part string) bool {
 // Run compares, and prints what was found.
 func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	live := config.Targets{Kafka: (*config.Kafka)(&c.Kafka), Topics: &c.Topics, Postgres: &c.Postgres, Redis: (*config.Redis)(&c.Redis)}
-	if err := useTarget(ctx, live, c.Target.Target); err != nil {
+	if err := target.Use(ctx, live, c.Target.Target); err != nil {
 		return err
 	}
 	v, err := c.open(ctx, std)

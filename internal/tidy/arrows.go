@@ -48,7 +48,10 @@ var rooms = []room{
 	{path: "web", inside: []string{"schemas"}, outside: all},
 	{path: "simulate", inside: []string{"schemas"}, outside: all},
 	{path: "internal/testkit/vectors", inside: []string{"schemas", "features", "internal/testkit"}, outside: all},
-	{path: "internal/verify", inside: []string{"schemas", "features", "internal/kafkaread"}, outside: all, drivers: []string{kafka}},
+	{
+		path: "internal/verify", inside: []string{"schemas", "features", "sink", "internal/kafkaread", "internal/deadletter"},
+		outside: all, drivers: []string{kafka},
+	},
 	{path: "internal/letters", inside: []string{"schemas", "features", "internal/kafkaread"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/explain", inside: []string{"schemas", "features", "internal/kafkaread", "internal/letters"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/kafkaread", inside: []string{"schemas"}, outside: all, drivers: []string{kafka}},
@@ -56,6 +59,14 @@ var rooms = []room{
 	{path: "cmd", inside: all, outside: all, drivers: drivers},
 	{path: "test", inside: all, outside: all, drivers: drivers},
 	{path: ".", inside: all, outside: all, drivers: drivers}, // the tests of the README
+	{
+		path: "internal/target", inside: []string{"schemas", "sink", "internal/config"},
+		outside: all, drivers: []string{kafka},
+	},
+	{
+		path: "internal/replay", inside: []string{"schemas", "consumer", "sink", "internal"},
+		outside: all, drivers: []string{kafka},
+	},
 }
 
 // inTests are the rooms that every room's tests may import too: real servers, twins, made-up games. Not those above:
