@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
@@ -52,7 +52,7 @@ func game(t *testing.T) (changes []schemas.Change) {
 
 func TestExampleDuckDB(t *testing.T) {
 	changes, dir := game(t), t.TempDir()
-	writeRows(t, dir, tables.Parquet, changes)
+	writeRows(t, dir, fileoutput.Parquet, changes)
 	const program = "import duckdb, json, sys\n" +
 		"found = duckdb.sql(sys.stdin.read())\n" +
 		"print(json.dumps([dict(zip(found.columns, row)) for row in found.fetchall()]))\n"
@@ -88,7 +88,7 @@ func TestExampleDuckDB(t *testing.T) {
 
 func TestExamplePandas(t *testing.T) {
 	changes, dir := game(t), t.TempDir()
-	writeRows(t, dir, tables.CSV, changes)
+	writeRows(t, dir, fileoutput.CSV, changes)
 	program := example(t, "pandas") + "\nprint('found', speeds.to_json(orient='index', double_precision=15))\n"
 	_, after, ok := bytes.Cut(python(t, dir, "pandas", program, ""), []byte("found "))
 	require.True(t, ok)
@@ -135,15 +135,15 @@ func python(t *testing.T, dir, module, program, stdin string) []byte {
 }
 
 // writeRows writes out/rows.FORMAT in dir, as pitchstream process does.
-func writeRows(t *testing.T, dir string, format tables.Format, changes []schemas.Change) {
+func writeRows(t *testing.T, dir string, format fileoutput.Format, changes []schemas.Change) {
 	t.Helper()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "out"), 0o755))
 	f, err := os.Create(filepath.Join(dir, "out", format.FileName()))
 	require.NoError(t, err)
-	w, err := tables.NewWriter(format, f, features.CoreVersion)
+	w, err := fileoutput.NewWriter(format, f, features.CoreVersion)
 	require.NoError(t, err)
 	for i, c := range changes {
-		require.NoError(t, w.Write(&tables.Row{Row: *c.Row, Source: "game.jsonl", Record: int64(i + 1)}))
+		require.NoError(t, w.Write(&fileoutput.Row{Row: *c.Row, Source: "game.jsonl", Record: int64(i + 1)}))
 	}
 	require.NoError(t, w.Close())
 	require.NoError(t, f.Close())

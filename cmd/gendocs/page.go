@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -19,7 +19,7 @@ func dataTables() map[string]string {
 	return map[string]string{
 		"row":        columnTable(schemas.RowColumns),
 		"provenance": columnTable(schemas.ProvenanceColumns),
-		"files":      columnTable(tables.Columns[len(schemas.RowColumns):]),
+		"files":      columnTable(fileoutput.Columns[len(schemas.RowColumns):]),
 		"aggregates": columnTable(schemas.StatsColumns),
 		"issues":     issueTable(),
 	}

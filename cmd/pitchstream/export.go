@@ -11,7 +11,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -68,7 +68,7 @@ func (c *exportCmd) Validate() error {
 
 // Run exports, and prints what it wrote.
 func (c *exportCmd) Run(ctx context.Context, std *stdio) (err error) {
-	folder, err := tables.OpenFolder(c.Output)
+	folder, err := fileoutput.OpenFolder(c.Output)
 	if err != nil {
 		return fmt.Errorf("--output: %w", err)
 	}
@@ -96,11 +96,11 @@ func (c *exportCmd) orInterrupted(ctx context.Context, err error) error {
 // exporter is one run of export.
 type exporter struct {
 	c      *exportCmd
-	folder *tables.Folder
+	folder *fileoutput.Folder
 	view   *pgsink.Export
 
 	file  *os.File // of the day under way; nil between days
-	table *tables.StoredWriter
+	table *fileoutput.StoredWriter
 	day   schemas.Text
 	rows  int64 // of the day under way
 
@@ -181,7 +181,7 @@ func (e *exporter) begin(day schemas.Text) (err error) {
 	if e.file, err = e.folder.Create(partName); err != nil {
 		return err
 	}
-	e.day, e.rows, e.table = day, 0, tables.NewStoredWriter(e.file, features.CoreVersion)
+	e.day, e.rows, e.table = day, 0, fileoutput.NewStoredWriter(e.file, features.CoreVersion)
 	return nil
 }
 
@@ -195,7 +195,7 @@ func (e *exporter) finish(todo []pgsink.Day, next *int) error {
 	if info, statErr := e.file.Stat(); statErr == nil {
 		e.bytes += info.Size()
 	}
-	err = errors.Join(err, tables.Finish(e.file))
+	err = errors.Join(err, fileoutput.Finish(e.file))
 	e.file = nil
 	if err == nil && (want.Date != e.day || want.Pitches != e.rows) {
 		err = fmt.Errorf("%s: postgres gave %d pitches of %d", partOf(e.day), e.rows, want.Pitches)

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 )
 
 // loadCmd puts records from files onto the raw topic, as they are.
@@ -83,9 +83,9 @@ func (c *loadCmd) Validate() (err error) {
 		return errors.New("--realtime needs to know when the pitches were thrown: give --ids FILE.csv with a column event_time, or --timestamp mtime")
 	case c.Game != "" && !isGamePK(c.Game):
 		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
-	case slices.Contains(c.Paths, inputs.Stdin) && c.State != "":
+	case slices.Contains(c.Paths, fileinput.Stdin) && c.State != "":
 		return errors.New("--state cannot remember standard input: name files")
-	case slices.Contains(c.Paths, inputs.Stdin) && c.timestamp.mtime:
+	case slices.Contains(c.Paths, fileinput.Stdin) && c.timestamp.mtime:
 		return errors.New("--timestamp mtime: standard input has none: name files, or give a time")
 	case c.Check:
 		return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
@@ -17,7 +17,7 @@ import (
 func (c *loadCmd) open(ctx context.Context, stop context.CancelCauseFunc, std *stdio) (_ *loader, err error) {
 	l := &loader{c: c, report: newLoadReport(c), saved: time.Now(), stop: stop}
 	if c.IDs != "" {
-		if l.ids, err = inputs.LoadIDs(ctx, c.IDs); err != nil {
+		if l.ids, err = fileinput.LoadIDs(ctx, c.IDs); err != nil {
 			return nil, fmt.Errorf("--ids: %w", err)
 		}
 		if c.Realtime && !c.timestamp.mtime && !l.ids.HasEventTimes() {
@@ -25,14 +25,14 @@ func (c *loadCmd) open(ctx context.Context, stop context.CancelCauseFunc, std *s
 		}
 	}
 	if c.State != "" {
-		if l.state, err = inputs.OpenCheckpoint(c.State, c.stateSettings()); err != nil {
+		if l.state, err = fileinput.OpenCheckpoint(c.State, c.stateSettings()); err != nil {
 			return nil, fmt.Errorf("--state: %w", err)
 		}
 		if err = l.save(); err != nil { // better now than after an hour
 			return nil, err
 		}
 	}
-	if l.in, err = inputs.Open(ctx, l.inputOptions(std)); err != nil {
+	if l.in, err = fileinput.Open(ctx, l.inputOptions(std)); err != nil {
 		return nil, err
 	}
 	if err = c.refusePipes(l.in.Files()); err == nil {
@@ -47,7 +47,7 @@ func (c *loadCmd) open(ctx context.Context, stop context.CancelCauseFunc, std *s
 }
 
 // refusePipes is Validate for what only the file system tells: a named pipe is no file to come back to.
-func (c *loadCmd) refusePipes(files []*inputs.File) error {
+func (c *loadCmd) refusePipes(files []*fileinput.File) error {
 	for _, f := range files {
 		switch {
 		case f.SizeBytes >= 0:
@@ -65,8 +65,8 @@ func (c *loadCmd) stateSettings() map[string]string {
 	return map[string]string{"topic": c.Topics.TopicRaw, "revision": strconv.FormatInt(c.Revision, 10), "game": c.Game, "timestamp": c.Timestamp, "ids": c.IDs}
 }
 
-func (l *loader) inputOptions(std *stdio) inputs.Options {
-	o := inputs.Options{
+func (l *loader) inputOptions(std *stdio) fileinput.Options {
+	o := fileinput.Options{
 		Paths: l.c.Paths, Game: l.c.Game, Stdin: std.In,
 		// A record that the processor finds too large still goes out; it becomes a letter there.
 		MaxRecordBytes: int(l.c.Limits.MaxRecordBytes) + 1<<20,

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
@@ -37,13 +37,13 @@ type loadReport struct {
 
 // place is where a record came from.
 type place struct {
-	file       *inputs.File
+	file       *fileinput.File
 	record     int64
 	byteOffset int64
 	sizeBytes  int64
 }
 
-func placeOf(i inputs.Item) place { return place{i.File, i.Record, i.ByteOffset, i.SizeBytes} }
+func placeOf(i fileinput.Item) place { return place{i.File, i.Record, i.ByteOffset, i.SizeBytes} }
 
 func (p place) String() string {
 	return fmt.Sprintf("%s: record %d at byte %d, %s", p.file.Path, p.record, p.byteOffset, terminal.Bytes(p.sizeBytes))
@@ -55,7 +55,7 @@ func newLoadReport(c *loadCmd) loadReport {
 
 func (r *loadReport) sentBefore(n int64) { r.before += n }
 
-func (r *loadReport) read(i inputs.Item) {
+func (r *loadReport) read(i fileinput.Item) {
 	r.records++
 	r.bytes += i.SizeBytes
 }
@@ -114,7 +114,7 @@ func (r *loadReport) ours() error {
 }
 
 // failure is why a load that came to its end has failed nevertheless.
-func (r *loadReport) failure(in *inputs.Reader) error {
+func (r *loadReport) failure(in *fileinput.Reader) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, _, unread := in.Problems()
@@ -132,7 +132,7 @@ func (r *loadReport) failure(in *inputs.Reader) error {
 //	loaded into pitches.raw in 12s
 //	  records      1,254 read = 1,254 sent + 0 failed
 //	  …
-func (r *loadReport) print(out io.Writer, in *inputs.Reader) error {
+func (r *loadReport) print(out io.Writer, in *fileinput.Reader) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := bufio.NewWriter(out)

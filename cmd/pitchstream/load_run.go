@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
@@ -22,10 +22,10 @@ import (
 // loader is one run of load. The reading goroutine owns it; acknowledgements touch report and state only.
 type loader struct {
 	c        *loadCmd
-	in       *inputs.Reader
+	in       *fileinput.Reader
 	out      sender
-	ids      *inputs.IDs        // nil: none
-	state    *inputs.Checkpoint // nil: none
+	ids      *fileinput.IDs        // nil: none
+	state    *fileinput.Checkpoint // nil: none
 	progress *terminal.Progress
 	pace     realPace
 	report   loadReport
@@ -57,7 +57,7 @@ func (c *loadCmd) interrupted() error {
 }
 
 // sentBefore passes over a file all of whose records are acknowledged.
-func (l *loader) sentBefore(f *inputs.File) bool {
+func (l *loader) sentBefore(f *fileinput.File) bool {
 	if !l.state.Complete(f) {
 		return false
 	}
@@ -103,7 +103,7 @@ func (l *loader) sendAll(ctx context.Context) error {
 }
 
 // one sends one record, unless an earlier run has.
-func (l *loader) one(ctx context.Context, item inputs.Item) error {
+func (l *loader) one(ctx context.Context, item fileinput.Item) error {
 	if l.state != nil && l.state.Done(item.File, item.Record) {
 		l.report.sentBefore(1)
 		return nil
@@ -125,7 +125,7 @@ func (l *loader) one(ctx context.Context, item inputs.Item) error {
 }
 
 // record is the Kafka record of an item, and when its pitch was thrown (zero where that is not known).
-func (l *loader) record(item inputs.Item) (rec *kgo.Record, thrown time.Time) {
+func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time) {
 	rec = &kgo.Record{Value: item.Value, Timestamp: l.c.timestamp.fixed}
 	if !l.c.Check { // the value is the reader's, and the producer keeps it for a while
 		rec.Value = bytes.Clone(item.Value)
@@ -135,7 +135,7 @@ func (l *loader) record(item inputs.Item) (rec *kgo.Record, thrown time.Time) {
 		rec.Timestamp, thrown = item.File.ModTime, item.File.ModTime
 	}
 	if l.ids != nil {
-		var id inputs.Identity
+		var id fileinput.Identity
 		id, named = l.identity(item.Value)
 		for _, h := range id.Headers() {
 			rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
@@ -172,10 +172,10 @@ func judge(rec *kgo.Record, maxRecordBytes int) schemas.Code {
 	return ""
 }
 
-func (l *loader) identity(value []byte) (inputs.Identity, bool) {
-	eventID, ok := inputs.EventID(value)
+func (l *loader) identity(value []byte) (fileinput.Identity, bool) {
+	eventID, ok := fileinput.EventID(value)
 	if !ok {
-		return inputs.Identity{}, false
+		return fileinput.Identity{}, false
 	}
 	return l.ids.Lookup(eventID)
 }

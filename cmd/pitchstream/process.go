@@ -12,8 +12,8 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/inputs"
-	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
@@ -115,36 +115,36 @@ type processor struct {
 	c     *processCmd
 	log   io.Writer
 	begun time.Time
-	in    *inputs.Reader
+	in    *fileinput.Reader
 	// stopReading ends the reading, for that reason.
 	stopReading context.CancelCauseFunc
-	ids         *inputs.IDs // nil: none
-	folder      *tables.Folder
-	spool       *tables.Spool
-	rejects     *tables.Rejects
-	batters     *tables.Batters
-	survey      *tables.Survey
+	ids         *fileinput.IDs // nil: none
+	folder      *fileoutput.Folder
+	spool       *fileoutput.Spool
+	rejects     *fileoutput.Rejects
+	batters     *fileoutput.Batters
+	survey      *fileoutput.Survey
 	progress    *terminal.Progress
 	tally       processTally
 }
 
 // open opens what a run needs, the cheapest to be wrong first.
 func (c *processCmd) open(ctx context.Context, std *stdio) (_ *processor, err error) {
-	p := &processor{c: c, log: std.Err, begun: time.Now(), batters: tables.NewBatters(), survey: tables.NewSurvey(c.Percentiles)}
+	p := &processor{c: c, log: std.Err, begun: time.Now(), batters: fileoutput.NewBatters(), survey: fileoutput.NewSurvey(c.Percentiles)}
 	if c.IDs != "" {
-		if p.ids, err = inputs.LoadIDs(ctx, c.IDs); err != nil {
+		if p.ids, err = fileinput.LoadIDs(ctx, c.IDs); err != nil {
 			return nil, fmt.Errorf("--ids: %w", err)
 		}
 	}
 	ctx, p.stopReading = context.WithCancelCause(ctx)
-	if p.in, err = inputs.Open(ctx, c.inputOptions(std)); err != nil {
+	if p.in, err = fileinput.Open(ctx, c.inputOptions(std)); err != nil {
 		return nil, err
 	}
 	if err := c.checkOverlap(p.in.Files()); err != nil {
 		p.in.Close()
 		return nil, err
 	}
-	if p.folder, err = tables.OpenFolder(c.Output); err != nil {
+	if p.folder, err = fileoutput.OpenFolder(c.Output); err != nil {
 		p.in.Close()
 		return nil, fmt.Errorf("--output: %w", err)
 	}
@@ -152,8 +152,8 @@ func (c *processCmd) open(ctx context.Context, std *stdio) (_ *processor, err er
 	return p, nil
 }
 
-func (c *processCmd) inputOptions(std *stdio) inputs.Options {
-	o := inputs.Options{
+func (c *processCmd) inputOptions(std *stdio) fileinput.Options {
+	o := fileinput.Options{
 		Paths: c.Paths, Game: c.Game, Stdin: std.In, Exclude: []string{c.Output},
 		MaxRecordBytes: int(c.MaxRecordBytes) + 1<<20, // a little too large is still rejected whole
 	}
@@ -164,7 +164,7 @@ func (c *processCmd) inputOptions(std *stdio) inputs.Options {
 }
 
 // checkOverlap refuses to read what would be written over.
-func (c *processCmd) checkOverlap(files []*inputs.File) error {
+func (c *processCmd) checkOverlap(files []*fileinput.File) error {
 	var outputs []os.FileInfo
 	for _, name := range append([]string{battersName, rejectedName, reportName}, rowsNames()...) {
 		if info, err := os.Stat(fileIn(c.Output, name)); err == nil {
@@ -204,7 +204,7 @@ func (p *processor) close() error {
 func utf8Of(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
 
 // startReading begins for a command that reads files, and tells what was odd about the ids, nil for none.
-func startReading(w io.Writer, title string, in *inputs.Reader, idsFile string, ids *inputs.IDs) *terminal.Progress {
+func startReading(w io.Writer, title string, in *fileinput.Reader, idsFile string, ids *fileinput.IDs) *terminal.Progress {
 	total, _ := in.BytesTotal()
 	p := terminal.StartProgress(w, terminal.ProgressOptions{Title: title, TotalBytes: total})
 	if ids != nil {

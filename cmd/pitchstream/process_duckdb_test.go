@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
@@ -46,7 +46,7 @@ func TestProcessTablesAgreeInDuckDB(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var dir string
 			files := []string{"-c", compareTables}
-			for _, f := range tables.Formats {
+			for _, f := range fileoutput.Formats {
 				dir, _ = process(t, append(args, "--format", string(f))...)
 				files = append(files, filepath.Join(dir, f.FileName()))
 			}
@@ -81,8 +81,8 @@ func TestProcessTablesAgreeInDuckDB(t *testing.T) {
 
 func requireTypes(t *testing.T, got map[string]string) {
 	t.Helper()
-	require.Len(t, got, len(tables.Columns))
-	for _, c := range tables.Columns {
+	require.Len(t, got, len(fileoutput.Columns))
+	for _, c := range fileoutput.Columns {
 		require.Equal(t, map[string]string{
 			"uuid": "VARCHAR", "text": "VARCHAR", "date": "DATE", "bigint": "BIGINT", "int": "INTEGER", "smallint": "SMALLINT",
 			"float8": "DOUBLE", "boolean": "BOOLEAN", "text[]": "VARCHAR[]", "timestamptz": "TIMESTAMP WITH TIME ZONE",

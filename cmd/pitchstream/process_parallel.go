@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/pitchstream/pitchstream/internal/inputs"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 
 // chunk is some records, one after the other, and what became of them.
 type chunk struct {
-	items    []inputs.Item // their values are in buf
+	items    []fileinput.Item // their values are in buf
 	buf      []byte
 	first    int64 // number of the first one among all records
 	measured []measurement
@@ -28,7 +28,7 @@ type chunk struct {
 }
 
 // add takes a copy of a record, unless the chunk is full. A record larger than a chunk makes one of its own.
-func (k *chunk) add(item inputs.Item) bool {
+func (k *chunk) add(item fileinput.Item) bool {
 	if len(k.buf)+len(item.Value) > cap(k.buf) {
 		if len(k.items) > 0 {
 			return false

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -22,7 +22,7 @@ type processReport struct {
 		Superseded int64 `json:"superseded"` // of pitches of which a later record stands
 		Rejected   int64 `json:"rejected"`
 	} `json:"records"`
-	tables.Findings
+	fileoutput.Findings
 	Batters  int                    `json:"batters"`
 	Rejected map[schemas.Code]int64 `json:"rejected"`
 	Notes    []string               `json:"notes"`
@@ -71,7 +71,7 @@ func (p *processor) newReport() *processReport {
 	r := &processReport{
 		Build: buildName(), CoreVersion: features.CoreVersion, Findings: p.survey.Findings(), Batters: p.batters.Len(),
 		Rejected: p.rejects.Counts, Notes: []string{},
-		Files: []string{tables.Format(p.c.Format).FileName(), battersName, rejectedName},
+		Files: []string{fileoutput.Format(p.c.Format).FileName(), battersName, rejectedName},
 	}
 	r.Records.In, r.Records.Rows = p.tally.records, p.tally.written
 	r.Records.Superseded, r.Records.Rejected = p.spool.Superseded(), p.rejects.Total

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/inputs"
-	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -25,7 +25,7 @@ const (
 )
 
 func rowsNames() (names []string) {
-	for _, f := range tables.Formats {
+	for _, f := range fileoutput.Formats {
 		names = append(names, f.FileName())
 	}
 	return names
@@ -62,9 +62,9 @@ func (p *processor) run(ctx context.Context) (*processReport, error) {
 		return nil, err
 	}
 	defer spool.Close()
-	p.spool = tables.NewSpool(spool)
+	p.spool = fileoutput.NewSpool(spool)
 	err = p.folder.WriteFile(rejectedName, func(w io.Writer) error {
-		p.rejects = tables.NewRejects(w)
+		p.rejects = fileoutput.NewRejects(w)
 		return errors.Join(p.readAll(ctx), p.rejects.Close())
 	})
 	if err == nil {
@@ -125,7 +125,7 @@ type measurement struct {
 // measure makes the row of a record as the stream would from what load sends: the game is its key, identifiers are its
 // headers. A file has no topic, and no timestamps: a record's version is its number among all that are read. It is safe
 // for concurrent use.
-func (p *processor) measure(item *inputs.Item, number int64) (m measurement) {
+func (p *processor) measure(item *fileinput.Item, number int64) (m measurement) {
 	if item.TooLarge {
 		m.rejection = &features.Rejection{Code: schemas.CodeTooLarge, Offset: -1,
 			Message: fmt.Sprintf("the value has %d bytes, more than the limit of %d", item.SizeBytes, p.c.MaxRecordBytes)}
@@ -149,19 +149,19 @@ func (p *processor) measure(item *inputs.Item, number int64) (m measurement) {
 	return m
 }
 
-func (p *processor) identity(record []byte) (inputs.Identity, bool) {
+func (p *processor) identity(record []byte) (fileinput.Identity, bool) {
 	if p.ids == nil {
-		return inputs.Identity{}, false
+		return fileinput.Identity{}, false
 	}
-	eventID, ok := inputs.EventID(record)
+	eventID, ok := fileinput.EventID(record)
 	if !ok {
-		return inputs.Identity{}, false
+		return fileinput.Identity{}, false
 	}
 	return p.ids.Lookup(eventID)
 }
 
 // keep takes a measured record, in the order of the input.
-func (p *processor) keep(item *inputs.Item, m *measurement) error {
+func (p *processor) keep(item *fileinput.Item, m *measurement) error {
 	p.tally.records++
 	p.tally.bytes += item.SizeBytes
 	if m.named {
@@ -170,12 +170,12 @@ func (p *processor) keep(item *inputs.Item, m *measurement) error {
 	p.progress.AddRecords(1)
 	p.progress.SetBytes(p.in.BytesRead())
 	if m.rejection != nil {
-		return p.rejects.Add(&tables.Reject{
+		return p.rejects.Add(&fileoutput.Reject{
 			Source: utf8Of(item.Source), Record: item.Record, ByteOffset: item.ByteOffset, SizeBytes: item.SizeBytes,
 			Code: m.rejection.Code, Message: m.rejection.Error(), Value: item.Value,
 		})
 	}
-	return p.spool.Add(&tables.Row{Row: *m.row, EventTime: m.eventTime, Source: utf8Of(item.Source), Record: item.Record})
+	return p.spool.Add(&fileoutput.Row{Row: *m.row, EventTime: m.eventTime, Source: utf8Of(item.Source), Record: item.Record})
 }
 
 // writeTables writes the rows that stand, and the batters that they add up to.
@@ -184,9 +184,9 @@ func (p *processor) writeTables(ctx context.Context) error {
 	defer func() { p.tally.writing.add(begun, time.Now()) }()
 	p.progress.Stop()
 	p.progress = terminal.StartProgress(p.log, terminal.ProgressOptions{Title: "process: writing", TotalRecords: p.spool.Rows(), Noun: "rows"})
-	format := tables.Format(p.c.Format)
+	format := fileoutput.Format(p.c.Format)
 	err := p.folder.WriteFile(format.FileName(), func(w io.Writer) error {
-		rows, err := tables.NewWriter(format, w, features.CoreVersion)
+		rows, err := fileoutput.NewWriter(format, w, features.CoreVersion)
 		if err != nil {
 			return err
 		}
@@ -198,8 +198,8 @@ func (p *processor) writeTables(ctx context.Context) error {
 	return p.folder.WriteFile(battersName, p.batters.WriteCSV)
 }
 
-func (p *processor) writeRows(ctx context.Context, rows tables.Writer) error {
-	return p.spool.Standing(func(r *tables.Row) error {
+func (p *processor) writeRows(ctx context.Context, rows fileoutput.Writer) error {
+	return p.spool.Standing(func(r *fileoutput.Row) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

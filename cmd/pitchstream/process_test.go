@@ -22,7 +22,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/tables"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
@@ -284,7 +284,7 @@ func optional(v schemas.Opt[float64]) string {
 // However many work at it, the tables are the same, byte for byte; and so is the report, but for the time.
 func TestProcessSideBySideIsProcessInTurn(t *testing.T) {
 	folder, ids := stressFiles(t, 300)
-	for _, format := range tables.Formats {
+	for _, format := range fileoutput.Formats {
 		one, _ := process(t, folder, "--ids", ids, "--workers=1", "--percentiles", "--format", string(format))
 		four, _ := process(t, folder, "--ids", ids, "--workers=4", "--percentiles", "--format", string(format))
 		for _, name := range []string{format.FileName(), battersName, rejectedName} {
@@ -504,7 +504,7 @@ func TestProcessEndsWhenItCannotWrite(t *testing.T) {
 		file, err := p.folder.Create(spoolName)
 		require.NoError(t, err)
 		require.NoError(t, file.Close())
-		p.spool = tables.NewSpool(file)
+		p.spool = fileoutput.NewSpool(file)
 		ended := make(chan error)
 		go func() { ended <- p.readAll(t.Context()) }()
 		copied := make(chan struct{})

@@ -1,0 +1,112 @@
+package fileinput
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// brackets finds the end of one JSON value by its brackets and quotes alone: it neither checks the JSON nor minds which
+// kind of bracket closes which, so that a broken record still ends where its brackets do. Bytes come in pieces; the
+// state between two pieces is in the struct. The zero value stands before a value that is an object or an array.
+type brackets struct {
+	depth    int  // open brackets, ≥ 0
+	inString bool // between two quotes
+	escaped  bool // inString, and the byte before was a backslash that escapes
+}
+
+// find looks for the bracket that closes the value. It returns the index just behind it, or false where b ends first.
+// It must see every byte of a value once, in order.
+func (s *brackets) find(b []byte) (end int, ok bool) {
+	for i := 0; i < len(b); {
+		if s.inString {
+			i = s.skipString(b, i)
+			continue
+		}
+		if i = nextStructural(b, i); i == len(b) {
+			break
+		}
+		switch b[i] {
+		case '"':
+			s.inString = true
+		case '{', '[':
+			s.depth++
+		default: // } or ]
+			if s.depth--; s.depth <= 0 {
+				return i + 1, true
+			}
+		}
+		i++
+	}
+	return 0, false
+}
+
+// skipString goes to just behind the closing quote, or to the end of b.
+func (s *brackets) skipString(b []byte, i int) int {
+	for ; i < len(b); i++ {
+		switch {
+		case s.escaped:
+			s.escaped = false
+		case b[i] == '\\':
+			s.escaped = true
+		case b[i] == '"':
+			s.inString = false
+			return i + 1
+		}
+	}
+	return i
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// nextStructural is the index of the first quote or bracket in b at or after i, len(b) where there is none. Numbers are
+// most of a tracking record, so eight bytes are looked at in one step: [ and { differ only in bit 0x20, as do ] and }.
+func nextStructural(b []byte, i int) int {
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		low := w | 0x20*ones
+		hit := zeroBytes(low^'{'*ones) | zeroBytes(low^'}'*ones) | zeroBytes(w^'"'*ones)
+		if hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for ; i < len(b); i++ {
+		switch b[i] {
+		case '"', '{', '}', '[', ']':
+			return i
+		}
+	}
+	return i
+}
+
+// zeroBytes has the high bit set in the first byte of w that is zero, counted from the lowest; what stands in the bytes
+// above that one means nothing.
+func zeroBytes(w uint64) uint64 { return (w - ones) &^ w & highs }
+
+// element finds the end of an array's element that is no object and no array: the comma or the closing bracket behind
+// it, which is not part of it.
+type element struct{ inner brackets }
+
+func (e *element) find(b []byte) (end int, ok bool) {
+	s := &e.inner
+	for i := 0; i < len(b); {
+		if s.inString {
+			i = s.skipString(b, i)
+			continue
+		}
+		switch c := b[i]; {
+		case c == '"':
+			s.inString = true
+		case s.depth == 0 && (c == ',' || c == ']'):
+			return i, true
+		case c == '{' || c == '[':
+			s.depth++
+		case s.depth > 0 && (c == '}' || c == ']'):
+			s.depth--
+		}
+		i++
+	}
+	return 0, false
+}

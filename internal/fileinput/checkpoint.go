@@ -1,0 +1,176 @@
+package fileinput
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Checkpoint remembers how far each file has come, so that a run that was broken off goes on where it stopped. A file is
+// known by its absolute path, size and modification time: one that changed begins anew. It is safe for concurrent use.
+//
+// A record counts as settled once it was acknowledged or refused for good, in the order of the file: a crash forgets
+// some that were settled since the last Save, and never takes one for settled that was not.
+type Checkpoint struct {
+	path string
+
+	mu    sync.Mutex
+	dirty bool
+	// Settings are what the run does with the records. Another run with other settings must not go by this file.
+	settings map[string]string
+	files    map[string]*fileState
+}
+
+// fileState is how far one file has come.
+type fileState struct {
+	SizeBytes int64     `json:"size_bytes"`
+	ModTime   time.Time `json:"mtime"`
+	Settled   int64     `json:"records_settled"` // the records 1 … Settled are settled
+	Records   *int64    `json:"records"`         // in the whole file; nil until it was read to its end
+	Failed    []int64   `json:"failed"`          // settled by being refused; a rerun tries them again. Sorted
+}
+
+type checkpointFile struct {
+	Version  int                   `json:"version"`
+	Settings map[string]string     `json:"settings"`
+	Files    map[string]*fileState `json:"files"`
+}
+
+const checkpointVersion = 1
+
+// OpenCheckpoint reads a state file; one that does not exist is an empty one. It is an error when the file is of a run
+// with other settings, or no state file.
+func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error) {
+	c := &Checkpoint{path: path, settings: settings, files: map[string]*fileState{}}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		c.dirty = true // to be written, if only to learn that it can be
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var f checkpointFile
+	if err := json.Unmarshal(text, &f); err != nil || f.Version != checkpointVersion {
+		return nil, fmt.Errorf("%s: no state file of this version (%w): name another one", path, cmp.Or(err, fmt.Errorf("version %d", f.Version)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if was := f.Settings[name]; was != settings[name] {
+			return nil, fmt.Errorf("%s: is of a run with %s %q, this one has %q: name another state file", path, name, was, settings[name])
+		}
+	}
+	for path, s := range f.Files {
+		if s != nil {
+			c.files[path] = s
+		}
+	}
+	return c, nil
+}
+
+// Complete is whether every record of a file is settled and none of them failed: it need not be read again.
+func (c *Checkpoint) Complete(f *File) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.of(f)
+	return s.Records != nil && s.Settled >= *s.Records && len(s.Failed) == 0
+}
+
+// Done is whether a record was settled, and not by failing.
+func (c *Checkpoint) Done(f *File, record int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.of(f)
+	_, failed := slices.BinarySearch(s.Failed, record)
+	return record <= s.Settled && !failed
+}
+
+// SettledRecords is how many records of a file are settled and did not fail.
+func (c *Checkpoint) SettledRecords(f *File) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.of(f)
+	return s.Settled - int64(len(s.Failed))
+}
+
+// Settle notes that a record was acknowledged, or refused for good. It must be called in the order of a file's records.
+func (c *Checkpoint) Settle(f *File, record int64, failed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.of(f)
+	c.dirty = true
+	s.Settled = max(s.Settled, record)
+	i, listed := slices.BinarySearch(s.Failed, record)
+	switch {
+	case failed && !listed:
+		s.Failed = slices.Insert(s.Failed, i, record)
+	case !failed && listed:
+		s.Failed = slices.Delete(s.Failed, i, i+1)
+	}
+}
+
+// Ended notes how many records a file holds. It fits Options.Ended.
+func (c *Checkpoint) Ended(f *File, records int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dirty = true
+	c.of(f).Records = &records
+}
+
+// of is the state of a file, a fresh one where the file is new or has changed. c.mu is held.
+func (c *Checkpoint) of(f *File) *fileState {
+	path := f.absolute()
+	s := c.files[path]
+	if s == nil || s.SizeBytes != f.SizeBytes || !s.ModTime.Equal(f.ModTime) {
+		s = &fileState{SizeBytes: f.SizeBytes, ModTime: f.ModTime}
+		c.files[path] = s
+	}
+	return s
+}
+
+// Save writes the state file where something has changed since the last time: to a new file that then takes the name, so
+// that a crash leaves the old one or the new one, whole.
+func (c *Checkpoint) Save() error {
+	c.mu.Lock()
+	if !c.dirty {
+		c.mu.Unlock()
+		return nil
+	}
+	c.dirty = false
+	text, err := json.Marshal(checkpointFile{Version: checkpointVersion, Settings: c.settings, Files: c.files})
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err = replaceFile(c.path, append(text, '\n')); err != nil {
+		c.mu.Lock()
+		c.dirty = true // still to be written
+		c.mu.Unlock()
+	}
+	return err
+}
+
+func replaceFile(path string, text []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Chmod(0o644), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,85 @@
+package fileinput
+
+import (
+	"encoding/json"
+	"slices"
+)
+
+// EventID is summary_acts.pitch.eventId of a record, by which a game's log names the pitch. ok is false where there is
+// none that is text. It looks at no more of the record than its brackets and the names on that path, and reads a name
+// that stands twice as the core does: the last one counts. Of broken JSON it may give anything: such a record is no row.
+func EventID(record []byte) (id string, ok bool) {
+	value := record
+	for _, name := range []string{"summary_acts", "pitch", "eventId"} {
+		if value = member(value, name); value == nil {
+			return "", false
+		}
+	}
+	if value[0] != '"' || json.Unmarshal(value, &id) != nil {
+		return "", false
+	}
+	return id, id != ""
+}
+
+// member is the value of the last member of that name in an object; nil where there is none. It shares object's bytes.
+func member(object []byte, name string) (value []byte) {
+	rest := skipSpace(object)
+	if len(rest) == 0 || rest[0] != '{' {
+		return nil
+	}
+	for rest = skipSpace(rest[1:]); len(rest) > 0 && rest[0] == '"'; {
+		key, after := cutValue(rest)
+		after = skipSpace(after)
+		if len(after) == 0 || after[0] != ':' {
+			return value
+		}
+		var v []byte
+		if v, rest = cutValue(skipSpace(after[1:])); len(v) == 0 {
+			return value
+		}
+		if isName(key, name) {
+			value = v
+		}
+		if rest = skipSpace(rest); len(rest) > 0 && rest[0] == ',' {
+			rest = skipSpace(rest[1:])
+		}
+	}
+	return value
+}
+
+// cutValue cuts b behind the value that it begins with.
+func cutValue(b []byte) (value, rest []byte) {
+	end, ok := 0, true
+	switch {
+	case len(b) == 0:
+	case b[0] == '{' || b[0] == '[':
+		end, ok = new(brackets).find(b)
+	case b[0] == '"':
+		s := brackets{inString: true}
+		end = s.skipString(b, 1)
+		ok = !s.inString
+	default:
+		end = slices.IndexFunc(b, func(c byte) bool { return c == ',' || c == '}' || c == ']' || isSpace(c) })
+		ok = end >= 0
+	}
+	if !ok {
+		end = len(b)
+	}
+	return b[:end], b[end:]
+}
+
+// isName is whether a quoted key is name, its escapes undone.
+func isName(quoted []byte, name string) bool {
+	if len(quoted) == len(name)+2 {
+		return string(quoted[1:len(quoted)-1]) == name
+	}
+	var key string
+	return len(quoted) > len(name)+2 && slices.Contains(quoted, '\\') && json.Unmarshal(quoted, &key) == nil && key == name
+}
+
+func skipSpace(b []byte) []byte {
+	if i := nonSpace(b); i >= 0 {
+		return b[i:]
+	}
+	return nil
+}

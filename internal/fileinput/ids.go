@@ -1,0 +1,248 @@
+package fileinput
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+	"unique"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// IDs is what a game's log names of each pitch, read from a CSV file: tracking files name a batter only where the ball
+// was hit. It is safe for concurrent use once loaded.
+type IDs struct {
+	// Notes are lines for the user: columns that were ignored.
+	Notes  []string
+	byUUID map[schemas.PitchID]Identity
+	byText map[string]Identity // event ids that are no UUID
+
+	hasEventTimes bool
+}
+
+// Identity is one line of that file. What its cell leaves empty is missing.
+type Identity struct {
+	schemas.Identifiers
+	GameDate  string // YYYY-MM-DD
+	Venue     string
+	GamePK    string
+	EventTime schemas.Opt[schemas.TimeMS]
+
+	line int32
+}
+
+// idColumns are the columns of an ids file. Only event_id must be there.
+var idColumns = map[string]func(id *Identity, cell string) error{
+	schemas.HeaderBatterID:  func(id *Identity, s string) error { return setIdentifier(&id.BatterID, s) },
+	schemas.HeaderPitcherID: func(id *Identity, s string) error { return setIdentifier(&id.PitcherID, s) },
+	schemas.HeaderTeamID:    func(id *Identity, s string) error { return setIdentifier(&id.TeamID, s) },
+	schemas.HeaderGameDate:  setGameDate,
+	schemas.HeaderVenue:     func(id *Identity, s string) error { return setText(&id.Venue, s) },
+	schemas.HeaderGamePK:    func(id *Identity, s string) error { return setText(&id.GamePK, s) },
+	schemas.HeaderEventTime: setEventTime,
+}
+
+const eventIDColumn = "event_id"
+
+// LoadIDs reads a CSV file (plain, gzip or zstd) with a header line. Columns, in any order: event_id, batter_id,
+// pitcher_id, team_id, game_date, venue, and also game_pk and event_time; others are ignored with a note. A line that
+// cannot be read is an error that names it: an identifier that was silently left out would show as a whiff rate that is
+// a little wrong.
+func LoadIDs(ctx context.Context, path string) (*IDs, error) {
+	var readBytes atomic.Int64
+	content, err := open(ctx, &File{Path: path}, nil, &readBytes)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s", path, reason(err))
+	}
+	defer content.close()
+	ids, err := readIDs(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return ids, nil
+}
+
+// Len is the number of pitches named.
+func (x *IDs) Len() int { return len(x.byUUID) + len(x.byText) }
+
+// HasEventTimes is whether any line has an event_time.
+func (x *IDs) HasEventTimes() bool { return x.hasEventTimes }
+
+// Lookup is what the file says of an event; a UUID is found in either case.
+func (x *IDs) Lookup(eventID string) (Identity, bool) {
+	if uuid, ok := schemas.ParsePitchID(eventID); ok {
+		id, ok := x.byUUID[uuid]
+		return id, ok
+	}
+	id, ok := x.byText[eventID]
+	return id, ok
+}
+
+// Headers are the record headers that carry an identity, those that are not missing. GamePK is not among them: it is the
+// record's key.
+func (id Identity) Headers() (hs []schemas.Header) {
+	add := func(key, value string) {
+		if value != "" {
+			hs = append(hs, schemas.Header{Key: key, Value: []byte(value)})
+		}
+	}
+	add(schemas.HeaderBatterID, number(id.BatterID))
+	add(schemas.HeaderPitcherID, number(id.PitcherID))
+	add(schemas.HeaderTeamID, number(id.TeamID))
+	add(schemas.HeaderGameDate, id.GameDate)
+	add(schemas.HeaderVenue, id.Venue)
+	if id.EventTime.Present {
+		add(schemas.HeaderEventTime, id.EventTime.Value.String())
+	}
+	return hs
+}
+
+func number(n schemas.Opt[int64]) string {
+	if !n.Present {
+		return ""
+	}
+	return strconv.FormatInt(n.Value, 10)
+}
+
+func readIDs(r io.Reader) (*IDs, error) {
+	ids := &IDs{byUUID: map[schemas.PitchID]Identity{}, byText: map[string]Identity{}}
+	rows := csv.NewReader(skipMark(r)) // Excel writes one
+	rows.ReuseRecord = true
+	head, err := rows.Read()
+	if err == io.EOF {
+		return nil, errors.New("is empty: it needs a header line with event_id")
+	}
+	if err != nil {
+		return nil, err
+	}
+	columns, at, err := ids.columns(slices.Clone(head))
+	if err != nil {
+		return nil, err
+	}
+	for {
+		row, err := rows.Read()
+		if err == io.EOF {
+			return ids, nil
+		}
+		if err != nil {
+			return nil, err // it names the line
+		}
+		line, _ := rows.FieldPos(0)
+		if err := ids.add(row, columns, at, line); err != nil {
+			return nil, fmt.Errorf("line %d: %w", line, err)
+		}
+	}
+}
+
+// columns are the setters of the columns, nil for one that is ignored; at is the column of the event id.
+func (x *IDs) columns(head []string) (columns []func(*Identity, string) error, at int, err error) {
+	at = -1
+	seen := map[string]bool{}
+	for i, name := range head {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if seen[name] && name != "" {
+			return nil, 0, fmt.Errorf("line 1: the column %s stands twice", name)
+		}
+		seen[name] = true
+		if name == eventIDColumn {
+			at = i
+		} else if idColumns[name] == nil {
+			x.Notes = append(x.Notes, fmt.Sprintf("the column %q is ignored", head[i]))
+		}
+		columns = append(columns, idColumns[name])
+	}
+	if at < 0 {
+		return nil, 0, fmt.Errorf("line 1: no column event_id among %s", strings.Join(head, ", "))
+	}
+	return columns, at, nil
+}
+
+func (x *IDs) add(row []string, columns []func(*Identity, string) error, at, line int) error {
+	id := Identity{line: int32(min(line, math.MaxInt32))}
+	for i, set := range columns {
+		cell := strings.TrimSpace(row[i])
+		if set == nil || cell == "" {
+			continue
+		}
+		if err := set(&id, cell); err != nil {
+			return err
+		}
+	}
+	eventID := strings.TrimSpace(row[at])
+	if eventID == "" {
+		return errors.New("event_id is empty")
+	}
+	if old, ok := x.Lookup(eventID); ok {
+		if old.line = id.line; old != id {
+			return fmt.Errorf("event_id %s stands on an earlier line with other values", eventID)
+		}
+		return nil
+	}
+	x.hasEventTimes = x.hasEventTimes || id.EventTime.Present
+	if uuid, ok := schemas.ParsePitchID(eventID); ok {
+		x.byUUID[uuid] = id
+	} else {
+		x.byText[strings.Clone(eventID)] = id
+	}
+	return nil
+}
+
+func setIdentifier(to *schemas.Opt[int64], cell string) error {
+	n, err := strconv.ParseInt(cell, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%q is no identifier: a whole number within 64 bits", cell)
+	}
+	*to = schemas.Some(n)
+	return nil
+}
+
+func setGameDate(id *Identity, cell string) error {
+	if t, err := time.Parse(time.DateOnly, cell); err != nil || t.Year() < 1800 {
+		return fmt.Errorf("game_date %q is no date YYYY-MM-DD from 1800 on", cell)
+	}
+	id.GameDate = intern(cell)
+	return nil
+}
+
+func setText(to *string, cell string) error {
+	if len(cell) > 64 || !utf8.ValidString(cell) || strings.ContainsFunc(cell, isControl) {
+		return fmt.Errorf("%q is no text of at most 64 bytes of UTF-8 without control characters", cell)
+	}
+	*to = intern(cell)
+	return nil
+}
+
+func isControl(c rune) bool { return c < 0x20 || c == 0x7f }
+
+// intern keeps one copy of a text that stands on thousands of lines, and none of the line it was read in.
+func intern(s string) string { return unique.Make(s).Value() }
+
+func setEventTime(id *Identity, cell string) error {
+	t, err := time.Parse(time.RFC3339Nano, cell)
+	if err != nil || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
+		return fmt.Errorf("event_time %q is no RFC 3339 time, as 2024-09-28T19:05:00.250Z", cell)
+	}
+	id.EventTime = schemas.Some(schemas.TimeMSOf(t))
+	return nil
+}
+
+// skipMark reads past a byte order mark.
+func skipMark(r io.Reader) io.Reader {
+	head := make([]byte, len(byteOrderMark))
+	n, _ := io.ReadFull(r, head)
+	return io.MultiReader(bytes.NewReader(bytes.TrimPrefix(head[:n], byteOrderMark)), r)
+}

@@ -1,0 +1,86 @@
+package fileinput
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+const someUUID = "d6cb3f01-ccc2-4619-96a3-eb1f1bfaeaa3"
+
+func loadIDs(t *testing.T, content string) (*IDs, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ids.csv")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+	ids, err := LoadIDs(t.Context(), path)
+	if err != nil {
+		require.ErrorContains(t, err, path)
+	}
+	return ids, err
+}
+
+func headers(id Identity) (text []string) {
+	for _, h := range id.Headers() {
+		text = append(text, h.Key+"="+string(h.Value))
+	}
+	return text
+}
+
+func TestLoadIDs(t *testing.T) {
+	file := "\ufeffteam_id, Batter_ID,notes,event_id,venue,game_date,pitcher_id,game_pk,event_time\r\n" +
+		"7,1,x," + strings.ToUpper(someUUID) + ",\"Park, The\",2024-09-28,-3,777,2024-09-28T15:00:00.5-04:00\r\n" +
+		",9223372036854775807,,pickoff-1,,,,,\r\n\r\n" +
+		",,,bare,,,,,\r\n" +
+		",,,bare,,,,,\r\n"
+	for name, content := range map[string]string{"plain": file, "gzip": gzipped(file), "zstd": zstded(file)} {
+		t.Run(name, func(t *testing.T) {
+			ids, err := loadIDs(t, content)
+			require.NoError(t, err)
+			require.Equal(t, 3, ids.Len())
+			require.Equal(t, []string{`the column "notes" is ignored`}, ids.Notes)
+			id, ok := ids.Lookup(someUUID)
+			require.True(t, ok)
+			require.Equal(t, "777", id.GamePK)
+			require.Equal(t, []string{"batter_id=1", "pitcher_id=-3", "team_id=7", "game_date=2024-09-28", "venue=Park, The", "event_time=2024-09-28T19:00:00.500Z"}, headers(id))
+			id, ok = ids.Lookup("pickoff-1")
+			require.True(t, ok)
+			require.Equal(t, schemas.Identifiers{BatterID: schemas.Some[int64](9223372036854775807)}, id.Identifiers)
+			id, ok = ids.Lookup("bare")
+			require.True(t, ok)
+			require.Empty(t, id.Headers())
+			_, ok = ids.Lookup("other")
+			require.False(t, ok)
+		})
+	}
+}
+
+func TestLoadIDsNamesTheLine(t *testing.T) {
+	for _, c := range []struct{ name, content, want string }{
+		{"empty", "", "is empty: it needs a header line with event_id"},
+		{"no event id", "a,b\n", "line 1: no column event_id among a, b"},
+		{"a column twice", "event_id,venue,Venue\n", "line 1: the column venue stands twice"},
+		{"short line", "event_id,batter_id\ne,1\ne2\n", "line 3: wrong number of fields"},
+		{"identifier", "event_id,batter_id\ne,1\ne2,1.5\n", `line 3: "1.5" is no identifier: a whole number within 64 bits`},
+		{"identifier beyond 64 bits", "event_id,batter_id\ne,9223372036854775808\n", `line 2: "9223372036854775808" is no identifier`},
+		{"date", "event_id,game_date\ne,2024-02-30\n", `line 2: game_date "2024-02-30" is no date`},
+		{"date too early", "event_id,game_date\ne,1799-12-31\n", `line 2: game_date "1799-12-31" is no date`},
+		{"venue", "event_id,venue\ne," + strings.Repeat("x", 65) + "\n", "line 2: "},
+		{"venue with a line break", "event_id,venue\ne,\"a\nb\"\n", "line 2: "},
+		{"time", "event_id,event_time\ne,yesterday\n", `line 2: event_time "yesterday" is no RFC 3339 time`},
+		{"no event", "event_id,batter_id\n,5\n", "line 2: event_id is empty"},
+		{"conflict", "event_id,batter_id\n" + someUUID + ",1\n" + strings.ToUpper(someUUID) + ",2\n", "line 3: event_id " + strings.ToUpper(someUUID) + " stands on an earlier line with other values"},
+		{"quotes", "event_id,batter_id\ne,\"1\n", "line 2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := loadIDs(t, c.content)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+	_, err := LoadIDs(t.Context(), filepath.Join(t.TempDir(), "none.csv"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}

@@ -1,0 +1,195 @@
+package fileinput
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+)
+
+// layout is how records stand in a file. It is told by the content, never by the name.
+type layout uint8
+
+const (
+	// lines: one record a line. A line that is no JSON is a broken record; it ends where it ends.
+	lines layout = iota
+	// values: JSON values one after the other, over as many lines as they like (pretty-printed, or without line ends).
+	values
+	// arrays: the records are the elements of an array, or of several arrays one after the other.
+	arrays
+)
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// detect tells the layout from the beginning of a stream: as a rule from its first line, for pretty-printed files from
+// their first record. It drops nothing of the stream.
+//
+//	{…} alone on the first line                    lines
+//	{…}{… on the first line                        values
+//	{… over several lines, valid as far as it goes values
+//	{… broken, and a whole record on a later line  lines
+//	[…                                             arrays (but see detectArray)
+//	anything else                                  lines
+func (w *window) detect() layout {
+	from := 0
+	if w.hasByteOrderMark() {
+		from = len(byteOrderMark)
+	}
+	start := w.index(from, w.limit, nonSpace)
+	if start < 0 {
+		return lines
+	}
+	switch w.data()[start] {
+	case '{':
+		return w.detectObject(start)
+	case '[':
+		return w.detectArray(start)
+	}
+	return lines
+}
+
+func (w *window) hasByteOrderMark() bool {
+	return bytes.Equal(w.head(len(byteOrderMark)), byteOrderMark)
+}
+
+// detectObject tells lines from values, where the first record is an object.
+func (w *window) detectObject(start int) layout {
+	var b brackets
+	end := w.index(start, w.limit, func(piece []byte) int {
+		if end, ok := b.find(piece); ok {
+			return end - 1
+		}
+		return -1
+	}) + 1
+	if end == 0 {
+		end = min(w.limit, len(w.data()))
+	}
+	lineAt := start + newline(w.data()[start:end])
+	if lineAt < start {
+		return w.detectBehind(end)
+	}
+	var first brackets
+	first.find(w.data()[start:lineAt])
+	if first.inString { // JSON allows no line end there
+		return lines
+	}
+	if validSoFar(w.data()[start:end]) || !holdsWholeLine(w.head(min(w.limit, end+1<<20))[lineAt:]) {
+		return values
+	}
+	return lines
+}
+
+// detectBehind tells by what follows a first object on its line.
+func (w *window) detectBehind(end int) layout {
+	next := w.index(end, w.limit, func(b []byte) int {
+		return slices.IndexFunc(b, func(c byte) bool { return c == '\n' || !isSpace(c) })
+	})
+	if next >= 0 && w.data()[next] == '{' {
+		return values
+	}
+	return lines
+}
+
+// detectArray tells arrays of records from lines that begin with a bracket for another reason: no JSON at all, or JSON
+// Lines whose first record is a (broken) array of something else than objects.
+func (w *window) detectArray(start int) layout {
+	inner := w.index(start+1, firstBufferBytes, nonSpace)
+	if inner < 0 {
+		return arrays
+	}
+	switch c := w.data()[inner]; {
+	case c == '{':
+		return arrays
+	case !strings.ContainsRune(`[]"-0123456789tfn`, rune(c)):
+		return lines
+	}
+	lineAt := w.index(start, firstBufferBytes, newline)
+	if lineAt < 0 || unclosed(w.data()[start:lineAt]) {
+		return arrays
+	}
+	if next := w.index(lineAt, firstBufferBytes, nonSpace); next < 0 || w.data()[next] == '[' {
+		return arrays
+	}
+	return lines
+}
+
+// head is the first n bytes of the stream, fewer where it is shorter: however it comes in pieces, the same bytes.
+func (w *window) head(n int) []byte {
+	for len(w.data()) < n && w.fill() {
+	}
+	return w.data()[:min(n, len(w.data()))]
+}
+
+// index reads on until find finds something in data()[from:], and gives its index in data(); −1 where there is none in
+// the first most bytes. find sees every byte once, in pieces.
+func (w *window) index(from, most int, find func([]byte) int) int {
+	for {
+		if d := w.data(); from < len(d) {
+			if i := find(d[from:]); i >= 0 && from+i < most {
+				return from + i
+			}
+			from = len(d)
+		}
+		if len(w.data()) >= most || !w.fill() {
+			return -1
+		}
+	}
+}
+
+func newline(b []byte) int { return bytes.IndexByte(b, '\n') }
+
+// validSoFar is whether b begins with a JSON value, or is the beginning of one.
+func validSoFar(b []byte) bool {
+	var v json.RawMessage
+	err := json.NewDecoder(bytes.NewReader(b)).Decode(&v)
+	return err == nil || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// holdsWholeLine is whether some line of b is a whole JSON object by itself.
+func holdsWholeLine(b []byte) bool {
+	for line := range bytes.Lines(b) {
+		if i := nonSpace(line); i >= 0 && line[i] == '{' && json.Valid(line) {
+			return true
+		}
+	}
+	return false
+}
+
+const sniffBytes = 64 << 10
+
+// looksLikeJSON is whether the stream, or (unless firstOnly) any line in its first sniffBytes, begins like an object or
+// an array of objects. A stream of white space only could be anything.
+func (w *window) looksLikeJSON(firstOnly bool) bool {
+	blank := true
+	for line := range bytes.Lines(bytes.TrimPrefix(w.head(sniffBytes), byteOrderMark)) {
+		i := nonSpace(line)
+		if i < 0 {
+			continue
+		}
+		blank = false
+		if likeJSON(line[i:]) {
+			return true
+		}
+		if firstOnly {
+			return false
+		}
+	}
+	return blank
+}
+
+// likeJSON is whether a line begins with { and then a quote or }, or with [ and then { [ or ]; or ends behind its bracket.
+func likeJSON(line []byte) bool {
+	then := ""
+	switch line[0] {
+	case '{':
+		then = `"}`
+	case '[':
+		then = `{[]`
+	default:
+		return false
+	}
+	i := nonSpace(line[1:])
+	return i < 0 || strings.IndexByte(then, line[1+i]) >= 0
+}

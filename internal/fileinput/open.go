@@ -1,0 +1,178 @@
+package fileinput
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// stream is the uncompressed content of one input, and what to close after it.
+type stream struct {
+	io.Reader
+	raw    *rawReader
+	closes []func() error
+}
+
+func (s *stream) close() {
+	for _, c := range s.closes {
+		_ = c() // it was only read
+	}
+}
+
+// open opens an input; compression is told by the first bytes. The stream must be closed.
+func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64) (*stream, error) {
+	s := &stream{}
+	r := stdin
+	if f.Path != Stdin {
+		file, err := os.Open(f.Path)
+		if err != nil {
+			return nil, err
+		}
+		s.closes = append(s.closes, file.Close)
+		r = file
+	}
+	if f.SizeBytes < 0 { // a pipe: its next byte may never come
+		r = &interruptible{ctx: ctx, r: r}
+	}
+	s.raw = &rawReader{ctx: ctx, r: r, readBytes: readBytes}
+	if err := s.decompress(bufio.NewReaderSize(s.raw, 64<<10)); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// maxWindowBytes is the most that a zstd stream may make a reader hold (zstd --long=27; files of zstd -19 need 8 MiB).
+const maxWindowBytes = 128 << 20
+
+func (s *stream) decompress(r *bufio.Reader) error {
+	s.Reader = r
+	head, _ := r.Peek(4) // an error comes again with the first Read
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			s.Reader = failed{err}
+			return nil
+		}
+		s.Reader, s.closes = z, append(s.closes, z.Close)
+	case isZstd(head):
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindowBytes))
+		if err != nil {
+			return err
+		}
+		s.Reader = z
+		s.closes = append(s.closes, func() error { z.Close(); return nil })
+	default:
+		return foreign(r)
+	}
+	return nil
+}
+
+// failed is a compressed stream whose very head is broken.
+type failed struct{ err error }
+
+func (f failed) Read([]byte) (int, error) { return 0, f.err }
+
+// isZstd knows a frame and the skippable frames that some writers put before it.
+func isZstd(head []byte) bool {
+	return bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
+		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18})
+}
+
+// foreign is an error for what may well hold records but is not read here: better one clear word than a dead letter a line.
+func foreign(r *bufio.Reader) error {
+	head, _ := r.Peek(min(r.Buffered(), 512))
+	for _, f := range []struct{ magic, name string }{
+		{"PK\x03\x04", "a zip archive"}, {"\xfd7zXZ\x00", "compressed with xz"}, {"BZh", "compressed with bzip2"},
+		{"\x04\x22\x4d\x18", "compressed with lz4"}, {"PAR1", "a Parquet file"},
+		{"\xff\xfe", "UTF-16 text"}, {"\xfe\xff", "UTF-16 text"},
+	} {
+		if bytes.HasPrefix(head, []byte(f.magic)) {
+			return fmt.Errorf("it is %s, which is not read here: give JSON, plain or with gzip or zstd", f.name)
+		}
+	}
+	if len(head) > 262 && string(head[257:262]) == "ustar" {
+		return errors.New("it is a tar archive, which is not read here: unpack it and give the folder")
+	}
+	return nil
+}
+
+// rawReader counts the stored bytes, ends with the context, and keeps the error of the file itself, so that a failing
+// disk is not taken for a file cut short.
+type rawReader struct {
+	ctx       context.Context
+	r         io.Reader
+	readBytes *atomic.Int64
+	err       atomic.Pointer[error] // of the file; io.EOF is none
+}
+
+// failure is why the file itself could not be read on, nil while it can. A decompressor may read ahead of who asks.
+func (r *rawReader) failure() error {
+	if err := r.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (r *rawReader) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		err := context.Cause(r.ctx)
+		r.err.Store(&err)
+		return 0, err
+	}
+	n, err := r.r.Read(p)
+	r.readBytes.Add(int64(n))
+	if err != nil && err != io.EOF {
+		r.err.Store(&err)
+	}
+	return n, err
+}
+
+// interruptible reads a pipe so that the wait for it ends with ctx. The read that was waited for then stays behind until
+// the pipe moves or closes; it is the last one.
+type interruptible struct {
+	ctx  context.Context
+	r    io.Reader
+	buf  [64 << 10]byte
+	left []byte
+	err  error
+}
+
+func (r *interruptible) Read(p []byte) (int, error) {
+	if len(r.left) == 0 && r.err == nil {
+		r.wait()
+	}
+	if len(r.left) == 0 {
+		return 0, r.err
+	}
+	n := copy(p, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}
+
+func (r *interruptible) wait() {
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		n, err := r.r.Read(r.buf[:])
+		done <- result{n, err}
+	}()
+	select {
+	case got := <-done:
+		r.left, r.err = r.buf[:got.n], got.err
+	case <-r.ctx.Done():
+		r.err = context.Cause(r.ctx)
+	}
+}

@@ -1,0 +1,214 @@
+package fileoutput
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// Batters adds up the rows that stand into the aggregates of each batter. Rows without a batter count nowhere.
+type Batters struct{ byID map[int64]*batter }
+
+// batter is the sums of one batter; its averages and rates are taken in the end.
+type batter struct {
+	stats        schemas.Stats // without averages, rate and LastPitch
+	exitVelocity sum
+	batSpeed     sum // reliable ones
+	attackAngle  sum // of confirmed swings
+	last         lastPitch
+}
+
+type sum struct {
+	n     int64
+	total float64
+	most  float64 // of n > 0
+}
+
+// lastPitch is schemas.LastPitch with an event time that may be missing.
+type lastPitch struct {
+	PitchID         schemas.PitchID             `json:"pitch_id"`
+	EventTime       schemas.Opt[schemas.TimeMS] `json:"event_time"`
+	PitchResult     schemas.Text                `json:"pitch_result"`
+	PitchAction     schemas.Text                `json:"pitch_action"`
+	ExitVelocityMPH schemas.Opt[float64]        `json:"exit_velocity_mph"`
+}
+
+// NewBatters begins with no batter.
+func NewBatters() *Batters { return &Batters{byID: map[int64]*batter{}} }
+
+// Len is how many batters there are.
+func (b *Batters) Len() int { return len(b.byID) }
+
+// Add counts a row. Rows come in the order of their versions: of pitches of the same event time the later one is last.
+func (b *Batters) Add(r *Row) {
+	if !r.BatterID.Present {
+		return
+	}
+	x := b.byID[r.BatterID.Value]
+	if x == nil {
+		x = &batter{stats: schemas.Stats{ByPitchType: map[string]schemas.TypeCounts{}}}
+		b.byID[r.BatterID.Value] = x
+	}
+	x.add(r)
+}
+
+func (b *batter) add(r *Row) {
+	s := &b.stats
+	s.Pitches++
+	s.SwingCount += one(r.IsSwing)
+	s.WhiffCount += one(r.IsWhiff)
+	s.ContactCount += one(r.IsContact)
+	s.HardHitCount += one(r.ExitVelocityMPH.Present && r.ExitVelocityMPH.Value >= schemas.HardHitMPH)
+	b.exitVelocity.add(r.ExitVelocityMPH, true)
+	b.batSpeed.add(r.BatSpeedMPH, r.SpeedConfidence == schemas.SpeedReliable)
+	b.attackAngle.add(r.AttackAngleDeg, r.SwingConfidence == schemas.SwingConfirmed)
+	countType(s.ByPitchType, r)
+	if s.Pitches == 1 || compareTimes(r.EventTime, b.last.EventTime) >= 0 {
+		b.last = lastPitch{r.PitchID, r.EventTime, r.PitchResult, r.PitchAction, r.ExitVelocityMPH}
+	}
+}
+
+func (s *sum) add(v schemas.Opt[float64], counts bool) {
+	if !v.Present || !counts {
+		return
+	}
+	if s.n++; s.n == 1 || v.Value > s.most {
+		s.most = v.Value
+	}
+	s.total += v.Value
+}
+
+func (s *sum) mean() schemas.Opt[float64] {
+	if s.n == 0 {
+		return schemas.Opt[float64]{}
+	}
+	return schemas.Some(s.total / float64(s.n))
+}
+
+func (s *sum) greatest() schemas.Opt[float64] {
+	if s.n == 0 {
+		return schemas.Opt[float64]{}
+	}
+	return schemas.Some(s.most)
+}
+
+// compareTimes orders event times; an unknown one is before all known ones.
+func compareTimes(a, b schemas.Opt[schemas.TimeMS]) int {
+	return cmp.Or(cmp.Compare(one(a.Present), one(b.Present)), cmp.Compare(a.Value, b.Value))
+}
+
+func countType(types map[string]schemas.TypeCounts, r *Row) {
+	name := cmp.Or(string(r.PitchType), schemas.UnknownPitchType)
+	c := types[name]
+	c.Pitches++
+	c.Swings += one(r.IsSwing)
+	c.Whiffs += one(r.IsWhiff)
+	types[name] = c
+}
+
+func one(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// finished is the batter's aggregates, without LastPitch.
+func (b *batter) finished() schemas.Stats {
+	s := b.stats
+	s.WhiffRatePct = schemas.WhiffRatePct(s.WhiffCount, s.SwingCount)
+	s.MaxExitVelocityMPH, s.AvgExitVelocityMPH = b.exitVelocity.greatest(), b.exitVelocity.mean()
+	s.MaxBatSpeedMPH, s.AvgBatSpeedMPH = b.batSpeed.greatest(), b.batSpeed.mean()
+	s.AvgAttackAngleDeg = b.attackAngle.mean()
+	return s
+}
+
+// BatterColumns are the columns of the table of batters: what most people ask for first.
+var BatterColumns = func() []schemas.Column {
+	all := []schemas.Column{{Name: "batter_id", SQL: "bigint", Source: "the rows", Meaning: "The batter", Missing: "never"}}
+	first := []string{"swing_count", "whiff_rate_pct", "max_exit_velocity_mph"}
+	for _, name := range first {
+		i := slices.IndexFunc(schemas.StatsColumns, func(c schemas.Column) bool { return c.Name == name })
+		all = append(all, schemas.StatsColumns[i])
+	}
+	for _, c := range schemas.StatsColumns {
+		if !slices.Contains(first, c.Name) {
+			all = append(all, c)
+		}
+	}
+	return all
+}()
+
+// WriteCSV writes a line a batter, in the order of their numbers. last_pitch and by_pitch_type are JSON.
+func (b *Batters) WriteCSV(w io.Writer) error {
+	out := bufio.NewWriterSize(w, textBufferBytes)
+	if err := writeHeader(out, BatterColumns); err != nil {
+		return err
+	}
+	var line []byte
+	for _, id := range slices.Sorted(maps.Keys(b.byID)) {
+		var err error
+		if line, err = b.byID[id].appendLine(line[:0], id); err != nil {
+			return err
+		}
+		if _, err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+func (b *batter) appendLine(line []byte, id int64) ([]byte, error) {
+	values, err := b.values()
+	if err != nil {
+		return nil, err
+	}
+	line = strconv.AppendInt(line, id, 10)
+	for _, c := range BatterColumns[1:] {
+		line = append(line, ',')
+		switch v := values[c.Name].(type) {
+		case int64:
+			line = strconv.AppendInt(line, v, 10)
+		case schemas.Opt[float64]:
+			if v.Present {
+				line = appendFloat(line, v.Value)
+			}
+		case []byte:
+			line = appendCSVText(line, string(v))
+		}
+	}
+	return append(line, '\n'), nil
+}
+
+// values are the batter's aggregates by the names of their columns: numbers, numbers that may be missing, JSON.
+func (b *batter) values() (map[string]any, error) {
+	s := b.finished()
+	last, err := marshal(b.last)
+	if err != nil {
+		return nil, err
+	}
+	types, err := marshal(s.ByPitchType)
+	return map[string]any{
+		"pitches": s.Pitches, "swing_count": s.SwingCount, "whiff_count": s.WhiffCount, "whiff_rate_pct": s.WhiffRatePct,
+		"contact_count": s.ContactCount, "max_exit_velocity_mph": s.MaxExitVelocityMPH,
+		"avg_exit_velocity_mph": s.AvgExitVelocityMPH, "hard_hit_count": s.HardHitCount,
+		"max_bat_speed_mph": s.MaxBatSpeedMPH, "avg_bat_speed_mph": s.AvgBatSpeedMPH,
+		"avg_attack_angle_deg": s.AvgAttackAngleDeg, "last_pitch": last, "by_pitch_type": types,
+	}, err
+}
+
+// marshal is JSON in which < and & stand as they are.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
+}

@@ -1,0 +1,128 @@
+package fileoutput
+
+import (
+	"slices"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// sourceColumns stand behind the columns of the core. What a store adds beside them (revision, offset, when it was
+// written) means nothing of a file, or would differ from run to run.
+var sourceColumns = []schemas.Column{
+	{Name: "event_time", SQL: "timestamptz", Range: "years 0001–9999", Source: "the games' log", Meaning: "When the pitch was thrown, to the millisecond", Missing: "where the games' log names no time"},
+	{Name: "source", SQL: "text", Source: "the input", Meaning: "File that the record stands in, as it was named", Missing: "never"},
+	{Name: "record", SQL: "bigint", Range: "1 and more", Source: "the input", Meaning: "Number of the record in that file", Missing: "never"},
+}
+
+// Columns are the columns of the table of rows, in their order.
+var Columns = slices.Concat(schemas.RowColumns, sourceColumns)
+
+// kind is how the values of a column are written.
+type kind uint8
+
+const (
+	textKind kind = iota
+	dateKind      // text YYYY-MM-DD
+	int16Kind
+	int32Kind
+	int64Kind
+	floatKind
+	boolKind
+	timeKind // milliseconds
+	listKind // of text
+)
+
+// kinds are those of the types in Postgres.
+var kinds = map[string]kind{
+	"uuid": textKind, "text": textKind, "date": dateKind, "smallint": int16Kind, "int": int32Kind, "bigint": int64Kind,
+	"float8": floatKind, "boolean": boolKind, "timestamptz": timeKind, "text[]": listKind,
+}
+
+// cell is one value of a row.
+type cell struct {
+	present bool
+	n       int64 // of whole numbers, times, booleans (0 or 1)
+	f       float64
+	s       string // of texts and dates
+	list    []string
+}
+
+// column is a column and the way to its values.
+type column struct {
+	schemas.Column
+	kind kind
+	of   func(*Row) cell
+}
+
+var columns = func() (all []column) {
+	for _, c := range Columns {
+		all = append(all, column{c, kinds[c.SQL], cells[c.Name]})
+	}
+	return all
+}()
+
+var cells = map[string]func(*Row) cell{
+	"pitch_id":          func(r *Row) cell { return cell{present: true, s: r.PitchID.String()} },
+	"game_pk":           func(r *Row) cell { return text(r.GamePK) },
+	"game_date":         func(r *Row) cell { return text(r.GameDate) },
+	"venue":             func(r *Row) cell { return text(r.Venue) },
+	"batter_id":         func(r *Row) cell { return whole(r.BatterID) },
+	"pitcher_id":        func(r *Row) cell { return whole(r.PitcherID) },
+	"team_id":           func(r *Row) cell { return whole(r.TeamID) },
+	"inning":            func(r *Row) cell { return whole(r.Inning) },
+	"balls":             func(r *Row) cell { return whole(r.Balls) },
+	"strikes":           func(r *Row) cell { return whole(r.Strikes) },
+	"outs":              func(r *Row) cell { return whole(r.Outs) },
+	"pitch_type":        func(r *Row) cell { return text(r.PitchType) },
+	"pitch_result":      func(r *Row) cell { return text(r.PitchResult) },
+	"pitch_action":      func(r *Row) cell { return text(r.PitchAction) },
+	"pitch_speed_mph":   func(r *Row) cell { return number(r.PitchSpeedMPH) },
+	"spin_rate_rpm":     func(r *Row) cell { return number(r.SpinRateRPM) },
+	"exit_velocity_mph": func(r *Row) cell { return number(r.ExitVelocityMPH) },
+	"hit_spin_rpm":      func(r *Row) cell { return number(r.HitSpinRPM) },
+	"launch_angle_deg":  func(r *Row) cell { return number(r.LaunchAngleDeg) },
+	"spray_angle_deg":   func(r *Row) cell { return number(r.SprayAngleDeg) },
+	"is_swing":          func(r *Row) cell { return truth(r.IsSwing) },
+	"is_contact":        func(r *Row) cell { return truth(r.IsContact) },
+	"is_whiff":          func(r *Row) cell { return truth(r.IsWhiff) },
+	"swing_confidence":  func(r *Row) cell { return text(r.SwingConfidence) },
+	"attack_angle_deg":  func(r *Row) cell { return number(r.AttackAngleDeg) },
+	"bat_speed_mph":     func(r *Row) cell { return number(r.BatSpeedMPH) },
+	"speed_confidence":  func(r *Row) cell { return text(r.SpeedConfidence) },
+	"bat_samples":       func(r *Row) cell { return cell{present: true, n: int64(r.BatSamples)} },
+	"ball_samples":      func(r *Row) cell { return cell{present: true, n: int64(r.BallSamples)} },
+	"duplicate_samples": func(r *Row) cell { return cell{present: true, n: int64(r.DuplicateSamples)} },
+	"issues":            func(r *Row) cell { return cell{present: true, list: r.Issues} },
+	"event_time":        func(r *Row) cell { return whole(r.EventTime) },
+	"source":            func(r *Row) cell { return cell{present: true, s: r.Source} },
+	"record":            func(r *Row) cell { return cell{present: true, n: r.Record} },
+}
+
+func text(t schemas.Text) cell { return cell{present: t != "", s: string(t)} }
+
+func whole[T ~int16 | ~int64](o schemas.Opt[T]) cell {
+	return cell{present: o.Present, n: int64(o.Value)}
+}
+
+func number(o schemas.Opt[float64]) cell { return cell{present: o.Present, f: o.Value} }
+
+func truth(b bool) cell {
+	if b {
+		return cell{present: true, n: 1}
+	}
+	return cell{present: true}
+}
+
+// number is the value of a measure or a count as a number; ok is false for what is missing, and for columns in which a
+// number is only a name.
+func (c *column) number(r *Row) (v float64, ok bool) {
+	switch c.kind {
+	case floatKind:
+		x := c.of(r)
+		return x.f, x.present
+	case int16Kind, int32Kind:
+		x := c.of(r)
+		return float64(x.n), x.present
+	}
+	return 0, false
+}

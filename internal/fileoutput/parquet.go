@@ -1,0 +1,176 @@
+package fileoutput
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+)
+
+const (
+	rowGroupRows = 1 << 16   // some 8 MB; this much is held at a time
+	pageBytes    = 128 << 10 // of one column, before compression
+	batchRows    = 64        // given to the library at a time, which costs it less than one by one
+)
+
+// parquetWriter writes Parquet: zstd, row groups of rowGroupRows. What each column means stands in the file's key-value
+// metadata, under column:NAME; the version of the core under core_version.
+type parquetWriter struct {
+	w       *parquet.GenericWriter[any]
+	columns []column
+	batch   []parquet.Row // up to batchRows; the memory of those behind its length is used again
+}
+
+func newParquetWriter(w io.Writer, coreVersion int32) *parquetWriter {
+	return newParquetWriterOf(w, columns, coreVersion)
+}
+
+func newParquetWriterOf(w io.Writer, columns []column, coreVersion int32) *parquetWriter {
+	options := []parquet.WriterOption{
+		parquetSchema(columns),
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}),
+		parquet.MaxRowsPerRowGroup(rowGroupRows),
+		parquet.PageBufferSize(pageBytes),
+		parquet.KeyValueMetadata("core_version", strconv.Itoa(int(coreVersion))),
+	}
+	for _, c := range columns {
+		options = append(options, parquet.KeyValueMetadata("column:"+c.Name, c.Comment()))
+	}
+	return &parquetWriter{w: parquet.NewGenericWriter[any](w, options...), columns: columns, batch: make([]parquet.Row, 0, batchRows)}
+}
+
+func (p *parquetWriter) Write(r *Row) error {
+	return p.write(func(i int) cell { return p.columns[i].of(r) })
+}
+
+// write adds a row whose value of column i is of(i).
+func (p *parquetWriter) write(of func(i int) cell) error {
+	n := len(p.batch)
+	p.batch = p.batch[:n+1]
+	row := p.batch[n][:0]
+	for i := range p.columns {
+		row = p.columns[i].appendParquet(row, i, of(i))
+	}
+	if p.batch[n] = row; n+1 < batchRows {
+		return nil
+	}
+	return p.flush()
+}
+
+func (p *parquetWriter) flush() error {
+	_, err := p.w.WriteRows(p.batch)
+	p.batch = p.batch[:0]
+	return err
+}
+
+func (p *parquetWriter) Close() error { return errors.Join(p.flush(), p.w.Close()) }
+
+// ordered is a group whose fields stand in the order of the table; the library's own sorts them by name.
+type ordered struct {
+	parquet.Group
+	fields []parquet.Field
+}
+
+func (o ordered) Fields() []parquet.Field { return o.fields }
+
+func parquetSchema(columns []column) *parquet.Schema {
+	all := ordered{Group: parquet.Group{}}
+	for _, c := range columns {
+		node := c.parquetNode()
+		all.Group[c.Name] = node
+		all.fields = append(all.fields, parquet.Group{c.Name: node}.Fields()...)
+	}
+	return parquet.NewSchema("pitches", all)
+}
+
+func (c *column) parquetNode() parquet.Node {
+	node := c.kind.parquetNode()
+	if c.kind != floatKind && c.kind != boolKind && c.kind != timeKind && !c.unique() {
+		node = parquet.Encoded(node, &parquet.RLEDictionary) // the same values come again and again
+	}
+	if c.kind == listKind {
+		return parquet.List(node)
+	}
+	if c.optional() {
+		return parquet.Optional(node)
+	}
+	return node
+}
+
+func (k kind) parquetNode() parquet.Node {
+	switch k {
+	case dateKind:
+		return parquet.Date()
+	case int16Kind:
+		return parquet.Int(16)
+	case int32Kind:
+		return parquet.Int(32)
+	case int64Kind:
+		return parquet.Int(64)
+	case floatKind:
+		return parquet.Leaf(parquet.DoubleType)
+	case boolKind:
+		return parquet.Leaf(parquet.BooleanType)
+	case timeKind:
+		return parquet.Timestamp(parquet.Millisecond) // of UTC
+	}
+	return parquet.String()
+}
+
+// optional is whether values of the column can be missing.
+func (c *column) optional() bool { return !strings.HasPrefix(c.Missing, "never") }
+
+// unique is whether no two rows have the same value there, or hardly any.
+func (c *column) unique() bool {
+	return c.Name == "pitch_id" || c.Name == "record" || c.Name == "source_offset" || c.Name == "record_ts_ms"
+}
+
+// appendParquet appends the value as that of the leaf at index i. A list is one leaf too: of nothing, when it is empty.
+func (c *column) appendParquet(row parquet.Row, i int, v cell) parquet.Row {
+	if c.kind == listKind {
+		if len(v.list) == 0 {
+			return append(row, parquet.NullValue().Level(0, 0, i))
+		}
+		for n, s := range v.list {
+			row = append(row, parquet.ByteArrayValue([]byte(s)).Level(min(n, 1), 1, i))
+		}
+		return row
+	}
+	switch {
+	case !v.present:
+		return append(row, parquet.NullValue().Level(0, 0, i))
+	case c.optional():
+		return append(row, c.kind.parquetValue(v).Level(0, 1, i))
+	}
+	return append(row, c.kind.parquetValue(v).Level(0, 0, i))
+}
+
+func (k kind) parquetValue(v cell) parquet.Value {
+	switch k {
+	case dateKind:
+		return parquet.Int32Value(days(v.s))
+	case int16Kind, int32Kind:
+		return parquet.Int32Value(int32(v.n))
+	case int64Kind, timeKind:
+		return parquet.Int64Value(v.n)
+	case floatKind:
+		return parquet.DoubleValue(v.f)
+	case boolKind:
+		return parquet.BooleanValue(v.n != 0)
+	}
+	return parquet.ByteArrayValue([]byte(v.s))
+}
+
+// days is a date of the core, which is a date of the calendar, as days since 1970-01-01.
+func days(date string) int32 {
+	t, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		panic(fmt.Sprintf("the core's dates are dates: %v", err))
+	}
+	return int32(t.Unix() / (24 * 60 * 60))
+}

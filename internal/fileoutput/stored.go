@@ -1,0 +1,54 @@
+package fileoutput
+
+import (
+	"io"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// StoredWriter writes rows as a store has them, as Parquet: the columns of the core as every table of rows has them, and
+// then where each row comes from.
+type StoredWriter struct{ p *parquetWriter }
+
+// NewStoredWriter begins such a table.
+func NewStoredWriter(w io.Writer, coreVersion int32) *StoredWriter {
+	return &StoredWriter{newParquetWriterOf(w, storedColumns, coreVersion)}
+}
+
+// Write adds a row. It keeps no reference to it.
+func (s *StoredWriter) Write(r *schemas.StoredRow) error {
+	core := Row{Row: r.Row}
+	return s.p.write(func(i int) cell {
+		if i < len(schemas.RowColumns) {
+			return storedColumns[i].of(&core)
+		}
+		return provenanceCells[i-len(schemas.RowColumns)](&r.Provenance)
+	})
+}
+
+// Close writes what is still held; it does not close what lies below.
+func (s *StoredWriter) Close() error { return s.p.Close() }
+
+var storedColumns = func() (all []column) {
+	for i, c := range schemas.StoredColumns {
+		col := column{Column: c, kind: kinds[c.SQL]}
+		if i < len(schemas.RowColumns) {
+			col.of = cells[c.Name]
+		}
+		all = append(all, col)
+	}
+	return all
+}()
+
+// provenanceCells stand in the order of schemas.ProvenanceColumns.
+var provenanceCells = []func(*schemas.Provenance) cell{
+	func(p *schemas.Provenance) cell { return cell{present: true, n: int64(p.EventTime)} },
+	func(p *schemas.Provenance) cell { return cell{present: true, n: p.Revision} },
+	func(p *schemas.Provenance) cell { return cell{present: true, n: p.RecordTSMS} },
+	func(p *schemas.Provenance) cell { return cell{present: true, s: p.SourceTopic} },
+	func(p *schemas.Provenance) cell { return cell{present: true, n: int64(p.SourcePartition)} },
+	func(p *schemas.Provenance) cell { return cell{present: true, n: p.SourceOffset} },
+	func(p *schemas.Provenance) cell { return cell{present: true, n: int64(p.CoreVersion)} },
+	func(p *schemas.Provenance) cell { return cell{present: true, s: p.Build} },
+	func(p *schemas.Provenance) cell { return cell{present: true, n: int64(p.ProcessedAt)} },
+}

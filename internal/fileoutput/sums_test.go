@@ -1,0 +1,174 @@
+package fileoutput
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/features/reference"
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// The table of batters is what the plain model of the aggregates makes of the same rows.
+func TestBattersAreThePlainAggregates(t *testing.T) {
+	rows := simulatedRows(t, 700)
+	shuffled := rand.New(rand.NewPCG(1, 2))
+	shuffled.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	b := NewBatters()
+	var stored []schemas.StoredRow
+	for i := range rows {
+		rows[i].EventTime.Value -= rows[i].EventTime.Value % 600_000 // so that some are equal
+		if i%10 == 0 {
+			rows[i].EventTime = schemas.Opt[schemas.TimeMS]{}
+		}
+		if i%7 == 0 {
+			rows[i].PitchType = ""
+		}
+		b.Add(&rows[i])
+		if rows[i].BatterID.Present {
+			at := rows[i].EventTime.Value
+			if !rows[i].EventTime.Present {
+				at = -1 << 60
+			}
+			stored = append(stored, schemas.StoredRow{Row: rows[i].Row, Provenance: schemas.Provenance{EventTime: at, SourceOffset: int64(i)}})
+		}
+	}
+	want, _ := reference.Fold(stored)
+	require.Greater(t, len(want), 20)
+	require.Equal(t, len(want), b.Len())
+
+	var out bytes.Buffer
+	require.NoError(t, b.WriteCSV(&out))
+	lines, err := csv.NewReader(&out).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, names(BatterColumns), lines[0])
+	require.Equal(t, []string{"batter_id", "swing_count", "whiff_rate_pct", "max_exit_velocity_mph"}, lines[0][:4])
+	var ids []int64
+	for _, line := range lines[1:] {
+		id, err := strconv.ParseInt(line[0], 10, 64)
+		require.NoError(t, err)
+		ids = append(ids, id)
+		requireStats(t, want[id], line)
+	}
+	require.Len(t, ids, len(want))
+	require.True(t, slices.IsSorted(ids))
+}
+
+func requireStats(t *testing.T, want schemas.Stats, line []string) {
+	t.Helper()
+	own, err := json.Marshal(want)
+	require.NoError(t, err)
+	object := objectOf(t, own)
+	if want.LastPitch.EventTime == -1<<60 {
+		object["last_pitch"].(map[string]any)["event_time"] = nil
+	}
+	for i, c := range BatterColumns[1:] {
+		cell := line[i+1]
+		if c.SQL == "jsonb" {
+			require.Equal(t, object[c.Name], any(objectOf(t, []byte(cell))), c.Name)
+			continue
+		}
+		require.Equal(t, csvOf(object[c.Name]), cell, c.Name)
+	}
+}
+
+func TestASurveyCounts(t *testing.T) {
+	rows := simulatedRows(t, 400)
+	for i := range rows {
+		if i%4 != 0 {
+			rows[i].BatterID = schemas.Opt[int64]{}
+		}
+		if i%5 == 0 {
+			rows[i].Issues = append(rows[i].Issues, "batter_id:type", "pitch_result:unknown")
+		}
+	}
+	s := NewSurvey(true)
+	var swings, whiffs, batterless, suspected int64
+	for i := range rows {
+		s.Add(&rows[i])
+		swings += one(rows[i].IsSwing)
+		whiffs += one(rows[i].IsWhiff)
+		batterless += one(rows[i].IsSwing && !rows[i].BatterID.Present)
+		suspected += one(rows[i].SwingConfidence == schemas.SwingSuspected)
+	}
+	f := s.Findings()
+	require.EqualValues(t, 400, f.Pitches)
+	require.EqualValues(t, 3, f.Games)
+	require.Equal(t, swings, f.Swings)
+	require.Equal(t, swings, f.SwingsConfirmed+f.SwingsSuspected)
+	require.Equal(t, suspected, f.SwingsSuspected)
+	require.Equal(t, batterless, f.SwingsWithoutBatter)
+	require.Equal(t, whiffs, f.Whiffs)
+	require.Equal(t, schemas.WhiffRatePct(whiffs, swings), f.WhiffRatePct)
+	require.Len(t, f.Coverage, len(Columns))
+	for _, c := range f.Coverage {
+		if c.Column == "batter_id" {
+			require.Equal(t, Coverage{"batter_id", 100, schemas.Some(25.0)}, c)
+		}
+	}
+	require.Contains(t, f.Issues, Issue{"batter_id", "type", 80})
+	require.Contains(t, f.Issues, Issue{"pitch_result", "unknown", 80})
+	var pitches int64
+	for _, x := range f.PitchTypes {
+		pitches += x.Pitches
+		require.Equal(t, schemas.WhiffRatePct(x.Whiffs, x.Swings), x.WhiffRatePct)
+	}
+	require.EqualValues(t, 400, pitches)
+	requirePercentiles(t, rows, f)
+}
+
+func requirePercentiles(t *testing.T, rows []Row, f Findings) {
+	var speeds, reliable []float64
+	for _, r := range rows {
+		if r.BatSpeedMPH.Present {
+			speeds = append(speeds, r.BatSpeedMPH.Value)
+			if r.SpeedConfidence == schemas.SpeedReliable {
+				reliable = append(reliable, r.BatSpeedMPH.Value)
+			}
+		}
+	}
+	slices.Sort(reliable)
+	require.InDelta(t, (reliable[(len(reliable)-1)/2]+reliable[len(reliable)/2])/2, f.MedianBatSpeedMPH.Value, 1e-12)
+	require.EqualValues(t, len(reliable), f.ReliableBatSpeeds)
+	var measured []string
+	for _, p := range f.Percentiles {
+		measured = append(measured, p.Column)
+		if p.Column == "bat_speed_mph" {
+			require.EqualValues(t, len(speeds), p.Count)
+			require.Equal(t, slices.Min(speeds), p.Min)
+			require.Equal(t, slices.Max(speeds), p.Max)
+		}
+		require.True(t, slices.IsSorted([]float64{p.Min, p.P5, p.P25, p.P50, p.P75, p.P95, p.Max}), p.Column)
+	}
+	require.Equal(t, []string{
+		"inning", "balls", "strikes", "outs", "pitch_speed_mph", "spin_rate_rpm", "exit_velocity_mph", "hit_spin_rpm", "launch_angle_deg",
+		"spray_angle_deg", "attack_angle_deg", "bat_speed_mph", "bat_samples", "ball_samples", "duplicate_samples",
+	}, measured)
+}
+
+// The values are those of Postgres: select percentile_cont(…) within group (order by x).
+func TestPercentilesAreThoseOfPostgres(t *testing.T) {
+	values := []float64{1, 2, 4, 8}
+	for share, want := range map[float64]float64{0: 1, 0.25: 1.75, 0.5: 3, 0.75: 5, 0.95: 7.4, 1: 8} {
+		require.InDelta(t, want, percentile(values, share), 1e-12)
+	}
+	require.Equal(t, 5.0, percentile([]float64{5}, 0.3))
+}
+
+func TestASurveyOfNothing(t *testing.T) {
+	f := NewSurvey(true).Findings()
+	require.False(t, f.MedianBatSpeedMPH.Present)
+	require.False(t, f.SwingsWithoutBatterPct.Present)
+	text, err := json.Marshal(f)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"issues":[],"pitch_types":[]`)
+	var out bytes.Buffer
+	require.NoError(t, NewBatters().WriteCSV(&out))
+	require.Equal(t, 1, bytes.Count(out.Bytes(), []byte("\n")))
+}

@@ -1,0 +1,175 @@
+package fileoutput
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// Survey looks over the rows that stand for the closing report. It holds 8 bytes for each reliable bat speed; with
+// percentiles 8 bytes for each number in the rows, some 70 a row.
+type Survey struct {
+	pitches, swings, confirmed, suspected int64
+	swingsWithoutBatter                   int64
+	games                                 map[schemas.Text]struct{}
+	present                               []int64 // by column
+	issues                                map[string]int64
+	types                                 map[string]schemas.TypeCounts
+	batSpeeds                             []float64   // reliable ones
+	values                                [][]float64 // by column; nil without percentiles
+}
+
+// NewSurvey begins with no row.
+func NewSurvey(percentiles bool) *Survey {
+	s := &Survey{
+		games: map[schemas.Text]struct{}{}, present: make([]int64, len(columns)), issues: map[string]int64{},
+		types: map[string]schemas.TypeCounts{},
+	}
+	if percentiles {
+		s.values = make([][]float64, len(columns))
+	}
+	return s
+}
+
+// Add counts a row.
+func (s *Survey) Add(r *Row) {
+	s.pitches++
+	s.swings += one(r.IsSwing)
+	s.confirmed += one(r.SwingConfidence == schemas.SwingConfirmed)
+	s.suspected += one(r.SwingConfidence == schemas.SwingSuspected)
+	s.swingsWithoutBatter += one(r.IsSwing && !r.BatterID.Present)
+	if r.GamePK != "" {
+		s.games[r.GamePK] = struct{}{}
+	}
+	for _, issue := range r.Issues {
+		s.issues[issue]++
+	}
+	countType(s.types, r)
+	if r.BatSpeedMPH.Present && r.SpeedConfidence == schemas.SpeedReliable {
+		s.batSpeeds = append(s.batSpeeds, r.BatSpeedMPH.Value)
+	}
+	for i := range columns {
+		s.present[i] += one(columns[i].of(r).present)
+		if s.values == nil {
+			continue
+		}
+		if v, ok := columns[i].number(r); ok {
+			s.values[i] = append(s.values[i], v)
+		}
+	}
+}
+
+// Findings are what a survey has found, under the names that the views dataset_stats and pitch_type_breakdown use.
+type Findings struct {
+	Pitches                int64                `json:"pitches"`
+	Games                  int64                `json:"games"`
+	Swings                 int64                `json:"swings"`
+	SwingsConfirmed        int64                `json:"swings_confirmed"`
+	SwingsSuspected        int64                `json:"swings_suspected"`
+	SwingsWithoutBatter    int64                `json:"swings_without_batter"`
+	SwingsWithoutBatterPct schemas.Opt[float64] `json:"swings_without_batter_pct"`
+	Whiffs                 int64                `json:"whiffs"`
+	WhiffRatePct           schemas.Opt[float64] `json:"whiff_rate_pct"` // of all swings, whoever swung
+	ReliableBatSpeeds      int64                `json:"reliable_bat_speeds"`
+	MedianBatSpeedMPH      schemas.Opt[float64] `json:"median_bat_speed_mph"` // of reliable ones, PERCENTILE_CONT
+	Coverage               []Coverage           `json:"coverage"`
+	Issues                 []Issue              `json:"issues"`
+	PitchTypes             []PitchType          `json:"pitch_types"`
+	Percentiles            []Percentiles        `json:"percentiles,omitempty"`
+}
+
+// Coverage is how many rows have a value in a column.
+type Coverage struct {
+	Column     string               `json:"column"`
+	Present    int64                `json:"present"`
+	PresentPct schemas.Opt[float64] `json:"present_pct"`
+}
+
+// Issue is how many rows have an issue.
+type Issue struct {
+	Column string `json:"column"`
+	Kind   string `json:"kind"` // type, range, unknown, conflict
+	Rows   int64  `json:"rows"`
+}
+
+// PitchType is the counts of one pitch type; pitches without one are unknown.
+type PitchType struct {
+	PitchType string `json:"pitch_type"`
+	schemas.TypeCounts
+	WhiffRatePct schemas.Opt[float64] `json:"whiff_rate_pct"`
+}
+
+// Percentiles are those of the values that are present in a column.
+type Percentiles struct {
+	Column string  `json:"column"`
+	Count  int64   `json:"count"`
+	Mean   float64 `json:"mean"`
+	Min    float64 `json:"min"`
+	P5     float64 `json:"p5"`
+	P25    float64 `json:"p25"`
+	P50    float64 `json:"p50"`
+	P75    float64 `json:"p75"`
+	P95    float64 `json:"p95"`
+	Max    float64 `json:"max"`
+}
+
+// Findings sums up. No row is added after it.
+func (s *Survey) Findings() Findings {
+	slices.Sort(s.batSpeeds)
+	f := Findings{
+		Pitches: s.pitches, Games: int64(len(s.games)), Swings: s.swings, SwingsConfirmed: s.confirmed,
+		SwingsSuspected: s.suspected, SwingsWithoutBatter: s.swingsWithoutBatter,
+		SwingsWithoutBatterPct: percent(s.swingsWithoutBatter, s.swings), ReliableBatSpeeds: int64(len(s.batSpeeds)),
+		Issues: []Issue{}, PitchTypes: []PitchType{}, Percentiles: s.percentiles(),
+	}
+	if len(s.batSpeeds) > 0 {
+		f.MedianBatSpeedMPH = schemas.Some(percentile(s.batSpeeds, 0.5))
+	}
+	for i := range columns {
+		f.Coverage = append(f.Coverage, Coverage{columns[i].Name, s.present[i], percent(s.present[i], s.pitches)})
+	}
+	for _, issue := range slices.Sorted(maps.Keys(s.issues)) {
+		column, kind, _ := strings.Cut(issue, ":")
+		f.Issues = append(f.Issues, Issue{column, kind, s.issues[issue]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.types)) {
+		t := s.types[name]
+		f.PitchTypes = append(f.PitchTypes, PitchType{name, t, schemas.WhiffRatePct(t.Whiffs, t.Swings)})
+		f.Whiffs += t.Whiffs
+	}
+	f.WhiffRatePct = schemas.WhiffRatePct(f.Whiffs, f.Swings)
+	return f
+}
+
+func (s *Survey) percentiles() (all []Percentiles) {
+	for i, values := range s.values {
+		if len(values) == 0 {
+			continue
+		}
+		slices.Sort(values)
+		var total float64
+		for _, v := range values {
+			total += v
+		}
+		at := func(share float64) float64 { return percentile(values, share) }
+		all = append(all, Percentiles{
+			Column: columns[i].Name, Count: int64(len(values)), Mean: total / float64(len(values)),
+			Min: at(0), P5: at(0.05), P25: at(0.25), P50: at(0.5), P75: at(0.75), P95: at(0.95), Max: at(1),
+		})
+	}
+	return all
+}
+
+// percentile is PERCENTILE_CONT of sorted values, at least one: between two of them it goes in a straight line.
+func percentile(sorted []float64, share float64) float64 {
+	at := share * float64(len(sorted)-1)
+	low := int(math.Floor(at))
+	high := min(low+1, len(sorted)-1)
+	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
+}
+
+// percent is rounded to two decimals as a whiff rate is; missing of nothing.
+func percent(part, whole int64) schemas.Opt[float64] { return schemas.WhiffRatePct(part, whole) }
