@@ -38,7 +38,8 @@ vectors: ## the specification's vectors; PITCHSTREAM_VECTORS names the folder
 	go test -tags $(TAGS) -count=1 -run Vectors ./...
 
 fuzz: ## each fuzz target of the core for a minute
-	for target in FuzzTransform FuzzDecode FuzzFloat; do go test -run '^$$' -fuzz "^$$target$$" -fuzztime 1m -fuzzminimizetime 10x ./features || exit 1; done
+	for target in FuzzTransform:./features FuzzDecode:./features FuzzFloat:./features/internal/jsonscan; do \
+		go test -run '^$$' -fuzz "^$${target%%:*}$$" -fuzztime 1m -fuzzminimizetime 10x $${target##*:} || exit 1; done
 
 bench: ## the hot paths, and decoding beside other decoders; of stores and stream: pitchstream bench --help
 	GOMAXPROCS=1 go test -run '^$$' -bench 'Transform|Valid|DecodingRatio' -benchmem ./features/

@@ -1,6 +1,10 @@
 package features
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
+)
 
 // decoder reads one record in one pass: it validates all of the bytes and keeps what the features need. It equals
 // decoding the whole into maps and walking those: a member is known by its exact name after unescaping, and of a repeated
@@ -64,19 +68,19 @@ func (d *decoder) scratchBytes() int {
 // decode reads the record's value. What it finds wrong is the syntax only.
 func (d *decoder) decode(b []byte) *Rejection {
 	d.b = b
-	i := blanks(b, 0)
+	i := jsonscan.Blanks(b, 0)
 	if i == len(b) {
 		return malformed(b, i)
 	}
 	if d.isObject = b[i] == '{'; d.isObject {
 		i = d.readRecord(i)
 	} else {
-		i = skipValue(b, i, 0)
+		i = jsonscan.SkipValue(b, i, 0)
 	}
 	if i < 0 {
 		return malformed(b, ^i)
 	}
-	if i = blanks(b, i); i < len(b) {
+	if i = jsonscan.Blanks(b, i); i < len(b) {
 		return malformed(b, i)
 	}
 	return nil
@@ -88,7 +92,7 @@ func (d *decoder) decode(b []byte) *Rejection {
 // are open around the value that it stands at.
 func (d *decoder) readRecord(i int) int {
 	var name []byte
-	for i = firstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = nextMember(d.b, i) {
+	for i = jsonscan.FirstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = jsonscan.NextMember(d.b, i) {
 		if name, i = d.member(i); i < 0 {
 			return i
 		}
@@ -103,7 +107,7 @@ func (d *decoder) readRecord(i int) int {
 			i = d.readNode(root.member(name), i, 1)
 		}
 	}
-	return closed(i)
+	return jsonscan.AfterBracket(i)
 }
 
 // readEvents reads the first event and of the others only that they are objects.
@@ -113,7 +117,7 @@ func (d *decoder) readEvents(i int) int {
 		if n == 0 {
 			return d.readNode(firstEvent, i, 2)
 		}
-		return skipObject(d.b, i, 3)
+		return jsonscan.SkipObject(d.b, i, 3)
 	})
 }
 
@@ -127,7 +131,7 @@ func (d *decoder) readObjects(o *objects, i int, read func(d *decoder, i, n int)
 		return end
 	}
 	n := 0
-	for i = firstElement(d.b, i); i >= 0 && d.b[i] != ']'; i = nextElement(d.b, i) {
+	for i = jsonscan.FirstElement(d.b, i); i >= 0 && d.b[i] != ']'; i = jsonscan.NextElement(d.b, i) {
 		switch {
 		case d.b[i] == '{':
 			i = read(d, i, n)
@@ -135,16 +139,16 @@ func (d *decoder) readObjects(o *objects, i int, read func(d *decoder, i, n int)
 			if !o.wrong {
 				*o = objects{wrong: true, at: n}
 			}
-			i = skipValue(d.b, i, 2)
+			i = jsonscan.SkipValue(d.b, i, 2)
 		}
 		n++
 	}
-	return closed(i)
+	return jsonscan.AfterBracket(i)
 }
 
 // member moves from a name's quote to the member's value. The name is good until the next call.
 func (d *decoder) member(i int) (name []byte, next int) {
-	end, escaped := skipString(d.b, i)
+	end, escaped := jsonscan.SkipString(d.b, i)
 	if end < 0 {
 		return nil, end
 	}
@@ -152,10 +156,10 @@ func (d *decoder) member(i int) (name []byte, next int) {
 	if escaped {
 		// A name with a lone surrogate is none of ours, whatever comes before it.
 		var ok bool
-		if d.name, ok = appendUnescaped(d.name[:0], name); !ok {
+		if d.name, ok = jsonscan.AppendUnescaped(d.name[:0], name); !ok {
 			d.name = d.name[:0]
 		}
 		name = d.name
 	}
-	return name, afterName(d.b, end)
+	return name, jsonscan.AfterName(d.b, end)
 }

@@ -8,45 +8,6 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Any short text of JSON's alphabet is JSON to us exactly if it is to the standard library.
-func TestGrammarAtRandom(t *testing.T) {
-	r := seeded(11)
-	pieces := strings.Split(`{|}|[|]|,|:|"|\|/|u|u00e9|\ud800|\udc00|\n|\x|a|é|😀|0|1|9|12345678|-|+|.|e|E|true|false|null|nul|NaN| |`+
-		"\t|\n|\r|\v|\x00|\x1f|\x7f|\xff|\xc3|\xed\xa0\x80|\ufeff|\u2028|\"a\"|\"\"|{}|[]|\"a\":1|[1,2]|1.5e-3|aaaaaaaa|\\\"", "|")
-	n := 60_000
-	if testing.Short() {
-		n = 10_000
-	}
-	valid := 0
-	for range n {
-		var b []byte
-		for range 1 + r.IntN(9) {
-			b = append(b, pick(r, pieces)...)
-		}
-		compareDecode(t, b)
-		if plainValid(b) {
-			valid++
-		}
-	}
-	if valid < n/100 {
-		t.Errorf("only %d of %d were JSON", valid, n)
-	}
-}
-
-// Strings of every length stand on every side of the words that are read at once, and one byte in them is not plain.
-func TestStringsOfAllLengths(t *testing.T) {
-	for length := range 40 {
-		for at := range length {
-			for _, odd := range []string{"\"", "\\", "\\n", "\x1f", "\x7f", "\x80", "é", "\xff", "\\u00e9", " "} {
-				s := strings.Repeat("x", at) + odd + strings.Repeat("y", length-at-1)
-				compareDecode(t, []byte(`"`+s+`"`))
-				compareDecode(t, []byte(`{"`+s+`":["`+s+`"]}`))
-				compareDecode(t, []byte(`"`+s))
-			}
-		}
-	}
-}
-
 // 512 open brackets are allowed and 513 are not, wherever they stand, also where we know the members around.
 func TestDepthIsCountedEverywhere(t *testing.T) {
 	for path, around := range map[string]int{

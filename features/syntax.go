@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -29,8 +30,8 @@ func syntaxFault(b []byte, at int) string {
 	if r, size := utf8.DecodeRune(b[at:]); r == utf8.RuneError && size == 1 {
 		return "invalid UTF-8"
 	}
-	if (b[at] == '{' || b[at] == '[') && openBrackets(b[:at]) >= maxDepth {
-		return fmt.Sprintf("nesting deeper than %d", maxDepth)
+	if (b[at] == '{' || b[at] == '[') && openBrackets(b[:at]) >= jsonscan.MaxDepth {
+		return fmt.Sprintf("nesting deeper than %d", jsonscan.MaxDepth)
 	}
 	return "not JSON from here on: " + shown(b[at:min(len(b), at+16)])
 }
@@ -40,7 +41,7 @@ func openBrackets(b []byte) (open int) {
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
 		case '"':
-			end, _ := skipString(b, i)
+			end, _ := jsonscan.SkipString(b, i)
 			if end < 0 {
 				return open
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unicode/utf8"
 
+	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -46,10 +47,10 @@ func (t *texts) addValue(column *schemas.Text, v value) bool {
 
 // appendColumnText appends what a text column would hold: 1–200 bytes without U+0000 and lone surrogates.
 func (v value) appendColumnText(dst []byte) (out []byte, ok bool) {
-	if v.kind != text || len(v.raw) > maxTextBytes*maxEscapeBytes {
+	if v.kind != text || len(v.raw) > maxTextBytes*jsonscan.MaxEscapeBytes {
 		return dst, false
 	}
-	out, ok = appendUnescaped(dst, v.raw)
+	out, ok = jsonscan.AppendUnescaped(dst, v.raw)
 	return out, ok && len(out)-len(dst) <= maxTextBytes
 }
 

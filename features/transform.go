@@ -1,25 +1,26 @@
-// Package features is the pure core of pitchstream: the bytes of one Kafka record in, one change of one pitch out, or
-// the reason why there is none.
+// Package features is the pure core of pitchstream. It turns the bytes of one Kafka record into one change of one pitch,
+// or into the reason why the record is none.
 //
 //	headers ─▶ decode ─▶ check ─▶ flatten ─▶ derive (swing) ─▶ validate ─▶ identify ─▶ Change
 //
-// Nothing here waits, reads a clock, logs or does I/O: the same bytes give the same change. Each stage has a file:
+// Nothing here waits, reads a clock, logs or does I/O: the same bytes always give the same change. That makes it safe to
+// process a record twice, and to compute all rows again from the raw topic. Each stage has a file:
 //
-//	headers.go, origin.go, rfc3339.go   what the record's headers say: op, version, origin, event time, identifiers
-//	decode.go, decode_samples.go        the one pass over the value; paths.go says what of it is wanted
-//	  shape.go, track.go                samples at speed; the bat's and the ball's tracks, sorted, each time once
-//	  value.go                          one scalar, and what a column may make of it
-//	  scan.go, scan_string.go, number.go, read_number.go, float.go, powers.go   JSON, eight bytes at a time
-//	check.go, syntax.go                 what is no pitch that we can read, and what is no JSON
-//	flatten.go, texts.go                scalars to columns
-//	swing.go                            what the bat did
-//	path.go                             how it moved, for drawing: not on the way of a record
-//	validate.go, issues.go              ranges; what was wrong with a row
-//	identity.go                         which game, which pitch
+//	headers.go, rfc3339.go           reads the headers: op, revision, origin, event time, identifiers
+//	decode.go                        decodes the value in one pass over its bytes
+//	  scalar_paths.go, scalar.go     the values outside of the samples: where each is, and what a column makes of it
+//	  samples.go, samples_shape.go   the tracks of bat and ball, and how their samples are read at speed
+//	  internal/jsonscan              JSON's grammar, numbers and strings
+//	validate.go, syntax.go           refuses a record that is no readable pitch; checks the ranges of a row
+//	flatten.go, texts.go             copies scalars to columns
+//	swing.go                         computes the features: swing, contact, attack angle, bat speed
+//	issues.go, rejection.go          lists what was wrong with a row; says why there is none
+//	identity.go                      finds the game and the pitch id
+//	swing_path.go, explain*.go       for the few records that a person looks at: how the bat moved, and why
 //
-// What is not obvious: values of a record alias its bytes until texts.assign copies the few that become columns; a
-// decoder's scratch outlives the record and must hold nothing of it; positions in JSON are cursors, and a negative
-// cursor is an error.
+// Three facts are not obvious. Values of a record alias its bytes until texts.assign copies the few that become columns.
+// A decoder keeps its scratch for the next record, and must keep nothing else. Positions in the JSON are cursors, and a
+// negative cursor is a syntax error.
 package features
 
 import (

@@ -1,6 +1,10 @@
 package features
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
+)
 
 // A track is hundreds of samples that differ in their numbers only. Two pieces of JSON with the same bytes but for their
 // numbers mean the same but for their numbers: same members in the same order, same repetitions, same white space. So the
@@ -44,9 +48,9 @@ func (s *shape) learn(b []byte, from, to int, at *wantedAt) {
 	for i := from; i < to; {
 		switch c := b[i]; {
 		case c == '"':
-			i, _ = skipString(b, i)
+			i, _ = jsonscan.SkipString(b, i)
 		case c == '-' || c-'0' <= 9:
-			_, end, ok := readNumber(b, i)
+			_, end, ok := jsonscan.ReadNumber(b, i)
 			if !ok || s.count == maxParts {
 				s.forget()
 				return
@@ -81,9 +85,9 @@ func (s *shape) read(b []byte, i int, numbers *wanted) int {
 			return 0
 		}
 		if p.slot == unwanted {
-			i = skipNumber(b, i)
+			i = jsonscan.SkipNumber(b, i)
 		} else {
-			f, end, ok := readNumber(b, i)
+			f, end, ok := jsonscan.ReadNumber(b, i)
 			if !ok {
 				return 0
 			}

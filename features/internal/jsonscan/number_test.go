@@ -1,6 +1,7 @@
-package features
+package jsonscan
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
@@ -8,41 +9,37 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
-// The powers are what their comment says, computed with whole numbers.
-func TestPowersOfTen(t *testing.T) {
-	for q := minPower; q <= maxPower; q++ {
-		five := new(big.Int).Exp(big.NewInt(5), big.NewInt(int64(max(q, -q))), nil)
-		want := five
-		if q < 0 { // 2^n / 5^−q with some bits to spare, cut off
-			want = new(big.Int).Lsh(big.NewInt(1), 512)
-			want.Div(want, five)
-		} else {
-			want.Lsh(want, 512)
-		}
-		want.Rsh(want, uint(want.BitLen()-128))
-		if -27 <= q && q < 0 {
-			want.Add(want, big.NewInt(1))
-		}
-		got := powersOfTen[q-minPower]
-		if have := fmt.Sprintf("%016x%016x", got[0], got[1]); have != fmt.Sprintf("%032x", want) {
-			t.Errorf("10^%d is %s, want %032x", q, have, want)
+// The expected words are from the table that the authors of the algorithm published.
+func TestPowersOfTenEqualThePublishedTable(t *testing.T) {
+	for q, want := range map[int][2]uint64{
+		-64: {0xa87fea27a539e9a5, 0x3f2398d747b36224}, -28: {0xfd87b5f28300ca0d, 0x8bca9d6e188853fc},
+		-27: {0x9e74d1b791e07e48, 0x775ea264cf55347e}, -1: {0xcccccccccccccccc, 0xcccccccccccccccd},
+		0: {0x8000000000000000, 0}, 27: {0xcecb8f27f4200f3a, 0}, 28: {0x813f3978f8940984, 0x4000000000000000},
+		64: {0xc2781f49ffcfa6d5, 0x3cbf6b71c76b25fb},
+	} {
+		if got := powersOfTen[q-minPower]; got != want {
+			t.Errorf("10^%d is %016x, want %016x", q, got, want)
 		}
 	}
 }
 
-// compareFloat holds readNumber to the standard library's grammar and to its rounding, bit for bit.
+// valid is the standard library's opinion.
+func valid(b []byte) bool { return utf8.Valid(b) && json.Valid(b) }
+
+// compareFloat compares ReadNumber with the standard library's grammar and with its rounding, bit for bit.
 func compareFloat(t *testing.T, s string) {
 	t.Helper()
 	for _, tail := range []string{"", ",", "]}]}]}]}]}", strings.Repeat(" ", window), ", 0.123456789012345678901234567890"} {
 		b := []byte(s + tail)
-		f, end, ok := readNumber(b, 0)
-		if skipped := skipNumber(b, 0); skipped != end {
+		f, end, ok := ReadNumber(b, 0)
+		if skipped := SkipNumber(b, 0); skipped != end {
 			t.Fatalf("%q: read to %d, skipped to %d", b, end, skipped)
 		}
 		if end < 0 {
-			if plainValid([]byte(s)) {
+			if valid([]byte(s)) {
 				t.Fatalf("%q is a number, and was not read", s)
 			}
 			continue
@@ -51,13 +48,13 @@ func compareFloat(t *testing.T, s string) {
 			s = s[:end]
 		}
 		want, err := strconv.ParseFloat(s, 64)
-		if !plainValid([]byte(s)) || ok != (err == nil) || ok && math.Float64bits(f) != math.Float64bits(want) {
+		if !valid([]byte(s)) || ok != (err == nil) || ok && math.Float64bits(f) != math.Float64bits(want) {
 			t.Fatalf("%q reads as %v (%v), want %v (%v)", s, f, ok, want, err)
 		}
 	}
 }
 
-func TestFloatEqualsStrconv(t *testing.T) {
+func TestNumbersEqualStrconv(t *testing.T) {
 	for _, s := range strings.Fields(`0 -0 0.0 -0.0 1 -1 10 123456789 0.1 0.5 1e0 1E+2 1e-2 -1.5e300 1e308 1e309 -1e309 1e-400
 		5e-324 2.2250738585072014e-308 1.7976931348623157e308 1.7976931348623159e308 9007199254740992 9007199254740993
 		9007199254740994 9007199254740993.0 9007199254740993.00000000000000000000000000000000000001
@@ -71,33 +68,33 @@ func TestFloatEqualsStrconv(t *testing.T) {
 	}
 }
 
-// A number is what it is worth, however long it is written: also where strconv has it otherwise.
-func TestLongNumbers(t *testing.T) {
+// Some of these numbers strconv reads wrongly.
+func TestNumbersOfAnyLengthAreReadExactly(t *testing.T) {
 	zeros, nines := strings.Repeat("0", 20_000), strings.Repeat("9", 20_000)
 	half := "9007199254740993" // halfway between two doubles
 	for _, c := range []struct {
-		long  string
-		worth float64
+		long string
+		want float64
 	}{
 		{"1" + zeros + "e-20000", 1}, {"-0." + zeros + "17e20002", -17}, {"1" + zeros + "e-19692", 1e308}, {"0e" + zeros, 0},
 		{"0." + nines, 1}, {nines + "e-20000", 1}, {"-0." + zeros, math.Copysign(0, -1)}, {"1e" + zeros + "2", 100}, {"1e-" + zeros + "2", 0.01},
 		{"0." + zeros + "1", 0}, {"1e-999999999999999999999", 0}, {half + zeros + "e-20000", 9007199254740992},
 		{half + zeros + "1e-20001", 9007199254740994}, {half + "." + zeros + "1", 9007199254740994}, {half + "." + zeros, 9007199254740992},
 	} {
-		f, end, ok := readNumber([]byte(c.long), 0)
-		if end != len(c.long) || !ok || math.Float64bits(f) != math.Float64bits(c.worth) {
-			t.Errorf("%.20s… reads as %v (%v), want %v", c.long, f, ok, c.worth)
+		f, end, ok := ReadNumber([]byte(c.long), 0)
+		if end != len(c.long) || !ok || math.Float64bits(f) != math.Float64bits(c.want) {
+			t.Errorf("%.20s… reads as %v (%v), want %v", c.long, f, ok, c.want)
 		}
 	}
 	for _, out := range []string{"1" + zeros, "9" + zeros + "e-19692", "1e999999999999999999999", "-1" + zeros + "e-19000", "1.7976931348623159e308", "1e309"} {
-		if f, end, ok := readNumber([]byte(out), 0); ok || end != len(out) {
+		if f, end, ok := ReadNumber([]byte(out), 0); ok || end != len(out) {
 			t.Errorf("%.20s… reads as %v", out, f)
 		}
 	}
 }
 
-func TestFloatEqualsStrconvAtRandom(t *testing.T) {
-	r := seeded(3)
+func TestRandomNumbersEqualStrconv(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 7))
 	n := 100_000
 	if testing.Short() {
 		n = 20_000
@@ -107,7 +104,7 @@ func TestFloatEqualsStrconvAtRandom(t *testing.T) {
 	}
 }
 
-// randomNumber is one of the kinds of numbers that are hard to round, or that records hold.
+// randomNumber returns a number of a kind that is hard to round, or that records hold.
 func randomNumber(r *rand.Rand) string {
 	switch r.IntN(8) {
 	case 0: // any double, shortest
@@ -135,7 +132,7 @@ func finite(s string) string {
 	return s
 }
 
-// halfway is a number in the middle between two neighbouring doubles, as long as it may be.
+// halfway returns the decimal number exactly in the middle between two neighbouring doubles, or one cut off close to it.
 func halfway(r *rand.Rand) string {
 	m := new(big.Int).SetUint64(1<<53 | r.Uint64N(1<<53))
 	m.Lsh(m, 1).Add(m, big.NewInt(1))
@@ -154,7 +151,7 @@ func FuzzFloat(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if s == "" || s[0] != '-' && s[0]-'0' > 9 {
-			return // no one reads a number that does not begin like one
+			return // ReadNumber is only called where a number begins
 		}
 		compareFloat(t, s)
 	})

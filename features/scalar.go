@@ -3,9 +3,8 @@ package features
 import (
 	"bytes"
 	"math"
-	"unicode/utf16"
-	"unicode/utf8"
 
+	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -35,21 +34,21 @@ type value struct {
 func readValue(b []byte, i, depth int) (value, int) {
 	switch b[i] {
 	case '"':
-		end, escaped := skipString(b, i)
+		end, escaped := jsonscan.SkipString(b, i)
 		if end < 0 || end == i+2 {
 			return value{}, end
 		}
 		return value{kind: text, escaped: escaped, raw: b[i+1 : end-1]}, end
 	case 'n':
-		return value{}, skipWord(b, i, "null")
+		return value{}, jsonscan.SkipValue(b, i, depth)
 	case 't', 'f':
-		return value{kind: other}, skipValue(b, i, depth)
+		return value{kind: other}, jsonscan.SkipValue(b, i, depth)
 	case '{':
 		return readPlainObject(b, i, depth+1)
 	case '[':
 		return readPlainArray(b, i, depth+1)
 	}
-	f, end, ok := readNumber(b, i)
+	f, end, ok := jsonscan.ReadNumber(b, i)
 	if !ok {
 		return value{kind: other}, end
 	}
@@ -58,7 +57,7 @@ func readValue(b []byte, i, depth int) (value, int) {
 
 // readPlainObject tells an object with something in it from an empty one.
 func readPlainObject(b []byte, i, depth int) (v value, next int) {
-	if next = skipObject(b, i, depth); next >= 0 && b[blanks(b, i+1)] != '}' {
+	if next = jsonscan.SkipObject(b, i, depth); next >= 0 && b[jsonscan.Blanks(b, i+1)] != '}' {
 		v.kind = object
 	}
 	return v, next
@@ -66,32 +65,29 @@ func readPlainObject(b []byte, i, depth int) (v value, next int) {
 
 // readPlainArray counts an array's elements. No place that is read is near maxDepth.
 func readPlainArray(b []byte, i, depth int) (v value, next int) {
-	for i = firstElement(b, i); i >= 0 && b[i] != ']'; i = nextElement(b, i) {
-		i = skipValue(b, i, depth)
+	for i = jsonscan.FirstElement(b, i); i >= 0 && b[i] != ']'; i = jsonscan.NextElement(b, i) {
+		i = jsonscan.SkipValue(b, i, depth)
 		v.kind = array
 		v.count++
 	}
-	return v, closed(i)
+	return v, jsonscan.AfterBracket(i)
 }
 
 // is says that the value is exactly this text.
 func (v value) is(want string) bool {
-	if !v.escaped || len(v.raw) > maxEscapeBytes*len(want) {
+	if !v.escaped || len(v.raw) > jsonscan.MaxEscapeBytes*len(want) {
 		return v.kind == text && string(v.raw) == want
 	}
 	got, ok := v.unescaped(nil)
 	return ok && string(got) == want
 }
 
-// maxEscapeBytes is the most that one byte of text can take in JSON, as \u0041.
-const maxEscapeBytes = 6
-
 // unescaped is a text as it is meant, in the record's bytes or appended to buf; ok as appendUnescaped has it.
 func (v value) unescaped(buf []byte) (text []byte, ok bool) {
 	if !v.escaped {
 		return v.raw, true
 	}
-	return appendUnescaped(buf, v.raw)
+	return jsonscan.AppendUnescaped(buf, v.raw)
 }
 
 // identifier reads a batter's, pitcher's or team's id: a number written without fraction and exponent, exactly, within
@@ -130,67 +126,4 @@ func parseInt64(b []byte) schemas.Opt[int64] {
 	}
 	v, ok := digitsBelow(digits, 1<<63)
 	return schemas.Opt[int64]{Value: int64(v), Present: ok}
-}
-
-// appendUnescaped appends what the raw inside of a JSON string means; ok is false where it is no text that a store could
-// keep: where it holds U+0000 (which Postgres refuses) or a lone surrogate (which UTF-8 cannot say). JSON allows both, so
-// the record may be a fine one. The escapes have been validated: what must follow a backslash is there.
-func appendUnescaped(dst, raw []byte) (text []byte, ok bool) {
-	for i := 0; i < len(raw); {
-		n := bytes.IndexByte(raw[i:], '\\')
-		if n < 0 {
-			return append(dst, raw[i:]...), true
-		}
-		dst = append(dst, raw[i:i+n]...)
-		i += n
-		if raw[i+1] != 'u' {
-			dst = append(dst, unescapedByte(raw[i+1]))
-			i += 2
-			continue
-		}
-		r, size := unescapedRune(raw[i:])
-		if r <= 0 {
-			return dst, false
-		}
-		dst = utf8.AppendRune(dst, r)
-		i += size
-	}
-	return dst, true
-}
-
-// unescapedByte is what a backslash and c mean together.
-func unescapedByte(c byte) byte {
-	switch c {
-	case 'b':
-		return '\b'
-	case 'f':
-		return '\f'
-	case 'n':
-		return '\n'
-	case 'r':
-		return '\r'
-	case 't':
-		return '\t'
-	}
-	return c // quote, backslash, slash
-}
-
-// unescapedRune reads \uXXXX, or two of them that are a surrogate pair; −1 is a lone surrogate.
-func unescapedRune(raw []byte) (r rune, size int) {
-	r = hex4(raw[2:])
-	if !utf16.IsSurrogate(r) {
-		return r, 6
-	}
-	if len(raw) < 12 || raw[6] != '\\' || raw[7] != 'u' {
-		return -1, 6
-	}
-	if r = utf16.DecodeRune(r, hex4(raw[8:])); r == utf8.RuneError {
-		return -1, 6
-	}
-	return r, 12
-}
-
-// hex4 reads the four hexadecimal digits of a \u escape.
-func hex4(b []byte) rune {
-	return rune(hexValue(b[0]))<<12 | rune(hexValue(b[1]))<<8 | rune(hexValue(b[2]))<<4 | rune(hexValue(b[3]))
 }

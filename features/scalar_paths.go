@@ -1,6 +1,10 @@
 package features
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
+)
 
 // Outside the samples a record is read by a table: paths says where each wanted value stands, pathTree makes a tree of
 // it, and readNode walks record and tree together. To read one more value, give it a slot, a path and a column.
@@ -136,7 +140,7 @@ func (n *node) member(name []byte) *node {
 // forgotten: of a repeated member the last counts, whole. A nil node is skipped.
 func (d *decoder) readNode(n *node, i, depth int) int {
 	if n == nil {
-		return skipValue(d.b, i, depth)
+		return jsonscan.SkipValue(d.b, i, depth)
 	}
 	clear(d.values[n.from:n.to])
 	var v value
@@ -157,26 +161,26 @@ func (d *decoder) readNode(n *node, i, depth int) int {
 // readObject reads the members of an object that n leads on from. v says whether there are any.
 func (d *decoder) readObject(n *node, i, depth int) (v value, next int) {
 	var name []byte
-	for i = firstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = nextMember(d.b, i) {
+	for i = jsonscan.FirstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = jsonscan.NextMember(d.b, i) {
 		if name, i = d.member(i); i < 0 {
 			return v, i
 		}
 		i = d.readNode(n.member(name), i, depth)
 		v.kind = object
 	}
-	return v, closed(i)
+	return v, jsonscan.AfterBracket(i)
 }
 
 // readArray reads the elements of an array that n leads on from, and counts all of them.
 func (d *decoder) readArray(n *node, i, depth int) (v value, next int) {
-	for i = firstElement(d.b, i); i >= 0 && d.b[i] != ']'; i = nextElement(d.b, i) {
+	for i = jsonscan.FirstElement(d.b, i); i >= 0 && d.b[i] != ']'; i = jsonscan.NextElement(d.b, i) {
 		if v.count < len(n.elements) {
 			i = d.readNode(n.elements[v.count].to, i, depth)
 		} else {
-			i = skipValue(d.b, i, depth)
+			i = jsonscan.SkipValue(d.b, i, depth)
 		}
 		v.kind = array
 		v.count++
 	}
-	return v, closed(i)
+	return v, jsonscan.AfterBracket(i)
 }

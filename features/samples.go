@@ -1,0 +1,320 @@
+package features
+
+import (
+	"slices"
+
+	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
+)
+
+// A sample as trackers write it, and what is wanted of it:
+//
+//	{"time": 0.0206462, "pos": […], "vel": […], "acc": […]}                                          the time
+//	{"event": "Hit", "time": -0.4059311, "head": {"pos": [x, y, z]}, "handle": {"pos": [x, y, z]}}    all of it
+
+func (d *decoder) readSamplesBat(i int) int {
+	d.bat.reset(i)
+	d.shape.forget()
+	return d.readObjects(&d.samplesBat, i, (*decoder).readBatSample)
+}
+
+func (d *decoder) readSamplesBall(i int) int {
+	d.ball.reset()
+	d.shape.forget()
+	return d.readObjects(&d.samplesBall, i, (*decoder).readBallSample)
+}
+
+// The wanted numbers of a sample: its time and, of the bat, x, y and z of its ends.
+const (
+	slotTime   = 0
+	slotHead   = 1
+	slotHandle = 4
+)
+
+// readBatSample reads a sample of the bat: by the shape of the one before it, else member by member.
+func (d *decoder) readBatSample(i, _ int) int {
+	if len(d.bat.samples) == cap(d.bat.samples) {
+		d.bat.makeRoom(i-d.bat.from, len(d.b)-i)
+	}
+	var n wanted
+	end := d.shape.read(d.b, i, &n)
+	if end == 0 {
+		return d.readBatMembers(i)
+	}
+	d.bat.add(batSample{
+		timeS: n[slotTime], head: point{n[1], n[2], n[3]}, handle: point{n[4], n[5], n[6]},
+		hasHead: d.last.hasHead, hasHandle: d.last.hasHandle,
+	}, d.last.timed, false) // an event "No" counts in the first sample only, and that has none before it
+	return end
+}
+
+// lastSample is what of the last sample that was read member by member holds for all of its shape.
+type lastSample struct{ timed, hasHead, hasHandle bool }
+
+// readBatMembers reads a sample of the bat whatever it looks like, and learns its shape for the next one.
+func (d *decoder) readBatMembers(i int) int {
+	var (
+		s         batSample
+		timed, no bool
+		at        wantedAt
+		name      []byte
+	)
+	start := i
+	for i = jsonscan.FirstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = jsonscan.NextMember(d.b, i) {
+		if name, i = d.member(i); i < 0 {
+			return i
+		}
+		switch string(name) {
+		case "time":
+			at[slotTime] = i
+			s.timeS, i, timed = readNumberIf(d.b, i, 3)
+		case "head":
+			s.head, i, s.hasHead = d.readEnd(i, (*[3]int)(at[slotHead:]))
+		case "handle":
+			s.handle, i, s.hasHandle = d.readEnd(i, (*[3]int)(at[slotHandle:]))
+		case "event":
+			var v value
+			v, i = readValue(d.b, i, 3)
+			no = v.is("No")
+		default:
+			i = jsonscan.SkipValue(d.b, i, 3)
+		}
+	}
+	if i < 0 {
+		return i
+	}
+	d.bat.add(s, timed, no)
+	d.last = lastSample{timed, s.hasHead, s.hasHandle}
+	d.shape.learn(d.b, start, i+1, &at)
+	return i + 1
+}
+
+// readEnd reads the head or the handle of a sample, an object with a pos, and notes where the three numbers stand. What
+// was noted is forgotten first: of a repeated head the last counts, whole, also where it has no position.
+func (d *decoder) readEnd(i int, at *[3]int) (p point, next int, ok bool) {
+	*at = [3]int{}
+	if d.b[i] != '{' {
+		return p, jsonscan.SkipValue(d.b, i, 3), false
+	}
+	var name []byte
+	for i = jsonscan.FirstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = jsonscan.NextMember(d.b, i) {
+		if name, i = d.member(i); i < 0 {
+			return p, i, false
+		}
+		if string(name) == "pos" {
+			p, i, ok = readPoint(d.b, i, at)
+		} else {
+			i = jsonscan.SkipValue(d.b, i, 4)
+		}
+	}
+	return p, jsonscan.AfterBracket(i), ok
+}
+
+// readPoint reads a position: an array of exactly three numbers. at has their offsets, or zeros where it is none.
+func readPoint(b []byte, i int, at *[3]int) (p point, next int, ok bool) {
+	*at = [3]int{}
+	if b[i] != '[' {
+		return p, jsonscan.SkipValue(b, i, 4), false
+	}
+	var c [3]float64
+	var offsets [3]int
+	n, numbers := 0, true
+	for i = jsonscan.FirstElement(b, i); i >= 0 && b[i] != ']'; i = jsonscan.NextElement(b, i) {
+		f, next, ok := readNumberIf(b, i, 5)
+		if n < 3 {
+			c[n], offsets[n] = f, i
+		}
+		numbers = numbers && ok
+		n++
+		i = next
+	}
+	if ok = numbers && n == 3; ok {
+		p, *at = point{c[0], c[1], c[2]}, offsets
+	}
+	return p, jsonscan.AfterBracket(i), ok
+}
+
+// readBallSample reads a sample of the ball: by the shape of the one before it, else member by member.
+func (d *decoder) readBallSample(i, _ int) int {
+	var n wanted
+	end := d.shape.read(d.b, i, &n)
+	if end == 0 {
+		return d.readBallMembers(i)
+	}
+	d.ball.add(n[slotTime], d.last.timed)
+	return end
+}
+
+// readBallMembers reads a sample of the ball whatever it looks like, and learns its shape for the next one.
+func (d *decoder) readBallMembers(i int) int {
+	var (
+		timeS float64
+		timed bool
+		at    wantedAt
+		name  []byte
+	)
+	start := i
+	for i = jsonscan.FirstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = jsonscan.NextMember(d.b, i) {
+		if name, i = d.member(i); i < 0 {
+			return i
+		}
+		if string(name) == "time" {
+			at[slotTime] = i
+			timeS, i, timed = readNumberIf(d.b, i, 3)
+		} else {
+			i = jsonscan.SkipValue(d.b, i, 3)
+		}
+	}
+	if i < 0 {
+		return i
+	}
+	d.ball.add(timeS, timed)
+	d.last = lastSample{timed: timed}
+	d.shape.learn(d.b, start, i+1, &at)
+	return i + 1
+}
+
+// readNumberIf reads the value at i if it is a number, and skips it if not.
+func readNumberIf(b []byte, i, depth int) (f float64, next int, ok bool) {
+	if c := b[i]; c == '-' || c-'0' <= 9 {
+		return jsonscan.ReadNumber(b, i)
+	}
+	return 0, jsonscan.SkipValue(b, i, depth), false
+}
+
+// A track as it comes, and settled. Real ones repeat their first samples, and have a Hit that was put between two frames or
+// thrown far out of order:
+//
+//	time   −0.409  −0.406  −0.402  −2.528  −0.406        −2.528  −0.409  −0.406  −0.402
+//	seq     0       1       2       3       4       ─▶    3       0       1       2        and one duplicate
+
+// point is a position in feet: x across the plate, y toward the pitcher, z up.
+type point struct{ x, y, z float64 }
+
+// batSample is a sample of the bat that has a time: when, and where its two ends were, if that is known. An end that is
+// not known is at zero, so that samples compare.
+type batSample struct {
+	timeS              float64 // seconds
+	head, handle       point
+	seq                int32 // its place among the samples with a time
+	hasHead, hasHandle bool
+}
+
+const batSampleBytes = 64
+
+// batTrack is the array samples_bat. A sample without a numeric time takes no part in kinematics and is never a
+// duplicate: it counts, and it may be a reason to see a swing, and need not be kept.
+type batTrack struct {
+	samples []batSample // those with a time: in record order, after settle by time, each time once
+	from    int         // where in the record the track begins
+
+	total      int  // samples, after settle without the duplicates
+	duplicates int  // samples that settle dropped
+	conflict   bool // one of them had an end elsewhere than the one that stays
+	noSwing    bool // the first sample's event is "No"
+	looseEnd   bool // a sample without a time has a head or a handle
+	unordered  bool // times do not strictly increase
+}
+
+func (t *batTrack) reset(from int) { *t = batTrack{samples: t.samples[:0], from: from} }
+
+// add takes the next sample of the array; timed says that it has a time, no that its event is "No".
+func (t *batTrack) add(s batSample, timed, no bool) {
+	if t.total == 0 {
+		t.noSwing = no
+	}
+	t.total++
+	if !timed {
+		t.looseEnd = t.looseEnd || s.hasHead || s.hasHandle
+		return
+	}
+	n := len(t.samples)
+	if n > 0 && s.timeS <= t.samples[n-1].timeS {
+		t.unordered = true
+	}
+	s.seq = int32(n)
+	t.samples = append(t.samples, s)
+}
+
+// usualSamples is room for a swing, about 370 samples, and then some.
+const usualSamples = 512
+
+// makeRoom is called when there is none for one more sample: for as many as the rest of the record can hold, if it goes on
+// as it has since the track began. Growing by and by would cost several times the memory, for records made to be bad.
+func (t *batTrack) makeRoom(readBytes, restBytes int) {
+	more := usualSamples
+	if n := len(t.samples); n > 0 {
+		more = 1 + n*restBytes/readBytes
+		more += more / 16 // an estimate that is a little short would cost as much again
+	}
+	t.samples = slices.Grow(t.samples, more)
+}
+
+// settle sorts the samples by time and drops duplicates: of those with the same time the first in the record stays. A
+// track whose times increase, as nearly all do, is left as it is.
+func (t *batTrack) settle() {
+	if !t.unordered {
+		return
+	}
+	slices.SortFunc(t.samples, batSample.compare)
+	all, kept := t.samples, t.samples[:1]
+	for _, s := range all[1:] {
+		if first := kept[len(kept)-1]; s.timeS == first.timeS {
+			t.conflict = t.conflict || s.differs(first)
+		} else {
+			kept = append(kept, s)
+		}
+	}
+	t.samples, t.unordered = kept, false
+	t.duplicates = len(all) - len(kept)
+	t.total -= t.duplicates
+}
+
+// compare orders by time, and samples of the same time as they stand in the record.
+func (s batSample) compare(other batSample) int {
+	switch {
+	case s.timeS < other.timeS:
+		return -1
+	case s.timeS > other.timeS:
+		return 1
+	}
+	return int(s.seq) - int(other.seq)
+}
+
+// differs says that an end is elsewhere, or known of one of the two only.
+func (s batSample) differs(other batSample) bool {
+	return s.head != other.head || s.handle != other.handle || s.hasHead != other.hasHead || s.hasHandle != other.hasHandle
+}
+
+// ballTrack is the array samples_ball, of which only matters how many samples there are and how many are duplicates.
+type ballTrack struct {
+	times      []float64 // seconds, of the samples that have one
+	total      int       // samples, after settle without the duplicates
+	duplicates int
+	unordered  bool // times do not strictly increase
+}
+
+func (t *ballTrack) reset() { *t = ballTrack{times: t.times[:0]} }
+
+// add takes the next sample of the array; timed says that it has a time.
+func (t *ballTrack) add(timeS float64, timed bool) {
+	t.total++
+	if !timed {
+		return
+	}
+	if n := len(t.times); n > 0 && timeS <= t.times[n-1] {
+		t.unordered = true
+	}
+	t.times = append(t.times, timeS)
+}
+
+// settle counts the duplicates.
+func (t *ballTrack) settle() {
+	if !t.unordered {
+		return
+	}
+	slices.Sort(t.times)
+	all := len(t.times)
+	t.times, t.unordered = slices.Compact(t.times), false
+	t.duplicates = all - len(t.times)
+	t.total -= t.duplicates
+}
