@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/consumer"
+	stream "github.com/pitchstream/pitchstream/internal/processor"
 )
 
 // benchObserver notes when a processor did what.
 type benchObserver struct {
-	*watch
+	*stream.Observer
 
 	mu       sync.Mutex
 	assigned benchClock // when the partitions were
@@ -39,12 +40,12 @@ func (o *benchObserver) Condition(name string, ok bool, reason string) {
 		o.assigned = startClock()
 	}
 	o.mu.Unlock()
-	o.watch.Condition(name, ok, reason)
+	o.Observer.Condition(name, ok, reason)
 }
 
 // Step is the consumer's. Polls go to the stores in the order in which they were decoded, those that wait together.
 func (o *benchObserver) Step(step string, took time.Duration) {
-	o.watch.Step(step, took)
+	o.Observer.Step(step, took)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
@@ -80,7 +81,7 @@ func (o *benchObserver) waiting(of func(*benchMarks) (before, at time.Time), beg
 
 // Batch is the consumer's.
 func (o *benchObserver) Batch(s consumer.BatchSummary) {
-	o.watch.Batch(s)
+	o.Observer.Batch(s)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.records += int64(s.Records)

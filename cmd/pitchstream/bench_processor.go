@@ -9,12 +9,11 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
-	"github.com/pitchstream/pitchstream/sink/kafkasink"
+	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -30,28 +29,32 @@ type benchProcessor struct {
 
 // startProcessor starts one with stores of its own: what it writes is new to them.
 func (b *benchRun) startProcessor(ctx context.Context, scratch *benchScratch, topics config.Topics) (*benchProcessor, error) {
-	run := &runCmd{}
-	if err := demoDefaults(run, "--kafka-brokers=defaults", "--postgres-url=postgres://defaults/d", "--redis-url=defaults"); err != nil {
+	flags := &runCmd{}
+	if err := demoDefaults(flags, "--kafka-brokers=defaults", "--postgres-url=postgres://defaults/d", "--redis-url=defaults"); err != nil {
 		return nil, err
 	}
-	run.Kafka, run.Topics, run.Redis = scratch.group(), topics, scratch.prefix()
+	flags.Kafka, flags.Topics, flags.Redis = scratch.group(), topics, scratch.prefix()
 	var err error
-	if run.Postgres, err = scratch.schema(ctx); err != nil {
+	if flags.Postgres, err = scratch.schema(ctx); err != nil {
 		return nil, err
 	}
-	p := &benchProcessor{benchObserver: newBenchObserver(), redis: run.Redis, ended: make(chan struct{})}
+	p := &benchProcessor{benchObserver: newBenchObserver(), redis: flags.Redis, ended: make(chan struct{})}
 	log := slog.New(slog.NewTextHandler(&p.log, nil))
-	store, err := openStore(run.Postgres, run.Kafka.Group, nil)
+	o, err := flags.options(config.Live, log)
 	if err != nil {
 		return nil, err
 	}
-	redis, err := openRedis(ctx, run.Redis, log)
+	store, err := o.OpenStore()
+	if err != nil {
+		return nil, err
+	}
+	redis, err := o.OpenRedis(ctx)
 	if err != nil {
 		store.Close()
 		return nil, err
 	}
 	limit := debug.SetMemoryLimit(-1)
-	run.Memory.Apply()
+	flags.Memory.Apply()
 	ctx, cancel := context.WithCancel(ctx)
 	p.stop = sync.OnceFunc(func() {
 		cancel()
@@ -62,27 +65,19 @@ func (b *benchRun) startProcessor(ctx context.Context, scratch *benchScratch, to
 		defer close(p.ended)
 		defer store.Close()
 		defer redis.Close()
-		p.err = p.run(ctx, run, log, store, redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log}))
+		p.err = p.run(ctx, o, store, redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: log}))
 	}()
 	return p, nil
 }
 
-func (p *benchProcessor) run(ctx context.Context, run *runCmd, log *slog.Logger, store consumer.Store, keeper *redissink.Keeper) error {
-	p.watch = newWatch(log)
-	cfg, err := run.consumerConfig(ctx, log, p.watch)
+func (p *benchProcessor) run(ctx context.Context, o stream.Options, store consumer.Store, keeper *redissink.Keeper) error {
+	p.Observer = stream.NewObserver(o.Log, nil)
+	cfg, err := o.ConsumerConfig(ctx, p.Observer)
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
 	cfg.Observer = p.benchObserver
-	encoder := kafkasink.Encoder{RowsTopic: run.Topics.TopicRows, DeadTopic: run.Topics.TopicDead, Group: run.Kafka.Group, Build: buildName()}
-	g, ctx := errgroup.WithContext(ctx)
-	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
-	g.Go(func() error {
-		defer stopRest()
-		return consumer.New(cfg, store, keeper, encoder).Run(ctx)
-	})
-	g.Go(untilDone(rest, keeper.Run))
-	return g.Wait()
+	return lifecycle.Run(ctx, consumer.New(cfg, store, keeper, o.Encoder()).Run, keeper.Run)
 }
 
 // stallLimit is how long a processor may commit nothing until that is a failure.

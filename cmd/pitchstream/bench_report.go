@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
@@ -116,7 +117,7 @@ func figure(f float64) string {
 func conditions() benchConditions {
 	return benchConditions{
 		At: time.Now().UTC().Truncate(time.Second), CPU: cpuModel(), Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
-		System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Build: buildName(), LoadAverage: loadAverage(),
+		System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Build: obs.Build(), LoadAverage: loadAverage(),
 	}
 }
 

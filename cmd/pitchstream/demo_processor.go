@@ -9,7 +9,9 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
+	stream "github.com/pitchstream/pitchstream/internal/processor"
 )
 
 // demoProcessor is pitchstream run, in this process.
@@ -72,7 +74,11 @@ func (p *demoProcessor) start(ctx context.Context, run *runCmd, log io.Writer) {
 	p.done = make(chan struct{})
 	go func() {
 		defer close(p.done)
-		if p.err = run.process(ctx, slog.New(slog.NewTextHandler(log, nil))); p.err == nil && ctx.Err() == nil {
+		var o stream.Options
+		if o, p.err = run.options(config.Live, slog.New(slog.NewTextHandler(log, nil))); p.err == nil {
+			p.err = stream.Run(ctx, o)
+		}
+		if p.err == nil && ctx.Err() == nil {
 			p.err = fmt.Errorf("it ended by itself")
 		}
 	}()

@@ -14,6 +14,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
@@ -148,7 +149,7 @@ func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context
 	}
 	lo := letters.Options{
 		Client: options, Raw: s.Topics.TopicRaw, Dead: s.Topics.TopicDead, CoreOnly: o.coreOnly, Progress: o.progress,
-		Limits: features.Limits{MaxRecordBytes: int(s.Limits.MaxRecordBytes)}, By: whoAmI(), Build: buildName(),
+		Limits: features.Limits{MaxRecordBytes: int(s.Limits.MaxRecordBytes)}, By: whoAmI(), Build: obs.Build(),
 	}
 	if s.Postgres.URL.Reveal() != "" {
 		var store *pgsink.Sink

@@ -21,6 +21,7 @@ import (
 	"github.com/pitchstream/pitchstream/api"
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/obs"
+	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/quality"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
@@ -127,7 +128,7 @@ func TestNoAlertFiresOverNoFault(t *testing.T) {
 // Prometheus does.
 type onCall struct {
 	t       *testing.T
-	watch   *watch
+	watch   *stream.Observer
 	redis   redissink.Hooks
 	quality *obs.Quality
 	clean   schemas.QualityReport
@@ -146,9 +147,9 @@ type onCall struct {
 
 func newOnCall(t *testing.T) *onCall {
 	log := slog.New(slog.DiscardHandler)
-	w := &onCall{t: t, watch: newWatch(log), served: obs.NewMetrics("test"), stores: &onCallStores{}, values: map[string][]string{}, stamps: map[string][2]float64{}}
-	w.redis = w.watch.redis(func(redissink.State) {})
-	w.quality = w.watch.metrics.Quality()
+	w := &onCall{t: t, watch: stream.NewObserver(log, nil), served: obs.NewMetrics("test"), stores: &onCallStores{}, values: map[string][]string{}, stamps: map[string][2]float64{}}
+	w.redis = w.watch.RedisHooks(func() {})
+	w.quality = w.watch.Metrics.Quality()
 	w.clean, w.rules = cleanDay(), rulesText(t)
 	obs.NewHealth(log, w.served, "stores").Set("stores", true, "")
 	var err error
@@ -176,10 +177,10 @@ func (w *onCall) live(time time.Duration, f fault) {
 		}
 		w.read(f)
 		if f.memory {
-			debug.SetMemoryLimit(int64(1.05 * number(w.gathered(w.watch.metrics.Registry), "process_resident_memory_bytes", "")))
+			debug.SetMemoryLimit(int64(1.05 * number(w.gathered(w.watch.Metrics.Registry), "process_resident_memory_bytes", "")))
 		}
 		if !f.gone {
-			w.look("p0", w.watch.metrics.Registry)
+			w.look("p0", w.watch.Metrics.Registry)
 		}
 		w.look("s0", w.served.Registry)
 		for key, values := range w.values {
@@ -205,7 +206,7 @@ func (w *onCall) process(f fault) {
 		lag, oldest = 300, w.waiting
 	} else {
 		w.offset += 400
-		w.watch.Step("store", 5*time.Millisecond)
+		w.watch.Step("postgres", 5*time.Millisecond)
 		w.watch.Batch(consumer.BatchSummary{Records: 400, Rows: 400 - f.letters, Bytes: 1 << 20, DeadLetters: map[schemas.Code]int{schemas.CodeMalformedJSON: f.letters}})
 	}
 	waits := time.Time{}

@@ -4,44 +4,46 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/internal/obs"
 )
 
-// hintFor is config.Hint for a process that waits for its servers.
-func hintFor(command any, err error) string {
-	if command == nil || config.Closed(err) {
-		return ""
+// newLogger returns the log of a command that waits for its servers instead of ending with their errors. Each line with
+// an error names the setting to look at, where one is known.
+func newLogger(std *stdio, c config.Log, command any) (*slog.Logger, error) {
+	log, err := obs.NewLogger(std.Err, c.Format, c.Level)
+	if err != nil {
+		return nil, err
 	}
-	return config.Hint(command, err)
+	return slog.New(hinting{log.Handler(), hintFor(command)}), nil
 }
 
-// explained is an error's text, with the setting to look at where one is known.
-func explained(command any, err error) string {
-	if hint := hintFor(command, err); hint != "" {
-		return err.Error() + "; " + hint
+// hintFor returns config.Hint for the flags of a command. A connection that was only closed needs no remedy.
+func hintFor(command any) func(error) string {
+	return func(err error) string {
+		if config.Closed(err) {
+			return ""
+		}
+		return config.Hint(command, err)
 	}
-	return err.Error()
 }
 
-// hinting adds the setting to look at to every line of the log that has an error: a processor waits for its servers
-// rather than to end, so that its log is where one reads of a wrong password.
+// hinting adds the attribute hint to every record that has an error, or a reason for which Redis is unavailable.
 type hinting struct {
 	slog.Handler
-	command any
+	hint func(error) string
 }
 
 func (h hinting) Handle(ctx context.Context, r slog.Record) error {
 	hint := ""
 	r.Attrs(func(a slog.Attr) bool {
 		err, isError := a.Value.Any().(error)
-		if !isError && a.Key == "reason" { // Redis' keeper tells why as text
+		if !isError && a.Key == "reason" { // the keeper of Redis logs reasons as text
 			err = errors.New(a.Value.String())
 		}
 		if err != nil {
-			hint = hintFor(h.command, err)
+			hint = h.hint(err)
 		}
 		return hint == ""
 	})
@@ -53,43 +55,9 @@ func (h hinting) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h hinting) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return hinting{h.Handler.WithAttrs(attrs), h.command}
+	return hinting{h.Handler.WithAttrs(attrs), h.hint}
 }
 
 func (h hinting) WithGroup(name string) slog.Handler {
-	return hinting{h.Handler.WithGroup(name), h.command}
-}
-
-// tellRedis logs why Redis refuses us, once for each setting to look at: the keeper tells only the first reason for which
-// it is away, and that may be that connections ended.
-func (c *runCmd) tellRedis(log *slog.Logger) func(redissink.State) {
-	var mu sync.Mutex
-	told := ""
-	return func(s redissink.State) {
-		hint := hintFor(c, errors.New(s.Reason))
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case s.Phase == redissink.PhaseOK:
-			told = ""
-		case hint != "" && hint != told:
-			told = hint
-			log.Warn("Redis refuses us", "reason", s.Reason)
-		}
-	}
-}
-
-// openRedis opens the projection; log is nil for commands that end with what goes wrong.
-func openRedis(ctx context.Context, c config.Redis, log *slog.Logger) (*redissink.Sink, error) {
-	cfg, err := redisConfig(c)
-	if err != nil {
-		return nil, err
-	}
-	cfg.Log = log
-	return redissink.Open(ctx, cfg)
-}
-
-func redisConfig(c config.Redis) (redissink.Config, error) {
-	trust, err := c.TLSConfig()
-	return redissink.Config{URL: c.URL.Reveal(), TLS: trust, Prefix: c.Prefix}, err
+	return hinting{h.Handler.WithGroup(name), h.hint}
 }

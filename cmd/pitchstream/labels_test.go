@@ -23,7 +23,7 @@ var (
 func TestLabelsThatAreAskedForAreThere(t *testing.T) {
 	w := newOnCall(t)
 	w.live(time.Minute, fault{})
-	shown := w.gathered(w.watch.metrics.Registry)
+	shown := w.gathered(w.watch.Metrics.Registry)
 	maps.Copy(shown, w.gathered(w.served.Registry))
 	labels := map[string]map[string]bool{}
 	for name, f := range shown {

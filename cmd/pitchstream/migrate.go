@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -53,12 +52,4 @@ func (c *migrateCmd) grant(ctx context.Context, std *stdio, store *pgsink.Sink) 
 		}
 	}
 	return nil
-}
-
-func openStore(c config.Postgres, group string, change func(*pgsink.Config)) (*pgsink.Sink, error) {
-	cfg := pgsink.Config{URL: c.URL.Reveal(), Schema: c.Schema, Group: group, Build: buildName(), CoreVersion: features.CoreVersion}
-	if change != nil {
-		change(&cfg)
-	}
-	return pgsink.Open(cfg)
 }

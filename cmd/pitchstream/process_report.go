@@ -7,6 +7,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -69,7 +70,7 @@ const noteNoneNamed = "no record has an event_id of the games' log: is --ids the
 // newReport sums up a run whose tables are written.
 func (p *processor) newReport() *processReport {
 	r := &processReport{
-		Build: buildName(), CoreVersion: features.CoreVersion, Findings: p.survey.Findings(), Batters: p.batters.Len(),
+		Build: obs.Build(), CoreVersion: features.CoreVersion, Findings: p.survey.Findings(), Batters: p.batters.Len(),
 		Rejected: p.rejects.Counts, Notes: []string{},
 		Files: []string{fileoutput.Format(p.c.Format).FileName(), battersName, rejectedName},
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/quality"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -113,7 +114,7 @@ func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 
 // refresh computes what is new, unless a processor is at it.
 func (c *qualityCmd) refresh(ctx context.Context, std *stdio, store *pgsink.Sink) error {
-	release, ok, err := store.TryLock(ctx, qualityLock)
+	release, ok, err := store.TryLock(ctx, stream.QualityLock)
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (c *qualityCmd) refresh(ctx context.Context, std *stdio, store *pgsink.Sink
 		return nil
 	}
 	defer release()
-	_, _, err = refreshQuality(ctx, store, c.Whole, math.MaxInt)
+	_, _, err = stream.RefreshQuality(ctx, store, c.Whole, math.MaxInt)
 	return err
 }
 

@@ -2,15 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
@@ -75,21 +72,14 @@ func TestRecordsThatComeAgainShow(t *testing.T) {
 	require.Regexp(t, `(?m)^!\s+repeated_records\s+all\s+4\d\.\d %`, out)
 	require.Regexp(t, `(?m)^!\s+conflicting_records\s+all\s+(9|10)\.\d %`, out)
 	require.Regexp(t, `(?m)^\s+deleted_pitches\s+all\s+0\.0 %`, out)
-	m := obs.NewMetrics("test")
-	k := &qualityKeeper{store: store, metrics: m.Quality(), every: time.Second, log: slog.New(slog.DiscardHandler)}
-	require.NoError(t, k.cycle(t.Context()))
-	defer k.rest()
-	require.InDelta(t, 0.1, gathered(t, m, "pitchstream_quality_ratio", "conflicting_records"), 0.02)
-	require.Equal(t, 1.0, gathered(t, m, "pitchstream_quality_beyond_limit", "repeated_records"))
 }
 
 // A venue that is off and a day without bat tracking are found through rows, tables and the command; the day before is
 // well, by its exit status too.
-// guard: quality: one process computes
 func TestQualityFromRowsToTheTable(t *testing.T) {
 	o := simulate.Options{Seed: 61, Games: 8 * 8, Parallel: 8, FeedIDs: true, BatterSpread: 0.5, Biases: []simulate.Bias{{Venue: "Harbour Grounds", MPH: 5, From: "2025-04-07"}}}
 	n := 0
-	flag, store := fillGames(t, o, func(r *schemas.Row) {
+	flag, _ := fillGames(t, o, func(r *schemas.Row) {
 		if n++; r.GameDate == "2025-04-08" && n%6 == 0 && (r.PitchAction == "Foul" || r.PitchResult == "HitIntoPlay") {
 			r.IsSwing, r.IsWhiff, r.SwingConfidence, r.SpeedConfidence, r.BatSamples = false, false, "", "", 1
 			r.BatSpeedMPH, r.AttackAngleDeg = schemas.Opt[float64]{}, schemas.Opt[float64]{}
@@ -131,43 +121,6 @@ func TestQualityFromRowsToTheTable(t *testing.T) {
 	status, out, _ = runCLI(t, "quality", flag, "--game=778001", "--all")
 	require.Equal(t, exitOK, status, out)
 	require.Contains(t, out, "2025-04-01   1 game,")
-
-	// The processor's part: one computes, its metrics show it, and another one rests.
-	m, other := obs.NewMetrics("test"), obs.NewMetrics("test")
-	first := &qualityKeeper{store: store, metrics: m.Quality(), every: time.Second, log: slog.New(slog.DiscardHandler)}
-	second := &qualityKeeper{store: store, metrics: other.Quality(), every: time.Second, log: slog.New(slog.DiscardHandler)}
-	require.NoError(t, first.cycle(t.Context()))
-	require.NoError(t, second.cycle(t.Context()))
-	require.Equal(t, 1.0, gathered(t, m, "pitchstream_quality_up", ""))
-	require.Equal(t, 0.0, gathered(t, other, "pitchstream_quality_up", ""))
-	require.Equal(t, 1.0, gathered(t, m, "pitchstream_quality_beyond_limit", "untracked_swings"))
-	require.Equal(t, 0.0, gathered(t, m, "pitchstream_quality_beyond_limit", "no_batter"))
-	require.InDelta(t, 0.16, gathered(t, m, "pitchstream_quality_ratio", "untracked_swings"), 0.06)
-	require.EqualValues(t, 8, gathered(t, m, "pitchstream_quality_games_affected", "untracked_swings"))
-	first.rest()
-	require.NoError(t, second.cycle(t.Context()))
-	require.Equal(t, 0.0, gathered(t, m, "pitchstream_quality_up", ""))
-	require.Equal(t, 1.0, gathered(t, other, "pitchstream_quality_up", ""))
-	second.rest()
-}
-
-// gathered is the value of a metric of all venues; −1: there is none.
-func gathered(t *testing.T, m *obs.Metrics, name, check string) float64 {
-	t.Helper()
-	families, err := m.Registry.Gather()
-	require.NoError(t, err)
-	for _, f := range families {
-		for _, v := range f.GetMetric() {
-			labels := map[string]string{}
-			for _, l := range v.GetLabel() {
-				labels[l.GetName()] = l.GetValue()
-			}
-			if f.GetName() == name && labels["check"] == check && (labels["venue"] == "" || labels["venue"] == "all") {
-				return v.GetGauge().GetValue()
-			}
-		}
-	}
-	return -1
 }
 
 func TestQualityFlagsSayWhatWouldBeRight(t *testing.T) {

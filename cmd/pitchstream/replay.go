@@ -11,6 +11,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/obs"
+	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/target"
 )
 
@@ -99,11 +100,10 @@ func (c *replayCmd) Validate() error {
 
 // Run replays, reports, and follows then, if that was asked for.
 func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, parsed *kong.Context) error {
-	log, err := obs.NewLogger(std.Err, c.Log.Format, c.Log.Level)
+	log, err := newLogger(std, c.Log, c)
 	if err != nil {
 		return err
 	}
-	log = slog.New(hinting{log.Handler(), c})
 	c.Memory.Apply()
 	r, err := c.open(ctx, std, log)
 	if err != nil {
@@ -114,9 +114,8 @@ func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, 
 	if err != nil || !c.Follow || ctx.Err() != nil {
 		return err
 	}
-	log.Info("following", "target", c.Into, "build", buildName(), config.LogAttr(loader.Settings(parsed)...))
-	follow := c.processor()
-	return follow.process(ctx, log)
+	log.Info("following", "target", c.Into, "build", obs.Build(), config.LogAttr(loader.Settings(parsed)...))
+	return stream.Run(ctx, r.processor)
 }
 
 func (c *replayCmd) live() target.Options {
@@ -128,11 +127,8 @@ func (c *replayCmd) targets() config.Targets {
 }
 
 // processor is that of the target, of the same settings.
-func (c *replayCmd) processor() *runCmd {
+func (c *replayCmd) processor(log *slog.Logger) (stream.Options, error) {
 	p := &runCmd{Kafka: c.Kafka, Topics: c.Topics, Postgres: c.Postgres, Redis: c.Redis, Limits: c.Limits, Memory: c.Memory, Breaker: c.Breaker,
 		Instance: c.Instance, Log: c.Log, AdminAddr: c.AdminAddr, PollMaxRecords: 2000}
-	if err := p.use(c.Into); err != nil {
-		panic(err) // Validate has looked at the name
-	}
-	return p
+	return p.options(c.Into, log)
 }

@@ -18,10 +18,11 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
@@ -32,7 +33,7 @@ type replay struct {
 	std       *stdio
 	log       *slog.Logger
 	target    schemas.Target
-	processor *runCmd // the settings, of the target
+	processor stream.Options // of the target
 	client    *kgo.Client
 	admin     *kadm.Client
 	books     *pgsink.Sink // the target's schema, as its processors' group
@@ -45,13 +46,16 @@ type replay struct {
 
 // open makes the target where it is a new one, and finds the replay to go on with, or begins one.
 func (c *replayCmd) open(ctx context.Context, std *stdio, log *slog.Logger) (r *replay, err error) {
-	r = &replay{c: c, std: std, log: log, processor: c.processor(), began: time.Now(), free: func() {}}
+	r = &replay{c: c, std: std, log: log, began: time.Now(), free: func() {}}
 	defer func() {
 		if err != nil {
 			r.close()
 		}
 	}()
 	if r.target, err = c.targets().Of(c.Into); err != nil {
+		return r, err
+	}
+	if r.processor, err = c.processor(log); err != nil {
 		return r, err
 	}
 	if r.client, err = connect(c.Kafka); err != nil {
@@ -64,7 +68,7 @@ func (c *replayCmd) open(ctx context.Context, std *stdio, log *slog.Logger) (r *
 			return r, err
 		}
 	}
-	if r.books, err = openStore(r.processor.Postgres, r.target.Group, nil); err != nil {
+	if r.books, err = r.processor.OpenStore(); err != nil {
 		return r, err
 	}
 	if err = r.books.Ping(ctx); err != nil {
@@ -73,10 +77,12 @@ func (c *replayCmd) open(ctx context.Context, std *stdio, log *slog.Logger) (r *
 	if err = r.find(ctx); err != nil {
 		return r, err
 	}
-	if r.store, err = openStore(r.processor.Postgres, r.state.Group, func(p *pgsink.Config) { p.Log = log }); err != nil {
+	own := r.processor
+	own.Group = r.state.Group
+	if r.store, err = own.OpenStore(); err != nil {
 		return r, err
 	}
-	r.redis, err = openRedis(ctx, r.processor.Redis, log)
+	r.redis, err = r.processor.OpenRedis(ctx)
 	return r, err
 }
 
@@ -231,20 +237,13 @@ func (r *replay) read(ctx context.Context) (reached bool, err error) {
 		shared.Keep = ofGame(r.c.Game)
 	}
 	keeper := redissink.NewKeeper(r.redis, r.books, redissink.KeeperConfig{Log: r.log})
-	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopRest()
-	others, ctx := errgroup.WithContext(ctx)
-	others.Go(untilDone(rest, keeper.Run))
-	others.Go(untilDone(rest, pace.watch))
-	others.Go(func() error {
-		defer stopRest()
-		var err error
+	err = lifecycle.Run(ctx, func(ctx context.Context) (err error) {
 		if reached, err = r.process(ctx, shared, projection{keeper, r.ofItsOwn()}, pace); reached {
 			whole(ctx, keeper)
 		}
 		return err
-	})
-	return reached, others.Wait()
+	}, keeper.Run, pace.watch)
+	return reached, err
 }
 
 // process runs the readers of one group side by side.
@@ -253,7 +252,7 @@ func (r *replay) process(ctx context.Context, shared *consumer.Replay, view cons
 	var ended atomic.Int64
 	n := min(r.c.Parallel, max(1, len(r.state.Parts)))
 	for i := range n {
-		cfg, err := r.processor.consumerConfig(ctx, r.log, newWatch(r.log))
+		cfg, err := r.processor.ConsumerConfig(ctx, stream.NewObserver(r.log, nil))
 		if err != nil || ctx.Err() != nil {
 			readers.Go(func() error { return err })
 			break
@@ -261,7 +260,8 @@ func (r *replay) process(ctx context.Context, shared *consumer.Replay, view cons
 		cfg.Group, cfg.InstanceID, cfg.Replay = r.state.Group, r.instance(i), shared
 		cfg.Breaker = consumer.BreakerLimits{InARow: -1, Share: -1} // what is rejected now was rejected before
 		pace.limit(&cfg)
-		encoder := kafkasink.Encoder{RowsTopic: r.processor.Topics.TopicRows, DeadTopic: r.processor.Topics.TopicDead, Group: r.state.Group, Build: buildName()}
+		encoder := r.processor.Encoder()
+		encoder.Group = r.state.Group
 		readers.Go(func() error {
 			err := consumer.New(cfg, r.store, view, encoder).Run(ctx)
 			if err == nil && ctx.Err() == nil {

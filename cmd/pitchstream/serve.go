@@ -15,12 +15,12 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/pitchstream/pitchstream/api"
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/web"
@@ -96,9 +96,9 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, p
 	if err != nil {
 		return err
 	}
-	log = slog.New(hinting{log.Handler(), c})
+	log = slog.New(hinting{log.Handler(), hintFor(c)})
 	c.settings = loader.Settings(parsed)
-	log.Info("starting", "build", buildName(), config.LogAttr(c.settings...))
+	log.Info("starting", "build", obs.Build(), config.LogAttr(c.settings...))
 	return c.serve(ctx, log, nil)
 }
 
@@ -119,10 +119,10 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(add
 		return err
 	}
 	defer closeLetters()
-	metrics := obs.NewMetrics(buildName())
+	metrics := obs.NewMetrics(obs.Build())
 	health := obs.NewHealth(log, metrics, "stores")
 	handler, err := api.NewSwitch(ctx, api.SwitchConfig{Open: served.open, Pointer: served.pointer, Copy: served.redis.Pointer, API: api.Config{
-		Records: records, Letters: dead, Topic: c.TopicRaw, Build: buildName(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
+		Records: records, Letters: dead, Topic: c.TopicRaw, Build: obs.Build(), MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait),
 		MaxStreams: c.MaxStreams, CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Registerer: metrics.Registry, Log: log, Pages: web.Handler(),
 	}})
 	if err != nil {
@@ -135,42 +135,38 @@ func (c *serveCmd) serve(ctx context.Context, log *slog.Logger, started func(add
 	}
 	log.Info("serving", "address", server.Addr())
 
-	g, ctx := errgroup.WithContext(ctx)
-	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers []func(context.Context) error
 	if c.Serving.AdminAddr != config.Off {
 		admin, err := obs.Listen(string(c.Serving.AdminAddr), obs.AdminHandler(health, metrics, func() bool { return false }, c.settings...), log)
 		if err != nil {
-			stopRest()
 			return err
 		}
 		log.Info("admin endpoints", "address", admin.Addr())
-		g.Go(untilDone(rest, admin.Serve))
+		helpers = append(helpers, admin.Serve)
 	}
 	if started != nil {
 		started(server.Addr())
 	}
-	g.Go(func() error {
-		defer stopRest()
+	helpers = append(helpers, func(ctx context.Context) error { return watchStores(ctx, handler, health) })
+	return lifecycle.Run(ctx, func(ctx context.Context) error {
+		// From here on a load balancer must send no more requests.
+		defer context.AfterFunc(ctx, func() { health.Set("serving", false, "ending") })()
 		return server.Serve(ctx)
-	})
-	g.Go(untilDone(rest, func(rest context.Context) error { return watchStores(ctx, rest, handler, health) }))
-	return g.Wait()
+	}, helpers...)
 }
 
-// watchStores keeps the health of what is read, and says that a server that is told to end does not take requests.
-func watchStores(ctx, rest context.Context, handler *api.Switch, health *obs.Health) error {
+// watchStores keeps the health of what is read up to date until ctx ends.
+func watchStores(ctx context.Context, handler *api.Switch, health *obs.Health) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		err := handler.Ready(rest)
-		if rest.Err() != nil {
+		err := handler.Ready(ctx)
+		if ctx.Err() != nil {
 			return nil
 		}
 		health.Set("stores", err == nil, reasonOf(err))
 		select {
 		case <-ctx.Done():
-			health.Set("serving", false, "ending")
-			<-rest.Done()
 			return nil
 		case <-tick.C:
 		}

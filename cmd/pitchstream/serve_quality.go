@@ -5,12 +5,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/quality"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // judged remembers reports for a moment: each is made of thirty days of facts, and processors renew those twice a minute.
 type judged struct {
-	of factsReader
+	of interface {
+		QualityFacts(ctx context.Context, last string, days int) ([]schemas.QualityFacts, error)
+	}
 
 	mu      sync.Mutex // held while a report is made: one at a time
 	reports map[string]judgedDay
@@ -32,10 +35,11 @@ func (j *judged) day(ctx context.Context, day string) (schemas.QualityReport, er
 	if err := ctx.Err(); err != nil { // gave up while others were served
 		return schemas.QualityReport{}, err
 	}
-	report, err := judgeQuality(ctx, j.of, day)
+	facts, err := j.of.QualityFacts(ctx, day, quality.History)
 	if err != nil {
-		return report, err
+		return schemas.QualityReport{}, err
 	}
+	report := quality.Judge(facts, day)
 	if j.reports == nil || len(j.reports) >= judgedMost {
 		j.reports = map[string]judgedDay{}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
+	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
@@ -23,10 +23,11 @@ func (w *town) feed(t *testing.T, target string) (stop func()) {
 	t.Helper()
 	c := &runCmd{}
 	require.NoError(t, demoDefaults(c, append(slices.Clone(w.flags), "--admin-addr=off")...))
-	require.NoError(t, c.use(target))
+	o, err := c.options(target, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- c.process(ctx, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	go func() { done <- stream.Run(ctx, o) }()
 	return func() {
 		cancel()
 		require.NoError(t, <-done)

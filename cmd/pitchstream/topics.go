@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
@@ -58,17 +57,4 @@ func stateWord(s kafkasink.TopicState) string {
 		return "missing"
 	}
 	return "is there"
-}
-
-// connect makes a client that waits a bounded time for the brokers.
-func connect(k config.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
-	opts, err := k.Options()
-	if err != nil {
-		return nil, err
-	}
-	client, err := kgo.NewClient(append(opts, more...)...)
-	if err != nil {
-		return nil, fmt.Errorf("kafka: %w", err)
-	}
-	return client, nil
 }

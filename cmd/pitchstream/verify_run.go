@@ -7,6 +7,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/internal/verify"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -97,7 +98,7 @@ func (v *verifier) topic(ctx context.Context) error {
 	bar := terminal.NewLateProgress(v.err, terminal.ProgressOptions{Title: "verify topic"})
 	defer bar.Stop()
 	report, err := verify.Topic(ctx, v.store, verify.Options{
-		Client: options, Raw: v.c.Topics.TopicRaw, Dead: v.c.Topics.TopicDead, Group: v.c.Kafka.Group, Build: buildName(),
+		Client: options, Raw: v.c.Topics.TopicRaw, Dead: v.c.Topics.TopicDead, Group: v.c.Kafka.Group, Build: obs.Build(),
 		Limits: features.Limits{MaxRecordBytes: int(v.c.Limits.MaxRecordBytes)}, Repair: v.c.Repair, Push: v.push, Progress: bar.Set,
 	})
 	v.report.Topic = &report

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -19,6 +18,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/config"
+	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
@@ -128,9 +129,11 @@ func (w *town) start(t *testing.T) (stop func()) {
 	t.Helper()
 	c := &runCmd{}
 	require.NoError(t, demoDefaults(c, append(slices.Clone(w.flags), "--admin-addr=off")...))
+	o, err := c.options(config.Live, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- c.process(ctx, slog.New(slog.NewTextHandler(io.Discard, nil))) }()
+	go func() { done <- stream.Run(ctx, o) }()
 	return func() {
 		cancel()
 		require.NoError(t, <-done)

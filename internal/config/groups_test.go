@@ -188,12 +188,6 @@ func TestOneRedisOrACluster(t *testing.T) {
 	}
 }
 
-func TestAReplicaWithoutANameGetsAFreshOne(t *testing.T) {
-	require.Equal(t, "processor-0", Instance{InstanceID: "processor-0"}.ID())
-	require.NotEqual(t, Instance{}.ID(), Instance{}.ID())
-	require.NoError(t, Instance{InstanceID: Instance{}.ID()}.Validate())
-}
-
 func TestKafkasSecurityBecomesOptions(t *testing.T) {
 	cert, key := certificate(t)
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {

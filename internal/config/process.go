@@ -1,9 +1,6 @@
 package config
 
 import (
-	"crypto/rand"
-	"fmt"
-	"os"
 	"regexp"
 	"strings"
 )
@@ -60,16 +57,4 @@ func (i Instance) Validate() error {
 		return invalid("instance-id", i.InstanceID, "up to 100 letters, digits, dots, underscores and hyphens")
 	}
 	return nil
-}
-
-// ID is the name that was set, else a fresh one: host, process and chance. Ask once.
-func (i Instance) ID() string {
-	if i.InstanceID != "" {
-		return i.InstanceID
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "host"
-	}
-	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), strings.ToLower(rand.Text()[:8]))
 }

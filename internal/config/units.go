@@ -76,6 +76,14 @@ type Addr string
 // Off is the address of a server that is not to be.
 const Off Addr = "off"
 
+// Listen returns the address, "" for off.
+func (a Addr) Listen() string {
+	if a == Off {
+		return ""
+	}
+	return string(a)
+}
+
 // UnmarshalText reads an address.
 func (a *Addr) UnmarshalText(text []byte) error {
 	if *a = Addr(text); *a == Off {

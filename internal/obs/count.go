@@ -23,8 +23,8 @@ func (m *Metrics) Committed(records int, bytes int64, rows, lost int) {
 	m.committed.Set(float64(time.Now().UnixMilli()) / 1000)
 }
 
-// Letters counts n dead letters of one code.
-func (m *Metrics) Letters(code string, n int) {
+// DeadLetters counts n dead letters of one code.
+func (m *Metrics) DeadLetters(code string, n int) {
 	m.mu.Lock()
 	m.totals.Letters += int64(n)
 	m.mu.Unlock()
@@ -57,24 +57,13 @@ func (m *Metrics) Shown(newest, now time.Time) {
 
 // Step counts the time that a batch spent in a step. A trace that is kept is an example of it; "": none is.
 func (m *Metrics) Step(step string, took time.Duration, traceID string) {
-	h := m.batchSeconds.WithLabelValues(StepName(step))
+	h := m.batchSeconds.WithLabelValues(step)
 	// guard: metrics: a slow step leads to its trace
 	if e, ok := h.(prometheus.ExemplarObserver); ok && traceID != "" {
 		e.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": traceID})
 		return
 	}
 	h.Observe(took.Seconds())
-}
-
-// StepName is what a step is called here: the consumer knows a store and a view of it, people know Postgres and Redis.
-func StepName(step string) string {
-	switch step {
-	case "store":
-		return "postgres"
-	case "view":
-		return "redis"
-	}
-	return step
 }
 
 // Failed counts an attempt that a store (of Stores) did not take.

@@ -105,13 +105,26 @@ func NewProcessorMetrics(build string, codes, columns []string) *Metrics {
 	return m
 }
 
-// Kafka are the options that make a Kafka client count and log, under a name that no other client of this process has.
+// Kafka returns the options that make a Kafka client count and log, under a name that no other client of this process
+// has.
 func (m *Metrics) Kafka(client string, log *slog.Logger) []kgo.Opt {
 	named := prometheus.WrapRegistererWith(prometheus.Labels{"client": client}, m.Registry)
 	return []kgo.Opt{
 		kgo.WithHooks(kprom.NewMetrics("pitchstream_kafka", kprom.Registerer(named))),
-		kgo.WithLogger(kslog.New(log.With("client", client))),
+		kgo.WithLogger(quietLogger{kslog.New(log.With("client", client))}),
 	}
+}
+
+// quietLogger lowers each message of a Kafka client by one level, because the client logs every transaction as
+// information.
+type quietLogger struct{ kgo.Logger }
+
+// Level returns the client's level whose messages the log still takes after they were lowered.
+func (l quietLogger) Level() kgo.LogLevel { return l.Logger.Level() - 1 }
+
+// Log logs a message one level lower.
+func (l quietLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	l.Logger.Log(level+1, msg, keyvals...)
 }
 
 func (m *Metrics) counter(name, help string) prometheus.Counter {

@@ -71,7 +71,7 @@ func TestWhatIsCountedIsInPrometheusAndInTheTotals(t *testing.T) {
 	m := NewProcessorMetrics("dev", nil, []string{"inning"})
 	m.Committed(10, 1000, 7, 2)
 	m.Committed(1, 100, 1, 0)
-	m.Letters("too_large", 1)
+	m.DeadLetters("too_large", 1)
 	m.Issues(map[string]int{"inning:type": 2, "inning:range": 1, "made-up:type": 4})
 	m.Failed("postgres")
 	m.Step("view", time.Millisecond, "")

@@ -55,6 +55,7 @@ var rooms = []room{
 	{path: "internal/letters", inside: []string{"schemas", "features", "internal/kafkaread"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/explain", inside: []string{"schemas", "features", "internal/kafkaread", "internal/letters"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/kafkaread", inside: []string{"schemas"}, outside: all, drivers: []string{kafka}},
+	{path: "internal/processor", inside: []string{"schemas", "features", "consumer", "sink", "internal"}, outside: all, drivers: drivers},
 	{path: "internal", inside: []string{"schemas", "internal"}, outside: all, drivers: drivers},
 	{path: "cmd", inside: all, outside: all, drivers: drivers},
 	{path: "test", inside: all, outside: all, drivers: drivers},

@@ -1,4 +1,4 @@
-package main
+package processor
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -17,9 +16,9 @@ import (
 	"strings"
 )
 
-// leaves answers, for a pod of a StatefulSet that ends, whether it will not be started again; nil where nobody can know.
-func (c *runCmd) leaves(log *slog.Logger) func(context.Context) bool {
-	if c.Member.StatefulSet == "" {
+// leaves returns the question whether this pod of a StatefulSet will not be started again; nil where nobody can know.
+func (o Options) leaves() func(context.Context) bool {
+	if o.StatefulSet == "" {
 		return nil
 	}
 	k := kubernetes{
@@ -27,9 +26,9 @@ func (c *runCmd) leaves(log *slog.Logger) func(context.Context) bool {
 		account: "/var/run/secrets/kubernetes.io/serviceaccount",
 	}
 	return func(ctx context.Context) bool {
-		gone, err := k.scaledIn(ctx, c.Member.StatefulSet, c.Instance.InstanceID)
+		gone, err := k.scaledIn(ctx, o.StatefulSet, o.InstanceID)
 		if err != nil { // to stay costs a wait, to leave by mistake moves partitions twice: neither costs a record
-			log.Warn("Kubernetes does not say whether this pod will be started again: it keeps its place in the group", "error", err)
+			o.Log.Warn("Kubernetes does not say whether this pod will be started again: it keeps its place in the group", "error", err)
 		}
 		return gone
 	}

@@ -1,4 +1,4 @@
-package main
+package processor
 
 import (
 	"slices"
@@ -97,7 +97,7 @@ func (w *work) tell(now time.Time, at *positions, health *obs.Health) *schemas.W
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := &schemas.Work{
-		At: schemas.TimeMSOf(now), Since: schemas.TimeMSOf(w.began), Build: buildName(), Records: w.records, Rows: w.rows,
+		At: schemas.TimeMSOf(now), Since: schemas.TimeMSOf(w.began), Build: obs.Build(), Records: w.records, Rows: w.rows,
 		Partitions: at.work(now, w.lag), Steps: map[string]schemas.StepWork{}, Letters: map[schemas.Code]int64{},
 		Newest: slices.Clone(w.newest), Faults: faults, Breaker: w.breaker,
 	}

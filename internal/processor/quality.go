@@ -1,4 +1,4 @@
-package main
+package processor
 
 import (
 	"context"
@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// qualityLock is held by the one process that computes.
-	qualityLock = "quality"
+	// QualityLock is held by the one process that computes.
+	QualityLock = "quality"
 	// qualityMost is how many games are computed in one cycle: some 30,000 rows, a fraction of a second.
 	qualityMost = 100
 	// qualityWhole is how often what was missed is looked for among all rows.
 	qualityWhole = time.Hour
 )
 
-// refreshQuality computes the facts of up to so many of the games that were touched, and answers how many it did and how
+// RefreshQuality computes the facts of up to so many of the games that were touched, and answers how many it did and how
 // many are left. Who calls it holds the lock.
-func refreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most int) (done, left int, err error) {
+func RefreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most int) (done, left int, err error) {
 	began := time.Now()
 	units, err := store.QualityTouched(ctx, whole)
 	if err != nil || len(units) == 0 && !whole {
@@ -56,20 +56,6 @@ func refreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most in
 		err = store.QualityDone(ctx, began)
 	}
 	return done, left, err
-}
-
-// factsReader is a store that has facts.
-type factsReader interface {
-	QualityFacts(ctx context.Context, last string, days int) ([]schemas.QualityFacts, error)
-}
-
-// judgeQuality judges a day, "" for the newest, from the stored facts.
-func judgeQuality(ctx context.Context, store factsReader, day string) (schemas.QualityReport, error) {
-	facts, err := store.QualityFacts(ctx, day, quality.History)
-	if err != nil {
-		return schemas.QualityReport{}, err
-	}
-	return quality.Judge(facts, day), nil
 }
 
 // qualityKeeper computes in the background, where no other process does.
@@ -105,7 +91,7 @@ func (k *qualityKeeper) Run(ctx context.Context) error {
 
 func (k *qualityKeeper) cycle(ctx context.Context) error {
 	if k.release == nil {
-		release, ok, err := k.store.TryLock(ctx, qualityLock)
+		release, ok, err := k.store.TryLock(ctx, QualityLock)
 		// guard: quality: one process computes | !ok -> !ok && false
 		if err != nil || !ok {
 			return err
@@ -113,17 +99,18 @@ func (k *qualityKeeper) cycle(ctx context.Context) error {
 		k.release, k.whole = release, time.Time{}
 	}
 	whole := time.Since(k.whole) >= qualityWhole
-	done, left, err := refreshQuality(ctx, k.store, whole, qualityMost)
+	done, left, err := RefreshQuality(ctx, k.store, whole, qualityMost)
 	if err != nil {
 		return err
 	}
 	if whole && left == 0 {
 		k.whole = time.Now()
 	}
-	report, err := judgeQuality(ctx, k.store, "")
+	facts, err := k.store.QualityFacts(ctx, "", quality.History)
 	if err != nil {
 		return err
 	}
+	report := quality.Judge(facts, "")
 	k.metrics.Show(&report)
 	k.tell(&report)
 	k.log.Debug("quality computed", "games", done, "left", left, "abnormal", report.Abnormal)

@@ -1,4 +1,4 @@
-package main
+package processor
 
 import (
 	"context"
@@ -64,7 +64,8 @@ type beats struct {
 	keeper   *redissink.Keeper
 	redis    *redissink.Sink
 	store    *pgsink.Sink
-	live     liveNames
+	serving  string // Options.ServingSchema
+	prefix   string // Options.LivePrefix
 	log      *slog.Logger
 	now      chan struct{} // holds one: not to wait for the next second
 }
@@ -108,12 +109,12 @@ func (b *beats) Run(ctx context.Context) error {
 
 // point copies which target readers see from Postgres to Redis, for an API server that starts while Postgres is away.
 func (b *beats) point(ctx context.Context) error {
-	p, err := b.store.Pointer(ctx, b.live.serving)
+	p, err := b.store.Pointer(ctx, b.serving)
 	if err != nil {
 		return err
 	}
 	// guard: switch: processors copy the pointer to Redis | instead _ = p; return nil
-	return b.redis.TellPointer(ctx, b.live.prefix, p)
+	return b.redis.TellPointer(ctx, b.prefix, p)
 }
 
 func (b *beats) failed(where string, err error) {

@@ -1,0 +1,211 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
+)
+
+// Observer passes what the consumer reports on to metrics, health, traces, the log and the heartbeats. Its methods may be
+// called by many goroutines.
+type Observer struct {
+	Metrics *obs.Metrics
+	health  *obs.Health
+	log     *slog.Logger
+	hint    func(error) string
+	at      positions
+	work    *work
+	traces  *obs.Tracer // nil: none
+	refused refusal
+}
+
+// NewObserver returns an observer with metrics of its own. hint is Options.Hint.
+func NewObserver(log *slog.Logger, hint func(error) string) *Observer {
+	codes := make([]string, len(schemas.Codes))
+	for i, c := range schemas.Codes {
+		codes[i] = string(c)
+	}
+	columns := []string{"bat_samples"} // issues of the samples, which are no column of a row
+	for _, c := range schemas.StoredColumns {
+		columns = append(columns, c.Name)
+	}
+	m := obs.NewProcessorMetrics(obs.Build(), codes, columns)
+	if hint == nil {
+		hint = func(error) string { return "" }
+	}
+	health := obs.NewHealth(log, m, "assigned", "postgres")
+	return &Observer{Metrics: m, health: health, log: log, hint: hint, work: newWork(time.Now())}
+}
+
+// withHint returns the text of an error, with its remedy where one is known.
+func (w *Observer) withHint(err error) string {
+	if hint := w.hint(err); hint != "" {
+		return err.Error() + "; " + hint
+	}
+	return err.Error()
+}
+
+func (w *Observer) BatchStarted() { w.traces.Began() }
+
+// Polled links the batch to what its records' producers were doing.
+func (w *Observer) Polled(records []*kgo.Record) {
+	if !w.traces.Recording() {
+		return
+	}
+	for _, r := range records {
+		for _, h := range r.Headers {
+			if h.Key == "traceparent" {
+				w.traces.Link(string(h.Value))
+			}
+		}
+	}
+}
+
+func (w *Observer) Step(step string, took time.Duration) {
+	w.Metrics.Step(step, took, w.traces.Step(step, took))
+	w.work.step(time.Now(), step, took)
+}
+
+func (w *Observer) Readable(_ string, _ int32, newest time.Time) { w.Metrics.Shown(newest, time.Now()) }
+
+func (w *Observer) Lag(topic string, partition int32, records int64) {
+	w.Metrics.Lag(topic, partition, records)
+	w.work.lags(partition, records)
+	if records < 0 {
+		w.at.drop(partition)
+	}
+}
+
+func (w *Observer) Position(topic string, partition int32, next int64, waits time.Time) {
+	w.Metrics.Position(topic, partition, next, waits)
+	w.at.set(partition, next, waits)
+}
+
+func (w *Observer) Condition(name string, ok bool, reason string) {
+	if name == "kafka" && !ok {
+		reason = w.withHint(errors.New(reason))
+	}
+	w.health.Set(name, ok, reason)
+	switch name {
+	case "breaker":
+		w.Metrics.Breaker(!ok)
+		w.work.held(heldBy(ok, reason))
+	case "postgres":
+		w.Metrics.Up(name, ok)
+		if !ok {
+			w.Metrics.Failed(name)
+		}
+	}
+}
+
+func heldBy(ok bool, reason string) string {
+	if ok {
+		return ""
+	}
+	return reason
+}
+
+func (w *Observer) Batch(s consumer.BatchSummary) {
+	traceID := w.traces.Committed(map[string]int64{"records": int64(s.Records), "bytes": s.Bytes, "rows": int64(s.Rows), "lost": int64(s.Superseded)})
+	w.Metrics.Committed(s.Records, s.Bytes, s.Rows, s.Superseded)
+	w.Metrics.Issues(s.Issues)
+	w.work.batch(time.Now(), s)
+	for code, n := range s.DeadLetters {
+		w.Metrics.DeadLetters(string(code), n)
+	}
+	words := []any{"records", s.Records, "bytes", s.Bytes, "rows", s.Rows, "deletes", s.Deletes,
+		"identifies", s.Identifies, "lost", s.Superseded, "letters", s.DeadLetters, "took", s.Took}
+	if traceID != "" {
+		words = append(words, "trace_id", traceID)
+	}
+	w.log.Debug("batch", words...)
+}
+
+// pingEvery is how often the store is asked whether it is there, while no batch asks.
+const pingEvery = 5 * time.Second
+
+// pingPostgres returns a loop that checks whether Postgres answers: a processor without partitions writes nothing, and
+// must still know.
+func (w *Observer) pingPostgres(store *pgsink.Sink) func(context.Context) error {
+	return func(ctx context.Context) error {
+		tick := time.NewTicker(pingEvery)
+		defer tick.Stop()
+		for {
+			ping, cancel := context.WithTimeout(ctx, pingEvery)
+			err := store.Ping(ping)
+			cancel()
+			if ctx.Err() != nil {
+				return nil
+			}
+			w.Metrics.Up("postgres", err == nil)
+			reason := ""
+			if err != nil {
+				reason = w.withHint(err)
+			}
+			w.health.Set("postgres", err == nil, reason)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+			}
+		}
+	}
+}
+
+// RedisHooks returns the hooks of the process that keeps Redis up to date. changed is called after each change of its
+// state.
+func (w *Observer) RedisHooks(changed func()) redissink.Hooks {
+	return redissink.Hooks{
+		Pushed: func(_ int, _ time.Duration, err error) {
+			if err != nil {
+				w.Metrics.Failed("redis")
+			}
+		},
+		Skipped: func(int) { w.Metrics.Skipped() },
+		Swept: func(r redissink.SweepReport, _ time.Duration, err error) {
+			outcome := "ok"
+			if errors.Is(err, redissink.ErrSweeping) {
+				outcome = "elsewhere"
+			} else if err != nil {
+				outcome = "failed"
+			}
+			w.Metrics.Swept(outcome, r.Mended+r.Dropped)
+		},
+		Changed: func(s redissink.State) {
+			w.Metrics.Phase(string(s.Phase))
+			w.logRefusal(s)
+			changed()
+		},
+	}
+}
+
+// refusal is the hint for the reason why Redis refuses us that was logged last.
+type refusal struct {
+	mu   sync.Mutex
+	hint string
+}
+
+// logRefusal logs why Redis refuses us, once for each remedy. The keeper logs only the first reason of an outage, which
+// may be that connections ended, so the wrong password would not be seen.
+func (w *Observer) logRefusal(s redissink.State) {
+	hint := w.hint(errors.New(s.Reason))
+	w.refused.mu.Lock()
+	defer w.refused.mu.Unlock()
+	switch {
+	case s.Phase == redissink.PhaseOK:
+		w.refused.hint = ""
+	case hint != "" && hint != w.refused.hint:
+		w.refused.hint = hint
+		w.log.Warn("Redis refuses us", "reason", s.Reason)
+	}
+}

@@ -1,0 +1,226 @@
+// Package processor is the stream processor as one function: Run opens the stores, joins the consumer group and keeps
+// Postgres and Redis up to date with the raw topic until its context ends.
+//
+// The work on a batch is package consumer's. This package joins it to the real stores and to what an operator sees:
+// metrics, health, traces, heartbeats, the admin endpoints and the quality of the data. Tools that run the same
+// processor in another way (replay, bench) build the same Options and take the parts: OpenStore, OpenRedis,
+// ConsumerConfig, Encoder.
+package processor
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
+)
+
+// Options say where a processor reads and writes, and within which limits.
+type Options struct {
+	Kafka      []kgo.Opt // how every Kafka client reaches the brokers: seed brokers, TLS, SASL
+	Group      string    // consumer group
+	InstanceID string    // name of this replica, kept over restarts; "": a fresh one for each start
+	RawTopic   string    // read
+	RowsTopic  string    // gets a record for each changed row; "": none are sent
+	DeadTopic  string    // gets the dead letters
+
+	Postgres pgsink.Config    // URL and Schema; OpenStore sets Group, Build, CoreVersion and Log
+	Redis    redissink.Config // URL, TLS and Prefix; OpenRedis sets Log
+
+	// ServingSchema and LivePrefix say where the target that readers see is kept: the schema of the pointer in Postgres,
+	// and the Redis prefix of its copy. They are those of the live target, whichever target this processor fills.
+	ServingSchema string
+	LivePrefix    string
+
+	MaxRecordBytes  int           // a larger record is a dead letter; 0: no limit
+	PollMaxRecords  int           // records of one poll, and of one transaction in Postgres; 0: 2,000
+	FetchMaxBytes   int32         // what one broker sends at a time, compressed; 0: 16 MiB
+	SessionTimeout  time.Duration // silence after which the group gives the partitions to others; 0: 10 s
+	StatefulSet     string        // the Kubernetes StatefulSet of which InstanceID is a pod; "": none
+	AcceptGap       bool          // go on where unprocessed records are no longer in the topic; DANGER: they are lost
+	Breaker         consumer.BreakerLimits
+	QualityInterval time.Duration // time between two computations of the data's quality; 0: never
+
+	AdminAddr    string           // address of the admin endpoints; "": none
+	OTLPEndpoint string           // where traces are sent; "": where the OTEL_ variables say, if they do
+	Settings     []config.Setting // shown at /debug/config
+	Log          *slog.Logger
+
+	// Hint returns the remedy for an error of Kafka, Postgres or Redis, "" for none. It is shown with the error, because a
+	// processor waits for its servers instead of ending with the error. nil: no hints.
+	Hint func(error) string
+}
+
+// OpenStore opens Postgres for the group of o. It does not connect yet.
+func (o Options) OpenStore() (*pgsink.Sink, error) {
+	c := o.Postgres
+	c.Group, c.Build, c.CoreVersion, c.Log = o.Group, obs.Build(), features.CoreVersion, o.Log
+	return pgsink.Open(c)
+}
+
+// OpenRedis opens the live values.
+func (o Options) OpenRedis(ctx context.Context) (*redissink.Sink, error) {
+	c := o.Redis
+	c.Log = o.Log
+	return redissink.Open(ctx, c)
+}
+
+// Encoder returns the encoder of the rows and dead letters that a processor with these options sends.
+func (o Options) Encoder() kafkasink.Encoder {
+	return kafkasink.Encoder{RowsTopic: o.RowsTopic, DeadTopic: o.DeadTopic, Group: o.Group, Build: obs.Build()}
+}
+
+// Run processes the raw topic until ctx ends, finishes the batch in flight and returns nil. It waits for servers that do
+// not answer, and returns an error only where waiting cannot help: wrong options, an address in use, a refused login.
+func Run(ctx context.Context, o Options) error {
+	watch := NewObserver(o.Log, o.Hint)
+	id := instanceName(o.InstanceID)
+	var err error
+	if watch.traces, err = obs.NewTracer(ctx, o.OTLPEndpoint, obs.Build(), id, o.Log); err != nil {
+		return err
+	}
+	defer closeTraces(watch.traces, o.Log)
+	store, err := o.OpenStore()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	redis, err := o.OpenRedis(ctx)
+	if err != nil {
+		return err
+	}
+	defer redis.Close()
+	beats := &beats{
+		instance: id, topic: o.RawTopic, of: &watch.at, work: watch.work, health: watch.health, redis: redis, store: store,
+		serving: o.ServingSchema, prefix: o.LivePrefix, log: o.Log, now: make(chan struct{}, 1),
+	}
+	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: o.Log, Hooks: watch.RedisHooks(beats.soon)})
+	beats.keeper = keeper
+	watch.Metrics.Phase(string(keeper.State().Phase))
+
+	helpers := []func(context.Context) error{
+		keeper.Run, beats.Run, watch.pingPostgres(store),
+		func(ctx context.Context) error { watch.Metrics.Summarize(ctx, o.Log); return nil },
+	}
+	if o.QualityInterval > 0 {
+		// Connections of its own, because a batch must not wait for them.
+		own, err := o.OpenStore()
+		if err != nil {
+			return err
+		}
+		defer own.Close()
+		k := &qualityKeeper{store: own, metrics: watch.Metrics.Quality(), every: o.QualityInterval, log: o.Log}
+		helpers = append(helpers, k.Run)
+	}
+	var processor atomic.Pointer[consumer.Processor] // nil until Kafka has answered
+	if o.AdminAddr != "" {
+		reset := func() bool { p := processor.Load(); return p != nil && p.ResetBreaker() }
+		admin, err := obs.Listen(o.AdminAddr, obs.AdminHandler(watch.health, watch.Metrics, reset, o.Settings...), o.Log)
+		if err != nil {
+			return err
+		}
+		o.Log.Info("admin endpoints", "address", admin.Addr())
+		helpers = append(helpers, admin.Serve)
+	}
+	return lifecycle.Run(ctx, func(ctx context.Context) error {
+		cfg, err := o.ConsumerConfig(ctx, watch)
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		processor.Store(consumer.New(cfg, store, keeper, o.Encoder()))
+		return processor.Load().Run(ctx)
+	}, helpers...)
+}
+
+// instanceName returns the given name, or a fresh one from host, process and chance.
+func instanceName(given string) string {
+	if given != "" {
+		return given
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), strings.ToLower(rand.Text()[:8]))
+}
+
+// closeTraces sends the last spans, for at most a second.
+func closeTraces(t *obs.Tracer, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := t.Close(ctx); err != nil {
+		log.Warn("could not send the last traces", "error", err)
+	}
+}
+
+// ConsumerConfig returns the consumer's configuration, with the size limits that the topics have now. It waits until a
+// broker answers; when ctx ends first, it returns nil, and the configuration must not be used.
+func (o Options) ConsumerConfig(ctx context.Context, watch *Observer) (consumer.Config, error) {
+	cfg := consumer.Config{
+		Topic: o.RawTopic, Group: o.Group, InstanceID: o.InstanceID,
+		Client:         append(o.Kafka[:len(o.Kafka):len(o.Kafka)], watch.Metrics.Kafka("processor", o.Log)...),
+		Limits:         features.Limits{MaxRecordBytes: o.MaxRecordBytes},
+		PollMaxRecords: o.PollMaxRecords, FetchMaxBytes: o.FetchMaxBytes, SessionTimeout: o.SessionTimeout,
+		IsScaledIn: o.leaves(), AcceptGap: o.AcceptGap, Breaker: o.Breaker, Log: o.Log, Observer: watch,
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 2*time.Second
+	for {
+		err := o.measureTopics(ctx, &cfg)
+		if ctx.Err() != nil {
+			return cfg, nil
+		}
+		if !isUnavailable(err) {
+			return cfg, err
+		}
+		wait := pause.NextBackOff()
+		watch.Condition("kafka", false, err.Error())
+		o.Log.Warn("waiting for Kafka", "error", err, "after", wait)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// isUnavailable reports whether a Kafka error means that no broker answers, so that waiting may help.
+func isUnavailable(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial" || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF)
+}
+
+// measureTopics sets the size limits of what is sent, because it must fit the topics however they were created.
+func (o Options) measureTopics(ctx context.Context, cfg *consumer.Config) error {
+	client, err := kgo.NewClient(o.Kafka...)
+	if err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	if cfg.DeadLetterMaxBytes, err = kafkasink.MaxMessageBytes(ctx, admin, o.DeadTopic); err != nil {
+		return err
+	}
+	if o.RowsTopic != "" {
+		cfg.RowMaxBytes, err = kafkasink.MaxMessageBytes(ctx, admin, o.RowsTopic)
+	}
+	return err
+}
