@@ -74,7 +74,7 @@ func TestWhatIsCountedIsInPrometheusAndInTheTotals(t *testing.T) {
 	m.DeadLetters("too_large", 1)
 	m.Issues(map[string]int{"inning:type": 2, "inning:range": 1, "made-up:type": 4})
 	m.Failed("postgres")
-	m.Step("view", time.Millisecond, "")
+	m.Step("redis", time.Millisecond, "")
 	m.Phase("mending")
 	m.Swept("ok", 3)
 	m.Skipped()
