@@ -33,7 +33,7 @@ func TestTheSummaryTellsRatesAndFallsSilent(t *testing.T) {
 
 		m.Lag("pitches.raw", 0, 7)
 		m.Committed(1200, 120_000_000, 1100, 90)
-		m.Letters("too_large", 1)
+		m.DeadLetters("too_large", 1)
 		require.Equal(t, "msg=processed records_per_s=120 mb_per_s=12 lag_records=7 records=1200 rows=1100 lost=90 letters=1\n", wait())
 
 		require.Equal(t, "msg=processed records_per_s=0 mb_per_s=0 lag_records=7 records=1200 rows=1100 lost=90 letters=1\n", wait(),
