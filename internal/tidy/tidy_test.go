@@ -20,12 +20,21 @@ func TestTheHouse(t *testing.T) {
 	require.NotEmpty(t, files)
 	paths, err := MachinePaths(root)
 	require.NoError(t, err)
+	comments, err := otherComments(root)
+	require.NoError(t, err)
+	comments = append(comments, goComments(files)...)
 	for rule, broken := range map[string][]string{
-		"imports follow the arrows":    Arrows(files),
-		"no test sleeps":               Sleeps(files),
-		"CI skips no test":             Skips(files),
-		"no path of one machine":       paths,
-		"exported names are explained": Undocumented(files),
+		"comments use the field's words":       Words(comments),
+		"sentences are short":                  Sentences(comments),
+		"lines are short":                      LongLines(files),
+		"no struct of consumer embeds another": EmbeddedStructs(files),
+		"methods of a type are together":       ScatteredMethods(files),
+		"the core is explained":                ThinlyExplained(files),
+		"imports follow the arrows":            Arrows(files),
+		"no test sleeps":                       Sleeps(files),
+		"CI skips no test":                     Skips(files),
+		"no path of one machine":               paths,
+		"exported names are explained":         Undocumented(files),
 	} {
 		t.Run(rule, func(t *testing.T) {
 			if len(broken) > 0 {
