@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -30,6 +31,7 @@ func (a *API) newDocument(mux *http.ServeMux) huma.API {
 		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 		config.Security = []map[string][]string{{"token": {}}}
 	}
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", documentName)
 	alias := config.Components.Schemas.RegisterTypeAlias
 	alias(reflect.TypeFor[schemas.TimeMS](), reflect.TypeFor[schemaTime]())
 	alias(reflect.TypeFor[schemas.PitchID](), reflect.TypeFor[schemaPitchID]())
@@ -43,6 +45,19 @@ func (a *API) newDocument(mux *http.ServeMux) huma.API {
 	doc := humago.New(mux, config)
 	doc.UseMiddleware(asked(doc))
 	return doc
+}
+
+// documentName returns the name of a Go type in the document. Types about dead letters keep the names that the document
+// has had from the start, because clients generate code from it.
+func documentName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	if name == "DeadLetterView" {
+		return "DeadLetter"
+	}
+	if strings.HasPrefix(name, "DeadLetter") {
+		return strings.TrimPrefix(name, "Dead")
+	}
+	return name
 }
 
 type (

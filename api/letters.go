@@ -10,10 +10,10 @@ import (
 
 // Letters are the dead letters, for those who look at them; nobody decides anything here.
 type Letters interface {
-	// LetterReport groups what lies there. It may be some seconds old, as it says.
-	LetterReport(ctx context.Context) (schemas.LetterReport, error)
+	// DeadLetterReport groups what lies there. It may be some seconds old, as it says.
+	DeadLetterReport(ctx context.Context) (schemas.DeadLetterReport, error)
 	// Letter reads one; nil where there is none.
-	Letter(ctx context.Context, partition int32, offset int64) (*schemas.DeadLetter, error)
+	Letter(ctx context.Context, partition int32, offset int64) (*schemas.DeadLetterView, error)
 }
 
 type letterIn struct {
@@ -28,19 +28,19 @@ func (a *API) registerLetters(api huma.API) {
 
 const noLetters = "dead letters cannot be read here: this server knows no Kafka"
 
-func (a *API) getLetters(ctx context.Context, _ *struct{}) (*out[schemas.LetterReport], error) {
+func (a *API) getLetters(ctx context.Context, _ *struct{}) (*out[schemas.DeadLetterReport], error) {
 	if a.cfg.Letters == nil {
 		return nil, notFound(noLetters)
 	}
-	report, err := a.cfg.Letters.LetterReport(ctx)
+	report, err := a.cfg.Letters.DeadLetterReport(ctx)
 	if err != nil {
 		return nil, problemOf(err)
 	}
 	report.Groups = notNil(report.Groups)
-	return &out[schemas.LetterReport]{report}, nil
+	return &out[schemas.DeadLetterReport]{report}, nil
 }
 
-func (a *API) getLetter(ctx context.Context, in *letterIn) (*out[schemas.DeadLetter], error) {
+func (a *API) getLetter(ctx context.Context, in *letterIn) (*out[schemas.DeadLetterView], error) {
 	if a.cfg.Letters == nil {
 		return nil, notFound(noLetters)
 	}
@@ -52,5 +52,5 @@ func (a *API) getLetter(ctx context.Context, in *letterIn) (*out[schemas.DeadLet
 		return nil, notFound("there is no letter at this place")
 	}
 	letter.Headers = notNil(letter.Headers)
-	return &out[schemas.DeadLetter]{*letter}, nil
+	return &out[schemas.DeadLetterView]{*letter}, nil
 }

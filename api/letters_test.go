@@ -12,16 +12,16 @@ import (
 
 // deadTopic is a dead-letter topic in memory.
 type deadTopic struct {
-	report schemas.LetterReport
-	letter *schemas.DeadLetter
+	report schemas.DeadLetterReport
+	letter *schemas.DeadLetterView
 	err    error
 }
 
-func (d *deadTopic) LetterReport(context.Context) (schemas.LetterReport, error) {
+func (d *deadTopic) DeadLetterReport(context.Context) (schemas.DeadLetterReport, error) {
 	return d.report, d.err
 }
 
-func (d *deadTopic) Letter(_ context.Context, partition int32, offset int64) (*schemas.DeadLetter, error) {
+func (d *deadTopic) Letter(_ context.Context, partition int32, offset int64) (*schemas.DeadLetterView, error) {
 	if d.letter == nil || d.letter.Partition != partition || d.letter.Offset != offset {
 		return nil, d.err
 	}
@@ -30,8 +30,8 @@ func (d *deadTopic) Letter(_ context.Context, partition int32, offset int64) (*s
 
 func TestLettersAreShown(t *testing.T) {
 	dead := &deadTopic{
-		report: schemas.LetterReport{LetterSums: schemas.LetterSums{Letters: 430, Open: 430}, Groups: []schemas.LetterGroup{{Code: schemas.CodeTooLarge, Shape: "too_large: N", Share: 1}}},
-		letter: &schemas.DeadLetter{Partition: 3, Offset: 42, Code: schemas.CodeTooLarge, Status: "open", Today: "passes", MarkFrom: -1, MarkTo: -1},
+		report: schemas.DeadLetterReport{DeadLetterSums: schemas.DeadLetterSums{Letters: 430, Open: 430}, Groups: []schemas.DeadLetterGroup{{Code: schemas.CodeTooLarge, Shape: "too_large: N", Share: 1}}},
+		letter: &schemas.DeadLetterView{Partition: 3, Offset: 42, Code: schemas.CodeTooLarge, Status: "open", Today: "passes", MarkFrom: -1, MarkTo: -1},
 	}
 	k := newAsker(t, newStores(), func(c *Config) { c.Letters = dead })
 	body := k.get(200, "/v1/letters", "/v1/letters")
@@ -47,7 +47,7 @@ func TestLettersAreShown(t *testing.T) {
 	w := k.ask("/v1/letters")
 	require.Equal(t, 503, w.Code)
 	require.NotContains(t, w.Body.String(), "10.0.0.7")
-	dead.report, dead.err = schemas.LetterReport{}, nil
+	dead.report, dead.err = schemas.DeadLetterReport{}, nil
 	require.Equal(t, []any{}, k.get(200, "/v1/letters", "/v1/letters")["groups"])
 	require.Equal(t, 404, newAsker(t, newStores(), nil).ask("/v1/letters").Code)
 }

@@ -240,7 +240,7 @@ func (b *Stream) addLetters(s seenStream) {
 			b.LettersTotal += n
 		}
 		for _, l := range w.Newest {
-			b.Letters.Newest = append(b.Letters.Newest, StreamLetter{LetterNote: l, Processor: name})
+			b.Letters.Newest = append(b.Letters.Newest, StreamLetter{DeadLetterNote: l, Processor: name})
 		}
 	}
 	for code, n := range counts {

@@ -68,7 +68,7 @@ type CodeCount struct {
 
 // StreamLetter is a dead letter without its record.
 type StreamLetter struct {
-	schemas.LetterNote
+	schemas.DeadLetterNote
 	Processor string `json:"processor" doc:"Whose letter it is"`
 }
 

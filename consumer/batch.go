@@ -258,7 +258,7 @@ func (b *batch) report() {
 }
 
 // add counts a poll.
-func (s *BatchSummary) add(counts BatchSummary, outcome schemas.Outcome, letters []schemas.Letter) {
+func (s *BatchSummary) add(counts BatchSummary, outcome schemas.Outcome, letters []schemas.DeadLetter) {
 	s.Records, s.Bytes = s.Records+counts.Records, s.Bytes+counts.Bytes
 	s.Deletes, s.Identifies = s.Deletes+counts.Deletes, s.Identifies+counts.Identifies
 	s.Superseded += outcome.Superseded

@@ -176,7 +176,7 @@ var errHeld = errors.New("shutting down with too many records rejected: the next
 
 // hold waits, with the batch neither sent nor committed, until a person lets it go on, the batch is not ours any more, or
 // a shutdown. A shutdown is somebody's will too: the next start may go on. A crash is not.
-func (s *session) hold(ctx, work context.Context, why string, letters []schemas.Letter) error {
+func (s *session) hold(ctx, work context.Context, why string, letters []schemas.DeadLetter) error {
 	goOn := s.breaker.open()
 	reason := why + ", as " + sample(letters) + "; nothing is committed until POST /breaker/reset at the admin address, or a restart"
 	s.cfg.Observer.Condition("breaker", false, reason)
@@ -202,7 +202,7 @@ func (s *session) hold(ctx, work context.Context, why string, letters []schemas.
 const sampleLetters = 3
 
 // sample names the first of the letters.
-func sample(letters []schemas.Letter) string {
+func sample(letters []schemas.DeadLetter) string {
 	var words []string
 	for _, l := range letters[:min(sampleLetters, len(letters))] {
 		words = append(words, fmt.Sprintf("%s/%d offset %d: %.200s (%s)", l.Record.Topic, l.Record.Partition, l.Record.Offset, l.Message, l.Code))

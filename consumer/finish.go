@@ -16,7 +16,7 @@ import (
 // finish produces the letters and the rows and commits the offsets, all or nothing, if what was sent ahead has not
 // failed. committed is false when a rebalance came in between: everything was aborted, and the batch is read again by
 // whoever owns it then.
-func (s *session) finish(ctx context.Context, failed error, letters []schemas.Letter, published []schemas.Published) (committed bool, err error) {
+func (s *session) finish(ctx context.Context, failed error, letters []schemas.DeadLetter, published []schemas.Published) (committed bool, err error) {
 	if err := s.beginTransaction(); err != nil {
 		return false, err
 	}
@@ -76,13 +76,13 @@ func (s *session) abort(ctx context.Context) error {
 }
 
 // produce sends and waits; the first failure is returned. The store is asked only as long as the batch is ours.
-func (s *session) produce(ctx, ours context.Context, letters []schemas.Letter, published []schemas.Published) error {
+func (s *session) produce(ctx, ours context.Context, letters []schemas.DeadLetter, published []schemas.Published) error {
 	defer s.step("produce", s.cfg.Now())
 	var failed firstError
 	now := s.cfg.Now()
 	out := packer{client: s.kafka.Client(), limit: int(s.cfg.DeadLetterMaxBytes)}
 	for _, l := range letters {
-		if r := s.encode.Letter(l, now); r != nil {
+		if r := s.encode.DeadLetter(l, now); r != nil {
 			if err := out.send(ctx, r, failed.note); err != nil {
 				return err
 			}

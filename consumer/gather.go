@@ -25,7 +25,7 @@ type batch struct {
 	held              int // bytes of what was rejected
 
 	// What is in the store: its goroutine's, until the line has ended, save what mu guards.
-	letters []schemas.Letter
+	letters []schemas.DeadLetter
 	rows    map[schemas.PitchID]schemas.Published // what stands of the pitches that were written
 	moves   map[int32]schemas.PositionMove
 	late    map[int32]schemas.PositionMove // those of moves that the store has not made: see holdBack

@@ -167,7 +167,7 @@ func (o *ownership) checkGap(ctx context.Context, id int32, p *partition, first,
 
 // tallies are those of all owned partitions once these records have passed with these letters, after the tallies so far;
 // nil: those that are committed.
-func (o *ownership) tallies(sofar map[int32]tally, passed []Decoded, letters []schemas.Letter) map[int32]tally {
+func (o *ownership) tallies(sofar map[int32]tally, passed []Decoded, letters []schemas.DeadLetter) map[int32]tally {
 	rejected := map[int32]map[int64]bool{}
 	for _, l := range letters {
 		if rejected[l.Record.Partition] == nil {

@@ -22,7 +22,7 @@ type Plan struct {
 	// Pitches are sorted by id, each once, as the store wants them.
 	Pitches []schemas.PitchChanges
 	// DeadLetters are in the order of the poll.
-	DeadLetters []schemas.Letter
+	DeadLetters []schemas.DeadLetter
 
 	writers map[register][]schemas.Record
 	counts  BatchSummary
@@ -84,18 +84,18 @@ func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
 	}
 }
 
-func letterOf(d *Decoded) schemas.Letter {
-	return schemas.Letter{Record: d.Record, Origin: features.Origin(d.Record), Code: d.Rejection.Code, Message: d.Rejection.Error()}
+func letterOf(d *Decoded) schemas.DeadLetter {
+	return schemas.DeadLetter{Record: d.Record, Origin: features.Origin(d.Record), Code: d.Rejection.Code, Message: d.Rejection.Error()}
 }
 
 // Refused are the letters of changes that the store will never take: one for each record that carried the version. The
 // plan must be of records that have their bytes.
-func (p *Plan) Refused(refused []schemas.Refusal) []schemas.Letter {
-	var letters []schemas.Letter
+func (p *Plan) Refused(refused []schemas.Refusal) []schemas.DeadLetter {
+	var letters []schemas.DeadLetter
 	for _, r := range refused {
 		key := register{pitch: r.Change.PitchID, identify: r.Change.Op == schemas.OpIdentify, version: r.Change.Version}
 		for _, rec := range p.writers[key] {
-			letters = append(letters, schemas.Letter{Record: rec, Origin: r.Change.Origin, Code: schemas.CodeSinkRejected, Message: r.Reason})
+			letters = append(letters, schemas.DeadLetter{Record: rec, Origin: r.Change.Origin, Code: schemas.CodeSinkRejected, Message: r.Reason})
 		}
 	}
 	return letters

@@ -42,5 +42,5 @@ func TestAPlanHoldsEveryRecordOnce(t *testing.T) {
 	for offset, n := range seen {
 		require.Equal(t, 1, n, "offset %d", offset)
 	}
-	require.True(t, slices.IsSortedFunc(p.DeadLetters, func(a, b schemas.Letter) int { return int(a.Record.Offset - b.Record.Offset) }))
+	require.True(t, slices.IsSortedFunc(p.DeadLetters, func(a, b schemas.DeadLetter) int { return int(a.Record.Offset - b.Record.Offset) }))
 }

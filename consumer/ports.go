@@ -41,7 +41,7 @@ type View interface {
 // Encoder makes the records that are produced: letters, whole and unchanged, and the rows that now stand. A nil record
 // is not produced.
 type Encoder interface {
-	Letter(l schemas.Letter, failedAt time.Time) *kgo.Record
+	DeadLetter(l schemas.DeadLetter, failedAt time.Time) *kgo.Record
 	Row(p schemas.Published) *kgo.Record
 }
 
@@ -73,8 +73,8 @@ type BatchSummary struct {
 	Superseded                   int // changes that a version that stands made void
 	Bytes                        int64
 	DeadLetters                  map[schemas.Code]int
-	Issues                       map[string]int       // of the rows, as they are written in a row
-	Newest                       []schemas.LetterNote // the last of the letters, schemas.MaxNotes at most, the newest last; without a time
+	Issues                       map[string]int           // of the rows, as they are written in a row
+	Newest                       []schemas.DeadLetterNote // the last of the letters, schemas.MaxNotes at most, the newest last; without a time
 	Took                         time.Duration
 }
 

@@ -69,8 +69,8 @@ func (s *session) republish(ctx context.Context, rows []schemas.Published) error
 }
 
 // unsentLetters leaves out the letters of records that were read before: theirs were sent with the offsets that are committed.
-func (s *session) unsentLetters(letters []schemas.Letter) []schemas.Letter {
-	var out []schemas.Letter
+func (s *session) unsentLetters(letters []schemas.DeadLetter) []schemas.DeadLetter {
+	var out []schemas.DeadLetter
 	if !s.cfg.Replay.sendsLetters() {
 		return nil
 	}

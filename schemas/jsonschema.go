@@ -15,6 +15,6 @@ const (
 	// RowSchema describes the value of the rows topic, a StoredRow. It is made from StoredColumns by
 	// go run ./cmd/gendocs.
 	RowSchema = "jsonschema/row.schema.json"
-	// LetterSchema describes the headers of a dead letter, taken as an object of texts.
-	LetterSchema = "jsonschema/letter.schema.json"
+	// DeadLetterSchema describes the headers of a dead letter, taken as an object of texts.
+	DeadLetterSchema = "jsonschema/letter.schema.json"
 )

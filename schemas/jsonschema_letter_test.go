@@ -27,9 +27,9 @@ func lettersOf(t *testing.T) map[schemas.Code]map[string]any {
 	for i, m := range simulated(t, simulate.Options{Seed: 9, Pitches: 60, Poison: 1}) {
 		rec := recordOf(m, int64(i))
 		if _, rej := features.Transform(rec, features.Limits{}); rej != nil {
-			letter := schemas.Letter{Record: rec, Origin: features.Origin(rec), Code: rej.Code, Message: rej.Error()}
+			letter := schemas.DeadLetter{Record: rec, Origin: features.Origin(rec), Code: rej.Code, Message: rej.Error()}
 			headers := map[string]any{}
-			for _, h := range encoder.Letter(letter, time.Now()).Headers {
+			for _, h := range encoder.DeadLetter(letter, time.Now()).Headers {
 				headers[h.Key] = string(h.Value)
 			}
 			letters[rej.Code] = headers
@@ -39,7 +39,7 @@ func lettersOf(t *testing.T) map[schemas.Code]map[string]any {
 }
 
 func TestLettersFitTheLetterSchema(t *testing.T) {
-	schema := compiled(t, schemas.LetterSchema, "")
+	schema := compiled(t, schemas.DeadLetterSchema, "")
 	letters := lettersOf(t)
 	require.Greater(t, len(letters), 4)
 	for code, letter := range letters {
@@ -48,7 +48,7 @@ func TestLettersFitTheLetterSchema(t *testing.T) {
 }
 
 func TestBrokenLetters(t *testing.T) {
-	schema := compiled(t, schemas.LetterSchema, "")
+	schema := compiled(t, schemas.DeadLetterSchema, "")
 	good := lettersOf(t)[schemas.CodeMalformedJSON]
 	require.NoError(t, schema.Validate(good))
 	require.NoError(t, schema.Validate(with(good, "a header of the record", "x")))
@@ -71,7 +71,7 @@ func TestBrokenLetters(t *testing.T) {
 
 // The schema names the headers and the codes that the package names.
 func TestLetterSchemaHasTheNames(t *testing.T) {
-	b, err := schemas.JSONSchemas.ReadFile(schemas.LetterSchema)
+	b, err := schemas.JSONSchemas.ReadFile(schemas.DeadLetterSchema)
 	require.NoError(t, err)
 	var s struct {
 		Properties map[string]any

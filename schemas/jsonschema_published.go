@@ -27,7 +27,7 @@ type PublishedSchema struct {
 
 // PublishedSchemas are the schemas of this build, in the order in which a pitch meets them.
 func PublishedSchemas() (all []PublishedSchema) {
-	for _, file := range []string{RecordSchema, RowSchema, LetterSchema} {
+	for _, file := range []string{RecordSchema, RowSchema, DeadLetterSchema} {
 		b, err := JSONSchemas.ReadFile(file)
 		if err != nil {
 			panic(err) // it is in the binary, or this does not compile

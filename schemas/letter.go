@@ -20,8 +20,8 @@ var Codes = []Code{
 	CodeSinkRejected, CodeInternal,
 }
 
-// Letter is a record that could not become a row, whole and unchanged, and why.
-type Letter struct {
+// DeadLetter is a record that could not become a row, whole and unchanged, and why.
+type DeadLetter struct {
 	Record  Record      // as it failed this time
 	Origin  Coordinates // where it first stood: Record's own, unless it was redriven
 	Code    Code

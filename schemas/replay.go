@@ -22,7 +22,7 @@ const (
 	FateRow        Fate = iota // it wrote a row, of a greater version than stood or of the same one
 	FateDelete                 // it deleted a pitch
 	FateID                     // it identified a pitch
-	FateLetter                 // it could not become a row
+	FateDeadLetter             // it could not become a row
 	FateSuperseded             // a greater version made it void, or an equal one of a newer core
 	FateDuplicate              // another record of its batch had the same version
 )
@@ -50,7 +50,7 @@ func (r *Replay) Fates(took, refused map[Register]bool) []Fate {
 	for i, rec := range r.Records {
 		switch {
 		case rec.Rejected, refused[rec.Register]:
-			fates[i] = FateLetter
+			fates[i] = FateDeadLetter
 		case seen[rec.Register]:
 			fates[i] = FateDuplicate
 		case !took[rec.Register]:

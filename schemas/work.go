@@ -15,7 +15,7 @@ type Work struct {
 	Partitions map[string]PartitionWork `json:"partitions"` // those that it has
 	Steps      map[string]StepWork      `json:"steps"`      // those that it made lately
 	Letters    map[Code]int64           `json:"letters"`
-	Newest     []LetterNote             `json:"newest"` // letters, the newest first, a few
+	Newest     []DeadLetterNote         `json:"newest"` // letters, the newest first, a few
 	Faults     []string                 `json:"faults"` // why it is not ready: a line each
 	Breaker    string                   `json:"breaker,omitempty"`
 }
@@ -37,8 +37,8 @@ type StepWork struct {
 	MaxMS   float64 `json:"max_ms"`
 }
 
-// LetterNote is a dead letter without its record.
-type LetterNote struct {
+// DeadLetterNote is a dead letter without its record.
+type DeadLetterNote struct {
 	Code      Code   `json:"code" doc:"Why it is no row"`
 	Message   string `json:"message" doc:"What was wrong and where, for people"` // a little more than MaxNoteBytes at most
 	At        TimeMS `json:"at" doc:"When it became a letter"`
@@ -54,8 +54,8 @@ const (
 )
 
 // Note is what is told of a letter.
-func (l Letter) Note() LetterNote {
-	n := LetterNote{Code: l.Code, Message: l.Message, Topic: l.Record.Topic, Partition: l.Record.Partition, Offset: l.Record.Offset}
+func (l DeadLetter) Note() DeadLetterNote {
+	n := DeadLetterNote{Code: l.Code, Message: l.Message, Topic: l.Record.Topic, Partition: l.Record.Partition, Offset: l.Record.Offset}
 	if len(n.Message) > MaxNoteBytes {
 		end := MaxNoteBytes
 		for end > 0 && n.Message[end]&0xC0 == 0x80 { // not within a character

@@ -150,7 +150,7 @@ func TestEveryDeadLetterCodeIsExplained(t *testing.T) {
 func TestSchemaPageStatesTheVersions(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "SCHEMA.md"))
 	require.NoError(t, err)
-	for _, name := range []string{schemas.RecordSchema, schemas.RowSchema, schemas.LetterSchema} {
+	for _, name := range []string{schemas.RecordSchema, schemas.RowSchema, schemas.DeadLetterSchema} {
 		b, err := schemas.JSONSchemas.ReadFile(name)
 		require.NoError(t, err)
 		var s struct {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
@@ -50,7 +50,7 @@ type dlqFilter struct {
 }
 
 // filter is what the flags say.
-func (f *dlqFilter) filter(now time.Time) (out letters.Filter, err error) {
+func (f *dlqFilter) filter(now time.Time) (out deadletter.Filter, err error) {
 	for _, c := range f.Code {
 		if !slices.Contains(schemas.Codes, schemas.Code(c)) {
 			return out, fmt.Errorf("--code=%s: want one of %s", c, codesText())
@@ -68,7 +68,7 @@ func (f *dlqFilter) filter(now time.Time) (out letters.Filter, err error) {
 }
 
 // at is the same of the letters at these places; none: everywhere.
-func (f *dlqFilter) at(places []string) (letters.Filter, error) {
+func (f *dlqFilter) at(places []string) (deadletter.Filter, error) {
 	out, err := f.filter(time.Now())
 	if err == nil {
 		out.At, err = letterPlaces(places)
@@ -130,7 +130,7 @@ type deskOptions struct {
 }
 
 // open reaches the servers. done lets go of them, and must be called.
-func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context, d *letters.Desk, done func(), err error) {
+func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context, d *deadletter.Desk, done func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(s.Timeout), fmt.Errorf("not done within --timeout=%v: the same command goes on", s.Timeout))
 	var closers []func()
 	done = func() {
@@ -139,7 +139,7 @@ func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context
 		}
 	}
 	closers = append(closers, cancel)
-	fail := func(err error) (context.Context, *letters.Desk, func(), error) {
+	fail := func(err error) (context.Context, *deadletter.Desk, func(), error) {
 		done()
 		return nil, nil, nil, err
 	}
@@ -147,7 +147,7 @@ func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context
 	if err != nil {
 		return fail(err)
 	}
-	lo := letters.Options{
+	lo := deadletter.Options{
 		Client: options, Raw: s.Topics.TopicRaw, Dead: s.Topics.TopicDead, CoreOnly: o.coreOnly, Progress: o.progress,
 		Limits: features.Limits{MaxRecordBytes: int(s.Limits.MaxRecordBytes)}, By: whoAmI(), Build: obs.Build(),
 	}
@@ -162,7 +162,7 @@ func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context
 		}
 		lo.Store = store
 	}
-	if d, err = letters.Open(ctx, lo); err != nil {
+	if d, err = deadletter.Open(ctx, lo); err != nil {
 		return fail(err)
 	}
 	closers = append(closers, d.Close)

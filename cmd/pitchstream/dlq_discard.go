@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
@@ -50,7 +50,7 @@ func (c *dlqDiscardCmd) Validate() error {
 	return c.Servers.validate(true)
 }
 
-func (c *dlqDiscardCmd) filter() (letters.Filter, error) { return c.Which.at(c.Places) }
+func (c *dlqDiscardCmd) filter() (deadletter.Filter, error) { return c.Which.at(c.Places) }
 
 // Run discards, after it has asked.
 func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {

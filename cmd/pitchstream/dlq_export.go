@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -72,7 +72,7 @@ func (c *dlqExportCmd) Run(ctx context.Context, std *stdio) error {
 }
 
 // exportFile writes a file that is there when it is whole.
-func exportFile(ctx context.Context, desk *letters.Desk, filter letters.Filter, name string) (n int64, err error) {
+func exportFile(ctx context.Context, desk *deadletter.Desk, filter deadletter.Filter, name string) (n int64, err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return 0, err
 	}
@@ -91,11 +91,11 @@ func exportFile(ctx context.Context, desk *letters.Desk, filter letters.Filter, 
 	return n, os.Link(f.Name(), name) // which fails where the file has come to be since
 }
 
-func exportLetters(ctx context.Context, desk *letters.Desk, filter letters.Filter, out io.Writer) (n int64, err error) {
+func exportLetters(ctx context.Context, desk *deadletter.Desk, filter deadletter.Filter, out io.Writer) (n int64, err error) {
 	w := bufio.NewWriterSize(out, 64<<10)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	err = desk.Each(ctx, filter, func(l *letters.Letter) (bool, error) {
+	err = desk.Each(ctx, filter, func(l *deadletter.Letter) (bool, error) {
 		n++
 		return true, e.Encode(exportedOf(l))
 	})
@@ -134,7 +134,7 @@ func placeJSON(c schemas.Coordinates) *exportedPlace {
 	return &exportedPlace{c.Topic, c.Partition, c.Offset, schemas.TimeMS(c.TimestampMS)}
 }
 
-func exportedOf(l *letters.Letter) exportedLetter {
+func exportedOf(l *deadletter.Letter) exportedLetter {
 	e := exportedLetter{
 		Source: fmt.Sprintf("%s/%d", l.At.Topic, l.At.Partition), Record: l.At.Offset, Code: l.Code, Message: l.Message,
 		Headers: exportedHeaders(l.Headers), Attempts: l.ID.Attempts, FailedAt: l.FailedAt, ValueBase64: l.Value,
@@ -170,12 +170,12 @@ func textAndBytes(b []byte) (*string, []byte) {
 // shownLetter is an object of dlq show --json.
 type shownLetter struct {
 	exportedLetter
-	Status   string                  `json:"status"`
-	Decision *schemas.LetterDecision `json:"decision,omitempty"`
-	Today    string                  `json:"today"`
-	Fault    letters.Place           `json:"fault"`
+	Status   string                      `json:"status"`
+	Decision *schemas.DeadLetterDecision `json:"decision,omitempty"`
+	Today    string                      `json:"today"`
+	Fault    deadletter.Place            `json:"fault"`
 }
 
-func letterJSONOf(l *letters.Letter, j *letters.Judgement, p letters.Place) shownLetter {
+func letterJSONOf(l *deadletter.Letter, j *deadletter.Judgement, p deadletter.Place) shownLetter {
 	return shownLetter{exportedLetter: exportedOf(l), Status: j.Status.String(), Decision: j.Decision, Today: outcomeText(j), Fault: p}
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -67,7 +67,7 @@ func (c *dlqLsCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	defer done()
-	report, err := desk.Survey(ctx, letters.Question{Filter: filter, Predict: true})
+	report, err := desk.Survey(ctx, deadletter.Question{Filter: filter, Predict: true})
 	bar.Stop()
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (c *dlqLsCmd) Run(ctx context.Context, std *stdio) error {
 
 const noCode = "(no code)"
 
-func printLetters(out io.Writer, topic string, r letters.Report) error {
+func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "%s in %s: %s\n", terminal.Counted(r.Letters, "letter"), topic, statusText(r.Sums))
 	if r.Repeated > 0 {
@@ -121,7 +121,7 @@ func gameOf(pk string) string {
 }
 
 // statusText says where letters stand, as: 418 open, 12 retried.
-func statusText(s letters.Sums) string {
+func statusText(s deadletter.Sums) string {
 	var parts []string
 	for _, p := range []struct {
 		n    int64
@@ -138,7 +138,7 @@ func statusText(s letters.Sums) string {
 }
 
 // predictionText is as: 412 of 430 would pass, 3 of them superseded: …; 18 would fail again: malformed_json 18.
-func predictionText(r letters.Report) string {
+func predictionText(r deadletter.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of %s would pass", terminal.Count(r.WouldPass+r.Superseded), terminal.Count(r.Selected))
 	if r.Superseded > 0 {

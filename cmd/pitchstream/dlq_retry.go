@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
@@ -99,7 +99,7 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 		look = func(int64, int64) {}
 		sending.Set(done, total)
 	}
-	report, err := desk.Retry(ctx, letters.RetryOptions{
+	report, err := desk.Retry(ctx, deadletter.RetryOptions{
 		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit, Batch: c.batch(), IsRefusal: kafkasink.IsRefusal, Progress: sent,
 	}, out)
 	sending.Stop()
@@ -126,13 +126,13 @@ func (c *dlqRetryCmd) openSender(ctx context.Context) (*kafkasink.Producer, erro
 		return nil, err
 	}
 	return kafkasink.OpenProducer(ctx, kafkasink.ProducerOptions{
-		Client: append(slices.Clone(options), kgo.RecordPartitioner(letters.Partitioner())), Topic: c.Servers.Topics.TopicRaw,
+		Client: append(slices.Clone(options), kgo.RecordPartitioner(deadletter.Partitioner())), Topic: c.Servers.Topics.TopicRaw,
 		MaxRecordBytes: int(c.Servers.Limits.MaxRecordBytes) + 1<<20, RecordsPerSecond: c.Rate,
 	})
 }
 
-func (c *dlqRetryCmd) predict(ctx context.Context, std *stdio, desk *letters.Desk, filter letters.Filter, looking *terminal.LateProgress) error {
-	report, err := desk.Survey(ctx, letters.Question{Filter: filter, Again: c.Again, Predict: true})
+func (c *dlqRetryCmd) predict(ctx context.Context, std *stdio, desk *deadletter.Desk, filter deadletter.Filter, looking *terminal.LateProgress) error {
+	report, err := desk.Survey(ctx, deadletter.Question{Filter: filter, Again: c.Again, Predict: true})
 	looking.Stop()
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (c *dlqRetryCmd) predict(ctx context.Context, std *stdio, desk *letters.Des
 	return err
 }
 
-func (c *dlqRetryCmd) printPrediction(std *stdio, r letters.Report) {
+func (c *dlqRetryCmd) printPrediction(std *stdio, r deadletter.Report) {
 	if r.Selected == 0 {
 		fmt.Fprintf(std.Out, "nothing to retry; letters: %s\n", statusText(r.Sums))
 		return
@@ -174,7 +174,7 @@ func supersededText(n int64) string {
 	return ", " + terminal.Count(n) + " superseded"
 }
 
-func (c *dlqRetryCmd) print(std *stdio, r letters.RetryReport) error {
+func (c *dlqRetryCmd) print(std *stdio, r deadletter.RetryReport) error {
 	if c.JSON {
 		return terminal.PrintJSON(std.Out, r)
 	}

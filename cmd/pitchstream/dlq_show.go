@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -53,7 +53,7 @@ func (c *dlqShowCmd) Validate() error {
 	return c.Servers.validate(false)
 }
 
-func (c *dlqShowCmd) filter() (letters.Filter, error) { return c.Which.at(c.Places) }
+func (c *dlqShowCmd) filter() (deadletter.Filter, error) { return c.Which.at(c.Places) }
 
 // Run shows.
 func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
@@ -68,7 +68,7 @@ func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
 	defer done()
 	w := bufio.NewWriter(std.Out)
 	shown := 0
-	err = desk.Each(ctx, filter, func(l *letters.Letter) (bool, error) {
+	err = desk.Each(ctx, filter, func(l *deadletter.Letter) (bool, error) {
 		judged, err := desk.Judge(ctx, l)
 		if err != nil {
 			return false, err
@@ -92,7 +92,7 @@ func (c *dlqShowCmd) limits() features.Limits {
 	return features.Limits{MaxRecordBytes: int(c.Servers.Limits.MaxRecordBytes)}
 }
 
-func (c *dlqShowCmd) print(w io.Writer, l *letters.Letter, j *letters.Judgement, n int) {
+func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judgement, n int) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -126,7 +126,7 @@ func (c *dlqShowCmd) print(w io.Writer, l *letters.Letter, j *letters.Judgement,
 }
 
 // printFault writes the record around its fault, with carets below it.
-func (c *dlqShowCmd) printFault(w io.Writer, l *letters.Letter) {
+func (c *dlqShowCmd) printFault(w io.Writer, l *deadletter.Letter) {
 	p := l.Fault(c.limits())
 	text, from, to := l.Shown(p, c.Around)
 	switch {
@@ -150,7 +150,7 @@ func (c *dlqShowCmd) printFault(w io.Writer, l *letters.Letter) {
 	}
 }
 
-func decisionText(j *letters.Judgement) string {
+func decisionText(j *deadletter.Judgement) string {
 	if j.Decision == nil {
 		return j.Status.String()
 	}
@@ -165,13 +165,13 @@ func decisionText(j *letters.Judgement) string {
 	return text
 }
 
-func outcomeText(j *letters.Judgement) string {
+func outcomeText(j *deadletter.Judgement) string {
 	switch j.Outcome {
-	case letters.Passes:
+	case deadletter.Passes:
 		return "would pass: pitch " + j.PitchID.String()
-	case letters.Superseded:
+	case deadletter.Superseded:
 		return "superseded: pitch " + j.PitchID.String() + " stands at a version as new or newer; nothing would change"
-	case letters.Fails:
+	case deadletter.Fails:
 		return "would fail again: " + j.Why
 	}
 	return "not known"

@@ -19,7 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
@@ -74,7 +74,7 @@ func kinds() []kind {
 type deadTown struct {
 	*town
 	client  *kgo.Client
-	written map[schemas.LetterID]writtenLetter
+	written map[schemas.DeadLetterID]writtenLetter
 	next    int64
 }
 
@@ -91,14 +91,14 @@ func newDeadTown(t *testing.T) *deadTown {
 		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'three balls are refused'; END $$;
 		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.balls = 3) EXECUTE FUNCTION refuse()`)
 	w.flags = append(w.flags, smallRecords)
-	return &deadTown{town: w, client: kafkaClient(t, w.kafka), written: map[schemas.LetterID]writtenLetter{}, next: 1_000_000}
+	return &deadTown{town: w, client: kafkaClient(t, w.kafka), written: map[schemas.DeadLetterID]writtenLetter{}, next: 1_000_000}
 }
 
 // originMS is the time of the letters' records; a newer version of a pitch is of the day after.
 var originMS = time.Date(2026, 4, 5, 19, 0, 0, 0, time.UTC).UnixMilli()
 
 // letter writes one letter. Its origin is nowhere in the raw topic: retention has taken it.
-func (w *deadTown) letter(t *testing.T, r *rand.Rand, k kind) schemas.LetterID {
+func (w *deadTown) letter(t *testing.T, r *rand.Rand, k kind) schemas.DeadLetterID {
 	t.Helper()
 	var id schemas.PitchID
 	for i := range id {
@@ -116,9 +116,9 @@ func (w *deadTown) letter(t *testing.T, r *rand.Rand, k kind) schemas.LetterID {
 		newer := &kgo.Record{Topic: rawTopic, Key: rec.Key, Value: rec.Value, Timestamp: time.UnixMilli(originMS).Add(24 * time.Hour)}
 		w.client.Produce(t.Context(), newer, nil)
 	}
-	w.client.Produce(t.Context(), w.encoder("old").Letter(schemas.Letter{Record: rec, Origin: origin, Code: k.code,
+	w.client.Produce(t.Context(), w.encoder("old").DeadLetter(schemas.DeadLetter{Record: rec, Origin: origin, Code: k.code,
 		Message: fmt.Sprintf("%s at byte %d: of pitch %s: %q", k.code, r.IntN(500), id, id.String()[:5])}, time.Now()), nil)
-	l := schemas.LetterID{Origin: origin, Attempts: 1}
+	l := schemas.DeadLetterID{Origin: origin, Attempts: 1}
 	w.written[l] = writtenLetter{k, id, rec.Value}
 	return l
 }
@@ -159,14 +159,14 @@ func dlqJSON[T any](t *testing.T, w *deadTown, want int, args ...string) (report
 }
 
 // letters are all that lie in the topic, as they can be read.
-func (w *deadTown) letters(t *testing.T) []letters.Letter {
+func (w *deadTown) letters(t *testing.T) []deadletter.Letter {
 	t.Helper()
 	options := []kgo.Opt{kgo.SeedBrokers(w.kafka.ListenAddrs()...)}
-	desk, err := letters.Open(t.Context(), letters.Options{Client: options, Raw: rawTopic, Dead: deadTopic})
+	desk, err := deadletter.Open(t.Context(), deadletter.Options{Client: options, Raw: rawTopic, Dead: deadTopic})
 	require.NoError(t, err)
 	defer desk.Close()
-	var all []letters.Letter
-	require.NoError(t, desk.Each(t.Context(), letters.Filter{}, func(l *letters.Letter) (bool, error) {
+	var all []deadletter.Letter
+	require.NoError(t, desk.Each(t.Context(), deadletter.Filter{}, func(l *deadletter.Letter) (bool, error) {
 		all = append(all, *l)
 		return true, nil
 	}))
@@ -234,7 +234,7 @@ func TestDLQPredictionIsWhatHappens(t *testing.T) {
 	}
 	before := w.standing(t)
 	began := time.Now()
-	predicted := dlqJSON[letters.Report](t, w, exitFailed, "retry", "--dry-run")
+	predicted := dlqJSON[deadletter.Report](t, w, exitFailed, "retry", "--dry-run")
 	require.Equal(t, before, w.standing(t), "a dry run changes nothing")
 	t.Logf("dry-run of %d letters in %v: %d would pass, %d superseded, %d would fail: %v", n, time.Since(began).Round(time.Millisecond),
 		predicted.WouldPass, predicted.Superseded, predicted.WouldFail, predicted.FailCodes)
@@ -247,7 +247,7 @@ func TestDLQPredictionIsWhatHappens(t *testing.T) {
 	olderStand := w.versions(t, func(k kind) bool { return k.older })
 	raw := w.rawRecords(t)
 	began = time.Now()
-	sent := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--rate=0")
+	sent := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--rate=0")
 	t.Logf("retry in %v: %+v", time.Since(began).Round(time.Millisecond), sent)
 	require.EqualValues(t, n, sent.Sent)
 	require.Equal(t, raw+int64(n), w.rawRecords(t))
@@ -259,7 +259,7 @@ func TestDLQPredictionIsWhatHappens(t *testing.T) {
 
 	standing, raw, dead := w.standing(t), w.rawRecords(t), len(w.letters(t))
 	for range 2 {
-		again := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--rate=0")
+		again := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--rate=0")
 		require.Zero(t, again.Sent, "%+v", again)
 		require.Equal(t, fails, again.Tried)
 	}
@@ -269,7 +269,7 @@ func TestDLQPredictionIsWhatHappens(t *testing.T) {
 	require.Equal(t, standing, w.standing(t))
 
 	// And everything once more, as nobody should: the same versions end in the same state.
-	everything := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--rate=0", "--again")
+	everything := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--rate=0", "--again")
 	require.EqualValues(t, n, everything.Sent, "of a record that failed again only its last letter")
 	w.through(t)
 	require.Equal(t, standing, w.standing(t))
@@ -279,7 +279,7 @@ func TestDLQPredictionIsWhatHappens(t *testing.T) {
 // sameAsPredicted holds the letters that came back against those that should have.
 func (w *deadTown) sameAsPredicted(t *testing.T) {
 	t.Helper()
-	came := map[schemas.LetterID]letters.Letter{}
+	came := map[schemas.DeadLetterID]deadletter.Letter{}
 	for _, l := range w.letters(t) {
 		if l.ID.Attempts > 1 {
 			require.NotContains(t, came, l.ID, "twice")
@@ -340,14 +340,14 @@ func TestDLQTwentyRedrives(t *testing.T) {
 	require.NoError(t, w.client.Flush(t.Context()))
 	stop := w.start(t)
 	for range 20 {
-		report := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--again", "--rate=0")
+		report := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--again", "--rate=0")
 		require.EqualValues(t, 1, report.Sent)
 		w.through(t)
 	}
 	stop()
 	came := w.letters(t)
 	require.Len(t, came, 21)
-	last := came[slices.IndexFunc(came, func(l letters.Letter) bool { return l.ID.Attempts == 21 })]
+	last := came[slices.IndexFunc(came, func(l deadletter.Letter) bool { return l.ID.Attempts == 21 })]
 	require.Equal(t, id.Origin, last.ID.Origin)
 	require.Equal(t, sha256.Sum256(w.written[id].value), sha256.Sum256(last.Value))
 	size, seen := 0, map[string]bool{}
@@ -361,8 +361,8 @@ func TestDLQTwentyRedrives(t *testing.T) {
 	require.Less(t, size, 8<<10)
 	t.Logf("after 20 redrives: %d headers, %d bytes", len(last.Headers), size)
 	require.True(t, seen["venue"])
-	ls := dlqJSON[letters.Report](t, w, exitOK, "ls")
-	require.Equal(t, letters.Sums{LetterSums: schemas.LetterSums{Letters: 21, Open: 1, Retried: 20}, Tried: 1}, ls.Sums)
+	ls := dlqJSON[deadletter.Report](t, w, exitOK, "ls")
+	require.Equal(t, deadletter.Sums{DeadLetterSums: schemas.DeadLetterSums{Letters: 21, Open: 1, Retried: 20}, Tried: 1}, ls.Sums)
 }
 
 // What was killed while it sent is found again: nothing is sent twice, nothing is left out.
@@ -378,7 +378,7 @@ func TestDLQTwentyRedrives(t *testing.T) {
 func TestDLQRetryGoesOnAfterAKill(t *testing.T) {
 	w := newDeadTown(t)
 	r := rand.New(rand.NewPCG(5, 6))
-	var ids []schemas.LetterID
+	var ids []schemas.DeadLetterID
 	for range 30 {
 		ids = append(ids, w.letter(t, r, kinds()[0]))
 	}
@@ -394,9 +394,9 @@ func TestDLQRetryGoesOnAfterAKill(t *testing.T) {
 		}
 	}
 	standing := w.standing(t)
-	require.EqualValues(t, 30, dlqJSON[letters.Report](t, w, exitOK, "retry", "--dry-run").WouldPass)
+	require.EqualValues(t, 30, dlqJSON[deadletter.Report](t, w, exitOK, "retry", "--dry-run").WouldPass)
 	require.Equal(t, standing, w.standing(t), "a dry run leaves no row")
-	report := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--rate=0")
+	report := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--rate=0")
 	require.EqualValues(t, 10, report.Found)
 	require.EqualValues(t, 20, report.Sent)
 	require.EqualValues(t, 30, w.rawRecords(t))
@@ -432,7 +432,7 @@ func TestDLQFiltersLimitsAndPassing(t *testing.T) {
 	}
 	require.NoError(t, w.client.ProduceSync(t.Context(), again).FirstErr())
 
-	ls := dlqJSON[letters.Report](t, w, exitOK, "ls")
+	ls := dlqJSON[deadletter.Report](t, w, exitOK, "ls")
 	require.EqualValues(t, 61, ls.Letters)
 	require.EqualValues(t, 1, ls.Repeated)
 	require.EqualValues(t, 1, ls.Foreign)
@@ -445,16 +445,16 @@ func TestDLQFiltersLimitsAndPassing(t *testing.T) {
 	}
 	require.InDelta(t, 1, share, 1e-9)
 
-	sent := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--code=internal", "--limit=5", "--rate=0")
+	sent := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--code=internal", "--limit=5", "--rate=0")
 	require.EqualValues(t, 5, sent.Sent)
-	sent = dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--passing", "--rate=0")
+	sent = dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--passing", "--rate=0")
 	passing := ls.WouldPass + ls.Superseded // ls asks the core only, and no newer version stands here
 	refused := int64(60 / len(all))
 	require.InDelta(t, passing-refused-5, sent.Sent, 5)
 	require.Positive(t, sent.Foreign)
-	none := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--until=2020-01-01T00:00:00Z")
+	none := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--until=2020-01-01T00:00:00Z")
 	require.Zero(t, none.Selected)
-	none = dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--game=1")
+	none = dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--game=1")
 	require.Zero(t, none.Selected)
 
 	status, stdout := w.dlq(t, "discard", "--reason=torn by the sender", "--code=malformed_json,not_a_pitch")
@@ -466,13 +466,13 @@ func TestDLQFiltersLimitsAndPassing(t *testing.T) {
 	status, stdout = w.dlq(t, "discard", "--reason=again", "--code=malformed_json,not_a_pitch", "--yes")
 	require.Equal(t, exitOK, status)
 	require.Contains(t, stdout, "0 letters discarded")
-	ls = dlqJSON[letters.Report](t, w, exitOK, "ls")
+	ls = dlqJSON[deadletter.Report](t, w, exitOK, "ls")
 	require.EqualValues(t, 8, ls.Discarded)
 	raw := w.rawRecords(t)
-	before := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--code=malformed_json", "--rate=0")
+	before := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--code=malformed_json", "--rate=0")
 	require.Zero(t, before.Sent)
 	require.Equal(t, raw, w.rawRecords(t))
-	again5 := dlqJSON[letters.RetryReport](t, w, exitOK, "retry", "--code=malformed_json", "--again", "--rate=0")
+	again5 := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--code=malformed_json", "--again", "--rate=0")
 	require.EqualValues(t, 4, again5.Sent)
 }
 
@@ -485,7 +485,7 @@ func TestDLQShowMarksTheFault(t *testing.T) {
 	} {
 		code, _, _ := strings.Cut(l.message, " ")
 		rec := schemas.Record{Coordinates: schemas.Coordinates{Topic: rawTopic, Partition: 1, Offset: 5, TimestampMS: originMS}, Value: []byte(l.value)}
-		r := w.encoder("old").Letter(schemas.Letter{Record: rec, Origin: rec.Coordinates, Code: schemas.Code(code), Message: l.message}, time.Now())
+		r := w.encoder("old").DeadLetter(schemas.DeadLetter{Record: rec, Origin: rec.Coordinates, Code: schemas.Code(code), Message: l.message}, time.Now())
 		require.NoError(t, w.client.ProduceSync(t.Context(), r).FirstErr())
 	}
 	status, out := w.dlq(t, "show", "--limit=0")

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/api"
-	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
@@ -19,17 +19,17 @@ import (
 // servedLetters are the dead letters as the API shows them. The topic is read as a whole for its groups: once for all who
 // ask, and not again before ten times as long has passed.
 type servedLetters struct {
-	o     letters.Options
+	o     deadletter.Options
 	store *pgsink.Reader
 	run   context.Context
 	stop  context.CancelFunc
 	work  sync.WaitGroup
 
 	mu      sync.Mutex
-	report  *schemas.LetterReport // the last one; nil: none yet
-	next    time.Time             // when it may be read again
-	reading chan struct{}         // closed at the end of the reading under way; nil: there is none
-	err     error                 // of the last reading
+	report  *schemas.DeadLetterReport // the last one; nil: none yet
+	next    time.Time                 // when it may be read again
+	reading chan struct{}             // closed at the end of the reading under way; nil: there is none
+	err     error                     // of the last reading
 }
 
 const (
@@ -51,7 +51,7 @@ func (c *serveCmd) letters() (api.Letters, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &servedLetters{store: store, o: letters.Options{
+	s := &servedLetters{store: store, o: deadletter.Options{
 		Client: append(opts, kgo.ClientID("pitchstream serve")), Raw: c.TopicRaw, Dead: c.TopicDead, Known: store, CoreOnly: true,
 	}}
 	s.run, s.stop = context.WithCancel(context.Background())
@@ -64,8 +64,8 @@ func (s *servedLetters) close() {
 	s.store.Close()
 }
 
-// LetterReport answers the last reading, and begins another one where that is old; who finds none waits for it.
-func (s *servedLetters) LetterReport(ctx context.Context) (schemas.LetterReport, error) {
+// DeadLetterReport answers the last reading, and begins another one where that is old; who finds none waits for it.
+func (s *servedLetters) DeadLetterReport(ctx context.Context) (schemas.DeadLetterReport, error) {
 	reading := s.begin()
 	if report := s.last(); report != nil {
 		return *report, nil
@@ -73,17 +73,17 @@ func (s *servedLetters) LetterReport(ctx context.Context) (schemas.LetterReport,
 	select {
 	case <-reading:
 	case <-ctx.Done():
-		return schemas.LetterReport{}, ctx.Err()
+		return schemas.DeadLetterReport{}, ctx.Err()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.report == nil {
-		return schemas.LetterReport{}, s.err
+		return schemas.DeadLetterReport{}, s.err
 	}
 	return *s.report, nil
 }
 
-func (s *servedLetters) last() *schemas.LetterReport {
+func (s *servedLetters) last() *schemas.DeadLetterReport {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.report
@@ -115,25 +115,25 @@ func (s *servedLetters) begin() (reading chan struct{}) {
 	return reading
 }
 
-func (s *servedLetters) survey(ctx context.Context) (report schemas.LetterReport, err error) {
-	desk, err := letters.Open(ctx, s.o)
+func (s *servedLetters) survey(ctx context.Context) (report schemas.DeadLetterReport, err error) {
+	desk, err := deadletter.Open(ctx, s.o)
 	if err != nil {
 		return report, err
 	}
 	defer desk.Close()
-	found, err := desk.Survey(ctx, letters.Question{})
-	report.LetterSums = found.LetterSums
+	found, err := desk.Survey(ctx, deadletter.Question{})
+	report.DeadLetterSums = found.DeadLetterSums
 	for _, g := range found.Groups {
-		report.Groups = append(report.Groups, schemas.LetterGroup{
-			Code: g.Code, Shape: g.Shape, LetterSums: g.LetterSums, Share: g.Share, First: g.First, Last: g.Last, Example: g.Example,
+		report.Groups = append(report.Groups, schemas.DeadLetterGroup{
+			Code: g.Code, Shape: g.Shape, DeadLetterSums: g.DeadLetterSums, Share: g.Share, First: g.First, Last: g.Last, Example: g.Example,
 		})
 	}
 	return report, err
 }
 
 // Letter reads one record of the topic.
-func (s *servedLetters) Letter(ctx context.Context, partition int32, offset int64) (out *schemas.DeadLetter, err error) {
-	desk, err := letters.Open(ctx, s.o)
+func (s *servedLetters) Letter(ctx context.Context, partition int32, offset int64) (out *schemas.DeadLetterView, err error) {
+	desk, err := deadletter.Open(ctx, s.o)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (s *servedLetters) Letter(ctx context.Context, partition int32, offset int6
 	if !desk.Has(at) {
 		return nil, nil
 	}
-	err = desk.Each(ctx, letters.Filter{At: []schemas.Coordinates{at}}, func(l *letters.Letter) (bool, error) {
+	err = desk.Each(ctx, deadletter.Filter{At: []schemas.Coordinates{at}}, func(l *deadletter.Letter) (bool, error) {
 		judged, err := desk.Judge(ctx, l)
 		if err == nil {
 			out = s.shown(l, &judged)
@@ -152,9 +152,9 @@ func (s *servedLetters) Letter(ctx context.Context, partition int32, offset int6
 	return out, err
 }
 
-func (s *servedLetters) shown(l *letters.Letter, j *letters.Judgement) *schemas.DeadLetter {
+func (s *servedLetters) shown(l *deadletter.Letter, j *deadletter.Judgement) *schemas.DeadLetterView {
 	sum := sha256.Sum256(l.Value)
-	d := &schemas.DeadLetter{
+	d := &schemas.DeadLetterView{
 		Partition: l.At.Partition, Offset: l.At.Offset, Code: l.Code, Message: l.Message, GamePK: l.GamePK, Attempts: l.ID.Attempts,
 		FirstFailedAt: l.FirstFailedAt, FailedAt: l.FailedAt, Group: l.Group, Build: l.Build, Status: j.Status.String(), Decision: j.Decision,
 		Today: j.Outcome.String(), Why: j.Why, Key: strings.ToValidUTF8(string(l.Key), "\uFFFD"), Bytes: len(l.Value), SHA256: hex.EncodeToString(sum[:]),
@@ -166,7 +166,7 @@ func (s *servedLetters) shown(l *letters.Letter, j *letters.Judgement) *schemas.
 		d.Failed = letterPlace(l.Failed)
 	}
 	for _, h := range l.Own() {
-		d.Headers = append(d.Headers, schemas.LetterHeader{Key: strings.ToValidUTF8(h.Key, "\uFFFD"), Value: strings.ToValidUTF8(string(h.Value), "\uFFFD")})
+		d.Headers = append(d.Headers, schemas.DeadLetterHeader{Key: strings.ToValidUTF8(h.Key, "\uFFFD"), Value: strings.ToValidUTF8(string(h.Value), "\uFFFD")})
 	}
 	place := l.Fault(s.o.Limits)
 	if d.Path = place.Path; place.From >= 0 {
@@ -176,6 +176,6 @@ func (s *servedLetters) shown(l *letters.Letter, j *letters.Judgement) *schemas.
 	return d
 }
 
-func letterPlace(c schemas.Coordinates) *schemas.LetterPlace {
-	return &schemas.LetterPlace{Topic: c.Topic, Partition: c.Partition, Offset: c.Offset, Timestamp: schemas.TimeMS(c.TimestampMS)}
+func letterPlace(c schemas.Coordinates) *schemas.DeadLetterPlace {
+	return &schemas.DeadLetterPlace{Topic: c.Topic, Partition: c.Partition, Offset: c.Offset, Timestamp: schemas.TimeMS(c.TimestampMS)}
 }

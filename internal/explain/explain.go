@@ -15,8 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
-	"github.com/pitchstream/pitchstream/internal/letters"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -75,7 +75,7 @@ type Pitch struct {
 	Row        *schemas.StoredRow       // that stands; nil: none does
 	Searched   kafkaread.Spans          // of the raw topic
 	Versions   []Version                // as they stand in the topic
-	Letters    []letters.Letter
+	Letters    []deadletter.Letter
 	Aggregates *Aggregates // nil: the row counts nowhere
 	// Explained is the version whose stages are shown, in Versions: the one that stands, else the greatest measured one;
 	// −1: there is none in the part that was searched.

@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
-	"github.com/pitchstream/pitchstream/internal/letters"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -167,7 +167,7 @@ func (s *search) stands(c schemas.Change) bool {
 
 // letters finds the dead letters about the pitch: those of its versions, and those that name it.
 func (s *search) letters(ctx context.Context) error {
-	desk, err := letters.Open(ctx, letters.Options{Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Limits: s.o.Limits})
+	desk, err := deadletter.Open(ctx, deadletter.Options{Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Limits: s.o.Limits})
 	if err != nil {
 		return fmt.Errorf("letters: %w", err)
 	}
@@ -192,7 +192,7 @@ func (s *search) letters(ctx context.Context) error {
 			}
 		}
 	}
-	return desk.Each(ctx, letters.Filter{Since: since}, func(l *letters.Letter) (bool, error) {
+	return desk.Each(ctx, deadletter.Filter{Since: since}, func(l *deadletter.Letter) (bool, error) {
 		o := l.ID.Origin
 		if ours[place{o.Topic, o.Partition, o.Offset}] || ours[place{l.Failed.Topic, l.Failed.Partition, l.Failed.Offset}] || s.names(l.Headers, l.Value) {
 			s.p.Letters = append(s.p.Letters, *l)

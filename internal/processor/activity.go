@@ -19,8 +19,8 @@ type work struct {
 	records int64
 	rows    int64
 	letters map[schemas.Code]int64
-	newest  []schemas.LetterNote // the newest first
-	lag     map[int32]int64      // records
+	newest  []schemas.DeadLetterNote // the newest first
+	lag     map[int32]int64          // records
 	breaker string
 	window  [schemas.WorkWindowS]second
 }
@@ -72,7 +72,7 @@ func (w *work) batch(now time.Time, b consumer.BatchSummary) {
 	}
 	for _, l := range b.Newest {
 		l.At = schemas.TimeMSOf(now)
-		w.newest = append([]schemas.LetterNote{l}, w.newest[:min(len(w.newest), schemas.MaxNotes-1)]...)
+		w.newest = append([]schemas.DeadLetterNote{l}, w.newest[:min(len(w.newest), schemas.MaxNotes-1)]...)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestWorkIsOfTheLastSeconds(t *testing.T) {
 	for i := range 30 {
 		now := began.Add(time.Duration(i) * time.Second)
 		w.batch(now, consumer.BatchSummary{Records: 100, Bytes: 1000, Rows: 90, DeadLetters: map[schemas.Code]int{schemas.CodeNotAPitch: 1},
-			Newest: []schemas.LetterNote{{Message: fmt.Sprint(i)}}})
+			Newest: []schemas.DeadLetterNote{{Message: fmt.Sprint(i)}}})
 		w.step(now, "postgres", 4*time.Millisecond)
 	}
 	now := began.Add(29500 * time.Millisecond)
@@ -58,7 +58,7 @@ func TestWorkIsOfTheLastSeconds(t *testing.T) {
 
 func TestANoteIsShort(t *testing.T) {
 	for _, message := range []string{"short", strings.Repeat("x", 1000), strings.Repeat("⚾", 500), strings.Repeat("é", 149) + "⚾⚾⚾"} {
-		n := schemas.Letter{Message: message}.Note()
+		n := schemas.DeadLetter{Message: message}.Note()
 		require.LessOrEqual(t, len(n.Message), schemas.MaxNoteBytes+len("…"))
 		require.Equal(t, n.Message, strings.ToValidUTF8(n.Message, "?"))
 	}

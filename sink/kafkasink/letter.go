@@ -17,9 +17,9 @@ const (
 	maxMessageBytes   = 1 << 10
 )
 
-// Letter is the dead letter of a record: its key and value byte for byte, its own headers, and what is set here, each
+// DeadLetter is the dead letter of a record: its key and value byte for byte, its own headers, and what is set here, each
 // once, however often the record failed before.
-func (e Encoder) Letter(l schemas.Letter, failedAt time.Time) *kgo.Record {
+func (e Encoder) DeadLetter(l schemas.DeadLetter, failedAt time.Time) *kgo.Record {
 	before := previous(l.Record.Headers)
 	own, dropped := ownHeaders(l.Record.Headers)
 	r := &kgo.Record{Topic: e.DeadTopic, Key: l.Record.Key, Value: l.Record.Value, Headers: own}

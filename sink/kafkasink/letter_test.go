@@ -21,10 +21,10 @@ var (
 	monday  = time.Date(2026, 4, 6, 12, 0, 0, 123_456_789, time.UTC)
 )
 
-func failed(headers ...schemas.Header) schemas.Letter {
+func failed(headers ...schemas.Header) schemas.DeadLetter {
 	rec := schemas.Record{Coordinates: schemas.Coordinates{Topic: "pitches.raw", Partition: 3, Offset: 42, TimestampMS: 1727561077926},
 		Key: []byte("716404"), Value: []byte("{\xff"), Headers: headers}
-	return schemas.Letter{Record: rec, Origin: features.Origin(rec), Code: schemas.CodeMalformedJSON, Message: "byte 1: not\nUTF-8"}
+	return schemas.DeadLetter{Record: rec, Origin: features.Origin(rec), Code: schemas.CodeMalformedJSON, Message: "byte 1: not\nUTF-8"}
 }
 
 // headersOf fails when a header stands twice.
@@ -40,7 +40,7 @@ func headersOf(t *testing.T, r *kgo.Record) map[string]string {
 }
 
 func TestALetterIsTheRecordAndWhyItFailed(t *testing.T) {
-	r := encoder.Letter(failed(schemas.Header{Key: "venue", Value: []byte("Wrigley")}), monday)
+	r := encoder.DeadLetter(failed(schemas.Header{Key: "venue", Value: []byte("Wrigley")}), monday)
 	require.Equal(t, "pitches.dead", r.Topic)
 	require.Equal(t, []byte("716404"), r.Key)
 	require.Equal(t, []byte("{\xff"), r.Value)
@@ -57,7 +57,7 @@ func TestALetterIsTheRecordAndWhyItFailed(t *testing.T) {
 }
 
 // redrive sends a letter's record back as it stands, at new coordinates, and lets it fail again.
-func redrive(r *kgo.Record, offset int64) schemas.Letter {
+func redrive(r *kgo.Record, offset int64) schemas.DeadLetter {
 	l := failed()
 	l.Record.Offset, l.Record.Headers = offset, nil
 	for _, h := range r.Headers {
@@ -69,9 +69,9 @@ func redrive(r *kgo.Record, offset int64) schemas.Letter {
 }
 
 func TestALetterThatFailsAgainKeepsItsOriginAndReplacesTheRest(t *testing.T) {
-	r := encoder.Letter(failed(), monday)
+	r := encoder.DeadLetter(failed(), monday)
 	for i := range int64(20) {
-		r = encoder.Letter(redrive(r, 100+i), monday.Add(time.Duration(i+1)*time.Hour))
+		r = encoder.DeadLetter(redrive(r, 100+i), monday.Add(time.Duration(i+1)*time.Hour))
 	}
 	h := headersOf(t, r)
 	require.Equal(t, "42", h["dlq.origin.offset"])
@@ -91,20 +91,20 @@ func TestHeadersThatAreTooLargeAreDroppedButNotThoseThatMeanSomething(t *testing
 	big := bytes.Repeat([]byte("x"), 60<<10)
 	l := failed(schemas.Header{Key: "trash", Value: big}, schemas.Header{Key: "more", Value: big},
 		schemas.Header{Key: "revision", Value: []byte("7")}, schemas.Header{Key: "small", Value: []byte("s")})
-	h := headersOf(t, encoder.Letter(l, monday))
+	h := headersOf(t, encoder.DeadLetter(l, monday))
 	require.Equal(t, "7", h["revision"])
 	require.Equal(t, "s", h["small"])
 	require.NotContains(t, h, "trash")
 	require.Contains(t, h, "more")
 	require.Equal(t, "1", h["dlq.headers_dropped"])
-	again := headersOf(t, encoder.Letter(redrive(encoder.Letter(l, monday), 1), monday))
+	again := headersOf(t, encoder.DeadLetter(redrive(encoder.DeadLetter(l, monday), 1), monday))
 	require.Equal(t, "1", again["dlq.headers_dropped"], "what was dropped once is still dropped")
 }
 
 func TestAMessageIsOneLineOfAtMostAKilobyte(t *testing.T) {
 	l := failed()
 	l.Message = strings.Repeat("ü\n", 2000)
-	h := headersOf(t, encoder.Letter(l, monday))
+	h := headersOf(t, encoder.DeadLetter(l, monday))
 	require.LessOrEqual(t, len(h["dlq.message"]), 1<<10)
 	require.NotContains(t, h["dlq.message"], "\n")
 	require.True(t, strings.HasSuffix(h["dlq.message"], "ü") || strings.HasSuffix(h["dlq.message"], " "), "cut at a whole character")
@@ -112,7 +112,7 @@ func TestAMessageIsOneLineOfAtMostAKilobyte(t *testing.T) {
 
 func TestUnreadableCountsOfEarlierLettersCountAsNone(t *testing.T) {
 	l := failed(schemas.Header{Key: "dlq.attempts", Value: []byte("many")}, schemas.Header{Key: "dlq.first_failed_at", Value: []byte("yesterday")})
-	h := headersOf(t, encoder.Letter(l, monday))
+	h := headersOf(t, encoder.DeadLetter(l, monday))
 	require.Equal(t, "1", h["dlq.attempts"])
 	require.Equal(t, h["dlq.failed_at"], h["dlq.first_failed_at"])
 }

@@ -19,7 +19,7 @@ type letterKeys struct {
 	attempts            []int32
 }
 
-func letterKeysOf(n int, id func(i int) schemas.LetterID) (k letterKeys) {
+func letterKeysOf(n int, id func(i int) schemas.DeadLetterID) (k letterKeys) {
 	for i := range n {
 		l := id(i)
 		k.topics, k.partitions, k.offsets = append(k.topics, l.Origin.Topic), append(k.partitions, l.Origin.Partition), append(k.offsets, l.Origin.Offset)
@@ -31,35 +31,35 @@ func letterKeysOf(n int, id func(i int) schemas.LetterID) (k letterKeys) {
 const decisionColumns = `d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts,
 	d.action, coalesce(d.reason, ''), d.decided_by, d.build, d.decided_at, d.times, coalesce(d.raw_topic, ''), coalesce(d.raw_partition, 0), coalesce(d.raw_offset, 0)`
 
-// LetterDecisions answers what was decided about letters, in no order; nothing about one of which nothing was.
-func (s *Sink) LetterDecisions(ctx context.Context, ids []schemas.LetterID) ([]schemas.LetterDecision, error) {
+// DeadLetterDecisions answers what was decided about letters, in no order; nothing about one of which nothing was.
+func (s *Sink) DeadLetterDecisions(ctx context.Context, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error) {
 	return letterDecisions(ctx, s.pool, ids)
 }
 
-// LetterDecisions answers what was decided about letters, in no order; nothing about one of which nothing was.
-func (r *Reader) LetterDecisions(ctx context.Context, ids []schemas.LetterID) ([]schemas.LetterDecision, error) {
+// DeadLetterDecisions answers what was decided about letters, in no order; nothing about one of which nothing was.
+func (r *Reader) DeadLetterDecisions(ctx context.Context, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error) {
 	return letterDecisions(ctx, r.pool, ids)
 }
 
-func letterDecisions(ctx context.Context, pool *pgxpool.Pool, ids []schemas.LetterID) ([]schemas.LetterDecision, error) {
-	k := letterKeysOf(len(ids), func(i int) schemas.LetterID { return ids[i] })
+func letterDecisions(ctx context.Context, pool *pgxpool.Pool, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error) {
+	k := letterKeysOf(len(ids), func(i int) schemas.DeadLetterID { return ids[i] })
 	return decisions(ctx, pool, `SELECT `+decisionColumns+`
 		FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::int[]) AS k(topic, partition, at, ts, attempts)
 		JOIN letter_decisions d ON (d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts) = (k.topic, k.partition, k.at, k.ts, k.attempts)`,
 		k.topics, k.partitions, k.offsets, k.timestamps, k.attempts)
 }
 
-// LettersSending answers the letters that a retry was about to send when it ended.
-func (s *Sink) LettersSending(ctx context.Context) ([]schemas.LetterDecision, error) {
+// DeadLettersSending answers the letters that a retry was about to send when it ended.
+func (s *Sink) DeadLettersSending(ctx context.Context) ([]schemas.DeadLetterDecision, error) {
 	return decisions(ctx, s.pool, `SELECT `+decisionColumns+` FROM letter_decisions d WHERE d.action = 'sending' ORDER BY d.decided_at`)
 }
 
-func decisions(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) ([]schemas.LetterDecision, error) {
+func decisions(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) ([]schemas.DeadLetterDecision, error) {
 	rows, err := pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: decisions about letters: %w", hideSecret(err))
 	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d schemas.LetterDecision, err error) {
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d schemas.DeadLetterDecision, err error) {
 		var at time.Time
 		o, r := &d.ID.Origin, &d.Raw
 		err = row.Scan(&o.Topic, &o.Partition, &o.Offset, &o.TimestampMS, &d.ID.Attempts,
@@ -73,9 +73,9 @@ func decisions(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any)
 	return out, nil
 }
 
-// DecideLetters writes decisions, each letter once, over those that stood; all or none. Times is counted here.
-func (s *Sink) DecideLetters(ctx context.Context, decisions []schemas.LetterDecision) error {
-	k := letterKeysOf(len(decisions), func(i int) schemas.LetterID { return decisions[i].ID })
+// DecideDeadLetters writes decisions, each letter once, over those that stood; all or none. Times is counted here.
+func (s *Sink) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error {
+	k := letterKeysOf(len(decisions), func(i int) schemas.DeadLetterID { return decisions[i].ID })
 	n := len(decisions)
 	actions, reasons, by, builds, at := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]time.Time, n)
 	topics, partitions, offsets := make([]string, n), make([]int32, n), make([]int64, n)
@@ -103,9 +103,9 @@ func (s *Sink) DecideLetters(ctx context.Context, decisions []schemas.LetterDeci
 	return nil
 }
 
-// LockLetters takes the one lock of those who decide about letters in this schema; ok is false where another has it.
+// LockDeadLetters takes the one lock of those who decide about letters in this schema; ok is false where another has it.
 // It goes with unlock, with the connection, and so with the process.
-func (s *Sink) LockLetters(ctx context.Context) (unlock func(), ok bool, err error) {
+func (s *Sink) LockDeadLetters(ctx context.Context) (unlock func(), ok bool, err error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return nil, false, fmt.Errorf("postgres: %w", hideSecret(err))

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/internal/letters"
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
@@ -31,7 +31,7 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	night.Halt()
 	day := w.Start(limit...)
 
-	var ls letters.Report
+	var ls deadletter.Report
 	require.NoError(t, json.Unmarshal([]byte(w.Output("dlq", "ls", "--json")), &ls))
 	require.Greater(t, ls.Open, int64(100), "%+v", ls)
 	predicted := dryRun(t, w)
@@ -40,7 +40,7 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	require.Positive(t, predicted.WouldFail)
 
 	killed := killRetries(t, w, int(ls.Open), 5)
-	var last letters.RetryReport
+	var last deadletter.RetryReport
 	require.NoError(t, json.Unmarshal([]byte(w.Output("dlq", "retry", "--rate=0", "--json")), &last))
 	w.WaitCaughtUp()
 	t.Logf("%d records, %d letters; killed %d times; the last run: %+v", n, ls.Open, killed, last)
@@ -57,7 +57,7 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	}
 	came := map[schemas.Code]int64{}
 	w.Each(w.Dead(), func(r *kgo.Record) {
-		if l := letters.Read(r); l.ID.Attempts == 2 {
+		if l := deadletter.Read(r); l.ID.Attempts == 2 {
 			came[l.Code]++
 		}
 	})
@@ -80,7 +80,7 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	w.Require(want, 1)
 
 	for range 2 {
-		var again letters.RetryReport
+		var again deadletter.RetryReport
 		require.NoError(t, json.Unmarshal([]byte(w.Output("dlq", "retry", "--rate=0", "--json")), &again))
 		require.Zero(t, again.Sent, "%+v", again)
 	}
@@ -88,7 +88,7 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	day.Halt()
 }
 
-func dryRun(t *testing.T, w *stack.Stack) (r letters.Report) {
+func dryRun(t *testing.T, w *stack.Stack) (r deadletter.Report) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), stack.Binary(t), "dlq", "retry", "--dry-run", "--json")
 	cmd.Env, cmd.Stderr = w.Env, os.Stderr

@@ -1,4 +1,4 @@
-package letters
+package deadletter
 
 import (
 	"context"
@@ -13,11 +13,11 @@ import (
 // resume ends what a retry that was killed had begun: of the letters that it wrote down as sending, those whose records
 // are in the raw topic were sent, and the others were not. It answers how many were.
 func (d *Desk) resume(ctx context.Context) (found int64, err error) {
-	sending, err := d.o.Store.LettersSending(ctx)
+	sending, err := d.o.Store.DeadLettersSending(ctx)
 	if err != nil || len(sending) == 0 {
 		return 0, err
 	}
-	left := make(map[schemas.LetterID]schemas.LetterDecision, len(sending))
+	left := make(map[schemas.DeadLetterID]schemas.DeadLetterDecision, len(sending))
 	since := sending[0].At
 	for _, s := range sending {
 		left[s.ID] = s
@@ -31,7 +31,7 @@ func (d *Desk) resume(ctx context.Context) (found int64, err error) {
 	if parts, err = kafkaread.Since(ctx, d.admin, d.o.Raw, parts, since.Time().Add(-clockSlack)); err != nil {
 		return 0, err
 	}
-	var sent []schemas.LetterDecision
+	var sent []schemas.DeadLetterDecision
 	var done int64
 	err = kafkaread.Read(ctx, d.o.Client, d.o.Raw, parts, func(batch []*kgo.Record) error {
 		for _, r := range batch {
@@ -41,7 +41,7 @@ func (d *Desk) resume(ctx context.Context) (found int64, err error) {
 				continue
 			}
 			delete(left, s.ID)
-			s.Action, s.Reason = schemas.LetterRetried, ""
+			s.Action, s.Reason = schemas.DeadLetterRetried, ""
 			s.Raw = schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
 			sent = append(sent, s)
 		}
@@ -54,8 +54,8 @@ func (d *Desk) resume(ctx context.Context) (found int64, err error) {
 	}
 	found = int64(len(sent))
 	for _, s := range left {
-		s.Action, s.Reason, s.At = schemas.LetterOpen, errNotHanded.Error(), schemas.TimeMSOf(d.o.Now().Truncate(time.Millisecond))
+		s.Action, s.Reason, s.At = schemas.DeadLetterOpen, errNotHanded.Error(), schemas.TimeMSOf(d.o.Now().Truncate(time.Millisecond))
 		sent = append(sent, s)
 	}
-	return found, d.o.Store.DecideLetters(ctx, sent)
+	return found, d.o.Store.DecideDeadLetters(ctx, sent)
 }

@@ -1,4 +1,4 @@
-package letters
+package deadletter
 
 import (
 	"context"
@@ -46,7 +46,7 @@ func (o Outcome) String() string {
 
 // Sums count letters, each identity once.
 type Sums struct {
-	schemas.LetterSums
+	schemas.DeadLetterSums
 
 	// Tried are open ones that were sent again before, that this very build rejected, and that would fail the same way:
 	// a retry passes over them.
@@ -68,14 +68,14 @@ type Group struct {
 	Code  schemas.Code `json:"code"`
 	Shape string       `json:"shape"`
 	Sums
-	Share   float64               `json:"share"` // of all letters of the report, 0–1
-	First   schemas.TimeMS        `json:"first"`
-	Last    schemas.TimeMS        `json:"last"`
-	Example schemas.LetterExample `json:"example"`
+	Share   float64                   `json:"share"` // of all letters of the report, 0–1
+	First   schemas.TimeMS            `json:"first"`
+	Last    schemas.TimeMS            `json:"last"`
+	Example schemas.DeadLetterExample `json:"example"`
 }
 
-func exampleOf(l *Letter) schemas.LetterExample {
-	return schemas.LetterExample{Partition: l.At.Partition, Offset: l.At.Offset, GamePK: l.GamePK, Message: l.Message}
+func exampleOf(l *Letter) schemas.DeadLetterExample {
+	return schemas.DeadLetterExample{Partition: l.At.Partition, Offset: l.At.Offset, GamePK: l.GamePK, Message: l.Message}
 }
 
 // Report is what a survey found.
@@ -117,13 +117,13 @@ type judged struct {
 	code     schemas.Code // with which it would fail
 	why      string       // it would fail
 	change   schemas.Change
-	decision *schemas.LetterDecision
+	decision *schemas.DeadLetterDecision
 }
 
 // Judgement is what is known of one letter.
 type Judgement struct {
 	Status   Status
-	Decision *schemas.LetterDecision // nil where nothing was decided
+	Decision *schemas.DeadLetterDecision // nil where nothing was decided
 	Outcome  Outcome
 	Code     schemas.Code // with which it would fail
 	Why      string       // it would fail, one line
@@ -209,8 +209,8 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 }
 
 func (d *Desk) decided(ctx context.Context, batch []*judged) error {
-	ids := make([]schemas.LetterID, len(batch))
-	byID := make(map[schemas.LetterID][]*judged, len(batch))
+	ids := make([]schemas.DeadLetterID, len(batch))
+	byID := make(map[schemas.DeadLetterID][]*judged, len(batch))
 	for i, l := range batch {
 		ids[i] = l.ID
 		byID[l.ID] = append(byID[l.ID], l)
@@ -222,7 +222,7 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 	if d.o.Known == nil || len(ids) == 0 {
 		return nil
 	}
-	decisions, err := d.o.Known.LetterDecisions(ctx, ids)
+	decisions, err := d.o.Known.DeadLetterDecisions(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -230,10 +230,10 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 		for _, l := range byID[decision.ID] {
 			l.decision = &decision
 			switch decision.Action {
-			case schemas.LetterRetried:
+			case schemas.DeadLetterRetried:
 				// guard: letters: a letter that was retried is not open
 				l.status = StatusRetried
-			case schemas.LetterDiscarded:
+			case schemas.DeadLetterDiscarded:
 				// guard: letters: a letter that was discarded is not open
 				l.status = StatusDiscarded
 			}

@@ -1,4 +1,4 @@
-// Package letters is the workbench for dead letters: what lies in their topic, what would become of it today, and the
+// Package deadletter is the workbench for dead letters: what lies in their topic, what would become of it today, and the
 // decisions of people about it.
 //
 //	letter.go    one letter: what its headers say, and its record as it is sent again
@@ -13,7 +13,7 @@
 //
 // A letter's identity is (origin, attempts). It is open until somebody decides about it, or until its record has failed
 // again. Everything reads with read_committed, up to the ends of the topic when it began.
-package letters
+package deadletter
 
 import (
 	"context"
@@ -30,8 +30,8 @@ import (
 
 // Known is what the store of record knows of letters, and of the pitches that they are about.
 type Known interface {
-	// LetterDecisions answers what was decided about letters, in no order.
-	LetterDecisions(ctx context.Context, ids []schemas.LetterID) ([]schemas.LetterDecision, error)
+	// DeadLetterDecisions answers what was decided about letters, in no order.
+	DeadLetterDecisions(ctx context.Context, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error)
 	// RegistersOf gives both registers of some pitches.
 	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
 }
@@ -39,12 +39,12 @@ type Known interface {
 // Store is Known where one may also decide.
 type Store interface {
 	Known
-	// LettersSending answers the letters that a retry was about to send when it ended.
-	LettersSending(ctx context.Context) ([]schemas.LetterDecision, error)
-	// DecideLetters writes decisions, each letter once, over those that stood.
-	DecideLetters(ctx context.Context, decisions []schemas.LetterDecision) error
-	// LockLetters takes the one lock of those who decide.
-	LockLetters(ctx context.Context) (unlock func(), ok bool, err error)
+	// DeadLettersSending answers the letters that a retry was about to send when it ended.
+	DeadLettersSending(ctx context.Context) ([]schemas.DeadLetterDecision, error)
+	// DecideDeadLetters writes decisions, each letter once, over those that stood.
+	DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error
+	// LockDeadLetters takes the one lock of those who decide.
+	LockDeadLetters(ctx context.Context) (unlock func(), ok bool, err error)
 	// WouldRefuse answers which changes the store would refuse for good, and changes nothing.
 	WouldRefuse(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error)
 }

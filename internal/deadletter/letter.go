@@ -1,4 +1,4 @@
-package letters
+package deadletter
 
 import (
 	"strconv"
@@ -18,7 +18,7 @@ type Letter struct {
 	Headers []schemas.Header
 	Value   []byte
 
-	ID      schemas.LetterID
+	ID      schemas.DeadLetterID
 	Ours    bool                // its origin can be read: a letter that pitchstream wrote
 	Failed  schemas.Coordinates // the record that failed last; no topic where that cannot be read
 	Code    schemas.Code

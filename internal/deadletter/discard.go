@@ -1,4 +1,4 @@
-package letters
+package deadletter
 
 import (
 	"context"
@@ -28,19 +28,19 @@ func (d *Desk) Discard(ctx context.Context, f Filter, reason string) (discarded 
 		return 0, err
 	}
 	b.close()
-	var batch []schemas.LetterDecision
+	var batch []schemas.DeadLetterDecision
 	write := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
-		err := d.o.Store.DecideLetters(ctx, batch)
+		err := d.o.Store.DecideDeadLetters(ctx, batch)
 		discarded += int64(len(batch))
 		batch = batch[:0]
 		return err
 	}
 	err = d.Each(ctx, f, func(l *Letter) (bool, error) {
 		if b.takeOpen(l) {
-			batch = append(batch, d.decision(l.ID, schemas.LetterDiscarded, reason))
+			batch = append(batch, d.decision(l.ID, schemas.DeadLetterDiscarded, reason))
 		}
 		if len(batch) < defaultBatch {
 			return true, nil

@@ -1,4 +1,4 @@
-package letters
+package deadletter
 
 import (
 	"testing"
@@ -47,7 +47,7 @@ func ours(more ...string) []string {
 func TestARecordIsSentAgainAsItFirstWas(t *testing.T) {
 	l := Read(deadRecord("{}", ours()...))
 	require.True(t, l.Ours)
-	require.Equal(t, schemas.LetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Partition: 3, Offset: 42, TimestampMS: 1727561077926}, Attempts: 2}, l.ID)
+	require.Equal(t, schemas.DeadLetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Partition: 3, Offset: 42, TimestampMS: 1727561077926}, Attempts: 2}, l.ID)
 	require.Equal(t, "745804", l.GamePK)
 	again := l.Again("pitches.raw")
 	require.Equal(t, "pitches.raw", again.Topic)
@@ -93,7 +93,7 @@ func TestThePartitionerKeepsTheNamedPartition(t *testing.T) {
 
 func judgedLetter(attempts int32, code schemas.Code, status Status, selected bool, outcome Outcome) *judged {
 	l := &judged{status: status, selected: selected, outcome: outcome, code: code}
-	l.ID = schemas.LetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: 42}, Attempts: attempts}
+	l.ID = schemas.DeadLetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: 42}, Attempts: attempts}
 	l.Ours, l.Code, l.Message = true, code, string(code)+": it failed"
 	return l
 }
@@ -108,7 +108,7 @@ func TestOfARecordThatFailedAgainOnlyTheLastLetterIsOpen(t *testing.T) {
 			b.add(l) // the same identity once more
 		}
 		r := b.close()
-		require.Equal(t, Sums{LetterSums: schemas.LetterSums{Letters: 3, Open: 1, FailedAgain: 2}, Selected: 1, WouldFail: 1}, r.Sums)
+		require.Equal(t, Sums{DeadLetterSums: schemas.DeadLetterSums{Letters: 3, Open: 1, FailedAgain: 2}, Selected: 1, WouldFail: 1}, r.Sums)
 		require.Equal(t, map[schemas.Code]int64{schemas.CodeMalformedJSON: 1}, r.FailCodes)
 		require.EqualValues(t, 3, r.Repeated)
 		l := judgedLetter(2, schemas.CodeMalformedJSON, StatusOpen, true, Fails)

@@ -1,4 +1,4 @@
-package letters
+package deadletter
 
 import (
 	"crypto/sha256"
@@ -22,7 +22,7 @@ type entry struct {
 // key stands for an identity.
 type key [16]byte
 
-func keyOf(id schemas.LetterID) (k key) {
+func keyOf(id schemas.DeadLetterID) (k key) {
 	b := make([]byte, 0, 64)
 	b = binary.BigEndian.AppendUint32(b, uint32(id.Attempts))
 	b = binary.BigEndian.AppendUint32(b, uint32(id.Origin.Partition))
@@ -128,7 +128,7 @@ func (b *book) group(l *judged) int16 {
 func (b *book) close() Report {
 	for origin, last := range b.last {
 		for attempts := max(1, last-maxAttemptsKnown); attempts < last; attempts++ {
-			k := keyOf(schemas.LetterID{Origin: origin, Attempts: attempts})
+			k := keyOf(schemas.DeadLetterID{Origin: origin, Attempts: attempts})
 			e, ok := b.entries[k]
 			if !ok {
 				continue

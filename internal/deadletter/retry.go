@@ -1,4 +1,4 @@
-package letters
+package deadletter
 
 import (
 	"context"
@@ -90,7 +90,7 @@ func (d *Desk) Retry(ctx context.Context, o RetryOptions, out Sender) (RetryRepo
 }
 
 func (d *Desk) lock(ctx context.Context) (unlock func(), err error) {
-	unlock, ok, err := d.o.Store.LockLetters(ctx)
+	unlock, ok, err := d.o.Store.LockDeadLetters(ctx)
 	if err == nil && !ok {
 		err = ErrBusy
 	}
@@ -155,30 +155,30 @@ func bytesOf(batch []Letter) (n int) {
 // send brings one batch there and writes down what came of it, also when it is interrupted. What Kafka has not answered
 // stays written down as sending: it may have landed, and resume looks.
 func (r *retry) send(ctx context.Context, batch []Letter) error {
-	decisions := make([]schemas.LetterDecision, len(batch))
+	decisions := make([]schemas.DeadLetterDecision, len(batch))
 	for i := range batch {
-		decisions[i] = r.d.decision(batch[i].ID, schemas.LetterSending, "")
+		decisions[i] = r.d.decision(batch[i].ID, schemas.DeadLetterSending, "")
 	}
-	if err := r.d.o.Store.DecideLetters(ctx, decisions); err != nil {
+	if err := r.d.o.Store.DecideDeadLetters(ctx, decisions); err != nil {
 		return err
 	}
 	answers, err := r.hand(ctx, batch)
-	var known []schemas.LetterDecision
+	var known []schemas.DeadLetterDecision
 	for i, a := range answers {
 		switch decision := decisions[i]; {
 		case a.err == nil:
 			// guard: letters: what is sent is written down | instead continue
-			decision.Action, decision.Raw = schemas.LetterRetried, a.at
+			decision.Action, decision.Raw = schemas.DeadLetterRetried, a.at
 			known = append(known, decision)
 		case a.err == errNotHanded || r.o.IsRefusal(a.err):
-			decision.Action, decision.Reason = schemas.LetterOpen, a.err.Error()
+			decision.Action, decision.Reason = schemas.DeadLetterOpen, a.err.Error()
 			known = append(known, decision)
 		}
 	}
 	// Written down also when ctx has ended: it happened.
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTimeout)
 	defer cancel()
-	if e := r.d.o.Store.DecideLetters(late, known); err == nil {
+	if e := r.d.o.Store.DecideDeadLetters(late, known); err == nil {
 		err = e
 	}
 	return r.note(answers, err)
@@ -253,6 +253,6 @@ func (r *retry) note(answers []answer, err error) error {
 }
 
 // decision is one by who runs this.
-func (d *Desk) decision(id schemas.LetterID, action schemas.LetterAction, reason string) schemas.LetterDecision {
-	return schemas.LetterDecision{ID: id, Action: action, Reason: reason, By: d.o.By, Build: d.o.Build, At: schemas.TimeMSOf(d.o.Now())}
+func (d *Desk) decision(id schemas.DeadLetterID, action schemas.DeadLetterAction, reason string) schemas.DeadLetterDecision {
+	return schemas.DeadLetterDecision{ID: id, Action: action, Reason: reason, By: d.o.By, Build: d.o.Build, At: schemas.TimeMSOf(d.o.Now())}
 }
