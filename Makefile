@@ -1,4 +1,4 @@
-# What one types. `make help` lists it.
+# The commands of this project. `make help` lists it.
 
 # The tag lets the in-memory Kafka run in virtual time, so that no test waits for a session to time out.
 TAGS := synctests
@@ -9,7 +9,10 @@ CRASH_PITCHES ?= 200000
 CRASH_KILLS ?= 100
 CRASH_FAULTS ?= 24
 
-# Where known vulnerabilities are told of.
+# The linters, pinned.
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# The database of known vulnerabilities.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
 .PHONY: help demo build test quick race vectors fuzz fuzz-api bench client mutants schedules soak load at-least rebuild-1m image chart lint vuln clean
@@ -55,7 +58,7 @@ fuzz-api: ## ten minutes of what another program makes of the API's document, an
 client: ## the types of the TypeScript client, anew from the API's document
 	PITCHSTREAM_UPDATE=1 go test -count=1 -run TestTheTypeScriptClient ./cmd/pitchstream
 
-mutants: ## take every guard away once, and require a test to fail for it (ARGS="-only PATTERN": some)
+mutants: ## remove every guard once, and require a test to fail (ARGS="-only PATTERN": some)
 	go run ./test/mutants $(ARGS)
 
 schedules: ## 10,000 random schedules on the in-memory Kafka, in virtual time
@@ -81,9 +84,9 @@ image: ## the container image pitchstream:dev
 chart: ## the Helm chart, rendered and held against Kubernetes' types
 	cd test/chart && go vet ./... && go test -count=1 ./...
 
-lint: ## formatting and vet
+lint: ## formatting, vet, and the linters of .golangci.yml
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these'; exit 1; }
-	go vet -tags $(TAGS) ./...
+	go run $(GOLANGCI) run ./...
 	go vet ./...
 
 vuln: ## known vulnerabilities in what the code calls; only a warning where their database (GOVULNDB) is out of reach

@@ -1,6 +1,7 @@
-// Package tidy holds the rules of the house that a compiler does not: who may import whom, what tests may not do, what
-// must be explained. Its tests read the source files themselves and name each break by file and line; what they run
-// would not be seen by the test cache, so they run nothing.
+// Package tidy holds the rules of docs/STYLE.md that neither the compiler nor a linter checks: who may import
+// whom, what tests may not do, and how comments are written. Its tests read the source files and name each
+// break by file and line. They start no other program, because the test cache would not see what that program
+// reads.
 //
 // An exception carries its reason on its line: // tidy: REASON.
 package tidy
@@ -34,7 +35,8 @@ var (
 	all     = []string{"*"}
 )
 
-// rooms are the arrows: schemas ← features ← consumer, schemas ← sink/*, schemas ← api; they meet in cmd only.
+// rooms are the arrows: schemas ← features ← consumer, schemas ← sink/*, schemas ← api. They meet in the
+// engines below internal and in cmd.
 var rooms = []room{
 	{path: "schemas"},
 	{path: "features", inside: []string{"schemas"}, outside: []string{"github.com/google/uuid"}},
@@ -70,8 +72,8 @@ var rooms = []room{
 	},
 }
 
-// inTests are the rooms that every room's tests may import too: real servers, twins, made-up games. Not those above:
-// a test that needs the whole is in test/.
+// inTests are the rooms that every room's tests may import too: real servers, twins, made-up games. Not those
+// above: a test that needs the whole is in test/.
 var inTests = []string{"schemas", "features", "simulate", "sink", "internal"}
 
 // onlyFor are the rooms that hold for tests alone, and the exceptions.
@@ -147,7 +149,7 @@ func roomOf(dir string) (best *room) {
 	return best
 }
 
-// within tells whether a slash-separated path is base or below it.
+// within reports whether a slash-separated path is base or below it.
 func within(path, base string) bool {
 	return path == base || strings.HasPrefix(path, base+"/")
 }

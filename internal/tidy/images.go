@@ -12,11 +12,12 @@ import (
 
 var user = regexp.MustCompile(`(?i)^\s*USER\s+(\S+)`)
 
-// numericUser is what a platform that refuses root can check without looking into the image: a number that is not 0.
+// numericUser is what a platform that refuses root can check without looking into the image: a number that is
+// not 0.
 var numericUser = regexp.MustCompile(`^[1-9][0-9]*(:[1-9][0-9]*)?$`)
 
-// RootImages are the Dockerfiles whose last stage runs as root, or as somebody who is not named by number. Each lives
-// in deploy/ and is called Dockerfile, whatever follows a dot.
+// RootImages are the Dockerfiles whose last stage runs as root, or as somebody who is not named by number.
+// Each lives in deploy/ and is called Dockerfile, whatever follows a dot.
 func RootImages(root string) (broken []string, err error) {
 	err = walk(root, func(name string) error {
 		if path.Dir(name) != "deploy" || !strings.HasPrefix(path.Base(name), "Dockerfile") {

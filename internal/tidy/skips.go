@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Skips are the tests that may be skipped where nobody notices. A test skips for -short, or because a variable that
-// switches it on is not set; for want of something it skips only where CI is not set: testkit.Unavailable. A draw that
-// rapid skips is drawn again.
+// Skips are the tests that may be skipped where nobody notices. A test skips for -short, or because a
+// variable that switches it on is not set; for want of something it skips only where CI is not set:
+// testkit.Unavailable. A draw that rapid skips is drawn again.
 func Skips(files []*File) (broken []string) {
 	for _, f := range files {
 		if f.nameOf("testing") == "" {
@@ -40,7 +40,7 @@ func isSkip(n ast.Node) bool {
 	return ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, s.Sel.Name)
 }
 
-// mayskip tells whether one of these, which stand around a skip, is a reason for it.
+// mayskip reports whether one of these, which stand around a skip, is a reason for it.
 func (f *File) mayskip(within []ast.Node) bool {
 	return slices.ContainsFunc(within, func(n ast.Node) bool {
 		switch n := n.(type) {

@@ -67,12 +67,27 @@ func parse(name string, content []byte) (*File, error) {
 
 func (f *File) line(n ast.Node) int { return f.set.Position(n.Pos()).Line }
 
-// excused tells whether a line carries the reason for an exception.
+// excused reports whether a line carries the reason for an exception.
 func (f *File) excused(line int) bool { return reason.MatchString(f.lines[line-1]) }
 
 var reason = regexp.MustCompile(`(//|#|--) ?tidy: \S+`)
 
-// walk visits the files below root by their slash-separated names, without hidden folders and what belongs to others.
+// nameOf returns the name of a standard library package in this file, "" if it is not imported.
+func (f *File) nameOf(standard string) string {
+	for _, i := range f.Syntax.Imports {
+		if i.Path.Value != `"`+standard+`"` {
+			continue
+		}
+		if i.Name != nil {
+			return i.Name.Name
+		}
+		return path.Base(standard)
+	}
+	return ""
+}
+
+// walk visits the files below root by their slash-separated names, without hidden folders and what belongs to
+// others.
 func walk(root string, visit func(name string) error) error {
 	return filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -36,9 +36,10 @@ var glossary = []struct {
 	{regexp.MustCompile(`\b(theirs|ours)\b`), "retryable or permanent; or name the owner"},
 }
 
-// letterAlone matches "letter" for a dead letter; letters of the alphabet are named with what they are beside.
+// letterAlone finds the short form of "dead letter". The alphabet's have a word of deadBefore in front of
+// them.
 var (
-	letterAlone = regexp.MustCompile(`(?i)(\S+\s+)?\b(letters?)\b`)
+	letterAlone = regexp.MustCompile(`(?i)(\S*[\s-]+)?\b(letters?)\b`)
 	deadBefore  = regexp.MustCompile(`(?i)^(dead|dead-|lower|upper|small|capital|case|first|of)\b`)
 )
 
@@ -88,7 +89,8 @@ func Sentences(comments []comment) (broken []string) {
 // sentenceEnd is a full stop, an exclamation or a question mark before white space, or an empty line.
 var sentenceEnd = regexp.MustCompile(`[.!?]['")]?\s+|\n\n+`)
 
-// sentencesOf splits prose. Preformatted lines, which are indented, and items of lists are sentences of their own.
+// sentencesOf splits prose. Preformatted lines, which are indented, and items of lists are sentences of their
+// own.
 func sentencesOf(text string) (sentences []string) {
 	var prose strings.Builder
 	for line := range strings.Lines(text) {
@@ -109,7 +111,7 @@ func sentencesOf(text string) (sentences []string) {
 	return sentences
 }
 
-// wordsOf counts the fields that hold a letter.
+// wordsOf counts the fields that are not only digits and signs.
 func wordsOf(s string) (n int) {
 	for _, f := range strings.Fields(s) {
 		if strings.IndexFunc(f, unicode.IsLetter) >= 0 {
@@ -139,7 +141,8 @@ func withoutMarks(text string) string { return mark.ReplaceAllString(text, "") }
 // lineComment matches the comments of SQL, Lua and JavaScript that have a line of their own.
 var lineComment = regexp.MustCompile(`^\s*(?:--|//) ?(.*)$`)
 
-// otherComments are the comments of SQL, Lua and JavaScript files below root; neighbouring lines are one comment.
+// otherComments are the comments of SQL, Lua and JavaScript files below root; neighbouring lines are one
+// comment.
 func otherComments(root string) (comments []comment, err error) {
 	err = walk(root, func(name string) error {
 		if !slices.Contains([]string{".sql", ".lua", ".js"}, filepath.Ext(name)) {
@@ -168,13 +171,13 @@ func otherComments(root string) (comments []comment, err error) {
 	return comments, err
 }
 
-// LongLines reports lines of Go over maxLine characters. Struct tags and raw strings cannot be wrapped, and a table of
-// a test reads better unwrapped where its line holds a string.
+// LongLines reports lines of Go over maxLine characters. Struct tags and raw strings cannot be wrapped, and a
+// table of a test reads better unwrapped where its line holds a string.
 func LongLines(files []*File) (broken []string) {
 	for _, f := range files {
 		for i, line := range f.lines {
 			n := len([]rune(line))
-			if n <= maxLine || strings.Contains(line, "`") || f.inRawString(i+1) || f.excused(i+1) {
+			if n <= maxLine || strings.Contains(line, "`") || inRawString(f, i+1) || f.excused(i+1) {
 				continue
 			}
 			if mark.MatchString(strings.TrimPrefix(strings.TrimSpace(line), "//")) || f.Test && strings.Contains(line, `"`) {
@@ -187,7 +190,7 @@ func LongLines(files []*File) (broken []string) {
 }
 
 // inRawString reports whether a line is inside a raw string that spans several.
-func (f *File) inRawString(line int) (inside bool) {
+func inRawString(f *File, line int) (inside bool) {
 	ast.Inspect(f.Syntax, func(n ast.Node) bool {
 		if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING && strings.HasPrefix(l.Value, "`") {
 			from, to := f.set.Position(l.Pos()).Line, f.set.Position(l.End()).Line
@@ -198,7 +201,8 @@ func (f *File) inRawString(line int) (inside bool) {
 	return inside
 }
 
-// EmbeddedStructs reports fields of consumer's structs without a name: who owns a promoted field cannot be seen.
+// EmbeddedStructs reports fields of consumer's structs without a name: who owns a promoted field cannot be
+// seen.
 func EmbeddedStructs(files []*File) (broken []string) {
 	for _, f := range files {
 		if f.Dir != "consumer" || f.Test {

@@ -34,7 +34,6 @@ func TestTheHouse(t *testing.T) {
 		"no test sleeps":                       Sleeps(files),
 		"CI skips no test":                     Skips(files),
 		"no path of one machine":               paths,
-		"exported names are explained":         Undocumented(files),
 	} {
 		t.Run(rule, func(t *testing.T) {
 			if len(broken) > 0 {
@@ -163,70 +162,6 @@ func TestPathsOfOneMachineAreFound(t *testing.T) {
 		"README.md:2: a path of one machine: " + work + "main.",
 		"a/Dockerfile:1: a path of one machine: COPY x " + home + "x",
 	}, broken)
-}
-
-func TestUnexplainedNamesAreFound(t *testing.T) {
-	broken := Undocumented(goFiles(t, map[string]string{
-		"schemas/a.go": `package schemas
-
-type Row struct{}
-
-func (Row) Key() int       { return 1 }
-func (Row) String() string { return "" }
-func (Row) Nothing()       {}
-func (r *Row) hidden() {}
-func New() {}
-
-// Old is explained.
-func Old() {}
-
-type row struct{}
-
-func (row) Key() {}
-
-const Limit = 1
-
-// Codes.
-const (
-	A = 1
-	B = 2
-)
-
-const (
-	C Code = "c"
-	D Code = "d"
-)
-
-const (
-	E Kind = iota
-	F
-	G = 7
-)
-
-var (
-	H = 1 // explained
-	I, j = 1, 2
-)
-
-type List[T any] struct{}
-
-func (*List[T]) Add() int { return 1 }
-`,
-		"schemas/a_test.go": "package schemas\nfunc Helper() {}\n",
-		"cmd/x/a.go":        "package main\nfunc Helper() {}\n",
-	}))
-	require.Equal(t, "3:Row 5:Key 9:New 18:Limit 34:G 39:I 42:List 44:Add", short(broken))
-}
-
-// short is "LINE:NAME …" of messages.
-func short(broken []string) string {
-	var words []string
-	for _, b := range broken {
-		place, rest, _ := strings.Cut(b, ": ")
-		name, _, _ := strings.Cut(rest, " ")
-		words = append(words, place[strings.LastIndex(place, ":")+1:]+":"+name)
-	}
-	return strings.Join(words, " ")
 }
 
 func TestAFileThatDoesNotParseIsNamed(t *testing.T) {

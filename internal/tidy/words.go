@@ -4,16 +4,15 @@ import (
 	"fmt"
 	"go/ast"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// Sleeps are the calls of time.Sleep in tests: a test waits for an event, never for a while that is too short on a busy
-// machine and too long on all others. In virtual time a sleep takes none: inside a call of synctest.Test, and in a
-// function that calls synctest.Wait, which panics elsewhere.
+// Sleeps reports calls of time.Sleep in tests. A test waits for an event, because any time is too short on a
+// busy machine and too long on all others. In virtual time a sleep takes none, so it is allowed inside a call
+// of synctest.Test, and in a function that calls synctest.Wait, which panics elsewhere.
 func Sleeps(files []*File) (broken []string) {
 	for _, f := range files {
 		if !f.Test {
@@ -40,7 +39,7 @@ func Sleeps(files []*File) (broken []string) {
 	return broken
 }
 
-// mentions tells whether a package's name is somewhere in n.
+// mentions reports whether a package's name is somewhere in n.
 func mentions(n ast.Node, pkg, name string) (found bool) {
 	ast.Inspect(n, func(n ast.Node) bool {
 		e, ok := n.(ast.Expr)
@@ -50,7 +49,7 @@ func mentions(n ast.Node, pkg, name string) (found bool) {
 	return found
 }
 
-// isSelector tells whether e is the name of a package.
+// isSelector reports whether e is the name of a package.
 func isSelector(e ast.Expr, pkg, name string) bool {
 	s, ok := e.(*ast.SelectorExpr)
 	if !ok || s.Sel.Name != name {
@@ -60,27 +59,14 @@ func isSelector(e ast.Expr, pkg, name string) bool {
 	return ok && pkg != "" && x.Name == pkg
 }
 
-// nameOf is what a file calls a package of the standard library; empty: it does not import it.
-func (f *File) nameOf(standard string) string {
-	for _, i := range f.Syntax.Imports {
-		if i.Path.Value != `"`+standard+`"` {
-			continue
-		}
-		if i.Name != nil {
-			return i.Name.Name
-		}
-		return path.Base(standard)
-	}
-	return ""
-}
-
 // texts are the endings and names of the files that people write here.
 var texts = []string{
 	".go", ".md", ".sql", ".lua", ".sh", ".yaml", ".yml", ".json", ".toml", ".html", ".css", ".js", ".ts", ".txt", ".py", ".mod",
 	"Makefile", "Dockerfile",
 }
 
-// A folder of somebody's machine. What comes before tells it from the end of a longer path or word.
+// machinePath matches a folder of one machine. The character before it excludes the end of a longer path or
+// word.
 var machinePath = regexp.MustCompile(`(^|[^A-Za-z0-9_.~$}*/-])/(work|root)/`)
 
 // MachinePaths are the lines that name a folder of the machine that they were written on.

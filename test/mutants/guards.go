@@ -38,8 +38,8 @@ var unmarked = []guard{{
 	tests: []tests{{pkg: "./schemas", run: "^TestPublishedSchemasAreCompatibleWithTheLastRelease$"}},
 }}
 
-// readGuards collects the marks below a folder. It returns an error when two guards share a name, and when a test is
-// marked with the name of no guard.
+// readGuards collects the marks below a folder. It returns an error when two guards share a name, and when a
+// test is marked with the name of no guard.
 func readGuards(root string) ([]guard, error) {
 	guards := slices.Clone(unmarked)
 	marked, tested := map[string][]tests{}, map[string]bool{}

@@ -15,7 +15,8 @@ import (
 // longestTest bounds the tests of a guard that is in place.
 const longestTest = 10 * time.Minute
 
-// The verdicts on a guard. A hung test counts as a failed one, although a busy machine may have been the reason.
+// The verdicts on a guard. A hung test counts as a failed one, although a busy machine may have been the
+// reason.
 const (
 	killed   = "killed"
 	hung     = "hung"
@@ -33,7 +34,8 @@ type lab struct {
 	patience time.Duration           // how much longer they may take without a guard
 }
 
-// newLab copies the project in the working directory. What tests read beside the project is linked beside the copy.
+// newLab copies the project in the working directory. What tests read beside the project is linked beside the
+// copy.
 func newLab() (*lab, error) {
 	root, err := os.Getwd()
 	if err != nil {
@@ -109,8 +111,8 @@ func (l *lab) normally(ctx context.Context, t tests) time.Duration {
 	return l.normal[t]
 }
 
-// test runs tests under CI=true, so that none is skipped for want of a server. After the limit they have failed, and
-// the processes that they started are killed.
+// test runs tests under CI=true, so that none is skipped for want of a server. After the limit they have
+// failed, and the processes that they started are killed.
 func (l *lab) test(ctx context.Context, t tests, limit time.Duration) ([]byte, error) {
 	const compiling = 5 * time.Minute
 	ctx, cancel := context.WithTimeout(ctx, limit+compiling)

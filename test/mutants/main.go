@@ -1,5 +1,5 @@
-// Command mutants removes the guards of this project, one at a time, each in a copy of the tree, and requires a test to
-// fail. A guard whose removal no test notices protects nothing.
+// Command mutants removes the guards of this project, one at a time, each in a copy of the tree, and requires
+// a test to fail. A guard whose removal no test notices protects nothing.
 //
 //	go run ./test/mutants [-only PATTERN] [-changed REV] [-list]
 //
@@ -8,13 +8,13 @@
 //	// guard: a gap is not jumped over
 //	if first <= p.next && p.next <= end {
 //
-// The mark may say how the guard is removed; see mutate. SQL, Lua, JavaScript, CSS and YAML files have marks in their
-// own comments. The same mark above a test function names a test that must fail; a guard without a marked test is tried
-// with all tests of its own package.
+// The mark may say how the guard is removed; see mutate. SQL, Lua, JavaScript, CSS and YAML files have marks
+// in their own comments. The same mark above a test function names a test that must fail; a guard without a
+// marked test is tried with all tests of its own package.
 //
-// The tests of a guard must pass while it is in place. Without it they must fail, or not end within a minute more than
-// they took before. The command exits 1 when a mutant survives, when the tests of a guard fail anyway, and when a guard
-// cannot be removed as its mark says.
+// The tests of a guard must pass while it is in place. Without it they must fail, or not end within a minute
+// more than they took before. The command exits 1 when a mutant survives, when the tests of a guard fail
+// anyway, and when a guard cannot be removed as its mark says.
 package main
 
 import (
@@ -59,7 +59,8 @@ func run(only, changed string, list bool) error {
 	return tryAll(guards)
 }
 
-// choose returns the guards whose names match a regular expression, in files that differ from a revision; "" is any.
+// choose returns the guards whose names match a regular expression, in files that differ from a revision; ""
+// is any.
 func choose(guards []guard, only, changed string) (chosen []guard, err error) {
 	pattern, err := regexp.Compile(only)
 	if err != nil {

@@ -19,8 +19,9 @@ import (
 //	instead CODE    the statement below is replaced
 //	next N -> TEXT  the next N lines are replaced (other languages than Go)
 //
-// A statement of Go is found in the syntax tree: it is the outermost node that begins on the line below the mark. So
-// moving or renaming code needs no change to any list. Of a longer expression, OLD may be anything on that line.
+// A statement of Go is found in the syntax tree: it is the outermost node that begins on the line below the
+// mark. So moving or renaming code needs no change to any list. Of a longer expression, OLD may be anything
+// on that line.
 func mutate(source string, g guard) (string, error) {
 	lines := strings.SplitAfter(source, "\n")
 	below := g.line // index of the first line below the mark
