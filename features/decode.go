@@ -6,15 +6,16 @@ import (
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
 
-// decoder reads one record in one pass: it validates all of the bytes and keeps what the features need. It equals
-// decoding the whole into maps and walking those: a member is known by its exact name after unescaping, and of a repeated
-// member the last counts, whole, because whoever reads one first forgets what an earlier one left.
+// decoder reads one record in one pass: it validates all bytes and keeps the few values that the features
+// need. The result equals decoding the record into maps and walking those. A member is known by its exact
+// name after unescaping. Of a repeated member the last one counts, whole, because readNode clears the slots
+// of a member before it reads it.
 //
-// Of the 110 KB of a swing some 60 KB are read (the bat's positions, all times, a few hundred bytes of summary); the rest
-// is validated and skipped.
+// Of the 110 KB of a swing some 60 KB are read: the positions of the bat, all times, and a few hundred bytes
+// of summary. The rest is validated and skipped.
 //
-// A decoder is scratch: it is used by one goroutine at a time, aliases the record while it is at work, and goes back to
-// its pool without it.
+// One goroutine uses a decoder at a time. While it works it aliases the record; release drops every reference
+// to the record before the decoder goes back to its pool.
 type decoder struct {
 	b []byte
 
@@ -22,35 +23,41 @@ type decoder struct {
 	bat  batTrack
 	ball ballTrack
 
-	shape shape // of the samples being read
+	// shape is the layout of the sample read last, and last what all samples of that layout have in common.
+	shape shape
 	last  lastSample
 
-	name    []byte // a name that had escapes
-	scratch []byte // of whoever needs some bytes for a moment
-	texts   texts  // the row's texts, on their way into one string
+	// name holds a member's name that had escapes, until the next member is read.
+	name []byte
+	// scratch holds bytes for the length of one function.
+	scratch []byte
+	// texts gathers the row's texts until they are copied to one string.
+	texts texts
 }
 
-// record is the decoded record: scalars as they stand there, and for arrays what is asked of them.
+// record is the decoded record: the scalars, and for each array whether it is one of objects.
 type record struct {
-	isObject bool // the whole value is an object
+	// isObject reports whether the whole value is a JSON object.
+	isObject bool
 	values   [slotCount]value
 
 	events, samplesBall, samplesBat objects
 }
 
-// decoders keeps decoders with their scratch, so that a record allocates next to nothing.
+// decoders keeps decoders with their scratch, because allocating 30 KB for each record would double its cost.
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-// release gives the decoder back, without the record.
+// release gives the decoder back to the pool, without any reference to the record.
 func (d *decoder) release() {
 	d.forget()
 	decoders.Put(d)
 }
 
-// maxKeptBytes bounds the scratch that a decoder takes back to the pool with it: a real record needs about 30 KB.
+// maxKeptBytes bounds the scratch of a pooled decoder. A real record needs about 30 KB; the scratch of a huge
+// one is left to the garbage collector, because it would otherwise stay allocated forever.
 const maxKeptBytes = 1 << 20
 
-// forget makes the decoder as new but for its scratch; and if that is large, as new.
+// forget clears everything but the scratch, and the scratch too if it is large.
 func (d *decoder) forget() {
 	d.b, d.record = nil, record{}
 	d.bat.reset(0)
@@ -62,10 +69,11 @@ func (d *decoder) forget() {
 }
 
 func (d *decoder) scratchBytes() int {
-	return cap(d.name) + cap(d.scratch) + cap(d.texts.buf) + cap(d.bat.samples)*batSampleBytes + cap(d.ball.times)*8
+	return cap(d.name) + cap(d.scratch) + cap(d.texts.buf) +
+		cap(d.bat.samples)*batSampleBytes + cap(d.ball.times)*8
 }
 
-// decode reads the record's value. What it finds wrong is the syntax only.
+// decode reads the record's value. It rejects only what is not JSON; check judges the rest.
 func (d *decoder) decode(b []byte) *Rejection {
 	d.b = b
 	i := jsonscan.Blanks(b, 0)
@@ -86,10 +94,10 @@ func (d *decoder) decode(b []byte) *Rejection {
 	return nil
 }
 
-// readRecord reads the object that a record is. Its loop is the one in which every object here is read: firstMember and
-// nextMember stand at a name's quote, at the closing bracket, or fail; d.member leads from the name to the value; someone
-// reads or skips the value and returns the cursor behind it. The number handed down with a cursor says how many brackets
-// are open around the value that it stands at.
+// readRecord reads the outermost object. All objects are read by a loop like this one: FirstMember and
+// NextMember stop at a name's quote, at the closing bracket, or at an error; d.member moves from the name to
+// the value; the body of the loop reads or skips the value. The depth that is passed along with a cursor is
+// how many brackets are open around the value there.
 func (d *decoder) readRecord(i int) int {
 	var name []byte
 	for i = jsonscan.FirstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = jsonscan.NextMember(d.b, i) {
@@ -110,7 +118,8 @@ func (d *decoder) readRecord(i int) int {
 	return jsonscan.AfterBracket(i)
 }
 
-// readEvents reads the first event and of the others only that they are objects.
+// readEvents reads the first event. Of the others it only checks that they are objects, because an at-bat's
+// batter, team and launch angles are those of its first event.
 func (d *decoder) readEvents(i int) int {
 	clear(d.values[firstEvent.from:firstEvent.to])
 	return d.readObjects(&d.events, i, func(d *decoder, i, n int) int {
@@ -121,8 +130,9 @@ func (d *decoder) readEvents(i int) int {
 	})
 }
 
-// readObjects reads a member of the record that must be an array of objects, each by read. What is missing is no array
-// and not wrong either.
+// readObjects reads a member that should be an array of objects, calling read for each of them with its index
+// n. It notes in o where the member is something else. A missing member is not wrong: {}, [], null and ""
+// count as missing.
 func (d *decoder) readObjects(o *objects, i int, read func(d *decoder, i, n int) int) int {
 	*o = objects{}
 	if d.b[i] != '[' {
@@ -146,7 +156,7 @@ func (d *decoder) readObjects(o *objects, i int, read func(d *decoder, i, n int)
 	return jsonscan.AfterBracket(i)
 }
 
-// member moves from a name's quote to the member's value. The name is good until the next call.
+// member moves from a name's quote to the member's value. The name is valid until the next call.
 func (d *decoder) member(i int) (name []byte, next int) {
 	end, escaped := jsonscan.SkipString(d.b, i)
 	if end < 0 {
@@ -154,7 +164,7 @@ func (d *decoder) member(i int) (name []byte, next int) {
 	}
 	name = d.b[i+1 : end-1]
 	if escaped {
-		// A name with a lone surrogate is none of ours, whatever comes before it.
+		// No path has a name with a lone surrogate, so that name must match none, not even by its beginning.
 		var ok bool
 		if d.name, ok = jsonscan.AppendUnescaped(d.name[:0], name); !ok {
 			d.name = d.name[:0]

@@ -110,7 +110,8 @@ func TestRepeatedTracks(t *testing.T) {
 	}
 }
 
-// The paths' slots stand together under each of their nodes, so that a repeated member can forget all of its own.
+// The paths' slots stand together under each of their nodes, so that a repeated member can forget all of its
+// own.
 func TestPaths(t *testing.T) {
 	for s, path := range paths {
 		n := root

@@ -66,8 +66,8 @@ func rowsOf(b *testing.B, d decoding, records []schemas.Record) {
 	}
 }
 
-// BenchmarkDecoding is from the bytes of a record to its row, by each decoder; one operation is every record of the set
-// once. docs/PERFORMANCE.md says how to run it for the tables there.
+// BenchmarkDecoding is from the bytes of a record to its row, by each decoder; one operation is every record
+// of the set once. docs/PERFORMANCE.md says how to run it for the tables there.
 func BenchmarkDecoding(b *testing.B) {
 	eachDecodingSet(b, func(b *testing.B, records []schemas.Record, bytes int64) {
 		for _, d := range decodings() {
@@ -82,9 +82,9 @@ func BenchmarkDecoding(b *testing.B) {
 	})
 }
 
-// BenchmarkDecodingRatio has the decoders take turns, and reports how many times as much processor time as ours each
-// takes: the median of the turns. Other work on the machine slows all of a turn, and processor time little. One operation
-// is a turn.
+// BenchmarkDecodingRatio has the decoders take turns, and reports how many times as much processor time as
+// ours each takes: the median of the turns. Other work on the machine slows all of a turn, and processor time
+// little. One operation is a turn.
 func BenchmarkDecodingRatio(b *testing.B) {
 	eachDecodingSet(b, func(b *testing.B, records []schemas.Record, _ int64) {
 		all := decodings()

@@ -344,7 +344,8 @@ func FuzzTransform(f *testing.F) {
 	})
 }
 
-// FuzzDecode: what is JSON is what the standard library says, with the depth of ours; strings mean what they mean.
+// FuzzDecode: what is JSON is what the standard library says, with the depth of ours; strings mean what they
+// mean.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		`{"a":[1,2.5e-3,"x\u0041\ud83d\ude00",true,false,null,{}]}`, `[]`, ` "é\n" `, `-0`, `01`, `1.`, `{"a":1,}`, `[1,]`, `"\x"`,
@@ -355,7 +356,8 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) { compareDecode(t, b) })
 }
 
-// compareDecode decodes bytes as they are, and with blanks behind: near the end of a record other ways are taken.
+// compareDecode decodes bytes as they are, and with blanks behind: near the end of a record other ways are
+// taken.
 func compareDecode(t *testing.T, b []byte) {
 	t.Helper()
 	compareDecodeOf(t, b)

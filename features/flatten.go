@@ -6,10 +6,14 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// flatten copies the record's scalars and counts to the columns that have their name for them. What is missing stays
-// missing, silently; what is there and not of the column's type is missing with the issue <column>:type. Measures go in
-// as they are: their ranges are checked when the features that are computed from them stand. Counts are no feature's
-// business and are checked at once (1e300 balls would not fit into a smallint).
+// flatten copies the record's scalars and counts to the columns of their names (section 3 of the
+// specification, columns). A missing value leaves its column missing, without an issue, because trackers
+// often have nothing to report. A value that is not of its column's type leaves it missing with the issue
+// <column>:type.
+//
+// Measures are copied without a check of their range: the features are computed from them first, and validate
+// checks them afterwards. The counts of the score feed no feature and are checked here, because 1e300 balls
+// would not fit into a smallint.
 func (d *decoder) flatten(h *headers, row *schemas.Row, issues *issueSet) {
 	d.flattenPitch(row, issues)
 	d.flattenHit(row, issues)
@@ -22,7 +26,8 @@ func (d *decoder) flatten(h *headers, row *schemas.Row, issues *issueSet) {
 	}
 }
 
-// flattenPitch takes what was thrown: summary_acts.pitch.
+// flattenPitch copies the pitch, summary_acts.pitch: its type, action and result, its speed in mph and its
+// spin in rpm.
 func (d *decoder) flattenPitch(row *schemas.Row, issues *issueSet) {
 	d.textColumn(&row.PitchType, pitchType, pitchTypeType, issues)
 	d.textColumn(&row.PitchAction, pitchAction, pitchActionType, issues)
@@ -31,8 +36,9 @@ func (d *decoder) flattenPitch(row *schemas.Row, issues *issueSet) {
 	row.SpinRateRPM = d.numberColumn(pitchSpin, spinRateType, issues)
 }
 
-// flattenHit takes what came off the bat: summary_acts.hit and, from the first event, its angles. The pair of angles is
-// missing only as a whole.
+// flattenHit copies the batted ball: exit velocity (mph) and spin (rpm) from summary_acts.hit, and spray and
+// launch angle (degrees) from the first event's start.angle. That array is missing only as a whole. If it is
+// there and is not an array of two, both columns get an issue.
 func (d *decoder) flattenHit(row *schemas.Row, issues *issueSet) {
 	row.ExitVelocityMPH = d.numberColumn(hitSpeed, exitVelocityType, issues)
 	row.HitSpinRPM = d.numberColumn(hitSpin, hitSpinType, issues)
@@ -47,7 +53,8 @@ func (d *decoder) flattenHit(row *schemas.Row, issues *issueSet) {
 	}
 }
 
-// flattenScore takes the state of the game: summary_score. The inning is how many innings the line score has.
+// flattenScore copies the state of the game, summary_score. The inning is the number of innings in the line
+// score, 1–50.
 func (d *decoder) flattenScore(row *schemas.Row, issues *issueSet) {
 	switch v := d.values[scoreInnings]; {
 	case v.kind == missing:
@@ -63,8 +70,8 @@ func (d *decoder) flattenScore(row *schemas.Row, issues *issueSet) {
 	row.Outs = d.countColumn(scoreOuts, 3, outsType, outsRange, issues)
 }
 
-// flattenHeaders takes what the producer knows and the tracking system does not, and the identifiers: those of the
-// headers, else those of the record.
+// flattenHeaders copies the columns that the producer names in headers: date, venue and identifiers. Batter
+// and team fall back to the first event of the record, which names them only if the ball was hit.
 func (d *decoder) flattenHeaders(h *headers, row *schemas.Row, issues *issueSet) {
 	if len(h.gameDate) > 0 && !isGameDate(h.gameDate) {
 		issues.add(gameDateType)
@@ -81,7 +88,7 @@ func (d *decoder) flattenHeaders(h *headers, row *schemas.Row, issues *issueSet)
 	row.TeamID = identifierColumn(h.teamID, d.values[eventTeam], teamIDType, issues)
 }
 
-// textColumn takes text that is short enough and storable.
+// textColumn copies a text that a column can hold.
 func (d *decoder) textColumn(column *schemas.Text, s slot, typ issue, issues *issueSet) {
 	v := d.values[s]
 	if v.kind == missing {
@@ -92,8 +99,9 @@ func (d *decoder) textColumn(column *schemas.Text, s slot, typ issue, issues *is
 	}
 }
 
-// resultColumn takes one of the four results that there are. Another text is missing as pitch_result:unknown, so that a
-// new word of the feed's shows among the issues and does not turn up in everybody's queries.
+// resultColumn copies one of the four results. Any other text leaves the column missing with the issue
+// pitch_result:unknown, so that a new word shows up among the issues instead of in every query that groups by
+// result.
 func (d *decoder) resultColumn(row *schemas.Row, issues *issueSet) {
 	v := d.values[pitchResult]
 	for _, result := range [...]schemas.Text{
@@ -115,7 +123,7 @@ func (d *decoder) resultColumn(row *schemas.Row, issues *issueSet) {
 	}
 }
 
-// numberColumn takes a measure.
+// numberColumn returns a measure, missing if the value is no number.
 func (d *decoder) numberColumn(s slot, typ issue, issues *issueSet) schemas.Opt[float64] {
 	switch v := d.values[s]; v.kind {
 	case number:
@@ -127,8 +135,8 @@ func (d *decoder) numberColumn(s slot, typ issue, issues *issueSet) schemas.Opt[
 	return schemas.Opt[float64]{}
 }
 
-// angleColumn takes one of the two angles of a batted ball. Within the pair nothing is missing: what is no number, null
-// too, is of the wrong type.
+// angleColumn returns one of the two angles of a batted ball. Within the pair no element counts as missing:
+// null is of the wrong type, like anything else that is no number.
 func (d *decoder) angleColumn(s slot, typ issue, issues *issueSet) schemas.Opt[float64] {
 	if v := d.values[s]; v.kind == number {
 		return schemas.Some(v.num)
@@ -137,7 +145,7 @@ func (d *decoder) angleColumn(s slot, typ issue, issues *issueSet) schemas.Opt[f
 	return schemas.Opt[float64]{}
 }
 
-// countColumn takes an integral number from 0 to most.
+// countColumn returns an integral number from 0 to most. 3.0 is integral, 3.5 is of the wrong type.
 func (d *decoder) countColumn(s slot, most float64, typ, outside issue, issues *issueSet) schemas.Opt[int16] {
 	switch v := d.values[s]; {
 	case v.kind == missing:
@@ -151,7 +159,8 @@ func (d *decoder) countColumn(s slot, most float64, typ, outside issue, issues *
 	return schemas.Opt[int16]{}
 }
 
-// identifierColumn takes the header's identifier, else the record's. What is there and none adds the issue.
+// identifierColumn returns the header's identifier, else the record's. A source that is there but holds no
+// identifier adds the issue.
 func identifierColumn(header []byte, v value, typ issue, issues *issueSet) schemas.Opt[int64] {
 	if len(header) > 0 {
 		if id := identifierText(header); id.Present {

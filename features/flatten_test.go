@@ -9,7 +9,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Each line: what stands at a place, and what the column says of it. "-" is a missing value; what follows it is the issue.
+// Each line: what stands at a place, and what the column says of it. "-" is a missing value; what follows it
+// is the issue.
 func TestColumns(t *testing.T) {
 	const (
 		kind   = "summary_acts.pitch.type>pitch_type"

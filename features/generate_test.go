@@ -78,7 +78,8 @@ func (s style) appendObject(b []byte, o obj) []byte {
 	return append(b, '}')
 }
 
-// set gives a copy of the tree with the value at a path (summary_acts.pitch.type, samples_bat.3.time) replaced, or added.
+// set gives a copy of the tree with the value at a path (summary_acts.pitch.type, samples_bat.3.time)
+// replaced, or added.
 func (o obj) set(path string, v any) obj {
 	name, rest, deep := strings.Cut(path, ".")
 	out := append(obj(nil), o...)

@@ -7,12 +7,13 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// headers are the record headers that the core reads, each as its last occurrence has it, empty where it is missing, and
-// the issues that reading them has raised. They alias the record and live no longer than one Transform.
+// headers holds the record headers that the core reads. Of a repeated header the last one counts; an empty
+// one counts as missing. The values alias the record and live as long as one call of Transform.
 //
-// What cannot be read (a header that is not UTF-8 never can) is one of three things: a rejection, where reading on would
-// be guessing (schema_version, op, revision, and the pitch_id of a delete or an identify); an issue of the row, where
-// another source or none can serve; nothing, where the row has no part in it (dlq.*, traceparent).
+// A header that cannot be read, because it is not UTF-8 or not of its form, has one of three effects. It
+// rejects the record where a guess could do damage: schema_version, op, revision, and the pitch_id of a
+// delete or an identify. It adds an issue to the row where another source or none can serve. It is ignored
+// where the row does not depend on it: dlq.* and traceparent.
 type headers struct {
 	gamePK, gameDate, venue       []byte
 	eventTime, revision, op       []byte
@@ -22,10 +23,11 @@ type headers struct {
 	originTopic, originPartition  []byte
 	originOffset, originTimestamp []byte
 
+	// issues are those that reading the headers has raised.
 	issues issueSet
 }
 
-// readHeaders takes the last of each repeated header, even an empty one; an empty header is a missing one.
+// readHeaders keeps the last of each repeated header, even if that is empty.
 func readHeaders(list []schemas.Header) headers {
 	var h headers
 	for i := range list {
@@ -36,7 +38,8 @@ func readHeaders(list []schemas.Header) headers {
 	return h
 }
 
-// slot is where a header's value goes, nil for those that the core does not read. Names are exact.
+// slot returns the field for a header's value, nil for headers that the core does not read. Names are
+// case-sensitive.
 func (h *headers) slot(key string) *[]byte {
 	switch key {
 	case schemas.HeaderGamePK:
@@ -73,7 +76,8 @@ func (h *headers) slot(key string) *[]byte {
 	return nil
 }
 
-// checkSchemaVersion refuses every version but 1.MINOR. The major counts as written: 01 is not 1.
+// checkSchemaVersion rejects every version but 1.MINOR: a record of another major version may mean something
+// else by the same member. The major version counts as it is written, so 01 is rejected.
 func (h *headers) checkSchemaVersion() *Rejection {
 	if len(h.schemaVersion) == 0 {
 		return nil
@@ -86,37 +90,39 @@ func (h *headers) checkSchemaVersion() *Rejection {
 		"the schema version %s is not 1.MINOR", shown(h.schemaVersion))
 }
 
-// envelope is everything of a change but its row: what is asked, at which version, and of deletes and identifies whom it
-// concerns. Here are the rejections that the headers alone decide.
+// envelope returns everything of a change but its row: the op, the version, the origin and the event time,
+// and for deletes and identifies the pitch that they are about. It makes all rejections that the headers
+// alone decide.
 func (h *headers) envelope(rec schemas.Record) (schemas.Change, *Rejection) {
 	op, ok := opOf(h.op)
 	if !ok {
-		return schemas.Change{}, reject(schemas.CodeSchemaViolation, schemas.HeaderOp, "the op %s is unknown", shown(h.op))
+		return schemas.Change{}, violation(schemas.HeaderOp, "the op %s is unknown", shown(h.op))
 	}
 	revision, ok := revisionOf(h.revision)
 	if !ok {
-		return schemas.Change{}, reject(schemas.CodeSchemaViolation, schemas.HeaderRevision,
-			"the revision %s is not 1–19 digits below 2^63", shown(h.revision))
+		return schemas.Change{}, violation(schemas.HeaderRevision, "the revision %s is not 1–19 digits below 2^63", shown(h.revision))
 	}
 	origin := h.origin(rec)
-	change := schemas.Change{Op: op, Origin: origin, EventTime: h.eventTimeOr(origin.TimestampMS), Version: schemas.Version{
+	change := schemas.Change{Op: op, Origin: origin, EventTime: h.eventTimeOr(origin.TimestampMS)}
+	change.Version = schemas.Version{
 		Revision: revision, TimestampMS: origin.TimestampMS, Offset: origin.Offset, Partition: origin.Partition,
-	}}
+	}
 	if op == schemas.OpUpsert {
 		return change, nil
 	}
 	return change, h.concern(rec, &change)
 }
 
-// concern fills in whom a delete or an identify is about. Both are headers only: a value beside them is a mistake.
+// concern sets the pitch, and the identifiers, that a delete or an identify is about. Both ops consist of
+// headers only: a value beside them is a mistake of the producer, and the record is rejected.
 func (h *headers) concern(rec schemas.Record, change *schemas.Change) *Rejection {
 	id, ok := schemas.ParsePitchID(h.pitchID)
 	if !ok {
-		return reject(schemas.CodeSchemaViolation, schemas.HeaderPitchID,
+		return violation(schemas.HeaderPitchID,
 			"a record with op %s needs a pitch_id that is UUID text, not %s", change.Op, shown(h.pitchID))
 	}
 	if len(rec.Value) != 0 {
-		return reject(schemas.CodeSchemaViolation, "", "a record with op %s has a value of %d bytes", change.Op, len(rec.Value))
+		return violation("", "a record with op %s has a value of %d bytes", change.Op, len(rec.Value))
 	}
 	change.PitchID = id
 	if change.Op != schemas.OpIdentify {
@@ -124,19 +130,22 @@ func (h *headers) concern(rec schemas.Record, change *schemas.Change) *Rejection
 	}
 	change.IDs = h.identifiers()
 	if change.IDs == (schemas.Identifiers{}) {
-		return reject(schemas.CodeSchemaViolation, "", "an identify names no readable batter_id, pitcher_id or team_id")
+		return violation("", "an identify names no readable batter_id, pitcher_id or team_id")
 	}
 	return nil
 }
 
-// identifiers are those that the headers name and that can be read.
+// identifiers returns those identifiers that the headers name and that can be read.
 func (h *headers) identifiers() schemas.Identifiers {
 	return schemas.Identifiers{
-		BatterID: identifierText(h.batterID), PitcherID: identifierText(h.pitcherID), TeamID: identifierText(h.teamID),
+		BatterID:  identifierText(h.batterID),
+		PitcherID: identifierText(h.pitcherID),
+		TeamID:    identifierText(h.teamID),
 	}
 }
 
-// eventTimeOr is the header event_time, or the origin's timestamp where it is missing or cannot be read.
+// eventTimeOr returns the header event_time, or the origin's timestamp (Unix milliseconds) if that is missing
+// or unreadable.
 func (h *headers) eventTimeOr(originMS int64) schemas.TimeMS {
 	if len(h.eventTime) == 0 {
 		return schemas.TimeMS(originMS)
@@ -149,7 +158,8 @@ func (h *headers) eventTimeOr(originMS int64) schemas.TimeMS {
 	return schemas.TimeMS(ms)
 }
 
-// opOf reads the header op. Words are exact: what might have been meant as a delete must not become an upsert.
+// opOf reads the header op; a missing one means upsert. Words must match exactly, because a misspelled delete
+// must not become an upsert.
 func opOf(b []byte) (op schemas.Op, ok bool) {
 	switch string(b) {
 	case "", "upsert":
@@ -162,8 +172,8 @@ func opOf(b []byte) (op schemas.Op, ok bool) {
 	return 0, false
 }
 
-// revisionOf reads 1–19 digits below 2^63; a missing revision is 0. It is not guessed: a correction that was taken for the
-// first version would be lost without a trace.
+// revisionOf reads a revision: 1–19 digits below 2^63; a missing one is 0. An unreadable revision is never
+// guessed, because a correction taken for revision 0 would be superseded without a trace.
 func revisionOf(b []byte) (revision int64, ok bool) {
 	if len(b) == 0 {
 		return 0, true
@@ -172,8 +182,8 @@ func revisionOf(b []byte) (revision int64, ok bool) {
 	return int64(v), ok && len(b) <= 19
 }
 
-// digitsBelow reads one or more decimal digits, leading zeros allowed, of a number below limit ≤ 2^63+1; v is 0 where it
-// is not ok.
+// digitsBelow reads one or more decimal digits, leading zeros allowed, of a number below limit ≤ 2^63+1. v is
+// 0 if ok is false.
 func digitsBelow(b []byte, limit uint64) (v uint64, ok bool) {
 	if !allDigits(b) {
 		return 0, false
@@ -189,7 +199,7 @@ func digitsBelow(b []byte, limit uint64) (v uint64, ok bool) {
 	return v, true
 }
 
-// allDigits says that b is one or more of the digits 0–9.
+// allDigits reports whether b is one or more of the digits 0–9.
 func allDigits(b []byte) bool {
 	for _, c := range b {
 		if c < '0' || c > '9' {
@@ -199,15 +209,17 @@ func allDigits(b []byte) bool {
 	return len(b) > 0
 }
 
-// Origin is where a record first stood: itself, unless it was redriven and all four dlq.origin.* headers can be read.
+// Origin returns where a record was first written: its own coordinates, or those of a redriven record's
+// dlq.origin.* headers.
 func Origin(rec schemas.Record) schemas.Coordinates {
 	h := readHeaders(rec.Headers)
 	return h.origin(rec)
 }
 
-// origin is where the record first stood: the record itself, unless all four headers of a redriven one can be read. Three
-// of them and one of the record's own would be a place where nothing ever stood.
-// Timestamps before 1970 or after the year 9999 count as the nearest that is not.
+// origin returns the coordinates of the record itself, unless all four dlq.origin.* headers can be read.
+// Fewer than four are ignored, because three of them with one of the record's own would name a place that
+// never existed. The origin is part of the version, so a redriven record keeps the version that it had before
+// it failed.
 func (h *headers) origin(rec schemas.Record) schemas.Coordinates {
 	own := rec.Coordinates
 	own.TimestampMS = clampTimestamp(own.TimestampMS)
@@ -218,11 +230,13 @@ func (h *headers) origin(rec schemas.Record) schemas.Coordinates {
 		return own
 	}
 	return schemas.Coordinates{
-		Topic: string(h.originTopic), Partition: int32(partition), Offset: int64(offset), TimestampMS: clampTimestamp(at),
+		Topic: string(h.originTopic), Partition: int32(partition),
+		Offset: int64(offset), TimestampMS: clampTimestamp(at),
 	}
 }
 
-// isTopic asks only what the stores need of a topic's name: text without U+0000.
+// isTopic reports whether b can be stored as a topic's name: text without U+0000.
 func isTopic(b []byte) bool { return len(b) > 0 && utf8.Valid(b) && bytes.IndexByte(b, 0) < 0 }
 
+// clampTimestamp moves a timestamp into the years 1970–9999, the range of the column record_ts_ms.
 func clampTimestamp(ms int64) int64 { return min(max(ms, 0), schemas.MaxTimestampMS) }

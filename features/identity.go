@@ -8,14 +8,16 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// pitchNamespace is the UUIDv5 namespace of pitch ids, 6f1d3b52-5a0e-5c7e-9b7a-2f6f0b6c9d11.
+// pitchNamespace is the namespace of pitch ids that are name-based UUIDs (version 5):
+// 6f1d3b52-5a0e-5c7e-9b7a-2f6f0b6c9d11. It must never change, because every redelivered record would get
+// another id.
 var pitchNamespace = [16]byte{
 	0x6f, 0x1d, 0x3b, 0x52, 0x5a, 0x0e, 0x5c, 0x7e, 0x9b, 0x7a, 0x2f, 0x6f, 0x0b, 0x6c, 0x9d, 0x11,
 }
 
-// identify says which game and which pitch the row is of. A pitch must be known again when it comes again, unchanged or
-// corrected, from whoever sends it: so what the producer says comes first, then what the record says, and only a record
-// that says nothing is known by its bytes.
+// identify sets the game and the pitch id of the row (section 6 of the specification, identity). A pitch must
+// get the same id when it arrives again, unchanged or corrected, from any producer. So the producer's header
+// comes first, then the record's event id. Only a record without either is known by its bytes.
 func (d *decoder) identify(rec schemas.Record, h *headers, row *schemas.Row, issues *issueSet) {
 	game := gamePK(h.gamePK, rec.Key, issues)
 	d.texts.add(&row.GamePK, game)
@@ -30,7 +32,7 @@ func (d *decoder) identify(rec schemas.Record, h *headers, row *schemas.Row, iss
 	row.PitchID = d.pitchID(rec.Value, game, issues)
 }
 
-// gamePK is the header's, else the record's key; nil where neither can be read.
+// gamePK returns the game: the header's, else the record's key, nil if neither can be read.
 func gamePK(header, key []byte, issues *issueSet) []byte {
 	for _, source := range [...][]byte{header, key} {
 		if isGamePK(source) {
@@ -43,8 +45,9 @@ func gamePK(header, key []byte, issues *issueSet) []byte {
 	return nil
 }
 
-// pitchID is the record's event id where that is a UUID; else one made from the game and the event id; else, where a
-// record has no event id (a pickoff), one made from the game and the record's exact bytes.
+// pitchID returns the record's event id if that is a UUID. Otherwise it returns a UUIDv5 of the game and the
+// event id. A record without an event id (a pickoff) gets a UUIDv5 of the game and the SHA-256 of its exact
+// bytes; such a pitch can only be corrected by a record that carries the header pitch_id.
 func (d *decoder) pitchID(record, game []byte, issues *issueSet) schemas.PitchID {
 	v, eventID := d.values[pitchEventID], []byte(nil)
 	if v.kind != missing {
@@ -64,7 +67,8 @@ func (d *decoder) pitchID(record, game []byte, issues *issueSet) schemas.PitchID
 	return d.nameBased(game, eventID)
 }
 
-// nameBased is the UUIDv5 of game, a line feed and event in the namespace of pitches.
+// nameBased returns the UUIDv5 of game, a line feed and event, in pitchNamespace. A missing game is the empty
+// text.
 func (d *decoder) nameBased(game, event []byte) (id schemas.PitchID) {
 	d.scratch = append(d.scratch[:0], pitchNamespace[:]...)
 	d.scratch = append(d.scratch, game...)

@@ -37,7 +37,8 @@ func TestGamePK(t *testing.T) {
 	}
 }
 
-// Which pitch it is: the header's, else the event id, else one made of the game and the event id or the very bytes.
+// Which pitch it is: the header's, else the event id, else one made of the game and the event id or the very
+// bytes.
 func TestPitchID(t *testing.T) {
 	space := uuid.MustParse("6f1d3b52-5a0e-5c7e-9b7a-2f6f0b6c9d11")
 	made := func(name string) string { return uuid.NewSHA1(space, []byte(name)).String() }

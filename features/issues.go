@@ -2,8 +2,11 @@ package features
 
 import "math/bits"
 
-// An issue is something that was wrong with one value of a row: the value is missing, or another source served, and the
-// row says so. The constants stand in the order of their names, so that a set of them is sorted, each once, by nature.
+// An issue names one thing that was wrong with a value of a row: the value is missing, or came from another
+// source. Issues never keep a record from becoming a row.
+//
+// The constants are in the alphabetical order of their names, so that a set of bits lists them sorted and
+// each once.
 type issue uint8
 
 const (
@@ -45,6 +48,9 @@ const (
 	issueCount
 )
 
+// issueNames are the texts of the column issues: <column>:type (a value not of the column's type),
+// <column>:range (a value outside of its range), pitch_result:unknown (a word that is not among the four
+// results) and bat_samples:conflict (two samples with the same time and different positions).
 var issueNames = [issueCount]string{
 	attackAngleRange:   "attack_angle_deg:range",
 	ballsRange:         "balls:range",
@@ -88,7 +94,7 @@ type issueSet uint64
 
 func (s *issueSet) add(i issue) { *s |= 1 << i }
 
-// list names the issues, sorted, each once; it is never nil.
+// list returns the names of the issues, sorted. It never returns nil, because the column is never missing.
 func (s issueSet) list() []string {
 	names := make([]string, 0, bits.OnesCount64(uint64(s)))
 	for ; s != 0; s &= s - 1 {

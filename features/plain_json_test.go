@@ -46,7 +46,8 @@ func plainDepth(b []byte) (most int) {
 	return most
 }
 
-// plainDecode makes a tree of map[string]any, []any, string, badText, plainNumber, tooLarge, bool and nil of valid JSON.
+// plainDecode makes a tree of map[string]any, []any, string, badText, plainNumber, tooLarge, bool and nil of
+// valid JSON.
 func plainDecode(b []byte) any {
 	p := &plainParser{s: string(b)}
 	return p.value()

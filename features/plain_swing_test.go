@@ -110,8 +110,8 @@ func plainAttackAngle(bat []plainSample) (angle schemas.Opt[float64]) {
 	return angle
 }
 
-// plainGround is math.Hypot, but of equally fast segments the same one must win here and there: where squares do no harm
-// the arithmetic is the obvious one.
+// plainGround is math.Hypot, but of equally fast segments the same one must win here and there: where squares
+// do no harm the arithmetic is the obvious one.
 func plainGround(x, y float64) float64 {
 	if m := max(math.Abs(x), math.Abs(y)); m > 1e-100 && m < 1e100 {
 		return math.Sqrt(float64(x*x) + float64(y*y))

@@ -18,8 +18,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// plainTransform is the specification word by word over a tree of maps: slow, obvious, and written without a look at
-// what it checks. It gives the change, or the code of the rejection.
+// plainTransform is the specification word by word over a tree of maps: slow, obvious, and written without a
+// look at what it checks. It gives the change, or the code of the rejection.
 func plainTransform(rec schemas.Record, limits Limits) (schemas.Change, schemas.Code) {
 	p := &plain{rec: rec, headers: map[string]string{}, issues: map[string]bool{}}
 	for _, h := range rec.Headers {

@@ -27,8 +27,8 @@ func TestRealRecordsAreRows(t *testing.T) {
 	}
 }
 
-// realFiles are the twelve recorded pitches by the names of their files. They are other people's data and stand beside
-// the project, if at all: where they are absent the test is skipped (fails under CI).
+// realFiles are the twelve recorded pitches by the names of their files. They are other people's data and
+// stand beside the project, if at all: where they are absent the test is skipped (fails under CI).
 func realFiles(t testing.TB) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(testkit.Hawkeye(t), "*.jsonl"))

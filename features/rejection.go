@@ -8,19 +8,23 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Rejection is the data's fault: why a record is not a row. Whoever gets one sends the record to the dead-letter topic,
-// unchanged, and goes on. Every other error in pitchstream is ours and is retried.
+// Rejection says why a record is not a row. The fault lies in the record, so the caller sends the record to
+// the dead-letter topic, unchanged, and goes on. Every other error in pitchstream is retryable.
 type Rejection struct {
-	Code    schemas.Code
-	Path    string // the JSON path (samples_bat[3]) or the header's name; "" where there is none
-	Offset  int64  // byte offset into the value, −1 where there is none
-	Message string // what was wrong, one line, at most 512 bytes
+	Code schemas.Code
+	// Path is the JSON path (samples_bat[3]) or the name of the header at fault; "" if there is none.
+	Path string // the JSON path (samples_bat[3]) or the header's name; "" where there is none
+	// Offset is the byte of the value at which it stops being JSON; −1 for other faults.
+	Offset int64
+	// Message says what was wrong, in one line of at most 512 bytes.
+	Message string
 }
 
-// maxMessageBytes keeps a letter's message, path and all, far below the 1 KB that a dead-letter header may have.
+// maxMessageBytes keeps code, path and message of a dead letter together below the 1 KB that one of its
+// headers may have.
 const maxMessageBytes = 512
 
-// Error is one line for a person: the code, where, and what.
+// Error returns one line for a person: the code, where, and what.
 func (r *Rejection) Error() string {
 	where := ""
 	if r.Path != "" {
@@ -32,11 +36,17 @@ func (r *Rejection) Error() string {
 	return string(r.Code) + where + ": " + r.Message
 }
 
+// reject returns a rejection without an offset.
 func reject(code schemas.Code, path, format string, args ...any) *Rejection {
 	return &Rejection{Code: code, Path: path, Offset: -1, Message: oneLine(fmt.Sprintf(format, args...))}
 }
 
-// oneLine makes any text fit for a message: valid UTF-8, no control characters, cut to maxMessageBytes.
+// violation returns a rejection of a record that breaks the rules about one of its headers or members.
+func violation(path, format string, args ...any) *Rejection {
+	return reject(schemas.CodeSchemaViolation, path, format, args...)
+}
+
+// oneLine makes any text fit for a message: valid UTF-8, no control characters, at most maxMessageBytes.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' {
@@ -54,7 +64,7 @@ func oneLine(s string) string {
 	return s[:cut] + "…"
 }
 
-// shown is a piece of data as a message quotes it: escaped, and cut where it is long.
+// shown returns data as a message quotes it: escaped, and cut after 64 bytes.
 func shown(b []byte) string {
 	const most = 64
 	if len(b) > most {

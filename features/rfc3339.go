@@ -1,14 +1,17 @@
 package features
 
-// The first and the last millisecond of the years 0001–9999 of UTC.
+// Bounds of the years 0001–9999 in UTC, in Unix milliseconds.
 const (
 	minTimeMS = -62135596800000
 	maxTimeMS = 253402300799999
 )
 
-// parseRFC3339 reads an instant as RFC 3339 has it, in Unix milliseconds, cut toward the past. T and Z may be small; a
-// second 60, a comma before the fraction and an hour 24 are not read, nor is an instant outside the years 0001–9999 of
-// UTC. (time.Parse takes some of what the RFC does not.)
+// parseRFC3339 reads an RFC 3339 time and returns Unix milliseconds, cut toward the past. T and Z may be
+// lower case. A second of 60, a comma before the fraction, an hour of 24 and times outside of the years
+// 0001–9999 are refused.
+//
+// It does not use time.Parse, because that accepts forms which the RFC does not have: an hour of one digit, a
+// comma.
 func parseRFC3339(b []byte) (ms int64, ok bool) {
 	if len(b) < len("2006-01-02T15:04:05Z") || b[10]|0x20 != 't' || b[13] != ':' || b[16] != ':' {
 		return 0, false
@@ -36,7 +39,7 @@ func parseFraction(b []byte) (ms int64, rest []byte, ok bool) {
 	return ms, b[n:], n > 1
 }
 
-// parseOffset reads Z or ±hh:mm, in minutes east of UTC.
+// parseOffset reads Z or ±hh:mm and returns minutes east of UTC.
 func parseOffset(b []byte) (minutes int64, ok bool) {
 	if len(b) == 1 {
 		return 0, b[0]|0x20 == 'z'
@@ -53,7 +56,8 @@ func parseOffset(b []byte) (minutes int64, ok bool) {
 	return minutes, ok1 && ok2
 }
 
-// parseDate reads YYYY-MM-DD, a day of the calendar (Gregorian, also before it began), in days since 1970-01-01.
+// parseDate reads YYYY-MM-DD, a day of the Gregorian calendar, and returns days since 1970-01-01. The
+// calendar also counts for dates before its introduction, as in Postgres.
 func parseDate(b []byte) (days int64, ok bool) {
 	if len(b) != 10 || b[4] != '-' || b[7] != '-' {
 		return 0, false
@@ -69,6 +73,7 @@ func parseDate(b []byte) (days int64, ok bool) {
 	return daysSince1970(year, month, day), true
 }
 
+// daysIn returns the number of days in a month of a year.
 func daysIn(year, month int64) int64 {
 	switch month {
 	case 2:
@@ -82,13 +87,15 @@ func daysIn(year, month int64) int64 {
 	return 31
 }
 
-// daysSince1970 counts in years that begin on the first of March, so that the leap day is a year's last.
+// daysSince1970 counts in years that begin on the first of March, so that the leap day is the last day of a
+// year and months follow the formula (153·m + 2)/5.
 func daysSince1970(year, month, day int64) int64 {
 	if month <= 2 {
 		year--
 		month += 12
 	}
-	year += 400 // one cycle of 146097 days, so that divisions stay above zero in the year 0000
+	// One cycle of 146097 days keeps the divisions above zero in the year 0000.
+	year += 400
 	dayOfYear := (153*(month-3)+2)/5 + day - 1
 	return year*365 + year/4 - year/100 + year/400 + dayOfYear - 719468 - 146097
 }
@@ -100,7 +107,8 @@ func twoDigits(b []byte, limit int64) (v int64, ok bool) {
 	return v, hi <= 9 && lo <= 9 && v <= limit
 }
 
-// isGameDate says that b is a calendar date YYYY-MM-DD from 1800 on.
+// isGameDate reports whether b is a calendar date YYYY-MM-DD from 1800 on. Earlier ones are typing errors:
+// nobody tracked them.
 func isGameDate(b []byte) bool {
 	_, ok := parseDate(b)
 	return ok && string(b) >= "1800"

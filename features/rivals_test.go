@@ -15,8 +15,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// rivals are the ways to make a row that one would take instead of the core: a JSON library reads the record into typed
-// structs, and the same code as the core's computes the features. Each is called as its documentation has it for speed.
+// rivals are the ways to make a row that one would take instead of the core: a JSON library reads the record
+// into typed structs, and the same code as the core's computes the features. Each is called as its
+// documentation has it for speed.
 var rivals = []struct {
 	name string
 	open func() rowMaker
@@ -49,8 +50,8 @@ func (e sliceEnd) point() (p point, ok bool) {
 	return point{e.Pos[0], e.Pos[1], e.Pos[2]}, true
 }
 
-// arrayEnd is what the libraries read fastest, and does less: two numbers are a position, and so are four, and three
-// zeros are none.
+// arrayEnd is what the libraries read fastest, and does less: two numbers are a position, and so are four,
+// and three zeros are none.
 type arrayEnd struct {
 	Pos [3]float64 `json:"pos"`
 }
@@ -59,7 +60,8 @@ func (e arrayEnd) point() (p point, ok bool) {
 	return point{e.Pos[0], e.Pos[1], e.Pos[2]}, e.Pos != [3]float64{}
 }
 
-// rivalRecord is the record as typed structs. Scalars that trackers write as {} where they know nothing are any.
+// rivalRecord is the record as typed structs. Scalars that trackers write as {} where they know nothing are
+// any.
 type rivalRecord[E rivalEnd] struct {
 	Units struct {
 		Length   string `json:"length"`
@@ -131,7 +133,8 @@ type rivalScratch[E rivalEnd] struct {
 	unmarshal func([]byte, any) error
 }
 
-// row is a row by way of structs. It takes all from the core that works on numbers, and nothing that reads JSON.
+// row is a row by way of structs. It takes all from the core that works on numbers, and nothing that reads
+// JSON.
 func (d *rivalScratch[E]) row(rec schemas.Record) (*schemas.Row, error) {
 	h := readHeaders(rec.Headers)
 	if _, rej := h.envelope(rec); rej != nil {

@@ -6,31 +6,35 @@ import (
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
 
-// A sample as trackers write it, and what is wanted of it:
+// This file reads and keeps the tracks of bat and ball. Trackers write samples like these:
 //
-//	{"time": 0.0206462, "pos": […], "vel": […], "acc": […]}                                          the time
-//	{"event": "Hit", "time": -0.4059311, "head": {"pos": [x, y, z]}, "handle": {"pos": [x, y, z]}}    all of it
+//	{"time": 0.0206462, "pos": […], "vel": […], "acc": […]}   the time is read
+//	{"event": "Hit", "time": -0.4059311, "head": {"pos": [x, y, z]}, "handle": {"pos": [x, y, z]}}
 
+// readSamplesBat reads the bat's track. A repeated track replaces the earlier one.
 func (d *decoder) readSamplesBat(i int) int {
 	d.bat.reset(i)
 	d.shape.forget()
 	return d.readObjects(&d.samplesBat, i, (*decoder).readBatSample)
 }
 
+// readSamplesBall reads the ball's track. A repeated track replaces the earlier one.
 func (d *decoder) readSamplesBall(i int) int {
 	d.ball.reset()
 	d.shape.forget()
 	return d.readObjects(&d.samplesBall, i, (*decoder).readBallSample)
 }
 
-// The wanted numbers of a sample: its time and, of the bat, x, y and z of its ends.
+// Places in wanted of the numbers that are read of a sample: its time, and of the bat x, y and z of both
+// ends.
 const (
 	slotTime   = 0
 	slotHead   = 1
 	slotHandle = 4
 )
 
-// readBatSample reads a sample of the bat: by the shape of the one before it, else member by member.
+// readBatSample reads a sample of the bat: by the shape of the one before it, or member by member if that
+// does not fit.
 func (d *decoder) readBatSample(i, _ int) int {
 	if len(d.bat.samples) == cap(d.bat.samples) {
 		d.bat.makeRoom(i-d.bat.from, len(d.b)-i)
@@ -43,14 +47,15 @@ func (d *decoder) readBatSample(i, _ int) int {
 	d.bat.add(batSample{
 		timeS: n[slotTime], head: point{n[1], n[2], n[3]}, handle: point{n[4], n[5], n[6]},
 		hasHead: d.last.hasHead, hasHandle: d.last.hasHandle,
+		// The event "No" counts in the first sample only, and that one is never read by shape.
 	}, d.last.timed, false) // an event "No" counts in the first sample only, and that has none before it
 	return end
 }
 
-// lastSample is what of the last sample that was read member by member holds for all of its shape.
+// lastSample is what the last sample read member by member shares with all samples of its shape.
 type lastSample struct{ timed, hasHead, hasHandle bool }
 
-// readBatMembers reads a sample of the bat whatever it looks like, and learns its shape for the next one.
+// readBatMembers reads any sample of the bat, and learns its shape for the next one.
 func (d *decoder) readBatMembers(i int) int {
 	var (
 		s         batSample
@@ -88,8 +93,9 @@ func (d *decoder) readBatMembers(i int) int {
 	return i + 1
 }
 
-// readEnd reads the head or the handle of a sample, an object with a pos, and notes where the three numbers stand. What
-// was noted is forgotten first: of a repeated head the last counts, whole, also where it has no position.
+// readEnd reads the head or the handle of a sample, an object with a member pos, and notes in at where its
+// three numbers are. It clears at first: of a repeated head the last one counts, whole, even if it has no
+// position.
 func (d *decoder) readEnd(i int, at *[3]int) (p point, next int, ok bool) {
 	*at = [3]int{}
 	if d.b[i] != '{' {
@@ -109,7 +115,8 @@ func (d *decoder) readEnd(i int, at *[3]int) (p point, next int, ok bool) {
 	return p, jsonscan.AfterBracket(i), ok
 }
 
-// readPoint reads a position: an array of exactly three numbers. at has their offsets, or zeros where it is none.
+// readPoint reads a position: an array of exactly three numbers. at receives their offsets, or zeros if it is
+// no position.
 func readPoint(b []byte, i int, at *[3]int) (p point, next int, ok bool) {
 	*at = [3]int{}
 	if b[i] != '[' {
@@ -133,7 +140,8 @@ func readPoint(b []byte, i int, at *[3]int) (p point, next int, ok bool) {
 	return p, jsonscan.AfterBracket(i), ok
 }
 
-// readBallSample reads a sample of the ball: by the shape of the one before it, else member by member.
+// readBallSample reads a sample of the ball: by the shape of the one before it, or member by member if that
+// does not fit.
 func (d *decoder) readBallSample(i, _ int) int {
 	var n wanted
 	end := d.shape.read(d.b, i, &n)
@@ -144,7 +152,7 @@ func (d *decoder) readBallSample(i, _ int) int {
 	return end
 }
 
-// readBallMembers reads a sample of the ball whatever it looks like, and learns its shape for the next one.
+// readBallMembers reads any sample of the ball, and learns its shape for the next one.
 func (d *decoder) readBallMembers(i int) int {
 	var (
 		timeS float64
@@ -181,43 +189,56 @@ func readNumberIf(b []byte, i, depth int) (f float64, next int, ok bool) {
 	return 0, jsonscan.SkipValue(b, i, depth), false
 }
 
-// A track as it comes, and settled. Real ones repeat their first samples, and have a Hit that was put between two frames or
-// thrown far out of order:
+// Real tracks repeat their first samples, and have a Hit that was inserted between two frames or far out of
+// order. settle sorts a track and drops its duplicates:
 //
 //	time   −0.409  −0.406  −0.402  −2.528  −0.406        −2.528  −0.409  −0.406  −0.402
 //	seq     0       1       2       3       4       ─▶    3       0       1       2        and one duplicate
 
-// point is a position in feet: x across the plate, y toward the pitcher, z up.
+// point is a position in feet: x across the plate (right positive from the catcher's view), y toward the
+// pitcher, z up.
 type point struct{ x, y, z float64 }
 
-// batSample is a sample of the bat that has a time: when, and where its two ends were, if that is known. An end that is
-// not known is at zero, so that samples compare.
+// batSample is a sample of the bat that has a time. An unknown end is at zero, so that samples can be
+// compared.
 type batSample struct {
-	timeS              float64 // seconds
-	head, handle       point
-	seq                int32 // its place among the samples with a time
+	// timeS is in seconds since the ball's release.
+	timeS        float64
+	head, handle point
+	// seq is the sample's place among those with a time, in record order.
+	seq                int32
 	hasHead, hasHandle bool
 }
 
+// batSampleBytes is the size of a batSample, for bounding the scratch.
 const batSampleBytes = 64
 
-// batTrack is the array samples_bat. A sample without a numeric time takes no part in kinematics and is never a
-// duplicate: it counts, and it may be a reason to see a swing, and need not be kept.
+// batTrack is the array samples_bat. A sample without a numeric time takes no part in kinematics and is never
+// a duplicate. It is counted, and it may be evidence of a swing, but it is not kept.
 type batTrack struct {
-	samples []batSample // those with a time: in record order, after settle by time, each time once
-	from    int         // where in the record the track begins
+	// samples are those with a time: in record order, and after settle by time, each time once.
+	samples []batSample
+	// from is the offset in the record at which the track begins.
+	from int
 
-	total      int  // samples, after settle without the duplicates
-	duplicates int  // samples that settle dropped
-	conflict   bool // one of them had an end elsewhere than the one that stays
-	noSwing    bool // the first sample's event is "No"
-	looseEnd   bool // a sample without a time has a head or a handle
-	unordered  bool // times do not strictly increase
+	// total counts all samples, after settle without duplicates; duplicates counts those that settle dropped.
+	total      int
+	duplicates int
+	// conflict reports that a dropped sample had an end elsewhere than the one that stays.
+	conflict bool
+	// noSwing reports that the event of the first sample is "No".
+	noSwing bool
+	// looseEnd reports that a sample without a time has a head or a handle.
+	looseEnd bool
+	// unordered reports that times do not strictly increase, so that settle has to sort.
+	unordered bool
 }
 
+// reset makes the track empty. from is the offset in the record at which it begins.
 func (t *batTrack) reset(from int) { *t = batTrack{samples: t.samples[:0], from: from} }
 
-// add takes the next sample of the array; timed says that it has a time, no that its event is "No".
+// add appends the next sample of the array. timed reports whether it has a time, no whether its event is
+// "No".
 func (t *batTrack) add(s batSample, timed, no bool) {
 	if t.total == 0 {
 		t.noSwing = no
@@ -235,11 +256,12 @@ func (t *batTrack) add(s batSample, timed, no bool) {
 	t.samples = append(t.samples, s)
 }
 
-// usualSamples is room for a swing, about 370 samples, and then some.
+// usualSamples has room for the samples of a swing, about 370, with some to spare.
 const usualSamples = 512
 
-// makeRoom is called when there is none for one more sample: for as many as the rest of the record can hold, if it goes on
-// as it has since the track began. Growing by and by would cost several times the memory, for records made to be bad.
+// makeRoom grows a full slice so that it fits as many samples as the rest of the record can hold, at the rate
+// of those read so far. Doubling it step by step would allocate several times as much for a record of nothing
+// but samples.
 func (t *batTrack) makeRoom(readBytes, restBytes int) {
 	more := usualSamples
 	if n := len(t.samples); n > 0 {
@@ -249,8 +271,9 @@ func (t *batTrack) makeRoom(readBytes, restBytes int) {
 	t.samples = slices.Grow(t.samples, more)
 }
 
-// settle sorts the samples by time and drops duplicates: of those with the same time the first in the record stays. A
-// track whose times increase, as nearly all do, is left as it is.
+// settle sorts the samples by time and drops duplicates: of samples with the same time, the first in the
+// record stays (section 2 of the specification, duplicates). It does nothing if times increase already, as in
+// most records.
 func (t *batTrack) settle() {
 	if !t.unordered {
 		return
@@ -269,7 +292,7 @@ func (t *batTrack) settle() {
 	t.total -= t.duplicates
 }
 
-// compare orders by time, and samples of the same time as they stand in the record.
+// compare orders samples by time, and those of the same time by their place in the record.
 func (s batSample) compare(other batSample) int {
 	switch {
 	case s.timeS < other.timeS:
@@ -280,22 +303,26 @@ func (s batSample) compare(other batSample) int {
 	return int(s.seq) - int(other.seq)
 }
 
-// differs says that an end is elsewhere, or known of one of the two only.
+// differs reports whether an end is at another position, or is known in only one of the two samples.
 func (s batSample) differs(other batSample) bool {
-	return s.head != other.head || s.handle != other.handle || s.hasHead != other.hasHead || s.hasHandle != other.hasHandle
+	return s.head != other.head || s.hasHead != other.hasHead ||
+		s.handle != other.handle || s.hasHandle != other.hasHandle
 }
 
-// ballTrack is the array samples_ball, of which only matters how many samples there are and how many are duplicates.
+// ballTrack is the array samples_ball. Only the number of its samples and of its duplicates matters.
 type ballTrack struct {
-	times      []float64 // seconds, of the samples that have one
-	total      int       // samples, after settle without the duplicates
+	// times are in seconds, of the samples that have one.
+	times []float64
+	// total counts all samples, after settle without duplicates.
+	total      int
 	duplicates int
 	unordered  bool // times do not strictly increase
 }
 
+// reset makes the track empty.
 func (t *ballTrack) reset() { *t = ballTrack{times: t.times[:0]} }
 
-// add takes the next sample of the array; timed says that it has a time.
+// add counts the next sample of the array. timed reports whether it has a time.
 func (t *ballTrack) add(timeS float64, timed bool) {
 	t.total++
 	if !timed {
@@ -307,7 +334,7 @@ func (t *ballTrack) add(timeS float64, timed bool) {
 	t.times = append(t.times, timeS)
 }
 
-// settle counts the duplicates.
+// settle counts the duplicates and takes them off the total.
 func (t *ballTrack) settle() {
 	if !t.unordered {
 		return

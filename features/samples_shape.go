@@ -6,43 +6,50 @@ import (
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
 
-// A track is hundreds of samples that differ in their numbers only. Two pieces of JSON with the same bytes but for their
-// numbers mean the same but for their numbers: same members in the same order, same repetitions, same white space. So the
-// shape of one sample, learned after it was read member by member, reads the next one by comparing bytes and reading
-// numbers, in a fraction of the time:
+// shape reads samples at speed. A track is hundreds of samples that differ in their numbers only, and two
+// pieces of JSON that differ in their numbers only mean the same but for these numbers: the same members in
+// the same order, the same repetitions, the same white space. So the shape of one sample, learned after it
+// was read member by member, reads the next one by comparing bytes and reading numbers, in a fraction of the
+// time:
 //
 //	{"time": N, "head": {"pos": [N, N, N]}, "handle": {"pos": [N, N, N]}}
 //	└──────┘ └┬───────────────┘ └┘ └┘ └┬──────────────────┘ └┘ └┘ └─┬─┘    bytes that must be the same again
 //
-// What does not fit is read member by member, from its beginning: a shape never refuses anything. A shape is offsets
-// into the record, no bytes of its own, and is forgotten where an array begins.
+// A sample that does not fit is read member by member, from its beginning, so a shape never rejects a record.
+// A shape consists of offsets into the record and must be forgotten when another array begins.
 type shape struct {
-	parts    [maxParts]part
-	count    int // of parts; 0 is no shape
-	from, to int // the bytes behind the last number
+	parts [maxParts]part
+	// count is the number of parts; 0 means that no shape is known.
+	count int
+	// from and to bound the bytes behind the last number.
+	from, to int
 }
 
-// part is a number and the bytes before it.
+// part is a number, and the bytes b[from:to] before it.
 type part struct {
 	from, to int
-	slot     int8 // which of the wanted numbers it is, or unwanted
+	// slot is the number's place in wanted, or unwanted.
+	slot int8
 }
 
+// maxParts bounds the numbers of a sample: one of the ball has 10, one of the bat 7.
 const (
-	maxParts = 32 // a sample of the ball has 10 numbers, one of the bat 7
+	maxParts = 32
 	unwanted = -1
 )
 
-// wanted are the numbers that are wanted of a sample, each in its slot.
+// wanted holds the numbers that are wanted of a sample, each in its slot.
 type wanted [8]float64
 
-// wantedAt are the offsets of the wanted numbers; 0 (no sample begins a record) where there is none.
+// wantedAt holds the offsets of the wanted numbers. 0 means none, because no sample begins a record.
 type wantedAt [8]int
 
+// forget makes the next sample be read member by member.
 func (s *shape) forget() { s.count = 0 }
 
-// learn takes the shape of the sample b[from:to], an object just read. A number out of range is a value of another kind
-// than the numbers that will stand in its place: there is nothing to learn from that.
+// learn takes the shape of the sample b[from:to], an object just read. A sample with a number outside of the
+// range of a double teaches nothing, because that is a value of another kind than the numbers in its place in
+// later samples.
 func (s *shape) learn(b []byte, from, to int, at *wantedAt) {
 	s.count, s.from, s.to = 0, from, to
 	for i := from; i < to; {
@@ -64,7 +71,7 @@ func (s *shape) learn(b []byte, from, to int, at *wantedAt) {
 	}
 }
 
-// slot is which of the wanted numbers stands at offset.
+// slot returns which of the wanted numbers is at offset.
 func (at *wantedAt) slot(offset int) int8 {
 	for slot := range at {
 		if at[slot] == offset {
@@ -74,7 +81,7 @@ func (at *wantedAt) slot(offset int) int8 {
 	return unwanted
 }
 
-// read reads the sample at i and returns the cursor behind it, or 0 if it is not of this shape.
+// read reads the sample at i and returns the cursor behind it, or 0 if the sample does not have this shape.
 func (s *shape) read(b []byte, i int, numbers *wanted) int {
 	if s.count == 0 {
 		return 0
@@ -101,7 +108,8 @@ func (s *shape) read(b []byte, i int, numbers *wanted) int {
 	return follow(b, i, s.from, s.to)
 }
 
-// follow moves over bytes at i that are the same as those from … to, and returns 0 if they are not.
+// follow moves over bytes at i that equal b[from:to]. It returns 0 if they differ. Up to eight bytes are
+// compared as one word.
 func follow(b []byte, i, from, to int) int {
 	n := to - from
 	if n <= 8 && i+8 <= len(b) {

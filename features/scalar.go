@@ -8,8 +8,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// kind is what a value of the record is, as far as a column cares. Trackers write {} where they have nothing to say, so
-// what is empty is missing, whatever kind of empty it is.
+// kind classifies a value of the record as far as columns need it. Trackers write {} where they have nothing
+// to report, so every empty value counts as missing (section 2 of the specification, reading values).
 type kind uint8
 
 const (
@@ -21,7 +21,8 @@ const (
 	other               // true, false, or a number out of the range of a double: there, but no column's type
 )
 
-// value is one scalar of the record, or an object or array of which only that counts. It aliases the record's bytes.
+// value is one scalar of the record, or an object or array of which only the kind and the count matter. It
+// aliases the record's bytes.
 type value struct {
 	kind    kind
 	escaped bool    // of a text: raw has escapes
@@ -30,7 +31,7 @@ type value struct {
 	raw     []byte  // a number as written; what stands between a text's quotes
 }
 
-// readValue reads the value at i, which stands within depth open brackets.
+// readValue reads the value at i. depth is how many brackets are open around it.
 func readValue(b []byte, i, depth int) (value, int) {
 	switch b[i] {
 	case '"':
@@ -55,7 +56,7 @@ func readValue(b []byte, i, depth int) (value, int) {
 	return value{kind: number, num: f, raw: b[i:end]}, end
 }
 
-// readPlainObject tells an object with something in it from an empty one.
+// readPlainObject moves over an object and reports whether it has members: an empty one is missing.
 func readPlainObject(b []byte, i, depth int) (v value, next int) {
 	if next = jsonscan.SkipObject(b, i, depth); next >= 0 && b[jsonscan.Blanks(b, i+1)] != '}' {
 		v.kind = object
@@ -63,7 +64,8 @@ func readPlainObject(b []byte, i, depth int) (v value, next int) {
 	return v, next
 }
 
-// readPlainArray counts an array's elements. No place that is read is near maxDepth.
+// readPlainArray counts an array's elements. It need not check the depth itself, because no path that is read
+// is close to jsonscan.MaxDepth.
 func readPlainArray(b []byte, i, depth int) (v value, next int) {
 	for i = jsonscan.FirstElement(b, i); i >= 0 && b[i] != ']'; i = jsonscan.NextElement(b, i) {
 		i = jsonscan.SkipValue(b, i, depth)
@@ -73,7 +75,7 @@ func readPlainArray(b []byte, i, depth int) (v value, next int) {
 	return v, jsonscan.AfterBracket(i)
 }
 
-// is says that the value is exactly this text.
+// is reports whether the value is exactly this text, once unescaped.
 func (v value) is(want string) bool {
 	if !v.escaped || len(v.raw) > jsonscan.MaxEscapeBytes*len(want) {
 		return v.kind == text && string(v.raw) == want
@@ -82,7 +84,8 @@ func (v value) is(want string) bool {
 	return ok && string(got) == want
 }
 
-// unescaped is a text as it is meant, in the record's bytes or appended to buf; ok as appendUnescaped has it.
+// unescaped returns the text that v stands for, in the record's bytes or appended to buf. ok is false if no
+// store could keep it, as for jsonscan.AppendUnescaped.
 func (v value) unescaped(buf []byte) (text []byte, ok bool) {
 	if !v.escaped {
 		return v.raw, true
@@ -90,8 +93,9 @@ func (v value) unescaped(buf []byte) (text []byte, ok bool) {
 	return jsonscan.AppendUnescaped(buf, v.raw)
 }
 
-// identifier reads a batter's, pitcher's or team's id: a number written without fraction and exponent, exactly, within
-// 64 bits; else an integral number of magnitude below 2^53; or the text of an integer.
+// identifier reads the id of a batter, pitcher or team. Three forms are accepted: a number written without
+// fraction and exponent, exactly, within signed 64 bits; an integral number of magnitude below 2^53, where
+// doubles are still exact; the text of an integer.
 func (v value) identifier() schemas.Opt[int64] {
 	switch v.kind {
 	case text:
@@ -109,7 +113,7 @@ func (v value) identifier() schemas.Opt[int64] {
 	return schemas.Opt[int64]{}
 }
 
-// identifierText reads the text of an integer: a sign and leading zeros are allowed, and blanks around it.
+// identifierText reads the text of an integer. A sign, leading zeros and white space around it are allowed.
 func identifierText(b []byte) schemas.Opt[int64] {
 	return parseInt64(bytes.Trim(b, " \t\r\n"))
 }

@@ -6,10 +6,11 @@ import (
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
 
-// Outside the samples a record is read by a table: paths says where each wanted value stands, pathTree makes a tree of
-// it, and readNode walks record and tree together. To read one more value, give it a slot, a path and a column.
+// This file reads everything outside of the samples by a table: paths lists where each wanted value is,
+// pathTree joins the paths to a tree, and readNode walks record and tree together. To read one more value,
+// add a slot, a path and a column.
 
-// A slot is the place of one scalar of the record: what the columns and the checks read, apart from the samples.
+// A slot is the place in record.values of one scalar outside of the samples.
 type slot uint8
 
 const (
@@ -37,8 +38,8 @@ const (
 	noSlot = slotCount
 )
 
-// paths says where each slot's value stands; [n] is an element of an array. Slots below one member stand together, since a
-// repeated member forgets them all (TestPaths holds this).
+// paths lists the JSON path of each slot; [n] is an element of an array. The slots below one member are
+// neighbours, because a repeated member clears all of its slots with one range.
 var paths = [slotCount]string{
 	unitsLength:   "units.length",
 	unitsVelocity: "units.velocity",
@@ -64,23 +65,28 @@ var paths = [slotCount]string{
 
 // node is a place in the record on the way to one or more slots.
 type node struct {
-	slot     slot   // takes the value that stands here; noSlot where only what is below counts
-	from, to slot   // the slots here and below: from ≤ slot < to
-	members  []edge // of an object
-	elements []edge // of an array: the first so many
+	// slot takes the value at this place; it is noSlot if only values below it are read.
+	slot slot
+	// from ≤ s < to are the slots at this place and below it.
+	from, to slot
+	// members leads on for an object, elements for the first elements of an array.
+	members  []edge
+	elements []edge
 }
 
+// edge is one step of a path: a member's name or an element's index.
 type edge struct {
 	name string
 	to   *node
 }
 
+// root is the node of the whole record. firstEvent is where readEvents reads an event.
 var (
 	root       = pathTree()
 	firstEvent = root.at("events").at("[0]")
 )
 
-// pathTree puts all paths together.
+// pathTree joins all paths to one tree.
 func pathTree() *node {
 	tree := newNode(0)
 	for s, path := range paths {
@@ -95,9 +101,10 @@ func pathTree() *node {
 	return tree
 }
 
+// newNode returns a node whose first slot is from.
 func newNode(from slot) *node { return &node{slot: noSlot, from: from, to: from} }
 
-// step is the node behind a step of a path, made if it is not there yet.
+// step returns the node behind a step of a path, and adds it if it does not exist.
 func (n *node) step(name string, s slot) *node {
 	if next := n.at(name); next != nil {
 		return next
@@ -111,7 +118,7 @@ func (n *node) step(name string, s slot) *node {
 	return e.to
 }
 
-// at is the node behind a step of a path, nil where no path goes there.
+// at returns the node behind a step of a path, nil if no path goes there.
 func (n *node) at(name string) *node {
 	for _, e := range n.members {
 		if e.name == name {
@@ -126,7 +133,7 @@ func (n *node) at(name string) *node {
 	return nil
 }
 
-// member is the node behind a member's name, nil where no path goes there.
+// member is at for a member's name as the record has it. It does not allocate.
 func (n *node) member(name []byte) *node {
 	for i := range n.members {
 		if n.members[i].name == string(name) {
@@ -136,8 +143,8 @@ func (n *node) member(name []byte) *node {
 	return nil
 }
 
-// readNode reads the value at i, within depth open brackets, into the slots of n and below. What they held before is
-// forgotten: of a repeated member the last counts, whole. A nil node is skipped.
+// readNode reads the value at i, inside depth open brackets, into the slots of n and below. It clears them
+// first, because of a repeated member the last one counts, whole. A value at a nil node is skipped.
 func (d *decoder) readNode(n *node, i, depth int) int {
 	if n == nil {
 		return jsonscan.SkipValue(d.b, i, depth)
@@ -158,7 +165,8 @@ func (d *decoder) readNode(n *node, i, depth int) int {
 	return i
 }
 
-// readObject reads the members of an object that n leads on from. v says whether there are any.
+// readObject reads those members of an object to which n leads. The kind of v reports whether it has any
+// members.
 func (d *decoder) readObject(n *node, i, depth int) (v value, next int) {
 	var name []byte
 	for i = jsonscan.FirstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = jsonscan.NextMember(d.b, i) {
@@ -171,7 +179,7 @@ func (d *decoder) readObject(n *node, i, depth int) (v value, next int) {
 	return v, jsonscan.AfterBracket(i)
 }
 
-// readArray reads the elements of an array that n leads on from, and counts all of them.
+// readArray reads those elements of an array to which n leads, and counts all of them.
 func (d *decoder) readArray(n *node, i, depth int) (v value, next int) {
 	for i = jsonscan.FirstElement(d.b, i); i >= 0 && d.b[i] != ']'; i = jsonscan.NextElement(d.b, i) {
 		if v.count < len(n.elements) {

@@ -6,28 +6,48 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A bat, and the limits within which a track of it is believed:
+// This file computes the features of a swing (section 4 of the specification, features) from the track of the
+// bat: the positions of its head and its handle, in feet, some 300 times a second. The tracks are noisy and
+// some are wrong, so each feature has limits within which a sample or a speed is believed.
 //
 //	head ●━━━0.5 ft━━━○━━━━━━━━━━━━━━━━━━━━━● handle
 //	              sweet spot
 
 const (
-	sweetSpotFT  = 0.5 // from the head toward the handle
-	minBatFT     = 1.5 // a bat between head and handle; shorter or longer is a tracking fault
-	maxBatFT     = 4.0
-	windowFrames = 3 // about 10 ms at 300 Hz: long enough to drown the noise of a frame, short enough for a peak
-	minWindowS   = 0.008
-	maxWindowS   = 0.015
-	maxWindowFT  = 2.0
+	// sweetSpotFT is how far the sweet spot lies from the head, toward the handle.
+	sweetSpotFT = 0.5
+	// minBatFT and maxBatFT bound the distance of head and handle. Outside of them the tracker has lost one end:
+	// it reports both at the same place, or one of them far off.
+	minBatFT = 1.5
+	maxBatFT = 4.0
+	// windowFrames is over how many frames a speed is measured: about 10 ms at 300 Hz, long enough to average
+	// out the noise of a frame, short enough to catch the peak.
+	windowFrames = 3
+	// minWindowS and maxWindowS bound the duration of a window. A longer one misses frames; in a shorter one a
+	// sample was inserted between two frames.
+	minWindowS = 0.008
+	maxWindowS = 0.015
+	// maxWindowFT bounds the distance within a window. Farther than that the sweet spot jumped.
+	maxWindowFT = 2.0
+	// mphPerFTPerS converts feet per second to miles per hour: 3600 / 5280.
 	mphPerFTPerS = 0.681818
-	minSpots     = 10
-	minWindows   = 5   // accepted ones, for a speed to be reliable (implied by minSpots and maxRejected as they are)
-	maxRejected  = 0.2 // of all windows, for a speed to be reliable
-	maxReliable  = 95  // mph, for a speed to be reliable
+	// minSpots is how many samples must have a sweet spot for a swing to have a bat speed.
+	minSpots = 10
+	// A speed is reliable if at least minWindows windows were accepted, at most the share maxRejected of all
+	// windows was rejected, and it is at most maxReliable mph. The first follows from minSpots and maxRejected
+	// as they are.
+	minWindows  = 5
+	maxRejected = 0.2
+	maxReliable = 95
 )
 
-// derive computes what is not in the record but follows from it: whether there was a swing, how sure that is, and how
-// the bat moved. It reads exit velocity before its range is checked: a ball that left the bat was hit.
+// derive computes the columns that follow from the record without being in it: whether there was a swing,
+// contact or a whiff, how certain the swing is, and how the bat moved.
+//
+// A contact is a present exit velocity or the action Foul; a whiff is a swing without contact. derive reads
+// the exit velocity before its range is checked, because any ball that left the bat was hit. A swing is
+// confirmed if the play agrees with it: the action is Swinging or Foul, or the result HitIntoPlay. Otherwise
+// the batter may have moved the bat without offering at the pitch.
 func (d *decoder) derive(row *schemas.Row) {
 	foul := d.values[pitchAction].is("Foul")
 	row.IsSwing = d.bat.isSwing()
@@ -44,7 +64,8 @@ func (d *decoder) derive(row *schemas.Row) {
 	row.BatSpeedMPH, row.SpeedConfidence = batSpeed(d.bat.samples)
 }
 
-// isSwing says that the bat was tracked somewhere: not an empty array, not the lone {"event":"No"}.
+// isSwing reports whether the bat was tracked anywhere: some sample has a head or a handle. The single sample
+// {"event":"No"} is how trackers report that there was no swing.
 func (t *batTrack) isSwing() bool {
 	if t.total == 1 && t.noSwing {
 		return false
@@ -60,9 +81,12 @@ func (t *batTrack) isSwing() bool {
 	return false
 }
 
-// attackAngle is the angle in degrees, upward positive, at which the bat's head moved in the segment in which it moved
-// fastest over the ground; the first of equally fast ones. samples are sorted by time, each time once. Missing with
-// fewer than three heads, and where the head moved only up and down or not at all.
+// attackAngle returns the vertical angle of the head's path where the head moved fastest over the ground, in
+// degrees, upward positive: atan2(dz, hypot(dx, dy)) of the segment with the greatest hypot(dx, dy)/dt. Of
+// equally fast segments the first one counts.
+//
+// samples must be sorted by time, each time once. The angle is missing with fewer than three heads, and if
+// the head never moved sideways.
 func attackAngle(samples []batSample) (angleDeg schemas.Opt[float64]) {
 	heads, fastest := 0, 0.0
 	var last *batSample
@@ -86,13 +110,15 @@ func attackAngle(samples []batSample) (angleDeg schemas.Opt[float64]) {
 	return angleDeg
 }
 
-// spot is the sweet spot of the bat at one time.
+// spot is the sweet spot of the bat at one time: seconds since the ball's release, and a position in feet.
 type spot struct {
 	timeS   float64
 	x, y, z float64 // feet
 }
 
-// batSpeed is the greatest speed of the sweet spot over a window of three frames, in mph, and how far it can be trusted.
+// batSpeed returns the greatest speed of the sweet spot over a window of three frames, in mph, and whether it
+// can be trusted. Windows run from each sample with a sweet spot to the third one after it. The speed is
+// missing, and questionable, with fewer than minSpots sweet spots or without an accepted window.
 func batSpeed(samples []batSample) (speedMPH schemas.Opt[float64], confidence schemas.Text) {
 	var (
 		recent             [windowFrames + 1]spot
@@ -126,8 +152,8 @@ func batSpeed(samples []batSample) (speedMPH schemas.Opt[float64], confidence sc
 	return schemas.Some(fastest), schemas.SpeedQuestionable
 }
 
-// sweetSpot is half a foot from the head toward the handle, where the bat's length can be one. (A tracker that has lost
-// one end reports both at the same place, or one far away.)
+// sweetSpot returns the point half a foot from the head toward the handle. It returns false if an end is
+// missing, or if the two are not 1.5–4.0 ft apart.
 func sweetSpot(s *batSample) (spot, bool) {
 	if !s.hasHead || !s.hasHandle {
 		return spot{}, false
@@ -145,8 +171,8 @@ func sweetSpot(s *batSample) (spot, bool) {
 	}, true
 }
 
-// windowSpeed is the mean speed between two sweet spots in mph, unless frames are missing between them or the spot
-// jumped.
+// windowSpeed returns the mean speed between two sweet spots in mph. It returns false for a window that is
+// rejected, because frames are missing in it or the spot jumped.
 func windowSpeed(from, to spot) (mph float64, ok bool) {
 	dt, ft := to.timeS-from.timeS, length3(to.x-from.x, to.y-from.y, to.z-from.z)
 	if !(minWindowS <= dt && dt <= maxWindowS) || ft > maxWindowFT {
@@ -155,17 +181,21 @@ func windowSpeed(from, to spot) (mph float64, ok bool) {
 	return ft / dt * mphPerFTPerS, true
 }
 
-// The conversions to float64, here and above, keep a compiler from fusing a product and a sum, which other machines
-// would round differently: which window and which segment win is the same everywhere. (The standard library's arc
-// tangent may still differ in the last bit.)
+// The conversions to float64, here and above, keep a compiler from fusing a product and a sum, which other
+// machines would round differently: which window and which segment win is the same everywhere. (The standard
+// library's arc tangent may still differ in the last bit.)
 
-// length3 is the length of (x, y, z). Where a square leaves the range of a double it is +Inf or 0, which is on the same
-// side of every limit here as the right length.
+// length3 returns the length of (x, y, z). If a square leaves the range of a double the result is +Inf or 0,
+// which lies on the same side of every limit here as the right length.
+//
+// The conversions to float64, here and above, keep a compiler from fusing a product and a sum, which rounds
+// differently. Without them another processor could find another window or segment the fastest. The arc
+// tangent of the standard library may still differ in the last bit.
 func length3(x, y, z float64) float64 {
 	return math.Sqrt(float64(x*x) + float64(y*y) + float64(z*z))
 }
 
-// length2 is the length of (x, y), also where a square would leave the range of a double.
+// length2 returns the length of (x, y), also if a square would leave the range of a double.
 func length2(x, y float64) float64 {
 	switch m := max(math.Abs(x), math.Abs(y)); {
 	case m > math.MaxFloat64:

@@ -2,6 +2,7 @@ package features
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -9,9 +10,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// SwingPath reads, for drawing, how bat and ball moved in a record that is a row; false where no swing was tracked. The
-// track is the one that the features are computed from. It is for the few records that somebody looks at: it takes some
-// milliseconds, and as much memory as the record again and again.
+// SwingPath returns the movement of bat and ball in a record that is a row, for drawing; false if no swing
+// was tracked. It uses the same samples as the features. It takes milliseconds and several times the record's
+// size in memory, so it is only for records that somebody looks at.
 func SwingPath(value []byte) (path schemas.SwingPath, ok bool) {
 	d := decoders.Get().(*decoder)
 	path, ok = d.swingPath(value)
@@ -42,18 +43,24 @@ func (d *decoder) swingPath(value []byte) (path schemas.SwingPath, ok bool) {
 	return path, true
 }
 
+// Limits of a drawing. The points are about as many as a screen can show.
 const (
 	maxBatPoints   = 240
 	maxPitchPoints = 60
 	maxHitPoints   = 120
 
-	maxBreakS  = 0.1 // between two samples of one track, which are 3 ms apart
-	maxReachFT = 30  // from the plate: farther is no bat
+	// maxBreakS separates two pieces of a track. Samples of one track are 3 ms apart.
+	maxBreakS = 0.1
+	// maxReachFT is the distance from the plate beyond which no bat can be.
+	maxReachFT = 30
+	// maxFlightS is how long the ball is drawn after contact.
 	maxFlightS = 6
-	maxLostS   = 0.3 // without a sample the ball is lost
+	// maxLostS is the time without a sample after which the tracker has lost the ball.
+	maxLostS = 0.3
 )
 
-// unbroken is the longest piece of a settled track without a break. (A Hit that was thrown out of order stands alone.)
+// unbroken returns the longest piece of a settled track without a break. It leaves out a Hit that was
+// recorded seconds away from its neighbours.
 func unbroken(samples []batSample) []batSample {
 	var best []batSample
 	from := 0
@@ -78,8 +85,8 @@ func unbroken(samples []batSample) []batSample {
 	return best
 }
 
-// pathSpeeds are the speeds of the sweet spot in mph: of the windows that count for bat_speed_mph, each at a sample in its
-// middle; not a number where there is none.
+// pathSpeeds returns the speed of the sweet spot at each sample, in mph, NaN where there is none. The windows
+// are those of bat_speed_mph; the speed of a window belongs to the sample in its middle.
 func pathSpeeds(track []batSample) []float64 {
 	speeds := make([]float64, len(track))
 	var spots []spot
@@ -98,6 +105,7 @@ func pathSpeeds(track []batSample) []float64 {
 	return speeds
 }
 
+// peak returns the time at which the bat was fastest.
 func peak(track []batSample, speeds []float64) (at schemas.Opt[float64]) {
 	fastest := math.Inf(-1)
 	for i, mph := range speeds {
@@ -108,10 +116,11 @@ func peak(track []batSample, speeds []float64) (at schemas.Opt[float64]) {
 	return at
 }
 
-// maxBridged is how many samples in a row get a speed between those of their neighbours: a Hit that was put between two
-// frames spoils so many windows.
+// maxBridged is how many samples in a row get an interpolated speed. A Hit inserted between two frames spoils
+// as many windows.
 const maxBridged = 4
 
+// bridge fills short gaps between two known speeds, in proportion to time.
 func bridge(track []batSample, speeds []float64) {
 	last := -1
 	for i, mph := range speeds {
@@ -128,6 +137,7 @@ func bridge(track []batSample, speeds []float64) {
 	}
 }
 
+// drawnBat returns the bat's track with its speeds, thinned.
 func drawnBat(track []batSample, speeds []float64) []schemas.BatPoint {
 	points := make([]schemas.BatPoint, len(track))
 	for i, s := range track {
@@ -146,7 +156,7 @@ func drawnBat(track []batSample, speeds []float64) []schemas.BatPoint {
 	return thin(points, maxBatPoints)
 }
 
-// thin keeps at most so many, evenly, the first and the last among them.
+// thin keeps at most limit elements, evenly spaced, the first and the last among them.
 func thin[T any](all []T, limit int) []T {
 	if len(all) <= limit {
 		return all
@@ -158,23 +168,27 @@ func thin[T any](all []T, limit int) []T {
 	return kept
 }
 
-// splitBall tells the pitch from what follows it: the ball after the contact, where that is known, else after its way
-// turned. Later samples are throws.
+// splitBall splits the ball's track into the pitch and the hit. The hit begins at the contact, or at the turn
+// of the ball's path if no contact is known. It ends when the tracker loses the ball; later samples are
+// throws.
 func splitBall(ball []schemas.BallPoint, contact *schemas.Contact) (pitch, hit []schemas.BallPoint) {
 	n := min(1, len(ball))
 	for n < len(ball) && onItsWay(ball, n) && (contact == nil || ball[n].TimeS < contact.TimeS) {
 		n++
 	}
 	end := n
-	for end > 0 && end < len(ball) && ball[end].TimeS-ball[end-1].TimeS <= maxLostS && ball[end].TimeS-ball[n].TimeS <= maxFlightS {
+	for end > 0 && end < len(ball) &&
+		ball[end].TimeS-ball[end-1].TimeS <= maxLostS && ball[end].TimeS-ball[n].TimeS <= maxFlightS {
 		end++
 	}
 	return ball[:n], ball[n:end]
 }
 
-// onItsWay says that sample n of the ball follows on those before it without a turn: nearer, and not to the side.
+// onItsWay reports whether sample n continues the pitch: nearer to the plate than the one before, without a
+// turn.
 func onItsWay(ball []schemas.BallPoint, n int) bool {
-	const straight = 0.8 // the cosine of 37°
+	// straight is the cosine of 37°, the greatest turn of a pitch between samples.
+	const straight = 0.8
 	now, before := ball[n], ball[n-1]
 	if now.Pos[1] >= before.Pos[1] || now.TimeS-before.TimeS > maxLostS {
 		return false
@@ -191,12 +205,13 @@ func onItsWay(ball []schemas.BallPoint, n int) bool {
 	return dot >= straight*math.Sqrt(one*other)
 }
 
-// loose is a record as JSON has it, for what the core does not keep.
+// loose is a record as encoding/json decodes it, for members that decoder does not keep.
 type loose map[string]any
 
 func looseRecord(value []byte) (l loose) {
 	dec := json.NewDecoder(bytes.NewReader(value))
-	dec.UseNumber() // one that is no double spoils only itself
+	// A number outside of the range of a double must not fail the whole record.
+	dec.UseNumber()
 	if dec.Decode(&l) != nil {
 		return nil
 	}
@@ -213,7 +228,7 @@ func (l loose) samples(name string) (samples []map[string]any) {
 	return samples
 }
 
-// ball are the samples that have a time and a position, by time, each time once.
+// ball returns the ball's samples that have a time and a position, by time, each time once.
 func (l loose) ball() (ball []schemas.BallPoint) {
 	for _, s := range l.samples("samples_ball") {
 		t, timed := numberOf(s["time"])
@@ -221,19 +236,12 @@ func (l loose) ball() (ball []schemas.BallPoint) {
 			ball = append(ball, schemas.BallPoint{TimeS: t, Pos: pos})
 		}
 	}
-	slices.SortStableFunc(ball, func(a, b schemas.BallPoint) int {
-		switch {
-		case a.TimeS < b.TimeS:
-			return -1
-		case a.TimeS > b.TimeS:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(ball, func(a, b schemas.BallPoint) int { return cmp.Compare(a.TimeS, b.TimeS) })
 	return slices.CompactFunc(ball, func(a, b schemas.BallPoint) bool { return a.TimeS == b.TimeS })
 }
 
-// contact is where the record says that the ball was hit, or nearest; where the ball was then, else the sweet spot.
+// contact returns when and how the record says that ball and bat met, or were nearest. Its place is that of
+// the ball at that time, or of the bat's sweet spot if the ball was not tracked then.
 func (l loose) contact(track []batSample, ball []schemas.BallPoint) *schemas.Contact {
 	kinds := map[string]string{"Hit": schemas.ContactHit, "Nearest": schemas.ContactNearest}
 	for _, s := range l.samples("samples_bat") {
@@ -256,7 +264,7 @@ func (l loose) contact(track []batSample, ball []schemas.BallPoint) *schemas.Con
 	return nil
 }
 
-// nearestBall is the sample within a hundredth of a second of t; -1 where there is none.
+// nearestBall returns the index of the sample nearest to t, within 0.01 s; −1 if there is none.
 func nearestBall(ball []schemas.BallPoint, t float64) int {
 	best, within := -1, 0.01
 	for i, b := range ball {

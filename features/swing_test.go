@@ -49,8 +49,8 @@ func TestUniformMotion(t *testing.T) {
 	}
 }
 
-// A bat that turns about its handle: the sweet spot is half a foot in from the head, and what is measured over a window is
-// the chord of its arc.
+// A bat that turns about its handle: the sweet spot is half a foot in from the head, and what is measured
+// over a window is the chord of its arc.
 func TestRotation(t *testing.T) {
 	const omega, length = 35.0, 2.75 // rad/s, ft
 	turning := func(t float64) (head, handle point) {
@@ -66,7 +66,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// In a constant acceleration the last segment is the fastest: its mean direction is that of the middle of its time.
+// In a constant acceleration the last segment is the fastest: its mean direction is that of the middle of its
+// time.
 func TestConstantAcceleration(t *testing.T) {
 	const n = 30
 	falling := func(t float64) (head, handle point) {

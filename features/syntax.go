@@ -9,14 +9,16 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// malformed says where the bytes stop being one JSON value, and shows what is there.
+// malformed returns the rejection of bytes that stop being one JSON value at an offset, with an excerpt of
+// what is there.
 func malformed(b []byte, at int) *Rejection {
 	rej := reject(schemas.CodeMalformedJSON, "", "%s", syntaxFault(b, at))
 	rej.Offset = int64(at)
 	return rej
 }
 
-// syntaxFault says what is wrong at an offset. It runs for letters only, and may take its time.
+// syntaxFault describes what is wrong at an offset. It runs for dead letters only, so it may scan the value
+// once more.
 func syntaxFault(b []byte, at int) string {
 	if at >= len(b) {
 		if len(b) == 0 {
@@ -36,7 +38,7 @@ func syntaxFault(b []byte, at int) string {
 	return "not JSON from here on: " + shown(b[at:min(len(b), at+16)])
 }
 
-// openBrackets counts the brackets that are open at the end of what is the beginning of valid JSON.
+// openBrackets counts the brackets that are open at the end of b, which must be the beginning of valid JSON.
 func openBrackets(b []byte) (open int) {
 	for i := 0; i < len(b); i++ {
 		switch b[i] {

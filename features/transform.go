@@ -1,16 +1,16 @@
-// Package features is the pure core of pitchstream. It turns the bytes of one Kafka record into one change of one pitch,
-// or into the reason why the record is none.
+// Package features is the pure core of pitchstream. It turns the bytes of one Kafka record into one change of
+// one pitch, or into the reason why the record is none.
 //
 //	headers ─▶ decode ─▶ check ─▶ flatten ─▶ derive (swing) ─▶ validate ─▶ identify ─▶ Change
 //
-// Nothing here waits, reads a clock, logs or does I/O: the same bytes always give the same change. That makes it safe to
-// process a record twice, and to compute all rows again from the raw topic. Each stage has a file:
+// Nothing here waits, reads a clock, logs or does I/O: the same bytes always give the same change. That makes
+// it safe to process a record twice, and to compute all rows again from the raw topic. Each stage has a file:
 //
 //	headers.go, rfc3339.go           reads the headers: op, revision, origin, event time, identifiers
 //	decode.go                        decodes the value in one pass over its bytes
-//	  scalar_paths.go, scalar.go     the values outside of the samples: where each is, and what a column makes of it
-//	  samples.go, samples_shape.go   the tracks of bat and ball, and how their samples are read at speed
-//	  internal/jsonscan              JSON's grammar, numbers and strings
+//	  scalar_paths.go, scalar.go     finds and reads the values outside of the samples
+//	  samples.go, samples_shape.go   reads the tracks of bat and ball, most samples by their shape
+//	  internal/jsonscan              knows JSON's grammar, numbers and strings
 //	validate.go, syntax.go           refuses a record that is no readable pitch; checks the ranges of a row
 //	flatten.go, texts.go             copies scalars to columns
 //	swing.go                         computes the features: swing, contact, attack angle, bat speed
@@ -18,9 +18,9 @@
 //	identity.go                      finds the game and the pitch id
 //	swing_path.go, explain*.go       for the few records that a person looks at: how the bat moved, and why
 //
-// Three facts are not obvious. Values of a record alias its bytes until texts.assign copies the few that become columns.
-// A decoder keeps its scratch for the next record, and must keep nothing else. Positions in the JSON are cursors, and a
-// negative cursor is a syntax error.
+// Three facts are not obvious. Values of a record alias its bytes until texts.assign copies the few that
+// become columns. A decoder keeps its scratch for the next record, and must keep nothing else. Positions in
+// the JSON are cursors, and a negative cursor is a syntax error.
 package features
 
 import (
@@ -29,30 +29,34 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// CoreVersion grows whenever the same bytes could give another row than they did before.
+// CoreVersion grows whenever the same bytes could give another row than before. Each stored row carries it,
+// so that rows of an older core are found and computed again.
 const CoreVersion int32 = 1
 
-// DefaultMaxRecordBytes is the limit where Limits sets none: 16 MiB.
+// DefaultMaxRecordBytes is the limit that applies when Limits sets none: 16 MiB.
 const DefaultMaxRecordBytes = 16 << 20
 
 // Limits bound what one record may cost.
 type Limits struct {
-	// MaxRecordBytes is the largest value that is read; 0 means DefaultMaxRecordBytes. A record that is made to be bad
-	// (samples with a time and nothing else) makes scratch of six times its size; a real one of a quarter.
+	// MaxRecordBytes is the largest value that is read, in bytes; 0 means DefaultMaxRecordBytes. A record built
+	// to be expensive (samples with a time and nothing else) takes memory of six times its size, a real one a
+	// quarter of its size.
 	MaxRecordBytes int
 }
 
-// Transform reads one record of the raw topic. It returns the change that the record asks for, or the rejection with
-// which it belongs in the dead-letter topic; never both.
+// Transform reads one record of the raw topic. It returns either the change that the record asks for, or the
+// rejection with which the record belongs in the dead-letter topic, never both.
 //
-// It never panics: a bug in the core is a rejection with CodeInternal, so that one record cannot stop a stream. What it
-// returns holds no reference to the record's bytes. It is safe for concurrent use.
+// It never panics: a bug in the core becomes a rejection with CodeInternal, because otherwise one record
+// could stop a stream. The result holds no reference to the record's bytes. Transform is safe for concurrent
+// use.
 func Transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 	return guard(rec, limits, transform)
 }
 
-// transform takes the checks in the order of the specification: of several faults the first one names the letter. Size
-// and headers come first, so that a record that is refused for them costs no decoding.
+// transform runs the checks in the order of the specification (section 5, what is not a row), because the
+// first fault names the dead letter's code. Size and headers come first, so that a record refused for them
+// costs no decoding.
 func transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 	if rej := checkSize(rec.Value, limits); rej != nil {
 		return schemas.Change{}, rej
@@ -74,16 +78,17 @@ func transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 	return change, nil
 }
 
-// measure makes the row of a measured pitch.
+// measure returns the row of a measured pitch, with a decoder from the pool.
 func measure(rec schemas.Record, h *headers) (*schemas.Row, *Rejection) {
 	d := decoders.Get().(*decoder)
 	row, rej := d.measure(rec, h)
-	d.release() // not deferred: after a panic the scratch is not to be trusted, and is dropped
+	d.release() // not deferred: after a panic the scratch is in an unknown state, and must not be pooled
 	return row, rej
 }
 
-// measure is the way of a value from its bytes to a row. Two orders matter: features are computed from the numbers as they
-// were measured, so validate comes after derive; and issues are listed when all stages have had their say.
+// measure turns a value's bytes into a row. Two orders matter. derive comes before validate, because features
+// are computed from the values as they were measured, whatever their ranges. The issues are listed last,
+// because every stage adds some.
 func (d *decoder) measure(rec schemas.Record, h *headers) (*schemas.Row, *Rejection) {
 	if rej := d.decode(rec.Value); rej != nil {
 		return nil, rej
@@ -103,7 +108,8 @@ func (d *decoder) measure(rec schemas.Record, h *headers) (*schemas.Row, *Reject
 	return row, nil
 }
 
-// checkSize guards everything behind it: whatever is done with a value takes time and memory in proportion to its size.
+// checkSize rejects a value above the limit. It runs before any other stage, because they take time and
+// memory in proportion to the value's size.
 func checkSize(value []byte, limits Limits) *Rejection {
 	limit := limits.MaxRecordBytes
 	if limit <= 0 {
@@ -112,17 +118,19 @@ func checkSize(value []byte, limits Limits) *Rejection {
 	if len(value) <= limit {
 		return nil
 	}
-	return reject(schemas.CodeTooLarge, "", "the value has %d bytes, more than the limit of %d", len(value), limit)
+	return reject(schemas.CodeTooLarge, "",
+		"the value has %d bytes, more than the limit of %d", len(value), limit)
 }
 
-// guard runs the core and turns a panic of it into a rejection. (What the runtime cannot recover from, an exhausted stack
-// or heap, cannot come from a record: depth and size are bounded.)
+// guard runs the core and turns a panic into a rejection. An exhausted stack or heap cannot be recovered
+// from; a record cannot cause one, because its depth and size are bounded.
 func guard(
 	rec schemas.Record, limits Limits, core func(schemas.Record, Limits) (schemas.Change, *Rejection),
 ) (change schemas.Change, rej *Rejection) {
 	defer func() {
 		if p := recover(); p != nil {
-			change, rej = schemas.Change{}, reject(schemas.CodeInternal, "", "the core failed: %s", oneLine(fmt.Sprint(p)))
+			change = schemas.Change{}
+			rej = reject(schemas.CodeInternal, "", "the core failed: %s", oneLine(fmt.Sprint(p)))
 		}
 	}()
 	return core(rec, limits)

@@ -14,7 +14,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Of several faults the first in the specification's order names the letter: each line has one fault more than the next.
+// Of several faults the first in the specification's order names the letter: each line has one fault more
+// than the next.
 func TestTheFirstFaultNamesTheLetter(t *testing.T) {
 	units := aPitch().set("units.length", "meter")
 	arrays := units.set("samples_bat", 12)
@@ -192,7 +193,8 @@ func TestScratchIsBounded(t *testing.T) {
 	}
 }
 
-// Also where samples are as small as they can be, their scratch is a few times the record's size, growing included.
+// Also where samples are as small as they can be, their scratch is a few times the record's size, growing
+// included.
 func TestScratchGrowsOnce(t *testing.T) {
 	value := []byte(`{"samples_bat":[` + strings.Repeat(`{"time":1},`, 100_000) + `{}]}`)
 	var before, after runtime.MemStats

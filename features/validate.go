@@ -6,11 +6,10 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// The ranges are what instruments can see of what people can do, with room to spare; what is outside of them is a fault of
-// tracking.
-
-// validate takes out the measures that no pitch, ball or bat can have, and says so. What was concluded from them before
-// (contact, whiff, confidences) stays. Bounds are inclusive.
+// validate clears the measures that no pitch, ball or bat can have, and adds an issue for each. Bounds are
+// inclusive. They are what instruments can see of what people can do, with room to spare, so a value outside
+// of them is a tracking fault. Values computed from a cleared one (contact, whiff, confidences) stay (section
+// 4 of the specification, features).
 func validate(row *schemas.Row, issues *issueSet) {
 	within(&row.PitchSpeedMPH, 50, 110, pitchSpeedRange, issues)
 	within(&row.SpinRateRPM, 500, 4000, spinRateRange, issues)
@@ -22,7 +21,8 @@ func validate(row *schemas.Row, issues *issueSet) {
 	within(&row.BatSpeedMPH, 0, 120, batSpeedRange, issues)
 }
 
-// within also makes minus zero zero: the two are equal, and people and stores show them differently.
+// within clears a value outside of low–high. It also turns −0 into 0: the two are equal, but people and
+// stores show them differently.
 func within(column *schemas.Opt[float64], low, high float64, outside issue, issues *issueSet) {
 	column.Value += 0
 	if column.Present && !(low <= column.Value && column.Value <= high) {
@@ -31,8 +31,8 @@ func within(column *schemas.Opt[float64], low, high float64, outside issue, issu
 	}
 }
 
-// check refuses what is JSON but not a pitch that we can read, in the order of the specification. Everything else that may
-// be wrong with a record is an issue of its row, never a reason to drop a pitch.
+// check rejects JSON that is no readable pitch, in the order of the specification (section 5, what is not a
+// row). Anything else that may be wrong with a record is an issue of its row, never a reason to drop a pitch.
 func (d *decoder) check() *Rejection {
 	if !d.isObject {
 		return reject(schemas.CodeNotAPitch, "", "the record is not an object")
@@ -55,22 +55,26 @@ func (d *decoder) check() *Rejection {
 	return checkUnit("units.velocity", d.values[unitsVelocity], "mph")
 }
 
-// objects says whether a member is what it must be: missing or an array of objects.
+// objects reports whether a member of the record is valid: missing, or an array of objects.
 type objects struct {
 	wrong bool
-	at    int // where wrong: the first element that is no object, or −1 where the member is no array
+	// at is the first element that is no object, −1 if the member is no array. It counts only if wrong is set.
+	at int
 }
 
+// check returns the rejection of an invalid member, nil for a valid one.
 func (o objects) check(name string) *Rejection {
 	switch {
 	case !o.wrong:
 		return nil
 	case o.at < 0:
-		return reject(schemas.CodeSchemaViolation, name, "it is there and not an array of objects")
+		return violation(name, "it is there and not an array of objects")
 	}
-	return reject(schemas.CodeSchemaViolation, fmt.Sprintf("%s[%d]", name, o.at), "it is not an object")
+	return violation(fmt.Sprintf("%s[%d]", name, o.at), "it is not an object")
 }
 
+// checkUnit rejects a unit that is there and is not the wanted one. Converting units would be a guess about
+// the samples too, whose unit the record does not repeat.
 func checkUnit(path string, v value, want string) *Rejection {
 	if v.kind == missing || v.is(want) {
 		return nil

@@ -1,9 +1,9 @@
-// Package reference is the specification of the stores, written as plainly as it can be: which version of a pitch is
-// current (Resolve), and what the aggregates of the batters are (Fold).
+// Package reference is the specification of the stores, written as plainly as it can be: which version of a
+// pitch is current (Resolve), and what the aggregates of the batters are (Fold).
 //
-// No store works like this, because both functions need every change in memory. Every store must end in the same
-// state, whatever the order of delivery and however often a record is redelivered. Tests of the stores, and the
-// command that verifies them, compare what they hold with the answers of this package.
+// No store works like this, because both functions need every change in memory. Every store must end in the
+// same state, whatever the order of delivery and however often a record is redelivered. Tests of the stores,
+// and the command that verifies them, compare what they hold with the answers of this package.
 package reference
 
 import (
@@ -14,15 +14,15 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Resolve returns the rows that are current after all changes, sorted by pitch id. The order of the changes and their
-// repetition do not matter.
+// Resolve returns the rows that are current after all changes, sorted by pitch id. The order of the changes
+// and their repetition do not matter.
 //
-// Per pitch, the measured change (upsert or delete) with the greatest version wins: an upsert yields its row, a delete
-// none. The identify with the greatest version, which is a register of its own, then overwrites the identifiers that
-// it names.
+// Per pitch, the measured change (upsert or delete) with the greatest version wins: an upsert yields its row,
+// a delete none. The identify with the greatest version, which is a register of its own, then overwrites the
+// identifiers that it names.
 //
-// The rows have no Build and no ProcessedAt, because those depend on who wrote them and when. They share the slices
-// of the changes' rows.
+// The rows have no Build and no ProcessedAt, because those depend on who wrote them and when. They share the
+// slices of the changes' rows.
 func Resolve(changes []schemas.Change) []schemas.StoredRow {
 	measured := map[schemas.PitchID]schemas.Change{}
 	identified := map[schemas.PitchID]schemas.Change{}
@@ -60,10 +60,12 @@ func overlay(column *schemas.Opt[int64], named schemas.Opt[int64]) {
 	}
 }
 
-// Fold returns the aggregates of every batter, and of every batter in every game, over the current rows. A row without
-// a batter counts nowhere; a row without a game counts for its batter only. The order of the rows changes at most the
-// last bits of the averages.
-func Fold(rows []schemas.StoredRow) (batters map[int64]schemas.Stats, games map[schemas.BatterGame]schemas.Stats) {
+// Fold returns the aggregates of every batter, and of every batter in every game, over the current rows. A
+// row without a batter counts nowhere; a row without a game counts for its batter only. The order of the rows
+// changes at most the last bits of the averages.
+func Fold(
+	rows []schemas.StoredRow,
+) (batters map[int64]schemas.Stats, games map[schemas.BatterGame]schemas.Stats) {
 	byBatter := map[int64][]schemas.StoredRow{}
 	byGame := map[schemas.BatterGame][]schemas.StoredRow{}
 	for _, row := range rows {
@@ -152,8 +154,8 @@ func mean(values []float64) schemas.Opt[float64] {
 	return schemas.Some(sum / float64(len(values)))
 }
 
-// lastPitch returns the pitch with the greatest event time, of equal ones the one with the greatest version. It returns
-// nil when there are no rows.
+// lastPitch returns the pitch with the greatest event time, of equal ones the one with the greatest version.
+// It returns nil when there are no rows.
 func lastPitch(rows []schemas.StoredRow) *schemas.LastPitch {
 	if len(rows) == 0 {
 		return nil
@@ -162,7 +164,7 @@ func lastPitch(rows []schemas.StoredRow) *schemas.LastPitch {
 		return cmp.Or(cmp.Compare(a.EventTime, b.EventTime), a.Version().Compare(b.Version()))
 	})
 	return &schemas.LastPitch{
-		PitchID: last.PitchID, EventTime: last.EventTime, PitchResult: last.PitchResult, PitchAction: last.PitchAction,
-		ExitVelocityMPH: last.ExitVelocityMPH,
+		PitchID: last.PitchID, EventTime: last.EventTime, PitchResult: last.PitchResult,
+		PitchAction: last.PitchAction, ExitVelocityMPH: last.ExitVelocityMPH,
 	}
 }

@@ -7,12 +7,13 @@ import (
 	"strconv"
 )
 
-// This file turns a decimal number into the nearest double where the quick way of ReadNumber does not apply. toFloat is
-// the algorithm of Eisel and Lemire (D. Lemire, Number Parsing at a Gigabyte per Second, 2021): multiply the mantissa by
-// a 128-bit power of ten, keep 54 bits of the product, round to 53. readAnyNumber takes any number, however it is
-// written; the few that toFloat cannot decide go to strconv.
+// This file turns a decimal number into the nearest double where the quick way of ReadNumber does not apply.
+// toFloat is the algorithm of Eisel and Lemire (D. Lemire, Number Parsing at a Gigabyte per Second, 2021):
+// multiply the mantissa by a 128-bit power of ten, keep 54 bits of the product, round to 53. readAnyNumber
+// takes any number, however it is written; the few that toFloat cannot decide go to strconv.
 
-// Exponents for which there is a power of ten. With them no mantissa of 64 bits leaves the range of normal doubles.
+// Exponents for which there is a power of ten. With them no mantissa of 64 bits leaves the range of normal
+// doubles.
 const (
 	minPower = -64
 	maxPower = 64
@@ -24,9 +25,10 @@ const maxDigits = 19
 // powersOfTen holds, for each exponent q, the highest 128 bits of 10^q, the high word first.
 var powersOfTen = computePowers()
 
-// computePowers computes the powers with big integers. The highest bits of 10^q are those of 5^q, because a factor of 2
-// only shifts them. A positive power is cut off after 128 bits. So is a negative one, 2^n divided by 5^−q; for −27 ≤ q
-// one is added, because the proof of the algorithm asks for a reciprocal that is rounded up there.
+// computePowers computes the powers with big integers. The highest bits of 10^q are those of 5^q, because a
+// factor of 2 only shifts them. A positive power is cut off after 128 bits. So is a negative one, 2^n divided
+// by 5^−q; for −27 ≤ q one is added, because the proof of the algorithm asks for a reciprocal that is rounded
+// up there.
 func computePowers() (powers [maxPower - minPower + 1][2]uint64) {
 	one := big.NewInt(1)
 	for q := minPower; q <= maxPower; q++ {
@@ -45,8 +47,9 @@ func computePowers() (powers [maxPower - minPower + 1][2]uint64) {
 	return powers
 }
 
-// toFloat returns the double nearest to mantissa × 10^exponent; of two equally near ones, the even one. The mantissa must
-// not be 0. The highest bit of sign becomes that of the result. ok is false for an exponent without a power.
+// toFloat returns the double nearest to mantissa × 10^exponent; of two equally near ones, the even one. The
+// mantissa must not be 0. The highest bit of sign becomes that of the result. ok is false for an exponent
+// without a power.
 func toFloat(mantissa uint64, exponent int, sign uint64) (f float64, ok bool) {
 	if exponent < minPower || exponent > maxPower {
 		return 0, false
@@ -87,7 +90,8 @@ func readAnyNumber(b []byte, i int) (f float64, end int, ok bool) {
 	return f, end, ok
 }
 
-// decimal is a number as it is written: digits × 10^exponent. digits may contain the point, which does not count.
+// decimal is a number as it is written: digits × 10^exponent. digits may contain the point, which does not
+// count.
 type decimal struct {
 	negative int    // 1 or 0
 	digits   []byte // from the first nonzero digit on; empty for zero
@@ -123,8 +127,8 @@ func scanDecimal(b []byte, i int) (n decimal, end int) {
 	return n, end
 }
 
-// boundedExponent reads [+-]?[0-9]+. Of an exponent beyond 10^8 it returns some number beyond 10^8: far out of the range
-// of a double, and without overflow.
+// boundedExponent reads [+-]?[0-9]+. Of an exponent beyond 10^8 it returns some number beyond 10^8: far out
+// of the range of a double, and without overflow.
 func boundedExponent(b []byte) (e int) {
 	for _, c := range b {
 		if c >= '0' && e < 1e8 {
@@ -137,8 +141,8 @@ func boundedExponent(b []byte) (e int) {
 	return e
 }
 
-// maxMagnitude is the greatest n for which some number of 10^(n−1) ≤ |x| < 10^n is within the range of a double. float
-// checks it itself, because strconv allocates an error for a number that is out of range.
+// maxMagnitude is the greatest n for which some number of 10^(n−1) ≤ |x| < 10^n is within the range of a
+// double. float checks it itself, because strconv allocates an error for a number that is out of range.
 const maxMagnitude = 309
 
 // float returns the double nearest to the number. ok is false if it is outside of the range of a double.
@@ -153,7 +157,8 @@ func (n decimal) float() (f float64, ok bool) {
 	whole, rest := n.leading()
 	low, ok := toFloat(whole, n.exponent+rest, sign)
 	if ok && rest > 0 {
-		// The number lies between its leading digits and those plus one: if both are the same double, it is that one.
+		// The number lies between its leading digits and those plus one: if both are the same double, it is that
+		// one.
 		high, _ := toFloat(whole+1, n.exponent+rest, sign)
 		ok = low == high
 	}
@@ -178,9 +183,9 @@ func (n decimal) leading() (whole uint64, rest int) {
 	return whole, n.count - taken
 }
 
-// parseFloat leaves the rounding to strconv: for numbers of many digits that lie almost halfway between two doubles, and
-// for very large and very small ones. It moves the point behind the first digit, because strconv (as of Go 1.26)
-// returns a wrong result for more than 800 digits before the point.
+// parseFloat leaves the rounding to strconv: for numbers of many digits that lie almost halfway between two
+// doubles, and for very large and very small ones. It moves the point behind the first digit, because strconv
+// (as of Go 1.26) returns a wrong result for more than 800 digits before the point.
 func (n decimal) parseFloat() (f float64, ok bool) {
 	var room [64]byte
 	b := append(room[:0], n.digits[0], '.')

@@ -6,21 +6,23 @@ import (
 	"math/bits"
 )
 
-// A number becomes the double nearest to it, bit for bit the one that strconv.ParseFloat returns. A record of a swing
-// has some 8,000 numbers of 16 or 17 digits, and reading them is most of the work on it. So ReadNumber has a quick way
-// for numbers as trackers write them: a sign, one to three digits, a point, up to 18 digits behind it, no exponent.
+// A number becomes the double nearest to it, bit for bit the one that strconv.ParseFloat returns. A record of
+// a swing has some 8,000 numbers of 16 or 17 digits, and reading them is most of the work on it. So
+// ReadNumber has a quick way for numbers as trackers write them: a sign, one to three digits, a point, up to
+// 18 digits behind it, no exponent.
 //
-//	-3.578308446024905,    the sign, the digits before the point, the point, then words of eight digits; the last
-//	   └─eight┘└─eight┘    word ends before the first character that is no digit: −3578308446024905 × 10^−15
+//	-3.578308446024905,    sign, digits, point, then words of eight digits, the last of which
+//	   └─eight┘└─eight┘    ends before a character that is no digit: −3578308446024905 × 10^−15
 //
-// The digits before and behind the point are read as one integer, the mantissa; the place of the point gives the
-// exponent. A mantissa below 2^53 and 10^18 or less are doubles exactly, so that one division gives the rounded result.
-// Longer mantissas go to toFloat, everything unusual (errors too) to readAnyNumber.
+// The digits before and behind the point are read as one integer, the mantissa; the place of the point gives
+// the exponent. A mantissa below 2^53 and 10^18 or less are doubles exactly, so that one division gives the
+// rounded result. Longer mantissas go to toFloat, everything unusual (errors too) to readAnyNumber.
 
 // window is how many bytes the quick way looks at without testing for the end of the input at each.
 const window = 32
 
-// ReadNumber reads the number at i. ok is false if it is outside of the range of a double; end is valid even then.
+// ReadNumber reads the number at i. ok is false if it is outside of the range of a double; end is valid even
+// then.
 func ReadNumber(b []byte, i int) (f float64, end int, ok bool) {
 	if i+window > len(b) {
 		return readAnyNumber(b, i)
@@ -63,30 +65,31 @@ func ReadNumber(b []byte, i int) (f float64, end int, ok bool) {
 // smallPowers are the powers of ten by which fewer than eight digits shift the mantissa.
 var smallPowers = [8]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7}
 
-// exactPowers are the powers of ten that are doubles exactly: up to 10^22. The rest of the array is never read; 32
-// entries let the compiler drop the bounds check.
+// exactPowers are the powers of ten that are doubles exactly: up to 10^22. The rest of the array is never
+// read; 32 entries let the compiler drop the bounds check.
 var exactPowers = [32]float64{
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
 	1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 }
 
-// digitsIn looks at eight characters. digits has the value of each as a digit; others has the high bit set of each byte
-// that is no digit. Both hold up to the first other character; behind it a borrow of the subtraction may show.
+// digitsIn looks at eight characters. digits has the value of each as a digit; others has the high bit set of
+// each byte that is no digit. Both hold up to the first other character; behind it a borrow of the
+// subtraction may show.
 func digitsIn(chars uint64) (digits, others uint64) {
 	digits = chars - ones*'0'
 	return digits, (digits | (chars + ones*(0x7f-'9'))) & high1
 }
 
-// eightDigits returns the number that eight digits form, one a byte, the first in the lowest byte. It adds neighbours
-// to pairs, pairs to fours, and fours to eight.
+// eightDigits returns the number that eight digits form, one a byte, the first in the lowest byte. It adds
+// neighbours to pairs, pairs to fours, and fours to eight.
 func eightDigits(v uint64) uint64 {
 	v = v*10 + v>>8
 	v = v & 0x00ff00ff00ff00ff * (100<<16 + 1) >> 16
 	return v & 0x0000ffff0000ffff * (10000<<32 + 1) >> 32
 }
 
-// minus returns 1 for a minus sign and 0 for anything else, without a branch, because the processor cannot predict the
-// signs of coordinates.
+// minus returns 1 for a minus sign and 0 for anything else, without a branch, because the processor cannot
+// predict the signs of coordinates.
 func minus(c byte) int { return int((uint64(c^'-') - 1) >> 63) }
 
 // SkipNumber moves over a number: -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?

@@ -132,7 +132,8 @@ func finite(s string) string {
 	return s
 }
 
-// halfway returns the decimal number exactly in the middle between two neighbouring doubles, or one cut off close to it.
+// halfway returns the decimal number exactly in the middle between two neighbouring doubles, or one cut off
+// close to it.
 func halfway(r *rand.Rand) string {
 	m := new(big.Int).SetUint64(1<<53 | r.Uint64N(1<<53))
 	m.Lsh(m, 1).Add(m, big.NewInt(1))

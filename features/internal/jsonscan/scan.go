@@ -1,18 +1,20 @@
-// Package jsonscan scans JSON in place: it validates all bytes, finds where each value begins and ends, and reads
-// numbers and texts without building a tree. It knows JSON's grammar (RFC 8259) and nothing of pitches.
+// Package jsonscan scans JSON in place: it validates all bytes, finds where each value begins and ends, and
+// reads numbers and texts without building a tree. It knows JSON's grammar (RFC 8259) and nothing of pitches.
 //
-// The problem is speed: a record has 110 KB, and its reader wants some 60 KB of it. A decoder that builds maps or fills
-// structs spends nearly all of its time and memory on values that nobody reads. A scanner lets the caller walk the
-// bytes, read what it wants and skip the rest, eight bytes at a time.
+// The problem is speed: a record has 110 KB, and its reader wants some 60 KB of it. A decoder that builds
+// maps or fills structs spends nearly all of its time and memory on values that nobody reads. A scanner lets
+// the caller walk the bytes, read what it wants and skip the rest, eight bytes at a time.
 //
-// Every function takes the bytes and a cursor, and returns the cursor behind what it read. Three facts hold everywhere:
+// Every function takes the bytes and a cursor, and returns the cursor behind what it read. Three facts hold
+// everywhere:
 //
-//   - A negative cursor is a syntax error at offset ^cursor. It needs no second result and no allocation; the caller
-//     returns it as it is. NextMember, NextElement and AfterBracket pass on a negative cursor that they are given.
+//   - A negative cursor is a syntax error at offset ^cursor. It needs no second result and no allocation; the
+//     caller returns it as it is. NextMember, NextElement and AfterBracket pass a negative cursor on.
 //   - A cursor at a value, a name or a closing bracket is always below len(b), so b[i] needs no check.
 //   - There is no state but the cursor, and no stack but that of the calls. MaxDepth bounds both.
 //
-// An object is read by a loop of this form, and an array by the same one with FirstElement, NextElement and ']':
+// An object is read by a loop of this form, and an array by the same one with FirstElement, NextElement and
+// ']':
 //
 //	for i = FirstMember(b, i); i >= 0 && b[i] != '}'; i = NextMember(b, i) {
 //		end, _ := SkipString(b, i) // the member's name is b[i+1 : end-1]
@@ -21,12 +23,13 @@
 //	}
 //	return AfterBracket(i)
 //
-// The package accepts exactly the bytes that utf8.Valid and encoding/json.Valid both accept, up to MaxDepth open
-// brackets. Tests compare it with those two, and its numbers with strconv.
+// The package accepts exactly the bytes that utf8.Valid and encoding/json.Valid both accept, up to MaxDepth
+// open brackets. Tests compare it with those two, and its numbers with strconv.
 package jsonscan
 
-// MaxDepth is how many arrays and objects may be open at once. A deeper record is a syntax error, because each open
-// bracket costs a stack frame and a record of nothing but brackets would otherwise exhaust the stack.
+// MaxDepth is how many arrays and objects may be open at once. A deeper record is a syntax error, because
+// each open bracket costs a stack frame and a record of nothing but brackets would otherwise exhaust the
+// stack.
 const MaxDepth = 512
 
 // Blanks moves over white space.
@@ -103,8 +106,8 @@ func AfterName(b []byte, i int) int {
 	return ^i
 }
 
-// AfterBracket moves over the closing bracket at which a loop over members or elements has ended. If the loop ended with
-// an error, it returns that.
+// AfterBracket moves over the closing bracket at which a loop over members or elements has ended. If the loop
+// ended with an error, it returns that.
 func AfterBracket(i int) int {
 	if i < 0 {
 		return i

@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// compareScan compares SkipValue with the standard library, and the text of a string with what json.Unmarshal reads. It
-// does so once more with blanks behind the value, because the words of eight bytes are not read near the end.
+// compareScan compares SkipValue with the standard library, and the text of a string with what json.Unmarshal
+// reads. It does so once more with blanks behind the value, because the words of eight bytes are not read
+// near the end.
 func compareScan(t *testing.T, b []byte) {
 	t.Helper()
 	for _, b := range [][]byte{b, append(b[:len(b):len(b)], strings.Repeat(" ", 2*window)...)} {
@@ -61,7 +62,8 @@ func TestRandomTextIsJSONExactlyIfTheStandardLibrarySaysSo(t *testing.T) {
 	}
 }
 
-// Strings of every length lie on every side of the words that are read at once, with one byte in them that is not plain.
+// Strings of every length lie on every side of the words that are read at once, with one byte in them that is
+// not plain.
 func TestStringsOfAllLengthsAreScanned(t *testing.T) {
 	for length := range 40 {
 		for at := range length {

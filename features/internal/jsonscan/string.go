@@ -17,8 +17,8 @@ const (
 // MaxEscapeBytes is the most bytes of JSON that one byte of text can take: A may be written \u0041.
 const MaxEscapeBytes = 6
 
-// SkipString moves from a quote to behind the closing one. escaped reports whether there are escapes between them; if
-// not, b[i+1:end-1] is the text itself.
+// SkipString moves from a quote to behind the closing one. escaped reports whether there are escapes between
+// them; if not, b[i+1:end-1] is the text itself.
 func SkipString(b []byte, i int) (end int, escaped bool) {
 	for i++; ; {
 		i = plainEnd(b, i)
@@ -40,10 +40,10 @@ func SkipString(b []byte, i int) (end int, escaped bool) {
 	}
 }
 
-// plainEnd finds the first byte of a string that is not plain: a quote, a backslash, a control character, or a byte of a
-// longer UTF-8 sequence. It tests eight bytes at a time: x−1 borrows from the highest bit of a byte only where x is 0,
-// and x is 0 where the byte equals the wanted character. Of the bits found in a word only the lowest is right, because a
-// borrow may run on into the bytes above it.
+// plainEnd finds the first byte of a string that is not plain: a quote, a backslash, a control character, or
+// a byte of a longer UTF-8 sequence. It tests eight bytes at a time: x−1 borrows from the highest bit of a
+// byte only where x is 0, and x is 0 where the byte equals the wanted character. Of the bits found in a word
+// only the lowest is right, because a borrow may run on into the bytes above it.
 func plainEnd(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		v := binary.LittleEndian.Uint64(b[i:])
@@ -59,8 +59,8 @@ func plainEnd(b []byte, i int) int {
 	return i
 }
 
-// skipEscape moves over a backslash and the characters that belong to it. A lone surrogate passes, because JSON's grammar
-// allows it; AppendUnescaped refuses it.
+// skipEscape moves over a backslash and the characters that belong to it. A lone surrogate passes, because
+// JSON's grammar allows it; AppendUnescaped refuses it.
 func skipEscape(b []byte, i int) int {
 	if i++; i == len(b) {
 		return ^i
@@ -99,10 +99,11 @@ func hexValue(c byte) byte {
 	return 0xff
 }
 
-// AppendUnescaped appends the text that raw, the inside of a JSON string, stands for. raw must have passed SkipString.
+// AppendUnescaped appends the text that raw, the inside of a JSON string, stands for. raw must have passed
+// SkipString.
 //
-// ok is false if no store could keep the text: it holds U+0000, which Postgres refuses, or a lone surrogate, which has
-// no UTF-8. JSON allows both, so the record around it may be valid.
+// ok is false if no store could keep the text: it holds U+0000, which Postgres refuses, or a lone surrogate,
+// which has no UTF-8. JSON allows both, so the record around it may be valid.
 func AppendUnescaped(dst, raw []byte) (text []byte, ok bool) {
 	for i := 0; i < len(raw); {
 		n := bytes.IndexByte(raw[i:], '\\')
