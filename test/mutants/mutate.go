@@ -51,11 +51,10 @@ func mutate(source string, g guard) (string, error) {
 
 // mutateLines changes the line at an offset, or several, as text.
 func mutateLines(source string, start int, below []string, how string) (string, error) {
-	n := 1
 	old, text, replaces := cutChange(how)
 	if count, ok := strings.CutPrefix(old, "next "); ok {
-		var err error
-		if n, err = strconv.Atoi(count); err != nil || n > len(below) {
+		n, err := strconv.Atoi(count)
+		if err != nil || n > len(below) {
 			return "", fmt.Errorf("%q: there are not so many lines", how)
 		}
 		return source[:start] + text + "\n" + source[start+len(strings.Join(below[:n], "")):], nil
@@ -159,7 +158,8 @@ func (m *mutation) condition(format string) (string, error) {
 	return m.source[:from] + fmt.Sprintf(format, m.source[from:to]) + m.source[to:], nil
 }
 
-// remove makes a statement unreached. What it uses stays used, so that the rest still compiles.
+// remove makes a statement unreached. Its variables stay used, so that the rest still
+// compiles.
 func (m *mutation) remove(from, to int) (string, error) {
 	switch n := m.node.(type) {
 	case *ast.IfStmt, *ast.ForStmt, *ast.CaseClause:
