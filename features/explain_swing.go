@@ -3,26 +3,27 @@ package features
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// BatSpeedView is how bat_speed_mph came about: every window, and which one won. Beside batSpeed, which keeps none.
+// BatSpeedView shows how bat_speed_mph came about: every window, and which one won. It observes batSpeed.
 type BatSpeedView struct {
 	Samples  int      `json:"samples"` // with a time
-	Spots    int      `json:"spots"`   // of them, those that have a sweet spot
-	Without  []Window `json:"without"` // the others, and why: From is when
-	Windows  []Window `json:"windows"` // each of three frames, in their order
+	Spots    int      `json:"spots"`   // samples that have a sweet spot
+	Without  []Window `json:"without"` // the other samples, and why: FromS is their time
+	Windows  []Window `json:"windows"` // each of three frames, in order of time
 	Accepted int      `json:"accepted"`
 	Rejected int      `json:"rejected"`
-	// Fastest is the window that won, in Windows; −1: none.
+	// Fastest is the index in Windows of the window that gives the speed; −1 if there is no speed.
 	Fastest    int                  `json:"fastest"`
 	SpeedMPH   schemas.Opt[float64] `json:"speed_mph"` // before its range is checked
 	Confidence schemas.Text         `json:"confidence"`
-	Why        string               `json:"why"` // the confidence is that
+	Why        string               `json:"why"` // the reason for the confidence
 }
 
-// Window is the way of the sweet spot from one sample to the third after it.
+// Window is the path of the sweet spot from one sample to the third after it.
 type Window struct {
 	FromS      float64              `json:"from_s"`
 	ToS        float64              `json:"to_s"`
@@ -30,10 +31,10 @@ type Window struct {
 	DistanceFT float64              `json:"distance_ft"`
 	SpeedMPH   schemas.Opt[float64] `json:"speed_mph"`        // of an accepted one
 	Reason     string               `json:"reason,omitempty"` // why it was rejected
-	Detail     string               `json:"detail,omitempty"` // the same with its numbers
+	Detail     string               `json:"detail,omitempty"` // the reason's number with its unit
 }
 
-// Why a sample has no sweet spot, and why a window is rejected.
+// Reasons for which a sample has no sweet spot, or a window is rejected.
 const (
 	ReasonNoEnds   = "no head or no handle"
 	ReasonLength   = "head and handle are not 1.5–4.0 ft apart"
@@ -41,94 +42,76 @@ const (
 	ReasonDistance = "the sweet spot jumped more than 2.0 ft"
 )
 
-// viewBatSpeed follows the rules of batSpeed, window by window.
-func viewBatSpeed(samples []batSample) *BatSpeedView {
-	v := &BatSpeedView{Samples: len(samples), Fastest: -1, Without: []Window{}, Windows: []Window{}}
-	var spots []spot
-	for i := range samples {
-		s, ok := sweetSpot(&samples[i])
-		if ok {
-			spots = append(spots, s)
-		} else {
-			v.Without = append(v.Without, without(&samples[i]))
-		}
-	}
-	v.Spots = len(spots)
-	for i := windowFrames; i < len(spots); i++ {
-		w := viewWindow(spots[i-windowFrames], spots[i])
-		if v.Windows = append(v.Windows, w); !w.SpeedMPH.Present {
-			v.Rejected++
-			continue
-		}
-		v.Accepted++
-		// guard: explain: the window that won is the first of the fastest | > v.Windows -> < v.Windows
-		if v.Fastest < 0 || w.SpeedMPH.Value > v.Windows[v.Fastest].SpeedMPH.Value {
-			v.Fastest = len(v.Windows) - 1
-		}
-	}
-	v.conclude()
-	return v
-}
-
-func without(s *batSample) Window {
+// seeNoSpot notes a sample that has no sweet spot.
+func (v *BatSpeedView) seeNoSpot(s *batSample) {
 	w := Window{FromS: s.timeS, ToS: s.timeS, Reason: ReasonNoEnds}
 	if s.hasHead && s.hasHandle {
 		w.DistanceFT = notInf(length3(s.handle.x-s.head.x, s.handle.y-s.head.y, s.handle.z-s.head.z))
 		w.Reason, w.Detail = ReasonLength, fmt.Sprintf("%.3g ft", w.DistanceFT)
 	}
-	return w
+	v.Without = append(v.Without, w)
 }
 
-func viewWindow(from, to spot) Window {
-	w := Window{FromS: from.timeS, ToS: to.timeS, DurationS: notInf(to.timeS - from.timeS), DistanceFT: notInf(length3(to.x-from.x, to.y-from.y, to.z-from.z))}
-	if mph, ok := windowSpeed(from, to); ok {
+// seeWindow notes a window, and why it was rejected if it was.
+func (v *BatSpeedView) seeWindow(from, to spot, mph float64, accepted bool) {
+	w := Window{
+		FromS: from.timeS, ToS: to.timeS, DurationS: notInf(to.timeS - from.timeS),
+		DistanceFT: notInf(length3(to.x-from.x, to.y-from.y, to.z-from.z)),
+	}
+	if accepted {
+		v.Accepted++
 		w.SpeedMPH = schemas.Some(mph)
-	} else if !(minWindowS <= w.DurationS && w.DurationS <= maxWindowS) {
+	} else if v.Rejected++; !(minWindowS <= w.DurationS && w.DurationS <= maxWindowS) {
 		w.Reason, w.Detail = ReasonDuration, fmt.Sprintf("%.4g ms", 1000*w.DurationS)
 	} else {
 		w.Reason, w.Detail = ReasonDistance, fmt.Sprintf("%.4g ft", w.DistanceFT)
 	}
-	return w
+	v.Windows = append(v.Windows, w)
 }
 
-// notInf keeps a number that JSON has not out of it.
+// notInf returns the finite number nearest to f, because JSON has no infinity.
 func notInf(f float64) float64 {
 	return min(max(f, -math.MaxFloat64), math.MaxFloat64)
 }
 
-func (v *BatSpeedView) conclude() {
-	v.Confidence = schemas.SpeedQuestionable
+// conclude keeps the result of batSpeed and says why its confidence is what it is. On a nil view it does nothing.
+func (v *BatSpeedView) conclude(spots int, speed schemas.Opt[float64], confidence schemas.Text) {
+	if v == nil {
+		return
+	}
+	v.Samples, v.Spots = spots+len(v.Without), spots
+	v.SpeedMPH, v.Confidence = speed, confidence
+	v.Fastest = slices.IndexFunc(v.Windows, func(w Window) bool {
+		// guard: explain: the window that won is the first of the fastest | == speed -> != speed
+		return speed.Present && w.SpeedMPH == speed
+	})
+	v.Why = v.why()
+}
+
+// why repeats the conditions of batSpeed in their order.
+func (v *BatSpeedView) why() string {
+	share := float64(v.Rejected) / float64(v.Accepted+v.Rejected)
 	switch {
 	// guard: explain: few spots give no speed
 	case v.Spots < minSpots:
-		v.Fastest = -1
-		v.Why = fmt.Sprintf("%d samples have a sweet spot, fewer than %d: no speed", v.Spots, minSpots)
-		return
+		return fmt.Sprintf("%d samples have a sweet spot, fewer than %d: no speed", v.Spots, minSpots)
 	case v.Accepted == 0:
-		v.Why = "no window was accepted: no speed"
-		return
-	}
-	v.SpeedMPH = v.Windows[v.Fastest].SpeedMPH
-	v.SpeedMPH.Value = max(0, v.SpeedMPH.Value) // as batSpeed begins at 0
-	share := float64(v.Rejected) / float64(v.Accepted+v.Rejected)
-	switch {
+		return "no window was accepted: no speed"
 	case v.Accepted < minWindows:
-		v.Why = fmt.Sprintf("%d windows were accepted, fewer than %d", v.Accepted, minWindows)
+		return fmt.Sprintf("%d windows were accepted, fewer than %d", v.Accepted, minWindows)
 	// guard: explain: rejected windows count | share > maxRejected -> share > 2
 	case share > maxRejected:
-		v.Why = fmt.Sprintf("%.1f %% of the windows were rejected, more than %.0f %%", 100*share, 100*maxRejected)
+		return fmt.Sprintf("%.1f %% of the windows were rejected, more than %.0f %%", 100*share, 100*maxRejected)
 	case v.SpeedMPH.Value > maxReliable:
-		v.Why = fmt.Sprintf("more than %d mph", maxReliable)
-	default:
-		v.Confidence = schemas.SpeedReliable
-		v.Why = fmt.Sprintf("%d windows accepted, %.1f %% rejected, at most %d mph", v.Accepted, 100*share, maxReliable)
+		return fmt.Sprintf("more than %d mph", maxReliable)
 	}
+	return fmt.Sprintf("%d windows accepted, %.1f %% rejected, at most %d mph", v.Accepted, 100*share, maxReliable)
 }
 
-// AttackAngleView is how attack_angle_deg came about.
+// AttackAngleView shows how attack_angle_deg came about. It observes attackAngle.
 type AttackAngleView struct {
 	Heads int `json:"heads"` // samples with a time and a head
-	// The segment in which the head moved fastest over the ground; none where there are fewer than three heads, or the
+	// The segment in which the head moved fastest over the ground; missing with fewer than three heads, and where the
 	// head never moved sideways.
 	FromS       schemas.Opt[float64] `json:"from_s"`
 	ToS         schemas.Opt[float64] `json:"to_s"`
@@ -138,35 +121,24 @@ type AttackAngleView struct {
 	Explanation string               `json:"why"`
 }
 
-// viewAttackAngle follows the rules of attackAngle.
-func viewAttackAngle(samples []batSample) *AttackAngleView {
-	v := &AttackAngleView{}
-	fastest := 0.0
-	var last *batSample
-	for i := range samples {
-		s := &samples[i]
-		if !s.hasHead {
-			continue
-		}
-		if v.Heads++; last != nil {
-			ground := length2(s.head.x-last.head.x, s.head.y-last.head.y)
-			if speed := ground / (s.timeS - last.timeS); speed > fastest {
-				fastest = speed
-				rise := s.head.z - last.head.z
-				v.FromS, v.ToS = schemas.Some(last.timeS), schemas.Some(s.timeS)
-				v.GroundFTPS, v.RiseFT = schemas.Some(notInf(speed)), schemas.Some(notInf(rise))
-				v.AngleDeg = schemas.Some(math.Atan2(rise, ground) * (180 / math.Pi))
-			}
-		}
-		last = s
-	}
+// seeSegment notes a segment that is faster than all before it.
+func (v *AttackAngleView) seeSegment(from, to *batSample, groundFTPS float64) {
+	v.FromS, v.ToS = schemas.Some(from.timeS), schemas.Some(to.timeS)
+	v.GroundFTPS = schemas.Some(notInf(groundFTPS))
+	v.RiseFT = schemas.Some(notInf(to.head.z - from.head.z))
+}
+
+// conclude keeps the result of attackAngle and says where it comes from. On a nil view it does nothing.
+func (v *AttackAngleView) conclude(heads int, angle schemas.Opt[float64]) {
 	switch {
-	case v.Heads < 3:
-		*v = AttackAngleView{Heads: v.Heads, Explanation: fmt.Sprintf("%d samples have a head, fewer than 3: no angle", v.Heads)}
-	case !v.AngleDeg.Present:
+	case v == nil:
+		return
+	case heads < minHeads:
+		*v = AttackAngleView{Explanation: fmt.Sprintf("%d samples have a head, fewer than %d: no angle", heads, minHeads)}
+	case !angle.Present:
 		v.Explanation = "the head never moved sideways: no angle"
 	default:
 		v.Explanation = "where the head was fastest over the ground"
 	}
-	return v
+	v.Heads, v.AngleDeg = heads, angle
 }

@@ -41,12 +41,12 @@ func sameAsTransform(t *testing.T, rec schemas.Record) Explanation {
 	if len(issues) != len(change.Row.Issues) {
 		t.Fatalf("the stages' issues are %v, the row's %v", issues, change.Row.Issues)
 	}
-	sameSwing(t, rec, e)
+	sameSwing(t, e)
 	return e
 }
 
 // sameSwing holds the windows and the segment against the stages that keep none.
-func sameSwing(t *testing.T, rec schemas.Record, e Explanation) {
+func sameSwing(t *testing.T, e Explanation) {
 	t.Helper()
 	if !e.Derived.Row.IsSwing {
 		if e.BatSpeed != nil || e.AttackAngle != nil {
@@ -54,18 +54,17 @@ func sameSwing(t *testing.T, rec schemas.Record, e Explanation) {
 		}
 		return
 	}
-	d := new(decoder)
-	if rej := d.decode(rec.Value); rej != nil {
-		t.Fatal(rej)
+	row := &e.Derived.Row
+	if bitsOf(row.BatSpeedMPH) != bitsOf(e.BatSpeed.SpeedMPH) || row.SpeedConfidence != e.BatSpeed.Confidence {
+		t.Fatalf("bat speed is %v %s, explained as %+v", row.BatSpeedMPH, row.SpeedConfidence, e.BatSpeed)
 	}
-	d.bat.settle()
-	speed, confidence := batSpeed(d.bat.samples)
-	angle := attackAngle(d.bat.samples)
-	if bitsOf(speed) != bitsOf(e.BatSpeed.SpeedMPH) || confidence != e.BatSpeed.Confidence {
-		t.Fatalf("bat speed is %v %s, explained as %v %s (%s)", speed, confidence, e.BatSpeed.SpeedMPH, e.BatSpeed.Confidence, e.BatSpeed.Why)
+	if bitsOf(row.AttackAngleDeg) != bitsOf(e.AttackAngle.AngleDeg) {
+		t.Fatalf("attack angle is %v, explained as %v", row.AttackAngleDeg, e.AttackAngle)
 	}
-	if bitsOf(angle) != bitsOf(e.AttackAngle.AngleDeg) {
-		t.Fatalf("attack angle is %v, explained as %v", angle, e.AttackAngle)
+	if fastest := e.BatSpeed.Fastest; (fastest >= 0) != row.BatSpeedMPH.Present {
+		t.Fatalf("the fastest window is %d of a speed %v", fastest, row.BatSpeedMPH)
+	} else if fastest >= 0 && bitsOf(e.BatSpeed.Windows[fastest].SpeedMPH) != bitsOf(row.BatSpeedMPH) {
+		t.Fatalf("bat speed is %v, the fastest window %+v", row.BatSpeedMPH, e.BatSpeed.Windows[fastest])
 	}
 	accepted, rejected := 0, 0
 	for _, w := range e.BatSpeed.Windows {
@@ -103,8 +102,6 @@ func exactly(c schemas.Change) any {
 // guard: explain: the window that won is the first of the fastest
 // guard: explain: rejected windows count
 // guard: explain: few spots give no speed
-// guard: explain: a range is checked
-// guard: explain: duplicates are dropped first
 func TestVectorsExplainedAsTheyAre(t *testing.T) {
 	n := 0
 	for _, file := range vectorFiles(t, "features*.jsonl") {
@@ -127,8 +124,6 @@ func TestVectorsExplainedAsTheyAre(t *testing.T) {
 // guard: explain: the window that won is the first of the fastest
 // guard: explain: rejected windows count
 // guard: explain: few spots give no speed
-// guard: explain: a range is checked
-// guard: explain: duplicates are dropped first
 func TestExplanationsAtRandom(t *testing.T) {
 	r := seeded(12)
 	swings := 0
@@ -158,8 +153,6 @@ func TestExplanationsAtRandom(t *testing.T) {
 // guard: explain: the window that won is the first of the fastest
 // guard: explain: rejected windows count
 // guard: explain: few spots give no speed
-// guard: explain: a range is checked
-// guard: explain: duplicates are dropped first
 func TestEachReasonForNoSpeedIsTold(t *testing.T) {
 	at := func(ms, x float64) batSample {
 		return batSample{timeS: ms / 1000, head: point{x: x}, handle: point{x: x, y: 3}, hasHead: true, hasHandle: true}
@@ -183,8 +176,8 @@ func TestEachReasonForNoSpeedIsTold(t *testing.T) {
 		{"fine", steady(30, 3.3, 0.3), "0.0 % rejected", ""},
 		{"some frames missing", append(steady(10, 3.3, 0.3), at(60, 3), at(63.3, 3.3), at(66.6, 3.6)), "of the windows were rejected", ReasonDuration},
 	} {
-		v := viewBatSpeed(c.samples)
-		speed, confidence := batSpeed(c.samples)
+		v := new(BatSpeedView)
+		speed, confidence := batSpeed(c.samples, v)
 		if speed != v.SpeedMPH || confidence != v.Confidence {
 			t.Errorf("%s: %v %s, explained as %v %s", c.name, speed, confidence, v.SpeedMPH, v.Confidence)
 		}

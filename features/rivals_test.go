@@ -156,7 +156,7 @@ func (d *rivalScratch[E]) row(rec schemas.Record) (*schemas.Row, error) {
 	row.DuplicateSamples = int32(d.bat.duplicates + d.ball.duplicates)
 	d.values[pitchAction] = textValue(string(row.PitchAction))
 	d.values[pitchEventID] = textValue(string(rivalText(r.Acts.Pitch.EventID)))
-	d.derive(row)
+	d.derive(row, nil)
 	validate(row, &issues)
 	d.identify(rec, &h, row, &issues)
 	d.texts.assign()

@@ -31,6 +31,8 @@ const (
 	maxWindowFT = 2.0
 	// mphPerFTPerS converts feet per second to miles per hour: 3600 / 5280.
 	mphPerFTPerS = 0.681818
+	// minHeads is how many samples must have a head for a swing to have an attack angle.
+	minHeads = 3
 	// minSpots is how many samples must have a sweet spot for a swing to have a bat speed.
 	minSpots = 10
 	// A speed is reliable if at least minWindows windows were accepted, at most the share maxRejected of all
@@ -48,7 +50,7 @@ const (
 // the exit velocity before its range is checked, because any ball that left the bat was hit. A swing is
 // confirmed if the play agrees with it: the action is Swinging or Foul, or the result HitIntoPlay. Otherwise
 // the batter may have moved the bat without offering at the pitch.
-func (d *decoder) derive(row *schemas.Row) {
+func (d *decoder) derive(row *schemas.Row, e *Explanation) {
 	foul := d.values[pitchAction].is("Foul")
 	row.IsSwing = d.bat.isSwing()
 	row.IsContact = row.ExitVelocityMPH.Present || foul
@@ -60,8 +62,9 @@ func (d *decoder) derive(row *schemas.Row) {
 	if foul || d.values[pitchAction].is("Swinging") || row.PitchResult == schemas.ResultHitIntoPlay {
 		row.SwingConfidence = schemas.SwingConfirmed
 	}
-	row.AttackAngleDeg = attackAngle(d.bat.samples)
-	row.BatSpeedMPH, row.SpeedConfidence = batSpeed(d.bat.samples)
+	angle, speed := e.seeSwing()
+	row.AttackAngleDeg = attackAngle(d.bat.samples, angle)
+	row.BatSpeedMPH, row.SpeedConfidence = batSpeed(d.bat.samples, speed)
 }
 
 // isSwing reports whether the bat was tracked anywhere: some sample has a head or a handle. The single sample
@@ -87,7 +90,7 @@ func (t *batTrack) isSwing() bool {
 //
 // samples must be sorted by time, each time once. The angle is missing with fewer than three heads, and if
 // the head never moved sideways.
-func attackAngle(samples []batSample) (angleDeg schemas.Opt[float64]) {
+func attackAngle(samples []batSample, view *AttackAngleView) (angleDeg schemas.Opt[float64]) {
 	heads, fastest := 0, 0.0
 	var last *batSample
 	for i := range samples {
@@ -100,13 +103,17 @@ func attackAngle(samples []batSample) (angleDeg schemas.Opt[float64]) {
 			if speed := ground / (s.timeS - last.timeS); speed > fastest {
 				fastest = speed
 				angleDeg = schemas.Some(math.Atan2(s.head.z-last.head.z, ground) * (180 / math.Pi))
+				if view != nil {
+					view.seeSegment(last, s, speed)
+				}
 			}
 		}
 		last = s
 	}
-	if heads < 3 {
-		return schemas.Opt[float64]{}
+	if heads < minHeads {
+		angleDeg = schemas.Opt[float64]{}
 	}
+	view.conclude(heads, angleDeg)
 	return angleDeg
 }
 
@@ -119,7 +126,9 @@ type spot struct {
 // batSpeed returns the greatest speed of the sweet spot over a window of three frames, in mph, and whether it
 // can be trusted. Windows run from each sample with a sweet spot to the third one after it. The speed is
 // missing, and questionable, with fewer than minSpots sweet spots or without an accepted window.
-func batSpeed(samples []batSample) (speedMPH schemas.Opt[float64], confidence schemas.Text) {
+func batSpeed(
+	samples []batSample, view *BatSpeedView,
+) (speedMPH schemas.Opt[float64], confidence schemas.Text) {
 	var (
 		recent             [windowFrames + 1]spot
 		spots              int
@@ -129,27 +138,37 @@ func batSpeed(samples []batSample) (speedMPH schemas.Opt[float64], confidence sc
 	for i := range samples {
 		s, ok := sweetSpot(&samples[i])
 		if !ok {
+			if view != nil {
+				view.seeNoSpot(&samples[i])
+			}
 			continue
 		}
 		recent[spots%len(recent)] = s
 		if spots++; spots <= windowFrames {
 			continue
 		}
-		if speed, ok := windowSpeed(recent[spots%len(recent)], s); ok {
+		from := recent[spots%len(recent)]
+		speed, ok := windowSpeed(from, s)
+		if ok {
 			fastest = max(fastest, speed)
 			accepted++
 		} else {
 			rejected++
 		}
+		if view != nil {
+			view.seeWindow(from, s, speed, ok)
+		}
 	}
-	if spots < minSpots || accepted == 0 {
-		return schemas.Opt[float64]{}, schemas.SpeedQuestionable
+	confidence = schemas.SpeedQuestionable
+	if spots >= minSpots && accepted > 0 {
+		speedMPH = schemas.Some(fastest)
+		few := float64(rejected)/float64(accepted+rejected) <= maxRejected
+		if accepted >= minWindows && few && fastest <= maxReliable {
+			confidence = schemas.SpeedReliable
+		}
 	}
-	few := float64(rejected)/float64(accepted+rejected) <= maxRejected
-	if accepted >= minWindows && few && fastest <= maxReliable {
-		return schemas.Some(fastest), schemas.SpeedReliable
-	}
-	return schemas.Some(fastest), schemas.SpeedQuestionable
+	view.conclude(spots, speedMPH, confidence)
+	return speedMPH, confidence
 }
 
 // sweetSpot returns the point half a foot from the head toward the handle. It returns false if an end is

@@ -37,12 +37,12 @@ func near(got schemas.Opt[float64], want float64) bool {
 func TestUniformMotion(t *testing.T) {
 	for _, v := range []point{{30, 40, 0}, {-60, 0, 10}, {0, 80, -80}, {1, 1, 1}, {3, 0, 0}} {
 		samples := bat(40, frameS, moving(v.x, v.y, v.z))
-		speed, confidence := batSpeed(samples)
+		speed, confidence := batSpeed(samples, nil)
 		want := math.Sqrt(v.x*v.x+v.y*v.y+v.z*v.z) * 0.681818
 		if !near(speed, want) || confidence != schemas.SpeedReliable {
 			t.Errorf("%v: %v %s, want %v", v, speed, confidence, want)
 		}
-		angle := attackAngle(samples)
+		angle := attackAngle(samples, nil)
 		if want := math.Atan2(v.z, math.Hypot(v.x, v.y)) * 180 / math.Pi; !near(angle, want) {
 			t.Errorf("%v: attack angle %v, want %v", v, angle, want)
 		}
@@ -56,12 +56,12 @@ func TestRotation(t *testing.T) {
 	turning := func(t float64) (head, handle point) {
 		return point{length * math.Cos(omega*t), length * math.Sin(omega*t), 3}, point{0, 0, 3}
 	}
-	speed, confidence := batSpeed(bat(60, frameS, turning))
+	speed, confidence := batSpeed(bat(60, frameS, turning), nil)
 	chord := 2 * (length - 0.5) * math.Sin(omega*3*frameS/2)
 	if want := chord / (3 * frameS) * 0.681818; !near(speed, want) || confidence != schemas.SpeedReliable {
 		t.Errorf("%v %s, want %v", speed, confidence, want)
 	}
-	if angle := attackAngle(bat(60, frameS, turning)); !near(angle, 0) {
+	if angle := attackAngle(bat(60, frameS, turning), nil); !near(angle, 0) {
 		t.Errorf("attack angle %v of a level turn", angle)
 	}
 }
@@ -76,7 +76,7 @@ func TestConstantAcceleration(t *testing.T) {
 	}
 	middle := (n - 1.5) * frameS
 	want := math.Atan2(50-300*middle, 10+400*middle) * 180 / math.Pi
-	if angle := attackAngle(bat(n, frameS, falling)); !near(angle, want) {
+	if angle := attackAngle(bat(n, frameS, falling), nil); !near(angle, want) {
 		t.Errorf("%v, want %v", angle, want)
 	}
 }
@@ -135,7 +135,7 @@ func TestBatSpeedBoundaries(t *testing.T) {
 		{"3 of 14 are too many", bat(17, frameS, jumping(9.5*frameS)), true, schemas.SpeedQuestionable},
 		{"a still bat has a speed, which is 0", bat(20, frameS, moving(0, 0, 0)), true, schemas.SpeedReliable},
 	} {
-		speed, confidence := batSpeed(story.samples)
+		speed, confidence := batSpeed(story.samples, nil)
 		if speed.Present != story.present || confidence != story.want {
 			t.Errorf("%s: %v %s", story.moral, speed, confidence)
 		}
@@ -149,7 +149,7 @@ func TestFewWindowsAreQuestionable(t *testing.T) {
 	for i := range samples {
 		samples[i].timeS += float64(i / 4)
 	}
-	if speed, confidence := batSpeed(samples); !near(speed, 50*0.681818) || confidence != schemas.SpeedQuestionable {
+	if speed, confidence := batSpeed(samples, nil); !near(speed, 50*0.681818) || confidence != schemas.SpeedQuestionable {
 		t.Errorf("%v %s", speed, confidence)
 	}
 }
@@ -182,7 +182,7 @@ func TestAttackAngleBoundaries(t *testing.T) {
 		{"far out numbers are numbers", heads(point{-1e308, 0, 0}, point{1e308, 0, 0}, point{0, 0, 0}), schemas.Some(0.0)},
 		{"and tiny ones", heads(point{0, 0, 0}, point{3e-300, 4e-300, 5e-300}, point{0, 1e-320, 0}), schemas.Some(45.0)},
 	} {
-		got := attackAngle(story.samples)
+		got := attackAngle(story.samples, nil)
 		if got.Present != story.want.Present || got.Present && !near(got, story.want.Value) {
 			t.Errorf("%s: %v, want %v", story.moral, got, story.want)
 		}

@@ -51,13 +51,16 @@ type Limits struct {
 // could stop a stream. The result holds no reference to the record's bytes. Transform is safe for concurrent
 // use.
 func Transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
-	return guard(rec, limits, transform)
+	return guard(rec, limits, func(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
+		return transform(rec, limits, nil)
+	})
 }
 
 // transform runs the checks in the order of the specification (section 5, what is not a row), because the
 // first fault names the dead letter's code. Size and headers come first, so that a record refused for them
-// costs no decoding.
-func transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
+// costs no decoding. e observes each stage for Explain; Transform passes nil, on which every observation is a
+// no-op.
+func transform(rec schemas.Record, limits Limits, e *Explanation) (schemas.Change, *Rejection) {
 	if rej := checkSize(rec.Value, limits); rej != nil {
 		return schemas.Change{}, rej
 	}
@@ -67,7 +70,7 @@ func transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 	}
 	change, rej := h.envelope(rec)
 	if rej == nil && change.Op == schemas.OpUpsert {
-		change.Row, rej = measure(rec, &h)
+		change.Row, rej = measure(rec, &h, e)
 	}
 	if rej != nil {
 		return schemas.Change{}, rej
@@ -79,9 +82,9 @@ func transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 }
 
 // measure returns the row of a measured pitch, with a decoder from the pool.
-func measure(rec schemas.Record, h *headers) (*schemas.Row, *Rejection) {
+func measure(rec schemas.Record, h *headers, e *Explanation) (*schemas.Row, *Rejection) {
 	d := decoders.Get().(*decoder)
-	row, rej := d.measure(rec, h)
+	row, rej := d.measure(rec, h, e)
 	d.release() // not deferred: after a panic the scratch is in an unknown state, and must not be pooled
 	return row, rej
 }
@@ -89,22 +92,29 @@ func measure(rec schemas.Record, h *headers) (*schemas.Row, *Rejection) {
 // measure turns a value's bytes into a row. Two orders matter. derive comes before validate, because features
 // are computed from the values as they were measured, whatever their ranges. The issues are listed last,
 // because every stage adds some.
-func (d *decoder) measure(rec schemas.Record, h *headers) (*schemas.Row, *Rejection) {
+func (d *decoder) measure(
+	rec schemas.Record, h *headers, e *Explanation,
+) (*schemas.Row, *Rejection) {
 	if rej := d.decode(rec.Value); rej != nil {
 		return nil, rej
 	}
+	e.seeDecoded(d)
 	if rej := d.check(); rej != nil {
 		return nil, rej
 	}
 	row, issues := new(schemas.Row), h.issues
 	d.bat.settle()
 	d.ball.settle()
+	e.seeTracks(d)
 	d.flatten(h, row, &issues)
-	d.derive(row)
+	e.seeFlattened(row, issues)
+	d.derive(row, e)
+	e.seeDerived(row, d)
 	validate(row, &issues)
 	d.identify(rec, h, row, &issues)
 	d.texts.assign()
 	row.Issues = issues.list()
+	e.seeValidated(row, issues)
 	return row, nil
 }
 
