@@ -30,7 +30,7 @@ type benchProcessor struct {
 // startProcessor starts one with stores of its own: what it writes is new to them.
 func (b *benchRun) startProcessor(ctx context.Context, scratch *benchScratch, topics config.Topics) (*benchProcessor, error) {
 	flags := &runCmd{}
-	if err := demoDefaults(flags, "--kafka-brokers=defaults", "--postgres-url=postgres://defaults/d", "--redis-url=defaults"); err != nil {
+	if err := withDefaults(flags, "--kafka-brokers=defaults", "--postgres-url=postgres://defaults/d", "--redis-url=defaults"); err != nil {
 		return nil, err
 	}
 	flags.Kafka, flags.Topics, flags.Redis = scratch.group(), topics, scratch.prefix()

@@ -22,7 +22,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
-func TestADemoEndsByItselfAndItsBooksBalance(t *testing.T) {
+func TestDemoEndsAfterItsTimeAndItsBooksBalance(t *testing.T) {
 	folder := demoFolder(t)
 	var out, log bytes.Buffer
 	status := run(t.Context(), []string{"demo", "--for", "3s", "--speed", "400"}, &stdio{Out: &out, Err: &log})
@@ -31,12 +31,12 @@ func TestADemoEndsByItselfAndItsBooksBalance(t *testing.T) {
 	require.Regexp(t, `(?m)^ready after \d+\.\d s, playing at 400 × life$`, out.String())
 	require.Regexp(t, `(?m)^▸ \d{9} [A-Z]\. [A-Z][a-z]+ +\d+ +\d+ `, out.String(), "a batter's line while it runs")
 	require.Regexp(t, `(?m)^   \ds  \d+ records? \(\d+\.\d/s\), lag \d+: \d+ rows? in Postgres, \d+ letters?$`, out.String())
-	require.Equal(t, "starting Kafka, Redis and Postgres\n", log.String(), "the processor's log stays out of the way")
+	require.Equal(t, "starting Kafka, Redis and Postgres\n", log.String(), "without the processor's log")
 	checkSums(t, out.String())
 	checkNothingLeft(t, folder)
 }
 
-func TestADemoThatIsInterruptedSumsUpToo(t *testing.T) {
+func TestDemoBalancesItsBooksWhenInterrupted(t *testing.T) {
 	folder := demoFolder(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -53,13 +53,13 @@ func TestADemoThatIsInterruptedSumsUpToo(t *testing.T) {
 	})
 	status := run(ctx, []string{"demo", "--speed", "400", "--verbose"}, &stdio{Out: &out, Err: &log})
 	require.Equal(t, exitOK, status, "%s%s", &out, &log)
-	require.Equal(t, 200, answered, "the API that it names")
+	require.Equal(t, 200, answered, "the address of the API in the output")
 	checkSums(t, out.String())
-	require.Contains(t, log.String(), `msg="partitions assigned"`, "--verbose shows the processor's log")
+	require.Contains(t, log.String(), `msg="partitions assigned"`, "the processor's log")
 	checkNothingLeft(t, folder)
 }
 
-func TestADemoThatIsInterruptedWhileItStartsLeavesNothing(t *testing.T) {
+func TestDemoInterruptedAtItsStartLeavesNothing(t *testing.T) {
 	folder := demoFolder(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -71,7 +71,7 @@ func TestADemoThatIsInterruptedWhileItStartsLeavesNothing(t *testing.T) {
 	checkNothingLeft(t, folder)
 }
 
-func TestADemoThatIsKilledLeavesNothing(t *testing.T) {
+func TestKilledDemoLeavesNothing(t *testing.T) {
 	folder := demoFolder(t)
 	victim := exec.Command(os.Args[0], "-test.run=^TestDemoVictim$")
 	victim.Env = append(os.Environ(), "PITCHSTREAM_TEST_VICTIM=1")
@@ -100,12 +100,12 @@ func TestADemoThatIsKilledLeavesNothing(t *testing.T) {
 // TestDemoVictim is the process that is killed.
 func TestDemoVictim(t *testing.T) {
 	if os.Getenv("PITCHSTREAM_TEST_VICTIM") == "" {
-		t.Skip("for another test")
+		t.Skip("only a process of another test")
 	}
 	run(t.Context(), []string{"demo"}, &stdio{Out: os.Stdout, Err: os.Stderr})
 }
 
-func TestADemoTellsWhyItCannotStart(t *testing.T) {
+func TestDemoSaysWhyItCannotStart(t *testing.T) {
 	folder := demoFolder(t)
 	var out, log bytes.Buffer
 	t.Setenv("PG_BIN", "/nowhere")
@@ -115,18 +115,18 @@ func TestADemoTellsWhyItCannotStart(t *testing.T) {
 	checkNothingLeft(t, folder)
 }
 
-func TestADemoDoesNotReadTheUsersSettings(t *testing.T) {
+func TestDemoIgnoresTheUsersSettings(t *testing.T) {
 	t.Setenv("PITCHSTREAM_KAFKA_TLS", "true")
 	t.Setenv("PITCHSTREAM_TOPIC_RAW", "elsewhere")
 	c := &runCmd{}
-	require.NoError(t, demoDefaults(c, "--kafka-brokers=b:1", "--postgres-url=postgres://h/d", "--redis-url=redis://h"))
+	require.NoError(t, withDefaults(c, "--kafka-brokers=b:1", "--postgres-url=postgres://h/d", "--redis-url=redis://h"))
 	require.False(t, c.Kafka.TLS)
 	require.Equal(t, "pitches.raw", c.Topics.TopicRaw)
 	require.Equal(t, []string{"b:1"}, c.Kafka.Brokers)
-	require.NotZero(t, c.PollMaxRecords, "what run has by default")
+	require.NotZero(t, c.PollMaxRecords, "the default of run")
 }
 
-func TestWrongUsageOfTheDemo(t *testing.T) {
+func TestDemoRejectsWrongFlags(t *testing.T) {
 	for flags, want := range map[string]string{
 		"--games=0":     "--games=0: want 1 to 15",
 		"--games=16":    "--games=16: want 1 to 15",
@@ -141,7 +141,7 @@ func TestWrongUsageOfTheDemo(t *testing.T) {
 	}
 }
 
-// demoFolder is where a demo of this test puts its folder. The user that Postgres runs as must get there.
+// demoFolder returns the folder in which a demo of this test makes its own. The user that Postgres runs as can enter it.
 func demoFolder(t *testing.T) string {
 	t.Helper()
 	_, err := localpg.Find(t.Context())
@@ -163,7 +163,7 @@ func checkNothingLeft(t *testing.T, folder string) {
 	require.Empty(t, demoProcesses(t, folder))
 }
 
-// demoProcesses are the command lines that name the folder: those of Postgres and of the lifelines do.
+// demoProcesses returns the command lines that contain the folder, which are those of Postgres and of the lifelines.
 func demoProcesses(t *testing.T, folder string) (found []string) {
 	t.Helper()
 	all, err := exec.CommandContext(t.Context(), "ps", "-A", "-ww", "-o", "args=").Output()
@@ -176,7 +176,7 @@ func demoProcesses(t *testing.T, folder string) (found []string) {
 	return found
 }
 
-// checkSums adds up what the summary says, as a reader would.
+// checkSums checks the equations of the printed books.
 func checkSums(t *testing.T, out string) {
 	t.Helper()
 	_, summary, ok := strings.Cut(out, "\nsent ")

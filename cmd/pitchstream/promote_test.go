@@ -197,7 +197,7 @@ func (r *readers) mixed(game string, body []byte, want seenBy) string {
 func (w *town) serve(t *testing.T, args ...string) (url string) {
 	t.Helper()
 	var c serveCmd
-	require.NoError(t, demoDefaults(&c, append(append(slices.Clone(w.flags), "--admin-addr=off", "--api-addr=127.0.0.1:0"), args...)...))
+	require.NoError(t, withDefaults(&c, append(append(slices.Clone(w.flags), "--admin-addr=off", "--api-addr=127.0.0.1:0"), args...)...))
 	ctx, cancel := context.WithCancel(t.Context())
 	started, done := make(chan string, 1), make(chan error, 1)
 	go func() {

@@ -22,7 +22,7 @@ import (
 func (w *town) feed(t *testing.T, target string) (stop func()) {
 	t.Helper()
 	c := &runCmd{}
-	require.NoError(t, demoDefaults(c, append(slices.Clone(w.flags), "--admin-addr=off")...))
+	require.NoError(t, withDefaults(c, append(slices.Clone(w.flags), "--admin-addr=off")...))
 	o, err := c.options(target, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

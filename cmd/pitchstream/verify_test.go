@@ -106,7 +106,10 @@ func (w *town) exec(t *testing.T, sql string, args ...any) {
 // play sends games, untidy ones, to the raw topic.
 func (w *town) play(t *testing.T, pitches int) {
 	t.Helper()
-	o := demoUntidy
+	o := simulate.Options{
+		Seed: 7, Pitches: 350, Parallel: 3, FeedIDs: true,
+		Duplicates: 0.2, Reorder: 0.2, Corrections: 0.3, Deletes: 0.2, LateIDs: 0.2, Poison: 0.1,
+	}
 	o.Pitches = pitches
 	s, err := simulate.New(o)
 	require.NoError(t, err)
@@ -128,7 +131,7 @@ func (w *town) play(t *testing.T, pitches int) {
 func (w *town) start(t *testing.T) (stop func()) {
 	t.Helper()
 	c := &runCmd{}
-	require.NoError(t, demoDefaults(c, append(slices.Clone(w.flags), "--admin-addr=off")...))
+	require.NoError(t, withDefaults(c, append(slices.Clone(w.flags), "--admin-addr=off")...))
 	o, err := c.options(config.Live, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())

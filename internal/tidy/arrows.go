@@ -57,6 +57,9 @@ var rooms = []room{
 	{path: "internal/deadletter", inside: []string{"schemas", "features", "internal/kafkaread"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/explain", inside: []string{"schemas", "features", "internal/kafkaread", "internal/deadletter"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/kafkaread", inside: []string{"schemas"}, outside: all, drivers: []string{kafka}},
+	{path: "internal/demo", inside: []string{"schemas", "simulate", "sink", "internal"}, outside: all, drivers: drivers},
+	{path: "internal/bench", inside: []string{"schemas", "features", "consumer", "simulate", "sink", "internal"},
+		outside: all, drivers: drivers},
 	{path: "internal/processor", inside: []string{"schemas", "features", "consumer", "sink", "internal"}, outside: all, drivers: drivers},
 	{path: "internal", inside: []string{"schemas", "internal"}, outside: all, drivers: drivers},
 	{path: "cmd", inside: all, outside: all, drivers: drivers},
@@ -80,7 +83,7 @@ var inTests = []string{"schemas", "features", "simulate", "sink", "internal"}
 var onlyFor = map[string][]string{
 	"internal/testkit": {"sink/sinktest", "test/internal"},
 	"internal/tidy":    nil,
-	"internal/localpg": {"cmd", "internal/testkit"}, // demo brings its own Postgres
+	"internal/localpg": {"internal/demo", "internal/bench", "internal/testkit"}, // the demo has its own Postgres
 	"sink/sinktest":    nil,
 }
 
