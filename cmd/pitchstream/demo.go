@@ -11,6 +11,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/demo"
 	stream "github.com/pitchstream/pitchstream/internal/processor"
+	"github.com/pitchstream/pitchstream/internal/server"
 )
 
 type demoCmd struct {
@@ -106,5 +107,10 @@ func demoServe(
 	if err != nil {
 		return err
 	}
-	return c.serve(ctx, log, started)
+	o, err := c.options(log)
+	if err != nil {
+		return err
+	}
+	o.Started = started
+	return server.Run(ctx, o)
 }

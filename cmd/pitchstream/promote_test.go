@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/api"
+	"github.com/pitchstream/pitchstream/internal/server"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -198,11 +199,12 @@ func (w *town) serve(t *testing.T, args ...string) (url string) {
 	t.Helper()
 	var c serveCmd
 	require.NoError(t, withDefaults(&c, append(append(slices.Clone(w.flags), "--admin-addr=off", "--api-addr=127.0.0.1:0"), args...)...))
+	o, err := c.options(slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	started, done := make(chan string, 1), make(chan error, 1)
-	go func() {
-		done <- c.serve(ctx, slog.New(slog.NewTextHandler(io.Discard, nil)), func(addr string) { started <- addr })
-	}()
+	o.Started = func(addr string) { started <- addr }
+	go func() { done <- server.Run(ctx, o) }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)

@@ -61,6 +61,7 @@ var rooms = []room{
 	{path: "internal/bench", inside: []string{"schemas", "features", "consumer", "simulate", "sink", "internal"},
 		outside: all, drivers: drivers},
 	{path: "internal/processor", inside: []string{"schemas", "features", "consumer", "sink", "internal"}, outside: all, drivers: drivers},
+	{path: "internal/server", inside: []string{"schemas", "features", "api", "web", "sink", "internal"}, outside: all, drivers: drivers},
 	{path: "internal", inside: []string{"schemas", "internal"}, outside: all, drivers: drivers},
 	{path: "cmd", inside: all, outside: all, drivers: drivers},
 	{path: "test", inside: all, outside: all, drivers: drivers},

@@ -1,0 +1,181 @@
+// Package server is the HTTP API as one function: Run serves batters, games, pitches and their streams from the target
+// that readers see, until its context ends. It writes nothing, so any number of servers may run.
+//
+// Requests and answers are package api's. This package gives it the stores of the current target (targets.go), the dead
+// letters (deadletters.go), the records of the raw topic for drawing swings, and the admin endpoints.
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/api"
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
+	"github.com/pitchstream/pitchstream/web"
+)
+
+// Options say what a server reads and where it listens.
+type Options struct {
+	Addr      string // of the API and the dashboard
+	AdminAddr string // of the admin endpoints; "": none
+
+	Postgres      pgsink.Config    // URL, Schema and Group of the live target
+	ServingSchema string           // schema of the pointer to the target that readers see
+	Redis         redissink.Config // URL, TLS and the Prefix of the live target
+
+	Kafka     []kgo.Opt // how to reach the brokers; nil: no swing is drawn and no dead letter shown
+	RawTopic  string    // that at_least is about
+	DeadTopic string
+
+	MaxLag      time.Duration // an answer is stale when a record has waited longer; 0: 10 s
+	AtLeastWait time.Duration // the longest that a request with at_least waits; 0: 5 s
+	MaxStreams  int           // streams at a time; 0: 10,000
+	CORSOrigins []string      // origins of web pages that may read; "*": all
+	Token       string        // bearer token of every request to /v1; "": none
+
+	Settings []config.Setting // shown at /debug/config
+	Log      *slog.Logger
+	Started  func(addr string) // called with the address of the API before the first request; nil: not called
+}
+
+// Run serves until ctx ends, then lets the requests in flight end. It starts while the stores are unavailable; an error
+// is a wrong option or an address in use.
+func Run(ctx context.Context, o Options) error {
+	stores, err := openTargets(o)
+	if err != nil {
+		return err
+	}
+	defer stores.close()
+	c := api.Config{
+		Topic: o.RawTopic, Build: obs.Build(), MaxLag: o.MaxLag, AtLeastWait: o.AtLeastWait, MaxStreams: o.MaxStreams,
+		CORSOrigins: o.CORSOrigins, Token: o.Token, Log: o.Log, Pages: web.Handler(),
+	}
+	if o.Kafka != nil {
+		o.Kafka = append(o.Kafka[:len(o.Kafka):len(o.Kafka)], kgo.ClientID("pitchstream serve"))
+		dead, err := openDeadLetters(o)
+		if err != nil {
+			return err
+		}
+		defer dead.close()
+		c.Letters, c.Records = dead, swingRecords{kafkaread.NewReader(o.Kafka...)}
+	}
+	metrics := obs.NewMetrics(obs.Build())
+	c.Registerer = metrics.Registry
+	health := obs.NewHealth(o.Log, metrics, "stores")
+	handler, err := api.NewSwitch(ctx, api.SwitchConfig{
+		Open: stores.open, Pointer: stores.pointer, Copy: stores.redis.Pointer, API: c,
+	})
+	if err != nil {
+		return err
+	}
+	defer handler.Close()
+	server, err := api.Listen(o.Addr, handler)
+	if err != nil {
+		return err
+	}
+	o.Log.Info("serving", "address", server.Addr())
+	helpers := []func(context.Context) error{func(ctx context.Context) error { return watchStores(ctx, handler, health) }}
+	if o.AdminAddr != "" {
+		nothingToReset := func() bool { return false }
+		admin, err := obs.Listen(o.AdminAddr, obs.AdminHandler(health, metrics, nothingToReset, o.Settings...), o.Log)
+		if err != nil {
+			return err
+		}
+		o.Log.Info("admin endpoints", "address", admin.Addr())
+		helpers = append(helpers, admin.Serve)
+	}
+	if o.Started != nil {
+		o.Started(server.Addr())
+	}
+	return lifecycle.Run(ctx, func(ctx context.Context) error {
+		// Not ready from the signal on, so that a load balancer sends no more requests while the last ones end.
+		defer context.AfterFunc(ctx, func() { health.Set("serving", false, "ending") })()
+		return server.Serve(ctx)
+	}, helpers...)
+}
+
+// watchStores checks each second until ctx ends whether the stores can be read.
+func watchStores(ctx context.Context, handler *api.Switch, health *obs.Health) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		err := handler.Ready(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		reason := ""
+		if err != nil {
+			reason = err.Error()
+		}
+		health.Set("stores", err == nil, reason)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// swingRecords reads records of the raw topic, to draw their swings.
+type swingRecords struct{ topic *kafkaread.Reader }
+
+// SwingPath returns the swing of one record; nil when the record is gone or has no swing.
+func (r swingRecords) SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error) {
+	value, err := r.topic.Value(ctx, at)
+	if errors.Is(err, kafkaread.ErrGone) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if path, ok := features.SwingPath(value); ok {
+		return &path, nil
+	}
+	return nil, nil
+}
+
+// checkTimeout is how long CheckReady waits for an answer.
+const checkTimeout = 4 * time.Second
+
+// CheckReady returns nil when the server with this admin address is ready, else an error with its reasons. An address
+// without a host is on this machine.
+func CheckReady(ctx context.Context, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	url := "http://" + net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port) + "/readyz"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	why, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("not ready: %s", strings.TrimSpace(string(why)))
+	}
+	return nil
+}
