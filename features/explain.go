@@ -7,8 +7,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Explanation is what each stage of the core made of one record, for the few records that somebody asks about. It
-// observes the stages of Transform and computes nothing of the row itself, so it cannot disagree with the stream.
+// Explanation is what each stage of the core made of one record, for the few records that somebody asks
+// about. It observes the stages of Transform and computes nothing of the row itself, so it cannot disagree
+// with the stream.
 type Explanation struct {
 	// Change is what Transform returns, and Rejection why there is none.
 	Change    schemas.Change `json:"-"`
@@ -62,8 +63,8 @@ func Explain(rec schemas.Record, limits Limits) (e Explanation) {
 	return e
 }
 
-// The methods that begin with see are called by the stages. On a nil Explanation, which is the stream's, they do
-// nothing.
+// The methods that begin with see are called by the stages. On a nil Explanation, which is the stream's,
+// they do nothing.
 
 func (e *Explanation) seeDecoded(d *decoder) {
 	if e != nil {
@@ -103,7 +104,8 @@ func (e *Explanation) seeDerived(row *schemas.Row, d *decoder) {
 	}
 }
 
-// seeValidated keeps the finished row. A row gets its texts together at the end, so the stages before get them here.
+// seeValidated keeps the finished row. A row gets its texts together at the end, so the stages before get
+// them here.
 func (e *Explanation) seeValidated(row *schemas.Row, issues issueSet) {
 	if e == nil {
 		return

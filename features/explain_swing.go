@@ -74,7 +74,8 @@ func notInf(f float64) float64 {
 	return min(max(f, -math.MaxFloat64), math.MaxFloat64)
 }
 
-// conclude keeps the result of batSpeed and says why its confidence is what it is. On a nil view it does nothing.
+// conclude keeps the result of batSpeed and says why its confidence is what it is. On a nil view it does
+// nothing.
 func (v *BatSpeedView) conclude(spots int, speed schemas.Opt[float64], confidence schemas.Text) {
 	if v == nil {
 		return
@@ -111,8 +112,8 @@ func (v *BatSpeedView) why() string {
 // AttackAngleView shows how attack_angle_deg came about. It observes attackAngle.
 type AttackAngleView struct {
 	Heads int `json:"heads"` // samples with a time and a head
-	// The segment in which the head moved fastest over the ground; missing with fewer than three heads, and where the
-	// head never moved sideways.
+	// The segment in which the head moved fastest over the ground; missing with fewer than three heads, and
+	// where the head never moved sideways.
 	FromS       schemas.Opt[float64] `json:"from_s"`
 	ToS         schemas.Opt[float64] `json:"to_s"`
 	GroundFTPS  schemas.Opt[float64] `json:"ground_ft_per_s"`

@@ -1,17 +1,18 @@
 package deadletter
 
 import (
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
-// Letter is one dead letter as it stands in its topic. Key, Headers and Value are those of the letter, byte for byte.
+// Letter is one dead letter as it is in its topic. Key, Headers and Value are those of the dead letter,
+// byte for byte.
 type Letter struct {
 	At      schemas.Coordinates // in the dead-letter topic
 	Key     []byte
@@ -19,84 +20,70 @@ type Letter struct {
 	Value   []byte
 
 	ID      schemas.DeadLetterID
-	Ours    bool                // its origin can be read: a letter that pitchstream wrote
-	Failed  schemas.Coordinates // the record that failed last; no topic where that cannot be read
+	Ours    bool                // its origin can be read: pitchstream wrote it
+	Failed  schemas.Coordinates // the record that failed last; no topic if its headers name none
 	Code    schemas.Code
 	Message string
 	Group   string // the consumer group that rejected it
 	Build   string // the build that rejected it
-	GamePK  string // the header's, else the key; "" where neither is text
+	GamePK  string // of the header, else the key; "" if neither is there
 
-	FirstFailedAt, FailedAt schemas.TimeMS // the letter's own timestamp where the headers have none
+	FirstFailedAt, FailedAt schemas.TimeMS // the dead letter's own timestamp if its headers have none
 }
 
-// maxTopicBytes is the longest name that a topic can have: a longer one in a header is nobody's.
+// maxTopicBytes is the longest name that a topic can have. An origin with a longer one was not written by us.
 const maxTopicBytes = 249
 
-// Read makes a letter of a record of the dead-letter topic, whoever wrote it.
+// Read returns the dead letter that a record of the dead-letter topic is, whoever wrote it.
 func Read(r *kgo.Record) Letter {
+	rec := kafkaread.Record(r)
+	own := rec.Coordinates
+	own.TimestampMS = max(0, own.TimestampMS)
+	f := kafkasink.DecodeFailure(schemas.Record{Coordinates: own, Headers: rec.Headers})
 	l := Letter{
-		At:  schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: r.Timestamp.UnixMilli()},
-		Key: r.Key, Value: r.Value,
+		At: rec.Coordinates, Key: rec.Key, Headers: rec.Headers, Value: rec.Value,
+		ID:     schemas.DeadLetterID{Origin: f.Origin, Attempts: int32(f.Attempts)},
+		Failed: f.Failed, Code: f.Code, Message: f.Message, Group: f.Group, Build: f.Build,
+		FailedAt: schemas.TimeMS(own.TimestampMS), GamePK: string(rec.Key),
 	}
-	last := map[string]string{}
-	for _, h := range r.Headers {
-		l.Headers = append(l.Headers, schemas.Header{Key: h.Key, Value: h.Value})
-		last[h.Key] = string(h.Value)
-	}
-	own := schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: max(0, r.Timestamp.UnixMilli())}
-	l.ID.Origin = features.Origin(schemas.Record{Coordinates: own, Headers: l.Headers})
 	// guard: letters: an origin must be readable | l.ID.Origin != own && ->
 	l.Ours = l.ID.Origin != own && len(l.ID.Origin.Topic) <= maxTopicBytes
 	if !l.Ours {
 		l.ID.Origin = own
 	}
-	l.ID.Attempts = int32(number(last[schemas.HeaderDLQAttempts], 31))
-	l.Code, l.Message = schemas.Code(last[schemas.HeaderDLQCode]), last[schemas.HeaderDLQMessage]
-	l.Group, l.Build = last[schemas.HeaderDLQGroup], last[schemas.HeaderDLQBuild]
-	l.Failed = schemas.Coordinates{
-		Topic: last[schemas.HeaderDLQTopic], Partition: int32(number(last[schemas.HeaderDLQPartition], 31)), Offset: number(last[schemas.HeaderDLQOffset], 63),
-		TimestampMS: int64(instant(last[schemas.HeaderDLQTimestamp], 0)),
+	if f.FailedAt.Present {
+		l.FailedAt = f.FailedAt.Value
 	}
-	l.FailedAt = instant(last[schemas.HeaderDLQFailedAt], schemas.TimeMS(own.TimestampMS))
-	l.FirstFailedAt = instant(last[schemas.HeaderDLQFirstFailedAt], l.FailedAt)
-	if l.GamePK = last[schemas.HeaderGamePK]; l.GamePK == "" {
-		l.GamePK = string(r.Key)
+	l.FirstFailedAt = l.FailedAt
+	if f.FirstFailedAt.Present {
+		l.FirstFailedAt = f.FirstFailedAt.Value
+	}
+	for _, h := range slices.Backward(rec.Headers) {
+		if h.Key == schemas.HeaderGamePK {
+			if len(h.Value) > 0 {
+				l.GamePK = string(h.Value)
+			}
+			break
+		}
 	}
 	l.GamePK = strings.ToValidUTF8(l.GamePK, "\uFFFD")
 	return l
 }
 
-// number reads digits; 0 where there are none, or more than fit.
-func number(text string, bits int) int64 {
-	n, err := strconv.ParseUint(text, 10, bits)
-	if err != nil {
-		return 0
-	}
-	return int64(n)
-}
-
-func instant(text string, otherwise schemas.TimeMS) schemas.TimeMS {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return otherwise
-	}
-	return schemas.TimeMSOf(t)
-}
-
-// kept are the headers of a letter that its record carries on when it is sent again: without them it would be another
-// version, or nobody would know how often it failed.
+// kept holds the headers of a dead letter that its record keeps when it is sent again. Without them the
+// record would be another version, and its attempts would not be counted on.
 var kept = map[string]bool{
-	schemas.HeaderDLQOriginTopic: true, schemas.HeaderDLQOriginPartition: true, schemas.HeaderDLQOriginOffset: true, schemas.HeaderDLQOriginTimestamp: true,
+	schemas.HeaderDLQOriginTopic: true, schemas.HeaderDLQOriginPartition: true,
+	schemas.HeaderDLQOriginOffset: true, schemas.HeaderDLQOriginTimestamp: true,
 	schemas.HeaderDLQAttempts: true, schemas.HeaderDLQFirstFailedAt: true, schemas.HeaderDLQHeadersDropped: true,
 }
 
-// isOwn says that a header is the record's own, not one that a letter sets.
+// isOwn reports whether a header is the record's own, not one about its failure.
 func isOwn(key string) bool {
 	return !strings.HasPrefix(key, schemas.HeaderDLQPrefix) && !strings.HasPrefix(key, "__connect.errors.")
 }
 
-// Own are the record's own headers, without those that letters set.
+// Own returns the record's own headers, without those about its failure.
 func (l *Letter) Own() (own []schemas.Header) {
 	for _, h := range l.Headers {
 		if isOwn(h.Key) {
@@ -106,8 +93,8 @@ func (l *Letter) Own() (own []schemas.Header) {
 	return own
 }
 
-// Record is the letter's record as it is sent again, and as the core will see it: key and value byte for byte, its own
-// headers, and where it first stood and how often it failed. Coordinates are those of the letter.
+// Record returns the record that is sent again, as the core will see it: key and value byte for byte, its
+// own headers, where it first stood and how often it failed. Its coordinates are the dead letter's.
 func (l *Letter) Record() schemas.Record {
 	rec := schemas.Record{Coordinates: l.At, Key: l.Key, Value: l.Value}
 	for _, h := range l.Headers {
@@ -120,26 +107,25 @@ func (l *Letter) Record() schemas.Record {
 	return rec
 }
 
-// Again is the record for the raw topic. It goes to the partition where it failed, so that a game's pitches stay
-// together whatever partitioner their producer has (see Partitioner).
+// Again returns the record for the raw topic. It goes to the partition where it failed, because the pitches
+// of a game must stay together whatever partitioner their producer has. Partitioner obeys it.
 func (l *Letter) Again(raw string) *kgo.Record {
 	rec := l.Record()
-	r := &kgo.Record{Topic: raw, Partition: anyPartition, Key: rec.Key, Value: rec.Value}
+	r := &kgo.Record{
+		Topic: raw, Partition: anyPartition, Key: rec.Key, Value: rec.Value, Headers: kafkaread.Headers(rec.Headers),
+	}
 	if l.Failed.Topic == raw {
 		// guard: letters: a record goes where it failed
 		r.Partition = l.Failed.Partition
 	}
-	for _, h := range rec.Headers {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-	}
 	return r
 }
 
-// anyPartition leaves a record to its key.
+// anyPartition leaves the partition to the record's key.
 const anyPartition = -1
 
-// Partitioner sends a record to the partition that it names, and one that names none, or one that is not there any more,
-// by its key.
+// Partitioner returns a partitioner that sends a record to the partition that it names. A record that names
+// none, or one that the topic does not have, is sent by its key.
 func Partitioner() kgo.Partitioner {
 	byKey := kgo.StickyKeyPartitioner(nil)
 	return partitioner{byKey}

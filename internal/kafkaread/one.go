@@ -13,18 +13,19 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// ErrGone is returned for coordinates that hold no record: deleted by retention, compacted, or not written yet.
+// ErrGone is returned for coordinates that hold no record: deleted by retention, compacted, or not written
+// yet.
 var ErrGone = errors.New("the record is not in the topic any more")
 
-// fetchBytes is the size that a fetch aims at. A single batch of records may be larger, but no answer of more than
-// maxAnswerBytes is read.
+// fetchBytes is the size that a fetch aims at. A single batch of records may be larger, but no answer of
+// more than maxAnswerBytes is read.
 const (
 	fetchBytes     = 1 << 20
 	maxAnswerBytes = 64 << 20
 )
 
-// Reader reads single records by their coordinates. It keeps no connection between two reads, and several goroutines
-// may use it.
+// Reader reads single records by their coordinates. It keeps no connection between two reads, and several
+// goroutines may use it.
 type Reader struct{ opts []kgo.Opt }
 
 // NewReader returns a Reader of the cluster that the options name.
@@ -67,8 +68,8 @@ func (r *Reader) Value(ctx context.Context, at schemas.Coordinates) ([]byte, err
 	}
 }
 
-// checkWritten returns ErrGone if the offset is behind the partition's end, because a poll would wait for the record
-// until ctx ends.
+// checkWritten returns ErrGone if the offset is behind the partition's end, because a poll would wait for
+// the record until ctx ends.
 func checkWritten(ctx context.Context, client *kgo.Client, at schemas.Coordinates) error {
 	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, at.Topic)
 	if err != nil {

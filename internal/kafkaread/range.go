@@ -22,8 +22,8 @@ type Span struct {
 // Spans are ranges of a topic, at most one per partition.
 type Spans map[int32]Span
 
-// Total returns the number of offsets in the spans. Compaction and transaction markers make it an upper bound of the
-// records.
+// Total returns the number of offsets in the spans. Compaction and transaction markers make it an upper
+// bound of the records.
 func (s Spans) Total() (n int64) {
 	for _, span := range s {
 		n += max(0, span.To-span.From)
@@ -34,9 +34,9 @@ func (s Spans) Total() (n int64) {
 // StallTimeout is how long Read waits for the next record of a range before it reports an error.
 const StallTimeout = 30 * time.Second
 
-// Read calls each with the committed records of the spans, one poll after the other, and returns after the last one.
-// The slice may be empty, so each also serves as a sign of progress; each owns the records that it gets. opts say how
-// to reach the brokers. An error of each ends the reading and is returned as it is.
+// Read calls each with the committed records of the spans, one poll after the other, and returns after the
+// last one. The slice may be empty, so each also serves as a sign of progress; each owns the records that
+// it gets. opts say how to reach the brokers. An error of each ends the reading and is returned as it is.
 func Read(
 	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, each func([]*kgo.Record) error,
 ) error {
@@ -100,9 +100,10 @@ func poll(ctx context.Context, client *kgo.Client, topic string) ([]*kgo.Record,
 	return fetches.Records(), nil
 }
 
-// Bounds returns the offsets of each partition of a topic: From is the first one, To the one behind the last record
-// that a reader of that isolation level sees. With kgo.ReadCommitted that is the last stable offset, which an open
-// transaction holds back; with kgo.ReadUncommitted it is the high watermark. A topic that does not exist is an error.
+// Bounds returns the offsets of each partition of a topic: From is the first one, To the one behind the
+// last record that a reader of that isolation level sees. With kgo.ReadCommitted that is the last stable
+// offset, which an open transaction holds back; with kgo.ReadUncommitted it is the high watermark. A topic
+// that does not exist is an error.
 func Bounds(ctx context.Context, admin *kadm.Client, topic string, level kgo.IsolationLevel) (Spans, error) {
 	first, err := admin.ListStartOffsets(ctx, topic)
 	if err == nil {
@@ -130,8 +131,8 @@ func Bounds(ctx context.Context, admin *kadm.Client, topic string, level kgo.Iso
 	return spans, nil
 }
 
-// Since returns the spans without what comes before the first record whose timestamp is since or later. Records behind
-// it may be older, because producers set the timestamps. A time before 1970 narrows nothing.
+// Since returns the spans without what comes before the first record whose timestamp is since or later.
+// Records behind it may be older, because producers set the timestamps. A time before 1970 narrows nothing.
 func Since(ctx context.Context, admin *kadm.Client, topic string, spans Spans, since time.Time) (Spans, error) {
 	if since.UnixMilli() <= 0 {
 		return spans, nil

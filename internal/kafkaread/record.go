@@ -1,8 +1,9 @@
-// Package kafkaread reads topics without a consumer group: bounded ranges (Read), single records (Reader), and the
-// offsets between which a topic can be read (Bounds, Since). Record turns a client's record into the core's.
+// Package kafkaread reads topics without a consumer group: bounded ranges (Read), single records (Reader),
+// and the offsets between which a topic can be read (Bounds, Since). Record turns a client's record into
+// the core's.
 //
-// Everything but Bounds with kgo.ReadUncommitted sees only committed records. Memory is bounded by the poll, however
-// long the range is.
+// Everything but Bounds with kgo.ReadUncommitted sees only committed records. Memory is bounded by the
+// poll, however long the range is.
 package kafkaread
 
 import (
@@ -28,7 +29,8 @@ func Record(r *kgo.Record) schemas.Record {
 	return rec
 }
 
-// Headers returns a record's headers as a Kafka client sends them: the inverse of Record's. Values are shared.
+// Headers returns a record's headers as a Kafka client sends them: the inverse of Record's. Values are
+// shared.
 func Headers(headers []schemas.Header) []kgo.RecordHeader {
 	if len(headers) == 0 {
 		return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // place is a record of the raw topic.
@@ -62,20 +63,15 @@ func (b *letterBook) update(ctx context.Context) error {
 }
 
 func (b *letterBook) note(r *kgo.Record) {
-	headers := map[string]string{}
-	for _, h := range r.Headers {
-		headers[h.Key] = string(h.Value)
-	}
-	partition, err := strconv.ParseInt(headers[schemas.HeaderDLQPartition], 10, 32)
-	offset, err2 := strconv.ParseInt(headers[schemas.HeaderDLQOffset], 10, 64)
-	if err != nil || err2 != nil || headers[schemas.HeaderDLQTopic] != b.o.Raw || headers[schemas.HeaderDLQGroup] != b.o.Group {
+	f := kafkasink.DecodeFailure(kafkaread.Record(r))
+	if !f.FailedKnown || f.Failed.Topic != b.o.Raw || f.Group != b.o.Group {
 		return
 	}
-	at := place{int32(partition), offset}
+	at := place{f.Failed.Partition, f.Failed.Offset}
 	l := b.letters[at]
 	l.times++
-	l.sink = l.sink || headers[schemas.HeaderDLQCode] == string(schemas.CodeSinkRejected)
-	l.ours = l.ours || headers[schemas.HeaderDLQBuild] == b.o.Build
+	l.sink = l.sink || f.Code == schemas.CodeSinkRejected
+	l.ours = l.ours || f.Build == b.o.Build
 	b.letters[at] = l
 }
 

@@ -1,5 +1,5 @@
-// Package kafkasink makes what goes back to Kafka: dead letters, whole and unchanged, and the rows that now stand; and
-// it makes and checks the topics themselves.
+// Package kafkasink makes what goes back to Kafka: dead letters, whole and unchanged, and the rows that now
+// stand; and it makes and checks the topics themselves.
 package kafkasink
 
 import (
@@ -18,9 +18,9 @@ type Encoder struct {
 	Build     string // the build that rejects
 }
 
-// Row is the record of a pitch that now stands, keyed by its id; a tombstone where it was deleted. Its headers are the
-// version of the row: the topic is written by several processors, and a reader that finds a lower version after a
-// higher one keeps the higher one. nil where no rows are published.
+// Row is the record of a pitch that now stands, keyed by its id; a tombstone where it was deleted. Its
+// headers are the version of the row: the topic is written by several processors, and a reader that finds a
+// lower version after a higher one keeps the higher one. nil where no rows are published.
 func (e Encoder) Row(p schemas.Published) *kgo.Record {
 	if e.RowsTopic == "" {
 		return nil

@@ -140,3 +140,24 @@ func TestARowIsFlatJSONWithEveryColumn(t *testing.T) {
 	require.Equal(t, []any{}, m["issues"])
 	require.Nil(t, Encoder{}.Row(schemas.Published{Row: &row}), "no topic, no record")
 }
+
+func TestAFailureIsDecodedAsItWasEncoded(t *testing.T) {
+	at := schemas.Some(schemas.TimeMS(1727561077926))
+	for _, f := range []Failure{
+		{
+			Code: schemas.CodeNotAPitch, Message: "not_a_pitch: one line", Group: "g", Build: "b", Attempts: 7,
+			Origin:      schemas.Coordinates{Topic: "pitches.raw", Partition: 3, Offset: 42, TimestampMS: 1727561077926},
+			Failed:      schemas.Coordinates{Topic: "pitches.raw", Partition: 1, Offset: 1 << 40, TimestampMS: 1},
+			FailedKnown: true, FirstFailedAt: at, FailedAt: schemas.Some(at.Value + 1), HeadersDropped: 2,
+		},
+		{
+			Origin:      schemas.Coordinates{Topic: "t", Partition: 1<<31 - 1, Offset: 1<<63 - 1},
+			FailedKnown: true, Attempts: 1<<31 - 1, FirstFailedAt: at, FailedAt: at,
+		},
+	} {
+		own := []schemas.Header{{Key: "venue", Value: []byte("Wrigley")}}
+		require.Equal(t, f, DecodeFailure(schemas.Record{Headers: append(own, f.headers()...)}))
+	}
+	own := schemas.Coordinates{Topic: "pitches.dead", Partition: 1, Offset: 2, TimestampMS: 3}
+	require.Equal(t, Failure{Origin: own}, DecodeFailure(schemas.Record{Coordinates: own}), "no headers")
+}
