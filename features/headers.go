@@ -100,7 +100,8 @@ func (h *headers) envelope(rec schemas.Record) (schemas.Change, *Rejection) {
 	}
 	revision, ok := revisionOf(h.revision)
 	if !ok {
-		return schemas.Change{}, violation(schemas.HeaderRevision, "the revision %s is not 1–19 digits below 2^63", shown(h.revision))
+		return schemas.Change{}, violation(schemas.HeaderRevision,
+			"the revision %s is not 1–19 digits below 2^63", shown(h.revision))
 	}
 	origin := h.origin(rec)
 	change := schemas.Change{Op: op, Origin: origin, EventTime: h.eventTimeOr(origin.TimestampMS)}

@@ -1,59 +1,74 @@
 package schemas
 
-// Batch is what one poll asks of the store of record, already reduced: one entry a pitch, sorted by pitch id.
+import "errors"
+
+// ErrPositionBehind reports that the store of record holds less than this processor wrote there: it was
+// restored from a backup, or failed over to a lagging copy. The processor must read again from the stored
+// position.
+var ErrPositionBehind = errors.New("the stored position is behind what was written: the store came back older")
+
+// Batch is everything that one poll writes to the store of record, in one transaction. It is already reduced:
+// one entry a pitch, sorted by pitch id, so that two processors lock the same rows in the same order.
 type Batch struct {
-	Group     string // the consumer group whose positions move
+	// Group is the consumer group whose positions move.
+	Group     string
 	Pitches   []PitchChanges
 	Positions []PositionMove
-	Replay    *Replay // nil: it is none
+	// Replay is nil for a live batch.
+	Replay *Replay
 }
 
 // PitchChanges are the changes of one pitch within a batch.
 type PitchChanges struct {
 	PitchID PitchID
-	// Measured are the upserts and deletes, newest version first, each version once. Only the first counts unless the
-	// store refuses it for good; then the next takes its place.
+	// Measured are the upserts and deletes, newest version first, each version once. Only the first counts,
+	// unless the store refuses it permanently; then the next one takes its place.
 	Measured []Change
-	// Identified is the newest identify, nil where there is none.
+	// Identified is the newest identify, nil if there is none.
 	Identified *Change
 }
 
 // PositionMove moves the position of one partition.
 type PositionMove struct {
 	Position
-	// Expected is the position as this processor last saw it stored. A stored one below it means that the store came
-	// back older than it was: the store must refuse the batch with ErrPositionBehind and change nothing. One above it
-	// (another processor was there) is kept: a position never moves back.
+	// Expected is the stored position as this processor last saw it. A stored position below it shows that the
+	// store was restored to an older state: it must refuse the batch with ErrPositionBehind and change nothing.
+	// A stored position above it is kept, because another processor was there and a position never moves back.
 	Expected int64
 }
 
 // Outcome is what a store of record did with a batch.
 type Outcome struct {
-	// Published are the pitches whose stored state is what this batch brought, sorted by pitch id: for the rows topic.
+	// Published are the pitches whose stored state now equals this batch's, sorted by pitch id, for the rows
+	// topic.
 	Published []Published
-	// Refused are the changes that the store will never take, with its reason.
+	// Refused are the changes that the store will never take, with its reasons. They become dead letters.
 	Refused []Refusal
-	// Snapshots are the batters whose aggregates may have changed, one each, sorted by batter.
+	// Snapshots are the aggregates of the batters that may have changed, one each, sorted by batter, for the
+	// live store.
 	Snapshots []Snapshot
 	// Superseded counts the changes that lost against an equal or newer version, stored or in the same batch.
 	Superseded int
 }
 
-// Published is the present state of a pitch: its row, or nil where it was deleted.
+// Published is the current state of a pitch.
 type Published struct {
-	PitchID    PitchID
-	Row        *StoredRow
-	Version    Version      // of the measured register
-	Identified Opt[Version] // of the identified register; missing where no identify came
+	PitchID PitchID
+	// Row is nil if the pitch is deleted.
+	Row *StoredRow
+	// Version is that of the measured register.
+	Version Version
+	// Identified is the version of the identified register; missing if no identify has arrived.
+	Identified Opt[Version]
 }
 
-// Refusal is a change that the store refused for good, and why.
+// Refusal is a change that the store refuses permanently, and the reason in one line.
 type Refusal struct {
 	Change Change
 	Reason string // one line
 }
 
-// BatterSeq is a batter's present sequence number, and whether any row of his stands.
+// BatterSeq is a batter's current sequence number, and whether any row of the batter is current.
 type BatterSeq struct {
 	BatterID int64
 	Seq      int64

@@ -15,8 +15,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// The same columns are described as Go fields, as a table of columns, as SQL and as JSON Schema. They must agree in
-// names, in order, in types, and in what may be missing.
+// The same columns are described as Go fields, as a table of columns, as SQL and as JSON Schema. They must
+// agree in names, in order, in types, and in what may be missing.
 
 // kind is how a field's type shows in the other descriptions.
 type kind struct {

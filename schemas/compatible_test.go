@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// reader says who reads what a schema describes: of a record we do, of rows and letters others do. What is read may
-// come to be less strict, and never stricter; what is written the other way round.
+// reader says who reads what a schema describes: of a record we do, of rows and letters others do. What is
+// read may come to be less strict, and never stricter; what is written the other way round.
 type reader int
 
 const (
@@ -17,8 +17,8 @@ const (
 	othersRead
 )
 
-// incompatible tells what a schema changed since an older one that only a new major version may change, each by its
-// JSON pointer. A reader that knows the old one alone is right about whatever passes.
+// incompatible tells what a schema changed since an older one that only a new major version may change, each
+// by its JSON pointer. A reader that knows the old one alone is right about whatever passes.
 func incompatible(who reader, before, after map[string]any) (broken []string) {
 	c := comparison{who: who}
 	c.schema("", before, after)
@@ -82,8 +82,8 @@ func (c *comparison) required(at string, before, after []string) {
 	}
 }
 
-// types: the type of a value stays. That it may be null is another thing: of what we read it may come, of what others
-// read it may go.
+// types: the type of a value stays. That it may be null is another thing: of what we read it may come, of
+// what others read it may go.
 func (c *comparison) types(at string, before, after []string) {
 	null := func(types []string) (rest []string, has bool) {
 		rest = slices.DeleteFunc(slices.Sorted(slices.Values(types)), func(s string) bool { return s == "null" })

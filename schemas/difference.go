@@ -1,51 +1,65 @@
 package schemas
 
-// What a comparison may find of one thing that two places have.
+// Kinds of differences between a copy and its source.
 const (
-	DiffersMissing = "missing" // it should be there and is not
-	DiffersExtra   = "extra"   // it is there and should not be
-	DiffersType    = "type"    // something of another type stands in its place
-	DiffersOlder   = "older"   // a version stands that is older than the right one
-	DiffersNewer   = "newer"   // a version stands that the truth does not know
-	DiffersContent = "content" // the right version stands, with other values
+	// DiffersMissing: the copy lacks it.
+	DiffersMissing = "missing"
+	// DiffersExtra: the copy has it, the source does not.
+	DiffersExtra = "extra"
+	// DiffersType: the copy holds a value of another type under its key.
+	DiffersType = "type"
+	// DiffersOlder: the copy holds an older version.
+	DiffersOlder = "older"
+	// DiffersNewer: the copy holds a version that the source does not have.
+	DiffersNewer = "newer"
+	// DiffersContent: the versions are equal, the values are not.
+	DiffersContent = "content"
 )
 
-// Difference is one thing that a store has otherwise than the truth has it.
+// Difference is one thing in which a copy differs from its source. Every check (sweep, audit, totals, verify)
+// reports its findings in this form.
 type Difference struct {
-	Kind     string            `json:"kind"` // one of the words above
+	// Kind is one of the constants above.
+	Kind     string            `json:"kind"`
 	Key      string            `json:"key,omitempty"`
 	PitchID  *PitchID          `json:"pitch_id,omitempty"`
 	BatterID *int64            `json:"batter_id,omitempty"`
 	GamePK   string            `json:"game_pk,omitempty"`
 	Fields   []FieldDifference `json:"fields,omitempty"`
-	Repaired bool              `json:"repaired"`
+	// Repaired reports that the copy equals its source again.
+	Repaired bool `json:"repaired"`
 }
 
-// FieldDifference is one value of a Difference, as text; "" where there is none.
+// FieldDifference is one value of a Difference, as text; "" if there is none.
 type FieldDifference struct {
 	Name string `json:"name"`
 	Want string `json:"want"`
 	Got  string `json:"got"`
 }
 
-// BatterGame names one group of the aggregates: a batter in a game, "" for his rows without a game.
+// BatterGame names one group of the aggregates: a batter in a game, or the batter's rows without a game if
+// GamePK is "".
 type BatterGame struct {
 	BatterID int64
 	GamePK   string
 }
 
-// StoredRegisters are both registers of a pitch as a store holds them: the change that won each, nil where none came.
-// The identifiers of Measured are the record's own, whatever the game feed names.
+// StoredRegisters are both registers of a pitch as a store holds them: the change with the greatest version
+// in each, nil if none has arrived. The identifiers of Measured are those of the record, even if the game
+// feed names others.
 type StoredRegisters struct {
-	PitchID     PitchID
-	Measured    *Change
-	CoreVersion int32 // of the core that wrote Measured
+	PitchID  PitchID
+	Measured *Change
+	// CoreVersion is that of the core that wrote Measured.
+	CoreVersion int32
 	Identified  *Change
 }
 
-// Sums are what is added up over batters, to be compared before anything else.
+// Sums are totals over groups of aggregates. Comparing two Sums is cheap, so checks do it before they compare
+// the groups.
 type Sums struct {
-	Groups   int64 `json:"groups"` // batters, or batters in games
+	// Groups counts batters, or batters in games.
+	Groups   int64 `json:"groups"`
 	Pitches  int64 `json:"pitches"`
 	Swings   int64 `json:"swings"`
 	Whiffs   int64 `json:"whiffs"`
@@ -66,7 +80,7 @@ func (s *Sums) Add(st *Stats) {
 	s.HardHits += st.HardHitCount
 }
 
-// Plus is both together.
+// Plus returns the sum of both.
 func (s Sums) Plus(o Sums) Sums {
 	return Sums{s.Groups + o.Groups, s.Pitches + o.Pitches, s.Swings + o.Swings, s.Whiffs + o.Whiffs, s.Contacts + o.Contacts, s.HardHits + o.HardHits}
 }

@@ -64,8 +64,8 @@ func put(doc any, path []string, value any) any {
 	return object
 }
 
-// What the schema says of each value is what the core does with it: a value of the wrong type is an issue, everything
-// empty is missing, and a record that is not readable is a letter.
+// What the schema says of each value is what the core does with it: a value of the wrong type is an issue,
+// everything empty is missing, and a record that is not readable is a letter.
 func TestRecordSchemaSaysWhatTheCoreDoes(t *testing.T) {
 	whole, must := compiled(t, schemas.RecordSchema, ""), compiled(t, schemas.RecordSchema, readable)
 	values := []string{
@@ -126,8 +126,8 @@ func TestSamplesOfTheWrongType(t *testing.T) {
 // halfSurrogates are escapes that are no character: a validator sees a replacement in their place.
 var halfSurrogates = regexp.MustCompile(`(?i)\\ud[89a-f][0-9a-f]{2}`)
 
-// The vectors' records, without their headers: what the schema accepts is a row without an issue of type, and what it
-// calls readable is a row.
+// The vectors' records, without their headers: what the schema accepts is a row without an issue of type, and
+// what it calls readable is a row.
 func TestVectorsFitTheRecordSchema(t *testing.T) {
 	whole, must := compiled(t, schemas.RecordSchema, ""), compiled(t, schemas.RecordSchema, readable)
 	accepted, unreadable := 0, 0

@@ -1,6 +1,7 @@
 package schemas
 
-// Code says why a record is not a row. The codes and the order in which they are checked are the specification's.
+// Code says why a record is not a row. The codes and the order in which they are checked are the
+// specification's.
 type Code string
 
 const (

@@ -2,8 +2,8 @@ package schemas
 
 import "fmt"
 
-// DeadLetterID is a letter's identity: where its record first stood, and how many times it has been rejected. Who counts
-// letters counts these.
+// DeadLetterID is a letter's identity: where its record first stood, and how many times it has been rejected.
+// Who counts letters counts these.
 type DeadLetterID struct {
 	Origin   Coordinates
 	Attempts int32
@@ -17,8 +17,8 @@ func (id DeadLetterID) String() string {
 // DeadLetterAction is what was decided about a letter.
 type DeadLetterAction string
 
-// What may be decided about a letter. Sending and open are of a retry: it wrote down what it was about to send, and
-// Kafka did not take it after all.
+// What may be decided about a letter. Sending and open are of a retry: it wrote down what it was about to
+// send, and Kafka did not take it after all.
 const (
 	DeadLetterSending   DeadLetterAction = "sending"
 	DeadLetterRetried   DeadLetterAction = "retried"

@@ -10,7 +10,8 @@ type DeadLetterSums struct {
 	Foreign     int64 `json:"foreign" doc:"Not written by pitchstream, as their headers say"`
 }
 
-// DeadLetterGroup is the letters of one code whose messages differ in numbers, identifiers and quoted data only.
+// DeadLetterGroup is the letters of one code whose messages differ in numbers, identifiers and quoted data
+// only.
 type DeadLetterGroup struct {
 	Code  Code   `json:"code" doc:"Why the records are no rows"`
 	Shape string `json:"shape" doc:"The messages without what differs"`

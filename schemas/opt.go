@@ -5,17 +5,17 @@ import (
 	"encoding/json"
 )
 
-// Opt is a value that may be missing. The zero Opt is missing. Value is the zero value whenever Present is false, so
-// that two Opts can be compared with ==.
+// Opt is a value that may be missing; the zero Opt is missing. Value is the zero value of T whenever Present
+// is false, so that two Opts can be compared with ==.
 type Opt[T comparable] struct {
 	Value   T
 	Present bool
 }
 
-// Some is a present value.
+// Some returns a present value.
 func Some[T comparable](v T) Opt[T] { return Opt[T]{Value: v, Present: true} }
 
-// Pointer is nil where the value is missing, else a pointer to a copy of it.
+// Pointer returns nil for a missing value, else a pointer to a copy of it.
 func (o Opt[T]) Pointer() *T {
 	if !o.Present {
 		return nil
@@ -24,7 +24,7 @@ func (o Opt[T]) Pointer() *T {
 	return &v
 }
 
-// FromPointer is missing for nil, else the value pointed to.
+// FromPointer returns a missing value for nil, else the value pointed to.
 func FromPointer[T comparable](p *T) Opt[T] {
 	if p == nil {
 		return Opt[T]{}
@@ -32,7 +32,7 @@ func FromPointer[T comparable](p *T) Opt[T] {
 	return Some(*p)
 }
 
-// MarshalJSON gives null for a missing value.
+// MarshalJSON writes a missing value as null.
 func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	if !o.Present {
 		return []byte("null"), nil
@@ -40,7 +40,7 @@ func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal(o.Value)
 }
 
-// UnmarshalJSON reads null as missing.
+// UnmarshalJSON reads null as a missing value.
 func (o *Opt[T]) UnmarshalJSON(b []byte) error {
 	*o = Opt[T]{}
 	if bytes.Equal(b, []byte("null")) {
@@ -53,10 +53,11 @@ func (o *Opt[T]) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Text is UTF-8 text in which "" means missing: no column holds empty text.
+// Text is UTF-8 text in which "" means missing. No column holds empty text, so that a missing value has one
+// form only.
 type Text string
 
-// MarshalJSON gives null for a missing text.
+// MarshalJSON writes a missing text as null.
 func (t Text) MarshalJSON() ([]byte, error) {
 	if t == "" {
 		return []byte("null"), nil
@@ -64,7 +65,7 @@ func (t Text) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(t))
 }
 
-// UnmarshalJSON reads null as missing.
+// UnmarshalJSON reads null as a missing text.
 func (t *Text) UnmarshalJSON(b []byte) error {
 	var s *string
 	if err := json.Unmarshal(b, &s); err != nil {

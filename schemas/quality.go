@@ -1,65 +1,77 @@
 package schemas
 
-// QualityFacts are what the rows of one game tell about the data: one for each day and venue that its rows name. They are
-// counts and sums, so that any number of games can be put together.
+// QualityFacts describe the data of one game at one day and venue. They are counts and sums, so that those of
+// any number of games can be added up.
 type QualityFacts struct {
-	GamePK  Text   `json:"game_pk"` // missing: rows without a game
-	Day     string `json:"day"`     // the game's date, of rows without one that of their event time in UTC
+	// GamePK is missing for the rows without a game.
+	GamePK Text `json:"game_pk"`
+	// Day is the game's date; for rows without one, the date in UTC of their event time.
+	Day     string `json:"day"`
 	Venue   Text   `json:"venue"`
 	Pitches int64  `json:"pitches"`
-	First   TimeMS `json:"first"` // event times
-	Last    TimeMS `json:"last"`
+	// First and Last are event times.
+	First TimeMS `json:"first"`
+	Last  TimeMS `json:"last"`
 
-	Shares  map[string]QualityShare  `json:"shares"`  // by check
+	// Shares are keyed by check, Issues by issue (rows that have it), Columns by numeric column, Innings count
+	// pitches.
+	Shares  map[string]QualityShare  `json:"shares"`
 	Issues  map[string]int64         `json:"issues"`  // rows that have the issue
 	Columns map[string]QualityColumn `json:"columns"` // numeric columns
 	Innings map[int16]int64          `json:"innings"` // pitches of each
 
-	// How late what came, in seconds: medians, and what one in twenty exceeds.
+	// EventToRecordS is the delay from a pitch to its record, RecordToRowS that from the record to its row.
 	EventToRecordS QualityDelay `json:"event_to_record_s"`
 	RecordToRowS   QualityDelay `json:"record_to_row_s"`
 
-	BatSamples Opt[float64]  `json:"bat_samples"` // median samples of a full swing; missing with none
-	Swings     []BatterSpeed `json:"swings"`      // full swings with a reliable speed, in order
+	// BatSamples is the median number of samples of a full swing; missing if there was none.
+	BatSamples Opt[float64] `json:"bat_samples"`
+	// Swings are the full swings with a reliable speed, in order.
+	Swings []BatterSpeed `json:"swings"`
 }
 
-// QualityArrivals are what became of a game's records at one day and venue that its rows do not show.
+// QualityArrivals count those records of a game, at one day and venue, that its rows do not show.
 type QualityArrivals struct {
-	Day         string // YYYY-MM-DD
-	Venue       Text
-	Repeats     int64 // records that said again what stood
-	Conflicting int64 // pitches of which two records of one revision differ
-	Deleted     int64 // pitches that stood and are deleted
+	// Day is YYYY-MM-DD.
+	Day   string
+	Venue Text
+	// Repeats are records that repeated what was stored already.
+	Repeats int64
+	// Conflicting are pitches of which two records with the same revision differ.
+	Conflicting int64
+	// Deleted are pitches that had a row and were deleted.
+	Deleted int64
 }
 
-// QualityShare is how many of how many have a fault.
+// QualityShare reports that N of Of things have a fault.
 type QualityShare struct {
 	N  int64 `json:"n"`
 	Of int64 `json:"of"`
 }
 
-// QualityColumn sums up the values of a column.
+// QualityColumn sums up the values of a column, in the column's unit.
 type QualityColumn struct {
-	N       int64   `json:"n"`
-	Mean    float64 `json:"mean"`
-	Squares float64 `json:"squares"` // sum of squared deviations from the mean
+	N    int64   `json:"n"`
+	Mean float64 `json:"mean"`
+	// Squares is the sum of squared deviations from the mean.
+	Squares float64 `json:"squares"`
 	Min     float64 `json:"min"`
 	Max     float64 `json:"max"`
 }
 
-// QualityDelay is a distribution of delays in seconds.
+// QualityDelay is a distribution of delays in seconds: the median, and the delay that one in twenty exceeds.
 type QualityDelay struct {
 	P50 float64 `json:"p50"`
 	P95 float64 `json:"p95"`
 }
 
-// BatterSpeed is the bat speed of one swing.
+// BatterSpeed is the bat speed of one swing, in mph.
 type BatterSpeed struct {
 	BatterID int64   `json:"b"`
 	MPH      float64 `json:"mph"`
 }
 
-// QualityReport is the data of one day, held against the days before it.
+// QualityReport describes the data of one day, compared with the days before it.
 type QualityReport struct {
 	Day          string           `json:"day" doc:"The game day"`
 	AsOf         Opt[TimeMS]      `json:"as_of" doc:"Event time of the newest pitch of the day"`
@@ -71,14 +83,14 @@ type QualityReport struct {
 	Venues       []QualityVenue   `json:"venues" doc:"The venues of the day, 40 at most"`
 }
 
-// QualityVenue is what there was of a venue.
+// QualityVenue counts the data of one venue.
 type QualityVenue struct {
 	Venue   string `json:"venue" doc:"The venue; unknown: rows that name none"`
 	Games   int64  `json:"games" doc:"Games there"`
 	Pitches int64  `json:"pitches" doc:"Rows of these games that stand"`
 }
 
-// QualityFinding is one figure and what is to be thought of it.
+// QualityFinding is one figure, its baseline, and what to do about it.
 type QualityFinding struct {
 	Check    string       `json:"check" doc:"The section of docs/QUALITY.md about it"`
 	Venue    string       `json:"venue" doc:"The venue, or all"`

@@ -1,19 +1,20 @@
 package schemas
 
-// Header is one header of a Kafka record. A key may stand more than once; of a repeated one the last counts.
+// Header is one header of a Kafka record. A key may occur more than once; then the last one counts.
 type Header struct {
 	Key   string
 	Value []byte
 }
 
-// Record is one record of the raw topic as the core sees it: bytes and coordinates, nothing of a Kafka client.
-//
-// The core only reads Key, Headers and Value, and keeps no reference to them in what it returns.
+// Record is one record of the raw topic as the core sees it: bytes and coordinates, without the types of a
+// Kafka client. The core only reads it, and keeps no reference to its bytes in what it returns.
 type Record struct {
 	Coordinates
-	Key     []byte // nil where the record has none
+	// Key is nil if the record has none.
+	Key     []byte
 	Headers []Header
-	Value   []byte // nil for a tombstone
+	// Value is nil for a tombstone.
+	Value []byte
 }
 
 // Names of the record headers that pitchstream reads.
@@ -36,12 +37,15 @@ const (
 type Op uint8
 
 const (
-	OpUpsert   Op = iota // a measured pitch: write its row
-	OpDelete             // remove the row and what it contributed
-	OpIdentify           // identifiers from the game feed, a register of its own
+	// OpUpsert writes the row of a measured pitch.
+	OpUpsert Op = iota
+	// OpDelete removes the row and its contribution to the aggregates.
+	OpDelete
+	// OpIdentify names batter, pitcher and team. It comes from the game feed and has a register of its own.
+	OpIdentify
 )
 
-// String is the value of the header op.
+// String returns the value of the header op.
 func (o Op) String() string {
 	switch o {
 	case OpUpsert:
@@ -54,20 +58,22 @@ func (o Op) String() string {
 	return "unknown"
 }
 
-// Identifiers are what the game feed names of a pitch.
+// Identifiers are the ids that the game feed names for a pitch.
 type Identifiers struct {
 	BatterID  Opt[int64]
 	PitcherID Opt[int64]
 	TeamID    Opt[int64]
 }
 
-// Change is one record understood: what it asks of which pitch, at which version.
+// Change is one record once understood: what it asks of which pitch, at which version.
 type Change struct {
-	Op        Op
-	PitchID   PitchID
-	Version   Version
-	Origin    Coordinates // where the record first stood
+	Op      Op
+	PitchID PitchID
+	Version Version
+	// Origin is where the record was first written.
+	Origin    Coordinates
 	EventTime TimeMS
-	Row       *Row        // of an upsert, else nil
-	IDs       Identifiers // of an identify, else empty
+	// Row is set for an upsert only, IDs for an identify only.
+	Row *Row
+	IDs Identifiers // of an identify, else empty
 }

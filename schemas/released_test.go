@@ -30,8 +30,8 @@ func parsed(t *testing.T, b []byte) (doc map[string]any) {
 	return doc
 }
 
-// What this build publishes is compatible with what the last release published. What must not be changed so wants a new
-// major version: docs/SCHEMA.md.
+// What this build publishes is compatible with what the last release published. What must not be changed so
+// wants a new major version: docs/SCHEMA.md.
 // guard: schemas: what was released stays
 func TestSchemasAreCompatibleWithTheLastRelease(t *testing.T) {
 	require.Len(t, schemas.PublishedSchemas(), len(readers))
@@ -61,7 +61,8 @@ func TestAChangedSchemaHasAGreaterVersion(t *testing.T) {
 	}
 }
 
-// additions are what the new schema says and the old one did not: in the other direction, they are what was removed.
+// additions are what the new schema says and the old one did not: in the other direction, they are what was
+// removed.
 func additions(before, after map[string]any) []string {
 	return append(incompatible(weRead, after, before), incompatible(othersRead, after, before)...)
 }
@@ -77,7 +78,8 @@ func versionOf(t *testing.T, text string) (major, minor int) {
 	return major, minor
 }
 
-// Each kind of change is told from the other, with copies of the released schemas that somebody tampered with.
+// Each kind of change is told from the other, with copies of the released schemas that somebody tampered
+// with.
 func TestWhatOnlyAMajorVersionMayChange(t *testing.T) {
 	column := func(name string, change func(map[string]any)) func(map[string]any) {
 		return func(doc map[string]any) { change(object(object(doc["properties"])[name])) }

@@ -2,36 +2,43 @@ package schemas
 
 import "slices"
 
-// Register is one version of one register of a pitch. Records with equal versions have equal content.
+// Register names one version of one register of a pitch. Records with equal versions have equal content.
 type Register struct {
 	PitchID  PitchID
 	Identify bool
 	Version  Version
 }
 
-// RegisterOf is the one that a change is about.
+// RegisterOf returns the register that a change writes to.
 func RegisterOf(c *Change) Register {
 	return Register{PitchID: c.PitchID, Identify: c.Op == OpIdentify, Version: c.Version}
 }
 
-// Fate is what became of a record that was replayed: exactly one of these.
+// Fate is what became of a replayed record. Every record has exactly one.
 type Fate int16
 
 // The fates of a record.
 const (
-	FateRow        Fate = iota // it wrote a row, of a greater version than stood or of the same one
-	FateDelete                 // it deleted a pitch
-	FateID                     // it identified a pitch
-	FateDeadLetter             // it could not become a row
-	FateSuperseded             // a greater version made it void, or an equal one of a newer core
-	FateDuplicate              // another record of its batch had the same version
+	// FateRow: it wrote a row, with a greater version than the stored one or with the same.
+	FateRow Fate = iota
+	// FateDelete: it deleted a pitch.
+	FateDelete
+	// FateID: it identified a pitch.
+	FateID
+	// FateDeadLetter: it became a dead letter.
+	FateDeadLetter
+	// FateSuperseded: a greater version is stored, or an equal one of a newer core.
+	FateSuperseded
+	// FateDuplicate: an earlier record of its batch had the same version.
+	FateDuplicate
 )
 
-// Replay asks a store to count what becomes of a batch's records, in the batch's transaction, and only of those that
-// have not been counted before.
+// Replay asks a store to count the fates of a batch's records, in the batch's transaction. Records that have
+// been counted before are left out.
 type Replay struct {
-	ID      string
-	Records []ReplayRecord // those of one register in the order in which they were read
+	ID string
+	// Records of one register must be in the order in which they were read.
+	Records []ReplayRecord
 }
 
 // ReplayRecord is one record of a batch.
@@ -40,10 +47,12 @@ type ReplayRecord struct {
 	Offset    int64
 	Op        Op
 	Register  Register
-	Rejected  bool // the core rejected it: Register is empty
+	// Rejected reports that the core rejected the record. Its Register is empty then.
+	Rejected bool
 }
 
-// Fates says what becomes of the records, in their order, when the store took these registers and refused those.
+// Fates returns the fate of each record, in their order, given the registers that the store took and those
+// that it refused.
 func (r *Replay) Fates(took, refused map[Register]bool) []Fate {
 	fates := make([]Fate, len(r.Records))
 	seen := make(map[Register]bool, len(r.Records))
@@ -78,12 +87,12 @@ type ReplayCounts struct {
 	Duplicates int64 `json:"duplicates"`
 }
 
-// Balances says whether every record that was read has one fate.
+// Balances reports whether every record that was read has one fate.
 func (c ReplayCounts) Balances() bool {
 	return c.Records == c.Rows+c.Deletes+c.IDs+c.Letters+c.Superseded+c.Duplicates
 }
 
-// Plus is both together.
+// Plus returns the sum of both.
 func (c ReplayCounts) Plus(o ReplayCounts) ReplayCounts {
 	return ReplayCounts{
 		c.Records + o.Records, c.Rows + o.Rows, c.Deletes + o.Deletes, c.IDs + o.IDs, c.Letters + o.Letters,
@@ -91,25 +100,29 @@ func (c ReplayCounts) Plus(o ReplayCounts) ReplayCounts {
 	}
 }
 
-// ReplayPart is how far a replay is in one partition.
+// ReplayPart is the progress of a replay in one partition. Offsets from From to below To are replayed; those
+// below Next are counted.
 type ReplayPart struct {
 	Partition int32 `json:"partition"`
 	From      int64 `json:"from"`
-	To        int64 `json:"to"`   // the offset at which it ends
-	Next      int64 `json:"next"` // from here on nothing is counted yet
+	To        int64 `json:"to"` // the offset at which it ends
+	Next      int64 `json:"next"`
 	ReplayCounts
 }
 
-// ReplayState is a replay as a store has it.
+// ReplayState is a replay as a store holds it.
 type ReplayState struct {
-	ID       string
-	Spec     string // what was asked for
-	Group    string // the consumer group that it reads as
+	ID string
+	// Spec is the range that was asked for, as text.
+	Spec string
+	// Group is the consumer group that the replay reads as.
+	Group    string
 	Finished bool
-	Parts    []ReplayPart // by partition
+	// Parts are sorted by partition.
+	Parts []ReplayPart
 }
 
-// Counts are those of all partitions.
+// Counts returns the sum over all partitions.
 func (s ReplayState) Counts() (sum ReplayCounts) {
 	for p := range slices.Values(s.Parts) {
 		sum = sum.Plus(p.ReplayCounts)

@@ -1,6 +1,6 @@
 package schemas
 
-// Values of the columns with a closed set of words.
+// Words of the columns that have a closed set of them.
 const (
 	ResultStrike      = "Strike"
 	ResultBall        = "Ball"
@@ -19,8 +19,9 @@ const (
 	UnknownPitchType = "unknown"
 )
 
-// Row is one measured pitch, flat: the columns that the core computes, in their order. Columns tells each one's
-// meaning, unit, range and when it is missing. Issues is sorted, each once, and never nil in a row that the core made.
+// Row is one measured pitch as the core computes it, one field a column, in the columns' order. RowColumns
+// has each one's meaning, unit, range and source, and when it is missing. Units are part of the names: mph,
+// rpm, degrees.
 type Row struct {
 	PitchID PitchID `json:"pitch_id"`
 
@@ -60,10 +61,12 @@ type Row struct {
 	BallSamples      int32 `json:"ball_samples"`
 	DuplicateSamples int32 `json:"duplicate_samples"`
 
+	// Issues is sorted, each once, and never nil in a row of the core.
 	Issues []string `json:"issues"`
 }
 
-// Provenance is what a stored row carries beside its measures: the version that won, of the origin, and who wrote it.
+// Provenance is what a stored row holds beside its measures: the version that won, which is that of the
+// origin, and who wrote the row last. ProvenanceColumns describes each field.
 type Provenance struct {
 	EventTime       TimeMS `json:"event_time"`
 	Revision        int64  `json:"revision"`
@@ -76,19 +79,19 @@ type Provenance struct {
 	ProcessedAt     TimeMS `json:"processed_at"`
 }
 
-// StoredRow is a row as it stands in a store and as it is published: what the stores and the rows topic share.
-// Identifiers that the game feed named stand over the measured ones.
+// StoredRow is a row as the stores hold it and as the rows topic has it. Its identifiers are those of the
+// game feed where that names any, else the record's own.
 type StoredRow struct {
 	Row
 	Provenance
 }
 
-// Version is the version of the measured record that won.
+// Version returns the version of the measured register.
 func (p Provenance) Version() Version {
 	return Version{Revision: p.Revision, TimestampMS: p.RecordTSMS, Offset: p.SourceOffset, Partition: p.SourcePartition}
 }
 
-// ProvenanceOf is the provenance of a change that is about to be written.
+// ProvenanceOf returns the provenance of a change that is about to be written.
 func ProvenanceOf(c Change, coreVersion int32, build string, processedAt TimeMS) Provenance {
 	return Provenance{
 		EventTime: c.EventTime, Revision: c.Version.Revision, RecordTSMS: c.Version.TimestampMS,

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// AppendJSON appends the row as JSON, byte for byte what encoding/json makes of it in a tenth of the time: a replay
-// publishes thousands of rows a second. Measures must be finite, as those of the core are.
+// AppendJSON appends the row as JSON. The bytes equal those of encoding/json, in a tenth of its time, because
+// a replay publishes thousands of rows a second. Measures must be finite, as those of the core are.
 func (r *StoredRow) AppendJSON(b []byte) []byte {
 	b = append(b, `{"pitch_id":"`...)
 	var id [36]byte
@@ -78,13 +78,14 @@ func appendText(b []byte, name, text string) []byte {
 	return appendString(b, text)
 }
 
-// appendString leaves what is not plain to encoding/json.
+// appendString writes plain text itself and leaves any other to encoding/json.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
 			quoted, err := json.Marshal(s)
 			if err != nil {
-				panic(err) // a string cannot fail
+				// a string cannot fail to marshal
+				panic(err)
 			}
 			return append(b, quoted...)
 		}
@@ -103,7 +104,8 @@ func appendOpt[T int16 | int32 | int64](b []byte, name string, v Opt[T]) []byte 
 	return appendInt(b, name, v.Value)
 }
 
-// appendMeasure writes a number as encoding/json does: shortest round-trip, with an exponent below 1e-6 and from 1e21.
+// appendMeasure writes a number as encoding/json does: the shortest text that reads back as the same double,
+// with an exponent below 1e-6 and from 1e21 on.
 func appendMeasure(b []byte, name string, v Opt[float64]) []byte {
 	b = append(b, name...)
 	if !v.Present {
@@ -113,7 +115,8 @@ func appendMeasure(b []byte, name string, v Opt[float64]) []byte {
 		return strconv.AppendFloat(b, v.Value, 'f', -1, 64)
 	}
 	b = strconv.AppendFloat(b, v.Value, 'e', -1, 64)
-	if n := len(b); n >= 4 && b[n-4] == 'e' && b[n-3] == '-' && b[n-2] == '0' { // e-09 is written e-9
+	// encoding/json writes e-09 as e-9.
+	if n := len(b); n >= 4 && b[n-4] == 'e' && b[n-3] == '-' && b[n-2] == '0' {
 		b[n-2] = b[n-1]
 		b = b[:n-1]
 	}

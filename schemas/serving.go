@@ -3,63 +3,74 @@ package schemas
 // BatterKey names a batter over all games, or in one game.
 type BatterKey struct {
 	BatterID int64
-	GamePK   string // "" for all games
+	// GamePK is "" for all games.
+	GamePK string // "" for all games
 }
 
-// BatterState is the present state of a batter, or of a batter in one game, as a store that is read gives it.
+// BatterState is the current state of a batter, or of a batter in one game, as a store returns it.
 type BatterState struct {
 	BatterKey
-	Stats     Stats
-	UpdatedAt TimeMS // when Postgres computed it
-	Seq       int64  // orders the states of one batter; of a game, the batter's at the game's last change
-	// Suspect says that this state is about to be replaced: it may be what Postgres never had.
+	Stats Stats
+	// UpdatedAt is when Postgres computed the aggregates.
+	UpdatedAt TimeMS
+	// Seq orders the states of one batter. For a game it is the batter's Seq at the game's last change.
+	Seq int64
+	// Suspect marks a state that Redis may hold although Postgres never had it. A sweep is about to replace it.
 	Suspect bool
 }
 
-// Heartbeat is what a processor says of itself each second.
+// Heartbeat is the state of one processor. Each processor writes it once a second.
 type Heartbeat struct {
-	At    TimeMS `json:"at"`
-	LagMS int64  `json:"lag_ms"` // age of the oldest record that is known and not applied yet; 0 when caught up
-	// Phase says what may be expected of Redis: ok, mending, away, refused.
+	At TimeMS `json:"at"`
+	// LagMS is the age of the oldest known record that is not applied yet; 0 when caught up.
+	LagMS int64 `json:"lag_ms"`
+	// Phase is what readers may expect of Redis: ok, mending, away or refused.
 	Phase string `json:"phase"`
-	// Epoch names the data set of Redis that Phase is about; "" where none is known yet.
+	// Epoch names the data set of Redis that Phase is about; "" while none is known.
 	Epoch string `json:"epoch"`
-	Topic string `json:"topic"` // the raw topic
-	// Positions are the partitions that this processor has, each with the next offset to apply.
+	// Topic is the raw topic.
+	Topic string `json:"topic"`
+	// Positions are the processor's partitions, each with the next offset to apply.
 	Positions map[string]int64 `json:"positions"`
-	// Work is told beside it, for those who watch: who only wants to know whom to believe does not read it. Else nil.
+	// Work is only read by the pages that show the stream, and is stored beside the heartbeat. Else it is nil.
 	Work *Work `json:"work,omitempty"`
 }
 
-// PhaseOK is the phase of a Redis that holds all that was pushed.
+// PhaseOK is the phase of a Redis that holds everything that was written to it.
 const PhaseOK = "ok"
 
-// Pulse tells how far what stands in a store can be trusted.
+// Pulse is what readers need to decide how far a store can be trusted.
 type Pulse struct {
-	Heartbeats map[string]Heartbeat // by instance, of processors alive and dead
-	Epoch      string               // of Redis: the name of the data set that stands there now; "" where it lost its data
-	Applied    map[string]int64     // <topic>/<partition> → the next offset
+	// Heartbeats are by instance. Those of processors that have died remain.
+	Heartbeats map[string]Heartbeat
+	// Epoch names the data set that Redis holds now; "" after it has lost its data.
+	Epoch string // of Redis: the name of the data set that stands there now; "" where it lost its data
+	// Applied maps <topic>/<partition> to the next offset to apply.
+	Applied map[string]int64
 }
 
-// Player is whom an identifier of a batter or a pitcher means.
+// Player is the person behind the identifier of a batter or a pitcher.
 type Player struct {
 	ID   int64
 	Name string
+	// Team is "" if it is not known.
 	Team string // "" where it is not known
 }
 
-// PlayedGame is a game of which rows stand.
+// PlayedGame is a game that has rows.
 type PlayedGame struct {
-	GamePK    string
-	GameDate  Text
-	Venue     Text
-	Pitches   int64
-	First     TimeMS // event time of the first pitch
-	Last      TimeMS // event time of the newest pitch
-	UpdatedAt TimeMS // when a row of it was written last
+	GamePK   string
+	GameDate Text
+	Venue    Text
+	Pitches  int64
+	// First and Last are the event times of its first and its newest pitch.
+	First TimeMS
+	Last  TimeMS // event time of the newest pitch
+	// UpdatedAt is when a row of the game was written last.
+	UpdatedAt TimeMS
 }
 
-// PitchCursor is a place in a list of pitches, the newest first: after this pitch.
+// PitchCursor is a place in a list of pitches, newest first: the list goes on behind this pitch.
 type PitchCursor struct {
 	EventTime TimeMS
 	PitchID   PitchID

@@ -1,24 +1,28 @@
 package schemas
 
-// Stats are the aggregates of one batter, or of one batter in one game, over the rows that stand.
-// Averages and maxima are missing where no row has a value; the rate where there is no swing.
+// Stats are the aggregates of one batter, or of one batter in one game, over the current rows. StatsColumns
+// describes each field. Averages and maxima are missing if no row has a value, the whiff rate if there was no
+// swing.
+//
+// Only reliable bat speeds and attack angles of confirmed swings count, because one tracking fault would
+// otherwise be a batter's maximum for the whole season.
 type Stats struct {
 	Pitches            int64                 `json:"pitches"`
 	SwingCount         int64                 `json:"swing_count"`
 	WhiffCount         int64                 `json:"whiff_count"`
-	WhiffRatePct       Opt[float64]          `json:"whiff_rate_pct"` // 0–100, two decimals
+	WhiffRatePct       Opt[float64]          `json:"whiff_rate_pct"`
 	ContactCount       int64                 `json:"contact_count"`
 	MaxExitVelocityMPH Opt[float64]          `json:"max_exit_velocity_mph"`
 	AvgExitVelocityMPH Opt[float64]          `json:"avg_exit_velocity_mph"`
-	HardHitCount       int64                 `json:"hard_hit_count"`       // exit velocity ≥ 95 mph
-	MaxBatSpeedMPH     Opt[float64]          `json:"max_bat_speed_mph"`    // reliable speeds only
-	AvgBatSpeedMPH     Opt[float64]          `json:"avg_bat_speed_mph"`    // reliable speeds only
-	AvgAttackAngleDeg  Opt[float64]          `json:"avg_attack_angle_deg"` // confirmed swings only
-	LastPitch          *LastPitch            `json:"last_pitch"`           // nil only where Pitches is 0
+	HardHitCount       int64                 `json:"hard_hit_count"`
+	MaxBatSpeedMPH     Opt[float64]          `json:"max_bat_speed_mph"`
+	AvgBatSpeedMPH     Opt[float64]          `json:"avg_bat_speed_mph"`
+	AvgAttackAngleDeg  Opt[float64]          `json:"avg_attack_angle_deg"`
+	LastPitch          *LastPitch            `json:"last_pitch"`
 	ByPitchType        map[string]TypeCounts `json:"by_pitch_type"`
 }
 
-// LastPitch is the pitch with the greatest event time; of equal ones the one with the greatest version.
+// LastPitch is the pitch with the greatest event time; of equal ones, the one with the greatest version.
 type LastPitch struct {
 	PitchID         PitchID      `json:"pitch_id"`
 	EventTime       TimeMS       `json:"event_time"`
@@ -34,8 +38,8 @@ type TypeCounts struct {
 	Whiffs  int64 `json:"whiffs"`
 }
 
-// WhiffRatePct is 100 × whiffs / swings to two decimals, half away from zero; missing with no swing.
-// The rounding is done in integers, so that it is exact.
+// WhiffRatePct returns 100 × whiffs / swings, rounded to two decimals, half away from zero. It is missing
+// without a swing. It rounds in integers, so that Go and Postgres agree on every digit.
 func WhiffRatePct(whiffs, swings int64) Opt[float64] {
 	if swings <= 0 {
 		return Opt[float64]{}
@@ -44,28 +48,34 @@ func WhiffRatePct(whiffs, swings int64) Opt[float64] {
 	return Some(float64(hundredths) / 100)
 }
 
-// GameStats are a batter's stats in one game. Stats is nil where no row of that batter stands in that game (any more).
+// GameStats are a batter's stats in one game.
 type GameStats struct {
-	GamePK string // never empty
-	Seq    int64  // the batter's sequence number at the last change of this game
-	Stats  *Stats
+	// GamePK is never empty.
+	GamePK string
+	// Seq is the batter's sequence number at the last change of this game.
+	Seq int64
+	// Stats is nil if the batter has no current row in this game any more.
+	Stats *Stats
 }
 
-// Snapshot is the whole present state of one batter, and of those of his games that changed, as Postgres computed it.
-// Values are absolute: the snapshot with the greater Seq is right, whatever order they arrive in.
+// Snapshot is the whole current state of one batter, and of those games of the batter that changed. Values
+// are absolute: of two snapshots the one with the greater Seq is right, in whatever order they arrive.
 type Snapshot struct {
 	BatterID int64
-	// Seq was taken while the batter was locked: it orders all snapshots of one batter. Strictly increasing.
+	// Seq was taken while the batter was locked, so it orders all snapshots of one batter. It is strictly
+	// increasing.
 	Seq int64
-	// PrevSeq is the Seq of the snapshot before this one, 0 for the first. A reader that holds PrevSeq and applies
-	// this snapshot has missed nothing.
-	PrevSeq   int64
-	UpdatedAt TimeMS // when Postgres computed it
-	Stats     *Stats // nil where no row of this batter stands
-	Games     []GameStats
+	// PrevSeq is the Seq of the snapshot before this one, 0 for the first. A reader that holds PrevSeq and
+	// applies this snapshot has missed none.
+	PrevSeq int64
+	// UpdatedAt is when Postgres computed the snapshot.
+	UpdatedAt TimeMS
+	// Stats is nil if the batter has no current row.
+	Stats *Stats
+	Games []GameStats
 }
 
-// Position is how far one partition has been applied: everything below NextOffset is in the store.
+// Position is the progress in one partition: all records below NextOffset are in the store.
 type Position struct {
 	Topic      string
 	Partition  int32

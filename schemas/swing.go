@@ -1,17 +1,23 @@
 package schemas
 
-// Point is a place in feet: x across the plate (catcher's view, right positive), y toward the pitcher, z up.
+// Point is a position in feet: x across the plate (right positive from the catcher's view), y toward the
+// pitcher, z up.
 type Point [3]float64
 
-// SwingPath is what a record shows of a swing, thinned out for drawing. Times are seconds since the ball's release.
+// SwingPath is the movement of bat and ball in one record, thinned for drawing. Times are seconds since the
+// ball's release.
 type SwingPath struct {
-	// Bat is the track without what is thrown out of order and without breaks, by time.
+	// Bat is the bat's track by time, without samples recorded far out of order and without breaks.
 	Bat []BatPoint
-	// Pitch is the ball on its way to the plate, Hit what follows: from the contact until it is lost, or for six seconds.
+	// Pitch is the ball on its way to the plate. Hit is the ball from the contact until the tracker loses it,
+	// six seconds at most.
 	Pitch, Hit []BallPoint
-	Contact    *Contact     // nil where the record does not tell
-	PeakS      Opt[float64] // when the bat was fastest
-	Sampled    SampleCounts // before thinning out
+	// Contact is nil if the record has none.
+	Contact *Contact
+	// PeakS is when the bat was fastest.
+	PeakS Opt[float64]
+	// Sampled counts the samples before thinning.
+	Sampled SampleCounts
 }
 
 // BatPoint is the bat at one time. An end that the record does not have is missing.
@@ -28,14 +34,14 @@ type BallPoint struct {
 	Pos   Point   `json:"pos" doc:"x, y, z in feet"`
 }
 
-// Contact is where the ball and the bat met, or were nearest.
+// Contact is where ball and bat met, or were nearest.
 type Contact struct {
 	TimeS float64 `json:"t" doc:"Seconds since the ball's release"`
 	Pos   Point   `json:"pos" doc:"x, y, z in feet: the ball, else the bat's sweet spot"`
 	Kind  string  `json:"kind" enum:"hit,nearest" doc:"hit: they met; nearest: they missed each other here"`
 }
 
-// The kinds of contact.
+// Kinds of contact. ContactNearest is that of a swing that missed.
 const (
 	ContactHit     = "hit"
 	ContactNearest = "nearest" // of a swing that missed

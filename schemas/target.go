@@ -2,8 +2,8 @@ package schemas
 
 import "time"
 
-// Target is a Postgres schema, a Redis prefix, a consumer group, and topics for rows and letters: what one processor
-// writes to, all named after it. All targets read the same raw topic.
+// Target is everything that one processor writes to, all named after it: a Postgres schema, a Redis prefix, a
+// consumer group, and topics for rows and dead letters. All targets read the same raw topic.
 type Target struct {
 	Name   string `json:"name"`
 	Schema string `json:"postgres_schema"`
@@ -13,55 +13,64 @@ type Target struct {
 	Dead   string `json:"topic_dead"`
 }
 
-// Pointer is the target that readers see.
+// Pointer names the target that readers see.
 type Pointer struct {
-	Target     Target    `json:"target"`     // of live only the name: the rest is what the settings say
-	Previous   string    `json:"previous"`   // the target before it; "" for none
-	Generation int64     `json:"generation"` // one more with each change; 0: it was never moved
+	// Target has only a name if it is live; the settings say the rest.
+	Target Target `json:"target"`
+	// Previous is the target before it, "" if there was none.
+	Previous string `json:"previous"` // the target before it; "" for none
+	// Generation grows by one with each change. 0 means that the pointer was never moved.
+	Generation int64     `json:"generation"`
 	MovedAt    time.Time `json:"moved_at"`
 }
 
-// TargetDiff is what two targets have otherwise. What either has written beyond the position of the other is moving, and
-// is left out.
+// TargetDiff compares two targets. Rows that one of them wrote beyond the position of the other are moving,
+// and left out.
 type TargetDiff struct {
 	A           string    `json:"a"`
 	B           string    `json:"b"`
 	Rows        TableDiff `json:"rows"`
 	Batters     TableDiff `json:"batters"`
 	BatterGames TableDiff `json:"batter_games"`
-	OtherCore   int64     `json:"rows_of_another_core_version"` // of the rows that both have; no difference by itself
+	// OtherCore counts the rows in both that another core version computed, which is no difference in itself.
+	OtherCore int64 `json:"rows_of_another_core_version"`
 }
 
-// Different says whether anything is.
+// Different reports whether there is any difference.
 func (d TargetDiff) Different() bool {
 	return d.Rows.different() || d.Batters.different() || d.BatterGames.different()
 }
 
-// TableDiff compares the lines of one view.
+// TableDiff compares the rows of one view.
 type TableDiff struct {
-	InA     int64        `json:"in_a"`
-	InB     int64        `json:"in_b"`
-	OnlyA   int64        `json:"only_in_a"`
-	OnlyB   int64        `json:"only_in_b"`
-	Differ  int64        `json:"differ"` // of those that both have
-	Moving  int64        `json:"moving"` // left out
+	InA   int64 `json:"in_a"`
+	InB   int64 `json:"in_b"`
+	OnlyA int64 `json:"only_in_a"`
+	OnlyB int64 `json:"only_in_b"`
+	// Differ counts the rows in both that differ.
+	Differ int64 `json:"differ"`
+	// Moving counts the rows left out.
+	Moving  int64        `json:"moving"`
 	Columns []ColumnDiff `json:"columns,omitempty"`
-	OnlyInA []string     `json:"examples_only_in_a,omitempty"` // two keys at most
-	OnlyInB []string     `json:"examples_only_in_b,omitempty"`
+	// OnlyInA and OnlyInB hold two keys each, at most.
+	OnlyInA []string `json:"examples_only_in_a,omitempty"`
+	OnlyInB []string `json:"examples_only_in_b,omitempty"`
 }
 
 func (d TableDiff) different() bool { return d.OnlyA+d.OnlyB+d.Differ > 0 }
 
-// ColumnDiff is one column in which lines differ that both targets have.
+// ColumnDiff is one column in which rows differ that both targets have.
 type ColumnDiff struct {
-	Name     string        `json:"name"`
-	Differ   int64         `json:"differ"`
-	Max      Opt[float64]  `json:"max"`  // the greatest absolute difference; of numbers that both have
+	Name   string `json:"name"`
+	Differ int64  `json:"differ"`
+	// Max is the greatest absolute difference, Mean that of the rows that differ. Both are of numbers present in
+	// both targets.
+	Max      Opt[float64]  `json:"max"`
 	Mean     Opt[float64]  `json:"mean"` // of those that differ
 	Examples []ValueDiffer `json:"examples"`
 }
 
-// ValueDiffer is one value in both targets, as text; "" where there is none.
+// ValueDiffer is one value in both targets, as text; "" if there is none.
 type ValueDiffer struct {
 	Key string `json:"key"`
 	A   string `json:"a"`

@@ -20,7 +20,8 @@ type featureVector struct {
 	record schemas.Record
 }
 
-// featureVectors reads every features*.jsonl of the vectors; without them the test is skipped (fails under CI).
+// featureVectors reads every features*.jsonl of the vectors; without them the test is skipped (fails under
+// CI).
 func featureVectors(t *testing.T) (all []featureVector) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(testkit.Vectors(t), "features*.jsonl"))

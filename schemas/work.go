@@ -1,10 +1,11 @@
 package schemas
 
-// Work is what a processor tells of its work, each second, for those who watch the stream. Counts are since Since; rates
-// and times are of the last WorkWindowS seconds.
+// Work describes what a processor is doing, once a second, for the pages that show the stream. Counts are
+// since Since; rates and times are over the last WorkWindowS seconds.
 type Work struct {
-	At    TimeMS `json:"at"`
-	Since TimeMS `json:"since"` // when the processor began
+	At TimeMS `json:"at"`
+	// Since is when the processor started.
+	Since TimeMS `json:"since"`
 	Build string `json:"build"`
 
 	Records     int64   `json:"records"`
@@ -12,25 +13,31 @@ type Work struct {
 	RecordsPerS float64 `json:"records_per_s"`
 	BytesPerS   float64 `json:"bytes_per_s"`
 
-	Partitions map[string]PartitionWork `json:"partitions"` // those that it has
-	Steps      map[string]StepWork      `json:"steps"`      // those that it made lately
+	// Partitions are those assigned to this processor. Steps are those made lately.
+	Partitions map[string]PartitionWork `json:"partitions"`
+	Steps      map[string]StepWork      `json:"steps"` // those that it made lately
 	Letters    map[Code]int64           `json:"letters"`
-	Newest     []DeadLetterNote         `json:"newest"` // letters, the newest first, a few
-	Faults     []string                 `json:"faults"` // why it is not ready: a line each
-	Breaker    string                   `json:"breaker,omitempty"`
+	// Newest are the newest dead letters, at most MaxNotes.
+	Newest []DeadLetterNote `json:"newest"`
+	// Faults are the reasons why the processor is not ready, one line each.
+	Faults  []string `json:"faults"`
+	Breaker string   `json:"breaker,omitempty"`
 }
 
-// WorkWindowS is how many seconds rates and times are of.
+// WorkWindowS is the window of rates and times, in seconds.
 const WorkWindowS = 10
 
-// PartitionWork is how far a processor is in a partition.
+// PartitionWork is the progress of a processor in a partition.
 type PartitionWork struct {
-	Next       int64      `json:"next"`        // offset of the next record to be applied
-	LagRecords Opt[int64] `json:"lag_records"` // that wait; missing while it is not known
-	LagMS      int64      `json:"lag_ms"`      // age of the oldest that waits; 0 where none does
+	// Next is the offset of the next record to apply.
+	Next int64 `json:"next"`
+	// LagRecords counts the records that wait; missing while unknown.
+	LagRecords Opt[int64] `json:"lag_records"`
+	// LagMS is the age of the oldest record that waits; 0 if none does.
+	LagMS int64 `json:"lag_ms"`
 }
 
-// StepWork is the time that a step of the batches took.
+// StepWork is the time that one step of the batches took.
 type StepWork struct {
 	Batches int64   `json:"n"`
 	SumMS   float64 `json:"sum_ms"`
