@@ -3,13 +3,14 @@ package deadletter
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// entry is what is kept of a letter: the value is not.
+// entry is what is kept of a dead letter during a pass. Its value is not.
 type entry struct {
 	group    int16
 	status   Status
@@ -19,7 +20,7 @@ type entry struct {
 	code     int8 // in schemas.Codes, of an outcome that fails
 }
 
-// key stands for an identity.
+// key is a hash of an identity, because the identity itself has a topic's name.
 type key [16]byte
 
 func keyOf(id schemas.DeadLetterID) (k key) {
@@ -33,13 +34,13 @@ func keyOf(id schemas.DeadLetterID) (k key) {
 	return k
 }
 
-// maxGroups bounds what messages that somebody else wrote can cost; letters of further shapes share one group.
+// maxGroups bounds the memory that foreign messages can cost. Dead letters of further shapes share one group.
 const maxGroups = 1000
 
-// otherShapes is the shape of what came after maxGroups.
+// otherShapes is the shape of the group that is shared after maxGroups.
 const otherShapes = "(other messages)"
 
-// book is a pass over the letters.
+// book holds the counts of one pass over the dead letters.
 type book struct {
 	entries map[key]entry
 	groups  []*Group
@@ -53,14 +54,14 @@ func newBook() *book {
 	return &book{entries: map[key]entry{}, at: map[[2]string]int16{}, last: map[schemas.Coordinates]int32{}}
 }
 
-// seen notes that a record failed that often, whatever the filter says of this letter.
+// seen notes how often a record has failed, also for dead letters that the filter does not take.
 func (b *book) seen(l *Letter) {
 	if l.Ours && l.ID.Attempts > 1 {
 		b.last[l.ID.Origin] = max(b.last[l.ID.Origin], l.ID.Attempts)
 	}
 }
 
-// add enters a letter that the filter takes.
+// add counts a dead letter that the filter takes.
 func (b *book) add(l *judged) {
 	k := keyOf(l.ID)
 	if _, again := b.entries[k]; again {
@@ -68,7 +69,10 @@ func (b *book) add(l *judged) {
 		// guard: letters: an identity is counted once
 		return
 	}
-	e := entry{group: b.group(l), status: l.status, selected: l.selected, tried: l.tried, outcome: l.outcome, code: int8(slices.Index(schemas.Codes, l.code))}
+	e := entry{
+		group: b.group(l), status: l.status, selected: l.selected, tried: l.tried, outcome: l.outcome,
+		code: int8(slices.Index(schemas.Codes, l.code)),
+	}
 	b.entries[k] = e
 	g := b.groups[e.group]
 	if at := l.FailedAt; g.Letters == 0 {
@@ -79,7 +83,7 @@ func (b *book) add(l *judged) {
 	b.count(e, 1)
 }
 
-// count adds an entry to the sums, or takes it out again.
+// count adds an entry to the sums n times; −1 takes it out again.
 func (b *book) count(e entry, n int64) {
 	for _, s := range []*Sums{&b.report.Sums, &b.groups[e.group].Sums} {
 		s.Letters += n
@@ -124,7 +128,8 @@ func (b *book) group(l *judged) int16 {
 	return i
 }
 
-// close says of letters whose record has failed again since that they are not open: the later letter is.
+// close marks dead letters whose record has failed again, of which only the last one stays open, and
+// returns the report.
 func (b *book) close() Report {
 	for origin, last := range b.last {
 		for attempts := max(1, last-maxAttemptsKnown); attempts < last; attempts++ {
@@ -158,10 +163,10 @@ func (b *book) close() Report {
 	return b.report
 }
 
-// maxAttemptsKnown bounds the work for a header that says it failed two thousand million times.
+// maxAttemptsKnown bounds the work for a header that claims two billion attempts.
 const maxAttemptsKnown = 1000
 
-// take says whether a letter is selected, once.
+// take reports whether a dead letter is selected; true only once.
 func (b *book) take(l *Letter, passing bool) bool {
 	k := keyOf(l.ID)
 	e, ok := b.entries[k]
@@ -172,4 +177,36 @@ func (b *book) take(l *Letter, passing bool) bool {
 	e.selected = false
 	b.entries[k] = e
 	return true
+}
+
+// Texts that differ between two messages about the same mistake.
+var (
+	quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"…?`)
+	uuidText   = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`)
+	hexText    = regexp.MustCompile(`\b[0-9a-fA-F]*[0-9][0-9a-fA-F]{7,}\b`)
+	digitsText = regexp.MustCompile(`[0-9]+(?:[.,][0-9]+)*`)
+)
+
+// named holds the quoted words that are the core's own, not data.
+var named = map[string]bool{`"foot"`: true, `"mph"`: true}
+
+// Shape returns a message without the parts that differ from record to record: numbers, identifiers, quoted
+// data. Dead letters of one code and one shape have the same fault.
+//
+//	malformed_json at byte 1834: not JSON from here on: "NaN, 1.2"   →   malformed_json at byte N: not JSON from here on: "…"
+func Shape(message string) string {
+	s := quotedText.ReplaceAllStringFunc(message, func(q string) string {
+		if named[q] {
+			return q
+		}
+		return `"…"`
+	})
+	s = uuidText.ReplaceAllString(s, "ID")
+	s = hexText.ReplaceAllStringFunc(s, func(hex string) string {
+		if strings.ContainsAny(hex, "abcdefABCDEF") {
+			return "ID"
+		}
+		return "N"
+	})
+	return digitsText.ReplaceAllString(s, "N")
 }

@@ -1,23 +1,22 @@
-// Package deadletter is the workbench for dead letters: what lies in their topic, what would become of it today, and the
-// decisions of people about it.
+// Package deadletter reads dead letters, predicts what would become of them today, and carries out what
+// people decide about them.
 //
-//	letter.go    one letter: what its headers say, and its record as it is sent again
-//	survey.go    all letters up to now, in one pass, and what would become of them
-//	book.go      what is kept of each letter during a pass: some 50 bytes
-//	predict.go   today's core on letters, the versions that stand, and what the store would refuse
-//	retry.go     sends records again, each once, whatever dies
-//	resume.go    what a retry that was killed had sent
-//	discard.go   nobody wants it
-//	shape.go     messages without what differs; filter.go: which letters are meant
-//	place.go     where in a record the fault is
+//	desk.go    opens the dead-letter topic and reads it, with or without a filter
+//	letter.go  one dead letter: its headers, and its record as it is sent again
+//	survey.go  all dead letters in one pass: status, and outcome if they were sent again
+//	book.go    the counts of a pass, by code and shape of the message; some 50 bytes per dead letter
+//	retry.go   sends records again, each once, also across crashes; discards dead letters
+//	place.go   where in a record the fault is
 //
-// A letter's identity is (origin, attempts). It is open until somebody decides about it, or until its record has failed
-// again. Everything reads with read_committed, up to the ends of the topic when it began.
+// A dead letter is identified by its record's origin and the number of attempts. It is open until somebody
+// decides about it, or until its record has failed again. Reading is read_committed, up to the end of the
+// topic when the Desk was opened. A decision needs the Store; looking does not.
 package deadletter
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -28,44 +27,44 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Known is what the store of record knows of letters, and of the pitches that they are about.
+// Known reads what the store of record knows about dead letters and their pitches.
 type Known interface {
-	// DeadLetterDecisions answers what was decided about letters, in no order.
+	// DeadLetterDecisions returns the last decision about each of the dead letters that has one, in no order.
 	DeadLetterDecisions(ctx context.Context, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error)
-	// RegistersOf gives both registers of some pitches.
+	// RegistersOf returns both registers of the pitches that the store knows.
 	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
 }
 
-// Store is Known where one may also decide.
+// Store also writes decisions.
 type Store interface {
 	Known
-	// DeadLettersSending answers the letters that a retry was about to send when it ended.
+	// DeadLettersSending returns the dead letters that a retry was about to send when it was killed.
 	DeadLettersSending(ctx context.Context) ([]schemas.DeadLetterDecision, error)
-	// DecideDeadLetters writes decisions, each letter once, over those that stood.
+	// DecideDeadLetters writes decisions, at most one per dead letter, over earlier ones.
 	DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error
-	// LockDeadLetters takes the one lock of those who decide.
+	// LockDeadLetters takes the lock of retry and discard. ok is false if another program holds it.
 	LockDeadLetters(ctx context.Context) (unlock func(), ok bool, err error)
-	// WouldRefuse answers which changes the store would refuse for good, and changes nothing.
+	// WouldRefuse returns the changes that the store would refuse permanently. It changes nothing.
 	WouldRefuse(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error)
 }
 
-// Options say where the letters are.
+// Options configure a Desk.
 type Options struct {
 	Client    []kgo.Opt // how to reach the brokers
 	Raw, Dead string    // topics
-	Known     Known     // nil: Store, and without that decisions and the versions that stand are not known
-	Store     Store     // nil: nobody decides here
-	// CoreOnly leaves out the question whether the store would refuse a row that passes the core.
+	Known     Known     // nil: Store; without both, decisions and current versions are not known
+	Store     Store     // nil: nothing can be decided
+	// CoreOnly skips the question whether the store would refuse a row that passes the core.
 	CoreOnly bool
 	Limits   features.Limits
 	By       string           // who decides, user@host
 	Build    string           // of this program
 	Now      func() time.Time // nil: time.Now
-	// Progress is called with the letters that were looked at, and how many offsets there are; nil: by nobody.
+	// Progress, if not nil, is called with the number of dead letters read and of offsets to read.
 	Progress func(done, total int64)
 }
 
-// Desk is a look at the letters of one moment.
+// Desk reads the dead letters of one moment and decides about them. It is for one goroutine.
 type Desk struct {
 	o      Options
 	client *kgo.Client
@@ -73,7 +72,7 @@ type Desk struct {
 	parts  kafkaread.Spans // of the dead-letter topic, as it was when the desk was opened
 }
 
-// Open asks where the dead-letter topic ends. Close lets go.
+// Open connects to Kafka and fixes the end up to which the Desk reads. The caller must Close it.
 func Open(ctx context.Context, o Options) (*Desk, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -96,19 +95,20 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	return d, nil
 }
 
-// Close lets go of the brokers.
+// Close closes the connections to Kafka.
 func (d *Desk) Close() { d.client.Close() }
 
-// Has says whether a place is one of the topic's, at the moment when the desk was opened.
+// Has reports whether the dead-letter topic had a place when the Desk was opened.
 func (d *Desk) Has(at schemas.Coordinates) bool {
 	span, ok := d.parts[at.Partition]
 	return ok && span.From <= at.Offset && at.Offset < span.To
 }
 
-// clockSlack is how far the clocks of this program, the processors and the brokers may be apart.
+// clockSlack is how far the clocks of this program, the processors and the brokers may differ.
 const clockSlack = 10 * time.Minute
 
-// Each calls do with every letter that the filter takes, in the order of each partition, until do answers false.
+// Each calls do with every dead letter that the filter takes, in the order of each partition, until do
+// returns false.
 func (d *Desk) Each(ctx context.Context, f Filter, do func(*Letter) (more bool, err error)) error {
 	err := d.read(ctx, f, func(batch []*kgo.Record) error {
 		for _, r := range batch {
@@ -128,7 +128,7 @@ func (d *Desk) Each(ctx context.Context, f Filter, do func(*Letter) (more bool, 
 	return err
 }
 
-// read reads what a filter may take.
+// read calls each with the records among which the filter may take some.
 func (d *Desk) read(ctx context.Context, f Filter, each func([]*kgo.Record) error) error {
 	parts, err := d.partsFor(ctx, f)
 	if err != nil {
@@ -144,19 +144,21 @@ func (d *Desk) read(ctx context.Context, f Filter, each func([]*kgo.Record) erro
 	})
 }
 
-// partsFor leaves out what lies before anything that a filter takes: a letter stands in its topic when it failed.
+// partsFor returns the part of the topic in which the filter may take dead letters. With Since it begins
+// there, because a dead letter is written when its record fails.
 func (d *Desk) partsFor(ctx context.Context, f Filter) (kafkaread.Spans, error) {
 	if len(f.At) > 0 {
 		parts := kafkaread.Spans{}
 		for _, c := range f.At {
 			span := d.parts[c.Partition]
 			if !d.Has(c) {
-				return nil, fmt.Errorf("%s has no record at %d:%d (it has %d to %d there)", d.o.Dead, c.Partition, c.Offset, span.From, span.To-1)
+				return nil, fmt.Errorf("%s has no record at %d:%d (it has %d to %d there)",
+					d.o.Dead, c.Partition, c.Offset, span.From, span.To-1)
 			}
 			if got, again := parts[c.Partition]; again {
 				c.Offset = min(c.Offset, got.From)
 			}
-			// To the end of the partition: a later attempt counts.
+			// Read to the end, because the record may have failed again later.
 			parts[c.Partition] = kafkaread.Span{Partition: c.Partition, From: c.Offset, To: span.To}
 		}
 		return parts, nil
@@ -165,4 +167,29 @@ func (d *Desk) partsFor(ctx context.Context, f Filter) (kafkaread.Spans, error) 
 		return d.parts, nil
 	}
 	return kafkaread.Since(ctx, d.admin, d.o.Dead, d.parts, f.Since.Add(-clockSlack))
+}
+
+// Filter selects dead letters. The zero value takes all.
+type Filter struct {
+	Codes  []schemas.Code // one of these; none: any
+	Since  time.Time      // failed last at this time or later; zero: any
+	Until  time.Time      // and before this time; zero: any
+	GamePK string         // of this game; "": any
+	// At takes those at these partitions and offsets of the dead-letter topic; empty: anywhere.
+	At []schemas.Coordinates
+}
+
+// Takes reports whether the filter selects a dead letter.
+func (f *Filter) Takes(l *Letter) bool {
+	at := l.FailedAt.Time()
+	switch {
+	case len(f.Codes) > 0 && !slices.Contains(f.Codes, l.Code),
+		!f.Since.IsZero() && at.Before(f.Since),
+		!f.Until.IsZero() && !at.Before(f.Until),
+		f.GamePK != "" && f.GamePK != l.GamePK:
+		return false
+	}
+	return len(f.At) == 0 || slices.ContainsFunc(f.At, func(c schemas.Coordinates) bool {
+		return c.Partition == l.At.Partition && c.Offset == l.At.Offset
+	})
 }

@@ -112,7 +112,8 @@ func (l *Letter) Record() schemas.Record {
 func (l *Letter) Again(raw string) *kgo.Record {
 	rec := l.Record()
 	r := &kgo.Record{
-		Topic: raw, Partition: anyPartition, Key: rec.Key, Value: rec.Value, Headers: kafkaread.Headers(rec.Headers),
+		Topic: raw, Partition: anyPartition, Key: rec.Key, Value: rec.Value,
+		Headers: kafkaread.Headers(rec.Headers),
 	}
 	if l.Failed.Topic == raw {
 		// guard: letters: a record goes where it failed

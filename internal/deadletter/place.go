@@ -10,15 +10,15 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 )
 
-// Place is where in a letter's record the fault is.
+// Place is where in a dead letter's record the fault is.
 type Place struct {
 	Path   string `json:"path,omitempty"` // JSON path, or a header's name; "" where the message names none
 	Header bool   `json:"header,omitempty"`
-	// From and To are the bytes of the value that are meant: [From, To), of a byte offset one byte, or none at the end.
-	// Both are −1 where no byte is.
+	// From and To are the faulty bytes of the value: [From, To). A byte offset has one byte, or none at the
+	// end of the value. Both are −1 if no byte is known.
 	From int `json:"from"`
 	To   int `json:"to"`
-	// Parent says that the path leads nowhere, and the bytes are those of what should have held it.
+	// Parent reports that the path does not exist; the bytes are those of the nearest value that does.
 	Parent bool `json:"parent,omitempty"`
 }
 
@@ -27,7 +27,8 @@ var (
 	atPath = regexp.MustCompile(`^[a-z_]+ at ([^ ]+)(?: at byte [0-9]+)?:`)
 )
 
-// Fault finds the place that a letter's message names. Where it names none that can be found, today's core is asked.
+// Fault returns the place that the message names. If the message names none that exists, today's core is
+// asked.
 func (l *Letter) Fault(limits features.Limits) Place {
 	p := l.named(l.Message)
 	if p.From < 0 && !p.Header {
@@ -62,8 +63,9 @@ func (l *Letter) named(message string) Place {
 
 var pathStep = regexp.MustCompile(`[^.\[\]]+`)
 
-// locate finds the bytes at a path as summary_acts.pitch or samples_bat[3]; whole is false where it leads nowhere, and the
-// bytes are those of the last step that there is. Of a repeated member the last one is meant.
+// locate returns the bytes at a path as summary_acts.pitch or samples_bat[3]. If the path does not exist,
+// whole is false and the bytes are those of its last step that does. The last one of a repeated member
+// counts.
 func locate(value []byte, path string) (from, to int, whole bool) {
 	from = len(value) - len(bytes.TrimLeft(value, " \t\r\n"))
 	to = len(bytes.TrimRight(value, " \t\r\n"))
@@ -80,7 +82,7 @@ func locate(value []byte, path string) (from, to int, whole bool) {
 	return from, to, true
 }
 
-// child finds a member, or an element where step is a number.
+// child returns the bytes of a member, or of an element if step is a number.
 func child(parent []byte, step string) (from, to int, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(parent))
 	open, err := d.Token()
@@ -109,14 +111,16 @@ func child(parent []byte, step string) (from, to int, ok bool) {
 	return from, to, ok
 }
 
-// Shown are the bytes around a place, for a person: at most around bytes on either side, white space and what does not
-// print replaced by one character each, so that mark (which bytes of the text, [from, to)) is right.
+// Shown returns the bytes around a place for a person to read, at most around bytes on either side. [from,
+// to) are the characters of the text that are the place. White space and unprintable bytes become one
+// character each.
 func (l *Letter) Shown(p Place, around int) (text string, from, to int) {
 	if p.From < 0 {
 		return clean(l.Value[:min(len(l.Value), 2*around)]), -1, -1
 	}
 	first, last := max(0, p.From-around), min(len(l.Value), min(p.To, p.From+around)+around)
-	head, middle, tail := clean(l.Value[first:p.From]), clean(l.Value[p.From:min(p.To, p.From+around)]), clean(l.Value[min(p.To, p.From+around):last])
+	end := min(p.To, p.From+around)
+	head, middle, tail := clean(l.Value[first:p.From]), clean(l.Value[p.From:end]), clean(l.Value[end:last])
 	if first > 0 {
 		head = "…" + head
 	}
@@ -129,7 +133,7 @@ func (l *Letter) Shown(p Place, around int) (text string, from, to int) {
 	return head + middle + tail, len([]rune(head)), len([]rune(head)) + max(1, len([]rune(middle)))
 }
 
-// clean gives each character of b one column.
+// clean returns b as text in which each character takes one column.
 func clean(b []byte) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -10,54 +10,57 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Sender brings records to the raw topic. acked is called once for each record handed over, in their order, at the
-// latest within Flush; where Send itself fails, it is not.
+// Sender brings records to the raw topic. acked is called once for each record handed over, in their order,
+// at the latest within Flush; where Send itself fails, it is not.
 type Sender interface {
 	Send(ctx context.Context, r *kgo.Record, acked func(error)) error
 	Flush(ctx context.Context) error
 }
 
-// RetryOptions say what a retry sends.
+// RetryOptions select what a retry sends.
 type RetryOptions struct {
 	Filter
-	Again   bool  // also letters that were retried or discarded, and those that this build has tried
+	Again   bool  // also retried and discarded ones, and those that this build has tried
 	Passing bool  // only those that would pass, and change something
-	Limit   int64 // at most so many; 0: all
-	// IsRefusal says that Kafka will never take this record, as against a failure that is nothing about the record.
+	Limit   int64 // send at most this many; 0: all
+	// IsRefusal says that Kafka will never take this record, as against a failure that is nothing about the
+	// record.
 	IsRefusal func(error) bool
-	// Batch is how many letters are written down before they are sent; 0: 100. What was killed in between is found again.
+	// Batch is how many letters are written down before they are sent; 0: 100. What was killed in between is
+	// found again.
 	Batch int
-	// Progress is called with the letters that were sent, and how many there are; nil: by nobody.
+	// Progress, if not nil, is called with the number of records sent and to send.
 	Progress func(done, total int64)
 }
 
-// RetryReport says what a retry did.
+// RetryReport is the result of a retry.
 type RetryReport struct {
-	Selected int64 `json:"selected"` // letters that were to be sent
+	Selected int64 `json:"selected"` // to be sent
 	Sent     int64 `json:"sent"`     // acknowledged by Kafka
-	Refused  int64 `json:"refused"`  // Kafka will not take them: they stay open
-	Before   int64 `json:"before"`   // retried or discarded before, or failed again since: passed over
-	Tried    int64 `json:"tried"`    // sent again before, rejected by this very build, and would fail the same way: passed over
-	Foreign  int64 `json:"foreign"`  // passed over: without an origin a record would be a new one, and beat what stands
-	// Found are letters that a retry which was killed had sent; they are written down now, and not sent again.
+	Refused  int64 `json:"refused"`  // refused by Kafka permanently: they stay open
+	Before   int64 `json:"before"`   // skipped: retried or discarded before, or failed again since
+	Tried    int64 `json:"tried"`    // skipped: this build rejected them before and would again
+	Foreign  int64 `json:"foreign"`  // skipped: without its origin a record would be a new version
+	// Found counts records that a killed retry had sent. They are recorded as retried now, and not sent again.
 	Found   int64    `json:"found"`
-	Reasons []string `json:"reasons,omitempty"` // why Kafka refused some, the first few
+	Reasons []string `json:"reasons,omitempty"` // why Kafka refused some, at most maxReasons
 }
 
-// ErrBusy says that another one decides about letters in this schema.
+// ErrBusy is returned if another retry or discard runs on this schema.
 var ErrBusy = errors.New("another dlq retry or discard is running on this schema: wait for its end")
 
 const (
 	defaultBatch = 100
 	maxReasons   = 5
-	// graceTimeout is how long what is under way is waited for when a retry is interrupted.
+	// graceTimeout is how long an interrupted retry waits for the answers that are still missing.
 	graceTimeout = 10 * time.Second
 )
 
-// retry is one run.
+// retry is the state of one Retry.
 type retry struct {
 	d      *Desk
 	o      RetryOptions
@@ -67,9 +70,9 @@ type retry struct {
 	left   int64
 }
 
-// Retry sends the selected letters' records to the raw topic, each once. Before a batch is sent it is written down as
-// sending, and when Kafka has it, as retried with its place: so a letter that was sent is never sent again, whatever died
-// in between.
+// Retry sends the selected dead letters' records to the raw topic, each once. A batch is recorded as
+// sending before it is sent, and as retried, with its place, when Kafka has it. After a crash in between,
+// the next run searches the raw topic for the batch, so no record is sent twice.
 func (d *Desk) Retry(ctx context.Context, o RetryOptions, out Sender) (RetryReport, error) {
 	if o.Batch <= 0 {
 		o.Batch = defaultBatch
@@ -152,8 +155,8 @@ func bytesOf(batch []Letter) (n int) {
 	return n
 }
 
-// send brings one batch there and writes down what came of it, also when it is interrupted. What Kafka has not answered
-// stays written down as sending: it may have landed, and resume looks.
+// send sends one batch and records the result, also when it is interrupted. Records without an answer of
+// Kafka stay recorded as sending, because they may be in the topic: resume searches for them.
 func (r *retry) send(ctx context.Context, batch []Letter) error {
 	decisions := make([]schemas.DeadLetterDecision, len(batch))
 	for i := range batch {
@@ -175,7 +178,7 @@ func (r *retry) send(ctx context.Context, batch []Letter) error {
 			known = append(known, decision)
 		}
 	}
-	// Written down also when ctx has ended: it happened.
+	// Recorded also after ctx has ended, because the records were sent.
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTimeout)
 	defer cancel()
 	if e := r.d.o.Store.DecideDeadLetters(late, known); err == nil {
@@ -184,7 +187,7 @@ func (r *retry) send(ctx context.Context, batch []Letter) error {
 	return r.note(answers, err)
 }
 
-// answer is what Kafka said of one record.
+// answer is Kafka's answer to one record.
 type answer struct {
 	err error
 	at  schemas.Coordinates
@@ -195,7 +198,7 @@ var (
 	errNoAnswer  = errors.New("Kafka has not answered")
 )
 
-// hand gives a batch to Kafka and waits for its answers; in the end for a short while only.
+// hand produces a batch and waits for the answers; after an error only for graceTimeout.
 func (r *retry) hand(ctx context.Context, batch []Letter) ([]answer, error) {
 	var mu sync.Mutex
 	got := make([]answer, len(batch))
@@ -211,7 +214,8 @@ func (r *retry) hand(ctx context.Context, batch []Letter) ([]answer, error) {
 		err = r.out.Send(ctx, rec, func(failed error) {
 			mu.Lock()
 			defer mu.Unlock()
-			got[i] = answer{failed, schemas.Coordinates{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}}
+			at := schemas.Coordinates{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
+			got[i] = answer{failed, at}
 		})
 		if err != nil { // this one was not taken
 			mu.Lock()
@@ -233,7 +237,7 @@ func (r *retry) hand(ctx context.Context, batch []Letter) ([]answer, error) {
 	return slices.Clone(got), err
 }
 
-// note counts answers. What Kafka will never take is told and passed over; another failure ends the retry.
+// note counts answers. A permanent refusal is counted and skipped; any other failure ends the retry.
 func (r *retry) note(answers []answer, err error) error {
 	for _, a := range answers {
 		switch {
@@ -252,7 +256,120 @@ func (r *retry) note(answers []answer, err error) error {
 	return err
 }
 
-// decision is one by who runs this.
-func (d *Desk) decision(id schemas.DeadLetterID, action schemas.DeadLetterAction, reason string) schemas.DeadLetterDecision {
-	return schemas.DeadLetterDecision{ID: id, Action: action, Reason: reason, By: d.o.By, Build: d.o.Build, At: schemas.TimeMSOf(d.o.Now())}
+// decision returns a decision of the person who runs the program.
+func (d *Desk) decision(
+	id schemas.DeadLetterID, action schemas.DeadLetterAction, reason string,
+) schemas.DeadLetterDecision {
+	return schemas.DeadLetterDecision{
+		ID: id, Action: action, Reason: reason, By: d.o.By, Build: d.o.Build, At: schemas.TimeMSOf(d.o.Now()),
+	}
+}
+
+// resume completes a retry that was killed. The dead letters that it recorded as sending become retried if
+// their record is in the raw topic, and open if not. It returns how many were found there.
+func (d *Desk) resume(ctx context.Context) (found int64, err error) {
+	sending, err := d.o.Store.DeadLettersSending(ctx)
+	if err != nil || len(sending) == 0 {
+		return 0, err
+	}
+	left := make(map[schemas.DeadLetterID]schemas.DeadLetterDecision, len(sending))
+	since := sending[0].At
+	for _, s := range sending {
+		left[s.ID] = s
+		since = min(since, s.At)
+	}
+	parts, err := kafkaread.Bounds(ctx, d.admin, d.o.Raw, kgo.ReadCommitted())
+	if err != nil {
+		return 0, err
+	}
+	// A record that is sent again carries the time of sending, so older ones need not be searched.
+	if parts, err = kafkaread.Since(ctx, d.admin, d.o.Raw, parts, since.Time().Add(-clockSlack)); err != nil {
+		return 0, err
+	}
+	var sent []schemas.DeadLetterDecision
+	var done int64
+	err = kafkaread.Read(ctx, d.o.Client, d.o.Raw, parts, func(batch []*kgo.Record) error {
+		for _, r := range batch {
+			// A record that was sent again carries the identity of its dead letter in the same headers.
+			s, ok := left[Read(r).ID]
+			if !ok || r.Timestamp.Before(s.At.Time().Add(-clockSlack)) {
+				continue
+			}
+			delete(left, s.ID)
+			s.Action, s.Reason = schemas.DeadLetterRetried, ""
+			s.Raw = schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
+			sent = append(sent, s)
+		}
+		done += int64(len(batch))
+		d.o.Progress(done, parts.Total())
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	found = int64(len(sent))
+	for _, s := range left {
+		s.Action, s.Reason, s.At = schemas.DeadLetterOpen, errNotHanded.Error(), schemas.TimeMSOf(d.o.Now())
+		sent = append(sent, s)
+	}
+	return found, d.o.Store.DecideDeadLetters(ctx, sent)
+}
+
+// Open counts the open dead letters that a filter takes, which Discard would discard.
+func (d *Desk) Open(ctx context.Context, f Filter) (int64, error) {
+	r, err := d.Survey(ctx, Question{Filter: f})
+	return r.Open + r.Foreign, err
+}
+
+// Discard records that nobody wants the open dead letters that a filter takes, and why. They stay in their
+// topic; a retry with Again sends one nevertheless.
+func (d *Desk) Discard(ctx context.Context, f Filter, reason string) (discarded int64, err error) {
+	unlock, err := d.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	if _, err := d.resume(ctx); err != nil {
+		return 0, err
+	}
+	b, err := d.survey(ctx, Question{Filter: f})
+	if err != nil {
+		return 0, err
+	}
+	b.close()
+	var batch []schemas.DeadLetterDecision
+	write := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		err := d.o.Store.DecideDeadLetters(ctx, batch)
+		discarded += int64(len(batch))
+		batch = batch[:0]
+		return err
+	}
+	err = d.Each(ctx, f, func(l *Letter) (bool, error) {
+		if b.takeOpen(l) {
+			batch = append(batch, d.decision(l.ID, schemas.DeadLetterDiscarded, reason))
+		}
+		if len(batch) < defaultBatch {
+			return true, nil
+		}
+		return true, write()
+	})
+	if err == nil {
+		err = write()
+	}
+	return discarded, err
+}
+
+// takeOpen reports whether a dead letter waits for a decision; true only once.
+func (b *book) takeOpen(l *Letter) bool {
+	k := keyOf(l.ID)
+	e, ok := b.entries[k]
+	if !ok || e.status != StatusOpen && e.status != StatusForeign {
+		return false
+	}
+	e.status = StatusDiscarded
+	b.entries[k] = e
+	return true
 }

@@ -1,19 +1,24 @@
 package deadletter
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Status is where a letter stands.
+// Status is what has become of a dead letter.
 type Status uint8
 
-// A letter is open until somebody decides, or its record has failed again: then the later letter is the open one. A
-// foreign letter's origin cannot be read, so that nothing can be said of its version.
+// A dead letter is open until somebody decides, or its record has failed again: then the later one is open.
+// The origin of a foreign one cannot be read, so its version is unknown.
 const (
 	StatusOpen Status = iota
 	StatusRetried
@@ -22,16 +27,16 @@ const (
 	StatusForeign
 )
 
-// String is the word for a status.
+// String returns the word for a status.
 func (s Status) String() string {
 	return [...]string{"open", "retried", "discarded", "failed again", "foreign"}[s]
 }
 
-// Outcome is what would become of a letter's record if it were sent again now.
+// Outcome is what would become of a dead letter's record if it were sent again now.
 type Outcome uint8
 
-// A record that passes would be a row, a delete or an identify that counts. One that is superseded passes too and changes
-// nothing: what stands is as new or newer.
+// A record that passes would be a row, a delete or an identify that counts. A superseded one passes too and
+// changes nothing, because the current version is as new or newer.
 const (
 	NotAsked Outcome = iota
 	Passes
@@ -39,23 +44,24 @@ const (
 	Fails
 )
 
-// String is the word for an outcome.
+// String returns the word for an outcome.
 func (o Outcome) String() string {
 	return [...]string{"unknown", "passes", "superseded", "fails"}[o]
 }
 
-// Sums count letters, each identity once.
+// Sums count dead letters, each identity once.
 type Sums struct {
 	schemas.DeadLetterSums
 
-	// Tried are open ones that were sent again before, that this very build rejected, and that would fail the same way:
-	// a retry passes over them.
+	// Tried counts open ones that this build has already rejected after a retry and would reject the same way.
+	// A retry skips them.
 	Tried int64 `json:"tried"`
 
-	// Of those that a retry would send (the other open ones; with Again all that have not failed again and are not foreign):
+	// Selected counts those that a retry would send: the other open ones. With Again it counts all that have not
+	// failed again and are not foreign. The counts below divide them.
 	Selected   int64 `json:"selected"`
 	WouldPass  int64 `json:"would_pass"`
-	Superseded int64 `json:"superseded"` // would pass and change nothing: what stands is as new or newer
+	Superseded int64 `json:"superseded"` // would change nothing
 	WouldFail  int64 `json:"would_fail"`
 }
 
@@ -63,29 +69,31 @@ func (s *Sums) of(status Status) *int64 {
 	return [...]*int64{&s.Open, &s.Retried, &s.Discarded, &s.FailedAgain, &s.Foreign}[status]
 }
 
-// Group is the letters of one code and one shape of message.
+// Group counts the dead letters of one code and one shape of message.
 type Group struct {
 	Code  schemas.Code `json:"code"`
 	Shape string       `json:"shape"`
 	Sums
-	Share   float64                   `json:"share"` // of all letters of the report, 0–1
+	Share   float64                   `json:"share"` // of all dead letters of the report, 0–1
 	First   schemas.TimeMS            `json:"first"`
 	Last    schemas.TimeMS            `json:"last"`
 	Example schemas.DeadLetterExample `json:"example"`
 }
 
 func exampleOf(l *Letter) schemas.DeadLetterExample {
-	return schemas.DeadLetterExample{Partition: l.At.Partition, Offset: l.At.Offset, GamePK: l.GamePK, Message: l.Message}
+	return schemas.DeadLetterExample{
+		Partition: l.At.Partition, Offset: l.At.Offset, GamePK: l.GamePK, Message: l.Message,
+	}
 }
 
-// Report is what a survey found.
+// Report is the result of a survey.
 type Report struct {
 	Sums
-	// FailCodes says with which code how many would fail.
+	// FailCodes counts those that would fail, by code.
 	FailCodes map[schemas.Code]int64 `json:"would_fail_codes,omitempty"`
-	Repeated  int64                  `json:"repeated"` // letters of an identity that was counted already
+	Repeated  int64                  `json:"repeated"` // records of an identity that was counted already
 	Groups    []Group                `json:"groups"`   // the largest first
-	// Known says whether decisions and the versions that stand were asked for.
+	// Known reports whether decisions and current versions were asked for.
 	Known bool `json:"store_asked"`
 }
 
@@ -98,16 +106,16 @@ func (r *Report) failing(code schemas.Code, n int64) {
 	}
 }
 
-// Question says what a survey asks.
+// Question is what a survey asks.
 type Question struct {
 	Filter
-	// Again selects also letters that were retried or discarded, and those that this build has tried.
+	// Again also selects dead letters that were retried or discarded, and those that this build has tried.
 	Again bool
-	// Predict asks what would become of the selected letters.
+	// Predict asks for the outcome of the selected ones.
 	Predict bool
 }
 
-// judged is a letter and what a survey says of it.
+// judged is a dead letter with the findings of a survey.
 type judged struct {
 	Letter
 	status   Status
@@ -120,7 +128,7 @@ type judged struct {
 	decision *schemas.DeadLetterDecision
 }
 
-// Judgement is what is known of one letter.
+// Judgement is what is known about one dead letter.
 type Judgement struct {
 	Status   Status
 	Decision *schemas.DeadLetterDecision // nil where nothing was decided
@@ -130,19 +138,24 @@ type Judgement struct {
 	PitchID  schemas.PitchID
 }
 
-// Judge says where one letter stands, and what would become of its record, whatever was decided. It does not know
-// whether the record has failed again since.
+// Judge returns the status of one dead letter and the outcome if its record were sent again, whatever was
+// decided. It does not know whether the record has failed again since.
 func (d *Desk) Judge(ctx context.Context, l *Letter) (Judgement, error) {
 	j := &judged{Letter: *l}
 	err := d.decided(ctx, []*judged{j})
 	if err == nil {
 		err = d.predict(ctx, []*judged{j})
 	}
-	return Judgement{Status: j.status, Decision: j.decision, Outcome: j.outcome, Code: j.code, Why: j.why, PitchID: j.change.PitchID}, err
+	return Judgement{
+		Status: j.status, Decision: j.decision, Outcome: j.outcome, Code: j.code, Why: j.why,
+		PitchID: j.change.PitchID,
+	}, err
 }
 
+// errEnough ends the reading of Each early.
 var errEnough = errors.New("enough")
 
+// cmpErr returns err, or otherwise if err is nil.
 func cmpErr(err, otherwise error) error {
 	if err != nil {
 		return err
@@ -150,7 +163,7 @@ func cmpErr(err, otherwise error) error {
 	return otherwise
 }
 
-// Survey reads all letters and counts those that the question is about.
+// Survey reads all dead letters and counts those that the question is about.
 func (d *Desk) Survey(ctx context.Context, q Question) (Report, error) {
 	b, err := d.survey(ctx, q)
 	if err != nil {
@@ -182,7 +195,7 @@ func (d *Desk) survey(ctx context.Context, q Question) (*book, error) {
 	return b, err
 }
 
-// judge says where letters stand, and what would become of those that a retry would send.
+// judge fills in the status of dead letters, and the outcome of those that a retry would send.
 func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 	if err := d.decided(ctx, batch); err != nil {
 		return err
@@ -201,7 +214,8 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 		return err
 	}
 	for _, l := range selected {
-		l.tried = l.status == StatusOpen && l.ID.Attempts > 1 && l.Build == d.o.Build && l.outcome == Fails && l.code == l.Code
+		failedHere := l.ID.Attempts > 1 && l.Build == d.o.Build
+		l.tried = l.status == StatusOpen && failedHere && l.outcome == Fails && l.code == l.Code
 		// guard: letters: what this build has tried is passed over | q.Again || !l.tried -> true
 		l.selected = q.Again || !l.tried
 	}
@@ -238,6 +252,121 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 				l.status = StatusDiscarded
 			}
 		}
+	}
+	return nil
+}
+
+// predict fills in the outcome: it runs today's core on the records, and asks the store which versions are
+// current and which rows it would refuse.
+func (d *Desk) predict(ctx context.Context, batch []*judged) error {
+	d.runCore(batch)
+	var passing []*judged
+	for _, l := range batch {
+		if l.outcome == Passes {
+			passing = append(passing, l)
+		}
+	}
+	if d.o.Known == nil || len(passing) == 0 {
+		return nil
+	}
+	if err := d.compare(ctx, passing); err != nil {
+		return err
+	}
+	// guard: letters: the store is asked what it refuses | always
+	if d.o.CoreOnly || d.o.Store == nil {
+		return nil
+	}
+	return d.refusals(ctx, passing)
+}
+
+// runCore runs the core on all records, on all processors.
+func (d *Desk) runCore(batch []*judged) {
+	var wg sync.WaitGroup
+	workers := max(1, min(runtime.GOMAXPROCS(0), len(batch)))
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(batch); i += workers {
+				l := batch[i]
+				change, rejection := features.Transform(l.Record(), d.o.Limits)
+				if l.outcome, l.change = Passes, change; rejection != nil {
+					l.outcome, l.code, l.why = Fails, rejection.Code, rejection.Error()
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// compare marks changes as superseded if the pitch's register is as new or newer, because writing them
+// changes nothing.
+func (d *Desk) compare(ctx context.Context, batch []*judged) error {
+	byPitch := map[schemas.PitchID][]*judged{}
+	var ids []schemas.PitchID
+	for _, l := range batch {
+		if byPitch[l.change.PitchID] == nil {
+			ids = append(ids, l.change.PitchID)
+		}
+		byPitch[l.change.PitchID] = append(byPitch[l.change.PitchID], l)
+	}
+	stored, err := d.o.Known.RegistersOf(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, is := range stored {
+		for _, l := range byPitch[is.PitchID] {
+			if supersedes(is, l.change) {
+				// guard: letters: what stands is compared
+				l.outcome = Superseded
+			}
+		}
+	}
+	return nil
+}
+
+// supersedes reports whether the current version of a pitch is as new as a change, or newer.
+func supersedes(is schemas.StoredRegisters, c schemas.Change) bool {
+	register := is.Measured
+	if c.Op == schemas.OpIdentify {
+		register = is.Identified
+	}
+	// guard: letters: an equal version supersedes | >= 0 -> > 0
+	return register != nil && register.Version.Compare(c.Version) >= 0
+}
+
+// refusals asks for each dead letter alone whether the store would take it. Two of one pitch go in
+// different rounds, because WouldRefuse takes a pitch once.
+func (d *Desk) refusals(ctx context.Context, batch []*judged) error {
+	for len(batch) > 0 {
+		var later []*judged
+		round := map[schemas.PitchID]*judged{}
+		var pitches []schemas.PitchChanges
+		for _, l := range batch {
+			id := l.change.PitchID
+			if round[id] != nil {
+				later = append(later, l)
+				continue
+			}
+			round[id] = l
+			p := schemas.PitchChanges{PitchID: id}
+			if l.change.Op == schemas.OpIdentify {
+				p.Identified = &l.change
+			} else {
+				p.Measured = []schemas.Change{l.change}
+			}
+			pitches = append(pitches, p)
+		}
+		slices.SortFunc(pitches, func(a, b schemas.PitchChanges) int {
+			return bytes.Compare(a.PitchID[:], b.PitchID[:])
+		})
+		refused, err := d.o.Store.WouldRefuse(ctx, pitches)
+		if err != nil {
+			return err
+		}
+		for _, r := range refused {
+			l := round[r.Change.PitchID]
+			l.outcome, l.code, l.why = Fails, schemas.CodeSinkRejected, r.Reason
+		}
+		batch = later
 	}
 	return nil
 }
