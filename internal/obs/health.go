@@ -7,19 +7,19 @@ import (
 	"sync"
 )
 
-// Health is whether a process can do its work: it is ready when all of its named checks are well. A process that is not
-// ready is alive; it says what it waits for, and goes on when that comes. Its methods may be called by many goroutines.
+// Health is the readiness of a process: it is ready when all of its named checks pass. A process that is not ready is
+// alive; /readyz names what it waits for. Its methods may be called by many goroutines.
 type Health struct {
 	log     *slog.Logger
 	metrics *Metrics // nil: none
 
 	mu     sync.Mutex
-	faults map[string]string // check → why it is not well; "" when it is well
+	faults map[string]string // check → why it fails; "" when it passes
 	ready  bool
 }
 
-// NewHealth begins with checks that are not well yet, so that a process is not ready before all were made. Changes of
-// readiness are logged, and set in metrics, which may be nil.
+// NewHealth returns a health whose checks have not passed yet, so that a process is not ready before all were made.
+// Changes of readiness are logged, and set in metrics, which may be nil.
 func NewHealth(log *slog.Logger, metrics *Metrics, checks ...string) *Health {
 	h := &Health{log: log, metrics: metrics, faults: map[string]string{}}
 	for _, name := range checks {
@@ -32,7 +32,7 @@ func NewHealth(log *slog.Logger, metrics *Metrics, checks ...string) *Health {
 	return h
 }
 
-// Set notes the outcome of a check. The reason, one line, says what is wrong; of a check that is well it is ignored.
+// Set records the outcome of a check. reason, one line, says why it fails; it is ignored when ok.
 func (h *Health) Set(name string, ok bool, reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -40,7 +40,7 @@ func (h *Health) Set(name string, ok bool, reason string) {
 	case ok:
 		reason = ""
 	case reason == "":
-		reason = "not well"
+		reason = "failed"
 	}
 	h.faults[name] = reason
 	if h.metrics != nil {
@@ -49,7 +49,7 @@ func (h *Health) Set(name string, ok bool, reason string) {
 	h.changed()
 }
 
-// Forget drops a check that is not made any more.
+// Forget removes a check that is no longer made.
 func (h *Health) Forget(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -60,7 +60,7 @@ func (h *Health) Forget(name string) {
 	h.changed()
 }
 
-// Ready tells whether all checks are well, and the reasons why not ("postgres: connection refused"), sorted. They are
+// Ready reports whether all checks pass, and the sorted reasons why not ("postgres: connection refused"), which are
 // never nil.
 func (h *Health) Ready() (ready bool, reasons []string) {
 	h.mu.Lock()
@@ -79,7 +79,7 @@ func (h *Health) reasons() []string {
 	return reasons
 }
 
-// changed tells the log and the metrics when readiness has changed.
+// changed logs a change of readiness and sets it in the metrics. mu must be held, except by NewHealth.
 func (h *Health) changed() {
 	reasons := h.reasons()
 	ready := len(reasons) == 0

@@ -7,20 +7,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// partition names one of a topic.
+// partition identifies a partition of a topic.
 type partition struct {
 	topic string
 	id    int32
 }
 
-// partitionState is what is known of a partition that is owned.
+// partitionState is the lag and position of an owned partition.
 type partitionState struct {
 	lag      int64 // records; −1: not known yet
 	position int64 // −1: not known yet
 	waits    time.Time
 }
 
-// state is that of a partition, made when it is new. The lock is held.
+// state returns the state of a partition, and creates it when it is new. mu must be held.
 func (m *Metrics) state(topic string, id int32) *partitionState {
 	at := partition{topic, id}
 	if m.partitions[at] == nil {
@@ -29,8 +29,8 @@ func (m *Metrics) state(topic string, id int32) *partitionState {
 	return m.partitions[at]
 }
 
-// Lag sets how many records wait in a partition that is owned; −1: it is not owned any more, and another processor tells
-// its lag now.
+// Lag sets how many records wait in an owned partition. −1 removes it, because another processor owns it and reports its
+// lag now.
 func (m *Metrics) Lag(topic string, id int32, records int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -42,8 +42,8 @@ func (m *Metrics) Lag(topic string, id int32, records int64) {
 	m.state(topic, id).lag = records
 }
 
-// Position sets how far readers can see in a partition that is owned, and since when a record waits there: zero when none
-// does.
+// Position sets the offset below which readers see everything in an owned partition, and the time since which a record
+// waits there; zero when none does.
 func (m *Metrics) Position(topic string, id int32, next int64, waits time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -58,17 +58,17 @@ var (
 	nextPosition = prometheus.NewDesc("pitchstream_position_offset", "Offset below which everything can be read, of the partitions owned.", byPartition, nil)
 )
 
-// lagCollector tells of the partitions that are owned when it is asked: a lag in seconds grows by itself.
+// lagCollector reads the owned partitions at each scrape, because a lag in seconds grows without any event.
 type lagCollector struct{ m *Metrics }
 
-// Describe names the three.
+// Describe sends the three descriptions.
 func (c lagCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{lagRecords, lagSeconds, nextPosition} {
 		to <- d
 	}
 }
 
-// Collect tells them.
+// Collect sends the metrics of each owned partition.
 func (c lagCollector) Collect(to chan<- prometheus.Metric) {
 	now := time.Now()
 	c.m.mu.Lock()
@@ -88,7 +88,7 @@ func (c lagCollector) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// age is in seconds. A record may bear a time that has not come yet.
+// age returns how long the oldest record has waited, in seconds. A record's timestamp may lie in the future: then 0.
 func (s *partitionState) age(now time.Time) float64 {
 	if s.waits.IsZero() {
 		return 0

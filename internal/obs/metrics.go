@@ -1,6 +1,7 @@
-// Package obs makes a process observable: its log, its metrics, its health, and the server that shows them.
+// Package obs makes a process observable: its log, metrics, traces and health, and the HTTP server that shows them.
 //
-// The rooms that do the work know nothing of this one: they declare what they tell and Metrics and Health can be told.
+// The packages that do the work do not import it. They declare the interface of their observer, and internal/processor
+// passes what they report to Metrics, Health and Tracer.
 package obs
 
 import (
@@ -15,27 +16,28 @@ import (
 	"github.com/twmb/franz-go/plugin/kslog"
 )
 
-// Metrics are the numbers of one process. Its methods may be called by many goroutines.
+// Metrics are the Prometheus metrics of one process. Its methods may be called by many goroutines.
 //
-// Their names, which dashboards and alerts know, are listed with their labels and meanings in docs/METRICS.md, which is
-// made from what a process shows. Each label has a bounded number of values: no game, no batter, no pitch is one.
+// docs/METRICS.md lists their names, labels and meanings; a test generates it from a running process. Each label has a
+// bounded number of values, so a game, batter or pitch is never one.
 type Metrics struct {
 	Registry *prometheus.Registry
 
 	ready prometheus.Gauge
 	check *prometheus.GaugeVec
 
-	// What follows is a processor's.
-	records, bytes, rows, lost prometheus.Counter
-	letters, issues            *prometheus.CounterVec
-	batchSeconds               *prometheus.HistogramVec
-	delaySeconds               prometheus.Histogram
-	committed, newest          prometheus.Gauge
-	breaker                    prometheus.Gauge
-	storeErrors, redisSweeps   *prometheus.CounterVec
-	storeUp, redisPhase        *prometheus.GaugeVec
-	redisMended, redisSkipped  prometheus.Counter
-	columns                    map[string]bool
+	// Only a processor has the metrics below.
+	records, bytes, rows      prometheus.Counter
+	superseded, lost          prometheus.Counter // lost: the old name of superseded, for one release
+	letters, issues           *prometheus.CounterVec
+	batchSeconds              *prometheus.HistogramVec
+	delaySeconds              prometheus.Histogram
+	committed, newest         prometheus.Gauge
+	breaker                   prometheus.Gauge
+	storeErrors, redisSweeps  *prometheus.CounterVec
+	storeUp, redisPhase       *prometheus.GaugeVec
+	redisMended, redisSkipped prometheus.Counter
+	columns                   map[string]bool
 
 	mu         sync.Mutex
 	totals     Totals
@@ -43,25 +45,25 @@ type Metrics struct {
 	partitions map[partition]*partitionState
 }
 
-// Steps are the labels of a batch's time, in their order.
+// Steps are the values of the label step, in the order in which a batch takes them.
 var Steps = []string{"decode", "postgres", "redis", "produce", "commit"}
 
-// Stores are the labels of what concerns one of the two stores.
+// Stores are the values of the label store.
 var Stores = []string{"postgres", "redis"}
 
-// Phases are the labels of what may be expected of Redis.
+// Phases are the values of the label phase: how far Redis can be trusted.
 var Phases = []string{"ok", "mending", "away", "refused"}
 
-// otherColumn is the label of an issue about what is no known column.
+// otherColumn is the label of an issue whose column is unknown.
 const otherColumn = "other"
 
-// Totals are what was counted since the start, and the lag as it is now.
+// Totals are the counts since the start, and the present lag.
 type Totals struct {
-	Records, Bytes, Rows, Lost, Letters int64
-	LagRecords                          int64 // over all owned partitions
+	Records, Bytes, Rows, Superseded, DeadLetters int64
+	LagRecords                                    int64 // over all owned partitions
 }
 
-// NewMetrics makes the metrics of any process that runs this build: its readiness, Go's and the system's.
+// NewMetrics returns the metrics that every process has: its readiness, its build, Go's and the system's.
 func NewMetrics(build string) *Metrics {
 	m := &Metrics{Registry: prometheus.NewRegistry(), partitions: map[partition]*partitionState{}}
 	m.ready = m.gauge("ready", "1 when the process is ready.")
@@ -71,15 +73,16 @@ func NewMetrics(build string) *Metrics {
 	return m
 }
 
-// NewProcessorMetrics makes those of a processor too. The letters' codes and the rows' columns are named so that each is
-// 0 from the start: a series that appears with its first count shows no increase. What is counted of another column is
-// counted as "other".
+// NewProcessorMetrics returns the metrics of a processor too. codes and columns are the label values of dead letters and
+// issues. Each is 0 from the start, because a series that appears with its first count shows no increase. Issues of
+// another column are counted as "other".
 func NewProcessorMetrics(build string, codes, columns []string) *Metrics {
 	m := NewMetrics(build)
 	m.records = m.counter("records_total", "Records that were processed: their batch is committed.")
 	m.bytes = m.counter("bytes_total", "Bytes of the values of the processed records.")
 	m.rows = m.counter("rows_total", "Pitches whose stored state the processed records became.")
-	m.lost = m.counter("lost_total", "Changes that were void: the store had an equal or newer version.")
+	m.superseded = m.counter("superseded_total", "Changes that lost against an equal or newer version of their pitch.")
+	m.lost = m.counter("lost_total", "Deprecated: the old name of pitchstream_superseded_total, until the next minor release.")
 	m.letters = m.counters("letters_total", "Dead letters, by their code.", "code", codes)
 	m.issues = m.counters("issues_total", "Rows with something wrong in a value, by the column that it is about.", "column", append(slices.Clone(columns), otherColumn))
 	m.batchSeconds = m.histograms("batch_duration_seconds", "Time that a batch spent in a step.", "step", Steps,

@@ -49,6 +49,7 @@ func TestEveryNumberHasItsNameFromTheStart(t *testing.T) {
 		`pitchstream_bytes_total 0`,
 		`pitchstream_rows_total 0`,
 		`pitchstream_lost_total 0`,
+		`pitchstream_superseded_total 0`,
 		`pitchstream_letters_total{code="malformed_json"} 0`,
 		`pitchstream_letters_total{code="too_large"} 0`,
 		`pitchstream_issues_total{column="inning"} 0`,
@@ -82,13 +83,14 @@ func TestWhatIsCountedIsInPrometheusAndInTheTotals(t *testing.T) {
 	m.Lag("pitches.raw", 0, 5)
 	m.Lag("pitches.raw", 1, 6)
 	m.Lag("pitches.raw", 0, 4)
-	require.Equal(t, Totals{Records: 11, Bytes: 1100, Rows: 8, Lost: 2, Letters: 1, LagRecords: 10}, m.Totals())
+	require.Equal(t, Totals{Records: 11, Bytes: 1100, Rows: 8, Superseded: 2, DeadLetters: 1, LagRecords: 10}, m.Totals())
 	text := scrape(t, m)
 	for _, line := range []string{
 		`pitchstream_records_total 11`,
 		`pitchstream_bytes_total 1100`,
 		`pitchstream_rows_total 8`,
 		`pitchstream_lost_total 2`,
+		`pitchstream_superseded_total 2`,
 		`pitchstream_letters_total{code="too_large"} 1`,
 		`pitchstream_issues_total{column="inning"} 3`,
 		`pitchstream_issues_total{column="other"} 4`,
@@ -151,9 +153,9 @@ func TestReadyMeansThatAllIsWell(t *testing.T) {
 	require.Equal(t, "", said())
 	h.Set("pitches.raw/3", false, "has not moved for 60s")
 	h.Set("postgres", false, "")
-	require.Equal(t, "pitches.raw/3: has not moved for 60s; postgres: not well", said())
+	require.Equal(t, "pitches.raw/3: has not moved for 60s; postgres: failed", said())
 	h.Forget("pitches.raw/3")
-	require.Equal(t, "postgres: not well", said())
+	require.Equal(t, "postgres: failed", said())
 	require.NotContains(t, scrape(t, m), "pitches.raw/3")
 	h.Set("postgres", true, "")
 	require.Equal(t, "", said())

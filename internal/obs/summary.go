@@ -10,9 +10,8 @@ import (
 // SummaryEvery is how often the summary is logged.
 const SummaryEvery = 10 * time.Second
 
-// Summarize logs one line each SummaryEvery while there is something to tell: rates over that time, what waits, and
-// what was counted since the start. A process without work is silent after one line that says so. It returns when ctx
-// is done, after a last line.
+// Summarize logs one line each SummaryEvery: rates over that time, the lag, and the counts since the start. An idle
+// process logs one line and is silent until work comes. It returns when ctx is done, after a last line.
 func (m *Metrics) Summarize(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(SummaryEvery)
 	defer tick.Stop()
@@ -34,7 +33,7 @@ func (m *Metrics) Summarize(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// attrs are the words of the line: rates since last, and totals.
+// attrs returns the attributes of the line: rates since last, and totals.
 func (t Totals) attrs(last Totals, elapsed time.Duration) []any {
 	perSecond := func(n int64) float64 {
 		if elapsed <= 0 {
@@ -46,6 +45,6 @@ func (t Totals) attrs(last Totals, elapsed time.Duration) []any {
 		"records_per_s", perSecond(t.Records - last.Records),
 		"mb_per_s", math.Round(perSecond(t.Bytes-last.Bytes)/1e5) / 10,
 		"lag_records", t.LagRecords,
-		"records", t.Records, "rows", t.Rows, "lost", t.Lost, "letters", t.Letters,
+		"records", t.Records, "rows", t.Rows, "superseded", t.Superseded, "dead_letters", t.DeadLetters,
 	}
 }

@@ -34,9 +34,9 @@ func TestTheSummaryTellsRatesAndFallsSilent(t *testing.T) {
 		m.Lag("pitches.raw", 0, 7)
 		m.Committed(1200, 120_000_000, 1100, 90)
 		m.DeadLetters("too_large", 1)
-		require.Equal(t, "msg=processed records_per_s=120 mb_per_s=12 lag_records=7 records=1200 rows=1100 lost=90 letters=1\n", wait())
+		require.Equal(t, "msg=processed records_per_s=120 mb_per_s=12 lag_records=7 records=1200 rows=1100 superseded=90 dead_letters=1\n", wait())
 
-		require.Equal(t, "msg=processed records_per_s=0 mb_per_s=0 lag_records=7 records=1200 rows=1100 lost=90 letters=1\n", wait(),
+		require.Equal(t, "msg=processed records_per_s=0 mb_per_s=0 lag_records=7 records=1200 rows=1100 superseded=90 dead_letters=1\n", wait(),
 			"nothing moves though records wait: worth a line, each time")
 		require.NotEmpty(t, wait())
 
@@ -52,7 +52,7 @@ func TestTheSummaryTellsRatesAndFallsSilent(t *testing.T) {
 		<-time.After(2 * time.Second)
 		cancel()
 		<-done
-		require.Equal(t, "msg=\"processed, ending\" records_per_s=5 mb_per_s=0 lag_records=0 records=1215 rows=1110 lost=90 letters=1\n", <-lines)
+		require.Equal(t, "msg=\"processed, ending\" records_per_s=5 mb_per_s=0 lag_records=0 records=1215 rows=1110 superseded=90 dead_letters=1\n", <-lines)
 	})
 }
 

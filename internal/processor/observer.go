@@ -116,7 +116,7 @@ func heldBy(ok bool, reason string) string {
 }
 
 func (w *Observer) Batch(s consumer.BatchSummary) {
-	traceID := w.traces.Committed(map[string]int64{"records": int64(s.Records), "bytes": s.Bytes, "rows": int64(s.Rows), "lost": int64(s.Superseded)})
+	traceID := w.traces.Committed(map[string]int64{"records": int64(s.Records), "bytes": s.Bytes, "rows": int64(s.Rows), "superseded": int64(s.Superseded)})
 	w.Metrics.Committed(s.Records, s.Bytes, s.Rows, s.Superseded)
 	w.Metrics.Issues(s.Issues)
 	w.work.batch(time.Now(), s)
@@ -124,7 +124,7 @@ func (w *Observer) Batch(s consumer.BatchSummary) {
 		w.Metrics.DeadLetters(string(code), n)
 	}
 	words := []any{"records", s.Records, "bytes", s.Bytes, "rows", s.Rows, "deletes", s.Deletes,
-		"identifies", s.Identifies, "lost", s.Superseded, "letters", s.DeadLetters, "took", s.Took}
+		"identifies", s.Identifies, "superseded", s.Superseded, "dead_letters", s.DeadLetters, "took", s.Took}
 	if traceID != "" {
 		words = append(words, "trace_id", traceID)
 	}
