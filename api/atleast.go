@@ -37,13 +37,13 @@ func parseOffsets(text string) (need []offset, err error) {
 	return need, nil
 }
 
-// tooFar is the error of a wait that was in vain.
-type tooFar struct {
+// notApplied is the error of a wait that was in vain.
+type notApplied struct {
 	missing []string
 	waited  time.Duration
 }
 
-func (e *tooFar) Error() string {
+func (e *notApplied) Error() string {
 	return fmt.Sprintf("not applied within %v: %s", e.waited, strings.Join(e.missing, ", "))
 }
 
@@ -69,7 +69,7 @@ func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, er
 		case <-ctx.Done():
 			return route{}, ctx.Err()
 		case <-deadline.C:
-			return route{}, &tooFar{missing, s.cfg.AtLeastWait}
+			return route{}, &notApplied{missing, s.cfg.AtLeastWait}
 		case <-tick.C:
 		}
 	}
@@ -78,8 +78,8 @@ func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, er
 // missing are the records that are not in what can be read.
 func (s *sources) missing(ctx context.Context, need []offset, live bool) ([]string, route) {
 	if live {
-		// guard: api: applied counts only of a whole Redis | && s.judge(p).whole ->
-		if p, err := s.livePulse.get(ctx, waitEvery); err == nil && s.judge(p).whole {
+		// guard: api: applied counts only of a whole Redis | && s.judge(p).upToDate ->
+		if p, err := s.livePulse.get(ctx, waitEvery); err == nil && s.judge(p).upToDate {
 			return s.behind(p, need), route{live: true}
 		}
 	}

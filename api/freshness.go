@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -29,14 +31,14 @@ const (
 	sourceMemory   = "memory"
 )
 
-// beatLimit is how old a heartbeat of a processor that is alive can be.
-const beatLimit = 3 * time.Second
+// heartbeatLimit is how old a heartbeat of a processor that is alive can be.
+const heartbeatLimit = 3 * time.Second
 
 // verdict is what a pulse says.
 type verdict struct {
-	whole bool // the projection holds all that it ever was given
-	stale bool
-	lag   schemas.Opt[int64] // ms
+	upToDate bool // the projection holds all that it ever was given
+	stale    bool
+	lag      schemas.Opt[int64] // ms
 }
 
 func (v verdict) condition(source string) Condition {
@@ -61,26 +63,26 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 		return has && h.Phase == schemas.PhaseOK && p.Epoch != "" && h.Epoch == p.Epoch
 	}
 	topics, owned, lost := map[string]bool{}, map[string]bool{}, map[string]int64{}
-	v.whole = true
+	v.upToDate = true
 	for _, h := range p.Heartbeats {
 		age := max(int64(at-h.At), 0)
 		behind := h.LagMS
-		if dead := age > beatLimit.Milliseconds(); dead || behind > 0 {
+		if dead := age > heartbeatLimit.Milliseconds(); dead || behind > 0 {
 			behind += age
 		}
 		if h.At > last.At {
 			last = h
 		}
 		// guard: api: a silent processor is dead
-		if age > beatLimit.Milliseconds() {
+		if age > heartbeatLimit.Milliseconds() {
 			for partition := range h.Positions {
 				lost[h.Topic+"/"+partition] = max(lost[h.Topic+"/"+partition], behind)
 			}
 			continue
 		}
 		alive++
-		// guard: api: every processor that is alive must say ok | v.whole && ok(h) -> ok(h) || v.whole && alive > 1
-		v.whole = v.whole && ok(h)
+		// guard: api: every processor that is alive must say ok | v.upToDate && ok(h) -> ok(h) || v.upToDate && alive > 1
+		v.upToDate = v.upToDate && ok(h)
 		v.lag = schemas.Some(max(v.lag.Value, behind))
 		topics[h.Topic] = true
 		for partition := range h.Positions {
@@ -101,9 +103,35 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	}
 	if alive == 0 {
 		// guard: api: nobody alive is stale | true, ok(last) -> v.stale, ok(last)
-		v.stale, v.whole = true, ok(last)
+		v.stale, v.upToDate = true, ok(last)
 	}
 	// guard: api: too great a lag is stale
 	v.stale = v.stale || v.lag.Value > maxLag.Milliseconds()
 	return v
+}
+
+// shared is a pulse that many may use: one of them reads it.
+type pulseCache struct {
+	read func(context.Context) (schemas.Pulse, error)
+	mu   sync.Mutex
+	at   time.Time // when it began to be read
+	last schemas.Pulse
+}
+
+// get gives a pulse that was read no longer than maxAge ago.
+func (c *pulseCache) get(ctx context.Context, maxAge time.Duration) (schemas.Pulse, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.at.IsZero() && time.Since(c.at) <= maxAge {
+		return c.last, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return schemas.Pulse{}, err
+	}
+	at := time.Now()
+	p, err := c.read(context.WithoutCancel(ctx)) // for those who wait behind us too
+	if err == nil {
+		c.at, c.last = at, p
+	}
+	return p, err
 }

@@ -11,19 +11,19 @@ import (
 
 // The types of problems (RFC 9457) that are told apart by more than their status.
 const (
-	problemAtLeast = "urn:pitchstream:problem:not-applied-yet"
-	problemAway    = "urn:pitchstream:problem:away"
-	problemMissing = "urn:pitchstream:problem:not-found"
-	problemInput   = "urn:pitchstream:problem:invalid"
-	problemToken   = "urn:pitchstream:problem:unauthorized"
-	problemLarge   = "urn:pitchstream:problem:too-large"
-	problemBusy    = "urn:pitchstream:problem:busy"
-	problemBug     = "urn:pitchstream:problem:internal"
+	problemAtLeast     = "urn:pitchstream:problem:not-applied-yet"
+	problemUnavailable = "urn:pitchstream:problem:away"
+	problemMissing     = "urn:pitchstream:problem:not-found"
+	problemInput       = "urn:pitchstream:problem:invalid"
+	problemToken       = "urn:pitchstream:problem:unauthorized"
+	problemLarge       = "urn:pitchstream:problem:too-large"
+	problemBusy        = "urn:pitchstream:problem:busy"
+	problemBug         = "urn:pitchstream:problem:internal"
 )
 
 var problemTypes = map[int]string{
 	http.StatusNotFound: problemMissing, http.StatusUnprocessableEntity: problemInput, http.StatusBadRequest: problemInput,
-	http.StatusUnauthorized: problemToken, http.StatusRequestEntityTooLarge: problemLarge, http.StatusServiceUnavailable: problemAway,
+	http.StatusUnauthorized: problemToken, http.StatusRequestEntityTooLarge: problemLarge, http.StatusServiceUnavailable: problemUnavailable,
 	http.StatusInternalServerError: problemBug, http.StatusMethodNotAllowed: "urn:pitchstream:problem:method",
 }
 
@@ -42,15 +42,15 @@ func notFound(detail string) error { return huma.Error404NotFound(detail) }
 
 // problemOf is what a client is told of an error.
 func problemOf(err error) error {
-	p := unavailable(problemAway, "")
-	var late *tooFar
+	p := unavailable(problemUnavailable, "")
+	var late *notApplied
 	switch {
 	case errors.As(err, &late):
 		p.Type, p.Detail = problemAtLeast, late.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		p.Detail = "no answer in time"
 	default: // of the reason nothing: it names servers
-		p.Detail = errAway.Error()
+		p.Detail = errUnavailable.Error()
 	}
 	return later(p, "1")
 }

@@ -13,7 +13,7 @@ import (
 // asked refuses a query that the document does not allow and that would be passed over in silence otherwise: what cannot
 // be read, a parameter given twice (the second would be ignored), one without a value (its default would be taken), and
 // numbers and truths in other spellings than JSON's.
-func asked(api huma.API) func(huma.Context, func(huma.Context)) {
+func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		u := ctx.URL()
 		if u.RawQuery == "" {

@@ -45,7 +45,7 @@ func (a *API) routes() (http.Handler, error) {
 		}
 		refuse(w, http.StatusNotFound, problemMissing, "there is no such path: see /docs")
 	})
-	return a.wrap(noted(mux)), nil
+	return a.wrap(withPattern(mux)), nil
 }
 
 func schemaOf[T any](api huma.API) *huma.Schema {

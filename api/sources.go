@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
-	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -14,16 +12,16 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// errAway says that neither Redis nor Postgres can be read, and nothing is remembered.
-var errAway = errors.New("neither Redis nor Postgres can be read now")
+// errUnavailable says that neither Redis nor Postgres can be read, and nothing is remembered.
+var errUnavailable = errors.New("neither Redis nor Postgres can be read now")
 
 // sources are where answers come from.
 type sources struct {
 	cfg         Config
 	live, store gate
-	looks       looks
-	livePulse   shared
-	storePulse  shared
+	coalescer   coalescer
+	livePulse   pulseCache
+	storePulse  pulseCache
 	memory      *lru.Cache[string, remembered]
 }
 
@@ -37,7 +35,7 @@ func (s *sources) init(cfg Config) (err error) {
 	s.cfg = cfg
 	s.live.name, s.live.log = "Redis", cfg.Log
 	s.store.name, s.store.log = "Postgres", cfg.Log
-	s.looks.send = func(ctx context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, p schemas.Pulse, err error) {
+	s.coalescer.send = func(ctx context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, p schemas.Pulse, err error) {
 		err = s.askLive(ctx, func(ctx context.Context) (err error) { states, p, err = cfg.Live.Look(ctx, keys); return err })
 		return states, p, err
 	}
@@ -51,56 +49,6 @@ func (s *sources) init(cfg Config) (err error) {
 	}
 	s.memory, err = lru.New[string, remembered](cfg.Remembered)
 	return err
-}
-
-// gate keeps requests from waiting for a server that has just failed.
-type gate struct {
-	name string
-	log  *slog.Logger
-
-	mu      sync.Mutex
-	until   time.Time
-	err     error
-	failing bool // said so in the log
-}
-
-// gateClosed is for how long a server is not asked after a failure.
-const gateClosed = 500 * time.Millisecond
-
-// ask asks, unless the server has just failed. That the asker gave up is no failure of the server's.
-func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
-	g.mu.Lock()
-	if time.Now().Before(g.until) {
-		defer g.mu.Unlock()
-		return g.err
-	}
-	g.mu.Unlock()
-	limited, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	err := f(limited)
-	if ctx.Err() == nil {
-		g.note(err)
-	}
-	return err
-}
-
-func (g *gate) note(err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	// guard: gate: an answer opens it | g.err, g.until = err, time.Time{} -> g.err = err
-	g.err, g.until = err, time.Time{} // who was asked before the failure may have been answered after it
-	if err != nil {
-		// guard: api: a failed server is left alone | .Add(gateClosed) ->
-		g.until = time.Now().Add(gateClosed)
-	}
-	if failing := err != nil; failing != g.failing {
-		g.failing = failing
-		if failing {
-			g.log.Warn(g.name+" cannot be read: answering without it", "error", err)
-		} else {
-			g.log.Info(g.name + " can be read again")
-		}
-	}
 }
 
 // errUnknown says that nobody can tell which target readers see: what is read might be of another one.
@@ -122,32 +70,6 @@ func (s *sources) askStore(ctx context.Context, f func(context.Context) error) e
 		return errUnknown
 	}
 	return s.store.ask(ctx, storeTimeout, f)
-}
-
-// shared is a pulse that many may use: one of them reads it.
-type shared struct {
-	read func(context.Context) (schemas.Pulse, error)
-	mu   sync.Mutex
-	at   time.Time // when it began to be read
-	last schemas.Pulse
-}
-
-// get gives a pulse that was read no longer than maxAge ago.
-func (s *shared) get(ctx context.Context, maxAge time.Duration) (schemas.Pulse, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.at.IsZero() && time.Since(s.at) <= maxAge {
-		return s.last, nil
-	}
-	if err := ctx.Err(); err != nil {
-		return schemas.Pulse{}, err
-	}
-	at := time.Now()
-	p, err := s.read(context.WithoutCancel(ctx)) // for those who wait behind us too
-	if err == nil {
-		s.at, s.last = at, p
-	}
-	return p, err
 }
 
 func (s *sources) judge(p schemas.Pulse) verdict {
@@ -182,7 +104,7 @@ type held struct {
 }
 
 // states finds batters, in the order of the keys: in Redis where it is whole and allowed, else in Postgres, else in
-// memory; errAway where none of them is anywhere. That no row stands is believed of Postgres only, while it answers.
+// memory; errUnavailable where none of them is anywhere. That no row stands is believed of Postgres only, while it answers.
 func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route route) ([]held, error) {
 	if route.live {
 		if found, ok := s.liveStates(ctx, keys); ok {
@@ -195,7 +117,7 @@ func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route ro
 	}
 	// guard: api: memory does not answer who waits for a record | || !route.memory ->
 	if ctx.Err() != nil || !route.memory {
-		return nil, fmt.Errorf("%w: %w", errAway, err)
+		return nil, fmt.Errorf("%w: %w", errUnavailable, err)
 	}
 	found = make([]held, len(keys))
 	any := false
@@ -207,7 +129,7 @@ func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route ro
 		}
 	}
 	if !any {
-		return nil, fmt.Errorf("%w: %w", errAway, err)
+		return nil, fmt.Errorf("%w: %w", errUnavailable, err)
 	}
 	return found, nil
 }
@@ -215,13 +137,13 @@ func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route ro
 func memoryKey(k schemas.BatterKey) string { return fmt.Sprintf("batter/%d/%s", k.BatterID, k.GamePK) }
 
 func (s *sources) liveStates(ctx context.Context, keys []schemas.BatterKey) (found []held, ok bool) {
-	states, pulse, err := s.looks.ask(ctx, keys)
+	states, pulse, err := s.coalescer.ask(ctx, keys)
 	if err != nil {
 		return nil, false
 	}
 	v := s.judge(pulse)
 	// guard: api: a Redis that is not whole is not read
-	if !v.whole {
+	if !v.upToDate {
 		return nil, false
 	}
 	return s.hold(keys, states, v.condition(sourceRedis)), true
@@ -294,13 +216,13 @@ func fromStore[T any](ctx context.Context, s *sources, key string, r route, read
 			return v, c, nil
 		}
 	}
-	return v, c, fmt.Errorf("%w: %w", errAway, err)
+	return v, c, fmt.Errorf("%w: %w", errUnavailable, err)
 }
 
 // ready says whether anything can be read.
 func (s *sources) ready(ctx context.Context) error {
 	p, liveErr := s.livePulse.get(ctx, time.Second)
-	if liveErr == nil && s.judge(p).whole {
+	if liveErr == nil && s.judge(p).upToDate {
 		return nil
 	}
 	if liveErr == nil {

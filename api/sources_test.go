@@ -97,7 +97,7 @@ func TestJudge(t *testing.T) {
 			require.Equal(t, c.want, judge(p, now, 10*time.Second))
 		})
 	}
-	require.False(t, judge(schemas.Pulse{Applied: map[string]int64{"t/0": 1}, Heartbeats: map[string]schemas.Heartbeat{"a": beat(0, 0, "ok", "", "0")}}, now, time.Second).whole, "no data set has no name")
+	require.False(t, judge(schemas.Pulse{Applied: map[string]int64{"t/0": 1}, Heartbeats: map[string]schemas.Heartbeat{"a": beat(0, 0, "ok", "", "0")}}, now, time.Second).upToDate, "no data set has no name")
 }
 
 func TestNothingIsAnywhere(t *testing.T) {
@@ -111,7 +111,7 @@ func TestNothingIsAnywhere(t *testing.T) {
 		opStream: "/v1/batters/1/stream", opGameStream: "/v1/games/g/stream",
 	} {
 		body := k.get(503, op, path)
-		require.Equal(t, problemAway, body["type"], path)
+		require.Equal(t, problemUnavailable, body["type"], path)
 		require.NotContains(t, fmt.Sprint(body), "refused", "servers are nobody's business")
 	}
 }

@@ -193,7 +193,7 @@ func (a *API) getSwing(ctx context.Context, in *pitchIn) (*out[Swing], error) {
 	case errors.Is(err, errPathsBusy):
 		return nil, later(unavailable(problemBusy, err.Error()), "1")
 	case err != nil:
-		return nil, later(unavailable(problemAway, "the record cannot be read from Kafka now"), "1")
+		return nil, later(unavailable(problemUnavailable, "the record cannot be read from Kafka now"), "1")
 	}
 	body := Swing{
 		SwingLine: swingLine(row), BatterID: row.BatterID, BatterName: pitch.Body.BatterName, PitchSpeedMPH: row.PitchSpeedMPH, SprayAngleDeg: row.SprayAngleDeg,

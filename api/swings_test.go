@@ -103,8 +103,8 @@ func TestASwingThatCannotBeRead(t *testing.T) {
 		s, topic := swinging(2)
 		k := newAsker(t, s, func(c *Config) { c.Records = topic })
 		topic.err = errGone
-		require.Equal(t, problemAway, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
-		require.Equal(t, problemAway, k.get(503, opSwing, pathOf(s.rows[1]))["type"])
+		require.Equal(t, problemUnavailable, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
+		require.Equal(t, problemUnavailable, k.get(503, opSwing, pathOf(s.rows[1]))["type"])
 		require.Equal(t, 1, topic.count(), "a Kafka that has just failed is not asked again")
 		topic.mu.Lock()
 		topic.err = nil
@@ -112,7 +112,7 @@ func TestASwingThatCannotBeRead(t *testing.T) {
 		topic.mu.Unlock()
 		time.Sleep(gateClosed)
 		require.Equal(t, 404, k.ask(pathOf(s.rows[0])).Code, "the record is gone")
-		require.Equal(t, problemAway, newAsker(t, s, nil).get(503, opSwing, pathOf(s.rows[0]))["type"], "no Kafka was named")
+		require.Equal(t, problemUnavailable, newAsker(t, s, nil).get(503, opSwing, pathOf(s.rows[0]))["type"], "no Kafka was named")
 	})
 }
 
@@ -149,7 +149,7 @@ func TestFewSwingsAreReadAtATime(t *testing.T) {
 func TestAPathThatPanics(t *testing.T) {
 	s, _ := swinging(1)
 	k := newAsker(t, s, func(c *Config) { c.Records = panicking{} })
-	require.Equal(t, problemAway, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
+	require.Equal(t, problemUnavailable, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
 }
 
 type panicking struct{}

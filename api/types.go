@@ -1,6 +1,12 @@
 package api
 
 import (
+	"html/template"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -156,4 +162,35 @@ func (f *Freshness) worst(c Condition) {
 		f.LagMS.Value = max(f.LagMS.Value, c.LagMS.Value)
 	}
 	f.Stale, f.AgeMS = f.Stale || c.Stale, max(f.AgeMS, c.AgeMS)
+}
+
+func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
+
+// schemaName is the name of a schema that is referred to; "" for others.
+func schemaName(s *huma.Schema) string {
+	return s.Ref[strings.LastIndexByte(s.Ref, '/')+1:]
+}
+
+// typeText is a schema in a word, with a link where it has a name.
+func typeText(s *huma.Schema) template.HTML {
+	if s == nil {
+		return ""
+	}
+	if name := template.HTMLEscapeString(schemaName(s)); name != "" {
+		return template.HTML(`<a href="#` + name + `">` + name + `</a>`)
+	}
+	if s.Type == huma.TypeArray {
+		return "list of " + typeText(s.Items)
+	}
+	if more, ok := s.AdditionalProperties.(*huma.Schema); ok {
+		return "by name: " + typeText(more)
+	}
+	text := s.Type
+	if s.Format != "" {
+		text += ", " + s.Format
+	}
+	if s.Nullable {
+		text += ", or null"
+	}
+	return template.HTML(template.HTMLEscapeString(text))
 }

@@ -176,7 +176,7 @@ func (h *hub) look(ctx context.Context) {
 		return err
 	})
 	v := s.judge(pulse)
-	if err != nil || !v.whole {
+	if err != nil || !v.upToDate {
 		h.lookSlowly(ctx, batters, games)
 		return
 	}

@@ -24,7 +24,7 @@ func TestQuestionsGoTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var sent []int
-		l := looks{send: func(_ context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, p schemas.Pulse, err error) {
+		l := coalescer{send: func(_ context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, p schemas.Pulse, err error) {
 			mu.Lock()
 			sent = append(sent, len(keys))
 			mu.Unlock()
@@ -59,21 +59,21 @@ func TestQuestionsGoTogether(t *testing.T) {
 		ask(11)
 		all.Wait()
 		require.Equal(t, []int{2, 2, 16, 2}, sent)
-		require.Zero(t, l.flying)
+		require.Zero(t, l.inFlight)
 	})
 }
 
 // guard: api: who gives up stops nobody else
 func TestAnAskerWhoGivesUpStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := looks{send: func(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
+		l := coalescer{send: func(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
 			time.Sleep(time.Second)
 			return make([]*schemas.BatterState, len(keys)), schemas.Pulse{}, ctx.Err()
 		}}
 		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		var all sync.WaitGroup
-		for range maxLooks + 1 {
+		for range maxLookups + 1 {
 			all.Go(func() {
 				_, _, err := l.ask(short, []schemas.BatterKey{{}})
 				require.ErrorIs(t, err, context.DeadlineExceeded)

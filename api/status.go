@@ -24,18 +24,18 @@ const overviewEvery = 500 * time.Millisecond
 type overview struct {
 	mu   sync.Mutex
 	at   time.Time
-	last seenStream
+	last streamSnapshot
 }
 
-// seenStream is what was read of the stream, from wherever it could be.
-type seenStream struct {
-	pulse  schemas.Pulse
-	works  map[string]schemas.Work
-	newest Freshness // of the pitches
-	source string
-	at     time.Time // when the pulse was read
-	stores []StoreHealth
-	whole  bool
+// streamSnapshot is what was read of the stream, from wherever it could be.
+type streamSnapshot struct {
+	pulse    schemas.Pulse
+	works    map[string]schemas.Work
+	newest   Freshness // of the pitches
+	source   string
+	at       time.Time // when the pulse was read
+	stores   []StoreHealth
+	upToDate bool
 }
 
 func (a *API) registerOverview(api huma.API) {
@@ -52,18 +52,18 @@ func (a *API) registerOverview(api huma.API) {
 	})
 }
 
-// stream is the present state of the stream; errAway where nothing was ever read.
+// stream is the present state of the stream; errUnavailable where nothing was ever read.
 func (a *API) stream(ctx context.Context) (*Stream, error) {
 	seen := a.overview.get(ctx, a)
 	if seen.at.IsZero() {
-		return nil, errAway
+		return nil, errUnavailable
 	}
 	b := seen.state(time.Now(), a.cfg.MaxLag, a.cfg.Topic)
 	b.Stale = b.Stale || a.cfg.certainty() != certain
 	return b, nil
 }
 
-func (o *overview) get(ctx context.Context, a *API) seenStream {
+func (o *overview) get(ctx context.Context, a *API) streamSnapshot {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if time.Since(o.at) > overviewEvery {
@@ -74,7 +74,7 @@ func (o *overview) get(ctx context.Context, a *API) seenStream {
 }
 
 // lookAtStream reads what can be read; what cannot stays as it was.
-func (a *API) lookAtStream(ctx context.Context, seen *seenStream) {
+func (a *API) lookAtStream(ctx context.Context, seen *streamSnapshot) {
 	var live, store schemas.Pulse
 	var liveWorks, storeWorks map[string]schemas.Work
 	var games []schemas.PlayedGame
@@ -105,11 +105,11 @@ func (a *API) lookAtStream(ctx context.Context, seen *seenStream) {
 			seen.newest.saw(games[0].Last, games[0].UpdatedAt)
 		}
 	}
-	seen.whole = false
+	seen.upToDate = false
 	if redis.OK {
 		seen.pulse, seen.works, seen.source, seen.at = live, liveWorks, sourceRedis, time.Now()
 		// guard: api: a Redis that is not whole is said
-		if seen.whole = a.sources.judge(live).whole; !seen.whole {
+		if seen.upToDate = a.sources.judge(live).upToDate; !seen.upToDate {
 			redis.Detail = "not whole: what is missing is being mended, answers come from Postgres"
 		}
 	}
@@ -133,7 +133,7 @@ func (a *API) health(name string, ask func() error) StoreHealth {
 }
 
 // state is what was seen, as it is at a time.
-func (s seenStream) state(now time.Time, maxLag time.Duration, topic string) *Stream {
+func (s streamSnapshot) state(now time.Time, maxLag time.Duration, topic string) *Stream {
 	v := judge(s.pulse, now, maxLag)
 	b := &Stream{
 		At: schemas.TimeMSOf(now), AsOf: s.newest.AsOf, ProcessedAt: s.newest.ProcessedAt,
@@ -155,12 +155,12 @@ func (s seenStream) state(now time.Time, maxLag time.Duration, topic string) *St
 }
 
 // addProcessors returns the names of those that are alive.
-func (b *Stream) addProcessors(s seenStream, now time.Time) (alive []string) {
+func (b *Stream) addProcessors(s streamSnapshot, now time.Time) (alive []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.pulse.Heartbeats)) {
 		h, w := s.pulse.Heartbeats[name], s.works[name]
 		age := max(now.Sub(h.At.Time()).Milliseconds(), 0)
 		p := Processor{
-			Instance: name, Alive: age <= beatLimit.Milliseconds(), At: h.At, AgeMS: age, Phase: h.Phase, LagMS: h.LagMS,
+			Instance: name, Alive: age <= heartbeatLimit.Milliseconds(), At: h.At, AgeMS: age, Phase: h.Phase, LagMS: h.LagMS,
 			Ready: len(w.Faults) == 0, Faults: notNil(w.Faults), Build: w.Build,
 		}
 		if w.Since != 0 {
@@ -178,7 +178,7 @@ func (b *Stream) addProcessors(s seenStream, now time.Time) (alive []string) {
 	return alive
 }
 
-func (b *Stream) addPartitions(s seenStream, alive []string, topic string) {
+func (b *Stream) addPartitions(s streamSnapshot, alive []string, topic string) {
 	of := map[string]StreamPartition{}
 	for field, next := range s.pulse.Applied {
 		// guard: api: a glance is of one topic | t == topic -> t != ""
@@ -211,10 +211,10 @@ func (b *Stream) addPartitions(s seenStream, alive []string, topic string) {
 	}
 }
 
-// theSteps are the steps of a batch, in their order.
-var theSteps = []string{"decode", "postgres", "redis", "produce", "commit"}
+// batchSteps are the steps of a batch, in their order.
+var batchSteps = []string{"decode", "postgres", "redis", "produce", "commit"}
 
-func (b *Stream) addSteps(s seenStream, alive []string) {
+func (b *Stream) addSteps(s streamSnapshot, alive []string) {
 	sum := map[string]schemas.StepWork{}
 	for _, name := range alive {
 		for step, w := range s.works[name].Steps {
@@ -222,7 +222,7 @@ func (b *Stream) addSteps(s seenStream, alive []string) {
 			sum[step] = schemas.StepWork{Batches: t.Batches + w.Batches, SumMS: t.SumMS + w.SumMS, MaxMS: max(t.MaxMS, w.MaxMS)}
 		}
 	}
-	for _, step := range theSteps {
+	for _, step := range batchSteps {
 		w := sum[step]
 		line := StreamStep{Step: step, Batches: w.Batches}
 		if w.Batches > 0 {
@@ -232,7 +232,7 @@ func (b *Stream) addSteps(s seenStream, alive []string) {
 	}
 }
 
-func (b *Stream) addLetters(s seenStream) {
+func (b *Stream) addLetters(s streamSnapshot) {
 	counts := map[schemas.Code]int64{}
 	for name, w := range s.works {
 		for code, n := range w.Letters {
@@ -256,7 +256,7 @@ func (b *Stream) addLetters(s seenStream) {
 }
 
 // kafka is as well as the processors say.
-func (b *Stream) kafka(alive []string, s seenStream) StoreHealth {
+func (b *Stream) kafka(alive []string, s streamSnapshot) StoreHealth {
 	h := StoreHealth{Name: "kafka", OK: len(alive) > 0}
 	if !h.OK {
 		h.Detail = "no processor is alive to tell"
@@ -272,7 +272,7 @@ func (b *Stream) kafka(alive []string, s seenStream) StoreHealth {
 }
 
 // judge finds the one word, and the reasons.
-func (b *Stream) judge(s seenStream, alive int, v verdict, maxLag time.Duration) {
+func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Duration) {
 	b.State = stateOK
 	is := func(state, reason string) {
 		if b.State == stateOK {

@@ -9,19 +9,19 @@ import (
 
 // looks gathers the questions that come while one is on its way to Redis: they go together then, in one round trip and
 // with one pulse. A question never joins one that has been sent, so an answer has all that stood when it was asked for.
-type looks struct {
+type coalescer struct {
 	send func(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error)
 
-	mu     sync.Mutex
-	flying int   // that are on their way
-	next   *look // that waits; nil: none
+	mu       sync.Mutex
+	inFlight int     // that are on their way
+	next     *lookup // that waits; nil: none
 }
 
-// maxLooks are on their way at a time. Who is alone waits for nobody.
-const maxLooks = 2
+// maxLookups are on their way at a time. Who is alone waits for nobody.
+const maxLookups = 2
 
 // look is one question of several askers.
-type look struct {
+type lookup struct {
 	keys   []schemas.BatterKey
 	done   chan struct{} // closed when the rest is there
 	states []*schemas.BatterState
@@ -31,31 +31,31 @@ type look struct {
 }
 
 // ask gives states in the order of the keys.
-func (l *looks) ask(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
-	l.mu.Lock()
-	q := l.next
+func (c *coalescer) ask(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
+	c.mu.Lock()
+	q := c.next
 	if q == nil || len(q.keys)+len(keys) > maxBatch {
-		q = &look{done: make(chan struct{})}
-		if l.flying < maxLooks {
-			l.flying++
+		q = &lookup{done: make(chan struct{})}
+		if c.inFlight < maxLookups {
+			c.inFlight++
 			q.keys = keys
-			l.mu.Unlock()
+			c.mu.Unlock()
 			// guard: api: who gives up stops nobody else | context.WithoutCancel(ctx) -> ctx
-			go l.run(context.WithoutCancel(ctx), q) // others' answers do not end with this asker
+			go c.run(context.WithoutCancel(ctx), q) // others' answers do not end with this asker
 			return q.wait(ctx, 0, len(keys))
 		}
-		if l.next != nil { // it is full, and goes now
-			go l.fly(context.WithoutCancel(ctx), l.next)
+		if c.next != nil { // it is full, and goes now
+			go c.perform(context.WithoutCancel(ctx), c.next)
 		}
-		l.next = q
+		c.next = q
 	}
 	from := len(q.keys)
 	q.keys = append(q.keys, keys...)
-	l.mu.Unlock()
+	c.mu.Unlock()
 	return q.wait(ctx, from, from+len(keys))
 }
 
-func (q *look) wait(ctx context.Context, from, to int) ([]*schemas.BatterState, schemas.Pulse, error) {
+func (q *lookup) wait(ctx context.Context, from, to int) ([]*schemas.BatterState, schemas.Pulse, error) {
 	select {
 	case <-q.done:
 	case <-ctx.Done():
@@ -72,22 +72,22 @@ func (q *look) wait(ctx context.Context, from, to int) ([]*schemas.BatterState, 
 }
 
 // run asks, and asks what has gathered meanwhile, until nothing has.
-func (l *looks) run(ctx context.Context, q *look) {
+func (c *coalescer) run(ctx context.Context, q *lookup) {
 	for q != nil {
-		l.fly(ctx, q)
-		l.mu.Lock()
-		if q, l.next = l.next, nil; q == nil {
-			l.flying--
+		c.perform(ctx, q)
+		c.mu.Lock()
+		if q, c.next = c.next, nil; q == nil {
+			c.inFlight--
 		}
-		l.mu.Unlock()
+		c.mu.Unlock()
 	}
 }
 
-func (l *looks) fly(ctx context.Context, q *look) {
+func (c *coalescer) perform(ctx context.Context, q *lookup) {
 	defer func() {
 		// guard: api: a panic is answered where it was asked | q.panic = recover() -> _ = q
 		q.panic = recover()
 		close(q.done)
 	}()
-	q.states, q.pulse, q.err = l.send(ctx, q.keys)
+	q.states, q.pulse, q.err = c.send(ctx, q.keys)
 }

@@ -113,7 +113,7 @@ func TestTheStreamWithoutItsStores(t *testing.T) {
 	}, time.Minute, 50*time.Millisecond)
 	require.Equal(t, true, b["stale"])
 	require.Equal(t, 200., b["records"])
-	require.Equal(t, problemAway, newAsker(t, s, nil).get(503, opOverview, "/v1/stream")["type"])
+	require.Equal(t, problemUnavailable, newAsker(t, s, nil).get(503, opOverview, "/v1/stream")["type"])
 }
 
 // guard: api: a processor that is silent is not alive

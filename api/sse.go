@@ -95,7 +95,7 @@ func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last st
 	_ = c.control.SetReadDeadline(time.Time{}) // the request is read; its deadline would end the stream
 	// guard: api: Last-Event-ID skips | err := -> last = ""; err :=
 	err := c.write([]byte("retry: 2000\n\n"))
-	for at := a; t != nil; at, t = at.goOn(ctx, t.key) {
+	for at := a; t != nil; at, t = at.moveOn(ctx, t.key) {
 		if err == nil {
 			last, err = at.states(ctx, &c, t, last)
 		}
@@ -136,8 +136,8 @@ func (a *API) states(ctx context.Context, c *client, t *topic, last string) (str
 	return last, err
 }
 
-// goOn joins the same topic of the target that readers see now; nil where that has not changed, or cannot be read.
-func (a *API) goOn(ctx context.Context, key topicKey) (*API, *topic) {
+// moveOn joins the same topic of the target that readers see now; nil where that has not changed, or cannot be read.
+func (a *API) moveOn(ctx context.Context, key topicKey) (*API, *topic) {
 	// guard: switch: streams go over | always
 	if a.cfg.successor == nil {
 		return nil, nil

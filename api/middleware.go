@@ -21,7 +21,7 @@ const maxBody = 64 << 10
 
 // wrap puts around the operations what they have in common.
 func (a *API) wrap(operations http.Handler) http.Handler {
-	plain := gzhttp.GzipHandler(a.limited(tagged(operations)))
+	plain := gzhttp.GzipHandler(a.limited(withETag(operations)))
 	routed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isStream(r) {
 			operations.ServeHTTP(w, r)
@@ -29,7 +29,7 @@ func (a *API) wrap(operations http.Handler) http.Handler {
 			plain.ServeHTTP(w, r)
 		}
 	})
-	return a.observed(a.identified(a.shared(a.bounded(a.authorized(routed)))))
+	return a.observed(a.identified(a.withCORS(a.bounded(a.authorized(routed)))))
 }
 
 func isStream(r *http.Request) bool {
@@ -65,7 +65,7 @@ type matched struct{ pattern string }
 type matchedKey struct{}
 
 // noted is the mux, telling which pattern a request had.
-func noted(mux *http.ServeMux) http.Handler {
+func withPattern(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mux.ServeHTTP(w, r)
 		if at, ok := r.Context().Value(matchedKey{}).(*matched); ok {
@@ -105,7 +105,7 @@ func (a *API) identified(next http.Handler) http.Handler {
 }
 
 // shared lets web pages of the origins that are named read (CORS).
-func (a *API) shared(next http.Handler) http.Handler {
+func (a *API) withCORS(next http.Handler) http.Handler {
 	if len(a.cfg.CORSOrigins) == 0 {
 		return next
 	}
@@ -174,7 +174,7 @@ func (a *API) limited(next http.Handler) http.Handler {
 }
 
 // tagged gives answers an ETag, and answers 304 where the client has the same.
-func tagged(next http.Handler) http.Handler {
+func withETag(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		held := &heldWriter{header: w.Header(), status: http.StatusOK}
 		next.ServeHTTP(held, r)

@@ -132,11 +132,11 @@ func TestSwitchStaysWhereItCannotGo(t *testing.T) {
 // A request that is under way when readers go over is answered as it began, by stores that are still open.
 func TestSwitchLetsRequestsEnd(t *testing.T) {
 	c := newCrossing(t, time.Minute)
-	held, goOn := make(chan bool), make(chan bool)
-	release := sync.OnceFunc(func() { close(goOn) })
+	held, moveOn := make(chan bool), make(chan bool)
+	release := sync.OnceFunc(func() { close(moveOn) })
 	defer release()
 	var once sync.Once
-	c.old.set(func() { c.old.onLook = func() { once.Do(func() { close(held); <-goOn }) } })
+	c.old.set(func() { c.old.onLook = func() { once.Do(func() { close(held); <-moveOn }) } })
 	type seen struct{ target, pitches string }
 	answered := make(chan seen, 1)
 	go func() { target, n := c.sees(); answered <- seen{target, n} }()
