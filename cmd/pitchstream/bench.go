@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/bench"
 	"github.com/pitchstream/pitchstream/internal/config"
 )
 
@@ -19,7 +20,7 @@ type benchCmd struct {
 
 	Pitches int           `name:"pitches" default:"10000" placeholder:"N" help:"Simulated pitches of a round, some 50 KB each. Default: 10000."`
 	Seed    uint64        `name:"seed" default:"1" placeholder:"N" help:"The same seed plays the same pitches, byte for byte. Default: 1."`
-	Rounds  int           `name:"rounds" default:"3" placeholder:"N" help:"Runs of each stage; what is told is their median. Default: 3."`
+	Rounds  int           `name:"rounds" default:"3" placeholder:"N" help:"Rounds of each stage; the table has their median. Default: 3."`
 	Rate    float64       `name:"rate" default:"100" placeholder:"N" help:"latency: pitches a second. Default: 100."`
 	For     time.Duration `name:"for" default:"10s" placeholder:"DURATION" help:"latency: how long a round sends. Default: 10s."`
 	JSON    bool          `name:"json" help:"One JSON object with every run, instead of the table."`
@@ -30,29 +31,13 @@ type benchCmd struct {
 	Redis    optionalRedis    `embed:"" group:"Redis (redis, stream, latency)"`
 }
 
-// The groups without their checks: a stage whose server is not given is left out.
+// These are the groups without their checks, because a stage is skipped when its server is not given.
 type (
 	optionalPostgres config.Postgres
 	optionalRedis    config.Redis
 )
 
-// benchStage is one thing that is measured.
-type benchStage struct {
-	name, about            string
-	kafka, postgres, redis bool // the servers that it needs
-	run                    func(*benchRun, context.Context, *benchResult) error
-}
-
-var benchStages = []benchStage{
-	{"decode", "bytes of a record to its row, one core", false, false, false, (*benchRun).decode},
-	{"transform", "the same on all cores", false, false, false, (*benchRun).transform},
-	{"postgres", "batches into a schema of its own", false, true, false, (*benchRun).postgres},
-	{"redis", "their batters below a prefix of its own", false, false, true, (*benchRun).redis},
-	{"stream", "Kafka to Postgres, Redis and Kafka, beside a loop that only polls", true, true, true, (*benchRun).stream},
-	{"latency", "from the moment a pitch is sent, at a live rate", true, true, true, (*benchRun).latency},
-}
-
-// Help is what --help says beside the flags.
+// Help returns the text that --help prints above the flags.
 func (*benchCmd) Help() string {
 	return `
 Measures each stage of the pipeline on this machine, with simulated pitches, and prints the conditions beside the figures.
@@ -64,12 +49,12 @@ Measures each stage of the pipeline on this machine, with simulated pitches, and
   pitchstream bench stream --pprof cpu.out && go tool pprof -tagfocus stream -top cpu.out
 
 decode and transform need nothing. postgres needs --postgres-url, redis --redis-url, stream and latency all three servers.
-A stage that was not named and lacks its server is left out, and a line says so.
+A stage that was not named and lacks its server is skipped, and a line says so.
 
 Everything it creates has names of its own (topics and group pitchstream-bench-…, schema pitchstream_bench_…, keys below
 ps:bench:…) and is removed at the end, also after Ctrl-C: --kafka-group, --postgres-schema and --redis-prefix do not matter
-here. After kill -9 it stays, and these names tell what may go. stream and latency create topics, delete them and the group;
-postgres creates a schema and drops it: a user without these rights is told so.
+here. After kill -9 it stays; remove what has these names. stream and latency create topics, and delete them and the group.
+postgres creates a schema and drops it. A user without these rights gets an error.
 
 How to read it: medians of the rounds, and the least and the most of them. CPU is that of this process (the servers' own is
 not in it), in seconds for 1,000 records: on a busy machine it is steadier than records a second. stream: "share" is against
@@ -78,10 +63,10 @@ of the pitch; what was sent is readable when the field of its partition in Redis
 
 In a profile each stage is a tag (-tagfocus latency), and what sends to it another one (-tagfocus sending).
 
-Exit status: 0 well; 1 a stage failed, or it was interrupted; 2 wrong usage.`
+Exit status: 0 success; 1 a stage failed, or it was interrupted; 2 wrong usage.`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate returns an error that says which flag is wrong and what is allowed.
 func (c *benchCmd) Validate() error {
 	switch {
 	case c.Pitches < 10:
@@ -94,19 +79,15 @@ func (c *benchCmd) Validate() error {
 		return fmt.Errorf("--for=%v: want 100ms or more", c.For)
 	}
 	for _, name := range c.Stages {
-		i := slices.IndexFunc(benchStages, func(s benchStage) bool { return s.name == name })
+		i := slices.IndexFunc(bench.Stages, func(s bench.Stage) bool { return s.Name == name })
 		if i < 0 {
 			return fmt.Errorf("stage %q: want decode, transform, postgres, redis, stream or latency", name)
 		}
-		if without := c.lacks(benchStages[i]); without != nil {
-			return fmt.Errorf("stage %s: %w", name, without)
+		if missing := c.missing(bench.Stages[i]); missing != "" {
+			return fmt.Errorf("stage %s: %s", name, missing)
 		}
 	}
-	return errors.Join(c.given()...)
-}
-
-// given are the faults of settings that are there.
-func (c *benchCmd) given() (errs []error) {
+	var errs []error
 	if len(c.Kafka.Brokers) > 0 {
 		errs = append(errs, config.Kafka(c.Kafka).Validate())
 	}
@@ -116,25 +97,25 @@ func (c *benchCmd) given() (errs []error) {
 	if c.Redis.URL.Reveal() != "" {
 		errs = append(errs, config.Redis(c.Redis).Validate())
 	}
-	return errs
+	return errors.Join(errs...)
 }
 
-// lacks says which setting a stage cannot do without; nil where all are there.
-func (c *benchCmd) lacks(s benchStage) error {
+// missing returns which settings a stage needs and does not have, or "".
+func (c *benchCmd) missing(s bench.Stage) string {
 	var missing []string
-	if s.kafka && len(c.Kafka.Brokers) == 0 {
+	if s.Kafka && len(c.Kafka.Brokers) == 0 {
 		missing = append(missing, "--kafka-brokers")
 	}
-	if s.postgres && c.Postgres.URL.Reveal() == "" {
+	if s.Postgres && c.Postgres.URL.Reveal() == "" {
 		missing = append(missing, "--postgres-url")
 	}
-	if s.redis && c.Redis.URL.Reveal() == "" {
+	if s.Redis && c.Redis.URL.Reveal() == "" {
 		missing = append(missing, "--redis-url")
 	}
 	if missing == nil {
-		return nil
+		return ""
 	}
-	return fmt.Errorf("%s not given (as a flag, an environment variable or in --config)", strings.Join(missing, " and "))
+	return strings.Join(missing, " and ") + " not given (as a flag, an environment variable or in --config)"
 }
 
 // Run measures, and prints the table or the JSON.
@@ -150,36 +131,28 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	run := &benchRun{c: c, log: std.Err}
-	report := benchReport{Conditions: conditions(), Data: c.data()}
-	if !c.JSON {
-		report.head(std.Out)
+	o := bench.Options{
+		Stages: c.Stages, Skip: c.missing, Pitches: c.Pitches, Seed: c.Seed, Rounds: c.Rounds, Rate: c.Rate, For: c.For,
+		Out: std.Out, Log: std.Err,
 	}
-	for _, s := range benchStages {
-		if len(c.Stages) > 0 && !slices.Contains(c.Stages, s.name) {
-			continue
-		}
-		result := &benchResult{Stage: s.name, About: s.about}
-		if without := c.lacks(s); without != nil {
-			result.Skipped = without.Error()
-		} else if err := labelled(ctx, s.name, func(ctx context.Context) error { return s.run(run, ctx, result) }); err != nil {
-			return fmt.Errorf("bench %s: %w", s.name, err)
-		}
-		report.Stages = append(report.Stages, result)
-		if !c.JSON {
-			result.print(std.Out)
-		}
+	if c.JSON {
+		o.Out = nil
 	}
-	if !c.JSON {
-		return nil
+	var run runCmd // for the defaults of the processor
+	err := withDefaults(&run, "--kafka-brokers=default", "--postgres-url=postgres://h/d", "--redis-url=default")
+	if err != nil {
+		return err
+	}
+	run.Kafka, run.Postgres, run.Redis = config.Kafka(c.Kafka), config.Postgres(c.Postgres), config.Redis(c.Redis)
+	if o.Processor, err = run.options(config.Live, nil); err != nil {
+		return err
+	}
+	o.Memory = run.Memory
+	report, err := bench.Run(ctx, o)
+	if err != nil || !c.JSON {
+		return err
 	}
 	out := json.NewEncoder(std.Out)
 	out.SetIndent("", "  ")
 	return out.Encode(report)
-}
-
-// labelled lets a profile tell what is done for what: go tool pprof -tagfocus NAME.
-func labelled(ctx context.Context, name string, do func(context.Context) error) (err error) {
-	pprof.Do(ctx, pprof.Labels("stage", name), func(ctx context.Context) { err = do(ctx) })
-	return err
 }

@@ -16,9 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/bench"
 )
 
-// traces are the names of what bench has left behind on a station's servers.
+// traces returns the names of everything that bench has left behind on the servers.
 func (s *station) traces() (names []string) {
 	s.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.cluster.ListenAddrs()...))
@@ -46,12 +48,12 @@ func (s *station) traces() (names []string) {
 	return slices.DeleteFunc(names, func(name string) bool { return !strings.Contains(name, "bench") })
 }
 
-// Every stage runs, says its figures in JSON, and leaves nothing behind.
-func TestBenchMeasuresEveryStage(t *testing.T) {
+func TestBenchMeasuresEveryStageAndLeavesNothing(t *testing.T) {
 	s := newStation(t)
 	profile := filepath.Join(t.TempDir(), "cpu.out")
-	out := s.command(append([]string{"bench", "--json", "--pitches=60", "--rounds=2", "--rate=50", "--for=400ms", "--pprof=" + profile}, s.args...)...)
-	var report benchReport
+	out := s.command(append([]string{"bench", "--json", "--pitches=60", "--rounds=2", "--rate=50", "--for=400ms",
+		"--pprof=" + profile}, s.args...)...)
+	var report bench.Report
 	require.NoError(t, json.Unmarshal([]byte(out), &report))
 	assert.NotEmpty(t, report.Conditions.CPU)
 	assert.NotZero(t, report.Conditions.Cores)
@@ -78,7 +80,7 @@ func TestBenchMeasuresEveryStage(t *testing.T) {
 	assert.NotZero(t, info.Size())
 }
 
-// interrupter ends a context at the first line that contains the words.
+// interrupter cancels a context at the first line that contains the words.
 type interrupter struct {
 	lockedBuffer
 	at     string
@@ -92,8 +94,7 @@ func (i *interrupter) Write(p []byte) (int, error) {
 	return i.lockedBuffer.Write(p)
 }
 
-// After Ctrl-C nothing is left behind either.
-func TestBenchClearsAwayWhenItIsInterrupted(t *testing.T) {
+func TestInterruptedBenchLeavesNothing(t *testing.T) {
 	s := newStation(t)
 	for _, stage := range []string{"postgres", "redis", "stream", "latency"} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -107,12 +108,13 @@ func TestBenchClearsAwayWhenItIsInterrupted(t *testing.T) {
 }
 
 func withoutServers(t *testing.T) {
-	for _, name := range []string{"KAFKA_BROKERS", "POSTGRES_URL", "POSTGRES_URL_FILE", "REDIS_URL", "REDIS_URL_FILE"} {
+	for _, name := range []string{"KAFKA_BROKERS", "POSTGRES_URL", "POSTGRES_URL_FILE", "REDIS_URL",
+		"REDIS_URL_FILE"} {
 		t.Setenv("PITCHSTREAM_"+name, "")
 	}
 }
 
-func TestBenchLeavesOutWhatLacksItsServer(t *testing.T) {
+func TestBenchSkipsStagesWithoutTheirServer(t *testing.T) {
 	withoutServers(t)
 	status, out, _ := runCLI(t, "bench", "--pitches=20", "--rounds=1")
 	assert.Equal(t, exitOK, status)
@@ -121,7 +123,7 @@ func TestBenchLeavesOutWhatLacksItsServer(t *testing.T) {
 	assert.Contains(t, out, "stream: skipped: --kafka-brokers and --postgres-url and --redis-url not given")
 }
 
-func TestBenchNamesWrongUsage(t *testing.T) {
+func TestBenchRejectsWrongFlags(t *testing.T) {
 	withoutServers(t)
 	for flags, want := range map[string]string{
 		"stream --redis-url=h":         "stage stream: --kafka-brokers and --postgres-url not given",
@@ -139,12 +141,4 @@ func TestBenchNamesWrongUsage(t *testing.T) {
 		assert.NotEqual(t, exitOK, status, flags)
 		assert.Contains(t, errs, want, flags)
 	}
-}
-
-func TestAMedianIsInTheMiddle(t *testing.T) {
-	r := &benchResult{}
-	for _, v := range []float64{3, 1, 2, 10} {
-		r.add("x", "ms", v)
-	}
-	assert.Equal(t, benchMeasure{Name: "x", Unit: "ms", Median: 2.5, Least: 1, Most: 10, Runs: []float64{3, 1, 2, 10}}, *r.Measures[0])
 }

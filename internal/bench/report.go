@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"fmt"
@@ -14,15 +14,15 @@ import (
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
-// benchReport is what bench --json prints.
-type benchReport struct {
-	Conditions benchConditions `json:"conditions"`
-	Data       string          `json:"data"`
-	Stages     []*benchResult  `json:"stages"`
+// Report is the result of Run.
+type Report struct {
+	Conditions Conditions `json:"conditions"`
+	Data       string     `json:"data"`
+	Stages     []*Result  `json:"stages"`
 }
 
-// benchConditions are what figures depend on beside the program.
-type benchConditions struct {
+// Conditions are what the figures depend on besides the program.
+type Conditions struct {
 	At          time.Time `json:"at"`
 	CPU         string    `json:"cpu"`
 	Cores       int       `json:"cores"`
@@ -30,19 +30,19 @@ type benchConditions struct {
 	System      string    `json:"system"`
 	Go          string    `json:"go"`
 	Build       string    `json:"build"`
-	LoadAverage string    `json:"load_average"` // of 1, 5, 15 minutes, before the first stage; "" where it is not told
+	LoadAverage string    `json:"load_average"` // of 1, 5, 15 minutes, before the first stage; "" where the system does not have it
 }
 
-// benchResult is what came of one stage.
-type benchResult struct {
-	Stage    string          `json:"stage"`
-	About    string          `json:"about"`
-	Skipped  string          `json:"skipped,omitempty"` // why it was not run
-	Measures []*benchMeasure `json:"measures,omitempty"`
+// Result has the figures of one stage.
+type Result struct {
+	Stage    string     `json:"stage"`
+	About    string     `json:"about"`
+	Skipped  string     `json:"skipped,omitempty"` // why the stage was not run
+	Measures []*Measure `json:"measures,omitempty"`
 }
 
-// benchMeasure is one figure of a stage: of every run, in their order, and what they come to.
-type benchMeasure struct {
+// Measure is one figure of a stage: of every round, in their order, with their median, least and greatest.
+type Measure struct {
 	Name   string    `json:"name"`
 	Unit   string    `json:"unit"`
 	Median float64   `json:"median"`
@@ -51,12 +51,12 @@ type benchMeasure struct {
 	Runs   []float64 `json:"runs"`
 }
 
-// add notes a figure of one run.
-func (r *benchResult) add(name, unit string, value float64) {
-	i := slices.IndexFunc(r.Measures, func(m *benchMeasure) bool { return m.Name == name && m.Unit == unit })
+// add adds a figure of one round.
+func (r *Result) add(name, unit string, value float64) {
+	i := slices.IndexFunc(r.Measures, func(m *Measure) bool { return m.Name == name && m.Unit == unit })
 	if i < 0 {
 		i = len(r.Measures)
-		r.Measures = append(r.Measures, &benchMeasure{Name: name, Unit: unit})
+		r.Measures = append(r.Measures, &Measure{Name: name, Unit: unit})
 	}
 	m := r.Measures[i]
 	m.Runs = append(m.Runs, value)
@@ -69,26 +69,27 @@ func median(sorted []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// throughput notes how fast a run was, and what it cost.
-func (r *benchResult) throughput(records, bytes int64, took, processor time.Duration) {
+// throughput adds how fast a round was, and its CPU time.
+func (r *Result) throughput(records, bytes int64, took, cpu time.Duration) {
 	seconds := max(took.Seconds(), 1e-9)
 	r.add("records", "/s", float64(records)/seconds)
 	if bytes > 0 {
 		r.add("values", "MB/s", float64(bytes)/1e6/seconds)
 	}
-	if processor > 0 {
-		r.add("CPU for 1,000 records", "s", processor.Seconds()/float64(records)*1000)
+	if cpu > 0 {
+		r.add("CPU for 1,000 records", "s", cpu.Seconds()/float64(records)*1000)
 	}
 }
 
-func (b *benchReport) head(w io.Writer) {
+func (b *Report) printHead(w io.Writer) {
 	c := b.Conditions
-	fmt.Fprintf(w, "machine  %s, %d cores (GOMAXPROCS %d), %s, %s, load average %s\n", c.CPU, c.Cores, c.GOMAXPROCS, c.System, c.Go, c.LoadAverage)
+	fmt.Fprintf(w, "machine  %s, %d cores (GOMAXPROCS %d), %s, %s, load average %s\n", c.CPU, c.Cores,
+		c.GOMAXPROCS, c.System, c.Go, c.LoadAverage)
 	fmt.Fprintf(w, "build    %s, %s\n", c.Build, c.At.Format(time.RFC3339))
 	fmt.Fprintf(w, "data     %s\n", b.Data)
 }
 
-func (r *benchResult) print(w io.Writer) {
+func (r *Result) print(w io.Writer) {
 	if r.Skipped != "" {
 		fmt.Fprintf(w, "\n%s: skipped: %s\n", r.Stage, r.Skipped)
 		return
@@ -99,11 +100,12 @@ func (r *benchResult) print(w io.Writer) {
 		name, value, unit = max(name, len(m.Name)), max(value, len(figure(m.Median))), max(unit, len(m.Unit))
 	}
 	for _, m := range r.Measures {
-		fmt.Fprintf(w, "  %-*s  %*s %-*s  (%s–%s)\n", name, m.Name, value, figure(m.Median), unit, m.Unit, figure(m.Least), figure(m.Most))
+		fmt.Fprintf(w, "  %-*s  %*s %-*s  (%s–%s)\n", name, m.Name, value, figure(m.Median), unit, m.Unit,
+			figure(m.Least), figure(m.Most))
 	}
 }
 
-// figure is a number with what digits matter.
+// figure formats a number with three significant digits.
 func figure(f float64) string {
 	switch {
 	case f >= 1000:
@@ -114,14 +116,15 @@ func figure(f float64) string {
 	return strconv.FormatFloat(f, 'g', 3, 64)
 }
 
-func conditions() benchConditions {
-	return benchConditions{
-		At: time.Now().UTC().Truncate(time.Second), CPU: cpuModel(), Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
-		System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Build: obs.Build(), LoadAverage: loadAverage(),
+func conditions() Conditions {
+	return Conditions{
+		At: time.Now().UTC().Truncate(time.Second), Build: obs.Build(), Go: runtime.Version(),
+		CPU: cpuModel(), Cores: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
+		System: runtime.GOOS + "/" + runtime.GOARCH, LoadAverage: loadAverage(),
 	}
 }
 
-// cpuModel is what Linux calls the processor; elsewhere its architecture.
+// cpuModel returns the name of the CPU on Linux, elsewhere its architecture.
 func cpuModel() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(text)) {
@@ -138,8 +141,8 @@ func loadAverage() string {
 	return strings.Join(fields[:min(3, len(fields))], " ")
 }
 
-// percentiles notes the median and the 99th percentile of a run's times, in milliseconds.
-func (r *benchResult) percentiles(what string, times []time.Duration) {
+// percentiles adds the median and the 99th percentile of the times of a round, in milliseconds.
+func (r *Result) percentiles(what string, times []time.Duration) {
 	if len(times) == 0 {
 		return
 	}

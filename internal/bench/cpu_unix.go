@@ -1,14 +1,14 @@
 //go:build unix
 
-package main
+package bench
 
 import (
 	"syscall"
 	"time"
 )
 
-// processorTime is what this process has used so far, of all cores.
-func processorTime() time.Duration {
+// cpuTime returns the CPU time that this process has used so far on all cores.
+func cpuTime() time.Duration {
 	var used syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
 		return 0
