@@ -163,7 +163,7 @@ func TestASlowStoreIsNotWaitedForWithRowsSent(t *testing.T) {
 func TestASessionThatEndsLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newTown(t).sendAhead(33)
-		for id := range int32(partitions) {
+		for id := range int32(partitionCount) {
 			require.NoError(t, s.store.SetPosition(t.Context(), schemas.Position{Topic: rawTopic, Partition: id}))
 		}
 		s.produce(s.scorer.records(9)...)
@@ -216,7 +216,7 @@ func TestARefillInTheMiddleOfABatchLosesNoLetter(t *testing.T) {
 		tn.settled(staying, leaving)
 		tn.waitFor("two members", func() bool { return tn.stable(2) })
 		var letters []schemas.Record
-		for id := range int32(partitions) {
+		for id := range int32(partitionCount) {
 			if _, mine := staying.told.waiting(id); mine {
 				letters = append(letters, noPitch(id))
 			} else {
@@ -224,7 +224,7 @@ func TestARefillInTheMiddleOfABatchLosesNoLetter(t *testing.T) {
 			}
 		}
 		require.NotEmpty(t, letters)
-		require.Less(t, len(letters), partitions)
+		require.Less(t, len(letters), partitionCount)
 		tn.produce(letters...)
 		tn.waitFor("the letters are in hand", func() bool { return tn.holds(tn.sent[len(tn.sent)-len(letters):]...) })
 		require.NotZero(t, tn.lag(), "and not committed")

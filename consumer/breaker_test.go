@@ -86,7 +86,7 @@ func TestARestartGoesOn(t *testing.T) {
 func TestARebalanceDoesNotLoosenTheBreaker(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tn := newTown(t)
-		for id := range int32(partitions) {
+		for id := range int32(partitionCount) {
 			tn.produce(poison(150, id)...)
 		}
 		first := tn.start(strict)

@@ -28,7 +28,7 @@ func scribbled(t *testing.T, seed uint64, n int) (after, want []Decoded) {
 			Headers: cloned(k.Headers)}, features.Limits{}))
 		after = append(after, transform(k, features.Limits{}))
 	}
-	letGo(after, records)
+	recycleBytes(after, records)
 	for _, b := range bytesOf {
 		for i := range b {
 			b[i] = 0xdb

@@ -8,15 +8,15 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Decoded is one record of a poll and what the core made of it: a change, or a rejection.
+// Decoded is one record of a poll with the core's result: a change, or a rejection.
 type Decoded struct {
 	Record    schemas.Record
-	Bytes     int // of its value, which may be let go
+	Bytes     int // of its value, which may have been recycled
 	Change    schemas.Change
 	Rejection *features.Rejection
 }
 
-// Plan says what a poll asks for: which versions of which pitches to write, and which records are letters. Every record
+// Plan is the effect of a poll: the versions of pitches to write, and the records that become dead letters. Every record
 // is in exactly one of the two.
 type Plan struct {
 	// Pitches are sorted by id, each once, as the store wants them.
@@ -24,7 +24,7 @@ type Plan struct {
 	// DeadLetters are in the order of the poll.
 	DeadLetters []schemas.DeadLetter
 
-	writers map[register][]schemas.Record
+	writers map[register][]schemas.Record // all records that carry a version, for their dead letters if it is refused
 	counts  BatchSummary
 }
 
@@ -35,7 +35,7 @@ type register struct {
 	version  schemas.Version
 }
 
-// MakePlan reduces a poll. The order of the records does not matter to what is written; only their versions do.
+// MakePlan reduces a poll to one entry a pitch. Only the versions of the records decide the result, not their order.
 func MakePlan(decoded []Decoded) Plan {
 	p := Plan{writers: make(map[register][]schemas.Record, len(decoded))}
 	at := make(map[schemas.PitchID]int, len(decoded))
@@ -44,7 +44,7 @@ func MakePlan(decoded []Decoded) Plan {
 		p.counts.Records++
 		p.counts.Bytes += int64(d.Bytes)
 		if d.Rejection != nil {
-			p.DeadLetters = append(p.DeadLetters, letterOf(d))
+			p.DeadLetters = append(p.DeadLetters, deadLetterOf(d))
 			continue
 		}
 		j, ok := at[d.Change.PitchID]
@@ -57,17 +57,21 @@ func MakePlan(decoded []Decoded) Plan {
 	}
 	for i := range p.Pitches {
 		// guard: versions are newest first in a batch | b.Version.Compare(a.Version) -> a.Version.Compare(b.Version)
-		slices.SortFunc(p.Pitches[i].Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) })
+		slices.SortFunc(p.Pitches[i].Measured, func(a, b schemas.Change) int {
+			return b.Version.Compare(a.Version)
+		})
 	}
 	// guard: sort before upsert
-	slices.SortFunc(p.Pitches, func(a, b schemas.PitchChanges) int { return bytes.Compare(a.PitchID[:], b.PitchID[:]) })
+	slices.SortFunc(p.Pitches, func(a, b schemas.PitchChanges) int {
+		return bytes.Compare(a.PitchID[:], b.PitchID[:])
+	})
 	return p
 }
 
 func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
 	c := d.Change
 	key := register{pitch: c.PitchID, identify: c.Op == schemas.OpIdentify, version: c.Version}
-	again := len(p.writers[key]) > 0
+	isRepeated := len(p.writers[key]) > 0
 	p.writers[key] = append(p.writers[key], d.Record)
 	switch c.Op {
 	case schemas.OpIdentify:
@@ -79,24 +83,28 @@ func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
 	case schemas.OpDelete:
 		p.counts.Deletes++
 	}
-	if !again {
+	if !isRepeated {
 		pitch.Measured = append(pitch.Measured, c)
 	}
 }
 
-func letterOf(d *Decoded) schemas.DeadLetter {
-	return schemas.DeadLetter{Record: d.Record, Origin: features.Origin(d.Record), Code: d.Rejection.Code, Message: d.Rejection.Error()}
+func deadLetterOf(d *Decoded) schemas.DeadLetter {
+	return schemas.DeadLetter{
+		Record: d.Record, Origin: features.Origin(d.Record), Code: d.Rejection.Code, Message: d.Rejection.Error(),
+	}
 }
 
-// Refused are the letters of changes that the store will never take: one for each record that carried the version. The
-// plan must be of records that have their bytes.
+// Refused returns the dead letters of changes that the store refused: one for each record that carried the version. The
+// plan's records must have kept their bytes.
 func (p *Plan) Refused(refused []schemas.Refusal) []schemas.DeadLetter {
-	var letters []schemas.DeadLetter
+	var deadLetters []schemas.DeadLetter
 	for _, r := range refused {
 		key := register{pitch: r.Change.PitchID, identify: r.Change.Op == schemas.OpIdentify, version: r.Change.Version}
 		for _, rec := range p.writers[key] {
-			letters = append(letters, schemas.DeadLetter{Record: rec, Origin: r.Change.Origin, Code: schemas.CodeSinkRejected, Message: r.Reason})
+			deadLetters = append(deadLetters, schemas.DeadLetter{
+				Record: rec, Origin: r.Change.Origin, Code: schemas.CodeSinkRejected, Message: r.Reason,
+			})
 		}
 	}
-	return letters
+	return deadLetters
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Store is the record of truth: registers of pitches, aggregates, positions.
+// Store is the store of record: registers of pitches, aggregates, positions.
 //
 // Apply writes a whole batch or nothing. It may be called again with the same batch, or with one that overlaps it, in
-// any order and from several processors at once; the state it ends in depends only on the versions. A nil error means
-// that the batch is durable. A record that the store will never take comes back in Outcome.Refused; every error is ours
-// and is tried again, except schemas.ErrPositionBehind: reading must go back to the stored position.
+// any order and by several processors at once; the result depends only on the versions. A nil error means that the batch
+// is durable. A change that the store will never accept comes back in Outcome.Refused. Every error is the server's and
+// is retried, except schemas.ErrPositionBehind: then reading must go back to the stored position.
 //
-// EnsurePositions answers the stored position of each given partition, in their order; one that is not stored yet is
+// EnsurePositions returns the stored position of each given partition, in their order. A partition without one is
 // stored first, as given.
 //
-// Changed answers which of the published pitches another processor has changed meanwhile, and how they stand now.
+// Changed returns those of the published pitches that another processor has changed since, in their current state.
 //
-// SetPosition stores a position whatever stood there: the way on after an accepted gap.
+// SetPosition overwrites a position, also with a lower one. It is only called after a person accepted a gap.
 type Store interface {
 	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
 	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
@@ -29,53 +29,87 @@ type Store interface {
 	SetPosition(ctx context.Context, p schemas.Position) error
 }
 
-// View is a projection of the store that readers are served from. It is written after the store and mended from it, so
-// nothing here can fail the stream: Push returns when the snapshots are readable, or when the view is away and will be
-// mended later. RequestSweep asks for a comparison with the store soon: partitions were assigned, whose last owner may have died
+// View is a projection of the store that serves readers. It is written after the store and repaired from it, so it
+// cannot fail the stream.
+//
+// Push returns when the snapshots are readable, or when the view is unavailable and will be repaired later.
+//
+// RequestSweep asks for a comparison with the store soon: the last owner of newly assigned partitions may have died
 // between the store and the view.
 type View interface {
 	Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position)
 	RequestSweep()
 }
 
-// Encoder makes the records that are produced: letters, whole and unchanged, and the rows that now stand. A nil record
-// is not produced.
+// Encoder makes the records to produce: dead letters, with the failed record byte for byte, and current rows. A nil
+// record is not produced.
 type Encoder interface {
 	DeadLetter(l schemas.DeadLetter, failedAt time.Time) *kgo.Record
 	Row(p schemas.Published) *kgo.Record
 }
 
-// Observer is told what happened; every method returns at once. NopObserver does nothing.
+// Observer is notified of the work of a processor, from several goroutines. Every method must return at once.
+// NopObserver does nothing.
 type Observer interface {
-	// BatchStarted is a batch that begins; one that was not committed by then was dropped, and is read again.
+	// BatchStarted reports a batch that begins. One that was not committed by then was dropped, and is read again.
 	BatchStarted()
-	// Polled are the records of a poll of the batch, before they are decoded; not to be kept.
+	// Polled reports the records of a poll before they are decoded. They must not be kept.
 	Polled(records []*kgo.Record)
-	// Step is one step of a batch: decode, postgres, redis, produce, commit.
+	// Step reports how long one step of a batch took: decode, postgres, redis, produce or commit.
 	Step(step string, took time.Duration)
-	// Batch is a batch that was committed (or, when refilling, applied).
+	// Batch reports a batch that was committed or, during a refill, applied.
 	Batch(s BatchSummary)
-	// Lag is how many records of a partition are not applied yet; −1 when the partition is not ours any more.
+	// Lag reports how many records of a partition are not applied yet; −1 after the partition was revoked.
 	Lag(topic string, partition int32, records int64)
-	// Position is the offset of a partition that is ours below which the view was given everything, and the time of the
-	// oldest record known that waits there; zero when none does.
+	// Position reports the offset of an owned partition below which the view was given everything, and the time of the
+	// oldest record that waits there; zero when none does.
 	Position(topic string, partition int32, next int64, waits time.Time)
-	// Readable is the time of the newest record of a poll in a partition: from now on it can be read.
+	// Readable reports the time of the newest record of a poll in a partition, when readers can see it.
 	Readable(topic string, partition int32, newest time.Time)
-	// Condition says whether something the stream needs is there, and why not.
+	// Condition reports whether a thing that the stream needs is available, and why not.
 	Condition(name string, ok bool, reason string)
 }
 
-// BatchSummary counts what one batch was.
+// BatchSummary counts one batch.
 type BatchSummary struct {
 	Records, Deletes, Identifies int
-	Rows                         int // pitches whose stored row is what this batch brought
-	Superseded                   int // changes that a version that stands made void
+	Rows                         int // pitches whose stored row this batch has written
+	Superseded                   int // changes that lost against a newer version
 	Bytes                        int64
 	DeadLetters                  map[schemas.Code]int
-	Issues                       map[string]int           // of the rows, as they are written in a row
-	Newest                       []schemas.DeadLetterNote // the last of the letters, schemas.MaxNotes at most, the newest last; without a time
-	Took                         time.Duration
+	Issues                       map[string]int // of the rows, as they are written in a row
+	// Newest are the last dead letters, schemas.MaxNotes at most, the newest last and without a time.
+	Newest []schemas.DeadLetterNote
+	Took   time.Duration
+}
+
+func newSummary() BatchSummary {
+	return BatchSummary{DeadLetters: map[schemas.Code]int{}, Issues: map[string]int{}}
+}
+
+// add counts a poll.
+func (s *BatchSummary) add(counts BatchSummary, outcome schemas.Outcome, deadLetters []schemas.DeadLetter) {
+	s.Records += counts.Records
+	s.Bytes += counts.Bytes
+	s.Deletes += counts.Deletes
+	s.Identifies += counts.Identifies
+	s.Superseded += outcome.Superseded
+	for _, l := range deadLetters {
+		s.DeadLetters[l.Code]++
+		s.Newest = append(s.Newest[max(0, len(s.Newest)-schemas.MaxNotes+1):], l.Note())
+	}
+}
+
+// addRows counts the rows of a batch, each pitch once.
+func (s *BatchSummary) addRows(rows map[schemas.PitchID]schemas.Published) {
+	for _, p := range rows {
+		if p.Row != nil {
+			s.Rows++
+			for _, issue := range p.Row.Issues {
+				s.Issues[issue]++
+			}
+		}
+	}
 }
 
 // NopObserver ignores everything.

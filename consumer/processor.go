@@ -1,8 +1,8 @@
-// Package consumer reads the raw topic and keeps the stores right: poll, decode, plan, apply, commit.
+// Package consumer reads the raw topic and keeps the stores up to date: poll, decode, plan, apply, commit.
 //
-// The order of one batch is the whole of the promise: first the store of record, then the view that readers see, and
-// only then, in one Kafka transaction, the letters, the rows and the offsets. A crash between any two steps repeats the
-// poll; every step absorbs the repetition.
+// No pitch is lost, none is counted twice, and none is overwritten by an older version, because of the order of one
+// batch: first the store of record, then the view that readers see, and only then the dead letters, the rows and the
+// offsets, in one Kafka transaction. A crash between any two steps repeats the batch, and every step may be repeated.
 package consumer
 
 import (
@@ -12,50 +12,56 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
 )
 
-// Config says what to read and how much at a time.
+// Config is what to read and how much at a time. Zero values mean the defaults, where one is named.
 type Config struct {
-	Topic      string
-	Group      string
-	InstanceID string // one a replica, kept over its restarts; "": a fresh one each start, never fenced, leaves the group
-	// SessionTimeout is how long the group waits for a processor that does not answer; 0: 10 s. With an InstanceID it is
-	// also how long a restart may take that moves no partition.
+	Topic string
+	Group string
+	// InstanceID names one replica and survives its restarts, so that a restart moves no partition. "": a fresh name at
+	// each start, which leaves the group at its end.
+	InstanceID string
+	// SessionTimeout is how long the group waits for a silent processor; 0: 10 s. With an InstanceID it is also how long
+	// a restart may take without moving a partition.
 	SessionTimeout time.Duration
-	// IsScaledIn tells, in the end, whether a processor with an InstanceID will not come back: then it leaves the group. nil: it
-	// keeps its place until the session times out.
+	// IsScaledIn reports at the end whether a processor with an InstanceID will not come back; then it leaves the group.
+	// nil: it keeps its place until the session times out.
 	IsScaledIn func(ctx context.Context) bool
 	// Client are the options of the Kafka client: seed brokers, TLS, SASL, hooks, dialer.
 	Client []kgo.Opt
 	Limits features.Limits
-	// PollMaxRecords bounds a batch; FetchMaxBytes bounds what one broker sends at a time, compressed.
-	PollMaxRecords int   // 0: 2,000
-	FetchMaxBytes  int32 // 0: 16 MiB
-	// CommitEvery is how long polls are gathered before they are committed together; 0: until 100 ms in which none came,
-	// two and a half seconds at most; negative: each poll by itself.
+	// PollMaxRecords bounds a poll; 0: 2,000.
+	PollMaxRecords int
+	// FetchMaxBytes bounds the compressed bytes that one broker sends at a time; 0: 16 MiB.
+	FetchMaxBytes int32
+	// CommitEvery is how long polls are gathered before they are committed together. 0: until none came for 100 ms, 2.5 s
+	// at most. Negative: each poll is committed by itself.
 	CommitEvery time.Duration
-	// DeadLetterMaxBytes is the dead-letter topic's max.message.bytes: what one produced batch may hold. 0: 21 MiB.
+	// DeadLetterMaxBytes is the max.message.bytes of the dead-letter topic, which bounds a produced batch; 0: 21 MiB.
 	DeadLetterMaxBytes int32
-	// RowMaxBytes is the same of the rows topic. 0: Kafka's default, 1 MiB.
+	// RowMaxBytes is the same of the rows topic; 0: 1 MiB, Kafka's default.
 	RowMaxBytes int32
-	// AcceptGap goes on where records that were not read yet are no longer in the topic.
+	// AcceptGap goes on where records that were not read yet are no longer in the topic. They are lost to this group.
 	AcceptGap bool
-	// Breaker holds the processor when too much is rejected.
+	// Breaker makes the processor hold when too many records are rejected.
 	Breaker BreakerLimits
-	// Workers decode side by side; 0: one a core, but for the one on which the client unpacks the next poll meanwhile.
+	// Workers is how many goroutines decode; 0: one a core but one, which unpacks the next poll in the meantime.
 	Workers int
-	// Replay bounds what is read, and has it counted; nil: everything, for as long as Run is let run.
+	// Replay bounds the records that are read, and has them counted; nil: a live processor, which reads on until ctx ends.
 	Replay   *Replay
 	Log      *slog.Logger
 	Observer Observer
 	Now      func() time.Time
 }
 
-// Deadlines of the loop. A killed processor is replaced after the session timeout; its open transaction holds back
-// readers for at most the transaction timeout.
+func (c *Config) observeStep(name string, began time.Time) { c.Observer.Step(name, c.Now().Sub(began)) }
+
+// Deadlines. A killed processor is replaced after sessionTimeout, and its open transaction holds back readers for at most
+// transactionTimeout. A shutdown takes up to shutdownGrace for the batch in hand, and leaveTimeout to leave the group.
 const (
 	sessionTimeout     = 10 * time.Second
 	rebalanceTimeout   = 30 * time.Second
@@ -63,9 +69,10 @@ const (
 	transactionTimeout = 15 * time.Second
 	shutdownGrace      = 8 * time.Second
 	storeTimeout       = 30 * time.Second
+	leaveTimeout       = 5 * time.Second
 )
 
-// largestBatch is the most that one record may need to be sent on as a letter: the largest --max-record-bytes and more.
+// largestBatch is the most bytes that one dead letter may need: more than the largest --max-record-bytes.
 const largestBatch = 320 << 20
 
 // Processor is one member of the consumer group.
@@ -78,7 +85,7 @@ type Processor struct {
 	breaker breaker
 }
 
-// New makes a processor that does nothing until Run.
+// New returns a processor that does nothing until Run.
 func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.PollMaxRecords <= 0 {
 		cfg.PollMaxRecords = 2000
@@ -108,15 +115,15 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }
 
-// Run processes until ctx ends: then it finishes the batch in hand, commits and leaves the group, within ten seconds.
-// It returns nil then, and at the end of a replay, and an error only for what no waiting mends.
+// Run processes until ctx ends: then it finishes the batch in hand and commits it within ten seconds. It returns nil then
+// and at the end of a replay; an error means that no new attempt can help.
 func (p *Processor) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
 	for ctx.Err() == nil {
 		began := p.cfg.Now()
-		err := p.session(ctx)
-		if ctx.Err() != nil || errors.Is(err, errReplayed) {
+		err := p.runSession(ctx)
+		if ctx.Err() != nil || errors.Is(err, errReplayComplete) {
 			break
 		}
 		var fatal *fatalError
@@ -135,17 +142,32 @@ func (p *Processor) Run(ctx context.Context) error {
 	return nil
 }
 
-// fatalError is what no waiting mends.
-type fatalError struct{ err error }
-
-func (e *fatalError) Error() string { return e.err.Error() }
-func (e *fatalError) Unwrap() error { return e.err }
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
+// leave gives up the place in the group of a processor with an InstanceID that will not come back. Otherwise its
+// partitions would wait until the session times out.
+func (p *Processor) leave(ctx context.Context) {
+	if p.cfg.InstanceID == "" || p.cfg.IsScaledIn == nil {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	// guard: deploy: a processor that is restarted does not leave
+	if !p.cfg.IsScaledIn(ctx) {
+		return
+	}
+	client, err := kgo.NewClient(p.cfg.Client...)
+	if err == nil {
+		defer client.Close()
+		var left kadm.LeaveGroupResponses
+		member := kadm.LeaveGroup(p.cfg.Group).InstanceIDs(p.cfg.InstanceID).Reason("scaled in")
+		left, err = kadm.NewClient(client).LeaveGroup(ctx, member)
+		if err == nil {
+			err = left.Error()
+		}
+	}
+	if err != nil {
+		p.cfg.Log.Warn("leaving the group failed: the partitions wait until the session times out",
+			"session_timeout", p.cfg.SessionTimeout, "error", err)
+		return
+	}
+	p.cfg.Log.Info("left the group", "instance", p.cfg.InstanceID)
 }

@@ -3,38 +3,39 @@ package consumer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A partition with records waiting must move within progressLimit; it is looked at each progressEvery. Together they are
-// less than the 15 s after which a stuck partition must be known.
+// A partition with records waiting must move within progressLimit; it is checked every progressEvery. Together they are
+// less than the 15 s within which a stuck partition must be reported.
 const (
 	progressEvery = 3 * time.Second
 	progressLimit = 10 * time.Second
 )
 
-// progress watches whether every owned partition that has records waiting moves. A processor can be alive, connected
-// and well in every other way while one partition stands still.
+// progress checks that every owned partition with records waiting moves. A processor can be connected and healthy in
+// every other way while one partition is stuck. It belongs to the goroutine of watchProgress.
 type progress struct {
-	*session
-	admin   *kadm.Client
-	still   map[int32]standing // partitions that have records waiting
-	silence time.Time          // since when Kafka has not answered; zero when it does
+	cfg        *Config
+	partitions *partitions // locks itself
+	admin      *kadm.Client
+	unmoved    map[int32]unmoved // partitions that have records waiting
+	silence    time.Time         // since when Kafka has not answered; zero when it does
 }
 
-// standing is a partition that waits.
-type standing struct {
+// unmoved is a partition whose next offset has not changed since then.
+type unmoved struct {
 	next  int64
 	since time.Time
 }
 
-// watchProgress looks until ctx ends.
-func (s *session) watchProgress(ctx context.Context) {
-	p := &progress{session: s, admin: kadm.NewClient(s.kafka.Client()), still: map[int32]standing{}}
+// watchProgress checks until ctx ends.
+func watchProgress(ctx context.Context, cfg *Config, client *kgo.Client, owned *partitions) {
+	p := &progress{cfg: cfg, partitions: owned, admin: kadm.NewClient(client), unmoved: map[int32]unmoved{}}
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	for {
@@ -42,12 +43,12 @@ func (s *session) watchProgress(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			p.look(ctx)
+			p.check(ctx)
 		}
 	}
 }
 
-func (p *progress) look(ctx context.Context) {
+func (p *progress) check(ctx context.Context) {
 	attempt, cancel := context.WithTimeout(ctx, progressEvery)
 	ends, err := p.admin.ListCommittedOffsets(attempt, p.cfg.Topic)
 	cancel()
@@ -60,7 +61,8 @@ func (p *progress) look(ctx context.Context) {
 			p.silence = now
 		}
 		if waited := now.Sub(p.silence); waited >= progressLimit {
-			p.cfg.Observer.Condition("kafka", false, fmt.Sprintf("no answer for %v: %v", waited.Round(time.Second), err))
+			reason := fmt.Sprintf("no answer for %v: %v", waited.Round(time.Second), err)
+			p.cfg.Observer.Condition("kafka", false, reason)
 		}
 		return
 	}
@@ -69,28 +71,28 @@ func (p *progress) look(ctx context.Context) {
 	p.judge(now, ends)
 }
 
-// judge tells which partitions stand still.
+// judge reports the lag of every partition, and which of them are stuck.
 func (p *progress) judge(now time.Time, ends kadm.ListedOffsets) {
-	owned := p.owned.positions()
-	for id := range p.still {
-		if _, ours := owned[id]; !ours {
-			delete(p.still, id)
+	owned := p.partitions.positions()
+	for id := range p.unmoved {
+		if _, ok := owned[id]; !ok {
+			delete(p.unmoved, id)
 		}
 	}
 	var stuck []string
 	for _, id := range sortedKeys(owned) {
 		end, known := ends.Lookup(p.cfg.Topic, id)
 		if known && end.Err == nil {
-			p.owned.lag(id, end.Offset)
+			p.partitions.lag(id, end.Offset)
 			// guard: a partition without records waiting is not stuck | end.Offset <= owned[id] -> end.Offset < owned[id]
 			if end.Offset <= owned[id] {
-				delete(p.still, id)
+				delete(p.unmoved, id)
 				continue
 			}
 		}
-		at, waiting := p.still[id]
+		at, waiting := p.unmoved[id]
 		if !waiting || at.next != owned[id] {
-			p.still[id] = standing{next: owned[id], since: now}
+			p.unmoved[id] = unmoved{next: owned[id], since: now}
 			continue
 		}
 		// guard: a stuck partition is named
@@ -102,18 +104,9 @@ func (p *progress) judge(now time.Time, ends kadm.ListedOffsets) {
 }
 
 func (p *progress) describe(id int32, next int64, end kadm.ListedOffset, known bool, waited time.Duration) string {
-	what := fmt.Sprintf("%d records wait", end.Offset-next)
+	lag := fmt.Sprintf("%d records wait", end.Offset-next)
 	if !known || end.Err != nil {
-		what = fmt.Sprintf("its end is not known (%v)", end.Err)
+		lag = fmt.Sprintf("its end is not known (%v)", end.Err)
 	}
-	return fmt.Sprintf("%s/%d stands at offset %d for %v, %s", p.cfg.Topic, id, next, waited.Round(time.Second), what)
-}
-
-func sortedKeys[V any](m map[int32]V) []int32 {
-	keys := make([]int32, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+	return fmt.Sprintf("%s/%d stands at offset %d for %v, %s", p.cfg.Topic, id, next, waited.Round(time.Second), lag)
 }

@@ -26,7 +26,7 @@ func (s *scorer) records(n int) []schemas.Record {
 func (s *scorer) record() schemas.Record {
 	game := fmt.Sprint(716400 + s.rnd.IntN(3))
 	r := schemas.Record{Key: []byte(game)}
-	r.Partition = int32(s.rnd.IntN(partitions))
+	r.Partition = int32(s.rnd.IntN(partitionCount))
 	r.TimestampMS = 1_700_000_000_000 + s.rnd.Int64N(3)
 	header := func(k, v string) { r.Headers = append(r.Headers, schemas.Header{Key: k, Value: []byte(v)}) }
 	id := fmt.Sprintf("00000000-0000-4000-8000-%012d", s.rnd.IntN(40))

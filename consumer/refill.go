@@ -2,8 +2,8 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -11,75 +11,157 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// refilling says that this poll only fills the store again, below what the group has committed: nothing is sent, and
-// nothing is committed.
-func (s *session) refilling(moves []schemas.PositionMove) bool {
-	for _, m := range moves {
-		// guard: no offset is committed below what was committed
-		if p, ok := s.owned.get(m.Partition); ok && m.NextOffset < p.floor {
-			return true
-		}
-	}
-	return false
+// A Postgres that was restored from a backup is older than the group's offset. The records in between are read again
+// and written again, in a loop of their own: poll, plan, store, republish the rows, move the position.
+//
+// Nothing is committed meanwhile, because the group's offset is already further, and no dead letter is sent, because
+// each was sent with an offset that is committed. The position alone says how far the refill is. So it moves only after
+// the rows are published: a crash in between leaves them to be published again. One partition is read alone; at the
+// floor, the offset that the group had committed, the live road takes over.
+
+// refiller refills one partition. It belongs to the goroutine of session.run.
+type refiller struct {
+	session *session
+	cfg     *Config
+	id      int32
+	plain   *kgo.Client // produces outside of transactions; nil until rows are published
 }
 
-// holdBack leaves the store's position where it is in partitions that are filled again: below what the group has committed it
-// alone tells how far they are, so it moves when their rows are published, and not before. Else a crash in between would
-// leave in the topic what the rows were on the way.
-func (b *batch) holdBack(moves []schemas.PositionMove) []schemas.PositionMove {
-	out := slices.Clone(moves)
-	for i, m := range moves {
-		// guard: a store that is filled again moves on when its rows are published
-		if p, ok := b.owned.get(m.Partition); ok && p.stored < p.floor {
-			out[i].NextOffset = m.Expected
-			b.late[m.Partition] = m
+// errForeignRecords reports records of a partition that is paused. The session starts over and reads them again.
+var errForeignRecords = errors.New("records of another partition came during a refill")
+
+func newRefiller(s *session, id int32) *refiller { return &refiller{session: s, cfg: s.cfg, id: id} }
+
+// run refills until the floor is reached, the partition is revoked, or ctx ends.
+func (r *refiller) run(ctx context.Context) error {
+	defer func() {
+		if r.plain != nil {
+			r.plain.Close()
+		}
+	}()
+	s := r.session
+	for ctx.Err() == nil && !s.replay.isComplete(s.partitions) {
+		at, ok := s.partitions.get(r.id)
+		if !ok || !at.isBehind() || s.replay.isDone(r.id) {
+			return nil
+		}
+		fetches, err := s.firstPoll(ctx)
+		if err == nil && fetches.NumRecords() > 0 {
+			err = r.process(ctx, at, fetches)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return out
-}
-
-// catchUp moves the positions that were held back.
-func (b *batch) catchUp() error {
-	if len(b.late) == 0 {
-		return nil
-	}
-	moves := slices.Collect(maps.Values(b.late))
-	if _, _, err := b.write(b.work, Plan{}, moves); err != nil {
-		return err
-	}
-	b.owned.caughtUp(moves)
 	return nil
 }
 
-// republish sends rows while the store is filled again: without a transaction, as no offset may be committed then. The
-// rows that were published before the store came back older may have been of a later state than what stands now, and
-// what other partitions publish meanwhile of an earlier one; in the end the last one published is what stands.
-func (s *session) republish(ctx context.Context, rows []schemas.Published) error {
-	if s.plain == nil {
-		var err error
-		if s.plain, err = kgo.NewClient(append([]kgo.Opt{kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(largestBatch), kgo.BrokerMaxWriteBytes(largestBatch + 1<<20)}, s.cfg.Client...)...); err != nil {
+// process applies one poll, as session.process does on the live road.
+func (r *refiller) process(ctx context.Context, at partition, fetches kgo.Fetches) error {
+	work, done := r.session.begin(ctx)
+	defer done()
+	r.cfg.Observer.BatchStarted()
+	began := r.cfg.Now()
+	summary, err := r.apply(work, at, fetches)
+	if err != nil {
+		return r.session.drop(work, err)
+	}
+	summary.Took = r.cfg.Now().Sub(began)
+	r.cfg.Observer.Batch(summary)
+	return nil
+}
+
+func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches) (BatchSummary, error) {
+	s := r.session
+	summary := newSummary()
+	records, reached, err := r.belowFloor(at, fetches)
+	if err != nil {
+		return summary, err
+	}
+	plan := r.plan(records)
+	repeated := s.mayRepeat.Swap(false)
+
+	moved := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: reached.next}
+	// guard: a store that is filled again moves on when its rows are published | NextOffset: at.stored -> NextOffset: reached.next
+	held := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: at.stored}
+	outcome, retried, err := s.stores.write(ctx, plan, []schemas.PositionMove{{Position: held, Expected: at.stored}})
+	if err != nil {
+		return summary, err
+	}
+	if len(outcome.Refused) > 0 && !s.keepsBytes.Swap(true) {
+		return summary, errBytesRecycled
+	}
+	move := schemas.PositionMove{Position: moved, Expected: at.stored}
+	s.stores.show(ctx, show{
+		snapshots: outcome.Snapshots, moves: []schemas.PositionMove{move},
+		reached: []reach{reached}, mustSweep: repeated || retried,
+	})
+
+	rows := map[schemas.PitchID]schemas.Published{}
+	for _, row := range outcome.Published {
+		rows[row.PitchID] = row
+	}
+	if err := r.republish(ctx, sortedRows(rows)); err != nil {
+		return summary, err
+	}
+	if _, _, err := s.stores.write(ctx, Plan{}, []schemas.PositionMove{move}); err != nil {
+		return summary, err
+	}
+	s.replay.forget(r.id)
+	s.partitions.refilled(r.id, at.assignment, moved.NextOffset)
+
+	summary.add(plan.counts, outcome, append(plan.DeadLetters, plan.Refused(outcome.Refused)...))
+	summary.addRows(rows)
+	return summary, nil
+}
+
+// belowFloor returns the records of a poll below the floor, and how far they reach. The live road reads the others.
+func (r *refiller) belowFloor(at partition, fetches kgo.Fetches) (records []*kgo.Record, reached reach, err error) {
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		switch {
+		case len(f.Records) == 0:
+		case f.Partition != r.id:
+			err = errForeignRecords
+		default:
+			r.session.partitions.waiting(r.id, f.Records[0].Timestamp)
+			reached = reachOf(&f)
+			reached.next = min(reached.next, at.floor)
+			records = f.Records
+			if i := slices.IndexFunc(records, func(k *kgo.Record) bool { return k.Offset >= at.floor }); i >= 0 {
+				records = records[:i]
+				reached.last = f.Records[max(i-1, 0)].Timestamp
+			}
+		}
+	})
+	return records, reached, err
+}
+
+// plan decodes the records, recycles their bytes, and plans the write.
+func (r *refiller) plan(records []*kgo.Record) Plan {
+	r.cfg.Observer.Polled(records)
+	decoded := decode(r.cfg, records)
+	if !r.session.keepsBytes.Load() {
+		recycleBytes(decoded, records)
+	}
+	return MakePlan(decoded)
+}
+
+// republish sends rows without a transaction, since no offset may be committed. The rows that were published before
+// the restore may be newer than the current ones, and those of other partitions older: the last one published counts.
+func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
+	if r.plain == nil {
+		opts := append([]kgo.Opt{
+			kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(largestBatch), kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
+		}, r.cfg.Client...)
+		plain, err := kgo.NewClient(opts...)
+		if err != nil {
 			return fmt.Errorf("kafka: %w", err)
 		}
+		r.plain = plain
 	}
 	var failed firstError
-	if err := s.publish(ctx, ctx, s.plain, rows, failed.note); err != nil {
+	if err := r.session.publisher.sendRows(ctx, ctx, r.plain, rows, failed.note); err != nil {
 		return err
 	}
 	return failed.get()
-}
-
-// unsentLetters leaves out the letters of records that were read before: theirs were sent with the offsets that are committed.
-func (s *session) unsentLetters(letters []schemas.DeadLetter) []schemas.DeadLetter {
-	var out []schemas.DeadLetter
-	if !s.cfg.Replay.sendsLetters() {
-		return nil
-	}
-	for _, l := range letters {
-		// guard: no letter is sent again below what was committed
-		if p, ok := s.owned.get(l.Record.Partition); ok && l.Record.Offset < p.floor {
-			continue
-		}
-		out = append(out, l)
-	}
-	return out
 }

@@ -11,62 +11,31 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Replay bounds a processor to a part of the topic, and has the store count what became of each record. Processors of
-// one process that share a group share the Replay too.
+// Replay bounds a processor to a part of the topic, and has the store count the result of each record. Processors of one
+// process that share a group share the Replay too.
 type Replay struct {
-	ID              string                            // under which the store counts
-	From, To        map[int32]int64                   // of each partition: the first offset, and the one at which to end
-	Keep            func(*kgo.Record) bool            // which records are meant; nil: all
-	SendDeadLetters bool                              // send them
-	Pace            func(ctx context.Context)         // called before each poll: returns when it may be read on; nil: at once
-	Seen            func(partition int32, next int64) // told how far was read; nil: nobody is
+	ID              string                            // the counts are stored under it
+	From, To        map[int32]int64                   // of each partition: its first offset, and the one behind its last
+	Keep            func(*kgo.Record) bool            // selects the records to replay; nil: all
+	SendDeadLetters bool                              // otherwise rejected records are only counted
+	Pace            func(ctx context.Context)         // called before each poll, returns when it may start; nil: at once
+	Seen            func(partition int32, next int64) // called with the progress of reading; nil: not reported
 
 	mu   sync.Mutex
-	done map[int32]bool
+	done map[int32]bool // guarded by mu; partitions that are read to their end and committed
 }
 
-// errReplayed ends a session at the end of its replay.
-var errReplayed = errors.New("the replay is at its end")
+// errReplayComplete ends a session at the end of its replay.
+var errReplayComplete = errors.New("the replay is complete")
 
-// replayPoll is how long a poll of a replay waits: what is to end may have nothing to come.
+// replayPoll is how long a poll of a replay waits, because the end may be reached without another record.
 const replayPoll = 250 * time.Millisecond
 
-// options has the client give the marks of transactions: where they are last, no record ever reaches the end.
-func (r *Replay) options() []kgo.Opt {
-	if r == nil {
-		return nil
-	}
-	return []kgo.Opt{kgo.KeepControlRecords()}
-}
-
-// guard: replay: no letters onto live | r == nil || r.SendDeadLetters -> true
-func (r *Replay) sendsLetters() bool { return r == nil || r.SendDeadLetters }
-
-// start is the offset that reading begins with, where nothing is stored: not below the first that there is.
-func (r *Replay) start(id int32, first int64) int64 {
-	if r == nil {
-		return first
-	}
-	return max(first, r.From[id])
-}
-
-// isDone tells whether a partition has been read to its end, or has no part in this.
+// isDone reports whether a partition has been read to its end, or is not part of the replay.
 func (r *Replay) isDone(id int32) bool {
-	if r == nil {
-		return false
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.done[id] || r.From[id] >= r.To[id]
-}
-
-func (r *Replay) allDone() bool {
-	for id := range r.To {
-		if !r.isDone(id) {
-			return false
-		}
-	}
-	return true
 }
 
 func (r *Replay) finish(id int32) {
@@ -78,109 +47,145 @@ func (r *Replay) finish(id int32) {
 	r.done[id] = true
 }
 
-// poll is the client's; of a replay, without what is beyond its bounds.
-func (s *session) poll(ctx context.Context) kgo.Fetches {
-	r := s.cfg.Replay
+// replayReader is the only port between a session and its Replay. A live session has a nil one, whose methods change
+// nothing. Its fields belong to the goroutine of session.run.
+type replayReader struct {
+	replay  *Replay
+	reached map[int32]bool // partitions whose end was polled
+	fresh   []int32        // of these, since the last commit: an abort has them read again
+}
+
+func newReplayReader(r *Replay) *replayReader {
 	if r == nil {
-		return s.kafka.PollRecords(ctx, s.cfg.PollMaxRecords)
+		return nil
 	}
+	return &replayReader{replay: r, reached: map[int32]bool{}}
+}
+
+// options makes the client return the markers of transactions: where they come last, no record ever reaches the end.
+func (r *replayReader) options() []kgo.Opt {
+	if r == nil {
+		return nil
+	}
+	return []kgo.Opt{kgo.KeepControlRecords()}
+}
+
+// sendsDeadLetters reports whether rejected records go to the dead-letter topic.
+//
+// guard: replay: no letters onto live | r == nil || r.replay.SendDeadLetters -> true
+func (r *replayReader) sendsDeadLetters() bool { return r == nil || r.replay.SendDeadLetters }
+
+// start returns the offset at which reading begins, where no position is stored; first is the first in the topic.
+func (r *replayReader) start(id int32, first int64) int64 {
+	if r == nil {
+		return first
+	}
+	return max(first, r.replay.From[id])
+}
+
+// isDone reports whether nothing of a partition is left to read.
+func (r *replayReader) isDone(id int32) bool { return r != nil && r.replay.isDone(id) }
+
+// poll returns the next records within the bounds of the replay.
+func (r *replayReader) poll(ctx context.Context, kafka *kgo.GroupTransactSession, most int) kgo.Fetches {
 	ctx, cancel := context.WithTimeout(ctx, replayPoll)
 	defer cancel()
-	if r.Pace != nil {
-		r.Pace(ctx)
+	if r.replay.Pace != nil {
+		r.replay.Pace(ctx)
 	}
 	if ctx.Err() != nil {
 		return nil
 	}
-	fetches := s.kafka.PollRecords(ctx, s.cfg.PollMaxRecords)
+	fetches := kafka.PollRecords(ctx, most)
 	for i := range fetches {
 		for j := range fetches[i].Topics {
 			for k := range fetches[i].Topics[j].Partitions {
-				s.trim(&fetches[i].Topics[j].Partitions[k])
+				r.trim(&fetches[i].Topics[j].Partitions[k])
 			}
 		}
 	}
 	return fetches
 }
 
-// trim takes out what is not meant, and notes where the end was seen.
-func (s *session) trim(f *kgo.FetchPartition) {
+// trim removes the records that are not replayed, and notes when the end of a partition was polled.
+func (r *replayReader) trim(f *kgo.FetchPartition) {
 	if len(f.Records) == 0 {
 		return
 	}
-	r, last := s.cfg.Replay, f.Records[len(f.Records)-1].Offset
-	to := r.To[f.Partition]
+	last := f.Records[len(f.Records)-1].Offset
+	to := r.replay.To[f.Partition]
 	kept := f.Records[:0]
 	for _, rec := range f.Records {
 		// guard: replay: marks of transactions are no records | && !rec.Attrs.IsControl() ->
 		// guard: replay: nothing beyond its bounds | rec.Offset < to && ->
-		if rec.Offset < to && !rec.Attrs.IsControl() && (r.Keep == nil || r.Keep(rec)) {
+		if rec.Offset < to && !rec.Attrs.IsControl() && (r.replay.Keep == nil || r.replay.Keep(rec)) {
 			kept = append(kept, rec)
 		}
 	}
 	clear(f.Records[len(kept):])
 	f.Records = kept
-	if last+1 >= to && !s.reached[f.Partition] {
-		s.reached[f.Partition] = true
-		s.fresh = append(s.fresh, f.Partition)
+	if last+1 >= to && !r.reached[f.Partition] {
+		r.reached[f.Partition] = true
+		r.fresh = append(r.fresh, f.Partition)
 	}
-	if r.Seen != nil {
-		r.Seen(f.Partition, min(last+1, to))
+	if r.replay.Seen != nil {
+		r.replay.Seen(f.Partition, min(last+1, to))
 	}
 }
 
-// settle keeps what was seen since the last commit, or forgets it: it is read again.
-func (s *session) settle(committed bool) {
+// settle keeps the ends that were polled since the last commit, or forgets them after an abort, which rewinds the client.
+func (r *replayReader) settle(committed bool) {
+	if r == nil {
+		return
+	}
 	if !committed {
-		for _, id := range s.fresh {
-			delete(s.reached, id)
+		for _, id := range r.fresh {
+			delete(r.reached, id)
 		}
 	}
-	s.fresh = s.fresh[:0]
+	r.fresh = r.fresh[:0]
 }
 
-// replayed says whether everything of a replay is in the stores and committed, by us or by another one.
-func (s *session) replayed() bool {
-	r := s.cfg.Replay
+// forget forgets the end of a partition whose refill rewinds the client.
+func (r *replayReader) forget(id int32) {
+	if r != nil {
+		delete(r.reached, id)
+	}
+}
+
+// isComplete reports whether every partition of the replay is in the stores and committed, by this session or another.
+func (r *replayReader) isComplete(owned *partitions) bool {
 	if r == nil {
 		return false
 	}
-	for _, id := range s.owned.finished(r.To, s.reached) {
-		if !r.isDone(id) {
-			r.finish(id)
-			defer s.owned.readInTurn()
+	for _, id := range owned.finished(r.replay.To, r.reached) {
+		if !r.replay.isDone(id) {
+			r.replay.finish(id)
+			defer owned.updatePauses()
 		}
 	}
-	return r.allDone()
-}
-
-// finished are the owned partitions of which nothing is to come, and nothing is uncommitted.
-func (o *ownership) finished(to map[int32]int64, reached map[int32]bool) (ids []int32) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for id, p := range o.partitions {
-		// guard: replay: it ends when everything is committed | (p.uncommitted || p.committed >= p.next) -> true
-		if (p.next >= to[id] || reached[id]) && (p.uncommitted || p.committed >= p.next) {
-			ids = append(ids, id)
+	for id := range r.replay.To {
+		if !r.replay.isDone(id) {
+			return false
 		}
 	}
-	return ids
+	return true
 }
 
-// bounds are how far offsets may be committed: of a replay no further than what is in the stores, as more was polled.
-func (s *session) bounds() map[int32]int64 {
-	if s.cfg.Replay == nil {
-		return nil
-	}
-	return s.owned.positions()
-}
-
-// step is what the store is to count of a poll; nil: nothing.
-func (r *Replay) step(p Plan) *schemas.Replay {
+// bounds returns how far offsets may be committed. A replay polls more than it stores, so the client knows too much.
+func (r *replayReader) bounds(owned *partitions) map[int32]int64 {
 	if r == nil {
 		return nil
 	}
-	step, deletes := &schemas.Replay{ID: r.ID}, map[schemas.Register]bool{}
+	return owned.positions()
+}
+
+// step returns the records that the store counts with a plan; nil when it counts none.
+func (r *replayReader) step(p Plan) *schemas.Replay {
+	if r == nil {
+		return nil
+	}
+	step, deletes := &schemas.Replay{ID: r.replay.ID}, map[schemas.Register]bool{}
 	for _, pitch := range p.Pitches {
 		for i := range pitch.Measured {
 			deletes[schemas.RegisterOf(&pitch.Measured[i])] = pitch.Measured[i].Op == schemas.OpDelete
@@ -195,11 +200,15 @@ func (r *Replay) step(p Plan) *schemas.Replay {
 			op = schemas.OpDelete
 		}
 		for _, rec := range records {
-			step.Records = append(step.Records, schemas.ReplayRecord{Partition: rec.Partition, Offset: rec.Offset, Op: op, Register: reg})
+			step.Records = append(step.Records, schemas.ReplayRecord{
+				Partition: rec.Partition, Offset: rec.Offset, Op: op, Register: reg,
+			})
 		}
 	}
 	for _, l := range p.DeadLetters {
-		step.Records = append(step.Records, schemas.ReplayRecord{Partition: l.Record.Partition, Offset: l.Record.Offset, Rejected: true})
+		step.Records = append(step.Records, schemas.ReplayRecord{
+			Partition: l.Record.Partition, Offset: l.Record.Offset, Rejected: true,
+		})
 	}
 	return step
 }

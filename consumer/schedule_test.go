@@ -78,7 +78,7 @@ func play(t *testing.T, seed uint64) {
 	}
 	s.start(small)
 	s.waitCommitted()
-	for id := range int32(partitions) { // by which whoever owns it sees that the store came back empty
+	for id := range int32(partitionCount) { // by which whoever owns it sees that the store came back empty
 		r := s.scorer.records(1)
 		r[0].Partition = id
 		s.produce(r...)

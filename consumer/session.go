@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,91 +14,295 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// session is one membership in the group, from joining to leaving. An error that the loop cannot place ends it, and a
-// new one starts from what is committed.
+// The road of one live poll begins here and goes on in pipeline.go, plan.go, stores.go and commit.go. A session polls
+// and applies one batch after another in one goroutine. The Kafka client calls onAssigned, onRevoked and the starter in
+// goroutines of its own at any time, also in the middle of a batch.
+//
+// Two facts of franz-go decide the shape of this file. Its session remembers a revoke until the next transaction ends,
+// aborts that transaction, and reports no other revoke until then. And an abort rewinds every partition to the offset
+// that the client believes committed, so the records of a dropped batch are polled again without further ado.
+
+// session is one membership of the consumer group, from join to leave. An error that it cannot handle ends it, and
+// Processor.Run starts the next one from the committed offsets. Fields without a note belong to the goroutine of run.
 type session struct {
-	*Processor
-	kafka *kgo.GroupTransactSession
-	owned *ownership
-	plain *kgo.Client // produces outside of transactions, while a store is filled again; nil until then
+	cfg        *Config
+	kafka      *kgo.GroupTransactSession
+	partitions *partitions // locks itself
+	starter    *starter    // called by the Kafka client
+	stores     *stores     // of the pipeline's goroutines during a batch
+	publisher  *publisher  // of one goroutine at a time: the early produce, or the commit
+	txn        *transaction
+	breaker    *breaker      // the processor's, locks itself
+	replay     *replayReader // nil in a live session
 
-	// again says that the next batch may be one that the store has taken before: from a former owner that died, or from
-	// an attempt of ours whose answer was lost. Taken twice, a batch gives the snapshots of where its pitches count now,
-	// and not those of where they counted before: the view is compared then.
-	again atomic.Bool
+	// mayRepeat reports that the next batch may already be in the store: written by an owner that died, or by an attempt
+	// whose answer was lost. A repeated batch returns the snapshots of the batters who have its pitches now, not of those
+	// who had them before. So the view is swept after it.
+	mayRepeat atomic.Bool
 
-	// careful says that the bytes of a poll are kept until the store has answered: it has refused a record.
-	careful atomic.Bool
+	// keepsBytes reports that records keep their bytes until the store has answered, because the store refused one.
+	keepsBytes atomic.Bool
 
-	reached map[int32]bool // partitions whose end was seen, of a replay
-	fresh   []int32        // of these, since the last commit: what is read again has not been seen
+	// sendsAtEnd has the next batch judged by the breaker before anything of it is sent.
+	sendsAtEnd bool
 
-	open  bool // a transaction has begun and not ended
-	whole bool // the next batch is sent at its end, and nothing of it ahead
+	// hasNewRefill reports that a partition was assigned that must be refilled; it ends the next wait for records.
+	hasNewRefill atomic.Bool
 
-	// revoked says that partitions were taken away since the last transaction ended: the client aborts the next one, and
-	// until then tells of no other revoke.
-	revoked atomic.Bool
-
-	mu     sync.Mutex
-	cancel context.CancelCauseFunc // ends what is under way: a wait for records, or the batch in hand; nil between them
+	mu        sync.Mutex
+	cancel    context.CancelCauseFunc // guarded by mu; ends the wait or the batch in hand, nil between them
+	isWaiting bool                    // guarded by mu; cancel belongs to a wait, with no batch in hand
 }
 
-var (
-	errRevoked = errors.New("a partition of the batch was revoked")
-	errMixed   = errors.New("a partition that is filled again comes with others")
-)
+var errRevoked = errors.New("a partition of the batch was revoked")
 
-// session polls and applies until ctx ends or something is wrong with the membership.
-func (p *Processor) session(ctx context.Context) (err error) {
-	s := &session{Processor: p, reached: map[int32]bool{}}
-	s.owned = newOwnership(p)
-	if s.kafka, err = kgo.NewGroupTransactSession(s.options()...); err != nil {
-		return &fatalError{fmt.Errorf("kafka: %w", err)}
+func newSession(p *Processor) (*session, error) {
+	s := &session{cfg: &p.cfg, breaker: &p.breaker, replay: newReplayReader(p.cfg.Replay)}
+	s.partitions = newPartitions(s.cfg, s.replay)
+	s.starter = newStarter(s.cfg, p.store, s.partitions, s.replay, s.wake)
+	s.stores = &stores{cfg: s.cfg, store: p.store, view: p.view, partitions: s.partitions, replay: s.replay}
+	s.publisher = &publisher{cfg: s.cfg, store: p.store, encode: p.encode}
+	s.txn = &transaction{cfg: s.cfg, publisher: s.publisher, replay: s.replay}
+	kafka, err := kgo.NewGroupTransactSession(s.options()...)
+	if err != nil {
+		return nil, &fatalError{fmt.Errorf("kafka: %w", err)}
 	}
-	s.owned.client = s.kafka.Client()
-	close(s.owned.joined)
-	watching, enough := context.WithCancel(ctx)
+	s.kafka, s.txn.kafka = kafka, kafka
+	s.partitions.client = kafka.Client()
+	close(s.starter.joined)
+	return s, nil
+}
+
+// runSession joins the group and processes until ctx ends or the session cannot go on.
+func (p *Processor) runSession(ctx context.Context) error {
+	s, err := newSession(p)
+	if err != nil {
+		return err
+	}
+	watching, stopWatching := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
-	watcher.Go(func() { s.watchProgress(watching) })
+	watcher.Go(func() { watchProgress(watching, s.cfg, s.kafka.Client(), s.partitions) })
 	defer func() {
-		enough()
+		stopWatching()
 		watcher.Wait()
-		s.close()
+		s.kafka.Close()
+		s.partitions.drop(nil)
 		s.cfg.Observer.Condition("assigned", false, "not a member of the group")
 	}()
+	return s.run(ctx)
+}
+
+// run decides before each batch which loop goes on: the refill of a partition whose store came back older, or the
+// live road.
+func (s *session) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if s.replayed() {
-			return errReplayed
+		if s.replay.isComplete(s.partitions) {
+			return errReplayComplete
 		}
-		fetches := s.await(ctx)
-		if ctx.Err() != nil || fetches.IsClientClosed() {
-			break // nothing of this poll was applied: it is polled again by the next owner
-		}
-		// guard: a revoke with nothing in hand costs no batch
-		if s.revoked.Load() { // now, with nothing in hand: later it would cost a batch
-			if err := s.abort(ctx); err != nil {
+		// guard: no offset is committed below what was committed
+		if id, ok := s.partitions.nextRefill(); ok {
+			if err := newRefiller(s, id).run(ctx); err != nil {
 				return err
 			}
-			continue // what is still ours of this poll is read again
-		}
-		if err := s.fetchErrors(fetches); err != nil {
-			return err
-		}
-		if fetches.NumRecords() == 0 {
 			continue
 		}
-		if err := s.batch(ctx, fetches); err != nil {
+		fetches, err := s.firstPoll(ctx)
+		if err == nil && fetches.NumRecords() > 0 {
+			err = s.process(ctx, fetches)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// firstPoll waits for the first records of a batch. It returns none after a revoke, for a new refill, and when ctx ends.
+func (s *session) firstPoll(ctx context.Context) (kgo.Fetches, error) {
+	waiting, done := s.interruptible(ctx, true)
+	fetches := s.poll(waiting)
+	done()
+	switch {
+	case ctx.Err() != nil:
+		return nil, nil // nothing of this poll was applied: the next owner polls it again
+	case fetches.IsClientClosed():
+		return nil, kgo.ErrClientClosed
+	}
+	// guard: a revoke with nothing in hand costs no batch
+	if s.txn.revoked.Load() { // the abort makes the client forget the revoke now: later that would cost a batch
+		return nil, s.txn.abort(ctx)
+	}
+	return fetches, s.fetchErrors(fetches)
+}
+
+// poll returns the next records, within the bounds of a replay if there is one.
+func (s *session) poll(ctx context.Context) kgo.Fetches {
+	if s.replay != nil {
+		return s.replay.poll(ctx, s.kafka, s.cfg.PollMaxRecords)
+	}
+	return s.kafka.PollRecords(ctx, s.cfg.PollMaxRecords)
+}
+
+// process applies a batch that begins with these records and commits it. A shutdown lets it finish within
+// shutdownGrace; a revoke ends it at once.
+func (s *session) process(ctx context.Context, first kgo.Fetches) error {
+	work, done := s.begin(ctx)
+	defer done()
+	s.cfg.Observer.BatchStarted()
+	p := newPipeline(ctx, work, s)
+	if err := p.run(first); err != nil {
+		return s.drop(work, err)
+	}
+	decided, err := p.decide()
+	if err != nil {
+		return s.drop(work, err)
+	}
+	committed, err := s.txn.commit(work, decided)
+	if err != nil {
+		return err
+	}
+	if !committed {
+		s.cfg.Log.Info("a rebalance aborted the batch: its records are read again")
+		s.mayRepeat.Store(true)
+		return nil
+	}
+	s.sendsAtEnd = false
+	s.partitions.committed(decided.moves, decided.tallies)
+	p.batch.report()
+	return nil
+}
+
+// begin returns the context of a batch. It ends at a revoke, and when a shutdown has lasted for shutdownGrace.
+func (s *session) begin(ctx context.Context) (work context.Context, done func()) {
+	// guard: the batch in hand is finished at shutdown | context.WithoutCancel(ctx) -> ctx
+	shutdown, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	work, ended := s.interruptible(shutdown, false)
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(shutdownGrace, func() {
+			cancel(fmt.Errorf("shutting down: the stores did not answer within %v", shutdownGrace))
+		})
+		context.AfterFunc(work, func() { t.Stop() })
+	})
+	return work, func() {
+		ended()
+		stop()
+		cancel(nil)
+	}
+}
+
+// interruptible returns a context that interrupt ends, and at once if an interrupt came just before.
+func (s *session) interruptible(ctx context.Context, isWaiting bool) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.mu.Lock()
+	s.cancel, s.isWaiting = cancel, isWaiting
+	s.mu.Unlock()
+	if s.txn.revoked.Load() {
+		cancel(errRevoked)
+	}
+	if isWaiting && s.hasNewRefill.Swap(false) {
+		cancel(nil)
+	}
+	return ctx, func() {
+		s.mu.Lock()
+		s.cancel = nil
+		s.mu.Unlock()
+		cancel(nil)
+	}
+}
+
+// interrupt ends the wait or the batch in hand.
+func (s *session) interrupt(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil {
+		s.cancel(why)
+	}
+}
+
+// wake ends a wait for records, because a partition must be refilled. A batch in hand goes on and is committed before.
+func (s *session) wake() {
+	s.hasNewRefill.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel != nil && s.isWaiting {
+		s.cancel(nil)
+	}
+}
+
+// rereadable are the reasons after which the session goes on and reads the dropped batch again.
+var rereadable = []error{errRevoked, errBytesRecycled, errTripped, errEarlyTooLong}
+
+// drop gives up a batch of which nothing was committed, although the store may have it. The session goes on where it
+// can: the abort makes the client read the partitions that it still owns from the committed offsets.
+func (s *session) drop(work context.Context, err error) error {
+	s.mayRepeat.Store(true)
+	if cause := context.Cause(work); cause != nil {
+		err = cause
+	}
+	if !slices.ContainsFunc(rereadable, func(why error) bool { return errors.Is(err, why) }) {
+		err = fmt.Errorf("batch dropped: %w", err)
+		if s.txn.isOpen {
+			// guard: a session that ends leaves nothing open
+			err = errors.Join(err, s.txn.abort(work))
+		}
+		return err
+	}
+	// guard: a batch that tripped is judged before it is sent | errors.Is(err, errTripped) -> false
+	s.sendsAtEnd = errors.Is(err, errTripped) || errors.Is(err, errEarlyTooLong)
+	s.cfg.Log.Info("batch dropped", "reason", err)
+	// guard: what was dropped is read again | s.txn.abort(work) -> nil
+	return s.txn.abort(work)
+}
+
+// fetchErrors returns the error of a poll that ends the session, and logs the others. The client retries those itself.
+func (s *session) fetchErrors(fetches kgo.Fetches) error {
+	for _, e := range fetches.Errors() {
+		var loss *kgo.ErrDataLoss
+		switch {
+		case e.Topic == "" && (errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled)):
+			// the poll ended without records
+		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
+			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
+		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
+			errors.Is(e.Err, kerr.TransactionalIDAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
+			s.cfg.Observer.Condition("kafka", false, e.Err.Error())
+			return fmt.Errorf("kafka refuses this processor: %w", e.Err)
+		default:
+			s.cfg.Log.Warn("fetch failed: trying again",
+				"topic", e.Topic, "partition", e.Partition, "error", e.Err)
+		}
+	}
+	return nil
+}
+
+func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
+	if len(added[s.cfg.Topic]) > 0 {
+		s.cfg.Log.Info("partitions assigned", "topic", s.cfg.Topic, "partitions", added[s.cfg.Topic])
+		s.mayRepeat.Store(true)
+		// guard: an assignment has the view compared
+		s.stores.view.RequestSweep()
+	}
+	s.cfg.Observer.Condition("assigned", true, "")
+}
+
+// onRevoked interrupts the batch in hand, because its offsets cannot be committed any more. The stores may have it
+// already; the partition's next owner applies it again.
+func (s *session) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	if len(gone[s.cfg.Topic]) == 0 {
+		return
+	}
+	s.cfg.Log.Info("partitions revoked", "topic", s.cfg.Topic, "partitions", gone[s.cfg.Topic])
+	s.txn.revoked.Store(true)
+	// guard: a revoke drops the batch in hand
+	s.interrupt(errRevoked)
+	s.partitions.drop(gone[s.cfg.Topic])
+	s.partitions.updatePauses()
+}
+
 func (s *session) options() []kgo.Opt {
-	cfg := &s.cfg
+	cfg := s.cfg
 	id := cfg.InstanceID
-	opts := append(cfg.Replay.options(),
+	opts := append(s.replay.options(),
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.ConsumeTopics(cfg.Topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -112,20 +317,22 @@ func (s *session) options() []kgo.Opt {
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.FetchMaxBytes(cfg.FetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(max(cfg.FetchMaxBytes/4, 1<<20)),
-		kgo.FetchMaxWait(500*time.Millisecond), // a partition that is resumed or assigned waits for the fetch under way
+		// Bounds the wait of a resumed or newly assigned partition, because the fetch in flight does not include it.
+		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.MaxConcurrentFetches(1),
-		kgo.WithPools(unpacked),
+		kgo.WithPools(unpackBuffers),
 		// guard: letters fit into their topic, each | largestBatch -> cfg.DeadLetterMaxBytes
-		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds them, by topic
+		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds the batches, by topic
 		kgo.BrokerMaxWriteBytes(largestBatch+1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
-		kgo.ProducerLinger(20*time.Millisecond), // what is sent is sent by a flush: all of it in one request, not the first record alone
-		// Rows are small and letters rare: what costs least to make and to check.
+		// Everything is sent by a flush: the linger keeps the first record from leaving alone.
+		kgo.ProducerLinger(20*time.Millisecond),
+		// Lz4 costs least to pack and to check; rows are small, and dead letters are rare.
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),
-		kgo.AdjustFetchOffsetsFn(s.owned.startOffsets),
+		kgo.AdjustFetchOffsetsFn(s.starter.startOffsets),
 	)
 	if id == "" {
 		id = uuid.NewString()
@@ -135,91 +342,4 @@ func (s *session) options() []kgo.Opt {
 	}
 	opts = append(opts, kgo.TransactionalID(cfg.Group+"/"+id))
 	return append(opts, cfg.Client...)
-}
-
-// await waits for the first records of a batch, or until partitions are revoked.
-func (s *session) await(ctx context.Context) kgo.Fetches {
-	ctx, done := s.underWay(ctx)
-	defer done()
-	return s.poll(ctx)
-}
-
-// underWay makes the context of what a revoke ends, also one that came just before.
-func (s *session) underWay(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	s.mu.Lock()
-	s.cancel = cancel
-	s.mu.Unlock()
-	if s.revoked.Load() {
-		cancel(errRevoked)
-	}
-	return ctx, func() {
-		s.mu.Lock()
-		s.cancel = nil
-		s.mu.Unlock()
-		cancel(nil)
-	}
-}
-
-// close leaves the group; a processor with an instance id keeps its place there until the session times out, so that a
-// restart of it moves no partition.
-func (s *session) close() {
-	s.kafka.Close()
-	if s.plain != nil {
-		s.plain.Close()
-	}
-	s.owned.drop(nil)
-}
-
-func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
-	if len(added[s.cfg.Topic]) > 0 {
-		s.cfg.Log.Info("partitions assigned", "topic", s.cfg.Topic, "partitions", added[s.cfg.Topic])
-		s.again.Store(true)
-		// guard: an assignment has the view compared
-		s.view.RequestSweep()
-	}
-	s.cfg.Observer.Condition("assigned", true, "")
-}
-
-// onRevoked ends what is under way. Of a batch in hand, whatever it still waits for, its offsets cannot be committed any more. The
-// stores may have taken it or not; the partition's next owner does it again.
-func (s *session) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-	if len(gone[s.cfg.Topic]) == 0 {
-		return
-	}
-	s.cfg.Log.Info("partitions revoked", "topic", s.cfg.Topic, "partitions", gone[s.cfg.Topic])
-	s.revoked.Store(true)
-	// guard: a revoke drops the batch in hand
-	s.giveUp(errRevoked)
-	s.owned.drop(gone[s.cfg.Topic])
-	s.owned.readInTurn()
-}
-
-// giveUp ends what is under way.
-func (s *session) giveUp(why error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cancel != nil {
-		s.cancel(why)
-	}
-}
-
-// fetchErrors sorts what a poll brought beside records. A fetch may carry records and an error together: the records
-// count, and the error is looked at first only where it ends the session.
-func (s *session) fetchErrors(fetches kgo.Fetches) error {
-	for _, e := range fetches.Errors() {
-		var loss *kgo.ErrDataLoss
-		switch {
-		case e.Topic == "" && (errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled)): // a poll that waited for nothing
-		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
-			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
-		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
-			errors.Is(e.Err, kerr.TransactionalIDAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
-			s.cfg.Observer.Condition("kafka", false, e.Err.Error())
-			return fmt.Errorf("kafka refuses this processor: %w", e.Err)
-		default:
-			s.cfg.Log.Warn("fetch failed, trying again", "topic", e.Topic, "partition", e.Partition, "error", e.Err)
-		}
-	}
-	return nil
 }

@@ -32,11 +32,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	rawTopic   = "pitches.raw"
-	rowsTopic  = "pitches.rows"
-	deadTopic  = "pitches.dead"
-	group      = "pitchstream"
-	partitions = 3
+	rawTopic       = "pitches.raw"
+	rowsTopic      = "pitches.rows"
+	deadTopic      = "pitches.dead"
+	group          = "pitchstream"
+	partitionCount = 3
 )
 
 // uncompressed, a fresh one for each client, as it is changed there, keeps zstd's decoders out of the virtual clock: the garbage collector ends them from outside.
@@ -100,13 +100,13 @@ func (e *events) next() <-chan struct{} {
 	return e.changed
 }
 
-func newTown(t *testing.T) *town { return newTownOf(t, partitions) }
+func newTown(t *testing.T) *town { return newTownOf(t, partitionCount) }
 
 // newTownOf has a raw topic of n partitions.
 func newTownOf(t *testing.T, n int32) *town {
 	t.Helper()
 	listen, connect := network()
-	cluster, err := kfake.NewCluster(ports, listen, kfake.SeedTopics(n, rawTopic), kfake.SeedTopics(partitions, rowsTopic, deadTopic),
+	cluster, err := kfake.NewCluster(ports, listen, kfake.SeedTopics(n, rawTopic), kfake.SeedTopics(partitionCount, rowsTopic, deadTopic),
 		kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "1000", "group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)

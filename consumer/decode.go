@@ -3,19 +3,59 @@ package consumer
 import (
 	"bytes"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// letGo gives the bytes of a poll back to the client, to unpack the next fetch into: decoded rows share nothing with
-// them. What the core rejected keeps a copy of its own, for its letter. Where that would be much, the poll keeps its
-// bytes and the garbage collector takes them in the end.
-func letGo(decoded []Decoded, records []*kgo.Record) {
+// decode runs the core on every record, spread over the cores. This goroutine takes part, so that a single pitch waits
+// for no other one.
+func decode(cfg *Config, records []*kgo.Record) []Decoded {
+	defer cfg.observeStep("decode", cfg.Now())
+	decoded := make([]Decoded, len(records))
+	workers := cfg.Workers
+	if workers <= 0 {
+		workers = max(1, runtime.GOMAXPROCS(0)-1)
+	}
+	const chunk = 8
+	next := make(chan int, (len(records)+chunk-1)/chunk)
+	for i := 0; i < len(records); i += chunk {
+		next <- i
+	}
+	close(next)
+	work := func() {
+		for from := range next {
+			for i := from; i < min(from+chunk, len(records)); i++ {
+				decoded[i] = transform(records[i], cfg.Limits)
+			}
+		}
+	}
+	var others sync.WaitGroup
+	for range min(workers, cap(next)) - 1 {
+		others.Go(work)
+	}
+	work()
+	others.Wait()
+	return decoded
+}
+
+func transform(r *kgo.Record, limits features.Limits) Decoded {
+	d := Decoded{Record: kafkaread.Record(r), Bytes: len(r.Value)}
+	d.Change, d.Rejection = features.Transform(d.Record, limits)
+	return d
+}
+
+// recycleBytes gives the bytes of a poll back to the client, which unpacks the next fetch into them. Decoded rows share
+// nothing with them, and a rejected record gets a copy for its dead letter. When many are rejected, copying costs more
+// than it saves: the poll keeps its bytes then.
+func recycleBytes(decoded []Decoded, records []*kgo.Record) {
 	all, rejected := 0, 0
 	for i := range decoded {
 		n := size(&decoded[i].Record)
@@ -39,7 +79,7 @@ func letGo(decoded []Decoded, records []*kgo.Record) {
 	}
 }
 
-// size is what a record holds.
+// size returns the bytes of a record.
 func size(r *schemas.Record) int {
 	n := len(r.Key) + len(r.Value)
 	for i := range r.Headers {
@@ -56,11 +96,11 @@ func copied(r schemas.Record) schemas.Record {
 	return r
 }
 
-// unpacked are what all clients of this process unpack into.
-var unpacked = new(buffers)
+// unpackBuffers is shared by all clients of this process.
+var unpackBuffers = new(buffers)
 
-// buffers are what fetches are unpacked into, again and again: fresh memory for each costs a tenth of the time that
-// unpacking takes. The collector takes what is not used.
+// buffers is a pool of memory into which the client unpacks fetches, because fresh memory for each costs a tenth of the
+// time that unpacking takes. The garbage collector takes the buffers that are not used.
 type buffers struct {
 	bySize [4 * 64]sync.Pool // of *[]byte; four sizes to each power of two
 }
@@ -68,11 +108,12 @@ type buffers struct {
 const (
 	smallestBuffer = 64 << 10
 	largestBuffer  = 16 << 20 // larger ones are rare and not kept
-	// unpackingMargin is what the unpacker wants beyond the size, to copy in long words.
+	// unpackingMargin is the space that the unpacker wants beyond the content, to copy in long words.
 	unpackingMargin = 64
 )
 
-// GetDecompressBytes gives a buffer for what this unpacks to, where that can be told.
+// GetDecompressBytes returns a buffer for the unpacked content, as large as its header says or as is likely; nil when
+// it is too large to be kept.
 func (b *buffers) GetDecompressBytes(packed []byte, codec kgo.CompressionCodecType) []byte {
 	want := uint64(4 * len(packed))
 	if codec == kgo.CodecZstd {
@@ -99,13 +140,13 @@ func (b *buffers) PutDecompressBytes(buffer []byte) {
 	}
 	class, size := sizeClass(n)
 	if size != n {
-		return // not one of ours
+		return // allocated by the client
 	}
 	buffer = buffer[:0]
 	b.bySize[class].Put(&buffer)
 }
 
-// sizeClass is the smallest class of buffers that holds n bytes, n ≥ 8, and what it holds.
+// sizeClass returns the smallest class of buffers that holds n bytes, n ≥ 8, and its size.
 func sizeClass(n uint64) (class int, size uint64) {
 	step := bits.Len64(n-1) - 3 // n-1 is 1xx in steps of this power of two
 	steps := (n-1)>>step + 1

@@ -1,0 +1,209 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// A batch ends in one Kafka transaction: dead letters, rows and offsets become visible together or not at all. Readers
+// with read_committed wait for an open transaction, so none may stay open while a store or a person is waited for.
+//
+// Sending the rows is most of a commit. When a batch has lasted, an early produce opens its transaction and sends the
+// rows stored so far, while polls go on; little is left for the commit. Dead letters are never sent early, because the
+// breaker judges the batch as a whole.
+
+// While an early produce runs, the batch may grow by earlyTime and earlyRecords. A store that does not take the rest
+// within earlyLimit may stay unavailable for hours, so the transaction is aborted then.
+const (
+	earlyTime    = time.Second
+	earlyRecords = 5000
+	earlyLimit   = transactionTimeout / 3
+)
+
+var errEarlyTooLong = fmt.Errorf("rows were sent, and the store did not take the rest within %v: reading again", earlyLimit)
+
+// errTripped reports that the breaker tripped after an early produce. No transaction stays open until a person comes:
+// the batch is read again, and held before anything of it is sent.
+var errTripped = errors.New("the breaker tripped while rows were sent: they are read again")
+
+// decision is everything that one commit writes.
+type decision struct {
+	deadLetters []schemas.DeadLetter
+	rows        []schemas.Published // those that the early produce did not send
+	moves       []schemas.PositionMove
+	tallies     map[int32]tally // committed as the metadata of the offsets
+	bounds      map[int32]int64 // no offset is committed beyond; nil in a live session
+	failed      error           // of the early produce: the transaction is aborted
+}
+
+// decide has the breaker judge the batch, and returns what to commit. Every poll of the batch is in the stores.
+func (p *pipeline) decide() (decision, error) {
+	failed := p.early.wait()
+	b, s := p.batch, p.session
+	// guard: too much poison holds the processor
+	if why := p.cfg.Breaker.judge(p.cfg.Now(), b.tallies); why != "" {
+		// guard: a breaker that holds leaves nothing open
+		if s.txn.isOpen {
+			return decision{}, errTripped
+		}
+		if err := s.hold(p.ctx, p.work, why, b.deadLetters); err != nil {
+			return decision{}, err
+		}
+		b.tallies = cleared(b.tallies)
+	}
+	b.tallies = spent(b.tallies)
+	d := decision{rows: b.takeUnsent(), tallies: b.tallies, bounds: s.replay.bounds(s.partitions), failed: failed}
+	d.moves = slices.Collect(maps.Values(b.moves))
+	if s.replay.sendsDeadLetters() {
+		d.deadLetters = b.deadLetters
+	}
+	return d, nil
+}
+
+// transaction is the Kafka transaction of a session. It belongs to the goroutine of session.run.
+type transaction struct {
+	cfg       *Config
+	kafka     *kgo.GroupTransactSession
+	publisher *publisher
+	replay    *replayReader // nil in a live session
+
+	isOpen bool // begun and not ended
+
+	// revoked reports that partitions were revoked since the last end: the client aborts the next transaction, and
+	// reports no other revoke until then. Set by the client's goroutine.
+	revoked atomic.Bool
+}
+
+// commit sends the dead letters and the rows and commits the offsets, all or nothing. committed is false when a
+// rebalance came in between: everything was aborted, and the next owner reads the batch again.
+func (t *transaction) commit(ctx context.Context, d decision) (committed bool, err error) {
+	if err := t.begin(); err != nil {
+		return false, err
+	}
+	// From here a revoke interrupts nothing, because an open transaction holds back every reader until it times out.
+	// Ending it after a revoke aborts it.
+	// guard: a revoke leaves no transaction open | context.WithoutCancel(ctx) -> ctx
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
+	defer cancel()
+	if d.failed == nil {
+		d.failed = t.publisher.send(whole, ctx, t.kafka.Client(), d.deadLetters, d.rows)
+	}
+	began := t.cfg.Now()
+	committed, err = t.end(d.annotate(whole), kgo.TransactionEndTry(d.failed == nil && ctx.Err() == nil))
+	t.cfg.observeStep("commit", began)
+	if err != nil {
+		return false, fmt.Errorf("kafka: commit: %w", err)
+	}
+	if d.failed != nil && ctx.Err() == nil {
+		return false, fmt.Errorf("kafka: produce: %w", d.failed)
+	}
+	return committed, nil
+}
+
+// annotate returns a context with which the client commits the tallies beside the offsets, and none beyond its bound.
+func (d *decision) annotate(ctx context.Context) context.Context {
+	return kgo.PreTxnCommitFnContext(ctx, func(req *kmsg.TxnOffsetCommitRequest) error {
+		for _, t := range req.Topics {
+			for i := range t.Partitions {
+				p := &t.Partitions[i]
+				p.Metadata = d.tallies[p.Partition].metadata()
+				if bound, ok := d.bounds[p.Partition]; ok {
+					// guard: replay: no offset is committed beyond what is stored
+					p.Offset = min(p.Offset, bound)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// begin begins a transaction, if none is open.
+func (t *transaction) begin() error {
+	if t.isOpen {
+		return nil
+	}
+	if err := t.kafka.Begin(); err != nil {
+		return fmt.Errorf("kafka: begin: %w", err)
+	}
+	t.isOpen = true
+	return nil
+}
+
+// end ends the transaction. If partitions were revoked since the last end, it aborts and returns committed == false.
+func (t *transaction) end(ctx context.Context, how kgo.TransactionEndTry) (committed bool, err error) {
+	t.revoked.Store(false) // before the end, which may or may not see a revoke that comes now
+	t.isOpen = false
+	committed, err = t.kafka.End(ctx, how)
+	// guard: replay: what was dropped has not been read to its end | t.replay.settle(committed) -> t.replay.settle(true)
+	t.replay.settle(committed)
+	return committed, err
+}
+
+// abort rewinds the client to the committed offsets and makes it forget a revoke.
+func (t *transaction) abort(ctx context.Context) error {
+	if err := t.begin(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionTimeout)
+	defer cancel()
+	if _, err := t.end(ctx, kgo.TryAbort); err != nil {
+		return fmt.Errorf("kafka: abort: %w", err)
+	}
+	return nil
+}
+
+// earlyProduce is the sending of rows before the batch is full.
+type earlyProduce struct {
+	sent  context.Context // ends when the rows are in their topic, or could not be sent
+	err   error           // of sending; written before sent ends
+	limit *time.Timer
+}
+
+// produceEarly opens the transaction and sends the rows stored so far. It starts nothing, and returns false, when it ran
+// before, without rows, while the store is too slow, and for a batch that must be judged first.
+func (p *pipeline) produceEarly() (started bool, err error) {
+	s := p.session
+	// guard: a slow store is not waited for with rows sent | p.batch.backlog() > earlyTime -> false
+	if p.early != nil || s.sendsAtEnd || p.batch.backlog() > earlyTime {
+		return false, nil
+	}
+	rows := p.batch.takeUnsent()
+	if len(rows) == 0 {
+		return false, nil
+	}
+	if err := s.txn.begin(); err != nil {
+		return false, err
+	}
+	sent, done := context.WithCancel(context.Background())
+	early := &earlyProduce{sent: sent}
+	// guard: a store that is away leaves nothing open | s.interrupt(errEarlyTooLong) ->
+	early.limit = time.AfterFunc(earlyLimit, func() { s.interrupt(errEarlyTooLong) })
+	p.early = early
+	go func() {
+		defer done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(p.work), transactionTimeout)
+		defer cancel()
+		early.err = s.publisher.send(ctx, p.work, s.kafka.Client(), nil, rows)
+	}()
+	return true, nil
+}
+
+// wait returns when nothing is being sent early any more. The batch is in the store by then, or was given up.
+func (e *earlyProduce) wait() error {
+	if e == nil {
+		return nil
+	}
+	e.limit.Stop()
+	<-e.sent.Done()
+	return e.err
+}

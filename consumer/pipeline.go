@@ -1,0 +1,292 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// A live pitch must be readable soon, and one commit costs more than one write. So a batch gathers polls: while one poll
+// is decoded, those before it are on their way through Postgres and Redis, each stage in a goroutine of its own and in
+// the order of the polls. Polls that wait for Postgres go there together.
+//
+// The goroutine of session.run polls and decodes. It is the only one that uses the transaction. When run has returned,
+// the stages have ended, and everything that was polled is in the stores.
+
+// errBytesRecycled reports that the store refused a record whose bytes are gone. The batch is dropped and read again,
+// and from then on the session keeps the bytes of its records until the store has answered.
+var errBytesRecycled = errors.New("the store refused a record whose bytes were recycled: it is read again")
+
+// pollsWaiting is how many polls may wait for the store.
+const pollsWaiting = 16
+
+// poll is one decoded poll. Its records have no bytes unless they were rejected, or session.keepsBytes is set.
+type poll struct {
+	records []Decoded
+	moves   []schemas.PositionMove
+	reached []reach
+	waiting int64 // records in the topic behind it
+}
+
+// reach is how far a poll got in a partition.
+type reach struct {
+	partition int32
+	next      int64     // offset behind the last record
+	last      time.Time // of the last record
+	end       int64     // last stable offset: records from here on cannot be read yet
+}
+
+// pipeline takes the polls of one batch through the stores.
+type pipeline struct {
+	session *session
+	cfg     *Config
+	batch   *batch
+	early   *earlyProduce   // nil while nothing was sent; of the goroutine of run
+	ctx     context.Context // ends at a shutdown, which lets the batch finish
+	work    context.Context // ends also at a revoke
+
+	stages  *errgroup.Group
+	polling context.Context // ends when a stage has failed
+	polls   chan *poll      // to the store goroutine
+	shows   chan show       // to the view goroutine
+}
+
+func newPipeline(ctx, work context.Context, s *session) *pipeline {
+	p := &pipeline{
+		session: s, cfg: s.cfg, batch: newBatch(s.cfg, s.mayRepeat.Swap(false)), ctx: ctx, work: work,
+		polls: make(chan *poll, pollsWaiting), shows: make(chan show, 1),
+	}
+	p.stages, p.polling = errgroup.WithContext(work)
+	return p
+}
+
+// run polls until the batch is to be committed, beginning with these records, and returns when all are in the stores.
+func (p *pipeline) run(first kgo.Fetches) error {
+	p.stages.Go(func() error {
+		defer close(p.shows)
+		return p.storeAll()
+	})
+	p.stages.Go(func() error {
+		for s := range p.shows {
+			p.session.stores.show(p.work, s)
+		}
+		return nil
+	})
+	err := p.gather(first)
+	close(p.polls)
+	// guard: the batch ends only when every poll of it is in the stores | instead go func() { _ = p.stages.Wait() }()
+	err = errors.Join(p.stages.Wait(), err)
+	if err != nil {
+		_ = p.early.wait() // the abort takes back the records that it sent
+	}
+	return err
+}
+
+func (p *pipeline) gather(fetches kgo.Fetches) error {
+	for fetches != nil {
+		read, err := p.read(fetches)
+		if err == nil {
+			err = p.put(read)
+		}
+		if err != nil {
+			return err
+		}
+		if fetches, err = p.next(read); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read decodes a poll and recycles its bytes. In a partition without a committed offset it commits the start first.
+func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
+	s := p.session
+	moves, err := s.partitions.moves(fetches)
+	if err != nil {
+		return nil, err
+	}
+	read := &poll{moves: moves}
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if len(f.Records) == 0 {
+			return
+		}
+		// guard: api: lag is told while a batch waits
+		s.partitions.waiting(f.Partition, f.Records[0].Timestamp)
+		at := reachOf(&f)
+		read.reached = append(read.reached, at)
+		read.waiting += at.end - at.next
+	})
+	records := fetches.Records()
+	p.cfg.Observer.Polled(records)
+	read.records = decode(p.cfg, records)
+	p.batch.countRead(read.records)
+	if !s.keepsBytes.Load() {
+		recycleBytes(read.records, records)
+	}
+	return read, s.starter.commitStart(p.work, moves)
+}
+
+func reachOf(f *kgo.FetchTopicPartition) reach {
+	last := f.Records[len(f.Records)-1]
+	return reach{partition: f.Partition, next: last.Offset + 1, last: last.Timestamp, end: f.LastStableOffset}
+}
+
+// put hands a poll to the store goroutine; it returns the error of a stage that has failed.
+func (p *pipeline) put(read *poll) error {
+	select {
+	case p.polls <- read:
+		return nil
+	case <-p.polling.Done():
+		return context.Cause(p.polling)
+	}
+}
+
+// next returns another poll with records; nil when the batch is to be committed.
+func (p *pipeline) next(last *poll) (kgo.Fetches, error) {
+	for !p.isFull() {
+		wait := p.batch.timeLeft(p.early)
+		if wait <= 0 {
+			// guard: who comes while rows are sent does not wait | p.produceEarly() -> false, error(nil)
+			if started, err := p.produceEarly(); err != nil || !started {
+				return nil, err
+			}
+			continue
+		}
+		idle := last.waiting < gatherLag && p.cfg.CommitEvery == 0 && wait > commitIdle
+		if idle {
+			wait = commitIdle
+		}
+		fetches, err := p.pollMore(wait)
+		if err != nil || fetches.NumRecords() > 0 {
+			return fetches, err
+		}
+		if idle {
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
+// isFull reports that the batch must be committed now, whatever waits behind it.
+func (p *pipeline) isFull() bool {
+	b := p.batch
+	return p.ctx.Err() != nil || p.cfg.CommitEvery < 0 || p.session.keepsBytes.Load() ||
+		// guard: a batch is committed before its letters hold too much | b.heldBytes >= gatherHeldBytes -> false
+		b.rejected >= gatherDeadLetters || b.heldBytes >= gatherHeldBytes
+}
+
+// pollMore returns the records that arrive within this time. They must be stored before the commit, or the batch be
+// dropped, because the commit covers everything that was polled.
+func (p *pipeline) pollMore(wait time.Duration) (kgo.Fetches, error) {
+	ctx, cancel := context.WithTimeout(p.polling, wait)
+	defer cancel()
+	defer context.AfterFunc(p.ctx, cancel)() // a shutdown waits for no more records
+	if p.early != nil {
+		defer context.AfterFunc(p.early.sent, cancel)() // nor does the commit
+	}
+	fetches := p.session.poll(ctx)
+	if p.polling.Err() != nil {
+		return nil, context.Cause(p.polling)
+	}
+	if fetches.IsClientClosed() {
+		return nil, kgo.ErrClientClosed
+	}
+	return fetches, p.session.fetchErrors(fetches)
+}
+
+// storeAll is the store goroutine.
+func (p *pipeline) storeAll() error {
+	var next *poll
+	for {
+		if next == nil {
+			if next = <-p.polls; next == nil {
+				return nil
+			}
+		}
+		var together []*poll
+		together, next = p.take(next)
+		s, err := p.store(together)
+		if err != nil {
+			return err
+		}
+		p.shows <- s
+	}
+}
+
+// take joins the polls that wait behind the first one, up to PollMaxRecords; the poll that is too much is returned as
+// next. While many records wait in the topic, it waits for half of that, because computing a batter costs the same
+// whether one pitch of his changed or five.
+func (p *pipeline) take(first *poll) (together []*poll, next *poll) {
+	together = []*poll{first}
+	most := p.cfg.PollMaxRecords
+	for n, last := len(first.records), first; ; last = next {
+		if last.waiting >= gatherLag && n < most/2 {
+			next = <-p.polls
+		} else {
+			select {
+			// guard: polls that wait for the store go together | p.polls -> (chan *poll)(nil)
+			case next = <-p.polls:
+			default:
+				return together, nil
+			}
+		}
+		if next == nil {
+			return together, nil
+		}
+		// guard: polls go to the store together up to what one transaction is to hold
+		if n += len(next.records); n > most {
+			return together, next
+		}
+		together = append(together, next)
+	}
+}
+
+// store writes polls to the store in one transaction, keeps the results, and returns what the view must show.
+func (p *pipeline) store(polls []*poll) (show, error) {
+	s := p.session
+	var shown show
+	var records []Decoded
+	for _, read := range polls {
+		records = append(records, read.records...)
+		shown.reached = append(shown.reached, read.reached...)
+		shown.moves = p.continued(shown.moves, read.moves)
+	}
+	plan := MakePlan(records)
+	outcome, retried, err := s.stores.write(p.work, plan, shown.moves)
+	if err != nil {
+		return show{}, err
+	}
+	// guard: a record that the store refuses is read again for its bytes
+	if len(outcome.Refused) > 0 && !s.keepsBytes.Swap(true) {
+		return show{}, errBytesRecycled
+	}
+	s.partitions.applied(shown.moves)
+	p.batch.keep(polls, plan, outcome, shown.moves, s.partitions.tallies())
+	// guard: the view is compared after a batch that may have landed before | p.batch.mayRepeat || retried -> false
+	shown.snapshots, shown.mustSweep = outcome.Snapshots, p.batch.mayRepeat || retried
+	p.batch.mayRepeat = false
+	return shown, nil
+}
+
+// continued appends the moves of one more poll. Their expected position is the one that the polls before have left.
+func (p *pipeline) continued(moves, more []schemas.PositionMove) []schemas.PositionMove {
+	for _, m := range more {
+		if at, ok := p.session.partitions.get(m.Partition); ok {
+			// guard: a poll moves the position from where the one before it left it
+			m.Expected = at.stored
+		}
+		i := slices.IndexFunc(moves, func(o schemas.PositionMove) bool { return o.Partition == m.Partition })
+		if i >= 0 {
+			moves[i] = m
+		} else {
+			moves = append(moves, m)
+		}
+	}
+	return moves
+}

@@ -1,0 +1,114 @@
+package consumer
+
+import (
+	"encoding/json"
+	"maps"
+	"time"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// tally counts how many of a partition's latest records were rejected. It is committed with the offset, as its
+// metadata. So it is exact after a crash, and a processor in a crash loop does not send a thousand dead letters each time.
+type tally struct {
+	InARow int64    `json:"rejected_in_a_row"`
+	Lately []minute `json:"lately,omitempty"` // oldest first; only minutes in which records came
+
+	// Pardoned lets the next batch pass, whatever it holds. It is written at a shutdown while the breaker holds, because
+	// a person who restarts the processor wants it to go on.
+	Pardoned bool `json:"pardoned,omitempty"`
+
+	peak int64 // longest row of rejected records in the batch that was counted last
+}
+
+// minute counts the records of one minute of Unix time.
+type minute struct {
+	Minute   int64 `json:"minute"`
+	Records  int64 `json:"records"`
+	Rejected int64 `json:"rejected"`
+}
+
+// parseTally reads an offset's metadata. It returns an empty tally for none, and for that of another client.
+func parseTally(metadata string) (t tally) {
+	if json.Unmarshal([]byte(metadata), &t) != nil {
+		return tally{}
+	}
+	return t
+}
+
+func (t tally) metadata() *string {
+	text, _ := json.Marshal(t) // cannot fail: plain numbers
+	s := string(text)
+	return &s
+}
+
+// after returns the tally once the records at these offsets have passed, some of them rejected. It does not change t.
+func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
+	next := tally{InARow: t.InARow, Pardoned: t.Pardoned}
+	oldest := now.Add(-window).Unix() / 60
+	for _, m := range t.Lately {
+		if m.Minute > oldest {
+			next.Lately = append(next.Lately, m)
+		}
+	}
+	last := len(next.Lately) - 1
+	if this := now.Unix() / 60; last < 0 || next.Lately[last].Minute != this {
+		next.Lately = append(next.Lately, minute{Minute: this})
+		last++
+	}
+	for _, offset := range offsets {
+		next.Lately[last].Records++
+		if rejected[offset] {
+			next.Lately[last].Rejected++
+			next.InARow++
+			next.peak = max(next.peak, next.InARow)
+		} else {
+			next.InARow = 0
+		}
+	}
+	return next
+}
+
+// countTallies returns the tallies of all owned partitions once a poll has passed with these dead letters. It starts
+// from sofar, those after the polls before, and where there is none from the committed ones.
+func countTallies(cfg *Config, committed, sofar map[int32]tally, passed []Decoded, deadLetters []schemas.DeadLetter) map[int32]tally {
+	rejected := map[int32]map[int64]bool{}
+	for _, l := range deadLetters {
+		if rejected[l.Record.Partition] == nil {
+			rejected[l.Record.Partition] = map[int64]bool{}
+		}
+		rejected[l.Record.Partition][l.Record.Offset] = true
+	}
+	offsets := map[int32][]int64{}
+	for i := range passed {
+		at := passed[i].Record.Coordinates
+		offsets[at.Partition] = append(offsets[at.Partition], at.Offset)
+	}
+	tallies := maps.Clone(committed)
+	maps.Copy(tallies, sofar)
+	for id, offsets := range offsets {
+		if t, ok := tallies[id]; ok {
+			tallies[id] = t.after(cfg.Now(), cfg.Breaker.Window, offsets, rejected[id])
+		}
+	}
+	return tallies
+}
+
+// spent uses up the pardons: a batch that passed with one is not counted.
+func spent(tallies map[int32]tally) map[int32]tally {
+	for id, t := range tallies {
+		if t.Pardoned {
+			tallies[id] = tally{}
+		}
+	}
+	return tallies
+}
+
+// cleared returns empty tallies of the same partitions.
+func cleared(tallies map[int32]tally) map[int32]tally {
+	empty := make(map[int32]tally, len(tallies))
+	for id := range tallies {
+		empty[id] = tally{}
+	}
+	return empty
+}
