@@ -11,11 +11,12 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// work gathers what a processor tells of its work with each heartbeat: absolute, and no longer than a page.
-type work struct {
+// activity collects the figures of the processor's work that each heartbeat carries: totals since the start, and rates
+// over the last schemas.WorkWindowS seconds.
+type activity struct {
 	began time.Time
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	records int64
 	rows    int64
 	letters map[schemas.Code]int64
@@ -25,7 +26,7 @@ type work struct {
 	window  [schemas.WorkWindowS]second
 }
 
-// second is what was done in one second.
+// second is the work of one second.
 type second struct {
 	unix    int64
 	records int64
@@ -33,12 +34,12 @@ type second struct {
 	steps   map[string]schemas.StepWork
 }
 
-func newWork(now time.Time) *work {
-	return &work{began: now, letters: map[schemas.Code]int64{}, lag: map[int32]int64{}}
+func newActivity(now time.Time) *activity {
+	return &activity{began: now, letters: map[schemas.Code]int64{}, lag: map[int32]int64{}}
 }
 
-// at is the second of that time, emptied if it was one of long ago. The lock is held.
-func (w *work) at(now time.Time) *second {
+// at returns the second of a time, emptied when its slot held an older one. mu must be held.
+func (w *activity) at(now time.Time) *second {
 	unix := now.Unix()
 	s := &w.window[unix%int64(len(w.window))]
 	if s.unix != unix {
@@ -47,7 +48,8 @@ func (w *work) at(now time.Time) *second {
 	return s
 }
 
-func (w *work) step(now time.Time, name string, took time.Duration) {
+// step counts one step of a batch.
+func (w *activity) step(now time.Time, name string, took time.Duration) {
 	ms := float64(took.Microseconds()) / 1000
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -59,7 +61,8 @@ func addStep(a, b schemas.StepWork) schemas.StepWork {
 	return schemas.StepWork{Batches: a.Batches + b.Batches, SumMS: a.SumMS + b.SumMS, MaxMS: max(a.MaxMS, b.MaxMS)}
 }
 
-func (w *work) batch(now time.Time, b consumer.BatchSummary) {
+// batch counts a committed batch.
+func (w *activity) batch(now time.Time, b consumer.BatchSummary) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.records += int64(b.Records)
@@ -76,7 +79,8 @@ func (w *work) batch(now time.Time, b consumer.BatchSummary) {
 	}
 }
 
-func (w *work) lags(partition int32, records int64) {
+// lags sets the lag of a partition; below 0 removes it.
+func (w *activity) lags(partition int32, records int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lag[partition] = records
@@ -85,20 +89,21 @@ func (w *work) lags(partition int32, records int64) {
 	}
 }
 
-func (w *work) held(reason string) {
+// held sets why the circuit breaker is open; "": it is closed.
+func (w *activity) held(reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.breaker = reason
 }
 
-// tell is all of it now. The rate is of whole seconds: the present one is not over.
-func (w *work) tell(now time.Time, at *positions, health *obs.Health) *schemas.Work {
+// report returns the figures for a heartbeat. Rates leave out the present second, because it is not over.
+func (w *activity) report(now time.Time, at *positions, health *obs.Health) *schemas.Work {
 	_, faults := health.Ready()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := &schemas.Work{
 		At: schemas.TimeMSOf(now), Since: schemas.TimeMSOf(w.began), Build: obs.Build(), Records: w.records, Rows: w.rows,
-		Partitions: at.work(now, w.lag), Steps: map[string]schemas.StepWork{}, Letters: map[schemas.Code]int64{},
+		Partitions: at.byPartition(now, w.lag), Steps: map[string]schemas.StepWork{}, Letters: map[schemas.Code]int64{},
 		Newest: slices.Clone(w.newest), Faults: faults, Breaker: w.breaker,
 	}
 	for code, n := range w.letters {
@@ -122,8 +127,8 @@ func (w *work) tell(now time.Time, at *positions, health *obs.Health) *schemas.W
 	return t
 }
 
-// work is how far each partition is.
-func (p *positions) work(now time.Time, lag map[int32]int64) map[string]schemas.PartitionWork {
+// byPartition returns the progress of each owned partition. lag is in records.
+func (p *positions) byPartition(now time.Time, lag map[int32]int64) map[string]schemas.PartitionWork {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := make(map[string]schemas.PartitionWork, len(p.next))

@@ -16,7 +16,7 @@ import (
 
 func TestWorkIsOfTheLastSeconds(t *testing.T) {
 	began := time.Unix(1_000_000, 0)
-	w, at := newWork(began), &positions{}
+	w, at := newActivity(began), &positions{}
 	log, err := obs.NewLogger(io.Discard, "text", "info")
 	require.NoError(t, err)
 	health := obs.NewHealth(log, nil, "postgres")
@@ -35,7 +35,7 @@ func TestWorkIsOfTheLastSeconds(t *testing.T) {
 	w.lags(9, -1)
 	w.held("too much")
 
-	told := w.tell(now, at, health)
+	told := w.report(now, at, health)
 	require.EqualValues(t, 3000, told.Records)
 	require.InDelta(t, 100, told.RecordsPerS, 1e-9)
 	require.InDelta(t, 1000, told.BytesPerS, 1e-9)
@@ -50,7 +50,7 @@ func TestWorkIsOfTheLastSeconds(t *testing.T) {
 	require.Equal(t, "too much", told.Breaker)
 	require.Equal(t, []string{"postgres: starting"}, told.Faults)
 
-	quiet := w.tell(now.Add(time.Minute), at, health)
+	quiet := w.report(now.Add(time.Minute), at, health)
 	require.Zero(t, quiet.RecordsPerS)
 	require.Empty(t, quiet.Steps)
 	require.EqualValues(t, 3000, quiet.Records)

@@ -14,14 +14,14 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// beatEvery is how often a processor says that it is alive, and how far it is. Readers take it for dead after three.
+// beatEvery is the time between two heartbeats. Readers take a processor for dead after three without one.
 const beatEvery = time.Second
 
-// positions are what the consumer told of the partitions that it has.
+// positions are the offsets of the owned partitions, as the consumer reported them last.
 type positions struct {
-	mu   sync.Mutex
-	next map[int32]int64
-	wait map[int32]time.Time
+	mu   sync.Mutex          // guards both
+	next map[int32]int64     // offset below which readers see everything
+	wait map[int32]time.Time // time of the oldest record that waits; zero: none does
 }
 
 func (p *positions) set(partition int32, next int64, waits time.Time) {
@@ -40,7 +40,7 @@ func (p *positions) drop(partition int32) {
 	delete(p.wait, partition)
 }
 
-// heartbeat is the state at a time.
+// heartbeat returns the heartbeat of a time, with the lag of the partition that is furthest behind.
 func (p *positions) heartbeat(now time.Time, topic string, phase redissink.Phase) schemas.Heartbeat {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,12 +54,12 @@ func (p *positions) heartbeat(now time.Time, topic string, phase redissink.Phase
 	return h
 }
 
-// beats tells readers of Redis and of Postgres how this processor is.
+// beats writes the heartbeats of this processor to Redis and Postgres, where the API reads how far the stream is.
 type beats struct {
 	instance string
 	topic    string
 	of       *positions
-	work     *work
+	work     *activity
 	health   *obs.Health
 	keeper   *redissink.Keeper
 	redis    *redissink.Sink
@@ -67,10 +67,10 @@ type beats struct {
 	serving  string // Options.ServingSchema
 	prefix   string // Options.LivePrefix
 	log      *slog.Logger
-	now      chan struct{} // holds one: not to wait for the next second
+	now      chan struct{} // holds one request for a heartbeat before the next tick
 }
 
-// soon has the next beat made now.
+// soon makes the next heartbeat due now.
 func (b *beats) soon() {
 	select {
 	case b.now <- struct{}{}:
@@ -78,8 +78,8 @@ func (b *beats) soon() {
 	}
 }
 
-// Run beats until ctx ends, and says then that this processor rests. A store that does not take it is away: nobody
-// reads it there.
+// Run writes a heartbeat each second until ctx ends, and removes it then. A failed write is only logged, because nobody
+// can read a heartbeat in a store that is unavailable.
 func (b *beats) Run(ctx context.Context) error {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -87,7 +87,7 @@ func (b *beats) Run(ctx context.Context) error {
 	defer both.Wait()
 	for {
 		h := b.of.heartbeat(time.Now(), b.topic, b.keeper.State().Phase)
-		h.Work = b.work.tell(time.Now(), b.of, b.health)
+		h.Work = b.work.report(time.Now(), b.of, b.health)
 		attempt, cancel := context.WithTimeout(ctx, beatEvery)
 		both.Go(func() { b.failed("redis", b.redis.Beat(attempt, b.instance, h)) })
 		both.Go(func() { b.failed("postgres", b.store.Beat(attempt, b.instance, h)) })
@@ -107,7 +107,8 @@ func (b *beats) Run(ctx context.Context) error {
 	}
 }
 
-// point copies which target readers see from Postgres to Redis, for an API server that starts while Postgres is away.
+// point copies the pointer to the target that readers see from Postgres to Redis. An API server that starts while Postgres
+// is unavailable reads it there.
 func (b *beats) point(ctx context.Context) error {
 	p, err := b.store.Pointer(ctx, b.serving)
 	if err != nil {
@@ -117,6 +118,7 @@ func (b *beats) point(ctx context.Context) error {
 	return b.redis.TellPointer(ctx, b.prefix, p)
 }
 
+// failed logs that a heartbeat was not written.
 func (b *beats) failed(where string, err error) {
 	if err != nil {
 		b.log.Debug("no heartbeat", "where", where, "error", err)

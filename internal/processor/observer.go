@@ -24,7 +24,7 @@ type Observer struct {
 	log     *slog.Logger
 	hint    func(error) string
 	at      positions
-	work    *work
+	work    *activity
 	traces  *obs.Tracer // nil: none
 	refused refusal
 }
@@ -44,7 +44,7 @@ func NewObserver(log *slog.Logger, hint func(error) string) *Observer {
 		hint = func(error) string { return "" }
 	}
 	health := obs.NewHealth(log, m, "assigned", "postgres")
-	return &Observer{Metrics: m, health: health, log: log, hint: hint, work: newWork(time.Now())}
+	return &Observer{Metrics: m, health: health, log: log, hint: hint, work: newActivity(time.Now())}
 }
 
 // withHint returns the text of an error, with its remedy where one is known.
@@ -55,9 +55,10 @@ func (w *Observer) withHint(err error) string {
 	return err.Error()
 }
 
+// BatchStarted starts the trace of a batch.
 func (w *Observer) BatchStarted() { w.traces.Began() }
 
-// Polled links the batch to what its records' producers were doing.
+// Polled links the batch's trace to those of its records' producers.
 func (w *Observer) Polled(records []*kgo.Record) {
 	if !w.traces.Recording() {
 		return
@@ -71,13 +72,16 @@ func (w *Observer) Polled(records []*kgo.Record) {
 	}
 }
 
+// Step observes the time that a batch spent in a step.
 func (w *Observer) Step(step string, took time.Duration) {
 	w.Metrics.Step(step, took, w.traces.Step(step, took))
 	w.work.step(time.Now(), step, took)
 }
 
+// Readable observes the delay of the newest record that readers can see.
 func (w *Observer) Readable(_ string, _ int32, newest time.Time) { w.Metrics.Shown(newest, time.Now()) }
 
+// Lag sets the lag of a partition; below 0 it is no longer owned.
 func (w *Observer) Lag(topic string, partition int32, records int64) {
 	w.Metrics.Lag(topic, partition, records)
 	w.work.lags(partition, records)
@@ -86,11 +90,13 @@ func (w *Observer) Lag(topic string, partition int32, records int64) {
 	}
 }
 
+// Position sets how far readers can see in a partition, and since when a record waits there.
 func (w *Observer) Position(topic string, partition int32, next int64, waits time.Time) {
 	w.Metrics.Position(topic, partition, next, waits)
 	w.at.set(partition, next, waits)
 }
 
+// Condition records the outcome of a health check of the consumer.
 func (w *Observer) Condition(name string, ok bool, reason string) {
 	if name == "kafka" && !ok {
 		reason = w.withHint(errors.New(reason))
@@ -99,7 +105,10 @@ func (w *Observer) Condition(name string, ok bool, reason string) {
 	switch name {
 	case "breaker":
 		w.Metrics.Breaker(!ok)
-		w.work.held(heldBy(ok, reason))
+		if ok {
+			reason = ""
+		}
+		w.work.held(reason)
 	case "postgres":
 		w.Metrics.Up(name, ok)
 		if !ok {
@@ -108,30 +117,26 @@ func (w *Observer) Condition(name string, ok bool, reason string) {
 	}
 }
 
-func heldBy(ok bool, reason string) string {
-	if ok {
-		return ""
-	}
-	return reason
-}
-
+// Batch counts a committed batch and ends its trace.
 func (w *Observer) Batch(s consumer.BatchSummary) {
-	traceID := w.traces.Committed(map[string]int64{"records": int64(s.Records), "bytes": s.Bytes, "rows": int64(s.Rows), "superseded": int64(s.Superseded)})
+	traceID := w.traces.Committed(map[string]int64{
+		"records": int64(s.Records), "bytes": s.Bytes, "rows": int64(s.Rows), "superseded": int64(s.Superseded),
+	})
 	w.Metrics.Committed(s.Records, s.Bytes, s.Rows, s.Superseded)
 	w.Metrics.Issues(s.Issues)
 	w.work.batch(time.Now(), s)
 	for code, n := range s.DeadLetters {
 		w.Metrics.DeadLetters(string(code), n)
 	}
-	words := []any{"records", s.Records, "bytes", s.Bytes, "rows", s.Rows, "deletes", s.Deletes,
+	attrs := []any{"records", s.Records, "bytes", s.Bytes, "rows", s.Rows, "deletes", s.Deletes,
 		"identifies", s.Identifies, "superseded", s.Superseded, "dead_letters", s.DeadLetters, "took", s.Took}
 	if traceID != "" {
-		words = append(words, "trace_id", traceID)
+		attrs = append(attrs, "trace_id", traceID)
 	}
-	w.log.Debug("batch", words...)
+	w.log.Debug("batch", attrs...)
 }
 
-// pingEvery is how often the store is asked whether it is there, while no batch asks.
+// pingEvery is the time between two checks of Postgres, and the timeout of one.
 const pingEvery = 5 * time.Second
 
 // pingPostgres returns a loop that checks whether Postgres answers: a processor without partitions writes nothing, and

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// QualityLock is held by the one process that computes.
+	// QualityLock is the name of the lock that the one computing process holds in Postgres.
 	QualityLock = "quality"
-	// qualityMost is how many games are computed in one cycle: some 30,000 rows, a fraction of a second.
+	// qualityMost bounds the games of one cycle: some 30,000 rows, a fraction of a second.
 	qualityMost = 100
-	// qualityWhole is how often what was missed is looked for among all rows.
+	// qualityWhole is the time between two searches of all rows for games that were missed.
 	qualityWhole = time.Hour
 )
 
-// RefreshQuality computes the facts of up to so many of the games that were touched, and answers how many it did and how
-// many are left. Who calls it holds the lock.
+// RefreshQuality computes the facts of at most so many of the games whose rows changed, and returns how many it did and
+// how many are left. whole searches all rows for changed games. The caller must hold QualityLock.
 func RefreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most int) (done, left int, err error) {
 	began := time.Now()
 	units, err := store.QualityTouched(ctx, whole)
@@ -58,19 +58,20 @@ func RefreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most in
 	return done, left, err
 }
 
-// qualityKeeper computes in the background, where no other process does.
+// qualityKeeper keeps the quality figures up to date in the background. Of all processors, the one that holds QualityLock
+// computes. The fields below log are owned by Run.
 type qualityKeeper struct {
 	store   *pgsink.Sink
 	metrics *obs.Quality
 	every   time.Duration
 	log     *slog.Logger
 
-	release func() // of the lock; nil: another has it
-	whole   time.Time
-	said    []string // what was beyond its limits at the last look
+	release func()    // of the lock; nil: another process has it
+	whole   time.Time // of the last search of all rows
+	logged  []string  // findings that were beyond their limits in the last cycle
 }
 
-// Run works until ctx ends. Nothing that fails here stops the stream.
+// Run computes until ctx ends. It returns no error, because the stream must go on without these figures.
 func (k *qualityKeeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(k.every)
 	defer tick.Stop()
@@ -78,7 +79,7 @@ func (k *qualityKeeper) Run(ctx context.Context) error {
 	for {
 		if err := k.cycle(ctx); err != nil && ctx.Err() == nil {
 			k.metrics.Failed()
-			k.log.Warn("the quality of the data could not be computed", "error", err)
+			k.log.Warn("could not compute the quality of the data", "error", err)
 			k.rest()
 		}
 		select {
@@ -89,6 +90,7 @@ func (k *qualityKeeper) Run(ctx context.Context) error {
 	}
 }
 
+// cycle computes once, when this process has or gets the lock.
 func (k *qualityKeeper) cycle(ctx context.Context) error {
 	if k.release == nil {
 		release, ok, err := k.store.TryLock(ctx, QualityLock)
@@ -112,27 +114,28 @@ func (k *qualityKeeper) cycle(ctx context.Context) error {
 	}
 	report := quality.Judge(facts, "")
 	k.metrics.Show(&report)
-	k.tell(&report)
+	k.logNew(&report)
 	k.log.Debug("quality computed", "games", done, "left", left, "abnormal", report.Abnormal)
 	return nil
 }
 
-// tell logs what has come to be beyond its limits.
-func (k *qualityKeeper) tell(r *schemas.QualityReport) {
+// logNew logs the findings that are beyond their limits since this cycle.
+func (k *qualityKeeper) logNew(r *schemas.QualityReport) {
 	var now []string
 	for _, f := range r.Findings {
 		if !f.Abnormal {
 			continue
 		}
 		name := f.Check + "/" + f.Venue + "/" + f.Item
-		if now = append(now, name); !slices.Contains(k.said, name) {
+		if now = append(now, name); !slices.Contains(k.logged, name) {
 			k.log.Warn("the data is beyond a limit", "check", f.Check, "venue", f.Venue, "item", f.Item, "value", f.Value,
 				"baseline", f.Baseline.Pointer(), "unit", f.Unit, "day", r.Day, "games", f.Games)
 		}
 	}
-	k.said = now
+	k.logged = now
 }
 
+// rest releases the lock and hides the figures.
 func (k *qualityKeeper) rest() {
 	k.metrics.Rest()
 	if k.release != nil {

@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// leaves returns the question whether this pod of a StatefulSet will not be started again; nil where nobody can know.
+// leaves returns a function that reports whether this pod of a StatefulSet was scaled in; nil without a StatefulSet.
 func (o Options) leaves() func(context.Context) bool {
 	if o.StatefulSet == "" {
 		return nil
@@ -27,20 +27,21 @@ func (o Options) leaves() func(context.Context) bool {
 	}
 	return func(ctx context.Context) bool {
 		gone, err := k.scaledIn(ctx, o.StatefulSet, o.InstanceID)
-		if err != nil { // to stay costs a wait, to leave by mistake moves partitions twice: neither costs a record
-			o.Log.Warn("Kubernetes does not say whether this pod will be started again: it keeps its place in the group", "error", err)
+		if err != nil { // staying by mistake costs a session timeout, leaving moves partitions twice; no record is lost
+			o.Log.Warn("cannot ask Kubernetes whether this pod will be started again, so it stays in the group", "error", err)
 		}
 		return gone
 	}
 }
 
-// kubernetes is the API that a pod can ask as its service account.
+// kubernetes is a client of the Kubernetes API with the rights of the pod's service account. One GET does not justify a
+// dependency on client-go.
 type kubernetes struct {
 	base    string
 	account string // folder with token, ca.crt and namespace
 }
 
-// scaledIn tells whether a pod is beyond the number of its set, or its set is no more.
+// scaledIn reports whether the number of a pod is beyond the replicas of its set, or the set is deleted.
 func (k kubernetes) scaledIn(ctx context.Context, set, pod string) (bool, error) {
 	number, err := strconv.Atoi(strings.TrimPrefix(pod, set+"-"))
 	if err != nil || !strings.HasPrefix(pod, set+"-") {
@@ -70,7 +71,8 @@ func (k kubernetes) scaledIn(ctx context.Context, set, pod string) (bool, error)
 	return number >= found.Spec.Ordinals.Start+*found.Spec.Replicas, nil
 }
 
-// get reads one object of apps/v1 in the pod's namespace.
+// get reads an object of apps/v1 in the pod's namespace into the value. Of a status other than 200 it returns only the
+// status.
 func (k kubernetes) get(ctx context.Context, path string, into any) (status int, err error) {
 	read := func(name string) string {
 		b, e := os.ReadFile(filepath.Join(k.account, name))
@@ -83,7 +85,9 @@ func (k kubernetes) get(ctx context.Context, path string, into any) (status int,
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(authority))
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}}
+	client := http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
+	}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.base+"/apis/apps/v1/namespaces/"+namespace+"/"+path, nil)
 	if err != nil {
 		return 0, err
