@@ -10,38 +10,31 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Quality shows the newest report about the data. Only the process that computes it shows any figures, so that of several
-// each figure is there once; the names and labels are in docs/QUALITY.md.
+// Quality shows the newest report about the quality of the data as metrics. Only the process that computes the report
+// shows its figures, so that each is there once. docs/QUALITY.md has the names and labels.
 type Quality struct {
-	mu       sync.Mutex
+	mu       sync.Mutex // guards what follows
 	report   *schemas.QualityReport
 	up       float64
 	errors   float64
 	computed float64
 }
 
-// Quality is the part of the metrics that is about the data. It is to be called once.
-func (m *Metrics) Quality() *Quality {
-	q := &Quality{}
-	m.Registry.MustRegister(q)
-	return q
-}
-
-// Show takes a report that was just made.
+// Show shows a report that was just computed.
 func (q *Quality) Show(r *schemas.QualityReport) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.report, q.up, q.computed = r, 1, float64(time.Now().UnixMilli())/1000
 }
 
-// Rest says that another process computes.
+// Rest hides the figures, because another process computes them now.
 func (q *Quality) Rest() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.report, q.up = nil, 0
 }
 
-// Failed counts a cycle that failed; what was shown stays.
+// Failed counts a computation that failed; the figures shown stay.
 func (q *Quality) Failed() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -76,10 +69,10 @@ var (
 	qSwings    = desc("drift_swings", "Swings that the estimate is about.", "venue")
 )
 
-// Describe names no metrics beforehand: which there are depends on the report.
+// Describe sends one description only, because the metrics depend on the report.
 func (q *Quality) Describe(ch chan<- *prometheus.Desc) { ch <- qUp }
 
-// Collect gives all figures of one report.
+// Collect sends all figures of one report.
 func (q *Quality) Collect(ch chan<- prometheus.Metric) {
 	q.mu.Lock()
 	report, up, failed, computed := q.report, q.up, q.errors, q.computed
@@ -122,7 +115,7 @@ func (g gauges) opt(d *prometheus.Desc, v schemas.Opt[float64], labels ...string
 	}
 }
 
-// judgements put together what several findings of a check and venue say.
+// judgements sums up the findings of each check and venue.
 func (g gauges) judgements(findings []schemas.QualityFinding) {
 	type place struct{ check, venue string }
 	beyond, affected := map[place]float64{}, map[string]float64{}
