@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/internal/verify"
 	"github.com/stretchr/testify/require"
 )
 
@@ -60,7 +61,7 @@ func TestRebuildOfManyPitches(t *testing.T) {
 	if pitches >= 1_000_000 { // elsewhere a neighbour decides how long a minute is
 		require.Less(t, took, time.Minute)
 	}
-	var r verifyReport
+	var r verify.Report
 	measure("verify redis", func() { r = w.clean(t, "redis") })
 	measure("verify aggregates", func() { w.clean(t, "aggregates") })
 	require.Equal(t, pitches, r.Redis.Redis.Pitches)

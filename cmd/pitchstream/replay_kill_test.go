@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/verify"
 )
 
 // A replay that is killed five times, wherever it is, counts every record once, and sends every letter once.
@@ -53,7 +55,7 @@ func replayKilledFiveTimes(t *testing.T, w *town) {
 	// The same command begins another one now; and a processor of the target has nothing left to do.
 	status, stdout, stderr := runCLI(t, append([]string{"verify", "--json", "--target=better"}, w.flags...)...)
 	require.Equal(t, exitOK, status, stderr)
-	var v verifyReport
+	var v verify.Report
 	require.NoError(t, json.Unmarshal([]byte(stdout), &v))
 	require.Zero(t, v.Differences)
 	require.Equal(t, v.Topic.Topic, v.Topic.Postgres)

@@ -3,18 +3,24 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/target"
+	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/internal/verify"
 )
 
-// verifyCmd compares what the servers hold. Which of them it needs depends on the parts, so it checks their settings itself.
+// verifyCmd compares what the servers hold. It checks the settings of Kafka and Redis itself, because only
+// some of the parts need them.
 type verifyCmd struct {
 	Parts []string `arg:"" optional:"" name:"part" enum:"topic,aggregates,redis" help:"What to compare: topic (Kafka and Postgres), aggregates (Postgres in itself), redis (Postgres and Redis). Default: all three."`
 
 	NoKafka bool `env:"-" name:"no-kafka" help:"All parts but topic: no broker is needed."`
-	Repair  bool `env:"-" name:"repair" help:"Mend what differs, and nothing else: see below."`
+	Repair  bool `env:"-" name:"repair" help:"Repair what differs, and nothing else: see below."`
 	JSON    bool `env:"-" name:"json" help:"Print one JSON object instead of text, with every difference."`
 	Show    int  `env:"-" name:"show" default:"20" placeholder:"N" help:"Differences to print of each part; 0: all. Default: 20."`
 
@@ -26,97 +32,142 @@ type verifyCmd struct {
 	Target   config.TargetName `embed:"" group:"Processing"`
 }
 
-// Settings of servers that a command may do without.
+// Settings of servers that a command may not need, so that kong does not validate them.
 type (
 	uncheckedKafka config.Kafka
 	uncheckedRedis config.Redis
 )
 
-// Parts of verify.
-const (
-	partTopic      = "topic"
-	partAggregates = "aggregates"
-	partRedis      = "redis"
-)
-
-// Help is what verify --help says below its first line.
+// Help is the text of verify --help below its first line.
 func (*verifyCmd) Help() string {
 	return `
-Three comparisons, each from a truth to what is made of it:
+Compares each copy with its source, in three parts:
 
-  topic        pitches.raw, up to the positions that Postgres has stored, is read again and run through the core. Every
-               pitch's winning version and its content are held against the registers in Postgres: lost, older, newer,
-               otherwise. Rejected records are held against the dead letters, one for one.
-  aggregates   batter_totals and batter_game_totals are held against what their rows add up to.
-  redis        every field of every batter's and batter-game's key is held against Postgres; keys that are missing, and
-               keys that should not be there.
+  topic        pitches.raw, up to the positions stored in Postgres, is read again and run through the core. The winning
+               version and the content of every pitch are compared with the registers in Postgres: missing, older,
+               newer, other content. Rejected records are compared with the dead letters, one by one.
+  aggregates   batter_totals and batter_game_totals are compared with the sums of their rows.
+  redis        every field of every key of a batter or batter-game is compared with Postgres; also finds keys that are
+               missing, and keys that should not exist.
 
-It may run beside processors: what they move meanwhile is looked at again and is no difference. A pitch whose record the
-topic no longer has (retention) is counted as not checkable. Memory: some 200 bytes a pitch for topic, little otherwise.
+Processors may run meanwhile: what they are writing is looked at again and is no difference. A pitch whose record is no
+longer in the topic (retention) is counted as not checkable. Memory: some 200 bytes a pitch for topic, little otherwise.
 
---repair mends, in this order, and touches nothing else:
-  topic        lost, older and changed pitches are written again from the topic; positions do not move, and what stands
-               in Postgres newer than the topic knows is never overwritten: that stays a difference, for a person.
-               Dead letters are not sent again.
-  aggregates   the batter-games that differ are computed anew from their rows, and their batters.
-  redis        the keys that differ are written anew, or removed; each only if nobody has written it meanwhile.
-To write all of Redis anew, whatever stands there: pitchstream rebuild redis.
+--repair repairs, in this order, and changes nothing else:
+  topic        missing, older and changed pitches are written again from the topic. Positions do not move. A version in
+               Postgres that is newer than the topic's is never overwritten: decide about it yourself. Dead letters are
+               not sent again.
+  aggregates   the batter-games that differ are computed again from their rows, and then their batters.
+  redis        the keys that differ are written again, or removed, unless somebody has written them in the meantime.
+To write all of Redis again, whatever it holds: pitchstream rebuild redis.
 
-  pitchstream verify                    everything
-  pitchstream verify redis --repair     Redis only, and mend it
+  pitchstream verify                    all parts
+  pitchstream verify redis --repair     Redis only, and repair it
   pitchstream verify --no-kafka --json  without the topic, for a script
 
-Exit status: 0 no difference, or --repair has mended all of them; 1 a difference is left, or it failed; 2 wrong usage. The
-last line says which.`
+Exit status: 0 no difference, or --repair has repaired all of them; 1 a difference is left, or it failed; 2 wrong usage.
+The last line says which.`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate checks the settings of the servers that the parts need.
 func (c *verifyCmd) Validate() error {
-	if c.NoKafka && slices.Contains(c.Parts, partTopic) {
+	if c.NoKafka && slices.Contains(c.Parts, string(verify.Topic)) {
 		return errors.New("--no-kafka and the part topic: give one of them")
 	}
 	if c.Show < 0 {
 		return errors.New("--show: want 0 (all) or more")
 	}
-	if c.compares(partTopic) {
+	if c.compares(verify.Topic) {
 		if err := config.Kafka(c.Kafka).Validate(); err != nil {
 			return err
 		}
 	}
-	if c.compares(partRedis) {
+	if c.compares(verify.Redis) {
 		return config.Redis(c.Redis).Validate()
 	}
 	return nil
 }
 
-// compares says whether a part was asked for.
-func (c *verifyCmd) compares(part string) bool {
+// compares reports whether a part was asked for.
+func (c *verifyCmd) compares(part verify.Part) bool {
 	if len(c.Parts) == 0 {
-		return part != partTopic || !c.NoKafka
+		return part != verify.Topic || !c.NoKafka
 	}
-	return slices.Contains(c.Parts, part)
+	return slices.Contains(c.Parts, string(part))
 }
 
-// Run compares, and prints what was found.
+// Run compares, and prints the report.
 func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
-	live := config.Targets{Kafka: (*config.Kafka)(&c.Kafka), Topics: &c.Topics, Postgres: &c.Postgres, Redis: (*config.Redis)(&c.Redis)}
+	kafka, redis := (*config.Kafka)(&c.Kafka), (*config.Redis)(&c.Redis)
+	live := config.Targets{Kafka: kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: redis}
 	if err := target.Use(ctx, live, c.Target.Target); err != nil {
 		return err
 	}
-	v, err := c.open(ctx, std)
+	store, err := openStore(c.Postgres, c.Kafka.Group, nil)
 	if err != nil {
 		return err
 	}
-	defer v.close()
-	if err := v.run(ctx); err != nil {
+	defer store.Close()
+	if err := store.Ping(ctx); err != nil {
 		return err
 	}
-	if err := v.print(std.Out); err != nil {
+	o := verify.Options{Postgres: store, Repair: c.Repair}
+	for _, part := range []verify.Part{verify.Topic, verify.Aggregates, verify.Redis} {
+		if c.compares(part) {
+			o.Parts = append(o.Parts, part)
+		}
+	}
+	if c.compares(verify.Redis) {
+		if o.Redis, err = openRedis(ctx, *redis, nil); err != nil {
+			return err
+		}
+		defer o.Redis.Close()
+	}
+	o.Kafka = verify.Kafka{
+		Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Group: c.Kafka.Group, Build: obs.Build(),
+		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)},
+	}
+	if o.Kafka.Client, err = kafka.Options(); err != nil {
+		return err
+	}
+	bars := partProgress{w: std.Err}
+	o.Progress = bars.set
+	r, err := verify.Run(ctx, o)
+	bars.stop()
+	if err != nil {
+		return err
+	}
+	if err := c.print(std.Out, r); err != nil {
 		return err
 	}
 	// guard: verify: what is left ends with 1
-	if v.report.Left > 0 {
+	if r.Left > 0 {
 		return &differenceError{}
 	}
 	return nil
+}
+
+// partProgress shows the progress of one part after the other.
+type partProgress struct {
+	w    io.Writer
+	part verify.Part
+	bar  *terminal.LateProgress // nil before the first part
+}
+
+func (p *partProgress) set(part verify.Part, done, total int64) {
+	if part != p.part {
+		p.stop()
+		o := terminal.ProgressOptions{Title: "verify " + string(part), Noun: "batters"}
+		if part == verify.Topic {
+			o.Noun = "records"
+		}
+		p.part, p.bar = part, terminal.NewLateProgress(p.w, o)
+	}
+	p.bar.Set(done, total)
+}
+
+func (p *partProgress) stop() {
+	if p.bar != nil {
+		p.bar.Stop()
+	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/internal/verify"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 )
@@ -159,14 +160,14 @@ func (w *town) through(t *testing.T) {
 }
 
 // verify runs the command and gives its status and its report.
-func (w *town) verify(t *testing.T, args ...string) (status int, r verifyReport) {
+func (w *town) verify(t *testing.T, args ...string) (status int, r verify.Report) {
 	t.Helper()
 	status, stdout, stderr := runCLI(t, append(append([]string{"verify", "--json"}, args...), w.flags...)...)
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r), stderr)
 	return status, r
 }
 
-func (w *town) clean(t *testing.T, args ...string) verifyReport {
+func (w *town) clean(t *testing.T, args ...string) verify.Report {
 	t.Helper()
 	status, r := w.verify(t, args...)
 	require.Zero(t, r.Differences, "%+v", r)
@@ -354,7 +355,7 @@ func (w *town) brokenLetters(t *testing.T) {
 	require.Equal(t, []schemas.FieldDifference{{Name: "letters", Want: "1", Got: "2"}}, r.Topic.Differences[0].Fields)
 	status, stdout, _ := runCLI(t, append([]string{"verify", "topic", "--repair"}, w.flags...)...)
 	require.Equal(t, exitFailed, status)
-	require.Equal(t, "1 DIFFERENCE FOUND, 0 repaired, 1 LEFT, which --repair does not mend", lastLine(stdout))
+	require.Equal(t, "1 DIFFERENCE FOUND, 0 repaired, 1 LEFT, which --repair cannot repair", lastLine(stdout))
 }
 
 // droppedRecords has retention take the first records of every partition.

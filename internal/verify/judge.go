@@ -1,79 +1,96 @@
 package verify
 
 import (
+	"strings"
+
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// verdict is what a comparison says of one register: "" for well, a kind of difference, or one of these.
-type verdict string
-
-const (
-	well         verdict = ""
-	notCheckable verdict = "not checkable"
-	moving       verdict = "moving"
-)
-
-// judge compares both registers of a pitch as they stand with what won in the topic.
-func (v *comparison) judge(is schemas.StoredRegisters) (measured, identified verdict) {
-	m, hasM := v.pitches.measured[is.PitchID]
-	i, hasI := v.pitches.identified[is.PitchID]
-	measured = v.register(m, hasM, is.Measured)
-	if is.Measured != nil && is.CoreVersion > features.CoreVersion && measured == schemas.DiffersContent {
-		measured = notCheckable // a core that knows more than this one wrote it
-	}
-	return measured, v.register(i, hasI, is.Identified)
+// judge compares the registers of one pitch with the winning versions of the topic. It does no I/O.
+type judge struct {
+	raw     string          // the topic
+	spans   kafkaread.Spans // the parts of it that were read into pitches
+	pitches *resolved
 }
 
-func (v *comparison) register(want winner, has bool, is *schemas.Change) verdict {
+// Beside the kinds of schemas.Difference, a register can be one of these; none of them is a difference.
+const (
+	equal        = ""
+	notCheckable = "not checkable" // the topic cannot have its version any more, or a newer core wrote it
+	moving       = "moving"        // its version is beyond what was read
+)
+
+// verdict says of each register of a pitch how it compares: a kind of difference, or one of the words above.
+type verdict struct{ measured, identified string }
+
+func (v verdict) has(word string) bool { return v.measured == word || v.identified == word }
+
+// of judges both registers of a pitch.
+func (j *judge) of(is schemas.StoredRegisters) verdict {
+	v := verdict{
+		measured:   j.register(j.pitches.measured, is.PitchID, is.Measured),
+		identified: j.register(j.pitches.identified, is.PitchID, is.Identified),
+	}
+	if v.measured == schemas.DiffersContent && is.CoreVersion > features.CoreVersion {
+		v.measured = notCheckable
+	}
+	return v
+}
+
+func (j *judge) register(winners map[schemas.PitchID]winner, id schemas.PitchID, is *schemas.Change) string {
+	want, has := winners[id]
 	switch {
 	case is == nil && !has:
-		return well
+		return equal
 	case is == nil:
 		return schemas.DiffersMissing
 	case !has:
-		return v.beyondTopic(is, schemas.DiffersExtra)
+		return j.beyondTopic(is, schemas.DiffersExtra)
 	}
 	switch order := is.Version.Compare(want.version); {
 	case order < 0:
 		return schemas.DiffersOlder
 	case order > 0:
-		return v.beyondTopic(is, schemas.DiffersNewer)
+		return j.beyondTopic(is, schemas.DiffersNewer)
 	case digestOf(is) != want.digest:
 		return schemas.DiffersContent
 	}
-	return well
+	return equal
 }
 
-// beyondTopic says why the topic does not have what stands: dropped since, not read yet, or for no good reason.
-func (v *comparison) beyondTopic(is *schemas.Change, otherwise verdict) verdict {
-	span, ok := v.parts[is.Version.Partition]
+// beyondTopic returns why the topic does not have a stored version: it is no longer there, it was not read
+// yet, or for no good reason, which is the given kind of difference.
+func (j *judge) beyondTopic(is *schemas.Change, kind string) string {
+	span, ok := j.spans[is.Version.Partition]
 	switch {
-	case is.Op != schemas.OpIdentify && is.Origin.Topic != v.o.Raw:
+	case is.Op != schemas.OpIdentify && is.Origin.Topic != j.raw:
 		return notCheckable
 	case !ok:
-		return otherwise
+		return kind
 	case is.Version.Offset < span.From:
 		return notCheckable
 	case is.Version.Offset >= span.To:
 		return moving
 	}
-	return otherwise
+	return kind
 }
 
-// difference makes one of a verdict on a pitch; nil for none.
-func (v *comparison) difference(is schemas.StoredRegisters, measured, identified verdict) *schemas.Difference {
+// difference returns the difference of a verdict, or nil. Its kind is that of the measured register if both
+// differ.
+func (j *judge) difference(is schemas.StoredRegisters, v verdict) *schemas.Difference {
 	d := schemas.Difference{PitchID: &is.PitchID}
-	add := func(register string, what verdict, want winner, has bool, got *schemas.Change) {
-		switch what {
-		case well, notCheckable, moving:
+	add := func(name, kind string, winners map[schemas.PitchID]winner, got *schemas.Change) {
+		switch kind {
+		case equal, notCheckable, moving:
 			return
 		}
 		if d.Kind == "" {
-			d.Kind = string(what)
+			d.Kind = kind
 		}
-		f := schemas.FieldDifference{Name: register + " " + string(what)}
-		if has {
+		f := schemas.FieldDifference{Name: name + " " + kind}
+		if want, has := winners[is.PitchID]; has {
 			f.Want = want.version.String()
 		}
 		if got != nil {
@@ -81,23 +98,22 @@ func (v *comparison) difference(is schemas.StoredRegisters, measured, identified
 		}
 		d.Fields = append(d.Fields, f)
 	}
-	m, hasM := v.pitches.measured[is.PitchID]
-	i, hasI := v.pitches.identified[is.PitchID]
-	add("measured", measured, m, hasM, is.Measured)
-	add("identified", identified, i, hasI, is.Identified)
+	add("measured", v.measured, j.pitches.measured, is.Measured)
+	add("identified", v.identified, j.pitches.identified, is.Identified)
 	if d.Kind == "" {
 		return nil
 	}
-	batter, game, stands := v.pitches.of(is.PitchID)
-	if !stands {
-		batter, game, _ = standsFor(is)
+	batter, game, current := j.pitches.of(is.PitchID)
+	if !current {
+		batter, game, _ = currentOf(is)
 	}
 	d.BatterID, d.GamePK = batter.Pointer(), game
 	return &d
 }
 
-// standsFor is whom a pitch counts for as it stands.
-func standsFor(is schemas.StoredRegisters) (batter schemas.Opt[int64], game string, stands bool) {
+// currentOf returns the batter and the game for which a stored pitch counts; current is false if it is
+// deleted.
+func currentOf(is schemas.StoredRegisters) (batter schemas.Opt[int64], game string, current bool) {
 	if is.Measured == nil || is.Measured.Row == nil {
 		return batter, "", false
 	}
@@ -108,14 +124,13 @@ func standsFor(is schemas.StoredRegisters) (batter schemas.Opt[int64], game stri
 	return batter, string(is.Measured.Row.GamePK), true
 }
 
-// repairable says that the topic has what should stand.
+// repairable reports whether the topic has the version that a register should have.
 func repairable(d schemas.Difference) bool {
 	for _, f := range d.Fields {
-		for _, register := range []string{"measured ", "identified "} {
-			switch f.Name {
-			case register + schemas.DiffersMissing, register + schemas.DiffersOlder, register + schemas.DiffersContent:
-				return true
-			}
+		_, kind, _ := strings.Cut(f.Name, " ")
+		switch kind {
+		case schemas.DiffersMissing, schemas.DiffersOlder, schemas.DiffersContent:
+			return true
 		}
 	}
 	return false

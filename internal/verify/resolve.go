@@ -1,20 +1,24 @@
 package verify
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// digest stands for what a change says, whoever wrote it and when. Two that differ mean other content.
+// digest is a hash of the content of a change, without its version and without who wrote it and when. Two
+// digests that differ mean other content.
 type digest [16]byte
 
-// digestOf is of all that a register keeps of a change beside its version: the row with its own identifiers, the event
-// time and the topic; of a delete only the latter two; of an identify its identifiers.
+// digestOf hashes all that a register keeps of a change beside its version: the row with its own identifiers,
+// the event time and the topic; of a delete only the latter two; of an identify its identifiers.
 func digestOf(c *schemas.Change) (d digest) {
-	var said any = c.IDs
+	var content any = c.IDs
 	if c.Op != schemas.OpIdentify {
 		row := c.Row
 		if row != nil && row.Issues == nil {
@@ -22,44 +26,48 @@ func digestOf(c *schemas.Change) (d digest) {
 			copied.Issues = []string{}
 			row = &copied
 		}
-		said = struct {
+		content = struct {
 			Op        schemas.Op
 			EventTime schemas.TimeMS
 			Topic     string
 			Row       *schemas.Row
 		}{c.Op, c.EventTime, c.Origin.Topic, row}
 	}
-	text, err := json.Marshal(said)
+	text, err := json.Marshal(content)
 	if err != nil {
-		text = fmt.Append(nil, said) // a number that JSON has not, which only a hand can have written
+		text = fmt.Append(nil, content) // NaN or infinity, which somebody has written to Postgres by hand
 	}
 	sum := sha256.Sum256(text)
 	copy(d[:], sum[:])
 	return d
 }
 
-// winner is what is kept of the greatest version of one register of a pitch.
+// winner is the greatest version of one register of a pitch.
 type winner struct {
 	version schemas.Version
 	digest  digest
 	batter  schemas.Opt[int64]
-	game    uint32 // in resolved.games
-	stands  bool   // an upsert
+	game    uint32 // index in resolved.games
+	upsert  bool   // not a delete
 }
 
-// resolved are the winners of all records so far. It is a plain map: 1,000,000 pitches take some 200 MB.
+// resolved has the winners of all changes that were added. It is a plain map: 1,000,000 pitches take some 200
+// MB.
 type resolved struct {
 	measured   map[schemas.PitchID]winner
 	identified map[schemas.PitchID]winner
 	games      []string
-	gameAt     map[string]uint32
+	gameIndex  map[string]uint32
 }
 
 func newResolved() *resolved {
-	return &resolved{measured: map[schemas.PitchID]winner{}, identified: map[schemas.PitchID]winner{}, gameAt: map[string]uint32{}}
+	return &resolved{
+		measured: map[schemas.PitchID]winner{}, identified: map[schemas.PitchID]winner{},
+		gameIndex: map[string]uint32{},
+	}
 }
 
-// add enters a change, in any order and any number of times.
+// add enters a change. Changes may come in any order, and any number of times.
 func (r *resolved) add(c *schemas.Change) {
 	register := r.measured
 	if c.Op == schemas.OpIdentify {
@@ -68,26 +76,41 @@ func (r *resolved) add(c *schemas.Change) {
 	if held, ok := register[c.PitchID]; ok && c.Version.Compare(held.version) < 0 {
 		return
 	}
-	w := winner{version: c.Version, digest: digestOf(c), batter: c.IDs.BatterID, stands: c.Op == schemas.OpUpsert}
+	w := winner{version: c.Version, digest: digestOf(c), batter: c.IDs.BatterID}
+	w.upsert = c.Op == schemas.OpUpsert
 	if c.Row != nil {
-		w.batter, w.game = c.Row.BatterID, r.gameIndex(string(c.Row.GamePK))
+		w.batter, w.game = c.Row.BatterID, r.index(string(c.Row.GamePK))
 	}
 	register[c.PitchID] = w
 }
 
-func (r *resolved) gameIndex(pk string) uint32 {
-	i, ok := r.gameAt[pk]
+// index returns the index of a game, so that a winner does not hold the text.
+func (r *resolved) index(pk string) uint32 {
+	i, ok := r.gameIndex[pk]
 	if !ok {
 		i = uint32(len(r.games))
-		r.games, r.gameAt[pk] = append(r.games, pk), i
+		r.games, r.gameIndex[pk] = append(r.games, pk), i
 	}
 	return i
 }
 
-// of is whom a standing pitch counts for.
-func (r *resolved) of(id schemas.PitchID) (batter schemas.Opt[int64], game string, stands bool) {
+// all yields every pitch, some of them twice.
+func (r *resolved) all() iter.Seq[schemas.PitchID] {
+	return func(yield func(schemas.PitchID) bool) {
+		for _, register := range []map[schemas.PitchID]winner{r.measured, r.identified} {
+			for id := range register {
+				if !yield(id) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// of returns the batter and the game for which a pitch counts; current is false if it is deleted or unknown.
+func (r *resolved) of(id schemas.PitchID) (batter schemas.Opt[int64], game string, current bool) {
 	w, ok := r.measured[id]
-	if !ok || !w.stands {
+	if !ok || !w.upsert {
 		return batter, "", false
 	}
 	batter = w.batter
@@ -95,4 +118,32 @@ func (r *resolved) of(id schemas.PitchID) (batter schemas.Opt[int64], game strin
 		batter = named
 	}
 	return batter, r.games[w.game], true
+}
+
+// reduce returns each pitch once, sorted, with its measured versions newest first and its newest identify.
+func reduce(changes []schemas.Change) []schemas.PitchChanges {
+	byPitch := map[schemas.PitchID]*schemas.PitchChanges{}
+	for _, c := range changes {
+		p := byPitch[c.PitchID]
+		if p == nil {
+			p = &schemas.PitchChanges{PitchID: c.PitchID}
+			byPitch[c.PitchID] = p
+		}
+		same := func(m schemas.Change) bool { return m.Version == c.Version }
+		switch {
+		case c.Op != schemas.OpIdentify && !slices.ContainsFunc(p.Measured, same):
+			p.Measured = append(p.Measured, c)
+		case c.Op == schemas.OpIdentify && (p.Identified == nil || c.Version.Compare(p.Identified.Version) > 0):
+			p.Identified = &c
+		}
+	}
+	out := make([]schemas.PitchChanges, 0, len(byPitch))
+	for _, p := range byPitch {
+		slices.SortFunc(p.Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) })
+		out = append(out, *p)
+	}
+	slices.SortFunc(out, func(a, b schemas.PitchChanges) int {
+		return bytes.Compare(a.PitchID[:], b.PitchID[:])
+	})
+	return out
 }

@@ -14,7 +14,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// In any order, what is kept says of every pitch what the plain model says: whether it stands, where, of whom.
+// In any order, what is kept says of every pitch what the plain model says: whether it stands, where, of
+// whom.
 func TestResolvedAgreesWithTheReference(t *testing.T) {
 	w := sinktest.NewWorld(3, 50)
 	changes := w.Changes(600)
@@ -32,7 +33,7 @@ func TestResolvedAgreesWithTheReference(t *testing.T) {
 		stand++
 	}
 	for _, held := range r.measured {
-		if held.stands {
+		if held.upsert {
 			stand--
 		}
 	}

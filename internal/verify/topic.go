@@ -1,183 +1,474 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// comparison is one Topic under way.
-type comparison struct {
-	o       Options
-	store   Store
-	admin   *kadm.Client
-	parts   kafkaread.Spans // what was read
-	letters *letterBook
-	pitches *resolved
-	reject  map[place]bool
-	report  Report
-	done    int64
-	total   int64
+// registerStore is the part of Postgres that the comparison of the topic needs.
+type registerStore interface {
+	// Positions returns the stored positions of the consumer group in a topic, by partition.
+	Positions(ctx context.Context, topic string) (map[int32]int64, error)
+	// Registers returns both registers of the next limit pitches after a pitch, sorted by pitch.
+	Registers(ctx context.Context, after schemas.PitchID, limit int) ([]schemas.StoredRegisters, error)
+	// RegistersOf returns those of some pitches, sorted by pitch.
+	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
+	// Apply writes a batch; of a batch without positions only the pitches.
+	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
 }
 
-// Topic compares the raw topic, up to the stored positions of the group at this moment, with the store. Processors may
-// go on meanwhile: what they write beyond those positions is counted as moving.
-func Topic(ctx context.Context, store Store, o Options) (Report, error) {
-	if o.Progress == nil {
-		o.Progress = func(int64, int64) {}
+// TopicReport says what the part topic found. It counts current pitches.
+type TopicReport struct {
+	Partitions []kafkaread.Span `json:"partitions"`
+	Records    int64            `json:"records"`
+	Topic      int64            `json:"pitches_in_topic"`
+	Postgres   int64            `json:"pitches_in_postgres"`
+	// NotCheckable counts pitches whose stored version is not in the topic, because retention deleted it or it
+	// came from elsewhere, and pitches that a newer core wrote.
+	NotCheckable int64 `json:"not_checkable"`
+	// Moving counts pitches whose stored version is beyond the positions that were compared.
+	Moving      int64                `json:"moving"`
+	Games       []Group              `json:"games,omitempty"`   // those with a difference
+	Batters     []Group              `json:"batters,omitempty"` // those with a difference
+	Letters     DeadLetters          `json:"letters"`
+	Differences []schemas.Difference `json:"differences,omitempty"`
+}
+
+// Group counts the current pitches of one game or batter on both sides, and those that differ.
+type Group struct {
+	Name     string `json:"name"`
+	Topic    int64  `json:"pitches_in_topic"`
+	Postgres int64  `json:"pitches_in_postgres"`
+	Differ   int64  `json:"differ"`
+}
+
+// groups are counted by name.
+type groups map[string]*Group
+
+func (g groups) of(name string) *Group {
+	if g[name] == nil {
+		g[name] = &Group{Name: name}
 	}
-	client, err := kgo.NewClient(o.Client...)
+	return g[name]
+}
+
+func (g groups) ofBatter(id int64) *Group { return g.of(strconv.FormatInt(id, 10)) }
+
+// differing returns the groups with a difference, by name.
+func (g groups) differing() (out []Group) {
+	for _, name := range slices.Sorted(maps.Keys(g)) {
+		if g[name].Differ > 0 {
+			out = append(out, *g[name])
+		}
+	}
+	return out
+}
+
+// comparison is one comparison of the raw topic with the registers. One goroutine uses it.
+type comparison struct {
+	kafka    Kafka
+	store    registerStore
+	admin    *kadm.Client
+	repairs  bool
+	push     func(context.Context, []schemas.Snapshot) error
+	progress func(done, total int64)
+
+	judge       judge
+	deadLetters deadLetters
+	rejected    map[place]bool // records that the core rejected
+	games       groups
+	batters     groups
+	report      TopicReport
+	done, total int64 // records, for progress
+}
+
+func newComparison(store registerStore, kafka Kafka, repairs bool) *comparison {
+	return &comparison{
+		kafka: kafka, store: store, repairs: repairs,
+		push:        func(context.Context, []schemas.Snapshot) error { return nil },
+		progress:    func(int64, int64) {},
+		judge:       judge{raw: kafka.Raw, pitches: newResolved()},
+		deadLetters: deadLetters{kafka: kafka, read: kafkaread.Spans{}, about: map[place]deadLetter{}},
+		rejected:    map[place]bool{}, games: groups{}, batters: groups{},
+	}
+}
+
+// run compares the raw topic, up to the positions that the store has now, with the store. The committed
+// offsets are read before the positions, because every rejected record below them has its dead letter.
+func (c *comparison) run(ctx context.Context) error {
+	client, err := kgo.NewClient(c.kafka.Client...)
 	if err != nil {
-		return Report{}, fmt.Errorf("kafka: %w", err)
+		return fmt.Errorf("kafka: %w", err)
 	}
 	defer client.Close()
-	admin := kadm.NewClient(client)
-	v := &comparison{o: o, store: store, admin: admin, letters: openLetters(o, admin), pitches: newResolved(), reject: map[place]bool{}}
-	if err := v.run(ctx); err != nil {
-		return v.report, err
-	}
-	return v.report, nil
-}
-
-func (v *comparison) run(ctx context.Context) error {
-	committed, err := v.committed(ctx)
+	c.admin = kadm.NewClient(client)
+	committed, err := c.committed(ctx)
 	if err != nil {
 		return err
 	}
-	if v.parts, err = v.processed(ctx); err != nil {
+	if c.judge.spans, err = c.processed(ctx); err != nil {
 		return err
 	}
-	if err := v.letters.update(ctx); err != nil {
+	if err := c.deadLetters.update(ctx, c.admin); err != nil {
 		return err
 	}
-	v.total = v.parts.Total()
-	if err := v.read(ctx, v.parts); err != nil {
+	c.total = c.judge.spans.Total()
+	if err := c.read(ctx, c.judge.spans); err != nil {
 		return err
 	}
-	if err := v.afterRetention(ctx); err != nil {
+	if err := c.skipDeleted(ctx); err != nil {
 		return err
 	}
-	for _, id := range slices.Sorted(maps.Keys(v.parts)) {
-		v.report.Partitions = append(v.report.Partitions, v.parts[id])
+	for _, id := range slices.Sorted(maps.Keys(c.judge.spans)) {
+		c.report.Partitions = append(c.report.Partitions, c.judge.spans[id])
 	}
-	letters, found, err := v.letters.compare(ctx, v.reject, below(v.parts, committed))
+	below := kafkaread.Spans{}
+	for id, span := range c.judge.spans {
+		span.To = min(span.To, committed[id])
+		below[id] = span
+	}
+	var unanswered []schemas.Difference
+	if c.report.Letters, unanswered, err = c.deadLetters.compare(ctx, c.admin, c.rejected, below); err != nil {
+		return err
+	}
+	c.countTopic()
+	suspects, err := c.compareAll(ctx)
 	if err != nil {
 		return err
 	}
-	v.report.Letters = letters
-	games, batters := v.topicGroups()
-	suspects, err := v.compareAll(ctx, games, batters)
-	if err != nil {
+	if suspects, err = c.lookAgain(ctx, suspects); err != nil {
 		return err
 	}
-	if suspects, err = v.lookAgain(ctx, suspects); err != nil {
-		return err
-	}
-	if v.o.Repair {
-		if err := v.repair(ctx, suspects); err != nil {
+	if c.repairs {
+		if err := c.repair(ctx, suspects); err != nil {
 			return err
 		}
 	}
-	for _, id := range sortedIDs(suspects) {
-		d := suspects[id]
-		v.report.Differences = append(v.report.Differences, d)
-		count(games, d.GamePK, func(g *Group) { g.Differ++ })
-		if d.BatterID != nil {
-			count(batters, strconv.FormatInt(*d.BatterID, 10), func(g *Group) { g.Differ++ })
-		}
-	}
-	slices.SortFunc(found, func(a, b schemas.Difference) int { return cmp.Compare(a.Key, b.Key) })
-	v.report.Differences = append(v.report.Differences, found...)
-	v.report.Games, v.report.Batters = differing(games), differing(batters)
+	c.conclude(suspects, unanswered)
 	return nil
 }
 
-// committed are the offsets that the group has committed: letters of records below are in their topic.
-func (v *comparison) committed(ctx context.Context) (map[int32]int64, error) {
-	fetched, err := v.admin.FetchOffsets(ctx, v.o.Group)
+// conclude writes the differences into the report.
+func (c *comparison) conclude(suspects differing, unanswered []schemas.Difference) {
+	for _, id := range suspects.ids() {
+		d := suspects[id]
+		c.report.Differences = append(c.report.Differences, d)
+		c.games.of(d.GamePK).Differ++
+		if d.BatterID != nil {
+			c.batters.ofBatter(*d.BatterID).Differ++
+		}
+	}
+	slices.SortFunc(unanswered, func(a, b schemas.Difference) int { return cmp.Compare(a.Key, b.Key) })
+	c.report.Differences = append(c.report.Differences, unanswered...)
+	c.report.Games, c.report.Batters = c.games.differing(), c.batters.differing()
+}
+
+// committed returns the offsets that the group has committed.
+func (c *comparison) committed(ctx context.Context) (map[int32]int64, error) {
 	out := map[int32]int64{}
+	fetched, err := c.admin.FetchOffsets(ctx, c.kafka.Group)
 	if errors.Is(err, kerr.GroupIDNotFound) {
-		return out, nil // no processor has begun
+		return out, nil // no processor has ever run
 	} else if err != nil {
-		return nil, fmt.Errorf("kafka: offsets of %s: %w", v.o.Group, err)
+		return nil, fmt.Errorf("kafka: offsets of %s: %w", c.kafka.Group, err)
 	}
 	fetched.Each(func(o kadm.OffsetResponse) {
-		if o.Topic == v.o.Raw {
+		if o.Topic == c.kafka.Raw {
 			out[o.Partition] = o.At
 		}
 	})
 	return out, nil
 }
 
-// processed are the parts of the topic that the store holds, as its positions say.
-func (v *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
-	parts, err := kafkaread.Bounds(ctx, v.admin, v.o.Raw, kgo.ReadCommitted())
+// processed returns the parts of the topic that the store has processed.
+func (c *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
+	spans, err := kafkaread.Bounds(ctx, c.admin, c.kafka.Raw, kgo.ReadCommitted())
 	if err != nil {
 		return nil, err
 	}
-	positions, err := v.store.AppliedPositions(ctx)
+	positions, err := c.store.Positions(ctx, c.kafka.Raw)
 	if err != nil {
 		return nil, err
 	}
-	upTo := map[int32]int64{}
-	for _, p := range positions {
-		if p.Topic == v.o.Raw {
-			upTo[p.Partition] = p.NextOffset
-		}
+	for id, span := range spans {
+		span.To = max(span.From, min(span.To, positions[id]))
+		spans[id] = span
 	}
-	for id, span := range parts {
-		span.To = max(span.From, min(span.To, upTo[id]))
-		parts[id] = span
-	}
-	return parts, nil
+	return spans, nil
 }
 
-// below cuts spans off at some offsets.
-func below(parts kafkaread.Spans, limits map[int32]int64) kafkaread.Spans {
-	out := kafkaread.Spans{}
-	for id, span := range parts {
-		span.To = min(span.To, limits[id])
-		out[id] = span
-	}
-	return out
-}
-
-// read resolves a part of the topic.
-func (v *comparison) read(ctx context.Context, parts kafkaread.Spans) error {
-	return kafkaread.Read(ctx, v.o.Client, v.o.Raw, parts, func(records []*kgo.Record) error {
-		for _, d := range decodeAll(records, v.o.Limits) {
-			at := place{d.partition, d.offset}
+// read adds the records of a part of the topic.
+func (c *comparison) read(ctx context.Context, spans kafkaread.Spans) error {
+	return kafkaread.Read(ctx, c.kafka.Client, c.kafka.Raw, spans, func(records []*kgo.Record) error {
+		for i, d := range decodeAll(records, c.kafka.Limits) {
+			at := place{records[i].Partition, records[i].Offset}
 			switch {
 			case d.rejection != nil:
-				v.reject[at] = true
-			case !v.letters.refused(at):
-				v.pitches.add(&d.change)
+				c.rejected[at] = true
+			case !c.deadLetters.refused(at):
+				c.judge.pitches.add(&d.change)
 			}
 		}
-		v.report.Records += int64(len(records))
-		v.done += int64(len(records))
-		v.o.Progress(v.done, v.total)
+		c.report.Records += int64(len(records))
+		c.advance(len(records))
 		return nil
 	})
 }
 
-// afterRetention raises the starts to what is still there: what was dropped during the reading may not have been read.
-func (v *comparison) afterRetention(ctx context.Context) error {
-	now, err := kafkaread.Bounds(ctx, v.admin, v.o.Raw, kgo.ReadCommitted())
-	for id, span := range v.parts {
+func (c *comparison) advance(records int) {
+	c.done += int64(records)
+	c.progress(c.done, c.total)
+}
+
+// decoded is the core's answer for one record.
+type decoded struct {
+	change    schemas.Change
+	rejection *features.Rejection
+}
+
+// decodeAll runs the core on records, spread over the cores of the machine.
+func decodeAll(records []*kgo.Record, limits features.Limits) []decoded {
+	out := make([]decoded, len(records))
+	workers := max(1, min(runtime.GOMAXPROCS(0), len(records)))
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(records); i += workers {
+				out[i].change, out[i].rejection = features.Transform(kafkaread.Record(records[i]), limits)
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+// skipDeleted raises the starts of the spans to the first records that still exist, because retention may
+// have deleted records before they were read.
+func (c *comparison) skipDeleted(ctx context.Context) error {
+	now, err := kafkaread.Bounds(ctx, c.admin, c.kafka.Raw, kgo.ReadCommitted())
+	if err != nil {
+		return err
+	}
+	for id, span := range c.judge.spans {
 		span.From = max(span.From, now[id].From)
-		v.parts[id] = span
+		c.judge.spans[id] = span
+	}
+	return nil
+}
+
+// countTopic counts the current pitches of the topic by game and batter.
+func (c *comparison) countTopic() {
+	for id := range c.judge.pitches.measured {
+		batter, game, current := c.judge.pitches.of(id)
+		if !current {
+			continue
+		}
+		c.report.Topic++
+		c.games.of(game).Topic++
+		if batter.Present {
+			c.batters.ofBatter(batter.Value).Topic++
+		}
+	}
+}
+
+// countStored counts a pitch of the store.
+func (c *comparison) countStored(is schemas.StoredRegisters, v verdict) {
+	if batter, game, current := currentOf(is); current {
+		c.report.Postgres++
+		c.games.of(game).Postgres++
+		if batter.Present {
+			c.batters.ofBatter(batter.Value).Postgres++
+		}
+	}
+	switch {
+	case v.has(moving):
+		c.report.Moving++
+	case v.has(notCheckable):
+		c.report.NotCheckable++
+	}
+}
+
+// pageSize is the number of pitches read from the store at a time.
+const pageSize = 2000
+
+// compareAll judges every pitch once, and returns those that differ.
+func (c *comparison) compareAll(ctx context.Context) (differing, error) {
+	suspects := differing{}
+	seen := make(map[schemas.PitchID]bool, len(c.judge.pitches.measured))
+	add := func(is schemas.StoredRegisters, v verdict) {
+		if d := c.judge.difference(is, v); d != nil {
+			suspects[is.PitchID] = *d
+		}
+	}
+	var after schemas.PitchID
+	for {
+		page, err := c.store.Registers(ctx, after, pageSize)
+		if err != nil {
+			return nil, err
+		}
+		for _, is := range page {
+			seen[is.PitchID], after = true, is.PitchID
+			v := c.judge.of(is)
+			c.countStored(is, v)
+			add(is, v)
+		}
+		if len(page) < pageSize {
+			break
+		}
+	}
+	for id := range c.judge.pitches.all() {
+		if !seen[id] {
+			is := schemas.StoredRegisters{PitchID: id}
+			add(is, c.judge.of(is))
+		}
+	}
+	return suspects, nil
+}
+
+// lookAgain judges the suspects once more, after it has read what was processed since. A pitch may have been
+// written after its page was read, and a record may be processed again under its old coordinates.
+func (c *comparison) lookAgain(ctx context.Context, suspects differing) (differing, error) {
+	if len(suspects) == 0 {
+		return suspects, nil
+	}
+	if err := wait(ctx, 100*time.Millisecond); err != nil {
+		return nil, err
+	}
+	now, err := c.processed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tail := kafkaread.Spans{}
+	for id, span := range now {
+		was := c.judge.spans[id]
+		tail[id] = kafkaread.Span{Partition: id, From: max(span.From, was.To), To: span.To}
+		was.To = max(was.To, span.To)
+		c.judge.spans[id] = was
+	}
+	if err := c.deadLetters.update(ctx, c.admin); err != nil {
+		return nil, err
+	}
+	if err := c.read(ctx, tail); err != nil {
+		return nil, err
+	}
+	return c.rejudge(ctx, suspects.ids())
+}
+
+// rejudge returns those of some pitches that differ now.
+func (c *comparison) rejudge(ctx context.Context, ids []schemas.PitchID) (differing, error) {
+	differ := differing{}
+	for some := range slices.Chunk(ids, pageSize) {
+		page, err := c.store.RegistersOf(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		now := map[schemas.PitchID]schemas.StoredRegisters{}
+		for _, is := range page {
+			now[is.PitchID] = is
+		}
+		for _, id := range some {
+			is := now[id]
+			is.PitchID = id
+			if d := c.judge.difference(is, c.judge.of(is)); d != nil {
+				differ[id] = *d
+			}
+		}
+	}
+	return differ, nil
+}
+
+// differing are the differences of pitches.
+type differing map[schemas.PitchID]schemas.Difference
+
+// ids returns the pitches in order.
+func (d differing) ids() []schemas.PitchID {
+	return slices.SortedFunc(maps.Keys(d), func(a, b schemas.PitchID) int { return bytes.Compare(a[:], b[:]) })
+}
+
+// repairChanges is the number of changes that one transaction of a repair writes.
+const repairChanges = 500
+
+// repair reads the topic again and writes what it says of the broken pitches. Positions do not move, and the
+// store fences by version, so a newer version in the store stays. It marks the differences that are gone
+// afterwards.
+func (c *comparison) repair(ctx context.Context, broken differing) error {
+	todo := map[schemas.PitchID]bool{}
+	for id, d := range broken {
+		if repairable(d) {
+			todo[id] = true
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	c.total += c.judge.spans.Total()
+	var held []schemas.Change
+	err := kafkaread.Read(ctx, c.kafka.Client, c.kafka.Raw, c.judge.spans, func(records []*kgo.Record) error {
+		for i, d := range decodeAll(records, c.kafka.Limits) {
+			at := place{records[i].Partition, records[i].Offset}
+			if d.rejection == nil && todo[d.change.PitchID] && !c.deadLetters.refused(at) {
+				held = append(held, d.change)
+			}
+		}
+		c.advance(len(records))
+		if len(held) < repairChanges {
+			return nil
+		}
+		changes := held
+		held = nil
+		return c.write(ctx, changes)
+	})
+	if err == nil {
+		err = c.write(ctx, held)
+	}
+	if err != nil {
+		return err
+	}
+	left, err := c.rejudge(ctx, broken.ids())
+	for id, d := range broken {
+		if _, still := left[id]; !still {
+			d.Repaired = true
+			broken[id] = d
+		}
 	}
 	return err
+}
+
+func (c *comparison) write(ctx context.Context, changes []schemas.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	outcome, err := c.store.Apply(ctx, schemas.Batch{Group: c.kafka.Group, Pitches: reduce(changes)})
+	if err != nil {
+		return err
+	}
+	return c.push(ctx, outcome.Snapshots)
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

@@ -1,85 +1,183 @@
-// Package verify holds the raw topic against the store of record: every record that the group has processed is read and
-// run through the core once more, and what should stand of it is compared with what stands.
+// Package verify answers whether the copies are right, and repairs them: each of three parts compares a
+// source with what is derived from it.
 //
-//	topic.go    the order of it all: positions, letters, records, registers, a second look, the repair
-//	compare.go  every pitch once, and those that differ once more
-//	repair.go   what the topic says of them, written again
-//	resolve.go  which version of each pitch wins, in 100 bytes a pitch
-//	judge.go    one pitch: the topic's winner and the store's registers
-//	letters.go  rejected records and dead letters
-//	groups.go   counts by game and by batter
-//	read.go     the core, on a poll of records (package kafkaread reads them)
+//   - topic: the raw topic, up to the positions in Postgres, is read and run through the core again. The
+//     winning version and the content of every pitch are compared with its registers, and rejected records
+//     with the dead letters.
+//   - aggregates: the stored totals are compared with the sums of their rows (pgsink.CompareTotals).
+//   - redis: every field of every key is compared with Postgres (redissink.Audit).
 //
-// The other comparisons need the knowledge of one store only and live there: pgsink.CompareTotals, redissink.Audit.
+// All three report in the same words, the schemas.Differs constants. Processors may run meanwhile. What they
+// have on the way looks like a difference for a moment, so whatever differs is looked at again before it is
+// reported.
+//
+// topic.go reads and orders the comparison of the topic, judge.go decides about one pitch without any I/O,
+// resolve.go keeps the winning versions in memory, deadletters.go compares the dead letters. Rebuild
+// (rebuild.go) rewrites Redis.
 package verify
 
 import (
 	"context"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// Store is the store of record, as far as it is compared.
-type Store interface {
-	// AppliedPositions gives the stored positions of the consumer group.
-	AppliedPositions(ctx context.Context) ([]schemas.Position, error)
-	// Registers gives both registers of the next limit pitches after a pitch, sorted by pitch.
-	Registers(ctx context.Context, after schemas.PitchID, limit int) ([]schemas.StoredRegisters, error)
-	// RegistersOf gives those of some pitches, sorted by pitch.
-	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
-	// Apply writes a batch; of one without positions only the pitches.
-	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
+// Part is one of the comparisons.
+type Part string
+
+// The parts.
+const (
+	Topic      Part = "topic"      // Kafka and Postgres
+	Aggregates Part = "aggregates" // Postgres in itself
+	Redis      Part = "redis"      // Postgres and Redis
+)
+
+// Options say what to compare.
+type Options struct {
+	Parts    []Part
+	Postgres *pgsink.Sink
+	Redis    *redissink.Sink // nil without the part redis
+	Kafka    Kafka           // for the part topic
+	// Repair makes equal what differs, where the source has what is right. Differences that it repaired are
+	// marked.
+	Repair bool
+	// Progress is called with the records or batters that are done, and how many there are; nil: not called.
+	Progress func(part Part, done, total int64)
 }
 
-// Options say what Topic compares.
-type Options struct {
+// Kafka says how to read the topics, and whose work is compared.
+type Kafka struct {
 	Client    []kgo.Opt // how to reach the brokers
 	Raw, Dead string    // topics
-	Group     string    // the consumer group whose work is checked
-	Build     string    // of this program: a letter of another build is judged by that build's rules
+	Group     string    // the consumer group that processed the records
+	Build     string    // of this program: a dead letter of another build follows that build's rules
 	Limits    features.Limits
-	// Repair writes what is lost, older or otherwise again from the topic.
-	Repair bool
-	// Push is given the batters that a repair changed; nil: nobody is.
-	Push func(ctx context.Context, snaps []schemas.Snapshot) error
-	// Progress is called with the records that were read, and how many there are; nil: by nobody.
-	Progress func(done, total int64)
 }
 
-// Report says what Topic found. Counts of pitches are of those that stand.
+// Report says what Run found; a part that was not compared is nil.
 type Report struct {
-	Partitions []kafkaread.Span `json:"partitions"`
-	Records    int64            `json:"records"`
-	Topic      int64            `json:"pitches_in_topic"`
-	Postgres   int64            `json:"pitches_in_postgres"`
-	// NotCheckable are pitches whose version the topic does not hold any more (or never held), or that a newer core
-	// wrote: nothing can be said of them.
-	NotCheckable int64 `json:"not_checkable"`
-	// Moving are pitches that the stream has written since: newer than the positions that were compared.
-	Moving      int64                `json:"moving"`
-	Games       []Group              `json:"games,omitempty"`   // in which something differs
-	Batters     []Group              `json:"batters,omitempty"` // of whom something differs
-	Letters     Letters              `json:"letters"`
+	Topic       *TopicReport      `json:"topic,omitempty"`
+	Aggregates  *AggregatesReport `json:"aggregates,omitempty"`
+	Redis       *RedisReport      `json:"redis,omitempty"`
+	Differences int               `json:"differences"`
+	Repaired    int               `json:"repaired"`
+	Left        int               `json:"left"` // differences that were not repaired
+}
+
+// AggregatesReport compares the rows with the totals of all batters.
+type AggregatesReport struct {
+	Batters     int64                `json:"batters"`
+	Rows        schemas.Sums         `json:"rows"`
+	Totals      schemas.Sums         `json:"totals"`
 	Differences []schemas.Difference `json:"differences,omitempty"`
 }
 
-// Group counts the standing pitches of one game or batter on both sides, and those that differ.
-type Group struct {
-	Name     string `json:"name"`
-	Topic    int64  `json:"pitches_in_topic"`
-	Postgres int64  `json:"pitches_in_postgres"`
-	Differ   int64  `json:"differ"`
+// RedisReport compares Postgres with Redis.
+type RedisReport struct {
+	Keys          int64                `json:"keys"`
+	Moving        int64                `json:"moving"` // keys that processors wrote at every look
+	Postgres      schemas.Sums         `json:"batters_in_postgres"`
+	Redis         schemas.Sums         `json:"batters_in_redis"`
+	PostgresGames schemas.Sums         `json:"batter_games_in_postgres"`
+	RedisGames    schemas.Sums         `json:"batter_games_in_redis"`
+	Differences   []schemas.Difference `json:"differences,omitempty"`
 }
 
-// Letters compares rejected records with dead letters, by the coordinates of the record.
-type Letters struct {
-	Rejected     int64 `json:"rejected"`       // records that this build rejects
-	Found        int64 `json:"letters"`        // distinct ones of this group about the records compared
-	SinkRejected int64 `json:"sink_rejected"`  // of them, those about records that the store refused
-	OtherBuild   int64 `json:"of_other_build"` // of them, those of another build about records that this one takes
-	NotCheckable int64 `json:"not_checkable"`  // rejected records whose letter the topic may have dropped
+// Run compares the parts in the order in which each is derived from the one before, so that a repair of one
+// part is seen by the next. A difference is no error. On an error the report has the parts before it.
+func Run(ctx context.Context, o Options) (r Report, err error) {
+	if o.Progress == nil {
+		o.Progress = func(Part, int64, int64) {}
+	}
+	if slices.Contains(o.Parts, Topic) {
+		c := newComparison(o.Postgres, o.Kafka, o.Repair)
+		c.push = o.push
+		c.progress = func(done, total int64) { o.Progress(Topic, done, total) }
+		if err = c.run(ctx); err != nil {
+			return r, err
+		}
+		r.Topic = &c.report
+		r.count(c.report.Differences)
+	}
+	if slices.Contains(o.Parts, Aggregates) {
+		if r.Aggregates, err = compareAggregates(ctx, o); err != nil {
+			return r, err
+		}
+		r.count(r.Aggregates.Differences)
+	}
+	if slices.Contains(o.Parts, Redis) {
+		audit := redissink.AuditOptions{Repair: o.Repair}
+		audit.Progress = func(done, total int64) { o.Progress(Redis, done, total) }
+		found, err := o.Redis.Audit(ctx, o.Postgres, audit)
+		if err != nil {
+			return r, err
+		}
+		r.Redis = &RedisReport{
+			Keys: found.Keys, Moving: found.Moving, Postgres: found.Postgres, Redis: found.Redis,
+			PostgresGames: found.PostgresGames, RedisGames: found.RedisGames, Differences: found.Differences,
+		}
+		r.count(found.Differences)
+	}
+	return r, nil
+}
+
+func (r *Report) count(found []schemas.Difference) {
+	for _, d := range found {
+		r.Differences++
+		if d.Repaired {
+			r.Repaired++
+		} else {
+			r.Left++
+		}
+	}
+}
+
+// push sends Redis the batters that a repair changed in Postgres. Without Redis the processors' next sweep
+// does it.
+func (o Options) push(ctx context.Context, snaps []schemas.Snapshot) error {
+	if o.Redis == nil || len(snaps) == 0 {
+		return nil
+	}
+	_, err := o.Redis.Push(ctx, snaps, nil)
+	return err
+}
+
+// battersAtOnce bounds the rows that one query adds up: a batter has some 500 pitches in a season.
+const battersAtOnce = 50
+
+func compareAggregates(ctx context.Context, o Options) (*AggregatesReport, error) {
+	ids, err := o.Postgres.TotalBatters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &AggregatesReport{}
+	for some := range slices.Chunk(ids, battersAtOnce) {
+		found, err := o.Postgres.CompareTotals(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		if o.Repair && len(found.Differences) > 0 {
+			snaps, err := o.Postgres.RepairTotals(ctx, found.Batters, found.Broken)
+			if err == nil {
+				err = o.push(ctx, snaps)
+			}
+			if err != nil {
+				return nil, err
+			}
+			for i := range found.Differences {
+				found.Differences[i].Repaired = true
+			}
+		}
+		r.Batters += int64(len(some))
+		r.Rows, r.Totals = r.Rows.Plus(found.Rows), r.Totals.Plus(found.Totals)
+		r.Differences = append(r.Differences, found.Differences...)
+		o.Progress(Aggregates, r.Batters, int64(len(ids)))
+	}
+	return r, nil
 }

@@ -1,0 +1,150 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
+)
+
+// DeadLetters compares the rejected records with the dead letters, by the coordinates of the record.
+type DeadLetters struct {
+	Rejected     int64 `json:"rejected"`       // records that this build rejects
+	Found        int64 `json:"letters"`        // records of the compared part with a dead letter of this group
+	SinkRejected int64 `json:"sink_rejected"`  // of them, records that Postgres refused
+	OtherBuild   int64 `json:"of_other_build"` // of them, records that another build rejected and this one does not
+	NotCheckable int64 `json:"not_checkable"`  // rejected records whose dead letter retention may have deleted
+}
+
+// place is the place of a record in the raw topic.
+type place struct {
+	partition int32
+	offset    int64
+}
+
+// deadLetter sums up the dead letters about one record.
+type deadLetter struct {
+	times   int
+	refused bool // by Postgres
+	ours    bool // written by this build
+}
+
+// deadLetters are the dead letters that the group wrote about records of the raw topic.
+type deadLetters struct {
+	kafka   Kafka
+	read    kafkaread.Spans // the part of the dead-letter topic that was read
+	deleted bool            // retention has deleted the first dead letters
+	about   map[place]deadLetter
+}
+
+// update reads the dead letters that were written since the last time.
+func (l *deadLetters) update(ctx context.Context, admin *kadm.Client) error {
+	now, err := kafkaread.Bounds(ctx, admin, l.kafka.Dead, kgo.ReadCommitted())
+	if err != nil {
+		return err
+	}
+	for id, span := range now {
+		l.deleted = l.deleted || span.From > 0
+		if was, ok := l.read[id]; ok {
+			span.From = max(span.From, was.To)
+			now[id] = span
+		}
+	}
+	l.read = now
+	return kafkaread.Read(ctx, l.kafka.Client, l.kafka.Dead, now, func(records []*kgo.Record) error {
+		for _, r := range records {
+			l.add(r)
+		}
+		return nil
+	})
+}
+
+func (l *deadLetters) add(r *kgo.Record) {
+	f := kafkasink.DecodeFailure(kafkaread.Record(r))
+	if !f.FailedKnown || f.Failed.Topic != l.kafka.Raw || f.Group != l.kafka.Group {
+		return
+	}
+	at := place{f.Failed.Partition, f.Failed.Offset}
+	d := l.about[at]
+	d.times++
+	d.refused = d.refused || f.Code == schemas.CodeSinkRejected
+	d.ours = d.ours || f.Build == l.kafka.Build
+	l.about[at] = d
+}
+
+// refused reports whether Postgres refused this record, so that the next lower version of its pitch is
+// current.
+func (l *deadLetters) refused(at place) bool { return l.about[at].refused }
+
+// compare looks for the dead letter of every rejected record of the spans, and for dead letters without one.
+// It waits up to three seconds for missing ones, because readers see a transaction a moment after it was
+// committed.
+func (l *deadLetters) compare(
+	ctx context.Context, admin *kadm.Client, rejected map[place]bool, spans kafkaread.Spans,
+) (DeadLetters, []schemas.Difference, error) {
+	for look := 0; ; look++ {
+		report, found := l.judge(rejected, spans)
+		missing := report.NotCheckable > 0
+		for _, d := range found {
+			missing = missing || d.Kind == schemas.DiffersMissing
+		}
+		if !missing || look == 3 {
+			return report, found, nil
+		}
+		if err := wait(ctx, time.Second); err != nil {
+			return report, nil, err
+		}
+		if err := l.update(ctx, admin); err != nil {
+			return report, nil, err
+		}
+	}
+}
+
+func (l *deadLetters) judge(
+	rejected map[place]bool, spans kafkaread.Spans,
+) (r DeadLetters, found []schemas.Difference) {
+	add := func(kind string, at place, want, got int) {
+		found = append(found, schemas.Difference{
+			Kind: kind, Key: fmt.Sprintf("letter of %s/%d offset %d", l.kafka.Raw, at.partition, at.offset),
+			Fields: []schemas.FieldDifference{{Name: "letters", Want: strconv.Itoa(want), Got: strconv.Itoa(got)}},
+		})
+	}
+	for at := range rejected {
+		if at.offset >= spans[at.partition].To {
+			continue
+		}
+		r.Rejected++
+		switch {
+		case l.about[at].times > 0:
+		case l.deleted:
+			r.NotCheckable++
+		default:
+			add(schemas.DiffersMissing, at, 1, 0)
+		}
+	}
+	for at, d := range l.about {
+		if span := spans[at.partition]; at.offset < span.From || at.offset >= span.To {
+			continue
+		}
+		r.Found++
+		switch {
+		case d.times > 1:
+			add(schemas.DiffersExtra, at, 1, d.times)
+		case rejected[at]:
+		case d.refused:
+			r.SinkRejected++
+		case !d.ours:
+			r.OtherBuild++
+		default:
+			add(schemas.DiffersExtra, at, 0, 1)
+		}
+	}
+	return r, found
+}
