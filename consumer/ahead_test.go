@@ -105,7 +105,8 @@ func TestARevokeLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 	})
 }
 
-// The store does not answer any more while rows are sent: readers of the rows do not wait with us until it does.
+// The store does not answer any more while rows are sent: readers of the rows do not wait with us until it
+// does.
 // guard: a store that is away leaves nothing open
 // guard: what was dropped is read again
 func TestAStoreThatIsAwayLeavesNothingOpenThatWasSentAhead(t *testing.T) {
@@ -125,7 +126,8 @@ func TestAStoreThatIsAwayLeavesNothingOpenThatWasSentAhead(t *testing.T) {
 	})
 }
 
-// A store that is slow has much of the batch before it when its time is over: rows are sent when it has taken all.
+// A store that is slow has much of the batch before it when its time is over: rows are sent when it has taken
+// all.
 // guard: a slow store is not waited for with rows sent
 func TestASlowStoreIsNotWaitedForWithRowsSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -198,8 +200,8 @@ func TestTheBreakerHoldsNothingOpenThatWasSentAhead(t *testing.T) {
 	})
 }
 
-// A partition that is to be filled again comes to a processor in the middle of a batch: nothing is committed with it, and the
-// letters of the batch are not forgotten.
+// A partition that is to be filled again comes to a processor in the middle of a batch: nothing is committed
+// with it, and the letters of the batch are not forgotten.
 // guard: a partition that is filled again ends the batch of others
 func TestARefillInTheMiddleOfABatchLosesNoLetter(t *testing.T) {
 	bubble(t, func(t *testing.T) {

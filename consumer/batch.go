@@ -10,9 +10,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A batch is committed after commitEvery: a live pitch is readable as soon as the stores have it, and about one in a
-// hundred waits for the commit of a batch before it. The commit comes early when no record arrives for commitIdle and
-// fewer than gatherLag records wait, because then nobody waits for the commit.
+// A batch is committed after commitEvery: a live pitch is readable as soon as the stores have it, and about
+// one in a hundred waits for the commit of a batch before it. The commit comes early when no record arrives
+// for commitIdle and fewer than gatherLag records wait, because then nobody waits for the commit.
 const (
 	commitEvery       = 2500 * time.Millisecond
 	commitIdle        = 100 * time.Millisecond
@@ -22,8 +22,8 @@ const (
 	gatherHeldBytes   = 8 << 20 // of the records that become dead letters
 )
 
-// batch is the polls that are committed together. Its transaction commits everything that was polled, so every poll of
-// it must be in the stores by then, or nothing is committed.
+// batch is the polls that are committed together. Its transaction commits everything that was polled, so
+// every poll of it must be in the stores by then, or nothing is committed.
 type batch struct {
 	cfg   *Config
 	began time.Time
@@ -68,11 +68,13 @@ func (b *batch) countRead(decoded []Decoded) {
 }
 
 // keep takes over the results of polls that are in the store.
-func (b *batch) keep(polls []*poll, plan Plan, outcome schemas.Outcome, moves []schemas.PositionMove, tallies map[int32]tally) {
+func (b *batch) keep(
+	polls []*poll, plan Plan, outcome schemas.Outcome, moves []schemas.PositionMove, committed map[int32]tally,
+) {
 	deadLetters := append(plan.DeadLetters, plan.Refused(outcome.Refused)...)
 	b.deadLetters = append(b.deadLetters, deadLetters...)
 	for _, p := range polls {
-		b.tallies = countTallies(b.cfg, tallies, b.tallies, p.records, deadLetters)
+		b.tallies = countTallies(b.cfg, committed, b.tallies, p.records, deadLetters)
 	}
 	b.mu.Lock()
 	for _, row := range outcome.Published {

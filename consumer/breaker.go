@@ -14,8 +14,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// BreakerLimits are how many rejected records make the processor hold until a person decides: a topic in the wrong format
-// should not be drained into the dead letters. The zero value means the defaults.
+// BreakerLimits are how many rejected records make the processor hold until a person decides: a topic in the
+// wrong format should not be drained into the dead letters. The zero value means the defaults.
 type BreakerLimits struct {
 	InARow    int           // rejected records one after another; 0: 1,000; negative: no limit
 	Share     float64       // of the records within Window, more than 0 to 1; 0: 0.5; negative: no limit
@@ -89,14 +89,14 @@ func (b *breaker) close() (wasOpen bool) {
 	return true
 }
 
-// ResetBreaker lets a processor go on that holds because of rejected records, counting from zero. It returns false when
-// nothing is held.
+// ResetBreaker lets a processor go on that holds because of rejected records, counting from zero. It returns
+// false when nothing is held.
 func (p *Processor) ResetBreaker() bool { return p.breaker.close() }
 
 var errHeld = errors.New("shutting down with too many records rejected: the next start goes on with them")
 
-// hold waits, with the batch neither sent nor committed, for a reset, a revoke or a shutdown. A shutdown is a person's
-// will too, so the next start goes on; a crash is not.
+// hold waits, with the batch neither sent nor committed, for a reset, a revoke or a shutdown. A shutdown is a
+// person's will too, so the next start goes on; a crash is not.
 func (s *session) hold(ctx, work context.Context, why string, deadLetters []schemas.DeadLetter) error {
 	goOn := s.breaker.open()
 	reason := why + ", as " + sample(deadLetters) +
@@ -128,7 +128,8 @@ func sample(deadLetters []schemas.DeadLetter) string {
 	var words []string
 	for _, l := range deadLetters[:min(sampleSize, len(deadLetters))] {
 		at := l.Record.Coordinates
-		words = append(words, fmt.Sprintf("%s/%d offset %d: %.200s (%s)", at.Topic, at.Partition, at.Offset, l.Message, l.Code))
+		words = append(words, fmt.Sprintf("%s/%d offset %d: %.200s (%s)",
+			at.Topic, at.Partition, at.Offset, l.Message, l.Code))
 	}
 	return strings.Join(words, "; ")
 }

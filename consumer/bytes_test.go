@@ -11,7 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 )
 
-// scribbled are records whose bytes are overwritten after they were decoded and let go, and the same untouched.
+// scribbled are records whose bytes are overwritten after they were decoded and let go, and the same
+// untouched.
 func scribbled(t *testing.T, seed uint64, n int) (after, want []Decoded) {
 	t.Helper()
 	var records []*kgo.Record

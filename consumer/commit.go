@@ -15,25 +15,26 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A batch ends in one Kafka transaction: dead letters, rows and offsets become visible together or not at all. Readers
-// with read_committed wait for an open transaction, so none may stay open while a store or a person is waited for.
+// A batch ends in one Kafka transaction: dead letters, rows and offsets become visible together or not at
+// all. Readers with read_committed wait for an open transaction, so none may stay open while a store or a
+// person is waited for.
 //
-// Sending the rows is most of a commit. When a batch has lasted, an early produce opens its transaction and sends the
-// rows stored so far, while polls go on; little is left for the commit. Dead letters are never sent early, because the
-// breaker judges the batch as a whole.
+// Sending the rows is most of a commit. When a batch has lasted, an early produce opens its transaction and
+// sends the rows stored so far, while polls go on; little is left for the commit. Dead letters are never sent
+// early, because the breaker judges the batch as a whole.
 
-// While an early produce runs, the batch may grow by earlyTime and earlyRecords. A store that does not take the rest
-// within earlyLimit may stay unavailable for hours, so the transaction is aborted then.
+// While an early produce runs, the batch may grow by earlyTime and earlyRecords. A store that does not take
+// the rest within earlyLimit may stay unavailable for hours, so the transaction is aborted then.
 const (
 	earlyTime    = time.Second
 	earlyRecords = 5000
 	earlyLimit   = transactionTimeout / 3
 )
 
-var errEarlyTooLong = fmt.Errorf("rows were sent, and the store did not take the rest within %v: reading again", earlyLimit)
+var errEarlyTooLong = fmt.Errorf("rows were sent, and the store did not take the rest within %v", earlyLimit)
 
-// errTripped reports that the breaker tripped after an early produce. No transaction stays open until a person comes:
-// the batch is read again, and held before anything of it is sent.
+// errTripped reports that the breaker tripped after an early produce. No transaction stays open until a
+// person comes: the batch is read again, and held before anything of it is sent.
 var errTripped = errors.New("the breaker tripped while rows were sent: they are read again")
 
 // decision is everything that one commit writes.
@@ -46,7 +47,8 @@ type decision struct {
 	failed      error           // of the early produce: the transaction is aborted
 }
 
-// decide has the breaker judge the batch, and returns what to commit. Every poll of the batch is in the stores.
+// decide has the breaker judge the batch, and returns what to commit. Every poll of the batch is in the
+// stores.
 func (p *pipeline) decide() (decision, error) {
 	failed := p.early.wait()
 	b, s := p.batch, p.session
@@ -62,10 +64,14 @@ func (p *pipeline) decide() (decision, error) {
 		b.tallies = cleared(b.tallies)
 	}
 	b.tallies = spent(b.tallies)
-	d := decision{rows: b.takeUnsent(), tallies: b.tallies, bounds: s.replay.bounds(s.partitions), failed: failed}
+	d := decision{deadLetters: b.deadLetters, rows: b.takeUnsent(), tallies: b.tallies, failed: failed}
 	d.moves = slices.Collect(maps.Values(b.moves))
-	if s.replay.sendsDeadLetters() {
-		d.deadLetters = b.deadLetters
+	if s.replay != nil {
+		d.bounds = s.partitions.positions() // a replay polls more than it stores
+		// guard: replay: no letters onto live
+		if !s.replay.replay.SendDeadLetters {
+			d.deadLetters = nil
+		}
 	}
 	return d, nil
 }
@@ -79,19 +85,19 @@ type transaction struct {
 
 	isOpen bool // begun and not ended
 
-	// revoked reports that partitions were revoked since the last end: the client aborts the next transaction, and
-	// reports no other revoke until then. Set by the client's goroutine.
+	// revoked reports that partitions were revoked since the last end: the client aborts the next transaction,
+	// and reports no other revoke until then. Set by the client's goroutine.
 	revoked atomic.Bool
 }
 
-// commit sends the dead letters and the rows and commits the offsets, all or nothing. committed is false when a
-// rebalance came in between: everything was aborted, and the next owner reads the batch again.
+// commit sends the dead letters and the rows and commits the offsets, all or nothing. committed is false when
+// a rebalance came in between: everything was aborted, and the next owner reads the batch again.
 func (t *transaction) commit(ctx context.Context, d decision) (committed bool, err error) {
 	if err := t.begin(); err != nil {
 		return false, err
 	}
-	// From here a revoke interrupts nothing, because an open transaction holds back every reader until it times out.
-	// Ending it after a revoke aborts it.
+	// From here a revoke interrupts nothing, because an open transaction holds back every reader until it times
+	// out. Ending it after a revoke aborts it.
 	// guard: a revoke leaves no transaction open | context.WithoutCancel(ctx) -> ctx
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
 	defer cancel()
@@ -110,7 +116,8 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 	return committed, nil
 }
 
-// annotate returns a context with which the client commits the tallies beside the offsets, and none beyond its bound.
+// annotate returns a context with which the client commits the tallies beside the offsets, and none beyond
+// its bound.
 func (d *decision) annotate(ctx context.Context) context.Context {
 	return kgo.PreTxnCommitFnContext(ctx, func(req *kmsg.TxnOffsetCommitRequest) error {
 		for _, t := range req.Topics {
@@ -139,13 +146,16 @@ func (t *transaction) begin() error {
 	return nil
 }
 
-// end ends the transaction. If partitions were revoked since the last end, it aborts and returns committed == false.
+// end ends the transaction. If partitions were revoked since the last end, it aborts and returns committed ==
+// false.
 func (t *transaction) end(ctx context.Context, how kgo.TransactionEndTry) (committed bool, err error) {
 	t.revoked.Store(false) // before the end, which may or may not see a revoke that comes now
 	t.isOpen = false
 	committed, err = t.kafka.End(ctx, how)
-	// guard: replay: what was dropped has not been read to its end | t.replay.settle(committed) -> t.replay.settle(true)
-	t.replay.settle(committed)
+	if t.replay != nil {
+		// guard: replay: what was dropped has not been read to its end | t.replay.settle(committed) -> t.replay.settle(true)
+		t.replay.settle(committed)
+	}
 	return committed, err
 }
 
@@ -169,8 +179,8 @@ type earlyProduce struct {
 	limit *time.Timer
 }
 
-// produceEarly opens the transaction and sends the rows stored so far. It starts nothing, and returns false, when it ran
-// before, without rows, while the store is too slow, and for a batch that must be judged first.
+// produceEarly opens the transaction and sends the rows stored so far. It starts nothing, and returns false,
+// when it ran before, without rows, while the store is too slow, and for a batch that must be judged first.
 func (p *pipeline) produceEarly() (started bool, err error) {
 	s := p.session
 	// guard: a slow store is not waited for with rows sent | p.batch.backlog() > earlyTime -> false

@@ -113,8 +113,8 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 	})
 }
 
-// A store does not answer one processor. Another one joins: the first gives up its batch, keeps some partitions, and reads
-// again what it dropped of those.
+// A store does not answer one processor. Another one joins: the first gives up its batch, keeps some
+// partitions, and reads again what it dropped of those.
 // guard: a revoke drops the batch in hand
 func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -132,7 +132,8 @@ func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 	})
 }
 
-// Partitions are revoked from a processor that has nothing in hand, twice. It knows that they are gone, and its next batch is committed.
+// Partitions are revoked from a processor that has nothing in hand, twice. It knows that they are gone, and
+// its next batch is committed.
 // guard: a revoke drops the batch in hand
 // guard: a revoke with nothing in hand costs no batch
 func TestARevokeWithNothingInHandCostsNoBatch(t *testing.T) {
@@ -154,7 +155,8 @@ func TestARevokeWithNothingInHandCostsNoBatch(t *testing.T) {
 	})
 }
 
-// A partition is revoked while its batch is being sent: the transaction is aborted at once, not left to time out.
+// A partition is revoked while its batch is being sent: the transaction is aborted at once, not left to time
+// out.
 // guard: a revoke drops the batch in hand
 // guard: a revoke leaves no transaction open
 func TestARevokeLeavesNoTransactionOpen(t *testing.T) {
@@ -211,7 +213,8 @@ func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
 	})
 }
 
-// The store is replaced by an older copy while the processor runs: what it lost is read again, and no letter twice.
+// The store is replaced by an older copy while the processor runs: what it lost is read again, and no letter
+// twice.
 // guard: reading starts at the smaller of offset and position
 // guard: no letter is sent again below what was committed
 // guard: no offset is committed below what was committed
@@ -260,7 +263,8 @@ func TestAGapIsNamedAndNotJumpedOver(t *testing.T) {
 	})
 }
 
-// The store is away for five minutes: no record becomes a letter for it, and the stream goes on within seconds.
+// The store is away for five minutes: no record becomes a letter for it, and the stream goes on within
+// seconds.
 func TestAStoreThatIsAwayForFiveMinutes(t *testing.T) {
 	inVirtualTime(t, "five minutes")
 	bubble(t, func(t *testing.T) {
@@ -286,8 +290,8 @@ func TestAStoreThatIsAwayForFiveMinutes(t *testing.T) {
 	})
 }
 
-// A correction moves a pitch to another batter. The store takes it, but the answer is lost, and the second attempt finds
-// the pitch where it already is: the batter whom it left must not keep it in the view.
+// A correction moves a pitch to another batter. The store takes it, but the answer is lost, and the second
+// attempt finds the pitch where it already is: the batter whom it left must not keep it in the view.
 // guard: the view is compared after a batch that may have landed before
 func TestALostAnswerLeavesNobodyWithAPitchThatMoved(t *testing.T) {
 	for name, fail := range map[string]func(tn *town, w *worker){
@@ -326,8 +330,8 @@ func TestALostAnswerLeavesNobodyWithAPitchThatMoved(t *testing.T) {
 	}
 }
 
-// A processor that could not reach the view dies. Nothing of what it committed is read again, so who takes its partitions
-// over has the view compared.
+// A processor that could not reach the view dies. Nothing of what it committed is read again, so who takes
+// its partitions over has the view compared.
 // guard: an assignment has the view compared
 func TestAnAssignmentHasTheViewCompared(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// decode runs the core on every record, spread over the cores. This goroutine takes part, so that a single pitch waits
-// for no other one.
+// decode runs the core on every record, spread over the cores. This goroutine takes part, so that a single
+// pitch waits for no other one.
 func decode(cfg *Config, records []*kgo.Record) []Decoded {
 	defer cfg.observeStep("decode", cfg.Now())
 	decoded := make([]Decoded, len(records))
@@ -52,9 +52,9 @@ func transform(r *kgo.Record, limits features.Limits) Decoded {
 	return d
 }
 
-// recycleBytes gives the bytes of a poll back to the client, which unpacks the next fetch into them. Decoded rows share
-// nothing with them, and a rejected record gets a copy for its dead letter. When many are rejected, copying costs more
-// than it saves: the poll keeps its bytes then.
+// recycleBytes gives the bytes of a poll back to the client, which unpacks the next fetch into them. Decoded
+// rows share nothing with them, and a rejected record gets a copy for its dead letter. When many are
+// rejected, copying costs more than it saves: the poll keeps its bytes then.
 func recycleBytes(decoded []Decoded, records []*kgo.Record) {
 	all, rejected := 0, 0
 	for i := range decoded {
@@ -99,8 +99,8 @@ func copied(r schemas.Record) schemas.Record {
 // unpackBuffers is shared by all clients of this process.
 var unpackBuffers = new(buffers)
 
-// buffers is a pool of memory into which the client unpacks fetches, because fresh memory for each costs a tenth of the
-// time that unpacking takes. The garbage collector takes the buffers that are not used.
+// buffers is a pool of memory into which the client unpacks fetches, because fresh memory for each costs a
+// tenth of the time that unpacking takes. The garbage collector takes the buffers that are not used.
 type buffers struct {
 	bySize [4 * 64]sync.Pool // of *[]byte; four sizes to each power of two
 }
@@ -112,8 +112,8 @@ const (
 	unpackingMargin = 64
 )
 
-// GetDecompressBytes returns a buffer for the unpacked content, as large as its header says or as is likely; nil when
-// it is too large to be kept.
+// GetDecompressBytes returns a buffer for the unpacked content, as large as its header says or as is likely;
+// nil when it is too large to be kept.
 func (b *buffers) GetDecompressBytes(packed []byte, codec kgo.CompressionCodecType) []byte {
 	want := uint64(4 * len(packed))
 	if codec == kgo.CodecZstd {

@@ -12,7 +12,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// The dead letters' topic takes less than some letters have unpacked, and less than some batches: all of them arrive.
+// The dead letters' topic takes less than some letters have unpacked, and less than some batches: all of them
+// arrive.
 // guard: letters fit into their topic, together
 // guard: letters fit into their topic, each
 func TestLettersFitIntoTheirTopic(t *testing.T) {

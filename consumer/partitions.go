@@ -10,9 +10,10 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// partitions are the partitions that this session owns: how far each is, in Kafka and in the store. The Kafka client
-// assigns and revokes them in goroutines of its own, at any time; so every answer may be outdated when it arrives.
-// Nothing that rests on an outdated one is committed, because the client aborts a transaction that saw a revoke.
+// partitions are the partitions that this session owns: how far each is, in Kafka and in the store. The Kafka
+// client assigns and revokes them in goroutines of its own, at any time; so every answer may be outdated when
+// it arrives. Nothing that rests on an outdated one is committed, because the client aborts a transaction
+// that saw a revoke.
 type partitions struct {
 	cfg    *Config
 	replay *replayReader // nil in a live session
@@ -20,7 +21,7 @@ type partitions struct {
 
 	mu          sync.Mutex
 	byID        map[int32]*partition // guarded by mu
-	refill      int32                // guarded by mu; the partition that is read alone, noRefill on the live road
+	refill      int32                // guarded by mu; the partition that is read alone, or noRefill
 	assignments int                  // guarded by mu; counts them
 }
 
@@ -32,11 +33,12 @@ type partition struct {
 	// next is the offset of the next record to apply: the store holds everything below.
 	next int64
 
-	// stored is the position in the store, as this session last saw it. It is ≥ next, unless somebody reset the group.
+	// stored is the position in the store, as this session last saw it. It is ≥ next, unless somebody reset the
+	// group.
 	stored int64
 
-	// floor is the offset that the group had committed at the assignment. A store that came back older is refilled up to
-	// here. Below it, dead letters were sent already, and no offset is ever committed again.
+	// floor is the offset that the group had committed at the assignment. A store that came back older is
+	// refilled up to here. Below it, dead letters were sent already, and no offset is ever committed again.
 	floor int64
 
 	uncommitted bool  // the group has no offset here yet: see commitStart
@@ -56,7 +58,8 @@ func newPartitions(cfg *Config, r *replayReader) *partitions {
 	return &partitions{cfg: cfg, replay: r, byID: map[int32]*partition{}, refill: noRefill}
 }
 
-// assign adds partitions, and pauses those that must not be read yet before the client fetches the first record.
+// assign adds partitions, and pauses those that must not be read yet before the client fetches the first
+// record.
 func (p *partitions) assign(ids []int32, found []*partition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +84,8 @@ func (p *partitions) drop(gone []int32) {
 	}
 }
 
-// nextRefill returns the first partition that must be refilled, and has it alone read. Without one, all are read.
+// nextRefill returns the first partition that must be refilled, and has it alone read. Without one, all are
+// read.
 func (p *partitions) nextRefill() (id int32, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,7 +142,8 @@ func (p *partitions) get(id int32) (at partition, ok bool) {
 	return partition{}, false
 }
 
-// moves returns the new positions of the partitions in a poll; errRevoked when one of them was revoked meanwhile.
+// moves returns the new positions of the partitions in a poll; errRevoked when one of them was revoked
+// meanwhile.
 func (p *partitions) moves(fetches kgo.Fetches) (moves []schemas.PositionMove, err error) {
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if len(f.Records) == 0 {
@@ -169,8 +174,9 @@ func (p *partitions) applied(moves []schemas.PositionMove) {
 	}
 }
 
-// refilled notes that the store has been refilled up to next, unless the partition was assigned anew since. At the floor
-// the live road takes over: the client reads on from there, and rewinds no further after an abort.
+// refilled notes that the store has been refilled up to next, unless the partition was assigned anew since.
+// At the floor the live road takes over: the client reads on from there, and rewinds no further after an
+// abort.
 func (p *partitions) refilled(id int32, assignment int, next int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,8 +253,9 @@ func (p *partitions) positions() map[int32]int64 {
 	return next
 }
 
-// finished returns the owned partitions of a replay that are read to their end and committed. reached are those whose
-// end was polled, because the last records of a partition may all be ones that the replay leaves out.
+// finished returns the owned partitions of a replay that are read to their end and committed. reached are
+// those whose end was polled, because the last records of a partition may all be ones that the replay leaves
+// out.
 func (p *partitions) finished(to map[int32]int64, reached map[int32]bool) (ids []int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

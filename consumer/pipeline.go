@@ -12,21 +12,22 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A live pitch must be readable soon, and one commit costs more than one write. So a batch gathers polls: while one poll
-// is decoded, those before it are on their way through Postgres and Redis, each stage in a goroutine of its own and in
-// the order of the polls. Polls that wait for Postgres go there together.
+// A live pitch must be readable soon, and one commit costs more than one write. So a batch gathers polls:
+// while one poll is decoded, those before it are on their way through Postgres and Redis, each stage in a
+// goroutine of its own and in the order of the polls. Polls that wait for Postgres go there together.
 //
-// The goroutine of session.run polls and decodes. It is the only one that uses the transaction. When run has returned,
-// the stages have ended, and everything that was polled is in the stores.
+// The goroutine of session.run polls and decodes. It is the only one that uses the transaction. When run has
+// returned, the stages have ended, and everything that was polled is in the stores.
 
-// errBytesRecycled reports that the store refused a record whose bytes are gone. The batch is dropped and read again,
-// and from then on the session keeps the bytes of its records until the store has answered.
+// errBytesRecycled reports that the store refused a record whose bytes are gone. The batch is dropped and
+// read again, and from then on the session keeps the bytes of its records until the store has answered.
 var errBytesRecycled = errors.New("the store refused a record whose bytes were recycled: it is read again")
 
 // pollsWaiting is how many polls may wait for the store.
 const pollsWaiting = 16
 
-// poll is one decoded poll. Its records have no bytes unless they were rejected, or session.keepsBytes is set.
+// poll is one decoded poll. Its records have no bytes unless they were rejected, or session.keepsBytes is
+// set.
 type poll struct {
 	records []Decoded
 	moves   []schemas.PositionMove
@@ -66,7 +67,8 @@ func newPipeline(ctx, work context.Context, s *session) *pipeline {
 	return p
 }
 
-// run polls until the batch is to be committed, beginning with these records, and returns when all are in the stores.
+// run polls until the batch is to be committed, beginning with these records, and returns when all are in the
+// stores.
 func (p *pipeline) run(first kgo.Fetches) error {
 	p.stages.Go(func() error {
 		defer close(p.shows)
@@ -104,7 +106,8 @@ func (p *pipeline) gather(fetches kgo.Fetches) error {
 	return nil
 }
 
-// read decodes a poll and recycles its bytes. In a partition without a committed offset it commits the start first.
+// read decodes a poll and recycles its bytes. In a partition without a committed offset it commits the start
+// first.
 func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	s := p.session
 	moves, err := s.partitions.moves(fetches)
@@ -125,10 +128,10 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	records := fetches.Records()
 	p.cfg.Observer.Polled(records)
 	read.records = decode(p.cfg, records)
-	p.batch.countRead(read.records)
 	if !s.keepsBytes.Load() {
 		recycleBytes(read.records, records)
 	}
+	p.batch.countRead(read.records)
 	return read, s.starter.commitStart(p.work, moves)
 }
 
@@ -181,8 +184,8 @@ func (p *pipeline) isFull() bool {
 		b.rejected >= gatherDeadLetters || b.heldBytes >= gatherHeldBytes
 }
 
-// pollMore returns the records that arrive within this time. They must be stored before the commit, or the batch be
-// dropped, because the commit covers everything that was polled.
+// pollMore returns the records that arrive within this time. They must be stored before the commit, or the
+// batch be dropped, because the commit covers everything that was polled.
 func (p *pipeline) pollMore(wait time.Duration) (kgo.Fetches, error) {
 	ctx, cancel := context.WithTimeout(p.polling, wait)
 	defer cancel()
@@ -219,9 +222,9 @@ func (p *pipeline) storeAll() error {
 	}
 }
 
-// take joins the polls that wait behind the first one, up to PollMaxRecords; the poll that is too much is returned as
-// next. While many records wait in the topic, it waits for half of that, because computing a batter costs the same
-// whether one pitch of his changed or five.
+// take joins the polls that wait behind the first one, up to PollMaxRecords; the poll that is too much is
+// returned as next. While many records wait in the topic, it waits for half of that, because computing a
+// batter costs the same whether one pitch of his changed or five.
 func (p *pipeline) take(first *poll) (together []*poll, next *poll) {
 	together = []*poll{first}
 	most := p.cfg.PollMaxRecords
@@ -274,7 +277,8 @@ func (p *pipeline) store(polls []*poll) (show, error) {
 	return shown, nil
 }
 
-// continued appends the moves of one more poll. Their expected position is the one that the polls before have left.
+// continued appends the moves of one more poll. Their expected position is the one that the polls before have
+// left.
 func (p *pipeline) continued(moves, more []schemas.PositionMove) []schemas.PositionMove {
 	for _, m := range more {
 		if at, ok := p.session.partitions.get(m.Partition); ok {

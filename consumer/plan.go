@@ -16,15 +16,15 @@ type Decoded struct {
 	Rejection *features.Rejection
 }
 
-// Plan is the effect of a poll: the versions of pitches to write, and the records that become dead letters. Every record
-// is in exactly one of the two.
+// Plan is the effect of a poll: the versions of pitches to write, and the records that become dead letters.
+// Every record is in exactly one of the two.
 type Plan struct {
 	// Pitches are sorted by id, each once, as the store wants them.
 	Pitches []schemas.PitchChanges
 	// DeadLetters are in the order of the poll.
 	DeadLetters []schemas.DeadLetter
 
-	writers map[register][]schemas.Record // all records that carry a version, for their dead letters if it is refused
+	writers map[register][]schemas.Record // all records of a version, for their dead letters if it is refused
 	counts  BatchSummary
 }
 
@@ -35,7 +35,8 @@ type register struct {
 	version  schemas.Version
 }
 
-// MakePlan reduces a poll to one entry a pitch. Only the versions of the records decide the result, not their order.
+// MakePlan reduces a poll to one entry a pitch. Only the versions of the records decide the result, not their
+// order.
 func MakePlan(decoded []Decoded) Plan {
 	p := Plan{writers: make(map[register][]schemas.Record, len(decoded))}
 	at := make(map[schemas.PitchID]int, len(decoded))
@@ -94,12 +95,13 @@ func deadLetterOf(d *Decoded) schemas.DeadLetter {
 	}
 }
 
-// Refused returns the dead letters of changes that the store refused: one for each record that carried the version. The
-// plan's records must have kept their bytes.
+// Refused returns the dead letters of changes that the store refused: one for each record that carried the
+// version. The plan's records must have kept their bytes.
 func (p *Plan) Refused(refused []schemas.Refusal) []schemas.DeadLetter {
 	var deadLetters []schemas.DeadLetter
 	for _, r := range refused {
-		key := register{pitch: r.Change.PitchID, identify: r.Change.Op == schemas.OpIdentify, version: r.Change.Version}
+		c := r.Change
+		key := register{pitch: c.PitchID, identify: c.Op == schemas.OpIdentify, version: c.Version}
 		for _, rec := range p.writers[key] {
 			deadLetters = append(deadLetters, schemas.DeadLetter{
 				Record: rec, Origin: r.Change.Origin, Code: schemas.CodeSinkRejected, Message: r.Reason,

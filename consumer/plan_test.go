@@ -11,8 +11,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Every record is in the plan once: as the writer of a version, or as a letter. Pitches are sorted, as all processors
-// lock them in one order, and each stands once, as one statement may name it once; its versions are newest first.
+// Every record is in the plan once: as the writer of a version, or as a letter. Pitches are sorted, as all
+// processors lock them in one order, and each stands once, as one statement may name it once; its versions
+// are newest first.
 // guard: sort before upsert
 func TestAPlanHoldsEveryRecordOnce(t *testing.T) {
 	records := newScorer(20).records(400)

@@ -11,15 +11,17 @@ import (
 
 // Store is the store of record: registers of pitches, aggregates, positions.
 //
-// Apply writes a whole batch or nothing. It may be called again with the same batch, or with one that overlaps it, in
-// any order and by several processors at once; the result depends only on the versions. A nil error means that the batch
-// is durable. A change that the store will never accept comes back in Outcome.Refused. Every error is the server's and
-// is retried, except schemas.ErrPositionBehind: then reading must go back to the stored position.
+// Apply writes a whole batch or nothing. It may be called again with the same batch, or with one that
+// overlaps it, in any order and by several processors at once; the result depends only on the versions. A nil
+// error means that the batch is durable. A change that the store will never accept comes back in
+// Outcome.Refused. Every error is the server's and is retried, except schemas.ErrPositionBehind: then reading
+// must go back to the stored position.
 //
-// EnsurePositions returns the stored position of each given partition, in their order. A partition without one is
-// stored first, as given.
+// EnsurePositions returns the stored position of each given partition, in their order. A partition without
+// one is stored first, as given.
 //
-// Changed returns those of the published pitches that another processor has changed since, in their current state.
+// Changed returns those of the published pitches that another processor has changed since, in their current
+// state.
 //
 // SetPosition overwrites a position, also with a lower one. It is only called after a person accepted a gap.
 type Store interface {
@@ -29,20 +31,20 @@ type Store interface {
 	SetPosition(ctx context.Context, p schemas.Position) error
 }
 
-// View is a projection of the store that serves readers. It is written after the store and repaired from it, so it
-// cannot fail the stream.
+// View is a projection of the store that serves readers. It is written after the store and repaired from it,
+// so it cannot fail the stream.
 //
 // Push returns when the snapshots are readable, or when the view is unavailable and will be repaired later.
 //
-// RequestSweep asks for a comparison with the store soon: the last owner of newly assigned partitions may have died
-// between the store and the view.
+// RequestSweep asks for a comparison with the store soon: the last owner of newly assigned partitions may
+// have died between the store and the view.
 type View interface {
 	Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position)
 	RequestSweep()
 }
 
-// Encoder makes the records to produce: dead letters, with the failed record byte for byte, and current rows. A nil
-// record is not produced.
+// Encoder makes the records to produce: dead letters, with the failed record byte for byte, and current rows.
+// A nil record is not produced.
 type Encoder interface {
 	DeadLetter(l schemas.DeadLetter, failedAt time.Time) *kgo.Record
 	Row(p schemas.Published) *kgo.Record
@@ -51,7 +53,8 @@ type Encoder interface {
 // Observer is notified of the work of a processor, from several goroutines. Every method must return at once.
 // NopObserver does nothing.
 type Observer interface {
-	// BatchStarted reports a batch that begins. One that was not committed by then was dropped, and is read again.
+	// BatchStarted reports a batch that begins. One that was not committed by then was dropped, and is read
+	// again.
 	BatchStarted()
 	// Polled reports the records of a poll before they are decoded. They must not be kept.
 	Polled(records []*kgo.Record)
@@ -61,8 +64,8 @@ type Observer interface {
 	Batch(s BatchSummary)
 	// Lag reports how many records of a partition are not applied yet; −1 after the partition was revoked.
 	Lag(topic string, partition int32, records int64)
-	// Position reports the offset of an owned partition below which the view was given everything, and the time of the
-	// oldest record that waits there; zero when none does.
+	// Position reports the offset of an owned partition below which the view was given everything, and the time
+	// of the oldest record that waits there; zero when none does.
 	Position(topic string, partition int32, next int64, waits time.Time)
 	// Readable reports the time of the newest record of a poll in a partition, when readers can see it.
 	Readable(topic string, partition int32, newest time.Time)

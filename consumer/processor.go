@@ -1,8 +1,9 @@
 // Package consumer reads the raw topic and keeps the stores up to date: poll, decode, plan, apply, commit.
 //
-// No pitch is lost, none is counted twice, and none is overwritten by an older version, because of the order of one
-// batch: first the store of record, then the view that readers see, and only then the dead letters, the rows and the
-// offsets, in one Kafka transaction. A crash between any two steps repeats the batch, and every step may be repeated.
+// No pitch is lost, none is counted twice, and none is overwritten by an older version, because of the order
+// of one batch: first the store of record, then the view that readers see, and only then the dead letters,
+// the rows and the offsets, in one Kafka transaction. A crash between any two steps repeats the batch, and
+// every step may be repeated.
 package consumer
 
 import (
@@ -22,14 +23,14 @@ import (
 type Config struct {
 	Topic string
 	Group string
-	// InstanceID names one replica and survives its restarts, so that a restart moves no partition. "": a fresh name at
-	// each start, which leaves the group at its end.
+	// InstanceID names one replica and survives its restarts, so that a restart moves no partition. "": a fresh
+	// name at each start, which leaves the group at its end.
 	InstanceID string
-	// SessionTimeout is how long the group waits for a silent processor; 0: 10 s. With an InstanceID it is also how long
-	// a restart may take without moving a partition.
+	// SessionTimeout is how long the group waits for a silent processor; 0: 10 s. With an InstanceID it is also
+	// how long a restart may take without moving a partition.
 	SessionTimeout time.Duration
-	// IsScaledIn reports at the end whether a processor with an InstanceID will not come back; then it leaves the group.
-	// nil: it keeps its place until the session times out.
+	// IsScaledIn reports at the end whether a processor with an InstanceID will not come back; then it leaves
+	// the group. nil: it keeps its place until the session times out.
 	IsScaledIn func(ctx context.Context) bool
 	// Client are the options of the Kafka client: seed brokers, TLS, SASL, hooks, dialer.
 	Client []kgo.Opt
@@ -38,20 +39,23 @@ type Config struct {
 	PollMaxRecords int
 	// FetchMaxBytes bounds the compressed bytes that one broker sends at a time; 0: 16 MiB.
 	FetchMaxBytes int32
-	// CommitEvery is how long polls are gathered before they are committed together. 0: until none came for 100 ms, 2.5 s
-	// at most. Negative: each poll is committed by itself.
+	// CommitEvery is how long polls are gathered before they are committed together. 0: until none came for 100
+	// ms, 2.5 s at most. Negative: each poll is committed by itself.
 	CommitEvery time.Duration
-	// DeadLetterMaxBytes is the max.message.bytes of the dead-letter topic, which bounds a produced batch; 0: 21 MiB.
+	// DeadLetterMaxBytes is the max.message.bytes of the dead-letter topic, which bounds a produced batch; 0: 21
+	// MiB.
 	DeadLetterMaxBytes int32
 	// RowMaxBytes is the same of the rows topic; 0: 1 MiB, Kafka's default.
 	RowMaxBytes int32
-	// AcceptGap goes on where records that were not read yet are no longer in the topic. They are lost to this group.
+	// AcceptGap goes on where records that were not read yet are no longer in the topic. They are lost to this
+	// group.
 	AcceptGap bool
 	// Breaker makes the processor hold when too many records are rejected.
 	Breaker BreakerLimits
 	// Workers is how many goroutines decode; 0: one a core but one, which unpacks the next poll in the meantime.
 	Workers int
-	// Replay bounds the records that are read, and has them counted; nil: a live processor, which reads on until ctx ends.
+	// Replay bounds the records that are read, and has them counted; nil: a live processor, which reads on until
+	// ctx ends.
 	Replay   *Replay
 	Log      *slog.Logger
 	Observer Observer
@@ -60,8 +64,9 @@ type Config struct {
 
 func (c *Config) observeStep(name string, began time.Time) { c.Observer.Step(name, c.Now().Sub(began)) }
 
-// Deadlines. A killed processor is replaced after sessionTimeout, and its open transaction holds back readers for at most
-// transactionTimeout. A shutdown takes up to shutdownGrace for the batch in hand, and leaveTimeout to leave the group.
+// Deadlines. A killed processor is replaced after sessionTimeout, and its open transaction holds back readers
+// for at most transactionTimeout. A shutdown takes up to shutdownGrace for the batch in hand, and
+// leaveTimeout to leave the group.
 const (
 	sessionTimeout     = 10 * time.Second
 	rebalanceTimeout   = 30 * time.Second
@@ -115,8 +120,8 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }
 
-// Run processes until ctx ends: then it finishes the batch in hand and commits it within ten seconds. It returns nil then
-// and at the end of a replay; an error means that no new attempt can help.
+// Run processes until ctx ends: then it finishes the batch in hand and commits it within ten seconds. It
+// returns nil then and at the end of a replay; an error means that no new attempt can help.
 func (p *Processor) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
@@ -142,8 +147,8 @@ func (p *Processor) Run(ctx context.Context) error {
 	return nil
 }
 
-// leave gives up the place in the group of a processor with an InstanceID that will not come back. Otherwise its
-// partitions would wait until the session times out.
+// leave gives up the place in the group of a processor with an InstanceID that will not come back. Otherwise
+// its partitions would wait until the session times out.
 func (p *Processor) leave(ctx context.Context) {
 	if p.cfg.InstanceID == "" || p.cfg.IsScaledIn == nil {
 		return

@@ -10,15 +10,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A partition with records waiting must move within progressLimit; it is checked every progressEvery. Together they are
-// less than the 15 s within which a stuck partition must be reported.
+// A partition with records waiting must move within progressLimit; it is checked every progressEvery.
+// Together they are less than the 15 s within which a stuck partition must be reported.
 const (
 	progressEvery = 3 * time.Second
 	progressLimit = 10 * time.Second
 )
 
-// progress checks that every owned partition with records waiting moves. A processor can be connected and healthy in
-// every other way while one partition is stuck. It belongs to the goroutine of watchProgress.
+// progress checks that every owned partition with records waiting moves. A processor can be connected and
+// healthy in every other way while one partition is stuck. It belongs to the goroutine of watchProgress.
 type progress struct {
 	cfg        *Config
 	partitions *partitions // locks itself
@@ -103,10 +103,13 @@ func (p *progress) judge(now time.Time, ends kadm.ListedOffsets) {
 	p.cfg.Observer.Condition("progress", len(stuck) == 0, strings.Join(stuck, "; "))
 }
 
-func (p *progress) describe(id int32, next int64, end kadm.ListedOffset, known bool, waited time.Duration) string {
+func (p *progress) describe(
+	id int32, next int64, end kadm.ListedOffset, known bool, waited time.Duration,
+) string {
 	lag := fmt.Sprintf("%d records wait", end.Offset-next)
 	if !known || end.Err != nil {
 		lag = fmt.Sprintf("its end is not known (%v)", end.Err)
 	}
-	return fmt.Sprintf("%s/%d stands at offset %d for %v, %s", p.cfg.Topic, id, next, waited.Round(time.Second), lag)
+	return fmt.Sprintf("%s/%d stands at offset %d for %v, %s",
+		p.cfg.Topic, id, next, waited.Round(time.Second), lag)
 }

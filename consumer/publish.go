@@ -19,9 +19,11 @@ type publisher struct {
 	encode Encoder
 }
 
-// send sends both and waits for the brokers; it returns the first failure. ours ends when the batch is not ours any
-// more: then the store is asked nothing, while records in flight still have until ctx ends.
-func (p *publisher) send(ctx, ours context.Context, client *kgo.Client, deadLetters []schemas.DeadLetter, rows []schemas.Published) error {
+// send sends both and waits for the brokers; it returns the first failure. ours ends when the batch is not
+// ours any more: then the store is asked nothing, while records in flight still have until ctx ends.
+func (p *publisher) send(
+	ctx, ours context.Context, client *kgo.Client, deadLetters []schemas.DeadLetter, rows []schemas.Published,
+) error {
 	defer p.cfg.observeStep("produce", p.cfg.Now())
 	var failed firstError
 	now := p.cfg.Now()
@@ -42,10 +44,13 @@ func (p *publisher) send(ctx, ours context.Context, client *kgo.Client, deadLett
 	return failed.get()
 }
 
-// sendRows sends rows until the last record of each pitch in the topic is its current row. Two processors can write one
-// pitch, when it moved to another game or the feed named its batter, and the one that wrote first may send last. So each
-// compares its rows with the store after they are in the topic, and before its commit: the later one sees everything.
-func (p *publisher) sendRows(ctx, ours context.Context, client *kgo.Client, rows []schemas.Published, done func(*kgo.Record, error)) error {
+// sendRows sends rows until the last record of each pitch in the topic is its current row. Two processors can
+// write one pitch, when it moved to another game or the feed named its batter, and the one that wrote first
+// may send last. So each compares its rows with the store after they are in the topic, and before its commit:
+// the later one sees everything.
+func (p *publisher) sendRows(
+	ctx, ours context.Context, client *kgo.Client, rows []schemas.Published, done func(*kgo.Record, error),
+) error {
 	for len(rows) > 0 {
 		sent := 0
 		out := packer{client: client, limit: int(p.cfg.RowMaxBytes)}
@@ -77,8 +82,8 @@ func (p *publisher) sendRows(ctx, ours context.Context, client *kgo.Client, rows
 	return nil
 }
 
-// packer sends records so that no batch of them is larger, uncompressed, than its topic accepts. A larger record goes
-// alone: compressed it may fit, as it did in the raw topic.
+// packer sends records so that no batch of them is larger, uncompressed, than its topic accepts. A larger
+// record goes alone: compressed it may fit, as it did in the raw topic.
 type packer struct {
 	client  *kgo.Client
 	limit   int // bytes

@@ -10,7 +10,8 @@ import (
 
 func unmarshal(b []byte, v any) error { return json.Unmarshal(b, v) }
 
-// scorer makes records of a few pitches, so that they meet, some of them bad. The same seed makes the same records.
+// scorer makes records of a few pitches, so that they meet, some of them bad. The same seed makes the same
+// records.
 type scorer struct{ rnd *rand.Rand }
 
 func newScorer(seed uint64) *scorer { return &scorer{rand.New(rand.NewPCG(seed, 2))} }

@@ -11,13 +11,14 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A Postgres that was restored from a backup is older than the group's offset. The records in between are read again
-// and written again, in a loop of their own: poll, plan, store, republish the rows, move the position.
+// A Postgres that was restored from a backup is older than the group's offset. The records in between are
+// read again and written again, in a loop of their own: poll, plan, store, republish the rows, move the
+// position.
 //
-// Nothing is committed meanwhile, because the group's offset is already further, and no dead letter is sent, because
-// each was sent with an offset that is committed. The position alone says how far the refill is. So it moves only after
-// the rows are published: a crash in between leaves them to be published again. One partition is read alone; at the
-// floor, the offset that the group had committed, the live road takes over.
+// Nothing is committed meanwhile, because the group's offset is already further, and no dead letter is sent,
+// because each was sent with an offset that is committed. The position alone says how far the refill is. So
+// it moves only after the rows are published: a crash in between leaves them to be published again. One
+// partition is read alone; at the floor, the offset that the group had committed, the live road takes over.
 
 // refiller refills one partition. It belongs to the goroutine of session.run.
 type refiller struct {
@@ -27,7 +28,8 @@ type refiller struct {
 	plain   *kgo.Client // produces outside of transactions; nil until rows are published
 }
 
-// errForeignRecords reports records of a partition that is paused. The session starts over and reads them again.
+// errForeignRecords reports records of a partition that is paused. The session starts over and reads them
+// again.
 var errForeignRecords = errors.New("records of another partition came during a refill")
 
 func newRefiller(s *session, id int32) *refiller { return &refiller{session: s, cfg: s.cfg, id: id} }
@@ -40,7 +42,7 @@ func (r *refiller) run(ctx context.Context) error {
 		}
 	}()
 	s := r.session
-	for ctx.Err() == nil && !s.replay.isComplete(s.partitions) {
+	for ctx.Err() == nil && (s.replay == nil || !s.replay.isComplete(s.partitions)) {
 		at, ok := s.partitions.get(r.id)
 		if !ok || !at.isBehind() || s.replay.isDone(r.id) {
 			return nil
@@ -84,7 +86,8 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	moved := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: reached.next}
 	// guard: a store that is filled again moves on when its rows are published | NextOffset: at.stored -> NextOffset: reached.next
 	held := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: at.stored}
-	outcome, retried, err := s.stores.write(ctx, plan, []schemas.PositionMove{{Position: held, Expected: at.stored}})
+	inPlace := schemas.PositionMove{Position: held, Expected: at.stored}
+	outcome, retried, err := s.stores.write(ctx, plan, []schemas.PositionMove{inPlace})
 	if err != nil {
 		return summary, err
 	}
@@ -107,7 +110,9 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if _, _, err := s.stores.write(ctx, Plan{}, []schemas.PositionMove{move}); err != nil {
 		return summary, err
 	}
-	s.replay.forget(r.id)
+	if s.replay != nil {
+		delete(s.replay.reached, r.id) // the client reads the end of the partition again
+	}
 	s.partitions.refilled(r.id, at.assignment, moved.NextOffset)
 
 	summary.add(plan.counts, outcome, append(plan.DeadLetters, plan.Refused(outcome.Refused)...))
@@ -115,9 +120,10 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	return summary, nil
 }
 
-// belowFloor returns the records of a poll below the floor, and how far they reach. The live road reads the others.
-func (r *refiller) belowFloor(at partition, fetches kgo.Fetches) (records []*kgo.Record, reached reach, err error) {
-	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+// belowFloor returns the records of a poll below the floor, and how far they reach. The live road reads the
+// others.
+func (r *refiller) belowFloor(at partition, f kgo.Fetches) (records []*kgo.Record, reached reach, err error) {
+	f.EachPartition(func(f kgo.FetchTopicPartition) {
 		switch {
 		case len(f.Records) == 0:
 		case f.Partition != r.id:
@@ -146,12 +152,15 @@ func (r *refiller) plan(records []*kgo.Record) Plan {
 	return MakePlan(decoded)
 }
 
-// republish sends rows without a transaction, since no offset may be committed. The rows that were published before
-// the restore may be newer than the current ones, and those of other partitions older: the last one published counts.
+// republish sends rows without a transaction, since no offset may be committed. The rows that were published
+// before the restore may be newer than the current ones, and those of other partitions older: the last one
+// published counts.
 func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
 	if r.plain == nil {
 		opts := append([]kgo.Opt{
-			kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(largestBatch), kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
+			kgo.ProducerLinger(0),
+			kgo.ProducerBatchMaxBytes(largestBatch),
+			kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
 		}, r.cfg.Client...)
 		plain, err := kgo.NewClient(opts...)
 		if err != nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Replay bounds a processor to a part of the topic, and has the store count the result of each record. Processors of one
-// process that share a group share the Replay too.
+// Replay bounds a processor to a part of the topic, and has the store count the result of each record.
+// Processors of one process that share a group share the Replay too.
 type Replay struct {
 	ID              string                            // the counts are stored under it
-	From, To        map[int32]int64                   // of each partition: its first offset, and the one behind its last
+	From, To        map[int32]int64                   // of each partition, To exclusive
 	Keep            func(*kgo.Record) bool            // selects the records to replay; nil: all
 	SendDeadLetters bool                              // otherwise rejected records are only counted
-	Pace            func(ctx context.Context)         // called before each poll, returns when it may start; nil: at once
+	Pace            func(ctx context.Context)         // returns when the next poll may start; nil: at once
 	Seen            func(partition int32, next int64) // called with the progress of reading; nil: not reported
 
 	mu   sync.Mutex
@@ -47,8 +47,8 @@ func (r *Replay) finish(id int32) {
 	r.done[id] = true
 }
 
-// replayReader is the only port between a session and its Replay. A live session has a nil one, whose methods change
-// nothing. Its fields belong to the goroutine of session.run.
+// replayReader is the only port between a session and its Replay. A live session has a nil one, whose methods
+// change nothing. Its fields belong to the goroutine of session.run.
 type replayReader struct {
 	replay  *Replay
 	reached map[int32]bool // partitions whose end was polled
@@ -62,7 +62,8 @@ func newReplayReader(r *Replay) *replayReader {
 	return &replayReader{replay: r, reached: map[int32]bool{}}
 }
 
-// options makes the client return the markers of transactions: where they come last, no record ever reaches the end.
+// options makes the client return the markers of transactions: where they come last, no record ever reaches
+// the end.
 func (r *replayReader) options() []kgo.Opt {
 	if r == nil {
 		return nil
@@ -70,12 +71,8 @@ func (r *replayReader) options() []kgo.Opt {
 	return []kgo.Opt{kgo.KeepControlRecords()}
 }
 
-// sendsDeadLetters reports whether rejected records go to the dead-letter topic.
-//
-// guard: replay: no letters onto live | r == nil || r.replay.SendDeadLetters -> true
-func (r *replayReader) sendsDeadLetters() bool { return r == nil || r.replay.SendDeadLetters }
-
-// start returns the offset at which reading begins, where no position is stored; first is the first in the topic.
+// start returns the offset at which reading begins, where no position is stored; first is the first in the
+// topic.
 func (r *replayReader) start(id int32, first int64) int64 {
 	if r == nil {
 		return first
@@ -133,11 +130,9 @@ func (r *replayReader) trim(f *kgo.FetchPartition) {
 	}
 }
 
-// settle keeps the ends that were polled since the last commit, or forgets them after an abort, which rewinds the client.
+// settle keeps the ends that were polled since the last commit, or forgets them after an abort, which rewinds
+// the client.
 func (r *replayReader) settle(committed bool) {
-	if r == nil {
-		return
-	}
 	if !committed {
 		for _, id := range r.fresh {
 			delete(r.reached, id)
@@ -146,18 +141,9 @@ func (r *replayReader) settle(committed bool) {
 	r.fresh = r.fresh[:0]
 }
 
-// forget forgets the end of a partition whose refill rewinds the client.
-func (r *replayReader) forget(id int32) {
-	if r != nil {
-		delete(r.reached, id)
-	}
-}
-
-// isComplete reports whether every partition of the replay is in the stores and committed, by this session or another.
+// isComplete reports whether every partition of the replay is in the stores and committed, by this session or
+// another.
 func (r *replayReader) isComplete(owned *partitions) bool {
-	if r == nil {
-		return false
-	}
 	for _, id := range owned.finished(r.replay.To, r.reached) {
 		if !r.replay.isDone(id) {
 			r.replay.finish(id)
@@ -172,19 +158,8 @@ func (r *replayReader) isComplete(owned *partitions) bool {
 	return true
 }
 
-// bounds returns how far offsets may be committed. A replay polls more than it stores, so the client knows too much.
-func (r *replayReader) bounds(owned *partitions) map[int32]int64 {
-	if r == nil {
-		return nil
-	}
-	return owned.positions()
-}
-
-// step returns the records that the store counts with a plan; nil when it counts none.
+// step returns the records that the store counts with a plan.
 func (r *replayReader) step(p Plan) *schemas.Replay {
-	if r == nil {
-		return nil
-	}
 	step, deletes := &schemas.Replay{ID: r.replay.ID}, map[schemas.Register]bool{}
 	for _, pitch := range p.Pitches {
 		for i := range pitch.Measured {

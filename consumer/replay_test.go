@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The processors of a replay share it. One has read all of the topic, and stored nothing, when another one joins: it gives up its
-// batch, and what it keeps is not at its end because it was read to it once.
+// The processors of a replay share it. One has read all of the topic, and stored nothing, when another one
+// joins: it gives up its batch, and what it keeps is not at its end because it was read to it once.
 // guard: what was dropped is read again
 // guard: replay: what was dropped has not been read to its end
 func TestAReplayReadsAgainWhatWasDropped(t *testing.T) {

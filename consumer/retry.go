@@ -10,8 +10,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// retry calls f until it succeeds or ctx ends, with growing pauses: an error of a server is never the record's fault. It
-// returns at once only when the store came back older, because that does not pass.
+// retry calls f until it succeeds or ctx ends, with growing pauses: an error of a server is never the
+// record's fault. It returns at once only when the store came back older, because that does not pass.
 func retry[T any](ctx context.Context, cfg *Config, condition string, f func() (T, error)) (T, error) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, time.Second

@@ -14,16 +14,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// The road of one live poll begins here and goes on in pipeline.go, plan.go, stores.go and commit.go. A session polls
-// and applies one batch after another in one goroutine. The Kafka client calls onAssigned, onRevoked and the starter in
-// goroutines of its own at any time, also in the middle of a batch.
+// The road of one live poll begins here and goes on in pipeline.go, plan.go, stores.go and commit.go. A
+// session polls and applies one batch after another in one goroutine. The Kafka client calls onAssigned,
+// onRevoked and the starter in goroutines of its own at any time, also in the middle of a batch.
 //
-// Two facts of franz-go decide the shape of this file. Its session remembers a revoke until the next transaction ends,
-// aborts that transaction, and reports no other revoke until then. And an abort rewinds every partition to the offset
-// that the client believes committed, so the records of a dropped batch are polled again without further ado.
+// Two facts of franz-go decide the shape of this file. Its session remembers a revoke until the next
+// transaction ends, aborts that transaction, and reports no other revoke until then. And an abort rewinds
+// every partition to the offset that the client believes committed, so the records of a dropped batch are
+// polled again without further ado.
 
-// session is one membership of the consumer group, from join to leave. An error that it cannot handle ends it, and
-// Processor.Run starts the next one from the committed offsets. Fields without a note belong to the goroutine of run.
+// session is one membership of the consumer group, from join to leave. An error that it cannot handle ends
+// it, and Processor.Run starts the next one from the committed offsets. Fields without a note belong to the
+// goroutine of run.
 type session struct {
 	cfg        *Config
 	kafka      *kgo.GroupTransactSession
@@ -35,18 +37,20 @@ type session struct {
 	breaker    *breaker      // the processor's, locks itself
 	replay     *replayReader // nil in a live session
 
-	// mayRepeat reports that the next batch may already be in the store: written by an owner that died, or by an attempt
-	// whose answer was lost. A repeated batch returns the snapshots of the batters who have its pitches now, not of those
-	// who had them before. So the view is swept after it.
+	// mayRepeat reports that the next batch may already be in the store: written by an owner that died, or by an
+	// attempt whose answer was lost. A repeated batch returns the snapshots of the batters who have its pitches
+	// now, not of those who had them before. So the view is swept after it.
 	mayRepeat atomic.Bool
 
-	// keepsBytes reports that records keep their bytes until the store has answered, because the store refused one.
+	// keepsBytes reports that records keep their bytes until the store has answered, because the store refused
+	// one.
 	keepsBytes atomic.Bool
 
 	// sendsAtEnd has the next batch judged by the breaker before anything of it is sent.
 	sendsAtEnd bool
 
-	// hasNewRefill reports that a partition was assigned that must be refilled; it ends the next wait for records.
+	// hasNewRefill reports that a partition was assigned that must be refilled; it ends the next wait for
+	// records.
 	hasNewRefill atomic.Bool
 
 	mu        sync.Mutex
@@ -92,11 +96,11 @@ func (p *Processor) runSession(ctx context.Context) error {
 	return s.run(ctx)
 }
 
-// run decides before each batch which loop goes on: the refill of a partition whose store came back older, or the
-// live road.
+// run decides before each batch which loop goes on: the refill of a partition whose store came back older, or
+// the live road.
 func (s *session) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if s.replay.isComplete(s.partitions) {
+		if s.replay != nil && s.replay.isComplete(s.partitions) {
 			return errReplayComplete
 		}
 		// guard: no offset is committed below what was committed
@@ -117,7 +121,8 @@ func (s *session) run(ctx context.Context) error {
 	return nil
 }
 
-// firstPoll waits for the first records of a batch. It returns none after a revoke, for a new refill, and when ctx ends.
+// firstPoll waits for the first records of a batch. It returns none after a revoke, for a new refill, and
+// when ctx ends.
 func (s *session) firstPoll(ctx context.Context) (kgo.Fetches, error) {
 	waiting, done := s.interruptible(ctx, true)
 	fetches := s.poll(waiting)
@@ -172,7 +177,8 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 	return nil
 }
 
-// begin returns the context of a batch. It ends at a revoke, and when a shutdown has lasted for shutdownGrace.
+// begin returns the context of a batch. It ends at a revoke, and when a shutdown has lasted for
+// shutdownGrace.
 func (s *session) begin(ctx context.Context) (work context.Context, done func()) {
 	// guard: the batch in hand is finished at shutdown | context.WithoutCancel(ctx) -> ctx
 	shutdown, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -219,7 +225,8 @@ func (s *session) interrupt(why error) {
 	}
 }
 
-// wake ends a wait for records, because a partition must be refilled. A batch in hand goes on and is committed before.
+// wake ends a wait for records, because a partition must be refilled. A batch in hand goes on and is
+// committed before.
 func (s *session) wake() {
 	s.hasNewRefill.Store(true)
 	s.mu.Lock()
@@ -232,8 +239,8 @@ func (s *session) wake() {
 // rereadable are the reasons after which the session goes on and reads the dropped batch again.
 var rereadable = []error{errRevoked, errBytesRecycled, errTripped, errEarlyTooLong}
 
-// drop gives up a batch of which nothing was committed, although the store may have it. The session goes on where it
-// can: the abort makes the client read the partitions that it still owns from the committed offsets.
+// drop gives up a batch of which nothing was committed, although the store may have it. The session goes on
+// where it can: the abort makes the client read the partitions that it still owns from the committed offsets.
 func (s *session) drop(work context.Context, err error) error {
 	s.mayRepeat.Store(true)
 	if cause := context.Cause(work); cause != nil {
@@ -254,7 +261,8 @@ func (s *session) drop(work context.Context, err error) error {
 	return s.txn.abort(work)
 }
 
-// fetchErrors returns the error of a poll that ends the session, and logs the others. The client retries those itself.
+// fetchErrors returns the error of a poll that ends the session, and logs the others. The client retries
+// those itself.
 func (s *session) fetchErrors(fetches kgo.Fetches) error {
 	for _, e := range fetches.Errors() {
 		var loss *kgo.ErrDataLoss
@@ -285,8 +293,8 @@ func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string]
 	s.cfg.Observer.Condition("assigned", true, "")
 }
 
-// onRevoked interrupts the batch in hand, because its offsets cannot be committed any more. The stores may have it
-// already; the partition's next owner applies it again.
+// onRevoked interrupts the batch in hand, because its offsets cannot be committed any more. The stores may
+// have it already; the partition's next owner applies it again.
 func (s *session) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 	if len(gone[s.cfg.Topic]) == 0 {
 		return
@@ -317,7 +325,8 @@ func (s *session) options() []kgo.Opt {
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.FetchMaxBytes(cfg.FetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(max(cfg.FetchMaxBytes/4, 1<<20)),
-		// Bounds the wait of a resumed or newly assigned partition, because the fetch in flight does not include it.
+		// Bounds the wait of a resumed or newly assigned partition, because the fetch in flight does not include
+		// it.
 		kgo.FetchMaxWait(500*time.Millisecond),
 		kgo.MaxConcurrentFetches(1),
 		kgo.WithPools(unpackBuffers),

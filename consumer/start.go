@@ -15,8 +15,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// starter decides where newly assigned partitions are read from. The Kafka client calls it before it fetches anything
-// of them, in a goroutine of its own.
+// starter decides where newly assigned partitions are read from. The Kafka client calls it before it fetches
+// anything of them, in a goroutine of its own.
 type starter struct {
 	cfg        *Config
 	store      Store
@@ -30,10 +30,12 @@ func newStarter(cfg *Config, store Store, p *partitions, r *replayReader, wake f
 	return &starter{cfg: cfg, store: store, partitions: p, replay: r, wake: wake, joined: make(chan struct{})}
 }
 
-// startOffsets returns the smaller of the committed offset and the stored position of each partition; without a
-// committed offset the position; without either the first record. It waits for the store, because a partition whose
-// position is unknown must not be read.
-func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+// startOffsets returns the smaller of the committed offset and the stored position of each partition; without
+// a committed offset the position; without either the first record. It waits for the store, because a
+// partition whose position is unknown must not be read.
+func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (
+	map[string]map[int32]kgo.Offset, error,
+) {
 	select {
 	case <-s.joined:
 	case <-ctx.Done():
@@ -44,7 +46,9 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 		return fetched, nil
 	}
 	ids := sortedKeys(committed)
-	found, err := retry(ctx, s.cfg, "postgres", func() ([]*partition, error) { return s.locate(ctx, ids, committed) })
+	found, err := retry(ctx, s.cfg, "postgres", func() ([]*partition, error) {
+		return s.locate(ctx, ids, committed)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +65,9 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 }
 
 // locate asks Kafka for the bounds of the partitions, and the store for its positions.
-func (s *starter) locate(ctx context.Context, ids []int32, committed map[int32]kgo.Offset) ([]*partition, error) {
+func (s *starter) locate(
+	ctx context.Context, ids []int32, committed map[int32]kgo.Offset,
+) ([]*partition, error) {
 	admin := kadm.NewClient(s.partitions.client)
 	bounds, err := kafkaread.Bounds(ctx, admin, s.cfg.Topic, kgo.ReadUncommitted())
 	if err != nil {
@@ -123,15 +129,17 @@ func (s *starter) checkGap(ctx context.Context, id int32, p *partition, first, e
 		return errors.New(gap)
 	}
 	s.cfg.Log.Warn("accepting a gap", "gap", gap, "going_on_at", first)
-	if err := s.store.SetPosition(ctx, schemas.Position{Topic: s.cfg.Topic, Partition: id, NextOffset: first}); err != nil {
+	position := schemas.Position{Topic: s.cfg.Topic, Partition: id, NextOffset: first}
+	if err := s.store.SetPosition(ctx, position); err != nil {
 		return err
 	}
 	*p = partition{next: first, stored: first, floor: first, uncommitted: true, committed: -1}
 	return nil
 }
 
-// commitStart commits the start of each partition that has no offset yet, before the store moves. Otherwise a crash
-// after the first write would leave only the position, and the dead letters of that batch would be lost.
+// commitStart commits the start of each partition that has no offset yet, before the store moves. Otherwise a
+// crash after the first write would leave only the position, and the dead letters of that batch would be
+// lost.
 func (s *starter) commitStart(ctx context.Context, moves []schemas.PositionMove) error {
 	start := map[int32]kgo.EpochOffset{}
 	for _, m := range moves {
@@ -151,7 +159,9 @@ func (s *starter) commitStart(ctx context.Context, moves []schemas.PositionMove)
 }
 
 // commitOffsets commits offsets outside of a transaction.
-func commitOffsets(ctx context.Context, client *kgo.Client, topic string, at map[int32]kgo.EpochOffset) (failed error) {
+func commitOffsets(
+	ctx context.Context, client *kgo.Client, topic string, at map[int32]kgo.EpochOffset,
+) (failed error) {
 	done := func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		if err != nil {
 			failed = err

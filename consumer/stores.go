@@ -27,11 +27,16 @@ type show struct {
 	mustSweep bool // the store may have held the batch already, so the snapshots may be incomplete
 }
 
-// write applies a plan to the store and retries for as long as it takes. retried reports that an attempt failed, which
-// may nevertheless have taken effect.
-func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (out schemas.Outcome, retried bool, err error) {
+// write applies a plan to the store and retries for as long as it takes. retried reports that an attempt
+// failed, which may nevertheless have taken effect.
+func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (
+	out schemas.Outcome, retried bool, err error,
+) {
 	defer s.cfg.observeStep("postgres", s.cfg.Now())
-	b := schemas.Batch{Group: s.cfg.Group, Pitches: plan.Pitches, Positions: moves, Replay: s.replay.step(plan)}
+	b := schemas.Batch{Group: s.cfg.Group, Pitches: plan.Pitches, Positions: moves}
+	if s.replay != nil {
+		b.Replay = s.replay.step(plan)
+	}
 	attempts := 0
 	out, err = retry(ctx, s.cfg, "postgres", func() (schemas.Outcome, error) {
 		attempts++

@@ -8,14 +8,15 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// tally counts how many of a partition's latest records were rejected. It is committed with the offset, as its
-// metadata. So it is exact after a crash, and a processor in a crash loop does not send a thousand dead letters each time.
+// tally counts how many of a partition's latest records were rejected. It is committed with the offset, as
+// its metadata. So it is exact after a crash, and a processor in a crash loop does not send a thousand dead
+// letters each time.
 type tally struct {
 	InARow int64    `json:"rejected_in_a_row"`
 	Lately []minute `json:"lately,omitempty"` // oldest first; only minutes in which records came
 
-	// Pardoned lets the next batch pass, whatever it holds. It is written at a shutdown while the breaker holds, because
-	// a person who restarts the processor wants it to go on.
+	// Pardoned lets the next batch pass, whatever it holds. It is written at a shutdown while the breaker holds,
+	// because a person who restarts the processor wants it to go on.
 	Pardoned bool `json:"pardoned,omitempty"`
 
 	peak int64 // longest row of rejected records in the batch that was counted last
@@ -42,7 +43,8 @@ func (t tally) metadata() *string {
 	return &s
 }
 
-// after returns the tally once the records at these offsets have passed, some of them rejected. It does not change t.
+// after returns the tally once the records at these offsets have passed, some of them rejected. It does not
+// change t.
 func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
 	next := tally{InARow: t.InARow, Pardoned: t.Pardoned}
 	oldest := now.Add(-window).Unix() / 60
@@ -69,9 +71,11 @@ func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejec
 	return next
 }
 
-// countTallies returns the tallies of all owned partitions once a poll has passed with these dead letters. It starts
-// from sofar, those after the polls before, and where there is none from the committed ones.
-func countTallies(cfg *Config, committed, sofar map[int32]tally, passed []Decoded, deadLetters []schemas.DeadLetter) map[int32]tally {
+// countTallies returns the tallies of all owned partitions once a poll has passed with these dead letters. It
+// starts from sofar, those after the polls before, and where there is none from the committed ones.
+func countTallies(
+	cfg *Config, committed, sofar map[int32]tally, passed []Decoded, deadLetters []schemas.DeadLetter,
+) map[int32]tally {
 	rejected := map[int32]map[int64]bool{}
 	for _, l := range deadLetters {
 		if rejected[l.Record.Partition] == nil {

@@ -39,7 +39,8 @@ const (
 	partitionCount = 3
 )
 
-// uncompressed, a fresh one for each client, as it is changed there, keeps zstd's decoders out of the virtual clock: the garbage collector ends them from outside.
+// uncompressed, a fresh one for each client, as it is changed there, keeps zstd's decoders out of the virtual
+// clock: the garbage collector ends them from outside.
 func uncompressed() kgo.Opt { return kgo.ProducerBatchCompression(kgo.NoCompression()) }
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -344,8 +345,8 @@ func (tn *town) produce(records ...schemas.Record) {
 	}
 }
 
-// waitFor returns when cond holds; it looks again whenever something happened, and from time to time for what the
-// cluster does by itself; it fails when cond does not hold for long.
+// waitFor returns when cond holds; it looks again whenever something happened, and from time to time for what
+// the cluster does by itself; it fails when cond does not hold for long.
 func (tn *town) waitFor(what string, cond func() bool) {
 	tn.t.Helper()
 	deadline := time.NewTimer(2 * time.Minute)
