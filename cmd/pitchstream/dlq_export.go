@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pitchstream/pitchstream/internal/deadletter"
+	"github.com/pitchstream/pitchstream/internal/fileprocess"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -63,7 +64,7 @@ func (c *dlqExportCmd) Run(ctx context.Context, std *stdio) error {
 		_, err = exportLetters(ctx, desk, filter, std.Out)
 		return err
 	}
-	name := filepath.Join(c.Dir, rejectedName)
+	name := filepath.Join(c.Dir, fileprocess.RejectedName)
 	n, err := exportFile(ctx, desk, filter, name)
 	if err == nil {
 		fmt.Fprintf(std.Out, "%s in %s\n", terminal.Counted(n, "letter"), name)

@@ -88,7 +88,7 @@ func TestExportStory(t *testing.T) {
 	status, said := l.export()
 	require.Equal(t, exitOK, status, said)
 	require.Contains(t, said, "exported 200 pitches of 4 dates, ")
-	all := []string{part("2024-09-27"), part("2024-09-28"), part("2024-10-01"), part(undatedName)}
+	all := []string{part("2024-09-27"), part("2024-09-28"), part("2024-10-01"), part("__HIVE_DEFAULT_PARTITION__")}
 	require.Equal(t, all, l.files())
 
 	require.NoError(t, os.RemoveAll(filepath.Join(l.dir, "game_date=2024-09-28")))
@@ -115,7 +115,7 @@ func TestExportStory(t *testing.T) {
 	require.Equal(t, exitOK, status, said)
 	require.Contains(t, said, "exported 100 pitches of 2 dates, ")
 	require.Contains(t, said, "1 date without pitches taken away")
-	require.Equal(t, []string{part("2024-09-28"), part("2024-09-29"), part("2024-10-01"), part(undatedName)}, l.files())
+	require.Equal(t, []string{part("2024-09-28"), part("2024-09-29"), part("2024-10-01"), part("__HIVE_DEFAULT_PARTITION__")}, l.files())
 }
 
 // A run that ends in the middle leaves whole dates only, and the next one goes on after them.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"time"
@@ -11,9 +13,12 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
+	"github.com/pitchstream/pitchstream/internal/load"
+	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// loadCmd puts records from files onto the raw topic, as they are.
+// loadCmd sends records from files to the raw topic, unchanged.
 type loadCmd struct {
 	Paths []string `arg:"" name:"path" help:"Files, folders (with all below them), globs, or - for standard input."`
 
@@ -30,7 +35,7 @@ type loadCmd struct {
 	Topics config.Topics `embed:"" group:"Kafka"`
 	Limits config.Limits `embed:"" group:"Kafka"`
 
-	timestamp timestampMode // of Timestamp
+	timestamp load.Timestamp // parsed by Validate
 }
 
 // Help is what load --help says below its first line.
@@ -61,12 +66,6 @@ A record that is sent twice is the same pitch twice, which changes nothing; so a
 Exit status: 0 all records were acknowledged; 1 some failed, a file could not be read, or it was interrupted; 2 wrong usage.`
 }
 
-// timestampMode is what --timestamp asks for.
-type timestampMode struct {
-	mtime bool
-	fixed time.Time // zero: none
-}
-
 // Validate finds wrong usage before anything is done. (kong)
 func (c *loadCmd) Validate() (err error) {
 	if c.timestamp, err = parseTimestamp(c.Timestamp, time.Now()); err != nil {
@@ -79,13 +78,13 @@ func (c *loadCmd) Validate() (err error) {
 		return fmt.Errorf("--rate=%v: want records a second, more than 0", c.Rate)
 	case c.Realtime && c.Rate > 0:
 		return errors.New("--realtime and --rate: give one")
-	case c.Realtime && c.IDs == "" && !c.timestamp.mtime:
+	case c.Realtime && c.IDs == "" && !c.timestamp.FromFile:
 		return errors.New("--realtime needs to know when the pitches were thrown: give --ids FILE.csv with a column event_time, or --timestamp mtime")
 	case c.Game != "" && !isGamePK(c.Game):
 		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
 	case slices.Contains(c.Paths, fileinput.Stdin) && c.State != "":
 		return errors.New("--state cannot remember standard input: name files")
-	case slices.Contains(c.Paths, fileinput.Stdin) && c.timestamp.mtime:
+	case slices.Contains(c.Paths, fileinput.Stdin) && c.timestamp.FromFile:
 		return errors.New("--timestamp mtime: standard input has none: name files, or give a time")
 	case c.Check:
 		return nil
@@ -93,24 +92,25 @@ func (c *loadCmd) Validate() (err error) {
 	return config.Kafka(c.Kafka).Validate()
 }
 
-func parseTimestamp(text string, now time.Time) (timestampMode, error) {
+func parseTimestamp(text string, now time.Time) (load.Timestamp, error) {
 	switch text {
 	case "now":
-		return timestampMode{}, nil
+		return load.Timestamp{Text: text}, nil
 	case "mtime":
-		return timestampMode{mtime: true}, nil
+		return load.Timestamp{Text: text, FromFile: true}, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return timestampMode{}, fmt.Errorf("--timestamp=%s: want now, mtime, or an RFC 3339 time as 2024-09-28T19:05:00Z", text)
+		return load.Timestamp{}, fmt.Errorf("--timestamp=%s: want now, mtime, or an RFC 3339 time as 2024-09-28T19:05:00Z", text)
 	}
 	if t.Before(time.UnixMilli(1)) || t.After(now) {
-		return timestampMode{}, fmt.Errorf("--timestamp=%s: want a time from 1970 to now; one to come would beat live records that are not there yet", text)
+		return load.Timestamp{}, fmt.Errorf("--timestamp=%s: want a time from 1970 to now; "+
+			"a later one would supersede live records that do not exist yet", text)
 	}
-	return timestampMode{fixed: t}, nil
+	return load.Timestamp{Text: text, Fixed: t}, nil
 }
 
-// isGamePK is whether text can be a game_pk.
+// isGamePK reports whether s can be a game_pk.
 func isGamePK(s string) bool {
 	if len(s) == 0 || len(s) > 64 || !utf8.ValidString(s) {
 		return false
@@ -123,17 +123,84 @@ func isGamePK(s string) bool {
 	return true
 }
 
-// Run loads, and prints a summary however it ends.
+// Run loads, and prints a summary however the load ends.
 func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	l, err := c.open(ctx, stop, std)
-	if err != nil {
+	o := load.Options{
+		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, Timestamp: c.timestamp, Revision: c.Revision,
+		RecordsPerSecond: c.Rate, Realtime: c.Realtime, Check: c.Check, StatePath: c.State,
+		Topic: c.Topics.TopicRaw, MaxRecordBytes: int(c.Limits.MaxRecordBytes), ProgressTo: std.Err,
+	}
+	var err error
+	if !c.Check {
+		if o.Client, err = config.Kafka(c.Kafka).Options(); err != nil {
+			return err
+		}
+	}
+	report, err := load.Run(ctx, o)
+	if report == nil {
 		return err
 	}
-	err = l.run(ctx)
-	if printErr := l.report.print(std.Out, l.in); err == nil {
+	if printErr := c.print(std.Out, report); err == nil {
 		err = printErr
 	}
 	return err
+}
+
+// printLine writes a line of a summary: its name, and a text beside it.
+func printLine(w io.Writer, name, format string, args ...any) {
+	fmt.Fprintf(w, "  %-12s "+format+"\n", append([]any{name}, args...)...)
+}
+
+// print writes the summary:
+//
+//	loaded into pitches.raw in 12s
+//	  records      1,254 read = 1,254 sent + 0 failed
+//	  …
+func (c *loadCmd) print(out io.Writer, r *load.Report) error {
+	w := bufio.NewWriter(out)
+	took, failed := terminal.Duration(r.Seconds), r.Refused+r.Unconfirmed
+	records := terminal.Count(r.Records)
+	if c.Check {
+		fmt.Fprintf(w, "checked in %s, nothing was sent\n", took)
+		printLine(w, "records", "%s read = %s to send + %s that would fail", records, terminal.Count(r.Sent), terminal.Count(failed))
+		printLine(w, "rows", "%s", terminal.Count(r.Rows))
+		for _, code := range schemas.Codes {
+			if n := r.Letters[code]; n > 0 {
+				printLine(w, "dead letters", "%s %s", terminal.Count(n), code)
+			}
+		}
+	} else {
+		fmt.Fprintf(w, "loaded into %s in %s\n", c.Topics.TopicRaw, took)
+		printLine(w, "records", "%s read = %s sent + %s failed", records, terminal.Count(r.Sent), terminal.Count(failed))
+	}
+	if r.Unconfirmed > 0 {
+		printLine(w, "", "%s of the failed were not acknowledged when it ended; they may have arrived", terminal.Count(r.Unconfirmed))
+	}
+	if c.State != "" {
+		printLine(w, "sent before", "%s by earlier runs, as %s says", terminal.Count(r.SentBefore), c.State)
+	}
+	printLine(w, "bytes", "%s in %s", terminal.Bytes(r.Bytes), terminal.Counted(int64(r.Inputs), "input"))
+	printLine(w, "games", "%s", terminal.Count(r.Games))
+	if r.NoGame > 0 {
+		printLine(w, "", "%s no game: name it by --game, or name files GAME_FRAME.jsonl",
+			terminal.Counted(r.NoGame, "record has", "records have"))
+	}
+	if c.IDs == "" {
+		printLine(w, "batters", "named only where the ball was hit, so whiff rates are not to be had; --ids FILE.csv names them")
+	} else {
+		printLine(w, "batters", "%s found in %s", terminal.Counted(r.Named, "record"), c.IDs)
+	}
+	for _, refusal := range r.Refusals {
+		printLine(w, "failed", "%s", refusal)
+	}
+	if more := r.Refused - int64(len(r.Refusals)); more > 0 {
+		printLine(w, "failed", "and %s more", terminal.Count(more))
+	}
+	for _, p := range r.Problems {
+		printLine(w, "input", "%s", p)
+	}
+	if r.MoreProblems > 0 {
+		printLine(w, "input", "and %s more remarks", terminal.Count(r.MoreProblems))
+	}
+	return w.Flush()
 }

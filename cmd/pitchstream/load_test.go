@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -23,8 +21,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/load"
 	"github.com/pitchstream/pitchstream/internal/testkit"
-	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // loaded is how a load ended.
@@ -51,8 +49,8 @@ func loadArgs(ctx context.Context, t *testing.T, in io.Reader, args ...string) l
 	return loaded{out.String(), log.String(), err}
 }
 
-// load loads into a cluster.
-func load(t *testing.T, cluster *kfake.Cluster, args ...string) loaded {
+// loadInto runs pitchstream load with a Kafka in memory.
+func loadInto(t *testing.T, cluster *kfake.Cluster, args ...string) loaded {
 	t.Helper()
 	return loadArgs(t.Context(), t, nil, append(args, "--kafka-brokers="+strings.Join(cluster.ListenAddrs(), ","))...)
 }
@@ -108,7 +106,7 @@ func TestLoad(t *testing.T) {
 		"777_9.jsonl": pitch("a"), "777_10.jsonl": pitch("b") + "\n", "777_100.jsonl": "{\n  \"pretty\": true\n}\n",
 		"888_1.jsonl": pitch("c") + "\nnope\n" + pitch("d") + "\n{\"torn", "README.md": "# no record\n",
 	})
-	l := load(t, cluster, dir)
+	l := loadInto(t, cluster, dir)
 	require.NoError(t, l.err)
 	require.Equal(t, map[string][]string{
 		"777": {pitch("a"), pitch("b"), "{\n  \"pretty\": true\n}"},
@@ -143,7 +141,7 @@ func TestLoadIDsBecomeHeaders(t *testing.T) {
 		"ids.csv": "event_id,batter_id,pitcher_id,team_id,game_date,venue,game_pk,event_time,umpire\n" +
 			uuid(1) + ",1,2,3,2024-09-28,Park,,,x\n" + strings.ToUpper(uuid(3)) + ",,,,,,999,2024-09-28T19:05:00.25Z,\n",
 	})
-	l := load(t, cluster, dir, "--ids="+filepath.Join(dir, "ids.csv"), "--revision=12")
+	l := loadInto(t, cluster, dir, "--ids="+filepath.Join(dir, "ids.csv"), "--revision=12")
 	require.NoError(t, l.err)
 	require.Contains(t, l.log, `ids.csv: the column "umpire" is ignored`)
 	require.Equal(t, []string{"2 records found in " + filepath.Join(dir, "ids.csv")}, lines(l.out, "batters"))
@@ -163,7 +161,7 @@ func TestLoadIDsBecomeHeaders(t *testing.T) {
 	}, got)
 
 	named := testkit.FakeKafka(t)
-	require.NoError(t, load(t, named, dir, "--ids="+filepath.Join(dir, "ids.csv"), "--game=5").err)
+	require.NoError(t, loadInto(t, named, dir, "--ids="+filepath.Join(dir, "ids.csv"), "--game=5").err)
 	require.Len(t, keyed(testkit.RawRecords(t, named))["5"], 3, "--game goes before all")
 }
 
@@ -173,7 +171,7 @@ func TestLoadTimestamps(t *testing.T) {
 	require.NoError(t, os.Chtimes(filepath.Join(dir, "1_1.jsonl"), mtime, mtime))
 	stamped := func(args ...string) time.Time {
 		cluster := testkit.FakeKafka(t)
-		require.NoError(t, load(t, cluster, append(args, dir)...).err)
+		require.NoError(t, loadInto(t, cluster, append(args, dir)...).err)
 		return all(testkit.RawRecords(t, cluster))[0].Timestamp
 	}
 	require.Equal(t, mtime, stamped("--timestamp=mtime"))
@@ -199,7 +197,7 @@ func TestLoadCheck(t *testing.T) {
 
 func TestLoadNeedsItsTopic(t *testing.T) {
 	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")})
-	l := load(t, testkit.FakeKafka(t), dir, "--topic-raw=elsewhere")
+	l := loadInto(t, testkit.FakeKafka(t), dir, "--topic-raw=elsewhere")
 	require.EqualError(t, l.err, "the topic elsewhere does not exist: run: pitchstream topics")
 	require.Empty(t, l.out)
 }
@@ -233,8 +231,8 @@ func TestLoadUsage(t *testing.T) {
 
 func TestLoadRealtimeWithoutTimes(t *testing.T) {
 	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a"), "ids.csv": "event_id,batter_id\na,1\n"})
-	l := load(t, testkit.FakeKafka(t), dir, "--realtime", "--ids="+filepath.Join(dir, "ids.csv"))
-	require.ErrorContains(t, l.err, "has no event_time; add the column, or give --timestamp mtime")
+	l := loadInto(t, testkit.FakeKafka(t), dir, "--realtime", "--ids="+filepath.Join(dir, "ids.csv"))
+	require.ErrorContains(t, l.err, "has no event_time, which the real time between pitches needs")
 }
 
 // A record that the topic does not take fails, is named, and is tried again by the next run; no other one is.
@@ -244,20 +242,20 @@ func TestLoadRefusedRecords(t *testing.T) {
 	big := pitch(strings.Repeat("x", 2<<20))
 	dir := writeFiles(t, map[string]string{"777_1.jsonl": pitch("a") + "\n" + big + "\n" + pitch("b") + "\n"})
 	state := "--state=" + filepath.Join(dir, "load.state")
-	l := load(t, cluster, state, dir)
+	l := loadInto(t, cluster, state, dir)
 	require.EqualError(t, l.err, "1 of 3 records failed")
 	require.Equal(t, []string{"3 read = 2 sent + 1 failed"}, lines(l.out, "records"))
 	require.Len(t, lines(l.out, "failed"), 1)
 	require.Contains(t, lines(l.out, "failed")[0], fmt.Sprintf("777_1.jsonl: record 2 at byte %d, 2.1 MB: MESSAGE_TOO_LARGE", len(pitch("a"))+1))
 
 	testkit.SetMaxMessageBytes(t, cluster, 8<<20)
-	l = load(t, cluster, state, dir)
+	l = loadInto(t, cluster, state, dir)
 	require.NoError(t, l.err)
 	require.Equal(t, []string{"1 read = 1 sent + 0 failed"}, lines(l.out, "records"))
 	require.Equal(t, []string{"2 by earlier runs, as " + filepath.Join(dir, "load.state") + " says"}, lines(l.out, "sent before"))
 	require.Equal(t, map[string][]string{"777": {pitch("a"), pitch("b"), big}}, keyed(testkit.RawRecords(t, cluster)))
 
-	l = load(t, cluster, state, dir)
+	l = loadInto(t, cluster, state, dir)
 	require.NoError(t, l.err)
 	require.Equal(t, []string{"0 read = 0 sent + 0 failed"}, lines(l.out, "records"))
 	require.Equal(t, []string{"3 by earlier runs, as " + filepath.Join(dir, "load.state") + " says"}, lines(l.out, "sent before"))
@@ -267,84 +265,9 @@ func TestLoadRefusedRecords(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("x\n"), int(info.Size()))[:info.Size()], 0o644))
 	require.NoError(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
-	l = load(t, cluster, state, dir)
+	l = loadInto(t, cluster, state, dir)
 	require.NoError(t, l.err)
 	require.Equal(t, []string{"0 read = 0 sent + 0 failed"}, lines(l.out, "records"), "a complete file is not opened again")
-}
-
-// seasonFiles are n files of 40 records each, a game a file, in the order of their names.
-func seasonFiles(t *testing.T, n int) (dir string, want map[string][]string) {
-	files, want := map[string]string{}, map[string][]string{}
-	for g := range n {
-		var text strings.Builder
-		for i := range 40 {
-			record := pitch(uuid(1000*g + i))
-			want[fmt.Sprint(100+g)] = append(want[fmt.Sprint(100+g)], record)
-			text.WriteString(record + "\n")
-		}
-		files[fmt.Sprintf("%d_1.jsonl", 100+g)] = text.String()
-	}
-	return writeFiles(t, files), want
-}
-
-func scanCounts(t *testing.T, line, format string, counts ...any) {
-	t.Helper()
-	_, err := fmt.Sscanf(strings.ReplaceAll(line, ",", ""), format, counts...)
-	require.NoError(t, err, line)
-}
-
-// failsAt is a producer that cannot send its nth record, though the ones behind it.
-type failsAt struct {
-	*kafkasink.Producer
-	n   int
-	why error
-}
-
-func (f *failsAt) Send(ctx context.Context, rec *kgo.Record, acked func(error)) error {
-	if f.n--; f.n == 0 {
-		f.Refuse(f.why, acked)
-		return nil
-	}
-	return f.Producer.Send(ctx, rec, acked)
-}
-
-// A load that Kafka breaks off says so, remembers what was acknowledged, and the next run completes it. Nothing is
-// missing then, each game is in order, and what was settled before is not sent again.
-func TestLoadResumes(t *testing.T) {
-	cluster := testkit.FakeKafka(t)
-	dir, want := seasonFiles(t, 30)
-	state := filepath.Join(t.TempDir(), "load.state")
-	away := errors.New("away")
-	l, err := loadWith(t.Context(), t, &failsAt{openTestProducer(t, cluster), 500, away}, &loadCmd{Paths: []string{dir}, State: state})
-	require.ErrorIs(t, err, away)
-	require.ErrorContains(t, err, "Kafka does not take records: ")
-	before := len(all(testkit.RawRecords(t, cluster)))
-	require.GreaterOrEqual(t, before, 499)
-	var out bytes.Buffer
-	require.NoError(t, l.report.print(&out, l.in))
-	var read, sent, failed int
-	scanCounts(t, lines(out.String(), "records")[0], "%d read = %d sent + %d failed", &read, &sent, &failed)
-	require.Equal(t, read, sent+failed)
-	require.Equal(t, before, sent)
-
-	again := load(t, cluster, "--state="+state, dir)
-	require.NoError(t, again.err)
-	require.Equal(t, []string{"499 by earlier runs, as " + state + " says"}, lines(again.out, "sent before"))
-	got, repeats := keyed(testkit.RawRecords(t, cluster)), 0
-	for game, records := range got {
-		first := []string{}
-		for _, r := range records {
-			if slices.Contains(first, r) {
-				repeats++
-				continue
-			}
-			first = append(first, r)
-		}
-		slices.Sort(first) // of the one game that was broken off, what came behind the failure stands before it
-		require.Equal(t, want[game], first, game)
-	}
-	require.Len(t, got, 30)
-	require.Equal(t, before-499, repeats, "only what was acknowledged behind the failure is sent again")
 }
 
 // A state file is for one kind of load.
@@ -352,11 +275,11 @@ func TestLoadStateOfAnotherLoad(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")})
 	state := "--state=" + filepath.Join(dir, "load.state")
-	require.NoError(t, load(t, cluster, state, dir).err)
-	l := load(t, cluster, state, "--revision=1", dir)
+	require.NoError(t, loadInto(t, cluster, state, dir).err)
+	l := loadInto(t, cluster, state, "--revision=1", dir)
 	require.ErrorContains(t, l.err, `is of a run with revision "0", this one has "1": name another state file`)
-	l = load(t, cluster, "--state="+filepath.Join(dir, "no", "such", "folder"), dir)
-	require.ErrorContains(t, l.err, "--state: open ")
+	l = loadInto(t, cluster, "--state="+filepath.Join(dir, "no", "such", "folder"), dir)
+	require.ErrorContains(t, l.err, "state file: open ")
 	require.Len(t, all(testkit.RawRecords(t, cluster)), 1, "found out before anything is sent")
 }
 
@@ -366,13 +289,13 @@ func TestLoadNamedPipe(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
 	require.NoError(t, syscall.Mkfifo(pipe, 0o644))
-	l := load(t, cluster, pipe, "--state="+filepath.Join(dir, "state"))
-	require.ErrorContains(t, l.err, "--state cannot remember "+pipe)
-	l = load(t, cluster, pipe, "--timestamp=mtime")
-	require.ErrorContains(t, l.err, "--timestamp mtime: "+pipe)
+	l := loadInto(t, cluster, pipe, "--state="+filepath.Join(dir, "state"))
+	require.ErrorContains(t, l.err, "a state file cannot remember "+pipe)
+	l = loadInto(t, cluster, pipe, "--timestamp=mtime")
+	require.ErrorContains(t, l.err, pipe+" is a pipe and has no modification time")
 	fed := make(chan error, 1)
 	go func() { fed <- os.WriteFile(pipe, []byte(pitch("a")+"\nnope\n"), 0) }()
-	l = load(t, cluster, pipe, "--game=1")
+	l = loadInto(t, cluster, pipe, "--game=1")
 	require.NoError(t, <-fed)
 	require.NoError(t, l.err)
 	require.Equal(t, map[string][]string{"1": {pitch("a"), "nope"}}, keyed(testkit.RawRecords(t, cluster)))
@@ -391,7 +314,7 @@ func TestLoadInterrupted(t *testing.T) {
 		cancel()
 	}()
 	l := loadArgs(ctx, t, pipe, "-", "--game=1", "--kafka-brokers="+cluster.ListenAddrs()[0])
-	require.ErrorIs(t, l.err, errInterrupted)
+	require.ErrorIs(t, l.err, load.ErrInterrupted)
 	require.Equal(t, []string{"2 read = 2 sent + 0 failed"}, lines(l.out, "records"))
 	require.NotEmpty(t, sent.Seen)
 	require.Len(t, all(testkit.RawRecords(t, cluster)), 2)
@@ -402,168 +325,27 @@ func TestLoadUnreadable(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a"), "1_2.jsonl": "\x1f\x8bnot gzip at all"})
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "1_3.jsonl")))
-	l := load(t, cluster, dir)
+	l := loadInto(t, cluster, dir)
 	require.EqualError(t, l.err, "2 inputs could not be read")
 	require.Len(t, lines(l.out, "input"), 2)
 	require.Len(t, all(testkit.RawRecords(t, cluster)), 1)
-}
-
-// fakeSender stands for Kafka: it keeps what it is given, answers as its script says, and may go silent.
-type fakeSender struct {
-	answers []error // to the first records; nil after them
-	silent  bool    // no answers before Close
-	sent    []*kgo.Record
-	waiting []func(error)
-}
-
-func (f *fakeSender) Send(ctx context.Context, rec *kgo.Record, acked func(error)) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	f.sent = append(f.sent, rec)
-	f.waiting = append(f.waiting, acked)
-	return nil
-}
-
-func (f *fakeSender) Refuse(err error, acked func(error)) { panic("nothing is too large here") }
-
-// Flush answers all at once, so that answers come behind a failure.
-func (f *fakeSender) Flush(ctx context.Context) error {
-	if f.silent {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	for _, acked := range f.waiting {
-		var answer error
-		if len(f.answers) > 0 {
-			answer, f.answers = f.answers[0], f.answers[1:]
-		}
-		acked(answer)
-	}
-	f.waiting = nil
-	return nil
-}
-
-func (f *fakeSender) Close() {
-	for _, acked := range f.waiting {
-		acked(kafkasink.ErrNotSent)
-	}
-}
-
-// stateful is a load of a folder with a state file of its own.
-func stateful(t *testing.T, dir string) *loadCmd {
-	return &loadCmd{Paths: []string{dir}, State: filepath.Join(t.TempDir(), "state")}
-}
-
-// loadWith runs a load through a sender.
-func loadWith(ctx context.Context, t *testing.T, out sender, c *loadCmd) (*loader, error) {
-	t.Helper()
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	c.Limits.MaxRecordBytes, c.Topics.TopicRaw, c.Timestamp = 1<<20, rawTopic, "now"
-	c.Check = true // opened without Kafka
-	l, err := c.open(ctx, stop, &stdio{Err: io.Discard})
-	require.NoError(t, err)
-	c.Check, l.out = false, out
-	return l, l.run(ctx)
-}
-
-// Nothing behind a record that Kafka did not take counts as settled, though it was acknowledged: the next run sends it
-// again rather than leave a gap.
-func TestLoadSettlesNothingBehindAFailure(t *testing.T) {
-	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a") + "\n" + pitch("b") + "\n" + pitch("c") + "\n" + pitch("d") + "\n"})
-	away := errors.New("away")
-	out := &fakeSender{answers: []error{nil, nil, away, nil}}
-	l, err := loadWith(t.Context(), t, out, stateful(t, dir))
-	require.ErrorIs(t, err, away)
-	require.EqualValues(t, 2, l.state.SettledRecords(l.in.Files()[0]))
-	for i, want := range []string{"a", "b", "c", "d"} {
-		require.Equal(t, pitch(want), string(out.sent[i].Value), "a record stays its own while it is under way")
-	}
-}
-
-// stopper fails the first record while the second is being sent.
-type stopper struct{ fakeSender }
-
-func (s *stopper) Send(ctx context.Context, rec *kgo.Record, acked func(error)) error {
-	err := s.fakeSender.Send(ctx, rec, acked)
-	if len(s.sent) == 2 {
-		_ = s.Flush(ctx)
-	}
-	return err
-}
-
-func TestLoadStopsWhenKafkaFails(t *testing.T) {
-	dir := writeFiles(t, map[string]string{"1_1.jsonl": strings.Repeat(pitch("a")+"\n", 50)})
-	away := errors.New("away")
-	out := &stopper{fakeSender{answers: []error{away}}}
-	_, err := loadWith(t.Context(), t, out, stateful(t, dir))
-	require.ErrorIs(t, err, away)
-	require.Len(t, out.sent, 2)
-}
-
-// An interrupted load gives Kafka a few seconds for what is under way, and no more.
-func TestLoadInterruptedWhileKafkaIsSilent(t *testing.T) {
-	dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch("a") + "\n" + pitch("b") + "\n"})
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Minute, cancel)
-		begun := time.Now()
-		l, err := loadWith(ctx, t, &fakeSender{silent: true}, stateful(t, dir))
-		require.EqualError(t, err, "interrupted: run the same command again to go on")
-		require.Equal(t, time.Minute+stopTimeout, time.Since(begun))
-		require.Zero(t, l.state.SettledRecords(l.in.Files()[0]))
-		var out bytes.Buffer
-		require.NoError(t, l.report.print(&out, l.in))
-		require.Equal(t, []string{"2 read = 0 sent + 2 failed"}, lines(out.String(), "records"))
-		require.Contains(t, out.String(), "2 of the failed were not acknowledged when it ended; they may have arrived")
-	})
-}
-
-func TestRealPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
-		at := time.Date(2024, 9, 28, 19, 5, 0, 0, time.UTC)
-		var p realPace
-		for _, step := range []struct{ event, want time.Duration }{{0, 0}, {20 * time.Second, 20 * time.Second}, {5 * time.Second, 20 * time.Second}, {time.Minute, time.Minute}} {
-			require.NoError(t, p.wait(t.Context(), at.Add(step.event)))
-			require.Equal(t, step.want, time.Since(begun))
-		}
-		require.NoError(t, p.wait(t.Context(), time.Time{}), "of no known time: at once")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		stop := errors.New("stop")
-		cancel(stop)
-		require.ErrorIs(t, p.wait(ctx, at.Add(time.Hour)), stop)
-	})
 }
 
 // The twelve real records, out of a folder that also holds a README and two tables.
 func TestLoadRealRecords(t *testing.T) {
 	dir := testkit.Hawkeye(t)
 	cluster := testkit.FakeKafka(t)
-	l := load(t, cluster, dir)
+	l := loadInto(t, cluster, dir)
 	require.NoError(t, l.err)
 	require.Equal(t, []string{"12 read = 12 sent + 0 failed"}, lines(l.out, "records"))
 	require.Equal(t, []string{"4"}, lines(l.out, "games"))
-	for _, r := range all(testkit.RawRecords(t, cluster)) {
-		require.Empty(t, judge(r, 0), "a row")
-	}
 }
 
 // Kafka's own word ends the load, not a time-out.
 func TestLoadWithoutPermission(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	testkit.FailProduce(cluster, kerr.TopicAuthorizationFailed)
-	l := load(t, cluster, writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")}))
+	l := loadInto(t, cluster, writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")}))
 	require.ErrorContains(t, l.err, "Kafka does not take records: TOPIC_AUTHORIZATION_FAILED")
 	require.Equal(t, []string{"1 read = 0 sent + 1 failed"}, lines(l.out, "records"))
-}
-
-func openTestProducer(t *testing.T, cluster *kfake.Cluster) *kafkasink.Producer {
-	t.Helper()
-	client := []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}
-	p, err := kafkasink.OpenProducer(t.Context(), kafkasink.ProducerOptions{Client: client, Topic: rawTopic})
-	require.NoError(t, err)
-	t.Cleanup(p.Close)
-	return p
 }

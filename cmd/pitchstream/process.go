@@ -1,19 +1,23 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
-	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/fileprocess"
+	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/schemas"
+
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/internal/load"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
@@ -82,135 +86,209 @@ func (c *processCmd) Validate() error {
 	return config.Limits{MaxRecordBytes: c.MaxRecordBytes}.Validate()
 }
 
-// Run makes the tables, and prints the report once they are there.
-func (c *processCmd) Run(ctx context.Context, std *stdio) (err error) {
-	if c.Workers > 0 { // what runs beside the workers has these cores, too, and no others
+// Run makes the tables, and prints the report once they exist.
+func (c *processCmd) Run(ctx context.Context, std *stdio) error {
+	if c.Workers > 0 { // all other goroutines use these cores, too, and no others
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.Workers))
 	}
-	c.Workers = runtime.GOMAXPROCS(0)
-	p, err := c.open(ctx, std)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	report, err := p.run(ctx)
-	p.progress.Stop()
+	report, err := fileprocess.Run(ctx, fileprocess.Options{
+		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, MaxRecordBytes: int(c.MaxRecordBytes),
+		Output: c.Output, Format: fileoutput.Format(c.Format), Percentiles: c.Percentiles,
+		Workers: runtime.GOMAXPROCS(0), Build: obs.Build(), ProgressTo: std.Err,
+	})
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return errInterrupted
+		return load.ErrInterrupted
 	case err != nil:
 		return err
 	}
-	if err := p.printReport(std.Out, report); err != nil {
+	if err := c.print(std.Out, report); err != nil {
 		return err
 	}
-	if _, _, unread := p.in.Problems(); unread > 0 {
-		return fmt.Errorf("%s could not be read; the tables hold the others", terminal.Counted(unread, "input"))
+	if report.Unread > 0 {
+		return fmt.Errorf("%s could not be read; the tables hold the others", terminal.Counted(report.Unread, "input"))
 	}
 	return nil
 }
 
-// processor is one run of process.
-type processor struct {
-	c     *processCmd
-	log   io.Writer
-	begun time.Time
-	in    *fileinput.Reader
-	// stopReading ends the reading, for that reason.
-	stopReading context.CancelCauseFunc
-	ids         *fileinput.IDs // nil: none
-	folder      *fileoutput.Folder
-	spool       *fileoutput.Spool
-	rejects     *fileoutput.Rejects
-	batters     *fileoutput.Batters
-	survey      *fileoutput.Survey
-	progress    *terminal.Progress
-	tally       processTally
-}
-
-// open opens what a run needs, the cheapest to be wrong first.
-func (c *processCmd) open(ctx context.Context, std *stdio) (_ *processor, err error) {
-	p := &processor{c: c, log: std.Err, begun: time.Now(), batters: fileoutput.NewBatters(), survey: fileoutput.NewSurvey(c.Percentiles)}
-	if c.IDs != "" {
-		if p.ids, err = fileinput.LoadIDs(ctx, c.IDs); err != nil {
-			return nil, fmt.Errorf("--ids: %w", err)
+// print prints the report for people.
+func (c *processCmd) print(out io.Writer, r *fileprocess.Report) error {
+	w := bufio.NewWriter(out)
+	t := reportText{w: w, r: r, hasIDs: c.IDs != ""}
+	fmt.Fprintf(w, "processed into %s in %s\n", c.Output, tookText(r.Time.Seconds))
+	t.records()
+	t.swings()
+	t.coverage()
+	t.issues()
+	t.pitchTypes()
+	t.percentiles()
+	t.inputs()
+	t.line("files", "%s, %s in %s", strings.Join(r.Files, ", "), fileprocess.ReportName, c.Output)
+	for _, f := range fileoutput.Formats {
+		if _, err := os.Stat(filepath.Join(c.Output, f.FileName())); err == nil && f.FileName() != r.Files[0] {
+			t.line("", "%s is of an earlier run", f.FileName())
 		}
 	}
-	ctx, p.stopReading = context.WithCancelCause(ctx)
-	if p.in, err = fileinput.Open(ctx, c.inputOptions(std)); err != nil {
-		return nil, err
-	}
-	if err := c.checkOverlap(p.in.Files()); err != nil {
-		p.in.Close()
-		return nil, err
-	}
-	if p.folder, err = fileoutput.OpenFolder(c.Output); err != nil {
-		p.in.Close()
-		return nil, fmt.Errorf("--output: %w", err)
-	}
-	p.progress = startReading(std.Err, "process", p.in, c.IDs, p.ids)
-	return p, nil
+	return w.Flush()
 }
 
-func (c *processCmd) inputOptions(std *stdio) fileinput.Options {
-	o := fileinput.Options{
-		Paths: c.Paths, Game: c.Game, Stdin: std.In, Exclude: []string{c.Output},
-		MaxRecordBytes: int(c.MaxRecordBytes) + 1<<20, // a little too large is still rejected whole
-	}
-	if c.IDs != "" {
-		o.Exclude = append(o.Exclude, c.IDs)
-	}
-	return o
+// reportText writes the parts of a report.
+type reportText struct {
+	w      io.Writer
+	r      *fileprocess.Report
+	hasIDs bool // --ids was given
 }
 
-// checkOverlap refuses to read what would be written over.
-func (c *processCmd) checkOverlap(files []*fileinput.File) error {
-	var outputs []os.FileInfo
-	for _, name := range append([]string{battersName, rejectedName, reportName}, rowsNames()...) {
-		if info, err := os.Stat(fileIn(c.Output, name)); err == nil {
-			outputs = append(outputs, info)
+func (t *reportText) line(name, format string, args ...any) {
+	printLine(t.w, name, format, args...)
+}
+
+func (t *reportText) records() {
+	n := t.r.Records
+	t.line("records", "%s in = %s rows + %s superseded + %s rejected",
+		terminal.Count(n.In), terminal.Count(n.Rows), terminal.Count(n.Superseded), terminal.Count(n.Rejected))
+	for _, code := range schemas.Codes {
+		if n := t.r.Rejected[code]; n > 0 {
+			t.line("rejected", "%s %s", terminal.Count(n), code)
 		}
 	}
-	if len(outputs) == 0 {
-		return nil
-	}
-	for _, f := range files {
-		info, err := os.Stat(f.Path)
-		if err != nil {
-			continue // standard input, or a file that is told when it is opened
-		}
-		for _, o := range outputs {
-			if os.SameFile(info, o) {
-				return fmt.Errorf("%s is an input, and a table that would be written: give --output another folder", f.Path)
-			}
-		}
-	}
-	return nil
+	t.line("pitches", "%s in %s", terminal.Count(t.r.Pitches), terminal.Counted(t.r.Games, "game"))
 }
 
-func (p *processor) limits() features.Limits {
-	return features.Limits{MaxRecordBytes: int(p.c.MaxRecordBytes)}
-}
-
-// close lets go of everything; what was not published is taken away.
-func (p *processor) close() error {
-	p.progress.Stop()
-	p.stopReading(nil)
-	p.in.Close()
-	return p.folder.Close()
-}
-
-// utf8Of is a path for a table: names of files need not be UTF-8, texts in tables must be.
-func utf8Of(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
-
-// startReading begins for a command that reads files, and tells what was odd about the ids, nil for none.
-func startReading(w io.Writer, title string, in *fileinput.Reader, idsFile string, ids *fileinput.IDs) *terminal.Progress {
-	total, _ := in.BytesTotal()
-	p := terminal.StartProgress(w, terminal.ProgressOptions{Title: title, TotalBytes: total})
-	if ids != nil {
-		for _, note := range ids.Notes {
-			p.Note("%s: %s: %s", title, idsFile, note)
-		}
+func (t *reportText) swings() {
+	r := t.r
+	t.line("swings", "%s = %s confirmed + %s suspected",
+		terminal.Count(r.Swings), terminal.Count(r.SwingsConfirmed), terminal.Count(r.SwingsSuspected))
+	t.line("", "%s name no batter", shareText(r.SwingsWithoutBatter, r.SwingsWithoutBatterPct))
+	t.line("whiffs", "%s of the swings", shareText(r.Whiffs, r.WhiffRatePct))
+	t.line("bat speed", "median %s of %s",
+		optText(r.MedianBatSpeedMPH, "mph"), terminal.Counted(r.ReliableBatSpeeds, "reliable one", "reliable ones"))
+	t.line("batters", "%s", terminal.Count(int64(r.Batters)))
+	if t.hasIDs {
+		t.line("", "%s of %s found in the games' log",
+			terminal.Count(r.Inputs.NamedByIDs), terminal.Counted(r.Records.In, "record"))
 	}
-	return p
+	for _, note := range r.Notes {
+		t.line("", "%s", note)
+	}
+}
+
+func (t *reportText) coverage() {
+	if t.r.Pitches == 0 {
+		return
+	}
+	var whole []string
+	name := "coverage"
+	for _, c := range t.r.Coverage {
+		if c.Present == t.r.Pitches {
+			whole = append(whole, c.Column)
+			continue
+		}
+		t.line(name, "%-19s %s", c.Column, shareText(c.Present, c.PresentPct))
+		name = ""
+	}
+	for _, names := range folded(whole, coverageWidth) {
+		t.line(name, "%s", names)
+		name = ""
+	}
+}
+
+// coverageWidth bounds the lines that name the columns without a missing value, in characters.
+const coverageWidth = 84
+
+// folded returns lines of the form "whole: name, name, …", at most width wide unless a single name is wider.
+func folded(names []string, width int) (lines []string) {
+	line := "whole:"
+	for i, name := range names {
+		if i < len(names)-1 {
+			name += ","
+		}
+		if len(line)+1+len(name) > width {
+			lines, line = append(lines, line), strings.Repeat(" ", len("whole:"))
+		}
+		line += " " + name
+	}
+	return append(lines, line)
+}
+
+func (t *reportText) issues() {
+	name := "issues"
+	if len(t.r.Issues) == 0 {
+		t.line(name, "none")
+	}
+	for _, i := range t.r.Issues {
+		t.line(name, "%-19s %-8s %s", i.Column, i.Kind, terminal.Counted(i.Rows, "row"))
+		name = ""
+	}
+}
+
+// maxTypes bounds the pitch types that are printed; report.json has all.
+const maxTypes = 30
+
+func (t *reportText) pitchTypes() {
+	if t.r.Pitches == 0 {
+		return
+	}
+	t.line("pitch types", "%-24s %9s %9s %9s %9s", "", "pitches", "swings", "whiffs", "whiff %")
+	for i, x := range t.r.PitchTypes {
+		if i == maxTypes {
+			t.line("", "and %s more", terminal.Count(int64(len(t.r.PitchTypes)-maxTypes)))
+			return
+		}
+		t.line("", "%-24s %9s %9s %9s %9s", x.PitchType,
+			terminal.Count(x.Pitches), terminal.Count(x.Swings), terminal.Count(x.Whiffs), optText(x.WhiffRatePct, ""))
+	}
+}
+
+func (t *reportText) percentiles() {
+	if len(t.r.Percentiles) == 0 {
+		return
+	}
+	t.line("percentiles", "%-19s %9s %9s %9s %9s %9s %9s %9s %9s",
+		"", "count", "min", "5 %", "25 %", "50 %", "75 %", "95 %", "max")
+	for _, p := range t.r.Percentiles {
+		t.line("", "%-19s %9s %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f %9.1f",
+			p.Column, terminal.Count(p.Count), p.Min, p.P5, p.P25, p.P50, p.P75, p.P95, p.Max)
+	}
+}
+
+// inputs prints what was unusual about the inputs, and how fast they were processed.
+func (t *reportText) inputs() {
+	for _, p := range t.r.Inputs.Problems {
+		t.line("input", "%s: %s", p.Source, p.Message)
+	}
+	if more := t.r.Inputs.MoreProblems; more > 0 {
+		t.line("input", "and %s more remarks", terminal.Count(more))
+	}
+	x := t.r.Time
+	t.line("bytes", "%s in %s", terminal.Bytes(t.r.Inputs.Bytes), terminal.Counted(int64(t.r.Inputs.Files), "input"))
+	t.line("rate", "%s/s, %s records/s with %s; measuring %s/s a core",
+		terminal.Bytes(int64(x.BytesPerSecond)), terminal.Count(int64(x.RecordsPerSecond)),
+		terminal.Counted(int64(x.Workers), "core"), terminal.Bytes(int64(x.BytesPerBusySecond)))
+	t.line("busy", "reading %.1fs, measuring %.1fs, keeping %.1fs, writing %.1fs",
+		x.ReadingBusySeconds, x.MeasuringBusySeconds, x.KeepingBusySeconds, x.WritingBusySeconds)
+}
+
+// shareText formats a count with its share: 302 (48.1 %).
+func shareText(n int64, pct schemas.Opt[float64]) string {
+	if !pct.Present {
+		return terminal.Count(n)
+	}
+	return fmt.Sprintf("%s (%.1f %%)", terminal.Count(n), pct.Value)
+}
+
+// optText formats a number with its unit, or a dash if it is missing.
+func optText(v schemas.Opt[float64], unit string) string {
+	if !v.Present {
+		return "–"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.1f %s", v.Value, unit))
+}
+
+// tookText formats how long a run took: 2.2s, 4m10s.
+func tookText(seconds float64) string {
+	if seconds < 59.95 {
+		return fmt.Sprintf("%.1fs", seconds)
+	}
+	return terminal.Duration(seconds)
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/pitchstream/pitchstream/internal/fileprocess"
 	"github.com/stretchr/testify/require"
 )
 
@@ -58,7 +59,7 @@ func TestProcessKilledAndRunAgain(t *testing.T) {
 	require.NoError(t, err)
 	fresh, _ := process(t, folder, "--ids", ids, "--format=csv")
 	require.Equal(t, names(t, fresh), names(t, dir))
-	for _, name := range []string{"rows.csv", battersName, rejectedName} {
+	for _, name := range []string{"rows.csv", fileprocess.BattersName, fileprocess.RejectedName} {
 		require.True(t, readFile(t, fresh, name) == readFile(t, dir, name), name)
 	}
 }

@@ -23,6 +23,8 @@ import (
 	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/internal/fileprocess"
+	"github.com/pitchstream/pitchstream/internal/load"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
@@ -84,9 +86,9 @@ func csvLines(t testing.TB, path ...string) (head []string, lines [][]string) {
 	return all[0], all[1:]
 }
 
-func readReport(t testing.TB, dir string) (r processReport) {
+func readReport(t testing.TB, dir string) (r fileprocess.Report) {
 	t.Helper()
-	require.NoError(t, json.Unmarshal([]byte(readFile(t, dir, reportName)), &r))
+	require.NoError(t, json.Unmarshal([]byte(readFile(t, dir, fileprocess.ReportName)), &r))
 	require.Equal(t, r.Records.In, r.Records.Rows+r.Records.Superseded+r.Records.Rejected, "the counts balance")
 	return r
 }
@@ -186,7 +188,7 @@ func TestProcessGivesTheRowsOfTheStream(t *testing.T) {
 			cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "pitches.raw"))
 			require.NoError(t, err)
 			t.Cleanup(cluster.Close)
-			require.NoError(t, load(t, cluster, args...).err)
+			require.NoError(t, loadInto(t, cluster, args...).err)
 			standing, letters := streamOf(t, cluster, "pitches.raw")
 			dir, _ := process(t, append(args, "--format=jsonl")...)
 			requireRows(t, standing, jsonLines(t, dir, "rows.jsonl"))
@@ -287,11 +289,11 @@ func TestProcessSideBySideIsProcessInTurn(t *testing.T) {
 	for _, format := range fileoutput.Formats {
 		one, _ := process(t, folder, "--ids", ids, "--workers=1", "--percentiles", "--format", string(format))
 		four, _ := process(t, folder, "--ids", ids, "--workers=4", "--percentiles", "--format", string(format))
-		for _, name := range []string{format.FileName(), battersName, rejectedName} {
+		for _, name := range []string{format.FileName(), fileprocess.BattersName, fileprocess.RejectedName} {
 			require.True(t, readFile(t, one, name) == readFile(t, four, name), name)
 		}
 		a, b := readReport(t, one), readReport(t, four)
-		a.Time, b.Time = reportTime{}, reportTime{}
+		a.Time, b.Time = fileprocess.Time{}, fileprocess.Time{}
 		require.Equal(t, a, b)
 	}
 }
@@ -300,7 +302,7 @@ func TestProcessSideBySideIsProcessInTurn(t *testing.T) {
 func TestProcessTakesRecordsOfEverySize(t *testing.T) {
 	var content strings.Builder
 	for n := range 20 {
-		padding := strings.Repeat(" ", (n%5)*chunkBytes/2)
+		padding := strings.Repeat(" ", (n%5)*(512<<10)/2)
 		fmt.Fprintf(&content, "%s%s\n", padding, pitch(uuid(n)))
 	}
 	content.WriteString(strings.Repeat(" ", 3<<20) + pitch(uuid(99)) + "\n") // beyond the limit below
@@ -313,7 +315,7 @@ func TestProcessTakesRecordsOfEverySize(t *testing.T) {
 			require.Equal(t, uuid(n), row[0])
 		}
 		require.Equal(t, map[schemas.Code]int64{schemas.CodeTooLarge: 1}, readReport(t, dir).Rejected)
-		reject := jsonLines(t, dir, rejectedName)[0]
+		reject := jsonLines(t, dir, fileprocess.RejectedName)[0]
 		require.Equal(t, "too_large: the value has 3145821 bytes, more than the limit of 1536000", reject["message"])
 		require.Equal(t, json.Number("3145821"), reject["size_bytes"])
 	}
@@ -337,7 +339,7 @@ func TestProcessKeepsTheLastRecordOfAPitch(t *testing.T) {
 func TestProcessTellsWhatIsNoPitch(t *testing.T) {
 	folder := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1)) + "\n[1]\n{\"summary_acts\":"})
 	dir, out := process(t, filepath.Join(folder, "1_1.jsonl"))
-	rejected := jsonLines(t, dir, rejectedName)
+	rejected := jsonLines(t, dir, fileprocess.RejectedName)
 	require.Equal(t, []map[string]any{
 		{
 			"source": filepath.Join(folder, "1_1.jsonl"), "record": json.Number("2"), "byte_offset": json.Number("94"), "size_bytes": json.Number("3"),
@@ -365,7 +367,7 @@ func TestProcessFailsWhereAFileCannotBeRead(t *testing.T) {
 	require.ErrorContains(t, err, "nowhere.jsonl")
 	require.NoDirExists(t, filepath.Join(folder, "none"), "nothing was begun")
 	_, err = processArgs(t.Context(), t, nil, folder, "-o", filepath.Join(folder, "1_1.jsonl"))
-	require.ErrorContains(t, err, "--output: mkdir")
+	require.ErrorContains(t, err, "output folder: mkdir")
 	_, err = processArgs(t.Context(), t, nil, folder, "-o", dir, "--ids", filepath.Join(folder, "1_1.jsonl"))
 	require.ErrorContains(t, err, "--ids: ")
 }
@@ -397,16 +399,16 @@ func TestProcessReadsNoTables(t *testing.T) {
 	_, err := processArgs(t.Context(), t, nil, folder, "-o", folder, "--format=jsonl")
 	require.NoError(t, err, "there are no tables yet")
 	_, err = processArgs(t.Context(), t, nil, folder, "-o", folder)
-	require.ErrorContains(t, err, "is an input, and a table that would be written")
+	require.ErrorContains(t, err, "is an input, and a table that would be replaced")
 	_, err = processArgs(t.Context(), t, nil, filepath.Join(folder, "rows.jsonl"), "-o", folder)
-	require.ErrorContains(t, err, "rows.jsonl is an input, and a table that would be written: give --output another folder")
+	require.ErrorContains(t, err, "rows.jsonl is an input, and a table that would be replaced: name another output folder")
 }
 
 func TestProcessReportsPercentilesWhenAsked(t *testing.T) {
 	folder, ids := stressFiles(t, 100)
 	dir, out := process(t, folder)
 	require.Empty(t, lines(out, "percentiles"))
-	require.NotContains(t, readFile(t, dir, reportName), `"percentiles"`)
+	require.NotContains(t, readFile(t, dir, fileprocess.ReportName), `"percentiles"`)
 	dir, out = process(t, folder, "--percentiles", "--ids", ids)
 	require.Len(t, lines(out, "percentiles"), 1)
 	require.NotEmpty(t, readReport(t, dir).Percentiles)
@@ -423,7 +425,7 @@ func TestProcessTellsOfALogInVain(t *testing.T) {
 	folder := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1)) + "\n" + pitch(uuid(2)), "log.csv": "event_id,batter_id\n" + uuid(3) + ",5\n"})
 	_, out := process(t, filepath.Join(folder, "1_1.jsonl"), "--ids", filepath.Join(folder, "log.csv"))
 	require.Contains(t, out, "0 of 2 records found in the games' log")
-	require.Contains(t, out, noteNoneNamed)
+	require.Contains(t, out, "no record has an event_id of the games' log: is --ids the log of these games?")
 }
 
 func TestProcessFoldsLongLines(t *testing.T) {
@@ -487,49 +489,11 @@ func TestProcessInterruptedLeavesNothing(t *testing.T) {
 		_, err := io.CopyN(out, &records{}, 2<<20) // it has read nearly all of it, and waits for more
 		require.NoError(t, err)
 		cancel()
-		require.ErrorIs(t, <-ended, errInterrupted)
+		require.ErrorIs(t, <-ended, load.ErrInterrupted)
 		require.NoError(t, out.Close())
 		require.Equal(t, []string{"rows.parquet"}, names(t, dir))
 		require.Equal(t, "old", readFile(t, dir, "rows.parquet"))
 	}
-}
-
-// A disk that is full ends the run, though the input may be a pipe that never moves again.
-func TestProcessEndsWhenItCannotWrite(t *testing.T) {
-	for _, workers := range []int{1, 3} {
-		in, out := io.Pipe()
-		c := &processCmd{Paths: []string{"-"}, Output: t.TempDir(), Format: "csv", Workers: workers, MaxRecordBytes: 1 << 20}
-		p, err := c.open(t.Context(), &stdio{In: in, Err: io.Discard})
-		require.NoError(t, err)
-		file, err := p.folder.Create(spoolName)
-		require.NoError(t, err)
-		require.NoError(t, file.Close())
-		p.spool = fileoutput.NewSpool(file)
-		ended := make(chan error)
-		go func() { ended <- p.readAll(t.Context()) }()
-		copied := make(chan struct{})
-		go func() {
-			defer close(copied)
-			_, _ = io.CopyN(out, &records{}, 2*chunkBytes) // more than a spool holds back; then the pipe stands still
-		}()
-		require.ErrorIs(t, <-ended, os.ErrClosed)
-		require.NoError(t, in.Close())
-		<-copied
-		require.NoError(t, p.close())
-		require.Empty(t, names(t, c.Output))
-	}
-}
-
-func TestProcessDoesNotPublishWhatDoesNotBalance(t *testing.T) {
-	folder := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1))})
-	c := &processCmd{Paths: []string{folder}, Output: t.TempDir(), Format: "csv", Workers: 1, MaxRecordBytes: 1 << 20}
-	p, err := c.open(t.Context(), &stdio{Err: io.Discard})
-	require.NoError(t, err)
-	p.tally.records = 7 // as if records had been lost
-	_, err = p.run(t.Context())
-	require.ErrorContains(t, err, "the counts do not balance, so nothing is published: 8 records in, 1 rows + 0 superseded + 0 rejected")
-	require.NoError(t, p.close())
-	require.Empty(t, names(t, c.Output))
 }
 
 // Whatever the bytes are, every record is a row, superseded or rejected, whoever works at it.
@@ -549,7 +513,7 @@ func FuzzProcessLosesNothing(f *testing.F) {
 			}
 			r := readReport(t, dir)
 			require.Len(t, jsonLines(t, dir, "rows.jsonl"), int(r.Records.Rows))
-			rejected := jsonLines(t, dir, rejectedName)
+			rejected := jsonLines(t, dir, fileprocess.RejectedName)
 			require.Len(t, rejected, int(r.Records.Rejected))
 			for _, x := range rejected {
 				offset, err := x["byte_offset"].(json.Number).Int64()
@@ -558,7 +522,7 @@ func FuzzProcessLosesNothing(f *testing.F) {
 				require.NoError(t, err)
 				require.True(t, bytes.HasPrefix(content[offset:], value), "what was rejected is what stands there")
 			}
-			held = append(held, readFile(t, dir, "rows.jsonl")+readFile(t, dir, rejectedName)+readFile(t, dir, battersName))
+			held = append(held, readFile(t, dir, "rows.jsonl")+readFile(t, dir, fileprocess.RejectedName)+readFile(t, dir, fileprocess.BattersName))
 		}
 		require.Equal(t, held[0], held[1])
 	})

@@ -7,15 +7,15 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/simulation"
 	"github.com/pitchstream/pitchstream/internal/terminal"
-	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
@@ -141,7 +141,7 @@ func (c *simulateCmd) options(now time.Time) simulate.Options {
 	return o
 }
 
-// Run plays the games and sums up what it sent: on Out, or on Err where Out is the records'.
+// Run plays the games and prints a summary: on Out, or on Err if the records go to Out.
 func (c *simulateCmd) Run(ctx context.Context, std *stdio) error {
 	s, err := simulate.New(c.options(time.Now()))
 	if err != nil {
@@ -151,81 +151,60 @@ func (c *simulateCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	p := terminal.StartProgress(std.Err, terminal.ProgressOptions{Title: "simulate", Noun: "pitches", TotalRecords: int64(c.Pitches)})
 	begun := time.Now()
-	sent, err := playAll(ctx, s, c.pace(), sink, p)
-	closeErr := sink.close(ctx)
-	p.Stop()
-	sumUp(summary, sent, time.Since(begun))
-	return cmp.Or(err, closeErr)
+	sent, err := simulation.Run(ctx, simulation.Options{
+		Simulator: s, Sink: sink, Pace: c.pace(), ProgressTo: std.Err, Pitches: int64(c.Pitches),
+	})
+	printTally(summary, sent, time.Since(begun))
+	return err
 }
 
-// playAll hands every message to the sink, at the pace's times, and counts those that it took.
-func playAll(ctx context.Context, s *simulate.Simulator, pace pace, sink messageSink, p *terminal.Progress) (sent simulate.Tally, err error) {
-	for m, ok := s.Next(); ok; m, ok = s.Next() {
-		if err := pace(ctx, &m); err != nil {
-			return sent, fmt.Errorf("stopped before the end: %w", err)
-		}
-		if err := sink.put(ctx, &m); err != nil {
-			return sent, err
-		}
-		sent.Games = s.Tally().Games
-		sent.Add(&m)
-		p.AddBytes(int64(len(m.Value)))
-		if m.Want.Kind == simulate.KindPitch {
-			p.AddRecords(1)
-		}
+// openSink opens the sink, and returns where the summary is printed.
+func (c *simulateCmd) openSink(ctx context.Context, std *stdio) (sink simulation.Sink, summary io.Writer, err error) {
+	line := simulation.Values
+	if c.Envelope {
+		line = simulation.Envelopes
 	}
-	return sent, nil
+	switch info, statErr := os.Stat(c.Output); {
+	case c.Produce:
+		client, err := config.Kafka(c.Kafka).Options()
+		if err != nil {
+			return nil, nil, err
+		}
+		sink, err = simulation.OpenKafka(ctx, client, c.TopicRaw)
+		return sink, std.Out, err
+	case c.Output == "" || c.Output == "-":
+		if terminal.IsTerminal(std.Out) {
+			return nil, nil, errors.New("standard output is a terminal, and records are 100 KB long: give -o PATH, or a pipe")
+		}
+		return simulation.ToWriter(std.Out, line), std.Err, nil
+	case strings.HasSuffix(c.Output, "/") || statErr == nil && info.IsDir():
+		sink, err = simulation.ToFolder(c.Output, line)
+	default:
+		sink, err = simulation.ToFile(c.Output, line)
+	}
+	return sink, std.Out, err
 }
 
-// pace waits until a message is to be sent.
-type pace func(context.Context, *simulate.Message) error
-
-func (c *simulateCmd) pace() pace {
+func (c *simulateCmd) pace() simulation.Pace {
 	switch {
 	case c.Realtime:
-		return gameTime(cmp.Or(c.Speedup, 1))
+		return simulation.GameTime(cmp.Or(c.Speedup, 1))
 	case c.Rate > 0:
-		limiter := rate.NewLimiter(rate.Limit(c.Rate), max(1, int(c.Rate/10)))
-		return func(ctx context.Context, m *simulate.Message) error {
-			if m.Want.Kind == simulate.KindPitch {
-				return limiter.Wait(ctx)
-			}
-			return ctx.Err()
-		}
+		return simulation.Evenly(c.Rate)
 	}
-	return func(ctx context.Context, _ *simulate.Message) error { return ctx.Err() }
+	return nil
 }
 
-// gameTime sends as the games go, speedup times as fast, from the first message on.
-func gameTime(speedup float64) pace {
-	var begun time.Time
-	var first schemas.TimeMS
-	return func(ctx context.Context, m *simulate.Message) error {
-		if begun.IsZero() {
-			begun, first = time.Now(), m.Timestamp
-		}
-		due := begun.Add(time.Duration(float64(m.Timestamp-first) / speedup * float64(time.Millisecond)))
-		timer := time.NewTimer(time.Until(due))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			return ctx.Err()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// sumUp tells what was sent and what a processor should make of it.
-func sumUp(w io.Writer, t simulate.Tally, took time.Duration) {
+// printTally prints what was sent and what a processor should make of it.
+func printTally(w io.Writer, t simulate.Tally, took time.Duration) {
 	count := func(k simulate.Kind) string { return terminal.Count(t.Records[k]) }
 	fmt.Fprintf(w, "games     %s\n", terminal.Count(int64(t.Games)))
 	fmt.Fprintf(w, "records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison %s\n",
 		terminal.Count(t.Total()), count(simulate.KindPitch), count(simulate.KindDuplicate), count(simulate.KindCorrection),
 		count(simulate.KindDelete), count(simulate.KindIdentify), count(simulate.KindPoison))
-	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n", count(simulate.KindPitch), terminal.Count(t.Standing), terminal.Count(t.Gone))
+	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n",
+		count(simulate.KindPitch), terminal.Count(t.Standing), terminal.Count(t.Gone))
 	var codes []string
 	for _, code := range slices.Sorted(maps.Keys(t.Letters)) {
 		codes = append(codes, fmt.Sprintf("%s %s", code, terminal.Count(t.Letters[code])))
@@ -234,5 +213,36 @@ func sumUp(w io.Writer, t simulate.Tally, took time.Duration) {
 	if len(codes) > 0 {
 		fmt.Fprintf(w, " = %s", strings.Join(codes, " + "))
 	}
-	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n", terminal.Bytes(t.Bytes), took.Seconds(), terminal.Bytes(int64(float64(t.Bytes)/max(took.Seconds(), 1e-3))))
+	perSecond := float64(t.Bytes) / max(took.Seconds(), 1e-3)
+	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n", terminal.Bytes(t.Bytes), took.Seconds(), terminal.Bytes(int64(perSecond)))
+}
+
+// biasFlag is one --bias.
+type biasFlag simulate.Bias
+
+// UnmarshalText reads venue=NAME,mph=X,from=DATE, the date left out where the bias is from the beginning.
+func (b *biasFlag) UnmarshalText(text []byte) (err error) {
+	*b = biasFlag{}
+	for _, part := range strings.Split(string(text), ",") {
+		name, value, _ := strings.Cut(part, "=")
+		switch name {
+		case "venue":
+			b.Venue = value
+		case "mph":
+			if b.MPH, err = strconv.ParseFloat(value, 64); err != nil {
+				return fmt.Errorf("mph=%s: want a number", value)
+			}
+		case "from":
+			if _, err = time.Parse(time.DateOnly, value); err != nil {
+				return fmt.Errorf("from=%s: want a date as 2025-04-07", value)
+			}
+			b.From = value
+		default:
+			return fmt.Errorf("%q: want venue=NAME,mph=X, and from=DATE if it begins later", part)
+		}
+	}
+	if known := simulate.Venues(); !slices.Contains(known, b.Venue) {
+		return fmt.Errorf("venue %q: want one of %s", b.Venue, strings.Join(known, ", "))
+	}
+	return nil
 }

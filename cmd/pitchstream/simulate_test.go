@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/assert"
@@ -19,7 +17,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
@@ -177,50 +174,6 @@ func TestSimulateNeedsItsTopic(t *testing.T) {
 	_, _, err = simulated(t, "--produce", "--kafka-brokers", strings.Join(cluster.ListenAddrs(), ","), "--pitches=1")
 	assert.ErrorContains(t, err, "the topic pitches.raw does not exist")
 }
-
-// In game time, ten times as fast, a hundred pitches of one game take minutes of a clock that nobody waits for.
-func TestSimulateKeepsGameTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := simulateCmd{Seed: 1, Pitches: 100, Realtime: true, Speedup: 10}
-		begun := time.Now()
-		s, err := simulate.New(c.options(begun))
-		require.NoError(t, err)
-		sink := &timesSink{}
-		p := terminal.StartProgress(new(bytes.Buffer), terminal.ProgressOptions{Title: "simulate"})
-		sent, err := playAll(t.Context(), s, c.pace(), sink, p)
-		p.Stop()
-		require.NoError(t, err)
-		assert.EqualValues(t, 100, sent.Total())
-		require.Len(t, sink.sent, 100)
-		assert.Zero(t, sink.sent[0].Sub(begun))
-		gap := sink.sent[1].Sub(sink.sent[0])
-		assert.True(t, gap >= 2*time.Second && gap < 4*time.Second, "%v", gap)
-		assert.InDelta(t, 100*2.8, time.Since(begun).Seconds(), 100)
-	})
-}
-
-func TestSimulateKeepsARate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := simulateCmd{Seed: 1, Pitches: 100, Rate: 5}
-		s, err := simulate.New(c.options(time.Now()))
-		require.NoError(t, err)
-		begun, p := time.Now(), terminal.StartProgress(new(bytes.Buffer), terminal.ProgressOptions{Title: "simulate"})
-		_, err = playAll(t.Context(), s, c.pace(), &timesSink{}, p)
-		p.Stop()
-		require.NoError(t, err)
-		assert.InDelta(t, 20, time.Since(begun).Seconds(), 1)
-	})
-}
-
-// timesSink notes when it was given messages.
-type timesSink struct{ sent []time.Time }
-
-func (s *timesSink) put(context.Context, *simulate.Message) error {
-	s.sent = append(s.sent, time.Now())
-	return nil
-}
-
-func (*timesSink) close(context.Context) error { return nil }
 
 func TestSimulateStopsWhenItIsTold(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -5,17 +5,17 @@ import (
 	"math/bits"
 )
 
-// brackets finds the end of one JSON value by its brackets and quotes alone: it neither checks the JSON nor minds which
-// kind of bracket closes which, so that a broken record still ends where its brackets do. Bytes come in pieces; the
-// state between two pieces is in the struct. The zero value stands before a value that is an object or an array.
+// brackets finds the end of one JSON value by its brackets and quotes alone. It does not check the JSON, nor
+// which kind of bracket closes which, so that a broken record still ends where its brackets do. Bytes come in
+// pieces; the struct holds the state between two pieces. The zero value is before an object or an array.
 type brackets struct {
 	depth    int  // open brackets, ≥ 0
 	inString bool // between two quotes
 	escaped  bool // inString, and the byte before was a backslash that escapes
 }
 
-// find looks for the bracket that closes the value. It returns the index just behind it, or false where b ends first.
-// It must see every byte of a value once, in order.
+// find returns the index after the bracket that closes the value, or false if b ends before it. It must see
+// every byte of a value once, in order.
 func (s *brackets) find(b []byte) (end int, ok bool) {
 	for i := 0; i < len(b); {
 		if s.inString {
@@ -40,7 +40,7 @@ func (s *brackets) find(b []byte) (end int, ok bool) {
 	return 0, false
 }
 
-// skipString goes to just behind the closing quote, or to the end of b.
+// skipString returns the index after the closing quote, or len(b).
 func (s *brackets) skipString(b []byte, i int) int {
 	for ; i < len(b); i++ {
 		switch {
@@ -61,8 +61,9 @@ const (
 	highs = 0x8080808080808080
 )
 
-// nextStructural is the index of the first quote or bracket in b at or after i, len(b) where there is none. Numbers are
-// most of a tracking record, so eight bytes are looked at in one step: [ and { differ only in bit 0x20, as do ] and }.
+// nextStructural returns the index of the first quote or bracket in b at or after i, or len(b). It looks at
+// eight bytes in one step, because numbers are most of a tracking record. [ and { differ only in bit 0x20, as
+// do ] and }.
 func nextStructural(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
@@ -81,12 +82,12 @@ func nextStructural(b []byte, i int) int {
 	return i
 }
 
-// zeroBytes has the high bit set in the first byte of w that is zero, counted from the lowest; what stands in the bytes
-// above that one means nothing.
+// zeroBytes sets the high bit of the first byte of w that is zero, counted from the lowest. The bytes above
+// that one have no meaning.
 func zeroBytes(w uint64) uint64 { return (w - ones) &^ w & highs }
 
-// element finds the end of an array's element that is no object and no array: the comma or the closing bracket behind
-// it, which is not part of it.
+// element finds the end of an array element that is neither object nor array: the comma or closing bracket
+// after it, which is not part of it.
 type element struct{ inner brackets }
 
 func (e *element) find(b []byte) (end int, ok bool) {

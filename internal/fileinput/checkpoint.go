@@ -14,28 +14,30 @@ import (
 	"time"
 )
 
-// Checkpoint remembers how far each file has come, so that a run that was broken off goes on where it stopped. A file is
-// known by its absolute path, size and modification time: one that changed begins anew. It is safe for concurrent use.
+// Checkpoint remembers how far each file has been sent, so that an interrupted run continues where it
+// stopped. A file is identified by its absolute path, size and modification time; a changed file starts
+// again. It is safe for concurrent use.
 //
-// A record counts as settled once it was acknowledged or refused for good, in the order of the file: a crash forgets
-// some that were settled since the last Save, and never takes one for settled that was not.
+// A record is settled once it was acknowledged or permanently refused, in the order of the file. A crash
+// forgets records settled since the last Save, which are sent again. It never makes an unsettled record
+// settled.
 type Checkpoint struct {
 	path string
 
 	mu    sync.Mutex
 	dirty bool
-	// Settings are what the run does with the records. Another run with other settings must not go by this file.
+	// settings are the options that decide what is sent. A state file belongs to runs with the same settings.
 	settings map[string]string
 	files    map[string]*fileState
 }
 
-// fileState is how far one file has come.
+// fileState is the progress of one file.
 type fileState struct {
 	SizeBytes int64     `json:"size_bytes"`
 	ModTime   time.Time `json:"mtime"`
 	Settled   int64     `json:"records_settled"` // the records 1 … Settled are settled
-	Records   *int64    `json:"records"`         // in the whole file; nil until it was read to its end
-	Failed    []int64   `json:"failed"`          // settled by being refused; a rerun tries them again. Sorted
+	Records   *int64    `json:"records"`         // in the whole file; nil until its end was read
+	Failed    []int64   `json:"failed"`          // refused records, sorted; a later run tries them again
 }
 
 type checkpointFile struct {
@@ -46,13 +48,13 @@ type checkpointFile struct {
 
 const checkpointVersion = 1
 
-// OpenCheckpoint reads a state file; one that does not exist is an empty one. It is an error when the file is of a run
-// with other settings, or no state file.
+// OpenCheckpoint reads a state file. A file that does not exist is empty. It returns an error if the file
+// belongs to a run with other settings or is no state file.
 func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error) {
 	c := &Checkpoint{path: path, settings: settings, files: map[string]*fileState{}}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		c.dirty = true // to be written, if only to learn that it can be
+		c.dirty = true // written by the first Save, which shows whether the path can be written
 		return c, nil
 	}
 	if err != nil {
@@ -60,7 +62,7 @@ func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error
 	}
 	var f checkpointFile
 	if err := json.Unmarshal(text, &f); err != nil || f.Version != checkpointVersion {
-		return nil, fmt.Errorf("%s: no state file of this version (%w): name another one", path, cmp.Or(err, fmt.Errorf("version %d", f.Version)))
+		return nil, fmt.Errorf("%s: not a state file of this version (%w): name another file", path, cmp.Or(err, fmt.Errorf("version %d", f.Version)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if was := f.Settings[name]; was != settings[name] {
@@ -75,7 +77,8 @@ func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error
 	return c, nil
 }
 
-// Complete is whether every record of a file is settled and none of them failed: it need not be read again.
+// Complete reports whether every record of a file is settled and none was refused, so that it need not be
+// read again.
 func (c *Checkpoint) Complete(f *File) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,7 +86,7 @@ func (c *Checkpoint) Complete(f *File) bool {
 	return s.Records != nil && s.Settled >= *s.Records && len(s.Failed) == 0
 }
 
-// Done is whether a record was settled, and not by failing.
+// Done reports whether a record is settled and was not refused.
 func (c *Checkpoint) Done(f *File, record int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,7 +95,7 @@ func (c *Checkpoint) Done(f *File, record int64) bool {
 	return record <= s.Settled && !failed
 }
 
-// SettledRecords is how many records of a file are settled and did not fail.
+// SettledRecords returns how many records of a file are settled and were not refused.
 func (c *Checkpoint) SettledRecords(f *File) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,7 +103,8 @@ func (c *Checkpoint) SettledRecords(f *File) int64 {
 	return s.Settled - int64(len(s.Failed))
 }
 
-// Settle notes that a record was acknowledged, or refused for good. It must be called in the order of a file's records.
+// Settle notes that a record was acknowledged or permanently refused. It must be called in the order of the
+// file.
 func (c *Checkpoint) Settle(f *File, record int64, failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,7 +128,7 @@ func (c *Checkpoint) Ended(f *File, records int64) {
 	c.of(f).Records = &records
 }
 
-// of is the state of a file, a fresh one where the file is new or has changed. c.mu is held.
+// of returns the state of a file, a new one if the file is new or has changed. The caller holds c.mu.
 func (c *Checkpoint) of(f *File) *fileState {
 	path := f.absolute()
 	s := c.files[path]
@@ -135,8 +139,8 @@ func (c *Checkpoint) of(f *File) *fileState {
 	return s
 }
 
-// Save writes the state file where something has changed since the last time: to a new file that then takes the name, so
-// that a crash leaves the old one or the new one, whole.
+// Save writes the state file if something has changed. It writes a temporary file and renames it, so that a
+// crash leaves either the old or the new state complete.
 func (c *Checkpoint) Save() error {
 	c.mu.Lock()
 	if !c.dirty {

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// EventID is summary_acts.pitch.eventId of a record, by which a game's log names the pitch. ok is false where there is
-// none that is text. It looks at no more of the record than its brackets and the names on that path, and reads a name
-// that stands twice as the core does: the last one counts. Of broken JSON it may give anything: such a record is no row.
+// EventID returns summary_acts.pitch.eventId of a record, by which a game log names the pitch. ok is false if
+// there is none or it is not text. It reads only brackets and the names on that path. If a name is repeated,
+// the last one counts, as in the core. For broken JSON the result has no meaning, because such a record
+// becomes no row.
 func EventID(record []byte) (id string, ok bool) {
 	value := record
 	for _, name := range []string{"summary_acts", "pitch", "eventId"} {
@@ -21,7 +22,8 @@ func EventID(record []byte) (id string, ok bool) {
 	return id, id != ""
 }
 
-// member is the value of the last member of that name in an object; nil where there is none. It shares object's bytes.
+// member returns the value of the last member of that name in an object, nil if there is none. It shares the
+// bytes of object.
 func member(object []byte, name string) (value []byte) {
 	rest := skipSpace(object)
 	if len(rest) == 0 || rest[0] != '{' {
@@ -47,7 +49,7 @@ func member(object []byte, name string) (value []byte) {
 	return value
 }
 
-// cutValue cuts b behind the value that it begins with.
+// cutValue splits b after the value that it starts with.
 func cutValue(b []byte) (value, rest []byte) {
 	end, ok := 0, true
 	switch {
@@ -68,7 +70,7 @@ func cutValue(b []byte) (value, rest []byte) {
 	return b[:end], b[end:]
 }
 
-// isName is whether a quoted key is name, its escapes undone.
+// isName reports whether a quoted key, with its escapes decoded, is name.
 func isName(quoted []byte, name string) bool {
 	if len(quoted) == len(name)+2 {
 		return string(quoted[1:len(quoted)-1]) == name

@@ -1,8 +1,9 @@
-// Package fileinput reads the files that people have: JSON Lines, JSON arrays, one record a file, folders of them, pipes,
-// plain or with gzip or zstd, told by their content. It gives every record once, in order, as it is, whole or broken:
-// judging records is the core's business, losing none is this package's.
+// Package fileinput reads the files that people have: JSON Lines, JSON arrays, one record per file, folders
+// of them, and pipes, plain or compressed with gzip or zstd. It detects the form from the content. It returns
+// every record once, in order and unchanged, complete or broken. The core judges records; this package only
+// must not lose one.
 //
-//	r, err := inputs.Open(ctx, inputs.Options{Paths: paths})
+//	r, err := fileinput.Open(ctx, fileinput.Options{Paths: paths})
 //	defer r.Close()
 //	for {
 //		item, err := r.Next()
@@ -11,7 +12,7 @@
 //	}
 //	r.Problems() // what was torn, unreadable or left out
 //
-// A file is never read whole. What is held is one record at a time, at most Options.MaxRecordBytes and half a MiB.
+// Memory holds one record at a time, at most Options.MaxRecordBytes plus half a MiB, however large a file is.
 package fileinput
 
 import (
@@ -22,28 +23,30 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+
+	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
-// DefaultMaxRecordBytes is 16 MiB, what the processor takes unless set otherwise, and one more: a record somewhat too
-// large for the processor is still read, and rejected where all rejections are.
+// DefaultMaxRecordBytes is 1 MiB more than the 16 MiB that the processor takes by default. A record slightly
+// too large is therefore still read whole, and rejected by the processor like every other bad record.
 const DefaultMaxRecordBytes = 17 << 20
 
-// Options say what to read. Only Paths is needed.
+// Options say what to read. Only Paths is required.
 type Options struct {
-	// Paths are files, folders, globs, and - for standard input.
+	// Paths are files, folders and globs; - means standard input.
 	Paths []string
-	// Game is the game_pk of all records; "" takes it from names GAME_FRAME.jsonl.
+	// Game is the game_pk of all records; "" takes it from file names GAME_FRAME.jsonl.
 	Game string
-	// MaxRecordBytes is the longest record that is given whole; 0 means DefaultMaxRecordBytes.
+	// MaxRecordBytes is the longest record that is returned whole; 0 means DefaultMaxRecordBytes.
 	MaxRecordBytes int
-	// Exclude are files and folders not to be taken where a folder holds them: a state file, an output folder.
+	// Exclude are files and folders that are ignored inside folders: a state file, an output folder.
 	Exclude []string
-	// Skip is asked before a file is opened; true leaves it out without a word. May be nil.
+	// Skip is called before a file is opened; true skips the file without a Problem. May be nil.
 	Skip func(*File) bool
-	// Ended is told when a file was read to its end (a torn one too, an unreadable one not), and how many records it
-	// held. May be nil.
+	// Ended is called with the number of records when a file was read to its end, also a torn one. It is not
+	// called for a file that could not be read to its end. May be nil.
 	Ended func(f *File, records int64)
-	// Stdin is what - reads.
+	// Stdin is read for the path -.
 	Stdin io.Reader
 }
 
@@ -54,19 +57,18 @@ type Item struct {
 	Record     int64  // its number in the file, from 1
 	ByteOffset int64  // of its first byte in the uncompressed content
 	SizeBytes  int64  // of all of it
-	// Value is the record, byte for byte, without the white space around it (a line of JSON Lines: without its line end
-	// only). It is good until the next call of Next; copy what is to be kept. Of a TooLarge record it is the first
-	// KeptBytes.
+	// Value is the record, byte for byte, without the white space around it; in JSON Lines only without its line
+	// end. It is valid until the next call of Next. A TooLarge record has only its first KeptBytes here.
 	Value  []byte
-	GamePK string // "" where it is not known
-	// TooLarge: the record is longer than Options.MaxRecordBytes. Only its beginning is here; ByteOffset and SizeBytes
-	// tell where the rest is.
+	GamePK string // "" if it is not known
+	// TooLarge means that the record is longer than Options.MaxRecordBytes. ByteOffset and SizeBytes say where
+	// all of it is.
 	TooLarge bool
-	// Torn: the file ends within this record.
+	// Torn means that the file ends within this record.
 	Torn bool
 }
 
-// Reader gives the records of all inputs, one after the other. It is not safe for concurrent use, save BytesRead.
+// Reader returns the records of all inputs, one after the other. Only BytesRead is safe for concurrent use.
 type Reader struct {
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -77,13 +79,13 @@ type Reader struct {
 	file      *File // being read, nil between two
 	content   *stream
 	record    int64 // of file, from 1
-	torn      bool  // file ended within its last record, and that is told
+	torn      bool  // file ended within its last record, which was reported
 	problems  problems
 	readBytes atomic.Int64
 }
 
-// Open lists the inputs. It fails where a path does not exist; a file that cannot be read later is a Problem, and the
-// others go on.
+// Open lists the inputs. It fails if a path does not exist. A file that cannot be read later is a Problem,
+// and the other files are still read.
 func Open(ctx context.Context, o Options) (*Reader, error) {
 	if o.MaxRecordBytes <= 0 {
 		o.MaxRecordBytes = DefaultMaxRecordBytes
@@ -101,7 +103,8 @@ func Open(ctx context.Context, o Options) (*Reader, error) {
 	return r, nil
 }
 
-// Next is the next record. At the end it returns io.EOF; when the context ends, its cause; nothing else.
+// Next returns the next record. It returns io.EOF at the end and the cause of the context after it ended, and
+// no other error.
 func (r *Reader) Next() (Item, error) {
 	for {
 		if r.ctx.Err() != nil {
@@ -124,7 +127,7 @@ func (r *Reader) Next() (Item, error) {
 	}
 }
 
-// Close ends the reading. It is safe to call at any time, and twice.
+// Close ends the reading. It may be called at any time, and twice.
 func (r *Reader) Close() {
 	r.cancel()
 	r.closeFile()
@@ -137,13 +140,14 @@ func (r *Reader) closeFile() {
 	r.content, r.file = nil, nil
 }
 
-// Files are the inputs in the order in which they are read.
+// Files returns the inputs in the order in which they are read.
 func (r *Reader) Files() []*File { return r.files }
 
-// BytesRead is how many stored bytes (compressed ones where they are) have been read or skipped. Safe for concurrent use.
+// BytesRead returns how many stored (compressed) bytes have been read or skipped. It is safe for concurrent
+// use.
 func (r *Reader) BytesRead() int64 { return r.readBytes.Load() }
 
-// BytesTotal is what BytesRead comes to; known is false with a pipe among the inputs.
+// BytesTotal returns the final value of BytesRead; known is false if the inputs include a pipe.
 func (r *Reader) BytesTotal() (total int64, known bool) {
 	for _, f := range r.files {
 		if f.SizeBytes < 0 {
@@ -154,10 +158,23 @@ func (r *Reader) BytesTotal() (total int64, known bool) {
 	return total, true
 }
 
-// Problems are the odd things met so far, the first thousand; more counts the others. failures counts, of all, those that
+// Problems returns the first thousand problems met so far; more counts the others. failures counts all that
 // are failures.
 func (r *Reader) Problems() (list []Problem, more, failures int64) {
 	return r.problems.list, r.problems.more, r.problems.failures
+}
+
+// StartProgress shows on w how far the reading is, and the notes of ids, nil for none. The caller counts with SetBytes
+// and AddRecords, and must call Stop.
+func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Progress {
+	total, _ := r.BytesTotal()
+	p := terminal.StartProgress(w, terminal.ProgressOptions{Title: title, TotalBytes: total})
+	if ids != nil {
+		for _, note := range ids.Notes {
+			p.Note("%s: %s: %s", title, ids.path, note)
+		}
+	}
+	return p
 }
 
 func (r *Reader) item(p piece) Item {
@@ -171,7 +188,7 @@ func (r *Reader) item(p piece) Item {
 	}
 }
 
-// openNext opens the next input that can be opened, and is false after the last.
+// openNext opens the next input that can be opened. It returns false after the last one.
 func (r *Reader) openNext() bool {
 	for r.next < len(r.files) && r.ctx.Err() == nil {
 		f := r.files[r.next]
@@ -213,8 +230,8 @@ func (r *Reader) oddMark() {
 	r.problems.add(Problem{Source: r.file.Path, Kind: ByteOrderMark, Message: message})
 }
 
-// finish closes a file that was read to its end, and says what was odd about that end. fragment is the size of what
-// came of a record before the file could not be read any further: it is no item, since the file may well hold all of it.
+// finish closes a file after its end and reports an unusual end. fragment is the size of the part of a record
+// before a read error. It is no item, because the file may hold all of the record.
 func (r *Reader) finish(fragment int64) {
 	end, err := r.split.base-fragment, r.split.err
 	if fileErr := r.content.raw.failure(); fileErr != nil {
@@ -225,7 +242,7 @@ func (r *Reader) finish(fragment int64) {
 	}
 	switch {
 	case r.torn && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)):
-		// told with the record
+		// it was reported with the record
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		r.cutShort(end, "the compressed content is cut short at its byte %d", end)
 	case err != io.EOF:
@@ -243,9 +260,9 @@ func (r *Reader) cutShort(offset int64, format string, args ...any) {
 	r.problems.add(Problem{Source: r.file.Path, Kind: CutShort, Record: r.record, ByteOffset: offset, Message: fmt.Sprintf(format, args...)})
 }
 
-// maybeRecords is false for a file that is surely none of ours: a README or a table beside the records. A name that says
-// JSON is believed; so is a first byte that begins an object or an array of them, and, where somebody named the file,
-// any line in its first 64 KiB that begins so.
+// maybeRecords returns false for a file that certainly holds no records, such as a README beside them. It
+// accepts a name that says JSON, and content that begins an object or an array of objects. If the file was
+// named by the user, any line in its first 64 KiB may begin so.
 func (s *splitter) maybeRecords(f *File) bool {
 	name := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(f.Path, ".gz"), ".zst"))
 	switch filepath.Ext(name) {

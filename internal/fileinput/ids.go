@@ -20,18 +20,19 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// IDs is what a game's log names of each pitch, read from a CSV file: tracking files name a batter only where the ball
-// was hit. It is safe for concurrent use once loaded.
+// IDs holds the identifiers that a game log gives each pitch, read from a CSV file. They are needed because
+// tracking files name a batter only where the ball was hit. It is safe for concurrent use after LoadIDs.
 type IDs struct {
-	// Notes are lines for the user: columns that were ignored.
+	// Notes are messages for the user about ignored columns.
 	Notes  []string
+	path   string
 	byUUID map[schemas.PitchID]Identity
 	byText map[string]Identity // event ids that are no UUID
 
 	hasEventTimes bool
 }
 
-// Identity is one line of that file. What its cell leaves empty is missing.
+// Identity is one line of that file. An empty cell is missing.
 type Identity struct {
 	schemas.Identifiers
 	GameDate  string // YYYY-MM-DD
@@ -42,7 +43,7 @@ type Identity struct {
 	line int32
 }
 
-// idColumns are the columns of an ids file. Only event_id must be there.
+// idColumns set the columns of the file. Only event_id is required.
 var idColumns = map[string]func(id *Identity, cell string) error{
 	schemas.HeaderBatterID:  func(id *Identity, s string) error { return setIdentifier(&id.BatterID, s) },
 	schemas.HeaderPitcherID: func(id *Identity, s string) error { return setIdentifier(&id.PitcherID, s) },
@@ -55,10 +56,10 @@ var idColumns = map[string]func(id *Identity, cell string) error{
 
 const eventIDColumn = "event_id"
 
-// LoadIDs reads a CSV file (plain, gzip or zstd) with a header line. Columns, in any order: event_id, batter_id,
-// pitcher_id, team_id, game_date, venue, and also game_pk and event_time; others are ignored with a note. A line that
-// cannot be read is an error that names it: an identifier that was silently left out would show as a whiff rate that is
-// a little wrong.
+// LoadIDs reads a CSV file (plain, gzip or zstd) with a header line. The columns may be in any order:
+// event_id, batter_id, pitcher_id, team_id, game_date, venue, game_pk and event_time. Other columns are
+// ignored with a note. A line that cannot be read is an error that names the line, because a silently missing
+// identifier would make a whiff rate slightly wrong.
 func LoadIDs(ctx context.Context, path string) (*IDs, error) {
 	var readBytes atomic.Int64
 	content, err := open(ctx, &File{Path: path}, nil, &readBytes)
@@ -73,16 +74,17 @@ func LoadIDs(ctx context.Context, path string) (*IDs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	ids.path = path
 	return ids, nil
 }
 
-// Len is the number of pitches named.
+// Len returns the number of pitches in the file.
 func (x *IDs) Len() int { return len(x.byUUID) + len(x.byText) }
 
-// HasEventTimes is whether any line has an event_time.
+// HasEventTimes reports whether any line has an event_time.
 func (x *IDs) HasEventTimes() bool { return x.hasEventTimes }
 
-// Lookup is what the file says of an event; a UUID is found in either case.
+// Lookup returns the line of an event. The case of a UUID does not matter.
 func (x *IDs) Lookup(eventID string) (Identity, bool) {
 	if uuid, ok := schemas.ParsePitchID(eventID); ok {
 		id, ok := x.byUUID[uuid]
@@ -92,8 +94,20 @@ func (x *IDs) Lookup(eventID string) (Identity, bool) {
 	return id, ok
 }
 
-// Headers are the record headers that carry an identity, those that are not missing. GamePK is not among them: it is the
-// record's key.
+// Identify returns the line of a tracking record, found by its EventID. A nil IDs finds nothing.
+func (x *IDs) Identify(record []byte) (Identity, bool) {
+	if x == nil {
+		return Identity{}, false
+	}
+	eventID, ok := EventID(record)
+	if !ok {
+		return Identity{}, false
+	}
+	return x.Lookup(eventID)
+}
+
+// Headers returns the record headers of the identifiers that are not missing. GamePK is not among them,
+// because it is the key of the record.
 func (id Identity) Headers() (hs []schemas.Header) {
 	add := func(key, value string) {
 		if value != "" {
@@ -148,7 +162,7 @@ func readIDs(r io.Reader) (*IDs, error) {
 	}
 }
 
-// columns are the setters of the columns, nil for one that is ignored; at is the column of the event id.
+// columns returns a setter for each column, nil for an ignored one, and the index of the event id.
 func (x *IDs) columns(head []string) (columns []func(*Identity, string) error, at int, err error) {
 	at = -1
 	seen := map[string]bool{}
@@ -228,7 +242,7 @@ func setText(to *string, cell string) error {
 
 func isControl(c rune) bool { return c < 0x20 || c == 0x7f }
 
-// intern keeps one copy of a text that stands on thousands of lines, and none of the line it was read in.
+// intern keeps one copy of a text that occurs on thousands of lines, and does not keep the line in memory.
 func intern(s string) string { return unique.Make(s).Value() }
 
 func setEventTime(id *Identity, cell string) error {
@@ -240,7 +254,7 @@ func setEventTime(id *Identity, cell string) error {
 	return nil
 }
 
-// skipMark reads past a byte order mark.
+// skipMark skips a byte order mark.
 func skipMark(r io.Reader) io.Reader {
 	head := make([]byte, len(byteOrderMark))
 	n, _ := io.ReadFull(r, head)

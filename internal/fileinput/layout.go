@@ -9,22 +9,23 @@ import (
 	"strings"
 )
 
-// layout is how records stand in a file. It is told by the content, never by the name.
+// layout is how records are arranged in a file. It is detected from the content, never from the name.
 type layout uint8
 
 const (
-	// lines: one record a line. A line that is no JSON is a broken record; it ends where it ends.
+	// lines has one record per line. A line that is not JSON is one broken record.
 	lines layout = iota
-	// values: JSON values one after the other, over as many lines as they like (pretty-printed, or without line ends).
+	// values are JSON values one after the other, over any number of lines (pretty-printed, or without line
+	// ends).
 	values
-	// arrays: the records are the elements of an array, or of several arrays one after the other.
+	// arrays has the records as elements of one array, or of several one after the other.
 	arrays
 )
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// detect tells the layout from the beginning of a stream: as a rule from its first line, for pretty-printed files from
-// their first record. It drops nothing of the stream.
+// detect finds the layout from the beginning of a stream, without consuming it. Its first line usually decides; of a
+// pretty-printed file, its first record.
 //
 //	{…} alone on the first line                    lines
 //	{…}{… on the first line                        values
@@ -54,7 +55,7 @@ func (w *window) hasByteOrderMark() bool {
 	return bytes.Equal(w.head(len(byteOrderMark)), byteOrderMark)
 }
 
-// detectObject tells lines from values, where the first record is an object.
+// detectObject distinguishes lines from values if the first record is an object.
 func (w *window) detectObject(start int) layout {
 	var b brackets
 	end := w.index(start, w.limit, func(piece []byte) int {
@@ -81,7 +82,7 @@ func (w *window) detectObject(start int) layout {
 	return lines
 }
 
-// detectBehind tells by what follows a first object on its line.
+// detectBehind decides by what follows a first object on its line.
 func (w *window) detectBehind(end int) layout {
 	next := w.index(end, w.limit, func(b []byte) int {
 		return slices.IndexFunc(b, func(c byte) bool { return c == '\n' || !isSpace(c) })
@@ -92,8 +93,8 @@ func (w *window) detectBehind(end int) layout {
 	return lines
 }
 
-// detectArray tells arrays of records from lines that begin with a bracket for another reason: no JSON at all, or JSON
-// Lines whose first record is a (broken) array of something else than objects.
+// detectArray distinguishes arrays of records from lines that begin with a bracket for another reason. That
+// is text without JSON, or JSON Lines whose first record is a (broken) array of something other than objects.
 func (w *window) detectArray(start int) layout {
 	inner := w.index(start+1, firstBufferBytes, nonSpace)
 	if inner < 0 {
@@ -115,15 +116,16 @@ func (w *window) detectArray(start int) layout {
 	return lines
 }
 
-// head is the first n bytes of the stream, fewer where it is shorter: however it comes in pieces, the same bytes.
+// head returns the first n bytes of the stream, fewer if it is shorter. The result does not depend on the
+// pieces in which the stream arrives.
 func (w *window) head(n int) []byte {
 	for len(w.data()) < n && w.fill() {
 	}
 	return w.data()[:min(n, len(w.data()))]
 }
 
-// index reads on until find finds something in data()[from:], and gives its index in data(); −1 where there is none in
-// the first most bytes. find sees every byte once, in pieces.
+// index reads on until find finds something in data()[from:], and returns its index in data(), or −1 if it is
+// not in the first most bytes. find sees every byte once, in pieces.
 func (w *window) index(from, most int, find func([]byte) int) int {
 	for {
 		if d := w.data(); from < len(d) {
@@ -140,14 +142,14 @@ func (w *window) index(from, most int, find func([]byte) int) int {
 
 func newline(b []byte) int { return bytes.IndexByte(b, '\n') }
 
-// validSoFar is whether b begins with a JSON value, or is the beginning of one.
+// validSoFar reports whether b begins with a JSON value or is the beginning of one.
 func validSoFar(b []byte) bool {
 	var v json.RawMessage
 	err := json.NewDecoder(bytes.NewReader(b)).Decode(&v)
 	return err == nil || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// holdsWholeLine is whether some line of b is a whole JSON object by itself.
+// holdsWholeLine reports whether some line of b is a complete JSON object.
 func holdsWholeLine(b []byte) bool {
 	for line := range bytes.Lines(b) {
 		if i := nonSpace(line); i >= 0 && line[i] == '{' && json.Valid(line) {
@@ -159,8 +161,8 @@ func holdsWholeLine(b []byte) bool {
 
 const sniffBytes = 64 << 10
 
-// looksLikeJSON is whether the stream, or (unless firstOnly) any line in its first sniffBytes, begins like an object or
-// an array of objects. A stream of white space only could be anything.
+// looksLikeJSON reports whether the stream begins like an object or an array of objects. Unless firstOnly is
+// set, any line in its first sniffBytes may begin so. A stream of white space only is accepted.
 func (w *window) looksLikeJSON(firstOnly bool) bool {
 	blank := true
 	for line := range bytes.Lines(bytes.TrimPrefix(w.head(sniffBytes), byteOrderMark)) {
@@ -179,7 +181,8 @@ func (w *window) looksLikeJSON(firstOnly bool) bool {
 	return blank
 }
 
-// likeJSON is whether a line begins with { and then a quote or }, or with [ and then { [ or ]; or ends behind its bracket.
+// likeJSON reports whether a line begins with { and then a quote or }, or with [ and then {, [ or ], or ends
+// after its bracket.
 func likeJSON(line []byte) bool {
 	then := ""
 	switch line[0] {

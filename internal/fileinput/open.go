@@ -14,7 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// stream is the uncompressed content of one input, and what to close after it.
+// stream is the uncompressed content of one input, with the functions that close it.
 type stream struct {
 	io.Reader
 	raw    *rawReader
@@ -23,11 +23,11 @@ type stream struct {
 
 func (s *stream) close() {
 	for _, c := range s.closes {
-		_ = c() // it was only read
+		_ = c() // nothing was written, so that an error means no loss
 	}
 }
 
-// open opens an input; compression is told by the first bytes. The stream must be closed.
+// open opens an input and detects its compression from the first bytes. The caller must close the stream.
 func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64) (*stream, error) {
 	s := &stream{}
 	r := stdin
@@ -39,7 +39,7 @@ func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64
 		s.closes = append(s.closes, file.Close)
 		r = file
 	}
-	if f.SizeBytes < 0 { // a pipe: its next byte may never come
+	if f.SizeBytes < 0 { // a pipe, whose next byte may never arrive
 		r = &interruptible{ctx: ctx, r: r}
 	}
 	s.raw = &rawReader{ctx: ctx, r: r, readBytes: readBytes}
@@ -55,7 +55,7 @@ const maxWindowBytes = 128 << 20
 
 func (s *stream) decompress(r *bufio.Reader) error {
 	s.Reader = r
-	head, _ := r.Peek(4) // an error comes again with the first Read
+	head, _ := r.Peek(4) // the first Read returns the same error
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(r)
@@ -77,18 +77,19 @@ func (s *stream) decompress(r *bufio.Reader) error {
 	return nil
 }
 
-// failed is a compressed stream whose very head is broken.
+// failed is a compressed stream whose header is broken.
 type failed struct{ err error }
 
 func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
-// isZstd knows a frame and the skippable frames that some writers put before it.
+// isZstd recognises a frame, and the skippable frames that some writers put before it.
 func isZstd(head []byte) bool {
 	return bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
 		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18})
 }
 
-// foreign is an error for what may well hold records but is not read here: better one clear word than a dead letter a line.
+// foreign returns an error for a format that may hold records but is not read here. One clear error is better
+// than a dead letter per line.
 func foreign(r *bufio.Reader) error {
 	head, _ := r.Peek(min(r.Buffered(), 512))
 	for _, f := range []struct{ magic, name string }{
@@ -106,8 +107,8 @@ func foreign(r *bufio.Reader) error {
 	return nil
 }
 
-// rawReader counts the stored bytes, ends with the context, and keeps the error of the file itself, so that a failing
-// disk is not taken for a file cut short.
+// rawReader counts the stored bytes, ends with the context, and keeps the error of the file itself. Otherwise
+// a failing disk would look like a file that is cut short.
 type rawReader struct {
 	ctx       context.Context
 	r         io.Reader
@@ -115,7 +116,8 @@ type rawReader struct {
 	err       atomic.Pointer[error] // of the file; io.EOF is none
 }
 
-// failure is why the file itself could not be read on, nil while it can. A decompressor may read ahead of who asks.
+// failure returns why the file itself could not be read further, nil if it can. A decompressor may read ahead
+// of its caller.
 func (r *rawReader) failure() error {
 	if err := r.err.Load(); err != nil {
 		return *err
@@ -137,8 +139,8 @@ func (r *rawReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interruptible reads a pipe so that the wait for it ends with ctx. The read that was waited for then stays behind until
-// the pipe moves or closes; it is the last one.
+// interruptible reads a pipe so that waiting for it ends with ctx. The pending read stays behind until the
+// pipe moves or closes; no other read follows it.
 type interruptible struct {
 	ctx  context.Context
 	r    io.Reader

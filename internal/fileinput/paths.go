@@ -18,12 +18,12 @@ const Stdin = "-"
 // File is one input: a file, a pipe or standard input.
 type File struct {
 	Path      string
-	SizeBytes int64     // as stored (compressed); −1 where it cannot be known
-	ModTime   time.Time // zero where there is none
-	GamePK    string    // "" where neither Options.Game nor the name tells
+	SizeBytes int64     // as stored (compressed); −1 if unknown
+	ModTime   time.Time // zero if there is none
+	GamePK    string    // "" if neither Options.Game nor the name gives it
 
-	found bool   // in a folder; else it was named
-	abs   string // absolute path; "" where nobody has asked
+	found bool   // in a folder; otherwise the user named it
+	abs   string // absolute path; "" until it is needed
 }
 
 func (f *File) absolute() string {
@@ -33,10 +33,10 @@ func (f *File) absolute() string {
 	return f.abs
 }
 
-// resolve lists the files that paths mean, in the order in which they are read: as given, a glob's and a folder's files
-// in the order of their names with numbers as numbers (frame 1020 before 10136). Folders are taken with all that is
-// below them, hidden names (.git) apart. A path that does not exist and a glob that matches nothing are errors, all of
-// them in one; so nothing is begun on a mistyped name.
+// resolve lists the files that paths mean, in the order in which they are read. Paths keep their order; the
+// files of a glob or folder are ordered by name, numbers as numbers (frame 1020 before 10136). Folders are
+// read with everything below them except hidden names such as .git. Paths that do not exist and globs without
+// a match are errors, all reported in one, so that nothing starts on a mistyped name.
 func resolve(o Options) (files []*File, left []Problem, err error) {
 	l := lister{o: o, seen: map[string]bool{}}
 	var errs []error
@@ -99,8 +99,8 @@ func (l *lister) entry(path string, info fs.FileInfo, found bool) error {
 	return nil
 }
 
-// folder lists what is in a folder. One that cannot be read is an error where it was named, else a failure of its own:
-// the others go on.
+// folder lists the files of a folder. If it cannot be read, that is an error for a named folder, and a
+// failure for one that was found, so that the others are still read.
 func (l *lister) folder(path string, found bool) error {
 	entries, err := os.ReadDir(path)
 	if err != nil && !found {
@@ -128,10 +128,10 @@ func (l *lister) inFolder(path string, e fs.DirEntry) {
 		return
 	}
 	if info.IsDir() && e.Type()&fs.ModeSymlink != 0 {
-		l.leaveOut(path, "a link to a folder is not followed") // it could lead back
+		l.leaveOut(path, "a link to a folder is not followed") // because it could form a loop
 		return
 	}
-	_ = l.entry(path, info, true) // found: it keeps its errors as problems
+	_ = l.entry(path, info, true) // a found file reports its errors as problems
 }
 
 func (l *lister) excluded(path string) bool {
@@ -142,7 +142,7 @@ func (l *lister) leaveOut(path, why string) {
 	l.left = append(l.left, Problem{Source: path, Kind: LeftOut, Message: why})
 }
 
-// add takes a file once: a second mention would count its pitches twice.
+// add adds a file once, because a file mentioned twice would count its pitches twice.
 func (l *lister) add(f *File) {
 	key := f.Path
 	if key != Stdin {
@@ -167,7 +167,7 @@ func absolute(path string) string {
 	return filepath.Clean(path)
 }
 
-// reason is what was wrong with a path, without the path, which stands before it in a report.
+// reason returns what was wrong with a path, without the path, which the report prints before it.
 func reason(err error) string {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -186,7 +186,7 @@ func gameFromName(path string) string {
 	return ""
 }
 
-// compareNumbered orders names as people number them: runs of digits by their number, all else by bytes.
+// compareNumbered orders names as people number them: digits by their number, everything else by bytes.
 func compareNumbered(a, b string) int {
 	for a != "" && b != "" {
 		da, db := digits(a), digits(b)

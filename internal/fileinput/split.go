@@ -5,26 +5,26 @@ import (
 	"io"
 )
 
-// KeptBytes is how much of a record that is too large is kept to show it by.
+// KeptBytes is how much of a record that is too large is kept, to show it.
 const KeptBytes = 64 << 10
 
-// piece is where one record stands in a stream.
+// piece is one record of a stream and its position.
 type piece struct {
 	offset int64  // of its first byte
 	size   int64  // bytes, all of it
-	value  []byte // good until the next piece; the first KeptBytes where tooLarge
-	// tooLarge: longer than the limit; it was read to its end and let go.
+	value  []byte // valid until the next piece; the first KeptBytes if tooLarge
+	// tooLarge means longer than the limit; the rest was read and dropped.
 	tooLarge bool
-	// atEnd: the end of the stream ended it, not its own bytes.
+	// atEnd means that the end of the stream ended it, not its own bytes.
 	atEnd bool
-	// torn: atEnd, and it is not whole.
+	// torn means atEnd and incomplete.
 	torn bool
 }
 
-// splitter cuts a stream into records. Every byte of the stream that is neither white space between records nor the
-// punctuation of an array around them is in exactly one piece, so that nothing falls between two records.
+// splitter cuts a stream into records. Every byte is in exactly one piece, except white space between records
+// and the punctuation of an array around them, so that nothing is lost between two records.
 //
-// In a layout other than lines a record that never closes its brackets takes what follows with it.
+// Except in the layout lines, a record that never closes its brackets includes everything after it.
 type splitter struct {
 	window
 	layout  layout
@@ -32,8 +32,8 @@ type splitter struct {
 	kept    []byte
 }
 
-// begin tells how the records of a new stream stand. A byte order mark before a record is left to it, which makes it the
-// broken record that the specification calls it; one before an array belongs to no record.
+// begin sets the layout of a new stream. A byte order mark before a record stays part of it, which makes it
+// the broken record that the specification calls it. One before an array belongs to no record.
 func (s *splitter) begin(r io.Reader) (hasByteOrderMark bool) {
 	s.reset(r)
 	s.inArray = false
@@ -45,7 +45,7 @@ func (s *splitter) begin(r io.Reader) (hasByteOrderMark bool) {
 	return mark
 }
 
-// next is the next record; ok is false at the end of the stream, good or bad (err tells).
+// next returns the next record; ok is false at the end of the stream. err says whether that end is an error.
 func (s *splitter) next() (p piece, ok bool) {
 	if s.layout == lines {
 		return s.nextLine()
@@ -53,7 +53,7 @@ func (s *splitter) next() (p piece, ok bool) {
 	return s.nextValue()
 }
 
-// nextLine gives each line that is not blank as it is, without its line end (\n or \r\n).
+// nextLine returns each line that is not blank, without its line end (\n or \r\n).
 func (s *splitter) nextLine() (piece, bool) {
 	for {
 		var line lineEnd
@@ -76,7 +76,7 @@ func (s *splitter) nextLine() (piece, bool) {
 	}
 }
 
-// nextValue gives the values that follow one another, and the elements of arrays where the layout is arrays.
+// nextValue returns values that follow one another, and in the layout arrays the elements of arrays.
 func (s *splitter) nextValue() (piece, bool) {
 	for {
 		c, ok := s.nextToken()
@@ -98,13 +98,13 @@ func (s *splitter) nextValue() (piece, bool) {
 				p.size = int64(len(p.value))
 			}
 			return p, true
-		default: // no value begins like this: what is left of the line is one broken record
+		default: // no value begins like this, so the rest of the line is one broken record
 			return s.take(&lineEnd{}), true
 		}
 	}
 }
 
-// nextToken drops what stands between records and looks at the byte behind it.
+// nextToken drops the bytes between records and returns the byte after them.
 func (s *splitter) nextToken() (c byte, ok bool) {
 	for {
 		for i, c := range s.data() {
@@ -125,9 +125,9 @@ type finder interface {
 	find(b []byte) (end int, ok bool)
 }
 
-// lineEnd finds the line end, which is not part of the record.
+// lineEnd finds the end of a line, which is not part of the record.
 type lineEnd struct {
-	worded bool // something else than white space was seen
+	worded bool // the line is not blank
 }
 
 func (l *lineEnd) find(b []byte) (end int, ok bool) {
@@ -139,14 +139,14 @@ func (l *lineEnd) find(b []byte) (end int, ok bool) {
 	return end, ok
 }
 
-// takeTorn is take for records that are not whole when the stream ends them.
+// takeTorn is take for records that are incomplete if the stream ends them.
 func (s *splitter) takeTorn(f finder) piece {
 	p := s.take(f)
 	p.torn = p.atEnd
 	return p
 }
 
-// take cuts the record that begins at data()[0] where f finds its end, or at the end of the stream.
+// take cuts the record at data()[0] where f finds its end, or at the end of the stream.
 func (s *splitter) take(f finder) piece {
 	seen := 0
 	for {
@@ -166,7 +166,7 @@ func (s *splitter) take(f finder) piece {
 	}
 }
 
-// cut makes a piece of the first n bytes of data.
+// cut returns the first n bytes of data as a piece.
 func (s *splitter) cut(n int) piece {
 	p := piece{offset: s.base, size: int64(n), value: s.data()[:n:n], tooLarge: n > s.limit}
 	if p.tooLarge {
@@ -176,7 +176,8 @@ func (s *splitter) cut(n int) piece {
 	return p
 }
 
-// passOver reads a record that is too large to its end, and keeps its beginning only: memory stays as it is.
+// passOver reads a record that is too large to its end and keeps only its beginning, so that memory does not
+// grow.
 func (s *splitter) passOver(f finder) piece {
 	p := piece{offset: s.base, tooLarge: true}
 	s.kept = append(s.kept[:0], s.data()[:min(len(s.data()), KeptBytes)]...)
@@ -194,7 +195,7 @@ func (s *splitter) passOver(f finder) piece {
 	return p
 }
 
-// unclosed is whether a value begins with a bracket that nothing in b closes.
+// unclosed reports whether a value begins with a bracket that nothing in b closes.
 func unclosed(b []byte) bool {
 	b = bytes.TrimPrefix(b, byteOrderMark)
 	i := nonSpace(b)
@@ -209,7 +210,7 @@ const whiteSpace = " \t\r\n"
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
-// nonSpace is the index of the first byte that JSON does not count as white space, −1 where there is none.
+// nonSpace returns the index of the first byte that is not JSON white space, or −1.
 func nonSpace(b []byte) int {
 	for i, c := range b {
 		if !isSpace(c) {

@@ -7,36 +7,37 @@ const (
 	minReadBytes     = 64 << 10
 )
 
-// window is the part of a stream that is held in memory: buf[lo:hi], which begins at byte base of the stream. Its buffer
+// window is the part of a stream in memory: buf[lo:hi], which begins at byte base of the stream. The buffer
 // grows to the largest record seen and is used again for the next stream.
 type window struct {
 	r      io.Reader
 	buf    []byte // at most limit + firstBufferBytes
 	lo, hi int    // 0 ≤ lo ≤ hi ≤ len(buf)
 	base   int64  // bytes of the stream before buf[lo]
-	err    error  // what r said last; sticky; io.EOF at a good end
+	err    error  // the last error of r, kept; io.EOF at a normal end
 	limit  int    // bytes that a caller may hold when it calls fill
 }
 
-// reset begins a new stream with the buffer of the old one.
+// reset begins a new stream with the same buffer.
 func (w *window) reset(r io.Reader) { *w = window{r: r, buf: w.buf, limit: w.limit} }
 
-// data is what is held. It is good until the next fill.
+// data returns the bytes in memory, valid until the next fill.
 func (w *window) data() []byte { return w.buf[w.lo:w.hi] }
 
-// drop forgets the first n bytes of data.
+// drop removes the first n bytes of data.
 func (w *window) drop(n int) {
 	w.lo += n
 	w.base += int64(n)
 }
 
-// fill reads once more behind what is held, and is false where nothing came: then err says why. It may move what is held.
+// fill reads once more after the bytes in memory. It returns false if nothing was read; err says why. It may
+// move the bytes.
 func (w *window) fill() bool {
 	if w.err != nil {
 		return false
 	}
 	w.makeRoom()
-	for range 100 { // a reader that keeps saying (0, nil) is broken
+	for range 100 { // bounded, because a broken reader may return (0, nil) for ever
 		n, err := w.r.Read(w.buf[w.hi:])
 		w.hi += n
 		w.err = err
@@ -51,7 +52,8 @@ func (w *window) fill() bool {
 	return false
 }
 
-// makeRoom leaves minReadBytes free behind hi: by moving where that frees half of the buffer, else by doubling it.
+// makeRoom frees minReadBytes after hi: by moving the bytes if that frees half of the buffer, otherwise by
+// doubling it.
 func (w *window) makeRoom() {
 	if len(w.buf)-w.hi >= minReadBytes {
 		return

@@ -13,10 +13,10 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Batters adds up the rows that stand into the aggregates of each batter. Rows without a batter count nowhere.
+// Batters adds up the current rows into the aggregates of each batter. Rows without a batter count nowhere.
 type Batters struct{ byID map[int64]*batter }
 
-// batter is the sums of one batter; its averages and rates are taken in the end.
+// batter holds the sums of one batter; averages and rates are computed at the end.
 type batter struct {
 	stats        schemas.Stats // without averages, rate and LastPitch
 	exitVelocity sum
@@ -28,7 +28,7 @@ type batter struct {
 type sum struct {
 	n     int64
 	total float64
-	most  float64 // of n > 0
+	most  float64 // if n > 0
 }
 
 // lastPitch is schemas.LastPitch with an event time that may be missing.
@@ -40,13 +40,14 @@ type lastPitch struct {
 	ExitVelocityMPH schemas.Opt[float64]        `json:"exit_velocity_mph"`
 }
 
-// NewBatters begins with no batter.
+// NewBatters returns an empty Batters.
 func NewBatters() *Batters { return &Batters{byID: map[int64]*batter{}} }
 
-// Len is how many batters there are.
+// Len returns the number of batters.
 func (b *Batters) Len() int { return len(b.byID) }
 
-// Add counts a row. Rows come in the order of their versions: of pitches of the same event time the later one is last.
+// Add counts a row. Rows must come in the order of their versions, because of pitches with the same event
+// time the later one is the last.
 func (b *Batters) Add(r *Row) {
 	if !r.BatterID.Present {
 		return
@@ -120,7 +121,7 @@ func one(yes bool) int64 {
 	return 0
 }
 
-// finished is the batter's aggregates, without LastPitch.
+// finished returns the batter's aggregates, without LastPitch.
 func (b *batter) finished() schemas.Stats {
 	s := b.stats
 	s.WhiffRatePct = schemas.WhiffRatePct(s.WhiffCount, s.SwingCount)
@@ -130,7 +131,7 @@ func (b *batter) finished() schemas.Stats {
 	return s
 }
 
-// BatterColumns are the columns of the table of batters: what most people ask for first.
+// BatterColumns are the columns of the table of batters, the most requested first.
 var BatterColumns = func() []schemas.Column {
 	all := []schemas.Column{{Name: "batter_id", SQL: "bigint", Source: "the rows", Meaning: "The batter", Missing: "never"}}
 	first := []string{"swing_count", "whiff_rate_pct", "max_exit_velocity_mph"}
@@ -146,7 +147,7 @@ var BatterColumns = func() []schemas.Column {
 	return all
 }()
 
-// WriteCSV writes a line a batter, in the order of their numbers. last_pitch and by_pitch_type are JSON.
+// WriteCSV writes a line per batter, ordered by their numbers. last_pitch and by_pitch_type are JSON.
 func (b *Batters) WriteCSV(w io.Writer) error {
 	out := bufio.NewWriterSize(w, textBufferBytes)
 	if err := writeHeader(out, BatterColumns); err != nil {
@@ -187,7 +188,7 @@ func (b *batter) appendLine(line []byte, id int64) ([]byte, error) {
 	return append(line, '\n'), nil
 }
 
-// values are the batter's aggregates by the names of their columns: numbers, numbers that may be missing, JSON.
+// values returns the batter's aggregates by column name: numbers, numbers that may be missing, JSON.
 func (b *batter) values() (map[string]any, error) {
 	s := b.finished()
 	last, err := marshal(b.last)
@@ -204,7 +205,7 @@ func (b *batter) values() (map[string]any, error) {
 	}, err
 }
 
-// marshal is JSON in which < and & stand as they are.
+// marshal returns JSON in which < and & are not escaped.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

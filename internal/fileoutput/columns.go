@@ -6,15 +6,15 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// sourceColumns stand behind the columns of the core. What a store adds beside them (revision, offset, when it was
-// written) means nothing of a file, or would differ from run to run.
+// sourceColumns follow the columns of the core. The other columns of a store (revision, offset, time of
+// writing) are left out, because they have no meaning for a file or would differ between runs.
 var sourceColumns = []schemas.Column{
 	{Name: "event_time", SQL: "timestamptz", Range: "years 0001–9999", Source: "the games' log", Meaning: "When the pitch was thrown, to the millisecond", Missing: "where the games' log names no time"},
 	{Name: "source", SQL: "text", Source: "the input", Meaning: "File that the record stands in, as it was named", Missing: "never"},
 	{Name: "record", SQL: "bigint", Range: "1 and more", Source: "the input", Meaning: "Number of the record in that file", Missing: "never"},
 }
 
-// Columns are the columns of the table of rows, in their order.
+// Columns are the columns of the table of rows, in order.
 var Columns = slices.Concat(schemas.RowColumns, sourceColumns)
 
 // kind is how the values of a column are written.
@@ -32,7 +32,7 @@ const (
 	listKind // of text
 )
 
-// kinds are those of the types in Postgres.
+// kinds maps types of Postgres.
 var kinds = map[string]kind{
 	"uuid": textKind, "text": textKind, "date": dateKind, "smallint": int16Kind, "int": int32Kind, "bigint": int64Kind,
 	"float8": floatKind, "boolean": boolKind, "timestamptz": timeKind, "text[]": listKind,
@@ -47,7 +47,7 @@ type cell struct {
 	list    []string
 }
 
-// column is a column and the way to its values.
+// column is a column with the function that reads its value.
 type column struct {
 	schemas.Column
 	kind kind
@@ -113,8 +113,8 @@ func truth(b bool) cell {
 	return cell{present: true}
 }
 
-// number is the value of a measure or a count as a number; ok is false for what is missing, and for columns in which a
-// number is only a name.
+// number returns a measure or a count as a number. ok is false for a missing value, and for columns whose
+// numbers are only identifiers.
 func (c *column) number(r *Row) (v float64, ok bool) {
 	switch c.kind {
 	case floatKind:

@@ -9,10 +9,11 @@ import (
 	"path/filepath"
 )
 
-// Folder is where the files of a run appear, all at its end: until then they grow in a hidden folder inside, which a
-// later run clears away if this one is killed. The last file to appear is the one that says that the others are whole.
+// Folder is the output folder of a run, whose files appear together at its end. Until then they grow in a
+// hidden folder inside it, which a later run removes if this one is killed. The last file to appear shows
+// that the others are complete.
 //
-// One run at a time has a folder, where the operating system can tell.
+// Only one run at a time may use a folder, if the operating system can lock it.
 type Folder struct {
 	dir, work string
 	unlock    func()
@@ -22,7 +23,7 @@ const workName = ".process-unfinished"
 
 var errInUse = errors.New("another run is writing there")
 
-// OpenFolder makes the folder, where there is none, and takes it. Close must be called.
+// OpenFolder creates the folder if necessary and locks it. The caller must call Close.
 func OpenFolder(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -39,10 +40,10 @@ func OpenFolder(dir string) (*Folder, error) {
 	return f, nil
 }
 
-// Create begins a file that is not there yet for others. It can be read, too.
+// Create begins a file that is not published yet. It may be read, too.
 func (f *Folder) Create(name string) (*os.File, error) { return os.Create(filepath.Join(f.work, name)) }
 
-// WriteFile writes a whole file that is not there yet for others.
+// WriteFile writes a complete file that is not published yet.
 func (f *Folder) WriteFile(name string, write func(io.Writer) error) error {
 	file, err := f.Create(name)
 	if err != nil {
@@ -51,14 +52,15 @@ func (f *Folder) WriteFile(name string, write func(io.Writer) error) error {
 	return errors.Join(write(file), Finish(file))
 }
 
-// Finish brings a file to the disk and closes it.
+// Finish syncs a file to disk and closes it.
 func Finish(file *os.File) error { return errors.Join(file.Sync(), file.Close()) }
 
-// Path is where a file stands once it is published.
+// Path returns the path of a file after it has been published.
 func (f *Folder) Path(name string) string { return filepath.Join(f.dir, name) }
 
-// Publish puts finished files in place of those of an earlier run: first it takes away the old one of the last name, in
-// the end it puts there the new one. So where the last file is, the others are whole and of the same run.
+// Publish replaces the files of an earlier run by finished ones. It removes the old file of the last name
+// first and adds the new one last. If that file exists, the others are therefore complete and of the same
+// run.
 func (f *Folder) Publish(names ...string) error {
 	last := names[len(names)-1]
 	if err := os.Remove(f.Path(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +78,7 @@ func (f *Folder) Publish(names ...string) error {
 	return nil
 }
 
-// Place puts one finished file where it belongs, a path below the folder, at once and over what stood there.
+// Place publishes one finished file at a path below the folder, atomically, and replaces an existing one.
 func (f *Folder) Place(name, where string) error {
 	path := f.Path(where)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -90,7 +92,7 @@ func (f *Folder) Place(name, where string) error {
 	return nil
 }
 
-// Close takes away what was not published, and lets the folder go. It may be called twice.
+// Close removes the files that were not published and unlocks the folder. It may be called twice.
 func (f *Folder) Close() error {
 	if f.unlock == nil {
 		return nil
@@ -101,7 +103,8 @@ func (f *Folder) Close() error {
 	return err
 }
 
-// syncFolder brings the names of a folder to the disk. Not every file system can; the names are there all the same.
+// syncFolder syncs the names of a folder to disk. Its error is ignored, because not every file system can do
+// that.
 func syncFolder(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync()

@@ -2,5 +2,5 @@
 
 package fileoutput
 
-// lock takes nothing: there is no lock that ends with the process on all these systems.
+// lock does nothing, because not all of these systems have a lock that ends with the process.
 func lock(string) (unlock func(), err error) { return func() {}, nil }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// lock takes a folder for this process; the kernel lets it go when the process ends, however it ends. Where a file
-// system has no locks, it takes nothing.
+// lock locks a folder for this process. The kernel releases the lock when the process ends in any way. On a
+// file system without locks it does nothing.
 func lock(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {

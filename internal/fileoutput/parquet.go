@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	rowGroupRows = 1 << 16   // some 8 MB; this much is held at a time
+	rowGroupRows = 1 << 16   // about 8 MB, which are held in memory
 	pageBytes    = 128 << 10 // of one column, before compression
-	batchRows    = 64        // given to the library at a time, which costs it less than one by one
+	batchRows    = 64        // written at a time, because single rows cost the library more
 )
 
-// parquetWriter writes Parquet: zstd, row groups of rowGroupRows. What each column means stands in the file's key-value
-// metadata, under column:NAME; the version of the core under core_version.
+// parquetWriter writes Parquet with zstd, in row groups of rowGroupRows. The key-value metadata of the file
+// describes each column under column:NAME, and holds the version of the core under core_version.
 type parquetWriter struct {
 	w       *parquet.GenericWriter[any]
 	columns []column
-	batch   []parquet.Row // up to batchRows; the memory of those behind its length is used again
+	batch   []parquet.Row // up to batchRows; memory beyond its length is used again
 }
 
 func newParquetWriter(w io.Writer, coreVersion int32) *parquetWriter {
@@ -70,7 +70,7 @@ func (p *parquetWriter) flush() error {
 
 func (p *parquetWriter) Close() error { return errors.Join(p.flush(), p.w.Close()) }
 
-// ordered is a group whose fields stand in the order of the table; the library's own sorts them by name.
+// ordered is a group whose fields keep the order of the table; the library's own sorts them by name.
 type ordered struct {
 	parquet.Group
 	fields []parquet.Field
@@ -91,7 +91,7 @@ func parquetSchema(columns []column) *parquet.Schema {
 func (c *column) parquetNode() parquet.Node {
 	node := c.kind.parquetNode()
 	if c.kind != floatKind && c.kind != boolKind && c.kind != timeKind && !c.unique() {
-		node = parquet.Encoded(node, &parquet.RLEDictionary) // the same values come again and again
+		node = parquet.Encoded(node, &parquet.RLEDictionary) // few different values
 	}
 	if c.kind == listKind {
 		return parquet.List(node)
@@ -122,15 +122,15 @@ func (k kind) parquetNode() parquet.Node {
 	return parquet.String()
 }
 
-// optional is whether values of the column can be missing.
+// optional reports whether values of the column can be missing.
 func (c *column) optional() bool { return !strings.HasPrefix(c.Missing, "never") }
 
-// unique is whether no two rows have the same value there, or hardly any.
+// unique reports whether hardly any two rows have the same value in the column.
 func (c *column) unique() bool {
 	return c.Name == "pitch_id" || c.Name == "record" || c.Name == "source_offset" || c.Name == "record_ts_ms"
 }
 
-// appendParquet appends the value as that of the leaf at index i. A list is one leaf too: of nothing, when it is empty.
+// appendParquet appends the value of the leaf at index i. An empty list is one leaf, too.
 func (c *column) appendParquet(row parquet.Row, i int, v cell) parquet.Row {
 	if c.kind == listKind {
 		if len(v.list) == 0 {
@@ -166,7 +166,7 @@ func (k kind) parquetValue(v cell) parquet.Value {
 	return parquet.ByteArrayValue([]byte(v.s))
 }
 
-// days is a date of the core, which is a date of the calendar, as days since 1970-01-01.
+// days returns a date of the core, which is a valid date, as days since 1970-01-01.
 func days(date string) int32 {
 	t, err := time.Parse(time.DateOnly, date)
 	if err != nil {

@@ -9,20 +9,20 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Reject is a record that is no row, and why.
+// Reject is a record that became no row, and why.
 type Reject struct {
 	Source     string // the file, as it was named, in UTF-8
 	Record     int64  // its number in that file, from 1
 	ByteOffset int64  // of its first byte in the uncompressed content
-	SizeBytes  int64  // of all of it
+	SizeBytes  int64  // of the whole record
 	Code       schemas.Code
 	Message    string // one line
-	// Value is the record, byte for byte; of one that is far too large its beginning only: then it is shorter than
-	// SizeBytes, and ByteOffset tells where the rest is.
+	// Value is the record, byte for byte. If it is far too large, Value is only its beginning, shorter than
+	// SizeBytes; ByteOffset says where all of it is.
 	Value []byte
 }
 
-// Rejects writes records that are no rows, a JSON object a line, and counts them.
+// Rejects writes rejected records, one JSON object per line, and counts them.
 type Rejects struct {
 	w      *bufio.Writer
 	buf    []byte
@@ -35,7 +35,7 @@ func NewRejects(w io.Writer) *Rejects {
 	return &Rejects{w: bufio.NewWriterSize(w, textBufferBytes), Counts: map[schemas.Code]int64{}}
 }
 
-// base64Step is a number of bytes that base64 writes without padding between.
+// base64Step is a number of bytes that base64 writes without padding.
 const base64Step = 3 << 10
 
 // Add writes a record. It keeps no reference to its value.
@@ -50,7 +50,7 @@ func (j *Rejects) Add(r *Reject) error {
 	b = appendJSONText(append(b, `,"code":`...), string(r.Code))
 	b = appendJSONText(append(b, `,"message":`...), r.Message)
 	b = append(b, `,"value_base64":"`...)
-	for rest := r.Value; len(rest) > 0; { // in steps: a value may have megabytes
+	for rest := r.Value; len(rest) > 0; { // in steps, because a value may have megabytes
 		n := min(len(rest), base64Step)
 		b = base64.StdEncoding.AppendEncode(b, rest[:n])
 		if _, err := j.w.Write(b); err != nil {
@@ -63,5 +63,5 @@ func (j *Rejects) Add(r *Reject) error {
 	return err
 }
 
-// Close writes what is still held. It does not close what lies below.
+// Close writes the buffered records. It does not close the underlying writer.
 func (j *Rejects) Close() error { return j.w.Flush() }

@@ -11,28 +11,28 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Spool keeps rows in a file until all records are read: only then is it known which of them stand, since any record
-// may be of a pitch that was there before. Files name no revisions and no timestamps, so of several records of one pitch
-// the last one stands, which is what a stream ends with that gets them in this order.
+// Spool keeps rows in a file until all records have been read. Only then is it known which rows are current,
+// because any record may be of a pitch that came before. Files have no revisions and no timestamps, so that
+// the last record of a pitch is current, as in a stream that receives them in this order.
 //
-// In memory it holds about 40 bytes a pitch; in the file some 200, half a percent of what was read.
+// It holds about 40 bytes per pitch in memory and 200 in the file, half a percent of the input.
 type Spool struct {
 	file   *os.File
 	buffer *bufio.Writer
 	gob    *gob.Encoder
 	rows   int64
-	last   map[schemas.PitchID]uint32 // number of the pitch's last row, from 0
+	last   map[schemas.PitchID]uint32 // number of the pitch's current row, from 0
 }
 
 const spoolBufferBytes = 256 << 10
 
-// NewSpool begins a spool in an empty file, which stays the caller's.
+// NewSpool begins a spool in an empty file, which the caller closes.
 func NewSpool(file *os.File) *Spool {
 	buffer := bufio.NewWriterSize(file, spoolBufferBytes)
 	return &Spool{file: file, buffer: buffer, gob: gob.NewEncoder(buffer), last: map[schemas.PitchID]uint32{}}
 }
 
-// Add keeps a row; it takes the place of an earlier one of the same pitch.
+// Add keeps a row, which supersedes an earlier one of the same pitch.
 func (s *Spool) Add(r *Row) error {
 	if s.rows > math.MaxUint32 {
 		return errors.New("more than 4,294,967,296 rows: give fewer files at a time")
@@ -42,14 +42,14 @@ func (s *Spool) Add(r *Row) error {
 	return s.gob.Encode(r)
 }
 
-// Rows is how many rows stand.
+// Rows returns how many rows are current.
 func (s *Spool) Rows() int64 { return int64(len(s.last)) }
 
-// Superseded is how many rows were added of pitches of which a later one stands.
+// Superseded returns how many added rows are not current any more.
 func (s *Spool) Superseded() int64 { return s.rows - s.Rows() }
 
-// Standing gives the rows that stand, in the order in which they were added, until yield returns an error, and returns
-// that. It is called once; nothing is added after it. A row is yield's until it returns.
+// Standing calls yield with the current rows, in the order in which they were added. It stops at the first
+// error of yield and returns it. It is called once, after the last Add. A row is valid until yield returns.
 func (s *Spool) Standing(yield func(*Row) error) error {
 	if err := s.buffer.Flush(); err != nil {
 		return err

@@ -6,8 +6,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// StoredWriter writes rows as a store has them, as Parquet: the columns of the core as every table of rows has them, and
-// then where each row comes from.
+// StoredWriter writes stored rows as Parquet: the columns of the core, as in every table of rows, and then
+// the columns that say where each row comes from.
 type StoredWriter struct{ p *parquetWriter }
 
 // NewStoredWriter begins such a table.
@@ -26,7 +26,7 @@ func (s *StoredWriter) Write(r *schemas.StoredRow) error {
 	})
 }
 
-// Close writes what is still held; it does not close what lies below.
+// Close writes the buffered rows. It does not close the underlying writer.
 func (s *StoredWriter) Close() error { return s.p.Close() }
 
 var storedColumns = func() (all []column) {
@@ -40,7 +40,7 @@ var storedColumns = func() (all []column) {
 	return all
 }()
 
-// provenanceCells stand in the order of schemas.ProvenanceColumns.
+// provenanceCells have the order of schemas.ProvenanceColumns.
 var provenanceCells = []func(*schemas.Provenance) cell{
 	func(p *schemas.Provenance) cell { return cell{present: true, n: int64(p.EventTime)} },
 	func(p *schemas.Provenance) cell { return cell{present: true, n: p.Revision} },

@@ -9,8 +9,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Survey looks over the rows that stand for the closing report. It holds 8 bytes for each reliable bat speed; with
-// percentiles 8 bytes for each number in the rows, some 70 a row.
+// Survey computes the figures of a report from the current rows. It holds 8 bytes per reliable bat speed;
+// with percentiles, 8 bytes per number in the rows, about 70 numbers a row.
 type Survey struct {
 	pitches, swings, confirmed, suspected int64
 	swingsWithoutBatter                   int64
@@ -22,7 +22,7 @@ type Survey struct {
 	values                                [][]float64 // by column; nil without percentiles
 }
 
-// NewSurvey begins with no row.
+// NewSurvey returns an empty Survey.
 func NewSurvey(percentiles bool) *Survey {
 	s := &Survey{
 		games: map[schemas.Text]struct{}{}, present: make([]int64, len(columns)), issues: map[string]int64{},
@@ -62,7 +62,7 @@ func (s *Survey) Add(r *Row) {
 	}
 }
 
-// Findings are what a survey has found, under the names that the views dataset_stats and pitch_type_breakdown use.
+// Findings are the figures of a survey, named as in the views dataset_stats and pitch_type_breakdown.
 type Findings struct {
 	Pitches                int64                `json:"pitches"`
 	Games                  int64                `json:"games"`
@@ -72,7 +72,7 @@ type Findings struct {
 	SwingsWithoutBatter    int64                `json:"swings_without_batter"`
 	SwingsWithoutBatterPct schemas.Opt[float64] `json:"swings_without_batter_pct"`
 	Whiffs                 int64                `json:"whiffs"`
-	WhiffRatePct           schemas.Opt[float64] `json:"whiff_rate_pct"` // of all swings, whoever swung
+	WhiffRatePct           schemas.Opt[float64] `json:"whiff_rate_pct"` // of all swings, with or without a batter
 	ReliableBatSpeeds      int64                `json:"reliable_bat_speeds"`
 	MedianBatSpeedMPH      schemas.Opt[float64] `json:"median_bat_speed_mph"` // of reliable ones, PERCENTILE_CONT
 	Coverage               []Coverage           `json:"coverage"`
@@ -81,28 +81,28 @@ type Findings struct {
 	Percentiles            []Percentiles        `json:"percentiles,omitempty"`
 }
 
-// Coverage is how many rows have a value in a column.
+// Coverage says how many rows have a value in a column.
 type Coverage struct {
 	Column     string               `json:"column"`
 	Present    int64                `json:"present"`
 	PresentPct schemas.Opt[float64] `json:"present_pct"`
 }
 
-// Issue is how many rows have an issue.
+// Issue says how many rows have an issue.
 type Issue struct {
 	Column string `json:"column"`
 	Kind   string `json:"kind"` // type, range, unknown, conflict
 	Rows   int64  `json:"rows"`
 }
 
-// PitchType is the counts of one pitch type; pitches without one are unknown.
+// PitchType holds the counts of one pitch type; pitches without one are unknown.
 type PitchType struct {
 	PitchType string `json:"pitch_type"`
 	schemas.TypeCounts
 	WhiffRatePct schemas.Opt[float64] `json:"whiff_rate_pct"`
 }
 
-// Percentiles are those of the values that are present in a column.
+// Percentiles are those of the values present in a column.
 type Percentiles struct {
 	Column string  `json:"column"`
 	Count  int64   `json:"count"`
@@ -116,7 +116,7 @@ type Percentiles struct {
 	Max    float64 `json:"max"`
 }
 
-// Findings sums up. No row is added after it.
+// Findings computes the figures. No row may be added after it.
 func (s *Survey) Findings() Findings {
 	slices.Sort(s.batSpeeds)
 	f := Findings{
@@ -163,7 +163,8 @@ func (s *Survey) percentiles() (all []Percentiles) {
 	return all
 }
 
-// percentile is PERCENTILE_CONT of sorted values, at least one: between two of them it goes in a straight line.
+// percentile returns PERCENTILE_CONT of at least one sorted value: it interpolates linearly between two
+// values.
 func percentile(sorted []float64, share float64) float64 {
 	at := share * float64(len(sorted)-1)
 	low := int(math.Floor(at))
@@ -171,5 +172,5 @@ func percentile(sorted []float64, share float64) float64 {
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
 
-// percent is rounded to two decimals as a whiff rate is; missing of nothing.
+// percent returns a percentage rounded to two decimals like a whiff rate, missing if whole is 0.
 func percent(part, whole int64) schemas.Opt[float64] { return schemas.WhiffRatePct(part, whole) }

@@ -14,7 +14,8 @@ import (
 
 const textBufferBytes = 256 << 10
 
-// csvWriter writes RFC 4180, with lines that end in a line feed: a missing value is empty, lists are joined by ";".
+// csvWriter writes RFC 4180 with lines that end in a line feed. A missing value is empty; lists are joined by
+// ";".
 type csvWriter struct {
 	w    *bufio.Writer
 	line []byte
@@ -77,8 +78,8 @@ func (k kind) appendCSV(b []byte, v cell) []byte {
 	return appendCSVText(b, v.s)
 }
 
-// appendCSVText quotes what needs it: delimiters, quotes, line ends, and white space around the text, which some readers
-// would trim.
+// appendCSVText quotes text that needs it: delimiters, quotes, line ends, and white space around the text,
+// which some readers would trim.
 func appendCSVText(b []byte, s string) []byte {
 	if !strings.ContainsAny(s, ",\"\r\n") && strings.TrimSpace(s) == s {
 		return append(b, s...)
@@ -93,7 +94,7 @@ func appendCSVText(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// jsonlWriter writes a JSON object a line, with all columns in each; a missing value is null.
+// jsonlWriter writes one JSON object per line, each with all columns; a missing value is null.
 type jsonlWriter struct {
 	w    *bufio.Writer
 	line []byte
@@ -152,7 +153,7 @@ func appendJSONText(b []byte, s string) []byte {
 	return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte{'\n'})...)
 }
 
-// isPlain is whether a text stands in JSON as it is.
+// isPlain reports whether a text needs no escapes in JSON.
 func isPlain(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -168,7 +169,7 @@ func appendFloat(b []byte, f float64) []byte {
 		return strconv.AppendFloat(b, f, 'f', -1, 64)
 	}
 	b = strconv.AppendFloat(b, f, 'e', -1, 64)
-	if n := len(b); string(b[n-4:n-1]) == "e-0" { // e-07 is e-7
+	if n := len(b); string(b[n-4:n-1]) == "e-0" { // e-07 becomes e-7
 		b = append(b[:n-2], b[n-1])
 	}
 	return b

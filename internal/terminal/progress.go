@@ -51,8 +51,9 @@ type ProgressOptions struct {
 	Every        time.Duration // between two lines where there is no terminal; 0 means 5 s
 }
 
-// StartProgress starts to report to w. The caller must call Stop.
+// StartProgress starts to report to w, or to nobody if w is nil. The caller must call Stop.
 func StartProgress(w io.Writer, o ProgressOptions) *Progress {
+	w = cmp.Or(w, io.Discard)
 	p := newProgress(w, o)
 	if IsTerminal(w) {
 		p.startBar()

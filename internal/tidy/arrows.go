@@ -62,6 +62,16 @@ var rooms = []room{
 		outside: all, drivers: drivers},
 	{path: "internal/processor", inside: []string{"schemas", "features", "consumer", "sink", "internal"}, outside: all, drivers: drivers},
 	{path: "internal/server", inside: []string{"schemas", "features", "api", "web", "sink", "internal"}, outside: all, drivers: drivers},
+	{path: "internal/fileprocess", inside: []string{"schemas", "features", "internal"}, outside: all},
+	{path: "internal/export", inside: []string{"schemas", "features", "internal", "sink/pgsink"}, outside: all},
+	{
+		path: "internal/load", inside: []string{"schemas", "features", "internal", "sink/kafkasink"},
+		outside: all, drivers: []string{kafka},
+	},
+	{
+		path: "internal/simulation", inside: []string{"schemas", "simulate", "internal/terminal", "sink/kafkasink"},
+		outside: all, drivers: []string{kafka},
+	},
 	{path: "internal", inside: []string{"schemas", "internal"}, outside: all, drivers: drivers},
 	{path: "cmd", inside: all, outside: all, drivers: drivers},
 	{path: "test", inside: all, outside: all, drivers: drivers},

@@ -1,4 +1,4 @@
-package main
+package fileprocess
 
 import (
 	"context"
@@ -12,22 +12,24 @@ import (
 )
 
 const (
-	// chunkBytes is how much is measured at a time: some ten swings, which stay in a core's cache.
+	// chunkBytes is how much is measured at a time: about ten swings, which fit into the cache of a core.
 	chunkBytes = 512 << 10
-	// maxInFlight bounds the chunks under way on machines with many cores; a single record may have more.
-	maxInFlight = 64 << 20
+	// maxInFlightBytes bounds the chunks in flight on machines with many cores. A single larger record is in flight alone.
+	maxInFlightBytes = 64 << 20
 )
 
-// chunk is some records, one after the other, and what became of them.
+// chunk is a sequence of records and their measurements. It belongs to the reading goroutine, then to the worker that
+// received it from work, and, after done, to the keeping goroutine.
 type chunk struct {
 	items    []fileinput.Item // their values are in buf
 	buf      []byte
-	first    int64 // number of the first one among all records
+	first    int64 // number of the first item among all records
 	measured []measurement
-	done     chan struct{} // gets one value when measured is there
+	done     chan struct{} // receives one value when measured is complete
 }
 
-// add takes a copy of a record, unless the chunk is full. A record larger than a chunk makes one of its own.
+// add copies a record into the chunk. It reports false if the chunk is full. A record larger than a chunk gets one of its
+// own.
 func (k *chunk) add(item fileinput.Item) bool {
 	if len(k.buf)+len(item.Value) > cap(k.buf) {
 		if len(k.items) > 0 {
@@ -42,7 +44,7 @@ func (k *chunk) add(item fileinput.Item) bool {
 	return true
 }
 
-// reset empties the chunk for the next records.
+// reset empties the chunk, and frees the memory of an oversized one.
 func (k *chunk) reset() {
 	clear(k.items)
 	clear(k.measured)
@@ -52,36 +54,36 @@ func (k *chunk) reset() {
 	}
 }
 
-// pipeline is the way of the chunks: one goroutine reads, some measure, one keeps, in the order of the input.
+// pipeline moves chunks from one goroutine that reads, through workers, to one that keeps them in the order of the input:
 //
 //	          ┌▶ work ─▶ measure ─┐ done
 //	readAll ──┤                   ▼
 //	          └▶ inOrder ───────▶ keepAll
 //
-// room holds the bytes under way: who reads waits for who keeps.
+// room holds the bytes in flight, so that the reader waits for the keeper.
 type pipeline struct {
-	p       *processor
-	room    *semaphore.Weighted
-	most    int64 // bytes that room has
-	work    chan *chunk
-	inOrder chan *chunk
-	free    chan *chunk // emptied ones
+	p         *processor
+	room      *semaphore.Weighted
+	roomBytes int64
+	work      chan *chunk
+	inOrder   chan *chunk
+	free      chan *chunk // empty chunks to be used again
 }
 
-func (p *processor) readSideBySide(ctx context.Context) error {
-	chunks := 2*p.c.Workers + 2
+func (p *processor) readInParallel(ctx context.Context) error {
+	chunks := 2*p.o.Workers + 2
 	l := &pipeline{
-		p: p, most: min(int64(chunks)*chunkBytes, maxInFlight),
+		p: p, roomBytes: min(int64(chunks)*chunkBytes, maxInFlightBytes),
 		work: make(chan *chunk, chunks), inOrder: make(chan *chunk, chunks), free: make(chan *chunk, chunks),
 	}
-	l.room = semaphore.NewWeighted(l.most)
+	l.room = semaphore.NewWeighted(l.roomBytes)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(l.work)
 		defer close(l.inOrder)
 		return l.readAll(ctx)
 	})
-	for range p.c.Workers {
+	for range p.o.Workers {
 		g.Go(func() error {
 			for k := range l.work {
 				l.measure(k)
@@ -92,7 +94,7 @@ func (p *processor) readSideBySide(ctx context.Context) error {
 	g.Go(func() error {
 		err := l.keepAll(ctx)
 		if err != nil {
-			p.stopReading(err) // which may be waiting for a pipe
+			p.stopReading(err) // the reader may be waiting for a pipe
 		}
 		return err
 	})
@@ -101,7 +103,7 @@ func (p *processor) readSideBySide(ctx context.Context) error {
 
 func (l *pipeline) readAll(ctx context.Context) error {
 	begun, number := time.Now(), int64(0)
-	k := l.fresh(number)
+	k := l.newChunk(number)
 	for {
 		item, err := l.p.in.Next()
 		if err == nil && k.add(item) {
@@ -111,17 +113,17 @@ func (l *pipeline) readAll(ctx context.Context) error {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		l.p.tally.reading.add(begun, time.Now())
+		l.p.reading.add(begun, time.Now())
 		if sendErr := l.send(ctx, k); sendErr != nil || err == io.EOF {
 			return sendErr
 		}
-		begun, k = time.Now(), l.fresh(number)
+		begun, k = time.Now(), l.newChunk(number)
 		k.add(item)
 		number++
 	}
 }
 
-func (l *pipeline) fresh(number int64) *chunk {
+func (l *pipeline) newChunk(number int64) *chunk {
 	select {
 	case k := <-l.free:
 		k.first = number
@@ -131,10 +133,10 @@ func (l *pipeline) fresh(number int64) *chunk {
 	}
 }
 
-// cost is what a chunk takes of the room. One that is larger than all of it is under way alone.
-func (l *pipeline) cost(k *chunk) int64 { return min(int64(cap(k.buf)), l.most) }
+// cost is how many bytes of room a chunk takes. One that is larger than the room takes all of it.
+func (l *pipeline) cost(k *chunk) int64 { return min(int64(cap(k.buf)), l.roomBytes) }
 
-// send hands a chunk on when there is room for it.
+// send waits for room and gives the chunk to a worker and to the keeper.
 func (l *pipeline) send(ctx context.Context, k *chunk) error {
 	if err := l.room.Acquire(ctx, l.cost(k)); err != nil {
 		return context.Cause(ctx)
@@ -154,7 +156,7 @@ func (l *pipeline) measure(k *chunk) {
 	for i := range k.items {
 		k.measured = append(k.measured, l.p.measure(&k.items[i], k.first+int64(i)))
 	}
-	l.p.tally.measuring.add(begun, time.Now())
+	l.p.measuring.add(begun, time.Now())
 	k.done <- struct{}{}
 }
 
@@ -171,17 +173,13 @@ func (l *pipeline) keepAll(ctx context.Context) error {
 				return err
 			}
 		}
-		l.p.tally.keeping.add(begun, time.Now())
+		l.p.keeping.add(begun, time.Now())
 		l.room.Release(l.cost(k))
-		l.recycle(k)
+		k.reset()
+		select {
+		case l.free <- k:
+		default:
+		}
 	}
 	return nil
-}
-
-func (l *pipeline) recycle(k *chunk) {
-	k.reset()
-	select {
-	case l.free <- k:
-	default:
-	}
 }

@@ -1,0 +1,318 @@
+// Package fileprocess makes tables of files without any server: the rows of all pitches, a line per batter, the rejected
+// records and a report. The rows are those that a load of the same files and the processor would give.
+//
+//	report, err := fileprocess.Run(ctx, fileprocess.Options{
+//		Paths: []string{"season/"}, Output: "out", Format: fileoutput.Parquet, Workers: runtime.GOMAXPROCS(0),
+//	})
+//
+// A run has two passes, because which record of a pitch counts is known only after the last record:
+//
+//	records ─▶ measure ─▶ keep: the spool, rejected.jsonl
+//	spool, the current rows ─▶ rows.FORMAT, batters.csv, report.json
+//
+// The files appear together at the end, report.json last, and only if the counts balance: every record is a row,
+// superseded by a later record of its pitch, or rejected. A run that was interrupted or killed leaves no result.
+package fileprocess
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// Options say what is read and written. Paths, Output, Format, Workers and MaxRecordBytes are required.
+type Options struct {
+	Paths          []string  // files, folders, globs, or fileinput.Stdin
+	Stdin          io.Reader // what fileinput.Stdin reads
+	Game           string    // the game_pk of all records; "": from the name of each file
+	IDsPath        string    // CSV file with identifiers; "": none
+	MaxRecordBytes int       // a larger record is rejected
+
+	Output      string // folder, created if necessary
+	Format      fileoutput.Format
+	Percentiles bool   // report them; takes about 100 bytes of memory per pitch
+	Workers     int    // goroutines that measure
+	Build       string // noted in the report
+	ProgressTo  io.Writer
+}
+
+// The names of the files in the output folder, beside rows.FORMAT.
+const (
+	BattersName  = "batters.csv"
+	RejectedName = "rejected.jsonl"
+	ReportName   = "report.json"
+	spoolName    = "spool" // never published
+)
+
+// oversizeBytes is by how much a record may exceed MaxRecordBytes and still be written whole to rejected.jsonl.
+const oversizeBytes = 1 << 20
+
+// Run makes the tables. Files that could not be read are in the report (Report.Unread); they are no error, and the tables
+// hold the others.
+func Run(ctx context.Context, o Options) (_ *Report, err error) {
+	p, err := open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	return p.run(ctx)
+}
+
+// processor is one run. Its fields are set by open. With several workers, ids and o are shared and read only; in belongs
+// to the reading goroutine; all others belong to the goroutine that keeps.
+type processor struct {
+	o           Options
+	begun       time.Time
+	in          *fileinput.Reader
+	stopReading context.CancelCauseFunc // ends the reading, for that reason
+	ids         *fileinput.IDs          // nil: none
+	folder      *fileoutput.Folder
+	spool       *fileoutput.Spool
+	rejects     *fileoutput.Rejects
+	batters     *fileoutput.Batters
+	survey      *fileoutput.Survey
+	progress    *terminal.Progress
+
+	records int64 // read
+	bytes   int64 // of them
+	named   int64 // records that the identifiers name
+	written int64 // rows in the table
+
+	reading, measuring, keeping, writing busy
+}
+
+// busy is the time that a stage was at work; with several workers, the sum.
+type busy struct{ nanoseconds atomic.Int64 }
+
+func (b *busy) add(from, to time.Time) { b.nanoseconds.Add(int64(to.Sub(from))) }
+
+func (b *busy) seconds() float64 { return time.Duration(b.nanoseconds.Load()).Seconds() }
+
+// open opens what a run needs, in the order in which it is cheapest to find a mistake.
+func open(ctx context.Context, o Options) (_ *processor, err error) {
+	p := &processor{
+		o: o, begun: time.Now(), batters: fileoutput.NewBatters(), survey: fileoutput.NewSurvey(o.Percentiles),
+	}
+	in := fileinput.Options{
+		Paths: o.Paths, Game: o.Game, Stdin: o.Stdin, Exclude: []string{o.Output},
+		MaxRecordBytes: o.MaxRecordBytes + oversizeBytes,
+	}
+	if o.IDsPath != "" {
+		in.Exclude = append(in.Exclude, o.IDsPath)
+		if p.ids, err = fileinput.LoadIDs(ctx, o.IDsPath); err != nil {
+			return nil, fmt.Errorf("identifiers: %w", err)
+		}
+	}
+	ctx, p.stopReading = context.WithCancelCause(ctx)
+	if p.in, err = fileinput.Open(ctx, in); err != nil {
+		return nil, err
+	}
+	if err = o.refuseOverlap(p.in.Files()); err == nil {
+		if p.folder, err = fileoutput.OpenFolder(o.Output); err != nil {
+			err = fmt.Errorf("output folder: %w", err)
+		}
+	}
+	if err != nil {
+		p.in.Close()
+		return nil, err
+	}
+	p.progress = p.in.StartProgress(o.ProgressTo, "process", p.ids)
+	return p, nil
+}
+
+// refuseOverlap rejects inputs that the tables would replace.
+func (o *Options) refuseOverlap(files []*fileinput.File) error {
+	names := []string{BattersName, RejectedName, ReportName}
+	for _, f := range fileoutput.Formats {
+		names = append(names, f.FileName())
+	}
+	for _, name := range names {
+		output, err := os.Stat(filepath.Join(o.Output, name))
+		if err != nil {
+			continue
+		}
+		for _, f := range files {
+			// An error is standard input, or a file that is reported when it is opened.
+			if input, err := os.Stat(f.Path); err == nil && os.SameFile(input, output) {
+				return fmt.Errorf("%s is an input, and a table that would be replaced: name another output folder", f.Path)
+			}
+		}
+	}
+	return nil
+}
+
+// close closes everything and removes the files that were not published.
+func (p *processor) close() error {
+	p.progress.Stop()
+	p.stopReading(nil)
+	p.in.Close()
+	return p.folder.Close()
+}
+
+func (p *processor) run(ctx context.Context) (*Report, error) {
+	spool, err := p.folder.Create(spoolName)
+	if err != nil {
+		return nil, err
+	}
+	defer spool.Close()
+	p.spool = fileoutput.NewSpool(spool)
+	err = p.folder.WriteFile(RejectedName, func(w io.Writer) error {
+		p.rejects = fileoutput.NewRejects(w)
+		return errors.Join(p.readAll(ctx), p.rejects.Close())
+	})
+	if err == nil {
+		err = p.writeTables(ctx)
+	}
+	if err == nil {
+		err = p.checkBalance()
+	}
+	if err != nil {
+		return nil, err
+	}
+	report := p.newReport()
+	if err := p.folder.WriteFile(ReportName, report.write); err != nil {
+		return nil, err
+	}
+	return report, p.folder.Publish(append(report.Files, ReportName)...)
+}
+
+// readAll measures and keeps all records, in their order.
+func (p *processor) readAll(ctx context.Context) error {
+	if p.o.Workers == 1 {
+		return p.readInTurn()
+	}
+	return p.readInParallel(ctx)
+}
+
+// readInTurn handles one record after the other, without goroutines.
+func (p *processor) readInTurn() error {
+	for {
+		begun := time.Now()
+		item, err := p.in.Next()
+		read := time.Now()
+		p.reading.add(begun, read)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		m := p.measure(&item, p.records)
+		measured := time.Now()
+		p.measuring.add(read, measured)
+		if err := p.keep(&item, &m); err != nil {
+			return err
+		}
+		p.keeping.add(measured, time.Now())
+	}
+}
+
+// measurement is the result for one record: a row, or the reason why there is none.
+type measurement struct {
+	row       *schemas.Row // nil: rejected
+	eventTime schemas.Opt[schemas.TimeMS]
+	named     bool // the identifiers name its pitch
+	rejection *features.Rejection
+}
+
+// measure makes the row of a record as the processor would of the record that a load sends: the game is its key,
+// identifiers are its headers. Its version is its number among all records, because a file has no topic and no
+// timestamps. It is safe for concurrent use.
+func (p *processor) measure(item *fileinput.Item, number int64) (m measurement) {
+	if item.TooLarge {
+		m.rejection = &features.Rejection{Code: schemas.CodeTooLarge, Offset: -1,
+			Message: fmt.Sprintf("the value has %d bytes, more than the limit of %d", item.SizeBytes, p.o.MaxRecordBytes)}
+		return m
+	}
+	id, named := p.ids.Identify(item.Value)
+	m.named, m.eventTime = named, id.EventTime
+	rec := schemas.Record{
+		Value: item.Value, Headers: id.Headers(), Coordinates: schemas.Coordinates{Offset: number},
+	}
+	if game := cmp.Or(p.o.Game, id.GamePK, item.GamePK); game != "" {
+		rec.Key = []byte(game)
+	}
+	var change schemas.Change
+	change, m.rejection = features.Transform(rec, features.Limits{MaxRecordBytes: p.o.MaxRecordBytes})
+	m.row = change.Row
+	return m
+}
+
+// keep writes a measured record to the spool or the rejected records. It is called in the order of the input.
+func (p *processor) keep(item *fileinput.Item, m *measurement) error {
+	p.records++
+	p.bytes += item.SizeBytes
+	if m.named {
+		p.named++
+	}
+	p.progress.AddRecords(1)
+	p.progress.SetBytes(p.in.BytesRead())
+	source := utf8Of(item.Source)
+	if m.rejection != nil {
+		return p.rejects.Add(&fileoutput.Reject{
+			Source: source, Record: item.Record, ByteOffset: item.ByteOffset, SizeBytes: item.SizeBytes,
+			Code: m.rejection.Code, Message: m.rejection.Error(), Value: item.Value,
+		})
+	}
+	return p.spool.Add(&fileoutput.Row{Row: *m.row, EventTime: m.eventTime, Source: source, Record: item.Record})
+}
+
+// utf8Of makes a path fit for a table, whose texts are UTF-8; names of files need not be.
+func utf8Of(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
+
+// writeTables writes the current rows, and the batters' lines, which are sums of them.
+func (p *processor) writeTables(ctx context.Context) error {
+	begun := time.Now()
+	defer func() { p.writing.add(begun, time.Now()) }()
+	p.progress.Stop()
+	p.progress = terminal.StartProgress(p.o.ProgressTo, terminal.ProgressOptions{
+		Title: "process: writing", TotalRecords: p.spool.Rows(), Noun: "rows",
+	})
+	err := p.folder.WriteFile(p.o.Format.FileName(), func(w io.Writer) error {
+		rows, err := fileoutput.NewWriter(p.o.Format, w, features.CoreVersion)
+		if err != nil {
+			return err
+		}
+		return errors.Join(p.writeRows(ctx, rows), rows.Close())
+	})
+	if err != nil {
+		return err
+	}
+	return p.folder.WriteFile(BattersName, p.batters.WriteCSV)
+}
+
+func (p *processor) writeRows(ctx context.Context, rows fileoutput.Writer) error {
+	return p.spool.Standing(func(r *fileoutput.Row) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		p.written++
+		p.progress.AddRecords(1)
+		p.batters.Add(r)
+		p.survey.Add(r)
+		return rows.Write(r)
+	})
+}
+
+// checkBalance fails unless every record that was read is exactly one of row, superseded and rejected.
+func (p *processor) checkBalance() error {
+	superseded, rejected := p.spool.Superseded(), p.rejects.Total
+	if p.records == p.written+superseded+rejected {
+		return nil
+	}
+	return fmt.Errorf("the counts do not balance, so nothing is published: "+
+		"%d records in, %d rows + %d superseded + %d rejected", p.records, p.written, superseded, rejected)
+}

@@ -1,0 +1,120 @@
+package fileprocess
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/pitchstream/pitchstream/internal/fileinput"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pitch returns a small record of the nth pitch, as a line.
+func pitch(n int) string {
+	return fmt.Sprintf(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-%012d","result":"Ball"}}}`+"\n", n)
+}
+
+// pitches reads as an endless file of pitches.
+type pitches struct {
+	next int
+	left []byte
+}
+
+func (r *pitches) Read(b []byte) (int, error) {
+	if len(r.left) == 0 {
+		r.left = []byte(pitch(r.next))
+		r.next++
+	}
+	n := copy(b, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}
+
+func options(t *testing.T, workers int, paths ...string) Options {
+	t.Helper()
+	return Options{Paths: paths, Output: t.TempDir(), Format: fileoutput.CSV, Workers: workers, MaxRecordBytes: 1 << 20}
+}
+
+func names(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
+}
+
+func TestTheRealRecordsBecomeTheSameTablesWithAnyNumberOfWorkers(t *testing.T) {
+	var tables []string
+	for _, workers := range []int{1, 3} {
+		o := options(t, workers, testkit.Hawkeye(t))
+		r, err := Run(t.Context(), o)
+		require.NoError(t, err)
+		require.Equal(t, []int64{12, 12, 0, 0}, []int64{r.Records.In, r.Records.Rows, r.Records.Superseded, r.Records.Rejected})
+		require.Equal(t, []string{BattersName, RejectedName, ReportName, fileoutput.CSV.FileName()}, names(t, o.Output))
+		rows, err := os.ReadFile(filepath.Join(o.Output, fileoutput.CSV.FileName()))
+		require.NoError(t, err)
+		tables = append(tables, string(rows))
+	}
+	require.Equal(t, tables[0], tables[1])
+}
+
+func TestACancelledRunLeavesNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o := options(t, 1, testkit.Hawkeye(t))
+	_, err := Run(ctx, o)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, names(t, o.Output))
+}
+
+// The run must end although the input is a pipe that never moves again.
+func TestARunThatCannotWriteEnds(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		in, out := io.Pipe()
+		o := options(t, workers, fileinput.Stdin)
+		o.Stdin = in
+		p, err := open(t.Context(), o)
+		require.NoError(t, err)
+		file, err := p.folder.Create(spoolName)
+		require.NoError(t, err)
+		require.NoError(t, file.Close())
+		p.spool = fileoutput.NewSpool(file)
+		ended := make(chan error)
+		go func() { ended <- p.readAll(t.Context()) }()
+		copied := make(chan struct{})
+		go func() {
+			defer close(copied)
+			_, _ = io.CopyN(out, &pitches{}, 2*chunkBytes) // more than the spool buffers
+		}()
+		require.ErrorIs(t, <-ended, os.ErrClosed)
+		require.NoError(t, in.Close())
+		<-copied
+		require.NoError(t, p.close())
+		require.Empty(t, names(t, o.Output))
+	}
+}
+
+func TestTablesThatDoNotBalanceAreNotPublished(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "1_1.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte(pitch(1)), 0o644))
+	o := options(t, 1, path)
+	p, err := open(t.Context(), o)
+	require.NoError(t, err)
+	p.records = 7 // as if records had been lost
+	_, err = p.run(t.Context())
+	require.ErrorContains(t, err,
+		"the counts do not balance, so nothing is published: 8 records in, 1 rows + 0 superseded + 0 rejected")
+	require.NoError(t, p.close())
+	require.Empty(t, names(t, o.Output))
+}

@@ -1,0 +1,112 @@
+package fileprocess
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// Report is report.json. Its counts balance: records.in = rows + superseded + rejected. All of it but Time is the same
+// for the same files.
+type Report struct {
+	Build       string `json:"build"`
+	CoreVersion int32  `json:"core_version"`
+
+	Records struct {
+		In         int64 `json:"in"`
+		Rows       int64 `json:"rows"`
+		Superseded int64 `json:"superseded"` // a later record of the same pitch is current
+		Rejected   int64 `json:"rejected"`
+	} `json:"records"`
+	fileoutput.Findings
+	Batters  int                    `json:"batters"`
+	Rejected map[schemas.Code]int64 `json:"rejected"`
+	Notes    []string               `json:"notes"`
+
+	Inputs struct {
+		Files        int       `json:"files"`
+		Bytes        int64     `json:"bytes"`        // of the records
+		BytesRead    int64     `json:"bytes_read"`   // of the files, as they are stored
+		NamedByIDs   int64     `json:"named_by_ids"` // records that the identifiers name
+		Problems     []Problem `json:"problems"`
+		MoreProblems int64     `json:"more_problems"`
+	} `json:"inputs"`
+	Files []string `json:"files"`
+	Time  Time     `json:"time"`
+
+	Unread int64 `json:"-"` // files that could not be read
+}
+
+// Problem is something unusual about an input. Failure means that records are missing because of it.
+type Problem struct {
+	Source     string `json:"source"`
+	Kind       string `json:"kind"`
+	Record     int64  `json:"record"`
+	ByteOffset int64  `json:"byte_offset"`
+	Message    string `json:"message"`
+	Failure    bool   `json:"failure"`
+}
+
+// Time says how long the stages were busy, without the time that they waited. Measuring is the sum of all workers.
+type Time struct {
+	Workers              int     `json:"workers"`
+	Seconds              float64 `json:"seconds"`
+	ReadingBusySeconds   float64 `json:"reading_busy_seconds"`
+	MeasuringBusySeconds float64 `json:"measuring_busy_seconds"`
+	KeepingBusySeconds   float64 `json:"keeping_busy_seconds"`
+	WritingBusySeconds   float64 `json:"writing_busy_seconds"`
+	RecordsPerSecond     float64 `json:"records_per_second"`
+	BytesPerSecond       float64 `json:"bytes_per_second"`
+	BytesPerBusySecond   float64 `json:"measuring_bytes_per_busy_second"` // of one core
+}
+
+// The notes are part of report.json, whose bytes must not change, and therefore name the flag of the command.
+const (
+	noteNoIDs = "batters are named only where the ball was hit, so whiff rates are not to be had of them: " +
+		"they need the games' log, --ids FILE.csv"
+	noteNoneNamed = "no record has an event_id of the games' log: is --ids the log of these games?"
+)
+
+// newReport sums up a run whose tables are written.
+func (p *processor) newReport() *Report {
+	r := &Report{
+		Build: p.o.Build, CoreVersion: features.CoreVersion, Findings: p.survey.Findings(), Batters: p.batters.Len(),
+		Rejected: p.rejects.Counts, Notes: []string{}, Files: []string{p.o.Format.FileName(), BattersName, RejectedName},
+	}
+	r.Records.In, r.Records.Rows = p.records, p.written
+	r.Records.Superseded, r.Records.Rejected = p.spool.Superseded(), p.rejects.Total
+	switch {
+	case p.ids == nil && r.Swings > 0:
+		r.Notes = append(r.Notes, noteNoIDs)
+	case p.ids != nil && p.named == 0 && p.records > 0:
+		r.Notes = append(r.Notes, noteNoneNamed)
+	}
+	r.Inputs.Files, r.Inputs.Bytes, r.Inputs.BytesRead = len(p.in.Files()), p.bytes, p.in.BytesRead()
+	r.Inputs.NamedByIDs, r.Inputs.Problems = p.named, []Problem{}
+	problems, more, failures := p.in.Problems()
+	for _, x := range problems {
+		r.Inputs.Problems = append(r.Inputs.Problems,
+			Problem{utf8Of(x.Source), string(x.Kind), x.Record, x.ByteOffset, x.Message, x.Failure})
+	}
+	r.Inputs.MoreProblems, r.Unread = more, failures
+	seconds := max(time.Since(p.begun).Seconds(), 1e-3)
+	r.Time = Time{
+		Workers: p.o.Workers, Seconds: seconds,
+		ReadingBusySeconds: p.reading.seconds(), MeasuringBusySeconds: p.measuring.seconds(),
+		KeepingBusySeconds: p.keeping.seconds(), WritingBusySeconds: p.writing.seconds(),
+		RecordsPerSecond: float64(p.records) / seconds, BytesPerSecond: float64(p.bytes) / seconds,
+		BytesPerBusySecond: float64(p.bytes) / max(p.measuring.seconds(), 1e-3),
+	}
+	return r
+}
+
+func (r *Report) write(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}

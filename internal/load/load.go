@@ -1,0 +1,369 @@
+// Package load sends the records of files to the raw topic, byte for byte, so that the processor treats them like live
+// ones. Run does all of it:
+//
+//	report, err := load.Run(ctx, load.Options{Paths: []string{"season/"}, Client: brokers, Topic: "pitches.raw"})
+//
+// A load may be repeated at any time, because a record that arrives twice changes nothing. With StatePath it remembers
+// what was acknowledged, and the next run sends the rest. Three facts are not obvious:
+//
+//   - Acknowledgements come in the order of the records (kafkasink.Producer). After the first failure that a repetition
+//     may cure, none counts as settled, so that the next run leaves no gap.
+//   - A broken record is sent as well: the processor writes it to the dead-letter topic, where people look for it.
+//   - The report is complete however the run ends. Every record that was read is sent, refused or unconfirmed.
+package load
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
+)
+
+// Options say what is loaded and how. Paths is required; so are Client and Topic unless Check is set.
+type Options struct {
+	Paths []string  // files, folders, globs, or fileinput.Stdin
+	Stdin io.Reader // what fileinput.Stdin reads
+
+	Game      string // the game_pk of all records; "": from the name of each file
+	IDsPath   string // CSV file with identifiers, sent as headers; "": none
+	Timestamp Timestamp
+	Revision  int64 // sent as a header if it is more than 0
+
+	RecordsPerSecond float64 // 0: no limit
+	Realtime         bool    // keep the real time between pitches; needs IDsPath with event times, or Timestamp.FromFile
+
+	Check     bool   // read and judge everything, but send nothing
+	StatePath string // file that remembers what was acknowledged; "": none
+
+	Client []kgo.Opt
+	Topic  string
+	// MaxRecordBytes is the processor's limit. A record up to 1 MiB larger is sent, and becomes a dead letter there.
+	MaxRecordBytes int
+	ProgressTo     io.Writer
+}
+
+// Timestamp says which timestamp records carry. Its zero value means the time at which they are sent.
+type Timestamp struct {
+	FromFile bool      // the modification time of the record's file
+	Fixed    time.Time // this time, unless it is zero
+	Text     string    // as it was given; a state file belongs to loads with the same text
+}
+
+// ErrInterrupted is the error of a run whose context ended.
+var ErrInterrupted = errors.New("interrupted")
+
+const (
+	saveEvery = 5 * time.Second
+	// stopTimeout is how long an interrupted load waits for acknowledgements of what it has sent.
+	stopTimeout   = 5 * time.Second
+	oversizeBytes = 1 << 20
+)
+
+// Run sends all records. The report is nil only if nothing could be opened. Run returns an error if a record failed or an
+// input could not be read.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	l, err := open(ctx, stop, o)
+	if err != nil {
+		return nil, err
+	}
+	err = l.run(ctx)
+	return l.counts.report(l.in), err
+}
+
+// loader is one run. The reading goroutine owns it. Acknowledgements come from the producer's goroutine, and touch only
+// counts, state and progress, which are safe for concurrent use.
+type loader struct {
+	o        Options
+	in       *fileinput.Reader
+	out      sender
+	ids      *fileinput.IDs        // nil: none
+	state    *fileinput.Checkpoint // nil: none
+	progress *terminal.Progress
+	pace     realPace
+	counts   counts
+	saved    time.Time               // when the state was last written
+	stop     context.CancelCauseFunc // ends the reading and the sending
+}
+
+// sender is where records go: a kafkasink.Producer, or nowhere.
+type sender interface {
+	Send(ctx context.Context, rec *kgo.Record, acked func(error)) error
+	Refuse(err error, acked func(error))
+	Flush(ctx context.Context) error
+	Close()
+}
+
+// nowhere acknowledges every record at once. It is the sender of Check.
+type nowhere struct{}
+
+func (nowhere) Send(_ context.Context, _ *kgo.Record, acked func(error)) error {
+	acked(nil)
+	return nil
+}
+func (nowhere) Refuse(err error, acked func(error)) { acked(err) }
+func (nowhere) Flush(context.Context) error         { return nil }
+func (nowhere) Close()                              {}
+
+// open opens what a load needs, in the order in which it is cheapest to find a mistake.
+func open(ctx context.Context, stop context.CancelCauseFunc, o Options) (_ *loader, err error) {
+	l := &loader{o: o, counts: newCounts(), saved: time.Now(), stop: stop}
+	if o.IDsPath != "" {
+		if l.ids, err = fileinput.LoadIDs(ctx, o.IDsPath); err != nil {
+			return nil, fmt.Errorf("identifiers: %w", err)
+		}
+		if o.Realtime && !o.Timestamp.FromFile && !l.ids.HasEventTimes() {
+			return nil, fmt.Errorf("%s has no event_time, which the real time between pitches needs: add the column, "+
+				"or take the times of the files", o.IDsPath)
+		}
+	}
+	if o.StatePath != "" {
+		if l.state, err = fileinput.OpenCheckpoint(o.StatePath, o.stateSettings()); err != nil {
+			return nil, fmt.Errorf("state file: %w", err)
+		}
+		if err = l.save(); err != nil { // now, because to fail after an hour of reading is worse
+			return nil, err
+		}
+	}
+	if l.in, err = fileinput.Open(ctx, l.inputOptions()); err != nil {
+		return nil, err
+	}
+	if err = o.refusePipes(l.in.Files()); err == nil {
+		l.out, err = o.openSender(ctx)
+	}
+	if err != nil {
+		l.in.Close()
+		return nil, err
+	}
+	l.progress = l.in.StartProgress(o.ProgressTo, "load", l.ids)
+	return l, nil
+}
+
+// refusePipes rejects options that a named pipe cannot satisfy: it has no time and cannot be read again.
+func (o *Options) refusePipes(files []*fileinput.File) error {
+	for _, f := range files {
+		switch {
+		case f.SizeBytes >= 0:
+		case o.StatePath != "":
+			return fmt.Errorf("a state file cannot remember %s, which is a pipe: name files", f.Path)
+		case o.Timestamp.FromFile:
+			return fmt.Errorf("%s is a pipe and has no modification time: name files, or give a time", f.Path)
+		}
+	}
+	return nil
+}
+
+// stateSettings are the options that make two loads of one file different loads.
+func (o *Options) stateSettings() map[string]string {
+	return map[string]string{
+		"topic": o.Topic, "revision": strconv.FormatInt(o.Revision, 10), "game": o.Game,
+		"timestamp": o.Timestamp.Text, "ids": o.IDsPath,
+	}
+}
+
+func (l *loader) inputOptions() fileinput.Options {
+	o := fileinput.Options{
+		Paths: l.o.Paths, Game: l.o.Game, Stdin: l.o.Stdin, MaxRecordBytes: l.o.MaxRecordBytes + oversizeBytes,
+	}
+	if l.o.IDsPath != "" {
+		o.Exclude = append(o.Exclude, l.o.IDsPath)
+	}
+	if l.state != nil {
+		o.Exclude = append(o.Exclude, l.o.StatePath)
+		o.Ended = l.state.Ended
+		o.Skip = l.skip
+	}
+	return o
+}
+
+func (o *Options) openSender(ctx context.Context) (sender, error) {
+	if o.Check {
+		return nowhere{}, nil
+	}
+	return kafkasink.OpenProducer(ctx, kafkasink.ProducerOptions{
+		Client: o.Client, Topic: o.Topic, MaxRecordBytes: o.MaxRecordBytes + oversizeBytes,
+		RecordsPerSecond: o.RecordsPerSecond,
+	})
+}
+
+// skip reports whether earlier runs have sent all records of a file, which need not be read again then.
+func (l *loader) skip(f *fileinput.File) bool {
+	if !l.state.Complete(f) {
+		return false
+	}
+	l.counts.sentBefore += l.state.SettledRecords(f)
+	return true
+}
+
+// run sends until the inputs end, ctx ends or Kafka fails. Then it waits for the acknowledgements.
+func (l *loader) run(ctx context.Context) error {
+	err := l.sendAll(ctx)
+	l.in.Close()
+	saveErr := l.finish(ctx)
+	l.progress.Stop()
+	kafkaErr := l.counts.kafkaError()
+	switch {
+	case kafkaErr != nil:
+		err = fmt.Errorf("Kafka does not take records: %w", kafkaErr)
+	case ctx.Err() != nil && l.o.StatePath == "":
+		err = ErrInterrupted
+	case ctx.Err() != nil:
+		err = fmt.Errorf("%w: run the same command again to continue", ErrInterrupted)
+	case err == nil:
+		err = l.counts.report(l.in).failure()
+	}
+	return errors.Join(err, saveErr)
+}
+
+func (l *loader) sendAll(ctx context.Context) error {
+	for {
+		item, err := l.in.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = l.sendOne(ctx, item)
+		}
+		if err != nil {
+			return err
+		}
+		l.progress.SetBytes(l.in.BytesRead())
+		if time.Since(l.saved) < saveEvery {
+			continue
+		}
+		l.saved = time.Now()
+		if err := l.save(); err != nil {
+			return err
+		}
+	}
+}
+
+// sendOne sends a record, unless an earlier run has.
+func (l *loader) sendOne(ctx context.Context, item fileinput.Item) error {
+	if l.state != nil && l.state.Done(item.File, item.Record) {
+		l.counts.sentBefore++
+		return nil
+	}
+	l.counts.records++
+	l.counts.bytes += item.SizeBytes
+	place := place{item.File, item.Record, item.ByteOffset, item.SizeBytes}
+	acked := func(err error) { l.acked(place, err) }
+	if item.TooLarge {
+		l.out.Refuse(kafkasink.ErrTooLarge, acked)
+		return nil
+	}
+	rec, thrown := l.record(item)
+	if l.o.Realtime && !l.o.Check {
+		if err := l.pace.wait(ctx, thrown); err != nil {
+			return err
+		}
+	}
+	return l.out.Send(ctx, rec, acked)
+}
+
+// record makes the Kafka record of an item. thrown is the time of the pitch, zero if it is not known.
+func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time) {
+	rec = &kgo.Record{Value: item.Value, Timestamp: l.o.Timestamp.Fixed}
+	if !l.o.Check { // the producer keeps the value, but the reader will overwrite it
+		rec.Value = bytes.Clone(item.Value)
+	}
+	if l.o.Timestamp.FromFile {
+		thrown = item.File.ModTime
+		rec.Timestamp = thrown
+	}
+	id, named := l.ids.Identify(item.Value)
+	rec.Headers = kafkaread.Headers(id.Headers())
+	if id.EventTime.Present {
+		thrown = id.EventTime.Value.Time()
+	}
+	if l.o.Revision > 0 {
+		revision := strconv.AppendInt(nil, l.o.Revision, 10)
+		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: schemas.HeaderRevision, Value: revision})
+	}
+	game := cmp.Or(l.o.Game, id.GamePK, item.GamePK)
+	if game != "" {
+		rec.Key = []byte(game)
+	}
+	l.counts.about(game, named)
+	if l.o.Check {
+		l.counts.judged(judge(rec, l.o.MaxRecordBytes))
+	}
+	return rec, thrown
+}
+
+// judge returns what the processor would make of a record: the code of its dead letter, or "" for a row.
+func judge(rec *kgo.Record, maxRecordBytes int) schemas.Code {
+	r := kafkaread.Record(rec)
+	r.Coordinates = schemas.Coordinates{} // it has none before it is sent
+	_, rejection := features.Transform(r, features.Limits{MaxRecordBytes: maxRecordBytes})
+	if rejection != nil {
+		return rejection.Code
+	}
+	return ""
+}
+
+// acked notes the answer to a record. It is called in the order of the records.
+func (l *loader) acked(p place, err error) {
+	settled := l.counts.acked(p, err)
+	if settled && l.state != nil {
+		l.state.Settle(p.file, p.record, err != nil)
+	}
+	if err := l.counts.kafkaError(); err != nil {
+		l.stop(err)
+	}
+	l.progress.AddRecords(1)
+}
+
+// finish waits for the acknowledgements, only for a short time if the run was interrupted, and writes the state.
+func (l *loader) finish(ctx context.Context) error {
+	if err := l.out.Flush(ctx); err != nil {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		_ = l.out.Flush(grace) // Close answers the records that are still in flight
+	}
+	l.out.Close()
+	return l.save()
+}
+
+func (l *loader) save() error {
+	if l.state == nil || l.o.Check {
+		return nil
+	}
+	if err := l.state.Save(); err != nil {
+		return fmt.Errorf("state file: %w", err)
+	}
+	return nil
+}
+
+// realPace keeps the real time between events. An event that is late, or whose time is not known, is not delayed.
+type realPace struct {
+	firstEvent, firstSent time.Time
+}
+
+func (p *realPace) wait(ctx context.Context, event time.Time) error {
+	if p.firstEvent.IsZero() {
+		p.firstEvent, p.firstSent = event, time.Now()
+	}
+	timer := time.NewTimer(time.Until(p.firstSent.Add(event.Sub(p.firstEvent))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,224 @@
+package simulation
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
+)
+
+const fileBuffer = 1 << 18
+
+// Line appends a message to b as one line.
+type Line func(b []byte, m *simulate.Message) ([]byte, error)
+
+// Values writes the value of a message and nothing else. Keys and headers are not written.
+func Values(b []byte, m *simulate.Message) ([]byte, error) {
+	return append(append(b, m.Value...), '\n'), nil
+}
+
+// envelope is a line of Envelopes. It has one of Value and ValueBase64; a null Value is a message without a value.
+type envelope struct {
+	Key         string            `json:"key"`
+	Headers     map[string]string `json:"headers"`
+	TimestampMS int64             `json:"timestamp_ms"`
+	Value       json.RawMessage   `json:"value,omitempty"`
+	ValueBase64 []byte            `json:"value_base64,omitempty"`
+}
+
+// Envelopes writes a message as a JSON object with its key, headers, time and value.
+func Envelopes(b []byte, m *simulate.Message) ([]byte, error) {
+	line := envelope{Key: string(m.Key), Headers: map[string]string{}, TimestampMS: int64(m.Timestamp)}
+	for _, h := range m.Headers {
+		line.Headers[h.Key] = string(h.Value) // if a name is repeated, the last one counts
+	}
+	var err error
+	switch {
+	case m.Value == nil:
+		line.Value = json.RawMessage("null")
+	case utf8.Valid(m.Value):
+		line.Value, err = json.Marshal(string(m.Value))
+	default:
+		line.ValueBase64 = m.Value
+	}
+	if err != nil {
+		return b, err
+	}
+	text, err := json.Marshal(line)
+	return append(append(b, text...), '\n'), err
+}
+
+// file writes lines to one file, or to a writer that it does not close.
+type file struct {
+	line Line
+	w    *bufio.Writer
+	f    *os.File // nil: not closed
+	buf  []byte
+}
+
+// ToWriter writes lines to w. Close does not close w.
+func ToWriter(w io.Writer, line Line) Sink {
+	return &file{line: line, w: bufio.NewWriterSize(w, fileBuffer)}
+}
+
+// ToFile writes lines to a file, which it creates or replaces.
+func ToFile(path string, line Line) (Sink, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return ownFile(f, line), nil
+}
+
+func ownFile(f *os.File, line Line) *file {
+	return &file{line: line, w: bufio.NewWriterSize(f, fileBuffer), f: f}
+}
+
+func (s *file) Put(_ context.Context, m *simulate.Message) (err error) {
+	if s.buf, err = s.line(s.buf[:0], m); err != nil {
+		return err
+	}
+	_, err = s.w.Write(s.buf)
+	return err
+}
+
+func (s *file) Close(context.Context) error {
+	err := s.w.Flush()
+	if s.f != nil {
+		err = errors.Join(err, s.f.Close())
+	}
+	return err
+}
+
+// folder writes a file per game. Few are open at a time: the games of one day, and those that corrections went to.
+type folder struct {
+	path    string
+	line    Line
+	open    map[string]*file // by game
+	created map[string]bool  // by game: opened before, so that it is appended to
+}
+
+const maxOpenFiles = 64
+
+// ToFolder writes a file GAME_0.jsonl per game into a folder, which it creates if necessary.
+func ToFolder(path string, line Line) (Sink, error) {
+	if err := os.MkdirAll(path, 0o777); err != nil {
+		return nil, err
+	}
+	return &folder{path: path, line: line, open: map[string]*file{}, created: map[string]bool{}}, nil
+}
+
+func (s *folder) Put(ctx context.Context, m *simulate.Message) error {
+	game := string(m.Key)
+	if s.open[game] == nil {
+		if len(s.open) >= maxOpenFiles {
+			if err := s.Close(ctx); err != nil {
+				return err
+			}
+		}
+		if err := s.openGame(game); err != nil {
+			return err
+		}
+	}
+	return s.open[game].Put(ctx, m)
+}
+
+// openGame opens GAME_0.jsonl. Commands that read files take the game from names of the form GAME_FRAME.jsonl.
+func (s *folder) openGame(game string) error {
+	mode := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
+	if s.created[game] {
+		mode = os.O_WRONLY | os.O_APPEND
+	}
+	f, err := os.OpenFile(filepath.Join(s.path, game+"_0.jsonl"), mode, 0o666)
+	if err != nil {
+		return err
+	}
+	s.created[game] = true
+	s.open[game] = ownFile(f, s.line)
+	return nil
+}
+
+func (s *folder) Close(ctx context.Context) (err error) {
+	for _, f := range s.open {
+		err = errors.Join(err, f.Close(ctx))
+	}
+	clear(s.open)
+	return err
+}
+
+// flushTimeout bounds how long Close waits for acknowledgements after an interrupt.
+const flushTimeout = 30 * time.Second
+
+// Kafka produces messages. Brokers or client stamp them; the time of the game is in the header event_time.
+type Kafka struct {
+	producer *kafkasink.Producer
+	sent     int64 // the goroutine of Put owns it
+	acked    atomic.Int64
+	refused  atomic.Pointer[error] // the first refusal
+}
+
+// OpenKafka connects a Kafka sink to a topic, which must exist. client are the options that reach the brokers.
+func OpenKafka(ctx context.Context, client []kgo.Opt, topic string) (*Kafka, error) {
+	options := kafkasink.ProducerOptions{Client: client, Topic: topic, MaxRecordBytes: 1 << 20}
+	p, err := kafkasink.OpenProducer(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return &Kafka{producer: p}, nil
+}
+
+// Put produces a message. It fails if Kafka has refused an earlier one.
+func (s *Kafka) Put(ctx context.Context, m *simulate.Message) error {
+	if refused := s.refused.Load(); refused != nil {
+		return *refused
+	}
+	rec := &kgo.Record{Key: m.Key, Value: m.Value}
+	for _, h := range m.Headers {
+		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	if err := s.producer.Send(ctx, rec, s.answered); err != nil {
+		return err
+	}
+	s.sent++
+	return nil
+}
+
+func (s *Kafka) answered(err error) {
+	if err == nil {
+		s.acked.Add(1)
+		return
+	}
+	s.refused.CompareAndSwap(nil, &err)
+}
+
+// Close waits until everything sent is acknowledged. After an interrupt it waits at most 30 s. It returns an error if
+// anything sent was not acknowledged.
+func (s *Kafka) Close(ctx context.Context) error {
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+	}
+	err := s.producer.Flush(ctx)
+	s.producer.Close()
+	if refused := s.refused.Load(); refused != nil {
+		err = *refused
+	}
+	if acked := s.acked.Load(); acked != s.sent {
+		return fmt.Errorf("%s of %s records acknowledged: %w", terminal.Count(acked), terminal.Count(s.sent), err)
+	}
+	return err
+}
