@@ -68,8 +68,7 @@ func readGuards(root string) ([]guard, error) {
 		lines := strings.Split(string(source), "\n")
 		if strings.HasSuffix(rel, "_test.go") {
 			tested[path.Dir(rel)] = true
-			readTests(lines, "./"+path.Dir(rel), marked)
-			return nil
+			lines = readTests(lines, "./"+path.Dir(rel), marked)
 		}
 		for i, line := range lines {
 			if m := marks.FindStringSubmatch(line); m != nil {
@@ -85,21 +84,25 @@ func readGuards(root string) ([]guard, error) {
 	return assign(guards, marked, tested)
 }
 
-// readTests adds the marked tests of a file: marks are among the lines right above the function.
-func readTests(lines []string, pkg string, marked map[string][]tests) {
-	var names []string
-	for _, line := range lines {
-		if m := marks.FindStringSubmatch(line); m != nil {
-			names = append(names, m[1])
+// readTests adds the marked tests of a file, whose marks are among the lines right above the function. It
+// returns the lines without these marks, so that those that are left mark guards of the file's own.
+func readTests(lines []string, pkg string, marked map[string][]tests) []string {
+	lines = slices.Clone(lines)
+	var above []int // indexes of marks
+	for i, line := range lines {
+		if marks.MatchString(line) {
+			above = append(above, i)
 		} else if m := testFunc.FindStringSubmatch(line); m != nil {
-			for _, name := range names {
-				addTest(marked, name, pkg, m[1])
+			for _, j := range above {
+				addTest(marked, marks.FindStringSubmatch(lines[j])[1], pkg, m[1])
+				lines[j] = ""
 			}
-			names = nil
+			above = nil
 		} else if !strings.HasPrefix(line, "//") {
-			names = nil
+			above = nil
 		}
 	}
+	return lines
 }
 
 func addTest(marked map[string][]tests, guard, pkg, test string) {

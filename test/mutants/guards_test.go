@@ -43,7 +43,7 @@ func TestMarksNameGuardsAndTheirTests(t *testing.T) {
 	files := map[string]string{
 		"a/a.go":      "package a\n\n// guard: one\n// guard: two | always\nvar x = 1\n",
 		"a/q/q.sql":   "-- guard: five\nSELECT 1\n",
-		"a/a_test.go": "package a\n\n// guard: two\n// TestTwo explains itself.\nfunc TestTwo(t *testing.T) {}\n\n// guard: two\nfunc TestOther(t *testing.T) {}\n",
+		"a/a_test.go": "package a\n\n// guard: own\nvar y = 1\n\n// guard: two\n// TestTwo explains itself.\nfunc TestTwo(t *testing.T) {}\n\n// guard: two\nfunc TestOther(t *testing.T) {}\n",
 		"b/b.sql":     "SELECT 1\n-- guard: three\n, 2\n",
 		"b/b_test.go": "package b\n\n// guard: three\nfunc TestThree(t *testing.T) {}\n",
 	}
@@ -60,6 +60,7 @@ func TestMarksNameGuardsAndTheirTests(t *testing.T) {
 	require.Equal(t, []tests{{pkg: "./a"}}, found["one"])
 	require.Equal(t, []tests{{"./a", "^(TestTwo|TestOther)$"}}, found["two"])
 	require.Equal(t, []tests{{pkg: "./a"}}, found["five"])
+	require.Contains(t, found, "own")
 	require.Equal(t, []tests{{"./b", "^(TestThree)$"}}, found["three"])
 
 	delete(files, "b/b_test.go")

@@ -34,8 +34,8 @@ type lab struct {
 	patience time.Duration           // how much longer they may take without a guard
 }
 
-// newLab copies the project in the working directory. What tests read beside the project is linked beside the
-// copy.
+// newLab copies the project in the working directory. Files beside the project that tests read are linked
+// beside the copy.
 func newLab() (*lab, error) {
 	root, err := os.Getwd()
 	if err != nil {
@@ -45,7 +45,10 @@ func newLab() (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{folder: folder, project: filepath.Join(folder, "project"), normal: map[tests]time.Duration{}, patience: time.Minute}
+	l := &lab{
+		folder: folder, project: filepath.Join(folder, "project"),
+		normal: map[tests]time.Duration{}, patience: time.Minute,
+	}
 	err = errors.Join(
 		os.Symlink(filepath.Join(filepath.Dir(root), "shared"), filepath.Join(folder, "shared")),
 		os.CopyFS(l.project, os.DirFS(root)))

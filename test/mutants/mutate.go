@@ -12,16 +12,15 @@ import (
 
 // mutate returns the source of a file without one guard. How it is removed stands in the mark:
 //
-//	(nothing)       the condition of an if, for or case becomes false; another statement is not executed; an element of
-//	                a literal, or a line of another language, is left out
+//	(nothing)       the condition of an if, for or case becomes false; another statement is not executed;
+//	                an element of a literal, or a line of another language, is left out
 //	always          the condition becomes true
 //	OLD -> NEW      in the statement below, OLD becomes NEW, which may be empty; OLD must be there once
 //	instead CODE    the statement below is replaced
 //	next N -> TEXT  the next N lines are replaced (other languages than Go)
 //
 // A statement of Go is found in the syntax tree: it is the outermost node that begins on the line below the
-// mark. So moving or renaming code needs no change to any list. Of a longer expression, OLD may be anything
-// on that line.
+// mark. In a longer expression, OLD may be anything on that line.
 func mutate(source string, g guard) (string, error) {
 	lines := strings.SplitAfter(source, "\n")
 	below := g.line // index of the first line below the mark
@@ -116,7 +115,8 @@ func (m *mutation) apply(how string) (string, error) {
 			return changed, nil
 		}
 	}
-	if line := from + strings.IndexByte(m.source[from:], '\n'); line > to { // an operand in the middle of a chain
+	// A node that ends before its line is an operand in the middle of a chain.
+	if line := from + strings.IndexByte(m.source[from:], '\n'); line > to {
 		if changed, err := replaceOnce(m.source, from, line, old, text); err == nil {
 			return changed, nil
 		}

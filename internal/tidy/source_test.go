@@ -52,7 +52,8 @@ func parse(name string, content []byte) (*File, error) {
 	f := &File{Path: name, Dir: path.Dir(name), Test: strings.HasSuffix(name, "_test.go"), set: token.NewFileSet()}
 	f.lines = strings.Split(string(content), "\n")
 	var err error
-	if f.Syntax, err = parser.ParseFile(f.set, name, content, parser.ParseComments|parser.SkipObjectResolution); err != nil {
+	f.Syntax, err = parser.ParseFile(f.set, name, content, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
 		return nil, err
 	}
 	for _, i := range f.Syntax.Imports {

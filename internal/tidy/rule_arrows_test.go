@@ -1,9 +1,3 @@
-// Package tidy holds the rules of docs/STYLE.md that neither the compiler nor a linter checks: who may import
-// whom, what tests may not do, and how comments are written. Its tests read the source files and name each
-// break by file and line. They start no other program, because the test cache would not see what that program
-// reads.
-//
-// An exception carries its reason on its line: // tidy: REASON.
 package tidy
 
 import (
@@ -139,7 +133,8 @@ func (r *room) forbids(f *File, path string) string {
 
 func (r *room) forbidsInside(f *File, path string) string {
 	for guarded, users := range onlyFor {
-		if within(path, guarded) && !f.Test && !within(f.Dir, guarded) && !slices.ContainsFunc(users, func(u string) bool { return within(f.Dir, u) }) {
+		mayUse := func(u string) bool { return within(f.Dir, u) }
+		if within(path, guarded) && !f.Test && !within(f.Dir, guarded) && !slices.ContainsFunc(users, mayUse) {
 			return guarded + " is for tests" + and(users)
 		}
 	}

@@ -1,5 +1,3 @@
-// Package chart renders the Helm chart and holds what comes out against Kubernetes' own types: it is a module of its own,
-// so that nothing of this is a dependency of pitchstream.
 package chart
 
 import (
