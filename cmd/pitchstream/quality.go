@@ -26,7 +26,7 @@ type qualityCmd struct {
 	Whole  bool   `env:"-" name:"whole" help:"Look for what was missed among all rows first: reads the whole table."`
 }
 
-// Help is what quality --help says below its first line.
+// Help returns the text of quality --help below its first line.
 func (*qualityCmd) Help() string {
 	return `
 A day of game data held against the seven game days before it. What is beyond its limits stands first, with what to do.
@@ -52,7 +52,7 @@ Each check, its limits and what to do: docs/QUALITY.md. As SQL: SELECT * FROM pi
 Exit status: 0 nothing is beyond its limits; 1 something is, or it failed; 2 wrong usage.`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate returns an error that says which flag is wrong and what is allowed.
 func (c *qualityCmd) Validate() error {
 	for flag, day := range map[string]string{"day": c.Day, "since": c.Since} {
 		if _, err := time.Parse(time.DateOnly, day); day != "" && err != nil {
@@ -70,7 +70,7 @@ func (c *qualityCmd) Validate() error {
 	return nil
 }
 
-// Run judges, and prints what was found.
+// Run judges the days and prints the reports.
 func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 	store, err := openStore(c.Postgres, "", nil)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 	return nil
 }
 
-// refresh computes what is new, unless a processor is at it.
+// refresh computes the figures of new rows, unless a processor is doing it.
 func (c *qualityCmd) refresh(ctx context.Context, std *stdio, store *pgsink.Sink) error {
 	release, ok, err := store.TryLock(ctx, stream.QualityLock)
 	if err != nil {
@@ -127,7 +127,7 @@ func (c *qualityCmd) refresh(ctx context.Context, std *stdio, store *pgsink.Sink
 	return err
 }
 
-// reports are those of the days asked for, in order.
+// reports returns the reports of the selected days in their order.
 func (c *qualityCmd) reports(ctx context.Context, store *pgsink.Sink) ([]schemas.QualityReport, error) {
 	days := quality.History
 	if first, err := time.Parse(time.DateOnly, c.Since); err == nil {
@@ -156,7 +156,7 @@ func (c *qualityCmd) reports(ctx context.Context, store *pgsink.Sink) ([]schemas
 	return out, nil
 }
 
-// gameDay is the day to read up to: of a game, the newest on which it was played.
+// gameDay returns the last day to read: for --game, the newest day on which it was played.
 func (c *qualityCmd) gameDay(ctx context.Context, store *pgsink.Sink) string {
 	if c.Day == "" && c.Game != "" {
 		if day, err := store.QualityDay(ctx, c.Game); err == nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// printQuality writes the report as a table: what is beyond its limits first. Venues that are well are left out, unless
-// everything was asked for.
+// printQuality prints the report as a table, abnormal figures first. Without everything it omits the normal
+// figures of single venues.
 func printQuality(out io.Writer, r schemas.QualityReport, everything bool) error {
 	if r.Games == 0 {
 		day := r.Day
@@ -22,12 +22,14 @@ func printQuality(out io.Writer, r schemas.QualityReport, everything bool) error
 		fmt.Fprintf(out, "no pitches of %s\n", day)
 		return nil
 	}
-	fmt.Fprintf(out, "%s   %s, %s", r.Day, terminal.Counted(r.Games, "game"), terminal.Counted(r.Pitches, "pitch", "pitches"))
+	fmt.Fprintf(out, "%s   %s, %s", r.Day, terminal.Counted(r.Games, "game"),
+		terminal.Counted(r.Pitches, "pitch", "pitches"))
 	switch n := len(r.BaselineDays); n {
 	case 0:
 		fmt.Fprint(out, "; no day before it to hold it against\n\n")
 	default:
-		fmt.Fprintf(out, "; held against %s, %s to %s\n\n", terminal.Counted(int64(n), "game day"), r.BaselineDays[0], r.BaselineDays[n-1])
+		fmt.Fprintf(out, "; held against %s, %s to %s\n\n", terminal.Counted(int64(n), "game day"),
+			r.BaselineDays[0], r.BaselineDays[n-1])
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "\tCHECK\tVENUE\tDAY\tBEFORE\tCHANGE\tOF\tGAMES\tLIMIT\n")
@@ -72,11 +74,12 @@ func printFinding(w io.Writer, f *schemas.QualityFinding) {
 		before = qualityFigure(f.Baseline.Value, f.Unit)
 		change = signed(f.Value-f.Baseline.Value, f.Unit)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", mark, strings.TrimSpace(f.Check+" "+f.Item), f.Venue, qualityFigure(f.Value, f.Unit), before, change,
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", mark, strings.TrimSpace(f.Check+" "+f.Item), f.Venue,
+		qualityFigure(f.Value, f.Unit), before, change,
 		terminal.Count(f.Of), terminal.Count(f.Games), f.Limit)
 }
 
-// qualityFigure is a value with its unit.
+// qualityFigure formats a value with its unit.
 func qualityFigure(v float64, unit string) string {
 	switch unit {
 	case "share":

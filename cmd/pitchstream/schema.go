@@ -8,7 +8,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// schemaCmd gives the JSON Schemas to those who want them without a server.
+// schemaCmd prints the JSON Schemas, for use without a server.
 type schemaCmd struct {
 	Ls   schemaLsCmd   `cmd:"" name:"ls" help:"The formats that this build reads and writes, with their versions."`
 	Show schemaShowCmd `cmd:"" name:"show" help:"The JSON Schema (draft 2020-12) of one of them."`
@@ -16,7 +16,7 @@ type schemaCmd struct {
 
 type schemaLsCmd struct{}
 
-// Run prints a line a schema.
+// Run prints one line for each schema.
 func (schemaLsCmd) Run(std *stdio) error {
 	for _, s := range schemas.PublishedSchemas() {
 		if _, err := fmt.Fprintf(std.Out, "%-7s %-5s %s\n", s.Name, s.Version, s.Title); err != nil {
@@ -30,7 +30,7 @@ type schemaShowCmd struct {
 	Name string `arg:"" name:"NAME" help:"record, row or letter."`
 }
 
-// Run prints the file.
+// Run prints the schema.
 func (c *schemaShowCmd) Run(std *stdio) error {
 	all := schemas.PublishedSchemas()
 	i := slices.IndexFunc(all, func(s schemas.PublishedSchema) bool { return s.Name == c.Name })

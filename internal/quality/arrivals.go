@@ -2,8 +2,9 @@ package quality
 
 import "github.com/pitchstream/pitchstream/schemas"
 
-// WithArrivals adds to the facts of a game what its rows do not show: records that came again, records that differ at one
-// revision, and deletes. Where all pitches of a day and venue are deleted, there is a line with no pitches.
+// WithArrivals adds to the facts of a game what its rows do not show: repeated records, records of one
+// revision that differ, and deletes. If all pitches of a day and venue were deleted, it adds facts with no
+// pitches.
 func WithArrivals(facts []schemas.QualityFacts, game schemas.Text, arrivals []schemas.QualityArrivals) []schemas.QualityFacts {
 	type place struct {
 		day   string

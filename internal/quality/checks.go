@@ -9,7 +9,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// The checks, by the names that metrics, alerts and docs/QUALITY.md use.
+// The names of the checks, as in metrics, alerts and docs/QUALITY.md.
 const (
 	UntrackedSwings     = "untracked_swings"
 	NoBatter            = "no_batter"
@@ -35,8 +35,8 @@ const (
 	VenueDrift      = "drift"
 )
 
-// check is a share that is watched: abnormal where it is so many points above its baseline, or above the ceiling where
-// there is no baseline yet, and chance does not explain it.
+// check is a share that is judged. It is abnormal if it exceeds its baseline by points, or the ceiling while
+// there is no baseline, and chance does not explain the difference.
 type check struct {
 	name    string
 	points  float64
@@ -65,13 +65,14 @@ var checks = []check{
 }
 
 const (
-	// leastOf is the least denominator that is judged.
+	// leastOf is the smallest denominator that is judged.
 	leastOf = 50
-	// chanceLimit is how many standard errors above its baseline a share must be; venueLimit of one venue among many.
+	// chanceLimit is the number of standard errors above its baseline from which a share is abnormal. venueLimit
+	// is the one for a single venue; it is higher, because many venues are judged.
 	chanceLimit, venueLimit = 3, 3.5
 )
 
-// shares judges every check over all venues, and for each venue.
+// shares judges every check for all venues together and for each venue.
 func (j *judge) shares() (out []schemas.QualityFinding) {
 	for _, c := range checks {
 		of := func(p *part) schemas.QualityShare { return p.shares[c.name] }
@@ -84,7 +85,7 @@ func (j *judge) shares() (out []schemas.QualityFinding) {
 	return out
 }
 
-// issues judges every issue that the day's rows have.
+// issues judges every issue in the rows of the day.
 func (j *judge) issues() (out []schemas.QualityFinding) {
 	names := make([]string, 0, len(j.today.issues))
 	for name := range j.today.issues {
@@ -102,10 +103,10 @@ func (j *judge) issues() (out []schemas.QualityFinding) {
 	return out
 }
 
-// mostIssues bounds what a stream of odd issues can make of the report.
+// mostIssues bounds the size of the report when the stream has many kinds of issues.
 const mostIssues = 60
 
-// share judges one share; of reads it from a day, or from the baseline.
+// share judges one share. of reads it from a day or from the baseline.
 func (j *judge) share(c check, venue, name, item string, of func(*part) schemas.QualityShare) []schemas.QualityFinding {
 	today, base := of(&j.today), of(&j.base)
 	if today.Of == 0 {
@@ -155,8 +156,8 @@ func ratio(s schemas.QualityShare) float64 {
 
 func points(share float64) string { return fmt.Sprintf("%g", math.Round(share*1000)/10) }
 
-// shareError is the standard error of the difference of two shares, with how much the baseline's days differ beyond
-// chance.
+// shareError returns the standard error of the difference of two shares. It includes how much the days of the
+// baseline differ beyond chance.
 func (j *judge) shareError(today, base schemas.QualityShare, of func(*part) schemas.QualityShare) float64 {
 	p := max(ratio(base), 0.5/float64(base.Of))
 	chance := p * (1 - min(p, 0.9999))

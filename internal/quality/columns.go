@@ -2,7 +2,7 @@ package quality
 
 import "github.com/pitchstream/pitchstream/schemas"
 
-// column is a numeric column that is watched.
+// column is a numeric column that is judged.
 type column struct {
 	name, unit string
 	of         func(r *schemas.Row) schemas.Opt[float64]
@@ -35,8 +35,8 @@ func columnsOf(rows []*schemas.StoredRow) map[string]schemas.QualityColumn {
 	return out
 }
 
-// merge is the summary of both (T. F. Chan, G. H. Golub, R. J. LeVeque, Algorithms for Computing the Sample Variance,
-// 1983).
+// merge returns the summary of the values of both (T. F. Chan, G. H. Golub, R. J. LeVeque, Algorithms for
+// Computing the Sample Variance, 1983).
 func merge(a, b schemas.QualityColumn) schemas.QualityColumn {
 	if a.N == 0 || b.N == 0 {
 		if a.N == 0 {

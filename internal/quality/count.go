@@ -2,8 +2,8 @@ package quality
 
 import "github.com/pitchstream/pitchstream/schemas"
 
-// countGap says whether a pitch is missing between two that follow each other in a game: the count before b is not what
-// a made of the count before it. known is false where a record does not tell.
+// countGap reports whether a pitch is missing between two successive ones of a game: the count before b is
+// not the count that a leads to. known is false if a record lacks the values.
 func countGap(a, b *schemas.Row) (gap, known bool) {
 	for _, n := range []schemas.Opt[int16]{a.Balls, a.Strikes, b.Balls, b.Strikes, a.Inning, b.Inning} {
 		if !n.Present {
@@ -17,12 +17,12 @@ func countGap(a, b *schemas.Row) (gap, known bool) {
 	if b.Balls.Value == balls && b.Strikes.Value == strikes {
 		return false, true
 	}
-	// A runner who is caught ends the half inning in the middle of a plate appearance.
+	// A caught runner can end a half inning during a plate appearance, which then starts again at 0-0.
 	anew := b.Balls.Value == 0 && b.Strikes.Value == 0
 	return !(anew && halfEnds(a, b)), true
 }
 
-// after is the count that a pitch leaves: 0-0 after the last one of a plate appearance.
+// after returns the count after a pitch: 0-0 after the last one of a plate appearance.
 func after(a *schemas.Row) (balls, strikes int16, known bool) {
 	balls, strikes = a.Balls.Value, a.Strikes.Value
 	switch {

@@ -1,10 +1,11 @@
-// Package quality judges the data of tracked pitches: facts about each game from its rows, the day held against the days
-// before it, and bat speeds held against each batter's own baseline. It is pure: no clock, no database, no order of calls.
+// Package quality judges the data of tracked pitches. It sums up the rows of each game, compares a day with
+// the days before it, and compares bat speeds with each batter's own baseline. Its functions are pure: they
+// use no clock and no database.
 //
 //	facts.go     the rows of a game → schemas.QualityFacts            what is stored, once a game, day and venue
-//	arrivals.go  records that came again, and deletes           what the rows do not show
-//	count.go     pitches that are missing between two counts
-//	judge.go     the facts of 30 days → schemas.QualityReport        what is beyond its limits first
+//	arrivals.go  repeated records and deletes, which the rows do not show
+//	count.go     missing pitches between two counts
+//	judge.go     the facts of 30 days → schemas.QualityReport        abnormal figures first
 //	checks.go    the shares that are watched, and their limits
 //	columns.go   the numeric columns, summed up
 //	shift.go     their means against their baselines, of all venues and of each
@@ -12,5 +13,5 @@
 //	drift.go     a venue's bat speeds against each batter's own
 //	robust.go    the robust statistics that drift.go uses
 //
-// What the figures mean, and what to do about them: docs/QUALITY.md.
+// docs/QUALITY.md explains the figures and what to do about them.
 package quality

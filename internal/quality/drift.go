@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Swings are one batter's full swings with a reliable speed in one game, in their order.
+// Swings has the full swings of one batter in one game that have a reliable speed, in their order.
 type Swings struct {
 	Day    string // YYYY-MM-DD
 	Venue  string
@@ -14,45 +14,45 @@ type Swings struct {
 	MPH    []float64
 }
 
-// Drift is what a venue's newest swings say about its bat speeds.
+// Drift is the bias of the bat speeds at one venue, estimated from its newest swings.
 type Drift struct {
 	Venue   string
 	MPH     float64 // estimated bias
 	Error   float64 // its standard error, mph, with the uncertainty of baselines and of days
-	Score   float64 // MPH / Error, brought to one limit: flagged beyond ±DriftLimit
-	Swings  int     // that the estimate is about
-	Days    int     // over which they are
+	Score   float64 // MPH / Error, scaled so that a venue is flagged beyond ±DriftLimit
+	Swings  int     // in the estimate
+	Days    int     // on which they were
 	Flagged bool
 }
 
-// The limits were tuned on seeds of the simulator below 1,000, and twice again after they had failed on 7001 to 7101 and
-// on 9001 to 9020; TestABiasOfOneVenueIsFlagged judges them by others.
+// The limits were tuned on simulator seeds below 1,000, and again after failures on the seeds 7001 to 7101
+// and 9001 to 9020. TestABiasOfOneVenueIsFlagged judges them by other seeds.
 const (
-	// DriftLimit is the score from which on a venue is flagged.
+	// DriftLimit is the absolute score from which a venue is flagged.
 	DriftLimit = 2.6
-	// driftSwings is how many swings the test is laid out for. With fewer, the limit rises as √(driftSwings/n): the
-	// boundary of P. C. O'Brien and T. R. Fleming (A Multiple Testing Procedure for Clinical Trials, Biometrics 35,
-	// 1979), under which looking again with every swing costs little: early looks need overwhelming evidence.
+	// driftSwings is the number of swings for which the test is designed. With fewer swings the limit rises by
+	// √(driftSwings/n), the boundary of P. C. O'Brien and T. R. Fleming (A Multiple Testing Procedure for
+	// Clinical Trials, Biometrics 35, 1979). Therefore the test can be repeated after every swing at little
+	// cost.
 	driftSwings = 300
-	// driftLeastMPH is the least bias worth a person's time, however certain.
+	// driftLeastMPH is the smallest bias that is flagged, because a smaller one is not worth a person's time.
 	driftLeastMPH = 0.95
-	// driftLeastSwings is from where on the test says anything.
+	// driftLeastSwings is the smallest number of swings that is tested.
 	driftLeastSwings = 60
-	// driftMostDays is how far back the newest swings may reach.
+	// driftMostDays bounds the age of the newest swings.
 	driftMostDays = 7
-	// ownBaseline is from how many swings elsewhere a batter's baseline is made of these alone.
+	// ownBaseline is the number of swings at other venues from which a batter's baseline uses these alone.
 	ownBaseline = 20
-	// leastBaseline is from how many swings on a batter has a baseline of his own at all; the others are no witnesses.
+	// leastBaseline is the smallest number of swings for a baseline. Batters with fewer are ignored.
 	leastBaseline = 10
 )
 
-// Drifts tests every venue that has swings on the day. The swings are those of some 30 days up to it.
-//
-// Each batter's baseline are his swings at other venues; where he has few, also those before the newest ones here. A
-// baseline is drawn toward the league's mean as far as its own uncertainty asks for (empirical Bayes), and what remains
-// uncertain goes into the error: so do days on which a batter, or a venue, is a little off without any fault.
-// The test is a generalised likelihood ratio over where the bias may have begun: the last day, the last two, … up to
-// driftSwings swings.
+// Drifts tests every venue that has swings on the day. The swings must be those of about 30 days up to it.
+// The baseline of a batter is made of his swings at other venues and, if these are few, of his older swings
+// at this venue. A baseline is pulled toward the mean of the league according to its uncertainty (empirical
+// Bayes). The remaining uncertainty is part of the error, and so are the differences between days of a batter
+// and of a venue without any fault. The test is a generalized likelihood ratio over the day on which the bias
+// may have begun: the last day, the last two, and so on, up to driftSwings swings.
 func Drifts(swings []Swings, day string) []Drift {
 	m := fit(swings)
 	var out []Drift
@@ -65,7 +65,7 @@ func Drifts(swings []Swings, day string) []Drift {
 	return out
 }
 
-// model is what all swings say about swings.
+// model has the parameters that are estimated from all swings.
 type model struct {
 	swings    []Swings
 	byBatter  map[int64][]int             // into swings
@@ -104,7 +104,7 @@ func fit(swings []Swings) *model {
 	return m
 }
 
-// of are all speeds of a batter that pass.
+// of returns all speeds of a batter that pass the filter.
 func (m *model) of(batter int64, pass func(s *Swings) bool) (mph []float64) {
 	for _, i := range m.byBatter[batter] {
 		if s := &m.swings[i]; pass(s) {
@@ -116,7 +116,7 @@ func (m *model) of(batter int64, pass func(s *Swings) bool) (mph []float64) {
 
 func all(*Swings) bool { return true }
 
-// fitSwings finds how far swings are from their batters' middles.
+// fitSwings estimates how much swings deviate from the middle of their batter.
 func (m *model) fitSwings() {
 	var residuals []float64
 	for b := range m.byBatter {
@@ -144,7 +144,7 @@ func (m *model) fitSwings() {
 	m.swing = max(m.scale*math.Sqrt(square/n)/m.slope, 0.5)
 }
 
-// fitBatters finds how far batters are from each other, and from themselves from game to game.
+// fitBatters estimates how much batters differ from each other, and each one from game to game.
 func (m *model) fitBatters() {
 	var middles, errors []float64
 	var square, sampling, weight float64
@@ -174,7 +174,7 @@ func (m *model) fitBatters() {
 	m.form = max((square-sampling)/max(weight, 1), 0)
 }
 
-// off is how far swings are from a middle on the whole, mph.
+// off returns how far swings are from a middle on average, in mph.
 func (m *model) off(mph []float64, middle float64) float64 {
 	var sum float64
 	for _, v := range mph {
@@ -183,7 +183,8 @@ func (m *model) off(mph []float64, middle float64) float64 {
 	return sum / float64(len(mph)) * m.scale / m.slope
 }
 
-// baseline is a batter's middle apart from a venue's newest days, and its variance; infinite where he has none.
+// baseline returns a batter's middle without the newest days of a venue, and its variance, which is infinite
+// if he has no baseline.
 func (m *model) baseline(batter int64, venue, from string) (middle, variance float64) {
 	// guard: quality: a batter's baseline is apart from the venue | s.Venue != venue -> s.Venue != ""
 	mph := m.of(batter, func(s *Swings) bool { return s.Venue != venue })
@@ -198,7 +199,8 @@ func (m *model) baseline(batter int64, venue, from string) (middle, variance flo
 	return own*location(mph, m.scale) + (1-own)*m.league, own * sampling
 }
 
-// estimate is the bias of a venue over some of its days, by inverse variance over the batters.
+// estimate returns the bias of a venue over some of its days. It weights the batters by their inverse
+// variance.
 func (m *model) estimate(venue string, days []string, baselines map[int64][2]float64) (mph, variance float64, n int) {
 	type seen struct{ sum, weight float64 }
 	batters := map[int64]seen{}
@@ -238,8 +240,8 @@ func (m *model) estimate(venue string, days []string, baselines map[int64][2]flo
 	return sum / weight, 1 / weight, n
 }
 
-// fitVenueDays finds how far venues are off from day to day beyond what chance explains. A day that is far off may be
-// the fault that is looked for, and counts as no more than 4 deviations.
+// fitVenueDays estimates how much venues differ from day to day beyond chance. It clips a day at 4
+// deviations, because a day that is far off may be the fault to be found.
 func (m *model) fitVenueDays() {
 	var excess, weights float64
 	for _, v := range m.venues {
@@ -262,7 +264,7 @@ func (m *model) fitVenueDays() {
 	}
 }
 
-// test takes the newest swings of a venue back to each day on which a bias may have begun.
+// test tests the newest swings of a venue from each day on which a bias may have begun.
 func (m *model) test(venue string) Drift {
 	d := Drift{Venue: venue}
 	days := m.days[venue]

@@ -134,8 +134,8 @@ func TestACleanVenueIsNotFlagged(t *testing.T) {
 	require.LessOrEqual(t, flags, 1)
 }
 
-// Batters whose days differ, and venues whose days differ, are not biased: what is known of the noise goes into the
-// error, and none of it is taken for a bias.
+// Batters whose days differ, and venues whose days differ, are not biased: what is known of the noise goes
+// into the error, and none of it is taken for a bias.
 func TestDaysThatDifferAreNoBias(t *testing.T) {
 	flags, venueDays := 0, 0
 	for seed := range uint64(3) {

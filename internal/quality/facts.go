@@ -9,8 +9,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Facts are those of the rows of one game, one for each day and venue that they name, by day and venue. listed tells
-// whether an identifier is among the players; nil: there is no list.
+// Facts sums up the rows of one game for each day and venue, ordered by day and venue. listed reports whether
+// an identifier is in the list of players; nil means that there is no list.
 func Facts(rows []schemas.StoredRow, listed func(id int64) bool) (facts []schemas.QualityFacts) {
 	type place struct {
 		day   string
@@ -32,7 +32,7 @@ func Facts(rows []schemas.StoredRow, listed func(id int64) bool) (facts []schema
 	return facts
 }
 
-// DayOf is the day that a row counts for: the game's date, else that of its event time in UTC.
+// DayOf returns the day of a row: the date of the game, or of the event time in UTC if the game has no date.
 func DayOf(r *schemas.StoredRow) string {
 	if r.GameDate != "" {
 		return string(r.GameDate)
@@ -40,13 +40,13 @@ func DayOf(r *schemas.StoredRow) string {
 	return r.EventTime.Time().UTC().Format(time.DateOnly)
 }
 
-// IsKnownSwing says that action or result tell of a swing, whether or not a bat was tracked: what makes a tracked one
-// confirmed.
+// IsKnownSwing reports whether the action or the result implies a swing, which confirms a tracked one.
 func IsKnownSwing(r *schemas.Row) bool {
 	return r.PitchAction == "Swinging" || r.PitchAction == "Foul" || r.PitchResult == schemas.ResultHitIntoPlay
 }
 
-// isFullSwing leaves out the bats that were tracked on called pitches: checked swings, and batters stepping back.
+// isFullSwing reports whether a bat was tracked on a pitch that was not called. On called pitches the bat is
+// that of a checked swing, or of a batter who steps back.
 func isFullSwing(r *schemas.Row) bool {
 	return r.IsSwing && (IsKnownSwing(r) || r.PitchResult == schemas.ResultStrike && r.PitchAction != "Called")
 }
@@ -93,7 +93,7 @@ func delay(seconds []float64) schemas.QualityDelay {
 	return schemas.QualityDelay{P50: quantile(seconds, 0.5), P95: quantile(seconds, 0.95)}
 }
 
-// add counts one more of which it is asked whether it has the fault.
+// add counts one more case, with or without the fault.
 func add(shares map[string]schemas.QualityShare, check string, fault bool) {
 	addMany(shares, check, count(fault), 1)
 }
@@ -110,11 +110,11 @@ func count(is bool) int64 {
 	return 0
 }
 
-// fullTrack is how many samples a swing has that was seen from the stance to the finish, about 1.2 s at 300 Hz. Half as
-// many are a camera that missed frames, or another rate.
+// fullTrack is the number of samples of a swing from the stance to the finish, about 1.2 s at 300 Hz. Half as
+// many mean that a camera missed frames, or that the rate is another.
 const fullTrack = 300
 
-// addShares counts what one row tells.
+// addShares counts the faults of one row.
 func addShares(shares map[string]schemas.QualityShare, r *schemas.StoredRow, listed func(int64) bool) {
 	thrown := r.PitchResult != schemas.ResultPickoff
 	if IsKnownSwing(&r.Row) {
@@ -140,7 +140,7 @@ func addShares(shares map[string]schemas.QualityShare, r *schemas.StoredRow, lis
 	add(shares, Corrected, r.Revision > 0)
 }
 
-// addPair counts what two rows tell that follow each other.
+// addPair counts the faults between two successive rows.
 func addPair(shares map[string]schemas.QualityShare, a, b *schemas.StoredRow) {
 	add(shares, TwinPitches, twins(a, b))
 	if gap, known := countGap(&a.Row, &b.Row); known && !twins(a, b) {
@@ -148,7 +148,8 @@ func addPair(shares map[string]schemas.QualityShare, a, b *schemas.StoredRow) {
 	}
 }
 
-// twins are two rows of one pitch under two identities: thrown at the same millisecond, measured the same.
+// twins reports whether two rows are one pitch with two ids: thrown in the same millisecond, with the same
+// measurements.
 func twins(a, b *schemas.StoredRow) bool {
 	return a.EventTime == b.EventTime && a.Inning == b.Inning && a.Balls == b.Balls && a.Strikes == b.Strikes && a.Outs == b.Outs &&
 		a.PitchResult == b.PitchResult && a.PitchSpeedMPH == b.PitchSpeedMPH && a.PitchSpeedMPH.Present

@@ -38,7 +38,8 @@ func judged(r schemas.QualityReport, check, venue, item string) *schemas.Quality
 	return &r.Findings[i]
 }
 
-// abnormal is what is beyond its limits, but for drift, which has tests of its own and is wrong once in a month.
+// abnormal is what is beyond its limits, but for drift, which has tests of its own and is wrong once in a
+// month.
 func abnormal(r schemas.QualityReport) (found []string) {
 	for _, f := range r.Findings {
 		if f.Abnormal && f.Check != VenueDrift {

@@ -10,16 +10,18 @@ import (
 )
 
 const (
-	// halfPitches is the least that a half inning takes, three pitches; of an inning that is over, both halves.
+	// halfPitches is the smallest number of pitches in a half inning. An inning that is over has both halves.
 	halfPitches = 3
-	// leastPitches and mostPitches of a whole game: the shortest and the longest of the major leagues, with a margin.
+	// leastPitches and mostPitches bound a complete game: the shortest and the longest ones of the major
+	// leagues, with a margin.
 	leastPitches, mostPitches = 150, 750
 	wholeGame                 = 9
-	// endedAfter is how long after its last pitch a game counts as over, in the time of the newest pitch of all.
+	// endedAfter is how long after its last pitch a game counts as over. The newest pitch of all games is the
+	// clock.
 	endedAfter = 3 * time.Hour
 )
 
-// completeness is one line about all games, and one for each that lacks something.
+// completeness returns one finding about all games, and one for each incomplete game.
 func (j *judge) completeness() []schemas.QualityFinding {
 	all := schemas.QualityFinding{
 		Check: IncompleteGames, Venue: everywhere, Unit: "games", Of: int64(len(j.games)), Limit: "none may lack an inning",
@@ -45,7 +47,8 @@ func (j *judge) completeness() []schemas.QualityFinding {
 	return append([]schemas.QualityFinding{all}, out[:min(len(out), mostVenues)]...)
 }
 
-// lacks says what a game lacks. While it is played only what lies behind its newest inning counts.
+// lacks returns what a game lacks, "" for nothing. During the game it looks only at the innings before the
+// newest one.
 func (j *judge) lacks(g *schemas.QualityFacts) (missing []string) {
 	if g.GamePK == "" || len(g.Innings) == 0 {
 		return nil

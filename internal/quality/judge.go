@@ -11,19 +11,20 @@ import (
 )
 
 const (
-	// History is how many days the facts reach back that Judge wants.
+	// History is the number of days of facts that Judge needs.
 	History = 30
-	// baselineDays is how many game days make the baseline.
+	// baselineDays is the number of game days in the baseline.
 	baselineDays = 7
 
 	everywhere   = "all"
 	unknownVenue = "unknown"
-	// mostVenues bounds what a stream of odd headers can make of the report: the others count in all venues only.
+	// mostVenues bounds the size of the report when the stream has many odd venues. Further ones count in all
+	// venues only.
 	mostVenues = 40
 )
 
-// Judge holds a day against the days before it. The facts are those of History days up to it; day "" is the newest that
-// has any. Facts after the day count for nothing.
+// Judge compares a day with the game days before it. facts must have the History days up to it; day "" is the
+// newest day with facts. Facts after the day are ignored.
 func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 	j := newJudge(facts, day)
 	// guard: quality: a game of which nothing stands is none | Games: j.gamesWhere(stands), Pitches -> Games: int64(len(j.games)), Pitches
@@ -47,8 +48,8 @@ func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 	return r
 }
 
-// JudgeGame holds one game of a day against the days before it, as Judge does the day. An error says that the day has no
-// such game.
+// JudgeGame compares one game of a day with the game days before it, as Judge compares the day. It returns an
+// error if the day has no such game.
 func JudgeGame(facts []schemas.QualityFacts, day, game string) ([]schemas.QualityReport, error) {
 	kept := slices.Clone(facts)
 	kept = slices.DeleteFunc(kept, func(f schemas.QualityFacts) bool { return f.Day == day && string(f.GamePK) != game })
@@ -58,7 +59,7 @@ func JudgeGame(facts []schemas.QualityFacts, day, game string) ([]schemas.Qualit
 	return []schemas.QualityReport{Judge(kept, day)}, nil
 }
 
-// Days are the days that the facts are of, in order.
+// Days returns the days of the facts in their order.
 func Days(facts []schemas.QualityFacts) (days []string) {
 	for _, f := range facts {
 		if !slices.Contains(days, f.Day) {
@@ -69,7 +70,7 @@ func Days(facts []schemas.QualityFacts) (days []string) {
 	return days
 }
 
-// judge is all that a judgement is made of.
+// judge has the data of one call of Judge.
 type judge struct {
 	day      string
 	newest   schemas.TimeMS // of all facts
@@ -83,14 +84,14 @@ type judge struct {
 	names    map[schemas.Text]string
 }
 
-// part is several games put together.
+// part sums up several games.
 type part struct {
 	pitches     int64
 	shares      map[string]schemas.QualityShare
 	venueShares map[venueCheck]schemas.QualityShare
 	issues      map[string]int64
 	columns     map[string]schemas.QualityColumn
-	// venueColumns are those of each venue.
+	// venueColumns has the columns of each venue.
 	venueColumns map[string]map[string]schemas.QualityColumn
 	event, row   schemas.QualityDelay // the greatest P95 of a game, the median of the P50
 	medians      [2][]float64
@@ -138,7 +139,7 @@ func daysBefore(day string, n int) string {
 	return at.AddDate(0, 0, -n).Format(time.DateOnly)
 }
 
-// gather makes the day, and its baseline of the newest game days before it.
+// gather sums up the day, and the newest game days before it as its baseline.
 func (j *judge) gather() {
 	for day, p := range j.days {
 		// guard: quality: a day of deletes only is no baseline | p.pitches > 0 -> p.pitches >= 0
@@ -163,10 +164,11 @@ func (j *judge) gather() {
 	j.venues = j.venues[:min(len(j.venues), mostVenues)]
 }
 
-// stands says that any row does: of a game whose pitches are all deleted that is all there is to know.
+// stands reports whether any row of a game is left after deletes.
 func stands(f *schemas.QualityFacts) bool { return f.Pitches > 0 }
 
-// venueName is what a venue is called in a report: a header that says "all" must not be taken for all of them.
+// venueName returns the name of a venue in a report. A venue with the name "all" counts as unknown, because
+// "all" means all venues there.
 func venueName(f *schemas.QualityFacts) string {
 	switch f.Venue {
 	case "":
@@ -204,7 +206,7 @@ func (p *part) add(f *schemas.QualityFacts, venue string) {
 	p.row = schemas.QualityDelay{P50: median(p.medians[1]), P95: max(p.row.P95, f.RecordToRowS.P95)}
 }
 
-// columnsAt are the columns of a venue, or of all.
+// columnsAt returns the columns of a venue, or of all venues.
 func (p *part) columnsAt(venue string) map[string]schemas.QualityColumn {
 	if venue == everywhere {
 		return p.columns
@@ -233,7 +235,7 @@ func (j *judge) venueList() []schemas.QualityVenue {
 	return out
 }
 
-// drifts tests the venues' bat speeds.
+// drifts tests the bat speeds of the venues.
 func (j *judge) drifts() (out []schemas.QualityFinding) {
 	for _, d := range Drifts(j.swings(), j.day) {
 		if !slices.Contains(j.venues, d.Venue) {
@@ -253,7 +255,7 @@ func (j *judge) drifts() (out []schemas.QualityFinding) {
 	return out
 }
 
-// swings are those of all games of named venues, a line a batter and game.
+// swings returns the swings of all games at named venues, for each batter and game.
 func (j *judge) swings() (out []Swings) {
 	for _, g := range j.history {
 		if g.Venue == "" {
@@ -279,8 +281,8 @@ const (
 	delayCeilingS = 600.0
 )
 
-// delays judges how late records come. How late they were processed is told and not judged: a replay is no fault, and
-// the lag has metrics of its own.
+// delays judges how late records arrive. It reports how late they were processed but does not judge that,
+// because a replay is no fault and the lag has metrics of its own.
 func (j *judge) delays() []schemas.QualityFinding {
 	event := schemas.QualityFinding{
 		Check: Delay, Venue: everywhere, Item: "event_to_record", Unit: "s", Value: j.today.event.P95, Of: j.today.pitches,

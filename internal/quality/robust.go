@@ -5,15 +5,16 @@ import (
 	"slices"
 )
 
-// Bat speeds are a hump with a long lower tail (checked swings, bunts, lost bats). A mean would follow the tail, so
-// everything here goes through Huber's ψ, which takes a residual for no larger than huberC scales (P. J. Huber, Robust
-// Estimation of a Location Parameter, Ann. Math. Statist. 35, 1964). At 0.5 the simulated swings, whose tails are those
-// of real ones, lose least of their information; normal ones would lose a fifth.
+// The distribution of bat speeds has a long lower tail: checked swings, bunts, bats that the cameras lost. A
+// mean would follow the tail. Therefore everything here uses Huber's ψ, which clips a residual at huberC
+// scales (P. J. Huber, Robust Estimation of a Location Parameter, Ann. Math. Statist. 35, 1964). With 0.5 the
+// simulated swings, whose tails are those of real ones, lose the least information. Normally distributed
+// values would lose a fifth.
 const huberC = 0.5
 
 func psi(u float64) float64 { return min(max(u, -huberC), huberC) }
 
-// location is Huber's estimate of the middle of values with a known scale; of none 0.
+// location returns Huber's estimate of the middle of values with a known scale, and 0 for no values.
 func location(values []float64, scale float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -38,10 +39,10 @@ func location(values []float64, scale float64) float64 {
 	return m
 }
 
-// median of values, which stay in their order; of none NaN.
+// median returns the median, and NaN for no values. It does not reorder them.
 func median(values []float64) float64 { return quantile(values, 0.5) }
 
-// quantile of values by straight interpolation; of none NaN.
+// quantile returns a quantile by linear interpolation, and NaN for no values.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -56,7 +57,8 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
 
-// spread is the scale of residuals about 0: the median of their magnitudes, as the deviation of a normal.
+// spread returns the scale of residuals about 0: the median of their magnitudes, scaled to the deviation of a
+// normal distribution.
 func spread(residuals []float64) float64 {
 	magnitudes := make([]float64, len(residuals))
 	for i, r := range residuals {

@@ -9,28 +9,30 @@ import (
 )
 
 const (
-	// shiftSigmas is from how many standard errors on a mean has shifted: eight columns, every day; venueShiftSigmas of one
-	// venue among many.
+	// shiftSigmas is the number of standard errors from which a mean has shifted. It is high, because eight
+	// columns are judged every day. venueShiftSigmas is the one for a single venue among many.
 	shiftSigmas, venueShiftSigmas = 4.5, 5.0
-	// shiftLeast is the least shift worth a look, in deviations of the column's values.
+	// shiftLeast is the smallest shift that is flagged, in standard deviations of the column.
 	shiftLeast = 0.2
-	// shiftLeastDays is the least baseline that is held against.
+	// shiftLeastDays is the smallest number of days in a baseline.
 	shiftLeastDays = 3
-	// shiftLeastRows is from how many values on a mean is judged; one venue has fewer of a day.
+	// shiftLeastRows is the smallest number of values that is judged. It is lower for one venue, which has fewer
+	// in a day.
 	shiftLeastRows, venueShiftLeastRows = 50, 25
-	// shiftDayRows is from how many values on a day tells how days differ.
+	// shiftDayRows is the smallest number of values with which a day counts for the difference between days.
 	shiftDayRows = 10
 )
 
-// means are what is known of a column at a place: of the day, and of each game day of its baseline.
+// means has the summaries of a column at one venue, or all: of the day, and of the game days of its baseline.
 type means struct {
 	today, base schemas.QualityColumn
 	days        []schemas.QualityColumn
 }
 
-// columnShifts holds each column's mean against its baseline, and that of each venue against the venue's own: a camera
-// that is off in one place moves the mean of all places little. How much days differ without any fault is learned from
-// the days of the baselines, of the venues from all of them together, and counts into the error.
+// columnShifts compares the mean of each column with its baseline. It compares each venue with its own
+// baseline too, because a wrong camera at one venue moves the mean of all venues little. The error includes
+// how much days differ without any fault, which is estimated from the baselines; for venues from those of all
+// venues together.
 func (j *judge) columnShifts() (out []schemas.QualityFinding) {
 	for _, c := range columns {
 		all := j.meansOf(c.name, everywhere, j.baseDays)
@@ -50,7 +52,7 @@ func (j *judge) columnShifts() (out []schemas.QualityFinding) {
 	return out
 }
 
-// venueDays are the newest game days of a venue before the day.
+// venueDays returns the newest game days of a venue before the day.
 func (j *judge) venueDays(venue string) (days []string) {
 	for day, p := range j.days {
 		if day < j.day && len(p.venueColumns[venue]) > 0 {
@@ -71,8 +73,8 @@ func (j *judge) meansOf(column, venue string, days []string) means {
 	return m
 }
 
-// daily is the variance of means from day to day beyond chance, put together over places. A day that is far off may be
-// the fault that is looked for, and counts as no more than three deviations.
+// daily returns the variance of means from day to day beyond chance, over all places. It clips a day at three
+// deviations, because a day that is far off may be the fault to be found.
 func daily(places []means) float64 {
 	var offs, chances []float64
 	for _, m := range places {
@@ -102,7 +104,7 @@ func daily(places []means) float64 {
 	return max(excess/float64(len(offs)), 0)
 }
 
-// columnShift judges one column of one place.
+// columnShift judges one column of one venue, or of all.
 func (j *judge) columnShift(c column, venue string, m means, between, sigmas float64, least int64) []schemas.QualityFinding {
 	if m.today.N == 0 {
 		return nil

@@ -15,8 +15,8 @@ import (
 // ballparks is how many venues the made-up league has, each with a game every second day.
 const ballparks = 30
 
-// made plays days of a league of which only the columns are made up: venues differ, and so do their days, by what
-// pitchers throw there. off is what a venue's cameras add to a column on a day.
+// made plays days of a league of which only the columns are made up: venues differ, and so do their days, by
+// what pitchers throw there. off is what a venue's cameras add to a column on a day.
 func made(seed uint64, days int, off func(venue, day int, column string) float64) (facts []schemas.QualityFacts) {
 	r := rand.New(rand.NewPCG(seed, 11))
 	usual := map[string]float64{}
@@ -50,8 +50,8 @@ func shifted(r schemas.QualityReport) (found []string) {
 	return found
 }
 
-// Venues whose days differ have not shifted: of 9,600 means one may be taken for it. The seeds were not looked at while
-// the limits were set.
+// Venues whose days differ have not shifted: of 9,600 means one may be taken for it. The seeds were not
+// looked at while the limits were set.
 // guard: quality: venues' days differ without a fault
 func TestVenuesThatDifferHaveNotShifted(t *testing.T) {
 	flags, judged := 0, 0
@@ -72,8 +72,9 @@ func TestVenuesThatDifferHaveNotShifted(t *testing.T) {
 	require.LessOrEqual(t, flags, 1)
 }
 
-// One camera of thirty that is off by as much as pitches differ is named, on its first day, and no other; among all venues
-// together it is not to be seen. Of seeds 6001 to 6020 and 5 rpm, which were tried first, it was 17.
+// One camera of thirty that is off by as much as pitches differ is named, on its first day, and no other;
+// among all venues together it is not to be seen. Of seeds 6001 to 6020 and 5 rpm, which were tried first, it
+// was 17.
 // guard: quality: a venue is held against its own days
 func TestOneVenueThatShiftsIsNamed(t *testing.T) {
 	found := 0

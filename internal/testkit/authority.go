@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Authority signs certificates for a test.
+// Authority signs certificates for one test.
 type Authority struct {
 	File string         // its own certificate, PEM
 	Pool *x509.CertPool // of that certificate alone
@@ -25,14 +25,14 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// Pair is a certificate with its key, as PEM files and as a value. It is good for a server at 127.0.0.1, and for
-// a client.
+// Pair is a certificate with its key, as PEM files and as a value. It is valid for a server at 127.0.0.1 and
+// for a client.
 type Pair struct {
 	CertFile, KeyFile string
 	Certificate       tls.Certificate
 }
 
-// NewAuthority makes an authority that nobody else trusts. Its files go with the test.
+// NewAuthority makes a new authority. Its files are removed when the test ends.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	key := newKey(t)
@@ -48,7 +48,7 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Sign makes a certificate for this common name, which is the user's name to servers that look at it.
+// Sign makes a certificate with this common name, which some servers use as the name of the user.
 func (a *Authority) Sign(t testing.TB, name string) Pair {
 	t.Helper()
 	key := newKey(t)
@@ -79,7 +79,7 @@ func writePEM(t testing.TB, kind string, der []byte) (path string) {
 	return path
 }
 
-// must ends the test on an error.
+// must fails the test on an error.
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()

@@ -24,7 +24,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
-// containerSpec says how to run a server in a container.
+// containerSpec describes how to run a server in a container.
 type containerSpec struct {
 	image string
 	port  int                                 // that the server listens on, inside
@@ -33,8 +33,8 @@ type containerSpec struct {
 	cmd   []string
 }
 
-// container is a host. Its port on this machine is chosen before it starts, not by the engine: an engine chooses another
-// at each start, and Kafka must tell its clients the address to come back to, before anybody knows what was chosen.
+// container is a host. Its port on this machine is chosen before it starts, because an engine would choose
+// another one at each start. Kafka must know its address beforehand, to advertise it to clients.
 type container struct {
 	*testcontainers.DockerContainer
 	api client.APIClient
@@ -42,10 +42,10 @@ type container struct {
 
 const labelKey = "pitchstream.testkit"
 
-// label marks the containers of this process.
+// label identifies the containers of this process.
 var label = uuid.NewString()
 
-// newContainer makes a container and starts it; Start then finds it running.
+// newContainer makes a container and starts it.
 func newContainer(ctx context.Context, sp spec) (*Server, error) {
 	e, err := theEngine()
 	if err != nil {
@@ -65,17 +65,19 @@ func newContainer(ctx context.Context, sp spec) (*Server, error) {
 			return s, nil
 		}
 		_ = testcontainers.TerminateContainer(c)
-		if taken := strings.Contains(err.Error(), "already"); !taken || try == 3 { // "port is already allocated", "already in use"
+		if taken := strings.Contains(err.Error(), "already"); !taken ||
+			try == 3 { // "port is already allocated", "already in use"
 			return nil, fmt.Errorf("container %s: %w", sp.container.image, err)
 		}
 	}
 }
 
-func runContainer(ctx context.Context, sp containerSpec, addr string) (*testcontainers.DockerContainer, error) {
+func runContainer(ctx context.Context, sp containerSpec, addr string) (*testcontainers.DockerContainer,
+	error) {
 	hostName, hostPort, _ := net.SplitHostPort(addr)
 	outside := network.PortBinding{HostPort: hostPort}
 	if hostName == "localhost" || hostName == "127.0.0.1" {
-		outside.HostIP = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // for nobody else on the network
+		outside.HostIP = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // not reachable from the network
 	}
 	inside := strconv.Itoa(sp.port) + "/tcp"
 	options := []testcontainers.ContainerCustomizer{
@@ -115,7 +117,7 @@ func (c *container) Kill(ctx context.Context) error {
 		return err
 	}
 	none := time.Duration(0)
-	return c.DockerContainer.Stop(ctx, &none) // it has stopped; this tells testcontainers, who remembers
+	return c.DockerContainer.Stop(ctx, &none) // it has stopped; testcontainers records that here
 }
 
 func (c *container) Remove(ctx context.Context) error {
@@ -142,7 +144,7 @@ type engine struct {
 	hostName string // where published ports are
 }
 
-// theEngine looks for the container engine, once a process and for at most two seconds.
+// theEngine returns the container engine. It looks for it once in a process, for at most two seconds.
 var theEngine = sync.OnceValues(findEngine)
 
 func findEngine() (e *engine, err error) {
@@ -172,8 +174,8 @@ func findEngine() (e *engine, err error) {
 	return e, e.tie()
 }
 
-// pull makes sure that the engine has the image. One attempt: testcontainers would repeat for a quarter of an hour on a
-// machine without a network.
+// pull fetches an image unless the engine has it. It tries once, because testcontainers would try for a
+// quarter of an hour on a machine without a network.
 func (e *engine) pull(ctx context.Context, image string) error {
 	if _, err := e.api.ImageInspect(ctx, image); err == nil {
 		return nil
@@ -187,11 +189,11 @@ func (e *engine) pull(ctx context.Context, image string) error {
 	return errors.Join(r.Wait(ctx), r.Close())
 }
 
-// whenDone ends what theEngine began.
+// whenDone closes what theEngine has opened.
 var whenDone = func() error { return nil }
 
-// tie has the containers of this process removed when it is killed: a test's time-out ends it without any cleaning up,
-// and testcontainers' own reaper cannot be had everywhere.
+// tie removes the containers of this process when it is killed. The time-out of a test kills it without any
+// clean-up, and the reaper of testcontainers is not available everywhere.
 func (e *engine) tie() error {
 	whenDone = e.api.Close // its idle connections
 	docker, err := exec.LookPath("docker")
@@ -209,7 +211,7 @@ func (e *engine) tie() error {
 	return err
 }
 
-// image is the image to use for a server.
+// image returns the image for a server.
 func image(name, otherwise string) string {
 	if given := os.Getenv("PITCHSTREAM_TEST_" + name + "_IMAGE"); given != "" {
 		return given

@@ -19,7 +19,7 @@ func kafkaSpec() spec {
 				return err
 			}
 			defer c.Close()
-			// A broker that listens may still be fenced by the controller, and then no topic can be made on it.
+			// A broker that listens may still be fenced by the controller, and then creating a topic fails.
 			brokers, err := kadm.NewClient(c).ListBrokers(ctx)
 			if err == nil && len(brokers) == 0 {
 				err = errors.New("no broker is registered yet")
@@ -29,7 +29,8 @@ func kafkaSpec() spec {
 	}
 }
 
-// kafkaEnv is all that one broker needs: the image takes none of its defaults once one variable is set.
+// kafkaEnv returns the complete configuration of a broker, because the image uses no defaults once a variable
+// is set.
 func kafkaEnv(addr string) map[string]string {
 	return map[string]string{
 		"KAFKA_NODE_ID":                                  "1",
@@ -44,12 +45,12 @@ func kafkaEnv(addr string) map[string]string {
 		"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
 		"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
 		"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS":         "0",
-		"KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS":             "1", // not 50: the first group and the first
-		"KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS":     "1", // transaction come sooner
+		"KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS":             "1", // instead of 50, so that the first group and
+		"KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS":     "1", // the first transaction start sooner
 		"KAFKA_TRANSACTION_MAX_TIMEOUT_MS":               "900000",
-		// How often the broker looks for transactions past their time-out; its default is 10 s.
+		// The interval at which the broker aborts transactions past their time-out. Its default is 10 s.
 		"KAFKA_TRANSACTION_ABORT_TIMED_OUT_TRANSACTION_CLEANUP_INTERVAL_MS": "1000",
-		// A broker that was killed is let in again when its old session is over; the default is 9 s.
+		// A killed broker can join again after its old session has ended. The default is 9 s.
 		"KAFKA_BROKER_SESSION_TIMEOUT_MS":    "3000",
 		"KAFKA_BROKER_HEARTBEAT_INTERVAL_MS": "500",
 		"KAFKA_AUTO_CREATE_TOPICS_ENABLE":    "false", // a mistyped topic is an error

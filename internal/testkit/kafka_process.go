@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// kafkaProcess is a broker of an unpacked release of Kafka, set as the one in a container. Its data are in its folder,
-// and go with it.
+// kafkaProcess returns a broker of an unpacked release of Kafka, with the configuration of the one in a
+// container. Its data are in its folder and are removed with it.
 func kafkaProcess(ctx context.Context) (*Server, error) {
 	home := os.Getenv("PITCHSTREAM_TEST_KAFKA_HOME")
 	if home == "" {
@@ -31,7 +31,8 @@ func kafkaProcess(ctx context.Context) (*Server, error) {
 	if err := os.WriteFile(settings, kafkaProperties(addr, filepath.Join(p.dir, "data")), 0o600); err != nil {
 		return nil, err
 	}
-	format := exec.CommandContext(ctx, filepath.Join(home, "bin/kafka-storage.sh"), "format", "-t", "5L6g3nShT-eMCtK--X86sw", "-c", settings)
+	format := exec.CommandContext(ctx, filepath.Join(home, "bin/kafka-storage.sh"), "format", "-t",
+		"5L6g3nShT-eMCtK--X86sw", "-c", settings)
 	format.Env = append(os.Environ(), "LOG_DIR="+p.dir)
 	if out, err := format.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", format.Path, err, out)
@@ -39,7 +40,8 @@ func kafkaProcess(ctx context.Context) (*Server, error) {
 	return &Server{Addr: addr, host: p}, nil
 }
 
-// kafkaProperties are the variables of the container, as a file; all listeners are on this machine's loopback.
+// kafkaProperties returns the variables of the container as a file, with all listeners on the loopback
+// interface.
 func kafkaProperties(addr, data string) []byte {
 	env := kafkaEnv(addr)
 	controller := FreeAddr()

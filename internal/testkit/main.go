@@ -11,8 +11,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Main runs the tests of a package, ends the servers that they shared, and looks for goroutines that were left behind.
-// It does not return. ignores are the package's own exceptions to the leak check, each to be given with its reason.
+// Main runs the tests of a package, ends the servers that they share, and fails when goroutines are left. It
+// does not return. ignores are exceptions to the leak check; each one needs a reason.
 func Main(m *testing.M, ignores ...goleak.Option) {
 	os.Exit(run(m, ignores))
 }
@@ -35,7 +35,7 @@ func run(m *testing.M, ignores []goleak.Option) int {
 		code = max(code, 1)
 	}
 	if code != 0 {
-		return code // a failed test may well leave goroutines; its failure is the news
+		return code // a failed test may leave goroutines, which are not the cause
 	}
 	if err := goleak.Find(ignores...); err != nil {
 		fmt.Fprintln(os.Stderr, "testkit: goroutines were left behind:", err)
@@ -44,7 +44,7 @@ func run(m *testing.M, ignores []goleak.Option) int {
 	return 0
 }
 
-// closeAll ends what the tests of this process shared.
+// closeAll ends the shared servers of this process.
 func closeAll() error {
 	return errors.Join(shared.close(), whenDone())
 }

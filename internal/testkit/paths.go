@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Root is the project's root: the folder with go.mod, above the folder that the test runs in.
+// Root returns the project's root: the folder with go.mod above the folder of the test.
 func Root() string {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -31,15 +31,15 @@ func Root() string {
 	}
 }
 
-// Vectors is the folder of the specification's test vectors: PITCHSTREAM_VECTORS, else shared/spec/vectors beside the
-// project. Without it the test is skipped (fails under CI).
+// Vectors returns the folder of the specification's test vectors: PITCHSTREAM_VECTORS, or shared/spec/vectors
+// beside the project. Without it the test is skipped, or fails under CI.
 func Vectors(t testing.TB) string {
 	t.Helper()
 	return dataDir(t, "PITCHSTREAM_VECTORS", "spec/vectors")
 }
 
-// Hawkeye is the folder of recorded games: PITCHSTREAM_HAWKEYE, else shared/data/hawkeye beside the project. Without it
-// the test is skipped (fails under CI).
+// Hawkeye returns the folder of recorded games: PITCHSTREAM_HAWKEYE, or shared/data/hawkeye beside the
+// project. Without it the test is skipped, or fails under CI.
 func Hawkeye(t testing.TB) string {
 	t.Helper()
 	return dataDir(t, "PITCHSTREAM_HAWKEYE", "data/hawkeye")
@@ -57,12 +57,13 @@ func dataDir(t testing.TB, variable, beside string) string {
 	return dir
 }
 
-// Python is an interpreter that has this module: PITCHSTREAM_TEST_PYTHON, else python3. Without it the test is skipped
-// (fails under CI).
+// Python returns an interpreter that has this module: PITCHSTREAM_TEST_PYTHON, or python3. Without it the
+// test is skipped, or fails under CI.
 func Python(t testing.TB, module string) string {
 	t.Helper()
 	python := cmp.Or(os.Getenv("PITCHSTREAM_TEST_PYTHON"), "python3")
-	if out, err := exec.CommandContext(t.Context(), python, "-c", "import "+module).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), python, "-c",
+		"import "+module).CombinedOutput(); err != nil {
 		Unavailable(t, fmt.Sprintf("%s cannot import %s (test/requirements.txt has it; PITCHSTREAM_TEST_PYTHON names another): %v %s", python, module, err, out))
 	}
 	return python
@@ -70,8 +71,8 @@ func Python(t testing.TB, module string) string {
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
-// Name is a name that no other test uses, on any machine: for topics, groups, schemas, prefixes. It has small letters,
-// digits and hyphens, at most 63 of them, and tells the test that made it.
+// Name returns a unique name for topics, groups, schemas and prefixes. It has at most 63 lower-case letters,
+// digits and hyphens, and begins with the name of the test.
 func Name(t testing.TB) string {
 	test := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(t.Name()), "-"), "-")
 	return test[:min(len(test), 50)] + "-" + uuid.NewString()[24:]

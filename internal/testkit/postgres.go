@@ -13,7 +13,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/localpg"
 )
 
-// postgresSpec is a server that need not survive a power failure, unless settings say so.
+// postgresSpec describes a server that loses data at a power failure, unless settings change that.
 func postgresSpec(settings ...string) spec {
 	settings = append([]string{"fsync=off", "max_connections=200"}, settings...)
 	cmd := []string{"postgres"}
@@ -40,7 +40,7 @@ func postgresSpec(settings ...string) spec {
 	}
 }
 
-// local is a host: the machine's own Postgres programs.
+// local is a host that runs the Postgres programs of this machine.
 type local struct{ *localpg.Server }
 
 func startLocal(ctx context.Context, settings []string) (*Server, error) {
@@ -68,8 +68,8 @@ func (l local) Remove(context.Context) error {
 	return l.Server.Stop()
 }
 
-// freshDatabase makes an empty database beside the one of the URL. It goes with the test; where the server stays, the
-// database of a failed test stays too.
+// freshDatabase makes an empty database on the server of the URL, and removes it when the test ends. It keeps
+// the database of a failed test if the server stays.
 func freshDatabase(t testing.TB, server string, stays bool) string {
 	t.Helper()
 	name := Name(t)

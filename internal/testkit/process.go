@@ -11,7 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
 
-// process is a host: a program of this machine, in a folder of its own. It dies with this process.
+// process is a host that runs a program of this machine in a folder of its own. The program ends when this
+// process dies.
 type process struct {
 	program string
 	args    []string
@@ -48,7 +49,7 @@ func (p *process) Start(context.Context) error {
 func (p *process) Stop(context.Context) error { return p.end(syscall.SIGTERM) }
 func (p *process) Kill(context.Context) error { return p.end(syscall.SIGKILL) }
 
-// end sends the signal and waits for the end. How it ended does not matter: it was told to.
+// end sends the signal and waits for the end. It ignores the exit status, because the signal caused it.
 func (p *process) end(sig os.Signal) error {
 	if p.cmd == nil {
 		return nil

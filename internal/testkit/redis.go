@@ -31,8 +31,8 @@ func redisSpec(args ...string) spec {
 	}
 }
 
-// redisAnswers asks by hand: a client would try again on its own and write about it. A refusal is an answer too, of a
-// server that wants a password.
+// redisAnswers sends PING without a client, because a client would retry and log. An error reply counts as an
+// answer, because a server with a password sends one.
 func redisAnswers(ctx context.Context, s *Server) error {
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr)
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// startTimeout is the longest that any server may take to answer: a JVM on a busy machine.
+// startTimeout bounds the start of a server. A JVM on a busy machine needs long.
 const startTimeout = 2 * time.Minute
 
-// Server is a running server. Stop, Kill and Start fail the test when they do not succeed; a server that was started
-// again answers at the same address with the data it had kept.
+// Server is a running server. Stop, Kill and Start fail the test on an error. A restarted server has its old
+// address and the data that it kept.
 type Server struct {
 	Addr string // host:port
 	URL  string // Postgres only
@@ -31,7 +31,7 @@ type host interface {
 	Logs(context.Context) string  // the last lines, for a failure's message
 }
 
-// spec says how to run one kind of server.
+// spec describes how to run one kind of server.
 type spec struct {
 	name      string
 	container containerSpec
@@ -39,7 +39,7 @@ type spec struct {
 	answers   func(context.Context, *Server) error   // nil when a client gets an answer
 }
 
-// errUnavailable says that this machine has no such server: a test is skipped for it.
+// errUnavailable means that this machine has no such server, and that the test is to be skipped.
 type errUnavailable struct{ reason string }
 
 func (e *errUnavailable) Error() string { return e.reason }
@@ -53,7 +53,7 @@ func (s *Server) Kill(t testing.TB) { t.Helper(); s.must(t, "kill", s.host.Kill)
 // Start starts the server again and returns when it answers.
 func (s *Server) Start(t testing.TB) { t.Helper(); s.must(t, "start", s.start) }
 
-// Logs are the last lines that the server wrote.
+// Logs returns the last lines that the server wrote.
 func (s *Server) Logs() string { return s.host.Logs(context.Background()) }
 
 func (s *Server) must(t testing.TB, verb string, f func(context.Context) error) {
@@ -65,7 +65,7 @@ func (s *Server) must(t testing.TB, verb string, f func(context.Context) error) 
 	}
 }
 
-// launch starts a server in the first place that has it.
+// launch starts a server in a container, or as a process where there is no container engine.
 func launch(ctx context.Context, sp spec) (*Server, error) {
 	s, err := newContainer(ctx, sp)
 	if no := (*errUnavailable)(nil); errors.As(err, &no) && sp.process != nil {
@@ -83,7 +83,7 @@ func launch(ctx context.Context, sp spec) (*Server, error) {
 	return s, nil
 }
 
-// start starts the server and waits until it answers. It asks often: a test waits for this.
+// start starts the server and waits until it answers. It polls often, because a test is waiting.
 func (s *Server) start(ctx context.Context) error {
 	if err := s.host.Start(ctx); err != nil {
 		return err
@@ -97,7 +97,8 @@ func (s *Server) start(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s at %s does not answer: %w\n%s", s.spec.name, s.Addr, err, s.host.Logs(context.WithoutCancel(ctx)))
+			return fmt.Errorf("%s at %s does not answer: %w\n%s", s.spec.name, s.Addr, err,
+				s.host.Logs(context.WithoutCancel(ctx)))
 		case <-tick.C:
 		}
 	}
@@ -109,7 +110,7 @@ func (s *Server) answers(ctx context.Context) error {
 	return s.spec.answers(ctx, s)
 }
 
-// own starts a server that goes with the test.
+// own starts a server that is removed when the test ends.
 func own(t testing.TB, sp spec) *Server {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -124,7 +125,7 @@ func own(t testing.TB, sp spec) *Server {
 	return s
 }
 
-// check ends the test when its server did not start: skipped where the machine has none.
+// check fails the test when its server did not start, or skips it when the machine has none.
 func check(t testing.TB, name string, err error) {
 	t.Helper()
 	if no := (*errUnavailable)(nil); errors.As(err, &no) {
@@ -134,7 +135,7 @@ func check(t testing.TB, name string, err error) {
 	}
 }
 
-// pool holds the servers that the tests of this process share, each started by the first who asks.
+// pool holds the servers that the tests of this process share. The first test that needs a server starts it.
 type pool struct {
 	mu      sync.Mutex
 	servers map[string]*sharedServer

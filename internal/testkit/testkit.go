@@ -16,11 +16,11 @@
 //  3. for Postgres and Redis, the programs installed on this machine; for Kafka, an unpacked release in the folder
 //     PITCHSTREAM_TEST_KAFKA_HOME, with Java.
 //
-// Where there is none, the test is skipped and says what to install; under CI (environment variable CI not empty) it
-// fails, so that a green build has tested what it says.
+// Without any of them the test is skipped with a message that says what to install. Under CI (environment
+// variable CI not empty) it fails, so that a green build has run every test.
 //
-// Kafka and Postgres are shared by the tests of a process: use Name for topics and groups. OwnKafka, OwnPostgres and
-// OwnRedis start a server for one test, which that test may stop, kill and start again.
+// Kafka and Postgres are shared by the tests of a process: use Name for topics and groups. OwnKafka,
+// OwnPostgres and OwnRedis start a server for one test, which that test may stop, kill and start again.
 package testkit
 
 import (
@@ -29,9 +29,9 @@ import (
 	"testing"
 )
 
-// Kafka gives the address (host:port, or several with commas) of a broker that the tests of this process share. Topics
-// must be created; a record may have 34 MiB; a transaction may last 15 minutes and is aborted within a second of its
-// time-out.
+// Kafka gives the address (host:port, or several with commas) of a broker that the tests of this process
+// share. Topics must be created; a record may have 34 MiB; a transaction may last 15 minutes and is aborted
+// within a second of its time-out.
 func Kafka(t testing.TB) (brokers string) {
 	t.Helper()
 	if given := os.Getenv("PITCHSTREAM_TEST_KAFKA_BROKERS"); given != "" {
@@ -40,8 +40,8 @@ func Kafka(t testing.TB) (brokers string) {
 	return shared.get(t, kafkaSpec()).Addr
 }
 
-// Postgres gives the URL of a database of the test's own, empty, on a server that the tests of this process share. The
-// database goes with the test. When the test fails, it is kept, and the log says how to open it.
+// Postgres gives the URL of a database of the test's own, empty, on a server that the tests of this process
+// share. The database goes with the test. When the test fails, it is kept, and the log says how to open it.
 func Postgres(t testing.TB) (url string) {
 	t.Helper()
 	if given := os.Getenv("PITCHSTREAM_TEST_POSTGRES_URL"); given != "" {
@@ -52,9 +52,9 @@ func Postgres(t testing.TB) (url string) {
 	return freshDatabase(t, s.URL, keepServers() && !dies)
 }
 
-// Redis gives the address (host:port) of a server started with args, redis-server's options, which goes with the test:
-// empty, nothing kept on disk unless args say so. Without args it may be a server that others use too
-// (PITCHSTREAM_TEST_REDIS_ADDR): put everything under a prefix by Name.
+// Redis gives the address (host:port) of a server started with args, redis-server's options, which goes with
+// the test: empty, nothing kept on disk unless args say so. Without args it may be a server that others use
+// too (PITCHSTREAM_TEST_REDIS_ADDR): put everything under a prefix by Name.
 func Redis(t testing.TB, args ...string) (addr string) {
 	t.Helper()
 	if given := os.Getenv("PITCHSTREAM_TEST_REDIS_ADDR"); given != "" && len(args) == 0 {
@@ -63,20 +63,22 @@ func Redis(t testing.TB, args ...string) (addr string) {
 	return OwnRedis(t, args...).Addr
 }
 
-// OwnKafka starts a broker for this test, as Kafka's, which the test may stop, kill and start.
+// OwnKafka starts a broker like that of Kafka for this test, which may stop, kill and start it.
 func OwnKafka(t testing.TB) *Server { t.Helper(); return own(t, kafkaSpec()) }
 
-// OwnPostgres starts a server for this test with these settings ("max_connections=20"), which the test may stop, kill
-// and start. Unlike the shared one it writes to disk as in production, unless a setting says fsync=off.
+// OwnPostgres starts a server for this test with these settings ("max_connections=20"), which the test may
+// stop, kill and start. Unlike the shared one it writes to disk as in production, unless a setting says
+// fsync=off.
 func OwnPostgres(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	return own(t, postgresSpec(append([]string{"fsync=on"}, settings...)...))
 }
 
-// OwnRedis starts a server for this test with redis-server's options, which the test may stop, kill and start.
+// OwnRedis starts a server for this test with redis-server's options, which the test may stop, kill and
+// start.
 func OwnRedis(t testing.TB, args ...string) *Server { t.Helper(); return own(t, redisSpec(args...)) }
 
-// Unavailable ends a test that cannot run here: skipped, or failed under CI, where skipping would hide it.
+// Unavailable skips a test that cannot run here. Under CI it fails the test, because a skip would hide it.
 func Unavailable(t testing.TB, reason string) {
 	t.Helper()
 	// guard: what a test lacks fails it under CI
@@ -86,13 +88,13 @@ func Unavailable(t testing.TB, reason string) {
 	t.Skip(reason)
 }
 
-// FreePort is a port of this machine that was free a moment ago.
+// FreePort returns a port of this machine that was free a moment ago.
 func FreePort() string {
 	_, port, _ := net.SplitHostPort(FreeAddr())
 	return port
 }
 
-// FreeAddr is 127.0.0.1 with such a port.
+// FreeAddr returns 127.0.0.1 with such a port.
 func FreeAddr() string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -102,5 +104,5 @@ func FreeAddr() string {
 	return l.Addr().String()
 }
 
-// keepServers says that the containers stay after the tests, to look into them: PITCHSTREAM_TEST_KEEP=1.
+// keepServers reports whether the containers stay after the tests for inspection: PITCHSTREAM_TEST_KEEP=1.
 func keepServers() bool { return os.Getenv("PITCHSTREAM_TEST_KEEP") != "" }
