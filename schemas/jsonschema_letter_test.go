@@ -95,7 +95,7 @@ func TestLetterSchemaHasTheNames(t *testing.T) {
 // letterHeaders are the names of a letter's headers among the constants of letter.go.
 func letterHeaders(t *testing.T) (headers []string) {
 	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "letter.go", nil, parser.SkipObjectResolution)
+	f, err := parser.ParseFile(token.NewFileSet(), "deadletter.go", nil, parser.SkipObjectResolution)
 	require.NoError(t, err)
 	ast.Inspect(f, func(n ast.Node) bool {
 		l, ok := n.(*ast.BasicLit)

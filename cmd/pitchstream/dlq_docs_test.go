@@ -41,7 +41,8 @@ func shellWords(command string) (words []string) {
 	return words
 }
 
-// matches says whether a text is as a page has it, in which … stands for anything, and for any lines where it is alone.
+// matches says whether a text is as a page has it, in which … stands for anything, and for any lines where
+// it is alone.
 func matches(page, text string) bool {
 	pattern := regexp.QuoteMeta(page)
 	pattern = strings.ReplaceAll(pattern, "\n…\n", "\n(?s:.*)\n")
@@ -49,7 +50,8 @@ func matches(page, text string) bool {
 	return regexp.MustCompile("^" + pattern + "$").MatchString(text)
 }
 
-// aNight fills the dead letters: processors that were started with too small a limit, and a sender that tears.
+// aNight fills the dead letters: processors that were started with too small a limit, and a sender that
+// tears.
 func (w *deadTown) aNight(t *testing.T) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 430))

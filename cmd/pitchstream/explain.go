@@ -19,7 +19,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
-// explainCmd tells all that is known of one pitch.
+// explainCmd is pitchstream explain.
 type explainCmd struct {
 	Pitch string `arg:"" name:"pitch_id" help:"The pitch's identifier, or - for one record (the value) on standard input, which needs no server."`
 
@@ -38,7 +38,7 @@ type explainCmd struct {
 	Limits   config.Limits     `embed:"" group:"Processing"`
 }
 
-// Help is what explain --help says below its first line.
+// Help returns the text of explain --help below its first line.
 func (*explainCmd) Help() string {
 	return `
 Every version of the pitch in the raw topic, with its coordinates, and which one stands; what each stage of the core makes of
@@ -57,7 +57,7 @@ them. --all searches everything, which reads the whole topic. A pitch that Postg
 Exit status: 0 well; 1 it failed, or nothing was found; 2 wrong usage.`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate checks the flags.
 func (c *explainCmd) Validate() error {
 	if c.Timeout <= 0 || c.Window < 0 {
 		return errors.New("--timeout and --window: want a time span, more than 0")
@@ -93,7 +93,7 @@ func (c *explainCmd) limits() features.Limits {
 	return features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}
 }
 
-// Run explains.
+// Run finds and prints a pitch.
 func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(c.Timeout), fmt.Errorf("not done within --timeout=%v", c.Timeout))
 	defer cancel()
@@ -141,11 +141,11 @@ func (c *explainCmd) standardInput(in io.Reader) (*explain.Pitch, error) {
 	if len(value) == 0 {
 		value = nil
 	}
-	v := explain.Version{At: schemas.Coordinates{Topic: "-"}, Headers: headers, Value: value}
+	rec := schemas.Record{Coordinates: schemas.Coordinates{Topic: "-"}, Headers: headers, Value: value}
 	if c.Game != "" {
-		v.Key = []byte(c.Game)
+		rec.Key = []byte(c.Game)
 	}
-	return explain.One(v, c.limits()), nil
+	return explain.One(rec, c.limits()), nil
 }
 
 func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, error) {
@@ -175,7 +175,7 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	})
 }
 
-// explainStore is both who writes and who reads.
+// explainStore reads registers by the sink and rows by the reader.
 type explainStore struct {
 	*pgsink.Sink
 	reader *pgsink.Reader
@@ -189,12 +189,12 @@ func (s explainStore) BatterPitches(ctx context.Context, batter int64, after *sc
 	return s.reader.BatterPitches(ctx, batter, after, limit)
 }
 
-// plot writes the picture, whole or not at all.
+// plot writes the picture to a file that appears complete or not at all.
 func (c *explainCmd) plot(p *explain.Pitch) error {
 	if p.Explained < 0 {
 		return errors.New("--plot: there is no version to draw")
 	}
-	svg, ok := explain.Plot("pitch "+p.ID.String(), p.Versions[p.Explained].Value, p.Explanation)
+	svg, ok := explain.Plot("pitch "+p.ID.String(), p.Versions[p.Explained].Record.Value, p.Explanation)
 	if !ok {
 		return errors.New("--plot: no swing was tracked in this record")
 	}

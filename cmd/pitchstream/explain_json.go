@@ -7,13 +7,13 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// explainedPitch is what explain --json prints.
+// explainedPitch is the output of explain --json.
 type explainedPitch struct {
 	PitchID     schemas.PitchID       `json:"pitch_id"`
 	Standing    string                `json:"standing"`
 	Searched    []kafkaread.Span      `json:"searched,omitempty"`
 	Versions    []explainedVersion    `json:"versions"`
-	Explained   *int                  `json:"explained,omitempty"` // the version whose stages are told
+	Explained   *int                  `json:"explained,omitempty"` // index of the explained version
 	Explanation *features.Explanation `json:"explanation,omitempty"`
 	Row         *schemas.StoredRow    `json:"row,omitempty"`
 	Aggregates  *explain.Aggregates   `json:"aggregates,omitempty"`
@@ -53,7 +53,10 @@ func explainedJSON(p *explain.Pitch) explainedPitch {
 }
 
 func versionJSON(v *explain.Version) explainedVersion {
-	out := explainedVersion{At: placeJSON(v.At), Op: v.Op(), Stands: v.Stands, Bytes: len(v.Value), Headers: exportedHeaders(v.Headers)}
+	out := explainedVersion{
+		At: placeJSON(v.Record.Coordinates), Op: v.Op(), Stands: v.Stands,
+		Bytes: len(v.Record.Value), Headers: exportedHeaders(v.Record.Headers),
+	}
 	if v.Rejection != nil {
 		out.Rejection = v.Rejection.Error()
 		return out

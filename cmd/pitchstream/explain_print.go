@@ -49,17 +49,17 @@ func printFound(w io.Writer, p *explain.Pitch) {
 		if v.Stands {
 			mark = "●"
 		}
-		at := fmt.Sprintf("%s/%d@%d  %s", v.At.Topic, v.At.Partition, v.At.Offset, schemas.TimeMS(v.At.TimestampMS))
+		at := fmt.Sprintf("%s/%d@%d  %s", v.Record.Topic, v.Record.Partition, v.Record.Offset, schemas.TimeMS(v.Record.TimestampMS))
 		if p.Searched == nil {
 			at = "standard input"
 		}
-		fmt.Fprintf(w, "  %s %-9s %s  %s", mark, v.Op(), at, terminal.Bytes(int64(len(v.Value))))
+		fmt.Fprintf(w, "  %s %-9s %s  %s", mark, v.Op(), at, terminal.Bytes(int64(len(v.Record.Value))))
 		switch {
 		case v.Rejection != nil:
 			fmt.Fprintf(w, "\n      %s", v.Rejection.Error())
 		default:
 			fmt.Fprintf(w, "  revision %d", v.Change.Version.Revision)
-			if o := v.Change.Origin; o.Partition != v.At.Partition || o.Offset != v.At.Offset || o.Topic != v.At.Topic {
+			if o := v.Change.Origin; o.Partition != v.Record.Partition || o.Offset != v.Record.Offset || o.Topic != v.Record.Topic {
 				fmt.Fprintf(w, ", sent again; first %s/%d@%d of %s", o.Topic, o.Partition, o.Offset, schemas.TimeMS(o.TimestampMS))
 			}
 			if v.Change.Op == schemas.OpIdentify {
@@ -115,7 +115,7 @@ func searchedText(p *explain.Pitch) string {
 func printStages(w io.Writer, p *explain.Pitch) {
 	e, v := p.Explanation, &p.Versions[p.Explained]
 	if p.Searched != nil {
-		section(w, "stages of %s/%d@%d", v.At.Topic, v.At.Partition, v.At.Offset)
+		section(w, "stages of %s/%d@%d", v.Record.Topic, v.Record.Partition, v.Record.Offset)
 	} else {
 		section(w, "stages")
 	}
@@ -123,8 +123,8 @@ func printStages(w io.Writer, p *explain.Pitch) {
 	for _, r := range e.Headers {
 		field(w, r.Name, "%s", r.Text)
 	}
-	if len(v.Key) > 0 {
-		field(w, "(the record's key)", "%s", textOrBytes(v.Key))
+	if len(v.Record.Key) > 0 {
+		field(w, "(the record's key)", "%s", textOrBytes(v.Record.Key))
 	}
 	fmt.Fprintln(w, " decoded")
 	for _, r := range e.Decoded {

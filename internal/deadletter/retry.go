@@ -14,8 +14,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Sender brings records to the raw topic. acked is called once for each record handed over, in their order,
-// at the latest within Flush; where Send itself fails, it is not.
+// Sender produces records to the raw topic. It calls acked once for each record that Send took, in their
+// order, at the latest within Flush; never for a record for which Send returned an error.
 type Sender interface {
 	Send(ctx context.Context, r *kgo.Record, acked func(error)) error
 	Flush(ctx context.Context) error
@@ -27,11 +27,10 @@ type RetryOptions struct {
 	Again   bool  // also retried and discarded ones, and those that this build has tried
 	Passing bool  // only those that would pass, and change something
 	Limit   int64 // send at most this many; 0: all
-	// IsRefusal says that Kafka will never take this record, as against a failure that is nothing about the
-	// record.
+	// IsRefusal reports whether an error means that Kafka will never take the record. Other errors end the
+	// retry.
 	IsRefusal func(error) bool
-	// Batch is how many letters are written down before they are sent; 0: 100. What was killed in between is
-	// found again.
+	// Batch is how many dead letters are recorded as sending at a time; 0: 100.
 	Batch int
 	// Progress, if not nil, is called with the number of records sent and to send.
 	Progress func(done, total int64)

@@ -8,7 +8,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Aggregates are what a row adds to its batter's values: those without it and those with it.
+// Aggregates are the values of a row's batter, and of the batter in its game, without and with the row.
 type Aggregates struct {
 	BatterID int64   `json:"batter_id"`
 	Batter   Change  `json:"batter"`
@@ -16,17 +16,17 @@ type Aggregates struct {
 	Game     *Change `json:"game,omitempty"` // nil: the row is of no game
 }
 
-// Change is a state before and after.
+// Change is an aggregate without and with the row.
 type Change struct {
 	Before schemas.Stats `json:"before"`
 	After  schemas.Stats `json:"after"`
 }
 
-// pageRows is how many rows are read at a time.
+// pageRows is the number of rows in one read.
 const pageRows = 5000
 
-// aggregates reads the batter's rows and folds them, with and without the row, by the plain model: what the stores hold
-// equals it.
+// aggregates reads the batter's rows and folds them without and with the row by the reference model. The
+// aggregates in the stores equal those with the row.
 func aggregates(ctx context.Context, store Store, row schemas.StoredRow) (*Aggregates, error) {
 	var rows []schemas.StoredRow
 	var after *schemas.PitchCursor
@@ -46,7 +46,8 @@ func aggregates(ctx context.Context, store Store, row schemas.StoredRow) (*Aggre
 	return Contribution(row, rows), nil
 }
 
-// Contribution is what a row adds to the other rows of its batter; nil where the row has no batter and counts nowhere.
+// Contribution returns the aggregates of a row and the other rows of its batter; nil if the row has no
+// batter.
 func Contribution(row schemas.StoredRow, others []schemas.StoredRow) *Aggregates {
 	if !row.BatterID.Present {
 		return nil

@@ -1,9 +1,11 @@
-// Package explain gathers all that is known of one pitch: every version of it in the raw topic, what each stage of the
-// core makes of the one that stands, what the row adds to the aggregates, and its dead letters.
+// Package explain gathers what is known about one pitch: its versions in the raw topic, the work of each
+// stage of the core on the current one, its share of the aggregates, and its dead letters.
 //
-//	search.go      the versions, from the raw topic
-//	aggregates.go  before and after the pitch, by the plain model
-//	plot.go        a picture of the swing
+//	search.go      finds the versions and the dead letters
+//	aggregates.go  computes the aggregates without and with the pitch, by the reference model
+//	plot.go        draws the swing
+//
+// Find needs Kafka and Postgres; One explains a single record without any server.
 package explain
 
 import (
@@ -20,42 +22,39 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Store is the store of record, as far as a pitch is looked at.
+// Store reads the store of record.
 type Store interface {
-	// RegistersOf gives both registers of some pitches.
+	// RegistersOf returns both registers of the pitches that the store knows.
 	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
-	// Pitch gives the row that stands; nil where none does.
+	// Pitch returns the current row; nil if there is none.
 	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
-	// BatterPitches gives a batter's rows, the newest first.
+	// BatterPitches returns a batter's rows behind a cursor, the newest first.
 	BatterPitches(ctx context.Context, batter int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error)
 }
 
-// Options say where to look, and how far.
+// Options say where to search, and how far.
 type Options struct {
 	Client    []kgo.Opt // how to reach the brokers
 	Raw, Dead string    // topics
 	Store     Store
 	Limits    features.Limits
-	// Window is how long before the first and after the last known version the raw topic is searched.
+	// Window is how long before the first and after the last version in Postgres the raw topic is searched.
 	Window time.Duration
-	All    bool   // search the whole topic, every partition
-	GamePK string // where to search for a pitch that Postgres does not know; "": it is not searched for
-	// Progress is called with the records that were read, and how many there are; nil: by nobody.
+	All    bool   // search every partition completely
+	GamePK string // the game in whose partition a pitch is searched that Postgres does not know; "": none
+	// Progress, if not nil, is called with the number of records read and of offsets to read.
 	Progress func(done, total int64)
 }
 
 // Version is one record about the pitch.
 type Version struct {
-	At        schemas.Coordinates
-	Key       []byte
-	Headers   []schemas.Header
-	Value     []byte
-	Change    schemas.Change      // where it is one
-	Rejection *features.Rejection // where it is none
+	Record    schemas.Record
+	Change    schemas.Change      // zero if rejected
+	Rejection *features.Rejection // nil if accepted
 	Stands    bool                // its register holds exactly this version
 }
 
-// Op is what the record asks for.
+// Op returns the word for what the record asks for.
 func (v *Version) Op() string {
 	if v.Rejection != nil {
 		return "rejected"
@@ -63,30 +62,26 @@ func (v *Version) Op() string {
 	return v.Change.Op.String()
 }
 
-// Record is the version as the core sees it.
-func (v *Version) Record() schemas.Record {
-	return schemas.Record{Coordinates: v.At, Key: v.Key, Headers: v.Headers, Value: v.Value}
-}
-
-// Pitch is all that was found.
+// Pitch is the result of Find or One.
 type Pitch struct {
 	ID         schemas.PitchID
-	Registers  *schemas.StoredRegisters // nil: Postgres has never seen it
-	Row        *schemas.StoredRow       // that stands; nil: none does
+	Registers  *schemas.StoredRegisters // nil: Postgres does not know the pitch
+	Row        *schemas.StoredRow       // the current one; nil: there is none
 	Searched   kafkaread.Spans          // of the raw topic
-	Versions   []Version                // as they stand in the topic
+	Versions   []Version                // by timestamp, then by place
 	Letters    []deadletter.Letter
-	Aggregates *Aggregates // nil: the row counts nowhere
-	// Explained is the version whose stages are shown, in Versions: the one that stands, else the greatest measured one;
-	// −1: there is none in the part that was searched.
+	Aggregates *Aggregates // nil: the row has no batter
+	// Explained is the index in Versions of the one whose stages are shown: the current one, else the greatest
+	// measured one; −1 if none was found.
 	Explained   int
 	Explanation *features.Explanation
 }
 
-// ErrUnknown says that nothing is known of a pitch.
-var ErrUnknown = errors.New("Postgres does not know this pitch: name its game with --game, or search everything with --all")
+// ErrUnknown is returned for a pitch that Postgres does not know and Options do not say where to search.
+var ErrUnknown = errors.New(
+	"Postgres does not know this pitch: name its game with --game, or search everything with --all")
 
-// Find gathers what is known.
+// Find searches Kafka and Postgres for a pitch.
 func Find(ctx context.Context, id schemas.PitchID, o Options) (*Pitch, error) {
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
@@ -122,7 +117,7 @@ func Find(ctx context.Context, id schemas.PitchID, o Options) (*Pitch, error) {
 	return p, nil
 }
 
-// explain picks the version that stands, else the greatest measured one.
+// explain explains the current version, else the greatest measured one.
 func (p *Pitch) explain(limits features.Limits) {
 	best := -1
 	for i, v := range p.Versions {
@@ -139,16 +134,18 @@ func (p *Pitch) explain(limits features.Limits) {
 	if best < 0 {
 		return
 	}
-	e := features.Explain(p.Versions[best].Record(), limits)
+	e := features.Explain(p.Versions[best].Record, limits)
 	p.Explained, p.Explanation = best, &e
 }
 
-// One explains a single record, without any server: its row adds to nothing that stands.
-func One(v Version, limits features.Limits) *Pitch {
-	v.Change, v.Rejection = features.Transform(v.Record(), limits)
+// One explains a single record without any server. Its row is the only one of its batter.
+func One(rec schemas.Record, limits features.Limits) *Pitch {
+	v := Version{Record: rec}
+	v.Change, v.Rejection = features.Transform(rec, limits)
 	p := &Pitch{ID: v.Change.PitchID, Versions: []Version{v}, Explained: -1}
 	if row := v.Change.Row; row != nil {
-		p.Row = &schemas.StoredRow{Row: *row, Provenance: schemas.ProvenanceOf(v.Change, features.CoreVersion, "", 0)}
+		provenance := schemas.ProvenanceOf(v.Change, features.CoreVersion, "", 0)
+		p.Row = &schemas.StoredRow{Row: *row, Provenance: provenance}
 		p.Aggregates = Contribution(*p.Row, nil)
 	}
 	p.explain(limits)

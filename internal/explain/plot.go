@@ -9,9 +9,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Plot is a picture of a swing as SVG: the path of the bat's head, coloured by the speed of the sweet spot, from above and
-// from the side, with the bat itself now and then, the ball, the contact, and the attack angle. ok is false where the
-// record shows no swing.
+// Plot draws a swing as SVG, from above and from the side. It shows the path of the bat's head, coloured by
+// the speed of the sweet spot, some positions of the bat, the ball, the contact and the attack angle. ok is
+// false if the record shows no swing.
 func Plot(title string, value []byte, e *features.Explanation) (svg string, ok bool) {
 	path, ok := features.SwingPath(value)
 	if !ok || e == nil || e.BatSpeed == nil {
@@ -22,7 +22,7 @@ func Plot(title string, value []byte, e *features.Explanation) (svg string, ok b
 	return c.String(), true
 }
 
-// The picture, in pixels; feet are equally long in both views.
+// Sizes of the picture in pixels. A foot has the same length in both views.
 const (
 	plotWidth, plotHeight = 1000, 620
 	panelTop, panelBottom = 96, 520
@@ -36,7 +36,7 @@ const (
 	hitColor = "#d64545"
 )
 
-// canvas is a picture under way.
+// canvas is the picture while it is drawn.
 type canvas struct {
 	strings.Builder
 	path schemas.SwingPath
@@ -45,7 +45,8 @@ type canvas struct {
 	high float64
 }
 
-// view is one projection: across and up are coordinates of a point (0 x, 1 y, 2 z), box what is seen, in feet.
+// view is one projection. across and up are indexes into a point (0 x, 1 y, 2 z); min and max bound it in
+// feet.
 type view struct {
 	name       string
 	across, up int
@@ -61,7 +62,7 @@ func (v *view) at(p schemas.Point) (x, y float64) {
 	return v.left + (p[v.across]-v.minA)*v.scale, panelBottom - (p[v.up]-v.minU)*v.scale
 }
 
-// include makes room for a point.
+// include widens the view so that it shows a point.
 func (v *view) include(p schemas.Point) {
 	v.minA, v.maxA = min(v.minA, p[v.across]), max(v.maxA, p[v.across])
 	v.minU, v.maxU = min(v.minU, p[v.up]), max(v.maxU, p[v.up])
@@ -99,7 +100,7 @@ func (c *canvas) frame(title string) {
 	c.WriteString("</svg>\n")
 }
 
-// points are all that must be seen: the bat, the plate, the contact.
+// points returns the points that must be visible: the bat, the plate, the contact.
 func (c *canvas) points() []schemas.Point {
 	all := []schemas.Point{{-plateFT / 2, 0, 0}, {plateFT / 2, plateFT, 0}}
 	for _, b := range c.path.Bat {
@@ -162,7 +163,7 @@ func (c *canvas) panel(v *view) {
 	}
 }
 
-// grid draws a line a foot, and says what is what.
+// grid draws a line per foot, and the labels of the axes.
 func (c *canvas) grid(v *view) {
 	right, top := v.left+(v.maxA-v.minA)*v.scale, panelBottom-(v.maxU-v.minU)*v.scale
 	for ft := math.Ceil(v.minA) + 0; ft <= v.maxA; ft++ { // + 0: no minus zero
@@ -190,7 +191,7 @@ func (c *canvas) plate(v *view) {
 	fmt.Fprintf(c, `<polygon points="%s" fill="#f5f7fa" stroke="%s" stroke-width="1.5"/>`+"\n", strings.Join(list, " "), faint)
 }
 
-// ball draws the pitch's last feet and the hit's first, as far as they are in the box.
+// ball draws the end of the pitch and the start of the hit, as far as they are in the view.
 func (c *canvas) ball(v *view) {
 	for _, track := range []struct {
 		points []schemas.BallPoint
@@ -207,7 +208,7 @@ func (c *canvas) ball(v *view) {
 
 func in(x, low, high float64) bool { return low <= x && x <= high }
 
-// barEvery is how many samples of the track lie between two bats that are drawn.
+// barEvery is the number of samples from one drawn bat to the next.
 const barEvery = 12
 
 func (c *canvas) bat(v *view) {
@@ -233,8 +234,8 @@ func (c *canvas) bat(v *view) {
 	}
 }
 
-// attackAngle draws the angle where the head was fastest over the ground: against the level, in the direction of the
-// swing. It is the angle of space, not that of this projection.
+// attackAngle draws the angle against the horizontal, in the direction of the swing, where the head was
+// fastest over the ground. It is the angle in space, not its projection.
 func (c *canvas) attackAngle(v *view) {
 	a := c.e.AttackAngle
 	i := c.nearest(a)
@@ -257,7 +258,7 @@ func (c *canvas) attackAngle(v *view) {
 	c.text(x+forward*(reach+6), y+below, 13, ink, map[float64]string{1: "start", -1: "end"}[forward], fmt.Sprintf("attack angle %.1f°", a.AngleDeg.Value))
 }
 
-// nearest is the point of the track where the attack angle was taken; −1: there is none.
+// nearest returns the index of the point at which the attack angle was taken; −1 if there is none.
 func (c *canvas) nearest(a *features.AttackAngleView) int {
 	best, gap := -1, 0.02
 	if a == nil || !a.AngleDeg.Present {
@@ -282,7 +283,7 @@ func (c *canvas) legend() {
 	c.text(marginLeft+width+16, y+11, 10, ink, "start", "speed of the sweet spot, on the path of the head (grey: not to be believed there) · thin lines: the bat · red dots: the ball after contact, grey dots: the pitch")
 }
 
-// heat is a colour from cold to hot, for 0 to 1.
+// heat returns the colour of a share from 0, cold, to 1, hot.
 func heat(share float64) string {
 	stops := [][3]float64{{59, 76, 192}, {86, 180, 219}, {126, 200, 120}, {245, 196, 66}, {204, 51, 63}}
 	share = min(max(share, 0), 1) * float64(len(stops)-1)

@@ -18,7 +18,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// search looks for the records about one pitch.
+// search finds the records about one pitch.
 type search struct {
 	o     Options
 	p     *Pitch
@@ -52,13 +52,16 @@ func (s *search) run(ctx context.Context) error {
 		return err
 	}
 	slices.SortFunc(s.p.Versions, func(a, b Version) int {
-		return cmp.Or(cmp.Compare(a.At.TimestampMS, b.At.TimestampMS), cmp.Compare(a.At.Partition, b.At.Partition), cmp.Compare(a.At.Offset, b.At.Offset))
+		return cmp.Or(
+			cmp.Compare(a.Record.TimestampMS, b.Record.TimestampMS),
+			cmp.Compare(a.Record.Partition, b.Record.Partition),
+			cmp.Compare(a.Record.Offset, b.Record.Offset))
 	})
 	return s.letters(ctx)
 }
 
-// near narrows the search to the partitions where versions of the pitch are known to be, or its game's, and to the time
-// around them.
+// near returns the parts to search without All: the partitions of the versions in Postgres and of the game,
+// and the time around those versions.
 func (s *search) near(ctx context.Context, parts kafkaread.Spans) (kafkaread.Spans, error) {
 	known := s.known()
 	first, last := time.Now(), time.Time{}
@@ -83,7 +86,7 @@ func (s *search) near(ctx context.Context, parts kafkaread.Spans) (kafkaread.Spa
 			out[id] = span
 		}
 	}
-	if len(known) == 0 { // only the game is known: all of its partition
+	if len(known) == 0 { // only the game is known: search its whole partition
 		return out, nil
 	}
 	from, err := kafkaread.Since(ctx, s.admin, s.o.Raw, out, first.Add(-s.o.Window))
@@ -96,7 +99,7 @@ func (s *search) near(ctx context.Context, parts kafkaread.Spans) (kafkaread.Spa
 	}
 	for id, span := range out {
 		span.From, span.To = from[id].From, max(from[id].From, to[id].From)
-		for _, v := range known { // wherever its timestamp would have it
+		for _, v := range known { // whatever its timestamp
 			if v.Partition == id && parts[id].From <= v.Offset && v.Offset < parts[id].To {
 				span.From, span.To = min(span.From, v.Offset), max(span.To, v.Offset+1)
 			}
@@ -106,7 +109,7 @@ func (s *search) near(ctx context.Context, parts kafkaread.Spans) (kafkaread.Spa
 	return out, nil
 }
 
-// known are the versions that Postgres holds, as far as they are of this topic.
+// known returns the versions in Postgres that came from this topic.
 func (s *search) known() (out []schemas.Version) {
 	if s.p.Registers == nil {
 		return nil
@@ -127,31 +130,26 @@ func (s *search) key() string {
 	return string(s.p.Row.GamePK)
 }
 
-// look keeps a record that is about the pitch: that the core says so of, or, of one that it rejects, that names it.
+// look keeps a record that is about the pitch: the core says so, or the core rejects it and it names the
+// pitch.
 func (s *search) look(r *kgo.Record) {
-	v := Version{
-		At:  schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: r.Timestamp.UnixMilli()},
-		Key: r.Key, Value: r.Value,
-	}
-	for _, h := range r.Headers {
-		v.Headers = append(v.Headers, schemas.Header{Key: h.Key, Value: h.Value})
-	}
-	v.Change, v.Rejection = features.Transform(v.Record(), s.o.Limits)
-	if v.Rejection != nil && !s.names(v.Headers, v.Value) || v.Rejection == nil && v.Change.PitchID != s.p.ID {
+	v := Version{Record: kafkaread.Record(r)}
+	v.Change, v.Rejection = features.Transform(v.Record, s.o.Limits)
+	if v.Rejection != nil && !s.names(&v.Record) || v.Rejection == nil && v.Change.PitchID != s.p.ID {
 		return
 	}
 	v.Stands = v.Rejection == nil && s.stands(v.Change)
 	s.p.Versions = append(s.p.Versions, v)
 }
 
-// names says that the pitch's identifier is somewhere in a record.
-func (s *search) names(headers []schemas.Header, value []byte) bool {
-	for _, h := range headers {
+// names reports whether the pitch's identifier is anywhere in a record.
+func (s *search) names(rec *schemas.Record) bool {
+	for _, h := range rec.Headers {
 		if id, ok := schemas.ParsePitchID(h.Value); ok && h.Key == schemas.HeaderPitchID && id == s.p.ID {
 			return true
 		}
 	}
-	return bytes.Contains(value, s.text[0]) || bytes.Contains(value, s.text[1])
+	return bytes.Contains(rec.Value, s.text[0]) || bytes.Contains(rec.Value, s.text[1])
 }
 
 func (s *search) stands(c schemas.Change) bool {
@@ -169,7 +167,7 @@ func (s *search) stands(c schemas.Change) bool {
 func (s *search) letters(ctx context.Context) error {
 	desk, err := deadletter.Open(ctx, deadletter.Options{Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Limits: s.o.Limits})
 	if err != nil {
-		return fmt.Errorf("letters: %w", err)
+		return fmt.Errorf("dead letters: %w", err)
 	}
 	defer desk.Close()
 	type place struct {
@@ -180,21 +178,23 @@ func (s *search) letters(ctx context.Context) error {
 	ours := map[place]bool{}
 	var since time.Time
 	for _, v := range s.p.Versions {
-		ours[place{v.At.Topic, v.At.Partition, v.At.Offset}] = true
-		if o := features.Origin(v.Record()); o != v.At {
+		ours[place{v.Record.Topic, v.Record.Partition, v.Record.Offset}] = true
+		if o := features.Origin(v.Record); o != v.Record.Coordinates {
 			ours[place{o.Topic, o.Partition, o.Offset}] = true
 		}
 	}
-	if !s.o.All { // a letter is written after its record was
+	if !s.o.All { // a dead letter is written after its record
 		for _, v := range s.p.Versions {
-			if at := time.UnixMilli(v.At.TimestampMS).Add(-s.o.Window); since.IsZero() || at.Before(since) {
+			if at := time.UnixMilli(v.Record.TimestampMS).Add(-s.o.Window); since.IsZero() || at.Before(since) {
 				since = at
 			}
 		}
 	}
 	return desk.Each(ctx, deadletter.Filter{Since: since}, func(l *deadletter.Letter) (bool, error) {
 		o := l.ID.Origin
-		if ours[place{o.Topic, o.Partition, o.Offset}] || ours[place{l.Failed.Topic, l.Failed.Partition, l.Failed.Offset}] || s.names(l.Headers, l.Value) {
+		failed := place{l.Failed.Topic, l.Failed.Partition, l.Failed.Offset}
+		rec := schemas.Record{Headers: l.Headers, Value: l.Value}
+		if ours[place{o.Topic, o.Partition, o.Offset}] || ours[failed] || s.names(&rec) {
 			s.p.Letters = append(s.p.Letters, *l)
 		}
 		return true, nil

@@ -1,5 +1,99 @@
 package schemas
 
+import "fmt"
+
+// Code is the reason why a record is not a row.
+type Code string
+
+const (
+	CodeTooLarge           Code = "too_large"           // the value exceeds the limit
+	CodeUnsupportedVersion Code = "unsupported_version" // of schema_version
+	CodeSchemaViolation    Code = "schema_violation"    // a header or a member has the wrong type or form
+	CodeMalformedJSON      Code = "malformed_json"
+	CodeNotAPitch          Code = "not_a_pitch"
+	CodeUnsupportedUnits   Code = "unsupported_units" // lengths not in foot, or speeds not in mph
+	CodeSinkRejected       Code = "sink_rejected"     // the store refused the row
+	CodeInternal           Code = "internal"          // the core failed: a bug
+)
+
+// Codes lists all codes in the order of their checks: of several faults the first one gives the code.
+var Codes = []Code{
+	CodeTooLarge, CodeUnsupportedVersion, CodeSchemaViolation, CodeMalformedJSON, CodeNotAPitch,
+	CodeUnsupportedUnits, CodeSinkRejected, CodeInternal,
+}
+
+// DeadLetter is a record that could not become a row, complete and unchanged, and the reason.
+type DeadLetter struct {
+	Record  Record      // as it failed this time
+	Origin  Coordinates // where it was first: Record's own, unless it was redriven
+	Code    Code
+	Message string // one line for a person: what was wrong and where (a JSON path or a byte offset)
+}
+
+// Names of the headers of a dead letter.
+const (
+	HeaderDLQPrefix          = "dlq."
+	HeaderDLQCode            = "dlq.code"
+	HeaderDLQMessage         = "dlq.message"
+	HeaderDLQOriginTopic     = "dlq.origin.topic"
+	HeaderDLQOriginPartition = "dlq.origin.partition"
+	HeaderDLQOriginOffset    = "dlq.origin.offset"
+	HeaderDLQOriginTimestamp = "dlq.origin.timestamp"
+	HeaderDLQTopic           = "dlq.topic"
+	HeaderDLQPartition       = "dlq.partition"
+	HeaderDLQOffset          = "dlq.offset"
+	HeaderDLQTimestamp       = "dlq.timestamp"
+	HeaderDLQGroup           = "dlq.group"
+	HeaderDLQBuild           = "dlq.build"
+	HeaderDLQAttempts        = "dlq.attempts"
+	HeaderDLQFirstFailedAt   = "dlq.first_failed_at"
+	HeaderDLQFailedAt        = "dlq.failed_at"
+	HeaderDLQHeadersDropped  = "dlq.headers_dropped"
+
+	HeaderConnectTopic     = "__connect.errors.topic"
+	HeaderConnectPartition = "__connect.errors.partition"
+	HeaderConnectOffset    = "__connect.errors.offset"
+	HeaderConnectMessage   = "__connect.errors.exception.message"
+	HeaderConnectClass     = "__connect.errors.exception.class.name"
+)
+
+// DeadLetterID identifies a dead letter: the first place of its record, and how many times the record has been
+// rejected. Counts of dead letters count these.
+type DeadLetterID struct {
+	Origin   Coordinates
+	Attempts int32
+}
+
+// String returns the identity for people, as pitches.raw/3@48213 attempt 2.
+func (id DeadLetterID) String() string {
+	at := id.Origin
+	return fmt.Sprintf("%s/%d@%d attempt %d", at.Topic, at.Partition, at.Offset, id.Attempts)
+}
+
+// DeadLetterAction is a decision about a dead letter.
+type DeadLetterAction string
+
+// A retry records sending before it sends, and then retried, or open if Kafka did not take the record.
+const (
+	DeadLetterSending   DeadLetterAction = "sending"
+	DeadLetterRetried   DeadLetterAction = "retried"
+	DeadLetterDiscarded DeadLetterAction = "discarded"
+	DeadLetterOpen      DeadLetterAction = "open"
+)
+
+// DeadLetterDecision is the last decision about one dead letter.
+type DeadLetterDecision struct {
+	ID     DeadLetterID     `json:"-"`
+	Action DeadLetterAction `json:"action" enum:"sending,retried,discarded,open" doc:"retried: sent again; discarded: nobody wants it; sending: a retry is about to send it, or was killed there; open: a retry could not send it"`
+	Reason string           `json:"reason,omitempty" doc:"Why; not there of a retry that succeeded"`
+	By     string           `json:"by" doc:"Who decided, user@host"`
+	Build  string           `json:"build" doc:"Of the program that wrote it"`
+	At     TimeMS           `json:"at" doc:"When"`
+	Times  int32            `json:"times" doc:"How often something was decided about it"`
+	// Raw is where a retried record is now; without a topic if that is not known.
+	Raw Coordinates `json:"-"`
+}
+
 // DeadLetterSums count dead letters, each identity once.
 type DeadLetterSums struct {
 	Letters     int64 `json:"letters" doc:"Letters, each identity once"`
@@ -10,8 +104,8 @@ type DeadLetterSums struct {
 	Foreign     int64 `json:"foreign" doc:"Not written by pitchstream, as their headers say"`
 }
 
-// DeadLetterGroup is the letters of one code whose messages differ in numbers, identifiers and quoted data
-// only.
+// DeadLetterGroup counts the dead letters of one code whose messages differ only in numbers, identifiers and
+// quoted data.
 type DeadLetterGroup struct {
 	Code  Code   `json:"code" doc:"Why the records are no rows"`
 	Shape string `json:"shape" doc:"The messages without what differs"`
@@ -22,7 +116,7 @@ type DeadLetterGroup struct {
 	Example DeadLetterExample `json:"example" doc:"One of them"`
 }
 
-// DeadLetterExample is one letter of a group, and where it stands in the dead-letter topic.
+// DeadLetterExample is one dead letter of a group, and its place in the dead-letter topic.
 type DeadLetterExample struct {
 	Partition int32  `json:"partition" doc:"In the dead-letter topic"`
 	Offset    int64  `json:"offset" doc:"In the dead-letter topic"`
@@ -30,14 +124,14 @@ type DeadLetterExample struct {
 	Message   string `json:"message" doc:"What was wrong and where"`
 }
 
-// DeadLetterReport is what lies in the dead-letter topic.
+// DeadLetterReport summarizes the dead-letter topic.
 type DeadLetterReport struct {
 	DeadLetterSums
 	Groups []DeadLetterGroup `json:"groups" doc:"The largest first"`
 	ReadAt TimeMS            `json:"read_at" doc:"When the topic was read: the letters up to then"`
 }
 
-// DeadLetterView is one letter, for a person to look at.
+// DeadLetterView is one dead letter for a person to read.
 type DeadLetterView struct {
 	Partition     int32               `json:"partition" doc:"In the dead-letter topic"`
 	Offset        int64               `json:"offset" doc:"In the dead-letter topic"`
@@ -66,7 +160,7 @@ type DeadLetterView struct {
 	MarkTo        int                 `json:"mark_to" doc:"The first one that is not meant any more"`
 }
 
-// DeadLetterPlace is where a record stands or stood.
+// DeadLetterPlace is where a record is or was.
 type DeadLetterPlace struct {
 	Topic     string `json:"topic" doc:"The topic"`
 	Partition int32  `json:"partition" doc:"The partition"`
