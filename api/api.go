@@ -18,33 +18,49 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says what is read, and the limits. Zero durations and counts stand for their defaults.
+// Config names the sources of an API and its limits. A zero duration or count stands for its default.
 type Config struct {
-	Live  Live  // Redis
+	// Live is Redis, Store is Postgres.
+	Live  Live
 	Store Store // Postgres
-	// Records is Kafka, for swings to be drawn; nil: there is none to read from.
+	// Records reads swings to be drawn from Kafka. nil: swings are not available.
 	Records Records
-	Letters Letters // dead letters; nil: there are none to read
+	// Letters reads the dead-letter topic. nil: dead letters are not available.
+	Letters Letters
 	Topic   string
 	Build   string
 
-	MaxLag      time.Duration // an answer is stale when a record has waited longer; 10 s
-	AtLeastWait time.Duration // the longest that a request waits for its offsets; 5 s
-	Timeout     time.Duration // of one request that is no stream; 10 s
+	// MaxLag is how long a record may wait before answers count as stale; 10 s.
+	MaxLag time.Duration
+	// AtLeastWait is the longest that a request waits for the records in at_least; 5 s.
+	AtLeastWait time.Duration
+	// Timeout limits a request that is no stream; 10 s. LiveTimeout limits one answer of Redis; 1 s.
+	Timeout     time.Duration
 	LiveTimeout time.Duration // for one answer of Redis; 1 s
-	PollEvery   time.Duration // between two looks at what is streamed; 40 ms
-	PingEvery   time.Duration // between two comments on a silent stream; 15 s
-	WriteLimit  time.Duration // a client that does not take an event for so long is dropped; 10 s
-	Remembered  int           // answers that are kept for when nothing can be read; 10,000
-	MaxStreams  int           // streams at a time; 10,000
+	// PollEvery is the interval at which the streamed states are polled; 40 ms.
+	PollEvery time.Duration
+	// PingEvery is the interval between comments on a silent stream; 15 s.
+	PingEvery time.Duration
+	// WriteLimit is how long a client may take to accept an event before it is dropped; 10 s.
+	WriteLimit time.Duration
+	// Remembered is the number of answers kept for the time when no store can be read; 10,000.
+	Remembered int
+	// MaxStreams is the number of open streams; 10,000.
+	MaxStreams int
 
-	CORSOrigins []string     // origins of web pages that may read; "*": all
-	Token       string       // that every request to /v1 must bear; "": none
-	Pages       http.Handler // answers "/" and "/assets/", without a token; nil: nobody
-	Registerer  prometheus.Registerer
-	successor   func() *API      // that of another target, once readers see that one; of a Switch
-	certainty   func() certainty // that readers see this target; of a Switch
-	Log         *slog.Logger
+	// CORSOrigins are the origins of web pages that may read; "*" allows all.
+	CORSOrigins []string // origins of web pages that may read; "*": all
+	// Token must be sent with every request to /v1. "": no token is needed.
+	Token string // that every request to /v1 must bear; "": none
+	// Pages answers "/" and "/assets/", without a token. nil: there are no pages.
+	Pages      http.Handler // answers "/" and "/assets/", without a token; nil: nobody
+	Registerer prometheus.Registerer
+	// successor returns the API of the current target once readers have moved to another one, else nil. A Switch
+	// sets it.
+	successor func() *API
+	// certainty reports how certain it is that this target is the one that readers see. A Switch sets it.
+	certainty func() certainty
+	Log       *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
@@ -81,7 +97,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// API answers requests. Run must be running for names to be known and for streams to move.
+// API answers requests. Run must be running, or names stay unknown and streams send their first state only.
 type API struct {
 	cfg      Config
 	sources  sources
@@ -93,7 +109,7 @@ type API struct {
 	handler  http.Handler
 }
 
-// New makes an API.
+// New returns an API with its routes. It reads nothing yet.
 func New(cfg Config) (*API, error) {
 	cfg = cfg.withDefaults()
 	a := &API{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
@@ -116,7 +132,7 @@ func New(cfg Config) (*API, error) {
 // ServeHTTP answers one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// Run keeps the names and moves the streams until ctx ends; then it ends the streams.
+// Run refreshes the names and polls for the streams until ctx ends. Then it ends the streams.
 func (a *API) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { a.names.keep(ctx); return nil })
@@ -124,10 +140,11 @@ func (a *API) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Ready says whether anything can be read now: Redis that is whole, or Postgres; and if not, why.
+// Ready returns nil if anything can be read: an up-to-date Redis, or Postgres. Otherwise the error says why
+// not.
 func (a *API) Ready(ctx context.Context) error { return a.sources.ready(ctx) }
 
-// Limits of a connection. Streams and slow answers have deadlines of their own.
+// Limits of a connection. Streams and slow answers set deadlines of their own.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second
@@ -136,21 +153,22 @@ const (
 	maxHeaderBytes    = 16 << 10
 )
 
-// Server has its port, and answers when Serve is called.
+// Server owns its port from Listen on, and answers once Serve is called.
 type Server struct {
 	listener net.Listener
 	api      Service
 	http     http.Server
 }
 
-// Service is what a server serves: an API, or a Switch of several. Run keeps it going, and ends its streams.
+// Service is the handler of a server: an API, or a Switch of several. Run keeps it working, and ends its
+// streams.
 type Service interface {
 	http.Handler
 	Run(ctx context.Context) error
 	log() *slog.Logger
 }
 
-// Listen takes the port, so that an address in use is an error at the start.
+// Listen binds the port, so that an address in use is an error at the start and not later.
 func Listen(addr string, a Service) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -162,11 +180,11 @@ func Listen(addr string, a Service) (*Server, error) {
 	}}, nil
 }
 
-// Addr is the address with the port that was taken.
+// Addr returns the address with the port that was bound.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Serve answers until ctx ends. Then it takes no more connections, ends the streams, whose clients come back to another
-// server, and lets the other requests end, for ten seconds at most.
+// Serve answers until ctx ends. Then it accepts no more connections, ends the streams (their clients
+// reconnect to another server), and lets the other requests finish, for ten seconds at most.
 func (s *Server) Serve(ctx context.Context) error {
 	moving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ran, served := make(chan error, 1), make(chan error, 1)

@@ -11,10 +11,11 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// route is where an answer may come from.
+// route says where an answer may come from: live is Redis, memory the answers of earlier requests. Postgres
+// is always allowed.
 type route struct{ live, memory bool }
 
-// offset is a record that the answer must have in it.
+// offset names a record whose effect the answer must include.
 type offset struct {
 	partition int32
 	offset    int64
@@ -37,7 +38,7 @@ func parseOffsets(text string) (need []offset, err error) {
 	return need, nil
 }
 
-// notApplied is the error of a wait that was in vain.
+// notApplied is the error of a request that waited in vain for its records.
 type notApplied struct {
 	missing []string
 	waited  time.Duration
@@ -47,11 +48,12 @@ func (e *notApplied) Error() string {
 	return fmt.Sprintf("not applied within %v: %s", e.waited, strings.Join(e.missing, ", "))
 }
 
-// waitEvery is between two looks at the positions.
+// waitEvery is the interval at which the positions are read.
 const waitEvery = 10 * time.Millisecond
 
-// wait returns when the records are in what can be read, and where: Redis, if live is allowed and Redis is whole, else
-// Postgres only. The positions are read before the answer is.
+// wait returns once the records are applied, with the stores that have them: Redis if live is set and Redis
+// is up to date, else Postgres only. It reads the positions before the caller reads the states, so the states
+// include the records.
 func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, error) {
 	if len(need) == 0 {
 		return route{live: live, memory: true}, nil
@@ -75,7 +77,7 @@ func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, er
 	}
 }
 
-// missing are the records that are not in what can be read.
+// missing returns the records that are not applied yet, and where the answer may come from.
 func (s *sources) missing(ctx context.Context, need []offset, live bool) ([]string, route) {
 	if live {
 		// guard: api: applied counts only of a whole Redis | && s.judge(p).upToDate ->

@@ -9,7 +9,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Waiting is how an application reads what it has written.
+// Waiting lets an application read what it has just written.
 type Waiting struct {
 	AtLeast string `query:"at_least" maxLength:"1000" pattern:"^([0-9]{1,9}:[0-9]{1,18}(,[0-9]{1,9}:[0-9]{1,18})*)?$" example:"3:48213" doc:"PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then"`
 }
@@ -30,7 +30,7 @@ type battersIn struct {
 	Waiting
 }
 
-// out is a body with its status.
+// out is the body of an answer, as huma wants it.
 type out[T any] struct{ Body T }
 
 func (a *API) registerBatters(api huma.API) {
@@ -81,7 +81,7 @@ func (a *API) getBatters(ctx context.Context, in *battersIn) (*out[Batters], err
 	return &out[Batters]{body}, nil
 }
 
-// find waits for the records that are asked for, and reads the states then.
+// find waits for the records in need, then reads the states.
 func (a *API) find(ctx context.Context, keys []schemas.BatterKey, need string) ([]held, error) {
 	r, err := a.route(ctx, need, true)
 	if err != nil {
@@ -97,7 +97,7 @@ func (a *API) find(ctx context.Context, keys []schemas.BatterKey, need string) (
 	return found, nil
 }
 
-// route says where an answer may come from that has these records in it.
+// route waits for the records in need, and returns where the answer may come from.
 func (a *API) route(ctx context.Context, need string, live bool) (route, error) {
 	offsets, err := parseOffsets(need)
 	if err != nil {

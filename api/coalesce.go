@@ -7,30 +7,34 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// looks gathers the questions that come while one is on its way to Redis: they go together then, in one round trip and
-// with one pulse. A question never joins one that has been sent, so an answer has all that stood when it was asked for.
+// coalescer merges reads that arrive while others are in flight into the next round trip to Redis, because
+// one round trip of many keys costs little more than one of a single key. A read never joins one already
+// sent, so its answer includes all writes that finished before it was asked.
 type coalescer struct {
 	send func(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error)
 
-	mu       sync.Mutex
-	inFlight int     // that are on their way
+	mu sync.Mutex
+	// inFlight counts the round trips under way; next waits for one of them to end, nil if nothing waits. mu
+	// guards both.
+	inFlight int
 	next     *lookup // that waits; nil: none
 }
 
-// maxLookups are on their way at a time. Who is alone waits for nobody.
+// maxLookups is how many round trips are in flight at a time. A request alone waits for no other.
 const maxLookups = 2
 
-// look is one question of several askers.
+// lookup is one round trip, on behalf of several requests. Its results are valid once done is closed.
 type lookup struct {
 	keys   []schemas.BatterKey
 	done   chan struct{} // closed when the rest is there
 	states []*schemas.BatterState
 	pulse  schemas.Pulse
 	err    error
-	panic  any // of who was to answer; nil: none
+	// panic holds a panic of send, nil if there was none.
+	panic any
 }
 
-// ask gives states in the order of the keys.
+// ask returns the states in the order of the keys.
 func (c *coalescer) ask(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
 	c.mu.Lock()
 	q := c.next
@@ -71,7 +75,7 @@ func (q *lookup) wait(ctx context.Context, from, to int) ([]*schemas.BatterState
 	return q.states[from:to:to], q.pulse, nil
 }
 
-// run asks, and asks what has gathered meanwhile, until nothing has.
+// run performs a lookup, then those that have gathered in the meantime, until none has.
 func (c *coalescer) run(ctx context.Context, q *lookup) {
 	for q != nil {
 		c.perform(ctx, q)

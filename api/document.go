@@ -19,7 +19,7 @@ Every answer about batters, games or pitches says how fresh it is: as_of, proces
 A missing value is null. Errors are application/problem+json (RFC 9457); their type does not change.
 GET with If-None-Match answers 304 while nothing but lag_ms and age_ms has changed.`
 
-// newDocument is the API without operations yet.
+// newDocument returns the API without operations.
 func (a *API) newDocument(mux *http.ServeMux) huma.API {
 	huma.DefaultArrayNullable = false // our lists are never null
 	config := huma.DefaultConfig("pitchstream", a.cfg.Build)
@@ -105,7 +105,7 @@ func register[I, O any](api huma.API, id, path, summary string, handler func(con
 	}, handler)
 }
 
-// describe says of the columns' values what the columns say.
+// describe gives each column in the document the description that schemas.Column has of it.
 func describe(api huma.API) {
 	known := map[string]schemas.Column{
 		"swings": {Meaning: "Swings", Missing: "never"}, "whiffs": {Meaning: "Swings that missed", Missing: "never"},
@@ -130,8 +130,8 @@ type schemaLine struct {
 	Path    string `json:"path"`
 }
 
-// registerSchemas gives the JSON Schemas of what stands on the topics to everybody, as the document of this API. They
-// are that of this build: a path with a version would answer for one alone.
+// registerSchemas serves the JSON Schemas of the topics without a token, as the API's document. They are
+// those of this build, so their paths have no version.
 func registerSchemas(mux *http.ServeMux) {
 	var lines []schemaLine
 	for _, s := range schemas.PublishedSchemas() {

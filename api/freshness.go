@@ -9,14 +9,14 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Freshness is how old an answer is, and what may be missing in it.
+// Freshness says how old an answer is, and whether anything may be missing in it.
 type Freshness struct {
 	AsOf        schemas.Opt[schemas.TimeMS] `json:"as_of" doc:"Event time of the newest pitch in this answer; null where it has none"`
 	ProcessedAt schemas.Opt[schemas.TimeMS] `json:"processed_at" doc:"When the newest value in this answer was computed; null where it has none"`
 	Condition
 }
 
-// Condition is where an answer comes from, and how far that is behind.
+// Condition says where an answer comes from, and how far that source is behind.
 type Condition struct {
 	Source string             `json:"source" enum:"redis,postgres,memory" doc:"Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read"`
 	Stale  bool               `json:"stale" doc:"Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory"`
@@ -24,19 +24,20 @@ type Condition struct {
 	AgeMS  int64              `json:"age_ms" doc:"How long ago this was read, in ms: 0, but from memory"`
 }
 
-// The names of sources.
+// Names of sources.
 const (
 	sourceRedis    = "redis"
 	sourcePostgres = "postgres"
 	sourceMemory   = "memory"
 )
 
-// heartbeatLimit is how old a heartbeat of a processor that is alive can be.
+// heartbeatLimit is the age beyond which a heartbeat is that of a dead processor.
 const heartbeatLimit = 3 * time.Second
 
-// verdict is what a pulse says.
+// verdict is the conclusion from a pulse.
 type verdict struct {
-	upToDate bool // the projection holds all that it ever was given
+	// upToDate reports that Redis holds everything that was ever written to it.
+	upToDate bool
 	stale    bool
 	lag      schemas.Opt[int64] // ms
 }
@@ -45,9 +46,11 @@ func (v verdict) condition(source string) Condition {
 	return Condition{Source: source, Stale: v.stale, LagMS: v.lag}
 }
 
-// judge reads a pulse. The projection is whole where every processor that is alive says so of the data set that stands
-// there now, and it has what he gave it: who has not noticed yet that it was emptied speaks of another one, who has not
-// noticed that it is an older copy says that he gave it more. With no processor alive, what the last one said holds.
+// judge draws the conclusion from a pulse. Redis is up to date if every live processor confirms it for the
+// data set that Redis holds now, and if the positions in Redis are not below those that the processor wrote.
+// A processor that has not noticed that Redis was emptied names another epoch; one that has not noticed that
+// Redis was restored from an older copy reports higher positions. If no processor is alive, the confirmation
+// of the last one counts.
 func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	var v verdict
 	at := schemas.TimeMSOf(now)
@@ -89,7 +92,8 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 			owned[h.Topic+"/"+partition] = true
 		}
 	}
-	for field, behind := range lost { // nobody has taken it over yet
+	// The partitions of a dead processor count until another one has taken them over.
+	for field, behind := range lost {
 		// guard: api: a dead one's partitions are missed
 		if !owned[field] {
 			v.stale = true
@@ -110,15 +114,16 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	return v
 }
 
-// shared is a pulse that many may use: one of them reads it.
+// pulseCache shares a pulse among requests: one of them reads it, the others wait for that.
 type pulseCache struct {
 	read func(context.Context) (schemas.Pulse, error)
 	mu   sync.Mutex
-	at   time.Time // when it began to be read
+	// at is when reading last began. mu guards at and last.
+	at   time.Time
 	last schemas.Pulse
 }
 
-// get gives a pulse that was read no longer than maxAge ago.
+// get returns a pulse that was read at most maxAge ago.
 func (c *pulseCache) get(ctx context.Context, maxAge time.Duration) (schemas.Pulse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -86,14 +86,14 @@ func summary(g schemas.PlayedGame) GameSummary {
 	}
 }
 
-// wholeGame is all that is read of a game.
+// wholeGame is everything that is read of a game.
 type wholeGame struct {
 	game    *schemas.PlayedGame
 	batters []schemas.BatterState
 	pitches []schemas.StoredRow
 }
 
-// game is nil where no row of the game stands.
+// game returns a game, nil if it has no current row.
 func (a *API) game(ctx context.Context, gamePK string, r route) (*Game, error) {
 	read, condition, err := fromStore(ctx, &a.sources, "game/"+gamePK, r, func(ctx context.Context) (w wholeGame, err error) {
 		return w, w.read(ctx, a.cfg.Store, gamePK)
@@ -147,7 +147,7 @@ func (a *API) getLeaders(ctx context.Context, in *leadersIn) (*out[Leaders], err
 	return &out[Leaders]{body}, nil
 }
 
-// valueOf is the value of that name.
+// valueOf returns the statistic of that name.
 func valueOf(stat string, s *schemas.Stats) float64 {
 	switch stat {
 	case "pitches":

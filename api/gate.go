@@ -7,21 +7,24 @@ import (
 	"time"
 )
 
-// gate keeps requests from waiting for a server that has just failed.
+// gate keeps requests from waiting for a server that has just failed: for a while they get its last error at
+// once.
 type gate struct {
 	name string
 	log  *slog.Logger
 
-	mu      sync.Mutex
-	until   time.Time
-	err     error
-	failing bool // said so in the log
+	mu    sync.Mutex
+	until time.Time
+	err   error
+	// failing reports that the log has said so. mu guards this and the fields above.
+	failing bool
 }
 
-// gateClosed is for how long a server is not asked after a failure.
+// gateClosed is how long a server is left alone after a failure.
 const gateClosed = 500 * time.Millisecond
 
-// ask asks, unless the server has just failed. That the asker gave up is no failure of the server's.
+// ask calls f, unless the server has just failed. A caller that gives up does not count as a failure of the
+// server.
 func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
 	g.mu.Lock()
 	if time.Now().Before(g.until) {
@@ -38,6 +41,8 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 	return err
 }
 
+// note opens or closes the gate. It opens on any success, because an answer to an earlier request may arrive
+// after the failure of a later one.
 func (g *gate) note(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

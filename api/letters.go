@@ -8,11 +8,11 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Letters are the dead letters, for those who look at them; nobody decides anything here.
+// Letters reads the dead-letter topic. It changes nothing there.
 type Letters interface {
-	// DeadLetterReport groups what lies there. It may be some seconds old, as it says.
+	// DeadLetterReport groups the dead letters. It may be some seconds old; ReadAt says when the topic was read.
 	DeadLetterReport(ctx context.Context) (schemas.DeadLetterReport, error)
-	// Letter reads one; nil where there is none.
+	// Letter returns one dead letter, nil if there is none.
 	Letter(ctx context.Context, partition int32, offset int64) (*schemas.DeadLetterView, error)
 }
 

@@ -11,9 +11,9 @@ import (
 // metrics are
 //
 //	pitchstream_api_requests_total{route,status}     requests that were answered
-//	pitchstream_api_request_duration_seconds{route}  how long that took; not of streams
-//	pitchstream_api_answers_total{source}            answers by where they came from
-//	pitchstream_api_streams                          streams that are open
+//	pitchstream_api_request_duration_seconds{route}  time to the answer; streams are left out
+//	pitchstream_api_answers_total{source}            answers by source
+//	pitchstream_api_streams                          open streams
 //	pitchstream_api_streams_dropped_total            clients that were too slow
 type metrics struct {
 	requests, answers *prometheus.CounterVec
@@ -39,21 +39,23 @@ func newMetrics(r prometheus.Registerer) metrics {
 	return m
 }
 
-// registered is the collector of this name: another API of the same process may have brought it.
+// registered returns the collector of this name. Another API of the same process may have registered it
+// before.
 func registered[C prometheus.Collector](r prometheus.Registerer, c C) C {
 	err := r.Register(c)
 	if there := (prometheus.AlreadyRegisteredError{}); errors.As(err, &there) {
 		return there.ExistingCollector.(C)
 	}
 	if err != nil {
-		panic(err) // two of one name and another kind: no test passes then
+		// Two collectors have one name and different kinds: no test passes then.
+		panic(err)
 	}
 	return c
 }
 
 func (m *metrics) answered(source string) { m.answers.WithLabelValues(source).Inc() }
 
-// observe counts a request when it has been answered.
+// observe counts an answered request.
 func (m *metrics) observe(route string, status int, took time.Duration, stream bool) {
 
 	if route == "" || route == "/" {

@@ -16,10 +16,11 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 )
 
-// maxBody is what a request may carry: there is none that needs any.
+// maxBody is the largest body of a request. No operation needs one.
 const maxBody = 64 << 10
 
-// wrap puts around the operations what they have in common.
+// wrap puts the middleware around the operations. A stream skips compression, the time limit and the ETag,
+// because these need the whole answer.
 func (a *API) wrap(operations http.Handler) http.Handler {
 	plain := gzhttp.GzipHandler(a.limited(withETag(operations)))
 	routed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +38,7 @@ func isStream(r *http.Request) bool {
 	return found && strings.HasPrefix(of, "/v1/") || r.URL.Path == "/v1/stream/events"
 }
 
-// observed counts requests, and answers for what panics.
+// observed counts requests, and answers 500 for a request that panics.
 func (a *API) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
@@ -59,12 +60,12 @@ func (a *API) observed(next http.Handler) http.Handler {
 	})
 }
 
-// matched carries the pattern of a request from the mux to those around it.
+// matched carries the pattern of a request from the mux to the middleware around it.
 type matched struct{ pattern string }
 
 type matchedKey struct{}
 
-// noted is the mux, telling which pattern a request had.
+// withPattern is the mux, and records which pattern a request matched.
 func withPattern(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mux.ServeHTTP(w, r)
@@ -86,12 +87,12 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap lets http.ResponseController find the connection.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
-// identified gives each answer the request's X-Request-Id, or a fresh one.
+// identified sets X-Request-Id on each answer: the request's own, or a fresh one.
 func (a *API) identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-Id")
@@ -104,7 +105,7 @@ func (a *API) identified(next http.Handler) http.Handler {
 	})
 }
 
-// shared lets web pages of the origins that are named read (CORS).
+// withCORS allows web pages of the configured origins to read (CORS).
 func (a *API) withCORS(next http.Handler) http.Handler {
 	if len(a.cfg.CORSOrigins) == 0 {
 		return next
@@ -131,7 +132,7 @@ func (a *API) withCORS(next http.Handler) http.Handler {
 	})
 }
 
-// bounded refuses requests with a large body, and reads no more than that of any.
+// bounded refuses requests with a large body, and stops reading at the limit.
 func (a *API) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > maxBody {
@@ -143,12 +144,13 @@ func (a *API) bounded(next http.Handler) http.Handler {
 	})
 }
 
-// authorized asks for the token, if there is one. The documents are for everybody.
+// authorized requires the token, if there is one, for everything below /v1. The documents are public.
 func (a *API) authorized(next http.Handler) http.Handler {
 	if a.cfg.Token == "" {
 		return next
 	}
-	want := sha256.Sum256([]byte(a.cfg.Token)) // of equal lengths, so that the time tells nothing
+	// Digests have equal lengths, so the time of the comparison reveals nothing about the token.
+	want := sha256.Sum256([]byte(a.cfg.Token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		given := sha256.Sum256([]byte(strings.TrimSpace(token)))
@@ -163,7 +165,7 @@ func (a *API) authorized(next http.Handler) http.Handler {
 	})
 }
 
-// limited ends a request in time.
+// limited ends a request after its timeout.
 func (a *API) limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
@@ -173,7 +175,7 @@ func (a *API) limited(next http.Handler) http.Handler {
 	})
 }
 
-// tagged gives answers an ETag, and answers 304 where the client has the same.
+// withETag sets the ETag of an answer, and answers 304 if the client has that state already.
 func withETag(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		held := &heldWriter{header: w.Header(), status: http.StatusOK}
@@ -182,7 +184,8 @@ func withETag(next http.Handler) http.Handler {
 			tag := `W/"` + digest(held.body.Bytes()) + `"`
 			w.Header().Set("ETag", tag)
 			if w.Header().Get("Cache-Control") == "" {
-				w.Header().Set("Cache-Control", "no-cache") // to be kept, and asked for each time
+				// no-cache allows a client to keep the answer, if it asks each time whether it still holds.
+				w.Header().Set("Cache-Control", "no-cache")
 			}
 			if matches(r.Header.Get("If-None-Match"), tag) {
 				w.Header().Del("Content-Type")
@@ -217,7 +220,8 @@ func (w *heldWriter) Header() http.Header         { return w.header }
 func (w *heldWriter) Write(b []byte) (int, error) { return w.body.Write(b) }
 func (w *heldWriter) WriteHeader(status int)      { w.status = status }
 
-// digest names a state: equal for equal states, whatever their lag_ms and age_ms, which change though nothing happens.
+// digest names a state: equal states have equal digests. It leaves out lag_ms and age_ms, which change
+// although nothing has happened.
 func digest(body []byte) string {
 	sum := sha256.New()
 	for {
@@ -239,7 +243,8 @@ func digest(body []byte) string {
 	return hex.EncodeToString(sum.Sum(nil)[:12])
 }
 
-// numberOrNull is how long the null or the whole number is that b begins with; 0: neither.
+// numberOrNull returns the length of the null or the whole number at the beginning of b, 0 if there is
+// neither.
 func numberOrNull(b []byte) (n int) {
 	if bytes.HasPrefix(b, []byte("null")) {
 		return len("null")

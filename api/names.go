@@ -8,16 +8,18 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// names are all players, in memory: there are some thousands.
+// names holds all players in memory, because there are only some thousand. Readers load known; the one
+// goroutine of keep owns version.
 type names struct {
 	store   Store
 	known   atomic.Pointer[map[int64]schemas.Player]
 	version string
 }
 
-// namesEvery is how soon a list that was loaded is seen.
+// namesEvery is how long a newly loaded list of players may go unnoticed.
 const namesEvery = 2 * time.Second
 
+// keep refreshes the names until ctx ends.
 func (n *names) keep(ctx context.Context) {
 	tick := time.NewTicker(namesEvery)
 	defer tick.Stop()
@@ -31,7 +33,7 @@ func (n *names) keep(ctx context.Context) {
 	}
 }
 
-// refresh reads the list where it has changed. While it cannot be read the last one stands.
+// refresh reads the list if it has changed. While it cannot be read, the last one remains.
 func (n *names) refresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -47,7 +49,7 @@ func (n *names) refresh(ctx context.Context) {
 	n.known.Store(&known)
 }
 
-// of gives the name and team of a player; "" where they are not known.
+// of returns the name and team of a player, "" if they are not known.
 func (n *names) of(id int64) (name, team string) {
 	if known := n.known.Load(); known != nil {
 		p := (*known)[id]

@@ -18,14 +18,18 @@ var (
 	errNoRecords = errors.New("no Kafka was named to read records from")
 )
 
+// Limits on reading swings, because each one fetches and decodes a record of 110 KB. A kept path has some 30
+// KB.
 const (
-	pathsKept    = 256 // some 30 KB each
+	pathsKept    = 256
 	pathsAtATime = 4
 	pathTimeout  = 4 * time.Second
-	pathWait     = time.Second // for one's turn
+	// pathWait is how long a request waits for one of the pathsAtATime turns.
+	pathWait = time.Second
 )
 
-// paths are the ways of bat and ball that were asked for lately. A version never changes, so what is kept stays right.
+// paths reads swing paths from Kafka and keeps the latest. A kept path never becomes wrong, because a
+// correction of a pitch is another record.
 type paths struct {
 	records Records
 	kafka   gate
@@ -42,7 +46,7 @@ func (p *paths) init(cfg Config) (err error) {
 	return err
 }
 
-// of gives the path of the record at these coordinates. Those who ask for the same one wait for one reading.
+// of returns the path in the record at these coordinates. Requests for the same record share one read.
 func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error) {
 	if p.records == nil {
 		return nil, errNoRecords
@@ -64,8 +68,9 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 
 func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas.SwingPath, err error) {
 	defer func() {
+		// This runs in a goroutine of its own, where no middleware recovers.
 		// guard: api: a record that panics is no other's undoing | recover() -> any(nil)
-		if p := recover(); p != nil { // in a goroutine of its own, where nobody answers for it
+		if p := recover(); p != nil {
 			path, err = nil, fmt.Errorf("reading a swing panicked: %v", p)
 		}
 	}()

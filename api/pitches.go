@@ -84,7 +84,7 @@ func (a *API) getPitch(ctx context.Context, in *pitchIn) (*out[OnePitch], error)
 	return &out[OnePitch]{OnePitch{Pitch: a.pitch(*row), AsOf: row.EventTime, Condition: condition}}, nil
 }
 
-// A cursor is a version, the event time and the pitch, in base64: nobody's business.
+// A cursor is a version byte, the event time and the pitch id, in base64. Clients must not look into it.
 const cursorVersion, cursorSize = 1, 1 + 8 + 16
 
 func cursorText(c schemas.PitchCursor) string {
@@ -103,7 +103,8 @@ func parseCursor(text string) (*schemas.PitchCursor, error) {
 	}
 	c := &schemas.PitchCursor{EventTime: schemas.TimeMS(binary.BigEndian.Uint64(b[1:]))}
 	copy(c.PitchID[:], b[9:])
-	const first, last = -62135596800000, 253402300799999 // the years 1 to 9999, which Postgres can compare with
+	// Postgres compares times of the years 1–9999 only.
+	const first, last = -62135596800000, 253402300799999
 	// guard: api: a cursor's time is one of Postgres'
 	c.EventTime = max(first, min(c.EventTime, last))
 	return c, nil

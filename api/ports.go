@@ -6,19 +6,20 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Live is the projection that answers first. An answer counts only where the pulse that came with it says that the
-// projection is whole; the pulse must have been read after the states.
+// Live is Redis, which answers first. Its answer counts only if the pulse that came with it shows that Redis
+// is up to date; the pulse must have been read after the states.
 type Live interface {
-	// Look gives states in the order of the keys, nil where no row stands.
+	// Look returns states in the order of the keys, nil for a batter without a current row.
 	Look(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error)
-	// Seqs gives the sequence numbers of states in the order of the keys, 0 where no row stands. No keys: the pulse.
+	// Seqs returns sequence numbers in the order of the keys, 0 for a batter without a current row. Without keys
+	// it returns the pulse only.
 	Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error)
-	// Works gives what the processors tell of their work, by instance.
+	// Works returns the work of each processor, by instance.
 	Works(ctx context.Context) (map[string]schemas.Work, error)
 }
 
-// Store is the record of truth: it answers where Live cannot, and what Live does not have. Nil and nothing say that no
-// row stands.
+// Store is Postgres, the source of truth. It answers if Live cannot, and for everything that Live does not
+// hold. A nil or empty result means that there is no current row.
 type Store interface {
 	Pulse(ctx context.Context) (schemas.Pulse, error)
 	Works(ctx context.Context) (map[string]schemas.Work, error)
@@ -30,14 +31,14 @@ type Store interface {
 	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
 	BatterPitches(ctx context.Context, id int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error)
 	GamePitches(ctx context.Context, gamePK string, limit int) ([]schemas.StoredRow, error)
-	// Swings gives the newest swings of each of the batters, so many at most of each, the newest first.
+	// Swings returns the newest swings of each batter, at most limit of each, newest first.
 	Swings(ctx context.Context, ids []int64, limit int) ([]schemas.StoredRow, error)
-	// Players gives all names, or none where the list still is the version that the caller has.
+	// Players returns all names, or none if the list is still of the version that the caller has.
 	Players(ctx context.Context, version string) (players []schemas.Player, now string, err error)
 }
 
-// Records are the records that rows were made of.
+// Records reads the records that rows were computed from.
 type Records interface {
-	// SwingPath reads one record and what it shows of a swing; nil where it is gone, or shows none.
+	// SwingPath returns the swing in one record, nil if the record is gone or holds no swing.
 	SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// The types of problems (RFC 9457) that are told apart by more than their status.
+// Types of problems (RFC 9457). A client may rely on them; problemUnavailable ends in its old name.
 const (
 	problemAtLeast     = "urn:pitchstream:problem:not-applied-yet"
 	problemUnavailable = "urn:pitchstream:problem:away"
@@ -55,12 +55,12 @@ func problemOf(err error) error {
 	return later(p, "1")
 }
 
-// unavailable is a 503.
+// unavailable returns a 503.
 func unavailable(problemType, detail string) *huma.ErrorModel {
 	return &huma.ErrorModel{Status: http.StatusServiceUnavailable, Title: http.StatusText(http.StatusServiceUnavailable), Type: problemType, Detail: detail}
 }
 
-// later is a problem that may be over in so many seconds.
+// later returns a problem that may be over in that many seconds.
 func later(p *huma.ErrorModel, seconds string) error {
 	return huma.ErrorWithHeaders(p, http.Header{"Retry-After": {seconds}})
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// QualityStore is a Store that can judge the data; where the Store is none, /v1/quality says that it is not there.
+// QualityStore is a Store that can judge the data. With another Store /v1/quality answers 404.
 type QualityStore interface {
-	// Quality judges a day (YYYY-MM-DD), "" for the newest; a day without pitches has no games.
+	// Quality judges a day (YYYY-MM-DD), "" for the newest. A day without pitches has no games.
 	Quality(ctx context.Context, day string) (schemas.QualityReport, error)
 }
 
@@ -19,7 +19,7 @@ type qualityIn struct {
 	Day string `query:"day" format:"date" example:"2025-04-07" doc:"The game day; without it the newest"`
 }
 
-// Quality is a day's data, held against the days before it.
+// Quality is the data of one day, compared with the days before it.
 type Quality struct {
 	schemas.QualityReport
 	Condition

@@ -10,9 +10,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// asked refuses a query that the document does not allow and that would be passed over in silence otherwise: what cannot
-// be read, a parameter given twice (the second would be ignored), one without a value (its default would be taken), and
-// numbers and truths in other spellings than JSON's.
+// strictQuery refuses a query that the document does not allow and that huma would accept silently: one that
+// cannot be parsed, a parameter given twice (the second would be ignored) or without a value (its default
+// would be used), and numbers and booleans not spelled as in JSON.
 func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		u := ctx.URL()
@@ -41,7 +41,7 @@ func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// notAllowed says what is wrong with the values of one parameter; "": nothing that is seen here.
+// notAllowed returns what is wrong with the values of one parameter, "" if nothing is.
 func notAllowed(api huma.API, p *huma.Param, values []string) string {
 	switch {
 	case len(values) > 1 && p.Schema.Type == huma.TypeArray:
@@ -60,8 +60,8 @@ func notAllowed(api huma.API, p *huma.Param, values []string) string {
 
 var integer = regexp.MustCompile(`^-?[0-9]+$`)
 
-// spelled says whether text is how a value of the schema is written. Only of an empty string is its value looked at:
-// nobody else looks at it later.
+// spelled reports whether text is a value of the schema as JSON spells it. It validates the value of an empty
+// string only, because huma skips that one and validates all others itself.
 func spelled(api huma.API, s *huma.Schema, text string) bool {
 	switch s.Type {
 	case huma.TypeInteger:

@@ -55,7 +55,7 @@ func schemaOf[T any](api huma.API) *huma.Schema {
 //go:embed docs.html
 var docsHTML string
 
-// docsPage is the document as a page, which needs nothing from elsewhere.
+// docsPage renders the document as a page that loads nothing else.
 func docsPage(doc *huma.OpenAPI) ([]byte, error) {
 	type operation struct {
 		Path string

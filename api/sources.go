@@ -12,10 +12,12 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// errUnavailable says that neither Redis nor Postgres can be read, and nothing is remembered.
+// errUnavailable reports that neither Redis nor Postgres can be read, and that no earlier answer is
+// remembered.
 var errUnavailable = errors.New("neither Redis nor Postgres can be read now")
 
-// sources are where answers come from.
+// sources decides where an answer comes from: Redis if it is up to date, else Postgres, else the memory of
+// earlier answers.
 type sources struct {
 	cfg         Config
 	live, store gate
@@ -25,7 +27,7 @@ type sources struct {
 	memory      *lru.Cache[string, remembered]
 }
 
-// remembered is an answer that was given.
+// remembered is an earlier answer, and when it was given.
 type remembered struct {
 	value any
 	at    time.Time
@@ -51,7 +53,7 @@ func (s *sources) init(cfg Config) (err error) {
 	return err
 }
 
-// errUnknown says that nobody can tell which target readers see: what is read might be of another one.
+// errUnknown reports that it is not known which target readers see, so any answer might be of another one.
 var errUnknown = errors.New("which target readers see is not known")
 
 func (s *sources) askLive(ctx context.Context, f func(context.Context) error) error {
@@ -62,7 +64,7 @@ func (s *sources) askLive(ctx context.Context, f func(context.Context) error) er
 	return s.live.ask(ctx, s.cfg.LiveTimeout, f)
 }
 
-// storeTimeout is for one answer of Postgres.
+// storeTimeout limits one answer of Postgres.
 const storeTimeout = 5 * time.Second
 
 func (s *sources) askStore(ctx context.Context, f func(context.Context) error) error {
@@ -79,7 +81,7 @@ func (s *sources) judge(p schemas.Pulse) verdict {
 	return v
 }
 
-// storeCondition is that of what Postgres says now.
+// storeCondition returns the condition of answers from Postgres now.
 func (s *sources) storeCondition(ctx context.Context) (Condition, error) {
 	p, err := s.storePulse.get(ctx, 250*time.Millisecond)
 	return s.judge(p).condition(sourcePostgres), err
@@ -87,7 +89,7 @@ func (s *sources) storeCondition(ctx context.Context) (Condition, error) {
 
 func (s *sources) remember(key string, v any) { s.memory.Add(key, remembered{v, time.Now()}) }
 
-// recall gives what was answered last; the age goes into the condition.
+// recall returns the last answer under key, with its age in the condition.
 func recall[T any](s *sources, key string) (v T, c Condition, ok bool) {
 	r, ok := s.memory.Get(key)
 	if !ok {
@@ -97,14 +99,15 @@ func recall[T any](s *sources, key string) (v T, c Condition, ok bool) {
 	return v, Condition{Source: sourceMemory, Stale: true, AgeMS: time.Since(r.at).Milliseconds()}, ok
 }
 
-// held is a state and where it was found; the state is nil where no row stands.
+// held is a state and its source. The state is nil if the batter has no current row.
 type held struct {
 	state *schemas.BatterState
 	Condition
 }
 
-// states finds batters, in the order of the keys: in Redis where it is whole and allowed, else in Postgres, else in
-// memory; errUnavailable where none of them is anywhere. That no row stands is believed of Postgres only, while it answers.
+// states returns the states of batters, in the order of the keys. It reads Redis if the route allows it and
+// Redis is up to date, else Postgres, else memory. It returns errUnavailable if none of them has any. Only
+// Postgres is believed that a batter has no row, because Redis may have lost one.
 func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route route) ([]held, error) {
 	if route.live {
 		if found, ok := s.liveStates(ctx, keys); ok {
@@ -150,7 +153,8 @@ func (s *sources) liveStates(ctx context.Context, keys []schemas.BatterKey) (fou
 }
 
 func (s *sources) storeStates(ctx context.Context, keys []schemas.BatterKey) ([]held, error) {
-	condition, err := s.storeCondition(ctx) // before the states: all that it says is in them
+	// The condition is read before the states, so they include everything that it promises.
+	condition, err := s.storeCondition(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +179,7 @@ func (s *sources) hold(keys []schemas.BatterKey, states []*schemas.BatterState, 
 	return found
 }
 
-// confirm asks Postgres for those whom Redis does not have, or has in a state that is about to be replaced.
+// confirm asks Postgres about the batters that Redis does not have, or has in a suspect state.
 func (s *sources) confirm(ctx context.Context, keys []schemas.BatterKey, found []held) []held {
 	var doubtful []schemas.BatterKey
 	var at []int
@@ -200,13 +204,14 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.BatterKey, found [
 	return found
 }
 
-// fromStore asks Postgres, and memory where that is away.
+// fromStore reads Postgres, or the memory of its answers if it is unavailable.
 func fromStore[T any](ctx context.Context, s *sources, key string, r route, read func(context.Context) (T, error)) (v T, c Condition, err error) {
 	if c, err = s.storeCondition(ctx); err == nil {
 		err = s.askStore(ctx, func(ctx context.Context) (err error) { v, err = read(ctx); return err })
 	}
 	if err == nil {
-		if !reflect.ValueOf(&v).Elem().IsZero() { // that there is no such thing says nothing about what is
+		// An empty answer is not remembered, because it says nothing about later ones.
+		if !reflect.ValueOf(&v).Elem().IsZero() {
 			s.remember(key, v)
 		}
 		return v, c, nil
@@ -219,7 +224,7 @@ func fromStore[T any](ctx context.Context, s *sources, key string, r route, read
 	return v, c, fmt.Errorf("%w: %w", errUnavailable, err)
 }
 
-// ready says whether anything can be read.
+// ready returns nil if anything can be read.
 func (s *sources) ready(ctx context.Context) error {
 	p, liveErr := s.livePulse.get(ctx, time.Second)
 	if liveErr == nil && s.judge(p).upToDate {

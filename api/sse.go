@@ -11,7 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// Resuming is how a stream goes on after a connection has ended.
+// Resuming continues a stream after its connection has ended.
 type Resuming struct {
 	LastEventID string `header:"Last-Event-ID" maxLength:"64" doc:"The id of the last event that was seen: an identical state is not sent again"`
 }
@@ -65,7 +65,7 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 	})
 }
 
-// eventOf is an event with a state in it: its data is JSON.
+// eventOf returns the schema of an event whose data is a state, as JSON.
 func eventOf(state, absent *huma.Schema) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeObject, Required: []string{"data"}, Properties: map[string]*huma.Schema{
 		"id":    {Type: huma.TypeString, Description: "Of the state, without its lag and age"},
@@ -75,7 +75,7 @@ func eventOf(state, absent *huma.Schema) *huma.Schema {
 	}}
 }
 
-// stateOf is the schema of the state in an event; nil of what is no event.
+// stateOf returns the schema of the state in an event, nil for anything else.
 func stateOf(event *huma.Schema) *huma.Schema {
 	if data := event.Properties["data"]; data != nil {
 		return data.Extensions["contentSchema"].(*huma.Schema).AnyOf[0]
@@ -83,16 +83,18 @@ func stateOf(event *huma.Schema) *huma.Schema {
 	return nil
 }
 
-// send writes the present state and each that follows, until the client is gone or too slow, or streams are to end. Where
-// readers are to see another target, it goes on with the states of that one.
+// send writes the current state and each that follows. It ends when the client is gone or too slow, or when
+// the streams end. When readers move to another target, it goes on with that target's states.
 func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // proxies are not to wait for more
+	// Proxies must not wait for more of the answer.
+	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	c := client{w: w, control: http.NewResponseController(w), limit: a.cfg.WriteLimit}
-	_ = c.control.SetReadDeadline(time.Time{}) // the request is read; its deadline would end the stream
+	// The request is read; its read deadline would end the stream.
+	_ = c.control.SetReadDeadline(time.Time{})
 	// guard: api: Last-Event-ID skips | err := -> last = ""; err :=
 	err := c.write([]byte("retry: 2000\n\n"))
 	for at := a; t != nil; at, t = at.moveOn(ctx, t.key) {
@@ -109,8 +111,8 @@ func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last st
 	}
 }
 
-// states writes the states of a topic until its hub ends the streams, and gives the id of the last one; an error is that
-// the client is gone or too slow.
+// states writes the states of a topic until its hub ends the streams, and returns the id of the last one. An
+// error means that the client is gone or too slow.
 func (a *API) states(ctx context.Context, c *client, t *topic, last string) (string, error) {
 	ping := time.NewTicker(a.cfg.PingEvery)
 	defer ping.Stop()
@@ -136,7 +138,8 @@ func (a *API) states(ctx context.Context, c *client, t *topic, last string) (str
 	return last, err
 }
 
-// moveOn joins the same topic of the target that readers see now; nil where that has not changed, or cannot be read.
+// moveOn joins the same topic of the target that readers see now. It returns nil if that has not changed, or
+// cannot be read.
 func (a *API) moveOn(ctx context.Context, key topicKey) (*API, *topic) {
 	// guard: switch: streams go over | always
 	if a.cfg.successor == nil {
@@ -157,7 +160,7 @@ func (a *API) moveOn(ctx context.Context, key topicKey) (*API, *topic) {
 	return next, t
 }
 
-// client is one connection. It is never waited for longer than the limit.
+// client is one connection. A write to it takes at most the limit.
 type client struct {
 	w       http.ResponseWriter
 	control *http.ResponseController

@@ -13,42 +13,48 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// hub watches what clients stream: one look at Redis for all of them each PollEvery, in one round trip. A state that has
-// changed is read and encoded once, and every client of it sends the same bytes.
+// hub polls the streamed states: one round trip to Redis for all clients each PollEvery. A state that has
+// changed is read and encoded once, and all of its clients send the same bytes.
 type hub struct {
-	api  *API
-	done chan struct{} // closed when streams are to end
+	api *API
+	// done is closed when streams must end.
+	done chan struct{}
 
 	mu      sync.Mutex
 	topics  map[topicKey]*topic
 	clients int
 
-	mode    Condition        // that the last look found, of source and stale only
+	// mode and applied are the source and the positions of the last poll, slow and glanced the times of the last
+	// polls of Postgres and of the status. The goroutine of run owns them.
+	mode    Condition
 	applied map[string]int64 // that the last look found
 	slow    time.Time        // when Postgres was looked at last
 	glanced time.Time        // when the stream itself was
 }
 
-// topicKey is a batter over all games, a game, or the stream itself.
+// topicKey names a batter over all games, a game, or the status of the stream itself.
 type topicKey struct {
 	batter   int64
 	game     string // "": it is a batter
 	overview bool   // it is neither
 }
 
-// topic is what some clients stream.
+// topic is one state that clients stream. reading serializes the first read.
 type topic struct {
-	key     topicKey
-	clients int // of the hub's lock
+	key topicKey
+	// clients is guarded by hub.mu.
+	clients int
 	reading sync.Mutex
 
-	mu      sync.Mutex
-	current *event        // nil before the first
+	mu sync.Mutex
+	// current is nil before the first state; changed is closed when another one replaces it; seen is the
+	// sequence number that Redis had when current was read. mu guards all three.
+	current *event
 	changed chan struct{} // closed when current is another one
 	seen    int64         // the sequence number that Redis had when current was read; of a batter
 }
 
-// event is one state, as it is sent.
+// event is one state as it is sent. Its id is the digest of the state, without lag and age.
 type event struct {
 	id    string // of the state without its lag and age
 	frame []byte
@@ -57,10 +63,10 @@ type event struct {
 // maxBatch is how many batters are read at a time.
 const maxBatch = 500
 
-// slowEvery is between two looks at Postgres while Redis cannot be trusted.
+// slowEvery is the interval of polls of Postgres while Redis is not up to date.
 const slowEvery = time.Second
 
-// glanceEvery is between two looks at the stream itself: what the processors tell changes each second.
+// glanceEvery is the interval of polls of the status, because processors report once a second.
 const glanceEvery = time.Second
 
 var errBusy = errors.New("too many streams are open")
@@ -69,7 +75,7 @@ func (h *hub) init(a *API) {
 	h.api, h.done, h.topics = a, make(chan struct{}), map[topicKey]*topic{}
 }
 
-// join makes the caller a client, until leave.
+// join makes the caller a client of a topic, until leave.
 func (h *hub) join(key topicKey) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,7 +104,7 @@ func (h *hub) leave(t *topic) {
 	h.api.metrics.streams.Set(float64(h.clients))
 }
 
-// first has the present state read, by the first client of it.
+// first reads the current state for the first client of a topic.
 func (h *hub) first(ctx context.Context, t *topic) error {
 	t.reading.Lock()
 	defer t.reading.Unlock()
@@ -114,7 +120,7 @@ func (t *topic) now() (*event, <-chan struct{}) {
 	return t.current, t.changed
 }
 
-// publish makes this the present state, unless it is.
+// publish replaces the current state, unless it is the same.
 func (t *topic) publish(e *event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -126,7 +132,7 @@ func (t *topic) publish(e *event) {
 	t.changed = make(chan struct{})
 }
 
-// run looks until ctx ends; then it ends the streams.
+// run polls until ctx ends. Then it ends the streams.
 func (h *hub) run(ctx context.Context) {
 	defer close(h.done)
 	tick := time.NewTicker(h.api.cfg.PollEvery)
@@ -141,7 +147,7 @@ func (h *hub) run(ctx context.Context) {
 	}
 }
 
-// watched are the topics that have clients.
+// watched returns the topics that have clients.
 func (h *hub) watched() (batters, games, overviews []*topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -158,7 +164,7 @@ func (h *hub) watched() (batters, games, overviews []*topic) {
 	return batters, games, overviews
 }
 
-// look finds what has changed, and publishes it.
+// look finds the states that have changed, and publishes them.
 func (h *hub) look(ctx context.Context) {
 	batters, games, overviews := h.watched()
 	if time.Since(h.glanced) >= glanceEvery {
@@ -197,7 +203,7 @@ func (h *hub) look(ctx context.Context) {
 	h.warn(h.read(ctx, changed, seen))
 }
 
-// lookSlowly looks at Postgres, where only the positions tell that something has changed.
+// lookSlowly polls Postgres, where only the positions show that something has changed.
 func (h *hub) lookSlowly(ctx context.Context, batters, games []*topic) {
 	if time.Since(h.slow) < slowEvery {
 		return
@@ -216,7 +222,7 @@ func (h *hub) lookSlowly(ctx context.Context, batters, games []*topic) {
 
 type moves struct{ mode, applied bool }
 
-// moved tells what is not as it was at the last look.
+// moved compares a poll with the one before.
 func (h *hub) moved(mode Condition, applied map[string]int64) moves {
 	m := moves{mode: mode != h.mode, applied: !maps.Equal(applied, h.applied)}
 	h.mode, h.applied = mode, applied
@@ -237,7 +243,7 @@ func keysOf(topics []*topic) []schemas.BatterKey {
 	return keys
 }
 
-// read reads topics and publishes them; seen are the sequence numbers that Redis had before.
+// read reads topics and publishes them. seen are the sequence numbers that Redis had before.
 func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
 	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
 	defer cancel()

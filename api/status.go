@@ -17,17 +17,17 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// overviewEvery is how often the stream is looked at, whoever asks.
+// overviewEvery is how often the status is read, however many clients ask.
 const overviewEvery = 500 * time.Millisecond
 
-// overview is what is known of the stream. It is read once for all who ask.
+// overview caches the status of the stream. It is read once for all clients.
 type overview struct {
 	mu   sync.Mutex
 	at   time.Time
 	last streamSnapshot
 }
 
-// streamSnapshot is what was read of the stream, from wherever it could be.
+// streamSnapshot is what was read about the stream, from whichever store could be read.
 type streamSnapshot struct {
 	pulse    schemas.Pulse
 	works    map[string]schemas.Work
@@ -52,7 +52,7 @@ func (a *API) registerOverview(api huma.API) {
 	})
 }
 
-// stream is the present state of the stream; errUnavailable where nothing was ever read.
+// stream returns the current status. It returns errUnavailable if nothing was ever read.
 func (a *API) stream(ctx context.Context) (*Stream, error) {
 	seen := a.overview.get(ctx, a)
 	if seen.at.IsZero() {
@@ -73,7 +73,7 @@ func (o *overview) get(ctx context.Context, a *API) streamSnapshot {
 	return o.last
 }
 
-// lookAtStream reads what can be read; what cannot stays as it was.
+// lookAtStream reads everything that can be read. Values that cannot be read stay as they were.
 func (a *API) lookAtStream(ctx context.Context, seen *streamSnapshot) {
 	var live, store schemas.Pulse
 	var liveWorks, storeWorks map[string]schemas.Work
@@ -116,7 +116,7 @@ func (a *API) lookAtStream(ctx context.Context, seen *streamSnapshot) {
 	seen.stores = []StoreHealth{postgres, redis}
 }
 
-// health asks a store and says how it is, without its address.
+// health asks a store and returns its health, without its address.
 func (a *API) health(name string, ask func() error) StoreHealth {
 	began := time.Now()
 	err := ask()
@@ -132,7 +132,7 @@ func (a *API) health(name string, ask func() error) StoreHealth {
 	return h
 }
 
-// state is what was seen, as it is at a time.
+// state derives the status from a snapshot, for a time.
 func (s streamSnapshot) state(now time.Time, maxLag time.Duration, topic string) *Stream {
 	v := judge(s.pulse, now, maxLag)
 	b := &Stream{
@@ -154,7 +154,7 @@ func (s streamSnapshot) state(now time.Time, maxLag time.Duration, topic string)
 	return b
 }
 
-// addProcessors returns the names of those that are alive.
+// addProcessors returns the names of the processors that are alive.
 func (b *Stream) addProcessors(s streamSnapshot, now time.Time) (alive []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.pulse.Heartbeats)) {
 		h, w := s.pulse.Heartbeats[name], s.works[name]
@@ -255,7 +255,7 @@ func (b *Stream) addLetters(s streamSnapshot) {
 	b.Letters.Newest = b.Letters.Newest[:min(len(b.Letters.Newest), schemas.MaxNotes)]
 }
 
-// kafka is as well as the processors say.
+// kafka returns the health of Kafka as the processors report it, because the API itself does not use Kafka.
 func (b *Stream) kafka(alive []string, s streamSnapshot) StoreHealth {
 	h := StoreHealth{Name: "kafka", OK: len(alive) > 0}
 	if !h.OK {
@@ -271,7 +271,7 @@ func (b *Stream) kafka(alive []string, s streamSnapshot) StoreHealth {
 	return h
 }
 
-// judge finds the one word, and the reasons.
+// judge sets the state, one word, and the reasons.
 func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Duration) {
 	b.State = stateOK
 	is := func(state, reason string) {

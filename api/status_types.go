@@ -2,7 +2,7 @@ package api
 
 import "github.com/pitchstream/pitchstream/schemas"
 
-// Stream is the state of the stream in one glance.
+// Stream is the status of the stream.
 type Stream struct {
 	At      schemas.TimeMS `json:"at" doc:"When this was put together"`
 	State   string         `json:"state" enum:"ok,degraded,behind,held,down" doc:"down: no processor is alive; held: the breaker of one is open; behind: a record has waited for too long, or nobody reads a partition; degraded: a store or a processor is not well"`
@@ -27,7 +27,7 @@ type Stream struct {
 	Condition
 }
 
-// The states of the stream.
+// States of the stream.
 const (
 	stateOK       = "ok"
 	stateDegraded = "degraded"
@@ -36,7 +36,7 @@ const (
 	stateDown     = "down"
 )
 
-// StreamPartition is how far a partition of the raw topic is.
+// StreamPartition is the progress in one partition of the raw topic.
 type StreamPartition struct {
 	Topic      string             `json:"topic" doc:"The raw topic"`
 	Partition  int32              `json:"partition" doc:"Its partition"`
@@ -54,13 +54,13 @@ type StreamStep struct {
 	MaxMS   schemas.Opt[float64] `json:"max_ms" doc:"Its longest time, in ms; null where it was not made"`
 }
 
-// StreamLetters are the dead letters since the processors began.
+// StreamLetters are the dead letters since the processors started.
 type StreamLetters struct {
 	ByCode []CodeCount    `json:"by_code" doc:"The most frequent first"`
 	Newest []StreamLetter `json:"newest" doc:"The newest first, ten at most"`
 }
 
-// CodeCount counts letters of one code.
+// CodeCount counts the dead letters of one code.
 type CodeCount struct {
 	Code  schemas.Code `json:"code" doc:"Why they are no rows"`
 	Count int64        `json:"count" doc:"How many"`
@@ -72,7 +72,7 @@ type StreamLetter struct {
 	Processor string `json:"processor" doc:"Whose letter it is"`
 }
 
-// StoreHealth is whether a server can be used.
+// StoreHealth reports whether a server can be used.
 type StoreHealth struct {
 	Name         string               `json:"name" enum:"kafka,postgres,redis" doc:"Which: kafka as the processors see it, the others as this API does"`
 	OK           bool                 `json:"ok" doc:"It answers"`
@@ -80,13 +80,13 @@ type StoreHealth struct {
 	AnsweredInMS schemas.Opt[float64] `json:"answered_in_ms" doc:"How long the last look took, in ms; null where there is none"`
 }
 
-// Breaker is what holds a processor.
+// Breaker reports whether a processor has stopped because too many records were rejected.
 type Breaker struct {
 	Open   bool   `json:"open" doc:"A processor holds"`
 	Reason string `json:"reason" doc:"Why, for people"`
 }
 
-// Processor is one that is alive, or that died within the hour.
+// Processor is one that is alive, or that died within the last hour.
 type Processor struct {
 	Instance    string                      `json:"instance" doc:"Its name"`
 	Alive       bool                        `json:"alive" doc:"It was heard within three seconds"`

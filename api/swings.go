@@ -85,7 +85,7 @@ func (a *API) getSwings(ctx context.Context, in *swingsIn) (*out[Swings], error)
 	return &out[Swings]{found}, err
 }
 
-// once is each of the ids, where it stands first.
+// once drops repeated ids.
 func once(ids []int64) (kept []int64) {
 	for _, id := range ids {
 		if !slices.Contains(kept, id) {
@@ -163,7 +163,7 @@ type Swing struct {
 	Condition
 }
 
-// StrikeZone is where a strike crosses the plate.
+// StrikeZone is the area through which a strike crosses the plate.
 type StrikeZone struct {
 	Left    float64 `json:"left" doc:"x, in feet"`
 	Right   float64 `json:"right" doc:"x, in feet"`
@@ -173,7 +173,8 @@ type StrikeZone struct {
 	Assumed bool    `json:"assumed" doc:"It is a common one: records do not have the batter's own"`
 }
 
-// commonZone is as wide as the plate and a ball.
+// commonZone is as wide as the plate and a ball, and as high as that of a common batter, because records have
+// no batter's own.
 var commonZone = StrikeZone{Left: -0.83, Right: 0.83, Bottom: 1.6, Top: 3.4, Y: 17. / 12, Assumed: true}
 
 func (a *API) getSwing(ctx context.Context, in *pitchIn) (*out[Swing], error) {
@@ -201,8 +202,9 @@ func (a *API) getSwing(ctx context.Context, in *pitchIn) (*out[Swing], error) {
 		Bat: path.Bat, Pitch: path.Pitch, Hit: path.Hit, Contact: path.Contact, PeakT: path.PeakS, StrikeZone: commonZone, Sampled: path.Sampled,
 		Condition: pitch.Body.Condition,
 	}
+	// The ball after a miss is what came back from the catcher.
 	// guard: api: of a miss nothing was hit
-	if !row.IsContact { // what came back from the catcher
+	if !row.IsContact {
 		body.Hit = nil
 	}
 	body.Bat, body.Pitch, body.Hit = notNil(body.Bat), notNil(body.Pitch), notNil(body.Hit)

@@ -17,54 +17,67 @@ import (
 // HeaderTarget names the target that an answer was read from.
 const HeaderTarget = "X-Pitchstream-Target"
 
-// SwitchConfig says what a Switch follows.
+// SwitchConfig says which targets a Switch serves.
 type SwitchConfig struct {
-	API Config // of every target; Live and Store are those of each
-	// Open opens the stores of a target; close lets them go.
+	// API is the configuration of every target, without Live and Store, which Open returns.
+	API Config
+	// Open opens the stores of a target; close closes them.
 	Open func(t schemas.Target) (live Live, store Store, close func(), err error)
-	// Pointer tells which target readers see.
+	// Pointer returns the target that readers see.
 	Pointer func(ctx context.Context) (schemas.Pointer, error)
-	// Copy tells what Pointer last told somebody, for when it cannot be read: it may be of before a change. nil: there is none.
-	Copy  func(ctx context.Context) (schemas.Pointer, error)
-	Every time.Duration // between two looks at the pointer; 0: 200 ms
-	Grace time.Duration // for which the stores of a target that was left stay open; 0: 20 s, more than a request takes
+	// Copy returns a copy of the pointer, for when Pointer fails. It may be older than the last change. nil:
+	// there is no copy.
+	Copy func(ctx context.Context) (schemas.Pointer, error)
+	// Every is the interval at which the pointer is read; 200 ms.
+	Every time.Duration
+	// Grace is how long the stores of a target stay open after readers have moved to another one; 20 s, more
+	// than a request takes.
+	Grace time.Duration
 }
 
-// Switch gives each request to the API of the target that readers see: an API of its own, with its stores and its
-// memory, so no answer has anything of two. Streams move over while they are open.
+// Switch passes each request to the API of the target that readers see. Each target has an API with stores
+// and memory of its own, so no answer mixes two targets. Open streams move to the new target.
 type Switch struct {
 	cfg SwitchConfig
 	now atomic.Pointer[served]
 
-	run     context.Context // of Run
+	// The goroutine of Run owns these: its context, the APIs that may not be closed yet, whether the pointer
+	// cannot be read, and the generation of the pointer that was followed last.
+	run     context.Context
 	running sync.WaitGroup
 	left    []*served // not closed yet, maybe; of Run
 	blind   bool      // the pointer cannot be read; of Run
 	newest  int64     // generation of the pointer that was followed last; of Run
 }
 
-// certainty is how well it is known that readers see a target.
+// certainty is how certain it is which target readers see.
 type certainty int32
 
 const (
-	certain certainty = iota // the pointer says so, or did when it could last be read
-	copied                   // a copy of it says so, which may be of before a change: answers are stale
-	unknown                  // nobody says: there are no answers
+	// certain: the pointer names it, or did when it could last be read.
+	certain certainty = iota
+	// copied: a copy of the pointer names it, which may be older than a change. Answers are stale.
+	copied
+	// unknown: neither can be read. There are no answers.
+	unknown
 )
 
-// served is one target's API at work.
+// served is the API of one target.
 type served struct {
 	*API
 	target schemas.Target
-	is     atomic.Int32       // a certainty
-	close  func()             // once
-	halt   context.CancelFunc // ends Run of the API
+	// is holds a certainty.
+	is atomic.Int32
+	// close may be called more than once.
+	close func()
+	// halt ends Run of the API.
+	halt context.CancelFunc
 }
 
-// pointerTimeout is for one look at the pointer, and for the first answer of a target.
+// pointerTimeout limits one read of the pointer, and the first answer of a target.
 const pointerTimeout = time.Second
 
-// NewSwitch opens the target that readers see. While nobody can tell which that is, nothing is answered.
+// NewSwitch opens the target that readers see. While that is unknown, every request is refused.
 func NewSwitch(ctx context.Context, cfg SwitchConfig) (*Switch, error) {
 	cfg.Every = cmp.Or(cfg.Every, 200*time.Millisecond)
 	cfg.Grace = cmp.Or(cfg.Grace, 20*time.Second)
@@ -87,7 +100,7 @@ func NewSwitch(ctx context.Context, cfg SwitchConfig) (*Switch, error) {
 	return s, nil
 }
 
-// point finds the target that readers see; err says why the pointer itself cannot be read.
+// point returns the target that readers see. err says why the pointer itself cannot be read.
 func (s *Switch) point(ctx context.Context) (p schemas.Pointer, is certainty, err error) {
 	ask := func(pointer func(context.Context) (schemas.Pointer, error)) (schemas.Pointer, error) {
 		ctx, cancel := context.WithTimeout(ctx, pointerTimeout)
@@ -138,11 +151,11 @@ func (s *Switch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now.API.ServeHTTP(w, r)
 }
 
-// Ready says whether anything can be read now of the target that readers see; and if not, why.
+// Ready returns nil if anything can be read of the target that readers see.
 func (s *Switch) Ready(ctx context.Context) error { return s.now.Load().Ready(ctx) }
 
-// Run follows the pointer, and keeps the API of the present target going, until ctx ends; then it ends the streams. It is
-// to be called once, and Close when the last request has been answered.
+// Run follows the pointer and runs the API of the current target until ctx ends. Then it ends the streams.
+// Call it once, and Close after the last request has been answered.
 func (s *Switch) Run(ctx context.Context) error {
 	s.run = ctx
 	s.begin(s.now.Load())
@@ -166,7 +179,7 @@ func (s *Switch) begin(o *served) {
 	s.running.Go(func() { _ = o.API.Run(ctx) })
 }
 
-// follow looks at the pointer, and goes over to another target when it can answer.
+// follow reads the pointer, and moves to another target once that one can answer.
 func (s *Switch) follow(ctx context.Context) {
 	p, is, err := s.point(ctx)
 	was, log := s.now.Load(), s.cfg.API.Log
@@ -209,7 +222,7 @@ func (s *Switch) follow(ctx context.Context) {
 	s.retire(was)
 }
 
-// retire lets the requests of a target end, and closes its stores then. Its streams go over at once.
+// retire lets the requests of a target finish, then closes its stores. Its streams move at once.
 func (s *Switch) retire(was *served) {
 	was.halt()
 	s.left = append(s.left, was)
@@ -225,7 +238,7 @@ func (s *Switch) retire(was *served) {
 	})
 }
 
-// Close lets all stores go.
+// Close closes the stores of all targets.
 func (s *Switch) Close() {
 	for _, o := range append(s.left, s.now.Load()) {
 		o.close()

@@ -21,14 +21,14 @@ type Batter struct {
 	Freshness
 }
 
-// Batters are those of several identifiers.
+// Batters are the batters of several ids.
 type Batters struct {
 	Batters []Batter `json:"batters" doc:"In the order of the ids that were asked for, each once"`
 	Missing []int64  `json:"missing" doc:"The ids of whom no pitch stands; where source is memory, also those who are not remembered"`
 	Freshness
 }
 
-// GameSummary is a game, without its batters.
+// GameSummary is a game without its batters.
 type GameSummary struct {
 	GamePK       string         `json:"game_pk" doc:"The game"`
 	GameDate     schemas.Text   `json:"game_date" doc:"Its calendar date; null where it is not known"`
@@ -76,7 +76,7 @@ type Leader struct {
 	GameBatter
 }
 
-// Pitch is a row as it stands: what was measured, and where it comes from.
+// Pitch is a current row, with names.
 type Pitch struct {
 	schemas.StoredRow
 	BatterName  string `json:"batter_name,omitempty" doc:"The batter's name; not there where it is not known"`
@@ -98,7 +98,7 @@ type Pitches struct {
 	Freshness
 }
 
-// Absent says that there is no state: no pitch stands.
+// Absent reports that there is no state, because there is no current pitch.
 type Absent struct {
 	BatterID int64  `json:"batter_id,omitempty" doc:"The batter, of a batter's stream"`
 	GamePK   string `json:"game_pk,omitempty" doc:"The game, of a game's stream"`
@@ -140,7 +140,7 @@ func (a *API) pitches(rows []schemas.StoredRow) []Pitch {
 	return out
 }
 
-// see makes an answer as fresh as the newest of what is in it.
+// see makes an answer as fresh as the newest of its parts.
 func (f *Freshness) see(s *schemas.BatterState) {
 	if s.Stats.LastPitch != nil {
 		f.saw(s.Stats.LastPitch.EventTime, s.UpdatedAt)
@@ -152,7 +152,7 @@ func (f *Freshness) saw(event, processed schemas.TimeMS) {
 	f.ProcessedAt = schemas.Some(max(processed, f.ProcessedAt.Value))
 }
 
-// worst is the condition of an answer made of several.
+// worst merges the condition of one part into that of the whole answer.
 func (f *Freshness) worst(c Condition) {
 	order := map[string]int{"": 0, sourceRedis: 1, sourcePostgres: 2, sourceMemory: 3}
 	if order[c.Source] > order[f.Source] {
@@ -166,12 +166,12 @@ func (f *Freshness) worst(c Condition) {
 
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
-// schemaName is the name of a schema that is referred to; "" for others.
+// schemaName returns the name of a schema that is referred to, "" for others.
 func schemaName(s *huma.Schema) string {
 	return s.Ref[strings.LastIndexByte(s.Ref, '/')+1:]
 }
 
-// typeText is a schema in a word, with a link where it has a name.
+// typeText describes a schema in a word or two, with a link if it has a name.
 func typeText(s *huma.Schema) template.HTML {
 	if s == nil {
 		return ""
