@@ -1,8 +1,8 @@
-// Package api is the HTTP API that applications read from: batters, games, leaders and pitches as JSON, and their states
-// as streams of server-sent events. It reads Redis where Redis can be trusted, else Postgres, else what it answered
-// last, and says which, how fresh it is, and how far the processors are behind.
+// Package api is the HTTP API for applications: batters, games, leaders and pitches as JSON, and their states
+// as streams of server-sent events. It reads Redis if that is up to date, else Postgres, else its own earlier
+// answers. Every answer says where it comes from, how fresh it is, and how far the processors are behind.
 //
-// Its document is made from this code: GET /openapi.json, and as a page GET /docs.
+// The API's document is generated from this code: GET /openapi.json, and as a page GET /docs.
 package api
 
 import (
@@ -175,7 +175,8 @@ func Listen(addr string, a Service) (*Server, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	return &Server{listener: l, api: a, http: http.Server{
-		Handler: a, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: a, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(a.log().Handler(), slog.LevelDebug), // clients that hang up
 	}}, nil
 }

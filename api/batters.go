@@ -34,12 +34,14 @@ type battersIn struct {
 type out[T any] struct{ Body T }
 
 func (a *API) registerBatters(api huma.API) {
-	register(api, "get-batter", "/v1/batters/{id}", "One batter over all games", func(ctx context.Context, in *batterIn) (*out[Batter], error) {
-		return a.oneBatter(ctx, schemas.BatterKey{BatterID: in.ID}, in.AtLeast)
-	})
-	register(api, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game", func(ctx context.Context, in *batterGameIn) (*out[Batter], error) {
-		return a.oneBatter(ctx, schemas.BatterKey{BatterID: in.ID, GamePK: in.Game}, in.AtLeast)
-	})
+	register(api, "get-batter", "/v1/batters/{id}", "One batter over all games",
+		func(ctx context.Context, in *batterIn) (*out[Batter], error) {
+			return a.oneBatter(ctx, schemas.BatterKey{BatterID: in.ID}, in.AtLeast)
+		})
+	register(api, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game",
+		func(ctx context.Context, in *batterGameIn) (*out[Batter], error) {
+			return a.oneBatter(ctx, schemas.BatterKey{BatterID: in.ID, GamePK: in.Game}, in.AtLeast)
+		})
 	register(api, "get-batters", "/v1/batters", "Several batters over all games", a.getBatters)
 }
 
@@ -56,12 +58,8 @@ func (a *API) oneBatter(ctx context.Context, key schemas.BatterKey, need string)
 
 func (a *API) getBatters(ctx context.Context, in *battersIn) (*out[Batters], error) {
 	var keys []schemas.BatterKey
-	seen := map[int64]bool{}
-	for _, id := range in.IDs {
-		if !seen[id] {
-			seen[id] = true
-			keys = append(keys, schemas.BatterKey{BatterID: id})
-		}
+	for _, id := range once(in.IDs) {
+		keys = append(keys, schemas.BatterKey{BatterID: id})
 	}
 	found, err := a.find(ctx, keys, in.AtLeast)
 	if err != nil {

@@ -35,7 +35,9 @@ type lookup struct {
 }
 
 // ask returns the states in the order of the keys.
-func (c *coalescer) ask(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
+func (c *coalescer) ask(
+	ctx context.Context, keys []schemas.BatterKey,
+) ([]*schemas.BatterState, schemas.Pulse, error) {
 	c.mu.Lock()
 	q := c.next
 	if q == nil || len(q.keys)+len(keys) > maxBatch {

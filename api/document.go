@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -29,15 +31,16 @@ func (a *API) newDocument(mux *http.ServeMux) huma.API {
 	// guard: api: unknown parameters are refused | true -> false
 	config.RejectUnknownQueryParameters = true // a misspelt one would be passed over in silence
 	if a.cfg.Token != "" {
-		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+		bearer := &huma.SecurityScheme{Type: "http", Scheme: "bearer"}
+		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": bearer}
 		config.Security = []map[string][]string{{"token": {}}}
 	}
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", documentName)
 	alias := config.Components.Schemas.RegisterTypeAlias
-	alias(reflect.TypeFor[schemas.TimeMS](), reflect.TypeFor[schemaTime]())
+	alias(reflect.TypeFor[schemas.TimeMS](), reflect.TypeFor[time.Time]())
 	alias(reflect.TypeFor[schemas.PitchID](), reflect.TypeFor[schemaPitchID]())
 	alias(reflect.TypeFor[schemas.Text](), reflect.TypeFor[*string]())
-	alias(reflect.TypeFor[schemas.Opt[schemas.TimeMS]](), reflect.TypeFor[schemaOptTime]())
+	alias(reflect.TypeFor[schemas.Opt[schemas.TimeMS]](), reflect.TypeFor[*time.Time]())
 	alias(reflect.TypeFor[schemas.Opt[int64]](), reflect.TypeFor[*int64]())
 	alias(reflect.TypeFor[schemas.Opt[int16]](), reflect.TypeFor[*int32]())
 	alias(reflect.TypeFor[schemas.Opt[float64]](), reflect.TypeFor[*float64]())
@@ -48,8 +51,8 @@ func (a *API) newDocument(mux *http.ServeMux) huma.API {
 	return doc
 }
 
-// documentName returns the name of a Go type in the document. Types about dead letters keep the names that the document
-// has had from the start, because clients generate code from it.
+// documentName returns the name of a Go type in the document. Types about dead letters keep the names that
+// the document has had from the start, because clients generate code from it.
 func documentName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
 	if name == "DeadLetterView" {
@@ -62,22 +65,10 @@ func documentName(t reflect.Type, hint string) string {
 }
 
 type (
-	schemaTime     struct{}
-	schemaOptTime  struct{}
 	schemaPitchID  struct{}
 	schemaPoint    struct{}
 	schemaOptPoint struct{}
 )
-
-// Schema is RFC 3339.
-func (schemaTime) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Format: "date-time"}
-}
-
-// Schema is RFC 3339, or null.
-func (schemaOptTime) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}
-}
 
 // Schema is a UUID.
 func (schemaPitchID) Schema(huma.Registry) *huma.Schema {
@@ -87,7 +78,8 @@ func (schemaPitchID) Schema(huma.Registry) *huma.Schema {
 // Schema is three numbers.
 func (schemaPoint) Schema(huma.Registry) *huma.Schema {
 	three := 3
-	return &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeNumber}, MinItems: &three, MaxItems: &three}
+	number := &huma.Schema{Type: huma.TypeNumber}
+	return &huma.Schema{Type: huma.TypeArray, Items: number, MinItems: &three, MaxItems: &three}
 }
 
 // Schema is three numbers, or null.
@@ -98,7 +90,9 @@ func (schemaOptPoint) Schema(r huma.Registry) *huma.Schema {
 }
 
 // register adds an operation that reads.
-func register[I, O any](api huma.API, id, path, summary string, handler func(context.Context, *I) (*O, error)) {
+func register[I, O any](
+	api huma.API, id, path, summary string, handler func(context.Context, *I) (*O, error),
+) {
 	huma.Register(api, huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
 		Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
@@ -108,9 +102,10 @@ func register[I, O any](api huma.API, id, path, summary string, handler func(con
 // describe gives each column in the document the description that schemas.Column has of it.
 func describe(api huma.API) {
 	known := map[string]schemas.Column{
-		"swings": {Meaning: "Swings", Missing: "never"}, "whiffs": {Meaning: "Swings that missed", Missing: "never"},
+		"swings": {Meaning: "Swings", Missing: "never"},
+		"whiffs": {Meaning: "Swings that missed", Missing: "never"},
 	}
-	for _, c := range append(append([]schemas.Column(nil), schemas.StoredColumns...), schemas.StatsColumns...) {
+	for _, c := range slices.Concat(schemas.StoredColumns, schemas.StatsColumns) {
 		known[c.Name] = c
 	}
 	for _, s := range api.OpenAPI().Components.Schemas.Map() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -38,35 +37,36 @@ const lastPitches = 10
 
 func (a *API) registerGames(api huma.API) {
 	register(api, "get-games", "/v1/games", "The games of the newest pitches", a.getGames)
-	register(api, "get-game", "/v1/games/{game}", "One game: its batters and last pitches", func(ctx context.Context, in *gameIn) (*out[Game], error) {
-		r, err := a.route(ctx, in.AtLeast, false)
-		if err != nil {
-			return nil, err
-		}
-		game, err := a.game(ctx, in.Game, r)
-		if err != nil {
-			return nil, problemOf(err)
-		}
-		if game == nil {
-			return nil, notFound("no pitch of this game stands")
-		}
-		a.metrics.answered(game.Source)
-		return &out[Game]{*game}, nil
-	})
-	a.registerGamePitches(api)
+	register(api, "get-game", "/v1/games/{game}", "One game: its batters and last pitches", a.getGame)
+	register(api, "get-game-pitches", "/v1/games/{game}/pitches",
+		"A game's pitches, the newest first", a.getGamePitches)
 	register(api, "get-leaders", "/v1/leaders", "Who leads in a value", a.getLeaders)
 }
 
-func (a *API) getGames(ctx context.Context, in *gamesIn) (*out[Games], error) {
+func (a *API) getGame(ctx context.Context, in *gameIn) (*out[Game], error) {
 	r, err := a.route(ctx, in.AtLeast, false)
 	if err != nil {
 		return nil, err
 	}
-	games, condition, err := fromStore(ctx, &a.sources, "games/"+strconv.Itoa(in.Limit), r, func(ctx context.Context) ([]schemas.PlayedGame, error) {
-		return a.cfg.Store.Games(ctx, in.Limit)
-	})
+	game, err := a.game(ctx, in.Game, r)
 	if err != nil {
 		return nil, problemOf(err)
+	}
+	if game == nil {
+		return nil, notFound("no pitch of this game stands")
+	}
+	a.metrics.answered(game.Source)
+	return &out[Game]{*game}, nil
+}
+
+func (a *API) getGames(ctx context.Context, in *gamesIn) (*out[Games], error) {
+	key := fmt.Sprintf("games/%d", in.Limit)
+	read := func(ctx context.Context) ([]schemas.PlayedGame, error) {
+		return a.cfg.Store.Games(ctx, in.Limit)
+	}
+	games, condition, err := readStore(ctx, a, key, in.AtLeast, read)
+	if err != nil {
+		return nil, err
 	}
 	body := Games{Games: []GameSummary{}, Freshness: Freshness{Condition: condition}}
 	for _, g := range games {
@@ -81,8 +81,8 @@ func (a *API) getGames(ctx context.Context, in *gamesIn) (*out[Games], error) {
 
 func summary(g schemas.PlayedGame) GameSummary {
 	return GameSummary{
-		GamePK: g.GamePK, GameDate: g.GameDate, Venue: g.Venue, Pitches: g.Pitches, FirstPitchAt: g.First, LastPitchAt: g.Last,
-		Live: time.Since(g.Last.Time()) <= liveFor,
+		GamePK: g.GamePK, GameDate: g.GameDate, Venue: g.Venue, Pitches: g.Pitches,
+		FirstPitchAt: g.First, LastPitchAt: g.Last, Live: time.Since(g.Last.Time()) <= liveFor,
 	}
 }
 
@@ -95,18 +95,17 @@ type wholeGame struct {
 
 // game returns a game, nil if it has no current row.
 func (a *API) game(ctx context.Context, gamePK string, r route) (*Game, error) {
-	read, condition, err := fromStore(ctx, &a.sources, "game/"+gamePK, r, func(ctx context.Context) (w wholeGame, err error) {
-		return w, w.read(ctx, a.cfg.Store, gamePK)
-	})
-	if err != nil || read.game == nil {
+	read := func(ctx context.Context) (w wholeGame, err error) { return w, w.read(ctx, a.cfg.Store, gamePK) }
+	whole, condition, err := fromStore(ctx, &a.sources, "game/"+gamePK, r, read)
+	if err != nil || whole.game == nil {
 		return nil, err
 	}
-	g := &Game{GameSummary: summary(*read.game), Batters: []GameBatter{}, LastPitches: a.pitches(read.pitches)}
+	g := &Game{GameSummary: summary(*whole.game), Batters: []GameBatter{}, LastPitches: a.pitches(whole.pitches)}
 	g.Condition = condition
-	g.saw(read.game.Last, read.game.UpdatedAt)
-	for i := range read.batters {
-		g.Batters = append(g.Batters, a.line(&read.batters[i]))
-		g.see(&read.batters[i])
+	g.saw(whole.game.Last, whole.game.UpdatedAt)
+	for i := range whole.batters {
+		g.Batters = append(g.Batters, a.line(&whole.batters[i]))
+		g.see(&whole.batters[i])
 	}
 	return g, nil
 }
@@ -123,21 +122,20 @@ func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err e
 }
 
 func (a *API) getLeaders(ctx context.Context, in *leadersIn) (*out[Leaders], error) {
-	r, err := a.route(ctx, in.AtLeast, false)
+	key := fmt.Sprintf("leaders/%s/%d/%d", in.Stat, in.MinSwings, in.Limit)
+	read := func(ctx context.Context) ([]schemas.BatterState, error) {
+		return a.cfg.Store.Leaders(ctx, in.Stat, in.MinSwings, in.Limit)
+	}
+	states, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprintf("leaders/%s/%d/%d", in.Stat, in.MinSwings, in.Limit)
-	states, condition, err := fromStore(ctx, &a.sources, key, r, func(ctx context.Context) ([]schemas.BatterState, error) {
-		return a.cfg.Store.Leaders(ctx, in.Stat, in.MinSwings, in.Limit)
-	})
-	if err != nil {
-		return nil, problemOf(err)
-	}
-	body := Leaders{Stat: in.Stat, MinSwings: in.MinSwings, Leaders: []Leader{}, Freshness: Freshness{Condition: condition}}
+	body := Leaders{Stat: in.Stat, MinSwings: in.MinSwings, Leaders: []Leader{}}
+	body.Condition = condition
+	value := leaderValues[in.Stat]
 	for i := range states {
 		rank := int64(i + 1)
-		if i > 0 && valueOf(in.Stat, &states[i].Stats) == valueOf(in.Stat, &states[i-1].Stats) {
+		if i > 0 && value(&states[i].Stats) == value(&states[i-1].Stats) {
 			rank = body.Leaders[i-1].Rank
 		}
 		body.Leaders = append(body.Leaders, Leader{Rank: rank, GameBatter: a.line(&states[i])})
@@ -147,32 +145,19 @@ func (a *API) getLeaders(ctx context.Context, in *leadersIn) (*out[Leaders], err
 	return &out[Leaders]{body}, nil
 }
 
-// valueOf returns the statistic of that name.
-func valueOf(stat string, s *schemas.Stats) float64 {
-	switch stat {
-	case "pitches":
-		return float64(s.Pitches)
-	case "swing_count":
-		return float64(s.SwingCount)
-	case "whiff_count":
-		return float64(s.WhiffCount)
-	case "whiff_rate_pct":
-		return s.WhiffRatePct.Value
-	case "contact_count":
-		return float64(s.ContactCount)
-	case "max_exit_velocity_mph":
-		return s.MaxExitVelocityMPH.Value
-	case "avg_exit_velocity_mph":
-		return s.AvgExitVelocityMPH.Value
-	case "hard_hit_count":
-		return float64(s.HardHitCount)
-	case "max_bat_speed_mph":
-		return s.MaxBatSpeedMPH.Value
-	case "avg_bat_speed_mph":
-		return s.AvgBatSpeedMPH.Value
-	default:
-		return s.AvgAttackAngleDeg.Value
-	}
+// leaderValues are the statistics that leaders can be ordered by.
+var leaderValues = map[string]func(*schemas.Stats) float64{
+	"pitches":               func(s *schemas.Stats) float64 { return float64(s.Pitches) },
+	"swing_count":           func(s *schemas.Stats) float64 { return float64(s.SwingCount) },
+	"whiff_count":           func(s *schemas.Stats) float64 { return float64(s.WhiffCount) },
+	"whiff_rate_pct":        func(s *schemas.Stats) float64 { return s.WhiffRatePct.Value },
+	"contact_count":         func(s *schemas.Stats) float64 { return float64(s.ContactCount) },
+	"max_exit_velocity_mph": func(s *schemas.Stats) float64 { return s.MaxExitVelocityMPH.Value },
+	"avg_exit_velocity_mph": func(s *schemas.Stats) float64 { return s.AvgExitVelocityMPH.Value },
+	"hard_hit_count":        func(s *schemas.Stats) float64 { return float64(s.HardHitCount) },
+	"max_bat_speed_mph":     func(s *schemas.Stats) float64 { return s.MaxBatSpeedMPH.Value },
+	"avg_bat_speed_mph":     func(s *schemas.Stats) float64 { return s.AvgBatSpeedMPH.Value },
+	"avg_attack_angle_deg":  func(s *schemas.Stats) float64 { return s.AvgAttackAngleDeg.Value },
 }
 
 type gamePitchesIn struct {
@@ -188,21 +173,14 @@ type GamePitches struct {
 	Freshness
 }
 
-func (a *API) registerGamePitches(api huma.API) {
-	register(api, "get-game-pitches", "/v1/games/{game}/pitches", "A game's pitches, the newest first", a.getGamePitches)
-}
-
 func (a *API) getGamePitches(ctx context.Context, in *gamePitchesIn) (*out[GamePitches], error) {
-	r, err := a.route(ctx, in.AtLeast, false)
+	key := fmt.Sprintf("game-pitches/%s/%d", in.Game, in.Limit)
+	read := func(ctx context.Context) ([]schemas.StoredRow, error) {
+		return a.cfg.Store.GamePitches(ctx, in.Game, in.Limit)
+	}
+	rows, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
 		return nil, err
-	}
-	key := fmt.Sprintf("game-pitches/%s/%d", in.Game, in.Limit)
-	rows, condition, err := fromStore(ctx, &a.sources, key, r, func(ctx context.Context) ([]schemas.StoredRow, error) {
-		return a.cfg.Store.GamePitches(ctx, in.Game, in.Limit)
-	})
-	if err != nil {
-		return nil, problemOf(err)
 	}
 	if len(rows) == 0 {
 		return nil, notFound("no pitch of this game stands")

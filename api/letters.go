@@ -23,7 +23,8 @@ type letterIn struct {
 
 func (a *API) registerLetters(api huma.API) {
 	register(api, "get-letters", "/v1/letters", "Dead letters, grouped by what is wrong with them", a.getLetters)
-	register(api, "get-letter", "/v1/letters/{partition}/{offset}", "One dead letter, with the place of its fault", a.getLetter)
+	register(api, "get-letter", "/v1/letters/{partition}/{offset}",
+		"One dead letter, with the place of its fault", a.getLetter)
 }
 
 const noLetters = "dead letters cannot be read here: this server knows no Kafka"

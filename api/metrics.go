@@ -23,19 +23,26 @@ type metrics struct {
 }
 
 func newMetrics(r prometheus.Registerer) metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return registered(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels))
+	}
 	m := metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pitchstream_api_requests_total", Help: "Requests that were answered."}, []string{"route", "status"}),
-		answers:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pitchstream_api_answers_total", Help: "Answers by where they came from."}, []string{"source"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "pitchstream_api_request_duration_seconds", Help: "How long an answer took.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"route"}),
-		streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "pitchstream_api_streams", Help: "Streams that are open."}),
-		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "pitchstream_api_streams_dropped_total", Help: "Clients that were too slow."}),
+		requests: counter("pitchstream_api_requests_total", "Requests that were answered.", "route", "status"),
+		answers:  counter("pitchstream_api_answers_total", "Answers by where they came from.", "source"),
+		seconds: registered(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "pitchstream_api_request_duration_seconds", Help: "How long an answer took.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"route"})),
+		streams: registered(r, prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "pitchstream_api_streams", Help: "Streams that are open.",
+		})),
+		dropped: registered(r, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pitchstream_api_streams_dropped_total", Help: "Clients that were too slow.",
+		})),
 	}
 	for _, source := range []string{sourceRedis, sourcePostgres, sourceMemory} {
 		m.answers.WithLabelValues(source)
 	}
-	m.requests, m.answers, m.seconds = registered(r, m.requests), registered(r, m.answers), registered(r, m.seconds)
-	m.streams, m.dropped = registered(r, m.streams), registered(r, m.dropped)
 	return m
 }
 
@@ -57,7 +64,6 @@ func (m *metrics) answered(source string) { m.answers.WithLabelValues(source).In
 
 // observe counts an answered request.
 func (m *metrics) observe(route string, status int, took time.Duration, stream bool) {
-
 	if route == "" || route == "/" {
 		route = "other"
 	}

@@ -203,7 +203,8 @@ func withETag(next http.Handler) http.Handler {
 
 func matches(header, tag string) bool {
 	for given := range strings.SplitSeq(header, ",") {
-		if given = strings.TrimSpace(given); given == "*" || strings.TrimPrefix(given, "W/") == strings.TrimPrefix(tag, "W/") {
+		given = strings.TrimSpace(given)
+		if given == "*" || strings.TrimPrefix(given, "W/") == strings.TrimPrefix(tag, "W/") {
 			return true
 		}
 	}
@@ -231,7 +232,8 @@ func digest(body []byte) string {
 		}
 		end := at + len(`_ms":`)
 		// guard: api: an ETag is the state's | n > 0 -> n > 1<<30
-		if n := numberOrNull(body[end:]); n > 0 && at >= 4 && (string(body[at-4:at]) == `"lag` || string(body[at-4:at]) == `"age`) {
+		if n := numberOrNull(body[end:]); n > 0 &&
+			(bytes.HasSuffix(body[:at], []byte(`"lag`)) || bytes.HasSuffix(body[:at], []byte(`"age`))) {
 			sum.Write(body[:at-4])
 			end += n
 		} else {

@@ -56,7 +56,8 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 	if path, ok := p.kept.Get(at); ok {
 		return path, nil
 	}
-	done := p.reading.DoChan(fmt.Sprint(at), func() (any, error) { return p.read(context.WithoutCancel(ctx), at) })
+	read := func() (any, error) { return p.read(context.WithoutCancel(ctx), at) }
+	done := p.reading.DoChan(fmt.Sprint(at), read)
 	select {
 	case r := <-done:
 		path, _ := r.Val.(*schemas.SwingPath)

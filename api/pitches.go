@@ -25,7 +25,8 @@ type pitchIn struct {
 }
 
 func (a *API) registerPitches(api huma.API) {
-	register(api, "get-batter-pitches", "/v1/batters/{id}/pitches", "A batter's pitches, the newest first", a.getBatterPitches)
+	register(api, "get-batter-pitches", "/v1/batters/{id}/pitches",
+		"A batter's pitches, the newest first", a.getBatterPitches)
 	register(api, "get-pitch", "/v1/pitches/{id}", "One pitch: its row, and where it comes from", a.getPitch)
 }
 
@@ -34,16 +35,13 @@ func (a *API) getBatterPitches(ctx context.Context, in *batterPitchesIn) (*out[P
 	if err != nil {
 		return nil, huma.Error422UnprocessableEntity("cursor: " + err.Error())
 	}
-	r, err := a.route(ctx, in.AtLeast, false)
+	key := fmt.Sprintf("pitches/%d/%s/%d", in.ID, in.Cursor, in.Limit)
+	read := func(ctx context.Context) ([]schemas.StoredRow, error) {
+		return a.cfg.Store.BatterPitches(ctx, in.ID, after, in.Limit+1)
+	}
+	rows, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
 		return nil, err
-	}
-	key := fmt.Sprintf("pitches/%d/%s/%d", in.ID, in.Cursor, in.Limit)
-	rows, condition, err := fromStore(ctx, &a.sources, key, r, func(ctx context.Context) ([]schemas.StoredRow, error) {
-		return a.cfg.Store.BatterPitches(ctx, in.ID, after, in.Limit+1)
-	})
-	if err != nil {
-		return nil, problemOf(err)
 	}
 	if len(rows) == 0 && after == nil {
 		return nil, notFound("no pitch of this batter stands")
@@ -67,15 +65,10 @@ func (a *API) getPitch(ctx context.Context, in *pitchIn) (*out[OnePitch], error)
 	if !ok {
 		return nil, huma.Error422UnprocessableEntity("id: want UUID text")
 	}
-	r, err := a.route(ctx, in.AtLeast, false)
+	read := func(ctx context.Context) (*schemas.StoredRow, error) { return a.cfg.Store.Pitch(ctx, id) }
+	row, condition, err := readStore(ctx, a, "pitch/"+id.String(), in.AtLeast, read)
 	if err != nil {
 		return nil, err
-	}
-	row, condition, err := fromStore(ctx, &a.sources, "pitch/"+id.String(), r, func(ctx context.Context) (*schemas.StoredRow, error) {
-		return a.cfg.Store.Pitch(ctx, id)
-	})
-	if err != nil {
-		return nil, problemOf(err)
 	}
 	if row == nil {
 		return nil, notFound("this pitch does not stand: it was never measured, or it was deleted")

@@ -29,7 +29,9 @@ type Store interface {
 	Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error)
 	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
 	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
-	BatterPitches(ctx context.Context, id int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error)
+	BatterPitches(
+		ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
+	) ([]schemas.StoredRow, error)
 	GamePitches(ctx context.Context, gamePK string, limit int) ([]schemas.StoredRow, error)
 	// Swings returns the newest swings of each batter, at most limit of each, newest first.
 	Swings(ctx context.Context, ids []int64, limit int) ([]schemas.StoredRow, error)

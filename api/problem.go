@@ -22,9 +22,14 @@ const (
 )
 
 var problemTypes = map[int]string{
-	http.StatusNotFound: problemMissing, http.StatusUnprocessableEntity: problemInput, http.StatusBadRequest: problemInput,
-	http.StatusUnauthorized: problemToken, http.StatusRequestEntityTooLarge: problemLarge, http.StatusServiceUnavailable: problemUnavailable,
-	http.StatusInternalServerError: problemBug, http.StatusMethodNotAllowed: "urn:pitchstream:problem:method",
+	http.StatusBadRequest:            problemInput,
+	http.StatusUnauthorized:          problemToken,
+	http.StatusNotFound:              problemMissing,
+	http.StatusMethodNotAllowed:      "urn:pitchstream:problem:method",
+	http.StatusRequestEntityTooLarge: problemLarge,
+	http.StatusUnprocessableEntity:   problemInput,
+	http.StatusInternalServerError:   problemBug,
+	http.StatusServiceUnavailable:    problemUnavailable,
 }
 
 func init() {
@@ -55,9 +60,13 @@ func problemOf(err error) error {
 	return later(p, "1")
 }
 
+func problem(status int, problemType, detail string) *huma.ErrorModel {
+	return &huma.ErrorModel{Status: status, Title: http.StatusText(status), Type: problemType, Detail: detail}
+}
+
 // unavailable returns a 503.
 func unavailable(problemType, detail string) *huma.ErrorModel {
-	return &huma.ErrorModel{Status: http.StatusServiceUnavailable, Title: http.StatusText(http.StatusServiceUnavailable), Type: problemType, Detail: detail}
+	return problem(http.StatusServiceUnavailable, problemType, detail)
 }
 
 // later returns a problem that may be over in that many seconds.
@@ -70,5 +79,5 @@ func refuse(w http.ResponseWriter, status int, problemType, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(&huma.ErrorModel{Type: problemType, Title: http.StatusText(status), Status: status, Detail: detail})
+	_ = json.NewEncoder(w).Encode(problem(status, problemType, detail))
 }

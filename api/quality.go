@@ -37,15 +37,10 @@ func (a *API) getQuality(ctx context.Context, in *qualityIn) (*out[Quality], err
 	if _, err := time.Parse(time.DateOnly, in.Day); in.Day != "" && err != nil {
 		return nil, huma.Error422UnprocessableEntity("day: want a date as 2025-04-07")
 	}
-	r, err := a.route(ctx, "", false)
+	read := func(ctx context.Context) (schemas.QualityReport, error) { return store.Quality(ctx, in.Day) }
+	report, condition, err := readStore(ctx, a, "quality/"+in.Day, "", read)
 	if err != nil {
 		return nil, err
-	}
-	report, condition, err := fromStore(ctx, &a.sources, "quality/"+in.Day, r, func(ctx context.Context) (schemas.QualityReport, error) {
-		return store.Quality(ctx, in.Day)
-	})
-	if err != nil {
-		return nil, problemOf(err)
 	}
 	if report.Games == 0 {
 		return nil, notFound("no pitch of this day stands, or its figures are not computed yet")

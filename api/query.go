@@ -29,7 +29,8 @@ func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 		for _, p := range ctx.Operation().Parameters {
 			if values, given := query[p.Name]; given && p.In == "query" {
 				if why := notAllowed(api, p, values); why != "" {
-					wrong = append(wrong, &huma.ErrorDetail{Location: "query." + p.Name, Message: why, Value: strings.Join(values, " ")})
+					value := strings.Join(values, " ")
+					wrong = append(wrong, &huma.ErrorDetail{Location: "query." + p.Name, Message: why, Value: value})
 				}
 			}
 		}
@@ -69,12 +70,14 @@ func spelled(api huma.API, s *huma.Schema, text string) bool {
 	case huma.TypeBoolean:
 		return text == "true" || text == "false"
 	case huma.TypeArray:
-		return !slices.ContainsFunc(strings.Split(text, ","), func(item string) bool { return !spelled(api, s.Items, item) })
+		misspelled := func(item string) bool { return !spelled(api, s.Items, item) }
+		return !slices.ContainsFunc(strings.Split(text, ","), misspelled)
 	}
 	var res huma.ValidateResult
 	// guard: api: a parameter that is given has a value
 	if text == "" {
-		huma.Validate(api.OpenAPI().Components.Schemas, s, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, text, &res)
+		all, path := api.OpenAPI().Components.Schemas, huma.NewPathBuffer(nil, 0)
+		huma.Validate(all, s, path, huma.ModeWriteToServer, text, &res)
 	}
 	return len(res.Errors) == 0
 }

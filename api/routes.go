@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"html/template"
 	"net/http"
+	"reflect"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,7 +41,8 @@ func (a *API) routes() (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			refuse(w, http.StatusMethodNotAllowed, problemTypes[http.StatusMethodNotAllowed], "this API is for reading: GET")
+			const status = http.StatusMethodNotAllowed
+			refuse(w, status, problemTypes[status], "this API is for reading: GET")
 			return
 		}
 		refuse(w, http.StatusNotFound, problemMissing, "there is no such path: see /docs")
@@ -49,7 +51,7 @@ func (a *API) routes() (http.Handler, error) {
 }
 
 func schemaOf[T any](api huma.API) *huma.Schema {
-	return api.OpenAPI().Components.Schemas.Schema(typeOf[T](), true, "")
+	return api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
 }
 
 //go:embed docs.html
@@ -75,10 +77,10 @@ func docsPage(doc *huma.OpenAPI) ([]byte, error) {
 		}
 		data.Operations = append(data.Operations, op)
 	}
-	slices.SortFunc(data.Operations, func(a, b operation) int { return bytes.Compare([]byte(a.Path), []byte(b.Path)) })
-	page, err := template.New("docs").Funcs(template.FuncMap{"type": typeText, "required": func(s *huma.Schema, name string) bool {
-		return slices.Contains(s.Required, name)
-	}}).Parse(docsHTML)
+	slices.SortFunc(data.Operations, func(a, b operation) int { return cmp.Compare(a.Path, b.Path) })
+	required := func(s *huma.Schema, name string) bool { return slices.Contains(s.Required, name) }
+	funcs := template.FuncMap{"type": typeText, "required": required}
+	page, err := template.New("docs").Funcs(funcs).Parse(docsHTML)
 	if err != nil {
 		return nil, err
 	}

@@ -37,12 +37,13 @@ func (s *sources) init(cfg Config) (err error) {
 	s.cfg = cfg
 	s.live.name, s.live.log = "Redis", cfg.Log
 	s.store.name, s.store.log = "Postgres", cfg.Log
-	s.coalescer.send = func(ctx context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, p schemas.Pulse, err error) {
-		err = s.askLive(ctx, func(ctx context.Context) (err error) { states, p, err = cfg.Live.Look(ctx, keys); return err })
-		return states, p, err
+	type key = schemas.BatterKey
+	s.coalescer.send = func(ctx context.Context, keys []key) (found []*schemas.BatterState, p schemas.Pulse, err error) {
+		err = s.askLive(ctx, func(ctx context.Context) error { found, p, err = cfg.Live.Look(ctx, keys); return err })
+		return found, p, err
 	}
 	s.livePulse.read = func(ctx context.Context) (p schemas.Pulse, err error) {
-		err = s.askLive(ctx, func(ctx context.Context) (err error) { _, p, err = cfg.Live.Seqs(ctx, nil); return err })
+		err = s.askLive(ctx, func(ctx context.Context) (err error) { _, p, err = cfg.Live.Seqs(ctx, nil); return })
 		return p, err
 	}
 	s.storePulse.read = func(ctx context.Context) (p schemas.Pulse, err error) {
@@ -205,7 +206,9 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.BatterKey, found [
 }
 
 // fromStore reads Postgres, or the memory of its answers if it is unavailable.
-func fromStore[T any](ctx context.Context, s *sources, key string, r route, read func(context.Context) (T, error)) (v T, c Condition, err error) {
+func fromStore[T any](
+	ctx context.Context, s *sources, key string, r route, read func(context.Context) (T, error),
+) (v T, c Condition, err error) {
 	if c, err = s.storeCondition(ctx); err == nil {
 		err = s.askStore(ctx, func(ctx context.Context) (err error) { v, err = read(ctx); return err })
 	}
@@ -222,6 +225,21 @@ func fromStore[T any](ctx context.Context, s *sources, key string, r route, read
 		}
 	}
 	return v, c, fmt.Errorf("%w: %w", errUnavailable, err)
+}
+
+// readStore waits for the records in need, then reads Postgres or the memory of its answers. Its errors are
+// problems.
+func readStore[T any](
+	ctx context.Context, a *API, key, need string, read func(context.Context) (T, error),
+) (v T, c Condition, err error) {
+	r, err := a.route(ctx, need, false)
+	if err != nil {
+		return v, c, err
+	}
+	if v, c, err = fromStore(ctx, &a.sources, key, r, read); err != nil {
+		err = problemOf(err)
+	}
+	return v, c, err
 }
 
 // ready returns nil if anything can be read.

@@ -31,21 +31,20 @@ once, another one each time that it has changed. A slow client misses states in 
 no pitch stands, now or any more. A comment each 15 s says that the stream is alive.`
 
 func (a *API) registerStreams(api huma.API) {
-	stream[Batter](a, api, "stream-batter", "/v1/batters/{id}/stream", "A batter's states as they change", func(in *batterStreamIn) (topicKey, string) {
-		return topicKey{batter: in.ID}, in.LastEventID
-	})
-	stream[Game](a, api, "stream-game", "/v1/games/{game}/stream", "A game's states as they change", func(in *gameStreamIn) (topicKey, string) {
-		return topicKey{game: in.Game}, in.LastEventID
-	})
+	stream[Batter](a, api, "stream-batter", "/v1/batters/{id}/stream", "A batter's states as they change",
+		func(in *batterStreamIn) (topicKey, string) { return topicKey{batter: in.ID}, in.LastEventID })
+	stream[Game](a, api, "stream-game", "/v1/games/{game}/stream", "A game's states as they change",
+		func(in *gameStreamIn) (topicKey, string) { return topicKey{game: in.Game}, in.LastEventID })
 }
 
 func stream[State, I any](a *API, api huma.API, id, path, summary string, what func(*I) (topicKey, string)) {
+	event := eventOf(schemaOf[State](api), schemaOf[Absent](api))
 	op := huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: streamDescription,
 		Errors: []int{http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 		Responses: map[string]*huma.Response{"200": {
 			Description: "Events",
-			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: eventOf(schemaOf[State](api), schemaOf[Absent](api))}},
+			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: event}},
 		}},
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
@@ -67,11 +66,16 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 
 // eventOf returns the schema of an event whose data is a state, as JSON.
 func eventOf(state, absent *huma.Schema) *huma.Schema {
+	data := map[string]any{
+		"contentMediaType": "application/json",
+		"contentSchema":    &huma.Schema{AnyOf: []*huma.Schema{state, absent}},
+	}
 	return &huma.Schema{Type: huma.TypeObject, Required: []string{"data"}, Properties: map[string]*huma.Schema{
-		"id":    {Type: huma.TypeString, Description: "Of the state, without its lag and age"},
-		"event": {Type: huma.TypeString, Enum: []any{"state", "absent"}, Description: "absent: no pitch stands, the data has whom it is about only"},
+		"id": {Type: huma.TypeString, Description: "Of the state, without its lag and age"},
+		"event": {Type: huma.TypeString, Enum: []any{"state", "absent"},
+			Description: "absent: no pitch stands, the data has whom it is about only"},
 		"retry": {Type: huma.TypeInteger, Description: "Milliseconds before coming back after a break"},
-		"data":  {Type: huma.TypeString, Description: "The state, as JSON", Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": &huma.Schema{AnyOf: []*huma.Schema{state, absent}}}},
+		"data":  {Type: huma.TypeString, Description: "The state, as JSON", Extensions: data},
 	}}
 }
 
@@ -169,7 +173,8 @@ type client struct {
 
 func (c *client) write(b []byte) error {
 	// guard: api: a client that takes nothing is dropped | c.limit -> c.limit + 1<<55
-	if err := c.control.SetWriteDeadline(time.Now().Add(c.limit)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	err := c.control.SetWriteDeadline(time.Now().Add(c.limit))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	if _, err := c.w.Write(b); err != nil {

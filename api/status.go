@@ -39,17 +39,17 @@ type streamSnapshot struct {
 }
 
 func (a *API) registerOverview(api huma.API) {
-	register(api, "get-stream", "/v1/stream", "The stream in one glance", func(ctx context.Context, _ *struct{}) (*out[Stream], error) {
-		s, err := a.stream(ctx)
-		if err != nil {
-			return nil, problemOf(err)
-		}
-		return &out[Stream]{*s}, nil
-	})
+	register(api, "get-stream", "/v1/stream", "The stream in one glance",
+		func(ctx context.Context, _ *struct{}) (*out[Stream], error) {
+			s, err := a.stream(ctx)
+			if err != nil {
+				return nil, problemOf(err)
+			}
+			return &out[Stream]{*s}, nil
+		})
 	type eventsIn struct{ Resuming }
-	stream[Stream](a, api, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes", func(in *eventsIn) (topicKey, string) {
-		return topicKey{overview: true}, in.LastEventID
-	})
+	stream[Stream](a, api, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes",
+		func(in *eventsIn) (topicKey, string) { return topicKey{overview: true}, in.LastEventID })
 }
 
 // stream returns the current status. It returns errUnavailable if nothing was ever read.
@@ -160,8 +160,8 @@ func (b *Stream) addProcessors(s streamSnapshot, now time.Time) (alive []string)
 		h, w := s.pulse.Heartbeats[name], s.works[name]
 		age := max(now.Sub(h.At.Time()).Milliseconds(), 0)
 		p := Processor{
-			Instance: name, Alive: age <= heartbeatLimit.Milliseconds(), At: h.At, AgeMS: age, Phase: h.Phase, LagMS: h.LagMS,
-			Ready: len(w.Faults) == 0, Faults: notNil(w.Faults), Build: w.Build,
+			Instance: name, Alive: age <= heartbeatLimit.Milliseconds(), At: h.At, AgeMS: age,
+			Phase: h.Phase, LagMS: h.LagMS, Ready: len(w.Faults) == 0, Faults: notNil(w.Faults), Build: w.Build,
 		}
 		if w.Since != 0 {
 			p.Since = schemas.Some(w.Since)
@@ -195,15 +195,16 @@ func (b *Stream) addPartitions(s streamSnapshot, alive []string, topic string) {
 				continue
 			}
 			w, told := s.works[name].Partitions[partition]
-			p := StreamPartition{Topic: topic, Partition: int32(id), Processor: name, NextOffset: max(of[partition].NextOffset, h.Positions[partition], w.Next)}
+			p := StreamPartition{Topic: topic, Partition: int32(id), Processor: name}
+			p.NextOffset = max(of[partition].NextOffset, h.Positions[partition], w.Next)
 			if told {
 				p.LagRecords, p.LagMS = w.LagRecords, schemas.Some(w.LagMS)
 			}
 			of[partition] = p
 		}
 	}
-	b.Partitions = slices.SortedFunc(maps.Values(of), func(a, b StreamPartition) int { return cmp.Compare(a.Partition, b.Partition) })
-	b.Partitions = notNil(b.Partitions)
+	byNumber := func(a, b StreamPartition) int { return cmp.Compare(a.Partition, b.Partition) }
+	b.Partitions = notNil(slices.SortedFunc(maps.Values(of), byNumber))
 	for _, p := range b.Partitions {
 		if p.LagRecords.Present {
 			b.LagRecords = schemas.Some(b.LagRecords.Value + p.LagRecords.Value)
@@ -219,7 +220,8 @@ func (b *Stream) addSteps(s streamSnapshot, alive []string) {
 	for _, name := range alive {
 		for step, w := range s.works[name].Steps {
 			t := sum[step]
-			sum[step] = schemas.StepWork{Batches: t.Batches + w.Batches, SumMS: t.SumMS + w.SumMS, MaxMS: max(t.MaxMS, w.MaxMS)}
+			t.Batches, t.SumMS, t.MaxMS = t.Batches+w.Batches, t.SumMS+w.SumMS, max(t.MaxMS, w.MaxMS)
+			sum[step] = t
 		}
 	}
 	for _, step := range batchSteps {
@@ -250,7 +252,8 @@ func (b *Stream) addLetters(s streamSnapshot) {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Code, b.Code))
 	})
 	slices.SortFunc(b.Letters.Newest, func(a, b StreamLetter) int {
-		return cmp.Or(cmp.Compare(b.At, a.At), cmp.Compare(a.Partition, b.Partition), cmp.Compare(b.Offset, a.Offset))
+		byPlace := cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(b.Offset, a.Offset))
+		return cmp.Or(cmp.Compare(b.At, a.At), byPlace)
 	})
 	b.Letters.Newest = b.Letters.Newest[:min(len(b.Letters.Newest), schemas.MaxNotes)]
 }
@@ -290,7 +293,8 @@ func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Durat
 		}
 	}
 	if v.lag.Value > maxLag.Milliseconds() {
-		is(stateBehind, fmt.Sprintf("a record has waited for %v", (time.Duration(v.lag.Value)*time.Millisecond).Round(100*time.Millisecond)))
+		waited := time.Duration(v.lag.Value) * time.Millisecond
+		is(stateBehind, fmt.Sprintf("a record has waited for %v", waited.Round(100*time.Millisecond)))
 	}
 	for _, p := range b.Partitions {
 		// guard: api: a partition that nobody reads is said

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -64,9 +62,11 @@ type swingsIn struct {
 }
 
 func (a *API) registerSwings(api huma.API) {
-	register(api, "get-batter-swings", "/v1/batters/{id}/swings", "A batter's last swings, the newest first", a.getBatterSwings)
+	register(api, "get-batter-swings", "/v1/batters/{id}/swings",
+		"A batter's last swings, the newest first", a.getBatterSwings)
 	register(api, "get-swings", "/v1/swings", "The last swings of several batters", a.getSwings)
-	register(api, "get-swing", "/v1/pitches/{id}/swing", "A swing to be drawn: the ways of bat and ball", a.getSwing)
+	register(api, "get-swing", "/v1/pitches/{id}/swing",
+		"A swing to be drawn: the ways of bat and ball", a.getSwing)
 }
 
 func (a *API) getBatterSwings(ctx context.Context, in *batterSwingsIn) (*out[OneBatterSwings], error) {
@@ -96,15 +96,12 @@ func once(ids []int64) (kept []int64) {
 }
 
 func (a *API) swings(ctx context.Context, ids []int64, limit int, need string) (body Swings, err error) {
-	r, err := a.route(ctx, need, false)
-	if err != nil {
-		return body, err
-	}
-	rows, condition, err := fromStore(ctx, &a.sources, swingsKey(ids, limit), r, func(ctx context.Context) ([]schemas.StoredRow, error) {
+	key := fmt.Sprintf("swings/%v/%d", ids, limit)
+	rows, condition, err := readStore(ctx, a, key, need, func(ctx context.Context) ([]schemas.StoredRow, error) {
 		return a.cfg.Store.Swings(ctx, ids, limit)
 	})
 	if err != nil {
-		return body, problemOf(err)
+		return body, err
 	}
 	body.Condition = condition
 	of := map[int64][]SwingLine{}
@@ -113,10 +110,7 @@ func (a *API) swings(ctx context.Context, ids []int64, limit int, need string) (
 		body.saw(rows[i].EventTime, rows[i].ProcessedAt)
 	}
 	for _, id := range ids {
-		b := BatterSwings{BatterID: id, Swings: of[id]}
-		if b.Swings == nil {
-			b.Swings = []SwingLine{}
-		}
+		b := BatterSwings{BatterID: id, Swings: notNil(of[id])}
 		b.Name, b.Team = a.names.of(id)
 		body.Batters = append(body.Batters, b)
 	}
@@ -124,19 +118,14 @@ func (a *API) swings(ctx context.Context, ids []int64, limit int, need string) (
 	return body, nil
 }
 
-func swingsKey(ids []int64, limit int) string {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = strconv.FormatInt(id, 10)
-	}
-	return fmt.Sprintf("swings/%s/%d", strings.Join(texts, ","), limit)
-}
-
 func swingLine(row *schemas.StoredRow) SwingLine {
 	return SwingLine{
-		PitchID: row.PitchID, EventTime: row.EventTime, GamePK: row.GamePK, PitchType: row.PitchType, PitchResult: row.PitchResult, PitchAction: row.PitchAction,
-		IsContact: row.IsContact, IsWhiff: row.IsWhiff, SwingConfidence: row.SwingConfidence, BatSpeedMPH: row.BatSpeedMPH, SpeedConfidence: row.SpeedConfidence,
-		AttackAngleDeg: row.AttackAngleDeg, ExitVelocityMPH: row.ExitVelocityMPH, LaunchAngleDeg: row.LaunchAngleDeg,
+		PitchID: row.PitchID, EventTime: row.EventTime, GamePK: row.GamePK,
+		PitchType: row.PitchType, PitchResult: row.PitchResult, PitchAction: row.PitchAction,
+		IsContact: row.IsContact, IsWhiff: row.IsWhiff, SwingConfidence: row.SwingConfidence,
+		BatSpeedMPH: row.BatSpeedMPH, SpeedConfidence: row.SpeedConfidence,
+		AttackAngleDeg: row.AttackAngleDeg, ExitVelocityMPH: row.ExitVelocityMPH,
+		LaunchAngleDeg: row.LaunchAngleDeg,
 	}
 }
 
@@ -187,7 +176,9 @@ func (a *API) getSwing(ctx context.Context, in *pitchIn) (*out[Swing], error) {
 	if !row.IsSwing {
 		return nil, notFound("no swing was tracked of this pitch")
 	}
-	path, err := a.paths.of(ctx, schemas.Coordinates{Topic: row.SourceTopic, Partition: row.SourcePartition, Offset: row.SourceOffset})
+	path, err := a.paths.of(ctx, schemas.Coordinates{
+		Topic: row.SourceTopic, Partition: row.SourcePartition, Offset: row.SourceOffset,
+	})
 	switch {
 	case errors.Is(err, errNoPath):
 		return nil, notFound(err.Error())
@@ -197,17 +188,18 @@ func (a *API) getSwing(ctx context.Context, in *pitchIn) (*out[Swing], error) {
 		return nil, later(unavailable(problemUnavailable, "the record cannot be read from Kafka now"), "1")
 	}
 	body := Swing{
-		SwingLine: swingLine(row), BatterID: row.BatterID, BatterName: pitch.Body.BatterName, PitchSpeedMPH: row.PitchSpeedMPH, SprayAngleDeg: row.SprayAngleDeg,
-		Revision: row.Revision, SourceTopic: row.SourceTopic, SourcePartition: row.SourcePartition, SourceOffset: row.SourceOffset,
-		Bat: path.Bat, Pitch: path.Pitch, Hit: path.Hit, Contact: path.Contact, PeakT: path.PeakS, StrikeZone: commonZone, Sampled: path.Sampled,
+		SwingLine: swingLine(row), BatterID: row.BatterID, BatterName: pitch.Body.BatterName,
+		PitchSpeedMPH: row.PitchSpeedMPH, SprayAngleDeg: row.SprayAngleDeg, Revision: row.Revision,
+		SourceTopic: row.SourceTopic, SourcePartition: row.SourcePartition, SourceOffset: row.SourceOffset,
+		Bat: notNil(path.Bat), Pitch: notNil(path.Pitch), Hit: notNil(path.Hit),
+		Contact: path.Contact, PeakT: path.PeakS, StrikeZone: commonZone, Sampled: path.Sampled,
 		Condition: pitch.Body.Condition,
 	}
 	// The ball after a miss is what came back from the catcher.
 	// guard: api: of a miss nothing was hit
 	if !row.IsContact {
-		body.Hit = nil
+		body.Hit = []schemas.BallPoint{}
 	}
-	body.Bat, body.Pitch, body.Hit = notNil(body.Bat), notNil(body.Pitch), notNil(body.Hit)
 	return &out[Swing]{body}, nil
 }
 

@@ -64,7 +64,7 @@ const (
 
 // served is the API of one target.
 type served struct {
-	*API
+	api    *API
 	target schemas.Target
 	// is holds a certainty.
 	is atomic.Int32
@@ -87,10 +87,11 @@ func NewSwitch(ctx context.Context, cfg SwitchConfig) (*Switch, error) {
 	s.newest, s.blind = p.Generation, err != nil
 	switch is {
 	case copied:
-		cfg.API.Log.Warn("which target readers are to see cannot be read: a copy tells, and answers are stale", "target", p.Target.Name, "error", err)
+		cfg.API.Log.Warn("the pointer to the current target cannot be read: following a copy, answers are stale",
+			"target", p.Target.Name, "error", err)
 	case unknown:
-		s.newest, p.Target = -1, schemas.Target{Name: "live"} // something has to stand here: it does not answer
-		cfg.API.Log.Warn("which target readers are to see cannot be read: no answers until then", "error", err)
+		s.newest, p.Target = -1, schemas.Target{Name: "live"}
+		cfg.API.Log.Warn("the pointer to the current target cannot be read: no answers until then", "error", err)
 	}
 	first, err := s.open(p.Target, is)
 	if err != nil {
@@ -133,11 +134,11 @@ func (s *Switch) open(t schemas.Target, is certainty) (*served, error) {
 	o.close = sync.OnceFunc(o.close)
 	cfg.successor = func() *API {
 		if next := s.now.Load(); next != o {
-			return next.API
+			return next.api
 		}
 		return nil
 	}
-	if o.API, err = New(cfg); err != nil {
+	if o.api, err = New(cfg); err != nil {
 		o.close()
 		return nil, err
 	}
@@ -148,11 +149,11 @@ func (s *Switch) open(t schemas.Target, is certainty) (*served, error) {
 func (s *Switch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := s.now.Load()
 	w.Header().Set(HeaderTarget, now.target.Name)
-	now.API.ServeHTTP(w, r)
+	now.api.ServeHTTP(w, r)
 }
 
 // Ready returns nil if anything can be read of the target that readers see.
-func (s *Switch) Ready(ctx context.Context) error { return s.now.Load().Ready(ctx) }
+func (s *Switch) Ready(ctx context.Context) error { return s.now.Load().api.Ready(ctx) }
 
 // Run follows the pointer and runs the API of the current target until ctx ends. Then it ends the streams.
 // Call it once, and Close after the last request has been answered.
@@ -176,7 +177,7 @@ func (s *Switch) Run(ctx context.Context) error {
 func (s *Switch) begin(o *served) {
 	ctx, halt := context.WithCancel(s.run)
 	o.halt = halt
-	s.running.Go(func() { _ = o.API.Run(ctx) })
+	s.running.Go(func() { _ = o.api.Run(ctx) })
 }
 
 // follow reads the pointer, and moves to another target once that one can answer.
@@ -185,13 +186,14 @@ func (s *Switch) follow(ctx context.Context) {
 	was, log := s.now.Load(), s.cfg.API.Log
 	if failed := err != nil; failed != s.blind {
 		if s.blind = failed; failed {
-			log.Warn("which target readers are to see cannot be read: the last one stands", "target", was.target.Name, "error", err)
+			log.Warn("the pointer to the current target cannot be read: staying with the last one",
+				"target", was.target.Name, "error", err)
 		} else {
-			log.Info("which target readers are to see can be read again", "target", p.Target.Name)
+			log.Info("the pointer to the current target can be read again", "target", p.Target.Name)
 		}
 	}
 	// guard: switch: an older copy is not followed | || is == copied && p.Generation <= s.newest && p.Target != was.target ->
-	if is == unknown || is == copied && p.Generation <= s.newest && p.Target != was.target { // an older copy
+	if is == unknown || is == copied && p.Generation <= s.newest && p.Target != was.target {
 		return
 	}
 	if p.Target == was.target {
@@ -205,20 +207,21 @@ func (s *Switch) follow(ctx context.Context) {
 	defer cancel()
 	next, err := s.open(p.Target, is)
 	if err != nil {
-		log.Error("the promoted target cannot be opened: going on with the one before", "target", p.Target.Name, "error", err)
+		log.Error("cannot open the promoted target: staying with the last one", "target", p.Target.Name, "error", err)
 		return
 	}
 	// guard: switch: a target that cannot be read is not gone over to
-	if err := next.Ready(look); err != nil {
-		log.Error("the promoted target cannot be read: going on with the one before", "target", p.Target.Name, "error", err)
+	if err := next.api.Ready(look); err != nil {
+		log.Error("cannot read the promoted target: staying with the last one", "target", p.Target.Name, "error", err)
 		next.close()
 		return
 	}
-	next.names.refresh(look)
+	next.api.names.refresh(look)
 	s.begin(next)
 	s.now.Store(next)
 	s.newest = p.Generation
-	log.Info("readers see another target", "target", p.Target.Name, "before", was.target.Name, "generation", p.Generation)
+	log.Info("readers see another target",
+		"target", p.Target.Name, "before", was.target.Name, "generation", p.Generation)
 	s.retire(was)
 }
 

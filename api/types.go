@@ -2,7 +2,6 @@ package api
 
 import (
 	"html/template"
-	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -163,8 +162,6 @@ func (f *Freshness) worst(c Condition) {
 	}
 	f.Stale, f.AgeMS = f.Stale || c.Stale, max(f.AgeMS, c.AgeMS)
 }
-
-func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 // schemaName returns the name of a schema that is referred to, "" for others.
 func schemaName(s *huma.Schema) string {

@@ -1,5 +1,6 @@
-// Package web is the dashboard: pages that read the API of the server they come from. They are plain HTML, CSS and ES
-// modules, embedded as they were written; nothing is built, and nothing is asked of any other server.
+// Package web is the dashboard: pages that read the API of the server they come from. They are plain HTML,
+// CSS and ES modules, embedded as they are written. There is no build step, and no request to any other
+// server.
 package web
 
 import (
@@ -19,13 +20,14 @@ var embedded embed.FS
 
 // policy lets a page load its own files and read its own server, and nothing else.
 // guard: web: no scripts from elsewhere | script-src 'self'; -> script-src *;
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+	"require-trusted-types-for 'script'"
 
-// forGood is for what has the hash of the files in its path.
-const forGood = "public, max-age=31536000, immutable"
+// cacheForever is for files with a hash in their path, whose content never changes.
+const cacheForever = "public, max-age=31536000, immutable"
 
-// Prefix is where the files are, below which Handler answers beside "/".
+// Prefix is the path of the files. Handler answers "/" and everything below Prefix.
 const Prefix = "/assets/"
 
 type page struct {
@@ -33,9 +35,9 @@ type page struct {
 	body        []byte
 }
 
-// Handler answers GET and HEAD of "/", and of Prefix + HASH + "/FILE". The hash is that of all files together: modules
-// that are kept for good are never mixed with those of another build. It leaves ETags, compression and the rest to the
-// server around it, and says 404 for everything else.
+// Handler answers GET and HEAD of "/" and of Prefix + HASH + "/FILE", and 404 for everything else. The hash
+// is that of all files together, so that cached modules are never mixed with those of another build. ETags
+// and compression are left to the server around it.
 func Handler() http.Handler {
 	files, hash := load(embedded)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,9 +46,9 @@ func Handler() http.Handler {
 			var version string
 			// guard: web: only this build's files are kept for good | version == hash -> version == hash || version != ""
 			if version, name, _ = strings.Cut(rest, "/"); version == hash {
-				caching = forGood
+				caching = cacheForever
 			} else {
-				caching = "no-store" // of a page that another build gave: it is loaded again soon
+				caching = "no-store" // requested by a page of another build, which will soon be reloaded
 			}
 		} else if r.URL.Path != "/" {
 			name = ""
@@ -66,7 +68,7 @@ func Handler() http.Handler {
 	})
 }
 
-// load reads all files, and writes their hash into the page.
+// load reads all files, and writes their hash into the index page.
 func load(from fs.FS) (files map[string]page, hash string) {
 	files = map[string]page{}
 	sum := sha256.New()
@@ -83,7 +85,7 @@ func load(from fs.FS) (files map[string]page, hash string) {
 		return err
 	})
 	if err != nil {
-		panic(err) // they are in the binary
+		panic(err) // the files are in the binary
 	}
 	hash = hex.EncodeToString(sum.Sum(nil)[:8])
 	index := files["index.html"]
@@ -92,7 +94,7 @@ func load(from fs.FS) (files map[string]page, hash string) {
 	return files, hash
 }
 
-// contentType does not ask the machine, whose tables differ.
+// contentType knows scripts and images itself, because the tables of MIME types differ between machines.
 func contentType(name string) string {
 	switch ext := path.Ext(name); ext {
 	case ".js":

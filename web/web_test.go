@@ -28,7 +28,7 @@ func TestCaching(t *testing.T) {
 	main := regexp.MustCompile(`assets/[0-9a-f]{16}/main\.js`).FindString(index.Body.String())
 	require.NotEmpty(t, main, index.Body.String())
 	require.NotContains(t, index.Body.String(), "{{")
-	require.Equal(t, forGood, get("/"+main).Header().Get("Cache-Control"))
+	require.Equal(t, cacheForever, get("/"+main).Header().Get("Cache-Control"))
 	require.Equal(t, "text/javascript; charset=utf-8", get("/"+main).Header().Get("Content-Type"))
 	other := get("/assets/0123456789abcdef/main.js") // another build's page
 	require.Equal(t, 200, other.Code)
