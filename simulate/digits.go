@@ -2,7 +2,8 @@ package simulate
 
 import "strconv"
 
-// appendFloat writes the shortest digits that read back as f, with a point or an exponent, as the real records do.
+// appendFloat writes the shortest digits that read back as f, with a point or an exponent, as the real
+// records do.
 func appendFloat(b []byte, f float64) []byte {
 	start := len(b)
 	b = strconv.AppendFloat(b, f, 'g', -1, 64)
@@ -14,8 +15,8 @@ func appendFloat(b []byte, f float64) []byte {
 	return append(b, ".0"...)
 }
 
-// appendMeasure writes a measure to 16 significant digits: as long as the real ones, in a third of the time that the
-// shortest exact digits take, which would be two thirds of all work (measured with Go 1.26).
+// appendMeasure writes a measure to 16 significant digits, as many as in the real records. The shortest exact
+// digits would take three times as long and be two thirds of all work (measured with Go 1.26).
 func appendMeasure(b []byte, f float64) []byte {
 	if f < 0 {
 		b, f = append(b, '-'), -f
@@ -28,13 +29,13 @@ func appendMeasure(b []byte, f float64) []byte {
 	return appendFloat(b, f) // 0, and what is tiny or huge
 }
 
-// measureScales are by magnitude, the most frequent first.
+// measureScales are ordered by frequency, the most frequent magnitude first.
 var measureScales = []struct {
 	from, scale float64
 	decimals    int
 }{{1, 1e15, 15}, {10, 1e14, 14}, {0.1, 1e16, 16}, {100, 1e13, 13}, {0.01, 1e17, 17}}
 
-// appendDecimal writes n·10^−decimals without zeros at the end, but for one after the point.
+// appendDecimal writes n·10^−decimals without zeros at the end, except one after the point.
 func appendDecimal(b []byte, n uint64, decimals int) []byte {
 	start := len(b)
 	b = strconv.AppendUint(b, n, 10)

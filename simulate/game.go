@@ -7,7 +7,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// game is one game under way. The invariants are the rules': 0–3 balls, 0–2 strikes and 0–2 outs before a pitch.
+// game is one game in progress. Before a pitch it has 0–3 balls, 0–2 strikes and 0–2 outs, as in the rules.
 type game struct {
 	number int // counted from 0
 	day    int
@@ -39,7 +39,7 @@ const (
 	onThird  = 1 << 2
 
 	regulation = 9
-	// lastInning ends a game that nobody wins, as a tie.
+	// lastInning ends a game that is still tied, as a tie.
 	lastInning = 20
 )
 
@@ -67,7 +67,7 @@ func (g *game) batting() *team  { return g.teams[g.half] }
 func (g *game) batter() player  { return g.batting().batters[g.spot[g.half]] }
 func (g *game) pitcher() player { return g.teams[1-g.half].pitcher(g.day, g.inning) }
 
-// call draws what becomes of the next pitch.
+// call draws the result of the next pitch.
 func (g *game) call() call {
 	switch {
 	case g.bases&onFirst != 0 && g.rng.chance(pickoffFirst),
@@ -77,7 +77,7 @@ func (g *game) call() call {
 	return call(pick(g.rng, callWeights[g.strikes/2]))
 }
 
-// play counts the pitch that was thrown last and gets ready for the next.
+// play counts the pitch that was thrown last and prepares the next.
 func (g *game) play() {
 	p := g.last.play
 	g.line[g.inning-1][g.half] += p.runs
@@ -101,7 +101,7 @@ const (
 	betweenHalvesMS  = 130_000
 )
 
-// score is the runs of both teams, visitors first.
+// score returns the runs of both teams, visitors first.
 func (g *game) score() (runs [2]int) {
 	for _, inning := range g.line {
 		runs[0] += inning[0]
@@ -110,7 +110,7 @@ func (g *game) score() (runs [2]int) {
 	return runs
 }
 
-// walkOff says that the home team, at bat last, leads.
+// walkOff reports whether the home team, batting last, leads.
 func (g *game) walkOff() bool {
 	runs := g.score()
 	return g.inning >= regulation && g.half == 1 && runs[1] > runs[0]

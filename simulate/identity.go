@@ -9,7 +9,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// identity is the pitch's id: its eventId, or what the specification (features.md §6) makes of a record without one.
+// identity returns the pitch's id: its eventId, or what the specification (features.md §6) derives for a
+// record without one.
 func identity(p *pitch, pk []byte) schemas.PitchID {
 	if p.id != (schemas.PitchID{}) {
 		return p.id

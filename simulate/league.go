@@ -1,6 +1,6 @@
 package simulate
 
-// teamsInLeague play each other in pairs that change from day to day.
+// teamsInLeague is the number of teams, which play each other in pairs that change daily.
 const teamsInLeague = 30
 
 const (
@@ -10,7 +10,7 @@ const (
 	starterInnings = 6
 )
 
-// league is who plays, the same for every stream of a seed.
+// league holds the teams and players, the same for every sequence of a seed.
 type league struct{ teams [teamsInLeague]team }
 
 type team struct {
@@ -26,7 +26,7 @@ type player struct {
 	strength float64 // of a batter's swing among all batters, a standard normal
 }
 
-// Ids are like those of the real set: nine digits for players, five for teams, and never shared.
+// Ids are like those of the real set: nine digits for players, five for teams, and unique.
 const (
 	firstPlayerID = 100_000_000
 	firstTeamID   = 10_000
@@ -50,13 +50,13 @@ func newLeague(seed uint64) *league {
 	return l
 }
 
-// pair are the visitors and the home team of a lane's game on a day: no team twice on one day.
+// pair returns the visitors and the home team of a lane's game on a day. No team plays twice on one day.
 func (l *league) pair(lane, day int) (visitors, home *team) {
 	first := 2*lane + day
 	return &l.teams[first%teamsInLeague], &l.teams[(first+1)%teamsInLeague]
 }
 
-// pitcher is who throws in an inning: a starter, then the relievers in turn.
+// pitcher returns who pitches in an inning: a starter, then the relievers in turn.
 func (t *team) pitcher(day, inning int) player {
 	if inning <= starterInnings {
 		return t.pitchers[day%starters]
@@ -66,7 +66,7 @@ func (t *team) pitcher(day, inning int) player {
 
 var venues = []string{"North Park", "River Field", "Harbour Grounds", "Mill Street Park", "Lakeside", "Summit Field"}
 
-// Streams of chance: two a game, two of the league.
+// Numbers of the random sequences: two per game, two for the league.
 const leagueStream, strengthStream = 1<<63 - 1, 1<<63 - 2
 
 func gameStream(number int) uint64   { return uint64(number) * 2 }

@@ -2,7 +2,7 @@ package simulate
 
 import "github.com/pitchstream/pitchstream/schemas"
 
-// Message is one record of the stream, and the truth about it.
+// Message is one record of the stream, with the expected result.
 type Message struct {
 	Key       []byte // the game's key
 	Headers   []schemas.Header
@@ -12,7 +12,7 @@ type Message struct {
 	Want      Want
 }
 
-// Kind says what a message is there for.
+// Kind says why a message is in the stream.
 type Kind uint8
 
 const (
@@ -29,18 +29,20 @@ var kindNames = [kinds]string{"pitch", "duplicate", "correction", "delete", "ide
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Want is what the processor should make of a message. The books of a whole stream, read to its end, balance so: the
-// rows that stand are those of the messages with Last among pitches and corrections; the deletes with Last are the
-// pitches that are gone; every poison is one dead letter.
+// Want is what the processor should make of a message. Over a whole stream the counts balance. The current
+// rows are those of the pitches and corrections with Last; the deletes with Last are the deleted pitches;
+// every poison is one dead letter.
 type Want struct {
 	Kind     Kind
 	PitchID  schemas.PitchID // zero for a poison
 	Revision int64
-	// Last says that no message of this register of the pitch (the measured one; of an identify the feed's) has a
-	// greater revision. False for duplicates, whose original counts, and for poison.
+	// Last means that no later message about the same register of the pitch has a greater revision. The
+	// registers are the measured values and the identifiers of the feed. It is false for duplicates, whose
+	// original counts, and for poison.
 	Last bool
-	// Row is the row of a pitch, a duplicate or a correction, else nil. All is exact but the attack angle and the bat
-	// speed, which are those that the swing was made with: what is computed from the samples lies near them.
+	// Row is the row of a pitch, a duplicate or a correction, otherwise nil. It is exact except for attack angle
+	// and bat speed. Those are the values that the swing was made with; the values computed from the samples are
+	// close to them.
 	Row     *schemas.Row
 	IDs     schemas.Identifiers // of an identify
 	Code    schemas.Code        // of a poison: the code of its dead letter
@@ -75,7 +77,7 @@ func (t *Tally) Add(m *Message) {
 	}
 }
 
-// Total is the number of messages.
+// Total returns the number of messages.
 func (t Tally) Total() (n int64) {
 	for _, c := range t.Records {
 		n += c

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Options say what to play. The zero value of a share is none.
+// Options say what to play. A share of zero means none.
 type Options struct {
 	Seed uint64 // the same seed plays the same games, whatever the stress options are
 
@@ -15,36 +15,37 @@ type Options struct {
 	Pitches  int // how many pitches in all, cutting the games short; 0: whole games
 	Parallel int // games played at the same time, 1–15; 0: as many as there are, at most 15 (a full day's slate)
 
-	// BatterSpread is how much of a swing's speed is the batter's own, as a correlation, 0–1: 0, all batters are alike;
-	// about 0.5 in the major leagues. The speeds of all swings together are the same for every value.
+	// BatterSpread is how much of a swing's speed depends on the batter, as a correlation from 0 (all batters
+	// are alike) to 1. It is about 0.5 in the major leagues. The distribution of all swings together does not
+	// depend on it.
 	BatterSpread float64
 	Biases       []Bias  // of venues whose cameras are off
 	Untracked    float64 // share of swings whose bat nobody tracked, beside those of the sensors' own faults
 
 	FeedIDs bool // every pitch carries the game feed's batter_id, pitcher_id and team_id as headers
 
-	// What a stream does to records, as shares of the pitches, 0–1 each.
+	// Disorder of the stream, as shares of the pitches from 0 to 1.
 	Duplicates  float64 // sent again later, byte for byte
 	Reorder     float64 // moved up to 20 pitches earlier or later in the stream
 	Corrections float64 // corrected later, with a greater revision; a third to another batter, a tenth to another game
 	Deletes     float64 // deleted by the header op, three in ten before the pitch itself comes
 	LateIDs     float64 // without the feed's headers, named by an identify before or after, some twice
 	Poison      float64 // followed by a record that no row can be made of, each flavour in turn
-	// OversizeBytes makes one flavour of poison: a record larger than this, 0 for none. The broker and the processor
-	// must be told of such sizes.
+	// OversizeBytes adds a kind of poison: a record larger than this, 0 for none. The broker must accept such
+	// records.
 	OversizeBytes int
 
 	Start       time.Time // when the first game begins; zero: 2025-04-01T17:05:00Z
 	FirstGamePK int64     // the first game's key, the others count on from it; 0: 778001
 }
 
-// maxParallel is the games of 30 teams on one day.
+// maxParallel is the number of games of 30 teams on one day.
 const maxParallel = 15
 
-// pitchesPerGame is how many pitches a game takes, about (313 a game in the real set, 1,254 in 4).
+// pitchesPerGame is about how many pitches a game takes (1,254 in the 4 real games).
 const pitchesPerGame = 310
 
-// Validate names every option that is wrong, its value and what is allowed.
+// Validate returns an error that names a wrong option, its value and the allowed values.
 func (o Options) Validate() error {
 	var errs []error
 	bad := func(name string, value any, allowed string) {

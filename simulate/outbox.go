@@ -2,7 +2,7 @@ package simulate
 
 import "container/heap"
 
-// outbox holds messages until the stream has come to where they are due. Its time counts pitches.
+// outbox holds messages until they are due. Its time counts pitches of the stream.
 type outbox struct {
 	now   int
 	puts  int
@@ -19,10 +19,10 @@ func (o *outbox) put(due int, m Message) {
 	heap.Push(&o.items, outboxItem{due, o.puts, m})
 }
 
-// ready says that a message is due.
+// ready reports whether a message is due.
 func (o *outbox) ready() bool { return len(o.items) > 0 && o.items[0].due <= o.now }
 
-// flush makes all that is left due, in its order.
+// flush makes all remaining messages due, in their order.
 func (o *outbox) flush() { o.now = int(^uint(0) >> 1) }
 
 func (o *outbox) pop() (m Message, ok bool) {

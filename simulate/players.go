@@ -1,13 +1,13 @@
 package simulate
 
-// Player is one who may bat or pitch in a game.
+// Player is someone who may bat or pitch in a game.
 type Player struct {
 	ID      int64
 	Team    int // from 0, below 30
 	Pitches bool
 }
 
-// Players are all of the league: the same for every stream of a seed.
+// Players returns all players of the league, the same for every sequence of a seed.
 func (s *Simulator) Players() (players []Player) {
 	for i := range s.league.teams {
 		t := &s.league.teams[i]

@@ -4,14 +4,14 @@ import (
 	"math/bits"
 )
 
-// play is what a pitch came to: known when it is thrown, counted by play.
+// play is the outcome of a pitch: known when it is thrown, counted by game.play.
 type play struct {
 	balls, strikes, outs, runs int
 	bases                      uint8 // after it
 	ends                       bool  // the plate appearance
 }
 
-// decide says what call comes to by the rules.
+// decide returns the outcome of a call by the rules.
 func (g *game) decide(c call, launchDeg, exitMPH float64) play {
 	f, p := callTable[c], play{bases: g.bases}
 	switch {
@@ -37,7 +37,7 @@ func (g *game) decide(c call, launchDeg, exitMPH float64) play {
 	return p
 }
 
-// pickedFrom is the base that a pickoff throws to: first where a runner is on it.
+// pickedFrom returns the base that a pickoff throws to: first if a runner is on it.
 func (g *game) pickedFrom() uint8 {
 	if g.bases&onFirst != 0 {
 		return onFirst
@@ -45,7 +45,7 @@ func (g *game) pickedFrom() uint8 {
 	return onSecond
 }
 
-// homeRunMPH and the angles below are what carries a ball about 390 feet and more.
+// homeRunMPH and the angles below carry a ball about 390 feet and more.
 const homeRunMPH, homeRunMinDeg, homeRunMaxDeg = 98, 22, 38
 
 func (g *game) decideInPlay(p *play, launchDeg, exitMPH float64) {

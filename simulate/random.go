@@ -8,11 +8,11 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// source is one stream of chance. Each game has its own for what happens in it and another for what the stream does to
-// its records, so that neither the other games nor the stress options change a game.
+// source is one sequence of random numbers. Each game has one for its play and another for its stream, so
+// that neither other games nor the stress options change a game.
 type source struct{ *rand.Rand }
 
-// newSource is stream number stream of a seed; streams of one seed are independent.
+// newSource returns sequence number stream of a seed. Sequences of one seed are independent.
 func newSource(seed, stream uint64) source {
 	return source{rand.New(rand.NewPCG(seed, (stream+1)*0x9e3779b97f4a7c15))}
 }
@@ -21,12 +21,12 @@ func (r source) chance(p float64) bool           { return r.Float64() < p }
 func (r source) between(lo, hi float64) float64  { return lo + (hi-lo)*r.Float64() }
 func (r source) normal(mean, sd float64) float64 { return mean + sd*r.NormFloat64() }
 
-// clipped is a normal draw brought back to within [lo, hi].
+// clipped draws a normal value, limited to [lo, hi].
 func (r source) clipped(mean, sd, lo, hi float64) float64 {
 	return min(max(r.normal(mean, sd), lo), hi)
 }
 
-// pick is an index drawn with these weights.
+// pick draws an index with these weights.
 func pick[T int | float64](r source, weights []T) int {
 	var sum T
 	for _, w := range weights {
@@ -41,7 +41,7 @@ func pick[T int | float64](r source, weights []T) int {
 	return len(weights) - 1
 }
 
-// uuid is a random (version 4) UUID.
+// uuid draws a random (version 4) UUID.
 func (r source) uuid() (id schemas.PitchID) {
 	binary.BigEndian.PutUint64(id[:8], r.Uint64())
 	binary.BigEndian.PutUint64(id[8:], r.Uint64())
@@ -55,7 +55,7 @@ type quantiles [15]float64
 
 var quantileLevels = quantiles{0, .02, .05, .1, .2, .3, .4, .5, .6, .7, .8, .9, .95, .98, 1}
 
-// at is the value at level u, straight between the fitted points.
+// at returns the value at level u, interpolated linearly between the quantiles.
 func (q *quantiles) at(u float64) float64 {
 	i := 1
 	for i < len(q)-1 && u > quantileLevels[i] {
@@ -65,5 +65,6 @@ func (q *quantiles) at(u float64) float64 {
 	return q[i-1] + f*(q[i]-q[i-1])
 }
 
-// level is the share of a standard normal below z: what at takes, so that draws may be correlated.
+// level returns the share of a standard normal below z, as the argument of at, so that draws may be
+// correlated.
 func level(z float64) float64 { return 0.5 * math.Erfc(-z/math.Sqrt2) }

@@ -2,9 +2,9 @@ package simulate
 
 import "github.com/pitchstream/pitchstream/schemas"
 
-// NextRow plays the next pitch without making its record, and gives the row that the core would make of it: the same
-// games, many times as fast, for tests of what is made of rows. The stress options do nothing here. ok is false after
-// the last pitch. It is not to be mixed with Next.
+// NextRow plays the next pitch without making its record, and returns the row that the core would make of it.
+// It is many times as fast as Next, for tests that need rows only. The stress options have no effect. ok is
+// false after the last pitch. Do not mix it with Next.
 func (s *Simulator) NextRow() (row schemas.StoredRow, ok bool) {
 	g := s.nextGame()
 	if g == nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Simulator plays the games and hands out their records. It is not safe for concurrent use.
+// Simulator plays the games and returns their records. It is not safe for concurrent use.
 type Simulator struct {
 	o       Options
 	league  *league
@@ -20,7 +20,7 @@ type Simulator struct {
 	flavour int // the next kind of poison
 }
 
-// New prepares the games. An error names the option that is wrong, its value and what is allowed.
+// New prepares the games. Its error names the wrong option, its value and the allowed values.
 func New(o Options) (*Simulator, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -29,10 +29,10 @@ func New(o Options) (*Simulator, error) {
 	return &Simulator{o: o, league: newLeague(o.Seed)}, nil
 }
 
-// Next gives the next record of the stream; ok is false after the last. The message is the caller's to keep.
+// Next returns the next record of the stream; ok is false after the last. The caller owns the message.
 //
-// Records come in order of event time over all games under way, and so in order within a game, save what the options
-// move on purpose.
+// Records come in order of event time over all games in progress, and so in order within a game, except those
+// that the options move.
 func (s *Simulator) Next() (m Message, ok bool) {
 	for !s.out.ready() {
 		g := s.nextGame()
@@ -52,10 +52,10 @@ func (s *Simulator) Next() (m Message, ok bool) {
 	return m, true
 }
 
-// Tally counts what Next has handed out so far.
+// Tally returns the counts of the messages that Next has returned so far.
 func (s *Simulator) Tally() Tally { return s.tally }
 
-// nextGame is the game whose next pitch comes first in game time, nil when enough was thrown.
+// nextGame returns the game whose next pitch comes first in game time, nil after the last pitch.
 func (s *Simulator) nextGame() *game {
 	if s.o.Pitches > 0 && s.pitches == s.o.Pitches {
 		return nil
@@ -86,7 +86,7 @@ func (s *Simulator) endGames() {
 	s.slate = still
 }
 
-// openSlate begins the next day's games, one a pair of teams.
+// openSlate begins the next day's games, one per pair of teams.
 func (s *Simulator) openSlate() {
 	games := math.MaxInt
 	if s.o.Games > 0 {
@@ -99,10 +99,10 @@ func (s *Simulator) openSlate() {
 	s.tally.Games = s.begun
 }
 
-// latencyMS is how long after the latest event a record is stamped: tracking a pitch takes a moment.
+// latencyMS is how long after the latest event a record is stamped, because tracking a pitch takes time.
 const latencyMS = 2_000
 
-// stamp gives the record the time at which a producer would have sent it: after everything sent before.
+// stamp sets the time at which a producer would have sent the record, which is after all records before it.
 func (s *Simulator) stamp(m *Message) {
 	s.clock = max(s.clock, m.EventTime)
 	m.Timestamp = s.clock + latencyMS

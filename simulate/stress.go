@@ -6,7 +6,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// How far a message is moved, in pitches of the stream.
+// The distance by which a message is moved, in pitches of the stream.
 const (
 	lead       = 40 // how long a pitch waits, so that something can come before it
 	reorderBy  = 20 // at most, in either direction
@@ -14,7 +14,7 @@ const (
 	identifyBy = 60 // at most, for identifies that come after
 )
 
-// send puts into the outbox all messages about one pitch: itself, and what the options make of it.
+// send adds all messages about one pitch to the outbox: the pitch itself, and what the options add to it.
 func (s *Simulator) send(g *game, p *pitch) {
 	r, o := g.stress, &s.o
 	repeated, moved, corrected, deleted, late, poisoned := r.chance(o.Duplicates), r.chance(o.Reorder),
@@ -66,7 +66,7 @@ func (s *Simulator) lead() int {
 	return 0
 }
 
-// envelope is what the messages about one pitch share.
+// envelope is what the messages about one pitch have in common.
 type envelope struct {
 	s     *Simulator
 	g     *game
@@ -77,11 +77,11 @@ type envelope struct {
 	due   int  // when the pitch itself is sent
 }
 
-// before and after are times to send something else about the pitch.
+// before and after draw the time of another message about the pitch.
 func (e *envelope) before() int      { return e.s.out.now + e.r.IntN(max(e.due-e.s.out.now, 1)) }
 func (e *envelope) after(by int) int { return e.due + 1 + e.r.IntN(by) }
 
-// measured is a record of p, which may be changed from how it was thrown.
+// measured returns a record of p, which may have other values than those thrown.
 func (e *envelope) measured(p *pitch, pk []byte, named bool, revision int64) Message {
 	m := Message{Key: pk, Value: p.value, EventTime: p.at, Headers: e.headers(p)}
 	if named {
@@ -91,7 +91,7 @@ func (e *envelope) measured(p *pitch, pk []byte, named bool, revision int64) Mes
 	return m
 }
 
-// headers are what every measured record carries.
+// headers returns the headers of every measured record.
 func (e *envelope) headers(p *pitch) []schemas.Header {
 	return []schemas.Header{
 		header(schemas.HeaderEventTime, p.at.String()),
@@ -115,7 +115,7 @@ func (e *envelope) repeat(m Message) {
 	e.s.out.put(e.after(laterBy), m)
 }
 
-// correct sends the pitch with other values and a greater revision; some for another batter, some for another game.
+// correct sends the pitch with other values and a greater revision, sometimes with another batter or game.
 func (e *envelope) correct(revision int64, last bool) {
 	r, q := e.r, *e.p
 	if q.measured {
@@ -141,7 +141,7 @@ func (e *envelope) correct(revision int64, last bool) {
 	e.s.out.put(e.after(laterBy), m)
 }
 
-// anotherBatter is one of the same team.
+// anotherBatter draws another batter of the same team.
 func (e *envelope) anotherBatter() int64 {
 	t := e.g.batting()
 	for {
@@ -151,12 +151,13 @@ func (e *envelope) anotherBatter() int64 {
 	}
 }
 
-// anotherPK is the key of the game's neighbour; of an only game, that of one that nobody plays.
+// anotherPK returns the key of a neighbouring game. If there is only one game, it returns a key that no game
+// has.
 func (g *game) anotherPK() []byte {
 	return strconv.AppendInt(nil, g.s.o.FirstGamePK+int64(g.number^1), 10)
 }
 
-// delete takes the pitch back, three times in ten before it was sent.
+// delete deletes the pitch, in three of ten cases before it was sent.
 func (e *envelope) delete(revision int64) {
 	m := Message{Key: e.g.pk, EventTime: e.p.at, Headers: []schemas.Header{
 		header(schemas.HeaderOp, schemas.OpDelete.String()), header(schemas.HeaderPitchID, e.id.String()),
@@ -170,8 +171,8 @@ func (e *envelope) delete(revision int64) {
 	e.s.out.put(e.after(laterBy), m)
 }
 
-// identify sends the game feed's ids, before or after the pitch; one in four corrects itself, half of these to another
-// batter.
+// identify sends the game feed's identifiers before or after the pitch. One in four is corrected later, half
+// of these to another batter.
 func (e *envelope) identify() {
 	ids, twice := e.p.ids, e.r.chance(0.25)
 	e.identifyOnce(ids, 0, !twice)

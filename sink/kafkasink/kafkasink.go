@@ -1,5 +1,6 @@
-// Package kafkasink makes what goes back to Kafka: dead letters, whole and unchanged, and the rows that now
-// stand; and it makes and checks the topics themselves.
+// Package kafkasink makes the records that go to Kafka: dead letters with the original record unchanged, and
+// current rows. It creates and checks topics, and has the Producer that sends records of files and
+// simulations.
 package kafkasink
 
 import (
@@ -10,7 +11,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Encoder makes the records to produce. It holds names only; it is safe for concurrent use.
+// Encoder makes the records to produce. It holds names only, and is safe for concurrent use.
 type Encoder struct {
 	RowsTopic string // "": no rows are published
 	DeadTopic string
@@ -18,9 +19,9 @@ type Encoder struct {
 	Build     string // the build that rejects
 }
 
-// Row is the record of a pitch that now stands, keyed by its id; a tombstone where it was deleted. Its
-// headers are the version of the row: the topic is written by several processors, and a reader that finds a
-// lower version after a higher one keeps the higher one. nil where no rows are published.
+// Row returns the record of a current row, keyed by the pitch id, or a tombstone if the pitch was deleted. It
+// returns nil if no rows are published. The headers are the version of the row, because several processors
+// write the topic: a reader that finds a lower version after a higher one keeps the higher one.
 func (e Encoder) Row(p schemas.Published) *kgo.Record {
 	if e.RowsTopic == "" {
 		return nil

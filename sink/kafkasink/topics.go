@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Topic is what one topic should be.
+// Topic is the desired state of one topic.
 type Topic struct {
 	Name        string
 	Partitions  int32
@@ -21,7 +21,7 @@ type Topic struct {
 	Configs     map[string]string // by Kafka's names
 }
 
-// TopicsConfig says what the three topics should be.
+// TopicsConfig is the desired state of the three topics.
 type TopicsConfig struct {
 	Raw, Rows, Dead string
 	Partitions      int32 // of each; 0: 6
@@ -29,11 +29,12 @@ type TopicsConfig struct {
 	MaxMessageBytes int   // of the raw topic, as sent (compressed); 0: 20 MiB
 }
 
-// headroom is how much larger a letter may be than its record: headers.
+// headroom is how much larger a dead letter may be than its record, because of its headers.
 const headroom = 1 << 20
 
-// Topics are the raw topic (the archive that replays read: nothing is ever deleted from it), the rows (the last state of
-// each pitch), and the letters, which must take every raw record with more headers.
+// Topics returns the raw topic, the dead-letter topic and, if it has a name, the rows topic. Nothing is ever
+// deleted from the raw topic, because replays read it. The dead-letter topic must take every raw record with
+// more headers.
 func Topics(c TopicsConfig) []Topic {
 	if c.Partitions <= 0 {
 		c.Partitions = 6
@@ -57,16 +58,16 @@ func Topics(c TopicsConfig) []Topic {
 	return topics
 }
 
-// TopicState is what EnsureTopics found or did.
+// TopicState is the result of EnsureTopics for one topic.
 type TopicState struct {
 	Topic       Topic
 	Created     bool
-	Missing     bool     // not there, and not created because only a check was asked for
-	Differences []string // what is there and is not as it should be; nothing is changed
+	Missing     bool     // does not exist, and was only checked for
+	Differences []string // between the existing topic and Topic; nothing is changed
 }
 
-// EnsureTopics creates what is missing and says what differs; it changes no topic that is there. With checkOnly nothing
-// is created.
+// EnsureTopics creates the missing topics and reports differences of the others, which it never changes. With
+// checkOnly it creates nothing.
 func EnsureTopics(ctx context.Context, admin *kadm.Client, topics []Topic, checkOnly bool) ([]TopicState, error) {
 	names := make([]string, len(topics))
 	for i, t := range topics {
@@ -97,7 +98,7 @@ func EnsureTopics(ctx context.Context, admin *kadm.Client, topics []Topic, check
 	return states, waitVisible(ctx, admin, states)
 }
 
-// waitVisible returns when every created topic has leaders: whoever comes next can use it.
+// waitVisible waits until every created topic has leaders, so that it can be used at once.
 func waitVisible(ctx context.Context, admin *kadm.Client, states []TopicState) error {
 	var created []string
 	for _, s := range states {
@@ -164,7 +165,7 @@ func differences(ctx context.Context, admin *kadm.Client, want Topic, have kadm.
 	return diffs, nil
 }
 
-// MaxMessageBytes is how large a batch the topic takes, as the broker counts it.
+// MaxMessageBytes returns the largest batch that the topic takes, as the broker counts it.
 func MaxMessageBytes(ctx context.Context, admin *kadm.Client, topic string) (int32, error) {
 	configs, err := admin.DescribeTopicConfigs(ctx, topic)
 	if err != nil {
