@@ -9,7 +9,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// poison are n records that no core could read, all in one partition.
+// poison returns n records that are no JSON, all in one partition.
 func poison(n int, partition int32) (records []schemas.Record) {
 	for range n {
 		records = append(records, schemas.Record{Key: []byte("1"), Value: []byte("{"), Coordinates: schemas.Coordinates{Partition: partition}})
@@ -21,95 +21,95 @@ func strict(c *Config) {
 	c.PollMaxRecords, c.CommitEvery, c.Breaker = 20, -1, BreakerLimits{InARow: 100, Share: -1}
 }
 
-func (tn *town) waitHeld(w *worker) {
-	tn.t.Helper()
-	tn.waitFor("the processor holds", func() bool { return w.told.reason("breaker") != "" })
+func (cl *cluster) waitHeld(w *worker) {
+	cl.t.Helper()
+	cl.waitFor("the processor holds", func() bool { return w.seen.reason("breaker") != "" })
 }
 
 // guard: too much poison holds the processor
-func TestATopicOfPoisonIsNotDrainedIntoTheLetters(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.produce(poison(400, 1)...)
-		w := tn.start(strict)
-		tn.waitHeld(w)
-		require.Less(t, len(tn.letters()), 100)
-		require.True(t, tn.closed(), "no transaction is open while a person thinks")
-		why := w.told.reason("breaker")
+func TestATopicOfBadRecordsIsNotDrainedIntoTheDeadLetters(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(poison(400, 1)...)
+		w := cl.start(strict)
+		cl.waitHeld(w)
+		require.Less(t, len(cl.deadLetters()), 100)
+		require.True(t, cl.closed(), "no transaction is open while a person decides")
+		why := w.seen.reason("breaker")
 		require.Contains(t, why, "100 records in a row were rejected")
 		require.Contains(t, why, "pitches.raw/1 offset 80: malformed_json")
 		require.Contains(t, why, "POST /breaker/reset")
 
-		before := len(tn.letters())
+		before := len(cl.deadLetters())
 		require.True(t, w.ResetBreaker())
-		tn.waitFor("it goes on, counting from zero, and holds again", func() bool {
-			return len(tn.letters()) >= before+80 && w.told.reason("breaker") != ""
+		cl.waitFor("it goes on, counting from zero, and holds again", func() bool {
+			return len(cl.deadLetters()) >= before+80 && w.seen.reason("breaker") != ""
 		})
-		require.Less(t, len(tn.letters()), before+120)
+		require.Less(t, len(cl.deadLetters()), before+120)
 		w.halt()
 		require.False(t, w.ResetBreaker())
 	})
 }
 
-// What dies again and again sends no more letters each time: the count is committed with the offset.
+// A crash loop does not send more dead letters each time, because the count is committed with the offset.
 // guard: the breaker's count outlives a crash
 func TestACrashLoopDoesNotDrainTheTopic(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.produce(poison(400, 1)...)
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(poison(400, 1)...)
 		for range 4 {
-			w := tn.start(strict)
-			tn.waitHeld(w)
+			w := cl.start(strict)
+			cl.waitHeld(w)
 			w.kill()
 			w.stop()
 			<-w.done
 		}
-		tn.waitClosed()
-		require.Less(t, len(tn.letters()), 100)
+		cl.waitClosed()
+		require.Less(t, len(cl.deadLetters()), 100)
 	})
 }
 
 // guard: a restart goes on
-func TestARestartGoesOn(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.produce(poison(150, 1)...)
-		w := tn.start(strict)
-		tn.waitHeld(w)
+func TestARestartLetsTheHeldBatchPass(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(poison(150, 1)...)
+		w := cl.start(strict)
+		cl.waitHeld(w)
 		w.halt()
-		tn.process(strict)
-		tn.requireBooks()
+		cl.process(strict)
+		cl.requireConsistent()
 	})
 }
 
-// The next owner of a partition holds at the same record, and nothing was sent in between.
+// The next owner of a partition holds at the same record, and sends nothing before.
 func TestARebalanceDoesNotLoosenTheBreaker(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		for id := range int32(partitionCount) {
-			tn.produce(poison(150, id)...)
+			cl.produce(poison(150, id)...)
 		}
-		first := tn.start(strict)
-		tn.waitHeld(first)
-		second := tn.start(strict)
-		tn.waitFor("a partition moves", func() bool { return first.told.count("given up") > 0 })
-		tn.waitHeld(first)
-		tn.waitHeld(second)
-		require.Less(t, len(tn.letters()), 200)
+		first := cl.start(strict)
+		cl.waitHeld(first)
+		second := cl.start(strict)
+		cl.waitFor("a partition moves", func() bool { return first.seen.count("revoked") > 0 })
+		cl.waitHeld(first)
+		cl.waitHeld(second)
+		require.Less(t, len(cl.deadLetters()), 200)
 	})
 }
 
-func TestAGoodRecordEndsARow(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+func TestAGoodRecordResetsTheCountInARow(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		good := schemas.Record{Key: []byte("1"), Coordinates: schemas.Coordinates{Partition: 1},
 			Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001"}}}`)}
 		for range 6 {
-			tn.produce(poison(60, 1)...)
-			tn.produce(good)
+			cl.produce(poison(60, 1)...)
+			cl.produce(good)
 		}
-		tn.process(strict)
-		tn.requireBooks()
+		cl.process(strict)
+		cl.requireConsistent()
 	})
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
-// bubble runs a test in real time; with the tag synctests, in virtual time.
-func bubble(t *testing.T, f func(t *testing.T)) { f(t) }
+// inBubble runs a test in real time; with the tag synctests, in virtual time.
+func inBubble(t *testing.T, f func(t *testing.T)) { f(t) }
 
 func network() (kfake.Opt, dialer) {
 	return kfake.ListenFn(net.Listen), (&net.Dialer{}).DialContext

@@ -9,9 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// bubble runs a test in virtual time: waiting for a session to time out costs nothing. The tag also makes the
-// Kafka client use locks that the virtual clock understands.
-func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
+// inBubble runs a test in virtual time: waiting for a session to time out costs nothing. The tag also makes
+// the Kafka client use locks that the virtual clock understands.
+func inBubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
 
 // network connects client and cluster in memory: real sockets would hold the virtual clock.
 func network() (kfake.Opt, dialer) {

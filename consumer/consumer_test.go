@@ -12,62 +12,62 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-func TestABatchGoesThroughEverything(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.produce(newScorer(1).records(200)...)
-		tn.process()
-		tn.requireBooks()
+func TestABatchReachesEveryStore(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(newScorer(1).records(200)...)
+		cl.process()
+		cl.requireConsistent()
 	})
 }
 
 func TestReadingAgainFromTheStartChangesNothing(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.produce(newScorer(2).records(100)...)
-		tn.process()
-		rows, _ := tn.store.Rows(t.Context())
-		view := tn.store.View()
-		tn.resetGroup()
-		require.EqualValues(t, 100, tn.lag())
-		tn.process()
-		again, _ := tn.store.Rows(t.Context())
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(newScorer(2).records(100)...)
+		cl.process()
+		rows, _ := cl.store.Rows(t.Context())
+		view := cl.store.View()
+		cl.resetGroup()
+		require.EqualValues(t, 100, cl.lag())
+		cl.process()
+		again, _ := cl.store.Rows(t.Context())
 		same(t, "rows", withoutWriter(rows), withoutWriter(again))
-		same(t, "batters", view.Batters, tn.store.View().Batters)
-		same(t, "batter-games", view.Games, tn.store.View().Games)
+		same(t, "batters", view.Batters, cl.store.View().Batters)
+		same(t, "batter-games", view.Games, cl.store.View().Games)
 	})
 }
 
-// Four processors come and go while records arrive: every rebalance takes a batch out of somebody's hands.
+// Four processors join and leave while records arrive: every rebalance interrupts a batch.
 // guard: what was published and changed since is published again
 func TestProcessorsComeAndGo(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		s := newScorer(3)
 		var workers []*worker
 		for range 4 {
-			tn.produce(s.records(60)...)
-			workers = append(workers, tn.start())
+			cl.produce(s.records(60)...)
+			workers = append(workers, cl.start())
 		}
 		for _, w := range workers[:3] {
-			tn.produce(s.records(60)...)
+			cl.produce(s.records(60)...)
 			w.halt()
 		}
-		tn.waitCommitted()
+		cl.waitCommitted()
 		workers[3].halt()
-		tn.waitALittle(tn.closed) // much less than a transaction's time-out
-		require.True(t, tn.closed(), "nobody left a transaction open, which would hold back every reader")
-		tn.requireBooks()
+		cl.waitBriefly(cl.closed) // much less than a transaction's time-out
+		require.True(t, cl.closed(), "an open transaction would hold back every reader")
+		cl.requireConsistent()
 	})
 }
 
 // guard: the batch in hand is finished at shutdown
 func TestShutdownFinishesTheBatchInHand(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		inHand, goOn := make(chan struct{}), make(chan struct{})
 		first := true
-		tn.store.Before = func(step string) error {
+		cl.store.Before = func(step string) error {
 			if step == "apply" && first {
 				first = false
 				close(inHand)
@@ -77,26 +77,26 @@ func TestShutdownFinishesTheBatchInHand(t *testing.T) {
 		}
 		for _, r := range newScorer(4).records(20) {
 			r.Partition = 0
-			tn.produce(r)
+			cl.produce(r)
 		}
-		w := tn.start()
+		w := cl.start()
 		<-inHand
 		w.stop()
 		close(goOn)
 		<-w.done
 		require.NoError(t, w.err)
-		require.Greater(t, tn.committedAt(0), int64(0), "the batch in hand was committed")
-		tn.start()
-		tn.waitCommitted()
-		tn.requireBooks()
+		require.Greater(t, cl.committedAt(0), int64(0), "the batch in hand was committed")
+		cl.start()
+		cl.waitCommitted()
+		cl.requireConsistent()
 	})
 }
 
-// The store fails before and after it took effect, and the view too: nothing is lost, nothing counted twice.
+// The store and the view fail before and after they took effect: nothing is lost, nothing counted twice.
 // guard: nothing is produced before the store has answered
-func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+func TestAFailingStoreIsRetried(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		var n atomic.Int32
 		fail := func(every int32) func(string) error {
 			return func(string) error {
@@ -106,10 +106,10 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 				return nil
 			}
 		}
-		tn.store.Before, tn.store.After = fail(3), fail(4)
-		tn.produce(newScorer(5).records(150)...)
-		tn.process()
-		tn.requireBooks()
+		cl.store.Before, cl.store.After = fail(3), fail(4)
+		cl.produce(newScorer(5).records(150)...)
+		cl.process()
+		cl.requireConsistent()
 	})
 }
 
@@ -117,18 +117,18 @@ func TestAStoreThatFailsIsTriedAgain(t *testing.T) {
 // partitions, and reads again what it dropped of those.
 // guard: a revoke drops the batch in hand
 func TestARevokeEndsTheWaitForAStore(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.produce(newScorer(8).records(90)...)
-		tn.hung = true
-		first := tn.start(func(c *Config) { c.PollMaxRecords = 1000 })
-		tn.waitFor("the first processor waits for its store", first.waiting.Load)
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(newScorer(8).records(90)...)
+		cl.startsHung = true
+		first := cl.start(func(c *Config) { c.PollMaxRecords = 1000 })
+		cl.waitFor("the first processor waits for its store", first.waiting.Load)
 		began := time.Now()
-		tn.start()
-		tn.waitFor("it gave up its batch", func() bool { return !first.waiting.Load() })
+		cl.start()
+		cl.waitFor("it gave up its batch", func() bool { return !first.waiting.Load() })
 		require.Less(t, time.Since(began), storeTimeout, "and not because the store was too slow")
-		tn.waitCommitted()
-		tn.requireBooks()
+		cl.waitCommitted()
+		cl.requireConsistent()
 	})
 }
 
@@ -137,21 +137,21 @@ func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 // guard: a revoke drops the batch in hand
 // guard: a revoke with nothing in hand costs no batch
 func TestARevokeWithNothingInHandCostsNoBatch(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		aborted := tn.watchAborts()
-		tn.produce(newScorer(11).records(60)...)
-		first := tn.start()
-		tn.waitCommitted()
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		aborted := cl.watchAborts()
+		cl.produce(newScorer(11).records(60)...)
+		first := cl.start()
+		cl.waitCommitted()
 		for gone := range 2 {
-			tn.start()
-			tn.waitFor("a partition is taken away", func() bool { return first.told.count("given up") > gone })
-			tn.waitFor("the group has settled", func() bool { return tn.stable(gone + 2) })
+			cl.start()
+			cl.waitFor("a partition is taken away", func() bool { return first.seen.count("revoked") > gone })
+			cl.waitFor("the group has waitAssigned", func() bool { return cl.stable(gone + 2) })
 		}
-		tn.produce(newScorer(12).records(60)...)
-		tn.waitCommitted()
+		cl.produce(newScorer(12).records(60)...)
+		cl.waitCommitted()
 		require.False(t, aborted(), "no batch is read again")
-		tn.requireBooks()
+		cl.requireConsistent()
 	})
 }
 
@@ -160,11 +160,11 @@ func TestARevokeWithNothingInHandCostsNoBatch(t *testing.T) {
 // guard: a revoke drops the batch in hand
 // guard: a revoke leaves no transaction open
 func TestARevokeLeavesNoTransactionOpen(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		sending, goOn := make(chan struct{}), make(chan struct{})
 		var once sync.Once
-		tn.store.Before = func(step string) error {
+		cl.store.Before = func(step string) error {
 			if step == "changed" {
 				once.Do(func() {
 					close(sending)
@@ -173,25 +173,25 @@ func TestARevokeLeavesNoTransactionOpen(t *testing.T) {
 			}
 			return nil
 		}
-		tn.produce(newScorer(10).records(60)...)
-		w := tn.start()
+		cl.produce(newScorer(10).records(60)...)
+		w := cl.start()
 		<-sending
-		tn.start()
-		tn.waitFor("a partition is taken away", func() bool { return w.told.count("given up") > 0 })
+		cl.start()
+		cl.waitFor("a partition is taken away", func() bool { return w.seen.count("revoked") > 0 })
 		close(goOn)
-		tn.waitALittle(func() bool { return tn.closed() && tn.lag() == 0 })
-		require.True(t, tn.closed())
-		tn.waitCommitted()
-		tn.requireBooks()
+		cl.waitBriefly(func() bool { return cl.closed() && cl.lag() == 0 })
+		require.True(t, cl.closed())
+		cl.waitCommitted()
+		cl.requireConsistent()
 	})
 }
 
 // guard: what was dropped is read again
 // guard: a record that the store refuses is read again for its bytes
-func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.store.Refuse = func(c schemas.Change) string {
+func TestARefusedRecordIsADeadLetterAndTheOlderVersionStaysCurrent(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.store.Refuse = func(c schemas.Change) string {
 			if c.Version.Revision == 2 {
 				return "refused by the test"
 			}
@@ -201,14 +201,14 @@ func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
 			return schemas.Record{Key: []byte("1"), Headers: []schemas.Header{{Key: "revision", Value: []byte(revision)}},
 				Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001","speed":{"mph":` + mph + `}}}}`)}
 		}
-		tn.produce(pitch("1", "91"), pitch("2", "92"))
-		tn.process()
-		rows, _ := tn.store.Rows(t.Context())
+		cl.produce(pitch("1", "91"), pitch("2", "92"))
+		cl.process()
+		rows, _ := cl.store.Rows(t.Context())
 		require.Len(t, rows, 1)
 		require.Equal(t, schemas.Some(91.0), rows[0].PitchSpeedMPH)
-		same(t, "letters", map[string]int{"0/1 sink_rejected": 1}, tn.letters())
-		letter := tn.readAll(deadTopic)[0]
-		require.Equal(t, string(pitch("2", "92").Value), string(letter.Value), "read again for its bytes, which had been let go")
+		same(t, "dead letters", map[string]int{"0/1 sink_rejected": 1}, cl.deadLetters())
+		letter := cl.readAll(deadTopic)[0]
+		require.Equal(t, string(pitch("2", "92").Value), string(letter.Value), "read again for its bytes, which were recycled")
 		require.Equal(t, "1", string(letter.Key))
 	})
 }
@@ -220,111 +220,111 @@ func TestARefusedRecordIsALetterAndItsPredecessorStands(t *testing.T) {
 // guard: no offset is committed below what was committed
 // guard: a partition that is filled again is read alone
 // guard: a store that is filled again moves on when its rows are published
-func TestAStoreThatCameBackOlderIsFilledAgain(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+func TestAStoreThatCameBackOlderIsRefilled(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		s := newScorer(6)
-		tn.produce(s.records(120)...)
-		wentBack := tn.watchCommits()
-		w := tn.start(func(c *Config) { c.PollMaxRecords, c.CommitEvery = 10, -1 })
-		tn.waitCommitted()
-		tn.store.Restore()
-		tn.produce(s.records(10)...)
-		tn.waitFor("filled again", func() bool {
-			at, _ := tn.store.Positions(t.Context(), rawTopic)
-			return tn.lag() == 0 && at[0] == tn.committedAt(0) && at[1] == tn.committedAt(1) && at[2] == tn.committedAt(2)
+		cl.produce(s.records(120)...)
+		wentBack := cl.watchCommits()
+		w := cl.start(func(c *Config) { c.PollMaxRecords, c.CommitEvery = 10, -1 })
+		cl.waitCommitted()
+		cl.store.Restore()
+		cl.produce(s.records(10)...)
+		cl.waitFor("refilled", func() bool {
+			at, _ := cl.store.Positions(t.Context(), rawTopic)
+			return cl.lag() == 0 && at[0] == cl.committedAt(0) && at[1] == cl.committedAt(1) && at[2] == cl.committedAt(2)
 		})
-		tn.requireBooks()
+		cl.requireConsistent()
 		require.False(t, wentBack(), "no offset was committed below one that was committed before")
-		require.Equal(t, 3, w.told.count("assigned"), "assigned, given up, assigned: one new start, and no more, as each partition is filled alone")
+		require.Equal(t, 3, w.seen.count("assigned"), "assigned, revoked, assigned: one new session, because each partition is refilled alone")
 	})
 }
 
 // guard: a gap is not jumped over
-func TestAGapIsNamedAndNotJumpedOver(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+func TestAGapIsReportedAndNotSkipped(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		s := newScorer(7)
-		tn.produce(s.records(60)...)
-		tn.process()
+		cl.produce(s.records(60)...)
+		cl.process()
 		more := s.records(60)
-		tn.produce(more...)
-		at := tn.committedAt(1)
-		require.NoError(t, tn.cluster.DeleteRecords(rawTopic, 1, at+2))
+		cl.produce(more...)
+		at := cl.committedAt(1)
+		require.NoError(t, cl.kafka.DeleteRecords(rawTopic, 1, at+2))
 
-		w := tn.start()
-		tn.waitFor("the gap is named", func() bool { return w.told.reason("gap") != "" })
-		require.Contains(t, w.told.reason("gap"), "pitches.raw/1")
-		require.Contains(t, w.told.reason("gap"), "--accept-gap")
+		w := cl.start()
+		cl.waitFor("the gap is named", func() bool { return w.seen.reason("gap") != "" })
+		require.Contains(t, w.seen.reason("gap"), "pitches.raw/1")
+		require.Contains(t, w.seen.reason("gap"), "--accept-gap")
 		w.halt()
-		require.Equal(t, at, tn.committedAt(1))
+		require.Equal(t, at, cl.committedAt(1))
 
-		tn.process(func(c *Config) { c.AcceptGap = true })
+		cl.process(func(c *Config) { c.AcceptGap = true })
 	})
 }
 
 // The store is away for five minutes: no record becomes a letter for it, and the stream goes on within
 // seconds.
-func TestAStoreThatIsAwayForFiveMinutes(t *testing.T) {
+func TestAnOutageOfFiveMinutesMakesNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, "five minutes")
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		began := time.Now()
-		tn.store.Before = func(step string) error {
+		cl.store.Before = func(step string) error {
 			if time.Since(began) < 5*time.Minute {
 				return assert.AnError
 			}
 			return nil
 		}
-		tn.produce(newScorer(12).records(60)...)
-		w := tn.start()
-		tn.waitFor("it is known", func() bool { return w.told.reason("postgres") != "" })
-		require.Contains(t, w.told.reason("postgres"), assert.AnError.Error())
+		cl.produce(newScorer(12).records(60)...)
+		w := cl.start()
+		cl.waitFor("it is known", func() bool { return w.seen.reason("postgres") != "" })
+		require.Contains(t, w.seen.reason("postgres"), assert.AnError.Error())
 		for tick := time.NewTicker(time.Second); time.Since(began) < 5*time.Minute; <-tick.C {
-			require.Zero(t, w.told.batchCount())
+			require.Zero(t, w.seen.batchCount())
 		}
-		tn.waitFor("the first batch", func() bool { return w.told.batchCount() > 0 })
+		cl.waitFor("the first batch", func() bool { return w.seen.batchCount() > 0 })
 		require.Less(t, time.Since(began), 5*time.Minute+5*time.Second)
-		tn.waitCommitted()
-		tn.requireBooks()
+		cl.waitCommitted()
+		cl.requireConsistent()
 	})
 }
 
 // A correction moves a pitch to another batter. The store takes it, but the answer is lost, and the second
 // attempt finds the pitch where it already is: the batter whom it left must not keep it in the view.
 // guard: the view is compared after a batch that may have landed before
-func TestALostAnswerLeavesNobodyWithAPitchThatMoved(t *testing.T) {
-	for name, fail := range map[string]func(tn *town, w *worker){
-		"the same processor tries again": func(tn *town, _ *worker) {
-			tn.store.After = func(step string) error {
+func TestALostAnswerLeavesNoBatterWithAPitchThatMoved(t *testing.T) {
+	for name, fail := range map[string]func(cl *cluster, w *worker){
+		"the same processor tries again": func(cl *cluster, _ *worker) {
+			cl.store.After = func(step string) error {
 				if step == "apply" {
-					tn.store.After = func(string) error { return nil }
+					cl.store.After = func(string) error { return nil }
 					return assert.AnError
 				}
 				return nil
 			}
 		},
-		"another one reads it again": func(tn *town, w *worker) { w.doomed.Store(true) },
+		"another one reads it again": func(cl *cluster, w *worker) { w.diesAtWrite.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				tn := newTown(t)
+			inBubble(t, func(t *testing.T) {
+				cl := newCluster(t)
 				pitch := func(revision, batter string) schemas.Record {
 					return schemas.Record{Key: []byte("1"), Headers: []schemas.Header{{Key: "revision", Value: []byte(revision)}, {Key: "batter_id", Value: []byte(batter)}},
 						Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001"}}}`)}
 				}
-				tn.produce(pitch("1", "600"))
-				w := tn.start()
-				tn.waitCommitted()
-				require.Len(t, tn.store.View().Batters, 1)
-				fail(tn, w)
-				tn.produce(pitch("2", "601"))
-				if w.doomed.Load() {
-					tn.waitFor("it dies", w.dead.Load)
-					tn.start()
+				cl.produce(pitch("1", "600"))
+				w := cl.start()
+				cl.waitCommitted()
+				require.Len(t, cl.store.View().Batters, 1)
+				fail(cl, w)
+				cl.produce(pitch("2", "601"))
+				if w.diesAtWrite.Load() {
+					cl.waitFor("it dies", w.dead.Load)
+					cl.start()
 				}
-				tn.waitCommitted()
-				tn.requireBooks()
+				cl.waitCommitted()
+				cl.requireConsistent()
 			})
 		})
 	}
@@ -333,17 +333,17 @@ func TestALostAnswerLeavesNobodyWithAPitchThatMoved(t *testing.T) {
 // A processor that could not reach the view dies. Nothing of what it committed is read again, so who takes
 // its partitions over has the view compared.
 // guard: an assignment has the view compared
-func TestAnAssignmentHasTheViewCompared(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		first := tn.start()
-		first.blind.Store(true)
-		tn.produce(newScorer(31).records(60)...)
-		tn.waitCommitted()
-		require.Empty(t, tn.store.View().Batters)
+func TestAnAssignmentSweepsTheView(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		first := cl.start()
+		first.losesPushes.Store(true)
+		cl.produce(newScorer(31).records(60)...)
+		cl.waitCommitted()
+		require.Empty(t, cl.store.View().Batters)
 		first.halt()
-		tn.start()
-		tn.waitFor("the view is mended", func() bool { return len(tn.store.View().Batters) > 0 })
-		tn.requireBooks()
+		cl.start()
+		cl.waitFor("the view is repaired", func() bool { return len(cl.store.View().Batters) > 0 })
+		cl.requireConsistent()
 	})
 }

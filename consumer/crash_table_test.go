@@ -23,75 +23,75 @@ import (
 func TestCrashTable(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		arm  func(tn *town, w *worker, n int)
+		arm  func(cl *cluster, w *worker, n int)
 	}{
-		{"postgres lost", func(tn *town, w *worker, n int) { tn.before.set(dieAt("apply", n, w)) }},
-		{"postgres landed", func(tn *town, w *worker, n int) { tn.after.set(dieAt("apply", n, w)) }},
-		{"redis lost", func(tn *town, w *worker, n int) { tn.before.set(dieAt("push", n, w)) }},
-		{"redis landed", func(tn *town, w *worker, n int) { tn.after.set(dieAt("push", n, w)) }},
-		{"letters lost", func(tn *town, w *worker, n int) { tn.dieAtProduce(deadTopic, n, w, false) }},
-		{"letters landed", func(tn *town, w *worker, n int) { tn.dieAtProduce(deadTopic, n, w, true) }},
-		{"rows topic lost", func(tn *town, w *worker, n int) { tn.dieAtProduce(rowsTopic, n, w, false) }},
-		{"rows topic landed", func(tn *town, w *worker, n int) { tn.dieAtProduce(rowsTopic, n, w, true) }},
-		{"offsets lost", func(tn *town, w *worker, n int) { tn.dieAtRequest(int16(kmsg.TxnOffsetCommit), n, w, false) }},
-		{"offsets landed, not committed", func(tn *town, w *worker, n int) { tn.dieAtRequest(int16(kmsg.TxnOffsetCommit), n, w, true) }},
-		{"commit lost", func(tn *town, w *worker, n int) { tn.dieAtRequest(int16(kmsg.EndTxn), n, w, false) }},
-		{"commit landed", func(tn *town, w *worker, n int) { tn.dieAtRequest(int16(kmsg.EndTxn), n, w, true) }},
+		{"postgres lost", func(cl *cluster, w *worker, n int) { cl.before.set(dieAt("apply", n, w)) }},
+		{"postgres landed", func(cl *cluster, w *worker, n int) { cl.after.set(dieAt("apply", n, w)) }},
+		{"redis lost", func(cl *cluster, w *worker, n int) { cl.before.set(dieAt("push", n, w)) }},
+		{"redis landed", func(cl *cluster, w *worker, n int) { cl.after.set(dieAt("push", n, w)) }},
+		{"letters lost", func(cl *cluster, w *worker, n int) { cl.dieAtProduce(deadTopic, n, w, false) }},
+		{"letters landed", func(cl *cluster, w *worker, n int) { cl.dieAtProduce(deadTopic, n, w, true) }},
+		{"rows topic lost", func(cl *cluster, w *worker, n int) { cl.dieAtProduce(rowsTopic, n, w, false) }},
+		{"rows topic landed", func(cl *cluster, w *worker, n int) { cl.dieAtProduce(rowsTopic, n, w, true) }},
+		{"offsets lost", func(cl *cluster, w *worker, n int) { cl.dieAtRequest(int16(kmsg.TxnOffsetCommit), n, w, false) }},
+		{"offsets landed, not committed", func(cl *cluster, w *worker, n int) { cl.dieAtRequest(int16(kmsg.TxnOffsetCommit), n, w, true) }},
+		{"commit lost", func(cl *cluster, w *worker, n int) { cl.dieAtRequest(int16(kmsg.EndTxn), n, w, false) }},
+		{"commit landed", func(cl *cluster, w *worker, n int) { cl.dieAtRequest(int16(kmsg.EndTxn), n, w, true) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				tn := newTown(t)
-				tn.produce(newScorer(11).records(150)...)
-				first := tn.start(eachPoll)
-				c.arm(tn, first, 2)
-				tn.takeOver(first)
+			inBubble(t, func(t *testing.T) {
+				cl := newCluster(t)
+				cl.produce(newScorer(11).records(150)...)
+				first := cl.start(commitEachPoll)
+				c.arm(cl, first, 2)
+				cl.takeOver(first)
 			})
 		})
 		t.Run(c.name+", polls gathered", func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				tn := newTown(t)
+			inBubble(t, func(t *testing.T) {
+				cl := newCluster(t)
 				s := newScorer(11)
-				tn.produce(s.records(50)...)
-				first := tn.start(func(cfg *Config) { cfg.PollMaxRecords = 30 })
-				tn.waitCommitted()
-				c.arm(tn, first, 1)
-				tn.produce(s.records(150)...)
-				tn.takeOver(first)
+				cl.produce(s.records(50)...)
+				first := cl.start(func(cfg *Config) { cfg.PollMaxRecords = 30 })
+				cl.waitCommitted()
+				c.arm(cl, first, 1)
+				cl.produce(s.records(150)...)
+				cl.takeOver(first)
 			})
 		})
 		t.Run(c.name+", rows sent ahead", func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				tn := newTown(t)
+			inBubble(t, func(t *testing.T) {
+				cl := newCluster(t)
 				s := newScorer(11)
-				tn.produce(s.records(50)...)
-				first := tn.start(func(cfg *Config) { cfg.PollMaxRecords, cfg.CommitEvery = 10, time.Millisecond })
-				tn.waitCommitted()
-				c.arm(tn, first, 1)
-				tn.produce(s.records(150)...)
-				tn.takeOver(first)
+				cl.produce(s.records(50)...)
+				first := cl.start(func(cfg *Config) { cfg.PollMaxRecords, cfg.CommitEvery = 10, time.Millisecond })
+				cl.waitCommitted()
+				c.arm(cl, first, 1)
+				cl.produce(s.records(150)...)
+				cl.takeOver(first)
 			})
 		})
 	}
 }
 
-// The same in the very first batch, when the group has no offset to go back to.
+// The same in the first batch, when the group has no committed offset.
 // guard: the start is committed before the first write
 // guard: reading starts at the smaller of offset and position
 // guard: reading starts at the offset when the position is ahead
 // guard: nothing is produced before the store has answered
 // guard: what was published and changed since is published again
 func TestCrashTableOfTheFirstBatch(t *testing.T) {
-	for name, arm := range map[string]func(tn *town, w *worker){
-		"postgres landed": func(tn *town, w *worker) { tn.after.set(dieAt("apply", 1, w)) },
-		"commit lost":     func(tn *town, w *worker) { tn.dieAtRequest(int16(kmsg.EndTxn), 1, w, false) },
+	for name, arm := range map[string]func(cl *cluster, w *worker){
+		"postgres landed": func(cl *cluster, w *worker) { cl.after.set(dieAt("apply", 1, w)) },
+		"commit lost":     func(cl *cluster, w *worker) { cl.dieAtRequest(int16(kmsg.EndTxn), 1, w, false) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				tn := newTown(t)
-				tn.produce(newScorer(11).records(150)...)
-				first := tn.start(eachPoll)
-				arm(tn, first)
-				tn.takeOver(first)
+			inBubble(t, func(t *testing.T) {
+				cl := newCluster(t)
+				cl.produce(newScorer(11).records(150)...)
+				first := cl.start(commitEachPoll)
+				arm(cl, first)
+				cl.takeOver(first)
 			})
 		})
 	}
@@ -100,42 +100,42 @@ func TestCrashTableOfTheFirstBatch(t *testing.T) {
 // The same while an emptied store is filled again, where no offset is committed: what was published last is
 // what stands.
 // guard: a store that is filled again moves on when its rows are published
-func TestCrashesWhileTheStoreIsFilledAgain(t *testing.T) {
+func TestCrashesDuringARefill(t *testing.T) {
 	for n := range 12 {
 		t.Run(fmt.Sprint("write ", n+1), func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				tn := newTown(t)
+			inBubble(t, func(t *testing.T) {
+				cl := newCluster(t)
 				s := newScorer(13)
-				tn.produce(s.records(90)...)
-				tn.process()
-				tn.store.Restore()
-				tn.produce(s.records(3)...)
-				first := tn.start(eachPoll, func(cfg *Config) { cfg.PollMaxRecords = 10 })
-				tn.after.set(dieAt("apply", n+1, first))
-				tn.waitFor("the processor died, or is done", func() bool { return first.dead.Load() || tn.lag() == 0 })
+				cl.produce(s.records(90)...)
+				cl.process()
+				cl.store.Restore()
+				cl.produce(s.records(3)...)
+				first := cl.start(commitEachPoll, func(cfg *Config) { cfg.PollMaxRecords = 10 })
+				cl.after.set(dieAt("apply", n+1, first))
+				cl.waitFor("the processor died, or is done", func() bool { return first.dead.Load() || cl.lag() == 0 })
 				first.kill()
-				tn.start()
-				tn.waitCommitted()
-				tn.waitFor("filled again", func() bool { return tn.holds(tn.sent...) })
-				tn.waitClosed()
-				tn.requireBooks()
+				cl.start()
+				cl.waitCommitted()
+				cl.waitFor("refilled", func() bool { return cl.holds(cl.sent...) })
+				cl.waitClosed()
+				cl.requireConsistent()
 			})
 		})
 	}
 }
 
-func eachPoll(cfg *Config) { cfg.PollMaxRecords, cfg.CommitEvery = 30, -1 }
+func commitEachPoll(cfg *Config) { cfg.PollMaxRecords, cfg.CommitEvery = 30, -1 }
 
-// takeOver waits for the death of a processor, and lets another one go on.
-func (tn *town) takeOver(first *worker) {
-	tn.t.Helper()
-	tn.waitFor("the processor died", first.dead.Load)
-	tn.produce(newScorer(12).records(10)...)
-	require.Greater(tn.t, tn.lag(), int64(0), "it died in the middle")
-	tn.start()
-	tn.waitCommitted()
-	tn.waitClosed()
-	tn.requireBooks()
+// takeOver waits until a processor is dead, and starts another one.
+func (cl *cluster) takeOver(first *worker) {
+	cl.t.Helper()
+	cl.waitFor("the processor died", first.dead.Load)
+	cl.produce(newScorer(12).records(10)...)
+	require.Greater(cl.t, cl.lag(), int64(0), "it died in the middle")
+	cl.start()
+	cl.waitCommitted()
+	cl.waitClosed()
+	cl.requireConsistent()
 }
 
 // dieAt kills the processor at the n-th time that a step is taken.
@@ -148,7 +148,7 @@ func dieAt(step string, n int, w *worker) func(string) error {
 			return nil
 		}
 		w.kill()
-		w.tn.events.note()
+		w.cl.events.note()
 		return errDead
 	}
 }
@@ -156,28 +156,28 @@ func dieAt(step string, n int, w *worker) func(string) error {
 var errLost = errors.New("lost on the way")
 
 // dieAtRequest kills the processor at its n-th request of a kind, before the broker does it or after.
-func (tn *town) dieAtRequest(key int16, n int, w *worker, landed bool) {
-	tn.cluster.ControlKey(key, func(kmsg.Request) (kmsg.Response, error, bool) {
-		tn.cluster.KeepControl()
-		return tn.dieNow(&n, w, landed)
+func (cl *cluster) dieAtRequest(key int16, n int, w *worker, landed bool) {
+	cl.kafka.ControlKey(key, func(kmsg.Request) (kmsg.Response, error, bool) {
+		cl.kafka.KeepControl()
+		return cl.dieNow(&n, w, landed)
 	})
 }
 
 // dieAtProduce does so at the n-th batch of records for a topic.
-func (tn *town) dieAtProduce(topic string, n int, w *worker, landed bool) {
-	tn.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		tn.cluster.KeepControl()
-		info := tn.cluster.TopicInfo(topic)
+func (cl *cluster) dieAtProduce(topic string, n int, w *worker, landed bool) {
+	cl.kafka.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cl.kafka.KeepControl()
+		info := cl.kafka.TopicInfo(topic)
 		for _, t := range req.(*kmsg.ProduceRequest).Topics {
 			if t.Topic == topic || info != nil && t.TopicID == info.TopicID {
-				return tn.dieNow(&n, w, landed)
+				return cl.dieNow(&n, w, landed)
 			}
 		}
 		return nil, nil, false
 	})
 }
 
-func (tn *town) dieNow(n *int, w *worker, landed bool) (kmsg.Response, error, bool) {
+func (cl *cluster) dieNow(n *int, w *worker, landed bool) (kmsg.Response, error, bool) {
 	if w.dead.Load() {
 		return nil, nil, false
 	}
@@ -185,22 +185,22 @@ func (tn *town) dieNow(n *int, w *worker, landed bool) (kmsg.Response, error, bo
 		return nil, nil, false
 	}
 	w.kill()
-	tn.events.note()
+	cl.events.note()
 	if landed {
 		return nil, nil, false
 	}
 	return nil, errLost, true
 }
 
-// A connection is dead and nobody has said so: the attempt ends by itself, and the next one gets through.
+// A dead connection reports no error: the attempt ends by its timeout, and the next one succeeds.
 // guard: an attempt that gets no answer ends
-func TestAStoreThatGivesNoAnswerIsAskedAgain(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.produce(newScorer(9).records(30)...)
-		w := tn.start()
+func TestAStoreWithoutAnAnswerIsRetried(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(newScorer(9).records(30)...)
+		w := cl.start()
 		w.hang.Store(true)
-		tn.waitCommitted()
-		tn.requireBooks()
+		cl.waitCommitted()
+		cl.requireConsistent()
 	})
 }

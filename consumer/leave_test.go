@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// named is a processor with an instance id, and a session that outlasts a restart.
+// named gives a processor an instance id, and a session that outlasts a restart.
 func named(id string, more ...func(*Config)) func(*Config) {
 	return func(c *Config) {
 		c.InstanceID, c.SessionTimeout = id, 45*time.Second
@@ -18,12 +18,12 @@ func named(id string, more ...func(*Config)) func(*Config) {
 	}
 }
 
-// settled waits until each of the processors has a partition.
-func (tn *town) settled(workers ...*worker) {
-	tn.t.Helper()
-	tn.waitFor("each has a partition", func() bool {
+// waitAssigned waits until each worker has a partition.
+func (cl *cluster) waitAssigned(workers ...*worker) {
+	cl.t.Helper()
+	cl.waitFor("each has a partition", func() bool {
 		for _, w := range workers {
-			if !w.told.has() {
+			if !w.seen.has() {
 				return false
 			}
 		}
@@ -31,7 +31,7 @@ func (tn *town) settled(workers ...*worker) {
 	})
 }
 
-// has tells whether a processor was given a partition.
+// has reports whether the processor has a partition.
 func (c *conditions) has() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,37 +43,37 @@ func (c *conditions) has() bool {
 // guard: deploy: a restarted processor has its name
 func TestARollingRestartMovesNoPartition(t *testing.T) {
 	inVirtualTime(t, "waits as long as pods take to start")
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		s := newScorer(1)
-		tn.produce(s.records(60)...)
+		cl.produce(s.records(60)...)
 		names := []string{"p-0", "p-1", "p-2"}
 		var all []*worker
 		for _, name := range names {
-			all = append(all, tn.start(named(name)))
+			all = append(all, cl.start(named(name)))
 		}
-		tn.settled(all...)
-		tn.waitCommitted()
+		cl.waitAssigned(all...)
+		cl.waitCommitted()
 		before := given(all)
 		for i, name := range names {
 			all[i].halt()
-			gone := all[i].told.count("given up")
-			tn.waitALittle(func() bool { return false }) // as a pod takes: time enough for the others to take over
-			all[i] = tn.start(named(name))
-			tn.produce(s.records(30)...)
-			tn.waitCommitted()
-			tn.settled(all[i])
+			gone := all[i].seen.count("revoked")
+			cl.waitBriefly(func() bool { return false }) // as a pod takes: time enough for the others to take over
+			all[i] = cl.start(named(name))
+			cl.produce(s.records(30)...)
+			cl.waitCommitted()
+			cl.waitAssigned(all[i])
 			before[i] = 0
-			require.Equal(t, before, given(all), "%s came back, having let go of its own %d times", name, gone)
+			require.Equal(t, before, given(all), "%s came back, after %d revokes of its own", name, gone)
 		}
-		tn.requireBooks()
+		cl.requireConsistent()
 	})
 }
 
-// given is how many partitions each has given up.
+// given returns how many partitions each worker has lost.
 func given(all []*worker) (times []int) {
 	for _, w := range all {
-		times = append(times, w.told.count("given up"))
+		times = append(times, w.seen.count("revoked"))
 	}
 	return times
 }
@@ -83,22 +83,22 @@ func given(all []*worker) (times []int) {
 // guard: deploy: a processor that is scaled in leaves the group
 // guard: deploy: a processor that is restarted does not leave
 // guard: deploy: a session outlasts a restart
-func TestAProcessorThatIsScaledInLeaves(t *testing.T) {
+func TestAProcessorThatIsScaledInLeavesTheGroup(t *testing.T) {
 	inVirtualTime(t, "waits for a session to time out")
 	for name, leaves := range map[string]bool{"scaled in": true, "restarted": false} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				tn := newTown(t)
+			inBubble(t, func(t *testing.T) {
+				cl := newCluster(t)
 				s := newScorer(1)
-				tn.produce(s.records(60)...)
-				stays := tn.start(named("p-0"))
-				goes := tn.start(named("p-1", func(c *Config) { c.IsScaledIn = func(context.Context) bool { return leaves } }))
-				tn.settled(stays, goes)
-				tn.waitCommitted()
+				cl.produce(s.records(60)...)
+				stays := cl.start(named("p-0"))
+				goes := cl.start(named("p-1", func(c *Config) { c.IsScaledIn = func(context.Context) bool { return leaves } }))
+				cl.waitAssigned(stays, goes)
+				cl.waitCommitted()
 				goes.halt()
 				began := time.Now()
-				tn.produce(s.records(60)...)
-				tn.waitCommitted()
+				cl.produce(s.records(60)...)
+				cl.waitCommitted()
 				if took := time.Since(began); leaves {
 					require.Less(t, took, 10*time.Second)
 				} else {

@@ -16,27 +16,27 @@ import (
 // arrive.
 // guard: letters fit into their topic, together
 // guard: letters fit into their topic, each
-func TestLettersFitIntoTheirTopic(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
+func TestDeadLettersFitIntoTheirTopic(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
 		const takes = 200 << 10
 		limit := "204800"
-		_, err := kadm.NewClient(tn.client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &limit}}, deadTopic)
+		_, err := kadm.NewClient(cl.client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &limit}}, deadTopic)
 		require.NoError(t, err)
 		for range 12 {
 			noise := make([]byte, 40<<10)
 			for i := range noise {
 				noise[i] = byte(rand.IntN(256))
 			}
-			tn.produce(schemas.Record{Key: []byte("1"), Value: noise})
+			cl.produce(schemas.Record{Key: []byte("1"), Value: noise})
 		}
-		tn.produce(schemas.Record{Key: []byte("1"), Value: bytes.Repeat([]byte("a"), 500<<10)})
-		w := tn.start(func(c *Config) {
+		cl.produce(schemas.Record{Key: []byte("1"), Value: bytes.Repeat([]byte("a"), 500<<10)})
+		w := cl.start(func(c *Config) {
 			c.DeadLetterMaxBytes = takes
 			c.Client = append(c.Client, kgo.ProducerBatchCompression(kgo.Lz4Compression()))
 		})
-		tn.waitCommitted()
+		cl.waitCommitted()
 		w.halt()
-		tn.requireBooks()
+		cl.requireConsistent()
 	})
 }

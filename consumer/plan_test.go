@@ -15,7 +15,7 @@ import (
 // processors lock them in one order, and each stands once, as one statement may name it once; its versions
 // are newest first.
 // guard: sort before upsert
-func TestAPlanHoldsEveryRecordOnce(t *testing.T) {
+func TestAPlanContainsEveryRecordOnce(t *testing.T) {
 	records := newScorer(20).records(400)
 	var decoded []Decoded
 	for i, r := range records {

@@ -9,10 +9,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// withhold makes the cluster never give records of one partition, and say nothing of it.
-func (tn *town) withhold(partition int32) {
-	tn.cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		tn.cluster.KeepControl()
+// withhold makes Kafka return no records of one partition, without an error.
+func (cl *cluster) withhold(partition int32) {
+	cl.kafka.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cl.kafka.KeepControl()
 		fetch := req.(*kmsg.FetchRequest)
 		for i := range fetch.Topics {
 			t := &fetch.Topics[i]
@@ -25,103 +25,103 @@ func (tn *town) withhold(partition int32) {
 // guard: a stuck partition is named
 func TestOneStuckPartitionOfTwelveIsNamedWithin15Seconds(t *testing.T) {
 	inVirtualTime(t, "15 seconds")
-	bubble(t, func(t *testing.T) {
-		tn := newTownOf(t, 12)
-		tn.withhold(7)
+	inBubble(t, func(t *testing.T) {
+		cl := newClusterOf(t, 12)
+		cl.withhold(7)
 		s := newScorer(1)
-		w := tn.start()
-		tn.waitFor("it is a member", func() bool { return w.told.count("assigned") > 0 })
+		w := cl.start()
+		cl.waitFor("it is a member", func() bool { return w.seen.count("assigned") > 0 })
 		began := time.Now()
 		for id := range int32(12) {
 			r := s.record()
 			r.Partition = id
-			tn.produce(r)
+			cl.produce(r)
 		}
-		for tick := time.NewTicker(time.Second); w.told.reason("progress") == ""; <-tick.C {
+		for tick := time.NewTicker(time.Second); w.seen.reason("progress") == ""; <-tick.C {
 			r := s.record() // the others go on
 			r.Partition = 3
-			tn.produce(r)
+			cl.produce(r)
 			require.Less(t, time.Since(began), 15*time.Second)
 		}
-		require.Regexp(t, `^pitches.raw/7 stands at offset 0 for 1[0-9]s, 1 records wait$`, w.told.reason("progress"))
-		tn.cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, false })
+		require.Regexp(t, `^pitches.raw/7 stands at offset 0 for 1[0-9]s, 1 records wait$`, w.seen.reason("progress"))
+		cl.kafka.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, false })
 		w.halt()
-		require.Equal(t, "not a member of the group", w.told.reason("assigned"))
+		require.Equal(t, "not a member of the group", w.seen.reason("assigned"))
 	})
 }
 
 // guard: a partition without records waiting is not stuck
-func TestAProcessorThatHasNothingToDoMakesProgress(t *testing.T) {
+func TestAnIdleProcessorIsNotStuck(t *testing.T) {
 	inVirtualTime(t, "half a minute")
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.produce(newScorer(2).records(10)...)
-		w := tn.start()
-		tn.waitCommitted()
-		before := w.told.count("progress")
-		tn.waitFor("it was looked at for half a minute", func() bool {
-			require.Empty(t, w.told.reason("progress"))
-			return w.told.count("progress") > before+10
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(newScorer(2).records(10)...)
+		w := cl.start()
+		cl.waitCommitted()
+		before := w.seen.count("progress")
+		cl.waitFor("it was looked at for half a minute", func() bool {
+			require.Empty(t, w.seen.reason("progress"))
+			return w.seen.count("progress") > before+10
 		})
 	})
 }
 
-func TestAStoreThatIsAwayIsNamedAndWhatWaitsToo(t *testing.T) {
+func TestAnUnavailableStoreMakesItsPartitionStuck(t *testing.T) {
 	inVirtualTime(t, "15 seconds")
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		w := tn.start()
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		w := cl.start()
 		w.hang.Store(true)
 		r := newScorer(2).record()
 		r.Partition = 2
-		tn.produce(r)
-		tn.waitFor("the partition is named", func() bool { return w.told.reason("progress") != "" })
-		require.Contains(t, w.told.reason("progress"), "pitches.raw/2 stands at offset 0")
-		tn.waitCommitted()
-		tn.waitFor("it is well again", func() bool { return w.told.reason("progress") == "" })
+		cl.produce(r)
+		cl.waitFor("the partition is named", func() bool { return w.seen.reason("progress") != "" })
+		require.Contains(t, w.seen.reason("progress"), "pitches.raw/2 stands at offset 0")
+		cl.waitCommitted()
+		cl.waitFor("it has recovered", func() bool { return w.seen.reason("progress") == "" })
 	})
 }
 
-// Who reads must know how far behind a processor is: it says since when the oldest record waits.
-// guard: api: lag is told while a batch waits
+// Readers must know how far behind a processor is, so it reports since when the oldest record waits.
+// guard: api: lag is seen while a batch waits
 // guard: api: lag ends when a partition is caught up
-func TestItIsToldSinceWhenARecordWaits(t *testing.T) {
+func TestPositionReportsSinceWhenARecordWaits(t *testing.T) {
 	inVirtualTime(t, "some seconds")
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		w := tn.start()
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		w := cl.start()
 		caughtUp := func(id int32) func() bool {
-			return func() bool { since, told := w.told.waiting(id); return told && since.IsZero() }
+			return func() bool { since, seen := w.seen.waiting(id); return seen && since.IsZero() }
 		}
-		tn.waitFor("nothing waits", caughtUp(2))
+		cl.waitFor("nothing waits", caughtUp(2))
 		w.hang.Store(true)
 		s := newScorer(2)
 		r := s.record()
 		r.Partition = 2
-		tn.produce(r)
-		tn.waitFor("it is said", func() bool { since, _ := w.told.waiting(2); return since.UnixMilli() == r.TimestampMS })
+		cl.produce(r)
+		cl.waitFor("it is reported", func() bool { since, _ := w.seen.waiting(2); return since.UnixMilli() == r.TimestampMS })
 		later := s.record()
 		later.Partition = 2
-		tn.produce(later)
+		cl.produce(later)
 		require.True(t, caughtUp(1)())
-		tn.waitCommitted()
-		tn.waitFor("nothing waits any more", caughtUp(2))
+		cl.waitCommitted()
+		cl.waitFor("nothing waits any more", caughtUp(2))
 	})
 }
 
-// A partition whose records cannot be read is behind, too.
+// A partition whose records cannot be fetched is behind, too.
 // guard: api: lag of what cannot be read
-func TestWhatCannotBeReadWaits(t *testing.T) {
+func TestRecordsThatCannotBeFetchedCountAsWaiting(t *testing.T) {
 	inVirtualTime(t, "some seconds")
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.withhold(1)
-		w := tn.start()
-		tn.waitFor("it is a member", func() bool { return w.told.count("assigned") > 0 })
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.withhold(1)
+		w := cl.start()
+		cl.waitFor("it is a member", func() bool { return w.seen.count("assigned") > 0 })
 		r := newScorer(1).record()
 		r.Partition = 1
-		tn.produce(r)
-		tn.waitFor("it is said", func() bool { since, told := w.told.waiting(1); return told && !since.IsZero() })
-		tn.cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, false })
+		cl.produce(r)
+		cl.waitFor("it is reported", func() bool { since, seen := w.seen.waiting(1); return seen && !since.IsZero() })
+		cl.kafka.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, false })
 	})
 }

@@ -10,24 +10,24 @@ import (
 // joins: it gives up its batch, and what it keeps is not at its end because it was read to it once.
 // guard: what was dropped is read again
 // guard: replay: what was dropped has not been read to its end
-func TestAReplayReadsAgainWhatWasDropped(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		tn := newTown(t)
-		tn.produce(newScorer(41).records(60)...)
+func TestAReplayReadsADroppedBatchAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(newScorer(41).records(60)...)
 		r := &Replay{ID: "again", From: map[int32]int64{}, To: map[int32]int64{}, SendDeadLetters: true}
-		for _, sent := range tn.sent {
+		for _, sent := range cl.sent {
 			r.To[sent.Partition] = max(r.To[sent.Partition], sent.Offset+1)
 		}
 		replay := func(c *Config) { c.Replay, c.PollMaxRecords = r, 1000 }
-		tn.hung = true
-		first := tn.start(replay)
-		tn.waitFor("the first processor waits for its store", first.waiting.Load)
-		second := tn.start(replay)
+		cl.startsHung = true
+		first := cl.start(replay)
+		cl.waitFor("the first processor waits for its store", first.waiting.Load)
+		second := cl.start(replay)
 		for _, w := range []*worker{first, second} {
 			<-w.done
 			require.NoError(t, w.err)
 		}
-		require.True(t, tn.holds(tn.sent...), "all of it was replayed")
-		tn.requireBooks()
+		require.True(t, cl.holds(cl.sent...), "all of it was replayed")
+		cl.requireConsistent()
 	})
 }

@@ -29,7 +29,7 @@ func TestSchedules(t *testing.T) {
 	}
 	for seed := first; seed < first+n; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
 				defer func() {
 					if t.Failed() {
 						t.Logf("again: PITCHSTREAM_SCHEDULE_SEED=%d go test -tags synctests -run TestSchedules ./consumer", seed)
@@ -51,20 +51,20 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 	return n
 }
 
-// schedule is one run: the workers that live, and what may go wrong.
+// schedule is one run: the living workers, and the faults that may happen.
 type schedule struct {
-	*town
+	*cluster
 	rnd     *rand.Rand
 	scorer  *scorer
 	alive   []*worker
-	trouble bool // faults happen; ended before the books are balanced
+	trouble bool // faults happen; false before the stores are checked
 	seed    uint64
 	asked   map[string]uint64 // how often a fault of each kind could have happened
 	faults  int
 }
 
 func play(t *testing.T, seed uint64) {
-	s := &schedule{town: newTown(t), rnd: rand.New(rand.NewPCG(seed, 3)), scorer: newScorer(seed), trouble: true, seed: seed, asked: map[string]uint64{}}
+	s := &schedule{cluster: newCluster(t), rnd: rand.New(rand.NewPCG(seed, 3)), scorer: newScorer(seed), trouble: true, seed: seed, asked: map[string]uint64{}}
 	s.store.Before, s.store.After = s.maybeFail("before "), s.maybeFail("after ")
 	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.EndTxn, kmsg.OffsetFetch, kmsg.OffsetCommit, kmsg.Heartbeat, kmsg.InitProducerID} {
 		s.loseSome(int16(key))
@@ -80,7 +80,7 @@ func play(t *testing.T, seed uint64) {
 	}
 	s.start(small)
 	s.waitCommitted()
-	for id := range int32(partitionCount) { // by which whoever owns it sees that the store came back empty
+	for id := range int32(partitionCount) { // makes the owner notice that the store came back empty
 		r := s.scorer.records(1)
 		r[0].Partition = id
 		s.produce(r...)
@@ -88,17 +88,17 @@ func play(t *testing.T, seed uint64) {
 	s.waitCommitted()
 	s.waitFilled()
 	s.waitClosed()
-	s.requireBooks()
+	s.requireConsistent()
 }
 
 func small(c *Config) { c.PollMaxRecords = 8 }
 
 // waitFilled returns when the store holds everything that is committed.
 func (s *schedule) waitFilled() {
-	s.waitFor("filled again", func() bool { return s.holds(s.sent...) })
+	s.waitFor("refilled", func() bool { return s.holds(s.sent...) })
 }
 
-// someTime between two commits: none, so little that rows are sent ahead, or the usual.
+// someTime draws the time between two commits: none, so little that rows are sent early, or the default.
 func (s *schedule) someTime(c *Config) {
 	c.CommitEvery = []time.Duration{-1, time.Millisecond, 0}[s.rnd.IntN(3)]
 }
@@ -113,7 +113,7 @@ func (s *schedule) step() {
 		}
 	case 3:
 		if w := s.take(); w != nil && s.rnd.IntN(2) == 0 {
-			w.doomed.Store(true)
+			w.diesAtWrite.Store(true)
 		} else if w != nil {
 			w.kill()
 		}
@@ -133,7 +133,7 @@ func (s *schedule) step() {
 		}
 	case 7: // let them work for a while
 		before := s.progress()
-		s.waitALittle(func() bool { return s.progress() >= before+1+s.rnd.IntN(3) })
+		s.waitBriefly(func() bool { return s.progress() >= before+1+s.rnd.IntN(3) })
 	}
 }
 
@@ -151,14 +151,14 @@ func (s *schedule) take() *worker {
 // progress counts the batches that the living have committed.
 func (s *schedule) progress() (n int) {
 	for _, w := range s.alive {
-		w.told.mu.Lock()
-		n += len(w.told.batches)
-		w.told.mu.Unlock()
+		w.seen.mu.Lock()
+		n += len(w.seen.batches)
+		w.seen.mu.Unlock()
 	}
 	return n
 }
 
-// quietly does something of the test's own without trouble on the way.
+// quietly calls f without faults, for actions of the test itself.
 func (s *schedule) quietly(f func()) {
 	s.events.mu.Lock()
 	was := s.trouble
@@ -199,8 +199,8 @@ func (s *schedule) maybeFail(at string) func(string) error {
 
 // loseSome loses some requests of a kind on their way to the broker.
 func (s *schedule) loseSome(key int16) {
-	s.cluster.ControlKey(key, func(kmsg.Request) (kmsg.Response, error, bool) {
-		s.cluster.KeepControl()
+	s.kafka.ControlKey(key, func(kmsg.Request) (kmsg.Response, error, bool) {
+		s.kafka.KeepControl()
 		if s.chance(fmt.Sprint(key), 25) {
 			return nil, errLost, true
 		}

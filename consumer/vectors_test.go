@@ -48,7 +48,7 @@ func planned(t *testing.T, rnd *rand.Rand, records []schemas.Record) (state vect
 		}
 		records = records[n:]
 	}
-	for l := range letters { // a record that is read twice has a letter of the same identity twice
+	for l := range letters { // a record that is read twice makes the same dead letter twice
 		state.DeadLetters = append(state.DeadLetters, l)
 	}
 	var err error

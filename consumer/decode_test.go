@@ -11,9 +11,9 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 )
 
-// scribbled are records whose bytes are overwritten after they were decoded and let go, and the same
-// untouched.
-func scribbled(t *testing.T, seed uint64, n int) (after, want []Decoded) {
+// recycledAndUntouched are records whose bytes are overwritten after they were decoded and let go, and the
+// same untouched.
+func recycledAndUntouched(t *testing.T, seed uint64, n int) (after, want []Decoded) {
 	t.Helper()
 	var records []*kgo.Record
 	var bytesOf [][]byte
@@ -39,8 +39,8 @@ func scribbled(t *testing.T, seed uint64, n int) (after, want []Decoded) {
 }
 
 // guard: what was rejected keeps its bytes when the poll's are let go
-func TestWhatPassedSharesNothingWithThePoll(t *testing.T) {
-	after, want := scribbled(t, 31, 300)
+func TestAcceptedRecordsShareNoBytesWithThePoll(t *testing.T) {
+	after, want := recycledAndUntouched(t, 31, 300)
 	kept := 0
 	for i := range after {
 		require.Equal(t, want[i].Change, after[i].Change)
@@ -48,7 +48,7 @@ func TestWhatPassedSharesNothingWithThePoll(t *testing.T) {
 		require.Equal(t, want[i].Bytes, after[i].Bytes)
 		if after[i].Rejection != nil {
 			kept++
-			require.Equal(t, want[i].Record, after[i].Record, "a letter needs all of its record")
+			require.Equal(t, want[i].Record, after[i].Record, "a dead letter needs all of its record")
 		} else {
 			require.Nil(t, after[i].Record.Value)
 		}
@@ -56,13 +56,13 @@ func TestWhatPassedSharesNothingWithThePoll(t *testing.T) {
 	require.Positive(t, kept)
 }
 
-func TestBuffersAreOfTheSizeThatIsWanted(t *testing.T) {
+func TestBuffersHoldTheUnpackedSize(t *testing.T) {
 	for n := uint64(smallestBuffer); n <= largestBuffer; n += n/7 + 1 {
 		class, size := sizeClass(n)
 		require.LessOrEqual(t, n, size)
 		require.LessOrEqual(t, size, n+n/4+1)
 		again, same := sizeClass(size)
-		require.Equal(t, class, again, "what comes back goes where it came from")
+		require.Equal(t, class, again, "a buffer returns to its class")
 		require.Equal(t, size, same)
 	}
 	encoder, err := zstd.NewWriter(nil)

@@ -45,22 +45,23 @@ func uncompressed() kgo.Opt { return kgo.ProducerBatchCompression(kgo.NoCompress
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// town is a whole stream in one process: a cluster in memory, a store in memory, and what was sent.
-type town struct {
+// cluster is a whole stream in one process: Kafka in memory, a store in memory, and the records that were
+// sent.
+type cluster struct {
 	t       *testing.T
-	cluster *kfake.Cluster
+	kafka   *kfake.Cluster
 	connect dialer
 	client  *kgo.Client
 	store   *memsink.Store
 	events  *events
 	sent    []schemas.Record
 
-	hung bool // whoever starts next finds a store that does not answer
+	startsHung bool // the next worker starts with a store that does not answer
 
-	before, after hook // of the store, for who changes them while processors run
+	before, after hook // of the store, may be changed while processors run
 }
 
-// hook is one that may be changed at any time; a test that never does sets the store's own.
+// hook is a function that may be changed at any time.
 type hook struct {
 	mu sync.Mutex
 	f  func(step string) error
@@ -101,45 +102,50 @@ func (e *events) next() <-chan struct{} {
 	return e.changed
 }
 
-func newTown(t *testing.T) *town { return newTownOf(t, partitionCount) }
+func newCluster(t *testing.T) *cluster { return newClusterOf(t, partitionCount) }
 
-// newTownOf has a raw topic of n partitions.
-func newTownOf(t *testing.T, n int32) *town {
+// newClusterOf has a raw topic of n partitions.
+func newClusterOf(t *testing.T, n int32) *cluster {
 	t.Helper()
 	listen, connect := network()
-	cluster, err := kfake.NewCluster(ports, listen, kfake.SeedTopics(n, rawTopic), kfake.SeedTopics(partitionCount, rowsTopic, deadTopic),
-		kfake.BrokerConfigs(map[string]string{"group.min.session.timeout.ms": "1000", "group.initial.rebalance.delay.ms": "0"}))
+	kafka, err := kfake.NewCluster(ports, listen,
+		kfake.SeedTopics(n, rawTopic), kfake.SeedTopics(partitionCount, rowsTopic, deadTopic),
+		kfake.BrokerConfigs(map[string]string{
+			"group.min.session.timeout.ms": "1000", "group.initial.rebalance.delay.ms": "0",
+		}))
 	require.NoError(t, err)
-	t.Cleanup(cluster.Close)
-	tn := &town{t: t, cluster: cluster, connect: connect, store: memsink.New(), events: &events{changed: make(chan struct{})}}
-	tn.store.Before, tn.store.After = tn.before.ask, tn.after.ask
-	tn.client = tn.newClient()
-	t.Cleanup(tn.client.Close)
-	return tn
-}
-
-func (tn *town) newClient(opts ...kgo.Opt) *kgo.Client {
-	tn.t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), kgo.Dialer(tn.connect),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), uncompressed()}, opts...)...)
-	require.NoError(tn.t, err)
+	t.Cleanup(kafka.Close)
+	cl := &cluster{
+		t: t, kafka: kafka, connect: connect, store: memsink.New(), events: &events{changed: make(chan struct{})},
+	}
+	cl.store.Before, cl.store.After = cl.before.ask, cl.after.ask
+	cl.client = cl.newClient()
+	t.Cleanup(cl.client.Close)
 	return cl
 }
 
-// worker is one processor of the group. kill is kill -9: nothing it does from then on reaches anybody.
+func (cl *cluster) newClient(opts ...kgo.Opt) *kgo.Client {
+	cl.t.Helper()
+	kc, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(cl.kafka.ListenAddrs()...), kgo.Dialer(cl.connect),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), uncompressed()}, opts...)...)
+	require.NoError(cl.t, err)
+	return kc
+}
+
+// worker is one processor of the group. Nothing that it does after kill has an effect, as after kill -9.
 type worker struct {
-	tn   *town
+	cl   *cluster
 	dead atomic.Bool
-	// hang makes the store not answer this processor until it gives up; waiting says that it waits.
+	// hang makes the store not answer this processor until its attempt ends; waiting reports such an attempt.
 	hang, waiting atomic.Bool
-	// blind loses what the processor pushes to the view, as when the view is away from it.
-	blind atomic.Bool
-	// doomed kills the processor at its next write: right after the store took it, before anybody else knows.
-	doomed atomic.Bool
-	stop   context.CancelFunc
-	done   chan struct{}
-	err    error
-	told   *conditions
+	// losesPushes drops the pushes of the processor, as if it could not reach the view.
+	losesPushes atomic.Bool
+	// diesAtWrite kills the processor at its next write, after the store has it and before it answers.
+	diesAtWrite atomic.Bool
+	stop        context.CancelFunc
+	done        chan struct{}
+	err         error
+	seen        *conditions
 	*Processor
 }
 
@@ -148,24 +154,24 @@ func (w *worker) kill() { w.dead.Store(true) }
 
 var errDead = errors.New("this processor is dead")
 
-// dial gives connections that die with the worker: what it sent before arrives, what comes back does not.
+// dial returns connections that die with the worker: its earlier requests arrive, their answers do not.
 func (w *worker) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if w.dead.Load() {
 		return nil, errDead
 	}
-	c, err := w.tn.connect(ctx, network, addr)
+	c, err := w.cl.connect(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	return &mortalConn{c, w}, nil
+	return &workerConn{c, w}, nil
 }
 
-type mortalConn struct {
+type workerConn struct {
 	net.Conn
 	w *worker
 }
 
-func (c *mortalConn) Read(b []byte) (int, error) {
+func (c *workerConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if c.w.dead.Load() {
 		_ = c.Conn.Close()
@@ -174,7 +180,7 @@ func (c *mortalConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *mortalConn) Write(b []byte) (int, error) {
+func (c *workerConn) Write(b []byte) (int, error) {
 	if c.w.dead.Load() {
 		_ = c.Conn.Close()
 		return 0, errDead
@@ -183,15 +189,15 @@ func (c *mortalConn) Write(b []byte) (int, error) {
 }
 
 // start runs a processor until it is stopped or killed, at the latest when the test ends.
-func (tn *town) start(change ...func(*Config)) *worker {
-	tn.t.Helper()
-	w := &worker{tn: tn, done: make(chan struct{}), told: &conditions{events: tn.events, is: map[string]string{}, times: map[string]int{}}}
+func (cl *cluster) start(change ...func(*Config)) *worker {
+	cl.t.Helper()
+	w := &worker{cl: cl, done: make(chan struct{}), seen: &conditions{events: cl.events, is: map[string]string{}, times: map[string]int{}}}
 	cfg := Config{
-		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observer: w.told,
-		Client: []kgo.Opt{kgo.SeedBrokers(tn.cluster.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed(), kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
+		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observer: w.seen,
+		Client: []kgo.Opt{kgo.SeedBrokers(cl.kafka.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed(), kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
 	}
-	w.hang.Store(tn.hung)
-	tn.hung = false
+	w.hang.Store(cl.startsHung)
+	cl.startsHung = false
 	if os.Getenv("PITCHSTREAM_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -200,13 +206,13 @@ func (tn *town) start(change ...func(*Config)) *worker {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
-	p := New(cfg, mortal{w, tn.store}, mortal{w, tn.store}, kafkasink.Encoder{RowsTopic: rowsTopic, DeadTopic: deadTopic, Group: group, Build: "test"})
+	p := New(cfg, workerStore{w, cl.store}, workerStore{w, cl.store}, kafkasink.Encoder{RowsTopic: rowsTopic, DeadTopic: deadTopic, Group: group, Build: "test"})
 	w.Processor = p
 	go func() {
 		defer close(w.done)
 		w.err = p.Run(ctx)
 	}()
-	tn.t.Cleanup(func() {
+	cl.t.Cleanup(func() {
 		stop()
 		<-w.done
 	})
@@ -215,54 +221,54 @@ func (tn *town) start(change ...func(*Config)) *worker {
 
 // halt is SIGTERM, and waits for the end.
 func (w *worker) halt() {
-	w.tn.t.Helper()
+	w.cl.t.Helper()
 	w.stop()
 	<-w.done
-	require.NoError(w.tn.t, w.err)
+	require.NoError(w.cl.t, w.err)
 }
 
-// mortal is the store as one processor sees it.
-type mortal struct {
+// workerStore is the store of one worker, which may hang or die.
+type workerStore struct {
 	w *worker
 	*memsink.Store
 }
 
-func (m mortal) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
+func (m workerStore) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
 	if m.w.dead.Load() {
 		return schemas.Outcome{}, errDead
 	}
 	if m.w.hang.Load() {
 		m.w.waiting.Store(true)
-		m.w.tn.events.note()
+		m.w.cl.events.note()
 		<-ctx.Done()
 		m.w.hang.Store(false)
 		m.w.waiting.Store(false)
-		m.w.tn.events.note()
+		m.w.cl.events.note()
 		return schemas.Outcome{}, ctx.Err()
 	}
 	out, err := m.Store.Apply(ctx, b)
-	if m.w.doomed.Load() {
+	if m.w.diesAtWrite.Load() {
 		m.w.kill()
 	}
 	if m.w.dead.Load() {
-		return schemas.Outcome{}, errDead // it landed, but nobody heard
+		return schemas.Outcome{}, errDead // written, but not answered
 	}
 	return out, err
 }
 
-func (m mortal) Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
-	if !m.w.dead.Load() && !m.w.blind.Load() {
+func (m workerStore) Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
+	if !m.w.dead.Load() && !m.w.losesPushes.Load() {
 		m.Store.Push(ctx, snapshots, applied)
 	}
 }
 
-// conditions remembers what an observer was told.
+// conditions is an Observer that remembers its calls.
 type conditions struct {
 	NopObserver
 	events  *events
 	mu      sync.Mutex
 	is      map[string]string // reason by name, "" is well
-	times   map[string]int    // how often each was told
+	times   map[string]int    // how often each was seen
 	batches []BatchSummary
 	waits   map[int32]time.Time // since when a record waits, of each partition that is ours
 }
@@ -277,12 +283,12 @@ func (c *conditions) Position(_ string, partition int32, _ int64, waits time.Tim
 	c.events.note()
 }
 
-// waiting is since when a record of the partition waits; told is false before anything was said of it.
-func (c *conditions) waiting(partition int32) (since time.Time, told bool) {
+// waiting returns since when a record of the partition waits; seen is false before the first report.
+func (c *conditions) waiting(partition int32) (since time.Time, seen bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	since, told = c.waits[partition]
-	return since, told
+	since, seen = c.waits[partition]
+	return since, seen
 }
 
 func (c *conditions) Condition(name string, ok bool, reason string) {
@@ -293,13 +299,13 @@ func (c *conditions) Condition(name string, ok bool, reason string) {
 	c.events.note()
 }
 
-// Lag counts the partitions that were given up.
+// Lag counts the partitions that were revoked.
 func (c *conditions) Lag(_ string, partition int32, records int64) {
 	if records >= 0 {
 		return
 	}
 	c.mu.Lock()
-	c.times["given up"]++
+	c.times["revoked"]++
 	delete(c.waits, partition)
 	c.mu.Unlock()
 	c.events.note()
@@ -331,30 +337,30 @@ func (c *conditions) reason(name string) string {
 }
 
 // produce sends records, each to the partition that it names.
-func (tn *town) produce(records ...schemas.Record) {
-	tn.t.Helper()
+func (cl *cluster) produce(records ...schemas.Record) {
+	cl.t.Helper()
 	for i := range records {
 		r := &records[i]
 		k := &kgo.Record{Topic: rawTopic, Partition: r.Partition, Key: r.Key, Value: r.Value, Timestamp: time.UnixMilli(r.TimestampMS)}
 		for _, h := range r.Headers {
 			k.Headers = append(k.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
-		require.NoError(tn.t, tn.client.ProduceSync(tn.t.Context(), k).FirstErr())
+		require.NoError(cl.t, cl.client.ProduceSync(cl.t.Context(), k).FirstErr())
 		r.Topic, r.Offset = rawTopic, k.Offset
-		tn.sent = append(tn.sent, *r)
+		cl.sent = append(cl.sent, *r)
 	}
 }
 
 // waitFor returns when cond holds; it looks again whenever something happened, and from time to time for what
 // the cluster does by itself; it fails when cond does not hold for long.
-func (tn *town) waitFor(what string, cond func() bool) {
-	tn.t.Helper()
+func (cl *cluster) waitFor(what string, cond func() bool) {
+	cl.t.Helper()
 	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		next := tn.events.next()
+		next := cl.events.next()
 		if cond() {
 			return
 		}
@@ -362,28 +368,28 @@ func (tn *town) waitFor(what string, cond func() bool) {
 		case <-next:
 		case <-tick.C:
 		case <-deadline.C:
-			tn.t.Fatalf("never happened: %s", what)
+			cl.t.Fatalf("never happened: %s", what)
 		}
 	}
 }
 
 // process has a processor of its own commit everything that was sent, and stop.
-func (tn *town) process(change ...func(*Config)) *worker {
-	tn.t.Helper()
-	w := tn.start(change...)
-	tn.waitCommitted()
+func (cl *cluster) process(change ...func(*Config)) *worker {
+	cl.t.Helper()
+	w := cl.start(change...)
+	cl.waitCommitted()
 	w.halt()
 	return w
 }
 
 // waitCommitted returns when the group has committed everything that was sent.
-func (tn *town) waitCommitted() {
-	tn.t.Helper()
-	tn.waitFor("all committed", func() bool { return tn.lag() == 0 })
+func (cl *cluster) waitCommitted() {
+	cl.t.Helper()
+	cl.waitFor("all committed", func() bool { return cl.lag() == 0 })
 }
 
-// waitALittle returns when cond holds, or after a few seconds in which it did not.
-func (tn *town) waitALittle(cond func() bool) {
+// waitBriefly returns when cond holds, or after a few seconds in which it did not.
+func (cl *cluster) waitBriefly(cond func() bool) {
 	deadline := time.NewTimer(5 * time.Second)
 	defer deadline.Stop()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -391,7 +397,7 @@ func (tn *town) waitALittle(cond func() bool) {
 	for !cond() {
 		select {
 		case <-tick.C:
-		case <-tn.events.next():
+		case <-cl.events.next():
 		case <-deadline.C:
 			return
 		}
@@ -399,15 +405,15 @@ func (tn *town) waitALittle(cond func() bool) {
 }
 
 // waitClosed returns when no transaction is open: what a dead processor began is aborted.
-func (tn *town) waitClosed() {
-	tn.t.Helper()
-	tn.waitFor("no transaction is open", tn.closed)
+func (cl *cluster) waitClosed() {
+	cl.t.Helper()
+	cl.waitFor("no transaction is open", cl.closed)
 }
 
 // closed is whether no transaction is open in the topics that are written.
-func (tn *town) closed() bool {
+func (cl *cluster) closed() bool {
 	for _, topic := range []string{rowsTopic, deadTopic} {
-		for _, p := range tn.cluster.PartitionInfos(topic) {
+		for _, p := range cl.kafka.PartitionInfos(topic) {
 			if p.LastStableOffset < p.HighWatermark {
 				return false
 			}
@@ -416,11 +422,11 @@ func (tn *town) closed() bool {
 	return true
 }
 
-func (tn *town) lag() int64 {
-	admin := kadm.NewClient(tn.client)
-	ends, err := admin.ListEndOffsets(tn.t.Context(), rawTopic)
-	require.NoError(tn.t, err)
-	committed, err := admin.FetchOffsets(tn.t.Context(), group)
+func (cl *cluster) lag() int64 {
+	admin := kadm.NewClient(cl.client)
+	ends, err := admin.ListEndOffsets(cl.t.Context(), rawTopic)
+	require.NoError(cl.t, err)
+	committed, err := admin.FetchOffsets(cl.t.Context(), group)
 	if err != nil {
 		return -1
 	}
@@ -435,13 +441,13 @@ func (tn *town) lag() int64 {
 	return lag
 }
 
-// watchCommits looks at every offset that is committed from now on; the answer says whether one went back.
-func (tn *town) watchCommits() (wentBack func() bool) {
+// watchCommits observes the offsets that are committed from now on; wentBack reports whether one went back.
+func (cl *cluster) watchCommits() (wentBack func() bool) {
 	var mu sync.Mutex
 	var back bool
 	highest := map[int32]int64{}
-	tn.cluster.ControlKey(int16(kmsg.TxnOffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		tn.cluster.KeepControl()
+	cl.kafka.ControlKey(int16(kmsg.TxnOffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cl.kafka.KeepControl()
 		mu.Lock()
 		defer mu.Unlock()
 		for _, t := range req.(*kmsg.TxnOffsetCommitRequest).Topics {
@@ -459,11 +465,11 @@ func (tn *town) watchCommits() (wentBack func() bool) {
 	}
 }
 
-// watchAborts looks at every transaction that ends from now on; the answer says whether one was aborted.
-func (tn *town) watchAborts() (aborted func() bool) {
+// watchAborts observes the transactions that end from now on; aborted reports whether one was aborted.
+func (cl *cluster) watchAborts() (aborted func() bool) {
 	var some atomic.Bool
-	tn.cluster.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		tn.cluster.KeepControl()
+	cl.kafka.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cl.kafka.KeepControl()
 		if !req.(*kmsg.EndTxnRequest).Commit {
 			some.Store(true)
 		}
@@ -473,9 +479,9 @@ func (tn *town) watchAborts() (aborted func() bool) {
 }
 
 // stable is whether each of so many members has partitions, and no rebalance is under way.
-func (tn *town) stable(members int) bool {
-	groups, err := kadm.NewClient(tn.client).DescribeGroups(tn.t.Context(), group)
-	require.NoError(tn.t, err)
+func (cl *cluster) stable(members int) bool {
+	groups, err := kadm.NewClient(cl.client).DescribeGroups(cl.t.Context(), group)
+	require.NoError(cl.t, err)
 	g := groups[group]
 	for _, m := range g.Members {
 		if at, ok := m.Assigned.AsConsumer(); !ok || len(at.Topics) == 0 || len(at.Topics[0].Partitions) == 0 {
@@ -486,18 +492,18 @@ func (tn *town) stable(members int) bool {
 }
 
 // resetGroup puts the group at the start of the topic; no processor may run.
-func (tn *town) resetGroup() {
-	tn.t.Helper()
-	admin := kadm.NewClient(tn.client)
-	starts, err := admin.ListStartOffsets(tn.t.Context(), rawTopic)
-	require.NoError(tn.t, err)
-	require.NoError(tn.t, admin.CommitAllOffsets(tn.t.Context(), group, starts.Offsets()))
+func (cl *cluster) resetGroup() {
+	cl.t.Helper()
+	admin := kadm.NewClient(cl.client)
+	starts, err := admin.ListStartOffsets(cl.t.Context(), rawTopic)
+	require.NoError(cl.t, err)
+	require.NoError(cl.t, admin.CommitAllOffsets(cl.t.Context(), group, starts.Offsets()))
 }
 
 // committedAt is the group's offset in a partition, −1 for none.
-func (tn *town) committedAt(partition int32) int64 {
-	committed, err := kadm.NewClient(tn.client).FetchOffsets(tn.t.Context(), group)
-	require.NoError(tn.t, err)
+func (cl *cluster) committedAt(partition int32) int64 {
+	committed, err := kadm.NewClient(cl.client).FetchOffsets(cl.t.Context(), group)
+	require.NoError(cl.t, err)
 	if at, ok := committed.Lookup(rawTopic, partition); ok {
 		return at.At
 	}
@@ -505,21 +511,21 @@ func (tn *town) committedAt(partition int32) int64 {
 }
 
 // readAll reads a topic to its end as a reader of committed records does.
-func (tn *town) readAll(topic string) (records []*kgo.Record) {
-	tn.t.Helper()
-	ends, err := kadm.NewClient(tn.client).ListCommittedOffsets(tn.t.Context(), topic)
-	require.NoError(tn.t, err)
+func (cl *cluster) readAll(topic string) (records []*kgo.Record) {
+	cl.t.Helper()
+	ends, err := kadm.NewClient(cl.client).ListCommittedOffsets(cl.t.Context(), topic)
+	require.NoError(cl.t, err)
 	left := map[int32]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
 		if o.Offset > 0 {
 			left[o.Partition] = o.Offset
 		}
 	})
-	cl := tn.newClient(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+	kc := cl.newClient(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	defer cl.Close()
+	defer kc.Close()
 	for len(left) > 0 {
-		cl.PollFetches(tn.t.Context()).EachRecord(func(r *kgo.Record) {
+		kc.PollFetches(cl.t.Context()).EachRecord(func(r *kgo.Record) {
 			if !r.Attrs.IsControl() {
 				records = append(records, r)
 			}
@@ -531,69 +537,71 @@ func (tn *town) readAll(topic string) (records []*kgo.Record) {
 	return records
 }
 
-// requireBooks balances everything that was sent against everything that stands.
-func (tn *town) requireBooks() {
-	tn.t.Helper()
+// requireConsistent requires that the stores and topics hold exactly the effect of all records that were
+// sent.
+func (cl *cluster) requireConsistent() {
+	cl.t.Helper()
 	var changes []schemas.Change
-	wantLetters := map[string]int{}
-	for _, r := range tn.sent {
+	wantDeadLetters := map[string]int{}
+	for _, r := range cl.sent {
 		c, rej := features.Transform(r, features.Limits{})
 		if rej != nil {
-			wantLetters[fmt.Sprintf("%d/%d %s", r.Partition, r.Offset, rej.Code)]++
+			wantDeadLetters[fmt.Sprintf("%d/%d %s", r.Partition, r.Offset, rej.Code)]++
 			continue
 		}
 		changes = append(changes, c)
 	}
 	want := reference.Resolve(changes)
-	rows, err := tn.store.Rows(tn.t.Context())
-	require.NoError(tn.t, err)
-	same(tn.t, "rows", withoutWriter(want), withoutWriter(rows))
+	rows, err := cl.store.Rows(cl.t.Context())
+	require.NoError(cl.t, err)
+	same(cl.t, "rows", withoutWriter(want), withoutWriter(rows))
 	batters, games := reference.Fold(want)
-	view := tn.store.View()
-	same(tn.t, "batters in the view", batters, view.Batters)
-	same(tn.t, "batter-games in the view", games, view.Games)
-	same(tn.t, "letters", wantLetters, tn.letters())
-	same(tn.t, "rows topic", withoutWriter(want), tn.publishedRows())
+	view := cl.store.View()
+	same(cl.t, "batters in the view", batters, view.Batters)
+	same(cl.t, "batter-games in the view", games, view.Games)
+	same(cl.t, "dead letters", wantDeadLetters, cl.deadLetters())
+	same(cl.t, "rows topic", withoutWriter(want), cl.publishedRows())
 }
 
-// letters counts the letters by the record that failed and its code; each must hold its record's bytes.
-func (tn *town) letters() map[string]int {
+// deadLetters counts the dead letters by failed record and code, and requires that each has the bytes of its
+// record.
+func (cl *cluster) deadLetters() map[string]int {
 	found := map[string]int{}
-	for _, r := range tn.readAll(deadTopic) {
+	for _, r := range cl.readAll(deadTopic) {
 		h := map[string]string{}
 		for _, kv := range r.Headers {
 			_, twice := h[kv.Key]
-			require.False(tn.t, twice, "header %s stands twice", kv.Key)
+			require.False(cl.t, twice, "header %s is set twice", kv.Key)
 			h[kv.Key] = string(kv.Value)
 		}
 		found[fmt.Sprintf("%s/%s %s", h["dlq.partition"], h["dlq.offset"], h["dlq.code"])]++
-		i := slices.IndexFunc(tn.sent, func(s schemas.Record) bool {
+		i := slices.IndexFunc(cl.sent, func(s schemas.Record) bool {
 			return fmt.Sprint(s.Partition, s.Offset) == h["dlq.partition"]+" "+h["dlq.offset"]
 		})
-		require.GreaterOrEqual(tn.t, i, 0)
-		require.Equal(tn.t, tn.sent[i].Value, r.Value)
-		require.Equal(tn.t, tn.sent[i].Key, r.Key)
+		require.GreaterOrEqual(cl.t, i, 0)
+		require.Equal(cl.t, cl.sent[i].Value, r.Value)
+		require.Equal(cl.t, cl.sent[i].Key, r.Key)
 	}
 	return found
 }
 
 // publishedRows are the rows of the rows topic as a reader keeps them: of each pitch the highest version.
-func (tn *town) publishedRows() []schemas.StoredRow {
+func (cl *cluster) publishedRows() []schemas.StoredRow {
 	type state struct {
 		version [4]int64
 		row     *schemas.StoredRow
 	}
 	states := map[string]state{}
-	for _, r := range tn.readAll(rowsTopic) {
+	for _, r := range cl.readAll(rowsTopic) {
 		s := state{}
 		for _, h := range r.Headers {
 			i := slices.Index([]string{"revision", "record_ts_ms", "source_offset", "source_partition"}, h.Key)
 			_, err := fmt.Sscan(string(h.Value), &s.version[i])
-			require.NoError(tn.t, err)
+			require.NoError(cl.t, err)
 		}
 		if r.Value != nil {
 			s.row = &schemas.StoredRow{}
-			require.NoError(tn.t, unmarshal(r.Value, s.row))
+			require.NoError(cl.t, unmarshal(r.Value, s.row))
 		}
 		if old, ok := states[string(r.Key)]; !ok || slices.Compare(s.version[:], old.version[:]) >= 0 {
 			states[string(r.Key)] = s
