@@ -10,9 +10,10 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A batch is committed after commitEvery: a live pitch is readable as soon as the stores have it, and about
-// one in a hundred waits for the commit of a batch before it. The commit comes early when no record arrives
-// for commitIdle and fewer than gatherLag records wait, because then nobody waits for the commit.
+// A batch is committed after commitEvery, because a live pitch is readable before: as soon as the stores have
+// it. About one pitch in a hundred waits for the commit of a batch before it. The commit comes early when no
+// record arrives for commitIdle and fewer than gatherLag records wait, because then nobody waits for the
+// commit.
 const (
 	commitEvery       = 2500 * time.Millisecond
 	commitIdle        = 100 * time.Millisecond

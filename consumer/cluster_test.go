@@ -39,8 +39,8 @@ const (
 	partitionCount = 3
 )
 
-// uncompressed, a fresh one for each client, as it is changed there, keeps zstd's decoders out of the virtual
-// clock: the garbage collector ends them from outside.
+// uncompressed keeps zstd decoders out of the virtual clock, because the garbage collector ends them from
+// outside. Each client needs an option of its own, because the client changes it.
 func uncompressed() kgo.Opt { return kgo.ProducerBatchCompression(kgo.NoCompression()) }
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -270,7 +270,7 @@ type conditions struct {
 	is      map[string]string // reason by name, "" is well
 	times   map[string]int    // how often each was seen
 	batches []BatchSummary
-	waits   map[int32]time.Time // since when a record waits, of each partition that is ours
+	waits   map[int32]time.Time // since when a record waits, by owned partition
 }
 
 func (c *conditions) Position(_ string, partition int32, _ int64, waits time.Time) {
@@ -351,8 +351,8 @@ func (cl *cluster) produce(records ...schemas.Record) {
 	}
 }
 
-// waitFor returns when cond holds; it looks again whenever something happened, and from time to time for what
-// the cluster does by itself; it fails when cond does not hold for long.
+// waitFor returns when cond holds. It checks at every event, and every 100 ms for changes inside of Kafka,
+// and fails the test after two minutes.
 func (cl *cluster) waitFor(what string, cond func() bool) {
 	cl.t.Helper()
 	deadline := time.NewTimer(2 * time.Minute)

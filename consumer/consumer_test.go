@@ -113,8 +113,8 @@ func TestAFailingStoreIsRetried(t *testing.T) {
 	})
 }
 
-// A store does not answer one processor. Another one joins: the first gives up its batch, keeps some
-// partitions, and reads again what it dropped of those.
+// A store does not answer one processor, and another one joins. The first drops its batch, keeps some
+// partitions, and reads the dropped records of those again.
 // guard: a revoke drops the batch in hand
 func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -132,8 +132,7 @@ func TestARevokeEndsTheWaitForAStore(t *testing.T) {
 	})
 }
 
-// Partitions are revoked from a processor that has nothing in hand, twice. It knows that they are gone, and
-// its next batch is committed.
+// Partitions are revoked twice from a processor without a batch in hand. Its next batch is committed.
 // guard: a revoke drops the batch in hand
 // guard: a revoke with nothing in hand costs no batch
 func TestARevokeWithNothingInHandCostsNoBatch(t *testing.T) {
@@ -155,8 +154,7 @@ func TestARevokeWithNothingInHandCostsNoBatch(t *testing.T) {
 	})
 }
 
-// A partition is revoked while its batch is being sent: the transaction is aborted at once, not left to time
-// out.
+// A partition is revoked while its batch is sent: the transaction is aborted at once, and does not time out.
 // guard: a revoke drops the batch in hand
 // guard: a revoke leaves no transaction open
 func TestARevokeLeavesNoTransactionOpen(t *testing.T) {
@@ -213,8 +211,8 @@ func TestARefusedRecordIsADeadLetterAndTheOlderVersionStaysCurrent(t *testing.T)
 	})
 }
 
-// The store is replaced by an older copy while the processor runs: what it lost is read again, and no letter
-// twice.
+// The store is replaced by an older copy while the processor runs. The missing records are read again, and no
+// dead letter is sent twice.
 // guard: reading starts at the smaller of offset and position
 // guard: no letter is sent again below what was committed
 // guard: no offset is committed below what was committed
@@ -263,7 +261,7 @@ func TestAGapIsReportedAndNotSkipped(t *testing.T) {
 	})
 }
 
-// The store is away for five minutes: no record becomes a letter for it, and the stream goes on within
+// The store is unavailable for five minutes: no record becomes a dead letter, and the stream goes on within
 // seconds.
 func TestAnOutageOfFiveMinutesMakesNoDeadLetter(t *testing.T) {
 	inVirtualTime(t, "five minutes")
@@ -290,8 +288,8 @@ func TestAnOutageOfFiveMinutesMakesNoDeadLetter(t *testing.T) {
 	})
 }
 
-// A correction moves a pitch to another batter. The store takes it, but the answer is lost, and the second
-// attempt finds the pitch where it already is: the batter whom it left must not keep it in the view.
+// A correction moves a pitch to another batter. The store has it, but the answer is lost, and the second
+// attempt changes nothing. The view must not keep the pitch for the first batter.
 // guard: the view is compared after a batch that may have landed before
 func TestALostAnswerLeavesNoBatterWithAPitchThatMoved(t *testing.T) {
 	for name, fail := range map[string]func(cl *cluster, w *worker){
@@ -330,8 +328,8 @@ func TestALostAnswerLeavesNoBatterWithAPitchThatMoved(t *testing.T) {
 	}
 }
 
-// A processor that could not reach the view dies. Nothing of what it committed is read again, so who takes
-// its partitions over has the view compared.
+// A processor that could not reach the view ends. Its committed records are not read again, so the next owner
+// of its partitions sweeps the view.
 // guard: an assignment has the view compared
 func TestAnAssignmentSweepsTheView(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

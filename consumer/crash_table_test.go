@@ -12,9 +12,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The crash table of docs/ARCHITECTURE.md: the processor dies right before and right after each step of a
-// batch, in the middle of the stream. Another one takes over, and the books balance: rows, aggregates, view,
-// rows topic, and each letter once.
+// The crash table of docs/ARCHITECTURE.md: a processor dies right before and right after each step of a
+// batch. Another one takes over, and rows, aggregates, view and rows topic are right, and each dead letter
+// was sent once.
 // guard: the start is committed before the first write
 // guard: reading starts at the smaller of offset and position
 // guard: reading starts at the offset when the position is ahead
@@ -97,8 +97,7 @@ func TestCrashTableOfTheFirstBatch(t *testing.T) {
 	}
 }
 
-// The same while an emptied store is filled again, where no offset is committed: what was published last is
-// what stands.
+// The same during a refill, where no offset is committed: the row published last must be the current one.
 // guard: a store that is filled again moves on when its rows are published
 func TestCrashesDuringARefill(t *testing.T) {
 	for n := range 12 {

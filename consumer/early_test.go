@@ -105,8 +105,8 @@ func TestARevokeClosesTheTransactionOfAnEarlyProduce(t *testing.T) {
 	})
 }
 
-// The store does not answer any more while rows are sent: readers of the rows do not wait with us until it
-// does.
+// The store stops answering during an early produce. The transaction is aborted, because it holds back
+// readers.
 // guard: a store that is away leaves nothing open
 // guard: what was dropped is read again
 func TestAnUnavailableStoreClosesTheTransactionOfAnEarlyProduce(t *testing.T) {
@@ -126,8 +126,7 @@ func TestAnUnavailableStoreClosesTheTransactionOfAnEarlyProduce(t *testing.T) {
 	})
 }
 
-// A store that is slow has much of the batch before it when its time is over: rows are sent when it has taken
-// all.
+// A slow store has much of a batch left to write at its end, so no rows are sent before it has everything.
 // guard: a slow store is not waited for with rows sent
 func TestRowsAreNotSentEarlyWhileTheStoreIsSlow(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -200,8 +199,8 @@ func TestTheBreakerHoldsWithoutAnOpenTransaction(t *testing.T) {
 	})
 }
 
-// A partition that is to be filled again comes to a processor in the middle of a batch: nothing is committed
-// with it, and the letters of the batch are not forgotten.
+// A partition that must be refilled is assigned in the middle of a batch. The dead letters of that batch are
+// sent.
 // guard: a partition that is filled again ends the batch of others
 func TestARefillInTheMiddleOfABatchLosesNoDeadLetter(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

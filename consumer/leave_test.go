@@ -38,8 +38,8 @@ func (c *conditions) has() bool {
 	return len(c.waits) > 0
 }
 
-// A rolling restart: each processor ends and starts again under its name, and no other one gives a partition
-// up for it.
+// In a rolling restart each processor ends and starts again under its name, and no other one loses a
+// partition.
 // guard: deploy: a restarted processor has its name
 func TestARollingRestartMovesNoPartition(t *testing.T) {
 	inVirtualTime(t, "waits as long as pods take to start")
@@ -78,8 +78,8 @@ func given(all []*worker) (times []int) {
 	return times
 }
 
-// Scaled in, a processor leaves: the others have its partitions long before its session would time out. One
-// that is only restarted does not leave.
+// A processor that is scaled in leaves, so the others have its partitions long before its session times out.
+// A restarted one does not leave.
 // guard: deploy: a processor that is scaled in leaves the group
 // guard: deploy: a processor that is restarted does not leave
 // guard: deploy: a session outlasts a restart

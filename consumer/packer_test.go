@@ -12,8 +12,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// The dead letters' topic takes less than some letters have unpacked, and less than some batches: all of them
-// arrive.
+// The dead-letter topic accepts less than some dead letters have uncompressed, and less than some batches:
+// all arrive.
 // guard: letters fit into their topic, together
 // guard: letters fit into their topic, each
 func TestDeadLettersFitIntoTheirTopic(t *testing.T) {

@@ -142,8 +142,7 @@ func (p *partitions) get(id int32) (at partition, ok bool) {
 	return partition{}, false
 }
 
-// moves returns the new positions of the partitions in a poll; errRevoked when one of them was revoked
-// meanwhile.
+// moves returns the new positions of the partitions in a poll; errRevoked when one of them was revoked since.
 func (p *partitions) moves(fetches kgo.Fetches) (moves []schemas.PositionMove, err error) {
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if len(f.Records) == 0 {

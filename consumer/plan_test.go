@@ -11,9 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Every record is in the plan once: as the writer of a version, or as a letter. Pitches are sorted, as all
-// processors lock them in one order, and each stands once, as one statement may name it once; its versions
-// are newest first.
+// Every record is in the plan once: as the writer of a version, or as a dead letter. Pitches are sorted,
+// because all processors lock them in one order, and each is in it once; its versions are newest first.
 // guard: sort before upsert
 func TestAPlanContainsEveryRecordOnce(t *testing.T) {
 	records := newScorer(20).records(400)

@@ -11,8 +11,8 @@ import (
 
 // Store is the store of record: registers of pitches, aggregates, positions.
 //
-// Apply writes a whole batch or nothing. It may be called again with the same batch, or with one that
-// overlaps it, in any order and by several processors at once; the result depends only on the versions. A nil
+// Apply writes a batch completely or not at all. It may be called again with the same batch, or with one that
+// overlaps it, in any order and by several processors at once: only the versions decide the result. A nil
 // error means that the batch is durable. A change that the store will never accept comes back in
 // Outcome.Refused. Every error is the server's and is retried, except schemas.ErrPositionBehind: then reading
 // must go back to the stored position.

@@ -1,9 +1,9 @@
 // Package consumer reads the raw topic and keeps the stores up to date: poll, decode, plan, apply, commit.
 //
-// No pitch is lost, none is counted twice, and none is overwritten by an older version, because of the order
-// of one batch: first the store of record, then the view that readers see, and only then the dead letters,
-// the rows and the offsets, in one Kafka transaction. A crash between any two steps repeats the batch, and
-// every step may be repeated.
+// No pitch is lost, none is counted twice, and none is overwritten by an older version. The order of one
+// batch guarantees that: first the store of record, then the view that readers see. Only then come the dead
+// letters, the rows and the offsets, in one Kafka transaction. A crash between any two steps repeats the
+// batch, and every step may be repeated.
 package consumer
 
 import (

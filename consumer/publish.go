@@ -19,10 +19,10 @@ type publisher struct {
 	encode Encoder
 }
 
-// send sends both and waits for the brokers; it returns the first failure. ours ends when the batch is not
-// ours any more: then the store is asked nothing, while records in flight still have until ctx ends.
+// send sends both and waits for the brokers; it returns the first failure. owned ends when the batch was
+// revoked: then the store is not asked any more, while records in flight still have until ctx ends.
 func (p *publisher) send(
-	ctx, ours context.Context, client *kgo.Client, deadLetters []schemas.DeadLetter, rows []schemas.Published,
+	ctx, owned context.Context, client *kgo.Client, deadLetters []schemas.DeadLetter, rows []schemas.Published,
 ) error {
 	defer p.cfg.observeStep("produce", p.cfg.Now())
 	var failed firstError
@@ -38,7 +38,7 @@ func (p *publisher) send(
 	if err := out.flush(ctx); err != nil {
 		return err
 	}
-	if err := p.sendRows(ctx, ours, client, rows, failed.note); err != nil {
+	if err := p.sendRows(ctx, owned, client, rows, failed.note); err != nil {
 		return err
 	}
 	return failed.get()
@@ -49,7 +49,7 @@ func (p *publisher) send(
 // may send last. So each compares its rows with the store after they are in the topic, and before its commit:
 // the later one sees everything.
 func (p *publisher) sendRows(
-	ctx, ours context.Context, client *kgo.Client, rows []schemas.Published, done func(*kgo.Record, error),
+	ctx, owned context.Context, client *kgo.Client, rows []schemas.Published, done func(*kgo.Record, error),
 ) error {
 	for len(rows) > 0 {
 		sent := 0
@@ -69,8 +69,8 @@ func (p *publisher) sendRows(
 			return nil // no rows are published
 		}
 		var err error
-		rows, err = retry(ours, p.cfg, "postgres", func() ([]schemas.Published, error) {
-			attempt, cancel := context.WithTimeoutCause(ours, storeTimeout, errNoAnswer)
+		rows, err = retry(owned, p.cfg, "postgres", func() ([]schemas.Published, error) {
+			attempt, cancel := context.WithTimeoutCause(owned, storeTimeout, errNoAnswer)
 			defer cancel()
 			// guard: what was published and changed since is published again | instead _, err := p.store.Changed(attempt, rows); return nil, err
 			return p.store.Changed(attempt, rows)

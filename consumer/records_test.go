@@ -10,8 +10,8 @@ import (
 
 func unmarshal(b []byte, v any) error { return json.Unmarshal(b, v) }
 
-// scorer makes records of a few pitches, so that they meet, some of them bad. The same seed makes the same
-// records.
+// scorer makes records of a few pitches, so that versions compete; some are bad. A seed makes the same
+// records again.
 type scorer struct{ rnd *rand.Rand }
 
 func newScorer(seed uint64) *scorer { return &scorer{rand.New(rand.NewPCG(seed, 2))} }

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The processors of a replay share it. One has read all of the topic, and stored nothing, when another one
-// joins: it gives up its batch, and what it keeps is not at its end because it was read to it once.
+// One processor has polled the whole topic and stored nothing when another one joins and makes it drop its
+// batch. The partitions that it keeps are not complete, although their end was polled once.
 // guard: what was dropped is read again
 // guard: replay: what was dropped has not been read to its end
 func TestAReplayReadsADroppedBatchAgain(t *testing.T) {

@@ -15,12 +15,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Random schedules: processors join, leave, die, wait for a store that does not answer; stores fail before
-// and after they took effect, or come back empty; requests and answers are lost on the way. Whatever
-// happened, the books balance in the end.
+// Random schedules: processors join, leave, die, and wait for a store that does not answer. Stores fail
+// before and after they took effect, or come back empty. Requests and answers are lost. In the end the stores
+// must be right.
 //
-// PITCHSTREAM_SCHEDULES says how many are played (50; `make schedules` plays 10,000),
-// PITCHSTREAM_SCHEDULE_SEED plays one again.
+// PITCHSTREAM_SCHEDULES is their number (default 50; `make schedules` plays 10,000).
+// PITCHSTREAM_SCHEDULE_SEED plays one of them again.
 // guard: what was published and changed since is published again
 func TestSchedules(t *testing.T) {
 	first, n := uint64(1), number(t, "PITCHSTREAM_SCHEDULES", 50)
@@ -170,8 +170,8 @@ func (s *schedule) quietly(f func()) {
 	s.events.mu.Unlock()
 }
 
-// chance decides by the seed and by how often it was asked of this kind, not by who asks first: so a seed
-// plays nearly the same schedule again, whatever order the goroutines run in.
+// chance decides by the seed and the number of earlier questions of this kind. So a seed plays nearly the
+// same schedule again, in whatever order the goroutines run.
 func (s *schedule) chance(kind string, oneIn uint64) bool {
 	s.events.mu.Lock()
 	defer s.events.mu.Unlock()

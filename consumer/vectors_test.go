@@ -13,8 +13,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/memsink"
 )
 
-// Every stream of the specification, through the plan and the store in memory: forwards, shuffled across
-// partitions, every record twice, in batches of any size, ends in the same rows, letters and aggregates.
+// Every stream of the specification ends in the same rows, dead letters and aggregates: forwards, shuffled
+// across partitions, with every record twice, in batches of any size.
 func TestVectorsStreams(t *testing.T) {
 	for _, s := range vectors.Streams(t) {
 		rnd := rand.New(rand.NewPCG(1, 1))
