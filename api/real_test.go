@@ -12,6 +12,9 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
@@ -34,20 +37,20 @@ func newReal(t *testing.T) *real {
 	r.store, err = pgsink.Open(pg)
 	require.NoError(t, err)
 	t.Cleanup(r.store.Close)
-	_, err = r.store.Migrate(t.Context())
+	_, err = pgadmin.New(r.store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	_, err = r.store.EnsurePositions(t.Context(), []schemas.Position{{Topic: "t"}})
 	require.NoError(t, err)
 	r.redis, err = redissink.Open(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.redis.Close() })
-	_, err = r.redis.Sweep(t.Context(), r.store)
+	_, err = r.redis.Sweep(t.Context(), pgbooks.New(r.store.DB()))
 	require.NoError(t, err)
 
 	live, err := redissink.OpenReader(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = live.Close() })
-	read, err := pgsink.OpenReader(pg)
+	read, err := pgread.Open(pg)
 	require.NoError(t, err)
 	t.Cleanup(read.Close)
 	require.NoError(t, read.Ping(t.Context()))
@@ -72,7 +75,7 @@ func (r *real) beat(t *testing.T) {
 	t.Helper()
 	h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now().Add(time.Hour)), Phase: schemas.PhaseOK, Topic: "t", Positions: map[string]int64{"0": r.next}}
 	require.NoError(t, r.redis.Beat(t.Context(), "a", h))
-	require.NoError(t, r.store.Beat(t.Context(), "a", h))
+	require.NoError(t, pgbooks.New(r.store.DB()).Beat(t.Context(), "a", h))
 }
 
 // everything asks all that can be asked of a world, and gives the answers by path.
@@ -134,7 +137,7 @@ func TestAllSourcesSayTheSame(t *testing.T) {
 
 func (r *real) beatStore(t *testing.T) {
 	t.Helper()
-	require.NoError(t, r.store.Beat(t.Context(), "a", schemas.Heartbeat{At: schemas.TimeMSOf(time.Now().Add(time.Hour)), Phase: "away", Topic: "t", Positions: map[string]int64{"0": r.next}}))
+	require.NoError(t, pgbooks.New(r.store.DB()).Beat(t.Context(), "a", schemas.Heartbeat{At: schemas.TimeMSOf(time.Now().Add(time.Hour)), Phase: "away", Topic: "t", Positions: map[string]int64{"0": r.next}}))
 }
 
 // settled leaves out where an answer comes from; averages are compared to nine digits.
@@ -220,7 +223,7 @@ func TestBothStoresTellOfWork(t *testing.T) {
 		Steps: map[string]schemas.StepWork{"redis": {Batches: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1}, Newest: []schemas.DeadLetterNote{{Message: "'⚾'"}}}
 	h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: schemas.PhaseOK, Topic: "t", Positions: map[string]int64{"0": 0}, Work: &work}
 	require.NoError(t, r.redis.Beat(t.Context(), "a", h))
-	require.NoError(t, r.store.Beat(t.Context(), "a", h))
+	require.NoError(t, pgbooks.New(r.store.DB()).Beat(t.Context(), "a", h))
 	for name, read := range map[string]func() (map[string]schemas.Work, error){
 		"redis":    func() (map[string]schemas.Work, error) { return r.asker.cfg.Live.Works(t.Context()) },
 		"postgres": func() (map[string]schemas.Work, error) { return r.asker.cfg.Store.Works(t.Context()) },
@@ -251,7 +254,7 @@ func TestNamesAreKeptInPostgres(t *testing.T) {
 	}
 	k := r.asker
 	load := func(want int64, players ...schemas.Player) {
-		changed, err := r.store.SetPlayers(t.Context(), players)
+		changed, err := pgbooks.New(r.store.DB()).SetPlayers(t.Context(), players)
 		require.NoError(t, err)
 		require.Equal(t, want, changed)
 		k.names.refresh(t.Context())

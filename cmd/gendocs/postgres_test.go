@@ -12,6 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -89,7 +90,7 @@ func migrated(t *testing.T, changes []schemas.Change) *pgx.Conn {
 		CoreVersion: features.CoreVersion})
 	require.NoError(t, err)
 	defer sink.Close()
-	_, err = sink.Migrate(t.Context())
+	_, err = pgadmin.New(sink.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	if len(changes) > 0 {
 		_, err = sink.Apply(t.Context(), sinktest.BatchOf(changes...))

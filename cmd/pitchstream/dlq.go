@@ -17,6 +17,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 // dlqCmd is the workbench for dead letters.
@@ -160,7 +161,7 @@ func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context
 		if err != nil {
 			return fail(err)
 		}
-		lo.Store = store
+		lo.Store = deadLetterStore{pgbooks.New(store.DB()), store}
 	}
 	if d, err = deadletter.Open(ctx, lo); err != nil {
 		return fail(err)
@@ -179,4 +180,14 @@ func whoAmI() string {
 		host = h
 	}
 	return strings.ToValidUTF8(name+"@"+host, "?")
+}
+
+// deadLetterStore is the books of dead letters, and the tables that are asked what they would refuse.
+type deadLetterStore struct {
+	*pgbooks.Books
+	store *pgsink.Sink
+}
+
+func (s deadLetterStore) WouldRefuse(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error) {
+	return s.store.WouldRefuse(ctx, pitches)
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/explain"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
 // explainCmd is pitchstream explain.
@@ -162,7 +163,7 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	if err := store.Ping(ctx); err != nil {
 		return nil, err
 	}
-	reader, err := pgsink.OpenReader(pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group})
+	reader, err := pgread.Open(pgread.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group})
 	if err != nil {
 		return nil, err
 	}
@@ -170,15 +171,15 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "explain: searching"})
 	defer bar.Stop()
 	return explain.Find(ctx, id, explain.Options{
-		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Store: explainStore{store, reader}, Limits: c.limits(),
+		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Store: explainStore{pgbooks.New(store.DB()), reader}, Limits: c.limits(),
 		Window: time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.Set,
 	})
 }
 
 // explainStore reads registers by the sink and rows by the reader.
 type explainStore struct {
-	*pgsink.Sink
-	reader *pgsink.Reader
+	*pgbooks.Books
+	reader *pgread.Reader
 }
 
 func (s explainStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error) {

@@ -16,6 +16,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -37,7 +39,7 @@ func newLake(t *testing.T) *lake {
 	l.store, err = pgsink.Open(pgsink.Config{URL: l.url, Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: features.CoreVersion})
 	require.NoError(t, err)
 	t.Cleanup(l.store.Close)
-	_, err = l.store.Migrate(t.Context())
+	_, err = pgadmin.New(l.store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	s, err := simulate.New(simulate.Options{Seed: 5, Pitches: 200, Games: 4, FeedIDs: true})
 	require.NoError(t, err)
@@ -172,7 +174,7 @@ func TestExportIsReadByDuckDB(t *testing.T) {
 	l := newLake(t)
 	status, said := l.export()
 	require.Equal(t, exitOK, status, said)
-	rows, err := l.store.Rows(t.Context())
+	rows, err := pgbooks.New(l.store.DB()).Rows(t.Context())
 	require.NoError(t, err)
 	var truth bytes.Buffer
 	for _, r := range rows {

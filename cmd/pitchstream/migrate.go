@@ -7,6 +7,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
 type migrateCmd struct {
@@ -23,7 +24,7 @@ func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	defer store.Close()
-	applied, err := store.Migrate(ctx)
+	applied, err := pgadmin.New(store.DB()).Migrate(ctx)
 	for _, m := range applied {
 		fmt.Fprintf(std.Out, "applied %04d_%s\n", m.Version, m.Name)
 	}
@@ -40,7 +41,7 @@ func (c *migrateCmd) grant(ctx context.Context, std *stdio, store *pgsink.Sink) 
 	if c.WriterRole+c.ReaderRole == "" {
 		return nil
 	}
-	if err := store.Grant(ctx, pgsink.Roles{Writer: c.WriterRole, Reader: c.ReaderRole}); err != nil {
+	if err := pgadmin.New(store.DB()).Grant(ctx, pgadmin.Roles{Writer: c.WriterRole, Reader: c.ReaderRole}); err != nil {
 		return err
 	}
 	if err := target.ShareRights(ctx, c.Postgres); err != nil {

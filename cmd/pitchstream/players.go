@@ -16,6 +16,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 // playersCmd keeps the names.
@@ -62,7 +63,7 @@ func (c *playersLoadCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	defer store.Close()
-	changed, err := store.SetPlayers(ctx, players)
+	changed, err := pgbooks.New(store.DB()).SetPlayers(ctx, players)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/pitchstream/pitchstream/api"
 	"github.com/pitchstream/pitchstream/internal/server"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 // seenBy are the pitches of each batter and game as readers of one target see them.
@@ -52,7 +53,7 @@ func (w *town) seenBy(t *testing.T, schema string) seenBy {
 func (w *town) thin(t *testing.T) {
 	t.Helper()
 	store := w.betterStore(t)
-	rows, err := store.Rows(t.Context())
+	rows, err := pgbooks.New(store.DB()).Rows(t.Context())
 	require.NoError(t, err)
 	var b schemas.Batch
 	taken := map[string]bool{}

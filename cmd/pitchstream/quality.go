@@ -12,6 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/quality"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 type qualityCmd struct {
@@ -114,7 +115,7 @@ func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 
 // refresh computes the figures of new rows, unless a processor is doing it.
 func (c *qualityCmd) refresh(ctx context.Context, std *stdio, store *pgsink.Sink) error {
-	release, ok, err := store.TryLock(ctx, stream.QualityLock)
+	release, ok, err := pgbooks.New(store.DB()).TryLock(ctx, stream.QualityLock)
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (c *qualityCmd) reports(ctx context.Context, store *pgsink.Sink) ([]schemas
 		}
 		days += max(int(last.Sub(first).Hours()/24)+1, 0)
 	}
-	facts, err := store.QualityFacts(ctx, c.gameDay(ctx, store), days)
+	facts, err := pgbooks.New(store.DB()).QualityFacts(ctx, c.gameDay(ctx, store), days)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +160,7 @@ func (c *qualityCmd) reports(ctx context.Context, store *pgsink.Sink) ([]schemas
 // gameDay returns the last day to read: for --game, the newest day on which it was played.
 func (c *qualityCmd) gameDay(ctx context.Context, store *pgsink.Sink) string {
 	if c.Day == "" && c.Game != "" {
-		if day, err := store.QualityDay(ctx, c.Game); err == nil {
+		if day, err := pgbooks.New(store.DB()).QualityDay(ctx, c.Game); err == nil {
 			c.Day = day
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
 // fillGames writes the rows of simulated games into a database of its own, as the processor would.
@@ -21,7 +22,7 @@ func fillGames(t *testing.T, o simulate.Options, spoil func(*schemas.Row)) (flag
 	store, err := pgsink.Open(pgsink.Config{URL: url, Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1})
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
-	_, err = store.Migrate(t.Context())
+	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	fillStore(t, store, o, 0, spoil)
 	return "--postgres-url=" + url, store

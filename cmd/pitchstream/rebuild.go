@@ -11,6 +11,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/verify"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -95,7 +96,7 @@ func (c *rebuildRedisCmd) dryRun(
 ) error {
 	o := terminal.ProgressOptions{Title: "rebuild redis --dry-run", Noun: "batters"}
 	bar := terminal.NewLateProgress(std.Err, o)
-	found, err := redis.Audit(ctx, store, redissink.AuditOptions{Progress: bar.Set})
+	found, err := redis.Audit(ctx, pgbooks.New(store.DB()), redissink.AuditOptions{Progress: bar.Set})
 	bar.Stop()
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
 // What a replay may take beside a live stream. A batch's transaction holds the locks of its batters, and a core that
@@ -22,7 +22,7 @@ const (
 
 // pacer gives way to the live stream.
 type pacer struct {
-	live   *pgsink.Reader // nil: nobody is given way to
+	live   *pgread.Reader // nil: nobody is given way to
 	maxLag time.Duration
 	paused atomic.Bool
 	gentle atomic.Bool // a live processor is there
@@ -42,7 +42,7 @@ func (r *replay) newPacer() (*pacer, error) {
 		return p, nil
 	}
 	var err error
-	p.live, err = pgsink.OpenReader(pgsink.Config{URL: r.c.Postgres.URL.Reveal(), Schema: r.c.Postgres.Schema, Group: r.c.Kafka.Group, MaxConns: 1})
+	p.live, err = pgread.Open(pgread.Config{URL: r.c.Postgres.URL.Reveal(), Schema: r.c.Postgres.Schema, Group: r.c.Kafka.Group, MaxConns: 1})
 	if err == nil {
 		niceness()
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
 // A replay gives way while a live processor is behind, or silent, and to nobody where none is there.
@@ -29,7 +29,7 @@ func TestReplayGivesWay(t *testing.T) {
 		"gone for two minutes": {[]schemas.Heartbeat{{At: schemas.TimeMSOf(now.Add(-2 * time.Minute)), LagMS: 9}}, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &pacer{live: &pgsink.Reader{}, maxLag: 2 * time.Second, tell: func(bool, time.Duration) {}}
+			p := &pacer{live: &pgread.Reader{}, maxLag: 2 * time.Second, tell: func(bool, time.Duration) {}}
 			pulse := schemas.Pulse{Heartbeats: map[string]schemas.Heartbeat{}}
 			for i, h := range c.beats {
 				pulse.Heartbeats[string(rune('a'+i))] = h

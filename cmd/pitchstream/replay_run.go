@@ -24,6 +24,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -111,7 +112,7 @@ func (r *replay) find(ctx context.Context) error {
 		if found, err = r.fresh(ctx); err != nil {
 			return err
 		}
-		if err := r.books.BeginReplay(ctx, *found); err != nil {
+		if err := pgbooks.New(r.books.DB()).BeginReplay(ctx, *found); err != nil {
 			return err
 		}
 		r.log.Info("replay begins", "id", found.ID, "into", r.c.Into)
@@ -119,7 +120,7 @@ func (r *replay) find(ctx context.Context) error {
 		r.log.Info("replay goes on", "id", found.ID, "into", r.c.Into, "records so far", found.Counts().Records)
 	}
 	r.state = *found
-	release, ok, err := r.books.TryLock(ctx, "replay/"+found.ID)
+	release, ok, err := pgbooks.New(r.books.DB()).TryLock(ctx, "replay/"+found.ID)
 	if err == nil && !ok {
 		err = fmt.Errorf("replay %s is under way in another process", found.ID)
 	}
@@ -131,9 +132,9 @@ func (r *replay) find(ctx context.Context) error {
 
 func (r *replay) begun(ctx context.Context) (*schemas.ReplayState, error) {
 	if r.c.Resume == "" {
-		return r.books.UnfinishedReplay(ctx, r.c.spec())
+		return pgbooks.New(r.books.DB()).UnfinishedReplay(ctx, r.c.spec())
 	}
-	found, err := r.books.Replay(ctx, r.c.Resume)
+	found, err := pgbooks.New(r.books.DB()).Replay(ctx, r.c.Resume)
 	switch {
 	case err != nil:
 		return nil, err
@@ -207,12 +208,12 @@ func (r *replay) run(ctx context.Context) error {
 	reached, err := r.read(ctx)
 	if err == nil && reached {
 		r.leave(ctx)
-		err = r.books.FinishReplay(ctx, r.state.ID)
+		err = pgbooks.New(r.books.DB()).FinishReplay(ctx, r.state.ID)
 	}
 	if err != nil {
 		return err
 	}
-	last, err := r.books.Replay(context.WithoutCancel(ctx), r.state.ID)
+	last, err := pgbooks.New(r.books.DB()).Replay(context.WithoutCancel(ctx), r.state.ID)
 	if err != nil {
 		return err
 	}
@@ -236,7 +237,7 @@ func (r *replay) read(ctx context.Context) (reached bool, err error) {
 	if r.c.Game != "" {
 		shared.Keep = ofGame(r.c.Game)
 	}
-	keeper := redissink.NewKeeper(r.redis, r.books, redissink.KeeperConfig{Log: r.log})
+	keeper := redissink.NewKeeper(r.redis, pgbooks.New(r.books.DB()), redissink.KeeperConfig{Log: r.log})
 	err = lifecycle.Run(ctx, func(ctx context.Context) (err error) {
 		if reached, err = r.process(ctx, shared, projection{keeper, r.ofItsOwn()}, pace); reached {
 			whole(ctx, keeper)

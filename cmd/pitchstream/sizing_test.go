@@ -16,6 +16,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -32,7 +33,7 @@ func TestWhatAPitchTakes(t *testing.T) {
 	store, err := pgsink.Open(pgsink.Config{URL: url, Schema: "pitchstream", Group: "g", Build: "0123456789ab", CoreVersion: features.CoreVersion})
 	require.NoError(t, err)
 	defer store.Close()
-	_, err = store.Migrate(t.Context())
+	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	s, err := simulate.New(simulate.Options{Seed: 9, Pitches: pitches, Games: max(1, pitches/300), FeedIDs: true})
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
 	"github.com/pitchstream/pitchstream/internal/processor"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -57,7 +58,7 @@ func (b *run) startProcessor(ctx context.Context, own *scratch) (*watchedProcess
 		defer close(p.ended)
 		defer store.Close()
 		defer redis.Close()
-		p.err = p.run(ctx, o, store, redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: o.Log}))
+		p.err = p.run(ctx, o, store, redissink.NewKeeper(redis, pgbooks.New(store.DB()), redissink.KeeperConfig{Log: o.Log}))
 	}()
 	return p, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -114,7 +115,7 @@ func (s *scratch) schema(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
-	_, err = store.Migrate(ctx)
+	_, err = pgadmin.New(store.DB()).Migrate(ctx)
 	connected = !errors.As(err, new(*pgconn.ConnectError))
 	return err
 }

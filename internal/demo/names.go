@@ -6,6 +6,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 // addNames stores a name and a team for every player, because tracking records have ids only. The names are
@@ -20,7 +21,7 @@ func addNames(ctx context.Context, settings *processor.Options, league []simulat
 	for i, p := range league {
 		players[i] = schemas.Player{ID: p.ID, Name: playerName(p.ID), Team: teams[p.Team%len(teams)]}
 	}
-	_, err = store.SetPlayers(ctx, players)
+	_, err = pgbooks.New(store.DB()).SetPlayers(ctx, players)
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
 	"github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
 // task is work in a goroutine of its own.
@@ -63,7 +64,7 @@ func prepare(ctx context.Context, o *processor.Options) error {
 		return err
 	}
 	defer store.Close()
-	_, err = store.Migrate(ctx)
+	_, err = pgadmin.New(store.DB()).Migrate(ctx)
 	return err
 }
 

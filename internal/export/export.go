@@ -20,6 +20,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
 // Options say what is exported and where to. Postgres and Output are required.
@@ -49,7 +50,7 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 		return nil, fmt.Errorf("output folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	view, err := pgsink.OpenExport(ctx, o.Postgres)
+	view, err := pgadmin.OpenExport(ctx, o.Postgres)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 type exporter struct {
 	o      Options
 	folder *fileoutput.Folder
-	view   *pgsink.Export
+	view   *pgadmin.Export
 	report Report
 
 	file  *os.File // of the current day; nil between days
@@ -113,7 +114,7 @@ func (e *exporter) run(ctx context.Context) error {
 }
 
 // choose returns the days to write, and how many pitches they have.
-func (e *exporter) choose(days []pgsink.Day) (todo []pgsink.Day, pitches int64) {
+func (e *exporter) choose(days []pgadmin.Day) (todo []pgadmin.Day, pitches int64) {
 	for _, d := range days {
 		if d.Date == "" && e.o.From+e.o.To != "" && !e.o.Undated {
 			e.report.Undated = d.Pitches
@@ -154,7 +155,7 @@ func (e *exporter) begin(day schemas.Text) (err error) {
 }
 
 // finish moves the file of the current day to its place, if it has all the pitches that the same snapshot counted.
-func (e *exporter) finish(todo []pgsink.Day, next *int) error {
+func (e *exporter) finish(todo []pgadmin.Day, next *int) error {
 	if e.file == nil {
 		return nil
 	}
@@ -179,7 +180,7 @@ func (e *exporter) finish(todo []pgsink.Day, next *int) error {
 }
 
 // removeOthers removes, with Overwrite, the files of dates in the range that have no pitches any more.
-func (e *exporter) removeOthers(days []pgsink.Day) error {
+func (e *exporter) removeOthers(days []pgadmin.Day) error {
 	if !e.o.Overwrite {
 		return nil
 	}

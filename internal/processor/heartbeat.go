@@ -11,6 +11,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -90,7 +91,7 @@ func (b *beats) Run(ctx context.Context) error {
 		h.Work = b.work.report(time.Now(), b.of, b.health)
 		attempt, cancel := context.WithTimeout(ctx, beatEvery)
 		both.Go(func() { b.failed("redis", b.redis.Beat(attempt, b.instance, h)) })
-		both.Go(func() { b.failed("postgres", b.store.Beat(attempt, b.instance, h)) })
+		both.Go(func() { b.failed("postgres", pgbooks.New(b.store.DB()).Beat(attempt, b.instance, h)) })
 		both.Go(func() { b.failed("pointer", b.point(attempt)) })
 		both.Wait()
 		cancel()
@@ -99,7 +100,7 @@ func (b *beats) Run(ctx context.Context) error {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatEvery)
 			defer cancel()
 			b.failed("redis", b.redis.Rest(last, b.instance))
-			b.failed("postgres", b.store.Rest(last, b.instance))
+			b.failed("postgres", pgbooks.New(b.store.DB()).Rest(last, b.instance))
 			return nil
 		case <-tick.C:
 		case <-b.now:
@@ -110,7 +111,7 @@ func (b *beats) Run(ctx context.Context) error {
 // point copies the pointer to the target that readers see from Postgres to Redis. An API server that starts while Postgres
 // is unavailable reads it there.
 func (b *beats) point(ctx context.Context) error {
-	p, err := b.store.Pointer(ctx, b.serving)
+	p, err := pgbooks.New(b.store.DB()).Pointer(ctx, b.serving)
 	if err != nil {
 		return err
 	}

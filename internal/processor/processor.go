@@ -31,6 +31,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -113,7 +114,7 @@ func Run(ctx context.Context, o Options) error {
 		instance: id, topic: o.RawTopic, of: &watch.at, work: watch.work, health: watch.health, redis: redis, store: store,
 		serving: o.ServingSchema, prefix: o.LivePrefix, log: o.Log, now: make(chan struct{}, 1),
 	}
-	keeper := redissink.NewKeeper(redis, store, redissink.KeeperConfig{Log: o.Log, Hooks: watch.RedisHooks(beats.soon)})
+	keeper := redissink.NewKeeper(redis, pgbooks.New(store.DB()), redissink.KeeperConfig{Log: o.Log, Hooks: watch.RedisHooks(beats.soon)})
 	beats.keeper = keeper
 	watch.Metrics.Phase(string(keeper.State().Phase))
 

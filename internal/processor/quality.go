@@ -10,6 +10,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/quality"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 const (
@@ -25,11 +26,11 @@ const (
 // how many are left. whole searches all rows for changed games. The caller must hold QualityLock.
 func RefreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most int) (done, left int, err error) {
 	began := time.Now()
-	units, err := store.QualityTouched(ctx, whole)
+	units, err := pgbooks.New(store.DB()).QualityTouched(ctx, whole)
 	if err != nil || len(units) == 0 && !whole {
 		return 0, 0, err
 	}
-	ids, err := store.PlayerIDs(ctx)
+	ids, err := pgbooks.New(store.DB()).PlayerIDs(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -39,21 +40,21 @@ func RefreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most in
 	}
 	for _, u := range units[:min(len(units), most)] {
 		at := time.Now()
-		rows, err := store.QualityRows(ctx, u)
+		rows, err := pgbooks.New(store.DB()).QualityRows(ctx, u)
 		if err != nil {
 			return done, len(units) - done, err
 		}
-		arrivals, err := store.QualityArrivals(ctx, u)
+		arrivals, err := pgbooks.New(store.DB()).QualityArrivals(ctx, u)
 		if err != nil {
 			return done, len(units) - done, err
 		}
-		if err := store.SaveQuality(ctx, u, at, quality.WithArrivals(quality.Facts(rows, listed), schemas.Text(u.Game), arrivals)); err != nil {
+		if err := pgbooks.New(store.DB()).SaveQuality(ctx, u, at, quality.WithArrivals(quality.Facts(rows, listed), schemas.Text(u.Game), arrivals)); err != nil {
 			return done, len(units) - done, err
 		}
 		done++
 	}
 	if left = len(units) - done; left == 0 {
-		err = store.QualityDone(ctx, began)
+		err = pgbooks.New(store.DB()).QualityDone(ctx, began)
 	}
 	return done, left, err
 }
@@ -93,7 +94,7 @@ func (k *qualityKeeper) Run(ctx context.Context) error {
 // cycle computes once, when this process has or gets the lock.
 func (k *qualityKeeper) cycle(ctx context.Context) error {
 	if k.release == nil {
-		release, ok, err := k.store.TryLock(ctx, QualityLock)
+		release, ok, err := pgbooks.New(k.store.DB()).TryLock(ctx, QualityLock)
 		// guard: quality: one process computes | !ok -> !ok && false
 		if err != nil || !ok {
 			return err
@@ -108,7 +109,7 @@ func (k *qualityKeeper) cycle(ctx context.Context) error {
 	if whole && left == 0 {
 		k.whole = time.Now()
 	}
-	facts, err := k.store.QualityFacts(ctx, "", quality.History)
+	facts, err := pgbooks.New(k.store.DB()).QualityFacts(ctx, "", quality.History)
 	if err != nil {
 		return err
 	}

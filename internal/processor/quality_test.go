@@ -13,6 +13,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
 // filledStore returns a store with the rows of a simulated game.
@@ -21,7 +22,7 @@ func filledStore(t *testing.T) *pgsink.Sink {
 	store, err := pgsink.Open(pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1})
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
-	_, err = store.Migrate(t.Context())
+	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	game, err := simulate.New(simulate.Options{Seed: 61, Games: 1, FeedIDs: true})
 	require.NoError(t, err)

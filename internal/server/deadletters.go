@@ -10,14 +10,15 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
 // deadLetters shows the dead letters to the API. A report needs the whole topic, so that one reading serves all requests,
 // and the next one starts not before ten times as long has passed as the last one took.
 type deadLetters struct {
 	o     deadletter.Options
-	store *pgsink.Reader
+	store *pgread.Reader
 	ctx   context.Context // of the readings; close ends it
 	stop  context.CancelFunc
 	work  sync.WaitGroup
@@ -36,12 +37,12 @@ const (
 )
 
 func openDeadLetters(o Options) (*deadLetters, error) {
-	store, err := pgsink.OpenReader(o.Postgres)
+	store, err := pgread.Open(o.Postgres)
 	if err != nil {
 		return nil, err
 	}
 	d := &deadLetters{store: store, o: deadletter.Options{
-		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic, Known: store, CoreOnly: true,
+		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic, Known: pgbooks.New(store.DB()), CoreOnly: true,
 	}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	return d, nil

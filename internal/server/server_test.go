@@ -17,6 +17,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -40,7 +42,7 @@ func testOptions(t *testing.T) (Options, *kgo.Client, *pgsink.Sink) {
 	store, err := pgsink.Open(o.Postgres)
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
-	_, err = store.Migrate(t.Context())
+	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	return o, client, store
 }
@@ -80,7 +82,7 @@ func TestDeadLettersAreShownAndTheTopicIsReadOnce(t *testing.T) {
 		require.NoError(t, client.ProduceSync(t.Context(), encoder.DeadLetter(l, time.Now())).FirstErr())
 		decisions = append(decisions, schemas.DeadLetterDecision{ID: schemas.DeadLetterID{Origin: origin, Attempts: 1}, Action: schemas.DeadLetterDiscarded, Reason: "torn", By: "me"})
 	}
-	require.NoError(t, store.DecideDeadLetters(t.Context(), decisions[:1]))
+	require.NoError(t, pgbooks.New(store.DB()).DecideDeadLetters(t.Context(), decisions[:1]))
 
 	dead, err := openDeadLetters(o)
 	require.NoError(t, err)

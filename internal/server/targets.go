@@ -9,7 +9,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/quality"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -17,12 +18,12 @@ import (
 // and the players' names, which are kept in the live target only.
 type targets struct {
 	o     Options
-	live  *pgsink.Reader
+	live  *pgread.Reader
 	redis *redissink.Reader // of the live prefix, for the copy of the pointer
 }
 
 func openTargets(o Options) (*targets, error) {
-	live, err := pgsink.OpenReader(o.Postgres)
+	live, err := pgread.Open(o.Postgres)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func (s *targets) openRedis(prefix string) (*redissink.Reader, error) {
 }
 
 func (s *targets) pointer(ctx context.Context) (schemas.Pointer, error) {
-	return s.live.Pointer(ctx, s.o.ServingSchema)
+	return pgbooks.New(s.live.DB()).Pointer(ctx, s.o.ServingSchema)
 }
 
 // open opens the stores of a target: the live one's where the options say, another one's where its registration says.
@@ -54,7 +55,7 @@ func (s *targets) open(t schemas.Target) (api.Live, api.Store, func(), error) {
 	if t.Name == config.Live {
 		t.Schema, t.Group, t.Prefix = s.o.Postgres.Schema, s.o.Postgres.Group, s.o.Redis.Prefix
 	}
-	store, err := pgsink.OpenReader(pgsink.Config{URL: s.o.Postgres.URL, Schema: t.Schema, Group: t.Group})
+	store, err := pgread.Open(pgread.Config{URL: s.o.Postgres.URL, Schema: t.Schema, Group: t.Group})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -63,13 +64,13 @@ func (s *targets) open(t schemas.Target) (api.Live, api.Store, func(), error) {
 		store.Close()
 		return nil, nil, nil, err
 	}
-	return redis, targetStore{store, s.live, &qualityCache{store: store}}, func() { _ = redis.Close(); store.Close() }, nil
+	return redis, targetStore{store, s.live, &qualityCache{store: pgbooks.New(store.DB())}}, func() { _ = redis.Close(); store.Close() }, nil
 }
 
 // targetStore is the store of a target, with the players' names of the live one.
 type targetStore struct {
-	*pgsink.Reader
-	live    *pgsink.Reader
+	*pgread.Reader
+	live    *pgread.Reader
 	reports *qualityCache
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -37,7 +38,7 @@ func Create(ctx context.Context, o CreateOptions) error {
 		return err
 	}
 	defer store.Close()
-	applied, err := store.Migrate(ctx)
+	applied, err := pgadmin.New(store.DB()).Migrate(ctx)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
 // Options name live.
@@ -32,12 +34,12 @@ type Options struct {
 // catalog is the connection to the list of targets.
 type catalog struct {
 	live  Options
-	books *pgsink.Targets
+	books *pgadmin.Targets
 }
 
 func open(live Options) (*catalog, error) {
 	p := live.Postgres
-	books, err := pgsink.OpenTargets(pgsink.Config{URL: p.URL.Reveal(), Schema: p.Schema}, p.ServingSchema())
+	books, err := pgadmin.OpenTargets(pgsink.Config{URL: p.URL.Reveal(), Schema: p.Schema}, p.ServingSchema())
 	return &catalog{live, books}, err
 }
 
@@ -108,7 +110,7 @@ const AliveFor = 5 * time.Second
 // FeedingOf reads the positions and the heartbeats from the schema of a target.
 func FeedingOf(ctx context.Context, live Options, t schemas.Target) (f Feeding, err error) {
 	url := live.Postgres.URL.Reveal()
-	reader, err := pgsink.OpenReader(pgsink.Config{URL: url, Schema: t.Schema, Group: t.Group})
+	reader, err := pgread.Open(pgread.Config{URL: url, Schema: t.Schema, Group: t.Group})
 	if err != nil {
 		return f, err
 	}

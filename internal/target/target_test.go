@@ -15,6 +15,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -130,6 +131,6 @@ func migrate(t *testing.T, p config.Postgres) {
 	store, err := pgsink.Open(pgsink.Config{URL: p.URL.Reveal(), Schema: p.Schema})
 	require.NoError(t, err)
 	defer store.Close()
-	_, err = store.Migrate(context.Background())
+	_, err = pgadmin.New(store.DB()).Migrate(context.Background())
 	require.NoError(t, err)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -25,11 +26,12 @@ const rebuildWait = time.Minute
 func Rebuild(
 	ctx context.Context, postgres *pgsink.Sink, redis *redissink.Sink, progress func(done, total int64),
 ) (r Rebuilt, err error) {
-	batters, err := postgres.BatterSeqs(ctx)
+	books := pgbooks.New(postgres.DB())
+	batters, err := books.BatterSeqs(ctx)
 	if err != nil {
 		return r, err
 	}
-	src := &countedSource{Source: postgres, progress: progress, total: int64(len(batters))}
+	src := &countedSource{Source: books, progress: progress, total: int64(len(batters))}
 	for until := time.Now().Add(rebuildWait); ; {
 		r.Batters, err = redis.Rebuild(ctx, src)
 		r.Games = src.games

@@ -20,7 +20,25 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
+
+// topicStore reads the registers from the books, and applies repairs through the sink.
+type topicStore struct {
+	*pgbooks.Books
+	sink *pgsink.Sink
+}
+
+// Apply writes a batch of repairs.
+func (s topicStore) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
+	return s.sink.Apply(ctx, b)
+}
+
+// Positions returns the positions of the group in a topic.
+func (s topicStore) Positions(ctx context.Context, topic string) (map[int32]int64, error) {
+	return s.sink.Positions(ctx, topic)
+}
 
 // registerStore is the part of Postgres that the comparison of the topic needs.
 type registerStore interface {

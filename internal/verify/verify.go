@@ -4,7 +4,7 @@
 //   - topic: the raw topic, up to the positions in Postgres, is read and run through the core again. The
 //     winning version and the content of every pitch are compared with its registers, and rejected records
 //     with the dead letters.
-//   - aggregates: the stored totals are compared with the sums of their rows (pgsink.CompareTotals).
+//   - aggregates: the stored totals are compared with the sums of their rows (pgadmin.CompareTotals).
 //   - redis: every field of every key is compared with Postgres (redissink.Audit).
 //
 // All three report in the same words, the schemas.Differs constants. Processors may run meanwhile. What they
@@ -25,6 +25,8 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -96,7 +98,7 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 		o.Progress = func(Part, int64, int64) {}
 	}
 	if slices.Contains(o.Parts, Topic) {
-		c := newComparison(o.Postgres, o.Kafka, o.Repair)
+		c := newComparison(topicStore{pgbooks.New(o.Postgres.DB()), o.Postgres}, o.Kafka, o.Repair)
 		c.push = o.push
 		c.progress = func(done, total int64) { o.Progress(Topic, done, total) }
 		if err = c.run(ctx); err != nil {
@@ -114,7 +116,7 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 	if slices.Contains(o.Parts, Redis) {
 		audit := redissink.AuditOptions{Repair: o.Repair}
 		audit.Progress = func(done, total int64) { o.Progress(Redis, done, total) }
-		found, err := o.Redis.Audit(ctx, o.Postgres, audit)
+		found, err := o.Redis.Audit(ctx, pgbooks.New(o.Postgres.DB()), audit)
 		if err != nil {
 			return r, err
 		}
@@ -152,13 +154,14 @@ func (o Options) push(ctx context.Context, snaps []schemas.Snapshot) error {
 const battersAtOnce = 50
 
 func compareAggregates(ctx context.Context, o Options) (*AggregatesReport, error) {
-	ids, err := o.Postgres.TotalBatters(ctx)
+	admin := pgadmin.New(o.Postgres.DB())
+	ids, err := admin.TotalBatters(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r := &AggregatesReport{}
 	for some := range slices.Chunk(ids, battersAtOnce) {
-		found, err := o.Postgres.CompareTotals(ctx, some)
+		found, err := admin.CompareTotals(ctx, some)
 		if err != nil {
 			return nil, err
 		}

@@ -1,12 +1,8 @@
 package pgsink
 
 import (
-	"context"
-	"fmt"
 	"reflect"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -70,43 +66,4 @@ func wasOf(older []schemas.Change) (game, day, venue *string) {
 		}
 	}
 	return nil, nil, nil
-}
-
-const sqlQualityArrivals = `
-	SELECT day::text, venue, sum(repeats), sum(conflicting), sum(deleted)
-	FROM (
-		SELECT coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) AS day, coalesce(venue, '') AS venue,
-		       coalesce(repeats, 0) AS repeats, (coalesce(conflicts, 0) > 0)::int AS conflicting, 0 AS deleted
-		FROM pitch_registers WHERE standing AND (repeats > 0 OR conflicts > 0) AND `
-const (
-	sqlOfGame  = `game_pk = $1 AND $2 = ''`
-	sqlOfNone  = `$1 = '' AND game_pk IS NULL AND event_time >= $2::text::date - 2 AND event_time < $2::text::date + 3`
-	sqlDeleted = `
-		UNION ALL
-		SELECT gone_day, coalesce(gone_venue, ''), 0, 0, 1
-		FROM pitch_registers WHERE gone_day IS NOT NULL AND coalesce(gone_game_pk, '') = $1
-	) arrived
-	WHERE $2 = '' OR day = nullif($2, '')::date
-	GROUP BY 1, 2`
-)
-
-// QualityArrivals answers what the rows of a unit do not show: records that came again, that differ, and deletes.
-func (s *Sink) QualityArrivals(ctx context.Context, u QualityUnit) (out []schemas.QualityArrivals, err error) {
-	of := sqlOfGame
-	if u.Game == "" {
-		of = sqlOfNone
-	}
-	rows, err := s.pool.Query(ctx, sqlQualityArrivals+of+sqlDeleted, u.Game, u.Day)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: quality: %w", hideSecret(err))
-	}
-	var a schemas.QualityArrivals
-	_, err = pgx.ForEachRow(rows, []any{&a.Day, &a.Venue, &a.Repeats, &a.Conflicting, &a.Deleted}, func() error {
-		out = append(out, a)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: quality: %w", hideSecret(err))
-	}
-	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 // said is a record of a pitch of game A that measured so many mph.
@@ -31,9 +32,9 @@ func applyPolls(t *testing.T, s *Sink, polls ...[]schemas.Change) {
 	}
 }
 
-func arrivals(t *testing.T, s *Sink, u QualityUnit) (repeats, conflicting, deleted int64) {
+func arrivals(t *testing.T, s *Sink, u pgbooks.QualityUnit) (repeats, conflicting, deleted int64) {
 	t.Helper()
-	all, err := s.QualityArrivals(t.Context(), u)
+	all, err := pgbooks.New(s.DB()).QualityArrivals(t.Context(), u)
 	require.NoError(t, err)
 	for _, a := range all {
 		require.Equal(t, "2023-11-14", a.Day)
@@ -80,7 +81,7 @@ func TestRecordsThatComeAgainAreTold(t *testing.T) {
 				applyAll(t, s, schemas.Change{Op: schemas.OpIdentify, PitchID: first.PitchID, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](7)}})
 			}
 			applyPolls(t, s, c.polls...)
-			repeats, conflicting, deleted := arrivals(t, s, QualityUnit{Game: "A"})
+			repeats, conflicting, deleted := arrivals(t, s, pgbooks.QualityUnit{Game: "A"})
 			require.Equal(t, []int64{c.repeats, c.conflicts, 0}, []int64{repeats, conflicting, deleted})
 		})
 	}
@@ -93,7 +94,7 @@ func TestAnotherCoreIsNoConflict(t *testing.T) {
 	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)})
 	s.cfg.CoreVersion++
 	applyPolls(t, s, []schemas.Change{said(1, 91, 0, 2)})
-	repeats, conflicting, _ := arrivals(t, s, QualityUnit{Game: "A"})
+	repeats, conflicting, _ := arrivals(t, s, pgbooks.QualityUnit{Game: "A"})
 	require.Equal(t, []int64{1, 0}, []int64{repeats, conflicting})
 }
 
@@ -103,8 +104,8 @@ func TestAnotherCoreIsNoConflict(t *testing.T) {
 // guard: quality: a pitch that is deleted within its poll was of a game
 func TestDeletedPitchesAreOfTheirGame(t *testing.T) {
 	s := open(t)
-	game := QualityUnit{Game: "A"}
-	deleted := func(u QualityUnit) int64 { _, _, n := arrivals(t, s, u); return n }
+	game := pgbooks.QualityUnit{Game: "A"}
+	deleted := func(u pgbooks.QualityUnit) int64 { _, _, n := arrivals(t, s, u); return n }
 	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)}, []schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 1, 3)})
 	require.EqualValues(t, 1, deleted(game))
 	applyPolls(t, s, []schemas.Change{deletes(2, 1, 5), said(2, 90, 0, 4)})
@@ -117,8 +118,8 @@ func TestDeletedPitchesAreOfTheirGame(t *testing.T) {
 	none := said(4, 90, 0, 8)
 	none.Row.GamePK, none.Row.GameDate = "", ""
 	applyPolls(t, s, []schemas.Change{none}, []schemas.Change{deletes(4, 1, 9)})
-	require.EqualValues(t, 1, deleted(QualityUnit{Day: "2023-11-14"}))
-	require.Zero(t, deleted(QualityUnit{Day: "2023-11-15"}))
+	require.EqualValues(t, 1, deleted(pgbooks.QualityUnit{Day: "2023-11-14"}))
+	require.Zero(t, deleted(pgbooks.QualityUnit{Day: "2023-11-15"}))
 	require.EqualValues(t, 1, deleted(game))
 }
 
@@ -130,7 +131,7 @@ func TestADeleteTouchesItsGame(t *testing.T) {
 	none := said(4, 90, 0, 8)
 	none.Row.GamePK = ""
 	applyPolls(t, s, []schemas.Change{none}, []schemas.Change{deletes(4, 1, 9)})
-	units, err := s.QualityTouched(t.Context(), false)
+	units, err := pgbooks.New(s.DB()).QualityTouched(t.Context(), false)
 	require.NoError(t, err)
-	require.ElementsMatch(t, []QualityUnit{{Game: "A"}, {Day: "2023-11-14"}}, units)
+	require.ElementsMatch(t, []pgbooks.QualityUnit{{Game: "A"}, {Day: "2023-11-14"}}, units)
 }

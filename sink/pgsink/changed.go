@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // Changed answers which of these pitches another processor has changed since they were published, and how each stands
@@ -27,7 +28,7 @@ func (s *Sink) Changed(ctx context.Context, published []schemas.Published) ([]sc
 		return standing(ctx, tx, now)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("postgres: changed rows: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: changed rows: %w", pg.HideSecret(err))
 	}
 	return now, nil
 }
@@ -44,7 +45,7 @@ func standing(ctx context.Context, tx pgx.Tx, pitches []schemas.Published) error
 	}
 	defer rows.Close()
 	for rows.Next() {
-		r, err := scanRow(rows)
+		r, err := pg.ScanRow(rows)
 		if err != nil {
 			return err
 		}
@@ -55,29 +56,12 @@ func standing(ctx context.Context, tx pgx.Tx, pitches []schemas.Published) error
 
 func scanVersions(row pgx.CollectableRow) (p schemas.Published, err error) {
 	var id [16]byte
-	var measured, identified registerVersion
-	if err := row.Scan(append(append([]any{&id}, measured.into()...), identified.into()...)...); err != nil {
+	var measured, identified pg.RegisterVersion
+	if err := row.Scan(append(append([]any{&id}, measured.Into()...), identified.Into()...)...); err != nil {
 		return p, err
 	}
-	p.PitchID, p.Version, p.Identified = id, measured.version().Value, identified.version()
+	p.PitchID, p.Version, p.Identified = id, measured.Version().Value, identified.Version()
 	return p, nil
-}
-
-// registerVersion receives the version of a register that may have none.
-type registerVersion struct {
-	revision, timestampMS, offset *int64
-	partition                     *int32
-}
-
-func (v *registerVersion) into() []any {
-	return []any{&v.revision, &v.timestampMS, &v.offset, &v.partition}
-}
-
-func (v *registerVersion) version() schemas.Opt[schemas.Version] {
-	if v.revision == nil {
-		return schemas.Opt[schemas.Version]{}
-	}
-	return schemas.Some(schemas.Version{Revision: *v.revision, TimestampMS: *v.timestampMS, Offset: *v.offset, Partition: *v.partition})
 }
 
 func versionArrays(published []schemas.Published) []any {

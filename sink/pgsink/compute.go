@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // computeAndCommit is the second round trip: lock the batters, compute the batter-games that were touched from their
@@ -59,13 +60,13 @@ func (t *transaction) scanGames(rows pgx.Rows) error {
 	for rows.Next() {
 		var batter, seq int64
 		var game string
-		var s statsRow
-		if err := rows.Scan(s.into(&batter, &game, &seq)...); err != nil {
+		var s pg.StatsRow
+		if err := rows.Scan(s.Into(&batter, &game, &seq)...); err != nil {
 			return err
 		}
 		if game != "" { // rows without a game count for their batter only
 			snap := t.snapshot(batter)
-			snap.Games = append(snap.Games, schemas.GameStats{GamePK: game, Seq: seq, Stats: s.stats()})
+			snap.Games = append(snap.Games, schemas.GameStats{GamePK: game, Seq: seq, Stats: s.Stats()})
 		}
 	}
 	return rows.Err()
@@ -74,12 +75,12 @@ func (t *transaction) scanGames(rows pgx.Rows) error {
 func (t *transaction) scanBatters(rows pgx.Rows) error {
 	for rows.Next() {
 		var batter, seq, prev int64
-		var s statsRow
-		if err := rows.Scan(s.into(&batter, &seq, &prev)...); err != nil {
+		var s pg.StatsRow
+		if err := rows.Scan(s.Into(&batter, &seq, &prev)...); err != nil {
 			return err
 		}
 		snap := t.snapshot(batter)
-		snap.Seq, snap.PrevSeq, snap.Stats = seq, prev, s.stats()
+		snap.Seq, snap.PrevSeq, snap.Stats = seq, prev, s.Stats()
 	}
 	return rows.Err()
 }
@@ -104,7 +105,7 @@ func (t *transaction) identifiedOnly() [][16]byte {
 func (t *transaction) scanRows(rows pgx.Rows) error {
 	t.rows = map[schemas.PitchID]*schemas.StoredRow{}
 	for rows.Next() {
-		r, err := scanRow(rows)
+		r, err := pg.ScanRow(rows)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -35,12 +37,12 @@ func TestExportIsOfOneMoment(t *testing.T) {
 		require.NoError(t, err)
 	}
 	put(thrown(1, 1, 9, 5, "2024-09-01"), thrown(2, 1, 9, 5, "2024-09-02"), thrown(3, 1, 9, 5, ""))
-	e, err := OpenExport(t.Context(), Config{URL: s.pool.Config().ConnString(), Schema: s.cfg.Schema, CoreVersion: features.CoreVersion})
+	e, err := pgadmin.OpenExport(t.Context(), Config{URL: s.pool.Config().ConnString(), Schema: s.cfg.Schema, CoreVersion: features.CoreVersion})
 	require.NoError(t, err)
 	defer e.Close(t.Context())
 	days, err := e.Days(t.Context(), "", "")
 	require.NoError(t, err)
-	want := []Day{{"2024-09-01", 1}, {"2024-09-02", 1}, {"", 1}}
+	want := []pgadmin.Day{{Date: "2024-09-01", Pitches: 1}, {Date: "2024-09-02", Pitches: 1}, {Pitches: 1}}
 	require.Equal(t, want, days)
 	put(thrown(4, 1, 9, 5, "2024-09-01"))
 	var got []schemas.Text
@@ -77,7 +79,7 @@ func TestPlayersAsOfADate(t *testing.T) {
 		thrown(8, 2, 9, 0, ""),
 	))
 	require.NoError(t, err)
-	_, err = s.SetPlayers(t.Context(), []schemas.Player{{ID: 1, Name: "One", Team: "LAD"}, {ID: 3, Name: "Three"}})
+	_, err = pgbooks.New(s.DB()).SetPlayers(t.Context(), []schemas.Player{{ID: 1, Name: "One", Team: "LAD"}, {ID: 3, Name: "Three"}})
 	require.NoError(t, err)
 	rows, err := s.pool.Query(t.Context(), `SELECT player_id, version, team_id, valid_from::text, valid_to::text, is_current, pitches_batted, pitches_pitched, team
 		FROM dim_player ORDER BY player_id, version`)

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -32,9 +34,9 @@ func TestTheSuiteOfEveryStoreAsTheWriter(t *testing.T) {
 	sinktest.Exercise(t, func(t *testing.T) sinktest.Fixture {
 		owner := open(t)
 		writer := role(t, owner)
-		require.NoError(t, owner.Grant(t.Context(), Roles{Writer: writer}))
+		require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), pgadmin.Roles{Writer: writer}))
 		return sinktest.Fixture{
-			Open:   func(t *testing.T, core int32) sinktest.Store { return as(t, owner, writer, core) },
+			Open:   func(t *testing.T, core int32) sinktest.Store { return whole(as(t, owner, writer, core)) },
 			Refuse: func(t *testing.T, venue string) { refuseVenue(t, owner, venue) },
 		}
 	})
@@ -43,10 +45,10 @@ func TestTheSuiteOfEveryStoreAsTheWriter(t *testing.T) {
 func TestTheWriterLocksComparesAndRepairs(t *testing.T) {
 	owner, _ := filled(t)
 	name := role(t, owner)
-	require.NoError(t, owner.Grant(t.Context(), Roles{Writer: name}))
+	require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), pgadmin.Roles{Writer: name}))
 	writer := as(t, owner, name, 1)
 	require.NoError(t, writer.Ping(t.Context()))
-	release, ok, err := writer.TryLock(t.Context(), "sweep")
+	release, ok, err := pgbooks.New(writer.DB()).TryLock(t.Context(), "sweep")
 	require.NoError(t, err)
 	require.True(t, ok)
 	release()
@@ -55,11 +57,11 @@ func TestTheWriterLocksComparesAndRepairs(t *testing.T) {
 
 func TestNobodyButTheOwnerChangesTables(t *testing.T) {
 	owner, _ := filled(t)
-	roles := Roles{Writer: role(t, owner), Reader: role(t, owner)}
+	roles := pgadmin.Roles{Writer: role(t, owner), Reader: role(t, owner)}
 	_, err := owner.pool.Exec(t.Context(), `GRANT ALL ON ALL TABLES IN SCHEMA pitchstream TO `+pgx.Identifier{roles.Reader}.Sanitize())
 	require.NoError(t, err)
 	for range 2 { // again changes nothing
-		require.NoError(t, owner.Grant(t.Context(), roles))
+		require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), roles))
 	}
 	for _, name := range []string{roles.Writer, roles.Reader} {
 		s := as(t, owner, name, 1)
@@ -80,7 +82,7 @@ func TestNobodyButTheOwnerChangesTables(t *testing.T) {
 func TestTheReaderReadsAll(t *testing.T) {
 	owner, _ := filled(t)
 	name := role(t, owner)
-	require.NoError(t, owner.Grant(t.Context(), Roles{Reader: name}))
+	require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), pgadmin.Roles{Reader: name}))
 	reader := as(t, owner, name, 1)
 	require.NoError(t, reader.Ping(t.Context()))
 	for _, view := range []string{"pitches", "batter_stats", "batter_game_stats", "pitch_type_breakdown", "dataset_stats"} {
@@ -88,7 +90,7 @@ func TestTheReaderReadsAll(t *testing.T) {
 		require.NoError(t, reader.pool.QueryRow(t.Context(), `SELECT count(*) FROM `+view).Scan(&n), view)
 		require.Positive(t, n, view)
 	}
-	_, err := reader.AppliedPositions(t.Context())
+	_, err := pgbooks.New(reader.DB()).AppliedPositions(t.Context())
 	require.NoError(t, err)
 	for _, sql := range []string{
 		`UPDATE pitch_registers SET venue = 'x'`, `INSERT INTO batter_totals (batter_id, seq, updated_at) VALUES (1, 1, now())`,
@@ -100,11 +102,11 @@ func TestTheReaderReadsAll(t *testing.T) {
 
 func TestATableOfALaterMigrationIsGrantedToo(t *testing.T) {
 	owner := open(t)
-	roles := Roles{Writer: role(t, owner), Reader: role(t, owner)}
-	require.NoError(t, owner.Grant(t.Context(), roles))
+	roles := pgadmin.Roles{Writer: role(t, owner), Reader: role(t, owner)}
+	require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), roles))
 	_, err := owner.pool.Exec(t.Context(), `CREATE TABLE later (x int)`)
 	require.NoError(t, err)
-	require.NoError(t, owner.Grant(t.Context(), roles))
+	require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), roles))
 	_, err = as(t, owner, roles.Writer, 1).pool.Exec(t.Context(), `INSERT INTO later VALUES (1)`)
 	require.NoError(t, err)
 	_, err = as(t, owner, roles.Reader, 1).pool.Exec(t.Context(), `SELECT * FROM later`)
@@ -121,14 +123,14 @@ func TestARoleThatCannotBeLimitedIsRefused(t *testing.T) {
 		ALTER SCHEMA pitchstream OWNER TO `+pgx.Identifier{ownersOwn}.Sanitize()+`;
 		GRANT `+pgx.Identifier{ownersOwn}.Sanitize()+` TO `+pgx.Identifier{member}.Sanitize())
 	require.NoError(t, err)
-	for want, roles := range map[string]Roles{
+	for want, roles := range map[string]pgadmin.Roles{
 		`there is no role "no such": make it first, CREATE ROLE "no such" LOGIN`: {Writer: good, Reader: "no such"},
 		`is a superuser`:                   {Writer: self},
 		`role "` + ownersOwn + `" owns`:    {Writer: good, Reader: ownersOwn},
 		`role "` + member + `" owns`:       {Writer: member},
 		`want another one to read than to`: {Writer: good, Reader: good},
 	} {
-		require.ErrorContains(t, owner.Grant(t.Context(), roles), want)
+		require.ErrorContains(t, pgadmin.New(owner.DB()).Grant(t.Context(), roles), want)
 	}
 	requireDenied(t, as(t, owner, good, 1), `SELECT * FROM pitchstream.pitches`) // nothing was granted
 }

@@ -6,27 +6,20 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"log/slog"
-	"regexp"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // Config says where the database is and who writes there.
-type Config struct {
-	URL         string // postgres://user:password@host:port/database?sslmode=…
-	Schema      string // a plain lower-case name, [a-z_][a-z0-9_]*
-	Group       string // the consumer group whose positions are kept
-	Build       string // the build that stands in the rows written
-	CoreVersion int32  // features.CoreVersion of this build
-	MaxConns    int32  // connections of the pool; 0: 4
-	Log         *slog.Logger
-	Now         func() time.Time // nil: time.Now
-}
+type Config = pg.Config
+
+// DB is the pool that a Sink shares with the books, the readers and the administration.
+type DB = pg.DB
 
 // Sink writes batches. It is safe for use by several goroutines; each Apply uses one connection.
 type Sink struct {
@@ -39,15 +32,9 @@ type Sink struct {
 }
 
 //go:embed sql/*.sql
-var sqlFiles embed.FS
+var files embed.FS
 
-func statement(name string) string {
-	b, err := sqlFiles.ReadFile("sql/" + name + ".sql")
-	if err != nil {
-		panic(err) // embedded: a misspelt name cannot pass a test
-	}
-	return string(b)
-}
+var statement = pg.Statements(files)
 
 var (
 	sqlLockPitches      = statement("lock_pitches")
@@ -59,59 +46,21 @@ var (
 	sqlComputeGames     = statement("compute_games")
 	sqlFoldBatters      = statement("fold_batters")
 	sqlReadBatters      = statement("read_batters")
-	sqlAllGames         = statement("all_games")
-	sqlAllBatters       = statement("all_batters")
 	sqlStandingRows     = statement("standing_rows")
 	sqlChangedRows      = statement("changed_rows")
 )
 
-var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
-
-// Open makes the pool. It does not connect: a database that is away is waited for by whoever calls Apply.
+// Open makes the pool. It does not connect: Apply waits for a database that is unavailable.
 func Open(cfg Config) (*Sink, error) {
-	pc, err := cfg.pool("pitchstream")
+	db, err := pg.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	pc.MaxConns = max(cfg.MaxConns, 4)
-	params := pc.ConnConfig.RuntimeParams
-	// A plan made while a table was small must not scan it once it is large: every statement here has its index.
-	params["enable_seqscan"] = "off"
-	// A machine that loses its power in the middle of a batch tells no server: what it had locked must not stay locked
-	// until the network notices, which takes hours.
-	params["idle_in_transaction_session_timeout"] = "15s"
-	params["tcp_keepalives_idle"], params["tcp_keepalives_interval"], params["tcp_keepalives_count"] = "10", "5", "3"
-	params["tcp_user_timeout"] = "60s"
-	pc.ConnConfig.ConnectTimeout = 3 * time.Second
-	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
-	}
-	return &Sink{pool: pool, cfg: cfg, statements: func() {}}, nil
+	return &Sink{pool: db.Pool, cfg: db.Config, statements: func() {}}, nil
 }
 
-// pool is what every connection has in common. No error contains the password.
-func (cfg Config) pool(application string) (*pgxpool.Config, error) {
-	if !plainName.MatchString(cfg.Schema) {
-		return nil, fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", cfg.Schema)
-	}
-	pc, err := pgxpool.ParseConfig(cfg.URL)
-	if err != nil {
-		return nil, fmt.Errorf("postgres url: %w", hideSecret(err))
-	}
-	params := pc.ConnConfig.RuntimeParams
-	params["search_path"] = cfg.Schema
-	params["application_name"] = application
-	params["timezone"] = "UTC"
-	params["jit"] = "off"
-	return pc, nil
-}
+// DB returns the pool, for the other packages of the store. It is closed with the Sink.
+func (s *Sink) DB() *DB { return &DB{Pool: s.pool, Config: s.cfg} }
 
 // Close waits for the connections that are in use, and closes the pool.
 func (s *Sink) Close() { s.pool.Close() }
@@ -135,7 +84,7 @@ func (s *Sink) Ping(ctx context.Context) error {
 func (s *Sink) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
 	for try := 1; ; try++ {
 		out, err := s.apply(ctx, b)
-		if err == nil || !isContended(err) || try == 5 {
+		if err == nil || !pg.IsContended(err) || try == 5 {
 			return out, err
 		}
 		s.cfg.Log.Info("transaction gave way to another one, trying again", "error", err, "try", try)
@@ -145,7 +94,7 @@ func (s *Sink) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return schemas.Outcome{}, fmt.Errorf("postgres: %w", hideSecret(err))
+		return schemas.Outcome{}, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
 	defer conn.Release()
 	t := &transaction{ctx: ctx, conn: conn.Conn(), cfg: &s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements}
@@ -154,7 +103,7 @@ func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 	} else {
 		err = t.run(t.writeAll)
 	}
-	if err != nil && isRecordsFault(err) {
+	if err != nil && pg.IsRecordsFault(err) {
 		// One of the records cannot be stored: the same again, looking for it.
 		t = &transaction{ctx: ctx, conn: conn.Conn(), cfg: &s.cfg, batch: b, now: t.now, statements: s.statements}
 		err = t.run(t.writeApart)

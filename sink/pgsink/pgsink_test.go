@@ -8,6 +8,8 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -19,14 +21,14 @@ func open(t *testing.T) *Sink {
 	s, err := Open(Config{URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
-	_, err = s.Migrate(context.Background())
+	_, err = pgadmin.New(s.DB()).Migrate(context.Background())
 	require.NoError(t, err)
 	return s
 }
 
 func TestMigratingTwiceDoesNothing(t *testing.T) {
 	s := open(t)
-	again, err := s.Migrate(t.Context())
+	again, err := pgadmin.New(s.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, again)
 	require.NoError(t, s.Ping(t.Context()))
@@ -118,7 +120,7 @@ func exercise(t *testing.T, steps bool) {
 				require.NoError(t, err)
 				s.steps = steps
 				t.Cleanup(s.Close)
-				return s
+				return whole(s)
 			},
 			Refuse: func(t *testing.T, venue string) { refuseVenue(t, first, venue) },
 		}
@@ -133,3 +135,11 @@ func refuseVenue(t *testing.T, s *Sink, venue string) {
 		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.venue = '`+venue+`') EXECUTE FUNCTION refuse()`)
 	require.NoError(t, err)
 }
+
+// wholeStore is a Sink with its books: all that the suite asks of a store.
+type wholeStore struct {
+	*Sink
+	*pgbooks.Books
+}
+
+func whole(s *Sink) wholeStore { return wholeStore{s, pgbooks.New(s.DB())} }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // EnsurePositions answers the stored positions of the group, one for each of the given ones, in their order; one that
@@ -17,7 +18,7 @@ func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([
 	a := positionArrays(moves)
 	rows, err := s.pool.Query(ctx, sqlEnsurePositions, s.cfg.Group, a.topics, a.partitions, a.next)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: positions: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
 	}
 	defer rows.Close()
 	type key struct {
@@ -34,7 +35,7 @@ func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([
 		stored[k] = next
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("postgres: positions: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
 	}
 	out := make([]schemas.Position, len(start))
 	for i, p := range start {
@@ -47,7 +48,7 @@ func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([
 func (s *Sink) Positions(ctx context.Context, topic string) (map[int32]int64, error) {
 	rows, err := s.pool.Query(ctx, `SELECT partition, next_offset FROM stream_positions WHERE consumer_group = $1 AND topic = $2`, s.cfg.Group, topic)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: positions: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
 	}
 	defer rows.Close()
 	stored := map[int32]int64{}
@@ -60,7 +61,7 @@ func (s *Sink) Positions(ctx context.Context, topic string) (map[int32]int64, er
 		stored[partition] = next
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("postgres: positions: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
 	}
 	return stored, nil
 }
@@ -71,7 +72,7 @@ func (s *Sink) SetPosition(ctx context.Context, p schemas.Position) error {
 		ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET next_offset = excluded.next_offset, updated_at = now()`,
 		s.cfg.Group, p.Topic, p.Partition, p.NextOffset)
 	if err != nil {
-		return fmt.Errorf("postgres: position: %w", hideSecret(err))
+		return fmt.Errorf("postgres: position: %w", pg.HideSecret(err))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 // pitchOf is a change of a pitch of a game.
@@ -34,13 +35,13 @@ func applyAll(t *testing.T, s *Sink, changes ...schemas.Change) {
 }
 
 // computeAll computes what was touched as a processor does: a count of rows for facts.
-func computeAll(t *testing.T, s *Sink, whole bool) (units []QualityUnit) {
+func computeAll(t *testing.T, s *Sink, whole bool) (units []pgbooks.QualityUnit) {
 	t.Helper()
-	units, err := s.QualityTouched(t.Context(), whole)
+	units, err := pgbooks.New(s.DB()).QualityTouched(t.Context(), whole)
 	require.NoError(t, err)
 	for _, u := range units {
 		at := s.cfg.Now()
-		rows, err := s.QualityRows(t.Context(), u)
+		rows, err := pgbooks.New(s.DB()).QualityRows(t.Context(), u)
 		require.NoError(t, err)
 		var facts []schemas.QualityFacts
 		if len(rows) > 0 {
@@ -50,15 +51,15 @@ func computeAll(t *testing.T, s *Sink, whole bool) (units []QualityUnit) {
 			}
 			facts = append(facts, f)
 		}
-		require.NoError(t, s.SaveQuality(t.Context(), u, at, facts))
+		require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, at, facts))
 	}
-	require.NoError(t, s.QualityDone(t.Context(), s.cfg.Now()))
+	require.NoError(t, pgbooks.New(s.DB()).QualityDone(t.Context(), s.cfg.Now()))
 	return units
 }
 
 func stored(t *testing.T, s *Sink) map[string]int64 {
 	t.Helper()
-	facts, err := s.QualityFacts(t.Context(), "2023-11-20", 30)
+	facts, err := pgbooks.New(s.DB()).QualityFacts(t.Context(), "2023-11-20", 30)
 	require.NoError(t, err)
 	counts := map[string]int64{}
 	for _, f := range facts {
@@ -77,7 +78,7 @@ func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 	s.cfg.Now = func() time.Time { return now }
 	applyAll(t, s, pitchOf(1, "A", "2023-11-14", 0, 1), pitchOf(2, "A", "2023-11-14", 0, 2), pitchOf(3, "B", "2023-11-14", 0, 3), pitchOf(4, "", "", 0, 4))
 	now = now.Add(time.Minute)
-	require.ElementsMatch(t, []QualityUnit{{Game: "A"}, {Game: "B"}, {Day: "2023-11-14"}}, computeAll(t, s, false))
+	require.ElementsMatch(t, []pgbooks.QualityUnit{{Game: "A"}, {Game: "B"}, {Day: "2023-11-14"}}, computeAll(t, s, false))
 	require.Equal(t, map[string]int64{"A": 2, "B": 1, "": 1}, stored(t, s))
 
 	now = now.Add(time.Minute)
@@ -86,7 +87,7 @@ func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 	now = now.Add(10 * time.Minute)
 	applyAll(t, s, pitchOf(2, "C", "2023-11-14", 1, 5))
 	now = now.Add(time.Minute)
-	require.ElementsMatch(t, []QualityUnit{{Game: "A"}, {Game: "C"}}, computeAll(t, s, false), "the game that it left, too")
+	require.ElementsMatch(t, []pgbooks.QualityUnit{{Game: "A"}, {Game: "C"}}, computeAll(t, s, false), "the game that it left, too")
 	require.Equal(t, map[string]int64{"A": 1, "B": 1, "C": 1, "": 1}, stored(t, s))
 
 	now = now.Add(10 * time.Minute)
@@ -94,20 +95,20 @@ func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 	gone.Op, gone.Row = schemas.OpDelete, nil
 	applyAll(t, s, gone)
 	now = now.Add(time.Minute)
-	require.Equal(t, []QualityUnit{{Game: "B"}}, computeAll(t, s, false))
+	require.Equal(t, []pgbooks.QualityUnit{{Game: "B"}}, computeAll(t, s, false))
 	require.Equal(t, map[string]int64{"A": 1, "C": 1, "": 1}, stored(t, s))
 
 	now = now.Add(10 * time.Minute)
 	name := schemas.Change{Op: schemas.OpIdentify, PitchID: schemas.PitchID{15: 1}, Version: schemas.Version{Offset: 7}, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](7)}}
 	applyAll(t, s, name)
 	now = now.Add(time.Minute)
-	require.Equal(t, []QualityUnit{{Game: "A"}}, computeAll(t, s, false), "an identify touches the game of its pitch")
+	require.Equal(t, []pgbooks.QualityUnit{{Game: "A"}}, computeAll(t, s, false), "an identify touches the game of its pitch")
 
 	_, err := s.pool.Exec(t.Context(), `UPDATE quality_games SET pitches = 9 WHERE game_key = 'C'`)
 	require.NoError(t, err)
 	now = now.Add(10 * time.Minute)
 	require.Empty(t, computeAll(t, s, false))
-	require.Equal(t, []QualityUnit{{Game: "C"}}, computeAll(t, s, true), "what was missed is found among all rows")
+	require.Equal(t, []pgbooks.QualityUnit{{Game: "C"}}, computeAll(t, s, true), "what was missed is found among all rows")
 	require.Empty(t, computeAll(t, s, true))
 }
 
@@ -115,12 +116,12 @@ func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 // guard: quality: older facts do not replace newer ones
 func TestOlderFactsDoNotReplaceNewerOnes(t *testing.T) {
 	s := open(t)
-	u, now := QualityUnit{Game: "A"}, time.Now()
+	u, now := pgbooks.QualityUnit{Game: "A"}, time.Now()
 	facts := func(n int64) []schemas.QualityFacts {
 		return []schemas.QualityFacts{{GamePK: "A", Day: "2023-11-14", Pitches: n}}
 	}
-	require.NoError(t, s.SaveQuality(t.Context(), u, now, facts(5)))
-	require.NoError(t, s.SaveQuality(t.Context(), u, now.Add(-time.Minute), facts(4)))
+	require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, now, facts(5)))
+	require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, now.Add(-time.Minute), facts(4)))
 	require.Equal(t, map[string]int64{"A": 5}, stored(t, s))
 }
 
@@ -143,21 +144,21 @@ func TestARowCommittedLateIsNotMissed(t *testing.T) {
 // Names that are loaded have the games computed again that lacked them.
 func TestLoadedPlayersTouchTheGamesThatLackedThem(t *testing.T) {
 	s := open(t)
-	u := QualityUnit{Game: "A"}
+	u := pgbooks.QualityUnit{Game: "A"}
 	day := time.Now().UTC().Format(time.DateOnly)
 	facts := []schemas.QualityFacts{{GamePK: "A", Day: day, Pitches: 5, Shares: map[string]schemas.QualityShare{"unlisted_ids": {N: 2, Of: 5}}}}
-	require.NoError(t, s.SaveQuality(t.Context(), u, time.Now(), facts))
-	none, err := s.QualityTouched(t.Context(), false)
+	require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, time.Now(), facts))
+	none, err := pgbooks.New(s.DB()).QualityTouched(t.Context(), false)
 	require.NoError(t, err)
 	require.Empty(t, none)
-	_, err = s.SetPlayers(context.Background(), []schemas.Player{{ID: 1, Name: "One"}})
+	_, err = pgbooks.New(s.DB()).SetPlayers(context.Background(), []schemas.Player{{ID: 1, Name: "One"}})
 	require.NoError(t, err)
-	touched, err := s.QualityTouched(t.Context(), false)
+	touched, err := pgbooks.New(s.DB()).QualityTouched(t.Context(), false)
 	require.NoError(t, err)
-	require.Equal(t, []QualityUnit{u}, touched)
+	require.Equal(t, []pgbooks.QualityUnit{u}, touched)
 	facts[0].Shares["unlisted_ids"] = schemas.QualityShare{Of: 5}
-	require.NoError(t, s.SaveQuality(t.Context(), u, time.Now().Add(time.Second), facts))
-	touched, err = s.QualityTouched(t.Context(), false)
+	require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, time.Now().Add(time.Second), facts))
+	touched, err = pgbooks.New(s.DB()).QualityTouched(t.Context(), false)
 	require.NoError(t, err)
 	require.Empty(t, touched)
 }

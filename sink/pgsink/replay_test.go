@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -13,7 +14,7 @@ import (
 // guard: at once: replays are counted in steps
 func TestAReplayOfOnePitchIsCounted(t *testing.T) {
 	s := open(t)
-	require.NoError(t, s.BeginReplay(t.Context(), schemas.ReplayState{ID: "r", Spec: "all", Group: "g", Parts: []schemas.ReplayPart{{To: 2}}}))
+	require.NoError(t, pgbooks.New(s.DB()).BeginReplay(t.Context(), schemas.ReplayState{ID: "r", Spec: "all", Group: "g", Parts: []schemas.ReplayPart{{To: 2}}}))
 	w := sinktest.NewWorld(9, 1)
 	for i := range 2 {
 		change := w.Upsert(0, int64(2-i)) // the second one is older
@@ -22,7 +23,7 @@ func TestAReplayOfOnePitchIsCounted(t *testing.T) {
 		_, err := s.Apply(t.Context(), b)
 		require.NoError(t, err)
 	}
-	got, err := s.Replay(t.Context(), "r")
+	got, err := pgbooks.New(s.DB()).Replay(t.Context(), "r")
 	require.NoError(t, err)
 	require.Equal(t, schemas.ReplayCounts{Records: 2, Rows: 1, Superseded: 1}, got.Counts())
 	require.EqualValues(t, 2, got.Parts[0].Next)

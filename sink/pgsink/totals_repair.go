@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // RepairTotals computes batter-games anew from their rows, and these batters from their batter-games, as a batch that
@@ -33,7 +34,7 @@ func (s *Sink) RepairTotals(ctx context.Context, batters []int64, games []schema
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("postgres: totals: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: totals: %w", pg.HideSecret(err))
 	}
 	var snaps []schemas.Snapshot
 	for _, id := range batters {

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -24,16 +26,16 @@ func filled(t *testing.T) (*Sink, []schemas.Change) {
 	return s, changes
 }
 
-func compareAll(t *testing.T, s *Sink) TotalsReport {
+func compareAll(t *testing.T, s *Sink) pgadmin.TotalsReport {
 	t.Helper()
-	ids, err := s.TotalBatters(t.Context())
+	ids, err := pgadmin.New(s.DB()).TotalBatters(t.Context())
 	require.NoError(t, err)
-	rep, err := s.CompareTotals(t.Context(), ids)
+	rep, err := pgadmin.New(s.DB()).CompareTotals(t.Context(), ids)
 	require.NoError(t, err)
 	return rep
 }
 
-func named(rep TotalsReport) (found []string) {
+func named(rep pgadmin.TotalsReport) (found []string) {
 	for _, d := range rep.Differences {
 		found = append(found, fmt.Sprint(*d.BatterID, "/", d.GamePK, d.Key, " ", d.Kind))
 	}
@@ -115,7 +117,7 @@ func TestRegistersReadBackWhatWon(t *testing.T) {
 	var after schemas.PitchID
 	var all []schemas.PitchID
 	for {
-		page, err := s.Registers(t.Context(), after, 50)
+		page, err := pgbooks.New(s.DB()).Registers(t.Context(), after, 50)
 		require.NoError(t, err)
 		if len(page) == 0 {
 			break
@@ -137,7 +139,7 @@ func TestRegistersReadBackWhatWon(t *testing.T) {
 		}
 		after = page[len(page)-1].PitchID
 	}
-	some, err := s.RegistersOf(t.Context(), all[3:5])
+	some, err := pgbooks.New(s.DB()).RegistersOf(t.Context(), all[3:5])
 	require.NoError(t, err)
 	require.Len(t, some, 2)
 	require.Equal(t, all[3], some[0].PitchID)

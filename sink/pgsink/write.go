@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // chunkRows is how many registers one statement writes: above about a thousand, arrays stop paying.
@@ -91,7 +92,7 @@ func (t *transaction) isolate(set []candidate, why error) (rest []candidate, err
 		}
 	}
 	c := set[0]
-	t.refused = append(t.refused, schemas.Refusal{Change: *c.change(), Reason: reason(why)})
+	t.refused = append(t.refused, schemas.Refusal{Change: *c.change(), Reason: pg.Reason(why)})
 	if next, ok := c.next(); ok {
 		rest = append(rest, next)
 	}
@@ -113,7 +114,7 @@ func (t *transaction) try(set []candidate) (refused, err error) {
 	if err = t.send(b); err == nil {
 		return nil, nil
 	}
-	if !isRecordsFault(err) {
+	if !pg.IsRecordsFault(err) {
 		return nil, err
 	}
 	t.winners = t.winners[:had]
@@ -225,15 +226,15 @@ func (t *transaction) queueMeasured(b *pgx.Batch, set []candidate) {
 			var id [16]byte
 			w := winner{}
 			var batter, was, idBatter, idPitcher, idTeam *int64
-			var by registerVersion
-			if err := rows.Scan(append([]any{&id, &batter, &w.now.Game, &was, &w.was.Game, &idBatter, &idPitcher, &idTeam}, by.into()...)...); err != nil {
+			var by pg.RegisterVersion
+			if err := rows.Scan(append([]any{&id, &batter, &w.now.Game, &was, &w.was.Game, &idBatter, &idPitcher, &idTeam}, by.Into()...)...); err != nil {
 				return err
 			}
-			w.identifiedBy = by.version()
+			w.identifiedBy = by.Version()
 			w.change = byPitch[id]
 			w.standing = w.change.Op == schemas.OpUpsert
 			w.now.Batter, w.was.Batter = schemas.FromPointer(batter), schemas.FromPointer(was)
-			w.ids = identifiers(idBatter, idPitcher, idTeam)
+			w.ids = pg.Identifiers(idBatter, idPitcher, idTeam)
 			t.winners = append(t.winners, w)
 		}
 		return rows.Err()
@@ -257,12 +258,6 @@ func (t *transaction) queueIdentified(b *pgx.Batch, set []candidate) {
 		}
 		return rows.Err()
 	})
-}
-
-func identifiers(batter, pitcher, team *int64) schemas.Identifiers {
-	return schemas.Identifiers{
-		BatterID: schemas.FromPointer(batter), PitcherID: schemas.FromPointer(pitcher), TeamID: schemas.FromPointer(team),
-	}
 }
 
 // processedAt is cut to milliseconds, as all times of a row are.

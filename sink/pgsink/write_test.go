@@ -59,7 +59,7 @@ func TestManyBadRowsAreAllFound(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 18, len(out.Refused))
 	require.Equal(t, 54, len(out.Published))
-	sinktest.RequireState(t, s, good)
+	sinktest.RequireState(t, whole(s), good)
 }
 
 // A name that is refused is a letter too; what was measured stands.
@@ -84,7 +84,7 @@ func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 	require.Len(t, out.Refused, 1)
 	require.Equal(t, schemas.OpIdentify, out.Refused[0].Change.Op)
 	require.Contains(t, out.Refused[0].Reason, "no such batter: 13")
-	sinktest.RequireState(t, s, slices.DeleteFunc(all, func(c schemas.Change) bool {
+	sinktest.RequireState(t, whole(s), slices.DeleteFunc(all, func(c schemas.Change) bool {
 		return c.Op == schemas.OpIdentify && fmt.Sprint(c.PitchID) == fmt.Sprint(out.Refused[0].Change.PitchID)
 	}))
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
@@ -117,7 +118,7 @@ func (p *park) names(sim *simulate.Simulator) {
 	for _, s := range sim.Players() {
 		players = append(players, schemas.Player{ID: s.ID, Name: "Player " + strconv.FormatInt(s.ID%1_000_000, 10), Team: "Team " + strconv.Itoa(s.Team+1)})
 	}
-	_, err := p.Store().SetPlayers(p.T.Context(), players)
+	_, err := pgbooks.New(p.Store().DB()).SetPlayers(p.T.Context(), players)
 	require.NoError(p.T, err)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -126,7 +127,7 @@ func (s *soak) waitForRedis() {
 func (s *soak) balance(seed uint64, began time.Time) {
 	s.t.Helper()
 	want := s.w.Expected()
-	rows, err := s.w.Store().Rows(s.t.Context())
+	rows, err := pgbooks.New(s.w.Store().DB()).Rows(s.t.Context())
 	require.NoError(s.t, err)
 	stands := map[[16]byte]int64{}
 	for _, r := range rows {

@@ -15,6 +15,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
@@ -46,7 +47,7 @@ func TestRealRecords(t *testing.T) {
 // nothing of this project.
 func requireByHand(t *testing.T, w *stack.Stack) {
 	byID := map[string]schemas.StoredRow{}
-	rows, err := w.Store().Rows(t.Context())
+	rows, err := pgbooks.New(w.Store().DB()).Rows(t.Context())
 	require.NoError(t, err)
 	for _, r := range rows {
 		byID[r.PitchID.String()] = r
@@ -108,7 +109,7 @@ func TestTheBooksBalance(t *testing.T) {
 	first := w.Start("--poll-max-records=50", "--fetch-max-bytes=1MiB")
 	store := w.Store()
 	w.WaitFor("a tenth is stored", func() bool {
-		some, err := store.Registers(t.Context(), schemas.PitchID{}, n/10)
+		some, err := pgbooks.New(store.DB()).Registers(t.Context(), schemas.PitchID{}, n/10)
 		return err == nil && len(some) == n/10
 	})
 	first.Halt() // SIGTERM in the middle
@@ -120,13 +121,13 @@ func TestTheBooksBalance(t *testing.T) {
 	require.NotEmpty(t, want.DeadLetters)
 	t.Logf("%d records: %d rows, %d batters, %d letters", n, len(want.Rows), len(want.Batters), len(want.DeadLetters))
 
-	before, err := w.Store().Rows(t.Context())
+	before, err := pgbooks.New(w.Store().DB()).Rows(t.Context())
 	require.NoError(t, err)
 	rewind(w)
 	again := w.Start()
 	w.WaitCaughtUp()
 	again.Halt()
-	after, err := w.Store().Rows(t.Context())
+	after, err := pgbooks.New(w.Store().DB()).Rows(t.Context())
 	require.NoError(t, err)
 	stack.SameRows(t, "rows after reading everything again", before, after)
 	requireBooks(w, 2)

@@ -14,6 +14,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
 // nastyValues are what a feed may send where something else should stand; headers too.
@@ -47,7 +48,7 @@ func TestWhatPassesTheCoreIsNeverRefused(t *testing.T) {
 	store, err := pgsink.Open(pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: features.CoreVersion})
 	require.NoError(t, err)
 	defer store.Close()
-	_, err = store.Migrate(t.Context())
+	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
 	r := rand.New(rand.NewPCG(11, 5))
 	originals := simulated(t, 150)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
@@ -85,7 +86,7 @@ func curl(t *testing.T, w *stack.Stack, addr, line string) {
 	t.Helper()
 	store := w.Store()
 	defer store.Close()
-	rows, err := store.Rows(t.Context())
+	rows, err := pgbooks.New(store.DB()).Rows(t.Context())
 	require.NoError(t, err)
 	at := slices.IndexFunc(rows, func(r schemas.StoredRow) bool { return r.BatterID.Present })
 	r := rows[at]

@@ -13,6 +13,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit/vectors"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
@@ -37,7 +39,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 	store, err := pgsink.Open(pgsink.Config{URL: pg, Schema: "pitchstream", Group: "vectors", Build: "test", CoreVersion: features.CoreVersion})
 	require.NoError(t, err)
 	defer store.Close()
-	_, err = store.Migrate(ctx)
+	_, err = pgadmin.New(store.DB()).Migrate(ctx)
 	require.NoError(t, err)
 	view, err := redissink.Open(ctx, redissink.Config{URL: "redis://" + rds, Prefix: prefix})
 	require.NoError(t, err)
@@ -61,7 +63,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 		}
 		records = records[n:]
 	}
-	rows, err := store.Rows(ctx)
+	rows, err := pgbooks.New(store.DB()).Rows(ctx)
 	require.NoError(t, err)
 	state := vectors.State{Rows: rows}
 	for l := range letters { // a record that is read twice has a letter of the same identity twice

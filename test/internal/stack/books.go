@@ -13,6 +13,7 @@ import (
 	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 // Books is the content that the stores and topics must have after every record of the raw topic was
@@ -54,7 +55,7 @@ func (s *Stack) Expected() Books {
 // of dead letters: as many as the raw topic was read by a processor that writes them.
 func (s *Stack) Require(want Books, deadLettersEach int) {
 	s.T.Helper()
-	rows, err := s.Store().Rows(s.T.Context())
+	rows, err := pgbooks.New(s.Store().DB()).Rows(s.T.Context())
 	require.NoError(s.T, err)
 	SameRows(s.T, "rows in Postgres", want.Rows, rows)
 	batters, games := StatsViews(s.T, s.Postgres)

@@ -1,4 +1,4 @@
-package pgsink
+package pgadmin
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // Roles are the names of the database's roles that use the schema, beside its owner, who migrates it; "" for none.
@@ -17,37 +19,37 @@ type Roles struct {
 // Grant gives the roles what they need in this schema, on all tables and views that are there, and takes from them
 // whatever else they had been given there. It is to be called by the owner, after each Migrate; doing it again changes
 // nothing. A role that is missing, or that no grant can limit, is an error, and then nothing was granted.
-func (s *Sink) Grant(ctx context.Context, roles Roles) error {
+func (a *Admin) Grant(ctx context.Context, roles Roles) error {
 	if roles.Writer != "" && roles.Writer == roles.Reader {
 		return fmt.Errorf("postgres: role %q: want another one to read than to write", roles.Writer)
 	}
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
 		// Two that grant on the same tables at once would fail with "tuple concurrently updated".
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockKey(s.cfg.Schema, "grant")); err != nil {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, pg.LockKey(a.cfg.Schema, "grant")); err != nil {
 			return err
 		}
 		for _, r := range []struct{ name, may string }{{roles.Writer, "SELECT, INSERT, UPDATE"}, {roles.Reader, "SELECT"}} {
 			if r.name == "" {
 				continue
 			}
-			if err := s.limitable(ctx, tx, r.name); err != nil {
+			if err := a.limitable(ctx, tx, r.name); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(ctx, s.grants(r.name, r.may)); err != nil {
+			if _, err := tx.Exec(ctx, a.grants(r.name, r.may)); err != nil {
 				return err
 			}
 		}
-		return s.grantMigrations(ctx, tx, roles.Writer)
+		return a.grantMigrations(ctx, tx, roles.Writer)
 	})
 	if err != nil {
-		return fmt.Errorf("postgres: granting: %w", hideSecret(err))
+		return fmt.Errorf("postgres: granting: %w", pg.HideSecret(err))
 	}
 	return nil
 }
 
 // grants are the statements for one role, from nothing to what it may.
-func (s *Sink) grants(role, may string) string {
-	return strings.NewReplacer("{schema}", s.cfg.Schema, "{role}", pgx.Identifier{role}.Sanitize(), "{may}", may).Replace(`
+func (a *Admin) grants(role, may string) string {
+	return strings.NewReplacer("{schema}", a.cfg.Schema, "{role}", pgx.Identifier{role}.Sanitize(), "{may}", may).Replace(`
 		REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};
 		REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {role};
 		REVOKE ALL ON SCHEMA {schema} FROM {role};
@@ -57,22 +59,22 @@ func (s *Sink) grants(role, may string) string {
 
 // grantMigrations leaves the books of the migrations to the owner: whoever could write there could have a later
 // migration passed over.
-func (s *Sink) grantMigrations(ctx context.Context, tx pgx.Tx, writer string) error {
+func (a *Admin) grantMigrations(ctx context.Context, tx pgx.Tx, writer string) error {
 	if writer == "" {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `REVOKE INSERT, UPDATE ON `+s.cfg.Schema+`.schema_migrations FROM `+pgx.Identifier{writer}.Sanitize())
+	_, err := tx.Exec(ctx, `REVOKE INSERT, UPDATE ON `+a.cfg.Schema+`.schema_migrations FROM `+pgx.Identifier{writer}.Sanitize())
 	return err
 }
 
 // limitable refuses a role that is missing, is above all grants, or is the one that owns the tables: what is taken
 // from an owner, migrations would miss.
-func (s *Sink) limitable(ctx context.Context, tx pgx.Tx, role string) error {
+func (a *Admin) limitable(ctx context.Context, tx pgx.Tx, role string) error {
 	var super, owns bool
 	err := tx.QueryRow(ctx, `
 		SELECT r.rolsuper, pg_has_role(r.oid, n.nspowner, 'MEMBER') OR EXISTS (
 		           SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND pg_has_role(r.oid, c.relowner, 'MEMBER'))
-		FROM pg_roles r, pg_namespace n WHERE r.rolname = $1 AND n.nspname = $2`, role, s.cfg.Schema).Scan(&super, &owns)
+		FROM pg_roles r, pg_namespace n WHERE r.rolname = $1 AND n.nspname = $2`, role, a.cfg.Schema).Scan(&super, &owns)
 	switch {
 	case err == pgx.ErrNoRows:
 		return fmt.Errorf("there is no role %[1]q: make it first, CREATE ROLE %[2]s LOGIN PASSWORD '…'", role, pgx.Identifier{role}.Sanitize())

@@ -1,4 +1,4 @@
-package pgsink
+package pgadmin
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // Migration is one embedded SQL file.
@@ -46,13 +47,13 @@ func Migrations() []Migration {
 // Migrate brings the schema to the version of this build and answers what it did; with nothing to do it does nothing.
 // It holds an advisory lock, so that two of them wait for each other, and runs each file in a transaction of its own.
 // A database that a newer build migrated, or a file that changed after it was applied, is an error.
-func (s *Sink) Migrate(ctx context.Context) (applied []Migration, err error) {
-	conn, err := s.pool.Acquire(ctx)
+func (a *Admin) Migrate(ctx context.Context) (applied []Migration, err error) {
+	conn, err := a.pool.Acquire(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
 	defer conn.Release()
-	key := lockKey(s.cfg.Schema, "migrate")
+	key := pg.LockKey(a.cfg.Schema, "migrate")
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, key); err != nil {
 		return nil, fmt.Errorf("postgres: migrate: %w", err)
 	}
@@ -61,7 +62,7 @@ func (s *Sink) Migrate(ctx context.Context) (applied []Migration, err error) {
 			err = fmt.Errorf("postgres: migrate: %w", e)
 		}
 	}()
-	done, err := s.migrationsDone(ctx, conn.Conn())
+	done, err := a.migrationsDone(ctx, conn.Conn())
 	if err != nil {
 		return nil, err
 	}
@@ -70,35 +71,35 @@ func (s *Sink) Migrate(ctx context.Context) (applied []Migration, err error) {
 		return nil, err
 	}
 	for _, m := range todo {
-		if err := s.applyMigration(ctx, conn.Conn(), m); err != nil {
+		if err := a.applyMigration(ctx, conn.Conn(), m); err != nil {
 			return applied, fmt.Errorf("postgres: migration %04d_%s: %w", m.Version, m.Name, err)
 		}
 		applied = append(applied, m)
 	}
-	return applied, s.describeColumns(ctx, conn.Conn())
+	return applied, a.describeColumns(ctx, conn.Conn())
 }
 
 // migrationsDone answers the checksum of each applied migration by version; it makes the schema where there is none.
-func (s *Sink) migrationsDone(ctx context.Context, conn *pgx.Conn) (map[int]string, error) {
+func (a *Admin) migrationsDone(ctx context.Context, conn *pgx.Conn) (map[int]string, error) {
 	var exists bool
-	if err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, s.cfg.Schema+".schema_migrations").Scan(&exists); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, a.cfg.Schema+".schema_migrations").Scan(&exists); err != nil {
 		return nil, fmt.Errorf("postgres: migrate: %w", err)
 	}
 	if !exists {
 		_, err := conn.Exec(ctx, `
-			CREATE SCHEMA IF NOT EXISTS `+s.cfg.Schema+`;
-			COMMENT ON SCHEMA `+s.cfg.Schema+` IS 'Tracked pitches: rows, aggregates, stream positions';
-			CREATE TABLE `+s.cfg.Schema+`.schema_migrations (version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-			COMMENT ON TABLE `+s.cfg.Schema+`.schema_migrations IS 'The migrations that were applied';
-			COMMENT ON COLUMN `+s.cfg.Schema+`.schema_migrations.version IS 'Number of the file';
-			COMMENT ON COLUMN `+s.cfg.Schema+`.schema_migrations.name IS 'Name of the file';
-			COMMENT ON COLUMN `+s.cfg.Schema+`.schema_migrations.checksum IS 'SHA-256 of the file as it was applied';
-			COMMENT ON COLUMN `+s.cfg.Schema+`.schema_migrations.applied_at IS 'When it was applied'`)
+			CREATE SCHEMA IF NOT EXISTS `+a.cfg.Schema+`;
+			COMMENT ON SCHEMA `+a.cfg.Schema+` IS 'Tracked pitches: rows, aggregates, stream positions';
+			CREATE TABLE `+a.cfg.Schema+`.schema_migrations (version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
+			COMMENT ON TABLE `+a.cfg.Schema+`.schema_migrations IS 'The migrations that were applied';
+			COMMENT ON COLUMN `+a.cfg.Schema+`.schema_migrations.version IS 'Number of the file';
+			COMMENT ON COLUMN `+a.cfg.Schema+`.schema_migrations.name IS 'Name of the file';
+			COMMENT ON COLUMN `+a.cfg.Schema+`.schema_migrations.checksum IS 'SHA-256 of the file as it was applied';
+			COMMENT ON COLUMN `+a.cfg.Schema+`.schema_migrations.applied_at IS 'When it was applied'`)
 		if err != nil {
-			return nil, fmt.Errorf("postgres: making schema %q: %w", s.cfg.Schema, err)
+			return nil, fmt.Errorf("postgres: making schema %q: %w", a.cfg.Schema, err)
 		}
 	}
-	rows, err := conn.Query(ctx, `SELECT version, checksum FROM `+s.cfg.Schema+`.schema_migrations`)
+	rows, err := conn.Query(ctx, `SELECT version, checksum FROM `+a.cfg.Schema+`.schema_migrations`)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: migrate: %w", err)
 	}
@@ -139,7 +140,7 @@ func checksum(sql string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (s *Sink) applyMigration(ctx context.Context, conn *pgx.Conn, m Migration) error {
+func (a *Admin) applyMigration(ctx context.Context, conn *pgx.Conn, m Migration) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, m.sql); err != nil {
 			return err
@@ -150,7 +151,7 @@ func (s *Sink) applyMigration(ctx context.Context, conn *pgx.Conn, m Migration) 
 }
 
 // describeColumns writes the comments that are made from the one table of columns, so that they never differ from it.
-func (s *Sink) describeColumns(ctx context.Context, conn *pgx.Conn) error {
+func (a *Admin) describeColumns(ctx context.Context, conn *pgx.Conn) error {
 	described := map[string][]schemas.Column{
 		"pitches": schemas.StoredColumns, "batter_stats": schemas.StatsColumns, "batter_game_stats": schemas.StatsColumns,
 		"pitch_registers": measuredColumns(),

@@ -1,4 +1,4 @@
-package pgsink
+package pgadmin
 
 import (
 	"cmp"
@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 var (
@@ -22,18 +23,18 @@ var (
 )
 
 // TotalBatters answers every batter that has totals or a row, sorted: the ones to be compared.
-func (s *Sink) TotalBatters(ctx context.Context) ([]int64, error) {
-	rows, err := s.pool.Query(ctx, `
+func (a *Admin) TotalBatters(ctx context.Context) ([]int64, error) {
+	rows, err := a.pool.Query(ctx, `
 		SELECT batter_id FROM batter_totals
 		UNION SELECT batter_id FROM batter_game_totals
 		UNION SELECT batter_id FROM pitch_registers WHERE batter_id IS NOT NULL
 		ORDER BY 1`)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
 	}
 	return ids, nil
 }
@@ -50,9 +51,9 @@ type TotalsReport struct {
 // as of one moment, so that writers beside it make no difference. Sums of measures may differ in their last bits: their
 // order is not fixed. A difference without a game is one of the batter over all games, or (Key "no game") of his rows
 // without a game.
-func (s *Sink) CompareTotals(ctx context.Context, ids []int64) (rep TotalsReport, err error) {
+func (a *Admin) CompareTotals(ctx context.Context, ids []int64) (rep TotalsReport, err error) {
 	var computed, stored map[totalsKey]totals
-	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+	err = pgx.BeginTxFunc(ctx, a.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
 		// The groups are joined with each other, some thousands at a time, which the planner takes for a few.
 		if _, err = tx.Exec(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'`); err != nil {
 			return err
@@ -63,7 +64,7 @@ func (s *Sink) CompareTotals(ctx context.Context, ids []int64) (rep TotalsReport
 		return err
 	})
 	if err != nil {
-		return rep, fmt.Errorf("postgres: totals: %w", hideSecret(err))
+		return rep, fmt.Errorf("postgres: totals: %w", pg.HideSecret(err))
 	}
 	keys := maps.Clone(stored)
 	maps.Copy(keys, computed)

@@ -1,4 +1,4 @@
-package pgsink
+package pgread
 
 import (
 	"context"
@@ -8,18 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
-
-// rowColumns are those of the view pitches, in its order, which is that of scanRow.
-const rowColumns = `pitch_id, game_pk, game_date::text, venue, batter_id, pitcher_id, team_id, inning, balls, strikes, outs,
-	pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph, hit_spin_rpm, launch_angle_deg, spray_angle_deg,
-	is_swing, is_contact, is_whiff, swing_confidence, attack_angle_deg, bat_speed_mph, speed_confidence,
-	bat_samples, ball_samples, duplicate_samples, issues,
-	event_time, revision, record_ts_ms, source_topic, source_partition, source_offset, core_version, build, processed_at`
 
 // Pitch reads one row; nil where none stands.
 func (r *Reader) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error) {
-	rows, err := r.rows(ctx, `SELECT `+rowColumns+` FROM pitches WHERE pitch_id = $1`, [16]byte(id))
+	rows, err := r.rows(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE pitch_id = $1`, [16]byte(id))
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
@@ -30,41 +24,41 @@ func (r *Reader) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.Stored
 func (r *Reader) BatterPitches(ctx context.Context, id int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error) {
 	const order = ` ORDER BY event_time DESC, pitch_id DESC LIMIT $2`
 	if after == nil {
-		return r.rows(ctx, `SELECT `+rowColumns+` FROM pitches WHERE batter_id = $1`+order, id, limit)
+		return r.rows(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE batter_id = $1`+order, id, limit)
 	}
-	return r.rows(ctx, `SELECT `+rowColumns+` FROM pitches WHERE batter_id = $1 AND (event_time, pitch_id) < ($3, $4)`+order,
+	return r.rows(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE batter_id = $1 AND (event_time, pitch_id) < ($3, $4)`+order,
 		id, limit, after.EventTime.Time(), [16]byte(after.PitchID))
 }
 
 // GamePitches reads the newest rows of a game, the newest first.
 func (r *Reader) GamePitches(ctx context.Context, gamePK string, limit int) ([]schemas.StoredRow, error) {
-	return r.rows(ctx, `SELECT `+rowColumns+` FROM pitches WHERE game_pk = $1 ORDER BY event_time DESC, pitch_id DESC LIMIT $2`, gamePK, limit)
+	return r.rows(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE game_pk = $1 ORDER BY event_time DESC, pitch_id DESC LIMIT $2`, gamePK, limit)
 }
 
 // Swings reads the newest swings of each of the batters, the newest first of each.
 func (r *Reader) Swings(ctx context.Context, ids []int64, limit int) ([]schemas.StoredRow, error) {
 	return r.rows(ctx, `
 		SELECT s.* FROM unnest($1::bigint[]) WITH ORDINALITY AS asked(id, place) CROSS JOIN LATERAL (
-			SELECT `+rowColumns+` FROM pitches WHERE batter_id = asked.id AND is_swing ORDER BY event_time DESC, pitch_id DESC LIMIT $2
+			SELECT `+pg.RowColumns+` FROM pitches WHERE batter_id = asked.id AND is_swing ORDER BY event_time DESC, pitch_id DESC LIMIT $2
 		) s ORDER BY asked.place, s.event_time DESC, s.pitch_id DESC`, ids, limit)
 }
 
 func (r *Reader) rows(ctx context.Context, sql string, args ...any) ([]schemas.StoredRow, error) {
 	rows, err := r.pool.Query(ctx, sql, args...)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: pitches: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: pitches: %w", pg.HideSecret(err))
 	}
 	defer rows.Close()
 	var out []schemas.StoredRow
 	for rows.Next() {
-		row, err := scanRow(rows)
+		row, err := pg.ScanRow(rows)
 		if err != nil {
 			return nil, fmt.Errorf("postgres: pitches: %w", err)
 		}
 		out = append(out, *row)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("postgres: pitches: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: pitches: %w", pg.HideSecret(err))
 	}
 	return out, nil
 }
@@ -96,18 +90,18 @@ func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, 
 func (r *Reader) games(ctx context.Context, sql string, args ...any) ([]schemas.PlayedGame, error) {
 	rows, err := r.pool.Query(ctx, sql, args...)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: games: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: games: %w", pg.HideSecret(err))
 	}
 	games, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
 		var date, venue *string
 		var first, last, updated time.Time
 		err = row.Scan(&g.GamePK, &date, &venue, &g.Pitches, &first, &last, &updated)
-		g.GameDate, g.Venue = textOf(date), textOf(venue)
+		g.GameDate, g.Venue = pg.TextOf(date), pg.TextOf(venue)
 		g.First, g.Last, g.UpdatedAt = schemas.TimeMSOf(first), schemas.TimeMSOf(last), schemas.TimeMSOf(updated)
 		return g, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("postgres: games: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: games: %w", pg.HideSecret(err))
 	}
 	return games, nil
 }
@@ -116,7 +110,7 @@ func (r *Reader) games(ctx context.Context, sql string, args ...any) ([]schemas.
 // players is nil.
 func (r *Reader) Players(ctx context.Context, version string) (players []schemas.Player, now string, err error) {
 	if err := r.pool.QueryRow(ctx, `SELECT count(*) || '/' || coalesce(max(updated_at)::text, '') FROM players`).Scan(&now); err != nil {
-		return nil, version, fmt.Errorf("postgres: players: %w", hideSecret(err))
+		return nil, version, fmt.Errorf("postgres: players: %w", pg.HideSecret(err))
 	}
 	if now == version {
 		return nil, now, nil
@@ -126,7 +120,7 @@ func (r *Reader) Players(ctx context.Context, version string) (players []schemas
 		players, err = pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.Player])
 	}
 	if err != nil {
-		return nil, version, fmt.Errorf("postgres: players: %w", hideSecret(err))
+		return nil, version, fmt.Errorf("postgres: players: %w", pg.HideSecret(err))
 	}
 	return players, now, nil
 }

@@ -1,4 +1,4 @@
-package pgsink
+package pgbooks
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // letterKeys are the identities of letters as arrays.
@@ -32,13 +33,8 @@ const decisionColumns = `d.origin_topic, d.origin_partition, d.origin_offset, d.
 	d.action, coalesce(d.reason, ''), d.decided_by, d.build, d.decided_at, d.times, coalesce(d.raw_topic, ''), coalesce(d.raw_partition, 0), coalesce(d.raw_offset, 0)`
 
 // DeadLetterDecisions answers what was decided about letters, in no order; nothing about one of which nothing was.
-func (s *Sink) DeadLetterDecisions(ctx context.Context, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error) {
-	return letterDecisions(ctx, s.pool, ids)
-}
-
-// DeadLetterDecisions answers what was decided about letters, in no order; nothing about one of which nothing was.
-func (r *Reader) DeadLetterDecisions(ctx context.Context, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error) {
-	return letterDecisions(ctx, r.pool, ids)
+func (b *Books) DeadLetterDecisions(ctx context.Context, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error) {
+	return letterDecisions(ctx, b.pool, ids)
 }
 
 func letterDecisions(ctx context.Context, pool *pgxpool.Pool, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error) {
@@ -50,14 +46,14 @@ func letterDecisions(ctx context.Context, pool *pgxpool.Pool, ids []schemas.Dead
 }
 
 // DeadLettersSending answers the letters that a retry was about to send when it ended.
-func (s *Sink) DeadLettersSending(ctx context.Context) ([]schemas.DeadLetterDecision, error) {
-	return decisions(ctx, s.pool, `SELECT `+decisionColumns+` FROM letter_decisions d WHERE d.action = 'sending' ORDER BY d.decided_at`)
+func (b *Books) DeadLettersSending(ctx context.Context) ([]schemas.DeadLetterDecision, error) {
+	return decisions(ctx, b.pool, `SELECT `+decisionColumns+` FROM letter_decisions d WHERE d.action = 'sending' ORDER BY d.decided_at`)
 }
 
 func decisions(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) ([]schemas.DeadLetterDecision, error) {
 	rows, err := pool.Query(ctx, sql, args...)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: decisions about letters: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: decisions about letters: %w", pg.HideSecret(err))
 	}
 	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d schemas.DeadLetterDecision, err error) {
 		var at time.Time
@@ -68,13 +64,13 @@ func decisions(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any)
 		return d, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("postgres: decisions about letters: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: decisions about letters: %w", pg.HideSecret(err))
 	}
 	return out, nil
 }
 
 // DecideDeadLetters writes decisions, each letter once, over those that stood; all or none. Times is counted here.
-func (s *Sink) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error {
+func (b *Books) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error {
 	k := letterKeysOf(len(decisions), func(i int) schemas.DeadLetterID { return decisions[i].ID })
 	n := len(decisions)
 	actions, reasons, by, builds, at := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]time.Time, n)
@@ -83,7 +79,7 @@ func (s *Sink) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLe
 		actions[i], reasons[i], by[i], builds[i], at[i] = string(d.Action), d.Reason, d.By, d.Build, d.At.Time()
 		topics[i], partitions[i], offsets[i] = d.Raw.Topic, d.Raw.Partition, d.Raw.Offset
 	}
-	_, err := s.pool.Exec(ctx, `
+	_, err := b.pool.Exec(ctx, `
 		INSERT INTO letter_decisions (origin_topic, origin_partition, origin_offset, origin_ts_ms, attempts, action, reason,
 		                              decided_by, build, decided_at, raw_topic, raw_partition, raw_offset)
 		SELECT topic, partition, at, ts, attempts, action, nullif(reason, ''), decided_by, build, decided_at,
@@ -98,19 +94,19 @@ func (s *Sink) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLe
 		    times = letter_decisions.times + CASE WHEN letter_decisions.action = 'sending' THEN 0 ELSE 1 END`,
 		k.topics, k.partitions, k.offsets, k.timestamps, k.attempts, actions, reasons, by, builds, at, topics, partitions, offsets)
 	if err != nil {
-		return fmt.Errorf("postgres: decisions about letters: %w", hideSecret(err))
+		return fmt.Errorf("postgres: decisions about letters: %w", pg.HideSecret(err))
 	}
 	return nil
 }
 
 // LockDeadLetters takes the one lock of those who decide about letters in this schema; ok is false where another has it.
 // It goes with unlock, with the connection, and so with the process.
-func (s *Sink) LockDeadLetters(ctx context.Context) (unlock func(), ok bool, err error) {
-	conn, err := s.pool.Acquire(ctx)
+func (b *Books) LockDeadLetters(ctx context.Context) (unlock func(), ok bool, err error) {
+	conn, err := b.pool.Acquire(ctx)
 	if err != nil {
-		return nil, false, fmt.Errorf("postgres: %w", hideSecret(err))
+		return nil, false, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
-	key := lockKey(s.cfg.Schema, "letters")
+	key := pg.LockKey(b.cfg.Schema, "letters")
 	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, key).Scan(&ok); err != nil || !ok {
 		conn.Release()
 		return nil, false, err
@@ -123,38 +119,4 @@ func (s *Sink) LockDeadLetters(ctx context.Context) (unlock func(), ok bool, err
 		}
 		conn.Release()
 	}, true, nil
-}
-
-// WouldRefuse answers which changes the tables would refuse for good. It writes the changes as Apply does, and takes them
-// back: nothing of it is seen, nothing stays. Each pitch may be in the list once.
-func (s *Sink) WouldRefuse(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error) {
-	if len(pitches) == 0 {
-		return nil, nil
-	}
-	for try := 1; ; try++ {
-		refused, err := s.tryOnly(ctx, pitches)
-		if err == nil || !isContended(err) || try == 5 {
-			return refused, err
-		}
-	}
-}
-
-func (s *Sink) tryOnly(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error) {
-	conn, err := s.pool.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
-	}
-	defer conn.Release()
-	t := &transaction{ctx: ctx, conn: conn.Conn(), cfg: &s.cfg, batch: schemas.Batch{Pitches: pitches}, now: s.cfg.Now(), statements: s.statements}
-	err = t.writeAll()
-	// guard: letters: a trial is taken back | instead _, _ = conn.Exec(ctx, "commit")
-	t.rollback()
-	if err != nil && isRecordsFault(err) {
-		err = t.writeApart()
-		t.rollback()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
-	}
-	return t.refused, nil
 }

@@ -1,4 +1,4 @@
-package pgsink
+package pgadmin
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // Targets keeps the books of the targets beside live, and the pointer to the one that readers see with its views, in a
@@ -22,15 +23,15 @@ type Targets struct {
 }
 
 // OpenTargets makes a pool for the books in the schema serving, beside live's schema. It does not connect.
-func OpenTargets(cfg Config, serving string) (*Targets, error) {
-	if !plainName.MatchString(serving) {
+func OpenTargets(cfg pg.Config, serving string) (*Targets, error) {
+	if !pg.PlainName.MatchString(serving) {
 		return nil, fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", serving)
 	}
-	s, err := Open(cfg)
+	db, err := pg.Open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Targets{pool: s.pool, serving: serving, live: cfg.Schema}, nil
+	return &Targets{pool: db.Pool, serving: serving, live: cfg.Schema}, nil
 }
 
 // Close waits for the connections that are in use, and closes the pool.
@@ -42,7 +43,7 @@ func (t *Targets) in(ctx context.Context, what string, f func(pgx.Tx) error) err
 	var err error
 	for range 10 {
 		err = pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockKey(t.serving, "targets")); err != nil {
+			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, pg.LockKey(t.serving, "targets")); err != nil {
 				return err
 			}
 			if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '500ms'`); err != nil {
@@ -56,7 +57,7 @@ func (t *Targets) in(ctx context.Context, what string, f func(pgx.Tx) error) err
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("postgres: %s: %w", what, hideSecret(err))
+		return fmt.Errorf("postgres: %s: %w", what, pg.HideSecret(err))
 	}
 	return nil
 }
@@ -214,12 +215,6 @@ func (t *Targets) Register(ctx context.Context, target schemas.Target) error {
 	})
 }
 
-// isMissing is a table or a schema that is not there.
-func isMissing(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000")
-}
-
 // List answers the targets beside live, by name.
 func (t *Targets) List(ctx context.Context) ([]schemas.Target, error) {
 	rows, err := t.pool.Query(ctx, t.sql(`SELECT name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead FROM {serving}.targets ORDER BY 1`))
@@ -227,50 +222,19 @@ func (t *Targets) List(ctx context.Context) ([]schemas.Target, error) {
 	if err == nil {
 		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.Target])
 	}
-	if isMissing(err) {
+	if pg.IsMissing(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("postgres: targets: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: targets: %w", pg.HideSecret(err))
 	}
 	return list, nil
 }
 
 // Pointer answers the target that readers see.
 func (t *Targets) Pointer(ctx context.Context) (schemas.Pointer, error) {
-	return readPointer(ctx, t.pool, t.serving)
+	return pg.ReadPointer(ctx, t.pool, t.serving)
 }
-
-// Pointer answers the target that readers see, as the schema serving has it.
-func (r *Reader) Pointer(ctx context.Context, serving string) (schemas.Pointer, error) {
-	return readPointer(ctx, r.pool, serving)
-}
-
-// Pointer answers the target that readers see, as the schema serving has it.
-func (s *Sink) Pointer(ctx context.Context, serving string) (schemas.Pointer, error) {
-	return readPointer(ctx, s.pool, serving)
-}
-
-func readPointer(ctx context.Context, pool *pgxpool.Pool, serving string) (p schemas.Pointer, err error) {
-	p.Target.Name = liveName
-	var schema, prefix, group, rows, dead *string
-	err = pool.QueryRow(ctx, strings.ReplaceAll(`SELECT p.target, coalesce(p.previous, ''), p.generation, p.moved_at, t.postgres_schema, t.redis_prefix, t.kafka_group, t.topic_rows, t.topic_dead
-		FROM {serving}.pointer p LEFT JOIN {serving}.targets t ON t.name = p.target`, "{serving}", serving)).
-		Scan(&p.Target.Name, &p.Previous, &p.Generation, &p.MovedAt, &schema, &prefix, &group, &rows, &dead)
-	if isMissing(err) || errors.Is(err, pgx.ErrNoRows) {
-		return p, nil
-	}
-	if err != nil {
-		return p, fmt.Errorf("postgres: pointer: %w", hideSecret(err))
-	}
-	if schema != nil {
-		p.Target = schemas.Target{Name: p.Target.Name, Schema: *schema, Prefix: *prefix, Group: *group, Rows: *rows, Dead: *dead}
-	}
-	return p, nil
-}
-
-// liveName is the target that the settings name.
-const liveName = "live"
 
 // Promote moves the pointer and the views to a target, in one transaction. It answers where the pointer was and is.
 func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Pointer, err error) {
@@ -280,7 +244,7 @@ func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Poi
 			return err
 		}
 		schema := t.live
-		if name != liveName {
+		if name != pg.LiveName {
 			if err := tx.QueryRow(ctx, t.sql(`SELECT postgres_schema FROM {serving}.targets WHERE name = $1`), name).Scan(&schema); err != nil {
 				return fmt.Errorf("there is no target %s: %w", name, err)
 			}
@@ -330,11 +294,11 @@ func (t *Targets) UnfinishedReplays(ctx context.Context, schema string) (int64, 
 
 func (t *Targets) number(ctx context.Context, schema, sql string) (n int64, err error) {
 	err = t.pool.QueryRow(ctx, sql).Scan(&n)
-	if isMissing(err) {
+	if pg.IsMissing(err) {
 		return -1, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("postgres: %s: %w", schema, hideSecret(err))
+		return 0, fmt.Errorf("postgres: %s: %w", schema, pg.HideSecret(err))
 	}
 	return n, nil
 }

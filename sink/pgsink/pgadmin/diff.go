@@ -1,4 +1,4 @@
-package pgsink
+package pgadmin
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // Diff compares what stands in two targets, rows and aggregates, as of one moment. raw is the topic that both are fed
@@ -45,7 +46,7 @@ func (t *Targets) Diff(ctx context.Context, a, b schemas.Target, raw string) (d 
 		return nil
 	})
 	if err != nil {
-		return d, fmt.Errorf("postgres: diff: %w", hideSecret(err))
+		return d, fmt.Errorf("postgres: diff: %w", pg.HideSecret(err))
 	}
 	return d, nil
 }

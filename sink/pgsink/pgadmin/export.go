@@ -1,4 +1,4 @@
-package pgsink
+package pgadmin
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // Export is one view of all pitches, as they stood at one moment: whatever is written meanwhile, its questions do not see
@@ -23,8 +24,8 @@ type Day struct {
 }
 
 // OpenExport connects and takes the view. Close must be called.
-func OpenExport(ctx context.Context, cfg Config) (*Export, error) {
-	pc, err := cfg.pool("pitchstream export")
+func OpenExport(ctx context.Context, cfg pg.Config) (*Export, error) {
+	pc, err := cfg.PoolConfig("pitchstream export")
 	if err != nil {
 		return nil, err
 	}
@@ -32,13 +33,13 @@ func OpenExport(ctx context.Context, cfg Config) (*Export, error) {
 	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
 	conn, err := pgx.ConnectConfig(ctx, pc.ConnConfig)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
 	e := &Export{conn: conn}
 	// guard: export: all of one moment | IsoLevel: pgx.RepeatableRead, ->
 	if e.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err != nil {
 		e.Close(ctx)
-		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
 	return e, nil
 }
@@ -54,16 +55,16 @@ func (e *Export) Days(ctx context.Context, from, to schemas.Text) ([]Day, error)
 		WHERE ($1::date IS NULL OR game_date >= $1::date OR game_date IS NULL) AND ($2::date IS NULL OR game_date <= $2::date OR game_date IS NULL)
 		GROUP BY game_date ORDER BY game_date`, optional(from), optional(to))
 	if err != nil {
-		return nil, fmt.Errorf("postgres: days: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: days: %w", pg.HideSecret(err))
 	}
 	days, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d Day, err error) {
 		var date *string
 		err = row.Scan(&date, &d.Pitches)
-		d.Date = textOf(date)
+		d.Date = pg.TextOf(date)
 		return d, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("postgres: days: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: days: %w", pg.HideSecret(err))
 	}
 	return days, nil
 }
@@ -87,14 +88,14 @@ func (e *Export) Rows(ctx context.Context, days []Day, yield func(*schemas.Store
 		}
 		dates = append(dates, string(d.Date))
 	}
-	rows, err := e.tx.Query(ctx, `SELECT `+rowColumns+` FROM pitches WHERE pitches.game_date = ANY ($1::date[]) OR $2 AND pitches.game_date IS NULL
+	rows, err := e.tx.Query(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE pitches.game_date = ANY ($1::date[]) OR $2 AND pitches.game_date IS NULL
 		ORDER BY pitches.game_date, event_time, pitch_id`, dates, undated)
 	if err != nil {
-		return fmt.Errorf("postgres: pitches: %w", hideSecret(err))
+		return fmt.Errorf("postgres: pitches: %w", pg.HideSecret(err))
 	}
 	defer rows.Close()
 	for rows.Next() {
-		row, err := scanRow(rows)
+		row, err := pg.ScanRow(rows)
 		if err != nil {
 			return fmt.Errorf("postgres: pitches: %w", err)
 		}
@@ -103,7 +104,7 @@ func (e *Export) Rows(ctx context.Context, days []Day, yield func(*schemas.Store
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("postgres: pitches: %w", hideSecret(err))
+		return fmt.Errorf("postgres: pitches: %w", pg.HideSecret(err))
 	}
 	return nil
 }

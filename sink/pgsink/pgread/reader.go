@@ -1,4 +1,5 @@
-package pgsink
+// Package pgread reads what the API answers, over connections that cannot write.
+package pgread
 
 import (
 	"context"
@@ -12,20 +13,24 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // Reader reads what the views say, for those who only read: it cannot write, and no question takes longer than
 // statementTimeout. It is safe for use by several goroutines.
 type Reader struct {
-	pool  *pgxpool.Pool
-	group string
+	pool *pgxpool.Pool
+	cfg  Config
 }
+
+// Config says where the database is.
+type Config = pg.Config
 
 const statementTimeout = 5 * time.Second
 
-// OpenReader makes a Reader. It does not connect.
-func OpenReader(cfg Config) (*Reader, error) {
-	pc, err := cfg.pool("pitchstream serve")
+// Open makes a Reader. It does not connect.
+func Open(cfg Config) (*Reader, error) {
+	pc, err := cfg.PoolConfig("pitchstream serve")
 	if err != nil {
 		return nil, err
 	}
@@ -36,10 +41,13 @@ func OpenReader(cfg Config) (*Reader, error) {
 	pc.ConnConfig.ConnectTimeout = 2 * time.Second
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
-	return &Reader{pool: pool, group: cfg.Group}, nil
+	return &Reader{pool: pool, cfg: cfg}, nil
 }
+
+// DB returns the pool, for the books that are read beside. It is closed with the Reader.
+func (r *Reader) DB() *pg.DB { return &pg.DB{Pool: r.pool, Config: r.cfg} }
 
 // Close waits for the connections that are in use, and closes the pool.
 func (r *Reader) Close() { r.pool.Close() }
@@ -48,7 +56,7 @@ func (r *Reader) Close() { r.pool.Close() }
 func (r *Reader) Ping(ctx context.Context) error {
 	var ok bool
 	if err := r.pool.QueryRow(ctx, `SELECT to_regclass('players') IS NOT NULL`).Scan(&ok); err != nil {
-		return fmt.Errorf("postgres: %w", hideSecret(err))
+		return fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
 	if !ok {
 		return errors.New("postgres: the schema is not that of this build: run `pitchstream migrate`")
@@ -60,7 +68,7 @@ func (r *Reader) Ping(ctx context.Context) error {
 func (r *Reader) Pulse(ctx context.Context) (p schemas.Pulse, err error) {
 	p = schemas.Pulse{Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{}}
 	b := &pgx.Batch{}
-	b.Queue(`SELECT topic, partition, next_offset FROM stream_positions WHERE consumer_group = $1`, r.group).Query(func(rows pgx.Rows) error {
+	b.Queue(`SELECT topic, partition, next_offset FROM stream_positions WHERE consumer_group = $1`, r.cfg.Group).Query(func(rows pgx.Rows) error {
 		var at schemas.Position
 		_, err := pgx.ForEachRow(rows, []any{&at.Topic, &at.Partition, &at.NextOffset}, func() error {
 			p.Applied[at.Topic+"/"+strconv.Itoa(int(at.Partition))] = at.NextOffset
@@ -81,7 +89,7 @@ func (r *Reader) Pulse(ctx context.Context) (p schemas.Pulse, err error) {
 		return err
 	})
 	if err := r.pool.SendBatch(ctx, b).Close(); err != nil {
-		return p, fmt.Errorf("postgres: positions: %w", hideSecret(err))
+		return p, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
 	}
 	return p, nil
 }
@@ -90,7 +98,7 @@ func (r *Reader) Pulse(ctx context.Context) (p schemas.Pulse, err error) {
 func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
 	rows, err := r.pool.Query(ctx, `SELECT instance, beat->'work' FROM heartbeats WHERE beat->'work' IS NOT NULL AND at > now() - interval '1 hour'`)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: work: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: work: %w", pg.HideSecret(err))
 	}
 	works := map[string]schemas.Work{}
 	var instance string
@@ -102,7 +110,7 @@ func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
 		}
 		return nil
 	}); err != nil {
-		return nil, fmt.Errorf("postgres: work: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: work: %w", pg.HideSecret(err))
 	}
 	return works, nil
 }
@@ -137,7 +145,7 @@ func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schem
 		b.Queue(`SELECT game_pk, `+statsColumns+` FROM batter_game_stats WHERE (batter_id, game_pk) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))`, gameIDs, games).Query(note)
 	}
 	if err := r.pool.SendBatch(ctx, b).Close(); err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
 	}
 	states := make([]*schemas.BatterState, len(keys))
 	for i, k := range keys {
@@ -161,11 +169,11 @@ func (r *Reader) Leaders(ctx context.Context, stat string, minSwings int64, limi
 func (r *Reader) states(ctx context.Context, sql string, args ...any) ([]schemas.BatterState, error) {
 	rows, err := r.pool.Query(ctx, sql, args...)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
 	}
 	states, err := scanStates(rows)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", hideSecret(err))
+		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
 	}
 	return states, nil
 }
