@@ -191,10 +191,14 @@ func (c *workerConn) Write(b []byte) (int, error) {
 // start runs a processor until it is stopped or killed, at the latest when the test ends.
 func (cl *cluster) start(change ...func(*Config)) *worker {
 	cl.t.Helper()
-	w := &worker{cl: cl, done: make(chan struct{}), seen: &conditions{events: cl.events, is: map[string]string{}, times: map[string]int{}}}
+	seen := &conditions{events: cl.events, is: map[string]string{}, times: map[string]int{}}
+	w := &worker{cl: cl, done: make(chan struct{}), seen: seen}
 	cfg := Config{
 		Topic: rawTopic, Group: group, PollMaxRecords: 50, Observer: w.seen,
-		Client: []kgo.Opt{kgo.SeedBrokers(cl.kafka.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed(), kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second)},
+		Client: []kgo.Opt{
+			kgo.SeedBrokers(cl.kafka.ListenAddrs()...), kgo.Dialer(w.dial), uncompressed(),
+			kgo.RequestRetries(5), kgo.RetryTimeout(20 * time.Second),
+		},
 	}
 	w.hang.Store(cl.startsHung)
 	cl.startsHung = false
@@ -341,7 +345,10 @@ func (cl *cluster) produce(records ...schemas.Record) {
 	cl.t.Helper()
 	for i := range records {
 		r := &records[i]
-		k := &kgo.Record{Topic: rawTopic, Partition: r.Partition, Key: r.Key, Value: r.Value, Timestamp: time.UnixMilli(r.TimestampMS)}
+		k := &kgo.Record{
+			Topic: rawTopic, Partition: r.Partition, Key: r.Key, Value: r.Value,
+			Timestamp: time.UnixMilli(r.TimestampMS),
+		}
 		for _, h := range r.Headers {
 			k.Headers = append(k.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
@@ -521,8 +528,8 @@ func (cl *cluster) readAll(topic string) (records []*kgo.Record) {
 			left[o.Partition] = o.Offset
 		}
 	})
-	kc := cl.newClient(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	kc := cl.newClient(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	defer kc.Close()
 	for len(left) > 0 {
 		kc.PollFetches(cl.t.Context()).EachRecord(func(r *kgo.Record) {

@@ -230,7 +230,8 @@ func TestAStoreThatCameBackOlderIsRefilled(t *testing.T) {
 		cl.produce(s.records(10)...)
 		cl.waitFor("refilled", func() bool {
 			at, _ := cl.store.Positions(t.Context(), rawTopic)
-			return cl.lag() == 0 && at[0] == cl.committedAt(0) && at[1] == cl.committedAt(1) && at[2] == cl.committedAt(2)
+			return cl.lag() == 0 &&
+				at[0] == cl.committedAt(0) && at[1] == cl.committedAt(1) && at[2] == cl.committedAt(2)
 		})
 		cl.requireConsistent()
 		require.False(t, wentBack(), "no offset was committed below one that was committed before")

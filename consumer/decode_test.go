@@ -25,8 +25,10 @@ func recycledAndUntouched(t *testing.T, seed uint64, n int) (after, want []Decod
 			bytesOf = append(bytesOf, h.Value)
 		}
 		records = append(records, k)
-		want = append(want, transform(&kgo.Record{Topic: k.Topic, Partition: k.Partition, Key: bytes.Clone(k.Key), Value: bytes.Clone(k.Value),
-			Headers: cloned(k.Headers)}, features.Limits{}))
+		want = append(want, transform(&kgo.Record{
+			Topic: k.Topic, Partition: k.Partition,
+			Key: bytes.Clone(k.Key), Value: bytes.Clone(k.Value), Headers: cloned(k.Headers),
+		}, features.Limits{}))
 		after = append(after, transform(k, features.Limits{}))
 	}
 	recycleBytes(after, records)

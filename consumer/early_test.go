@@ -149,7 +149,8 @@ func TestRowsAreNotSentEarlyWhileTheStoreIsSlow(t *testing.T) {
 			}
 			return nil
 		}
-		cl.produce(inOnePartition(37, 360)...) // two batches; when the time of either is over, the store has more than a second of it to do
+		// Two batches; at the end of each, the store needs more than a second for the rest of it.
+		cl.produce(inOnePartition(37, 360)...)
 		cl.process(func(c *Config) {
 			c.PollMaxRecords, c.CommitEvery, c.Breaker = 10, 350*time.Millisecond, BreakerLimits{InARow: -1, Share: -1}
 		})

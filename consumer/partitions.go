@@ -116,7 +116,7 @@ func (p *partitions) pause() {
 	var others []int32
 	for id, at := range p.byID {
 		// guard: a partition that is filled again is read alone | !live && id != p.refill -> false
-		// guard: a partition that is filled again ends the batch of others | live && at.isBehind() -> false
+		// guard: a partition that is filled again ends the batch of others | at.isBehind() -> at == nil
 		if !live && id != p.refill || live && at.isBehind() || p.replay.isDone(id) {
 			others = append(others, id)
 		}

@@ -13,8 +13,11 @@ import (
 )
 
 // A live pitch must be readable soon, and one commit costs more than one write. So a batch gathers polls. One
-// poll is decoded while those before it are on their way through Postgres and Redis, each stage in a
-// goroutine of its own and in the order of the polls. Polls that wait for Postgres go there together.
+// poll is decoded while those before it are written to Postgres and then to Redis. Each stage has a goroutine
+// of its own and keeps the order of the polls. Polls that wait for Postgres go there together.
+//
+// The goroutine of session.run polls and decodes, and is the only one that uses the transaction. When run has
+// returned, the stages have ended, and everything that was polled is in the stores.
 
 // errBytesRecycled reports that the store refused a record whose bytes are gone. The batch is dropped and
 // read again, and from then on the session keeps the bytes of its records until the store has answered.

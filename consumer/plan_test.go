@@ -24,11 +24,15 @@ func TestAPlanContainsEveryRecordOnce(t *testing.T) {
 		decoded = append(decoded, d)
 	}
 	p := MakePlan(decoded)
-	require.True(t, slices.IsSortedFunc(p.Pitches, func(a, b schemas.PitchChanges) int { return bytes.Compare(a.PitchID[:], b.PitchID[:]) }))
+	require.True(t, slices.IsSortedFunc(p.Pitches, func(a, b schemas.PitchChanges) int {
+		return bytes.Compare(a.PitchID[:], b.PitchID[:])
+	}))
 	seen := map[int64]int{}
 	for i, pitch := range p.Pitches {
 		require.True(t, i == 0 || p.Pitches[i-1].PitchID != pitch.PitchID)
-		require.True(t, slices.IsSortedFunc(pitch.Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) }))
+		require.True(t, slices.IsSortedFunc(pitch.Measured, func(a, b schemas.Change) int {
+			return b.Version.Compare(a.Version)
+		}))
 	}
 	for _, writers := range p.writers {
 		for _, r := range writers {
@@ -42,5 +46,7 @@ func TestAPlanContainsEveryRecordOnce(t *testing.T) {
 	for offset, n := range seen {
 		require.Equal(t, 1, n, "offset %d", offset)
 	}
-	require.True(t, slices.IsSortedFunc(p.DeadLetters, func(a, b schemas.DeadLetter) int { return int(a.Record.Offset - b.Record.Offset) }))
+	require.True(t, slices.IsSortedFunc(p.DeadLetters, func(a, b schemas.DeadLetter) int {
+		return int(a.Record.Offset - b.Record.Offset)
+	}))
 }

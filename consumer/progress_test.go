@@ -16,8 +16,16 @@ func (cl *cluster) withhold(partition int32) {
 		fetch := req.(*kmsg.FetchRequest)
 		for i := range fetch.Topics {
 			t := &fetch.Topics[i]
-			t.Partitions = slices.DeleteFunc(t.Partitions, func(p kmsg.FetchRequestTopicPartition) bool { return p.Partition == partition })
+			t.Partitions = slices.DeleteFunc(t.Partitions, func(p kmsg.FetchRequestTopicPartition) bool {
+				return p.Partition == partition
+			})
 		}
+		return nil, nil, false
+	})
+}
+
+func (cl *cluster) stopWithholding() {
+	cl.kafka.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
 		return nil, nil, false
 	})
 }
@@ -44,7 +52,7 @@ func TestOneStuckPartitionOfTwelveIsNamedWithin15Seconds(t *testing.T) {
 			require.Less(t, time.Since(began), 15*time.Second)
 		}
 		require.Regexp(t, `^pitches.raw/7 stands at offset 0 for 1[0-9]s, 1 records wait$`, w.seen.reason("progress"))
-		cl.kafka.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, false })
+		cl.stopWithholding()
 		w.halt()
 		require.Equal(t, "not a member of the group", w.seen.reason("assigned"))
 	})
@@ -83,7 +91,7 @@ func TestAnUnavailableStoreMakesItsPartitionStuck(t *testing.T) {
 }
 
 // Readers must know how far behind a processor is, so it reports since when the oldest record waits.
-// guard: api: lag is seen while a batch waits
+// guard: api: lag is told while a batch waits
 // guard: api: lag ends when a partition is caught up
 func TestPositionReportsSinceWhenARecordWaits(t *testing.T) {
 	inVirtualTime(t, "some seconds")
@@ -122,6 +130,6 @@ func TestRecordsThatCannotBeFetchedCountAsWaiting(t *testing.T) {
 		r.Partition = 1
 		cl.produce(r)
 		cl.waitFor("it is reported", func() bool { since, seen := w.seen.waiting(1); return seen && !since.IsZero() })
-		cl.kafka.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, nil, false })
+		cl.stopWithholding()
 	})
 }

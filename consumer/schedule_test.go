@@ -64,9 +64,15 @@ type schedule struct {
 }
 
 func play(t *testing.T, seed uint64) {
-	s := &schedule{cluster: newCluster(t), rnd: rand.New(rand.NewPCG(seed, 3)), scorer: newScorer(seed), trouble: true, seed: seed, asked: map[string]uint64{}}
+	s := &schedule{
+		cluster: newCluster(t), rnd: rand.New(rand.NewPCG(seed, 3)), scorer: newScorer(seed),
+		trouble: true, seed: seed, asked: map[string]uint64{},
+	}
 	s.store.Before, s.store.After = s.maybeFail("before "), s.maybeFail("after ")
-	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.EndTxn, kmsg.OffsetFetch, kmsg.OffsetCommit, kmsg.Heartbeat, kmsg.InitProducerID} {
+	for _, key := range []kmsg.Key{
+		kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.EndTxn, kmsg.OffsetFetch, kmsg.OffsetCommit,
+		kmsg.Heartbeat, kmsg.InitProducerID,
+	} {
 		s.loseSome(int16(key))
 	}
 	for range 8 + s.rnd.IntN(8) {
