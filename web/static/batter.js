@@ -1,4 +1,4 @@
-// One batter: his numbers over all games, his swings, and his pitches page by page.
+// One batter: statistics over all games, swings, and pitches page by page.
 
 import { attr, flash, h, list, note, panel, text } from "./dom.js";
 import { scatter, spark, swingAxes } from "./chart.js";
@@ -94,7 +94,7 @@ const cells = [
   ["Launch angle", "deg", "num wide1"], ["Pitch", "", "wide1"], ["Pitch speed", "mph", "num wide1"], ["Game", "", "wide3"],
 ];
 
-/** history is the list of his pitches: the first page is live, the others are added by a button. */
+/** history is the list of the pitches: the first page is live, a button adds the others. */
 function history(id, signal, changed, pick) {
   const body = h("tbody"), more = h("button", { type: "button", onclick: () => older() }, "Older pitches");
   const node = panel("Pitches", { class: "history" }, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "His pitches, the newest first" },
@@ -116,7 +116,7 @@ function history(id, signal, changed, pick) {
       if (!kept.length) cursor = page.next_cursor ?? null;
       rows = [...page.pitches, ...kept];
       draw();
-    } catch { /* what is listed stands; the next state asks again */ } finally { busy = false; }
+    } catch { /* keep the listed pitches; the next state reads again */ } finally { busy = false; }
     if (again && !signal.aborted) { again = false; read(); }
   };
   const older = async () => {
@@ -126,7 +126,7 @@ function history(id, signal, changed, pick) {
       rows = [...rows, ...page.pitches.filter(r => !ids.has(r.pitch_id))];
       cursor = page.next_cursor ?? null;
       draw();
-    } catch { /* the button is still there */ } finally { attr(more, "disabled", null); }
+    } catch { /* the button remains, for another try */ } finally { attr(more, "disabled", null); }
   };
   return { node, read };
 }

@@ -7,7 +7,7 @@ import { batterLink } from "./game.js";
 import { get, poll } from "./net.js";
 import { table } from "./table.js";
 
-const most = 100; // batters of one answer
+const most = 100; // batters in one answer
 const stats = ["pitches", "swing_count", "whiff_rate_pct", "max_exit_velocity_mph", "avg_exit_velocity_mph", "hard_hit_count", "max_bat_speed_mph", "avg_bat_speed_mph", "avg_attack_angle_deg"];
 
 /** batters is the view of "#/batters". */
@@ -73,7 +73,7 @@ function filters(state, ask, show) {
   return h("div", { class: "filters" }, name, least);
 }
 
-/** lastSwings keeps the last swings of those who are listed, in one request each time. */
+/** lastSwings reads the last swings of all listed batters, in one request. */
 function lastSwings(signal, rows, changed) {
   const known = new Map();
   let busy = false, read = "";
@@ -94,7 +94,7 @@ function lastSwings(signal, rows, changed) {
         for (const b of answer.batters) known.set(b.batter_id, b.swings);
         read = state;
         changed();
-      } catch { /* the table stands without them; the next turn asks again */ } finally { busy = false; }
+      } catch { /* show the table without swings; the next turn reads again */ } finally { busy = false; }
     },
   };
 }

@@ -3,7 +3,7 @@
 import { attr, h, list, s, text } from "./dom.js";
 import { number, quantity } from "./format.js";
 
-/** spark is a line of values, the newest at the right; a missing one is a gap. Answers {node, show(values, words)}. */
+/** spark draws a line of values, the newest at the right; a missing one is a gap. Returns {node, show(values, words)}. */
 export function spark({ min, max, points = 20, height = 24, width = 96 }) {
   const line = s("path", { class: "line" }), last = s("circle", { class: "last", r: 2.2 });
   const node = s("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, role: "img", preserveAspectRatio: "none" }, line, last);
@@ -27,8 +27,8 @@ export function spark({ min, max, points = 20, height = 24, width = 96 }) {
 }
 
 /**
- * scatter draws points {key, x, y, label, faint, href} over two axes {label, unit, min, max, step}. The words of the
- * point that is pointed at stand below it. Answers {node, show(points, words)}.
+ * scatter draws points {key, x, y, label, faint, href} over two axes {label, unit, min, max, step}. The label of the
+ * point under the pointer is shown below the chart. Returns {node, show(points, words)}.
  */
 export function scatter(xFirst, yFirst, { pick } = {}) {
   const xAxis = { ...xFirst }, yAxis = { ...yFirst };
@@ -85,7 +85,7 @@ export function scatter(xFirst, yFirst, { pick } = {}) {
   };
 }
 
-/** widen makes an axis hold the values; it never gets narrower, so that points do not jump to and fro. */
+/** widen extends an axis to hold the values. It never narrows one, so that points do not jump. */
 function widen(axis, values) {
   const min = Math.min(axis.min, ...values.map(v => Math.floor(v / axis.step) * axis.step));
   const max = Math.max(axis.max, ...values.map(v => Math.ceil(v / axis.step) * axis.step));
@@ -109,19 +109,19 @@ function axes(grid, xAxis, yAxis, px, py, { width, height }) {
   grid.replaceChildren(...parts);
 }
 
-/** ticks are the values with a line, at least so much apart. */
+/** ticks returns the values that get a line, at least that far apart. */
 function* ticks({ min, max, step }, apart) {
   while (step < apart) step *= 2;
   for (let v = Math.ceil(min / step) * step; v <= max; v += step) yield v;
 }
 
-/** swingAxes are where those of bat speed against attack angle begin: the same everywhere, so that pictures compare. */
+/** swingAxes are the initial axes of bat speed against attack angle: the same everywhere, so that charts compare. */
 export const swingAxes = [
   { label: "Bat speed", unit: "mph", min: 40, max: 90, step: 10 },
   { label: "Attack angle", unit: "deg", min: -20, max: 30, step: 10 },
 ];
 
-/** meanAxes are those of batters' means, which lie closer together. */
+/** meanAxes are the initial axes for the means of batters, which lie closer together. */
 export const meanAxes = [
   { label: "Bat speed", unit: "mph", min: 50, max: 80, step: 5 },
   { label: "Attack angle", unit: "deg", min: -5, max: 15, step: 5 },

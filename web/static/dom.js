@@ -1,11 +1,11 @@
-// Making and changing elements. What stands is changed in place: nothing flickers, and the focus stays where it is.
+// Creating and changing elements. Elements are changed in place, so that nothing flickers and the focus stays.
 
-/** h makes an element: h("td", {class: "num", onclick: f}, "text", other). */
+/** h creates an element: h("td", {class: "num", onclick: f}, "text", other). */
 export function h(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
 }
 
-/** s makes an element of SVG. */
+/** s creates an SVG element. */
 export function s(tag, props = {}, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
 }
@@ -19,7 +19,7 @@ function fill(node, props, children) {
   return node;
 }
 
-/** attr sets an attribute where it has another value; null and false remove it. */
+/** attr sets an attribute if its value differs; null and false remove it. */
 export function attr(node, name, value) {
   if (value == null || value === false) {
     if (node.hasAttribute(name)) node.removeAttribute(name);
@@ -28,7 +28,7 @@ export function attr(node, name, value) {
   }
 }
 
-/** text sets the text where it is another one; it tells whether it was. */
+/** text sets the text if it differs, and returns whether it did. */
 export function text(node, value) {
   const now = String(value ?? "");
   if (node.textContent === now) return false;
@@ -36,7 +36,7 @@ export function text(node, value) {
   return true;
 }
 
-/** list makes the children of parent those of items, by key: kept, moved, made or removed. */
+/** list makes the children of parent match items, by key: it keeps, moves, creates and removes elements. */
 export function list(parent, items, keyOf, make, show) {
   const old = parent.kept ?? new Map(), kept = new Map();
   for (const item of items) {
@@ -56,7 +56,7 @@ export function list(parent, items, keyOf, make, show) {
   }
 }
 
-/** flash marks what a correction has changed or what is new, for a moment. No animation: it would cost a paint each frame. */
+/** flash marks a new or corrected element for a moment, without an animation, because that costs a paint each frame. */
 export function flash(node, as = "changed") {
   clearTimeout(node.flashing);
   node.classList.add(as);
@@ -65,19 +65,19 @@ export function flash(node, as = "changed") {
 
 let announced = "";
 
-/** announce tells those who listen; the same thing once. */
+/** announce gives a message to screen readers, once even if it is repeated. */
 export function announce(message) {
   if (message === announced) return;
   announced = message;
   document.getElementById("announcer").textContent = message;
 }
 
-/** note is what stands in the place of numbers: while loading, where there is nothing, where something failed. */
+/** note is the text in place of numbers: while loading, for an empty result, after a failure. */
 export function note(kind, title, detail = "") {
   return h("div", { class: `note ${kind}` }, h("p", { class: "title" }, title), detail ? h("p", {}, detail) : null);
 }
 
-/** panel is a part of a view with its heading. */
+/** panel is a part of a view, with its heading. */
 export function panel(title, props = {}, ...children) {
   const id = `h-${title.toLowerCase().replace(/[^a-z]+/g, "-")}`;
   const head = h("div", { class: "head" }, h("h2", { id }, title));

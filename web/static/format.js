@@ -1,9 +1,9 @@
-// Numbers, times and the words of the game, as people read them.
+// Numbers, times and baseball terms, as people read them.
 
-/** missing stands where there is no value. */
+/** missing is shown for a missing value. */
 export const missing = "–";
 
-/** number is a value with so many decimals, "–" where it is missing. */
+/** number formats a value with that many decimals; a missing one is "–". */
 export function number(value, decimals = 0) {
   return value == null ? missing : formatter(decimals).format(value).replace("-", "\u2212");
 }
@@ -17,17 +17,17 @@ function formatter(decimals) {
   return formatters.get(decimals);
 }
 
-/** quantity is a value with its unit: 74.1 mph, 9°, 34.6 %. */
+/** quantity formats a value with its unit: 74.1 mph, 9°, 34.6 %. */
 export function quantity(value, decimals, unit) {
   return value == null ? missing : number(value, decimals) + (unit === "°" ? "°" : ` ${unit}`);
 }
 
-/** counted is 1 batter, 2 batters. */
+/** counted formats a count: 1 batter, 2 batters. */
 export function counted(n, one, many = `${one}s`) {
   return `${number(n)} ${n === 1 ? one : many}`;
 }
 
-/** duration is milliseconds as people say them: 4 ms, 1.2 s, 3 min, 2 h. */
+/** duration formats milliseconds: 4 ms, 1.2 s, 3 min, 2 h. */
 export function duration(ms) {
   if (ms == null) return missing;
   if (ms < 1000) return `${number(ms)} ms`;
@@ -37,7 +37,7 @@ export function duration(ms) {
   return ms < 172_800_000 ? `${number(ms / 3_600_000)} h` : `${number(ms / 86_400_000)} days`;
 }
 
-/** bytes a second. */
+/** byteRate formats bytes per second. */
 export function byteRate(value) {
   return value == null ? missing : value < 1e6 ? `${number(value / 1e3, 1)} kB/s` : `${number(value / 1e6, 1)} MB/s`;
 }
@@ -45,36 +45,36 @@ export function byteRate(value) {
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
-/** time is 18:04:37 of today, and 28 Sept 2024, 18:04:37 of another day. */
+/** time formats 18:04:37 for today, and 28 Sept 2024, 18:04:37 for another day. */
 export function time(value) {
   if (!value) return missing;
   const at = new Date(value);
   return at.toDateString() === new Date().toDateString() ? clock.format(at) : `${day.format(at)}, ${clock.format(at)}`;
 }
 
-/** timeOfDay is 18:04:37, whatever the day. */
+/** timeOfDay formats 18:04:37 for any day. */
 export function timeOfDay(value) {
   return value ? clock.format(new Date(value)) : missing;
 }
 
-/** date is 28 Sept 2024 of a calendar date. */
+/** date formats a calendar date: 28 Sept 2024. */
 export function date(value) {
   return value ? day.format(new Date(`${value}T12:00:00`)) : missing;
 }
 
-/** player is his name, else his number. */
+/** player returns the name, else the number. */
 export function player(name, id) {
   return name || (id == null ? "unknown batter" : `#${id}`);
 }
 
-/** spaced is FourSeamFastball as Four-seam fastball. */
+/** spaced turns FourSeamFastball into Four-seam fastball. */
 export function spaced(word) {
   if (!word) return missing;
   const known = { FourSeamFastball: "Four-seam", TwoSeamFastball: "Two-seam", Knucklecurve: "Knuckle curve" }[word];
   return known ?? word.replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
 }
 
-/** outcome is what came of a pitch, in a scorer's words. */
+/** outcome describes the result of a pitch in a scorer's words. */
 export function outcome(pitch) {
   const { pitch_result: result, pitch_action: action } = pitch;
   if (result === "HitIntoPlay") return "In play";
@@ -84,7 +84,7 @@ export function outcome(pitch) {
   return result === "Ball" && action && action !== "Called" ? `Ball, ${spaced(action).toLowerCase()}` : result ?? missing;
 }
 
-/** version tells one state of a pitch from another: a correction has another one. */
+/** version identifies one state of a pitch: a correction has another version. */
 export function version(pitch) {
   return `${pitch.pitch_id}/${pitch.revision}/${pitch.source_partition}/${pitch.source_offset}`;
 }

@@ -8,7 +8,7 @@ import { swingPanel } from "./swing.js";
 import { table } from "./table.js";
 
 const listed = 40; // pitches
-const between = 1000; // ms between two readings of the list
+const between = 1000; // ms between two reads of the list
 
 /** game is the view of "#/games/GAME". */
 export function game(root, [gamePK], signal) {
@@ -32,7 +32,7 @@ export function game(root, [gamePK], signal) {
   };
   const more = earlier(gamePK, signal, older => {
     rows = merge(rows, older.pitches);
-    if (older.processed_at < newest.processed_at) rows = merge(rows, newest.last_pitches); // a state has overtaken it
+    if (older.processed_at < newest.processed_at) rows = merge(rows, newest.last_pitches); // a newer state has arrived in the meantime
     choose();
   });
   follow(`v1/games/${encodeURIComponent(gamePK)}/stream`, {
@@ -52,14 +52,14 @@ export function game(root, [gamePK], signal) {
   }, signal);
 }
 
-/** merge puts the newest state of the newest pitches before what is known of those before them. */
+/** merge joins the newest pitches, in their newest state, with the known ones before them. */
 function merge(known, newest) {
   const oldest = newest.at(-1)?.event_time ?? "", ids = new Set(newest.map(r => r.pitch_id));
   // guard: dashboard: the newest state of a pitch is shown | return [...newest, ...known -> return [...(known.length ? known.slice(0, 10) : newest), ...known
   return [...newest, ...known.filter(r => !ids.has(r.pitch_id) && r.event_time < oldest)].slice(0, listed);
 }
 
-/** earlier reads more of the list than a state has, each time that the state moves, and not more often than that. */
+/** earlier reads more of the list than a state has, at most once for each state. */
 function earlier(gamePK, signal, found) {
   let due = 0, timer;
   const read = async () => {
@@ -67,7 +67,7 @@ function earlier(gamePK, signal, found) {
     due = performance.now() + between;
     try {
       found(await get(`v1/games/${encodeURIComponent(gamePK)}/pitches?limit=${listed}`, signal));
-    } catch { /* the ten of the state are there; the next state asks again */ }
+    } catch { /* show the ten pitches of the state; the next state reads again */ }
   };
   signal.addEventListener("abort", () => clearTimeout(timer));
   return g => { if (g.pitches > g.last_pitches.length) timer ??= setTimeout(read, Math.max(0, due - performance.now())); };
@@ -78,7 +78,7 @@ const cells = [
   ["Pitch", "", "wide1"], ["Pitch speed", "mph", "num wide2"], ["Inning", "", "num wide3"], ["Time", "", "num wide1"],
 ];
 
-/** pitchList is the list of pitches, the newest first. Each one can be chosen. */
+/** pitchList is the list of pitches, newest first. Each one can be selected. */
 function pitchList(chosen) {
   const body = h("tbody"), head = h("tr", {}, ...cells.map(([label, unit, kind]) =>
     h("th", { scope: "col", class: kind }, h("span", { class: "label" }, label), unit ? h("span", { class: "unit" }, ` ${unit}`) : null)));
@@ -121,7 +121,7 @@ const result = r => r.revision > 0 ? `${outcome(r)} (corrected)` : outcome(r);
 const speed = r => doubtful(number(r.bat_speed_mph, 1), r.bat_speed_mph != null && r.speed_confidence === "questionable");
 const angle = r => doubtful(number(r.attack_angle_deg, 1), r.attack_angle_deg != null && r.swing_confidence === "suspected");
 
-/** doubtful marks what cannot be trusted with a sign that is read aloud too. */
+/** doubtful marks a value that cannot be trusted with a sign, which screen readers read too. */
 export function doubtful(words, is) {
   return is ? `${words} ?` : words;
 }
@@ -139,7 +139,7 @@ function batterTable() {
   return { node: panel("Batters in this game", { class: "batters" }, list.node), show: list.show };
 }
 
-/** batterLink is a batter's name with the way to his page. */
+/** batterLink is a batter's name with a link to the batter's page. */
 export function batterLink(cell, b) {
   const a = cell.firstChild ?? cell.appendChild(h("a"));
   attr(a, "href", `#/batters/${b.batter_id}`);

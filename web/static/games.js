@@ -1,11 +1,11 @@
-// The games to choose from, those that move first.
+// The list of games, those with new pitches first.
 
 import { attr, h, note, text } from "./dom.js";
 import { date, time } from "./format.js";
 import { poll } from "./net.js";
 import { table } from "./table.js";
 
-const movesFor = 20_000; // ms after a pitch that was seen to come
+const movesFor = 20_000; // ms after a pitch arrived
 
 /** games is the view of "#/games". */
 export function games(root, _, signal) {
@@ -51,7 +51,7 @@ function moves(seen, g) {
   return Date.now() - (seen.get(g.game_pk)?.at ?? 0) < movesFor;
 }
 
-/** title is a game in words: its ballpark and date. */
+/** title names a game: its ballpark and date. */
 export function title(g) {
   return [g.venue, date(g.game_date)].filter(x => x && x !== "–").join(", ") || `Game ${g.game_pk}`;
 }

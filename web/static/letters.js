@@ -1,5 +1,5 @@
-// Dead letters, to be looked at: grouped by what is wrong with them, and one with the place of its fault. What becomes of
-// them is decided by `pitchstream dlq`.
+// Dead letters: grouped by fault, and one of them with the place of its fault. These pages change nothing; decisions
+// are made with `pitchstream dlq`.
 
 import { attr, h, list, note, panel, text } from "./dom.js";
 import { counted, missing, number, time } from "./format.js";
@@ -35,7 +35,7 @@ export function letters(root, _, signal) {
 
 const empty = note("empty", "No dead letters.", "Every record became a row, or changed one.");
 
-/** link leads to one letter of the group. */
+/** link leads to one dead letter of the group. */
 function link(cell, g) {
   const a = cell.firstElementChild ?? cell.appendChild(h("a"));
   attr(a, "href", `#/letters/${g.example.partition}/${g.example.offset}`);
@@ -75,7 +75,7 @@ function known(l) {
   ];
 }
 
-/** mark shows the excerpt with what is meant marked; its places count characters, not UTF-16 units. */
+/** mark shows the excerpt with the fault marked. Its positions count characters, not UTF-16 units. */
 function mark(node, l) {
   const chars = Array.from(l.excerpt), key = JSON.stringify([l.excerpt, l.mark_from, l.mark_to]);
   if (node.shown === key) return;

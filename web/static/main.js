@@ -1,4 +1,4 @@
-// The shell: which view is shown. A view is a function (root, params, signal) that fills root and lives until signal ends.
+// The shell, which selects the view. A view is a function (root, params, signal) that fills root until signal ends.
 
 import { batter } from "./batter.js";
 import { batters } from "./batters.js";
@@ -39,7 +39,7 @@ function route() {
   const root = h("div", { class: `view ${title.toLowerCase()}` });
   view(root, (hash.match(pattern) ?? []).slice(1).map(p => p && decodeURIComponent(p)), leave.signal);
   main.replaceChildren(root);
-  if (shown !== null && shown !== hash) { // not at the first page, where the reader begins at the top anyway
+  if (shown !== null && shown !== hash) { // not for the first page, which begins at the top anyway
     main.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
@@ -50,7 +50,7 @@ function lost(root) {
   root.append(h("h1", {}, "Not found"), note("empty", "There is no such page.", "Games, Batters, Stream and Quality are above."));
 }
 
-/** askForToken is for servers with --api-token: the page is open, the numbers are not. */
+/** askForToken asks for the token of a server with --api-token: the pages are public, the numbers are not. */
 function askForToken() {
   if (document.getElementById("token")) return;
   leave.abort();
@@ -61,7 +61,7 @@ function askForToken() {
   main.replaceChildren(form);
 }
 
-document.querySelector(".skip").addEventListener("click", e => { e.preventDefault(); main.focus(); }); // the address is a view's
+document.querySelector(".skip").addEventListener("click", e => { e.preventDefault(); main.focus(); }); // the hash of the address selects the view
 addEventListener("hashchange", route);
 addEventListener("tokenwanted", askForToken);
 const always = new AbortController().signal;

@@ -1,6 +1,6 @@
-// How the pages read: JSON by GET, and streams of whole states that come back by themselves after a break.
+// How the pages read: JSON by GET, and streams of whole states that reconnect after a break.
 
-/** A server's answer that is no success. status is 0 where nobody answered. */
+/** Problem is an answer that is no success. status is 0 if the server did not answer. */
 export class Problem extends Error {
   constructor(status, type, detail) {
     super(detail);
@@ -9,7 +9,7 @@ export class Problem extends Error {
   }
 }
 
-/** get answers the body of a path like "v1/games", else throws a Problem. The browser keeps answers by their ETag. */
+/** get returns the body of a path like "v1/games", or throws a Problem. The browser caches answers by their ETag. */
 export async function get(path, signal) {
   const answer = await ask(path, { signal: within(10_000, signal) });
   try {
@@ -20,9 +20,9 @@ export async function get(path, signal) {
 }
 
 /**
- * follow reads a stream until signal ends: on.state(body) at once and for each new state, on.absent() where there is
- * none, on.lost(problem) while there is no connection. It rests while the page is hidden: a browser has few connections
- * for one server. silence is how long nothing at all may come before the connection counts as dead.
+ * follow reads a stream until signal ends. It calls on.state(body) at once and for each new state, on.absent() if there
+ * is none, on.lost(problem) while there is no connection. It pauses while the page is hidden, because a browser has few
+ * connections to one server. silence is the time in ms without any data after which the connection counts as dead.
  */
 export async function follow(path, on, signal, silence = 20_000) {
   let last = "", wait = 0;
@@ -53,7 +53,7 @@ export async function follow(path, on, signal, silence = 20_000) {
   }
 }
 
-/** poll asks for a path again and again: on.state(body), on.lost(problem). It rests while the page is hidden. */
+/** poll reads a path repeatedly: on.state(body), on.lost(problem). It pauses while the page is hidden. */
 export function poll(path, every, on, signal) {
   let asked = 0;
   const nudge = { now: () => {} };
@@ -89,7 +89,7 @@ async function ask(path, options) {
   throw new Problem(answer.status, body.type ?? "", body.detail ?? answer.statusText);
 }
 
-/** events reads server-sent events: {name, id, data}; a comment is an event without data. */
+/** events parses server-sent events: {name, id, data}. A comment is an event without data. */
 async function* events(body, link, silence) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "", timer;
@@ -119,7 +119,7 @@ function parse(block) {
   return event;
 }
 
-const restAfter = 30_000; // hidden for so long: who only looks at another tab for a moment comes back to a live page
+const restAfter = 30_000; // ms hidden before a pause: a short visit to another tab interrupts nothing
 
 function restWhenHidden(link) {
   let timer, rests = false;
@@ -141,7 +141,7 @@ function shown(signal) {
   });
 }
 
-/** pause resolves after so many milliseconds, or when signal ends. */
+/** pause resolves after that many milliseconds, or when signal ends. */
 export function pause(ms, signal) {
   return new Promise(done => {
     const end = () => { clearTimeout(timer); signal.removeEventListener("abort", end); done(); };
@@ -162,5 +162,5 @@ function remembered() {
 
 /** useToken keeps the API's token for this tab. */
 export function useToken(token) {
-  try { sessionStorage.setItem(tokenKey, token); } catch { /* then it is asked for again */ }
+  try { sessionStorage.setItem(tokenKey, token); } catch { /* without storage, the page asks again */ }
 }

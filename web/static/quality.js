@@ -1,4 +1,4 @@
-// Whether a day's data is what it should be: what is beyond its limits first, then every figure.
+// The quality of a day's data: the figures beyond their limits first, then all figures.
 
 import { attr, h, note, panel, text } from "./dom.js";
 import { counted, date, missing, number, time } from "./format.js";
@@ -21,7 +21,7 @@ export function quality(root, [day], signal) {
       all.show(body.findings.filter(f => f.venue === "all" || f.check === "drift"));
     },
     lost: problem => {
-      if (rest.isConnected) return; // the strip above says that it is old
+      if (rest.isConnected) return; // the status line above says that the data is old
       place.replaceChildren(problem.status === 404 ? note("empty", "No figures yet.", "A processor computes them within a minute of a game's first pitch.")
         : note("error", "The figures cannot be read now.", `${problem.message}. Trying again.`));
     },
@@ -35,7 +35,7 @@ function words(body) {
   return `${date(body.day)}: ${counted(body.games, "game")}, ${counted(body.pitches, "pitch", "pitches")}, ${held}; ${verdict}. As of ${time(body.as_of)}.`;
 }
 
-/** figures is a table of them; beyond: of those that are beyond their limits, with what to do. */
+/** figures is a table of findings; with beyond, of those beyond their limits, with what to do. */
 function figures(caption, beyond) {
   const plain = words => words.replaceAll("_", " ");
   const name = f => plain(f.item ? `${f.check}: ${f.item}` : f.check) + (f.venue === "all" ? "" : `, ${f.venue}`);
@@ -55,7 +55,7 @@ function figures(caption, beyond) {
   });
 }
 
-/** figure is one of a finding's values with its unit; of nothing there is none. */
+/** figure formats a value of a finding with its unit. A share of nothing has no figure. */
 function figure({ unit, of }, value) {
   // guard: dashboard: a figure of nothing is no zero | value == null || of === 0 -> value == null
   if (value == null || of === 0) return missing;

@@ -1,9 +1,9 @@
-// Bat speed as a colour: the same scale for every swing, so that two pictures compare. The greatest speeds stand out most
-// from the background, hence one ramp for each.
+// Bat speed as a colour, on the same scale for every swing, so that two drawings compare. The greatest speeds contrast
+// most with the background, so light and dark pages have a ramp each.
 
 import { attr, h, s } from "./dom.js";
 
-/** slowest and fastest are the ends of the scale, mph. */
+/** slowest and fastest are the ends of the scale, in mph. */
 export const slowest = 0, fastest = 90;
 
 const onDark = ["#34406b", "#3f6fae", "#38a3a5", "#8fce5d", "#ffd84d"];
@@ -11,7 +11,7 @@ const onLight = ["#aebccb", "#6da5c9", "#2f79b5", "#6a3d9a", "#b0104e"];
 
 let legends = 0;
 
-/** ramp is the colour of a bat speed in mph. */
+/** ramp returns the colour of a bat speed in mph. */
 export function ramp(mph, dark) {
   const stops = dark ? onDark : onLight;
   const place = Math.min(Math.max((mph - slowest) / (fastest - slowest), 0), 1) * (stops.length - 1);
@@ -24,7 +24,7 @@ function rgb(hex) {
   return [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
 }
 
-/** legend is the scale itself. */
+/** legend draws the scale. */
 export function legend() {
   const stops = onDark.map((dark, n) => s("stop", { offset: n / (onDark.length - 1) }));
   stops.forEach((stop, n) => { stop.style.stopColor = `light-dark(${onLight[n]}, ${onDark[n]})`; });

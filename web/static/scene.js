@@ -1,17 +1,17 @@
 // A swing in space: the bat's path coloured by its speed, the strike zone, the ball. Feet; x across the plate as the
-// catcher sees it, y toward the pitcher, z up. A projection of one's own: there are some hundred lines to draw.
+// catcher sees it, y toward the pitcher, z up. It has its own projection, because it draws a hundred lines only.
 
 import { ramp } from "./ramp.js";
 
 const target = [0, 0.9, 2.7], near = 0.4;
 const views = { Catcher: [0, 0.1], Side: [1.35, 0.12], Above: [0.02, 1.45], Home: [0.62, 0.24] };
-const before = 0.3, after = 0.35, slowly = 6; // s of the path around the contact, and how much slower it is played
+const before = 0.3, after = 0.35, slowly = 6; // seconds around the contact, and the factor of slow motion
 const perFrame = 40; // ms
-const orbitsFor = 30_000; // ms after a swing or a key: then nobody is looking, or somebody reads
-const pause = 5000; // ms: a swing that follows sooner is drawn at once, or none would be seen to its end
+const orbitsFor = 30_000; // ms after a swing or a key, for which the camera orbits
+const pause = 5000; // ms: a swing that follows sooner is drawn at once, because no animation would ever end
 
 /**
- * scene draws into a canvas. Answers {show(swing), view(name), replay(), orbit(on), still(on)}; it ends with signal.
+ * scene draws into a canvas until signal ends. Returns {show(swing), view(name), replay(), orbit(on), still(on)}.
  */
 export function scene(canvas, signal) {
   const s = { canvas, pen: canvas.getContext("2d"), swing: null, yaw: 0.62, tilt: 0.24, zoom: 1, mirror: 1, played: Infinity, since: -Infinity, orbits: false, turned: 0, touched: 0, asked: 0 };
@@ -19,7 +19,7 @@ export function scene(canvas, signal) {
   let last = 0;
   const frame = now => {
     s.asked = 0;
-    if (now - last < perFrame && !s.hurry) return ask(); // a slow motion does not get smoother by more
+    if (now - last < perFrame && !s.hurry) return ask(); // more frames make slow motion no smoother
     s.hurry = false;
     const dt = Math.min(Math.max(now - last, 0) / 1000, 0.1);
     last = now;
@@ -39,7 +39,7 @@ export function scene(canvas, signal) {
   return {
     show(swing) {
       s.swing = swing;
-      if (swing) s.mirror = stands(swing);
+      if (swing) s.mirror = mirrorOf(swing);
       last = performance.now();
       // guard: dashboard: who wants no motion sees none | calm.matches || !swing -> !swing
       s.played = calm.matches || !swing || last - s.since < pause ? Infinity : -before;
@@ -52,8 +52,8 @@ export function scene(canvas, signal) {
   };
 }
 
-/** stands is 1 for a batter at the catcher's left: he is looked at from the other side. */
-function stands(swing) {
+/** mirrorOf is 1 for a batter at the catcher's left, whom the camera sees from the other side. */
+function mirrorOf(swing) {
   const hands = swing.bat.filter(b => b.handle);
   return hands.reduce((sum, b) => sum + b.handle[0], 0) > 0 ? -1 : 1;
 }
@@ -68,7 +68,7 @@ function handle(canvas, s, ask) {
     ask();
   });
   canvas.addEventListener("wheel", e => {
-    if (document.activeElement !== canvas) return; // else the page could not be scrolled past it
+    if (document.activeElement !== canvas) return; // without focus, the wheel scrolls the page
     e.preventDefault();
     zoom(s, Math.exp(-e.deltaY / 600));
     ask();
@@ -97,7 +97,7 @@ function zoom(s, by) {
   s.zoom = Math.min(Math.max(s.zoom * by, 0.5), 4);
 }
 
-/** camera answers the projection of a point: [x, y, pixels a foot], null behind it. */
+/** camera returns the projection of a point: [x, y, pixels per foot], null behind the camera. */
 function camera(s, width, height) {
   const yaw = (s.yaw + 0.35 * Math.sin(s.turned * 0.5)) * s.mirror, tilt = s.tilt, far = 12.5;
   const [cy, sy, ct, st] = [Math.cos(yaw), Math.sin(yaw), Math.cos(tilt), Math.sin(tilt)];
@@ -133,7 +133,7 @@ function draw(s) {
   contact(pen, at, s, now);
 }
 
-/** middleOf is when ball and bat met, else when the bat was fastest. */
+/** middleOf returns when ball and bat met, else when the bat was fastest. */
 export function middleOf(swing) {
   return swing.contact?.t ?? swing.peak_t ?? swing.bat.at(-1)?.t ?? 0;
 }
@@ -202,10 +202,10 @@ function ball(pen, at, samples, colour, now, c, leaves) {
 
 function bat(pen, at, s, middle, now) {
   const c = s.colours, all = s.swing.bat.filter(b => b.head && b.t >= middle - before && b.t <= middle + after), seen = all.filter(b => b.t <= now);
-  if (seen.length < all.length) path(pen, at, all.map(b => b.head), c.line, 2); // what is to come
+  if (seen.length < all.length) path(pen, at, all.map(b => b.head), c.line, 2); // the rest of the path
   if (!seen.length) return;
   path(pen, at, seen.map(b => [b.head[0], b.head[1], 0.02]), c.shadow, 4);
-  pen.globalAlpha = 0.3; // where the bat itself was, so that the path has a surface
+  pen.globalAlpha = 0.3; // the bat itself, so that the path has a surface
   const lines = Map.groupBy(seen.filter(b => b.handle), b => colour(b, c));
   for (const [shade, bats] of lines) path(pen, at, bats.flatMap(b => [b.handle, b.head, null]), shade, 1);
   pen.globalAlpha = 1;
@@ -216,19 +216,19 @@ function bat(pen, at, s, middle, now) {
   if (shown.handle) wood(pen, at, shown, c);
 }
 
-/** runs are the parts of the head's path that have one colour, each beginning where the one before ends. */
+/** runs splits the path of the head into parts of one colour, each beginning where the one before ends. */
 function runs(samples, c) {
   const found = [];
   samples.forEach((b, i) => {
     const last = found.at(-1), shade = colour(b, c);
-    if (i && b.t - samples[i - 1].t > 0.05) found.push({ shade, known: b.speed_mph != null, points: [b.head] }); // out of sight in between
+    if (i && b.t - samples[i - 1].t > 0.05) found.push({ shade, known: b.speed_mph != null, points: [b.head] }); // a gap in the track
     else if (!last || last.shade !== shade) found.push({ shade, known: b.speed_mph != null, points: last ? [last.points.at(-1), b.head] : [b.head] });
     else last.points.push(b.head);
   });
   return found;
 }
 
-/** colour is that of a sample's speed, to 3 mph: a line of one colour is drawn at once. */
+/** colour is that of a sample's speed, in steps of 3 mph, because a line of one colour is drawn at once. */
 function colour(b, c) {
   return b.speed_mph == null ? c.muted : ramp(Math.round(b.speed_mph / 3) * 3, c.dark);
 }
@@ -255,7 +255,7 @@ function contact(pen, at, s, now) {
   pen.setLineDash([]);
 }
 
-/** colours reads the page's: a canvas knows no variables of CSS. */
+/** colours reads the colours of the page, because a canvas cannot use CSS variables. */
 function colours(canvas) {
   const probe = document.createElement("span"), found = {};
   canvas.after(probe);

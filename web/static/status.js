@@ -1,4 +1,4 @@
-// How fresh all of this is: one line that is always there, so that nothing moves when it has something to say.
+// The status line: how fresh the page is. It is always there, so that nothing moves when its text changes.
 
 import { announce, attr, h, list, text } from "./dom.js";
 import { duration, number, time } from "./format.js";
@@ -7,7 +7,7 @@ import { follow } from "./net.js";
 const listeners = new Set();
 let body = null, came = 0, problem = null, since = 0;
 
-/** stream is the newest body of /v1/stream, null before the first; and the Problem while there is no connection. */
+/** stream is the newest body of /v1/stream, null before the first. problem is set while there is no connection. */
 export function stream() {
   return { body, problem };
 }
@@ -19,7 +19,7 @@ export function onStream(f, signal) {
   f(stream());
 }
 
-/** start follows the stream's state for as long as the page is there. */
+/** start follows the state of the stream as long as the page is open. */
 export function start(signal) {
   follow("v1/stream/events", {
     state: state => { body = state; came = performance.now(); problem = null; tell(); },
@@ -46,13 +46,13 @@ function draw() {
 
 const sources = { redis: "Redis", postgres: "Postgres", memory: "memory" };
 
-/** verdict is the state in a word, how bad that is, and why. */
+/** verdict returns the state in a word, its severity, and the reason. */
 export function verdict() {
   if (problem) {
     const waits = performance.now() - since;
     if (problem.status === 401) return { level: "bad", word: "Token wanted", why: "this server answers only who knows its token" };
     if (problem.type === "away") return { level: "bad", word: "Nothing to show", why: "neither Redis nor Postgres can be read" };
-    if (body && waits < 1500) return judged(); // a stream that comes back at once is no news
+    if (body && waits < 1500) return judged(); // a stream that reconnects at once is not worth a message
     return { level: "bad", word: "No connection", why: `${problem.message}; ${body ? `the numbers are ${duration(waits)} old` : "trying again"}` };
   }
   return body ? judged() : { level: "wait", word: "Connecting", why: "" };

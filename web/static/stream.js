@@ -1,14 +1,14 @@
-// The stream in one glance: is it well, how fast, how far behind, where the time goes, what was refused.
+// The status of the stream: state, rate, lag, time by step, dead letters.
 
 import { attr, h, list, note, panel, text } from "./dom.js";
 import { spark } from "./chart.js";
 import { byteRate, duration, missing, number, time, timeOfDay } from "./format.js";
 import { onStream, stream, verdict } from "./status.js";
 
-const remembered = 300; // states: some five minutes
-const past = []; // of this page, whatever view is shown
+const remembered = 300; // states, which is about five minutes
+const past = []; // shared by all views of this page
 
-/** remember keeps what the little lines show, from the start of the page. */
+/** remember keeps the values of the small charts from the start of the page. */
 export function remember(signal) {
   onStream(({ body }) => {
     if (!body || past.at(-1)?.at === body.at) return;
@@ -69,7 +69,7 @@ function tiles() {
   };
 }
 
-/** grid is a table without sorting: columns are [label, unit, kind], fill(row) gives the cells' texts. */
+/** grid is a table without sorting: columns are [label, unit, kind], fill(row) returns the texts of the cells. */
 function grid(title, columns, key, fill, empty, decorate) {
   const body = h("tbody"), none = h("p", { class: "fine none" }, empty);
   const scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, h("table", {}, h("caption", { class: "sr" }, title), h("thead", {}, h("tr", {},

@@ -1,4 +1,4 @@
-// One swing: its drawing, its numbers, and how far they can be trusted.
+// One swing: the drawing, the numbers, and how far they can be trusted.
 
 import { attr, flash, h, list, panel, s, text } from "./dom.js";
 import { missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
@@ -6,11 +6,11 @@ import { get, pause } from "./net.js";
 import { legend } from "./ramp.js";
 import { middleOf, scene } from "./scene.js";
 
-const least = 900; // ms between two drawings: at two pitches a second nobody sees more
+const least = 900; // ms between two drawings: faster ones could not be followed
 
 /**
- * swingPanel shows the swing of a row. Answers {node, show(row)}; a row without a swing, or null, is an empty drawing.
- * The numbers are the row's, at once; the drawing follows when the samples have come.
+ * swingPanel shows the swing of a row. Returns {node, show(row)}. A row without a swing, or null, gives an empty drawing.
+ * The numbers of the row are shown at once; the drawing follows when the samples have arrived.
  */
 export function swingPanel(title, signal, ...actions) {
   const canvas = h("canvas", { tabindex: "0", role: "img", "aria-describedby": "turn-hint" });
@@ -99,7 +99,7 @@ const figures = [
   { key: "spin_rate_rpm", label: "Spin rate", unit: "rpm", decimals: 0 },
 ];
 
-/** readings are the numbers of a row, each in its place, whether it is there or not. */
+/** readings are the numbers of a row, each in a place of its own, even if it is missing. */
 function readings() {
   const places = figures.map(f => ({ f, value: h("span", { class: "value" }, missing), under: h("span", { class: "under" }, "\u00a0") }));
   const node = h("dl", { class: "readings" }, ...places.map(({ f, value, under }) =>
@@ -117,7 +117,7 @@ function readings() {
   };
 }
 
-/** inWords is the drawing for who cannot see it. */
+/** inWords describes the drawing for screen readers. */
 function inWords(row, swing) {
   const met = swing.contact, parts = [`Swing of ${player(row.batter_name, row.batter_id)}: ${outcome(row).toLowerCase()}.`];
   if (row.bat_speed_mph != null) parts.push(`Bat speed ${number(row.bat_speed_mph, 1)} mph, ${row.speed_confidence}.`);
@@ -131,7 +131,7 @@ function inWords(row, swing) {
   return parts.join(" ");
 }
 
-/** flightChart is the batted ball from the side: distance from the plate against height. */
+/** flightChart shows the batted ball from the side: distance from the plate against height. */
 function flightChart() {
   const line = s("path", { class: "line" }), earth = s("path", { class: "earth", d: "M0 46H160" }), words = h("span", {}, "");
   const svg = s("svg", { viewBox: "0 0 160 48", "aria-hidden": "true" }, earth, line);
@@ -150,7 +150,7 @@ function flightChart() {
   };
 }
 
-/** sampleTable is what is drawn, as numbers. */
+/** sampleTable shows the drawn samples as numbers. */
 function sampleTable() {
   const body = h("tbody"), sum = h("summary", {}, "The bat's samples as a table");
   const node = h("details", { class: "samples" }, sum, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The bat's samples" },

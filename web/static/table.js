@@ -1,12 +1,12 @@
-// Tables that sort by their headers, and whose rows stay under the pointer while somebody reads or clicks.
+// Tables that sort by their headers. Their rows stay under the pointer while somebody reads or clicks.
 
 import { announce, attr, h, list, text } from "./dom.js";
 import { missing, number } from "./format.js";
 
 /**
- * table makes a table. columns: {key, label, unit, decimals, value(row), show(cell, row), words (no number), wide (not on
- * phones), rising (what the first click sorts by)}. options: caption, key(row), sort {key, up}, onsort(sort): who is told
- * sorts elsewhere too; row(tr, row) decorates. Answers {node, show(rows), sort}.
+ * table creates a table. columns: {key, label, unit, decimals, value(row), show(cell, row), words (text, no number), wide
+ * (hidden on phones), rising (direction of the first click)}. options: caption, key(row), sort {key, up}, onsort(sort),
+ * called when the order changes, row(tr, row), which decorates a row. Returns {node, show(rows), sort}.
  */
 export function table(columns, options) {
   const state = { sort: options.sort, rows: [], order: new Map(), sorted: "" };
@@ -51,7 +51,7 @@ function show(c, cell, row) {
   attr(cell, "data-missing", value == null);
 }
 
-/** arrange sorts, missing values last; while somebody is at the rows they keep their places, and only new ones are added. */
+/** arrange sorts, missing values last. While the pointer or the focus is in the rows, it only adds new ones. */
 function arrange(state, columns, keyOf, body, sortNow) {
   const { key, up } = state.sort, c = columns.find(x => x.key === key);
   const busy = !sortNow && state.sorted && (body.matches(":hover") || body.contains(document.activeElement));

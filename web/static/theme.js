@@ -1,4 +1,4 @@
-// Before the first paint, so that nobody who chose dark sees a flash of light. No module: those come after it.
+// The theme is set before the first paint, so that a dark page does not flash. A module would run too late for that.
 "use strict";
 (() => {
   const key = "pitchstream.theme", root = document.documentElement;
@@ -15,7 +15,7 @@
     const label = () => { button.textContent = isDark() ? "Light" : "Dark"; button.setAttribute("aria-label", `${button.textContent} colours`); };
     button.addEventListener("click", () => {
       const next = isDark() ? "light" : "dark";
-      try { localStorage.setItem(key, next); } catch { /* it holds for this page */ }
+      try { localStorage.setItem(key, next); } catch { /* without storage, the choice holds for this page only */ }
       set(next);
       tell();
     });
