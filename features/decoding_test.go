@@ -147,7 +147,7 @@ func TestARecordCostsFourAllocations(t *testing.T) {
 		for i, rec := range records {
 			h, d := readHeaders(rec.Headers), new(decoder) // of our own: the pool drops some at will
 			n := testing.AllocsPerRun(10, func() {
-				if _, rej := d.measure(rec, &h, nil); rej != nil {
+				if _, rej := measureWith(d, rec, &h, nil); rej != nil {
 					t.Fatal(rej)
 				}
 				d.forget()

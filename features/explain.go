@@ -55,11 +55,12 @@ type Tracks struct {
 
 // Explain runs Transform on a record and returns what each stage made of it.
 func Explain(rec schemas.Record, limits Limits) (e Explanation) {
-	e.Change, e.Rejection = guard(rec, limits, func(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
+	observed := func(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 		h := readHeaders(rec.Headers)
 		e.Headers = h.readings()
 		return transform(rec, limits, &e)
-	})
+	}
+	e.Change, e.Rejection = guard(rec, limits, observed)
 	return e
 }
 
@@ -100,7 +101,7 @@ func (e *Explanation) seeSwing() (*AttackAngleView, *BatSpeedView) {
 
 func (e *Explanation) seeDerived(row *schemas.Row, d *decoder) {
 	if e != nil {
-		e.Derived, e.Swing = &Stage{Row: *row, Issues: []string{}}, d.whySwing()
+		e.Derived, e.Swing = &Stage{Row: *row, Issues: []string{}}, d.bat.whySwing()
 	}
 }
 
@@ -119,8 +120,8 @@ func (e *Explanation) seeValidated(row *schemas.Row, issues issueSet) {
 }
 
 // whySwing explains is_swing in one line.
-func (d *decoder) whySwing() string {
-	switch t := &d.bat; {
+func (t *batTrack) whySwing() string {
+	switch {
 	case t.total == 0:
 		return "no swing: there are no bat samples"
 	case t.total == 1 && t.noSwing:
@@ -135,12 +136,13 @@ func (d *decoder) whySwing() string {
 // maxShownBytes is the length at which a Reading cuts its text.
 const maxShownBytes = 120
 
-func (d *decoder) readings() (out []Reading) {
-	for s, v := range d.values {
+func (r *record) readings() (out []Reading) {
+	for s, v := range r.values {
 		if v.kind == missing {
 			continue
 		}
-		r := Reading{Name: strings.ReplaceAll(paths[s], ".[", "["), Kind: kindNames[v.kind], Text: shownBytes(v.raw)}
+		name := strings.ReplaceAll(paths[s], ".[", "[")
+		r := Reading{Name: name, Kind: kindNames[v.kind], Text: shownBytes(v.raw)}
 		if v.kind == array {
 			r.Text = fmt.Sprintf("%d elements", v.count)
 		}

@@ -106,7 +106,8 @@ func (v *BatSpeedView) why() string {
 	case v.SpeedMPH.Value > maxReliable:
 		return fmt.Sprintf("more than %d mph", maxReliable)
 	}
-	return fmt.Sprintf("%d windows accepted, %.1f %% rejected, at most %d mph", v.Accepted, 100*share, maxReliable)
+	return fmt.Sprintf("%d windows accepted, %.1f %% rejected, at most %d mph",
+		v.Accepted, 100*share, maxReliable)
 }
 
 // AttackAngleView shows how attack_angle_deg came about. It observes attackAngle.
@@ -135,7 +136,8 @@ func (v *AttackAngleView) conclude(heads int, angle schemas.Opt[float64]) {
 	case v == nil:
 		return
 	case heads < minHeads:
-		*v = AttackAngleView{Explanation: fmt.Sprintf("%d samples have a head, fewer than %d: no angle", heads, minHeads)}
+		why := fmt.Sprintf("%d samples have a head, fewer than %d: no angle", heads, minHeads)
+		*v = AttackAngleView{Explanation: why}
 	case !angle.Present:
 		v.Explanation = "the head never moved sideways: no angle"
 	default:

@@ -18,28 +18,28 @@ var pitchNamespace = [16]byte{
 // identify sets the game and the pitch id of the row (section 6 of the specification, identity). A pitch must
 // get the same id when it arrives again, unchanged or corrected, from any producer. So the producer's header
 // comes first, then the record's event id. Only a record without either is known by its bytes.
-func (d *decoder) identify(rec schemas.Record, h *headers, row *schemas.Row, issues *issueSet) {
-	game := gamePK(h.gamePK, rec.Key, issues)
-	d.texts.add(&row.GamePK, game)
-	if len(h.pitchID) > 0 {
-		id, ok := schemas.ParsePitchID(h.pitchID)
+func (b *rowBuilder) identify(rec schemas.Record) {
+	game := b.gamePK(b.h.gamePK, rec.Key)
+	b.d.texts.add(&b.row.GamePK, game)
+	if len(b.h.pitchID) > 0 {
+		id, ok := schemas.ParsePitchID(b.h.pitchID)
 		if ok {
-			row.PitchID = id
+			b.row.PitchID = id
 			return
 		}
-		issues.add(pitchIDType)
+		b.issues.add(pitchIDType)
 	}
-	row.PitchID = d.pitchID(rec.Value, game, issues)
+	b.row.PitchID = b.pitchID(rec.Value, game)
 }
 
 // gamePK returns the game: the header's, else the record's key, nil if neither can be read.
-func gamePK(header, key []byte, issues *issueSet) []byte {
+func (b *rowBuilder) gamePK(header, key []byte) []byte {
 	for _, source := range [...][]byte{header, key} {
 		if isGamePK(source) {
 			return source
 		}
 		if len(source) > 0 {
-			issues.add(gamePKType)
+			b.issues.add(gamePKType)
 		}
 	}
 	return nil
@@ -48,12 +48,12 @@ func gamePK(header, key []byte, issues *issueSet) []byte {
 // pitchID returns the record's event id if that is a UUID. Otherwise it returns a UUIDv5 of the game and the
 // event id. A record without an event id (a pickoff) gets a UUIDv5 of the game and the SHA-256 of its exact
 // bytes; such a pitch can only be corrected by a record that carries the header pitch_id.
-func (d *decoder) pitchID(record, game []byte, issues *issueSet) schemas.PitchID {
-	v, eventID := d.values[pitchEventID], []byte(nil)
+func (b *rowBuilder) pitchID(record, game []byte) schemas.PitchID {
+	v, eventID := b.d.values[pitchEventID], []byte(nil)
 	if v.kind != missing {
 		var ok bool
 		if eventID, ok = v.unescaped(nil); !ok || v.kind != text {
-			issues.add(pitchIDType)
+			b.issues.add(pitchIDType)
 			eventID = nil
 		}
 	}
@@ -64,17 +64,17 @@ func (d *decoder) pitchID(record, game []byte, issues *issueSet) schemas.PitchID
 		sum := sha256.Sum256(record)
 		eventID = hex.AppendEncode(nil, sum[:])
 	}
-	return d.nameBased(game, eventID)
+	return b.nameBased(game, eventID)
 }
 
 // nameBased returns the UUIDv5 of game, a line feed and event, in pitchNamespace. A missing game is the empty
 // text.
-func (d *decoder) nameBased(game, event []byte) (id schemas.PitchID) {
-	d.scratch = append(d.scratch[:0], pitchNamespace[:]...)
-	d.scratch = append(d.scratch, game...)
-	d.scratch = append(d.scratch, '\n')
-	d.scratch = append(d.scratch, event...)
-	sum := sha1.Sum(d.scratch)
+func (b *rowBuilder) nameBased(game, event []byte) (id schemas.PitchID) {
+	b.d.scratch = append(b.d.scratch[:0], pitchNamespace[:]...)
+	b.d.scratch = append(b.d.scratch, game...)
+	b.d.scratch = append(b.d.scratch, '\n')
+	b.d.scratch = append(b.d.scratch, event...)
+	sum := sha1.Sum(b.d.scratch)
 	copy(id[:], sum[:])
 	id[6] = id[6]&0x0f | 0x50 // version 5
 	id[8] = id[8]&0x3f | 0x80 // RFC 9562

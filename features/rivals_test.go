@@ -147,20 +147,21 @@ func (d *rivalScratch[E]) row(rec schemas.Record) (*schemas.Row, error) {
 	if r.Acts.Pitch == nil || r.Units.Length != "foot" || r.Units.Velocity != "mph" {
 		return nil, errors.New("not a pitch that can be read")
 	}
-	row, issues := new(schemas.Row), h.issues
+	b := rowBuilder{d: &d.decoder, h: &h, row: new(schemas.Row), issues: h.issues}
+	row := b.row
 	d.values = [slotCount]value{}
 	d.tracks(&r)
-	d.flattenHeaders(&h, row, &issues)
+	b.flattenHeaders()
 	r.flatten(row)
 	row.BatSamples, row.BallSamples = int32(d.bat.total), int32(d.ball.total)
 	row.DuplicateSamples = int32(d.bat.duplicates + d.ball.duplicates)
 	d.values[pitchAction] = textValue(string(row.PitchAction))
 	d.values[pitchEventID] = textValue(string(rivalText(r.Acts.Pitch.EventID)))
-	d.derive(row, nil)
-	validate(row, &issues)
-	d.identify(rec, &h, row, &issues)
+	b.derive(nil)
+	validate(row, &b.issues)
+	b.identify(rec)
 	d.texts.assign()
-	row.Issues = issues.list()
+	row.Issues = b.issues.list()
 	return row, nil
 }
 

@@ -50,7 +50,8 @@ const (
 // the exit velocity before its range is checked, because any ball that left the bat was hit. A swing is
 // confirmed if the play agrees with it: the action is Swinging or Foul, or the result HitIntoPlay. Otherwise
 // the batter may have moved the bat without offering at the pitch.
-func (d *decoder) derive(row *schemas.Row, e *Explanation) {
+func (b *rowBuilder) derive(e *Explanation) {
+	d, row := b.d, b.row
 	foul := d.values[pitchAction].is("Foul")
 	row.IsSwing = d.bat.isSwing()
 	row.IsContact = row.ExitVelocityMPH.Present || foul

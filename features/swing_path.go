@@ -15,12 +15,12 @@ import (
 // size in memory, so it is only for records that somebody looks at.
 func SwingPath(value []byte) (path schemas.SwingPath, ok bool) {
 	d := decoders.Get().(*decoder)
-	path, ok = d.swingPath(value)
+	path, ok = swingPath(d, value)
 	d.release()
 	return path, ok
 }
 
-func (d *decoder) swingPath(value []byte) (path schemas.SwingPath, ok bool) {
+func swingPath(d *decoder, value []byte) (path schemas.SwingPath, ok bool) {
 	if d.decode(value) != nil || d.check() != nil {
 		return path, false
 	}

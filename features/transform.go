@@ -84,17 +84,15 @@ func transform(rec schemas.Record, limits Limits, e *Explanation) (schemas.Chang
 // measure returns the row of a measured pitch, with a decoder from the pool.
 func measure(rec schemas.Record, h *headers, e *Explanation) (*schemas.Row, *Rejection) {
 	d := decoders.Get().(*decoder)
-	row, rej := d.measure(rec, h, e)
+	row, rej := measureWith(d, rec, h, e)
 	d.release() // not deferred: after a panic the scratch is in an unknown state, and must not be pooled
 	return row, rej
 }
 
-// measure turns a value's bytes into a row. Two orders matter. derive comes before validate, because features
-// are computed from the values as they were measured, whatever their ranges. The issues are listed last,
-// because every stage adds some.
-func (d *decoder) measure(
-	rec schemas.Record, h *headers, e *Explanation,
-) (*schemas.Row, *Rejection) {
+// measureWith turns a value's bytes into a row. Two orders matter. derive comes before validate, because
+// features are computed from the values as they were measured, whatever their ranges. The issues are listed
+// last, because every stage adds some.
+func measureWith(d *decoder, rec schemas.Record, h *headers, e *Explanation) (*schemas.Row, *Rejection) {
 	if rej := d.decode(rec.Value); rej != nil {
 		return nil, rej
 	}
@@ -102,20 +100,30 @@ func (d *decoder) measure(
 	if rej := d.check(); rej != nil {
 		return nil, rej
 	}
-	row, issues := new(schemas.Row), h.issues
 	d.bat.settle()
 	d.ball.settle()
 	e.seeTracks(d)
-	d.flatten(h, row, &issues)
-	e.seeFlattened(row, issues)
-	d.derive(row, e)
-	e.seeDerived(row, d)
-	validate(row, &issues)
-	d.identify(rec, h, row, &issues)
+	b := rowBuilder{d: d, h: h, row: new(schemas.Row), issues: h.issues}
+	b.flatten()
+	e.seeFlattened(b.row, b.issues)
+	b.derive(e)
+	e.seeDerived(b.row, d)
+	validate(b.row, &b.issues)
+	b.identify(rec)
 	d.texts.assign()
-	row.Issues = issues.list()
-	e.seeValidated(row, issues)
-	return row, nil
+	b.row.Issues = b.issues.list()
+	e.seeValidated(b.row, b.issues)
+	return b.row, nil
+}
+
+// rowBuilder fills a row from a decoded record and its headers, stage by stage. It lives as long as one call
+// of measureWith.
+type rowBuilder struct {
+	d   *decoder
+	h   *headers
+	row *schemas.Row
+	// issues are those of the headers at first; each stage adds its own.
+	issues issueSet
 }
 
 // checkSize rejects a value above the limit. It runs before any other stage, because they take time and

@@ -113,7 +113,7 @@ func TestAllocationsDoNotGrowWithSamples(t *testing.T) {
 		rec := recordOf(tree, "venue=Citizens Bank Park", "game_date=2024-09-28", "batter_id=1", "game_pk=777")
 		h, d := readHeaders(rec.Headers), new(decoder) // of our own: the pool drops some at will
 		n := testing.AllocsPerRun(50, func() {
-			if _, rej := d.measure(rec, &h, nil); rej != nil {
+			if _, rej := measureWith(d, rec, &h, nil); rej != nil {
 				t.Fatal(rej)
 			}
 			d.forget()
@@ -212,7 +212,7 @@ func TestScratchGrowsOnce(t *testing.T) {
 // A decoder takes nothing of a record back to the pool.
 func TestADecoderForgetsTheRecord(t *testing.T) {
 	d := new(decoder)
-	if _, rej := d.measure(recordOf(aSwing()), &headers{}, nil); rej != nil {
+	if _, rej := measureWith(d, recordOf(aSwing()), &headers{}, nil); rej != nil {
 		t.Fatal(rej)
 	}
 	d.forget()

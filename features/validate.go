@@ -33,26 +33,26 @@ func within(column *schemas.Opt[float64], low, high float64, outside issue, issu
 
 // check rejects JSON that is no readable pitch, in the order of the specification (section 5, what is not a
 // row). Anything else that may be wrong with a record is an issue of its row, never a reason to drop a pitch.
-func (d *decoder) check() *Rejection {
-	if !d.isObject {
+func (r *record) check() *Rejection {
+	if !r.isObject {
 		return reject(schemas.CodeNotAPitch, "", "the record is not an object")
 	}
-	if d.values[pitchObject].kind != object {
+	if r.values[pitchObject].kind != object {
 		return reject(schemas.CodeNotAPitch, "summary_acts.pitch", "it is missing, empty or not an object")
 	}
-	if rej := d.samplesBat.check("samples_bat"); rej != nil {
+	if rej := r.samplesBat.check("samples_bat"); rej != nil {
 		return rej
 	}
-	if rej := d.samplesBall.check("samples_ball"); rej != nil {
+	if rej := r.samplesBall.check("samples_ball"); rej != nil {
 		return rej
 	}
-	if rej := d.events.check("events"); rej != nil {
+	if rej := r.events.check("events"); rej != nil {
 		return rej
 	}
-	if rej := checkUnit("units.length", d.values[unitsLength], "foot"); rej != nil {
+	if rej := checkUnit("units.length", r.values[unitsLength], "foot"); rej != nil {
 		return rej
 	}
-	return checkUnit("units.velocity", d.values[unitsVelocity], "mph")
+	return checkUnit("units.velocity", r.values[unitsVelocity], "mph")
 }
 
 // objects reports whether a member of the record is valid: missing, or an array of objects.

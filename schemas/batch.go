@@ -5,7 +5,8 @@ import "errors"
 // ErrPositionBehind reports that the store of record holds less than this processor wrote there: it was
 // restored from a backup, or failed over to a lagging copy. The processor must read again from the stored
 // position.
-var ErrPositionBehind = errors.New("the stored position is behind what was written: the store came back older")
+var ErrPositionBehind = errors.New(
+	"the stored position is behind what was written: the store came back older")
 
 // Batch is everything that one poll writes to the store of record, in one transaction. It is already reduced:
 // one entry a pitch, sorted by pitch id, so that two processors lock the same rows in the same order.

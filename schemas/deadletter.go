@@ -57,8 +57,8 @@ const (
 	HeaderConnectClass     = "__connect.errors.exception.class.name"
 )
 
-// DeadLetterID identifies a dead letter: the first place of its record, and how many times the record has been
-// rejected. Counts of dead letters count these.
+// DeadLetterID identifies a dead letter: the first place of its record, and how many times the record has
+// been rejected. Counts of dead letters count these.
 type DeadLetterID struct {
 	Origin   Coordinates
 	Attempts int32

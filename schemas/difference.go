@@ -82,5 +82,8 @@ func (s *Sums) Add(st *Stats) {
 
 // Plus returns the sum of both.
 func (s Sums) Plus(o Sums) Sums {
-	return Sums{s.Groups + o.Groups, s.Pitches + o.Pitches, s.Swings + o.Swings, s.Whiffs + o.Whiffs, s.Contacts + o.Contacts, s.HardHits + o.HardHits}
+	return Sums{
+		s.Groups + o.Groups, s.Pitches + o.Pitches, s.Swings + o.Swings, s.Whiffs + o.Whiffs,
+		s.Contacts + o.Contacts, s.HardHits + o.HardHits,
+	}
 }

@@ -88,7 +88,9 @@ type StoredRow struct {
 
 // Version returns the version of the measured register.
 func (p Provenance) Version() Version {
-	return Version{Revision: p.Revision, TimestampMS: p.RecordTSMS, Offset: p.SourceOffset, Partition: p.SourcePartition}
+	return Version{
+		Revision: p.Revision, TimestampMS: p.RecordTSMS, Offset: p.SourceOffset, Partition: p.SourcePartition,
+	}
 }
 
 // ProvenanceOf returns the provenance of a change that is about to be written.

@@ -44,5 +44,6 @@ func (v Version) Compare(w Version) int {
 
 // String returns text for people, as in: revision 2 at 1727561077926 ms, partition 1 offset 8.
 func (v Version) String() string {
-	return fmt.Sprintf("revision %d at %d ms, partition %d offset %d", v.Revision, v.TimestampMS, v.Partition, v.Offset)
+	return fmt.Sprintf("revision %d at %d ms, partition %d offset %d",
+		v.Revision, v.TimestampMS, v.Partition, v.Offset)
 }

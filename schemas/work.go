@@ -54,15 +54,18 @@ type DeadLetterNote struct {
 	Offset    int64  `json:"offset" doc:"Its offset"`
 }
 
-// MaxNoteBytes is how much of a letter's message is told, and MaxNotes of how many letters.
+// MaxNoteBytes bounds the message of a note, MaxNotes the number of notes that a processor reports.
 const (
 	MaxNoteBytes = 300
 	MaxNotes     = 10
 )
 
-// Note is what is told of a letter.
+// Note returns the dead letter without its record.
 func (l DeadLetter) Note() DeadLetterNote {
-	n := DeadLetterNote{Code: l.Code, Message: l.Message, Topic: l.Record.Topic, Partition: l.Record.Partition, Offset: l.Record.Offset}
+	n := DeadLetterNote{
+		Code: l.Code, Message: l.Message,
+		Topic: l.Record.Topic, Partition: l.Record.Partition, Offset: l.Record.Offset,
+	}
 	if len(n.Message) > MaxNoteBytes {
 		end := MaxNoteBytes
 		for end > 0 && n.Message[end]&0xC0 == 0x80 { // not within a character
