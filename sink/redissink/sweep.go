@@ -3,6 +3,9 @@ package redissink
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -115,4 +118,184 @@ func (s *Sink) mendAll(ctx context.Context, src Source, deep, all bool) (rep Swe
 		all = false
 	}
 	return rep, errors.New("redis: a batter was written by somebody else each time it was to be replaced")
+}
+
+// findings are the batters to mend, by id.
+type findings struct {
+	checked int
+	mends   []finding
+	keys    map[int64][]string // the games of each batter that has any key, where all keys were looked at
+}
+
+type finding struct {
+	id       int64
+	verdict  verdict
+	observed string // what push.lua is to find unchanged
+	unknown  bool   // to Postgres
+}
+
+func (f findings) foreign() bool {
+	return slices.ContainsFunc(f.mends, func(m finding) bool { return m.verdict == foreign })
+}
+
+// compare reads Postgres, Redis, and Postgres again where Redis is ahead.
+func (s *Sink) compare(ctx context.Context, src Source, deep, all bool) (f findings, err error) {
+	if deep {
+		if f.keys, err = s.scan(ctx); err != nil {
+			return f, err
+		}
+	}
+	before, err := batterSeqs(ctx, src)
+	if err != nil {
+		return f, err
+	}
+	ids := slices.Collect(maps.Keys(before))
+	for id := range f.keys {
+		if _, ok := before[id]; !ok {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	f.checked = len(ids)
+	stand, err := s.standing(ctx, ids)
+	if err != nil {
+		return f, err
+	}
+	after := before
+	if slices.ContainsFunc(ids, func(id int64) bool { return stand[id].seq > before[id].Seq }) {
+		if after, err = batterSeqs(ctx, src); err != nil {
+			return f, err
+		}
+	}
+	for _, id := range ids {
+		_, known := after[id]
+		v := judge(before[id], after[id], known, stand[id])
+		if v == fine && all {
+			v = behind
+		}
+		if v != fine {
+			f.mends = append(f.mends, finding{id, v, stand[id].observed, !known})
+		}
+	}
+	return f, nil
+}
+
+func batterSeqs(ctx context.Context, src Source) (map[int64]schemas.BatterSeq, error) {
+	list, err := src.BatterSeqs(ctx)
+	if err != nil {
+		return nil, ofSource(err)
+	}
+	seqs := make(map[int64]schemas.BatterSeq, len(list))
+	for _, b := range list {
+		seqs[b.BatterID] = b
+	}
+	return seqs, nil
+}
+
+// verdict is what a comparison says of one batter.
+type verdict int
+
+const (
+	fine verdict = iota
+	// behind: Redis misses something. What it has is right, so that a newer snapshot that comes meanwhile stays.
+	behind
+	// foreign: Redis has something that Postgres never had, or has lost. Nothing of it counts.
+	foreign
+)
+
+// judge compares what stands in Redis with Postgres read before it and after it; known says that Postgres has ever heard
+// of this batter.
+func judge(before, after schemas.BatterSeq, known bool, r standing) verdict {
+	switch {
+	case !known || r.whole < 0 || max(r.seq, r.whole) > after.Seq:
+		return foreign
+	case min(r.seq, r.whole) < before.Seq:
+		return behind
+	case r.seq == after.Seq && r.stands != after.Standing:
+		return behind
+	}
+	return fine
+}
+
+// mendMaxBatters is how many batters are read from Postgres at once: a batter has up to some hundred games of 1 kB.
+const mendMaxBatters = 50
+
+// mend writes batters anew. again says that one which had to be replaced was written by somebody else meanwhile.
+func (s *Sink) mend(ctx context.Context, src Source, f findings, rep *SweepReport) (again bool, err error) {
+	for some := range slices.Chunk(f.mends, mendMaxBatters) {
+		snaps, err := s.presentStates(ctx, src, some, f.keys)
+		if err != nil {
+			return false, err
+		}
+		calls := make([]call, len(some))
+		for i, m := range some {
+			if calls[i], err = s.keys.push(snaps[m.id], m.observed); err != nil {
+				return false, err
+			}
+		}
+		answers, err := s.run(ctx, scriptPush, calls)
+		if err != nil {
+			return false, err
+		}
+		for i, m := range some {
+			again = rep.count(m, answers[i] == 0) || again
+		}
+	}
+	return again, nil
+}
+
+// count enters one mend into the report; replaced is false where it was only fenced.
+func (rep *SweepReport) count(m finding, replaced bool) (again bool) {
+	if m.verdict == foreign && !replaced {
+		return true
+	}
+	rep.Mended++
+	if m.verdict == foreign {
+		rep.Forced++
+	}
+	if m.unknown {
+		rep.Dropped++
+	}
+	return false
+}
+
+// presentStates gives the whole present state of batters: for one unknown to Postgres that nothing stands, and for games
+// with a key that Postgres does not know, that they are gone.
+func (s *Sink) presentStates(ctx context.Context, src Source, some []finding, keys map[int64][]string) (map[int64]schemas.Snapshot, error) {
+	states := map[int64]schemas.Snapshot{}
+	var ids []int64
+	for _, m := range some {
+		states[m.id] = schemas.Snapshot{BatterID: m.id}
+		if !m.unknown {
+			ids = append(ids, m.id)
+		}
+	}
+	snaps, err := src.BatterSnapshots(ctx, ids)
+	if err == nil && len(snaps) != len(ids) {
+		err = fmt.Errorf("the source gave %d batters of %d", len(snaps), len(ids))
+	}
+	if err != nil {
+		return nil, ofSource(err)
+	}
+	for _, snap := range snaps {
+		states[snap.BatterID] = snap
+	}
+	for id, snap := range states {
+		states[id] = withoutOrphans(snap, keys[id])
+	}
+	return states, nil
+}
+
+func withoutOrphans(snap schemas.Snapshot, gamePKs []string) schemas.Snapshot {
+	has := map[string]bool{}
+	for _, g := range snap.Games {
+		has[g.GamePK] = true
+	}
+	for _, pk := range gamePKs {
+		if !has[pk] {
+			has[pk] = true // SCAN may name a key twice
+			snap.Games = append(snap.Games, schemas.GameStats{GamePK: pk, Seq: snap.Seq})
+		}
+	}
+	return snap
 }
