@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/time/rate"
 
+	"github.com/pitchstream/pitchstream/internal/simulation"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
@@ -134,7 +135,7 @@ func (l *latencyTest) send(ctx context.Context, pitches int) (sends []*sentPitch
 		if !ok {
 			return nil, fmt.Errorf("the simulator ended after %d pitches", len(sends))
 		}
-		s := &sentPitch{record: kafkaRecord(&m), sent: time.Now()}
+		s := &sentPitch{record: simulation.Record(&m), sent: time.Now()}
 		sends = append(sends, s)
 		all.Add(1)
 		l.kafka.Produce(ctx, s.record, func(_ *kgo.Record, err error) {

@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/internal/simulation"
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // stream sends the pitches once. In each round a loop that only polls reads them, and then a processor.
@@ -48,44 +46,13 @@ func (b *run) produce(ctx context.Context, topic string) (sent simulate.Tally, e
 	if err != nil {
 		return sent, err
 	}
-	producer, err := kafkasink.OpenProducer(ctx, kafkasink.ProducerOptions{
-		Client: b.o.Processor.Kafka, Topic: topic, MaxRecordBytes: 1 << 20,
-	})
+	sink, err := simulation.OpenKafka(ctx, b.o.Processor.Kafka, topic)
 	if err != nil {
 		return sent, err
 	}
-	defer producer.Close()
-	p := terminal.StartProgress(b.o.Log, terminal.ProgressOptions{
-		Title: "bench: producing", Noun: "pitches", TotalRecords: int64(b.o.Pitches),
+	return simulation.Run(ctx, simulation.Options{
+		Simulator: s, Sink: sink, ProgressTo: b.o.Log, Title: "bench: producing", Pitches: int64(b.o.Pitches),
 	})
-	defer p.Stop()
-	var refused atomic.Pointer[error] // the first record that Kafka did not take
-	acked := func(err error) {
-		if err != nil {
-			refused.CompareAndSwap(nil, &err)
-		}
-	}
-	for m, ok := s.Next(); ok; m, ok = s.Next() {
-		if err := producer.Send(ctx, kafkaRecord(&m), acked); err != nil {
-			return sent, err
-		}
-		sent.Add(&m)
-		p.AddRecords(1)
-		p.AddBytes(int64(len(m.Value)))
-	}
-	err = producer.Flush(ctx)
-	if failed := refused.Load(); failed != nil {
-		err = *failed
-	}
-	return sent, err
-}
-
-func kafkaRecord(m *simulate.Message) *kgo.Record {
-	r := &kgo.Record{Key: m.Key, Value: m.Value}
-	for _, h := range m.Headers {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-	}
-	return r
 }
 
 // pollOnly returns how long a client takes that only polls the topic, which is a lower bound for every

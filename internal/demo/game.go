@@ -4,25 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
-
-	"github.com/twmb/franz-go/pkg/kgo"
-	"golang.org/x/time/rate"
 
 	"github.com/pitchstream/pitchstream/internal/processor"
+	"github.com/pitchstream/pitchstream/internal/simulation"
 	"github.com/pitchstream/pitchstream/simulate"
-	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // game sends simulated games to Kafka, one day after the other, and records in its ledger what was sent.
 type game struct {
-	sim      *simulate.Simulator
-	pace     *rate.Limiter // even, because the times of a game are uneven and out of order
-	producer *kafkasink.Producer
-	refused  atomic.Pointer[error] // the first record that Kafka did not take
-	ledger   *ledger
-	task     *task // nil before start
-	closed   bool
+	sim    *simulate.Simulator
+	pace   simulation.Pace // even, because the times of a game are uneven and out of order
+	kafka  *simulation.Kafka
+	ledger *ledger
+	task   *task // nil before start
+	closed bool
 }
 
 // secondsPerPitch is the average time between two pitches of a simulated game.
@@ -37,15 +32,12 @@ func openGame(ctx context.Context, o Options, settings processor.Options) (*game
 	if err != nil {
 		return nil, err
 	}
-	producer, err := kafkasink.OpenProducer(ctx, kafkasink.ProducerOptions{
-		Client: settings.Kafka, Topic: settings.RawTopic, MaxRecordBytes: 1 << 20,
-	})
+	kafka, err := simulation.OpenKafka(ctx, settings.Kafka, settings.RawTopic)
 	if err != nil {
 		return nil, fmt.Errorf("Kafka: %w", err)
 	}
-	perSecond := o.Speed * float64(o.Games) / secondsPerPitch
-	pace := rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/10)))
-	return &game{sim: sim, pace: pace, producer: producer, ledger: newLedger()}, nil
+	pace := simulation.Evenly(o.Speed * float64(o.Games) / secondsPerPitch)
+	return &game{sim: sim, pace: pace, kafka: kafka, ledger: newLedger()}, nil
 }
 
 // start sends until close, or until ctx ends.
@@ -64,30 +56,15 @@ func (g *game) start(ctx context.Context) {
 
 func (g *game) play(ctx context.Context) error {
 	for m, ok := g.sim.Next(); ok; m, ok = g.sim.Next() {
-		if m.Want.Kind == simulate.KindPitch {
-			if err := g.pace.Wait(ctx); err != nil {
-				return err
-			}
+		if err := g.pace(ctx, &m); err != nil {
+			return err
 		}
-		if refused := g.refused.Load(); refused != nil {
-			return *refused
-		}
-		record := &kgo.Record{Key: m.Key, Value: m.Value}
-		for _, h := range m.Headers {
-			record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-		}
-		if err := g.producer.Send(ctx, record, g.acked); err != nil {
+		if err := g.kafka.Put(ctx, &m); err != nil {
 			return err
 		}
 		g.ledger.add(&m)
 	}
 	return errors.New("the games are over")
-}
-
-func (g *game) acked(err error) {
-	if err != nil {
-		g.refused.CompareAndSwap(nil, &err)
-	}
 }
 
 // close stops sending and waits until Kafka has acknowledged every record, or drainTimeout is over. It may be
@@ -100,10 +77,5 @@ func (g *game) close(ctx context.Context) error {
 	_ = g.task.close() // broken has reported its error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	err := g.producer.Flush(ctx)
-	g.producer.Close()
-	if refused := g.refused.Load(); refused != nil {
-		err = *refused
-	}
-	return err
+	return g.kafka.Close(ctx)
 }

@@ -185,23 +185,26 @@ func (s *Kafka) Put(ctx context.Context, m *simulate.Message) error {
 	if refused := s.refused.Load(); refused != nil {
 		return *refused
 	}
-	rec := &kgo.Record{Key: m.Key, Value: m.Value}
-	for _, h := range m.Headers {
-		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	err := s.producer.Send(ctx, Record(m), func(err error) {
+		if err == nil {
+			s.acked.Add(1)
+		} else {
+			s.refused.CompareAndSwap(nil, &err)
+		}
+	})
+	if err == nil {
+		s.sent++
 	}
-	if err := s.producer.Send(ctx, rec, s.answered); err != nil {
-		return err
-	}
-	s.sent++
-	return nil
+	return err
 }
 
-func (s *Kafka) answered(err error) {
-	if err == nil {
-		s.acked.Add(1)
-		return
+// Record returns the Kafka record of a message. It shares the bytes of m.
+func Record(m *simulate.Message) *kgo.Record {
+	r := &kgo.Record{Key: m.Key, Value: m.Value}
+	for _, h := range m.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader(h))
 	}
-	s.refused.CompareAndSwap(nil, &err)
+	return r
 }
 
 // Close waits until everything sent is acknowledged. After an interrupt it waits at most 30 s. It returns an error if
