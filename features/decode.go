@@ -8,10 +8,10 @@ import (
 
 // decoder reads one record in one pass: it validates all bytes and keeps the few values that the features
 // need. The result equals decoding the record into maps and walking those. A member is known by its exact
-// name after unescaping. Of a repeated member the last one counts, whole, because readNode clears the slots
-// of a member before it reads it.
+// name after unescaping. If a member is repeated, the last one counts, whole, because readNode clears the
+// slots of a member before it reads it.
 //
-// Of the 110 KB of a swing some 60 KB are read: the positions of the bat, all times, and a few hundred bytes
+// Some 60 KB of the 110 KB of a swing are read: the positions of the bat, all times, and a few hundred bytes
 // of summary. The rest is validated and skipped.
 //
 // One goroutine uses a decoder at a time. While it works it aliases the record; release drops every reference
@@ -68,6 +68,7 @@ func (d *decoder) forget() {
 	}
 }
 
+// scratchBytes returns how much memory the decoder keeps for the next record.
 func (d *decoder) scratchBytes() int {
 	return cap(d.name) + cap(d.scratch) + cap(d.texts.buf) +
 		cap(d.bat.samples)*batSampleBytes + cap(d.ball.times)*8
@@ -94,10 +95,10 @@ func (d *decoder) decode(b []byte) *Rejection {
 	return nil
 }
 
-// readRecord reads the outermost object. All objects are read by a loop like this one: FirstMember and
-// NextMember stop at a name's quote, at the closing bracket, or at an error; d.member moves from the name to
-// the value; the body of the loop reads or skips the value. The depth that is passed along with a cursor is
-// how many brackets are open around the value there.
+// readRecord reads the outermost object. All objects are read by a loop like this one. FirstMember and
+// NextMember stop at a name's quote, at the closing bracket, or at an error. d.member moves from the name to
+// the value, and the body of the loop reads or skips the value. The depth passed along with a cursor is the
+// number of brackets open around the value there.
 func (d *decoder) readRecord(i int) int {
 	var name []byte
 	for i = jsonscan.FirstMember(d.b, i); i >= 0 && d.b[i] != '}'; i = jsonscan.NextMember(d.b, i) {
@@ -118,8 +119,8 @@ func (d *decoder) readRecord(i int) int {
 	return jsonscan.AfterBracket(i)
 }
 
-// readEvents reads the first event. Of the others it only checks that they are objects, because an at-bat's
-// batter, team and launch angles are those of its first event.
+// readEvents reads the first event, because the batter, the team and the launch angle of an at-bat are those
+// of its first event. It checks that the others are objects.
 func (d *decoder) readEvents(i int) int {
 	clear(d.values[firstEvent.from:firstEvent.to])
 	return d.readObjects(&d.events, i, func(d *decoder, i, n int) int {

@@ -42,6 +42,7 @@ func (b *rowBuilder) flattenPitch() {
 func (b *rowBuilder) flattenHit() {
 	b.row.ExitVelocityMPH = b.numberColumn(hitSpeed, exitVelocityType)
 	b.row.HitSpinRPM = b.numberColumn(hitSpin, hitSpinType)
+	// The order in the record is [spray, launch]; the columns are in the order of their use.
 	switch pair := b.d.values[eventAngle]; {
 	case pair.kind == missing:
 	case pair.kind == array && pair.count == 2:
@@ -115,6 +116,7 @@ func (b *rowBuilder) resultColumn() {
 	if v.kind == missing {
 		return
 	}
+	// A text that a column could hold is an unknown word; anything else is not of the column's type.
 	var storable bool
 	if b.d.scratch, storable = v.appendColumnText(b.d.scratch[:0]); storable {
 		b.issues.add(pitchResultUnknown)

@@ -7,8 +7,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// headers holds the record headers that the core reads. Of a repeated header the last one counts; an empty
-// one counts as missing. The values alias the record and live as long as one call of Transform.
+// headers holds the record headers that the core reads. If a header is repeated, the last one counts; an
+// empty one counts as missing. The values alias the record and live as long as one call of Transform.
 //
 // A header that cannot be read, because it is not UTF-8 or not of its form, has one of three effects. It
 // rejects the record where a guess could do damage: schema_version, op, revision, and the pitch_id of a
@@ -105,6 +105,7 @@ func (h *headers) envelope(rec schemas.Record) (schemas.Change, *Rejection) {
 	}
 	origin := h.origin(rec)
 	change := schemas.Change{Op: op, Origin: origin, EventTime: h.eventTimeOr(origin.TimestampMS)}
+	// Equal versions come from the same record, because partition and offset are part of the version.
 	change.Version = schemas.Version{
 		Revision: revision, TimestampMS: origin.TimestampMS, Offset: origin.Offset, Partition: origin.Partition,
 	}
@@ -122,6 +123,7 @@ func (h *headers) concern(rec schemas.Record, change *schemas.Change) *Rejection
 		return violation(schemas.HeaderPitchID,
 			"a record with op %s needs a pitch_id that is UUID text, not %s", change.Op, shown(h.pitchID))
 	}
+	// A delete or an identify with a value contradicts itself: the producer may have meant an upsert.
 	if len(rec.Value) != 0 {
 		return violation("", "a record with op %s has a value of %d bytes", change.Op, len(rec.Value))
 	}
@@ -223,10 +225,12 @@ func Origin(rec schemas.Record) schemas.Coordinates {
 // it failed.
 func (h *headers) origin(rec schemas.Record) schemas.Coordinates {
 	own := rec.Coordinates
+	// A producer may set any timestamp; the stores hold the years 1970–9999.
 	own.TimestampMS = clampTimestamp(own.TimestampMS)
 	partition, ok1 := digitsBelow(h.originPartition, 1<<31)
 	offset, ok2 := digitsBelow(h.originOffset, 1<<63)
 	at, ok3 := parseRFC3339(h.originTimestamp)
+	// A record that was never redriven has none of the four headers.
 	if !ok1 || !ok2 || !ok3 || !isTopic(h.originTopic) {
 		return own
 	}

@@ -21,6 +21,7 @@ var pitchNamespace = [16]byte{
 func (b *rowBuilder) identify(rec schemas.Record) {
 	game := b.gamePK(b.h.gamePK, rec.Key)
 	b.d.texts.add(&b.row.GamePK, game)
+	// The producer's id comes first, because it may carry the id of a pitch that a correction is about.
 	if len(b.h.pitchID) > 0 {
 		id, ok := schemas.ParsePitchID(b.h.pitchID)
 		if ok {
@@ -47,7 +48,7 @@ func (b *rowBuilder) gamePK(header, key []byte) []byte {
 
 // pitchID returns the record's event id if that is a UUID. Otherwise it returns a UUIDv5 of the game and the
 // event id. A record without an event id (a pickoff) gets a UUIDv5 of the game and the SHA-256 of its exact
-// bytes; such a pitch can only be corrected by a record that carries the header pitch_id.
+// bytes. Such a pitch can only be corrected by a record that carries the header pitch_id.
 func (b *rowBuilder) pitchID(record, game []byte) schemas.PitchID {
 	v, eventID := b.d.values[pitchEventID], []byte(nil)
 	if v.kind != missing {
@@ -60,6 +61,7 @@ func (b *rowBuilder) pitchID(record, game []byte) schemas.PitchID {
 	if id, ok := schemas.ParsePitchID(eventID); ok {
 		return id
 	}
+	// Redelivering the record yields the same bytes, and so the same id.
 	if eventID == nil {
 		sum := sha256.Sum256(record)
 		eventID = hex.AppendEncode(nil, sum[:])

@@ -48,9 +48,9 @@ const (
 	issueCount
 )
 
-// issueNames are the texts of the column issues: <column>:type (a value not of the column's type),
-// <column>:range (a value outside of its range), pitch_result:unknown (a word that is not among the four
-// results) and bat_samples:conflict (two samples with the same time and different positions).
+// issueNames are the texts of the column issues. <column>:type means a value not of the column's type, and
+// <column>:range a value outside of its range. pitch_result:unknown means a word that is not among the four
+// results. bat_samples:conflict means two samples with the same time and different positions.
 var issueNames = [issueCount]string{
 	attackAngleRange:   "attack_angle_deg:range",
 	ballsRange:         "balls:range",
@@ -92,6 +92,7 @@ var issueNames = [issueCount]string{
 // issueSet is a set of issues, one bit each.
 type issueSet uint64
 
+// add sets the bit of an issue; adding one twice changes nothing.
 func (s *issueSet) add(i issue) { *s |= 1 << i }
 
 // list returns the names of the issues, sorted. It never returns nil, because the column is never missing.

@@ -57,6 +57,7 @@ func oneLine(s string) string {
 	if len(s) <= maxMessageBytes {
 		return s
 	}
+	// Cutting inside of a character would leave invalid UTF-8.
 	cut := maxMessageBytes - len("…")
 	for !utf8.RuneStart(s[cut]) {
 		cut--

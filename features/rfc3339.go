@@ -26,7 +26,8 @@ func parseRFC3339(b []byte) (ms int64, ok bool) {
 	return ms, ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && minTimeMS <= ms && ms <= maxTimeMS
 }
 
-// parseFraction reads the fraction of a second, if there is one, cut to milliseconds.
+// parseFraction reads the fraction of a second, if there is one, cut to milliseconds. It accepts any number
+// of digits.
 func parseFraction(b []byte) (ms int64, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '.' {
 		return 0, b, true
@@ -91,6 +92,7 @@ func daysIn(year, month int64) int64 {
 // year and months follow the formula (153·m + 2)/5.
 func daysSince1970(year, month, day int64) int64 {
 	if month <= 2 {
+		// January and February belong to the year before.
 		year--
 		month += 12
 	}

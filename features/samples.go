@@ -6,10 +6,14 @@ import (
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
 
-// This file reads and keeps the tracks of bat and ball. Trackers write samples like these:
+// This file reads and keeps the tracks of bat and ball, which are nearly all of a record: 370 samples of the
+// bat, 300 times a second, and some hundred of the ball. Trackers write samples like these:
 //
 //	{"time": 0.0206462, "pos": […], "vel": […], "acc": […]}   the time is read
 //	{"event": "Hit", "time": -0.4059311, "head": {"pos": [x, y, z]}, "handle": {"pos": [x, y, z]}}
+//
+// The first sample of a track is read member by member, which takes any order of members and any white space.
+// Nearly all others have the same layout and are read by its shape (samples_shape.go), several times faster.
 
 // readSamplesBat reads the bat's track. A repeated track replaces the earlier one.
 func (d *decoder) readSamplesBat(i int) int {
@@ -36,6 +40,7 @@ const (
 // readBatSample reads a sample of the bat: by the shape of the one before it, or member by member if that
 // does not fit.
 func (d *decoder) readBatSample(i, _ int) int {
+	// Room is made before reading, because the rest of the record tells how many samples may follow.
 	if len(d.bat.samples) == cap(d.bat.samples) {
 		d.bat.makeRoom(i-d.bat.from, len(d.b)-i)
 	}
@@ -88,6 +93,7 @@ func (d *decoder) readBatMembers(i int) int {
 		return i
 	}
 	d.bat.add(s, timed, no)
+	// The next sample of this shape has a time, a head and a handle exactly if this one has.
 	d.last = lastSample{timed, s.hasHead, s.hasHandle}
 	d.shape.learn(d.b, start, i+1, &at)
 	return i + 1
@@ -278,6 +284,7 @@ func (t *batTrack) settle() {
 	if !t.unordered {
 		return
 	}
+	// Among samples of the same time the sort keeps the order of the record, so the first of them stays.
 	slices.SortFunc(t.samples, batSample.compare)
 	all, kept := t.samples, t.samples[:1]
 	for _, s := range all[1:] {

@@ -6,11 +6,10 @@ import (
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
 
-// shape reads samples at speed. A track is hundreds of samples that differ in their numbers only, and two
-// pieces of JSON that differ in their numbers only mean the same but for these numbers: the same members in
-// the same order, the same repetitions, the same white space. So the shape of one sample, learned after it
-// was read member by member, reads the next one by comparing bytes and reading numbers, in a fraction of the
-// time:
+// shape reads samples at speed. A track is hundreds of samples that differ in their numbers only. Two pieces
+// of JSON that differ in their numbers only mean the same but for these numbers: they have the same members
+// in the same order, and the same white space. So the shape of one sample, learned after it was read member
+// by member, reads the next one by comparing bytes and reading numbers, in a fraction of the time:
 //
 //	{"time": N, "head": {"pos": [N, N, N]}, "handle": {"pos": [N, N, N]}}
 //	└──────┘ └┬───────────────┘ └┘ └┘ └┬──────────────────┘ └┘ └┘ └─┬─┘    bytes that must be the same again
@@ -47,9 +46,9 @@ type wantedAt [8]int
 // forget makes the next sample be read member by member.
 func (s *shape) forget() { s.count = 0 }
 
-// learn takes the shape of the sample b[from:to], an object just read. A sample with a number outside of the
-// range of a double teaches nothing, because that is a value of another kind than the numbers in its place in
-// later samples.
+// learn takes the shape of the sample b[from:to], an object just read. A number outside of the range of a
+// double teaches nothing, because it is a value of another kind than the numbers in its place in later
+// samples.
 func (s *shape) learn(b []byte, from, to int, at *wantedAt) {
 	s.count, s.from, s.to = 0, from, to
 	for i := from; i < to; {
@@ -112,6 +111,7 @@ func (s *shape) read(b []byte, i int, numbers *wanted) int {
 // compared as one word.
 func follow(b []byte, i, from, to int) int {
 	n := to - from
+	// Shifting the difference to the left drops the bytes beyond n.
 	if n <= 8 && i+8 <= len(b) {
 		here, there := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[from:])
 		if (here^there)<<(64-8*uint(n)) != 0 {

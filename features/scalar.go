@@ -13,22 +13,32 @@ import (
 type kind uint8
 
 const (
+	// missing is the kind of a value that is absent, or is one of {} [] null "".
 	missing kind = iota // absent, or one of {} [] null ""
-	number              // within the range of a double
-	text                // not empty
-	object              // not empty
-	array               // not empty
-	other               // true, false, or a number out of the range of a double: there, but no column's type
+	// number is a number within the range of a double.
+	number
+	// text is a text that is not empty.
+	text
+	// object is an object that is not empty. Only the check of summary_acts.pitch asks for this kind.
+	object
+	// array is an array that is not empty.
+	array
+	// other is true, false, or a number outside of the range of a double: present, but of no column's type.
+	other
 )
 
 // value is one scalar of the record, or an object or array of which only the kind and the count matter. It
 // aliases the record's bytes.
 type value struct {
-	kind    kind
-	escaped bool    // of a text: raw has escapes
-	count   int     // of an array: its elements
-	num     float64 // of a number
-	raw     []byte  // a number as written; what stands between a text's quotes
+	kind kind
+	// escaped reports that raw, a text, contains escapes.
+	escaped bool
+	// count is the number of elements of an array.
+	count int
+	// num is the value of a number.
+	num float64
+	// raw is a number as it is written, or the bytes between a text's quotes.
+	raw []byte
 }
 
 // readValue reads the value at i. depth is how many brackets are open around it.
@@ -77,6 +87,7 @@ func readPlainArray(b []byte, i, depth int) (v value, next int) {
 
 // is reports whether the value is exactly this text, once unescaped.
 func (v value) is(want string) bool {
+	// The length is compared first, so that a long text is not unescaped for nothing.
 	if !v.escaped || len(v.raw) > jsonscan.MaxEscapeBytes*len(want) {
 		return v.kind == text && string(v.raw) == want
 	}
@@ -93,9 +104,9 @@ func (v value) unescaped(buf []byte) (text []byte, ok bool) {
 	return jsonscan.AppendUnescaped(buf, v.raw)
 }
 
-// identifier reads the id of a batter, pitcher or team. Three forms are accepted: a number written without
-// fraction and exponent, exactly, within signed 64 bits; an integral number of magnitude below 2^53, where
-// doubles are still exact; the text of an integer.
+// identifier reads the id of a batter, pitcher or team (section 3 of the specification, columns). It accepts
+// a number written without fraction and exponent, exactly, within signed 64 bits. It accepts other integral
+// numbers of magnitude below 2^53, because doubles are still exact there. It accepts the text of an integer.
 func (v value) identifier() schemas.Opt[int64] {
 	switch v.kind {
 	case text:
@@ -103,6 +114,7 @@ func (v value) identifier() schemas.Opt[int64] {
 			return identifierText(raw)
 		}
 	case number:
+		// The written digits are read, because a double would round an id above 2^53 to that of somebody else.
 		if bytes.IndexAny(v.raw, ".eE") < 0 {
 			return parseInt64(v.raw)
 		}
@@ -124,6 +136,7 @@ func parseInt64(b []byte) schemas.Opt[int64] {
 	if negative || len(b) > 0 && b[0] == '+' {
 		digits = b[1:]
 	}
+	// The magnitude of the least 64-bit integer is one more than that of the greatest.
 	if negative {
 		v, ok := digitsBelow(digits, 1<<63+1)
 		return schemas.Opt[int64]{Value: int64(-v), Present: ok}

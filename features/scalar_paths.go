@@ -6,16 +6,18 @@ import (
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
 
-// This file reads everything outside of the samples by a table: paths lists where each wanted value is,
+// This file reads everything outside of the samples by a table. paths lists where each wanted value is,
 // pathTree joins the paths to a tree, and readNode walks record and tree together. To read one more value,
 // add a slot, a path and a column.
 
-// A slot is the place in record.values of one scalar outside of the samples.
+// A slot is the place in record.values of one such value.
 type slot uint8
 
 const (
+	// The units of lengths and velocities. A record with other units than feet and mph is rejected.
 	unitsLength slot = iota
 	unitsVelocity
+	// The pitch: its object, which must exist, and what was measured of the throw.
 	pitchObject
 	pitchEventID
 	pitchType
@@ -23,17 +25,21 @@ const (
 	pitchAction
 	pitchSpeed
 	pitchSpin
+	// The batted ball, present only if the bat met the ball.
 	hitSpeed
 	hitSpin
+	// The state of the game before the pitch.
 	scoreInnings
 	scoreBalls
 	scoreStrikes
 	scoreOuts
+	// The first event of a batted ball: the array of its angles, both angles, and the ids of team and batter.
 	eventAngle
 	eventSpray
 	eventLaunch
 	eventTeam
 	eventBatter
+	// slotCount is the number of slots, and noSlot marks a node that keeps no value.
 	slotCount
 	noSlot = slotCount
 )

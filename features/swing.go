@@ -43,8 +43,8 @@ const (
 	maxReliable = 95
 )
 
-// derive computes the columns that follow from the record without being in it: whether there was a swing,
-// contact or a whiff, how certain the swing is, and how the bat moved.
+// derive computes the columns that follow from the record without being in it: swing, contact and whiff, the
+// confidence in the swing, and the bat's movement.
 //
 // A contact is a present exit velocity or the action Foul; a whiff is a swing without contact. derive reads
 // the exit velocity before its range is checked, because any ball that left the bat was hit. A swing is
@@ -86,11 +86,11 @@ func (t *batTrack) isSwing() bool {
 }
 
 // attackAngle returns the vertical angle of the head's path where the head moved fastest over the ground, in
-// degrees, upward positive: atan2(dz, hypot(dx, dy)) of the segment with the greatest hypot(dx, dy)/dt. Of
-// equally fast segments the first one counts.
+// degrees, upward positive. That is atan2(dz, hypot(dx, dy)) of the segment with the greatest hypot(dx,
+// dy)/dt. If several segments are equally fast, the first one counts.
 //
 // samples must be sorted by time, each time once. The angle is missing with fewer than three heads, and if
-// the head never moved sideways.
+// the head never moved sideways. v observes the computation for Explain; the stream passes nil.
 func attackAngle(samples []batSample, view *AttackAngleView) (angleDeg schemas.Opt[float64]) {
 	heads, fastest := 0, 0.0
 	var last *batSample
@@ -136,6 +136,7 @@ func batSpeed(
 		accepted, rejected int
 		fastest            float64
 	)
+	// recent is a ring of the last four sweet spots, so that a window needs no slice of all of them.
 	for i := range samples {
 		s, ok := sweetSpot(&samples[i])
 		if !ok {
@@ -209,7 +210,7 @@ func windowSpeed(from, to spot) (mph float64, ok bool) {
 // which lies on the same side of every limit here as the right length.
 //
 // The conversions to float64, here and above, keep a compiler from fusing a product and a sum, which rounds
-// differently. Without them another processor could find another window or segment the fastest. The arc
+// differently. Without them another window or segment could be the fastest on another processor. The arc
 // tangent of the standard library may still differ in the last bit.
 func length3(x, y, z float64) float64 {
 	return math.Sqrt(float64(x*x) + float64(y*y) + float64(z*z))
@@ -220,6 +221,7 @@ func length2(x, y float64) float64 {
 	switch m := max(math.Abs(x), math.Abs(y)); {
 	case m > math.MaxFloat64:
 		return m
+	// Outside of these bounds a square overflows or vanishes, so the components are scaled first.
 	case m > 0x1p500:
 		return length2(x*0x1p-600, y*0x1p-600) * 0x1p600
 	case m < 0x1p-500 && m > 0:

@@ -11,8 +11,9 @@ import (
 )
 
 // SwingPath returns the movement of bat and ball in a record that is a row, for drawing; false if no swing
-// was tracked. It uses the same samples as the features. It takes milliseconds and several times the record's
-// size in memory, so it is only for records that somebody looks at.
+// was tracked. It uses the same samples as the features, so that a drawing shows the numbers of its row. It
+// takes milliseconds and several times the record's size in memory, so it is only for records that somebody
+// looks at.
 func SwingPath(value []byte) (path schemas.SwingPath, ok bool) {
 	d := decoders.Get().(*decoder)
 	path, ok = swingPath(d, value)
@@ -20,6 +21,8 @@ func SwingPath(value []byte) (path schemas.SwingPath, ok bool) {
 	return path, ok
 }
 
+// swingPath is SwingPath with a decoder. The decoder keeps the bat's samples only, so the ball and the events
+// are read once more, by encoding/json.
 func swingPath(d *decoder, value []byte) (path schemas.SwingPath, ok bool) {
 	if d.decode(value) != nil || d.check() != nil {
 		return path, false
@@ -68,6 +71,7 @@ func unbroken(samples []batSample) []batSample {
 		return math.Abs(p.x) < maxReachFT && math.Abs(p.y) < maxReachFT && math.Abs(p.z) < maxReachFT
 	}
 	var kept []batSample
+	// A sample without a position, or with one far from the plate, is no part of the drawing.
 	for _, s := range samples {
 		if (s.hasHead || s.hasHandle) && near(s.head) && near(s.handle) {
 			kept = append(kept, s)
@@ -173,9 +177,11 @@ func thin[T any](all []T, limit int) []T {
 // throws.
 func splitBall(ball []schemas.BallPoint, contact *schemas.Contact) (pitch, hit []schemas.BallPoint) {
 	n := min(1, len(ball))
+	// The pitch ends at the contact, or where the ball turns.
 	for n < len(ball) && onItsWay(ball, n) && (contact == nil || ball[n].TimeS < contact.TimeS) {
 		n++
 	}
+	// The hit ends at a gap, because the tracker has lost the ball there, or after six seconds.
 	end := n
 	for end > 0 && end < len(ball) &&
 		ball[end].TimeS-ball[end-1].TimeS <= maxLostS && ball[end].TimeS-ball[n].TimeS <= maxFlightS {
@@ -208,6 +214,7 @@ func onItsWay(ball []schemas.BallPoint, n int) bool {
 // loose is a record as encoding/json decodes it, for members that decoder does not keep.
 type loose map[string]any
 
+// looseRecord decodes a record, which is known to be valid JSON.
 func looseRecord(value []byte) (l loose) {
 	dec := json.NewDecoder(bytes.NewReader(value))
 	// A number outside of the range of a double must not fail the whole record.
@@ -218,6 +225,7 @@ func looseRecord(value []byte) (l loose) {
 	return l
 }
 
+// samples returns the objects of an array, and leaves out anything else.
 func (l loose) samples(name string) (samples []map[string]any) {
 	list, _ := l[name].([]any)
 	for _, s := range list {
@@ -236,6 +244,7 @@ func (l loose) ball() (ball []schemas.BallPoint) {
 			ball = append(ball, schemas.BallPoint{TimeS: t, Pos: pos})
 		}
 	}
+	// Duplicates have equal times; the first in the record stays, as for the features.
 	slices.SortStableFunc(ball, func(a, b schemas.BallPoint) int { return cmp.Compare(a.TimeS, b.TimeS) })
 	return slices.CompactFunc(ball, func(a, b schemas.BallPoint) bool { return a.TimeS == b.TimeS })
 }
@@ -275,6 +284,7 @@ func nearestBall(ball []schemas.BallPoint, t float64) int {
 	return best
 }
 
+// numberOf returns a number within the range of a double.
 func numberOf(v any) (float64, bool) {
 	n, ok := v.(json.Number)
 	if !ok {
@@ -284,6 +294,7 @@ func numberOf(v any) (float64, bool) {
 	return f, err == nil
 }
 
+// pointOf returns a position: an array of exactly three numbers.
 func pointOf(v any) (p schemas.Point, ok bool) {
 	list, _ := v.([]any)
 	if len(list) != len(p) {

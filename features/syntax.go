@@ -26,6 +26,7 @@ func syntaxFault(b []byte, at int) string {
 		}
 		return "the value ends before its JSON does"
 	}
+	// RFC 8259 allows a parser to ignore a byte order mark; this one refuses it, as encoding/json does.
 	if bytes.HasPrefix(b, []byte("\uFEFF")) && at == 0 {
 		return "a byte order mark is not JSON"
 	}
@@ -40,6 +41,7 @@ func syntaxFault(b []byte, at int) string {
 
 // openBrackets counts the brackets that are open at the end of b, which must be the beginning of valid JSON.
 func openBrackets(b []byte) (open int) {
+	// Brackets inside of strings do not count.
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
 		case '"':

@@ -27,6 +27,7 @@ type textSpan struct {
 	from, to int
 }
 
+// reset forgets the texts of the last row, and keeps the memory for the next one.
 func (t *texts) reset() {
 	// The spans point into a row that belongs to the caller now.
 	clear(t.spans)

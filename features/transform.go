@@ -64,6 +64,7 @@ func transform(rec schemas.Record, limits Limits, e *Explanation) (schemas.Chang
 	if rej := checkSize(rec.Value, limits); rej != nil {
 		return schemas.Change{}, rej
 	}
+	// The headers decide what the record asks for. Only an upsert has a value to decode.
 	h := readHeaders(rec.Headers)
 	if rej := h.checkSchemaVersion(); rej != nil {
 		return schemas.Change{}, rej
@@ -100,6 +101,7 @@ func measureWith(d *decoder, rec schemas.Record, h *headers, e *Explanation) (*s
 	if rej := d.check(); rej != nil {
 		return nil, rej
 	}
+	// Duplicates are dropped before anything is counted or computed from the samples.
 	d.bat.settle()
 	d.ball.settle()
 	e.seeTracks(d)

@@ -11,12 +11,17 @@ import (
 // of them is a tracking fault. Values computed from a cleared one (contact, whiff, confidences) stay (section
 // 4 of the specification, features).
 func validate(row *schemas.Row, issues *issueSet) {
+	// Slower than 50 mph is a lob or a fault of tracking; nobody has thrown 110 mph.
 	within(&row.PitchSpeedMPH, 50, 110, pitchSpeedRange, issues)
+	// A knuckleball spins slowest; 4000 rpm is beyond any breaking ball.
 	within(&row.SpinRateRPM, 500, 4000, spinRateRange, issues)
+	// The hardest batted balls are near 122 mph.
 	within(&row.ExitVelocityMPH, 0, 125, exitVelocityRange, issues)
 	within(&row.HitSpinRPM, 0, 10000, hitSpinRange, issues)
+	// Angles are bounded by geometry: straight down to straight up, and once around the field.
 	within(&row.LaunchAngleDeg, -90, 90, launchAngleRange, issues)
 	within(&row.SprayAngleDeg, -180, 180, sprayAngleRange, issues)
+	// A bat's head cannot rise or fall more steeply than 45° where it is fastest, nor move at 120 mph.
 	within(&row.AttackAngleDeg, -45, 45, attackAngleRange, issues)
 	within(&row.BatSpeedMPH, 0, 120, batSpeedRange, issues)
 }

@@ -26,6 +26,7 @@ import (
 func Resolve(changes []schemas.Change) []schemas.StoredRow {
 	measured := map[schemas.PitchID]schemas.Change{}
 	identified := map[schemas.PitchID]schemas.Change{}
+	// Each pitch has two registers, and each keeps the greatest version.
 	for _, c := range changes {
 		register := measured
 		if c.Op == schemas.OpIdentify {
@@ -54,6 +55,7 @@ func storedRow(c schemas.Change, ids schemas.Identifiers) schemas.StoredRow {
 	return row
 }
 
+// overlay replaces an identifier by the one that the game feed names, if it names one.
 func overlay(column *schemas.Opt[int64], named schemas.Opt[int64]) {
 	if named.Present {
 		*column = named
@@ -82,6 +84,7 @@ func Fold(
 	return statsOfEach(byBatter), statsOfEach(byGame)
 }
 
+// statsOfEach computes the aggregates of each group.
 func statsOfEach[K comparable](groups map[K][]schemas.StoredRow) map[K]schemas.Stats {
 	stats := make(map[K]schemas.Stats, len(groups))
 	for key, rows := range groups {
@@ -120,6 +123,7 @@ func statsOf(rows []schemas.StoredRow) schemas.Stats {
 	return s
 }
 
+// countType adds a row to the counts of its pitch type. Pitches without a type count as unknown.
 func countType(types map[string]schemas.TypeCounts, row schemas.StoredRow) {
 	name := cmp.Or(string(row.PitchType), schemas.UnknownPitchType)
 	c := types[name]
@@ -136,6 +140,7 @@ func count(yes bool) int64 {
 	return 0
 }
 
+// greatest returns the greatest value, missing for no values.
 func greatest(values []float64) schemas.Opt[float64] {
 	if len(values) == 0 {
 		return schemas.Opt[float64]{}
@@ -143,6 +148,7 @@ func greatest(values []float64) schemas.Opt[float64] {
 	return schemas.Some(slices.Max(values))
 }
 
+// mean returns the arithmetic mean, missing for no values.
 func mean(values []float64) schemas.Opt[float64] {
 	if len(values) == 0 {
 		return schemas.Opt[float64]{}

@@ -55,6 +55,7 @@ func toFloat(mantissa uint64, exponent int, sign uint64) (f float64, ok bool) {
 		return 0, false
 	}
 	power := &powersOfTen[exponent-minPower]
+	// The mantissa is shifted to the left until its highest bit is set, so that the product has 127 or 128 bits.
 	lead := bits.LeadingZeros64(mantissa)
 	mantissa <<= uint(lead) & 63
 	high, low := bits.Mul64(mantissa, power[0])
@@ -72,6 +73,7 @@ func toFloat(mantissa uint64, exponent int, sign uint64) (f float64, ok bool) {
 	if low <= 1 && exponent >= -4 && exponent <= 23 && kept&3 == 1 && kept<<cut == high {
 		kept &^= 1
 	}
+	// Rounding up may carry into a 54th bit; then the exponent grows by one.
 	kept = (kept + kept&1) >> 1
 	if kept == 1<<53 {
 		kept >>= 1
@@ -105,6 +107,7 @@ func scanDecimal(b []byte, i int) (n decimal, end int) {
 	if end < 0 {
 		return n, end
 	}
+	// Leading zeros, before and behind the point, are no digits of the number.
 	n.negative = minus(b[i])
 	n.digits, n.exponent = b[i+n.negative:end], -fraction
 	n.count = len(n.digits)
@@ -127,8 +130,8 @@ func scanDecimal(b []byte, i int) (n decimal, end int) {
 	return n, end
 }
 
-// boundedExponent reads [+-]?[0-9]+. Of an exponent beyond 10^8 it returns some number beyond 10^8: far out
-// of the range of a double, and without overflow.
+// boundedExponent reads [+-]?[0-9]+. An exponent beyond 10^8 becomes some number beyond 10^8, which is far
+// out of the range of a double and does not overflow.
 func boundedExponent(b []byte) (e int) {
 	for _, c := range b {
 		if c >= '0' && e < 1e8 {

@@ -27,6 +27,7 @@ func ReadNumber(b []byte, i int) (f float64, end int, ok bool) {
 	if i+window > len(b) {
 		return readAnyNumber(b, i)
 	}
+	// An array of a fixed size lets the compiler drop the bounds checks below.
 	p := (*[window]byte)(b[i:])
 	first := minus(p[0])
 	mantissa := uint64(p[first] - '0')
@@ -38,6 +39,7 @@ func ReadNumber(b []byte, i int) (f float64, end int, ok bool) {
 	if p[first]-'0' > 9 || p[first] == '0' && k > first+1 || p[k] != '.' {
 		return readAnyNumber(b, i)
 	}
+	// The digits behind the point, eight at a time, join the mantissa.
 	k++
 	point := k // ≤ 5
 	eight, others := digitsIn(binary.LittleEndian.Uint64(p[k:]))

@@ -164,6 +164,7 @@ func skipArray(b []byte, i, depth int) int {
 
 // skipWord moves over true, false or null.
 func skipWord(b []byte, i int, word string) int {
+	// The error is at the first byte that differs, which the dead letter shows.
 	for j := range len(word) {
 		if i+j == len(b) || b[i+j] != word[j] {
 			return ^(i + j)

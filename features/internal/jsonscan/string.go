@@ -41,9 +41,9 @@ func SkipString(b []byte, i int) (end int, escaped bool) {
 }
 
 // plainEnd finds the first byte of a string that is not plain: a quote, a backslash, a control character, or
-// a byte of a longer UTF-8 sequence. It tests eight bytes at a time: x−1 borrows from the highest bit of a
-// byte only where x is 0, and x is 0 where the byte equals the wanted character. Of the bits found in a word
-// only the lowest is right, because a borrow may run on into the bytes above it.
+// a byte of a longer UTF-8 sequence. It tests eight bytes at a time. x−1 borrows from the highest bit of a
+// byte only where x is 0, and x is 0 where the byte equals the wanted character. Only the lowest bit found in
+// a word is right, because a borrow may run on into the bytes above it.
 func plainEnd(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		v := binary.LittleEndian.Uint64(b[i:])
@@ -117,6 +117,7 @@ func AppendUnescaped(dst, raw []byte) (text []byte, ok bool) {
 			i += 2
 			continue
 		}
+		// A zero is U+0000, a negative rune a lone surrogate.
 		r, size := unescapedRune(raw[i:])
 		if r <= 0 {
 			return dst, false
@@ -127,7 +128,7 @@ func AppendUnescaped(dst, raw []byte) (text []byte, ok bool) {
 	return dst, true
 }
 
-// unescapedByte returns the character that a backslash and c stand for.
+// unescapedByte returns the character that a backslash and c stand for. SkipString has refused any other c.
 func unescapedByte(c byte) byte {
 	switch c {
 	case 'b':
