@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -12,21 +15,23 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/obs"
 	stream "github.com/pitchstream/pitchstream/internal/processor"
+	"github.com/pitchstream/pitchstream/internal/replay"
 	"github.com/pitchstream/pitchstream/internal/target"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
-// replayCmd reads a part of the raw topic once more, into a target.
+// replayCmd reads a part of the raw topic again, into a target.
 type replayCmd struct {
-	From    string `env:"-" placeholder:"WHERE" default:"start" help:"Where to begin: start, a time as 2024-09-28T19:05:00Z, offsets as 0:100,3:250 (partition:offset; the others from their start), or position: where NAME stands. Default: start."`
+	From    string `env:"-" placeholder:"WHERE" default:"start" help:"Where to begin: start, a time as 2024-09-28T19:05:00Z, offsets as 0:100,3:250 (partition:offset; the others from their start), or position: how far NAME has read. Default: start."`
 	To      string `env:"-" placeholder:"WHERE" default:"end" help:"Where to end, before that: end (as it is at the start of the replay), a time, or offsets. Default: end."`
 	Game    string `env:"-" placeholder:"PK" help:"Only the records of this game, of the part that is read."`
-	Into    string `env:"-" required:"" placeholder:"live|NAME" help:"Target to write to: live, or NAME, which is made where it is not there."`
-	Follow  bool   `env:"-" help:"Go on at the end of the replay as a processor of NAME, as pitchstream run --target NAME does."`
-	Letters bool   `env:"-" help:"With --into live: send letters for what is rejected, once more. Into NAME they are always sent, to its own topic."`
-	Resume  string `env:"-" placeholder:"ID" help:"Go on with this replay. The same command again does so too, until it has finished."`
+	Into    string `env:"-" required:"" placeholder:"live|NAME" help:"Target to write to: live, or NAME, which is created if it does not exist."`
+	Follow  bool   `env:"-" help:"Continue at the end of the replay as a processor of NAME, as pitchstream run --target NAME does."`
+	Letters bool   `env:"-" help:"With --into live: send dead letters for what is rejected, once more. Into NAME they are always sent, to its own topic."`
+	Resume  string `env:"-" placeholder:"ID" help:"Continue this replay. The same command does so too, until the replay has finished."`
 
 	LiveFirst  bool            `name:"live-first" default:"true" negatable:"" help:"Give way to the live stream: small batches, one core, and a pause while a live record waits for longer than --max-live-lag. On by default."`
-	MaxLiveLag config.Duration `name:"max-live-lag" default:"2s" placeholder:"TIME" help:"With --live-first: pause while the oldest live record has waited for longer, or a live processor has said nothing for 5s. Default: 2s."`
+	MaxLiveLag config.Duration `name:"max-live-lag" default:"2s" placeholder:"TIME" help:"With --live-first: pause while the oldest live record has waited for longer, or a live processor has been silent for 5s. Default: 2s."`
 	Parallel   int             `name:"parallel" default:"1" placeholder:"N" help:"Partitions to read side by side, each reader with its own batches. Decoding takes all cores with one, too. Default: 1."`
 	JSON       bool            `env:"-" name:"json" help:"Print the report as one JSON object."`
 
@@ -43,12 +48,12 @@ type replayCmd struct {
 	AdminAddr config.Addr `name:"admin-addr" default:"off" placeholder:"HOST:PORT" group:"Operation" help:"With --follow: address of /healthz, /readyz, /metrics; off for none. Default: off."`
 }
 
-// Help is what replay --help says below its first line.
+// Help is the text of replay --help below its first line.
 func (*replayCmd) Help() string {
 	return `
-Every record of the part is read once more and run through this build's core, and written as the processor writes: a version
-that is not older than what stands replaces it, everything else changes nothing. So a replay may be repeated, run beside
-processors, and be killed at any moment; the same command goes on where it was.
+Reads every record of the part again, runs it through this build's core, and writes it as the processor does: a version
+that is not older than the current one replaces it, everything else changes nothing. So a replay may be repeated, run beside
+processors, and be killed at any moment; the same command continues it.
 
   pitchstream replay --into live                                     fill what was missed
   pitchstream replay --into live --game 745804                       one game
@@ -57,21 +62,21 @@ processors, and be killed at any moment; the same command goes on where it was.
   pitchstream replay --into better --follow                          beside live, and keep it fed
   pitchstream replay --into better --from position                   what it has not read yet, and no more
 
-Into live it moves neither the offsets nor the positions of the processors, and sends no letters; rows that are written go
-to the rows topic, as those of any write. Into NAME the schema, the topics and the group of that target are made, with the
-rights that live's have; compare then with pitchstream target diff live NAME, and pitchstream target promote NAME.
+Into live it moves neither the offsets nor the positions of the processors, and sends no dead letters; rows that are
+written go to the rows topic, as those of any write. Into NAME it creates the schema, the topics and the group of that target,
+with the rights that live's have. Compare then with pitchstream target diff live NAME, and pitchstream target promote NAME.
 
 The report says what became of each record, counted in the transaction of the rows: records = rows + deletes + ids + letters +
-superseded + duplicates. A row is a record that was written: an equal version too. A duplicate is a record of a version
-that another record of the same poll had.
+superseded + duplicates. A row is a record that was written, also one of an equal version. A letter is a record that became
+a dead letter. A duplicate is a record of a version that another record of the same poll had.
 
 Exit status: 0 it reached the end and balances; 1 it did not, or failed; 2 wrong usage.`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate checks the places and which options go together.
 func (c *replayCmd) Validate() error {
 	for flag, text := range map[string]string{"from": c.From, "to": c.To} {
-		if _, err := parsePlace(text); err != nil {
+		if _, err := replay.ParsePlace(text); err != nil {
 			return fmt.Errorf("--%s=%s: %w", flag, text, err)
 		}
 	}
@@ -84,8 +89,8 @@ func (c *replayCmd) Validate() error {
 	switch {
 	case c.Follow && c.Into == config.Live:
 		return errors.New("--follow --into live: pitchstream run follows live")
-	case c.To == position, c.From == position && (c.Into == config.Live || c.Game != ""):
-		return errors.New("position is where NAME stands: for --from, --into NAME, and all games")
+	case c.To == replay.Position, c.From == replay.Position && (c.Into == config.Live || c.Game != ""):
+		return errors.New("position is how far NAME has read: give it with --from, --into NAME, and without --game")
 	case c.Follow && c.Game != "":
 		return errors.New("--follow and --game: a processor takes all games; give one of them")
 	case c.Game != "" && !isGamePK(c.Game):
@@ -98,37 +103,83 @@ func (c *replayCmd) Validate() error {
 	return nil
 }
 
-// Run replays, reports, and follows then, if that was asked for.
+// Run replays, prints the report, and then follows, if --follow asks for it.
 func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, parsed *kong.Context) error {
 	log, err := newLogger(std, c.Log, c)
 	if err != nil {
 		return err
 	}
 	c.Memory.Apply()
-	r, err := c.open(ctx, std, log)
+	o, err := c.options(log)
 	if err != nil {
 		return err
 	}
-	err = r.run(ctx)
-	r.close()
-	if err != nil || !c.Follow || ctx.Err() != nil {
+	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "replay"})
+	o.Progress = bar.Set
+	r, err := replay.Run(ctx, o)
+	bar.Stop()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		e := json.NewEncoder(std.Out)
+		e.SetIndent("", "  ")
+		err = e.Encode(r)
+	} else {
+		printReplay(std.Out, r)
+	}
+	if err = errors.Join(err, r.Err()); err != nil || !c.Follow || ctx.Err() != nil {
 		return err
 	}
 	log.Info("following", "target", c.Into, "build", obs.Build(), config.LogAttr(loader.Settings(parsed)...))
-	return stream.Run(ctx, r.processor)
+	return stream.Run(ctx, o.Processor)
 }
 
-func (c *replayCmd) live() target.Options {
-	return target.Options{Postgres: c.Postgres, Group: c.Kafka.Group, TopicRaw: c.Topics.TopicRaw}
+func (c *replayCmd) options(log *slog.Logger) (o replay.Options, err error) {
+	o = replay.Options{
+		Live: target.Options{Postgres: c.Postgres, Group: c.Kafka.Group, TopicRaw: c.Topics.TopicRaw},
+		Game: c.Game, DeadLetters: c.Letters, Resume: c.Resume,
+		LiveFirst: c.LiveFirst, MaxLiveLag: time.Duration(c.MaxLiveLag), Parallel: c.Parallel,
+	}
+	if o.From, err = replay.ParsePlace(c.From); err != nil {
+		return o, err
+	}
+	if o.To, err = replay.ParsePlace(c.To); err != nil {
+		return o, err
+	}
+	names := config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}
+	if o.Target, err = names.Of(c.Into); err != nil {
+		return o, err
+	}
+	p := &runCmd{
+		Kafka: c.Kafka, Topics: c.Topics, Postgres: c.Postgres, Redis: c.Redis, Limits: c.Limits, Memory: c.Memory,
+		Breaker: c.Breaker, Instance: c.Instance, Log: c.Log, AdminAddr: c.AdminAddr, PollMaxRecords: 2000,
+	}
+	o.Processor, err = p.options(c.Into, log)
+	return o, err
 }
 
-func (c *replayCmd) targets() config.Targets {
-	return config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}
-}
-
-// processor is that of the target, of the same settings.
-func (c *replayCmd) processor(log *slog.Logger) (stream.Options, error) {
-	p := &runCmd{Kafka: c.Kafka, Topics: c.Topics, Postgres: c.Postgres, Redis: c.Redis, Limits: c.Limits, Memory: c.Memory, Breaker: c.Breaker,
-		Instance: c.Instance, Log: c.Log, AdminAddr: c.AdminAddr, PollMaxRecords: 2000}
-	return p.options(c.Into, log)
+func printReplay(w io.Writer, r replay.Report) {
+	state, word := "at its end", "balances"
+	if !r.Finished {
+		state = "not at its end"
+	}
+	if !r.Balances {
+		word = "DOES NOT BALANCE"
+	}
+	c := r.Counts
+	records, took := terminal.Counted(c.Records, "record"), terminal.Duration(r.Seconds)
+	fmt.Fprintf(w, "replay %s into %s: %s, %s in %s\n", r.Replay, r.Into, state, records, took)
+	var summands []string
+	for _, line := range []struct {
+		name string
+		n    int64
+	}{
+		{"rows", c.Rows}, {"deletes", c.Deletes}, {"ids", c.IDs}, {"letters", c.Letters},
+		{"superseded", c.Superseded}, {"duplicates", c.Duplicates},
+	} {
+		fmt.Fprintf(w, "  %-10s %s\n", line.name, terminal.Count(line.n))
+		summands = append(summands, terminal.Count(line.n))
+	}
+	fmt.Fprintf(w, "%s: %s = %s\n", word, terminal.Count(c.Records), strings.Join(summands, " + "))
 }

@@ -12,15 +12,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/replay"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // replay runs the command, which must reach its end, and gives its report.
-func (w *town) replay(t *testing.T, args ...string) replayReport {
+func (w *town) replay(t *testing.T, args ...string) replay.Report {
 	t.Helper()
 	status, stdout, stderr := runCLI(t, append(append([]string{"replay", "--json", "--log-level=debug"}, args...), w.flags...)...)
 	require.Equal(t, exitOK, status, "%s\n%s", stdout, stderr)
-	var r replayReport
+	var r replay.Report
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r), stderr)
 	require.True(t, r.Balances, "%+v", r.Counts)
 	require.True(t, r.Finished)
@@ -74,12 +76,12 @@ func (w *town) count(t *testing.T, topic string) (n int64) {
 // records calls each with the committed records of a topic.
 func (w *town) records(t *testing.T, topic string, each func(*kgo.Record)) {
 	t.Helper()
-	e, err := topicExtent(t.Context(), w.admin, topic)
+	spans, err := kafkaread.Bounds(t.Context(), w.admin, topic, kgo.ReadCommitted())
 	require.NoError(t, err)
 	left := map[int32]int64{}
-	for id, end := range e.end {
-		if end > e.first[id] {
-			left[id] = end
+	for id, span := range spans {
+		if span.To > span.From {
+			left[id] = span.To
 		}
 	}
 	client := w.client(t, kgo.ConsumeTopics(topic), kgo.KeepControlRecords(), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
@@ -128,7 +130,7 @@ func replayOntoLive(t *testing.T, w *town) {
 	since, err := w.admin.FetchOffsets(t.Context(), w.group)
 	require.NoError(t, err)
 	require.Equal(t, committed, since)
-	w.clean(t) // Kafka, Postgres and Redis, letters too
+	w.clean(t) // Kafka, Postgres and Redis, dead letters too
 
 	require.Equal(t, records, r.Counts.Records)
 	require.Equal(t, letters, r.Counts.Letters)
@@ -141,8 +143,8 @@ func replayOntoLive(t *testing.T, w *town) {
 	require.Equal(t, []string{w.group}, slices.DeleteFunc(groups.Groups(), others), "its own group is gone")
 }
 
-// What live misses comes back: a game that was deleted there, and what its processor has not read yet. The processor
-// goes on where it was, and sends the letters of what it reads.
+// A replay fills a game that was deleted in live, and records that live's processor has not read yet. The processor then
+// continues where it was, and sends the dead letters of what it reads.
 // guard: replay: applied is the processors'
 // guard: replay: a group of its own beside processors
 func TestReplayFillsWhatWasMissed(t *testing.T) {
@@ -154,7 +156,7 @@ func TestReplayFillsWhatWasMissed(t *testing.T) {
 	game := w.table(t, `SELECT game_pk FROM pitches WHERE game_pk IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC LIMIT 1`)[0]
 	w.exec(t, `DELETE FROM pitch_registers WHERE game_pk = $1`, game)
 	r := w.replay(t, "--into=live", "--game="+game)
-	require.Equal(t, w.countIf(t, rawTopic, ofGame(game)), r.Counts.Records)
+	require.Equal(t, w.countIf(t, rawTopic, isOfGame(game)), r.Counts.Records)
 	require.Equal(t, before["rows"], w.standing(t, "pitchstream")["rows"])
 	w.clean(t, "topic", "aggregates")
 
@@ -179,6 +181,19 @@ func TestReplayFillsWhatWasMissed(t *testing.T) {
 	w.clean(t)
 }
 
+// isOfGame finds the records of a game by their header, else by their key.
+func isOfGame(game string) func(*kgo.Record) bool {
+	return func(r *kgo.Record) bool {
+		of := string(r.Key)
+		for _, h := range r.Headers {
+			if h.Key == schemas.HeaderGamePK && len(h.Value) > 0 {
+				of = string(h.Value)
+			}
+		}
+		return of == game
+	}
+}
+
 func (w *town) countIf(t *testing.T, topic string, want func(*kgo.Record) bool) (n int64) {
 	t.Helper()
 	w.records(t, topic, func(r *kgo.Record) {
@@ -189,18 +204,19 @@ func (w *town) countIf(t *testing.T, topic string, want func(*kgo.Record) bool) 
 	return n
 }
 
-// Where a replay into a fresh target ended, another one goes on, or a processor: no record is left out, no letter.
+// Another replay, or a processor, continues where a replay into a fresh target ended: no record and no dead letter is
+// left out.
 // guard: replay: no offset is committed beyond what is stored
 // guard: replay: it ends when everything is committed
 func TestWhereAReplayEndedAnotherGoesOn(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 400)
-	e, err := topicExtent(t.Context(), w.admin, rawTopic)
+	spans, err := kafkaread.Bounds(t.Context(), w.admin, rawTopic, kgo.ReadCommitted())
 	require.NoError(t, err)
 	to := func(share int64) string {
 		var at []string
-		for id, end := range e.end {
-			at = append(at, fmt.Sprintf("%d:%d", id, end*share/3))
+		for id, span := range spans {
+			at = append(at, fmt.Sprintf("%d:%d", id, span.To*share/3))
 		}
 		return "--to=" + strings.Join(at, ",")
 	}
@@ -213,7 +229,7 @@ func TestWhereAReplayEndedAnotherGoesOn(t *testing.T) {
 	w.fed(t, "better")
 	status, _, stderr := runCLI(t, append([]string{"replay", "--into=better", "--from=position"}, w.flags...)...)
 	require.Equal(t, exitFailed, status)
-	require.Contains(t, stderr, "1 processor of better")
+	require.Contains(t, stderr, "processors of better read on from its position already: 1")
 	stop()
 	letters := w.count(t, "pitches.dead.better")
 	require.Positive(t, letters)
@@ -231,21 +247,21 @@ func TestWhereAReplayEndedAnotherGoesOn(t *testing.T) {
 func TestReplayKeepsItsBounds(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 200)
-	e, err := topicExtent(t.Context(), w.admin, rawTopic)
+	spans, err := kafkaread.Bounds(t.Context(), w.admin, rawTopic, kgo.ReadCommitted())
 	require.NoError(t, err)
 	var most int32
-	for id, end := range e.end {
-		if end > e.end[most] {
+	for id, span := range spans {
+		if span.To > spans[most].To {
 			most = id
 		}
 	}
-	require.Greater(t, e.end[most], int64(20))
+	require.Greater(t, spans[most].To, int64(20))
 	from, to := []string{}, []string{}
-	for id, end := range e.end { // all of the others are left out, once from above and once from below
+	for id, span := range spans { // all of the others are left out, once from above and once from below
 		if id == most {
 			from, to = append(from, fmt.Sprintf("%d:5", id)), append(to, fmt.Sprintf("%d:15", id))
 		} else if id%2 == 0 {
-			from = append(from, fmt.Sprintf("%d:%d", id, end))
+			from = append(from, fmt.Sprintf("%d:%d", id, span.To))
 		} else {
 			to = append(to, fmt.Sprintf("%d:0", id))
 		}

@@ -145,8 +145,8 @@ func (w *town) fed(t *testing.T, target string) {
 	}, 3*time.Minute, 20*time.Millisecond)
 }
 
-// What a comparison finds: lines that one target lacks, and each column with how much it differs by; not what one of
-// them has not read yet.
+// A comparison finds lines that one target lacks, and says of each column by how much it differs. Pitches that one target
+// has not read yet are no difference.
 // guard: target: what one has not read yet is no difference
 func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 	w := twoTargets(t, 400)

@@ -341,7 +341,7 @@ func (w *town) brokenKeys(t *testing.T) {
 	require.Equal(t, exitOK, status)
 }
 
-// brokenLetters adds a letter that is there already, and one about a record that is none.
+// brokenLetters repeats a dead letter.
 func (w *town) brokenLetters(t *testing.T) {
 	client := kafkaClient(t, w.kafka, kgo.ConsumeTopics("pitches.dead"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	fetches := client.PollFetches(t.Context())
@@ -395,7 +395,7 @@ func TestVerifyBesideAProcessorRaisesNoFalseAlarm(t *testing.T) {
 	stop()
 }
 
-// Rows that Postgres will never take are letters too, and the next lower version stands: that is as it should be.
+// A row that Postgres refuses is a dead letter, and the next lower version is current: that is no difference.
 func TestVerifyKnowsWhatPostgresRefused(t *testing.T) {
 	w := newVerifyTown(t)
 	w.exec(t, `

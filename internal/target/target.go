@@ -52,7 +52,7 @@ func (c *catalog) all(ctx context.Context) ([]schemas.Target, error) {
 	return slices.Insert(others, 0, live), err
 }
 
-// find returns the target of this name. Of live it knows only name, schema and group.
+// find returns the target of this name. Only name, schema and group of live are set.
 func (c *catalog) find(ctx context.Context, name string) (schemas.Target, error) {
 	all, err := c.all(ctx)
 	if err != nil {

@@ -60,8 +60,8 @@ func (j *judge) register(winners map[schemas.PitchID]winner, id schemas.PitchID,
 	return equal
 }
 
-// beyondTopic returns why the topic does not have a stored version: it is no longer there, it was not read
-// yet, or for no good reason, which is the given kind of difference.
+// beyondTopic returns why the topic does not have a stored version. It is no longer there (notCheckable), it
+// was not read yet (moving), or there is no good reason, which is the given kind of difference.
 func (j *judge) beyondTopic(is *schemas.Change, kind string) string {
 	span, ok := j.spans[is.Version.Partition]
 	switch {

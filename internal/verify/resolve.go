@@ -15,8 +15,9 @@ import (
 // digests that differ mean other content.
 type digest [16]byte
 
-// digestOf hashes all that a register keeps of a change beside its version: the row with its own identifiers,
-// the event time and the topic; of a delete only the latter two; of an identify its identifiers.
+// digestOf hashes what a register keeps of a change beside its version. That is the row with its own
+// identifiers, the event time and the topic; for a delete only the latter two; for an identify its
+// identifiers.
 func digestOf(c *schemas.Change) (d digest) {
 	var content any = c.IDs
 	if c.Op != schemas.OpIdentify {

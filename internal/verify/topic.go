@@ -20,36 +20,16 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
-	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
-// topicStore reads the registers from the books, and applies repairs through the sink.
-type topicStore struct {
-	*pgbooks.Books
-	sink *pgsink.Sink
-}
-
-// Apply writes a batch of repairs.
-func (s topicStore) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
-	return s.sink.Apply(ctx, b)
-}
-
-// Positions returns the positions of the group in a topic.
-func (s topicStore) Positions(ctx context.Context, topic string) (map[int32]int64, error) {
-	return s.sink.Positions(ctx, topic)
-}
-
-// registerStore is the part of Postgres that the comparison of the topic needs.
-type registerStore interface {
-	// Positions returns the stored positions of the consumer group in a topic, by partition.
-	Positions(ctx context.Context, topic string) (map[int32]int64, error)
+// registerReader reads what Postgres has made of the topic. *pgbooks.Books is one.
+type registerReader interface {
+	// AppliedPositions returns the stored positions of the consumer group.
+	AppliedPositions(ctx context.Context) ([]schemas.Position, error)
 	// Registers returns both registers of the next limit pitches after a pitch, sorted by pitch.
 	Registers(ctx context.Context, after schemas.PitchID, limit int) ([]schemas.StoredRegisters, error)
 	// RegistersOf returns those of some pitches, sorted by pitch.
 	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
-	// Apply writes a batch; of a batch without positions only the pitches.
-	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
 }
 
 // TopicReport says what the part topic found. It counts current pitches.
@@ -102,10 +82,9 @@ func (g groups) differing() (out []Group) {
 // comparison is one comparison of the raw topic with the registers. One goroutine uses it.
 type comparison struct {
 	kafka    Kafka
-	store    registerStore
+	store    registerReader
 	admin    *kadm.Client
-	repairs  bool
-	push     func(context.Context, []schemas.Snapshot) error
+	repair   func(context.Context, schemas.Batch) error // writes pitches again; nil: nothing is repaired
 	progress func(done, total int64)
 
 	judge       judge
@@ -117,10 +96,9 @@ type comparison struct {
 	done, total int64 // records, for progress
 }
 
-func newComparison(store registerStore, kafka Kafka, repairs bool) *comparison {
+func newComparison(store registerReader, kafka Kafka) *comparison {
 	return &comparison{
-		kafka: kafka, store: store, repairs: repairs,
-		push:        func(context.Context, []schemas.Snapshot) error { return nil },
+		kafka: kafka, store: store,
 		progress:    func(int64, int64) {},
 		judge:       judge{raw: kafka.Raw, pitches: newResolved()},
 		deadLetters: deadLetters{kafka: kafka, read: kafkaread.Spans{}, about: map[place]deadLetter{}},
@@ -174,8 +152,8 @@ func (c *comparison) run(ctx context.Context) error {
 	if suspects, err = c.lookAgain(ctx, suspects); err != nil {
 		return err
 	}
-	if c.repairs {
-		if err := c.repair(ctx, suspects); err != nil {
+	if c.repair != nil {
+		if err := c.repairAll(ctx, suspects); err != nil {
 			return err
 		}
 	}
@@ -221,12 +199,18 @@ func (c *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
 	if err != nil {
 		return nil, err
 	}
-	positions, err := c.store.Positions(ctx, c.kafka.Raw)
+	positions, err := c.store.AppliedPositions(ctx)
 	if err != nil {
 		return nil, err
 	}
+	next := map[int32]int64{}
+	for _, p := range positions {
+		if p.Topic == c.kafka.Raw {
+			next[p.Partition] = p.NextOffset
+		}
+	}
 	for id, span := range spans {
-		span.To = max(span.From, min(span.To, positions[id]))
+		span.To = max(span.From, min(span.To, next[id]))
 		spans[id] = span
 	}
 	return spans, nil
@@ -423,10 +407,10 @@ func (d differing) ids() []schemas.PitchID {
 // repairChanges is the number of changes that one transaction of a repair writes.
 const repairChanges = 500
 
-// repair reads the topic again and writes what it says of the broken pitches. Positions do not move, and the
-// store fences by version, so a newer version in the store stays. It marks the differences that are gone
+// repairAll reads the topic again and writes what it says of the broken pitches. Positions do not move, and
+// the store fences by version, so a newer version in the store stays. It marks the differences that are gone
 // afterwards.
-func (c *comparison) repair(ctx context.Context, broken differing) error {
+func (c *comparison) repairAll(ctx context.Context, broken differing) error {
 	todo := map[schemas.PitchID]bool{}
 	for id, d := range broken {
 		if repairable(d) {
@@ -473,11 +457,7 @@ func (c *comparison) write(ctx context.Context, changes []schemas.Change) error 
 	if len(changes) == 0 {
 		return nil
 	}
-	outcome, err := c.store.Apply(ctx, schemas.Batch{Group: c.kafka.Group, Pitches: reduce(changes)})
-	if err != nil {
-		return err
-	}
-	return c.push(ctx, outcome.Snapshots)
+	return c.repair(ctx, schemas.Batch{Group: c.kafka.Group, Pitches: reduce(changes)})
 }
 
 func wait(ctx context.Context, d time.Duration) error {

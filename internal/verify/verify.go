@@ -7,8 +7,8 @@
 //   - aggregates: the stored totals are compared with the sums of their rows (pgadmin.CompareTotals).
 //   - redis: every field of every key is compared with Postgres (redissink.Audit).
 //
-// All three report in the same words, the schemas.Differs constants. Processors may run meanwhile. What they
-// have on the way looks like a difference for a moment, so whatever differs is looked at again before it is
+// All three report in the same words, the schemas.Differs constants. Processors may run meanwhile, and a
+// change on its way looks like a difference for a moment, so whatever differs is looked at again before it is
 // reported.
 //
 // topic.go reads and orders the comparison of the topic, judge.go decides about one pitch without any I/O,
@@ -98,8 +98,10 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 		o.Progress = func(Part, int64, int64) {}
 	}
 	if slices.Contains(o.Parts, Topic) {
-		c := newComparison(topicStore{pgbooks.New(o.Postgres.DB()), o.Postgres}, o.Kafka, o.Repair)
-		c.push = o.push
+		c := newComparison(pgbooks.New(o.Postgres.DB()), o.Kafka)
+		if o.Repair {
+			c.repair = o.apply
+		}
 		c.progress = func(done, total int64) { o.Progress(Topic, done, total) }
 		if err = c.run(ctx); err != nil {
 			return r, err
@@ -138,6 +140,15 @@ func (r *Report) count(found []schemas.Difference) {
 			r.Left++
 		}
 	}
+}
+
+// apply writes a batch of repairs to Postgres, and what it changed to Redis.
+func (o Options) apply(ctx context.Context, b schemas.Batch) error {
+	outcome, err := o.Postgres.Apply(ctx, b)
+	if err != nil {
+		return err
+	}
+	return o.push(ctx, outcome.Snapshots)
 }
 
 // push sends Redis the batters that a repair changed in Postgres. Without Redis the processors' next sweep

@@ -1,7 +1,8 @@
-package main
+package replay
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -10,41 +11,34 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
-// What a replay may take beside a live stream. A batch's transaction holds the locks of its batters, and a core that
-// decodes is not there for the live record: both are what a live pitch waits for.
+// Limits of a replay beside a live stream. A live pitch waits for the locks that a batch of the replay holds,
+// and for a free core. So batches are small, and a pause follows each poll.
 const (
 	gentleRecords = 60  // of a batch
-	gentleRest    = 1.0 // after a poll, in the time that it took
+	gentleRest    = 1.0 // pause after a poll, as a share of the time that it took
 	livePoll      = 250 * time.Millisecond
-	liveSilence   = 5 * time.Second  // a processor that says nothing for so long is in trouble
-	liveGone      = 60 * time.Second // and after that it is no processor any more
+	liveSilence   = 5 * time.Second  // a processor that is silent for longer counts as behind
+	liveGone      = 60 * time.Second // and for longer than this it is no processor any more
 )
 
-// pacer gives way to the live stream.
+// pacer gives way to the live stream. watch runs in a goroutine of its own, wait in those of the readers.
 type pacer struct {
-	live   *pgread.Reader // nil: nobody is given way to
+	log    *slog.Logger
+	live   *pgread.Reader // nil: it gives way to nobody
 	maxLag time.Duration
 	paused atomic.Bool
-	gentle atomic.Bool // a live processor is there
-	tell   func(paused bool, lag time.Duration)
-	last   atomic.Int64 // Unix nanoseconds: when the last poll was let go
+	gentle atomic.Bool  // a live processor is alive
+	last   atomic.Int64 // when wait returned last, in Unix nanoseconds; 0: never
 }
 
-func (r *replay) newPacer() (*pacer, error) {
-	p := &pacer{maxLag: time.Duration(r.c.MaxLiveLag), tell: func(paused bool, lag time.Duration) {
-		if paused {
-			r.log.Info("replay pauses: the live stream is behind", "lag", lag)
-		} else {
-			r.log.Info("replay goes on")
-		}
-	}}
-	if !r.c.LiveFirst {
-		return p, nil
-	}
-	var err error
-	p.live, err = pgread.Open(pgread.Config{URL: r.c.Postgres.URL.Reveal(), Schema: r.c.Postgres.Schema, Group: r.c.Kafka.Group, MaxConns: 1})
-	if err == nil {
-		niceness()
+func newPacer(o Options, log *slog.Logger) (p *pacer, err error) {
+	p = &pacer{log: log, maxLag: o.MaxLiveLag}
+	if o.LiveFirst {
+		live := o.Live.Postgres
+		p.live, err = pgread.Open(pgread.Config{
+			URL: live.URL.Reveal(), Schema: live.Schema, Group: o.Live.Group, MaxConns: 1,
+		})
+		lowerPriority()
 	}
 	return p, err
 }
@@ -62,27 +56,19 @@ func (p *pacer) limit(cfg *consumer.Config) {
 	}
 }
 
-// watch looks at what the live processors say until ctx ends.
+// watch reads the heartbeats of the live processors until ctx ends.
 func (p *pacer) watch(ctx context.Context) error {
-	if p.live == nil {
-		<-ctx.Done()
-		return nil
-	}
-	tick := time.NewTicker(livePoll)
-	defer tick.Stop()
-	for {
+	for p.live != nil && ctx.Err() == nil {
 		if pulse, err := p.live.Pulse(ctx); err == nil {
 			p.judge(pulse, time.Now())
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+		sleep(ctx, livePoll)
 	}
+	<-ctx.Done()
+	return nil
 }
 
-// judge decides whether the replay may go on. Where no processor is alive there is nobody to give way to.
+// judge decides whether the replay pauses. Without a live processor it does not.
 func (p *pacer) judge(pulse schemas.Pulse, now time.Time) {
 	var lag time.Duration
 	alive := false
@@ -101,7 +87,11 @@ func (p *pacer) judge(pulse schemas.Pulse, now time.Time) {
 	p.gentle.Store(alive)
 	// guard: replay: it pauses while live is behind | lag > p.maxLag -> lag > 1000*p.maxLag
 	if paused := alive && lag > p.maxLag; p.paused.Swap(paused) != paused {
-		p.tell(paused, lag)
+		if paused {
+			p.log.Info("replay pauses, because the live stream is behind", "lag", lag)
+		} else {
+			p.log.Info("replay continues")
+		}
 	}
 }
 
@@ -113,15 +103,16 @@ func (p *pacer) wait(ctx context.Context) {
 	began := time.Now()
 	if last := p.last.Load(); last != 0 && p.gentle.Load() {
 		worked := min(began.Sub(time.Unix(0, last)), time.Second)
-		rest(ctx, time.Duration(gentleRest*float64(worked)))
+		sleep(ctx, time.Duration(gentleRest*float64(worked)))
 	}
 	for p.paused.Load() && ctx.Err() == nil {
-		rest(ctx, 20*time.Millisecond)
+		sleep(ctx, 20*time.Millisecond)
 	}
 	p.last.Store(time.Now().UnixNano())
 }
 
-func rest(ctx context.Context, d time.Duration) {
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package main
-
-// niceness is for Linux.
-func niceness() {}

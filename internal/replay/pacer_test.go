@@ -1,0 +1,54 @@
+package replay
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
+)
+
+// A replay gives way while a live processor is behind, or silent, and to nobody where none is there.
+// guard: replay: it pauses while live is behind
+func TestReplayGivesWay(t *testing.T) {
+	now := time.Now()
+	beat := func(ago time.Duration, lagMS int64) schemas.Heartbeat {
+		return schemas.Heartbeat{At: schemas.TimeMSOf(now.Add(-ago)), LagMS: lagMS}
+	}
+	for name, c := range map[string]struct {
+		beats          []schemas.Heartbeat
+		paused, gentle bool
+	}{
+		"no processor":         {},
+		"caught up":            {[]schemas.Heartbeat{beat(0, 0)}, false, true},
+		"a little behind":      {[]schemas.Heartbeat{beat(0, 1500)}, false, true},
+		"behind":               {[]schemas.Heartbeat{beat(0, 2500)}, true, true},
+		"one of two":           {[]schemas.Heartbeat{beat(0, 0), beat(0, 2500)}, true, true},
+		"it was behind":        {[]schemas.Heartbeat{beat(time.Second, 1500)}, true, true},
+		"silent":               {[]schemas.Heartbeat{beat(10*time.Second, 0)}, true, true},
+		"gone for two minutes": {[]schemas.Heartbeat{beat(2*time.Minute, 9)}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &pacer{live: &pgread.Reader{}, maxLag: 2 * time.Second, log: slog.New(slog.DiscardHandler)}
+			pulse := schemas.Pulse{Heartbeats: map[string]schemas.Heartbeat{}}
+			for i, h := range c.beats {
+				pulse.Heartbeats[string(rune('a'+i))] = h
+			}
+			p.judge(pulse, now)
+			require.Equal(t, c.paused, p.paused.Load())
+			require.Equal(t, c.gentle, p.gentle.Load())
+			long := time.Minute // the test does not wait for it, however slow the machine
+			if c.paused {
+				long = 50 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), long)
+			defer cancel()
+			p.wait(ctx)
+			require.Equal(t, c.paused, ctx.Err() != nil, "it waits while it is paused")
+		})
+	}
+}

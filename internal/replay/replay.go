@@ -1,0 +1,431 @@
+// Package replay reads a part of the raw topic again and writes it to a target, as a processor does.
+//
+// Run continues an unfinished replay with the same options, or begins a new one. Postgres stores what was
+// asked for, and how far each partition is. The transaction of a batch counts what became of its records, but
+// only of those that are not counted yet. So a replay can be killed at any time, and counts every record
+// once.
+//
+// Three facts are not obvious. A replay into an empty target, or from the position of a target, reads as the
+// consumer group of that target, and the target's processors continue behind it. Any other replay has a group
+// of its own, so that it moves neither offsets nor positions of a processor. And a replay gives way to the
+// live stream (pacer.go), because its transactions hold the locks of batters that a live pitch waits for.
+package replay
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
+	"github.com/pitchstream/pitchstream/internal/processor"
+	"github.com/pitchstream/pitchstream/internal/target"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/redissink"
+)
+
+// Options say what to read and where to write it.
+type Options struct {
+	Live      target.Options    // the live target
+	Target    schemas.Target    // the target to fill; one beside live is created if it does not exist
+	Processor processor.Options // of a processor of that target
+	From, To  Place             // [From, To); Position is for From, with a target beside live and all games
+	Game      string            // only the records of this game; "": of all games
+	// DeadLetters sends a dead letter for each record that is rejected. Into live they were sent already.
+	DeadLetters bool
+	Resume      string        // the ID of the replay to continue; "": one with the same options, or a new one
+	LiveFirst   bool          // give way to the live stream
+	MaxLiveLag  time.Duration // with LiveFirst: pause while a live record has waited for longer
+	Parallel    int           // partitions that are read side by side
+	// Progress is called with the records that are done, and how many there are; calls do not overlap. nil: not
+	// called.
+	Progress func(done, total int64)
+}
+
+// Report says what became of the records, of all runs of the replay.
+type Report struct {
+	Replay   string               `json:"replay"`
+	Into     string               `json:"into"`
+	Group    string               `json:"kafka_group"`
+	Finished bool                 `json:"finished"`
+	Balances bool                 `json:"balances"`
+	Seconds  float64              `json:"seconds"` // of this run
+	Counts   schemas.ReplayCounts `json:"counts"`
+	Parts    []schemas.ReplayPart `json:"partitions"`
+}
+
+// Err returns an error for a replay that did not reach its end, or whose counts do not balance.
+func (r Report) Err() error {
+	switch {
+	case !r.Balances:
+		return errors.New("the counts of the replay do not balance")
+	case !r.Finished:
+		return errors.New("the replay did not reach its end: the same command continues it")
+	}
+	return nil
+}
+
+// Run reads to the end, or until ctx ends: then Finished is false.
+func Run(ctx context.Context, o Options) (Report, error) {
+	if o.Progress == nil {
+		o.Progress = func(int64, int64) {}
+	}
+	r := &replay{o: o, log: o.Processor.Log, began: time.Now()}
+	defer r.close()
+	if err := r.open(ctx); err != nil {
+		return Report{}, err
+	}
+	reached, err := r.read(ctx)
+	if err == nil && reached {
+		r.leave(ctx)
+		err = r.books.FinishReplay(ctx, r.state.ID)
+	}
+	if err != nil {
+		return Report{}, err
+	}
+	last, err := r.books.Replay(context.WithoutCancel(ctx), r.state.ID)
+	if err != nil {
+		return Report{}, err
+	}
+	counts := last.Counts()
+	return Report{
+		Replay: last.ID, Into: o.Target.Name, Group: last.Group, Finished: reached, Balances: counts.Balances(),
+		Seconds: time.Since(r.began).Seconds(), Counts: counts, Parts: last.Parts,
+	}, nil
+}
+
+// replay is one run of a replay. open sets the fields; the readers only read them.
+type replay struct {
+	o           Options
+	log         *slog.Logger
+	client      *kgo.Client
+	admin       *kadm.Client
+	targetStore *pgsink.Sink   // the target's schema, with the group of its processors
+	books       *pgbooks.Books // of targetStore
+	store       *pgsink.Sink   // the target's schema, with the group of the replay
+	redis       *redissink.Sink
+	state       schemas.ReplayState
+	began       time.Time
+	unlock      func() // lets another process continue this replay; nil: not locked
+}
+
+// open creates a target that does not exist, and finds the replay to continue or begins one.
+func (r *replay) open(ctx context.Context) (err error) {
+	if r.client, err = kgo.NewClient(r.o.Processor.Kafka...); err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	r.admin = kadm.NewClient(r.client)
+	if !r.intoLive() {
+		create := target.CreateOptions{Live: r.o.Live, Admin: r.admin, Target: r.o.Target, Log: r.log}
+		if err := target.Create(ctx, create); err != nil {
+			return err
+		}
+	}
+	if r.targetStore, err = r.o.Processor.OpenStore(); err != nil {
+		return err
+	}
+	r.books = pgbooks.New(r.targetStore.DB())
+	if err := r.targetStore.Ping(ctx); err != nil {
+		return err
+	}
+	if err := r.find(ctx); err != nil {
+		return err
+	}
+	own := r.o.Processor
+	own.Group = r.state.Group
+	if r.store, err = own.OpenStore(); err != nil {
+		return err
+	}
+	r.redis, err = r.o.Processor.OpenRedis(ctx)
+	return err
+}
+
+func (r *replay) close() {
+	if r.unlock != nil {
+		r.unlock()
+	}
+	if r.redis != nil {
+		_ = r.redis.Close()
+	}
+	for _, s := range []*pgsink.Sink{r.store, r.targetStore} {
+		if s != nil {
+			s.Close()
+		}
+	}
+	if r.client != nil {
+		r.client.Close()
+	}
+}
+
+func (r *replay) intoLive() bool { return r.o.Target.Name == config.Live }
+
+// find sets the state and locks the replay, so that no other process runs it at the same time.
+func (r *replay) find(ctx context.Context) error {
+	found, err := r.unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		if found, err = r.begin(ctx); err != nil {
+			return err
+		}
+		r.log.Info("replay begins", "id", found.ID, "into", r.o.Target.Name)
+	} else {
+		records := found.Counts().Records
+		r.log.Info("replay continues", "id", found.ID, "into", r.o.Target.Name, "records so far", records)
+	}
+	r.state = *found
+	unlock, ok, err := r.books.TryLock(ctx, "replay/"+found.ID)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return fmt.Errorf("replay %s is under way in another process", found.ID)
+	}
+	r.unlock = unlock
+	return nil
+}
+
+// spec is what was asked for, as it is stored with a replay.
+type spec struct {
+	From        string `json:"from"`
+	To          string `json:"to"`
+	Game        string `json:"game,omitempty"`
+	DeadLetters bool   `json:"letters"`
+}
+
+func (o Options) spec() string {
+	b, err := json.Marshal(spec{o.From.String(), o.To.String(), o.Game, o.DeadLetters})
+	if err != nil {
+		panic(err) // strings and a bool can be encoded
+	}
+	return string(b)
+}
+
+// unfinished returns the replay to continue, or nil. A resumed replay has the options that it began with.
+func (r *replay) unfinished(ctx context.Context) (*schemas.ReplayState, error) {
+	if r.o.Resume == "" {
+		return r.books.UnfinishedReplay(ctx, r.o.spec())
+	}
+	found, err := r.books.Replay(ctx, r.o.Resume)
+	switch {
+	case err != nil:
+		return nil, err
+	case found == nil:
+		return nil, fmt.Errorf("there is no replay %s into %s", r.o.Resume, r.o.Target.Name)
+	}
+	var asked spec
+	if err := json.Unmarshal([]byte(found.Spec), &asked); err != nil {
+		return nil, fmt.Errorf("replay %s: %w", found.ID, err)
+	}
+	r.o.Game, r.o.DeadLetters = asked.Game, asked.DeadLetters
+	return found, nil
+}
+
+// begin stores a new replay.
+func (r *replay) begin(ctx context.Context) (*schemas.ReplayState, error) {
+	positions, err := r.targetStore.Positions(ctx, r.o.Live.TopicRaw)
+	if err != nil {
+		return nil, err
+	}
+	if r.o.From.isPosition() {
+		if err := r.refuseBesideProcessors(ctx); err != nil {
+			return nil, err
+		}
+	}
+	asTarget := !r.intoLive() && r.o.Game == "" && (r.o.From.isPosition() || len(positions) == 0)
+	parts, err := r.parts(ctx, positions)
+	if err != nil {
+		return nil, err
+	}
+	id := time.Now().UTC().Format("20060102-150405-") + strings.ToLower(rand.Text()[:4])
+	// guard: replay: a group of its own beside processors | + ".replay." + id ->
+	group := r.o.Target.Group + ".replay." + id
+	state := &schemas.ReplayState{ID: id, Spec: r.o.spec(), Group: group, Parts: parts}
+	if asTarget {
+		state.Group = r.o.Target.Group
+	}
+	return state, r.books.BeginReplay(ctx, *state)
+}
+
+// refuseBesideProcessors returns an error if processors feed the target, because they read from its position
+// already.
+func (r *replay) refuseBesideProcessors(ctx context.Context) error {
+	feeding, err := target.FeedingOf(ctx, r.o.Live, r.o.Target)
+	if err == nil && feeding.Processors > 0 {
+		const text = "processors of %s read on from its position already: %d; a killed one counts for %v"
+		err = fmt.Errorf(text, r.o.Target.Name, feeding.Processors, target.AliveFor)
+	}
+	return err
+}
+
+// hasOwnGroup reports whether the replay reads as a group that no processor has.
+func (r *replay) hasOwnGroup() bool { return r.state.Group != r.o.Target.Group }
+
+// read runs the readers until they are at the end, or ctx ends; reached reports which.
+func (r *replay) read(ctx context.Context) (reached bool, err error) {
+	pace, err := newPacer(r.o, r.log)
+	if err != nil {
+		return false, err
+	}
+	defer pace.close()
+	shared := &consumer.Replay{
+		ID: r.state.ID, From: map[int32]int64{}, To: map[int32]int64{}, SendDeadLetters: r.o.DeadLetters,
+		Pace: pace.wait, Seen: newProgress(r.state, r.o.Progress).set,
+	}
+	for _, p := range r.state.Parts {
+		shared.From[p.Partition], shared.To[p.Partition] = p.From, p.To
+	}
+	if r.o.Game != "" {
+		shared.Keep = ofGame(r.o.Game)
+	}
+	keeper := redissink.NewKeeper(r.redis, r.books, redissink.KeeperConfig{Log: r.log})
+	view := projection{keeper, r.hasOwnGroup()}
+	err = lifecycle.Run(ctx, func(ctx context.Context) (err error) {
+		if reached, err = r.runReaders(ctx, shared, view, pace); reached {
+			awaitRedis(ctx, keeper)
+		}
+		return err
+	}, keeper.Run, pace.watch)
+	return reached, err
+}
+
+// runReaders runs the members of the replay's group side by side.
+func (r *replay) runReaders(
+	ctx context.Context, shared *consumer.Replay, view consumer.View, pace *pacer,
+) (reached bool, err error) {
+	readers, ctx := errgroup.WithContext(ctx)
+	var ended atomic.Int64
+	n := min(r.o.Parallel, max(1, len(r.state.Parts)))
+	encoder := r.o.Processor.Encoder()
+	encoder.Group = r.state.Group
+	for i := range n {
+		cfg, err := r.o.Processor.ConsumerConfig(ctx, processor.NewObserver(r.log, nil))
+		if err != nil || ctx.Err() != nil {
+			readers.Go(func() error { return err })
+			break
+		}
+		cfg.Group, cfg.InstanceID, cfg.Replay = r.state.Group, r.instance(i), shared
+		cfg.Breaker = consumer.BreakerLimits{InARow: -1, Share: -1} // these records were rejected before
+		pace.limit(&cfg)
+		readers.Go(func() error {
+			err := consumer.New(cfg, r.store, view, encoder).Run(ctx)
+			if err == nil && ctx.Err() == nil {
+				ended.Add(1)
+			}
+			return err
+		})
+	}
+	err = readers.Wait()
+	return err == nil && int(ended.Load()) == n, err
+}
+
+// instance names a member of the group. The name is the same after a restart, so that the new process takes
+// over from the killed one without waiting for the session timeout.
+func (r *replay) instance(i int) string { return "replay-" + r.state.ID + "-" + strconv.Itoa(i) }
+
+// leave gives up the memberships, so that the next process need not wait for them, and deletes an own group.
+func (r *replay) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	var ids []string
+	for i := range r.o.Parallel {
+		ids = append(ids, r.instance(i))
+	}
+	_, err := r.admin.LeaveGroup(ctx, kadm.LeaveGroup(r.state.Group).InstanceIDs(ids...))
+	if err == nil && r.hasOwnGroup() {
+		_, err = r.admin.DeleteGroup(ctx, r.state.Group)
+	}
+	if err != nil {
+		r.log.Debug("the group stays until it expires", "group", r.state.Group, "error", err)
+	}
+}
+
+// projection writes Redis for a replay.
+type projection struct {
+	*redissink.Keeper
+	ownGroup bool
+}
+
+// Push writes the snapshots. The positions in Redis are those of the target's processors, so a replay with a
+// group of its own leaves them as they are.
+func (p projection) Push(ctx context.Context, snaps []schemas.Snapshot, applied []schemas.Position) {
+	// guard: replay: applied is the processors'
+	if p.ownGroup {
+		applied = nil
+	}
+	p.Keeper.Push(ctx, snaps, applied)
+}
+
+// awaitRedis waits until Redis has all that was pushed, for at most a minute: a processor's sweep does the
+// rest.
+func awaitRedis(ctx context.Context, keeper *redissink.Keeper) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for keeper.State().Phase != redissink.PhaseOK && ctx.Err() == nil {
+		sleep(ctx, 50*time.Millisecond)
+	}
+}
+
+// ofGame returns a filter for the records of one game: by the header, else by the key, as the core reads
+// them.
+func ofGame(game string) func(*kgo.Record) bool {
+	return func(r *kgo.Record) bool {
+		of := r.Key
+		for _, h := range r.Headers {
+			if h.Key == schemas.HeaderGamePK {
+				of = r.Key
+				if len(h.Value) > 0 {
+					of = h.Value
+				}
+			}
+		}
+		return string(of) == game
+	}
+}
+
+// progress counts the records that are done.
+type progress struct {
+	report      func(done, total int64)
+	mu          sync.Mutex
+	next        map[int32]int64 // guarded by mu, as is done
+	done, total int64
+}
+
+func newProgress(state schemas.ReplayState, report func(done, total int64)) *progress {
+	p := &progress{report: report, next: map[int32]int64{}}
+	for _, part := range state.Parts {
+		p.total += part.To - part.From
+		p.done += part.Next - part.From
+		p.next[part.Partition] = part.Next
+	}
+	p.report(p.done, p.total)
+	return p
+}
+
+// set says that a partition was read up to next. After an aborted batch it is read again from an earlier
+// offset.
+func (p *progress) set(partition int32, next int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := p.next[partition]; next > at {
+		p.next[partition] = next
+		p.done += next - at
+		p.report(p.done, p.total)
+	}
+}

@@ -1,0 +1,107 @@
+package replay
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/processor"
+	"github.com/pitchstream/pitchstream/internal/target"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/redissink"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+func TestAPlaceIsAWordATimeOrOffsets(t *testing.T) {
+	span, since := kafkaread.Span{Partition: 1, From: 10, To: 20}, kafkaread.Span{Partition: 1, From: 14, To: 20}
+	for text, want := range map[string]int64{
+		"start": 10, "end": 20, "position": 17, "2024-09-28T19:05:00Z": 14,
+		"1:15": 15, "1:5": 10, "1:99": 20, "0:3": 17, "0:3,1:12": 12,
+	} {
+		p, err := ParsePlace(text)
+		require.NoError(t, err, text)
+		require.Equal(t, text, p.String())
+		require.Equal(t, want, p.locate(span, since, 17), text)
+	}
+	for _, text := range []string{"", "yesterday", "1", "1:", ":1", "1:-1", "-1:1", "1:2,"} {
+		_, err := ParsePlace(text)
+		require.Error(t, err, text)
+	}
+}
+
+func TestProgressNeverGoesBack(t *testing.T) {
+	var done []int64
+	parts := []schemas.ReplayPart{{Partition: 0, From: 5, To: 15, Next: 7}, {Partition: 1, From: 0, To: 10}}
+	p := newProgress(schemas.ReplayState{Parts: parts}, func(n, total int64) {
+		require.EqualValues(t, 20, total)
+		done = append(done, n)
+	})
+	p.set(0, 10)
+	p.set(0, 8) // read again after an aborted batch
+	p.set(1, 4)
+	require.Equal(t, []int64{2, 5, 9}, done)
+}
+
+// A replay counts each record between its bounds once, a second one of the same part begins anew.
+func TestRunCountsTheRecordsOfItsPart(t *testing.T) {
+	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "raw", "rows", "dead"))
+	require.NoError(t, err)
+	t.Cleanup(kafka.Close)
+	o := Options{
+		Live:     target.Options{Postgres: config.Postgres{Schema: "pitchstream"}, Group: "live", TopicRaw: "raw"},
+		Parallel: 2, DeadLetters: true, LiveFirst: true, MaxLiveLag: time.Second,
+	}
+	require.NoError(t, o.Live.Postgres.URL.UnmarshalText([]byte(testkit.Postgres(t))))
+	o.Target = schemas.Target{Name: "live", Schema: "pitchstream", Group: "live", Rows: "rows", Dead: "dead"}
+	o.Processor = processor.Options{
+		Kafka: []kgo.Opt{kgo.SeedBrokers(kafka.ListenAddrs()...)}, Group: "live",
+		RawTopic: "raw", RowsTopic: "rows", DeadTopic: "dead",
+		Postgres: pgsink.Config{URL: o.Live.Postgres.URL.Reveal(), Schema: "pitchstream"},
+		Redis:    redissink.Config{URL: "redis://" + testkit.Redis(t), Prefix: testkit.Name(t) + ":"},
+		Log:      slog.New(slog.DiscardHandler),
+	}
+	store, err := o.Processor.OpenStore()
+	require.NoError(t, err)
+	defer store.Close()
+	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
+	require.NoError(t, err)
+	client, err := kgo.NewClient(append(o.Processor.Kafka, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	for i := range 20 { // none of them is a pitch
+		r := &kgo.Record{Topic: "raw", Partition: int32(i % 2), Value: []byte("{")}
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+	}
+
+	o.From, err = ParsePlace("0:2,1:4")
+	require.NoError(t, err)
+	o.To, err = ParsePlace("0:7")
+	require.NoError(t, err)
+	var ids []string
+	for range 2 {
+		r, err := Run(t.Context(), o)
+		require.NoError(t, err)
+		require.NoError(t, r.Err())
+		require.Equal(t, schemas.ReplayCounts{Records: 11, Letters: 11}, r.Counts)
+		ids = append(ids, r.Replay)
+	}
+	require.NotEqual(t, ids[0], ids[1])
+	groups, err := kadm.NewClient(client).ListGroups(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, groups.Groups(), "a group of its own is deleted at the end")
+	o.To, err = ParsePlace("5:1")
+	require.NoError(t, err)
+	_, err = Run(t.Context(), o)
+	require.ErrorContains(t, err, "topic raw has no partition 5")
+}
