@@ -25,7 +25,7 @@ type Config struct {
 	Store Store // Postgres
 	// Records reads swings to be drawn from Kafka. nil: swings are not available.
 	Records Records
-	// Letters reads the dead-letter topic. nil: dead letters are not available.
+	// nil: dead letters are not available.
 	Letters Letters
 	Topic   string
 	Build   string

@@ -46,11 +46,11 @@ func (v verdict) condition(source string) Condition {
 	return Condition{Source: source, Stale: v.stale, LagMS: v.lag}
 }
 
-// judge draws the conclusion from a pulse. Redis is up to date if every live processor confirms it for the
-// data set that Redis holds now, and if the positions in Redis are not below those that the processor wrote.
-// A processor that has not noticed that Redis was emptied names another epoch; one that has not noticed that
-// Redis was restored from an older copy reports higher positions. If no processor is alive, the confirmation
-// of the last one counts.
+// judge draws the conclusion from a pulse. Redis is up to date if every live processor confirms it. The
+// confirmation must be for the data set that Redis holds now, and the positions in Redis must not be below
+// those that the processor wrote. A processor that has not noticed that Redis was emptied names another
+// epoch. One that has not noticed that Redis was restored from an older copy reports higher positions. If no
+// processor is alive, the confirmation of the last one counts.
 func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	var v verdict
 	at := schemas.TimeMSOf(now)

@@ -45,7 +45,7 @@ func init() {
 
 func notFound(detail string) error { return huma.Error404NotFound(detail) }
 
-// problemOf is what a client is told of an error.
+// problemOf returns the problem that a client sees for an error.
 func problemOf(err error) error {
 	p := unavailable(problemUnavailable, "")
 	var late *notApplied

@@ -10,9 +10,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// strictQuery refuses a query that the document does not allow and that huma would accept silently: one that
-// cannot be parsed, a parameter given twice (the second would be ignored) or without a value (its default
-// would be used), and numbers and booleans not spelled as in JSON.
+// strictQuery refuses a query that the document does not allow and that huma would accept silently: a query
+// that cannot be parsed, or a number or boolean not spelled as in JSON. It also refuses a parameter given
+// twice, of which huma ignores the second, and one without a value, for which huma uses the default.
 func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		u := ctx.URL()

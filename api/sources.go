@@ -38,8 +38,9 @@ func (s *sources) init(cfg Config) (err error) {
 	s.live.name, s.live.log = "Redis", cfg.Log
 	s.store.name, s.store.log = "Postgres", cfg.Log
 	type key = schemas.BatterKey
-	s.coalescer.send = func(ctx context.Context, keys []key) (found []*schemas.BatterState, p schemas.Pulse, err error) {
-		err = s.askLive(ctx, func(ctx context.Context) error { found, p, err = cfg.Live.Look(ctx, keys); return err })
+	type state = schemas.BatterState
+	s.coalescer.send = func(ctx context.Context, k []key) (found []*state, p schemas.Pulse, err error) {
+		err = s.askLive(ctx, func(ctx context.Context) error { found, p, err = cfg.Live.Look(ctx, k); return err })
 		return found, p, err
 	}
 	s.livePulse.read = func(ctx context.Context) (p schemas.Pulse, err error) {

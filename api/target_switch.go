@@ -41,8 +41,8 @@ type Switch struct {
 	cfg SwitchConfig
 	now atomic.Pointer[served]
 
-	// The goroutine of Run owns these: its context, the APIs that may not be closed yet, whether the pointer
-	// cannot be read, and the generation of the pointer that was followed last.
+	// The goroutine of Run owns these four. left are the APIs that may not be closed yet. blind reports that the
+	// pointer cannot be read. newest is the generation of the pointer that was followed last.
 	run     context.Context
 	running sync.WaitGroup
 	left    []*served // not closed yet, maybe; of Run
@@ -207,12 +207,14 @@ func (s *Switch) follow(ctx context.Context) {
 	defer cancel()
 	next, err := s.open(p.Target, is)
 	if err != nil {
-		log.Error("cannot open the promoted target: staying with the last one", "target", p.Target.Name, "error", err)
+		log.Error("cannot open the promoted target: staying with the last one",
+			"target", p.Target.Name, "error", err)
 		return
 	}
 	// guard: switch: a target that cannot be read is not gone over to
 	if err := next.api.Ready(look); err != nil {
-		log.Error("cannot read the promoted target: staying with the last one", "target", p.Target.Name, "error", err)
+		log.Error("cannot read the promoted target: staying with the last one",
+			"target", p.Target.Name, "error", err)
 		next.close()
 		return
 	}

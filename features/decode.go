@@ -89,6 +89,7 @@ func (d *decoder) decode(b []byte) *Rejection {
 	if i < 0 {
 		return malformed(b, ^i)
 	}
+	// Only white space may follow the value.
 	if i = jsonscan.Blanks(b, i); i < len(b) {
 		return malformed(b, i)
 	}

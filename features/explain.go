@@ -15,26 +15,35 @@ type Explanation struct {
 	Change    schemas.Change `json:"-"`
 	Rejection *Rejection     `json:"rejection,omitempty"`
 
-	Headers []Reading `json:"headers"` // that the core reads, of a repeated one the last
-	Decoded []Reading `json:"decoded"` // scalars of the value, without the missing ones
+	// Headers are those that the core reads; the last one, if a header is repeated.
+	Headers []Reading `json:"headers"`
+	// Decoded are the scalars of the value, without the missing ones.
+	Decoded []Reading `json:"decoded"`
 	Tracks  Tracks    `json:"tracks"`
 
-	Flattened *Stage `json:"flattened,omitempty"` // columns taken from the record and its headers
-	Derived   *Stage `json:"derived,omitempty"`   // with the features
-	Validated *Stage `json:"validated,omitempty"` // without what is out of range: the finished row
+	// Flattened has the columns taken from the record and its headers.
+	Flattened *Stage `json:"flattened,omitempty"`
+	// Derived has the features too.
+	Derived *Stage `json:"derived,omitempty"`
+	// Validated is the finished row: the values out of range are cleared.
+	Validated *Stage `json:"validated,omitempty"`
 
-	Swing       string           `json:"swing"` // why the record shows a swing or none
+	// Swing is the reason why the record shows a swing or none.
+	Swing       string           `json:"swing"`
 	AttackAngle *AttackAngleView `json:"attack_angle,omitempty"`
 	BatSpeed    *BatSpeedView    `json:"bat_speed,omitempty"`
 
-	issues issueSet // of the stages up to Flattened
+	// issues are those of the stages up to Flattened.
+	issues issueSet
 }
 
 // Reading is one thing that was read: a header, or a value at a JSON path.
 type Reading struct {
 	Name string `json:"name"`
-	Kind string `json:"kind"` // header, number, text, object, array, or other (true, false)
-	Text string `json:"text"` // as written in the record, cut to maxShownBytes
+	// Kind is header, number, text, object, array, or other (true, false).
+	Kind string `json:"kind"`
+	// Text is as written in the record, cut to maxShownBytes.
+	Text string `json:"text"`
 }
 
 // Stage is the row after a stage, and the issues that the stage added.
@@ -45,12 +54,14 @@ type Stage struct {
 
 // Tracks counts the samples of a record.
 type Tracks struct {
-	Bat           int  `json:"bat"`  // without duplicates
-	Ball          int  `json:"ball"` // without duplicates
-	BatDuplicate  int  `json:"bat_duplicates"`
-	BallDuplicate int  `json:"ball_duplicates"`
-	BatTimed      int  `json:"bat_timed"` // with a time: only these move the bat
-	BatConflict   bool `json:"bat_conflict"`
+	// Bat and Ball are counted without duplicates.
+	Bat           int `json:"bat"`
+	Ball          int `json:"ball"`
+	BatDuplicate  int `json:"bat_duplicates"`
+	BallDuplicate int `json:"ball_duplicates"`
+	// BatTimed counts the bat's samples with a time: only these take part in kinematics.
+	BatTimed    int  `json:"bat_timed"`
+	BatConflict bool `json:"bat_conflict"`
 }
 
 // Explain runs Transform on a record and returns what each stage made of it.
@@ -136,7 +147,9 @@ func (t *batTrack) whySwing() string {
 // maxShownBytes is the length at which a Reading cuts its text.
 const maxShownBytes = 120
 
+// readings returns the scalars that were decoded.
 func (r *record) readings() (out []Reading) {
+	// The slots are in the order of the table of paths.
 	for s, v := range r.values {
 		if v.kind == missing {
 			continue
@@ -155,6 +168,7 @@ var kindNames = [...]string{
 	missing: "missing", number: "number", text: "text", object: "object", array: "array", other: "other",
 }
 
+// readings returns the headers that the core reads and that are there.
 func (h *headers) readings() (out []Reading) {
 	for _, name := range []string{
 		schemas.HeaderSchemaVersion, schemas.HeaderOp, schemas.HeaderRevision, schemas.HeaderPitchID,
@@ -170,6 +184,7 @@ func (h *headers) readings() (out []Reading) {
 	return out
 }
 
+// shownBytes returns bytes of the record as one line of text, cut to maxShownBytes.
 func shownBytes(b []byte) string {
 	if len(b) > maxShownBytes {
 		return oneLine(string(b[:maxShownBytes])) + "…"

@@ -10,28 +10,35 @@ import (
 
 // BatSpeedView shows how bat_speed_mph came about: every window, and which one won. It observes batSpeed.
 type BatSpeedView struct {
-	Samples  int      `json:"samples"` // with a time
-	Spots    int      `json:"spots"`   // samples that have a sweet spot
-	Without  []Window `json:"without"` // the other samples, and why: FromS is their time
-	Windows  []Window `json:"windows"` // each of three frames, in order of time
+	// Samples counts the samples with a time, Spots those of them that have a sweet spot.
+	Samples int `json:"samples"`
+	Spots   int `json:"spots"`
+	// Without are the other samples, and why they have none. FromS is their time.
+	Without []Window `json:"without"`
+	// Windows are those of three frames each, in order of time.
+	Windows  []Window `json:"windows"`
 	Accepted int      `json:"accepted"`
 	Rejected int      `json:"rejected"`
 	// Fastest is the index in Windows of the window that gives the speed; −1 if there is no speed.
-	Fastest    int                  `json:"fastest"`
-	SpeedMPH   schemas.Opt[float64] `json:"speed_mph"` // before its range is checked
+	Fastest int `json:"fastest"`
+	// SpeedMPH is the speed before its range is checked.
+	SpeedMPH   schemas.Opt[float64] `json:"speed_mph"`
 	Confidence schemas.Text         `json:"confidence"`
-	Why        string               `json:"why"` // the reason for the confidence
+	// Why is the reason for the confidence.
+	Why string `json:"why"`
 }
 
 // Window is the path of the sweet spot from one sample to the third after it.
 type Window struct {
-	FromS      float64              `json:"from_s"`
-	ToS        float64              `json:"to_s"`
-	DurationS  float64              `json:"duration_s"`
-	DistanceFT float64              `json:"distance_ft"`
-	SpeedMPH   schemas.Opt[float64] `json:"speed_mph"`        // of an accepted one
-	Reason     string               `json:"reason,omitempty"` // why it was rejected
-	Detail     string               `json:"detail,omitempty"` // the reason's number with its unit
+	FromS      float64 `json:"from_s"`
+	ToS        float64 `json:"to_s"`
+	DurationS  float64 `json:"duration_s"`
+	DistanceFT float64 `json:"distance_ft"`
+	// SpeedMPH is that of an accepted window.
+	SpeedMPH schemas.Opt[float64] `json:"speed_mph"`
+	// Reason says why the window was rejected, Detail gives the number at fault with its unit.
+	Reason string `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"`
 }
 
 // Reasons for which a sample has no sweet spot, or a window is rejected.
@@ -45,6 +52,7 @@ const (
 // seeNoSpot notes a sample that has no sweet spot.
 func (v *BatSpeedView) seeNoSpot(s *batSample) {
 	w := Window{FromS: s.timeS, ToS: s.timeS, Reason: ReasonNoEnds}
+	// With both ends known, the reason is their distance.
 	if s.hasHead && s.hasHandle {
 		w.DistanceFT = notInf(length3(s.handle.x-s.head.x, s.handle.y-s.head.y, s.handle.z-s.head.z))
 		w.Reason, w.Detail = ReasonLength, fmt.Sprintf("%.3g ft", w.DistanceFT)
@@ -112,14 +120,16 @@ func (v *BatSpeedView) why() string {
 
 // AttackAngleView shows how attack_angle_deg came about. It observes attackAngle.
 type AttackAngleView struct {
-	Heads int `json:"heads"` // samples with a time and a head
+	// Heads counts the samples with a time and a head.
+	Heads int `json:"heads"`
 	// The segment in which the head moved fastest over the ground; missing with fewer than three heads, and
 	// where the head never moved sideways.
-	FromS       schemas.Opt[float64] `json:"from_s"`
-	ToS         schemas.Opt[float64] `json:"to_s"`
-	GroundFTPS  schemas.Opt[float64] `json:"ground_ft_per_s"`
-	RiseFT      schemas.Opt[float64] `json:"rise_ft"`
-	AngleDeg    schemas.Opt[float64] `json:"angle_deg"` // before its range is checked
+	FromS      schemas.Opt[float64] `json:"from_s"`
+	ToS        schemas.Opt[float64] `json:"to_s"`
+	GroundFTPS schemas.Opt[float64] `json:"ground_ft_per_s"`
+	RiseFT     schemas.Opt[float64] `json:"rise_ft"`
+	// AngleDeg is the angle before its range is checked.
+	AngleDeg    schemas.Opt[float64] `json:"angle_deg"`
 	Explanation string               `json:"why"`
 }
 

@@ -78,6 +78,7 @@ func (b *rowBuilder) nameBased(game, event []byte) (id schemas.PitchID) {
 	b.d.scratch = append(b.d.scratch, event...)
 	sum := sha1.Sum(b.d.scratch)
 	copy(id[:], sum[:])
+	// A UUID carries its version in the seventh byte and its variant in the ninth (RFC 9562).
 	id[6] = id[6]&0x0f | 0x50 // version 5
 	id[8] = id[8]&0x3f | 0x80 // RFC 9562
 	return id

@@ -6,7 +6,7 @@ import (
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
 
-// This file reads and keeps the tracks of bat and ball, which are nearly all of a record: 370 samples of the
+// This file reads and keeps the tracks of bat and ball. They are nearly all of a record: 370 samples of the
 // bat, 300 times a second, and some hundred of the ball. Trackers write samples like these:
 //
 //	{"time": 0.0206462, "pos": […], "vel": […], "acc": […]}   the time is read
@@ -40,7 +40,7 @@ const (
 // readBatSample reads a sample of the bat: by the shape of the one before it, or member by member if that
 // does not fit.
 func (d *decoder) readBatSample(i, _ int) int {
-	// Room is made before reading, because the rest of the record tells how many samples may follow.
+	// Room is made before reading, in proportion to the rest of the record.
 	if len(d.bat.samples) == cap(d.bat.samples) {
 		d.bat.makeRoom(i-d.bat.from, len(d.b)-i)
 	}

@@ -6,10 +6,10 @@ import (
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
 
-// shape reads samples at speed. A track is hundreds of samples that differ in their numbers only. Two pieces
-// of JSON that differ in their numbers only mean the same but for these numbers: they have the same members
-// in the same order, and the same white space. So the shape of one sample, learned after it was read member
-// by member, reads the next one by comparing bytes and reading numbers, in a fraction of the time:
+// shape reads samples at speed. A track is hundreds of samples that differ in their numbers only. Such pieces
+// of JSON have the same members in the same order and the same white space, so they mean the same but for
+// their numbers. The shape of one sample, learned after it was read member by member, reads the next one by
+// comparing bytes and reading numbers, in a fraction of the time:
 //
 //	{"time": N, "head": {"pos": [N, N, N]}, "handle": {"pos": [N, N, N]}}
 //	└──────┘ └┬───────────────┘ └┘ └┘ └┬──────────────────┘ └┘ └┘ └─┬─┘    bytes that must be the same again

@@ -52,6 +52,7 @@ func readValue(b []byte, i, depth int) (value, int) {
 		return value{kind: text, escaped: escaped, raw: b[i+1 : end-1]}, end
 	case 'n':
 		return value{}, jsonscan.SkipValue(b, i, depth)
+	// true and false are values of no column, so only their presence counts.
 	case 't', 'f':
 		return value{kind: other}, jsonscan.SkipValue(b, i, depth)
 	case '{':

@@ -155,6 +155,7 @@ func (d *decoder) readNode(n *node, i, depth int) int {
 	if n == nil {
 		return jsonscan.SkipValue(d.b, i, depth)
 	}
+	// An earlier member of the same name may have filled these slots.
 	clear(d.values[n.from:n.to])
 	var v value
 	switch {

@@ -6,8 +6,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// This file computes the features of a swing (section 4 of the specification, features) from the track of the
-// bat: the positions of its head and its handle, in feet, some 300 times a second. The tracks are noisy and
+// This file computes the features of a swing (section 4 of the specification, features). Its input is the track
+// of the bat: the positions of its head and its handle, in feet, some 300 times a second. Tracks are noisy and
 // some are wrong, so each feature has limits within which a sample or a speed is believed.
 //
 //	head ●━━━0.5 ft━━━○━━━━━━━━━━━━━━━━━━━━━● handle
@@ -164,6 +164,7 @@ func batSpeed(
 	confidence = schemas.SpeedQuestionable
 	if spots >= minSpots && accepted > 0 {
 		speedMPH = schemas.Some(fastest)
+		// The share counts all windows, because a track with many bad windows is doubtful in its good ones too.
 		few := float64(rejected)/float64(accepted+rejected) <= maxRejected
 		if accepted >= minWindows && few && fastest <= maxReliable {
 			confidence = schemas.SpeedReliable
@@ -206,12 +207,12 @@ func windowSpeed(from, to spot) (mph float64, ok bool) {
 // machines would round differently: which window and which segment win is the same everywhere. (The standard
 // library's arc tangent may still differ in the last bit.)
 
-// length3 returns the length of (x, y, z). If a square leaves the range of a double the result is +Inf or 0,
-// which lies on the same side of every limit here as the right length.
+// length3 returns the length of (x, y, z). If a square leaves the range of a double the result is +Inf or 0.
+// That lies on the same side of every limit here as the right length.
 //
 // The conversions to float64, here and above, keep a compiler from fusing a product and a sum, which rounds
-// differently. Without them another window or segment could be the fastest on another processor. The arc
-// tangent of the standard library may still differ in the last bit.
+// differently. On another processor, another window or segment could then be the fastest. The arc tangent of
+// the standard library may still differ in the last bit.
 func length3(x, y, z float64) float64 {
 	return math.Sqrt(float64(x*x) + float64(y*y) + float64(z*z))
 }

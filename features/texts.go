@@ -64,6 +64,7 @@ func (v value) appendColumnText(dst []byte) (out []byte, ok bool) {
 // assign sets the columns to parts of one string. The whole string lives as long as the row, which is no
 // waste: it has a few hundred bytes.
 func (t *texts) assign() {
+	// One conversion copies the texts out of the scratch, which the next record overwrites.
 	all := string(t.buf)
 	for _, s := range t.spans {
 		*s.column = schemas.Text(all[s.from:s.to])

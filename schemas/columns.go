@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Column describes one column for people, and for everything that is made from the description: the
-// database's comments, the data dictionary, the published JSON Schema, the API's document and the file
-// writers.
+// Column describes one column for people. The database's comments, the data dictionary, the published JSON
+// Schema, the API's document and the file writers are made from it.
 type Column struct {
 	Name string
 	// SQL is the column's type in Postgres.

@@ -24,7 +24,7 @@ type Heartbeat struct {
 	At TimeMS `json:"at"`
 	// LagMS is the age of the oldest known record that is not applied yet; 0 when caught up.
 	LagMS int64 `json:"lag_ms"`
-	// Phase is what readers may expect of Redis: ok, mending, away or refused.
+	// Phase is PhaseOK, or a word for the reason why Redis may lack something.
 	Phase string `json:"phase"`
 	// Epoch names the data set of Redis that Phase is about; "" while none is known.
 	Epoch string `json:"epoch"`

@@ -1,5 +1,5 @@
-// Package reference is the specification of the stores, written as plainly as it can be: which version of a
-// pitch is current (Resolve), and what the aggregates of the batters are (Fold).
+// Package reference is the specification of the stores, written as plainly as it can be. Resolve returns the
+// version of each pitch that is current, and Fold the aggregates of the batters.
 //
 // No store works like this, because both functions need every change in memory. Every store must end in the
 // same state, whatever the order of delivery and however often a record is redelivered. Tests of the stores,

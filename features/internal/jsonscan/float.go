@@ -69,7 +69,8 @@ func toFloat(mantissa uint64, exponent int, sign uint64) (f float64, ok bool) {
 	cut := uint(top+9) & 63
 	kept := high >> cut                                 // 54 bits, the last one for rounding
 	binary := (217706*exponent)>>16 + 1086 + top - lead // floor(log2(10^exponent)), and the bias of doubles
-	// Exactly halfway between two doubles: round to even. That is only possible where the power is exact.
+	// Exactly halfway between two doubles: round to even. That is only possible where the power of ten is exact,
+	// which it is for exponents from −4 to 23.
 	if low <= 1 && exponent >= -4 && exponent <= 23 && kept&3 == 1 && kept<<cut == high {
 		kept &^= 1
 	}

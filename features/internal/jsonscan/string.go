@@ -148,6 +148,7 @@ func unescapedByte(c byte) byte {
 // unescapedRune reads \uXXXX, or two of them that form a surrogate pair. It returns −1 for a lone surrogate.
 func unescapedRune(raw []byte) (r rune, size int) {
 	r = hex4(raw[2:])
+	// Runes beyond U+FFFF are written as two escapes, a surrogate pair.
 	if !utf16.IsSurrogate(r) {
 		return r, 6
 	}
