@@ -165,7 +165,7 @@ func (c *loadCmd) print(out io.Writer, r *load.Report) error {
 		printLine(w, "records", "%s read = %s to send + %s that would fail", records, terminal.Count(r.Sent), terminal.Count(failed))
 		printLine(w, "rows", "%s", terminal.Count(r.Rows))
 		for _, code := range schemas.Codes {
-			if n := r.Letters[code]; n > 0 {
+			if n := r.DeadLetters[code]; n > 0 {
 				printLine(w, "dead letters", "%s %s", terminal.Count(n), code)
 			}
 		}

@@ -1,15 +1,15 @@
-// Package load sends the records of files to the raw topic, byte for byte, so that the processor treats them like live
-// ones. Run does all of it:
+// Package load sends the records of files to the raw topic, byte for byte, so that the processor treats them
+// like live ones:
 //
 //	report, err := load.Run(ctx, load.Options{Paths: []string{"season/"}, Client: brokers, Topic: "pitches.raw"})
 //
-// A load may be repeated at any time, because a record that arrives twice changes nothing. With StatePath it remembers
-// what was acknowledged, and the next run sends the rest. Three facts are not obvious:
+// A load may be repeated at any time, because a record that arrives twice changes nothing. With StatePath it
+// remembers the acknowledged records, and the next run sends the rest. Three facts are not obvious:
 //
-//   - Acknowledgements come in the order of the records (kafkasink.Producer). After the first failure that a repetition
-//     may cure, none counts as settled, so that the next run leaves no gap.
-//   - A broken record is sent as well: the processor writes it to the dead-letter topic, where people look for it.
-//   - The report is complete however the run ends. Every record that was read is sent, refused or unconfirmed.
+//   - Acknowledgements come in the order of the records (kafkasink.Producer). After the first failure that a
+//     repetition may cure, no record counts as settled, so that the next run leaves no gap.
+//   - A broken record is sent as well, so that it becomes a dead letter, where people look for it.
+//   - The report is complete however the run ends. Every record read is sent, refused or unconfirmed.
 package load
 
 import (
@@ -43,14 +43,15 @@ type Options struct {
 	Revision  int64 // sent as a header if it is more than 0
 
 	RecordsPerSecond float64 // 0: no limit
-	Realtime         bool    // keep the real time between pitches; needs IDsPath with event times, or Timestamp.FromFile
+	// Realtime keeps the real time between pitches. It needs IDsPath with event times, or Timestamp.FromFile.
+	Realtime bool
 
 	Check     bool   // read and judge everything, but send nothing
 	StatePath string // file that remembers what was acknowledged; "": none
 
 	Client []kgo.Opt
 	Topic  string
-	// MaxRecordBytes is the processor's limit. A record up to 1 MiB larger is sent, and becomes a dead letter there.
+	// MaxRecordBytes is the processor's limit. A record up to 1 MiB larger is sent, and becomes a dead letter.
 	MaxRecordBytes int
 	ProgressTo     io.Writer
 }
@@ -59,7 +60,7 @@ type Options struct {
 type Timestamp struct {
 	FromFile bool      // the modification time of the record's file
 	Fixed    time.Time // this time, unless it is zero
-	Text     string    // as it was given; a state file belongs to loads with the same text
+	Text     string    // as the user gave it; a state file belongs to loads with the same text
 }
 
 // ErrInterrupted is the error of a run whose context ended.
@@ -72,8 +73,8 @@ const (
 	oversizeBytes = 1 << 20
 )
 
-// Run sends all records. The report is nil only if nothing could be opened. Run returns an error if a record failed or an
-// input could not be read.
+// Run sends all records. It returns an error if a record failed or an input could not be read. The report is
+// nil only if nothing could be opened.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -82,11 +83,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	err = l.run(ctx)
-	return l.counts.report(l.in), err
+	return l.counts.sum(l.in), err
 }
 
-// loader is one run. The reading goroutine owns it. Acknowledgements come from the producer's goroutine, and touch only
-// counts, state and progress, which are safe for concurrent use.
+// loader is one run. The reading goroutine owns it. Acknowledgements come on the producer's goroutine, which
+// uses only counts.acked, state and progress; these are safe for concurrent use.
 type loader struct {
 	o        Options
 	in       *fileinput.Reader
@@ -96,7 +97,7 @@ type loader struct {
 	progress *terminal.Progress
 	pace     realPace
 	counts   counts
-	saved    time.Time               // when the state was last written
+	saved    time.Time               // when the state was last written to its file
 	stop     context.CancelCauseFunc // ends the reading and the sending
 }
 
@@ -119,9 +120,10 @@ func (nowhere) Refuse(err error, acked func(error)) { acked(err) }
 func (nowhere) Flush(context.Context) error         { return nil }
 func (nowhere) Close()                              {}
 
-// open opens what a load needs, in the order in which it is cheapest to find a mistake.
+// open opens the inputs and outputs, the cheapest first, so that a mistake is reported early.
 func open(ctx context.Context, stop context.CancelCauseFunc, o Options) (_ *loader, err error) {
-	l := &loader{o: o, counts: newCounts(), saved: time.Now(), stop: stop}
+	l := &loader{o: o, saved: time.Now(), stop: stop, counts: counts{begun: time.Now(), games: map[string]bool{},
+		report: Report{DeadLetters: map[schemas.Code]int64{}}}}
 	if o.IDsPath != "" {
 		if l.ids, err = fileinput.LoadIDs(ctx, o.IDsPath); err != nil {
 			return nil, fmt.Errorf("identifiers: %w", err)
@@ -135,7 +137,7 @@ func open(ctx context.Context, stop context.CancelCauseFunc, o Options) (_ *load
 		if l.state, err = fileinput.OpenCheckpoint(o.StatePath, o.stateSettings()); err != nil {
 			return nil, fmt.Errorf("state file: %w", err)
 		}
-		if err = l.save(); err != nil { // now, because to fail after an hour of reading is worse
+		if err = l.save(); err != nil { // finds an unwritable path before hours of reading
 			return nil, err
 		}
 	}
@@ -153,7 +155,7 @@ func open(ctx context.Context, stop context.CancelCauseFunc, o Options) (_ *load
 	return l, nil
 }
 
-// refusePipes rejects options that a named pipe cannot satisfy: it has no time and cannot be read again.
+// refusePipes rejects options that a pipe cannot satisfy: it has no time and cannot be read again.
 func (o *Options) refusePipes(files []*fileinput.File) error {
 	for _, f := range files {
 		switch {
@@ -167,7 +169,7 @@ func (o *Options) refusePipes(files []*fileinput.File) error {
 	return nil
 }
 
-// stateSettings are the options that make two loads of one file different loads.
+// stateSettings returns the options that decide which records are sent, and with which contents.
 func (o *Options) stateSettings() map[string]string {
 	return map[string]string{
 		"topic": o.Topic, "revision": strconv.FormatInt(o.Revision, 10), "game": o.Game,
@@ -200,12 +202,12 @@ func (o *Options) openSender(ctx context.Context) (sender, error) {
 	})
 }
 
-// skip reports whether earlier runs have sent all records of a file, which need not be read again then.
+// skip reports whether earlier runs have sent all records of a file, so that it need not be read again.
 func (l *loader) skip(f *fileinput.File) bool {
 	if !l.state.Complete(f) {
 		return false
 	}
-	l.counts.sentBefore += l.state.SettledRecords(f)
+	l.counts.report.SentBefore += l.state.SettledRecords(f)
 	return true
 }
 
@@ -224,7 +226,7 @@ func (l *loader) run(ctx context.Context) error {
 	case ctx.Err() != nil:
 		err = fmt.Errorf("%w: run the same command again to continue", ErrInterrupted)
 	case err == nil:
-		err = l.counts.report(l.in).failure()
+		err = l.counts.sum(l.in).failure()
 	}
 	return errors.Join(err, saveErr)
 }
@@ -252,16 +254,17 @@ func (l *loader) sendAll(ctx context.Context) error {
 	}
 }
 
-// sendOne sends a record, unless an earlier run has.
+// sendOne sends a record, unless an earlier run has sent it.
 func (l *loader) sendOne(ctx context.Context, item fileinput.Item) error {
 	if l.state != nil && l.state.Done(item.File, item.Record) {
-		l.counts.sentBefore++
+		l.counts.report.SentBefore++
 		return nil
 	}
-	l.counts.records++
-	l.counts.bytes += item.SizeBytes
-	place := place{item.File, item.Record, item.ByteOffset, item.SizeBytes}
-	acked := func(err error) { l.acked(place, err) }
+	l.counts.report.Records++
+	l.counts.report.Bytes += item.SizeBytes
+	place := item
+	place.Value = nil // only valid until the next record is read
+	acked := func(err error) { l.acked(&place, err) }
 	if item.TooLarge {
 		l.out.Refuse(kafkasink.ErrTooLarge, acked)
 		return nil
@@ -298,29 +301,40 @@ func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time)
 	if game != "" {
 		rec.Key = []byte(game)
 	}
-	l.counts.about(game, named)
-	if l.o.Check {
-		l.counts.judged(judge(rec, l.o.MaxRecordBytes))
-	}
+	l.count(rec, game, named)
 	return rec, thrown
 }
 
-// judge returns what the processor would make of a record: the code of its dead letter, or "" for a row.
-func judge(rec *kgo.Record, maxRecordBytes int) schemas.Code {
-	r := kafkaread.Record(rec)
-	r.Coordinates = schemas.Coordinates{} // it has none before it is sent
-	_, rejection := features.Transform(r, features.Limits{MaxRecordBytes: maxRecordBytes})
-	if rejection != nil {
-		return rejection.Code
+// count counts the game of a record, whether the identifiers name its pitch, and with Check what the processor
+// would make of it.
+func (l *loader) count(rec *kgo.Record, game string, named bool) {
+	r := &l.counts.report
+	if game == "" {
+		r.NoGame++
+	} else {
+		l.counts.games[game] = true
 	}
-	return ""
+	if named {
+		r.Named++
+	}
+	if !l.o.Check {
+		return
+	}
+	sent := kafkaread.Record(rec)
+	sent.Coordinates = schemas.Coordinates{} // it has none before it is sent
+	_, rejection := features.Transform(sent, features.Limits{MaxRecordBytes: l.o.MaxRecordBytes})
+	if rejection == nil {
+		r.Rows++
+	} else {
+		r.DeadLetters[rejection.Code]++
+	}
 }
 
-// acked notes the answer to a record. It is called in the order of the records.
-func (l *loader) acked(p place, err error) {
-	settled := l.counts.acked(p, err)
+// acked counts and remembers the answer to a record. It is called in the order of the records.
+func (l *loader) acked(item *fileinput.Item, err error) {
+	settled := l.counts.acked(item, err)
 	if settled && l.state != nil {
-		l.state.Settle(p.file, p.record, err != nil)
+		l.state.Settle(item.File, item.Record, err != nil)
 	}
 	if err := l.counts.kafkaError(); err != nil {
 		l.stop(err)
@@ -328,7 +342,7 @@ func (l *loader) acked(p place, err error) {
 	l.progress.AddRecords(1)
 }
 
-// finish waits for the acknowledgements, only for a short time if the run was interrupted, and writes the state.
+// finish waits for the acknowledgements, at most stopTimeout after an interrupt, and writes the state.
 func (l *loader) finish(ctx context.Context) error {
 	if err := l.out.Flush(ctx); err != nil {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
@@ -349,19 +363,15 @@ func (l *loader) save() error {
 	return nil
 }
 
-// realPace keeps the real time between events. An event that is late, or whose time is not known, is not delayed.
-type realPace struct {
-	firstEvent, firstSent time.Time
-}
+// realPace keeps the real time between events. An event that is late, or whose time is not known, does not wait.
+type realPace struct{ firstEvent, firstSent time.Time }
 
 func (p *realPace) wait(ctx context.Context, event time.Time) error {
 	if p.firstEvent.IsZero() {
 		p.firstEvent, p.firstSent = event, time.Now()
 	}
-	timer := time.NewTimer(time.Until(p.firstSent.Add(event.Sub(p.firstEvent))))
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(time.Until(p.firstSent.Add(event.Sub(p.firstEvent)))):
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

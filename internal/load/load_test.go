@@ -106,7 +106,7 @@ func TestALoadThatFailedIsCompletedByTheNext(t *testing.T) {
 	require.ErrorContains(t, err, "Kafka does not take records: ")
 	before := len(all(testkit.RawRecords(t, cluster)))
 	require.GreaterOrEqual(t, before, 499)
-	first := l.counts.report(l.in)
+	first := l.counts.sum(l.in)
 	require.Equal(t, first.Records, first.Sent+first.Refused+first.Unconfirmed)
 	require.EqualValues(t, before, first.Sent)
 
@@ -238,7 +238,7 @@ func TestAnInterruptedLoadWaitsAFewSecondsForAcknowledgements(t *testing.T) {
 		require.EqualError(t, err, "interrupted: run the same command again to continue")
 		require.Equal(t, time.Minute+stopTimeout, time.Since(begun))
 		require.Zero(t, l.state.SettledRecords(l.in.Files()[0]))
-		r := l.counts.report(l.in)
+		r := l.counts.sum(l.in)
 		require.Equal(t, []int64{2, 0, 2}, []int64{r.Records, r.Sent, r.Unconfirmed})
 	})
 }
@@ -266,5 +266,5 @@ func TestTheRealRecordsWouldBecomeRows(t *testing.T) {
 	r, err := Run(t.Context(), testOptions(Options{Paths: []string{testkit.Hawkeye(t)}, Check: true}))
 	require.NoError(t, err)
 	require.Equal(t, []int64{12, 12, 12, 4}, []int64{r.Records, r.Sent, r.Rows, r.Games})
-	require.Empty(t, r.Letters)
+	require.Empty(t, r.DeadLetters)
 }

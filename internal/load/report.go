@@ -19,16 +19,16 @@ type Report struct {
 	Bytes       int64 // of these records
 	SentBefore  int64 // records acknowledged in earlier runs
 	Sent        int64 // acknowledged
-	Refused     int64 // never taken as they are
+	Refused     int64 // records that Kafka never takes as they are
 	Unconfirmed int64 // neither, when the run ended; they may have arrived, and the next run sends them again
 	Refusals    []string
 
 	Games  int64 // different game_pk
 	NoGame int64 // records without one
 	Named  int64 // records found in the identifiers
-	// Rows and Letters are what the processor would make of the records. Only Check counts them.
-	Rows    int64
-	Letters map[schemas.Code]int64
+	// Rows and DeadLetters count what the processor would make of the records. Only Check counts them.
+	Rows        int64
+	DeadLetters map[schemas.Code]int64
 
 	Inputs       int                 // files
 	Problems     []fileinput.Problem // the first ones
@@ -36,7 +36,7 @@ type Report struct {
 	Unread       int64 // files that could not be read
 }
 
-// failure returns why a load that came to its end has failed nevertheless, nil if it has not.
+// failure returns an error if a run that was not interrupted left records unsent or files unread.
 func (r *Report) failure() error {
 	switch failed := r.Refused + r.Unconfirmed; {
 	case failed > 0:
@@ -50,72 +50,28 @@ func (r *Report) failure() error {
 // maxRefusals is how many refusals a report quotes.
 const maxRefusals = 20
 
-// counts are what a run counts. The reading goroutine owns the fields above mu.
+// counts are the figures of a run so far. The reading goroutine owns them, except for those that mu guards.
 type counts struct {
-	begun      time.Time
-	records    int64
-	bytes      int64
-	sentBefore int64
-	games      map[string]bool
-	noGame     int64
-	named      int64
-	rows       int64
-	letters    map[schemas.Code]int64
+	begun  time.Time
+	games  map[string]bool
+	report Report
 
-	mu       sync.Mutex // guards the fields below
-	sent     int64
-	refused  int64
-	refusals []string
-	failure  error // the first that says nothing about the record itself
+	mu      sync.Mutex // guards failure, and in report Sent, Refused and Refusals
+	failure error      // the first that is not the fault of one record
 }
 
-func newCounts() counts {
-	return counts{begun: time.Now(), games: map[string]bool{}, letters: map[schemas.Code]int64{}}
-}
-
-// place is where a record comes from.
-type place struct {
-	file       *fileinput.File
-	record     int64
-	byteOffset int64
-	sizeBytes  int64
-}
-
-func (p place) String() string {
-	return fmt.Sprintf("%s: record %d at byte %d, %s", p.file.Path, p.record, p.byteOffset, terminal.Bytes(p.sizeBytes))
-}
-
-// about counts the game of a record, and whether the identifiers name its pitch.
-func (c *counts) about(game string, named bool) {
-	if game == "" {
-		c.noGame++
-	} else {
-		c.games[game] = true
-	}
-	if named {
-		c.named++
-	}
-}
-
-// judged counts a dead letter of that code, or a row if it is "".
-func (c *counts) judged(code schemas.Code) {
-	if code == "" {
-		c.rows++
-	} else {
-		c.letters[code]++
-	}
-}
-
-// acked counts an answer. settled reports whether neither this record nor one before it needs to be sent again.
-func (c *counts) acked(p place, err error) (settled bool) {
+// acked counts the answer to the record of item. settled is false if this record or an earlier one must be sent again.
+func (c *counts) acked(item *fileinput.Item, err error) (settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	r := &c.report
 	switch {
 	case err == nil:
-		c.sent++
+		r.Sent++
 	case kafkasink.IsRefusal(err):
-		if c.refused++; c.refused <= maxRefusals {
-			c.refusals = append(c.refusals, fmt.Sprintf("%v: %v", p, err))
+		if r.Refused++; r.Refused <= maxRefusals {
+			r.Refusals = append(r.Refusals, fmt.Sprintf("%s: record %d at byte %d, %s: %v",
+				item.Source, item.Record, item.ByteOffset, terminal.Bytes(item.SizeBytes), err))
 		}
 	case c.failure == nil:
 		c.failure = err
@@ -123,7 +79,7 @@ func (c *counts) acked(p place, err error) (settled bool) {
 	return c.failure == nil
 }
 
-// kafkaError returns why Kafka does not take records, nil while it does.
+// kafkaError returns the reason why Kafka stopped taking records, nil while it takes them.
 func (c *counts) kafkaError() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,16 +89,14 @@ func (c *counts) kafkaError() error {
 	return c.failure
 }
 
-// report sums up.
-func (c *counts) report(in *fileinput.Reader) *Report {
+// sum returns the report of the run so far.
+func (c *counts) sum(in *fileinput.Reader) *Report {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := &Report{
-		Seconds: time.Since(c.begun).Seconds(), Records: c.records, Bytes: c.bytes, SentBefore: c.sentBefore,
-		Sent: c.sent, Refused: c.refused, Unconfirmed: c.records - c.sent - c.refused, Refusals: c.refusals,
-		Games: int64(len(c.games)), NoGame: c.noGame, Named: c.named, Rows: c.rows, Letters: c.letters,
-		Inputs: len(in.Files()),
-	}
+	r := c.report
+	r.Seconds = time.Since(c.begun).Seconds()
+	r.Unconfirmed = r.Records - r.Sent - r.Refused
+	r.Games, r.Inputs = int64(len(c.games)), len(in.Files())
 	r.Problems, r.MoreProblems, r.Unread = in.Problems()
-	return r
+	return &r
 }
