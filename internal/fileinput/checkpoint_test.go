@@ -69,7 +69,7 @@ func TestCheckpointOfAnotherRun(t *testing.T) {
 	for _, text := range []string{"", "{}", "nope", `{"version":2}`} {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 		_, err = OpenCheckpoint(path, nil)
-		require.ErrorContains(t, err, path+": no state file of this version")
+		require.ErrorContains(t, err, path+": not a state file of this version")
 	}
 }
 

@@ -23,13 +23,13 @@ const (
 
 // Problem is something unusual about an input, for the final report.
 type Problem struct {
-	Source     string // path
-	Kind       Kind
-	Record     int64 // number of the record, from 1; 0 if none
-	ByteOffset int64 // where, in the uncompressed content
-	Message    string
+	Source     string `json:"source"` // path
+	Kind       Kind   `json:"kind"`
+	Record     int64  `json:"record"`      // its number, from 1; 0 if none
+	ByteOffset int64  `json:"byte_offset"` // in the uncompressed content
+	Message    string `json:"message"`
 	// Failure means that something requested could not be read, so that the whole run has failed.
-	Failure bool
+	Failure bool `json:"failure"`
 }
 
 // String formats a problem as one line: path: message.

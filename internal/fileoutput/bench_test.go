@@ -38,5 +38,5 @@ func BenchmarkSpool(b *testing.B) {
 		require.NoError(b, s.Add(&row))
 		n++
 	}
-	require.NoError(b, s.Standing(func(*Row) error { return nil }))
+	require.NoError(b, s.Current(func(*Row) error { return nil }))
 }

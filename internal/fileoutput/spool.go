@@ -48,9 +48,9 @@ func (s *Spool) Rows() int64 { return int64(len(s.last)) }
 // Superseded returns how many added rows are not current any more.
 func (s *Spool) Superseded() int64 { return s.rows - s.Rows() }
 
-// Standing calls yield with the current rows, in the order in which they were added. It stops at the first
+// Current calls yield with the current rows, in the order in which they were added. It stops at the first
 // error of yield and returns it. It is called once, after the last Add. A row is valid until yield returns.
-func (s *Spool) Standing(yield func(*Row) error) error {
+func (s *Spool) Current(yield func(*Row) error) error {
 	if err := s.buffer.Flush(); err != nil {
 		return err
 	}

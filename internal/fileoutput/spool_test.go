@@ -22,7 +22,7 @@ func newSpool(t testing.TB) *Spool {
 
 func standing(t testing.TB, s *Spool) (rows []Row) {
 	t.Helper()
-	require.NoError(t, s.Standing(func(r *Row) error { rows = append(rows, *r); return nil }))
+	require.NoError(t, s.Current(func(r *Row) error { rows = append(rows, *r); return nil }))
 	return rows
 }
 
@@ -78,15 +78,15 @@ func TestASpoolThatCannotBeReadIsTold(t *testing.T) {
 	}
 	require.NoError(t, s.buffer.Flush())
 	require.NoError(t, s.file.Truncate(3000))
-	require.Error(t, s.Standing(func(*Row) error { return nil }))
+	require.Error(t, s.Current(func(*Row) error { return nil }))
 
 	s = newSpool(t)
 	require.NoError(t, s.file.Close())
 	require.NoError(t, s.Add(&Row{}), "it is held for a while")
-	require.ErrorIs(t, s.Standing(func(*Row) error { return nil }), os.ErrClosed)
+	require.ErrorIs(t, s.Current(func(*Row) error { return nil }), os.ErrClosed)
 
 	s = newSpool(t)
 	require.NoError(t, s.Add(&Row{}))
 	stop := errors.New("stop")
-	require.ErrorIs(t, s.Standing(func(*Row) error { return stop }), stop)
+	require.ErrorIs(t, s.Current(func(*Row) error { return stop }), stop)
 }

@@ -1,17 +1,17 @@
-// Package fileprocess makes tables of files without any server: the rows of all pitches, a line per batter, the rejected
-// records and a report. The rows are those that a load of the same files and the processor would give.
+// Package fileprocess makes tables of files without any server: the rows of all pitches, a line per batter, the
+// rejected records and a report. The rows are those that a load of the same files and the processor would give.
 //
 //	report, err := fileprocess.Run(ctx, fileprocess.Options{
 //		Paths: []string{"season/"}, Output: "out", Format: fileoutput.Parquet, Workers: runtime.GOMAXPROCS(0),
 //	})
 //
-// A run has two passes, because which record of a pitch counts is known only after the last record:
+// A run has two passes, because which record of a pitch is current is known only after the last record:
 //
 //	records ─▶ measure ─▶ keep: the spool, rejected.jsonl
 //	spool, the current rows ─▶ rows.FORMAT, batters.csv, report.json
 //
 // The files appear together at the end, report.json last, and only if the counts balance: every record is a row,
-// superseded by a later record of its pitch, or rejected. A run that was interrupted or killed leaves no result.
+// superseded by a later record of its pitch, or rejected. An interrupted or killed run leaves no result.
 package fileprocess
 
 import (
@@ -60,8 +60,8 @@ const (
 // oversizeBytes is by how much a record may exceed MaxRecordBytes and still be written whole to rejected.jsonl.
 const oversizeBytes = 1 << 20
 
-// Run makes the tables. Files that could not be read are in the report (Report.Unread); they are no error, and the tables
-// hold the others.
+// Run makes the tables. A file that cannot be read is no error: Report.Unread counts it, and the tables hold the
+// others.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	p, err := open(ctx, o)
 	if err != nil {
@@ -71,8 +71,8 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	return p.run(ctx)
 }
 
-// processor is one run. Its fields are set by open. With several workers, ids and o are shared and read only; in belongs
-// to the reading goroutine; all others belong to the goroutine that keeps.
+// processor is one run. open sets its fields. While records are read, the reading goroutine owns in, the
+// measuring ones share o and ids for reading, and the keeping one owns all others.
 type processor struct {
 	o           Options
 	begun       time.Time
@@ -85,11 +85,7 @@ type processor struct {
 	batters     *fileoutput.Batters
 	survey      *fileoutput.Survey
 	progress    *terminal.Progress
-
-	records int64 // read
-	bytes   int64 // of them
-	named   int64 // records that the identifiers name
-	written int64 // rows in the table
+	report      Report // its counts so far; finishReport adds the rest
 
 	reading, measuring, keeping, writing busy
 }
@@ -97,11 +93,11 @@ type processor struct {
 // busy is the time that a stage was at work; with several workers, the sum.
 type busy struct{ nanoseconds atomic.Int64 }
 
-func (b *busy) add(from, to time.Time) { b.nanoseconds.Add(int64(to.Sub(from))) }
+func (b *busy) since(begun time.Time) { b.nanoseconds.Add(int64(time.Since(begun))) }
 
 func (b *busy) seconds() float64 { return time.Duration(b.nanoseconds.Load()).Seconds() }
 
-// open opens what a run needs, in the order in which it is cheapest to find a mistake.
+// open opens the inputs and the output, the cheapest first, so that a mistake is reported early.
 func open(ctx context.Context, o Options) (_ *processor, err error) {
 	p := &processor{
 		o: o, begun: time.Now(), batters: fileoutput.NewBatters(), survey: fileoutput.NewSurvey(o.Percentiles),
@@ -133,7 +129,7 @@ func open(ctx context.Context, o Options) (_ *processor, err error) {
 	return p, nil
 }
 
-// refuseOverlap rejects inputs that the tables would replace.
+// refuseOverlap returns an error if an input is a file that the run would replace.
 func (o *Options) refuseOverlap(files []*fileinput.File) error {
 	names := []string{BattersName, RejectedName, ReportName}
 	for _, f := range fileoutput.Formats {
@@ -145,7 +141,7 @@ func (o *Options) refuseOverlap(files []*fileinput.File) error {
 			continue
 		}
 		for _, f := range files {
-			// An error is standard input, or a file that is reported when it is opened.
+			// Stat fails for standard input, and for files that are reported when they are opened.
 			if input, err := os.Stat(f.Path); err == nil && os.SameFile(input, output) {
 				return fmt.Errorf("%s is an input, and a table that would be replaced: name another output folder", f.Path)
 			}
@@ -182,42 +178,11 @@ func (p *processor) run(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := p.newReport()
-	if err := p.folder.WriteFile(ReportName, report.write); err != nil {
+	p.finishReport()
+	if err := p.folder.WriteFile(ReportName, p.report.write); err != nil {
 		return nil, err
 	}
-	return report, p.folder.Publish(append(report.Files, ReportName)...)
-}
-
-// readAll measures and keeps all records, in their order.
-func (p *processor) readAll(ctx context.Context) error {
-	if p.o.Workers == 1 {
-		return p.readInTurn()
-	}
-	return p.readInParallel(ctx)
-}
-
-// readInTurn handles one record after the other, without goroutines.
-func (p *processor) readInTurn() error {
-	for {
-		begun := time.Now()
-		item, err := p.in.Next()
-		read := time.Now()
-		p.reading.add(begun, read)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		m := p.measure(&item, p.records)
-		measured := time.Now()
-		p.measuring.add(read, measured)
-		if err := p.keep(&item, &m); err != nil {
-			return err
-		}
-		p.keeping.add(measured, time.Now())
-	}
+	return &p.report, p.folder.Publish(append(p.report.Files, ReportName)...)
 }
 
 // measurement is the result for one record: a row, or the reason why there is none.
@@ -228,9 +193,9 @@ type measurement struct {
 	rejection *features.Rejection
 }
 
-// measure makes the row of a record as the processor would of the record that a load sends: the game is its key,
-// identifiers are its headers. Its version is its number among all records, because a file has no topic and no
-// timestamps. It is safe for concurrent use.
+// measure makes the row that the processor would make of a loaded record: the game is its key, identifiers are
+// its headers. number is its version, because a file has no topic and no timestamps. measure is safe for
+// concurrent use.
 func (p *processor) measure(item *fileinput.Item, number int64) (m measurement) {
 	if item.TooLarge {
 		m.rejection = &features.Rejection{Code: schemas.CodeTooLarge, Offset: -1,
@@ -253,10 +218,10 @@ func (p *processor) measure(item *fileinput.Item, number int64) (m measurement) 
 
 // keep writes a measured record to the spool or the rejected records. It is called in the order of the input.
 func (p *processor) keep(item *fileinput.Item, m *measurement) error {
-	p.records++
-	p.bytes += item.SizeBytes
+	p.report.Records.In++
+	p.report.Inputs.Bytes += item.SizeBytes
 	if m.named {
-		p.named++
+		p.report.Inputs.NamedByIDs++
 	}
 	p.progress.AddRecords(1)
 	p.progress.SetBytes(p.in.BytesRead())
@@ -270,13 +235,13 @@ func (p *processor) keep(item *fileinput.Item, m *measurement) error {
 	return p.spool.Add(&fileoutput.Row{Row: *m.row, EventTime: m.eventTime, Source: source, Record: item.Record})
 }
 
-// utf8Of makes a path fit for a table, whose texts are UTF-8; names of files need not be.
+// utf8Of replaces the invalid bytes of a path, because tables hold UTF-8, and names of files need not be.
 func utf8Of(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
 
-// writeTables writes the current rows, and the batters' lines, which are sums of them.
+// writeTables writes the current rows, and the sums of each batter.
 func (p *processor) writeTables(ctx context.Context) error {
 	begun := time.Now()
-	defer func() { p.writing.add(begun, time.Now()) }()
+	defer func() { p.writing.since(begun) }()
 	p.progress.Stop()
 	p.progress = terminal.StartProgress(p.o.ProgressTo, terminal.ProgressOptions{
 		Title: "process: writing", TotalRecords: p.spool.Rows(), Noun: "rows",
@@ -295,11 +260,11 @@ func (p *processor) writeTables(ctx context.Context) error {
 }
 
 func (p *processor) writeRows(ctx context.Context, rows fileoutput.Writer) error {
-	return p.spool.Standing(func(r *fileoutput.Row) error {
+	return p.spool.Current(func(r *fileoutput.Row) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		p.written++
+		p.report.Records.Rows++
 		p.progress.AddRecords(1)
 		p.batters.Add(r)
 		p.survey.Add(r)
@@ -307,12 +272,13 @@ func (p *processor) writeRows(ctx context.Context, rows fileoutput.Writer) error
 	})
 }
 
-// checkBalance fails unless every record that was read is exactly one of row, superseded and rejected.
+// checkBalance returns an error unless every record read is exactly one of row, superseded and rejected.
 func (p *processor) checkBalance() error {
-	superseded, rejected := p.spool.Superseded(), p.rejects.Total
-	if p.records == p.written+superseded+rejected {
+	n := &p.report.Records
+	n.Superseded, n.Rejected = p.spool.Superseded(), p.rejects.Total
+	if n.In == n.Rows+n.Superseded+n.Rejected {
 		return nil
 	}
 	return fmt.Errorf("the counts do not balance, so nothing is published: "+
-		"%d records in, %d rows + %d superseded + %d rejected", p.records, p.written, superseded, rejected)
+		"%d records in, %d rows + %d superseded + %d rejected", n.In, n.Rows, n.Superseded, n.Rejected)
 }

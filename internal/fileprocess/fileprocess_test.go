@@ -111,7 +111,7 @@ func TestTablesThatDoNotBalanceAreNotPublished(t *testing.T) {
 	o := options(t, 1, path)
 	p, err := open(t.Context(), o)
 	require.NoError(t, err)
-	p.records = 7 // as if records had been lost
+	p.report.Records.In = 7 // as if records had been lost
 	_, err = p.run(t.Context())
 	require.ErrorContains(t, err,
 		"the counts do not balance, so nothing is published: 8 records in, 1 rows + 0 superseded + 0 rejected")

@@ -3,6 +3,7 @@ package fileprocess
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,12 +15,12 @@ import (
 const (
 	// chunkBytes is how much is measured at a time: about ten swings, which fit into the cache of a core.
 	chunkBytes = 512 << 10
-	// maxInFlightBytes bounds the chunks in flight on machines with many cores. A single larger record is in flight alone.
+	// maxInFlightBytes bounds the chunks in flight on machines with many cores. A larger record is in flight alone.
 	maxInFlightBytes = 64 << 20
 )
 
-// chunk is a sequence of records and their measurements. It belongs to the reading goroutine, then to the worker that
-// received it from work, and, after done, to the keeping goroutine.
+// chunk is a sequence of records and their measurements. The reading goroutine owns it, then the one that
+// measures it, and after done the one that keeps it.
 type chunk struct {
 	items    []fileinput.Item // their values are in buf
 	buf      []byte
@@ -28,8 +29,8 @@ type chunk struct {
 	done     chan struct{} // receives one value when measured is complete
 }
 
-// add copies a record into the chunk. It reports false if the chunk is full. A record larger than a chunk gets one of its
-// own.
+// add copies a record into the chunk. It returns false if the chunk is full. A record larger than a chunk gets
+// one of its own.
 func (k *chunk) add(item fileinput.Item) bool {
 	if len(k.buf)+len(item.Value) > cap(k.buf) {
 		if len(k.items) > 0 {
@@ -44,67 +45,45 @@ func (k *chunk) add(item fileinput.Item) bool {
 	return true
 }
 
-// reset empties the chunk, and frees the memory of an oversized one.
-func (k *chunk) reset() {
-	clear(k.items)
-	clear(k.measured)
-	k.items, k.measured, k.buf = k.items[:0], k.measured[:0], k.buf[:0]
-	if cap(k.buf) > chunkBytes {
-		k.buf = nil
-	}
-}
-
-// pipeline moves chunks from one goroutine that reads, through workers, to one that keeps them in the order of the input:
-//
-//	          ┌▶ work ─▶ measure ─┐ done
-//	readAll ──┤                   ▼
-//	          └▶ inOrder ───────▶ keepAll
-//
-// room holds the bytes in flight, so that the reader waits for the keeper.
+// pipeline moves chunks from a goroutine that reads to one that keeps them in the order of the input. Each
+// chunk is measured by a goroutine of its own, at most Workers of them at a time. The reader waits for room,
+// which counts the bytes in flight, so that memory is bounded if writing is slower than reading.
 type pipeline struct {
 	p         *processor
 	room      *semaphore.Weighted
 	roomBytes int64
-	work      chan *chunk
 	inOrder   chan *chunk
-	free      chan *chunk // empty chunks to be used again
+	free      sync.Pool // of empty chunks
 }
 
-func (p *processor) readInParallel(ctx context.Context) error {
+// readAll measures and keeps all records, in their order.
+func (p *processor) readAll(ctx context.Context) error {
 	chunks := 2*p.o.Workers + 2
+	roomBytes := min(int64(chunks)*chunkBytes, maxInFlightBytes)
 	l := &pipeline{
-		p: p, roomBytes: min(int64(chunks)*chunkBytes, maxInFlightBytes),
-		work: make(chan *chunk, chunks), inOrder: make(chan *chunk, chunks), free: make(chan *chunk, chunks),
+		p: p, room: semaphore.NewWeighted(roomBytes), roomBytes: roomBytes, inOrder: make(chan *chunk, chunks),
+		free: sync.Pool{New: func() any { return &chunk{done: make(chan struct{}, 1)} }},
 	}
-	l.room = semaphore.NewWeighted(l.roomBytes)
 	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(p.o.Workers + 2) // two more, because read and keepAll run in the group as well
 	g.Go(func() error {
-		defer close(l.work)
 		defer close(l.inOrder)
-		return l.readAll(ctx)
+		return l.read(ctx, g)
 	})
-	for range p.o.Workers {
-		g.Go(func() error {
-			for k := range l.work {
-				l.measure(k)
-			}
-			return nil
-		})
-	}
 	g.Go(func() error {
 		err := l.keepAll(ctx)
 		if err != nil {
-			p.stopReading(err) // the reader may be waiting for a pipe
+			p.stopReading(err) // read may be waiting for a pipe
 		}
 		return err
 	})
 	return g.Wait()
 }
 
-func (l *pipeline) readAll(ctx context.Context) error {
-	begun, number := time.Now(), int64(0)
-	k := l.newChunk(number)
-	for {
+func (l *pipeline) read(ctx context.Context, g *errgroup.Group) error {
+	var number int64 // of the next record
+	k := l.free.Get().(*chunk)
+	for begun := time.Now(); ; {
 		item, err := l.p.in.Next()
 		if err == nil && k.add(item) {
 			number++
@@ -113,51 +92,40 @@ func (l *pipeline) readAll(ctx context.Context) error {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		l.p.reading.add(begun, time.Now())
-		if sendErr := l.send(ctx, k); sendErr != nil || err == io.EOF {
+		l.p.reading.since(begun)
+		if sendErr := l.send(ctx, g, k); sendErr != nil || err == io.EOF {
 			return sendErr
 		}
-		begun, k = time.Now(), l.newChunk(number)
+		begun, k = time.Now(), l.free.Get().(*chunk)
+		k.first = number
 		k.add(item)
 		number++
-	}
-}
-
-func (l *pipeline) newChunk(number int64) *chunk {
-	select {
-	case k := <-l.free:
-		k.first = number
-		return k
-	default:
-		return &chunk{first: number, done: make(chan struct{}, 1)}
 	}
 }
 
 // cost is how many bytes of room a chunk takes. One that is larger than the room takes all of it.
 func (l *pipeline) cost(k *chunk) int64 { return min(int64(cap(k.buf)), l.roomBytes) }
 
-// send waits for room and gives the chunk to a worker and to the keeper.
-func (l *pipeline) send(ctx context.Context, k *chunk) error {
+// send waits for room, and has the chunk measured and kept.
+func (l *pipeline) send(ctx context.Context, g *errgroup.Group, k *chunk) error {
 	if err := l.room.Acquire(ctx, l.cost(k)); err != nil {
 		return context.Cause(ctx)
 	}
-	for _, to := range []chan<- *chunk{l.inOrder, l.work} {
-		select {
-		case to <- k:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+	select {
+	case l.inOrder <- k:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	g.Go(func() error {
+		begun := time.Now()
+		for i := range k.items {
+			k.measured = append(k.measured, l.p.measure(&k.items[i], k.first+int64(i)))
 		}
-	}
+		l.p.measuring.since(begun)
+		k.done <- struct{}{}
+		return nil
+	})
 	return nil
-}
-
-func (l *pipeline) measure(k *chunk) {
-	begun := time.Now()
-	for i := range k.items {
-		k.measured = append(k.measured, l.p.measure(&k.items[i], k.first+int64(i)))
-	}
-	l.p.measuring.add(begun, time.Now())
-	k.done <- struct{}{}
 }
 
 func (l *pipeline) keepAll(ctx context.Context) error {
@@ -173,12 +141,13 @@ func (l *pipeline) keepAll(ctx context.Context) error {
 				return err
 			}
 		}
-		l.p.keeping.add(begun, time.Now())
+		l.p.keeping.since(begun)
 		l.room.Release(l.cost(k))
-		k.reset()
-		select {
-		case l.free <- k:
-		default:
+		if cap(k.buf) <= chunkBytes { // the memory of an oversized record is freed
+			clear(k.items)
+			clear(k.measured)
+			k.items, k.measured, k.buf = k.items[:0], k.measured[:0], k.buf[:0]
+			l.free.Put(k)
 		}
 	}
 	return nil

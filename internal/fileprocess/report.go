@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Report is report.json. Its counts balance: records.in = rows + superseded + rejected. All of it but Time is the same
-// for the same files.
+// Report is report.json. Its counts balance: records.in = rows + superseded + rejected. Everything but Time is
+// the same for the same files.
 type Report struct {
 	Build       string `json:"build"`
 	CoreVersion int32  `json:"core_version"`
@@ -28,12 +29,12 @@ type Report struct {
 	Notes    []string               `json:"notes"`
 
 	Inputs struct {
-		Files        int       `json:"files"`
-		Bytes        int64     `json:"bytes"`        // of the records
-		BytesRead    int64     `json:"bytes_read"`   // of the files, as they are stored
-		NamedByIDs   int64     `json:"named_by_ids"` // records that the identifiers name
-		Problems     []Problem `json:"problems"`
-		MoreProblems int64     `json:"more_problems"`
+		Files        int                 `json:"files"`
+		Bytes        int64               `json:"bytes"`        // of the records
+		BytesRead    int64               `json:"bytes_read"`   // of the files, as they are stored
+		NamedByIDs   int64               `json:"named_by_ids"` // records that the identifiers name
+		Problems     []fileinput.Problem `json:"problems"`
+		MoreProblems int64               `json:"more_problems"`
 	} `json:"inputs"`
 	Files []string `json:"files"`
 	Time  Time     `json:"time"`
@@ -41,17 +42,8 @@ type Report struct {
 	Unread int64 `json:"-"` // files that could not be read
 }
 
-// Problem is something unusual about an input. Failure means that records are missing because of it.
-type Problem struct {
-	Source     string `json:"source"`
-	Kind       string `json:"kind"`
-	Record     int64  `json:"record"`
-	ByteOffset int64  `json:"byte_offset"`
-	Message    string `json:"message"`
-	Failure    bool   `json:"failure"`
-}
-
-// Time says how long the stages were busy, without the time that they waited. Measuring is the sum of all workers.
+// Time says how long the stages were busy, not counting the time that they waited. Measuring is the sum of all
+// workers.
 type Time struct {
 	Workers              int     `json:"workers"`
 	Seconds              float64 `json:"seconds"`
@@ -64,33 +56,32 @@ type Time struct {
 	BytesPerBusySecond   float64 `json:"measuring_bytes_per_busy_second"` // of one core
 }
 
-// The notes are part of report.json, whose bytes must not change, and therefore name the flag of the command.
+// The notes are part of report.json, whose bytes must not change. They therefore name the flag of the command.
 const (
 	noteNoIDs = "batters are named only where the ball was hit, so whiff rates are not to be had of them: " +
 		"they need the games' log, --ids FILE.csv"
 	noteNoneNamed = "no record has an event_id of the games' log: is --ids the log of these games?"
 )
 
-// newReport sums up a run whose tables are written.
-func (p *processor) newReport() *Report {
-	r := &Report{
-		Build: p.o.Build, CoreVersion: features.CoreVersion, Findings: p.survey.Findings(), Batters: p.batters.Len(),
-		Rejected: p.rejects.Counts, Notes: []string{}, Files: []string{p.o.Format.FileName(), BattersName, RejectedName},
-	}
-	r.Records.In, r.Records.Rows = p.records, p.written
-	r.Records.Superseded, r.Records.Rejected = p.spool.Superseded(), p.rejects.Total
+// finishReport completes the report of a run whose tables are written.
+func (p *processor) finishReport() {
+	r := &p.report
+	r.Build, r.CoreVersion = p.o.Build, features.CoreVersion
+	r.Findings, r.Batters, r.Rejected = p.survey.Findings(), p.batters.Len(), p.rejects.Counts
+	r.Files = []string{p.o.Format.FileName(), BattersName, RejectedName}
+	r.Notes = []string{}
 	switch {
 	case p.ids == nil && r.Swings > 0:
 		r.Notes = append(r.Notes, noteNoIDs)
-	case p.ids != nil && p.named == 0 && p.records > 0:
+	case p.ids != nil && r.Inputs.NamedByIDs == 0 && r.Records.In > 0:
 		r.Notes = append(r.Notes, noteNoneNamed)
 	}
-	r.Inputs.Files, r.Inputs.Bytes, r.Inputs.BytesRead = len(p.in.Files()), p.bytes, p.in.BytesRead()
-	r.Inputs.NamedByIDs, r.Inputs.Problems = p.named, []Problem{}
+	r.Inputs.Files, r.Inputs.BytesRead = len(p.in.Files()), p.in.BytesRead()
+	r.Inputs.Problems = []fileinput.Problem{}
 	problems, more, failures := p.in.Problems()
 	for _, x := range problems {
-		r.Inputs.Problems = append(r.Inputs.Problems,
-			Problem{utf8Of(x.Source), string(x.Kind), x.Record, x.ByteOffset, x.Message, x.Failure})
+		x.Source = utf8Of(x.Source)
+		r.Inputs.Problems = append(r.Inputs.Problems, x)
 	}
 	r.Inputs.MoreProblems, r.Unread = more, failures
 	seconds := max(time.Since(p.begun).Seconds(), 1e-3)
@@ -98,10 +89,9 @@ func (p *processor) newReport() *Report {
 		Workers: p.o.Workers, Seconds: seconds,
 		ReadingBusySeconds: p.reading.seconds(), MeasuringBusySeconds: p.measuring.seconds(),
 		KeepingBusySeconds: p.keeping.seconds(), WritingBusySeconds: p.writing.seconds(),
-		RecordsPerSecond: float64(p.records) / seconds, BytesPerSecond: float64(p.bytes) / seconds,
-		BytesPerBusySecond: float64(p.bytes) / max(p.measuring.seconds(), 1e-3),
+		RecordsPerSecond: float64(r.Records.In) / seconds, BytesPerSecond: float64(r.Inputs.Bytes) / seconds,
+		BytesPerBusySecond: float64(r.Inputs.Bytes) / max(p.measuring.seconds(), 1e-3),
 	}
-	return r
 }
 
 func (r *Report) write(w io.Writer) error {
