@@ -82,9 +82,8 @@ func BenchmarkDecoding(b *testing.B) {
 	})
 }
 
-// BenchmarkDecodingRatio has the decoders take turns, and reports how many times as much processor time as
-// ours each takes: the median of the turns. Other work on the machine slows all of a turn, and processor time
-// little. One operation is a turn.
+// BenchmarkDecodingRatio runs the decoders in turn, and reports how many times the processor time of the core each
+// takes, as the median of the turns. Other work on the machine slows all decoders of a turn alike.
 func BenchmarkDecodingRatio(b *testing.B) {
 	eachDecodingSet(b, func(b *testing.B, records []schemas.Record, _ int64) {
 		all := decodings()

@@ -9,9 +9,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Each line: what stands at a place, and what the column says of it. "-" is a missing value; what follows it
-// is the issue.
-func TestColumns(t *testing.T) {
+// Each case has the value at a path and the column that follows from it. "-" is a missing value, and the word
+// behind it the issue.
+func TestEachValueBecomesItsColumnOrAnIssue(t *testing.T) {
 	const (
 		kind   = "summary_acts.pitch.type>pitch_type"
 		act    = "summary_acts.pitch.action>pitch_action"
@@ -206,8 +206,7 @@ func TestDateAndVenue(t *testing.T) {
 	}
 }
 
-// What is not a pitch, and what has the wrong shape or unit, is refused with its place.
-func TestChecks(t *testing.T) {
+func TestARecordThatIsNoPitchIsRejectedWithThePlaceOfItsFault(t *testing.T) {
 	for _, story := range []struct {
 		moral, path string
 		value       any

@@ -17,8 +17,7 @@ func tombstone(headers ...string) schemas.Record {
 	return rec
 }
 
-// What the headers alone decide.
-func TestHeadersDecide(t *testing.T) {
+func TestHeadersAloneDecideOpRevisionAndVersion(t *testing.T) {
 	const id = "pitch_id=" + otherUUID
 	violation, version := schemas.CodeSchemaViolation, schemas.CodeUnsupportedVersion
 	for _, story := range []struct {

@@ -10,8 +10,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// What the sensors really send is a row: nothing in it is a reason to drop a pitch.
-func TestRealRecordsAreRows(t *testing.T) {
+func TestEveryRecordedPitchBecomesARow(t *testing.T) {
 	swings := 0
 	for name, value := range realFiles(t) {
 		change, rej := Transform(schemas.Record{Value: value}, Limits{})

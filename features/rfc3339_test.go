@@ -25,8 +25,7 @@ func TestInstantsAreReadBack(t *testing.T) {
 	})
 }
 
-// What is almost an instant is judged as the RFC's grammar, the calendar and the plain specification do.
-func TestAlmostInstants(t *testing.T) {
+func TestMalformedTimesAreJudgedByTheGrammarAndTheCalendar(t *testing.T) {
 	r := seeded(5)
 	read := 0
 	for range 50_000 {

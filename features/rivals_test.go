@@ -15,9 +15,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// rivals are the ways to make a row that one would take instead of the core: a JSON library reads the record
-// into typed structs, and the same code as the core's computes the features. Each is called as its
-// documentation has it for speed.
+// rivals compute a row in the usual way: a JSON library reads the record into typed structs, and the core's code
+// computes the features. Each library is called as its documentation recommends for speed.
 var rivals = []struct {
 	name string
 	open func() rowMaker
@@ -233,8 +232,8 @@ func textValue(s string) value {
 	return value{kind: text, raw: []byte(s)}
 }
 
-// What is compared in speed does the same work: the rows are equal, of real records and of simulated ones.
-func TestRivalsMakeTheSameRows(t *testing.T) {
+// A comparison of speed is fair only if the rows are equal, for real records and for simulated ones.
+func TestRivalsComputeTheSameRows(t *testing.T) {
 	for set, records := range decodingRecords(t) {
 		for _, rival := range rivals {
 			row := rival.open()

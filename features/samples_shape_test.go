@@ -47,8 +47,8 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// Of an ordinary track nearly all samples are read by their shape: else it is only a complication.
-func TestShapesAreUsed(t *testing.T) {
+// Otherwise shapes would only be a complication.
+func TestNearlyAllSamplesOfATrackAreReadByTheirShape(t *testing.T) {
 	for name, s := range map[string]style{"python": asPython, "compact": asCompact, "pretty": asPretty} {
 		d := new(decoder)
 		if rej := d.decode(s.bytes(swingAndMiss(seeded(1)))); rej != nil {

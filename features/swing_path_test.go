@@ -9,8 +9,7 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-// What is drawn of a simulated swing is the swing that its row tells of.
-func TestThePathOfASimulatedSwing(t *testing.T) {
+func TestThePathOfASimulatedSwingAgreesWithItsRow(t *testing.T) {
 	sim, err := simulate.New(simulate.Options{Seed: 7, Games: 2})
 	require.NoError(t, err)
 	swings, hits := 0, 0
@@ -101,8 +100,7 @@ func TestAPathWithoutASwing(t *testing.T) {
 	}
 }
 
-// What cannot be drawn is left out, and the rest is drawn.
-func TestAPathLeavesOutWhatIsNowhere(t *testing.T) {
+func TestAPathLeavesOutSamplesWithoutAPosition(t *testing.T) {
 	tree := aSwing()
 	all, ok := SwingPath(recordOf(tree).Value)
 	require.True(t, ok)

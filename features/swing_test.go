@@ -49,9 +49,9 @@ func TestUniformMotion(t *testing.T) {
 	}
 }
 
-// A bat that turns about its handle: the sweet spot is half a foot in from the head, and what is measured
-// over a window is the chord of its arc.
-func TestRotation(t *testing.T) {
+// The bat turns about its handle. The sweet spot is half a foot from the head, and a window measures the chord
+// of its arc.
+func TestBatSpeedOfARotationIsThatOfTheChord(t *testing.T) {
 	const omega, length = 35.0, 2.75 // rad/s, ft
 	turning := func(t float64) (head, handle point) {
 		return point{length * math.Cos(omega*t), length * math.Sin(omega*t), 3}, point{0, 0, 3}
@@ -81,7 +81,7 @@ func TestConstantAcceleration(t *testing.T) {
 	}
 }
 
-// What a bat speed needs: ten sweet spots, windows of about 10 ms, no jumps, and trust in what is left.
+// A bat speed needs ten sweet spots, and windows of about 10 ms without jumps.
 func TestBatSpeedBoundaries(t *testing.T) {
 	still := point{}
 	without := func(end string) []batSample {
@@ -202,8 +202,7 @@ func TestLength2(t *testing.T) {
 	}
 }
 
-// What counts as a swing, as contact, and how sure it is.
-func TestSwingStories(t *testing.T) {
+func TestSwingContactAndConfidence(t *testing.T) {
 	here := obj{{"pos", arr{1, 2, 3}}}
 	no, head := obj{{"event", "No"}}, obj{{"time", 1}, {"head", here}}
 	for _, story := range []struct {

@@ -14,9 +14,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Of several faults the first in the specification's order names the letter: each line has one fault more
-// than the next.
-func TestTheFirstFaultNamesTheLetter(t *testing.T) {
+// Each case has one fault more than the next.
+func TestTheFirstFaultInTheSpecifiedOrderGivesTheCode(t *testing.T) {
 	units := aPitch().set("units.length", "meter")
 	arrays := units.set("samples_bat", 12)
 	noPitch := arrays.set("summary_acts.pitch", obj{})
@@ -68,7 +67,6 @@ func TestTheLimitIsInclusive(t *testing.T) {
 	}
 }
 
-// A bug in the core costs one record a letter, and not the stream its processor.
 func TestAPanicIsARejection(t *testing.T) {
 	bug := func(schemas.Record, Limits) (schemas.Change, *Rejection) { panic("index out of range\n[7]") }
 	change, rej := guard(recordOf(aPitch()), Limits{}, bug)
@@ -80,8 +78,7 @@ func TestAPanicIsARejection(t *testing.T) {
 	}
 }
 
-// What comes out is the caller's: the record's bytes may be used again at once.
-func TestNothingPointsIntoTheRecord(t *testing.T) {
+func TestAChangeHoldsNoReferenceToTheRecordsBytes(t *testing.T) {
 	rec := recordOf(aSwing().set("events", arr{battedEvent()}), "game_pk=777", "venue=Citizens Bank Park", "game_date=2024-09-28",
 		"dlq.origin.topic=old", "dlq.origin.partition=1", "dlq.origin.offset=2", "dlq.origin.timestamp=2024-09-28T22:04:37Z")
 	before, rej := Transform(rec, Limits{})
