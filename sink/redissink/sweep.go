@@ -107,7 +107,7 @@ func (s *Sink) mendAll(ctx context.Context, src Source, deep, all bool) (rep Swe
 			return rep, err
 		}
 		rep.Checked = found.checked
-		if !deep && found.foreign() {
+		if !deep && slices.ContainsFunc(found.mends, finding.isForeign) {
 			deep = true // once more, to learn also of games that Postgres does not know
 			continue
 		}
@@ -129,13 +129,14 @@ type findings struct {
 
 type finding struct {
 	id       int64
-	verdict  verdict
+	kind     string // one of the schemas.Differs constants that judge returns
 	observed string // what push.lua is to find unchanged
-	unknown  bool   // to Postgres
 }
 
-func (f findings) foreign() bool {
-	return slices.ContainsFunc(f.mends, func(m finding) bool { return m.verdict == foreign })
+// isForeign reports whether Redis has something that Postgres never had, or has lost. Nothing of it counts, so it is
+// replaced whatever its sequence number is.
+func (f finding) isForeign() bool {
+	return f.kind == schemas.DiffersNewer || f.kind == schemas.DiffersExtra
 }
 
 // compare reads Postgres, Redis, and Postgres again where Redis is ahead.
@@ -169,12 +170,12 @@ func (s *Sink) compare(ctx context.Context, src Source, deep, all bool) (f findi
 	}
 	for _, id := range ids {
 		_, known := after[id]
-		v := judge(before[id], after[id], known, stand[id])
-		if v == fine && all {
-			v = behind
+		kind := judge(before[id], after[id], known, stand[id])
+		if kind == "" && all {
+			kind = schemas.DiffersOlder
 		}
-		if v != fine {
-			f.mends = append(f.mends, finding{id, v, stand[id].observed, !known})
+		if kind != "" {
+			f.mends = append(f.mends, finding{id, kind, stand[id].observed})
 		}
 	}
 	return f, nil
@@ -192,29 +193,20 @@ func batterSeqs(ctx context.Context, src Source) (map[int64]schemas.BatterSeq, e
 	return seqs, nil
 }
 
-// verdict is what a comparison says of one batter.
-type verdict int
-
-const (
-	fine verdict = iota
-	// behind: Redis misses something. What it has is right, so that a newer snapshot that comes meanwhile stays.
-	behind
-	// foreign: Redis has something that Postgres never had, or has lost. Nothing of it counts.
-	foreign
-)
-
-// judge compares what stands in Redis with Postgres read before it and after it; known says that Postgres has ever heard
-// of this batter.
-func judge(before, after schemas.BatterSeq, known bool, r standing) verdict {
+// judge compares one batter in Redis with Postgres, read before it and after it. known says that Postgres knows the batter.
+// It returns "" if they agree, and DiffersOlder if Redis lacks something: the rest of it is right, so that a newer
+// snapshot written in the meantime stays. It returns DiffersNewer if Redis has something that Postgres never had or has
+// lost, and DiffersExtra for a batter unknown to Postgres.
+func judge(before, after schemas.BatterSeq, known bool, r standing) (kind string) {
 	switch {
-	case !known || r.whole < 0 || max(r.seq, r.whole) > after.Seq:
-		return foreign
-	case min(r.seq, r.whole) < before.Seq:
-		return behind
-	case r.seq == after.Seq && r.stands != after.Standing:
-		return behind
+	case !known:
+		return schemas.DiffersExtra
+	case r.whole < 0 || max(r.seq, r.whole) > after.Seq:
+		return schemas.DiffersNewer
+	case min(r.seq, r.whole) < before.Seq, r.seq == after.Seq && r.stands != after.Standing:
+		return schemas.DiffersOlder
 	}
-	return fine
+	return ""
 }
 
 // mendMaxBatters is how many batters are read from Postgres at once: a batter has up to some hundred games of 1 kB.
@@ -246,14 +238,14 @@ func (s *Sink) mend(ctx context.Context, src Source, f findings, rep *SweepRepor
 
 // count enters one mend into the report; replaced is false where it was only fenced.
 func (rep *SweepReport) count(m finding, replaced bool) (again bool) {
-	if m.verdict == foreign && !replaced {
+	if m.isForeign() && !replaced {
 		return true
 	}
 	rep.Mended++
-	if m.verdict == foreign {
+	if m.isForeign() {
 		rep.Forced++
 	}
-	if m.unknown {
+	if m.kind == schemas.DiffersExtra {
 		rep.Dropped++
 	}
 	return false
@@ -266,7 +258,7 @@ func (s *Sink) presentStates(ctx context.Context, src Source, some []finding, ke
 	var ids []int64
 	for _, m := range some {
 		states[m.id] = schemas.Snapshot{BatterID: m.id}
-		if !m.unknown {
+		if m.kind != schemas.DiffersExtra {
 			ids = append(ids, m.id)
 		}
 	}

@@ -431,22 +431,22 @@ func TestJudge(t *testing.T) {
 		before, after schemas.BatterSeq
 		known         bool
 		r             standing
-		want          verdict
+		want          string
 	}{
-		{"the same", at(5, true), at(5, true), true, standing{seq: 5, whole: 5, stands: true}, fine},
-		{"pushed while we looked", at(5, true), at(7, true), true, standing{seq: 6, whole: 6, stands: true}, fine},
-		{"first seen while we looked", at(0, false), at(7, true), true, standing{seq: 7, whole: 7, stands: true}, fine},
-		{"nothing there", at(5, true), at(5, true), true, standing{}, behind},
-		{"an older one", at(5, true), at(5, true), true, standing{seq: 4, whole: 4, stands: true}, behind},
-		{"with a gap", at(5, true), at(5, true), true, standing{seq: 5, whole: 3, stands: true}, behind},
-		{"gone, without a tombstone", at(5, false), at(5, false), true, standing{}, behind},
-		{"stands though gone", at(5, false), at(5, false), true, standing{seq: 5, whole: 5, stands: true}, behind},
-		{"ahead", at(5, true), at(5, true), true, standing{seq: 6, whole: 6, stands: true}, foreign},
-		{"over a lost past", at(5, true), at(5, true), true, standing{seq: 5, whole: -1, stands: true}, foreign},
-		{"unknown", at(0, false), at(0, false), false, standing{seq: 5, whole: 5, stands: true}, foreign},
+		{"the same", at(5, true), at(5, true), true, standing{seq: 5, whole: 5, stands: true}, ""},
+		{"pushed while we looked", at(5, true), at(7, true), true, standing{seq: 6, whole: 6, stands: true}, ""},
+		{"first seen while we looked", at(0, false), at(7, true), true, standing{seq: 7, whole: 7, stands: true}, ""},
+		{"nothing there", at(5, true), at(5, true), true, standing{}, schemas.DiffersOlder},
+		{"an older one", at(5, true), at(5, true), true, standing{seq: 4, whole: 4, stands: true}, schemas.DiffersOlder},
+		{"with a gap", at(5, true), at(5, true), true, standing{seq: 5, whole: 3, stands: true}, schemas.DiffersOlder},
+		{"gone, without a tombstone", at(5, false), at(5, false), true, standing{}, schemas.DiffersOlder},
+		{"stands though gone", at(5, false), at(5, false), true, standing{seq: 5, whole: 5, stands: true}, schemas.DiffersOlder},
+		{"ahead", at(5, true), at(5, true), true, standing{seq: 6, whole: 6, stands: true}, schemas.DiffersNewer},
+		{"over a lost past", at(5, true), at(5, true), true, standing{seq: 5, whole: -1, stands: true}, schemas.DiffersNewer},
+		{"unknown", at(0, false), at(0, false), false, standing{seq: 5, whole: 5, stands: true}, schemas.DiffersExtra},
 	} {
 		if got := judge(c.before, c.after, c.known, c.r); got != c.want {
-			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }
