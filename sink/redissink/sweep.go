@@ -10,12 +10,13 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Source is the truth that Redis is compared with. Postgres is one; it must be the primary, never a lagging copy.
+// Source is the truth that Redis is compared with. Postgres is one; it must be the primary, never a lagging
+// copy.
 type Source interface {
 	// BatterSeqs gives every batter ever seen, by id, those without rows too.
 	BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error)
-	// BatterSnapshots gives the whole present state of these batters, all of one moment: every game that a batter ever
-	// had a row in, those without rows now with nil Stats.
+	// BatterSnapshots gives the whole present state of these batters, all of one moment: every game that a
+	// batter ever had a row in, those without rows now with nil Stats.
 	BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error)
 	// AppliedPositions gives the stored positions of the consumer group.
 	AppliedPositions(ctx context.Context) ([]schemas.Position, error)
@@ -51,19 +52,20 @@ var errLostMidway = errors.New("redis: lost its data during the sweep")
 // maxPasses bounds a sweep of batters that are written by somebody else whenever they are to be replaced.
 const maxPasses = 5
 
-// Sweep compares Redis with Postgres and mends it: afterwards Redis holds all that Postgres held when the sweep began,
-// and applied says so. Pushes may go on meanwhile; what they write is newer and stays. It fills an empty Redis too.
+// Sweep compares Redis with Postgres and mends it: afterwards Redis holds all that Postgres held when the
+// sweep began, and applied says so. Pushes may go on meanwhile; what they write is newer and stays. It fills
+// an empty Redis too.
 //
-// Between two sequence numbers of a batter in Postgres, read before and after, stands what Redis holds. What Postgres
-// had before and Redis has not is missing there; what Redis has and Postgres has not afterwards, though a sequence
-// number never falls, is from a past that Postgres has lost. Both are mended by writing the batter anew, the second even
-// over greater sequence numbers, and only where still stands what was seen.
+// Between two sequence numbers of a batter in Postgres, read before and after, stands what Redis holds. What
+// Postgres had before and Redis has not is missing there; what Redis has and Postgres has not afterwards,
+// though a sequence number never falls, is from a past that Postgres has lost. Both are mended by writing the
+// batter anew, the second even over greater sequence numbers, and only where still stands what was seen.
 func (s *Sink) Sweep(ctx context.Context, src Source) (SweepReport, error) {
 	return s.sweep(ctx, src, false)
 }
 
-// Rebuild is a Sweep that writes every batter anew, whatever Redis says that it holds. It finds what a sweep does not
-// look at: a game's hash that somebody changed or removed.
+// Rebuild is a Sweep that writes every batter anew, whatever Redis says that it holds. It finds what a sweep
+// does not look at: a game's hash that somebody changed or removed.
 func (s *Sink) Rebuild(ctx context.Context, src Source) (SweepReport, error) {
 	return s.sweep(ctx, src, true)
 }
@@ -88,8 +90,8 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 	if err != nil {
 		return rep, err
 	}
-	// Only among all keys can batters be found that Postgres does not know. That takes longer; it is done where there is
-	// a reason to think of them.
+	// Only among all keys can batters be found that Postgres does not know. That takes longer; it is done where
+	// there is a reason to think of them.
 	s.mu.Lock()
 	deep := all || restored || s.doubt || s.known.epoch != began.epoch
 	s.mu.Unlock()
@@ -133,8 +135,8 @@ type finding struct {
 	observed string // what push.lua is to find unchanged
 }
 
-// isForeign reports whether Redis has something that Postgres never had, or has lost. Nothing of it counts, so it is
-// replaced whatever its sequence number is.
+// isForeign reports whether Redis has something that Postgres never had, or has lost. Nothing of it counts,
+// so it is replaced whatever its sequence number is.
 func (f finding) isForeign() bool {
 	return f.kind == schemas.DiffersNewer || f.kind == schemas.DiffersExtra
 }
@@ -193,10 +195,10 @@ func batterSeqs(ctx context.Context, src Source) (map[int64]schemas.BatterSeq, e
 	return seqs, nil
 }
 
-// judge compares one batter in Redis with Postgres, read before it and after it. known says that Postgres knows the batter.
-// It returns "" if they agree, and DiffersOlder if Redis lacks something: the rest of it is right, so that a newer
-// snapshot written in the meantime stays. It returns DiffersNewer if Redis has something that Postgres never had or has
-// lost, and DiffersExtra for a batter unknown to Postgres.
+// judge compares one batter in Redis with Postgres, read before it and after it. known says that Postgres
+// knows the batter. It returns "" if they agree, and DiffersOlder if Redis lacks something: the rest of it is
+// right, so that a newer snapshot written in the meantime stays. It returns DiffersNewer if Redis has
+// something that Postgres never had or has lost, and DiffersExtra for a batter unknown to Postgres.
 func judge(before, after schemas.BatterSeq, known bool, r standing) (kind string) {
 	switch {
 	case !known:
@@ -209,10 +211,12 @@ func judge(before, after schemas.BatterSeq, known bool, r standing) (kind string
 	return ""
 }
 
-// mendMaxBatters is how many batters are read from Postgres at once: a batter has up to some hundred games of 1 kB.
+// mendMaxBatters is how many batters are read from Postgres at once: a batter has up to some hundred games of
+// 1 kB.
 const mendMaxBatters = 50
 
-// mend writes batters anew. again says that one which had to be replaced was written by somebody else meanwhile.
+// mend writes batters anew. again says that one which had to be replaced was written by somebody else
+// meanwhile.
 func (s *Sink) mend(ctx context.Context, src Source, f findings, rep *SweepReport) (again bool, err error) {
 	for some := range slices.Chunk(f.mends, mendMaxBatters) {
 		snaps, err := s.presentStates(ctx, src, some, f.keys)
@@ -251,8 +255,8 @@ func (rep *SweepReport) count(m finding, replaced bool) (again bool) {
 	return false
 }
 
-// presentStates gives the whole present state of batters: for one unknown to Postgres that nothing stands, and for games
-// with a key that Postgres does not know, that they are gone.
+// presentStates gives the whole present state of batters: for one unknown to Postgres that nothing stands,
+// and for games with a key that Postgres does not know, that they are gone.
 func (s *Sink) presentStates(ctx context.Context, src Source, some []finding, keys map[int64][]string) (map[int64]schemas.Snapshot, error) {
 	states := map[int64]schemas.Snapshot{}
 	var ids []int64

@@ -1,0 +1,200 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/simulate"
+)
+
+// registers is a store that holds the registers in memory.
+type registers struct {
+	positions []schemas.Position
+	byPitch   map[schemas.PitchID]schemas.StoredRegisters
+}
+
+func (r *registers) AppliedPositions(context.Context) ([]schemas.Position, error) {
+	return r.positions, nil
+}
+
+func (r *registers) Registers(
+	_ context.Context, after schemas.PitchID, limit int,
+) (page []schemas.StoredRegisters, err error) {
+	for _, id := range r.ids() {
+		if bytes.Compare(id[:], after[:]) > 0 && len(page) < limit {
+			page = append(page, r.byPitch[id])
+		}
+	}
+	return page, nil
+}
+
+func (r *registers) RegistersOf(
+	_ context.Context, ids []schemas.PitchID,
+) (page []schemas.StoredRegisters, err error) {
+	for _, id := range ids {
+		if is, ok := r.byPitch[id]; ok {
+			page = append(page, is)
+		}
+	}
+	return page, nil
+}
+
+func (r *registers) ids() (ids []schemas.PitchID) {
+	for id := range r.byPitch {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b schemas.PitchID) int { return bytes.Compare(a[:], b[:]) })
+	return ids
+}
+
+// apply writes a batch as Postgres does: the greatest version of each register wins.
+func (r *registers) apply(_ context.Context, b schemas.Batch) error {
+	for _, p := range b.Pitches {
+		is := r.byPitch[p.PitchID]
+		is.PitchID, is.CoreVersion = p.PitchID, features.CoreVersion
+		for _, c := range p.Measured {
+			if is.Measured == nil || c.Version.Compare(is.Measured.Version) >= 0 {
+				is.Measured = &c
+			}
+		}
+		if c := p.Identified; c != nil && (is.Identified == nil || c.Version.Compare(is.Identified.Version) >= 0) {
+			is.Identified = c
+		}
+		r.byPitch[p.PitchID] = is
+	}
+	return nil
+}
+
+// played returns a topic with a simulated game in it, and the store of a processor that has read it all.
+func played(t *testing.T) (Kafka, *registers) {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "raw", "dead"))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	kafka := Kafka{Client: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, Raw: "raw", Dead: "dead", Group: "g"}
+	client, err := kgo.NewClient(kafka.Client...)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	s, err := simulate.New(simulate.Options{Seed: 1, Pitches: 60})
+	require.NoError(t, err)
+	store := &registers{byPitch: map[schemas.PitchID]schemas.StoredRegisters{}}
+	var changes []schemas.Change
+	for m, ok := s.Next(); ok; m, ok = s.Next() {
+		r := &kgo.Record{Topic: "raw", Key: m.Key, Value: m.Value, Headers: kafkaread.Headers(m.Headers)}
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+		c, rejection := features.Transform(kafkaread.Record(r), features.Limits{})
+		require.Nil(t, rejection)
+		changes = append(changes, c)
+		store.positions = []schemas.Position{{Topic: "raw", NextOffset: r.Offset + 1}}
+	}
+	require.NoError(t, store.apply(t.Context(), schemas.Batch{Pitches: reduce(changes)}))
+	return kafka, store
+}
+
+func compare(t *testing.T, kafka Kafka, store *registers, repair bool) TopicReport {
+	t.Helper()
+	c := newComparison(store, kafka)
+	if repair {
+		c.repair = store.apply
+	}
+	require.NoError(t, c.run(t.Context()))
+	return c.report
+}
+
+func kindsOf(r TopicReport) map[schemas.PitchID]string {
+	kinds := map[schemas.PitchID]string{}
+	for _, d := range r.Differences {
+		kinds[*d.PitchID] = d.Kind
+	}
+	return kinds
+}
+
+func TestAStoreThatHoldsTheTopicDoesNotDiffer(t *testing.T) {
+	kafka, store := played(t)
+	r := compare(t, kafka, store, false)
+	require.Empty(t, r.Differences)
+	require.Positive(t, r.Topic)
+	require.Equal(t, r.Topic, r.Postgres)
+	require.Zero(t, r.Moving+r.NotCheckable)
+}
+
+// Each kind of difference is found, and a repair leaves those that the topic cannot decide.
+func TestBrokenRegistersAreFoundAndRepairedFromTheTopic(t *testing.T) {
+	kafka, store := played(t)
+	ids := store.ids()
+	change := func(id schemas.PitchID, f func(*schemas.Change)) {
+		is := store.byPitch[id]
+		c := *is.Measured
+		f(&c)
+		is.Measured = &c
+		store.byPitch[id] = is
+	}
+	delete(store.byPitch, ids[0])
+	change(ids[1], func(c *schemas.Change) { c.Version.TimestampMS-- })
+	change(ids[2], func(c *schemas.Change) { c.Version.Revision += 10 })
+	change(ids[3], func(c *schemas.Change) { c.EventTime++ })
+	extra := store.byPitch[ids[4]]
+	extra.PitchID = schemas.PitchID{1}
+	store.byPitch[extra.PitchID] = extra
+
+	want := map[schemas.PitchID]string{
+		ids[0]: schemas.DiffersMissing, ids[1]: schemas.DiffersOlder, ids[2]: schemas.DiffersNewer,
+		ids[3]: schemas.DiffersContent, extra.PitchID: schemas.DiffersExtra,
+	}
+	require.Equal(t, want, kindsOf(compare(t, kafka, store, false)))
+	for _, d := range compare(t, kafka, store, true).Differences {
+		topicDecides := d.Kind != schemas.DiffersNewer && d.Kind != schemas.DiffersExtra
+		require.Equal(t, topicDecides, d.Repaired, "%+v", d)
+	}
+	left := map[schemas.PitchID]string{ids[2]: schemas.DiffersNewer, extra.PitchID: schemas.DiffersExtra}
+	require.Equal(t, left, kindsOf(compare(t, kafka, store, false)))
+}
+
+// A version beyond the stored positions is on its way, and one before the first record cannot be checked.
+func TestVersionsOutsideOfWhatWasReadAreNoDifference(t *testing.T) {
+	kafka, store := played(t)
+	store.positions[0].NextOffset -= 10
+	r := compare(t, kafka, store, false)
+	require.Empty(t, r.Differences)
+	require.Positive(t, r.Moving)
+
+	j := judge{raw: "raw", spans: kafkaread.Spans{0: {From: 5, To: 9}}, pitches: newResolved()}
+	at := func(offset int64) *schemas.Change {
+		return &schemas.Change{Origin: schemas.Coordinates{Topic: "raw"}, Version: schemas.Version{Offset: offset}}
+	}
+	for offset, want := range map[int64]string{4: notCheckable, 5: schemas.DiffersExtra, 9: moving} {
+		require.Equal(t, want, j.of(schemas.StoredRegisters{Measured: at(offset)}).measured, offset)
+	}
+}
+
+func TestDeadLettersAreComparedOneByOne(t *testing.T) {
+	spans := kafkaread.Spans{0: {To: 10}}
+	l := deadLetters{kafka: Kafka{Raw: "raw"}, about: map[place]deadLetter{
+		{0, 1}: {times: 1, ours: true}, {0, 2}: {times: 2, ours: true}, {0, 3}: {times: 1, ours: true},
+		{0, 4}: {times: 1, refused: true}, {0, 5}: {times: 1}, {0, 11}: {times: 1, ours: true},
+	}}
+	rejected := map[place]bool{{0, 1}: true, {0, 2}: true, {0, 6}: true, {0, 12}: true}
+	r, found := l.judge(rejected, spans)
+	require.Equal(t, DeadLetters{Rejected: 3, Found: 5, SinkRejected: 1, OtherBuild: 1}, r)
+	kinds := map[string]string{}
+	for _, d := range found {
+		kinds[d.Key] = d.Kind
+	}
+	require.Equal(t, map[string]string{
+		"letter of raw/0 offset 2": schemas.DiffersExtra, "letter of raw/0 offset 3": schemas.DiffersExtra,
+		"letter of raw/0 offset 6": schemas.DiffersMissing,
+	}, kinds)
+	l.deleted = true
+	r, found = l.judge(rejected, spans)
+	require.EqualValues(t, 1, r.NotCheckable)
+	require.Len(t, found, 2)
+}
