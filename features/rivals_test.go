@@ -146,7 +146,7 @@ func (d *rivalScratch[E]) row(rec schemas.Record) (*schemas.Row, error) {
 	if r.Acts.Pitch == nil || r.Units.Length != "foot" || r.Units.Velocity != "mph" {
 		return nil, errors.New("not a pitch that can be read")
 	}
-	b := rowBuilder{d: &d.decoder, h: &h, row: new(schemas.Row), issues: h.issues}
+	b := rowBuilder{d: &d.decoder, h: h, row: new(schemas.Row), issues: h.issues}
 	row := b.row
 	d.values = [slotCount]value{}
 	d.tracks(&r)

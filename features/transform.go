@@ -105,7 +105,7 @@ func measureWith(d *decoder, rec schemas.Record, h *headers, e *Explanation) (*s
 	d.bat.settle()
 	d.ball.settle()
 	e.seeTracks(d)
-	b := rowBuilder{d: d, h: h, row: new(schemas.Row), issues: h.issues}
+	b := rowBuilder{d: d, h: *h, row: new(schemas.Row), issues: h.issues}
 	b.flatten()
 	e.seeFlattened(b.row, b.issues)
 	b.derive(e)
@@ -121,8 +121,9 @@ func measureWith(d *decoder, rec schemas.Record, h *headers, e *Explanation) (*s
 // rowBuilder fills a row from a decoded record and its headers, stage by stage. It lives as long as one call
 // of measureWith.
 type rowBuilder struct {
-	d   *decoder
-	h   *headers
+	d *decoder
+	// h is a copy, because a pointer to the headers would move them to the heap.
+	h   headers
 	row *schemas.Row
 	// issues are those of the headers at first; each stage adds its own.
 	issues issueSet
