@@ -62,9 +62,9 @@ var faults = map[string]struct {
 	"a gap":                    {fault{conditions: []string{"gap"}}, []string{"Gap", "NotReady"}},
 	"Kafka":                    {fault{conditions: []string{"kafka"}}, []string{"KafkaAway", "NotReady"}},
 	"Postgres":                 {fault{conditions: []string{"postgres"}}, []string{"NotReady", "StoreDown"}},
-	"Redis is away":            {fault{phase: redissink.PhaseAway}, []string{"RedisAway"}},
+	"Redis is away":            {fault{phase: redissink.PhaseUnavailable}, []string{"RedisAway"}},
 	"Redis lost data":          {fault{mended: 7}, []string{"RedisMended"}},
-	"Redis is never whole":     {fault{phase: redissink.PhaseMending}, []string{"RedisNotMended"}},
+	"Redis is never whole":     {fault{phase: redissink.PhaseRepairing}, []string{"RedisNotMended"}},
 	"memory":                   {fault{memory: true}, []string{"Memory"}},
 	"the API reads nothing":    {fault{noRedis: true, noStores: true}, []string{"APIErrors"}},
 	"the API reads no Redis":   {fault{noRedis: true}, []string{"APIFromPostgres"}},
@@ -168,7 +168,7 @@ func (w *onCall) live(time time.Duration, f fault) {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	}
 	if f.mended > 0 {
-		w.redis.Swept(redissink.SweepReport{Checked: 400, Mended: f.mended}, 0, nil)
+		w.redis.Swept(redissink.SweepReport{Checked: 400, Repaired: f.mended}, 0, nil)
 	}
 	for end := w.now + time; w.now < end; w.now += halfMinute {
 		w.process(f)

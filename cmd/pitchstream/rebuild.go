@@ -79,7 +79,7 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	took := terminal.Duration(time.Since(began).Seconds())
-	batters := terminal.Counted(int64(r.Batters.Mended), "batter")
+	batters := terminal.Counted(int64(r.Batters.Repaired), "batter")
 	games := terminal.Counted(r.Games, "batter-game")
 	fmt.Fprintf(std.Out, "rebuilt %s in %s: %s with %s written", c.Redis.Prefix, took, batters, games)
 	if r.Batters.Forced > 0 {

@@ -116,7 +116,7 @@ func (b *beats) point(ctx context.Context) error {
 		return err
 	}
 	// guard: switch: processors copy the pointer to Redis | instead _ = p; return nil
-	return b.redis.TellPointer(ctx, b.prefix, p)
+	return b.redis.WritePointer(ctx, b.prefix, p)
 }
 
 // failed logs that a heartbeat was not written.

@@ -19,7 +19,7 @@ func TestHeartbeatsSayTheOldestThatWaits(t *testing.T) {
 	p.set(0, 5, time.Time{})
 	p.set(1, 6, now.Add(-2*time.Second))
 	p.set(2, 7, now.Add(-time.Second))
-	h = p.heartbeat(now, "t", redissink.PhaseMending)
+	h = p.heartbeat(now, "t", redissink.PhaseRepairing)
 	require.Equal(t, map[string]int64{"0": 5, "1": 6, "2": 7}, h.Positions)
 	require.EqualValues(t, 2000, h.LagMS)
 	p.drop(1)

@@ -184,7 +184,7 @@ func (w *Observer) RedisHooks(changed func()) redissink.Hooks {
 			} else if err != nil {
 				outcome = "failed"
 			}
-			w.Metrics.Swept(outcome, r.Mended+r.Dropped)
+			w.Metrics.Swept(outcome, r.Repaired+r.Dropped)
 		},
 		Changed: func(s redissink.State) {
 			w.Metrics.Phase(string(s.Phase))

@@ -124,7 +124,7 @@ func everything(t *testing.T, w *world) error {
 	if err := w.Rest(ctx, "a"); err != nil {
 		return err
 	}
-	if err := w.TellPointer(ctx, "ps:live:", schemas.Pointer{Target: schemas.Target{Name: "live"}}); err != nil {
+	if err := w.WritePointer(ctx, "ps:live:", schemas.Pointer{Target: schemas.Target{Name: "live"}}); err != nil {
 		return err
 	}
 	if _, err := w.Rebuild(ctx, w.truth); err != nil {

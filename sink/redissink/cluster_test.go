@@ -97,7 +97,7 @@ func TestCluster(t *testing.T) {
 				if lost, err := w.check(t.Context()); !lost || err != nil {
 					t.Errorf("node %d of %d keys lost its data: lost %t, %v", i, before, lost, err)
 				}
-				if rep := w.sweep(t); rep.Mended == 0 || rep.Forced != 0 {
+				if rep := w.sweep(t); rep.Repaired == 0 || rep.Forced != 0 {
 					t.Errorf("node %d: %+v", i, rep)
 				}
 				w.isWhole(t)

@@ -214,7 +214,7 @@ func TestRedisGoesDownAndComesBack(t *testing.T) {
 			k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, []schemas.Position{w.truth.move(0, 1)})
 			server.Kill(t)
 			k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 2)}, []schemas.Position{w.truth.move(0, 2)})
-			c.until(t, PhaseAway)
+			c.until(t, PhaseUnavailable)
 			start := time.Now()
 			k.Push(t.Context(), []schemas.Snapshot{w.truth.change(2, "a", 2)}, []schemas.Position{w.truth.move(0, 3)})
 			if held := time.Since(start); held > 100*time.Millisecond {

@@ -15,10 +15,10 @@ import (
 // prefix.
 func (k keys) pointer() string { return string(k) + "pointer" }
 
-// TellPointer writes which target readers see, under live's prefix, for a server that starts while Postgres is away. It
+// WritePointer writes which target readers see, under live's prefix, for a server that starts while Postgres is away. It
 // is a copy: each processor writes what it has just read in Postgres, again and again, and the last one stands. The key
 // of another prefix may be forbidden to this user.
-func (s *Sink) TellPointer(ctx context.Context, livePrefix string, p schemas.Pointer) error {
+func (s *Sink) WritePointer(ctx context.Context, livePrefix string, p schemas.Pointer) error {
 	text, err := json.Marshal(p)
 	if err == nil {
 		err = s.client.Set(ctx, keys(livePrefix).pointer(), text, 0).Err()

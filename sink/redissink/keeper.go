@@ -64,10 +64,10 @@ type Phase string
 const (
 	// PhaseOK: it holds all that was pushed, and applied says so.
 	PhaseOK Phase = "ok"
-	// PhaseMending: it takes snapshots, but something may be missing until a sweep has succeeded.
-	PhaseMending Phase = "mending"
-	// PhaseAway: it does not answer, or with errors. Pushes are skipped.
-	PhaseAway Phase = "away"
+	// PhaseRepairing: it takes snapshots, but something may be missing until a sweep has succeeded.
+	PhaseRepairing Phase = "mending"
+	// PhaseUnavailable: it does not answer, or with errors. Pushes are skipped.
+	PhaseUnavailable Phase = "away"
 	// PhaseRefused: it answers, and must not be written to (*RefusedError). Pushes are skipped.
 	PhaseRefused Phase = "refused"
 )
@@ -89,12 +89,12 @@ func NewKeeper(sink *Sink, src Source, cfg KeeperConfig) *Keeper {
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	return &Keeper{
 		sink: sink, src: src, cfg: cfg, wake: make(chan struct{}, 1),
-		state: State{PhaseMending, "starting", time.Now()},
+		state: State{PhaseRepairing, "starting", time.Now()},
 	}
 }
 
 // blind reports that pushes are skipped.
-func (s State) blind() bool { return s.Phase == PhaseAway || s.Phase == PhaseRefused }
+func (s State) blind() bool { return s.Phase == PhaseUnavailable || s.Phase == PhaseRefused }
 
 // State is the present state.
 func (k *Keeper) State() State {
@@ -267,8 +267,8 @@ func (k *Keeper) sweep(ctx context.Context) error {
 	} else if err != nil {
 		return k.failUnless(ctx, err)
 	}
-	if report.Mended > 0 {
-		k.cfg.Log.Info("mended Redis from Postgres", "checked", report.Checked, "mended", report.Mended,
+	if report.Repaired > 0 {
+		k.cfg.Log.Info("mended Redis from Postgres", "checked", report.Checked, "mended", report.Repaired,
 			"forced", report.Forced, "dropped", report.Dropped, "took", took)
 	}
 	return nil
@@ -308,7 +308,7 @@ func (k *Keeper) miss(reason string) {
 	k.update(func() {
 		k.misses++
 		if !k.state.blind() {
-			k.set(PhaseMending, reason)
+			k.set(PhaseRepairing, reason)
 		}
 	})
 	select {
@@ -319,7 +319,7 @@ func (k *Keeper) miss(reason string) {
 
 // fail notes that Redis cannot be written to.
 func (k *Keeper) fail(err error) {
-	phase := PhaseAway
+	phase := PhaseUnavailable
 	if refused := (*RefusedError)(nil); errors.As(err, &refused) {
 		phase = PhaseRefused
 	}
@@ -330,7 +330,7 @@ func (k *Keeper) fail(err error) {
 func (k *Keeper) answers() {
 	k.update(func() {
 		if k.state.blind() {
-			k.set(PhaseMending, "it answers again")
+			k.set(PhaseRepairing, "it answers again")
 		}
 	})
 }

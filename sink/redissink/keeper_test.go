@@ -226,7 +226,7 @@ func TestKeeperWhileRedisIsAway(t *testing.T) {
 			}
 		}
 		k.expect(t, time.Minute, "skipped")
-		if s := k.State(); s.Phase != PhaseAway || s.Reason == "" || time.Since(s.Since) < time.Minute {
+		if s := k.State(); s.Phase != PhaseUnavailable || s.Reason == "" || time.Since(s.Since) < time.Minute {
 			t.Errorf("state: %+v", s)
 		}
 		k.server.FlushAll() // it was restarted
@@ -353,7 +353,7 @@ func TestKeeperIsNotWellIfSomethingWasMissedSince(t *testing.T) {
 	_, misses := k.sweepDue()
 	k.miss("")
 	k.clean(misses)
-	if s := k.State(); s.Phase != PhaseMending {
+	if s := k.State(); s.Phase != PhaseRepairing {
 		t.Errorf("%+v", s)
 	}
 	_, misses = k.sweepDue()

@@ -27,7 +27,7 @@ func TestPointerIsKeptAsItWasTold(t *testing.T) {
 		{Target: better, Previous: "live", Generation: 3, MovedAt: time.Unix(1_700_000_000, 0).UTC()},
 		{Target: schemas.Target{Name: "live"}, Generation: 2},
 	} {
-		require.NoError(t, sink.TellPointer(t.Context(), live, p))
+		require.NoError(t, sink.WritePointer(t.Context(), live, p))
 		told, err := reader.Pointer(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, p, told)

@@ -38,7 +38,7 @@ func TestSnapshotsInAnyOrderEndInTheSameState(t *testing.T) {
 			if wrong := w.wrong(t) + w.gaps(t); wrong != "" {
 				rt.Fatal("after a sweep: " + wrong)
 			}
-			if rep := w.sweep(t); rep.Mended != 0 {
+			if rep := w.sweep(t); rep.Repaired != 0 {
 				rt.Fatalf("a second sweep mended %+v", rep)
 			}
 		})
@@ -162,7 +162,7 @@ func TestAGapIsKnownUntilASweep(t *testing.T) {
 			t.Errorf("seq %d, whole %d", v.Seq, w.whole(t, 1))
 		}
 		w.push(t, w.truth.change(1, "c", 2)) // closes nothing
-		if rep := w.sweep(t); rep != (SweepReport{Checked: 1, Mended: 1}) {
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 1, Repaired: 1}) {
 			t.Errorf("sweep: %+v", rep)
 		}
 		w.isWhole(t)

@@ -26,10 +26,10 @@ type Source interface {
 
 // SweepReport says what a sweep did, in batters.
 type SweepReport struct {
-	Checked int // compared
-	Mended  int // written anew, of which
-	Forced  int // replaced, whatever stood: Redis held what Postgres never had, or has lost
-	Dropped int // removed with all games, being unknown to Postgres
+	Checked  int // compared
+	Repaired int // written anew, of which
+	Forced   int // replaced, whatever stood: Redis held what Postgres never had, or has lost
+	Dropped  int // removed with all games, being unknown to Postgres
 }
 
 // ErrSweeping says that another process is sweeping.
@@ -245,7 +245,7 @@ func (rep *SweepReport) count(m finding, replaced bool) (again bool) {
 	if m.isForeign() && !replaced {
 		return true
 	}
-	rep.Mended++
+	rep.Repaired++
 	if m.isForeign() {
 		rep.Forced++
 	}

@@ -20,7 +20,7 @@ func TestSweepFillsAnEmptyRedis(t *testing.T) {
 			}
 		}
 		w.truth.move(3, 77)
-		if rep := w.sweep(t); rep != (SweepReport{Checked: 136, Mended: 136}) {
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 136, Repaired: 136}) {
 			t.Errorf("%+v", rep)
 		}
 		w.isWhole(t)
@@ -40,7 +40,7 @@ func TestSweepAfterAFlushOrTheLossOfOneKey(t *testing.T) {
 		w.sweep(t)
 		for i, lose := range [][]string{{w.keys.batter(1)}, {w.keys.gone(3)}, w.allKeys(t)} {
 			w.client.Del(t.Context(), lose...)
-			if rep := w.sweep(t); rep.Mended != []int{1, 1, 3}[i] {
+			if rep := w.sweep(t); rep.Repaired != []int{1, 1, 3}[i] {
 				t.Errorf("without %v: %+v", lose, rep)
 			}
 			w.isWhole(t)
@@ -61,14 +61,14 @@ func TestSweepAfterPostgresCameBackOlder(t *testing.T) {
 		w.advanced(t, false, w.truth.move(0, 20), w.truth.move(1, 5))
 		w.truth.restore(backup)
 		other := w.again(t)
-		if rep := w.sweep(t); rep != (SweepReport{Checked: 4, Mended: 3, Forced: 3, Dropped: 1}) {
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 4, Repaired: 3, Forced: 3, Dropped: 1}) {
 			t.Errorf("%+v", rep)
 		}
 		w.isWhole(t)
 		if a := w.applied(t); len(a) != 1 || a["pitches.raw/0"] != 10 {
 			t.Errorf("applied: %v", a)
 		}
-		if rep := other.sweep(t); rep.Mended != 0 {
+		if rep := other.sweep(t); rep.Repaired != 0 {
 			t.Errorf("again: %+v", rep)
 		}
 	})
@@ -78,7 +78,7 @@ func TestSweepAfterPostgresCameBackOlder(t *testing.T) {
 func TestSweepFindsGamesOfALostPast(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.loseThePast(t)
-		if rep := w.sweep(t); rep != (SweepReport{Checked: 1, Mended: 1, Forced: 1}) {
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 1, Repaired: 1, Forced: 1}) {
 			t.Errorf("%+v", rep)
 		}
 		w.isWhole(t)
@@ -95,7 +95,7 @@ func TestSweepFindsABatterOfALostPast(t *testing.T) {
 			t.Errorf("lost %t, %v", lost, err)
 		}
 		w.truth.restore(backup)
-		if rep := w.sweep(t); rep != (SweepReport{Checked: 2, Mended: 1, Forced: 1, Dropped: 1}) {
+		if rep := w.sweep(t); rep != (SweepReport{Checked: 2, Repaired: 1, Forced: 1, Dropped: 1}) {
 			t.Errorf("%+v", rep)
 		}
 		w.isWhole(t)
@@ -212,7 +212,7 @@ func TestWhatIsPushedMeanwhileIsNotForced(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(1, "a", 1))
 		newer := &newer{w.truth, func() { w.push(t, w.truth.change(1, "a", 4), w.truth.change(2, "a", 4)) }}
-		if rep, err := w.Sweep(t.Context(), newer); err != nil || rep.Mended != 0 {
+		if rep, err := w.Sweep(t.Context(), newer); err != nil || rep.Repaired != 0 {
 			t.Errorf("%+v, %v", rep, err)
 		}
 		w.isWhole(t)
@@ -350,7 +350,7 @@ func TestRebuildWritesAllAnew(t *testing.T) {
 		w.client.HSet(t.Context(), w.keys.batter(3), "pitches", 99)
 		w.client.HSet(t.Context(), w.keys.batter(4)+"x", "not", "ours")
 		rep, err := w.Rebuild(t.Context(), w.truth)
-		if err != nil || rep != (SweepReport{Checked: 3, Mended: 3, Forced: 1, Dropped: 1}) {
+		if err != nil || rep != (SweepReport{Checked: 3, Repaired: 3, Forced: 1, Dropped: 1}) {
 			t.Errorf("%+v, %v", rep, err)
 		}
 		w.client.Del(t.Context(), w.keys.batter(4)+"x")
