@@ -20,7 +20,8 @@ import (
 // replay runs the command, which must reach its end, and gives its report.
 func (w *town) replay(t *testing.T, args ...string) replay.Report {
 	t.Helper()
-	status, stdout, stderr := runCLI(t, append(append([]string{"replay", "--json", "--log-level=debug"}, args...), w.flags...)...)
+	args = append([]string{"replay", "--json", "--log-level=debug"}, args...)
+	status, stdout, stderr := runCLI(t, append(args, w.flags...)...)
 	require.Equal(t, exitOK, status, "%s\n%s", stdout, stderr)
 	var r replay.Report
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r), stderr)
@@ -42,7 +43,8 @@ func (w *town) table(t *testing.T, sql string) []string {
 	return lines
 }
 
-// standing is all that readers of a schema see, save when and by which build it was computed; averages to nine digits.
+// standing is all that readers of a schema see, save when and by which build it was computed; averages to
+// nine digits.
 func (w *town) standing(t *testing.T, schema string) map[string][]string {
 	t.Helper()
 	columns := func(of []schemas.Column, but ...string) string {
@@ -78,25 +80,13 @@ func (w *town) records(t *testing.T, topic string, each func(*kgo.Record)) {
 	t.Helper()
 	spans, err := kafkaread.Bounds(t.Context(), w.admin, topic, kgo.ReadCommitted())
 	require.NoError(t, err)
-	left := map[int32]int64{}
-	for id, span := range spans {
-		if span.To > span.From {
-			left[id] = span.To
+	brokers := []kgo.Opt{kgo.SeedBrokers(w.brokers)}
+	require.NoError(t, kafkaread.Read(t.Context(), brokers, topic, spans, func(records []*kgo.Record) error {
+		for _, r := range records {
+			each(r)
 		}
-	}
-	client := w.client(t, kgo.ConsumeTopics(topic), kgo.KeepControlRecords(), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	for len(left) > 0 {
-		fetches := client.PollFetches(t.Context())
-		require.NoError(t, fetches.Err())
-		fetches.EachRecord(func(r *kgo.Record) {
-			if !r.Attrs.IsControl() {
-				each(r)
-			}
-			if r.Offset+1 >= left[r.Partition] {
-				delete(left, r.Partition)
-			}
-		})
-	}
+		return nil
+	}))
 }
 
 // A replay of everything onto live changes no value that anybody reads, and nothing of the processors'.
@@ -143,8 +133,8 @@ func replayOntoLive(t *testing.T, w *town) {
 	require.Equal(t, []string{w.group}, slices.DeleteFunc(groups.Groups(), others), "its own group is gone")
 }
 
-// A replay fills a game that was deleted in live, and records that live's processor has not read yet. The processor then
-// continues where it was, and sends the dead letters of what it reads.
+// A replay fills a game that was deleted in live, and records that live's processor has not read yet. The
+// processor then continues where it was, and sends the dead letters of what it reads.
 // guard: replay: applied is the processors'
 // guard: replay: a group of its own beside processors
 func TestReplayFillsWhatWasMissed(t *testing.T) {
@@ -167,7 +157,8 @@ func TestReplayFillsWhatWasMissed(t *testing.T) {
 	client := w.client(t, kgo.DefaultProduceTopic(rawTopic))
 	for i := range 30 { // of new games, and bad ones among them
 		value := fmt.Sprintf(`{"summary_acts":{"pitch":{"eventId":"0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d%02d"}}}`, i)
-		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Key: fmt.Append(nil, i), Value: []byte(value[:len(value)-i%2])}).FirstErr())
+		r := &kgo.Record{Key: fmt.Append(nil, i), Value: []byte(value[:len(value)-i%2])}
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
 	}
 	w.replay(t, "--into=live")
 	require.Len(t, w.standing(t, "pitchstream")["rows"], len(before["rows"])+15)
@@ -204,8 +195,8 @@ func (w *town) countIf(t *testing.T, topic string, want func(*kgo.Record) bool) 
 	return n
 }
 
-// Another replay, or a processor, continues where a replay into a fresh target ended: no record and no dead letter is
-// left out.
+// Another replay, or a processor, continues where a replay into a fresh target ended: no record and no dead
+// letter is left out.
 // guard: replay: no offset is committed beyond what is stored
 // guard: replay: it ends when everything is committed
 func TestWhereAReplayEndedAnotherGoesOn(t *testing.T) {
@@ -269,7 +260,8 @@ func TestReplayKeepsItsBounds(t *testing.T) {
 	r := w.replay(t, "--into=live", "--from="+strings.Join(from, ","), "--to="+strings.Join(to, ","))
 	require.EqualValues(t, 10, r.Counts.Records)
 	part := r.Parts[most]
-	require.Equal(t, schemas.ReplayPart{Partition: most, From: 5, To: 15, Next: 15, ReplayCounts: part.ReplayCounts}, part)
+	want := schemas.ReplayPart{Partition: most, From: 5, To: 15, Next: 15, ReplayCounts: part.ReplayCounts}
+	require.Equal(t, want, part)
 
 	var first, between int64
 	var times []time.Time
@@ -284,7 +276,8 @@ func TestReplayKeepsItsBounds(t *testing.T) {
 			between++
 		}
 	})
-	r = w.replay(t, "--into=live", "--from="+since.UTC().Format(time.RFC3339Nano), "--to="+until.UTC().Format(time.RFC3339Nano))
+	text := func(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+	r = w.replay(t, "--into=live", "--from="+text(since), "--to="+text(until))
 	require.Equal(t, between, r.Counts.Records)
 	require.Equal(t, first, r.Parts[0].From)
 
@@ -293,7 +286,8 @@ func TestReplayKeepsItsBounds(t *testing.T) {
 	require.Contains(t, stderr, "RFC 3339")
 }
 
-// A replay of a topic that is written in transactions ends, although a mark and not a record is last in each partition.
+// A replay of a topic that is written in transactions ends, although a mark and not a record is last in each
+// partition.
 // guard: replay: marks of transactions are no records
 func TestReplayEndsBehindATransaction(t *testing.T) {
 	w := newVerifyTown(t)
@@ -301,7 +295,8 @@ func TestReplayEndsBehindATransaction(t *testing.T) {
 	for _, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort} {
 		require.NoError(t, client.BeginTransaction())
 		for i := range 9 {
-			require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Partition: int32(i % 3), Key: []byte("1"), Value: []byte("{")}).FirstErr())
+			r := &kgo.Record{Partition: int32(i % 3), Key: []byte("1"), Value: []byte("{")}
+			require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
 		}
 		require.NoError(t, client.EndTransaction(t.Context(), end))
 	}

@@ -68,7 +68,8 @@ func (c *targetListCmd) Run(ctx context.Context, std *stdio) error {
 		case s.Name == config.Live:
 			feeder = "nobody: pitchstream run"
 		}
-		columns := []string{s.Name, readers, terminal.Count(s.Pitches), terminal.Counted(s.Behind, "record"), feeder, s.Schema, s.Group}
+		pitches, behind := terminal.Count(s.Pitches), terminal.Counted(s.Behind, "record")
+		columns := []string{s.Name, readers, pitches, behind, feeder, s.Schema, s.Group}
 		fmt.Fprintln(t, strings.Join(columns, "\t"))
 	}
 	return t.Flush()
@@ -107,7 +108,8 @@ func (c *targetDiffCmd) Run(ctx context.Context, std *stdio) error {
 		printTable(std.Out, d, "batters", d.Batters)
 		printTable(std.Out, d, "batter-games", d.BatterGames)
 		if d.OtherCore > 0 {
-			fmt.Fprintf(std.Out, "%s were computed by another version of the core\n", terminal.Counted(d.OtherCore, "row"))
+			rows := terminal.Counted(d.OtherCore, "row")
+			fmt.Fprintf(std.Out, "%s were computed by another version of the core\n", rows)
 		}
 	}
 	if err == nil && d.Different() {

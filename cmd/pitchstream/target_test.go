@@ -31,7 +31,7 @@ func (w *town) feed(t *testing.T, target string) (stop func()) {
 	return func() {
 		cancel()
 		require.NoError(t, <-done)
-		require.Eventually(t, func() bool { // its last word may not have been taken in time: then it is forgotten by and by
+		require.Eventually(t, func() bool { // its last heartbeat may not have been deleted: then it expires
 			var alive bool
 			err := w.postgres.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM `+schemaOf(target)+`.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '6 s')`).Scan(&alive)
 			return err == nil && !alive
@@ -145,8 +145,8 @@ func (w *town) fed(t *testing.T, target string) {
 	}, 3*time.Minute, 20*time.Millisecond)
 }
 
-// A comparison finds lines that one target lacks, and says of each column by how much it differs. Pitches that one target
-// has not read yet are no difference.
+// A comparison finds lines that one target lacks, and says of each column by how much it differs. Pitches
+// that one target has not read yet are no difference.
 // guard: target: what one has not read yet is no difference
 func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 	w := twoTargets(t, 400)
@@ -201,7 +201,10 @@ func TestTargetsHaveLivesRights(t *testing.T) {
 	reads := func(what string) []string {
 		return w.table(t, `SELECT has_table_privilege('`+role+`', '`+what+`', 'SELECT'), has_table_privilege('`+role+`', '`+what+`', 'INSERT')`)
 	}
-	for _, what := range []string{"pitchstream_better.pitches", "pitchstream_better.pitch_registers", "pitchstream_serving.pitches", "pitchstream_serving.pointer"} {
+	for _, what := range []string{
+		"pitchstream_better.pitches", "pitchstream_better.pitch_registers",
+		"pitchstream_serving.pitches", "pitchstream_serving.pointer",
+	} {
 		require.Equal(t, []string{"true false"}, reads(what), what)
 	}
 	other := role + "_late"
@@ -212,7 +215,9 @@ func TestTargetsHaveLivesRights(t *testing.T) {
 	})
 	status, _, stderr = runCLI(t, "migrate", w.flags[1], "--reader-role="+other)
 	require.Equal(t, exitOK, status, stderr)
-	for _, what := range []string{"pitchstream_better.pitches", "pitchstream_serving.pitches", "pitchstream_serving.pointer"} {
+	for _, what := range []string{
+		"pitchstream_better.pitches", "pitchstream_serving.pitches", "pitchstream_serving.pointer",
+	} {
 		require.Equal(t, []string{"true"}, w.table(t, `SELECT has_table_privilege('`+other+`', '`+what+`', 'SELECT')`), what)
 	}
 	w.exec(t, `REVOKE USAGE ON SCHEMA pitchstream FROM `+other) // who reads what readers see, and nothing else
@@ -233,7 +238,10 @@ func TestTargetsHaveLivesRights(t *testing.T) {
 func (w *town) betterStore(t *testing.T) *pgsink.Sink {
 	t.Helper()
 	_, url, _ := strings.Cut(w.flags[1], "=")
-	s, err := pgsink.Open(pgsink.Config{URL: url, Schema: "pitchstream_better", Group: "pitchstream.better", Build: "test", CoreVersion: features.CoreVersion})
+	s, err := pgsink.Open(pgsink.Config{
+		URL: url, Schema: "pitchstream_better", Group: "pitchstream.better",
+		Build: "test", CoreVersion: features.CoreVersion,
+	})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	return s

@@ -44,7 +44,8 @@ func newVerifyTown(t *testing.T) *town {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	w := &town{kafka: cluster, brokers: cluster.ListenAddrs()[0], raw: rawTopic, dead: "pitches.dead", group: "pitchstream"}
+	w := &town{kafka: cluster, brokers: cluster.ListenAddrs()[0], raw: rawTopic, dead: "pitches.dead"}
+	w.group = "pitchstream"
 	w.open(t)
 	return w
 }
@@ -55,7 +56,8 @@ func onKafkas(t *testing.T, test func(t *testing.T, w *town)) {
 	t.Run("real", func(t *testing.T) {
 		name := testkit.Name(t)
 		w := &town{brokers: testkit.Kafka(t), raw: name + ".raw", dead: name + ".dead", group: name}
-		w.open(t, "--topic-raw="+w.raw, "--topic-rows="+name+".rows", "--topic-dead="+w.dead, "--kafka-group="+w.group)
+		topics := []string{"--topic-raw=" + w.raw, "--topic-rows=" + name + ".rows", "--topic-dead=" + w.dead}
+		w.open(t, append(topics, "--kafka-group="+w.group)...)
 		test(t, w)
 	})
 }
@@ -65,7 +67,10 @@ func (w *town) open(t *testing.T, more ...string) {
 	t.Helper()
 	url, addr := testkit.Postgres(t), testkit.Redis(t)
 	w.prefix = testkit.Name(t) + ":"
-	w.flags = append([]string{"--kafka-brokers=" + w.brokers, "--postgres-url=" + url, "--redis-url=redis://" + addr, "--redis-prefix=" + w.prefix}, more...)
+	w.flags = append([]string{
+		"--kafka-brokers=" + w.brokers, "--postgres-url=" + url,
+		"--redis-url=redis://" + addr, "--redis-prefix=" + w.prefix,
+	}, more...)
 	var err error
 	w.postgres, err = pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
@@ -74,8 +79,13 @@ func (w *town) open(t *testing.T, more ...string) {
 	w.redis = redis.NewClient(&redis.Options{Addr: addr})
 	t.Cleanup(func() { _ = w.redis.Close() })
 	w.admin = kadm.NewClient(w.client(t))
-	topics := slices.DeleteFunc(slices.Clone(more), func(flag string) bool { return !strings.HasPrefix(flag, "--topic-") })
-	status, _, stderr := runCLI(t, append([]string{"topics", w.flags[0], "--topic-partitions=3", "--topic-replication=1"}, topics...)...)
+	topics := []string{"topics", w.flags[0], "--topic-partitions=3", "--topic-replication=1"}
+	for _, flag := range more {
+		if strings.HasPrefix(flag, "--topic-") {
+			topics = append(topics, flag)
+		}
+	}
+	status, _, stderr := runCLI(t, topics...)
 	require.Equal(t, exitOK, status, stderr)
 	status, _, stderr = runCLI(t, "migrate", w.flags[1])
 	require.Equal(t, exitOK, status, stderr)
@@ -319,7 +329,8 @@ func (w *town) brokenKeys(t *testing.T) {
 	require.NoError(t, w.redis.Del(t.Context(), keys[5]).Err())
 	status, stdout, _ := runCLI(t, append([]string{"rebuild", "redis", "--dry-run"}, w.flags[1:]...)...)
 	require.Equal(t, exitFailed, status)
-	require.Contains(t, stdout, fmt.Sprintf("2 of %d keys would change: 1 missing, 1 with other values", len(keys)))
+	want := fmt.Sprintf("2 of %d keys would change: 1 missing, 1 with other values", len(keys))
+	require.Contains(t, stdout, want)
 	status, stdout, _ = runCLI(t, append([]string{"verify", "redis"}, w.flags...)...)
 	require.Equal(t, exitFailed, status)
 	require.Contains(t, stdout, "pitches is 1000, want ")
@@ -343,7 +354,8 @@ func (w *town) brokenKeys(t *testing.T) {
 
 // brokenLetters repeats a dead letter.
 func (w *town) brokenLetters(t *testing.T) {
-	client := kafkaClient(t, w.kafka, kgo.ConsumeTopics("pitches.dead"), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	committed := kgo.FetchIsolationLevel(kgo.ReadCommitted())
+	client := kafkaClient(t, w.kafka, kgo.ConsumeTopics("pitches.dead"), committed)
 	fetches := client.PollFetches(t.Context())
 	require.NoError(t, fetches.Err())
 	letter := fetches.Records()[0]
@@ -352,7 +364,8 @@ func (w *town) brokenLetters(t *testing.T) {
 	status, r := w.verify(t, "topic")
 	require.Equal(t, exitFailed, status)
 	require.Len(t, r.Topic.Differences, 1)
-	require.Equal(t, []schemas.FieldDifference{{Name: "letters", Want: "1", Got: "2"}}, r.Topic.Differences[0].Fields)
+	want := []schemas.FieldDifference{{Name: "letters", Want: "1", Got: "2"}}
+	require.Equal(t, want, r.Topic.Differences[0].Fields)
 	status, stdout, _ := runCLI(t, append([]string{"verify", "topic", "--repair"}, w.flags...)...)
 	require.Equal(t, exitFailed, status)
 	require.Equal(t, "1 DIFFERENCE FOUND, 0 repaired, 1 LEFT, which --repair cannot repair", lastLine(stdout))
