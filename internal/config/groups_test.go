@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-func TestAWrongValueIsNamedWithWhatIsAllowed(t *testing.T) {
+func TestErrorNamesTheFlagAndItsAllowedValues(t *testing.T) {
 	const sasl = " --kafka-sasl-mechanism=SCRAM-SHA-256"
 	for flags, want := range map[string]string{
 		" --max-record-bytes=12x":                   `--max-record-bytes: want bytes as 16MiB, 512KiB or 1048576, not "12x"`,
@@ -64,26 +64,26 @@ func TestAWrongValueIsNamedWithWhatIsAllowed(t *testing.T) {
 	}
 }
 
-func TestAWrongVariableIsNamed(t *testing.T) {
+func TestErrorNamesTheWrongVariable(t *testing.T) {
 	t.Setenv("PITCHSTREAM_MAX_RECORD_BYTES", "12x")
 	_, _, err := parse(t, goodFlags)
 	require.ErrorContains(t, err, `not "12x" (from envar PITCHSTREAM_MAX_RECORD_BYTES="12x")`)
-	mustParse(t, goodFlags+" --max-record-bytes=1MiB") // a flag wins, also over nonsense
-	mustParse(t, "topics")                             // and another command does not mind
+	mustParse(t, goodFlags+" --max-record-bytes=1MiB") // a flag wins over a wrong variable, too
+	mustParse(t, "topics")                             // and another command does not read it
 }
 
-func TestPostgresURLsOfAllForms(t *testing.T) {
+func TestPostgresAcceptsEveryFormOfURL(t *testing.T) {
 	for _, url := range []string{
 		"postgres://u:p@h:5432/d?sslmode=disable&pool_max_conns=7",
 		"postgres://u:p@h:5432,i:5432/d?target_session_attrs=read-write",
 		"host=h,i port=5432,5433 user=u password='p q' dbname=d",
 		"postgresql://[::1]/d",
 	} {
-		require.NoError(t, Postgres{URL: NewSecretURL(url), Schema: "pitchstream"}.Validate(), url)
+		require.NoError(t, Postgres{URL: SecretURL{url}, Schema: "pitchstream"}.Validate(), url)
 	}
 }
 
-func TestAPasswordIsInNoMessage(t *testing.T) {
+func TestErrorsNeverShowAPassword(t *testing.T) {
 	for _, flags := range []string{
 		" --postgres-url=postgres://u:hush@h:port/d",
 		" --postgres-url=postgres://u:hu/hush@h/d",
@@ -101,7 +101,7 @@ func TestAPasswordIsInNoMessage(t *testing.T) {
 	}
 }
 
-func TestSecretsHideHoweverTheyArePrinted(t *testing.T) {
+func TestSecretsAreHiddenHoweverTheyArePrinted(t *testing.T) {
 	for in, want := range map[string]string{
 		"postgres://u:hush@h:5432/d?a=b":       "postgres://u:xxxxx@h:5432/d?a=b",
 		"postgres://u:hu@sh/1:2@h/d":           "postgres://u:xxxxx@h/d",
@@ -115,21 +115,21 @@ func TestSecretsHideHoweverTheyArePrinted(t *testing.T) {
 		"a:1,b:2":                              "a:1,b:2",
 		"":                                     "",
 	} {
-		s := NewSecretURL(in)
+		s := SecretURL{in}
 		require.Equal(t, want, s.String())
 		require.Equal(t, in, s.Reveal())
 		for _, printed := range everyWay(t, s) {
 			require.NotRegexp(t, "hush[^-]", printed) // hush-user is the user
 		}
 	}
-	for _, printed := range everyWay(t, NewSecret("hush")) {
+	for _, printed := range everyWay(t, Secret{"hush"}) {
 		require.NotContains(t, printed, "hush")
 		require.Contains(t, printed, "xxxxx")
 	}
-	require.Empty(t, Secret{}.String(), "none is told from some")
+	require.Empty(t, Secret{}.String(), "an empty secret shows that none is given")
 }
 
-// everyWay prints a value as careless code might.
+// everyWay returns the texts that careless code could print of a value.
 func everyWay(t *testing.T, v any) []string {
 	t.Helper()
 	var log bytes.Buffer
@@ -155,7 +155,7 @@ func TestSizesReadBackAsTheyPrint(t *testing.T) {
 	}
 }
 
-func TestSpansNeedTheirUnit(t *testing.T) {
+func TestDurationsNeedAUnit(t *testing.T) {
 	var d Duration
 	require.NoError(t, d.UnmarshalText([]byte("1m30s")))
 	require.Equal(t, Duration(90*time.Second), d)
@@ -165,7 +165,7 @@ func TestSpansNeedTheirUnit(t *testing.T) {
 	}
 }
 
-func TestAddresses(t *testing.T) {
+func TestAddressesMayBeOff(t *testing.T) {
 	for _, in := range []string{":8080", "127.0.0.1:0", "[::1]:80", "localhost:65535", "off"} {
 		var a Addr
 		require.NoError(t, a.UnmarshalText([]byte(in)))
@@ -175,7 +175,7 @@ func TestAddresses(t *testing.T) {
 	mustParse(t, goodFlags+" --api-addr=127.0.0.1:0 --admin-addr=127.0.0.1:0")
 }
 
-func TestOneRedisOrACluster(t *testing.T) {
+func TestRedisURLNamesAServerOrACluster(t *testing.T) {
 	for url, good := range map[string]bool{
 		"redis://h:6379/3": true, "rediss://u:p@h:6380": true, "h:6379": true, "h": true, "redis://[::1]:6379": true,
 		"redis://u:p%2C%40@h:1": true, "redis://h:1/2?read_timeout=1s": true,
@@ -184,16 +184,16 @@ func TestOneRedisOrACluster(t *testing.T) {
 		"redis://": false, "redis://h:1?unheard_of_parameter=1": false, "redis://h:1,i:2?unheard_of_parameter=1": false,
 		"redis://h:1,:2": false, "redis://h:1,,i:2": false, "redis://h:99999": false, "http://h:1": false,
 	} {
-		require.Equal(t, good, Redis{URL: NewSecretURL(url), Prefix: "p:"}.Validate() == nil, url)
+		require.Equal(t, good, Redis{URL: SecretURL{url}, Prefix: "p:"}.Validate() == nil, url)
 	}
 }
 
-func TestKafkasSecurityBecomesOptions(t *testing.T) {
+func TestKafkaOptionsHaveTLSAndLogin(t *testing.T) {
 	cert, key := certificate(t)
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		c, err := kgo.NewClient(options(t, Kafka{
 			Brokers: []string{"b:1"}, Group: "g", TLS: true, TLSCA: cert, TLSCert: cert, TLSKey: key,
-			SASLMechanism: mechanism, SASLUser: "me", SASLPassword: NewSecret("hush"),
+			SASLMechanism: mechanism, SASLUser: "me", SASLPassword: Secret{"hush"},
 		})...)
 		require.NoError(t, err)
 		require.NotNil(t, c.OptValue(kgo.DialTLSConfig))
@@ -202,7 +202,7 @@ func TestKafkasSecurityBecomesOptions(t *testing.T) {
 	require.Len(t, options(t, Kafka{Brokers: []string{"b:1"}, Group: "g", SASLMechanism: "none"}), 2)
 }
 
-func TestABadCertificateFileIsNamed(t *testing.T) {
+func TestErrorNamesTheBadCertificateFile(t *testing.T) {
 	cert, key := certificate(t)
 	for want, k := range map[string]Kafka{
 		"--kafka-tls-ca: open /nowhere":                                                 {TLSCA: "/nowhere"},
@@ -225,7 +225,7 @@ func options(t *testing.T, k Kafka) []kgo.Opt {
 	return options
 }
 
-// certificate makes a self-signed certificate and its key, as PEM files.
+// certificate writes a self-signed certificate and its key as PEM files.
 func certificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -11,146 +11,116 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// Hint names the settings to look at where a server refuses us, for the error that some client gave: "look at
-// --kafka-tls-ca: …". It is empty where nothing is known. command is the command's struct, with the groups that it
-// embeds; a hint never quotes the error.
+// remedy is the hint for errors whose text contains one of the signs. Texts are compared, because the clients
+// return some errors of TLS and of servers as text only.
+type remedy struct {
+	signs []string
+	hint  string
+}
+
+// Signs of a failed handshake. untrusted contains wrongName, so it is tried after that.
+var (
+	wrongName = []string{
+		"x509: certificate is valid for", "x509: certificate is not valid for any names",
+		"x509: cannot validate certificate for",
+	}
+	untrusted    = []string{"x509: "}
+	refusesOurs  = []string{"remote error: tls:"} // our certificate, or that we sent none
+	notEncrypted = []string{"first record does not look like a TLS handshake"}
+)
+
+// server has the hints for the errors of one kind of server. The first remedy with a sign in the error
+// counts.
+type server struct {
+	group    reflect.Type // of its settings
+	remedies []remedy
+	closed   string // the hint for a closed connection; "": none
+}
+
+const kafkaLogin = "--kafka-sasl-mechanism, --kafka-sasl-user and --kafka-sasl-password"
+
+var kafkaHints = server{reflect.TypeFor[Kafka](), []remedy{
+	{wrongName, "look at --kafka-brokers: a broker's certificate is for other names"},
+	{untrusted, "look at --kafka-tls-ca: it lacks the authority that signed the brokers' certificates"},
+	{refusesOurs, "look at --kafka-tls-cert and --kafka-tls-key: the brokers want a certificate"},
+	{notEncrypted, "look at --kafka-tls: the brokers do not encrypt on this port"},
+	{[]string{
+		kerr.SaslAuthenticationFailed.Message, kerr.UnsupportedSaslMechanism.Message, kerr.IllegalSaslState.Message,
+	}, "look at " + kafkaLogin + ": the brokers refuse this login"},
+	{[]string{"_AUTHORIZATION_FAILED"}, // of a topic, a group, a transactional id or the cluster
+		"look at --kafka-sasl-user: the brokers know this user and forbid it (docs/SECURITY.md has what it needs)"},
+}, "look at --kafka-tls, and at " + kafkaLogin + ": the brokers close the connection without an answer"}
+
+var postgresHints = server{reflect.TypeFor[Postgres](), []remedy{
+	{wrongName, "look at --postgres-url: the server's certificate is for other names"},
+	{untrusted, "look at sslrootcert in --postgres-url: it lacks the authority of the server's certificate"},
+	{refusesOurs, "look at sslcert and sslkey in --postgres-url: the server wants a certificate"},
+	{[]string{"refused TLS connection"}, "look at sslmode in --postgres-url: the server does not encrypt"},
+	{[]string{"SQLSTATE 28"},
+		"look at user, password and sslmode in --postgres-url: the server refuses this login"},
+	{[]string{"SQLSTATE 3D000"}, "look at the database's name in --postgres-url: there is none of that name"},
+	{[]string{"SQLSTATE 42501"},
+		"look at the user in --postgres-url: it lacks rights that `pitchstream migrate --writer-role` gives"},
+}, ""}
+
+var redisHints = server{reflect.TypeFor[Redis](), []remedy{
+	{wrongName, "look at --redis-url: the server's certificate is for other names"},
+	{untrusted, "look at --redis-tls-ca: it lacks the authority of the server's certificate"},
+	{refusesOurs, "look at --redis-tls-cert and --redis-tls-key: the server wants a certificate"},
+	{notEncrypted, "look at --redis-url: the server does not encrypt here, want redis:// instead of rediss://"},
+	{[]string{"WRONGPASS", "NOAUTH"}, "look at user and password in --redis-url: the server refuses this login"},
+	{[]string{"NOPERM", "ACL failure in script", "The user executing the script can't"},
+		"look at the user in --redis-url and at --redis-prefix: this user's rights do not suffice " +
+			"(docs/REDIS.md has those it needs)"},
+}, "look at --redis-url: the server closes the connection without an answer, " +
+	"as where one side encrypts (rediss://) and the other does not"}
+
+// Hint returns which settings to check after an error of Kafka, Postgres or Redis ("look at --kafka-tls-ca:
+// …"). It returns "" if no remedy is known, or if command, the struct of a command's flags, has no such group
+// of settings. A hint never quotes the error, which may show a secret.
 func Hint(command any, err error) string {
-	var k Kafka
-	var p Postgres
-	var r Redis
-	switch v := reflect.Indirect(reflect.ValueOf(command)); {
-	case origin(err) == "kafka" && group(v, reflect.ValueOf(&k).Elem()):
-		return k.hint(err)
-	case origin(err) == "postgres" && group(v, reflect.ValueOf(&p).Elem()):
-		return p.hint(err)
-	case origin(err) == "redis" && group(v, reflect.ValueOf(&r).Elem()):
-		return r.hint(err)
+	s, text := kafkaHints, err.Error()
+	var refused *pgconn.PgError
+	var unreachable *pgconn.ConnectError
+	switch {
+	case errors.As(err, &refused):
+		s, text = postgresHints, text+" SQLSTATE "+refused.Code
+	case errors.As(err, &unreachable), strings.Contains(text, "postgres: "):
+		s = postgresHints
+	case strings.HasPrefix(text, "redis"):
+		s = redisHints
+	}
+	if !hasGroup(reflect.Indirect(reflect.ValueOf(command)).Type(), s.group) {
+		return ""
+	}
+	for _, r := range s.remedies {
+		if slices.ContainsFunc(r.signs, func(sign string) bool { return strings.Contains(text, sign) }) {
+			return r.hint
+		}
+	}
+	if Closed(err) {
+		return s.closed
 	}
 	return ""
 }
 
-// group finds the group of settings of into's type, or of a type made of it, among the fields of a command.
-func group(command, into reflect.Value) bool {
+// hasGroup reports whether a struct has a field of this type, or of a type made of it, also inside other
+// structs.
+func hasGroup(command, group reflect.Type) bool {
 	for i := range command.NumField() {
 		f := command.Field(i)
-		switch {
-		case !command.Type().Field(i).IsExported() || f.Kind() != reflect.Struct:
-		case f.Type().ConvertibleTo(into.Type()):
-			into.Set(f.Convert(into.Type()))
-			return true
-		case group(f, into):
+		isStruct := f.IsExported() && f.Type.Kind() == reflect.Struct
+		if isStruct && (f.Type.ConvertibleTo(group) || hasGroup(f.Type, group)) {
 			return true
 		}
 	}
 	return false
 }
 
-// origin tells whose client an error comes from. All of the stores' begin with their name.
-func origin(err error) string {
-	connect, said := (*pgconn.ConnectError)(nil), (*pgconn.PgError)(nil)
-	switch text := err.Error(); {
-	case strings.Contains(text, "postgres: "), errors.As(err, &connect), errors.As(err, &said):
-		return "postgres"
-	case strings.HasPrefix(text, "redis"):
-		return "redis"
-	}
-	return "kafka"
-}
-
-func (k Kafka) hint(err error) string {
-	const login = "--kafka-sasl-mechanism, --kafka-sasl-user and --kafka-sasl-password"
-	switch whose := tlsFault(err); {
-	case whose == faultTheirs:
-		return "look at --kafka-tls-ca: the authority that signed the brokers' certificates must be in that file"
-	case whose == faultName:
-		return "look at --kafka-brokers: a broker's certificate is for other names than the one that it is reached by"
-	case whose == faultOurs:
-		return "look at --kafka-tls-cert and --kafka-tls-key: the brokers want a certificate that their authority signed"
-	case whose == faultPlain:
-		return "look at --kafka-tls: the brokers do not encrypt on this port"
-	case says(err, kerr.SaslAuthenticationFailed.Message, kerr.UnsupportedSaslMechanism.Message, kerr.IllegalSaslState.Message):
-		return "look at " + login + ": the brokers refuse this login"
-	case says(err, "_AUTHORIZATION_FAILED"): // of a topic, a group, a transactional id, the cluster
-		return "look at --kafka-sasl-user: the brokers know this user and forbid it (docs/SECURITY.md has what it needs)"
-	case Closed(err):
-		return "look at --kafka-tls, and at " + login + ": the brokers close the connection without a word"
-	}
-	return ""
-}
-
-func (p Postgres) hint(err error) string {
-	said := (*pgconn.PgError)(nil)
-	_ = errors.As(err, &said)
-	switch whose := tlsFault(err); {
-	case whose == faultTheirs:
-		return "look at sslrootcert in --postgres-url: the authority that signed the server's certificate must be in that file"
-	case whose == faultName:
-		return "look at --postgres-url: the server's certificate is for other names than the host of the URL"
-	case whose == faultOurs:
-		return "look at sslcert and sslkey in --postgres-url: the server wants a certificate that its authority signed"
-	case says(err, "refused TLS connection"):
-		return "look at sslmode in --postgres-url: the server does not encrypt"
-	case said == nil:
-		return ""
-	case strings.HasPrefix(said.Code, "28"):
-		return "look at user, password and sslmode in --postgres-url: the server refuses this login"
-	case said.Code == "3D000":
-		return "look at the database's name in --postgres-url: there is none of that name"
-	case said.Code == "42501":
-		return "look at the user in --postgres-url: it lacks rights that `pitchstream migrate --writer-role` gives"
-	}
-	return ""
-}
-
-func (r Redis) hint(err error) string {
-	switch whose := tlsFault(err); {
-	case whose == faultTheirs:
-		return "look at --redis-tls-ca: the authority that signed the server's certificate must be in that file"
-	case whose == faultName:
-		return "look at --redis-url: the server's certificate is for other names than the host of the URL"
-	case whose == faultOurs:
-		return "look at --redis-tls-cert and --redis-tls-key: the server wants a certificate that its authority signed"
-	case whose == faultPlain:
-		return "look at --redis-url: the server does not encrypt on this port, want redis:// instead of rediss://"
-	case says(err, "WRONGPASS", "NOAUTH"):
-		return "look at user and password in --redis-url: the server refuses this login"
-	case says(err, "NOPERM", "ACL failure in script", "The user executing the script can't"):
-		return "look at the user in --redis-url and at --redis-prefix: this user's rights do not suffice (docs/REDIS.md has those it needs)"
-	case Closed(err):
-		return "look at --redis-url: the server closes the connection without a word, as where one side encrypts (rediss://) and the other does not"
-	}
-	return ""
-}
-
-// What is wrong between two who would encrypt.
-const (
-	faultTheirs = "we do not trust their certificate"
-	faultName   = "their certificate is for others"
-	faultOurs   = "they do not take ours, or its absence"
-	faultPlain  = "they do not encrypt"
-)
-
-// What Go's TLS says is looked for in the text, since some errors come as text only.
-func tlsFault(err error) string {
-	switch {
-	case says(err, "x509: certificate is valid for", "x509: certificate is not valid for any names", "x509: cannot validate certificate for"):
-		return faultName
-	case says(err, "x509: "):
-		return faultTheirs
-	case says(err, "remote error: tls:"):
-		return faultOurs
-	case says(err, "first record does not look like a TLS handshake"):
-		return faultPlain
-	}
-	return ""
-}
-
-// Closed tells an end of the connection where an answer was awaited. At a first attempt it is how some servers refuse;
-// of a process that had been let in before, its hint would lead astray: a server was restarted.
+// Closed reports whether the server closed the connection instead of answering. Some servers refuse a first
+// attempt in this way; of a connection that worked before, it only means that the server was restarted.
 func Closed(err error) bool {
-	return errors.Is(err, io.EOF) || strings.HasSuffix(err.Error(), ": EOF") || says(err, "broker closed the connection immediately")
-}
-
-func says(err error, any ...string) bool {
-	return slices.ContainsFunc(any, func(words string) bool { return strings.Contains(err.Error(), words) })
+	text := err.Error()
+	return errors.Is(err, io.EOF) || strings.HasSuffix(text, ": EOF") ||
+		strings.Contains(text, "broker closed the connection immediately")
 }

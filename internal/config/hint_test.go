@@ -9,12 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A hint is that of the server whose error it is, and of a command that has such a server.
-func TestAHintIsOfItsServer(t *testing.T) {
+func TestHintIsAboutTheServerThatFailed(t *testing.T) {
 	type named Redis
 	type inner struct{ Kafka Kafka }
 	type command struct {
-		inner  // not exported: not looked into
+		inner  // skipped, because it is not exported
 		Nested struct{ Postgres Postgres }
 		Redis  named
 	}
@@ -39,7 +38,7 @@ func TestAHintIsOfItsServer(t *testing.T) {
 	require.Empty(t, Hint(kafka, errors.New("dial tcp: connection refused")))
 }
 
-func TestAnEndOfAConnectionIsToldFromARefusal(t *testing.T) {
+func TestClosedConnectionIsNotARefusal(t *testing.T) {
 	require.True(t, Closed(io.EOF))
 	require.True(t, Closed(fmt.Errorf("redis h:1: %w", io.EOF)))
 	require.True(t, Closed(errors.New("redis h:1: EOF")), "also as text")

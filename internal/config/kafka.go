@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,9 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// Kafka says how to reach the brokers, and as which consumer group.
+// Kafka holds the addresses of the brokers, the login, and the name of the consumer group.
 type Kafka struct {
-	Optional bool `kong:"-"` // a command that can do without, where no broker is named; set before the parse
+	Optional bool `kong:"-"` // no brokers are allowed; a command sets it before flags are parsed
 
 	Brokers []string `name:"kafka-brokers" placeholder:"HOST:PORT" help:"Addresses of some brokers, from which all others are learned. Without a port: 9092. No default."`
 	Group   string   `name:"kafka-group" default:"pitchstream" help:"Consumer group: processors of one group share the partitions, and its offsets say what was processed. DANGER: a new name starts from the position in Postgres, else from the earliest record."`
@@ -31,41 +33,28 @@ type Kafka struct {
 	SASLPasswordFile string `name:"kafka-sasl-password-file" placeholder:"FILE" help:"File with the password."`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate checks that brokers, group and login are complete.
 func (k Kafka) Validate() error {
 	if len(k.Brokers) == 0 && k.Optional {
 		return nil
 	}
-	if len(k.Brokers) == 0 {
-		return missing("kafka-brokers", "host:port,host:port,…")
-	}
-	for _, b := range k.Brokers {
-		if !isHostPort(b) {
-			return invalid("kafka-brokers", strings.Join(k.Brokers, ","), "host:port,host:port,…")
-		}
-	}
-	if k.Group == "" {
-		return missing("kafka-group", "a consumer group's name")
-	}
-	if err := k.certificates().check(k.TLS, "--kafka-tls"); err != nil {
-		return err
-	}
-	return k.validateSASL()
+	const wantBrokers = "host:port,host:port,…"
+	good := !slices.ContainsFunc(k.Brokers, func(b string) bool { return !isHostPort(b) })
+	login, hasUser, hasPassword := k.mechanism() != nil, k.SASLUser != "", k.SASLPassword.Reveal() != ""
+	return cmp.Or(
+		present(len(k.Brokers) > 0, "kafka-brokers", wantBrokers),
+		allowed(good, "kafka-brokers", strings.Join(k.Brokers, ","), wantBrokers),
+		present(k.Group != "", "kafka-group", "a consumer group's name"),
+		k.certificates().check(k.TLS, "--kafka-tls"),
+		present(login || !hasUser && !hasPassword, "kafka-sasl-mechanism",
+			"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 to log in with the user and password"),
+		present(!login || hasUser, "kafka-sasl-user", "the user to log in as by "+k.SASLMechanism),
+		present(!login || hasPassword, "kafka-sasl-password", "the password to log in with by "+k.SASLMechanism),
+	)
 }
 
-func (k Kafka) validateSASL() error {
-	switch haveUser, havePassword := k.SASLUser != "", k.SASLPassword.Reveal() != ""; {
-	case k.mechanism() == nil && (haveUser || havePassword):
-		return missing("kafka-sasl-mechanism", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 to log in with the user and password")
-	case k.mechanism() != nil && !haveUser:
-		return missing("kafka-sasl-user", "the user to log in as by "+k.SASLMechanism)
-	case k.mechanism() != nil && !havePassword:
-		return missing("kafka-sasl-password", "the password to log in with by "+k.SASLMechanism)
-	}
-	return nil
-}
-
-// Options makes a client reach the brokers; the consumer group is not in them. An error is a certificate file's.
+// Options returns the options with which a client reaches the brokers, without the consumer group. An error
+// names the certificate file that cannot be read.
 func (k Kafka) Options() ([]kgo.Opt, error) {
 	options := []kgo.Opt{kgo.SeedBrokers(k.Brokers...), kgo.ClientID("pitchstream")}
 	if k.TLS {
@@ -81,7 +70,7 @@ func (k Kafka) Options() ([]kgo.Opt, error) {
 	return options, nil
 }
 
-// mechanism is how to log in; nil: not at all.
+// mechanism returns the login; nil when there is none.
 func (k Kafka) mechanism() sasl.Mechanism {
 	user, password := k.SASLUser, k.SASLPassword.Reveal()
 	switch k.SASLMechanism {
@@ -99,7 +88,7 @@ func (k Kafka) certificates() certificates {
 	return certificates{"kafka", k.TLSCA, k.TLSCert, k.TLSKey}
 }
 
-// Topics are the names of the topics. The three must differ.
+// Topics holds the names of the three topics, which must differ.
 type Topics struct {
 	TopicRaw  string `name:"topic-raw" default:"pitches.raw" placeholder:"TOPIC" help:"Topic of the pitches to process. Default: pitches.raw."`
 	TopicRows string `name:"topic-rows" default:"pitches.rows" placeholder:"TOPIC" help:"Topic of the rows that won, keyed by pitch. Default: pitches.rows."`
@@ -108,24 +97,26 @@ type Topics struct {
 
 var topicPattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
-// Validate says what is wrong and what would be right.
+// Validate checks the names.
 func (t Topics) Validate() error {
-	seen := map[string]string{}
+	flags := map[string]string{} // topic → flag
 	for _, s := range []struct{ flag, topic string }{
 		{"topic-raw", t.TopicRaw}, {"topic-rows", t.TopicRows}, {"topic-dead", t.TopicDead},
 	} {
-		if !topicPattern.MatchString(s.topic) || s.topic == "." || s.topic == ".." {
-			return invalid(s.flag, s.topic, "1 to 249 letters, digits, dots, underscores and hyphens")
+		good := topicPattern.MatchString(s.topic) && s.topic != "." && s.topic != ".."
+		other, taken := flags[s.topic]
+		if err := cmp.Or(
+			allowed(good, s.flag, s.topic, "1 to 249 letters, digits, dots, underscores and hyphens"),
+			allowed(!taken, s.flag, s.topic, "another topic than --"+other),
+		); err != nil {
+			return err
 		}
-		if other, taken := seen[s.topic]; taken {
-			return invalid(s.flag, s.topic, "another topic than --"+other)
-		}
-		seen[s.topic] = s.flag
+		flags[s.topic] = s.flag
 	}
 	return nil
 }
 
-// isHostPort accepts host, host:port and [v6]:port.
+// isHostPort reports whether a text is host, host:port or [v6]:port.
 func isHostPort(s string) bool {
 	if s == "" || strings.ContainsAny(s, " \t/@,") {
 		return false
@@ -138,12 +129,18 @@ func isHostPort(s string) bool {
 	return err == nil && portErr == nil && host != "" && n > 0
 }
 
-// invalid is the message for a value that is not allowed.
-func invalid(flag, value, want string) error {
-	return fmt.Errorf("--%s=%s: want %s", flag, value, want)
+// allowed returns nil if a value is allowed, else an error with the values that are. A secret prints hidden.
+func allowed(ok bool, flag string, value any, want string) error {
+	if ok {
+		return nil
+	}
+	return fmt.Errorf("--%s=%v: want %s", flag, value, want)
 }
 
-// missing is the message for a setting without which nothing works.
-func missing(flag, want string) error {
+// present returns nil if a setting is given, else an error that says what to give.
+func present(ok bool, flag, want string) error {
+	if ok {
+		return nil
+	}
 	return fmt.Errorf("--%s is missing: want %s", flag, want)
 }

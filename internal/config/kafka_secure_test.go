@@ -21,7 +21,7 @@ const (
 	wrongPassword = "wrong-hush"
 )
 
-func TestKafkaOverTLS(t *testing.T) {
+func TestHintNamesTheKafkaSettingThatTLSNeeds(t *testing.T) {
 	t.Parallel()
 	ca, stranger := testkit.NewAuthority(t), testkit.NewAuthority(t)
 	ours, strangers := ca.Sign(t, "us"), stranger.Sign(t, "us")
@@ -33,24 +33,28 @@ func TestKafkaOverTLS(t *testing.T) {
 	requireAnswer(t, "", Kafka{Brokers: oneWay, TLS: true, TLSCA: ca.File})
 	requireAnswer(t, "", Kafka{Brokers: bothWays, TLS: true, TLSCA: ca.File, TLSCert: ours.CertFile, TLSKey: ours.KeyFile})
 
-	requireAnswer(t, "look at --kafka-tls-ca: ", Kafka{Brokers: oneWay, TLS: true}) // the system does not know it
+	requireAnswer(t, "look at --kafka-tls-ca: ", Kafka{Brokers: oneWay, TLS: true}) // the system does not trust it
 	requireAnswer(t, "look at --kafka-tls-ca: ", Kafka{Brokers: oneWay, TLS: true, TLSCA: stranger.File})
 	requireAnswer(t, "look at --kafka-tls-cert ", Kafka{Brokers: bothWays, TLS: true, TLSCA: ca.File})
-	requireAnswer(t, "look at --kafka-tls-cert ", Kafka{Brokers: bothWays, TLS: true, TLSCA: ca.File, TLSCert: strangers.CertFile, TLSKey: strangers.KeyFile})
+	requireAnswer(t, "look at --kafka-tls-cert ", Kafka{Brokers: bothWays, TLS: true, TLSCA: ca.File,
+		TLSCert: strangers.CertFile, TLSKey: strangers.KeyFile})
 	requireAnswer(t, "look at --kafka-tls, ", Kafka{Brokers: oneWay})
 }
 
-func TestKafkaWithALogin(t *testing.T) {
+func TestHintNamesTheKafkaLoginThatIsRefused(t *testing.T) {
 	t.Parallel()
 	ca := testkit.NewAuthority(t)
 	config := &tls.Config{Certificates: []tls.Certificate{ca.Sign(t, "kafka").Certificate}}
 	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		addrs := brokers(t, kfake.TLS(config), kfake.EnableSASL(), kfake.Superuser(mechanism, "us", rightPassword))
-		good := Kafka{Brokers: addrs, TLS: true, TLSCA: ca.File, SASLMechanism: mechanism, SASLUser: "us", SASLPassword: NewSecret(rightPassword)}
+		good := Kafka{
+			Brokers: addrs, TLS: true, TLSCA: ca.File,
+			SASLMechanism: mechanism, SASLUser: "us", SASLPassword: Secret{rightPassword},
+		}
 		requireAnswer(t, "", good)
 
 		for _, change := range []func(*Kafka){
-			func(k *Kafka) { k.SASLPassword = NewSecret(wrongPassword) },
+			func(k *Kafka) { k.SASLPassword = Secret{wrongPassword} },
 			func(k *Kafka) { k.SASLUser = "nobody" },
 			func(k *Kafka) { k.SASLMechanism, k.SASLUser, k.SASLPassword = "none", "", Secret{} },
 		} {
@@ -61,8 +65,8 @@ func TestKafkaWithALogin(t *testing.T) {
 	}
 }
 
-// A real broker says why it refuses; the one in memory closes the connection.
-func TestKafkaRefusesALoginInWords(t *testing.T) {
+// A real broker sends the reason of its refusal; the one in memory only closes the connection.
+func TestHintReadsTheBrokersRefusal(t *testing.T) {
 	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("PLAIN", "us", rightPassword))
 	require.NoError(t, err)
@@ -75,7 +79,7 @@ func TestKafkaRefusesALoginInWords(t *testing.T) {
 		return resp, nil, true
 	})
 	requireAnswer(t, "the brokers refuse this login", Kafka{
-		Brokers: cluster.ListenAddrs(), SASLMechanism: "PLAIN", SASLUser: "us", SASLPassword: NewSecret(wrongPassword),
+		Brokers: cluster.ListenAddrs(), SASLMechanism: "PLAIN", SASLUser: "us", SASLPassword: Secret{wrongPassword},
 	})
 }
 
@@ -87,11 +91,13 @@ func brokers(t *testing.T, options ...kfake.Opt) []string {
 	return cluster.ListenAddrs()
 }
 
-// requireAnswer wants the brokers' answer, or an error with a hint that names this and no password.
+// requireAnswer requires an answer of the brokers, or, unless hint is empty, an error with this hint and no
+// password.
 func requireAnswer(t *testing.T, hint string, k Kafka) {
 	t.Helper()
 	k.Group = "g"
-	client, err := kgo.NewClient(append(options(t, k), kgo.RequestRetries(1))...) // a broker that closes connections is asked again, more and more slowly
+	// One retry, because retries of a closed connection get slower and slower.
+	client, err := kgo.NewClient(append(options(t, k), kgo.RequestRetries(1))...)
 	require.NoError(t, err)
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

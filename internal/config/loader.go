@@ -1,9 +1,10 @@
-// Package config is pitchstream's settings: what they are called, what they mean, where they come from, and what is
-// wrong with them.
+// Package config holds the settings of pitchstream: their names, meanings and sources, and the checks of
+// their values.
 //
-// A setting is a flag (--kafka-brokers), an environment variable (PITCHSTREAM_KAFKA_BROKERS) and a key of a YAML file
-// (kafka-brokers), the first that is given wins, else its default holds. A secret may also stand in a file of its own
-// (--postgres-url-file, PITCHSTREAM_POSTGRES_URL_FILE, postgres-url-file). An empty variable counts as none.
+// A setting is a flag (--kafka-brokers), an environment variable (PITCHSTREAM_KAFKA_BROKERS) and a key of a
+// YAML file (kafka-brokers). The first of them that is given wins, else the default applies. A secret may
+// also be in a file of its own (--postgres-url-file, PITCHSTREAM_POSTGRES_URL_FILE, postgres-url-file). An
+// empty variable counts as not given.
 //
 // A command embeds the groups that it needs:
 //
@@ -12,15 +13,15 @@
 //		Postgres config.Postgres `embed:"" group:"Postgres"`
 //	}
 //
-// and the root embeds File. Kong parses them with the options of a Loader, which it also hands to the command's Run:
-// config.Print(w, loader.Settings(kctx)...) says what holds, and why.
+// and the root embeds File. Kong parses them with the Option of a Loader, and passes the Loader to the
+// command's Run. There, config.Print(w, loader.Settings(parsed)...) prints each setting with its source.
 package config
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -34,26 +35,23 @@ type File struct {
 	Config string `name:"config" placeholder:"FILE" help:"YAML file of settings: a key is a flag's name without the dashes (kafka-brokers), a list is a YAML list or has commas. Flags and environment variables win over it. None unless given."`
 }
 
-// Loader finds the value of each setting, for one parse.
+// Loader finds the value of each setting for one parser.
 type Loader struct {
-	file    *file // nil: none was named
+	file    file
 	loaded  bool
 	secrets map[string]string // flag → the file that its value was read from
 }
 
-// NewLoader gives a loader for one kong parser.
+// NewLoader returns a loader for one kong parser.
 func NewLoader() *Loader { return &Loader{secrets: map[string]string{}} }
 
-// Option makes kong use the loader, and hand it to those who ask for it.
-//
-// Kong by itself would let the file win over the environment: it sets variables as defaults, and then asks resolvers.
+// Option makes kong use the loader, and pass it to each method that has a *Loader as parameter. It is needed
+// because kong alone would let the file win over the environment: it sets variables as defaults before it
+// asks resolvers.
 func (l *Loader) Option() kong.Option {
 	options := []kong.Option{
-		kong.DefaultEnvars(EnvPrefix),
-		kong.PostBuild(func(k *kong.Kong) error { return eachFlag(k.Model.Node, forgetEmptyEnv) }),
-		kong.WithBeforeResolve(l.load),
-		kong.Resolvers(kong.ResolverFunc(l.resolve)),
-		kong.Bind(l),
+		kong.DefaultEnvars(EnvPrefix), kong.PostBuild(ignoreEmptyEnv), kong.WithBeforeResolve(l.load),
+		kong.Resolvers(kong.ResolverFunc(l.resolve)), kong.Bind(l),
 	}
 	return kong.OptionFunc(func(k *kong.Kong) error {
 		for _, o := range options {
@@ -65,51 +63,52 @@ func (l *Loader) Option() kong.Option {
 	})
 }
 
-// forgetEmptyEnv makes kong pass over an empty variable, which is what an unset one becomes in compose files.
-func forgetEmptyEnv(f *kong.Flag) error {
-	for _, name := range f.Tag.Envs {
-		if value, set := os.LookupEnv(name); set && value == "" {
-			f.Tag.Envs = nil // of which Kong makes f.Envs, later
+// ignoreEmptyEnv makes kong ignore empty variables, because compose files set each unset variable to an empty
+// text.
+func ignoreEmptyEnv(k *kong.Kong) error {
+	for _, f := range allFlags(k.Model.Node) {
+		for _, name := range f.Tag.Envs {
+			if value, set := os.LookupEnv(name); set && value == "" {
+				f.Tag.Envs = nil // kong copies it to f.Envs later
+			}
 		}
 	}
 	return nil
 }
 
-// load reads the file that --config or its variable names, before any setting is looked for in it. Kong calls it for
-// every part of the command line.
-func (l *Loader) load(ctx *kong.Context) error {
+// load reads the file that --config or its variable names, once, before kong resolves the first flag.
+func (l *Loader) load(ctx *kong.Context) (err error) {
 	if l.loaded {
 		return nil
 	}
 	l.loaded = true
-	path := ""
 	for _, f := range ctx.Flags() {
-		if f.Name == "config" {
-			path, _ = ctx.FlagValue(f).(string)
+		if path, _ := ctx.FlagValue(f).(string); f.Name == "config" && path != "" {
+			if l.file, err = readFile(path); err != nil {
+				return err
+			}
+		}
+		if beside := fileFlag(ctx, f); beside != nil && given(ctx, f) && given(ctx, beside) {
+			return fmt.Errorf("give --%s or --%s, not both", beside.Name, f.Name)
 		}
 	}
-	if path != "" {
-		var err error
-		if l.file, err = readFile(path); err != nil {
-			return err
-		}
-	}
-	return errors.Join(l.file.checkKeys(ctx.Model.Node), onlyOneOf(ctx))
+	return l.file.checkKeys(ctx.Model.Node)
 }
 
-// resolve gives the value of a flag that is not on the command line, nil for kong's own: the variable, else the default.
+// resolve returns the value that the settings' file has for a flag that is not on the command line. It
+// returns nil when the variable or the default applies, which kong sets itself.
 func (l *Loader) resolve(ctx *kong.Context, _ *kong.Path, f *kong.Flag) (any, error) {
 	if beside := fileFlag(ctx, f); beside != nil {
 		return l.resolveSecret(ctx, f, beside)
 	}
-	if value, ok := l.file.get(f.Name); ok && env(f) == "" {
+	if value, ok := l.file.values[f.Name]; ok && env(f) == "" {
 		return value, nil
 	}
 	return nil, nil
 }
 
-// resolveSecret is resolve for a flag that has another beside it, which names the file with its value. Of two places
-// for the same thing the one higher up wins (flag, variable, file); both at the same height are an error.
+// resolveSecret returns the value of a secret, which may be in the file that the flag beside it names. Flags
+// win over variables, and these over the settings' file. It is an error if both are given in the same place.
 func (l *Loader) resolveSecret(ctx *kong.Context, f, beside *kong.Flag) (any, error) {
 	if given(ctx, beside) {
 		path, _ := ctx.FlagValue(beside).(string)
@@ -123,8 +122,8 @@ func (l *Loader) resolveSecret(ctx *kong.Context, f, beside *kong.Flag) (any, er
 	case path != "":
 		return l.readSecret(f, path)
 	}
-	value, hasValue := l.file.get(f.Name)
-	path, hasPath := l.file.get(beside.Name)
+	value, hasValue := l.file.values[f.Name]
+	path, hasPath := l.file.values[beside.Name]
 	switch {
 	case hasValue && hasPath:
 		return nil, fmt.Errorf("%s: give %s or %s, not both", l.file.path, beside.Name, f.Name)
@@ -136,7 +135,7 @@ func (l *Loader) resolveSecret(ctx *kong.Context, f, beside *kong.Flag) (any, er
 	return nil, nil
 }
 
-// readSecret is the content of a file, without the line's end that editors leave there.
+// readSecret returns the content of a file, without the line end that editors write there.
 func (l *Loader) readSecret(f *kong.Flag, path string) (any, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -150,27 +149,13 @@ func (l *Loader) readSecret(f *kong.Flag, path string) (any, error) {
 	return secret, nil
 }
 
-// onlyOneOf refuses a secret and its file together on the command line.
-func onlyOneOf(ctx *kong.Context) error {
-	for _, f := range ctx.Flags() {
-		if beside := fileFlag(ctx, f); beside != nil && given(ctx, f) && given(ctx, beside) {
-			return fmt.Errorf("give --%s or --%s, not both", beside.Name, f.Name)
-		}
-	}
-	return nil
-}
-
-// given tells whether a flag is on the command line.
+// given reports whether a flag is on the command line.
 func given(ctx *kong.Context, f *kong.Flag) bool {
-	for _, p := range ctx.Path {
-		if p.Flag == f && !p.Resolved {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ctx.Path, func(p *kong.Path) bool { return p.Flag == f && !p.Resolved })
 }
 
-// fileFlag is the flag beside a secret that names the file with its value; nil for other flags.
+// fileFlag returns the flag that names the file with the value of a secret; nil for flags that are no
+// secrets.
 func fileFlag(ctx *kong.Context, f *kong.Flag) *kong.Flag {
 	if f.Target.Type() != reflect.TypeFor[Secret]() && f.Target.Type() != reflect.TypeFor[SecretURL]() {
 		return nil
@@ -183,7 +168,7 @@ func fileFlag(ctx *kong.Context, f *kong.Flag) *kong.Flag {
 	return nil
 }
 
-// env is the value of a flag's variable; empty counts as none.
+// env returns the value of a flag's variable; "" when it has none.
 func env(f *kong.Flag) string {
 	for _, name := range f.Envs {
 		if value := os.Getenv(name); value != "" {
@@ -193,17 +178,11 @@ func env(f *kong.Flag) string {
 	return ""
 }
 
-// eachFlag visits the flags of a node and of all its commands.
-func eachFlag(n *kong.Node, visit func(*kong.Flag) error) error {
-	for _, f := range n.Flags {
-		if err := visit(f); err != nil {
-			return err
-		}
-	}
+// allFlags returns the flags of a node and of all commands below it.
+func allFlags(n *kong.Node) []*kong.Flag {
+	flags := slices.Clone(n.Flags)
 	for _, child := range n.Children {
-		if err := eachFlag(child, visit); err != nil {
-			return err
-		}
+		flags = append(flags, allFlags(child)...)
 	}
-	return nil
+	return flags
 }

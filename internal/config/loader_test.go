@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// cli is a program with all groups of settings.
+// cli has the settings of a program with all groups.
 type cli struct {
 	File `embed:""`
 	Run  struct {
@@ -38,7 +38,7 @@ type cli struct {
 
 const goodFlags = "run --kafka-brokers=b:1 --postgres-url=postgres://u:hush@h/d --redis-url=redis://h:6379"
 
-// parse parses a command line, given as words with spaces.
+// parse parses a command line, whose words have spaces between them.
 func parse(t *testing.T, line string) (*cli, []Setting, error) {
 	t.Helper()
 	var c cli
@@ -59,7 +59,7 @@ func mustParse(t *testing.T, line string) (*cli, []Setting) {
 	return c, settings
 }
 
-// write makes a file and gives its path.
+// write writes a file and returns its path.
 func write(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "settings")
@@ -85,7 +85,7 @@ func TestFlagsWinOverTheEnvironmentWhichWinsOverTheFile(t *testing.T) {
 	}
 }
 
-func TestAnEmptyVariableIsNoValueOfAnyKind(t *testing.T) {
+func TestEmptyVariablesCountAsNotGiven(t *testing.T) {
 	for _, name := range []string{"MAX_RECORD_BYTES", "PATIENCE", "KAFKA_TLS", "API_ADDR", "LOG_FORMAT", "CONFIG"} {
 		t.Setenv("PITCHSTREAM_"+name, "")
 	}
@@ -94,7 +94,7 @@ func TestAnEmptyVariableIsNoValueOfAnyKind(t *testing.T) {
 	require.Equal(t, Addr(":8080"), c.Run.Serving.APIAddr)
 }
 
-func TestTheFileMayBeNamedByTheEnvironment(t *testing.T) {
+func TestEnvironmentMayNameTheSettingsFile(t *testing.T) {
 	t.Setenv("PITCHSTREAM_CONFIG", write(t, `
 # Comments are allowed.
 kafka-brokers: [one:9092, two:9092]
@@ -115,7 +115,7 @@ copies: 1 # of another command
 	require.Equal(t, []string{"three:9092", "four:9092"}, c.Run.Kafka.Brokers)
 }
 
-func TestAMistakeInTheFileIsNamedWithItsLine(t *testing.T) {
+func TestErrorNamesTheLineOfTheSettingsFile(t *testing.T) {
 	for content, want := range map[string]string{
 		"log-level: info\nkafka-broker: b:1\n": ":2: unknown setting kafka-broker, did you mean kafka-brokers?",
 		"topic_raw: x\n":                       ":1: unknown setting topic_raw, did you mean topic-raw?",
@@ -134,10 +134,10 @@ func TestAMistakeInTheFileIsNamedWithItsLine(t *testing.T) {
 	}
 	_, _, err := parse(t, goodFlags+" --config=/nowhere.yaml")
 	require.EqualError(t, err, "--config: open /nowhere.yaml: no such file or directory")
-	mustParse(t, goodFlags+" --config="+write(t, "")) // an empty file is a file
+	mustParse(t, goodFlags+" --config="+write(t, "")) // an empty file is allowed
 }
 
-func TestASecretMayStandInAFileOfItsOwn(t *testing.T) {
+func TestSecretMayBeInItsOwnFile(t *testing.T) {
 	secret := write(t, "postgres://u:from-secret@h/d\r\n")
 	const rest = "run --kafka-brokers=b:1 --redis-url=h:1"
 	url := func(line string) (string, string) {
@@ -178,7 +178,7 @@ func TestTwoPlacesForOneSecretAreRefused(t *testing.T) {
 	require.NotContains(t, err.Error(), "hush")
 }
 
-func TestASecretsFileMustHoldSomething(t *testing.T) {
+func TestEmptySecretFileIsRefused(t *testing.T) {
 	empty := write(t, "\n")
 	_, _, err := parse(t, "run --postgres-url-file="+empty)
 	require.ErrorContains(t, err, empty+" is empty")
@@ -186,7 +186,7 @@ func TestASecretsFileMustHoldSomething(t *testing.T) {
 	require.ErrorContains(t, err, "open /nowhere: no such file or directory")
 }
 
-func TestSettingsPrintThemselvesWithoutSecrets(t *testing.T) {
+func TestPrintedSettingsHideSecrets(t *testing.T) {
 	t.Setenv("PITCHSTREAM_KAFKA_SASL_PASSWORD", "hush")
 	t.Setenv("PITCHSTREAM_KAFKA_SASL_USER", "me")
 	t.Setenv("PITCHSTREAM_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
@@ -206,19 +206,18 @@ func TestSettingsPrintThemselvesWithoutSecrets(t *testing.T) {
 	require.NotContains(t, out.String()+log.String(), "hush")
 }
 
-// The names are others' too: apps, manifests and dashboards use them.
-func TestTheNamesOthersRelyOn(t *testing.T) {
+// Apps, manifests and dashboards rely on these names.
+func TestNamesAndDefaultsOfSettingsStay(t *testing.T) {
 	var c cli
 	k := kong.Must(&c, NewLoader().Option())
 	envs := map[string]string{}
-	require.NoError(t, eachFlag(k.Model.Node, func(f *kong.Flag) error {
+	for _, f := range allFlags(k.Model.Node) {
 		if f.Name != "help" {
 			envs["--"+f.Name] = f.Envs[0]
 			require.NotEmpty(t, f.Help, f.Name)
 			require.True(t, strings.HasSuffix(f.Help, "."), f.Help)
 		}
-		return nil
-	}))
+	}
 	for _, name := range strings.Fields(`CONFIG KAFKA_BROKERS KAFKA_GROUP TOPIC_RAW TOPIC_ROWS TOPIC_DEAD POSTGRES_URL
 		POSTGRES_SCHEMA REDIS_URL REDIS_PREFIX API_ADDR ADMIN_ADDR INSTANCE_ID MAX_RECORD_BYTES LOG_FORMAT`) {
 		flag := "--" + strings.ToLower(strings.ReplaceAll(name, "_", "-"))

@@ -4,32 +4,35 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"reflect"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/alecthomas/kong"
 )
 
-// Setting is a setting as it holds, secrets hidden, and where it comes from.
+// Setting is one setting of this process with its source. Secrets are hidden in it.
 type Setting struct {
-	Name   string // as the flag, without dashes
-	Value  string // empty: none
-	Source string // "flag", "env PITCHSTREAM_…", "file PATH:LINE" or "default"; for a secret's file, its path too
+	Name   string // the flag's, without dashes
+	Value  string // "": none
+	Source string // "flag", "env PITCHSTREAM_…", "file PATH:LINE" or "default"; with the path of a secret's file
 }
 
-// Settings are those of the command that was parsed, in the order of its help.
+// Settings returns the settings of the parsed command, in the order of its help.
 func (l *Loader) Settings(ctx *kong.Context) []Setting {
 	var settings []Setting
 	for _, f := range ctx.Flags() {
+		value := fmt.Sprint(f.Target.Interface())
+		if list, ok := f.Target.Interface().([]string); ok {
+			value = strings.Join(list, ",")
+		}
 		if f.Name != "help" && f.Name != "config" {
-			settings = append(settings, Setting{f.Name, show(f.Target), l.source(ctx, f)})
+			settings = append(settings, Setting{f.Name, value, l.source(ctx, f)})
 		}
 	}
 	return settings
 }
 
-// Print writes a line for each setting: name, value, source.
+// Print writes name, value and source of each setting, one a line.
 func Print(w io.Writer, settings ...Setting) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range settings {
@@ -38,7 +41,7 @@ func Print(w io.Writer, settings ...Setting) error {
 	return t.Flush()
 }
 
-// LogAttr is all settings as one group, for a log that machines read: name → "value (source)".
+// LogAttr returns all settings as one group of attributes: name → "value (source)".
 func LogAttr(settings ...Setting) slog.Attr {
 	attrs := make([]any, 0, len(settings))
 	for _, s := range settings {
@@ -48,31 +51,15 @@ func LogAttr(settings ...Setting) slog.Attr {
 }
 
 func (l *Loader) source(ctx *kong.Context, f *kong.Flag) string {
-	source := "default"
-	switch line := l.file.line(f.Name); {
+	switch {
 	case given(ctx, f):
 		return "flag"
 	case l.secrets[f.Name] != "":
-		source = l.source(ctx, fileFlag(ctx, f)) + ": " + l.secrets[f.Name]
+		return l.source(ctx, fileFlag(ctx, f)) + ": " + l.secrets[f.Name]
 	case env(f) != "":
-		source = "env " + f.Envs[0]
-	case line > 0:
-		source = fmt.Sprintf("file %s:%d", l.file.path, line)
+		return "env " + f.Envs[0]
+	case l.file.lines[f.Name] > 0:
+		return fmt.Sprintf("file %s:%d", l.file.path, l.file.lines[f.Name])
 	}
-	return source
-}
-
-func (f *file) line(key string) int {
-	if f == nil {
-		return 0
-	}
-	return f.lines[key]
-}
-
-// show is a value as it would be given.
-func show(v reflect.Value) string {
-	if list, ok := v.Interface().([]string); ok {
-		return strings.Join(list, ",")
-	}
-	return fmt.Sprint(v.Interface())
+	return "default"
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-func TestRedisOverTLS(t *testing.T) {
+func TestHintNamesTheRedisSettingThatFailed(t *testing.T) {
 	t.Parallel()
 	ca, stranger := testkit.NewAuthority(t), testkit.NewAuthority(t)
 	ours, strangers := ca.Sign(t, "us"), stranger.Sign(t, "us")
@@ -20,25 +20,30 @@ func TestRedisOverTLS(t *testing.T) {
 	asking.ClientAuth, asking.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool
 	oneWay, bothWays, plain := tlsRedis(t, config), tlsRedis(t, asking), miniredis.RunT(t).Addr()
 
+	right := func(scheme, addr string) SecretURL { return SecretURL{scheme + "://us:right-hush@" + addr} }
 	for _, c := range []struct {
-		hint string // empty: it answers
+		hint string // "": it answers
 		r    Redis
 	}{
-		{"", Redis{URL: NewSecretURL("rediss://us:right-hush@" + oneWay), TLSCA: ca.File}},
-		{"", Redis{URL: NewSecretURL("rediss://us:right-hush@" + bothWays), TLSCA: ca.File, TLSCert: ours.CertFile, TLSKey: ours.KeyFile}},
-		{"look at --redis-tls-ca: ", Redis{URL: NewSecretURL("rediss://us:right-hush@" + oneWay)}},
-		{"look at --redis-tls-ca: ", Redis{URL: NewSecretURL("rediss://us:right-hush@" + oneWay), TLSCA: stranger.File}},
-		{"look at --redis-tls-cert ", Redis{URL: NewSecretURL("rediss://us:right-hush@" + bothWays), TLSCA: ca.File}},
-		{"look at --redis-tls-cert ", Redis{URL: NewSecretURL("rediss://us:right-hush@" + bothWays), TLSCA: ca.File, TLSCert: strangers.CertFile, TLSKey: strangers.KeyFile}},
-		{"look at user and password in --redis-url", Redis{URL: NewSecretURL("rediss://us:wrong-hush@" + oneWay), TLSCA: ca.File}},
-		{"look at --redis-url: the server", Redis{URL: NewSecretURL("rediss://us:right-hush@" + plain), TLSCA: ca.File}},
-		{"look at --redis-url: the server", Redis{URL: NewSecretURL("redis://us:right-hush@" + oneWay)}},
+		{"", Redis{URL: right("rediss", oneWay), TLSCA: ca.File}},
+		{"", Redis{
+			URL: right("rediss", bothWays), TLSCA: ca.File, TLSCert: ours.CertFile, TLSKey: ours.KeyFile,
+		}},
+		{"look at --redis-tls-ca: ", Redis{URL: right("rediss", oneWay)}},
+		{"look at --redis-tls-ca: ", Redis{URL: right("rediss", oneWay), TLSCA: stranger.File}},
+		{"look at --redis-tls-cert ", Redis{URL: right("rediss", bothWays), TLSCA: ca.File}},
+		{"look at --redis-tls-cert ", Redis{
+			URL: right("rediss", bothWays), TLSCA: ca.File, TLSCert: strangers.CertFile, TLSKey: strangers.KeyFile,
+		}},
+		{"look at user and password in --redis-url", Redis{URL: SecretURL{"rediss://us:wrong-hush@" + oneWay}, TLSCA: ca.File}},
+		{"look at --redis-url: the server", Redis{URL: right("rediss", plain), TLSCA: ca.File}},
+		{"look at --redis-url: the server", Redis{URL: right("redis", oneWay)}},
 	} {
 		requireRedisAnswer(t, c.hint, c.r)
 	}
 }
 
-// tlsRedis is a server that encrypts and wants a login.
+// tlsRedis starts a server that encrypts and requires a login.
 func tlsRedis(t *testing.T, config *tls.Config) (addr string) {
 	t.Helper()
 	m := miniredis.NewMiniRedis()
@@ -48,7 +53,7 @@ func tlsRedis(t *testing.T, config *tls.Config) (addr string) {
 	return m.Addr()
 }
 
-// requireRedisAnswer wants the server's answer, or an error with a hint that names this and no password.
+// requireRedisAnswer requires an answer of the server, or, unless hint is empty, an error with this hint.
 func requireRedisAnswer(t *testing.T, hint string, r Redis) {
 	t.Helper()
 	r.Prefix = "ps:live:"

@@ -1,25 +1,21 @@
 package config
 
 import (
-	"log/slog"
 	"regexp"
 	"strings"
 )
 
-// hidden stands for a secret wherever one would be printed.
+// hidden is printed instead of a secret.
 const hidden = "xxxxx"
 
-// Secret is a word that must not be seen: it prints as xxxxx, whoever prints it. Reading one never fails: the message
-// would show it.
+// Secret is a password or token. It prints as xxxxx with every verb, in JSON and in logs. Reading one never
+// fails, because the error would show it.
 type Secret struct{ value string }
 
-// NewSecret hides a word.
-func NewSecret(value string) Secret { return Secret{value} }
-
-// Reveal is the word itself, for the one who connects with it.
+// Reveal returns the secret, to connect with it.
 func (s Secret) Reveal() string { return s.value }
 
-// UnmarshalText takes any text.
+// UnmarshalText accepts any text.
 func (s *Secret) UnmarshalText(text []byte) error { s.value = string(text); return nil }
 
 func (s Secret) String() string {
@@ -29,27 +25,25 @@ func (s Secret) String() string {
 	return hidden
 }
 
-// GoString, MarshalText and LogValue hide the word from %#v, JSON and logs.
-func (s Secret) GoString() string             { return s.String() }
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-func (s Secret) LogValue() slog.Value         { return slog.StringValue(s.String()) }
+// GoString hides the secret from the verb %#v.
+func (s Secret) GoString() string { return s.String() }
 
-// SecretURL is a URL, or a list of them, or words of KEY=VALUE, in which passwords are hidden when it is printed.
+// MarshalText hides the secret from JSON and logs.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// SecretURL is a URL, a list of URLs, or words of KEY=VALUE. Its passwords are hidden wherever a Secret is.
 type SecretURL struct{ value string }
 
-// NewSecretURL hides the passwords of a URL.
-func NewSecretURL(value string) SecretURL { return SecretURL{value} }
-
-// Reveal is the URL with its passwords.
+// Reveal returns the URL with its passwords.
 func (s SecretURL) Reveal() string { return s.value }
 
-// UnmarshalText takes any text.
+// UnmarshalText accepts any text.
 func (s *SecretURL) UnmarshalText(text []byte) error { s.value = string(text); return nil }
 
 var passwordWord = regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token)\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)`)
 
-// String hides more rather than less: a password may hold any character where somebody forgot to escape it, so all is
-// hidden from the first colon behind :// to the last @.
+// String hides everything from the first colon behind :// to the last @, because a password that was not
+// escaped may contain any character.
 func (s SecretURL) String() string {
 	text := passwordWord.ReplaceAllString(s.value, "${1}"+hidden)
 	scheme, rest, ok := strings.Cut(text, "://")
@@ -64,7 +58,8 @@ func (s SecretURL) String() string {
 	return scheme + "://" + user + rest[at:]
 }
 
-// GoString, MarshalText and LogValue hide the passwords from %#v, JSON and logs.
-func (s SecretURL) GoString() string             { return s.String() }
+// GoString hides the passwords from the verb %#v.
+func (s SecretURL) GoString() string { return s.String() }
+
+// MarshalText hides the passwords from JSON and logs.
 func (s SecretURL) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-func (s SecretURL) LogValue() slog.Value         { return slog.StringValue(s.String()) }

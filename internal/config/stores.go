@@ -1,15 +1,17 @@
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 )
 
-// Postgres says where the record of truth is.
+// Postgres holds the address of the database, which has the truth about every pitch, and the schema in it.
 type Postgres struct {
 	URL     SecretURL `name:"postgres-url" placeholder:"URL" help:"Postgres to write to and read from: postgres://user:password@host:5432/database, with ?sslmode=verify-full&sslrootcert=FILE to encrypt and check, pool_max_conns=N for the size of the pool. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	URLFile string    `name:"postgres-url-file" placeholder:"FILE" help:"File with the URL."`
@@ -18,23 +20,21 @@ type Postgres struct {
 
 var schemaPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
-// Validate says what is wrong and what would be right. It does not show what is behind the URL's faults: that might be
-// a part of the password.
+// Validate checks URL and schema. It does not quote the driver's error, because that may show a part of the
+// password.
 func (p Postgres) Validate() error {
-	const want = "postgres://user:password@host:5432/database (special characters of the password percent-encoded)"
-	if p.URL.Reveal() == "" {
-		return missing("postgres-url", want)
-	}
-	if _, err := pgx.ParseConfig(p.URL.Reveal()); err != nil {
-		return invalid("postgres-url", p.URL.String(), want)
-	}
-	if !schemaPattern.MatchString(p.Schema) || strings.HasPrefix(p.Schema, "pg_") {
-		return invalid("postgres-schema", p.Schema, "1 to 63 small letters, digits and underscores, not starting with a digit or pg_")
-	}
-	return nil
+	const want = "postgres://user:password@host:5432/database (with the password percent-encoded)"
+	_, err := pgx.ParseConfig(p.URL.Reveal())
+	goodSchema := schemaPattern.MatchString(p.Schema) && !strings.HasPrefix(p.Schema, "pg_")
+	return cmp.Or(
+		present(p.URL.Reveal() != "", "postgres-url", want),
+		allowed(err == nil, "postgres-url", p.URL, want),
+		allowed(goodSchema, "postgres-schema", p.Schema,
+			"1 to 63 small letters, digits and underscores, not starting with a digit or pg_"),
+	)
 }
 
-// Redis says where the live projection is.
+// Redis holds the address of the server with the live values, and the prefix of their keys.
 type Redis struct {
 	URL     SecretURL `name:"redis-url" placeholder:"URL" help:"Redis to keep the live values in: redis://[user:password@]host:6379[/database], rediss:// to encrypt. A cluster: several addresses of it, redis://[user:password@]host:port,host:port,…, or one and a comma. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	URLFile string    `name:"redis-url-file" placeholder:"FILE" help:"File with the URL."`
@@ -46,24 +46,18 @@ type Redis struct {
 
 var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,100}$`)
 
-// Validate says what is wrong and what would be right.
+// Validate checks URL, certificate files and prefix.
 func (r Redis) Validate() error {
-	if r.URL.Reveal() == "" {
-		return missing("redis-url", wantRedisURL)
-	}
-	if !r.plausible() {
-		return invalid("redis-url", r.URL.String(), wantRedisURL)
-	}
-	if err := r.certificates().check(r.encrypted(), "a rediss:// URL in --redis-url"); err != nil {
-		return err
-	}
-	if !prefixPattern.MatchString(r.Prefix) {
-		return invalid("redis-prefix", r.Prefix, "1 to 100 letters, digits, dots, colons, underscores and hyphens")
-	}
-	return nil
+	const want = "redis://[user:password@]host:6379[/database], rediss:// to encrypt, " +
+		"or several host:port with commas of a cluster"
+	return cmp.Or(
+		present(r.URL.Reveal() != "", "redis-url", want),
+		allowed(r.isURL(), "redis-url", r.URL, want),
+		r.certificates().check(r.encrypted(), "a rediss:// URL in --redis-url"),
+		allowed(prefixPattern.MatchString(r.Prefix), "redis-prefix", r.Prefix,
+			"1 to 100 letters, digits, dots, colons, underscores and hyphens"),
+	)
 }
-
-const wantRedisURL = "redis://[user:password@]host:6379[/database], rediss:// to encrypt, or several host:port with commas of a cluster"
 
 func (r Redis) encrypted() bool { return strings.HasPrefix(r.URL.Reveal(), "rediss://") }
 
@@ -71,7 +65,8 @@ func (r Redis) certificates() certificates {
 	return certificates{"redis", r.TLSCA, r.TLSCert, r.TLSKey}
 }
 
-// TLSConfig is whom to trust and who we are; nil where the URL asks for no encryption. An error is a certificate file's.
+// TLSConfig returns the authorities to trust and our certificate; nil when the URL is not rediss://. An error
+// names the certificate file that cannot be read.
 func (r Redis) TLSConfig() (*tls.Config, error) {
 	if !r.encrypted() {
 		return nil, nil
@@ -79,34 +74,28 @@ func (r Redis) TLSConfig() (*tls.Config, error) {
 	return r.certificates().config()
 }
 
-// plausible tells whether the driver takes the URL, of one server or of a cluster. Go's URLs have one host: the others of
-// a list are looked at by themselves.
-func (r Redis) plausible() bool {
-	text := r.URL.Reveal()
-	if !strings.Contains(text, "://") {
-		text = "redis://" + text
+// isURL reports whether the driver accepts the URL, of one server or of a cluster. The driver's parser takes
+// one host only, so the hosts of a cluster are checked here, and the URL is parsed with the first of them.
+func (r Redis) isURL() bool {
+	scheme, rest, ok := strings.Cut(r.URL.Reveal(), "://")
+	if !ok {
+		scheme, rest = "redis", r.URL.Reveal()
 	}
-	scheme, rest, _ := strings.Cut(text, "://")
-	end := strings.LastIndex(rest, "@") + 1
-	tail := len(rest)
-	if i := strings.IndexAny(rest[end:], "/?"); i >= 0 {
-		tail = end + i
+	start := strings.LastIndex(rest, "@") + 1
+	end := len(rest)
+	if i := strings.IndexAny(rest[start:], "/?"); i >= 0 {
+		end = start + i
 	}
-	hosts := strings.Split(rest[end:tail], ",")
-	isCluster := len(hosts) > 1
-	if isCluster && hosts[len(hosts)-1] == "" { // a comma after one address
-		hosts = hosts[:len(hosts)-1]
+	list, _ := strings.CutSuffix(rest[start:end], ",") // a comma after one address makes it a cluster's
+	hosts := strings.Split(list, ",")
+	if slices.ContainsFunc(hosts, func(h string) bool { return !isHostPort(h) }) {
+		return false
 	}
-	for _, h := range hosts {
-		if !isHostPort(h) {
-			return false
-		}
+	var err error
+	if url := scheme + "://" + rest[:start] + hosts[0] + rest[end:]; strings.Contains(rest[start:end], ",") {
+		_, err = redis.ParseClusterURL(url)
+	} else {
+		_, err = redis.ParseURL(url)
 	}
-	first := scheme + "://" + rest[:end] + hosts[0] + rest[tail:]
-	if isCluster {
-		_, err := redis.ParseClusterURL(first)
-		return err == nil
-	}
-	_, err := redis.ParseURL(first)
 	return err == nil
 }

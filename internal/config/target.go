@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -8,15 +9,15 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Live is the target that the settings name.
+// Live is the name of the target that the settings describe.
 const Live = "live"
 
-// TargetName picks a target for a command that otherwise works on live.
+// TargetName holds the target of a command that works on live unless it is given another.
 type TargetName struct {
 	Target string `name:"target" default:"live" placeholder:"NAME" help:"Target to work on: live is what the settings say; NAME has the schema, prefix, group and topics that pitchstream replay --into NAME made. Default: live. DANGER: what it is for this processor it must stay."`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate checks the name's form, not whether the target exists.
 func (t TargetName) Validate() error {
 	if t.Target == Live || t.Target == "" {
 		return nil
@@ -26,18 +27,19 @@ func (t TargetName) Validate() error {
 
 var targetPattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`)
 
-// serving is the end of the name of the schema that readers of the promoted target use.
+// serving ends the name of the schema that readers of the promoted target use, so no target may have this
+// name.
 const serving = "serving"
 
-// CheckTarget says what is wrong with the name of a target that is not live.
+// CheckTarget returns an error unless name is a good name for a target beside live. flag is named in the
+// error.
 func CheckTarget(flag, name string) error {
-	if !targetPattern.MatchString(name) || name == Live || name == serving {
-		return invalid(flag, name, "1 to 31 small letters, digits and underscores, the first a letter; not live, not serving")
-	}
-	return nil
+	return allowed(targetPattern.MatchString(name) && name != Live && name != serving, flag, name,
+		"1 to 31 small letters, digits and underscores, the first a letter; not live, not serving")
 }
 
-// Targets are the names of live, from which those of every target follow.
+// Targets points to the settings of live, from which the names of every target follow. nil: the command has
+// no such settings, and those names are empty.
 type Targets struct {
 	Kafka    *Kafka
 	Topics   *Topics
@@ -45,22 +47,17 @@ type Targets struct {
 	Redis    *Redis
 }
 
-// Of gives the target of this name: live as the settings say; NAME with the schema SCHEMA_NAME, the prefix ps:NAME:
-// where live's is ps:live: (another prefix gets NAME: behind it), the group GROUP.NAME and the topics TOPIC.NAME. A part
-// that is not given is left empty.
+// orNew returns the value that p points to, else a new one.
+func orNew[T any](p *T) *T { return cmp.Or(p, new(T)) }
+
+// Of(name) returns the names of a target. Those of live are the settings. The target NAME has the schema
+// SCHEMA_NAME, the group GROUP.NAME and the topics TOPIC.NAME. Its prefix is ps:NAME: when live has ps:live:,
+// else live's and NAME:.
 func (s Targets) Of(name string) (schemas.Target, error) {
-	t := schemas.Target{Name: Live}
-	if s.Kafka != nil {
-		t.Group = s.Kafka.Group
-	}
-	if s.Topics != nil {
-		t.Rows, t.Dead = s.Topics.TopicRows, s.Topics.TopicDead
-	}
-	if s.Postgres != nil {
-		t.Schema = s.Postgres.Schema
-	}
-	if s.Redis != nil {
-		t.Prefix = s.Redis.Prefix
+	topics := orNew(s.Topics)
+	t := schemas.Target{
+		Name: Live, Schema: orNew(s.Postgres).Schema, Group: orNew(s.Kafka).Group,
+		Rows: topics.TopicRows, Dead: topics.TopicDead, Prefix: orNew(s.Redis).Prefix,
 	}
 	if name == Live || name == "" {
 		return t, nil
@@ -68,45 +65,35 @@ func (s Targets) Of(name string) (schemas.Target, error) {
 	if err := CheckTarget("target", name); err != nil {
 		return schemas.Target{}, err
 	}
-	behind := func(of, sep string) string {
-		if of == "" {
-			return ""
+	t.Name = name
+	for text, separator := range map[*string]string{&t.Schema: "_", &t.Group: ".", &t.Rows: ".", &t.Dead: "."} {
+		if *text != "" {
+			*text += separator + name
 		}
-		return of + sep + name
 	}
-	t = schemas.Target{Name: name, Schema: behind(t.Schema, "_"), Group: behind(t.Group, "."), Rows: behind(t.Rows, "."), Dead: behind(t.Dead, "."), Prefix: t.Prefix}
-	if base, ok := strings.CutSuffix(t.Prefix, Live+":"); ok {
-		t.Prefix = base
-	}
-	if t.Prefix != "" {
+	if t.Prefix = strings.TrimSuffix(t.Prefix, Live+":"); t.Prefix != "" {
 		t.Prefix += name + ":"
 	}
 	if t.Schema != "" && !schemaPattern.MatchString(t.Schema) {
-		return schemas.Target{}, fmt.Errorf("--target=%s: the schema %s would be longer than 63 letters", name, t.Schema)
+		return schemas.Target{}, fmt.Errorf("--target=%s: the schema %s is longer than 63 letters", name, t.Schema)
 	}
 	return t, nil
 }
 
-// Use changes the settings into those of the target.
+// Use changes the settings into those of a target, and returns its names.
 func (s Targets) Use(name string) (schemas.Target, error) {
 	t, err := s.Of(name)
 	if err != nil {
 		return t, err
 	}
-	if s.Kafka != nil {
-		s.Kafka.Group = t.Group
-	}
-	if s.Topics != nil {
-		s.Topics.TopicRows, s.Topics.TopicDead = t.Rows, t.Dead
-	}
-	if s.Postgres != nil {
-		s.Postgres.Schema = t.Schema
-	}
-	if s.Redis != nil {
-		s.Redis.Prefix = t.Prefix
-	}
+	topics := orNew(s.Topics)
+	topics.TopicRows, topics.TopicDead = t.Rows, t.Dead
+	orNew(s.Kafka).Group = t.Group
+	orNew(s.Postgres).Schema = t.Schema
+	orNew(s.Redis).Prefix = t.Prefix
 	return t, nil
 }
 
-// ServingSchema is the schema with the pointer to the target that readers see, and its views.
+// ServingSchema returns the schema with the pointer to the target that readers see, and with that target's
+// views.
 func (p Postgres) ServingSchema() string { return p.Schema + "_" + serving }

@@ -7,10 +7,12 @@ import (
 	"os"
 )
 
-// certificates are the PEM files of one server's settings; flags is how those settings' names begin ("kafka").
+// certificates holds the paths of the PEM files for one server. flags is the start of their settings' names
+// ("kafka").
 type certificates struct{ flags, ca, cert, key string }
 
-// check refuses files where nothing is encrypted, and half a pair. on tells whether it is; need is what turns it on.
+// check refuses files for a connection that is not encrypted, and a certificate without its key. need names
+// the setting that turns encryption on.
 func (c certificates) check(on bool, need string) error {
 	if !on && c.ca+c.cert+c.key != "" {
 		return fmt.Errorf("--%[1]s-tls-ca, --%[1]s-tls-cert and --%[1]s-tls-key need %s", c.flags, need)
@@ -21,8 +23,8 @@ func (c certificates) check(on bool, need string) error {
 	return nil
 }
 
-// config reads the files. It is called again for every client, so that a certificate that was renewed counts from the
-// next start on.
+// config reads the files. Each client reads them again, so a restart is enough after a certificate was
+// renewed.
 func (c certificates) config() (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.ca != "" {

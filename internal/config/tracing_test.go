@@ -6,14 +6,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWhereTracesGoIsAnAddress(t *testing.T) {
+func TestTracesNeedAnHTTPAddress(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "http://h:4318": "", "https://h/otlp": "",
 		"h:4318":           "--otlp-endpoint=h:4318: want http://host:4318 or https://host",
 		"grpc://h":         "--otlp-endpoint=grpc://h: want http",
 		"ftp://u:secret@h": "--otlp-endpoint=ftp://u:xxxxx@h: want http",
 	} {
-		err := Tracing{OTLPEndpoint: NewSecretURL(text)}.Validate()
+		err := Tracing{OTLPEndpoint: SecretURL{text}}.Validate()
 		if want == "" {
 			require.NoError(t, err, text)
 			continue

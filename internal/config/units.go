@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// Bytes is a size. It is written as 16MiB (1,024² bytes), 16MB (1,000² bytes) or 16777216, and prints so that it reads
-// back as the same.
+// Bytes is a size of at least 0, written as 16MiB (1,024² bytes), 16MB (1,000² bytes) or 16777216. Its text
+// reads back as the same size.
 type Bytes int64
 
 var byteUnits = []struct {
 	name string
 	size Bytes
 }{
-	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, // before B, with which they end
+	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, // before B, which is a suffix of them all
 	{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"KB", 1e3}, {"B", 1},
 }
 
-// UnmarshalText reads a size that is not negative.
+// UnmarshalText reads a size.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	number, size := string(text), Bytes(1)
 	for _, u := range byteUnits {
@@ -38,10 +38,10 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText is String.
+// MarshalText returns String.
 func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
-// String is the size in the largest unit of 1,024s that divides it.
+// String returns the size in the largest of the units GiB, MiB and KiB that divides it, else in bytes.
 func (b Bytes) String() string {
 	for _, u := range byteUnits[:3] {
 		if b != 0 && b%u.size == 0 {
@@ -51,10 +51,10 @@ func (b Bytes) String() string {
 	return strconv.FormatInt(int64(b), 10)
 }
 
-// Duration is a time span with its unit: 250ms, 10s, 1m30s. It is not negative.
+// Duration is a time span of at least 0, written with its unit: 250ms, 10s, 1m30s.
 type Duration time.Duration
 
-// UnmarshalText reads a span. A bare number has no unit and is refused; 0 needs none.
+// UnmarshalText reads a span. It refuses a number without a unit, except 0.
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil || v < 0 {
@@ -64,19 +64,19 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText is String.
+// MarshalText returns String.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 func (d Duration) String() string { return time.Duration(d).String() }
 
-// Addr is where a server listens: ":8080" on all of the machine's addresses, "127.0.0.1:8080" on one, port 0 for a free
-// one; "off" for none.
+// Addr is the address at which a server listens: ":8080" for all of the machine's addresses, "127.0.0.1:8080"
+// for one, port 0 for any free port, or Off.
 type Addr string
 
-// Off is the address of a server that is not to be.
+// Off is the address of a server that does not run.
 const Off Addr = "off"
 
-// Listen returns the address, "" for off.
+// Listen returns the address, "" for Off.
 func (a Addr) Listen() string {
 	if a == Off {
 		return ""
@@ -90,10 +90,8 @@ func (a *Addr) UnmarshalText(text []byte) error {
 		return nil
 	}
 	_, port, err := net.SplitHostPort(string(text))
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
+	_, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || portErr != nil {
 		return fmt.Errorf("want an address as :8080, 127.0.0.1:8080 or [::1]:8080, or off, not %q", text)
 	}
 	return nil

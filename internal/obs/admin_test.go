@@ -17,7 +17,7 @@ func TestTheAdminPagesTellHealth(t *testing.T) {
 	h := NewHealth(quiet, m, "postgres")
 	held := true
 	pages := AdminHandler(h, m, func() bool { was := held; held = false; return was },
-		config.Setting{Name: "postgres-url", Value: config.NewSecretURL("postgres://u:hunter2@h/d").String(), Source: "flag"})
+		config.Setting{Name: "postgres-url", Value: "postgres://u:xxxxx@h/d", Source: "flag"})
 	get := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
 		pages.ServeHTTP(w, httptest.NewRequest(method, path, nil))
