@@ -14,40 +14,39 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
-// exportCmd writes what stands in Postgres as files for a warehouse.
+// exportCmd writes the current pitches of Postgres as files for a warehouse.
 type exportCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
 
-	Output    string `env:"-" name:"output" short:"o" required:"" placeholder:"DIR" help:"Folder for the files. It is made where there is none."`
-	From      string `env:"-" placeholder:"DATE" help:"First game date, YYYY-MM-DD. Default: the first there is."`
-	To        string `env:"-" placeholder:"DATE" help:"Last game date, YYYY-MM-DD. Default: the last there is."`
-	Undated   bool   `env:"-" help:"With --from or --to: export the pitches that have no game date too. Without these they are exported anyway."`
-	Overwrite bool   `env:"-" help:"Write dates that are there already anew, and take away those that have no pitches any more. Default: they are passed over."`
+	Output    string `env:"-" name:"output" short:"o" required:"" placeholder:"DIR" help:"Folder for the files, created if it does not exist."`
+	From      string `env:"-" placeholder:"DATE" help:"First game date, YYYY-MM-DD. Default: the first."`
+	To        string `env:"-" placeholder:"DATE" help:"Last game date, YYYY-MM-DD. Default: the last."`
+	Undated   bool   `env:"-" help:"With --from or --to: also export the pitches without a game date. Without these flags they are always exported."`
+	Overwrite bool   `env:"-" help:"Write dates again whose files exist, and remove the files of dates without pitches. Default: existing files stay as they are."`
 }
 
-// Help is what export --help says below its first line.
+// Help returns the text that export --help prints below its first line.
 func (*exportCmd) Help() string {
 	return `
-A file a game date, as engines for folders of files expect them (Hive's partitions):
+Writes one file per game date, in the layout of Hive partitions that warehouses read:
 
   DIR/game_date=2024-09-28/part-0.parquet
-  DIR/game_date=__HIVE_DEFAULT_PARTITION__/part-0.parquet     pitches that have no game date
+  DIR/game_date=__HIVE_DEFAULT_PARTITION__/part-0.parquet     pitches without a game date
 
-The columns are those of the view pitches, with their types and, as metadata (column:NAME), what they mean; the rows of a
-date stand in the order of their event times. All is read as of one moment, whatever is written meanwhile, and as it comes:
-the memory needed does not grow with the rows.
+The columns are those of the view pitches, with their types and, as metadata (column:NAME), their meanings. The rows of a date
+are ordered by event time. All rows are read in one snapshot, and the memory needed does not grow with their number.
 
   pitchstream export -o lake/                                     everything
   pitchstream export --from 2024-09-01 --to 2024-09-30 -o lake/   a month
-  pitchstream export --from 2024-09-27 --overwrite -o lake/       the last days anew: corrections come late
+  pitchstream export --from 2024-09-27 --overwrite -o lake/       the last days again, because corrections come late
 
-A file appears when it is whole. A run that was interrupted or killed leaves whole dates only, and the same command goes on
-after them. Read it with DuckDB: SELECT * FROM read_parquet('lake/*/*.parquet', hive_partitioning = true)
+A file appears when it is complete. After an interrupt or a kill, the same command continues with the missing dates.
+Read the files with DuckDB: SELECT * FROM read_parquet('lake/*/*.parquet', hive_partitioning = true)
 
-Exit status: 0 well; 1 the database or the folder is wrong, or it was interrupted; 2 wrong usage.`
+Exit status: 0 done; 1 the database or the folder failed, or it was interrupted; 2 wrong usage.`
 }
 
-// Validate finds wrong usage before anything is done. (kong)
+// Validate reports wrong usage. Kong calls it before Run.
 func (c *exportCmd) Validate() error {
 	if c.Output == "" {
 		return errors.New("--output is missing: want a folder, as -o lake/")
@@ -63,11 +62,12 @@ func (c *exportCmd) Validate() error {
 	return nil
 }
 
-// Run exports, and prints a summary of what it wrote.
+// Run exports and prints a summary.
 func (c *exportCmd) Run(ctx context.Context, std *stdio) error {
 	r, err := export.Run(ctx, export.Options{
 		Postgres: pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema}, Output: c.Output,
-		From: schemas.Text(c.From), To: schemas.Text(c.To), Undated: c.Undated, Overwrite: c.Overwrite, ProgressTo: std.Err,
+		From: schemas.Text(c.From), To: schemas.Text(c.To), Undated: c.Undated, Overwrite: c.Overwrite,
+		ProgressTo: std.Err,
 	})
 	switch {
 	case err != nil && ctx.Err() != nil:

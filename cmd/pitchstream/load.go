@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -20,16 +21,16 @@ import (
 
 // loadCmd sends records from files to the raw topic, unchanged.
 type loadCmd struct {
-	Paths []string `arg:"" name:"path" help:"Files, folders (with all below them), globs, or - for standard input."`
+	Paths []string `arg:"" name:"path" help:"Files, folders (with everything below them), globs, or - for standard input."`
 
 	Game      string  `env:"-" placeholder:"PK" help:"game_pk of all records, their Kafka key. Default: GAME of a file named GAME_FRAME.jsonl."`
-	IDs       string  `env:"-" name:"ids" placeholder:"FILE.csv" help:"Identifiers from the games' log, sent as headers: event_id, batter_id, pitcher_id, team_id, game_date, venue, and also game_pk (the key) and event_time. Without them a batter is known only where the ball was hit."`
-	Timestamp string  `env:"-" default:"now" placeholder:"now|mtime|TIME" help:"Timestamp of the records: now, mtime (the file's), or an RFC 3339 time. See above which of them never beats a live correction. Default: now."`
-	Revision  int64   `env:"-" default:"0" placeholder:"N" help:"Revision of the records: a greater one beats a smaller one, whatever the timestamps. Default: 0."`
-	Rate      float64 `env:"-" placeholder:"N" help:"Send at most N records a second. Default: as fast as Kafka takes them."`
+	IDs       string  `env:"-" name:"ids" placeholder:"FILE.csv" help:"Identifiers from the games' log, sent as headers: event_id, batter_id, pitcher_id, team_id, game_date, venue, and also game_pk (the key) and event_time. Without them a batter is known only if the ball was hit."`
+	Timestamp string  `env:"-" default:"now" placeholder:"now|mtime|TIME" help:"Timestamp of the records: now, mtime (the file's), or an RFC 3339 time. See above which of them supersede live corrections. Default: now."`
+	Revision  int64   `env:"-" default:"0" placeholder:"N" help:"Revision of the records: a greater one supersedes a smaller one, whatever the timestamps. Default: 0."`
+	Rate      float64 `env:"-" placeholder:"N" help:"Send at most N records a second. Default: as fast as Kafka accepts them."`
 	Realtime  bool    `env:"-" help:"Keep the real time between the pitches. Needs event_time in --ids, or --timestamp mtime."`
 	Check     bool    `env:"-" help:"Read everything and report, but send nothing. Needs no Kafka."`
-	State     string  `env:"-" placeholder:"FILE" help:"Remember in FILE what was acknowledged; the same command goes on from there. Written every few seconds and at the end."`
+	State     string  `env:"-" placeholder:"FILE" help:"Remember the acknowledged records in FILE, so that the same command continues there. Written every few seconds and at the end."`
 
 	Kafka  optionalKafka `embed:"" group:"Kafka"`
 	Topics config.Topics `embed:"" group:"Kafka"`
@@ -38,35 +39,34 @@ type loadCmd struct {
 	timestamp load.Timestamp // parsed by Validate
 }
 
-// Help is what load --help says below its first line.
+// Help returns the text that load --help prints below its first line.
 func (*loadCmd) Help() string {
 	return `
-What a file is, is told by its content: JSON Lines, a JSON array, one record a file (pretty-printed too), values one after
-the other; plain, gzip or zstd. Records go out byte for byte. A broken line goes out as well: the processor puts it onto the
-dead-letter topic, where such things are looked for. A file cut short gives what is whole, and its torn end as one record;
-the summary names it with its byte offset.
+The layout and compression of a file are detected from its content: JSON Lines, a JSON array, one record per file (also
+pretty-printed), or values one after the other; plain, gzip or zstd. Records are sent byte for byte. A broken record is sent
+as well, so that it becomes a dead letter. If a file is cut short, its torn end is sent as one record, and the summary gives
+its byte offset.
 
   pitchstream load season/                              a folder of GAME_FRAME.jsonl files
   pitchstream load --game 746437 batch_raw.json.gz      one game, an array
   zcat old/*.gz | pitchstream load --game 746437 -      standard input
   pitchstream load --check season/                      report, send nothing
-  pitchstream load --state season.state season/         may be interrupted; run it again to go on
-  pitchstream load --ids log.csv --realtime game.jsonl  as if it were live
+  pitchstream load --state season.state season/         may be interrupted; run it again to continue
+  pitchstream load --ids log.csv --realtime game.jsonl  at the pace of a live game
 
-Which version of a pitch wins is decided by the revision, then by the timestamp, then by the offset. So at the same revision
---timestamp now beats everything that was there before, live records and corrections alike. --timestamp mtime, and a time
-before the game, never beat a live record or correction of the same revision, provided they are older than it: a file that
-was copied may have the time of its copy, so for history that must never win give a time, as
---timestamp 2000-01-01T00:00:00Z. A live correction that carries a greater revision beats a load of revision 0 in any case;
-and --revision N beats all that is below N, in any case. Where --ids names no event_time, the timestamp is also when the
-pitch was thrown.
+Of several versions of a pitch, the one with the greatest revision is current; of equal ones, the one with the latest
+timestamp, and then the greatest offset. At the same revision, --timestamp now therefore supersedes all earlier records, live
+ones and corrections alike. An older timestamp supersedes none that is newer: for history that must never win, give a time
+before the games, as --timestamp 2000-01-01T00:00:00Z. Do not rely on --timestamp mtime for that, because a copied file may
+have the time of its copy. --revision N supersedes every smaller revision. If --ids gives no event_time, the timestamp is also
+the time of the pitch.
 
-A record that is sent twice is the same pitch twice, which changes nothing; so a load may be repeated at any time.
+A load may be repeated at any time, because a record that arrives twice changes nothing.
 
 Exit status: 0 all records were acknowledged; 1 some failed, a file could not be read, or it was interrupted; 2 wrong usage.`
 }
 
-// Validate finds wrong usage before anything is done. (kong)
+// Validate reports wrong usage. Kong calls it before Run.
 func (c *loadCmd) Validate() (err error) {
 	if c.timestamp, err = parseTimestamp(c.Timestamp, time.Now()); err != nil {
 		return err
@@ -79,7 +79,8 @@ func (c *loadCmd) Validate() (err error) {
 	case c.Realtime && c.Rate > 0:
 		return errors.New("--realtime and --rate: give one")
 	case c.Realtime && c.IDs == "" && !c.timestamp.FromFile:
-		return errors.New("--realtime needs to know when the pitches were thrown: give --ids FILE.csv with a column event_time, or --timestamp mtime")
+		return errors.New("--realtime needs to know when the pitches were thrown: " +
+			"give --ids FILE.csv with a column event_time, or --timestamp mtime")
 	case c.Game != "" && !isGamePK(c.Game):
 		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
 	case slices.Contains(c.Paths, fileinput.Stdin) && c.State != "":
@@ -101,7 +102,8 @@ func parseTimestamp(text string, now time.Time) (load.Timestamp, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return load.Timestamp{}, fmt.Errorf("--timestamp=%s: want now, mtime, or an RFC 3339 time as 2024-09-28T19:05:00Z", text)
+		return load.Timestamp{},
+			fmt.Errorf("--timestamp=%s: want now, mtime, or an RFC 3339 time as 2024-09-28T19:05:00Z", text)
 	}
 	if t.Before(time.UnixMilli(1)) || t.After(now) {
 		return load.Timestamp{}, fmt.Errorf("--timestamp=%s: want a time from 1970 to now; "+
@@ -110,20 +112,13 @@ func parseTimestamp(text string, now time.Time) (load.Timestamp, error) {
 	return load.Timestamp{Text: text, Fixed: t}, nil
 }
 
-// isGamePK reports whether s can be a game_pk.
+// isGamePK reports whether s can be a game_pk: 1 to 64 bytes of UTF-8 without control characters.
 func isGamePK(s string) bool {
-	if len(s) == 0 || len(s) > 64 || !utf8.ValidString(s) {
-		return false
-	}
-	for _, c := range s {
-		if c < 0x20 || c == 0x7f {
-			return false
-		}
-	}
-	return true
+	isControl := func(c rune) bool { return c < 0x20 || c == 0x7f }
+	return s != "" && len(s) <= 64 && utf8.ValidString(s) && !strings.ContainsFunc(s, isControl)
 }
 
-// Run loads, and prints a summary however the load ends.
+// Run loads. It prints a summary however the load ends.
 func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 	o := load.Options{
 		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, Timestamp: c.timestamp, Revision: c.Revision,
@@ -146,9 +141,11 @@ func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 	return err
 }
 
-// printLine writes a line of a summary: its name, and a text beside it.
-func printLine(w io.Writer, name, format string, args ...any) {
-	fmt.Fprintf(w, "  %-12s "+format+"\n", append([]any{name}, args...)...)
+// lineTo returns a function that writes a line of a summary to w: its name, and a text beside it.
+func lineTo(w io.Writer) func(name, format string, args ...any) {
+	return func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %-12s "+format+"\n", append([]any{name}, args...)...)
+	}
 }
 
 // print writes the summary:
@@ -158,49 +155,48 @@ func printLine(w io.Writer, name, format string, args ...any) {
 //	  …
 func (c *loadCmd) print(out io.Writer, r *load.Report) error {
 	w := bufio.NewWriter(out)
-	took, failed := terminal.Duration(r.Seconds), r.Refused+r.Unconfirmed
-	records := terminal.Count(r.Records)
-	if c.Check {
-		fmt.Fprintf(w, "checked in %s, nothing was sent\n", took)
-		printLine(w, "records", "%s read = %s to send + %s that would fail", records, terminal.Count(r.Sent), terminal.Count(failed))
-		printLine(w, "rows", "%s", terminal.Count(r.Rows))
-		for _, code := range schemas.Codes {
-			if n := r.DeadLetters[code]; n > 0 {
-				printLine(w, "dead letters", "%s %s", terminal.Count(n), code)
-			}
+	line := lineTo(w)
+	lineOf := func(n int64, name, format string) { // nothing for 0
+		if n > 0 {
+			line(name, format, terminal.Count(n))
 		}
-	} else {
-		fmt.Fprintf(w, "loaded into %s in %s\n", c.Topics.TopicRaw, took)
-		printLine(w, "records", "%s read = %s sent + %s failed", records, terminal.Count(r.Sent), terminal.Count(failed))
 	}
-	if r.Unconfirmed > 0 {
-		printLine(w, "", "%s of the failed were not acknowledged when it ended; they may have arrived", terminal.Count(r.Unconfirmed))
+	head, records := "loaded into "+c.Topics.TopicRaw+" in %s\n", "%s read = %s sent + %s failed"
+	if c.Check {
+		head, records = "checked in %s, nothing was sent\n", "%s read = %s to send + %s that would fail"
 	}
+	fmt.Fprintf(w, head, terminal.Duration(r.Seconds))
+	line("records", records,
+		terminal.Count(r.Records), terminal.Count(r.Sent), terminal.Count(r.Refused+r.Unconfirmed))
+	if c.Check {
+		line("rows", "%s", terminal.Count(r.Rows))
+		for _, code := range schemas.Codes {
+			lineOf(r.DeadLetters[code], "dead letters", "%s "+string(code))
+		}
+	}
+	lineOf(r.Unconfirmed, "", "%s of the failed were not acknowledged when it ended; they may have arrived")
 	if c.State != "" {
-		printLine(w, "sent before", "%s by earlier runs, as %s says", terminal.Count(r.SentBefore), c.State)
+		line("sent before", "%s by earlier runs, as %s says", terminal.Count(r.SentBefore), c.State)
 	}
-	printLine(w, "bytes", "%s in %s", terminal.Bytes(r.Bytes), terminal.Counted(int64(r.Inputs), "input"))
-	printLine(w, "games", "%s", terminal.Count(r.Games))
+	line("bytes", "%s in %s", terminal.Bytes(r.Bytes), terminal.Counted(int64(r.Inputs), "input"))
+	line("games", "%s", terminal.Count(r.Games))
 	if r.NoGame > 0 {
-		printLine(w, "", "%s no game: name it by --game, or name files GAME_FRAME.jsonl",
+		line("", "%s no game: name it by --game, or name files GAME_FRAME.jsonl",
 			terminal.Counted(r.NoGame, "record has", "records have"))
 	}
 	if c.IDs == "" {
-		printLine(w, "batters", "named only where the ball was hit, so whiff rates are not to be had; --ids FILE.csv names them")
+		line("batters", "named only where the ball was hit, so whiff rates are not to be had; "+
+			"--ids FILE.csv names them")
 	} else {
-		printLine(w, "batters", "%s found in %s", terminal.Counted(r.Named, "record"), c.IDs)
+		line("batters", "%s found in %s", terminal.Counted(r.Named, "record"), c.IDs)
 	}
 	for _, refusal := range r.Refusals {
-		printLine(w, "failed", "%s", refusal)
+		line("failed", "%s", refusal)
 	}
-	if more := r.Refused - int64(len(r.Refusals)); more > 0 {
-		printLine(w, "failed", "and %s more", terminal.Count(more))
-	}
+	lineOf(r.Refused-int64(len(r.Refusals)), "failed", "and %s more")
 	for _, p := range r.Problems {
-		printLine(w, "input", "%s", p)
+		line("input", "%s", p)
 	}
-	if r.MoreProblems > 0 {
-		printLine(w, "input", "and %s more remarks", terminal.Count(r.MoreProblems))
-	}
+	lineOf(r.MoreProblems, "input", "and %s more remarks")
 	return w.Flush()
 }

@@ -369,7 +369,7 @@ func TestProcessFailsWhereAFileCannotBeRead(t *testing.T) {
 	_, err = processArgs(t.Context(), t, nil, folder, "-o", filepath.Join(folder, "1_1.jsonl"))
 	require.ErrorContains(t, err, "output folder: mkdir")
 	_, err = processArgs(t.Context(), t, nil, folder, "-o", dir, "--ids", filepath.Join(folder, "1_1.jsonl"))
-	require.ErrorContains(t, err, "--ids: ")
+	require.ErrorContains(t, err, "identifiers: ")
 }
 
 func TestProcessRefusesWrongUsage(t *testing.T) {

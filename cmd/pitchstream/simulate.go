@@ -19,47 +19,48 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
+// simulateCmd plays simulated games into files, standard output or Kafka.
 type simulateCmd struct {
-	Seed     uint64 `name:"seed" default:"1" placeholder:"N" help:"The same seed plays the same games, byte for byte, whatever is done to their records below. Default: 1."`
-	Games    int    `name:"games" placeholder:"N" help:"Games to play: about 310 pitches, 15 MB each. Default: one, or as many as --pitches takes."`
+	Seed     uint64 `name:"seed" default:"1" placeholder:"N" help:"Seed of the games: equal seeds give equal games, byte for byte, whatever the stress flags below do to their records. Default: 1."`
+	Games    int    `name:"games" placeholder:"N" help:"Games to play: about 310 pitches, 15 MB each. Default: one, or as many as --pitches needs."`
 	Pitches  int    `name:"pitches" placeholder:"N" help:"Pitches to throw in all, cutting the games short. Default: whole games."`
-	Parallel int    `name:"parallel" placeholder:"N" help:"Games played at the same time, 1 to 15; the others follow a day later each. Default: as many as there are, at most 15."`
-	FeedIDs  bool   `name:"feed-ids" help:"Every pitch carries the game feed's batter_id, pitcher_id and team_id as headers. Without: a batter is known only where the ball was hit, as in bare tracking records."`
+	Parallel int    `name:"parallel" placeholder:"N" help:"Games played at the same time, 1 to 15; the others follow a day later each. Default: all, at most 15."`
+	FeedIDs  bool   `name:"feed-ids" help:"Send the game feed's batter_id, pitcher_id and team_id as headers of every pitch. Default: a batter is known only where the ball was hit, as in bare tracking records."`
 
-	BatterSpread float64    `name:"batter-spread" placeholder:"SHARE" group:"Cameras" help:"How much of a swing's speed is the batter's own, as a correlation, 0 to 1; about 0.5 in the major leagues. Default: 0, all batters are alike."`
-	Bias         []biasFlag `name:"bias" sep:"none" placeholder:"venue=NAME,mph=X[,from=DATE]" group:"Cameras" help:"A venue that measures all bats so much too fast, from a game date on: what quality is to find. May be given several times."`
-	Untracked    float64    `name:"untracked" placeholder:"SHARE" group:"Cameras" help:"Share of the swings whose bat nobody tracked, beside the sensors' own faults."`
+	BatterSpread float64    `name:"batter-spread" placeholder:"SHARE" group:"Cameras" help:"How much of a swing's speed is the batter's own, as a correlation, 0 to 1; about 0.5 in the major leagues. Default: 0, all batters are equal."`
+	Bias         []biasFlag `name:"bias" sep:"none" placeholder:"venue=NAME,mph=X[,from=DATE]" group:"Cameras" help:"A venue that measures all bats X mph too fast, from a game date on, which quality should find. May be given several times."`
+	Untracked    float64    `name:"untracked" placeholder:"SHARE" group:"Cameras" help:"Share of the swings without bat tracking, in addition to the sensors' own faults."`
 
 	Duplicates    float64      `name:"duplicates" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Sent again later, byte for byte."`
 	Reorder       float64      `name:"reorder" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Moved up to 20 pitches earlier or later."`
 	Corrections   float64      `name:"corrections" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Corrected later by a greater revision: other values, a third another batter, a tenth another game."`
-	Deletes       float64      `name:"deletes" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Deleted, three in ten before the pitch itself comes."`
+	Deletes       float64      `name:"deletes" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Deleted, three in ten before the pitch itself is sent."`
 	LateIDs       float64      `name:"late-ids" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Named by op=identify before or after, some twice, instead of by headers of their own."`
-	Poison        float64      `name:"poison" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Followed by a record that no row can be made of: 23 flavours in turn, one dead letter each."`
-	OversizeBytes config.Bytes `name:"oversize-bytes" placeholder:"SIZE" group:"Stress (shares of the pitches, 0 to 1)" help:"A 24th flavour: a record larger than this, for the code too_large. None unless given; the topic must take such records."`
+	Poison        float64      `name:"poison" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Followed by a broken record: 23 kinds in turn, one dead letter each."`
+	OversizeBytes config.Bytes `name:"oversize-bytes" placeholder:"SIZE" group:"Stress (shares of the pitches, 0 to 1)" help:"A 24th kind: a record larger than this, for the code too_large. The topic must accept such records. Default: none."`
 
 	Start       time.Time `name:"start" placeholder:"TIME" help:"When the first game begins, as 2025-04-01T17:05:00Z, which is the default; with --realtime it is now."`
 	FirstGamePK int64     `name:"first-game-pk" placeholder:"N" help:"Key of the first game; the others count on. Default: 778001."`
 
-	Output   string `name:"output" short:"o" placeholder:"PATH" group:"Where to" help:"A folder (that is there, or ends in /): a JSON Lines file a game, GAME_0.jsonl. Else a file; - is standard output, the default."`
-	Envelope bool   `name:"envelope" group:"Where to" help:"Write lines {\"key\", \"headers\", \"timestamp_ms\", \"value\"}, the value as text, as value_base64 where it is not UTF-8, or null. Without: the values alone, which cannot hold what is told by headers."`
-	Produce  bool   `name:"produce" group:"Where to" help:"Produce to the raw topic of --kafka-brokers: keyed by game, acknowledged by all replicas, packed with zstd."`
+	Output   string `name:"output" short:"o" placeholder:"PATH" group:"Where to" help:"A folder (that exists, or ends in /): a JSON Lines file per game, GAME_0.jsonl. Otherwise a file; - is standard output, the default."`
+	Envelope bool   `name:"envelope" group:"Where to" help:"Write lines {\"key\", \"headers\", \"timestamp_ms\", \"value\"}, the value as text, as value_base64 if it is not UTF-8, or null. Default: the values alone, without keys and headers."`
+	Produce  bool   `name:"produce" group:"Where to" help:"Produce to the raw topic of --kafka-brokers: keyed by game, acknowledged by all replicas, compressed with zstd."`
 
-	Rate     float64 `name:"rate" placeholder:"N" group:"How fast" help:"Pitches a second. Default: as fast as it goes."`
-	Realtime bool    `name:"realtime" group:"How fast" help:"As in the ball park: some 22 s between a game's pitches."`
+	Rate     float64 `name:"rate" placeholder:"N" group:"How fast" help:"Pitches per second. Default: as fast as possible."`
+	Realtime bool    `name:"realtime" group:"How fast" help:"Play at the pace of real games: about 22 s between the pitches of a game."`
 	Speedup  float64 `name:"speedup" placeholder:"X" group:"How fast" help:"Play --realtime X times as fast. Default: 1."`
 
 	Kafka    optionalKafka `embed:"" group:"Kafka"`
 	TopicRaw string        `name:"topic-raw" default:"pitches.raw" placeholder:"TOPIC" group:"Kafka" help:"Topic to produce to. Default: pitches.raw."`
 }
 
-// optionalKafka is config.Kafka without its checks: they count only where something is produced.
+// optionalKafka is config.Kafka without its checks, because they apply only if records are produced.
 type optionalKafka config.Kafka
 
-// Help is what --help says beside the flags.
+// Help returns the text that simulate --help prints beside the flags.
 func (*simulateCmd) Help() string {
-	return `Plays seeded games of baseball and writes each pitch as a real-looking Hawk-Eye record: bats and balls that move by
-physics, results in the proportions of real games, the sensors' real faults.
+	return `Plays seeded games of baseball and writes each pitch as a realistic Hawk-Eye record: bats and balls move by
+physics, results have the proportions of real games, and sensors have their real faults.
 
 One game into a file, and through the pipeline without any server:
   pitchstream simulate -o games/
@@ -68,13 +69,13 @@ One game into a file, and through the pipeline without any server:
 A full day's slate into Kafka, in game time, ten times as fast:
   pitchstream simulate --produce --kafka-brokers localhost:9092 --games 15 --realtime --speedup 10 --feed-ids
 
-Everything that a stream does to records, to be looked at:
+Everything that a stream does to records, for inspection:
   pitchstream simulate --pitches 200 --envelope --duplicates .1 --corrections .1 --deletes .05 --late-ids .2 --poison .1
 
 The summary's counts balance: pitches = rows that stand + pitches deleted, poison = dead letters.`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate reports wrong usage. Kong calls it before Run.
 func (c *simulateCmd) Validate() error {
 	if err := c.options(time.Time{}).Validate(); err != nil {
 		return errors.New(flagNames.Replace(err.Error()))
@@ -92,42 +93,38 @@ func (c *simulateCmd) Validate() error {
 		return errors.New("give --produce or an output, not both")
 	case c.Produce:
 		return config.Kafka(c.Kafka).Validate()
-	case !c.Envelope && c.needsHeaders() != "":
-		return fmt.Errorf("%s is told by keys and headers, which plain lines have not: add --envelope, or --produce", c.needsHeaders())
+	case c.Envelope:
+		return nil
+	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"--feed-ids", c.FeedIDs}, {"--corrections", c.Corrections > 0}, {"--deletes", c.Deletes > 0},
+		{"--late-ids", c.LateIDs > 0}, {"--poison", c.Poison > 0},
+	} {
+		if f.set {
+			return fmt.Errorf("%s needs keys and headers, which plain lines do not have: "+
+				"add --envelope, or --produce", f.name)
+		}
 	}
 	return nil
 }
 
-// flagNames are the flags of the simulator's options, for its error messages.
+// flagNames replaces the names of the simulator's options in its errors by the flags.
 var flagNames = strings.NewReplacer("Games ", "--games ", "Pitches ", "--pitches ", "Parallel ", "--parallel ",
 	"BatterSpread ", "--batter-spread ", "Biases ", "--bias ", "Untracked ", "--untracked ",
 	"Duplicates ", "--duplicates ", "Reorder ", "--reorder ", "Corrections ", "--corrections ", "Deletes ", "--deletes ",
 	"LateIDs ", "--late-ids ", "Poison ", "--poison ", "OversizeBytes ", "--oversize-bytes ", "Start ", "--start ",
 	"FirstGamePK ", "--first-game-pk ")
 
-// needsHeaders names a flag that asks for what plain lines cannot hold.
-func (c *simulateCmd) needsHeaders() string {
-	switch {
-	case c.FeedIDs:
-		return "--feed-ids"
-	case c.Corrections > 0:
-		return "--corrections"
-	case c.Deletes > 0:
-		return "--deletes"
-	case c.LateIDs > 0:
-		return "--late-ids"
-	case c.Poison > 0:
-		return "--poison"
-	}
-	return ""
-}
-
-// options are the simulator's. now is when games in real time begin, if nothing else was said.
+// options returns the options of the simulator. now is the start of games in real time, unless --start is given.
 func (c *simulateCmd) options(now time.Time) simulate.Options {
 	o := simulate.Options{
 		Seed: c.Seed, Games: c.Games, Pitches: c.Pitches, Parallel: c.Parallel, FeedIDs: c.FeedIDs,
-		Duplicates: c.Duplicates, Reorder: c.Reorder, Corrections: c.Corrections, Deletes: c.Deletes, LateIDs: c.LateIDs,
-		BatterSpread: c.BatterSpread, Untracked: c.Untracked, Poison: c.Poison, OversizeBytes: int(c.OversizeBytes), Start: c.Start, FirstGamePK: c.FirstGamePK,
+		BatterSpread: c.BatterSpread, Untracked: c.Untracked, Duplicates: c.Duplicates, Reorder: c.Reorder,
+		Corrections: c.Corrections, Deletes: c.Deletes, LateIDs: c.LateIDs, Poison: c.Poison,
+		OversizeBytes: int(c.OversizeBytes), Start: c.Start, FirstGamePK: c.FirstGamePK,
 	}
 	for _, b := range c.Bias {
 		o.Biases = append(o.Biases, simulate.Bias(b))
@@ -141,86 +138,80 @@ func (c *simulateCmd) options(now time.Time) simulate.Options {
 	return o
 }
 
-// Run plays the games and prints a summary: on Out, or on Err if the records go to Out.
+// Run plays the games and prints a summary.
 func (c *simulateCmd) Run(ctx context.Context, std *stdio) error {
 	s, err := simulate.New(c.options(time.Now()))
 	if err != nil {
 		return err
 	}
-	sink, summary, err := c.openSink(ctx, std)
-	if err != nil {
+	o := simulation.Options{Simulator: s, ProgressTo: std.Err, Pitches: int64(c.Pitches)}
+	if o.Sink, err = c.openSink(ctx, std); err != nil {
 		return err
 	}
+	switch {
+	case c.Realtime:
+		o.Pace = simulation.GameTime(cmp.Or(c.Speedup, 1))
+	case c.Rate > 0:
+		o.Pace = simulation.Evenly(c.Rate)
+	}
 	begun := time.Now()
-	sent, err := simulation.Run(ctx, simulation.Options{
-		Simulator: s, Sink: sink, Pace: c.pace(), ProgressTo: std.Err, Pitches: int64(c.Pitches),
-	})
+	sent, err := simulation.Run(ctx, o)
+	summary := std.Out
+	if !c.Produce && (c.Output == "" || c.Output == "-") {
+		summary = std.Err // because the records go to Out
+	}
 	printTally(summary, sent, time.Since(begun))
 	return err
 }
 
-// openSink opens the sink, and returns where the summary is printed.
-func (c *simulateCmd) openSink(ctx context.Context, std *stdio) (sink simulation.Sink, summary io.Writer, err error) {
+func (c *simulateCmd) openSink(ctx context.Context, std *stdio) (simulation.Sink, error) {
 	line := simulation.Values
 	if c.Envelope {
 		line = simulation.Envelopes
 	}
-	switch info, statErr := os.Stat(c.Output); {
+	switch info, err := os.Stat(c.Output); {
 	case c.Produce:
 		client, err := config.Kafka(c.Kafka).Options()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		sink, err = simulation.OpenKafka(ctx, client, c.TopicRaw)
-		return sink, std.Out, err
+		return simulation.OpenKafka(ctx, client, c.TopicRaw)
 	case c.Output == "" || c.Output == "-":
 		if terminal.IsTerminal(std.Out) {
-			return nil, nil, errors.New("standard output is a terminal, and records are 100 KB long: give -o PATH, or a pipe")
+			return nil, errors.New("standard output is a terminal, and records are 100 KB long: " +
+				"give -o PATH, or a pipe")
 		}
-		return simulation.ToWriter(std.Out, line), std.Err, nil
-	case strings.HasSuffix(c.Output, "/") || statErr == nil && info.IsDir():
-		sink, err = simulation.ToFolder(c.Output, line)
-	default:
-		sink, err = simulation.ToFile(c.Output, line)
+		return simulation.ToWriter(std.Out, line), nil
+	case strings.HasSuffix(c.Output, "/") || err == nil && info.IsDir():
+		return simulation.ToFolder(c.Output, line)
 	}
-	return sink, std.Out, err
+	return simulation.ToFile(c.Output, line)
 }
 
-func (c *simulateCmd) pace() simulation.Pace {
-	switch {
-	case c.Realtime:
-		return simulation.GameTime(cmp.Or(c.Speedup, 1))
-	case c.Rate > 0:
-		return simulation.Evenly(c.Rate)
-	}
-	return nil
-}
-
-// printTally prints what was sent and what a processor should make of it.
+// printTally prints how many records were sent, and the rows and dead letters that a processor should make of them.
 func printTally(w io.Writer, t simulate.Tally, took time.Duration) {
 	count := func(k simulate.Kind) string { return terminal.Count(t.Records[k]) }
+	pitches, poison := count(simulate.KindPitch), count(simulate.KindPoison)
 	fmt.Fprintf(w, "games     %s\n", terminal.Count(int64(t.Games)))
 	fmt.Fprintf(w, "records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison %s\n",
-		terminal.Count(t.Total()), count(simulate.KindPitch), count(simulate.KindDuplicate), count(simulate.KindCorrection),
-		count(simulate.KindDelete), count(simulate.KindIdentify), count(simulate.KindPoison))
+		terminal.Count(t.Total()), pitches, count(simulate.KindDuplicate), count(simulate.KindCorrection),
+		count(simulate.KindDelete), count(simulate.KindIdentify), poison)
 	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n",
-		count(simulate.KindPitch), terminal.Count(t.Standing), terminal.Count(t.Gone))
-	var codes []string
+		pitches, terminal.Count(t.Standing), terminal.Count(t.Gone))
+	fmt.Fprintf(w, "letters   %s", poison)
+	before := " = "
 	for _, code := range slices.Sorted(maps.Keys(t.Letters)) {
-		codes = append(codes, fmt.Sprintf("%s %s", code, terminal.Count(t.Letters[code])))
+		fmt.Fprintf(w, "%s%s %s", before, code, terminal.Count(t.Letters[code]))
+		before = " + "
 	}
-	fmt.Fprintf(w, "letters   %s", count(simulate.KindPoison))
-	if len(codes) > 0 {
-		fmt.Fprintf(w, " = %s", strings.Join(codes, " + "))
-	}
-	perSecond := float64(t.Bytes) / max(took.Seconds(), 1e-3)
-	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n", terminal.Bytes(t.Bytes), took.Seconds(), terminal.Bytes(int64(perSecond)))
+	perSecond := int64(float64(t.Bytes) / max(took.Seconds(), 1e-3))
+	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n", terminal.Bytes(t.Bytes), took.Seconds(), terminal.Bytes(perSecond))
 }
 
 // biasFlag is one --bias.
 type biasFlag simulate.Bias
 
-// UnmarshalText reads venue=NAME,mph=X,from=DATE, the date left out where the bias is from the beginning.
+// UnmarshalText reads venue=NAME,mph=X[,from=DATE]. Without a date the bias is there from the beginning.
 func (b *biasFlag) UnmarshalText(text []byte) (err error) {
 	*b = biasFlag{}
 	for _, part := range strings.Split(string(text), ",") {

@@ -116,7 +116,7 @@ func TestSimulateNamesWrongUsage(t *testing.T) {
 		"--rate=-1":                            "--rate=-1: want",
 		"--rate=1 --realtime":                  "not both",
 		"--speedup=2":                          "--speedup needs --realtime",
-		"--feed-ids":                           "--feed-ids is told by keys and headers, which plain lines have not",
+		"--feed-ids":                           "--feed-ids needs keys and headers, which plain lines do not have",
 		"--produce":                            "--kafka-brokers is missing",
 		"--produce --kafka-brokers=b:1 -o x":   "give --produce or an output, not both",
 		"--produce --kafka-brokers=kafka://b":  "want host:port",
