@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -46,8 +47,8 @@ func NewBatters() *Batters { return &Batters{byID: map[int64]*batter{}} }
 // Len returns the number of batters.
 func (b *Batters) Len() int { return len(b.byID) }
 
-// Add counts a row. Rows must come in the order of their versions, because of pitches with the same event
-// time the later one is the last.
+// Add counts a row. Rows must come in the order of their versions, because the last pitch is the later one of those
+// with the same event time.
 func (b *Batters) Add(r *Row) {
 	if !r.BatterID.Present {
 		return
@@ -86,18 +87,9 @@ func (s *sum) add(v schemas.Opt[float64], counts bool) {
 	s.total += v.Value
 }
 
-func (s *sum) mean() schemas.Opt[float64] {
-	if s.n == 0 {
-		return schemas.Opt[float64]{}
-	}
-	return schemas.Some(s.total / float64(s.n))
-}
-
-func (s *sum) greatest() schemas.Opt[float64] {
-	if s.n == 0 {
-		return schemas.Opt[float64]{}
-	}
-	return schemas.Some(s.most)
+// results returns the maximum and the mean, both missing if there was no value.
+func (s *sum) results() (most, mean cell) {
+	return cell{present: s.n > 0, f: s.most}, cell{present: s.n > 0, f: s.total / float64(s.n)}
 }
 
 // compareTimes orders event times; an unknown one is before all known ones.
@@ -121,17 +113,7 @@ func one(yes bool) int64 {
 	return 0
 }
 
-// finished returns the batter's aggregates, without LastPitch.
-func (b *batter) finished() schemas.Stats {
-	s := b.stats
-	s.WhiffRatePct = schemas.WhiffRatePct(s.WhiffCount, s.SwingCount)
-	s.MaxExitVelocityMPH, s.AvgExitVelocityMPH = b.exitVelocity.greatest(), b.exitVelocity.mean()
-	s.MaxBatSpeedMPH, s.AvgBatSpeedMPH = b.batSpeed.greatest(), b.batSpeed.mean()
-	s.AvgAttackAngleDeg = b.attackAngle.mean()
-	return s
-}
-
-// BatterColumns are the columns of the table of batters, the most requested first.
+// BatterColumns are the columns of the table of batters. Those that analysts read most come first.
 var BatterColumns = func() []schemas.Column {
 	all := []schemas.Column{{Name: "batter_id", SQL: "bigint", Source: "the rows", Meaning: "The batter", Missing: "never"}}
 	first := []string{"swing_count", "whiff_rate_pct", "max_exit_velocity_mph"}
@@ -174,42 +156,42 @@ func (b *batter) appendLine(line []byte, id int64) ([]byte, error) {
 	line = strconv.AppendInt(line, id, 10)
 	for _, c := range BatterColumns[1:] {
 		line = append(line, ',')
-		switch v := values[c.Name].(type) {
-		case int64:
-			line = strconv.AppendInt(line, v, 10)
-		case schemas.Opt[float64]:
-			if v.Present {
-				line = appendFloat(line, v.Value)
-			}
-		case []byte:
-			line = appendCSVText(line, string(v))
+		if v := values[c.Name]; v.present {
+			line = batterKinds[c.SQL].appendCSV(line, v)
 		}
 	}
 	return append(line, '\n'), nil
 }
 
-// values returns the batter's aggregates by column name: numbers, numbers that may be missing, JSON.
-func (b *batter) values() (map[string]any, error) {
-	s := b.finished()
-	last, err := marshal(b.last)
+// batterKinds maps the types of BatterColumns.
+var batterKinds = map[string]kind{"bigint": int64Kind, "float8": floatKind, "jsonb": textKind}
+
+// values returns the batter's aggregates by column name.
+func (b *batter) values() (map[string]cell, error) {
+	s := &b.stats
+	maxExit, avgExit := b.exitVelocity.results()
+	maxSpeed, avgSpeed := b.batSpeed.results()
+	_, avgAngle := b.attackAngle.results()
+	last, err := jsonCell(b.last)
 	if err != nil {
 		return nil, err
 	}
-	types, err := marshal(s.ByPitchType)
-	return map[string]any{
-		"pitches": s.Pitches, "swing_count": s.SwingCount, "whiff_count": s.WhiffCount, "whiff_rate_pct": s.WhiffRatePct,
-		"contact_count": s.ContactCount, "max_exit_velocity_mph": s.MaxExitVelocityMPH,
-		"avg_exit_velocity_mph": s.AvgExitVelocityMPH, "hard_hit_count": s.HardHitCount,
-		"max_bat_speed_mph": s.MaxBatSpeedMPH, "avg_bat_speed_mph": s.AvgBatSpeedMPH,
-		"avg_attack_angle_deg": s.AvgAttackAngleDeg, "last_pitch": last, "by_pitch_type": types,
+	types, err := jsonCell(s.ByPitchType)
+	return map[string]cell{
+		"pitches": count(s.Pitches), "swing_count": count(s.SwingCount), "whiff_count": count(s.WhiffCount),
+		"whiff_rate_pct": number(schemas.WhiffRatePct(s.WhiffCount, s.SwingCount)),
+		"contact_count":  count(s.ContactCount), "hard_hit_count": count(s.HardHitCount),
+		"max_exit_velocity_mph": maxExit, "avg_exit_velocity_mph": avgExit,
+		"max_bat_speed_mph": maxSpeed, "avg_bat_speed_mph": avgSpeed,
+		"avg_attack_angle_deg": avgAngle, "last_pitch": last, "by_pitch_type": types,
 	}, err
 }
 
-// marshal returns JSON in which < and & are not escaped.
-func marshal(v any) ([]byte, error) {
+// jsonCell returns the JSON of v, in which < and & are not escaped.
+func jsonCell(v any) (cell, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	err := e.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
+	return cell{present: true, s: strings.TrimSuffix(b.String(), "\n")}, err
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// sourceColumns follow the columns of the core. The other columns of a store (revision, offset, time of
-// writing) are left out, because they have no meaning for a file or would differ between runs.
+// sourceColumns follow the columns of the core. The other columns of a store, such as revision and offset, are left
+// out, because they have no meaning for a file or would differ between runs.
 var sourceColumns = []schemas.Column{
 	{Name: "event_time", SQL: "timestamptz", Range: "years 0001–9999", Source: "the games' log", Meaning: "When the pitch was thrown, to the millisecond", Missing: "where the games' log names no time"},
 	{Name: "source", SQL: "text", Source: "the input", Meaning: "File that the record stands in, as it was named", Missing: "never"},
@@ -89,13 +89,13 @@ var cells = map[string]func(*Row) cell{
 	"attack_angle_deg":  func(r *Row) cell { return number(r.AttackAngleDeg) },
 	"bat_speed_mph":     func(r *Row) cell { return number(r.BatSpeedMPH) },
 	"speed_confidence":  func(r *Row) cell { return text(r.SpeedConfidence) },
-	"bat_samples":       func(r *Row) cell { return cell{present: true, n: int64(r.BatSamples)} },
-	"ball_samples":      func(r *Row) cell { return cell{present: true, n: int64(r.BallSamples)} },
-	"duplicate_samples": func(r *Row) cell { return cell{present: true, n: int64(r.DuplicateSamples)} },
+	"bat_samples":       func(r *Row) cell { return count(int64(r.BatSamples)) },
+	"ball_samples":      func(r *Row) cell { return count(int64(r.BallSamples)) },
+	"duplicate_samples": func(r *Row) cell { return count(int64(r.DuplicateSamples)) },
 	"issues":            func(r *Row) cell { return cell{present: true, list: r.Issues} },
 	"event_time":        func(r *Row) cell { return whole(r.EventTime) },
 	"source":            func(r *Row) cell { return cell{present: true, s: r.Source} },
-	"record":            func(r *Row) cell { return cell{present: true, n: r.Record} },
+	"record":            func(r *Row) cell { return count(r.Record) },
 }
 
 func text(t schemas.Text) cell { return cell{present: t != "", s: string(t)} }
@@ -104,25 +104,20 @@ func whole[T ~int16 | ~int64](o schemas.Opt[T]) cell {
 	return cell{present: o.Present, n: int64(o.Value)}
 }
 
+func count(n int64) cell { return cell{present: true, n: n} }
+
 func number(o schemas.Opt[float64]) cell { return cell{present: o.Present, f: o.Value} }
 
-func truth(b bool) cell {
-	if b {
-		return cell{present: true, n: 1}
-	}
-	return cell{present: true}
-}
+func truth(b bool) cell { return cell{present: true, n: one(b)} }
 
-// number returns a measure or a count as a number. ok is false for a missing value, and for columns whose
-// numbers are only identifiers.
-func (c *column) number(r *Row) (v float64, ok bool) {
+// number returns the value of a measure or count. ok is false for a missing value, and for columns whose numbers are
+// only identifiers.
+func (c *column) number(v cell) (x float64, ok bool) {
 	switch c.kind {
 	case floatKind:
-		x := c.of(r)
-		return x.f, x.present
+		return v.f, v.present
 	case int16Kind, int32Kind:
-		x := c.of(r)
-		return float64(x.n), x.present
+		return float64(v.n), v.present
 	}
 	return 0, false
 }

@@ -1,6 +1,6 @@
 // Package fileoutput writes tables for analysts: the rows of pitches as Parquet, CSV or JSON Lines, a line per batter,
-// the rejected records, and the figures of a report. One table of columns makes every format, so that they cannot
-// differ. The files of a run appear together, at its end (Folder).
+// the rejected records, and the figures of a report. All formats are written from one list of columns, so that they
+// cannot differ. The files of a run appear together, at its end (Folder).
 //
 //	records ─▶ Spool ─▶ the current rows ────▶ Writer     rows.parquet, rows.csv or rows.jsonl
 //	                                        ├▶ Batters    batters.csv
@@ -15,11 +15,11 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Row is one line of the table of rows: the result of the core, and where it comes from.
+// Row is one line of the table of rows: the result of the core, and the place of its record.
 type Row struct {
 	schemas.Row
 	EventTime schemas.Opt[schemas.TimeMS] // missing unless the identifiers give it
-	Source    string                      // the file, as it was named, in UTF-8
+	Source    string                      // the file, as the user named it, in UTF-8
 	Record    int64                       // number of the record in that file, from 1
 }
 
@@ -27,8 +27,7 @@ type Row struct {
 type Writer interface {
 	// Write adds a row. It keeps no reference to it.
 	Write(*Row) error
-	// Close writes the buffered rows. Without it the file is incomplete. It does not close the underlying
-	// writer.
+	// Close writes the buffered rows. Without it the file is incomplete. It does not close the underlying writer.
 	Close() error
 }
 
@@ -48,12 +47,11 @@ var Formats = []Format{Parquet, CSV, JSONL}
 // FileName returns the name of the table of rows in that format.
 func (f Format) FileName() string { return "rows." + string(f) }
 
-// NewWriter begins a table of rows. coreVersion is the version of the core that computed them; a Parquet file
-// records it.
+// NewWriter begins a table of rows. A Parquet file records coreVersion, the version of the core that computed them.
 func NewWriter(f Format, w io.Writer, coreVersion int32) (Writer, error) {
 	switch f {
 	case Parquet:
-		return newParquetWriter(w, coreVersion), nil
+		return newParquetWriter(w, columns, coreVersion), nil
 	case CSV:
 		return newCSVWriter(w), nil
 	case JSONL:

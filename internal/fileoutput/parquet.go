@@ -26,11 +26,7 @@ type parquetWriter struct {
 	batch   []parquet.Row // up to batchRows; memory beyond its length is used again
 }
 
-func newParquetWriter(w io.Writer, coreVersion int32) *parquetWriter {
-	return newParquetWriterOf(w, columns, coreVersion)
-}
-
-func newParquetWriterOf(w io.Writer, columns []column, coreVersion int32) *parquetWriter {
+func newParquetWriter(w io.Writer, columns []column, coreVersion int32) *parquetWriter {
 	options := []parquet.WriterOption{
 		parquetSchema(columns),
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault, Concurrency: 1}),
@@ -41,7 +37,8 @@ func newParquetWriterOf(w io.Writer, columns []column, coreVersion int32) *parqu
 	for _, c := range columns {
 		options = append(options, parquet.KeyValueMetadata("column:"+c.Name, c.Comment()))
 	}
-	return &parquetWriter{w: parquet.NewGenericWriter[any](w, options...), columns: columns, batch: make([]parquet.Row, 0, batchRows)}
+	writer := parquet.NewGenericWriter[any](w, options...)
+	return &parquetWriter{w: writer, columns: columns, batch: make([]parquet.Row, 0, batchRows)}
 }
 
 func (p *parquetWriter) Write(r *Row) error {
@@ -70,7 +67,7 @@ func (p *parquetWriter) flush() error {
 
 func (p *parquetWriter) Close() error { return errors.Join(p.flush(), p.w.Close()) }
 
-// ordered is a group whose fields keep the order of the table; the library's own sorts them by name.
+// ordered is a group whose fields keep the order of the table, because parquet.Group sorts them by name.
 type ordered struct {
 	parquet.Group
 	fields []parquet.Field
@@ -130,7 +127,7 @@ func (c *column) unique() bool {
 	return c.Name == "pitch_id" || c.Name == "record" || c.Name == "source_offset" || c.Name == "record_ts_ms"
 }
 
-// appendParquet appends the value of the leaf at index i. An empty list is one leaf, too.
+// appendParquet appends the value of the column at index i, of a list one value per element.
 func (c *column) appendParquet(row parquet.Row, i int, v cell) parquet.Row {
 	if c.kind == listKind {
 		if len(v.list) == 0 {
@@ -141,13 +138,10 @@ func (c *column) appendParquet(row parquet.Row, i int, v cell) parquet.Row {
 		}
 		return row
 	}
-	switch {
-	case !v.present:
+	if !v.present {
 		return append(row, parquet.NullValue().Level(0, 0, i))
-	case c.optional():
-		return append(row, c.kind.parquetValue(v).Level(0, 1, i))
 	}
-	return append(row, c.kind.parquetValue(v).Level(0, 0, i))
+	return append(row, c.kind.parquetValue(v).Level(0, int(one(c.optional())), i))
 }
 
 func (k kind) parquetValue(v cell) parquet.Value {
@@ -166,11 +160,11 @@ func (k kind) parquetValue(v cell) parquet.Value {
 	return parquet.ByteArrayValue([]byte(v.s))
 }
 
-// days returns a date of the core, which is a valid date, as days since 1970-01-01.
+// days returns a date as days since 1970-01-01. It panics if the date is malformed, which the core does not allow.
 func days(date string) int32 {
 	t, err := time.Parse(time.DateOnly, date)
 	if err != nil {
-		panic(fmt.Sprintf("the core's dates are dates: %v", err))
+		panic(fmt.Sprintf("a malformed date of the core: %v", err))
 	}
 	return int32(t.Unix() / (24 * 60 * 60))
 }

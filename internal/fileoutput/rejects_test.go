@@ -14,7 +14,7 @@ func TestRejectsReadBack(t *testing.T) {
 	var out bytes.Buffer
 	j := NewRejects(&out)
 	var want []Reject
-	for _, size := range []int{0, 1, 2, 3, base64Step - 1, base64Step, base64Step + 1, 5*base64Step + 2} {
+	for _, size := range []int{0, 1, 2, 3, 3072 - 1, 3072, 3072 + 1, 5*3072 + 2} {
 		value := make([]byte, size)
 		for i := range value {
 			value[i] = byte(i * 7)
@@ -32,17 +32,9 @@ func TestRejectsReadBack(t *testing.T) {
 	d := json.NewDecoder(&out)
 	d.DisallowUnknownFields()
 	for _, w := range want {
-		var line struct {
-			Source      string
-			Record      int64
-			ByteOffset  int64 `json:"byte_offset"`
-			SizeBytes   int64 `json:"size_bytes"`
-			Code        schemas.Code
-			Message     string
-			ValueBase64 []byte `json:"value_base64"`
-		}
+		var line Reject
 		require.NoError(t, d.Decode(&line))
-		require.Equal(t, w, Reject{line.Source, line.Record, line.ByteOffset, line.SizeBytes, line.Code, line.Message, line.ValueBase64})
+		require.Equal(t, w, line)
 	}
 	require.False(t, d.More())
 	require.EqualValues(t, len(want), j.Total)

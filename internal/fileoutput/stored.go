@@ -6,13 +6,12 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// StoredWriter writes stored rows as Parquet: the columns of the core, as in every table of rows, and then
-// the columns that say where each row comes from.
+// StoredWriter writes stored rows as Parquet: the columns of the core, and then those of the provenance.
 type StoredWriter struct{ p *parquetWriter }
 
-// NewStoredWriter begins such a table.
+// NewStoredWriter begins a table.
 func NewStoredWriter(w io.Writer, coreVersion int32) *StoredWriter {
-	return &StoredWriter{newParquetWriterOf(w, storedColumns, coreVersion)}
+	return &StoredWriter{newParquetWriter(w, storedColumns, coreVersion)}
 }
 
 // Write adds a row. It keeps no reference to it.
@@ -42,13 +41,13 @@ var storedColumns = func() (all []column) {
 
 // provenanceCells have the order of schemas.ProvenanceColumns.
 var provenanceCells = []func(*schemas.Provenance) cell{
-	func(p *schemas.Provenance) cell { return cell{present: true, n: int64(p.EventTime)} },
-	func(p *schemas.Provenance) cell { return cell{present: true, n: p.Revision} },
-	func(p *schemas.Provenance) cell { return cell{present: true, n: p.RecordTSMS} },
+	func(p *schemas.Provenance) cell { return count(int64(p.EventTime)) },
+	func(p *schemas.Provenance) cell { return count(p.Revision) },
+	func(p *schemas.Provenance) cell { return count(p.RecordTSMS) },
 	func(p *schemas.Provenance) cell { return cell{present: true, s: p.SourceTopic} },
-	func(p *schemas.Provenance) cell { return cell{present: true, n: int64(p.SourcePartition)} },
-	func(p *schemas.Provenance) cell { return cell{present: true, n: p.SourceOffset} },
-	func(p *schemas.Provenance) cell { return cell{present: true, n: int64(p.CoreVersion)} },
+	func(p *schemas.Provenance) cell { return count(int64(p.SourcePartition)) },
+	func(p *schemas.Provenance) cell { return count(p.SourceOffset) },
+	func(p *schemas.Provenance) cell { return count(int64(p.CoreVersion)) },
 	func(p *schemas.Provenance) cell { return cell{present: true, s: p.Build} },
-	func(p *schemas.Provenance) cell { return cell{present: true, n: int64(p.ProcessedAt)} },
+	func(p *schemas.Provenance) cell { return count(int64(p.ProcessedAt)) },
 }

@@ -9,17 +9,16 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Survey computes the figures of a report from the current rows. It holds 8 bytes per reliable bat speed;
-// with percentiles, 8 bytes per number in the rows, about 70 numbers a row.
+// Survey computes the figures of a report from the current rows. It holds 8 bytes per reliable bat speed, and
+// with percentiles 8 bytes per number in the rows, about 70 numbers per row.
 type Survey struct {
-	pitches, swings, confirmed, suspected int64
-	swingsWithoutBatter                   int64
-	games                                 map[schemas.Text]struct{}
-	present                               []int64 // by column
-	issues                                map[string]int64
-	types                                 map[string]schemas.TypeCounts
-	batSpeeds                             []float64   // reliable ones
-	values                                [][]float64 // by column; nil without percentiles
+	f         Findings // the counts of rows so far
+	games     map[schemas.Text]struct{}
+	present   []int64 // by column
+	issues    map[string]int64
+	types     map[string]schemas.TypeCounts
+	batSpeeds []float64   // reliable ones
+	values    [][]float64 // by column; nil without percentiles
 }
 
 // NewSurvey returns an empty Survey.
@@ -36,11 +35,12 @@ func NewSurvey(percentiles bool) *Survey {
 
 // Add counts a row.
 func (s *Survey) Add(r *Row) {
-	s.pitches++
-	s.swings += one(r.IsSwing)
-	s.confirmed += one(r.SwingConfidence == schemas.SwingConfirmed)
-	s.suspected += one(r.SwingConfidence == schemas.SwingSuspected)
-	s.swingsWithoutBatter += one(r.IsSwing && !r.BatterID.Present)
+	s.f.Pitches++
+	s.f.Swings += one(r.IsSwing)
+	s.f.Whiffs += one(r.IsWhiff)
+	s.f.SwingsConfirmed += one(r.SwingConfidence == schemas.SwingConfirmed)
+	s.f.SwingsSuspected += one(r.SwingConfidence == schemas.SwingSuspected)
+	s.f.SwingsWithoutBatter += one(r.IsSwing && !r.BatterID.Present)
 	if r.GamePK != "" {
 		s.games[r.GamePK] = struct{}{}
 	}
@@ -51,13 +51,11 @@ func (s *Survey) Add(r *Row) {
 	if r.BatSpeedMPH.Present && r.SpeedConfidence == schemas.SpeedReliable {
 		s.batSpeeds = append(s.batSpeeds, r.BatSpeedMPH.Value)
 	}
-	for i := range columns {
-		s.present[i] += one(columns[i].of(r).present)
-		if s.values == nil {
-			continue
-		}
-		if v, ok := columns[i].number(r); ok {
-			s.values[i] = append(s.values[i], v)
+	for i, c := range columns {
+		v := c.of(r)
+		s.present[i] += one(v.present)
+		if x, ok := c.number(v); ok && s.values != nil {
+			s.values[i] = append(s.values[i], x)
 		}
 	}
 }
@@ -102,7 +100,7 @@ type PitchType struct {
 	WhiffRatePct schemas.Opt[float64] `json:"whiff_rate_pct"`
 }
 
-// Percentiles are those of the values present in a column.
+// Percentiles are those of the values that are present in a column.
 type Percentiles struct {
 	Column string  `json:"column"`
 	Count  int64   `json:"count"`
@@ -118,18 +116,16 @@ type Percentiles struct {
 
 // Findings computes the figures. No row may be added after it.
 func (s *Survey) Findings() Findings {
-	slices.Sort(s.batSpeeds)
-	f := Findings{
-		Pitches: s.pitches, Games: int64(len(s.games)), Swings: s.swings, SwingsConfirmed: s.confirmed,
-		SwingsSuspected: s.suspected, SwingsWithoutBatter: s.swingsWithoutBatter,
-		SwingsWithoutBatterPct: percent(s.swingsWithoutBatter, s.swings), ReliableBatSpeeds: int64(len(s.batSpeeds)),
-		Issues: []Issue{}, PitchTypes: []PitchType{}, Percentiles: s.percentiles(),
-	}
-	if len(s.batSpeeds) > 0 {
+	f := s.f
+	f.Games, f.ReliableBatSpeeds = int64(len(s.games)), int64(len(s.batSpeeds))
+	f.SwingsWithoutBatterPct = percent(f.SwingsWithoutBatter, f.Swings)
+	f.WhiffRatePct = percent(f.Whiffs, f.Swings)
+	f.Issues, f.PitchTypes, f.Percentiles = []Issue{}, []PitchType{}, s.percentiles()
+	if slices.Sort(s.batSpeeds); len(s.batSpeeds) > 0 {
 		f.MedianBatSpeedMPH = schemas.Some(percentile(s.batSpeeds, 0.5))
 	}
-	for i := range columns {
-		f.Coverage = append(f.Coverage, Coverage{columns[i].Name, s.present[i], percent(s.present[i], s.pitches)})
+	for i, c := range columns {
+		f.Coverage = append(f.Coverage, Coverage{c.Name, s.present[i], percent(s.present[i], f.Pitches)})
 	}
 	for _, issue := range slices.Sorted(maps.Keys(s.issues)) {
 		column, kind, _ := strings.Cut(issue, ":")
@@ -137,10 +133,8 @@ func (s *Survey) Findings() Findings {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.types)) {
 		t := s.types[name]
-		f.PitchTypes = append(f.PitchTypes, PitchType{name, t, schemas.WhiffRatePct(t.Whiffs, t.Swings)})
-		f.Whiffs += t.Whiffs
+		f.PitchTypes = append(f.PitchTypes, PitchType{name, t, percent(t.Whiffs, t.Swings)})
 	}
-	f.WhiffRatePct = schemas.WhiffRatePct(f.Whiffs, f.Swings)
 	return f
 }
 
@@ -163,8 +157,7 @@ func (s *Survey) percentiles() (all []Percentiles) {
 	return all
 }
 
-// percentile returns PERCENTILE_CONT of at least one sorted value: it interpolates linearly between two
-// values.
+// percentile returns the PERCENTILE_CONT of Postgres of at least one sorted value: it interpolates linearly.
 func percentile(sorted []float64, share float64) float64 {
 	at := share * float64(len(sorted)-1)
 	low := int(math.Floor(at))
@@ -172,5 +165,5 @@ func percentile(sorted []float64, share float64) float64 {
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
 
-// percent returns a percentage rounded to two decimals like a whiff rate, missing if whole is 0.
+// percent returns a percentage with two decimals, missing if whole is 0.
 func percent(part, whole int64) schemas.Opt[float64] { return schemas.WhiffRatePct(part, whole) }

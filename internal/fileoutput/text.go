@@ -14,8 +14,7 @@ import (
 
 const textBufferBytes = 256 << 10
 
-// csvWriter writes RFC 4180 with lines that end in a line feed. A missing value is empty; lists are joined by
-// ";".
+// csvWriter writes RFC 4180 with lines that end in \n. A missing value is empty; lists are joined by ";".
 type csvWriter struct {
 	w    *bufio.Writer
 	line []byte
