@@ -16,14 +16,14 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 )
 
-// AdminHandler answers those who look after the process:
+// AdminHandler answers an operator's requests:
 //
 //	/healthz  200 while the process can answer at all
 //	/readyz   200 or 503, {"ready": false, "reasons": ["postgres: connection refused"]}
 //	/metrics  the registry, for Prometheus
 //	/debug/pprof/  profiles, for `go tool pprof`
-//	/debug/config  the settings that hold and where each comes from, secrets hidden
-//	POST /breaker/reset  200 when reset let something go on, 409 when nothing was held
+//	/debug/config  the settings with their sources, secrets hidden
+//	POST /breaker/reset  200 when reset closed an open breaker, 409 when none was open
 func AdminHandler(h *Health, m *Metrics, reset func() bool, settings ...config.Setting) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -40,7 +40,7 @@ func AdminHandler(h *Health, m *Metrics, reset func() bool, settings ...config.S
 	})
 	mux.HandleFunc("GET /debug/config", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_ = config.Print(w, settings...) // whoever asked may have gone
+		_ = config.Print(w, settings...) // the client may be gone
 	})
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -56,29 +56,20 @@ func answerReady(w http.ResponseWriter, h *Health) {
 	if !ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(struct { // whoever asked may have gone
+	_ = json.NewEncoder(w).Encode(struct { // the client may be gone
 		Ready   bool     `json:"ready"`
 		Reasons []string `json:"reasons"`
 	}{ready, reasons})
 }
 
-// Limits of an HTTP connection. A slow or silent client holds a connection no longer than these.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second
-	writeTimeout      = 65 * time.Second // a profile of a minute
-	idleTimeout       = 2 * time.Minute
-	shutdownTimeout   = 5 * time.Second
-	maxHeaderBytes    = 16 << 10
-)
-
-// Server is an HTTP server that has its port, and serves when Serve is called.
+// Server is an HTTP server that owns its port, and answers while Serve runs.
 type Server struct {
 	listener net.Listener
 	http     http.Server
 }
 
-// Listen takes the port, so that an address in use is an error at the start. Close or Serve gives it back.
+// Listen takes the port, so that an address in use is an error at the start. Serve releases it. The timeouts
+// bound how long a slow or silent client holds a connection; a profile of one minute still fits.
 func Listen(addr string, handler http.Handler, log *slog.Logger) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -86,22 +77,23 @@ func Listen(addr string, handler http.Handler, log *slog.Logger) (*Server, error
 	}
 	return &Server{listener: l, http: http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      65 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}, nil
 }
 
-// Addr is the address with the port that was taken, for an address with port 0.
+// Addr returns the address with the port that was taken, also for port 0.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Close gives the port back without serving.
-func (s *Server) Close() error { return s.listener.Close() }
+// shutdownTimeout is the longest time that Serve waits for requests in flight.
+const shutdownTimeout = 5 * time.Second
 
-// Serve answers until ctx is done; then it takes no more requests and lets those in flight end, for five seconds at most.
+// Serve answers until ctx ends. It then accepts no more requests, waits for those in flight and returns nil;
+// those that take longer than shutdownTimeout are cut off, and Serve returns an error.
 func (s *Server) Serve(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
@@ -116,6 +108,6 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
-	<-failed
+	_ = <-failed // http.ErrServerClosed, because Shutdown was called
 	return err
 }

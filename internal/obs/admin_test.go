@@ -12,7 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 )
 
-func TestTheAdminPagesTellHealth(t *testing.T) {
+func TestAdminPagesShowHealthMetricsAndSettings(t *testing.T) {
 	m := NewMetrics("dev")
 	h := NewHealth(quiet, m, "postgres")
 	held := true
@@ -57,7 +57,7 @@ func TestTheAdminPagesTellHealth(t *testing.T) {
 	require.Equal(t, 404, code)
 }
 
-func TestARequestInFlightIsAnsweredBeforeTheEnd(t *testing.T) {
+func TestServeAnswersRequestsInFlightBeforeItReturns(t *testing.T) {
 	asked, goOn := make(chan struct{}), make(chan struct{})
 	s, err := Listen("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(asked)
@@ -84,22 +84,22 @@ func TestARequestInFlightIsAnsweredBeforeTheEnd(t *testing.T) {
 	require.Contains(t, fetch(s.Addr()), "connection refused")
 }
 
-func TestAnAddressInUseIsAnErrorAtTheStart(t *testing.T) {
+func TestListenRefusesAnAddressInUse(t *testing.T) {
 	s, err := Listen("127.0.0.1:0", http.NotFoundHandler(), quiet)
 	require.NoError(t, err)
-	defer s.Close()
+	defer s.listener.Close()
 	_, err = Listen(s.Addr(), http.NotFoundHandler(), quiet)
 	require.ErrorContains(t, err, "address already in use")
 }
 
-func TestAServerWhosePortIsTakenAwayFails(t *testing.T) {
+func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
 	s, err := Listen("127.0.0.1:0", http.NotFoundHandler(), quiet)
 	require.NoError(t, err)
-	require.NoError(t, s.Close())
+	require.NoError(t, s.listener.Close())
 	require.ErrorContains(t, s.Serve(t.Context()), "use of closed network connection")
 }
 
-// fetch gives the answer's body, or the error.
+// fetch returns the body of the answer, or the error.
 func fetch(addr string) string {
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := c.Get("http://" + addr)

@@ -6,8 +6,8 @@ import "runtime/debug"
 // -ldflags "-X github.com/pitchstream/pitchstream/internal/obs.buildVersion=v1.2.3".
 var buildVersion string
 
-// Build returns the name of this build, as rows, dead letters, metrics and logs carry it: the release's version, else
-// the first 12 digits of its commit, else "dev".
+// Build returns the name of this build, as rows, dead letters, metrics and logs carry it: the release's
+// version, else the first 12 digits of its commit, else "dev".
 func Build() string {
 	if buildVersion != "" {
 		return buildVersion

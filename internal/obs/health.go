@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Health is the readiness of a process: it is ready when all of its named checks pass. A process that is not ready is
-// alive; /readyz names what it waits for. Its methods may be called by many goroutines.
+// Health is the readiness of a process: it is ready when all of its named checks pass. A process that is not
+// ready is alive; /readyz names what it waits for. Its methods may be called by many goroutines.
 type Health struct {
 	log     *slog.Logger
 	metrics *Metrics // nil: none
@@ -18,8 +18,8 @@ type Health struct {
 	ready  bool
 }
 
-// NewHealth returns a health whose checks have not passed yet, so that a process is not ready before all were made.
-// Changes of readiness are logged, and set in metrics, which may be nil.
+// NewHealth returns a health whose checks have not passed yet, so that a process is not ready before all were
+// made. Changes of readiness are logged, and set in metrics, which may be nil.
 func NewHealth(log *slog.Logger, metrics *Metrics, checks ...string) *Health {
 	h := &Health{log: log, metrics: metrics, faults: map[string]string{}}
 	for _, name := range checks {
@@ -49,18 +49,7 @@ func (h *Health) Set(name string, ok bool, reason string) {
 	h.changed()
 }
 
-// Forget removes a check that is no longer made.
-func (h *Health) Forget(name string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.faults, name)
-	if h.metrics != nil {
-		h.metrics.check.DeleteLabelValues(name)
-	}
-	h.changed()
-}
-
-// Ready reports whether all checks pass, and the sorted reasons why not ("postgres: connection refused"), which are
+// Ready reports whether all checks pass, and the sorted reasons why not ("postgres: connection refused"),
 // never nil.
 func (h *Health) Ready() (ready bool, reasons []string) {
 	h.mu.Lock()

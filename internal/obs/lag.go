@@ -29,8 +29,8 @@ func (m *Metrics) state(topic string, id int32) *partitionState {
 	return m.partitions[at]
 }
 
-// Lag sets how many records wait in an owned partition. −1 removes it, because another processor owns it and reports its
-// lag now.
+// Lag sets how many records wait in an owned partition. −1 removes it, because another processor owns it and
+// reports its lag now.
 func (m *Metrics) Lag(topic string, id int32, records int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -42,8 +42,8 @@ func (m *Metrics) Lag(topic string, id int32, records int64) {
 	m.state(topic, id).lag = records
 }
 
-// Position sets the offset below which readers see everything in an owned partition, and the time since which a record
-// waits there; zero when none does.
+// Position sets the offset below which readers see everything in an owned partition, and the time since which
+// a record waits there; zero when none does.
 func (m *Metrics) Position(topic string, id int32, next int64, waits time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -51,11 +51,16 @@ func (m *Metrics) Position(topic string, id int32, next int64, waits time.Time) 
 	s.position, s.waits = next, waits
 }
 
+func lagDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("pitchstream_"+name, help, []string{"topic", "partition"}, nil)
+}
+
 var (
-	byPartition  = []string{"topic", "partition"}
-	lagRecords   = prometheus.NewDesc("pitchstream_lag_records", "Records behind the position, of the partitions owned.", byPartition, nil)
-	lagSeconds   = prometheus.NewDesc("pitchstream_lag_seconds", "Age of the oldest record known that waits, 0 when none does, of the partitions owned.", byPartition, nil)
-	nextPosition = prometheus.NewDesc("pitchstream_position_offset", "Offset below which everything can be read, of the partitions owned.", byPartition, nil)
+	lagRecords   = lagDesc("lag_records", "Records behind the position, of the partitions owned.")
+	lagSeconds   = lagDesc("lag_seconds",
+		"Age of the oldest record known that waits, 0 when none does, of the partitions owned.")
+	nextPosition = lagDesc("position_offset",
+		"Offset below which everything can be read, of the partitions owned.")
 )
 
 // lagCollector reads the owned partitions at each scrape, because a lag in seconds grows without any event.
@@ -74,21 +79,22 @@ func (c lagCollector) Collect(to chan<- prometheus.Metric) {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
 	for at, s := range c.m.partitions {
-		tell := func(d *prometheus.Desc, v float64) {
+		send := func(d *prometheus.Desc, v float64) {
 			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, at.topic, strconv.Itoa(int(at.id)))
 		}
 		if s.lag >= 0 {
-			tell(lagRecords, float64(s.lag))
+			send(lagRecords, float64(s.lag))
 		}
 		if s.position >= 0 {
-			tell(nextPosition, float64(s.position))
+			send(nextPosition, float64(s.position))
 			// guard: metrics: a lag in seconds grows by itself | s.age(now) -> s.age(s.waits)
-			tell(lagSeconds, s.age(now))
+			send(lagSeconds, s.age(now))
 		}
 	}
 }
 
-// age returns how long the oldest record has waited, in seconds. A record's timestamp may lie in the future: then 0.
+// age returns how long the oldest record has waited, in seconds. A record's timestamp may lie in the future:
+// then 0.
 func (s *partitionState) age(now time.Time) float64 {
 	if s.waits.IsZero() {
 		return 0

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// NewLogger makes a logger that writes lines to w. The format is text, json, or auto: text on a terminal, else json.
-// The level is the least that is logged: debug, info, warn or error.
+// NewLogger returns a logger that writes lines to w. The format is text, json or auto, which is text on a
+// terminal, else json. The level is the lowest that is logged: debug, info, warn or error.
 func NewLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
@@ -18,7 +18,10 @@ func NewLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 	}
 	options := &slog.HandlerOptions{Level: least}
 	if format == "auto" {
-		format = formatFor(w)
+		format = "json"
+		if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			format = "text"
+		}
 	}
 	switch format {
 	case "text":
@@ -27,11 +30,4 @@ func NewLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, fmt.Errorf("log format %q: want auto, text or json", format)
-}
-
-func formatFor(w io.Writer) string {
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return "text"
-	}
-	return "json"
 }

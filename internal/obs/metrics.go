@@ -1,7 +1,8 @@
-// Package obs makes a process observable: its log, metrics, traces and health, and the HTTP server that shows them.
+// Package obs makes a process observable: its log, metrics, traces and health, and the HTTP server that shows
+// them.
 //
-// The packages that do the work do not import it. They declare the interface of their observer, and internal/processor
-// passes what they report to Metrics, Health and Tracer.
+// The packages that do the work do not import it. They declare the interface of their observer, and
+// internal/processor passes what they report to Metrics, Health and Tracer.
 package obs
 
 import (
@@ -13,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kprom"
 	"github.com/twmb/franz-go/plugin/kslog"
@@ -20,8 +22,8 @@ import (
 
 // Metrics are the Prometheus metrics of one process. Its methods may be called by many goroutines.
 //
-// docs/METRICS.md lists their names, labels and meanings; a test generates it from a running process. Each label has a
-// bounded number of values, so a game, batter or pitch is never one.
+// docs/METRICS.md lists their names, labels and meanings; a test generates it from a running process. Each
+// label has a bounded number of values, so a game, batter or pitch is never one.
 type Metrics struct {
 	Registry *prometheus.Registry
 
@@ -71,47 +73,65 @@ func NewMetrics(build string) *Metrics {
 	m.ready = m.gauge("ready", "1 when the process is ready.")
 	m.check = m.gauges("check_ok", "1 while this check of /readyz is well.", "check", nil)
 	m.gauges("build_info", "1, and the build that runs.", "version", nil).WithLabelValues(build).Set(1)
-	m.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.Registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// NewProcessorMetrics returns the metrics of a processor too. codes and columns are the label values of dead letters and
-// issues. Each is 0 from the start, because a series that appears with its first count shows no increase. Issues of
-// another column are counted as "other".
+// NewProcessorMetrics returns the metrics of a processor too. codes and columns are the label values of dead
+// letters and issues. Each is 0 from the start, because a series that appears with its first count shows no
+// increase. Issues of another column are counted as "other".
 func NewProcessorMetrics(build string, codes, columns []string) *Metrics {
 	m := NewMetrics(build)
 	m.records = m.counter("records_total", "Records that were processed: their batch is committed.")
 	m.bytes = m.counter("bytes_total", "Bytes of the values of the processed records.")
 	m.rows = m.counter("rows_total", "Pitches whose stored state the processed records became.")
-	m.superseded = m.counter("superseded_total", "Changes that lost against an equal or newer version of their pitch.")
-	m.lost = m.counter("lost_total", "Deprecated: the old name of pitchstream_superseded_total, until the next minor release.")
+	m.superseded = m.counter("superseded_total",
+		"Changes that lost against an equal or newer version of their pitch.")
+	m.lost = m.counter("lost_total",
+		"Deprecated: the old name of pitchstream_superseded_total, until the next minor release.")
 	m.letters = m.counters("letters_total", "Dead letters, by their code.", "code", codes)
-	m.issues = m.counters("issues_total", "Rows with something wrong in a value, by the column that it is about.", "column", append(slices.Clone(columns), otherColumn))
-	m.batchSeconds = m.histograms("batch_duration_seconds", "Time that a batch spent in a step.", "step", Steps,
-		.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30)
-	m.delaySeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Namespace: "pitchstream", Name: "delay_seconds", Help: "Time from a record's timestamp until it could be read, of the last record of each poll and partition.",
+	m.issues = m.counters("issues_total",
+		"Rows with something wrong in a value, by the column that it is about.", "column",
+		append(slices.Clone(columns), otherColumn))
+	m.batchSeconds = promauto.With(m.Registry).NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: "pitchstream", Name: "batch_duration_seconds", Help: "Time that a batch spent in a step.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	}, []string{"step"})
+	for _, step := range Steps {
+		m.batchSeconds.WithLabelValues(step)
+	}
+	m.delaySeconds = promauto.With(m.Registry).NewHistogram(prometheus.HistogramOpts{
+		Namespace: "pitchstream", Name: "delay_seconds",
+		Help: "Time from a record's timestamp until it could be read, of the last record of each poll and " +
+			"partition.",
 		Buckets: []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
 	})
 	m.committed = m.gauge("commit_timestamp_seconds", "Unix time of the last commit, 0 before the first.")
-	m.newest = m.gauge("newest_record_timestamp_seconds", "Timestamp of the newest record that can be read, 0 before the first.")
+	m.newest = m.gauge("newest_record_timestamp_seconds",
+		"Timestamp of the newest record that can be read, 0 before the first.")
 	m.breaker = m.gauge("breaker_open", "1 while the processor holds because too many records are rejected.")
-	m.storeErrors = m.counters("store_errors_total", "Attempts that a store did not take; each is made again.", "store", Stores)
+	m.storeErrors = m.counters("store_errors_total",
+		"Attempts that a store did not take; each is made again.", "store", Stores)
 	m.storeUp = m.gauges("store_up", "1 while the store takes what is written.", "store", Stores)
-	m.redisPhase = m.gauges("redis_phase", "1 for what may be expected of Redis now, 0 for the others.", "phase", Phases)
-	m.redisSweeps = m.counters("redis_sweeps_total", "Comparisons of all batters in Redis with Postgres.", "outcome", []string{"ok", "failed", "elsewhere"})
-	m.redisMended = m.counter("redis_mended_batters_total", "Batters that differed in Redis and were written anew.")
-	m.redisSkipped = m.counter("redis_skipped_pushes_total", "Pushes that were not tried, because Redis was away or refused.")
+	m.redisPhase = m.gauges("redis_phase",
+		"1 for what may be expected of Redis now, 0 for the others.", "phase", Phases)
+	m.redisSweeps = m.counters("redis_sweeps_total",
+		"Comparisons of all batters in Redis with Postgres.", "outcome", []string{"ok", "failed", "elsewhere"})
+	m.redisMended = m.counter("redis_mended_batters_total",
+		"Batters that differed in Redis and were written anew.")
+	m.redisSkipped = m.counter("redis_skipped_pushes_total",
+		"Pushes that were not tried, because Redis was away or refused.")
 	m.columns = map[string]bool{}
 	for _, c := range columns {
 		m.columns[c] = true
 	}
-	m.Registry.MustRegister(m.delaySeconds, lagCollector{m})
+	m.Registry.MustRegister(lagCollector{m})
 	return m
 }
 
-// Kafka returns the options that make a Kafka client count and log, under a name that no other client of this process
-// has.
+// Kafka returns the options that make a Kafka client count and log, under a name that no other client of this
+// process has.
 func (m *Metrics) Kafka(client string, log *slog.Logger) []kgo.Opt {
 	named := prometheus.WrapRegistererWith(prometheus.Labels{"client": client}, m.Registry)
 	return []kgo.Opt{
@@ -120,8 +140,8 @@ func (m *Metrics) Kafka(client string, log *slog.Logger) []kgo.Opt {
 	}
 }
 
-// quietLogger lowers each message of a Kafka client by one level, because the client logs every transaction as
-// information.
+// quietLogger lowers each message of a Kafka client by one level, because the client logs every transaction
+// as information.
 type quietLogger struct{ kgo.Logger }
 
 // Level returns the client's level whose messages the log still takes after they were lowered.
@@ -132,15 +152,16 @@ func (l quietLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	l.Logger.Log(level+1, msg, keyvals...)
 }
 
+func named(name, help string) prometheus.Opts {
+	return prometheus.Opts{Namespace: "pitchstream", Name: name, Help: help}
+}
+
 func (m *Metrics) counter(name, help string) prometheus.Counter {
-	c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "pitchstream", Name: name, Help: help})
-	m.Registry.MustRegister(c)
-	return c
+	return promauto.With(m.Registry).NewCounter(prometheus.CounterOpts(named(name, help)))
 }
 
 func (m *Metrics) counters(name, help, label string, values []string) *prometheus.CounterVec {
-	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "pitchstream", Name: name, Help: help}, []string{label})
-	m.Registry.MustRegister(c)
+	c := promauto.With(m.Registry).NewCounterVec(prometheus.CounterOpts(named(name, help)), []string{label})
 	for _, v := range values {
 		c.WithLabelValues(v)
 	}
@@ -148,38 +169,27 @@ func (m *Metrics) counters(name, help, label string, values []string) *prometheu
 }
 
 func (m *Metrics) gauge(name, help string) prometheus.Gauge {
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "pitchstream", Name: name, Help: help})
-	m.Registry.MustRegister(g)
-	return g
+	return promauto.With(m.Registry).NewGauge(prometheus.GaugeOpts(named(name, help)))
 }
 
 func (m *Metrics) gauges(name, help, label string, values []string) *prometheus.GaugeVec {
-	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "pitchstream", Name: name, Help: help}, []string{label})
-	m.Registry.MustRegister(g)
+	g := promauto.With(m.Registry).NewGaugeVec(prometheus.GaugeOpts(named(name, help)), []string{label})
 	for _, v := range values {
 		g.WithLabelValues(v)
 	}
 	return g
 }
 
-func (m *Metrics) histograms(name, help, label string, values []string, buckets ...float64) *prometheus.HistogramVec {
-	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "pitchstream", Name: name, Help: help, Buckets: buckets}, []string{label})
-	m.Registry.MustRegister(h)
-	for _, v := range values {
-		h.WithLabelValues(v)
-	}
-	return h
-}
-
-// Quality registers the metrics about the quality of the data and returns them. It must be called once at most.
+// Quality registers the metrics about the quality of the data and returns them. It must be called once at
+// most.
 func (m *Metrics) Quality() *Quality {
 	q := &Quality{}
 	m.Registry.MustRegister(q)
 	return q
 }
 
-// Committed counts a batch whose offsets are committed: its records, the bytes of their values, the pitches whose stored
-// row it changed, and its superseded changes.
+// Committed counts a batch whose offsets are committed: its records, the bytes of their values, the pitches
+// whose stored row it changed, and its superseded changes.
 func (m *Metrics) Committed(records int, bytes int64, rows, superseded int) {
 	m.mu.Lock()
 	m.totals.Records += int64(records)
@@ -203,7 +213,8 @@ func (m *Metrics) DeadLetters(code string, n int) {
 	m.letters.WithLabelValues(code).Add(float64(n))
 }
 
-// Breaker sets whether the circuit breaker is open: the processor holds because too many records are rejected.
+// Breaker sets whether the circuit breaker is open: the processor holds because too many records are
+// rejected.
 func (m *Metrics) Breaker(open bool) { m.breaker.Set(zeroOrOne(open)) }
 
 // Issues counts rows by their issues, which have the form column:kind.
@@ -227,7 +238,8 @@ func (m *Metrics) Shown(newest, now time.Time) {
 	m.newest.Set(float64(m.newestMS) / 1000)
 }
 
-// Step observes the time that a batch spent in a step. traceID becomes the exemplar; "": the batch has no trace.
+// Step observes the time that a batch spent in a step. traceID becomes the exemplar; "": the batch has no
+// trace.
 func (m *Metrics) Step(step string, took time.Duration, traceID string) {
 	h := m.batchSeconds.WithLabelValues(step)
 	// guard: metrics: a slow step leads to its trace
@@ -255,8 +267,8 @@ func (m *Metrics) Phase(phase string) {
 // Skipped counts a push to Redis that was not tried, because Redis is unavailable.
 func (m *Metrics) Skipped() { m.redisSkipped.Inc() }
 
-// Swept counts a comparison of Redis with Postgres by its outcome, and the batters that it repaired. The outcome is ok,
-// failed, or elsewhere when another process compares.
+// Swept counts a comparison of Redis with Postgres by its outcome, and the batters that it repaired. The
+// outcome is ok, failed, or elsewhere when another process compares.
 func (m *Metrics) Swept(outcome string, repaired int) {
 	m.redisSweeps.WithLabelValues(outcome).Inc()
 	m.redisMended.Add(float64(repaired))

@@ -10,8 +10,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Quality shows the newest report about the quality of the data as metrics. Only the process that computes the report
-// shows its figures, so that each is there once. docs/QUALITY.md has the names and labels.
+// Quality shows the newest report about the quality of the data as metrics. Only the process that computes
+// the report shows its figures, so that each is there once. docs/QUALITY.md has the names and labels.
 type Quality struct {
 	mu       sync.Mutex // guards what follows
 	report   *schemas.QualityReport
@@ -52,19 +52,25 @@ var (
 	qDay       = desc("day_timestamp_seconds", "Unix time of the current game day, midnight UTC.")
 	qGames     = desc("games", "Games of the current day.")
 	qPitches   = desc("pitches", "Pitches of the current day.", "venue")
-	qBeyond    = desc("beyond_limit", "1 where a figure is beyond its limit, and chance does not explain it.", "check", "venue")
-	qAffected  = desc("games_affected", "Games of the current day that are above the baseline of a check, or have its fault.", "check")
+	qBeyond    = desc("beyond_limit",
+		"1 where a figure is beyond its limit, and chance does not explain it.", "check", "venue")
+	qAffected  = desc("games_affected",
+		"Games of the current day that are above the baseline of a check, or have its fault.", "check")
 	qRatio     = desc("ratio", "Share of the current day that has the fault of a check.", "check", "venue")
 	qBaseRatio = desc("baseline_ratio", "The same share over the baseline days.", "check", "venue")
 	qOf        = desc("ratio_observations", "What the share is of, on the current day.", "check", "venue")
 	qIssues    = desc("issues", "Rows of the current day with an issue.", "issue")
 	qIssue     = desc("issue_ratio", "Share of the current day's rows with an issue.", "issue")
 	qBaseIssue = desc("issue_baseline_ratio", "The same share over the baseline days.", "issue")
-	qMean      = desc("column_mean", "Mean of a column on the current day, in the column's unit.", "column", "venue")
-	qBaseMean  = desc("column_baseline_mean", "The same mean over the baseline days, of a venue over its own.", "column", "venue")
+	qMean      = desc("column_mean",
+		"Mean of a column on the current day, in the column's unit.", "column", "venue")
+	qBaseMean  = desc("column_baseline_mean",
+		"The same mean over the baseline days, of a venue over its own.", "column", "venue")
 	qShift     = desc("column_shift_sigmas", "Standard errors between the two means.", "column", "venue")
-	qDelay     = desc("delay_seconds", "How late records, or rows, of the current day came; 0.95: in the slowest game.", "stage", "quantile")
-	qDrift     = desc("drift_mph", "Estimated bias of a venue's bat speeds, against each batter's own baseline.", "venue")
+	qDelay     = desc("delay_seconds",
+		"How late records, or rows, of the current day came; 0.95: in the slowest game.", "stage", "quantile")
+	qDrift     = desc("drift_mph",
+		"Estimated bias of a venue's bat speeds, against each batter's own baseline.", "venue")
 	qScore     = desc("drift_score", "The sequential statistic of that bias.", "venue")
 	qSwings    = desc("drift_swings", "Swings that the estimate is about.", "venue")
 )

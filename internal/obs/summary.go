@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// SummaryEvery is how often the summary is logged.
-const SummaryEvery = 10 * time.Second
+// summaryEvery is the time between two summaries.
+const summaryEvery = 10 * time.Second
 
-// Summarize logs one line each SummaryEvery: rates over that time, the lag, and the counts since the start. An idle
-// process logs one line and is silent until work comes. It returns when ctx is done, after a last line.
+// Summarize logs one line each summaryEvery: rates over that time, the lag, and the counts since the start.
+// An idle process logs one line and is silent until work comes. It returns when ctx is done, after a last
+// line.
 func (m *Metrics) Summarize(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(SummaryEvery)
+	tick := time.NewTicker(summaryEvery)
 	defer tick.Stop()
 	last, at, idle := m.Totals(), time.Now(), false
 	for {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheSummaryTellsRatesAndFallsSilent(t *testing.T) {
+func TestSummaryShowsRatesAndIsSilentWhenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewProcessorMetrics("dev", nil, nil)
 		lines := make(lineWriter, 1)
@@ -20,8 +20,8 @@ func TestTheSummaryTellsRatesAndFallsSilent(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); m.Summarize(ctx, plain(lines)) }()
 		synctest.Wait()
-		wait := func() string { // the line of the next ten seconds
-			<-time.After(SummaryEvery)
+		wait := func() string { // returns the line of the next ten seconds
+			<-time.After(summaryEvery)
 			synctest.Wait()
 			select {
 			case line := <-lines:
@@ -56,17 +56,18 @@ func TestTheSummaryTellsRatesAndFallsSilent(t *testing.T) {
 	})
 }
 
-// lineWriter passes lines on.
+// lineWriter sends each line to a channel.
 type lineWriter chan string
 
 func (w lineWriter) Write(b []byte) (int, error) { w <- string(b); return len(b), nil }
 
 // plain writes log lines without time and level.
 func plain(out io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	drop := func(_ []string, a slog.Attr) slog.Attr {
 		if strings.Contains("time level", a.Key) {
 			return slog.Attr{}
 		}
 		return a
-	}}))
+	}
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: drop}))
 }

@@ -20,65 +20,64 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Tracer makes a span of each batch, and a child of each of its steps. A batch is linked to what its records' producers
-// were doing: their traceparent headers, maxLinks of them at most.
-//
-// A nil Tracer makes none. Its methods may be called by many goroutines; one batch is under way at a time.
+// Tracer makes a span of each batch, and a child span of each of its steps. It links the batch to the spans
+// of its records' producers, by their traceparent headers. The zero Tracer makes no spans. Its methods may be
+// called by many goroutines, but only one batch is in progress at a time.
 type Tracer struct {
-	provider *sdk.TracerProvider
+	provider *sdk.TracerProvider // nil: no spans are made
 	tracer   trace.Tracer
 
-	mu     sync.Mutex
-	ctx    context.Context // of the batch under way
-	batch  trace.Span      // nil: none is
+	mu     sync.Mutex      // guards the fields below
+	ctx    context.Context // with the span of the batch
+	batch  trace.Span      // nil: no batch is in progress
 	linked []trace.SpanContext
-	more   int // producers that are not linked, there being too many
+	more   int // producers beyond maxLinks
 }
 
-// maxLinks is how many producers' spans one batch is linked to.
+// maxLinks bounds the links of one batch.
 const maxLinks = 32
 
-// NewTracer sends spans to an OTLP endpoint over HTTP (http://host:4318). Without one the OTEL_… variables of the
-// environment say where to; without these, too, it is nil. They also say what is kept (OTEL_TRACES_SAMPLER), and what
-// this process is called (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES).
+// tracesPath is appended to an endpoint, as the standard does for OTEL_EXPORTER_OTLP_ENDPOINT.
+const tracesPath = "/v1/traces"
+
+// NewTracer returns a tracer that sends spans to an OTLP endpoint over HTTP (http://host:4318). Without an
+// endpoint the OTEL_ variables of the environment name it. Without these, too, the tracer makes no spans. The
+// variables also apply to the sampling (OTEL_TRACES_SAMPLER) and to the name of this process
+// (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES).
 func NewTracer(ctx context.Context, endpoint, build, instance string, log *slog.Logger) (*Tracer, error) {
-	// guard: traces: off unless somebody says where to | || endpoint == "" && !endpointInEnvironment() ->
+	fromEnv := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")+os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != ""
 	// guard: traces: the standard switch holds | os.Getenv("OTEL_SDK_DISABLED") == "true" -> false
-	if off := os.Getenv("OTEL_SDK_DISABLED") == "true" || os.Getenv("OTEL_TRACES_EXPORTER") == "none"; off || endpoint == "" && !endpointInEnvironment() {
-		return nil, nil
+	off := os.Getenv("OTEL_SDK_DISABLED") == "true" || os.Getenv("OTEL_TRACES_EXPORTER") == "none"
+	// guard: traces: off unless somebody says where to | || endpoint == "" && !fromEnv ->
+	if off || endpoint == "" && !fromEnv {
+		return &Tracer{}, nil
 	}
 	var options []otlptracehttp.Option
 	if endpoint != "" {
-		options = append(options, otlptracehttp.WithEndpointURL(strings.TrimSuffix(strings.TrimRight(endpoint, "/"), tracesPath)+tracesPath))
+		base := strings.TrimSuffix(strings.TrimRight(endpoint, "/"), tracesPath)
+		options = append(options, otlptracehttp.WithEndpointURL(base+tracesPath))
 	}
 	exporter, err := otlptracehttp.New(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces are not taken", "error", err) }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("cannot send traces", "error", err) }))
 	return newTracer(sdk.WithBatcher(exporter), build, instance), nil
 }
 
-// tracesPath follows on an endpoint, as it does on that of the variable.
-const tracesPath = "/v1/traces"
-
-func endpointInEnvironment() bool {
-	return os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != ""
-}
-
 func newTracer(to sdk.TracerProviderOption, build, instance string) *Tracer {
-	what := resource.NewSchemaless(attribute.String("service.name", "pitchstream"),
+	attributes := resource.NewSchemaless(attribute.String("service.name", "pitchstream"),
 		attribute.String("service.version", build), attribute.String("service.instance.id", instance))
-	if named, err := resource.Merge(what, resource.Environment()); err == nil { // the environment wins
-		what = named
+	if merged, err := resource.Merge(attributes, resource.Environment()); err == nil { // the environment wins
+		attributes = merged
 	}
-	p := sdk.NewTracerProvider(to, sdk.WithResource(what))
+	p := sdk.NewTracerProvider(to, sdk.WithResource(attributes))
 	return &Tracer{provider: p, tracer: p.Tracer("pitchstream")}
 }
 
-// Began begins a batch. One that was under way was dropped.
+// Began starts the span of a batch. The batch in progress was dropped, so its span ends.
 func (t *Tracer) Began() {
-	if t == nil {
+	if t.provider == nil {
 		return
 	}
 	t.mu.Lock()
@@ -88,13 +87,12 @@ func (t *Tracer) Began() {
 	t.ctx, t.batch = t.tracer.Start(context.Background(), "batch", trace.WithSpanKind(trace.SpanKindConsumer))
 }
 
-// drop ends a batch of which nothing was committed. The lock is held.
+// drop ends a batch that was not committed. mu must be held.
 func (t *Tracer) drop() {
-	if t.batch == nil {
-		return
+	if t.batch != nil {
+		t.batch.SetStatus(codes.Error, "dropped: it is read again")
+		t.end()
 	}
-	t.batch.SetStatus(codes.Error, "dropped: it is read again")
-	t.end()
 }
 
 func (t *Tracer) end() {
@@ -105,43 +103,37 @@ func (t *Tracer) end() {
 	t.batch, t.linked, t.more = nil, nil, 0
 }
 
-// Recording tells whether producers are to be named.
+// Recording reports whether the batch in progress keeps links.
 func (t *Tracer) Recording() bool {
-	if t == nil {
-		return false
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.batch != nil && t.batch.IsRecording()
 }
 
-// Link names the producer of a record by its traceparent header. What is none is ignored.
+// Link links the batch to the producer of a record by its traceparent header. It ignores a malformed header.
 func (t *Tracer) Link(traceparent string) {
 	carrier := propagation.MapCarrier{"traceparent": traceparent}
-	of := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
-	if t == nil || !of.IsValid() {
-		return
+	producer := trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), carrier))
+	same := func(o trace.SpanContext) bool {
+		return o.SpanID() == producer.SpanID() && o.TraceID() == producer.TraceID()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	same := func(o trace.SpanContext) bool { return o.SpanID() == of.SpanID() && o.TraceID() == of.TraceID() }
 	switch {
+	case t.batch == nil || !producer.IsValid():
 	// guard: traces: a producer is linked once
-	case t.batch == nil || slices.ContainsFunc(t.linked, same):
+	case slices.ContainsFunc(t.linked, same):
 	// guard: traces: a batch is linked to so many producers and no more
 	case len(t.linked) >= maxLinks:
 		t.more++
 	default:
-		t.linked = append(t.linked, of)
-		t.batch.AddLink(trace.Link{SpanContext: of})
+		t.linked = append(t.linked, producer)
+		t.batch.AddLink(trace.Link{SpanContext: producer})
 	}
 }
 
-// Step adds a step that ended now to the batch under way. It gives the name of the trace, where that is kept.
+// Step adds a step that ended now. It returns the ID of the batch's trace, "" when that is not kept.
 func (t *Tracer) Step(name string, took time.Duration) (traceID string) {
-	if t == nil {
-		return ""
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.batch == nil {
@@ -153,7 +145,6 @@ func (t *Tracer) Step(name string, took time.Duration) (traceID string) {
 	return t.traceID()
 }
 
-// traceID is with the lock held.
 func (t *Tracer) traceID() string {
 	if !t.batch.SpanContext().IsSampled() {
 		return ""
@@ -161,11 +152,8 @@ func (t *Tracer) traceID() string {
 	return t.batch.SpanContext().TraceID().String()
 }
 
-// Committed ends the batch under way, with its counts. It gives the name of its trace, where that is kept.
+// Committed ends the batch and adds its counts. It returns the ID of its trace, "" when that is not kept.
 func (t *Tracer) Committed(counts map[string]int64) (traceID string) {
-	if t == nil {
-		return ""
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.batch == nil {
@@ -179,9 +167,9 @@ func (t *Tracer) Committed(counts map[string]int64) (traceID string) {
 	return traceID
 }
 
-// Close sends what is left, for as long as ctx lasts.
+// Close ends the batch in progress and sends the remaining spans until ctx ends.
 func (t *Tracer) Close(ctx context.Context) error {
-	if t == nil {
+	if t.provider == nil {
 		return nil
 	}
 	t.mu.Lock()

@@ -21,7 +21,7 @@ func traceparent(n int) string { return fmt.Sprintf("00-%032x-%016x-01", n, n) }
 // guard: traces: a batch that was dropped ends
 // guard: traces: off unless somebody says where to
 // guard: traces: the standard switch holds
-func TestABatchIsASpanWithItsStepsAndItsProducers(t *testing.T) {
+func TestBatchSpanHasItsStepsAndProducers(t *testing.T) {
 	kept := tracetest.NewInMemoryExporter()
 	tracer := newTracer(sdk.WithSyncer(kept), "v1", "me")
 	require.False(t, tracer.Recording())
@@ -67,10 +67,9 @@ func TestABatchIsASpanWithItsStepsAndItsProducers(t *testing.T) {
 // guard: traces: a batch that was dropped ends
 // guard: traces: off unless somebody says where to
 // guard: traces: the standard switch holds
-func TestWithoutAnEndpointNothingIsTraced(t *testing.T) {
+func TestTracerWithoutAnEndpointMakesNoSpans(t *testing.T) {
 	tracer, err := NewTracer(t.Context(), "", "v1", "me", quiet)
 	require.NoError(t, err)
-	require.Nil(t, tracer)
 	tracer.Began()
 	require.False(t, tracer.Recording())
 	tracer.Link(traceparent(1))
@@ -79,7 +78,7 @@ func TestWithoutAnEndpointNothingIsTraced(t *testing.T) {
 	require.NoError(t, tracer.Close(t.Context()))
 }
 
-// Spans arrive where the flag, or the standard variable, says.
+// The flag or the standard variable names the endpoint.
 // guard: traces: a batch is linked to so many producers and no more
 // guard: traces: a producer is linked once
 // guard: traces: a batch that was dropped ends
@@ -88,7 +87,8 @@ func TestWithoutAnEndpointNothingIsTraced(t *testing.T) {
 func TestSpansAreSentToTheEndpoint(t *testing.T) {
 	for _, by := range []string{"flag", "variable", "switched off"} {
 		asked := make(chan string, 10)
-		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
+		server := httptest.NewServer(http.HandlerFunc(
+			func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
 		endpoint := ""
 		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
 		switch by {
@@ -102,12 +102,12 @@ func TestSpansAreSentToTheEndpoint(t *testing.T) {
 		}
 		tracer, err := NewTracer(t.Context(), endpoint, "v1", "me", quiet)
 		require.NoError(t, err)
-		require.Equal(t, by == "switched off", tracer == nil)
+		require.Equal(t, by == "switched off", tracer.provider == nil)
 		tracer.Began()
 		tracer.Committed(nil)
 		require.NoError(t, tracer.Close(t.Context()))
 		server.Close()
-		if tracer != nil {
+		if tracer.provider != nil {
 			require.Equal(t, "/v1/traces", <-asked)
 		}
 		require.Empty(t, asked)
@@ -115,7 +115,7 @@ func TestSpansAreSentToTheEndpoint(t *testing.T) {
 }
 
 // guard: metrics: a slow step leads to its trace
-func TestASlowStepIsFoundInItsTrace(t *testing.T) {
+func TestSlowStepHasItsTraceAsExemplar(t *testing.T) {
 	m := NewProcessorMetrics("dev", nil, nil)
 	const id = "0123456789abcdef0123456789abcdef"
 	m.Step("postgres", 2*time.Second, id)
@@ -128,14 +128,14 @@ func TestASlowStepIsFoundInItsTrace(t *testing.T) {
 
 // guard: metrics: a partition that is another's is told of no more
 // guard: metrics: a lag in seconds grows by itself
-func TestALagInSecondsGrowsByItself(t *testing.T) {
+func TestLagInSecondsGrowsWithoutEvents(t *testing.T) {
 	m := NewProcessorMetrics("dev", nil, nil)
 	m.Position("pitches.raw", 3, 10, time.Now().Add(-time.Hour))
 	m.Lag("pitches.raw", 3, 2)
 	text := scrape(t, m)
 	require.Regexp(t, `(?m)^pitchstream_lag_seconds\{partition="3",topic="pitches.raw"\} 360\d\.`, text)
 	m.Shown(time.Now().Add(-20*time.Second), time.Now())
-	m.Shown(time.Now().Add(-time.Hour), time.Now()) // an older one does not take back what is known
+	m.Shown(time.Now().Add(-time.Hour), time.Now()) // an older record does not lower it
 	text = scrape(t, m)
 	require.Contains(t, text, `pitchstream_delay_seconds_bucket{le="30"} 1`)
 	require.Less(t, time.Since(time.UnixMilli(m.newestMS)), time.Minute)

@@ -25,7 +25,7 @@ type Observer struct {
 	hint    func(error) string
 	at      positions
 	work    *activity
-	traces  *obs.Tracer // nil: none
+	traces  *obs.Tracer
 	refused refusal
 }
 
@@ -44,7 +44,7 @@ func NewObserver(log *slog.Logger, hint func(error) string) *Observer {
 		hint = func(error) string { return "" }
 	}
 	health := obs.NewHealth(log, m, "assigned", "postgres")
-	return &Observer{Metrics: m, health: health, log: log, hint: hint, work: newActivity(time.Now())}
+	return &Observer{Metrics: m, health: health, log: log, hint: hint, work: newActivity(time.Now()), traces: &obs.Tracer{}}
 }
 
 // withHint returns the text of an error, with its remedy where one is known.
