@@ -56,8 +56,8 @@ func lagDesc(name, help string) *prometheus.Desc {
 }
 
 var (
-	lagRecords   = lagDesc("lag_records", "Records behind the position, of the partitions owned.")
-	lagSeconds   = lagDesc("lag_seconds",
+	lagRecords = lagDesc("lag_records", "Records behind the position, of the partitions owned.")
+	lagSeconds = lagDesc("lag_seconds",
 		"Age of the oldest record known that waits, 0 when none does, of the partitions owned.")
 	nextPosition = lagDesc("position_offset",
 		"Offset below which everything can be read, of the partitions owned.")

@@ -46,15 +46,15 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	qUp        = desc("up", "1 while this process computes the quality of the data.")
-	qErrors    = desc("errors_total", "Computings of the quality that failed.")
-	qComputed  = desc("computed_timestamp_seconds", "Unix time of the last computing that succeeded, 0 before.")
-	qDay       = desc("day_timestamp_seconds", "Unix time of the current game day, midnight UTC.")
-	qGames     = desc("games", "Games of the current day.")
-	qPitches   = desc("pitches", "Pitches of the current day.", "venue")
-	qBeyond    = desc("beyond_limit",
+	qUp       = desc("up", "1 while this process computes the quality of the data.")
+	qErrors   = desc("errors_total", "Computings of the quality that failed.")
+	qComputed = desc("computed_timestamp_seconds", "Unix time of the last computing that succeeded, 0 before.")
+	qDay      = desc("day_timestamp_seconds", "Unix time of the current game day, midnight UTC.")
+	qGames    = desc("games", "Games of the current day.")
+	qPitches  = desc("pitches", "Pitches of the current day.", "venue")
+	qBeyond   = desc("beyond_limit",
 		"1 where a figure is beyond its limit, and chance does not explain it.", "check", "venue")
-	qAffected  = desc("games_affected",
+	qAffected = desc("games_affected",
 		"Games of the current day that are above the baseline of a check, or have its fault.", "check")
 	qRatio     = desc("ratio", "Share of the current day that has the fault of a check.", "check", "venue")
 	qBaseRatio = desc("baseline_ratio", "The same share over the baseline days.", "check", "venue")
@@ -64,15 +64,15 @@ var (
 	qBaseIssue = desc("issue_baseline_ratio", "The same share over the baseline days.", "issue")
 	qMean      = desc("column_mean",
 		"Mean of a column on the current day, in the column's unit.", "column", "venue")
-	qBaseMean  = desc("column_baseline_mean",
+	qBaseMean = desc("column_baseline_mean",
 		"The same mean over the baseline days, of a venue over its own.", "column", "venue")
-	qShift     = desc("column_shift_sigmas", "Standard errors between the two means.", "column", "venue")
-	qDelay     = desc("delay_seconds",
+	qShift = desc("column_shift_sigmas", "Standard errors between the two means.", "column", "venue")
+	qDelay = desc("delay_seconds",
 		"How late records, or rows, of the current day came; 0.95: in the slowest game.", "stage", "quantile")
-	qDrift     = desc("drift_mph",
+	qDrift = desc("drift_mph",
 		"Estimated bias of a venue's bat speeds, against each batter's own baseline.", "venue")
-	qScore     = desc("drift_score", "The sequential statistic of that bias.", "venue")
-	qSwings    = desc("drift_swings", "Swings that the estimate is about.", "venue")
+	qScore  = desc("drift_score", "The sequential statistic of that bias.", "venue")
+	qSwings = desc("drift_swings", "Swings that the estimate is about.", "venue")
 )
 
 // Describe sends one description only, because the metrics depend on the report.
