@@ -286,7 +286,9 @@ func (p *partitions) readable(r reach) {
 		return
 	}
 	at.shown, at.waits = r.next, r.last
-	p.cfg.Observer.Readable(p.cfg.Topic, r.partition, r.last)
+	if !r.last.IsZero() {
+		p.cfg.Observer.Readable(p.cfg.Topic, r.partition, r.last)
+	}
 	p.reportLag(r.partition, at, r.end)
 }
 

@@ -39,8 +39,8 @@ type poll struct {
 type reach struct {
 	partition int32
 	next      int64     // offset behind the last record
-	last      time.Time // of the last record
-	end       int64     // last stable offset: records from here on cannot be read yet
+	last      time.Time // of the last record; zero if there were only markers of transactions
+	end       int64     // high watermark: what lies behind an open transaction waits too, although nobody can read it
 }
 
 // pipeline takes the polls of one batch through the stores.
@@ -123,9 +123,9 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 		s.partitions.waiting(f.Partition, f.Records[0].Timestamp)
 		at := reachOf(&f)
 		read.reached = append(read.reached, at)
-		read.waiting += at.end - at.next
+		read.waiting += f.LastStableOffset - at.next
 	})
-	records := fetches.Records()
+	records := dataRecords(fetches)
 	p.cfg.Observer.Polled(records)
 	read.records = decode(p.cfg, records)
 	if !s.keepsBytes.Load() {
@@ -136,8 +136,14 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 }
 
 func reachOf(f *kgo.FetchTopicPartition) reach {
-	last := f.Records[len(f.Records)-1]
-	return reach{partition: f.Partition, next: last.Offset + 1, last: last.Timestamp, end: f.LastStableOffset}
+	at := reach{partition: f.Partition, next: f.Records[len(f.Records)-1].Offset + 1, end: f.HighWatermark}
+	for _, r := range slices.Backward(f.Records) {
+		if !r.Attrs.IsControl() {
+			at.last = r.Timestamp
+			break
+		}
+	}
+	return at
 }
 
 // put hands a poll to the store goroutine; it returns the error of a stage that has failed.
@@ -200,7 +206,7 @@ func (p *pipeline) pollMore(wait time.Duration) (kgo.Fetches, error) {
 	if fetches.IsClientClosed() {
 		return nil, kgo.ErrClientClosed
 	}
-	return fetches, p.session.fetchErrors(fetches)
+	return fetches, p.session.fetchErrors(ctx, fetches)
 }
 
 // storeAll is the store goroutine.

@@ -71,6 +71,7 @@ const (
 	sessionTimeout     = 10 * time.Second
 	rebalanceTimeout   = 30 * time.Second
 	heartbeatInterval  = 2 * time.Second
+	metadataMaxAge     = 10 * time.Second
 	transactionTimeout = 15 * time.Second
 	shutdownGrace      = 8 * time.Second
 	storeTimeout       = 30 * time.Second
@@ -87,6 +88,7 @@ type Processor struct {
 	view   View
 	encode Encoder
 
+	failing fetchFailures
 	breaker breaker
 }
 

@@ -50,7 +50,11 @@ func watchProgress(ctx context.Context, cfg *Config, client *kgo.Client, owned *
 
 func (p *progress) check(ctx context.Context) {
 	attempt, cancel := context.WithTimeout(ctx, progressEvery)
-	ends, err := p.admin.ListCommittedOffsets(attempt, p.cfg.Topic)
+	readable, err := p.admin.ListCommittedOffsets(attempt, p.cfg.Topic)
+	var ends kadm.ListedOffsets
+	if err == nil {
+		ends, err = p.admin.ListEndOffsets(attempt, p.cfg.Topic)
+	}
 	cancel()
 	now := p.cfg.Now()
 	if ctx.Err() != nil {
@@ -68,11 +72,12 @@ func (p *progress) check(ctx context.Context) {
 	}
 	p.silence = time.Time{}
 	p.cfg.Observer.Condition("kafka", true, "")
-	p.judge(now, ends)
+	p.judge(now, readable, ends)
 }
 
-// judge reports the lag of every partition, and which of them are stuck.
-func (p *progress) judge(now time.Time, ends kadm.ListedOffsets) {
+// judge reports the lag of every partition, and which of them are stuck. A partition lags behind its end, but
+// is stuck only if records wait that can be read: those behind an open transaction cannot.
+func (p *progress) judge(now time.Time, readable, ends kadm.ListedOffsets) {
 	owned := p.partitions.positions()
 	for id := range p.unmoved {
 		if _, ok := owned[id]; !ok {
@@ -81,9 +86,11 @@ func (p *progress) judge(now time.Time, ends kadm.ListedOffsets) {
 	}
 	var stuck []string
 	for _, id := range sortedKeys(owned) {
-		end, known := ends.Lookup(p.cfg.Topic, id)
-		if known && end.Err == nil {
+		if end, ok := ends.Lookup(p.cfg.Topic, id); ok && end.Err == nil {
 			p.partitions.lag(id, end.Offset)
+		}
+		end, known := readable.Lookup(p.cfg.Topic, id)
+		if known && end.Err == nil {
 			// guard: a partition without records waiting is not stuck | end.Offset <= owned[id] -> end.Offset < owned[id]
 			if end.Offset <= owned[id] {
 				delete(p.unmoved, id)

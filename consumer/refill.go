@@ -81,7 +81,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if err != nil {
 		return summary, err
 	}
-	plan := r.plan(records)
+	plan := r.plan(slices.DeleteFunc(records, func(k *kgo.Record) bool { return k.Attrs.IsControl() }))
 	repeated := s.mayRepeat.Swap(false)
 
 	moved := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: reached.next}

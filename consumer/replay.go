@@ -62,15 +62,6 @@ func newReplayReader(r *Replay) *replayReader {
 	return &replayReader{replay: r, reached: map[int32]bool{}}
 }
 
-// options makes the client return the markers of transactions: where they come last, no record ever reaches
-// the end.
-func (r *replayReader) options() []kgo.Opt {
-	if r == nil {
-		return nil
-	}
-	return []kgo.Opt{kgo.KeepControlRecords()}
-}
-
 // start returns the offset at which reading begins, where no position is stored; first is the first in the
 // topic.
 func (r *replayReader) start(id int32, first int64) int64 {

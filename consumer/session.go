@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -34,8 +33,9 @@ type session struct {
 	stores     *stores     // of the pipeline's goroutines during a batch
 	publisher  *publisher  // of one goroutine at a time: the early produce, or the commit
 	txn        *transaction
-	breaker    *breaker      // the processor's, locks itself
-	replay     *replayReader // nil in a live session
+	breaker    *breaker       // the processor's, locks itself
+	failing    *fetchFailures // the processor's
+	replay     *replayReader  // nil in a live session
 
 	// mayRepeat reports that the next batch may already be in the store: written by an owner that died, or by an
 	// attempt whose answer was lost. A repeated batch returns the snapshots of the batters who have its pitches
@@ -61,7 +61,10 @@ type session struct {
 var errRevoked = errors.New("a partition of the batch was revoked")
 
 func newSession(p *Processor) (*session, error) {
-	s := &session{cfg: &p.cfg, breaker: &p.breaker, replay: newReplayReader(p.cfg.Replay)}
+	s := &session{
+		cfg: &p.cfg, breaker: &p.breaker, failing: &p.failing, replay: newReplayReader(p.cfg.Replay),
+	}
+	s.failing.byID = nil
 	s.partitions = newPartitions(s.cfg, s.replay)
 	s.starter = newStarter(s.cfg, p.store, s.partitions, s.replay, s.wake)
 	s.stores = &stores{cfg: s.cfg, store: p.store, view: p.view, partitions: s.partitions, replay: s.replay}
@@ -125,6 +128,11 @@ func (s *session) run(ctx context.Context) error {
 // when ctx ends.
 func (s *session) firstPoll(ctx context.Context) (kgo.Fetches, error) {
 	waiting, done := s.interruptible(ctx, true)
+	if s.failing.reported { // without records, too, it must be seen that the failure has ended
+		var cancel context.CancelFunc
+		waiting, cancel = context.WithTimeout(waiting, fetchFailureQuiet)
+		defer cancel()
+	}
 	fetches := s.poll(waiting)
 	done()
 	switch {
@@ -137,7 +145,7 @@ func (s *session) firstPoll(ctx context.Context) (kgo.Fetches, error) {
 	if s.txn.revoked.Load() { // the abort makes the client forget the revoke now: later that would cost a batch
 		return nil, s.txn.abort(ctx)
 	}
-	return fetches, s.fetchErrors(fetches)
+	return fetches, s.fetchErrors(ctx, fetches)
 }
 
 // poll returns the next records, within the bounds of a replay if there is one.
@@ -261,28 +269,6 @@ func (s *session) drop(work context.Context, err error) error {
 	return s.txn.abort(work)
 }
 
-// fetchErrors returns the error of a poll that ends the session, and logs the others. The client retries
-// those itself.
-func (s *session) fetchErrors(fetches kgo.Fetches) error {
-	for _, e := range fetches.Errors() {
-		var loss *kgo.ErrDataLoss
-		switch {
-		case e.Topic == "" && (errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled)):
-			// the poll ended without records
-		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
-			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
-		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
-			errors.Is(e.Err, kerr.TransactionalIDAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
-			s.cfg.Observer.Condition("kafka", false, e.Err.Error())
-			return fmt.Errorf("kafka refuses this processor: %w", e.Err)
-		default:
-			s.cfg.Log.Warn("fetch failed: trying again",
-				"topic", e.Topic, "partition", e.Partition, "error", e.Err)
-		}
-	}
-	return nil
-}
-
 func (s *session) onAssigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
 	if len(added[s.cfg.Topic]) > 0 {
 		s.cfg.Log.Info("partitions assigned", "topic", s.cfg.Topic, "partitions", added[s.cfg.Topic])
@@ -310,11 +296,16 @@ func (s *session) onRevoked(_ context.Context, _ *kgo.Client, gone map[string][]
 func (s *session) options() []kgo.Opt {
 	cfg := s.cfg
 	id := cfg.InstanceID
-	opts := append(s.replay.options(),
+	opts := []kgo.Opt{
 		kgo.ConsumerGroup(cfg.Group),
 		kgo.ConsumeTopics(cfg.Topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		// A transactional feed ends in a marker, which no consumer gets otherwise: the position would never reach
+		// the end of the partition.
+		kgo.KeepControlRecords(),
+		// Bounds the time until added partitions are read; the client's own five minutes are a long game.
+		kgo.MetadataMaxAge(metadataMaxAge),
 		kgo.DisableAutoCommit(),
 		kgo.ConsumeStartOffset(kgo.NoResetOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -327,22 +318,22 @@ func (s *session) options() []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(max(cfg.FetchMaxBytes/4, 1<<20)),
 		// Bounds the wait of a resumed or newly assigned partition, because the fetch in flight does not include
 		// it.
-		kgo.FetchMaxWait(500*time.Millisecond),
+		kgo.FetchMaxWait(500 * time.Millisecond),
 		kgo.MaxConcurrentFetches(1),
 		kgo.WithPools(unpackBuffers),
 		// guard: letters fit into their topic, each | largestBatch -> cfg.DeadLetterMaxBytes
 		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds the batches, by topic
-		kgo.BrokerMaxWriteBytes(largestBatch+1<<20),
+		kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
 		// Everything is sent by a flush: the linger keeps the first record from leaving alone.
-		kgo.ProducerLinger(20*time.Millisecond),
+		kgo.ProducerLinger(20 * time.Millisecond),
 		// Lz4 costs least to pack and to check; rows are small, and dead letters are rare.
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),
 		kgo.AdjustFetchOffsetsFn(s.starter.startOffsets),
-	)
+	}
 	if id == "" {
 		id = uuid.NewString()
 	} else {

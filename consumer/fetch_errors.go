@@ -1,0 +1,129 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Limits of a partition whose fetches fail. The client returns some errors again and again at once, thousands
+// of times a second, and never recovers from those of a topic that was created anew: only a new client learns
+// its ID.
+const (
+	fetchFailureLimit = 10 * time.Second       // a failure that lasts longer is reported and ends the session
+	fetchFailurePause = 250 * time.Millisecond // between polls that return nothing but errors
+	fetchFailureQuiet = 5 * time.Second        // a partition without an error for so long has recovered
+)
+
+// fetchFailures are the partitions whose fetches fail. They belong to the goroutine of Processor.Run, and
+// outlive a session, because the next one may fail in the same way.
+type fetchFailures struct {
+	byID     map[int32]*fetchFailure // of this session
+	last     time.Time               // of any partition, of any session
+	reported bool                    // the condition "fetch" is not met
+}
+
+// fetchFailure is one partition whose fetches fail.
+type fetchFailure struct {
+	since, last time.Time
+	nextLog     time.Time
+	pause       *backoff.ExponentialBackOff // between two lines of the log
+}
+
+// note counts a failure and reports whether it is to be logged.
+func (f *fetchFailures) note(id int32, now time.Time) (failure *fetchFailure, mustLog bool) {
+	if f.byID == nil {
+		f.byID = map[int32]*fetchFailure{}
+	}
+	failure = f.byID[id]
+	if failure == nil {
+		failure = &fetchFailure{since: now, nextLog: now, pause: backoff.NewExponentialBackOff()}
+		failure.pause.InitialInterval, failure.pause.MaxInterval = time.Second, time.Minute
+		f.byID[id] = failure
+	}
+	failure.last, f.last = now, now
+	if mustLog = !now.Before(failure.nextLog); mustLog {
+		failure.nextLog = now.Add(failure.pause.NextBackOff())
+	}
+	return failure, mustLog
+}
+
+// recovered forgets the partitions that have records, or had no error for a while. It reports whether none is
+// left, and none has failed for a while.
+func (f *fetchFailures) recovered(fetches kgo.Fetches, now time.Time) bool {
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if len(p.Records) > 0 {
+			delete(f.byID, p.Partition)
+		}
+	})
+	for id, failure := range f.byID {
+		if now.Sub(failure.last) >= fetchFailureQuiet {
+			delete(f.byID, id)
+		}
+	}
+	return len(f.byID) == 0 && now.Sub(f.last) >= fetchFailureQuiet
+}
+
+// fetchErrors returns the error of a poll that ends the session, and logs the others with growing pauses. The
+// client retries those itself. A partition that fails for longer than fetchFailureLimit makes the processor
+// not ready, by name, and ends the session, because a new client may know better. A poll without records
+// waits a little.
+func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
+	now := s.cfg.Now()
+	if s.failing.recovered(fetches, now) && s.failing.reported {
+		s.failing.reported = false
+		s.cfg.Observer.Condition("fetch", true, "")
+	}
+	failed := false
+	for _, e := range fetches.Errors() {
+		var loss *kgo.ErrDataLoss
+		switch {
+		case e.Topic == "" && (errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled)):
+			continue // the poll ended without records
+		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
+			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
+		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
+			errors.Is(e.Err, kerr.TransactionalIDAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
+			s.cfg.Observer.Condition("kafka", false, e.Err.Error())
+			return fmt.Errorf("kafka refuses this processor: %w", e.Err)
+		}
+		failed = true
+		failure, mustLog := s.failing.note(e.Partition, now)
+		if mustLog {
+			s.cfg.Log.Warn("fetch failed: trying again", "topic", e.Topic, "partition", e.Partition, "error", e.Err,
+				"lasts", now.Sub(failure.since).Round(time.Second))
+		}
+		// guard: a fetch that keeps failing is reported and ends the session
+		if lasts := now.Sub(failure.since); lasts >= fetchFailureLimit {
+			reason := fmt.Sprintf("%s/%d: fetches have failed for %v: %v", e.Topic, e.Partition, lasts.Round(time.Second), e.Err)
+			s.failing.reported = true
+			s.cfg.Observer.Condition("fetch", false, reason)
+			return errors.New(reason)
+		}
+	}
+	// guard: errors that come back at once are paced
+	if failed && fetches.NumRecords() == 0 {
+		sleep(ctx, fetchFailurePause)
+	}
+	return nil
+}
+
+// dataRecords returns the records of a poll without the markers of transactions.
+func dataRecords(fetches kgo.Fetches) []*kgo.Record {
+	records := fetches.Records()
+	kept := records[:0]
+	for _, r := range records {
+		// guard: markers of transactions are no records
+		if r.Attrs.IsControl() {
+			r.Recycle()
+			continue
+		}
+		kept = append(kept, r)
+	}
+	return kept
+}
