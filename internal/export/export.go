@@ -1,10 +1,10 @@
 // Package export writes the current pitches of Postgres as Parquet, one file per game date, for a warehouse.
 //
-//	report, err := export.Run(ctx, export.Options{Postgres: pgsink.Config{URL: url, Schema: "pitchstream"}, Output: "lake"})
+//	pg := pgsink.Config{URL: url, Schema: "pitchstream"}
+//	report, err := export.Run(ctx, export.Options{Postgres: pg, Output: "lake"})
 //
-// All rows are of one moment, because they are read in one snapshot, and memory does not grow with their number. A file
-// appears only when it is complete. A run that was interrupted or killed therefore leaves whole dates only, and the next
-// one continues after them.
+// All rows are read in one snapshot, and memory does not grow with their number. A file appears only when it is
+// complete. An interrupted or killed run therefore leaves complete dates only, and the next one continues after them.
 package export
 
 import (
@@ -23,14 +23,14 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
-// Options say what is exported and where to. Postgres and Output are required.
+// Options of Run. Postgres and Output are required.
 type Options struct {
 	Postgres pgsink.Config
 	Output   string // folder, created if necessary
 
 	From, To   schemas.Text // game dates, YYYY-MM-DD; "": no bound
 	Undated    bool         // export pitches without a game date although From or To is set
-	Overwrite  bool         // write dates again that exist, and remove the files of dates that have no pitches any more
+	Overwrite  bool         // write existing dates again, and remove the files of dates without pitches
 	ProgressTo io.Writer
 }
 
@@ -43,7 +43,7 @@ type Report struct {
 	Undated        int64 // pitches without a game date that were not exported, because From or To is set
 }
 
-// Run exports.
+// Run writes the missing dates, or with Overwrite all of them.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	folder, err := fileoutput.OpenFolder(o.Output)
 	if err != nil {
@@ -154,7 +154,7 @@ func (e *exporter) begin(day schemas.Text) (err error) {
 	return nil
 }
 
-// finish moves the file of the current day to its place, if it has all the pitches that the same snapshot counted.
+// finish moves the file of the current day to its place, if it has all pitches that the same snapshot counted.
 func (e *exporter) finish(todo []pgadmin.Day, next *int) error {
 	if e.file == nil {
 		return nil

@@ -5,17 +5,17 @@ import (
 	"math/bits"
 )
 
-// brackets finds the end of one JSON value by its brackets and quotes alone. It does not check the JSON, nor
-// which kind of bracket closes which, so that a broken record still ends where its brackets do. Bytes come in
-// pieces; the struct holds the state between two pieces. The zero value is before an object or an array.
+// brackets finds the end of one JSON value by its brackets and quotes alone. It checks neither the JSON nor which kind
+// of bracket closes which, so that a broken record still ends where its brackets do. The struct holds the state between
+// two pieces of the value. Its zero value is the state before an object or an array.
 type brackets struct {
 	depth    int  // open brackets, ≥ 0
 	inString bool // between two quotes
 	escaped  bool // inString, and the byte before was a backslash that escapes
 }
 
-// find returns the index after the bracket that closes the value, or false if b ends before it. It must see
-// every byte of a value once, in order.
+// find returns the index after the bracket that closes the value, or false if b ends before it. It must see every byte
+// of a value once, in order.
 func (s *brackets) find(b []byte) (end int, ok bool) {
 	for i := 0; i < len(b); {
 		if s.inString {
@@ -61,9 +61,8 @@ const (
 	highs = 0x8080808080808080
 )
 
-// nextStructural returns the index of the first quote or bracket in b at or after i, or len(b). It looks at
-// eight bytes in one step, because numbers are most of a tracking record. [ and { differ only in bit 0x20, as
-// do ] and }.
+// nextStructural returns the index of the first quote or bracket in b from i on, or len(b). It looks at eight bytes at
+// a time, because numbers are most of a tracking record. [ and { differ only in bit 0x20, as do ] and }.
 func nextStructural(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
@@ -82,8 +81,7 @@ func nextStructural(b []byte, i int) int {
 	return i
 }
 
-// zeroBytes sets the high bit of the first byte of w that is zero, counted from the lowest. The bytes above
-// that one have no meaning.
+// zeroBytes sets the high bit of the lowest byte of w that is zero. The bytes above that one have no meaning.
 func zeroBytes(w uint64) uint64 { return (w - ones) &^ w & highs }
 
 // element finds the end of an array element that is neither object nor array: the comma or closing bracket

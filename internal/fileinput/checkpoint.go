@@ -14,13 +14,11 @@ import (
 	"time"
 )
 
-// Checkpoint remembers how far each file has been sent, so that an interrupted run continues where it
-// stopped. A file is identified by its absolute path, size and modification time; a changed file starts
-// again. It is safe for concurrent use.
+// Checkpoint remembers how far each file was sent, so that an interrupted run continues there. A file is identified by
+// its absolute path, size and modification time; a changed file starts again. It is safe for concurrent use.
 //
-// A record is settled once it was acknowledged or permanently refused, in the order of the file. A crash
-// forgets records settled since the last Save, which are sent again. It never makes an unsettled record
-// settled.
+// A record is settled once it was acknowledged or permanently refused, in the order of the file. After a crash the
+// records settled since the last Save are sent again. No unsettled record ever counts as settled.
 type Checkpoint struct {
 	path string
 
@@ -48,8 +46,8 @@ type checkpointFile struct {
 
 const checkpointVersion = 1
 
-// OpenCheckpoint reads a state file. A file that does not exist is empty. It returns an error if the file
-// belongs to a run with other settings or is no state file.
+// OpenCheckpoint reads a state file, which need not exist. It returns an error if the file belongs to a run with other
+// settings or is no state file.
 func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error) {
 	c := &Checkpoint{path: path, settings: settings, files: map[string]*fileState{}}
 	text, err := os.ReadFile(path)
@@ -62,23 +60,21 @@ func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error
 	}
 	var f checkpointFile
 	if err := json.Unmarshal(text, &f); err != nil || f.Version != checkpointVersion {
-		return nil, fmt.Errorf("%s: not a state file of this version (%w): name another file", path, cmp.Or(err, fmt.Errorf("version %d", f.Version)))
+		return nil, fmt.Errorf("%s: not a state file of this version (%w): name another file",
+			path, cmp.Or(err, fmt.Errorf("version %d", f.Version)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if was := f.Settings[name]; was != settings[name] {
-			return nil, fmt.Errorf("%s: is of a run with %s %q, this one has %q: name another state file", path, name, was, settings[name])
+			return nil, fmt.Errorf("%s: is of a run with %s %q, this one has %q: name another state file",
+				path, name, was, settings[name])
 		}
 	}
-	for path, s := range f.Files {
-		if s != nil {
-			c.files[path] = s
-		}
-	}
+	maps.DeleteFunc(f.Files, func(_ string, s *fileState) bool { return s == nil })
+	maps.Copy(c.files, f.Files)
 	return c, nil
 }
 
-// Complete reports whether every record of a file is settled and none was refused, so that it need not be
-// read again.
+// Complete reports whether every record of a file is settled and none was refused.
 func (c *Checkpoint) Complete(f *File) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -103,7 +99,7 @@ func (c *Checkpoint) SettledRecords(f *File) int64 {
 	return s.Settled - int64(len(s.Failed))
 }
 
-// Settle notes that a record was acknowledged or permanently refused. It must be called in the order of the
+// Settle notes that a record was acknowledged, or permanently refused (failed). It must be called in the order of the
 // file.
 func (c *Checkpoint) Settle(f *File, record int64, failed bool) {
 	c.mu.Lock()
@@ -139,18 +135,15 @@ func (c *Checkpoint) of(f *File) *fileState {
 	return s
 }
 
-// Save writes the state file if something has changed. It writes a temporary file and renames it, so that a
-// crash leaves either the old or the new state complete.
+// Save writes the state file if something has changed. It writes a temporary file and renames it, so that a crash
+// leaves either the old or the new state complete.
 func (c *Checkpoint) Save() error {
 	c.mu.Lock()
-	if !c.dirty {
-		c.mu.Unlock()
-		return nil
-	}
+	isDirty := c.dirty
 	c.dirty = false
 	text, err := json.Marshal(checkpointFile{Version: checkpointVersion, Settings: c.settings, Files: c.files})
 	c.mu.Unlock()
-	if err != nil {
+	if err != nil || !isDirty {
 		return err
 	}
 	if err = replaceFile(c.path, append(text, '\n')); err != nil {
@@ -161,20 +154,18 @@ func (c *Checkpoint) Save() error {
 	return err
 }
 
-func replaceFile(path string, text []byte) (err error) {
+func replaceFile(path string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
 	_, err = f.Write(text)
 	err = errors.Join(err, f.Sync(), f.Chmod(0o644), f.Close())
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	return os.Rename(f.Name(), path)
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
 }

@@ -5,10 +5,9 @@ import (
 	"slices"
 )
 
-// EventID returns summary_acts.pitch.eventId of a record, by which a game log names the pitch. ok is false if
-// there is none or it is not text. It reads only brackets and the names on that path. If a name is repeated,
-// the last one counts, as in the core. For broken JSON the result has no meaning, because such a record
-// becomes no row.
+// EventID returns summary_acts.pitch.eventId of a record, by which a game log names the pitch. ok is false if there is
+// none or it is not text. It reads only brackets and the names on that path, because it is called for every record. If
+// a name is repeated, the last one counts, as in the core. For broken JSON, which becomes no row, the result is undefined.
 func EventID(record []byte) (id string, ok bool) {
 	value := record
 	for _, name := range []string{"summary_acts", "pitch", "eventId"} {
@@ -22,8 +21,7 @@ func EventID(record []byte) (id string, ok bool) {
 	return id, id != ""
 }
 
-// member returns the value of the last member of that name in an object, nil if there is none. It shares the
-// bytes of object.
+// member returns the value of the last member of that name in an object, nil if there is none. It shares its bytes.
 func member(object []byte, name string) (value []byte) {
 	rest := skipSpace(object)
 	if len(rest) == 0 || rest[0] != '{' {
@@ -76,7 +74,8 @@ func isName(quoted []byte, name string) bool {
 		return string(quoted[1:len(quoted)-1]) == name
 	}
 	var key string
-	return len(quoted) > len(name)+2 && slices.Contains(quoted, '\\') && json.Unmarshal(quoted, &key) == nil && key == name
+	return len(quoted) > len(name)+2 && slices.Contains(quoted, '\\') &&
+		json.Unmarshal(quoted, &key) == nil && key == name
 }
 
 func skipSpace(b []byte) []byte {

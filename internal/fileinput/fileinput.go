@@ -1,7 +1,6 @@
-// Package fileinput reads the files that people have: JSON Lines, JSON arrays, one record per file, folders
-// of them, and pipes, plain or compressed with gzip or zstd. It detects the form from the content. It returns
-// every record once, in order and unchanged, complete or broken. The core judges records; this package only
-// must not lose one.
+// Package fileinput reads records from files: JSON Lines, JSON arrays, one record per file, folders of them, and
+// pipes, plain or compressed with gzip or zstd. It detects the layout from the content. It returns every record
+// once, in order and unchanged, also broken ones, because the core judges records.
 //
 //	r, err := fileinput.Open(ctx, fileinput.Options{Paths: paths})
 //	defer r.Close()
@@ -10,7 +9,7 @@
 //		if err == io.EOF { break }
 //		…
 //	}
-//	r.Problems() // what was torn, unreadable or left out
+//	r.Problems() // files that are torn, unreadable or left out
 //
 // Memory holds one record at a time, at most Options.MaxRecordBytes plus half a MiB, however large a file is.
 package fileinput
@@ -27,8 +26,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
-// DefaultMaxRecordBytes is 1 MiB more than the 16 MiB that the processor takes by default. A record slightly
-// too large is therefore still read whole, and rejected by the processor like every other bad record.
+// DefaultMaxRecordBytes is 1 MiB more than the processor's default limit, so that a record slightly too large is
+// still read whole, and rejected by the processor like any other bad record.
 const DefaultMaxRecordBytes = 17 << 20
 
 // Options say what to read. Only Paths is required.
@@ -43,8 +42,8 @@ type Options struct {
 	Exclude []string
 	// Skip is called before a file is opened; true skips the file without a Problem. May be nil.
 	Skip func(*File) bool
-	// Ended is called with the number of records when a file was read to its end, also a torn one. It is not
-	// called for a file that could not be read to its end. May be nil.
+	// Ended is called with the number of records after a file was read to its end, even if it ends too early. It is
+	// not called after a read error. May be nil.
 	Ended func(f *File, records int64)
 	// Stdin is read for the path -.
 	Stdin io.Reader
@@ -140,34 +139,28 @@ func (r *Reader) closeFile() {
 	r.content, r.file = nil, nil
 }
 
-// Files returns the inputs in the order in which they are read.
+// Files returns the inputs in the order of reading.
 func (r *Reader) Files() []*File { return r.files }
 
-// BytesRead returns how many stored (compressed) bytes have been read or skipped. It is safe for concurrent
-// use.
+// BytesRead returns how many stored (compressed) bytes were read or skipped. It is safe for concurrent use.
 func (r *Reader) BytesRead() int64 { return r.readBytes.Load() }
 
-// BytesTotal returns the final value of BytesRead; known is false if the inputs include a pipe.
-func (r *Reader) BytesTotal() (total int64, known bool) {
-	for _, f := range r.files {
-		if f.SizeBytes < 0 {
-			return 0, false
-		}
-		total += f.SizeBytes
-	}
-	return total, true
-}
-
-// Problems returns the first thousand problems met so far; more counts the others. failures counts all that
-// are failures.
+// Problems returns the first thousand problems so far; more counts the others, failures all that are failures.
 func (r *Reader) Problems() (list []Problem, more, failures int64) {
 	return r.problems.list, r.problems.more, r.problems.failures
 }
 
-// StartProgress shows on w how far the reading is, and the notes of ids, nil for none. The caller counts with SetBytes
-// and AddRecords, and must call Stop.
+// StartProgress shows on w how far the reading is, and the notes of ids, which may be nil. The caller counts with
+// SetBytes and AddRecords, and must call Stop.
 func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Progress {
-	total, _ := r.BytesTotal()
+	var total int64 // 0, which means unknown, if the inputs include a pipe
+	for _, f := range r.files {
+		if f.SizeBytes < 0 {
+			total = 0
+			break
+		}
+		total += f.SizeBytes
+	}
 	p := terminal.StartProgress(w, terminal.ProgressOptions{Title: title, TotalBytes: total})
 	if ids != nil {
 		for _, note := range ids.Notes {
@@ -180,7 +173,8 @@ func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Pr
 func (r *Reader) item(p piece) Item {
 	r.record++
 	if r.torn = p.torn; p.torn {
-		r.cutShort(p.offset, "record %d is cut short at byte %d, %d bytes of it are here", r.record, p.offset+p.size, p.size)
+		r.cutShort(p.offset, "record %d is cut short at byte %d, %d bytes of it are here",
+			r.record, p.offset+p.size, p.size)
 	}
 	return Item{
 		File: r.file, Source: r.file.Path, Record: r.record, ByteOffset: p.offset, SizeBytes: p.size,
@@ -211,43 +205,43 @@ func (r *Reader) open(f *File) bool {
 		return false
 	}
 	r.file, r.content, r.record, r.torn = f, content, 0, false
-	if mark := r.split.begin(content); mark {
-		r.oddMark()
+	if r.split.begin(content) {
+		message := "begins with a byte order mark, which is not JSON: its first record is malformed"
+		if r.split.layout == arrays {
+			message = "begins with a byte order mark, which is not JSON: " +
+				"it was passed over, the records behind it are whole"
+		}
+		r.problems.add(Problem{Source: f.Path, Kind: ByteOrderMark, Message: message})
 	}
 	if f.SizeBytes >= 0 && !r.split.maybeRecords(f) {
-		r.problems.add(Problem{Source: f.Path, Kind: NotRecords, Message: "not read: its content is no JSON (pipe it in to send its lines as they are)", Failure: !f.found})
+		r.problems.add(Problem{Source: f.Path, Kind: NotRecords, Failure: !f.found,
+			Message: "not read: its content is no JSON (pipe it in to send its lines as they are)"})
 		r.closeFile()
 		return false
 	}
 	return true
 }
 
-func (r *Reader) oddMark() {
-	message := "begins with a byte order mark, which is not JSON: its first record is malformed"
-	if r.split.layout == arrays {
-		message = "begins with a byte order mark, which is not JSON: it was passed over, the records behind it are whole"
-	}
-	r.problems.add(Problem{Source: r.file.Path, Kind: ByteOrderMark, Message: message})
-}
-
-// finish closes a file after its end and reports an unusual end. fragment is the size of the part of a record
-// before a read error. It is no item, because the file may hold all of the record.
+// finish closes a file after its end and reports an unusual end. fragment is the size of an incomplete record before
+// a read error. It is no item, because the file may hold the whole record.
 func (r *Reader) finish(fragment int64) {
 	end, err := r.split.base-fragment, r.split.err
 	if fileErr := r.content.raw.failure(); fileErr != nil {
 		err = fileErr
 	}
-	if r.o.Ended != nil && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)) {
+	isCutShort := errors.Is(err, io.ErrUnexpectedEOF)
+	ended := err == io.EOF || isCutShort
+	if r.o.Ended != nil && ended {
 		r.o.Ended(r.file, r.record)
 	}
 	switch {
-	case r.torn && (err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)):
+	case r.torn && ended:
 		// it was reported with the record
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case isCutShort:
 		r.cutShort(end, "the compressed content is cut short at its byte %d", end)
-	case err != io.EOF:
-		r.problems.add(Problem{Source: r.file.Path, Kind: Unreadable, Record: r.record + 1, ByteOffset: end, Failure: true,
-			Message: fmt.Sprintf("unreadable from byte %d on, after record %d: %s", end, r.record, reason(err))})
+	case !ended:
+		r.problems.add(Problem{Source: r.file.Path, Kind: Unreadable, Record: r.record + 1, ByteOffset: end,
+			Failure: true, Message: fmt.Sprintf("unreadable from byte %d on, after record %d: %s", end, r.record, reason(err))})
 	case r.split.inArray:
 		r.cutShort(end, "the array is not closed: cut short at byte %d, between two records", end)
 	case r.record == 0:
@@ -257,12 +251,12 @@ func (r *Reader) finish(fragment int64) {
 }
 
 func (r *Reader) cutShort(offset int64, format string, args ...any) {
-	r.problems.add(Problem{Source: r.file.Path, Kind: CutShort, Record: r.record, ByteOffset: offset, Message: fmt.Sprintf(format, args...)})
+	r.problems.add(Problem{Source: r.file.Path, Kind: CutShort, Record: r.record, ByteOffset: offset,
+		Message: fmt.Sprintf(format, args...)})
 }
 
-// maybeRecords returns false for a file that certainly holds no records, such as a README beside them. It
-// accepts a name that says JSON, and content that begins an object or an array of objects. If the file was
-// named by the user, any line in its first 64 KiB may begin so.
+// maybeRecords returns false for a file that certainly holds no records, such as a README beside them. It accepts a
+// JSON extension, and content that looks like JSON.
 func (s *splitter) maybeRecords(f *File) bool {
 	name := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(f.Path, ".gz"), ".zst"))
 	switch filepath.Ext(name) {

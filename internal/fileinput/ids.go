@@ -20,8 +20,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// IDs holds the identifiers that a game log gives each pitch, read from a CSV file. They are needed because
-// tracking files name a batter only where the ball was hit. It is safe for concurrent use after LoadIDs.
+// IDs holds the identifiers that a game log gives each pitch. They are needed because tracking files name a batter only
+// where the ball was hit. IDs is safe for concurrent use.
 type IDs struct {
 	// Notes are messages for the user about ignored columns.
 	Notes  []string
@@ -32,7 +32,7 @@ type IDs struct {
 	hasEventTimes bool
 }
 
-// Identity is one line of that file. An empty cell is missing.
+// Identity is one line of the CSV file. An empty cell is missing.
 type Identity struct {
 	schemas.Identifiers
 	GameDate  string // YYYY-MM-DD
@@ -56,10 +56,9 @@ var idColumns = map[string]func(id *Identity, cell string) error{
 
 const eventIDColumn = "event_id"
 
-// LoadIDs reads a CSV file (plain, gzip or zstd) with a header line. The columns may be in any order:
-// event_id, batter_id, pitcher_id, team_id, game_date, venue, game_pk and event_time. Other columns are
-// ignored with a note. A line that cannot be read is an error that names the line, because a silently missing
-// identifier would make a whiff rate slightly wrong.
+// LoadIDs reads a CSV file (plain, gzip or zstd) with a header line. The columns may be in any order: event_id,
+// batter_id, pitcher_id, team_id, game_date, venue, game_pk and event_time. Other columns are ignored with a note. A
+// line that cannot be read is an error, because a silently missing identifier would make a whiff rate slightly wrong.
 func LoadIDs(ctx context.Context, path string) (*IDs, error) {
 	var readBytes atomic.Int64
 	content, err := open(ctx, &File{Path: path}, nil, &readBytes)
@@ -77,9 +76,6 @@ func LoadIDs(ctx context.Context, path string) (*IDs, error) {
 	ids.path = path
 	return ids, nil
 }
-
-// Len returns the number of pitches in the file.
-func (x *IDs) Len() int { return len(x.byUUID) + len(x.byText) }
 
 // HasEventTimes reports whether any line has an event_time.
 func (x *IDs) HasEventTimes() bool { return x.hasEventTimes }
@@ -99,37 +95,33 @@ func (x *IDs) Identify(record []byte) (Identity, bool) {
 	if x == nil {
 		return Identity{}, false
 	}
-	eventID, ok := EventID(record)
-	if !ok {
-		return Identity{}, false
+	if eventID, ok := EventID(record); ok {
+		return x.Lookup(eventID)
 	}
-	return x.Lookup(eventID)
+	return Identity{}, false
 }
 
-// Headers returns the record headers of the identifiers that are not missing. GamePK is not among them,
-// because it is the key of the record.
+// Headers returns the record headers of the identifiers that are not missing, except GamePK, which is the record's key.
 func (id Identity) Headers() (hs []schemas.Header) {
 	add := func(key, value string) {
 		if value != "" {
 			hs = append(hs, schemas.Header{Key: key, Value: []byte(value)})
 		}
 	}
-	add(schemas.HeaderBatterID, number(id.BatterID))
-	add(schemas.HeaderPitcherID, number(id.PitcherID))
-	add(schemas.HeaderTeamID, number(id.TeamID))
+	addNumber := func(key string, n schemas.Opt[int64]) {
+		if n.Present {
+			add(key, strconv.FormatInt(n.Value, 10))
+		}
+	}
+	addNumber(schemas.HeaderBatterID, id.BatterID)
+	addNumber(schemas.HeaderPitcherID, id.PitcherID)
+	addNumber(schemas.HeaderTeamID, id.TeamID)
 	add(schemas.HeaderGameDate, id.GameDate)
 	add(schemas.HeaderVenue, id.Venue)
 	if id.EventTime.Present {
 		add(schemas.HeaderEventTime, id.EventTime.Value.String())
 	}
 	return hs
-}
-
-func number(n schemas.Opt[int64]) string {
-	if !n.Present {
-		return ""
-	}
-	return strconv.FormatInt(n.Value, 10)
 }
 
 func readIDs(r io.Reader) (*IDs, error) {
@@ -169,7 +161,7 @@ func (x *IDs) columns(head []string) (columns []func(*Identity, string) error, a
 	for i, name := range head {
 		name = strings.ToLower(strings.TrimSpace(name))
 		if seen[name] && name != "" {
-			return nil, 0, fmt.Errorf("line 1: the column %s stands twice", name)
+			return nil, 0, fmt.Errorf("line 1: the column %s appears twice", name)
 		}
 		seen[name] = true
 		if name == eventIDColumn {
@@ -202,7 +194,7 @@ func (x *IDs) add(row []string, columns []func(*Identity, string) error, at, lin
 	}
 	if old, ok := x.Lookup(eventID); ok {
 		if old.line = id.line; old != id {
-			return fmt.Errorf("event_id %s stands on an earlier line with other values", eventID)
+			return fmt.Errorf("event_id %s is on an earlier line with other values", eventID)
 		}
 		return nil
 	}
@@ -233,6 +225,7 @@ func setGameDate(id *Identity, cell string) error {
 }
 
 func setText(to *string, cell string) error {
+	isControl := func(c rune) bool { return c < 0x20 || c == 0x7f }
 	if len(cell) > 64 || !utf8.ValidString(cell) || strings.ContainsFunc(cell, isControl) {
 		return fmt.Errorf("%q is no text of at most 64 bytes of UTF-8 without control characters", cell)
 	}
@@ -240,9 +233,8 @@ func setText(to *string, cell string) error {
 	return nil
 }
 
-func isControl(c rune) bool { return c < 0x20 || c == 0x7f }
-
-// intern keeps one copy of a text that occurs on thousands of lines, and does not keep the line in memory.
+// intern returns a shared copy of a text, because the same one occurs on thousands of lines, and s would keep its whole
+// line in memory.
 func intern(s string) string { return unique.Make(s).Value() }
 
 func setEventTime(id *Identity, cell string) error {

@@ -41,7 +41,7 @@ func TestLoadIDs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ids, err := loadIDs(t, content)
 			require.NoError(t, err)
-			require.Equal(t, 3, ids.Len())
+			require.Equal(t, 3, len(ids.byUUID)+len(ids.byText))
 			require.Equal(t, []string{`the column "notes" is ignored`}, ids.Notes)
 			id, ok := ids.Lookup(someUUID)
 			require.True(t, ok)
@@ -63,7 +63,7 @@ func TestLoadIDsNamesTheLine(t *testing.T) {
 	for _, c := range []struct{ name, content, want string }{
 		{"empty", "", "is empty: it needs a header line with event_id"},
 		{"no event id", "a,b\n", "line 1: no column event_id among a, b"},
-		{"a column twice", "event_id,venue,Venue\n", "line 1: the column venue stands twice"},
+		{"a column twice", "event_id,venue,Venue\n", "line 1: the column venue appears twice"},
 		{"short line", "event_id,batter_id\ne,1\ne2\n", "line 3: wrong number of fields"},
 		{"identifier", "event_id,batter_id\ne,1\ne2,1.5\n", `line 3: "1.5" is no identifier: a whole number within 64 bits`},
 		{"identifier beyond 64 bits", "event_id,batter_id\ne,9223372036854775808\n", `line 2: "9223372036854775808" is no identifier`},
@@ -73,7 +73,7 @@ func TestLoadIDsNamesTheLine(t *testing.T) {
 		{"venue with a line break", "event_id,venue\ne,\"a\nb\"\n", "line 2: "},
 		{"time", "event_id,event_time\ne,yesterday\n", `line 2: event_time "yesterday" is no RFC 3339 time`},
 		{"no event", "event_id,batter_id\n,5\n", "line 2: event_id is empty"},
-		{"conflict", "event_id,batter_id\n" + someUUID + ",1\n" + strings.ToUpper(someUUID) + ",2\n", "line 3: event_id " + strings.ToUpper(someUUID) + " stands on an earlier line with other values"},
+		{"conflict", "event_id,batter_id\n" + someUUID + ",1\n" + strings.ToUpper(someUUID) + ",2\n", "line 3: event_id " + strings.ToUpper(someUUID) + " is on an earlier line with other values"},
 		{"quotes", "event_id,batter_id\ne,\"1\n", "line 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -15,8 +15,7 @@ type layout uint8
 const (
 	// lines has one record per line. A line that is not JSON is one broken record.
 	lines layout = iota
-	// values are JSON values one after the other, over any number of lines (pretty-printed, or without line
-	// ends).
+	// values are JSON values one after the other, over any number of lines.
 	values
 	// arrays has the records as elements of one array, or of several one after the other.
 	arrays
@@ -24,8 +23,8 @@ const (
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// detect finds the layout from the beginning of a stream, without consuming it. Its first line usually decides; of a
-// pretty-printed file, its first record.
+// detect returns the layout of a stream, from its beginning and without consuming it. Usually the first line decides;
+// of a pretty-printed file, the first record.
 //
 //	{…} alone on the first line                    lines
 //	{…}{… on the first line                        values
@@ -93,8 +92,8 @@ func (w *window) detectBehind(end int) layout {
 	return lines
 }
 
-// detectArray distinguishes arrays of records from lines that begin with a bracket for another reason. That
-// is text without JSON, or JSON Lines whose first record is a (broken) array of something other than objects.
+// detectArray distinguishes arrays of records from lines that begin with a bracket: text that is no JSON, or JSON Lines
+// whose first record is a (broken) array of something other than objects.
 func (w *window) detectArray(start int) layout {
 	inner := w.index(start+1, firstBufferBytes, nonSpace)
 	if inner < 0 {
@@ -116,16 +115,15 @@ func (w *window) detectArray(start int) layout {
 	return lines
 }
 
-// head returns the first n bytes of the stream, fewer if it is shorter. The result does not depend on the
-// pieces in which the stream arrives.
+// head returns the first n bytes of the stream, fewer if it is shorter, however small the pieces in which it arrives.
 func (w *window) head(n int) []byte {
 	for len(w.data()) < n && w.fill() {
 	}
 	return w.data()[:min(n, len(w.data()))]
 }
 
-// index reads on until find finds something in data()[from:], and returns its index in data(), or −1 if it is
-// not in the first most bytes. find sees every byte once, in pieces.
+// index reads on until find returns an index in data()[from:]. It returns that index in data(), or −1 if it is not among
+// the first most bytes. find sees every byte once, in pieces.
 func (w *window) index(from, most int, find func([]byte) int) int {
 	for {
 		if d := w.data(); from < len(d) {
@@ -164,35 +162,24 @@ const sniffBytes = 64 << 10
 // looksLikeJSON reports whether the stream begins like an object or an array of objects. Unless firstOnly is
 // set, any line in its first sniffBytes may begin so. A stream of white space only is accepted.
 func (w *window) looksLikeJSON(firstOnly bool) bool {
-	blank := true
+	isBlank := true
 	for line := range bytes.Lines(bytes.TrimPrefix(w.head(sniffBytes), byteOrderMark)) {
-		i := nonSpace(line)
-		if i < 0 {
-			continue
-		}
-		blank = false
-		if likeJSON(line[i:]) {
-			return true
-		}
-		if firstOnly {
-			return false
+		if i := nonSpace(line); i >= 0 {
+			if isBlank = false; likeJSON(line[i:]) {
+				return true
+			}
+			if firstOnly {
+				return false
+			}
 		}
 	}
-	return blank
+	return isBlank
 }
 
 // likeJSON reports whether a line begins with { and then a quote or }, or with [ and then {, [ or ], or ends
 // after its bracket.
 func likeJSON(line []byte) bool {
-	then := ""
-	switch line[0] {
-	case '{':
-		then = `"}`
-	case '[':
-		then = `{[]`
-	default:
-		return false
-	}
+	next, ok := map[byte]string{'{': `"}`, '[': `{[]`}[line[0]]
 	i := nonSpace(line[1:])
-	return i < 0 || strings.IndexByte(then, line[1+i]) >= 0
+	return ok && (i < 0 || strings.IndexByte(next, line[1+i]) >= 0)
 }

@@ -50,7 +50,7 @@ func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64
 	return s, nil
 }
 
-// maxWindowBytes is the most that a zstd stream may make a reader hold (zstd --long=27; files of zstd -19 need 8 MiB).
+// maxWindowBytes bounds the memory that a zstd stream may need (zstd --long=27; zstd -19 needs 8 MiB).
 const maxWindowBytes = 128 << 20
 
 func (s *stream) decompress(r *bufio.Reader) error {
@@ -65,12 +65,12 @@ func (s *stream) decompress(r *bufio.Reader) error {
 		}
 		s.Reader, s.closes = z, append(s.closes, z.Close)
 	case isZstd(head):
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindowBytes))
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(maxWindowBytes))
 		if err != nil {
 			return err
 		}
-		s.Reader = z
-		s.closes = append(s.closes, func() error { z.Close(); return nil })
+		s.Reader, s.closes = z, append(s.closes, func() error { z.Close(); return nil })
 	default:
 		return foreign(r)
 	}
@@ -88,7 +88,7 @@ func isZstd(head []byte) bool {
 		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18})
 }
 
-// foreign returns an error for a format that may hold records but is not read here. One clear error is better
+// foreign returns an error for a format that may hold records but is not read here, because one clear error is better
 // than a dead letter per line.
 func foreign(r *bufio.Reader) error {
 	head, _ := r.Peek(min(r.Buffered(), 512))
@@ -107,8 +107,8 @@ func foreign(r *bufio.Reader) error {
 	return nil
 }
 
-// rawReader counts the stored bytes, ends with the context, and keeps the error of the file itself. Otherwise
-// a failing disk would look like a file that is cut short.
+// rawReader counts the stored bytes, ends with the context, and keeps the error of the file itself, because a failing
+// disk would otherwise look like a file that is cut short.
 type rawReader struct {
 	ctx       context.Context
 	r         io.Reader
@@ -116,8 +116,8 @@ type rawReader struct {
 	err       atomic.Pointer[error] // of the file; io.EOF is none
 }
 
-// failure returns why the file itself could not be read further, nil if it can. A decompressor may read ahead
-// of its caller.
+// failure returns the error of the file itself, nil if there was none. It is atomic, because a decompressor may read
+// ahead in a goroutine of its own.
 func (r *rawReader) failure() error {
 	if err := r.err.Load(); err != nil {
 		return *err
@@ -139,8 +139,8 @@ func (r *rawReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interruptible reads a pipe so that waiting for it ends with ctx. The pending read stays behind until the
-// pipe moves or closes; no other read follows it.
+// interruptible reads a pipe so that waiting for it ends with ctx. The pending read stays behind until the pipe moves or
+// closes; no other read follows it.
 type interruptible struct {
 	ctx  context.Context
 	r    io.Reader
@@ -162,18 +162,14 @@ func (r *interruptible) Read(p []byte) (int, error) {
 }
 
 func (r *interruptible) wait() {
-	type result struct {
-		n   int
-		err error
-	}
-	done := make(chan result, 1)
+	done := make(chan func(), 1) // stores the result, unless the context ended first
 	go func() {
 		n, err := r.r.Read(r.buf[:])
-		done <- result{n, err}
+		done <- func() { r.left, r.err = r.buf[:n], err }
 	}()
 	select {
-	case got := <-done:
-		r.left, r.err = r.buf[:got.n], got.err
+	case store := <-done:
+		store()
 	case <-r.ctx.Done():
 		r.err = context.Cause(r.ctx)
 	}

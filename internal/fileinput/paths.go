@@ -1,6 +1,7 @@
 package fileinput
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,17 +34,14 @@ func (f *File) absolute() string {
 	return f.abs
 }
 
-// resolve lists the files that paths mean, in the order in which they are read. Paths keep their order; the
-// files of a glob or folder are ordered by name, numbers as numbers (frame 1020 before 10136). Folders are
-// read with everything below them except hidden names such as .git. Paths that do not exist and globs without
-// a match are errors, all reported in one, so that nothing starts on a mistyped name.
+// resolve lists the files of o.Paths in the order of reading. Paths keep their order; the files of a glob or folder are
+// ordered by name, numbers as numbers (frame 1020 before 10136). Folders include everything below them except hidden
+// names such as .git. All paths that do not exist and globs without a match are returned as one error, so that nothing
+// starts on a mistyped name.
 func resolve(o Options) (files []*File, left []Problem, err error) {
 	l := lister{o: o, seen: map[string]bool{}}
-	var errs []error
-	for _, path := range o.Paths {
-		errs = append(errs, l.path(path))
-	}
-	return l.files, l.left, errors.Join(errs...)
+	err = l.paths(o.Paths)
+	return l.files, l.left, err
 }
 
 type lister struct {
@@ -51,6 +49,14 @@ type lister struct {
 	files []*File
 	left  []Problem
 	seen  map[string]bool // absolute paths
+}
+
+func (l *lister) paths(paths []string) error {
+	var errs []error
+	for _, path := range paths {
+		errs = append(errs, l.path(path))
+	}
+	return errors.Join(errs...)
 }
 
 func (l *lister) path(path string) error {
@@ -77,11 +83,7 @@ func (l *lister) glob(pattern string) error {
 		return fmt.Errorf("%s: no file matches", pattern)
 	}
 	slices.SortFunc(paths, compareNumbered)
-	var errs []error
-	for _, path := range paths {
-		errs = append(errs, l.path(path))
-	}
-	return errors.Join(errs...)
+	return l.paths(paths)
 }
 
 func (l *lister) entry(path string, info fs.FileInfo, found bool) error {
@@ -99,15 +101,15 @@ func (l *lister) entry(path string, info fs.FileInfo, found bool) error {
 	return nil
 }
 
-// folder lists the files of a folder. If it cannot be read, that is an error for a named folder, and a
-// failure for one that was found, so that the others are still read.
+// folder lists the files of a folder. A folder that cannot be read is an error if the user named it. Otherwise it is
+// a problem, so that the others are still read.
 func (l *lister) folder(path string, found bool) error {
 	entries, err := os.ReadDir(path)
 	if err != nil && !found {
 		return err
 	}
 	if err != nil {
-		l.left = append(l.left, Problem{Source: path, Kind: Unreadable, Message: reason(err), Failure: true})
+		l.unreadable(path, err)
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return compareNumbered(a.Name(), b.Name()) })
 	for _, e := range entries {
@@ -124,7 +126,7 @@ func (l *lister) inFolder(path string, e fs.DirEntry) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		l.left = append(l.left, Problem{Source: path, Kind: Unreadable, Message: reason(err), Failure: true})
+		l.unreadable(path, err)
 		return
 	}
 	if info.IsDir() && e.Type()&fs.ModeSymlink != 0 {
@@ -138,11 +140,15 @@ func (l *lister) excluded(path string) bool {
 	return slices.ContainsFunc(l.o.Exclude, func(x string) bool { return absolute(x) == absolute(path) })
 }
 
+func (l *lister) unreadable(path string, err error) {
+	l.left = append(l.left, Problem{Source: path, Kind: Unreadable, Message: reason(err), Failure: true})
+}
+
 func (l *lister) leaveOut(path, why string) {
 	l.left = append(l.left, Problem{Source: path, Kind: LeftOut, Message: why})
 }
 
-// add adds a file once, because a file mentioned twice would count its pitches twice.
+// add adds a file once, because the pitches of a file that is read twice would count twice.
 func (l *lister) add(f *File) {
 	key := f.Path
 	if key != Stdin {
@@ -167,7 +173,7 @@ func absolute(path string) string {
 	return filepath.Clean(path)
 }
 
-// reason returns what was wrong with a path, without the path, which the report prints before it.
+// reason returns the text of an error without its path, which the report prints before it.
 func reason(err error) string {
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
@@ -178,7 +184,7 @@ func reason(err error) string {
 
 var gameFrame = regexp.MustCompile(`^(\d{1,64})_\d+\.(?:json|jsonl|ndjson)(?:\.(?:gz|zst))?$`)
 
-// gameFromName is GAME of a path …/GAME_FRAME.jsonl, both of digits only; else "".
+// gameFromName returns GAME of a path …/GAME_FRAME.jsonl, both of digits only, or "".
 func gameFromName(path string) string {
 	if m := gameFrame.FindStringSubmatch(filepath.Base(path)); m != nil {
 		return m[1]
@@ -186,39 +192,26 @@ func gameFromName(path string) string {
 	return ""
 }
 
-// compareNumbered orders names as people number them: digits by their number, everything else by bytes.
+// compareNumbered orders names by bytes, but digits by the number that they form.
 func compareNumbered(a, b string) int {
 	for a != "" && b != "" {
 		da, db := digits(a), digits(b)
-		c, na, nb := 0, 1, 1
-		if da != "" && db != "" {
-			c, na, nb = compareNumbers(da, db), len(da), len(db)
-		} else {
-			c = int(a[0]) - int(b[0])
+		if da == "" || db == "" {
+			if a[0] != b[0] {
+				return int(a[0]) - int(b[0])
+			}
+			a, b = a[1:], b[1:]
+			continue
 		}
-		if c != 0 {
+		x, y := strings.TrimLeft(da, "0"), strings.TrimLeft(db, "0")
+		// the last one puts 7 before 07
+		if c := cmp.Or(len(x)-len(y), strings.Compare(x, y), len(da)-len(db)); c != 0 {
 			return c
 		}
-		a, b = a[na:], b[nb:]
+		a, b = a[len(da):], b[len(db):]
 	}
 	return len(a) - len(b)
 }
 
-func digits(s string) string {
-	n := 0
-	for n < len(s) && '0' <= s[n] && s[n] <= '9' {
-		n++
-	}
-	return s[:n]
-}
-
-func compareNumbers(a, b string) int {
-	x, y := strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-	if len(x) != len(y) {
-		return len(x) - len(y)
-	}
-	if c := strings.Compare(x, y); c != 0 {
-		return c
-	}
-	return len(a) - len(b) // 7 before 07
-}
+// digits returns the digits that s begins with.
+func digits(s string) string { return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))] }

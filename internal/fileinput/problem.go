@@ -1,7 +1,5 @@
 package fileinput
 
-import "fmt"
-
 // Kind says what is unusual about an input.
 type Kind string
 
@@ -11,7 +9,7 @@ const (
 	// CutShort means that a file ends within a record, an array or a compressed stream. Complete records were
 	// used; a torn record is an item of its own.
 	CutShort Kind = "cut short"
-	// NotRecords means that the content of a file is no JSON; nothing of it was used.
+	// NotRecords means that a file was not read, because its content is no JSON.
 	NotRecords Kind = "not records"
 	// ByteOrderMark means that a file begins with one.
 	ByteOrderMark Kind = "byte order mark"
@@ -21,7 +19,7 @@ const (
 	LeftOut Kind = "left out"
 )
 
-// Problem is something unusual about an input, for the final report.
+// Problem is something unusual about an input, for the report of a run.
 type Problem struct {
 	Source     string `json:"source"` // path
 	Kind       Kind   `json:"kind"`
@@ -33,7 +31,7 @@ type Problem struct {
 }
 
 // String formats a problem as one line: path: message.
-func (p Problem) String() string { return fmt.Sprintf("%s: %s", p.Source, p.Message) }
+func (p Problem) String() string { return p.Source + ": " + p.Message }
 
 // maxProblems bounds the memory of a run over millions of unusual files.
 const maxProblems = 1000

@@ -3,6 +3,7 @@ package fileinput
 import (
 	"bytes"
 	"io"
+	"slices"
 )
 
 // KeptBytes is how much of a record that is too large is kept, to show it.
@@ -21,10 +22,9 @@ type piece struct {
 	torn bool
 }
 
-// splitter cuts a stream into records. Every byte is in exactly one piece, except white space between records
-// and the punctuation of an array around them, so that nothing is lost between two records.
-//
-// Except in the layout lines, a record that never closes its brackets includes everything after it.
+// splitter cuts a stream into records. Every byte is in exactly one piece, except white space between records and the
+// punctuation of an array around them. Except in the layout lines, a record that never closes its brackets includes
+// everything after it.
 type splitter struct {
 	window
 	layout  layout
@@ -32,8 +32,8 @@ type splitter struct {
 	kept    []byte
 }
 
-// begin sets the layout of a new stream. A byte order mark before a record stays part of it, which makes it
-// the broken record that the specification calls it. One before an array belongs to no record.
+// begin detects the layout of a new stream. A byte order mark before a record stays part of it and makes it malformed,
+// as the specification says. One before an array belongs to no record.
 func (s *splitter) begin(r io.Reader) (hasByteOrderMark bool) {
 	s.reset(r)
 	s.inArray = false
@@ -45,7 +45,7 @@ func (s *splitter) begin(r io.Reader) (hasByteOrderMark bool) {
 	return mark
 }
 
-// next returns the next record; ok is false at the end of the stream. err says whether that end is an error.
+// next returns the next record. ok is false at the end of the stream; err is io.EOF if that end is normal.
 func (s *splitter) next() (p piece, ok bool) {
 	if s.layout == lines {
 		return s.nextLine()
@@ -53,7 +53,7 @@ func (s *splitter) next() (p piece, ok bool) {
 	return s.nextValue()
 }
 
-// nextLine returns each line that is not blank, without its line end (\n or \r\n).
+// nextLine returns the next line that is not blank, without its line end (\n or \r\n).
 func (s *splitter) nextLine() (piece, bool) {
 	for {
 		var line lineEnd
@@ -76,7 +76,7 @@ func (s *splitter) nextLine() (piece, bool) {
 	}
 }
 
-// nextValue returns values that follow one another, and in the layout arrays the elements of arrays.
+// nextValue returns the next value, in the layout arrays the next element of an array.
 func (s *splitter) nextValue() (piece, bool) {
 	for {
 		c, ok := s.nextToken()
@@ -176,8 +176,7 @@ func (s *splitter) cut(n int) piece {
 	return p
 }
 
-// passOver reads a record that is too large to its end and keeps only its beginning, so that memory does not
-// grow.
+// passOver reads a record that is too large to its end. It keeps only the beginning, so that memory does not grow.
 func (s *splitter) passOver(f finder) piece {
 	p := piece{offset: s.base, tooLarge: true}
 	s.kept = append(s.kept[:0], s.data()[:min(len(s.data()), KeptBytes)]...)
@@ -211,11 +210,4 @@ const whiteSpace = " \t\r\n"
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
 // nonSpace returns the index of the first byte that is not JSON white space, or −1.
-func nonSpace(b []byte) int {
-	for i, c := range b {
-		if !isSpace(c) {
-			return i
-		}
-	}
-	return -1
-}
+func nonSpace(b []byte) int { return slices.IndexFunc(b, func(c byte) bool { return !isSpace(c) }) }

@@ -25,7 +25,7 @@ const fileBuffer = 1 << 18
 // Line appends a message to b as one line.
 type Line func(b []byte, m *simulate.Message) ([]byte, error)
 
-// Values writes the value of a message and nothing else. Keys and headers are not written.
+// Values writes only the value of a message, without key and headers.
 func Values(b []byte, m *simulate.Message) ([]byte, error) {
 	return append(append(b, m.Value...), '\n'), nil
 }
@@ -45,17 +45,13 @@ func Envelopes(b []byte, m *simulate.Message) ([]byte, error) {
 	for _, h := range m.Headers {
 		line.Headers[h.Key] = string(h.Value) // if a name is repeated, the last one counts
 	}
-	var err error
 	switch {
 	case m.Value == nil:
 		line.Value = json.RawMessage("null")
 	case utf8.Valid(m.Value):
-		line.Value, err = json.Marshal(string(m.Value))
+		line.Value, _ = json.Marshal(string(m.Value)) // a string can always be marshalled
 	default:
 		line.ValueBase64 = m.Value
-	}
-	if err != nil {
-		return b, err
 	}
 	text, err := json.Marshal(line)
 	return append(append(b, text...), '\n'), err
@@ -65,7 +61,7 @@ func Envelopes(b []byte, m *simulate.Message) ([]byte, error) {
 type file struct {
 	line Line
 	w    *bufio.Writer
-	f    *os.File // nil: not closed
+	f    *os.File // nil if Close closes nothing
 	buf  []byte
 }
 
@@ -75,16 +71,11 @@ func ToWriter(w io.Writer, line Line) Sink {
 }
 
 // ToFile writes lines to a file, which it creates or replaces.
-func ToFile(path string, line Line) (Sink, error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	return ownFile(f, line), nil
-}
+func ToFile(path string, line Line) (Sink, error) { return openFile(path, os.O_RDWR|os.O_TRUNC, line) }
 
-func ownFile(f *os.File, line Line) *file {
-	return &file{line: line, w: bufio.NewWriterSize(f, fileBuffer), f: f}
+func openFile(path string, mode int, line Line) (*file, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|mode, 0o666)
+	return &file{line: line, w: bufio.NewWriterSize(f, fileBuffer), f: f}, err
 }
 
 func (s *file) Put(_ context.Context, m *simulate.Message) (err error) {
@@ -103,7 +94,7 @@ func (s *file) Close(context.Context) error {
 	return err
 }
 
-// folder writes a file per game. Few are open at a time: the games of one day, and those that corrections went to.
+// folder writes a file per game. Few are open at a time: those of the games of one day, and of their corrections.
 type folder struct {
 	path    string
 	line    Line
@@ -113,7 +104,8 @@ type folder struct {
 
 const maxOpenFiles = 64
 
-// ToFolder writes a file GAME_0.jsonl per game into a folder, which it creates if necessary.
+// ToFolder writes a file GAME_0.jsonl per game into a folder, which it creates if necessary. Commands that read files
+// take the game from such names.
 func ToFolder(path string, line Line) (Sink, error) {
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, err
@@ -129,26 +121,17 @@ func (s *folder) Put(ctx context.Context, m *simulate.Message) error {
 				return err
 			}
 		}
-		if err := s.openGame(game); err != nil {
+		mode := os.O_WRONLY | os.O_TRUNC
+		if s.created[game] {
+			mode = os.O_WRONLY | os.O_APPEND
+		}
+		f, err := openFile(filepath.Join(s.path, game+"_0.jsonl"), mode, s.line)
+		if err != nil {
 			return err
 		}
+		s.created[game], s.open[game] = true, f
 	}
 	return s.open[game].Put(ctx, m)
-}
-
-// openGame opens GAME_0.jsonl. Commands that read files take the game from names of the form GAME_FRAME.jsonl.
-func (s *folder) openGame(game string) error {
-	mode := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
-	if s.created[game] {
-		mode = os.O_WRONLY | os.O_APPEND
-	}
-	f, err := os.OpenFile(filepath.Join(s.path, game+"_0.jsonl"), mode, 0o666)
-	if err != nil {
-		return err
-	}
-	s.created[game] = true
-	s.open[game] = ownFile(f, s.line)
-	return nil
 }
 
 func (s *folder) Close(ctx context.Context) (err error) {
@@ -162,7 +145,7 @@ func (s *folder) Close(ctx context.Context) (err error) {
 // flushTimeout bounds how long Close waits for acknowledgements after an interrupt.
 const flushTimeout = 30 * time.Second
 
-// Kafka produces messages. Brokers or client stamp them; the time of the game is in the header event_time.
+// Kafka produces messages. Their timestamps are those of the client or broker; the header event_time has the game's.
 type Kafka struct {
 	producer *kafkasink.Producer
 	sent     int64 // the goroutine of Put owns it
@@ -170,7 +153,7 @@ type Kafka struct {
 	refused  atomic.Pointer[error] // the first refusal
 }
 
-// OpenKafka connects a Kafka sink to a topic, which must exist. client are the options that reach the brokers.
+// OpenKafka opens a sink that produces to an existing topic. client are the options that reach the brokers.
 func OpenKafka(ctx context.Context, client []kgo.Opt, topic string) (*Kafka, error) {
 	options := kafkasink.ProducerOptions{Client: client, Topic: topic, MaxRecordBytes: 1 << 20}
 	p, err := kafkasink.OpenProducer(ctx, options)
@@ -207,8 +190,8 @@ func Record(m *simulate.Message) *kgo.Record {
 	return r
 }
 
-// Close waits until everything sent is acknowledged. After an interrupt it waits at most 30 s. It returns an error if
-// anything sent was not acknowledged.
+// Close waits for the acknowledgements, after an interrupt at most flushTimeout. It returns an error if a record was not
+// acknowledged.
 func (s *Kafka) Close(ctx context.Context) error {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc

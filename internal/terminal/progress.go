@@ -1,5 +1,5 @@
-// Package terminal holds the small pieces of output that several commands share: progress on standard error, and texts
-// for counts, sizes and durations. It knows no command and no engine.
+// Package terminal has the output that several commands share: progress on standard error, and texts for counts, sizes
+// and durations.
 package terminal
 
 import (
@@ -18,9 +18,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Progress shows how far a long command is. On a terminal it draws a bar, anywhere else it writes a line every few
-// seconds. Both show rates and, if the total is known, the share done and the time left. Its methods are safe for
-// concurrent use.
+// Progress shows how far a long command is: a bar on a terminal, a line every few seconds anywhere else. Both show rates
+// and, if the total is known, the share done and the time left. Its methods are safe for concurrent use.
 //
 //	p := terminal.StartProgress(std.Err, terminal.ProgressOptions{Title: "load", TotalBytes: total})
 //	defer p.Stop()
@@ -31,7 +30,7 @@ type Progress struct {
 	records atomic.Int64
 	bytes   atomic.Int64
 
-	outMu sync.Mutex // guards out. Never held together with rateMu, because mpb calls text while Note waits for mpb
+	outMu sync.Mutex // guards out; never held with rateMu, because mpb calls text while Note waits for mpb
 	out   io.Writer
 
 	rateMu     sync.Mutex // guards recordRate and byteRate
@@ -41,8 +40,8 @@ type Progress struct {
 	stop func()
 }
 
-// ProgressOptions describe what is counted. A total of 0 means that it is not known. If both totals are known, the share
-// done is computed from the bytes.
+// ProgressOptions describe what is counted. A total of 0 means unknown. If both totals are known, the share done is that
+// of the bytes.
 type ProgressOptions struct {
 	Title        string
 	TotalRecords int64
@@ -51,14 +50,13 @@ type ProgressOptions struct {
 	Every        time.Duration // between two lines where there is no terminal; 0 means 5 s
 }
 
-// StartProgress starts to report to w, or to nobody if w is nil. The caller must call Stop.
+// StartProgress starts to report to w; nil shows nothing. The caller must call Stop.
 func StartProgress(w io.Writer, o ProgressOptions) *Progress {
-	w = cmp.Or(w, io.Discard)
-	p := newProgress(w, o)
-	if IsTerminal(w) {
+	p := newProgress(cmp.Or(w, io.Discard), o)
+	if IsTerminal(p.out) {
 		p.startBar()
 	} else {
-		p.startLines()
+		p.stop = every(p.o.Every, func(now time.Time) { p.Note("%s: %s", p.o.Title, p.text(now)) })
 	}
 	return p
 }
@@ -88,10 +86,6 @@ func (p *Progress) Note(format string, args ...any) {
 
 // Stop ends the report and removes the bar. It may be called twice.
 func (p *Progress) Stop() { p.stop() }
-
-func (p *Progress) startLines() {
-	p.stop = every(p.o.Every, func(now time.Time) { p.Note("%s: %s", p.o.Title, p.text(now)) })
-}
 
 func (p *Progress) startBar() {
 	w := p.out
@@ -124,10 +118,10 @@ func (p *Progress) writeTo(w io.Writer) {
 
 // every calls f at each interval from a goroutine of its own, until the function that it returns has been called.
 func every(interval time.Duration, f func(now time.Time)) (stop func()) {
-	ticker := time.NewTicker(interval)
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
+	quit := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for {
 			select {
@@ -137,10 +131,10 @@ func every(interval time.Duration, f func(now time.Time)) (stop func()) {
 				return
 			}
 		}
-	}()
+	})
 	return sync.OnceFunc(func() {
 		close(quit)
-		<-done
+		running.Wait()
 	})
 }
 
@@ -165,7 +159,8 @@ func (p *Progress) text(now time.Time) string {
 	parts := []string{fmt.Sprintf("%s%s %s (%s/s)", Count(records), ofTotal(p.o.TotalRecords, Count), p.o.Noun,
 		Count(int64(math.Round(recordRate))))}
 	if bytes > 0 || p.o.TotalBytes > 0 {
-		parts = append(parts, fmt.Sprintf("%s%s (%s/s)", Bytes(bytes), ofTotal(p.o.TotalBytes, Bytes), Bytes(int64(byteRate))))
+		done := Bytes(bytes) + ofTotal(p.o.TotalBytes, Bytes)
+		parts = append(parts, fmt.Sprintf("%s (%s/s)", done, Bytes(int64(byteRate))))
 	}
 	if total := p.total(); total > 0 {
 		share := min(1, float64(p.done())/float64(total))
@@ -194,7 +189,7 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
-// LateProgress is a Progress for work that learns its total only after it has begun. It shows nothing before the first
+// LateProgress is a Progress for work whose total is known only after its beginning. It shows nothing before the first
 // Set. One goroutine uses it.
 type LateProgress struct {
 	w    io.Writer
@@ -225,8 +220,7 @@ func (l *LateProgress) Stop() {
 	}
 }
 
-// meter measures the rate of a count that is looked at now and then. It is smoothed, with a time constant of 15 s, so
-// that the time left does not jump about.
+// meter measures the rate of a count. It is smoothed, with a time constant of 15 s, so that the time left does not jump.
 type meter struct {
 	at        time.Time // of the last update
 	count     int64
@@ -236,7 +230,7 @@ type meter struct {
 
 const meterMemory = 15 * time.Second
 
-// update notes the count at the time now and returns its growth per second.
+// update returns the growth per second of a count that is count at the time now.
 func (m *meter) update(now time.Time, count int64) float64 {
 	span := now.Sub(m.at)
 	if span <= 0 {
