@@ -147,7 +147,7 @@ func TestExportUsage(t *testing.T) {
 	require.Empty(t, l.files())
 }
 
-// compareLake reads the folder and the same rows as JSON Lines, and tells what differs.
+// compareLake reads the folder and the same rows as JSON Lines, and prints the differences.
 const compareLake = `
 import duckdb, json, sys
 lake, jsonl = sys.argv[1:3]

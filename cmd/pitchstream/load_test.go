@@ -99,7 +99,8 @@ func all(records map[int32][]*kgo.Record) (rs []*kgo.Record) {
 	return rs
 }
 
-// Records go out byte for byte, keyed by game, in order, broken ones and a torn end too; the summary balances.
+// Records go out byte for byte, keyed by game, in order, broken ones and a torn end too; the summary
+// balances.
 func TestLoad(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	dir := writeFiles(t, map[string]string{
@@ -346,6 +347,6 @@ func TestLoadWithoutPermission(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	testkit.FailProduce(cluster, kerr.TopicAuthorizationFailed)
 	l := loadInto(t, cluster, writeFiles(t, map[string]string{"1_1.jsonl": pitch("a")}))
-	require.ErrorContains(t, l.err, "Kafka does not take records: TOPIC_AUTHORIZATION_FAILED")
+	require.ErrorContains(t, l.err, "kafka does not take records: TOPIC_AUTHORIZATION_FAILED")
 	require.Equal(t, []string{"1 read = 0 sent + 1 failed"}, lines(l.out, "records"))
 }

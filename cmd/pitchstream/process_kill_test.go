@@ -46,7 +46,7 @@ func TestProcessKilledAndRunAgain(t *testing.T) {
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	_, err = io.CopyN(in, &records{}, 4<<20) // all but what a pipe holds is read by then, and there would be more
+	_, err = io.CopyN(in, &records{}, 4<<20) // read by then, except for the content of the pipe
 	require.NoError(t, err)
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())

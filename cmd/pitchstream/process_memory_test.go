@@ -22,10 +22,11 @@ const (
 	maxRSSBytes = 256 << 20
 )
 
-// BenchmarkProcessMemory sends simulated games through a process of its own, all pitches different, and looks at the
-// most memory that it ever held. It is run once, for as long as it takes:
+// BenchmarkProcessMemory sends simulated games through a process of its own, all pitches different, and looks
+// at the most memory that it ever held. It is run once, for as long as it takes:
 //
-//	PITCHSTREAM_TEST_MEMORY_BYTES=10000000000 go test -run '^$' -bench ProcessMemory -benchtime 1x ./cmd/pitchstream
+//	export PITCHSTREAM_TEST_MEMORY_BYTES=10000000000
+//	go test -run '^$' -bench ProcessMemory -benchtime 1x ./cmd/pitchstream
 func BenchmarkProcessMemory(b *testing.B) {
 	want := int64(1e9)
 	if given := os.Getenv(memoryBytes); given != "" {

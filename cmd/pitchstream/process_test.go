@@ -135,8 +135,7 @@ func TestProcessMakesTablesOfRealRecords(t *testing.T) {
 	require.Empty(t, readFile(t, dir, "rejected.jsonl"))
 }
 
-// stressFiles are games with all that files can hold: pitches again, pitches corrected, broken records, pickoffs. Half of
-// the pitches stand in a log.
+// stressFiles writes games with duplicates, corrections and broken records. A log names half of the pitches.
 func stressFiles(t testing.TB, pitches int) (folder, ids string) {
 	t.Helper()
 	s, err := simulate.New(simulate.Options{
@@ -177,7 +176,7 @@ func logLine(m *simulate.Message) string {
 	}, ",") + "\n"
 }
 
-// What process makes of files is what the stream makes of what load sends of them.
+// process gives the rows that the stream gives after a load of the same files.
 func TestProcessGivesTheRowsOfTheStream(t *testing.T) {
 	folder, ids := stressFiles(t, 300)
 	for name, args := range map[string][]string{
@@ -202,10 +201,13 @@ func TestProcessGivesTheRowsOfTheStream(t *testing.T) {
 	}
 }
 
-// streamOf is what the stores would hold of a topic with one partition, and the dead letters.
-func streamOf(t *testing.T, cluster *kfake.Cluster, topic string) (standing []schemas.StoredRow, letters map[schemas.Code]int64) {
+// streamOf returns the rows and dead letters that a stream makes of a topic with one partition.
+func streamOf(t *testing.T, cluster *kfake.Cluster, topic string) (
+	standing []schemas.StoredRow, letters map[schemas.Code]int64,
+) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	require.NoError(t, err)
 	defer client.Close()
 	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), topic)
@@ -284,7 +286,7 @@ func optional(v schemas.Opt[float64]) string {
 }
 
 // However many work at it, the tables are the same, byte for byte; and so is the report, but for the time.
-func TestProcessSideBySideIsProcessInTurn(t *testing.T) {
+func TestProcessGivesTheSameTablesWithAnyNumberOfWorkers(t *testing.T) {
 	folder, ids := stressFiles(t, 300)
 	for _, format := range fileoutput.Formats {
 		one, _ := process(t, folder, "--ids", ids, "--workers=1", "--percentiles", "--format", string(format))
@@ -321,7 +323,7 @@ func TestProcessTakesRecordsOfEverySize(t *testing.T) {
 	}
 }
 
-// Of several records of one pitch the last one that is a pitch stands, in its own place.
+// The last valid record of a pitch is current and keeps its place.
 func TestProcessKeepsTheLastRecordOfAPitch(t *testing.T) {
 	folder := writeFiles(t, map[string]string{
 		"1_1.jsonl": pitch(uuid(1)) + "\n" + pitch(uuid(2)) + "\n" + pitch(uuid(2)) + "\n",
@@ -336,7 +338,7 @@ func TestProcessKeepsTheLastRecordOfAPitch(t *testing.T) {
 	require.Equal(t, []string{"5 in = 2 rows + 2 superseded + 1 rejected"}, lines(out, "records"))
 }
 
-func TestProcessTellsWhatIsNoPitch(t *testing.T) {
+func TestProcessReportsRecordsThatAreNoPitches(t *testing.T) {
 	folder := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1)) + "\n[1]\n{\"summary_acts\":"})
 	dir, out := process(t, filepath.Join(folder, "1_1.jsonl"))
 	rejected := jsonLines(t, dir, fileprocess.RejectedName)
@@ -354,7 +356,7 @@ func TestProcessTellsWhatIsNoPitch(t *testing.T) {
 	require.Contains(t, strings.Join(lines(out, "input"), ""), "record 3 is cut short at byte 114", "and the run has not failed")
 }
 
-// What can be read is in the tables, and the run has failed nevertheless.
+// The tables hold the files that can be read, but the run fails.
 func TestProcessFailsWhereAFileCannotBeRead(t *testing.T) {
 	folder := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1)), "zip.jsonl": "PK\x03\x04"})
 	dir := filepath.Join(t.TempDir(), "out")
@@ -420,8 +422,8 @@ func TestProcessReportsPercentilesWhenAsked(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "rows.parquet"))
 }
 
-// A log of other games names nobody, which is told.
-func TestProcessTellsOfALogInVain(t *testing.T) {
+// A log of other games names nobody, which the report notes.
+func TestProcessReportsALogOfOtherGames(t *testing.T) {
 	folder := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1)) + "\n" + pitch(uuid(2)), "log.csv": "event_id,batter_id\n" + uuid(3) + ",5\n"})
 	_, out := process(t, filepath.Join(folder, "1_1.jsonl"), "--ids", filepath.Join(folder, "log.csv"))
 	require.Contains(t, out, "0 of 2 records found in the games' log")
@@ -439,7 +441,7 @@ func TestProcessHelpSaysWhatWhiffRatesNeed(t *testing.T) {
 }
 
 // An older table of another form is not passed off as one of this run.
-func TestProcessTellsOfTablesOfAnEarlierRun(t *testing.T) {
+func TestProcessReportsTablesOfAnEarlierRun(t *testing.T) {
 	folder, dir := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1))}), t.TempDir()
 	_, err := processArgs(t.Context(), t, nil, folder, "-o", dir, "--format=csv")
 	require.NoError(t, err)
@@ -496,7 +498,7 @@ func TestProcessInterruptedLeavesNothing(t *testing.T) {
 	}
 }
 
-// Whatever the bytes are, every record is a row, superseded or rejected, whoever works at it.
+// Every record of any input is a row, superseded or rejected, with any number of workers.
 func FuzzProcessLosesNothing(f *testing.F) {
 	f.Add([]byte(pitch(uuid(1)) + "\n" + pitch(uuid(1)) + "\n{\n[]\n"))
 	f.Add([]byte("[" + pitch(uuid(1)) + ", 3, " + pitch("x") + "]"))

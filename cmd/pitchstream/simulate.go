@@ -112,13 +112,13 @@ func (c *simulateCmd) Validate() error {
 }
 
 // flagNames replaces the names of the simulator's options in its errors by the flags.
-var flagNames = strings.NewReplacer("Games ", "--games ", "Pitches ", "--pitches ", "Parallel ", "--parallel ",
-	"BatterSpread ", "--batter-spread ", "Biases ", "--bias ", "Untracked ", "--untracked ",
-	"Duplicates ", "--duplicates ", "Reorder ", "--reorder ", "Corrections ", "--corrections ", "Deletes ", "--deletes ",
-	"LateIDs ", "--late-ids ", "Poison ", "--poison ", "OversizeBytes ", "--oversize-bytes ", "Start ", "--start ",
-	"FirstGamePK ", "--first-game-pk ")
+var flagNames = strings.NewReplacer("Games ", "--games ", "Pitches ", "--pitches ",
+	"Parallel ", "--parallel ", "BatterSpread ", "--batter-spread ", "Biases ", "--bias ", "Untracked ", "--untracked ",
+	"Duplicates ", "--duplicates ", "Reorder ", "--reorder ", "Corrections ", "--corrections ",
+	"Deletes ", "--deletes ", "LateIDs ", "--late-ids ", "Poison ", "--poison ",
+	"OversizeBytes ", "--oversize-bytes ", "Start ", "--start ", "FirstGamePK ", "--first-game-pk ")
 
-// options returns the options of the simulator. now is the start of games in real time, unless --start is given.
+// options returns the simulator's options. Games in real time begin now, unless --start is given.
 func (c *simulateCmd) options(now time.Time) simulate.Options {
 	o := simulate.Options{
 		Seed: c.Seed, Games: c.Games, Pitches: c.Pitches, Parallel: c.Parallel, FeedIDs: c.FeedIDs,
@@ -188,12 +188,13 @@ func (c *simulateCmd) openSink(ctx context.Context, std *stdio) (simulation.Sink
 	return simulation.ToFile(c.Output, line)
 }
 
-// printTally prints how many records were sent, and the rows and dead letters that a processor should make of them.
+// printTally prints how many records were sent, and how many rows and dead letters should come of them.
 func printTally(w io.Writer, t simulate.Tally, took time.Duration) {
 	count := func(k simulate.Kind) string { return terminal.Count(t.Records[k]) }
 	pitches, poison := count(simulate.KindPitch), count(simulate.KindPoison)
 	fmt.Fprintf(w, "games     %s\n", terminal.Count(int64(t.Games)))
-	fmt.Fprintf(w, "records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison %s\n",
+	fmt.Fprintf(w,
+		"records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison %s\n",
 		terminal.Count(t.Total()), pitches, count(simulate.KindDuplicate), count(simulate.KindCorrection),
 		count(simulate.KindDelete), count(simulate.KindIdentify), poison)
 	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n",
@@ -205,7 +206,8 @@ func printTally(w io.Writer, t simulate.Tally, took time.Duration) {
 		before = " + "
 	}
 	perSecond := int64(float64(t.Bytes) / max(took.Seconds(), 1e-3))
-	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n", terminal.Bytes(t.Bytes), took.Seconds(), terminal.Bytes(perSecond))
+	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n",
+		terminal.Bytes(t.Bytes), took.Seconds(), terminal.Bytes(perSecond))
 }
 
 // biasFlag is one --bias.

@@ -81,7 +81,8 @@ func TestSimulateEnvelopesReadBack(t *testing.T) {
 		"--deletes=.1", "--late-ids=.2", "--poison=.5", "--oversize-bytes=200KiB")
 	require.NoError(t, err)
 	s, err := simulate.New(simulate.Options{
-		Seed: 1, Pitches: 60, FeedIDs: true, Duplicates: .1, Corrections: .2, Deletes: .1, LateIDs: .2, Poison: .5, OversizeBytes: 200 << 10,
+		Seed: 1, Pitches: 60, FeedIDs: true, Duplicates: .1, Corrections: .2, Deletes: .1, LateIDs: .2,
+		Poison: .5, OversizeBytes: 200 << 10,
 	})
 	require.NoError(t, err)
 	d := json.NewDecoder(strings.NewReader(out))
@@ -175,7 +176,7 @@ func TestSimulateNeedsItsTopic(t *testing.T) {
 	assert.ErrorContains(t, err, "the topic pitches.raw does not exist")
 }
 
-func TestSimulateStopsWhenItIsTold(t *testing.T) {
+func TestSimulateStopsWhenInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := simulateCmd{Seed: 1, Games: 1, Output: filepath.Join(t.TempDir(), "x.jsonl")}

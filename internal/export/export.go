@@ -3,8 +3,9 @@
 //	pg := pgsink.Config{URL: url, Schema: "pitchstream"}
 //	report, err := export.Run(ctx, export.Options{Postgres: pg, Output: "lake"})
 //
-// All rows are read in one snapshot, and memory does not grow with their number. A file appears only when it is
-// complete. An interrupted or killed run therefore leaves complete dates only, and the next one continues after them.
+// All rows are read in one snapshot, and memory does not grow with their number. A file appears only when it
+// is complete. An interrupted or killed run therefore leaves complete dates only, and the next one continues
+// after them.
 package export
 
 import (
@@ -154,7 +155,8 @@ func (e *exporter) begin(day schemas.Text) (err error) {
 	return nil
 }
 
-// finish moves the file of the current day to its place, if it has all pitches that the same snapshot counted.
+// finish moves the file of the current day to its place, if it has all pitches that the same snapshot
+// counted.
 func (e *exporter) finish(todo []pgadmin.Day, next *int) error {
 	if e.file == nil {
 		return nil

@@ -5,17 +5,17 @@ import (
 	"math/bits"
 )
 
-// brackets finds the end of one JSON value by its brackets and quotes alone. It checks neither the JSON nor which kind
-// of bracket closes which, so that a broken record still ends where its brackets do. The struct holds the state between
-// two pieces of the value. Its zero value is the state before an object or an array.
+// brackets finds the end of one JSON value by its brackets and quotes alone. It checks neither the JSON nor
+// which kind of bracket closes which, so that a broken record still ends where its brackets do. The struct
+// holds the state between two pieces of the value. Its zero value is the state before an object or an array.
 type brackets struct {
 	depth    int  // open brackets, ≥ 0
 	inString bool // between two quotes
 	escaped  bool // inString, and the byte before was a backslash that escapes
 }
 
-// find returns the index after the bracket that closes the value, or false if b ends before it. It must see every byte
-// of a value once, in order.
+// find returns the index after the bracket that closes the value, or false if b ends before it. It must see
+// every byte of a value once, in order.
 func (s *brackets) find(b []byte) (end int, ok bool) {
 	for i := 0; i < len(b); {
 		if s.inString {
@@ -61,8 +61,9 @@ const (
 	highs = 0x8080808080808080
 )
 
-// nextStructural returns the index of the first quote or bracket in b from i on, or len(b). It looks at eight bytes at
-// a time, because numbers are most of a tracking record. [ and { differ only in bit 0x20, as do ] and }.
+// nextStructural returns the index of the first quote or bracket in b from i on, or len(b). It looks at eight
+// bytes at a time, because numbers are most of a tracking record. [ and { differ only in bit 0x20, as do ]
+// and }.
 func nextStructural(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])

@@ -14,11 +14,12 @@ import (
 	"time"
 )
 
-// Checkpoint remembers how far each file was sent, so that an interrupted run continues there. A file is identified by
-// its absolute path, size and modification time; a changed file starts again. It is safe for concurrent use.
+// Checkpoint remembers how far each file was sent, so that an interrupted run continues there. A file is
+// identified by its absolute path, size and modification time; a changed file starts again. It is safe for
+// concurrent use.
 //
-// A record is settled once it was acknowledged or permanently refused, in the order of the file. After a crash the
-// records settled since the last Save are sent again. No unsettled record ever counts as settled.
+// A record is settled once it was acknowledged or permanently refused, in the order of the file. After a
+// crash the records settled since the last Save are sent again. No unsettled record ever counts as settled.
 type Checkpoint struct {
 	path string
 
@@ -46,8 +47,8 @@ type checkpointFile struct {
 
 const checkpointVersion = 1
 
-// OpenCheckpoint reads a state file, which need not exist. It returns an error if the file belongs to a run with other
-// settings or is no state file.
+// OpenCheckpoint reads a state file, which need not exist. It returns an error if the file belongs to a run
+// with other settings or is no state file.
 func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error) {
 	c := &Checkpoint{path: path, settings: settings, files: map[string]*fileState{}}
 	text, err := os.ReadFile(path)
@@ -99,8 +100,8 @@ func (c *Checkpoint) SettledRecords(f *File) int64 {
 	return s.Settled - int64(len(s.Failed))
 }
 
-// Settle notes that a record was acknowledged, or permanently refused (failed). It must be called in the order of the
-// file.
+// Settle notes that a record was acknowledged, or permanently refused (failed). It must be called in the
+// order of the file.
 func (c *Checkpoint) Settle(f *File, record int64, failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,8 +136,8 @@ func (c *Checkpoint) of(f *File) *fileState {
 	return s
 }
 
-// Save writes the state file if something has changed. It writes a temporary file and renames it, so that a crash
-// leaves either the old or the new state complete.
+// Save writes the state file if something has changed. It writes a temporary file and renames it, so that a
+// crash leaves either the old or the new state complete.
 func (c *Checkpoint) Save() error {
 	c.mu.Lock()
 	isDirty := c.dirty

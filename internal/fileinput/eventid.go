@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// EventID returns summary_acts.pitch.eventId of a record, by which a game log names the pitch. ok is false if there is
-// none or it is not text. It reads only brackets and the names on that path, because it is called for every record. If
-// a name is repeated, the last one counts, as in the core. For broken JSON, which becomes no row, the result is undefined.
+// EventID returns summary_acts.pitch.eventId of a record, by which a game log names the pitch. ok is false if
+// there is none or it is not text. It reads only brackets and the names on that path, because it is called
+// for every record. If a name is repeated, the last one counts, as in the core. For broken JSON, which
+// becomes no row, the result is undefined.
 func EventID(record []byte) (id string, ok bool) {
 	value := record
 	for _, name := range []string{"summary_acts", "pitch", "eventId"} {
@@ -21,7 +22,8 @@ func EventID(record []byte) (id string, ok bool) {
 	return id, id != ""
 }
 
-// member returns the value of the last member of that name in an object, nil if there is none. It shares its bytes.
+// member returns the value of the last member of that name in an object, nil if there is none. It shares its
+// bytes.
 func member(object []byte, name string) (value []byte) {
 	rest := skipSpace(object)
 	if len(rest) == 0 || rest[0] != '{' {

@@ -29,7 +29,7 @@ func TestEventID(t *testing.T) {
 	}
 }
 
-// Of a valid object, member is what encoding/json has under that name.
+// member of a valid object agrees with what encoding/json has under that name.
 func TestMemberAgainstEncodingJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := rapid.MapOfN(rapid.SampledFrom([]string{"a", "b", `c"`, "{", "é"}), plainValue(3), 0, 4).Draw(t, "object")

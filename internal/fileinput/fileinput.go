@@ -1,6 +1,6 @@
-// Package fileinput reads records from files: JSON Lines, JSON arrays, one record per file, folders of them, and
-// pipes, plain or compressed with gzip or zstd. It detects the layout from the content. It returns every record
-// once, in order and unchanged, also broken ones, because the core judges records.
+// Package fileinput reads records from files: JSON Lines, JSON arrays, one record per file, folders of them,
+// and pipes, plain or compressed with gzip or zstd. It detects the layout from the content. It returns every
+// record once, in order and unchanged, also broken ones, because the core judges records.
 //
 //	r, err := fileinput.Open(ctx, fileinput.Options{Paths: paths})
 //	defer r.Close()
@@ -26,8 +26,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
-// DefaultMaxRecordBytes is 1 MiB more than the processor's default limit, so that a record slightly too large is
-// still read whole, and rejected by the processor like any other bad record.
+// DefaultMaxRecordBytes is 1 MiB more than the processor's default limit, so that a record slightly too large
+// is still read whole, and rejected by the processor like any other bad record.
 const DefaultMaxRecordBytes = 17 << 20
 
 // Options say what to read. Only Paths is required.
@@ -42,8 +42,8 @@ type Options struct {
 	Exclude []string
 	// Skip is called before a file is opened; true skips the file without a Problem. May be nil.
 	Skip func(*File) bool
-	// Ended is called with the number of records after a file was read to its end, even if it ends too early. It is
-	// not called after a read error. May be nil.
+	// Ended is called with the number of records after a file was read to its end, even if it ends too early. It
+	// is not called after a read error. May be nil.
 	Ended func(f *File, records int64)
 	// Stdin is read for the path -.
 	Stdin io.Reader
@@ -119,7 +119,7 @@ func (r *Reader) Next() (Item, error) {
 		if r.ctx.Err() != nil {
 			continue
 		}
-		if ok && !(p.atEnd && r.content.raw.failure() != nil) {
+		if ok && (!p.atEnd || r.content.raw.failure() == nil) {
 			return r.item(p), nil
 		}
 		r.finish(p.size)
@@ -145,13 +145,14 @@ func (r *Reader) Files() []*File { return r.files }
 // BytesRead returns how many stored (compressed) bytes were read or skipped. It is safe for concurrent use.
 func (r *Reader) BytesRead() int64 { return r.readBytes.Load() }
 
-// Problems returns the first thousand problems so far; more counts the others, failures all that are failures.
+// Problems returns the first thousand problems so far; more counts the others, failures all that are
+// failures.
 func (r *Reader) Problems() (list []Problem, more, failures int64) {
 	return r.problems.list, r.problems.more, r.problems.failures
 }
 
-// StartProgress shows on w how far the reading is, and the notes of ids, which may be nil. The caller counts with
-// SetBytes and AddRecords, and must call Stop.
+// StartProgress shows on w how far the reading is, and the notes of ids, which may be nil. The caller counts
+// with SetBytes and AddRecords, and must call Stop.
 func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Progress {
 	var total int64 // 0, which means unknown, if the inputs include a pipe
 	for _, f := range r.files {
@@ -222,8 +223,8 @@ func (r *Reader) open(f *File) bool {
 	return true
 }
 
-// finish closes a file after its end and reports an unusual end. fragment is the size of an incomplete record before
-// a read error. It is no item, because the file may hold the whole record.
+// finish closes a file after its end and reports an unusual end. fragment is the size of an incomplete record
+// before a read error. It is no item, because the file may hold the whole record.
 func (r *Reader) finish(fragment int64) {
 	end, err := r.split.base-fragment, r.split.err
 	if fileErr := r.content.raw.failure(); fileErr != nil {
@@ -241,7 +242,8 @@ func (r *Reader) finish(fragment int64) {
 		r.cutShort(end, "the compressed content is cut short at its byte %d", end)
 	case !ended:
 		r.problems.add(Problem{Source: r.file.Path, Kind: Unreadable, Record: r.record + 1, ByteOffset: end,
-			Failure: true, Message: fmt.Sprintf("unreadable from byte %d on, after record %d: %s", end, r.record, reason(err))})
+			Failure: true,
+			Message: fmt.Sprintf("unreadable from byte %d on, after record %d: %s", end, r.record, reason(err))})
 	case r.split.inArray:
 		r.cutShort(end, "the array is not closed: cut short at byte %d, between two records", end)
 	case r.record == 0:
@@ -255,8 +257,8 @@ func (r *Reader) cutShort(offset int64, format string, args ...any) {
 		Message: fmt.Sprintf(format, args...)})
 }
 
-// maybeRecords returns false for a file that certainly holds no records, such as a README beside them. It accepts a
-// JSON extension, and content that looks like JSON.
+// maybeRecords returns false for a file that certainly holds no records, such as a README beside them. It
+// accepts a JSON extension, and content that looks like JSON.
 func (s *splitter) maybeRecords(f *File) bool {
 	name := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(f.Path, ".gz"), ".zst"))
 	switch filepath.Ext(name) {

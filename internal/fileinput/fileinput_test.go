@@ -59,7 +59,7 @@ func readText(t *testing.T, text string) got {
 	return readAll(t, Options{Paths: []string{Stdin}, Stdin: strings.NewReader(text)})
 }
 
-func TestLayoutsAreToldByContent(t *testing.T) {
+func TestLayoutsAreDetectedFromContent(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		items      []string
@@ -110,7 +110,7 @@ func TestLayoutsAreToldByContent(t *testing.T) {
 	}
 }
 
-// What is whole is used; what is torn is one record more, named with its place.
+// Complete records are used; a torn one is one record more, named with its place.
 func TestFilesCutShort(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
@@ -151,7 +151,7 @@ func zstded(text string) string {
 	return b.String()
 }
 
-func TestCompressionIsToldByContent(t *testing.T) {
+func TestCompressionIsDetectedFromContent(t *testing.T) {
 	const text = "{\"a\":1}\n{\"a\":2}\n"
 	want := []string{`{"a":1}`, `{"a":2}`}
 	skippable := "\x50\x2a\x4d\x18\x03\x00\x00\x00abc"
@@ -205,9 +205,9 @@ func TestCompressedFilesCutShortOrDamaged(t *testing.T) {
 	}
 }
 
-// A file that the disk will not give is not a file cut short: its last record may be whole there, so no half of it is
-// taken for a record.
-func TestReadErrorKeepsTheFragmentBack(t *testing.T) {
+// After a read error the last record may be complete on the disk, so its beginning is not returned as a
+// record.
+func TestAFragmentBeforeAReadErrorIsNoRecord(t *testing.T) {
 	disk := io.MultiReader(strings.NewReader("{\"a\":1}\n{\"a\":2"), iotest.ErrReader(errors.New("the disk is tired")))
 	g := readAll(t, Options{Paths: []string{Stdin}, Stdin: disk})
 	require.Equal(t, []string{`{"a":1}`}, g.items)
@@ -233,7 +233,7 @@ func TestWaitingForAPipeEndsWithTheContext(t *testing.T) {
 	require.ErrorIs(t, err, stop)
 }
 
-// A record beyond the limit is told with its size and passed over in bounded memory; its neighbours are whole.
+// A record beyond the limit is returned with its size and skipped in bounded memory. The others are complete.
 func TestTooLarge(t *testing.T) {
 	huge := `{"a":"` + strings.Repeat("x", 3<<20) + `"}`
 	for name, text := range map[string]string{
@@ -242,7 +242,8 @@ func TestTooLarge(t *testing.T) {
 		"array":  `[{"a":1},` + huge + `,{"a":2}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := Open(t.Context(), Options{Paths: []string{Stdin}, Stdin: strings.NewReader(text), MaxRecordBytes: 1 << 20})
+			o := Options{Paths: []string{Stdin}, Stdin: strings.NewReader(text), MaxRecordBytes: 1 << 20}
+			r, err := Open(t.Context(), o)
 			require.NoError(t, err)
 			defer r.Close()
 			_, err = r.Next()
@@ -283,13 +284,13 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
-func TestAReaderThatGivesNothingIsAnError(t *testing.T) {
+func TestAReaderWithoutProgressIsAnError(t *testing.T) {
 	w := window{r: idle{}, limit: 100}
 	require.False(t, w.fill())
 	require.Equal(t, io.ErrNoProgress, w.err)
 }
 
-// What a file looks like does not depend on the pieces in which it comes.
+// The detected layout does not depend on the pieces in which it comes.
 func TestLooksLikeJSONInPieces(t *testing.T) {
 	for text, want := range map[string]bool{"a word\n{\"a\":1}\n": true, "a word\nanother\n": false, " \n\t\n": true, "a word\n" + strings.Repeat("x", sniffBytes) + "\n{}": false} {
 		var s splitter

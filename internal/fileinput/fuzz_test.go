@@ -25,8 +25,10 @@ type placed struct {
 	value []byte
 }
 
-// readPieces reads a stream that comes in pieces as small as the disk likes.
-func readPieces(t require.TestingT, ctx context.Context, r io.Reader, limit int) (items []placed, layout layout) {
+// readPieces reads a stream to its end.
+func readPieces(t require.TestingT, ctx context.Context, r io.Reader, limit int) (
+	items []placed, layout layout,
+) {
 	reader, err := Open(ctx, Options{Paths: []string{Stdin}, Stdin: r, MaxRecordBytes: limit})
 	require.NoError(t, err)
 	defer reader.Close()
@@ -40,9 +42,9 @@ func readPieces(t require.TestingT, ctx context.Context, r io.Reader, limit int)
 	}
 }
 
-// Whatever the bytes: no panic, and every byte of the input is in exactly one record, in order, or is white space or the
-// punctuation of an array (or a mark before one). In lines, the records are the lines that are not blank. The same
-// records come when the input comes byte by byte, and when the limit is so low that most are too large.
+// No input causes a panic. Every byte is in exactly one record, in order, or is white space, punctuation of
+// an array or a mark before one. In lines, the records are the lines that are not blank. Reading byte by
+// byte, or with a low limit, returns the same records.
 func FuzzNothingIsLost(f *testing.F) {
 	for _, s := range seeds {
 		f.Add([]byte(s))

@@ -20,8 +20,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// IDs holds the identifiers that a game log gives each pitch. They are needed because tracking files name a batter only
-// where the ball was hit. IDs is safe for concurrent use.
+// IDs holds the identifiers that a game log gives each pitch. They are needed because tracking files name a
+// batter only where the ball was hit. IDs is safe for concurrent use.
 type IDs struct {
 	// Notes are messages for the user about ignored columns.
 	Notes  []string
@@ -56,9 +56,10 @@ var idColumns = map[string]func(id *Identity, cell string) error{
 
 const eventIDColumn = "event_id"
 
-// LoadIDs reads a CSV file (plain, gzip or zstd) with a header line. The columns may be in any order: event_id,
-// batter_id, pitcher_id, team_id, game_date, venue, game_pk and event_time. Other columns are ignored with a note. A
-// line that cannot be read is an error, because a silently missing identifier would make a whiff rate slightly wrong.
+// LoadIDs reads a CSV file (plain, gzip or zstd) with a header line. The columns may be in any order:
+// event_id, batter_id, pitcher_id, team_id, game_date, venue, game_pk and event_time. Other columns are
+// ignored with a note. A line that cannot be read is an error, because a silently missing identifier would
+// make a whiff rate slightly wrong.
 func LoadIDs(ctx context.Context, path string) (*IDs, error) {
 	var readBytes atomic.Int64
 	content, err := open(ctx, &File{Path: path}, nil, &readBytes)
@@ -101,7 +102,8 @@ func (x *IDs) Identify(record []byte) (Identity, bool) {
 	return Identity{}, false
 }
 
-// Headers returns the record headers of the identifiers that are not missing, except GamePK, which is the record's key.
+// Headers returns the record headers of the identifiers that are not missing, except GamePK, which is the
+// record's key.
 func (id Identity) Headers() (hs []schemas.Header) {
 	add := func(key, value string) {
 		if value != "" {
@@ -233,8 +235,8 @@ func setText(to *string, cell string) error {
 	return nil
 }
 
-// intern returns a shared copy of a text, because the same one occurs on thousands of lines, and s would keep its whole
-// line in memory.
+// intern returns a shared copy of a text, because the same one occurs on thousands of lines, and s would keep
+// its whole line in memory.
 func intern(s string) string { return unique.Make(s).Value() }
 
 func setEventTime(id *Identity, cell string) error {

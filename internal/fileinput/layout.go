@@ -23,8 +23,8 @@ const (
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// detect returns the layout of a stream, from its beginning and without consuming it. Usually the first line decides;
-// of a pretty-printed file, the first record.
+// detect returns the layout of a stream, from its beginning and without consuming it. Usually the first line
+// decides; of a pretty-printed file, the first record.
 //
 //	{…} alone on the first line                    lines
 //	{…}{… on the first line                        values
@@ -92,8 +92,8 @@ func (w *window) detectBehind(end int) layout {
 	return lines
 }
 
-// detectArray distinguishes arrays of records from lines that begin with a bracket: text that is no JSON, or JSON Lines
-// whose first record is a (broken) array of something other than objects.
+// detectArray distinguishes arrays of records from lines that begin with a bracket: text that is no JSON, or
+// JSON Lines whose first record is an array of something else.
 func (w *window) detectArray(start int) layout {
 	inner := w.index(start+1, firstBufferBytes, nonSpace)
 	if inner < 0 {
@@ -115,15 +115,16 @@ func (w *window) detectArray(start int) layout {
 	return lines
 }
 
-// head returns the first n bytes of the stream, fewer if it is shorter, however small the pieces in which it arrives.
+// head returns the first n bytes of the stream, fewer if it is shorter, however small the pieces in which it
+// arrives.
 func (w *window) head(n int) []byte {
 	for len(w.data()) < n && w.fill() {
 	}
 	return w.data()[:min(n, len(w.data()))]
 }
 
-// index reads on until find returns an index in data()[from:]. It returns that index in data(), or −1 if it is not among
-// the first most bytes. find sees every byte once, in pieces.
+// index reads on until find returns an index in data()[from:]. It returns that index in data(), or −1 if it
+// is not among the first most bytes. find sees every byte once, in pieces.
 func (w *window) index(from, most int, find func([]byte) int) int {
 	for {
 		if d := w.data(); from < len(d) {

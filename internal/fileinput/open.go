@@ -88,8 +88,8 @@ func isZstd(head []byte) bool {
 		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18})
 }
 
-// foreign returns an error for a format that may hold records but is not read here, because one clear error is better
-// than a dead letter per line.
+// foreign returns an error for a format that may hold records but is not read here, because one clear error
+// is better than a dead letter per line.
 func foreign(r *bufio.Reader) error {
 	head, _ := r.Peek(min(r.Buffered(), 512))
 	for _, f := range []struct{ magic, name string }{
@@ -107,8 +107,8 @@ func foreign(r *bufio.Reader) error {
 	return nil
 }
 
-// rawReader counts the stored bytes, ends with the context, and keeps the error of the file itself, because a failing
-// disk would otherwise look like a file that is cut short.
+// rawReader counts the stored bytes, ends with the context, and keeps the error of the file itself. Without
+// that error a failing disk would look like a file that is cut short.
 type rawReader struct {
 	ctx       context.Context
 	r         io.Reader
@@ -116,8 +116,8 @@ type rawReader struct {
 	err       atomic.Pointer[error] // of the file; io.EOF is none
 }
 
-// failure returns the error of the file itself, nil if there was none. It is atomic, because a decompressor may read
-// ahead in a goroutine of its own.
+// failure returns the error of the file itself, nil if there was none. It is atomic, because a decompressor
+// may read ahead in a goroutine of its own.
 func (r *rawReader) failure() error {
 	if err := r.err.Load(); err != nil {
 		return *err
@@ -139,8 +139,8 @@ func (r *rawReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interruptible reads a pipe so that waiting for it ends with ctx. The pending read stays behind until the pipe moves or
-// closes; no other read follows it.
+// interruptible reads a pipe so that waiting for it ends with ctx. The pending read stays behind until the
+// pipe moves or closes; no other read follows it.
 type interruptible struct {
 	ctx  context.Context
 	r    io.Reader

@@ -34,10 +34,10 @@ func (f *File) absolute() string {
 	return f.abs
 }
 
-// resolve lists the files of o.Paths in the order of reading. Paths keep their order; the files of a glob or folder are
-// ordered by name, numbers as numbers (frame 1020 before 10136). Folders include everything below them except hidden
-// names such as .git. All paths that do not exist and globs without a match are returned as one error, so that nothing
-// starts on a mistyped name.
+// resolve lists the files of o.Paths in the order of reading. Paths keep their order; the files of a glob or
+// folder are ordered by name, numbers as numbers (frame 1020 before 10136). Folders include everything below
+// them except hidden names such as .git. All paths that do not exist and globs without a match are returned
+// as one error, so that nothing starts on a mistyped name.
 func resolve(o Options) (files []*File, left []Problem, err error) {
 	l := lister{o: o, seen: map[string]bool{}}
 	err = l.paths(o.Paths)
@@ -101,8 +101,8 @@ func (l *lister) entry(path string, info fs.FileInfo, found bool) error {
 	return nil
 }
 
-// folder lists the files of a folder. A folder that cannot be read is an error if the user named it. Otherwise it is
-// a problem, so that the others are still read.
+// folder lists the files of a folder. A folder that cannot be read is an error if the user named it.
+// Otherwise it is a problem, so that the others are still read.
 func (l *lister) folder(path string, found bool) error {
 	entries, err := os.ReadDir(path)
 	if err != nil && !found {

@@ -22,9 +22,9 @@ type piece struct {
 	torn bool
 }
 
-// splitter cuts a stream into records. Every byte is in exactly one piece, except white space between records and the
-// punctuation of an array around them. Except in the layout lines, a record that never closes its brackets includes
-// everything after it.
+// splitter cuts a stream into records. Every byte is in exactly one piece, except white space between records
+// and the punctuation of an array around them. Except in the layout lines, a record that never closes its
+// brackets includes everything after it.
 type splitter struct {
 	window
 	layout  layout
@@ -32,8 +32,8 @@ type splitter struct {
 	kept    []byte
 }
 
-// begin detects the layout of a new stream. A byte order mark before a record stays part of it and makes it malformed,
-// as the specification says. One before an array belongs to no record.
+// begin detects the layout of a new stream. A byte order mark before a record stays part of it and makes it
+// malformed, as the specification says. One before an array belongs to no record.
 func (s *splitter) begin(r io.Reader) (hasByteOrderMark bool) {
 	s.reset(r)
 	s.inArray = false
@@ -176,7 +176,8 @@ func (s *splitter) cut(n int) piece {
 	return p
 }
 
-// passOver reads a record that is too large to its end. It keeps only the beginning, so that memory does not grow.
+// passOver reads a record that is too large to its end. It keeps only the beginning, so that memory does not
+// grow.
 func (s *splitter) passOver(f finder) piece {
 	p := piece{offset: s.base, tooLarge: true}
 	s.kept = append(s.kept[:0], s.data()[:min(len(s.data()), KeptBytes)]...)

@@ -7,8 +7,8 @@ const (
 	minReadBytes     = 64 << 10
 )
 
-// window is the part of a stream in memory: buf[lo:hi], which begins at byte base of the stream. The buffer grows to
-// the largest record seen and is used again for the next stream.
+// window is the part of a stream in memory: buf[lo:hi], which begins at byte base of the stream. The buffer
+// grows to the largest record seen and is used again for the next stream.
 type window struct {
 	r      io.Reader
 	buf    []byte // at most limit + firstBufferBytes
@@ -30,8 +30,8 @@ func (w *window) drop(n int) {
 	w.base += int64(n)
 }
 
-// fill reads once more after the bytes in memory, which it may move. It returns false if nothing was read; w.err has
-// the reason.
+// fill reads once more after the bytes in memory, which it may move. It returns false if nothing was read;
+// w.err has the reason.
 func (w *window) fill() bool {
 	if w.err != nil {
 		return false
@@ -48,7 +48,8 @@ func (w *window) fill() bool {
 	return false
 }
 
-// makeRoom frees minReadBytes after hi: by moving the bytes if that frees half of the buffer, otherwise by doubling it.
+// makeRoom frees minReadBytes after hi: by moving the bytes if that frees half of the buffer, otherwise by
+// doubling it.
 func (w *window) makeRoom() {
 	if len(w.buf)-w.hi >= minReadBytes {
 		return

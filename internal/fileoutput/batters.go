@@ -47,8 +47,8 @@ func NewBatters() *Batters { return &Batters{byID: map[int64]*batter{}} }
 // Len returns the number of batters.
 func (b *Batters) Len() int { return len(b.byID) }
 
-// Add counts a row. Rows must come in the order of their versions, because the last pitch is the later one of those
-// with the same event time.
+// Add counts a row. Rows must come in the order of their versions, because the last pitch is the later one of
+// those with the same event time.
 func (b *Batters) Add(r *Row) {
 	if !r.BatterID.Present {
 		return
@@ -115,7 +115,8 @@ func one(yes bool) int64 {
 
 // BatterColumns are the columns of the table of batters. Those that analysts read most come first.
 var BatterColumns = func() []schemas.Column {
-	all := []schemas.Column{{Name: "batter_id", SQL: "bigint", Source: "the rows", Meaning: "The batter", Missing: "never"}}
+	id := schemas.Column{Name: "batter_id", SQL: "bigint", Source: "the rows", Meaning: "The batter", Missing: "never"}
+	all := []schemas.Column{id}
 	first := []string{"swing_count", "whiff_rate_pct", "max_exit_velocity_mph"}
 	for _, name := range first {
 		i := slices.IndexFunc(schemas.StatsColumns, func(c schemas.Column) bool { return c.Name == name })
@@ -157,14 +158,11 @@ func (b *batter) appendLine(line []byte, id int64) ([]byte, error) {
 	for _, c := range BatterColumns[1:] {
 		line = append(line, ',')
 		if v := values[c.Name]; v.present {
-			line = batterKinds[c.SQL].appendCSV(line, v)
+			line = kinds[c.SQL].appendCSV(line, v)
 		}
 	}
 	return append(line, '\n'), nil
 }
-
-// batterKinds maps the types of BatterColumns.
-var batterKinds = map[string]kind{"bigint": int64Kind, "float8": floatKind, "jsonb": textKind}
 
 // values returns the batter's aggregates by column name.
 func (b *batter) values() (map[string]cell, error) {

@@ -6,12 +6,19 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// sourceColumns follow the columns of the core. The other columns of a store, such as revision and offset, are left
-// out, because they have no meaning for a file or would differ between runs.
+// sourceColumns follow the columns of the core. The other columns of a store, such as revision and offset,
+// are left out, because they have no meaning for a file or would differ between runs.
 var sourceColumns = []schemas.Column{
-	{Name: "event_time", SQL: "timestamptz", Range: "years 0001–9999", Source: "the games' log", Meaning: "When the pitch was thrown, to the millisecond", Missing: "where the games' log names no time"},
-	{Name: "source", SQL: "text", Source: "the input", Meaning: "File that the record stands in, as it was named", Missing: "never"},
-	{Name: "record", SQL: "bigint", Range: "1 and more", Source: "the input", Meaning: "Number of the record in that file", Missing: "never"},
+	{
+		Name: "event_time", SQL: "timestamptz", Range: "years 0001–9999", Source: "the games' log",
+		Meaning: "When the pitch was thrown, to the millisecond", Missing: "where the games' log names no time",
+	}, {
+		Name: "source", SQL: "text", Source: "the input",
+		Meaning: "File that the record stands in, as it was named", Missing: "never",
+	}, {
+		Name: "record", SQL: "bigint", Range: "1 and more", Source: "the input",
+		Meaning: "Number of the record in that file", Missing: "never",
+	},
 }
 
 // Columns are the columns of the table of rows, in order.
@@ -34,8 +41,9 @@ const (
 
 // kinds maps types of Postgres.
 var kinds = map[string]kind{
-	"uuid": textKind, "text": textKind, "date": dateKind, "smallint": int16Kind, "int": int32Kind, "bigint": int64Kind,
-	"float8": floatKind, "boolean": boolKind, "timestamptz": timeKind, "text[]": listKind,
+	"uuid": textKind, "text": textKind, "jsonb": textKind, "date": dateKind, "smallint": int16Kind,
+	"int": int32Kind, "bigint": int64Kind, "float8": floatKind, "boolean": boolKind, "timestamptz": timeKind,
+	"text[]": listKind,
 }
 
 // cell is one value of a row.
@@ -110,8 +118,8 @@ func number(o schemas.Opt[float64]) cell { return cell{present: o.Present, f: o.
 
 func truth(b bool) cell { return cell{present: true, n: one(b)} }
 
-// number returns the value of a measure or count. ok is false for a missing value, and for columns whose numbers are
-// only identifiers.
+// number returns the value of a measure or count. ok is false for a missing value, and for columns whose
+// numbers are only identifiers.
 func (c *column) number(v cell) (x float64, ok bool) {
 	switch c.kind {
 	case floatKind:

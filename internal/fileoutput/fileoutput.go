@@ -1,6 +1,6 @@
-// Package fileoutput writes tables for analysts: the rows of pitches as Parquet, CSV or JSON Lines, a line per batter,
-// the rejected records, and the figures of a report. All formats are written from one list of columns, so that they
-// cannot differ. The files of a run appear together, at its end (Folder).
+// Package fileoutput writes tables for analysts: the rows of pitches as Parquet, CSV or JSON Lines, a line
+// per batter, the rejected records, and the figures of a report. All formats are written from one list of
+// columns, so that they cannot differ. The files of a run appear together, at its end (Folder).
 //
 //	records ─▶ Spool ─▶ the current rows ────▶ Writer     rows.parquet, rows.csv or rows.jsonl
 //	                                        ├▶ Batters    batters.csv
@@ -27,7 +27,8 @@ type Row struct {
 type Writer interface {
 	// Write adds a row. It keeps no reference to it.
 	Write(*Row) error
-	// Close writes the buffered rows. Without it the file is incomplete. It does not close the underlying writer.
+	// Close writes the buffered rows. Without it the file is incomplete. It does not close the underlying
+	// writer.
 	Close() error
 }
 
@@ -47,7 +48,8 @@ var Formats = []Format{Parquet, CSV, JSONL}
 // FileName returns the name of the table of rows in that format.
 func (f Format) FileName() string { return "rows." + string(f) }
 
-// NewWriter begins a table of rows. A Parquet file records coreVersion, the version of the core that computed them.
+// NewWriter begins a table of rows. A Parquet file records coreVersion, the version of the core that computed
+// them.
 func NewWriter(f Format, w io.Writer, coreVersion int32) (Writer, error) {
 	switch f {
 	case Parquet:

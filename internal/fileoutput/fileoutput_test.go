@@ -70,13 +70,16 @@ func awkwardRows(t *testing.T) []Row {
 	full := distinctRow(t)
 	rows := []Row{full, {Source: "-", Record: 1}}
 	for _, s := range []schemas.Text{
-		",", `"`, `""`, "a\nb", "a\r\nb", "\r", " a", "a ", "\t", ";", `\`, `\N`, "NULL", "null", "é\u2028\U0001f9a0", "<&>", "\x01\x7f", "-1", "=1+1", "1e3",
+		",", `"`, `""`, "a\nb", "a\r\nb", "\r", " a", "a ", "\t", ";", `\`, `\N`, "NULL", "null",
+		"é\u2028\U0001f9a0", "<&>", "\x01\x7f", "-1", "=1+1", "1e3",
 	} {
 		r := full
 		r.PitchType, r.Venue, r.Source = s, s, string(s)
 		rows = append(rows, r)
 	}
-	for _, f := range []float64{0, math.Copysign(0, -1), 5e-324, 1e-7, 1e-6, 0.1, 1.0 / 3, 1e20, 1e21, math.MaxFloat64, -math.MaxFloat64} {
+	for _, f := range []float64{
+		0, math.Copysign(0, -1), 5e-324, 1e-7, 1e-6, 0.1, 1.0 / 3, 1e20, 1e21, math.MaxFloat64, -math.MaxFloat64,
+	} {
 		r := full
 		r.AttackAngleDeg, r.BatSpeedMPH = schemas.Some(f), schemas.Some(-f)
 		rows = append(rows, r)
@@ -176,7 +179,7 @@ func names(columns []schemas.Column) (all []string) {
 	return all
 }
 
-// What another program reads of the CSV is what stands in the JSON Lines.
+// Another program reads the same values from the CSV as from the JSON Lines.
 func TestCSVReadsBack(t *testing.T) {
 	rows := append(awkwardRows(t), simulatedRows(t, 50)...)
 	for i := range rows {
@@ -196,7 +199,7 @@ func TestCSVReadsBack(t *testing.T) {
 	}
 }
 
-// csvOf is what stands in a CSV cell for a value of a JSON row.
+// csvOf returns the CSV cell for a value of a JSON row.
 func csvOf(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -211,7 +214,7 @@ func csvOf(v any) string {
 	return fmt.Sprint(v)
 }
 
-// What Parquet holds is what stands in the JSON Lines, and its columns have the types that an analyst expects.
+// Parquet holds the values of the JSON Lines, and its columns have the types that an analyst expects.
 func TestParquetReadsBack(t *testing.T) {
 	rows := append(awkwardRows(t), simulatedRows(t, 300)...)
 	content := written(t, Parquet, rows)
@@ -323,7 +326,7 @@ func TestTheSameRowsGiveTheSameFile(t *testing.T) {
 	}
 }
 
-// What is held of a large table stays small: the groups of rows have a bound.
+// Row groups are bounded, because a writer holds one in memory.
 func TestRowGroupsHaveABound(t *testing.T) {
 	rows := simulatedRows(t, 100)
 	var out bytes.Buffer
@@ -340,8 +343,8 @@ func TestRowGroupsHaveABound(t *testing.T) {
 	require.EqualValues(t, rowGroupRows, f.RowGroups()[0].NumRows())
 }
 
-// A disk that is full is told, wherever it comes.
-func TestAFailingWriterIsTold(t *testing.T) {
+// A full disk is an error of Write or Close, wherever the file ends.
+func TestAFailingWriterIsReported(t *testing.T) {
 	rows := simulatedRows(t, 100)
 	for _, f := range Formats {
 		for _, room := range []int{0, 1, 100, 3000} {

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 )
 
-// Folder is the output folder of a run, whose files appear together at its end. Until then they are in a hidden
-// folder inside it, which a later run removes if this one is killed. Only one run at a time may use a folder, if the
-// operating system can lock it.
+// Folder is the output folder of a run, whose files appear together at its end. Until then they are in a
+// hidden folder inside it, which a later run removes if this one is killed. Only one run at a time may use a
+// folder, if the operating system can lock it.
 type Folder struct {
 	dir, work string
 	unlock    func()
@@ -56,8 +56,9 @@ func Finish(file *os.File) error { return errors.Join(file.Sync(), file.Close())
 // Path returns the path of a file after it has been published.
 func (f *Folder) Path(name string) string { return filepath.Join(f.dir, name) }
 
-// Publish replaces the files of an earlier run by finished ones. It removes the old file of the last name first and
-// adds the new one last. If that file exists, the others are therefore complete and of the same run.
+// Publish replaces the files of an earlier run by finished ones. It removes the old file of the last name
+// first and adds the new one last. If that file exists, the others are therefore complete and of the same
+// run.
 func (f *Folder) Publish(names ...string) error {
 	last := names[len(names)-1]
 	if err := os.Remove(f.Path(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -100,7 +101,8 @@ func (f *Folder) Close() error {
 	return err
 }
 
-// syncFolder syncs the names of a folder to disk. It ignores errors, because not every file system can do that.
+// syncFolder syncs the names of a folder to disk. It ignores errors, because not every file system can do
+// that.
 func syncFolder(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync()

@@ -22,7 +22,10 @@ func openFolder(t *testing.T, dir string) *Folder {
 func put(t *testing.T, f *Folder, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		require.NoError(t, f.WriteFile(name, func(w io.Writer) error { _, err := io.WriteString(w, name); return err }))
+		require.NoError(t, f.WriteFile(name, func(w io.Writer) error {
+			_, err := io.WriteString(w, name)
+			return err
+		}))
 	}
 }
 
@@ -69,8 +72,8 @@ func TestARunThatEndsEarlyLeavesTheOldFiles(t *testing.T) {
 	require.Equal(t, "old", string(old))
 }
 
-// What a killed run has left is no hindrance, and goes.
-func TestWhatAKilledRunLeftIsCleared(t *testing.T) {
+// A later run removes the files that a killed run has left.
+func TestTheFilesOfAKilledRunAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, workName, "deep"), 0o755))
 	f := openFolder(t, dir)
@@ -80,7 +83,7 @@ func TestWhatAKilledRunLeftIsCleared(t *testing.T) {
 }
 
 // Stopped between any two steps, the last file is there only when all are new.
-func TestTheLastFileVouchesForTheOthers(t *testing.T) {
+func TestTheLastFileAppearsAfterTheOthers(t *testing.T) {
 	all := []string{"rows", "batters", "rejected", "report"}
 	for _, missing := range all { // its rename fails: as if the run ended there
 		dir := t.TempDir()
@@ -115,7 +118,7 @@ func TestAFolderThatIsAFile(t *testing.T) {
 	require.ErrorContains(t, err, "not a directory")
 }
 
-func TestAFileThatFailsIsTold(t *testing.T) {
+func TestAFileThatCannotBeWrittenIsReported(t *testing.T) {
 	f := openFolder(t, t.TempDir())
 	bad := errors.New("bad")
 	require.ErrorIs(t, f.WriteFile("x", func(io.Writer) error { return bad }), bad)

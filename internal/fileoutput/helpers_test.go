@@ -19,9 +19,11 @@ func simulatedRows(t testing.TB, pitches int) (rows []Row) {
 	s, err := simulate.New(simulate.Options{Seed: 7, Pitches: pitches, Games: 3, FeedIDs: true})
 	require.NoError(t, err)
 	for m, ok := s.Next(); ok; m, ok = s.Next() {
-		c, rejection := features.Transform(schemas.Record{Key: m.Key, Headers: m.Headers, Value: m.Value}, features.Limits{})
+		record := schemas.Record{Key: m.Key, Headers: m.Headers, Value: m.Value}
+		c, rejection := features.Transform(record, features.Limits{})
 		require.Nil(t, rejection)
-		rows = append(rows, Row{Row: *c.Row, EventTime: schemas.Some(m.EventTime), Source: "games.jsonl", Record: int64(len(rows) + 1)})
+		number := int64(len(rows) + 1)
+		rows = append(rows, Row{*c.Row, schemas.Some(m.EventTime), "games.jsonl", number})
 	}
 	return rows
 }

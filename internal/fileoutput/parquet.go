@@ -160,7 +160,8 @@ func (k kind) parquetValue(v cell) parquet.Value {
 	return parquet.ByteArrayValue([]byte(v.s))
 }
 
-// days returns a date as days since 1970-01-01. It panics if the date is malformed, which the core does not allow.
+// days returns a date as days since 1970-01-01. It panics if the date is malformed, which the core does not
+// allow.
 func days(date string) int32 {
 	t, err := time.Parse(time.DateOnly, date)
 	if err != nil {

@@ -16,8 +16,7 @@ type Reject struct {
 	SizeBytes  int64        `json:"size_bytes"`  // of the whole record
 	Code       schemas.Code `json:"code"`
 	Message    string       `json:"message"` // one line
-	// Value is the record, byte for byte. Of a record that is too large to be read whole it is only the beginning,
-	// shorter than SizeBytes; ByteOffset says where all of it is.
+	// Value is the record, byte for byte. If the record was too large to be read whole, it is the beginning.
 	Value []byte `json:"value_base64"`
 }
 

@@ -38,10 +38,11 @@ func TestRejectsReadBack(t *testing.T) {
 	}
 	require.False(t, d.More())
 	require.EqualValues(t, len(want), j.Total)
-	require.Equal(t, map[schemas.Code]int64{schemas.CodeMalformedJSON: int64(len(want)) - 1, schemas.CodeTooLarge: 1}, j.Counts)
+	counts := map[schemas.Code]int64{schemas.CodeMalformedJSON: int64(len(want)) - 1, schemas.CodeTooLarge: 1}
+	require.Equal(t, counts, j.Counts)
 }
 
-func TestAFullDiskIsToldOfRejects(t *testing.T) {
+func TestAFullDiskIsReportedForRejects(t *testing.T) {
 	j := NewRejects(&fullDisk{1000})
 	require.ErrorIs(t, j.Add(&Reject{Value: make([]byte, 2*textBufferBytes)}), errFull)
 	require.ErrorIs(t, j.Close(), errFull)

@@ -11,9 +11,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Spool keeps rows in a file until all records have been read, because any later record may supersede a row. Files
-// have no revisions and no timestamps, so that the last record of a pitch is current, as in a stream that receives
-// them in this order. Spool holds about 40 bytes per pitch in memory and 200 in the file.
+// Spool keeps rows in a file until all records have been read, because any later record may supersede a row.
+// Files have no revisions and no timestamps, so that the last record of a pitch is current, as in a stream
+// that receives them in this order. Spool holds about 40 bytes per pitch in memory and 200 in the file.
 type Spool struct {
 	file   *os.File
 	buffer *bufio.Writer
@@ -46,8 +46,8 @@ func (s *Spool) Rows() int64 { return int64(len(s.last)) }
 // Superseded returns how many added rows are not current any more.
 func (s *Spool) Superseded() int64 { return s.rows - s.Rows() }
 
-// Current calls yield with the current rows, in the order in which they were added, until yield returns an error. It
-// is called once, after the last Add. A row is valid until yield returns.
+// Current calls yield with the current rows, in the order in which they were added, until yield returns an
+// error. It is called once, after the last Add. A row is valid until yield returns.
 func (s *Spool) Current(yield func(*Row) error) error {
 	if err := s.buffer.Flush(); err != nil {
 		return err

@@ -26,7 +26,7 @@ func standing(t testing.TB, s *Spool) (rows []Row) {
 	return rows
 }
 
-func TestASpoolGivesBackWhatItGot(t *testing.T) {
+func TestASpoolReturnsItsRows(t *testing.T) {
 	rows := simulatedRows(t, 100)
 	rows = append(rows, distinctRow(t), Row{Source: "-"})
 	rows[0].Issues = []string{"a:type", "b:range"}
@@ -45,8 +45,8 @@ func TestASpoolGivesBackWhatItGot(t *testing.T) {
 	require.Zero(t, s.Superseded())
 }
 
-// Of each pitch the last row stands, in its own place.
-func TestTheLastRowOfAPitchStands(t *testing.T) {
+// The last row of each pitch is current and keeps its place.
+func TestTheLastRowOfAPitchIsCurrent(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ids := rapid.SliceOf(rapid.ByteRange(0, 9)).Draw(rt, "ids")
 		last := map[byte]int64{}
@@ -71,7 +71,7 @@ func TestTheLastRowOfAPitchStands(t *testing.T) {
 	})
 }
 
-func TestASpoolThatCannotBeReadIsTold(t *testing.T) {
+func TestASpoolThatCannotBeReadIsReported(t *testing.T) {
 	s := newSpool(t)
 	for _, r := range simulatedRows(t, 20) {
 		require.NoError(t, s.Add(&r))

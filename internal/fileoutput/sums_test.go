@@ -36,7 +36,8 @@ func TestBattersAreThePlainAggregates(t *testing.T) {
 			if !rows[i].EventTime.Present {
 				at = -1 << 60
 			}
-			stored = append(stored, schemas.StoredRow{Row: rows[i].Row, Provenance: schemas.Provenance{EventTime: at, SourceOffset: int64(i)}})
+			from := schemas.Provenance{EventTime: at, SourceOffset: int64(i)}
+			stored = append(stored, schemas.StoredRow{Row: rows[i].Row, Provenance: from})
 		}
 	}
 	want, _ := reference.Fold(stored)
@@ -134,7 +135,8 @@ func requirePercentiles(t *testing.T, rows []Row, f Findings) {
 		}
 	}
 	slices.Sort(reliable)
-	require.InDelta(t, (reliable[(len(reliable)-1)/2]+reliable[len(reliable)/2])/2, f.MedianBatSpeedMPH.Value, 1e-12)
+	median := (reliable[(len(reliable)-1)/2] + reliable[len(reliable)/2]) / 2
+	require.InDelta(t, median, f.MedianBatSpeedMPH.Value, 1e-12)
 	require.EqualValues(t, len(reliable), f.ReliableBatSpeeds)
 	var measured []string
 	for _, p := range f.Percentiles {

@@ -1,5 +1,6 @@
-// Package fileprocess makes tables of files without any server: the rows of all pitches, a line per batter, the
-// rejected records and a report. The rows are those that a load of the same files and the processor would give.
+// Package fileprocess makes tables of files without any server: the rows of all pitches, a line per batter,
+// the rejected records and a report. The rows are those that a load of the same files and the processor would
+// give.
 //
 //	report, err := fileprocess.Run(ctx, fileprocess.Options{
 //		Paths: []string{"season/"}, Output: "out", Format: fileoutput.Parquet, Workers: runtime.GOMAXPROCS(0),
@@ -10,8 +11,8 @@
 //	records ─▶ measure ─▶ keep: the spool, rejected.jsonl
 //	spool, the current rows ─▶ rows.FORMAT, batters.csv, report.json
 //
-// The files appear together at the end, report.json last, and only if the counts balance: every record is a row,
-// superseded by a later record of its pitch, or rejected. An interrupted or killed run leaves no result.
+// The files appear together at the end, report.json last, and only if the counts balance: every record is a
+// row, superseded by a later record of its pitch, or rejected. An interrupted or killed run leaves no result.
 package fileprocess
 
 import (
@@ -57,11 +58,12 @@ const (
 	spoolName    = "spool" // never published
 )
 
-// oversizeBytes is by how much a record may exceed MaxRecordBytes and still be written whole to rejected.jsonl.
+// oversizeBytes is by how much a record may exceed MaxRecordBytes and still be written whole to
+// rejected.jsonl.
 const oversizeBytes = 1 << 20
 
-// Run makes the tables. A file that cannot be read is no error: Report.Unread counts it, and the tables hold the
-// others.
+// Run makes the tables. A file that cannot be read is no error: Report.Unread counts it, and the tables hold
+// the others.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	p, err := open(ctx, o)
 	if err != nil {
@@ -143,7 +145,8 @@ func (o *Options) refuseOverlap(files []*fileinput.File) error {
 		for _, f := range files {
 			// Stat fails for standard input, and for files that are reported when they are opened.
 			if input, err := os.Stat(f.Path); err == nil && os.SameFile(input, output) {
-				return fmt.Errorf("%s is an input, and a table that would be replaced: name another output folder", f.Path)
+				return fmt.Errorf("%s is an input, and a table that would be replaced: "+
+					"name another output folder", f.Path)
 			}
 		}
 	}
@@ -193,13 +196,14 @@ type measurement struct {
 	rejection *features.Rejection
 }
 
-// measure makes the row that the processor would make of a loaded record: the game is its key, identifiers are
-// its headers. number is its version, because a file has no topic and no timestamps. measure is safe for
+// measure makes the row that the processor would make of a loaded record: the game is its key, identifiers
+// are its headers. number is its version, because a file has no topic and no timestamps. measure is safe for
 // concurrent use.
 func (p *processor) measure(item *fileinput.Item, number int64) (m measurement) {
 	if item.TooLarge {
 		m.rejection = &features.Rejection{Code: schemas.CodeTooLarge, Offset: -1,
-			Message: fmt.Sprintf("the value has %d bytes, more than the limit of %d", item.SizeBytes, p.o.MaxRecordBytes)}
+			Message: fmt.Sprintf("the value has %d bytes, more than the limit of %d",
+				item.SizeBytes, p.o.MaxRecordBytes)}
 		return m
 	}
 	id, named := p.ids.Identify(item.Value)

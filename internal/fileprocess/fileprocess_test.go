@@ -41,7 +41,9 @@ func (r *pitches) Read(b []byte) (int, error) {
 
 func options(t *testing.T, workers int, paths ...string) Options {
 	t.Helper()
-	return Options{Paths: paths, Output: t.TempDir(), Format: fileoutput.CSV, Workers: workers, MaxRecordBytes: 1 << 20}
+	return Options{
+		Paths: paths, Output: t.TempDir(), Format: fileoutput.CSV, Workers: workers, MaxRecordBytes: 1 << 20,
+	}
 }
 
 func names(t *testing.T, dir string) (all []string) {
@@ -60,8 +62,10 @@ func TestTheRealRecordsBecomeTheSameTablesWithAnyNumberOfWorkers(t *testing.T) {
 		o := options(t, workers, testkit.Hawkeye(t))
 		r, err := Run(t.Context(), o)
 		require.NoError(t, err)
-		require.Equal(t, []int64{12, 12, 0, 0}, []int64{r.Records.In, r.Records.Rows, r.Records.Superseded, r.Records.Rejected})
-		require.Equal(t, []string{BattersName, RejectedName, ReportName, fileoutput.CSV.FileName()}, names(t, o.Output))
+		n := r.Records
+		require.Equal(t, []int64{12, 12, 0, 0}, []int64{n.In, n.Rows, n.Superseded, n.Rejected})
+		files := []string{BattersName, RejectedName, ReportName, fileoutput.CSV.FileName()}
+		require.Equal(t, files, names(t, o.Output))
 		rows, err := os.ReadFile(filepath.Join(o.Output, fileoutput.CSV.FileName()))
 		require.NoError(t, err)
 		tables = append(tables, string(rows))

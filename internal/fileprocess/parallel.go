@@ -15,7 +15,8 @@ import (
 const (
 	// chunkBytes is how much is measured at a time: about ten swings, which fit into the cache of a core.
 	chunkBytes = 512 << 10
-	// maxInFlightBytes bounds the chunks in flight on machines with many cores. A larger record is in flight alone.
+	// maxInFlightBytes bounds the chunks in flight on machines with many cores. A larger record is in flight
+	// alone.
 	maxInFlightBytes = 64 << 20
 )
 
@@ -29,8 +30,8 @@ type chunk struct {
 	done     chan struct{} // receives one value when measured is complete
 }
 
-// add copies a record into the chunk. It returns false if the chunk is full. A record larger than a chunk gets
-// one of its own.
+// add copies a record into the chunk. It returns false if the chunk is full. A record larger than a chunk
+// gets one of its own.
 func (k *chunk) add(item fileinput.Item) bool {
 	if len(k.buf)+len(item.Value) > cap(k.buf) {
 		if len(k.items) > 0 {

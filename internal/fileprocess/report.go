@@ -11,8 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Report is report.json. Its counts balance: records.in = rows + superseded + rejected. Everything but Time is
-// the same for the same files.
+// Report is report.json. Its counts balance: records.in = rows + superseded + rejected. Everything but Time
+// is the same for the same files.
 type Report struct {
 	Build       string `json:"build"`
 	CoreVersion int32  `json:"core_version"`
@@ -42,8 +42,8 @@ type Report struct {
 	Unread int64 `json:"-"` // files that could not be read
 }
 
-// Time says how long the stages were busy, not counting the time that they waited. Measuring is the sum of all
-// workers.
+// Time says how long the stages were busy, not counting the time that they waited. Measuring is the sum of
+// all workers.
 type Time struct {
 	Workers              int     `json:"workers"`
 	Seconds              float64 `json:"seconds"`
@@ -56,7 +56,8 @@ type Time struct {
 	BytesPerBusySecond   float64 `json:"measuring_bytes_per_busy_second"` // of one core
 }
 
-// The notes are part of report.json, whose bytes must not change. They therefore name the flag of the command.
+// The notes are part of report.json, whose bytes must not change. They therefore name the flag of the
+// command.
 const (
 	noteNoIDs = "batters are named only where the ball was hit, so whiff rates are not to be had of them: " +
 		"they need the games' log, --ids FILE.csv"

@@ -1,7 +1,8 @@
 // Package load sends the records of files to the raw topic, byte for byte, so that the processor treats them
 // like live ones:
 //
-//	report, err := load.Run(ctx, load.Options{Paths: []string{"season/"}, Client: brokers, Topic: "pitches.raw"})
+//	o := load.Options{Paths: []string{"season/"}, Client: brokers, Topic: "pitches.raw"}
+//	report, err := load.Run(ctx, o)
 //
 // A load may be repeated at any time, because a record that arrives twice changes nothing. With StatePath it
 // remembers the acknowledged records, and the next run sends the rest. Three facts are not obvious:
@@ -220,7 +221,7 @@ func (l *loader) run(ctx context.Context) error {
 	kafkaErr := l.counts.kafkaError()
 	switch {
 	case kafkaErr != nil:
-		err = fmt.Errorf("Kafka does not take records: %w", kafkaErr)
+		err = fmt.Errorf("kafka does not take records: %w", kafkaErr)
 	case ctx.Err() != nil && l.o.StatePath == "":
 		err = ErrInterrupted
 	case ctx.Err() != nil:
@@ -305,8 +306,8 @@ func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time)
 	return rec, thrown
 }
 
-// count counts the game of a record, whether the identifiers name its pitch, and with Check what the processor
-// would make of it.
+// count counts the game of a record, whether the identifiers name its pitch, and with Check what the
+// processor would make of it.
 func (l *loader) count(rec *kgo.Record, game string, named bool) {
 	r := &l.counts.report
 	if game == "" {
@@ -363,7 +364,8 @@ func (l *loader) save() error {
 	return nil
 }
 
-// realPace keeps the real time between events. An event that is late, or whose time is not known, does not wait.
+// realPace keeps the real time between events. An event that is late, or whose time is not known, does not
+// wait.
 type realPace struct{ firstEvent, firstSent time.Time }
 
 func (p *realPace) wait(ctx context.Context, event time.Time) error {

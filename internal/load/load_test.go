@@ -90,8 +90,8 @@ func (f *failsAt) Send(ctx context.Context, rec *kgo.Record, acked func(error)) 
 	return f.Producer.Send(ctx, rec, acked)
 }
 
-// After a failure of Kafka the next run completes the load: no record is missing, each game is in order, and no settled
-// record is sent again.
+// After a failure of Kafka the next run completes the load: no record is missing, each game is in order, and
+// no settled record is sent again.
 func TestALoadThatFailedIsCompletedByTheNext(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	dir, want := seasonFiles(t, 30)
@@ -103,14 +103,15 @@ func TestALoadThatFailedIsCompletedByTheNext(t *testing.T) {
 	out := &failsAt{Producer: producer, n: 500, why: away}
 	l, err := loadWith(t.Context(), t, out, Options{Paths: []string{dir}, StatePath: state})
 	require.ErrorIs(t, err, away)
-	require.ErrorContains(t, err, "Kafka does not take records: ")
+	require.ErrorContains(t, err, "kafka does not take records: ")
 	before := len(all(testkit.RawRecords(t, cluster)))
 	require.GreaterOrEqual(t, before, 499)
 	first := l.counts.sum(l.in)
 	require.Equal(t, first.Records, first.Sent+first.Refused+first.Unconfirmed)
 	require.EqualValues(t, before, first.Sent)
 
-	again, err := Run(t.Context(), testOptions(Options{Paths: []string{dir}, StatePath: state, Client: brokers(cluster)}))
+	again, err := Run(t.Context(),
+		testOptions(Options{Paths: []string{dir}, StatePath: state, Client: brokers(cluster)}))
 	require.NoError(t, err)
 	require.EqualValues(t, 499, again.SentBefore)
 	got, repeats := keyed(testkit.RawRecords(t, cluster)), 0
@@ -249,7 +250,8 @@ func TestRealPaceKeepsTheTimeBetweenEvents(t *testing.T) {
 		at := time.Date(2024, 9, 28, 19, 5, 0, 0, time.UTC)
 		var p realPace
 		for _, step := range []struct{ event, want time.Duration }{
-			{0, 0}, {20 * time.Second, 20 * time.Second}, {5 * time.Second, 20 * time.Second}, {time.Minute, time.Minute},
+			{0, 0}, {20 * time.Second, 20 * time.Second},
+			{5 * time.Second, 20 * time.Second}, {time.Minute, time.Minute},
 		} {
 			require.NoError(t, p.wait(t.Context(), at.Add(step.event)))
 			require.Equal(t, step.want, time.Since(begun))

@@ -60,7 +60,8 @@ type counts struct {
 	failure error      // the first that is not the fault of one record
 }
 
-// acked counts the answer to the record of item. settled is false if this record or an earlier one must be sent again.
+// acked counts the answer to the record of item. settled is false if this record or an earlier one must be
+// sent again.
 func (c *counts) acked(item *fileinput.Item, err error) (settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package simulation plays the games of package simulate into files, standard output or Kafka, at a given pace. Run
-// does all of it; the paces and the sinks serve callers that do more with each message.
+// Package simulation plays the games of package simulate into files, standard output or Kafka, at a given
+// pace. Run does all of it; the paces and the sinks serve callers that do more with each message.
 //
 //	s, err := simulate.New(simulate.Options{Seed: 1, Games: 2})
 //	…
@@ -33,15 +33,15 @@ type Options struct {
 	Pitches    int64     // expected, for the share done; 0 means unknown
 }
 
-// Sink receives messages, in order, from one goroutine. A message is safe only after Close has returned no error. Close
-// is called once, also after a failed Put or a cancelled ctx.
+// Sink receives messages, in order, from one goroutine. A message is safe only after Close has returned no
+// error. Close is called once, also after a failed Put or a cancelled ctx.
 type Sink interface {
 	Put(ctx context.Context, m *simulate.Message) error
 	Close(ctx context.Context) error
 }
 
-// Run puts every message into the sink, at its time, and closes the sink. sent counts the messages that the sink took,
-// even if Run returns an error.
+// Run puts every message into the sink, at its time, and closes the sink. sent counts the messages that the
+// sink took, even if Run returns an error.
 func Run(ctx context.Context, o Options) (sent simulate.Tally, err error) {
 	p := terminal.StartProgress(o.ProgressTo,
 		terminal.ProgressOptions{Title: cmp.Or(o.Title, "simulate"), Noun: "pitches", TotalRecords: o.Pitches})

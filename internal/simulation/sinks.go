@@ -30,7 +30,8 @@ func Values(b []byte, m *simulate.Message) ([]byte, error) {
 	return append(append(b, m.Value...), '\n'), nil
 }
 
-// envelope is a line of Envelopes. It has one of Value and ValueBase64; a null Value is a message without a value.
+// envelope is a line of Envelopes. It has one of Value and ValueBase64; a null Value is a message without a
+// value.
 type envelope struct {
 	Key         string            `json:"key"`
 	Headers     map[string]string `json:"headers"`
@@ -94,7 +95,8 @@ func (s *file) Close(context.Context) error {
 	return err
 }
 
-// folder writes a file per game. Few are open at a time: those of the games of one day, and of their corrections.
+// folder writes a file per game. Few are open at a time: those of the games of one day, and of their
+// corrections.
 type folder struct {
 	path    string
 	line    Line
@@ -104,8 +106,8 @@ type folder struct {
 
 const maxOpenFiles = 64
 
-// ToFolder writes a file GAME_0.jsonl per game into a folder, which it creates if necessary. Commands that read files
-// take the game from such names.
+// ToFolder writes a file GAME_0.jsonl per game into a folder, which it creates if necessary. Commands that
+// read files take the game from such names.
 func ToFolder(path string, line Line) (Sink, error) {
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, err
@@ -145,7 +147,8 @@ func (s *folder) Close(ctx context.Context) (err error) {
 // flushTimeout bounds how long Close waits for acknowledgements after an interrupt.
 const flushTimeout = 30 * time.Second
 
-// Kafka produces messages. Their timestamps are those of the client or broker; the header event_time has the game's.
+// Kafka produces messages. Their timestamps are those of the client or broker; the header event_time has the
+// game's.
 type Kafka struct {
 	producer *kafkasink.Producer
 	sent     int64 // the goroutine of Put owns it
@@ -190,8 +193,8 @@ func Record(m *simulate.Message) *kgo.Record {
 	return r
 }
 
-// Close waits for the acknowledgements, after an interrupt at most flushTimeout. It returns an error if a record was not
-// acknowledged.
+// Close waits for the acknowledgements, after an interrupt at most flushTimeout. It returns an error if a
+// record was not acknowledged.
 func (s *Kafka) Close(ctx context.Context) error {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc

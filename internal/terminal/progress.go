@@ -1,5 +1,5 @@
-// Package terminal has the output that several commands share: progress on standard error, and texts for counts, sizes
-// and durations.
+// Package terminal has the output that several commands share: progress on standard error, and texts for
+// counts, sizes and durations.
 package terminal
 
 import (
@@ -18,8 +18,9 @@ import (
 	"golang.org/x/term"
 )
 
-// Progress shows how far a long command is: a bar on a terminal, a line every few seconds anywhere else. Both show rates
-// and, if the total is known, the share done and the time left. Its methods are safe for concurrent use.
+// Progress shows how far a long command is: a bar on a terminal, a line every few seconds anywhere else. Both
+// show rates and, if the total is known, the share done and the time left. Its methods are safe for
+// concurrent use.
 //
 //	p := terminal.StartProgress(std.Err, terminal.ProgressOptions{Title: "load", TotalBytes: total})
 //	defer p.Stop()
@@ -40,8 +41,8 @@ type Progress struct {
 	stop func()
 }
 
-// ProgressOptions describe what is counted. A total of 0 means unknown. If both totals are known, the share done is that
-// of the bytes.
+// ProgressOptions describe what is counted. A total of 0 means unknown. If both totals are known, the share
+// done is that of the bytes.
 type ProgressOptions struct {
 	Title        string
 	TotalRecords int64
@@ -100,7 +101,7 @@ func (p *Progress) startBar() {
 		mpb.AppendDecorators(text))
 	p.writeTo(bars) // mpb prints such lines above its bars
 	stopUpdates := every(100*time.Millisecond, func(time.Time) {
-		bar.SetCurrent(min(p.done(), max(1, p.total())-1)) // one less than the total, at which mpb would end the bar
+		bar.SetCurrent(min(p.done(), max(1, p.total())-1)) // less than the total, at which mpb would end the bar
 	})
 	p.stop = sync.OnceFunc(func() {
 		stopUpdates()
@@ -116,7 +117,8 @@ func (p *Progress) writeTo(w io.Writer) {
 	p.out = w
 }
 
-// every calls f at each interval from a goroutine of its own, until the function that it returns has been called.
+// every calls f at each interval from a goroutine of its own, until the function that it returns has been
+// called.
 func every(interval time.Duration, f func(now time.Time)) (stop func()) {
 	quit := make(chan struct{})
 	var running sync.WaitGroup
@@ -189,8 +191,8 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
-// LateProgress is a Progress for work whose total is known only after its beginning. It shows nothing before the first
-// Set. One goroutine uses it.
+// LateProgress is a Progress for work whose total is known only after its beginning. It shows nothing before
+// the first Set. One goroutine uses it.
 type LateProgress struct {
 	w    io.Writer
 	o    ProgressOptions
@@ -220,7 +222,8 @@ func (l *LateProgress) Stop() {
 	}
 }
 
-// meter measures the rate of a count. It is smoothed, with a time constant of 15 s, so that the time left does not jump.
+// meter measures the rate of a count. It is smoothed, with a time constant of 15 s, so that the time left
+// does not jump.
 type meter struct {
 	at        time.Time // of the last update
 	count     int64
