@@ -75,7 +75,7 @@ func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
 		}
 		shown++
 		if c.JSON {
-			err = terminal.PrintJSON(w, letterJSONOf(l, &judged, l.Fault(c.limits())))
+			err = terminal.PrintJSON(w, deadletter.ShownOf(l, &judged, l.Fault(c.limits())))
 		} else {
 			c.print(w, l, &judged, shown)
 		}
@@ -112,7 +112,7 @@ func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judg
 		line("failed", "%s/%d@%d at %s, rejected by the group %s, build %s", l.Failed.Topic, l.Failed.Partition, l.Failed.Offset, l.FailedAt, l.Group, l.Build)
 	}
 	line("status", "%s", decisionText(j))
-	line("today", "%s", outcomeText(j))
+	line("today", "%s", j.Today())
 	line("key", "%s", textOrBytes(l.Key))
 	for i, h := range l.Own() {
 		name := ""
@@ -163,18 +163,6 @@ func decisionText(j *deadletter.Judgement) string {
 		text += ": " + d.Reason
 	}
 	return text
-}
-
-func outcomeText(j *deadletter.Judgement) string {
-	switch j.Outcome {
-	case deadletter.Passes:
-		return "would pass: pitch " + j.PitchID.String()
-	case deadletter.Superseded:
-		return "superseded: pitch " + j.PitchID.String() + " stands at a version as new or newer; nothing would change"
-	case deadletter.Fails:
-		return "would fail again: " + j.Why
-	}
-	return "not known"
 }
 
 // textOrBytes is text as it is, anything else in Go's quotes.

@@ -532,7 +532,7 @@ func TestDLQExportIsWhole(t *testing.T) {
 	require.Equal(t, exitFailed, status, "a file that is there is kept")
 	values := map[string]int{}
 	for line := range bytes.Lines(written) {
-		var l exportedLetter
+		var l deadletter.Exported
 		require.NoError(t, json.Unmarshal(line, &l))
 		require.Contains(t, l.Source, deadTopic+"/")
 		require.NotEmpty(t, l.Headers)

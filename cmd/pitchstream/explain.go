@@ -110,7 +110,7 @@ func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	w := bufio.NewWriter(std.Out)
 	if c.JSON {
-		err = terminal.PrintJSON(w, explainedJSON(p))
+		err = terminal.PrintJSON(w, p.JSON())
 	} else {
 		printExplained(w, p, c.Windows)
 	}

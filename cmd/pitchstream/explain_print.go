@@ -38,7 +38,7 @@ func field(w io.Writer, name, format string, args ...any) {
 }
 
 func printFound(w io.Writer, p *explain.Pitch) {
-	fmt.Fprintf(w, "pitch %s: %s\n", p.ID, standingText(p))
+	fmt.Fprintf(w, "pitch %s: %s\n", p.ID, p.Standing())
 	if p.Searched != nil {
 		section(w, "versions: %s in %s searched", terminal.Counted(int64(len(p.Versions)), "record"), searchedText(p))
 	} else {
@@ -84,22 +84,6 @@ func identifiersText(ids schemas.Identifiers) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-func standingText(p *explain.Pitch) string {
-	switch {
-	case p.Row != nil && p.Searched == nil:
-		return "would be a row"
-	case p.Row != nil:
-		return "stands"
-	case p.Registers != nil && p.Registers.Measured != nil:
-		return "was deleted"
-	case p.Registers != nil:
-		return "was named by the game feed, and not measured yet"
-	case p.Searched == nil:
-		return "no row"
-	}
-	return "Postgres does not know it"
 }
 
 func searchedText(p *explain.Pitch) string {

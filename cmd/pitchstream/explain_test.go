@@ -17,12 +17,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/explain"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-func (w *town) explain(t *testing.T, want int, args ...string) (p explainedPitch, stderr string) {
+func (w *town) explain(t *testing.T, want int, args ...string) (p explain.JSON, stderr string) {
 	t.Helper()
 	var flags []string
 	for _, f := range w.flags {
@@ -95,7 +96,7 @@ func TestExplainTellsAllThatIsKnownOfAPitch(t *testing.T) {
 }
 
 // addsUp holds the state after against the stores' own.
-func (w *town) addsUp(t *testing.T, p explainedPitch) {
+func (w *town) addsUp(t *testing.T, p explain.JSON) {
 	t.Helper()
 	if !p.Row.BatterID.Present {
 		require.Nil(t, p.Aggregates)
