@@ -20,16 +20,16 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
-// dlqCmd is the workbench for dead letters.
+// dlqCmd holds the commands for dead letters.
 type dlqCmd struct {
-	Ls      dlqLsCmd      `cmd:"" name:"ls" help:"What lies there: letters grouped by code and by what their messages share."`
-	Show    dlqShowCmd    `cmd:"" name:"show" help:"One letter: coordinates, headers, the record with the fault marked, what would become of it today."`
-	Retry   dlqRetryCmd   `cmd:"" name:"retry" help:"Send records to the raw topic again, each once; --dry-run says first what would become of them."`
-	Export  dlqExportCmd  `cmd:"" name:"export" help:"Write letters as JSON Lines, whole."`
-	Discard dlqDiscardCmd `cmd:"" name:"discard" help:"Write down that nobody wants some letters, and why."`
+	Ls      dlqLsCmd      `cmd:"" name:"ls" help:"List the dead letters, grouped by code and shape of message."`
+	Show    dlqShowCmd    `cmd:"" name:"show" help:"Show one dead letter: coordinates, headers, the record with the fault marked, its outcome today."`
+	Retry   dlqRetryCmd   `cmd:"" name:"retry" help:"Send records to the raw topic again, each once; --dry-run predicts the outcome."`
+	Export  dlqExportCmd  `cmd:"" name:"export" help:"Write dead letters as JSON Lines."`
+	Discard dlqDiscardCmd `cmd:"" name:"discard" help:"Record that dead letters are not wanted, and why."`
 }
 
-// dlqServers are the settings of servers that all of them have.
+// dlqServers holds the server flags of all dlq commands.
 type dlqServers struct {
 	Timeout config.Duration `env:"-" name:"timeout" default:"1h" placeholder:"TIME" help:"End after that long, in any case; what was done is written down. Default: 1h."`
 
@@ -39,10 +39,10 @@ type dlqServers struct {
 	Limits   config.Limits     `embed:"" group:"Processing"`
 }
 
-// uncheckedPostgres is config.Postgres where a command may do without.
+// uncheckedPostgres is config.Postgres for commands in which Postgres is optional.
 type uncheckedPostgres config.Postgres
 
-// dlqFilter says which letters are meant.
+// dlqFilter holds the flags that select dead letters.
 type dlqFilter struct {
 	Code  []string `env:"-" name:"code" placeholder:"CODE" group:"Which letters" help:"Letters with this code, as malformed_json; several with commas. Default: any."`
 	Since string   `env:"-" name:"since" placeholder:"TIME" group:"Which letters" help:"Letters that failed at this time or later: RFC 3339 (2026-04-06T21:30:00Z), or how long ago (90m, 24h). Default: any."`
@@ -50,7 +50,7 @@ type dlqFilter struct {
 	Game  string   `env:"-" name:"game" placeholder:"PK" group:"Which letters" help:"Letters of this game (the header game_pk, else the key). Default: any."`
 }
 
-// filter is what the flags say.
+// filter returns the filter that the flags describe.
 func (f *dlqFilter) filter(now time.Time) (out deadletter.Filter, err error) {
 	for _, c := range f.Code {
 		if !slices.Contains(schemas.Codes, schemas.Code(c)) {
@@ -68,7 +68,7 @@ func (f *dlqFilter) filter(now time.Time) (out deadletter.Filter, err error) {
 	return out, err
 }
 
-// at is the same of the letters at these places; none: everywhere.
+// at returns the filter, restricted to the given places of the topic unless there are none.
 func (f *dlqFilter) at(places []string) (deadletter.Filter, error) {
 	out, err := f.filter(time.Now())
 	if err == nil {
@@ -124,13 +124,13 @@ func (s *dlqServers) validate(needsStore bool) error {
 	return nil
 }
 
-// deskOptions are of one command.
+// deskOptions differ between the commands.
 type deskOptions struct {
-	progress func(done, total int64) // nil: nobody is told
+	progress func(done, total int64) // may be nil
 	coreOnly bool
 }
 
-// open reaches the servers. done lets go of them, and must be called.
+// open connects to the servers. The caller must call done, which closes the connections.
 func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context, d *deadletter.Desk, done func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(s.Timeout), fmt.Errorf("not done within --timeout=%v: the same command goes on", s.Timeout))
 	var closers []func()
@@ -170,7 +170,7 @@ func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context
 	return ctx, d, done, nil
 }
 
-// whoAmI is user@host, for the books.
+// whoAmI returns user@host, which is stored with each decision.
 func whoAmI() string {
 	name, host := "unknown", "unknown"
 	if u, err := user.Current(); err == nil {
@@ -182,7 +182,7 @@ func whoAmI() string {
 	return strings.ToValidUTF8(name+"@"+host, "?")
 }
 
-// deadLetterStore is the books of dead letters, and the tables that are asked what they would refuse.
+// deadLetterStore reads and writes decisions, and asks the tables which rows they would refuse.
 type deadLetterStore struct {
 	*pgbooks.Books
 	store *pgsink.Sink

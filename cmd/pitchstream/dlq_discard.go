@@ -25,7 +25,7 @@ type dlqDiscardCmd struct {
 	Servers dlqServers `embed:""`
 }
 
-// Help is what dlq discard --help says below its first line.
+// Help returns the text of dlq discard --help below its first line.
 func (*dlqDiscardCmd) Help() string {
 	return `
 Writes into letter_decisions that the open letters are discarded: dlq ls counts them apart, and dlq retry passes over them.
@@ -39,7 +39,7 @@ Exit status: 0 well; 1 it failed, or nobody agreed; 2 wrong usage.`
 
 const maxReasonBytes = 1000
 
-// Validate says what is wrong and what would be right.
+// Validate checks the flags.
 func (c *dlqDiscardCmd) Validate() error {
 	if _, err := c.filter(); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (c *dlqDiscardCmd) Validate() error {
 
 func (c *dlqDiscardCmd) filter() (deadletter.Filter, error) { return c.Which.at(c.Places) }
 
-// Run discards, after it has asked.
+// Run asks for confirmation and discards the dead letters.
 func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {
 	filter, err := c.filter()
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {
 	return err
 }
 
-// confirm asks a person; where there is none, it refuses.
+// confirm asks on a terminal; without a terminal it returns an error.
 func confirm(std *stdio, question string) error {
 	in, ok := std.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {

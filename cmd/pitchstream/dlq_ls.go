@@ -21,7 +21,7 @@ type dlqLsCmd struct {
 	Servers dlqServers `embed:""`
 }
 
-// Help is what dlq ls --help says below its first line.
+// Help returns the text of dlq ls --help below its first line.
 func (*dlqLsCmd) Help() string {
 	return `
 Reads the dead-letter topic once, up to where it ends now, and groups the letters by their code and by their message without
@@ -46,7 +46,7 @@ Memory: some 50 bytes a letter.
 Exit status: 0 well, letters or none; 1 it failed; 2 wrong usage.`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate checks the flags.
 func (c *dlqLsCmd) Validate() error {
 	if _, err := c.Which.filter(time.Now()); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (c *dlqLsCmd) Validate() error {
 	return c.Servers.validate(false)
 }
 
-// Run lists.
+// Run reads the topic and prints the groups.
 func (c *dlqLsCmd) Run(ctx context.Context, std *stdio) error {
 	filter, err := c.Which.filter(time.Now())
 	if err != nil {
@@ -120,7 +120,7 @@ func gameOf(pk string) string {
 	return " of game " + pk
 }
 
-// statusText says where letters stand, as: 418 open, 12 retried.
+// statusText returns the counts by status, as: 418 open, 12 retried.
 func statusText(s deadletter.Sums) string {
 	var parts []string
 	for _, p := range []struct {
@@ -137,7 +137,7 @@ func statusText(s deadletter.Sums) string {
 	return strings.Join(parts, ", ")
 }
 
-// predictionText is as: 412 of 430 would pass, 3 of them superseded: …; 18 would fail again: malformed_json
+// predictionText returns the prediction, as: 412 of 430 would pass, 3 of them superseded: …; 18 would fail again: malformed_json
 // 18.
 func predictionText(r deadletter.Report) string {
 	var b strings.Builder

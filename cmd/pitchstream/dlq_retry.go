@@ -29,7 +29,7 @@ type dlqRetryCmd struct {
 	Servers dlqServers `embed:""`
 }
 
-// Help is what dlq retry --help says below its first line.
+// Help returns the text of dlq retry --help below its first line.
 func (*dlqRetryCmd) Help() string {
 	return `
 Sends the records of open letters to the raw topic again: key and value byte for byte, their own headers, where they first
@@ -54,7 +54,7 @@ Exit status of --dry-run: 0 all would pass, or there is none to retry; 1 some wo
 Exit status without: 0 all were sent; 1 some were not, it failed, or it was interrupted. 2 wrong usage.`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate checks the flags.
 func (c *dlqRetryCmd) Validate() error {
 	if _, err := c.Which.filter(time.Now()); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (c *dlqRetryCmd) Validate() error {
 	return c.Servers.validate(true)
 }
 
-// Run retries, or says what would come of it.
+// Run sends the records again, or with --dry-run predicts the outcome.
 func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 	filter, err := c.Which.filter(time.Now())
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 	return err
 }
 
-// batch is at most what a second sends: so long is a letter written down as being sent.
+// batch returns the records sent in one second at most, because a killed retry leaves a batch to search for.
 func (c *dlqRetryCmd) batch() int {
 	if c.Rate == 0 {
 		return 0

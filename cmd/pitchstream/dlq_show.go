@@ -28,7 +28,7 @@ type dlqShowCmd struct {
 	Servers dlqServers `embed:""`
 }
 
-// Help is what dlq show --help says below its first line.
+// Help returns the text of dlq show --help below its first line.
 func (*dlqShowCmd) Help() string {
 	return `
 What a letter says of itself, what was decided about it, what today's core would make of it, and the record around the place
@@ -42,7 +42,7 @@ that the letter sets are told in words (--json has them all).
 Exit status: 0 well; 1 it failed, or there is no such letter; 2 wrong usage.`
 }
 
-// Validate says what is wrong and what would be right.
+// Validate checks the flags.
 func (c *dlqShowCmd) Validate() error {
 	if _, err := c.filter(); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (c *dlqShowCmd) Validate() error {
 
 func (c *dlqShowCmd) filter() (deadletter.Filter, error) { return c.Which.at(c.Places) }
 
-// Run shows.
+// Run prints the selected dead letters.
 func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
 	filter, err := c.filter()
 	if err != nil {
@@ -165,7 +165,7 @@ func decisionText(j *deadletter.Judgement) string {
 	return text
 }
 
-// textOrBytes is text as it is, anything else in Go's quotes.
+// textOrBytes returns text unchanged, anything else in Go's quotes.
 func textOrBytes(b []byte) string {
 	if !utf8.Valid(b) || strings.ContainsFunc(string(b), func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return fmt.Sprintf("%q", b)

@@ -7,6 +7,7 @@
 //	book.go    the counts of a pass, by code and shape of the message; some 50 bytes per dead letter
 //	retry.go   sends records again, each once, also across crashes; discards dead letters
 //	place.go   where in a record the fault is
+//	export.go  dead letters as JSON
 //
 // A dead letter is identified by its record's origin and the number of attempts. It is open until somebody
 // decides about it, or until its record has failed again. Reading is read_committed, up to the end of the

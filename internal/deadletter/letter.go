@@ -93,8 +93,8 @@ func (l *Letter) Own() (own []schemas.Header) {
 	return own
 }
 
-// Record returns the record that is sent again, as the core will see it: key and value byte for byte, its
-// own headers, where it first stood and how often it failed. Its coordinates are the dead letter's.
+// Record returns the record that is sent again, as the core will see it. Key and value are unchanged; the
+// headers are its own, its origin and its number of attempts. Its coordinates are the dead letter's.
 func (l *Letter) Record() schemas.Record {
 	rec := schemas.Record{Coordinates: l.At, Key: l.Key, Value: l.Value}
 	for _, h := range l.Headers {

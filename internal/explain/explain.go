@@ -1,9 +1,10 @@
-// Package explain gathers what is known about one pitch: its versions in the raw topic, the work of each
-// stage of the core on the current one, its share of the aggregates, and its dead letters.
+// Package explain gathers what is known about one pitch: its versions in the raw topic, its share of the
+// aggregates, and its dead letters. For the current version it has the result of each stage of the core.
 //
 //	search.go      finds the versions and the dead letters
 //	aggregates.go  computes the aggregates without and with the pitch, by the reference model
 //	plot.go        draws the swing
+//	json.go        the JSON object of a pitch
 //
 // Find needs Kafka and Postgres; One explains a single record without any server.
 package explain

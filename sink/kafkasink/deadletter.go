@@ -39,8 +39,8 @@ type Failure struct {
 	HeadersDropped int64 // headers of the record that did not fit, in all attempts
 }
 
-// DecodeFailure reads the headers of a dead letter, or of a record that was sent again. Of a repeated
-// header the last one counts. A number or time that cannot be read is 0 or missing; Origin is then the
+// DecodeFailure reads the headers of a dead letter, or of a record that was sent again. The last one of a
+// repeated header counts. A number or time that cannot be read is 0 or missing; Origin is then the
 // record's own place.
 func DecodeFailure(rec schemas.Record) Failure {
 	last := map[string]string{}
