@@ -75,7 +75,7 @@ func (r *real) beat(t *testing.T) {
 	t.Helper()
 	h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now().Add(time.Hour)), Phase: schemas.PhaseOK, Topic: "t", Positions: map[string]int64{"0": r.next}}
 	require.NoError(t, r.redis.Beat(t.Context(), "a", h))
-	require.NoError(t, pgbooks.New(r.store.DB()).Beat(t.Context(), "a", h))
+	require.NoError(t, pgbooks.NewHeartbeats(r.store.DB()).Beat(t.Context(), "a", h))
 }
 
 // everything asks all that can be asked of a world, and gives the answers by path.
@@ -137,7 +137,7 @@ func TestAllSourcesSayTheSame(t *testing.T) {
 
 func (r *real) beatStore(t *testing.T) {
 	t.Helper()
-	require.NoError(t, pgbooks.New(r.store.DB()).Beat(t.Context(), "a", schemas.Heartbeat{At: schemas.TimeMSOf(time.Now().Add(time.Hour)), Phase: "away", Topic: "t", Positions: map[string]int64{"0": r.next}}))
+	require.NoError(t, pgbooks.NewHeartbeats(r.store.DB()).Beat(t.Context(), "a", schemas.Heartbeat{At: schemas.TimeMSOf(time.Now().Add(time.Hour)), Phase: "away", Topic: "t", Positions: map[string]int64{"0": r.next}}))
 }
 
 // settled leaves out where an answer comes from; averages are compared to nine digits.
@@ -223,7 +223,7 @@ func TestBothStoresTellOfWork(t *testing.T) {
 		Steps: map[string]schemas.StepWork{"redis": {Batches: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1}, Newest: []schemas.DeadLetterNote{{Message: "'⚾'"}}}
 	h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: schemas.PhaseOK, Topic: "t", Positions: map[string]int64{"0": 0}, Work: &work}
 	require.NoError(t, r.redis.Beat(t.Context(), "a", h))
-	require.NoError(t, pgbooks.New(r.store.DB()).Beat(t.Context(), "a", h))
+	require.NoError(t, pgbooks.NewHeartbeats(r.store.DB()).Beat(t.Context(), "a", h))
 	for name, read := range map[string]func() (map[string]schemas.Work, error){
 		"redis":    func() (map[string]schemas.Work, error) { return r.asker.cfg.Live.Works(t.Context()) },
 		"postgres": func() (map[string]schemas.Work, error) { return r.asker.cfg.Store.Works(t.Context()) },
@@ -254,7 +254,7 @@ func TestNamesAreKeptInPostgres(t *testing.T) {
 	}
 	k := r.asker
 	load := func(want int64, players ...schemas.Player) {
-		changed, err := pgbooks.New(r.store.DB()).SetPlayers(t.Context(), players)
+		changed, err := pgbooks.NewPlayers(r.store.DB()).Set(t.Context(), players)
 		require.NoError(t, err)
 		require.Equal(t, want, changed)
 		k.names.refresh(t.Context())

@@ -161,7 +161,7 @@ func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context
 		if err != nil {
 			return fail(err)
 		}
-		lo.Store = deadLetterStore{pgbooks.New(store.DB()), store}
+		lo.Store = deadLetterStore{pgbooks.NewDeadLetters(store.DB()), store}
 	}
 	if d, err = deadletter.Open(ctx, lo); err != nil {
 		return fail(err)
@@ -184,7 +184,7 @@ func whoAmI() string {
 
 // deadLetterStore reads and writes decisions, and asks the tables which rows they would refuse.
 type deadLetterStore struct {
-	*pgbooks.Books
+	pgbooks.DeadLetters
 	store *pgsink.Sink
 }
 

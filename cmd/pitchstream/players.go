@@ -63,7 +63,7 @@ func (c *playersLoadCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	defer store.Close()
-	changed, err := pgbooks.New(store.DB()).SetPlayers(ctx, players)
+	changed, err := pgbooks.NewPlayers(store.DB()).Set(ctx, players)
 	if err != nil {
 		return err
 	}

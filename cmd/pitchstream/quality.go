@@ -138,7 +138,7 @@ func (c *qualityCmd) reports(ctx context.Context, store *pgsink.Sink) ([]schemas
 		}
 		days += max(int(last.Sub(first).Hours()/24)+1, 0)
 	}
-	facts, err := pgbooks.New(store.DB()).QualityFacts(ctx, c.gameDay(ctx, store), days)
+	facts, err := pgbooks.NewQuality(store.DB()).QualityFacts(ctx, c.gameDay(ctx, store), days)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (c *qualityCmd) reports(ctx context.Context, store *pgsink.Sink) ([]schemas
 // gameDay returns the last day to read: for --game, the newest day on which it was played.
 func (c *qualityCmd) gameDay(ctx context.Context, store *pgsink.Sink) string {
 	if c.Day == "" && c.Game != "" {
-		if day, err := pgbooks.New(store.DB()).QualityDay(ctx, c.Game); err == nil {
+		if day, err := pgbooks.NewQuality(store.DB()).Day(ctx, c.Game); err == nil {
 			c.Day = day
 		}
 	}

@@ -21,7 +21,7 @@ func addNames(ctx context.Context, settings *processor.Options, league []simulat
 	for i, p := range league {
 		players[i] = schemas.Player{ID: p.ID, Name: playerName(p.ID), Team: teams[p.Team%len(teams)]}
 	}
-	_, err = pgbooks.New(store.DB()).SetPlayers(ctx, players)
+	_, err = pgbooks.NewPlayers(store.DB()).Set(ctx, players)
 	return err
 }
 

@@ -91,7 +91,7 @@ func (b *beats) Run(ctx context.Context) error {
 		h.Work = b.work.report(time.Now(), b.of, b.health)
 		attempt, cancel := context.WithTimeout(ctx, beatEvery)
 		both.Go(func() { b.failed("redis", b.redis.Beat(attempt, b.instance, h)) })
-		both.Go(func() { b.failed("postgres", pgbooks.New(b.store.DB()).Beat(attempt, b.instance, h)) })
+		both.Go(func() { b.failed("postgres", pgbooks.NewHeartbeats(b.store.DB()).Beat(attempt, b.instance, h)) })
 		both.Go(func() { b.failed("pointer", b.point(attempt)) })
 		both.Wait()
 		cancel()
@@ -100,7 +100,7 @@ func (b *beats) Run(ctx context.Context) error {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatEvery)
 			defer cancel()
 			b.failed("redis", b.redis.Rest(last, b.instance))
-			b.failed("postgres", pgbooks.New(b.store.DB()).Rest(last, b.instance))
+			b.failed("postgres", pgbooks.NewHeartbeats(b.store.DB()).Rest(last, b.instance))
 			return nil
 		case <-tick.C:
 		case <-b.now:

@@ -26,11 +26,11 @@ const (
 // how many are left. whole searches all rows for changed games. The caller must hold QualityLock.
 func RefreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most int) (done, left int, err error) {
 	began := time.Now()
-	units, err := pgbooks.New(store.DB()).QualityTouched(ctx, whole)
+	units, err := pgbooks.NewQuality(store.DB()).Touched(ctx, whole)
 	if err != nil || len(units) == 0 && !whole {
 		return 0, 0, err
 	}
-	ids, err := pgbooks.New(store.DB()).PlayerIDs(ctx)
+	ids, err := pgbooks.NewPlayers(store.DB()).IDs(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -40,21 +40,21 @@ func RefreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most in
 	}
 	for _, u := range units[:min(len(units), most)] {
 		at := time.Now()
-		rows, err := pgbooks.New(store.DB()).QualityRows(ctx, u)
+		rows, err := pgbooks.NewQuality(store.DB()).Rows(ctx, u)
 		if err != nil {
 			return done, len(units) - done, err
 		}
-		arrivals, err := pgbooks.New(store.DB()).QualityArrivals(ctx, u)
+		arrivals, err := pgbooks.NewQuality(store.DB()).Arrivals(ctx, u)
 		if err != nil {
 			return done, len(units) - done, err
 		}
-		if err := pgbooks.New(store.DB()).SaveQuality(ctx, u, at, quality.WithArrivals(quality.Facts(rows, listed), schemas.Text(u.Game), arrivals)); err != nil {
+		if err := pgbooks.NewQuality(store.DB()).Save(ctx, u, at, quality.WithArrivals(quality.Facts(rows, listed), schemas.Text(u.Game), arrivals)); err != nil {
 			return done, len(units) - done, err
 		}
 		done++
 	}
 	if left = len(units) - done; left == 0 {
-		err = pgbooks.New(store.DB()).QualityDone(ctx, began)
+		err = pgbooks.NewQuality(store.DB()).Done(ctx, began)
 	}
 	return done, left, err
 }
@@ -109,7 +109,7 @@ func (k *qualityKeeper) cycle(ctx context.Context) error {
 	if whole && left == 0 {
 		k.whole = time.Now()
 	}
-	facts, err := pgbooks.New(k.store.DB()).QualityFacts(ctx, "", quality.History)
+	facts, err := pgbooks.NewQuality(k.store.DB()).QualityFacts(ctx, "", quality.History)
 	if err != nil {
 		return err
 	}

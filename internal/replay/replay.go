@@ -93,12 +93,12 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	reached, err := r.read(ctx)
 	if err == nil && reached {
 		r.leave(ctx)
-		err = r.books.FinishReplay(ctx, r.state.ID)
+		err = r.replays.Finish(ctx, r.state.ID)
 	}
 	if err != nil {
 		return Report{}, err
 	}
-	last, err := r.books.Replay(context.WithoutCancel(ctx), r.state.ID)
+	last, err := r.replays.Find(context.WithoutCancel(ctx), r.state.ID)
 	if err != nil {
 		return Report{}, err
 	}
@@ -115,9 +115,10 @@ type replay struct {
 	log         *slog.Logger
 	client      *kgo.Client
 	admin       *kadm.Client
-	targetStore *pgsink.Sink   // the target's schema, with the group of its processors
-	books       *pgbooks.Books // of targetStore
-	store       *pgsink.Sink   // the target's schema, with the group of the replay
+	targetStore *pgsink.Sink    // the target's schema, with the group of its processors
+	books       *pgbooks.Books  // of targetStore
+	replays     pgbooks.Replays // of targetStore
+	store       *pgsink.Sink    // the target's schema, with the group of the replay
 	redis       *redissink.Sink
 	state       schemas.ReplayState
 	began       time.Time
@@ -140,6 +141,7 @@ func (r *replay) open(ctx context.Context) (err error) {
 		return err
 	}
 	r.books = pgbooks.New(r.targetStore.DB())
+	r.replays = pgbooks.NewReplays(r.targetStore.DB())
 	if err := r.targetStore.Ping(ctx); err != nil {
 		return err
 	}
@@ -220,9 +222,9 @@ func (o Options) spec() string {
 // unfinished returns the replay to continue, or nil. A resumed replay has the options that it began with.
 func (r *replay) unfinished(ctx context.Context) (*schemas.ReplayState, error) {
 	if r.o.Resume == "" {
-		return r.books.UnfinishedReplay(ctx, r.o.spec())
+		return r.replays.Unfinished(ctx, r.o.spec())
 	}
-	found, err := r.books.Replay(ctx, r.o.Resume)
+	found, err := r.replays.Find(ctx, r.o.Resume)
 	switch {
 	case err != nil:
 		return nil, err
@@ -260,7 +262,7 @@ func (r *replay) begin(ctx context.Context) (*schemas.ReplayState, error) {
 	if asTarget {
 		state.Group = r.o.Target.Group
 	}
-	return state, r.books.BeginReplay(ctx, *state)
+	return state, r.replays.Begin(ctx, *state)
 }
 
 // refuseBesideProcessors returns an error if processors feed the target, because they read from its position

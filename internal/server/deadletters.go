@@ -42,7 +42,7 @@ func openDeadLetters(o Options) (*deadLetters, error) {
 		return nil, err
 	}
 	d := &deadLetters{store: store, o: deadletter.Options{
-		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic, Known: pgbooks.New(store.DB()), CoreOnly: true,
+		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic, Known: pgbooks.NewDeadLetters(store.DB()), CoreOnly: true,
 	}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	return d, nil

@@ -82,7 +82,7 @@ func TestDeadLettersAreShownAndTheTopicIsReadOnce(t *testing.T) {
 		require.NoError(t, client.ProduceSync(t.Context(), encoder.DeadLetter(l, time.Now())).FirstErr())
 		decisions = append(decisions, schemas.DeadLetterDecision{ID: schemas.DeadLetterID{Origin: origin, Attempts: 1}, Action: schemas.DeadLetterDiscarded, Reason: "torn", By: "me"})
 	}
-	require.NoError(t, pgbooks.New(store.DB()).DecideDeadLetters(t.Context(), decisions[:1]))
+	require.NoError(t, pgbooks.NewDeadLetters(store.DB()).DecideDeadLetters(t.Context(), decisions[:1]))
 
 	dead, err := openDeadLetters(o)
 	require.NoError(t, err)

@@ -64,7 +64,7 @@ func (s *targets) open(t schemas.Target) (api.Live, api.Store, func(), error) {
 		store.Close()
 		return nil, nil, nil, err
 	}
-	return redis, targetStore{store, s.live, &qualityCache{store: pgbooks.New(store.DB())}}, func() { _ = redis.Close(); store.Close() }, nil
+	return redis, targetStore{store, s.live, &qualityCache{store: pgbooks.NewQuality(store.DB())}}, func() { _ = redis.Close(); store.Close() }, nil
 }
 
 // targetStore is the store of a target, with the players' names of the live one.

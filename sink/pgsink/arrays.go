@@ -1,101 +1,114 @@
 package pgsink
 
 import (
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// measuredArrays are the arguments of upsert_measured.sql: an array a column, one element a pitch, sorted as set is.
-func measuredArrays(set []candidate) []any {
+// column returns one value of each element, as the array argument of a statement.
+func column[E, T any](set []E, value func(E) T) []T {
+	all := make([]T, len(set))
+	for i, e := range set {
+		all[i] = value(e)
+	}
+	return all
+}
+
+// versionArrays returns the parts of the versions as four arrays, NULL where version returns nil.
+func versionArrays[E any](set []E, version func(E) *schemas.Version) []any {
 	n := len(set)
-	var (
-		ids                                = make([][16]byte, n)
-		revision, ts, offset               = make([]int64, n), make([]int64, n), make([]int64, n)
-		partition                          = make([]int32, n)
-		topic                              = make([]string, n)
-		eventTime                          = make([]time.Time, n)
-		deleted                            = make([]bool, n)
-		game, date, venue                  = make([]*string, n), make([]*string, n), make([]*string, n)
-		batter, pitcher, team              = make([]*int64, n), make([]*int64, n), make([]*int64, n)
-		inning, balls, strikes, outs       = make([]*int16, n), make([]*int16, n), make([]*int16, n), make([]*int16, n)
-		pitchType, result, action          = make([]*string, n), make([]*string, n), make([]*string, n)
-		speed, spin, exit, hitSpin         = make([]*float64, n), make([]*float64, n), make([]*float64, n), make([]*float64, n)
-		launch, spray                      = make([]*float64, n), make([]*float64, n)
-		swing, contact, whiff              = make([]*bool, n), make([]*bool, n), make([]*bool, n)
-		swingConfidence, speedConfidence   = make([]*string, n), make([]*string, n)
-		attack, batSpeed                   = make([]*float64, n), make([]*float64, n)
-		batSamples, ballSamples, duplicate = make([]*int32, n), make([]*int32, n), make([]*int32, n)
-		issues                             = make([]*string, n)
-	)
-	for i, c := range set {
-		ch := c.change()
-		ids[i] = ch.PitchID
-		revision[i], ts[i], offset[i], partition[i] = ch.Version.Revision, ch.Version.TimestampMS, ch.Version.Offset, ch.Version.Partition
-		topic[i], eventTime[i] = ch.Origin.Topic, ch.EventTime.Time()
-		r := ch.Row
-		if deleted[i] = ch.Op == schemas.OpDelete; deleted[i] {
-			continue // a delete leaves a version and nothing else
+	revision, timestamp, offset := make([]*int64, n), make([]*int64, n), make([]*int64, n)
+	partition := make([]*int32, n)
+	for i, e := range set {
+		if v := version(e); v != nil {
+			revision[i], timestamp[i], offset[i], partition[i] = &v.Revision, &v.TimestampMS, &v.Offset, &v.Partition
 		}
-		game[i], date[i], venue[i] = text(&r.GamePK), text(&r.GameDate), text(&r.Venue)
-		batter[i], pitcher[i], team[i] = ref(&r.BatterID), ref(&r.PitcherID), ref(&r.TeamID)
-		inning[i], balls[i], strikes[i], outs[i] = ref(&r.Inning), ref(&r.Balls), ref(&r.Strikes), ref(&r.Outs)
-		pitchType[i], result[i], action[i] = text(&r.PitchType), text(&r.PitchResult), text(&r.PitchAction)
-		speed[i], spin[i], exit[i], hitSpin[i] = ref(&r.PitchSpeedMPH), ref(&r.SpinRateRPM), ref(&r.ExitVelocityMPH), ref(&r.HitSpinRPM)
-		launch[i], spray[i] = ref(&r.LaunchAngleDeg), ref(&r.SprayAngleDeg)
-		swing[i], contact[i], whiff[i] = &r.IsSwing, &r.IsContact, &r.IsWhiff
-		swingConfidence[i], speedConfidence[i] = text(&r.SwingConfidence), text(&r.SpeedConfidence)
-		attack[i], batSpeed[i] = ref(&r.AttackAngleDeg), ref(&r.BatSpeedMPH)
-		batSamples[i], ballSamples[i], duplicate[i] = &r.BatSamples, &r.BallSamples, &r.DuplicateSamples
-		joined := strings.Join(r.Issues, ";")
-		issues[i] = &joined
 	}
+	return []any{revision, timestamp, offset, partition}
+}
+
+func positionArrays(group string, moves []schemas.PositionMove) []any {
 	return []any{
-		ids, revision, ts, offset, partition, topic, eventTime, deleted,
-		game, date, venue, batter, pitcher, team, inning, balls, strikes, outs, pitchType, result, action,
-		speed, spin, exit, hitSpin, launch, spray, swing, contact, whiff, swingConfidence, attack, batSpeed, speedConfidence,
-		batSamples, ballSamples, duplicate, issues,
+		group,
+		column(moves, func(m schemas.PositionMove) string { return m.Topic }),
+		column(moves, func(m schemas.PositionMove) int32 { return m.Partition }),
+		column(moves, func(m schemas.PositionMove) int64 { return m.NextOffset }),
+		column(moves, func(m schemas.PositionMove) int64 { return m.Expected }),
 	}
 }
 
-// identifiedArrays are the arguments of upsert_identified.sql, and the changes by pitch.
-func identifiedArrays(set []candidate) ([]any, map[schemas.PitchID]*schemas.Change) {
-	var (
-		ids                   [][16]byte
-		revision, ts, offset  []int64
-		partition             []int32
-		batter, pitcher, team []*int64
-		byPitch               = map[schemas.PitchID]*schemas.Change{}
-	)
-	for _, p := range set {
-		c := p.change()
-		byPitch[c.PitchID] = c
-		ids = append(ids, c.PitchID)
-		revision, ts = append(revision, c.Version.Revision), append(ts, c.Version.TimestampMS)
-		offset, partition = append(offset, c.Version.Offset), append(partition, c.Version.Partition)
-		batter, pitcher, team = append(batter, ref(&c.IDs.BatterID)), append(pitcher, ref(&c.IDs.PitcherID)), append(team, ref(&c.IDs.TeamID))
+func pitchID(c *schemas.Change) [16]byte               { return c.PitchID }
+func changeVersion(c *schemas.Change) *schemas.Version { return &c.Version }
+
+// identifiedArrays returns the arguments of upsert_identified.sql.
+func identifiedArrays(set []candidate) []any {
+	changes := column(set, candidate.change)
+	args := append([]any{column(changes, pitchID)}, versionArrays(changes, changeVersion)...)
+	return append(args,
+		column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.BatterID) }),
+		column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.PitcherID) }),
+		column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.TeamID) }))
+}
+
+// measuredArrays returns the first 38 arguments of upsert_measured.sql: an array per column, an element per pitch.
+func measuredArrays(set []candidate) []any {
+	changes := column(set, candidate.change)
+	args := append([]any{column(changes, pitchID)}, versionArrays(changes, changeVersion)...)
+	args = append(args,
+		column(changes, func(c *schemas.Change) string { return c.Origin.Topic }),
+		column(changes, func(c *schemas.Change) time.Time { return c.EventTime.Time() }),
+		column(changes, func(c *schemas.Change) bool { return c.Op == schemas.OpDelete }))
+	rows := column(changes, func(c *schemas.Change) []any {
+		if c.Op == schemas.OpDelete {
+			return nil // a delete stores a version and no values
+		}
+		return rowValues(c.Row)
+	})
+	for i, v := range rowValues(&schemas.Row{}) {
+		switch v.(type) {
+		case *string:
+			args = append(args, transposed[string](rows, i))
+		case *int64:
+			args = append(args, transposed[int64](rows, i))
+		case *int32:
+			args = append(args, transposed[int32](rows, i))
+		case *int16:
+			args = append(args, transposed[int16](rows, i))
+		case *float64:
+			args = append(args, transposed[float64](rows, i))
+		case *bool:
+			args = append(args, transposed[bool](rows, i))
+		}
 	}
-	return []any{ids, revision, ts, offset, partition, batter, pitcher, team}, byPitch
+	return args
 }
 
-type positions struct {
-	topics         []string
-	partitions     []int32
-	next, expected []int64
-}
-
-func positionArrays(moves []schemas.PositionMove) positions {
-	var p positions
-	for _, m := range moves {
-		p.topics, p.partitions = append(p.topics, m.Topic), append(p.partitions, m.Partition)
-		p.next, p.expected = append(p.next, m.NextOffset), append(p.expected, m.Expected)
+// rowValues returns pointers to the values of a row, in the order of upsert_measured.sql, nil where a value is missing.
+func rowValues(r *schemas.Row) []any {
+	issues := strings.Join(r.Issues, ";")
+	return []any{
+		text(&r.GamePK), text(&r.GameDate), text(&r.Venue), value(&r.BatterID), value(&r.PitcherID), value(&r.TeamID),
+		value(&r.Inning), value(&r.Balls), value(&r.Strikes), value(&r.Outs),
+		text(&r.PitchType), text(&r.PitchResult), text(&r.PitchAction), value(&r.PitchSpeedMPH), value(&r.SpinRateRPM),
+		value(&r.ExitVelocityMPH), value(&r.HitSpinRPM), value(&r.LaunchAngleDeg), value(&r.SprayAngleDeg),
+		&r.IsSwing, &r.IsContact, &r.IsWhiff, text(&r.SwingConfidence), value(&r.AttackAngleDeg), value(&r.BatSpeedMPH),
+		text(&r.SpeedConfidence), &r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &issues,
 	}
-	return p
 }
 
-// ref and text point into the row instead of copying: nil where the value is missing.
-func ref[T comparable](o *schemas.Opt[T]) *T {
+func transposed[T any](rows [][]any, i int) []*T {
+	return column(rows, func(row []any) *T {
+		if row == nil {
+			return nil
+		}
+		return row[i].(*T)
+	})
+}
+
+func value[T comparable](o *schemas.Opt[T]) *T {
 	if !o.Present {
 		return nil
 	}
@@ -107,4 +120,63 @@ func text(t *schemas.Text) *string {
 		return nil
 	}
 	return (*string)(t)
+}
+
+// arrivalArrays returns the last arguments of upsert_measured.sql: what the older records of a pitch in the same batch
+// count for the quality of the data. All are nil if each pitch has one record, as in nearly every batch.
+func arrivalArrays(set []candidate) []any {
+	var repeats, conflicts []*int32
+	var game, day, venue []*string
+	for i, c := range set {
+		older := c.pitch.Measured[c.version+1:]
+		if len(older) == 0 {
+			continue
+		}
+		if repeats == nil {
+			n := len(set)
+			repeats, conflicts = make([]*int32, n), make([]*int32, n)
+			game, day, venue = make([]*string, n), make([]*string, n), make([]*string, n)
+		}
+		if c.change().Op == schemas.OpDelete {
+			game[i], day[i], venue[i] = deletedFrom(older)
+		} else {
+			repeats[i], conflicts[i] = countRepeats(c.change(), older)
+		}
+	}
+	return []any{repeats, conflicts, game, day, venue}
+}
+
+// countRepeats counts the records of the newest revision that equal the record before them, and those that do not.
+// older are the records before newest, the newest first.
+func countRepeats(newest *schemas.Change, older []schemas.Change) (repeats, conflicts *int32) {
+	repeats, conflicts = new(int32), new(int32)
+	for i := range older {
+		before := &older[i]
+		// guard: quality: within a poll, only the newest revision counts | before.Version.Revision != newest.Version.Revision || ->
+		if before.Version.Revision != newest.Version.Revision || before.Op != schemas.OpUpsert {
+			break
+		}
+		if reflect.DeepEqual(newest.Row, before.Row) {
+			*repeats++
+		} else {
+			*conflicts++
+		}
+		newest = before
+	}
+	return repeats, conflicts
+}
+
+// deletedFrom returns the game, day and venue that a pitch had before the batch deleted it.
+func deletedFrom(older []schemas.Change) (game, day, venue *string) {
+	for i := range older {
+		if r := older[i].Row; older[i].Op == schemas.OpUpsert {
+			date := string(r.GameDate)
+			if date == "" {
+				date = older[i].EventTime.Time().UTC().Format(time.DateOnly)
+			}
+			// guard: quality: a pitch that is deleted within its poll was of a game | text(&r.GamePK), &date, text(&r.Venue) -> nil, nil, nil
+			return text(&r.GamePK), &date, text(&r.Venue)
+		}
+	}
+	return nil, nil, nil
 }

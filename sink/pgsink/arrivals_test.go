@@ -34,7 +34,7 @@ func applyPolls(t *testing.T, s *Sink, polls ...[]schemas.Change) {
 
 func arrivals(t *testing.T, s *Sink, u pgbooks.QualityUnit) (repeats, conflicting, deleted int64) {
 	t.Helper()
-	all, err := pgbooks.New(s.DB()).QualityArrivals(t.Context(), u)
+	all, err := pgbooks.NewQuality(s.DB()).Arrivals(t.Context(), u)
 	require.NoError(t, err)
 	for _, a := range all {
 		require.Equal(t, "2023-11-14", a.Day)
@@ -131,7 +131,7 @@ func TestADeleteTouchesItsGame(t *testing.T) {
 	none := said(4, 90, 0, 8)
 	none.Row.GamePK = ""
 	applyPolls(t, s, []schemas.Change{none}, []schemas.Change{deletes(4, 1, 9)})
-	units, err := pgbooks.New(s.DB()).QualityTouched(t.Context(), false)
+	units, err := pgbooks.NewQuality(s.DB()).Touched(t.Context(), false)
 	require.NoError(t, err)
 	require.ElementsMatch(t, []pgbooks.QualityUnit{{Game: "A"}, {Day: "2023-11-14"}}, units)
 }

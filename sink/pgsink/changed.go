@@ -2,7 +2,6 @@ package pgsink
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -10,72 +9,43 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Changed answers which of these pitches another processor has changed since they were published, and how each stands
-// now: whoever publishes last must publish what stands.
+var sqlChangedRows = statement("changed_rows")
+
+// Changed returns the current state of those pitches that another processor has changed since they were published. The
+// caller must publish them again, because the last message about a pitch must be its current row.
 func (s *Sink) Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error) {
 	if len(published) == 0 {
 		return nil, nil
 	}
+	args := []any{column(published, func(p schemas.Published) [16]byte { return p.PitchID })}
+	args = append(args, versionArrays(published, func(p schemas.Published) *schemas.Version { return &p.Version })...)
+	args = append(args, versionArrays(published, func(p schemas.Published) *schemas.Version {
+		return value(&p.Identified)
+	})...)
 	var now []schemas.Published
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, sqlChangedRows, versionArrays(published)...)
-		if err != nil {
+	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+		if now, err = pg.Collect(ctx, tx, scanVersions, sqlChangedRows, args...); err != nil || len(now) == 0 {
 			return err
 		}
-		if now, err = pgx.CollectRows(rows, scanVersions); err != nil || len(now) == 0 {
-			return err
+		rows, err := pg.Collect(ctx, tx, pg.ScanRow, sqlCurrentRows,
+			column(now, func(p schemas.Published) [16]byte { return p.PitchID }))
+		current := map[schemas.PitchID]*schemas.StoredRow{}
+		for i := range rows {
+			current[rows[i].PitchID] = &rows[i]
 		}
-		return standing(ctx, tx, now)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: changed rows: %w", pg.HideSecret(err))
-	}
-	return now, nil
-}
-
-// standing fills in the rows of the pitches that stand.
-func standing(ctx context.Context, tx pgx.Tx, pitches []schemas.Published) error {
-	ids, at := make([][16]byte, len(pitches)), make(map[schemas.PitchID]int, len(pitches))
-	for i, p := range pitches {
-		ids[i], at[p.PitchID] = p.PitchID, i
-	}
-	rows, err := tx.Query(ctx, sqlStandingRows, ids)
-	if err != nil {
+		for i := range now {
+			now[i].Row = current[now[i].PitchID]
+		}
 		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		r, err := pg.ScanRow(rows)
-		if err != nil {
-			return err
-		}
-		pitches[at[r.PitchID]].Row = r
-	}
-	return rows.Err()
+	})
+	return now, pg.Wrap("changed rows", err)
 }
 
 func scanVersions(row pgx.CollectableRow) (p schemas.Published, err error) {
-	var id [16]byte
-	var measured, identified pg.RegisterVersion
-	if err := row.Scan(append(append([]any{&id}, measured.Into()...), identified.Into()...)...); err != nil {
-		return p, err
-	}
-	p.PitchID, p.Version, p.Identified = id, measured.Version().Value, identified.Version()
-	return p, nil
-}
-
-func versionArrays(published []schemas.Published) []any {
-	n := len(published)
-	ids := make([][16]byte, n)
-	revision, ts, offset, partition := make([]int64, n), make([]int64, n), make([]int64, n), make([]int32, n)
-	iRevision, iTS, iOffset, iPartition := make([]*int64, n), make([]*int64, n), make([]*int64, n), make([]*int32, n)
-	for i := range published {
-		p := &published[i]
-		ids[i] = p.PitchID
-		revision[i], ts[i], offset[i], partition[i] = p.Version.Revision, p.Version.TimestampMS, p.Version.Offset, p.Version.Partition
-		if v := &p.Identified.Value; p.Identified.Present {
-			iRevision[i], iTS[i], iOffset[i], iPartition[i] = &v.Revision, &v.TimestampMS, &v.Offset, &v.Partition
-		}
-	}
-	return []any{ids, revision, ts, offset, partition, iRevision, iTS, iOffset, iPartition}
+	var measured, identified pg.VersionRow
+	into := append([]any{(*[16]byte)(&p.PitchID)}, measured.Into()...)
+	err = row.Scan(append(into, identified.Into()...)...)
+	p.Version = measured.Version().Value
+	p.Identified = identified.Version()
+	return p, err
 }

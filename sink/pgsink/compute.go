@@ -1,5 +1,18 @@
 package pgsink
 
+// The second half of a transaction computes the aggregates of the batters that the written rows touch.
+//
+// A batter-game is computed again from its rows, about twenty, which keeps it exact whatever happened to them. A batter's
+// career is too long for that. It moves by the differences of the batter-games, and is folded from all batter-games only
+// where differences are not enough (sql/compute_games.sql, sql/fold_batters.sql).
+//
+// Facts that are not obvious:
+//   - The batters are locked first, sorted by id. The statements after the lock see everything that other transactions
+//     have committed, so that no two transactions compute a batter from rows that the other cannot see.
+//   - A row may have moved from one batter or game to another. Both are computed, with "was" from before the upsert.
+//   - The lock gives each batter a new sequence number, greater than the last and not below the clock in microseconds.
+//     It rises even after a restore of an older backup, so that a projection never takes an old snapshot for a new one.
+
 import (
 	"cmp"
 	"maps"
@@ -11,170 +24,197 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// computeAndCommit is the second round trip: lock the batters, compute the batter-games that were touched from their
-// rows and the batters by what changed there, read the rows that an identify changed, commit.
+const sqlCurrentRows = `SELECT ` + pg.RowColumns + ` FROM pitches WHERE pitch_id = ANY ($1::uuid[]) ORDER BY pitch_id`
+
+var sqlCountReplay = statement("count_replay")
+
+// computeAndCommit is the second round trip. It computes the aggregates, reads the rows that an identify changed, counts
+// the records of a replay, and commits.
 func (t *transaction) computeAndCommit() error {
 	b := &pgx.Batch{}
 	if games := t.touched(); len(games) > 0 {
-		batters, gameBatters, gameKeys := splitGames(games)
-		t.batters = make(map[int64]*schemas.Snapshot, len(batters))
-		b.Queue(sqlLockBatters, batters, t.processedAt().Time())
-		b.Queue(sqlComputeGames, gameBatters, gameKeys).Query(t.scanGames)
-		b.Queue(sqlFoldBatters, batters)
-		b.Queue(sqlReadBatters, batters).Query(t.scanBatters)
+		batters, gameBatters, gameKeys := groupArrays(games)
+		t.queueTotals(b, totalsOfArrays, batters, gameBatters, gameKeys)
 	}
-	if ids := t.identifiedOnly(); len(ids) > 0 {
-		b.Queue(sqlStandingRows, ids).Query(t.scanRows)
+	if ids := t.onlyIdentified(); len(ids) > 0 {
+		b.Queue(sqlCurrentRows, ids).Query(func(rows pgx.Rows) (err error) {
+			t.rows, err = pgx.CollectRows(rows, pg.ScanRow)
+			return err
+		})
 	}
 	t.queueReplay(b)
 	b.Queue("commit")
 	return t.send(b)
 }
 
-// touched are the groups that a winner counts for, or counted for before.
-func (t *transaction) touched() map[batterGame]bool {
-	games := map[batterGame]bool{}
+// queueTotals computes the totals of some batters, in the order that the statements need.
+func (t *transaction) queueTotals(b *pgx.Batch, sql totalsStatements, batters any, groups ...any) {
+	t.batters = map[int64]*schemas.Snapshot{}
+	b.Queue(sql.lock, batters, t.processedAt().Time())
+	b.Queue(sql.compute, groups...).Query(t.scanGames)
+	b.Queue(sql.fold, batters)
+	b.Queue(sql.read, batters).Query(t.scanBatters)
+}
+
+// touched returns the batter-games that a winner counts for, or counted for before.
+func (t *transaction) touched() (games []schemas.BatterGame) {
 	for _, w := range t.winners {
 		// guard: what a row counted for before is computed again | w.was -> w.now
 		for _, g := range []batterGame{w.now, w.was} {
 			if g.Batter.Present {
-				games[g] = true
+				games = append(games, schemas.BatterGame{BatterID: g.Batter.Value, GamePK: g.Game})
 			}
 		}
 	}
 	return games
 }
 
-// splitGames gives the batters, each once, and the groups as two arrays; sorted, so that locks are taken in one order.
-func splitGames(games map[batterGame]bool) (batters, gameBatters []int64, gameKeys []string) {
-	sorted := slices.SortedFunc(maps.Keys(games), func(a, b batterGame) int {
-		return cmp.Or(cmp.Compare(a.Batter.Value, b.Batter.Value), cmp.Compare(a.Game, b.Game))
+// groupArrays sorts the batter-games in place and returns the batters, and the batter-games as two arrays, each once.
+func groupArrays(games []schemas.BatterGame) (batters, gameBatters []int64, gameKeys []string) {
+	slices.SortFunc(games, func(a, b schemas.BatterGame) int {
+		return cmp.Or(cmp.Compare(a.BatterID, b.BatterID), cmp.Compare(a.GamePK, b.GamePK))
 	})
-	for _, g := range sorted {
-		gameBatters, gameKeys = append(gameBatters, g.Batter.Value), append(gameKeys, g.Game)
-	}
+	games = slices.Compact(games)
+	gameBatters = column(games, func(g schemas.BatterGame) int64 { return g.BatterID })
+	gameKeys = column(games, func(g schemas.BatterGame) string { return g.GamePK })
 	return slices.Compact(slices.Clone(gameBatters)), gameBatters, gameKeys
 }
 
 func (t *transaction) scanGames(rows pgx.Rows) error {
-	for rows.Next() {
-		var batter, seq int64
-		var game string
-		var s pg.StatsRow
-		if err := rows.Scan(s.Into(&batter, &game, &seq)...); err != nil {
+	return pg.Each(rows, func() error {
+		var batter int64
+		var g schemas.GameStats
+		var sums pg.StatsRow
+		if err := rows.Scan(sums.Into(&batter, &g.GamePK, &g.Seq)...); err != nil {
 			return err
 		}
-		if game != "" { // rows without a game count for their batter only
+		if g.GamePK != "" { // rows without a game count for their batter only
+			g.Stats = sums.Stats()
 			snap := t.snapshot(batter)
-			snap.Games = append(snap.Games, schemas.GameStats{GamePK: game, Seq: seq, Stats: s.Stats()})
+			snap.Games = append(snap.Games, g)
 		}
-	}
-	return rows.Err()
+		return nil
+	})
 }
 
 func (t *transaction) scanBatters(rows pgx.Rows) error {
-	for rows.Next() {
+	return pg.Each(rows, func() error {
 		var batter, seq, prev int64
-		var s pg.StatsRow
-		if err := rows.Scan(s.Into(&batter, &seq, &prev)...); err != nil {
+		var sums pg.StatsRow
+		if err := rows.Scan(sums.Into(&batter, &seq, &prev)...); err != nil {
 			return err
 		}
 		snap := t.snapshot(batter)
-		snap.Seq, snap.PrevSeq, snap.Stats = seq, prev, s.Stats()
-	}
-	return rows.Err()
+		snap.Seq, snap.PrevSeq, snap.Stats = seq, prev, sums.Stats()
+		return nil
+	})
 }
 
-// identifiedOnly are the standing pitches whose row changed though no measured version came: their row is read back.
-func (t *transaction) identifiedOnly() [][16]byte {
+// snapshot returns the snapshot of a batter that is being assembled.
+func (t *transaction) snapshot(batter int64) *schemas.Snapshot {
+	snap := t.batters[batter]
+	if snap == nil {
+		snap = &schemas.Snapshot{BatterID: batter, UpdatedAt: t.processedAt()}
+		t.batters[batter] = snap
+	}
+	return snap
+}
+
+// snapshots returns the assembled snapshots, sorted by batter.
+func (t *transaction) snapshots() (all []schemas.Snapshot) {
+	for _, id := range slices.Sorted(maps.Keys(t.batters)) {
+		all = append(all, *t.batters[id])
+	}
+	return all
+}
+
+// onlyIdentified returns the current pitches that an identify of this batch changed and no measured version. Their rows
+// must be read, because the batch does not have them.
+func (t *transaction) onlyIdentified() (ids [][16]byte) {
 	measured := map[schemas.PitchID]bool{}
 	for _, w := range t.winners {
-		if !w.identified {
-			measured[w.change.PitchID] = true
-		}
+		measured[w.change.PitchID] = measured[w.change.PitchID] || !w.isIdentify()
 	}
-	var ids [][16]byte
 	for _, w := range t.winners {
-		if w.identified && w.standing && !measured[w.change.PitchID] {
+		if w.isIdentify() && w.current && !measured[w.change.PitchID] {
 			ids = append(ids, w.change.PitchID)
 		}
 	}
 	return ids
 }
 
-func (t *transaction) scanRows(rows pgx.Rows) error {
-	t.rows = map[schemas.PitchID]*schemas.StoredRow{}
-	for rows.Next() {
-		r, err := pg.ScanRow(rows)
-		if err != nil {
-			return err
-		}
-		t.rows[r.PitchID] = r
+// queueReplay counts the fates of a replay's records. The positions are locked by now. So an earlier attempt of this batch
+// that got no answer has been counted already, or never will be.
+func (t *transaction) queueReplay(b *pgx.Batch) {
+	r := t.batch.Replay
+	if r == nil || len(r.Records) == 0 {
+		return
 	}
-	return rows.Err()
+	took := make(map[schemas.Register]bool, len(t.winners))
+	for _, w := range t.winners {
+		took[schemas.RegisterOf(w.change)] = true
+	}
+	refused := map[schemas.Register]bool{}
+	for i := range t.refused {
+		refused[schemas.RegisterOf(&t.refused[i].Change)] = true
+	}
+	n := len(r.Records)
+	partitions, offsets, fates := make([]int32, n), make([]int64, n), make([]int16, n)
+	for i, fate := range r.Fates(took, refused) {
+		partitions[i], offsets[i], fates[i] = r.Records[i].Partition, r.Records[i].Offset, int16(fate)
+	}
+	b.Queue(sqlCountReplay, r.ID, partitions, offsets, fates)
 }
 
-// outcome is what Apply answers, after the commit.
+// outcome returns the result of Apply, after the commit.
 func (t *transaction) outcome() schemas.Outcome {
-	out := schemas.Outcome{Refused: t.refused}
-	measured, identified := 0, 0
-	byPitch := map[schemas.PitchID]*schemas.Change{}
+	out := schemas.Outcome{Refused: t.refused, Snapshots: t.snapshots()}
+	for _, p := range t.batch.Pitches {
+		out.Superseded += len(p.Measured)
+	}
+	out.Superseded += len(identifies(t.batch.Pitches)) - len(t.winners) - len(t.refused)
+
+	identify := map[schemas.PitchID]*schemas.Change{}
 	for _, w := range t.winners {
-		if w.identified {
-			identified++
-			byPitch[w.change.PitchID] = w.change
-		} else {
-			measured++
+		if w.isIdentify() {
+			identify[w.change.PitchID] = w.change
 		}
 	}
 	for _, w := range t.winners {
-		if !w.identified {
-			if c := byPitch[w.change.PitchID]; c != nil { // the identify of this batch stands over what stood before
-				w.ids, w.identifiedBy = c.IDs, schemas.Some(c.Version)
-			}
-			out.Published = append(out.Published, t.published(w))
+		if w.isIdentify() {
+			continue
 		}
+		if c := identify[w.change.PitchID]; c != nil { // written after the measured register
+			w.ids, w.identifiedBy = c.IDs, schemas.Some(c.Version)
+		}
+		out.Published = append(out.Published, t.published(w))
 	}
-	for id, row := range t.rows {
-		out.Published = append(out.Published, schemas.Published{PitchID: id, Row: row, Version: row.Version(), Identified: schemas.Some(byPitch[id].Version)})
+	for _, row := range t.rows {
+		out.Published = append(out.Published, schemas.Published{PitchID: row.PitchID, Row: &row, Version: row.Version(),
+			Identified: schemas.Some(identify[row.PitchID].Version)})
 	}
 	slices.SortFunc(out.Published, func(a, b schemas.Published) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
-	for _, id := range slices.Sorted(maps.Keys(t.batters)) {
-		out.Snapshots = append(out.Snapshots, *t.batters[id])
-	}
-	out.Superseded = t.brought() - measured - identified - len(t.refused)
 	return out
 }
 
-// published is the row as it now stands: measured by this batch, with the game feed's identifiers over its own.
+// published returns the current row of a winner: its measures, with the game feed's identifiers over its own.
 func (t *transaction) published(w winner) schemas.Published {
-	c, ids := w.change, w.ids
+	c := w.change
 	p := schemas.Published{PitchID: c.PitchID, Version: c.Version, Identified: w.identifiedBy}
 	if c.Op == schemas.OpDelete {
 		return p
 	}
-	row := schemas.StoredRow{Row: *c.Row, Provenance: schemas.ProvenanceOf(*c, t.cfg.CoreVersion, t.cfg.Build, t.processedAt())}
-	row.BatterID = over(ids.BatterID, row.BatterID)
-	row.PitcherID = over(ids.PitcherID, row.PitcherID)
-	row.TeamID = over(ids.TeamID, row.TeamID)
-	p.Row = &row
+	p.Row = &schemas.StoredRow{
+		Row: *c.Row, Provenance: schemas.ProvenanceOf(*c, t.cfg.CoreVersion, t.cfg.Build, t.processedAt()),
+	}
+	overwrite(&p.Row.BatterID, w.ids.BatterID)
+	overwrite(&p.Row.PitcherID, w.ids.PitcherID)
+	overwrite(&p.Row.TeamID, w.ids.TeamID)
 	return p
 }
 
-func over(named, measured schemas.Opt[int64]) schemas.Opt[int64] {
-	if named.Present {
-		return named
+func overwrite(measured *schemas.Opt[int64], identified schemas.Opt[int64]) {
+	if identified.Present {
+		*measured = identified
 	}
-	return measured
-}
-
-func (t *transaction) brought() int {
-	n := 0
-	for _, p := range t.batch.Pitches {
-		n += len(p.Measured)
-		if p.Identified != nil {
-			n++
-		}
-	}
-	return n
 }

@@ -79,7 +79,7 @@ func TestPlayersAsOfADate(t *testing.T) {
 		thrown(8, 2, 9, 0, ""),
 	))
 	require.NoError(t, err)
-	_, err = pgbooks.New(s.DB()).SetPlayers(t.Context(), []schemas.Player{{ID: 1, Name: "One", Team: "LAD"}, {ID: 3, Name: "Three"}})
+	_, err = pgbooks.NewPlayers(s.DB()).Set(t.Context(), []schemas.Player{{ID: 1, Name: "One", Team: "LAD"}, {ID: 3, Name: "Three"}})
 	require.NoError(t, err)
 	rows, err := s.pool.Query(t.Context(), `SELECT player_id, version, team_id, valid_from::text, valid_to::text, is_current, pitches_batted, pitches_pitched, team
 		FROM dim_player ORDER BY player_id, version`)

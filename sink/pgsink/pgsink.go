@@ -1,12 +1,13 @@
-// Package pgsink keeps the store of record: the registers of every pitch, the aggregates computed from them, and the
-// stream's positions, all moved in one Postgres transaction a batch.
+// Package pgsink keeps the store of record. It writes the registers of every pitch, the aggregates computed from them and
+// the positions in the stream, all in one Postgres transaction per batch.
 package pgsink
 
 import (
 	"context"
 	"embed"
 	"fmt"
-	"time"
+	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,40 +16,24 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Config says where the database is and who writes there.
+// Config names the database, the schema and the writer.
 type Config = pg.Config
 
-// DB is the pool that a Sink shares with the books, the readers and the administration.
+// DB is the pool that a Sink shares with pgbooks and pgadmin.
 type DB = pg.DB
 
-// Sink writes batches. It is safe for use by several goroutines; each Apply uses one connection.
+// Sink writes batches. It is safe for use by several goroutines. Each Apply uses one connection.
 type Sink struct {
-	pool *pgxpool.Pool
-	cfg  Config
-	// statements counts the bulk writes of registers that were sent: what a bad row costs.
-	statements func()
-	// steps has few pitches written as many are: in steps.
-	steps bool
+	pool       *pgxpool.Pool
+	cfg        Config
+	statements func() // called at each bulk write of registers, for tests of the cost of a bad row
+	steps      bool   // write few pitches in steps, too
 }
 
 //go:embed sql/*.sql
 var files embed.FS
 
 var statement = pg.Statements(files)
-
-var (
-	sqlLockPitches      = statement("lock_pitches")
-	sqlUpsertMeasured   = statement("upsert_measured")
-	sqlUpsertIdentified = statement("upsert_identified")
-	sqlMovePositions    = statement("move_positions")
-	sqlEnsurePositions  = statement("ensure_positions")
-	sqlLockBatters      = statement("lock_batters")
-	sqlComputeGames     = statement("compute_games")
-	sqlFoldBatters      = statement("fold_batters")
-	sqlReadBatters      = statement("read_batters")
-	sqlStandingRows     = statement("standing_rows")
-	sqlChangedRows      = statement("changed_rows")
-)
 
 // Open makes the pool. It does not connect: Apply waits for a database that is unavailable.
 func Open(cfg Config) (*Sink, error) {
@@ -65,12 +50,12 @@ func (s *Sink) DB() *DB { return &DB{Pool: s.pool, Config: s.cfg} }
 // Close waits for the connections that are in use, and closes the pool.
 func (s *Sink) Close() { s.pool.Close() }
 
-// Ping answers whether the database is reachable and its schema is the one that this build needs.
+// Ping returns an error if the database is unreachable or its schema was not migrated.
 func (s *Sink) Ping(ctx context.Context) error {
 	var ok bool
 	err := s.pool.QueryRow(ctx, `SELECT to_regclass('batter_totals') IS NOT NULL`).Scan(&ok)
 	if err != nil {
-		return fmt.Errorf("postgres: %w", err)
+		return pg.Wrap("ping", err)
 	}
 	if !ok {
 		return fmt.Errorf("postgres: schema %q has no tables of pitchstream: run `pitchstream migrate`", s.cfg.Schema)
@@ -78,16 +63,21 @@ func (s *Sink) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Apply writes one batch in one transaction and answers what came of it. Applying a batch again, or an older one after
-// a newer one, ends in the same state. On an error nothing was written; every error is ours, to be tried again, except
-// schemas.ErrPositionBehind, which says to read again from the stored positions.
+// Apply writes one batch in one transaction and returns its outcome. Applying a batch again, or an older one after a newer
+// one, leads to the same state. On an error nothing was written. Every error is retryable, except
+// schemas.ErrPositionBehind: then the caller must read again from the stored positions.
 func (s *Sink) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
+	return retryContended(s.cfg.Log, func() (schemas.Outcome, error) { return s.apply(ctx, b) })
+}
+
+// retryContended calls f up to five times while its transaction fails because of a concurrent one.
+func retryContended[T any](log *slog.Logger, f func() (T, error)) (T, error) {
 	for try := 1; ; try++ {
-		out, err := s.apply(ctx, b)
+		out, err := f()
 		if err == nil || !pg.IsContended(err) || try == 5 {
 			return out, err
 		}
-		s.cfg.Log.Info("transaction gave way to another one, trying again", "error", err, "try", try)
+		log.Info("transaction gave way to another one, trying again", "error", err, "try", try)
 	}
 }
 
@@ -97,15 +87,14 @@ func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 		return schemas.Outcome{}, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
 	defer conn.Release()
-	t := &transaction{ctx: ctx, conn: conn.Conn(), cfg: &s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements}
+	t := s.transaction(ctx, conn.Conn(), b)
 	if !s.steps && t.few() {
 		err = t.runAtOnce()
 	} else {
 		err = t.run(t.writeAll)
 	}
 	if err != nil && pg.IsRecordsFault(err) {
-		// One of the records cannot be stored: the same again, looking for it.
-		t = &transaction{ctx: ctx, conn: conn.Conn(), cfg: &s.cfg, batch: b, now: t.now, statements: s.statements}
+		t = s.transaction(ctx, conn.Conn(), b)
 		err = t.run(t.writeApart)
 	}
 	if err != nil {
@@ -114,57 +103,55 @@ func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 	return t.outcome(), nil
 }
 
-// transaction is one Apply under way, on one connection.
-type transaction struct {
-	ctx        context.Context
-	conn       *pgx.Conn
-	cfg        *Config
-	batch      schemas.Batch
-	now        time.Time
-	statements func()
-
-	winners []winner
-	refused []schemas.Refusal
-	batters map[int64]*schemas.Snapshot
-	rows    map[schemas.PitchID]*schemas.StoredRow // of pitches that only an identify changed
+func (s *Sink) transaction(ctx context.Context, conn *pgx.Conn, b schemas.Batch) *transaction {
+	return &transaction{ctx: ctx, conn: conn, cfg: &s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements}
 }
 
-// winner is a pitch whose register took what this batch brought.
-type winner struct {
-	change     *schemas.Change // the measured one, or the identify
-	identified bool
-	standing   bool
-	now, was   batterGame
-	ids        schemas.Identifiers // the game feed's, standing over the row's own
-	// identifiedBy is the version of the identified register, as the measured one was written.
-	identifiedBy schemas.Opt[schemas.Version]
+// WouldRefuse returns the changes that the tables would refuse permanently. It writes the changes as Apply does, and rolls
+// the transaction back, so that no reader sees them. Each pitch may be in the list once.
+func (s *Sink) WouldRefuse(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error) {
+	if len(pitches) == 0 {
+		return nil, nil
+	}
+	return retryContended(s.cfg.Log, func() ([]schemas.Refusal, error) { return s.try(ctx, pitches) })
 }
 
-// batterGame is one group of the aggregates; Game is "" for rows without a game.
-type batterGame struct {
-	Batter schemas.Opt[int64]
-	Game   string
-}
-
-// run does the writes, then the aggregates, then commits: two round trips where nothing is refused (few pitches: see
-// runAtOnce).
-func (t *transaction) run(write func() error) error {
-	if err := write(); err != nil {
+func (s *Sink) try(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
+	}
+	defer conn.Release()
+	t := s.transaction(ctx, conn.Conn(), schemas.Batch{Pitches: pitches})
+	err = t.writeAll()
+	// guard: letters: a trial is taken back | instead _, _ = conn.Exec(ctx, "commit")
+	t.rollback()
+	if err != nil && pg.IsRecordsFault(err) {
+		err = t.writeApart()
 		t.rollback()
-		return err
 	}
-	if err := t.computeAndCommit(); err != nil {
-		t.rollback()
-		return err
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
-	return nil
+	return t.refused, nil
 }
 
-// rollback leaves the connection usable; where it cannot, the pool drops it. The batch's context may be cancelled.
-func (t *transaction) rollback() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), 5*time.Second)
-	defer cancel()
-	if _, err := t.conn.Exec(ctx, "rollback"); err != nil {
-		_ = t.conn.Close(ctx)
+// RepairTotals computes batter-games again from their rows, and the batters again from their batter-games. It returns the
+// batters' snapshots, with which the caller repairs the projections.
+func (s *Sink) RepairTotals(ctx context.Context, batters []int64, games []schemas.BatterGame) ([]schemas.Snapshot, error) {
+	_, gameBatters, gameKeys := groupArrays(slices.Clone(games))
+	batters = slices.Compact(slices.Sorted(slices.Values(slices.Concat(batters, gameBatters))))
+	t := s.transaction(ctx, nil, schemas.Batch{})
+	t.batters = map[int64]*schemas.Snapshot{}
+	b := &pgx.Batch{}
+	b.Queue(totalsOfArrays.lock, batters, t.processedAt().Time())
+	b.Queue(totalsOfArrays.compute, gameBatters, gameKeys).Query(t.scanGames)
+	b.Queue(`UPDATE batter_totals SET pitches = -1 WHERE batter_id = ANY ($1::bigint[])`, batters) // fold all of them
+	b.Queue(totalsOfArrays.fold, batters)
+	b.Queue(totalsOfArrays.read, batters).Query(t.scanBatters)
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() })
+	if err != nil {
+		return nil, pg.Wrap("totals", err)
 	}
+	return t.snapshots(), nil
 }

@@ -1,78 +1,55 @@
 package pgsink
 
+// The position of a partition is the offset below which every record is in the store. It moves in the transaction of the
+// batch, so that a crash never separates the two.
+//
+// A partition's new owner reads from the stored positions and sends with each batch the positions that it expects. A stored
+// position below the expected one means that the database came back from an older backup: the records between would be
+// lost. Then the batch is refused with schemas.ErrPositionBehind, and the owner reads again from the stored position. A
+// stored position above is harmless, because the versions of registers make reprocessing safe. A position never moves back.
+
 import (
 	"context"
-	"fmt"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// EnsurePositions answers the stored positions of the group, one for each of the given ones, in their order; one that
-// is not stored yet is stored first, as given. It is what a partition's new owner calls before it reads.
+var sqlEnsurePositions = statement("ensure_positions")
+
+// EnsurePositions returns the stored position of each partition in start, in that order. It stores the given position of
+// a partition that has none. A partition's new owner calls it before it reads.
 func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error) {
-	moves := make([]schemas.PositionMove, len(start))
-	for i, p := range start {
-		moves[i].Position = p
-	}
-	a := positionArrays(moves)
-	rows, err := s.pool.Query(ctx, sqlEnsurePositions, s.cfg.Group, a.topics, a.partitions, a.next)
+	moves := column(start, func(p schemas.Position) schemas.PositionMove { return schemas.PositionMove{Position: p} })
+	found, err := pg.Collect(ctx, s.pool, pgx.RowToStructByPos[schemas.Position],
+		sqlEnsurePositions, positionArrays(s.cfg.Group, moves)[:4]...)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
+		return nil, pg.Wrap("positions", err)
 	}
-	defer rows.Close()
 	type key struct {
 		topic     string
 		partition int32
 	}
-	stored := map[key]int64{}
-	for rows.Next() {
-		var k key
-		var next int64
-		if err := rows.Scan(&k.topic, &k.partition, &next); err != nil {
-			return nil, fmt.Errorf("postgres: positions: %w", err)
-		}
-		stored[k] = next
+	stored := map[key]schemas.Position{}
+	for _, p := range found {
+		stored[key{p.Topic, p.Partition}] = p
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
-	}
-	out := make([]schemas.Position, len(start))
-	for i, p := range start {
-		out[i] = schemas.Position{Topic: p.Topic, Partition: p.Partition, NextOffset: stored[key{p.Topic, p.Partition}]}
-	}
-	return out, nil
+	return column(start, func(p schemas.Position) schemas.Position { return stored[key{p.Topic, p.Partition}] }), nil
 }
 
-// Positions answers the stored positions of the group in one topic, by partition: nothing for one that has none.
+// Positions returns the stored positions of the group in one topic by partition. Partitions without one are left out.
 func (s *Sink) Positions(ctx context.Context, topic string) (map[int32]int64, error) {
-	rows, err := s.pool.Query(ctx, `SELECT partition, next_offset FROM stream_positions WHERE consumer_group = $1 AND topic = $2`, s.cfg.Group, topic)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
-	}
-	defer rows.Close()
-	stored := map[int32]int64{}
-	for rows.Next() {
-		var partition int32
-		var next int64
-		if err := rows.Scan(&partition, &next); err != nil {
-			return nil, fmt.Errorf("postgres: positions: %w", err)
-		}
-		stored[partition] = next
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
-	}
-	return stored, nil
+	stored, err := pg.CollectMap[int32, int64](ctx, s.pool, `
+		SELECT partition, next_offset FROM stream_positions WHERE consumer_group = $1 AND topic = $2`, s.cfg.Group, topic)
+	return stored, pg.Wrap("positions", err)
 }
 
-// SetPosition stores a position whatever stood there: for a person who accepts a gap in the topic.
+// SetPosition stores a position over any other, for an operator who accepts a gap in the topic.
 func (s *Sink) SetPosition(ctx context.Context, p schemas.Position) error {
 	_, err := s.pool.Exec(ctx, `INSERT INTO stream_positions (consumer_group, topic, partition, next_offset) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET next_offset = excluded.next_offset, updated_at = now()`,
 		s.cfg.Group, p.Topic, p.Partition, p.NextOffset)
-	if err != nil {
-		return fmt.Errorf("postgres: position: %w", pg.HideSecret(err))
-	}
-	return nil
+	return pg.Wrap("position", err)
 }

@@ -37,11 +37,11 @@ func applyAll(t *testing.T, s *Sink, changes ...schemas.Change) {
 // computeAll computes what was touched as a processor does: a count of rows for facts.
 func computeAll(t *testing.T, s *Sink, whole bool) (units []pgbooks.QualityUnit) {
 	t.Helper()
-	units, err := pgbooks.New(s.DB()).QualityTouched(t.Context(), whole)
+	units, err := pgbooks.NewQuality(s.DB()).Touched(t.Context(), whole)
 	require.NoError(t, err)
 	for _, u := range units {
 		at := s.cfg.Now()
-		rows, err := pgbooks.New(s.DB()).QualityRows(t.Context(), u)
+		rows, err := pgbooks.NewQuality(s.DB()).Rows(t.Context(), u)
 		require.NoError(t, err)
 		var facts []schemas.QualityFacts
 		if len(rows) > 0 {
@@ -51,15 +51,15 @@ func computeAll(t *testing.T, s *Sink, whole bool) (units []pgbooks.QualityUnit)
 			}
 			facts = append(facts, f)
 		}
-		require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, at, facts))
+		require.NoError(t, pgbooks.NewQuality(s.DB()).Save(t.Context(), u, at, facts))
 	}
-	require.NoError(t, pgbooks.New(s.DB()).QualityDone(t.Context(), s.cfg.Now()))
+	require.NoError(t, pgbooks.NewQuality(s.DB()).Done(t.Context(), s.cfg.Now()))
 	return units
 }
 
 func stored(t *testing.T, s *Sink) map[string]int64 {
 	t.Helper()
-	facts, err := pgbooks.New(s.DB()).QualityFacts(t.Context(), "2023-11-20", 30)
+	facts, err := pgbooks.NewQuality(s.DB()).QualityFacts(t.Context(), "2023-11-20", 30)
 	require.NoError(t, err)
 	counts := map[string]int64{}
 	for _, f := range facts {
@@ -120,8 +120,8 @@ func TestOlderFactsDoNotReplaceNewerOnes(t *testing.T) {
 	facts := func(n int64) []schemas.QualityFacts {
 		return []schemas.QualityFacts{{GamePK: "A", Day: "2023-11-14", Pitches: n}}
 	}
-	require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, now, facts(5)))
-	require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, now.Add(-time.Minute), facts(4)))
+	require.NoError(t, pgbooks.NewQuality(s.DB()).Save(t.Context(), u, now, facts(5)))
+	require.NoError(t, pgbooks.NewQuality(s.DB()).Save(t.Context(), u, now.Add(-time.Minute), facts(4)))
 	require.Equal(t, map[string]int64{"A": 5}, stored(t, s))
 }
 
@@ -147,18 +147,18 @@ func TestLoadedPlayersTouchTheGamesThatLackedThem(t *testing.T) {
 	u := pgbooks.QualityUnit{Game: "A"}
 	day := time.Now().UTC().Format(time.DateOnly)
 	facts := []schemas.QualityFacts{{GamePK: "A", Day: day, Pitches: 5, Shares: map[string]schemas.QualityShare{"unlisted_ids": {N: 2, Of: 5}}}}
-	require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, time.Now(), facts))
-	none, err := pgbooks.New(s.DB()).QualityTouched(t.Context(), false)
+	require.NoError(t, pgbooks.NewQuality(s.DB()).Save(t.Context(), u, time.Now(), facts))
+	none, err := pgbooks.NewQuality(s.DB()).Touched(t.Context(), false)
 	require.NoError(t, err)
 	require.Empty(t, none)
-	_, err = pgbooks.New(s.DB()).SetPlayers(context.Background(), []schemas.Player{{ID: 1, Name: "One"}})
+	_, err = pgbooks.NewPlayers(s.DB()).Set(context.Background(), []schemas.Player{{ID: 1, Name: "One"}})
 	require.NoError(t, err)
-	touched, err := pgbooks.New(s.DB()).QualityTouched(t.Context(), false)
+	touched, err := pgbooks.NewQuality(s.DB()).Touched(t.Context(), false)
 	require.NoError(t, err)
 	require.Equal(t, []pgbooks.QualityUnit{u}, touched)
 	facts[0].Shares["unlisted_ids"] = schemas.QualityShare{Of: 5}
-	require.NoError(t, pgbooks.New(s.DB()).SaveQuality(t.Context(), u, time.Now().Add(time.Second), facts))
-	touched, err = pgbooks.New(s.DB()).QualityTouched(t.Context(), false)
+	require.NoError(t, pgbooks.NewQuality(s.DB()).Save(t.Context(), u, time.Now().Add(time.Second), facts))
+	touched, err = pgbooks.NewQuality(s.DB()).Touched(t.Context(), false)
 	require.NoError(t, err)
 	require.Empty(t, touched)
 }

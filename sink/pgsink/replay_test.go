@@ -14,7 +14,7 @@ import (
 // guard: at once: replays are counted in steps
 func TestAReplayOfOnePitchIsCounted(t *testing.T) {
 	s := open(t)
-	require.NoError(t, pgbooks.New(s.DB()).BeginReplay(t.Context(), schemas.ReplayState{ID: "r", Spec: "all", Group: "g", Parts: []schemas.ReplayPart{{To: 2}}}))
+	require.NoError(t, pgbooks.NewReplays(s.DB()).Begin(t.Context(), schemas.ReplayState{ID: "r", Spec: "all", Group: "g", Parts: []schemas.ReplayPart{{To: 2}}}))
 	w := sinktest.NewWorld(9, 1)
 	for i := range 2 {
 		change := w.Upsert(0, int64(2-i)) // the second one is older
@@ -23,7 +23,7 @@ func TestAReplayOfOnePitchIsCounted(t *testing.T) {
 		_, err := s.Apply(t.Context(), b)
 		require.NoError(t, err)
 	}
-	got, err := pgbooks.New(s.DB()).Replay(t.Context(), "r")
+	got, err := pgbooks.NewReplays(s.DB()).Find(t.Context(), "r")
 	require.NoError(t, err)
 	require.Equal(t, schemas.ReplayCounts{Records: 2, Rows: 1, Superseded: 1}, got.Counts())
 	require.EqualValues(t, 2, got.Parts[0].Next)

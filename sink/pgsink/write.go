@@ -1,7 +1,22 @@
 package pgsink
 
+// A batch is one transaction. It has to be atomic, it has to cost few round trips, and one bad record in it must cost
+// neither the batch nor a statement per record.
+//
+// writeAll sends the begin, the positions and all registers in one round trip, and computeAndCommit sends the rest in
+// a second one. Nearly every batch succeeds that way. (write_few.go does the same for a few pitches in one round trip.)
+// If Postgres refuses a record, the transaction is rolled back and writeApart finds the bad records by halving.
+//
+// Facts that are not obvious:
+//   - A batch holds up to two registers per pitch: measured, of which it may hold several versions, and identified. Only
+//     the newest measured version is written. A refused version is replaced by the next lower one.
+//   - All writers lock rows in the order of their pitch ids, because two processors could wait for each other otherwise.
+//   - The version fences are in the SQL (WHERE of the upserts). An upsert returns the rows that it wrote, and only
+//     these "winners" change aggregates and are published.
+
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -12,12 +27,75 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// chunkRows is how many registers one statement writes: above about a thousand, arrays stop paying.
-const chunkRows = 1000
+const (
+	// chunkRows is the number of registers per statement. Longer arrays bring nothing above about a thousand.
+	chunkRows = 1000
+	// fewPitches is the number of pitches up to which planning a statement again costs more than running it. Of the 5 ms
+	// that a single pitch took, 2 were for plans no better than the generic ones.
+	fewPitches = 50
+)
 
-// fewPitches is up to where planning a statement anew costs more than running it: of the 5 ms that a single pitch took,
-// 2 were for plans that fit no better than those that are kept.
-const fewPitches = 50
+var (
+	sqlLockPitches      = statement("lock_pitches")
+	sqlUpsertMeasured   = statement("upsert_measured")
+	sqlUpsertIdentified = statement("upsert_identified")
+	sqlMovePositions    = statement("move_positions")
+)
+
+// transaction is one Apply in progress, on one connection. One goroutine uses it.
+type transaction struct {
+	ctx        context.Context
+	conn       *pgx.Conn
+	cfg        *Config
+	batch      schemas.Batch
+	now        time.Time
+	statements func()
+
+	winners []winner
+	refused []schemas.Refusal
+	batters map[int64]*schemas.Snapshot
+	rows    []schemas.StoredRow // of pitches that only an identify changed
+}
+
+// winner is a register that the batch wrote.
+type winner struct {
+	change   *schemas.Change // the measured version, or the identify
+	current  bool            // the pitch has a current row
+	now, was batterGame      // what the row counts for, and counted for before
+	// ids and identifiedBy are the identified register's. After an upsert of the measured register they are as they
+	// were at that upsert.
+	ids          schemas.Identifiers
+	identifiedBy schemas.Opt[schemas.Version]
+}
+
+func (w *winner) isIdentify() bool { return w.change.Op == schemas.OpIdentify }
+
+// batterGame is one group of the aggregates. Game is "" for rows without a game.
+type batterGame struct {
+	Batter schemas.Opt[int64]
+	Game   string
+}
+
+// run writes with write, computes the aggregates, and commits.
+func (t *transaction) run(write func() error) error {
+	err := write()
+	if err == nil {
+		err = t.computeAndCommit()
+	}
+	if err != nil {
+		t.rollback()
+	}
+	return err
+}
+
+// rollback makes the connection usable again, or closes it, so that the pool drops it. It works after ctx was cancelled.
+func (t *transaction) rollback() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), 5*time.Second)
+	defer cancel()
+	if _, err := t.conn.Exec(ctx, "rollback"); err != nil {
+		_ = t.conn.Close(ctx)
+	}
+}
 
 // writeAll moves the positions and writes both registers in one round trip. It fails as a whole.
 func (t *transaction) writeAll() error {
@@ -29,16 +107,13 @@ func (t *transaction) writeAll() error {
 	}
 	t.queuePositions(b)
 	t.queueLocks(b)
-	for _, chunk := range chunks(newest(t.batch.Pitches), chunkRows) {
-		t.queueMeasured(b, chunk)
-	}
-	for _, chunk := range chunks(naming(t.batch.Pitches), chunkRows) {
-		t.queueIdentified(b, chunk)
+	for _, set := range t.sets() {
+		t.queueWrite(b, set)
 	}
 	return t.send(b)
 }
 
-// writeApart does the same where a record cannot be stored: it finds the records that are refused by halving.
+// writeApart does what writeAll does, for a batch that has bad records: it finds and refuses them.
 func (t *transaction) writeApart() error {
 	b := &pgx.Batch{}
 	b.Queue("begin")
@@ -47,7 +122,7 @@ func (t *transaction) writeApart() error {
 	if err := t.send(b); err != nil {
 		return err
 	}
-	for _, set := range append(chunks(newest(t.batch.Pitches), chunkRows), chunks(naming(t.batch.Pitches), chunkRows)...) {
+	for _, set := range t.sets() {
 		if err := t.writeGood(set); err != nil {
 			return err
 		}
@@ -55,8 +130,14 @@ func (t *transaction) writeApart() error {
 	return nil
 }
 
-// writeGood writes what can be written of a set and refuses the rest, one record each. What is left over on the way to a
-// bad record is written together: one bad record among n costs log2(n)+2 statements.
+// sets returns the newest measured versions and the identifies of the batch, each set for one statement.
+func (t *transaction) sets() [][]candidate {
+	measured := slices.Chunk(newest(t.batch.Pitches), chunkRows)
+	return slices.AppendSeq(slices.Collect(measured), slices.Chunk(identifies(t.batch.Pitches), chunkRows))
+}
+
+// writeGood writes the good records of a set and refuses the others. The records left over by a search for a bad one are
+// written together, so that one bad record among n costs log2(n)+2 statements.
 func (t *transaction) writeGood(set []candidate) error {
 	for len(set) > 0 {
 		why, err := t.try(set)
@@ -70,8 +151,8 @@ func (t *transaction) writeGood(set []candidate) error {
 	return nil
 }
 
-// isolate finds one bad record in a set that holds one, as why says, and refuses it. It returns what is not written yet,
-// the next lower version of that pitch too.
+// isolate refuses one bad record of a set that has one, which why is about. It returns the records that are not written
+// yet, and with them the next lower version of the refused one.
 func (t *transaction) isolate(set []candidate, why error) (rest []candidate, err error) {
 	for len(set) > 1 {
 		half := len(set) / 2
@@ -81,7 +162,7 @@ func (t *transaction) isolate(set []candidate, why error) (rest []candidate, err
 			return nil, err
 		case bad != nil:
 			set, rest, why = set[:half], append(rest, set[half:]...), bad
-		default: // written: the bad one is in the other half
+		default: // the first half is written, so the bad record is in the other
 			set = set[half:]
 			if len(set) > 1 {
 				continue
@@ -96,21 +177,17 @@ func (t *transaction) isolate(set []candidate, why error) (rest []candidate, err
 	if next, ok := c.next(); ok {
 		rest = append(rest, next)
 	}
-	slices.SortFunc(rest, func(a, b candidate) int { return bytes.Compare(a.pitch.PitchID[:], b.pitch.PitchID[:]) }) // as all writers lock
+	slices.SortFunc(rest, func(a, b candidate) int { return bytes.Compare(a.pitch.PitchID[:], b.pitch.PitchID[:]) })
 	return rest, nil
 }
 
-// try writes under a savepoint, so that a refused statement takes nothing else with it. refused is the record's fault,
-// err ours.
+// try writes a set under a savepoint, so that a refused statement undoes nothing else. refused is a permanent error, the
+// fault of a record; err is retryable.
 func (t *transaction) try(set []candidate) (refused, err error) {
 	had := len(t.winners)
 	b := &pgx.Batch{}
 	b.Queue("savepoint tried")
-	if set[0].version == identified {
-		t.queueIdentified(b, set)
-	} else {
-		t.queueMeasured(b, set)
-	}
+	t.queueWrite(b, set)
 	if err = t.send(b); err == nil {
 		return nil, nil
 	}
@@ -129,7 +206,7 @@ func (t *transaction) send(b *pgx.Batch) error { return t.conn.SendBatch(t.ctx, 
 // candidate is one version of a pitch that may be written.
 type candidate struct {
 	pitch   *schemas.PitchChanges
-	version int // of the measured ones; or identified
+	version int // index in pitch.Measured, or identified
 }
 
 const identified = -1
@@ -141,7 +218,7 @@ func (c candidate) change() *schemas.Change {
 	return &c.pitch.Measured[c.version]
 }
 
-// next is the version that takes the place of a refused one.
+// next returns the version that replaces a refused one.
 func (c candidate) next() (candidate, bool) {
 	// guard: the predecessor of a refused version stands | always
 	if c.version == identified || c.version+1 == len(c.pitch.Measured) {
@@ -150,6 +227,7 @@ func (c candidate) next() (candidate, bool) {
 	return candidate{pitch: c.pitch, version: c.version + 1}, true
 }
 
+// newest returns the newest measured version of each pitch that has one.
 func newest(pitches []schemas.PitchChanges) []candidate {
 	set := make([]candidate, 0, len(pitches))
 	for i := range pitches {
@@ -160,7 +238,8 @@ func newest(pitches []schemas.PitchChanges) []candidate {
 	return set
 }
 
-func naming(pitches []schemas.PitchChanges) []candidate {
+// identifies returns the identify of each pitch that has one.
+func identifies(pitches []schemas.PitchChanges) []candidate {
 	var set []candidate
 	for i := range pitches {
 		if pitches[i].Identified != nil {
@@ -170,28 +249,14 @@ func naming(pitches []schemas.PitchChanges) []candidate {
 	return set
 }
 
-func chunks[T any](all []T, size int) [][]T {
-	var out [][]T
-	for len(all) > size {
-		out, all = append(out, all[:size:size]), all[size:]
-	}
-	if len(all) > 0 {
-		out = append(out, all)
-	}
-	return out
-}
-
 func (t *transaction) queuePositions(b *pgx.Batch) {
 	if len(t.batch.Positions) == 0 {
 		return
 	}
-	p := positionArrays(t.batch.Positions)
-	b.Queue(sqlMovePositions, t.batch.Group, p.topics, p.partitions, p.next, p.expected).Query(func(rows pgx.Rows) error {
+	args := positionArrays(t.batch.Group, t.batch.Positions)
+	b.Queue(sqlMovePositions, args...).Query(func(rows pgx.Rows) error {
 		moved := 0
-		for rows.Next() {
-			moved++
-		}
-		if err := rows.Err(); err != nil {
+		if err := pg.Each(rows, func() error { moved++; return nil }); err != nil {
 			return err
 		}
 		// guard: a position that is behind refuses the batch
@@ -202,65 +267,48 @@ func (t *transaction) queuePositions(b *pgx.Batch) {
 	})
 }
 
-// queueLocks is needed only where the batch writes both registers.
+// queueLocks locks the pitches of a batch that writes both registers, because it writes them in two statements.
 func (t *transaction) queueLocks(b *pgx.Batch) {
-	ids, identifies := make([][16]byte, len(t.batch.Pitches)), false
-	for i, p := range t.batch.Pitches {
-		ids[i] = p.PitchID
-		identifies = identifies || p.Identified != nil
-	}
-	if identifies {
-		b.Queue(sqlLockPitches, ids)
+	if len(identifies(t.batch.Pitches)) > 0 {
+		b.Queue(sqlLockPitches, column(t.batch.Pitches, func(p schemas.PitchChanges) [16]byte { return p.PitchID }))
 	}
 }
 
-func (t *transaction) queueMeasured(b *pgx.Batch, set []candidate) {
+// queueWrite writes versions of one register, at most one per pitch.
+func (t *transaction) queueWrite(b *pgx.Batch, set []candidate) {
 	t.statements()
-	args, byPitch := append(measuredArrays(set), t.cfg.CoreVersion, t.cfg.Build, t.now), make(map[schemas.PitchID]*schemas.Change, len(set))
-	args = append(args, arrivalArrays(set)...)
+	sql, args := sqlUpsertIdentified, []any(nil)
+	if set[0].version == identified {
+		args = identifiedArrays(set)
+	} else {
+		sql = sqlUpsertMeasured
+		args = append(measuredArrays(set), t.cfg.CoreVersion, t.cfg.Build, t.now)
+		args = append(args, arrivalArrays(set)...)
+	}
+	changes := make(map[schemas.PitchID]*schemas.Change, len(set))
 	for _, c := range set {
-		byPitch[c.pitch.PitchID] = c.change()
+		changes[c.pitch.PitchID] = c.change()
 	}
-	b.Queue(sqlUpsertMeasured, args...).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var id [16]byte
-			w := winner{}
-			var batter, was, idBatter, idPitcher, idTeam *int64
-			var by pg.RegisterVersion
-			if err := rows.Scan(append([]any{&id, &batter, &w.now.Game, &was, &w.was.Game, &idBatter, &idPitcher, &idTeam}, by.Into()...)...); err != nil {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+		return pg.Each(rows, func() error {
+			var w winner
+			var id schemas.PitchID
+			var by pg.VersionRow
+			into := []any{(*[16]byte)(&id), pg.Integer(&w.now.Batter), &w.now.Game, pg.Integer(&w.was.Batter), &w.was.Game,
+				&w.current}
+			into = append(into, pg.IdentifiersInto(&w.ids)...)
+			if err := rows.Scan(append(into, by.Into()...)...); err != nil {
 				return err
 			}
+			w.change = changes[id]
 			w.identifiedBy = by.Version()
-			w.change = byPitch[id]
-			w.standing = w.change.Op == schemas.OpUpsert
-			w.now.Batter, w.was.Batter = schemas.FromPointer(batter), schemas.FromPointer(was)
-			w.ids = pg.Identifiers(idBatter, idPitcher, idTeam)
 			t.winners = append(t.winners, w)
-		}
-		return rows.Err()
+			return nil
+		})
 	})
 }
 
-func (t *transaction) queueIdentified(b *pgx.Batch, set []candidate) {
-	t.statements()
-	args, byPitch := identifiedArrays(set)
-	b.Queue(sqlUpsertIdentified, args...).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var id [16]byte
-			w := winner{identified: true}
-			var batter, was *int64
-			if err := rows.Scan(&id, &batter, &w.now.Game, &was, &w.was.Game, &w.standing); err != nil {
-				return err
-			}
-			w.change = byPitch[id]
-			w.now.Batter, w.was.Batter = schemas.FromPointer(batter), schemas.FromPointer(was)
-			t.winners = append(t.winners, w)
-		}
-		return rows.Err()
-	})
-}
-
-// processedAt is cut to milliseconds, as all times of a row are.
+// processedAt returns the time of the batch in milliseconds, as all times of a row.
 func (t *transaction) processedAt() schemas.TimeMS {
 	return schemas.TimeMSOf(t.now.Truncate(time.Millisecond))
 }

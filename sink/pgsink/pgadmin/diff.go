@@ -12,122 +12,102 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Diff compares what stands in two targets, rows and aggregates, as of one moment. raw is the topic that both are fed
-// from. Of rows, when and by which build or core they were computed makes no difference; averages differ beyond 1e-9.
+// Diff compares the current rows and aggregates of two targets, as of one moment. raw is the topic that feeds both. Rows
+// that differ only in when, by which build or by which core they were computed are equal. Averages may differ by 1e-9.
+//
+// A pitch or batter is moving, and compared with nothing, if one target has read a record of it that the other has not.
 func (t *Targets) Diff(ctx context.Context, a, b schemas.Target, raw string) (d schemas.TargetDiff, err error) {
-	d.A, d.B = a.Name, b.Name
-	err = pgx.BeginTxFunc(ctx, t.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		// Whole tables are joined here, unlike anywhere else.
+	d.A = a.Name
+	d.B = b.Name
+	err = pgx.BeginTxFunc(ctx, t.pool, snapshot, func(tx pgx.Tx) error {
+		// These joins read whole tables, so that a sequential scan is right here and nowhere else.
 		if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = on; SET LOCAL work_mem = '64MB'; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
 			return err
 		}
-		upTo, err := common(ctx, tx, a, b, raw)
+		partitions, offsets, err := commonOffsets(ctx, tx, a, b, raw)
 		if err != nil {
 			return err
 		}
-		moving, err := movingBatters(ctx, tx, a, b, upTo)
+		batters, err := movingBatters(ctx, tx, a, b, partitions, offsets)
 		if err != nil {
 			return err
 		}
-		rows := comparison{a: registersOf(a.Schema), b: registersOf(b.Schema), key: []string{"pitch_id"}, columns: comparedColumns(), args: upTo.args(), rows: true}
+		rows := comparison{a: registersOf(a.Schema), b: registersOf(b.Schema), key: []string{"pitch_id"},
+			columns: comparedColumns(), args: []any{partitions, offsets}, rows: true}
 		if d.OtherCore, err = rows.run(ctx, tx, &d.Rows); err != nil {
 			return err
 		}
-		for _, of := range []struct {
-			view string
-			key  []string
-			into *schemas.TableDiff
-		}{{"batter_stats", []string{"batter_id"}, &d.Batters}, {"batter_game_stats", []string{"batter_id", "game_pk"}, &d.BatterGames}} {
-			c := comparison{a: statsOf(a.Schema, of.view), b: statsOf(b.Schema, of.view), key: of.key, columns: schemas.StatsColumns, args: []any{moving}}
-			if _, err := c.run(ctx, tx, of.into); err != nil {
-				return err
-			}
+		stats := func(view string, into *schemas.TableDiff, key ...string) error {
+			c := comparison{a: statsOf(a.Schema, view), b: statsOf(b.Schema, view), key: key,
+				columns: schemas.StatsColumns, args: []any{batters}}
+			_, err := c.run(ctx, tx, into)
+			return err
 		}
-		return nil
+		if err := stats("batter_stats", &d.Batters, "batter_id"); err != nil {
+			return err
+		}
+		return stats("batter_game_stats", &d.BatterGames, "batter_id", "game_pk")
 	})
-	if err != nil {
-		return d, fmt.Errorf("postgres: diff: %w", pg.HideSecret(err))
-	}
-	return d, nil
+	return d, pg.Wrap("diff", err)
 }
 
-// bounds are the offsets below which both targets have read each partition.
-type bounds struct {
-	partitions []int32
-	offsets    []int64
-}
-
-func (b bounds) args() []any { return []any{b.partitions, b.offsets} }
-
-func common(ctx context.Context, tx pgx.Tx, a, b schemas.Target, raw string) (bounds, error) {
-	rows, err := tx.Query(ctx, `SELECT partition, min(next_offset) FROM (
+// commonOffsets returns, for each partition, the offset below which both targets have read it.
+func commonOffsets(
+	ctx context.Context, tx pgx.Tx, a, b schemas.Target, raw string,
+) (partitions []int32, offsets []int64, err error) {
+	err = tx.QueryRow(ctx, `SELECT coalesce(array_agg(partition), '{}'), coalesce(array_agg(next_offset), '{}') FROM (
+		SELECT partition, min(next_offset) AS next_offset FROM (
 			SELECT partition, next_offset FROM `+a.Schema+`.stream_positions WHERE consumer_group = $1 AND topic = $3
 			UNION ALL SELECT partition, next_offset FROM `+b.Schema+`.stream_positions WHERE consumer_group = $2 AND topic = $3) p
-		GROUP BY partition HAVING count(*) = 2 ORDER BY 1`, a.Group, b.Group, raw)
-	var upTo bounds
-	if err != nil {
-		return upTo, err
-	}
-	var id int32
-	var next int64
-	_, err = pgx.ForEachRow(rows, []any{&id, &next}, func() error {
-		upTo.partitions, upTo.offsets = append(upTo.partitions, id), append(upTo.offsets, next)
-		return nil
-	})
-	return upTo, err
+		GROUP BY partition HAVING count(*) = 2) both_have`, a.Group, b.Group, raw).Scan(&partitions, &offsets)
+	return partitions, offsets, err
 }
 
-// isMoving is of a register r, with the bounds as $1 and $2.
+// isMoving is true of a register r that was written by a record at or above the common offsets, which are $1 and $2.
 const isMoving = `(EXISTS (SELECT FROM unnest($1::int[], $2::bigint[]) AS u(partition, next)
 	WHERE u.partition = r.source_partition AND r.source_offset >= u.next OR u.partition = r.identified_source_partition AND r.identified_source_offset >= u.next))`
 
-// movingBatters are those whom a pitch that is moving counts for in either target.
-func movingBatters(ctx context.Context, tx pgx.Tx, a, b schemas.Target, upTo bounds) ([]int64, error) {
-	rows, err := tx.Query(ctx, `WITH moving AS (
+// movingBatters returns the batters of moving pitches in either target.
+func movingBatters(
+	ctx context.Context, tx pgx.Tx, a, b schemas.Target, partitions []int32, offsets []int64,
+) ([]int64, error) {
+	return pg.Collect(ctx, tx, pgx.RowTo[int64], `WITH moving AS (
 			SELECT pitch_id FROM `+a.Schema+`.pitch_registers r WHERE `+isMoving+`
 			UNION SELECT pitch_id FROM `+b.Schema+`.pitch_registers r WHERE `+isMoving+`)
 		SELECT batter_id FROM moving JOIN `+a.Schema+`.pitch_registers USING (pitch_id) WHERE batter_id IS NOT NULL
-		UNION SELECT batter_id FROM moving JOIN `+b.Schema+`.pitch_registers USING (pitch_id) WHERE batter_id IS NOT NULL`, upTo.args()...)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if ids == nil {
-		ids = []int64{}
-	}
-	return ids, err
+		UNION SELECT batter_id FROM moving JOIN `+b.Schema+`.pitch_registers USING (pitch_id) WHERE batter_id IS NOT NULL`,
+		partitions, offsets)
 }
 
-// registersOf are a target's pitches, those too that do not stand: a deletion may be what is moving.
+// registersOf selects all registers of a target. Deleted pitches are among them, because a deletion may be moving.
 func registersOf(schema string) string {
 	return `SELECT r.*, coalesce(identified_pitcher_id, measured_pitcher_id) AS pitcher_id, coalesce(identified_team_id, measured_team_id) AS team_id,
 		` + isMoving + ` AS moving FROM ` + schema + `.pitch_registers r`
 }
 
-// statsOf are a target's groups; those of moving batters ($1) are moving.
+// statsOf selects a view of aggregates of a target. Moving batters are $1.
 func statsOf(schema, view string) string {
 	return `SELECT s.*, true AS standing, 0 AS core_version, batter_id = ANY ($1::bigint[]) AS moving FROM ` + schema + `.` + view + ` s`
 }
 
-// comparedColumns are a row's, without its key and what says only when and by whom it was computed.
-func comparedColumns() (columns []schemas.Column) {
-	for _, c := range schemas.StoredColumns {
-		if !slices.Contains([]string{"pitch_id", "core_version", "build", "processed_at"}, c.Name) {
-			columns = append(columns, c)
-		}
-	}
-	return columns
+// comparedColumns returns the columns of a row, without its key and those that report when and by which build it was
+// computed.
+func comparedColumns() []schemas.Column {
+	return slices.DeleteFunc(slices.Clone(schemas.StoredColumns), func(c schemas.Column) bool {
+		return slices.Contains([]string{"pitch_id", "core_version", "build", "processed_at"}, c.Name)
+	})
 }
 
-// comparison is of the lines of two queries with one key.
+// comparison compares the results of two queries that have the same key.
 type comparison struct {
-	a, b    string
+	a, b    string // the queries
 	key     []string
 	columns []schemas.Column
-	args    []any
-	rows    bool
+	args    []any // of both queries
+	rows    bool  // the results are registers, else aggregates
 }
 
+// joined is the FROM clause: both results side by side, with s.moving, and whether the key is current in a and in b.
 func (c comparison) joined() string {
 	return ` FROM (` + c.a + `) a FULL JOIN (` + c.b + `) b USING (` + strings.Join(c.key, ", ") + `)
 		-- guard: target: what one has not read yet is no difference | SELECT coalesce(a.moving, false) OR coalesce(b.moving, false) AS moving -> SELECT false AS moving
@@ -136,14 +116,16 @@ func (c comparison) joined() string {
 
 func (c comparison) keyText() string { return strings.Join(c.key, "::text || '/' || ") + "::text" }
 
-// differs is true of a line that both have with two values.
+// differs is a condition: the values of a column differ.
 func differs(c schemas.Column) string {
 	if strings.HasPrefix(c.Name, "avg_") {
-		return fmt.Sprintf("(a.%[1]s IS DISTINCT FROM b.%[1]s AND coalesce(abs(a.%[1]s - b.%[1]s) > 1e-9 * greatest(1, abs(a.%[1]s)), true))", c.Name)
+		return fmt.Sprintf(`(a.%[1]s IS DISTINCT FROM b.%[1]s
+			AND coalesce(abs(a.%[1]s - b.%[1]s) > 1e-9 * greatest(1, abs(a.%[1]s)), true))`, c.Name)
 	}
 	return fmt.Sprintf("a.%[1]s IS DISTINCT FROM b.%[1]s", c.Name)
 }
 
+// isMeasure reports whether the size of a difference in this column means something.
 func isMeasure(c schemas.Column) bool {
 	switch c.SQL {
 	case "float8", "smallint", "int":
@@ -154,55 +136,59 @@ func isMeasure(c schemas.Column) bool {
 	return false
 }
 
-// run fills in the comparison, and answers how many lines that both have were computed by different cores.
+// run fills in the difference, and returns the number of rows in both targets that two cores computed.
 func (c comparison) run(ctx context.Context, tx pgx.Tx, into *schemas.TableDiff) (otherCore int64, err error) {
-	const both = "in_a AND in_b AND NOT s.moving"
-	var each []string
-	for _, col := range c.columns {
-		each = append(each, differs(col))
-	}
+	const (
+		both  = "in_a AND in_b AND NOT s.moving"
+		onlyA = "in_a AND NOT in_b AND NOT s.moving"
+		onlyB = "in_b AND NOT in_a AND NOT s.moving"
+	)
+	count := func(where string) string { return "count(*) FILTER (WHERE " + where + ")" }
 	examples := func(where string) string {
 		return fmt.Sprintf("min(%[1]s) FILTER (WHERE %[2]s), max(%[1]s) FILTER (WHERE %[2]s)", c.keyText(), where)
 	}
-	onlyA, onlyB := "in_a AND NOT in_b AND NOT s.moving", "in_b AND NOT in_a AND NOT s.moving"
-	parts := []string{
-		"count(*) FILTER (WHERE in_a)", "count(*) FILTER (WHERE in_b)", "count(*) FILTER (WHERE " + onlyA + ")", "count(*) FILTER (WHERE " + onlyB + ")",
-		"count(*) FILTER (WHERE " + both + " AND (" + strings.Join(each, " OR ") + "))", "count(*) FILTER (WHERE s.moving AND (in_a OR in_b))",
-		"count(*) FILTER (WHERE " + both + " AND a.core_version <> b.core_version)", examples(onlyA), examples(onlyB),
-	}
+	var anyDiffers, byColumn []string
 	for _, col := range c.columns {
-		where := both + " AND " + differs(col)
-		size := "NULL::float8"
+		anyDiffers = append(anyDiffers, differs(col))
+		where, size := both+" AND "+differs(col), "NULL::float8"
 		if isMeasure(col) {
 			size = fmt.Sprintf("abs(a.%[1]s::float8 - b.%[1]s::float8)", col.Name)
 		}
-		parts = append(parts, fmt.Sprintf("count(*) FILTER (WHERE %[1]s), max(%[2]s) FILTER (WHERE %[1]s), avg(%[2]s) FILTER (WHERE %[1]s), ", where, size)+examples(where))
+		byColumn = append(byColumn, count(where),
+			fmt.Sprintf("max(%[2]s) FILTER (WHERE %[1]s), avg(%[2]s) FILTER (WHERE %[1]s)", where, size), examples(where))
 	}
+	parts := append([]string{
+		count("in_a"), count("in_b"), count(onlyA), count(onlyB),
+		count(both + " AND (" + strings.Join(anyDiffers, " OR ") + ")"), count("s.moving AND (in_a OR in_b)"),
+		count(both + " AND a.core_version <> b.core_version"), examples(onlyA), examples(onlyB),
+	}, byColumn...)
+
 	var onlyIn [4]*string
 	type found struct {
-		n         int64
-		max, mean *float64
-		keys      [2]*string
+		diff schemas.ColumnDiff
+		keys [2]*string
 	}
 	columns := make([]found, len(c.columns))
-	dest := []any{&into.InA, &into.InB, &into.OnlyA, &into.OnlyB, &into.Differ, &into.Moving, &otherCore, &onlyIn[0], &onlyIn[1], &onlyIn[2], &onlyIn[3]}
+	dest := []any{&into.InA, &into.InB, &into.OnlyA, &into.OnlyB, &into.Differ, &into.Moving, &otherCore,
+		&onlyIn[0], &onlyIn[1], &onlyIn[2], &onlyIn[3]}
 	for i := range columns {
 		f := &columns[i]
-		dest = append(dest, &f.n, &f.max, &f.mean, &f.keys[0], &f.keys[1])
+		f.diff.Name = c.columns[i].Name
+		dest = append(dest, &f.diff.Differ, pg.Float(&f.diff.Max), pg.Float(&f.diff.Mean), &f.keys[0], &f.keys[1])
 	}
 	if err := tx.QueryRow(ctx, "SELECT "+strings.Join(parts, ", ")+c.joined(), c.args...).Scan(dest...); err != nil {
 		return 0, err
 	}
-	into.OnlyInA, into.OnlyInB = keysOf(onlyIn[:2]), keysOf(onlyIn[2:])
-	for i, f := range columns {
-		if f.n == 0 {
+	into.OnlyInA = keysOf(onlyIn[:2])
+	into.OnlyInB = keysOf(onlyIn[2:])
+	for _, f := range columns {
+		if f.diff.Differ == 0 {
 			continue
 		}
-		d := schemas.ColumnDiff{Name: c.columns[i].Name, Differ: f.n, Max: schemas.FromPointer(f.max), Mean: schemas.FromPointer(f.mean)}
-		if d.Examples, err = c.examples(ctx, tx, c.columns[i].Name, keysOf(f.keys[:])); err != nil {
+		if f.diff.Examples, err = c.examples(ctx, tx, f.diff.Name, keysOf(f.keys[:])); err != nil {
 			return 0, err
 		}
-		into.Columns = append(into.Columns, d)
+		into.Columns = append(into.Columns, f.diff)
 	}
 	return otherCore, nil
 }
@@ -216,20 +202,14 @@ func keysOf(found []*string) (keys []string) {
 	return keys
 }
 
-// examples are the values of a column under these keys.
+// examples returns the values of a column under these keys.
 func (c comparison) examples(ctx context.Context, tx pgx.Tx, column string, keys []string) ([]schemas.ValueDiffer, error) {
-	where := c.keyText() + " = ANY ("
-	if c.rows { // by the index
-		where = "pitch_id = ANY ("
+	wanted := fmt.Sprintf("%s = ANY ($%d::text[])", c.keyText(), len(c.args)+1)
+	if c.rows { // in this form the index finds them
+		wanted = fmt.Sprintf("pitch_id = ANY ($%d::text[]::uuid[])", len(c.args)+1)
 	}
-	placeholder := fmt.Sprintf("$%d::text[]", len(c.args)+1)
-	if c.rows {
-		placeholder += "::uuid[]"
-	}
-	rows, err := tx.Query(ctx, fmt.Sprintf("SELECT %s, coalesce(a.%[2]s::text, ''), coalesce(b.%[2]s::text, '')", c.keyText(), column)+
-		strings.Replace(c.joined(), "FULL JOIN", "JOIN", 1)+" WHERE "+where+placeholder+") ORDER BY 1", append(slices.Clone(c.args), keys)...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.ValueDiffer])
+	return pg.Collect(ctx, tx, pgx.RowToStructByPos[schemas.ValueDiffer],
+		fmt.Sprintf("SELECT %s, coalesce(a.%[2]s::text, ''), coalesce(b.%[2]s::text, '')", c.keyText(), column)+
+			strings.Replace(c.joined(), "FULL JOIN", "JOIN", 1)+" WHERE "+wanted+" ORDER BY 1",
+		append(slices.Clone(c.args), keys)...)
 }

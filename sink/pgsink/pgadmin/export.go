@@ -2,7 +2,6 @@ package pgadmin
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -10,101 +9,81 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Export is one view of all pitches, as they stood at one moment: whatever is written meanwhile, its questions do not see
-// it. It holds one connection and no locks. It is not safe for use by several goroutines.
+// Export is a snapshot of all pitches at one moment: later writes do not show in its answers. It holds one connection and
+// no locks. It is not safe for use by several goroutines.
 type Export struct {
 	conn *pgx.Conn
 	tx   pgx.Tx
 }
 
-// Day is a game date and how many pitches stand of it.
+// Day is a game date and the number of its current pitches.
 type Day struct {
-	Date    schemas.Text // YYYY-MM-DD; missing: pitches that have no date
+	Date    schemas.Text // YYYY-MM-DD; "": pitches without a date
 	Pitches int64
 }
 
-// OpenExport connects and takes the view. Close must be called.
+// OpenExport connects and takes the snapshot. Close must be called.
 func OpenExport(ctx context.Context, cfg pg.Config) (*Export, error) {
 	pc, err := cfg.PoolConfig("pitchstream export")
 	if err != nil {
 		return nil, err
 	}
-	// A disk may stand still for a while; the view lasts.
+	// The snapshot must last while the caller waits for a slow disk.
 	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
 	conn, err := pgx.ConnectConfig(ctx, pc.ConnConfig)
 	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
+		return nil, pg.Wrap("export", err)
 	}
 	e := &Export{conn: conn}
 	// guard: export: all of one moment | IsoLevel: pgx.RepeatableRead, ->
 	if e.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err != nil {
 		e.Close(ctx)
-		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
+		return nil, pg.Wrap("export", err)
 	}
 	return e, nil
 }
 
-// Close gives up the view and the connection.
+// Close ends the snapshot and closes the connection.
 func (e *Export) Close(ctx context.Context) { _ = e.conn.Close(context.WithoutCancel(ctx)) }
 
-// Days are the dates on which pitches stand, sorted, last the one that is missing; none before from or after to, where
-// these are given (YYYY-MM-DD).
+// Days returns the dates from from to to (YYYY-MM-DD, "" for no limit) that have pitches, sorted. Pitches without
+// a date come last, whatever the limits are.
 func (e *Export) Days(ctx context.Context, from, to schemas.Text) ([]Day, error) {
-	rows, err := e.tx.Query(ctx, `
-		SELECT game_date::text, count(*) FROM pitches
-		WHERE ($1::date IS NULL OR game_date >= $1::date OR game_date IS NULL) AND ($2::date IS NULL OR game_date <= $2::date OR game_date IS NULL)
-		GROUP BY game_date ORDER BY game_date`, optional(from), optional(to))
-	if err != nil {
-		return nil, fmt.Errorf("postgres: days: %w", pg.HideSecret(err))
-	}
-	days, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d Day, err error) {
-		var date *string
-		err = row.Scan(&date, &d.Pitches)
-		d.Date = pg.TextOf(date)
+	days, err := pg.Collect(ctx, e.tx, func(row pgx.CollectableRow) (d Day, err error) {
+		err = row.Scan(pg.Text(&d.Date), &d.Pitches)
 		return d, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: days: %w", pg.HideSecret(err))
-	}
-	return days, nil
+	}, `SELECT game_date::text, count(*) FROM pitches
+		WHERE game_date IS NULL OR game_date BETWEEN coalesce(nullif($1, '')::date, '-infinity') AND coalesce(nullif($2, '')::date, 'infinity')
+		GROUP BY game_date ORDER BY game_date`, string(from), string(to))
+	return days, pg.Wrap("days", err)
 }
 
-func optional(t schemas.Text) *string {
-	if t == "" {
-		return nil
-	}
-	s := string(t)
-	return &s
-}
-
-// Rows gives the rows of these days to yield, those of a day together, the days in their order, the rows in that of
-// their event times; one at a time, as they come from the server, which sorts them. It ends with the error of yield.
+// Rows calls yield with the rows of these days, sorted by date and event time, one at a time as they arrive from the
+// server. It returns the first error of yield.
 func (e *Export) Rows(ctx context.Context, days []Day, yield func(*schemas.StoredRow) error) error {
-	dates, undated := []string{}, false
+	dates := []string{}
+	undated := false
 	for _, d := range days {
 		if d.Date == "" {
 			undated = true
-			continue
+		} else {
+			dates = append(dates, string(d.Date))
 		}
-		dates = append(dates, string(d.Date))
 	}
 	rows, err := e.tx.Query(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE pitches.game_date = ANY ($1::date[]) OR $2 AND pitches.game_date IS NULL
 		ORDER BY pitches.game_date, event_time, pitch_id`, dates, undated)
 	if err != nil {
-		return fmt.Errorf("postgres: pitches: %w", pg.HideSecret(err))
+		return pg.Wrap("pitches", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		row, err := pg.ScanRow(rows)
 		if err != nil {
-			return fmt.Errorf("postgres: pitches: %w", err)
+			return pg.Wrap("pitches", err)
 		}
-		if err := yield(row); err != nil {
+		if err := yield(&row); err != nil {
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("postgres: pitches: %w", pg.HideSecret(err))
-	}
-	return nil
+	return pg.Wrap("pitches", rows.Err())
 }

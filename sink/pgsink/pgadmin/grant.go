@@ -10,74 +10,63 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Roles are the names of the database's roles that use the schema, beside its owner, who migrates it; "" for none.
+// Roles names the database roles, beside its owner, that use the schema; "" for none.
 type Roles struct {
-	Writer string // a processor's: reads, inserts and updates; it can delete and change no table
-	Reader string // an application's or an analyst's: reads
+	Writer string // of a processor: reads, inserts and updates, but cannot delete rows or change tables
+	Reader string // of an application or an analyst: reads
 }
 
-// Grant gives the roles what they need in this schema, on all tables and views that are there, and takes from them
-// whatever else they had been given there. It is to be called by the owner, after each Migrate; doing it again changes
-// nothing. A role that is missing, or that no grant can limit, is an error, and then nothing was granted.
+// Grant gives the roles the rights that they need on all tables and views of this schema, and revokes all others there.
+// The owner calls it after each Migrate. Calling it again changes nothing. It grants nothing and returns an error if
+// a role is missing or cannot be limited by grants.
 func (a *Admin) Grant(ctx context.Context, roles Roles) error {
 	if roles.Writer != "" && roles.Writer == roles.Reader {
 		return fmt.Errorf("postgres: role %q: want another one to read than to write", roles.Writer)
 	}
-	err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
-		// Two that grant on the same tables at once would fail with "tuple concurrently updated".
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, pg.LockKey(a.cfg.Schema, "grant")); err != nil {
+	return pg.Wrap("granting", pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+		// Two sessions that grant on the same tables at once would fail with "tuple concurrently updated".
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, pg.LockKey(a.schema, "grant")); err != nil {
 			return err
 		}
-		for _, r := range []struct{ name, may string }{{roles.Writer, "SELECT, INSERT, UPDATE"}, {roles.Reader, "SELECT"}} {
-			if r.name == "" {
-				continue
-			}
-			if err := a.limitable(ctx, tx, r.name); err != nil {
-				return err
-			}
-			if _, err := tx.Exec(ctx, a.grants(r.name, r.may)); err != nil {
-				return err
-			}
+		if err := a.grant(ctx, tx, roles.Reader, "SELECT", ""); err != nil {
+			return err
 		}
-		return a.grantMigrations(ctx, tx, roles.Writer)
-	})
-	if err != nil {
-		return fmt.Errorf("postgres: granting: %w", pg.HideSecret(err))
-	}
-	return nil
+		// The writer must not change the list of migrations, because it could make Migrate skip a later one.
+		return a.grant(ctx, tx, roles.Writer, "SELECT, INSERT, UPDATE",
+			`REVOKE INSERT, UPDATE ON {schema}.schema_migrations FROM {role}`)
+	}))
 }
 
-// grants are the statements for one role, from nothing to what it may.
-func (a *Admin) grants(role, may string) string {
-	return strings.NewReplacer("{schema}", a.cfg.Schema, "{role}", pgx.Identifier{role}.Sanitize(), "{may}", may).Replace(`
+// grant gives a role exactly these rights on all tables, then runs the statement after.
+func (a *Admin) grant(ctx context.Context, tx pgx.Tx, role, rights, after string) error {
+	if role == "" {
+		return nil
+	}
+	if err := a.checkRole(ctx, tx, role); err != nil {
+		return err
+	}
+	replace := strings.NewReplacer("{schema}", a.schema, "{role}", pgx.Identifier{role}.Sanitize(), "{rights}", rights)
+	_, err := tx.Exec(ctx, replace.Replace(`
 		REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};
 		REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {role};
 		REVOKE ALL ON SCHEMA {schema} FROM {role};
 		GRANT USAGE ON SCHEMA {schema} TO {role};
-		GRANT {may} ON ALL TABLES IN SCHEMA {schema} TO {role};`)
-}
-
-// grantMigrations leaves the books of the migrations to the owner: whoever could write there could have a later
-// migration passed over.
-func (a *Admin) grantMigrations(ctx context.Context, tx pgx.Tx, writer string) error {
-	if writer == "" {
-		return nil
-	}
-	_, err := tx.Exec(ctx, `REVOKE INSERT, UPDATE ON `+a.cfg.Schema+`.schema_migrations FROM `+pgx.Identifier{writer}.Sanitize())
+		GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO {role};`+after))
 	return err
 }
 
-// limitable refuses a role that is missing, is above all grants, or is the one that owns the tables: what is taken
-// from an owner, migrations would miss.
-func (a *Admin) limitable(ctx context.Context, tx pgx.Tx, role string) error {
+// checkRole returns an error for a role that is missing, is a superuser, or owns the tables. Rights revoked from an owner
+// would be missing when it migrates.
+func (a *Admin) checkRole(ctx context.Context, tx pgx.Tx, role string) error {
 	var super, owns bool
 	err := tx.QueryRow(ctx, `
 		SELECT r.rolsuper, pg_has_role(r.oid, n.nspowner, 'MEMBER') OR EXISTS (
 		           SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND pg_has_role(r.oid, c.relowner, 'MEMBER'))
-		FROM pg_roles r, pg_namespace n WHERE r.rolname = $1 AND n.nspname = $2`, role, a.cfg.Schema).Scan(&super, &owns)
+		FROM pg_roles r, pg_namespace n WHERE r.rolname = $1 AND n.nspname = $2`, role, a.schema).Scan(&super, &owns)
 	switch {
 	case err == pgx.ErrNoRows:
-		return fmt.Errorf("there is no role %[1]q: make it first, CREATE ROLE %[2]s LOGIN PASSWORD '…'", role, pgx.Identifier{role}.Sanitize())
+		return fmt.Errorf("there is no role %q: make it first, CREATE ROLE %s LOGIN PASSWORD '…'",
+			role, pgx.Identifier{role}.Sanitize())
 	case err != nil:
 		return err
 	case super:

@@ -8,24 +8,23 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Targets keeps the books of the targets beside live, and the pointer to the one that readers see with its views, in a
-// schema of its own.
+// Targets keeps, in a schema of its own, the list of the targets beside live, the pointer to the target that readers see,
+// and the views of that target.
 type Targets struct {
 	pool          *pgxpool.Pool
-	serving, live string // schemas
+	serving, live string // names of schemas
 }
 
-// OpenTargets makes a pool for the books in the schema serving, beside live's schema. It does not connect.
+// OpenTargets makes a pool for the schema serving, beside live's schema. It does not connect.
 func OpenTargets(cfg pg.Config, serving string) (*Targets, error) {
-	if !pg.PlainName.MatchString(serving) {
-		return nil, fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", serving)
+	if err := pg.CheckSchema(serving); err != nil {
+		return nil, err
 	}
 	db, err := pg.Open(cfg)
 	if err != nil {
@@ -37,9 +36,9 @@ func OpenTargets(cfg pg.Config, serving string) (*Targets, error) {
 // Close waits for the connections that are in use, and closes the pool.
 func (t *Targets) Close() { t.pool.Close() }
 
-// in runs f in one transaction, alone among those who change the books. It does not wait for readers for longer than
-// half a second at a time: what waits for a lock holds up who comes behind it.
-func (t *Targets) in(ctx context.Context, what string, f func(pgx.Tx) error) error {
+// change runs f in one transaction, under a lock that excludes all other changes of the targets. It waits at most half
+// a second at a time for readers, because a waiting lock holds up all readers behind it.
+func (t *Targets) change(ctx context.Context, what string, f func(pgx.Tx) error) error {
 	var err error
 	for range 10 {
 		err = pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error {
@@ -51,26 +50,24 @@ func (t *Targets) in(ctx context.Context, what string, f func(pgx.Tx) error) err
 			}
 			return f(tx)
 		})
-		var pg *pgconn.PgError
-		if !errors.As(err, &pg) || pg.Code != "55P03" {
+		if !pg.HasCode(err, "55P03") { // lock_not_available
 			break
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("postgres: %s: %w", what, pg.HideSecret(err))
-	}
-	return nil
+	return pg.Wrap(what, err)
 }
 
 func (t *Targets) sql(text string) string {
 	return strings.NewReplacer("{serving}", t.serving, "{live}", t.live).Replace(text)
 }
 
-// Ensure makes the books where there are none, pointing to live, and lets those who may read live's schema read there.
+var sqlTargets = statement("targets")
+
+// Ensure makes the list and the pointer to live if they are not there, and lets the roles that may read live's schema
+// read the views.
 func (t *Targets) Ensure(ctx context.Context) error {
-	return t.in(ctx, "targets", func(tx pgx.Tx) error {
-		var there bool
-		if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, t.serving+".pointer").Scan(&there); err != nil || there {
+	return t.change(ctx, "targets", func(tx pgx.Tx) error {
+		if there, err := t.exists(ctx, tx); err != nil || there {
 			return err
 		}
 		if _, err := tx.Exec(ctx, t.sql(sqlTargets)); err != nil {
@@ -80,18 +77,20 @@ func (t *Targets) Ensure(ctx context.Context) error {
 	})
 }
 
-var sqlTargets = statement("targets")
+func (t *Targets) exists(ctx context.Context, tx pgx.Tx) (there bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, t.serving+".pointer").Scan(&there)
+	return there, err
+}
 
-// Share gives those who may use live's schema what they need in those of the targets and of the readers, where there are
-// any: for after a Grant.
+// Share gives the roles that may use live's schema the rights that they need in the schemas of the targets and of the
+// views, if there are any. Call it after Grant.
 func (t *Targets) Share(ctx context.Context) error {
 	list, err := t.List(ctx)
 	if err != nil {
 		return err
 	}
-	return t.in(ctx, "sharing the targets", func(tx pgx.Tx) error {
-		var there bool
-		if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, t.serving+".pointer").Scan(&there); err != nil || !there {
+	return t.change(ctx, "sharing the targets", func(tx pgx.Tx) error {
+		if there, err := t.exists(ctx, tx); err != nil || !there {
 			return err
 		}
 		for _, target := range list {
@@ -103,7 +102,7 @@ func (t *Targets) Share(ctx context.Context) error {
 	})
 }
 
-// point makes the views those of a schema: all that it has, and no other. Who may read them may go on.
+// point makes the views show a schema: each view that it has, and no other. Roles that may read them keep that right.
 func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
 	has, err := viewsOf(ctx, tx, schema)
 	if err != nil {
@@ -114,7 +113,7 @@ func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
 		return err
 	}
 	for _, view := range had {
-		if !slices.Contains(has, view) { // it would show another target than the others
+		if !slices.Contains(has, view) { // it would go on showing the target before
 			if _, err := tx.Exec(ctx, `DROP VIEW `+t.serving+`.`+view); err != nil {
 				return err
 			}
@@ -122,13 +121,12 @@ func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
 	}
 	for _, view := range has {
 		name, from := t.serving+"."+view, schema+"."+view
-		// In a transaction of its own: a view whose columns are others cannot be replaced, and is made anew.
+		// A view with other columns cannot be replaced. The savepoint keeps the transaction alive after that error.
 		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
 			_, err := tx.Exec(ctx, `CREATE OR REPLACE VIEW `+name+` AS SELECT * FROM `+from)
 			return err
 		})
-		var pg *pgconn.PgError
-		if errors.As(err, &pg) && pg.Code == "42P16" {
+		if pg.HasCode(err, "42P16") { // invalid_table_definition
 			err = remakeView(ctx, tx, name, from)
 		}
 		if err != nil {
@@ -139,20 +137,14 @@ func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
 }
 
 func viewsOf(ctx context.Context, tx pgx.Tx, schema string) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT quote_ident(viewname) FROM pg_views WHERE schemaname = $1 ORDER BY 1`, schema)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	return pg.Collect(ctx, tx, pgx.RowTo[string],
+		`SELECT quote_ident(viewname) FROM pg_views WHERE schemaname = $1 ORDER BY 1`, schema)
 }
 
+// remakeView drops and creates a view, and lets the roles that could read it read it again.
 func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
-	rows, err := tx.Query(ctx, `SELECT r.rolname FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+	readers, err := pg.Collect(ctx, tx, pgx.RowTo[string], `SELECT r.rolname FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
 		WHERE c.oid = $1::regclass AND a.privilege_type = 'SELECT' AND r.oid <> c.relowner`, name)
-	if err != nil {
-		return err
-	}
-	readers, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
 		return err
 	}
@@ -168,84 +160,74 @@ func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
 	return nil
 }
 
-// copyRights lets the roles that may use one schema use another: who may write the registers there may write the tables
-// here, the others may read. With readOnly nobody may write.
+// copyRights gives the roles that may use the schema from the same rights in the schema to. A role that may write
+// registers in from may write all tables in to, except the list of migrations. With readOnly no role may write.
 func copyRights(ctx context.Context, tx pgx.Tx, from, to string, readOnly bool) error {
-	rows, err := tx.Query(ctx, `
+	roles, err := pg.CollectMap[string, bool](ctx, tx, `
 		SELECT r.rolname, has_table_privilege(r.oid, $1 || '.pitch_registers', 'INSERT')
 		FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
-		WHERE n.nspname = $1 AND a.privilege_type = 'USAGE' AND r.oid <> n.nspowner ORDER BY 1`, from)
+		WHERE n.nspname = $1 AND a.privilege_type = 'USAGE' AND r.oid <> n.nspowner`, from)
 	if err != nil {
 		return err
 	}
-	type role struct {
-		Name   string
-		Writes bool
-	}
-	roles, err := pgx.CollectRows(rows, pgx.RowToStructByPos[role])
-	if err != nil {
-		return err
-	}
-	for _, r := range roles {
-		name, may := pgx.Identifier{r.Name}.Sanitize(), "SELECT"
-		sql := ""
-		if r.Writes && !readOnly {
-			may, sql = "SELECT, INSERT, UPDATE", `; REVOKE INSERT, UPDATE ON `+to+`.schema_migrations FROM `+name
+	for role, writes := range roles {
+		sql := `GRANT USAGE ON SCHEMA {to} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {to} TO {role};`
+		if writes && !readOnly {
+			sql += `GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA {to} TO {role};
+				REVOKE INSERT, UPDATE ON {to}.schema_migrations FROM {role}`
 		}
-		if _, err := tx.Exec(ctx, `GRANT USAGE ON SCHEMA `+to+` TO `+name+`; GRANT `+may+` ON ALL TABLES IN SCHEMA `+to+` TO `+name+sql); err != nil {
+		replace := strings.NewReplacer("{to}", to, "{role}", pgx.Identifier{role}.Sanitize())
+		if _, err := tx.Exec(ctx, replace.Replace(sql)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Register notes a target whose schema has been migrated, with the rights that live's has. One that is noted already
-// keeps its names.
+// Register adds a target, whose schema must be migrated, to the list, and gives its schema the players and the rights of
+// live's. A target that is in the list keeps its names.
 func (t *Targets) Register(ctx context.Context, target schemas.Target) error {
-	return t.in(ctx, "target "+target.Name, func(tx pgx.Tx) error {
+	return t.change(ctx, "target "+target.Name, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, t.sql(`INSERT INTO {serving}.targets (name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead)
-			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING`), target.Name, target.Schema, target.Prefix, target.Group, target.Rows, target.Dead)
+			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING`),
+			target.Name, target.Schema, target.Prefix, target.Group, target.Rows, target.Dead)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, t.sql(`INSERT INTO `+target.Schema+`.players SELECT * FROM {live}.players ON CONFLICT DO NOTHING`)); err != nil {
+		players := `INSERT INTO ` + target.Schema + `.players SELECT * FROM {live}.players ON CONFLICT DO NOTHING`
+		if _, err := tx.Exec(ctx, t.sql(players)); err != nil {
 			return err
 		}
 		return copyRights(ctx, tx, t.live, target.Schema, false)
 	})
 }
 
-// List answers the targets beside live, by name.
+// List returns the targets beside live, sorted by name.
 func (t *Targets) List(ctx context.Context) ([]schemas.Target, error) {
-	rows, err := t.pool.Query(ctx, t.sql(`SELECT name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead FROM {serving}.targets ORDER BY 1`))
-	var list []schemas.Target
-	if err == nil {
-		list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.Target])
-	}
+	list, err := pg.Collect(ctx, t.pool, pgx.RowToStructByPos[schemas.Target], t.sql(
+		`SELECT name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead FROM {serving}.targets ORDER BY 1`))
 	if pg.IsMissing(err) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("postgres: targets: %w", pg.HideSecret(err))
-	}
-	return list, nil
+	return list, pg.Wrap("targets", err)
 }
 
-// Pointer answers the target that readers see.
+// Pointer returns the target that readers see.
 func (t *Targets) Pointer(ctx context.Context) (schemas.Pointer, error) {
 	return pg.ReadPointer(ctx, t.pool, t.serving)
 }
 
-// Promote moves the pointer and the views to a target, in one transaction. It answers where the pointer was and is.
+// Promote moves the pointer and the views to a target, in one transaction. It returns the pointer before and after.
 func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Pointer, err error) {
-	err = t.in(ctx, "promoting "+name, func(tx pgx.Tx) error {
+	err = t.change(ctx, "promoting "+name, func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, t.sql(`SELECT target, coalesce(previous, ''), generation FROM {serving}.pointer FOR UPDATE`)).
 			Scan(&was.Target.Name, &was.Previous, &was.Generation); err != nil {
 			return err
 		}
 		schema := t.live
 		if name != pg.LiveName {
-			if err := tx.QueryRow(ctx, t.sql(`SELECT postgres_schema FROM {serving}.targets WHERE name = $1`), name).Scan(&schema); err != nil {
+			find := t.sql(`SELECT postgres_schema FROM {serving}.targets WHERE name = $1`)
+			if err := tx.QueryRow(ctx, find, name).Scan(&schema); err != nil {
 				return fmt.Errorf("there is no target %s: %w", name, err)
 			}
 		}
@@ -258,15 +240,18 @@ func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Poi
 			return err
 		}
 		return tx.QueryRow(ctx, t.sql(`UPDATE {serving}.pointer SET previous = target, target = $1, generation = generation + 1, moved_at = clock_timestamp()
-			RETURNING target, previous, generation, moved_at`), name).Scan(&is.Target.Name, &is.Previous, &is.Generation, &is.MovedAt)
+			RETURNING target, previous, generation, moved_at`), name).
+			Scan(&is.Target.Name, &is.Previous, &is.Generation, &is.MovedAt)
 	})
 	return was, is, err
 }
 
-// Drop removes a target's schema and its line in the books. That readers see it, or that it is live, is an error.
+// Drop removes a target's schema and its line in the list. It returns an error if readers see the target, or if it is
+// live.
 func (t *Targets) Drop(ctx context.Context, target schemas.Target) error {
-	return t.in(ctx, "dropping "+target.Name, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, t.sql(`UPDATE {serving}.pointer SET previous = NULL WHERE previous = $1`), target.Name); err != nil {
+	return t.change(ctx, "dropping "+target.Name, func(tx pgx.Tx) error {
+		forget := t.sql(`UPDATE {serving}.pointer SET previous = NULL WHERE previous = $1`)
+		if _, err := tx.Exec(ctx, forget, target.Name); err != nil {
 			return err
 		}
 		gone, err := tx.Exec(ctx, t.sql(`DELETE FROM {serving}.targets WHERE name = $1 AND name <> (SELECT target FROM {serving}.pointer FOR UPDATE)`), target.Name)
@@ -281,13 +266,12 @@ func (t *Targets) Drop(ctx context.Context, target schemas.Target) error {
 	})
 }
 
-// Pitches counts the rows that stand in a schema.
+// Pitches returns the number of current rows in a schema, −1 if it is missing or another build's.
 func (t *Targets) Pitches(ctx context.Context, schema string) (int64, error) {
 	return t.number(ctx, schema, `SELECT count(*) FROM `+schema+`.pitches`)
 }
 
-// UnfinishedReplays counts the replays into a schema that have not reached their end; −1: the schema is not there, or not
-// that of this build.
+// UnfinishedReplays returns the number of unfinished replays into a schema, −1 if it is missing or another build's.
 func (t *Targets) UnfinishedReplays(ctx context.Context, schema string) (int64, error) {
 	return t.number(ctx, schema, `SELECT count(*) FROM `+schema+`.replays WHERE finished_at IS NULL`)
 }
@@ -297,8 +281,5 @@ func (t *Targets) number(ctx context.Context, schema, sql string) (n int64, err 
 	if pg.IsMissing(err) {
 		return -1, nil
 	}
-	if err != nil {
-		return 0, fmt.Errorf("postgres: %s: %w", schema, pg.HideSecret(err))
-	}
-	return n, nil
+	return n, pg.Wrap(schema, err)
 }

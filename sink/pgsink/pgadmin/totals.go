@@ -22,39 +22,32 @@ var (
 	sqlStoredTotals   = statement("stored_totals")
 )
 
-// TotalBatters answers every batter that has totals or a row, sorted: the ones to be compared.
+// TotalBatters returns every batter that has totals or a row, sorted, for CompareTotals.
 func (a *Admin) TotalBatters(ctx context.Context) ([]int64, error) {
-	rows, err := a.pool.Query(ctx, `
+	ids, err := pg.Collect(ctx, a.pool, pgx.RowTo[int64], `
 		SELECT batter_id FROM batter_totals
 		UNION SELECT batter_id FROM batter_game_totals
 		UNION SELECT batter_id FROM pitch_registers WHERE batter_id IS NOT NULL
 		ORDER BY 1`)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
-	}
-	return ids, nil
+	return ids, pg.Wrap("batters", err)
 }
 
-// TotalsReport says what a comparison of totals found.
+// TotalsReport is the result of CompareTotals.
 type TotalsReport struct {
-	Rows, Totals schemas.Sums // what the rows add up to, and what the totals of the batters say
+	Rows, Totals schemas.Sums // of the rows, and of the totals of the batters
 	Differences  []schemas.Difference
-	Broken       []schemas.BatterGame // the batter-games that RepairTotals is to compute anew
-	Batters      []int64              // the batters that it is to fold anew
+	Broken       []schemas.BatterGame // the batter-games that RepairTotals should compute again
+	Batters      []int64              // the batters that RepairTotals should fold again
 }
 
-// CompareTotals compares the stored totals of some batters, and of them in every game, with what their rows add up to,
-// as of one moment, so that writers beside it make no difference. Sums of measures may differ in their last bits: their
-// order is not fixed. A difference without a game is one of the batter over all games, or (Key "no game") of his rows
-// without a game.
+// CompareTotals compares the stored totals of some batters, overall and in each game, with the sums of their rows. It
+// reads both at one moment, so that concurrent writers make no difference. Sums of measures may differ in their last
+// bits, because their order is not fixed. A difference without a game is one of the batter over all games, or (Key
+// "no game") one of the batter's rows without a game.
 func (a *Admin) CompareTotals(ctx context.Context, ids []int64) (rep TotalsReport, err error) {
 	var computed, stored map[totalsKey]totals
-	err = pgx.BeginTxFunc(ctx, a.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
-		// The groups are joined with each other, some thousands at a time, which the planner takes for a few.
+	err = pgx.BeginTxFunc(ctx, a.pool, snapshot, func(tx pgx.Tx) (err error) {
+		// The planner expects a few groups where thousands are joined, so it would choose nested loops.
 		if _, err = tx.Exec(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'`); err != nil {
 			return err
 		}
@@ -64,7 +57,7 @@ func (a *Admin) CompareTotals(ctx context.Context, ids []int64) (rep TotalsRepor
 		return err
 	})
 	if err != nil {
-		return rep, fmt.Errorf("postgres: totals: %w", pg.HideSecret(err))
+		return rep, pg.Wrap("totals", err)
 	}
 	keys := maps.Clone(stored)
 	maps.Copy(keys, computed)
@@ -89,58 +82,54 @@ func (a *Admin) CompareTotals(ctx context.Context, ids []int64) (rep TotalsRepor
 	return rep, nil
 }
 
-// totalsKey is a batter in a game, "" for rows without one; without game: over all of them.
+// snapshot reads everything as of one moment.
+var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
+// totalsKey is a batter in a game, which is "" for rows without one. If game is missing, it is the batter over all games.
 type totalsKey struct {
 	batter int64
 	game   schemas.Opt[string]
 }
 
+// compare sorts by batter, a batter's total before the games.
 func (k totalsKey) compare(o totalsKey) int {
-	present := func(g schemas.Opt[string]) int {
-		if g.Present {
-			return 1
+	byGame := strings.Compare(k.game.Value, o.game.Value)
+	if k.game.Present != o.game.Present {
+		byGame = 1
+		if o.game.Present {
+			byGame = -1
 		}
-		return 0
 	}
-	return cmp.Or(cmp.Compare(k.batter, o.batter), cmp.Compare(present(k.game), present(o.game)), strings.Compare(k.game.Value, o.game.Value))
+	return cmp.Or(cmp.Compare(k.batter, o.batter), byGame)
 }
 
-// totals are one line of either statement: column → value.
+// totals is one row of either statement: column → value.
 type totals map[string]any
 
 func readTotals(ctx context.Context, tx pgx.Tx, sql string, ids []int64) (map[totalsKey]totals, error) {
-	rows, err := tx.Query(ctx, sql, ids)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	found := map[totalsKey]totals{}
-	for rows.Next() {
-		values, err := rows.Values()
-		if err != nil {
-			return nil, err
-		}
-		key := totalsKey{batter: values[0].(int64)}
-		if game, ok := values[1].(string); ok {
+	rows, err := pg.Collect(ctx, tx, pgx.RowToMap, sql, ids)
+	found := make(map[totalsKey]totals, len(rows))
+	for _, row := range rows {
+		key := totalsKey{batter: row["batter_id"].(int64)}
+		if game, ok := row["game_key"].(string); ok {
 			key.game = schemas.Some(game)
 		}
-		line := make(totals, len(values))
-		for i, column := range rows.FieldDescriptions()[2:] {
-			line[column.Name] = values[i+2]
-		}
-		found[key] = line
+		delete(row, "batter_id")
+		delete(row, "game_key")
+		found[key] = row
 	}
-	return found, rows.Err()
+	return found, err
 }
 
 func addSums(s *schemas.Sums, line totals) {
 	n := func(column string) int64 { v, _ := line[column].(int64); return v }
 	if n("pitches") > 0 {
-		s.Add(&schemas.Stats{Pitches: n("pitches"), SwingCount: n("swing_count"), WhiffCount: n("whiff_count"), ContactCount: n("contact_count"), HardHitCount: n("hard_hit_count")})
+		s.Add(&schemas.Stats{Pitches: n("pitches"), SwingCount: n("swing_count"), WhiffCount: n("whiff_count"),
+			ContactCount: n("contact_count"), HardHitCount: n("hard_hit_count")})
 	}
 }
 
-// compareTotals gives what differs of one line, nil for nothing. Totals of a group without rows may be missing.
+// compareTotals returns the difference of one group, nil if there is none. Totals of a group without rows may be missing.
 func compareTotals(key totalsKey, want, is, batter totals) *schemas.Difference {
 	d := schemas.Difference{Kind: schemas.DiffersContent, BatterID: &key.batter, GamePK: key.game.Value}
 	if key.game.Present && key.game.Value == "" {
@@ -155,12 +144,15 @@ func compareTotals(key totalsKey, want, is, batter totals) *schemas.Difference {
 		return &d
 	}
 	for _, column := range slices.Sorted(maps.Keys(is)) {
-		if column == "seq" {
-			if seq, most := is["seq"].(int64), batter["seq"]; most != nil && seq > most.(int64) {
-				d.Fields = append(d.Fields, schemas.FieldDifference{Name: column, Want: fmt.Sprintf("at most %v", most), Got: fmt.Sprint(seq)})
-			}
-		} else if !sameTotal(column, want[column], is[column]) {
-			d.Fields = append(d.Fields, schemas.FieldDifference{Name: column, Want: shownTotal(want[column]), Got: shownTotal(is[column])})
+		differ := schemas.FieldDifference{Name: column, Want: shownTotal(want[column]), Got: shownTotal(is[column])}
+		same := sameTotal(column, want[column], is[column])
+		if column == "seq" { // a batter-game has that of the batter at its last change
+			most, ok := batter["seq"].(int64)
+			same = !ok || is["seq"].(int64) <= most
+			differ.Want = fmt.Sprintf("at most %v", most)
+		}
+		if !same {
+			d.Fields = append(d.Fields, differ)
 		}
 	}
 	if len(d.Fields) == 0 {
@@ -169,12 +161,12 @@ func compareTotals(key totalsKey, want, is, batter totals) *schemas.Difference {
 	return &d
 }
 
-// sumTolerance is how far two sums of the same numbers in another order may be apart, relatively: far above what some
-// 100,000 additions lose, far below what a measure has.
+// sumTolerance is the relative difference allowed between two sums of the same numbers in different orders. It is far
+// above the rounding error of 100,000 additions, and far below the precision of a measure.
 const sumTolerance = 1e-9
 
 func sameTotal(column string, want, is any) bool {
-	if want == nil { // no rows: nothing, by whatever name
+	if want == nil { // no rows: zero, NULL and an empty array are equal
 		v := reflect.ValueOf(is)
 		return is == nil || v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
 	}

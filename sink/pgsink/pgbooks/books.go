@@ -1,37 +1,159 @@
-// Package pgbooks keeps the books beside the rows: decisions about dead letters, replays, quality, heartbeats, players, and
-// what Redis and verify compare themselves with.
+// Package pgbooks reads and writes the tables beside the rows, by one small type per subject: dead letters, replays,
+// quality, heartbeats and players. Books reads the state that Redis and `verify` are compared with. All work over the pool
+// of a pgsink.Sink, or, to read only, of a pgread.Reader. They are safe for use by several goroutines.
 package pgbooks
 
 import (
 	"context"
 	"embed"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Books reads and writes them over a pool that somebody else closes. It is safe for use by several goroutines. Over a
-// pgread.Reader's pool it can only read.
-type Books struct {
-	pool *pgxpool.Pool
-	cfg  pg.Config
-}
-
-// New makes Books over the pool of a pgsink.Sink or a pgread.Reader.
-func New(db *pg.DB) *Books { return &Books{pool: db.Pool, cfg: db.Config} }
-
 //go:embed sql/*.sql
 var files embed.FS
 
+var statement = pg.Statements(files)
+
+// Books reads the registers, rows, aggregates and positions.
+type Books struct{ db *pg.DB }
+
+// New makes Books over a pool that its caller closes.
+func New(db *pg.DB) *Books { return &Books{db} }
+
+// Pointer returns the target that readers see, from the schema serving.
+func (b *Books) Pointer(ctx context.Context, serving string) (schemas.Pointer, error) {
+	return pg.ReadPointer(ctx, b.db.Pool, serving)
+}
+
+// TryLock takes the named advisory lock of this schema on a connection of its own. ok is false while another process
+// has it. The lock ends with release, or with the connection.
+func (b *Books) TryLock(ctx context.Context, name string) (release func(), ok bool, err error) {
+	return b.db.TryLock(ctx, name)
+}
+
+// AppliedPositions returns the stored positions of the group, sorted by topic and partition.
+func (b *Books) AppliedPositions(ctx context.Context) ([]schemas.Position, error) {
+	positions, err := pg.Collect(ctx, b.db.Pool, pgx.RowToStructByPos[schemas.Position],
+		`SELECT topic, partition, next_offset FROM stream_positions WHERE consumer_group = $1 ORDER BY 1, 2`, b.db.Config.Group)
+	return positions, pg.Wrap("positions", err)
+}
+
+// Rows returns every current row, sorted by pitch. It holds them all in memory, which suits tests and small schemas.
+func (b *Books) Rows(ctx context.Context) ([]schemas.StoredRow, error) {
+	rows, err := pg.Collect(ctx, b.db.Pool, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM pitches ORDER BY pitch_id`)
+	return rows, pg.Wrap("rows", err)
+}
+
+// BatterSeqs returns every batter ever seen, sorted by id, with the current sequence number.
+func (b *Books) BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error) {
+	seqs, err := pg.Collect(ctx, b.db.Pool, pgx.RowToStructByPos[schemas.BatterSeq],
+		`SELECT batter_id, seq, pitches > 0 FROM batter_totals ORDER BY batter_id`)
+	return seqs, pg.Wrap("batters", err)
+}
+
+// BatterSnapshots returns the whole state of some batters with all their games, as of one moment. A game without current
+// rows has nil Stats. PrevSeq is 0, because such a snapshot replaces everything.
+func (b *Books) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error) {
+	var out []schemas.Snapshot
+	at := map[int64]int{}
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT batter_id, seq, updated_at, `+pg.StatsColumns+`
+		FROM batter_totals WHERE batter_id = ANY ($1::bigint[]) ORDER BY batter_id`, ids).Query(func(rows pgx.Rows) error {
+		return pg.Each(rows, func() error {
+			var snap schemas.Snapshot
+			var sums pg.StatsRow
+			err := rows.Scan(sums.Into(&snap.BatterID, &snap.Seq, pg.Time(&snap.UpdatedAt))...)
+			snap.Stats = sums.Stats()
+			at[snap.BatterID] = len(out)
+			out = append(out, snap)
+			return err
+		})
+	})
+	batch.Queue(`SELECT batter_id, game_key, seq, `+pg.StatsColumns+`
+		FROM batter_game_totals WHERE batter_id = ANY ($1::bigint[]) AND game_key <> '' ORDER BY batter_id, game_key`, ids).
+		Query(func(rows pgx.Rows) error {
+			return pg.Each(rows, func() error {
+				var batter int64
+				var g schemas.GameStats
+				var sums pg.StatsRow
+				if err := rows.Scan(sums.Into(&batter, &g.GamePK, &g.Seq)...); err != nil {
+					return err
+				}
+				g.Stats = sums.Stats()
+				snap := &out[at[batter]]
+				snap.Games = append(snap.Games, g)
+				return nil
+			})
+		})
+	err := pgx.BeginTxFunc(ctx, b.db.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
+		func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })
+	if err != nil {
+		return nil, pg.Wrap("snapshots", err)
+	}
+	return out, nil
+}
+
 var (
-	statement     = pg.Statements(files)
-	sqlAllGames   = statement("all_games")
-	sqlAllBatters = statement("all_batters")
+	sqlRegisters   = statement("registers") + `WHERE pitch_id > $1::uuid ORDER BY pitch_id LIMIT $2`
+	sqlRegistersOf = statement("registers") + `WHERE pitch_id = ANY ($1::uuid[]) ORDER BY pitch_id`
 )
 
-// Pointer returns the target that readers see, as the schema serving has it.
-func (b *Books) Pointer(ctx context.Context, serving string) (schemas.Pointer, error) {
-	return pg.ReadPointer(ctx, b.pool, serving)
+// Registers returns both registers of the next limit pitches after a pitch, sorted by pitch; none at the end. The first
+// call passes the zero pitch, which does not exist. Each call reads at a moment of its own.
+func (b *Books) Registers(ctx context.Context, after schemas.PitchID, limit int) ([]schemas.StoredRegisters, error) {
+	return b.registers(ctx, sqlRegisters, [16]byte(after), limit)
+}
+
+// RegistersOf returns both registers of some pitches, sorted by pitch. It leaves out pitches that were never seen.
+func (b *Books) RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error) {
+	raw := make([][16]byte, len(ids))
+	for i, id := range ids {
+		raw[i] = id
+	}
+	return b.registers(ctx, sqlRegistersOf, raw)
+}
+
+func (b *Books) registers(ctx context.Context, sql string, args ...any) ([]schemas.StoredRegisters, error) {
+	found, err := pg.Collect(ctx, b.db.Pool, scanRegisters, sql, args...)
+	return found, pg.Wrap("registers", err)
+}
+
+func scanRegisters(row pgx.CollectableRow) (r schemas.StoredRegisters, err error) {
+	var measured, identified pg.VersionRow
+	var topic schemas.Text
+	var core schemas.Opt[int32]
+	var ids schemas.Identifiers
+	m := schemas.Change{Op: schemas.OpUpsert, Row: &schemas.Row{}}
+	deleted := false
+	into := append([]any{(*[16]byte)(&r.PitchID)}, measured.Into()...)
+	into = append(into, pg.Text(&topic), pg.Time(&m.EventTime), &deleted, pg.Integer(&core))
+	into = append(into, pg.MeasuresInto(m.Row)...)
+	into = append(into, identified.Into()...)
+	if err := row.Scan(append(into, pg.IdentifiersInto(&ids)...)...); err != nil {
+		return r, err
+	}
+	if v := identified.Version(); v.Present {
+		r.Identified = &schemas.Change{Op: schemas.OpIdentify, PitchID: r.PitchID, Version: v.Value, IDs: ids}
+	}
+	v := measured.Version()
+	if !v.Present {
+		return r, nil
+	}
+	r.CoreVersion = core.Value
+	m.PitchID = r.PitchID
+	m.Version = v.Value
+	m.Origin = schemas.Coordinates{
+		Topic: string(topic), Partition: v.Value.Partition, Offset: v.Value.Offset, TimestampMS: v.Value.TimestampMS,
+	}
+	m.Row.PitchID = r.PitchID
+	if deleted {
+		m.Op = schemas.OpDelete
+		m.Row = nil
+	}
+	r.Measured = &m
+	return r, nil
 }

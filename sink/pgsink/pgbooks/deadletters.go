@@ -2,84 +2,83 @@ package pgbooks
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// letterKeys are the identities of letters as arrays.
-type letterKeys struct {
-	topics              []string
-	partitions          []int32
-	offsets, timestamps []int64
-	attempts            []int32
-}
+// DeadLetters keeps the decisions about dead letters.
+type DeadLetters struct{ db *pg.DB }
 
-func letterKeysOf(n int, id func(i int) schemas.DeadLetterID) (k letterKeys) {
+// NewDeadLetters makes DeadLetters over a pool that its caller closes.
+func NewDeadLetters(db *pg.DB) DeadLetters { return DeadLetters{db} }
+
+// identityArrays returns the identities of n dead letters as five arrays, in the order of the key of the table.
+func identityArrays(n int, id func(i int) schemas.DeadLetterID) []any {
+	topics := make([]string, n)
+	partitions := make([]int32, n)
+	offsets := make([]int64, n)
+	timestamps := make([]int64, n)
+	attempts := make([]int32, n)
 	for i := range n {
-		l := id(i)
-		k.topics, k.partitions, k.offsets = append(k.topics, l.Origin.Topic), append(k.partitions, l.Origin.Partition), append(k.offsets, l.Origin.Offset)
-		k.timestamps, k.attempts = append(k.timestamps, l.Origin.TimestampMS), append(k.attempts, l.Attempts)
+		o := id(i).Origin
+		topics[i], partitions[i], offsets[i], timestamps[i] = o.Topic, o.Partition, o.Offset, o.TimestampMS
+		attempts[i] = id(i).Attempts
 	}
-	return k
+	return []any{topics, partitions, offsets, timestamps, attempts}
 }
 
-const decisionColumns = `d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts,
-	d.action, coalesce(d.reason, ''), d.decided_by, d.build, d.decided_at, d.times, coalesce(d.raw_topic, ''), coalesce(d.raw_partition, 0), coalesce(d.raw_offset, 0)`
-
-// DeadLetterDecisions answers what was decided about letters, in no order; nothing about one of which nothing was.
-func (b *Books) DeadLetterDecisions(ctx context.Context, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error) {
-	return letterDecisions(ctx, b.pool, ids)
+// DeadLetterDecisions returns the last decision about each of the dead letters that has one, in no order.
+func (b DeadLetters) DeadLetterDecisions(
+	ctx context.Context, ids []schemas.DeadLetterID,
+) ([]schemas.DeadLetterDecision, error) {
+	return b.decisions(ctx, `
+		JOIN unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::int[]) AS k(topic, partition, at, ts, attempts)
+		ON (d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts) = (k.topic, k.partition, k.at, k.ts, k.attempts)`,
+		identityArrays(len(ids), func(i int) schemas.DeadLetterID { return ids[i] })...)
 }
 
-func letterDecisions(ctx context.Context, pool *pgxpool.Pool, ids []schemas.DeadLetterID) ([]schemas.DeadLetterDecision, error) {
-	k := letterKeysOf(len(ids), func(i int) schemas.DeadLetterID { return ids[i] })
-	return decisions(ctx, pool, `SELECT `+decisionColumns+`
-		FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::int[]) AS k(topic, partition, at, ts, attempts)
-		JOIN letter_decisions d ON (d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts) = (k.topic, k.partition, k.at, k.ts, k.attempts)`,
-		k.topics, k.partitions, k.offsets, k.timestamps, k.attempts)
+// DeadLettersSending returns the dead letters that a retry was about to send when it was killed.
+func (b DeadLetters) DeadLettersSending(ctx context.Context) ([]schemas.DeadLetterDecision, error) {
+	return b.decisions(ctx, `WHERE d.action = 'sending' ORDER BY d.decided_at`)
 }
 
-// DeadLettersSending answers the letters that a retry was about to send when it ended.
-func (b *Books) DeadLettersSending(ctx context.Context) ([]schemas.DeadLetterDecision, error) {
-	return decisions(ctx, b.pool, `SELECT `+decisionColumns+` FROM letter_decisions d WHERE d.action = 'sending' ORDER BY d.decided_at`)
+func (b DeadLetters) decisions(ctx context.Context, which string, args ...any) ([]schemas.DeadLetterDecision, error) {
+	found, err := pg.Collect(ctx, b.db.Pool, scanDecision, `
+		SELECT d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts,
+			d.action, coalesce(d.reason, ''), d.decided_by, d.build, d.decided_at, d.times,
+			coalesce(d.raw_topic, ''), coalesce(d.raw_partition, 0), coalesce(d.raw_offset, 0)
+		FROM letter_decisions d `+which, args...)
+	return found, pg.Wrap("decisions about dead letters", err)
 }
 
-func decisions(ctx context.Context, pool *pgxpool.Pool, sql string, args ...any) ([]schemas.DeadLetterDecision, error) {
-	rows, err := pool.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: decisions about letters: %w", pg.HideSecret(err))
-	}
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d schemas.DeadLetterDecision, err error) {
-		var at time.Time
-		o, r := &d.ID.Origin, &d.Raw
-		err = row.Scan(&o.Topic, &o.Partition, &o.Offset, &o.TimestampMS, &d.ID.Attempts,
-			&d.Action, &d.Reason, &d.By, &d.Build, &at, &d.Times, &r.Topic, &r.Partition, &r.Offset)
-		d.At = schemas.TimeMSOf(at)
-		return d, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: decisions about letters: %w", pg.HideSecret(err))
-	}
-	return out, nil
+func scanDecision(row pgx.CollectableRow) (d schemas.DeadLetterDecision, err error) {
+	from := &d.ID.Origin
+	raw := &d.Raw
+	err = row.Scan(&from.Topic, &from.Partition, &from.Offset, &from.TimestampMS, &d.ID.Attempts,
+		&d.Action, &d.Reason, &d.By, &d.Build, pg.Time(&d.At), &d.Times, &raw.Topic, &raw.Partition, &raw.Offset)
+	return d, err
 }
 
-// DecideDeadLetters writes decisions, each letter once, over those that stood; all or none. Times is counted here.
-func (b *Books) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error {
-	k := letterKeysOf(len(decisions), func(i int) schemas.DeadLetterID { return decisions[i].ID })
+// DecideDeadLetters writes decisions, at most one per dead letter, over earlier ones: all or none. It counts Times itself.
+func (b DeadLetters) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error {
 	n := len(decisions)
-	actions, reasons, by, builds, at := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]time.Time, n)
-	topics, partitions, offsets := make([]string, n), make([]int32, n), make([]int64, n)
+	actions, reasons, deciders, builds := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	at := make([]time.Time, n)
+	topics := make([]string, n)
+	partitions := make([]int32, n)
+	offsets := make([]int64, n)
 	for i, d := range decisions {
-		actions[i], reasons[i], by[i], builds[i], at[i] = string(d.Action), d.Reason, d.By, d.Build, d.At.Time()
+		actions[i], reasons[i], deciders[i], builds[i] = string(d.Action), d.Reason, d.By, d.Build
+		at[i] = d.At.Time()
 		topics[i], partitions[i], offsets[i] = d.Raw.Topic, d.Raw.Partition, d.Raw.Offset
 	}
-	_, err := b.pool.Exec(ctx, `
+	args := append(identityArrays(n, func(i int) schemas.DeadLetterID { return decisions[i].ID }),
+		actions, reasons, deciders, builds, at, topics, partitions, offsets)
+	_, err := b.db.Pool.Exec(ctx, `
 		INSERT INTO letter_decisions (origin_topic, origin_partition, origin_offset, origin_ts_ms, attempts, action, reason,
 		                              decided_by, build, decided_at, raw_topic, raw_partition, raw_offset)
 		SELECT topic, partition, at, ts, attempts, action, nullif(reason, ''), decided_by, build, decided_at,
@@ -91,32 +90,17 @@ func (b *Books) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadL
 		SET action = excluded.action, reason = excluded.reason, decided_by = excluded.decided_by, build = excluded.build,
 		    decided_at = excluded.decided_at, raw_topic = excluded.raw_topic, raw_partition = excluded.raw_partition,
 		    raw_offset = excluded.raw_offset,
-		    times = letter_decisions.times + CASE WHEN letter_decisions.action = 'sending' THEN 0 ELSE 1 END`,
-		k.topics, k.partitions, k.offsets, k.timestamps, k.attempts, actions, reasons, by, builds, at, topics, partitions, offsets)
-	if err != nil {
-		return fmt.Errorf("postgres: decisions about letters: %w", pg.HideSecret(err))
-	}
-	return nil
+		    times = letter_decisions.times + CASE WHEN letter_decisions.action = 'sending' THEN 0 ELSE 1 END`, args...)
+	return pg.Wrap("decisions about dead letters", err)
 }
 
-// LockDeadLetters takes the one lock of those who decide about letters in this schema; ok is false where another has it.
-// It goes with unlock, with the connection, and so with the process.
-func (b *Books) LockDeadLetters(ctx context.Context) (unlock func(), ok bool, err error) {
-	conn, err := b.pool.Acquire(ctx)
-	if err != nil {
-		return nil, false, fmt.Errorf("postgres: %w", pg.HideSecret(err))
-	}
-	key := pg.LockKey(b.cfg.Schema, "letters")
-	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, key).Scan(&ok); err != nil || !ok {
-		conn.Release()
-		return nil, false, err
-	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if _, err := conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, key); err != nil {
-			_ = conn.Conn().Close(ctx)
-		}
-		conn.Release()
-	}, true, nil
+// LockDeadLetters takes the lock of retry and discard in this schema. ok is false if another program holds it. The lock
+// ends with unlock, or with the process.
+func (b DeadLetters) LockDeadLetters(ctx context.Context) (unlock func(), ok bool, err error) {
+	return b.db.TryLock(ctx, "letters")
+}
+
+// RegistersOf returns what Books.RegistersOf returns. It shows whether a newer record has superseded a dead letter.
+func (b DeadLetters) RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error) {
+	return New(b.db).RegistersOf(ctx, ids)
 }

@@ -2,26 +2,36 @@ package pgbooks
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// SetPlayers adds players, and changes those that are there with another name or team, all in one transaction. It
-// answers how many it added or changed. Each must be in the list once.
-func (b *Books) SetPlayers(ctx context.Context, players []schemas.Player) (changed int64, err error) {
-	ids, names, teams := make([]int64, len(players)), make([]string, len(players)), make([]string, len(players))
+// Players keeps the names of the players.
+type Players struct{ db *pg.DB }
+
+// NewPlayers makes Players over a pool that its caller closes.
+func NewPlayers(db *pg.DB) Players { return Players{db} }
+
+// Set adds players, and changes those that have another name or team, all in one transaction. It returns how many it
+// added or changed. The list must hold each player once.
+func (b Players) Set(ctx context.Context, players []schemas.Player) (changed int64, err error) {
+	ids := make([]int64, len(players))
+	names := make([]string, len(players))
+	teams := make([]string, len(players))
 	for i, p := range players {
 		ids[i], names[i], teams[i] = p.ID, p.Name, p.Team
 	}
-	tag, err := b.pool.Exec(ctx, `
+	tag, err := b.db.Pool.Exec(ctx, `
 		INSERT INTO players (id, name, team)
 		SELECT id, name, nullif(team, '') FROM unnest($1::bigint[], $2::text[], $3::text[]) AS p(id, name, team)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, team = excluded.team, updated_at = clock_timestamp()
 		WHERE (players.name, players.team) IS DISTINCT FROM (excluded.name, excluded.team)`, ids, names, teams)
-	if err != nil {
-		return 0, fmt.Errorf("postgres: players: %w", pg.HideSecret(err))
-	}
-	return tag.RowsAffected(), nil
+	return tag.RowsAffected(), pg.Wrap("players", err)
+}
+
+// IDs returns the ids of all players, each with true; none if no list was loaded.
+func (b Players) IDs(ctx context.Context) (map[int64]bool, error) {
+	ids, err := pg.CollectMap[int64, bool](ctx, b.db.Pool, `SELECT id, true FROM players`)
+	return ids, pg.Wrap("players", err)
 }

@@ -2,8 +2,6 @@ package pgread
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,116 +9,83 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Pitch reads one row; nil where none stands.
+// Pitch returns the row of a pitch, nil if none is current.
 func (r *Reader) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error) {
-	rows, err := r.rows(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE pitch_id = $1`, [16]byte(id))
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return &rows[0], nil
+	return first(r.rows(ctx, `WHERE pitch_id = $1`, [16]byte(id)))
 }
 
-// BatterPitches reads a batter's rows, the newest first, from after the cursor on; nil: from the newest.
-func (r *Reader) BatterPitches(ctx context.Context, id int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error) {
+func first[T any](found []T, err error) (*T, error) {
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// BatterPitches returns a batter's rows, the newest first, from behind the cursor on; nil: from the newest.
+func (r *Reader) BatterPitches(
+	ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
+) ([]schemas.StoredRow, error) {
 	const order = ` ORDER BY event_time DESC, pitch_id DESC LIMIT $2`
 	if after == nil {
-		return r.rows(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE batter_id = $1`+order, id, limit)
+		return r.rows(ctx, `WHERE batter_id = $1`+order, id, limit)
 	}
-	return r.rows(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE batter_id = $1 AND (event_time, pitch_id) < ($3, $4)`+order,
+	return r.rows(ctx, `WHERE batter_id = $1 AND (event_time, pitch_id) < ($3, $4)`+order,
 		id, limit, after.EventTime.Time(), [16]byte(after.PitchID))
 }
 
-// GamePitches reads the newest rows of a game, the newest first.
+// GamePitches returns the newest rows of a game, the newest first.
 func (r *Reader) GamePitches(ctx context.Context, gamePK string, limit int) ([]schemas.StoredRow, error) {
-	return r.rows(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE game_pk = $1 ORDER BY event_time DESC, pitch_id DESC LIMIT $2`, gamePK, limit)
+	return r.rows(ctx, `WHERE game_pk = $1 ORDER BY event_time DESC, pitch_id DESC LIMIT $2`, gamePK, limit)
 }
 
-// Swings reads the newest swings of each of the batters, the newest first of each.
+func (r *Reader) rows(ctx context.Context, where string, args ...any) ([]schemas.StoredRow, error) {
+	return collect(ctx, r, "pitches", pg.ScanRow, `SELECT `+pg.RowColumns+` FROM pitches `+where, args...)
+}
+
+// Swings returns the newest swings of each of the batters, the newest first of each.
 func (r *Reader) Swings(ctx context.Context, ids []int64, limit int) ([]schemas.StoredRow, error) {
-	return r.rows(ctx, `
+	return collect(ctx, r, "pitches", pg.ScanRow, `
 		SELECT s.* FROM unnest($1::bigint[]) WITH ORDINALITY AS asked(id, place) CROSS JOIN LATERAL (
 			SELECT `+pg.RowColumns+` FROM pitches WHERE batter_id = asked.id AND is_swing ORDER BY event_time DESC, pitch_id DESC LIMIT $2
 		) s ORDER BY asked.place, s.event_time DESC, s.pitch_id DESC`, ids, limit)
 }
 
-func (r *Reader) rows(ctx context.Context, sql string, args ...any) ([]schemas.StoredRow, error) {
-	rows, err := r.pool.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: pitches: %w", pg.HideSecret(err))
-	}
-	defer rows.Close()
-	var out []schemas.StoredRow
-	for rows.Next() {
-		row, err := pg.ScanRow(rows)
-		if err != nil {
-			return nil, fmt.Errorf("postgres: pitches: %w", err)
-		}
-		out = append(out, *row)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("postgres: pitches: %w", pg.HideSecret(err))
-	}
-	return out, nil
-}
-
-// pitchesOfAGame is how many of the newest pitches are looked at for each game that is asked for: more than a long game
-// has.
+// pitchesOfAGame bounds how many of the newest pitches Games looks at per game. A long game has fewer.
 const pitchesOfAGame = 500
 
 const gameColumns = `game_pk, max(game_date)::text, max(venue), count(*), min(event_time), max(event_time), max(processed_at)`
 
-// Games reads the games of the newest pitches, the one with the newest pitch first.
+// Games returns the games of the newest pitches, the one with the newest pitch first.
 func (r *Reader) Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error) {
-	return r.games(ctx, `
+	return collect(ctx, r, "games", scanGame, `
 		WITH newest AS (SELECT game_pk, event_time FROM pitches ORDER BY event_time DESC LIMIT $2),
 		     recent AS (SELECT game_pk FROM newest WHERE game_pk IS NOT NULL GROUP BY game_pk ORDER BY max(event_time) DESC, game_pk LIMIT $1)
 		SELECT g.* FROM recent CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM pitches p WHERE p.game_pk = recent.game_pk GROUP BY game_pk) g
 		ORDER BY 6 DESC, 1`, limit, limit*pitchesOfAGame)
 }
 
-// Game reads one game; nil where no row of it stands.
+// Game returns one game, nil if no row of it is current.
 func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error) {
-	games, err := r.games(ctx, `SELECT `+gameColumns+` FROM pitches WHERE game_pk = $1 GROUP BY game_pk`, gamePK)
-	if err != nil || len(games) == 0 {
-		return nil, err
-	}
-	return &games[0], nil
+	return first(collect(ctx, r, "games", scanGame,
+		`SELECT `+gameColumns+` FROM pitches WHERE game_pk = $1 GROUP BY game_pk`, gamePK))
 }
 
-func (r *Reader) games(ctx context.Context, sql string, args ...any) ([]schemas.PlayedGame, error) {
-	rows, err := r.pool.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: games: %w", pg.HideSecret(err))
-	}
-	games, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
-		var date, venue *string
-		var first, last, updated time.Time
-		err = row.Scan(&g.GamePK, &date, &venue, &g.Pitches, &first, &last, &updated)
-		g.GameDate, g.Venue = pg.TextOf(date), pg.TextOf(venue)
-		g.First, g.Last, g.UpdatedAt = schemas.TimeMSOf(first), schemas.TimeMSOf(last), schemas.TimeMSOf(updated)
-		return g, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("postgres: games: %w", pg.HideSecret(err))
-	}
-	return games, nil
+func scanGame(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
+	err = row.Scan(&g.GamePK, pg.Text(&g.GameDate), pg.Text(&g.Venue), &g.Pitches, pg.Time(&g.First), pg.Time(&g.Last),
+		pg.Time(&g.UpdatedAt))
+	return g, err
 }
 
-// Players reads all names. version names the list that the caller has; where it still is the present one,
-// players is nil.
+// Players returns all players and the version of the list. players is nil if version is still the current one.
 func (r *Reader) Players(ctx context.Context, version string) (players []schemas.Player, now string, err error) {
-	if err := r.pool.QueryRow(ctx, `SELECT count(*) || '/' || coalesce(max(updated_at)::text, '') FROM players`).Scan(&now); err != nil {
-		return nil, version, fmt.Errorf("postgres: players: %w", pg.HideSecret(err))
+	err = r.db.Pool.QueryRow(ctx, `SELECT count(*) || '/' || coalesce(max(updated_at)::text, '') FROM players`).Scan(&now)
+	if err != nil || now == version {
+		return nil, version, pg.Wrap("players", err)
 	}
-	if now == version {
-		return nil, now, nil
-	}
-	rows, err := r.pool.Query(ctx, `SELECT id, name, coalesce(team, '') FROM players`)
-	if err == nil {
-		players, err = pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.Player])
-	}
+	players, err = collect(ctx, r, "players", pgx.RowToStructByPos[schemas.Player],
+		`SELECT id, name, coalesce(team, '') FROM players`)
 	if err != nil {
-		return nil, version, fmt.Errorf("postgres: players: %w", pg.HideSecret(err))
+		return nil, version, err
 	}
 	return players, now, nil
 }

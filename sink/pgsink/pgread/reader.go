@@ -1,62 +1,47 @@
-// Package pgread reads what the API answers, over connections that cannot write.
+// Package pgread reads what the API serves, over connections that cannot write.
 package pgread
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Reader reads what the views say, for those who only read: it cannot write, and no question takes longer than
-// statementTimeout. It is safe for use by several goroutines.
-type Reader struct {
-	pool *pgxpool.Pool
-	cfg  Config
-}
-
-// Config says where the database is.
+// Config names the database and the schema.
 type Config = pg.Config
+
+// Reader reads the views. No query takes longer than statementTimeout. It is safe for use by several goroutines.
+type Reader struct{ db *pg.DB }
 
 const statementTimeout = 5 * time.Second
 
 // Open makes a Reader. It does not connect.
 func Open(cfg Config) (*Reader, error) {
-	pc, err := cfg.PoolConfig("pitchstream serve")
+	db, err := pg.OpenReader(cfg, statementTimeout)
 	if err != nil {
 		return nil, err
 	}
-	pc.MaxConns = max(cfg.MaxConns, pc.MaxConns, 8)
-	params := pc.ConnConfig.RuntimeParams
-	params["default_transaction_read_only"] = "on"
-	params["statement_timeout"] = strconv.FormatInt(statementTimeout.Milliseconds(), 10)
-	pc.ConnConfig.ConnectTimeout = 2 * time.Second
-	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
-	}
-	return &Reader{pool: pool, cfg: cfg}, nil
+	return &Reader{db}, nil
 }
 
-// DB returns the pool, for the books that are read beside. It is closed with the Reader.
-func (r *Reader) DB() *pg.DB { return &pg.DB{Pool: r.pool, Config: r.cfg} }
+// DB returns the pool, for the types of pgbooks. It is closed with the Reader.
+func (r *Reader) DB() *pg.DB { return r.db }
 
 // Close waits for the connections that are in use, and closes the pool.
-func (r *Reader) Close() { r.pool.Close() }
+func (r *Reader) Close() { r.db.Pool.Close() }
 
-// Ping answers whether the database is reachable and its schema has what this build reads.
+// Ping returns an error if the database is unreachable or its schema lacks a table that this build reads.
 func (r *Reader) Ping(ctx context.Context) error {
 	var ok bool
-	if err := r.pool.QueryRow(ctx, `SELECT to_regclass('players') IS NOT NULL`).Scan(&ok); err != nil {
-		return fmt.Errorf("postgres: %w", pg.HideSecret(err))
+	if err := r.db.Pool.QueryRow(ctx, `SELECT to_regclass('players') IS NOT NULL`).Scan(&ok); err != nil {
+		return pg.Wrap("ping", err)
 	}
 	if !ok {
 		return errors.New("postgres: the schema is not that of this build: run `pitchstream migrate`")
@@ -64,61 +49,50 @@ func (r *Reader) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Pulse is how far the stream is, and what the processors say: all but the epoch, which is that of Redis.
-func (r *Reader) Pulse(ctx context.Context) (p schemas.Pulse, err error) {
-	p = schemas.Pulse{Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{}}
+// Pulse returns how far the stream is, and the heartbeats of the processors. It leaves out the epoch, because only Redis
+// has it.
+func (r *Reader) Pulse(ctx context.Context) (schemas.Pulse, error) {
+	p := schemas.Pulse{Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{}}
 	b := &pgx.Batch{}
-	b.Queue(`SELECT topic, partition, next_offset FROM stream_positions WHERE consumer_group = $1`, r.cfg.Group).Query(func(rows pgx.Rows) error {
-		var at schemas.Position
-		_, err := pgx.ForEachRow(rows, []any{&at.Topic, &at.Partition, &at.NextOffset}, func() error {
-			p.Applied[at.Topic+"/"+strconv.Itoa(int(at.Partition))] = at.NextOffset
-			return nil
-		})
-		return err
-	})
-	b.Queue(`SELECT instance, beat - 'work' FROM heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).Query(func(rows pgx.Rows) error {
-		var instance string
-		var beat []byte
-		_, err := pgx.ForEachRow(rows, []any{&instance, &beat}, func() error {
-			var h schemas.Heartbeat
-			if json.Unmarshal(beat, &h) == nil {
-				p.Heartbeats[instance] = h
+	b.Queue(`SELECT topic, partition, next_offset FROM stream_positions WHERE consumer_group = $1`, r.db.Config.Group).
+		Query(func(rows pgx.Rows) error {
+			positions, err := pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.Position])
+			for _, at := range positions {
+				p.Applied[at.Topic+"/"+strconv.Itoa(int(at.Partition))] = at.NextOffset
 			}
-			return nil
+			return err
 		})
-		return err
-	})
-	if err := r.pool.SendBatch(ctx, b).Close(); err != nil {
-		return p, fmt.Errorf("postgres: positions: %w", pg.HideSecret(err))
-	}
-	return p, nil
+	b.Queue(`SELECT instance, beat - 'work' FROM heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).
+		Query(func(rows pgx.Rows) error { return decode(rows, p.Heartbeats) })
+	return p, pg.Wrap("positions", r.db.Pool.SendBatch(ctx, b).Close())
 }
 
-// Works reads what the processors tell of their work, by instance; of one that died, the last that it said.
+// Works returns by instance the work that the processors reported, of a stopped one the last report within an hour.
 func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
-	rows, err := r.pool.Query(ctx, `SELECT instance, beat->'work' FROM heartbeats WHERE beat->'work' IS NOT NULL AND at > now() - interval '1 hour'`)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: work: %w", pg.HideSecret(err))
-	}
+	rows, _ := r.db.Pool.Query(ctx, `
+		SELECT instance, beat->'work' FROM heartbeats WHERE beat->'work' IS NOT NULL AND at > now() - interval '1 hour'`)
 	works := map[string]schemas.Work{}
-	var instance string
+	return works, pg.Wrap("work", decode(rows, works))
+}
+
+// decode reads rows of a name and a JSON value. It leaves out values that another build wrote in another form.
+func decode[T any](rows pgx.Rows, into map[string]T) error {
+	var name string
 	var text []byte
-	if _, err := pgx.ForEachRow(rows, []any{&instance, &text}, func() error {
-		var w schemas.Work
-		if json.Unmarshal(text, &w) == nil {
-			works[instance] = w
+	_, err := pgx.ForEachRow(rows, []any{&name, &text}, func() error {
+		var v T
+		if json.Unmarshal(text, &v) == nil {
+			into[name] = v
 		}
 		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("postgres: work: %w", pg.HideSecret(err))
-	}
-	return works, nil
+	})
+	return err
 }
 
 const statsColumns = `batter_id, pitches, swing_count, whiff_count, whiff_rate_pct, contact_count, max_exit_velocity_mph, avg_exit_velocity_mph,
 	hard_hit_count, max_bat_speed_mph, avg_bat_speed_mph, avg_attack_angle_deg, last_pitch, by_pitch_type, updated_at, seq`
 
-// States reads batters over all games or in games, in the order of the keys; nil where no row stands.
+// States returns the state of each key in the order of the keys, nil where no row is current.
 func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
 	var ids, gameIDs []int64
 	var games []string
@@ -126,12 +100,13 @@ func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schem
 		if k.GamePK == "" {
 			ids = append(ids, k.BatterID)
 		} else {
-			gameIDs, games = append(gameIDs, k.BatterID), append(games, k.GamePK)
+			gameIDs = append(gameIDs, k.BatterID)
+			games = append(games, k.GamePK)
 		}
 	}
 	found := map[schemas.BatterKey]*schemas.BatterState{}
 	note := func(rows pgx.Rows) error {
-		states, err := scanStates(rows)
+		states, err := pgx.CollectRows(rows, scanState)
 		for i := range states {
 			found[states[i].BatterKey] = &states[i]
 		}
@@ -142,10 +117,11 @@ func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schem
 		b.Queue(`SELECT '', `+statsColumns+` FROM batter_stats WHERE batter_id = ANY($1)`, ids).Query(note)
 	}
 	if len(games) > 0 {
-		b.Queue(`SELECT game_pk, `+statsColumns+` FROM batter_game_stats WHERE (batter_id, game_pk) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))`, gameIDs, games).Query(note)
+		b.Queue(`SELECT game_pk, `+statsColumns+` FROM batter_game_stats
+			WHERE (batter_id, game_pk) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))`, gameIDs, games).Query(note)
 	}
-	if err := r.pool.SendBatch(ctx, b).Close(); err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
+	if err := r.db.Pool.SendBatch(ctx, b).Close(); err != nil {
+		return nil, pg.Wrap("batters", err)
 	}
 	states := make([]*schemas.BatterState, len(keys))
 	for i, k := range keys {
@@ -154,50 +130,37 @@ func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schem
 	return states, nil
 }
 
-// GameStates reads all batters of a game, by id.
+// GameStates returns the batters of a game, sorted by id.
 func (r *Reader) GameStates(ctx context.Context, gamePK string) ([]schemas.BatterState, error) {
-	return r.states(ctx, `SELECT game_pk, `+statsColumns+` FROM batter_game_stats WHERE game_pk = $1 ORDER BY batter_id LIMIT 500`, gamePK)
+	return collect(ctx, r, "batters", scanState,
+		`SELECT game_pk, `+statsColumns+` FROM batter_game_stats WHERE game_pk = $1 ORDER BY batter_id LIMIT 500`, gamePK)
 }
 
-// Leaders reads the batters with at least so many swings who lead in a value of batter_stats, which must be a column's
-// name; those without a value are left out.
+// Leaders returns the batters with the highest values of a column of batter_stats, of those with at least minSwings
+// swings. Batters without a value are left out.
 func (r *Reader) Leaders(ctx context.Context, stat string, minSwings int64, limit int) ([]schemas.BatterState, error) {
 	column := pgx.Identifier{stat}.Sanitize()
-	return r.states(ctx, `SELECT '', `+statsColumns+` FROM batter_stats WHERE swing_count >= $1 AND `+column+` IS NOT NULL ORDER BY `+column+` DESC, batter_id LIMIT $2`, minSwings, limit)
+	return collect(ctx, r, "batters", scanState, `SELECT '', `+statsColumns+` FROM batter_stats
+		WHERE swing_count >= $1 AND `+column+` IS NOT NULL ORDER BY `+column+` DESC, batter_id LIMIT $2`, minSwings, limit)
 }
 
-func (r *Reader) states(ctx context.Context, sql string, args ...any) ([]schemas.BatterState, error) {
-	rows, err := r.pool.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
-	}
-	states, err := scanStates(rows)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: batters: %w", pg.HideSecret(err))
-	}
-	return states, nil
+func collect[T any](
+	ctx context.Context, r *Reader, what string, scan pgx.RowToFunc[T], sql string, args ...any,
+) ([]T, error) {
+	found, err := pg.Collect(ctx, r.db.Pool, scan, sql, args...)
+	return found, pg.Wrap(what, err)
 }
 
-// scanStates reads the game, then statsColumns.
-func scanStates(rows pgx.Rows) (states []schemas.BatterState, err error) {
-	defer rows.Close()
-	for rows.Next() {
-		var s schemas.BatterState
-		st := &s.Stats
-		var whiffRate, maxExit, avgExit, maxBat, avgBat, attack *float64
-		var last, types []byte
-		var updated time.Time
-		if err := rows.Scan(&s.GamePK, &s.BatterID, &st.Pitches, &st.SwingCount, &st.WhiffCount, &whiffRate, &st.ContactCount, &maxExit, &avgExit,
-			&st.HardHitCount, &maxBat, &avgBat, &attack, &last, &types, &updated, &s.Seq); err != nil {
-			return nil, err
-		}
-		st.WhiffRatePct, st.MaxExitVelocityMPH, st.AvgExitVelocityMPH = schemas.FromPointer(whiffRate), schemas.FromPointer(maxExit), schemas.FromPointer(avgExit)
-		st.MaxBatSpeedMPH, st.AvgBatSpeedMPH, st.AvgAttackAngleDeg = schemas.FromPointer(maxBat), schemas.FromPointer(avgBat), schemas.FromPointer(attack)
-		s.UpdatedAt = schemas.TimeMSOf(updated)
-		if err := errors.Join(json.Unmarshal(last, &st.LastPitch), json.Unmarshal(types, &st.ByPitchType)); err != nil {
-			return nil, err
-		}
-		states = append(states, s)
+// scanState reads the game, then statsColumns.
+func scanState(row pgx.CollectableRow) (s schemas.BatterState, err error) {
+	st := &s.Stats
+	var last, types []byte
+	err = row.Scan(&s.GamePK, &s.BatterID, &st.Pitches, &st.SwingCount, &st.WhiffCount, pg.Float(&st.WhiffRatePct),
+		&st.ContactCount, pg.Float(&st.MaxExitVelocityMPH), pg.Float(&st.AvgExitVelocityMPH), &st.HardHitCount,
+		pg.Float(&st.MaxBatSpeedMPH), pg.Float(&st.AvgBatSpeedMPH), pg.Float(&st.AvgAttackAngleDeg),
+		&last, &types, pg.Time(&s.UpdatedAt), &s.Seq)
+	if err != nil {
+		return s, err
 	}
-	return states, rows.Err()
+	return s, errors.Join(json.Unmarshal(last, &st.LastPitch), json.Unmarshal(types, &st.ByPitchType))
 }

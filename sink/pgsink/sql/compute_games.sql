@@ -1,17 +1,17 @@
--- The batter-games that a batch touched, computed again from their rows (about twenty each, found by one index), and the
--- batters moved by what their games changed by: the cost of a batch is that of its games, however long a career is.
+-- Compute the batter-games that a batch touched again from their rows, about twenty each, found by one index. Then move the
+-- totals of their batters by the differences. The cost of a batch is that of its games, however long a career is.
 --
--- A batter is to be folded from all his games where a difference cannot tell: his maximum or his last pitch may be gone,
--- no row stands, and now and then (one batch in 64) so that the rounding of sums does not add up. Such a batter has −1
--- pitches from here to fold_batters.
-WITH touched AS MATERIALIZED ( -- n: a number is sorted and compared faster than a game's key
+-- A difference is not enough if the maximum or the last pitch of a batter may be gone, or if no row is left. Such a batter
+-- gets −1 pitches here, and fold_batters.sql computes the totals from all games. It also gets every 64th sequence number,
+-- so that the rounding errors of sums do not add up.
+WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than keys of games
     SELECT row_number() OVER () AS n, t.* FROM (
-        SELECT * FROM unnest($1::bigint[], $2::text[]) AS t(batter_id, game_key)) AS t
-), was AS MATERIALIZED ( -- pitches > 0 outside: inside, the index of games would do, which holds all batters of a game
+        {groups}) AS t
+), was AS MATERIALIZED ( -- pitches > 0 is outside, because inside it would let the planner choose the index of games
     SELECT g.* FROM touched t CROSS JOIN LATERAL (
         SELECT * FROM batter_game_totals g WHERE g.batter_id = t.batter_id AND g.game_key = t.game_key OFFSET 0) AS g
     WHERE g.pitches > 0
-), r AS MATERIALIZED ( -- OFFSET 0: a range of the index for each group, never all rows, whatever the planner knows of the table
+), r AS MATERIALIZED ( -- OFFSET 0 forces one index range per group, whatever the statistics of the table are
     SELECT t.n, r.* FROM touched t CROSS JOIN LATERAL (
         SELECT r.pitch_id, r.event_time, r.revision, r.record_ts_ms, r.source_offset, r.source_partition,
                coalesce(r.pitch_type, 'unknown') AS type, r.pitch_result, r.pitch_action, r.is_swing, r.is_contact, r.is_whiff,
@@ -30,7 +30,7 @@ WITH touched AS MATERIALIZED ( -- n: a number is sorted and compared faster than
            count(bat_speed)::int AS bat_speed_count, sum(bat_speed) AS bat_speed_sum, max(bat_speed) AS bat_speed_max,
            count(attack_angle)::int AS attack_angle_count, sum(attack_angle) AS attack_angle_sum
     FROM r GROUP BY n, type ORDER BY n, type
-), a AS ( -- int sums are bigint, bigint sums would be numeric and slow
+), a AS ( -- sums of int are bigint; sums of bigint would be numeric, which is slow
     SELECT n,
            coalesce(sum(pitches), 0) AS pitches, coalesce(sum(swing_count), 0) AS swing_count,
            coalesce(sum(whiff_count), 0) AS whiff_count, coalesce(sum(contact_count), 0) AS contact_count,
@@ -144,9 +144,9 @@ WITH touched AS MATERIALIZED ( -- n: a number is sorted and compared faster than
         = (SELECT n.last_pitch_id, n.last_event_time, n.last_revision, n.last_record_ts_ms, n.last_offset, n.last_partition, n.last_pitch_result, n.last_pitch_action, n.last_exit_velocity_mph
            FROM (VALUES (1, dl.last_pitch_id, dl.last_event_time, dl.last_revision, dl.last_record_ts_ms, dl.last_offset, dl.last_partition, dl.last_pitch_result, dl.last_pitch_action, dl.last_exit_velocity_mph),
                         (0, b.last_pitch_id, b.last_event_time, b.last_revision, b.last_record_ts_ms, b.last_offset, b.last_partition, b.last_pitch_result, b.last_pitch_action, b.last_exit_velocity_mph))
-                AS n(ours, last_pitch_id, last_event_time, last_revision, last_record_ts_ms, last_offset, last_partition, last_pitch_result, last_pitch_action, last_exit_velocity_mph)
+                AS n(changed, last_pitch_id, last_event_time, last_revision, last_record_ts_ms, last_offset, last_partition, last_pitch_result, last_pitch_action, last_exit_velocity_mph)
            WHERE n.last_pitch_id IS NOT NULL
-           ORDER BY n.last_event_time DESC, n.last_revision DESC, n.last_record_ts_ms DESC, n.last_offset DESC, n.last_partition DESC, n.ours DESC LIMIT 1)
+           ORDER BY n.last_event_time DESC, n.last_revision DESC, n.last_record_ts_ms DESC, n.last_offset DESC, n.last_partition DESC, n.changed DESC LIMIT 1)
     FROM d LEFT JOIN dl USING (batter_id) LEFT JOIN dt USING (batter_id)
     WHERE b.batter_id = d.batter_id
 )

@@ -1,4 +1,4 @@
--- What became of the records of a replay, counted from the offset on up to which they have been counted before.
+-- Count the fates of a replay's records, from the offset up to which they are counted already.
 WITH counted AS (
     SELECT r.partition, max(r.at) + 1 AS next_offset, count(*) AS records,
            count(*) FILTER (WHERE fate = 0) AS rows, count(*) FILTER (WHERE fate = 1) AS deletes,

@@ -1,4 +1,4 @@
--- The stored positions of some partitions; one that is not stored yet is made, at the given offset.
+-- Return the stored positions of some partitions, after storing the given ones for those that have none.
 INSERT INTO stream_positions AS p (consumer_group, topic, partition, next_offset)
 SELECT $1, m.topic, m.partition, m.next_offset
 FROM unnest($2::text[], $3::int[], $4::bigint[]) AS m(topic, partition, next_offset)

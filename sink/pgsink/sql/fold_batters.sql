@@ -1,10 +1,10 @@
--- The batters that a difference could not tell (−1 pitches), folded from all their batter-games: one narrow row a game.
+-- Compute the batters that compute_games.sql marked with −1 pitches from all their batter-games, one narrow row per game.
 WITH whole AS MATERIALIZED (
-    SELECT batter_id FROM batter_totals WHERE batter_id = ANY ($1::bigint[]) AND pitches < 0
+    SELECT batter_id FROM batter_totals WHERE batter_id = ANY ({batters}) AND pitches < 0
 ), g AS MATERIALIZED (
     SELECT g.* FROM whole CROSS JOIN LATERAL (
         SELECT * FROM batter_game_totals g WHERE g.batter_id = whole.batter_id AND g.pitches > 0 OFFSET 0) AS g
-), a AS ( -- int sums are bigint, bigint sums would be numeric and slow
+), a AS ( -- sums of int are bigint; sums of bigint would be numeric, which is slow
     SELECT whole.batter_id,
            coalesce(sum(g.pitches::int), 0) AS pitches, coalesce(sum(g.swing_count::int), 0) AS swing_count,
            coalesce(sum(g.whiff_count::int), 0) AS whiff_count,

@@ -1,5 +1,5 @@
--- A position never moves back, and never from below what this processor saw stored: then the database came back older,
--- and what lies between would be lost.
+-- Move positions forward. A position below the expected one is not moved, because then the database was restored from an
+-- older backup, and the records between would be lost. The statement returns the positions that it moved.
 UPDATE stream_positions AS p
 -- guard: a position never moves back | greatest(p.next_offset, m.next_offset) -> m.next_offset
 SET next_offset = greatest(p.next_offset, m.next_offset), updated_at = now()

@@ -1,5 +1,5 @@
--- The identified registers of a batch: the same rule as for the measured ones, with versions of their own. A pitch that
--- is not measured yet gets a register that stands for nothing until its record comes.
+-- Write the identified registers of a batch. The rule is that of upsert_measured.sql, with versions of their own. A pitch
+-- that is not measured yet gets a line that counts for nothing until its record arrives.
 INSERT INTO pitch_registers AS r (
     pitch_id, identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition,
     identified_batter_id, identified_pitcher_id, identified_team_id)
@@ -18,4 +18,6 @@ ON CONFLICT (pitch_id) DO UPDATE SET
 WHERE r.identified_revision IS NULL
    OR (excluded.identified_revision, excluded.identified_record_ts_ms, excluded.identified_source_offset, excluded.identified_source_partition)
    >= (r.identified_revision, r.identified_record_ts_ms, r.identified_source_offset, r.identified_source_partition)
-RETURNING pitch_id, batter_id, coalesce(game_pk, ''), previous_batter_id, coalesce(previous_game_pk, ''), standing
+RETURNING pitch_id, batter_id, coalesce(game_pk, ''), previous_batter_id, coalesce(previous_game_pk, ''), standing,
+          identified_batter_id, identified_pitcher_id, identified_team_id,
+          identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition

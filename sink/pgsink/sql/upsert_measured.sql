@@ -1,11 +1,11 @@
--- The measured registers of a batch, sorted by pitch so that two processors lock in the same order, at most one version
--- a pitch. A greater version replaces; an equal one rewrites unless a newer core wrote what stands; a lower one changes
--- nothing and returns nothing. previous_* keep what the row counted for until now, read while it is locked.
+-- Write the measured registers of a batch, at most one version per pitch, sorted by pitch so that two processors lock in
+-- the same order. A greater version replaces the current one. An equal one does too, unless a newer core wrote the current
+-- one. A lower one changes nothing and returns nothing. previous_* keep the batter and game that the row counted for.
 --
--- repeats and conflicts count records that came after one of the same revision. The row tells of the one before the batch,
--- the arguments of those within it; only one of the two counts, as a batch that is read again holds records that were
--- counted. An equal version is a record that is read again. Values of another core may differ by themselves. gone_* keep
--- what a pitch was of that is deleted.
+-- repeats and conflicts count records that arrived after one of the same revision. Within the batch the arguments have
+-- counted them. Against the record before the batch the row is compared. Only one of the two counts, because a batch that
+-- is read again holds records that are counted already. A record with an equal version is one that is read again. Another
+-- core may compute other values from the same record, which is no conflict. gone_* keep the game of a deleted pitch.
 INSERT INTO pitch_registers AS r (
     pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time, deleted,
     game_pk, game_date, venue, measured_batter_id, measured_pitcher_id, measured_team_id, inning, balls,
@@ -82,6 +82,6 @@ WHERE r.revision IS NULL
      = (r.revision, r.record_ts_ms, r.source_offset, r.source_partition)
        -- guard: an older core does not rewrite | AND excluded.core_version >= r.core_version -> AND true
        AND excluded.core_version >= r.core_version)
-RETURNING pitch_id, batter_id, coalesce(game_pk, ''), previous_batter_id, coalesce(previous_game_pk, ''),
+RETURNING pitch_id, batter_id, coalesce(game_pk, ''), previous_batter_id, coalesce(previous_game_pk, ''), standing,
           identified_batter_id, identified_pitcher_id, identified_team_id,
           identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition

@@ -3,14 +3,15 @@ package pg
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// IsRecordsFault tells a row that Postgres will never take from everything else, which is ours and may pass: bad data
-// (22), a violated constraint (23), a limit of the program (54000), a trigger that raised (P0001), and what the driver
-// could not encode.
+// IsRecordsFault reports whether an error is permanent, because Postgres will never store this row. Such are bad data
+// (class 22), a violated constraint (23), a program limit (54000), a trigger that raised an exception (P0001), and
+// a value that the driver could not encode. All other errors are retryable.
 func IsRecordsFault(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -19,39 +20,38 @@ func IsRecordsFault(err error) bool {
 	return strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") || pg.Code == "54000" || pg.Code == "P0001"
 }
 
-// IsContended is a transaction that lost against another one and will do when tried again.
-func IsContended(err error) bool {
+// IsContended reports whether a transaction failed by a deadlock or a conflict with another one. It will succeed when
+// it is tried again.
+func IsContended(err error) bool { return HasCode(err, "40P01", "40001") }
+
+// IsMissing reports whether a table or a schema is not there.
+func IsMissing(err error) bool { return HasCode(err, "42P01", "3F000") }
+
+// HasCode reports whether Postgres returned one of these SQLSTATE codes.
+func HasCode(err error, codes ...string) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001")
+	return errors.As(err, &pg) && slices.Contains(codes, pg.Code)
 }
 
-// Reason is one line about why Postgres refused a row.
+// Reason returns in one line why Postgres refused a row.
 func Reason(err error) string {
+	text := err.Error()
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return oneLine(err.Error())
+	if errors.As(err, &pg) {
+		text = "postgres " + pg.Code + ": " + pg.Message
+		if pg.ConstraintName != "" {
+			text += " (constraint " + pg.ConstraintName + ")"
+		}
 	}
-	text := "postgres " + pg.Code + ": " + pg.Message
-	if pg.ConstraintName != "" {
-		text += " (constraint " + pg.ConstraintName + ")"
-	}
-	return oneLine(text)
+	return strings.Join(strings.Fields(text), " ")
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 var passwordInURL = regexp.MustCompile(`(://[^:/@\s]*:)[^@\s]*@`)
 
-// HideSecret takes passwords out of an error that may quote the URL.
+// HideSecret replaces the password in an error that quotes the URL.
 func HideSecret(err error) error {
 	if text := err.Error(); passwordInURL.MatchString(text) {
 		return errors.New(passwordInURL.ReplaceAllString(text, "${1}xxxxx@"))
 	}
 	return err
-}
-
-// IsMissing is a table or a schema that is not there.
-func IsMissing(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000")
 }

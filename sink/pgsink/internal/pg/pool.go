@@ -1,11 +1,10 @@
-// Package pg holds what all packages of the Postgres store share: the pool, the classes of errors, and how rows are read.
+// Package pg holds what all packages of the Postgres store share: the pool, queries, the classes of errors, and the
+// columns of rows and aggregates.
 package pg
 
 import (
 	"context"
-	"embed"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"regexp"
 	"time"
@@ -13,14 +12,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Config says where the database is and who writes there.
+// Config names the database, the schema and the writer.
 type Config struct {
 	URL         string // postgres://user:password@host:port/database?sslmode=…
 	Schema      string // a plain lower-case name, [a-z_][a-z0-9_]*
-	Group       string // the consumer group whose positions are kept
-	Build       string // the build that stands in the rows written
+	Group       string // the consumer group whose positions are stored
+	Build       string // the build that is stored with each row
 	CoreVersion int32  // features.CoreVersion of this build
-	MaxConns    int32  // connections of the pool; 0: 4
+	MaxConns    int32  // connections of the pool; below 4: 4
 	Log         *slog.Logger
 	Now         func() time.Time // nil: time.Now
 }
@@ -31,20 +30,17 @@ type DB struct {
 	Config Config
 }
 
-// Statements returns the reader of a package's embedded sql folder. It panics on a name that is not there.
-func Statements(files embed.FS) func(name string) string {
-	return func(name string) string {
-		b, err := files.ReadFile("sql/" + name + ".sql")
-		if err != nil {
-			panic(err) // embedded: a misspelt name cannot pass a test
-		}
-		return string(b)
+var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
+// CheckSchema returns an error if the name of a schema would need quotes.
+func CheckSchema(name string) error {
+	if !plainName.MatchString(name) {
+		return fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", name)
 	}
+	return nil
 }
 
-var PlainName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
-
-// Open makes the pool of those who write. It does not connect: the first statement does.
+// Open makes a pool for writers. It does not connect: the first statement does.
 func Open(cfg Config) (*DB, error) {
 	pc, err := cfg.PoolConfig("pitchstream")
 	if err != nil {
@@ -58,14 +54,32 @@ func Open(cfg Config) (*DB, error) {
 	}
 	pc.MaxConns = max(cfg.MaxConns, 4)
 	params := pc.ConnConfig.RuntimeParams
-	// A plan made while a table was small must not scan it once it is large: every statement here has its index.
+	// Every statement has its index. A plan made while a table was small must not scan the table once it is large.
 	params["enable_seqscan"] = "off"
-	// A machine that loses its power in the middle of a batch tells no server: what it had locked must not stay locked
-	// until the network notices, which takes hours.
+	// A machine that loses power in the middle of a batch closes no connection. These limits release its locks within
+	// a minute, because the network alone would take hours to notice.
 	params["idle_in_transaction_session_timeout"] = "15s"
 	params["tcp_keepalives_idle"], params["tcp_keepalives_interval"], params["tcp_keepalives_count"] = "10", "5", "3"
 	params["tcp_user_timeout"] = "60s"
 	pc.ConnConfig.ConnectTimeout = 3 * time.Second
+	return connect(pc, cfg)
+}
+
+// OpenReader makes a pool whose connections cannot write, with a time limit for each statement. It does not connect.
+func OpenReader(cfg Config, timeout time.Duration) (*DB, error) {
+	pc, err := cfg.PoolConfig("pitchstream serve")
+	if err != nil {
+		return nil, err
+	}
+	pc.MaxConns = max(cfg.MaxConns, pc.MaxConns, 8)
+	params := pc.ConnConfig.RuntimeParams
+	params["default_transaction_read_only"] = "on"
+	params["statement_timeout"] = fmt.Sprint(timeout.Milliseconds())
+	pc.ConnConfig.ConnectTimeout = 2 * time.Second
+	return connect(pc, cfg)
+}
+
+func connect(pc *pgxpool.Config, cfg Config) (*DB, error) {
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", HideSecret(err))
@@ -75,8 +89,8 @@ func Open(cfg Config) (*DB, error) {
 
 // PoolConfig returns the settings that all connections share. No error contains the password.
 func (cfg Config) PoolConfig(application string) (*pgxpool.Config, error) {
-	if !PlainName.MatchString(cfg.Schema) {
-		return nil, fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", cfg.Schema)
+	if err := CheckSchema(cfg.Schema); err != nil {
+		return nil, err
 	}
 	pc, err := pgxpool.ParseConfig(cfg.URL)
 	if err != nil {
@@ -88,10 +102,4 @@ func (cfg Config) PoolConfig(application string) (*pgxpool.Config, error) {
 	params["timezone"] = "UTC"
 	params["jit"] = "off"
 	return pc, nil
-}
-
-func LockKey(schema, name string) int64 {
-	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "pitchstream/%s/%s", schema, name)
-	return int64(h.Sum64())
 }

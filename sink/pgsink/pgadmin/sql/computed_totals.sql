@@ -1,5 +1,5 @@
--- What the totals of some batters should be, straight from their rows: a line a batter and game, and one a batter (his
--- game_key is null). Nothing here is shared with the statements that write them.
+-- Compute the totals of some batters from their rows: one line per batter and game, and one per batter with a NULL game_key.
+-- It shares nothing with the statements that write the totals, so that it finds their errors.
 WITH one AS MATERIALIZED (
     SELECT batter_id, false AS overall, coalesce(game_pk, '') AS game_key, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition,
            coalesce(pitch_type, 'unknown') AS type, pitch_result, pitch_action, is_swing, is_whiff, is_contact, exit_velocity_mph,

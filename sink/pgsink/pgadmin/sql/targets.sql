@@ -1,4 +1,4 @@
--- The books of the targets beside live, and the pointer to the one that readers see.
+-- Make the list of the targets beside live, and the pointer to the one that readers see.
 CREATE SCHEMA IF NOT EXISTS {serving};
 CREATE TABLE {serving}.targets (
     name            text PRIMARY KEY,

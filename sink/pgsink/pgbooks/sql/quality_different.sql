@@ -1,4 +1,4 @@
--- The games whose facts are of another number of rows than stand: what was missed, whatever the reason.
+-- Find the games whose facts were computed from another number of rows than are current, for whatever reason.
 SELECT coalesce(r.game_key, q.game_key), coalesce(r.day, q.day)::text
 FROM (
     SELECT coalesce(game_pk, '') AS game_key,

@@ -1,6 +1,7 @@
--- The games with rows that were written since $1 and after they were last computed: where the rows are now, and where
--- they were before. A row that was written within the 35 s before a computing may have been committed after it: no
--- transaction is longer. An identify shows in the batter's game only. Rows without a game go by their days.
+-- Find the games with rows that were written since $1 and after the facts of the game were computed. They are the game that
+-- a row is in, and the one that it was in before. A transaction takes at most 35 s. So a row written within the 35 s before
+-- its facts were computed may have been committed later, and counts as new. An identify shows only in the time of the
+-- batter's game. Rows without a game go by day.
 SELECT t.game_key, t.day::text
 FROM (
     SELECT game_key, day, max(at) AS at

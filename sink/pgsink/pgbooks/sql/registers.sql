@@ -1,4 +1,4 @@
--- Both registers of pitches; which ones, and their order, follow.
+-- Read both registers of pitches. The caller appends which ones, and their order.
 SELECT pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time, deleted, core_version,
        game_pk, game_date::text, venue, measured_batter_id, measured_pitcher_id, measured_team_id, inning, balls, strikes, outs,
        pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph, hit_spin_rpm,
