@@ -17,7 +17,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// generated maps the path of each file, from the root, to the function that makes its content from the present one.
+// generated maps the path of each file, from the root, to the function that makes its new content from the
+// present one.
 var generated = map[string]func(before []byte) ([]byte, error){
 	"docs/DATA.md":                 fillTables(dataTables),
 	"docs/WAREHOUSE.md":            fillTables(warehouseTables),

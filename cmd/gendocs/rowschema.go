@@ -44,7 +44,8 @@ func rowSchema(columns []schemas.Column) ([]byte, error) {
 		{"$id", rowSchemaID},
 		{"title", "Row of one pitch"},
 		{"description", "The value of a record of the rows topic, keyed by pitch_id: " +
-			"every column of the table pitches, a missing value as null. A pitch that was deleted has no value (a tombstone). " +
+			"every column of the table pitches, a missing value as null. " +
+			"A pitch that was deleted has no value (a tombstone). " +
 			"Later versions may have more members: ignore those that you do not know."},
 		{"$comment", "Made from schemas/columns.go by go run ./cmd/gendocs: do not edit."},
 		{"type", "object"},
@@ -69,7 +70,7 @@ func releasedColumns() ([]string, error) {
 	return released.Required, nil
 }
 
-// noSwing begins Column.Missing of the columns that only swings have. Where it is the whole text, every swing
+// noSwing begins Column.Missing of the columns that only swings have. If it is the whole text, every swing
 // has a value.
 const noSwing = "where is_swing is false"
 

@@ -132,8 +132,8 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 		defer pprof.StopCPUProfile()
 	}
 	o := bench.Options{
-		Stages: c.Stages, Skip: c.missing, Pitches: c.Pitches, Seed: c.Seed, Rounds: c.Rounds, Rate: c.Rate, For: c.For,
-		Out: std.Out, Log: std.Err,
+		Stages: c.Stages, Skip: c.missing, Pitches: c.Pitches, Seed: c.Seed, Rounds: c.Rounds,
+		Rate: c.Rate, For: c.For, Out: std.Out, Log: std.Err,
 	}
 	if c.JSON {
 		o.Out = nil
@@ -143,7 +143,9 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	run.Kafka, run.Postgres, run.Redis = config.Kafka(c.Kafka), config.Postgres(c.Postgres), config.Redis(c.Redis)
+	run.Kafka = config.Kafka(c.Kafka)
+	run.Postgres = config.Postgres(c.Postgres)
+	run.Redis = config.Redis(c.Redis)
 	if o.Processor, err = run.options(config.Live, nil); err != nil {
 		return err
 	}

@@ -189,7 +189,7 @@ func (l *latencyTest) addTo(result *Result, sends []*sentPitch) {
 	names := []string{"sent to acknowledged", "sent to polled", "sent to decoded",
 		"sent to stored in Postgres", "sent to readable in Redis", "sent to committed"}
 	times := make([][]time.Duration, len(names))
-	polls := l.p.polls()
+	polls := l.p.observer.polls()
 	for _, s := range sends {
 		readable := l.seen[l.topic+"/"+strconv.Itoa(int(s.record.Partition))][s.record.Offset]
 		m := pollOf(polls, s.sent, readable)

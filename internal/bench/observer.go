@@ -7,12 +7,11 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/consumer"
-	"github.com/pitchstream/pitchstream/internal/processor"
 )
 
 // observer records when a processor did each step. It passes every call on to the processor's own observer.
 type observer struct {
-	*processor.Observer
+	consumer.Observer // the processor's own; set before the processor runs
 
 	mu       sync.Mutex // guards the fields below
 	assigned clock      // when the partitions were assigned

@@ -19,12 +19,12 @@ import (
 
 // watchedProcessor is a processor in this process with an observer.
 type watchedProcessor struct {
-	*observer
-	redis redissink.Config // where it writes
-	stop  func()           // ends it and waits for its end
-	ended chan struct{}
-	err   error // written before ended is closed
-	log   child.Tail
+	observer *observer
+	redis    redissink.Config // where it writes
+	stop     func()           // ends it and waits for its end
+	ended    chan struct{}
+	err      error // written before ended is closed
+	log      child.Tail
 }
 
 // startProcessor starts a processor with new stores.
@@ -58,15 +58,17 @@ func (b *run) startProcessor(ctx context.Context, own *scratch) (*watchedProcess
 		defer close(p.ended)
 		defer store.Close()
 		defer redis.Close()
-		p.err = p.run(ctx, o, store, redissink.NewKeeper(redis, pgbooks.New(store.DB()), redissink.KeeperConfig{Log: o.Log}))
+		keeper := redissink.NewKeeper(redis, pgbooks.New(store.DB()), redissink.KeeperConfig{Log: o.Log})
+		p.err = p.run(ctx, o, store, keeper)
 	}()
 	return p, nil
 }
 
 func (p *watchedProcessor) run(ctx context.Context, o processor.Options, store consumer.Store,
 	keeper *redissink.Keeper) error {
-	p.Observer = processor.NewObserver(o.Log, nil)
-	cfg, err := o.ConsumerConfig(ctx, p.Observer)
+	own := processor.NewObserver(o.Log, nil)
+	p.observer.Observer = own
+	cfg, err := o.ConsumerConfig(ctx, own)
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -82,7 +84,7 @@ func (p *watchedProcessor) wait(ctx context.Context, records int64) error {
 	stalled := time.NewTimer(stallLimit)
 	defer stalled.Stop()
 	for {
-		committed, changed := p.committed()
+		committed, changed := p.observer.committed()
 		if committed >= records {
 			return nil
 		}

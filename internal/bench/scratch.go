@@ -120,7 +120,7 @@ func (s *scratch) schema(ctx context.Context) error {
 	return err
 }
 
-// prefix removes the keys below the prefix at the end. Whoever writes there creates them.
+// prefix removes the keys below the prefix at the end. The processor creates them.
 func (s *scratch) prefix() {
 	s.remove = append(s.remove, func(ctx context.Context) error {
 		_, err := redissink.Drop(ctx, s.options.Redis)

@@ -99,7 +99,7 @@ func (b *run) streamRound(ctx context.Context, result *Result, topics *scratch, 
 	if err := p.wait(ctx, sent.Total()); err != nil {
 		return err
 	}
-	took, cpu, inStep := p.took()
+	took, cpu, inStep := p.observer.took()
 	result.throughput(sent.Total(), sent.Bytes, took, cpu)
 	result.add("a loop that only polls", "records/s", float64(sent.Total())/ceiling.Seconds())
 	result.add("share of that loop", "%", 100*ceiling.Seconds()/took.Seconds())

@@ -57,7 +57,7 @@ type Server struct {
 
 	programs Installation
 	options  Options
-	user     *child.User // nil: ours
+	user     *child.User // nil: the user of this process
 	dir      string      // holds the folder data; removed by Stop
 
 	cmd   *exec.Cmd       // nil while the server does not run

@@ -33,13 +33,15 @@ func kafkaSpec() spec {
 // is set.
 func kafkaEnv(addr string) map[string]string {
 	return map[string]string{
-		"KAFKA_NODE_ID":                                  "1",
-		"KAFKA_PROCESS_ROLES":                            "broker,controller",
-		"KAFKA_CONTROLLER_QUORUM_VOTERS":                 "1@localhost:9093",
-		"KAFKA_CONTROLLER_LISTENER_NAMES":                "CONTROLLER",
-		"KAFKA_LISTENERS":                                "PLAINTEXT://:9092,CONTROLLER://localhost:9093,BROKER://localhost:9094",
-		"KAFKA_ADVERTISED_LISTENERS":                     "PLAINTEXT://" + addr + ",BROKER://localhost:9094",
-		"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP":           "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BROKER:PLAINTEXT",
+		"KAFKA_NODE_ID":                   "1",
+		"KAFKA_PROCESS_ROLES":             "broker,controller",
+		"KAFKA_CONTROLLER_QUORUM_VOTERS":  "1@localhost:9093",
+		"KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+		"KAFKA_LISTENERS": "PLAINTEXT://:9092," +
+			"CONTROLLER://localhost:9093,BROKER://localhost:9094",
+		"KAFKA_ADVERTISED_LISTENERS": "PLAINTEXT://" + addr + ",BROKER://localhost:9094",
+		"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "PLAINTEXT:PLAINTEXT," +
+			"CONTROLLER:PLAINTEXT,BROKER:PLAINTEXT",
 		"KAFKA_INTER_BROKER_LISTENER_NAME":               "BROKER",
 		"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
 		"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",

@@ -64,7 +64,8 @@ func Python(t testing.TB, module string) string {
 	python := cmp.Or(os.Getenv("PITCHSTREAM_TEST_PYTHON"), "python3")
 	if out, err := exec.CommandContext(t.Context(), python, "-c",
 		"import "+module).CombinedOutput(); err != nil {
-		Unavailable(t, fmt.Sprintf("%s cannot import %s (test/requirements.txt has it; PITCHSTREAM_TEST_PYTHON names another): %v %s", python, module, err, out))
+		Unavailable(t, fmt.Sprintf("%s cannot import %s (test/requirements.txt has it; "+
+			"PITCHSTREAM_TEST_PYTHON names another): %v %s", python, module, err, out))
 	}
 	return python
 }

@@ -85,8 +85,8 @@ func freshDatabase(t testing.TB, server string, stays bool) string {
 			return
 		}
 		if t.Failed() {
-			t.Log("to look into the database of a failed test, run it again with PITCHSTREAM_TEST_KEEP=1 and a container " +
-				"engine, or with a server that stays: PITCHSTREAM_TEST_POSTGRES_URL")
+			t.Log("to look into the database of a failed test, run it again with PITCHSTREAM_TEST_KEEP=1 and " +
+				"a container engine, or with a server that stays: PITCHSTREAM_TEST_POSTGRES_URL")
 		}
 		execute(t, server, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", pgx.Identifier{name}.Sanitize()))
 	})

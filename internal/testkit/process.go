@@ -16,7 +16,7 @@ import (
 type process struct {
 	program string
 	args    []string
-	env     []string // beside ours
+	env     []string // added to the environment of this process
 	dir     string
 
 	cmd  *exec.Cmd

@@ -9,12 +9,12 @@
 //
 // Where a server comes from, the first that is there:
 //
-//  1. one that runs already: PITCHSTREAM_TEST_KAFKA_BROKERS, PITCHSTREAM_TEST_POSTGRES_URL (a user who may create
-//     databases), PITCHSTREAM_TEST_REDIS_ADDR;
-//  2. a container engine (unless PITCHSTREAM_TEST_CONTAINERS=off), with the images PITCHSTREAM_TEST_KAFKA_IMAGE (apache/kafka:4.1.1), …_POSTGRES_IMAGE
-//     (postgres:17), …_REDIS_IMAGE (redis:7);
-//  3. for Postgres and Redis, the programs installed on this machine; for Kafka, an unpacked release in the folder
-//     PITCHSTREAM_TEST_KAFKA_HOME, with Java.
+//  1. one that runs already: PITCHSTREAM_TEST_KAFKA_BROKERS, PITCHSTREAM_TEST_POSTGRES_URL (a user who may
+//     create databases), PITCHSTREAM_TEST_REDIS_ADDR;
+//  2. a container engine (unless PITCHSTREAM_TEST_CONTAINERS=off), with the images
+//     PITCHSTREAM_TEST_KAFKA_IMAGE (apache/kafka:4.1.1), …_POSTGRES_IMAGE (postgres:17), …_REDIS_IMAGE (redis:7);
+//  3. for Postgres and Redis, the programs installed on this machine; for Kafka, an unpacked release in the
+//     folder PITCHSTREAM_TEST_KAFKA_HOME, with Java.
 //
 // Without any of them the test is skipped with a message that says what to install. Under CI (environment
 // variable CI not empty) it fails, so that a green build has run every test.

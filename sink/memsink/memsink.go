@@ -1,9 +1,10 @@
-// Package memsink is the store of record in memory: the strict twin of Postgres for tests that need faults and
-// schedules which real servers do not give. It refuses what the contract forbids, and can fail at every step, before it
-// takes effect and after.
+// Package memsink implements the store of record in memory, for tests that need faults and schedules which real
+// servers do not give. It panics on batches that the contract forbids, and can fail at every step, before the
+// step takes effect and after.
 package memsink
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -15,18 +16,19 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Store holds registers, aggregates and positions, and the view that readers see.
+// Store holds registers, aggregates and positions, and the view that readers see. Its methods are safe for
+// concurrent use; set the exported fields before the first call.
 type Store struct {
-	// Before and After are asked at each step ("apply", "push", "positions"); an error from Before comes back with
-	// nothing done, one from After with everything done.
+	// Before and After are called at each step ("apply", "changed", "positions", "push"). An error from Before
+	// is returned with nothing done, one from After with everything done.
 	Before, After func(step string) error
-	// Refuse names the changes that this store will never take, and why; "" takes it.
+	// Refuse returns why this store refuses a change; "" accepts it.
 	Refuse      func(schemas.Change) string
 	CoreVersion int32
 	Build       string
 	Now         func() time.Time
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards the fields below
 	registers map[schemas.PitchID]*register
 	batters   map[int64]*batter
 	positions map[position]int64
@@ -34,7 +36,7 @@ type Store struct {
 	clock     int64
 }
 
-// register is what is known of one pitch.
+// register holds the newest changes of one pitch.
 type register struct {
 	measured    *schemas.Change
 	identified  *schemas.Change
@@ -44,7 +46,7 @@ type register struct {
 
 type batter struct {
 	seq, prev int64
-	games     map[string]int64 // every game ever touched: the seq of its last change; "" for rows without a game
+	games     map[string]int64 // the seq of the last change of every game ever touched; "" for rows without one
 }
 
 type position struct {
@@ -52,13 +54,17 @@ type position struct {
 	partition int32
 }
 
-// New is an empty store of core version 1.
+// New returns an empty store of core version 1.
 func New() *Store {
 	ok := func(string) error { return nil }
 	return &Store{
-		Before: ok, After: ok, Refuse: func(schemas.Change) string { return "" }, CoreVersion: 1, Build: "test", Now: time.Now,
+		Before: ok, After: ok, Refuse: func(schemas.Change) string { return "" },
+		CoreVersion: 1, Build: "test", Now: time.Now,
 		registers: map[schemas.PitchID]*register{}, batters: map[int64]*batter{}, positions: map[position]int64{},
-		view: View{Batters: map[int64]schemas.Stats{}, Games: map[schemas.BatterGame]schemas.Stats{}, Applied: map[int32]int64{}, seqs: map[string]int64{}},
+		view: View{
+			Batters: map[int64]schemas.Stats{}, Games: map[schemas.BatterGame]schemas.Stats{},
+			Applied: map[int32]int64{}, seqs: map[string]int64{},
+		},
 	}
 }
 
@@ -86,7 +92,8 @@ func (s *Store) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, er
 	return out, s.After("apply")
 }
 
-// mustBeReduced panics on a batch that Postgres would refuse or write wrongly: that is the caller's bug.
+// mustBeReduced panics on a batch that Postgres would refuse or write wrongly, because that is a bug of the
+// caller.
 func mustBeReduced(b schemas.Batch) {
 	for i, p := range b.Pitches {
 		if i > 0 && slices.Compare(b.Pitches[i-1].PitchID[:], p.PitchID[:]) >= 0 {
@@ -111,17 +118,17 @@ func (s *Store) write(b schemas.Batch) (out schemas.Outcome) {
 			r = &register{}
 			s.registers[p.PitchID] = r
 		}
-		was, stood := s.row(r)
+		was, existed := s.row(r)
 		measured := s.writeMeasured(r, p, &out)
 		identified := s.writeIdentified(r, p, &out)
 		if !measured && !identified {
 			continue
 		}
-		now, stands := s.row(r)
-		touch(touched, was, stood)
-		touch(touched, now, stands)
-		if measured || stands {
-			out.Published = append(out.Published, published(p.PitchID, r, now, stands))
+		now, exists := s.row(r)
+		touch(touched, was, existed)
+		touch(touched, now, exists)
+		if measured || exists {
+			out.Published = append(out.Published, published(p.PitchID, r, now, exists))
 		}
 	}
 	out.Snapshots = s.snapshots(touched)
@@ -134,8 +141,7 @@ func (s *Store) writeMeasured(r *register, p schemas.PitchChanges, out *schemas.
 			out.Refused = append(out.Refused, schemas.Refusal{Change: c, Reason: why})
 			continue
 		}
-		rest := len(p.Measured) - i - 1
-		out.Superseded += rest
+		out.Superseded += len(p.Measured) - i - 1
 		if r.measured != nil {
 			order := c.Version.Compare(r.measured.Version)
 			if order < 0 || order == 0 && s.CoreVersion < r.coreVersion {
@@ -163,50 +169,53 @@ func (s *Store) writeIdentified(r *register, p schemas.PitchChanges, out *schema
 	return true
 }
 
-// row is the row that stands of a register.
+// row returns the current row of a register, unless the pitch was deleted or never measured.
 func (s *Store) row(r *register) (schemas.StoredRow, bool) {
 	if r.measured == nil || r.measured.Op == schemas.OpDelete {
 		return schemas.StoredRow{}, false
 	}
 	row := schemas.StoredRow{Row: *r.measured.Row, Provenance: r.provenance}
 	if r.identified != nil {
-		over(&row.BatterID, r.identified.IDs.BatterID)
-		over(&row.PitcherID, r.identified.IDs.PitcherID)
-		over(&row.TeamID, r.identified.IDs.TeamID)
+		ids := r.identified.IDs
+		row.BatterID = firstPresent(ids.BatterID, row.BatterID)
+		row.PitcherID = firstPresent(ids.PitcherID, row.PitcherID)
+		row.TeamID = firstPresent(ids.TeamID, row.TeamID)
 	}
 	return row, true
 }
 
-func over(measured *schemas.Opt[int64], named schemas.Opt[int64]) {
+func firstPresent(named, measured schemas.Opt[int64]) schemas.Opt[int64] {
 	if named.Present {
-		*measured = named
+		return named
 	}
+	return measured
 }
 
-func touch(touched map[schemas.BatterGame]bool, row schemas.StoredRow, stands bool) {
-	if stands && row.BatterID.Present {
+func touch(touched map[schemas.BatterGame]bool, row schemas.StoredRow, exists bool) {
+	if exists && row.BatterID.Present {
 		touched[schemas.BatterGame{BatterID: row.BatterID.Value, GamePK: string(row.GamePK)}] = true
 	}
 }
 
-func published(id schemas.PitchID, r *register, row schemas.StoredRow, stands bool) schemas.Published {
+func published(id schemas.PitchID, r *register, row schemas.StoredRow, exists bool) schemas.Published {
 	p := schemas.Published{PitchID: id, Version: r.measured.Version}
 	if r.identified != nil {
 		p.Identified = schemas.Some(r.identified.Version)
 	}
-	if stands {
+	if exists {
 		p.Row = &row
 	}
 	return p
 }
 
-// standing are the rows that stand, sorted by pitch.
-func (s *Store) standing() (rows []schemas.StoredRow) {
-	for _, id := range slices.SortedFunc(maps.Keys(s.registers), func(a, b schemas.PitchID) int { return slices.Compare(a[:], b[:]) }) {
-		if row, ok := s.row(s.registers[id]); ok {
+// rows returns the current rows, sorted by pitch. The caller holds mu.
+func (s *Store) rows() (rows []schemas.StoredRow) {
+	for _, r := range s.registers {
+		if row, ok := s.row(r); ok {
 			rows = append(rows, row)
 		}
 	}
+	slices.SortFunc(rows, func(a, b schemas.StoredRow) int { return bytes.Compare(a.PitchID[:], b.PitchID[:]) })
 	return rows
 }
 
@@ -219,7 +228,7 @@ func (s *Store) snapshots(touched map[schemas.BatterGame]bool) []schemas.Snapsho
 	if len(games) == 0 {
 		return nil
 	}
-	batters, byGame := reference.Fold(s.standing())
+	batters, byGame := reference.Fold(s.rows())
 	var out []schemas.Snapshot
 	for _, id := range slices.Sorted(maps.Keys(games)) {
 		b := s.batters[id]
@@ -238,7 +247,8 @@ func (s *Store) snapshots(touched map[schemas.BatterGame]bool) []schemas.Snapsho
 	return out
 }
 
-func (s *Store) snapshot(id int64, b *batter, games []string, batters map[int64]schemas.Stats, byGame map[schemas.BatterGame]schemas.Stats) schemas.Snapshot {
+func (s *Store) snapshot(id int64, b *batter, games []string,
+	batters map[int64]schemas.Stats, byGame map[schemas.BatterGame]schemas.Stats) schemas.Snapshot {
 	snap := schemas.Snapshot{BatterID: id, Seq: b.seq, PrevSeq: b.prev, UpdatedAt: schemas.TimeMSOf(s.Now())}
 	if st, ok := batters[id]; ok {
 		snap.Stats = &st

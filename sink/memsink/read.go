@@ -10,7 +10,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// View is what readers of the projection see: absolute states, each fenced by its sequence number.
+// View holds the states that readers of the projection see, each fenced by its sequence number.
 type View struct {
 	Batters map[int64]schemas.Stats
 	Games   map[schemas.BatterGame]schemas.Stats
@@ -19,14 +19,14 @@ type View struct {
 	seqs map[string]int64
 }
 
-// Rows are the rows that stand, sorted by pitch.
+// Rows returns the current rows, sorted by pitch.
 func (s *Store) Rows(context.Context) ([]schemas.StoredRow, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.standing(), nil
+	return s.rows(), nil
 }
 
-// Changed is pgsink's.
+// Changed does what pgsink's method of the same name does.
 func (s *Store) Changed(_ context.Context, before []schemas.Published) (now []schemas.Published, err error) {
 	if err := s.Before("changed"); err != nil {
 		return nil, err
@@ -38,15 +38,15 @@ func (s *Store) Changed(_ context.Context, before []schemas.Published) (now []sc
 		if r == nil || r.measured == nil {
 			continue
 		}
-		row, stands := s.row(r)
-		if is := published(p.PitchID, r, row, stands); is.Version != p.Version || is.Identified != p.Identified {
+		row, exists := s.row(r)
+		if is := published(p.PitchID, r, row, exists); is.Version != p.Version || is.Identified != p.Identified {
 			now = append(now, is)
 		}
 	}
 	return now, nil
 }
 
-// EnsurePositions is pgsink's.
+// EnsurePositions does what pgsink's method of the same name does.
 func (s *Store) EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error) {
 	if err := s.Before("positions"); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (s *Store) EnsurePositions(ctx context.Context, start []schemas.Position) (
 	return out, s.After("positions")
 }
 
-// Positions is pgsink's.
+// Positions does what pgsink's method of the same name does.
 func (s *Store) Positions(_ context.Context, topic string) (map[int32]int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,7 +77,7 @@ func (s *Store) Positions(_ context.Context, topic string) (map[int32]int64, err
 	return out, nil
 }
 
-// SetPosition is pgsink's.
+// SetPosition does what pgsink's method of the same name does.
 func (s *Store) SetPosition(_ context.Context, p schemas.Position) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,11 +85,11 @@ func (s *Store) SetPosition(_ context.Context, p schemas.Position) error {
 	return nil
 }
 
-// BatterSeqs is pgsink's.
+// BatterSeqs does what pgsink's method of the same name does.
 func (s *Store) BatterSeqs(context.Context) ([]schemas.BatterSeq, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	batters, _ := reference.Fold(s.standing())
+	batters, _ := reference.Fold(s.rows())
 	var out []schemas.BatterSeq
 	for _, id := range slices.Sorted(maps.Keys(s.batters)) {
 		_, standing := batters[id]
@@ -98,11 +98,11 @@ func (s *Store) BatterSeqs(context.Context) ([]schemas.BatterSeq, error) {
 	return out, nil
 }
 
-// BatterSnapshots is pgsink's.
+// BatterSnapshots does what pgsink's method of the same name does.
 func (s *Store) BatterSnapshots(_ context.Context, ids []int64) ([]schemas.Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	batters, byGame := reference.Fold(s.standing())
+	batters, byGame := reference.Fold(s.rows())
 	var out []schemas.Snapshot
 	for _, id := range ids {
 		if b := s.batters[id]; b != nil {
@@ -114,8 +114,8 @@ func (s *Store) BatterSnapshots(_ context.Context, ids []int64) ([]schemas.Snaps
 	return out, nil
 }
 
-// Push is the projection: a state is written only over a lower sequence number. Like Redis' keeper it fails nobody; a
-// push that a hook fails is mended at once from the store, as the keeper would a moment later.
+// Push writes states to the view, each only over a lower sequence number. Like the keeper of Redis it returns no
+// error: if a hook fails the push, the view is repaired from the store at once.
 func (s *Store) Push(_ context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
 	if s.Before("push") == nil {
 		s.mu.Lock()
@@ -131,7 +131,7 @@ func (s *Store) Push(_ context.Context, snapshots []schemas.Snapshot, applied []
 	s.RequestSweep()
 }
 
-// RequestSweep compares the whole view with the store, and mends it; what the store knows nothing of goes.
+// RequestSweep makes the whole view equal to the store. It removes states that the store does not have.
 func (s *Store) RequestSweep() {
 	s.mu.Lock()
 	ids := slices.Sorted(maps.Keys(s.batters))
@@ -142,11 +142,8 @@ func (s *Store) RequestSweep() {
 	s.project(snapshots)
 	maps.DeleteFunc(s.view.Batters, func(id int64, _ schemas.Stats) bool { return s.batters[id] == nil })
 	maps.DeleteFunc(s.view.Games, func(g schemas.BatterGame, _ schemas.Stats) bool {
-		known := false
-		if b := s.batters[g.BatterID]; b != nil {
-			_, known = b.games[g.GamePK]
-		}
-		return !known
+		b := s.batters[g.BatterID]
+		return b == nil || b.games[g.GamePK] == 0 // sequence numbers begin at 1
 	})
 }
 
@@ -179,14 +176,16 @@ func put[K comparable](m map[K]schemas.Stats, key K, st *schemas.Stats) {
 	m[key] = *st
 }
 
-// View is a copy of what readers see.
+// View returns a copy of the view.
 func (s *Store) View() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return View{Batters: maps.Clone(s.view.Batters), Games: maps.Clone(s.view.Games), Applied: maps.Clone(s.view.Applied)}
+	return View{
+		Batters: maps.Clone(s.view.Batters), Games: maps.Clone(s.view.Games), Applied: maps.Clone(s.view.Applied),
+	}
 }
 
-// Restore empties the store as a restore from an empty backup would; the view keeps what it had.
+// Restore empties the store as a restore from an empty backup does, and leaves the view as it is.
 func (s *Store) Restore() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,2 +1,2 @@
-// Package e2e tests the whole: the real binary with real Kafka, Postgres and Redis, and whether the books balance.
+// Package e2e tests the real binary with real Kafka, Postgres and Redis, and checks that the books balance.
 package e2e

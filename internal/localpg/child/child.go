@@ -1,5 +1,5 @@
-// Package child ties what this process has started to its own life: Tie undoes it when this process dies, and
-// Attr and Unprivileged set the session and the user of a child process.
+// Package child undoes at the death of this process what it has started (Tie). Attr and Unprivileged set the
+// session and the user of a child process.
 //
 // A deferred call does not run after kill -9, after the time-out of a test or after a crash. Linux can send a
 // signal to the children of a dead process (PR_SET_PDEATHSIG). But it is the end of the thread that started
@@ -23,8 +23,8 @@ type Line struct {
 }
 
 // Tie starts a shell that runs the script undo, with args as $1, $2, …, if this process ends before Cut. The
-// shell runs as user (nil: ours), in a session of its own, so that an interrupt from the terminal does not
-// end it before us. It inherits none of our files.
+// shell runs as user (nil: the user of this process), in a session of its own, so that an interrupt from the
+// terminal does not end it before this process. It inherits no open files.
 func Tie(user *User, undo string, args ...string) (*Line, error) {
 	script := "read -r word || {\n" + undo + "\n}"
 	cmd := exec.Command("sh", append([]string{"-c", script, "lifeline"}, args...)...)

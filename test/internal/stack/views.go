@@ -32,7 +32,8 @@ func (s *Stack) RedisDiffers(want Books) error {
 		}
 	}
 	for g, stats := range want.Games {
-		if err := stateDiffers(s.T.Context(), r, schemas.BatterKey{BatterID: g.BatterID, GamePK: g.GamePK}, stats); err != nil {
+		key := schemas.BatterKey{BatterID: g.BatterID, GamePK: g.GamePK}
+		if err := stateDiffers(s.T.Context(), r, key, stats); err != nil {
 			return fmt.Errorf("batter %d in game %s in Redis: %w", g.BatterID, g.GamePK, err)
 		}
 	}
@@ -49,7 +50,8 @@ func (s *Stack) RedisDiffers(want Books) error {
 	return keys.Err()
 }
 
-// stateDiffers returns the difference between a batter's stats and those in Redis, or the error of reading them.
+// stateDiffers returns the difference between a batter's stats and those in Redis, or the error of reading
+// them.
 func stateDiffers(ctx context.Context, r *redissink.Reader, key schemas.BatterKey, want schemas.Stats) error {
 	got, err := r.States(ctx, []schemas.BatterKey{key})
 	switch {
