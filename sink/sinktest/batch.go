@@ -7,7 +7,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// BatchOf reduces changes as the consumer does: a pitch once, its measured versions newest first, each once.
+// BatchOf reduces changes as the consumer does: each pitch once, with each measured version once, newest first.
 func BatchOf(changes ...schemas.Change) schemas.Batch {
 	byPitch := map[schemas.PitchID]*schemas.PitchChanges{}
 	for _, c := range changes {
@@ -31,12 +31,15 @@ func BatchOf(changes ...schemas.Change) schemas.Batch {
 		slices.SortFunc(p.Measured, func(a, b schemas.Change) int { return b.Version.Compare(a.Version) })
 		b.Pitches = append(b.Pitches, *p)
 	}
-	slices.SortFunc(b.Pitches, func(a, b schemas.PitchChanges) int { return bytes.Compare(a.PitchID[:], b.PitchID[:]) })
+	slices.SortFunc(b.Pitches, func(a, b schemas.PitchChanges) int {
+		return bytes.Compare(a.PitchID[:], b.PitchID[:])
+	})
 	return b
 }
 
 // At adds a move of partition 0 of topic "t" to a batch.
 func At(b schemas.Batch, expected, next int64) schemas.Batch {
-	b.Positions = []schemas.PositionMove{{Position: schemas.Position{Topic: "t", NextOffset: next}, Expected: expected}}
+	p := schemas.Position{Topic: "t", NextOffset: next}
+	b.Positions = []schemas.PositionMove{{Position: p, Expected: expected}}
 	return b
 }

@@ -14,45 +14,45 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Store is what the suite exercises: the writing side, and enough of the reading side to look at everything.
+// Store has the methods that the suite calls. They do what pgsink's methods of the same names do.
 type Store interface {
 	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
 	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
 	Positions(ctx context.Context, topic string) (map[int32]int64, error)
 	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
 	SetPosition(ctx context.Context, p schemas.Position) error
-	Rows(ctx context.Context) ([]schemas.StoredRow, error) // standing, sorted by pitch
+	Rows(ctx context.Context) ([]schemas.StoredRow, error) // the current rows, sorted by pitch
 	BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error)
 	BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error)
 }
 
-// Fixture makes fresh stores over one empty database, and makes rows bad.
+// Fixture opens stores over one database, which is empty at first, and makes that database refuse rows.
 type Fixture struct {
-	// Open gives a store of that core version over the fixture's database.
+	// Open returns a store of that core version over the fixture's database.
 	Open func(t *testing.T, coreVersion int32) Store
 	// Refuse makes the database refuse, from now on, every row with this venue.
 	Refuse func(t *testing.T, venue string)
 }
 
-// Exercise runs the suite; fresh makes a fixture over an empty database of its own.
+// Exercise runs the suite. fresh returns a fixture over an empty database of its own.
 func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
-	for name, story := range map[string]func(*testing.T, Fixture){
-		"any order with any repetition ends in the same state":  anyOrder,
-		"several at once end in the same state":                 atOnce,
-		"snapshots in any order give readers the last state":    snapshotsProject,
-		"the same batch again changes nothing":                  again,
-		"an older core does not rewrite what a newer one wrote": olderCore,
-		"a refused version leaves its predecessor standing":     predecessorStands,
-		"a store that came back older refuses the batch":        cameBackOlder,
-		"a position never moves back":                           neverBack,
-		"a cancelled batch changes nothing":                     cancelled,
-		"an identify is published with the whole row":           identifyPublishes,
-		"an empty batch moves the position":                     emptyBatch,
-		"what was published and changed since is told":          changedSince,
-		"what was published and is not there any more is not":   changedSinceOlder,
-		"an older version moves nobody":                         olderVersion,
+	for name, test := range map[string]func(*testing.T, Fixture){
+		"any order with any repetition ends in the same state":      anyOrder,
+		"concurrent writers end in the same state":                  concurrentWriters,
+		"snapshots in any order give readers the last state":        snapshotsInAnyOrder,
+		"the same batch again changes nothing":                      repeated,
+		"an older core does not rewrite what a newer one wrote":     olderCore,
+		"a refused version leaves the version before it current":    predecessorStaysCurrent,
+		"a store restored from an older backup refuses the batch":   restoredOlder,
+		"a position never moves back":                               neverBack,
+		"a cancelled batch changes nothing":                         cancelled,
+		"an identify is published with the whole row":               identifyPublishes,
+		"an empty batch moves the position":                         emptyBatch,
+		"Changed returns published rows that changed since":         changedSince,
+		"Changed omits pitches that a restored store does not have": changedAfterRestore,
+		"an older version changes no batter":                        olderVersion,
 	} {
-		t.Run(name, func(t *testing.T) { story(t, fresh(t)) })
+		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
 	}
 }
 
@@ -66,7 +66,7 @@ func anyOrder(t *testing.T, f Fixture) {
 	RequireState(t, s, changes)
 }
 
-func atOnce(t *testing.T, f Fixture) {
+func concurrentWriters(t *testing.T, f Fixture) {
 	w := NewWorld(8, 12)
 	changes := w.Changes(240)
 	var orders [][]schemas.Batch
@@ -89,8 +89,8 @@ func atOnce(t *testing.T, f Fixture) {
 	RequireState(t, s, changes)
 }
 
-// snapshotsProject plays the snapshots of concurrent batches to a reader in the worst order, newest first.
-func snapshotsProject(t *testing.T, f Fixture) {
+// snapshotsInAnyOrder gives a reader the snapshots in the worst order, newest first.
+func snapshotsInAnyOrder(t *testing.T, f Fixture) {
 	w := NewWorld(9, 12)
 	changes := w.Changes(200)
 	s := f.Open(t, 1)
@@ -106,12 +106,12 @@ func snapshotsProject(t *testing.T, f Fixture) {
 	}
 	slices.Reverse(snapshots)
 	wantBatters, wantGames := reference.Fold(reference.Resolve(changes))
-	batters, games := Project(snapshots)
+	batters, games := project(snapshots)
 	requireSame(t, wantBatters, batters, "batters")
 	requireSame(t, wantGames, games, "batter-games")
 }
 
-func again(t *testing.T, f Fixture) {
+func repeated(t *testing.T, f Fixture) {
 	w := NewWorld(10, 6)
 	changes := w.Changes(40)
 	s := f.Open(t, 1)
@@ -119,7 +119,8 @@ func again(t *testing.T, f Fixture) {
 	second := mustApply(t, s, BatchOf(changes...))
 	require.Equal(t, first.Superseded, second.Superseded)
 	requireSame(t, published(first), published(second), "what is published")
-	require.Len(t, second.Snapshots, len(first.Snapshots), "a repetition refreshes readers too: the first may not have reached them")
+	require.Len(t, second.Snapshots, len(first.Snapshots),
+		"a repetition has snapshots too, because the first may not have reached the readers")
 	RequireState(t, s, changes)
 }
 
@@ -133,13 +134,13 @@ func olderCore(t *testing.T, f Fixture) {
 	row := *upsert.Row
 	row.Venue = "as the older core saw it"
 	old.Row = &row
-	lost := mustApply(t, f.Open(t, 1), BatchOf(old))
-	require.Empty(t, lost.Published)
-	require.Equal(t, 1, lost.Superseded)
+	out := mustApply(t, f.Open(t, 1), BatchOf(old))
+	require.Empty(t, out.Published)
+	require.Equal(t, 1, out.Superseded)
 	RequireState(t, f.Open(t, 1), []schemas.Change{upsert})
 }
 
-func predecessorStands(t *testing.T, f Fixture) {
+func predecessorStaysCurrent(t *testing.T, f Fixture) {
 	w := NewWorld(12, 1)
 	var changes []schemas.Change
 	for i := range 40 {
@@ -160,7 +161,7 @@ func predecessorStands(t *testing.T, f Fixture) {
 	require.Equal(t, good.Version, publishedOf(t, out, good.PitchID).Version)
 }
 
-func cameBackOlder(t *testing.T, f Fixture) {
+func restoredOlder(t *testing.T, f Fixture) {
 	w := NewWorld(13, 3)
 	s := f.Open(t, 1)
 	p := schemas.Position{Topic: "t", NextOffset: 100}
@@ -206,8 +207,10 @@ func identifyPublishes(t *testing.T, f Fixture) {
 	s := f.Open(t, 1)
 	upsert := w.Upsert(0, 1)
 	upsert.Row.BatterID = schemas.Some[int64](1)
-	identify := schemas.Change{Op: schemas.OpIdentify, PitchID: upsert.PitchID, Version: upsert.Version, Origin: upsert.Origin, EventTime: upsert.EventTime,
-		IDs: schemas.Identifiers{BatterID: schemas.Some[int64](2), TeamID: schemas.Some[int64](9)}}
+	identify := identifyOf(upsert, schemas.Identifiers{
+		BatterID: schemas.Some[int64](2), TeamID: schemas.Some[int64](9),
+	})
+	identify.Origin, identify.EventTime = upsert.Origin, upsert.EventTime
 
 	require.Empty(t, mustApply(t, s, BatchOf(identify)).Published, "an identify makes no row")
 	out := mustApply(t, s, BatchOf(upsert))
@@ -220,15 +223,15 @@ func identifyPublishes(t *testing.T, f Fixture) {
 	require.Equal(t, schemas.Some[int64](1), row.BatterID, "each identify replaces the one before as a whole")
 	require.Equal(t, upsert.Row.TeamID, row.TeamID)
 	require.Equal(t, schemas.Some[int64](7), row.PitcherID)
-	require.Equal(t, []int64{1, 2}, batterIDs(out.Snapshots), "who had the pitch, and who has it")
+	require.Equal(t, []int64{1, 2}, batterIDs(out.Snapshots), "the batter who had the pitch, and the one who has it now")
 }
 
 func olderVersion(t *testing.T, f Fixture) {
 	w := NewWorld(17, 1)
 	s := f.Open(t, 1)
-	stands := w.Upsert(0, 5)
-	stands.Row.BatterID = schemas.Some(int64(7))
-	mustApply(t, s, BatchOf(stands))
+	current := w.Upsert(0, 5)
+	current.Row.BatterID = schemas.Some(int64(7))
+	mustApply(t, s, BatchOf(current))
 	before, err := s.BatterSeqs(t.Context())
 	require.NoError(t, err)
 	out := mustApply(t, s, BatchOf(w.Upsert(0, 4)))
@@ -238,7 +241,7 @@ func olderVersion(t *testing.T, f Fixture) {
 	after, err := s.BatterSeqs(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, before, after)
-	RequireState(t, s, []schemas.Change{stands})
+	RequireState(t, s, []schemas.Change{current})
 }
 
 func emptyBatch(t *testing.T, f Fixture) {
@@ -260,7 +263,7 @@ func changedSince(t *testing.T, f Fixture) {
 
 	correction, gone := w.Upsert(1, 2), w.Upsert(3, 2)
 	gone.Op, gone.Row = schemas.OpDelete, nil
-	identify := schemas.Change{Op: schemas.OpIdentify, PitchID: named.PitchID, Version: named.Version, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](5)}}
+	identify := identifyOf(named, schemas.Identifiers{BatterID: schemas.Some[int64](5)})
 	mustApply(t, s, BatchOf(correction, gone, identify))
 	now, err = s.Changed(t.Context(), out.Published)
 	require.NoError(t, err)
@@ -271,21 +274,25 @@ func changedSince(t *testing.T, f Fixture) {
 	require.Nil(t, publishedOf(t, is, deleted.PitchID).Row)
 	now, err = s.Changed(t.Context(), now)
 	require.NoError(t, err)
-	require.Empty(t, now, "what was told is what stands")
+	require.Empty(t, now, "what Changed returned is current")
 }
 
-// A store that came back older may know nothing of a pitch that was published, or only whom the feed names.
-func changedSinceOlder(t *testing.T, f Fixture) {
+// changedAfterRestore checks a store restored from an older backup. It may have nothing of a published pitch, or
+// only an identify.
+func changedAfterRestore(t *testing.T, f Fixture) {
 	w := NewWorld(18, 1)
 	s := f.Open(t, 1)
 	unknown, named := w.Upsert(0, 1), w.Upsert(1, 1)
-	mustApply(t, s, BatchOf(schemas.Change{Op: schemas.OpIdentify, PitchID: named.PitchID, Version: named.Version, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](5)}}))
-	now, err := s.Changed(t.Context(), []schemas.Published{{PitchID: unknown.PitchID, Version: unknown.Version}, {PitchID: named.PitchID, Version: named.Version}})
+	mustApply(t, s, BatchOf(identifyOf(named, schemas.Identifiers{BatterID: schemas.Some[int64](5)})))
+	now, err := s.Changed(t.Context(), []schemas.Published{
+		{PitchID: unknown.PitchID, Version: unknown.Version}, {PitchID: named.PitchID, Version: named.Version},
+	})
 	require.NoError(t, err)
 	require.Empty(t, now, "there is nothing to publish before they are measured again")
 }
 
-// RequireState holds the whole of a store against the plain models: rows, aggregates, what has gone.
+// RequireState fails t unless the rows and aggregates of a store are those that package reference computes from
+// the changes.
 func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 	t.Helper()
 	want := reference.Resolve(changes)
@@ -302,18 +309,18 @@ func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 	snapshots, err := s.BatterSnapshots(t.Context(), ids)
 	require.NoError(t, err)
 	wantBatters, wantGames := reference.Fold(want)
-	batters, games := Project(snapshots)
+	batters, games := project(snapshots)
 	requireSame(t, wantBatters, batters, "batters")
 	requireSame(t, wantGames, games, "batter-games")
 	for i, b := range seqs {
-		_, stands := wantBatters[b.BatterID]
-		require.Equal(t, stands, b.Standing, "batter %d", b.BatterID)
+		_, current := wantBatters[b.BatterID]
+		require.Equal(t, current, b.Standing, "batter %d", b.BatterID)
 		require.Equal(t, b.Seq, snapshots[i].Seq)
 	}
 }
 
-// Project is a reader: it keeps the state of the greatest sequence number, whatever order they come in.
-func Project(snapshots []schemas.Snapshot) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
+// project does what a reader does: it keeps the state with the greatest sequence number.
+func project(snapshots []schemas.Snapshot) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
 	batters, games := map[int64]schemas.Stats{}, map[schemas.BatterGame]schemas.Stats{}
 	batterSeq, gameSeq := map[int64]int64{}, map[schemas.BatterGame]int64{}
 	for _, s := range snapshots {
@@ -336,7 +343,7 @@ func keep[K comparable](states map[K]schemas.Stats, seqs map[K]int64, key K, seq
 	}
 }
 
-// Identify is a change that names the batter of pitch i, as revision says.
+// Identify returns a change that names the batter of pitch i, at that revision.
 func (w *World) Identify(i int, revision int64) schemas.Change {
 	for {
 		if c := w.change(); c.Op == schemas.OpIdentify {
@@ -346,7 +353,7 @@ func (w *World) Identify(i int, revision int64) schemas.Change {
 	}
 }
 
-// Upsert is a measured change of the i-th pitch, at that revision.
+// Upsert returns a measured change of the i-th pitch, at that revision.
 func (w *World) Upsert(i int, revision int64) schemas.Change {
 	for {
 		if c := w.change(); c.Op == schemas.OpUpsert {
@@ -354,6 +361,11 @@ func (w *World) Upsert(i int, revision int64) schemas.Change {
 			return c
 		}
 	}
+}
+
+// identifyOf returns an identify of the pitch of c, at the version of c.
+func identifyOf(c schemas.Change, ids schemas.Identifiers) schemas.Change {
+	return schemas.Change{Op: schemas.OpIdentify, PitchID: c.PitchID, Version: c.Version, IDs: ids}
 }
 
 func mustApply(t *testing.T, s Store, b schemas.Batch) schemas.Outcome {
@@ -396,7 +408,8 @@ func batterIDs(snapshots []schemas.Snapshot) (ids []int64) {
 	return ids
 }
 
-// requireSame compares everything exactly, save averages: 1e-9 relative, as their sums may be taken in any order.
+// requireSame compares everything exactly but averages, which may differ by 1e-9 because sums may be taken in any
+// order.
 func requireSame[T any](t *testing.T, want, got T, what string) {
 	t.Helper()
 	if d := cmp.Diff(want, got, cmpopts.EquateApprox(1e-9, 1e-9), cmpopts.EquateEmpty()); d != "" {

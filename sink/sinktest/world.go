@@ -1,27 +1,28 @@
-// Package sinktest is the one suite that every store passes: real Postgres and the strict in-memory twin alike.
+// Package sinktest holds the suite of tests that every store passes, Postgres and memsink alike.
 package sinktest
 
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// World makes changes of a few pitches, so that they meet: corrections, deletes, other batters, other games, identifies
-// before and after, in every order. The same seed makes the same changes.
+// World makes random changes of a few pitches, so that most changes meet others of the same pitch: corrections,
+// deletes, other batters, other games and identifies, in every order. The same seed makes the same changes.
 type World struct {
 	rnd     *rand.Rand
 	pitches int
 	offset  int64
 }
 
-// NewWorld is a world of so many pitches.
+// NewWorld returns a world with this number of pitches.
 func NewWorld(seed uint64, pitches int) *World {
 	return &World{rnd: rand.New(rand.NewPCG(seed, 1)), pitches: pitches}
 }
 
-// Changes are n new changes, each at coordinates of its own in topic "t".
+// Changes returns n new changes, each at coordinates of its own in topic "t".
 func (w *World) Changes(n int) []schemas.Change {
 	out := make([]schemas.Change, n)
 	for i := range out {
@@ -30,7 +31,7 @@ func (w *World) Changes(n int) []schemas.Change {
 	return out
 }
 
-// PitchID is the identity of the world's i-th pitch.
+// PitchID returns the identity of the i-th pitch of a world.
 func PitchID(i int) schemas.PitchID {
 	var id schemas.PitchID
 	copy(id[:], fmt.Sprintf("%016d", i))
@@ -43,11 +44,15 @@ func (w *World) change() schemas.Change {
 	ts := 1_700_000_000_000 + w.rnd.Int64N(5)
 	c := schemas.Change{
 		PitchID: id,
-		Version: schemas.Version{Revision: w.rnd.Int64N(3), TimestampMS: ts, Offset: w.offset, Partition: int32(w.rnd.IntN(2))},
+		Version: schemas.Version{
+			Revision: w.rnd.Int64N(3), TimestampMS: ts, Offset: w.offset, Partition: int32(w.rnd.IntN(2)),
+		},
 		// Few distinct times, so that the last pitch is often decided by the version.
 		EventTime: schemas.TimeMS(1_700_000_000_000 + 1000*w.rnd.Int64N(3)),
 	}
-	c.Origin = schemas.Coordinates{Topic: "t", Partition: c.Version.Partition, Offset: c.Version.Offset, TimestampMS: ts}
+	c.Origin = schemas.Coordinates{
+		Topic: "t", Partition: c.Version.Partition, Offset: c.Version.Offset, TimestampMS: ts,
+	}
 	switch w.rnd.IntN(10) {
 	case 0:
 		c.Op = schemas.OpDelete
@@ -69,12 +74,16 @@ func (w *World) batter() schemas.Opt[int64] {
 
 func (w *World) row(id schemas.PitchID) *schemas.Row {
 	r := &schemas.Row{
-		PitchID: id, BatterID: w.batter(), GamePK: pick(w, "", "", "716404", "716405", "a game\tof 'quotes' ⚾"), GameDate: pick(w, "", "2024-09-28"),
-		Venue: pick(w, "", "Wrigley Field"), Balls: schemas.Some(int16(w.rnd.IntN(5))),
-		PitchType:   pick(w, "", "", "Slider", "Sinker", schemas.UnknownPitchType),
-		PitchResult: pick(w, "", schemas.ResultStrike, schemas.ResultBall), PitchAction: pick(w, "", "Foul", "Called"),
-		PitchSpeedMPH: w.measure(50, 110), ExitVelocityMPH: w.measure(60, 125), LaunchAngleDeg: w.measure(-90, 90),
-		IsSwing: w.rnd.IntN(2) == 0, BatSamples: int32(w.rnd.IntN(400)), Issues: []string{},
+		PitchID: id, BatterID: w.batter(),
+		GamePK:   pick(w, "", "", "716404", "716405", "a game\tof 'quotes' ⚾"),
+		GameDate: pick(w, "", "2024-09-28"),
+		Venue:    pick(w, "", "Wrigley Field"), Balls: schemas.Some(int16(w.rnd.IntN(5))),
+		PitchType:     pick(w, "", "", "Slider", "Sinker", schemas.UnknownPitchType),
+		PitchResult:   pick(w, "", schemas.ResultStrike, schemas.ResultBall),
+		PitchAction:   pick(w, "", "Foul", "Called"),
+		PitchSpeedMPH: w.measure(50, 110), ExitVelocityMPH: w.measure(60, 125),
+		LaunchAngleDeg: w.measure(-90, 90),
+		IsSwing:        w.rnd.IntN(2) == 0, BatSamples: int32(w.rnd.IntN(400)), Issues: []string{},
 	}
 	r.IsContact = r.ExitVelocityMPH.Present || r.PitchAction == "Foul"
 	r.IsWhiff = r.IsSwing && !r.IsContact
@@ -98,7 +107,7 @@ func (w *World) measure(low, high float64) schemas.Opt[float64] {
 
 func pick(w *World, words ...schemas.Text) schemas.Text { return words[w.rnd.IntN(len(words))] }
 
-// Batches cuts changes into batches of random sizes, as polls would, with positions that move along topic "t".
+// Batches cuts changes into batches of random sizes, as polls do.
 func (w *World) Batches(changes []schemas.Change) (batches []schemas.Batch) {
 	for len(changes) > 0 {
 		n := min(1+w.rnd.IntN(12), len(changes))
@@ -108,9 +117,9 @@ func (w *World) Batches(changes []schemas.Change) (batches []schemas.Batch) {
 	return batches
 }
 
-// Shuffled are the changes in another order, some of them twice.
+// Shuffled returns the changes in a random order, some of them twice.
 func (w *World) Shuffled(changes []schemas.Change) []schemas.Change {
-	out := append([]schemas.Change(nil), changes...)
+	out := slices.Clone(changes)
 	for _, c := range changes {
 		if w.rnd.IntN(4) == 0 {
 			out = append(out, c)
