@@ -113,9 +113,9 @@ func (c *simulateCmd) Validate() error {
 
 // flagNames replaces the names of the simulator's options in its errors by the flags.
 var flagNames = strings.NewReplacer("Games ", "--games ", "Pitches ", "--pitches ",
-	"Parallel ", "--parallel ", "BatterSpread ", "--batter-spread ", "Biases ", "--bias ", "Untracked ", "--untracked ",
-	"Duplicates ", "--duplicates ", "Reorder ", "--reorder ", "Corrections ", "--corrections ",
-	"Deletes ", "--deletes ", "LateIDs ", "--late-ids ", "Poison ", "--poison ",
+	"Parallel ", "--parallel ", "BatterSpread ", "--batter-spread ", "Biases ", "--bias ",
+	"Untracked ", "--untracked ", "Duplicates ", "--duplicates ", "Reorder ", "--reorder ",
+	"Corrections ", "--corrections ", "Deletes ", "--deletes ", "LateIDs ", "--late-ids ", "Poison ", "--poison ",
 	"OversizeBytes ", "--oversize-bytes ", "Start ", "--start ", "FirstGamePK ", "--first-game-pk ")
 
 // options returns the simulator's options. Games in real time begin now, unless --start is given.

@@ -115,7 +115,8 @@ func one(yes bool) int64 {
 
 // BatterColumns are the columns of the table of batters. Those that analysts read most come first.
 var BatterColumns = func() []schemas.Column {
-	id := schemas.Column{Name: "batter_id", SQL: "bigint", Source: "the rows", Meaning: "The batter", Missing: "never"}
+	id := schemas.Column{Name: "batter_id", SQL: "bigint", Source: "the rows", Missing: "never"}
+	id.Meaning = "The batter"
 	all := []schemas.Column{id}
 	first := []string{"swing_count", "whiff_rate_pct", "max_exit_velocity_mph"}
 	for _, name := range first {
