@@ -121,7 +121,7 @@ func New(cfg Config) (*API, error) {
 	}
 	a.names.store = cfg.Store
 	a.hub.init(a)
-	handler, err := a.routes()
+	handler, err := routes(a)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +143,9 @@ func (a *API) Run(ctx context.Context) error {
 // Ready returns nil if anything can be read: an up-to-date Redis, or Postgres. Otherwise the error says why
 // not.
 func (a *API) Ready(ctx context.Context) error { return a.sources.ready(ctx) }
+
+// log makes an API a Service.
+func (a *API) log() *slog.Logger { return a.cfg.Log }
 
 // Limits of a connection. Streams and slow answers set deadlines of their own.
 const (

@@ -33,35 +33,35 @@ type battersIn struct {
 // out is the body of an answer, as huma wants it.
 type out[T any] struct{ Body T }
 
-func (a *API) registerBatters(api huma.API) {
-	register(api, "get-batter", "/v1/batters/{id}", "One batter over all games",
-		func(ctx context.Context, in *batterIn) (*out[Batter], error) {
-			return a.oneBatter(ctx, schemas.BatterKey{BatterID: in.ID}, in.AtLeast)
+func registerBatters(a *API, api huma.API) {
+	register(a, api, "get-batter", "/v1/batters/{id}", "One batter over all games",
+		func(ctx context.Context, a *API, in *batterIn) (*out[Batter], error) {
+			return oneBatter(ctx, a, schemas.BatterKey{BatterID: in.ID}, in.AtLeast)
 		})
-	register(api, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game",
-		func(ctx context.Context, in *batterGameIn) (*out[Batter], error) {
-			return a.oneBatter(ctx, schemas.BatterKey{BatterID: in.ID, GamePK: in.Game}, in.AtLeast)
+	register(a, api, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game",
+		func(ctx context.Context, a *API, in *batterGameIn) (*out[Batter], error) {
+			return oneBatter(ctx, a, schemas.BatterKey{BatterID: in.ID, GamePK: in.Game}, in.AtLeast)
 		})
-	register(api, "get-batters", "/v1/batters", "Several batters over all games", a.getBatters)
+	register(a, api, "get-batters", "/v1/batters", "Several batters over all games", getBatters)
 }
 
-func (a *API) oneBatter(ctx context.Context, key schemas.BatterKey, need string) (*out[Batter], error) {
-	found, err := a.find(ctx, []schemas.BatterKey{key}, need)
+func oneBatter(ctx context.Context, a *API, key schemas.BatterKey, need string) (*out[Batter], error) {
+	found, err := findBatters(ctx, a, []schemas.BatterKey{key}, need)
 	if err != nil {
 		return nil, err
 	}
 	if found[0].state == nil {
 		return nil, notFound("no pitch of this batter stands here")
 	}
-	return &out[Batter]{a.batter(found[0])}, nil
+	return &out[Batter]{a.names.batter(found[0])}, nil
 }
 
-func (a *API) getBatters(ctx context.Context, in *battersIn) (*out[Batters], error) {
+func getBatters(ctx context.Context, a *API, in *battersIn) (*out[Batters], error) {
 	var keys []schemas.BatterKey
 	for _, id := range once(in.IDs) {
 		keys = append(keys, schemas.BatterKey{BatterID: id})
 	}
-	found, err := a.find(ctx, keys, in.AtLeast)
+	found, err := findBatters(ctx, a, keys, in.AtLeast)
 	if err != nil {
 		return nil, err
 	}
@@ -73,15 +73,15 @@ func (a *API) getBatters(ctx context.Context, in *battersIn) (*out[Batters], err
 			continue
 		}
 		body.see(f.state)
-		body.Batters = append(body.Batters, a.batter(f))
+		body.Batters = append(body.Batters, a.names.batter(f))
 	}
 	slices.Sort(body.Missing)
 	return &out[Batters]{body}, nil
 }
 
 // find waits for the records in need, then reads the states.
-func (a *API) find(ctx context.Context, keys []schemas.BatterKey, need string) ([]held, error) {
-	r, err := a.route(ctx, need, true)
+func findBatters(ctx context.Context, a *API, keys []schemas.BatterKey, need string) ([]held, error) {
+	r, err := awaitRecords(ctx, a, need, true)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (a *API) find(ctx context.Context, keys []schemas.BatterKey, need string) (
 }
 
 // route waits for the records in need, and returns where the answer may come from.
-func (a *API) route(ctx context.Context, need string, live bool) (route, error) {
+func awaitRecords(ctx context.Context, a *API, need string, live bool) (route, error) {
 	offsets, err := parseOffsets(need)
 	if err != nil {
 		return route{}, huma.Error422UnprocessableEntity("at_least: " + err.Error())

@@ -22,15 +22,15 @@ A missing value is null. Errors are application/problem+json (RFC 9457); their t
 GET with If-None-Match answers 304 while nothing but lag_ms and age_ms has changed.`
 
 // newDocument returns the API without operations.
-func (a *API) newDocument(mux *http.ServeMux) huma.API {
+func newDocument(cfg Config, mux *http.ServeMux) huma.API {
 	huma.DefaultArrayNullable = false // our lists are never null
-	config := huma.DefaultConfig("pitchstream", a.cfg.Build)
+	config := huma.DefaultConfig("pitchstream", cfg.Build)
 	config.Info.Description = description
 	config.CreateHooks = nil // bodies without $schema
 	config.DocsPath, config.SchemasPath = "", ""
 	// guard: api: unknown parameters are refused | true -> false
 	config.RejectUnknownQueryParameters = true // a misspelt one would be passed over in silence
-	if a.cfg.Token != "" {
+	if cfg.Token != "" {
 		bearer := &huma.SecurityScheme{Type: "http", Scheme: "bearer"}
 		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": bearer}
 		config.Security = []map[string][]string{{"token": {}}}
@@ -89,14 +89,14 @@ func (schemaOptPoint) Schema(r huma.Registry) *huma.Schema {
 	return s
 }
 
-// register adds an operation that reads.
+// register adds an operation that reads, answered by handler with the sources and names of a.
 func register[I, O any](
-	api huma.API, id, path, summary string, handler func(context.Context, *I) (*O, error),
+	a *API, api huma.API, id, path, summary string, handler func(context.Context, *API, *I) (*O, error),
 ) {
 	huma.Register(api, huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
 		Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
-	}, handler)
+	}, func(ctx context.Context, in *I) (*O, error) { return handler(ctx, a, in) })
 }
 
 // describe gives each column in the document the description that schemas.Column has of it.

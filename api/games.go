@@ -35,20 +35,20 @@ const liveFor = 30 * time.Minute
 // lastPitches is how many pitches a game shows.
 const lastPitches = 10
 
-func (a *API) registerGames(api huma.API) {
-	register(api, "get-games", "/v1/games", "The games of the newest pitches", a.getGames)
-	register(api, "get-game", "/v1/games/{game}", "One game: its batters and last pitches", a.getGame)
-	register(api, "get-game-pitches", "/v1/games/{game}/pitches",
-		"A game's pitches, the newest first", a.getGamePitches)
-	register(api, "get-leaders", "/v1/leaders", "Who leads in a value", a.getLeaders)
+func registerGames(a *API, api huma.API) {
+	register(a, api, "get-games", "/v1/games", "The games of the newest pitches", getGames)
+	register(a, api, "get-game", "/v1/games/{game}", "One game: its batters and last pitches", getGame)
+	register(a, api, "get-game-pitches", "/v1/games/{game}/pitches",
+		"A game's pitches, the newest first", getGamePitches)
+	register(a, api, "get-leaders", "/v1/leaders", "Who leads in a value", getLeaders)
 }
 
-func (a *API) getGame(ctx context.Context, in *gameIn) (*out[Game], error) {
-	r, err := a.route(ctx, in.AtLeast, false)
+func getGame(ctx context.Context, a *API, in *gameIn) (*out[Game], error) {
+	r, err := awaitRecords(ctx, a, in.AtLeast, false)
 	if err != nil {
 		return nil, err
 	}
-	game, err := a.game(ctx, in.Game, r)
+	game, err := loadGame(ctx, a, in.Game, r)
 	if err != nil {
 		return nil, problemOf(err)
 	}
@@ -59,7 +59,7 @@ func (a *API) getGame(ctx context.Context, in *gameIn) (*out[Game], error) {
 	return &out[Game]{*game}, nil
 }
 
-func (a *API) getGames(ctx context.Context, in *gamesIn) (*out[Games], error) {
+func getGames(ctx context.Context, a *API, in *gamesIn) (*out[Games], error) {
 	key := fmt.Sprintf("games/%d", in.Limit)
 	read := func(ctx context.Context) ([]schemas.PlayedGame, error) {
 		return a.cfg.Store.Games(ctx, in.Limit)
@@ -94,17 +94,18 @@ type wholeGame struct {
 }
 
 // game returns a game, nil if it has no current row.
-func (a *API) game(ctx context.Context, gamePK string, r route) (*Game, error) {
+func loadGame(ctx context.Context, a *API, gamePK string, r route) (*Game, error) {
 	read := func(ctx context.Context) (w wholeGame, err error) { return w, w.read(ctx, a.cfg.Store, gamePK) }
 	whole, condition, err := fromStore(ctx, &a.sources, "game/"+gamePK, r, read)
 	if err != nil || whole.game == nil {
 		return nil, err
 	}
-	g := &Game{GameSummary: summary(*whole.game), Batters: []GameBatter{}, LastPitches: a.pitches(whole.pitches)}
+	g := &Game{GameSummary: summary(*whole.game), Batters: []GameBatter{}}
+	g.LastPitches = a.names.pitches(whole.pitches)
 	g.Condition = condition
 	g.saw(whole.game.Last, whole.game.UpdatedAt)
 	for i := range whole.batters {
-		g.Batters = append(g.Batters, a.line(&whole.batters[i]))
+		g.Batters = append(g.Batters, a.names.line(&whole.batters[i]))
 		g.see(&whole.batters[i])
 	}
 	return g, nil
@@ -121,7 +122,7 @@ func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err e
 	return errors.Join(failed[:]...)
 }
 
-func (a *API) getLeaders(ctx context.Context, in *leadersIn) (*out[Leaders], error) {
+func getLeaders(ctx context.Context, a *API, in *leadersIn) (*out[Leaders], error) {
 	key := fmt.Sprintf("leaders/%s/%d/%d", in.Stat, in.MinSwings, in.Limit)
 	read := func(ctx context.Context) ([]schemas.BatterState, error) {
 		return a.cfg.Store.Leaders(ctx, in.Stat, in.MinSwings, in.Limit)
@@ -138,7 +139,7 @@ func (a *API) getLeaders(ctx context.Context, in *leadersIn) (*out[Leaders], err
 		if i > 0 && value(&states[i].Stats) == value(&states[i-1].Stats) {
 			rank = body.Leaders[i-1].Rank
 		}
-		body.Leaders = append(body.Leaders, Leader{Rank: rank, GameBatter: a.line(&states[i])})
+		body.Leaders = append(body.Leaders, Leader{Rank: rank, GameBatter: a.names.line(&states[i])})
 		body.see(&states[i])
 	}
 	a.metrics.answered(condition.Source)
@@ -173,7 +174,7 @@ type GamePitches struct {
 	Freshness
 }
 
-func (a *API) getGamePitches(ctx context.Context, in *gamePitchesIn) (*out[GamePitches], error) {
+func getGamePitches(ctx context.Context, a *API, in *gamePitchesIn) (*out[GamePitches], error) {
 	key := fmt.Sprintf("game-pitches/%s/%d", in.Game, in.Limit)
 	read := func(ctx context.Context) ([]schemas.StoredRow, error) {
 		return a.cfg.Store.GamePitches(ctx, in.Game, in.Limit)
@@ -185,7 +186,8 @@ func (a *API) getGamePitches(ctx context.Context, in *gamePitchesIn) (*out[GameP
 	if len(rows) == 0 {
 		return nil, notFound("no pitch of this game stands")
 	}
-	body := GamePitches{GamePK: in.Game, Pitches: a.pitches(rows), Freshness: Freshness{Condition: condition}}
+	body := GamePitches{GamePK: in.Game, Pitches: a.names.pitches(rows)}
+	body.Condition = condition
 	for _, row := range rows {
 		body.saw(row.EventTime, row.ProcessedAt)
 	}

@@ -21,15 +21,16 @@ type letterIn struct {
 	Offset    int64 `path:"offset" minimum:"0" doc:"Offset in the partition"`
 }
 
-func (a *API) registerLetters(api huma.API) {
-	register(api, "get-letters", "/v1/letters", "Dead letters, grouped by what is wrong with them", a.getLetters)
-	register(api, "get-letter", "/v1/letters/{partition}/{offset}",
-		"One dead letter, with the place of its fault", a.getLetter)
+func registerLetters(a *API, api huma.API) {
+	register(a, api, "get-letters", "/v1/letters",
+		"Dead letters, grouped by what is wrong with them", getLetters)
+	register(a, api, "get-letter", "/v1/letters/{partition}/{offset}",
+		"One dead letter, with the place of its fault", getLetter)
 }
 
 const noLetters = "dead letters cannot be read here: this server knows no Kafka"
 
-func (a *API) getLetters(ctx context.Context, _ *struct{}) (*out[schemas.DeadLetterReport], error) {
+func getLetters(ctx context.Context, a *API, _ *struct{}) (*out[schemas.DeadLetterReport], error) {
 	if a.cfg.Letters == nil {
 		return nil, notFound(noLetters)
 	}
@@ -41,7 +42,7 @@ func (a *API) getLetters(ctx context.Context, _ *struct{}) (*out[schemas.DeadLet
 	return &out[schemas.DeadLetterReport]{report}, nil
 }
 
-func (a *API) getLetter(ctx context.Context, in *letterIn) (*out[schemas.DeadLetterView], error) {
+func getLetter(ctx context.Context, a *API, in *letterIn) (*out[schemas.DeadLetterView], error) {
 	if a.cfg.Letters == nil {
 		return nil, notFound(noLetters)
 	}

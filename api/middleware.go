@@ -21,8 +21,8 @@ const maxBody = 64 << 10
 
 // wrap puts the middleware around the operations. A stream skips compression, the time limit and the ETag,
 // because these need the whole answer.
-func (a *API) wrap(operations http.Handler) http.Handler {
-	plain := gzhttp.GzipHandler(a.limited(withETag(operations)))
+func wrap(a *API, operations http.Handler) http.Handler {
+	plain := gzhttp.GzipHandler(limited(a.cfg, withETag(operations)))
 	routed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isStream(r) {
 			operations.ServeHTTP(w, r)
@@ -30,7 +30,7 @@ func (a *API) wrap(operations http.Handler) http.Handler {
 			plain.ServeHTTP(w, r)
 		}
 	})
-	return a.observed(a.identified(a.withCORS(a.bounded(a.authorized(routed)))))
+	return observed(a, identified(withCORS(a.cfg.CORSOrigins, bounded(authorized(a.cfg.Token, routed)))))
 }
 
 func isStream(r *http.Request) bool {
@@ -39,7 +39,7 @@ func isStream(r *http.Request) bool {
 }
 
 // observed counts requests, and answers 500 for a request that panics.
-func (a *API) observed(next http.Handler) http.Handler {
+func observed(a *API, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		seen := &statusWriter{ResponseWriter: w}
@@ -93,7 +93,7 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
 // identified sets X-Request-Id on each answer: the request's own, or a fresh one.
-func (a *API) identified(next http.Handler) http.Handler {
+func identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-Id")
 		if !requestID.MatchString(id) {
@@ -106,15 +106,15 @@ func (a *API) identified(next http.Handler) http.Handler {
 }
 
 // withCORS allows web pages of the configured origins to read (CORS).
-func (a *API) withCORS(next http.Handler) http.Handler {
-	if len(a.cfg.CORSOrigins) == 0 {
+func withCORS(origins []string, next http.Handler) http.Handler {
+	if len(origins) == 0 {
 		return next
 	}
-	all := slices.Contains(a.cfg.CORSOrigins, "*")
+	all := slices.Contains(origins, "*")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, origin := w.Header(), r.Header.Get("Origin")
 		h.Add("Vary", "Origin")
-		if origin != "" && (all || slices.Contains(a.cfg.CORSOrigins, origin)) {
+		if origin != "" && (all || slices.Contains(origins, origin)) {
 			if all {
 				origin = "*"
 			}
@@ -133,7 +133,7 @@ func (a *API) withCORS(next http.Handler) http.Handler {
 }
 
 // bounded refuses requests with a large body, and stops reading at the limit.
-func (a *API) bounded(next http.Handler) http.Handler {
+func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > maxBody {
 			refuse(w, http.StatusRequestEntityTooLarge, problemLarge, "no operation here takes a body")
@@ -145,15 +145,15 @@ func (a *API) bounded(next http.Handler) http.Handler {
 }
 
 // authorized requires the token, if there is one, for everything below /v1. The documents are public.
-func (a *API) authorized(next http.Handler) http.Handler {
-	if a.cfg.Token == "" {
+func authorized(token string, next http.Handler) http.Handler {
+	if token == "" {
 		return next
 	}
 	// Digests have equal lengths, so the time of the comparison reveals nothing about the token.
-	want := sha256.Sum256([]byte(a.cfg.Token))
+	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		given := sha256.Sum256([]byte(strings.TrimSpace(token)))
+		scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		given := sha256.Sum256([]byte(strings.TrimSpace(sent)))
 		open := !strings.HasPrefix(r.URL.Path, "/v1")
 		// guard: api: the token is asked for | != 1 -> > 1
 		if !open && (!strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], given[:]) != 1) {
@@ -166,11 +166,11 @@ func (a *API) authorized(next http.Handler) http.Handler {
 }
 
 // limited ends a request after its timeout.
-func (a *API) limited(next http.Handler) http.Handler {
+func limited(cfg Config, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), a.cfg.Timeout)
+		ctx, cancel := context.WithTimeout(r.Context(), cfg.Timeout)
 		defer cancel()
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(a.cfg.Timeout + a.cfg.WriteLimit))
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(cfg.Timeout + cfg.WriteLimit))
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

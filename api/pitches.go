@@ -24,13 +24,13 @@ type pitchIn struct {
 	Waiting
 }
 
-func (a *API) registerPitches(api huma.API) {
-	register(api, "get-batter-pitches", "/v1/batters/{id}/pitches",
-		"A batter's pitches, the newest first", a.getBatterPitches)
-	register(api, "get-pitch", "/v1/pitches/{id}", "One pitch: its row, and where it comes from", a.getPitch)
+func registerPitches(a *API, api huma.API) {
+	register(a, api, "get-batter-pitches", "/v1/batters/{id}/pitches",
+		"A batter's pitches, the newest first", getBatterPitches)
+	register(a, api, "get-pitch", "/v1/pitches/{id}", "One pitch: its row, and where it comes from", getPitch)
 }
 
-func (a *API) getBatterPitches(ctx context.Context, in *batterPitchesIn) (*out[Pitches], error) {
+func getBatterPitches(ctx context.Context, a *API, in *batterPitchesIn) (*out[Pitches], error) {
 	after, err := parseCursor(in.Cursor)
 	if err != nil {
 		return nil, huma.Error422UnprocessableEntity("cursor: " + err.Error())
@@ -55,12 +55,12 @@ func (a *API) getBatterPitches(ctx context.Context, in *batterPitchesIn) (*out[P
 	for _, row := range rows {
 		body.saw(row.EventTime, row.ProcessedAt)
 	}
-	body.Pitches = a.pitches(rows)
+	body.Pitches = a.names.pitches(rows)
 	a.metrics.answered(condition.Source)
 	return &out[Pitches]{body}, nil
 }
 
-func (a *API) getPitch(ctx context.Context, in *pitchIn) (*out[OnePitch], error) {
+func getPitch(ctx context.Context, a *API, in *pitchIn) (*out[OnePitch], error) {
 	id, ok := schemas.ParsePitchID(in.ID)
 	if !ok {
 		return nil, huma.Error422UnprocessableEntity("id: want UUID text")
@@ -74,7 +74,7 @@ func (a *API) getPitch(ctx context.Context, in *pitchIn) (*out[OnePitch], error)
 		return nil, notFound("this pitch does not stand: it was never measured, or it was deleted")
 	}
 	a.metrics.answered(condition.Source)
-	return &out[OnePitch]{OnePitch{Pitch: a.pitch(*row), AsOf: row.EventTime, Condition: condition}}, nil
+	return &out[OnePitch]{OnePitch{Pitch: a.names.pitch(*row), AsOf: row.EventTime, Condition: condition}}, nil
 }
 
 // A cursor is a version byte, the event time and the pitch id, in base64. Clients must not look into it.

@@ -25,11 +25,11 @@ type Quality struct {
 	Condition
 }
 
-func (a *API) registerQuality(api huma.API) {
-	register(api, "get-quality", "/v1/quality", "Whether a day's data is what it should be", a.getQuality)
+func registerQuality(a *API, api huma.API) {
+	register(a, api, "get-quality", "/v1/quality", "Whether a day's data is what it should be", getQuality)
 }
 
-func (a *API) getQuality(ctx context.Context, in *qualityIn) (*out[Quality], error) {
+func getQuality(ctx context.Context, a *API, in *qualityIn) (*out[Quality], error) {
 	store, ok := a.cfg.Store.(QualityStore)
 	if !ok {
 		return nil, notFound("nobody judges the data here")

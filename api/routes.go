@@ -12,17 +12,17 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-func (a *API) routes() (http.Handler, error) {
+func routes(a *API) (http.Handler, error) {
 	mux := http.NewServeMux()
-	doc := a.newDocument(mux)
-	a.registerBatters(doc)
-	a.registerGames(doc)
-	a.registerPitches(doc)
-	a.registerSwings(doc)
-	a.registerLetters(doc)
-	a.registerStreams(doc)
-	a.registerOverview(doc)
-	a.registerQuality(doc)
+	doc := newDocument(a.cfg, mux)
+	registerBatters(a, doc)
+	registerGames(a, doc)
+	registerPitches(a, doc)
+	registerSwings(a, doc)
+	registerLetters(a, doc)
+	registerStreams(a, doc)
+	registerOverview(a, doc)
+	registerQuality(a, doc)
 	describe(doc)
 	page, err := docsPage(doc.OpenAPI())
 	if err != nil {
@@ -47,7 +47,7 @@ func (a *API) routes() (http.Handler, error) {
 		}
 		refuse(w, http.StatusNotFound, problemMissing, "there is no such path: see /docs")
 	})
-	return a.wrap(withPattern(mux)), nil
+	return wrap(a, withPattern(mux)), nil
 }
 
 func schemaOf[T any](api huma.API) *huma.Schema {

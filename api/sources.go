@@ -233,7 +233,7 @@ func fromStore[T any](
 func readStore[T any](
 	ctx context.Context, a *API, key, need string, read func(context.Context) (T, error),
 ) (v T, c Condition, err error) {
-	r, err := a.route(ctx, need, false)
+	r, err := awaitRecords(ctx, a, need, false)
 	if err != nil {
 		return v, c, err
 	}

@@ -30,7 +30,7 @@ const streamDescription = `Server-sent events. The event state has the whole pre
 once, another one each time that it has changed. A slow client misses states in between, and never the newest. absent:
 no pitch stands, now or any more. A comment each 15 s says that the stream is alive.`
 
-func (a *API) registerStreams(api huma.API) {
+func registerStreams(a *API, api huma.API) {
 	stream[Batter](a, api, "stream-batter", "/v1/batters/{id}/stream", "A batter's states as they change",
 		func(in *batterStreamIn) (topicKey, string) { return topicKey{batter: in.ID}, in.LastEventID })
 	stream[Game](a, api, "stream-game", "/v1/games/{game}/stream", "A game's states as they change",
@@ -59,7 +59,7 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			r, w := humago.Unwrap(c)
-			a.send(r.Context(), w, t, last)
+			sendStates(r.Context(), a, w, t, last)
 		}}, nil
 	})
 }
@@ -89,7 +89,7 @@ func stateOf(event *huma.Schema) *huma.Schema {
 
 // send writes the current state and each that follows. It ends when the client is gone or too slow, or when
 // the streams end. When readers move to another target, it goes on with that target's states.
-func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last string) {
+func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, last string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -101,9 +101,9 @@ func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last st
 	_ = c.control.SetReadDeadline(time.Time{})
 	// guard: api: Last-Event-ID skips | err := -> last = ""; err :=
 	err := c.write([]byte("retry: 2000\n\n"))
-	for at := a; t != nil; at, t = at.moveOn(ctx, t.key) {
+	for at := a; t != nil; at, t = moveOn(ctx, at, t.key) {
 		if err == nil {
-			last, err = at.states(ctx, &c, t, last)
+			last, err = writeStates(ctx, at, &c, t, last)
 		}
 		at.hub.leave(t)
 		if err != nil {
@@ -117,7 +117,7 @@ func (a *API) send(ctx context.Context, w http.ResponseWriter, t *topic, last st
 
 // states writes the states of a topic until its hub ends the streams, and returns the id of the last one. An
 // error means that the client is gone or too slow.
-func (a *API) states(ctx context.Context, c *client, t *topic, last string) (string, error) {
+func writeStates(ctx context.Context, a *API, c *client, t *topic, last string) (string, error) {
 	ping := time.NewTicker(a.cfg.PingEvery)
 	defer ping.Stop()
 	var err error
@@ -144,7 +144,7 @@ func (a *API) states(ctx context.Context, c *client, t *topic, last string) (str
 
 // moveOn joins the same topic of the target that readers see now. It returns nil if that has not changed, or
 // cannot be read.
-func (a *API) moveOn(ctx context.Context, key topicKey) (*API, *topic) {
+func moveOn(ctx context.Context, a *API, key topicKey) (*API, *topic) {
 	// guard: switch: streams go over | always
 	if a.cfg.successor == nil {
 		return nil, nil

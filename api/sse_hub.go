@@ -273,7 +273,7 @@ func (h *hub) readBatters(ctx context.Context, topics []*topic, seen map[*topic]
 	for i, t := range topics {
 		e, err := newEvent("absent", Absent{BatterID: t.key.batter})
 		if found[i].state != nil {
-			e, err = newEvent("state", h.api.batter(found[i]))
+			e, err = newEvent("state", h.api.names.batter(found[i]))
 		}
 		if err != nil {
 			return err
@@ -289,7 +289,7 @@ func (h *hub) readBatters(ctx context.Context, topics []*topic, seen map[*topic]
 }
 
 func (h *hub) readGame(ctx context.Context, t *topic) error {
-	game, err := h.api.game(ctx, t.key.game, route{memory: true})
+	game, err := loadGame(ctx, h.api, t.key.game, route{memory: true})
 	if err != nil {
 		return err
 	}
@@ -305,7 +305,7 @@ func (h *hub) readGame(ctx context.Context, t *topic) error {
 }
 
 func (h *hub) readOverview(ctx context.Context, t *topic) error {
-	s, err := h.api.stream(ctx)
+	s, err := currentStream(ctx, h.api)
 	if err != nil {
 		return err
 	}

@@ -38,10 +38,10 @@ type streamSnapshot struct {
 	upToDate bool
 }
 
-func (a *API) registerOverview(api huma.API) {
-	register(api, "get-stream", "/v1/stream", "The stream in one glance",
-		func(ctx context.Context, _ *struct{}) (*out[Stream], error) {
-			s, err := a.stream(ctx)
+func registerOverview(a *API, api huma.API) {
+	register(a, api, "get-stream", "/v1/stream", "The stream in one glance",
+		func(ctx context.Context, a *API, _ *struct{}) (*out[Stream], error) {
+			s, err := currentStream(ctx, a)
 			if err != nil {
 				return nil, problemOf(err)
 			}
@@ -53,7 +53,7 @@ func (a *API) registerOverview(api huma.API) {
 }
 
 // stream returns the current status. It returns errUnavailable if nothing was ever read.
-func (a *API) stream(ctx context.Context) (*Stream, error) {
+func currentStream(ctx context.Context, a *API) (*Stream, error) {
 	seen := a.overview.get(ctx, a)
 	if seen.at.IsZero() {
 		return nil, errUnavailable
@@ -68,17 +68,17 @@ func (o *overview) get(ctx context.Context, a *API) streamSnapshot {
 	defer o.mu.Unlock()
 	if time.Since(o.at) > overviewEvery {
 		o.at = time.Now()
-		a.lookAtStream(context.WithoutCancel(ctx), &o.last)
+		readStream(context.WithoutCancel(ctx), a, &o.last)
 	}
 	return o.last
 }
 
 // lookAtStream reads everything that can be read. Values that cannot be read stay as they were.
-func (a *API) lookAtStream(ctx context.Context, seen *streamSnapshot) {
+func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 	var live, store schemas.Pulse
 	var liveWorks, storeWorks map[string]schemas.Work
 	var games []schemas.PlayedGame
-	redis := a.health(sourceRedis, func() error {
+	redis := healthOf(sourceRedis, func() error {
 		return a.sources.askLive(ctx, func(ctx context.Context) (err error) {
 			if liveWorks, err = a.cfg.Live.Works(ctx); err == nil {
 				_, live, err = a.cfg.Live.Seqs(ctx, nil)
@@ -86,7 +86,7 @@ func (a *API) lookAtStream(ctx context.Context, seen *streamSnapshot) {
 			return err
 		})
 	})
-	postgres := a.health(sourcePostgres, func() error {
+	postgres := healthOf(sourcePostgres, func() error {
 		return a.sources.askStore(ctx, func(ctx context.Context) (err error) {
 			if store, err = a.cfg.Store.Pulse(ctx); err == nil {
 				games, err = a.cfg.Store.Games(ctx, 1)
@@ -117,7 +117,7 @@ func (a *API) lookAtStream(ctx context.Context, seen *streamSnapshot) {
 }
 
 // health asks a store and returns its health, without its address.
-func (a *API) health(name string, ask func() error) StoreHealth {
+func healthOf(name string, ask func() error) StoreHealth {
 	began := time.Now()
 	err := ask()
 	h := StoreHealth{Name: name, OK: err == nil}

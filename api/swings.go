@@ -61,16 +61,16 @@ type swingsIn struct {
 	Waiting
 }
 
-func (a *API) registerSwings(api huma.API) {
-	register(api, "get-batter-swings", "/v1/batters/{id}/swings",
-		"A batter's last swings, the newest first", a.getBatterSwings)
-	register(api, "get-swings", "/v1/swings", "The last swings of several batters", a.getSwings)
-	register(api, "get-swing", "/v1/pitches/{id}/swing",
-		"A swing to be drawn: the ways of bat and ball", a.getSwing)
+func registerSwings(a *API, api huma.API) {
+	register(a, api, "get-batter-swings", "/v1/batters/{id}/swings",
+		"A batter's last swings, the newest first", getBatterSwings)
+	register(a, api, "get-swings", "/v1/swings", "The last swings of several batters", getSwings)
+	register(a, api, "get-swing", "/v1/pitches/{id}/swing",
+		"A swing to be drawn: the ways of bat and ball", getSwing)
 }
 
-func (a *API) getBatterSwings(ctx context.Context, in *batterSwingsIn) (*out[OneBatterSwings], error) {
-	found, err := a.swings(ctx, []int64{in.ID}, in.Limit, in.AtLeast)
+func getBatterSwings(ctx context.Context, a *API, in *batterSwingsIn) (*out[OneBatterSwings], error) {
+	found, err := findSwings(ctx, a, []int64{in.ID}, in.Limit, in.AtLeast)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,8 @@ func (a *API) getBatterSwings(ctx context.Context, in *batterSwingsIn) (*out[One
 	return &out[OneBatterSwings]{OneBatterSwings{found.Batters[0], found.Freshness}}, nil
 }
 
-func (a *API) getSwings(ctx context.Context, in *swingsIn) (*out[Swings], error) {
-	found, err := a.swings(ctx, once(in.IDs), in.Limit, in.AtLeast)
+func getSwings(ctx context.Context, a *API, in *swingsIn) (*out[Swings], error) {
+	found, err := findSwings(ctx, a, once(in.IDs), in.Limit, in.AtLeast)
 	return &out[Swings]{found}, err
 }
 
@@ -95,7 +95,7 @@ func once(ids []int64) (kept []int64) {
 	return kept
 }
 
-func (a *API) swings(ctx context.Context, ids []int64, limit int, need string) (body Swings, err error) {
+func findSwings(ctx context.Context, a *API, ids []int64, limit int, need string) (body Swings, err error) {
 	key := fmt.Sprintf("swings/%v/%d", ids, limit)
 	rows, condition, err := readStore(ctx, a, key, need, func(ctx context.Context) ([]schemas.StoredRow, error) {
 		return a.cfg.Store.Swings(ctx, ids, limit)
@@ -166,8 +166,8 @@ type StrikeZone struct {
 // no batter's own.
 var commonZone = StrikeZone{Left: -0.83, Right: 0.83, Bottom: 1.6, Top: 3.4, Y: 17. / 12, Assumed: true}
 
-func (a *API) getSwing(ctx context.Context, in *pitchIn) (*out[Swing], error) {
-	pitch, err := a.getPitch(ctx, in)
+func getSwing(ctx context.Context, a *API, in *pitchIn) (*out[Swing], error) {
+	pitch, err := getPitch(ctx, a, in)
 	if err != nil {
 		return nil, err
 	}

@@ -251,5 +251,3 @@ func (s *Switch) Close() {
 }
 
 func (s *Switch) log() *slog.Logger { return s.cfg.API.Log }
-
-func (a *API) log() *slog.Logger { return a.cfg.Log }

@@ -103,38 +103,38 @@ type Absent struct {
 	GamePK   string `json:"game_pk,omitempty" doc:"The game, of a game's stream"`
 }
 
-func (a *API) line(s *schemas.BatterState) GameBatter {
+func (n *names) line(s *schemas.BatterState) GameBatter {
 	b := GameBatter{BatterID: s.BatterID, Stats: s.Stats, Seq: s.Seq}
-	b.Name, b.Team = a.names.of(s.BatterID)
+	b.Name, b.Team = n.of(s.BatterID)
 	return b
 }
 
-func (a *API) batter(h held) Batter {
+func (n *names) batter(h held) Batter {
 	b := Batter{BatterID: h.state.BatterID, GamePK: h.state.GamePK, Stats: h.state.Stats, Seq: h.state.Seq}
-	b.Name, b.Team = a.names.of(b.BatterID)
+	b.Name, b.Team = n.of(b.BatterID)
 	b.Condition = h.Condition
 	b.see(h.state)
 	return b
 }
 
-func (a *API) pitch(row schemas.StoredRow) Pitch {
+func (n *names) pitch(row schemas.StoredRow) Pitch {
 	p := Pitch{StoredRow: row}
 	if row.Issues == nil {
 		p.Issues = []string{}
 	}
 	if row.BatterID.Present {
-		p.BatterName, _ = a.names.of(row.BatterID.Value)
+		p.BatterName, _ = n.of(row.BatterID.Value)
 	}
 	if row.PitcherID.Present {
-		p.PitcherName, _ = a.names.of(row.PitcherID.Value)
+		p.PitcherName, _ = n.of(row.PitcherID.Value)
 	}
 	return p
 }
 
-func (a *API) pitches(rows []schemas.StoredRow) []Pitch {
+func (n *names) pitches(rows []schemas.StoredRow) []Pitch {
 	out := make([]Pitch, len(rows))
 	for i, row := range rows {
-		out[i] = a.pitch(row)
+		out[i] = n.pitch(row)
 	}
 	return out
 }
