@@ -14,7 +14,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// connect returns a Kafka client; it waits a bounded time for the brokers.
+// connect returns a Kafka client. It does not connect yet.
 func connect(k config.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
 	opts, err := k.Options()
 	if err != nil {
@@ -30,7 +30,8 @@ func connect(k config.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
 // openStore opens Postgres for the positions of a consumer group. log may be nil.
 func openStore(c config.Postgres, group string, log *slog.Logger) (*pgsink.Sink, error) {
 	return pgsink.Open(pgsink.Config{
-		URL: c.URL.Reveal(), Schema: c.Schema, Group: group, Build: obs.Build(), CoreVersion: features.CoreVersion, Log: log,
+		URL: c.URL.Reveal(), Schema: c.Schema, Group: group, Build: obs.Build(),
+		CoreVersion: features.CoreVersion, Log: log,
 	})
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/obs"
 )
 
-// newLogger returns the log of a command that waits for its servers instead of ending with their errors. Each line with
-// an error names the setting to look at, where one is known.
+// newLogger returns the log of a command that waits for its servers instead of ending with their errors. Each
+// line with an error names the setting to look at, where one is known.
 func newLogger(std *stdio, c config.Log, command any) (*slog.Logger, error) {
 	log, err := obs.NewLogger(std.Err, c.Format, c.Level)
 	if err != nil {
@@ -29,7 +29,8 @@ func hintFor(command any) func(error) string {
 	}
 }
 
-// hinting adds the attribute hint to every record that has an error, or a reason for which Redis is unavailable.
+// hinting is a log handler that adds the attribute hint to every record that has an error, or a reason for
+// which Redis is unavailable.
 type hinting struct {
 	slog.Handler
 	hint func(error) string

@@ -1,4 +1,5 @@
-// Command pitchstream reads tracked pitches from Kafka, computes their features, and keeps Postgres and Redis right.
+// Command pitchstream reads tracked pitches from Kafka, computes their features, and writes them to Postgres
+// and Redis.
 package main
 
 import (
@@ -16,14 +17,14 @@ import (
 	"github.com/pitchstream/pitchstream/internal/obs"
 )
 
-// Exit statuses: what a shell script may rely on.
+// Exit statuses. Shell scripts rely on them.
 const (
-	exitOK     = 0 // well
+	exitOK     = 0 // success
 	exitFailed = 1 // failed, or found a difference
 	exitUsage  = 2 // wrong usage: nothing was done
 )
 
-// stdio is where a command reads and writes: results on Out, progress and logs on Err.
+// stdio holds the streams of a command: results go to Out, progress and logs to Err.
 type stdio struct {
 	In  io.Reader
 	Out io.Writer
@@ -37,10 +38,10 @@ func main() {
 	os.Exit(status)
 }
 
-// exited carries the status that kong wants to exit with (--help) out of its parser.
+// exited is panicked with by kong's exit function (--help), so that run can return its status.
 type exited int
 
-// run is main without the process: tests call it. It returns the exit status.
+// run parses and runs one command, and returns the exit status. Tests call it instead of main.
 func run(ctx context.Context, args []string, std *stdio) (status int) {
 	defer func() {
 		if e := recover(); e != nil {
@@ -53,7 +54,7 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 	}()
 	parser, err := newParser(std)
 	if err != nil {
-		panic(err) // the commands' own tags are wrong: no test passes then
+		panic(err) // a struct tag of a command is wrong
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
@@ -76,8 +77,10 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 func newParser(std *stdio) (*kong.Kong, error) {
 	return kong.New(&commands{},
 		kong.Name("pitchstream"),
-		kong.Description("Tracked pitches from Kafka into Postgres and Redis: nothing lost, nothing counted twice, nothing overwritten by something older.\n\n"+
-			"A setting is a flag, an environment variable (PITCHSTREAM_ and the flag's name) and a key of the file that --config names; flags win over environment over file."),
+		kong.Description("Tracked pitches from Kafka into Postgres and Redis: nothing lost, nothing counted twice, "+
+			"nothing overwritten by something older.\n\n"+
+			"A setting is a flag, an environment variable (PITCHSTREAM_ and the flag's name) and a key of the file "+
+			"that --config names; flags win over environment over file."),
 		kong.Writers(std.Out, std.Err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
@@ -98,12 +101,12 @@ func usageError(std *stdio, err error) int {
 	return exitUsage
 }
 
-// differenceError ends a command with status 1 whose findings are its result: they are on Out already.
+// differenceError ends a command with status 1 without a message, because its findings are on Out already.
 type differenceError struct{}
 
 func (*differenceError) Error() string { return "differences were found" }
 
-// commands are the verbs of the one binary, a file each.
+// commands holds the commands, each in its own file.
 type commands struct {
 	config.File
 
@@ -131,7 +134,7 @@ type commands struct {
 
 type versionCmd struct{}
 
-// Run prints one line.
+// Run prints the version.
 func (versionCmd) Run(std *stdio) error {
 	_, err := fmt.Fprintln(std.Out, "pitchstream", obs.Build())
 	return err

@@ -17,7 +17,7 @@ type migrateCmd struct {
 	ReaderRole string `name:"reader-role" placeholder:"NAME" group:"Postgres" help:"Role of those who only read, applications and analysts: may select from all tables and views, and loses whatever else it had there. It must exist. None by default."`
 }
 
-// Run prints what was applied and who was given rights.
+// Run prints the applied migrations and the roles that got rights.
 func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
 	store, err := openStore(c.Postgres, "", nil)
 	if err != nil {
@@ -41,7 +41,8 @@ func (c *migrateCmd) grant(ctx context.Context, std *stdio, store *pgsink.Sink) 
 	if c.WriterRole+c.ReaderRole == "" {
 		return nil
 	}
-	if err := pgadmin.New(store.DB()).Grant(ctx, pgadmin.Roles{Writer: c.WriterRole, Reader: c.ReaderRole}); err != nil {
+	roles := pgadmin.Roles{Writer: c.WriterRole, Reader: c.ReaderRole}
+	if err := pgadmin.New(store.DB()).Grant(ctx, roles); err != nil {
 		return err
 	}
 	if err := target.ShareRights(ctx, c.Postgres); err != nil {

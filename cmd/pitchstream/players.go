@@ -19,7 +19,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
-// playersCmd keeps the names.
+// playersCmd groups the commands about players.
 type playersCmd struct {
 	Load playersLoadCmd `cmd:"" name:"load" help:"Read names from a CSV file with the columns id, name and team."`
 }
@@ -30,7 +30,7 @@ type playersLoadCmd struct {
 	File string `arg:"" name:"FILE" help:"CSV file in UTF-8, its first line the columns' names: id and name, and team if it is known; others are ignored. - is standard input."`
 }
 
-// Help is what players load --help says below its first line.
+// Help returns the text of players load --help below its first line.
 func (*playersLoadCmd) Help() string {
 	return `
   id,name,team
@@ -43,7 +43,7 @@ with an error in any line nothing is. Loading it again changes nothing. The API 
 Exit status: 0 well; 1 the file or the database is wrong; 2 wrong usage.`
 }
 
-// Run loads, and prints what has changed.
+// Run loads the file and prints how many players changed.
 func (c *playersLoadCmd) Run(ctx context.Context, std *stdio) error {
 	in := std.In
 	if c.File != "-" {
@@ -67,17 +67,18 @@ func (c *playersLoadCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(std.Out, "%s in %s: %s added or changed\n", terminal.Counted(int64(len(players)), "player"), c.File, terminal.Count(changed))
+	fmt.Fprintf(std.Out, "%s in %s: %s added or changed\n",
+		terminal.Counted(int64(len(players)), "player"), c.File, terminal.Count(changed))
 	return nil
 }
 
-// maxFaults is how many wrong lines are named.
+// maxFaults bounds the wrong lines that an error names.
 const maxFaults = 20
 
-// readPlayers reads the file; its error names each wrong line.
+// readPlayers reads the file. Its error names the wrong lines, maxFaults at most.
 func readPlayers(in io.Reader, name string) ([]schemas.Player, error) {
 	b := bufio.NewReader(in)
-	if mark, _ := b.Peek(3); string(mark) == "\ufeff" { // spreadsheets write it
+	if mark, _ := b.Peek(3); string(mark) == "\ufeff" { // spreadsheets write this byte order mark
 		_, _ = b.Discard(3)
 	}
 	r := csv.NewReader(b)
@@ -105,7 +106,7 @@ func readPlayers(in io.Reader, name string) ([]schemas.Player, error) {
 		if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
 			faults = append(faults, fmt.Errorf("%s:%d: %w", name, parse.Line, parse.Err))
 			if parse.Err != csv.ErrFieldCount {
-				break // where the next line begins is not known
+				break // the start of the next line is unknown
 			}
 			continue
 		} else if err != nil {
@@ -125,7 +126,7 @@ func readPlayers(in io.Reader, name string) ([]schemas.Player, error) {
 	return players, errors.Join(faults...)
 }
 
-// maxNameBytes is the longest name or team.
+// maxNameBytes bounds the length of a name or team.
 const maxNameBytes = 200
 
 func playerOf(record []string, at [3]int) (p schemas.Player, err error) {

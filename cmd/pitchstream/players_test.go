@@ -9,7 +9,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-func TestPlayersAreRead(t *testing.T) {
+func TestPlayersAreReadFromCSV(t *testing.T) {
 	read, err := readPlayers(strings.NewReader("\ufeffName, ID ,Team,born\r\n\"Ohtani, Shohei\",660271,LAD,1994\r\nJosé Ramírez ,608070,,\r\n"), "f.csv")
 	require.NoError(t, err)
 	require.Equal(t, []schemas.Player{{ID: 660271, Name: "Ohtani, Shohei", Team: "LAD"}, {ID: 608070, Name: "José Ramírez"}}, read)
@@ -18,7 +18,7 @@ func TestPlayersAreRead(t *testing.T) {
 	require.Empty(t, read)
 }
 
-func TestWrongPlayersAreNamedByTheirLines(t *testing.T) {
+func TestErrorNamesTheLinesOfWrongPlayers(t *testing.T) {
 	for name, c := range map[string]struct{ file, says string }{
 		"empty":                {"", "f.csv: want a first line id,name,team"},
 		"no names":             {"id,team\n1,A\n", "f.csv:1: want the columns id, name and team, not id,team"},

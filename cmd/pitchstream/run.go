@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -51,11 +52,11 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 	return stream.Run(ctx, o)
 }
 
-// options returns the options of a processor of this target. The flags name live's group, topics, schema and prefix;
-// those of another target follow from them.
+// options returns the options of a processor of this target. The names of a target other than live follow
+// from the flags.
 func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err error) {
 	o.ServingSchema, o.LivePrefix = c.Postgres.ServingSchema(), c.Redis.Prefix
-	own := *c // the flags stay as they are
+	own := *c // Use changes the copy, not the flags
 	c = &own
 	names := config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}
 	if _, err := names.Use(target); err != nil {
@@ -74,23 +75,14 @@ func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err
 	o.PollMaxRecords = c.PollMaxRecords
 	o.SessionTimeout = time.Duration(c.Member.SessionTimeout)
 	o.AcceptGap = c.AcceptGap
-	o.Breaker = breakerLimits(c.Breaker)
+	o.Breaker = consumer.BreakerLimits{ // there 0 is the default, and −1 no limit
+		InARow: cmp.Or(c.Breaker.InARow, -1), Share: cmp.Or(c.Breaker.Share, -1),
+		Window: c.Breaker.Window, WindowMin: c.Breaker.WindowMin,
+	}
 	o.QualityInterval = time.Duration(c.QualityEvery)
 	o.AdminAddr = c.AdminAddr.Listen()
 	o.OTLPEndpoint = c.Tracing.OTLPEndpoint.Reveal()
 	o.Log = log
 	o.Hint = hintFor(c)
 	return o, nil
-}
-
-// breakerLimits returns the limits as the consumer has them, where 0 is the default and −1 no limit.
-func breakerLimits(b config.Breaker) consumer.BreakerLimits {
-	l := consumer.BreakerLimits{InARow: b.InARow, Share: b.Share, Window: b.Window, WindowMin: b.WindowMin}
-	if l.InARow == 0 {
-		l.InARow = -1
-	}
-	if l.Share == 0 {
-		l.Share = -1
-	}
-	return l
 }

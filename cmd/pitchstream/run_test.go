@@ -17,7 +17,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
-// station is a processor's surroundings: Kafka in memory, real stores, made by the commands that make them.
+// station holds Kafka in memory and real stores, prepared by the commands topics and migrate.
 type station struct {
 	t       *testing.T
 	cluster *kfake.Cluster
@@ -30,7 +30,7 @@ func newStation(t *testing.T) *station {
 	return newStationAt(t, testkit.Postgres(t))
 }
 
-// newStationAt is one over this Postgres.
+// newStationAt returns a station with this Postgres.
 func newStationAt(t *testing.T, postgres string) *station {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
@@ -53,7 +53,7 @@ func (s *station) command(args ...string) (out string) {
 	return stdout.String()
 }
 
-// start runs a processor; stop is SIGTERM and waits for its end.
+// start runs a processor. stop ends it and waits for its end.
 func (s *station) start(args ...string) (stop func()) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
@@ -88,7 +88,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// ask gives the admin page's status and body; 0 while nobody answers.
+// ask returns status and body of an admin page; 0 while nobody answers.
 func (s *station) ask(method, path string) (int, string) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.admin+path, nil)
@@ -103,7 +103,7 @@ func (s *station) ask(method, path string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// waitReady waits until /readyz has this status and names this.
+// waitReady waits until /readyz has this status and its body contains this text.
 func (s *station) waitReady(status int, says string) {
 	s.t.Helper()
 	var code int
@@ -122,8 +122,8 @@ func (s *station) letters() (n int64) {
 	return n
 }
 
-// Whoever is on call sees what is wrong, and that the process is alive; sets it going; and a restart does too.
-func TestRunHoldsAtTooMuchPoison(t *testing.T) {
+// An operator sees the reason and that the process is alive. A reset or a restart lets it continue.
+func TestRunHoldsWhenTooManyRecordsAreRejected(t *testing.T) {
 	s := newStation(t)
 	for range 4 {
 		s.command("load", s.args[0], "--game=1", writeFiles(t, map[string]string{"bad.jsonl": strings.Repeat("{\"broken\n", 50)}))
@@ -149,7 +149,7 @@ func TestRunHoldsAtTooMuchPoison(t *testing.T) {
 	require.Equal(t, http.StatusConflict, code, body)
 }
 
-func TestRunSaysWhatItCannotReach(t *testing.T) {
+func TestRunReportsUnavailableServers(t *testing.T) {
 	s := newStation(t)
 	s.args[1] = fmt.Sprintf("--postgres-url=postgres://nobody@%s/none?sslmode=disable", testkit.FreeAddr())
 	s.start()
@@ -158,7 +158,7 @@ func TestRunSaysWhatItCannotReach(t *testing.T) {
 	require.Equal(t, 200, code)
 }
 
-// A processor that starts while Kafka is away, as after a power cut, waits for it.
+// A processor that starts while Kafka is unavailable waits for it.
 func TestRunWaitsForKafka(t *testing.T) {
 	s := newStation(t)
 	there := s.args[0]

@@ -52,7 +52,7 @@ func (c *serveCmd) BeforeReset() error {
 	return nil
 }
 
-// Validate refuses values that cannot work, and says which would.
+// Validate checks the values; an error says which are allowed.
 func (c *serveCmd) Validate() error {
 	if c.Serving.APIAddr == config.Off {
 		return fmt.Errorf("--api-addr=off: want an address to serve at")

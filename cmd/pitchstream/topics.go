@@ -20,7 +20,7 @@ type topicsCmd struct {
 	Check           bool         `name:"check" help:"Create nothing: exit 1 when a topic is missing or differs."`
 }
 
-// Run prints one line a topic, and one a difference.
+// Run prints a line for each topic, and one for each difference.
 func (c *topicsCmd) Run(ctx context.Context, std *stdio) error {
 	client, err := connect(c.Kafka)
 	if err != nil {

@@ -25,7 +25,7 @@ func TestHelpersRunUntilTheWorkHasEnded(t *testing.T) {
 	require.Equal(t, []string{"work", "helper"}, order)
 }
 
-func TestAHelperThatFailsEndsTheWork(t *testing.T) {
+func TestFailedHelperEndsTheWork(t *testing.T) {
 	broken := errors.New("broken")
 	err := Run(t.Context(), func(ctx context.Context) error {
 		<-ctx.Done()

@@ -11,8 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// activity collects the figures of the processor's work that each heartbeat carries: totals since the start, and rates
-// over the last schemas.WorkWindowS seconds.
+// activity collects the figures of the processor's work that each heartbeat carries: totals since the start,
+// and rates over the last schemas.WorkWindowS seconds.
 type activity struct {
 	began time.Time
 

@@ -14,17 +14,19 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-func TestWorkIsOfTheLastSeconds(t *testing.T) {
+func TestHeartbeatReportsRatesOfTheWindow(t *testing.T) {
 	began := time.Unix(1_000_000, 0)
 	w, at := newActivity(began), &positions{}
 	log, err := obs.NewLogger(io.Discard, "text", "info")
 	require.NoError(t, err)
 	health := obs.NewHealth(log, nil, "postgres")
-	w.step(began, "postgres", time.Hour) // of long ago, when it is told
+	w.step(began, "postgres", time.Hour) // too old for the window
 	for i := range 30 {
 		now := began.Add(time.Duration(i) * time.Second)
-		w.batch(now, consumer.BatchSummary{Records: 100, Bytes: 1000, Rows: 90, DeadLetters: map[schemas.Code]int{schemas.CodeNotAPitch: 1},
-			Newest: []schemas.DeadLetterNote{{Message: fmt.Sprint(i)}}})
+		w.batch(now, consumer.BatchSummary{
+			Records: 100, Bytes: 1000, Rows: 90, DeadLetters: map[schemas.Code]int{schemas.CodeNotAPitch: 1},
+			Newest: []schemas.DeadLetterNote{{Message: fmt.Sprint(i)}},
+		})
 		w.step(now, "postgres", 4*time.Millisecond)
 	}
 	now := began.Add(29500 * time.Millisecond)
@@ -35,20 +37,20 @@ func TestWorkIsOfTheLastSeconds(t *testing.T) {
 	w.lags(9, -1)
 	w.held("too much")
 
-	told := w.report(now, at, health)
-	require.EqualValues(t, 3000, told.Records)
-	require.InDelta(t, 100, told.RecordsPerS, 1e-9)
-	require.InDelta(t, 1000, told.BytesPerS, 1e-9)
-	require.EqualValues(t, 30, told.Letters[schemas.CodeNotAPitch])
-	require.Len(t, told.Newest, schemas.MaxNotes)
-	require.Equal(t, "29", told.Newest[0].Message, "the newest first")
-	require.EqualValues(t, 4, told.Steps["postgres"].MaxMS)
-	require.EqualValues(t, 10, told.Steps["postgres"].Batches)
+	report := w.report(now, at, health)
+	require.EqualValues(t, 3000, report.Records)
+	require.InDelta(t, 100, report.RecordsPerS, 1e-9)
+	require.InDelta(t, 1000, report.BytesPerS, 1e-9)
+	require.EqualValues(t, 30, report.Letters[schemas.CodeNotAPitch])
+	require.Len(t, report.Newest, schemas.MaxNotes)
+	require.Equal(t, "29", report.Newest[0].Message, "the newest first")
+	require.EqualValues(t, 4, report.Steps["postgres"].MaxMS)
+	require.EqualValues(t, 10, report.Steps["postgres"].Batches)
 	require.Equal(t, map[string]schemas.PartitionWork{
 		"3": {Next: 7, LagRecords: schemas.Some(int64(5)), LagMS: 2000}, "4": {Next: 9},
-	}, told.Partitions)
-	require.Equal(t, "too much", told.Breaker)
-	require.Equal(t, []string{"postgres: starting"}, told.Faults)
+	}, report.Partitions)
+	require.Equal(t, "too much", report.Breaker)
+	require.Equal(t, []string{"postgres: starting"}, report.Faults)
 
 	quiet := w.report(now.Add(time.Minute), at, health)
 	require.Zero(t, quiet.RecordsPerS)
@@ -56,8 +58,10 @@ func TestWorkIsOfTheLastSeconds(t *testing.T) {
 	require.EqualValues(t, 3000, quiet.Records)
 }
 
-func TestANoteIsShort(t *testing.T) {
-	for _, message := range []string{"short", strings.Repeat("x", 1000), strings.Repeat("⚾", 500), strings.Repeat("é", 149) + "⚾⚾⚾"} {
+func TestNotesOfDeadLettersAreShort(t *testing.T) {
+	for _, message := range []string{
+		"short", strings.Repeat("x", 1000), strings.Repeat("⚾", 500), strings.Repeat("é", 149) + "⚾⚾⚾",
+	} {
 		n := schemas.DeadLetter{Message: message}.Note()
 		require.LessOrEqual(t, len(n.Message), schemas.MaxNoteBytes+len("…"))
 		require.Equal(t, n.Message, strings.ToValidUTF8(n.Message, "?"))

@@ -3,14 +3,12 @@ package processor
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
@@ -46,7 +44,7 @@ func (p *positions) heartbeat(now time.Time, topic string, phase redissink.Phase
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := schemas.Heartbeat{At: schemas.TimeMSOf(now), Phase: string(phase), Topic: topic, Positions: map[string]int64{}}
-	for partition, next := range maps.All(p.next) {
+	for partition, next := range p.next {
 		h.Positions[strconv.Itoa(int(partition))] = next
 		if since := p.wait[partition]; !since.IsZero() {
 			h.LagMS = max(h.LagMS, now.Sub(since).Milliseconds(), 1)
@@ -55,7 +53,8 @@ func (p *positions) heartbeat(now time.Time, topic string, phase redissink.Phase
 	return h
 }
 
-// beats writes the heartbeats of this processor to Redis and Postgres, where the API reads how far the stream is.
+// beats writes the heartbeats of this processor to Redis and Postgres, where the API reads how far the stream
+// is.
 type beats struct {
 	instance string
 	topic    string
@@ -64,7 +63,8 @@ type beats struct {
 	health   *obs.Health
 	keeper   *redissink.Keeper
 	redis    *redissink.Sink
-	store    *pgsink.Sink
+	books    *pgbooks.Books
+	rows     pgbooks.Heartbeats
 	serving  string // Options.ServingSchema
 	prefix   string // Options.LivePrefix
 	log      *slog.Logger
@@ -79,8 +79,8 @@ func (b *beats) soon() {
 	}
 }
 
-// Run writes a heartbeat each second until ctx ends, and removes it then. A failed write is only logged, because nobody
-// can read a heartbeat in a store that is unavailable.
+// Run writes a heartbeat each second until ctx ends, and removes it then. A failed write is only logged,
+// because nobody can read a heartbeat in a store that is unavailable.
 func (b *beats) Run(ctx context.Context) error {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -91,7 +91,7 @@ func (b *beats) Run(ctx context.Context) error {
 		h.Work = b.work.report(time.Now(), b.of, b.health)
 		attempt, cancel := context.WithTimeout(ctx, beatEvery)
 		both.Go(func() { b.failed("redis", b.redis.Beat(attempt, b.instance, h)) })
-		both.Go(func() { b.failed("postgres", pgbooks.NewHeartbeats(b.store.DB()).Beat(attempt, b.instance, h)) })
+		both.Go(func() { b.failed("postgres", b.rows.Beat(attempt, b.instance, h)) })
 		both.Go(func() { b.failed("pointer", b.point(attempt)) })
 		both.Wait()
 		cancel()
@@ -100,7 +100,7 @@ func (b *beats) Run(ctx context.Context) error {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), beatEvery)
 			defer cancel()
 			b.failed("redis", b.redis.Rest(last, b.instance))
-			b.failed("postgres", pgbooks.NewHeartbeats(b.store.DB()).Rest(last, b.instance))
+			b.failed("postgres", b.rows.Rest(last, b.instance))
 			return nil
 		case <-tick.C:
 		case <-b.now:
@@ -108,10 +108,10 @@ func (b *beats) Run(ctx context.Context) error {
 	}
 }
 
-// point copies the pointer to the target that readers see from Postgres to Redis. An API server that starts while Postgres
-// is unavailable reads it there.
+// point copies the pointer to the target that readers see from Postgres to Redis. An API server that starts
+// while Postgres is unavailable reads it there.
 func (b *beats) point(ctx context.Context) error {
-	p, err := pgbooks.New(b.store.DB()).Pointer(ctx, b.serving)
+	p, err := b.books.Pointer(ctx, b.serving)
 	if err != nil {
 		return err
 	}

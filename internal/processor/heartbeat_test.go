@@ -10,8 +10,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// A heartbeat says the worst of the partitions that are there.
-func TestHeartbeatsSayTheOldestThatWaits(t *testing.T) {
+func TestHeartbeatReportsTheLargestLag(t *testing.T) {
 	var p positions
 	now := time.UnixMilli(1_700_000_000_000)
 	h := p.heartbeat(now, "t", redissink.PhaseOK)

@@ -16,8 +16,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// Observer passes what the consumer reports on to metrics, health, traces, the log and the heartbeats. Its methods may be
-// called by many goroutines.
+// Observer passes what the consumer reports on to metrics, health, traces, the log and the heartbeats. Its
+// methods may be called by many goroutines.
 type Observer struct {
 	Metrics *obs.Metrics
 	health  *obs.Health
@@ -44,7 +44,8 @@ func NewObserver(log *slog.Logger, hint func(error) string) *Observer {
 		hint = func(error) string { return "" }
 	}
 	health := obs.NewHealth(log, m, "assigned", "postgres")
-	return &Observer{Metrics: m, health: health, log: log, hint: hint, work: newActivity(time.Now()), traces: &obs.Tracer{}}
+	work := newActivity(time.Now())
+	return &Observer{Metrics: m, health: health, log: log, hint: hint, work: work, traces: &obs.Tracer{}}
 }
 
 // withHint returns the text of an error, with its remedy where one is known.
@@ -139,8 +140,8 @@ func (w *Observer) Batch(s consumer.BatchSummary) {
 // pingEvery is the time between two checks of Postgres, and the timeout of one.
 const pingEvery = 5 * time.Second
 
-// pingPostgres returns a loop that checks whether Postgres answers: a processor without partitions writes nothing, and
-// must still know.
+// pingPostgres returns a loop that checks whether Postgres answers: a processor without partitions writes
+// nothing, and must still know.
 func (w *Observer) pingPostgres(store *pgsink.Sink) func(context.Context) error {
 	return func(ctx context.Context) error {
 		tick := time.NewTicker(pingEvery)
@@ -167,8 +168,8 @@ func (w *Observer) pingPostgres(store *pgsink.Sink) func(context.Context) error 
 	}
 }
 
-// RedisHooks returns the hooks of the process that keeps Redis up to date. changed is called after each change of its
-// state.
+// RedisHooks returns the hooks of the process that keeps Redis up to date. changed is called after each
+// change of its state.
 func (w *Observer) RedisHooks(changed func()) redissink.Hooks {
 	return redissink.Hooks{
 		Pushed: func(_ int, _ time.Duration, err error) {
@@ -200,8 +201,8 @@ type refusal struct {
 	hint string
 }
 
-// logRefusal logs why Redis refuses us, once for each remedy. The keeper logs only the first reason of an outage, which
-// may be that connections ended, so the wrong password would not be seen.
+// logRefusal logs why Redis refuses us, once for each remedy. The keeper logs only the first reason of an
+// outage, which may be that connections ended, so the wrong password would not be seen.
 func (w *Observer) logRefusal(s redissink.State) {
 	hint := w.hint(errors.New(s.Reason))
 	w.refused.mu.Lock()

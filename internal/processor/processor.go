@@ -1,10 +1,10 @@
-// Package processor is the stream processor as one function: Run opens the stores, joins the consumer group and keeps
-// Postgres and Redis up to date with the raw topic until its context ends.
+// Package processor runs the stream processor. Run opens the stores and joins the consumer group. Until its
+// context ends, it keeps Postgres and Redis up to date with the raw topic.
 //
-// The work on a batch is package consumer's. This package joins it to the real stores and to what an operator sees:
-// metrics, health, traces, heartbeats, the admin endpoints and the quality of the data. Tools that run the same
-// processor in another way (replay, bench) build the same Options and take the parts: OpenStore, OpenRedis,
-// ConsumerConfig, Encoder.
+// The work on a batch is package consumer's. This package joins it to the real stores and to what an operator
+// sees: metrics, health, traces, heartbeats, the admin endpoints and the quality of the data. Tools that run
+// the same processor in another way (replay, bench) build the same Options and take the parts: OpenStore,
+// OpenRedis, ConsumerConfig, Encoder.
 package processor
 
 import (
@@ -47,8 +47,9 @@ type Options struct {
 	Postgres pgsink.Config    // URL and Schema; OpenStore sets Group, Build, CoreVersion and Log
 	Redis    redissink.Config // URL, TLS and Prefix; OpenRedis sets Log
 
-	// ServingSchema and LivePrefix say where the target that readers see is kept: the schema of the pointer in Postgres,
-	// and the Redis prefix of its copy. They are those of the live target, whichever target this processor fills.
+	// ServingSchema and LivePrefix say where the target that readers see is kept: the schema of the pointer in
+	// Postgres, and the Redis prefix of its copy. They are those of the live target, whichever target this
+	// processor fills.
 	ServingSchema string
 	LivePrefix    string
 
@@ -66,8 +67,8 @@ type Options struct {
 	Settings     []config.Setting // shown at /debug/config
 	Log          *slog.Logger
 
-	// Hint returns the remedy for an error of Kafka, Postgres or Redis, "" for none. It is shown with the error, because a
-	// processor waits for its servers instead of ending with the error. nil: no hints.
+	// Hint returns the remedy for an error of Kafka, Postgres or Redis, "" for none. It is shown with the error,
+	// because a processor waits for its servers instead of ending with the error. nil: no hints.
 	Hint func(error) string
 }
 
@@ -90,8 +91,9 @@ func (o Options) Encoder() kafkasink.Encoder {
 	return kafkasink.Encoder{RowsTopic: o.RowsTopic, DeadTopic: o.DeadTopic, Group: o.Group, Build: obs.Build()}
 }
 
-// Run processes the raw topic until ctx ends, finishes the batch in flight and returns nil. It waits for servers that do
-// not answer, and returns an error only where waiting cannot help: wrong options, an address in use, a refused login.
+// Run processes the raw topic until ctx ends, finishes the batch in flight and returns nil. It waits for
+// servers that do not answer, and returns an error only where waiting cannot help: wrong options, an address
+// in use, a refused login.
 func Run(ctx context.Context, o Options) error {
 	watch := NewObserver(o.Log, o.Hint)
 	id := instanceName(o.InstanceID)
@@ -109,12 +111,14 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer redis.Close()
+	defer func() { _ = redis.Close() }()
 	beats := &beats{
-		instance: id, topic: o.RawTopic, of: &watch.at, work: watch.work, health: watch.health, redis: redis, store: store,
+		instance: id, topic: o.RawTopic, of: &watch.at, work: watch.work, health: watch.health,
+		redis: redis, books: pgbooks.New(store.DB()), rows: pgbooks.NewHeartbeats(store.DB()),
 		serving: o.ServingSchema, prefix: o.LivePrefix, log: o.Log, now: make(chan struct{}, 1),
 	}
-	keeper := redissink.NewKeeper(redis, pgbooks.New(store.DB()), redissink.KeeperConfig{Log: o.Log, Hooks: watch.RedisHooks(beats.soon)})
+	hooks := watch.RedisHooks(beats.soon)
+	keeper := redissink.NewKeeper(redis, beats.books, redissink.KeeperConfig{Log: o.Log, Hooks: hooks})
 	beats.keeper = keeper
 	watch.Metrics.Phase(string(keeper.State().Phase))
 
@@ -129,13 +133,16 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 		defer own.Close()
-		k := &qualityKeeper{store: own, metrics: watch.Metrics.Quality(), every: o.QualityInterval, log: o.Log}
+		k := &qualityKeeper{
+			store: own, metrics: watch.Metrics.Quality(), every: o.QualityInterval, log: o.Log,
+		}
 		helpers = append(helpers, k.Run)
 	}
 	var processor atomic.Pointer[consumer.Processor] // nil until Kafka has answered
 	if o.AdminAddr != "" {
 		reset := func() bool { p := processor.Load(); return p != nil && p.ResetBreaker() }
-		admin, err := obs.Listen(o.AdminAddr, obs.AdminHandler(watch.health, watch.Metrics, reset, o.Settings...), o.Log)
+		handler := obs.AdminHandler(watch.health, watch.Metrics, reset, o.Settings...)
+		admin, err := obs.Listen(o.AdminAddr, handler, o.Log)
 		if err != nil {
 			return err
 		}
@@ -173,8 +180,8 @@ func closeTraces(t *obs.Tracer, log *slog.Logger) {
 	}
 }
 
-// ConsumerConfig returns the consumer's configuration, with the size limits that the topics have now. It waits until a
-// broker answers; when ctx ends first, it returns nil, and the configuration must not be used.
+// ConsumerConfig returns the consumer's configuration, with the size limits that the topics have now. It
+// waits until a broker answers; when ctx ends first, it returns nil, and the configuration must not be used.
 func (o Options) ConsumerConfig(ctx context.Context, watch *Observer) (consumer.Config, error) {
 	cfg := consumer.Config{
 		Topic: o.RawTopic, Group: o.Group, InstanceID: o.InstanceID,
@@ -209,7 +216,8 @@ func isUnavailable(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial" || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF)
 }
 
-// measureTopics sets the size limits of what is sent, because it must fit the topics however they were created.
+// measureTopics sets the size limits of what is sent, because it must fit the topics however they were
+// created.
 func (o Options) measureTopics(ctx context.Context, cfg *consumer.Config) error {
 	client, err := kgo.NewClient(o.Kafka...)
 	if err != nil {

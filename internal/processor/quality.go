@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// QualityLock is the name of the lock that the one computing process holds in Postgres.
+	// QualityLock names the lock in Postgres that the one computing process holds.
 	QualityLock = "quality"
 	// qualityMost bounds the games of one cycle: some 30,000 rows, a fraction of a second.
 	qualityMost = 100
@@ -22,11 +22,14 @@ const (
 	qualityWhole = time.Hour
 )
 
-// RefreshQuality computes the facts of at most so many of the games whose rows changed, and returns how many it did and
-// how many are left. whole searches all rows for changed games. The caller must hold QualityLock.
-func RefreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most int) (done, left int, err error) {
+// RefreshQuality computes the facts of at most most games whose rows changed. It returns the numbers of games
+// done and left. whole searches all rows for changed games. The caller must hold QualityLock.
+func RefreshQuality(
+	ctx context.Context, store *pgsink.Sink, whole bool, most int,
+) (done, left int, err error) {
+	books := pgbooks.NewQuality(store.DB())
 	began := time.Now()
-	units, err := pgbooks.NewQuality(store.DB()).Touched(ctx, whole)
+	units, err := books.Touched(ctx, whole)
 	if err != nil || len(units) == 0 && !whole {
 		return 0, 0, err
 	}
@@ -40,27 +43,28 @@ func RefreshQuality(ctx context.Context, store *pgsink.Sink, whole bool, most in
 	}
 	for _, u := range units[:min(len(units), most)] {
 		at := time.Now()
-		rows, err := pgbooks.NewQuality(store.DB()).Rows(ctx, u)
+		rows, err := books.Rows(ctx, u)
 		if err != nil {
 			return done, len(units) - done, err
 		}
-		arrivals, err := pgbooks.NewQuality(store.DB()).Arrivals(ctx, u)
+		arrivals, err := books.Arrivals(ctx, u)
 		if err != nil {
 			return done, len(units) - done, err
 		}
-		if err := pgbooks.NewQuality(store.DB()).Save(ctx, u, at, quality.WithArrivals(quality.Facts(rows, listed), schemas.Text(u.Game), arrivals)); err != nil {
+		facts := quality.WithArrivals(quality.Facts(rows, listed), schemas.Text(u.Game), arrivals)
+		if err := books.Save(ctx, u, at, facts); err != nil {
 			return done, len(units) - done, err
 		}
 		done++
 	}
 	if left = len(units) - done; left == 0 {
-		err = pgbooks.NewQuality(store.DB()).Done(ctx, began)
+		err = books.Done(ctx, began)
 	}
 	return done, left, err
 }
 
-// qualityKeeper keeps the quality figures up to date in the background. Of all processors, the one that holds QualityLock
-// computes. The fields below log are owned by Run.
+// qualityKeeper keeps the quality figures up to date in the background, in the one processor that holds
+// QualityLock. Run owns the fields below log.
 type qualityKeeper struct {
 	store   *pgsink.Sink
 	metrics *obs.Quality
@@ -129,8 +133,8 @@ func (k *qualityKeeper) logNew(r *schemas.QualityReport) {
 		}
 		name := f.Check + "/" + f.Venue + "/" + f.Item
 		if now = append(now, name); !slices.Contains(k.logged, name) {
-			k.log.Warn("the data is beyond a limit", "check", f.Check, "venue", f.Venue, "item", f.Item, "value", f.Value,
-				"baseline", f.Baseline.Pointer(), "unit", f.Unit, "day", r.Day, "games", f.Games)
+			k.log.Warn("the data is beyond a limit", "check", f.Check, "venue", f.Venue, "item", f.Item,
+				"value", f.Value, "baseline", f.Baseline.Pointer(), "unit", f.Unit, "day", r.Day, "games", f.Games)
 		}
 	}
 	k.logged = now

@@ -19,7 +19,9 @@ import (
 // filledStore returns a store with the rows of a simulated game.
 func filledStore(t *testing.T) *pgsink.Sink {
 	t.Helper()
-	store, err := pgsink.Open(pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1})
+	store, err := pgsink.Open(pgsink.Config{
+		URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1,
+	})
 	require.NoError(t, err)
 	t.Cleanup(store.Close)
 	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
@@ -35,23 +37,27 @@ func filledStore(t *testing.T) *pgsink.Sink {
 		seen[r.PitchID] = true
 		offset := int64(len(seen))
 		c := schemas.Change{
-			PitchID: r.PitchID, Version: schemas.Version{TimestampMS: r.RecordTSMS, Offset: offset}, EventTime: r.EventTime, Row: &r.Row,
+			PitchID: r.PitchID, Version: schemas.Version{TimestampMS: r.RecordTSMS, Offset: offset},
+			EventTime: r.EventTime, Row: &r.Row,
 			Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: offset, TimestampMS: r.RecordTSMS},
 		}
 		batch.Pitches = append(batch.Pitches, schemas.PitchChanges{PitchID: r.PitchID, Measured: []schemas.Change{c}})
 	}
-	slices.SortFunc(batch.Pitches, func(a, b schemas.PitchChanges) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
+	slices.SortFunc(batch.Pitches, func(a, b schemas.PitchChanges) int {
+		return slices.Compare(a.PitchID[:], b.PitchID[:])
+	})
 	_, err = store.Apply(t.Context(), batch)
 	require.NoError(t, err)
 	return store
 }
 
 // guard: quality: one process computes
-func TestOneOfSeveralProcessorsComputesTheQuality(t *testing.T) {
+func TestOneProcessorComputesTheQuality(t *testing.T) {
 	store := filledStore(t)
 	m, other := obs.NewMetrics("test"), obs.NewMetrics("test")
-	first := &qualityKeeper{store: store, metrics: m.Quality(), every: time.Second, log: slog.New(slog.DiscardHandler)}
-	second := &qualityKeeper{store: store, metrics: other.Quality(), every: time.Second, log: slog.New(slog.DiscardHandler)}
+	log := slog.New(slog.DiscardHandler)
+	first := &qualityKeeper{store: store, metrics: m.Quality(), every: time.Second, log: log}
+	second := &qualityKeeper{store: store, metrics: other.Quality(), every: time.Second, log: log}
 	require.NoError(t, first.cycle(t.Context()))
 	require.NoError(t, second.cycle(t.Context()))
 	require.Equal(t, []float64{1, 1}, gathered(t, m))

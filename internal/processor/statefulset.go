@@ -16,26 +16,29 @@ import (
 	"strings"
 )
 
-// leaves returns a function that reports whether this pod of a StatefulSet was scaled in; nil without a StatefulSet.
+// leaves returns a function that reports whether this pod of a StatefulSet was scaled in; nil without a
+// StatefulSet.
 func (o Options) leaves() func(context.Context) bool {
 	if o.StatefulSet == "" {
 		return nil
 	}
 	k := kubernetes{
-		base:    "https://" + net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
+		base: "https://" + net.JoinHostPort(
+			os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
 		account: "/var/run/secrets/kubernetes.io/serviceaccount",
 	}
 	return func(ctx context.Context) bool {
 		gone, err := k.scaledIn(ctx, o.StatefulSet, o.InstanceID)
 		if err != nil { // staying by mistake costs a session timeout, leaving moves partitions twice; no record is lost
-			o.Log.Warn("cannot ask Kubernetes whether this pod will be started again, so it stays in the group", "error", err)
+			o.Log.Warn("cannot ask Kubernetes whether this pod is started again, so it stays in the group",
+				"error", err)
 		}
 		return gone
 	}
 }
 
-// kubernetes is a client of the Kubernetes API with the rights of the pod's service account. One GET does not justify a
-// dependency on client-go.
+// kubernetes is a client of the Kubernetes API with the rights of the pod's service account. One GET does not
+// justify a dependency on client-go.
 type kubernetes struct {
 	base    string
 	account string // folder with token, ca.crt and namespace
@@ -71,8 +74,8 @@ func (k kubernetes) scaledIn(ctx context.Context, set, pod string) (bool, error)
 	return number >= found.Spec.Ordinals.Start+*found.Spec.Replicas, nil
 }
 
-// get reads an object of apps/v1 in the pod's namespace into the value. Of a status other than 200 it returns only the
-// status.
+// get reads an object of apps/v1 in the pod's namespace into the value. With a status other than 200 the
+// value stays as it is.
 func (k kubernetes) get(ctx context.Context, path string, into any) (status int, err error) {
 	read := func(name string) string {
 		b, e := os.ReadFile(filepath.Join(k.account, name))
@@ -88,7 +91,8 @@ func (k kubernetes) get(ctx context.Context, path string, into any) (status int,
 	client := http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, k.base+"/apis/apps/v1/namespaces/"+namespace+"/"+path, nil)
+	url := k.base + "/apis/apps/v1/namespaces/" + namespace + "/" + path
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // guard: deploy: only a pod beyond the number leaves
-func TestAPodKnowsWhetherItWillComeBack(t *testing.T) {
+func TestScaledInPodLeavesTheGroup(t *testing.T) {
 	answer, status := "", 0
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/apis/apps/v1/namespaces/league/statefulsets/ps" || r.Header.Get("Authorization") != "Bearer me" {

@@ -14,8 +14,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
-// deadLetters shows the dead letters to the API. A report needs the whole topic, so that one reading serves all requests,
-// and the next one starts not before ten times as long has passed as the last one took.
+// deadLetters shows the dead letters to the API. A report reads the whole topic, so one reading serves all
+// requests. The next one starts after a pause of ten times the duration of the last one.
 type deadLetters struct {
 	o     deadletter.Options
 	store *pgread.Reader
@@ -54,8 +54,8 @@ func (d *deadLetters) close() {
 	d.store.Close()
 }
 
-// DeadLetterReport returns the report of the last reading, and starts another one when that is old. The first request waits
-// for the first reading.
+// DeadLetterReport returns the report of the last reading, and starts another one when that is old. The first
+// request waits for the first reading.
 func (d *deadLetters) DeadLetterReport(ctx context.Context) (schemas.DeadLetterReport, error) {
 	report, reading := d.current()
 	if report != nil {
@@ -74,7 +74,8 @@ func (d *deadLetters) DeadLetterReport(ctx context.Context) (schemas.DeadLetterR
 	return *d.report, nil
 }
 
-// current returns the last report and the reading in progress. It starts one unless the last report is recent.
+// current returns the last report and the reading in progress. It starts one unless the last report is
+// recent.
 func (d *deadLetters) current() (report *schemas.DeadLetterReport, reading chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -149,13 +150,14 @@ func (d *deadLetters) shown(l *deadletter.Letter, j *deadletter.Judgement) *sche
 		Key: printable(l.Key), Bytes: len(l.Value), SHA256: hex.EncodeToString(sum[:]),
 	}
 	if l.Ours {
-		out.Origin = letterPlace(l.ID.Origin)
+		out.Origin = placeOf(l.ID.Origin)
 	}
 	if l.Failed.Topic != "" {
-		out.Failed = letterPlace(l.Failed)
+		out.Failed = placeOf(l.Failed)
 	}
 	for _, h := range l.Own() {
-		out.Headers = append(out.Headers, schemas.DeadLetterHeader{Key: printable([]byte(h.Key)), Value: printable(h.Value)})
+		header := schemas.DeadLetterHeader{Key: printable([]byte(h.Key)), Value: printable(h.Value)}
+		out.Headers = append(out.Headers, header)
 	}
 	place := l.Fault(d.o.Limits)
 	if out.Path = place.Path; place.From >= 0 {
@@ -168,6 +170,7 @@ func (d *deadLetters) shown(l *deadletter.Letter, j *deadletter.Judgement) *sche
 // printable returns bytes as UTF-8, because JSON has no other text.
 func printable(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
 
-func letterPlace(c schemas.Coordinates) *schemas.DeadLetterPlace {
-	return &schemas.DeadLetterPlace{Topic: c.Topic, Partition: c.Partition, Offset: c.Offset, Timestamp: schemas.TimeMS(c.TimestampMS)}
+func placeOf(c schemas.Coordinates) *schemas.DeadLetterPlace {
+	at := schemas.TimeMS(c.TimestampMS)
+	return &schemas.DeadLetterPlace{Topic: c.Topic, Partition: c.Partition, Offset: c.Offset, Timestamp: at}
 }

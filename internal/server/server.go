@@ -1,8 +1,9 @@
-// Package server is the HTTP API as one function: Run serves batters, games, pitches and their streams from the target
-// that readers see, until its context ends. It writes nothing, so any number of servers may run.
+// Package server runs the HTTP API: Run serves batters, games, pitches and their streams from the target that
+// readers see, until its context ends. It writes nothing, so any number of servers may run.
 //
-// Requests and answers are package api's. This package gives it the stores of the current target (targets.go), the dead
-// letters (deadletters.go), the records of the raw topic for drawing swings, and the admin endpoints.
+// Requests and answers are package api's. This package gives it the stores of the current target
+// (targets.go), the dead letters (deadletters.go), the records of the raw topic for drawing swings, and the
+// admin endpoints.
 package server
 
 import (
@@ -55,8 +56,8 @@ type Options struct {
 	Started  func(addr string) // called with the address of the API before the first request; nil: not called
 }
 
-// Run serves until ctx ends, then lets the requests in flight end. It starts while the stores are unavailable; an error
-// is a wrong option or an address in use.
+// Run serves until ctx ends, then lets the requests in flight end. It starts while the stores are
+// unavailable; an error is a wrong option or an address in use.
 func Run(ctx context.Context, o Options) error {
 	stores, err := openTargets(o)
 	if err != nil {
@@ -91,10 +92,12 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	o.Log.Info("serving", "address", server.Addr())
-	helpers := []func(context.Context) error{func(ctx context.Context) error { return watchStores(ctx, handler, health) }}
+	watch := func(ctx context.Context) error { return watchStores(ctx, handler, health) }
+	helpers := []func(context.Context) error{watch}
 	if o.AdminAddr != "" {
 		nothingToReset := func() bool { return false }
-		admin, err := obs.Listen(o.AdminAddr, obs.AdminHandler(health, metrics, nothingToReset, o.Settings...), o.Log)
+		pages := obs.AdminHandler(health, metrics, nothingToReset, o.Settings...)
+		admin, err := obs.Listen(o.AdminAddr, pages, o.Log)
 		if err != nil {
 			return err
 		}
@@ -154,8 +157,8 @@ func (r swingRecords) SwingPath(ctx context.Context, at schemas.Coordinates) (*s
 // checkTimeout is how long CheckReady waits for an answer.
 const checkTimeout = 4 * time.Second
 
-// CheckReady returns nil when the server with this admin address is ready, else an error with its reasons. An address
-// without a host is on this machine.
+// CheckReady returns nil when the server with this admin address is ready, else an error with its reasons. An
+// address without a host is on this machine.
 func CheckReady(ctx context.Context, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

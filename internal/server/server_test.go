@@ -22,7 +22,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// testOptions returns options over a migrated Postgres, an empty Redis and Kafka in memory, and clients of two of them.
+// testOptions returns options over a migrated Postgres, an empty Redis and Kafka in memory, and clients of
+// two of them.
 func testOptions(t *testing.T) (Options, *kgo.Client, *pgsink.Sink) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
@@ -69,7 +70,7 @@ func TestServerAnswersUntilItsContextEnds(t *testing.T) {
 	require.Error(t, CheckReady(t.Context(), o.AdminAddr))
 }
 
-func TestDeadLettersAreShownAndTheTopicIsReadOnce(t *testing.T) {
+func TestDeadLetterReportReadsTheTopicOnce(t *testing.T) {
 	o, client, store := testOptions(t)
 	encoder := kafkasink.Encoder{DeadTopic: o.DeadTopic, Group: "pitchstream", Build: "old"}
 	var decisions []schemas.DeadLetterDecision

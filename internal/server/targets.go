@@ -14,8 +14,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// targets opens the stores of the target that readers see. The live target's readers stay open: they read the pointer,
-// and the players' names, which are kept in the live target only.
+// targets opens the stores of the target that readers see. The live target's readers stay open: they read the
+// pointer, and the players' names, which are kept in the live target only.
 type targets struct {
 	o     Options
 	live  *pgread.Reader
@@ -50,7 +50,8 @@ func (s *targets) pointer(ctx context.Context) (schemas.Pointer, error) {
 	return pgbooks.New(s.live.DB()).Pointer(ctx, s.o.ServingSchema)
 }
 
-// open opens the stores of a target: the live one's where the options say, another one's where its registration says.
+// open opens the stores of a target: the live one's where the options say, another one's where its
+// registration says.
 func (s *targets) open(t schemas.Target) (api.Live, api.Store, func(), error) {
 	if t.Name == config.Live {
 		t.Schema, t.Group, t.Prefix = s.o.Postgres.Schema, s.o.Postgres.Group, s.o.Redis.Prefix
@@ -64,12 +65,13 @@ func (s *targets) open(t schemas.Target) (api.Live, api.Store, func(), error) {
 		store.Close()
 		return nil, nil, nil, err
 	}
-	return redis, targetStore{store, s.live, &qualityCache{store: pgbooks.NewQuality(store.DB())}}, func() { _ = redis.Close(); store.Close() }, nil
+	closeBoth := func() { _ = redis.Close(); store.Close() }
+	return redis, targetStore{store, s.live, &qualityCache{books: pgbooks.NewQuality(store.DB())}}, closeBoth, nil
 }
 
-// targetStore is the store of a target, with the players' names of the live one.
+// targetStore reads a target, but the players' names from live, which alone has them.
 type targetStore struct {
-	*pgread.Reader
+	api.Store
 	live    *pgread.Reader
 	reports *qualityCache
 }
@@ -84,12 +86,10 @@ func (s targetStore) Players(ctx context.Context, version string) ([]schemas.Pla
 	return s.live.Players(ctx, version)
 }
 
-// qualityCache keeps reports for a moment, because each is computed from thirty days of facts, and processors renew
-// those only twice a minute.
+// qualityCache keeps reports for a moment, because each is computed from thirty days of facts, and processors
+// renew those only twice a minute.
 type qualityCache struct {
-	store interface {
-		QualityFacts(ctx context.Context, last string, days int) ([]schemas.QualityFacts, error)
-	}
+	books pgbooks.Quality
 
 	mu      sync.Mutex // held while a report is computed, so that one request at a time does it
 	reports map[string]cachedReport
@@ -116,7 +116,7 @@ func (c *qualityCache) day(ctx context.Context, day string) (schemas.QualityRepo
 	if err := ctx.Err(); err != nil { // the client gave up while other requests held the lock
 		return schemas.QualityReport{}, err
 	}
-	facts, err := c.store.QualityFacts(ctx, day, quality.History)
+	facts, err := c.books.QualityFacts(ctx, day, quality.History)
 	if err != nil {
 		return schemas.QualityReport{}, err
 	}
