@@ -116,7 +116,8 @@ var flagNames = strings.NewReplacer("Games ", "--games ", "Pitches ", "--pitches
 	"Parallel ", "--parallel ", "BatterSpread ", "--batter-spread ", "Biases ", "--bias ",
 	"Untracked ", "--untracked ", "Duplicates ", "--duplicates ", "Reorder ", "--reorder ",
 	"Corrections ", "--corrections ", "Deletes ", "--deletes ", "LateIDs ", "--late-ids ",
-	"Poison ", "--poison ", "OversizeBytes ", "--oversize-bytes ", "Start ", "--start ", "FirstGamePK ", "--first-game-pk ")
+	"Poison ", "--poison ", "OversizeBytes ", "--oversize-bytes ", "Start ", "--start ",
+	"FirstGamePK ", "--first-game-pk ")
 
 // options returns the simulator's options. Games in real time begin now, unless --start is given.
 func (c *simulateCmd) options(now time.Time) simulate.Options {
