@@ -22,7 +22,7 @@ import (
 type Config struct {
 	// Live is Redis, Store is Postgres.
 	Live  Live
-	Store Store // Postgres
+	Store Store
 	// Records reads swings to be drawn from Kafka. nil: swings are not available.
 	Records Records
 	// nil: dead letters are not available.
@@ -36,7 +36,7 @@ type Config struct {
 	AtLeastWait time.Duration
 	// Timeout limits a request that is no stream; 10 s. LiveTimeout limits one answer of Redis; 1 s.
 	Timeout     time.Duration
-	LiveTimeout time.Duration // for one answer of Redis; 1 s
+	LiveTimeout time.Duration
 	// PollEvery is the interval at which the streamed states are polled; 40 ms.
 	PollEvery time.Duration
 	// PingEvery is the interval between comments on a silent stream; 15 s.
@@ -49,11 +49,11 @@ type Config struct {
 	MaxStreams int
 
 	// CORSOrigins are the origins of web pages that may read; "*" allows all.
-	CORSOrigins []string // origins of web pages that may read; "*": all
+	CORSOrigins []string
 	// Token must be sent with every request to /v1. "": no token is needed.
-	Token string // that every request to /v1 must bear; "": none
+	Token string
 	// Pages answers "/" and "/assets/", without a token. nil: there are no pages.
-	Pages      http.Handler // answers "/" and "/assets/", without a token; nil: nobody
+	Pages      http.Handler
 	Registerer prometheus.Registerer
 	// successor returns the API of the current target once readers have moved to another one, else nil. A Switch
 	// sets it.
@@ -201,12 +201,12 @@ func (s *Server) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	stop()
-	<-ran
+	_ = <-ran
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if failed := s.http.Shutdown(grace); failed != nil {
 		err = errors.Join(err, failed, s.http.Close())
 	}
-	<-served
+	_ = <-served
 	return err
 }

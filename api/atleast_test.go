@@ -53,7 +53,7 @@ func TestAtLeastGivesUp(t *testing.T) {
 	})
 }
 
-// Redis is away or behind: Postgres has the record, and what Redis has is not asked for.
+// While Redis is unavailable or behind, Postgres answers and Redis is not read.
 func TestAtLeastFromPostgres(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStores()

@@ -17,7 +17,7 @@ type coalescer struct {
 	// inFlight counts the round trips under way; next waits for one of them to end, nil if nothing waits. mu
 	// guards both.
 	inFlight int
-	next     *lookup // that waits; nil: none
+	next     *lookup
 }
 
 // maxLookups is how many round trips are in flight at a time. A request alone waits for no other.
@@ -26,7 +26,7 @@ const maxLookups = 2
 // lookup is one round trip, on behalf of several requests. Its results are valid once done is closed.
 type lookup struct {
 	keys   []schemas.BatterKey
-	done   chan struct{} // closed when the rest is there
+	done   chan struct{} // closed when the other fields are set
 	states []*schemas.BatterState
 	pulse  schemas.Pulse
 	err    error
@@ -50,7 +50,7 @@ func (c *coalescer) ask(
 			go c.run(context.WithoutCancel(ctx), q) // others' answers do not end with this asker
 			return q.wait(ctx, 0, len(keys))
 		}
-		if c.next != nil { // it is full, and goes now
+		if c.next != nil { // it is full, so it is sent now
 			go c.perform(context.WithoutCancel(ctx), c.next)
 		}
 		c.next = q
@@ -68,7 +68,7 @@ func (q *lookup) wait(ctx context.Context, from, to int) ([]*schemas.BatterState
 		return nil, schemas.Pulse{}, ctx.Err()
 	}
 	if q.panic != nil {
-		panic(q.panic) // where it is answered for
+		panic(q.panic) // in the goroutine of the request, where the middleware recovers
 	}
 	if q.err != nil {
 		return nil, q.pulse, q.err

@@ -17,7 +17,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Two thousand clients of one game, over real connections: each gets the newest state soon, and it is read once.
+// Two thousand clients of one game get the newest state soon over real connections, and it is read once.
 func TestTwoThousandClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("4,000 sockets")

@@ -47,7 +47,7 @@ func (g *gate) note(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	// guard: gate: an answer opens it | g.err, g.until = err, time.Time{} -> g.err = err
-	g.err, g.until = err, time.Time{} // who was asked before the failure may have been answered after it
+	g.err, g.until = err, time.Time{}
 	if err != nil {
 		// guard: api: a failed server is left alone | .Add(gateClosed) ->
 		g.until = time.Now().Add(gateClosed)

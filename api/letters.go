@@ -8,7 +8,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// These methods read the topic of dead letters and change nothing there.
+// Letters reads the topic of dead letters, and changes nothing there.
 type Letters interface {
 	// DeadLetterReport groups the dead letters. It may be some seconds old; ReadAt says when the topic was read.
 	DeadLetterReport(ctx context.Context) (schemas.DeadLetterReport, error)

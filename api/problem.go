@@ -54,7 +54,7 @@ func problemOf(err error) error {
 		p.Type, p.Detail = problemAtLeast, late.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		p.Detail = "no answer in time"
-	default: // of the reason nothing: it names servers
+	default: // without the reason, because it names servers
 		p.Detail = errUnavailable.Error()
 	}
 	return later(p, "1")

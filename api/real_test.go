@@ -113,8 +113,8 @@ func (r *real) everything(t *testing.T) map[string]map[string]any {
 	return answers
 }
 
-// Whatever is read from Redis is what Postgres says, field by field; and with both away it still is.
-func TestAllSourcesSayTheSame(t *testing.T) {
+// Redis, Postgres and memory return equal answers, field by field.
+func TestAllSourcesReturnTheSameAnswers(t *testing.T) {
 	r := newReal(t)
 	w := sinktest.NewWorld(3, 300)
 	for _, b := range w.Batches(w.Changes(700)) {
@@ -216,8 +216,8 @@ func TestLastSwingsAreThoseOfThePages(t *testing.T) {
 	}
 }
 
-// The work of processors is told by Redis and by Postgres alike, and is no part of the pulse.
-func TestBothStoresTellOfWork(t *testing.T) {
+// Redis and Postgres report the same work of processors, and the pulse does not include it.
+func TestBothStoresReportTheSameWork(t *testing.T) {
 	r := newReal(t)
 	work := schemas.Work{Records: 7, RecordsPerS: 1.5, Partitions: map[string]schemas.PartitionWork{"0": {Next: 5, LagRecords: schemas.Some(int64(2))}},
 		Steps: map[string]schemas.StepWork{"redis": {Batches: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1}, Newest: []schemas.DeadLetterNote{{Message: "'⚾'"}}}

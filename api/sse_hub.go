@@ -27,9 +27,9 @@ type hub struct {
 	// mode and applied are the source and the positions of the last poll, slow and glanced the times of the last
 	// polls of Postgres and of the status. The goroutine of run owns them.
 	mode    Condition
-	applied map[string]int64 // that the last look found
-	slow    time.Time        // when Postgres was looked at last
-	glanced time.Time        // when the stream itself was
+	applied map[string]int64
+	slow    time.Time
+	glanced time.Time
 }
 
 // topicKey names a batter over all games, a game, or the status of the stream itself.
@@ -50,13 +50,13 @@ type topic struct {
 	// current is nil before the first state; changed is closed when another one replaces it; seen is the
 	// sequence number that Redis had when current was read. mu guards all three.
 	current *event
-	changed chan struct{} // closed when current is another one
-	seen    int64         // the sequence number that Redis had when current was read; of a batter
+	changed chan struct{}
+	seen    int64
 }
 
 // event is one state as it is sent. Its id is the digest of the state, without lag and age.
 type event struct {
-	id    string // of the state without its lag and age
+	id    string
 	frame []byte
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// working are stores with two processors, which tell of their work.
+// working returns stores with two processors that report their work.
 func working() *stores {
 	s := newStores()
 	s.works = map[string]schemas.Work{}
@@ -28,7 +28,7 @@ func working() *stores {
 	return s
 }
 
-// beats are heartbeats of now, of both.
+// beats writes a current heartbeat of both processors.
 func (s *stores) beats() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// Redis away: what processors told Postgres. Both away: what is remembered, and its age. Never anything: a problem.
+// Without Redis the status comes from Postgres, without both from memory with its age, and else it is a problem.
 // guard: api: a glance from memory is stale
 func TestTheStreamWithoutItsStores(t *testing.T) {
 	s := working()

@@ -45,9 +45,9 @@ type Switch struct {
 	// pointer cannot be read. newest is the generation of the pointer that was followed last.
 	run     context.Context
 	running sync.WaitGroup
-	left    []*served // not closed yet, maybe; of Run
-	blind   bool      // the pointer cannot be read; of Run
-	newest  int64     // generation of the pointer that was followed last; of Run
+	left    []*served
+	blind   bool
+	newest  int64
 }
 
 // certainty is how certain it is which target readers see.

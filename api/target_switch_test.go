@@ -19,7 +19,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// crossing is a Switch between two targets, each with a batter of as many pitches as tells which it is.
+// crossing is a Switch between two targets. The number of a batter's pitches identifies the target.
 type crossing struct {
 	*Switch
 	t        *testing.T
@@ -112,7 +112,7 @@ func TestSwitchFollowsThePointer(t *testing.T) {
 	require.NoError(t, c.Ready(t.Context()))
 }
 
-// While the pointer cannot be read, the last target stands, whatever else was read; so it does where the next one cannot.
+// A Switch keeps the last target while the pointer or the next target cannot be read.
 func TestSwitchStaysWhereItCannotGo(t *testing.T) {
 	c := newCrossing(t, time.Minute)
 	c.promote("better")
@@ -199,8 +199,8 @@ func (c *crossing) comesTo(answer string) {
 	require.EventuallyWithT(c.t, func(check *assert.CollectT) { require.Equal(check, answer, c.answers()) }, 30*time.Second, 2*time.Millisecond)
 }
 
-// Who starts while the pointer cannot be read has the target from its copy, and every answer is stale until the pointer
-// has been read: the copy may be of before a change.
+// A server that starts without the pointer follows its copy. Every answer is stale until the pointer
+// has been read, because the copy may be older than a change.
 func TestSwitchBeginsWithTheCopy(t *testing.T) {
 	c := newCrossing(t, time.Minute, func(c *crossing) {
 		c.err, c.copyErr = errGone, nil
@@ -226,8 +226,8 @@ func TestSwitchLeavesTheCopyForThePointer(t *testing.T) {
 	c.comesTo("live 10 stale=false")
 }
 
-// Where nobody tells, nothing is answered: what is read might be of the wrong target.
-func TestSwitchAnswersNothingWhereNobodyTells(t *testing.T) {
+// A Switch refuses requests while the target is unknown, because it might read the wrong one.
+func TestSwitchRefusesRequestsWhileTheTargetIsUnknown(t *testing.T) {
 	c := newCrossing(t, time.Minute, func(c *crossing) { c.err = errGone })
 	require.Equal(t, "503", c.answers())
 	require.ErrorIs(t, c.Ready(t.Context()), errUnknown)
@@ -242,7 +242,7 @@ func TestSwitchAnswersNothingWhereNobodyTells(t *testing.T) {
 	c.comesTo("better 20 stale=false")
 }
 
-// Who knows the target and cannot read the pointer any more follows a copy that is of later, and no other one.
+// A Switch that can no longer read the pointer follows only a newer copy.
 func TestSwitchFollowsANewerCopy(t *testing.T) {
 	c := newCrossing(t, time.Minute)
 	c.promote("better")

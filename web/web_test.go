@@ -19,7 +19,7 @@ func get(path string) *httptest.ResponseRecorder {
 	return w
 }
 
-// A page names its files by their hash, and only those are kept for good.
+// A page names its files by their hash, and only those are cached permanently.
 // guard: web: only this build's files are kept for good
 func TestCaching(t *testing.T) {
 	index := get("/")
@@ -49,8 +49,8 @@ func TestNothingFromElsewhere(t *testing.T) {
 	}
 }
 
-// Every module that is imported is there.
-func TestModulesAreThere(t *testing.T) {
+// Every imported module is embedded.
+func TestImportedModulesExist(t *testing.T) {
 	files, _ := load(embedded)
 	imported := regexp.MustCompile(`from "\./([^"]+)"`)
 	found := 0
@@ -63,9 +63,9 @@ func TestModulesAreThere(t *testing.T) {
 	require.Greater(t, found, 20)
 }
 
-// Whatever changes in a file changes the hash.
+// A change of a file's name or content changes the hash.
 // guard: web: another file is another hash
-func TestHash(t *testing.T) {
+func TestHashCoversNamesAndContents(t *testing.T) {
 	hash := func(name, body string) string {
 		_, h := load(fstest.MapFS{"static/index.html": {Data: []byte("{{hash}}")}, name: {Data: []byte(body)}})
 		return h
@@ -76,7 +76,7 @@ func TestHash(t *testing.T) {
 	require.NotEqual(t, first, hash("static/b.js", "1"))
 }
 
-func TestLoadingWhatIsNotThere(t *testing.T) {
+func TestLoadPanicsWithoutFiles(t *testing.T) {
 	require.Panics(t, func() { load(none{}) })
 }
 
