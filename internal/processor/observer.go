@@ -172,13 +172,13 @@ func (w *Observer) pingPostgres(store *pgsink.Sink) func(context.Context) error 
 // change of its state.
 func (w *Observer) RedisHooks(changed func()) redissink.Hooks {
 	return redissink.Hooks{
-		Pushed: func(_ int, _ time.Duration, err error) {
+		Pushed: func(err error) {
 			if err != nil {
 				w.Metrics.Failed("redis")
 			}
 		},
-		Skipped: func(int) { w.Metrics.Skipped() },
-		Swept: func(r redissink.SweepReport, _ time.Duration, err error) {
+		Skipped: w.Metrics.Skipped,
+		Swept: func(r redissink.SweepReport, err error) {
 			outcome := "ok"
 			if errors.Is(err, redissink.ErrSweeping) {
 				outcome = "elsewhere"

@@ -193,14 +193,16 @@ func TestARepairNeverOverwritesWhatIsNewer(t *testing.T) {
 	w.league(t, 1, 2)
 	key := w.keys.game(600_000, "700000")
 	w.hset(t, key, "pitches", "77")
-	a := &audit{Sink: w.Sink, src: w.truth, o: quickly, rep: &AuditReport{}, suspects: map[string]suspect{}}
-	parts, err := a.parts(t.Context(), []int64{600_000}, nil)
+	a := &audit{sink: w.Sink, r: w.Reader, src: w.truth, o: quickly, suspects: map[string]suspect{}}
+	snaps, err := currentStates(t.Context(), w.truth, []int64{600_000}, nil)
+	require.NoError(t, err)
+	parts, err := partsOf(w.keys, snaps[0])
 	require.NoError(t, err)
 	at := slices.IndexFunc(parts, func(p part) bool { return p.key == key })
-	is, err := a.observe(t.Context(), parts)
+	is, err := observe(t.Context(), w.client, []string{key})
 	require.NoError(t, err)
 	w.push(t, w.truth.change(600_000, "700000", 30))
-	moved, err := a.repair(t.Context(), &suspect{part: parts[at], is: is[at]})
+	moved, err := a.repair(t.Context(), suspect{part: parts[at], is: is[0]})
 	require.NoError(t, err)
 	require.True(t, moved)
 	w.isTrue(t)
@@ -264,7 +266,7 @@ func TestAuditWaitsForWhatIsOnItsWay(t *testing.T) {
 			w.push(t, late)
 		}
 	})
-	rep := w.audit(t, AuditOptions{Settle: 2 * time.Second, Looks: 5})
+	rep := w.audit(t, AuditOptions{Settle: 2 * time.Second})
 	require.Empty(t, rep.Differences)
 	require.Zero(t, rep.Moving)
 }

@@ -6,24 +6,27 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// errURL quotes nothing of the URL: a password that was not percent-encoded may be anywhere in it, and in what a parser
-// says about it.
+const dialTimeout = time.Second
+
+// errURL quotes nothing of the URL, because a password that was not percent-encoded may be anywhere in it, and in a
+// parser's error.
 var errURL = errors.New("redis url: want redis://user:password@host:6379/0 (rediss:// for TLS), unix:///path, " +
 	"or the nodes of a cluster as host:6379,host:6380; special characters in the password percent-encoded")
 
-// connect makes the client: of one server, or of a cluster where there is a comma between addresses.
+// connect returns the client of one server, or of a cluster if the URL has a comma after an address.
 func connect(cfg Config) (redis.UniversalClient, error) {
 	first, addrs, err := splitURL(cfg.URL)
 	if err != nil {
 		return nil, err
 	}
-	logging.Disable() // the driver's own lines on stderr: all that they say comes back as errors
+	logging.Disable() // the driver's lines on stderr only repeat the errors that it returns
 	if len(addrs) == 0 {
 		return connectOne(cfg, first)
 	}
@@ -36,12 +39,12 @@ func connectOne(cfg Config, url string) (redis.UniversalClient, error) {
 		return nil, errURL
 	}
 	trust(o.TLSConfig, cfg.TLS)
-	o.DialTimeout = cmp.Or(o.DialTimeout, cfg.DialTimeout)
+	o.DialTimeout = cmp.Or(o.DialTimeout, dialTimeout)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, cfg.IOTimeout)
-	o.ContextTimeoutEnabled = true         // the stream does not wait for Redis
-	o.MaxRetries = cmp.Or(o.MaxRetries, 1) // for a connection that died unnoticed; Keeper tries the rest
+	o.ContextTimeoutEnabled = true         // because the stream must not wait for Redis
+	o.MaxRetries = cmp.Or(o.MaxRetries, 1) // for a connection that died unnoticed; Keeper retries the rest
 	o.DialerRetries = 1
-	o.PipelinePoolSize = -1 // nearly all that is sent is a pipeline
+	o.PipelinePoolSize = -1 // because nearly every command is in a pipeline
 	o.Dialer = cfg.Dialer
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClient(o), nil
@@ -54,10 +57,10 @@ func connectCluster(cfg Config, url string, addrs []string) (redis.UniversalClie
 	}
 	o.Addrs = addrs
 	if o.TLSConfig != nil {
-		o.TLSConfig.ServerName = "" // each node's own
+		o.TLSConfig.ServerName = "" // so that each node is verified by its own name
 	}
 	trust(o.TLSConfig, cfg.TLS)
-	o.DialTimeout = cmp.Or(o.DialTimeout, cfg.DialTimeout)
+	o.DialTimeout = cmp.Or(o.DialTimeout, dialTimeout)
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, cfg.IOTimeout)
 	o.ContextTimeoutEnabled = true
 	o.DialerRetries = 1
@@ -67,15 +70,14 @@ func connectCluster(cfg Config, url string, addrs []string) (redis.UniversalClie
 	return redis.NewClusterClient(o), nil
 }
 
-// trust takes over what a URL cannot say.
+// trust copies the authorities and the certificate, which a URL cannot hold.
 func trust(conf, with *tls.Config) {
-	if conf == nil || with == nil {
-		return
+	if conf != nil && with != nil {
+		conf.RootCAs, conf.Certificates = with.RootCAs, with.Certificates
 	}
-	conf.RootCAs, conf.Certificates = with.RootCAs, with.Certificates
 }
 
-// splitURL gives the URL with its first address alone, and all addresses where it names a cluster.
+// splitURL returns the URL with its first address alone, and all addresses if it names a cluster.
 func splitURL(url string) (first string, addrs []string, err error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok {
@@ -101,7 +103,7 @@ func splitURL(url string) (first string, addrs []string, err error) {
 	}
 	for addr := range strings.SplitSeq(head+","+others, ",") {
 		if addr == "" {
-			continue // a comma after one address: a cluster that is found through it
+			continue // after a comma at the end, which marks a cluster known by one address
 		}
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			addr = net.JoinHostPort(strings.Trim(addr, "[]"), "6379")
@@ -110,7 +112,7 @@ func splitURL(url string) (first string, addrs []string, err error) {
 	}
 	path, _, _ := strings.Cut(tail, "?")
 	if db := strings.Trim(path, "/"); len(addrs) == 0 || db != "" && db != "0" {
-		return "", nil, errURL // a cluster has no other database than 0
+		return "", nil, errURL // because a cluster has database 0 only
 	}
 	return first, addrs, nil
 }

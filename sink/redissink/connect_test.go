@@ -102,7 +102,7 @@ func TestErrorsOfTheServerSayNothingOfThePassword(t *testing.T) {
 		if err == nil || strings.Contains(err.Error()+log.String(), "hunter2") {
 			t.Errorf("%v\n%s", err, log)
 		}
-		if !strings.Contains(log.String(), "Redis is away") {
+		if !strings.Contains(log.String(), "Redis is unavailable") {
 			t.Errorf("log: %s", log)
 		}
 		_ = s.Close()
@@ -164,7 +164,7 @@ func (c changes) until(t *testing.T, phase Phase) State {
 func watch(t *testing.T, w *world) (*Keeper, changes) {
 	t.Helper()
 	c := make(changes, 1000)
-	k := NewKeeper(w.Sink, w.truth, KeeperConfig{CheckEvery: 50 * time.Millisecond, Hooks: Hooks{Changed: func(s State) { c <- s }}})
+	k := NewKeeper(w.Sink, w.truth, KeeperConfig{Hooks: Hooks{Changed: func(s State) { c <- s }}})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = k.Run(ctx) }()

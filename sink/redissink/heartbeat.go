@@ -5,48 +5,76 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// pointer holds which target readers see, as a processor last read it in Postgres. Of all targets it stands under live's
-// prefix.
-func (k keys) pointer() string { return string(k) + "pointer" }
+// beatKept is how long the last heartbeat of a dead processor stays, for people to see.
+const beatKept = time.Hour
 
-// WritePointer writes which target readers see, under live's prefix, for a server that starts while Postgres is away. It
-// is a copy: each processor writes what it has just read in Postgres, again and again, and the last one stands. The key
-// of another prefix may be forbidden to this user.
+// Beat writes this processor's heartbeat, with the epoch that it knows, and its work in a key of its own. It removes
+// heartbeats older than beatKept.
+func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) error {
+	hasWork := h.Work != nil
+	work, workErr := json.Marshal(h.Work)
+	// guard: api: work is no part of the heartbeats
+	h.Work = nil
+	s.mu.Lock()
+	h.Epoch = s.known.epoch
+	s.mu.Unlock()
+	text, err := json.Marshal(h)
+	k := s.reader.keys
+	var all *redis.MapStringStringCmd
+	if err = errors.Join(err, workErr); err == nil {
+		_, err = s.reader.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			p.HSet(ctx, k.heartbeat(), instance, text)
+			if hasWork {
+				p.HSet(ctx, k.work(), instance, work)
+			}
+			all = p.HGetAll(ctx, k.heartbeat())
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("redis: heartbeat: %w", err)
+	}
+	for other, old := range parseJSON[schemas.Heartbeat](all.Val()) {
+		if h.At-old.At > schemas.TimeMS(beatKept.Milliseconds()) {
+			if err := s.Rest(ctx, other); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Rest removes the heartbeat and the work of a processor. A processor calls it when it ends in order.
+func (s *Sink) Rest(ctx context.Context, instance string) error {
+	_, err := s.reader.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HDel(ctx, s.reader.keys.heartbeat(), instance)
+		// guard: api: work goes with its processor
+		p.HDel(ctx, s.reader.keys.work(), instance)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("redis: heartbeat: %w", err)
+	}
+	return nil
+}
+
+// WritePointer writes which target readers see, under the prefix of live, for a server that starts while Postgres is
+// unavailable. Each processor writes again and again the pointer that it has just read in Postgres, and the last one
+// stays. The ACLs of a user may forbid the key of another prefix.
 func (s *Sink) WritePointer(ctx context.Context, livePrefix string, p schemas.Pointer) error {
 	text, err := json.Marshal(p)
 	if err == nil {
-		err = s.client.Set(ctx, keys(livePrefix).pointer(), text, 0).Err()
+		err = s.reader.client.Set(ctx, keys(livePrefix).pointer(), text, 0).Err()
 	}
 	if err != nil {
 		return fmt.Errorf("redis: pointer: %w", err)
 	}
 	return nil
-}
-
-// ErrNoPointer says that nobody has written which target readers see.
-var ErrNoPointer = errors.New("redis: no processor has told which target readers see")
-
-// Pointer reads which target readers see, as a processor told it last; it may have been moved since. This Reader's prefix
-// must be live's.
-func (r *Reader) Pointer(ctx context.Context) (p schemas.Pointer, err error) {
-	text, err := r.client.Get(ctx, r.keys.pointer()).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return p, ErrNoPointer
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &p)
-	}
-	if err == nil && p.Target.Name == "" {
-		err = errors.New("it names no target")
-	}
-	if err != nil {
-		return schemas.Pointer{}, fmt.Errorf("redis: pointer: %w", err)
-	}
-	return p, nil
 }

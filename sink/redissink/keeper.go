@@ -1,5 +1,16 @@
 package redissink
 
+// A Keeper pushes the snapshots of each batch to Redis right after Postgres committed them, while the stream waits. Redis
+// may be slow, unavailable, emptied or restored from a file at any time, and the stream must not stop for it.
+//
+// So a push that fails is not retried. It is counted as a miss, and the goroutine of Run sweeps: it compares all
+// batters with Postgres and repairs them. Until a sweep has succeeded that began after the last miss, applied is
+// not moved, because it promises that no change below it is missing. The positions of pushes that succeed in the
+// meantime are kept, and applied moves to them after the sweep.
+//
+// Run also checks each second that Redis still is the data set that was swept last, by its epoch, its servers and its
+// applied positions. Without that a Redis that was emptied would go unnoticed until the next push.
+
 import (
 	"cmp"
 	"context"
@@ -11,124 +22,121 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Keeper keeps Redis right for one processor, and never stops the stream for it: a push that does not land is made up
-// for by a sweep, as soon as Redis can be written to again.
-//
-// While anything may be missing in Redis, applied is not moved: it never runs ahead of the batters.
+const (
+	pushTimeout = 2 * time.Second // the longest that a push or a check may take
+	checkEvery  = time.Second
+	sweepEvery  = 5 * time.Minute // also if nothing seems wrong
+	// gapDelay is the least time between two sweeps for gaps that may close by themselves. Such gaps come with many
+	// processors that work on the same batters, as in a replay.
+	gapDelay = 10 * time.Second
+	retryMin = 100 * time.Millisecond // the first pause after an error; each next one doubles
+	retryMax = 2 * time.Second
+	lockWait = 250 * time.Millisecond // until the next attempt while another process is sweeping
+)
+
+// Keeper keeps Redis up to date for one processor, and never stops the stream for it. A push that fails is repaired by a
+// sweep, as soon as Redis can be written to again.
 type Keeper struct {
-	sink *Sink
-	src  Source
-	cfg  KeeperConfig
+	sink  *Sink
+	src   Source
+	hooks Hooks
+	log   *slog.Logger
 
 	wake    chan struct{} // holds one: Run has something to do now
-	pushing sync.Mutex    // one push at a time: a later one must not move applied past one that fails
+	pushing sync.Mutex    // held during a push, so that a later one cannot move applied past one that fails
 
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the fields below
 	state State
-	// misses counts the reasons for a sweep. A sweep that began at the present count has made up for all of them.
+	// misses counts the reasons for a sweep. A sweep that began at the present count has repaired all of them.
 	misses int
-	// pending are the positions of pushes that landed while applied was not to be moved, since the last sweep began.
+	// pending are the positions of pushes that succeeded while applied must not move, since the last sweep began.
 	pending []schemas.Position
-	swept   time.Time // when the last sweep that succeeded ended
+	swept   time.Time // when the last successful sweep ended
 	suspect bool      // a push found a gap, which may close by itself
 }
 
-// KeeperConfig has the times of a Keeper, each with its default where 0.
+// KeeperConfig holds the options of a Keeper.
 type KeeperConfig struct {
-	PushTimeout time.Duration // the longest that a push may hold up the stream; 2 s
-	CheckEvery  time.Duration // to ask whether Redis still is what it was; 1 s
-	SweepEvery  time.Duration // to compare all batters though nothing seems wrong; 5 min
-	RetryMax    time.Duration // between attempts while Redis is away, after fewer at first; 2 s
-	// SuspectAfter is the least between two sweeps for gaps that may close by themselves; 10 s. They come with many
-	// processors that work on the same batters, as in a replay.
-	SuspectAfter time.Duration
-	Log          *slog.Logger // nil: none
-	Hooks        Hooks
+	Log   *slog.Logger // nil: none
+	Hooks Hooks
 }
 
-// Hooks are called with what happened, from the goroutine where it did; each may be nil.
+// Hooks are called by the goroutine in which something happened; each may be nil.
 type Hooks struct {
-	// Pushed is called after every push: how many batters it had, how long it took, and why it did not land.
-	Pushed func(batters int, took time.Duration, err error)
-	// Skipped is called for a push that was not tried, because Redis is away or refused.
-	Skipped func(batters int)
+	// Pushed is called after every push that was tried.
+	Pushed func(err error)
+	// Skipped is called for a push that was not tried, because Redis is unavailable or refused.
+	Skipped func()
 	// Swept is called after every sweep, also one that failed.
-	Swept func(report SweepReport, took time.Duration, err error)
+	Swept func(report SweepReport, err error)
 	// Changed is called when the phase or its reason changes.
 	Changed func(State)
 }
 
-// Phase says what may be expected of Redis.
+// Phase is what readers may expect of Redis. Its values are part of Redis, the API and the metrics.
 type Phase string
 
 const (
-	// PhaseOK: it holds all that was pushed, and applied says so.
+	// PhaseOK: Redis holds everything that was pushed, and applied says so.
 	PhaseOK Phase = "ok"
-	// PhaseRepairing: it takes snapshots, but something may be missing until a sweep has succeeded.
+	// PhaseRepairing: Redis takes snapshots, but something may be missing until a sweep has succeeded.
 	PhaseRepairing Phase = "mending"
-	// PhaseUnavailable: it does not answer, or with errors. Pushes are skipped.
+	// PhaseUnavailable: Redis does not answer, or with errors. Pushes are skipped.
 	PhaseUnavailable Phase = "away"
-	// PhaseRefused: it answers, and must not be written to (*RefusedError). Pushes are skipped.
+	// PhaseRefused: Redis answers, but must not be written to (*RefusedError). Pushes are skipped.
 	PhaseRefused Phase = "refused"
 )
 
-// State is a phase, why it was entered (one line; "" where all is well), and when.
+// State is a phase, its reason (one line; "" in PhaseOK), and when the phase began.
 type State struct {
 	Phase  Phase
 	Reason string
 	Since  time.Time
 }
 
-// NewKeeper makes a Keeper, which does nothing but take pushes until it is Run.
+// skipsPushes reports whether pushes are skipped.
+func (s State) skipsPushes() bool { return s.Phase == PhaseUnavailable || s.Phase == PhaseRefused }
+
+// NewKeeper returns a Keeper. It takes pushes at once, but checks and sweeps only in Run.
 func NewKeeper(sink *Sink, src Source, cfg KeeperConfig) *Keeper {
-	cfg.PushTimeout = cmp.Or(cfg.PushTimeout, 2*time.Second)
-	cfg.CheckEvery = cmp.Or(cfg.CheckEvery, time.Second)
-	cfg.SweepEvery = cmp.Or(cfg.SweepEvery, 5*time.Minute)
-	cfg.RetryMax = cmp.Or(cfg.RetryMax, 2*time.Second)
-	cfg.SuspectAfter = cmp.Or(cfg.SuspectAfter, 10*time.Second)
-	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	return &Keeper{
-		sink: sink, src: src, cfg: cfg, wake: make(chan struct{}, 1),
-		state: State{PhaseRepairing, "starting", time.Now()},
+		sink: sink, src: src, hooks: cfg.Hooks, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
+		wake: make(chan struct{}, 1), state: State{PhaseRepairing, "starting", time.Now()},
 	}
 }
 
-// blind reports that pushes are skipped.
-func (s State) blind() bool { return s.Phase == PhaseUnavailable || s.Phase == PhaseRefused }
-
-// State is the present state.
+// State returns the present state.
 func (k *Keeper) State() State {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.state
 }
 
-// Push writes the snapshots that Postgres has committed, and after them moves applied to the positions. It takes at most
-// PushTimeout, and no time while Redis is known to be away. What did not land, for whatever reason, is mended later.
+// Push writes the snapshots that Postgres has committed, and then moves applied to the positions. It takes at most
+// pushTimeout, and no time while Redis is known to be unavailable. A later sweep repairs anything that failed.
 func (k *Keeper) Push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) {
 	k.pushing.Lock()
 	defer k.pushing.Unlock()
-	if k.State().blind() { // which only a sweep ends, that begins later
-		if k.cfg.Hooks.Skipped != nil {
-			k.cfg.Hooks.Skipped(len(snaps))
+	if k.State().skipsPushes() { // only a sweep ends this, and that will begin later
+		if k.hooks.Skipped != nil {
+			k.hooks.Skipped()
 		}
 		return
 	}
-	start := time.Now()
 	err := k.push(ctx, snaps, positions)
-	if k.cfg.Hooks.Pushed != nil {
-		k.cfg.Hooks.Pushed(len(snaps), time.Since(start), err)
+	if k.hooks.Pushed != nil {
+		k.hooks.Pushed(err)
 	}
 	if err != nil {
-		if !errors.Is(err, errLost) && ctx.Err() == nil { // a caller who gave up says nothing about Redis
-			k.fail(err)
+		if !errors.Is(err, errLost) {
+			_ = k.fail(ctx, err)
 		}
 		k.miss(err.Error())
 	}
 }
 
 func (k *Keeper) push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) error {
-	ctx, cancel := context.WithTimeout(ctx, k.cfg.PushTimeout)
+	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
 	found, err := k.sink.pushSnapshots(ctx, snaps)
 	if err != nil {
@@ -147,7 +155,7 @@ func (k *Keeper) push(ctx context.Context, snaps []schemas.Snapshot, positions [
 	return err
 }
 
-// postpone keeps positions for later where applied is not to be moved now.
+// postpone keeps the positions for after the sweep, and returns true, if applied must not move now.
 func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -160,33 +168,28 @@ func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
 	return true
 }
 
-// RequestSweep has all batters compared now, and all keys looked at. It is for when partitions were assigned, since who had them
-// before may have committed to Postgres what never came here; and for when Postgres was found to have come back older.
+// RequestSweep makes Run scan all keys and compare all batters now. Call it after partitions were assigned, because
+// their last owner may have committed changes to Postgres that never reached Redis. Call it also after Postgres came
+// back older.
 func (k *Keeper) RequestSweep() {
-	k.sink.doubts()
+	k.sink.requestScan()
 	k.miss("partitions were assigned")
 }
 
-const (
-	retryMin = 100 * time.Millisecond // doubling to KeeperConfig.RetryMax while Redis is away
-	lockWait = 250 * time.Millisecond // until the next attempt while another process is sweeping
-)
-
-// Run watches Redis and sweeps when there is a reason, until the context ends; it gives the context's error. It is to be
-// called once. The first sweep begins at once.
+// Run checks Redis and sweeps when there is a reason, until ctx ends; it returns the error of ctx. Call it once. It
+// sweeps at once when it starts.
 func (k *Keeper) Run(ctx context.Context) error {
-	retry := retryMin
+	retry := doubling(retryMin, retryMax)
 	for {
-		wait, err := k.round(ctx)
-		wake := k.wake
-		switch {
+		wait, wake := checkEvery, k.wake
+		switch err := k.round(ctx); {
 		case err == nil:
-			retry = retryMin
+			retry.Reset()
 		case errors.Is(err, ErrSweeping):
 			wait = lockWait
 		default:
-			wait, retry = retry, min(2*retry, k.cfg.RetryMax)
-			wake = nil // more reasons to sweep do not make it succeed
+			wait = retry.NextBackOff()
+			wake = nil // because further misses do not make a failing server succeed
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -200,30 +203,34 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// round looks at Redis once, and sweeps if there is a reason; it says when to look again.
-func (k *Keeper) round(ctx context.Context) (wait time.Duration, err error) {
+// round checks Redis once, and sweeps if there is a reason.
+func (k *Keeper) round(ctx context.Context) error {
 	if err := k.check(ctx); err != nil {
-		return 0, err
+		return k.fail(ctx, err)
 	}
 	due, misses := k.sweepDue()
 	if !due {
-		return k.cfg.CheckEvery, nil
+		return nil
 	}
 	if err := k.sweep(ctx); err != nil {
-		return 0, err
+		return err
 	}
-	return k.cfg.CheckEvery, k.settle(ctx, misses)
+	return k.finishSweep(ctx, misses)
 }
 
-// check asks Redis whether it still is what it was. One that answers is away no longer.
+// check asks Redis whether it lost data. An answer ends PhaseUnavailable and PhaseRefused.
 func (k *Keeper) check(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, k.cfg.PushTimeout)
+	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
-	lost, err := k.sink.check(limited)
+	lost, err := k.sink.check(ctx)
 	if err != nil {
-		return k.failUnless(ctx, err)
+		return err
 	}
-	k.answers()
+	k.update(func() {
+		if k.state.skipsPushes() {
+			k.set(PhaseRepairing, "it answers again")
+		}
+	})
 	// guard: a Redis that came back empty is noticed
 	if lost {
 		k.miss(errLost.Error())
@@ -231,21 +238,13 @@ func (k *Keeper) check(ctx context.Context) error {
 	return nil
 }
 
-// failUnless fails, unless it was only that the context ended.
-func (k *Keeper) failUnless(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		k.fail(err)
-	}
-	return err
-}
-
-// sweepDue says whether to sweep now, and the misses that the sweep will have made up for.
+// sweepDue reports whether to sweep now, and returns the count of misses that the sweep will have repaired.
 func (k *Keeper) sweepDue() (due bool, misses int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	since := time.Since(k.swept)
 	// guard: Redis is swept when something was missed | k.state.Phase != PhaseOK -> false
-	due = k.state.Phase != PhaseOK || since >= k.cfg.SweepEvery || k.suspect && since >= k.cfg.SuspectAfter
+	due = k.state.Phase != PhaseOK || since >= sweepEvery || k.suspect && since >= gapDelay
 	if due {
 		k.suspect, k.pending = false, nil
 	}
@@ -255,42 +254,41 @@ func (k *Keeper) sweepDue() (due bool, misses int) {
 func (k *Keeper) sweep(ctx context.Context) error {
 	start := time.Now()
 	report, err := k.sink.Sweep(ctx, k.src)
-	took := time.Since(start)
 	if errors.Is(err, ErrSweeping) {
 		return err
 	}
-	if k.cfg.Hooks.Swept != nil {
-		k.cfg.Hooks.Swept(report, took, err)
+	if k.hooks.Swept != nil {
+		k.hooks.Swept(report, err)
 	}
-	if source := (*sourceError)(nil); errors.As(err, &source) {
-		return err // Redis is as it was
+	if errors.As(err, new(*sourceError)) {
+		return err // it says nothing about Redis
 	} else if err != nil {
-		return k.failUnless(ctx, err)
+		return k.fail(ctx, err)
 	}
 	if report.Repaired > 0 {
-		k.cfg.Log.Info("mended Redis from Postgres", "checked", report.Checked, "mended", report.Repaired,
-			"forced", report.Forced, "dropped", report.Dropped, "took", took)
+		k.log.Info("repaired Redis from Postgres", "checked", report.Checked, "repaired", report.Repaired,
+			"forced", report.Forced, "dropped", report.Dropped, "took", time.Since(start))
 	}
 	return nil
 }
 
-// settle ends a sweep: if nothing was missed since it began, Redis is right, and applied moves on to what landed
-// meanwhile.
-func (k *Keeper) settle(ctx context.Context, misses int) error {
-	k.pushing.Lock() // none is under way
+// finishSweep moves applied to the positions of pushes that succeeded during the sweep, and enters PhaseOK, if nothing
+// was missed since the sweep began.
+func (k *Keeper) finishSweep(ctx context.Context, misses int) error {
+	k.pushing.Lock() // so that no push is in flight
 	defer k.pushing.Unlock()
 	k.mu.Lock()
 	k.swept = time.Now()
 	clean, pending := k.misses == misses, k.pending
 	k.mu.Unlock()
 	if !clean {
-		return nil // Run was woken for what was missed
+		return nil // the miss has woken Run
 	}
-	limited, cancel := context.WithTimeout(ctx, k.cfg.PushTimeout)
+	limited, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
 	lost, err := k.sink.advance(limited, pending)
 	if err != nil {
-		return k.failUnless(ctx, err)
+		return k.fail(ctx, err)
 	}
 	if lost {
 		k.miss(errLost.Error())
@@ -300,42 +298,37 @@ func (k *Keeper) settle(ctx context.Context, misses int) error {
 	return nil
 }
 
-var errLost = errors.New("redis: no longer holds what was written there")
+var errLost = errors.New("redis: no longer holds earlier writes")
 
-// miss has a sweep made: something may be missing in Redis that no sweep so far can have seen. Redis that is away stays
-// away until Run finds that it is not.
+// miss requests a sweep, because Redis may lack something that no earlier sweep can have seen. Only Run, which asks
+// Redis, ends PhaseUnavailable and PhaseRefused.
 func (k *Keeper) miss(reason string) {
 	k.update(func() {
 		k.misses++
-		if !k.state.blind() {
+		if !k.state.skipsPushes() {
 			k.set(PhaseRepairing, reason)
 		}
 	})
 	select {
 	case k.wake <- struct{}{}:
-	default: // Run is to wake up already
+	default: // Run wakes up anyway
 	}
 }
 
-// fail notes that Redis cannot be written to.
-func (k *Keeper) fail(err error) {
+// fail records that Redis cannot be written to, and returns err. The end of ctx is no fault of Redis, and changes nothing.
+func (k *Keeper) fail(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
 	phase := PhaseUnavailable
-	if refused := (*RefusedError)(nil); errors.As(err, &refused) {
+	if errors.As(err, new(*RefusedError)) {
 		phase = PhaseRefused
 	}
 	k.update(func() { k.set(phase, err.Error()) })
+	return err
 }
 
-// answers notes that Redis can be written to, as far as is known.
-func (k *Keeper) answers() {
-	k.update(func() {
-		if k.state.blind() {
-			k.set(PhaseRepairing, "it answers again")
-		}
-	})
-}
-
-// clean notes that nothing is missing, if nothing was missed since.
+// clean enters PhaseOK, unless something was missed since the count was taken.
 func (k *Keeper) clean(misses int) {
 	k.update(func() {
 		if k.misses == misses {
@@ -344,7 +337,7 @@ func (k *Keeper) clean(misses int) {
 	})
 }
 
-// set is for use within update.
+// set may be called only by a change of update.
 func (k *Keeper) set(phase Phase, reason string) {
 	since := k.state.Since
 	if k.state.Phase != phase {
@@ -353,7 +346,7 @@ func (k *Keeper) set(phase Phase, reason string) {
 	k.state = State{phase, reason, since}
 }
 
-// update changes the state, and tells about it where it is another one then.
+// update changes the state under mu, and then reports it if it changed.
 func (k *Keeper) update(change func()) {
 	k.mu.Lock()
 	was := k.state
@@ -365,12 +358,13 @@ func (k *Keeper) update(change func()) {
 	}
 	if now.Phase != was.Phase {
 		level := slog.LevelInfo
-		if now.blind() {
+		if now.skipsPushes() {
 			level = slog.LevelWarn
 		}
-		k.cfg.Log.Log(context.Background(), level, "Redis is "+string(now.Phase), "was", was.Phase, "reason", now.Reason)
+		k.log.Log(context.Background(), level, "the phase of Redis changed", "phase", now.Phase, "was", was.Phase,
+			"reason", now.Reason)
 	}
-	if k.cfg.Hooks.Changed != nil {
-		k.cfg.Hooks.Changed(now)
+	if k.hooks.Changed != nil {
+		k.hooks.Changed(now)
 	}
 }

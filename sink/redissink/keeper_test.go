@@ -121,15 +121,15 @@ func keepOn(t *testing.T, l *line, f func(t *testing.T, k *kept)) {
 
 func (k *kept) hooks() Hooks {
 	return Hooks{
-		Pushed: func(_ int, _ time.Duration, err error) {
+		Pushed: func(err error) {
 			if err != nil {
 				k.note("push failed")
 			} else {
 				k.note("pushed")
 			}
 		},
-		Skipped: func(int) { k.note("skipped") },
-		Swept: func(_ SweepReport, _ time.Duration, err error) {
+		Skipped: func() { k.note("skipped") },
+		Swept: func(_ SweepReport, err error) {
 			if err != nil {
 				k.note("sweep failed")
 			} else {

@@ -7,8 +7,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// keys names the keys under a prefix. All keys of one batter have the hash tag {<batter_id>}, so that one script may
-// write them in a cluster.
+// keys builds the keys under a prefix. All keys of one batter have the hash tag {<batter_id>}, because one script
+// writes them together, which a cluster allows only within one slot.
 type keys string
 
 func (k keys) batter(id int64) string {
@@ -17,32 +17,40 @@ func (k keys) batter(id int64) string {
 
 func (k keys) game(id int64, gamePK string) string { return k.batter(id) + ":game:" + gamePK }
 
-// gone holds the tombstones of a batter: of himself and of his games, where no row stands.
+// of returns the key of a batter, or of a batter in a game.
+func (k keys) of(b schemas.BatterKey) string {
+	if b.GamePK == "" {
+		return k.batter(b.BatterID)
+	}
+	return k.game(b.BatterID, b.GamePK)
+}
+
+// gone holds the tombstones of a batter and of the batter's games: the versions at which they lost their last row.
 func (k keys) gone(id int64) string { return string(k) + "gone:{" + strconv.FormatInt(id, 10) + "}" }
 
 func (k keys) applied() string { return string(k) + "applied" }
 
-// epoch holds the name of the data set, made at random when a sweep finds none: it goes when a server loses its data.
-// The tag puts it on the node of applied, since one script reads both.
+// epoch holds the random name of the data set, which vanishes when a server loses its data. The hash tag puts it on
+// the node of applied, because one script reads both.
 func (k keys) epoch() string { return string(k) + "epoch:{" + k.applied() + "}" }
 
-// heartbeat holds what each processor says of itself.
+// heartbeat holds the heartbeat of each processor.
 func (k keys) heartbeat() string { return string(k) + "heartbeat" }
 
-// work holds what each processor tells of its work: beside the heartbeats, which are read with every answer.
+// work holds the work of each processor. It is apart from the heartbeats, because those are read with every answer.
 func (k keys) work() string { return string(k) + "work" }
 
-// pattern is what SCAN takes for every key of every batter.
-func (k keys) pattern() string { return k.below() + "batter:{*" }
+// pointer holds which target readers see, as a processor last read it in Postgres. Only the prefix of live has one.
+func (k keys) pointer() string { return string(k) + "pointer" }
 
-// below is the prefix as the start of a pattern.
-func (k keys) below() string {
+// below returns the pattern for all keys that begin with the prefix and with start.
+func (k keys) below(start string) string {
 	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `^`, `\^`)
 	// guard: what is removed from Redis is below the prefix | escape.Replace(string(k)) -> string(k)
-	return escape.Replace(string(k))
+	return escape.Replace(string(k)) + start + "*"
 }
 
-// parse reads the key of a batter, or of a batter's game, whose name is not empty then.
+// parse reads the key of a batter, or of a batter in a game. gamePK is "" for the former.
 func (k keys) parse(key string) (id int64, gamePK string, ok bool) {
 	rest, ok := strings.CutPrefix(key, string(k)+"batter:{")
 	if !ok {
@@ -57,11 +65,5 @@ func (k keys) parse(key string) (id int64, gamePK string, ok bool) {
 	return id, gamePK, rest == "" || ok && gamePK != ""
 }
 
-// names reports the key of a batter, or of a batter's game, just as it is written here: {007} is nobody.
-func (k keys) names(key string) bool {
-	id, gamePK, ok := k.parse(key)
-	return ok && (key == k.batter(id) || key == k.game(id, gamePK))
-}
-
-// positionField is the field of applied for a partition.
+// positionField returns the field of applied for a partition.
 func positionField(p schemas.Position) string { return p.Topic + "/" + strconv.Itoa(int(p.Partition)) }

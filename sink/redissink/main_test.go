@@ -37,8 +37,11 @@ func eachServer(t *testing.T, f func(t *testing.T, w *world)) {
 // world is a Redis, and the truth that it is to show.
 type world struct {
 	*Sink
-	truth *truth
+	*Reader // of the Sink
+	truth   *truth
 }
+
+func (w *world) Close() error { return w.Sink.Close() }
 
 func newWorld(t testing.TB, cfg Config) *world {
 	t.Helper()
@@ -50,7 +53,7 @@ func newWorld(t testing.TB, cfg Config) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	return &world{s, newTruth()}
+	return &world{s, s.reader, newTruth()}
 }
 
 // again is another processor on the same Redis.
@@ -65,7 +68,7 @@ func (w *world) again(t testing.TB) *world {
 func (w *world) anew(t testing.TB) *world {
 	t.Helper()
 	w.clear(t)
-	return &world{&Sink{Reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}}}, newTruth()}
+	return &world{&Sink{reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}}}, w.Reader, newTruth()}
 }
 
 // clear loses all that was written under the prefix.
@@ -271,7 +274,7 @@ func (tr *truth) wanted(t testing.TB) map[string]map[string]string {
 		if st == nil {
 			return
 		}
-		fields, err := encode(*st, 0)
+		fields, err := encode(st, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

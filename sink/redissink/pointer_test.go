@@ -33,7 +33,7 @@ func TestPointerIsKeptAsItWasTold(t *testing.T) {
 		require.Equal(t, p, told)
 	}
 	for _, wrong := range []string{"", "{}", "better"} {
-		require.NoError(t, sink.client.Set(t.Context(), keys(live).pointer(), wrong, 0).Err())
+		require.NoError(t, sink.reader.client.Set(t.Context(), keys(live).pointer(), wrong, 0).Err())
 		_, err = reader.Pointer(t.Context())
 		require.Error(t, err, wrong)
 	}

@@ -1,9 +1,10 @@
-// Package redissink keeps what applications read in Redis: every batter's aggregates, and how far the stream is in them.
+// Package redissink keeps the data that applications read in Redis: every batter's aggregates, and the position
+// of the stream up to which they are complete.
 //
-// Redis is a projection of Postgres and never the truth. It takes absolute snapshots, each fenced by its sequence
-// number, so that order and repetition do not matter; what it holds can at any time be compared with Postgres and mended
-// (Sink.Sweep), and that is also how it is filled again after a loss. Keeper does both for a processor, and never stops
-// the stream for Redis. docs/REDIS.md tells readers of the keys what stands where.
+// Redis is a copy of Postgres and never the source. Each snapshot is a whole state, fenced by its sequence number,
+// so order and repetition do not matter. Sink.Sweep compares the copy with Postgres and repairs it, and the same
+// sweep fills Redis after it lost its data. Keeper does both for a processor, and never stops the stream for Redis.
+// docs/REDIS.md describes the keys.
 package redissink
 
 import (
@@ -19,70 +20,68 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Config says where Redis is and under which prefix everything stands.
+// Config holds the address of Redis and the prefix of all keys.
 type Config struct {
-	// URL is redis://user:password@host:6379/0, rediss:// for TLS, unix:///path/to/socket, or host:port alone. Several
-	// addresses, or one and a comma, are a Redis Cluster: redis://user:password@host:6379,host:6380. Whatever is
-	// special in the password must be percent-encoded.
+	// URL is redis://user:password@host:6379/0, rediss:// for TLS, unix:///path/to/socket, or host:port alone.
+	// Several addresses, or one and a comma, are a Redis Cluster: redis://user:password@host:6379,host:6380.
+	// Special characters of the password must be percent-encoded.
 	URL string
-	// TLS has the authorities and the certificate of ours for a rediss:// URL; nil: what the system trusts, and none.
+	// TLS holds the authorities and the client certificate for a rediss:// URL. If nil, the system's
+	// authorities count, and no certificate is sent.
 	TLS *tls.Config
-	// Prefix of every key; "" is "ps:live:". It must not contain a brace: those say which keys stand on one node.
-	Prefix      string
-	DialTimeout time.Duration // to connect; 0: 1 s
-	IOTimeout   time.Duration // for the answer to one pipeline, where the context does not end before; 0: 5 s
-	Log         *slog.Logger  // nil: none
+	// Prefix of every key; "" is "ps:live:". It must not contain a brace, because braces decide which keys of a
+	// cluster share a node.
+	Prefix    string
+	IOTimeout time.Duration // for the answers to one pipeline, if the context does not end before; 0: 5 s
+	Log       *slog.Logger  // nil: none
 	// Dialer makes the connections; nil: the driver's own.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// maxSeq is the greatest sequence number that Lua, whose numbers are floating, still tells from its neighbours. Those of
-// Postgres are microseconds since 1970, which get there in the year 2255.
+// maxSeq is the greatest sequence number that Lua, whose numbers are floating, still distinguishes from its
+// neighbours. Those of Postgres are microseconds since 1970, and reach it in the year 2255.
 const maxSeq = 1 << 53
 
 // Sink writes to Redis. It is safe for use by several goroutines.
 type Sink struct {
-	*Reader
+	reader *Reader
 
-	mu        sync.Mutex
-	inspected bool // a server answered, and may be written to
-	warned    bool // that a server does not tell its policy
-	// doubt has the next sweep look at all keys: applied, which tells how much Redis has, was not moved with the batters.
+	mu        sync.Mutex // guards the fields below
+	inspected bool       // every server answered, and may be written to
+	warned    bool       // the log says that a server hides its eviction policy
+	// doubt makes the next sweep scan all keys. It is set when batters may have been written without applied,
+	// because then applied no longer shows how much Redis holds.
 	doubt bool
 	known known
 }
 
-// known is how Redis was when this process last saw it in order. Any of it found changed backwards means that Redis is
-// not what it was: empty, an older copy, another server.
-type known struct {
-	epoch   string           // the data set's name; "" before the first sweep
-	nodes   nodes            // the servers
-	applied map[string]int64 // what stands in applied, at least
-}
-
-// Open connects. Redis being away is no error: the first Push that finds it there goes on. A server that answers and must
-// not be written to, because it could evict keys, is a *RefusedError. No error contains the password.
+// Open connects. An unavailable Redis is no error: the first Push that reaches it goes on. A server that answers
+// but could evict keys must not be written to, and is a *RefusedError. No error contains the password.
 func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	r, err := OpenReader(cfg)
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{Reader: r, doubt: true, known: known{applied: map[string]int64{}}}
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout+time.Second)
+	s := &Sink{reader: r, doubt: true, known: known{applied: map[string]int64{}}}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout+time.Second)
 	defer cancel()
 	_, err = s.inspect(ctx)
-	if refused := (*RefusedError)(nil); errors.As(err, &refused) {
+	if errors.As(err, new(*RefusedError)) {
 		_ = s.Close()
 		return nil, err
 	} else if err != nil {
-		r.cfg.Log.Warn("Redis is away: going on without it", "error", err)
+		r.cfg.Log.Warn("Redis is unavailable: going on without it", "error", err)
 	}
 	return s, nil
 }
 
-// Push writes snapshots, any number of batters, each once, and after them moves applied to the positions. Snapshots may
-// come in any order and any number of times. lost says that Redis no longer holds what was written there: then applied
-// was left alone, and Sweep is what helps. On an error any part of the snapshots may have been written, and applied not.
+// Close closes the connections.
+func (s *Sink) Close() error { return s.reader.Close() }
+
+// Push writes the snapshots of any number of batters, each batter once, and then moves applied to the positions.
+// Snapshots may come in any order and any number of times. lost reports that Redis no longer holds earlier
+// writes: then applied was not moved, and the caller must Sweep. After an error any part of the snapshots may have
+// been written, but applied was not moved.
 func (s *Sink) Push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) (lost bool, err error) {
 	found, err := s.pushSnapshots(ctx, snaps)
 	if err != nil || found == foundLoss {
@@ -91,40 +90,89 @@ func (s *Sink) Push(ctx context.Context, snaps []schemas.Snapshot, positions []s
 	return s.advance(ctx, positions)
 }
 
-func (s *Sink) doubts() {
+// Sweep compares Redis with Postgres and repairs it. Afterwards Redis holds everything that Postgres held when the
+// sweep began, and applied says so. It fills an empty Redis too. Pushes may go on during the sweep, and newer
+// states that they write stay. ErrSweeping reports that another process sweeps.
+func (s *Sink) Sweep(ctx context.Context, src Source) (SweepReport, error) {
+	return s.sweep(ctx, src, false)
+}
+
+// Rebuild is a Sweep that writes every batter anew, even if the sequence numbers agree. It therefore repairs also
+// a game's hash that was changed or removed by hand.
+func (s *Sink) Rebuild(ctx context.Context, src Source) (SweepReport, error) {
+	return s.sweep(ctx, src, true)
+}
+
+func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport, err error) {
+	release, ok, err := src.TryLock(ctx, "sweep")
+	if err != nil {
+		return rep, ofSource(err)
+	} else if !ok {
+		return rep, ErrSweeping
+	}
+	defer release()
+	var began known
+	if began.nodes, err = s.inspect(ctx); err != nil {
+		return rep, err
+	}
+	if began.epoch, err = s.nameEpoch(ctx); err != nil {
+		return rep, err
+	}
+	// The positions are read before the batters, because then the sequence numbers include every change below them.
+	positions, restored, err := s.lowerApplied(ctx, src)
+	if err != nil {
+		return rep, err
+	}
+	s.mu.Lock()
+	sw := sweep{r: s.reader, src: src, all: all, deep: all || restored || s.doubt || s.known.epoch != began.epoch}
+	s.mu.Unlock()
+	if err = sw.run(ctx); err != nil {
+		return sw.report, err
+	}
+	return sw.report, s.raiseApplied(ctx, positions, began)
+}
+
+// Audit compares every key of every batter with Postgres, field by field, and finds keys that should not exist. It
+// may run beside processors: a key that is written during the audit is compared again, and is no difference.
+func (s *Sink) Audit(ctx context.Context, src Source, o AuditOptions) (AuditReport, error) {
+	a := audit{sink: s, r: s.reader, src: src, o: o.withDefaults(), suspects: map[string]suspect{}}
+	err := a.run(ctx)
+	return a.rep, err
+}
+
+// requestScan makes the next sweep scan all keys.
+func (s *Sink) requestScan() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.doubt = true
 }
 
-// What push.lua found beside its work.
+// The answers of push.lua.
 const (
 	foundOrder = 0
-	// foundGap: what stands is older than what the snapshot follows on. Another processor's snapshot of this batter may
-	// be on its way; if it is not, a sweep mends it. What this snapshot brings is right all the same.
+	// foundGap: the stored state is older than the one that the snapshot follows on. Another processor's snapshot of
+	// this batter may still be on its way; if it is not, a sweep repairs the gap. This snapshot itself was written.
 	foundGap  = 1
 	foundLoss = 2
 )
 
-// pushSnapshots writes the snapshots and says the worst that was found.
+// pushSnapshots writes the snapshots and returns the greatest answer of push.lua.
 func (s *Sink) pushSnapshots(ctx context.Context, snaps []schemas.Snapshot) (found int64, err error) {
 	if err := s.ready(ctx); err != nil {
 		return 0, err
 	}
-	calls := make([]call, 0, len(snaps))
-	for _, snap := range snaps {
-		c, err := s.keys.push(snap, "")
-		if err != nil {
+	calls := make([]call, len(snaps))
+	for i, snap := range snaps {
+		if calls[i], err = pushCall(s.reader.keys, snap, ""); err != nil {
 			return 0, err
 		}
-		calls = append(calls, c)
 	}
-	answers, err := s.run(ctx, scriptPush, calls)
+	answers, err := s.reader.run(ctx, scriptPush, calls)
 	for _, a := range answers {
 		found = max(found, a)
 	}
 	if err != nil || found == foundLoss {
-		s.doubts()
+		s.requestScan()
 	}
 	return found, err
 }
@@ -132,8 +180,9 @@ func (s *Sink) pushSnapshots(ctx context.Context, snaps []schemas.Snapshot) (fou
 // goneTTL is how long a tombstone fences: far longer than a snapshot can be on its way.
 const goneTTL = 7 * 24 * time.Hour
 
-// push is the call of push.lua for one snapshot; observed is "" for a push, else a mend's.
-func (k keys) push(snap schemas.Snapshot, observed string) (call, error) {
+// pushCall returns the call of push.lua for one snapshot. observed is "" for a push, and the version that a sweep saw
+// for a repair.
+func pushCall(k keys, snap schemas.Snapshot, observed string) (call, error) {
 	c := call{name: fmt.Sprintf("batter %d", snap.BatterID), keys: []string{k.batter(snap.BatterID), k.gone(snap.BatterID)}}
 	c.add(observed, goneTTL.Milliseconds(), snap.Seq, snap.PrevSeq)
 	if err := c.addPart(snap.Seq, snap.Stats, snap.UpdatedAt); err != nil {
@@ -146,20 +195,4 @@ func (k keys) push(snap schemas.Snapshot, observed string) (call, error) {
 		}
 	}
 	return c, nil
-}
-
-func (c *call) addPart(seq int64, st *schemas.Stats, updatedAt schemas.TimeMS) error {
-	if seq < 0 || seq > maxSeq {
-		return fmt.Errorf("sequence number %d is not in 0 … 2^53", seq)
-	}
-	var fields []any
-	if st != nil {
-		var err error
-		if fields, err = encode(*st, updatedAt); err != nil {
-			return err
-		}
-	}
-	c.add(seq, len(fields))
-	c.add(fields...)
-	return nil
 }

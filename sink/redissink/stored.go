@@ -8,54 +8,56 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// standing is what Redis holds of a batter: his sequence numbers, from his hash or from his tombstone.
-type standing struct {
-	seq, whole int64  // 0 where missing or no number
-	stands     bool   // there is a hash, not a tombstone
-	observed   string // what push.lua is to find for replacing everything
+// stored is the version of a batter in Redis, from the batter's hash or else from the tombstone.
+type stored struct {
+	seq, whole int64  // 0 if missing or no number
+	current    bool   // there is a hash, not a tombstone
+	observed   string // for push.lua: replace everything only if this is still stored
 }
 
-// standingMaxBatters is how many batters are asked for in one round trip.
-const standingMaxBatters = 1000
+// roundTripMax bounds how many batters or keys one round trip asks for.
+const roundTripMax = 1000
 
-func (s *Sink) standing(ctx context.Context, ids []int64) (map[int64]standing, error) {
-	found := make(map[int64]standing, len(ids))
-	for some := range slices.Chunk(ids, standingMaxBatters) {
-		results, _ := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+func (r *Reader) storedVersions(ctx context.Context, ids []int64) (map[int64]stored, error) {
+	found := make(map[int64]stored, len(ids))
+	for some := range slices.Chunk(ids, roundTripMax) {
+		results, _ := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, id := range some {
-				p.HMGet(ctx, s.keys.batter(id), "seq", "whole")
-				p.HMGet(ctx, s.keys.gone(id), "seq", "whole")
+				p.HMGet(ctx, r.keys.batter(id), "seq", "whole")
+				p.HMGet(ctx, r.keys.gone(id), "seq", "whole")
 			}
 			return nil
 		})
-		for _, r := range results {
-			// A key of another type is in the way of a batter, who then counts as missing: a mend removes it.
-			if err := r.Err(); err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") {
+		for _, result := range results {
+			// A batter whose key has another type counts as missing, because the repair removes that key.
+			if err := result.Err(); err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") {
 				return nil, fmt.Errorf("redis: batters: %w", err)
 			}
 		}
 		for i, id := range some {
-			found[id] = standingOf(results[2*i].(*redis.SliceCmd), results[2*i+1].(*redis.SliceCmd))
+			found[id] = versionOf(results[2*i].(*redis.SliceCmd), results[2*i+1].(*redis.SliceCmd))
 		}
 	}
 	return found, nil
 }
 
-func standingOf(batter, gone *redis.SliceCmd) standing {
+func versionOf(batter, gone *redis.SliceCmd) stored {
 	if batter.Err() != nil || gone.Err() != nil {
-		return standing{observed: "something in the way"}
+		return stored{observed: "a key of another type"}
 	}
-	seq, whole := pair(batter)
-	stands := seq != ""
-	if !stands {
-		seq, whole = pair(gone)
+	seq, whole := versionTexts(batter)
+	current := seq != ""
+	if !current {
+		seq, whole = versionTexts(gone)
 	}
-	return standing{number(seq), number(whole), stands, seq + ":" + whole}
+	return stored{number(seq), number(whole), current, seq + ":" + whole}
 }
 
-func pair(cmd *redis.SliceCmd) (seq, whole string) {
+func versionTexts(cmd *redis.SliceCmd) (seq, whole string) {
 	if v := cmd.Val(); len(v) == 2 {
 		seq, _ = v[0].(string)
 		whole, _ = v[1].(string)
@@ -68,24 +70,29 @@ func number(text string) int64 {
 	return n
 }
 
-// scan looks at all keys and gives the games of every batter that has any key. It walks through the whole database:
-// about half a second for half a million keys.
-func (s *Sink) scan(ctx context.Context) (map[int64][]string, error) {
-	found := map[int64][]string{}
-	err := s.eachKey(ctx, s.keys.pattern(), func(key string) {
-		if id, gamePK, ok := s.keys.parse(key); ok && gamePK != "" {
-			found[id] = append(found[id], gamePK)
+// scan walks through the whole database, which takes about half a second for half a million keys. It returns the games
+// of every batter that has any key, and the keys that begin like a batter's but belong to none, as {007} does.
+func (r *Reader) scan(ctx context.Context) (games map[int64][]string, strays []string, err error) {
+	games = map[int64][]string{}
+	err = r.eachKey(ctx, r.keys.below("batter:"), func(key string) {
+		id, gamePK, ok := r.keys.parse(key)
+		if ok && gamePK != "" {
+			games[id] = append(games[id], gamePK)
 		} else if ok {
-			found[id] = slices.Clip(found[id])
+			games[id] = slices.Clip(games[id])
+		}
+		if !ok || key != r.keys.of(schemas.BatterKey{BatterID: id, GamePK: gamePK}) {
+			strays = append(strays, key)
 		}
 	})
-	return found, err
+	slices.Sort(strays)
+	return games, slices.Compact(strays), err
 }
 
-// eachKey calls f with every key of a pattern, one at a time; it may name a key twice.
-func (s *Sink) eachKey(ctx context.Context, pattern string, f func(key string)) error {
-	var mu sync.Mutex
-	err := s.eachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
+// eachKey calls f with every key of a pattern, one call at a time. It may name a key twice.
+func (r *Reader) eachKey(ctx context.Context, pattern string, f func(key string)) error {
+	var mu sync.Mutex // serializes f
+	err := r.eachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
 		it := c.Scan(ctx, 0, pattern, 1000).Iterator()
 		for it.Next(ctx) {
 			mu.Lock()
@@ -98,4 +105,37 @@ func (s *Sink) eachKey(ctx context.Context, pattern string, f func(key string)) 
 		return fmt.Errorf("redis: keys: %w", err)
 	}
 	return nil
+}
+
+// Drop removes every key below cfg.Prefix, whatever its type, and returns how many it removed. Call it for a prefix
+// that nobody writes to any more: a key written during the drop may stay, a key that was there before never does.
+func Drop(ctx context.Context, cfg Config) (removed int64, err error) {
+	r, err := OpenReader(cfg)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	var found []string
+	err = r.eachKey(ctx, r.keys.below(""), func(key string) { found = append(found, key) })
+	for some := range slices.Chunk(found, roundTripMax) {
+		if err != nil {
+			break
+		}
+		var answers []redis.Cmder
+		// One DEL for each key, because the keys have different slots in a cluster. UNLINK is no choice, because the
+		// users that docs/REDIS.md describes may call only DEL.
+		answers, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for _, key := range some {
+				p.Del(ctx, key)
+			}
+			return nil
+		})
+		for _, a := range answers {
+			removed += a.(*redis.IntCmd).Val()
+		}
+	}
+	if err != nil {
+		return removed, fmt.Errorf("redis: drop %s: %w", r.keys, err)
+	}
+	return removed, nil
 }

@@ -406,7 +406,7 @@ func TestASweepMendsWhateverHappened(t *testing.T) {
 				case "restore":
 					w.truth.restore(backup)
 					late = nil
-					w.doubts() // as RequestSweep does
+					w.requestScan() // as RequestSweep does
 				case "sweep":
 					w.sweep(t)
 					if wrong := w.wrong(t); wrong != "" {
@@ -422,7 +422,7 @@ func TestASweepMendsWhateverHappened(t *testing.T) {
 	})
 }
 
-func TestJudge(t *testing.T) {
+func TestCompareVersions(t *testing.T) {
 	at := func(seq int64, standing bool) schemas.BatterSeq {
 		return schemas.BatterSeq{Seq: seq, Standing: standing}
 	}
@@ -430,22 +430,22 @@ func TestJudge(t *testing.T) {
 		name          string
 		before, after schemas.BatterSeq
 		known         bool
-		r             standing
+		r             stored
 		want          string
 	}{
-		{"the same", at(5, true), at(5, true), true, standing{seq: 5, whole: 5, stands: true}, ""},
-		{"pushed while we looked", at(5, true), at(7, true), true, standing{seq: 6, whole: 6, stands: true}, ""},
-		{"first seen while we looked", at(0, false), at(7, true), true, standing{seq: 7, whole: 7, stands: true}, ""},
-		{"nothing there", at(5, true), at(5, true), true, standing{}, schemas.DiffersOlder},
-		{"an older one", at(5, true), at(5, true), true, standing{seq: 4, whole: 4, stands: true}, schemas.DiffersOlder},
-		{"with a gap", at(5, true), at(5, true), true, standing{seq: 5, whole: 3, stands: true}, schemas.DiffersOlder},
-		{"gone, without a tombstone", at(5, false), at(5, false), true, standing{}, schemas.DiffersOlder},
-		{"stands though gone", at(5, false), at(5, false), true, standing{seq: 5, whole: 5, stands: true}, schemas.DiffersOlder},
-		{"ahead", at(5, true), at(5, true), true, standing{seq: 6, whole: 6, stands: true}, schemas.DiffersNewer},
-		{"over a lost past", at(5, true), at(5, true), true, standing{seq: 5, whole: -1, stands: true}, schemas.DiffersNewer},
-		{"unknown", at(0, false), at(0, false), false, standing{seq: 5, whole: 5, stands: true}, schemas.DiffersExtra},
+		{"the same", at(5, true), at(5, true), true, stored{seq: 5, whole: 5, current: true}, ""},
+		{"pushed while we looked", at(5, true), at(7, true), true, stored{seq: 6, whole: 6, current: true}, ""},
+		{"first seen while we looked", at(0, false), at(7, true), true, stored{seq: 7, whole: 7, current: true}, ""},
+		{"nothing there", at(5, true), at(5, true), true, stored{}, schemas.DiffersOlder},
+		{"an older one", at(5, true), at(5, true), true, stored{seq: 4, whole: 4, current: true}, schemas.DiffersOlder},
+		{"with a gap", at(5, true), at(5, true), true, stored{seq: 5, whole: 3, current: true}, schemas.DiffersOlder},
+		{"gone, without a tombstone", at(5, false), at(5, false), true, stored{}, schemas.DiffersOlder},
+		{"a hash though gone", at(5, false), at(5, false), true, stored{seq: 5, whole: 5, current: true}, schemas.DiffersContent},
+		{"ahead", at(5, true), at(5, true), true, stored{seq: 6, whole: 6, current: true}, schemas.DiffersNewer},
+		{"over a lost past", at(5, true), at(5, true), true, stored{seq: 5, whole: -1, current: true}, schemas.DiffersNewer},
+		{"unknown", at(0, false), at(0, false), false, stored{seq: 5, whole: 5, current: true}, schemas.DiffersExtra},
 	} {
-		if got := judge(c.before, c.after, c.known, c.r); got != c.want {
+		if got := compareVersions(c.before, c.after, c.known, c.r); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

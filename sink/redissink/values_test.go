@@ -90,7 +90,7 @@ func TestTheDocumentNamesEveryFieldAndKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fields, err := encode(*stats(4), 0)
+	fields, err := encode(stats(4), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
