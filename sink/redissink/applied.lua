@@ -1,21 +1,21 @@
--- Moves positions in the hash of applied positions forward, if Redis is still the data set that it was.
+-- Moves applied positions forward, if Redis still is the data set that the caller knows.
 --
--- KEYS  the hash of applied positions; the name of this data set
--- ARGV  the data set's name as the caller knows it, or ''; then in turn a field, the position that the caller knows to
---       stand there (0: none), and the one to move to (0: only look)
+-- KEYS  The hash of applied positions; the epoch, which names the data set.
+-- ARGV  The epoch that the caller knows, or ''; then triples: a field, the position that the caller knows (0: none),
+--       and the position to move to (0: only compare).
 --
--- Answers 1, having changed nothing, where the data set has another name or none, or where a position is below the known
--- one: this server came back empty, or as an older copy. Else 0.
+-- Answers 1, having changed nothing, if the epoch differs or a position is below the known one. Then this server came
+-- back empty, or as an older copy. Otherwise it answers 0.
 
 local applied, epoch = KEYS[1], KEYS[2]
 if ARGV[1] ~= '' and redis.call('GET', epoch) ~= ARGV[1] then return 1 end
 
-local function stands(field) return tonumber(redis.call('HGET', applied, field) or '0') or 0 end
+local function stored(field) return tonumber(redis.call('HGET', applied, field) or '0') or 0 end
 
 for i = 2, #ARGV, 3 do
-  if stands(ARGV[i]) < tonumber(ARGV[i + 1]) then return 1 end
+  if stored(ARGV[i]) < tonumber(ARGV[i + 1]) then return 1 end
 end
 for i = 2, #ARGV, 3 do
-  if stands(ARGV[i]) < tonumber(ARGV[i + 2]) then redis.call('HSET', applied, ARGV[i], ARGV[i + 2]) end
+  if stored(ARGV[i]) < tonumber(ARGV[i + 2]) then redis.call('HSET', applied, ARGV[i], ARGV[i + 2]) end
 end
 return 0

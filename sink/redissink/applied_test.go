@@ -63,8 +63,9 @@ func TestAFlushIsNoticedBeforeAPartitionsFirstPosition(t *testing.T) {
 	})
 }
 
-// Another processor found the flush first and swept: this one, who may have pushed in between, must look for itself.
-func TestAFlushMendedByAnotherIsNoticed(t *testing.T) {
+// Another processor found the flush first and swept: this one, who may have pushed in between, must look for
+// itself.
+func TestAFlushRepairedByAnotherProcessIsNoticed(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.sweep(t)
 		w.client.FlushAll(t.Context())

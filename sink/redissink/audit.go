@@ -1,12 +1,14 @@
 package redissink
 
-// An audit compares the content of every key with Postgres. A sweep cannot see a key that was changed or removed by
-// hand under a right sequence number; an audit finds it, reports each difference, and repairs that key alone.
+// An audit compares the content of every key with Postgres. A sweep cannot see a key that was changed or
+// removed by hand under a right sequence number; an audit finds it, reports each difference, and repairs that
+// key alone.
 //
-// Processors keep writing in the meantime, so one comparison proves nothing: a commit in Postgres reaches Redis a
-// moment later. A key that differs becomes a suspect and is compared again, with growing pauses. It is a difference
-// only if both sides stayed as they were, and no push can still be on its way. Suspects that move at every look are
-// counted, and left alone. A repair checks in Redis that the key still holds the observed version.
+// Processors keep writing in the meantime, so one comparison proves nothing: a commit in Postgres reaches
+// Redis a moment later. A key that differs becomes a suspect and is compared again, with growing pauses. It
+// is a difference only if both sides stayed as they were, and no push can still be on its way. Suspects that
+// move at every look are counted, and left alone. A repair checks in Redis that the key still holds the
+// observed version.
 
 import (
 	"cmp"
@@ -24,8 +26,8 @@ import (
 
 // AuditOptions are the options of Audit.
 type AuditOptions struct {
-	// Settle is how long an older or missing key must stay as it is before it counts as a difference, because a commit
-	// of Postgres may be on its way. 0: 3 s, more than a processor lets one push take.
+	// Settle is how long an older or missing key must stay as it is before it counts as a difference, because a
+	// commit of Postgres may be on its way. 0: 3 s, more than a processor lets one push take.
 	Settle time.Duration
 	// Repair writes each key that differs anew, and no other.
 	Repair bool
@@ -97,7 +99,8 @@ func (a *audit) run(ctx context.Context) error {
 		}
 		ids = slices.Sorted(maps.Keys(games))
 		return struct{}{}, errSuspects
-	}, backoff.WithBackOff(doubling(a.o.Settle/16, a.o.Settle)), backoff.WithMaxTries(maxLooks), backoff.WithMaxElapsedTime(0))
+	}, backoff.WithBackOff(doubling(a.o.Settle/16, a.o.Settle)), backoff.WithMaxTries(maxLooks),
+		backoff.WithMaxElapsedTime(0))
 	if err != nil && !errors.Is(err, errSuspects) {
 		return err
 	}
@@ -183,8 +186,8 @@ func (a *audit) count(p part, is observed) {
 	}
 }
 
-// judge compares a key and updates the suspects. differs reports that the key counts as a difference: neither side has
-// moved since an earlier look, and no push can be on its way that would explain it.
+// judge compares a key and updates the suspects. differs reports that the key counts as a difference: neither
+// side has moved since an earlier look, and no push can be on its way that would explain it.
 func (a *audit) judge(p part, is observed) (s suspect, differs bool) {
 	d := p.compare(is)
 	if d == nil {
@@ -205,8 +208,8 @@ func (a *audit) judge(p part, is observed) (s suspect, differs bool) {
 	return s, true
 }
 
-// report reports keys that differ, and repairs them if Repair is set. It goes through them backwards, so that games come
-// before their batter, whose whole says that no game misses anything.
+// report reports keys that differ, and repairs them if Repair is set. It goes through them backwards, so that
+// games come before their batter, whose whole says that no game misses anything.
 func (a *audit) report(ctx context.Context, differing []suspect) error {
 	slices.SortFunc(differing, func(x, y suspect) int { return cmp.Compare(y.part.key, x.part.key) })
 	for _, s := range differing {
@@ -259,8 +262,8 @@ func (a *audit) hasSuspectGame(batter int64) bool {
 	return false
 }
 
-// reportStrays reports keys that begin like a batter's but belong to none. One look is enough, because no processor
-// writes such keys.
+// reportStrays reports keys that begin like a batter's but belong to none. One look is enough, because no
+// processor writes such keys.
 func (a *audit) reportStrays(ctx context.Context, strays []string) error {
 	for _, key := range strays {
 		a.rep.Keys++
@@ -275,8 +278,8 @@ func (a *audit) reportStrays(ctx context.Context, strays []string) error {
 	return nil
 }
 
-// comparePositions reports applied positions that are ahead of Postgres. Those behind are no difference, because they
-// are still on their way.
+// comparePositions reports applied positions that are ahead of Postgres. Those behind are no difference,
+// because they are still on their way.
 func (a *audit) comparePositions(ctx context.Context) error {
 	d := schemas.Difference{Kind: schemas.DiffersNewer, Key: a.r.keys.applied()}
 	found, err := observe(ctx, a.r.client, []string{d.Key})

@@ -89,9 +89,9 @@ func (w *world) hdel(t *testing.T, key, field string) {
 	must(t, w.client.HDel(t.Context(), key, field).Err())
 }
 
-// Of 10,200 keys one in 500 is broken, and some are added that are nobody's: they are found, all of them and no other;
-// and mended, all of them and no other.
-func TestAuditFindsEveryBrokenKeyAndMendsNoOther(t *testing.T) {
+// One in 500 of 10,200 keys is broken, and some are added that belong to no batter. Exactly those are found
+// and repaired.
+func TestAuditFindsAndRepairsExactlyTheBrokenKeys(t *testing.T) {
 	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
 	keys := w.league(t, 200, 50)
 	require.Empty(t, w.audit(t, quickly).Differences)
@@ -104,7 +104,8 @@ func TestAuditFindsEveryBrokenKeyAndMendsNoOther(t *testing.T) {
 			broken[keys[at]] = b.kind
 		}
 	}
-	added := []string{w.keys.batter(600_000) + ":game:800", w.keys.batter(9), w.keys.game(9, "7"), string(w.keys) + "batter:x", string(w.keys) + "batter:{007}"}
+	added := []string{w.keys.batter(600_000) + ":game:800", w.keys.batter(9), w.keys.game(9, "7"),
+		string(w.keys) + "batter:x", string(w.keys) + "batter:{007}"}
 	for _, key := range added {
 		w.hset(t, key, "pitches", "1")
 		broken[key] = schemas.DiffersExtra
@@ -117,9 +118,9 @@ func TestAuditFindsEveryBrokenKeyAndMendsNoOther(t *testing.T) {
 	require.Zero(t, rep.Moving)
 	require.Equal(t, spoilt, w.dumps(t), "looking changes nothing")
 
-	mending := quickly
-	mending.Repair = true
-	rep = w.audit(t, mending)
+	repairing := quickly
+	repairing.Repair = true
+	rep = w.audit(t, repairing)
 	require.Equal(t, broken, kinds(rep))
 	for _, d := range rep.Differences {
 		require.True(t, d.Repaired, d.Key)
@@ -148,7 +149,7 @@ func withoutTombstones(all map[string]string) map[string]string {
 	return all
 }
 
-// A processor goes on beside it, each push a while after its commit: nothing of that is a difference.
+// A processor goes on during the audit, and pushes each change a while after its commit.
 func TestAuditBesideAProcessorRaisesNoFalseAlarm(t *testing.T) {
 	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
 	keys := w.league(t, 20, 10)
@@ -179,16 +180,16 @@ func TestAuditBesideAProcessorRaisesNoFalseAlarm(t *testing.T) {
 		require.Equal(t, map[string]string{spoilt: schemas.DiffersContent}, kinds(rep))
 		require.EqualValues(t, len(keys), rep.Keys)
 	}
-	mended := w.audit(t, AuditOptions{Settle: 300 * time.Millisecond, Repair: true})
-	require.Equal(t, map[string]string{spoilt: schemas.DiffersContent}, kinds(mended))
+	repaired := w.audit(t, AuditOptions{Settle: 300 * time.Millisecond, Repair: true})
+	require.Equal(t, map[string]string{spoilt: schemas.DiffersContent}, kinds(repaired))
 	stop()
 	require.NoError(t, <-done)
 	w.sweep(t)
 	require.Empty(t, w.audit(t, quickly).Differences)
 }
 
-// Between the look and the repair a processor writes a newer state: it stays.
-func TestARepairNeverOverwritesWhatIsNewer(t *testing.T) {
+// A processor writes a newer state between the look and the repair.
+func TestRepairNeverOverwritesANewerState(t *testing.T) {
 	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
 	w.league(t, 1, 2)
 	key := w.keys.game(600_000, "700000")
@@ -214,9 +215,9 @@ func TestAuditFindsPositionsAheadOfPostgres(t *testing.T) {
 	w.truth.move(0, 10)
 	w.sweep(t)
 	w.hset(t, w.keys.applied(), "pitches.raw/0", "11")
-	mending := quickly
-	mending.Repair = true
-	require.Equal(t, map[string]string{w.keys.applied(): schemas.DiffersNewer}, kinds(w.audit(t, mending)))
+	repairing := quickly
+	repairing.Repair = true
+	require.Equal(t, map[string]string{w.keys.applied(): schemas.DiffersNewer}, kinds(w.audit(t, repairing)))
 	require.Equal(t, map[string]int64{"pitches.raw/0": 10}, w.applied(t))
 	require.Empty(t, w.audit(t, quickly).Differences)
 }
@@ -237,9 +238,9 @@ func TestAuditOfACluster(t *testing.T) {
 	}
 	w.hset(t, w.keys.batter(9), "pitches", "1")
 	broken[w.keys.batter(9)] = schemas.DiffersExtra
-	mending := quickly
-	mending.Repair = true
-	require.Equal(t, broken, kinds(w.audit(t, mending)))
+	repairing := quickly
+	repairing.Repair = true
+	require.Equal(t, broken, kinds(w.audit(t, repairing)))
 	require.Empty(t, w.audit(t, quickly).Differences)
 	w.isTrue(t)
 }
@@ -256,8 +257,8 @@ func (tr *truth) atEachLook(f func(look int)) {
 	})
 }
 
-// A push that comes some looks after its commit was on its way, and is no difference.
-func TestAuditWaitsForWhatIsOnItsWay(t *testing.T) {
+// The push comes some looks after its commit.
+func TestAuditWaitsForAPushOnItsWay(t *testing.T) {
 	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
 	w.league(t, 1, 2)
 	late := w.truth.change(600_000, "700000", 30)
@@ -271,8 +272,8 @@ func TestAuditWaitsForWhatIsOnItsWay(t *testing.T) {
 	require.Zero(t, rep.Moving)
 }
 
-// A batter who moves at every look, with Redis always one state behind, is moving and nothing else.
-func TestAuditLeavesAloneWhatMovesAtEveryLook(t *testing.T) {
+// Redis is always one state behind.
+func TestAuditLeavesAloneABatterThatMovesAtEveryLook(t *testing.T) {
 	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
 	w.league(t, 1, 2)
 	before := w.truth.change(600_000, "700000", 30)

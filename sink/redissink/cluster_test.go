@@ -47,7 +47,7 @@ func startCluster(t *testing.T, n int) (addr string, clients []*redis.Client) {
 	return addr, clients
 }
 
-// serverSide is where the server itself says that this connection ends: in a container another address than ours.
+// serverSide returns the server's own address of this connection, which differs in a container.
 func serverSide(t *testing.T, c *redis.Client) string {
 	t.Helper()
 	text, err := c.Do(t.Context(), "CLIENT", "INFO").Text()

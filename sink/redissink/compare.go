@@ -13,8 +13,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// compareVersions returns how a batter in Redis differs from Postgres, read before and after Redis: one of the Differs
-// constants of schemas, "" for not at all. known reports whether Postgres has ever seen the batter.
+// compareVersions returns how a batter in Redis differs from Postgres, read before and after Redis: one of
+// the Differs constants of schemas, "" for not at all. known reports whether Postgres has ever seen the
+// batter.
 func compareVersions(before, after schemas.BatterSeq, known bool, r stored) string {
 	switch {
 	case !known:
@@ -29,7 +30,8 @@ func compareVersions(before, after schemas.BatterSeq, known bool, r stored) stri
 	return kind
 }
 
-// compareSeqs returns whether sequence numbers in Redis exceed the bounds that Postgres sets: newer, older, or "".
+// compareSeqs returns whether sequence numbers in Redis exceed the bounds that Postgres sets: newer, older,
+// or "".
 func compareSeqs(lowest, highest, atLeast, atMost int64) string {
 	switch {
 	case highest > atMost:
@@ -40,8 +42,9 @@ func compareSeqs(lowest, highest, atLeast, atMost int64) string {
 	return ""
 }
 
-// currentStates reads the whole current states of the batters, in the order of ids. A batter that Postgres does not
-// know gets a snapshot with Seq 0. Games that have a key but are unknown to Postgres are added as gone.
+// currentStates reads the whole current states of the batters, in the order of ids. A batter that Postgres
+// does not know gets a snapshot with Seq 0. Games that have a key but are unknown to Postgres are added as
+// gone.
 func currentStates(
 	ctx context.Context, src Source, ids []int64, games map[int64][]string,
 ) ([]schemas.Snapshot, error) {
@@ -184,8 +187,8 @@ func wrongType(kind string) []schemas.FieldDifference {
 	return []schemas.FieldDifference{{Name: "type", Want: "hash", Got: kind}}
 }
 
-// same reports whether a field is right. Two fields have more than one right value. whole may be behind until a sweep
-// has compared the batter. updated_at of a game is the time of its last change, or of a later repair.
+// same reports whether a field is right. Two fields have more than one right value. whole may be behind until
+// a sweep has compared the batter. updated_at of a game is the time of its last change, or of a later repair.
 func (p part) same(field string, hash map[string]string) bool {
 	want, wanted := p.want[field]
 	got, has := hash[field]
@@ -199,11 +202,12 @@ func (p part) same(field string, hash map[string]string) bool {
 	return wanted == has && want == got
 }
 
-// clockSkew bounds how far the clocks of processors and of Postgres may be apart, and how long a transaction may take.
+// clockSkew bounds how far the clocks of processors and of Postgres may be apart, and how long a transaction
+// may take.
 const clockSkew = 10 * time.Minute
 
-// isPlausible reports whether text is a time in our format between the game's last change and the batter's. The game's
-// sequence number is the time of its last change, in microseconds.
+// isPlausible reports whether text is a time in our format between the game's last change and the batter's.
+// The game's sequence number is the time of its last change, in microseconds.
 func (p part) isPlausible(text string) bool {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil || schemas.TimeMSOf(t).String() != text {

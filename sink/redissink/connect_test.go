@@ -41,15 +41,15 @@ func TestURLs(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 			continue
 		}
-		if diff := cmp.Diff(want, told(r)); diff != "" {
+		if diff := cmp.Diff(want, parsed(r)); diff != "" {
 			t.Errorf("%s:\n%s", url, diff)
 		}
 		_ = r.Close()
 	}
 }
 
-// told is what a URL told the driver: where, which database, who, whether encrypted.
-func told(r *Reader) (words []string) {
+// parsed returns the address, database, user and encryption that the driver took from a URL.
+func parsed(r *Reader) (words []string) {
 	var user, password string
 	var conf *tls.Config
 	switch c := r.client.(type) {
@@ -111,7 +111,7 @@ func TestErrorsOfTheServerSayNothingOfThePassword(t *testing.T) {
 
 type lines struct{ strings.Builder }
 
-func TestAServerThatDoesNotTellItsPolicyIsWarnedOfOnce(t *testing.T) {
+func TestAServerThatHidesItsPolicyIsWarnedOfOnce(t *testing.T) {
 	log := &lines{}
 	w := newWorld(t, Config{URL: miniredisAddr(t), Log: slog.New(slog.NewTextHandler(log, nil))})
 	w.sweep(t)
@@ -189,7 +189,7 @@ func TestAKeeperRefusesAServerThatMayEvictFromNowOn(t *testing.T) {
 	w.isWhole(t)
 }
 
-// A server that was away when the sink was opened is looked at before it is written to.
+// A server that was unavailable when the sink was opened is inspected before the first write.
 func TestAServerThatIsFoundToEvictLaterIsNotWrittenTo(t *testing.T) {
 	server := testkit.OwnRedis(t, "--maxmemory-policy", "allkeys-random")
 	server.Stop(t)

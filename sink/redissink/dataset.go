@@ -14,11 +14,11 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// known is the data set of Redis as this process last saw it complete. A later look that finds any of it changed, or
-// moved backwards, shows that Redis lost data: it is empty, an older copy, or another server.
+// known is the data set of Redis as this process last saw it complete. A later look that finds any of it
+// changed, or moved backwards, shows that Redis lost data: it is empty, an older copy, or another server.
 //
-// The epoch is a random name, stored in Redis by the first sweep that finds none; it vanishes with the data. applied
-// holds the position of each partition up to which the batters are complete, and only moves forward.
+// The epoch is a random name, stored in Redis by the first sweep that finds none; it vanishes with the data.
+// applied holds the position of each partition up to which the batters are complete, and only moves forward.
 type known struct {
 	epoch   string           // "" before the first sweep
 	nodes   nodes            // nil before the first sweep
@@ -36,8 +36,8 @@ func (e *RefusedError) Error() string { return "redis " + e.Addr + ": " + e.Why 
 // nodes are the masters by address.
 type nodes map[string]node
 
-// sameAs reports whether the same servers are there, none was restarted, and none became empty. A cluster needs this,
-// because applied is on one node and shows nothing of the others.
+// sameAs reports whether the same servers are there, none was restarted, and none became empty. A cluster
+// needs this, because applied is on one node and shows nothing of the others.
 func (was nodes) sameAs(now nodes) bool {
 	for addr, w := range was {
 		n, ok := now[addr]
@@ -76,8 +76,8 @@ func inspectNode(ctx context.Context, c *redis.Client) (node, error) {
 	}, nil
 }
 
-// isRefusal reports whether the server answered INFO or DBSIZE with "not allowed" or "unknown" (ACLs, miniredis). Such
-// a server may still be writable.
+// isRefusal reports whether the server answered INFO or DBSIZE with "not allowed" or "unknown" (ACLs,
+// miniredis). Such a server may still be writable.
 func isRefusal(err error) bool {
 	return redis.HasErrorPrefix(err, "NOPERM") || redis.HasErrorPrefix(err, "ERR") ||
 		strings.HasPrefix(err.Error(), "section (")
@@ -144,8 +144,8 @@ func (s *Sink) inspect(ctx context.Context) (nodes, error) {
 	return found, err
 }
 
-// runApplied runs applied.lua for triples of field, known position and new position. lost reports that Redis does not
-// hold the data set of that epoch, or a position below the known one; then nothing was moved.
+// runApplied runs applied.lua for triples of field, known position and new position. lost reports that Redis
+// does not hold the data set of that epoch, or a position below the known one; then nothing was moved.
 func (s *Sink) runApplied(ctx context.Context, epoch string, triples []any) (lost bool, err error) {
 	c := call{name: "applied", keys: []string{s.reader.keys.applied(), s.reader.keys.epoch()}}
 	c.add(epoch)
@@ -178,8 +178,8 @@ func (s *Sink) advance(ctx context.Context, positions []schemas.Position) (lost 
 	return false, nil
 }
 
-// check reports, without writing, whether Redis lost data that this process knew. A server that must not be written to
-// is a *RefusedError.
+// check reports, without writing, whether Redis lost data that this process knew. A server that must not be
+// written to is a *RefusedError.
 func (s *Sink) check(ctx context.Context) (lost bool, err error) {
 	found, err := s.inspect(ctx)
 	if err != nil {
@@ -208,9 +208,9 @@ func (s *Sink) nameEpoch(ctx context.Context) (epoch string, err error) {
 	return epoch, nil
 }
 
-// lowerApplied returns the positions of Postgres, and takes applied back to them if it is ahead. restored reports that
-// it was. Then Postgres was restored to an older state: applied is read before the positions, which otherwise never
-// move back.
+// lowerApplied returns the positions of Postgres, and takes applied back to them if it is ahead. restored
+// reports that it was. Then Postgres was restored to an older state: applied is read before the positions,
+// which otherwise never move back.
 func (s *Sink) lowerApplied(ctx context.Context, src Source) (positions []schemas.Position, restored bool, err error) {
 	key := s.reader.keys.applied()
 	found, err := s.reader.client.HGetAll(ctx, key).Result()
@@ -256,8 +256,8 @@ func exceeds(text, limit string) bool {
 
 var errLostMidway = errors.New("redis: lost its data during the sweep")
 
-// raiseApplied ends a sweep: it moves applied up to the positions and records the data set as known. It returns
-// errLostMidway if Redis is no longer the data set that the sweep began with.
+// raiseApplied ends a sweep: it moves applied up to the positions and records the data set as known. It
+// returns errLostMidway if Redis is no longer the data set that the sweep began with.
 func (s *Sink) raiseApplied(ctx context.Context, positions []schemas.Position, began known) error {
 	var triples []any
 	for _, p := range positions {

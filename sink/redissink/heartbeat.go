@@ -15,8 +15,8 @@ import (
 // beatKept is how long the last heartbeat of a dead processor stays, for people to see.
 const beatKept = time.Hour
 
-// Beat writes this processor's heartbeat, with the epoch that it knows, and its work in a key of its own. It removes
-// heartbeats older than beatKept.
+// Beat writes this processor's heartbeat, with the epoch that it knows, and its work in a key of its own. It
+// removes heartbeats older than beatKept.
 func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) error {
 	hasWork := h.Work != nil
 	work, workErr := json.Marshal(h.Work)
@@ -65,9 +65,9 @@ func (s *Sink) Rest(ctx context.Context, instance string) error {
 	return nil
 }
 
-// WritePointer writes which target readers see, under the prefix of live, for a server that starts while Postgres is
-// unavailable. Each processor writes again and again the pointer that it has just read in Postgres, and the last one
-// stays. The ACLs of a user may forbid the key of another prefix.
+// WritePointer writes which target readers see, under the prefix of live, for a server that starts while
+// Postgres is unavailable. Each processor writes again and again the pointer that it has just read in
+// Postgres, and the last one stays. The ACLs of a user may forbid the key of another prefix.
 func (s *Sink) WritePointer(ctx context.Context, livePrefix string, p schemas.Pointer) error {
 	text, err := json.Marshal(p)
 	if err == nil {

@@ -1,15 +1,16 @@
 package redissink
 
-// A Keeper pushes the snapshots of each batch to Redis right after Postgres committed them, while the stream waits. Redis
-// may be slow, unavailable, emptied or restored from a file at any time, and the stream must not stop for it.
+// A Keeper pushes the snapshots of each batch to Redis right after Postgres committed them, while the stream
+// waits. Redis may be slow, unavailable, emptied or restored from a file at any time, and the stream must not
+// stop for it.
 //
-// So a push that fails is not retried. It is counted as a miss, and the goroutine of Run sweeps: it compares all
-// batters with Postgres and repairs them. Until a sweep has succeeded that began after the last miss, applied is
-// not moved, because it promises that no change below it is missing. The positions of pushes that succeed in the
-// meantime are kept, and applied moves to them after the sweep.
+// So a push that fails is not retried. It is counted as a miss, and the goroutine of Run sweeps: it compares
+// all batters with Postgres and repairs them. Until a sweep has succeeded that began after the last miss,
+// applied is not moved, because it promises that no change below it is missing. The positions of pushes that
+// succeed in the meantime are kept, and applied moves to them after the sweep.
 //
-// Run also checks each second that Redis still is the data set that was swept last, by its epoch, its servers and its
-// applied positions. Without that a Redis that was emptied would go unnoticed until the next push.
+// Run also checks each second that Redis still is the data set that was swept last, by its epoch, its servers
+// and its applied positions. Without that a Redis that was emptied would go unnoticed until the next push.
 
 import (
 	"cmp"
@@ -26,16 +27,16 @@ const (
 	pushTimeout = 2 * time.Second // the longest that a push or a check may take
 	checkEvery  = time.Second
 	sweepEvery  = 5 * time.Minute // also if nothing seems wrong
-	// gapDelay is the least time between two sweeps for gaps that may close by themselves. Such gaps come with many
-	// processors that work on the same batters, as in a replay.
+	// gapDelay is the least time between two sweeps for gaps that may close by themselves. Such gaps come with
+	// many processors that work on the same batters, as in a replay.
 	gapDelay = 10 * time.Second
 	retryMin = 100 * time.Millisecond // the first pause after an error; each next one doubles
 	retryMax = 2 * time.Second
 	lockWait = 250 * time.Millisecond // until the next attempt while another process is sweeping
 )
 
-// Keeper keeps Redis up to date for one processor, and never stops the stream for it. A push that fails is repaired by a
-// sweep, as soon as Redis can be written to again.
+// Keeper keeps Redis up to date for one processor, and never stops the stream for it. A push that fails is
+// repaired by a sweep, as soon as Redis can be written to again.
 type Keeper struct {
 	sink  *Sink
 	src   Source
@@ -49,7 +50,8 @@ type Keeper struct {
 	state State
 	// misses counts the reasons for a sweep. A sweep that began at the present count has repaired all of them.
 	misses int
-	// pending are the positions of pushes that succeeded while applied must not move, since the last sweep began.
+	// pending are the positions of pushes that succeeded while applied must not move, since the last sweep
+	// began.
 	pending []schemas.Position
 	swept   time.Time // when the last successful sweep ended
 	suspect bool      // a push found a gap, which may close by itself
@@ -112,8 +114,9 @@ func (k *Keeper) State() State {
 	return k.state
 }
 
-// Push writes the snapshots that Postgres has committed, and then moves applied to the positions. It takes at most
-// pushTimeout, and no time while Redis is known to be unavailable. A later sweep repairs anything that failed.
+// Push writes the snapshots that Postgres has committed, and then moves applied to the positions. It takes at
+// most pushTimeout, and no time while Redis is known to be unavailable. A later sweep repairs anything that
+// failed.
 func (k *Keeper) Push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) {
 	k.pushing.Lock()
 	defer k.pushing.Unlock()
@@ -168,16 +171,16 @@ func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
 	return true
 }
 
-// RequestSweep makes Run scan all keys and compare all batters now. Call it after partitions were assigned, because
-// their last owner may have committed changes to Postgres that never reached Redis. Call it also after Postgres came
-// back older.
+// RequestSweep makes Run scan all keys and compare all batters now. Call it after partitions were assigned,
+// because their last owner may have committed changes to Postgres that never reached Redis. Call it also
+// after Postgres came back older.
 func (k *Keeper) RequestSweep() {
 	k.sink.requestScan()
 	k.miss("partitions were assigned")
 }
 
-// Run checks Redis and sweeps when there is a reason, until ctx ends; it returns the error of ctx. Call it once. It
-// sweeps at once when it starts.
+// Run checks Redis and sweeps when there is a reason, until ctx ends; it returns the error of ctx. Call it
+// once. It sweeps at once when it starts.
 func (k *Keeper) Run(ctx context.Context) error {
 	retry := doubling(retryMin, retryMax)
 	for {
@@ -272,8 +275,8 @@ func (k *Keeper) sweep(ctx context.Context) error {
 	return nil
 }
 
-// finishSweep moves applied to the positions of pushes that succeeded during the sweep, and enters PhaseOK, if nothing
-// was missed since the sweep began.
+// finishSweep moves applied to the positions of pushes that succeeded during the sweep, and enters PhaseOK,
+// if nothing was missed since the sweep began.
 func (k *Keeper) finishSweep(ctx context.Context, misses int) error {
 	k.pushing.Lock() // so that no push is in flight
 	defer k.pushing.Unlock()
@@ -300,8 +303,8 @@ func (k *Keeper) finishSweep(ctx context.Context, misses int) error {
 
 var errLost = errors.New("redis: no longer holds earlier writes")
 
-// miss requests a sweep, because Redis may lack something that no earlier sweep can have seen. Only Run, which asks
-// Redis, ends PhaseUnavailable and PhaseRefused.
+// miss requests a sweep, because Redis may lack something that no earlier sweep can have seen. Only Run,
+// which asks Redis, ends PhaseUnavailable and PhaseRefused.
 func (k *Keeper) miss(reason string) {
 	k.update(func() {
 		k.misses++
@@ -315,7 +318,8 @@ func (k *Keeper) miss(reason string) {
 	}
 }
 
-// fail records that Redis cannot be written to, and returns err. The end of ctx is no fault of Redis, and changes nothing.
+// fail records that Redis cannot be written to, and returns err. The end of ctx is no fault of Redis, and
+// changes nothing.
 func (k *Keeper) fail(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err

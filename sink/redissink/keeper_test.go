@@ -156,7 +156,8 @@ func (k *kept) note(what string) {
 	}
 }
 
-// after lets time pass and everything settle, and gives what happened since the last call, repetitions left out.
+// after lets time pass and everything settle, and gives what happened since the last call, repetitions left
+// out.
 func (k *kept) after(d time.Duration) []string {
 	time.Sleep(d) // of the bubble's clock: takes no time
 	synctest.Wait()
@@ -211,7 +212,7 @@ func TestKeeperInCalm(t *testing.T) {
 	})
 }
 
-func TestKeeperWhileRedisIsAway(t *testing.T) {
+func TestKeeperWhileRedisIsUnavailable(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(time.Second)
@@ -222,7 +223,7 @@ func TestKeeperWhileRedisIsAway(t *testing.T) {
 		k.expect(t, 0, "push failed", "away")
 		for range 3 {
 			if held := k.pitch(t.Context(), 2, 2); held != 0 {
-				t.Errorf("a push was held up for %v though Redis is away", held)
+				t.Errorf("a push was held up for %v though Redis is unavailable", held)
 			}
 		}
 		k.expect(t, time.Minute, "skipped")
@@ -317,8 +318,8 @@ func TestKeeperAfterPostgresCameBackOlder(t *testing.T) {
 	})
 }
 
-// The same, and Postgres has moved on so far meanwhile that its positions tell nothing.
-func TestKeeperLooksForWhatPostgresDoesNotKnow(t *testing.T) {
+// Postgres has since moved on so far that its positions no longer show the restore.
+func TestKeeperFindsBattersUnknownToPostgres(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
 		backup := k.truth.backup()
@@ -347,8 +348,8 @@ func TestKeeperFindsABatterMissing(t *testing.T) {
 	})
 }
 
-// A kick that comes just when a sweep is found to have been enough.
-func TestKeeperIsNotWellIfSomethingWasMissedSince(t *testing.T) {
+// The miss comes just when a sweep ends.
+func TestKeeperStaysInRepairIfSomethingWasMissedSince(t *testing.T) {
 	k := NewKeeper(nil, nil, KeeperConfig{})
 	_, misses := k.sweepDue()
 	k.miss("")
@@ -376,7 +377,7 @@ func (tr *truth) hold(method string) (reached <-chan struct{}, letGo func()) {
 	return at, func() { close(on) }
 }
 
-func TestKeeperDoesNotMoveAppliedUntilMended(t *testing.T) {
+func TestKeeperDoesNotMoveAppliedUntilASweepSucceeded(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(0)
@@ -396,12 +397,12 @@ func TestKeeperDoesNotMoveAppliedUntilMended(t *testing.T) {
 	})
 }
 
-// What is missed while a sweep is under way may be of a batter that it has done with.
-func TestKeeperSweepsAgainForWhatWasMissedMeanwhile(t *testing.T) {
+// A push that fails during a sweep may be of a batter that the sweep has already compared.
+func TestKeeperSweepsAgainAfterAMissDuringASweep(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(0)
-		k.server.HSet("p:batter:{1}", "whole", "1") // so that there is somebody to mend
+		k.server.HSet("p:batter:{1}", "whole", "1") // so that there is a batter to repair
 		reached, letGo := k.truth.hold("BatterSnapshots")
 		k.RequestSweep()
 		<-reached
@@ -443,7 +444,7 @@ func TestKeeperWhileAnotherSweeps(t *testing.T) {
 	})
 }
 
-// Postgres away is no reason to call Redis away.
+// An unavailable Postgres does not make Redis unavailable.
 func TestKeeperWhoseSourceFails(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.after(0)
@@ -458,7 +459,8 @@ func TestKeeperWhoseSourceFails(t *testing.T) {
 	})
 }
 
-// Another processor's snapshot of the same batter is late, or lost: this one's says that something came before.
+// Another processor's snapshot of the same batter is late, or lost: this one's says that something came
+// before.
 func TestKeeperLooksAtAGapLater(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)

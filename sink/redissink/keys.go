@@ -7,8 +7,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// keys builds the keys under a prefix. All keys of one batter have the hash tag {<batter_id>}, because one script
-// writes them together, which a cluster allows only within one slot.
+// keys builds the keys under a prefix. All keys of one batter have the hash tag {<batter_id>}, because one
+// script writes them together, which a cluster allows only within one slot.
 type keys string
 
 func (k keys) batter(id int64) string {
@@ -25,22 +25,25 @@ func (k keys) of(b schemas.BatterKey) string {
 	return k.game(b.BatterID, b.GamePK)
 }
 
-// gone holds the tombstones of a batter and of the batter's games: the versions at which they lost their last row.
+// gone holds the tombstones of a batter and of the batter's games: the versions at which they lost their last
+// row.
 func (k keys) gone(id int64) string { return string(k) + "gone:{" + strconv.FormatInt(id, 10) + "}" }
 
 func (k keys) applied() string { return string(k) + "applied" }
 
-// epoch holds the random name of the data set, which vanishes when a server loses its data. The hash tag puts it on
-// the node of applied, because one script reads both.
+// epoch holds the random name of the data set, which vanishes when a server loses its data. The hash tag puts
+// it on the node of applied, because one script reads both.
 func (k keys) epoch() string { return string(k) + "epoch:{" + k.applied() + "}" }
 
 // heartbeat holds the heartbeat of each processor.
 func (k keys) heartbeat() string { return string(k) + "heartbeat" }
 
-// work holds the work of each processor. It is apart from the heartbeats, because those are read with every answer.
+// work holds the work of each processor. It is apart from the heartbeats, because those are read with every
+// answer.
 func (k keys) work() string { return string(k) + "work" }
 
-// pointer holds which target readers see, as a processor last read it in Postgres. Only the prefix of live has one.
+// pointer holds which target readers see, as a processor last read it in Postgres. Only the prefix of live
+// has one.
 func (k keys) pointer() string { return string(k) + "pointer" }
 
 // below returns the pattern for all keys that begin with the prefix and with start.

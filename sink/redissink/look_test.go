@@ -9,8 +9,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// What is looked at is what was pushed, and the pulse is that of the processors.
-func TestLook(t *testing.T) {
+func TestLookReadsPushedStatesAndTheHeartbeats(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.sweep(t)
 		w.push(t, w.truth.change(600_001, "700000", 3))
@@ -38,8 +37,8 @@ func TestLook(t *testing.T) {
 	})
 }
 
-// Emptied: nobody has noticed, and nobody speaks of what stands there now.
-func TestHeartbeatsOfADataSetThatIsGone(t *testing.T) {
+// Redis was emptied, and the processor has not noticed yet.
+func TestHeartbeatsKeepTheEpochOfALostDataSet(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.sweep(t)
 		require.NoError(t, w.client.FlushAll(t.Context()).Err())
@@ -73,10 +72,9 @@ func TestOldHeartbeatsAreForgotten(t *testing.T) {
 	})
 }
 
-// What processors tell of their work stands beside the heartbeats, which stay small, and goes with them.
 // guard: api: work is no part of the heartbeats
 // guard: api: work goes with its processor
-func TestWorkStandsBesideTheHeartbeats(t *testing.T) {
+func TestWorkIsStoredAndRemovedBesideTheHeartbeats(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		now := schemas.TimeMSOf(time.Now())
 		work := schemas.Work{Records: 7, Partitions: map[string]schemas.PartitionWork{"3": {Next: 5, LagRecords: schemas.Some(int64(2))}},

@@ -1,9 +1,9 @@
 -- Takes back applied positions that Postgres, restored to an older state, does not know.
 --
--- KEYS  the hash of applied positions
--- ARGV  in turn a field, the text that was seen there, and the position that counts ('': none)
+-- KEYS  The hash of applied positions.
+-- ARGV  Triples of a field, the text that the caller saw in it, and the position of Postgres ('': none).
 --
--- What changed since it was seen is left alone. Answers how many were taken back.
+-- A field that has changed since is left alone. Answers how many positions were taken back.
 
 local lowered = 0
 for i = 1, #ARGV, 3 do

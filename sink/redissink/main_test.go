@@ -402,7 +402,8 @@ func stateOf(t testing.TB, r *Reader, id int64, gamePK string) (*schemas.BatterS
 	return states[0], nil
 }
 
-// whole is the sequence number up to which no snapshot of the batter is missing; −1: a sweep must replace them all.
+// whole is the sequence number up to which no snapshot of the batter is missing; −1: a sweep must replace
+// them all.
 func (w *world) whole(t testing.TB, id int64) int64 {
 	t.Helper()
 	n, err := w.client.HGet(t.Context(), w.keys.batter(id), "whole").Int64()

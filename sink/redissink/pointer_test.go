@@ -10,9 +10,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// What a processor of any target tells stands under live's prefix, as it was told; the last one stands, whatever its
-// generation: Postgres may have come back older.
-func TestPointerIsKeptAsItWasTold(t *testing.T) {
+// The last pointer counts, whatever its generation, because Postgres may have come back older.
+func TestPointerIsReadAsItWasWrittenLast(t *testing.T) {
 	addr, live := testkit.Redis(t), testkit.Name(t)+":live:"
 	sink, err := Open(t.Context(), Config{URL: addr, Prefix: live + "better:"})
 	require.NoError(t, err)
@@ -28,9 +27,9 @@ func TestPointerIsKeptAsItWasTold(t *testing.T) {
 		{Target: schemas.Target{Name: "live"}, Generation: 2},
 	} {
 		require.NoError(t, sink.WritePointer(t.Context(), live, p))
-		told, err := reader.Pointer(t.Context())
+		got, err := reader.Pointer(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, p, told)
+		require.Equal(t, p, got)
 	}
 	for _, wrong := range []string{"", "{}", "better"} {
 		require.NoError(t, sink.reader.client.Set(t.Context(), keys(live).pointer(), wrong, 0).Err())

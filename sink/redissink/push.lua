@@ -1,35 +1,44 @@
--- One batter's snapshot, all or nothing: his hash, and the hashes of those of his games that come with it.
+-- Writes one batter's snapshot, all or nothing: the batter's hash, and the hashes of the games in the snapshot.
 --
--- KEYS  the batter's hash; the hash of tombstones; one hash a game, named <batter's key>:game:<game_pk>
--- ARGV  observed, ttl_ms, seq, prev_seq, then for the batter and for each game: its seq, a count, and that many
---       fields and values in turn; a count of 0 says that no row stands
+-- Snapshots arrive late, twice and out of order, from several processors and from sweeps. Three rules make the result
+-- independent of that:
 --
--- observed is '' for a push: a part is written unless a newer one stands. It is '<seq>:<whole>' as a sweep saw them, for
--- a mend, which brings every game: where that still stands, everything is replaced, else a mend is fenced like a push.
+--   * Fence: a part with a smaller sequence number than the stored one is not written.
+--   * Tombstone: a batter or game without rows has no hash. Its last sequence number stays in the hash of tombstones
+--     and fences older snapshots, until ttl_ms after the last change.
+--   * whole, beside the batter's seq, is the version up to which no snapshot was missed. It follows seq only if the
+--     snapshot's prev_seq equals it. It is -1 once data appeared that Postgres never had, until a sweep replaces it.
 --
--- Answers 0; 1 where what stands is older than what this snapshot follows on, or where a mend was only fenced; 2 where
--- nothing stands though something should, or where what stands was never in Postgres.
+-- KEYS  The batter's hash; the hash of tombstones; one hash for each game, named <batter's key>:game:<game_pk>.
+-- ARGV  observed, ttl_ms, seq, prev_seq; then for the batter and for each game a seq, a count, and that many fields and
+--       values in turn. A count of 0 means that no row is current.
+--
+-- observed is '' for a push. For the repair of a sweep, which brings every game, it is the '<seq>:<whole>' that the
+-- sweep saw. If that is still stored, everything is replaced. Otherwise the fence decides, as for a push.
+--
+-- Answers 0 if all is in order. Answers 1 if the stored version is older than prev_seq, or a repair was only fenced.
+-- Answers 2 if a version that should be there is missing, or one is there that Postgres never had.
 
 local batter, gone = KEYS[1], KEYS[2]
 local observed, ttl_ms, seq, prev_seq = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local mend = observed ~= ''
+local repair = observed ~= ''
 
 local function number(text) return text and tonumber(text) or 0 end
 
-if mend then -- whatever else was put under these names is in the way
+if repair then -- a key of another type would make the writes fail
   for _, key in ipairs(KEYS) do
     local kind = redis.call('TYPE', key).ok
     if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', key) end
   end
 end
 
--- All that may fail is read before the first write, so that a snapshot that failed has changed nothing.
+-- Every command that may fail comes before the first write, so that a snapshot that fails has changed nothing.
 local was, holder = redis.call('HMGET', batter, 'seq', 'whole'), batter
 local was_gone = redis.call('HMGET', gone, 'seq', 'whole')
 if not was[1] then was, holder = was_gone, gone end
-local stood, whole = number(was[1]), number(was[2])
--- guard: a sweep replaces only what it saw | local force = mend and observed == (was[1] or '') .. ':' .. (was[2] or '') -> local force = mend
-local force = mend and observed == (was[1] or '') .. ':' .. (was[2] or '')
+local stored, whole = number(was[1]), number(was[2])
+-- guard: a sweep replaces only what it saw | local force = repair and observed == (was[1] or '') .. ':' .. (was[2] or '') -> local force = repair
+local force = repair and observed == (was[1] or '') .. ':' .. (was[2] or '')
 
 local parts, at = {}, 5
 for i, key in ipairs(KEYS) do
@@ -38,7 +47,7 @@ for i, key in ipairs(KEYS) do
     at = at + 2 + part.count
     local fence
     if i == 1 then
-      fence = stood
+      fence = stored
     else
       part.tombstone = string.sub(key, #batter + 2) -- game:<game_pk>
       -- guard: a key that is gone is noticed by its tombstone | redis.call('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone) -> redis.call('HGET', key, 'seq')
@@ -49,26 +58,25 @@ for i, key in ipairs(KEYS) do
   end
 end
 
--- whole: up to which sequence number every snapshot has been applied, without a gap.
 local answer = 0
 local between = function(n) return prev_seq < n and n < seq end
 if force then
   whole = ARGV[3]
-elseif mend then
+elseif repair then
   answer = 1
   if whole >= 0 and seq > whole then whole = ARGV[3] else whole = was[2] end
-elseif between(stood) or between(whole) then
-  whole, answer = '-1', 2 -- Postgres knows of nothing between the two: this is from a past that it has lost
+elseif between(stored) or between(whole) then
+  whole, answer = '-1', 2 -- Postgres has no version between the two, so the stored one is from a lost past
 elseif whole == prev_seq then
   whole = ARGV[3]
 else
   whole = was[2]
-  if stood < prev_seq then answer = was[1] and 1 or 2 end
+  if stored < prev_seq then answer = was[1] and 1 or 2 end
 end
 whole = whole or '0'
 
--- HSET before HDEL, never DEL before HSET: a server that is out of memory refuses the first write of a script if that
--- write could need memory, and none of the later ones.
+-- HSET comes before HDEL, and DEL never before HSET, because a server out of memory checks only the first write of a
+-- script. It refuses a first HSET, but after a first DEL it would let the later HSET grow beyond the limit.
 local function put(key, fields)
   local named = {}
   for i = 1, #fields, 2 do named[fields[i]] = true end
@@ -86,13 +94,13 @@ end
 for _, part in ipairs(parts) do
   local fields = {}
   for i = part.from, part.from + part.count - 1 do fields[#fields + 1] = ARGV[i] end
-  local stands = part.count > 0
-  if stands then
+  local current = part.count > 0
+  if current then
     fields[#fields + 1], fields[#fields + 2] = 'seq', part.seq
   end
   if part.key == batter then
-    holder = nil -- whole goes with the rest
-    if stands then
+    holder = nil -- because whole is written with the rest
+    if current then
       fields[#fields + 1], fields[#fields + 2] = 'whole', whole
       put(batter, fields)
       redis.call('HDEL', gone, 'seq', 'whole')
@@ -100,7 +108,7 @@ for _, part in ipairs(parts) do
       bury('seq', part.seq, 'whole', whole)
       redis.call('DEL', batter)
     end
-  elseif stands then
+  elseif current then
     put(part.key, fields)
     redis.call('HDEL', gone, part.tombstone)
   else

@@ -39,13 +39,13 @@ func TestSnapshotsInAnyOrderEndInTheSameState(t *testing.T) {
 				rt.Fatal("after a sweep: " + wrong)
 			}
 			if rep := w.sweep(t); rep.Repaired != 0 {
-				rt.Fatalf("a second sweep mended %+v", rep)
+				rt.Fatalf("a second sweep repaired %+v", rep)
 			}
 		})
 	})
 }
 
-func TestInOrderNothingIsLeftToMend(t *testing.T) {
+func TestPushesInOrderLeaveNothingToRepair(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		var snaps []schemas.Snapshot
 		for i := range int64(10) {
@@ -61,8 +61,8 @@ func TestInOrderNothingIsLeftToMend(t *testing.T) {
 	})
 }
 
-// Two snapshots of one batter never come in one push, but batters of one push may be a thousand, in pipelines of a
-// megabyte.
+// Two snapshots of one batter never come in one push, but batters of one push may be a thousand, in pipelines
+// of a megabyte.
 func TestPushOfManyBatters(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		var snaps []schemas.Snapshot
@@ -86,7 +86,7 @@ func TestAMissingValueHasNoField(t *testing.T) {
 	})
 }
 
-// What is pushed again, as after a crash, is written again.
+// A processor pushes the same snapshot again after a crash.
 func TestTheSameSnapshotIsWrittenAgain(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		snap := w.truth.change(1, "g", 4)

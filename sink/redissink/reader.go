@@ -18,8 +18,8 @@ import (
 
 // Reader reads from Redis. It is safe for use by several goroutines.
 //
-// Batters and applied are not read at one moment. To know how fresh a batter is, read applied first: all changes
-// below those positions are in the batters that are read afterwards.
+// Batters and applied are not read at one moment. To know how fresh a batter is, read applied first: all
+// changes below those positions are in the batters that are read afterwards.
 type Reader struct {
 	client redis.UniversalClient
 	keys   keys
@@ -44,8 +44,8 @@ func OpenReader(cfg Config) (*Reader, error) {
 // Close closes the connections.
 func (r *Reader) Close() error { return r.client.Close() }
 
-// States reads batters over all games or in single games, in one round trip and in the order of the keys; nil where
-// no row is current. Each state is consistent in itself, but they are not of one moment.
+// States reads batters over all games or in single games, in one round trip and in the order of the keys; nil
+// where no row is current. Each state is consistent in itself, but they are not of one moment.
 func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -86,8 +86,9 @@ func parseStates(keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd) (
 	return states, nil
 }
 
-// Look reads states, in the order of the keys, nil where no row is current, and the pulse. It takes one round trip, two
-// in a cluster. The pulse is read last, so a pulse that reports a complete Redis is true for the states too.
+// Look reads states, in the order of the keys, nil where no row is current, and the pulse. It takes one round
+// trip, two in a cluster. The pulse is read last, so a pulse that reports a complete Redis is true for the
+// states too.
 func (r *Reader) Look(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
 	hashes := make([]*redis.MapStringStringCmd, len(keys))
 	pulse, err := r.withPulse(ctx, func(p redis.Pipeliner) { r.queueStates(ctx, p, keys, hashes) })
@@ -98,8 +99,8 @@ func (r *Reader) Look(ctx context.Context, keys []schemas.BatterKey) ([]*schemas
 	return states, pulse, err
 }
 
-// Seqs reads the sequence numbers of batters, or of batters in games, in the order of the keys, 0 where no row is
-// current, and the pulse. It takes one round trip, two in a cluster.
+// Seqs reads the sequence numbers of batters, or of batters in games, in the order of the keys, 0 where no
+// row is current, and the pulse. It takes one round trip, two in a cluster.
 func (r *Reader) Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error) {
 	fields := make([]*redis.StringCmd, len(keys))
 	pulse, err := r.withPulse(ctx, func(p redis.Pipeliner) {
@@ -119,9 +120,9 @@ func (r *Reader) Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, s
 	return seqs, pulse, nil
 }
 
-// withPulse sends the commands of ask, and after them those of the pulse: together to one server, which answers in
-// order, but in two round trips to a cluster, because its nodes answer independently. The pulse reads applied before
-// the heartbeats, so that their positions are never behind it. Missing keys are no error.
+// withPulse sends the commands of ask, and after them those of the pulse. To a cluster it sends them in two
+// round trips, because its nodes answer independently. The pulse reads applied before the heartbeats, so that
+// their positions are never behind it. Missing keys are no error.
 func (r *Reader) withPulse(ctx context.Context, ask func(redis.Pipeliner)) (pulse schemas.Pulse, err error) {
 	var applied, beats *redis.MapStringStringCmd
 	var epoch *redis.StringCmd
@@ -151,8 +152,8 @@ func (r *Reader) withPulse(ctx context.Context, ask func(redis.Pipeliner)) (puls
 	return pulse, err
 }
 
-// parseJSON parses the values of a hash. It leaves out those that it cannot read, because a newer build may have
-// written them.
+// parseJSON parses the values of a hash. It leaves out those that it cannot read, because a newer build may
+// have written them.
 func parseJSON[T any](hash map[string]string) map[string]T {
 	parsed := make(map[string]T, len(hash))
 	for field, text := range hash {
@@ -164,8 +165,8 @@ func parseJSON[T any](hash map[string]string) map[string]T {
 	return parsed
 }
 
-// Applied reads the positions up to which the batters are complete, by `<topic>/<partition>`. An unreadable field is an
-// error; the other fields are returned all the same.
+// Applied reads the positions up to which the batters are complete, by `<topic>/<partition>`. An unreadable
+// field is an error; the other fields are returned all the same.
 func (r *Reader) Applied(ctx context.Context) (map[string]int64, error) {
 	hash, err := r.client.HGetAll(ctx, r.keys.applied()).Result()
 	if err != nil {
@@ -198,8 +199,8 @@ func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
 // ErrNoPointer reports that no processor has written which target readers see.
 var ErrNoPointer = errors.New("redis: no processor has written which target readers see")
 
-// Pointer reads which target readers see, as a processor last wrote it; it may have been moved since. The prefix of
-// this Reader must be that of live.
+// Pointer reads which target readers see, as a processor last wrote it; it may have been moved since. The
+// prefix of this Reader must be that of live.
 func (r *Reader) Pointer(ctx context.Context) (p schemas.Pointer, err error) {
 	text, err := r.client.Get(ctx, r.keys.pointer()).Bytes()
 	if errors.Is(err, redis.Nil) {

@@ -1,10 +1,10 @@
-// Package redissink keeps the data that applications read in Redis: every batter's aggregates, and the position
-// of the stream up to which they are complete.
+// Package redissink keeps the data that applications read in Redis: every batter's aggregates, and the
+// position of the stream up to which they are complete.
 //
-// Redis is a copy of Postgres and never the source. Each snapshot is a whole state, fenced by its sequence number,
-// so order and repetition do not matter. Sink.Sweep compares the copy with Postgres and repairs it, and the same
-// sweep fills Redis after it lost its data. Keeper does both for a processor, and never stops the stream for Redis.
-// docs/REDIS.md describes the keys.
+// Redis is a copy of Postgres and never the source. Each snapshot is a whole state, fenced by its sequence
+// number, so order and repetition do not matter. Sink.Sweep compares the copy with Postgres and repairs it,
+// and the same sweep fills Redis after it lost its data. Keeper does both for a processor, and never stops
+// the stream for Redis. docs/REDIS.md describes the keys.
 package redissink
 
 import (
@@ -55,8 +55,9 @@ type Sink struct {
 	known known
 }
 
-// Open connects. An unavailable Redis is no error: the first Push that reaches it goes on. A server that answers
-// but could evict keys must not be written to, and is a *RefusedError. No error contains the password.
+// Open connects. An unavailable Redis is no error: the first Push that reaches it goes on. A server that
+// answers but could evict keys must not be written to, and is a *RefusedError. No error contains the
+// password.
 func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	r, err := OpenReader(cfg)
 	if err != nil {
@@ -78,10 +79,10 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 // Close closes the connections.
 func (s *Sink) Close() error { return s.reader.Close() }
 
-// Push writes the snapshots of any number of batters, each batter once, and then moves applied to the positions.
-// Snapshots may come in any order and any number of times. lost reports that Redis no longer holds earlier
-// writes: then applied was not moved, and the caller must Sweep. After an error any part of the snapshots may have
-// been written, but applied was not moved.
+// Push writes the snapshots of any number of batters, each batter once, and then moves applied to the
+// positions. Snapshots may come in any order and any number of times. lost reports that Redis no longer holds
+// earlier writes: then applied was not moved, and the caller must Sweep. After an error any part of the
+// snapshots may have been written, but applied was not moved.
 func (s *Sink) Push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) (lost bool, err error) {
 	found, err := s.pushSnapshots(ctx, snaps)
 	if err != nil || found == foundLoss {
@@ -90,15 +91,15 @@ func (s *Sink) Push(ctx context.Context, snaps []schemas.Snapshot, positions []s
 	return s.advance(ctx, positions)
 }
 
-// Sweep compares Redis with Postgres and repairs it. Afterwards Redis holds everything that Postgres held when the
-// sweep began, and applied says so. It fills an empty Redis too. Pushes may go on during the sweep, and newer
-// states that they write stay. ErrSweeping reports that another process sweeps.
+// Sweep compares Redis with Postgres and repairs it. Afterwards Redis holds everything that Postgres held
+// when the sweep began, and applied says so. It fills an empty Redis too. Pushes may go on during the sweep,
+// and newer states that they write stay. ErrSweeping reports that another process sweeps.
 func (s *Sink) Sweep(ctx context.Context, src Source) (SweepReport, error) {
 	return s.sweep(ctx, src, false)
 }
 
-// Rebuild is a Sweep that writes every batter anew, even if the sequence numbers agree. It therefore repairs also
-// a game's hash that was changed or removed by hand.
+// Rebuild is a Sweep that writes every batter anew, even if the sequence numbers agree. It therefore repairs
+// also a game's hash that was changed or removed by hand.
 func (s *Sink) Rebuild(ctx context.Context, src Source) (SweepReport, error) {
 	return s.sweep(ctx, src, true)
 }
@@ -118,7 +119,8 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 	if began.epoch, err = s.nameEpoch(ctx); err != nil {
 		return rep, err
 	}
-	// The positions are read before the batters, because then the sequence numbers include every change below them.
+	// The positions are read before the batters, because then the sequence numbers include every change below
+	// them.
 	positions, restored, err := s.lowerApplied(ctx, src)
 	if err != nil {
 		return rep, err
@@ -132,8 +134,9 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 	return sw.report, s.raiseApplied(ctx, positions, began)
 }
 
-// Audit compares every key of every batter with Postgres, field by field, and finds keys that should not exist. It
-// may run beside processors: a key that is written during the audit is compared again, and is no difference.
+// Audit compares every key of every batter with Postgres, field by field, and finds keys that should not
+// exist. It may run beside processors: a key that is written during the audit is compared again, and is no
+// difference.
 func (s *Sink) Audit(ctx context.Context, src Source, o AuditOptions) (AuditReport, error) {
 	a := audit{sink: s, r: s.reader, src: src, o: o.withDefaults(), suspects: map[string]suspect{}}
 	err := a.run(ctx)
@@ -150,8 +153,9 @@ func (s *Sink) requestScan() {
 // The answers of push.lua.
 const (
 	foundOrder = 0
-	// foundGap: the stored state is older than the one that the snapshot follows on. Another processor's snapshot of
-	// this batter may still be on its way; if it is not, a sweep repairs the gap. This snapshot itself was written.
+	// foundGap: the stored state is older than the one that the snapshot follows on. Another processor's
+	// snapshot of this batter may still be on its way; if it is not, a sweep repairs the gap. This snapshot
+	// itself was written.
 	foundGap  = 1
 	foundLoss = 2
 )
@@ -180,8 +184,8 @@ func (s *Sink) pushSnapshots(ctx context.Context, snaps []schemas.Snapshot) (fou
 // goneTTL is how long a tombstone fences: far longer than a snapshot can be on its way.
 const goneTTL = 7 * 24 * time.Hour
 
-// pushCall returns the call of push.lua for one snapshot. observed is "" for a push, and the version that a sweep saw
-// for a repair.
+// pushCall returns the call of push.lua for one snapshot. observed is "" for a push, and the version that a
+// sweep saw for a repair.
 func pushCall(k keys, snap schemas.Snapshot, observed string) (call, error) {
 	c := call{name: fmt.Sprintf("batter %d", snap.BatterID), keys: []string{k.batter(snap.BatterID), k.gone(snap.BatterID)}}
 	c.add(observed, goneTTL.Milliseconds(), snap.Seq, snap.PrevSeq)

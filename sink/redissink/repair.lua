@@ -1,18 +1,18 @@
--- One key of a batter, written anew as Postgres has it, and no other key but the tombstones'.
+-- Writes one key of a batter anew as Postgres has it, and no other key but the tombstones.
 --
--- KEYS  the batter's hash or that of one of his games; the hash of tombstones
--- ARGV  kind and seq of what was seen there ('none' and '' for nothing), tombstone, ttl_ms, seq, a count, and that many
---       fields and values in turn; a count of 0 says that no row stands. tombstone is '' for what Postgres never knew:
---       its key only goes.
+-- KEYS  The hash of the batter or of one game; the hash of tombstones.
+-- ARGV  The type and seq that the caller observed ('none' and '' for no key), tombstone, ttl_ms, seq, a count, and that
+--       many fields and values in turn. A count of 0 removes the key, because no row is current. tombstone is the
+--       field to write for that, or '' to write none, because Postgres never knew the batter.
 --
--- Answers 0; 1 where something else stands than was seen: somebody wrote meanwhile, and nothing was changed.
+-- Answers 0; or 1, having changed nothing, if the key no longer is as observed, because somebody has written it since.
 
 local key, gone = KEYS[1], KEYS[2]
 local tombstone, ttl_ms, seq, count = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 
-local kind, stands = redis.call('TYPE', key).ok, ''
-if kind == 'hash' then stands = redis.call('HGET', key, 'seq') or '' end
-if kind ~= ARGV[1] or stands ~= ARGV[2] then return 1 end
+local kind, stored = redis.call('TYPE', key).ok, ''
+if kind == 'hash' then stored = redis.call('HGET', key, 'seq') or '' end
+if kind ~= ARGV[1] or stored ~= ARGV[2] then return 1 end
 local gone_kind = redis.call('TYPE', gone).ok
 if gone_kind ~= 'hash' and gone_kind ~= 'none' then redis.call('DEL', gone) end
 
@@ -33,7 +33,7 @@ for i = 7, 6 + count do
   fields[#fields + 1] = ARGV[i]
   if i % 2 == 1 then named[ARGV[i]] = true end
 end
-redis.call('HSET', key, unpack(fields)) -- before HDEL: see push.lua
+redis.call('HSET', key, unpack(fields)) -- before HDEL, for the reason given in push.lua
 for _, field in ipairs(redis.call('HKEYS', key)) do
   if not named[field] then redis.call('HDEL', key, field) end
 end

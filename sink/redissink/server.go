@@ -60,8 +60,8 @@ func (c *call) add(args ...any) {
 	}
 }
 
-// addPart adds the arguments of push.lua for a batter or one game: seq, a count, and that many fields and values. The
-// count is 0 if no row is current.
+// addPart adds the arguments of push.lua for a batter or one game: seq, a count, and that many fields and
+// values. The count is 0 if no row is current.
 func (c *call) addPart(seq int64, st *schemas.Stats, updatedAt schemas.TimeMS) error {
 	if seq < 0 || seq > maxSeq {
 		return fmt.Errorf("sequence number %d is not in 0 … 2^53", seq)
@@ -78,11 +78,12 @@ func (c *call) addPart(seq int64, st *schemas.Stats, updatedAt schemas.TimeMS) e
 	return nil
 }
 
-// pipelineMaxBytes is about how much is sent before the answers are read, so that memory stays flat during a sweep.
+// pipelineMaxBytes is about how much is sent before the answers are read, so that memory stays flat during a
+// sweep.
 const pipelineMaxBytes = 1 << 20
 
-// run runs a script once for each call, in pipelines, and returns the integers that it answered. After an error it
-// sends no further pipeline; the error names the first call that failed.
+// run runs a script once for each call, in pipelines, and returns the integers that it answered. After an
+// error it sends no further pipeline; the error names the first call that failed.
 func (r *Reader) run(ctx context.Context, script *redis.Script, calls []call) (answers []int64, err error) {
 	for len(calls) > 0 && err == nil {
 		n, size := 0, 0
@@ -104,8 +105,8 @@ func (r *Reader) runPipeline(ctx context.Context, script *redis.Script, calls []
 		}
 		return nil
 	})
-	// A restarted server, or a new node of a cluster, does not know the script yet. These calls are sent once more,
-	// with the script itself.
+	// A restarted server, or a new node of a cluster, does not know the script yet. These calls are sent once
+	// more, with the script itself.
 	var unknown []int
 	for i, result := range results {
 		if redis.HasErrorPrefix(result.Err(), "NOSCRIPT") {

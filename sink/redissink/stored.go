@@ -70,8 +70,9 @@ func number(text string) int64 {
 	return n
 }
 
-// scan walks through the whole database, which takes about half a second for half a million keys. It returns the games
-// of every batter that has any key, and the keys that begin like a batter's but belong to none, as {007} does.
+// scan walks through the whole database, which takes about half a second for half a million keys. It returns
+// the games of every batter that has any key, and the keys that begin like a batter's but belong to none, as
+// {007} does.
 func (r *Reader) scan(ctx context.Context) (games map[int64][]string, strays []string, err error) {
 	games = map[int64][]string{}
 	err = r.eachKey(ctx, r.keys.below("batter:"), func(key string) {
@@ -107,8 +108,9 @@ func (r *Reader) eachKey(ctx context.Context, pattern string, f func(key string)
 	return nil
 }
 
-// Drop removes every key below cfg.Prefix, whatever its type, and returns how many it removed. Call it for a prefix
-// that nobody writes to any more: a key written during the drop may stay, a key that was there before never does.
+// Drop removes every key below cfg.Prefix, whatever its type, and returns how many it removed. Call it for a
+// prefix that nobody writes to any more: a key written during the drop may stay, a key that was there before
+// never does.
 func Drop(ctx context.Context, cfg Config) (removed int64, err error) {
 	r, err := OpenReader(cfg)
 	if err != nil {
@@ -122,8 +124,8 @@ func Drop(ctx context.Context, cfg Config) (removed int64, err error) {
 			break
 		}
 		var answers []redis.Cmder
-		// One DEL for each key, because the keys have different slots in a cluster. UNLINK is no choice, because the
-		// users that docs/REDIS.md describes may call only DEL.
+		// One DEL for each key, because the keys have different slots in a cluster. UNLINK is no choice, because
+		// the users that docs/REDIS.md describes may call only DEL.
 		answers, err = r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, key := range some {
 				p.Del(ctx, key)

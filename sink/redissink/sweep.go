@@ -1,18 +1,22 @@
 package redissink
 
-// A sweep finds the batters whose data in Redis differs from Postgres, while processors keep writing to both, and
-// writes them anew. It compares versions only, one pair of sequence numbers for each batter, so that it is cheap
-// enough to run every few minutes.
+// A sweep finds the batters whose data in Redis differs from Postgres, while processors keep writing to both,
+// and writes them anew. It compares versions only, one pair of sequence numbers for each batter, so that it
+// is cheap enough to run every few minutes.
 //
-//   - The sequence number of a batter never falls. Postgres is read before Redis, and again after it if Redis seems
-//     ahead: Redis must lie between the two answers. Below the first it misses a change that may still be on its way.
-//     Above the second it holds a change that Postgres never had, or has lost in a restore.
-//   - A batter without rows has no hash, but a tombstone with the sequence number, which fences older snapshots and
-//     shows that the absence is right. whole, beside seq, is the version up to which no snapshot of the batter was
-//     missed; -1 marks a mixture with a lost past.
-//   - A repair sends the whole current state through push.lua. It replaces even a greater sequence number, but only if
-//     the version that the sweep saw is still stored. Otherwise a push came in between, and the fence decides.
-//   - The epoch is checked at the end, because Redis may lose its data in the middle. Only then applied moves.
+// The sequence number of a batter never falls. Postgres is read before Redis, and again after it if Redis
+// seems ahead: Redis must lie between the two answers. Below the first it misses a change that may still be
+// on its way. Above the second it holds a change that Postgres never had, or has lost in a restore.
+//
+// A batter without rows has no hash, but a tombstone with the sequence number, which fences older snapshots
+// and shows that the absence is right. whole, beside seq, is the version up to which no snapshot of the
+// batter was missed; -1 marks a mixture with a lost past.
+//
+// A repair sends the whole current state through push.lua. It replaces even a greater sequence number, but
+// only if the version that the sweep saw is still stored. Otherwise a push came in between, and the fence
+// decides.
+//
+// The epoch is checked at the end, because Redis may lose its data in the middle. Only then applied moves.
 
 import (
 	"context"
@@ -24,12 +28,13 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Source is the store that Redis is compared with. Postgres is one; it must be the primary, never a lagging copy.
+// Source is the store that Redis is compared with. Postgres is one; it must be the primary, never a lagging
+// copy.
 type Source interface {
 	// BatterSeqs returns every batter ever seen, also those without rows.
 	BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error)
-	// BatterSnapshots returns the whole current state of these batters, all of one moment. It has every game in which
-	// a batter ever had a row, with nil Stats if there is none now. Batters never seen are left out.
+	// BatterSnapshots returns the whole current state of these batters, all of one moment. It has every game in
+	// which a batter ever had a row, with nil Stats if there is none now. Batters never seen are left out.
 	BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error)
 	// AppliedPositions returns the stored positions of the consumer group.
 	AppliedPositions(ctx context.Context) ([]schemas.Position, error)
@@ -56,7 +61,8 @@ func (e *sourceError) Unwrap() error { return e.error }
 func ofSource(err error) error { return &sourceError{err} }
 
 const (
-	// maxPasses bounds a sweep whose batters are written by another process each time that they are to be replaced.
+	// maxPasses bounds a sweep whose batters are written by another process each time that they are to be
+	// replaced.
 	maxPasses = 5
 	// maxSnapshots bounds how many batters are read at once: a batter has up to some hundred games of 1 kB.
 	maxSnapshots = 50
@@ -66,8 +72,8 @@ const (
 type sweep struct {
 	r   *Reader
 	src Source
-	// deep scans all keys, because only that finds batters and games that Postgres does not know. It takes longer, so
-	// it needs a reason.
+	// deep scans all keys, because only that finds batters and games that Postgres does not know. It takes
+	// longer, so it needs a reason.
 	deep   bool
 	all    bool // writes every batter anew in the next pass
 	games  map[int64][]string

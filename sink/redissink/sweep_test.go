@@ -48,8 +48,8 @@ func TestSweepAfterAFlushOrTheLossOfOneKey(t *testing.T) {
 	})
 }
 
-// Redis ahead of Postgres, which was restored from a backup: another past, in which games and a batter are that Postgres
-// has never heard of.
+// Redis ahead of Postgres, which was restored from a backup: another past, in which games and a batter are
+// that Postgres has never heard of.
 func TestSweepAfterPostgresCameBackOlder(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1), w.truth.change(3, "a", 1))
@@ -74,7 +74,7 @@ func TestSweepAfterPostgresCameBackOlder(t *testing.T) {
 	})
 }
 
-// The same, and nothing but a batter's sequence number tells.
+// Only a batter's sequence number shows that Postgres was restored.
 func TestSweepFindsGamesOfALostPast(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.loseThePast(t)
@@ -85,7 +85,7 @@ func TestSweepFindsGamesOfALostPast(t *testing.T) {
 	})
 }
 
-// The same, and nothing but a position tells: the batter is one that Postgres does not know any more.
+// Only a position shows that Postgres was restored, which no longer knows the batter.
 func TestSweepFindsABatterOfALostPast(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(1, "a", 1))
@@ -102,8 +102,8 @@ func TestSweepFindsABatterOfALostPast(t *testing.T) {
 	})
 }
 
-// A processor goes on from the restored Postgres before anybody has swept: its sequence numbers are greater than those
-// of the lost past, and what follows on what is no longer what Redis holds.
+// A processor goes on from the restored Postgres before any sweep. Its sequence numbers are greater than
+// those of the lost past, but its PrevSeq is not the version that Redis holds.
 func TestPushOverALostPast(t *testing.T) {
 	for name, between := range map[string]func(*testing.T, *world){
 		"in order":     func(*testing.T, *world) {},
@@ -129,7 +129,7 @@ func TestPushOverALostPast(t *testing.T) {
 	}
 }
 
-// The same, and the first snapshot after it comes late: what stands is newer, but what it follows on is from the lost past.
+// The first snapshot after the restore comes late: the stored one is newer, but followed on the lost past.
 func TestALateSnapshotOverALostPast(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.loseThePast(t)
@@ -150,7 +150,7 @@ func TestALateSnapshotOverALostPast(t *testing.T) {
 	})
 }
 
-// The same, where the lost past had a gap: what is whole is older than what the snapshot follows on.
+// The lost past had a gap, so whole is older than the snapshot's PrevSeq.
 func TestPushOverALostPastThatHadAGap(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(1, "a", 1))
@@ -194,8 +194,8 @@ func TestPushesDuringASweep(t *testing.T) {
 	}
 }
 
-// The snapshot that a mend brings was read, then a newer one is pushed, then the mend arrives.
-func TestAMendThatIsOvertakenDoesNotTakeBack(t *testing.T) {
+// A newer snapshot is pushed between the reading of a repair's snapshot and its arrival.
+func TestAnOvertakenRepairDoesNotTakeBack(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(1, "a", 1))
 		w.truth.change(1, "missed", 1)
@@ -207,8 +207,8 @@ func TestAMendThatIsOvertakenDoesNotTakeBack(t *testing.T) {
 	})
 }
 
-// What was pushed after Postgres was read is from no lost past.
-func TestWhatIsPushedMeanwhileIsNotForced(t *testing.T) {
+// A push after Postgres was read is not mistaken for a lost past.
+func TestAPushDuringASweepIsNotForced(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(1, "a", 1))
 		newer := &newer{w.truth, func() { w.push(t, w.truth.change(1, "a", 4), w.truth.change(2, "a", 4)) }}
@@ -231,8 +231,8 @@ func (n *newer) BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error) {
 	return seqs, err
 }
 
-// What a sweep found missing was only late: it arrives, and more, before the mend does.
-func TestAMendThatCameTooLateLeavesNoGap(t *testing.T) {
+// A snapshot that a sweep found missing was only late: it arrives, with a newer one, before the repair.
+func TestARepairThatComesTooLateLeavesNoGap(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		w.push(t, w.truth.change(1, "a", 1))
 		late := w.truth.change(1, "b", 1)
@@ -374,8 +374,9 @@ func TestSweepLooksAtItsOwnPrefixOnly(t *testing.T) {
 	})
 }
 
-// Everything at once, at random: pushes lost and late, Redis flushed, Postgres restored. A sweep puts it right.
-func TestASweepMendsWhateverHappened(t *testing.T) {
+// Everything at once, at random: pushes lost and late, Redis flushed, Postgres restored. A sweep puts it
+// right.
+func TestASweepRepairsAnySequenceOfFaults(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *world) {
 		rapid.Check(t, func(rt *rapid.T) {
 			w := w.anew(t)

@@ -91,8 +91,8 @@ func decode(hash map[string]string) (v schemas.BatterState, err error) {
 	return v, nil
 }
 
-// shortest returns the shortest decimal that reads back as the same number. It has an exponent only where writers of
-// JSON use one: from 1e+21 and below 1e-06.
+// shortest returns the shortest decimal that reads back as the same number. It has an exponent only where
+// writers of JSON use one: from 1e+21 and below 1e-06.
 func shortest(v float64) string {
 	format := byte('f')
 	if size := math.Abs(v); size != 0 && (size < 1e-6 || size >= 1e21) {
