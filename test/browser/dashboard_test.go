@@ -118,7 +118,7 @@ func (p *park) names(sim *simulate.Simulator) {
 	for _, s := range sim.Players() {
 		players = append(players, schemas.Player{ID: s.ID, Name: "Player " + strconv.FormatInt(s.ID%1_000_000, 10), Team: "Team " + strconv.Itoa(s.Team+1)})
 	}
-	_, err := pgbooks.New(p.Store().DB()).SetPlayers(p.T.Context(), players)
+	_, err := pgbooks.NewPlayers(p.Store().DB()).Set(p.T.Context(), players)
 	require.NoError(p.T, err)
 }
 
