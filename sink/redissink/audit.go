@@ -181,8 +181,8 @@ func (a *audit) count(p part, is observed) {
 	postgres.Add(p.stats)
 	if is.kind == "hash" {
 		n := func(field string) int64 { return number(is.hash[field]) }
-		inRedis.Add(&schemas.Stats{Pitches: n("pitches"), SwingCount: n("swing_count"), WhiffCount: n("whiff_count"),
-			ContactCount: n("contact_count"), HardHitCount: n("hard_hit_count")})
+		inRedis.Add(&schemas.Stats{Pitches: n("pitches"), SwingCount: n("swing_count"),
+			WhiffCount: n("whiff_count"), ContactCount: n("contact_count"), HardHitCount: n("hard_hit_count")})
 	}
 }
 
@@ -296,7 +296,8 @@ func (a *audit) comparePositions(ctx context.Context) error {
 	limits := offsetTexts(positions)
 	for _, field := range slices.Sorted(maps.Keys(found[0].hash)) {
 		if got := found[0].hash[field]; exceeds(got, limits[field]) {
-			d.Fields = append(d.Fields, schemas.FieldDifference{Name: field, Want: "at most " + limits[field], Got: got})
+			want := "at most " + limits[field]
+			d.Fields = append(d.Fields, schemas.FieldDifference{Name: field, Want: want, Got: got})
 		}
 	}
 	if len(d.Fields) == 0 {

@@ -62,7 +62,9 @@ var breakages = []struct {
 	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "updated_at", "1970-01-01T00:00:00.000Z") }},
 	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "last_pitch", "{}") }},
 	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hdel(t, key, "seq") }},
-	{schemas.DiffersMissing, func(t *testing.T, w *world, key string) { must(t, w.client.Del(t.Context(), key).Err()) }},
+	{schemas.DiffersMissing, func(t *testing.T, w *world, key string) {
+		must(t, w.client.Del(t.Context(), key).Err())
+	}},
 	{schemas.DiffersType, func(t *testing.T, w *world, key string) {
 		must(t, w.client.Set(t.Context(), key, "a string", 0).Err())
 	}},

@@ -150,7 +150,8 @@ func observe(ctx context.Context, client redis.UniversalClient, keys []string) (
 
 // compare returns how a key differs, nil for not at all.
 func (p part) compare(is observed) *schemas.Difference {
-	d := schemas.Difference{Kind: schemas.DiffersContent, Key: p.key, BatterID: &p.id.BatterID, GamePK: p.id.GamePK}
+	d := schemas.Difference{Key: p.key, BatterID: &p.id.BatterID, GamePK: p.id.GamePK}
+	d.Kind = schemas.DiffersContent
 	switch {
 	case is.kind == "none" && p.want == nil:
 		return nil

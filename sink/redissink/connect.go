@@ -17,8 +17,9 @@ const dialTimeout = time.Second
 
 // errURL quotes nothing of the URL, because a password that was not percent-encoded may be anywhere in it,
 // and in a parser's error.
-var errURL = errors.New("redis url: want redis://user:password@host:6379/0 (rediss:// for TLS), unix:///path, " +
-	"or the nodes of a cluster as host:6379,host:6380; special characters in the password percent-encoded")
+var errURL = errors.New("redis url: want redis://user:password@host:6379/0 (rediss:// for TLS), " +
+	"unix:///path, or the nodes of a cluster as host:6379,host:6380; " +
+	"special characters in the password percent-encoded")
 
 // connect returns the client of one server, or of a cluster if the URL has a comma after an address.
 func connect(cfg Config) (redis.UniversalClient, error) {

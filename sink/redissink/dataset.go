@@ -85,8 +85,8 @@ func isRefusal(err error) bool {
 
 func (n node) refused(cluster bool) error {
 	if n.policy != "" && n.policy != "noeviction" {
-		return &RefusedError{n.addr, fmt.Sprintf("its maxmemory-policy %s may evict keys that applications rely on; set it to "+
-			"noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf)", n.policy)}
+		return &RefusedError{n.addr, fmt.Sprintf("its maxmemory-policy %s may evict keys that applications "+
+			"rely on; set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf)", n.policy)}
 	}
 	if n.mode == "cluster" && !cluster {
 		return &RefusedError{n.addr, "it is a node of a Redis Cluster; write the address with a comma after it, " +
@@ -211,7 +211,9 @@ func (s *Sink) nameEpoch(ctx context.Context) (epoch string, err error) {
 // lowerApplied returns the positions of Postgres, and takes applied back to them if it is ahead. restored
 // reports that it was. Then Postgres was restored to an older state: applied is read before the positions,
 // which otherwise never move back.
-func (s *Sink) lowerApplied(ctx context.Context, src Source) (positions []schemas.Position, restored bool, err error) {
+func (s *Sink) lowerApplied(
+	ctx context.Context, src Source,
+) (positions []schemas.Position, restored bool, err error) {
 	key := s.reader.keys.applied()
 	found, err := s.reader.client.HGetAll(ctx, key).Result()
 	if redis.HasErrorPrefix(err, "WRONGTYPE") {
@@ -233,7 +235,7 @@ func (s *Sink) lowerApplied(ctx context.Context, src Source) (positions []schema
 	if len(c.args) == 0 {
 		return positions, false, nil
 	}
-	s.reader.cfg.Log.Warn("Redis is ahead of Postgres, which seems to have been restored: taking back applied positions",
+	s.reader.cfg.Log.Warn("Redis is ahead of Postgres, which seems to have been restored: lowering applied",
 		"positions", len(c.args)/3)
 	_, err = s.reader.run(ctx, scriptLower, []call{c})
 	return positions, true, err

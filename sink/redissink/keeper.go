@@ -79,13 +79,13 @@ type Hooks struct {
 type Phase string
 
 const (
-	// PhaseOK: Redis holds everything that was pushed, and applied says so.
+	// PhaseOK means that Redis holds everything that was pushed, and applied says so.
 	PhaseOK Phase = "ok"
-	// PhaseRepairing: Redis takes snapshots, but something may be missing until a sweep has succeeded.
+	// PhaseRepairing means that Redis takes snapshots, but something may be missing until a sweep has succeeded.
 	PhaseRepairing Phase = "mending"
-	// PhaseUnavailable: Redis does not answer, or with errors. Pushes are skipped.
+	// PhaseUnavailable means that Redis does not answer, or with errors. Pushes are skipped.
 	PhaseUnavailable Phase = "away"
-	// PhaseRefused: Redis answers, but must not be written to (*RefusedError). Pushes are skipped.
+	// PhaseRefused means that Redis answers, but must not be written to (*RefusedError). Pushes are skipped.
 	PhaseRefused Phase = "refused"
 )
 

@@ -180,7 +180,7 @@ func (k *kept) pitch(ctx context.Context, id int64, pitches int64) time.Duration
 	k.offset++
 	snap, at := k.truth.change(id, "g", pitches), k.truth.move(0, k.offset)
 	start := time.Now()
-	k.Keeper.Push(ctx, []schemas.Snapshot{snap}, []schemas.Position{at})
+	k.Push(ctx, []schemas.Snapshot{snap}, []schemas.Position{at})
 	return time.Since(start)
 }
 
@@ -280,7 +280,7 @@ func TestKeeperNoticesAnOlderCopy(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(time.Second)
-		old := k.world.dump(t)
+		old := k.dump(t)
 		k.pitch(t.Context(), 1, 2)
 		k.pitch(t.Context(), 2, 2)
 		k.after(time.Second)

@@ -68,7 +68,8 @@ func (w *world) again(t testing.TB) *world {
 func (w *world) anew(t testing.TB) *world {
 	t.Helper()
 	w.clear(t)
-	return &world{&Sink{reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}}}, w.Reader, newTruth()}
+	s := &Sink{reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}}}
+	return &world{s, w.Reader, newTruth()}
 }
 
 // clear loses all that was written under the prefix.
@@ -213,7 +214,9 @@ type person struct {
 type game struct{ seq, pitches int64 }
 
 func newTruth() *truth {
-	return &truth{clock: 1_758_000_000_000_000, batters: map[int64]person{}, positions: map[string]schemas.Position{}}
+	return &truth{
+		clock: 1_758_000_000_000_000, batters: map[int64]person{}, positions: map[string]schemas.Position{},
+	}
 }
 
 // change gives a batter in a game that many pitches, and says what Postgres would.

@@ -69,7 +69,9 @@ func (r *Reader) queueStates(
 }
 
 // parseStates parses the hashes that were read for the keys.
-func parseStates(keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd) ([]*schemas.BatterState, error) {
+func parseStates(
+	keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd,
+) ([]*schemas.BatterState, error) {
 	states := make([]*schemas.BatterState, len(keys))
 	for i, k := range keys {
 		hash := hashes[i].Val()
@@ -89,7 +91,9 @@ func parseStates(keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd) (
 // Look reads states, in the order of the keys, nil where no row is current, and the pulse. It takes one round
 // trip, two in a cluster. The pulse is read last, so a pulse that reports a complete Redis is true for the
 // states too.
-func (r *Reader) Look(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
+func (r *Reader) Look(
+	ctx context.Context, keys []schemas.BatterKey,
+) ([]*schemas.BatterState, schemas.Pulse, error) {
 	hashes := make([]*redis.MapStringStringCmd, len(keys))
 	pulse, err := r.withPulse(ctx, func(p redis.Pipeliner) { r.queueStates(ctx, p, keys, hashes) })
 	if err != nil {

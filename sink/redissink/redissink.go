@@ -83,7 +83,9 @@ func (s *Sink) Close() error { return s.reader.Close() }
 // positions. Snapshots may come in any order and any number of times. lost reports that Redis no longer holds
 // earlier writes: then applied was not moved, and the caller must Sweep. After an error any part of the
 // snapshots may have been written, but applied was not moved.
-func (s *Sink) Push(ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position) (lost bool, err error) {
+func (s *Sink) Push(
+	ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position,
+) (lost bool, err error) {
 	found, err := s.pushSnapshots(ctx, snaps)
 	if err != nil || found == foundLoss {
 		return found == foundLoss, err
@@ -126,8 +128,9 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 		return rep, err
 	}
 	s.mu.Lock()
-	sw := sweep{r: s.reader, src: src, all: all, deep: all || restored || s.doubt || s.known.epoch != began.epoch}
+	deep := all || restored || s.doubt || s.known.epoch != began.epoch
 	s.mu.Unlock()
+	sw := sweep{r: s.reader, src: src, all: all, deep: deep}
 	if err = sw.run(ctx); err != nil {
 		return sw.report, err
 	}
@@ -187,13 +190,14 @@ const goneTTL = 7 * 24 * time.Hour
 // pushCall returns the call of push.lua for one snapshot. observed is "" for a push, and the version that a
 // sweep saw for a repair.
 func pushCall(k keys, snap schemas.Snapshot, observed string) (call, error) {
-	c := call{name: fmt.Sprintf("batter %d", snap.BatterID), keys: []string{k.batter(snap.BatterID), k.gone(snap.BatterID)}}
+	id := snap.BatterID
+	c := call{name: fmt.Sprintf("batter %d", id), keys: []string{k.batter(id), k.gone(id)}}
 	c.add(observed, goneTTL.Milliseconds(), snap.Seq, snap.PrevSeq)
 	if err := c.addPart(snap.Seq, snap.Stats, snap.UpdatedAt); err != nil {
 		return call{}, fmt.Errorf("redis: %s: %w", c.name, err)
 	}
 	for _, g := range snap.Games {
-		c.keys = append(c.keys, k.game(snap.BatterID, g.GamePK))
+		c.keys = append(c.keys, k.game(id, g.GamePK))
 		if err := c.addPart(g.Seq, g.Stats, snap.UpdatedAt); err != nil {
 			return call{}, fmt.Errorf("redis: %s, game %q: %w", c.name, g.GamePK, err)
 		}

@@ -98,7 +98,9 @@ func (r *Reader) run(ctx context.Context, script *redis.Script, calls []call) (a
 	return answers, err
 }
 
-func (r *Reader) runPipeline(ctx context.Context, script *redis.Script, calls []call) (answers []int64, err error) {
+func (r *Reader) runPipeline(
+	ctx context.Context, script *redis.Script, calls []call,
+) (answers []int64, err error) {
 	results, _ := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, c := range calls {
 			script.EvalSha(ctx, p, c.keys, c.args...)

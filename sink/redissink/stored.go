@@ -116,7 +116,7 @@ func Drop(ctx context.Context, cfg Config) (removed int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	var found []string
 	err = r.eachKey(ctx, r.keys.below(""), func(key string) { found = append(found, key) })
 	for some := range slices.Chunk(found, roundTripMax) {

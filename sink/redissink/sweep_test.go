@@ -138,7 +138,8 @@ func TestALateSnapshotOverALostPast(t *testing.T) {
 			snap  schemas.Snapshot
 			found int64
 		}{{w.truth.change(1, "c", 2), foundGap}, {late, foundLoss}} {
-			if found, err := w.pushSnapshots(t.Context(), []schemas.Snapshot{push.snap}); err != nil || found != push.found {
+			found, err := w.pushSnapshots(t.Context(), []schemas.Snapshot{push.snap})
+			if err != nil || found != push.found {
 				t.Errorf("found %d, want %d, %v", found, push.found, err)
 			}
 		}

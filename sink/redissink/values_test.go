@@ -29,7 +29,9 @@ func TestStatsComeBackAsTheyWent(t *testing.T) {
 				ContactCount: count.Draw(rt, "contacts"), HardHitCount: count.Draw(rt, "hard"),
 				WhiffRatePct: number.Draw(rt, "rate"), MaxExitVelocityMPH: number.Draw(rt, "max"), AvgExitVelocityMPH: number.Draw(rt, "avg"),
 				MaxBatSpeedMPH: number.Draw(rt, "bat"), AvgBatSpeedMPH: number.Draw(rt, "bats"), AvgAttackAngleDeg: number.Draw(rt, "angle"),
-				ByPitchType: rapid.MapOf(rapid.Map(text, func(s schemas.Text) string { return string(s) }), rapid.Custom(func(rt *rapid.T) schemas.TypeCounts {
+				ByPitchType: rapid.MapOf(rapid.Map(text, func(s schemas.Text) string {
+					return string(s)
+				}), rapid.Custom(func(rt *rapid.T) schemas.TypeCounts {
 					return schemas.TypeCounts{Pitches: count.Draw(rt, "p"), Swings: count.Draw(rt, "s"), Whiffs: count.Draw(rt, "w")}
 				})).Draw(rt, "types"),
 			}
@@ -43,7 +45,8 @@ func TestStatsComeBackAsTheyWent(t *testing.T) {
 			updated := schemas.TimeMS(rapid.Int64Range(0, schemas.MaxTimestampMS).Draw(rt, "updated"))
 			w.push(t, schemas.Snapshot{BatterID: 1, Seq: seq, PrevSeq: seq - 1, UpdatedAt: updated, Stats: &st})
 			got, err := stateOf(t, w.Reader, 1, "")
-			want := &schemas.BatterState{BatterKey: schemas.BatterKey{BatterID: 1}, Stats: st, UpdatedAt: updated, Seq: seq}
+			want := &schemas.BatterState{Stats: st, UpdatedAt: updated, Seq: seq}
+			want.BatterID = 1
 			if diff := cmp.Diff(want, got); diff != "" || err != nil {
 				rt.Fatalf("%v\n%s", err, diff)
 			}
