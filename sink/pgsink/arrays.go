@@ -53,7 +53,8 @@ func identifiedArrays(set []candidate) []any {
 		column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.TeamID) }))
 }
 
-// measuredArrays returns the first 38 arguments of upsert_measured.sql: an array per column, an element per pitch.
+// measuredArrays returns the first 38 arguments of upsert_measured.sql: an array per column, an element per
+// pitch.
 func measuredArrays(set []candidate) []any {
 	changes := column(set, candidate.change)
 	args := append([]any{column(changes, pitchID)}, versionArrays(changes, changeVersion)...)
@@ -86,16 +87,19 @@ func measuredArrays(set []candidate) []any {
 	return args
 }
 
-// rowValues returns pointers to the values of a row, in the order of upsert_measured.sql, nil where a value is missing.
+// rowValues returns pointers to the values of a row, in the order of upsert_measured.sql, nil where a value
+// is missing.
 func rowValues(r *schemas.Row) []any {
 	issues := strings.Join(r.Issues, ";")
 	return []any{
-		text(&r.GamePK), text(&r.GameDate), text(&r.Venue), value(&r.BatterID), value(&r.PitcherID), value(&r.TeamID),
+		text(&r.GamePK), text(&r.GameDate), text(&r.Venue),
+		value(&r.BatterID), value(&r.PitcherID), value(&r.TeamID),
 		value(&r.Inning), value(&r.Balls), value(&r.Strikes), value(&r.Outs),
-		text(&r.PitchType), text(&r.PitchResult), text(&r.PitchAction), value(&r.PitchSpeedMPH), value(&r.SpinRateRPM),
-		value(&r.ExitVelocityMPH), value(&r.HitSpinRPM), value(&r.LaunchAngleDeg), value(&r.SprayAngleDeg),
-		&r.IsSwing, &r.IsContact, &r.IsWhiff, text(&r.SwingConfidence), value(&r.AttackAngleDeg), value(&r.BatSpeedMPH),
-		text(&r.SpeedConfidence), &r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &issues,
+		text(&r.PitchType), text(&r.PitchResult), text(&r.PitchAction), value(&r.PitchSpeedMPH),
+		value(&r.SpinRateRPM), value(&r.ExitVelocityMPH), value(&r.HitSpinRPM), value(&r.LaunchAngleDeg),
+		value(&r.SprayAngleDeg), &r.IsSwing, &r.IsContact, &r.IsWhiff, text(&r.SwingConfidence),
+		value(&r.AttackAngleDeg), value(&r.BatSpeedMPH), text(&r.SpeedConfidence),
+		&r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &issues,
 	}
 }
 
@@ -122,8 +126,9 @@ func text(t *schemas.Text) *string {
 	return (*string)(t)
 }
 
-// arrivalArrays returns the last arguments of upsert_measured.sql: what the older records of a pitch in the same batch
-// count for the quality of the data. All are nil if each pitch has one record, as in nearly every batch.
+// arrivalArrays returns the last arguments of upsert_measured.sql: what the older records of a pitch in the
+// same batch count for the quality of the data. All are nil if each pitch has one record, as in nearly every
+// batch.
 func arrivalArrays(set []candidate) []any {
 	var repeats, conflicts []*int32
 	var game, day, venue []*string
@@ -146,8 +151,8 @@ func arrivalArrays(set []candidate) []any {
 	return []any{repeats, conflicts, game, day, venue}
 }
 
-// countRepeats counts the records of the newest revision that equal the record before them, and those that do not.
-// older are the records before newest, the newest first.
+// countRepeats counts the records of the newest revision that equal the record before them, and those that do
+// not. older are the records before newest, the newest first.
 func countRepeats(newest *schemas.Change, older []schemas.Change) (repeats, conflicts *int32) {
 	repeats, conflicts = new(int32), new(int32)
 	for i := range older {

@@ -44,14 +44,14 @@ func arrivals(t *testing.T, s *Sink, u pgbooks.QualityUnit) (repeats, conflictin
 	return repeats, conflicting, deleted
 }
 
-// A record that comes again is told from one that says something else at the same revision, from a correction, and from
-// one that is only read again; within one poll and over several.
+// Repeats, conflicts, corrections and redelivered records are counted apart,
+// within one poll and over several.
 // guard: quality: a record that is read again is no repeat
 // guard: quality: a poll that is read again counts nothing twice
 // guard: quality: what differs at one revision is no repeat
 // guard: quality: a correction is no conflict
 // guard: quality: within a poll, only the newest revision counts
-func TestRecordsThatComeAgainAreTold(t *testing.T) {
+func TestRepeatsAndConflictsAreCounted(t *testing.T) {
 	type polls [][]schemas.Change
 	first, again, other, corrected := said(1, 90, 0, 1), said(1, 90, 0, 2), said(1, 91, 0, 3), said(1, 92, 1, 4)
 	for name, c := range map[string]struct {
@@ -78,7 +78,8 @@ func TestRecordsThatComeAgainAreTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
 			if name == "identified before, again in a poll" {
-				applyAll(t, s, schemas.Change{Op: schemas.OpIdentify, PitchID: first.PitchID, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](7)}})
+				applyAll(t, s, schemas.Change{Op: schemas.OpIdentify, PitchID: first.PitchID,
+					IDs: schemas.Identifiers{BatterID: schemas.Some[int64](7)}})
 			}
 			applyPolls(t, s, c.polls...)
 			repeats, conflicting, deleted := arrivals(t, s, pgbooks.QualityUnit{Game: "A"})
@@ -87,7 +88,7 @@ func TestRecordsThatComeAgainAreTold(t *testing.T) {
 	}
 }
 
-// What another core makes of a record may differ by itself.
+// Another core may compute other values from the same record.
 // guard: quality: another core's values are no conflict
 func TestAnotherCoreIsNoConflict(t *testing.T) {
 	s := open(t)
@@ -98,7 +99,8 @@ func TestAnotherCoreIsNoConflict(t *testing.T) {
 	require.Equal(t, []int64{1, 0}, []int64{repeats, conflicting})
 }
 
-// A pitch that is deleted is one of its game's, day's and venue's until it comes back, however often the delete is read.
+// A deleted pitch counts for its game, day and venue until it is written again,
+// however often the delete is read.
 // guard: quality: a delete that is read again keeps its game
 // guard: quality: a pitch that comes back is not deleted
 // guard: quality: a pitch that is deleted within its poll was of a game
@@ -106,7 +108,8 @@ func TestDeletedPitchesAreOfTheirGame(t *testing.T) {
 	s := open(t)
 	game := pgbooks.QualityUnit{Game: "A"}
 	deleted := func(u pgbooks.QualityUnit) int64 { _, _, n := arrivals(t, s, u); return n }
-	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)}, []schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 1, 3)})
+	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)}, []schemas.Change{deletes(1, 0, 2)},
+		[]schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 1, 3)})
 	require.EqualValues(t, 1, deleted(game))
 	applyPolls(t, s, []schemas.Change{deletes(2, 1, 5), said(2, 90, 0, 4)})
 	require.EqualValues(t, 2, deleted(game), "within one poll, too")
@@ -127,7 +130,8 @@ func TestDeletedPitchesAreOfTheirGame(t *testing.T) {
 // guard: quality: a deleted pitch without a game touches its day
 func TestADeleteTouchesItsGame(t *testing.T) {
 	s := open(t)
-	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)}, []schemas.Change{deletes(1, 0, 2)}, []schemas.Change{deletes(1, 0, 2)})
+	applyPolls(t, s, []schemas.Change{said(1, 90, 0, 1)}, []schemas.Change{deletes(1, 0, 2)},
+		[]schemas.Change{deletes(1, 0, 2)})
 	none := said(4, 90, 0, 8)
 	none.Row.GamePK = ""
 	applyPolls(t, s, []schemas.Change{none}, []schemas.Change{deletes(4, 1, 9)})

@@ -11,19 +11,21 @@ import (
 
 var sqlChangedRows = statement("changed_rows")
 
-// Changed returns the current state of those pitches that another processor has changed since they were published. The
-// caller must publish them again, because the last message about a pitch must be its current row.
+// Changed returns the current state of those pitches that another processor has changed since they were
+// published. The caller must publish them again, because the last message about a pitch must be its current
+// row.
 func (s *Sink) Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error) {
 	if len(published) == 0 {
 		return nil, nil
 	}
 	args := []any{column(published, func(p schemas.Published) [16]byte { return p.PitchID })}
-	args = append(args, versionArrays(published, func(p schemas.Published) *schemas.Version { return &p.Version })...)
-	args = append(args, versionArrays(published, func(p schemas.Published) *schemas.Version {
-		return value(&p.Identified)
-	})...)
+	measured := func(p schemas.Published) *schemas.Version { return &p.Version }
+	identified := func(p schemas.Published) *schemas.Version { return value(&p.Identified) }
+	args = append(args, versionArrays(published, measured)...)
+	args = append(args, versionArrays(published, identified)...)
 	var now []schemas.Published
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
 		if now, err = pg.Collect(ctx, tx, scanVersions, sqlChangedRows, args...); err != nil || len(now) == 0 {
 			return err
 		}

@@ -2,16 +2,20 @@ package pgsink
 
 // The second half of a transaction computes the aggregates of the batters that the written rows touch.
 //
-// A batter-game is computed again from its rows, about twenty, which keeps it exact whatever happened to them. A batter's
-// career is too long for that. It moves by the differences of the batter-games, and is folded from all batter-games only
-// where differences are not enough (sql/compute_games.sql, sql/fold_batters.sql).
+// A batter-game is computed again from its rows, about twenty, which keeps it exact whatever happened to
+// them. A batter's career is too long for that. It moves by the differences of the batter-games, and is
+// folded from all batter-games only where differences are not enough (sql/compute_games.sql,
+// sql/fold_batters.sql).
 //
 // Facts that are not obvious:
-//   - The batters are locked first, sorted by id. The statements after the lock see everything that other transactions
-//     have committed, so that no two transactions compute a batter from rows that the other cannot see.
-//   - A row may have moved from one batter or game to another. Both are computed, with "was" from before the upsert.
-//   - The lock gives each batter a new sequence number, greater than the last and not below the clock in microseconds.
-//     It rises even after a restore of an older backup, so that a projection never takes an old snapshot for a new one.
+//   - The batters are locked first, sorted by id. The statements after the lock see everything that other
+//     transactions have committed, so that no two transactions compute a batter from rows that the other
+//     cannot see.
+//   - A row may have moved from one batter or game to another. Both are computed, with "was" from before the
+//     upsert.
+//   - The lock gives each batter a new sequence number, greater than the last and not below the clock in
+//     microseconds. It rises even after a restore of an older backup, so that a projection never takes an old
+//     snapshot for a new one.
 
 import (
 	"cmp"
@@ -28,8 +32,8 @@ const sqlCurrentRows = `SELECT ` + pg.RowColumns + ` FROM pitches WHERE pitch_id
 
 var sqlCountReplay = statement("count_replay")
 
-// computeAndCommit is the second round trip. It computes the aggregates, reads the rows that an identify changed, counts
-// the records of a replay, and commits.
+// computeAndCommit is the second round trip. It computes the aggregates, reads the rows that an identify
+// changed, counts the records of a replay, and commits.
 func (t *transaction) computeAndCommit() error {
 	b := &pgx.Batch{}
 	if games := t.touched(); len(games) > 0 {
@@ -69,7 +73,8 @@ func (t *transaction) touched() (games []schemas.BatterGame) {
 	return games
 }
 
-// groupArrays sorts the batter-games in place and returns the batters, and the batter-games as two arrays, each once.
+// groupArrays sorts the batter-games in place and returns the batters, and the batter-games as two arrays,
+// each once.
 func groupArrays(games []schemas.BatterGame) (batters, gameBatters []int64, gameKeys []string) {
 	slices.SortFunc(games, func(a, b schemas.BatterGame) int {
 		return cmp.Or(cmp.Compare(a.BatterID, b.BatterID), cmp.Compare(a.GamePK, b.GamePK))
@@ -128,8 +133,8 @@ func (t *transaction) snapshots() (all []schemas.Snapshot) {
 	return all
 }
 
-// onlyIdentified returns the current pitches that an identify of this batch changed and no measured version. Their rows
-// must be read, because the batch does not have them.
+// onlyIdentified returns the current pitches that an identify of this batch changed and no measured version.
+// Their rows must be read, because the batch does not have them.
 func (t *transaction) onlyIdentified() (ids [][16]byte) {
 	measured := map[schemas.PitchID]bool{}
 	for _, w := range t.winners {
@@ -143,8 +148,8 @@ func (t *transaction) onlyIdentified() (ids [][16]byte) {
 	return ids
 }
 
-// queueReplay counts the fates of a replay's records. The positions are locked by now. So an earlier attempt of this batch
-// that got no answer has been counted already, or never will be.
+// queueReplay counts the fates of a replay's records. The positions are locked by now. So an earlier attempt
+// of this batch that got no answer has been counted already, or never will be.
 func (t *transaction) queueReplay(b *pgx.Batch) {
 	r := t.batch.Replay
 	if r == nil || len(r.Records) == 0 {
@@ -190,10 +195,14 @@ func (t *transaction) outcome() schemas.Outcome {
 		out.Published = append(out.Published, t.published(w))
 	}
 	for _, row := range t.rows {
-		out.Published = append(out.Published, schemas.Published{PitchID: row.PitchID, Row: &row, Version: row.Version(),
-			Identified: schemas.Some(identify[row.PitchID].Version)})
+		out.Published = append(out.Published, schemas.Published{
+			PitchID: row.PitchID, Row: &row, Version: row.Version(),
+			Identified: schemas.Some(identify[row.PitchID].Version),
+		})
 	}
-	slices.SortFunc(out.Published, func(a, b schemas.Published) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
+	slices.SortFunc(out.Published, func(a, b schemas.Published) int {
+		return slices.Compare(a.PitchID[:], b.PitchID[:])
+	})
 	return out
 }
 

@@ -27,7 +27,7 @@ func thrown(n byte, batter, pitcher, team int64, date schemas.Text) schemas.Chan
 		Version: schemas.Version{TimestampMS: int64(at), Offset: int64(n)}, Origin: schemas.Coordinates{Topic: "t", Offset: int64(n), TimestampMS: int64(at)}}
 }
 
-// What is written after the view was taken is not in it; a caller's error ends the rows.
+// Rows written after the snapshot are not in the export. An error of the caller ends the rows.
 // guard: export: all of one moment
 func TestExportIsOfOneMoment(t *testing.T) {
 	s := open(t)
@@ -37,7 +37,9 @@ func TestExportIsOfOneMoment(t *testing.T) {
 		require.NoError(t, err)
 	}
 	put(thrown(1, 1, 9, 5, "2024-09-01"), thrown(2, 1, 9, 5, "2024-09-02"), thrown(3, 1, 9, 5, ""))
-	e, err := pgadmin.OpenExport(t.Context(), Config{URL: s.pool.Config().ConnString(), Schema: s.cfg.Schema, CoreVersion: features.CoreVersion})
+	e, err := pgadmin.OpenExport(t.Context(), Config{
+		URL: s.pool.Config().ConnString(), Schema: s.cfg.Schema, CoreVersion: features.CoreVersion,
+	})
 	require.NoError(t, err)
 	defer e.Close(t.Context())
 	days, err := e.Days(t.Context(), "", "")
@@ -46,7 +48,10 @@ func TestExportIsOfOneMoment(t *testing.T) {
 	require.Equal(t, want, days)
 	put(thrown(4, 1, 9, 5, "2024-09-01"))
 	var got []schemas.Text
-	require.NoError(t, e.Rows(t.Context(), days, func(r *schemas.StoredRow) error { got = append(got, r.GameDate); return nil }))
+	require.NoError(t, e.Rows(t.Context(), days, func(r *schemas.StoredRow) error {
+		got = append(got, r.GameDate)
+		return nil
+	}))
 	require.Equal(t, []schemas.Text{"2024-09-01", "2024-09-02", ""}, got)
 	days, err = e.Days(t.Context(), "2024-09-02", "2024-09-02")
 	require.NoError(t, err)
@@ -105,8 +110,8 @@ func TestPlayersAsOfADate(t *testing.T) {
 	require.Equal(t, all, keys)
 }
 
-// Each pitch meets one line of each dimension, and they count what stands.
-func TestTheStarCountsWhatStands(t *testing.T) {
+// Each pitch joins one line of each dimension, and the dimensions count the current rows.
+func TestDimensionsCountCurrentRows(t *testing.T) {
 	s := open(t)
 	typed := thrown(1, 1, 9, 5, "2024-04-01")
 	typed.Row.PitchType = "Sinker"

@@ -30,7 +30,7 @@ import (
 // guard: at once: only what this batch wrote has its batter computed
 // guard: at once: what a row counted for before is computed again
 // guard: at once: identifies go in steps
-func TestTheSuiteOfEveryStoreAsTheWriter(t *testing.T) {
+func TestTheWriterKeepsTheContractOfAStore(t *testing.T) {
 	sinktest.Exercise(t, func(t *testing.T) sinktest.Fixture {
 		owner := open(t)
 		writer := role(t, owner)

@@ -1,5 +1,5 @@
-// Package pgsink keeps the store of record. It writes the registers of every pitch, the aggregates computed from them and
-// the positions in the stream, all in one Postgres transaction per batch.
+// Package pgsink keeps the store of record. It writes the registers of every pitch, the aggregates computed
+// from them and the positions in the stream, all in one Postgres transaction per batch.
 package pgsink
 
 import (
@@ -63,9 +63,9 @@ func (s *Sink) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Apply writes one batch in one transaction and returns its outcome. Applying a batch again, or an older one after a newer
-// one, leads to the same state. On an error nothing was written. Every error is retryable, except
-// schemas.ErrPositionBehind: then the caller must read again from the stored positions.
+// Apply writes one batch in one transaction and returns its outcome. Applying a batch again, or an older one
+// after a newer one, leads to the same state. On an error nothing was written. Every error is retryable,
+// except schemas.ErrPositionBehind: then the caller must read again from the stored positions.
 func (s *Sink) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
 	return retryContended(s.cfg.Log, func() (schemas.Outcome, error) { return s.apply(ctx, b) })
 }
@@ -107,8 +107,8 @@ func (s *Sink) transaction(ctx context.Context, conn *pgx.Conn, b schemas.Batch)
 	return &transaction{ctx: ctx, conn: conn, cfg: &s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements}
 }
 
-// WouldRefuse returns the changes that the tables would refuse permanently. It writes the changes as Apply does, and rolls
-// the transaction back, so that no reader sees them. Each pitch may be in the list once.
+// WouldRefuse returns the changes that the tables would refuse permanently. It writes the changes as Apply
+// does, and rolls the transaction back, so that no reader sees them. Each pitch may be in the list once.
 func (s *Sink) WouldRefuse(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error) {
 	if len(pitches) == 0 {
 		return nil, nil
@@ -136,9 +136,11 @@ func (s *Sink) try(ctx context.Context, pitches []schemas.PitchChanges) ([]schem
 	return t.refused, nil
 }
 
-// RepairTotals computes batter-games again from their rows, and the batters again from their batter-games. It returns the
-// batters' snapshots, with which the caller repairs the projections.
-func (s *Sink) RepairTotals(ctx context.Context, batters []int64, games []schemas.BatterGame) ([]schemas.Snapshot, error) {
+// RepairTotals computes batter-games again from their rows, and the batters again from their batter-games. It
+// returns the batters' snapshots, with which the caller repairs the projections.
+func (s *Sink) RepairTotals(
+	ctx context.Context, batters []int64, games []schemas.BatterGame,
+) ([]schemas.Snapshot, error) {
 	_, gameBatters, gameKeys := groupArrays(slices.Clone(games))
 	batters = slices.Compact(slices.Sorted(slices.Values(slices.Concat(batters, gameBatters))))
 	t := s.transaction(ctx, nil, schemas.Batch{})

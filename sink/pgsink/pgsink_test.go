@@ -104,7 +104,7 @@ func TestAnErrorNeverShowsThePassword(t *testing.T) {
 // guard: at once: only what this batch wrote has its batter computed
 // guard: at once: what a row counted for before is computed again
 // guard: at once: identifies go in steps
-func TestTheSuiteOfEveryStore(t *testing.T) {
+func TestEveryStoreKeepsItsContract(t *testing.T) {
 	t.Run("at once", func(t *testing.T) { exercise(t, false) })
 	t.Run("in steps", func(t *testing.T) { exercise(t, true) })
 }

@@ -13,10 +13,12 @@ import (
 
 // pitchOf is a change of a pitch of a game.
 func pitchOf(n byte, game, date string, revision, offset int64) schemas.Change {
-	row := &schemas.Row{PitchID: schemas.PitchID{15: n}, GamePK: schemas.Text(game), GameDate: schemas.Text(date), Issues: []string{}}
+	row := &schemas.Row{PitchID: schemas.PitchID{15: n}, GamePK: schemas.Text(game),
+		GameDate: schemas.Text(date), Issues: []string{}}
 	return schemas.Change{
-		PitchID: row.PitchID, Version: schemas.Version{Revision: revision, TimestampMS: 1_700_000_000_000, Offset: offset},
-		Origin: schemas.Coordinates{Topic: "raw", Offset: offset, TimestampMS: 1_700_000_000_000}, EventTime: 1_700_000_000_000, Row: row,
+		PitchID: row.PitchID,
+		Version: schemas.Version{Revision: revision, TimestampMS: 1_700_000_000_000, Offset: offset},
+		Origin:  schemas.Coordinates{Topic: "raw", Offset: offset, TimestampMS: 1_700_000_000_000}, EventTime: 1_700_000_000_000, Row: row,
 	}
 }
 
@@ -68,7 +70,7 @@ func stored(t *testing.T, s *Sink) map[string]int64 {
 	return counts
 }
 
-// What is written, moved, deleted or identified has its games computed again, and no others.
+// Writing, moving, deleting or identifying a pitch has its games computed again, and no others.
 // guard: quality: the game that a pitch left is computed too
 // guard: quality: an identify touches the game
 // guard: quality: facts that no rows stand for are emptied
@@ -99,7 +101,8 @@ func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 	require.Equal(t, map[string]int64{"A": 1, "C": 1, "": 1}, stored(t, s))
 
 	now = now.Add(10 * time.Minute)
-	name := schemas.Change{Op: schemas.OpIdentify, PitchID: schemas.PitchID{15: 1}, Version: schemas.Version{Offset: 7}, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](7)}}
+	name := schemas.Change{Op: schemas.OpIdentify, PitchID: schemas.PitchID{15: 1},
+		Version: schemas.Version{Offset: 7}, IDs: schemas.Identifiers{BatterID: schemas.Some[int64](7)}}
 	applyAll(t, s, name)
 	now = now.Add(time.Minute)
 	require.Equal(t, []pgbooks.QualityUnit{{Game: "A"}}, computeAll(t, s, false), "an identify touches the game of its pitch")

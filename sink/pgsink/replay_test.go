@@ -10,7 +10,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
-// What became of a replay's records is counted in the transaction that writes them, also where that is one pitch.
+// The fates of a replay's records are counted in the transaction that writes them, even for one pitch.
 // guard: at once: replays are counted in steps
 func TestAReplayOfOnePitchIsCounted(t *testing.T) {
 	s := open(t)

@@ -101,7 +101,7 @@ func dump(t *testing.T, s *Sink) map[string]string {
 	return all
 }
 
-// What is read back of a register is what was written there.
+// Both registers are read back as they were written.
 func TestRegistersReadBackWhatWon(t *testing.T) {
 	s, changes := filled(t)
 	measured, identified := map[schemas.PitchID]schemas.Change{}, map[schemas.PitchID]schemas.Change{}

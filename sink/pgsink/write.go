@@ -1,18 +1,21 @@
 package pgsink
 
-// A batch is one transaction. It has to be atomic, it has to cost few round trips, and one bad record in it must cost
-// neither the batch nor a statement per record.
+// A batch is one transaction. It has to be atomic, it has to cost few round trips, and one bad record in it
+// must cost neither the batch nor a statement per record.
 //
-// writeAll sends the begin, the positions and all registers in one round trip, and computeAndCommit sends the rest in
-// a second one. Nearly every batch succeeds that way. (write_few.go does the same for a few pitches in one round trip.)
-// If Postgres refuses a record, the transaction is rolled back and writeApart finds the bad records by halving.
+// writeAll sends the begin, the positions and all registers in one round trip, and computeAndCommit sends the
+// rest in a second one. Nearly every batch succeeds that way. (write_few.go does the same for a few pitches
+// in one round trip.) If Postgres refuses a record, the transaction is rolled back and writeApart finds the
+// bad records by halving.
 //
 // Facts that are not obvious:
-//   - A batch holds up to two registers per pitch: measured, of which it may hold several versions, and identified. Only
-//     the newest measured version is written. A refused version is replaced by the next lower one.
-//   - All writers lock rows in the order of their pitch ids, because two processors could wait for each other otherwise.
-//   - The version fences are in the SQL (WHERE of the upserts). An upsert returns the rows that it wrote, and only
-//     these "winners" change aggregates and are published.
+//   - A batch holds up to two registers per pitch: measured, of which it may hold several versions, and
+//     identified. Only the newest measured version is written. A refused version is replaced by the next
+//     lower one.
+//   - All writers lock rows in the order of their pitch ids, because two processors could wait for each other
+//     otherwise.
+//   - The version fences are in the SQL (WHERE of the upserts). An upsert returns the rows that it wrote, and
+//     only these "winners" change aggregates and are published.
 
 import (
 	"bytes"
@@ -30,8 +33,8 @@ import (
 const (
 	// chunkRows is the number of registers per statement. Longer arrays bring nothing above about a thousand.
 	chunkRows = 1000
-	// fewPitches is the number of pitches up to which planning a statement again costs more than running it. Of the 5 ms
-	// that a single pitch took, 2 were for plans no better than the generic ones.
+	// fewPitches is the number of pitches up to which planning a statement again costs more than running it.
+	// A single pitch took 5 ms, and 2 of them were for plans no better than the generic ones.
 	fewPitches = 50
 )
 
@@ -62,8 +65,8 @@ type winner struct {
 	change   *schemas.Change // the measured version, or the identify
 	current  bool            // the pitch has a current row
 	now, was batterGame      // what the row counts for, and counted for before
-	// ids and identifiedBy are the identified register's. After an upsert of the measured register they are as they
-	// were at that upsert.
+	// ids and identifiedBy are the identified register's. After an upsert of the measured register they are as
+	// they were at that upsert.
 	ids          schemas.Identifiers
 	identifiedBy schemas.Opt[schemas.Version]
 }
@@ -88,7 +91,8 @@ func (t *transaction) run(write func() error) error {
 	return err
 }
 
-// rollback makes the connection usable again, or closes it, so that the pool drops it. It works after ctx was cancelled.
+// rollback makes the connection usable again, or closes it, so that the pool drops it. It works after ctx was
+// cancelled.
 func (t *transaction) rollback() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), 5*time.Second)
 	defer cancel()
@@ -136,8 +140,8 @@ func (t *transaction) sets() [][]candidate {
 	return slices.AppendSeq(slices.Collect(measured), slices.Chunk(identifies(t.batch.Pitches), chunkRows))
 }
 
-// writeGood writes the good records of a set and refuses the others. The records left over by a search for a bad one are
-// written together, so that one bad record among n costs log2(n)+2 statements.
+// writeGood writes the good records of a set and refuses the others. The records left over by a search for a
+// bad one are written together, so that one bad record among n costs log2(n)+2 statements.
 func (t *transaction) writeGood(set []candidate) error {
 	for len(set) > 0 {
 		why, err := t.try(set)
@@ -151,8 +155,8 @@ func (t *transaction) writeGood(set []candidate) error {
 	return nil
 }
 
-// isolate refuses one bad record of a set that has one, which why is about. It returns the records that are not written
-// yet, and with them the next lower version of the refused one.
+// isolate refuses one bad record of a set that has one, which why is about. It returns the records that are
+// not written yet, and with them the next lower version of the refused one.
 func (t *transaction) isolate(set []candidate, why error) (rest []candidate, err error) {
 	for len(set) > 1 {
 		half := len(set) / 2
@@ -177,12 +181,14 @@ func (t *transaction) isolate(set []candidate, why error) (rest []candidate, err
 	if next, ok := c.next(); ok {
 		rest = append(rest, next)
 	}
-	slices.SortFunc(rest, func(a, b candidate) int { return bytes.Compare(a.pitch.PitchID[:], b.pitch.PitchID[:]) })
+	slices.SortFunc(rest, func(a, b candidate) int {
+		return bytes.Compare(a.pitch.PitchID[:], b.pitch.PitchID[:])
+	})
 	return rest, nil
 }
 
-// try writes a set under a savepoint, so that a refused statement undoes nothing else. refused is a permanent error, the
-// fault of a record; err is retryable.
+// try writes a set under a savepoint, so that a refused statement undoes nothing else. refused is a permanent
+// error, the fault of a record; err is retryable.
 func (t *transaction) try(set []candidate) (refused, err error) {
 	had := len(t.winners)
 	b := &pgx.Batch{}
@@ -267,7 +273,8 @@ func (t *transaction) queuePositions(b *pgx.Batch) {
 	})
 }
 
-// queueLocks locks the pitches of a batch that writes both registers, because it writes them in two statements.
+// queueLocks locks the pitches of a batch that writes both registers, because it writes them in two
+// statements.
 func (t *transaction) queueLocks(b *pgx.Batch) {
 	if len(identifies(t.batch.Pitches)) > 0 {
 		b.Queue(sqlLockPitches, column(t.batch.Pitches, func(p schemas.PitchChanges) [16]byte { return p.PitchID }))
@@ -294,8 +301,8 @@ func (t *transaction) queueWrite(b *pgx.Batch, set []candidate) {
 			var w winner
 			var id schemas.PitchID
 			var by pg.VersionRow
-			into := []any{(*[16]byte)(&id), pg.Integer(&w.now.Batter), &w.now.Game, pg.Integer(&w.was.Batter), &w.was.Game,
-				&w.current}
+			into := []any{(*[16]byte)(&id), pg.Integer(&w.now.Batter), &w.now.Game,
+				pg.Integer(&w.was.Batter), &w.was.Game, &w.current}
 			into = append(into, pg.IdentifiersInto(&w.ids)...)
 			if err := rows.Scan(append(into, by.Into()...)...); err != nil {
 				return err

@@ -1,24 +1,27 @@
 package pgsink
 
-// A live pitch waits for round trips more than for work. So a batch of few pitches is written in one round trip instead of
-// the two of write.go.
+// A live pitch waits for round trips more than for work. So a batch of few pitches is written in one round
+// trip instead of the two of write.go.
 //
-// The second round trip of write.go sends arguments that the answer of the first one gave: the batters whose totals
-// change, and which of their games. Here the server finds them itself. The four statements on totals have two holes:
+// The second round trip of write.go sends arguments that the answer of the first one gave: the batters whose
+// totals change, and which of their games. Here the server finds them itself. The four statements on totals
+// have two holes:
 //
-//	{batters}   an expression, the array of the batters       $1::bigint[]       or a subquery over sql/written.sql
-//	{groups}    a query, their batters and games              unnest($1, $2)     or sql/written.sql
+//	{batters}   an array of the batters           $1::bigint[]     or a subquery over sql/written.sql
+//	{groups}    a query of batters and games      unnest($1, $2)   or sql/written.sql
 //
-// sql/written.sql finds them among the registers of the batch that this transaction has written. Statements with these
-// subqueries take the ids of the pitches as $1.
+// sql/written.sql finds them among the registers of the batch that this transaction has written. Statements
+// with these subqueries take the ids of the pitches as $1.
 //
 // Facts that are not obvious:
 //   - Each statement sees the rows that the statements before it wrote, because they run in one transaction.
-//   - Nobody reads an answer before the commit was sent. A check must make its statement fail, as that of the positions
-//     does (sql/move_or_fail.sql). The failure aborts the transaction, and Apply does everything again in steps.
-//   - Batches with identifies or with a replay are written in steps, because they need answers of their first statements.
+//   - Nobody reads an answer before the commit was sent. A check must make its statement fail, as that of the
+//     positions does (sql/move_or_fail.sql). The failure aborts the transaction, and Apply does everything
+//     again in steps.
+//   - Batches with identifies or with a replay are written in steps, because they need answers of their first
+//     statements.
 //
-// TestTheStoreSuite runs all tests of a store in both ways.
+// TestEveryStoreKeepsItsContract runs all tests of a store in both ways.
 
 import (
 	"strings"

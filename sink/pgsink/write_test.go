@@ -11,7 +11,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
-// What one bad row costs is bounded: a batch of a replay must not fall apart into single rows.
+// A bad row costs few statements, because a batch of a replay must not be written row by row.
 func TestOneBadRowInThreeThousandCostsFewStatements(t *testing.T) {
 	s := open(t)
 	refuseVenue(t, s, "bad")
@@ -62,7 +62,7 @@ func TestManyBadRowsAreAllFound(t *testing.T) {
 	sinktest.RequireState(t, whole(s), good)
 }
 
-// A name that is refused is a letter too; what was measured stands.
+// A refused identify is a dead letter, and the measured register stays current.
 func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 	s := open(t)
 	_, err := s.pool.Exec(t.Context(), `
@@ -89,7 +89,7 @@ func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 	}))
 }
 
-// A live pitch waits for what is done once: its statements are planned when a connection is new, and not each time.
+// Statements of few pitches are planned once per connection, because planning would delay each live pitch.
 // guard: few pitches are written without planning anew
 // guard: few pitches at once are written without planning anew
 func TestFewPitchesArePlannedOnce(t *testing.T) {

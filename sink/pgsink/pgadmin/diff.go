@@ -12,11 +12,15 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Diff compares the current rows and aggregates of two targets, as of one moment. raw is the topic that feeds both. Rows
-// that differ only in when, by which build or by which core they were computed are equal. Averages may differ by 1e-9.
+// Diff compares the current rows and aggregates of two targets, as of one moment. raw is the topic that feeds
+// both. Rows that differ only in when, by which build or by which core they were computed are equal. Averages
+// may differ by 1e-9.
 //
-// A pitch or batter is moving, and compared with nothing, if one target has read a record of it that the other has not.
-func (t *Targets) Diff(ctx context.Context, a, b schemas.Target, raw string) (d schemas.TargetDiff, err error) {
+// A pitch or batter is moving, and compared with nothing, if one target has read a record of it that the
+// other has not.
+func (t *Targets) Diff(
+	ctx context.Context, a, b schemas.Target, raw string,
+) (d schemas.TargetDiff, err error) {
 	d.A = a.Name
 	d.B = b.Name
 	err = pgx.BeginTxFunc(ctx, t.pool, snapshot, func(tx pgx.Tx) error {
@@ -63,7 +67,8 @@ func commonOffsets(
 	return partitions, offsets, err
 }
 
-// isMoving is true of a register r that was written by a record at or above the common offsets, which are $1 and $2.
+// isMoving is true of a register r that was written by a record at or above the common offsets, which are $1
+// and $2.
 const isMoving = `(EXISTS (SELECT FROM unnest($1::int[], $2::bigint[]) AS u(partition, next)
 	WHERE u.partition = r.source_partition AND r.source_offset >= u.next OR u.partition = r.identified_source_partition AND r.identified_source_offset >= u.next))`
 
@@ -79,7 +84,8 @@ func movingBatters(
 		partitions, offsets)
 }
 
-// registersOf selects all registers of a target. Deleted pitches are among them, because a deletion may be moving.
+// registersOf selects all registers of a target. Deleted pitches are among them, because a deletion may be
+// moving.
 func registersOf(schema string) string {
 	return `SELECT r.*, coalesce(identified_pitcher_id, measured_pitcher_id) AS pitcher_id, coalesce(identified_team_id, measured_team_id) AS team_id,
 		` + isMoving + ` AS moving FROM ` + schema + `.pitch_registers r`
@@ -90,8 +96,8 @@ func statsOf(schema, view string) string {
 	return `SELECT s.*, true AS standing, 0 AS core_version, batter_id = ANY ($1::bigint[]) AS moving FROM ` + schema + `.` + view + ` s`
 }
 
-// comparedColumns returns the columns of a row, without its key and those that report when and by which build it was
-// computed.
+// comparedColumns returns the columns of a row, without its key and those that report when and by which build
+// it was computed.
 func comparedColumns() []schemas.Column {
 	return slices.DeleteFunc(slices.Clone(schemas.StoredColumns), func(c schemas.Column) bool {
 		return slices.Contains([]string{"pitch_id", "core_version", "build", "processed_at"}, c.Name)
@@ -107,7 +113,8 @@ type comparison struct {
 	rows    bool  // the results are registers, else aggregates
 }
 
-// joined is the FROM clause: both results side by side, with s.moving, and whether the key is current in a and in b.
+// joined is the FROM clause: both results side by side, with s.moving, and whether the key is current in a
+// and in b.
 func (c comparison) joined() string {
 	return ` FROM (` + c.a + `) a FULL JOIN (` + c.b + `) b USING (` + strings.Join(c.key, ", ") + `)
 		-- guard: target: what one has not read yet is no difference | SELECT coalesce(a.moving, false) OR coalesce(b.moving, false) AS moving -> SELECT false AS moving
@@ -137,7 +144,9 @@ func isMeasure(c schemas.Column) bool {
 }
 
 // run fills in the difference, and returns the number of rows in both targets that two cores computed.
-func (c comparison) run(ctx context.Context, tx pgx.Tx, into *schemas.TableDiff) (otherCore int64, err error) {
+func (c comparison) run(
+	ctx context.Context, tx pgx.Tx, into *schemas.TableDiff,
+) (otherCore int64, err error) {
 	const (
 		both  = "in_a AND in_b AND NOT s.moving"
 		onlyA = "in_a AND NOT in_b AND NOT s.moving"
@@ -155,7 +164,8 @@ func (c comparison) run(ctx context.Context, tx pgx.Tx, into *schemas.TableDiff)
 			size = fmt.Sprintf("abs(a.%[1]s::float8 - b.%[1]s::float8)", col.Name)
 		}
 		byColumn = append(byColumn, count(where),
-			fmt.Sprintf("max(%[2]s) FILTER (WHERE %[1]s), avg(%[2]s) FILTER (WHERE %[1]s)", where, size), examples(where))
+			fmt.Sprintf("max(%[2]s) FILTER (WHERE %[1]s), avg(%[2]s) FILTER (WHERE %[1]s)", where, size),
+			examples(where))
 	}
 	parts := append([]string{
 		count("in_a"), count("in_b"), count(onlyA), count(onlyB),
@@ -176,7 +186,8 @@ func (c comparison) run(ctx context.Context, tx pgx.Tx, into *schemas.TableDiff)
 		f.diff.Name = c.columns[i].Name
 		dest = append(dest, &f.diff.Differ, pg.Float(&f.diff.Max), pg.Float(&f.diff.Mean), &f.keys[0], &f.keys[1])
 	}
-	if err := tx.QueryRow(ctx, "SELECT "+strings.Join(parts, ", ")+c.joined(), c.args...).Scan(dest...); err != nil {
+	sql := "SELECT " + strings.Join(parts, ", ") + c.joined()
+	if err := tx.QueryRow(ctx, sql, c.args...).Scan(dest...); err != nil {
 		return 0, err
 	}
 	into.OnlyInA = keysOf(onlyIn[:2])
@@ -203,7 +214,9 @@ func keysOf(found []*string) (keys []string) {
 }
 
 // examples returns the values of a column under these keys.
-func (c comparison) examples(ctx context.Context, tx pgx.Tx, column string, keys []string) ([]schemas.ValueDiffer, error) {
+func (c comparison) examples(
+	ctx context.Context, tx pgx.Tx, column string, keys []string,
+) ([]schemas.ValueDiffer, error) {
 	wanted := fmt.Sprintf("%s = ANY ($%d::text[])", c.keyText(), len(c.args)+1)
 	if c.rows { // in this form the index finds them
 		wanted = fmt.Sprintf("pitch_id = ANY ($%d::text[]::uuid[])", len(c.args)+1)

@@ -9,8 +9,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Export is a snapshot of all pitches at one moment: later writes do not show in its answers. It holds one connection and
-// no locks. It is not safe for use by several goroutines.
+// Export is a snapshot of all pitches at one moment: later writes do not show in its answers. It holds one
+// connection and no locks. It is not safe for use by several goroutines.
 type Export struct {
 	conn *pgx.Conn
 	tx   pgx.Tx
@@ -36,7 +36,8 @@ func OpenExport(ctx context.Context, cfg pg.Config) (*Export, error) {
 	}
 	e := &Export{conn: conn}
 	// guard: export: all of one moment | IsoLevel: pgx.RepeatableRead, ->
-	if e.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}); err != nil {
+	e.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
 		e.Close(ctx)
 		return nil, pg.Wrap("export", err)
 	}
@@ -46,8 +47,8 @@ func OpenExport(ctx context.Context, cfg pg.Config) (*Export, error) {
 // Close ends the snapshot and closes the connection.
 func (e *Export) Close(ctx context.Context) { _ = e.conn.Close(context.WithoutCancel(ctx)) }
 
-// Days returns the dates from from to to (YYYY-MM-DD, "" for no limit) that have pitches, sorted. Pitches without
-// a date come last, whatever the limits are.
+// Days returns the dates from from to to (YYYY-MM-DD, "" for no limit) that have pitches, sorted. Pitches
+// without a date come last, whatever the limits are.
 func (e *Export) Days(ctx context.Context, from, to schemas.Text) ([]Day, error) {
 	days, err := pg.Collect(ctx, e.tx, func(row pgx.CollectableRow) (d Day, err error) {
 		err = row.Scan(pg.Text(&d.Date), &d.Pitches)
@@ -58,8 +59,8 @@ func (e *Export) Days(ctx context.Context, from, to schemas.Text) ([]Day, error)
 	return days, pg.Wrap("days", err)
 }
 
-// Rows calls yield with the rows of these days, sorted by date and event time, one at a time as they arrive from the
-// server. It returns the first error of yield.
+// Rows calls yield with the rows of these days, sorted by date and event time, one at a time as they arrive
+// from the server. It returns the first error of yield.
 func (e *Export) Rows(ctx context.Context, days []Day, yield func(*schemas.StoredRow) error) error {
 	dates := []string{}
 	undated := false

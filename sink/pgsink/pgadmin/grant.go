@@ -16,9 +16,9 @@ type Roles struct {
 	Reader string // of an application or an analyst: reads
 }
 
-// Grant gives the roles the rights that they need on all tables and views of this schema, and revokes all others there.
-// The owner calls it after each Migrate. Calling it again changes nothing. It grants nothing and returns an error if
-// a role is missing or cannot be limited by grants.
+// Grant gives the roles the rights that they need on all tables and views of this schema, and revokes all
+// others there. The owner calls it after each Migrate. Calling it again changes nothing. It grants nothing
+// and returns an error if a role is missing or cannot be limited by grants.
 func (a *Admin) Grant(ctx context.Context, roles Roles) error {
 	if roles.Writer != "" && roles.Writer == roles.Reader {
 		return fmt.Errorf("postgres: role %q: want another one to read than to write", roles.Writer)
@@ -45,7 +45,8 @@ func (a *Admin) grant(ctx context.Context, tx pgx.Tx, role, rights, after string
 	if err := a.checkRole(ctx, tx, role); err != nil {
 		return err
 	}
-	replace := strings.NewReplacer("{schema}", a.schema, "{role}", pgx.Identifier{role}.Sanitize(), "{rights}", rights)
+	replace := strings.NewReplacer(
+		"{schema}", a.schema, "{role}", pgx.Identifier{role}.Sanitize(), "{rights}", rights)
 	_, err := tx.Exec(ctx, replace.Replace(`
 		REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};
 		REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {role};
@@ -55,8 +56,8 @@ func (a *Admin) grant(ctx context.Context, tx pgx.Tx, role, rights, after string
 	return err
 }
 
-// checkRole returns an error for a role that is missing, is a superuser, or owns the tables. Rights revoked from an owner
-// would be missing when it migrates.
+// checkRole returns an error for a role that is missing, is a superuser, or owns the tables. Rights revoked
+// from an owner would be missing when it migrates.
 func (a *Admin) checkRole(ctx context.Context, tx pgx.Tx, role string) error {
 	var super, owns bool
 	err := tx.QueryRow(ctx, `

@@ -67,9 +67,9 @@ func Migrations() []Migration {
 	return out
 }
 
-// Migrate brings the schema to the version of this build and returns the migrations that it applied. Each one runs in
-// a transaction of its own. An advisory lock makes concurrent calls wait for each other. It returns an error if a newer
-// build migrated the database, or if a migration has changed since it was applied.
+// Migrate brings the schema to the version of this build and returns the migrations that it applied. Each one
+// runs in a transaction of its own. An advisory lock makes concurrent calls wait for each other. It returns
+// an error if a newer build migrated the database, or if a migration has changed since it was applied.
 func (a *Admin) Migrate(ctx context.Context) (applied []Migration, err error) {
 	conn, err := a.pool.Acquire(ctx)
 	if err != nil {
@@ -103,7 +103,8 @@ func (a *Admin) Migrate(ctx context.Context) (applied []Migration, err error) {
 	return applied, describeColumns(ctx, conn.Conn())
 }
 
-// migrationsDone returns the checksum of each applied migration by version. It makes the schema if it is not there.
+// migrationsDone returns the checksum of each applied migration by version. It makes the schema if it is not
+// there.
 func (a *Admin) migrationsDone(ctx context.Context, conn *pgx.Conn) (map[int]string, error) {
 	var exists bool
 	err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, a.schema+".schema_migrations").Scan(&exists)
@@ -128,8 +129,8 @@ func (a *Admin) migrationsDone(ctx context.Context, conn *pgx.Conn) (map[int]str
 	return done, pg.Wrap("migrate", err)
 }
 
-// pending returns the migrations that are not applied yet. It returns an error if this build lacks an applied one or has
-// it with another content.
+// pending returns the migrations that are not applied yet. It returns an error if this build lacks an applied
+// one or has it with another content.
 func pending(have []Migration, done map[int]string) ([]Migration, error) {
 	var todo []Migration
 	known := map[int]bool{}
@@ -138,8 +139,8 @@ func pending(have []Migration, done map[int]string) ([]Migration, error) {
 		if sum, ok := done[m.Version]; !ok {
 			todo = append(todo, m)
 		} else if sum != m.checksum() {
-			return nil, fmt.Errorf("postgres: migration %04d_%s was applied with another content than this build has: "+
-				"use the build that made this database, or a fresh schema", m.Version, m.Name)
+			return nil, fmt.Errorf("postgres: migration %04d_%s was applied with another content "+
+				"than this build has: use the build that made this database, or a fresh schema", m.Version, m.Name)
 		}
 	}
 	for version := range done {
@@ -162,7 +163,8 @@ func apply(ctx context.Context, conn *pgx.Conn, m Migration) error {
 	})
 }
 
-// describeColumns writes the comments of columns from the lists of columns in schemas, so that both always agree.
+// describeColumns writes the comments of columns from the lists of columns in schemas, so that both always
+// agree.
 func describeColumns(ctx context.Context, conn *pgx.Conn) error {
 	var b strings.Builder
 	for table, columns := range map[string][]schemas.Column{
@@ -175,7 +177,8 @@ func describeColumns(ctx context.Context, conn *pgx.Conn) error {
 			if table == "pitch_registers" && (c.Name == "pitcher_id" || c.Name == "team_id") {
 				continue // a register holds them twice, under other names
 			}
-			fmt.Fprintf(&b, "COMMENT ON COLUMN %s.%s IS '%s';\n", table, c.Name, strings.ReplaceAll(c.Comment(), "'", "''"))
+			comment := strings.ReplaceAll(c.Comment(), "'", "''")
+			fmt.Fprintf(&b, "COMMENT ON COLUMN %s.%s IS '%s';\n", table, c.Name, comment)
 		}
 	}
 	_, err := conn.Exec(ctx, b.String())

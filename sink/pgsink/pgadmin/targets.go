@@ -14,8 +14,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// Targets keeps, in a schema of its own, the list of the targets beside live, the pointer to the target that readers see,
-// and the views of that target.
+// Targets keeps, in a schema of its own, the list of the targets beside live, the pointer to the target that
+// readers see, and the views of that target.
 type Targets struct {
 	pool          *pgxpool.Pool
 	serving, live string // names of schemas
@@ -36,8 +36,8 @@ func OpenTargets(cfg pg.Config, serving string) (*Targets, error) {
 // Close waits for the connections that are in use, and closes the pool.
 func (t *Targets) Close() { t.pool.Close() }
 
-// change runs f in one transaction, under a lock that excludes all other changes of the targets. It waits at most half
-// a second at a time for readers, because a waiting lock holds up all readers behind it.
+// change runs f in one transaction, under a lock that excludes all other changes of the targets. It waits at
+// most half a second at a time for readers, because a waiting lock holds up all readers behind it.
 func (t *Targets) change(ctx context.Context, what string, f func(pgx.Tx) error) error {
 	var err error
 	for range 10 {
@@ -63,8 +63,8 @@ func (t *Targets) sql(text string) string {
 
 var sqlTargets = statement("targets")
 
-// Ensure makes the list and the pointer to live if they are not there, and lets the roles that may read live's schema
-// read the views.
+// Ensure makes the list and the pointer to live if they are not there, and lets the roles that may read
+// live's schema read the views.
 func (t *Targets) Ensure(ctx context.Context) error {
 	return t.change(ctx, "targets", func(tx pgx.Tx) error {
 		if there, err := t.exists(ctx, tx); err != nil || there {
@@ -82,8 +82,8 @@ func (t *Targets) exists(ctx context.Context, tx pgx.Tx) (there bool, err error)
 	return there, err
 }
 
-// Share gives the roles that may use live's schema the rights that they need in the schemas of the targets and of the
-// views, if there are any. Call it after Grant.
+// Share gives the roles that may use live's schema the rights that they need in the schemas of the targets
+// and of the views, if there are any. Call it after Grant.
 func (t *Targets) Share(ctx context.Context) error {
 	list, err := t.List(ctx)
 	if err != nil {
@@ -102,7 +102,8 @@ func (t *Targets) Share(ctx context.Context) error {
 	})
 }
 
-// point makes the views show a schema: each view that it has, and no other. Roles that may read them keep that right.
+// point makes the views show a schema: each view that it has, and no other. Roles that may read them keep
+// that right.
 func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
 	has, err := viewsOf(ctx, tx, schema)
 	if err != nil {
@@ -160,8 +161,9 @@ func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
 	return nil
 }
 
-// copyRights gives the roles that may use the schema from the same rights in the schema to. A role that may write
-// registers in from may write all tables in to, except the list of migrations. With readOnly no role may write.
+// copyRights gives the roles that may use the schema from the same rights in the schema to. A role that may
+// write registers in from may write all tables in to, except the list of migrations. With readOnly no role
+// may write.
 func copyRights(ctx context.Context, tx pgx.Tx, from, to string, readOnly bool) error {
 	roles, err := pg.CollectMap[string, bool](ctx, tx, `
 		SELECT r.rolname, has_table_privilege(r.oid, $1 || '.pitch_registers', 'INSERT')
@@ -184,8 +186,8 @@ func copyRights(ctx context.Context, tx pgx.Tx, from, to string, readOnly bool) 
 	return nil
 }
 
-// Register adds a target, whose schema must be migrated, to the list, and gives its schema the players and the rights of
-// live's. A target that is in the list keeps its names.
+// Register adds a target, whose schema must be migrated, to the list, and gives its schema the players and
+// the rights of live's. A target that is in the list keeps its names.
 func (t *Targets) Register(ctx context.Context, target schemas.Target) error {
 	return t.change(ctx, "target "+target.Name, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, t.sql(`INSERT INTO {serving}.targets (name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead)
@@ -217,7 +219,8 @@ func (t *Targets) Pointer(ctx context.Context) (schemas.Pointer, error) {
 	return pg.ReadPointer(ctx, t.pool, t.serving)
 }
 
-// Promote moves the pointer and the views to a target, in one transaction. It returns the pointer before and after.
+// Promote moves the pointer and the views to a target, in one transaction. It returns the pointer before and
+// after.
 func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Pointer, err error) {
 	err = t.change(ctx, "promoting "+name, func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, t.sql(`SELECT target, coalesce(previous, ''), generation FROM {serving}.pointer FOR UPDATE`)).
@@ -246,8 +249,8 @@ func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Poi
 	return was, is, err
 }
 
-// Drop removes a target's schema and its line in the list. It returns an error if readers see the target, or if it is
-// live.
+// Drop removes a target's schema and its line in the list. It returns an error if readers see the target, or
+// if it is live.
 func (t *Targets) Drop(ctx context.Context, target schemas.Target) error {
 	return t.change(ctx, "dropping "+target.Name, func(tx pgx.Tx) error {
 		forget := t.sql(`UPDATE {serving}.pointer SET previous = NULL WHERE previous = $1`)
@@ -271,7 +274,8 @@ func (t *Targets) Pitches(ctx context.Context, schema string) (int64, error) {
 	return t.number(ctx, schema, `SELECT count(*) FROM `+schema+`.pitches`)
 }
 
-// UnfinishedReplays returns the number of unfinished replays into a schema, −1 if it is missing or another build's.
+// UnfinishedReplays returns the number of unfinished replays into a schema, −1 if it is missing or another
+// build's.
 func (t *Targets) UnfinishedReplays(ctx context.Context, schema string) (int64, error) {
 	return t.number(ctx, schema, `SELECT count(*) FROM `+schema+`.replays WHERE finished_at IS NULL`)
 }

@@ -40,10 +40,10 @@ type TotalsReport struct {
 	Batters      []int64              // the batters that RepairTotals should fold again
 }
 
-// CompareTotals compares the stored totals of some batters, overall and in each game, with the sums of their rows. It
-// reads both at one moment, so that concurrent writers make no difference. Sums of measures may differ in their last
-// bits, because their order is not fixed. A difference without a game is one of the batter over all games, or (Key
-// "no game") one of the batter's rows without a game.
+// CompareTotals compares the stored totals of some batters, overall and in each game, with the sums of their
+// rows. It reads both at one moment, so that concurrent writers make no difference. Sums of measures may
+// differ in their last bits, because their order is not fixed. A difference without a game is one of the
+// batter over all games, or (Key "no game") one of the batter's rows without a game.
 func (a *Admin) CompareTotals(ctx context.Context, ids []int64) (rep TotalsReport, err error) {
 	var computed, stored map[totalsKey]totals
 	err = pgx.BeginTxFunc(ctx, a.pool, snapshot, func(tx pgx.Tx) (err error) {
@@ -85,7 +85,8 @@ func (a *Admin) CompareTotals(ctx context.Context, ids []int64) (rep TotalsRepor
 // snapshot reads everything as of one moment.
 var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 
-// totalsKey is a batter in a game, which is "" for rows without one. If game is missing, it is the batter over all games.
+// totalsKey is a batter in a game, which is "" for rows without one. If game is missing, it is the batter
+// over all games.
 type totalsKey struct {
 	batter int64
 	game   schemas.Opt[string]
@@ -129,7 +130,8 @@ func addSums(s *schemas.Sums, line totals) {
 	}
 }
 
-// compareTotals returns the difference of one group, nil if there is none. Totals of a group without rows may be missing.
+// compareTotals returns the difference of one group, nil if there is none. Totals of a group without rows may
+// be missing.
 func compareTotals(key totalsKey, want, is, batter totals) *schemas.Difference {
 	d := schemas.Difference{Kind: schemas.DiffersContent, BatterID: &key.batter, GamePK: key.game.Value}
 	if key.game.Present && key.game.Value == "" {
@@ -161,8 +163,8 @@ func compareTotals(key totalsKey, want, is, batter totals) *schemas.Difference {
 	return &d
 }
 
-// sumTolerance is the relative difference allowed between two sums of the same numbers in different orders. It is far
-// above the rounding error of 100,000 additions, and far below the precision of a measure.
+// sumTolerance is the relative difference allowed between two sums of the same numbers in different orders.
+// It is far above the rounding error of 100,000 additions, and far below the precision of a measure.
 const sumTolerance = 1e-9
 
 func sameTotal(column string, want, is any) bool {

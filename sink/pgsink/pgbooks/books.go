@@ -1,6 +1,7 @@
-// Package pgbooks reads and writes the tables beside the rows, by one small type per subject: dead letters, replays,
-// quality, heartbeats and players. Books reads the state that Redis and `verify` are compared with. All work over the pool
-// of a pgsink.Sink, or, to read only, of a pgread.Reader. They are safe for use by several goroutines.
+// Package pgbooks reads and writes the tables beside the rows, by one small type per subject: dead letters,
+// replays, quality, heartbeats and players. Books reads the state that Redis and `verify` are compared with.
+// All work over the pool of a pgsink.Sink, or, to read only, of a pgread.Reader. They are safe for use by
+// several goroutines.
 package pgbooks
 
 import (
@@ -29,8 +30,8 @@ func (b *Books) Pointer(ctx context.Context, serving string) (schemas.Pointer, e
 	return pg.ReadPointer(ctx, b.db.Pool, serving)
 }
 
-// TryLock takes the named advisory lock of this schema on a connection of its own. ok is false while another process
-// has it. The lock ends with release, or with the connection.
+// TryLock takes the named advisory lock of this schema on a connection of its own. ok is false while another
+// process has it. The lock ends with release, or with the connection.
 func (b *Books) TryLock(ctx context.Context, name string) (release func(), ok bool, err error) {
 	return b.db.TryLock(ctx, name)
 }
@@ -42,7 +43,8 @@ func (b *Books) AppliedPositions(ctx context.Context) ([]schemas.Position, error
 	return positions, pg.Wrap("positions", err)
 }
 
-// Rows returns every current row, sorted by pitch. It holds them all in memory, which suits tests and small schemas.
+// Rows returns every current row, sorted by pitch. It holds them all in memory, which suits tests and small
+// schemas.
 func (b *Books) Rows(ctx context.Context) ([]schemas.StoredRow, error) {
 	rows, err := pg.Collect(ctx, b.db.Pool, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM pitches ORDER BY pitch_id`)
 	return rows, pg.Wrap("rows", err)
@@ -55,8 +57,8 @@ func (b *Books) BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error) {
 	return seqs, pg.Wrap("batters", err)
 }
 
-// BatterSnapshots returns the whole state of some batters with all their games, as of one moment. A game without current
-// rows has nil Stats. PrevSeq is 0, because such a snapshot replaces everything.
+// BatterSnapshots returns the whole state of some batters with all their games, as of one moment. A game
+// without current rows has nil Stats. PrevSeq is 0, because such a snapshot replaces everything.
 func (b *Books) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error) {
 	var out []schemas.Snapshot
 	at := map[int64]int{}
@@ -102,13 +104,16 @@ var (
 	sqlRegistersOf = statement("registers") + `WHERE pitch_id = ANY ($1::uuid[]) ORDER BY pitch_id`
 )
 
-// Registers returns both registers of the next limit pitches after a pitch, sorted by pitch; none at the end. The first
-// call passes the zero pitch, which does not exist. Each call reads at a moment of its own.
-func (b *Books) Registers(ctx context.Context, after schemas.PitchID, limit int) ([]schemas.StoredRegisters, error) {
+// Registers returns both registers of the next limit pitches after a pitch, sorted by pitch; none at the end.
+// The first call passes the zero pitch, which does not exist. Each call reads at a moment of its own.
+func (b *Books) Registers(
+	ctx context.Context, after schemas.PitchID, limit int,
+) ([]schemas.StoredRegisters, error) {
 	return b.registers(ctx, sqlRegisters, [16]byte(after), limit)
 }
 
-// RegistersOf returns both registers of some pitches, sorted by pitch. It leaves out pitches that were never seen.
+// RegistersOf returns both registers of some pitches, sorted by pitch. It leaves out pitches that were never
+// seen.
 func (b *Books) RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error) {
 	raw := make([][16]byte, len(ids))
 	for i, id := range ids {
@@ -147,7 +152,8 @@ func scanRegisters(row pgx.CollectableRow) (r schemas.StoredRegisters, err error
 	m.PitchID = r.PitchID
 	m.Version = v.Value
 	m.Origin = schemas.Coordinates{
-		Topic: string(topic), Partition: v.Value.Partition, Offset: v.Value.Offset, TimestampMS: v.Value.TimestampMS,
+		Topic: string(topic), Partition: v.Value.Partition, Offset: v.Value.Offset,
+		TimestampMS: v.Value.TimestampMS,
 	}
 	m.Row.PitchID = r.PitchID
 	if deleted {

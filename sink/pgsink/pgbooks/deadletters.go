@@ -16,7 +16,8 @@ type DeadLetters struct{ db *pg.DB }
 // NewDeadLetters makes DeadLetters over a pool that its caller closes.
 func NewDeadLetters(db *pg.DB) DeadLetters { return DeadLetters{db} }
 
-// identityArrays returns the identities of n dead letters as five arrays, in the order of the key of the table.
+// identityArrays returns the identities of n dead letters as five arrays, in the order of the key of the
+// table.
 func identityArrays(n int, id func(i int) schemas.DeadLetterID) []any {
 	topics := make([]string, n)
 	partitions := make([]int32, n)
@@ -46,7 +47,9 @@ func (b DeadLetters) DeadLettersSending(ctx context.Context) ([]schemas.DeadLett
 	return b.decisions(ctx, `WHERE d.action = 'sending' ORDER BY d.decided_at`)
 }
 
-func (b DeadLetters) decisions(ctx context.Context, which string, args ...any) ([]schemas.DeadLetterDecision, error) {
+func (b DeadLetters) decisions(
+	ctx context.Context, which string, args ...any,
+) ([]schemas.DeadLetterDecision, error) {
 	found, err := pg.Collect(ctx, b.db.Pool, scanDecision, `
 		SELECT d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts,
 			d.action, coalesce(d.reason, ''), d.decided_by, d.build, d.decided_at, d.times,
@@ -63,10 +66,12 @@ func scanDecision(row pgx.CollectableRow) (d schemas.DeadLetterDecision, err err
 	return d, err
 }
 
-// DecideDeadLetters writes decisions, at most one per dead letter, over earlier ones: all or none. It counts Times itself.
+// DecideDeadLetters writes decisions, at most one per dead letter, over earlier ones: all or none. It counts
+// Times itself.
 func (b DeadLetters) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error {
 	n := len(decisions)
-	actions, reasons, deciders, builds := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	actions, reasons := make([]string, n), make([]string, n)
+	deciders, builds := make([]string, n), make([]string, n)
 	at := make([]time.Time, n)
 	topics := make([]string, n)
 	partitions := make([]int32, n)
@@ -94,13 +99,16 @@ func (b DeadLetters) DecideDeadLetters(ctx context.Context, decisions []schemas.
 	return pg.Wrap("decisions about dead letters", err)
 }
 
-// LockDeadLetters takes the lock of retry and discard in this schema. ok is false if another program holds it. The lock
-// ends with unlock, or with the process.
+// LockDeadLetters takes the lock of retry and discard in this schema. ok is false if another program holds
+// it. The lock ends with unlock, or with the process.
 func (b DeadLetters) LockDeadLetters(ctx context.Context) (unlock func(), ok bool, err error) {
 	return b.db.TryLock(ctx, "letters")
 }
 
-// RegistersOf returns what Books.RegistersOf returns. It shows whether a newer record has superseded a dead letter.
-func (b DeadLetters) RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error) {
+// RegistersOf returns what Books.RegistersOf returns. It shows whether a newer record has superseded a dead
+// letter.
+func (b DeadLetters) RegistersOf(
+	ctx context.Context, ids []schemas.PitchID,
+) ([]schemas.StoredRegisters, error) {
 	return New(b.db).RegistersOf(ctx, ids)
 }

@@ -13,8 +13,8 @@ type Players struct{ db *pg.DB }
 // NewPlayers makes Players over a pool that its caller closes.
 func NewPlayers(db *pg.DB) Players { return Players{db} }
 
-// Set adds players, and changes those that have another name or team, all in one transaction. It returns how many it
-// added or changed. The list must hold each player once.
+// Set adds players, and changes those that have another name or team, all in one transaction. It returns how
+// many it added or changed. The list must hold each player once.
 func (b Players) Set(ctx context.Context, players []schemas.Player) (changed int64, err error) {
 	ids := make([]int64, len(players))
 	names := make([]string, len(players))

@@ -35,8 +35,8 @@ type QualityUnit struct {
 // clockMargin bounds the difference between the clocks of two writers.
 const clockMargin = 2 * time.Minute
 
-// Touched returns the units that were written since the watermark and are not computed yet, the oldest write first. With
-// all it adds the units whose number of rows differs, for which it reads every row.
+// Touched returns the units that were written since the watermark and are not computed yet, the oldest write
+// first. With all it adds the units whose number of rows differs, for which it reads every row.
 func (b Quality) Touched(ctx context.Context, all bool) ([]QualityUnit, error) {
 	var since time.Time
 	err := b.db.Pool.QueryRow(ctx,
@@ -80,8 +80,8 @@ func (b Quality) Rows(ctx context.Context, u QualityUnit) ([]schemas.StoredRow, 
 	return rows, pg.Wrap("quality", err)
 }
 
-// Save writes the facts of a unit, computed from rows that were read at or after at. It empties stored facts of the unit
-// that no row supports any more. The caller must hold the lock "quality".
+// Save writes the facts of a unit, computed from rows that were read at or after at. It empties stored facts
+// of the unit that no row supports any more. The caller must hold the lock "quality".
 func (b Quality) Save(ctx context.Context, u QualityUnit, at time.Time, facts []schemas.QualityFacts) error {
 	batch := &pgx.Batch{}
 	days, venues := make([]string, len(facts)), make([]string, len(facts))
@@ -113,8 +113,8 @@ func (b Quality) Day(ctx context.Context, game string) (day string, err error) {
 	return day, pg.Wrap("quality", err)
 }
 
-// QualityFacts returns the stored facts of the given number of days up to last (YYYY-MM-DD). "" stands for the newest day
-// that has any.
+// QualityFacts returns the stored facts of the given number of days up to last (YYYY-MM-DD). "" stands for
+// the newest day that has any.
 func (b Quality) QualityFacts(ctx context.Context, last string, days int) ([]schemas.QualityFacts, error) {
 	facts, err := pg.Collect(ctx, b.db.Pool, pgx.RowTo[schemas.QualityFacts], `
 		WITH newest AS (SELECT coalesce(nullif($1, '')::date, (SELECT max(day) FROM quality_games WHERE pitches > 0)) AS day)
@@ -124,7 +124,8 @@ func (b Quality) QualityFacts(ctx context.Context, last string, days int) ([]sch
 	return facts, pg.Wrap("quality", err)
 }
 
-// Arrivals returns counts that the rows of a unit do not show: repeated records, conflicting ones, and deletes.
+// Arrivals returns counts that the rows of a unit do not show: repeated records, conflicting ones, and
+// deletes.
 func (b Quality) Arrivals(ctx context.Context, u QualityUnit) ([]schemas.QualityArrivals, error) {
 	of := `game_pk = $1 AND $2 = ''`
 	if u.Game == "" {

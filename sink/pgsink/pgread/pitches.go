@@ -71,13 +71,16 @@ func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, 
 }
 
 func scanGame(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
-	err = row.Scan(&g.GamePK, pg.Text(&g.GameDate), pg.Text(&g.Venue), &g.Pitches, pg.Time(&g.First), pg.Time(&g.Last),
-		pg.Time(&g.UpdatedAt))
+	err = row.Scan(&g.GamePK, pg.Text(&g.GameDate), pg.Text(&g.Venue), &g.Pitches,
+		pg.Time(&g.First), pg.Time(&g.Last), pg.Time(&g.UpdatedAt))
 	return g, err
 }
 
-// Players returns all players and the version of the list. players is nil if version is still the current one.
-func (r *Reader) Players(ctx context.Context, version string) (players []schemas.Player, now string, err error) {
+// Players returns all players and the version of the list. players is nil if version is still the current
+// one.
+func (r *Reader) Players(
+	ctx context.Context, version string,
+) (players []schemas.Player, now string, err error) {
 	err = r.db.Pool.QueryRow(ctx, `SELECT count(*) || '/' || coalesce(max(updated_at)::text, '') FROM players`).Scan(&now)
 	if err != nil || now == version {
 		return nil, version, pg.Wrap("players", err)

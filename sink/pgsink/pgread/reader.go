@@ -17,7 +17,8 @@ import (
 // Config names the database and the schema.
 type Config = pg.Config
 
-// Reader reads the views. No query takes longer than statementTimeout. It is safe for use by several goroutines.
+// Reader reads the views. No query takes longer than statementTimeout. It is safe for use by several
+// goroutines.
 type Reader struct{ db *pg.DB }
 
 const statementTimeout = 5 * time.Second
@@ -49,8 +50,8 @@ func (r *Reader) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Pulse returns how far the stream is, and the heartbeats of the processors. It leaves out the epoch, because only Redis
-// has it.
+// Pulse returns how far the stream is, and the heartbeats of the processors. It leaves out the epoch, because
+// only Redis has it.
 func (r *Reader) Pulse(ctx context.Context) (schemas.Pulse, error) {
 	p := schemas.Pulse{Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{}}
 	b := &pgx.Batch{}
@@ -67,7 +68,8 @@ func (r *Reader) Pulse(ctx context.Context) (schemas.Pulse, error) {
 	return p, pg.Wrap("positions", r.db.Pool.SendBatch(ctx, b).Close())
 }
 
-// Works returns by instance the work that the processors reported, of a stopped one the last report within an hour.
+// Works returns by instance the work that the processors reported, of a stopped one the last report within an
+// hour.
 func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
 	rows, _ := r.db.Pool.Query(ctx, `
 		SELECT instance, beat->'work' FROM heartbeats WHERE beat->'work' IS NOT NULL AND at > now() - interval '1 hour'`)
@@ -75,7 +77,8 @@ func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
 	return works, pg.Wrap("work", decode(rows, works))
 }
 
-// decode reads rows of a name and a JSON value. It leaves out values that another build wrote in another form.
+// decode reads rows of a name and a JSON value. It leaves out values that another build wrote in another
+// form.
 func decode[T any](rows pgx.Rows, into map[string]T) error {
 	var name string
 	var text []byte
@@ -136,9 +139,11 @@ func (r *Reader) GameStates(ctx context.Context, gamePK string) ([]schemas.Batte
 		`SELECT game_pk, `+statsColumns+` FROM batter_game_stats WHERE game_pk = $1 ORDER BY batter_id LIMIT 500`, gamePK)
 }
 
-// Leaders returns the batters with the highest values of a column of batter_stats, of those with at least minSwings
-// swings. Batters without a value are left out.
-func (r *Reader) Leaders(ctx context.Context, stat string, minSwings int64, limit int) ([]schemas.BatterState, error) {
+// Leaders returns the batters with the highest values of a column of batter_stats, of those with at least
+// minSwings swings. Batters without a value are left out.
+func (r *Reader) Leaders(
+	ctx context.Context, stat string, minSwings int64, limit int,
+) ([]schemas.BatterState, error) {
 	column := pgx.Identifier{stat}.Sanitize()
 	return collect(ctx, r, "batters", scanState, `SELECT '', `+statsColumns+` FROM batter_stats
 		WHERE swing_count >= $1 AND `+column+` IS NOT NULL ORDER BY `+column+` DESC, batter_id LIMIT $2`, minSwings, limit)
@@ -155,8 +160,9 @@ func collect[T any](
 func scanState(row pgx.CollectableRow) (s schemas.BatterState, err error) {
 	st := &s.Stats
 	var last, types []byte
-	err = row.Scan(&s.GamePK, &s.BatterID, &st.Pitches, &st.SwingCount, &st.WhiffCount, pg.Float(&st.WhiffRatePct),
-		&st.ContactCount, pg.Float(&st.MaxExitVelocityMPH), pg.Float(&st.AvgExitVelocityMPH), &st.HardHitCount,
+	err = row.Scan(&s.GamePK, &s.BatterID, &st.Pitches, &st.SwingCount, &st.WhiffCount,
+		pg.Float(&st.WhiffRatePct), &st.ContactCount, pg.Float(&st.MaxExitVelocityMPH),
+		pg.Float(&st.AvgExitVelocityMPH), &st.HardHitCount,
 		pg.Float(&st.MaxBatSpeedMPH), pg.Float(&st.AvgBatSpeedMPH), pg.Float(&st.AvgAttackAngleDeg),
 		&last, &types, pg.Time(&s.UpdatedAt), &s.Seq)
 	if err != nil {

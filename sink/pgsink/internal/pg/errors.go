@@ -9,19 +9,20 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// IsRecordsFault reports whether an error is permanent, because Postgres will never store this row. Such are bad data
-// (class 22), a violated constraint (23), a program limit (54000), a trigger that raised an exception (P0001), and
-// a value that the driver could not encode. All other errors are retryable.
+// IsRecordsFault reports whether an error is permanent, because Postgres will never store this row. Such are
+// bad data (class 22), a violated constraint (23), a program limit (54000), a trigger that raised an
+// exception (P0001), and a value that the driver could not encode. All other errors are retryable.
 func IsRecordsFault(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return strings.Contains(err.Error(), "failed to encode")
 	}
-	return strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") || pg.Code == "54000" || pg.Code == "P0001"
+	return strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "23") ||
+		pg.Code == "54000" || pg.Code == "P0001"
 }
 
-// IsContended reports whether a transaction failed by a deadlock or a conflict with another one. It will succeed when
-// it is tried again.
+// IsContended reports whether a transaction failed by a deadlock or a conflict with another one. It will
+// succeed when it is tried again.
 func IsContended(err error) bool { return HasCode(err, "40P01", "40001") }
 
 // IsMissing reports whether a table or a schema is not there.

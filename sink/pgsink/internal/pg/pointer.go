@@ -14,7 +14,8 @@ import (
 // LiveName is the name of the target that the settings describe.
 const LiveName = "live"
 
-// ReadPointer returns the target that readers see, from the schema serving. It is live if the pointer was never moved.
+// ReadPointer returns the target that readers see, from the schema serving. It is live if the pointer was
+// never moved.
 func ReadPointer(ctx context.Context, pool *pgxpool.Pool, serving string) (schemas.Pointer, error) {
 	var p schemas.Pointer
 	t := &p.Target

@@ -1,5 +1,5 @@
-// Package pg holds what all packages of the Postgres store share: the pool, queries, the classes of errors, and the
-// columns of rows and aggregates.
+// Package pg holds what all packages of the Postgres store share: the pool, queries, the classes of errors,
+// and the columns of rows and aggregates.
 package pg
 
 import (
@@ -54,18 +54,22 @@ func Open(cfg Config) (*DB, error) {
 	}
 	pc.MaxConns = max(cfg.MaxConns, 4)
 	params := pc.ConnConfig.RuntimeParams
-	// Every statement has its index. A plan made while a table was small must not scan the table once it is large.
+	// Every statement has its index. A plan made while a table was small must not scan the table once it is
+	// large.
 	params["enable_seqscan"] = "off"
-	// A machine that loses power in the middle of a batch closes no connection. These limits release its locks within
-	// a minute, because the network alone would take hours to notice.
+	// A machine that loses power in the middle of a batch closes no connection. These limits release its locks
+	// within a minute, because the network alone would take hours to notice.
 	params["idle_in_transaction_session_timeout"] = "15s"
-	params["tcp_keepalives_idle"], params["tcp_keepalives_interval"], params["tcp_keepalives_count"] = "10", "5", "3"
+	params["tcp_keepalives_idle"] = "10"
+	params["tcp_keepalives_interval"] = "5"
+	params["tcp_keepalives_count"] = "3"
 	params["tcp_user_timeout"] = "60s"
 	pc.ConnConfig.ConnectTimeout = 3 * time.Second
 	return connect(pc, cfg)
 }
 
-// OpenReader makes a pool whose connections cannot write, with a time limit for each statement. It does not connect.
+// OpenReader makes a pool whose connections cannot write, with a time limit for each statement. It does not
+// connect.
 func OpenReader(cfg Config, timeout time.Duration) (*DB, error) {
 	pc, err := cfg.PoolConfig("pitchstream serve")
 	if err != nil {

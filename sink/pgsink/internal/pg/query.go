@@ -24,7 +24,9 @@ func Collect[T any](
 }
 
 // CollectMap returns the rows of a query with two columns as a map from the first to the second.
-func CollectMap[K comparable, V any](ctx context.Context, db Querier, sql string, args ...any) (map[K]V, error) {
+func CollectMap[K comparable, V any](
+	ctx context.Context, db Querier, sql string, args ...any,
+) (map[K]V, error) {
 	rows, _ := db.Query(ctx, sql, args...) // ForEachRow returns this error, too
 	var key K
 	var value V
@@ -70,8 +72,8 @@ func LockKey(schema, name string) int64 {
 	return int64(h.Sum64())
 }
 
-// TryLock takes the named advisory lock of this schema on a connection of its own. ok is false while another process
-// has it. The lock ends with release, or with the connection.
+// TryLock takes the named advisory lock of this schema on a connection of its own. ok is false while another
+// process has it. The lock ends with release, or with the connection.
 func (db *DB) TryLock(ctx context.Context, name string) (release func(), ok bool, err error) {
 	conn, err := db.Pool.Acquire(ctx)
 	if err != nil {

@@ -74,12 +74,14 @@ func ScanRow(row pgx.CollectableRow) (r schemas.StoredRow, err error) {
 // MeasuresInto returns the destinations of the columns game_pk to issues.
 func MeasuresInto(r *schemas.Row) []any {
 	return []any{
-		Text(&r.GamePK), Text(&r.GameDate), Text(&r.Venue), Integer(&r.BatterID), Integer(&r.PitcherID), Integer(&r.TeamID),
+		Text(&r.GamePK), Text(&r.GameDate), Text(&r.Venue),
+		Integer(&r.BatterID), Integer(&r.PitcherID), Integer(&r.TeamID),
 		Integer(&r.Inning), Integer(&r.Balls), Integer(&r.Strikes), Integer(&r.Outs),
-		Text(&r.PitchType), Text(&r.PitchResult), Text(&r.PitchAction), Float(&r.PitchSpeedMPH), Float(&r.SpinRateRPM),
-		Float(&r.ExitVelocityMPH), Float(&r.HitSpinRPM), Float(&r.LaunchAngleDeg), Float(&r.SprayAngleDeg),
-		&r.IsSwing, &r.IsContact, &r.IsWhiff, Text(&r.SwingConfidence), Float(&r.AttackAngleDeg), Float(&r.BatSpeedMPH),
-		Text(&r.SpeedConfidence), &r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &r.Issues,
+		Text(&r.PitchType), Text(&r.PitchResult), Text(&r.PitchAction), Float(&r.PitchSpeedMPH),
+		Float(&r.SpinRateRPM), Float(&r.ExitVelocityMPH), Float(&r.HitSpinRPM), Float(&r.LaunchAngleDeg),
+		Float(&r.SprayAngleDeg), &r.IsSwing, &r.IsContact, &r.IsWhiff, Text(&r.SwingConfidence),
+		Float(&r.AttackAngleDeg), Float(&r.BatSpeedMPH), Text(&r.SpeedConfidence),
+		&r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &r.Issues,
 	}
 }
 
@@ -144,7 +146,9 @@ func (s *StatsRow) Stats() *schemas.Stats {
 	st.LastPitch.PitchID = *s.lastID
 	st.ByPitchType = make(map[string]schemas.TypeCounts, len(s.types))
 	for i, name := range s.types {
-		st.ByPitchType[name] = schemas.TypeCounts{Pitches: s.typePitches[i], Swings: s.typeSwings[i], Whiffs: s.typeWhiffs[i]}
+		st.ByPitchType[name] = schemas.TypeCounts{
+			Pitches: s.typePitches[i], Swings: s.typeSwings[i], Whiffs: s.typeWhiffs[i],
+		}
 	}
 	return &st
 }
