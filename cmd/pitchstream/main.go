@@ -77,8 +77,8 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 func newParser(std *stdio) (*kong.Kong, error) {
 	return kong.New(&commands{},
 		kong.Name("pitchstream"),
-		kong.Description("Tracked pitches from Kafka into Postgres and Redis: nothing lost, nothing counted twice, "+
-			"nothing overwritten by something older.\n\n"+
+		kong.Description("Tracked pitches from Kafka into Postgres and Redis: nothing lost, "+
+			"nothing counted twice, nothing overwritten by something older.\n\n"+
 			"A setting is a flag, an environment variable (PITCHSTREAM_ and the flag's name) and a key of the file "+
 			"that --config names; flags win over environment over file."),
 		kong.Writers(std.Out, std.Err),

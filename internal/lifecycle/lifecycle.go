@@ -10,7 +10,9 @@ import (
 // Run runs work and its helpers side by side and returns their first error. When ctx ends, work ends first;
 // the helpers run until it has returned, because its last batch still needs them. A helper that fails ends
 // work too. The error of a helper that returns after work is ignored.
-func Run(ctx context.Context, work func(context.Context) error, helpers ...func(context.Context) error) error {
+func Run(
+	ctx context.Context, work func(context.Context) error, helpers ...func(context.Context) error,
+) error {
 	g, ctx := errgroup.WithContext(ctx)
 	helping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.Go(func() error {

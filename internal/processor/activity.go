@@ -58,7 +58,9 @@ func (w *activity) step(now time.Time, name string, took time.Duration) {
 }
 
 func addStep(a, b schemas.StepWork) schemas.StepWork {
-	return schemas.StepWork{Batches: a.Batches + b.Batches, SumMS: a.SumMS + b.SumMS, MaxMS: max(a.MaxMS, b.MaxMS)}
+	return schemas.StepWork{
+		Batches: a.Batches + b.Batches, SumMS: a.SumMS + b.SumMS, MaxMS: max(a.MaxMS, b.MaxMS),
+	}
 }
 
 // batch counts a committed batch.
@@ -102,8 +104,9 @@ func (w *activity) report(now time.Time, at *positions, health *obs.Health) *sch
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := &schemas.Work{
-		At: schemas.TimeMSOf(now), Since: schemas.TimeMSOf(w.began), Build: obs.Build(), Records: w.records, Rows: w.rows,
-		Partitions: at.byPartition(now, w.lag), Steps: map[string]schemas.StepWork{}, Letters: map[schemas.Code]int64{},
+		At: schemas.TimeMSOf(now), Since: schemas.TimeMSOf(w.began), Build: obs.Build(),
+		Records: w.records, Rows: w.rows, Partitions: at.byPartition(now, w.lag),
+		Steps: map[string]schemas.StepWork{}, Letters: map[schemas.Code]int64{},
 		Newest: slices.Clone(w.newest), Faults: faults, Breaker: w.breaker,
 	}
 	for code, n := range w.letters {

@@ -43,7 +43,9 @@ func (p *positions) drop(partition int32) {
 func (p *positions) heartbeat(now time.Time, topic string, phase redissink.Phase) schemas.Heartbeat {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := schemas.Heartbeat{At: schemas.TimeMSOf(now), Phase: string(phase), Topic: topic, Positions: map[string]int64{}}
+	h := schemas.Heartbeat{
+		At: schemas.TimeMSOf(now), Phase: string(phase), Topic: topic, Positions: map[string]int64{},
+	}
 	for partition, next := range p.next {
 		h.Positions[strconv.Itoa(int(partition))] = next
 		if since := p.wait[partition]; !since.IsZero() {

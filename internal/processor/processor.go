@@ -58,7 +58,7 @@ type Options struct {
 	FetchMaxBytes   int32         // what one broker sends at a time, compressed; 0: 16 MiB
 	SessionTimeout  time.Duration // silence after which the group gives the partitions to others; 0: 10 s
 	StatefulSet     string        // the Kubernetes StatefulSet of which InstanceID is a pod; "": none
-	AcceptGap       bool          // go on where unprocessed records are no longer in the topic; DANGER: they are lost
+	AcceptGap       bool          // go on where unprocessed records left the topic; DANGER: they are lost
 	Breaker         consumer.BreakerLimits
 	QualityInterval time.Duration // time between two computations of the data's quality; 0: never
 
@@ -213,7 +213,8 @@ func (o Options) ConsumerConfig(ctx context.Context, watch *Observer) (consumer.
 // isUnavailable reports whether a Kafka error means that no broker answers, so that waiting may help.
 func isUnavailable(err error) bool {
 	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial" || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF)
+	return errors.As(err, &op) && op.Op == "dial" ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF)
 }
 
 // measureTopics sets the size limits of what is sent, because it must fit the topics however they were

@@ -41,7 +41,8 @@ func filledStore(t *testing.T) *pgsink.Sink {
 			EventTime: r.EventTime, Row: &r.Row,
 			Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: offset, TimestampMS: r.RecordTSMS},
 		}
-		batch.Pitches = append(batch.Pitches, schemas.PitchChanges{PitchID: r.PitchID, Measured: []schemas.Change{c}})
+		changes := schemas.PitchChanges{PitchID: r.PitchID, Measured: []schemas.Change{c}}
+		batch.Pitches = append(batch.Pitches, changes)
 	}
 	slices.SortFunc(batch.Pitches, func(a, b schemas.PitchChanges) int {
 		return slices.Compare(a.PitchID[:], b.PitchID[:])

@@ -29,7 +29,7 @@ func (o Options) leaves() func(context.Context) bool {
 	}
 	return func(ctx context.Context) bool {
 		gone, err := k.scaledIn(ctx, o.StatefulSet, o.InstanceID)
-		if err != nil { // staying by mistake costs a session timeout, leaving moves partitions twice; no record is lost
+		if err != nil { // staying by mistake costs a session timeout, leaving moves partitions twice
 			o.Log.Warn("cannot ask Kubernetes whether this pod is started again, so it stays in the group",
 				"error", err)
 		}

@@ -42,7 +42,8 @@ func openDeadLetters(o Options) (*deadLetters, error) {
 		return nil, err
 	}
 	d := &deadLetters{store: store, o: deadletter.Options{
-		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic, Known: pgbooks.NewDeadLetters(store.DB()), CoreOnly: true,
+		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic,
+		Known: pgbooks.NewDeadLetters(store.DB()), CoreOnly: true,
 	}}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	return d, nil
@@ -112,15 +113,18 @@ func (d *deadLetters) survey(ctx context.Context) (report schemas.DeadLetterRepo
 	report.DeadLetterSums = found.DeadLetterSums
 	for _, g := range found.Groups {
 		report.Groups = append(report.Groups, schemas.DeadLetterGroup{
-			Code: g.Code, Shape: g.Shape, DeadLetterSums: g.DeadLetterSums, Share: g.Share, First: g.First, Last: g.Last,
+			Code: g.Code, Shape: g.Shape, DeadLetterSums: g.DeadLetterSums, Share: g.Share,
+			First: g.First, Last: g.Last,
 			Example: g.Example,
 		})
 	}
 	return report, err
 }
 
-// Letter returns one dead letter of the topic; nil when there is none at the offset.
-func (d *deadLetters) Letter(ctx context.Context, partition int32, offset int64) (out *schemas.DeadLetterView, err error) {
+// Letter implements api.Letters.
+func (d *deadLetters) Letter(
+	ctx context.Context, partition int32, offset int64,
+) (out *schemas.DeadLetterView, err error) {
 	desk, err := deadletter.Open(ctx, d.o)
 	if err != nil {
 		return nil, err
@@ -130,7 +134,8 @@ func (d *deadLetters) Letter(ctx context.Context, partition int32, offset int64)
 	if !desk.Has(at) {
 		return nil, nil
 	}
-	err = desk.Each(ctx, deadletter.Filter{At: []schemas.Coordinates{at}}, func(l *deadletter.Letter) (bool, error) {
+	only := deadletter.Filter{At: []schemas.Coordinates{at}}
+	err = desk.Each(ctx, only, func(l *deadletter.Letter) (bool, error) {
 		judged, err := desk.Judge(ctx, l)
 		if err == nil {
 			out = d.shown(l, &judged)
@@ -145,7 +150,8 @@ func (d *deadLetters) shown(l *deadletter.Letter, j *deadletter.Judgement) *sche
 	sum := sha256.Sum256(l.Value)
 	out := &schemas.DeadLetterView{
 		Partition: l.At.Partition, Offset: l.At.Offset, Code: l.Code, Message: l.Message, GamePK: l.GamePK,
-		Attempts: l.ID.Attempts, FirstFailedAt: l.FirstFailedAt, FailedAt: l.FailedAt, Group: l.Group, Build: l.Build,
+		Attempts: l.ID.Attempts, FirstFailedAt: l.FirstFailedAt, FailedAt: l.FailedAt,
+		Group: l.Group, Build: l.Build,
 		Status: j.Status.String(), Decision: j.Decision, Today: j.Outcome.String(), Why: j.Why,
 		Key: printable(l.Key), Bytes: len(l.Value), SHA256: hex.EncodeToString(sum[:]),
 	}

@@ -65,7 +65,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer stores.close()
 	c := api.Config{
-		Topic: o.RawTopic, Build: obs.Build(), MaxLag: o.MaxLag, AtLeastWait: o.AtLeastWait, MaxStreams: o.MaxStreams,
+		Topic: o.RawTopic, Build: obs.Build(), MaxLag: o.MaxLag, AtLeastWait: o.AtLeastWait,
+		MaxStreams:  o.MaxStreams,
 		CORSOrigins: o.CORSOrigins, Token: o.Token, Log: o.Log, Pages: web.Handler(),
 	}
 	if o.Kafka != nil {

@@ -56,7 +56,8 @@ func TestServerAnswersUntilItsContextEnds(t *testing.T) {
 	o.Started = func(addr string) { started <- addr }
 	go func() { ended <- Run(ctx, o) }()
 	url := "http://" + <-started
-	require.Eventually(t, func() bool { return CheckReady(t.Context(), o.AdminAddr) == nil }, time.Minute, 20*time.Millisecond)
+	ready := func() bool { return CheckReady(t.Context(), o.AdminAddr) == nil }
+	require.Eventually(t, ready, time.Minute, 20*time.Millisecond)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for path, status := range map[string]int{"/openapi.json": 200, "/": 200, "/v1/batters/1": 404, "/v1/letters": 200} {
 		resp, err := client.Get(url + path)

@@ -66,7 +66,8 @@ func (s *targets) open(t schemas.Target) (api.Live, api.Store, func(), error) {
 		return nil, nil, nil, err
 	}
 	closeBoth := func() { _ = redis.Close(); store.Close() }
-	return redis, targetStore{store, s.live, &qualityCache{books: pgbooks.NewQuality(store.DB())}}, closeBoth, nil
+	reports := &qualityCache{books: pgbooks.NewQuality(store.DB())}
+	return redis, targetStore{store, s.live, reports}, closeBoth, nil
 }
 
 // targetStore reads a target, but the players' names from live, which alone has them.
