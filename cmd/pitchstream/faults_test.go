@@ -168,7 +168,7 @@ func (w *onCall) live(time time.Duration, f fault) {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(-1))
 	}
 	if f.mended > 0 {
-		w.redis.Swept(redissink.SweepReport{Checked: 400, Repaired: f.mended}, 0, nil)
+		w.redis.Swept(redissink.SweepReport{Checked: 400, Repaired: f.mended}, nil)
 	}
 	for end := w.now + time; w.now < end; w.now += halfMinute {
 		w.process(f)

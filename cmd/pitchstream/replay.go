@@ -148,7 +148,7 @@ func (c *replayCmd) options(log *slog.Logger) (o replay.Options, err error) {
 		return o, err
 	}
 	names := config.Targets{Kafka: &c.Kafka, Topics: &c.Topics, Postgres: &c.Postgres, Redis: &c.Redis}
-	if o.Target, err = names.Of(c.Into); err != nil {
+	if o.Target, err = names.Names(c.Into); err != nil {
 		return o, err
 	}
 	p := &runCmd{

@@ -50,10 +50,10 @@ type Targets struct {
 // orNew returns the value that p points to, else a new one.
 func orNew[T any](p *T) *T { return cmp.Or(p, new(T)) }
 
-// Of(name) returns the names of a target. Those of live are the settings. The target NAME has the schema
+// Names returns the names of a target. Those of live are the settings. The target NAME has the schema
 // SCHEMA_NAME, the group GROUP.NAME and the topics TOPIC.NAME. Its prefix is ps:NAME: when live has ps:live:,
 // else live's and NAME:.
-func (s Targets) Of(name string) (schemas.Target, error) {
+func (s Targets) Names(name string) (schemas.Target, error) {
 	topics := orNew(s.Topics)
 	t := schemas.Target{
 		Name: Live, Schema: orNew(s.Postgres).Schema, Group: orNew(s.Kafka).Group,
@@ -82,7 +82,7 @@ func (s Targets) Of(name string) (schemas.Target, error) {
 
 // Use changes the settings into those of a target, and returns its names.
 func (s Targets) Use(name string) (schemas.Target, error) {
-	t, err := s.Of(name)
+	t, err := s.Names(name)
 	if err != nil {
 		return t, err
 	}

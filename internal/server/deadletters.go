@@ -121,7 +121,6 @@ func (d *deadLetters) survey(ctx context.Context) (report schemas.DeadLetterRepo
 	return report, err
 }
 
-// Letter implements api.Letters.
 func (d *deadLetters) Letter(
 	ctx context.Context, partition int32, offset int64,
 ) (out *schemas.DeadLetterView, err error) {

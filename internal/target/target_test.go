@@ -81,7 +81,7 @@ func TestLifeOfATarget(t *testing.T) {
 
 	_, err = Diff(t.Context(), live, "live", "better")
 	require.ErrorContains(t, err, "there is no target better: give one of live")
-	names, err := settings.Of("better")
+	names, err := settings.Names("better")
 	require.NoError(t, err)
 	for range 2 {
 		create := CreateOptions{Live: live, Admin: admin, Target: names, Log: slog.New(slog.DiscardHandler)}
