@@ -137,8 +137,9 @@ func statusText(s deadletter.Sums) string {
 	return strings.Join(parts, ", ")
 }
 
-// predictionText returns the prediction, as: 412 of 430 would pass, 3 of them superseded: …; 18 would fail again: malformed_json
-// 18.
+// predictionText returns the prediction, as:
+//
+//	412 of 430 would pass, 3 of them superseded: …; 18 would fail again: malformed_json 18
 func predictionText(r deadletter.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of %s would pass", terminal.Count(r.WouldPass+r.Superseded), terminal.Count(r.Selected))
