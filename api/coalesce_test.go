@@ -17,8 +17,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Questions that come while others are on their way go together; none joins one that has been sent; and each has its own
-// answer.
+// Questions that come while others are on their way go together; none joins one that has been sent; and each
+// has its own answer.
 // guard: api: each has his own of an answer to several
 func TestQuestionsGoTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -97,7 +97,8 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// Whatever is asked wrongly has a problem for an answer, which is valid by the document where there is an operation.
+// Whatever is asked wrongly has a problem for an answer, which is valid by the document where there is an
+// operation.
 func TestWrongQuestions(t *testing.T) {
 	k := newAsker(t, newStores(), nil)
 	many := strings.TrimSuffix(strings.Repeat("1,", 101), ",")
@@ -135,7 +136,8 @@ func TestAPanicIsAnAnswerToo(t *testing.T) {
 	require.NotContains(t, w.Body.String(), "bug")
 }
 
-// The document: 3.1, every operation, every value with its meaning, and a page of it that needs nothing from elsewhere.
+// The document: 3.1, every operation, every value with its meaning, and a page of it that needs nothing from
+// elsewhere.
 func TestTheDocument(t *testing.T) {
 	k := newAsker(t, newStores(), func(c *Config) { c.Token = "secret" })
 	var doc struct {

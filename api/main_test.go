@@ -22,7 +22,8 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// stores are a Redis and a Postgres in memory, with their faults. They hold the same, unless a test says otherwise.
+// stores are a Redis and a Postgres in memory, with their faults. They hold the same, unless a test says
+// otherwise.
 type stores struct {
 	mu       sync.Mutex
 	live     map[schemas.BatterKey]schemas.BatterState // in Redis
@@ -295,7 +296,8 @@ func askerOf(t *testing.T, cfg Config) *asker {
 	return k
 }
 
-// ask sends a GET with headers, "Name: value". An answer that does not end, as a stream's, is cut off after a minute.
+// ask sends a GET with headers, "Name: value". An answer that does not end, as a stream's, is cut off after a
+// minute.
 func (k *asker) ask(path string, headers ...string) *httptest.ResponseRecorder {
 	k.t.Helper()
 	ctx, cancel := context.WithTimeout(k.t.Context(), time.Minute)

@@ -177,8 +177,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.Equal(t, true, body["stale"])
 }
 
-// A failure and, after it, the answer to who was asked before: the server is asked again, and nobody takes the silence of
-// the gate for an answer.
+// A failure and, after it, the answer to who was asked before: the server is asked again, and nobody takes
+// the silence of the gate for an answer.
 // guard: gate: an answer opens it
 func TestGateOpensWithAnAnswer(t *testing.T) {
 	g := gate{name: "Redis", log: slog.New(slog.DiscardHandler)}

@@ -256,8 +256,8 @@ func TestTooManyStreams(t *testing.T) {
 	})
 }
 
-// A client that reads nothing any more is dropped; one that reads slowly misses states, and not the newest; the others
-// notice nothing.
+// A client that reads nothing any more is dropped; one that reads slowly misses states, and not the newest;
+// the others notice nothing.
 func TestSlowClients(t *testing.T) {
 	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
 		s.put(state(1, 1))

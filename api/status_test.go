@@ -98,7 +98,8 @@ func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// Without Redis the status comes from Postgres, without both from memory with its age, and else it is a problem.
+// Without Redis the status comes from Postgres, without both from memory with its age, and else it is a
+// problem.
 // guard: api: a glance from memory is stale
 func TestTheStreamWithoutItsStores(t *testing.T) {
 	s := working()

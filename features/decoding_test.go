@@ -82,8 +82,8 @@ func BenchmarkDecoding(b *testing.B) {
 	})
 }
 
-// BenchmarkDecodingRatio runs the decoders in turn, and reports how many times the processor time of the core each
-// takes, as the median of the turns. Other work on the machine slows all decoders of a turn alike.
+// BenchmarkDecodingRatio runs the decoders in turn, and reports how many times the processor time of the core
+// each takes, as the median of the turns. Other work on the machine slows all decoders of a turn alike.
 func BenchmarkDecodingRatio(b *testing.B) {
 	eachDecodingSet(b, func(b *testing.B, records []schemas.Record, _ int64) {
 		all := decodings()

@@ -15,8 +15,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// rivals compute a row in the usual way: a JSON library reads the record into typed structs, and the core's code
-// computes the features. Each library is called as its documentation recommends for speed.
+// rivals compute a row in the usual way: a JSON library reads the record into typed structs, and the core's
+// code computes the features. Each library is called as its documentation recommends for speed.
 var rivals = []struct {
 	name string
 	open func() rowMaker

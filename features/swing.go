@@ -6,9 +6,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// This file computes the features of a swing (section 4 of the specification, features). Its input is the track
-// of the bat: the positions of its head and its handle, in feet, some 300 times a second. Tracks are noisy and
-// some are wrong, so each feature has limits within which a sample or a speed is believed.
+// This file computes the features of a swing (section 4 of the specification, features). Its input is the
+// track of the bat: the positions of its head and its handle, in feet, some 300 times a second. Tracks are
+// noisy and some are wrong, so each feature has limits within which a sample or a speed is believed.
 //
 //	head ●━━━0.5 ft━━━○━━━━━━━━━━━━━━━━━━━━━● handle
 //	              sweet spot

@@ -49,8 +49,8 @@ func TestUniformMotion(t *testing.T) {
 	}
 }
 
-// The bat turns about its handle. The sweet spot is half a foot from the head, and a window measures the chord
-// of its arc.
+// The bat turns about its handle. The sweet spot is half a foot from the head, and a window measures the
+// chord of its arc.
 func TestBatSpeedOfARotationIsThatOfTheChord(t *testing.T) {
 	const omega, length = 35.0, 2.75 // rad/s, ft
 	turning := func(t float64) (head, handle point) {

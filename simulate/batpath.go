@@ -2,11 +2,12 @@ package simulate
 
 import "math"
 
-// batPath is the motion of a bat: hands that go from the stance to the contact and on to the finish, and a bat that
-// turns about them in a tilted plane. All for a batter who bats right; mirror turns x around for one who bats left.
+// batPath is the motion of a bat: hands that go from the stance to the contact and on to the finish, and a
+// bat that turns about them in a tilted plane. All for a batter who bats right; mirror turns x around for one
+// who bats left.
 //
-// The turning speed rises and falls as sech²: the hands drive it up within 0.07 s, and it runs out over the 0.1 s after
-// its peak, about 3 and 5 radians. So the angle is a tanh, and no step is integrated.
+// The turning speed rises and falls as sech²: the hands drive it up within 0.07 s, and it runs out over the
+// 0.1 s after its peak, about 3 and 5 radians. So the angle is a tanh, and no step is integrated.
 type batPath struct {
 	mirror                  float64
 	stance, contact, finish vec     // of the hands, ft
@@ -42,7 +43,8 @@ func newBatPath(r source, s *swing, left, meets bool) batPath {
 	if left {
 		p.mirror, ball.x = -1, -ball.x
 	}
-	// A plane tilted by T shows an angle of attack a where sin(angle) = sin a / sin T; a steeper attack tilts it more.
+	// A plane tilted by T shows an angle of attack a where sin(angle) = sin a / sin T; a steeper attack tilts it
+	// more.
 	sinAttack := math.Sin(radians(s.attackDeg))
 	p.tilt = max(radians(r.clipped(27, 5, 15, 40)), math.Asin(min(math.Abs(sinAttack)/0.9, 1)))
 	p.peakAngle = p.peakFor(radians(s.attackDeg))
@@ -54,9 +56,9 @@ func newBatPath(r source, s *swing, left, meets bool) batPath {
 	return p
 }
 
-// peakFor is the angle in the plane at which the turning must peak so that the head, when it is fastest over the ground,
-// goes up at the attack angle. That is not the peak itself: a rising head loses ground speed as it rises more. With the
-// ground speed v·cos a, v as sech²(x/T), it is where −2/T·tanh(x/T) = tan a · da/dt.
+// peakFor is the angle in the plane at which the turning must peak so that the head, when it is fastest over
+// the ground, goes up at the attack angle. That is not the peak itself: a rising head loses ground speed as
+// it rises more. With the ground speed v·cos a, v as sech²(x/T), it is where −2/T·tanh(x/T) = tan a · da/dt.
 func (p *batPath) peakFor(attack float64) float64 {
 	there := math.Asin(math.Sin(attack) / math.Sin(p.tilt))
 	steepens := math.Sin(p.tilt) * math.Cos(there) / math.Cos(attack) * p.peakTurn // da/dt
@@ -68,8 +70,9 @@ func (p *batPath) peakFor(attack float64) float64 {
 	return there - p.peakTurn*span*x
 }
 
-// aim turns the plane so that the bat meets the ball (points across the plate, 7° forward, ±28°), and puts the hands
-// where the barrel is at the ball. A check swing (effort below 1) starts from where bats are held and gets nowhere near.
+// aim turns the plane so that the bat meets the ball (points across the plate, 7° forward, ±28°), and puts
+// the hands where the barrel is at the ball. A check swing (effort below 1) starts from where bats are held
+// and gets nowhere near.
 func (p *batPath) aim(r source, ball vec, effort float64) {
 	p.yaw = radians(r.normal(7, 28)) - p.angle(0)
 	if effort < 1 {

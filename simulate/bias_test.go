@@ -10,7 +10,8 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-// meanBatSpeed runs games through the core and gives the mean of all reliable bat speeds, and how many there are.
+// meanBatSpeed runs games through the core and gives the mean of all reliable bat speeds, and how many there
+// are.
 func meanBatSpeed(t *testing.T, o simulate.Options) (mph float64, n int) {
 	t.Helper()
 	o.Seed, o.Pitches, o.Parallel, o.FeedIDs = 3, 600, 2, true

@@ -12,8 +12,8 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-// TestTheCoreAgrees runs a stream with everything in it through the core: every row, identifier and code is the one that
-// the simulator says it made.
+// TestTheCoreAgrees runs a stream with everything in it through the core: every row, identifier and code is
+// the one that the simulator says it made.
 func TestTheCoreAgrees(t *testing.T) {
 	s, err := simulate.New(simulate.Options{
 		Seed: 11, Games: 6, Pitches: 1500, FeedIDs: true, OversizeBytes: 1 << 20,

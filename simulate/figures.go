@@ -2,8 +2,9 @@ package simulate
 
 import "github.com/pitchstream/pitchstream/schemas"
 
-// The figures of this file are counts and quantiles of the real set: 1,254 pitches (all), 628 tracked swings (swings),
-// 322 batted balls with both. Where a figure is from the twelve whole records or from elsewhere, it says so.
+// The figures of this file are counts and quantiles of the real set: 1,254 pitches (all), 628 tracked swings
+// (swings), 322 batted balls with both. Where a figure is from the twelve whole records or from elsewhere, it
+// says so.
 
 // call is what became of a pitch, as the record words it.
 type call uint8
@@ -57,15 +58,16 @@ var callWeights = func() (w [2][]int) {
 	return w
 }()
 
-// The shares of throws to a base with a runner on first, and on second only: 19 and 1 of all pitches, in games where
-// that is so in 46 and 8 of a hundred.
+// The shares of throws to a base with a runner on first, and on second only: 19 and 1 of all pitches, in
+// games where that is so in 46 and 8 of a hundred.
 const pickoffFirst, pickoffSecond = 0.033, 0.01
 
 // typedGames: the pitch type is named in one game of four (944 of 1,254 pitches have none).
 const typedGames = 4
 
-// pitchType is a kind of pitch. Shares, speeds and spins: the typed game (swings' speeds). Movement: the accelerations
-// of the twelve records and the usual shape of each type, seen from the catcher, of a right-handed pitcher.
+// pitchType is a kind of pitch. Shares, speeds and spins: the typed game (swings' speeds). Movement: the
+// accelerations of the twelve records and the usual shape of each type, seen from the catcher, of a
+// right-handed pitcher.
 type pitchType struct {
 	name              string
 	weight            int
@@ -95,7 +97,8 @@ var pitchTypeWeights = func() (w []int) {
 // misreadSpin is the share of spins that the sensors got wrong, 20–1,500 rpm (17 of 628 below 1,000).
 const misreadSpin = 0.03
 
-// leftBatters and leftPitchers: handle on the right at contact in 142 of 570 swings; about three pitchers of ten.
+// leftBatters and leftPitchers: handle on the right at contact in 142 of 570 swings; about three pitchers of
+// ten.
 const leftBatters, leftPitchers = 0.25, 0.28
 
 // What a batted ball does: 175 in play, 145 fouls.
@@ -109,11 +112,13 @@ var (
 	foulSprayDeg  = quantiles{7.5, 32.5, 36.6, 45, 59.5, 65.4, 77.4, 92.1, 119, 139, 151.6, 167.4, 170.3, 174.3, 178.1} // to either side
 )
 
-// exitOfBat is the correlation of exit velocity with the bat's speed (0.23 over 161 balls in play), exitOfLaunch that
-// with how far the launch is from a line drive: the hardest balls leave at 10–25° (median 96 mph; above 45°: 79).
+// exitOfBat is the correlation of exit velocity with the bat's speed (0.23 over 161 balls in play),
+// exitOfLaunch that with how far the launch is from a line drive: the hardest balls leave at 10–25° (median
+// 96 mph; above 45°: 79).
 const exitOfBat, exitOfLaunch = 0.25, 0.35
 
-// How fast a bat's head gets before contact, ft/s: 533 swings, 37 tracked on called pitches (check swings, mostly).
+// How fast a bat's head gets before contact, ft/s: 533 swings, 37 tracked on called pitches (check swings,
+// mostly).
 var (
 	swingHeadFPS = quantiles{9.6, 76.3, 97, 109.5, 115.9, 120.1, 122.6, 125.3, 127.6, 130.6, 134.7, 142.2, 152.5, 166.2, 196.3}
 	checkHeadFPS = quantiles{5.8, 9.7, 12.4, 20.3, 48.2, 53.8, 56.1, 58.6, 64.2, 68.5, 76.5, 118.6, 127.7, 150, 180}

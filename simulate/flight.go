@@ -2,8 +2,8 @@ package simulate
 
 import "math"
 
-// Axes: x across the plate (catcher's view, right positive), y toward the pitcher, z up. Positions in feet, velocities in
-// mph and accelerations in mph/s, as the records have them; time in seconds from the release.
+// Axes: x across the plate (catcher's view, right positive), y toward the pitcher, z up. Positions in feet,
+// velocities in mph and accelerations in mph/s, as the records have them; time in seconds from the release.
 
 const (
 	fpsPerMPH   = 22. / 15

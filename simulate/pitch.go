@@ -46,7 +46,8 @@ type batted struct {
 	sprayDeg, launchDeg float64
 }
 
-// pitch throws the next pitch of the game and writes its record. The pitch is the game's: valid until the next one.
+// pitch throws the next pitch of the game and writes its record. The pitch is the game's: valid until the
+// next one.
 func (g *game) pitch() *pitch {
 	p := g.throw()
 	g.s.scratch.write(p)
@@ -125,7 +126,8 @@ func (g *game) drawBatted(c call, zBat float64) (b batted) {
 	solid := (0.84 - math.Abs(zLaunch-0.33)) / 0.62
 	rest := math.Sqrt(1 - exitOfBat*exitOfBat - exitOfLaunch*exitOfLaunch)
 	b.exitMPH = exit.at(level(exitOfBat*zBat + exitOfLaunch*solid + rest*r.NormFloat64()))
-	// A line drive hardly spins; what is cut under or topped does (medians 1,160 rpm at 10–25°, 4,285 above 45°).
+	// A line drive hardly spins; what is cut under or topped does (medians 1,160 rpm at 10–25°, 4,285 above
+	// 45°).
 	b.spinRPM = 10 * int(min(85*math.Abs(b.launchDeg-14)+math.Abs(r.normal(0, 900)), 7980)/10)
 	if c == inPlay {
 		b.sprayDeg = inPlaySprayDeg.at(r.Float64())

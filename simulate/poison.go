@@ -8,15 +8,16 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// flavour is one way in which a record is no row. It makes its message from that of a good pitch nobody else has.
+// flavour is one way in which a record is no row. It makes its message from that of a good pitch nobody else
+// has.
 type flavour struct {
 	name  string
 	code  schemas.Code
 	spoil func(m *Message)
 }
 
-// flavours cover every code that a record can earn by itself, in turn. (sink_rejected and internal are not of the
-// record's making, too_large comes where OversizeBytes is set.)
+// flavours cover every code that a record can earn by itself, in turn. (sink_rejected and internal are not of
+// the record's making, too_large comes where OversizeBytes is set.)
 var flavours = []flavour{
 	{"truncated", schemas.CodeMalformedJSON, func(m *Message) { m.Value = m.Value[:len(m.Value)*2/3] }},
 	{"not an object", schemas.CodeNotAPitch, func(m *Message) { m.Value = wrap("[", m.Value, "]") }},
@@ -89,8 +90,8 @@ func withID(key, value string) func(*Message) {
 	}
 }
 
-// replace puts new text where old stands first; of several pairs, those that are found. A record without any is a
-// mistake of this file.
+// replace puts new text where old stands first; of several pairs, those that are found. A record without any
+// is a mistake of this file.
 func replace(pairs ...string) func(*Message) {
 	return func(m *Message) {
 		spoilt := m.Value

@@ -45,7 +45,8 @@ func longestRising(x []schemas.TimeMS) int {
 	return len(ends)
 }
 
-// TestTheBooksBalance reads a stream as a store does, newest revision wins, and finds what the messages promised.
+// TestTheBooksBalance reads a stream as a store does, newest revision wins, and finds what the messages
+// promised.
 func TestTheBooksBalance(t *testing.T) {
 	s, err := New(Options{Seed: 42, Games: 3, Duplicates: 0.2, Reorder: 0.2, Corrections: 0.3, Deletes: 0.2, LateIDs: 0.3, Poison: 0.1})
 	require.NoError(t, err)

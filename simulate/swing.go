@@ -27,7 +27,8 @@ type swing struct {
 	lostGap   float64 // s that a lost Hit lies before the first frame
 }
 
-// batSpeedMPH is about what the sweet spot reaches: the bat turns about the hands, which have nearly stopped by then.
+// batSpeedMPH is about what the sweet spot reaches: the bat turns about the hands, which have nearly stopped
+// by then.
 func (s *swing) batSpeedMPH() float64 {
 	return s.headFPS * (batLength - sweetSpot) / batLength / fpsPerMPH
 }
@@ -71,8 +72,8 @@ func stroke(hit bool) string {
 	return "Nearest"
 }
 
-// seen gives the samples in their order: the frames, and between two of them the stroke; before them all, and all zeros,
-// when the bat was lost.
+// seen gives the samples in their order: the frames, and between two of them the stroke; before them all, and
+// all zeros, when the bat was lost.
 func (s *swing) seen(hit bool) iter.Seq[batSample] {
 	frames, before := s.samples-1, framesBefore
 	if frames < 300 { // lost sight of the bat, early and late

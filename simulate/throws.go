@@ -4,7 +4,8 @@ import (
 	"math"
 )
 
-// mostSamples is how long a track may be for another hop or throw to follow: the longest of the records has 279.
+// mostSamples is how long a track may be for another hop or throw to follow: the longest of the records has
+// 279.
 const mostSamples = 190
 
 // throws are up to four throws between fielders, the last to the pitcher.

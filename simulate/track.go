@@ -10,8 +10,8 @@ type ballSample struct {
 	bare bool
 }
 
-// track is the ball as the tracking system writes it down: samples at the frames of its clock, and more at releases,
-// contacts, apexes and ends; nothing while a player holds the ball.
+// track is the ball as the tracking system writes it down: samples at the frames of its clock, and more at
+// releases, contacts, apexes and ends; nothing while a player holds the ball.
 type track struct {
 	samples []ballSample
 	phase   float64 // time of the first frame after the release
@@ -38,7 +38,8 @@ func (k *track) nextFrame(t float64) float64 {
 	return k.phase + (n+1)*frame
 }
 
-// arc records a flight under a constant acceleration from t0 to just before t1, with its apex, and returns its end.
+// arc records a flight under a constant acceleration from t0 to just before t1, with its apex, and returns
+// its end.
 func (k *track) arc(t0, t1 float64, m motion, acc vec) motion {
 	k.add(t0, m, acc)
 	k.framesOf(t0, t0, t1, m, acc)

@@ -14,7 +14,8 @@ const (
 	issueSpinRange = "spin_rate_rpm:range"
 )
 
-// row is the row that the core should make of the record of p. named says that the feed's ids are in its headers.
+// row is the row that the core should make of the record of p. named says that the feed's ids are in its
+// headers.
 func (p *pitch) row(id schemas.PitchID, pk []byte, g *game, named bool) *schemas.Row {
 	f := callTable[p.call]
 	r := &schemas.Row{

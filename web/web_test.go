@@ -38,7 +38,8 @@ func TestCaching(t *testing.T) {
 	}
 }
 
-// Nothing is asked of another server, and no script or style stands in the page itself: the policy forbids both.
+// Nothing is asked of another server, and no script or style stands in the page itself: the policy forbids
+// both.
 // guard: web: no scripts from elsewhere
 func TestNothingFromElsewhere(t *testing.T) {
 	require.Contains(t, get("/").Header().Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self';")

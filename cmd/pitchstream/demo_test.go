@@ -141,7 +141,8 @@ func TestDemoRejectsWrongFlags(t *testing.T) {
 	}
 }
 
-// demoFolder returns the folder in which a demo of this test makes its own. The user that Postgres runs as can enter it.
+// demoFolder returns the folder in which a demo of this test makes its own. The user that Postgres runs as
+// can enter it.
 func demoFolder(t *testing.T) string {
 	t.Helper()
 	_, err := localpg.Find(t.Context())
@@ -163,7 +164,8 @@ func checkNothingLeft(t *testing.T, folder string) {
 	require.Empty(t, demoProcesses(t, folder))
 }
 
-// demoProcesses returns the command lines that contain the folder, which are those of Postgres and of the lifelines.
+// demoProcesses returns the command lines that contain the folder, which are those of Postgres and of the
+// lifelines.
 func demoProcesses(t *testing.T, folder string) (found []string) {
 	t.Helper()
 	all, err := exec.CommandContext(t.Context(), "ps", "-A", "-ww", "-o", "args=").Output()
@@ -200,7 +202,8 @@ func checkSums(t *testing.T, out string) {
 	require.True(t, strings.HasSuffix(summary, "\nthe books balance\n"), summary)
 }
 
-// demoOutput is a writer for several goroutines that calls a function when all that was written so far matches.
+// demoOutput is a writer for several goroutines that calls a function when all that was written so far
+// matches.
 type demoOutput struct {
 	mu      sync.Mutex
 	text    bytes.Buffer

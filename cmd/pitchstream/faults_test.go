@@ -47,8 +47,9 @@ type fault struct {
 	well       time.Duration    // before; 0: ten minutes
 }
 
-// Each alert fires over what the program itself shows while this is wrong, and no other one with it. Nothing here is a
-// series that was written down: names, labels and values are those of the registries of run and serve.
+// Each alert fires over what the program itself shows while this is wrong, and no other one with it. Nothing
+// here is a series that was written down: names, labels and values are those of the registries of run and
+// serve.
 var faults = map[string]struct {
 	is    fault
 	fires []string
@@ -124,8 +125,8 @@ func TestNoAlertFiresOverNoFault(t *testing.T) {
 	require.Empty(t, firing(t, w.series(), halfMinute, at...))
 }
 
-// onCall is a processor and a server without their servers, told each half minute what happens, and looked at as
-// Prometheus does.
+// onCall is a processor and a server without their servers, told each half minute what happens, and looked at
+// as Prometheus does.
 type onCall struct {
 	t       *testing.T
 	watch   *stream.Observer

@@ -17,8 +17,8 @@ var (
 	suffix     = regexp.MustCompile(`_(?:bucket|sum|count)$`)
 )
 
-// Every label by which an alert, an annotation or a panel chooses or groups is one that the program's own registries show
-// on that metric: a label that is not there chooses nothing, silently.
+// Every label by which an alert, an annotation or a panel chooses or groups is one that the program's own
+// registries show on that metric: a label that is not there chooses nothing, silently.
 // guard: alerts: a label by which is chosen is there
 func TestLabelsThatAreAskedForAreThere(t *testing.T) {
 	w := newOnCall(t)

@@ -67,8 +67,8 @@ var bounds = map[string]int{
 	"route": 40, "status": 20, "source": 3, "client": 6, "node_id": 20,
 }
 
-// One real processor and one real server: each number has its prefix, unit, help and few series; docs/METRICS.md lists
-// them; and Prometheus finds something for every panel.
+// One real processor and one real server: each number has its prefix, unit, help and few series;
+// docs/METRICS.md lists them; and Prometheus finds something for every panel.
 func TestTheNumbersOfARealRun(t *testing.T) {
 	s := newStation(t)
 	s.start("--breaker-in-a-row=0", "--breaker-share=0")
@@ -115,7 +115,8 @@ func TestTheNumbersOfARealRun(t *testing.T) {
 	}, s.admin, strings.TrimPrefix(reader.admin, "http://"))
 }
 
-// ours tells our own names from those of Kafka's client, Go and the system, and from those of docs/QUALITY.md.
+// ours tells our own names from those of Kafka's client, Go and the system, and from those of
+// docs/QUALITY.md.
 func ours(name string) bool {
 	return strings.HasPrefix(name, "pitchstream_") && !strings.HasPrefix(name, "pitchstream_kafka_") && !strings.HasPrefix(name, "pitchstream_quality_")
 }
@@ -157,8 +158,8 @@ func samePage(t *testing.T, families map[string]*dto.MetricFamily) {
 	}
 }
 
-// panelsShowSomething runs Prometheus over these addresses until each panel's question has an answer. What happens, happens
-// after it has looked once: else it would see no increase.
+// panelsShowSomething runs Prometheus over these addresses until each panel's question has an answer. What
+// happens, happens after it has looked once: else it would see no increase.
 func panelsShowSomething(t *testing.T, happens func(), targets ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("prometheus"); err != nil {
@@ -211,7 +212,8 @@ func prometheusFinds(addr, expr string) int {
 	return len(answer.Data.Result)
 }
 
-// overTime makes series of what was scraped before and during a fault: well for ten minutes, then like this for half an hour.
+// overTime makes series of what was scraped before and during a fault: well for ten minutes, then like this
+// for half an hour.
 func overTime(before, during map[string]*dto.MetricFamily) (series []timeline) {
 	values := map[string][2]string{}
 	for i, families := range []map[string]*dto.MetricFamily{before, during} {
@@ -244,8 +246,8 @@ func overTime(before, during map[string]*dto.MetricFamily) (series []timeline) {
 	return series
 }
 
-// The faults that can be made here, made: what a real processor then shows fires the alerts that are about it, and what
-// it showed before fires none.
+// The faults that can be made here, made: what a real processor then shows fires the alerts that are about
+// it, and what it showed before fires none.
 func TestARealFaultFires(t *testing.T) {
 	postgres := testkit.OwnPostgres(t, "fsync=off")
 	s := newStationAt(t, postgres.URL)

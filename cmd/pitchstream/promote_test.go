@@ -49,7 +49,8 @@ func (w *town) seenBy(t *testing.T, schema string) seenBy {
 	return s
 }
 
-// thin takes one pitch of every batter in every game out of better, Redis too, so that no answer of one target is one of the other.
+// thin takes one pitch of every batter in every game out of better, Redis too, so that no answer of one
+// target is one of the other.
 func (w *town) thin(t *testing.T) {
 	t.Helper()
 	store := w.betterStore(t)
@@ -213,8 +214,8 @@ func (w *town) serve(t *testing.T, args ...string) (url string) {
 	return "http://" + <-started
 }
 
-// Readers go over to another target and back without an error and without an answer of two, each within a second; a
-// stream that is open goes with them. 60 reads a second; with PITCHSTREAM_LOAD=1 1,000.
+// Readers go over to another target and back without an error and without an answer of two, each within a
+// second; a stream that is open goes with them. 60 reads a second; with PITCHSTREAM_LOAD=1 1,000.
 func TestPromoteUnderReads(t *testing.T) {
 	perSecond, rounds := 60, 2
 	if os.Getenv("PITCHSTREAM_LOAD") != "" {

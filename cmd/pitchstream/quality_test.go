@@ -75,8 +75,8 @@ func TestRecordsThatComeAgainShow(t *testing.T) {
 	require.Regexp(t, `(?m)^\s+deleted_pitches\s+all\s+0\.0 %`, out)
 }
 
-// A venue that is off and a day without bat tracking are found through rows, tables and the command; the day before is
-// well, by its exit status too.
+// A venue that is off and a day without bat tracking are found through rows, tables and the command; the day
+// before is well, by its exit status too.
 func TestQualityFromRowsToTheTable(t *testing.T) {
 	o := simulate.Options{Seed: 61, Games: 8 * 8, Parallel: 8, FeedIDs: true, BatterSpread: 0.5, Biases: []simulate.Bias{{Venue: "Harbour Grounds", MPH: 5, From: "2025-04-07"}}}
 	n := 0

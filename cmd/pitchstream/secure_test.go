@@ -24,8 +24,8 @@ import (
 // Every password here has this word in it, and some of what must be escaped in a URL.
 const hush = "hush"
 
-// fortress is three servers that encrypt, ask for a login, and give no more rights than the documents say: Kafka in
-// memory, which wants a certificate too, and the real stores.
+// fortress is three servers that encrypt, ask for a login, and give no more rights than the documents say:
+// Kafka in memory, which wants a certificate too, and the real stores.
 type fortress struct {
 	t       *testing.T
 	ca      *testkit.Authority
@@ -197,8 +197,9 @@ func (f *fortress) asOwner() {
 	f.set("POSTGRES_URL_FILE", writers)
 }
 
-// The whole way with all that guards it: everything is encrypted, every right is the least. Then the stores change their
-// passwords: the processor waits, and says which settings to look at; and nowhere is a secret to be seen.
+// The whole way with all that guards it: everything is encrypted, every right is the least. Then the stores
+// change their passwords: the processor waits, and says which settings to look at; and nowhere is a secret to
+// be seen.
 func TestTheWholeWayEncryptedWithTheLeastRightsAndNoSecretShown(t *testing.T) {
 	f := newFortress(t)
 	f.command(exitOK, "topics")

@@ -60,8 +60,8 @@ func document(t *testing.T) []byte {
 	return w.Body.Bytes()
 }
 
-// The client's types are those of the document (PITCHSTREAM_UPDATE=1 writes them), it compiles, wrong words do not, and
-// what it says of a served API is so.
+// The client's types are those of the document (PITCHSTREAM_UPDATE=1 writes them), it compiles, wrong words
+// do not, and what it says of a served API is so.
 func TestTheTypeScriptClient(t *testing.T) {
 	dir, run := npm(t)
 	openapi := filepath.Join(dir, "openapi.json")

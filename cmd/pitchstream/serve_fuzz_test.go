@@ -117,8 +117,8 @@ func (s *station) fill(client *kgo.Client, api *reader) {
 	}, time.Minute, 50*time.Millisecond)
 }
 
-// theSame makes that what is asked follows from the document and the seed alone: not from what was answered before, nor
-// from how long that took.
+// theSame makes that what is asked follows from the document and the seed alone: not from what was answered
+// before, nor from how long that took.
 const theSame = `
 [phases.fuzzing]
 extra-data-sources = { responses = false }
@@ -131,8 +131,9 @@ extra-data-sources = { responses = false }
 enabled = false
 `
 
-// question has a program ask what it makes of the API's document. The same every time, unless it is given a time for it:
-// then until that is over, with two workers, with what it learns from the answers, and otherwise with each seed.
+// question has a program ask what it makes of the API's document. The same every time, unless it is given a
+// time for it: then until that is over, with two workers, with what it learns from the answers, and otherwise
+// with each seed.
 func question(t *testing.T, python, document string) *exec.Cmd {
 	args := []string{"-m", "schemathesis.cli", "run", document, "--checks=all", "--seed=" + cmp.Or(os.Getenv("PITCHSTREAM_FUZZ_SEED"), "1"),
 		"--request-timeout=60", "--continue-on-failure", "--warnings=off", "--suppress-health-check=all", "--no-color",
@@ -150,8 +151,8 @@ func question(t *testing.T, python, document string) *exec.Cmd {
 	return asking
 }
 
-// Whatever is made of the API's own document, by another program, is answered as the document says, and never by a fault
-// of the server's. PITCHSTREAM_FUZZ_SECONDS and PITCHSTREAM_FUZZ_SEED: for so long, and otherwise.
+// Whatever is made of the API's own document, by another program, is answered as the document says, and never
+// by a fault of the server's. PITCHSTREAM_FUZZ_SECONDS and PITCHSTREAM_FUZZ_SEED: for so long, and otherwise.
 func TestServeKeepsItsDocument(t *testing.T) {
 	python := testkit.Python(t, "schemathesis")
 	s := newStation(t)

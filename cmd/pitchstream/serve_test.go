@@ -48,8 +48,8 @@ func (s *station) serve(args ...string) (r *reader, stop func()) {
 	return r, stop
 }
 
-// applied answers what get does, once the records that the path asks for are in; on a busy machine that takes more than
-// one request may wait.
+// applied answers what get does, once the records that the path asks for are in; on a busy machine that takes
+// more than one request may wait.
 func (r *reader) applied(path string) (status int, body map[string]any) {
 	r.t.Helper()
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); {

@@ -14,6 +14,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const root = "../.." // of the project
 
+// debt is how many breaks of a rule were there when the rule came. Repair some and lower the number; never
+// raise it.
+var debt = map[string]int{
+	"comments use the field's words": 0,
+	"sentences are short":            0,
+	"lines are short":                0,
+	"methods of a type are together": 0,
+}
+
 func TestTheHouse(t *testing.T) {
 	files, err := GoFiles(root)
 	require.NoError(t, err)
@@ -36,8 +45,8 @@ func TestTheHouse(t *testing.T) {
 		"no path of one machine":               paths,
 	} {
 		t.Run(rule, func(t *testing.T) {
-			if len(broken) > 0 {
-				t.Error("\n" + strings.Join(broken, "\n"))
+			if len(broken) > debt[rule] {
+				t.Errorf("%d breaks, %d allowed:\n%s", len(broken), debt[rule], strings.Join(broken, "\n"))
 			}
 		})
 	}

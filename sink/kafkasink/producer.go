@@ -18,12 +18,12 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Producer sends records to one topic. It is idempotent, waits for all in-sync replicas, packs with zstd, keeps the order
-// within each partition, and bounds the bytes in flight. One goroutine sends.
+// Producer sends records to one topic. It is idempotent, waits for all in-sync replicas, packs with zstd,
+// keeps the order within each partition, and bounds the bytes in flight. One goroutine sends.
 //
-// Every record given to Send or Refuse has its acked called exactly once, at the latest within Close. The calls come in
-// the order in which the records were given, whatever the order in which the partitions answered. They come one at a
-// time, from another goroutine, and must not call the Producer.
+// Every record given to Send or Refuse has its acked called exactly once, at the latest within Close. The
+// calls come in the order in which the records were given, whatever the order in which the partitions
+// answered. They come one at a time, from another goroutine, and must not call the Producer.
 type Producer struct {
 	o     ProducerOptions
 	lanes [2]*kgo.Client // small records, large ones (nil until there is one); the sending goroutine owns it
@@ -51,8 +51,8 @@ type ProducerOptions struct {
 
 const (
 	defaultInFlightBytes = 32 << 20
-	// smallBatchBytes bounds a batch of ordinary records, before compression. They stay small although the topic takes
-	// large records, because a replay holds whole batches in memory.
+	// smallBatchBytes bounds a batch of ordinary records, before compression. They stay small although the topic
+	// takes large records, because a replay holds whole batches in memory.
 	smallBatchBytes = 1 << 20
 	maxBatchBytes   = 96 << 20 // a request has at most 100 MiB
 	recordOverhead  = 128      // upper bound in bytes for a batch header and a record's frame
@@ -67,7 +67,8 @@ const (
 )
 
 var (
-	// ErrTooLarge is an error for Refuse: the caller has not even read the whole record, because it is too large.
+	// ErrTooLarge is an error for Refuse: the caller has not even read the whole record, because it is too
+	// large.
 	ErrTooLarge = errors.New("larger than the largest record that is sent")
 	// ErrNotSent is given to records that Close found neither acknowledged nor refused.
 	ErrNotSent = errors.New("not acknowledged before the end")
@@ -75,7 +76,8 @@ var (
 	errTimeout = fmt.Errorf("not acknowledged within %v", deliveryTimeout)
 )
 
-// OpenProducer connects to the brokers and checks that the topic exists. It creates none. The caller must call Close.
+// OpenProducer connects to the brokers and checks that the topic exists. It creates none. The caller must
+// call Close.
 func OpenProducer(ctx context.Context, o ProducerOptions) (_ *Producer, err error) {
 	o.MaxInFlightBytes = cmp.Or(o.MaxInFlightBytes, defaultInFlightBytes)
 	p := &Producer{o: o, room: semaphore.NewWeighted(o.MaxInFlightBytes)}
@@ -101,15 +103,16 @@ func (p *Producer) newClient(batchBytes int32) (*kgo.Client, error) {
 		kgo.ProducerBatchCompression(kgo.ZstdCompression()),
 		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return min(batchBytes, cmp.Or(p.limit, batchBytes)) }),
 		kgo.MaxBufferedRecords(1<<30), // room bounds the bytes instead
-		// A record that failed after deliveryTimeout may still arrive. That is accepted, because a duplicate is harmless
-		// here and waiting for ever is not. kgo.RecordDeliveryTimeout does not help: it counts from the record's
-		// timestamp, which may be years old.
+		// A record that failed after deliveryTimeout may still arrive. That is accepted, because a duplicate is
+		// harmless here and waiting for ever is not. kgo.RecordDeliveryTimeout does not help: it counts from the
+		// record's timestamp, which may be years old.
 		kgo.AllowIdempotentProduceCancellation(),
 		kgo.WithHooks(p),
 	)...)
 }
 
-// checkTopic fails if the brokers cannot be reached or the topic does not exist. It reads how large a batch may be.
+// checkTopic fails if the brokers cannot be reached or the topic does not exist. It reads how large a batch
+// may be.
 func (p *Producer) checkTopic(ctx context.Context) error {
 	client := p.lanes[laneSmall]
 	if err := client.Ping(ctx); err != nil {
@@ -134,9 +137,9 @@ func (p *Producer) checkTopic(ctx context.Context) error {
 	return nil
 }
 
-// Send gives a record to the brokers. It waits for its turn (RecordsPerSecond) and for room (MaxInFlightBytes). The
-// Producer owns the record and what it points to until it calls acked, with nil or with the reason why the record was
-// not taken. If Send itself fails, because ctx ended, acked is not called.
+// Send gives a record to the brokers. It waits for its turn (RecordsPerSecond) and for room
+// (MaxInFlightBytes). The Producer owns the record and what it points to until it calls acked, with nil or
+// with the reason why the record was not taken. If Send itself fails, because ctx ended, acked is not called.
 func (p *Producer) Send(ctx context.Context, rec *kgo.Record, acked func(error)) error {
 	if p.pace != nil {
 		if err := p.pace.Wait(ctx); err != nil {
@@ -156,7 +159,8 @@ func (p *Producer) Send(ctx context.Context, rec *kgo.Record, acked func(error))
 		p.room.Release(room)
 		acked(err)
 	})
-	// Without cancel, because a record that was handed over is finished, or given up by deliveryTimeout or Close.
+	// Without cancel, because a record that was handed over is finished, or given up by deliveryTimeout or
+	// Close.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deliveryTimeout)
 	client.Produce(ctx, rec, func(_ *kgo.Record, err error) {
 		cancel()
@@ -181,8 +185,9 @@ func (p *Producer) outcome(err error) error {
 // Refuse gives a record that cannot be sent its place in the order of acknowledgements.
 func (p *Producer) Refuse(err error, acked func(error)) { p.acks.settle(p.acks.push(acked), err) }
 
-// clientFor returns the client for a record of that size. Small and large records have a client each. Nothing is in
-// flight when a record takes another client than the record before it, because otherwise they could change places.
+// clientFor returns the client for a record of that size. Small and large records have a client each. Nothing
+// is in flight when a record takes another client than the record before it, because otherwise they could
+// change places.
 func (p *Producer) clientFor(ctx context.Context, size int64) (_ *kgo.Client, err error) {
 	lane := laneSmall
 	if size+recordOverhead > smallBatchBytes {
@@ -248,8 +253,8 @@ func (p *Producer) explain(err error) error {
 	return fmt.Errorf("%w (%w)", err, *trouble)
 }
 
-// IsRefusal reports whether Kafka will never take the record that err is about. Any other error says nothing about the
-// record, which may be sent again.
+// IsRefusal reports whether Kafka will never take the record that err is about. Any other error says nothing
+// about the record, which may be sent again.
 func IsRefusal(err error) bool {
 	for _, refusal := range []error{
 		ErrTooLarge, kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,

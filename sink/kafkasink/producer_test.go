@@ -44,7 +44,8 @@ func (a *acks) note(n int) func(error) {
 	}
 }
 
-// Small and large records, of several partitions: each partition has them in order, and the answers come in order.
+// Small and large records, of several partitions: each partition has them in order, and the answers come in
+// order.
 func TestProducerKeepsOrder(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	testkit.SetMaxMessageBytes(t, cluster, 8<<20)
@@ -80,7 +81,8 @@ func TestProducerKeepsOrder(t *testing.T) {
 	require.Equal(t, n, total)
 }
 
-// What goes over the wire: zstd, a producer id, batches of usual records small though the topic takes large ones.
+// What goes over the wire: zstd, a producer id, batches of usual records small though the topic takes large
+// ones.
 func TestProducerBatches(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	testkit.SetMaxMessageBytes(t, cluster, 20<<20)
@@ -148,7 +150,8 @@ func holdProduce(t *testing.T, cluster *kfake.Cluster) (held <-chan struct{}, re
 	return first, freeOnce
 }
 
-// Send waits when MaxInFlightBytes are under way, and ends with its context; what was sent before arrives nevertheless.
+// Send waits when MaxInFlightBytes are under way, and ends with its context; what was sent before arrives
+// nevertheless.
 func TestProducerBoundsWhatIsUnderWay(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	_, release := holdProduce(t, cluster)
@@ -203,8 +206,8 @@ func virtualProducer(t *testing.T, o ProducerOptions) (*Producer, *kfake.Cluster
 	return p, cluster
 }
 
-// A Kafka that takes nothing for long fails the records, also those of an old time; it does not hang. Neither does one
-// that hangs up on every request, so that nobody knows what it took.
+// A Kafka that takes nothing for long fails the records, also those of an old time; it does not hang. Neither
+// does one that hangs up on every request, so that nobody knows what it took.
 func TestProducerTimesOut(t *testing.T) {
 	for name, fail := range map[string]func(*kfake.Cluster){
 		"answers with an error": func(c *kfake.Cluster) { testkit.FailProduce(c, kerr.NotEnoughReplicas) },

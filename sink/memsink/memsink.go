@@ -1,6 +1,6 @@
-// Package memsink implements the store of record in memory, for tests that need faults and schedules which real
-// servers do not give. It panics on batches that the contract forbids, and can fail at every step, before the
-// step takes effect and after.
+// Package memsink implements the store of record in memory, for tests that need faults and schedules which
+// real servers do not give. It panics on batches that the contract forbids, and can fail at every step,
+// before the step takes effect and after.
 package memsink
 
 import (

@@ -114,8 +114,8 @@ func (s *Store) BatterSnapshots(_ context.Context, ids []int64) ([]schemas.Snaps
 	return out, nil
 }
 
-// Push writes states to the view, each only over a lower sequence number. Like the keeper of Redis it returns no
-// error: if a hook fails the push, the view is repaired from the store at once.
+// Push writes states to the view, each only over a lower sequence number. Like the keeper of Redis it returns
+// no error: if a hook fails the push, the view is repaired from the store at once.
 func (s *Store) Push(_ context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
 	if s.Before("push") == nil {
 		s.mu.Lock()

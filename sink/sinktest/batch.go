@@ -7,7 +7,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// BatchOf reduces changes as the consumer does: each pitch once, with each measured version once, newest first.
+// BatchOf reduces changes as the consumer does: each pitch once, with each measured version once, newest
+// first.
 func BatchOf(changes ...schemas.Change) schemas.Batch {
 	byPitch := map[schemas.PitchID]*schemas.PitchChanges{}
 	for _, c := range changes {

@@ -277,8 +277,8 @@ func changedSince(t *testing.T, f Fixture) {
 	require.Empty(t, now, "what Changed returned is current")
 }
 
-// changedAfterRestore checks a store restored from an older backup. It may have nothing of a published pitch, or
-// only an identify.
+// changedAfterRestore checks a store restored from an older backup. It may have nothing of a published pitch,
+// or only an identify.
 func changedAfterRestore(t *testing.T, f Fixture) {
 	w := NewWorld(18, 1)
 	s := f.Open(t, 1)
@@ -291,8 +291,8 @@ func changedAfterRestore(t *testing.T, f Fixture) {
 	require.Empty(t, now, "there is nothing to publish before they are measured again")
 }
 
-// RequireState fails t unless the rows and aggregates of a store are those that package reference computes from
-// the changes.
+// RequireState fails t unless the rows and aggregates of a store are those that package reference computes
+// from the changes.
 func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 	t.Helper()
 	want := reference.Resolve(changes)
@@ -408,8 +408,8 @@ func batterIDs(snapshots []schemas.Snapshot) (ids []int64) {
 	return ids
 }
 
-// requireSame compares everything exactly but averages, which may differ by 1e-9 because sums may be taken in any
-// order.
+// requireSame compares everything exactly but averages, which may differ by 1e-9 because sums may be taken in
+// any order.
 func requireSame[T any](t *testing.T, want, got T, what string) {
 	t.Helper()
 	if d := cmp.Diff(want, got, cmpopts.EquateApprox(1e-9, 1e-9), cmpopts.EquateEmpty()); d != "" {

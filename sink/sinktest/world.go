@@ -9,8 +9,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// World makes random changes of a few pitches, so that most changes meet others of the same pitch: corrections,
-// deletes, other batters, other games and identifies, in every order. The same seed makes the same changes.
+// World makes random changes of a few pitches, so that most changes meet others of the same pitch:
+// corrections, deletes, other batters, other games and identifies, in every order. The same seed makes the
+// same changes.
 type World struct {
 	rnd     *rand.Rand
 	pitches int

@@ -58,7 +58,8 @@ func TestLongWatch(t *testing.T) {
 	script(t, "watch.mjs", []string{"DASHBOARD=http://" + p.addr, "CHROMIUM=" + browser, "SECONDS=" + strconv.Itoa(int(span.Seconds()))}, p.act)
 }
 
-// park is where games are played: a broker in memory, the stores, a processor, and the API with the dashboard.
+// park is where games are played: a broker in memory, the stores, a processor, and the API with the
+// dashboard.
 type park struct {
 	*stack.Stack
 	redis   *testkit.Server

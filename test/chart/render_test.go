@@ -35,8 +35,8 @@ type Manifests struct {
 	Notes           string
 }
 
-// Render makes the manifests of values, as helm install would, and reads each strictly: a field that Kubernetes does not
-// know is an error.
+// Render makes the manifests of values, as helm install would, and reads each strictly: a field that
+// Kubernetes does not know is an error.
 func Render(c *chart.Chart, values map[string]any) (*Manifests, error) {
 	full, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: "season", Namespace: "league", IsInstall: true}, chartutil.DefaultCapabilities.Copy())
 	if err != nil {

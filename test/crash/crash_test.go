@@ -22,8 +22,8 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // size is how much of everything.
 type size struct{ pitches, kills, servers, networks, processors, ahead int }
 
-// The slice takes some two minutes. PITCHSTREAM_CRASH_PITCHES, _KILLS and _FAULTS (of servers, and as many of the
-// network) make it longer.
+// The slice takes some two minutes. PITCHSTREAM_CRASH_PITCHES, _KILLS and _FAULTS (of servers, and as many of
+// the network) make it longer.
 func sizes(t *testing.T) size {
 	t.Helper()
 	s := size{

@@ -17,7 +17,8 @@ import (
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
-// feed is the load: a simulated stream with everything that goes wrong, produced as far ahead of the group as given.
+// feed is the load: a simulated stream with everything that goes wrong, produced as far ahead of the group as
+// given.
 type feed struct {
 	tally simulate.Tally
 	bytes int64
@@ -27,7 +28,8 @@ type feed struct {
 	done  chan error
 }
 
-// wholeInPercent is how many of the pitches keep their samples. The others are small: here pitches count, not bytes.
+// wholeInPercent is how many of the pitches keep their samples. The others are small: here pitches count, not
+// bytes.
 const wholeInPercent = 5
 
 func startFeed(t *testing.T, w *stack.Stack, seed uint64, pitches, ahead int) *feed {
@@ -76,7 +78,8 @@ func (f *feed) run(ctx context.Context, sim *simulate.Simulator, client *kgo.Cli
 	return refused
 }
 
-// follow makes room for what the group has committed, and for what may be ahead of it, as far as the gate is open.
+// follow makes room for what the group has committed, and for what may be ahead of it, as far as the gate is
+// open.
 func (f *feed) follow(ctx context.Context, committed func() int64) {
 	var made int64
 	tick := time.NewTicker(10 * time.Millisecond)

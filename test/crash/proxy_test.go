@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between one processor and one server: it can slow, hold and cut what goes through, and sees what the
-// server answers.
+// proxy stands between one processor and one server: it can slow, hold and cut what goes through, and sees
+// what the server answers.
 type proxy struct {
 	addr, upstream string
 	postgres       bool
 	listener       net.Listener
-	// asked is called before something goes to the server, answered before Postgres' word that a command is complete goes
-	// back. What answered returns is done once the answer has gone on; false: it does not go on.
+	// asked is called before something goes to the server, answered before Postgres' word that a command is
+	// complete goes back. What answered returns is done once the answer has gone on; false: it does not go on.
 	asked    func()
 	answered func(command string) (then func(), pass bool)
 
@@ -226,8 +226,8 @@ func (p *proxy) flow() {
 	p.slow.Store(0)
 }
 
-// vanish keeps the servers' ends of the present connections open whatever becomes of the clients', until somebody closes
-// them: so a server sees a machine that lost its power.
+// vanish keeps the servers' ends of the present connections open whatever becomes of the clients', until
+// somebody closes them: so a server sees a machine that lost its power.
 func (p *proxy) vanish() (ends []io.Closer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 // kind is what is done to the target.
 type kind string
 
-// Kills of a processor. The aimed ones wait for Postgres to answer a commit, and fall before the answer reaches the
-// processor, right after it did, or when the processor then writes to Redis.
+// Kills of a processor. The aimed ones wait for Postgres to answer a commit, and fall before the answer
+// reaches the processor, right after it did, or when the processor then writes to Redis.
 const (
 	killAnywhere    kind = "kill"
 	killUnanswered  kind = "kill before Postgres' answer"

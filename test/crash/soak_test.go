@@ -92,8 +92,9 @@ func (s *soak) committedNow(ctx context.Context) (n int64) {
 	return n
 }
 
-// stillstand is the longest that a target may go without committing anything, whatever was done to it: a member that is
-// given up (10 s), a transaction that times out (15 s), attempts at a store (30 s), one after the other, on a slow machine.
+// stillstand is the longest that a target may go without committing anything, whatever was done to it: a
+// member that is given up (10 s), a transaction that times out (15 s), attempts at a store (30 s), one after
+// the other, on a slow machine.
 const stillstand = 2 * time.Minute
 
 // reach waits until the group has committed so many records, and ends faults meanwhile whose time has come.
@@ -119,8 +120,8 @@ func (s *soak) reach(at int64) {
 	}
 }
 
-// supervise starts processors again that gave up while they were starting, as whatever supervises them does: a server was
-// away. One that was ready must not end by itself.
+// supervise starts processors again that gave up while they were starting, as whatever supervises them does:
+// a server was away. One that was ready must not end by itself.
 func (s *soak) supervise() {
 	s.t.Helper()
 	for _, p := range s.processors {

@@ -18,7 +18,8 @@ import (
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
-// The compose file from nothing: topics, schema, processor and API come up by themselves, and a record goes through.
+// The compose file from nothing: topics, schema, processor and API come up by themselves, and a record goes
+// through.
 func TestComposeFromNothing(t *testing.T) {
 	compose := composeCommand(t)
 	build := exec.Command("go", "build", "-trimpath", "-o", "out/pitchstream", "./cmd/pitchstream")
@@ -81,8 +82,8 @@ func TestComposeFromNothing(t *testing.T) {
 	composeWatched(t, w, run, &prometheus{port: watch, kafka: kafka, api: api})
 }
 
-// composeCommand is `docker compose`, or the older docker-compose; without either, or without an engine, the test is
-// skipped (fails under CI).
+// composeCommand is `docker compose`, or the older docker-compose; without either, or without an engine, the
+// test is skipped (fails under CI).
 func composeCommand(t *testing.T) []string {
 	t.Helper()
 	if os.Getenv("PITCHSTREAM_TEST_CONTAINERS") != "off" && exec.Command("docker", "info").Run() == nil {

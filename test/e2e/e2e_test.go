@@ -43,8 +43,8 @@ func TestRealRecords(t *testing.T) {
 	requireByHand(t, w)
 }
 
-// requireByHand holds three of the rows against what was computed by hand, from the text of the specification and with
-// nothing of this project.
+// requireByHand holds three of the rows against what was computed by hand, from the text of the specification
+// and with nothing of this project.
 func requireByHand(t *testing.T, w *stack.Stack) {
 	byID := map[string]schemas.StoredRow{}
 	rows, err := pgbooks.New(w.Store().DB()).Rows(t.Context())
@@ -133,8 +133,8 @@ func TestTheBooksBalance(t *testing.T) {
 	requireBooks(w, 2)
 }
 
-// requireBooks checks the stores and topics against the raw topic, which was read this many times by a processor that
-// writes dead letters.
+// requireBooks checks the stores and topics against the raw topic, which was read this many times by a
+// processor that writes dead letters.
 func requireBooks(s *stack.Stack, deadLettersEach int) stack.Books {
 	s.T.Helper()
 	want := s.Expected()

@@ -13,8 +13,8 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
-// The image is for both architectures of servers: its binary is built for each, as the Dockerfile builds it, and needs
-// nothing that an empty image lacks.
+// The image is for both architectures of servers: its binary is built for each, as the Dockerfile builds it,
+// and needs nothing that an empty image lacks.
 func TestTheBinaryOfTheImage(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(testkit.Root(), "deploy", "Dockerfile"))
 	require.NoError(t, err)

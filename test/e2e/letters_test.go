@@ -20,8 +20,8 @@ import (
 // tooSmall is a limit that most swings exceed: what processors had by mistake.
 const tooSmall = 60 << 10
 
-// Letters of a night with a wrong setting are retried while the retry is killed again and again: each record is sent
-// once, what comes back is what was predicted, and the books balance.
+// Letters of a night with a wrong setting are retried while the retry is killed again and again: each record
+// is sent once, what comes back is what was predicted, and the books balance.
 func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	w := stack.New(t)
 	limit := []string{"--breaker-share=0", "--breaker-in-a-row=0"}

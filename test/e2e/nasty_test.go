@@ -43,7 +43,8 @@ func spoil(r *rand.Rand, v any) any {
 	return v
 }
 
-// A row that passed the core is never refused by Postgres: what the core lets through has a place in every column.
+// A row that passed the core is never refused by Postgres: what the core lets through has a place in every
+// column.
 func TestWhatPassesTheCoreIsNeverRefused(t *testing.T) {
 	store, err := pgsink.Open(pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: features.CoreVersion})
 	require.NoError(t, err)

@@ -21,7 +21,8 @@ import (
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
-// Every command that the README shows is run here, as it stands there; a command that this test does not know fails it.
+// Every command that the README shows is run here, as it stands there; a command that this test does not know
+// fails it.
 func TestReadmeCommands(t *testing.T) {
 	w := stack.New(t)
 	var p, api *stack.Process

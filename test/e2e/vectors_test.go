@@ -19,8 +19,9 @@ import (
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
-// Every stream of the specification through real Postgres and Redis: forwards, shuffled across partitions, and every
-// record twice. What is checked is what others read: the view pitches, the views of aggregates, the hashes in Redis.
+// Every stream of the specification through real Postgres and Redis: forwards, shuffled across partitions,
+// and every record twice. What is checked is what others read: the view pitches, the views of aggregates, the
+// hashes in Redis.
 func TestVectorsStreamsOnRealServers(t *testing.T) {
 	for _, s := range vectors.Streams(t) {
 		rnd := rand.New(rand.NewPCG(2, 2))

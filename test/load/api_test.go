@@ -102,8 +102,8 @@ func (l *times) String() string {
 	return fmt.Sprintf("p50 %v, p90 %v, p99 %v, p99.9 %v, most %v of %d", round(l.at(.5)), round(l.at(.9)), round(l.at(.99)), round(l.at(.999)), round(l.at(1)), len(l.all))
 }
 
-// paced calls f so many times a second, for so long, each in a goroutine of its own, and waits for all. f is given the time
-// at which it was to begin, whatever keeps it.
+// paced calls f so many times a second, for so long, each in a goroutine of its own, and waits for all. f is
+// given the time at which it was to begin, whatever keeps it.
 func paced(perSecond float64, d time.Duration, f func(i int, at time.Time)) {
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -115,8 +115,8 @@ func paced(perSecond float64, d time.Duration, f func(i int, at time.Time)) {
 	}
 }
 
-// A pitch is in the API's answers soon after it was sent: the time from the send to an answer to at_least, with 100 pitches a
-// second.
+// A pitch is in the API's answers soon after it was sent: the time from the send to an answer to at_least,
+// with 100 pitches a second.
 func TestProducedToVisible(t *testing.T) {
 	s := serve(t)
 	const rate, warm, long = 100, 5 * time.Second, 20 * time.Second
@@ -174,8 +174,8 @@ func header(m simulate.Message, key string) string {
 	return "0"
 }
 
-// Two thousand clients of one game, at two pitches a second: each has each state, or a newer one, soon after the pitch was
-// sent.
+// Two thousand clients of one game, at two pitches a second: each has each state, or a newer one, soon after
+// the pitch was sent.
 func TestAGameForTwoThousand(t *testing.T) {
 	s := serve(t)
 	const clients, rate, long = 2000, 2, 30 * time.Second
@@ -329,8 +329,8 @@ func TestReadsBesideRedis(t *testing.T) {
 	require.Zero(t, failed.Load())
 }
 
-// steady calls f at a rate, by workers that each have a share of the times at which it is to be called; what is late
-// counts from then.
+// steady calls f at a rate, by workers that each have a share of the times at which it is to be called; what
+// is late counts from then.
 func steady(perSecond, workers int, d time.Duration, to *times, f func(worker, i int)) {
 	var all sync.WaitGroup
 	defer all.Wait()

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// distance stands before a server as if it were far away: what goes to it arrives later, and not at all while it is held.
+// distance stands before a server as if it were far away: what goes to it arrives later, and not at all while
+// it is held.
 type distance struct {
 	addr, upstream string
 	later          time.Duration

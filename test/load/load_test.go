@@ -21,11 +21,13 @@ const (
 	storeLatency = 20 * time.Millisecond
 	takes        = 10000
 	partitions   = 8
-	// records of a transaction: few enough that two processors, too, wait for the stores and not for the two cores
+	// records of a transaction: few enough that two processors, too, wait for the stores and not for the two
+	// cores
 	together = "25"
 )
 
-// Where a batch waits for far stores and not for a processor's time, a second processor does nearly as much as the first.
+// Where a batch waits for far stores and not for a processor's time, a second processor does nearly as much
+// as the first.
 func TestTwoProcessorsDoTheWorkOfTwo(t *testing.T) {
 	if os.Getenv("PITCHSTREAM_LOAD") == "" {
 		t.Skip("takes a minute: PITCHSTREAM_LOAD=1")

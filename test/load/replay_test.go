@@ -28,7 +28,8 @@ const (
 	liveFor    = 25 * time.Second // each time that they are timed
 )
 
-// A pitch of a live game is readable as soon as without it while everything is replayed beside it, as fast as it may be.
+// A pitch of a live game is readable as soon as without it while everything is replayed beside it, as fast as
+// it may be.
 func TestReplayBesideALiveGame(t *testing.T) {
 	if os.Getenv("PITCHSTREAM_LOAD") == "" {
 		t.Skip("takes two minutes: PITCHSTREAM_LOAD=1")
