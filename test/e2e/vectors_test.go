@@ -42,9 +42,13 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 	defer store.Close()
 	_, err = pgadmin.New(store.DB()).Migrate(ctx)
 	require.NoError(t, err)
-	view, err := redissink.Open(ctx, redissink.Config{URL: "redis://" + rds, Prefix: prefix})
+	at := redissink.Config{URL: "redis://" + rds, Prefix: prefix}
+	view, err := redissink.Open(ctx, at)
 	require.NoError(t, err)
 	defer view.Close()
+	reader, err := redissink.OpenReader(at)
+	require.NoError(t, err)
+	defer reader.Close()
 
 	letters := map[vectors.DeadLetter]bool{}
 	for len(records) > 0 {
@@ -72,7 +76,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 	}
 	state.Batters, state.Games = stack.StatsViews(t, pg)
 	s.Check(t, state)
-	state.Batters, state.Games = inRedis(t, view.Reader, state)
+	state.Batters, state.Games = inRedis(t, reader, state)
 	s.Check(t, state)
 }
 
