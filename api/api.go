@@ -201,12 +201,12 @@ func (s *Server) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	stop()
-	_ = <-ran
+	<-ran //nolint:errcheck // only that it has ended counts
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if failed := s.http.Shutdown(grace); failed != nil {
 		err = errors.Join(err, failed, s.http.Close())
 	}
-	_ = <-served
+	<-served //nolint:errcheck // only that it has ended counts
 	return err
 }

@@ -116,7 +116,7 @@ func (v value) identifier() schemas.Opt[int64] {
 		}
 	case number:
 		// The written digits are read, because a double would round an id above 2^53 to that of somebody else.
-		if bytes.IndexAny(v.raw, ".eE") < 0 {
+		if !bytes.ContainsAny(v.raw, ".eE") {
 			return parseInt64(v.raw)
 		}
 		if v.num == math.Trunc(v.num) && math.Abs(v.num) < 1<<53 {

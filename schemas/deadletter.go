@@ -5,6 +5,7 @@ import "fmt"
 // Code is the reason why a record is not a row.
 type Code string
 
+// The codes, in the order in which they are checked.
 const (
 	CodeTooLarge           Code = "too_large"           // the value exceeds the limit
 	CodeUnsupportedVersion Code = "unsupported_version" // of schema_version

@@ -15,6 +15,7 @@ type Message struct {
 // Kind says why a message is in the stream.
 type Kind uint8
 
+// The kinds.
 const (
 	KindPitch      Kind = iota // a measured pitch, as first sent
 	KindDuplicate              // one sent again, byte for byte

@@ -150,10 +150,7 @@ func (w *town) fed(t *testing.T, target string) {
 // guard: target: what one has not read yet is no difference
 func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 	w := twoTargets(t, 400)
-	var ids []string
-	for _, line := range w.table(t, `SELECT pitch_id::text FROM pitches WHERE exit_velocity_mph IS NOT NULL AND batter_id IS NOT NULL ORDER BY 1 LIMIT 4`) {
-		ids = append(ids, line)
-	}
+	ids := w.table(t, `SELECT pitch_id::text FROM pitches WHERE exit_velocity_mph IS NOT NULL AND batter_id IS NOT NULL ORDER BY 1 LIMIT 4`)
 	require.Len(t, ids, 4)
 	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET exit_velocity_mph = exit_velocity_mph - 2 WHERE pitch_id = $1::uuid`, ids[0])
 	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET exit_velocity_mph = NULL, core_version = core_version + 1, build = 'x' WHERE pitch_id = $1::uuid`, ids[1])

@@ -113,7 +113,7 @@ func (l *latencyTest) round(ctx context.Context, pitches int) ([]*sentPitch, err
 	}
 	cancel()
 	if read != nil {
-		<-read
+		<-read //nolint:errcheck // only that it has ended counts
 		return nil, err
 	}
 	if err != nil {

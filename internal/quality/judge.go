@@ -81,7 +81,6 @@ type judge struct {
 	base     part
 	baseDays []string // in order
 	venues   []string // of the day, by name
-	names    map[schemas.Text]string
 }
 
 // part sums up several games.

@@ -93,7 +93,7 @@ func inRedis(t *testing.T, r *redissink.Reader, in vectors.State) (map[int64]sch
 		batters[id] = read(schemas.BatterKey{BatterID: id})
 	}
 	for g := range in.Games {
-		games[g] = read(schemas.BatterKey{BatterID: g.BatterID, GamePK: g.GamePK})
+		games[g] = read(schemas.BatterKey(g))
 	}
 	return batters, games
 }

@@ -42,7 +42,7 @@ func (s *Stack) StartCommand(args ...string) *Process {
 	}()
 	s.T.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-p.done
+		<-p.done //nolint:errcheck // only that it has ended counts
 		if s.T.Failed() {
 			b, _ := os.ReadFile(log.Name())
 			s.T.Logf("end of the log of process %d:\n%s", p.Pid, b[max(0, len(b)-4000):])

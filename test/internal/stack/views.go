@@ -32,7 +32,7 @@ func (s *Stack) RedisDiffers(want Books) error {
 		}
 	}
 	for g, stats := range want.Games {
-		key := schemas.BatterKey{BatterID: g.BatterID, GamePK: g.GamePK}
+		key := schemas.BatterKey(g)
 		if err := stateDiffers(s.T.Context(), r, key, stats); err != nil {
 			return fmt.Errorf("batter %d in game %s in Redis: %w", g.BatterID, g.GamePK, err)
 		}
