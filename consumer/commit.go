@@ -16,12 +16,12 @@ import (
 )
 
 // A batch ends in one Kafka transaction: dead letters, rows and offsets become visible together or not at
-// all. Readers with read_committed wait for an open transaction, so none may stay open while a store or a
-// person is waited for.
+// all. Readers with read_committed wait for an open transaction, so none may stay open while a person is
+// waited for, and none longer than earlyLimit while a store is.
 //
-// Sending the rows is most of a commit. When a batch has lasted, an early produce opens its transaction and
-// sends the rows stored so far, while polls go on; little is left for the commit. Dead letters are never sent
-// early, because the breaker judges the batch as a whole.
+// Sending the rows is most of a commit. When a batch has lasted for commitEvery, an early produce opens its
+// transaction and sends the rows stored so far, while polls go on; little is left for the commit. Dead letters
+// are never sent early, because the breaker judges the batch as a whole.
 
 // While an early produce runs, the batch may grow by earlyTime and earlyRecords. A store that does not take
 // the rest within earlyLimit may stay unavailable for hours, so the transaction is aborted then.
@@ -37,14 +37,14 @@ var errEarlyTooLong = fmt.Errorf("rows were sent, and the store did not take the
 // person comes: the batch is read again, and held before anything of it is sent.
 var errTripped = errors.New("the breaker tripped while rows were sent: they are read again")
 
-// decision is everything that one commit writes.
+// decision is what one commit sends, and what is known after it. The offsets that it commits are the client's.
 type decision struct {
 	deadLetters []schemas.DeadLetter
-	rows        []schemas.Published // those that the early produce did not send
-	moves       []schemas.PositionMove
-	tallies     map[int32]tally // committed as the metadata of the offsets
-	bounds      map[int32]int64 // no offset is committed beyond; nil in a live session
-	failed      error           // of the early produce: the transaction is aborted
+	rows        []schemas.Published    // those that the early produce did not send
+	moves       []schemas.PositionMove // noted as committed afterwards
+	tallies     map[int32]tally        // committed as the metadata of the offsets
+	bounds      map[int32]int64        // no offset is committed beyond; nil in a live session
+	failed      error                  // of the early produce: the transaction is aborted
 }
 
 // decide has the breaker judge the batch, and returns what to commit. Every poll of the batch is in the
@@ -90,8 +90,9 @@ type transaction struct {
 	revoked atomic.Bool
 }
 
-// commit sends the dead letters and the rows and commits the offsets, all or nothing. committed is false when
-// a rebalance came in between: everything was aborted, and the next owner reads the batch again.
+// commit sends the dead letters and the rows and commits the offsets, all or nothing. committed is false,
+// without an error, when a rebalance came in between or ctx has ended: everything was aborted, and the next
+// owner reads the batch again.
 func (t *transaction) commit(ctx context.Context, d decision) (committed bool, err error) {
 	if err := t.begin(); err != nil {
 		return false, err

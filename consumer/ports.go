@@ -53,19 +53,20 @@ type Encoder interface {
 // Observer is notified of the work of a processor, from several goroutines. Every method must return at once.
 // NopObserver does nothing.
 type Observer interface {
-	// BatchStarted reports a batch that begins. One that was not committed by then was dropped, and is read
-	// again.
+	// BatchStarted reports the start of a batch. If no Batch came since the last start, that one was dropped, and
+	// its records are read again.
 	BatchStarted()
 	// Polled reports the records of a poll before they are decoded. They must not be kept.
 	Polled(records []*kgo.Record)
-	// Step reports how long one step of a batch took: decode, postgres, redis, produce or commit.
+	// Step reports how long one step took: decode, postgres (the Store), redis (the View), produce or commit. A
+	// batch can have several of each.
 	Step(step string, took time.Duration)
 	// Batch reports a batch that was committed or, during a refill, applied.
 	Batch(s BatchSummary)
-	// Lag reports how many records of a partition are not applied yet; −1 after the partition was revoked.
+	// Lag reports how many records of a partition the view was not given yet; −1 after the partition was revoked.
 	Lag(topic string, partition int32, records int64)
 	// Position reports the offset of an owned partition below which the view was given everything, and the time
-	// of the oldest record that waits there; zero when none does.
+	// of the oldest record at or above it; zero when there is none.
 	Position(topic string, partition int32, next int64, waits time.Time)
 	// Readable reports the time of the newest record of a poll in a partition, when readers can see it.
 	Readable(topic string, partition int32, newest time.Time)
@@ -80,8 +81,8 @@ type BatchSummary struct {
 	Superseded                   int // changes that lost against a newer version
 	Bytes                        int64
 	DeadLetters                  map[schemas.Code]int
-	Issues                       map[string]int // of the rows, as they are written in a row
-	// Newest are the last dead letters, schemas.MaxNotes at most, the newest last and without a time.
+	Issues                       map[string]int // how often each text of a row's issues column occurs
+	// Newest are the last dead letters, schemas.MaxNotes at most, the newest last. The observer sets their time.
 	Newest []schemas.DeadLetterNote
 	Took   time.Duration
 }

@@ -16,8 +16,8 @@ import (
 // position.
 //
 // Nothing is committed in the meantime, because the group's offset is already further, and no dead letter is
-// sent, because each was sent with an offset that is committed. The position alone says how far the refill
-// is. So it moves only after the rows are published: a crash in between leaves them to be published again.
+// sent, because each was sent with an offset that is committed. The position in the store alone says how far
+// the refill is. So it moves only after the rows are published: a crash in between leaves them to be published again.
 // One partition is read alone; at the floor, the offset that the group had committed, the live road takes
 // over.
 
@@ -35,7 +35,8 @@ var errForeignRecords = errors.New("records of another partition came during a r
 
 func newRefiller(s *session, id int32) *refiller { return &refiller{session: s, cfg: s.cfg, id: id} }
 
-// run refills until the floor is reached, the partition is revoked, or ctx ends.
+// run refills until the floor is reached, the partition is revoked, or ctx ends; in a replay, also when it is
+// complete, or done with this partition.
 func (r *refiller) run(ctx context.Context) error {
 	defer func() {
 		if r.plain != nil {
@@ -84,20 +85,23 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	plan := r.plan(slices.DeleteFunc(records, func(k *kgo.Record) bool { return k.Attrs.IsControl() }))
 	repeated := s.mayRepeat.Swap(false)
 
-	moved := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: reached.next}
+	// The first write brings the rows and leaves the position. It fails with ErrPositionBehind if the store was
+	// restored once more.
 	// guard: a store that is filled again moves on when its rows are published | NextOffset: at.stored -> NextOffset: reached.next
-	held := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: at.stored}
-	inPlace := schemas.PositionMove{Position: held, Expected: at.stored}
-	outcome, retried, err := s.stores.write(ctx, plan, []schemas.PositionMove{inPlace})
+	here := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: at.stored}
+	stay := schemas.PositionMove{Position: here, Expected: at.stored}
+	outcome, retried, err := s.stores.write(ctx, plan, []schemas.PositionMove{stay})
 	if err != nil {
 		return summary, err
 	}
 	if len(outcome.Refused) > 0 && !s.keepsBytes.Swap(true) {
 		return summary, errBytesRecycled
 	}
-	move := schemas.PositionMove{Position: moved, Expected: at.stored}
+	// The view may be ahead of the store's position, because it only says what readers can see already.
+	advance := stay
+	advance.NextOffset = reached.next
 	s.stores.show(ctx, show{
-		snapshots: outcome.Snapshots, moves: []schemas.PositionMove{move},
+		snapshots: outcome.Snapshots, moves: []schemas.PositionMove{advance},
 		reached: []reach{reached}, mustSweep: repeated || retried,
 	})
 
@@ -108,13 +112,13 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if err := r.republish(ctx, sortedRows(rows)); err != nil {
 		return summary, err
 	}
-	if _, _, err := s.stores.write(ctx, Plan{}, []schemas.PositionMove{move}); err != nil {
+	if _, _, err := s.stores.write(ctx, Plan{}, []schemas.PositionMove{advance}); err != nil {
 		return summary, err
 	}
 	if s.replay != nil {
 		delete(s.replay.reached, r.id) // the client reads the end of the partition again
 	}
-	s.partitions.refilled(r.id, at.assignment, moved.NextOffset)
+	s.partitions.refilled(r.id, at.assignment, advance.NextOffset)
 
 	summary.add(plan.counts, outcome, append(plan.DeadLetters, plan.Refused(outcome.Refused)...))
 	summary.addRows(rows)
@@ -153,9 +157,10 @@ func (r *refiller) plan(records []*kgo.Record) Plan {
 	return MakePlan(decoded)
 }
 
-// republish sends rows without a transaction, since no offset may be committed. The rows that were published
-// before the restore may be newer than the current ones, and those of other partitions older: the last one
-// published counts.
+// republish sends rows without a transaction, since no offset may be committed. Until then the last row of a
+// pitch in the topic may be one from before the restore, which is newer than the store, or one that another
+// partition has sent since from the restored store, which is older. Readers take the last one, so the current
+// one is sent now.
 func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
 	if r.plain == nil {
 		opts := append([]kgo.Opt{

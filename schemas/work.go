@@ -13,15 +13,18 @@ type Work struct {
 	RecordsPerS float64 `json:"records_per_s"`
 	BytesPerS   float64 `json:"bytes_per_s"`
 
-	// Partitions are those assigned to this processor. Steps are those made lately.
+	// Partitions are those assigned to this processor, by their number.
 	Partitions map[string]PartitionWork `json:"partitions"`
-	Steps      map[string]StepWork      `json:"steps"` // those that it made lately
-	Letters    map[Code]int64           `json:"letters"`
-	// Newest are the newest dead letters, at most MaxNotes.
+	// Steps are those of the window, by name: decode, postgres, redis, produce, commit.
+	Steps map[string]StepWork `json:"steps"`
+	// Letters counts the dead letters.
+	Letters map[Code]int64 `json:"letters"`
+	// Newest are the newest dead letters, at most MaxNotes, the newest last.
 	Newest []DeadLetterNote `json:"newest"`
 	// Faults are the reasons why the processor is not ready, one line each.
-	Faults  []string `json:"faults"`
-	Breaker string   `json:"breaker,omitempty"`
+	Faults []string `json:"faults"`
+	// Breaker is the reason why the breaker is open; "" while it is closed.
+	Breaker string `json:"breaker,omitempty"`
 }
 
 // WorkWindowS is the window of rates and times, in seconds.
@@ -29,7 +32,7 @@ const WorkWindowS = 10
 
 // PartitionWork is the progress of a processor in a partition.
 type PartitionWork struct {
-	// Next is the offset of the next record to apply.
+	// Next is the offset below which readers of Redis see every record.
 	Next int64 `json:"next"`
 	// LagRecords counts the records that wait; missing while unknown.
 	LagRecords Opt[int64] `json:"lag_records"`
@@ -37,8 +40,9 @@ type PartitionWork struct {
 	LagMS int64 `json:"lag_ms"`
 }
 
-// StepWork is the time that one step of the batches took.
+// StepWork is the time that one step took within the window.
 type StepWork struct {
+	// Batches counts how often the step was made, which can be several times a batch.
 	Batches int64   `json:"n"`
 	SumMS   float64 `json:"sum_ms"`
 	MaxMS   float64 `json:"max_ms"`
