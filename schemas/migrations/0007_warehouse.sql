@@ -15,7 +15,6 @@ WITH appeared AS (
 ), teams AS ( -- of two teams on one day the last one counts
     SELECT DISTINCT ON (batter_id, game_date) batter_id AS player_id, game_date, team_id
     FROM pitches WHERE batter_id IS NOT NULL AND team_id IS NOT NULL AND game_date IS NOT NULL
-    -- guard: warehouse: of two teams on a day the later one counts | ORDER BY batter_id, game_date, event_time DESC, pitch_id DESC -> ORDER BY batter_id, game_date, event_time, pitch_id
     ORDER BY batter_id, game_date, event_time DESC, pitch_id DESC
 ), changes AS (
     SELECT player_id, game_date, team_id,
