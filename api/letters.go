@@ -8,11 +8,11 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Letters reads the topic of dead letters, and changes nothing there.
+// Letters reads the topic of dead letters, and changes nothing there. // tidy: the type's own name
 type Letters interface {
 	// DeadLetterReport groups the dead letters. It may be some seconds old; ReadAt says when the topic was read.
 	DeadLetterReport(ctx context.Context) (schemas.DeadLetterReport, error)
-	// Letter returns the dead letter at this place, nil if there is none.
+	// Letter returns the dead letter at this place, nil if there is none. // tidy: the method's own name
 	Letter(ctx context.Context, partition int32, offset int64) (*schemas.DeadLetterView, error)
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Limits of a partition whose fetches fail. The client returns some errors again and again at once, thousands
-// of times a second, and never recovers from those of a topic that was created anew: only a new client learns
-// its ID.
+// Limits of a partition whose fetches fail. The client returns some errors again at once, thousands of times
+// a second. It never recovers from those of a topic that was created anew, because only a new client learns
+// the topic's new ID.
 const (
 	fetchFailureLimit = 10 * time.Second       // a failure that lasts longer is reported and ends the session
 	fetchFailurePause = 250 * time.Millisecond // between polls that return nothing but errors

@@ -203,8 +203,8 @@ func windowSpeed(from, to spot) (mph float64, ok bool) {
 	return ft / dt * mphPerFTPerS, true
 }
 
-// The conversions to float64, here and above, keep a compiler from fusing a product and a sum, which other
-// machines would round differently: which window and which segment win is the same everywhere. (The standard
+// The conversions to float64, here and above, keep a compiler from fusing a product and a sum, because fused
+// operations round differently. So the same window and the same segment win on every machine. (The standard
 // library's arc tangent may still differ in the last bit.)
 
 // length3 returns the length of (x, y, z). If a square leaves the range of a double the result is +Inf or 0.

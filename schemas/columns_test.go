@@ -165,7 +165,7 @@ func viewColumns(t *testing.T, view string) (columns []string) {
 	return columns
 }
 
-// selected are the names of what a SELECT lists: what stands behind AS, else the last word.
+// selected returns the names of the columns that a SELECT lists: the word behind AS, else the last word.
 func selected(list string) (names []string) {
 	depth, from := 0, 0
 	for i, c := range list + "," {

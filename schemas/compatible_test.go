@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// reader says who reads what a schema describes: of a record we do, of rows and letters others do. What is
-// read may come to be less strict, and never stricter; what is written the other way round.
+// reader says who reads the values that a schema describes: this program reads records, and others read rows
+// and dead letters. A schema of values that this program reads may become less strict, and never stricter. A
+// schema of values that it writes may become stricter, and never less strict.
 type reader int
 
 const (
@@ -17,8 +18,8 @@ const (
 	othersRead
 )
 
-// incompatible tells what a schema changed since an older one that only a new major version may change, each
-// by its JSON pointer. A reader that knows the old one alone is right about whatever passes.
+// incompatible returns the changes since an older schema that only a new major version may make, each with
+// its JSON pointer. If there is none, a reader that knows only the old schema reads every value correctly.
 func incompatible(who reader, before, after map[string]any) (broken []string) {
 	c := comparison{who: who}
 	c.schema("", before, after)
@@ -101,7 +102,7 @@ func (c *comparison) types(at string, before, after []string) {
 	}
 }
 
-// enum: words may be added. Null among them is told of by types.
+// enum compares enumerations: words may be added. A change of null among them is reported by types.
 func (c *comparison) enum(at string, before, after any) {
 	if before == nil || after == nil {
 		c.other(at, before, after)

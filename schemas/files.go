@@ -44,7 +44,7 @@ const ReleasedFolder = "jsonschema/released/v1"
 
 // PublishedSchema is one JSON Schema as the API serves it.
 type PublishedSchema struct {
-	Name    string // record, row, or letter for the headers of a dead letter
+	Name    string // the name of the file without .schema.json, as in its $id
 	Version string // MAJOR.MINOR, the end of its $id
 	Title   string
 	JSON    []byte // the file, byte for byte

@@ -92,7 +92,7 @@ func TestLetterSchemaHasTheNames(t *testing.T) {
 	require.Equal(t, schemas.Codes, s.Defs.Code.Enum)
 }
 
-// letterHeaders are the names of a letter's headers among the constants of letter.go.
+// letterHeaders returns the names of a dead letter's headers, from the constants of letter.go.
 func letterHeaders(t *testing.T) (headers []string) {
 	t.Helper()
 	f, err := parser.ParseFile(token.NewFileSet(), "deadletter.go", nil, parser.SkipObjectResolution)

@@ -64,8 +64,8 @@ func put(doc any, path []string, value any) any {
 	return object
 }
 
-// What the schema says of each value is what the core does with it: a value of the wrong type is an issue,
-// everything empty is missing, and a record that is not readable is a letter.
+// The schema of records and the core agree about each value. A value of the wrong type is an issue, and every
+// empty value is missing. A record that cannot be read is a dead letter.
 func TestRecordSchemaSaysWhatTheCoreDoes(t *testing.T) {
 	whole, must := compiled(t, schemas.RecordSchema, ""), compiled(t, schemas.RecordSchema, readable)
 	values := []string{
@@ -109,7 +109,7 @@ func hasTypeIssue(c schemas.Change) bool {
 	return false
 }
 
-// A sample's values have types, too, for whoever produces records.
+// The schema gives a sample's values types, too, because producers of records check against it.
 func TestSamplesOfTheWrongType(t *testing.T) {
 	whole, must := compiled(t, schemas.RecordSchema, ""), compiled(t, schemas.RecordSchema, readable)
 	for sample, fits := range map[string]bool{

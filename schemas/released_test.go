@@ -30,8 +30,8 @@ func parsed(t *testing.T, b []byte) (doc map[string]any) {
 	return doc
 }
 
-// What this build publishes is compatible with what the last release published. What must not be changed so
-// wants a new major version: docs/SCHEMA.md.
+// The schemas that this build publishes are compatible with those of the last release. Any other change needs
+// a new major version: see docs/SCHEMA.md.
 // guard: schemas: what was released stays
 func TestSchemasAreCompatibleWithTheLastRelease(t *testing.T) {
 	require.Len(t, schemas.PublishedSchemas(), len(readers))
@@ -78,8 +78,8 @@ func versionOf(t *testing.T, text string) (major, minor int) {
 	return major, minor
 }
 
-// Each kind of change is told from the other, with copies of the released schemas that somebody tampered
-// with.
+// Compatible and incompatible changes are distinguished, each tried on a changed copy of the released
+// schemas.
 func TestWhatOnlyAMajorVersionMayChange(t *testing.T) {
 	column := func(name string, change func(map[string]any)) func(map[string]any) {
 		return func(doc map[string]any) { change(object(object(doc["properties"])[name])) }

@@ -2,9 +2,9 @@ package simulate
 
 import "math"
 
-// batPath is the motion of a bat: hands that go from the stance to the contact and on to the finish, and a
-// bat that turns about them in a tilted plane. All for a batter who bats right; mirror turns x around for one
-// who bats left.
+// batPath is the motion of a bat. The hands go from the stance to the contact and on to the finish, and the
+// bat turns about them in a tilted plane. All values are for a batter who bats right; mirror turns x around
+// for one who bats left.
 //
 // The turning speed rises and falls as sech²: the hands drive it up within 0.07 s, and it runs out over the
 // 0.1 s after its peak, about 3 and 5 radians. So the angle is a tanh, and no step is integrated.

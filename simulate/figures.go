@@ -58,8 +58,8 @@ var callWeights = func() (w [2][]int) {
 	return w
 }()
 
-// The shares of throws to a base with a runner on first, and on second only: 19 and 1 of all pitches, in
-// games where that is so in 46 and 8 of a hundred.
+// The shares of throws to a base with a runner on first, and on second only. They were 19 and 1 of all
+// pitches, in games where 46 and 8 of a hundred pitches have such a runner.
 const pickoffFirst, pickoffSecond = 0.033, 0.01
 
 // typedGames: the pitch type is named in one game of four (944 of 1,254 pitches have none).
@@ -101,7 +101,7 @@ const misreadSpin = 0.03
 // ten.
 const leftBatters, leftPitchers = 0.25, 0.28
 
-// What a batted ball does: 175 in play, 145 fouls.
+// Exit velocity, launch angle and direction of batted balls, from 175 in play and 145 fouls.
 var (
 	inPlayExitMPH   = quantiles{24, 43.5, 53.7, 61.8, 73, 80.2, 85.2, 89, 95, 97, 100, 104.6, 106.3, 108.5, 113}
 	inPlayLaunchDeg = quantiles{-78.1, -60.9, -40.5, -29.8, -16.1, -4, 2, 7.8, 12.4, 21.2, 28.8, 47.6, 54.6, 70.2, 82.8}
@@ -112,9 +112,9 @@ var (
 	foulSprayDeg  = quantiles{7.5, 32.5, 36.6, 45, 59.5, 65.4, 77.4, 92.1, 119, 139, 151.6, 167.4, 170.3, 174.3, 178.1} // to either side
 )
 
-// exitOfBat is the correlation of exit velocity with the bat's speed (0.23 over 161 balls in play),
-// exitOfLaunch that with how far the launch is from a line drive: the hardest balls leave at 10–25° (median
-// 96 mph; above 45°: 79).
+// exitOfBat is the correlation of exit velocity with the bat's speed (0.23 over 161 balls in play).
+// exitOfLaunch is that with the distance of the launch angle from a line drive's. The hardest balls leave at
+// 10–25° (median 96 mph; above 45°: 79).
 const exitOfBat, exitOfLaunch = 0.25, 0.35
 
 // How fast a bat's head gets before contact, ft/s: 533 swings, 37 tracked on called pitches (check swings,

@@ -114,7 +114,7 @@ func TestCorrectionsMovePitches(t *testing.T) {
 	assert.Greater(t, float64(changed), 0.9*float64(corrections))
 }
 
-// What comes before its pitch, and what after.
+// A share of the deletes and of the late IDs is sent before the pitch that they are about.
 func TestSomeWordsComeEarly(t *testing.T) {
 	sent := map[schemas.PitchID]bool{}
 	var deletes, earlyDeletes, identifies, earlyIdentifies int

@@ -10,8 +10,8 @@ type ballSample struct {
 	bare bool
 }
 
-// track is the ball as the tracking system writes it down: samples at the frames of its clock, and more at
-// releases, contacts, apexes and ends; nothing while a player holds the ball.
+// track is the ball as the tracking system records it. It has samples at the frames of the system's clock,
+// more at releases, contacts, apexes and ends, and none while a player holds the ball.
 type track struct {
 	samples []ballSample
 	phase   float64 // time of the first frame after the release

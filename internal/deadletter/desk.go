@@ -2,12 +2,13 @@
 // people decide about them.
 //
 //	desk.go    opens the dead-letter topic and reads it, with or without a filter
-//	letter.go  one dead letter: its headers, and its record as it is sent again
 //	survey.go  all dead letters in one pass: status, and outcome if they were sent again
 //	book.go    the counts of a pass, by code and shape of the message; some 50 bytes per dead letter
 //	retry.go   sends records again, each once, also across crashes; discards dead letters
 //	place.go   where in a record the fault is
 //	export.go  dead letters as JSON
+//
+// The subject of letter.go is one dead letter: its headers, and its record as it is sent again.
 //
 // A dead letter is identified by its record's origin and the number of attempts. It is open until somebody
 // decides about it, or until its record has failed again. Reading is read_committed, up to the end of the

@@ -11,8 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
-// Letter is one dead letter as it is in its topic. Key, Headers and Value are those of the dead letter,
-// byte for byte.
+// Letter is one dead letter as it is in its topic. // tidy: the type's own name
+// Key, Headers and Value are those of the dead letter, byte for byte.
 type Letter struct {
 	At      schemas.Coordinates // in the dead-letter topic
 	Key     []byte
@@ -34,7 +34,7 @@ type Letter struct {
 // maxTopicBytes is the longest name that a topic can have. An origin with a longer one was not written by us.
 const maxTopicBytes = 249
 
-// Read returns the dead letter that a record of the dead-letter topic is, whoever wrote it.
+// Read returns the dead letter that a record of the dead-letter topic is, also if another program wrote it.
 func Read(r *kgo.Record) Letter {
 	rec := kafkaread.Record(r)
 	own := rec.Coordinates

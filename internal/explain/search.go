@@ -163,7 +163,7 @@ func (s *search) stands(c schemas.Change) bool {
 	return register != nil && register.Version == c.Version
 }
 
-// letters finds the dead letters about the pitch: those of its versions, and those that name it.
+// A call of letters finds the dead letters about the pitch: those of its versions, and those that name it.
 func (s *search) letters(ctx context.Context) error {
 	desk, err := deadletter.Open(ctx, deadletter.Options{Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Limits: s.o.Limits})
 	if err != nil {

@@ -134,8 +134,8 @@ func TestACleanVenueIsNotFlagged(t *testing.T) {
 	require.LessOrEqual(t, flags, 1)
 }
 
-// Batters whose days differ, and venues whose days differ, are not biased: what is known of the noise goes
-// into the error, and none of it is taken for a bias.
+// Batters and venues whose days differ are not reported as biased, because the error includes the noise that
+// is known.
 func TestDaysThatDifferAreNoBias(t *testing.T) {
 	flags, venueDays := 0, 0
 	for seed := range uint64(3) {
@@ -177,7 +177,7 @@ func TestLittleIsNotJudged(t *testing.T) {
 	}
 }
 
-// What a venue measures does not count into the baseline that it is held against.
+// The baseline that a venue is compared with excludes the measurements of that venue.
 // guard: quality: a batter's baseline is apart from the venue
 func TestABaselineIsApartFromTheVenue(t *testing.T) {
 	var b book

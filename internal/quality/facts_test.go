@@ -122,7 +122,7 @@ func TestEachFaultIsFound(t *testing.T) {
 	}
 }
 
-// Of 1 % and 15 % the second is beyond the limit; a bad inning of one game is not.
+// A rise of untracked swings from 1 % to 15 % is beyond the limit; a bad inning of one game is not.
 // guard: quality: few swings are too few to judge by
 func TestMissingBatTrackingIsToldFromChance(t *testing.T) {
 	clean := simulate.Options{Seed: 41, Untracked: 0.01}
@@ -227,7 +227,7 @@ func TestOneGameIsJudgedAsItsDay(t *testing.T) {
 	require.Equal(t, schemas.QualityReport{Day: "2030-01-01", BaselineDays: []string{}, Findings: []schemas.QualityFinding{}, Venues: []schemas.QualityVenue{}}, Judge(nil, "2030-01-01"))
 }
 
-// What the rows do not show counts for its day and venue, and days on which nothing stands are none.
+// Repeated, conflicting and deleted records, which rows do not show, count for their day and venue.
 func TestRecordsThatCameAgainAndDeletes(t *testing.T) {
 	games := week(t, 8, 6, simulate.Options{Seed: 56})
 	arrive := func(of func(f *schemas.QualityFacts) schemas.QualityArrivals) schemas.QualityReport {

@@ -191,7 +191,7 @@ func TestServersThatRunAlreadyAreTaken(t *testing.T) {
 	require.NoError(t, connect(t, Postgres(t)).QueryRow(t.Context(), "SELECT 1").Scan(&id))
 }
 
-// verdict tells how a test ended whose body is f.
+// verdict returns how a test ended whose body is f.
 func verdict(t *testing.T, f func(testing.TB)) string {
 	stand := &standIn{TB: t}
 	done := make(chan struct{})

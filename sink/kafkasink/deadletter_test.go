@@ -56,7 +56,7 @@ func TestALetterIsTheRecordAndWhyItFailed(t *testing.T) {
 	}, headersOf(t, r))
 }
 
-// redrive sends a letter's record back as it stands, at new coordinates, and lets it fail again.
+// redrive sends the record of a dead letter back unchanged, at new coordinates, and lets it fail again.
 func redrive(r *kgo.Record, offset int64) schemas.DeadLetter {
 	l := failed()
 	l.Record.Offset, l.Record.Headers = offset, nil

@@ -81,8 +81,8 @@ func TestProducerKeepsOrder(t *testing.T) {
 	require.Equal(t, n, total)
 }
 
-// What goes over the wire: zstd, a producer id, batches of usual records small though the topic takes large
-// ones.
+// The producer sends zstd with a producer id. Batches of usual records stay small, although the topic accepts
+// large ones.
 func TestProducerBatches(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	testkit.SetMaxMessageBytes(t, cluster, 20<<20)

@@ -23,8 +23,8 @@ type Line struct {
 }
 
 // Tie starts a shell that runs the script undo, with args as $1, $2, …, if this process ends before Cut. The
-// shell runs as user (nil: the user of this process), in a session of its own, so that an interrupt from the
-// terminal does not end it before this process. It inherits no open files.
+// shell runs as user (nil: the user of this process) and inherits no open files. It has a session of its own,
+// because an interrupt from the terminal would otherwise end it before this process.
 func Tie(user *User, undo string, args ...string) (*Line, error) {
 	script := "read -r word || {\n" + undo + "\n}"
 	cmd := exec.Command("sh", append([]string{"-c", script, "lifeline"}, args...)...)
