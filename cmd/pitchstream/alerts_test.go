@@ -62,7 +62,7 @@ func tool(t *testing.T, name string, args ...string) (out string, err error) {
 	return string(b), err
 }
 
-// Whoever is paged is told what to do first, where to read on, and what is known.
+// Every alert says what to do first and links its runbook, because a paged engineer reads nothing else.
 func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	told := map[string]bool{}
 	for _, r := range allRules(t) {
@@ -94,7 +94,7 @@ var (
 	pageLink   = regexp.MustCompile(`\]\(([^)#]+)`)
 )
 
-// A tired person copies what stands there.
+// Every command and link in a runbook exists, because a tired person copies them without a thought.
 func TestTheRunbooksNameWhatIsThere(t *testing.T) {
 	pages, err := filepath.Glob(filepath.Join(testkit.Root(), "docs", "runbooks", "*.md"))
 	require.NoError(t, err)
@@ -396,7 +396,7 @@ func boards(t *testing.T) (all []board) {
 	return all
 }
 
-// Whoever looks at a panel knows what it shows and in which unit; no two are in one place.
+// Every panel says what it shows and in which unit, and no two panels overlap.
 func TestEveryPanelIsExplained(t *testing.T) {
 	uids := map[string]bool{}
 	for _, b := range boards(t) {

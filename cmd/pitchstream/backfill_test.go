@@ -17,7 +17,7 @@ import (
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// What docs/BACKFILL.md says is run as it stands, block by block in one shell.
+// The commands of docs/BACKFILL.md are run as printed, block by block in one shell.
 func TestBackfillAsWritten(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "BACKFILL.md"))
 	require.NoError(t, err)

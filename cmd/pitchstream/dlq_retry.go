@@ -94,7 +94,7 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	defer out.Close()
-	sent := func(done, total int64) { // the second pass tells of what is sent, not of what is read
+	sent := func(done, total int64) { // the second pass reports the records sent, not those read
 		looking.Stop()
 		look = func(int64, int64) {}
 		sending.Set(done, total)

@@ -26,7 +26,7 @@ import (
 
 const deadTopic = "pitches.dead"
 
-// smallRecords makes a letter of 5 KB too large.
+// smallRecords makes a record of 5 KB too large, so that it becomes a dead letter.
 const smallRecords = "--max-record-bytes=4096"
 
 // kind is a sort of letter, and what becomes of it.
@@ -94,10 +94,10 @@ func newDeadTown(t *testing.T) *deadTown {
 	return &deadTown{town: w, client: kafkaClient(t, w.kafka), written: map[schemas.DeadLetterID]writtenLetter{}, next: 1_000_000}
 }
 
-// originMS is the time of the letters' records; a newer version of a pitch is of the day after.
+// originMS is the time of the records that failed. A newer version of a pitch is of the day after.
 var originMS = time.Date(2026, 4, 5, 19, 0, 0, 0, time.UTC).UnixMilli()
 
-// letter writes one letter. Its origin is nowhere in the raw topic: retention has taken it.
+// Each call of letter writes one dead letter. Its origin is not in the raw topic, as after retention.
 func (w *deadTown) letter(t *testing.T, r *rand.Rand, k kind) schemas.DeadLetterID {
 	t.Helper()
 	var id schemas.PitchID
@@ -158,7 +158,7 @@ func dlqJSON[T any](t *testing.T, w *deadTown, want int, args ...string) (report
 	return report
 }
 
-// letters are all that lie in the topic, as they can be read.
+// The result of letters is every dead letter that can be read from the topic.
 func (w *deadTown) letters(t *testing.T) []deadletter.Letter {
 	t.Helper()
 	options := []kgo.Opt{kgo.SeedBrokers(w.kafka.ListenAddrs()...)}
@@ -181,7 +181,7 @@ func (w *deadTown) rawRecords(t *testing.T) (n int64) {
 	return n
 }
 
-// standing is what stands in Postgres, but for who wrote it when.
+// standing returns digests of the rows in Postgres, without the columns that say who wrote them and when.
 func (w *deadTown) standing(t *testing.T) string {
 	t.Helper()
 	var text string
@@ -191,7 +191,7 @@ func (w *deadTown) standing(t *testing.T) string {
 	return text
 }
 
-// The prediction is what happens, letter by letter; and what was retried is not retried again.
+// Each dead letter fares as predicted, and one that was retried is not retried again.
 // guard: letters: a letter that was retried is not open
 // guard: letters: a letter that was discarded is not open
 // guard: letters: what this build has tried is passed over
@@ -276,7 +276,7 @@ func TestDLQPredictionIsWhatHappens(t *testing.T) {
 	stop()
 }
 
-// sameAsPredicted holds the letters that came back against those that should have.
+// sameAsPredicted compares the dead letters that came back with those that were predicted to.
 func (w *deadTown) sameAsPredicted(t *testing.T) {
 	t.Helper()
 	came := map[schemas.DeadLetterID]deadletter.Letter{}
@@ -321,7 +321,7 @@ func (w *deadTown) versions(t *testing.T, of func(kind) bool) map[string]int64 {
 	return out
 }
 
-// After twenty redrives a letter's own headers are small, each there once, its value the same.
+// After twenty redrives a dead letter has small headers, each of them once, and the same value.
 // guard: letters: a letter that was retried is not open
 // guard: letters: a letter that was discarded is not open
 // guard: letters: what this build has tried is passed over
@@ -365,7 +365,7 @@ func TestDLQTwentyRedrives(t *testing.T) {
 	require.Equal(t, deadletter.Sums{DeadLetterSums: schemas.DeadLetterSums{Letters: 21, Open: 1, Retried: 20}, Tried: 1}, ls.Sums)
 }
 
-// What was killed while it sent is found again: nothing is sent twice, nothing is left out.
+// A retry that was killed while it sent is continued: no record is sent twice, and none is left out.
 // guard: letters: a letter that was retried is not open
 // guard: letters: a letter that was discarded is not open
 // guard: letters: what this build has tried is passed over
@@ -422,7 +422,7 @@ func TestDLQFiltersLimitsAndPassing(t *testing.T) {
 	for i := range 60 {
 		w.letter(t, r, all[i%len(all)])
 	}
-	// Something else has written here, and a letter stands twice.
+	// Another program has written to the topic, and one dead letter is in it twice.
 	w.client.Produce(t.Context(), &kgo.Record{Topic: deadTopic, Key: []byte("x"), Value: []byte("{}")}, nil)
 	require.NoError(t, w.client.Flush(t.Context()))
 	first := w.letters(t)[0]

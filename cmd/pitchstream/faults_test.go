@@ -114,7 +114,7 @@ func TestEachAlertFiresOverItsFault(t *testing.T) {
 	}
 }
 
-// What the same processor and server show while nothing is wrong fires none.
+// No alert fires over the metrics of a processor and a server while nothing is wrong.
 func TestNoAlertFiresOverNoFault(t *testing.T) {
 	w := newOnCall(t)
 	w.live(150*time.Minute, fault{})

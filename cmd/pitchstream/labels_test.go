@@ -17,8 +17,8 @@ var (
 	suffix     = regexp.MustCompile(`_(?:bucket|sum|count)$`)
 )
 
-// Every label by which an alert, an annotation or a panel chooses or groups is one that the program's own
-// registries show on that metric: a label that is not there chooses nothing, silently.
+// Alerts, annotations and panels select and group only by labels that the program's own registries show on
+// that metric, because a missing label silently selects nothing.
 // guard: alerts: a label by which is chosen is there
 func TestLabelsThatAreAskedForAreThere(t *testing.T) {
 	w := newOnCall(t)

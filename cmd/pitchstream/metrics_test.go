@@ -56,7 +56,7 @@ func (s *station) play(seed, pitches int) {
 	s.command("simulate", s.args[0], "--produce", fmt.Sprint("--seed=", seed), fmt.Sprint("--pitches=", pitches), "--poison=.05", "--duplicates=.05", "--feed-ids")
 }
 
-// units are what a name may end with. What has none is in unitless.
+// units are the endings that a name may have. Names without a unit are in unitless.
 var units = []string{"_seconds", "_bytes", "_records", "_offset", "_total", "_info", "_ratio"}
 
 var unitless = []string{"pitchstream_ready", "pitchstream_check_ok", "pitchstream_breaker_open", "pitchstream_store_up", "pitchstream_redis_phase", "pitchstream_api_streams"}
@@ -115,8 +115,8 @@ func TestTheNumbersOfARealRun(t *testing.T) {
 	}, s.admin, strings.TrimPrefix(reader.admin, "http://"))
 }
 
-// ours tells our own names from those of Kafka's client, Go and the system, and from those of
-// docs/QUALITY.md.
+// This reports whether a metric is the program's own, not one of Kafka's client, Go or the system. Those of
+// docs/QUALITY.md do not count either, because that page documents them.
 func ours(name string) bool {
 	return strings.HasPrefix(name, "pitchstream_") && !strings.HasPrefix(name, "pitchstream_kafka_") && !strings.HasPrefix(name, "pitchstream_quality_")
 }
@@ -158,8 +158,8 @@ func samePage(t *testing.T, families map[string]*dto.MetricFamily) {
 	}
 }
 
-// panelsShowSomething runs Prometheus over these addresses until each panel's question has an answer. What
-// happens, happens after it has looked once: else it would see no increase.
+// panelsShowSomething runs Prometheus over these addresses until each panel's question has an answer. It
+// calls happens after the first scrape, because Prometheus would otherwise see no increase.
 func panelsShowSomething(t *testing.T, happens func(), targets ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("prometheus"); err != nil {
@@ -251,7 +251,7 @@ func overTime(before, during map[string]*dto.MetricFamily) (series []timeline) {
 func TestARealFaultFires(t *testing.T) {
 	postgres := testkit.OwnPostgres(t, "fsync=off")
 	s := newStationAt(t, postgres.URL)
-	s.start("--breaker-in-a-row=100", "--poll-max-records=20", "--quality-every=0") // what forty pitches tell of the data is chance
+	s.start("--breaker-in-a-row=100", "--poll-max-records=20", "--quality-every=0") // findings over forty pitches are chance
 	s.play(2, 40)
 	s.waitReady(200, "")
 	var well map[string]*dto.MetricFamily

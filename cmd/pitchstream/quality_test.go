@@ -58,7 +58,7 @@ func fillStore(t *testing.T, store *pgsink.Sink, o simulate.Options, offset int6
 	flush()
 }
 
-// A feed that sends its games twice, the second time with another speed here and there, is told of.
+// A feed that sends its games twice, the second time with some other speeds, is reported.
 func TestRecordsThatComeAgainShow(t *testing.T) {
 	o := simulate.Options{Seed: 62, Games: 2, FeedIDs: true}
 	flag, store := fillGames(t, o, nil)

@@ -24,8 +24,8 @@ import (
 // Every password here has this word in it, and some of what must be escaped in a URL.
 const hush = "hush"
 
-// fortress is three servers that encrypt, ask for a login, and give no more rights than the documents say:
-// Kafka in memory, which wants a certificate too, and the real stores.
+// fortress is three servers that encrypt, ask for a login, and give no more rights than the documents say.
+// They are Kafka in memory, which wants a certificate too, and the real stores.
 type fortress struct {
 	t       *testing.T
 	ca      *testkit.Authority

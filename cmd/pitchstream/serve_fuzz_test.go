@@ -131,9 +131,9 @@ extra-data-sources = { responses = false }
 enabled = false
 `
 
-// question has a program ask what it makes of the API's document. The same every time, unless it is given a
-// time for it: then until that is over, with two workers, with what it learns from the answers, and otherwise
-// with each seed.
+// question returns the command that fuzzes the API from its document. Its requests are the same every time,
+// unless PITCHSTREAM_FUZZ_SECONDS is set. Then two workers ask until that time is over, and learn from the
+// answers, and each seed gives other requests.
 func question(t *testing.T, python, document string) *exec.Cmd {
 	args := []string{"-m", "schemathesis.cli", "run", document, "--checks=all", "--seed=" + cmp.Or(os.Getenv("PITCHSTREAM_FUZZ_SEED"), "1"),
 		"--request-timeout=60", "--continue-on-failure", "--warnings=off", "--suppress-health-check=all", "--no-color",

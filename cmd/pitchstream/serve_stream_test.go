@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// What a processor does is seen in one glance: what it wrote, what it rejected and why, and that it is gone.
+// One page shows what a processor wrote, what it rejected and why, and that it is gone.
 func TestServeShowsTheStream(t *testing.T) {
 	s := newStation(t)
 	client := kafkaClient(t, s.cluster)
@@ -26,7 +26,7 @@ func TestServeShowsTheStream(t *testing.T) {
 			return has()
 		}
 	}
-	moved := false // the rate is of the last seconds: it is told while records come, and passes
+	moved := false // the rate covers the last seconds: it is shown only while records arrive
 	require.Eventually(t, glance(func() bool {
 		rate, _ := body["records_per_s"].(float64)
 		moved = moved || rate > 0

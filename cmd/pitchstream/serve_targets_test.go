@@ -77,9 +77,9 @@ func served(url string, batter int64) string {
 	return fmt.Sprintf("%s %d stale=%t", resp.Header.Get(api.HeaderTarget), body.Pitches, body.Stale)
 }
 
-// A server that starts while Postgres is away reads the promoted target all the same, of which Redis has a
-// copy, and says that its answers are stale until it has asked Postgres. Where Redis does not tell, there is
-// no answer, and never live's.
+// A server that starts while Postgres is unavailable reads the promoted target, because Redis has a copy of
+// the pointer. Its answers are marked stale until it has asked Postgres. Without the copy it answers nothing,
+// and never from the target live.
 // guard: switch: processors copy the pointer to Redis
 func TestServeStartedWithoutPostgresReadsThePromotedTarget(t *testing.T) {
 	w := twoTargets(t, 200)

@@ -156,7 +156,7 @@ func TestServeStory(t *testing.T) {
 	require.Equal(t, exitFailed, run(t.Context(), []string{"serve", "--check", "--admin-addr=" + admin, s.args[1], s.args[2]}, &stdio{Out: out, Err: out}))
 }
 
-// A Redis that was emptied is not believed until it has been mended.
+// A Redis that was emptied is not read until it has been repaired.
 func TestServeNeverShowsAnEmptiedRedis(t *testing.T) {
 	s := newStation(t)
 	client := kafkaClient(t, s.cluster)

@@ -20,8 +20,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
-// What a pitch takes in the stores is what docs/DEPLOYMENT.md says, or less. PITCHSTREAM_SIZING_PITCHES asks
-// for more of them.
+// A pitch takes no more space in the stores than docs/DEPLOYMENT.md says. PITCHSTREAM_SIZING_PITCHES sets how
+// many pitches are measured.
 func TestWhatAPitchTakes(t *testing.T) {
 	pitches := 3000
 	if more := os.Getenv("PITCHSTREAM_SIZING_PITCHES"); more != "" {
