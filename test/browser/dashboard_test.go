@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// What people see, and how soon; dashboard.mjs has the story.
+// The dashboard shows people the right things, and soon enough; dashboard.mjs has the steps.
 // guard: dashboard: it says that the connection is lost
 // guard: dashboard: it says that Redis is away
 // guard: dashboard: it says that both stores are away
@@ -138,7 +138,7 @@ func (p *park) serveAt(addr string, args ...string) *stack.Process {
 	return server
 }
 
-// act does what the page's story wants, and tells what it needs to know of it.
+// act carries out one action of dashboard.mjs, and returns the answer that the page needs.
 func (p *park) act(action string, args []string) string {
 	switch action {
 	case "start": // a processor, and what has been played so far

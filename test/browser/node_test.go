@@ -16,9 +16,9 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
-// script runs a module of this folder under Node, beside the packages that it wants. What it asks for on its
-// output, a line "do ACTION ARGUMENTS", is done by act, and the answer is given on its input; its other lines
-// are logged.
+// script runs a module of this folder under Node, beside the packages that it wants. For each line "do ACTION
+// ARGUMENTS" of the module's output it calls act, and writes the answer to the module's input. The other
+// lines are logged.
 func script(t *testing.T, module string, env []string, act func(action string, args []string) string) {
 	t.Helper()
 	dir := packages(t, module)

@@ -119,7 +119,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 	}
 }
 
-// What would be wrong is told: each of these manifests has one fault.
+// Check reports each fault: each of these manifests has one.
 func TestFaultsAreFound(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*Manifests)

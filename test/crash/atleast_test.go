@@ -26,8 +26,8 @@ import (
 // writers write and read what they have written, each a pitch of his own, again and again.
 const writers = 8
 
-// Who asks for at_least gets what he has written, or is told that it is not there yet, while processors and
-// Redis are killed: never anything older. PITCHSTREAM_ATLEAST_RUNS is how often.
+// A client that asks for at_least gets the version that it wrote, or the answer that it is not there yet. It
+// never gets an older one, although processors and Redis are killed. PITCHSTREAM_ATLEAST_RUNS is how often.
 func TestNobodyReadsLessThanHeWrote(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processors")

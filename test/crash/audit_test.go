@@ -13,8 +13,8 @@ import (
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
-// audit is what the database notes by itself of what is done to it: every version that goes back, every
-// register that is removed, and which connection moved a position last.
+// audit reads what triggers in the database record about its changes. They note every version that goes back,
+// every register that is removed, and which connection moved a position last.
 type audit struct{ pool *pgxpool.Pool }
 
 const auditSQL = `
@@ -85,9 +85,9 @@ func (a *audit) alive(ctx context.Context, pids []int32) (n int, err error) {
 	return n, a.pool.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)`, pids).Scan(&n)
 }
 
-// caught tells whether the kill of a processor fell after Postgres had committed a batch of its and before
-// Kafka had: a position that it was the last to move is ahead of what the group has committed, and stays
-// there. Where the servers cannot be asked now, the kill is not counted.
+// caught reports whether a processor was killed after Postgres had committed one of its batches and before
+// Kafka had. Then a position that it moved last is ahead of the group's committed offset, and stays ahead. A
+// kill is not counted if the servers cannot be asked now.
 func (a *audit) caught(t *testing.T, w *stack.Stack, p *processor, vanished bool) bool {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()

@@ -87,7 +87,7 @@ func (s *soak) follow(f *feed) (stop func()) {
 	return func() { cancel(); both.Wait() }
 }
 
-// settle waits until all that was fed is through, and Redis mended.
+// settle waits until every record that was fed is processed, and Redis is repaired.
 func (s *soak) settle() {
 	s.t.Helper()
 	var fed error
@@ -106,7 +106,7 @@ func (s *soak) settle() {
 	s.waitForRedis()
 }
 
-// waitForRedis gives Redis the time to be mended; whether it was, the books tell.
+// waitForRedis waits a minute at most for the repair of Redis; the comparison of the books shows the result.
 func (s *soak) waitForRedis() {
 	s.t.Helper()
 	want := s.w.Expected()

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A machine that loses its power in the middle of a transaction tells no server. What it had locked must be
-// free again long before the network notices, which takes hours: the next owner of its partitions goes on.
+// A machine that loses its power in the middle of a transaction informs no server. Its locks must be free
+// long before the network notices, which takes hours, because the next owner of its partitions needs them.
 func TestAMachineThatLosesItsPowerHoldsNobodyUp(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts servers")

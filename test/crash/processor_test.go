@@ -103,7 +103,7 @@ func (p *processor) kill() {
 	p.cmd = nil
 }
 
-// ended tells whether the process has ended without having been told to.
+// ended reports whether the process has ended without a signal from the test.
 func (p *processor) ended() bool {
 	if p.cmd == nil {
 		return false
@@ -116,7 +116,7 @@ func (p *processor) ended() bool {
 	}
 }
 
-// wasReady tells whether the present process has come so far.
+// wasReady reports whether the present process has logged that it is ready.
 func (p *processor) wasReady() bool {
 	log, err := os.ReadFile(p.log.Name())
 	require.NoError(p.t, err)

@@ -21,8 +21,8 @@ type proxy struct {
 	addr, upstream string
 	postgres       bool
 	listener       net.Listener
-	// asked is called before something goes to the server, answered before Postgres' word that a command is
-	// complete goes back. What answered returns is done once the answer has gone on; false: it does not go on.
+	// asked is called before a request goes to the server, answered before Postgres' word that a command is
+	// complete goes back. If pass is false, the answer is dropped; else then is called once it has gone on.
 	asked    func()
 	answered func(command string) (then func(), pass bool)
 

@@ -45,7 +45,7 @@ const (
 )
 
 var (
-	// Of ten kills, half are aimed. One in ten leaves connections behind.
+	// Half of ten kills are aimed. One in ten leaves connections behind.
 	kills = []kind{killAnywhere, killUnanswered, killAnywhere, killAnswered, killAtRedis, killAnywhere, killAnswered, killWithoutWord,
 		killAnywhere, killUnanswered}
 	serverFaults  = []kind{postgresKilled, kafkaKilled, redisFlushed, postgresStopped, kafkaStopped, redisKilled, redisStopped}
@@ -58,7 +58,7 @@ type fault struct {
 	kind kind
 	whom int           // the processor, for those that hit one
 	late bool          // the killed processor comes back only after others have taken over
-	also bool          // a processor is killed while the server is away
+	also bool          // a processor is killed while the server is unavailable
 	wait time.Duration // between stop and start of a server; before a kill that is not aimed
 }
 

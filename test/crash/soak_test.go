@@ -65,7 +65,7 @@ func (s *soak) start(p *processor) {
 	p.start(u.String())
 }
 
-// watch keeps count of what the group has committed. A broker that is away is asked again.
+// watch counts the records that the group has committed. A broker that is unavailable is asked again.
 func (s *soak) watch(ctx context.Context) {
 	tick := time.NewTicker(30 * time.Millisecond)
 	defer tick.Stop()
@@ -92,9 +92,9 @@ func (s *soak) committedNow(ctx context.Context) (n int64) {
 	return n
 }
 
-// stillstand is the longest that a target may go without committing anything, whatever was done to it: a
-// member that is given up (10 s), a transaction that times out (15 s), attempts at a store (30 s), one after
-// the other, on a slow machine.
+// stillstand is the longest time that a target may go without a commit, after any fault. It allows for a
+// member that is given up (10 s), a transaction that times out (15 s) and attempts at a store (30 s). They
+// may follow one another, on a slow machine.
 const stillstand = 2 * time.Minute
 
 // reach waits until the group has committed so many records, and ends faults meanwhile whose time has come.
@@ -120,8 +120,8 @@ func (s *soak) reach(at int64) {
 	}
 }
 
-// supervise starts processors again that gave up while they were starting, as whatever supervises them does:
-// a server was away. One that was ready must not end by itself.
+// supervise restarts processors that gave up while they were starting, because a server was unavailable. Any
+// supervisor does so. A processor that was ready must not end by itself.
 func (s *soak) supervise() {
 	s.t.Helper()
 	for _, p := range s.processors {

@@ -22,9 +22,9 @@ import (
 // mayBeEmpty are the panels that show nothing while nothing is beyond its limits, or before weeks of games.
 var mayBeEmpty = map[string]bool{"Beyond their limits": true, "Bat speed drift by venue": true, "Drift statistic by venue": true, "Shift by venue": true, "Issues": true}
 
-// composeWatched starts the compose file's Prometheus beside what runs already, while games are played: it
-// reaches both processes, takes every rule, and answers every question of every dashboard, with numbers
-// wherever some are due.
+// composeWatched starts the compose file's Prometheus beside the running services, while games are played. It
+// must reach both processes, accept every rule, and answer every question of every dashboard. The answers
+// have numbers wherever some are due.
 func composeWatched(t *testing.T, w *stack.Stack, compose func(context.Context, ...string) (string, error), p *prometheus) {
 	t.Helper()
 	p.play(t, 1, 5)

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// The twelve real records: twelve rows, no letter, and again the same when they are read again.
+// The twelve real records make twelve rows and no dead letter, also when they are read twice.
 func TestRealRecords(t *testing.T) {
 	dir := testkit.Hawkeye(t)
 	w := stack.New(t)

@@ -20,8 +20,8 @@ import (
 // tooSmall is a limit that most swings exceed: what processors had by mistake.
 const tooSmall = 60 << 10
 
-// Letters of a night with a wrong setting are retried while the retry is killed again and again: each record
-// is sent once, what comes back is what was predicted, and the books balance.
+// The dead letters of a night with a wrong setting are retried, and the retry is killed many times. Each
+// record is sent once, the predicted dead letters come back, and the books balance.
 func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	w := stack.New(t)
 	limit := []string{"--breaker-share=0", "--breaker-in-a-row=0"}
@@ -64,7 +64,7 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	require.Equal(t, predicted.FailCodes, came, "what came back is what was predicted")
 
 	want := w.Expected()
-	w.Each(w.Raw(), func(r *kgo.Record) { // the night's letters are there too
+	w.Each(w.Raw(), func(r *kgo.Record) { // the night's dead letters are there too
 		if len(r.Value) > tooSmall && stack.Headers(r)[schemas.HeaderDLQAttempts] == "" {
 			for key := range want.DeadLetters {
 				var partition, offset int64

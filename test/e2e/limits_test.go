@@ -28,7 +28,7 @@ func samples(id int, one string, n int) []byte {
 		id, strings.Repeat(one+",", n-1), one)
 }
 
-// Whatever comes is a row or a letter, and the processor stays within its memory.
+// Every record becomes a row or a dead letter, and the processor stays within its memory.
 // guard: a batch is committed before its letters hold too much
 func TestRecordsAtTheLimits(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))

@@ -113,7 +113,7 @@ func makeIn(ctx context.Context, args ...string) (string, error) {
 	return string(out), err
 }
 
-// sets tells whether the world's environment has a setting.
+// sets reports whether the environment of w has a setting.
 func sets(w *stack.Stack, name string) bool {
 	for _, kv := range w.Env {
 		if strings.HasPrefix(kv, name+"=") {

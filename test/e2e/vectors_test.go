@@ -20,7 +20,7 @@ import (
 )
 
 // Every stream of the specification through real Postgres and Redis: forwards, shuffled across partitions,
-// and every record twice. What is checked is what others read: the view pitches, the views of aggregates, the
+// and every record twice. The test checks what others read: the view pitches, the views of aggregates, the
 // hashes in Redis.
 func TestVectorsStreamsOnRealServers(t *testing.T) {
 	for _, s := range vectors.Streams(t) {
@@ -71,7 +71,7 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 	rows, err := pgbooks.New(store.DB()).Rows(ctx)
 	require.NoError(t, err)
 	state := vectors.State{Rows: rows}
-	for l := range letters { // a record that is read twice has a letter of the same identity twice
+	for l := range letters { // a record that is read twice has two dead letters of one identity
 		state.DeadLetters = append(state.DeadLetters, l)
 	}
 	state.Batters, state.Games = stack.StatsViews(t, pg)

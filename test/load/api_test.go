@@ -242,7 +242,7 @@ func TestAGameForTwoThousand(t *testing.T) {
 	assert.LessOrEqual(t, reached.at(.99), 250*time.Millisecond)
 }
 
-// follow tells of each state how many pitches the game has in it.
+// follow calls saw for each state of the game, with its number of pitches.
 func follow(c net.Conn, bytes *atomic.Int64, saw func(pitches int)) error {
 	lines := bufio.NewReaderSize(c, 16<<10)
 	for begins := true; ; {
@@ -364,7 +364,7 @@ func dial(t *testing.T, addr string) *plain {
 	return &plain{c, bufio.NewReaderSize(c, 8<<10)}
 }
 
-// get tells whether the answer is from Redis.
+// get requests path, and reports whether the answer is from Redis.
 func (p *plain) get(path string) (fromRedis bool, err error) {
 	if _, err := io.WriteString(p.conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		return false, err
