@@ -65,8 +65,8 @@ type Observer interface {
 	Batch(s BatchSummary)
 	// Lag reports how many records of a partition the view was not given yet; −1 after the partition was revoked.
 	Lag(topic string, partition int32, records int64)
-	// Position reports the offset of an owned partition below which the view was given everything, and the time
-	// of the oldest record at or above it; zero when there is none.
+	// Position reports the offset of an owned partition below which the view was given everything. Time waits
+	// is that of the oldest record at or above the offset; zero when there is none.
 	Position(topic string, partition int32, next int64, waits time.Time)
 	// Readable reports the time of the newest record of a poll in a partition, when readers can see it.
 	Readable(topic string, partition int32, newest time.Time)

@@ -17,7 +17,7 @@ type Work struct {
 	Partitions map[string]PartitionWork `json:"partitions"`
 	// Steps are those of the window, by name: decode, postgres, redis, produce, commit.
 	Steps map[string]StepWork `json:"steps"`
-	// Letters counts the dead letters.
+	// The number of dead letters, by code.
 	Letters map[Code]int64 `json:"letters"`
 	// Newest are the newest dead letters, at most MaxNotes, the newest last.
 	Newest []DeadLetterNote `json:"newest"`
