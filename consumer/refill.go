@@ -159,7 +159,8 @@ func (r *refiller) plan(records []*kgo.Record) Plan {
 
 // republish sends rows without a transaction, since no offset may be committed. Until then the last row of a
 // pitch in the topic may be from before the restore, and so newer than the store. Or another partition has
-// sent an older one since, from the restored store. Readers take the last one, so the current one is sent now.
+// sent an older one since, from the restored store. Readers take the last one, so the current one is sent
+// now.
 func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
 	if r.plain == nil {
 		opts := append([]kgo.Opt{
