@@ -24,7 +24,9 @@ func TestQuestionsGoTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var sent []int
-		l := coalescer{send: func(_ context.Context, keys []schemas.BatterKey) (states []*schemas.BatterState, p schemas.Pulse, err error) {
+		l := coalescer{send: func(
+			_ context.Context, keys []schemas.BatterKey,
+		) (states []*schemas.BatterState, p schemas.Pulse, err error) {
 			mu.Lock()
 			sent = append(sent, len(keys))
 			mu.Unlock()
@@ -66,7 +68,9 @@ func TestQuestionsGoTogether(t *testing.T) {
 // guard: api: who gives up stops nobody else
 func TestAnAskerWhoGivesUpStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := coalescer{send: func(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
+		l := coalescer{send: func(
+			ctx context.Context, keys []schemas.BatterKey,
+		) ([]*schemas.BatterState, schemas.Pulse, error) {
 			time.Sleep(time.Second)
 			return make([]*schemas.BatterState, len(keys)), schemas.Pulse{}, ctx.Err()
 		}}

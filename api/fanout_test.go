@@ -73,7 +73,8 @@ func TestTwoThousandClients(t *testing.T) {
 	}
 	require.LessOrEqual(t, s.called("Game")-asked, changes)
 	t.Logf("%d clients: each of %d changes was with all of them within %v (looked for every %v); %v of processor time a change, with the clients'",
-		clients, changes, slowest.Round(time.Millisecond), k.cfg.PollEvery, ((cpu() - began) / changes).Round(time.Millisecond))
+		clients, changes, slowest.Round(time.Millisecond), k.cfg.PollEvery,
+		((cpu() - began) / changes).Round(time.Millisecond))
 	cancel()
 	require.NoError(t, <-ended, "open streams hold nothing up")
 	all.Wait()

@@ -151,7 +151,10 @@ func TestTheDocument(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(k.ask("/openapi.json").Body.Bytes(), &doc))
 	require.Regexp(t, `^3\.1\.`, doc.OpenAPI)
-	for _, op := range []string{opBatter, opBatters, opBatterGame, opGames, opGame, opLeaders, opPitches, opPitch, opStream, opGameStream} {
+	for _, op := range []string{
+		opBatter, opBatters, opBatterGame, opGames, opGame, opLeaders,
+		opPitches, opPitch, opStream, opGameStream,
+	} {
 		require.Contains(t, doc.Paths, op)
 	}
 	for name, schema := range doc.Components.Schemas {

@@ -21,7 +21,9 @@ func (d *deadTopic) DeadLetterReport(context.Context) (schemas.DeadLetterReport,
 	return d.report, d.err
 }
 
-func (d *deadTopic) Letter(_ context.Context, partition int32, offset int64) (*schemas.DeadLetterView, error) {
+func (d *deadTopic) Letter(
+	_ context.Context, partition int32, offset int64,
+) (*schemas.DeadLetterView, error) {
 	if d.letter == nil || d.letter.Partition != partition || d.letter.Offset != offset {
 		return nil, d.err
 	}

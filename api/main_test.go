@@ -45,7 +45,10 @@ var errGone = errors.New("connection refused")
 const epoch = "E"
 
 func newStores() *stores {
-	s := &stores{live: map[schemas.BatterKey]schemas.BatterState{}, store: map[schemas.BatterKey]schemas.BatterState{}, calls: map[string]int{}}
+	s := &stores{
+		live: map[schemas.BatterKey]schemas.BatterState{}, store: map[schemas.BatterKey]schemas.BatterState{},
+		calls: map[string]int{},
+	}
 	s.pulse.Applied, s.pulse.Epoch = map[string]int64{}, epoch
 	s.pgPulse.Applied = map[string]int64{}
 	s.beat(schemas.Heartbeat{})
@@ -102,7 +105,8 @@ func state(id, pitches int64) schemas.BatterState {
 	return schemas.BatterState{
 		BatterKey: schemas.BatterKey{BatterID: id}, Seq: 1000 + pitches, UpdatedAt: at + 100,
 		Stats: schemas.Stats{
-			Pitches: pitches, SwingCount: pitches, MaxExitVelocityMPH: schemas.Some(101.2), LastPitch: &schemas.LastPitch{EventTime: at},
+			Pitches: pitches, SwingCount: pitches, MaxExitVelocityMPH: schemas.Some(101.2),
+			LastPitch:   &schemas.LastPitch{EventTime: at},
 			ByPitchType: map[string]schemas.TypeCounts{"unknown": {Pitches: pitches, Swings: pitches}},
 		},
 	}
@@ -110,7 +114,9 @@ func state(id, pitches int64) schemas.BatterState {
 
 func inGame(s schemas.BatterState, game string) schemas.BatterState { s.GamePK = game; return s }
 
-func (s *stores) Look(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
+func (s *stores) Look(
+	ctx context.Context, keys []schemas.BatterKey,
+) ([]*schemas.BatterState, schemas.Pulse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls["Look"]++
@@ -185,7 +191,9 @@ func (s fakeStore) GameStates(ctx context.Context, game string) (out []schemas.B
 	return out, s.ask(ctx, "GameStates")
 }
 
-func (s fakeStore) Leaders(ctx context.Context, _ string, _ int64, limit int) (out []schemas.BatterState, err error) {
+func (s fakeStore) Leaders(
+	ctx context.Context, _ string, _ int64, limit int,
+) (out []schemas.BatterState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, st := range s.store {
@@ -224,7 +232,9 @@ func (s fakeStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.Stor
 	return nil, s.ask(ctx, "Pitch")
 }
 
-func (s fakeStore) BatterPitches(ctx context.Context, id int64, after *schemas.PitchCursor, limit int) (out []schemas.StoredRow, err error) {
+func (s fakeStore) BatterPitches(
+	ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
+) (out []schemas.StoredRow, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.rows {
@@ -235,7 +245,9 @@ func (s fakeStore) BatterPitches(ctx context.Context, id int64, after *schemas.P
 	return out, s.ask(ctx, "BatterPitches")
 }
 
-func (s fakeStore) GamePitches(ctx context.Context, game string, limit int) (out []schemas.StoredRow, err error) {
+func (s fakeStore) GamePitches(
+	ctx context.Context, game string, limit int,
+) (out []schemas.StoredRow, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.rows {

@@ -17,10 +17,12 @@ func working() *stores {
 	for i, name := range []string{"a", "b"} {
 		s.works[name] = schemas.Work{
 			Since: 1000, Build: "v1", Records: 100, Rows: 90, RecordsPerS: 10, BytesPerS: 1000,
-			Partitions: map[string]schemas.PartitionWork{string(rune('0' + i)): {Next: 50, LagRecords: schemas.Some(int64(2 + i))}},
-			Steps:      map[string]schemas.StepWork{"postgres": {Batches: 10, SumMS: 40 * float64(1+i), MaxMS: 9 * float64(1+i)}},
-			Letters:    map[schemas.Code]int64{schemas.CodeMalformedJSON: 3, schemas.CodeNotAPitch: int64(4 * i)},
-			Newest:     []schemas.DeadLetterNote{{Code: schemas.CodeMalformedJSON, Message: "byte 3", At: schemas.TimeMS(2000 + i), Offset: 7}},
+			Partitions: map[string]schemas.PartitionWork{
+				string(rune('0' + i)): {Next: 50, LagRecords: schemas.Some(int64(2 + i))},
+			},
+			Steps:   map[string]schemas.StepWork{"postgres": {Batches: 10, SumMS: 40 * float64(1+i), MaxMS: 9 * float64(1+i)}},
+			Letters: map[schemas.Code]int64{schemas.CodeMalformedJSON: 3, schemas.CodeNotAPitch: int64(4 * i)},
+			Newest:  []schemas.DeadLetterNote{{Code: schemas.CodeMalformedJSON, Message: "byte 3", At: schemas.TimeMS(2000 + i), Offset: 7}},
 		}
 	}
 	s.beats()

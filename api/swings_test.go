@@ -51,7 +51,10 @@ func swinging(n int) (*stores, *kafka) {
 		r := &s.rows[i]
 		r.IsSwing, r.IsContact, r.BatSpeedMPH, r.SourceOffset = true, true, schemas.Some(70.5), int64(i)
 		k.paths[schemas.Coordinates{Topic: "pitches.raw", Offset: int64(i)}] = &schemas.SwingPath{
-			Bat:     []schemas.BatPoint{{TimeS: 0.1, Head: schemas.Some(schemas.Point{1, 2, 3}), SpeedMPH: schemas.Some(70.5)}, {TimeS: 0.2, Handle: schemas.Some(schemas.Point{1, 2, float64(i)})}},
+			Bat: []schemas.BatPoint{
+				{TimeS: 0.1, Head: schemas.Some(schemas.Point{1, 2, 3}), SpeedMPH: schemas.Some(70.5)},
+				{TimeS: 0.2, Handle: schemas.Some(schemas.Point{1, 2, float64(i)})},
+			},
 			Pitch:   []schemas.BallPoint{{TimeS: 0.1, Pos: schemas.Point{0, 50, 5}}},
 			Hit:     []schemas.BallPoint{{TimeS: 0.5, Pos: schemas.Point{0, 9, 5}}},
 			Contact: &schemas.Contact{TimeS: 0.4, Kind: schemas.ContactHit},

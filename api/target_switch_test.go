@@ -98,7 +98,10 @@ func (c *crossing) sees() (target string, pitches string) {
 
 func (c *crossing) waitFor(target, pitches string) {
 	c.t.Helper()
-	require.Eventually(c.t, func() bool { is, n := c.sees(); return is == target && n == pitches }, time.Minute, 2*time.Millisecond)
+	require.Eventually(c.t, func() bool {
+		is, n := c.sees()
+		return is == target && n == pitches
+	}, time.Minute, 2*time.Millisecond)
 }
 
 func TestSwitchFollowsThePointer(t *testing.T) {
@@ -196,7 +199,9 @@ func (c *crossing) answers() string {
 
 func (c *crossing) comesTo(answer string) {
 	c.t.Helper()
-	require.EventuallyWithT(c.t, func(check *assert.CollectT) { require.Equal(check, answer, c.answers()) }, 30*time.Second, 2*time.Millisecond)
+	require.EventuallyWithT(c.t, func(check *assert.CollectT) {
+		require.Equal(check, answer, c.answers())
+	}, 30*time.Second, 2*time.Millisecond)
 }
 
 // A server that starts without the pointer follows its copy. Every answer is stale until the pointer

@@ -100,7 +100,8 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 		}
 		// guard: a fetch that keeps failing is reported and ends the session
 		if lasts := now.Sub(failure.since); lasts >= fetchFailureLimit {
-			reason := fmt.Sprintf("%s/%d: fetches have failed for %v: %v", e.Topic, e.Partition, lasts.Round(time.Second), e.Err)
+			reason := fmt.Sprintf("%s/%d: fetches have failed for %v: %v", e.Topic, e.Partition,
+				lasts.Round(time.Second), e.Err)
 			s.failing.reported = true
 			s.cfg.Observer.Condition("fetch", false, reason)
 			return errors.New(reason)

@@ -40,7 +40,8 @@ type reach struct {
 	partition int32
 	next      int64     // offset behind the last record
 	last      time.Time // of the last record; zero if there were only markers of transactions
-	end       int64     // high watermark: what lies behind an open transaction waits too, although nobody can read it
+	// high watermark: what lies behind an open transaction waits too, although nobody can read it
+	end int64
 }
 
 // pipeline takes the polls of one batch through the stores.

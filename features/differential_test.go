@@ -67,7 +67,9 @@ func checkRow(t *testing.T, row *schemas.Row) {
 	if row.Issues == nil {
 		t.Fatal("issues are nil")
 	}
-	for _, s := range []schemas.Text{row.GamePK, row.GameDate, row.Venue, row.PitchType, row.PitchResult, row.PitchAction} {
+	for _, s := range []schemas.Text{
+		row.GamePK, row.GameDate, row.Venue, row.PitchType, row.PitchResult, row.PitchAction,
+	} {
 		if !utf8.ValidString(string(s)) || strings.ContainsRune(string(s), 0) || len(s) > 200 {
 			t.Fatalf("not storable: %q", s)
 		}

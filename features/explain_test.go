@@ -77,7 +77,8 @@ func sameSwing(t *testing.T, e Explanation) {
 			rejected++
 		}
 	}
-	if accepted != e.BatSpeed.Accepted || rejected != e.BatSpeed.Rejected || len(e.BatSpeed.Without)+e.BatSpeed.Spots != e.BatSpeed.Samples {
+	if accepted != e.BatSpeed.Accepted || rejected != e.BatSpeed.Rejected ||
+		len(e.BatSpeed.Without)+e.BatSpeed.Spots != e.BatSpeed.Samples {
 		t.Fatalf("the counts do not add up: %+v", e.BatSpeed)
 	}
 }
@@ -155,7 +156,9 @@ func TestExplanationsAtRandom(t *testing.T) {
 // guard: explain: few spots give no speed
 func TestEachReasonForNoSpeedIsTold(t *testing.T) {
 	at := func(ms, x float64) batSample {
-		return batSample{timeS: ms / 1000, head: point{x: x}, handle: point{x: x, y: 3}, hasHead: true, hasHandle: true}
+		return batSample{
+			timeS: ms / 1000, head: point{x: x}, handle: point{x: x, y: 3}, hasHead: true, hasHandle: true,
+		}
 	}
 	steady := func(n int, ms, ft float64) (out []batSample) {
 		for i := range n {

@@ -182,7 +182,8 @@ func ballTrackSamples(r *rand.Rand, n int) (samples arr) {
 		})
 	}
 	if n > 1 {
-		samples = append(arr{samples[0], samples[0]}, samples...) // real tracks begin with the same sample, repeated
+		// real tracks begin with the same sample, repeated
+		samples = append(arr{samples[0], samples[0]}, samples...)
 	}
 	return samples
 }

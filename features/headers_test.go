@@ -88,7 +88,8 @@ func TestAnIdentify(t *testing.T) {
 		t.Fatal(rej)
 	}
 	want := schemas.Identifiers{BatterID: schemas.Some[int64](42), TeamID: schemas.Some[int64](-1)}
-	if change.Op != schemas.OpIdentify || change.IDs != want || change.Row != nil || change.PitchID != mustPitchID(t, otherUUID) {
+	if change.Op != schemas.OpIdentify || change.IDs != want ||
+		change.Row != nil || change.PitchID != mustPitchID(t, otherUUID) {
 		t.Errorf("got %+v", change)
 	}
 }
@@ -143,11 +144,14 @@ func TestOrigin(t *testing.T) {
 
 // Kafka's timestamps are sometimes −1 or nonsense: they count as the nearest that stores can hold.
 func TestTimestampsAreClamped(t *testing.T) {
-	for ms, want := range map[int64]int64{-1: 0, 0: 0, schemas.MaxTimestampMS + 1: schemas.MaxTimestampMS, 1 << 62: schemas.MaxTimestampMS} {
+	for ms, want := range map[int64]int64{
+		-1: 0, 0: 0, schemas.MaxTimestampMS + 1: schemas.MaxTimestampMS, 1 << 62: schemas.MaxTimestampMS,
+	} {
 		rec := recordOf(aPitch())
 		rec.TimestampMS = ms
 		change, rej := comparePlain(t, rec)
-		if rej != nil || change.Origin.TimestampMS != want || change.Version.TimestampMS != want || int64(change.EventTime) != want {
+		if rej != nil || change.Origin.TimestampMS != want ||
+			change.Version.TimestampMS != want || int64(change.EventTime) != want {
 			t.Errorf("%d: %+v %v", ms, change, rej)
 		}
 	}

@@ -127,7 +127,8 @@ func (p *plain) origin() {
 		c.Origin = schemas.Coordinates{Topic: topic, Partition: int32(partition), Offset: offset, TimestampMS: at}
 	}
 	c.Origin.TimestampMS = min(max(c.Origin.TimestampMS, 0), 253402300799999)
-	c.Version.TimestampMS, c.Version.Offset, c.Version.Partition = c.Origin.TimestampMS, c.Origin.Offset, c.Origin.Partition
+	c.Version.TimestampMS = c.Origin.TimestampMS
+	c.Version.Offset, c.Version.Partition = c.Origin.Offset, c.Origin.Partition
 	c.EventTime = schemas.TimeMS(c.Origin.TimestampMS)
 	if h := p.headers["event_time"]; h != "" {
 		if at, ok := plainInstant(h); ok {

@@ -192,8 +192,10 @@ func (r *rivalRecord[E]) flatten(row *schemas.Row) {
 	p := r.Acts.Pitch
 	row.PitchType, row.PitchResult, row.PitchAction = rivalText(p.Type), rivalText(p.Result), rivalText(p.Action)
 	row.PitchSpeedMPH, row.SpinRateRPM = schemas.FromPointer(p.Speed.MPH), schemas.FromPointer(p.Spin.RPM)
-	row.ExitVelocityMPH, row.HitSpinRPM = schemas.FromPointer(r.Acts.Hit.Speed.MPH), schemas.FromPointer(r.Acts.Hit.Spin.RPM)
-	row.Balls, row.Strikes = schemas.FromPointer(r.Score.Count.Balls.Now), schemas.FromPointer(r.Score.Count.Strikes.Now)
+	row.ExitVelocityMPH = schemas.FromPointer(r.Acts.Hit.Speed.MPH)
+	row.HitSpinRPM = schemas.FromPointer(r.Acts.Hit.Spin.RPM)
+	row.Balls = schemas.FromPointer(r.Score.Count.Balls.Now)
+	row.Strikes = schemas.FromPointer(r.Score.Count.Strikes.Now)
 	row.Outs = schemas.FromPointer(r.Score.Outs.Inning)
 	if r.Score.Runs.Innings != nil {
 		row.Inning = schemas.Some(int16(len(r.Score.Runs.Innings)))

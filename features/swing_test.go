@@ -149,7 +149,8 @@ func TestFewWindowsAreQuestionable(t *testing.T) {
 	for i := range samples {
 		samples[i].timeS += float64(i / 4)
 	}
-	if speed, confidence := batSpeed(samples, nil); !near(speed, 50*0.681818) || confidence != schemas.SpeedQuestionable {
+	if speed, confidence := batSpeed(samples, nil); !near(speed, 50*0.681818) ||
+		confidence != schemas.SpeedQuestionable {
 		t.Errorf("%v %s", speed, confidence)
 	}
 }
@@ -192,8 +193,10 @@ func TestAttackAngleBoundaries(t *testing.T) {
 // Lengths are right over the whole range of doubles.
 func TestLength2(t *testing.T) {
 	for _, c := range [][3]float64{
-		{3, 4, 5}, {-3, 4, 5}, {0, 0, 0}, {0, -7, 7}, {3e200, 4e200, 5e200}, {3e-200, 4e-200, 5e-200}, {5e-324, 0, 5e-324},
-		{math.Inf(1), 1, math.Inf(1)}, {-math.Inf(1), -math.Inf(1), math.Inf(1)}, {math.MaxFloat64, math.MaxFloat64, math.Inf(1)},
+		{3, 4, 5}, {-3, 4, 5}, {0, 0, 0}, {0, -7, 7}, {3e200, 4e200, 5e200},
+		{3e-200, 4e-200, 5e-200}, {5e-324, 0, 5e-324},
+		{math.Inf(1), 1, math.Inf(1)}, {-math.Inf(1), -math.Inf(1), math.Inf(1)},
+		{math.MaxFloat64, math.MaxFloat64, math.Inf(1)},
 		{1e150, 1e-150, 1e150}, {0x1p500, 0, 0x1p500}, {0x1p-500, 0, 0x1p-500},
 	} {
 		if got := length2(c[0], c[1]); got != c[2] && math.Abs(got-c[2]) > 1e-15*c[2] {
@@ -242,7 +245,8 @@ func TestSwingContactAndConfidence(t *testing.T) {
 		tree = tree.set("summary_acts.pitch.action", story.action).set("summary_acts.pitch.result", story.result)
 		row := rowOf(t, recordOf(tree))
 		whiff := story.swing && !story.contact
-		if row.IsSwing != story.swing || row.IsContact != story.contact || row.IsWhiff != whiff || row.SwingConfidence != story.confidence {
+		if row.IsSwing != story.swing || row.IsContact != story.contact ||
+			row.IsWhiff != whiff || row.SwingConfidence != story.confidence {
 			t.Errorf("%s: swing %v, contact %v, whiff %v, %q", story.moral, row.IsSwing, row.IsContact, row.IsWhiff, row.SwingConfidence)
 		}
 		if (row.SpeedConfidence == "") == story.swing {
@@ -301,7 +305,8 @@ func TestOrderOfSamplesDoesNotMatter(t *testing.T) {
 		r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 		*bat = shuffled
 		got := rowOf(t, recordOf(tree))
-		if got.AttackAngleDeg != want.AttackAngleDeg || got.BatSpeedMPH != want.BatSpeedMPH || got.SpeedConfidence != want.SpeedConfidence {
+		if got.AttackAngleDeg != want.AttackAngleDeg || got.BatSpeedMPH != want.BatSpeedMPH ||
+			got.SpeedConfidence != want.SpeedConfidence {
 			t.Errorf("seed %d: %v %v", seed, got.AttackAngleDeg, got.BatSpeedMPH)
 		}
 	}

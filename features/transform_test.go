@@ -54,7 +54,8 @@ func TestTheLimitIsInclusive(t *testing.T) {
 	if _, rej := Transform(rec, Limits{MaxRecordBytes: len(rec.Value)}); rej != nil {
 		t.Error(rej)
 	}
-	if _, rej := Transform(rec, Limits{MaxRecordBytes: len(rec.Value) - 1}); rej == nil || rej.Code != schemas.CodeTooLarge {
+	if _, rej := Transform(rec, Limits{MaxRecordBytes: len(rec.Value) - 1}); rej == nil ||
+		rej.Code != schemas.CodeTooLarge {
 		t.Errorf("%v, want %s", rej, schemas.CodeTooLarge)
 	}
 	rec.Value = append(rec.Value, bytes.Repeat([]byte(" "), 16<<20-len(rec.Value))...)
@@ -160,7 +161,8 @@ func TestHugeTracksStayBounded(t *testing.T) {
 		if _, rej := Transform(rec, Limits{}); rej != nil {
 			t.Error(rej)
 		}
-		if took := time.Since(start); took > 5*time.Second { // some 50 ms; each sample with each other would take longer
+		// some 50 ms; each sample with each other would take longer
+		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%s: took %v", name, took)
 		}
 	}
@@ -213,7 +215,8 @@ func TestADecoderForgetsTheRecord(t *testing.T) {
 		t.Fatal(rej)
 	}
 	d.forget()
-	if d.b != nil || !reflect.DeepEqual(d.record, record{}) || len(d.texts.spans) > 0 || d.texts.spans[:1][0].column != nil {
+	if d.b != nil || !reflect.DeepEqual(d.record, record{}) ||
+		len(d.texts.spans) > 0 || d.texts.spans[:1][0].column != nil {
 		t.Errorf("the decoder still holds %v", d)
 	}
 }

@@ -27,7 +27,9 @@ func lettersOf(t *testing.T) map[schemas.Code]map[string]any {
 	for i, m := range simulated(t, simulate.Options{Seed: 9, Pitches: 60, Poison: 1}) {
 		rec := recordOf(m, int64(i))
 		if _, rej := features.Transform(rec, features.Limits{}); rej != nil {
-			letter := schemas.DeadLetter{Record: rec, Origin: features.Origin(rec), Code: rej.Code, Message: rej.Error()}
+			letter := schemas.DeadLetter{
+				Record: rec, Origin: features.Origin(rec), Code: rej.Code, Message: rej.Error(),
+			}
 			headers := map[string]any{}
 			for _, h := range encoder.DeadLetter(letter, time.Now()).Headers {
 				headers[h.Key] = string(h.Value)
@@ -87,7 +89,9 @@ func TestLetterSchemaHasTheNames(t *testing.T) {
 	}
 	headers := letterHeaders(t)
 	require.ElementsMatch(t, headers, described)
-	always := slices.DeleteFunc(slices.Clone(headers), func(h string) bool { return h == schemas.HeaderDLQHeadersDropped })
+	always := slices.DeleteFunc(slices.Clone(headers), func(h string) bool {
+		return h == schemas.HeaderDLQHeadersDropped
+	})
 	require.ElementsMatch(t, always, s.Required)
 	require.Equal(t, schemas.Codes, s.Defs.Code.Enum)
 }

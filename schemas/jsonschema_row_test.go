@@ -25,7 +25,9 @@ func stored(t *testing.T, c schemas.Change) map[string]any {
 func TestSimulatedRowsFitTheRowSchema(t *testing.T) {
 	schema := compiled(t, schemas.RowSchema, "")
 	rows := 0
-	for i, m := range simulated(t, simulate.Options{Seed: 7, Pitches: 600, LateIDs: .2, Corrections: .1, Deletes: .05, Poison: .1}) {
+	for i, m := range simulated(t, simulate.Options{
+		Seed: 7, Pitches: 600, LateIDs: .2, Corrections: .1, Deletes: .05, Poison: .1,
+	}) {
 		change, rej := features.Transform(recordOf(m, int64(i)), features.Limits{})
 		if rej == nil && change.Row != nil {
 			require.NoError(t, schema.Validate(stored(t, change)))

@@ -71,7 +71,8 @@ func draw[T comparable](t *rapid.T, of *rapid.Generator[T]) Opt[T] {
 
 func BenchmarkRowJSON(b *testing.B) {
 	row := StoredRow{Row: Row{GamePK: "746321", Venue: "Fenway Park", BatterID: Some[int64](605141), PitchType: "FF", PitchSpeedMPH: Some(94.12345678),
-		SpinRateRPM: Some(2315.554321), AttackAngleDeg: Some(19.496312345), BatSpeedMPH: Some(71.0697), Issues: []string{}},
+		SpinRateRPM: Some(2315.554321), AttackAngleDeg: Some(19.496312345), BatSpeedMPH: Some(71.0697),
+		Issues: []string{}},
 		Provenance: Provenance{EventTime: 1727561077926, SourceTopic: "pitches.raw", Build: "dev", ProcessedAt: 1727561077926}}
 	b.Run("encoding-json", func(b *testing.B) {
 		for b.Loop() {

@@ -18,7 +18,8 @@ func meanBatSpeed(t *testing.T, o simulate.Options) (mph float64, n int) {
 	s, err := simulate.New(o)
 	require.NoError(t, err)
 	for m, ok := s.Next(); ok; m, ok = s.Next() {
-		c, rejected := features.Transform(schemas.Record{Key: m.Key, Headers: m.Headers, Value: m.Value}, features.Limits{})
+		c, rejected := features.Transform(schemas.Record{Key: m.Key, Headers: m.Headers, Value: m.Value},
+			features.Limits{})
 		require.Nil(t, rejected)
 		if c.Row.SpeedConfidence == schemas.SpeedReliable && c.Row.SwingConfidence == schemas.SwingConfirmed {
 			mph, n = mph+c.Row.BatSpeedMPH.Value, n+1

@@ -52,7 +52,8 @@ type closeness struct{ swings, reliable, attackFar, speedFar int }
 // requireRow wants equality, but for what is computed from samples, which it counts.
 func requireRow(t *testing.T, want, got schemas.Row, near *closeness) {
 	t.Helper()
-	if want.IsSwing && want.SpeedConfidence == got.SpeedConfidence && want.SpeedConfidence == schemas.SpeedReliable {
+	if want.IsSwing && want.SpeedConfidence == got.SpeedConfidence &&
+		want.SpeedConfidence == schemas.SpeedReliable {
 		near.reliable++
 		if math.Abs(want.BatSpeedMPH.Value-got.BatSpeedMPH.Value) > 5 {
 			near.speedFar++

@@ -8,13 +8,14 @@
 //
 // The steps of a record, and their files:
 //
-//	game.go    innings, outs, counts, bases, the batting order    which pitch is thrown next, and its result
-//	pitch.go   what the sensors measured                          types, speeds, results: constants in figures.go
+//	game.go    innings, outs, counts, bases, the batting order    next pitch, and its result
+//	pitch.go   what the sensors measured                          types, speeds, results: figures.go
 //	flight.go  the ball: drag, spin, bounces, throws              track.go samples it at 30 Hz
 //	swing.go   the bat: hands and a turning bat, at 300 Hz
 //	encode.go  the record's JSON
 //	truth.go   the row that the core should make of it
-//	stress.go  what a stream does to records: repeats, reorders, corrects, deletes, names late, breaks (poison.go)
+//	stress.go  what a stream does to records: repeats, reorders, corrects, deletes, names late,
+//	           breaks (poison.go)
 //
 // The constants come from 1,254 real pitches of four games, of which 628 have a tracked swing (Women in
 // Sports Data 2024 hackathon, anonymised), and from twelve of their records. None of the data itself is in

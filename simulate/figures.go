@@ -37,17 +37,44 @@ type callFigures struct {
 }
 
 var callTable = [calls]callFigures{
-	calledBall:     {result: schemas.ResultBall, action: "Called", ball: true, early: 317, late: 120, hits: 1. / 437, swings: 61. / 437, lost: 40. / 66},
-	ballInDirt:     {result: schemas.ResultBall, action: "BallInDirt", ball: true, early: 14, late: 11, swings: 3. / 25, lost: 40. / 66},
-	pitchout:       {result: schemas.ResultBall, action: "Pitchout", ball: true, early: 1},
-	hitByPitch:     {result: schemas.ResultBall, action: "HitByPitch", ball: true, early: 6, late: 3, hits: 3. / 9, swings: 2. / 9, lost: 40. / 66},
-	calledStrike:   {result: schemas.ResultStrike, action: "Called", strike: true, early: 194, late: 26, swings: 21. / 220, lost: 10. / 21},
-	swingingStrike: {result: schemas.ResultStrike, strike: true, early: 94, late: 48, hits: 1. / 142, swings: 1, lost: 3. / 164},
-	blocked:        {result: schemas.ResultStrike, action: "Blocked", strike: true, early: 2, late: 4, swings: 1, lost: 3. / 164},
-	foul:           {result: schemas.ResultStrike, action: "Foul", strike: true, early: 120, late: 74, hits: 145. / 194, swings: 1, lost: 2. / 194},
-	foulTip:        {result: schemas.ResultStrike, action: "FoulTip", strike: true, early: 9, late: 7, swings: 1, lost: 3. / 164},
-	inPlay:         {result: schemas.ResultHitIntoPlay, early: 110, late: 74, hits: 176. / 184, swings: 183. / 184, lost: 3. / 183},
-	pickoff:        {result: schemas.ResultPickoff, action: "ThrowToFirst"},
+	calledBall: {
+		result: schemas.ResultBall, action: "Called", ball: true, early: 317,
+		late: 120, hits: 1. / 437, swings: 61. / 437, lost: 40. / 66,
+	},
+	ballInDirt: {
+		result: schemas.ResultBall, action: "BallInDirt", ball: true,
+		early: 14, late: 11, swings: 3. / 25, lost: 40. / 66,
+	},
+	pitchout: {result: schemas.ResultBall, action: "Pitchout", ball: true, early: 1},
+	hitByPitch: {
+		result: schemas.ResultBall, action: "HitByPitch", ball: true, early: 6,
+		late: 3, hits: 3. / 9, swings: 2. / 9, lost: 40. / 66,
+	},
+	calledStrike: {
+		result: schemas.ResultStrike, action: "Called", strike: true,
+		early: 194, late: 26, swings: 21. / 220, lost: 10. / 21,
+	},
+	swingingStrike: {
+		result: schemas.ResultStrike, strike: true, early: 94,
+		late: 48, hits: 1. / 142, swings: 1, lost: 3. / 164,
+	},
+	blocked: {
+		result: schemas.ResultStrike, action: "Blocked", strike: true,
+		early: 2, late: 4, swings: 1, lost: 3. / 164,
+	},
+	foul: {
+		result: schemas.ResultStrike, action: "Foul", strike: true, early: 120,
+		late: 74, hits: 145. / 194, swings: 1, lost: 2. / 194,
+	},
+	foulTip: {
+		result: schemas.ResultStrike, action: "FoulTip", strike: true,
+		early: 9, late: 7, swings: 1, lost: 3. / 164,
+	},
+	inPlay: {
+		result: schemas.ResultHitIntoPlay, early: 110, late: 74,
+		hits: 176. / 184, swings: 183. / 184, lost: 3. / 183,
+	},
+	pickoff: {result: schemas.ResultPickoff, action: "ThrowToFirst"},
 }
 
 // callWeights are the calls' weights with less than two strikes and with two.
@@ -104,12 +131,21 @@ const leftBatters, leftPitchers = 0.25, 0.28
 // Exit velocity, launch angle and direction of batted balls, from 175 in play and 145 fouls.
 var (
 	inPlayExitMPH   = quantiles{24, 43.5, 53.7, 61.8, 73, 80.2, 85.2, 89, 95, 97, 100, 104.6, 106.3, 108.5, 113}
-	inPlayLaunchDeg = quantiles{-78.1, -60.9, -40.5, -29.8, -16.1, -4, 2, 7.8, 12.4, 21.2, 28.8, 47.6, 54.6, 70.2, 82.8}
-	inPlaySprayDeg  = quantiles{-71.5, -43.9, -38.5, -34, -24.9, -15.2, -9.2, -2, 1.8, 7.9, 15.3, 28.9, 37.6, 41.1, 68.7}
+	inPlayLaunchDeg = quantiles{
+		-78.1, -60.9, -40.5, -29.8, -16.1, -4, 2, 7.8, 12.4, 21.2, 28.8, 47.6, 54.6, 70.2, 82.8,
+	}
+	inPlaySprayDeg = quantiles{
+		-71.5, -43.9, -38.5, -34, -24.9, -15.2, -9.2, -2, 1.8, 7.9, 15.3, 28.9, 37.6, 41.1, 68.7,
+	}
 
 	foulExitMPH   = quantiles{15, 19.9, 45.4, 55, 62.8, 66.2, 70, 73, 76, 80, 86, 93, 97.6, 100.5, 106}
-	foulLaunchDeg = quantiles{-77.3, -45.4, -41.6, -33.5, -17.9, 8, 14.9, 27.2, 36.4, 46.8, 54.9, 65.4, 73.9, 78.7, 85.6}
-	foulSprayDeg  = quantiles{7.5, 32.5, 36.6, 45, 59.5, 65.4, 77.4, 92.1, 119, 139, 151.6, 167.4, 170.3, 174.3, 178.1} // to either side
+	foulLaunchDeg = quantiles{
+		-77.3, -45.4, -41.6, -33.5, -17.9, 8, 14.9, 27.2, 36.4, 46.8, 54.9, 65.4, 73.9, 78.7, 85.6,
+	}
+	// to either side
+	foulSprayDeg = quantiles{
+		7.5, 32.5, 36.6, 45, 59.5, 65.4, 77.4, 92.1, 119, 139, 151.6, 167.4, 170.3, 174.3, 178.1,
+	}
 )
 
 // exitOfBat is the correlation of exit velocity with the bat's speed (0.23 over 161 balls in play).
@@ -120,8 +156,12 @@ const exitOfBat, exitOfLaunch = 0.25, 0.35
 // How fast a bat's head gets before contact, ft/s: 533 swings, 37 tracked on called pitches (check swings,
 // mostly).
 var (
-	swingHeadFPS = quantiles{9.6, 76.3, 97, 109.5, 115.9, 120.1, 122.6, 125.3, 127.6, 130.6, 134.7, 142.2, 152.5, 166.2, 196.3}
-	checkHeadFPS = quantiles{5.8, 9.7, 12.4, 20.3, 48.2, 53.8, 56.1, 58.6, 64.2, 68.5, 76.5, 118.6, 127.7, 150, 180}
+	swingHeadFPS = quantiles{
+		9.6, 76.3, 97, 109.5, 115.9, 120.1, 122.6, 125.3, 127.6, 130.6, 134.7, 142.2, 152.5, 166.2, 196.3,
+	}
+	checkHeadFPS = quantiles{
+		5.8, 9.7, 12.4, 20.3, 48.2, 53.8, 56.1, 58.6, 64.2, 68.5, 76.5, 118.6, 127.7, 150, 180,
+	}
 )
 
 // batSampleCounts is how many samples a tracked swing has (570).

@@ -6,27 +6,30 @@ import "math"
 // velocities in mph and accelerations in mph/s, as the records have them; time in seconds from the release.
 
 const (
-	fpsPerMPH   = 22. / 15
-	gravity     = 32.174 / fpsPerMPH // 21.94 mph/s
-	frame       = 1. / 30            // the ball is sampled at 30 Hz
-	plateY      = 17. / 12           // the plate's front
-	releaseY    = 54.1               // where the records' pitches are at time 0
-	groundZ     = 0.12               // a ball's radius
-	ballRadius  = 0.1204             // the same, ft, for spin at its surface
-	dragPerMPH  = 0.0024             // mph/s of drag per mph²: 20.5 mph/s at 92.5 mph in the records
-	battedDrag  = 0.0031             // the same of batted balls: 0.0027 to 0.0036 in the records
-	liftPerMPH  = 0.00786            // mph/s per mph² and unit of lift coefficient: ρA/2m of a baseball at sea level
-	bounceUp    = 0.5                // of the vertical speed that is left after a bounce
-	bounceAlong = 0.7                // of the horizontal one
+	fpsPerMPH  = 22. / 15
+	gravity    = 32.174 / fpsPerMPH // 21.94 mph/s
+	frame      = 1. / 30            // the ball is sampled at 30 Hz
+	plateY     = 17. / 12           // the plate's front
+	releaseY   = 54.1               // where the records' pitches are at time 0
+	groundZ    = 0.12               // a ball's radius
+	ballRadius = 0.1204             // the same, ft, for spin at its surface
+	dragPerMPH = 0.0024             // mph/s of drag per mph²: 20.5 mph/s at 92.5 mph in the records
+	battedDrag = 0.0031             // the same of batted balls: 0.0027 to 0.0036 in the records
+	// mph/s per mph² and unit of lift coefficient: ρA/2m of a baseball at sea level
+	liftPerMPH  = 0.00786
+	bounceUp    = 0.5 // of the vertical speed that is left after a bounce
+	bounceAlong = 0.7 // of the horizontal one
 )
 
 type vec struct{ x, y, z float64 }
 
-func (a vec) plus(b vec) vec              { return vec{a.x + b.x, a.y + b.y, a.z + b.z} }
-func (a vec) minus(b vec) vec             { return vec{a.x - b.x, a.y - b.y, a.z - b.z} }
-func (a vec) times(f float64) vec         { return vec{a.x * f, a.y * f, a.z * f} }
-func (a vec) length() float64             { return math.Sqrt(a.x*a.x + a.y*a.y + a.z*a.z) }
-func (a vec) cross(b vec) vec             { return vec{a.y*b.z - a.z*b.y, a.z*b.x - a.x*b.z, a.x*b.y - a.y*b.x} }
+func (a vec) plus(b vec) vec      { return vec{a.x + b.x, a.y + b.y, a.z + b.z} }
+func (a vec) minus(b vec) vec     { return vec{a.x - b.x, a.y - b.y, a.z - b.z} }
+func (a vec) times(f float64) vec { return vec{a.x * f, a.y * f, a.z * f} }
+func (a vec) length() float64     { return math.Sqrt(a.x*a.x + a.y*a.y + a.z*a.z) }
+func (a vec) cross(b vec) vec {
+	return vec{a.y*b.z - a.z*b.y, a.z*b.x - a.x*b.z, a.x*b.y - a.y*b.x}
+}
 func (a vec) toward(b vec, f float64) vec { return a.plus(b.minus(a).times(f)) }
 
 // motion is where a ball is and how fast it goes.

@@ -64,7 +64,9 @@ func (t *team) pitcher(day, inning int) player {
 	return t.pitchers[starters+inning%relievers]
 }
 
-var venues = []string{"North Park", "River Field", "Harbour Grounds", "Mill Street Park", "Lakeside", "Summit Field"}
+var venues = []string{
+	"North Park", "River Field", "Harbour Grounds", "Mill Street Park", "Lakeside", "Summit Field",
+}
 
 // Numbers of the random sequences: two per game, two for the league.
 const leagueStream, strengthStream = 1<<63 - 1, 1<<63 - 2

@@ -25,9 +25,10 @@ type Options struct {
 	FeedIDs bool // every pitch carries the game feed's batter_id, pitcher_id and team_id as headers
 
 	// Disorder of the stream, as shares of the pitches from 0 to 1.
-	Duplicates  float64 // sent again later, byte for byte
-	Reorder     float64 // moved up to 20 pitches earlier or later in the stream
-	Corrections float64 // corrected later, with a greater revision; a third to another batter, a tenth to another game
+	Duplicates float64 // sent again later, byte for byte
+	Reorder    float64 // moved up to 20 pitches earlier or later in the stream
+	// corrected later, with a greater revision; a third to another batter, a tenth to another game
+	Corrections float64
 	Deletes     float64 // deleted by the header op, three in ten before the pitch itself comes
 	LateIDs     float64 // without the feed's headers, named by an identify before or after, some twice
 	Poison      float64 // followed by a record that no row can be made of, each flavour in turn

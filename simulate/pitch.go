@@ -58,11 +58,18 @@ func (g *game) pitch() *pitch {
 func (g *game) throw() *pitch {
 	c := g.call()
 	p := &g.s.scratch.pitch
-	*p = pitch{at: g.clock, call: c, batter: g.batter(), ball: track{samples: p.ball.samples[:0]}, score: score{line: p.score.line[:0]}}
-	p.ids = schemas.Identifiers{
-		BatterID: schemas.Some(g.batter().id), PitcherID: schemas.Some(g.pitcher().id), TeamID: schemas.Some(g.batting().id),
+	*p = pitch{
+		at: g.clock, call: c, batter: g.batter(), ball: track{samples: p.ball.samples[:0]},
+		score: score{line: p.score.line[:0]},
 	}
-	p.score = score{runs: g.score(), line: append(p.score.line, g.line...), inning: g.inning, balls: g.balls, strikes: g.strikes, outs: g.outs}
+	p.ids = schemas.Identifiers{
+		BatterID: schemas.Some(g.batter().id), PitcherID: schemas.Some(g.pitcher().id),
+		TeamID: schemas.Some(g.batting().id),
+	}
+	p.score = score{
+		runs: g.score(), line: append(p.score.line, g.line...), inning: g.inning,
+		balls: g.balls, strikes: g.strikes, outs: g.outs,
+	}
 	if c != pickoff {
 		p.id = g.rng.uuid()
 	}

@@ -38,7 +38,10 @@ var flavours = []flavour{
 	{"unreadable revision", schemas.CodeSchemaViolation, with(schemas.HeaderRevision, "-1")},
 	{"bytes after the end", schemas.CodeMalformedJSON, func(m *Message) { m.Value = wrap("", m.Value, "}") }},
 	{"byte order mark", schemas.CodeMalformedJSON, func(m *Message) { m.Value = wrap("\ufeff", m.Value, "") }},
-	{"delete of nothing", schemas.CodeSchemaViolation, func(m *Message) { with(schemas.HeaderOp, "delete")(m); m.Value = nil }},
+	{"delete of nothing", schemas.CodeSchemaViolation, func(m *Message) {
+		with(schemas.HeaderOp, "delete")(m)
+		m.Value = nil
+	}},
 	{"delete with a value", schemas.CodeSchemaViolation, withID(schemas.HeaderOp, "delete")},
 	{"identify without ids", schemas.CodeSchemaViolation, func(m *Message) {
 		m.Headers = nil

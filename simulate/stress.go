@@ -136,7 +136,8 @@ func (e *envelope) correct(revision int64, last bool) {
 	}
 	q.value = q.rewrite()
 	m := e.measured(&q, pk, named, revision)
-	m.Headers = append(m.Headers, header(schemas.HeaderPitchID, e.id.String()), number(schemas.HeaderRevision, revision))
+	m.Headers = append(m.Headers, header(schemas.HeaderPitchID, e.id.String()),
+		number(schemas.HeaderRevision, revision))
 	m.Want.Kind, m.Want.Last = KindCorrection, last
 	e.s.out.put(e.after(laterBy), m)
 }

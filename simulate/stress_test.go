@@ -48,7 +48,10 @@ func longestRising(x []schemas.TimeMS) int {
 // TestTheBooksBalance reads a stream as a store does, newest revision wins, and finds what the messages
 // promised.
 func TestTheBooksBalance(t *testing.T) {
-	s, err := New(Options{Seed: 42, Games: 3, Duplicates: 0.2, Reorder: 0.2, Corrections: 0.3, Deletes: 0.2, LateIDs: 0.3, Poison: 0.1})
+	s, err := New(Options{
+		Seed: 42, Games: 3, Duplicates: 0.2, Reorder: 0.2, Corrections: 0.3,
+		Deletes: 0.2, LateIDs: 0.3, Poison: 0.1,
+	})
 	require.NoError(t, err)
 	newest, feed := map[schemas.PitchID]Want{}, map[schemas.PitchID]Want{}
 	for m, ok := s.Next(); ok; m, ok = s.Next() {

@@ -28,7 +28,8 @@ func moundTarget(r source) vec { return vec{r.normal(0, 1.2), r.normal(57.5, 1),
 // thrownBack is the catcher's throw to the pitcher.
 func (k *track) thrownBack(r source, t float64) {
 	t += r.between(2.2, 3.2)
-	k.throw(r, t, vec{r.normal(0.6, 0.6), r.normal(-0.8, 1.2), r.normal(6.1, 0.25)}, moundTarget(r), r.normal(40, 3))
+	k.throw(r, t, vec{r.normal(0.6, 0.6), r.normal(-0.8, 1.2), r.normal(6.1, 0.25)}, moundTarget(r),
+		r.normal(40, 3))
 }
 
 // pickoff is a throw from the mound to a base.

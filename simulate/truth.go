@@ -20,10 +20,13 @@ func (p *pitch) row(id schemas.PitchID, pk []byte, g *game, named bool) *schemas
 	f := callTable[p.call]
 	r := &schemas.Row{
 		PitchID: id, GamePK: schemas.Text(pk), GameDate: schemas.Text(g.date), Venue: schemas.Text(g.venue),
-		Inning: small(p.score.inning), Balls: small(p.score.balls), Strikes: small(p.score.strikes), Outs: small(p.score.outs),
-		PitchType: schemas.Text(p.typeName), PitchResult: schemas.Text(f.result), PitchAction: schemas.Text(p.action()),
-		BatSamples: 1, BallSamples: int32(len(p.ball.samples) - p.ball.duplicates()), DuplicateSamples: int32(p.ball.duplicates()),
-		Issues: []string{},
+		Inning: small(p.score.inning), Balls: small(p.score.balls), Strikes: small(p.score.strikes),
+		Outs:      small(p.score.outs),
+		PitchType: schemas.Text(p.typeName), PitchResult: schemas.Text(f.result),
+		PitchAction: schemas.Text(p.action()),
+		BatSamples:  1, BallSamples: int32(len(p.ball.samples) - p.ball.duplicates()),
+		DuplicateSamples: int32(p.ball.duplicates()),
+		Issues:           []string{},
 	}
 	switch {
 	case named:

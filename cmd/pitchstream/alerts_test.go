@@ -207,8 +207,8 @@ func firing(t *testing.T, series []timeline, interval time.Duration, at ...time.
 	return slices.Sorted(maps.Keys(found))
 }
 
-// A week in which nothing is wrong: evenings of games, nights of nothing, a rollout, a lag that comes and goes, and shares
-// that vary as chance has them. Nobody is woken, and no mail is sent.
+// A week in which nothing is wrong: evenings of games, nights of nothing, a rollout, a lag that comes and
+// goes, and shares that vary as chance has them. Nobody is woken, and no mail is sent.
 func TestACleanWeekIsSilent(t *testing.T) {
 	week := cleanWeek(1)
 	var at []time.Duration
@@ -343,7 +343,8 @@ func TestWhatIsAskedForIsThere(t *testing.T) {
 	}
 }
 
-// everyQuestion is what Prometheus is asked, by who asks: rules, their annotations, the panels of the dashboards.
+// everyQuestion is what Prometheus is asked, by who asks: rules, their annotations, the panels of the
+// dashboards.
 func everyQuestion(t *testing.T) map[string]string {
 	t.Helper()
 	asked := map[string]string{}

@@ -93,8 +93,9 @@ func TestKilledDemoLeavesNothing(t *testing.T) {
 	require.NotEmpty(t, demoProcesses(t, folder))
 	require.NoError(t, victim.Process.Kill())
 	<-ended
-	require.Eventually(t, func() bool { return len(names(t, folder)) == 0 && len(demoProcesses(t, folder)) == 0 },
-		30*time.Second, 50*time.Millisecond, "%v %v", names(t, folder), demoProcesses(t, folder))
+	require.Eventually(t, func() bool {
+		return len(names(t, folder)) == 0 && len(demoProcesses(t, folder)) == 0
+	}, 30*time.Second, 50*time.Millisecond, "%v %v", names(t, folder), demoProcesses(t, folder))
 }
 
 // TestDemoVictim is the process that is killed.

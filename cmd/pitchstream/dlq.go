@@ -95,7 +95,8 @@ func timeOrAgo(flag, text string, now time.Time) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return t, fmt.Errorf("%s=%s: want a time as 2026-04-06T21:30:00Z, or how long ago as 90m or 24h", flag, text)
+		return t, fmt.Errorf("%s=%s: want a time as 2026-04-06T21:30:00Z, or how long ago as 90m or 24h",
+			flag, text)
 	}
 	return t, nil
 }
@@ -131,8 +132,11 @@ type deskOptions struct {
 }
 
 // open connects to the servers. The caller must call done, which closes the connections.
-func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context, d *deadletter.Desk, done func(), err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(s.Timeout), fmt.Errorf("not done within --timeout=%v: the same command goes on", s.Timeout))
+func (s *dlqServers) open(
+	ctx context.Context, o deskOptions,
+) (_ context.Context, d *deadletter.Desk, done func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(s.Timeout),
+		fmt.Errorf("not done within --timeout=%v: the same command goes on", s.Timeout))
 	var closers []func()
 	done = func() {
 		for _, c := range slices.Backward(closers) {
@@ -149,7 +153,8 @@ func (s *dlqServers) open(ctx context.Context, o deskOptions) (_ context.Context
 		return fail(err)
 	}
 	lo := deadletter.Options{
-		Client: options, Raw: s.Topics.TopicRaw, Dead: s.Topics.TopicDead, CoreOnly: o.coreOnly, Progress: o.progress,
+		Client: options, Raw: s.Topics.TopicRaw, Dead: s.Topics.TopicDead,
+		CoreOnly: o.coreOnly, Progress: o.progress,
 		Limits: features.Limits{MaxRecordBytes: int(s.Limits.MaxRecordBytes)}, By: whoAmI(), Build: obs.Build(),
 	}
 	if s.Postgres.URL.Reveal() != "" {
@@ -188,6 +193,8 @@ type deadLetterStore struct {
 	store *pgsink.Sink
 }
 
-func (s deadLetterStore) WouldRefuse(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error) {
+func (s deadLetterStore) WouldRefuse(
+	ctx context.Context, pitches []schemas.PitchChanges,
+) ([]schemas.Refusal, error) {
 	return s.store.WouldRefuse(ctx, pitches)
 }

@@ -72,7 +72,8 @@ func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {
 			fmt.Fprintln(std.Out, "no open letter: nothing to discard")
 			return nil
 		}
-		if err := confirm(std, fmt.Sprintf("discard %s (%s)?", terminal.Counted(n, "open letter"), c.Reason)); err != nil {
+		question := fmt.Sprintf("discard %s (%s)?", terminal.Counted(n, "open letter"), c.Reason)
+		if err := confirm(std, question); err != nil {
 			return err
 		}
 	}

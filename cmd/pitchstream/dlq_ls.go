@@ -84,7 +84,8 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "%s in %s: %s\n", terminal.Counted(r.Letters, "letter"), topic, statusText(r.Sums))
 	if r.Repeated > 0 {
-		fmt.Fprintf(w, "%s of an identity that was there already: not counted\n", terminal.Counted(r.Repeated, "letter"))
+		fmt.Fprintf(w, "%s of an identity that was there already: not counted\n",
+			terminal.Counted(r.Repeated, "letter"))
 	}
 	if !r.Known && r.Letters > 0 {
 		fmt.Fprintln(w, "without --postgres-url, decisions and what stands are not known")
@@ -96,7 +97,8 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 		fmt.Fprintln(w, triedText(r.Tried))
 	}
 	for _, g := range r.Groups {
-		fmt.Fprintf(w, "\n%4.0f%%  %s  %s\n", 100*g.Share, terminal.Count(g.Letters), cmp.Or(g.Shape, string(g.Code), noCode))
+		fmt.Fprintf(w, "\n%4.0f%%  %s  %s\n", 100*g.Share, terminal.Count(g.Letters),
+			cmp.Or(g.Shape, string(g.Code), noCode))
 		fmt.Fprintf(w, "       %s", statusText(g.Sums))
 		if g.Tried > 0 {
 			fmt.Fprintf(w, ", %s of them tried with this build", terminal.Count(g.Tried))
@@ -108,7 +110,8 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 			fmt.Fprintf(w, ", %s superseded", terminal.Count(g.Superseded))
 		}
 		fmt.Fprintf(w, "\n       first %s, last %s\n", g.First, g.Last)
-		fmt.Fprintf(w, "       such as %d:%d%s: %s\n", g.Example.Partition, g.Example.Offset, gameOf(g.Example.GamePK), cmp.Or(g.Example.Message, "(no message)"))
+		fmt.Fprintf(w, "       such as %d:%d%s: %s\n", g.Example.Partition, g.Example.Offset,
+			gameOf(g.Example.GamePK), cmp.Or(g.Example.Message, "(no message)"))
 	}
 	return w.Flush()
 }
@@ -126,7 +129,10 @@ func statusText(s deadletter.Sums) string {
 	for _, p := range []struct {
 		n    int64
 		what string
-	}{{s.Open, "open"}, {s.Retried, "retried"}, {s.Discarded, "discarded"}, {s.FailedAgain, "failed again"}, {s.Foreign, "foreign"}} {
+	}{
+		{s.Open, "open"}, {s.Retried, "retried"}, {s.Discarded, "discarded"},
+		{s.FailedAgain, "failed again"}, {s.Foreign, "foreign"},
+	} {
 		if p.n > 0 {
 			parts = append(parts, terminal.Count(p.n)+" "+p.what)
 		}
@@ -144,7 +150,8 @@ func predictionText(r deadletter.Report) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of %s would pass", terminal.Count(r.WouldPass+r.Superseded), terminal.Count(r.Selected))
 	if r.Superseded > 0 {
-		fmt.Fprintf(&b, ", %s of them superseded (what stands is as new or newer: nothing would change)", terminal.Count(r.Superseded))
+		fmt.Fprintf(&b, ", %s of them superseded (what stands is as new or newer: nothing would change)",
+			terminal.Count(r.Superseded))
 	}
 	if r.WouldFail > 0 {
 		fmt.Fprintf(&b, "; %s would fail again:%s", terminal.Count(r.WouldFail), codesOf(r.FailCodes))
@@ -153,7 +160,8 @@ func predictionText(r deadletter.Report) string {
 }
 
 func triedText(n int64) string {
-	return terminal.Count(n) + " were retried before, this build rejected them, and they would fail the same way: a retry passes over them"
+	return terminal.Count(n) +
+		" were retried before, this build rejected them, and they would fail the same way: a retry passes over them"
 }
 
 func codesOf(counts map[schemas.Code]int64) string {

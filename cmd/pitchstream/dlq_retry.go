@@ -76,12 +76,18 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	looking := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "dlq retry: looking", Noun: "letters"})
-	sending := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "dlq retry: sending", Noun: "letters"})
+	looking := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{
+		Title: "dlq retry: looking", Noun: "letters",
+	})
+	sending := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{
+		Title: "dlq retry: sending", Noun: "letters",
+	})
 	defer looking.Stop()
 	defer sending.Stop()
 	look := looking.Set
-	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{coreOnly: c.CoreOnly, progress: func(done, total int64) { look(done, total) }})
+	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{
+		coreOnly: c.CoreOnly, progress: func(done, total int64) { look(done, total) },
+	})
 	if err != nil {
 		return err
 	}
@@ -100,7 +106,8 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 		sending.Set(done, total)
 	}
 	report, err := desk.Retry(ctx, deadletter.RetryOptions{
-		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit, Batch: c.batch(), IsRefusal: kafkasink.IsRefusal, Progress: sent,
+		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit,
+		Batch: c.batch(), IsRefusal: kafkasink.IsRefusal, Progress: sent,
 	}, out)
 	sending.Stop()
 	if printErr := c.print(std, report); err == nil {
@@ -126,12 +133,16 @@ func (c *dlqRetryCmd) openSender(ctx context.Context) (*kafkasink.Producer, erro
 		return nil, err
 	}
 	return kafkasink.OpenProducer(ctx, kafkasink.ProducerOptions{
-		Client: append(slices.Clone(options), kgo.RecordPartitioner(deadletter.Partitioner())), Topic: c.Servers.Topics.TopicRaw,
-		MaxRecordBytes: int(c.Servers.Limits.MaxRecordBytes) + 1<<20, RecordsPerSecond: c.Rate,
+		Client: append(slices.Clone(options), kgo.RecordPartitioner(deadletter.Partitioner())),
+		Topic:  c.Servers.Topics.TopicRaw, RecordsPerSecond: c.Rate,
+		MaxRecordBytes: int(c.Servers.Limits.MaxRecordBytes) + 1<<20,
 	})
 }
 
-func (c *dlqRetryCmd) predict(ctx context.Context, std *stdio, desk *deadletter.Desk, filter deadletter.Filter, looking *terminal.LateProgress) error {
+func (c *dlqRetryCmd) predict(
+	ctx context.Context, std *stdio, desk *deadletter.Desk, filter deadletter.Filter,
+	looking *terminal.LateProgress,
+) error {
 	report, err := desk.Survey(ctx, deadletter.Question{Filter: filter, Again: c.Again, Predict: true})
 	looking.Stop()
 	if err != nil {
@@ -156,7 +167,8 @@ func (c *dlqRetryCmd) printPrediction(std *stdio, r deadletter.Report) {
 	fmt.Fprintln(std.Out, predictionText(r))
 	for _, g := range r.Groups {
 		if g.Selected > 0 {
-			fmt.Fprintf(std.Out, "  %s of %s would pass%s: %s\n", terminal.Count(g.WouldPass+g.Superseded), terminal.Count(g.Selected), supersededText(g.Superseded), cmp.Or(g.Shape, string(g.Code), noCode))
+			fmt.Fprintf(std.Out, "  %s of %s would pass%s: %s\n", terminal.Count(g.WouldPass+g.Superseded),
+				terminal.Count(g.Selected), supersededText(g.Superseded), cmp.Or(g.Shape, string(g.Code), noCode))
 		}
 	}
 	if r.Tried > 0 && !c.Again {
@@ -178,13 +190,15 @@ func (c *dlqRetryCmd) print(std *stdio, r deadletter.RetryReport) error {
 	if c.JSON {
 		return terminal.PrintJSON(std.Out, r)
 	}
-	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", terminal.Count(r.Sent), terminal.Counted(r.Selected, "letter"), c.Servers.Topics.TopicRaw)
+	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", terminal.Count(r.Sent), terminal.Counted(r.Selected, "letter"),
+		c.Servers.Topics.TopicRaw)
 	for _, p := range []struct {
 		n    int64
 		what string
 	}{
 		{r.Tried, "retried before with this build, would fail the same way: passed over (--again sends them)"},
-		{r.Before, "decided before, or failed again since: passed over"}, {r.Found, "sent already by a retry that was ended: written down now"},
+		{r.Before, "decided before, or failed again since: passed over"},
+		{r.Found, "sent already by a retry that was ended: written down now"},
 		{r.Foreign, "foreign, without an origin: passed over"}, {r.Refused, "not taken by Kafka: still open"},
 	} {
 		if p.n > 0 {

@@ -99,17 +99,20 @@ func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judg
 	if n > 1 {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "letter %d:%d of %s, written %s\n", l.At.Partition, l.At.Offset, l.At.Topic, schemas.TimeMS(l.At.TimestampMS))
+	fmt.Fprintf(w, "letter %d:%d of %s, written %s\n", l.At.Partition, l.At.Offset, l.At.Topic,
+		schemas.TimeMS(l.At.TimestampMS))
 	line("code", "%s", cmp.Or(string(l.Code), noCode))
 	line("message", "%s", l.Message)
 	if l.Ours {
-		line("origin", "%s/%d@%d of %s; failed %s, first %s", l.ID.Origin.Topic, l.ID.Origin.Partition, l.ID.Origin.Offset,
+		line("origin", "%s/%d@%d of %s; failed %s, first %s", l.ID.Origin.Topic, l.ID.Origin.Partition,
+			l.ID.Origin.Offset,
 			schemas.TimeMS(l.ID.Origin.TimestampMS), terminal.Counted(int64(l.ID.Attempts), "time"), l.FirstFailedAt)
 	} else {
 		line("origin", "none that can be read: a foreign letter, which retry passes over")
 	}
 	if l.Failed.Topic != "" {
-		line("failed", "%s/%d@%d at %s, rejected by the group %s, build %s", l.Failed.Topic, l.Failed.Partition, l.Failed.Offset, l.FailedAt, l.Group, l.Build)
+		line("failed", "%s/%d@%d at %s, rejected by the group %s, build %s", l.Failed.Topic, l.Failed.Partition,
+			l.Failed.Offset, l.FailedAt, l.Group, l.Build)
 	}
 	line("status", "%s", decisionText(j))
 	line("today", "%s", j.Today())

@@ -50,7 +50,9 @@ func kinds() []kind {
 	fixed := func(value string) func(schemas.PitchID) string {
 		return func(schemas.PitchID) string { return value }
 	}
-	header := func(key, value string) []schemas.Header { return []schemas.Header{{Key: key, Value: []byte(value)}} }
+	header := func(key, value string) []schemas.Header {
+		return []schemas.Header{{Key: key, Value: []byte(value)}}
+	}
 	return []kind{
 		{name: "a fault of the old core", code: schemas.CodeInternal, value: plain("")},
 		{name: "units that are read now", code: schemas.CodeUnsupportedUnits, value: plain(`,"units":{"length":"foot"}`), headers: header("batter_id", "592450")},
@@ -91,7 +93,10 @@ func newDeadTown(t *testing.T) *deadTown {
 		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'three balls are refused'; END $$;
 		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.balls = 3) EXECUTE FUNCTION refuse()`)
 	w.flags = append(w.flags, smallRecords)
-	return &deadTown{town: w, client: kafkaClient(t, w.kafka), written: map[schemas.DeadLetterID]writtenLetter{}, next: 1_000_000}
+	return &deadTown{
+		town: w, client: kafkaClient(t, w.kafka), written: map[schemas.DeadLetterID]writtenLetter{},
+		next: 1_000_000,
+	}
 }
 
 // originMS is the time of the records that failed. A newer version of a pitch is of the day after.
@@ -106,14 +111,18 @@ func (w *deadTown) letter(t *testing.T, r *rand.Rand, k kind) schemas.DeadLetter
 	}
 	w.next++
 	game := strconv.Itoa(745800 + r.IntN(5))
-	origin := schemas.Coordinates{Topic: rawTopic, Partition: int32(r.IntN(3)), Offset: w.next, TimestampMS: originMS + w.next}
+	origin := schemas.Coordinates{
+		Topic: rawTopic, Partition: int32(r.IntN(3)), Offset: w.next, TimestampMS: originMS + w.next,
+	}
 	rec := schemas.Record{Coordinates: origin, Key: []byte(game), Value: []byte(k.value(id)), Headers: append([]schemas.Header{{Key: "venue", Value: []byte("Wrigley")}}, k.headers...)}
 	if len(rec.Value) == 0 {
 		rec.Value = nil
 		rec.Headers = append(rec.Headers, schemas.Header{Key: "pitch_id", Value: []byte(id.String())})
 	}
 	if k.older {
-		newer := &kgo.Record{Topic: rawTopic, Key: rec.Key, Value: rec.Value, Timestamp: time.UnixMilli(originMS).Add(24 * time.Hour)}
+		newer := &kgo.Record{
+			Topic: rawTopic, Key: rec.Key, Value: rec.Value, Timestamp: time.UnixMilli(originMS).Add(24 * time.Hour),
+		}
 		w.client.Produce(t.Context(), newer, nil)
 	}
 	w.client.Produce(t.Context(), w.encoder("old").DeadLetter(schemas.DeadLetter{Record: rec, Origin: origin, Code: k.code,
@@ -162,7 +171,9 @@ func dlqJSON[T any](t *testing.T, w *deadTown, want int, args ...string) (report
 func (w *deadTown) letters(t *testing.T) []deadletter.Letter {
 	t.Helper()
 	options := []kgo.Opt{kgo.SeedBrokers(w.kafka.ListenAddrs()...)}
-	desk, err := deadletter.Open(t.Context(), deadletter.Options{Client: options, Raw: rawTopic, Dead: deadTopic})
+	desk, err := deadletter.Open(t.Context(), deadletter.Options{
+		Client: options, Raw: rawTopic, Dead: deadTopic,
+	})
 	require.NoError(t, err)
 	defer desk.Close()
 	var all []deadletter.Letter
@@ -362,7 +373,9 @@ func TestDLQTwentyRedrives(t *testing.T) {
 	t.Logf("after 20 redrives: %d headers, %d bytes", len(last.Headers), size)
 	require.True(t, seen["venue"])
 	ls := dlqJSON[deadletter.Report](t, w, exitOK, "ls")
-	require.Equal(t, deadletter.Sums{DeadLetterSums: schemas.DeadLetterSums{Letters: 21, Open: 1, Retried: 20}, Tried: 1}, ls.Sums)
+	require.Equal(t, deadletter.Sums{
+		DeadLetterSums: schemas.DeadLetterSums{Letters: 21, Open: 1, Retried: 20}, Tried: 1,
+	}, ls.Sums)
 }
 
 // A retry that was killed while it sent is continued: no record is sent twice, and none is left out.
@@ -484,7 +497,10 @@ func TestDLQShowMarksTheFault(t *testing.T) {
 		{`{"summary_acts":{"other":1}}`, `not_a_pitch at summary_acts.pitch: it is missing, empty or not an object`},
 	} {
 		code, _, _ := strings.Cut(l.message, " ")
-		rec := schemas.Record{Coordinates: schemas.Coordinates{Topic: rawTopic, Partition: 1, Offset: 5, TimestampMS: originMS}, Value: []byte(l.value)}
+		rec := schemas.Record{
+			Coordinates: schemas.Coordinates{Topic: rawTopic, Partition: 1, Offset: 5, TimestampMS: originMS},
+			Value:       []byte(l.value),
+		}
 		r := w.encoder("old").DeadLetter(schemas.DeadLetter{Record: rec, Origin: rec.Coordinates, Code: schemas.Code(code), Message: l.message}, time.Now())
 		require.NoError(t, w.client.ProduceSync(t.Context(), r).FirstErr())
 	}

@@ -68,7 +68,10 @@ func (c *explainCmd) Validate() error {
 		return err
 	}
 	if _, ok := schemas.ParsePitchID(c.Pitch); !ok {
-		return fmt.Errorf("%q: want a pitch_id as 84f189a5-98fd-478d-b982-e8032a1f14bf, or - for a record on standard input", c.Pitch)
+		return fmt.Errorf(
+			"%q: want a pitch_id as 84f189a5-98fd-478d-b982-e8032a1f14bf, or - for a record on standard input",
+			c.Pitch,
+		)
 	}
 	if len(c.Header) > 0 {
 		return errors.New("--header is for a record on standard input")
@@ -96,7 +99,8 @@ func (c *explainCmd) limits() features.Limits {
 
 // Run finds and prints a pitch.
 func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(c.Timeout), fmt.Errorf("not done within --timeout=%v", c.Timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(c.Timeout),
+		fmt.Errorf("not done within --timeout=%v", c.Timeout))
 	defer cancel()
 	var p *explain.Pitch
 	var err error
@@ -163,7 +167,9 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	if err := store.Ping(ctx); err != nil {
 		return nil, err
 	}
-	reader, err := pgread.Open(pgread.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group})
+	reader, err := pgread.Open(pgread.Config{
+		URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +177,8 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "explain: searching"})
 	defer bar.Stop()
 	return explain.Find(ctx, id, explain.Options{
-		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Store: explainStore{pgbooks.New(store.DB()), reader}, Limits: c.limits(),
+		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead,
+		Store: explainStore{pgbooks.New(store.DB()), reader}, Limits: c.limits(),
 		Window: time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.Set,
 	})
 }
@@ -186,7 +193,9 @@ func (s explainStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.S
 	return s.reader.Pitch(ctx, id)
 }
 
-func (s explainStore) BatterPitches(ctx context.Context, batter int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error) {
+func (s explainStore) BatterPitches(
+	ctx context.Context, batter int64, after *schemas.PitchCursor, limit int,
+) ([]schemas.StoredRow, error) {
 	return s.reader.BatterPitches(ctx, batter, after, limit)
 }
 

@@ -40,7 +40,8 @@ func field(w io.Writer, name, format string, args ...any) {
 func printFound(w io.Writer, p *explain.Pitch) {
 	fmt.Fprintf(w, "pitch %s: %s\n", p.ID, p.Standing())
 	if p.Searched != nil {
-		section(w, "versions: %s in %s searched", terminal.Counted(int64(len(p.Versions)), "record"), searchedText(p))
+		section(w, "versions: %s in %s searched", terminal.Counted(int64(len(p.Versions)), "record"),
+			searchedText(p))
 	} else {
 		section(w, "version")
 	}
@@ -49,7 +50,8 @@ func printFound(w io.Writer, p *explain.Pitch) {
 		if v.Stands {
 			mark = "●"
 		}
-		at := fmt.Sprintf("%s/%d@%d  %s", v.Record.Topic, v.Record.Partition, v.Record.Offset, schemas.TimeMS(v.Record.TimestampMS))
+		at := fmt.Sprintf("%s/%d@%d  %s", v.Record.Topic, v.Record.Partition, v.Record.Offset,
+			schemas.TimeMS(v.Record.TimestampMS))
 		if p.Searched == nil {
 			at = "standard input"
 		}
@@ -59,8 +61,10 @@ func printFound(w io.Writer, p *explain.Pitch) {
 			fmt.Fprintf(w, "\n      %s", v.Rejection.Error())
 		default:
 			fmt.Fprintf(w, "  revision %d", v.Change.Version.Revision)
-			if o := v.Change.Origin; o.Partition != v.Record.Partition || o.Offset != v.Record.Offset || o.Topic != v.Record.Topic {
-				fmt.Fprintf(w, ", sent again; first %s/%d@%d of %s", o.Topic, o.Partition, o.Offset, schemas.TimeMS(o.TimestampMS))
+			if o := v.Change.Origin; o.Partition != v.Record.Partition ||
+				o.Offset != v.Record.Offset || o.Topic != v.Record.Topic {
+				fmt.Fprintf(w, ", sent again; first %s/%d@%d of %s", o.Topic, o.Partition, o.Offset,
+					schemas.TimeMS(o.TimestampMS))
 			}
 			if v.Change.Op == schemas.OpIdentify {
 				fmt.Fprintf(w, ": %s", identifiersText(v.Change.IDs))
@@ -116,7 +120,8 @@ func printStages(w io.Writer, p *explain.Pitch) {
 	}
 	if e.Flattened != nil {
 		t := e.Tracks
-		fmt.Fprintf(w, "  %-44s %d samples, %d with a time, %d duplicates%s\n", "samples_bat", t.Bat, t.BatTimed, t.BatDuplicate, map[bool]string{true: ", in conflict"}[t.BatConflict])
+		fmt.Fprintf(w, "  %-44s %d samples, %d with a time, %d duplicates%s\n", "samples_bat", t.Bat, t.BatTimed,
+			t.BatDuplicate, map[bool]string{true: ", in conflict"}[t.BatConflict])
 		fmt.Fprintf(w, "  %-44s %d samples, %d duplicates\n", "samples_ball", t.Ball, t.BallDuplicate)
 	}
 	if e.Rejection != nil {
@@ -177,7 +182,8 @@ func printSwing(w io.Writer, e *features.Explanation, all bool) {
 	if a := e.AttackAngle; a != nil {
 		section(w, "attack angle: %s", a.Explanation)
 		if a.AngleDeg.Present {
-			field(w, "angle", "%.2f degree, from %s to %s", a.AngleDeg.Value, seconds(a.FromS.Value), seconds(a.ToS.Value))
+			field(w, "angle", "%.2f degree, from %s to %s", a.AngleDeg.Value, seconds(a.FromS.Value),
+				seconds(a.ToS.Value))
 			field(w, "head", "%.1f ft/s over the ground, %+.3f ft up", a.GroundFTPS.Value, a.RiseFT.Value)
 		}
 		field(w, "samples with a head", "%d", a.Heads)
@@ -189,7 +195,8 @@ func printSwing(w io.Writer, e *features.Explanation, all bool) {
 	section(w, "bat speed: %s, because %s", b.Confidence, b.Why)
 	if b.SpeedMPH.Present {
 		win := b.Windows[b.Fastest]
-		field(w, "fastest window", "%.2f mph from %s to %s: %.3f ft in %.2f ms", b.SpeedMPH.Value, seconds(win.FromS), seconds(win.ToS), win.DistanceFT, 1000*win.DurationS)
+		field(w, "fastest window", "%.2f mph from %s to %s: %.3f ft in %.2f ms", b.SpeedMPH.Value,
+			seconds(win.FromS), seconds(win.ToS), win.DistanceFT, 1000*win.DurationS)
 	}
 	field(w, "samples", "%d of %d with a time have a sweet spot", b.Spots, b.Samples)
 	printReasons(w, "without", b.Without)
@@ -203,7 +210,8 @@ func printSwing(w io.Writer, e *features.Explanation, all bool) {
 		if win.SpeedMPH.Present {
 			verdict = fmt.Sprintf("%.2f mph", win.SpeedMPH.Value)
 		}
-		fmt.Fprintf(w, "    %s to %s  %6.2f ms  %7.4f ft  %s\n", seconds(win.FromS), seconds(win.ToS), 1000*win.DurationS, win.DistanceFT, verdict)
+		fmt.Fprintf(w, "    %s to %s  %6.2f ms  %7.4f ft  %s\n", seconds(win.FromS), seconds(win.ToS),
+			1000*win.DurationS, win.DistanceFT, verdict)
 	}
 }
 
@@ -236,7 +244,8 @@ func printRow(w io.Writer, p *explain.Pitch) {
 	text := columnTexts(*p.Row)
 	for _, c := range schemas.StoredColumns {
 		switch v := text[c.Name]; {
-		case p.Searched == nil && (c.Name == "build" || c.Name == "processed_at" || c.Name == "event_time" || c.Name == "record_ts_ms" || strings.HasPrefix(c.Name, "source_")):
+		case p.Searched == nil && (c.Name == "build" || c.Name == "processed_at" ||
+			c.Name == "event_time" || c.Name == "record_ts_ms" || strings.HasPrefix(c.Name, "source_")):
 		case v == "null":
 			field(w, c.Name, "–")
 		default:
@@ -299,6 +308,7 @@ func printItsLetters(w io.Writer, p *explain.Pitch) {
 	}
 	section(w, "dead letters: %s", terminal.Count(int64(len(p.Letters))))
 	for _, l := range p.Letters {
-		fmt.Fprintf(w, "  %d:%d of %s, failed %s at %s: %s\n", l.At.Partition, l.At.Offset, l.At.Topic, terminal.Counted(int64(l.ID.Attempts), "time"), l.FailedAt, l.Message)
+		fmt.Fprintf(w, "  %d:%d of %s, failed %s at %s: %s\n", l.At.Partition, l.At.Offset, l.At.Topic,
+			terminal.Counted(int64(l.ID.Attempts), "time"), l.FailedAt, l.Message)
 	}
 }

@@ -45,7 +45,8 @@ func (w *town) changes(t *testing.T) map[schemas.PitchID]int {
 	counts := map[schemas.PitchID]int{}
 	parts, err := kafkaread.Bounds(t.Context(), w.admin, rawTopic, kgo.ReadCommitted())
 	require.NoError(t, err)
-	require.NoError(t, kafkaread.Read(t.Context(), []kgo.Opt{kgo.SeedBrokers(w.kafka.ListenAddrs()...)}, rawTopic, parts, func(batch []*kgo.Record) error {
+	client := []kgo.Opt{kgo.SeedBrokers(w.kafka.ListenAddrs()...)}
+	require.NoError(t, kafkaread.Read(t.Context(), client, rawTopic, parts, func(batch []*kgo.Record) error {
 		for _, r := range batch {
 			if change, rej := features.Transform(kafkaread.Record(r), features.Limits{}); rej == nil {
 				counts[change.PitchID]++
@@ -115,7 +116,9 @@ func (w *town) addsUp(t *testing.T, p explain.JSON) {
 	require.Equal(t, angle != nil, after.AvgAttackAngleDeg.Present)
 	require.NoError(t, w.postgres.QueryRow(t.Context(), `SELECT pitches, swing_count FROM batter_game_stats WHERE batter_id = $1 AND game_pk = $2`,
 		p.Row.BatterID.Value, string(p.Row.GamePK)).Scan(&pitches, &swings))
-	require.Equal(t, []int64{pitches, swings}, []int64{p.Aggregates.Game.After.Pitches, p.Aggregates.Game.After.SwingCount})
+	require.Equal(t, []int64{pitches, swings}, []int64{
+		p.Aggregates.Game.After.Pitches, p.Aggregates.Game.After.SwingCount,
+	})
 }
 
 func TestExplainFindsWhatPostgresDoesNotKnow(t *testing.T) {
@@ -155,7 +158,8 @@ func swingRecord(t *testing.T) simulate.Message {
 	require.NoError(t, err)
 	for m, ok := s.Next(); ok; m, ok = s.Next() {
 		if row := m.Want.Row; row != nil && len(m.Value) > 50_000 {
-			change, rej := features.Transform(schemas.Record{Key: m.Key, Value: m.Value, Headers: m.Headers}, features.Limits{})
+			change, rej := features.Transform(schemas.Record{Key: m.Key, Value: m.Value, Headers: m.Headers},
+				features.Limits{})
 			if rej == nil && change.Row.SpeedConfidence == schemas.SpeedReliable && change.Row.IsContact {
 				return m
 			}
@@ -170,7 +174,9 @@ func TestExplainOfStandardInputNeedsNoServer(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "swing.svg")
 	args := []string{"explain", "-", "--game=745804", "--header=venue=Wrigley", "--plot=" + file, "--windows"}
 	var out, errs strings.Builder
-	status := run(context.Background(), args, &stdio{In: strings.NewReader(string(m.Value)), Out: &out, Err: &errs})
+	status := run(context.Background(), args, &stdio{
+		In: strings.NewReader(string(m.Value)), Out: &out, Err: &errs,
+	})
 	require.Equal(t, exitOK, status, errs.String())
 	for _, want := range []string{"would be a row", "stages", "decoded", "flattened", "derived", "validated", "bat speed: reliable", "fastest window", "venue", "Wrigley", "mph", "not 8–15 ms long"} {
 		require.Contains(t, out.String(), want)

@@ -154,7 +154,10 @@ func newOnCall(t *testing.T) *onCall {
 	w.clean, w.rules = cleanDay(), rulesText(t)
 	obs.NewHealth(log, w.served, "stores").Set("stores", true, "")
 	var err error
-	w.reader, err = api.New(api.Config{Live: w.stores, Store: onCallStore{of: w.stores}, Registerer: w.served.Registry, LiveTimeout: time.Minute, Timeout: time.Minute})
+	w.reader, err = api.New(api.Config{
+		Live: w.stores, Store: onCallStore{of: w.stores}, Registerer: w.served.Registry,
+		LiveTimeout: time.Minute, Timeout: time.Minute,
+	})
 	require.NoError(t, err)
 	return w
 }
@@ -208,7 +211,10 @@ func (w *onCall) process(f fault) {
 	} else {
 		w.offset += 400
 		w.watch.Step("postgres", 5*time.Millisecond)
-		w.watch.Batch(consumer.BatchSummary{Records: 400, Rows: 400 - f.letters, Bytes: 1 << 20, DeadLetters: map[schemas.Code]int{schemas.CodeMalformedJSON: f.letters}})
+		w.watch.Batch(consumer.BatchSummary{
+			Records: 400, Rows: 400 - f.letters, Bytes: 1 << 20,
+			DeadLetters: map[schemas.Code]int{schemas.CodeMalformedJSON: f.letters},
+		})
 	}
 	waits := time.Time{}
 	if oldest > 0 {
@@ -292,14 +298,18 @@ const leagueGames, faultyVenue = 8, "River Field"
 // daysBefore are the facts of the seven days before, and cleanDay the judgement of a day that is as they are.
 var (
 	daysBefore = sync.OnceValue(func() []schemas.QualityFacts {
-		return leagueFacts(simulate.Options{Seed: 61, Games: 7 * leagueGames, Parallel: leagueGames, FeedIDs: true, BatterSpread: 0.5, Untracked: 0.01}, nil)
+		return leagueFacts(simulate.Options{
+			Seed: 61, Games: 7 * leagueGames, Parallel: leagueGames,
+			FeedIDs: true, BatterSpread: 0.5, Untracked: 0.01,
+		}, nil)
 	})
 	cleanDay = sync.OnceValue(func() schemas.QualityReport { return leagueReport(func(*leagueDay) {}) })
 )
 
 // leagueReport judges the newest day.
 func leagueReport(change func(*leagueDay)) schemas.QualityReport {
-	day := leagueDay{o: simulate.Options{Seed: 61, Games: leagueGames, Parallel: leagueGames, FeedIDs: true, BatterSpread: 0.5, Untracked: 0.01,
+	day := leagueDay{o: simulate.Options{Seed: 61, Games: leagueGames, Parallel: leagueGames, FeedIDs: true,
+		BatterSpread: 0.5, Untracked: 0.01,
 		Start: time.Date(2025, 4, 8, 17, 5, 0, 0, time.UTC), FirstGamePK: 779_001}}
 	change(&day)
 	return quality.Judge(append(slices.Clone(daysBefore()), leagueFacts(day.o, day.spoil)...), "")
@@ -340,12 +350,16 @@ func (s *onCallStores) Works(context.Context) (map[string]schemas.Work, error) {
 
 func known(keys []schemas.BatterKey) (states []*schemas.BatterState) {
 	for _, k := range keys {
-		states = append(states, &schemas.BatterState{BatterKey: k, Seq: 1, Stats: schemas.Stats{Pitches: 1, LastPitch: &schemas.LastPitch{}}})
+		states = append(states, &schemas.BatterState{
+			BatterKey: k, Seq: 1, Stats: schemas.Stats{Pitches: 1, LastPitch: &schemas.LastPitch{}},
+		})
 	}
 	return states
 }
 
-func (s *onCallStores) Look(_ context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error) {
+func (s *onCallStores) Look(
+	_ context.Context, keys []schemas.BatterKey,
+) ([]*schemas.BatterState, schemas.Pulse, error) {
 	if s.noRedis {
 		return nil, schemas.Pulse{}, errSimulated
 	}

@@ -175,7 +175,9 @@ func panelsShowSomething(t *testing.T, happens func(), targets ...string) {
 	require.NoError(t, cmd.Start())
 	defer func() { cancel(); _ = cmd.Wait() }()
 	seen := fmt.Sprintf("count(pitchstream_ready) == %d", len(targets))
-	require.Eventually(t, func() bool { return prometheusFinds(addr, seen) > 0 }, time.Minute, 100*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return prometheusFinds(addr, seen) > 0
+	}, time.Minute, 100*time.Millisecond)
 	happens()
 	for _, b := range boards(t) {
 		for _, p := range b.Panels {
@@ -184,7 +186,9 @@ func panelsShowSomething(t *testing.T, happens func(), targets ...string) {
 					require.NotEqual(t, -1, prometheusFinds(addr, target.Expr), "%s: %s", p.Title, target.Expr)
 					continue
 				}
-				require.Eventually(t, func() bool { return prometheusFinds(addr, target.Expr) > 0 }, 2*time.Minute, 250*time.Millisecond,
+				require.Eventually(t, func() bool {
+					return prometheusFinds(addr, target.Expr) > 0
+				}, 2*time.Minute, 250*time.Millisecond,
 					"%s: %s finds nothing: %s", b.UID, p.Title, target.Expr)
 			}
 		}

@@ -66,11 +66,17 @@ func (w *town) thin(t *testing.T) {
 		taken[group] = true
 		v := r.Version()
 		v.Revision++
-		gone := schemas.Change{Op: schemas.OpDelete, PitchID: r.PitchID, Version: v, EventTime: r.EventTime,
-			Origin: schemas.Coordinates{Topic: rawTopic, Partition: v.Partition, Offset: v.Offset, TimestampMS: v.TimestampMS}}
+		gone := schemas.Change{
+			Op: schemas.OpDelete, PitchID: r.PitchID, Version: v, EventTime: r.EventTime,
+			Origin: schemas.Coordinates{
+				Topic: rawTopic, Partition: v.Partition, Offset: v.Offset, TimestampMS: v.TimestampMS,
+			},
+		}
 		b.Pitches = append(b.Pitches, schemas.PitchChanges{PitchID: r.PitchID, Measured: []schemas.Change{gone}})
 	}
-	slices.SortFunc(b.Pitches, func(x, y schemas.PitchChanges) int { return slices.Compare(x.PitchID[:], y.PitchID[:]) })
+	slices.SortFunc(b.Pitches, func(x, y schemas.PitchChanges) int {
+		return slices.Compare(x.PitchID[:], y.PitchID[:])
+	})
 	_, err = store.Apply(t.Context(), b)
 	require.NoError(t, err)
 	status, _, stderr := runCLI(t, append([]string{"verify", "redis", "--repair", "--target=better"}, w.flags...)...)
@@ -227,8 +233,11 @@ func TestPromoteUnderReads(t *testing.T) {
 	defer w.feed(t, "better")()
 	w.fed(t, "live")
 	w.fed(t, "better")
-	r := &readers{url: w.serve(t), client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
-		want: map[string]seenBy{"live": w.seenBy(t, "pitchstream"), "better": w.seenBy(t, "pitchstream_better")}}
+	r := &readers{
+		url:    w.serve(t),
+		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
+		want:   map[string]seenBy{"live": w.seenBy(t, "pitchstream"), "better": w.seenBy(t, "pitchstream_better")},
+	}
 	defer r.client.CloseIdleConnections()
 	for id, n := range r.want["live"].batters {
 		require.Greater(t, n, r.want["better"].batters[id])
@@ -289,7 +298,8 @@ func TestPromoteUnderReads(t *testing.T) {
 		}
 	}
 	t.Logf("%d answers, %.0f/s of %d/s asked for, %v, none wrong; %d changes, the last answer of the target before began %v after the command",
-		len(r.answers), float64(len(r.answers))/took.Seconds(), perSecond, count, len(moves)-1, slowest.Round(time.Millisecond))
+		len(r.answers), float64(len(r.answers))/took.Seconds(), perSecond, count, len(moves)-1,
+		slowest.Round(time.Millisecond))
 	require.Positive(t, count["live"])
 	require.Positive(t, count["better"])
 	if os.Getenv("PITCHSTREAM_LOAD") != "" { // elsewhere a neighbour decides how long a second is

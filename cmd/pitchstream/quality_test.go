@@ -35,7 +35,9 @@ func fillStore(t *testing.T, store *pgsink.Sink, o simulate.Options, offset int6
 	require.NoError(t, err)
 	batch := schemas.Batch{Group: "g"}
 	flush := func() {
-		slices.SortFunc(batch.Pitches, func(a, b schemas.PitchChanges) int { return slices.Compare(a.PitchID[:], b.PitchID[:]) })
+		slices.SortFunc(batch.Pitches, func(a, b schemas.PitchChanges) int {
+			return slices.Compare(a.PitchID[:], b.PitchID[:])
+		})
 		_, err := store.Apply(t.Context(), batch)
 		require.NoError(t, err)
 		batch.Pitches = nil
@@ -50,8 +52,12 @@ func fillStore(t *testing.T, store *pgsink.Sink, o simulate.Options, offset int6
 			spoil(&r.Row)
 		}
 		at := schemas.Coordinates{Topic: "pitches.raw", Offset: offset, TimestampMS: r.RecordTSMS}
-		c := schemas.Change{PitchID: r.PitchID, Version: schemas.Version{TimestampMS: r.RecordTSMS, Offset: offset}, Origin: at, EventTime: r.EventTime, Row: &r.Row}
-		if batch.Pitches = append(batch.Pitches, schemas.PitchChanges{PitchID: r.PitchID, Measured: []schemas.Change{c}}); len(batch.Pitches) == 2000 {
+		c := schemas.Change{
+			PitchID: r.PitchID, Version: schemas.Version{TimestampMS: r.RecordTSMS, Offset: offset},
+			Origin: at, EventTime: r.EventTime, Row: &r.Row,
+		}
+		pitch := schemas.PitchChanges{PitchID: r.PitchID, Measured: []schemas.Change{c}}
+		if batch.Pitches = append(batch.Pitches, pitch); len(batch.Pitches) == 2000 {
 			flush()
 		}
 	}

@@ -51,8 +51,9 @@ func (f *fortress) openKafka() {
 	}
 	var err error
 	const mechanism = "SCRAM-SHA-512"
-	f.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(asking), kfake.EnableSASL(), kfake.EnableACLs(),
-		kfake.Superuser(mechanism, "admin", hush+"@kafka"), kfake.User(mechanism, "run", hush+"@kafka", kafkaRights(f.t, "run")...),
+	f.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(asking), kfake.EnableSASL(),
+		kfake.EnableACLs(), kfake.Superuser(mechanism, "admin", hush+"@kafka"),
+		kfake.User(mechanism, "run", hush+"@kafka", kafkaRights(f.t, "run")...),
 		kfake.User(mechanism, "load", hush+"@kafka", kafkaRights(f.t, "load")...),
 		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(f.t, err)
@@ -87,7 +88,9 @@ func kafkaRights(t *testing.T, who string) (rights []kfake.ACL) {
 		}
 		for _, operation := range strings.Split(m[4], ", ") {
 			require.Contains(t, operations, operation)
-			rights = append(rights, kfake.ACL{Resource: kinds[m[1]], Name: m[3], Pattern: pattern, Operation: operations[operation], Allow: true})
+			rights = append(rights, kfake.ACL{
+				Resource: kinds[m[1]], Name: m[3], Pattern: pattern, Operation: operations[operation], Allow: true,
+			})
 		}
 	}
 	require.NotEmpty(t, rights, who)

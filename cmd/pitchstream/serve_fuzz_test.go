@@ -111,7 +111,8 @@ func (s *station) fill(client *kgo.Client, api *reader) {
 	last = s.send(client, swing, kgo.RecordHeader{Key: "game_pk", Value: []byte("745804")}, kgo.RecordHeader{Key: "batter_id", Value: []byte("660271")},
 		kgo.RecordHeader{Key: "pitch_id", Value: []byte("0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e")})
 	require.Eventually(s.t, func() bool { status, _ := api.get("/v1/batters/660271" + last); return status == 200 }, time.Minute, 50*time.Millisecond)
-	require.Eventually(s.t, func() bool { // what is computed now and then, too, or answers would depend on when they are asked for
+	// what is computed now and then, too, or answers would depend on when they are asked for
+	require.Eventually(s.t, func() bool {
 		_, body := api.get("/v1/quality")
 		return body["games"] == 3.0 && body["pitches"] == 151.0
 	}, time.Minute, 50*time.Millisecond)

@@ -20,8 +20,10 @@ func aSwing(t *testing.T, seed uint64) (m simulate.Message, row *schemas.Row) {
 	for {
 		m, ok := sim.Next()
 		require.True(t, ok)
-		change, rej := features.Transform(schemas.Record{Key: m.Key, Headers: m.Headers, Value: m.Value}, features.Limits{})
-		if rej == nil && change.Row != nil && change.Row.SpeedConfidence == schemas.SpeedReliable && change.Row.IsContact && change.Row.BatterID.Present {
+		change, rej := features.Transform(schemas.Record{Key: m.Key, Headers: m.Headers, Value: m.Value},
+			features.Limits{})
+		if rej == nil && change.Row != nil && change.Row.SpeedConfidence == schemas.SpeedReliable &&
+			change.Row.IsContact && change.Row.BatterID.Present {
 			return m, change.Row
 		}
 	}

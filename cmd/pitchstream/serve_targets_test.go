@@ -90,10 +90,14 @@ func TestServeStartedWithoutPostgresReadsThePromotedTarget(t *testing.T) {
 		w.fed(t, target)
 	}
 	batters := w.seenBy(t, "pitchstream_better").batters
-	batter := slices.MaxFunc(slices.Collect(maps.Keys(batters)), func(a, b int64) int { return int(batters[a] - batters[b]) })
+	batter := slices.MaxFunc(slices.Collect(maps.Keys(batters)), func(a, b int64) int {
+		return int(batters[a] - batters[b])
+	})
 	comesTo := func(url, want string) {
 		t.Helper()
-		require.EventuallyWithT(t, func(c *assert.CollectT) { require.Equal(c, want, served(url, batter)) }, time.Minute, 20*time.Millisecond)
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			require.Equal(c, want, served(url, batter))
+		}, time.Minute, 20*time.Millisecond)
 	}
 	w.target(t, exitOK, "promote", "better")
 	copied := w.prefix + "pointer"

@@ -67,7 +67,9 @@ func (r *reader) get(path string) (int, map[string]any) {
 	if strings.HasPrefix(path, "/") {
 		url = r.url + path
 	}
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}).Get(url)
+	resp, err := (&http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute,
+	}).Get(url)
 	if err != nil {
 		return 0, nil
 	}

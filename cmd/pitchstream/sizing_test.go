@@ -35,7 +35,9 @@ func TestWhatAPitchTakes(t *testing.T) {
 	defer store.Close()
 	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
 	require.NoError(t, err)
-	s, err := simulate.New(simulate.Options{Seed: 9, Pitches: pitches, Games: max(1, pitches/300), FeedIDs: true})
+	s, err := simulate.New(simulate.Options{
+		Seed: 9, Pitches: pitches, Games: max(1, pitches/300), FeedIDs: true,
+	})
 	require.NoError(t, err)
 	var batch []schemas.Change
 	n, raw := 0, 0
@@ -77,7 +79,8 @@ func TestWhatAPitchTakes(t *testing.T) {
 	require.Positive(t, gameKeys)
 	per := func(bytes, n int64) int64 { return bytes / n }
 	t.Logf("%d pitches of %d raw bytes each, %d batters, %d batter-games: Postgres %d bytes a pitch (%d table, %d indexes), %d a batter-game; Redis %d a batter, %d a batter-game",
-		n, raw/n, batters, batterGames, per(table+indexes, int64(n)), per(table, int64(n)), per(indexes, int64(n)), per(games, batterGames), per(batter, batterKeys), per(game, gameKeys))
+		n, raw/n, batters, batterGames, per(table+indexes, int64(n)), per(table, int64(n)), per(indexes, int64(n)),
+		per(games, batterGames), per(batter, batterKeys), per(game, gameKeys))
 	require.Less(t, per(table+indexes, int64(n)), int64(1000), "bytes a pitch in Postgres")
 	require.Less(t, per(games, batterGames), int64(3000), "bytes a batter-game in Postgres")
 	require.Less(t, per(game, gameKeys), int64(2500), "bytes a batter-game in Redis")

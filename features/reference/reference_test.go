@@ -34,8 +34,9 @@ func identify(pitch byte, revision, offset int64, ids schemas.Identifiers) schem
 
 func change(op schemas.Op, pitch byte, revision, offset int64) schemas.Change {
 	return schemas.Change{
-		Op: op, PitchID: pitchNo(pitch), Version: schemas.Version{Revision: revision, TimestampMS: 5, Offset: offset},
-		Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: offset, TimestampMS: 5}, EventTime: schemas.TimeMS(offset),
+		Op: op, PitchID: pitchNo(pitch),
+		Version: schemas.Version{Revision: revision, TimestampMS: 5, Offset: offset},
+		Origin:  schemas.Coordinates{Topic: "pitches.raw", Offset: offset, TimestampMS: 5}, EventTime: schemas.TimeMS(offset),
 	}
 }
 
@@ -43,7 +44,9 @@ func batterIs(id int64) schemas.Identifiers { return schemas.Identifiers{BatterI
 
 // Each case names the batter of the row that is current in the end: 0 is a row without a batter, −1 no row.
 func TestResolvePicksTheCurrentVersion(t *testing.T) {
-	remove := func(revision, offset int64) schemas.Change { return change(schemas.OpDelete, 1, revision, offset) }
+	remove := func(revision, offset int64) schemas.Change {
+		return change(schemas.OpDelete, 1, revision, offset)
+	}
 	pitcher := schemas.Identifiers{PitcherID: schemas.Some[int64](9)}
 	for _, tc := range []struct {
 		name    string
@@ -116,7 +119,9 @@ func TestResolveIgnoresOrderAndRepetition(t *testing.T) {
 
 func TestFoldMatchesABattersDayComputedByHand(t *testing.T) {
 	row := func(n byte, game schemas.Text, edit func(*schemas.StoredRow)) schemas.StoredRow {
-		r := schemas.StoredRow{Row: schemas.Row{PitchID: pitchNo(n), GamePK: game, BatterID: schemas.Some[int64](7)}}
+		r := schemas.StoredRow{
+			Row: schemas.Row{PitchID: pitchNo(n), GamePK: game, BatterID: schemas.Some[int64](7)},
+		}
 		r.EventTime, r.SourceOffset = schemas.TimeMS(n), int64(n)
 		edit(&r)
 		return r
@@ -129,7 +134,8 @@ func TestFoldMatchesABattersDayComputedByHand(t *testing.T) {
 		}),
 		row(2, "A", func(r *schemas.StoredRow) { // a whiff of doubtful speed
 			r.IsSwing, r.IsWhiff, r.PitchType, r.SwingConfidence = true, true, "Sinker", schemas.SwingConfirmed
-			r.AttackAngleDeg, r.BatSpeedMPH, r.SpeedConfidence = schemas.Some(-4.0), schemas.Some(110.0), schemas.SpeedQuestionable
+			r.AttackAngleDeg, r.BatSpeedMPH = schemas.Some(-4.0), schemas.Some(110.0)
+			r.SpeedConfidence = schemas.SpeedQuestionable
 		}),
 		row(3, "B", func(r *schemas.StoredRow) { // a soft contact, perhaps a swing
 			r.IsSwing, r.IsContact, r.SwingConfidence = true, true, schemas.SwingSuspected
@@ -142,11 +148,13 @@ func TestFoldMatchesABattersDayComputedByHand(t *testing.T) {
 	inGame := func(game string) schemas.BatterGame { return schemas.BatterGame{BatterID: 7, GamePK: game} }
 	batters, games := Fold(rows)
 	want := schemas.Stats{
-		Pitches: 4, SwingCount: 3, WhiffCount: 1, WhiffRatePct: schemas.Some(33.33), ContactCount: 2, HardHitCount: 1,
+		Pitches: 4, SwingCount: 3, WhiffCount: 1, WhiffRatePct: schemas.Some(33.33),
+		ContactCount: 2, HardHitCount: 1,
 		MaxExitVelocityMPH: schemas.Some(95.0), AvgExitVelocityMPH: schemas.Some(94.5),
-		MaxBatSpeedMPH: schemas.Some(70.0), AvgBatSpeedMPH: schemas.Some(65.0), AvgAttackAngleDeg: schemas.Some(3.0),
-		LastPitch:   &schemas.LastPitch{PitchID: pitchNo(9), EventTime: 3, PitchResult: schemas.ResultBall},
-		ByPitchType: map[string]schemas.TypeCounts{"Sinker": {Pitches: 2, Swings: 2, Whiffs: 1}, "unknown": {Pitches: 2, Swings: 1}},
+		MaxBatSpeedMPH: schemas.Some(70.0), AvgBatSpeedMPH: schemas.Some(65.0),
+		AvgAttackAngleDeg: schemas.Some(3.0),
+		LastPitch:         &schemas.LastPitch{PitchID: pitchNo(9), EventTime: 3, PitchResult: schemas.ResultBall},
+		ByPitchType:       map[string]schemas.TypeCounts{"Sinker": {Pitches: 2, Swings: 2, Whiffs: 1}, "unknown": {Pitches: 2, Swings: 1}},
 	}
 	if diff := cmp.Diff(map[int64]schemas.Stats{7: want}, batters); diff != "" {
 		t.Error(diff)
@@ -173,7 +181,9 @@ func TestABattersGamesAddUpToTheBatter(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	var rows []schemas.StoredRow
 	for n := range byte(200) {
-		row := schemas.Row{PitchID: pitchNo(n), BatterID: schemas.Some(int64(n % 5)), GamePK: schemas.Text(rune('A' + n%7))}
+		row := schemas.Row{
+			PitchID: pitchNo(n), BatterID: schemas.Some(int64(n % 5)), GamePK: schemas.Text(rune('A' + n%7)),
+		}
 		row.IsSwing, row.PitchType = random.IntN(2) == 0, []schemas.Text{"", "Sinker", "Slider"}[random.IntN(3)]
 		if random.IntN(3) == 0 {
 			row.ExitVelocityMPH = schemas.Some(random.Float64() * 125)

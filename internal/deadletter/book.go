@@ -193,7 +193,8 @@ var named = map[string]bool{`"foot"`: true, `"mph"`: true}
 // Shape returns a message without the parts that differ from record to record: numbers, identifiers, quoted
 // data. Dead letters of one code and one shape have the same fault.
 //
-//	malformed_json at byte 1834: not JSON from here on: "NaN, 1.2"   →   malformed_json at byte N: not JSON from here on: "…"
+//	malformed_json at byte 1834: not JSON from here on: "NaN, 1.2"
+//	→ malformed_json at byte N: not JSON from here on: "…"
 func Shape(message string) string {
 	s := quotedText.ReplaceAllStringFunc(message, func(q string) string {
 		if named[q] {

@@ -108,7 +108,9 @@ func TestOfARecordThatFailedAgainOnlyTheLastLetterIsOpen(t *testing.T) {
 			b.add(l) // the same identity once more
 		}
 		r := b.close()
-		require.Equal(t, Sums{DeadLetterSums: schemas.DeadLetterSums{Letters: 3, Open: 1, FailedAgain: 2}, Selected: 1, WouldFail: 1}, r.Sums)
+		require.Equal(t, Sums{
+			DeadLetterSums: schemas.DeadLetterSums{Letters: 3, Open: 1, FailedAgain: 2}, Selected: 1, WouldFail: 1,
+		}, r.Sums)
 		require.Equal(t, map[schemas.Code]int64{schemas.CodeMalformedJSON: 1}, r.FailCodes)
 		require.EqualValues(t, 3, r.Repeated)
 		l := judgedLetter(2, schemas.CodeMalformedJSON, StatusOpen, true, Fails)

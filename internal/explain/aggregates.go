@@ -52,7 +52,8 @@ func Contribution(row schemas.StoredRow, others []schemas.StoredRow) *Aggregates
 	if !row.BatterID.Present {
 		return nil
 	}
-	batter, game := row.BatterID.Value, schemas.BatterGame{BatterID: row.BatterID.Value, GamePK: string(row.GamePK)}
+	batter := row.BatterID.Value
+	game := schemas.BatterGame{BatterID: batter, GamePK: string(row.GamePK)}
 	batters, games := reference.Fold(others)
 	batters2, games2 := reference.Fold(append(slices.Clone(others), row))
 	a := &Aggregates{BatterID: batter, Batter: Change{batters[batter], batters2[batter]}}

@@ -30,7 +30,9 @@ type Store interface {
 	// Pitch returns the current row; nil if there is none.
 	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
 	// BatterPitches returns a batter's rows behind a cursor, the newest first.
-	BatterPitches(ctx context.Context, batter int64, after *schemas.PitchCursor, limit int) ([]schemas.StoredRow, error)
+	BatterPitches(
+		ctx context.Context, batter int64, after *schemas.PitchCursor, limit int,
+	) ([]schemas.StoredRow, error)
 }
 
 // Options say where to search, and how far.

@@ -69,7 +69,9 @@ func (v *view) include(p schemas.Point) {
 }
 
 func (c *canvas) frame(title string) {
-	above := &view{name: "from above", across: 0, up: 1, acrossName: "x: across the plate", upName: "y: toward the pitcher"}
+	above := &view{
+		name: "from above", across: 0, up: 1, acrossName: "x: across the plate", upName: "y: toward the pitcher",
+	}
 	side := &view{name: "from the side", across: 1, up: 2, acrossName: "y: toward the pitcher", upName: "z: up"}
 	views := []*view{above, side}
 	for _, v := range views {
@@ -182,7 +184,10 @@ func (c *canvas) grid(v *view) {
 }
 
 func (c *canvas) plate(v *view) {
-	corners := []schemas.Point{{-plateFT / 2, plateFT, 0}, {plateFT / 2, plateFT, 0}, {plateFT / 2, plateFT / 2, 0}, {0, 0, 0}, {-plateFT / 2, plateFT / 2, 0}}
+	corners := []schemas.Point{
+		{-plateFT / 2, plateFT, 0}, {plateFT / 2, plateFT, 0}, {plateFT / 2, plateFT / 2, 0},
+		{0, 0, 0}, {-plateFT / 2, plateFT / 2, 0},
+	}
 	var list []string
 	for _, p := range corners {
 		x, y := v.at(p)
@@ -244,7 +249,8 @@ func (c *canvas) attackAngle(v *view) {
 	}
 	x, y := v.at(c.path.Bat[i].Head.Value)
 	forward := 1.0
-	if i+1 < len(c.path.Bat) && c.path.Bat[i+1].Head.Present && c.path.Bat[i+1].Head.Value[v.across] < c.path.Bat[i].Head.Value[v.across] {
+	if i+1 < len(c.path.Bat) && c.path.Bat[i+1].Head.Present &&
+		c.path.Bat[i+1].Head.Value[v.across] < c.path.Bat[i].Head.Value[v.across] {
 		forward = -1
 	}
 	const reach = 90 // px
@@ -255,7 +261,8 @@ func (c *canvas) attackAngle(v *view) {
 	if a.AngleDeg.Value < 0 {
 		below = -6
 	}
-	c.text(x+forward*(reach+6), y+below, 13, ink, map[float64]string{1: "start", -1: "end"}[forward], fmt.Sprintf("attack angle %.1f°", a.AngleDeg.Value))
+	c.text(x+forward*(reach+6), y+below, 13, ink, map[float64]string{1: "start", -1: "end"}[forward],
+		fmt.Sprintf("attack angle %.1f°", a.AngleDeg.Value))
 }
 
 // nearest returns the index of the point at which the attack angle was taken; −1 if there is none.
@@ -280,7 +287,11 @@ func (c *canvas) legend() {
 	}
 	c.text(marginLeft, y+28, 12, ink, "start", fmt.Sprintf("%.0f mph", c.low))
 	c.text(marginLeft+width, y+28, 12, ink, "end", fmt.Sprintf("%.0f mph", c.high))
-	c.text(marginLeft+width+16, y+11, 10, ink, "start", "speed of the sweet spot, on the path of the head (grey: not to be believed there) · thin lines: the bat · red dots: the ball after contact, grey dots: the pitch")
+	c.text(
+		marginLeft+width+16, y+11, 10, ink, "start",
+		"speed of the sweet spot, on the path of the head (grey: not to be believed there) · "+
+			"thin lines: the bat · red dots: the ball after contact, grey dots: the pitch",
+	)
 }
 
 // heat returns the colour of a share from 0, cold, to 1, hot.

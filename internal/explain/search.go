@@ -165,7 +165,9 @@ func (s *search) stands(c schemas.Change) bool {
 
 // A call of letters finds the dead letters about the pitch: those of its versions, and those that name it.
 func (s *search) letters(ctx context.Context) error {
-	desk, err := deadletter.Open(ctx, deadletter.Options{Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Limits: s.o.Limits})
+	desk, err := deadletter.Open(ctx, deadletter.Options{
+		Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Limits: s.o.Limits,
+	})
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}

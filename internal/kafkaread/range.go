@@ -133,7 +133,9 @@ func Bounds(ctx context.Context, admin *kadm.Client, topic string, level kgo.Iso
 
 // Since returns the spans without what comes before the first record whose timestamp is since or later.
 // Records behind it may be older, because producers set the timestamps. A time before 1970 narrows nothing.
-func Since(ctx context.Context, admin *kadm.Client, topic string, spans Spans, since time.Time) (Spans, error) {
+func Since(
+	ctx context.Context, admin *kadm.Client, topic string, spans Spans, since time.Time,
+) (Spans, error) {
 	if since.UnixMilli() <= 0 {
 		return spans, nil
 	}

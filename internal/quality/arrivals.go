@@ -5,7 +5,9 @@ import "github.com/pitchstream/pitchstream/schemas"
 // WithArrivals adds to the facts of a game what its rows do not show: repeated records, records of one
 // revision that differ, and deletes. If all pitches of a day and venue were deleted, it adds facts with no
 // pitches.
-func WithArrivals(facts []schemas.QualityFacts, game schemas.Text, arrivals []schemas.QualityArrivals) []schemas.QualityFacts {
+func WithArrivals(
+	facts []schemas.QualityFacts, game schemas.Text, arrivals []schemas.QualityArrivals,
+) []schemas.QualityFacts {
 	type place struct {
 		day   string
 		venue schemas.Text
@@ -22,7 +24,8 @@ func WithArrivals(facts []schemas.QualityFacts, game schemas.Text, arrivals []sc
 	for _, a := range arrivals {
 		if _, gone := left[place{a.Day, a.Venue}]; gone && a.Deleted > 0 {
 			f := schemas.QualityFacts{
-				GamePK: game, Day: a.Day, Venue: a.Venue, Shares: map[string]schemas.QualityShare{}, Issues: map[string]int64{},
+				GamePK: game, Day: a.Day, Venue: a.Venue, Shares: map[string]schemas.QualityShare{},
+				Issues:  map[string]int64{},
 				Columns: map[string]schemas.QualityColumn{}, Innings: map[int16]int64{}, Swings: []schemas.BatterSpeed{},
 			}
 			arrived(&f, a)

@@ -47,5 +47,6 @@ func after(a *schemas.Row) (balls, strikes int16, known bool) {
 }
 
 func halfEnds(a, b *schemas.Row) bool {
-	return a.Inning != b.Inning || a.Outs.Present && b.Outs.Present && b.Outs.Value < a.Outs.Value || a.Outs.Value == 2 && b.Outs.Value == 0
+	return a.Inning != b.Inning || a.Outs.Present && b.Outs.Present && b.Outs.Value < a.Outs.Value ||
+		a.Outs.Value == 2 && b.Outs.Value == 0
 }

@@ -2,10 +2,10 @@
 // the days before it, and compares bat speeds with each batter's own baseline. Its functions are pure: they
 // use no clock and no database.
 //
-//	facts.go     the rows of a game → schemas.QualityFacts            what is stored, once a game, day and venue
+//	facts.go     the rows of a game → schemas.QualityFacts         what is stored, once a game, day and venue
 //	arrivals.go  repeated records and deletes, which the rows do not show
 //	count.go     missing pitches between two counts
-//	judge.go     the facts of 30 days → schemas.QualityReport        abnormal figures first
+//	judge.go     the facts of 30 days → schemas.QualityReport     abnormal figures first
 //	checks.go    the shares that are watched, and their limits
 //	columns.go   the numeric columns, summed up
 //	shift.go     their means against their baselines, of all venues and of each

@@ -82,7 +82,10 @@ type model struct {
 }
 
 func fit(swings []Swings) *model {
-	m := &model{swings: swings, byBatter: map[int64][]int{}, byVenue: map[string]map[string][]int{}, days: map[string][]string{}}
+	m := &model{
+		swings: swings, byBatter: map[int64][]int{}, byVenue: map[string]map[string][]int{},
+		days: map[string][]string{},
+	}
 	for i, s := range swings {
 		m.byBatter[s.Batter] = append(m.byBatter[s.Batter], i)
 		if m.byVenue[s.Venue] == nil {
@@ -201,7 +204,9 @@ func (m *model) baseline(batter int64, venue, from string) (middle, variance flo
 
 // estimate returns the bias of a venue over some of its days. It weights the batters by their inverse
 // variance.
-func (m *model) estimate(venue string, days []string, baselines map[int64][2]float64) (mph, variance float64, n int) {
+func (m *model) estimate(
+	venue string, days []string, baselines map[int64][2]float64,
+) (mph, variance float64, n int) {
 	type seen struct{ sum, weight float64 }
 	batters := map[int64]seen{}
 	var order []int64

@@ -30,7 +30,9 @@ func season(t testing.TB, days int, o simulate.Options) (swings []oneSwing) {
 	require.NoError(t, err)
 	for r, ok := s.NextRow(); ok; r, ok = s.NextRow() {
 		if isFullSwing(&r.Row) && r.SpeedConfidence == "reliable" {
-			swings = append(swings, oneSwing{DayOf(&r), string(r.Venue), string(r.GamePK), r.BatterID.Value, r.BatSpeedMPH.Value})
+			swings = append(swings, oneSwing{
+				DayOf(&r), string(r.Venue), string(r.GamePK), r.BatterID.Value, r.BatSpeedMPH.Value,
+			})
 		}
 	}
 	return swings
@@ -72,7 +74,9 @@ func (b *book) flagged(day string) (venues []string) {
 // flaggedWithin says at which of the venue's swings since the bias began it was flagged; 0: not within 300.
 func flaggedWithin(t testing.TB, seed uint64, mph, spread float64) int {
 	venue := simulate.Venues()[seed%6]
-	swings := season(t, before+2, simulate.Options{Seed: seed, BatterSpread: spread, Biases: []simulate.Bias{{Venue: venue, MPH: mph, From: dayName(before)}}})
+	swings := season(t, before+2, simulate.Options{
+		Seed: seed, BatterSpread: spread, Biases: []simulate.Bias{{Venue: venue, MPH: mph, From: dayName(before)}},
+	})
 	var b book
 	n := 0
 	for _, s := range swings {
@@ -155,7 +159,9 @@ func TestDaysThatDifferAreNoBias(t *testing.T) {
 				for batter := range 9 {
 					id := int64(team*100 + batter)
 					for range 8 {
-						b.add(oneSwing{day, venue, venue + day, id, 70 + float64(id%7-3) + draw(form, fmt.Sprint(id, day), 1) + draw(venueOff, venue+day, 0.5) + 5*r.NormFloat64()})
+						mph := 70 + float64(id%7-3) + draw(form, fmt.Sprint(id, day), 1) +
+							draw(venueOff, venue+day, 0.5) + 5*r.NormFloat64()
+						b.add(oneSwing{day, venue, venue + day, id, mph})
 					}
 				}
 			}

@@ -54,7 +54,8 @@ func isFullSwing(r *schemas.Row) bool {
 func factsOf(rows []*schemas.StoredRow, listed func(int64) bool) schemas.QualityFacts {
 	slices.SortFunc(rows, func(a, b *schemas.StoredRow) int {
 		// guard: quality: rows count in time's order | cmp.Compare(a.EventTime, b.EventTime), a.Version() -> 0*cmp.Compare(a.EventTime, b.EventTime), 0*a.Version()
-		return cmp.Or(cmp.Compare(a.EventTime, b.EventTime), a.Version().Compare(b.Version()), slices.Compare(a.PitchID[:], b.PitchID[:]))
+		return cmp.Or(cmp.Compare(a.EventTime, b.EventTime), a.Version().Compare(b.Version()),
+			slices.Compare(a.PitchID[:], b.PitchID[:]))
 	})
 	f := schemas.QualityFacts{
 		Pitches: int64(len(rows)), First: rows[0].EventTime, Last: rows[len(rows)-1].EventTime,
@@ -75,7 +76,9 @@ func factsOf(rows []*schemas.StoredRow, listed func(int64) bool) schemas.Quality
 		if isFullSwing(&r.Row) {
 			samples = append(samples, float64(r.BatSamples))
 			if r.SpeedConfidence == schemas.SpeedReliable && r.BatterID.Present && r.BatSpeedMPH.Present {
-				f.Swings = append(f.Swings, schemas.BatterSpeed{BatterID: r.BatterID.Value, MPH: math.Round(r.BatSpeedMPH.Value*100) / 100})
+				f.Swings = append(f.Swings, schemas.BatterSpeed{
+					BatterID: r.BatterID.Value, MPH: math.Round(r.BatSpeedMPH.Value*100) / 100,
+				})
 			}
 		}
 		if i > 0 {
@@ -125,7 +128,8 @@ func addShares(shares map[string]schemas.QualityShare, r *schemas.StoredRow, lis
 		add(shares, MissingPitchSpeed, !r.PitchSpeedMPH.Present)
 	}
 	if listed != nil && (r.BatterID.Present || r.PitcherID.Present) {
-		add(shares, UnlistedIDs, r.BatterID.Present && !listed(r.BatterID.Value) || r.PitcherID.Present && !listed(r.PitcherID.Value))
+		add(shares, UnlistedIDs,
+			r.BatterID.Present && !listed(r.BatterID.Value) || r.PitcherID.Present && !listed(r.PitcherID.Value))
 	}
 	if r.PitchResult == schemas.ResultHitIntoPlay {
 		add(shares, MissingExitVelocity, !r.ExitVelocityMPH.Present)
@@ -135,7 +139,8 @@ func addShares(shares map[string]schemas.QualityShare, r *schemas.StoredRow, lis
 		add(shares, QuestionableSpeeds, r.SpeedConfidence != schemas.SpeedReliable)
 		add(shares, ShortTracks, r.BatSamples < fullTrack)
 	}
-	addMany(shares, DuplicateSamples, int64(r.DuplicateSamples), int64(r.BatSamples)+int64(r.BallSamples)+int64(r.DuplicateSamples))
+	addMany(shares, DuplicateSamples, int64(r.DuplicateSamples),
+		int64(r.BatSamples)+int64(r.BallSamples)+int64(r.DuplicateSamples))
 	add(shares, SampleConflicts, slices.Contains(r.Issues, "bat_samples:conflict"))
 	add(shares, Corrected, r.Revision > 0)
 }
@@ -151,6 +156,7 @@ func addPair(shares map[string]schemas.QualityShare, a, b *schemas.StoredRow) {
 // twins reports whether two rows are one pitch with two ids: thrown in the same millisecond, with the same
 // measurements.
 func twins(a, b *schemas.StoredRow) bool {
-	return a.EventTime == b.EventTime && a.Inning == b.Inning && a.Balls == b.Balls && a.Strikes == b.Strikes && a.Outs == b.Outs &&
+	return a.EventTime == b.EventTime && a.Inning == b.Inning &&
+		a.Balls == b.Balls && a.Strikes == b.Strikes && a.Outs == b.Outs &&
 		a.PitchResult == b.PitchResult && a.PitchSpeedMPH == b.PitchSpeedMPH && a.PitchSpeedMPH.Present
 }

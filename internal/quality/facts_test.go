@@ -31,7 +31,9 @@ func factsOfAll(games map[string][]schemas.StoredRow) (facts []schemas.QualityFa
 }
 
 func judged(r schemas.QualityReport, check, venue, item string) *schemas.QualityFinding {
-	i := slices.IndexFunc(r.Findings, func(f schemas.QualityFinding) bool { return f.Check == check && f.Venue == venue && f.Item == item })
+	i := slices.IndexFunc(r.Findings, func(f schemas.QualityFinding) bool {
+		return f.Check == check && f.Venue == venue && f.Item == item
+	})
 	if i < 0 {
 		return nil
 	}

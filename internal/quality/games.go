@@ -24,8 +24,9 @@ const (
 // completeness returns one finding about all games, and one for each incomplete game.
 func (j *judge) completeness() []schemas.QualityFinding {
 	all := schemas.QualityFinding{
-		Check: IncompleteGames, Venue: everywhere, Unit: "games", Of: int64(len(j.games)), Limit: "none may lack an inning",
-		What: "games that lack innings or pitches",
+		Check: IncompleteGames, Venue: everywhere, Unit: "games", Of: int64(len(j.games)),
+		Limit: "none may lack an inning",
+		What:  "games that lack innings or pitches",
 	}
 	var out []schemas.QualityFinding
 	for _, g := range j.games {
@@ -35,8 +36,10 @@ func (j *judge) completeness() []schemas.QualityFinding {
 		}
 		all.Value++
 		out = append(out, schemas.QualityFinding{
-			Check: IncompleteGames, Venue: venueName(g), Item: string(g.GamePK), Unit: "pitches", Value: float64(g.Pitches), Of: g.Pitches, Games: 1,
-			Limit: all.Limit, Abnormal: true, What: strings.Join(missing, ", "), Do: "look for its dead letters, and at its partition's lag; ask the producer to send it again",
+			Check: IncompleteGames, Venue: venueName(g), Item: string(g.GamePK), Unit: "pitches",
+			Value: float64(g.Pitches), Of: g.Pitches, Games: 1,
+			Limit: all.Limit, Abnormal: true, What: strings.Join(missing, ", "),
+			Do: "look for its dead letters, and at its partition's lag; ask the producer to send it again",
 		})
 	}
 	all.Games = int64(all.Value)

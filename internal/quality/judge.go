@@ -28,7 +28,10 @@ const (
 func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 	j := newJudge(facts, day)
 	// guard: quality: a game of which nothing stands is none | Games: j.gamesWhere(stands), Pitches -> Games: int64(len(j.games)), Pitches
-	r := schemas.QualityReport{Day: j.day, Games: j.gamesWhere(stands), Pitches: j.today.pitches, BaselineDays: slices.Clone(j.baseDays), Findings: []schemas.QualityFinding{}, Venues: j.venueList()}
+	r := schemas.QualityReport{
+		Day: j.day, Games: j.gamesWhere(stands), Pitches: j.today.pitches, BaselineDays: slices.Clone(j.baseDays),
+		Findings: []schemas.QualityFinding{}, Venues: j.venueList(),
+	}
 	if r.BaselineDays == nil {
 		r.BaselineDays = []string{}
 	}
@@ -38,9 +41,11 @@ func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 	for _, g := range j.games {
 		r.AsOf = schemas.Some(max(r.AsOf.Value, g.Last))
 	}
-	r.Findings = slices.Concat(r.Findings, j.shares(), j.issues(), j.columnShifts(), j.drifts(), j.delays(), j.completeness())
+	r.Findings = slices.Concat(r.Findings, j.shares(), j.issues(), j.columnShifts(), j.drifts(), j.delays(),
+		j.completeness())
 	slices.SortStableFunc(r.Findings, func(a, b schemas.QualityFinding) int {
-		return cmp.Or(-cmp.Compare(count(a.Abnormal), count(b.Abnormal)), cmp.Compare(count(a.Venue != everywhere), count(b.Venue != everywhere)))
+		return cmp.Or(-cmp.Compare(count(a.Abnormal), count(b.Abnormal)),
+			cmp.Compare(count(a.Venue != everywhere), count(b.Venue != everywhere)))
 	})
 	for _, f := range r.Findings {
 		r.Abnormal += count(f.Abnormal)
@@ -52,7 +57,9 @@ func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 // error if the day has no such game.
 func JudgeGame(facts []schemas.QualityFacts, day, game string) ([]schemas.QualityReport, error) {
 	kept := slices.Clone(facts)
-	kept = slices.DeleteFunc(kept, func(f schemas.QualityFacts) bool { return f.Day == day && string(f.GamePK) != game })
+	kept = slices.DeleteFunc(kept, func(f schemas.QualityFacts) bool {
+		return f.Day == day && string(f.GamePK) != game
+	})
 	if !slices.ContainsFunc(kept, func(f schemas.QualityFacts) bool { return f.Day == day }) {
 		return nil, fmt.Errorf("no pitch of game %s stands", game)
 	}
@@ -99,7 +106,11 @@ type part struct {
 type venueCheck struct{ venue, check string }
 
 func newPart() part {
-	return part{shares: map[string]schemas.QualityShare{}, venueShares: map[venueCheck]schemas.QualityShare{}, issues: map[string]int64{}, columns: map[string]schemas.QualityColumn{}, venueColumns: map[string]map[string]schemas.QualityColumn{}}
+	return part{
+		shares: map[string]schemas.QualityShare{}, venueShares: map[venueCheck]schemas.QualityShare{},
+		issues: map[string]int64{}, columns: map[string]schemas.QualityColumn{},
+		venueColumns: map[string]map[string]schemas.QualityColumn{},
+	}
 }
 
 func newJudge(facts []schemas.QualityFacts, day string) *judge {
@@ -200,7 +211,8 @@ func (p *part) add(f *schemas.QualityFacts, venue string) {
 	if !stands(f) {
 		return
 	}
-	p.medians[0], p.medians[1] = append(p.medians[0], f.EventToRecordS.P50), append(p.medians[1], f.RecordToRowS.P50)
+	p.medians[0] = append(p.medians[0], f.EventToRecordS.P50)
+	p.medians[1] = append(p.medians[1], f.RecordToRowS.P50)
 	p.event = schemas.QualityDelay{P50: median(p.medians[0]), P95: max(p.event.P95, f.EventToRecordS.P95)}
 	p.row = schemas.QualityDelay{P50: median(p.medians[1]), P95: max(p.row.P95, f.RecordToRowS.P95)}
 }
@@ -241,9 +253,11 @@ func (j *judge) drifts() (out []schemas.QualityFinding) {
 			continue
 		}
 		f := schemas.QualityFinding{
-			Check: VenueDrift, Venue: d.Venue, Unit: "mph", Value: d.MPH, Baseline: schemas.Some(0.0), Score: schemas.Some(d.Score), Of: int64(d.Swings), Abnormal: d.Flagged,
+			Check: VenueDrift, Venue: d.Venue, Unit: "mph", Value: d.MPH, Baseline: schemas.Some(0.0),
+			Score: schemas.Some(d.Score), Of: int64(d.Swings), Abnormal: d.Flagged,
 			Limit: fmt.Sprintf("score ±%g and ±%g mph", DriftLimit, driftLeastMPH),
-			What:  fmt.Sprintf("bat speeds here against each batter's own elsewhere, over %d days (± %.2f mph)", d.Days, d.Error),
+			What: fmt.Sprintf("bat speeds here against each batter's own elsewhere, over %d days (± %.2f mph)",
+				d.Days, d.Error),
 		}
 		if d.Flagged {
 			f.Do = "have the cameras calibrated; until then compare bat speeds within this venue only"
@@ -284,7 +298,8 @@ const (
 // because a replay is no fault and the lag has metrics of its own.
 func (j *judge) delays() []schemas.QualityFinding {
 	event := schemas.QualityFinding{
-		Check: Delay, Venue: everywhere, Item: "event_to_record", Unit: "s", Value: j.today.event.P95, Of: j.today.pitches,
+		Check: Delay, Venue: everywhere, Item: "event_to_record", Unit: "s",
+		Value: j.today.event.P95, Of: j.today.pitches,
 		What:  "from the pitch to its record in the topic, 1 in 20 longer, in the slowest game",
 		Limit: fmt.Sprintf("%g s and %g times the baseline", delayLeastS, delayTimes),
 	}
@@ -303,14 +318,17 @@ func (j *judge) delays() []schemas.QualityFinding {
 		event.Do = "see the producer of these games: it sends late, or its clock is off"
 	}
 	row := schemas.QualityFinding{
-		Check: Delay, Venue: everywhere, Item: "record_to_row", Unit: "s", Value: j.today.row.P95, Of: j.today.pitches,
-		What: "from the record to its row, 1 in 20 longer, in the slowest game", Limit: "none: a replay is late by design",
+		Check: Delay, Venue: everywhere, Item: "record_to_row", Unit: "s",
+		Value: j.today.row.P95, Of: j.today.pitches,
+		What:  "from the record to its row, 1 in 20 longer, in the slowest game",
+		Limit: "none: a replay is late by design",
 	}
 	if len(j.baseDays) > 0 {
 		row.Baseline = schemas.Some(j.base.row.P50)
 	}
 	half := func(f schemas.QualityFinding, p50 float64, baseline schemas.Opt[float64]) schemas.QualityFinding {
-		f.Item, f.Value, f.Abnormal, f.Do, f.Games, f.Baseline, f.Limit = f.Item+"_median", p50, false, "", 0, baseline, "none"
+		f.Item, f.Value, f.Baseline = f.Item+"_median", p50, baseline
+		f.Abnormal, f.Do, f.Games, f.Limit = false, "", 0, "none"
 		f.What = "the same, the median"
 		return f
 	}
@@ -319,6 +337,9 @@ func (j *judge) delays() []schemas.QualityFinding {
 	if len(j.baseDays) > 0 {
 		eventBase = schemas.Some(j.base.event.P50)
 	}
-	out := []schemas.QualityFinding{event, half(event, j.today.event.P50, eventBase), row, half(row, j.today.row.P50, schemas.Opt[float64]{})}
+	out := []schemas.QualityFinding{
+		event, half(event, j.today.event.P50, eventBase), row,
+		half(row, j.today.row.P50, schemas.Opt[float64]{}),
+	}
 	return slices.DeleteFunc(out, func(f schemas.QualityFinding) bool { return math.IsNaN(f.Value) })
 }

@@ -105,7 +105,9 @@ func daily(places []means) float64 {
 }
 
 // columnShift judges one column of one venue, or of all.
-func (j *judge) columnShift(c column, venue string, m means, between, sigmas float64, least int64) []schemas.QualityFinding {
+func (j *judge) columnShift(
+	c column, venue string, m means, between, sigmas float64, least int64,
+) []schemas.QualityFinding {
 	if m.today.N == 0 {
 		return nil
 	}
@@ -126,7 +128,8 @@ func (j *judge) columnShift(c column, venue string, m means, between, sigmas flo
 		f.Abnormal = math.Abs(f.Score.Value) >= sigmas && math.Abs(off) >= enough
 		f.Games = j.gamesWhere(func(g *schemas.QualityFacts) bool {
 			v := g.Columns[c.name]
-			return f.Abnormal && v.N > 0 && math.Abs(v.Mean-m.base.Mean) >= enough && (venue == everywhere || venueName(g) == venue)
+			return f.Abnormal && v.N > 0 && math.Abs(v.Mean-m.base.Mean) >= enough &&
+				(venue == everywhere || venueName(g) == venue)
 		})
 	}
 	if f.Abnormal {

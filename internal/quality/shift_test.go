@@ -17,7 +17,9 @@ const ballparks = 30
 
 // made plays days of a league of which only the columns are made up: venues differ, and so do their days, by
 // what pitchers throw there. off is what a venue's cameras add to a column on a day.
-func made(seed uint64, days int, off func(venue, day int, column string) float64) (facts []schemas.QualityFacts) {
+func made(
+	seed uint64, days int, off func(venue, day int, column string) float64,
+) (facts []schemas.QualityFacts) {
 	r := rand.New(rand.NewPCG(seed, 11))
 	usual := map[string]float64{}
 	for day := range days {
@@ -32,8 +34,11 @@ func made(seed uint64, days int, off func(venue, day int, column string) float64
 					usual[at] = r.NormFloat64()
 				}
 				n := int64(60 + r.IntN(200))
-				mean := 80 + usual[at] + 0.6*r.NormFloat64() + off(venue, day, c.name) + 6*r.NormFloat64()/math.Sqrt(float64(n))
-				f.Columns[c.name] = schemas.QualityColumn{N: n, Mean: mean, Squares: 36 * float64(n-1), Min: mean - 20, Max: mean + 20}
+				mean := 80 + usual[at] + 0.6*r.NormFloat64() + off(venue, day, c.name) +
+					6*r.NormFloat64()/math.Sqrt(float64(n))
+				f.Columns[c.name] = schemas.QualityColumn{
+					N: n, Mean: mean, Squares: 36 * float64(n-1), Min: mean - 20, Max: mean + 20,
+				}
 			}
 			facts = append(facts, f)
 		}

@@ -12,7 +12,8 @@
 //  1. one that runs already: PITCHSTREAM_TEST_KAFKA_BROKERS, PITCHSTREAM_TEST_POSTGRES_URL (a user who may
 //     create databases), PITCHSTREAM_TEST_REDIS_ADDR;
 //  2. a container engine (unless PITCHSTREAM_TEST_CONTAINERS=off), with the images
-//     PITCHSTREAM_TEST_KAFKA_IMAGE (apache/kafka:4.1.1), …_POSTGRES_IMAGE (postgres:17), …_REDIS_IMAGE (redis:7);
+//     PITCHSTREAM_TEST_KAFKA_IMAGE (apache/kafka:4.1.1), …_POSTGRES_IMAGE (postgres:17),
+//     …_REDIS_IMAGE (redis:7);
 //  3. for Postgres and Redis, the programs installed on this machine; for Kafka, an unpacked release in the
 //     folder PITCHSTREAM_TEST_KAFKA_HOME, with Java.
 //

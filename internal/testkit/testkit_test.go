@@ -35,7 +35,8 @@ func TestMain(m *testing.M) {
 
 func TestKafkaTakesARecordOfTheLargestSizeInATransaction(t *testing.T) {
 	topic := Name(t)
-	c := kafkaClient(t, Kafka(t), kgo.TransactionalID(topic), kgo.ProducerBatchMaxBytes(34<<20), kgo.ConsumeTopics(topic))
+	c := kafkaClient(t, Kafka(t), kgo.TransactionalID(topic), kgo.ProducerBatchMaxBytes(34<<20),
+		kgo.ConsumeTopics(topic))
 	createTopic(t, c, topic)
 
 	require.NoError(t, c.BeginTransaction())

@@ -119,7 +119,9 @@ func TestUnreadableCountsOfEarlierLettersCountAsNone(t *testing.T) {
 
 func TestADeletedPitchIsATombstoneWithItsVersion(t *testing.T) {
 	id, _ := schemas.ParsePitchID("C9E9C616-612e-7696-a6ce-cc1b78e51061")
-	r := encoder.Row(schemas.Published{PitchID: id, Version: schemas.Version{Revision: 2, TimestampMS: 3, Offset: 4, Partition: 5}})
+	r := encoder.Row(schemas.Published{
+		PitchID: id, Version: schemas.Version{Revision: 2, TimestampMS: 3, Offset: 4, Partition: 5},
+	})
 	require.Equal(t, "c9e9c616-612e-7696-a6ce-cc1b78e51061", string(r.Key))
 	require.Nil(t, r.Value)
 	require.Equal(t, map[string]string{"revision": "2", "record_ts_ms": "3", "source_offset": "4", "source_partition": "5"}, headersOf(t, r))

@@ -177,7 +177,8 @@ func (p *Producer) outcome(err error) error {
 	case errors.Is(err, kgo.ErrClientClosed):
 		return ErrNotSent
 	case errors.Is(err, kerr.UnknownServerError):
-		return fmt.Errorf("%w; see the broker's log: perhaps it is built without zstd, which packs the records", err)
+		return fmt.Errorf("%w; see the broker's log: perhaps it is built without zstd, which packs the records",
+			err)
 	}
 	return err
 }

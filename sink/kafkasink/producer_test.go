@@ -109,7 +109,9 @@ func TestProducerNeedsItsTopicAndBrokers(t *testing.T) {
 	_, err := OpenProducer(t.Context(), ProducerOptions{Client: []kgo.Opt{kgo.SeedBrokers(addrs...)}, Topic: "other"})
 	require.EqualError(t, err, "the topic other does not exist: run: pitchstream topics")
 	cluster.Close()
-	_, err = OpenProducer(t.Context(), ProducerOptions{Client: []kgo.Opt{kgo.SeedBrokers(addrs...)}, Topic: testkit.RawTopic})
+	_, err = OpenProducer(t.Context(), ProducerOptions{
+		Client: []kgo.Opt{kgo.SeedBrokers(addrs...)}, Topic: testkit.RawTopic,
+	})
 	require.ErrorContains(t, err, "Kafka cannot be reached: ")
 	require.ErrorContains(t, err, addrs[0])
 }
@@ -196,10 +198,12 @@ func TestProducerCloseAnswersAll(t *testing.T) {
 func virtualProducer(t *testing.T, o ProducerOptions) (*Producer, *kfake.Cluster) {
 	t.Helper()
 	var network kfake.VirtualNetwork
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, testkit.RawTopic), kfake.ListenFn(network.Listen))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, testkit.RawTopic),
+		kfake.ListenFn(network.Listen))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	o.Client, o.Topic = []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(network.DialContext)}, testkit.RawTopic
+	o.Client = []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.Dialer(network.DialContext)}
+	o.Topic = testkit.RawTopic
 	p, err := OpenProducer(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(p.Close)

@@ -49,8 +49,13 @@ func Topics(c TopicsConfig) []Topic {
 		return Topic{Name: name, Partitions: c.Partitions, Replication: c.Replication, Configs: configs}
 	}
 	topics := []Topic{
-		topic(c.Raw, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": strconv.Itoa(c.MaxMessageBytes)}),
-		topic(c.Dead, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": strconv.Itoa(c.MaxMessageBytes + headroom)}),
+		topic(c.Raw, map[string]string{
+			"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": strconv.Itoa(c.MaxMessageBytes),
+		}),
+		topic(c.Dead, map[string]string{
+			"cleanup.policy": "delete", "retention.ms": "-1",
+			"max.message.bytes": strconv.Itoa(c.MaxMessageBytes + headroom),
+		}),
 	}
 	if c.Rows != "" {
 		topics = append(topics, topic(c.Rows, map[string]string{"cleanup.policy": "compact"}))
@@ -68,7 +73,9 @@ type TopicState struct {
 
 // EnsureTopics creates the missing topics and reports differences of the others, which it never changes. With
 // checkOnly it creates nothing.
-func EnsureTopics(ctx context.Context, admin *kadm.Client, topics []Topic, checkOnly bool) ([]TopicState, error) {
+func EnsureTopics(
+	ctx context.Context, admin *kadm.Client, topics []Topic, checkOnly bool,
+) ([]TopicState, error) {
 	names := make([]string, len(topics))
 	for i, t := range topics {
 		names[i] = t.Name
@@ -115,7 +122,8 @@ func waitVisible(ctx context.Context, admin *kadm.Client, states []TopicState) e
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("kafka: topics %v were created and have no leader yet: %w", created, errors.Join(err, ends.Error()))
+			return fmt.Errorf("kafka: topics %v were created and have no leader yet: %w", created,
+				errors.Join(err, ends.Error()))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -137,7 +145,9 @@ func create(ctx context.Context, admin *kadm.Client, t Topic) (created bool, err
 	return true, nil
 }
 
-func differences(ctx context.Context, admin *kadm.Client, want Topic, have kadm.TopicDetail) ([]string, error) {
+func differences(
+	ctx context.Context, admin *kadm.Client, want Topic, have kadm.TopicDetail,
+) ([]string, error) {
 	var diffs []string
 	if n := int32(len(have.Partitions)); n != want.Partitions {
 		diffs = append(diffs, fmt.Sprintf("partitions: %d, want %d", n, want.Partitions))

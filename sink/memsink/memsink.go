@@ -97,7 +97,8 @@ func (s *Store) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, er
 func mustBeReduced(b schemas.Batch) {
 	for i, p := range b.Pitches {
 		if i > 0 && slices.Compare(b.Pitches[i-1].PitchID[:], p.PitchID[:]) >= 0 {
-			panic(fmt.Sprintf("memsink: pitches not sorted, each once: %v after %v", p.PitchID, b.Pitches[i-1].PitchID))
+			panic(fmt.Sprintf("memsink: pitches not sorted, each once: %v after %v", p.PitchID,
+				b.Pitches[i-1].PitchID))
 		}
 		for j, c := range p.Measured {
 			if j > 0 && p.Measured[j-1].Version.Compare(c.Version) <= 0 {

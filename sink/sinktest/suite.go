@@ -223,7 +223,8 @@ func identifyPublishes(t *testing.T, f Fixture) {
 	require.Equal(t, schemas.Some[int64](1), row.BatterID, "each identify replaces the one before as a whole")
 	require.Equal(t, upsert.Row.TeamID, row.TeamID)
 	require.Equal(t, schemas.Some[int64](7), row.PitcherID)
-	require.Equal(t, []int64{1, 2}, batterIDs(out.Snapshots), "the batter who had the pitch, and the one who has it now")
+	require.Equal(t, []int64{1, 2}, batterIDs(out.Snapshots),
+		"the batter who had the pitch, and the one who has it now")
 }
 
 func olderVersion(t *testing.T, f Fixture) {

@@ -55,7 +55,10 @@ func TestManifestsFitTogether(t *testing.T) {
 
 func TestWhatIsThere(t *testing.T) {
 	count := func(m *Manifests) []int {
-		return []int{len(m.StatefulSets), len(m.Deployments), len(m.Jobs), len(m.Services), len(m.Budgets), len(m.Policies), len(m.Scalers), len(m.Ingresses), len(m.Roles), len(m.ServiceAccounts), len(m.Others)}
+		return []int{
+			len(m.StatefulSets), len(m.Deployments), len(m.Jobs), len(m.Services), len(m.Budgets), len(m.Policies),
+			len(m.Scalers), len(m.Ingresses), len(m.Roles), len(m.ServiceAccounts), len(m.Others),
+		}
 	}
 	require.Equal(t, []int{1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0}, count(rendered(t, "minimal")))
 	require.Equal(t, []int{1, 1, 1, 2, 2, 2, 0, 0, 1, 1, 0}, count(rendered(t, "default")))

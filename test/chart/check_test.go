@@ -85,14 +85,18 @@ func (m *Manifests) Check(secrets ...string) (wrong []string) {
 		}
 	}
 	for _, h := range m.Scalers {
-		if !slices.ContainsFunc(m.workloads(), func(w workload) bool { return w.name == h.Spec.ScaleTargetRef.Name }) {
+		if !slices.ContainsFunc(m.workloads(), func(w workload) bool {
+			return w.name == h.Spec.ScaleTargetRef.Name
+		}) {
 			tell("HorizontalPodAutoscaler %s scales %s, which is not there", h.Name, h.Spec.ScaleTargetRef.Name)
 		}
 	}
 	for _, i := range m.Ingresses {
 		b := i.Spec.Rules[0].HTTP.Paths[0].Backend.Service
 		if !slices.ContainsFunc(m.Services, func(s corev1.Service) bool {
-			return s.Name == b.Name && slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == b.Port.Name })
+			return s.Name == b.Name && slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool {
+				return p.Name == b.Port.Name
+			})
 		}) {
 			tell("Ingress %s: no service %s with a port %s", i.Name, b.Name, b.Port.Name)
 		}
@@ -124,14 +128,16 @@ func (m *Manifests) selected(s metav1.LabelSelector) (found []workload) {
 }
 
 func hasPort(w workload, name string) bool {
-	return slices.ContainsFunc(w.template.Spec.Containers[0].Ports, func(p corev1.ContainerPort) bool { return p.Name == name })
+	return slices.ContainsFunc(w.template.Spec.Containers[0].Ports,
+		func(p corev1.ContainerPort) bool { return p.Name == name })
 }
 
 // check looks at the pods of one workload.
 func (w workload) check(secrets []string) (wrong []string) {
 	tell := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	pod := w.template.Spec
-	if s := pod.SecurityContext; s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+	if s := pod.SecurityContext; s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot ||
+		s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
 		tell("may run as root, or without a seccomp profile")
 	}
 	volumes := map[string]*corev1.SecretVolumeSource{}
@@ -147,7 +153,8 @@ func (w workload) check(secrets []string) (wrong []string) {
 	}
 	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
 		s := c.SecurityContext
-		if s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation ||
+		if s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem ||
+			s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation ||
 			s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) {
 			tell("container %s has rights that it does not need", c.Name)
 		}
@@ -155,7 +162,8 @@ func (w workload) check(secrets []string) (wrong []string) {
 			tell("container %s has no resources", c.Name)
 		}
 		for name, probe := range map[string]*corev1.Probe{"/healthz": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
-			if len(c.Ports) > 0 && (probe == nil || probe.HTTPGet.Path != name || !hasPort(w, probe.HTTPGet.Port.StrVal)) {
+			if len(c.Ports) > 0 &&
+				(probe == nil || probe.HTTPGet.Path != name || !hasPort(w, probe.HTTPGet.Port.StrVal)) {
 				tell("container %s is not asked %s", c.Name, name)
 			}
 		}

@@ -65,7 +65,8 @@ func TestNobodyReadsLessThanHeWrote(t *testing.T) {
 	close(stop)
 	around.Wait()
 	t.Logf("%d runs in %v: %d answers had it, %d said that it is not there yet; %d answers came from Postgres; %d processors were killed, Redis %d times, with %d other records",
-		runs, time.Since(began).Round(time.Second), l.had.Load(), l.waited.Load(), l.postgres.Load(), l.kills.Load(), l.losses.Load(), l.others.Load())
+		runs, time.Since(began).Round(time.Second), l.had.Load(), l.waited.Load(), l.postgres.Load(),
+		l.kills.Load(), l.losses.Load(), l.others.Load())
 	if fault := l.fault.Load(); fault != nil {
 		t.Fatal(*fault)
 	}
@@ -229,7 +230,9 @@ func (l *atLeast) load(stop <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		l.w.Client.Produce(l.w.T.Context(), &kgo.Record{Topic: l.w.Raw(), Key: m.Key, Value: m.Value, Headers: kafkaread.Headers(m.Headers)}, nil)
+		l.w.Client.Produce(l.w.T.Context(), &kgo.Record{
+			Topic: l.w.Raw(), Key: m.Key, Value: m.Value, Headers: kafkaread.Headers(m.Headers),
+		}, nil)
 		l.others.Add(1)
 	}
 }

@@ -62,7 +62,8 @@ func TestTheBooksBalanceWhateverDies(t *testing.T) {
 	defer stop()
 
 	for _, fault := range schedule(seed, size, int64(size.pitches)*120/100-f.ahead) {
-		f.open(fault.at + f.ahead/4) // not all of it, or commits that take much at once leave nothing to be killed at
+		// not all of it, or commits that take much at once leave nothing to be killed at
+		f.open(fault.at + f.ahead/4)
 		s.reach(fault.at)
 		f.open(fault.at + f.ahead)
 		s.inflict(fault)

@@ -43,8 +43,9 @@ type aim struct {
 	process *os.Process
 	fired   chan struct{}
 	over    atomic.Bool // fired, or given up
-	begun   atomic.Bool // what comes before the moment has come: a commit's answer, the beginning of a transaction
-	ends    []io.Closer // the servers' ends of connections of which they are not told that they are dead
+	// what comes before the moment has come: a commit's answer, the beginning of a transaction
+	begun atomic.Bool
+	ends  []io.Closer // the servers' ends of connections of which they are not told that they are dead
 }
 
 func newProcessor(t *testing.T, w *stack.Stack, i int, postgres, redis string) *processor {

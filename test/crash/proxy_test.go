@@ -44,7 +44,8 @@ func newProxy(t *testing.T, upstream string, postgres bool) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &proxy{addr: l.Addr().String(), upstream: upstream, postgres: postgres, listener: l, links: map[*link]bool{}, pids: map[uint32]bool{},
+	p := &proxy{addr: l.Addr().String(), upstream: upstream, postgres: postgres, listener: l,
+		links: map[*link]bool{}, pids: map[uint32]bool{},
 		asked: func() {}, answered: func(string) (func(), bool) { return nil, true }}
 	var accepting sync.WaitGroup
 	accepting.Go(p.accept)

@@ -46,9 +46,13 @@ const (
 
 var (
 	// Half of ten kills are aimed. One in ten leaves connections behind.
-	kills = []kind{killAnywhere, killUnanswered, killAnywhere, killAnswered, killAtRedis, killAnywhere, killAnswered, killWithoutWord,
-		killAnywhere, killUnanswered}
-	serverFaults  = []kind{postgresKilled, kafkaKilled, redisFlushed, postgresStopped, kafkaStopped, redisKilled, redisStopped}
+	kills = []kind{
+		killAnywhere, killUnanswered, killAnywhere, killAnswered, killAtRedis,
+		killAnywhere, killAnswered, killWithoutWord, killAnywhere, killUnanswered,
+	}
+	serverFaults = []kind{
+		postgresKilled, kafkaKilled, redisFlushed, postgresStopped, kafkaStopped, redisKilled, redisStopped,
+	}
 	networkFaults = []kind{postgresCut, redisHeld, postgresSlow, postgresHeld, redisCut, redisSlow, paused}
 )
 
@@ -73,8 +77,10 @@ func schedule(seed uint64, size size, records int64) (plan []fault) {
 			if i%len(kinds) == 0 && n > len(kinds) {
 				first = r.IntN(len(kinds))
 			}
-			plan = append(plan, fault{kind: kinds[(first+i)%len(kinds)], whom: r.IntN(size.processors), late: r.IntN(5) == 0,
-				also: r.IntN(3) == 0, wait: time.Duration(r.IntN(2000)) * time.Millisecond})
+			plan = append(plan, fault{
+				kind: kinds[(first+i)%len(kinds)], whom: r.IntN(size.processors), late: r.IntN(5) == 0,
+				also: r.IntN(3) == 0, wait: time.Duration(r.IntN(2000)) * time.Millisecond,
+			})
 		}
 	}
 	add(size.kills, kills)

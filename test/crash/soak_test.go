@@ -221,7 +221,8 @@ func (s *soak) aim(f fault) (p *processor, bury func()) {
 			s.counts.aimed++
 			return p, a.bury
 		}
-		s.feed.open(s.feed.gate.Load() + s.feed.ahead/int64(attempts)) // where all was done already, nobody ever comes to that moment
+		// where all was done already, nobody ever comes to that moment
+		s.feed.open(s.feed.gate.Load() + s.feed.ahead/int64(attempts))
 	}
 	s.t.Logf("no processor came to that moment, at %d records", s.committed.Load())
 	p = s.running(f.whom)
@@ -273,6 +274,7 @@ func (s *soak) disturb(f fault) {
 func (s *soak) summary(seed uint64, lost, doubled, back int, took time.Duration) string {
 	return fmt.Sprintf("crash: seed %d, %d processors, %d pitches in %d records (%d MB): %d kills, %d of them aimed, %d between Postgres' commit and Kafka's; "+
 		"%d server faults; %d network faults; %d starts in vain; lost %d, doubled %d, gone back %d; %v",
-		seed, len(s.processors), s.feed.tally.Records[0], s.feed.tally.Total(), s.feed.bytes>>20, s.counts.kills, s.counts.aimed, s.counts.caught,
+		seed, len(s.processors), s.feed.tally.Records[0], s.feed.tally.Total(),
+		s.feed.bytes>>20, s.counts.kills, s.counts.aimed, s.counts.caught,
 		s.counts.servers, s.counts.networks, s.counts.exits, lost, doubled, back, took.Round(time.Second))
 }

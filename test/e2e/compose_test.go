@@ -27,7 +27,8 @@ func TestComposeFromNothing(t *testing.T) {
 	b, err := build.CombinedOutput()
 	require.NoError(t, err, string(b))
 
-	kafka, postgres, admin, api, watch := testkit.FreePort(), testkit.FreePort(), testkit.FreePort(), testkit.FreePort(), testkit.FreePort()
+	kafka, postgres, admin, api, watch := testkit.FreePort(), testkit.FreePort(), testkit.FreePort(),
+		testkit.FreePort(), testkit.FreePort()
 	env := append(os.Environ(), "PITCHSTREAM_DOCKERFILE=deploy/Dockerfile.binary", "PITCHSTREAM_IMAGE=pitchstream:test",
 		"KAFKA_PORT="+kafka, "POSTGRES_PORT="+postgres, "REDIS_PORT="+testkit.FreePort(), "ADMIN_PORT="+admin, "API_PORT="+api, "PROMETHEUS_PORT="+watch)
 	project := strings.ToLower(testkit.Name(t))

@@ -25,7 +25,9 @@ var mayBeEmpty = map[string]bool{"Beyond their limits": true, "Bat speed drift b
 // composeWatched starts the compose file's Prometheus beside the running services, while games are played. It
 // must reach both processes, accept every rule, and answer every question of every dashboard. The answers
 // have numbers wherever some are due.
-func composeWatched(t *testing.T, w *stack.Stack, compose func(context.Context, ...string) (string, error), p *prometheus) {
+func composeWatched(
+	t *testing.T, w *stack.Stack, compose func(context.Context, ...string) (string, error), p *prometheus,
+) {
 	t.Helper()
 	p.play(t, 1, 5)
 	out, err := compose(t.Context(), "--profile", "observability", "up", "-d", "prometheus")

@@ -57,7 +57,10 @@ func requireByHand(t *testing.T, w *stack.Stack) {
 	require.InEpsilon(t, 19.496309933324508, whiff.AttackAngleDeg.Value, 1e-9)
 	require.InEpsilon(t, 91.06973844824174, whiff.BatSpeedMPH.Value, 1e-9)
 	require.Equal(t, []any{schemas.Text("suspected"), schemas.Text("reliable"), int32(372), int32(52), int32(2), schemas.Opt[int64]{}},
-		[]any{whiff.SwingConfidence, whiff.SpeedConfidence, whiff.BatSamples, whiff.BallSamples, whiff.DuplicateSamples, whiff.BatterID})
+		[]any{
+			whiff.SwingConfidence, whiff.SpeedConfidence, whiff.BatSamples,
+			whiff.BallSamples, whiff.DuplicateSamples, whiff.BatterID,
+		})
 
 	hit := byID["84f189a5-98fd-478d-b982-e8032a1f14bf"]
 	require.True(t, hit.IsSwing && hit.IsContact && !hit.IsWhiff)

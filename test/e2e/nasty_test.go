@@ -53,8 +53,11 @@ func TestWhatPassesTheCoreIsNeverRefused(t *testing.T) {
 	require.NoError(t, err)
 	r := rand.New(rand.NewPCG(11, 5))
 	originals := simulated(t, 150)
-	names := []string{schemas.HeaderGamePK, schemas.HeaderGameDate, schemas.HeaderVenue, schemas.HeaderEventTime, schemas.HeaderRevision, schemas.HeaderOp,
-		schemas.HeaderPitchID, schemas.HeaderBatterID, schemas.HeaderPitcherID, schemas.HeaderTeamID, schemas.HeaderSchemaVersion}
+	names := []string{
+		schemas.HeaderGamePK, schemas.HeaderGameDate, schemas.HeaderVenue, schemas.HeaderEventTime,
+		schemas.HeaderRevision, schemas.HeaderOp, schemas.HeaderPitchID, schemas.HeaderBatterID,
+		schemas.HeaderPitcherID, schemas.HeaderTeamID, schemas.HeaderSchemaVersion,
+	}
 	passed := 0
 	for round := range 8 {
 		var decoded []consumer.Decoded
@@ -66,7 +69,9 @@ func TestWhatPassesTheCoreIsNeverRefused(t *testing.T) {
 			rec := schemas.Record{Coordinates: schemas.Coordinates{Topic: "t", Offset: int64(round*1000 + i), TimestampMS: r.Int64N(1 << 42)}, Key: original.Key, Value: value, Headers: original.Headers}
 			for range r.IntN(3) {
 				nasty := strings.Trim(nastyValues[r.IntN(len(nastyValues))], `"`)
-				rec.Headers = append(rec.Headers[:len(rec.Headers):len(rec.Headers)], schemas.Header{Key: names[r.IntN(len(names))], Value: []byte(nasty)})
+				rec.Headers = append(rec.Headers[:len(rec.Headers):len(rec.Headers)], schemas.Header{
+					Key: names[r.IntN(len(names))], Value: []byte(nasty),
+				})
 			}
 			d := consumer.Decoded{Record: rec}
 			d.Change, d.Rejection = features.Transform(rec, features.Limits{})
@@ -87,7 +92,9 @@ func TestWhatPassesTheCoreIsNeverRefused(t *testing.T) {
 // simulated are n messages that have a value: a null is a delete of its key, or nothing.
 func simulated(t *testing.T, n int) (messages []simulate.Message) {
 	t.Helper()
-	s, err := simulate.New(simulate.Options{Seed: 5, Pitches: n, Duplicates: 0.05, Corrections: 0.05, Deletes: 0.02, LateIDs: 0.1})
+	s, err := simulate.New(simulate.Options{
+		Seed: 5, Pitches: n, Duplicates: 0.05, Corrections: 0.05, Deletes: 0.02, LateIDs: 0.1,
+	})
 	require.NoError(t, err)
 	for m, ok := s.Next(); ok; m, ok = s.Next() {
 		if json.Valid(m.Value) {

@@ -81,7 +81,9 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 }
 
 // inRedis reads the same batters and games from Redis.
-func inRedis(t *testing.T, r *redissink.Reader, in vectors.State) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
+func inRedis(
+	t *testing.T, r *redissink.Reader, in vectors.State,
+) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
 	batters, games := map[int64]schemas.Stats{}, map[schemas.BatterGame]schemas.Stats{}
 	read := func(key schemas.BatterKey) schemas.Stats {
 		states, err := r.States(t.Context(), []schemas.BatterKey{key})

@@ -44,7 +44,10 @@ func serve(t *testing.T) *served {
 	s.Start()
 	s.StartCommand("serve", "--api-addr="+s.addr)
 	var err error
-	s.producer, err = kgo.NewClient(kgo.SeedBrokers(s.Brokers), kgo.DefaultProduceTopic(s.Raw()), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+	s.producer, err = kgo.NewClient(
+		kgo.SeedBrokers(s.Brokers), kgo.DefaultProduceTopic(s.Raw()), kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0), kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+	)
 	require.NoError(t, err)
 	t.Cleanup(s.producer.Close)
 	s.WaitFor("the API answers", func() bool { return s.status("/v1/games") == 200 })

@@ -24,7 +24,10 @@ func newDistance(t *testing.T, upstream string, later time.Duration) *distance {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	d := &distance{addr: l.Addr().String(), upstream: upstream, later: later, gate: make(chan struct{}), open: map[net.Conn]bool{}}
+	d := &distance{
+		addr: l.Addr().String(), upstream: upstream, later: later,
+		gate: make(chan struct{}), open: map[net.Conn]bool{},
+	}
 	close(d.gate)
 	var serving sync.WaitGroup
 	serving.Go(func() {

@@ -103,7 +103,8 @@ func haveEqual(w *stack.Stack, processors int) bool {
 }
 
 func produce(t *testing.T, w *stack.Stack, records []*kgo.Record) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.DefaultProduceTopic(w.Raw()), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.DefaultProduceTopic(w.Raw()),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	require.NoError(t, err)
 	defer client.Close()
 	fresh := make([]*kgo.Record, len(records)) // the client writes into them
