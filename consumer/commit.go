@@ -20,8 +20,8 @@ import (
 // waited for, and none longer than earlyLimit while a store is.
 //
 // Sending the rows is most of a commit. When a batch has lasted for commitEvery, an early produce opens its
-// transaction and sends the rows stored so far, while polls go on; little is left for the commit. Dead letters
-// are never sent early, because the breaker judges the batch as a whole.
+// transaction and sends the rows stored so far, while polls go on; little is left for the commit. Dead
+// letters are never sent early, because the breaker judges the batch as a whole.
 
 // While an early produce runs, the batch may grow by earlyTime and earlyRecords. A store that does not take
 // the rest within earlyLimit may stay unavailable for hours, so the transaction is aborted then.
@@ -37,7 +37,8 @@ var errEarlyTooLong = fmt.Errorf("rows were sent, and the store did not take the
 // person comes: the batch is read again, and held before anything of it is sent.
 var errTripped = errors.New("the breaker tripped while rows were sent: they are read again")
 
-// decision is what one commit sends, and what is known after it. The offsets that it commits are the client's.
+// decision is what one commit sends, and what is known after it. The offsets that it commits are the
+// client's.
 type decision struct {
 	deadLetters []schemas.DeadLetter
 	rows        []schemas.Published    // those that the early produce did not send

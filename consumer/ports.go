@@ -53,8 +53,8 @@ type Encoder interface {
 // Observer is notified of the work of a processor, from several goroutines. Every method must return at once.
 // NopObserver does nothing.
 type Observer interface {
-	// BatchStarted reports the start of a batch. If no Batch came since the last start, that one was dropped, and
-	// its records are read again.
+	// BatchStarted reports the start of a batch. If no Batch came since the last start, that one was dropped,
+	// and its records are read again.
 	BatchStarted()
 	// Polled reports the records of a poll before they are decoded. They must not be kept.
 	Polled(records []*kgo.Record)
@@ -63,7 +63,8 @@ type Observer interface {
 	Step(step string, took time.Duration)
 	// Batch reports a batch that was committed or, during a refill, applied.
 	Batch(s BatchSummary)
-	// Lag reports how many records of a partition the view was not given yet; −1 after the partition was revoked.
+	// Lag reports how many records of a partition the view was not given yet; −1 after the partition was
+	// revoked.
 	Lag(topic string, partition int32, records int64)
 	// Position reports the offset of an owned partition below which the view was given everything. Time waits
 	// is that of the oldest record at or above the offset; zero when there is none.

@@ -17,9 +17,9 @@ import (
 //
 // Nothing is committed in the meantime, because the group's offset is already further, and no dead letter is
 // sent, because each was sent with an offset that is committed. The position in the store alone says how far
-// the refill is. So it moves only after the rows are published: a crash in between leaves them to be published again.
-// One partition is read alone; at the floor, the offset that the group had committed, the live road takes
-// over.
+// the refill is. So it moves only after the rows are published: a crash in between leaves them to be
+// published again. One partition is read alone; at the floor, the offset that the group had committed, the
+// live road takes over.
 
 // refiller refills one partition. It belongs to the goroutine of session.run.
 type refiller struct {

@@ -17,8 +17,8 @@ import (
 // session polls and applies one batch after another in one goroutine. The Kafka client calls onAssigned,
 // onRevoked and the starter in goroutines of its own at any time, also in the middle of a batch.
 //
-// A line that begins with "guard:" names the statement below it: test/mutants removes it, as the text behind the
-// bar says, and a test must fail.
+// A line that begins with "guard:" names the statement below it: test/mutants removes it, as the text behind
+// the bar says, and a test must fail.
 //
 // Two facts of franz-go decide the shape of this file. Its session remembers a revoke until the next
 // transaction ends, aborts that transaction, and reports no other revoke until then. And an abort rewinds

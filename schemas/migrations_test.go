@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A database that has applied a migration compares its checksum, and refuses another content. So not even a comment of
-// a released migration changes; a new migration gets a line here when it is released.
+// A database that has applied a migration compares its checksum, and refuses another content. So not even a
+// comment of a released migration changes; a new migration gets a line here when it is released.
 func TestReleasedMigrationsNeverChange(t *testing.T) {
 	for name, want := range map[string]string{
 		"0001_pitches.sql":          "e31087207bd7d6e158e37323e6fab5c23b6ce1a40090bd7f988bdadbd6ae0995",

@@ -31,7 +31,8 @@ var marks = regexp.MustCompile(`^\s*(?://|--|#|/\*) guard: (.+?)(?: \*/)?$`)
 // testFunc matches the first line of a test.
 var testFunc = regexp.MustCompile(`^func (Test\w+)\(`)
 
-// unmarked are the guards in files that cannot hold a mark: JSON has no comments, and migrations are checksummed.
+// unmarked are the guards in files that cannot hold a mark: JSON has no comments, and migrations are
+// checksummed.
 var unmarked = []guard{
 	{
 		name: "schemas: what was released stays", file: "schemas/jsonschema/letter.schema.json", line: 17,
