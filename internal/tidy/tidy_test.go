@@ -14,7 +14,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const root = "../.." // of the project
 
-// debt is how many breaks of a rule were there when the rule came. Repair some and lower the number; never raise it.
+// debt is how many breaks of a rule were there when the rule came. Repair some and lower the number; never
+// raise it.
 var debt = map[string]int{"methods of a type are together": 6}
 
 func TestTheHouse(t *testing.T) {
