@@ -80,7 +80,7 @@ func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, er
 // missing returns the records that are not applied yet, and where the answer may come from.
 func (s *sources) missing(ctx context.Context, need []offset, live bool) ([]string, route) {
 	if live {
-		// guard: api: applied counts only of a whole Redis | && s.judge(p).upToDate ->
+		// guard: api: applied counts only if Redis is up to date | && s.judge(p).upToDate ->
 		if p, err := s.livePulse.get(ctx, waitEvery); err == nil && s.judge(p).upToDate {
 			return s.behind(p, need), route{live: true}
 		}
@@ -89,7 +89,7 @@ func (s *sources) missing(ctx context.Context, need []offset, live bool) ([]stri
 	if err != nil {
 		return []string{"no position can be read"}, route{}
 	}
-	// guard: api: who waited for Postgres reads Postgres | route{} -> route{live: true}
+	// guard: api: a read that waited for Postgres reads Postgres | route{} -> route{live: true}
 	return s.behind(p, need), route{}
 }
 

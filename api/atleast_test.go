@@ -28,7 +28,7 @@ func TestAtLeastWaits(t *testing.T) {
 	})
 }
 
-// guard: api: who gives up stops nobody else
+// guard: api: a reader that gives up stops no other
 func TestAtLeastGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStores()

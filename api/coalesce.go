@@ -46,7 +46,7 @@ func (c *coalescer) ask(
 			c.inFlight++
 			q.keys = keys
 			c.mu.Unlock()
-			// guard: api: who gives up stops nobody else | context.WithoutCancel(ctx) -> ctx
+			// guard: api: a reader that gives up stops no other | context.WithoutCancel(ctx) -> ctx
 			go c.run(context.WithoutCancel(ctx), q) // others' answers do not end with this asker
 			return q.wait(ctx, 0, len(keys))
 		}

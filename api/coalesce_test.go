@@ -65,7 +65,7 @@ func TestQuestionsGoTogether(t *testing.T) {
 	})
 }
 
-// guard: api: who gives up stops nobody else
+// guard: api: a reader that gives up stops no other
 func TestAnAskerWhoGivesUpStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := coalescer{send: func(

@@ -61,8 +61,8 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 			// guard: api: Redis must have what it was given | has && p.Applied -> has || p.Applied
 			has = has && p.Applied[h.Topic+"/"+partition] >= next
 		}
-		// guard: api: an epoch must stand | p.Epoch != "" && ->
-		// guard: api: the epoch must be the one that stands | p.Epoch != "" && h.Epoch == p.Epoch -> true
+		// guard: api: an epoch must be there | p.Epoch != "" && ->
+		// guard: api: the epoch must be the current one | p.Epoch != "" && h.Epoch == p.Epoch -> true
 		return has && h.Phase == schemas.PhaseOK && p.Epoch != "" && h.Epoch == p.Epoch
 	}
 	topics, owned, lost := map[string]bool{}, map[string]bool{}, map[string]int64{}
@@ -102,11 +102,11 @@ func judge(p schemas.Pulse, now time.Time, maxLag time.Duration) verdict {
 	}
 	for field := range p.Applied {
 		topic, _, _ := strings.Cut(field, "/")
-		// guard: api: a partition that nobody has is missed
+		// guard: api: a partition without an owner is noticed
 		v.stale = v.stale || topics[topic] && !owned[field]
 	}
 	if alive == 0 {
-		// guard: api: nobody alive is stale | true, ok(last) -> v.stale, ok(last)
+		// guard: api: without a live processor answers are stale | true, ok(last) -> v.stale, ok(last)
 		v.stale, v.upToDate = true, ok(last)
 	}
 	// guard: api: too great a lag is stale

@@ -52,7 +52,7 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 		return nil, errNoRecords
 	}
 	at.TimestampMS = 0
-	// guard: api: a swing is that of the version that stands | p.kept.Get(at) -> p.kept.Get(schemas.Coordinates{Topic: at.Topic})
+	// guard: api: a swing is that of the current version | p.kept.Get(at) -> p.kept.Get(schemas.Coordinates{Topic: at.Topic})
 	if path, ok := p.kept.Get(at); ok {
 		return path, nil
 	}

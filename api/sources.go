@@ -59,7 +59,7 @@ func (s *sources) init(cfg Config) (err error) {
 var errUnknown = errors.New("which target readers see is not known")
 
 func (s *sources) askLive(ctx context.Context, f func(context.Context) error) error {
-	// guard: switch: nothing is answered where nobody tells the target
+	// guard: switch: nothing is answered while the target is unknown
 	if s.cfg.certainty() == unknown {
 		return errUnknown
 	}
@@ -120,7 +120,7 @@ func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route ro
 	if err == nil {
 		return found, nil
 	}
-	// guard: api: memory does not answer who waits for a record | || !route.memory ->
+	// guard: api: memory does not answer a read that waits for a record | || !route.memory ->
 	if ctx.Err() != nil || !route.memory {
 		return nil, fmt.Errorf("%w: %w", errUnavailable, err)
 	}
@@ -147,7 +147,7 @@ func (s *sources) liveStates(ctx context.Context, keys []schemas.BatterKey) (fou
 		return nil, false
 	}
 	v := s.judge(pulse)
-	// guard: api: a Redis that is not whole is not read
+	// guard: api: a Redis that is not up to date is not read
 	if !v.upToDate {
 		return nil, false
 	}

@@ -108,7 +108,7 @@ func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 	seen.upToDate = false
 	if redis.OK {
 		seen.pulse, seen.works, seen.source, seen.at = live, liveWorks, sourceRedis, time.Now()
-		// guard: api: a Redis that is not whole is said
+		// guard: api: a Redis that is not up to date is reported
 		if seen.upToDate = a.sources.judge(live).upToDate; !seen.upToDate {
 			redis.Detail = "not whole: what is missing is being mended, answers come from Postgres"
 		}
@@ -297,7 +297,7 @@ func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Durat
 		is(stateBehind, fmt.Sprintf("a record has waited for %v", waited.Round(100*time.Millisecond)))
 	}
 	for _, p := range b.Partitions {
-		// guard: api: a partition that nobody reads is said
+		// guard: api: a partition without a reader is reported
 		if p.Processor == "" && alive > 0 {
 			is(stateBehind, fmt.Sprintf("nobody reads %s/%d", p.Topic, p.Partition))
 		}

@@ -65,8 +65,8 @@ func TestTheStreamInOneGlance(t *testing.T) {
 }
 
 // guard: api: a processor that is silent is not alive
-// guard: api: a partition that nobody reads is said
-// guard: api: a Redis that is not whole is said
+// guard: api: a partition without a reader is reported
+// guard: api: a Redis that is not up to date is reported
 func TestTheStreamSaysWhatIsWrong(t *testing.T) {
 	change := func(name string, f func(*schemas.Work)) func(*stores) {
 		return func(s *stores) { w := s.works[name]; f(&w); s.works[name] = w }

@@ -118,7 +118,7 @@ func (s *Switch) point(ctx context.Context) (p schemas.Pointer, is certainty, er
 		}
 		err = errors.Join(err, failed)
 	}
-	// guard: switch: the last target stands while the pointer cannot be read | schemas.Pointer{}, unknown, err -> schemas.Pointer{Target: schemas.Target{Name: "live"}}, certain, err
+	// guard: switch: the last target stays while the pointer cannot be read | schemas.Pointer{}, unknown, err -> schemas.Pointer{Target: schemas.Target{Name: "live"}}, certain, err
 	return schemas.Pointer{}, unknown, err
 }
 

@@ -69,7 +69,7 @@ func (p *pipeline) decide() (decision, error) {
 	d.moves = slices.Collect(maps.Values(b.moves))
 	if s.replay != nil {
 		d.bounds = s.partitions.positions() // a replay polls more than it stores
-		// guard: replay: no letters onto live
+		// guard: replay: no dead letters onto live
 		if !s.replay.replay.SendDeadLetters {
 			d.deadLetters = nil
 		}
@@ -198,7 +198,7 @@ func (p *pipeline) produceEarly() (started bool, err error) {
 	}
 	sent, done := context.WithCancel(context.Background())
 	early := &earlyProduce{sent: sent}
-	// guard: a store that is away leaves nothing open | s.interrupt(errEarlyTooLong) ->
+	// guard: an unavailable store leaves no transaction open | s.interrupt(errEarlyTooLong) ->
 	early.limit = time.AfterFunc(earlyLimit, func() { s.interrupt(errEarlyTooLong) })
 	p.early = early
 	go func() {

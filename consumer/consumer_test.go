@@ -214,7 +214,7 @@ func TestARefusedRecordIsADeadLetterAndTheOlderVersionStaysCurrent(t *testing.T)
 // The store is replaced by an older copy while the processor runs. The missing records are read again, and no
 // dead letter is sent twice.
 // guard: reading starts at the smaller of offset and position
-// guard: no letter is sent again below what was committed
+// guard: no dead letter is sent again below what was committed
 // guard: no offset is committed below what was committed
 // guard: a partition that is filled again is read alone
 // guard: a store that is filled again moves on when its rows are published

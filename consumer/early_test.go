@@ -77,7 +77,7 @@ func noPitch(partition int32) schemas.Record {
 }
 
 // Records that arrive during an early produce are stored at once, and committed with its rows.
-// guard: who comes while rows are sent does not wait
+// guard: records that arrive while rows are sent do not wait
 func TestRecordsAreAppliedWhileRowsAreSentEarly(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newCluster(t).sendAhead(31)
@@ -107,7 +107,7 @@ func TestARevokeClosesTheTransactionOfAnEarlyProduce(t *testing.T) {
 
 // The store stops answering during an early produce. The transaction is aborted, because it holds back
 // readers.
-// guard: a store that is away leaves nothing open
+// guard: an unavailable store leaves no transaction open
 // guard: what was dropped is read again
 func TestAnUnavailableStoreClosesTheTransactionOfAnEarlyProduce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 
 // The dead-letter topic accepts less than some dead letters have uncompressed, and less than some batches:
 // all arrive.
-// guard: letters fit into their topic, together
-// guard: letters fit into their topic, each
+// guard: batches of dead letters fit into their topic
+// guard: each dead letter fits into its topic
 func TestDeadLettersFitIntoTheirTopic(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cl := newCluster(t)

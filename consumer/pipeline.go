@@ -120,7 +120,7 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 		if len(f.Records) == 0 {
 			return
 		}
-		// guard: api: lag is told while a batch waits
+		// guard: api: lag is reported while a batch waits
 		s.partitions.waiting(f.Partition, f.Records[0].Timestamp)
 		at := reachOf(&f)
 		read.reached = append(read.reached, at)
@@ -162,7 +162,7 @@ func (p *pipeline) next(last *poll) (kgo.Fetches, error) {
 	for !p.isFull() {
 		wait := p.batch.timeLeft(p.early)
 		if wait <= 0 {
-			// guard: who comes while rows are sent does not wait | p.produceEarly() -> false, error(nil)
+			// guard: records that arrive while rows are sent do not wait | p.produceEarly() -> false, error(nil)
 			if started, err := p.produceEarly(); err != nil || !started {
 				return nil, err
 			}
@@ -187,7 +187,7 @@ func (p *pipeline) next(last *poll) (kgo.Fetches, error) {
 func (p *pipeline) isFull() bool {
 	b := p.batch
 	return p.ctx.Err() != nil || p.cfg.CommitEvery < 0 || p.session.keepsBytes.Load() ||
-		// guard: a batch is committed before its letters hold too much | b.heldBytes >= gatherHeldBytes -> false
+		// guard: a batch is committed before its dead letters hold too much | b.heldBytes >= gatherHeldBytes -> false
 		b.rejected >= gatherDeadLetters || b.heldBytes >= gatherHeldBytes
 }
 

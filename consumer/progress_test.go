@@ -91,7 +91,7 @@ func TestAnUnavailableStoreMakesItsPartitionStuck(t *testing.T) {
 }
 
 // Readers must know how far behind a processor is, so it reports since when the oldest record waits.
-// guard: api: lag is told while a batch waits
+// guard: api: lag is reported while a batch waits
 // guard: api: lag ends when a partition is caught up
 func TestPositionReportsSinceWhenARecordWaits(t *testing.T) {
 	inVirtualTime(t, "some seconds")

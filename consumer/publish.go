@@ -98,7 +98,7 @@ func (p *packer) send(ctx context.Context, r *kgo.Record, done func(*kgo.Record,
 	for _, h := range r.Headers {
 		size += len(h.Key) + len(h.Value) + 8
 	}
-	// guard: letters fit into their topic, together
+	// guard: batches of dead letters fit into their topic
 	if p.pending > 0 && p.pending+size > p.limit {
 		if err := p.flush(ctx); err != nil {
 			return err

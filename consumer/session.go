@@ -324,7 +324,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.FetchMaxWait(500 * time.Millisecond),
 		kgo.MaxConcurrentFetches(1),
 		kgo.WithPools(unpackBuffers),
-		// guard: letters fit into their topic, each | largestBatch -> cfg.DeadLetterMaxBytes
+		// guard: each dead letter fits into its topic | largestBatch -> cfg.DeadLetterMaxBytes
 		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds the batches, by topic
 		kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
 		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),

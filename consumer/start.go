@@ -111,7 +111,7 @@ func place(committed, stored int64) *partition {
 	}
 	// guard: reading starts at the offset when the position is ahead | min(committed, stored) -> stored
 	// guard: reading starts at the smaller of offset and position | min(committed, stored) -> committed
-	// guard: no letter is sent again below what was committed | floor: committed -> floor: min(committed, stored)
+	// guard: no dead letter is sent again below what was committed | floor: committed -> floor: min(committed, stored)
 	return &partition{next: min(committed, stored), stored: stored, floor: committed, committed: committed}
 }
 

@@ -122,7 +122,7 @@ func TestTheRunbooksNameWhatIsThere(t *testing.T) {
 // guard: alerts: chance is no missing tracking
 // guard: alerts: five points are no fewer
 // guard: alerts: a lag that moves is no standstill
-// guard: alerts: a partition without records stands still rightly
+// guard: alerts: a partition without waiting records may be idle
 func TestTheRulesPassTheirCases(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules"}, {"test", "rules"}} {
 		files, err := filepath.Glob(filepath.Join(rulesFolder(), map[string]string{"check": "rules", "test": "tests"}[args[0]], "*.yml"))

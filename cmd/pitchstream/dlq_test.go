@@ -203,15 +203,15 @@ func (w *deadTown) standing(t *testing.T) string {
 }
 
 // Each dead letter fares as predicted, and one that was retried is not retried again.
-// guard: letters: a letter that was retried is not open
-// guard: letters: a letter that was discarded is not open
-// guard: letters: what this build has tried is passed over
-// guard: letters: a foreign letter is not sent
-// guard: letters: what was being sent is looked for
-// guard: letters: what is sent is written down
-// guard: letters: the store is asked what it refuses
-// guard: letters: what stands is compared
-// guard: letters: a trial is taken back
+// guard: dead letters: a retried one is not open
+// guard: dead letters: a discarded one is not open
+// guard: dead letters: what this build has tried is passed over
+// guard: dead letters: a foreign one is not sent
+// guard: dead letters: what was being sent is looked for
+// guard: dead letters: what is sent is written down
+// guard: dead letters: the store is asked what it refuses
+// guard: dead letters: the current version is compared
+// guard: dead letters: a trial is taken back
 func TestDLQPredictionIsWhatHappens(t *testing.T) {
 	n := 1000
 	if long := os.Getenv("PITCHSTREAM_DLQ_LETTERS"); long != "" {
@@ -333,15 +333,15 @@ func (w *deadTown) versions(t *testing.T, of func(kind) bool) map[string]int64 {
 }
 
 // After twenty redrives a dead letter has small headers, each of them once, and the same value.
-// guard: letters: a letter that was retried is not open
-// guard: letters: a letter that was discarded is not open
-// guard: letters: what this build has tried is passed over
-// guard: letters: a foreign letter is not sent
-// guard: letters: what was being sent is looked for
-// guard: letters: what is sent is written down
-// guard: letters: the store is asked what it refuses
-// guard: letters: what stands is compared
-// guard: letters: a trial is taken back
+// guard: dead letters: a retried one is not open
+// guard: dead letters: a discarded one is not open
+// guard: dead letters: what this build has tried is passed over
+// guard: dead letters: a foreign one is not sent
+// guard: dead letters: what was being sent is looked for
+// guard: dead letters: what is sent is written down
+// guard: dead letters: the store is asked what it refuses
+// guard: dead letters: the current version is compared
+// guard: dead letters: a trial is taken back
 func TestDLQTwentyRedrives(t *testing.T) {
 	w := newDeadTown(t)
 	r := rand.New(rand.NewPCG(3, 4))
@@ -379,15 +379,15 @@ func TestDLQTwentyRedrives(t *testing.T) {
 }
 
 // A retry that was killed while it sent is continued: no record is sent twice, and none is left out.
-// guard: letters: a letter that was retried is not open
-// guard: letters: a letter that was discarded is not open
-// guard: letters: what this build has tried is passed over
-// guard: letters: a foreign letter is not sent
-// guard: letters: what was being sent is looked for
-// guard: letters: what is sent is written down
-// guard: letters: the store is asked what it refuses
-// guard: letters: what stands is compared
-// guard: letters: a trial is taken back
+// guard: dead letters: a retried one is not open
+// guard: dead letters: a discarded one is not open
+// guard: dead letters: what this build has tried is passed over
+// guard: dead letters: a foreign one is not sent
+// guard: dead letters: what was being sent is looked for
+// guard: dead letters: what is sent is written down
+// guard: dead letters: the store is asked what it refuses
+// guard: dead letters: the current version is compared
+// guard: dead letters: a trial is taken back
 func TestDLQRetryGoesOnAfterAKill(t *testing.T) {
 	w := newDeadTown(t)
 	r := rand.New(rand.NewPCG(5, 6))
@@ -419,15 +419,15 @@ func TestDLQRetryGoesOnAfterAKill(t *testing.T) {
 	require.Len(t, ids, 30)
 }
 
-// guard: letters: a letter that was retried is not open
-// guard: letters: a letter that was discarded is not open
-// guard: letters: what this build has tried is passed over
-// guard: letters: a foreign letter is not sent
-// guard: letters: what was being sent is looked for
-// guard: letters: what is sent is written down
-// guard: letters: the store is asked what it refuses
-// guard: letters: what stands is compared
-// guard: letters: a trial is taken back
+// guard: dead letters: a retried one is not open
+// guard: dead letters: a discarded one is not open
+// guard: dead letters: what this build has tried is passed over
+// guard: dead letters: a foreign one is not sent
+// guard: dead letters: what was being sent is looked for
+// guard: dead letters: what is sent is written down
+// guard: dead letters: the store is asked what it refuses
+// guard: dead letters: the current version is compared
+// guard: dead letters: a trial is taken back
 func TestDLQFiltersLimitsAndPassing(t *testing.T) {
 	w := newDeadTown(t)
 	r := rand.New(rand.NewPCG(7, 8))

@@ -82,7 +82,7 @@ func (l *lake) files() (paths []string) {
 
 func part(date string) string { return "game_date=" + date + "/part-0.parquet" }
 
-// guard: export: a day with fewer pitches than counted is not whole
+// guard: export: a day with fewer pitches than counted is incomplete
 // guard: export: dates that have no pitches any more go
 // guard: export: dates that are there are passed over
 func TestExportStory(t *testing.T) {

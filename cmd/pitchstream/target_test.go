@@ -78,7 +78,7 @@ func twoTargets(t *testing.T, pitches int) *town {
 }
 
 // A target's life: filled, compared, promoted, rolled back, dropped.
-// guard: target: one that nobody feeds is not promoted
+// guard: target: one without processors is not promoted
 // guard: target: one that is fed is not dropped
 // guard: target: one that readers see is not dropped
 // guard: target: the views move with the pointer
@@ -181,7 +181,7 @@ func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 }
 
 // Rights go with the target: who reads live reads the next one, and may not write there.
-// guard: target: who read the views goes on
+// guard: target: readers of the views keep their rights
 func TestTargetsHaveLivesRights(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 50)

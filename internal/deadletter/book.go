@@ -66,7 +66,7 @@ func (b *book) add(l *judged) {
 	k := keyOf(l.ID)
 	if _, again := b.entries[k]; again {
 		b.report.Repeated++
-		// guard: letters: an identity is counted once
+		// guard: dead letters: an identity is counted once
 		return
 	}
 	e := entry{
@@ -115,7 +115,7 @@ func (b *book) group(l *judged) int16 {
 	if ok {
 		return i
 	}
-	// guard: letters: shapes are bounded
+	// guard: dead letters: shapes are bounded
 	if len(b.groups) >= maxGroups {
 		name = [2]string{"", otherShapes}
 		if i, ok = b.at[name]; ok {
@@ -139,7 +139,7 @@ func (b *book) close() Report {
 				continue
 			}
 			b.count(e, -1)
-			// guard: letters: of a record that failed again the last letter counts | e.selected, e.tried = false, false -> e.tried = false
+			// guard: dead letters: the last one of a record counts | e.selected, e.tried = false, false -> e.tried = false
 			e.selected, e.tried = false, false
 			if e.status == StatusOpen {
 				e.status = StatusFailedAgain
@@ -173,7 +173,7 @@ func (b *book) take(l *Letter, passing bool) bool {
 	if !ok || !e.selected || passing && e.outcome != Passes {
 		return false
 	}
-	// guard: letters: a letter is taken once
+	// guard: dead letters: each is taken once
 	e.selected = false
 	b.entries[k] = e
 	return true

@@ -46,7 +46,7 @@ func Read(r *kgo.Record) Letter {
 		Failed: f.Failed, Code: f.Code, Message: f.Message, Group: f.Group, Build: f.Build,
 		FailedAt: schemas.TimeMS(own.TimestampMS), GamePK: string(rec.Key),
 	}
-	// guard: letters: an origin must be readable | l.ID.Origin != own && ->
+	// guard: dead letters: an origin must be readable | l.ID.Origin != own && ->
 	l.Ours = l.ID.Origin != own && len(l.ID.Origin.Topic) <= maxTopicBytes
 	if !l.Ours {
 		l.ID.Origin = own
@@ -98,8 +98,8 @@ func (l *Letter) Own() (own []schemas.Header) {
 func (l *Letter) Record() schemas.Record {
 	rec := schemas.Record{Coordinates: l.At, Key: l.Key, Value: l.Value}
 	for _, h := range l.Headers {
-		// guard: letters: the origin goes along | || kept[h.Key] ->
-		// guard: letters: what only a letter says does not go along | always
+		// guard: dead letters: the origin goes along | || kept[h.Key] ->
+		// guard: dead letters: their own headers do not go along | always
 		if isOwn(h.Key) || kept[h.Key] {
 			rec.Headers = append(rec.Headers, h)
 		}
@@ -116,7 +116,7 @@ func (l *Letter) Again(raw string) *kgo.Record {
 		Headers: kafkaread.Headers(rec.Headers),
 	}
 	if l.Failed.Topic == raw {
-		// guard: letters: a record goes where it failed
+		// guard: dead letters: a record goes where it failed
 		r.Partition = l.Failed.Partition
 	}
 	return r

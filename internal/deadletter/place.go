@@ -104,7 +104,7 @@ func child(parent []byte, step string) (from, to int, ok bool) {
 		}
 		if name == step {
 			to = int(d.InputOffset())
-			// guard: letters: of a repeated member the last is meant | instead return int(d.InputOffset()) - len(element), int(d.InputOffset()), true
+			// guard: dead letters: of a repeated member the last is meant | instead return int(d.InputOffset()) - len(element), int(d.InputOffset()), true
 			from, ok = to-len(element), true
 		}
 	}

@@ -100,7 +100,7 @@ func (d *Desk) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 func (r *retry) run(ctx context.Context) (err error) {
-	// guard: letters: what was being sent is looked for | instead
+	// guard: dead letters: what was being sent is looked for | instead
 	if r.report.Found, err = r.d.resume(ctx); err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (r *retry) send(ctx context.Context, batch []Letter) error {
 	for i, a := range answers {
 		switch decision := decisions[i]; {
 		case a.err == nil:
-			// guard: letters: what is sent is written down | instead continue
+			// guard: dead letters: what is sent is written down | instead continue
 			decision.Action, decision.Raw = schemas.DeadLetterRetried, a.at
 			known = append(known, decision)
 		case a.err == errNotHanded || r.o.IsRefusal(a.err):

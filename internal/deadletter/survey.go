@@ -216,7 +216,7 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 	for _, l := range selected {
 		failedHere := l.ID.Attempts > 1 && l.Build == d.o.Build
 		l.tried = l.status == StatusOpen && failedHere && l.outcome == Fails && l.code == l.Code
-		// guard: letters: what this build has tried is passed over | q.Again || !l.tried -> true
+		// guard: dead letters: what this build has tried is passed over | q.Again || !l.tried -> true
 		l.selected = q.Again || !l.tried
 	}
 	return nil
@@ -229,7 +229,7 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 		ids[i] = l.ID
 		byID[l.ID] = append(byID[l.ID], l)
 		if !l.Ours {
-			// guard: letters: a foreign letter is not sent
+			// guard: dead letters: a foreign one is not sent
 			l.status = StatusForeign
 		}
 	}
@@ -245,10 +245,10 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 			l.decision = &decision
 			switch decision.Action {
 			case schemas.DeadLetterRetried:
-				// guard: letters: a letter that was retried is not open
+				// guard: dead letters: a retried one is not open
 				l.status = StatusRetried
 			case schemas.DeadLetterDiscarded:
-				// guard: letters: a letter that was discarded is not open
+				// guard: dead letters: a discarded one is not open
 				l.status = StatusDiscarded
 			}
 		}
@@ -272,7 +272,7 @@ func (d *Desk) predict(ctx context.Context, batch []*judged) error {
 	if err := d.compare(ctx, passing); err != nil {
 		return err
 	}
-	// guard: letters: the store is asked what it refuses | always
+	// guard: dead letters: the store is asked what it refuses | always
 	if d.o.CoreOnly || d.o.Store == nil {
 		return nil
 	}
@@ -315,7 +315,7 @@ func (d *Desk) compare(ctx context.Context, batch []*judged) error {
 	for _, is := range stored {
 		for _, l := range byPitch[is.PitchID] {
 			if supersedes(is, l.change) {
-				// guard: letters: what stands is compared
+				// guard: dead letters: the current version is compared
 				l.outcome = Superseded
 			}
 		}
@@ -329,7 +329,7 @@ func supersedes(is schemas.StoredRegisters, c schemas.Change) bool {
 	if c.Op == schemas.OpIdentify {
 		register = is.Identified
 	}
-	// guard: letters: an equal version supersedes | >= 0 -> > 0
+	// guard: dead letters: an equal version supersedes | >= 0 -> > 0
 	return register != nil && register.Version.Compare(c.Version) >= 0
 }
 

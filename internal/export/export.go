@@ -177,7 +177,7 @@ func (e *exporter) finish(todo []pgadmin.Day, next *int) error {
 	*next++
 	e.report.Dates++
 	e.report.Pitches += e.rows
-	// guard: export: a day with fewer pitches than counted is not whole | e.folder.Place(partName, partOf(e.day)) -> nil
+	// guard: export: a day with fewer pitches than counted is incomplete | e.folder.Place(partName, partOf(e.day)) -> nil
 	return e.folder.Place(partName, partOf(e.day))
 }
 

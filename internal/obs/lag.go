@@ -35,7 +35,7 @@ func (m *Metrics) Lag(topic string, id int32, records int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if records < 0 {
-		// guard: metrics: a partition that is another's is told of no more
+		// guard: metrics: a revoked partition is no longer reported
 		delete(m.partitions, partition{topic, id})
 		return
 	}

@@ -126,7 +126,7 @@ func TestSlowStepHasItsTraceAsExemplar(t *testing.T) {
 	require.Contains(t, w.Body.String(), `pitchstream_batch_duration_seconds_bucket{step="postgres",le="2.5"} 1 # {trace_id="`+id+`"} 2.0`)
 }
 
-// guard: metrics: a partition that is another's is told of no more
+// guard: metrics: a revoked partition is no longer reported
 // guard: metrics: a lag in seconds grows by itself
 func TestLagInSecondsGrowsWithoutEvents(t *testing.T) {
 	m := NewProcessorMetrics("dev", nil, nil)

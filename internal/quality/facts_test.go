@@ -259,7 +259,7 @@ func TestRecordsThatCameAgainAndDeletes(t *testing.T) {
 	}
 }
 
-// guard: quality: a game of which nothing stands is none
+// guard: quality: a game without current rows does not count
 // guard: quality: a day of deletes only is no baseline
 func TestAGameOfWhichNothingStandsIsNone(t *testing.T) {
 	facts := factsOfAll(week(t, 3, 3, simulate.Options{Seed: 57}))

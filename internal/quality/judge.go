@@ -27,7 +27,7 @@ const (
 // newest day with facts. Facts after the day are ignored.
 func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 	j := newJudge(facts, day)
-	// guard: quality: a game of which nothing stands is none | Games: j.gamesWhere(stands), Pitches -> Games: int64(len(j.games)), Pitches
+	// guard: quality: a game without current rows does not count | Games: j.gamesWhere(stands), Pitches -> Games: int64(len(j.games)), Pitches
 	r := schemas.QualityReport{
 		Day: j.day, Games: j.gamesWhere(stands), Pitches: j.today.pitches, BaselineDays: slices.Clone(j.baseDays),
 		Findings: []schemas.QualityFinding{}, Venues: j.venueList(),

@@ -347,7 +347,7 @@ func lacking(name string, f Feeding, seenName string, seen Feeding, maxLag time.
 		reasons = append(reasons, fmt.Sprintf("it has read nothing of %d partitions that %s has", unread, seenName))
 	}
 	switch {
-	// guard: target: one that nobody feeds is not promoted
+	// guard: target: one without processors is not promoted
 	case f.Processors == 0:
 		reasons = append(reasons, fmt.Sprintf("no processor feeds it (pitchstream run --target %s)", name))
 	case f.LagMS > maxLag.Milliseconds():

@@ -22,10 +22,10 @@ import (
 // guard: batters are locked before they are computed
 // guard: a position that is behind refuses the batch
 // guard: a position never moves back
-// guard: the predecessor of a refused version stands
+// guard: the predecessor of a refused version becomes current
 // guard: what an older store has only a name of is not published
-// guard: a batter whose maximum may be gone is folded whole
-// guard: a batter whose last pitch may be gone is folded whole
+// guard: a batter whose maximum may be gone is folded from all games
+// guard: a batter whose last pitch may be gone is folded from all games
 // guard: at once: a position that is behind refuses the batch
 // guard: at once: only what this batch wrote has its batter computed
 // guard: at once: what a row counted for before is computed again

@@ -124,7 +124,7 @@ func (s *Sink) try(ctx context.Context, pitches []schemas.PitchChanges) ([]schem
 	defer conn.Release()
 	t := s.transaction(ctx, conn.Conn(), schemas.Batch{Pitches: pitches})
 	err = t.writeAll()
-	// guard: letters: a trial is taken back | instead _, _ = conn.Exec(ctx, "commit")
+	// guard: dead letters: a trial is taken back | instead _, _ = conn.Exec(ctx, "commit")
 	t.rollback()
 	if err != nil && pg.IsRecordsFault(err) {
 		err = t.writeApart()

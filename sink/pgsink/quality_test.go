@@ -73,7 +73,7 @@ func stored(t *testing.T, s *Sink) map[string]int64 {
 // Writing, moving, deleting or identifying a pitch has its games computed again, and no others.
 // guard: quality: the game that a pitch left is computed too
 // guard: quality: an identify touches the game
-// guard: quality: facts that no rows stand for are emptied
+// guard: quality: facts without current rows are emptied
 func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 	s := open(t)
 	now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)

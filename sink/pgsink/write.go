@@ -226,7 +226,7 @@ func (c candidate) change() *schemas.Change {
 
 // next returns the version that replaces a refused one.
 func (c candidate) next() (candidate, bool) {
-	// guard: the predecessor of a refused version stands | always
+	// guard: the predecessor of a refused version becomes current | always
 	if c.version == identified || c.version+1 == len(c.pitch.Measured) {
 		return candidate{}, false
 	}

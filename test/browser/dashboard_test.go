@@ -27,8 +27,8 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 // The dashboard shows people the right things, and soon enough; dashboard.mjs has the steps.
 // guard: dashboard: it says that the connection is lost
-// guard: dashboard: it says that Redis is away
-// guard: dashboard: it says that both stores are away
+// guard: dashboard: it shows that Redis is unavailable
+// guard: dashboard: it shows that both stores are unavailable
 // guard: dashboard: the age of what is remembered grows
 // guard: dashboard: a figure of nothing is no zero
 // guard: dashboard: a stream comes back
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // guard: dashboard: a corrected swing is drawn again
 // guard: dashboard: rows stay the same elements
 // guard: dashboard: a table sorts both ways
-// guard: dashboard: who wants no motion sees none
+// guard: dashboard: reduced motion is respected
 // guard: dashboard: the focus is seen
 // guard: dashboard: words are read against their ground
 func TestDashboard(t *testing.T) {

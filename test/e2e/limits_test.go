@@ -29,7 +29,7 @@ func samples(id int, one string, n int) []byte {
 }
 
 // Every record becomes a row or a dead letter, and the processor stays within its memory.
-// guard: a batch is committed before its letters hold too much
+// guard: a batch is committed before its dead letters hold too much
 func TestRecordsAtTheLimits(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)

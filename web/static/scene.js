@@ -41,7 +41,7 @@ export function scene(canvas, signal) {
       s.swing = swing;
       if (swing) s.mirror = mirrorOf(swing);
       last = performance.now();
-      // guard: dashboard: who wants no motion sees none | calm.matches || !swing -> !swing
+      // guard: dashboard: reduced motion is respected | calm.matches || !swing -> !swing
       s.played = calm.matches || !swing || last - s.since < pause ? Infinity : -before;
       s.since = last;
       atOnce();

@@ -60,13 +60,13 @@ export function verdict() {
 
 function judged() {
   const reasons = body.reasons?.join("; ") ?? "";
-  // guard: dashboard: it says that both stores are away | if (body.source === "memory") -> if (false)
+  // guard: dashboard: it shows that both stores are unavailable | if (body.source === "memory") -> if (false)
   // guard: dashboard: the age of what is remembered grows | body.age_ms + performance.now() - came -> body.age_ms
   if (body.source === "memory") return { level: "bad", word: "Stores away", why: `last known numbers, ${duration(body.age_ms + performance.now() - came)} old` };
   if (body.state === "down") return { level: "bad", word: "Down", why: reasons || "no processor is alive" };
   if (body.state === "held") return { level: "bad", word: "Held", why: body.breaker?.reason || reasons };
   if (body.state === "behind") return { level: "warn", word: "Behind", why: reasons };
-  // guard: dashboard: it says that Redis is away | if (body.source === "postgres") -> if (false)
+  // guard: dashboard: it shows that Redis is unavailable | if (body.source === "postgres") -> if (false)
   if (body.source === "postgres") return { level: "warn", word: "Redis away", why: "numbers come from Postgres" };
   if (body.state === "degraded") return { level: "warn", word: "Degraded", why: reasons };
   if (body.stale) return { level: "warn", word: "Stale", why: reasons || `a record waits since ${duration(body.lag_ms)}` };

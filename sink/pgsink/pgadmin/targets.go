@@ -152,7 +152,7 @@ func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
 	if _, err := tx.Exec(ctx, `DROP VIEW `+name+`; CREATE VIEW `+name+` AS SELECT * FROM `+from); err != nil {
 		return err
 	}
-	// guard: target: who read the views goes on | range readers -> range readers[:0]
+	// guard: target: readers of the views keep their rights | range readers -> range readers[:0]
 	for _, r := range readers {
 		if _, err := tx.Exec(ctx, `GRANT SELECT ON `+name+` TO `+pgx.Identifier{r}.Sanitize()); err != nil {
 			return err

@@ -97,7 +97,7 @@ func (b Quality) Save(ctx context.Context, u QualityUnit, at time.Time, facts []
 			WHERE quality_games.computed_at <= excluded.computed_at`,
 			u.Game, f.Day, string(f.Venue), at, f.Pitches, body)
 	}
-	// guard: quality: facts that no rows stand for are emptied | pitches = 0, facts = '{}', ->
+	// guard: quality: facts without current rows are emptied | pitches = 0, facts = '{}', ->
 	batch.Queue(`UPDATE quality_games SET pitches = 0, facts = '{}', computed_at = $4
 		WHERE game_key = $1 AND ($5 = '' OR day::text = $5) AND (day::text, venue) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))`,
 		u.Game, days, venues, at, u.Day)

@@ -121,10 +121,10 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
 ), moved AS (
     UPDATE batter_totals AS b SET
         pitches = CASE WHEN b.pitches + d.pitches <= 0 OR b.seq % 64 = 0
-                         -- guard: a batter whose maximum may be gone is folded whole | OR d.was_exit_velocity_max >= b.exit_velocity_max AND -> OR false AND
+                         -- guard: a batter whose maximum may be gone is folded from all games | OR d.was_exit_velocity_max >= b.exit_velocity_max AND -> OR false AND
                          OR d.was_exit_velocity_max >= b.exit_velocity_max AND coalesce(d.exit_velocity_max < d.was_exit_velocity_max, true)
                          OR d.was_bat_speed_max >= b.bat_speed_max AND coalesce(d.bat_speed_max < d.was_bat_speed_max, true)
-                         -- guard: a batter whose last pitch may be gone is folded whole | OR b.last_pitch_id = ANY ( -> OR false AND b.last_pitch_id = ANY (
+                         -- guard: a batter whose last pitch may be gone is folded from all games | OR b.last_pitch_id = ANY ( -> OR false AND b.last_pitch_id = ANY (
                          OR b.last_pitch_id = ANY (d.were_last)
                             AND coalesce((dl.last_event_time, dl.last_revision, dl.last_record_ts_ms, dl.last_offset, dl.last_partition)
                                        < (b.last_event_time, b.last_revision, b.last_record_ts_ms, b.last_offset, b.last_partition), true)
