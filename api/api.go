@@ -6,6 +6,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,8 +54,10 @@ type Config struct {
 	// Token must be sent with every request to /v1. "": no token is needed.
 	Token string
 	// Pages answers "/" and "/assets/", without a token. nil: there are no pages.
-	Pages      http.Handler
+	Pages http.Handler
+	// Registerer takes the metrics. nil: they are counted for nobody.
 	Registerer prometheus.Registerer
+	metrics    *metrics
 	// successor returns the API of the current target once readers have moved to another one, else nil. A Switch
 	// sets it.
 	successor func() *API
@@ -64,35 +67,22 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	or := func(d *time.Duration, def time.Duration) {
-		if *d <= 0 {
-			*d = def
-		}
-	}
-	or(&c.MaxLag, 10*time.Second)
-	or(&c.AtLeastWait, 5*time.Second)
-	or(&c.Timeout, 10*time.Second)
-	or(&c.LiveTimeout, time.Second)
-	or(&c.PollEvery, 40*time.Millisecond)
-	or(&c.PingEvery, 15*time.Second)
-	or(&c.WriteLimit, 10*time.Second)
-	if c.Remembered <= 0 {
-		c.Remembered = 10_000
-	}
-	if c.MaxStreams <= 0 {
-		c.MaxStreams = 10_000
-	}
-	if c.Topic == "" {
-		c.Topic = "pitches.raw"
-	}
+	c.MaxLag = cmp.Or(c.MaxLag, 10*time.Second)
+	c.AtLeastWait = cmp.Or(c.AtLeastWait, 5*time.Second)
+	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
+	c.LiveTimeout = cmp.Or(c.LiveTimeout, time.Second)
+	c.PollEvery = cmp.Or(c.PollEvery, 40*time.Millisecond)
+	c.PingEvery = cmp.Or(c.PingEvery, 15*time.Second)
+	c.WriteLimit = cmp.Or(c.WriteLimit, 10*time.Second)
+	c.Remembered = cmp.Or(c.Remembered, 10_000)
+	c.MaxStreams = cmp.Or(c.MaxStreams, 10_000)
+	c.Topic = cmp.Or(c.Topic, "pitches.raw")
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.certainty == nil {
 		c.certainty = func() certainty { return certain }
 	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Registerer == nil {
-		c.Registerer = prometheus.NewRegistry()
+	if c.metrics == nil { // a Switch passes its own to the API of each target
+		c.metrics = newMetrics(c.Registerer)
 	}
 	return c
 }
@@ -105,14 +95,14 @@ type API struct {
 	paths    paths
 	overview overview
 	hub      hub
-	metrics  metrics
+	metrics  *metrics
 	handler  http.Handler
 }
 
 // New returns an API with its routes. It reads nothing yet.
 func New(cfg Config) (*API, error) {
 	cfg = cfg.withDefaults()
-	a := &API{cfg: cfg, metrics: newMetrics(cfg.Registerer)}
+	a := &API{cfg: cfg, metrics: cfg.metrics}
 	if err := a.sources.init(cfg); err != nil {
 		return nil, err
 	}

@@ -30,42 +30,35 @@ type battersIn struct {
 	Waiting
 }
 
-// out is the body of an answer, as huma wants it.
-type out[T any] struct{ Body T }
-
-func registerBatters(a *API, api huma.API) {
-	register(a, api, "get-batter", "/v1/batters/{id}", "One batter over all games",
-		func(ctx context.Context, a *API, in *batterIn) (*out[Batter], error) {
-			return oneBatter(ctx, a, schemas.BatterKey{BatterID: in.ID}, in.AtLeast)
-		})
-	register(a, api, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game",
-		func(ctx context.Context, a *API, in *batterGameIn) (*out[Batter], error) {
-			return oneBatter(ctx, a, schemas.BatterKey{BatterID: in.ID, GamePK: in.Game}, in.AtLeast)
-		})
-	register(a, api, "get-batters", "/v1/batters", "Several batters over all games", getBatters)
+func getBatter(ctx context.Context, a *API, in *batterIn) (Batter, error) {
+	return oneBatter(ctx, a, schemas.BatterKey{BatterID: in.ID}, in.AtLeast)
 }
 
-func oneBatter(ctx context.Context, a *API, key schemas.BatterKey, need string) (*out[Batter], error) {
+func getBatterGame(ctx context.Context, a *API, in *batterGameIn) (Batter, error) {
+	return oneBatter(ctx, a, schemas.BatterKey{BatterID: in.ID, GamePK: in.Game}, in.AtLeast)
+}
+
+func oneBatter(ctx context.Context, a *API, key schemas.BatterKey, need string) (b Batter, err error) {
 	found, err := findBatters(ctx, a, []schemas.BatterKey{key}, need)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
 	if found[0].state == nil {
-		return nil, notFound("no pitch of this batter stands here")
+		return b, huma.Error404NotFound("no pitch of this batter stands here")
 	}
-	return &out[Batter]{a.names.batter(found[0])}, nil
+	return a.names.batter(found[0]), nil
 }
 
-func getBatters(ctx context.Context, a *API, in *battersIn) (*out[Batters], error) {
+func getBatters(ctx context.Context, a *API, in *battersIn) (body Batters, err error) {
 	var keys []schemas.BatterKey
 	for _, id := range once(in.IDs) {
 		keys = append(keys, schemas.BatterKey{BatterID: id})
 	}
 	found, err := findBatters(ctx, a, keys, in.AtLeast)
 	if err != nil {
-		return nil, err
+		return body, err
 	}
-	body := Batters{Batters: []Batter{}, Missing: []int64{}}
+	body = Batters{Batters: []Batter{}, Missing: []int64{}}
 	for i, f := range found {
 		body.worst(f.Condition)
 		if f.state == nil {
@@ -76,34 +69,27 @@ func getBatters(ctx context.Context, a *API, in *battersIn) (*out[Batters], erro
 		body.Batters = append(body.Batters, a.names.batter(f))
 	}
 	slices.Sort(body.Missing)
-	return &out[Batters]{body}, nil
+	return body, nil
 }
 
-// find waits for the records in need, then reads the states.
+// findBatters waits for the records in need, then reads the states.
 func findBatters(ctx context.Context, a *API, keys []schemas.BatterKey, need string) ([]held, error) {
 	r, err := awaitRecords(ctx, a, need, true)
 	if err != nil {
 		return nil, err
 	}
 	found, err := a.sources.states(ctx, keys, r)
-	if err != nil {
-		return nil, problemOf(err)
-	}
 	for _, f := range found {
 		a.metrics.answered(f.Source)
 	}
-	return found, nil
+	return found, err
 }
 
-// route waits for the records in need, and returns where the answer may come from.
+// awaitRecords waits for the records in need, and returns where the answer may come from.
 func awaitRecords(ctx context.Context, a *API, need string, live bool) (route, error) {
 	offsets, err := parseOffsets(need)
 	if err != nil {
 		return route{}, huma.Error422UnprocessableEntity("at_least: " + err.Error())
 	}
-	r, err := a.sources.wait(ctx, offsets, live)
-	if err != nil {
-		return r, problemOf(err)
-	}
-	return r, nil
+	return a.sources.wait(ctx, offsets, live)
 }

@@ -91,12 +91,22 @@ func (schemaOptPoint) Schema(r huma.Registry) *huma.Schema {
 
 // register adds an operation that reads, answered by handler with the sources and names of a.
 func register[I, O any](
-	a *API, api huma.API, id, path, summary string, handler func(context.Context, *API, *I) (*O, error),
+	a *API, api huma.API, id, path, summary string, handler func(context.Context, *API, *I) (O, error),
 ) {
+	type out struct{ Body O }
 	huma.Register(api, huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
 		Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
-	}, func(ctx context.Context, in *I) (*O, error) { return handler(ctx, a, in) })
+	}, func(ctx context.Context, in *I) (*out, error) {
+		body, err := handler(ctx, a, in)
+		if err != nil {
+			return nil, problemOf(err)
+		}
+		if c, ok := any(body).(interface{ counted() string }); ok && c.counted() != "" {
+			a.metrics.answered(c.counted())
+		}
+		return &out{body}, nil
+	})
 }
 
 // describe gives each column in the document the description that schemas.Column has of it.

@@ -24,6 +24,9 @@ type Condition struct {
 	AgeMS  int64              `json:"age_ms" doc:"How long ago this was read, in ms: 0, but from memory"`
 }
 
+// counted returns the source that an answer is counted under, "" if it is not.
+func (c Condition) counted() string { return c.Source }
+
 // Names of sources.
 const (
 	sourceRedis    = "redis"

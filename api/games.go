@@ -35,48 +35,33 @@ const liveFor = 30 * time.Minute
 // lastPitches is how many pitches a game shows.
 const lastPitches = 10
 
-func registerGames(a *API, api huma.API) {
-	register(a, api, "get-games", "/v1/games", "The games of the newest pitches", getGames)
-	register(a, api, "get-game", "/v1/games/{game}", "One game: its batters and last pitches", getGame)
-	register(a, api, "get-game-pitches", "/v1/games/{game}/pitches",
-		"A game's pitches, the newest first", getGamePitches)
-	register(a, api, "get-leaders", "/v1/leaders", "Who leads in a value", getLeaders)
-}
-
-func getGame(ctx context.Context, a *API, in *gameIn) (*out[Game], error) {
+func getGame(ctx context.Context, a *API, in *gameIn) (*Game, error) {
 	r, err := awaitRecords(ctx, a, in.AtLeast, false)
 	if err != nil {
 		return nil, err
 	}
 	game, err := loadGame(ctx, a, in.Game, r)
-	if err != nil {
-		return nil, problemOf(err)
+	if err == nil && game == nil {
+		err = huma.Error404NotFound("no pitch of this game stands")
 	}
-	if game == nil {
-		return nil, notFound("no pitch of this game stands")
-	}
-	a.metrics.answered(game.Source)
-	return &out[Game]{*game}, nil
+	return game, err
 }
 
-func getGames(ctx context.Context, a *API, in *gamesIn) (*out[Games], error) {
+func getGames(ctx context.Context, a *API, in *gamesIn) (body Games, err error) {
 	key := fmt.Sprintf("games/%d", in.Limit)
-	read := func(ctx context.Context) ([]schemas.PlayedGame, error) {
-		return a.cfg.Store.Games(ctx, in.Limit)
-	}
+	read := func(ctx context.Context, s Store) ([]schemas.PlayedGame, error) { return s.Games(ctx, in.Limit) }
 	games, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
-		return nil, err
+		return body, err
 	}
-	body := Games{Games: []GameSummary{}, Freshness: Freshness{Condition: condition}}
+	body = Games{Games: []GameSummary{}, Freshness: Freshness{Condition: condition}}
 	for _, g := range games {
 		if s := summary(g); s.Live || !in.Live {
 			body.Games = append(body.Games, s)
 			body.saw(g.Last, g.UpdatedAt)
 		}
 	}
-	a.metrics.answered(condition.Source)
-	return &out[Games]{body}, nil
+	return body, nil
 }
 
 func summary(g schemas.PlayedGame) GameSummary {
@@ -93,9 +78,9 @@ type wholeGame struct {
 	pitches []schemas.StoredRow
 }
 
-// game returns a game, nil if it has no current row.
+// loadGame returns a game, nil if it has no current row.
 func loadGame(ctx context.Context, a *API, gamePK string, r route) (*Game, error) {
-	read := func(ctx context.Context) (w wholeGame, err error) { return w, w.read(ctx, a.cfg.Store, gamePK) }
+	read := func(ctx context.Context, s Store) (w wholeGame, err error) { return w, w.read(ctx, s, gamePK) }
 	whole, condition, err := fromStore(ctx, &a.sources, "game/"+gamePK, r, read)
 	if err != nil || whole.game == nil {
 		return nil, err
@@ -122,16 +107,16 @@ func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err e
 	return errors.Join(failed[:]...)
 }
 
-func getLeaders(ctx context.Context, a *API, in *leadersIn) (*out[Leaders], error) {
+func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err error) {
 	key := fmt.Sprintf("leaders/%s/%d/%d", in.Stat, in.MinSwings, in.Limit)
-	read := func(ctx context.Context) ([]schemas.BatterState, error) {
-		return a.cfg.Store.Leaders(ctx, in.Stat, in.MinSwings, in.Limit)
+	read := func(ctx context.Context, s Store) ([]schemas.BatterState, error) {
+		return s.Leaders(ctx, in.Stat, in.MinSwings, in.Limit)
 	}
 	states, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
-		return nil, err
+		return body, err
 	}
-	body := Leaders{Stat: in.Stat, MinSwings: in.MinSwings, Leaders: []Leader{}}
+	body = Leaders{Stat: in.Stat, MinSwings: in.MinSwings, Leaders: []Leader{}}
 	body.Condition = condition
 	value := leaderValues[in.Stat]
 	for i := range states {
@@ -142,8 +127,7 @@ func getLeaders(ctx context.Context, a *API, in *leadersIn) (*out[Leaders], erro
 		body.Leaders = append(body.Leaders, Leader{Rank: rank, GameBatter: a.names.line(&states[i])})
 		body.see(&states[i])
 	}
-	a.metrics.answered(condition.Source)
-	return &out[Leaders]{body}, nil
+	return body, nil
 }
 
 // leaderValues are the statistics that leaders can be ordered by.
@@ -174,23 +158,20 @@ type GamePitches struct {
 	Freshness
 }
 
-func getGamePitches(ctx context.Context, a *API, in *gamePitchesIn) (*out[GamePitches], error) {
+func getGamePitches(ctx context.Context, a *API, in *gamePitchesIn) (body GamePitches, err error) {
 	key := fmt.Sprintf("game-pitches/%s/%d", in.Game, in.Limit)
-	read := func(ctx context.Context) ([]schemas.StoredRow, error) {
-		return a.cfg.Store.GamePitches(ctx, in.Game, in.Limit)
+	read := func(ctx context.Context, s Store) ([]schemas.StoredRow, error) {
+		return s.GamePitches(ctx, in.Game, in.Limit)
 	}
 	rows, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
-		return nil, err
+		return body, err
 	}
 	if len(rows) == 0 {
-		return nil, notFound("no pitch of this game stands")
+		return body, huma.Error404NotFound("no pitch of this game stands")
 	}
-	body := GamePitches{GamePK: in.Game, Pitches: a.names.pitches(rows)}
+	body = GamePitches{GamePK: in.Game, Pitches: a.names.pitches(rows)}
 	body.Condition = condition
-	for _, row := range rows {
-		body.saw(row.EventTime, row.ProcessedAt)
-	}
-	a.metrics.answered(condition.Source)
-	return &out[GamePitches]{body}, nil
+	body.sawRows(rows)
+	return body, nil
 }

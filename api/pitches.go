@@ -24,57 +24,47 @@ type pitchIn struct {
 	Waiting
 }
 
-func registerPitches(a *API, api huma.API) {
-	register(a, api, "get-batter-pitches", "/v1/batters/{id}/pitches",
-		"A batter's pitches, the newest first", getBatterPitches)
-	register(a, api, "get-pitch", "/v1/pitches/{id}", "One pitch: its row, and where it comes from", getPitch)
-}
-
-func getBatterPitches(ctx context.Context, a *API, in *batterPitchesIn) (*out[Pitches], error) {
+func getBatterPitches(ctx context.Context, a *API, in *batterPitchesIn) (body Pitches, err error) {
 	after, err := parseCursor(in.Cursor)
 	if err != nil {
-		return nil, huma.Error422UnprocessableEntity("cursor: " + err.Error())
+		return body, huma.Error422UnprocessableEntity("cursor: " + err.Error())
 	}
 	key := fmt.Sprintf("pitches/%d/%s/%d", in.ID, in.Cursor, in.Limit)
-	read := func(ctx context.Context) ([]schemas.StoredRow, error) {
-		return a.cfg.Store.BatterPitches(ctx, in.ID, after, in.Limit+1)
+	read := func(ctx context.Context, s Store) ([]schemas.StoredRow, error) {
+		return s.BatterPitches(ctx, in.ID, after, in.Limit+1)
 	}
 	rows, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
-		return nil, err
+		return body, err
 	}
 	if len(rows) == 0 && after == nil {
-		return nil, notFound("no pitch of this batter stands")
+		return body, huma.Error404NotFound("no pitch of this batter stands")
 	}
-	body := Pitches{BatterID: in.ID, Freshness: Freshness{Condition: condition}}
+	body = Pitches{BatterID: in.ID, Freshness: Freshness{Condition: condition}}
 	if len(rows) > in.Limit {
 		rows = rows[:in.Limit]
 		last := rows[in.Limit-1]
 		body.NextCursor = cursorText(schemas.PitchCursor{EventTime: last.EventTime, PitchID: last.PitchID})
 	}
-	for _, row := range rows {
-		body.saw(row.EventTime, row.ProcessedAt)
-	}
+	body.sawRows(rows)
 	body.Pitches = a.names.pitches(rows)
-	a.metrics.answered(condition.Source)
-	return &out[Pitches]{body}, nil
+	return body, nil
 }
 
-func getPitch(ctx context.Context, a *API, in *pitchIn) (*out[OnePitch], error) {
+func getPitch(ctx context.Context, a *API, in *pitchIn) (body OnePitch, err error) {
 	id, ok := schemas.ParsePitchID(in.ID)
 	if !ok {
-		return nil, huma.Error422UnprocessableEntity("id: want UUID text")
+		return body, huma.Error422UnprocessableEntity("id: want UUID text")
 	}
-	read := func(ctx context.Context) (*schemas.StoredRow, error) { return a.cfg.Store.Pitch(ctx, id) }
+	read := func(ctx context.Context, s Store) (*schemas.StoredRow, error) { return s.Pitch(ctx, id) }
 	row, condition, err := readStore(ctx, a, "pitch/"+id.String(), in.AtLeast, read)
 	if err != nil {
-		return nil, err
+		return body, err
 	}
 	if row == nil {
-		return nil, notFound("this pitch does not stand: it was never measured, or it was deleted")
+		return body, huma.Error404NotFound("this pitch does not stand: it was never measured, or it was deleted")
 	}
-	a.metrics.answered(condition.Source)
-	return &out[OnePitch]{OnePitch{Pitch: a.names.pitch(*row), AsOf: row.EventTime, Condition: condition}}, nil
+	return OnePitch{Pitch: a.names.pitch(*row), AsOf: row.EventTime, Condition: condition}, nil
 }
 
 // A cursor is a version byte, the event time and the pitch id, in base64. Clients must not look into it.

@@ -43,10 +43,11 @@ func init() {
 	}
 }
 
-func notFound(detail string) error { return huma.Error404NotFound(detail) }
-
-// problemOf returns the problem that a client sees for an error.
+// problemOf returns the problem that a client sees for an error, which may be one already.
 func problemOf(err error) error {
+	if known := huma.StatusError(nil); errors.As(err, &known) {
+		return err
+	}
 	p := unavailable(problemUnavailable, "")
 	var late *notApplied
 	switch {

@@ -25,26 +25,20 @@ type Quality struct {
 	Condition
 }
 
-func registerQuality(a *API, api huma.API) {
-	register(a, api, "get-quality", "/v1/quality", "Whether a day's data is what it should be", getQuality)
-}
-
-func getQuality(ctx context.Context, a *API, in *qualityIn) (*out[Quality], error) {
+func getQuality(ctx context.Context, a *API, in *qualityIn) (body Quality, err error) {
 	store, ok := a.cfg.Store.(QualityStore)
 	if !ok {
-		return nil, notFound("nobody judges the data here")
+		return body, huma.Error404NotFound("nobody judges the data here")
 	}
 	if _, err := time.Parse(time.DateOnly, in.Day); in.Day != "" && err != nil {
-		return nil, huma.Error422UnprocessableEntity("day: want a date as 2025-04-07")
+		return body, huma.Error422UnprocessableEntity("day: want a date as 2025-04-07")
 	}
-	read := func(ctx context.Context) (schemas.QualityReport, error) { return store.Quality(ctx, in.Day) }
-	report, condition, err := readStore(ctx, a, "quality/"+in.Day, "", read)
-	if err != nil {
-		return nil, err
+	read := func(ctx context.Context, _ Store) (schemas.QualityReport, error) {
+		return store.Quality(ctx, in.Day)
 	}
-	if report.Games == 0 {
-		return nil, notFound("no pitch of this day stands, or its figures are not computed yet")
+	body.QualityReport, body.Condition, err = readStore(ctx, a, "quality/"+in.Day, "", read)
+	if err == nil && body.Games == 0 {
+		err = huma.Error404NotFound("no pitch of this day stands, or its figures are not computed yet")
 	}
-	a.metrics.answered(condition.Source)
-	return &out[Quality]{Quality{report, condition}}, nil
+	return body, err
 }

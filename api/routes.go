@@ -15,14 +15,34 @@ import (
 func routes(a *API) (http.Handler, error) {
 	mux := http.NewServeMux()
 	doc := newDocument(a.cfg, mux)
-	registerBatters(a, doc)
-	registerGames(a, doc)
-	registerPitches(a, doc)
-	registerSwings(a, doc)
-	registerLetters(a, doc)
-	registerStreams(a, doc)
-	registerOverview(a, doc)
-	registerQuality(a, doc)
+	register(a, doc, "get-batter", "/v1/batters/{id}", "One batter over all games", getBatter)
+	register(a, doc, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game",
+		getBatterGame)
+	register(a, doc, "get-batters", "/v1/batters", "Several batters over all games", getBatters)
+	register(a, doc, "get-games", "/v1/games", "The games of the newest pitches", getGames)
+	register(a, doc, "get-game", "/v1/games/{game}", "One game: its batters and last pitches", getGame)
+	register(a, doc, "get-game-pitches", "/v1/games/{game}/pitches",
+		"A game's pitches, the newest first", getGamePitches)
+	register(a, doc, "get-leaders", "/v1/leaders", "Who leads in a value", getLeaders)
+	register(a, doc, "get-batter-pitches", "/v1/batters/{id}/pitches",
+		"A batter's pitches, the newest first", getBatterPitches)
+	register(a, doc, "get-pitch", "/v1/pitches/{id}", "One pitch: its row, and where it comes from", getPitch)
+	register(a, doc, "get-batter-swings", "/v1/batters/{id}/swings",
+		"A batter's last swings, the newest first", getBatterSwings)
+	register(a, doc, "get-swings", "/v1/swings", "The last swings of several batters", getSwings)
+	register(a, doc, "get-swing", "/v1/pitches/{id}/swing",
+		"A swing to be drawn: the ways of bat and ball", getSwing)
+	register(a, doc, "get-letters", "/v1/letters", "Dead letters, grouped by what is wrong with them", getLetters)
+	register(a, doc, "get-letter", "/v1/letters/{partition}/{offset}",
+		"One dead letter, with the place of its fault", getLetter)
+	register(a, doc, "get-stream", "/v1/stream", "The stream in one glance", getStream)
+	register(a, doc, "get-quality", "/v1/quality", "Whether a day's data is what it should be", getQuality)
+	stream[Batter](a, doc, "stream-batter", "/v1/batters/{id}/stream", "A batter's states as they change",
+		func(in *batterStreamIn) (topicKey, string) { return topicKey{batter: in.ID}, in.LastEventID })
+	stream[Game](a, doc, "stream-game", "/v1/games/{game}/stream", "A game's states as they change",
+		func(in *gameStreamIn) (topicKey, string) { return topicKey{game: in.Game}, in.LastEventID })
+	stream[Stream](a, doc, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes",
+		func(in *Resuming) (topicKey, string) { return topicKey{overview: true}, in.LastEventID })
 	describe(doc)
 	page, err := docsPage(doc.OpenAPI())
 	if err != nil {

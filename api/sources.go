@@ -208,10 +208,10 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.BatterKey, found [
 
 // fromStore reads Postgres, or the memory of its answers if it is unavailable.
 func fromStore[T any](
-	ctx context.Context, s *sources, key string, r route, read func(context.Context) (T, error),
+	ctx context.Context, s *sources, key string, r route, read func(context.Context, Store) (T, error),
 ) (v T, c Condition, err error) {
 	if c, err = s.storeCondition(ctx); err == nil {
-		err = s.askStore(ctx, func(ctx context.Context) (err error) { v, err = read(ctx); return err })
+		err = s.askStore(ctx, func(ctx context.Context) (err error) { v, err = read(ctx, s.cfg.Store); return err })
 	}
 	if err == nil {
 		// An empty answer is not remembered, because it says nothing about later ones.
@@ -228,19 +228,15 @@ func fromStore[T any](
 	return v, c, fmt.Errorf("%w: %w", errUnavailable, err)
 }
 
-// readStore waits for the records in need, then reads Postgres or the memory of its answers. Its errors are
-// problems.
+// readStore waits for the records in need, then reads Postgres or the memory of its answers.
 func readStore[T any](
-	ctx context.Context, a *API, key, need string, read func(context.Context) (T, error),
+	ctx context.Context, a *API, key, need string, read func(context.Context, Store) (T, error),
 ) (v T, c Condition, err error) {
 	r, err := awaitRecords(ctx, a, need, false)
 	if err != nil {
 		return v, c, err
 	}
-	if v, c, err = fromStore(ctx, &a.sources, key, r, read); err != nil {
-		err = problemOf(err)
-	}
-	return v, c, err
+	return fromStore(ctx, &a.sources, key, r, read)
 }
 
 // ready returns nil if anything can be read.

@@ -30,13 +30,6 @@ const streamDescription = `Server-sent events. The event state has the whole pre
 once, another one each time that it has changed. A slow client misses states in between, and never the newest. absent:
 no pitch stands, now or any more. A comment each 15 s says that the stream is alive.`
 
-func registerStreams(a *API, api huma.API) {
-	stream[Batter](a, api, "stream-batter", "/v1/batters/{id}/stream", "A batter's states as they change",
-		func(in *batterStreamIn) (topicKey, string) { return topicKey{batter: in.ID}, in.LastEventID })
-	stream[Game](a, api, "stream-game", "/v1/games/{game}/stream", "A game's states as they change",
-		func(in *gameStreamIn) (topicKey, string) { return topicKey{game: in.Game}, in.LastEventID })
-}
-
 func stream[State, I any](a *API, api huma.API, id, path, summary string, what func(*I) (topicKey, string)) {
 	event := eventOf(schemaOf[State](api), schemaOf[Absent](api))
 	op := huma.Operation{
@@ -87,8 +80,8 @@ func stateOf(event *huma.Schema) *huma.Schema {
 	return nil
 }
 
-// send writes the current state and each that follows. It ends when the client is gone or too slow, or when
-// the streams end. When readers move to another target, it goes on with that target's states.
+// sendStates writes the current state and each that follows. It ends when the client is gone or too slow, or
+// when the streams end. When readers move to another target, it goes on with that target's states.
 func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, last string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -115,8 +108,8 @@ func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, la
 	}
 }
 
-// states writes the states of a topic until its hub ends the streams, and returns the id of the last one. An
-// error means that the client is gone or too slow.
+// writeStates writes the states of a topic until its hub ends the streams, and returns the id of the last one.
+// An error means that the client is gone or too slow.
 func writeStates(ctx context.Context, a *API, c *client, t *topic, last string) (string, error) {
 	ping := time.NewTicker(a.cfg.PingEvery)
 	defer ping.Stop()

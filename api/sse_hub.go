@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -121,15 +123,19 @@ func (t *topic) now() (*event, <-chan struct{}) {
 }
 
 // publish replaces the current state, unless it is the same.
-func (t *topic) publish(e *event) {
+func (t *topic) publish(name string, state any) error {
+	e, err := newEvent(name, state)
+	if err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.current != nil && t.current.id == e.id {
-		return
+	if t.current == nil || t.current.id != e.id {
+		t.current = e
+		close(t.changed)
+		t.changed = make(chan struct{})
 	}
-	t.current = e
-	close(t.changed)
-	t.changed = make(chan struct{})
+	return nil
 }
 
 // run polls until ctx ends. Then it ends the streams.
@@ -147,11 +153,9 @@ func (h *hub) run(ctx context.Context) {
 	}
 }
 
-// watched returns the topics that have clients.
-func (h *hub) watched() (batters, games, overviews []*topic) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, t := range h.topics {
+// split sorts topics by what they are of.
+func split(topics iter.Seq[*topic]) (batters, games, overviews []*topic) {
+	for t := range topics {
 		switch {
 		case t.key.overview:
 			overviews = append(overviews, t)
@@ -166,7 +170,9 @@ func (h *hub) watched() (batters, games, overviews []*topic) {
 
 // look finds the states that have changed, and publishes them.
 func (h *hub) look(ctx context.Context) {
-	batters, games, overviews := h.watched()
+	h.mu.Lock()
+	batters, games, overviews := split(maps.Values(h.topics))
+	h.mu.Unlock()
 	if time.Since(h.glanced) >= glanceEvery {
 		h.glanced = time.Now()
 		h.warn(h.read(ctx, overviews, nil))
@@ -186,18 +192,18 @@ func (h *hub) look(ctx context.Context) {
 		h.lookSlowly(ctx, batters, games)
 		return
 	}
-	moved := h.moved(Condition{Source: sourceRedis, Stale: v.stale}, pulse.Applied)
+	source, positions := h.moved(Condition{Source: sourceRedis, Stale: v.stale}, pulse.Applied)
 	var changed []*topic
 	seen := map[*topic]int64{}
 	for i, t := range batters {
 		t.mu.Lock()
-		if moved.mode || t.seen != seqs[i] {
+		if source || t.seen != seqs[i] {
 			changed = append(changed, t)
 			seen[t] = seqs[i]
 		}
 		t.mu.Unlock()
 	}
-	if moved.mode || moved.applied {
+	if source || positions {
 		changed = append(changed, games...)
 	}
 	h.warn(h.read(ctx, changed, seen))
@@ -215,18 +221,16 @@ func (h *hub) lookSlowly(ctx context.Context, batters, games []*topic) {
 	if err != nil {
 		mode, p.Applied = Condition{Source: sourceMemory, Stale: true}, h.applied
 	}
-	if moved := h.moved(mode, p.Applied); moved.mode || moved.applied {
+	if source, positions := h.moved(mode, p.Applied); source || positions {
 		h.warn(h.read(ctx, append(batters, games...), nil))
 	}
 }
 
-type moves struct{ mode, applied bool }
-
-// moved compares a poll with the one before.
-func (h *hub) moved(mode Condition, applied map[string]int64) moves {
-	m := moves{mode: mode != h.mode, applied: !maps.Equal(applied, h.applied)}
+// moved compares a poll with the one before: its source, and the positions.
+func (h *hub) moved(mode Condition, applied map[string]int64) (source, positions bool) {
+	source, positions = mode != h.mode, !maps.Equal(applied, h.applied)
 	h.mode, h.applied = mode, applied
-	return m
+	return source, positions
 }
 
 func (h *hub) warn(err error) {
@@ -248,16 +252,9 @@ func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) 
 	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
 	defer cancel()
 	var failed error
-	var batters []*topic
-	for _, t := range topics {
-		switch {
-		case t.key.overview:
-			failed = errors.Join(failed, h.readOverview(ctx, t))
-		case t.key.game == "":
-			batters = append(batters, t)
-		default:
-			failed = errors.Join(failed, h.readGame(ctx, t))
-		}
+	batters, games, overviews := split(slices.Values(topics))
+	for _, t := range append(games, overviews...) {
+		failed = errors.Join(failed, h.readAlone(ctx, t))
 	}
 	for some := range slices.Chunk(batters, maxBatch) {
 		failed = errors.Join(failed, h.readBatters(ctx, some, seen))
@@ -271,11 +268,11 @@ func (h *hub) readBatters(ctx context.Context, topics []*topic, seen map[*topic]
 		return err
 	}
 	for i, t := range topics {
-		e, err := newEvent("absent", Absent{BatterID: t.key.batter})
+		name, state := "absent", any(Absent{BatterID: t.key.batter})
 		if found[i].state != nil {
-			e, err = newEvent("state", h.api.names.batter(found[i]))
+			name, state = "state", h.api.names.batter(found[i])
 		}
-		if err != nil {
+		if err := t.publish(name, state); err != nil {
 			return err
 		}
 		if seq, ok := seen[t]; ok {
@@ -283,37 +280,27 @@ func (h *hub) readBatters(ctx context.Context, topics []*topic, seen map[*topic]
 			t.seen = seq
 			t.mu.Unlock()
 		}
-		t.publish(e)
 	}
 	return nil
 }
 
-func (h *hub) readGame(ctx context.Context, t *topic) error {
+// readAlone reads a topic that is not a batter.
+func (h *hub) readAlone(ctx context.Context, t *topic) error {
+	if t.key.overview {
+		s, err := getStream(ctx, h.api, nil)
+		if err != nil {
+			return err
+		}
+		return t.publish("state", s)
+	}
 	game, err := loadGame(ctx, h.api, t.key.game, route{memory: true})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case game == nil:
+		return t.publish("absent", Absent{GamePK: t.key.game})
 	}
-	e, err := newEvent("absent", Absent{GamePK: t.key.game})
-	if game != nil {
-		e, err = newEvent("state", game)
-	}
-	if err != nil {
-		return err
-	}
-	t.publish(e)
-	return nil
-}
-
-func (h *hub) readOverview(ctx context.Context, t *topic) error {
-	s, err := currentStream(ctx, h.api)
-	if err != nil {
-		return err
-	}
-	e, err := newEvent("state", s)
-	if err == nil {
-		t.publish(e)
-	}
-	return err
+	return t.publish("state", game)
 }
 
 // newEvent encodes a state, once for all clients.
@@ -325,9 +312,6 @@ func newEvent(name string, state any) (*event, error) {
 		return nil, err
 	}
 	id := digest(data.Bytes())
-	var frame bytes.Buffer
-	frame.WriteString("id: " + id + "\nevent: " + name + "\ndata: ")
-	frame.Write(data.Bytes()) // ends its line
-	frame.WriteString("\n")
-	return &event{id: id, frame: frame.Bytes()}, nil
+	frame := fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n", id, name, data.Bytes()) // data ends its line
+	return &event{id: id, frame: frame}, nil
 }

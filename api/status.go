@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -38,22 +36,8 @@ type streamSnapshot struct {
 	upToDate bool
 }
 
-func registerOverview(a *API, api huma.API) {
-	register(a, api, "get-stream", "/v1/stream", "The stream in one glance",
-		func(ctx context.Context, a *API, _ *struct{}) (*out[Stream], error) {
-			s, err := currentStream(ctx, a)
-			if err != nil {
-				return nil, problemOf(err)
-			}
-			return &out[Stream]{*s}, nil
-		})
-	type eventsIn struct{ Resuming }
-	stream[Stream](a, api, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes",
-		func(in *eventsIn) (topicKey, string) { return topicKey{overview: true}, in.LastEventID })
-}
-
-// stream returns the current status. It returns errUnavailable if nothing was ever read.
-func currentStream(ctx context.Context, a *API) (*Stream, error) {
+// getStream returns the current status, or errUnavailable if nothing was ever read.
+func getStream(ctx context.Context, a *API, _ *struct{}) (*Stream, error) {
 	seen := a.overview.get(ctx, a)
 	if seen.at.IsZero() {
 		return nil, errUnavailable
@@ -73,7 +57,7 @@ func (o *overview) get(ctx context.Context, a *API) streamSnapshot {
 	return o.last
 }
 
-// lookAtStream reads everything that can be read. Values that cannot be read stay as they were.
+// readStream reads everything that can be read. Values that cannot be read stay as they were.
 func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 	var live, store schemas.Pulse
 	var liveWorks, storeWorks map[string]schemas.Work

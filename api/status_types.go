@@ -27,6 +27,8 @@ type Stream struct {
 	Condition
 }
 
+func (Stream) counted() string { return "" }
+
 // States of the stream.
 const (
 	stateOK       = "ok"

@@ -61,28 +61,19 @@ type swingsIn struct {
 	Waiting
 }
 
-func registerSwings(a *API, api huma.API) {
-	register(a, api, "get-batter-swings", "/v1/batters/{id}/swings",
-		"A batter's last swings, the newest first", getBatterSwings)
-	register(a, api, "get-swings", "/v1/swings", "The last swings of several batters", getSwings)
-	register(a, api, "get-swing", "/v1/pitches/{id}/swing",
-		"A swing to be drawn: the ways of bat and ball", getSwing)
-}
-
-func getBatterSwings(ctx context.Context, a *API, in *batterSwingsIn) (*out[OneBatterSwings], error) {
+func getBatterSwings(ctx context.Context, a *API, in *batterSwingsIn) (body OneBatterSwings, err error) {
 	found, err := findSwings(ctx, a, []int64{in.ID}, in.Limit, in.AtLeast)
 	if err != nil {
-		return nil, err
+		return body, err
 	}
 	if len(found.Batters[0].Swings) == 0 {
-		return nil, notFound("no swing of this batter stands")
+		return body, huma.Error404NotFound("no swing of this batter stands")
 	}
-	return &out[OneBatterSwings]{OneBatterSwings{found.Batters[0], found.Freshness}}, nil
+	return OneBatterSwings{found.Batters[0], found.Freshness}, nil
 }
 
-func getSwings(ctx context.Context, a *API, in *swingsIn) (*out[Swings], error) {
-	found, err := findSwings(ctx, a, once(in.IDs), in.Limit, in.AtLeast)
-	return &out[Swings]{found}, err
+func getSwings(ctx context.Context, a *API, in *swingsIn) (Swings, error) {
+	return findSwings(ctx, a, once(in.IDs), in.Limit, in.AtLeast)
 }
 
 // once drops repeated ids.
@@ -97,24 +88,22 @@ func once(ids []int64) (kept []int64) {
 
 func findSwings(ctx context.Context, a *API, ids []int64, limit int, need string) (body Swings, err error) {
 	key := fmt.Sprintf("swings/%v/%d", ids, limit)
-	rows, condition, err := readStore(ctx, a, key, need, func(ctx context.Context) ([]schemas.StoredRow, error) {
-		return a.cfg.Store.Swings(ctx, ids, limit)
-	})
+	read := func(ctx context.Context, s Store) ([]schemas.StoredRow, error) { return s.Swings(ctx, ids, limit) }
+	rows, condition, err := readStore(ctx, a, key, need, read)
 	if err != nil {
 		return body, err
 	}
 	body.Condition = condition
+	body.sawRows(rows)
 	of := map[int64][]SwingLine{}
 	for i := range rows {
 		of[rows[i].BatterID.Value] = append(of[rows[i].BatterID.Value], swingLine(&rows[i]))
-		body.saw(rows[i].EventTime, rows[i].ProcessedAt)
 	}
 	for _, id := range ids {
 		b := BatterSwings{BatterID: id, Swings: notNil(of[id])}
 		b.Name, b.Team = a.names.of(id)
 		body.Batters = append(body.Batters, b)
 	}
-	a.metrics.answered(condition.Source)
 	return body, nil
 }
 
@@ -166,41 +155,41 @@ type StrikeZone struct {
 // no batter's own.
 var commonZone = StrikeZone{Left: -0.83, Right: 0.83, Bottom: 1.6, Top: 3.4, Y: 17. / 12, Assumed: true}
 
-func getSwing(ctx context.Context, a *API, in *pitchIn) (*out[Swing], error) {
+func getSwing(ctx context.Context, a *API, in *pitchIn) (body Swing, err error) {
 	pitch, err := getPitch(ctx, a, in)
 	if err != nil {
-		return nil, err
+		return body, err
 	}
-	row := &pitch.Body.StoredRow
+	row := &pitch.StoredRow
 	// guard: api: no record is read without a swing
 	if !row.IsSwing {
-		return nil, notFound("no swing was tracked of this pitch")
+		return body, huma.Error404NotFound("no swing was tracked of this pitch")
 	}
 	path, err := a.paths.of(ctx, schemas.Coordinates{
 		Topic: row.SourceTopic, Partition: row.SourcePartition, Offset: row.SourceOffset,
 	})
 	switch {
 	case errors.Is(err, errNoPath):
-		return nil, notFound(err.Error())
+		return body, huma.Error404NotFound(err.Error())
 	case errors.Is(err, errPathsBusy):
-		return nil, later(unavailable(problemBusy, err.Error()), "1")
+		return body, later(unavailable(problemBusy, err.Error()), "1")
 	case err != nil:
-		return nil, later(unavailable(problemUnavailable, "the record cannot be read from Kafka now"), "1")
+		return body, later(unavailable(problemUnavailable, "the record cannot be read from Kafka now"), "1")
 	}
-	body := Swing{
-		SwingLine: swingLine(row), BatterID: row.BatterID, BatterName: pitch.Body.BatterName,
+	body = Swing{
+		SwingLine: swingLine(row), BatterID: row.BatterID, BatterName: pitch.BatterName,
 		PitchSpeedMPH: row.PitchSpeedMPH, SprayAngleDeg: row.SprayAngleDeg, Revision: row.Revision,
 		SourceTopic: row.SourceTopic, SourcePartition: row.SourcePartition, SourceOffset: row.SourceOffset,
 		Bat: notNil(path.Bat), Pitch: notNil(path.Pitch), Hit: notNil(path.Hit),
 		Contact: path.Contact, PeakT: path.PeakS, StrikeZone: commonZone, Sampled: path.Sampled,
-		Condition: pitch.Body.Condition,
+		Condition: pitch.Condition,
 	}
 	// The ball after a miss is what came back from the catcher.
 	// guard: api: of a miss nothing was hit
 	if !row.IsContact {
 		body.Hit = []schemas.BallPoint{}
 	}
-	return &out[Swing]{body}, nil
+	return body, nil
 }
 
 func notNil[T any](list []T) []T {

@@ -20,6 +20,10 @@ type Batter struct {
 	Freshness
 }
 
+// findBatters counts each batter itself.
+func (Batter) counted() string  { return "" }
+func (Batters) counted() string { return "" }
+
 // Batters are the batters of several ids.
 type Batters struct {
 	Batters []Batter `json:"batters" doc:"In the order of the ids that were asked for, each once"`
@@ -143,6 +147,12 @@ func (n *names) pitches(rows []schemas.StoredRow) []Pitch {
 func (f *Freshness) see(s *schemas.BatterState) {
 	if s.Stats.LastPitch != nil {
 		f.saw(s.Stats.LastPitch.EventTime, s.UpdatedAt)
+	}
+}
+
+func (f *Freshness) sawRows(rows []schemas.StoredRow) {
+	for i := range rows {
+		f.saw(rows[i].EventTime, rows[i].ProcessedAt)
 	}
 }
 

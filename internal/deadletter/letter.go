@@ -11,7 +11,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
-// Letter is one dead letter as it is in its topic. // tidy: the type's own name
+// Letter is one dead letter as it is in its topic.
 // Key, Headers and Value are those of the dead letter, byte for byte.
 type Letter struct {
 	At      schemas.Coordinates // in the dead-letter topic

@@ -50,6 +50,7 @@ var badStarts = []string{"What ", "Whoever ", "Where it ", "Of "}
 type comment struct {
 	file, text string
 	line       int
+	name       string // of the declaration that it documents; "": none
 }
 
 // Words reports comments in words that the glossary replaces.
@@ -60,7 +61,7 @@ func Words(comments []comment) (broken []string) {
 				broken = append(broken, fmt.Sprintf("%s:%d: %q: say %s", c.file, c.line, found, g.say))
 			}
 		}
-		for _, m := range letterAlone.FindAllStringSubmatch(c.text, -1) {
+		for _, m := range letterAlone.FindAllStringSubmatch(strings.TrimPrefix(c.text, c.name), -1) {
 			if !deadBefore.MatchString(strings.TrimLeft(m[1], "(\"'“")) {
 				broken = append(broken, fmt.Sprintf("%s:%d: %q: say dead letter", c.file, c.line, m[2]))
 			}
@@ -124,13 +125,38 @@ func wordsOf(s string) (n int) {
 // goComments are the comments of Go files, without directives and marks of guards.
 func goComments(files []*File) (comments []comment) {
 	for _, f := range files {
+		names := documented(f.Syntax)
 		for _, g := range f.Syntax.Comments {
 			if text := strings.TrimSpace(withoutMarks(g.Text())); text != "" && !f.excused(f.line(g)) {
-				comments = append(comments, comment{file: f.Path, line: f.line(g), text: text})
+				comments = append(comments, comment{file: f.Path, line: f.line(g), text: text, name: names[g]})
 			}
 		}
 	}
 	return comments
+}
+
+// documented returns the names of the types, functions and fields that a file's comments document.
+func documented(file *ast.File) map[*ast.CommentGroup]string {
+	names := map[*ast.CommentGroup]string{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			names[n.Doc] = n.Name.Name
+		case *ast.GenDecl:
+			if len(n.Specs) != 1 {
+				break
+			}
+			if spec, ok := n.Specs[0].(*ast.TypeSpec); ok {
+				names[n.Doc] = spec.Name.Name
+			}
+		case *ast.Field:
+			if len(n.Names) > 0 {
+				names[n.Doc] = n.Names[0].Name
+			}
+		}
+		return true
+	})
+	return names
 }
 
 // mark is the line of a guard: it names code, not prose.

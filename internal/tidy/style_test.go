@@ -31,6 +31,17 @@ func TestWordsThatTheGlossaryReplacesAreFound(t *testing.T) {
 	}
 }
 
+func TestANameMayBeAWordThatTheGlossaryReplaces(t *testing.T) {
+	files := goFiles(t, map[string]string{
+		"a/a.go": "package a\n\n// Letters reads.\ntype Letters interface {\n\t// Letter returns one.\n\tLetter()\n}\n",
+		"a/b.go": "package a\n\n// Letters are many letters.\ntype Letters int\n\n// Letters come.\nvar x = 1\n",
+	})
+	require.Equal(t, []string{
+		`a/b.go:3: "letters": say dead letter`,
+		`a/b.go:6: "Letters": say dead letter`,
+	}, Words(goComments(files)))
+}
+
 func TestLongAndBackwardSentencesAreFound(t *testing.T) {
 	find := func(text string) []string { return Sentences([]comment{{file: "a.go", line: 1, text: text}}) }
 	long := strings.Repeat("word ", maxSentence)
