@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
 // Books is the content that the stores and topics must have after every record of the raw topic was
@@ -68,6 +70,44 @@ func (s *Stack) Require(want Books, deadLettersEach int) {
 		require.Equal(s.T, deadLettersEach, found[key], "dead letters of %s", key)
 	}
 	SameRows(s.T, "rows topic", want.Rows, s.published())
+}
+
+// RedisDiffers returns the first difference between the books and what an application reads from Redis, or
+// nil. A batter or game that is not in the books is a difference too.
+func (s *Stack) RedisDiffers(want Books) error {
+	s.T.Helper()
+	r, err := redissink.OpenReader(redissink.Config{URL: "redis://" + s.Redis, Prefix: s.Name + ":"})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	states := map[schemas.BatterKey]schemas.Stats{}
+	for id, stats := range want.Batters {
+		states[schemas.BatterKey{BatterID: id}] = stats
+	}
+	for g, stats := range want.Games {
+		states[schemas.BatterKey(g)] = stats
+	}
+	for key, stats := range states {
+		got, err := r.States(s.T.Context(), []schemas.BatterKey{key})
+		if err != nil || got[0] == nil {
+			return fmt.Errorf("%+v is not in Redis: %v", key, err)
+		}
+		if d := diff(stats, got[0].Stats); d != "" {
+			return fmt.Errorf("%+v in Redis differs:\n%s", key, d)
+		}
+	}
+	client := redis.NewClient(&redis.Options{Addr: s.Redis})
+	defer client.Close()
+	keys := client.Scan(s.T.Context(), 0, s.Name+":batter:*", 1000).Iterator()
+	found := map[string]bool{} // a scan may return a key twice
+	for keys.Next(s.T.Context()) {
+		found[keys.Val()] = true
+	}
+	if keys.Err() == nil && len(found) != len(states) {
+		return fmt.Errorf("Redis has %d keys of batters and games, want %d", len(found), len(states))
+	}
+	return keys.Err()
 }
 
 // DeadLetters counts the dead letters of each record. It fails the test at a dead letter that want does not
