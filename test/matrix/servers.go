@@ -1,0 +1,134 @@
+package main
+
+import (
+	"archive/zip"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// newestKafka is the release that the tests run with unless a row names another one. It is what docker-compose.yml
+// starts, but for its last number.
+const newestKafka = "4.1.2"
+
+// The plugin of Maven that copies packages, pinned.
+const copier = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:"
+
+//go:embed kafka.xml
+var kafkaPackages []byte
+
+// launcher stands for the scripts of a release of Kafka, whose names say which class they start.
+const launcher = `#!/bin/sh
+home=$(cd "$(dirname "$0")/.." && pwd)
+exec java ${KAFKA_HEAP_OPTS:--Xmx256m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+  -Dorg.slf4j.simpleLogger.defaultLogLevel=info -cp "$home/libs/*" %s "$@"
+`
+
+// kafka makes the folder of a release, as PITCHSTREAM_TEST_KAFKA_HOME wants it.
+func kafka(ctx context.Context, version string) ([]string, error) {
+	home, err := unpacked("kafka-"+version, func(dir string) error {
+		pom := filepath.Join(dir, "pom.xml")
+		err := os.WriteFile(pom, kafkaPackages, 0o644)
+		if err == nil {
+			err = maven(ctx, copier+"copy-dependencies", "-f", pom, "-Dkafka="+version, "-DincludeScope=runtime",
+				"-DoutputDirectory="+filepath.Join(dir, "libs"))
+		}
+		return errors.Join(err, os.Mkdir(filepath.Join(dir, "bin"), 0o755),
+			script(dir, "kafka-server-start.sh", "kafka.Kafka"),
+			script(dir, "kafka-storage.sh", "kafka.tools.StorageTool"))
+	})
+	return []string{"PITCHSTREAM_TEST_KAFKA_HOME=" + home}, err
+}
+
+func script(home, name, class string) error {
+	return os.WriteFile(filepath.Join(home, "bin", name), fmt.Appendf(nil, launcher, class), 0o755)
+}
+
+// postgres unpacks a release that the project embedded-postgres-binaries has built, as PG_BIN wants it.
+func postgres(ctx context.Context, version string) ([]string, error) {
+	home, err := unpacked("postgres-"+version, func(dir string) error {
+		platform := runtime.GOOS + "-" + runtime.GOARCH
+		if runtime.GOARCH == "arm64" {
+			platform += "v8"
+		}
+		err := maven(ctx, copier+"copy", "-Dmdep.stripVersion", "-DoutputDirectory="+dir,
+			"-Dartifact=io.zonky.test.postgres:embedded-postgres-binaries-"+platform+":"+version+".0")
+		if err != nil {
+			return err
+		}
+		return unpackPostgres(ctx, dir, filepath.Join(dir, "embedded-postgres-binaries-"+platform+".jar"))
+	})
+	return []string{"PG_BIN=" + filepath.Join(home, "bin")}, err
+}
+
+// unpackPostgres unpacks the one .txz of a package.
+func unpackPostgres(ctx context.Context, dir, jar string) error {
+	r, err := zip.OpenReader(jar)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for _, f := range r.File {
+		if !strings.HasSuffix(f.Name, ".txz") {
+			continue
+		}
+		archive, err := f.Open()
+		if err != nil {
+			return err
+		}
+		defer archive.Close()
+		return command(ctx, archive, "tar", "-xJ", "-C", dir)
+	}
+	return fmt.Errorf("%s has no .txz", jar)
+}
+
+// unpacked returns a folder of the cache and fills it the first time. A folder that was not filled to its end
+// is not kept.
+func unpacked(name string, fill func(dir string) error) (string, error) {
+	cache := "/var/cache" // not root's own, because the user that Postgres runs as cannot read it
+	if os.Geteuid() != 0 {
+		var err error
+		if cache, err = os.UserCacheDir(); err != nil {
+			return "", err
+		}
+	}
+	cache = filepath.Join(cache, "pitchstream-matrix")
+	dir := filepath.Join(cache, name)
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return dir, err
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	temporary, err := os.MkdirTemp(cache, "."+name)
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temporary)
+	err = errors.Join(os.Chmod(temporary, 0o755), fill(temporary))
+	if err != nil {
+		return "", fmt.Errorf("fetch %s: %w", name, err)
+	}
+	return dir, os.Rename(temporary, dir)
+}
+
+func maven(ctx context.Context, args ...string) error {
+	return command(ctx, nil, "mvn", append([]string{"-q", "-B"}, args...)...)
+}
+
+func command(ctx context.Context, in io.Reader, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stdin = in
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return nil
+}
