@@ -24,7 +24,8 @@ import (
 
 // slice selects the tests of test/e2e that need no container: real records, a stream with everything that
 // goes wrong, and retried dead letters, each with kills of the processor.
-const slice = "TestRealRecords|TestTheBooksBalance|TestLettersAreRetriedOnceAcrossKills|TestVectorsStreamsOnRealServers"
+const slice = "TestRealRecords|TestTheBooksBalance|TestLettersAreRetriedOnceAcrossKills|" +
+	"TestVectorsStreamsOnRealServers"
 
 // A row is one version of one server.
 type row struct {
