@@ -116,7 +116,7 @@ func (r *real) everything(t *testing.T) map[string]map[string]any {
 // Redis, Postgres and memory return equal answers, field by field.
 func TestAllSourcesReturnTheSameAnswers(t *testing.T) {
 	r := newReal(t)
-	w := sinktest.NewWorld(3, 300)
+	w := sinktest.NewGenerator(3, 300)
 	for _, b := range w.Batches(w.Changes(700)) {
 		r.write(t, b)
 	}
@@ -172,7 +172,7 @@ func settled(v any) any {
 // A page after the other gives each row once, though many have one event time.
 func TestPagesOfRealPitches(t *testing.T) {
 	r := newReal(t)
-	w := sinktest.NewWorld(4, 300)
+	w := sinktest.NewGenerator(4, 300)
 	for _, b := range w.Batches(w.Changes(600)) {
 		r.write(t, b)
 	}
@@ -196,7 +196,7 @@ func TestPagesOfRealPitches(t *testing.T) {
 // The last swings are those of the pages, batter by batter.
 func TestLastSwingsAreThoseOfThePages(t *testing.T) {
 	r := newReal(t)
-	w := sinktest.NewWorld(6, 300)
+	w := sinktest.NewGenerator(6, 300)
 	for _, b := range w.Batches(w.Changes(600)) {
 		r.write(t, b)
 	}
@@ -248,7 +248,7 @@ func TestBothStoresReportTheSameWork(t *testing.T) {
 
 func TestNamesAreKeptInPostgres(t *testing.T) {
 	r := newReal(t)
-	w := sinktest.NewWorld(5, 50)
+	w := sinktest.NewGenerator(5, 50)
 	for _, b := range w.Batches(w.Changes(100)) {
 		r.write(t, b)
 	}

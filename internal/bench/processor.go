@@ -58,7 +58,7 @@ func (b *run) startProcessor(ctx context.Context, own *scratch) (*watchedProcess
 		defer close(p.ended)
 		defer store.Close()
 		defer redis.Close()
-		keeper := redissink.NewKeeper(redis, pgbooks.New(store.DB()), redissink.KeeperConfig{Log: o.Log})
+		keeper := redissink.NewKeeper(redis, pgbooks.New(store.DB()), redissink.Hooks{})
 		p.err = p.run(ctx, o, store, keeper)
 	}()
 	return p, nil

@@ -118,7 +118,7 @@ func Run(ctx context.Context, o Options) error {
 		serving: o.ServingSchema, prefix: o.LivePrefix, log: o.Log, now: make(chan struct{}, 1),
 	}
 	hooks := watch.RedisHooks(beats.soon)
-	keeper := redissink.NewKeeper(redis, beats.books, redissink.KeeperConfig{Log: o.Log, Hooks: hooks})
+	keeper := redissink.NewKeeper(redis, beats.books, hooks)
 	beats.keeper = keeper
 	watch.Metrics.Phase(string(keeper.State().Phase))
 

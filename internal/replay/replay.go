@@ -296,7 +296,7 @@ func (r *replay) read(ctx context.Context) (reached bool, err error) {
 	if r.o.Game != "" {
 		shared.Keep = ofGame(r.o.Game)
 	}
-	keeper := redissink.NewKeeper(r.redis, r.books, redissink.KeeperConfig{Log: r.log})
+	keeper := redissink.NewKeeper(r.redis, r.books, redissink.Hooks{})
 	view := projection{keeper, r.hasOwnGroup()}
 	err = lifecycle.Run(ctx, func(ctx context.Context) (err error) {
 		if reached, err = r.runReaders(ctx, shared, view, pace); reached {

@@ -194,25 +194,25 @@ func TestServersThatRunAlreadyAreTaken(t *testing.T) {
 
 // verdict returns how a test ended whose body is f.
 func verdict(t *testing.T, f func(testing.TB)) string {
-	stand := &standIn{TB: t}
+	fake := &fakeT{TB: t}
 	done := make(chan struct{})
-	go func() { defer close(done); f(stand); stand.said = "passed" }()
+	go func() { defer close(done); f(fake); fake.said = "passed" }()
 	<-done
-	return stand.said
+	return fake.said
 }
 
-// standIn is a test that remembers how it was ended.
-type standIn struct {
+// fakeT is a test that remembers how it was ended.
+type fakeT struct {
 	testing.TB
 	said string
 }
 
-func (s *standIn) Helper() {}
-func (s *standIn) Skip(args ...any) {
+func (s *fakeT) Helper() {}
+func (s *fakeT) Skip(args ...any) {
 	s.said = "skipped: " + fmt.Sprint(args...)
 	runtime.Goexit()
 }
-func (s *standIn) Fatalf(format string, args ...any) {
+func (s *fakeT) Fatalf(format string, args ...any) {
 	s.said = "failed: " + fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // In any order, what is kept says of every pitch what the plain model says: whether it stands, where, of
 // whom.
 func TestResolvedAgreesWithTheReference(t *testing.T) {
-	w := sinktest.NewWorld(3, 50)
+	w := sinktest.NewGenerator(3, 50)
 	changes := w.Changes(600)
 	r := newResolved()
 	for _, c := range w.Shuffled(changes) {

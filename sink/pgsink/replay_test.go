@@ -15,7 +15,7 @@ import (
 func TestAReplayOfOnePitchIsCounted(t *testing.T) {
 	s := open(t)
 	require.NoError(t, pgbooks.NewReplays(s.DB()).Begin(t.Context(), schemas.ReplayState{ID: "r", Spec: "all", Group: "g", Parts: []schemas.ReplayPart{{To: 2}}}))
-	w := sinktest.NewWorld(9, 1)
+	w := sinktest.NewGenerator(9, 1)
 	for i := range 2 {
 		change := w.Upsert(0, int64(2-i)) // the second one is older
 		b := sinktest.BatchOf(change)

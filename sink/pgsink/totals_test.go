@@ -17,7 +17,7 @@ import (
 func filled(t *testing.T) (*Sink, []schemas.Change) {
 	t.Helper()
 	s := open(t)
-	w := sinktest.NewWorld(7, 400)
+	w := sinktest.NewGenerator(7, 400)
 	changes := w.Changes(1200)
 	for _, b := range w.Batches(changes) {
 		_, err := s.Apply(t.Context(), b)

@@ -16,7 +16,7 @@ func TestOneBadRowInThreeThousandCostsFewStatements(t *testing.T) {
 	s := open(t)
 	refuseVenue(t, s, "bad")
 	for round, at := range []int{0, 1683, 2999} {
-		w := sinktest.NewWorld(uint64(100+round), 1)
+		w := sinktest.NewGenerator(uint64(100+round), 1)
 		var changes []schemas.Change
 		for i := range 3000 {
 			changes = append(changes, w.Upsert(i, int64(1+round)))
@@ -38,7 +38,7 @@ func TestOneBadRowInThreeThousandCostsFewStatements(t *testing.T) {
 func TestManyBadRowsAreAllFound(t *testing.T) {
 	s := open(t)
 	refuseVenue(t, s, "bad")
-	w := sinktest.NewWorld(7, 1)
+	w := sinktest.NewGenerator(7, 1)
 	var good, all []schemas.Change
 	for i := range 60 {
 		first, second := w.Upsert(i, 1), w.Upsert(i, 2)
@@ -69,7 +69,7 @@ func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no such batter: %', NEW.identified_batter_id; END $$;
 		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.identified_batter_id = 13) EXECUTE FUNCTION refuse()`)
 	require.NoError(t, err)
-	w := sinktest.NewWorld(8, 1)
+	w := sinktest.NewGenerator(8, 1)
 	var all []schemas.Change
 	for i := range 20 {
 		name := w.Identify(i, 1)
@@ -101,7 +101,7 @@ func TestFewPitchesArePlannedOnce(t *testing.T) {
 func plannedOnce(t *testing.T, steps bool) {
 	s := open(t)
 	s.steps = steps
-	w := sinktest.NewWorld(8, 1)
+	w := sinktest.NewGenerator(8, 1)
 	for i := range 10 {
 		_, err := s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(i, 1)))
 		require.NoError(t, err)

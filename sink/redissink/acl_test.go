@@ -18,7 +18,7 @@ import (
 func TestTheProcessorsUser(t *testing.T) {
 	addr, admin := ownRedis(t)
 	setUser(t, admin, aclLine(t, "pitchstream"))
-	w := newWorld(t, Config{URL: "redis://pitchstream:a-password@" + addr, Prefix: "ps:live:"})
+	w := newRedisTest(t, Config{URL: "redis://pitchstream:a-password@" + addr, Prefix: "ps:live:"})
 	require.NoError(t, everything(t, w))
 	w.isWhole(t)
 	requireNoOtherRights(t, w.client)
@@ -31,7 +31,7 @@ func TestTheProcessorsUserOfACluster(t *testing.T) {
 		setUser(t, admin, aclLine(t, "pitchstream"))
 		setUser(t, admin, aclLine(t, "dashboard"))
 	}
-	w := newWorld(t, Config{URL: "redis://pitchstream:a-password@" + addr + ",", Prefix: "ps:live:"})
+	w := newRedisTest(t, Config{URL: "redis://pitchstream:a-password@" + addr + ",", Prefix: "ps:live:"})
 	require.NoError(t, everything(t, w))
 	w.isWhole(t)
 	r, err := OpenReader(Config{URL: "redis://dashboard:a-password@" + addr + ",", Prefix: "ps:live:"})
@@ -61,7 +61,7 @@ func TestTheProcessorsUserNeedsEachOfItsCommands(t *testing.T) {
 		require.NoError(t, admin.ScriptFlush(t.Context()).Err())
 		require.NoError(t, admin.Do(t.Context(), "ACL", "DELUSER", "pitchstream").Err())
 		setUser(t, admin, slices.DeleteFunc(slices.Clone(line), func(w string) bool { return w == word }))
-		w := newWorld(t, Config{URL: "redis://pitchstream:a-password@" + addr, Prefix: "ps:live:"})
+		w := newRedisTest(t, Config{URL: "redis://pitchstream:a-password@" + addr, Prefix: "ps:live:"})
 		err := everything(t, w)
 		require.Error(t, err, word)
 		require.Regexp(t, denied, err.Error(), word)
@@ -71,7 +71,7 @@ func TestTheProcessorsUserNeedsEachOfItsCommands(t *testing.T) {
 
 func TestTheReadersUser(t *testing.T) {
 	addr, admin := ownRedis(t)
-	writer := newWorld(t, Config{URL: addr, Prefix: "ps:live:"})
+	writer := newRedisTest(t, Config{URL: addr, Prefix: "ps:live:"})
 	require.NoError(t, everything(t, writer))
 	setUser(t, admin, aclLine(t, "dashboard"))
 	r, err := OpenReader(Config{URL: "redis://dashboard:a-password@" + addr, Prefix: "ps:live:"})
@@ -102,7 +102,7 @@ func TestTheReadersUser(t *testing.T) {
 }
 
 // everything does all that a processor, a comparison and a rebuild do to a Redis.
-func everything(t *testing.T, w *world) error {
+func everything(t *testing.T, w *redisTest) error {
 	t.Helper()
 	ctx := t.Context()
 	if _, err := w.Sweep(ctx, w.truth); err != nil {

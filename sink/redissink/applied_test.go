@@ -11,7 +11,7 @@ import (
 
 func miniredisAddr(t testing.TB) string { return miniredis.RunT(t).Addr() }
 
-func (w *world) advanced(t *testing.T, lost bool, positions ...schemas.Position) {
+func (w *redisTest) advanced(t *testing.T, lost bool, positions ...schemas.Position) {
 	t.Helper()
 	got, err := w.Push(t.Context(), nil, positions)
 	if err != nil || got != lost {
@@ -20,7 +20,7 @@ func (w *world) advanced(t *testing.T, lost bool, positions ...schemas.Position)
 }
 
 func TestAppliedNeverGoesBack(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.advanced(t, false, w.truth.move(0, 10), w.truth.move(11, 7))
 		w.advanced(t, false, w.truth.move(0, 9))
 		w.advanced(t, false)
@@ -32,7 +32,7 @@ func TestAppliedNeverGoesBack(t *testing.T) {
 
 // An older copy of the data: its name is right, its positions are not.
 func TestAppliedThatWentBackIsNoticed(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.sweep(t)
 		w.advanced(t, false, w.truth.move(0, 10), w.truth.move(1, 20))
 		w.client.HSet(t.Context(), w.keys.applied(), "pitches.raw/0", 9)
@@ -53,7 +53,7 @@ func TestAppliedThatWentBackIsNoticed(t *testing.T) {
 
 // A flush before the first position of a partition is written: there is no position that could be missing.
 func TestAFlushIsNoticedBeforeAPartitionsFirstPosition(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.sweep(t)
 		w.client.FlushAll(t.Context())
 		w.advanced(t, true, w.truth.move(0, 1))
@@ -66,7 +66,7 @@ func TestAFlushIsNoticedBeforeAPartitionsFirstPosition(t *testing.T) {
 // Another processor found the flush first and swept: this one, who may have pushed in between, must look for
 // itself.
 func TestAFlushRepairedByAnotherProcessIsNoticed(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.sweep(t)
 		w.client.FlushAll(t.Context())
 		w.again(t).sweep(t)

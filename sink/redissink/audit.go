@@ -35,14 +35,6 @@ type AuditOptions struct {
 	Progress func(done, total int64)
 }
 
-func (o AuditOptions) withDefaults() AuditOptions {
-	o.Settle = cmp.Or(o.Settle, 3*time.Second)
-	if o.Progress == nil {
-		o.Progress = func(int64, int64) {}
-	}
-	return o
-}
-
 // AuditReport is the result of Audit.
 type AuditReport struct {
 	Postgres, Redis           schemas.Sums // over batters
@@ -127,7 +119,7 @@ func (a *audit) lookAtAll(ctx context.Context, ids []int64, games map[int64][]st
 		if err := a.look(ctx, some, games, isFirst); err != nil {
 			return err
 		}
-		if done += int64(len(some)); isFirst {
+		if done += int64(len(some)); isFirst && a.o.Progress != nil {
 			a.o.Progress(done, int64(len(ids)))
 		}
 	}

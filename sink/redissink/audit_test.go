@@ -20,7 +20,7 @@ import (
 // quickly is for a Redis that nobody writes to.
 var quickly = AuditOptions{Settle: 20 * time.Millisecond}
 
-func (w *world) audit(t testing.TB, o AuditOptions) AuditReport {
+func (w *redisTest) audit(t testing.TB, o AuditOptions) AuditReport {
 	t.Helper()
 	rep, err := w.Audit(t.Context(), w.truth, o)
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func (w *world) audit(t testing.TB, o AuditOptions) AuditReport {
 }
 
 // league fills Redis with so many batters, each with so many games, and gives their keys.
-func (w *world) league(t testing.TB, batters, games int64) []string {
+func (w *redisTest) league(t testing.TB, batters, games int64) []string {
 	t.Helper()
 	for id := range batters {
 		for g := range games {
@@ -42,7 +42,7 @@ func (w *world) league(t testing.TB, batters, games int64) []string {
 }
 
 // dumps are all keys under the prefix as Redis would write them to disk.
-func (w *world) dumps(t testing.TB) map[string]string {
+func (w *redisTest) dumps(t testing.TB) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, key := range w.allKeys(t) {
@@ -54,39 +54,39 @@ func (w *world) dumps(t testing.TB) map[string]string {
 // breakages are what somebody may do to a key by hand. Each gives the kind of difference that it makes.
 var breakages = []struct {
 	kind  string
-	spoil func(t *testing.T, w *world, key string)
+	spoil func(t *testing.T, w *redisTest, key string)
 }{
-	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "pitches", "99") }},
-	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hdel(t, key, "contact_count") }},
-	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "favourite_colour", "blue") }},
-	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "updated_at", "1970-01-01T00:00:00.000Z") }},
-	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hset(t, key, "last_pitch", "{}") }},
-	{schemas.DiffersContent, func(t *testing.T, w *world, key string) { w.hdel(t, key, "seq") }},
-	{schemas.DiffersMissing, func(t *testing.T, w *world, key string) {
+	{schemas.DiffersContent, func(t *testing.T, w *redisTest, key string) { w.hset(t, key, "pitches", "99") }},
+	{schemas.DiffersContent, func(t *testing.T, w *redisTest, key string) { w.hdel(t, key, "contact_count") }},
+	{schemas.DiffersContent, func(t *testing.T, w *redisTest, key string) { w.hset(t, key, "favourite_colour", "blue") }},
+	{schemas.DiffersContent, func(t *testing.T, w *redisTest, key string) { w.hset(t, key, "updated_at", "1970-01-01T00:00:00.000Z") }},
+	{schemas.DiffersContent, func(t *testing.T, w *redisTest, key string) { w.hset(t, key, "last_pitch", "{}") }},
+	{schemas.DiffersContent, func(t *testing.T, w *redisTest, key string) { w.hdel(t, key, "seq") }},
+	{schemas.DiffersMissing, func(t *testing.T, w *redisTest, key string) {
 		must(t, w.client.Del(t.Context(), key).Err())
 	}},
-	{schemas.DiffersType, func(t *testing.T, w *world, key string) {
+	{schemas.DiffersType, func(t *testing.T, w *redisTest, key string) {
 		must(t, w.client.Set(t.Context(), key, "a string", 0).Err())
 	}},
-	{schemas.DiffersOlder, func(t *testing.T, w *world, key string) { // a stale copy
+	{schemas.DiffersOlder, func(t *testing.T, w *redisTest, key string) { // a stale copy
 		seq, err := w.client.HGet(t.Context(), key, "seq").Int64()
 		must(t, err)
 		w.hset(t, key, "seq", strconv.FormatInt(seq-1000, 10))
 		w.hset(t, key, "pitches", "1000")
 	}},
-	{schemas.DiffersNewer, func(t *testing.T, w *world, key string) { // from a past that Postgres has lost
+	{schemas.DiffersNewer, func(t *testing.T, w *redisTest, key string) { // from a past that Postgres has lost
 		seq, err := w.client.HGet(t.Context(), key, "seq").Int64()
 		must(t, err)
 		w.hset(t, key, "seq", strconv.FormatInt(seq+1000, 10))
 	}},
 }
 
-func (w *world) hset(t *testing.T, key, field, value string) {
+func (w *redisTest) hset(t *testing.T, key, field, value string) {
 	t.Helper()
 	must(t, w.client.HSet(t.Context(), key, field, value).Err())
 }
 
-func (w *world) hdel(t *testing.T, key, field string) {
+func (w *redisTest) hdel(t *testing.T, key, field string) {
 	t.Helper()
 	must(t, w.client.HDel(t.Context(), key, field).Err())
 }
@@ -94,7 +94,7 @@ func (w *world) hdel(t *testing.T, key, field string) {
 // One in 500 of 10,200 keys is broken, and some are added that belong to no batter. Exactly those are found
 // and repaired.
 func TestAuditFindsAndRepairsExactlyTheBrokenKeys(t *testing.T) {
-	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w := newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})
 	keys := w.league(t, 200, 50)
 	require.Empty(t, w.audit(t, quickly).Differences)
 	right := w.dumps(t)
@@ -153,7 +153,7 @@ func withoutTombstones(all map[string]string) map[string]string {
 
 // A processor goes on during the audit, and pushes each change a while after its commit.
 func TestAuditBesideAProcessorRaisesNoFalseAlarm(t *testing.T) {
-	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w := newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})
 	keys := w.league(t, 20, 10)
 	spoilt := w.keys.game(600_019, "700003") // of a batter who rests
 	w.hset(t, spoilt, "pitches", "77")
@@ -192,7 +192,7 @@ func TestAuditBesideAProcessorRaisesNoFalseAlarm(t *testing.T) {
 
 // A processor writes a newer state between the look and the repair.
 func TestRepairNeverOverwritesANewerState(t *testing.T) {
-	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w := newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})
 	w.league(t, 1, 2)
 	key := w.keys.game(600_000, "700000")
 	w.hset(t, key, "pitches", "77")
@@ -212,7 +212,7 @@ func TestRepairNeverOverwritesANewerState(t *testing.T) {
 }
 
 func TestAuditFindsPositionsAheadOfPostgres(t *testing.T) {
-	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w := newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})
 	w.league(t, 1, 1)
 	w.truth.move(0, 10)
 	w.sweep(t)
@@ -231,7 +231,7 @@ func TestAuditOfACluster(t *testing.T) {
 	for _, admin := range nodes {
 		setUser(t, admin, aclLine(t, "pitchstream"))
 	}
-	w := newWorld(t, Config{URL: "redis://pitchstream:a-password@" + addr + ",", Prefix: "ps:live:"})
+	w := newRedisTest(t, Config{URL: "redis://pitchstream:a-password@" + addr + ",", Prefix: "ps:live:"})
 	keys := w.league(t, 30, 3)
 	broken := map[string]string{}
 	for i, b := range breakages {
@@ -261,7 +261,7 @@ func (tr *truth) atEachLook(f func(look int)) {
 
 // The push comes some looks after its commit.
 func TestAuditWaitsForAPushOnItsWay(t *testing.T) {
-	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w := newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})
 	w.league(t, 1, 2)
 	late := w.truth.change(600_000, "700000", 30)
 	w.truth.atEachLook(func(look int) {
@@ -276,7 +276,7 @@ func TestAuditWaitsForAPushOnItsWay(t *testing.T) {
 
 // Redis is always one state behind.
 func TestAuditLeavesAloneABatterThatMovesAtEveryLook(t *testing.T) {
-	w := newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})
+	w := newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})
 	w.league(t, 1, 2)
 	before := w.truth.change(600_000, "700000", 30)
 	w.truth.atEachLook(func(look int) {

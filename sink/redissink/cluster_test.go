@@ -81,7 +81,7 @@ func TestCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr, nodes := startCluster(t, n)
-			w := newWorld(t, Config{URL: "redis://" + addr + ","})
+			w := newRedisTest(t, Config{URL: "redis://" + addr + ","})
 			var snaps []schemas.Snapshot
 			for id := range int64(100) {
 				snaps = append(snaps, w.truth.change(id, "a}b", 1+id%4))

@@ -2,7 +2,6 @@ package redissink
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -11,8 +10,8 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -35,38 +34,41 @@ func TestURLs(t *testing.T) {
 		"redis://a:1,":                          {"cluster", "a:1"},
 		"redis://h:1,/0":                        {"cluster", "h:1"},
 		"redis://[::1],[::2]":                   {"cluster", "[::1]:6379", "[::2]:6379"},
+
+		"redis+sentinel://h/m":                                          {"m", "h:26379"},
+		"redis+sentinel://u:p@h1:1,h2,[::1]/a%20b/3":                    {"a b", "h1:1", "h2:26379", "[::1]:26379", "db=3", "u:p"},
+		"redis+sentinel://h1/m?db=2&read_timeout=1s":                    {"m", "h1:26379", "db=2"},
+		"rediss+sentinel://:p@h1,h2/m/?sentinel_password=s%26":          {"m", "h1:26379", "h2:26379", ":p", "sentinel :s&", "tls"},
+		"redis+sentinel://h,/m?sentinel_username=a&sentinel_password=b": {"m", "h:26379", "sentinel a:b"},
 	} {
+		o, err := parseURL(url)
+		require.NoError(t, err, url)
+		require.Equal(t, want, parsed(o), url)
 		r, err := OpenReader(Config{URL: url})
-		if err != nil {
-			t.Errorf("%s: %v", url, err)
-			continue
-		}
-		if diff := cmp.Diff(want, parsed(r)); diff != "" {
-			t.Errorf("%s:\n%s", url, diff)
-		}
+		require.NoError(t, err, url)
 		_ = r.Close()
 	}
 }
 
-// parsed returns the address, database, user and encryption that the driver took from a URL.
-func parsed(r *Reader) (words []string) {
-	var user, password string
-	var conf *tls.Config
-	switch c := r.client.(type) {
-	case *redis.Client:
-		o := c.Options()
-		words, user, password, conf = []string{o.Addr}, o.Username, o.Password, o.TLSConfig
-		if o.DB != 0 {
-			words = append(words, "db="+strconv.Itoa(o.DB))
-		}
-	case *redis.ClusterClient:
-		o := c.Options()
-		words, user, password, conf = append([]string{"cluster"}, o.Addrs...), o.Username, o.Password, o.TLSConfig
+// parsed returns what a URL says: the addresses, database, users and encryption.
+func parsed(o *redis.UniversalOptions) (words []string) {
+	if o.IsClusterMode {
+		words = append(words, "cluster")
 	}
-	if user+password != "" {
-		words = append(words, user+":"+password)
+	if o.MasterName != "" {
+		words = append(words, o.MasterName)
 	}
-	if conf != nil {
+	words = append(words, o.Addrs...)
+	if o.DB != 0 {
+		words = append(words, "db="+strconv.Itoa(o.DB))
+	}
+	if o.Username+o.Password != "" {
+		words = append(words, o.Username+":"+o.Password)
+	}
+	if o.SentinelUsername+o.SentinelPassword != "" {
+		words = append(words, "sentinel "+o.SentinelUsername+":"+o.SentinelPassword)
+	}
+	if o.TLSConfig != nil {
 		words = append(words, "tls")
 	}
 	return words
@@ -76,6 +78,9 @@ func TestBadURLsSayNothingOfThePassword(t *testing.T) {
 	for _, url := range []string{
 		"", "redis://", "http://u:hunter2@h", "redis://u:hunter2/x@h:1", "redis://u:hunter2@h:port", "redis://u:hunter2%zz@h:1",
 		"redis://u:hunter2@h:1/x", "redis://u:hunter2@a:1,b:2/3", "redis://u:hunter2@h:1?nonsense=hunter2", "redis://u:hunter2@,", "unix://hunter2?x=1",
+		"redis+sentinel://u:hunter2@h:1", "redis+sentinel://u:hunter2@h/", "redis+sentinel://u:hunter2@/m", "redis+sentinel://u:hunter2@h/m/x",
+		"redis+sentinel://h/m?sentinel_password=hunter2&x=hunter2", "redis+sentinel://h/m?sentinel_password=hunter2%zz",
+		"http+sentinel://u:hunter2@h/m", "redis+sentinel://u:hunter2/x@h/m/1",
 	} {
 		_, err := Open(t.Context(), Config{URL: url})
 		if err == nil || strings.Contains(err.Error(), "hunter") {
@@ -113,7 +118,7 @@ type lines struct{ strings.Builder }
 
 func TestAServerThatHidesItsPolicyIsWarnedOfOnce(t *testing.T) {
 	log := &lines{}
-	w := newWorld(t, Config{URL: miniredisAddr(t), Log: slog.New(slog.NewTextHandler(log, nil))})
+	w := newRedisTest(t, Config{URL: miniredisAddr(t), Log: slog.New(slog.NewTextHandler(log, nil))})
 	w.sweep(t)
 	w.sweep(t)
 	if n := strings.Count(log.String(), "maxmemory-policy"); n != 1 {
@@ -135,9 +140,9 @@ func TestAServerThatMayEvictIsRefused(t *testing.T) {
 // A user who may not read INFO can still be served.
 func TestAUserWithoutINFO(t *testing.T) {
 	addr := testkit.OwnRedis(t).Addr
-	admin := newWorld(t, Config{URL: addr})
+	admin := newRedisTest(t, Config{URL: addr})
 	admin.client.Do(t.Context(), "ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info", "-dbsize", "-@admin")
-	w := newWorld(t, Config{URL: "redis://app:secret@" + addr})
+	w := newRedisTest(t, Config{URL: "redis://app:secret@" + addr})
 	w.push(t, w.truth.change(1, "a", 1))
 	w.sweep(t)
 	w.isWhole(t)
@@ -161,10 +166,10 @@ func (c changes) until(t *testing.T, phase Phase) State {
 	}
 }
 
-func watch(t *testing.T, w *world) (*Keeper, changes) {
+func watch(t *testing.T, w *redisTest) (*Keeper, changes) {
 	t.Helper()
 	c := make(changes, 1000)
-	k := NewKeeper(w.Sink, w.truth, KeeperConfig{Hooks: Hooks{Changed: func(s State) { c <- s }}})
+	k := NewKeeper(w.Sink, w.truth, Hooks{Changed: func(s State) { c <- s }})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = k.Run(ctx) }()
@@ -173,7 +178,7 @@ func watch(t *testing.T, w *world) (*Keeper, changes) {
 }
 
 func TestAKeeperRefusesAServerThatMayEvictFromNowOn(t *testing.T) {
-	w := newWorld(t, Config{URL: testkit.OwnRedis(t).Addr})
+	w := newRedisTest(t, Config{URL: testkit.OwnRedis(t).Addr})
 	k, c := watch(t, w)
 	c.until(t, PhaseOK)
 	w.client.ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lfu")
@@ -193,7 +198,7 @@ func TestAKeeperRefusesAServerThatMayEvictFromNowOn(t *testing.T) {
 func TestAServerThatIsFoundToEvictLaterIsNotWrittenTo(t *testing.T) {
 	server := testkit.OwnRedis(t, "--maxmemory-policy", "allkeys-random")
 	server.Stop(t)
-	w := newWorld(t, Config{URL: server.Addr})
+	w := newRedisTest(t, Config{URL: server.Addr})
 	server.Start(t)
 	_, err := w.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, nil)
 	if refused := (*RefusedError)(nil); !errors.As(err, &refused) {
@@ -208,7 +213,7 @@ func TestRedisGoesDownAndComesBack(t *testing.T) {
 	for name, args := range map[string][]string{"empty": nil, "with its data": {"--appendonly", "yes"}} {
 		t.Run(name, func(t *testing.T) {
 			server := testkit.OwnRedis(t, args...)
-			w := newWorld(t, Config{URL: server.Addr})
+			w := newRedisTest(t, Config{URL: server.Addr})
 			k, c := watch(t, w)
 			c.until(t, PhaseOK)
 			k.Push(t.Context(), []schemas.Snapshot{w.truth.change(1, "a", 1)}, []schemas.Position{w.truth.move(0, 1)})

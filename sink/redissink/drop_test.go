@@ -8,10 +8,10 @@ import (
 
 // guard: what is removed from Redis is below the prefix
 func TestDropRemovesOnlyKeysBelowThePrefix(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1))
 		w.sweep(t)
-		other := newWorld(t, Config{URL: w.cfg.URL, Prefix: w.cfg.Prefix[:len(w.cfg.Prefix)-1] + "*:"}) // a pattern of it would match
+		other := newRedisTest(t, Config{URL: w.cfg.URL, Prefix: w.cfg.Prefix[:len(w.cfg.Prefix)-1] + "*:"}) // a pattern of it would match
 		other.push(t, other.truth.change(2, "a", 1))
 		other.sweep(t)
 		before := w.dump(t)

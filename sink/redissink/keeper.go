@@ -13,7 +13,6 @@ package redissink
 // and its applied positions. Without that a Redis that was emptied would go unnoticed until the next push.
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -41,7 +40,6 @@ type Keeper struct {
 	sink  *Sink
 	src   Source
 	hooks Hooks
-	log   *slog.Logger
 
 	wake    chan struct{} // holds one: Run has something to do now
 	pushing sync.Mutex    // held during a push, so that a later one cannot move applied past one that fails
@@ -55,12 +53,6 @@ type Keeper struct {
 	pending []schemas.Position
 	swept   time.Time // when the last successful sweep ended
 	suspect bool      // a push found a gap, which may close by itself
-}
-
-// KeeperConfig holds the options of a Keeper.
-type KeeperConfig struct {
-	Log   *slog.Logger // nil: none
-	Hooks Hooks
 }
 
 // Hooks are called by the goroutine in which something happened; each may be nil.
@@ -100,12 +92,12 @@ type State struct {
 func (s State) skipsPushes() bool { return s.Phase == PhaseUnavailable || s.Phase == PhaseRefused }
 
 // NewKeeper returns a Keeper. It takes pushes at once, but checks and sweeps only in Run.
-func NewKeeper(sink *Sink, src Source, cfg KeeperConfig) *Keeper {
-	return &Keeper{
-		sink: sink, src: src, hooks: cfg.Hooks, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
-		wake: make(chan struct{}, 1), state: State{PhaseRepairing, "starting", time.Now()},
-	}
+func NewKeeper(sink *Sink, src Source, hooks Hooks) *Keeper {
+	return &Keeper{sink: sink, src: src, hooks: hooks, wake: make(chan struct{}, 1),
+		state: State{PhaseRepairing, "starting", time.Now()}}
 }
+
+func (k *Keeper) log() *slog.Logger { return k.sink.reader.cfg.Log }
 
 // State returns the present state.
 func (k *Keeper) State() State {
@@ -269,7 +261,7 @@ func (k *Keeper) sweep(ctx context.Context) error {
 		return k.fail(ctx, err)
 	}
 	if report.Repaired > 0 {
-		k.log.Info("repaired Redis from Postgres", "checked", report.Checked, "repaired", report.Repaired,
+		k.log().Info("repaired Redis from Postgres", "checked", report.Checked, "repaired", report.Repaired,
 			"forced", report.Forced, "dropped", report.Dropped, "took", time.Since(start))
 	}
 	return nil
@@ -365,7 +357,7 @@ func (k *Keeper) update(change func()) {
 		if now.skipsPushes() {
 			level = slog.LevelWarn
 		}
-		k.log.Log(context.Background(), level, "the phase of Redis changed", "phase", now.Phase, "was", was.Phase,
+		k.log().Log(context.Background(), level, "the phase of Redis changed", "phase", now.Phase, "was", was.Phase,
 			"reason", now.Reason)
 	}
 	if k.hooks.Changed != nil {

@@ -82,7 +82,7 @@ func (l *line) repair() {
 
 // kept is a Keeper at work on a Redis in memory, under a clock that passes only while everybody waits.
 type kept struct {
-	*world
+	*redisTest
 	*line
 	*Keeper
 	offset int64
@@ -100,8 +100,8 @@ func keepOn(t *testing.T, l *line, f func(t *testing.T, k *kept)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l.server = miniredis.NewMiniRedis()
-		k := &kept{line: l, world: newWorld(t, Config{Dialer: l.dial, URL: "memory:1", Prefix: "p:"})}
-		k.Keeper = NewKeeper(k.Sink, k.truth, KeeperConfig{Hooks: k.hooks()})
+		k := &kept{line: l, redisTest: newRedisTest(t, Config{Dialer: l.dial, URL: "memory:1", Prefix: "p:"})}
+		k.Keeper = NewKeeper(k.Sink, k.truth, k.hooks())
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- k.Run(ctx) }()
@@ -350,7 +350,7 @@ func TestKeeperFindsABatterMissing(t *testing.T) {
 
 // The miss comes just when a sweep ends.
 func TestKeeperStaysInRepairIfSomethingWasMissedSince(t *testing.T) {
-	k := NewKeeper(nil, nil, KeeperConfig{})
+	k := NewKeeper(newRedisTest(t, Config{URL: miniredisAddr(t)}).Sink, nil, Hooks{})
 	_, misses := k.sweepDue()
 	k.miss("")
 	k.clean(misses)

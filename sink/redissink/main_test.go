@@ -29,21 +29,21 @@ func TestMain(m *testing.M) {
 }
 
 // eachServer runs a test on a real Redis and on the one in memory that demonstrations use.
-func eachServer(t *testing.T, f func(t *testing.T, w *world)) {
-	t.Run("redis", func(t *testing.T) { f(t, newWorld(t, Config{URL: "redis://" + testkit.Redis(t)})) })
-	t.Run("miniredis", func(t *testing.T) { f(t, newWorld(t, Config{URL: "redis://" + miniredis.RunT(t).Addr()})) })
+func eachServer(t *testing.T, f func(t *testing.T, w *redisTest)) {
+	t.Run("redis", func(t *testing.T) { f(t, newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})) })
+	t.Run("miniredis", func(t *testing.T) { f(t, newRedisTest(t, Config{URL: "redis://" + miniredis.RunT(t).Addr()})) })
 }
 
-// world is a Redis, and the truth that it is to show.
-type world struct {
+// redisTest is a Redis under test, and the truth that it must show.
+type redisTest struct {
 	*Sink
 	*Reader // of the Sink
 	truth   *truth
 }
 
-func (w *world) Close() error { return w.Sink.Close() }
+func (w *redisTest) Close() error { return w.Sink.Close() }
 
-func newWorld(t testing.TB, cfg Config) *world {
+func newRedisTest(t testing.TB, cfg Config) *redisTest {
 	t.Helper()
 	if cfg.Prefix == "" {
 		cfg.Prefix = testkit.Name(t) + ":"
@@ -53,27 +53,27 @@ func newWorld(t testing.TB, cfg Config) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	return &world{s, s.reader, newTruth()}
+	return &redisTest{s, s.reader, newTruth()}
 }
 
 // again is another processor on the same Redis.
-func (w *world) again(t testing.TB) *world {
+func (w *redisTest) again(t testing.TB) *redisTest {
 	t.Helper()
-	other := newWorld(t, w.cfg)
+	other := newRedisTest(t, w.cfg)
 	other.truth = w.truth
 	return other
 }
 
 // anew is a new processor on the same Redis, emptied.
-func (w *world) anew(t testing.TB) *world {
+func (w *redisTest) anew(t testing.TB) *redisTest {
 	t.Helper()
 	w.clear(t)
 	s := &Sink{reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}}}
-	return &world{s, w.Reader, newTruth()}
+	return &redisTest{s, w.Reader, newTruth()}
 }
 
 // clear loses all that was written under the prefix.
-func (w *world) clear(t testing.TB) {
+func (w *redisTest) clear(t testing.TB) {
 	t.Helper()
 	if all := w.allKeys(t); len(all) > 0 {
 		if err := w.client.Del(t.Context(), all...).Err(); err != nil {
@@ -82,8 +82,8 @@ func (w *world) clear(t testing.TB) {
 	}
 }
 
-// raw is all that stands under the prefix, as text.
-func (w *world) raw(t testing.TB) map[string]string {
+// raw returns all keys under the prefix with their values as text.
+func (w *redisTest) raw(t testing.TB) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, key := range w.allKeys(t) {
@@ -94,14 +94,14 @@ func (w *world) raw(t testing.TB) map[string]string {
 	return all
 }
 
-func (w *world) push(t testing.TB, snaps ...schemas.Snapshot) {
+func (w *redisTest) push(t testing.TB, snaps ...schemas.Snapshot) {
 	t.Helper()
 	if _, err := w.Push(t.Context(), snaps, nil); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (w *world) sweep(t testing.TB) SweepReport {
+func (w *redisTest) sweep(t testing.TB) SweepReport {
 	t.Helper()
 	rep, err := w.Sweep(t.Context(), w.truth)
 	if err != nil {
@@ -110,8 +110,8 @@ func (w *world) sweep(t testing.TB) SweepReport {
 	return rep
 }
 
-// dump is all that stands in Redis of batters and applied: key → field → value.
-func (w *world) dump(t testing.TB) map[string]map[string]string {
+// dump returns the hashes of batters and applied: key → field → value.
+func (w *redisTest) dump(t testing.TB) map[string]map[string]string {
 	t.Helper()
 	all := map[string]map[string]string{}
 	for _, key := range w.allKeys(t) {
@@ -128,7 +128,7 @@ func (w *world) dump(t testing.TB) map[string]map[string]string {
 	return all
 }
 
-func (w *world) allKeys(t testing.TB) (found []string) {
+func (w *redisTest) allKeys(t testing.TB) (found []string) {
 	t.Helper()
 	var mu sync.Mutex
 	err := w.eachMaster(t.Context(), func(ctx context.Context, c *redis.Client) error {
@@ -148,7 +148,7 @@ func (w *world) allKeys(t testing.TB) (found []string) {
 }
 
 // isTrue fails the test unless Redis shows the truth, whatever whole and updated_at say.
-func (w *world) isTrue(t testing.TB) {
+func (w *redisTest) isTrue(t testing.TB) {
 	t.Helper()
 	if wrong := w.wrong(t); wrong != "" {
 		t.Error(wrong)
@@ -156,14 +156,14 @@ func (w *world) isTrue(t testing.TB) {
 }
 
 // isWhole fails the test unless Redis shows the truth, and says of every batter that nothing was missed.
-func (w *world) isWhole(t testing.TB) {
+func (w *redisTest) isWhole(t testing.TB) {
 	t.Helper()
 	if wrong := w.wrong(t) + w.gaps(t); wrong != "" {
 		t.Error(wrong)
 	}
 }
 
-func (w *world) wrong(t testing.TB) string {
+func (w *redisTest) wrong(t testing.TB) string {
 	t.Helper()
 	got := w.dump(t)
 	for _, hash := range got {
@@ -177,7 +177,7 @@ func (w *world) wrong(t testing.TB) string {
 	return ""
 }
 
-func (w *world) gaps(t testing.TB) (found string) {
+func (w *redisTest) gaps(t testing.TB) (found string) {
 	t.Helper()
 	for name, hash := range w.dump(t) {
 		if id, game, ok := w.keys.parse(string(w.keys) + name); ok && game == "" && hash["whole"] != hash["seq"] {
@@ -187,7 +187,7 @@ func (w *world) gaps(t testing.TB) (found string) {
 	return found
 }
 
-func (w *world) applied(t testing.TB) map[string]int64 {
+func (w *redisTest) applied(t testing.TB) map[string]int64 {
 	t.Helper()
 	a, err := w.Applied(t.Context())
 	if err != nil {
@@ -407,7 +407,7 @@ func stateOf(t testing.TB, r *Reader, id int64, gamePK string) (*schemas.BatterS
 
 // whole is the sequence number up to which no snapshot of the batter is missing; −1: a sweep must replace
 // them all.
-func (w *world) whole(t testing.TB, id int64) int64 {
+func (w *redisTest) whole(t testing.TB, id int64) int64 {
 	t.Helper()
 	n, err := w.client.HGet(t.Context(), w.keys.batter(id), "whole").Int64()
 	if err != nil {

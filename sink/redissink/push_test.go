@@ -17,7 +17,7 @@ import (
 // guard: sequence fence of Redis
 // guard: a key that is gone is noticed by its tombstone
 func TestSnapshotsInAnyOrderEndInTheSameState(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		rapid.Check(t, func(rt *rapid.T) {
 			w := w.anew(t)
 			var snaps []schemas.Snapshot
@@ -46,7 +46,7 @@ func TestSnapshotsInAnyOrderEndInTheSameState(t *testing.T) {
 }
 
 func TestPushesInOrderLeaveNothingToRepair(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		var snaps []schemas.Snapshot
 		for i := range int64(10) {
 			snaps = append(snaps, w.truth.change(7, "g"+strconv.FormatInt(i%3, 10), i%4))
@@ -64,7 +64,7 @@ func TestPushesInOrderLeaveNothingToRepair(t *testing.T) {
 // Two snapshots of one batter never come in one push, but batters of one push may be a thousand, in pipelines
 // of a megabyte.
 func TestPushOfManyBatters(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		var snaps []schemas.Snapshot
 		for id := range int64(1500) {
 			snaps = append(snaps, w.truth.change(id, "1", 1+id%9))
@@ -75,7 +75,7 @@ func TestPushOfManyBatters(t *testing.T) {
 }
 
 func TestAMissingValueHasNoField(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "g", 4))
 		w.client.HSet(t.Context(), w.keys.batter(1), "left_by_another_version", "1")
 		w.push(t, w.truth.change(1, "g", 3))
@@ -88,7 +88,7 @@ func TestAMissingValueHasNoField(t *testing.T) {
 
 // A processor pushes the same snapshot again after a crash.
 func TestTheSameSnapshotIsWrittenAgain(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		snap := w.truth.change(1, "g", 4)
 		w.push(t, snap)
 		w.client.HSet(t.Context(), w.keys.batter(1), "pitches", 99)
@@ -101,7 +101,7 @@ func TestTheSameSnapshotIsWrittenAgain(t *testing.T) {
 // guard: sequence fence of Redis
 // guard: a key that is gone is noticed by its tombstone
 func TestTombstonesFenceOlderSnapshots(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		stood := w.truth.change(1, "g", 4)
 		gone := w.truth.change(1, "g", 0)
 		w.push(t, stood)
@@ -122,14 +122,14 @@ func TestTombstonesFenceOlderSnapshots(t *testing.T) {
 		w.push(t, w.truth.change(1, "g", 2))
 		w.isWhole(t)
 		if n := w.client.Exists(t.Context(), w.keys.gone(1)).Val(); n != 0 {
-			t.Error("a tombstone of somebody who stands")
+			t.Error("a tombstone of a batter who has rows")
 		}
 	})
 }
 
 func TestGamesWithWeirdNames(t *testing.T) {
 	names := []string{"a}b{c", "ünïcödé ⚾ " + strings.Repeat("x", 40), ":game:", "{}", " ", "a\nb", strings.Repeat("}", 64), "\\*?[x]"}
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		for i, name := range names {
 			w.push(t, w.truth.change(1, name, int64(i+1)))
 		}
@@ -150,7 +150,7 @@ func TestGamesWithWeirdNames(t *testing.T) {
 }
 
 func TestAGapIsKnownUntilASweep(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1))
 		missed := w.truth.change(1, "b", 1)
 		after := w.truth.change(1, "c", 1)
@@ -172,7 +172,7 @@ func TestAGapIsKnownUntilASweep(t *testing.T) {
 }
 
 func TestNothingWhereSomethingShouldStandIsALoss(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		first := w.truth.change(1, "a", 1)
 		w.push(t, first)
 		w.client.FlushAll(t.Context())
@@ -188,7 +188,7 @@ func TestNothingWhereSomethingShouldStandIsALoss(t *testing.T) {
 
 // guard: what is removed from Redis is below the prefix
 func TestAKeyOfAnotherTypeChangesNothingAndASweepRemovesIt(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		ctx := t.Context()
 		w.push(t, w.truth.change(1, "a", 1))
 		for _, key := range []string{w.keys.batter(1), w.keys.game(1, "b"), w.keys.gone(1)} {
@@ -228,7 +228,7 @@ func unwrapAll(err error) error {
 }
 
 func TestAScriptThatTheServerForgotIsSentAgain(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		for i := range int64(3) {
 			w.client.ScriptFlush(t.Context())
 			w.push(t, w.truth.change(1, "a", i+1), w.truth.change(2, "a", i+1))
@@ -239,7 +239,7 @@ func TestAScriptThatTheServerForgotIsSentAgain(t *testing.T) {
 
 // A server at its limit must refuse a snapshot as a whole, and must not be talked into growing beyond it.
 func TestAServerWithoutMemoryKeepsWhatItHas(t *testing.T) {
-	w := newWorld(t, Config{URL: "redis://" + testkit.OwnRedis(t).Addr})
+	w := newRedisTest(t, Config{URL: "redis://" + testkit.OwnRedis(t).Addr})
 	ctx := t.Context()
 	w.push(t, w.truth.change(1, "a", 4))
 	before := w.dump(t)
@@ -257,7 +257,7 @@ func TestAServerWithoutMemoryKeepsWhatItHas(t *testing.T) {
 }
 
 func TestSequenceNumbersBeyondLua(t *testing.T) {
-	w := newWorld(t, Config{URL: "redis://" + miniredisAddr(t)})
+	w := newRedisTest(t, Config{URL: "redis://" + miniredisAddr(t)})
 	for _, seq := range []int64{-1, maxSeq + 1} {
 		if _, err := w.Push(t.Context(), []schemas.Snapshot{{BatterID: 1, Seq: seq}}, nil); err == nil {
 			t.Errorf("%d was taken", seq)

@@ -8,6 +8,7 @@
 package redissink
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -141,7 +142,8 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 // exist. It may run beside processors: a key that is written during the audit is compared again, and is no
 // difference.
 func (s *Sink) Audit(ctx context.Context, src Source, o AuditOptions) (AuditReport, error) {
-	a := audit{sink: s, r: s.reader, src: src, o: o.withDefaults(), suspects: map[string]suspect{}}
+	o.Settle = cmp.Or(o.Settle, 3*time.Second)
+	a := audit{sink: s, r: s.reader, src: src, o: o, suspects: map[string]suspect{}}
 	err := a.run(ctx)
 	return a.rep, err
 }

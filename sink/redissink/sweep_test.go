@@ -13,7 +13,7 @@ import (
 )
 
 func TestSweepFillsAnEmptyRedis(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		for id := range int64(170) {
 			for g := range id % 5 {
 				w.truth.change(id, "g"+strconv.FormatInt(g, 10), (id+g)%4)
@@ -34,7 +34,7 @@ func TestSweepFillsAnEmptyRedis(t *testing.T) {
 }
 
 func TestSweepAfterAFlushOrTheLossOfOneKey(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1), w.truth.change(3, "a", 1))
 		w.push(t, w.truth.change(3, "a", 0))
 		w.sweep(t)
@@ -51,7 +51,7 @@ func TestSweepAfterAFlushOrTheLossOfOneKey(t *testing.T) {
 // Redis ahead of Postgres, which was restored from a backup: another past, in which games and a batter are
 // that Postgres has never heard of.
 func TestSweepAfterPostgresCameBackOlder(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1), w.truth.change(3, "a", 1))
 		w.sweep(t)
 		w.advanced(t, false, w.truth.move(0, 10))
@@ -76,7 +76,7 @@ func TestSweepAfterPostgresCameBackOlder(t *testing.T) {
 
 // Only a batter's sequence number shows that Postgres was restored.
 func TestSweepFindsGamesOfALostPast(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.loseThePast(t)
 		if rep := w.sweep(t); rep != (SweepReport{Checked: 1, Repaired: 1, Forced: 1}) {
 			t.Errorf("%+v", rep)
@@ -87,7 +87,7 @@ func TestSweepFindsGamesOfALostPast(t *testing.T) {
 
 // Only a position shows that Postgres was restored, which no longer knows the batter.
 func TestSweepFindsABatterOfALostPast(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1))
 		w.sweep(t)
 		backup := w.truth.backup()
@@ -105,13 +105,13 @@ func TestSweepFindsABatterOfALostPast(t *testing.T) {
 // A processor goes on from the restored Postgres before any sweep. Its sequence numbers are greater than
 // those of the lost past, but its PrevSeq is not the version that Redis holds.
 func TestPushOverALostPast(t *testing.T) {
-	for name, between := range map[string]func(*testing.T, *world){
-		"in order":     func(*testing.T, *world) {},
-		"after a gap":  func(t *testing.T, w *world) { w.truth.change(1, "a", 3) },
-		"sweep midway": func(t *testing.T, w *world) { w.sweep(t) },
+	for name, between := range map[string]func(*testing.T, *redisTest){
+		"in order":     func(*testing.T, *redisTest) {},
+		"after a gap":  func(t *testing.T, w *redisTest) { w.truth.change(1, "a", 3) },
+		"sweep midway": func(t *testing.T, w *redisTest) { w.sweep(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachServer(t, func(t *testing.T, w *world) {
+			eachServer(t, func(t *testing.T, w *redisTest) {
 				w.push(t, w.truth.change(1, "a", 1))
 				backup := w.truth.backup()
 				w.push(t, w.truth.change(1, "lost", 2))
@@ -131,7 +131,7 @@ func TestPushOverALostPast(t *testing.T) {
 
 // The first snapshot after the restore comes late: the stored one is newer, but followed on the lost past.
 func TestALateSnapshotOverALostPast(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.loseThePast(t)
 		late := w.truth.change(1, "b", 2)
 		for _, push := range []struct {
@@ -153,7 +153,7 @@ func TestALateSnapshotOverALostPast(t *testing.T) {
 
 // The lost past had a gap, so whole is older than the snapshot's PrevSeq.
 func TestPushOverALostPastThatHadAGap(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1))
 		w.truth.change(1, "missed", 1)
 		backup := w.truth.backup()
@@ -172,7 +172,7 @@ func TestPushOverALostPastThatHadAGap(t *testing.T) {
 func TestPushesDuringASweep(t *testing.T) {
 	for _, method := range []string{"AppliedPositions", "BatterSeqs", "BatterSnapshots"} {
 		t.Run(method, func(t *testing.T) {
-			eachServer(t, func(t *testing.T, w *world) {
+			eachServer(t, func(t *testing.T, w *redisTest) {
 				w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1))
 				w.truth.change(1, "missed", 1)
 				w.truth.change(2, "missed", 1)
@@ -197,7 +197,7 @@ func TestPushesDuringASweep(t *testing.T) {
 
 // A newer snapshot is pushed between the reading of a repair's snapshot and its arrival.
 func TestAnOvertakenRepairDoesNotTakeBack(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1))
 		w.truth.change(1, "missed", 1)
 		overtaken := &overtaken{w.truth, func() { w.push(t, w.truth.change(1, "a", 4)) }}
@@ -210,7 +210,7 @@ func TestAnOvertakenRepairDoesNotTakeBack(t *testing.T) {
 
 // A push after Postgres was read is not mistaken for a lost past.
 func TestAPushDuringASweepIsNotForced(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1))
 		newer := &newer{w.truth, func() { w.push(t, w.truth.change(1, "a", 4), w.truth.change(2, "a", 4)) }}
 		if rep, err := w.Sweep(t.Context(), newer); err != nil || rep.Repaired != 0 {
@@ -234,7 +234,7 @@ func (n *newer) BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error) {
 
 // A snapshot that a sweep found missing was only late: it arrives, with a newer one, before the repair.
 func TestARepairThatComesTooLateLeavesNoGap(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1))
 		late := w.truth.change(1, "b", 1)
 		overtaken := &overtaken{w.truth, func() {
@@ -261,7 +261,7 @@ func (o *overtaken) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas
 }
 
 func TestABatterThatIsWrittenAlwaysIsNotForced(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1))
 		backup := w.truth.backup()
 		w.push(t, w.truth.change(1, "a", 2))
@@ -286,7 +286,7 @@ func TestABatterThatIsWrittenAlwaysIsNotForced(t *testing.T) {
 
 // A flush while a sweep fills Redis: what was filled before is gone, and applied must not say otherwise.
 func TestAFlushDuringASweepIsNoticed(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		for id := range int64(60) {
 			w.truth.change(id, "a", 1)
 		}
@@ -312,7 +312,7 @@ func TestAFlushDuringASweepIsNoticed(t *testing.T) {
 }
 
 func TestSweepStopsAtErrorsOfTheSource(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.truth.change(1, "a", 1)
 		w.truth.move(0, 1)
 		for _, method := range []string{"TryLock", "AppliedPositions", "BatterSeqs", "BatterSnapshots"} {
@@ -343,7 +343,7 @@ func TestSweepStopsAtErrorsOfTheSource(t *testing.T) {
 }
 
 func TestRebuildWritesAllAnew(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1))
 		w.client.Del(t.Context(), w.keys.game(1, "a"))
 		w.client.HSet(t.Context(), w.keys.game(2, "a"), "pitches", 99)
@@ -361,7 +361,7 @@ func TestRebuildWritesAllAnew(t *testing.T) {
 
 // Other prefixes on the same server, also one that a pattern could be taken for, are left alone.
 func TestSweepLooksAtItsOwnPrefixOnly(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		base := string(w.keys)
 		w.keys = keys(base + "*:")
 		w.client.HSet(t.Context(), base+"other:batter:{5}", "seq", 1)
@@ -378,7 +378,7 @@ func TestSweepLooksAtItsOwnPrefixOnly(t *testing.T) {
 // Everything at once, at random: pushes lost and late, Redis flushed, Postgres restored. A sweep puts it
 // right.
 func TestASweepRepairsAnySequenceOfFaults(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		rapid.Check(t, func(rt *rapid.T) {
 			w := w.anew(t)
 			var late []schemas.Snapshot
@@ -481,7 +481,7 @@ func TestKeysAreRead(t *testing.T) {
 }
 
 // loseThePast has Redis hold of batter 1 what Postgres, restored from a backup, no longer knows.
-func (w *world) loseThePast(t *testing.T) {
+func (w *redisTest) loseThePast(t *testing.T) {
 	t.Helper()
 	w.push(t, w.truth.change(1, "a", 1))
 	w.sweep(t)

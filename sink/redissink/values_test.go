@@ -21,7 +21,7 @@ func TestStatsComeBackAsTheyWent(t *testing.T) {
 	})
 	text := rapid.Map(rapid.String(), func(s string) schemas.Text { return schemas.Text(strings.ToValidUTF8(s, "?")) })
 	count := rapid.Int64Range(0, math.MaxInt64)
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		seq := int64(0)
 		rapid.Check(t, func(rt *rapid.T) {
 			st := schemas.Stats{
@@ -66,7 +66,7 @@ func TestNumbersAsText(t *testing.T) {
 }
 
 func TestWhatCannotBeReadNamesItsField(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		for field, value := range map[string]string{
 			"pitches": "many", "max_bat_speed_mph": "fast", "last_pitch": "{", "by_pitch_type": "[]", "updated_at": "now", "seq": "1.5",
 		} {
@@ -111,7 +111,7 @@ func TestTheDocumentNamesEveryFieldAndKey(t *testing.T) {
 }
 
 func TestReadingWhatIsNotThere(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(2, "g", 2))
 		if v, err := stateOf(t, w.Reader, 1, ""); v != nil || err != nil {
 			t.Errorf("batter: %+v, %v", v, err)

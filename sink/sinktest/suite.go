@@ -57,7 +57,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 }
 
 func anyOrder(t *testing.T, f Fixture) {
-	w := NewWorld(7, 12)
+	w := NewGenerator(7, 12)
 	changes := w.Changes(300)
 	s := f.Open(t, 1)
 	for _, b := range w.Batches(w.Shuffled(changes)) {
@@ -67,7 +67,7 @@ func anyOrder(t *testing.T, f Fixture) {
 }
 
 func concurrentWriters(t *testing.T, f Fixture) {
-	w := NewWorld(8, 12)
+	w := NewGenerator(8, 12)
 	changes := w.Changes(240)
 	var orders [][]schemas.Batch
 	for range 4 {
@@ -91,7 +91,7 @@ func concurrentWriters(t *testing.T, f Fixture) {
 
 // snapshotsInAnyOrder gives a reader the snapshots in the worst order, newest first.
 func snapshotsInAnyOrder(t *testing.T, f Fixture) {
-	w := NewWorld(9, 12)
+	w := NewGenerator(9, 12)
 	changes := w.Changes(200)
 	s := f.Open(t, 1)
 	var snapshots []schemas.Snapshot
@@ -112,7 +112,7 @@ func snapshotsInAnyOrder(t *testing.T, f Fixture) {
 }
 
 func repeated(t *testing.T, f Fixture) {
-	w := NewWorld(10, 6)
+	w := NewGenerator(10, 6)
 	changes := w.Changes(40)
 	s := f.Open(t, 1)
 	first := mustApply(t, s, BatchOf(changes...))
@@ -125,7 +125,7 @@ func repeated(t *testing.T, f Fixture) {
 }
 
 func olderCore(t *testing.T, f Fixture) {
-	w := NewWorld(11, 1)
+	w := NewGenerator(11, 1)
 	upsert := w.Upsert(0, 1)
 	newer := mustApply(t, f.Open(t, 2), BatchOf(upsert))
 	require.Len(t, newer.Published, 1)
@@ -141,7 +141,7 @@ func olderCore(t *testing.T, f Fixture) {
 }
 
 func predecessorStaysCurrent(t *testing.T, f Fixture) {
-	w := NewWorld(12, 1)
+	w := NewGenerator(12, 1)
 	var changes []schemas.Change
 	for i := range 40 {
 		changes = append(changes, w.Upsert(i, 1))
@@ -162,7 +162,7 @@ func predecessorStaysCurrent(t *testing.T, f Fixture) {
 }
 
 func restoredOlder(t *testing.T, f Fixture) {
-	w := NewWorld(13, 3)
+	w := NewGenerator(13, 3)
 	s := f.Open(t, 1)
 	p := schemas.Position{Topic: "t", NextOffset: 100}
 	require.NoError(t, s.SetPosition(t.Context(), p))
@@ -197,13 +197,13 @@ func cancelled(t *testing.T, f Fixture) {
 	s := f.Open(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.Apply(ctx, BatchOf(NewWorld(14, 3).Changes(5)...))
+	_, err := s.Apply(ctx, BatchOf(NewGenerator(14, 3).Changes(5)...))
 	require.ErrorIs(t, err, context.Canceled)
 	RequireState(t, s, nil)
 }
 
 func identifyPublishes(t *testing.T, f Fixture) {
-	w := NewWorld(15, 1)
+	w := NewGenerator(15, 1)
 	s := f.Open(t, 1)
 	upsert := w.Upsert(0, 1)
 	upsert.Row.BatterID = schemas.Some[int64](1)
@@ -228,7 +228,7 @@ func identifyPublishes(t *testing.T, f Fixture) {
 }
 
 func olderVersion(t *testing.T, f Fixture) {
-	w := NewWorld(17, 1)
+	w := NewGenerator(17, 1)
 	s := f.Open(t, 1)
 	current := w.Upsert(0, 5)
 	current.Row.BatterID = schemas.Some(int64(7))
@@ -254,7 +254,7 @@ func emptyBatch(t *testing.T, f Fixture) {
 }
 
 func changedSince(t *testing.T, f Fixture) {
-	w := NewWorld(16, 1)
+	w := NewGenerator(16, 1)
 	s := f.Open(t, 1)
 	kept, corrected, named, deleted := w.Upsert(0, 1), w.Upsert(1, 1), w.Upsert(2, 1), w.Upsert(3, 1)
 	out := mustApply(t, s, BatchOf(kept, corrected, named, deleted))
@@ -281,7 +281,7 @@ func changedSince(t *testing.T, f Fixture) {
 // changedAfterRestore checks a store restored from an older backup. It may have nothing of a published pitch,
 // or only an identify.
 func changedAfterRestore(t *testing.T, f Fixture) {
-	w := NewWorld(18, 1)
+	w := NewGenerator(18, 1)
 	s := f.Open(t, 1)
 	unknown, named := w.Upsert(0, 1), w.Upsert(1, 1)
 	mustApply(t, s, BatchOf(identifyOf(named, schemas.Identifiers{BatterID: schemas.Some[int64](5)})))
@@ -345,7 +345,7 @@ func keep[K comparable](states map[K]schemas.Stats, seqs map[K]int64, key K, seq
 }
 
 // Identify returns a change that names the batter of pitch i, at that revision.
-func (w *World) Identify(i int, revision int64) schemas.Change {
+func (w *Generator) Identify(i int, revision int64) schemas.Change {
 	for {
 		if c := w.change(); c.Op == schemas.OpIdentify {
 			c.PitchID, c.Version.Revision = PitchID(i), revision
@@ -355,7 +355,7 @@ func (w *World) Identify(i int, revision int64) schemas.Change {
 }
 
 // Upsert returns a measured change of the i-th pitch, at that revision.
-func (w *World) Upsert(i int, revision int64) schemas.Change {
+func (w *Generator) Upsert(i int, revision int64) schemas.Change {
 	for {
 		if c := w.change(); c.Op == schemas.OpUpsert {
 			c.PitchID, c.Row.PitchID, c.Version.Revision = PitchID(i), PitchID(i), revision

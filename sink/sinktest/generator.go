@@ -9,22 +9,22 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// World makes random changes of a few pitches, so that most changes meet others of the same pitch:
+// Generator makes random changes of a few pitches, so that most changes meet others of the same pitch:
 // corrections, deletes, other batters, other games and identifies, in every order. The same seed makes the
 // same changes.
-type World struct {
+type Generator struct {
 	rnd     *rand.Rand
 	pitches int
 	offset  int64
 }
 
-// NewWorld returns a world with this number of pitches.
-func NewWorld(seed uint64, pitches int) *World {
-	return &World{rnd: rand.New(rand.NewPCG(seed, 1)), pitches: pitches}
+// NewGenerator returns a generator for this number of pitches.
+func NewGenerator(seed uint64, pitches int) *Generator {
+	return &Generator{rnd: rand.New(rand.NewPCG(seed, 1)), pitches: pitches}
 }
 
 // Changes returns n new changes, each at coordinates of its own in topic "t".
-func (w *World) Changes(n int) []schemas.Change {
+func (w *Generator) Changes(n int) []schemas.Change {
 	out := make([]schemas.Change, n)
 	for i := range out {
 		out[i] = w.change()
@@ -32,14 +32,14 @@ func (w *World) Changes(n int) []schemas.Change {
 	return out
 }
 
-// PitchID returns the identity of the i-th pitch of a world.
+// PitchID returns the identity of the i-th pitch of a generator.
 func PitchID(i int) schemas.PitchID {
 	var id schemas.PitchID
 	copy(id[:], fmt.Sprintf("%016d", i))
 	return id
 }
 
-func (w *World) change() schemas.Change {
+func (w *Generator) change() schemas.Change {
 	w.offset++
 	id := PitchID(w.rnd.IntN(w.pitches))
 	ts := 1_700_000_000_000 + w.rnd.Int64N(5)
@@ -66,14 +66,14 @@ func (w *World) change() schemas.Change {
 	return c
 }
 
-func (w *World) batter() schemas.Opt[int64] {
+func (w *Generator) batter() schemas.Opt[int64] {
 	if w.rnd.IntN(4) == 0 {
 		return schemas.Opt[int64]{}
 	}
 	return schemas.Some(600_000 + w.rnd.Int64N(4))
 }
 
-func (w *World) row(id schemas.PitchID) *schemas.Row {
+func (w *Generator) row(id schemas.PitchID) *schemas.Row {
 	r := &schemas.Row{
 		PitchID: id, BatterID: w.batter(),
 		GamePK:   pick(w, "", "", "716404", "716405", "a game\tof 'quotes' ⚾"),
@@ -99,17 +99,17 @@ func (w *World) row(id schemas.PitchID) *schemas.Row {
 	return r
 }
 
-func (w *World) measure(low, high float64) schemas.Opt[float64] {
+func (w *Generator) measure(low, high float64) schemas.Opt[float64] {
 	if w.rnd.IntN(3) == 0 {
 		return schemas.Opt[float64]{}
 	}
 	return schemas.Some(low + (high-low)*w.rnd.Float64())
 }
 
-func pick(w *World, words ...schemas.Text) schemas.Text { return words[w.rnd.IntN(len(words))] }
+func pick(w *Generator, words ...schemas.Text) schemas.Text { return words[w.rnd.IntN(len(words))] }
 
 // Batches cuts changes into batches of random sizes, as polls do.
-func (w *World) Batches(changes []schemas.Change) (batches []schemas.Batch) {
+func (w *Generator) Batches(changes []schemas.Change) (batches []schemas.Batch) {
 	for len(changes) > 0 {
 		n := min(1+w.rnd.IntN(12), len(changes))
 		batches = append(batches, BatchOf(changes[:n]...))
@@ -119,7 +119,7 @@ func (w *World) Batches(changes []schemas.Change) (batches []schemas.Batch) {
 }
 
 // Shuffled returns the changes in a random order, some of them twice.
-func (w *World) Shuffled(changes []schemas.Change) []schemas.Change {
+func (w *Generator) Shuffled(changes []schemas.Change) []schemas.Change {
 	out := slices.Clone(changes)
 	for _, c := range changes {
 		if w.rnd.IntN(4) == 0 {
