@@ -9,12 +9,16 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
@@ -48,7 +52,7 @@ type Report struct {
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	folder, err := fileoutput.OpenFolder(o.Output)
 	if err != nil {
-		return nil, fmt.Errorf("output folder: %w", err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
 	view, err := pgadmin.OpenExport(ctx, o.Postgres)
@@ -57,10 +61,7 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	}
 	defer view.Close(ctx)
 	e := &exporter{o: o, folder: folder, view: view}
-	if err := e.run(ctx); err != nil {
-		return nil, err
-	}
-	return &e.report, nil
+	return &e.report, e.run(ctx)
 }
 
 // exporter is one run. One goroutine owns it.
@@ -69,11 +70,11 @@ type exporter struct {
 	folder *fileoutput.Folder
 	view   *pgadmin.Export
 	report Report
-
-	file  *os.File // of the current day; nil between days
-	table *fileoutput.StoredWriter
-	day   schemas.Text
-	rows  int64 // of the current day
+	todo   []pgadmin.Day // that remain, the current one first
+	file   *os.File      // of the current day; nil between days
+	table  fileoutput.Writer
+	day    schemas.Text
+	rows   int64 // of the current day
 }
 
 func (e *exporter) run(ctx context.Context) error {
@@ -81,41 +82,35 @@ func (e *exporter) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	todo, total := e.choose(days)
-	options := terminal.ProgressOptions{Title: "export", TotalRecords: total, Noun: "pitches"}
-	progress := terminal.StartProgress(e.o.ProgressTo, options)
+	progress := terminal.StartProgress(e.o.ProgressTo, terminal.ProgressOptions{
+		Title: "export", TotalRecords: e.choose(days), Noun: "pitches",
+	})
 	defer progress.Stop()
-	next := 0
-	err = e.view.Rows(ctx, todo, func(r *schemas.StoredRow) error {
-		if e.file == nil || e.day != r.GameDate {
-			if err := e.finish(todo, &next); err != nil {
-				return err
-			}
-			if err := e.begin(r.GameDate); err != nil {
-				return err
-			}
+	err = e.view.Rows(ctx, e.todo, func(r *schemas.StoredRow) error {
+		if err := e.begin(r.GameDate); err != nil {
+			return err
 		}
 		e.rows++
 		progress.AddRecords(1)
-		return e.table.Write(r)
+		return e.table.Write(&fileoutput.Row{
+			Row: r.Row, EventTime: schemas.Some(r.EventTime), Provenance: &r.Provenance,
+		})
 	})
 	if err != nil {
-		if e.file != nil {
-			_ = e.file.Close()
-		}
+		_ = e.file.Close() // of nil, it is only an error
 		return err
 	}
-	if err := e.finish(todo, &next); err != nil {
+	if err := e.finish(); err != nil {
 		return err
 	}
-	if next != len(todo) {
-		return fmt.Errorf("postgres returned %d of %d dates", next, len(todo))
+	if len(e.todo) > 0 {
+		return fmt.Errorf("postgres returned %d of %d dates", e.report.Dates, e.report.Dates+len(e.todo))
 	}
 	return e.removeOthers(days)
 }
 
-// choose returns the days to write, and how many pitches they have.
-func (e *exporter) choose(days []pgadmin.Day) (todo []pgadmin.Day, pitches int64) {
+// choose sets the days to write, and returns how many pitches they have.
+func (e *exporter) choose(days []pgadmin.Day) (pitches int64) {
 	for _, d := range days {
 		if d.Date == "" && e.o.From+e.o.To != "" && !e.o.Undated {
 			e.report.Undated = d.Pitches
@@ -126,10 +121,10 @@ func (e *exporter) choose(days []pgadmin.Day) (todo []pgadmin.Day, pitches int64
 			e.report.Skipped++
 			continue
 		}
-		todo = append(todo, d)
+		e.todo = append(e.todo, d)
 		pitches += d.Pitches
 	}
-	return todo, pitches
+	return pitches
 }
 
 const (
@@ -140,41 +135,42 @@ const (
 
 // partOf returns the path of a day's file below the folder.
 func partOf(day schemas.Text) string {
-	if day == "" {
-		day = undatedName
-	}
-	return filepath.Join(partitionStart+string(day), partName)
+	return filepath.Join(partitionStart+string(cmp.Or(day, undatedName)), partName)
 }
 
+// begin finishes the file of the day before and begins one, unless day is the current one.
 func (e *exporter) begin(day schemas.Text) (err error) {
-	if e.file, err = e.folder.Create(partName); err != nil {
+	if e.file != nil && e.day == day {
+		return nil
+	}
+	if err := e.finish(); err != nil {
 		return err
 	}
-	e.table = fileoutput.NewStoredWriter(e.file, features.CoreVersion)
-	e.day, e.rows = day, 0
-	return nil
+	e.file, err = e.folder.Create(partName)
+	e.table, e.day, e.rows = fileoutput.NewStoredWriter(e.file, features.CoreVersion), day, 0
+	return err
 }
 
 // finish moves the file of the current day to its place, if it has all pitches that the same snapshot
 // counted.
-func (e *exporter) finish(todo []pgadmin.Day, next *int) error {
+func (e *exporter) finish() error {
 	if e.file == nil {
 		return nil
 	}
-	want := todo[*next]
 	err := e.table.Close()
 	if info, statErr := e.file.Stat(); statErr == nil {
 		e.report.Bytes += info.Size()
 	}
 	err = errors.Join(err, fileoutput.Finish(e.file))
 	e.file = nil
+	want := e.todo[0]
 	if err == nil && (want.Date != e.day || want.Pitches != e.rows) {
 		err = fmt.Errorf("%s: postgres returned %d pitches of %d", partOf(e.day), e.rows, want.Pitches)
 	}
 	if err != nil {
 		return err
 	}
-	*next++
+	e.todo = e.todo[1:]
 	e.report.Dates++
 	e.report.Pitches += e.rows
 	// guard: export: a day with fewer pitches than counted is incomplete | e.folder.Place(partName, partOf(e.day)) -> nil
@@ -183,27 +179,21 @@ func (e *exporter) finish(todo []pgadmin.Day, next *int) error {
 
 // removeOthers removes, with Overwrite, the files of dates in the range that have no pitches any more.
 func (e *exporter) removeOthers(days []pgadmin.Day) error {
-	if !e.o.Overwrite {
-		return nil
-	}
-	current := map[string]bool{}
-	for _, d := range days {
-		current[partOf(d.Date)] = true
-	}
-	files, err := filepath.Glob(e.folder.Path(filepath.Join(partitionStart+"*", partName)))
-	if err != nil {
+	files, err := fs.Glob(os.DirFS(e.o.Output), partitionStart+"*/"+partName)
+	if err != nil || !e.o.Overwrite {
 		return err
 	}
 	for _, file := range files {
-		date := filepath.Base(filepath.Dir(file))[len(partitionStart):]
-		if current[filepath.Join(partitionStart+date, partName)] || !e.covers(date) {
+		date := path.Dir(file)[len(partitionStart):]
+		isDate := func(d pgadmin.Day) bool { return cmp.Or(string(d.Date), undatedName) == date }
+		if slices.ContainsFunc(days, isDate) || !e.covers(date) {
 			continue
 		}
-		// guard: export: dates that have no pitches any more go | os.Remove(file) -> error(nil)
-		if err := os.Remove(file); err != nil {
+		// guard: export: dates that have no pitches any more go | os.Remove(e.folder.Path(file)) -> error(nil)
+		if err := os.Remove(e.folder.Path(file)); err != nil {
 			return err
 		}
-		_ = os.Remove(filepath.Dir(file)) // fails if it holds other files, which stay
+		_ = os.Remove(filepath.Dir(e.folder.Path(file))) // fails if it holds other files, which stay
 		e.report.Removed++
 	}
 	return nil

@@ -12,26 +12,34 @@ type brackets struct {
 	depth    int  // open brackets, ≥ 0
 	inString bool // between two quotes
 	escaped  bool // inString, and the byte before was a backslash that escapes
+	// bare means an array element that is neither object nor array. It ends before the comma or closing bracket
+	// that follows it.
+	bare bool
 }
 
-// find returns the index after the bracket that closes the value, or false if b ends before it. It must see
-// every byte of a value once, in order.
+// find returns the index after the value, or false if b ends before it. It must see every byte of a value
+// once, in order.
 func (s *brackets) find(b []byte) (end int, ok bool) {
 	for i := 0; i < len(b); {
 		if s.inString {
 			i = s.skipString(b, i)
 			continue
 		}
-		if i = nextStructural(b, i); i == len(b) {
+		if !s.bare {
+			i = nextStructural(b, i)
+		}
+		if i == len(b) {
 			break
 		}
-		switch b[i] {
-		case '"':
+		switch c := b[i]; {
+		case c == '"':
 			s.inString = true
-		case '{', '[':
+		case c == '{' || c == '[':
 			s.depth++
-		default: // } or ]
-			if s.depth--; s.depth <= 0 {
+		case s.bare && s.depth == 0 && (c == ',' || c == ']'):
+			return i, true
+		case c == '}' || c == ']':
+			if s.depth = max(0, s.depth-1); s.depth == 0 && !s.bare {
 				return i + 1, true
 			}
 		}
@@ -84,29 +92,3 @@ func nextStructural(b []byte, i int) int {
 
 // zeroBytes sets the high bit of the lowest byte of w that is zero. The bytes above that one have no meaning.
 func zeroBytes(w uint64) uint64 { return (w - ones) &^ w & highs }
-
-// element finds the end of an array element that is neither object nor array: the comma or closing bracket
-// after it, which is not part of it.
-type element struct{ inner brackets }
-
-func (e *element) find(b []byte) (end int, ok bool) {
-	s := &e.inner
-	for i := 0; i < len(b); {
-		if s.inString {
-			i = s.skipString(b, i)
-			continue
-		}
-		switch c := b[i]; {
-		case c == '"':
-			s.inString = true
-		case s.depth == 0 && (c == ',' || c == ']'):
-			return i, true
-		case c == '{' || c == '[':
-			s.depth++
-		case s.depth > 0 && (c == '}' || c == ']'):
-			s.depth--
-		}
-		i++
-	}
-	return 0, false
-}

@@ -23,11 +23,9 @@ import (
 type Checkpoint struct {
 	path string
 
-	mu    sync.Mutex
-	dirty bool
-	// settings are the options that decide what is sent. A state file belongs to runs with the same settings.
-	settings map[string]string
-	files    map[string]*fileState
+	mu      sync.Mutex // guards the fields below
+	dirty   bool       // content is not in the file yet
+	content checkpointFile
 }
 
 // fileState is the progress of one file.
@@ -40,7 +38,8 @@ type fileState struct {
 }
 
 type checkpointFile struct {
-	Version  int                   `json:"version"`
+	Version int `json:"version"`
+	// Settings are the options that decide what is sent. A state file belongs to runs with the same settings.
 	Settings map[string]string     `json:"settings"`
 	Files    map[string]*fileState `json:"files"`
 }
@@ -50,11 +49,10 @@ const checkpointVersion = 1
 // OpenCheckpoint reads a state file, which need not exist. It returns an error if the file belongs to a run
 // with other settings or is no state file.
 func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error) {
-	c := &Checkpoint{path: path, settings: settings, files: map[string]*fileState{}}
 	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		c.dirty = true // written by the first Save, which shows whether the path can be written
-		return c, nil
+	if errors.Is(err, fs.ErrNotExist) { // written by the first Save, which shows whether the path can be written
+		f := checkpointFile{checkpointVersion, settings, map[string]*fileState{}}
+		return &Checkpoint{path: path, content: f, dirty: true}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -70,42 +68,38 @@ func OpenCheckpoint(path string, settings map[string]string) (*Checkpoint, error
 				path, name, was, settings[name])
 		}
 	}
-	maps.DeleteFunc(f.Files, func(_ string, s *fileState) bool { return s == nil })
-	maps.Copy(c.files, f.Files)
-	return c, nil
+	files := map[string]*fileState{}
+	maps.Copy(files, f.Files) // which may be null
+	return &Checkpoint{path: path, content: checkpointFile{checkpointVersion, settings, files}}, nil
 }
 
 // Complete reports whether every record of a file is settled and none was refused.
 func (c *Checkpoint) Complete(f *File) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.of(f)
+	s, unlock := c.of(f)
+	defer unlock()
 	return s.Records != nil && s.Settled >= *s.Records && len(s.Failed) == 0
 }
 
 // Done reports whether a record is settled and was not refused.
 func (c *Checkpoint) Done(f *File, record int64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.of(f)
+	s, unlock := c.of(f)
+	defer unlock()
 	_, failed := slices.BinarySearch(s.Failed, record)
 	return record <= s.Settled && !failed
 }
 
 // SettledRecords returns how many records of a file are settled and were not refused.
 func (c *Checkpoint) SettledRecords(f *File) int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.of(f)
+	s, unlock := c.of(f)
+	defer unlock()
 	return s.Settled - int64(len(s.Failed))
 }
 
 // Settle notes that a record was acknowledged, or permanently refused (failed). It must be called in the
 // order of the file.
 func (c *Checkpoint) Settle(f *File, record int64, failed bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.of(f)
+	s, unlock := c.of(f)
+	defer unlock()
 	c.dirty = true
 	s.Settled = max(s.Settled, record)
 	i, listed := slices.BinarySearch(s.Failed, record)
@@ -119,39 +113,37 @@ func (c *Checkpoint) Settle(f *File, record int64, failed bool) {
 
 // Ended notes how many records a file holds. It fits Options.Ended.
 func (c *Checkpoint) Ended(f *File, records int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	s, unlock := c.of(f)
+	defer unlock()
 	c.dirty = true
-	c.of(f).Records = &records
+	s.Records = &records
 }
 
-// of returns the state of a file, a new one if the file is new or has changed. The caller holds c.mu.
-func (c *Checkpoint) of(f *File) *fileState {
+// of locks c.mu and returns the state of a file, a new one if the file is new or has changed.
+func (c *Checkpoint) of(f *File) (s *fileState, unlock func()) {
+	c.mu.Lock()
 	path := f.absolute()
-	s := c.files[path]
+	s = c.content.Files[path]
 	if s == nil || s.SizeBytes != f.SizeBytes || !s.ModTime.Equal(f.ModTime) {
 		s = &fileState{SizeBytes: f.SizeBytes, ModTime: f.ModTime}
-		c.files[path] = s
+		c.content.Files[path] = s
 	}
-	return s
+	return s, c.mu.Unlock
 }
 
 // Save writes the state file if something has changed. It writes a temporary file and renames it, so that a
 // crash leaves either the old or the new state complete.
 func (c *Checkpoint) Save() error {
 	c.mu.Lock()
-	isDirty := c.dirty
-	c.dirty = false
-	text, err := json.Marshal(checkpointFile{Version: checkpointVersion, Settings: c.settings, Files: c.files})
-	c.mu.Unlock()
-	if err != nil || !isDirty {
-		return err
+	defer c.mu.Unlock()
+	if !c.dirty {
+		return nil
 	}
-	if err = replaceFile(c.path, append(text, '\n')); err != nil {
-		c.mu.Lock()
-		c.dirty = true // still to be written
-		c.mu.Unlock()
+	text, err := json.Marshal(&c.content)
+	if err == nil {
+		err = replaceFile(c.path, append(text, '\n'))
 	}
+	c.dirty = err != nil
 	return err
 }
 

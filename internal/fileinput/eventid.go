@@ -1,6 +1,7 @@
 package fileinput
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 )
@@ -12,11 +13,9 @@ import (
 func EventID(record []byte) (id string, ok bool) {
 	value := record
 	for _, name := range []string{"summary_acts", "pitch", "eventId"} {
-		if value = member(value, name); value == nil {
-			return "", false
-		}
+		value = member(value, name)
 	}
-	if value[0] != '"' || json.Unmarshal(value, &id) != nil {
+	if len(value) == 0 || value[0] != '"' || json.Unmarshal(value, &id) != nil {
 		return "", false
 	}
 	return id, id != ""
@@ -80,9 +79,4 @@ func isName(quoted []byte, name string) bool {
 		json.Unmarshal(quoted, &key) == nil && key == name
 }
 
-func skipSpace(b []byte) []byte {
-	if i := nonSpace(b); i >= 0 {
-		return b[i:]
-	}
-	return nil
-}
+func skipSpace(b []byte) []byte { return bytes.TrimLeft(b, whiteSpace) }

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -38,7 +39,7 @@ type Options struct {
 	Game string
 	// MaxRecordBytes is the longest record that is returned whole; 0 means DefaultMaxRecordBytes.
 	MaxRecordBytes int
-	// Exclude are files and folders that are ignored inside folders: a state file, an output folder.
+	// Exclude are files and folders that are ignored inside folders: a state file, an output folder. "" is none.
 	Exclude []string
 	// Skip is called before a file is opened; true skips the file without a Problem. May be nil.
 	Skip func(*File) bool
@@ -52,19 +53,15 @@ type Options struct {
 // Item is one record.
 type Item struct {
 	File       *File
-	Source     string // its path; - for standard input
-	Record     int64  // its number in the file, from 1
-	ByteOffset int64  // of its first byte in the uncompressed content
-	SizeBytes  int64  // of all of it
+	Record     int64 // its number in the file, from 1
+	ByteOffset int64 // of its first byte in the uncompressed content
+	SizeBytes  int64 // of all of it
 	// Value is the record, byte for byte, without the white space around it; in JSON Lines only without its line
 	// end. It is valid until the next call of Next. A TooLarge record has only its first KeptBytes here.
-	Value  []byte
-	GamePK string // "" if it is not known
-	// TooLarge means that the record is longer than Options.MaxRecordBytes. ByteOffset and SizeBytes say where
-	// all of it is.
-	TooLarge bool
-	// Torn means that the file ends within this record.
-	Torn bool
+	Value    []byte
+	TooLarge bool // longer than Options.MaxRecordBytes
+	Torn     bool // the file ends within this record
+	atEnd    bool // the end of the file ended it, not its own bytes
 }
 
 // Reader returns the records of all inputs, one after the other. Only BytesRead is safe for concurrent use.
@@ -89,41 +86,39 @@ func Open(ctx context.Context, o Options) (*Reader, error) {
 	if o.MaxRecordBytes <= 0 {
 		o.MaxRecordBytes = DefaultMaxRecordBytes
 	}
-	files, left, err := resolve(o)
-	if err != nil {
+	l := lister{o: o, seen: map[string]bool{}}
+	if err := l.paths(o.Paths); err != nil {
 		return nil, err
 	}
-	r := &Reader{o: o, files: files}
+	r := &Reader{o: o, files: l.files, problems: l.problems}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	r.split.limit = o.MaxRecordBytes
-	for _, p := range left {
-		r.problems.add(p)
-	}
 	return r, nil
 }
 
 // Next returns the next record. It returns io.EOF at the end and the cause of the context after it ended, and
 // no other error.
 func (r *Reader) Next() (Item, error) {
-	for {
+	for r.file != nil || r.openNext() {
+		item, ok := r.split.next()
 		if r.ctx.Err() != nil {
-			return Item{}, context.Cause(r.ctx)
+			break
 		}
-		if r.file == nil && !r.openNext() {
-			if r.ctx.Err() != nil {
-				continue
+		if ok && (!item.atEnd || r.content.raw.failure() == nil) {
+			r.record++
+			if r.torn = item.Torn; r.torn {
+				r.report(CutShort, item.ByteOffset, fmt.Sprintf("record %d is cut short at byte %d, %d bytes of it are here",
+					r.record, item.ByteOffset+item.SizeBytes, item.SizeBytes))
 			}
-			return Item{}, io.EOF
+			item.File, item.Record = r.file, r.record
+			return item, nil
 		}
-		p, ok := r.split.next()
-		if r.ctx.Err() != nil {
-			continue
-		}
-		if ok && (!p.atEnd || r.content.raw.failure() == nil) {
-			return r.item(p), nil
-		}
-		r.finish(p.size)
+		r.finish(item.SizeBytes)
 	}
+	if r.ctx.Err() != nil {
+		return Item{}, context.Cause(r.ctx)
+	}
+	return Item{}, io.EOF
 }
 
 // Close ends the reading. It may be called at any time, and twice.
@@ -154,13 +149,12 @@ func (r *Reader) Problems() (list []Problem, more, failures int64) {
 // StartProgress shows on w how far the reading is, and the notes of ids, which may be nil. The caller counts
 // with SetBytes and AddRecords, and must call Stop.
 func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Progress {
-	var total int64 // 0, which means unknown, if the inputs include a pipe
+	var total int64
 	for _, f := range r.files {
-		if f.SizeBytes < 0 {
-			total = 0
-			break
-		}
 		total += f.SizeBytes
+	}
+	if slices.ContainsFunc(r.files, func(f *File) bool { return f.SizeBytes < 0 }) {
+		total = 0 // unknown, because of a pipe
 	}
 	p := terminal.StartProgress(w, terminal.ProgressOptions{Title: title, TotalBytes: total})
 	if ids != nil {
@@ -169,18 +163,6 @@ func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Pr
 		}
 	}
 	return p
-}
-
-func (r *Reader) item(p piece) Item {
-	r.record++
-	if r.torn = p.torn; p.torn {
-		r.cutShort(p.offset, "record %d is cut short at byte %d, %d bytes of it are here",
-			r.record, p.offset+p.size, p.size)
-	}
-	return Item{
-		File: r.file, Source: r.file.Path, Record: r.record, ByteOffset: p.offset, SizeBytes: p.size,
-		Value: p.value, GamePK: r.file.GamePK, TooLarge: p.tooLarge, Torn: p.torn,
-	}
 }
 
 // openNext opens the next input that can be opened. It returns false after the last one.
@@ -212,7 +194,7 @@ func (r *Reader) open(f *File) bool {
 			message = "begins with a byte order mark, which is not JSON: " +
 				"it was passed over, the records behind it are whole"
 		}
-		r.problems.add(Problem{Source: f.Path, Kind: ByteOrderMark, Message: message})
+		r.report(ByteOrderMark, 0, message)
 	}
 	if f.SizeBytes >= 0 && !r.split.maybeRecords(f) {
 		r.problems.add(Problem{Source: f.Path, Kind: NotRecords, Failure: !f.found,
@@ -239,31 +221,31 @@ func (r *Reader) finish(fragment int64) {
 	case r.torn && ended:
 		// it was reported with the record
 	case isCutShort:
-		r.cutShort(end, "the compressed content is cut short at its byte %d", end)
+		r.report(CutShort, end, fmt.Sprintf("the compressed content is cut short at its byte %d", end))
 	case !ended:
 		r.problems.add(Problem{Source: r.file.Path, Kind: Unreadable, Record: r.record + 1, ByteOffset: end,
 			Failure: true,
 			Message: fmt.Sprintf("unreadable from byte %d on, after record %d: %s", end, r.record, reason(err))})
 	case r.split.inArray:
-		r.cutShort(end, "the array is not closed: cut short at byte %d, between two records", end)
+		r.report(CutShort, end,
+			fmt.Sprintf("the array is not closed: cut short at byte %d, between two records", end))
 	case r.record == 0:
-		r.problems.add(Problem{Source: r.file.Path, Kind: Empty, Message: "holds no record"})
+		r.report(Empty, 0, "holds no record")
 	}
 	r.closeFile()
 }
 
-func (r *Reader) cutShort(offset int64, format string, args ...any) {
-	r.problems.add(Problem{Source: r.file.Path, Kind: CutShort, Record: r.record, ByteOffset: offset,
-		Message: fmt.Sprintf(format, args...)})
+// report adds a problem of the file being read that is no failure.
+func (r *Reader) report(kind Kind, offset int64, message string) {
+	r.problems.add(Problem{
+		Source: r.file.Path, Kind: kind, Record: r.record, ByteOffset: offset, Message: message,
+	})
 }
 
 // maybeRecords returns false for a file that certainly holds no records, such as a README beside them. It
 // accepts a JSON extension, and content that looks like JSON.
 func (s *splitter) maybeRecords(f *File) bool {
 	name := strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(f.Path, ".gz"), ".zst"))
-	switch filepath.Ext(name) {
-	case ".json", ".jsonl", ".ndjson":
-		return true
-	}
-	return s.looksLikeJSON(f.found)
+	isJSON := slices.Contains([]string{".json", ".jsonl", ".ndjson"}, filepath.Ext(name))
+	return isJSON || s.looksLikeJSON(f.found)
 }

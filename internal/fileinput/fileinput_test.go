@@ -364,12 +364,12 @@ func TestRealRecords(t *testing.T) {
 			break
 		}
 		require.NoError(t, err)
-		whole, err := os.ReadFile(item.Source)
+		whole, err := os.ReadFile(item.File.Path)
 		require.NoError(t, err)
 		require.Equal(t, string(bytes.TrimSpace(whole)), string(item.Value))
 		_, ok := EventID(item.Value)
-		require.True(t, ok, item.Source)
-		games[item.GamePK]++
+		require.True(t, ok, item.File.Path)
+		games[item.File.GamePK]++
 	}
 	require.Equal(t, map[string]int{"12345634": 7, "12345636": 1, "12345641": 1, "12345645": 3}, games)
 	require.Len(t, problemLines(r), 3)

@@ -105,25 +105,23 @@ func (x *IDs) Identify(record []byte) (Identity, bool) {
 // Headers returns the record headers of the identifiers that are not missing, except GamePK, which is the
 // record's key.
 func (id Identity) Headers() (hs []schemas.Header) {
-	add := func(key, value string) {
-		if value != "" {
-			hs = append(hs, schemas.Header{Key: key, Value: []byte(value)})
+	number := func(n schemas.Opt[int64]) []byte {
+		if !n.Present {
+			return nil
 		}
+		return strconv.AppendInt(nil, n.Value, 10)
 	}
-	addNumber := func(key string, n schemas.Opt[int64]) {
-		if n.Present {
-			add(key, strconv.FormatInt(n.Value, 10))
-		}
+	hs = []schemas.Header{
+		{Key: schemas.HeaderBatterID, Value: number(id.BatterID)},
+		{Key: schemas.HeaderPitcherID, Value: number(id.PitcherID)},
+		{Key: schemas.HeaderTeamID, Value: number(id.TeamID)},
+		{Key: schemas.HeaderGameDate, Value: []byte(id.GameDate)},
+		{Key: schemas.HeaderVenue, Value: []byte(id.Venue)},
 	}
-	addNumber(schemas.HeaderBatterID, id.BatterID)
-	addNumber(schemas.HeaderPitcherID, id.PitcherID)
-	addNumber(schemas.HeaderTeamID, id.TeamID)
-	add(schemas.HeaderGameDate, id.GameDate)
-	add(schemas.HeaderVenue, id.Venue)
 	if id.EventTime.Present {
-		add(schemas.HeaderEventTime, id.EventTime.Value.String())
+		hs = append(hs, schemas.Header{Key: schemas.HeaderEventTime, Value: []byte(id.EventTime.Value.String())})
 	}
-	return hs
+	return slices.DeleteFunc(hs, func(h schemas.Header) bool { return len(h.Value) == 0 })
 }
 
 func readIDs(r io.Reader) (*IDs, error) {
@@ -137,9 +135,9 @@ func readIDs(r io.Reader) (*IDs, error) {
 	if err != nil {
 		return nil, err
 	}
-	columns, at, err := ids.columns(slices.Clone(head))
+	columns, err := ids.columns(head)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("line 1: %w", err)
 	}
 	for {
 		row, err := rows.Read()
@@ -150,47 +148,43 @@ func readIDs(r io.Reader) (*IDs, error) {
 			return nil, err // it names the line
 		}
 		line, _ := rows.FieldPos(0)
-		if err := ids.add(row, columns, at, line); err != nil {
+		if err := ids.add(row, columns, line); err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
 	}
 }
 
-// columns returns a setter for each column, nil for an ignored one, and the index of the event id.
-func (x *IDs) columns(head []string) (columns []func(*Identity, string) error, at int, err error) {
-	at = -1
-	seen := map[string]bool{}
-	for i, name := range head {
-		name = strings.ToLower(strings.TrimSpace(name))
-		if seen[name] && name != "" {
-			return nil, 0, fmt.Errorf("line 1: the column %s appears twice", name)
+// columns returns the names of the columns in lower case.
+func (x *IDs) columns(head []string) (columns []string, err error) {
+	for _, cell := range head {
+		name := strings.ToLower(strings.TrimSpace(cell))
+		if name != "" && slices.Contains(columns, name) {
+			return nil, fmt.Errorf("the column %s appears twice", name)
 		}
-		seen[name] = true
-		if name == eventIDColumn {
-			at = i
-		} else if idColumns[name] == nil {
-			x.Notes = append(x.Notes, fmt.Sprintf("the column %q is ignored", head[i]))
+		columns = append(columns, name)
+		if name != eventIDColumn && idColumns[name] == nil {
+			x.Notes = append(x.Notes, fmt.Sprintf("the column %q is ignored", cell))
 		}
-		columns = append(columns, idColumns[name])
 	}
-	if at < 0 {
-		return nil, 0, fmt.Errorf("line 1: no column event_id among %s", strings.Join(head, ", "))
+	if !slices.Contains(columns, eventIDColumn) {
+		return nil, fmt.Errorf("no column event_id among %s", strings.Join(head, ", "))
 	}
-	return columns, at, nil
+	return columns, nil
 }
 
-func (x *IDs) add(row []string, columns []func(*Identity, string) error, at, line int) error {
+func (x *IDs) add(row, columns []string, line int) error {
 	id := Identity{line: int32(min(line, math.MaxInt32))}
-	for i, set := range columns {
+	eventID := ""
+	for i, name := range columns {
 		cell := strings.TrimSpace(row[i])
-		if set == nil || cell == "" {
-			continue
-		}
-		if err := set(&id, cell); err != nil {
-			return err
+		if name == eventIDColumn {
+			eventID = cell
+		} else if set := idColumns[name]; set != nil && cell != "" {
+			if err := set(&id, cell); err != nil {
+				return err
+			}
 		}
 	}
-	eventID := strings.TrimSpace(row[at])
 	if eventID == "" {
 		return errors.New("event_id is empty")
 	}

@@ -39,8 +39,8 @@ func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64
 		s.closes = append(s.closes, file.Close)
 		r = file
 	}
-	if f.SizeBytes < 0 { // a pipe, whose next byte may never arrive
-		r = &interruptible{ctx: ctx, r: r}
+	if f.SizeBytes < 0 {
+		r = interruptible(ctx, r)
 	}
 	s.raw = &rawReader{ctx: ctx, r: r, readBytes: readBytes}
 	if err := s.decompress(bufio.NewReaderSize(s.raw, 64<<10)); err != nil {
@@ -139,38 +139,14 @@ func (r *rawReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// interruptible reads a pipe so that waiting for it ends with ctx. The pending read stays behind until the
-// pipe moves or closes; no other read follows it.
-type interruptible struct {
-	ctx  context.Context
-	r    io.Reader
-	buf  [64 << 10]byte
-	left []byte
-	err  error
-}
-
-func (r *interruptible) Read(p []byte) (int, error) {
-	if len(r.left) == 0 && r.err == nil {
-		r.wait()
-	}
-	if len(r.left) == 0 {
-		return 0, r.err
-	}
-	n := copy(p, r.left)
-	r.left = r.left[n:]
-	return n, nil
-}
-
-func (r *interruptible) wait() {
-	done := make(chan func(), 1) // stores the result, unless the context ended first
+// interruptible reads a pipe, whose next byte may never arrive, so that waiting for it ends with ctx. The
+// pending read stays behind until the pipe moves or closes; no other read follows it.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
 	go func() {
-		n, err := r.r.Read(r.buf[:])
-		done <- func() { r.left, r.err = r.buf[:n], err }
+		_, err := io.Copy(in, r)
+		_ = in.CloseWithError(err)
 	}()
-	select {
-	case store := <-done:
-		store()
-	case <-r.ctx.Done():
-		r.err = context.Cause(r.ctx)
-	}
+	context.AfterFunc(ctx, func() { _ = out.CloseWithError(context.Cause(ctx)) })
+	return out
 }

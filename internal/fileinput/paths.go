@@ -34,23 +34,18 @@ func (f *File) absolute() string {
 	return f.abs
 }
 
-// resolve lists the files of o.Paths in the order of reading. Paths keep their order; the files of a glob or
-// folder are ordered by name, numbers as numbers (frame 1020 before 10136). Folders include everything below
-// them except hidden names such as .git. All paths that do not exist and globs without a match are returned
-// as one error, so that nothing starts on a mistyped name.
-func resolve(o Options) (files []*File, left []Problem, err error) {
-	l := lister{o: o, seen: map[string]bool{}}
-	err = l.paths(o.Paths)
-	return l.files, l.left, err
-}
-
+// lister lists files in the order of reading. Paths keep their order; the files of a glob or folder are
+// ordered by name, numbers as numbers (frame 1020 before 10136). Folders include everything below them except
+// hidden names such as .git.
 type lister struct {
-	o     Options
-	files []*File
-	left  []Problem
-	seen  map[string]bool // absolute paths
+	o        Options
+	files    []*File
+	problems problems
+	seen     map[string]bool // absolute paths
 }
 
+// paths returns all paths that do not exist and globs without a match as one error, so that nothing starts on
+// a mistyped name.
 func (l *lister) paths(paths []string) error {
 	var errs []error
 	for _, path := range paths {
@@ -94,7 +89,7 @@ func (l *lister) entry(path string, info fs.FileInfo, found bool) error {
 	if info.Mode().IsRegular() {
 		f.SizeBytes, f.ModTime = info.Size(), info.ModTime()
 	} else if found {
-		l.leaveOut(path, "neither a file nor a folder")
+		l.report(LeftOut, path, "neither a file nor a folder")
 		return nil
 	}
 	l.add(f)
@@ -109,7 +104,7 @@ func (l *lister) folder(path string, found bool) error {
 		return err
 	}
 	if err != nil {
-		l.unreadable(path, err)
+		l.report(Unreadable, path, reason(err))
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return compareNumbered(a.Name(), b.Name()) })
 	for _, e := range entries {
@@ -121,31 +116,21 @@ func (l *lister) folder(path string, found bool) error {
 }
 
 func (l *lister) inFolder(path string, e fs.DirEntry) {
-	if l.excluded(path) {
+	if slices.ContainsFunc(l.o.Exclude, func(x string) bool { return x != "" && absolute(x) == absolute(path) }) {
 		return
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		l.unreadable(path, err)
-		return
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		l.report(Unreadable, path, reason(err))
+	case info.IsDir() && e.Type()&fs.ModeSymlink != 0:
+		l.report(LeftOut, path, "a link to a folder is not followed") // because it could form a loop
+	default:
+		_ = l.entry(path, info, true) // a found file reports its errors as problems
 	}
-	if info.IsDir() && e.Type()&fs.ModeSymlink != 0 {
-		l.leaveOut(path, "a link to a folder is not followed") // because it could form a loop
-		return
-	}
-	_ = l.entry(path, info, true) // a found file reports its errors as problems
 }
 
-func (l *lister) excluded(path string) bool {
-	return slices.ContainsFunc(l.o.Exclude, func(x string) bool { return absolute(x) == absolute(path) })
-}
-
-func (l *lister) unreadable(path string, err error) {
-	l.left = append(l.left, Problem{Source: path, Kind: Unreadable, Message: reason(err), Failure: true})
-}
-
-func (l *lister) leaveOut(path, why string) {
-	l.left = append(l.left, Problem{Source: path, Kind: LeftOut, Message: why})
+func (l *lister) report(kind Kind, path, message string) {
+	l.problems.add(Problem{Source: path, Kind: kind, Message: message, Failure: kind == Unreadable})
 }
 
 // add adds a file once, because the pitches of a file that is read twice would count twice.
@@ -155,14 +140,11 @@ func (l *lister) add(f *File) {
 		key = f.absolute()
 	}
 	if l.seen[key] {
-		l.leaveOut(f.Path, "named twice, read once")
+		l.report(LeftOut, f.Path, "named twice, read once")
 		return
 	}
 	l.seen[key] = true
-	f.GamePK = l.o.Game
-	if f.GamePK == "" {
-		f.GamePK = gameFromName(f.Path)
-	}
+	f.GamePK = cmp.Or(l.o.Game, gameFromName(f.Path))
 	l.files = append(l.files, f)
 }
 

@@ -36,7 +36,7 @@ func readTree(t *testing.T, dir string, o Options) (items, problems []string) {
 			break
 		}
 		require.NoError(t, err)
-		items = append(items, below(dir, item.Source)+" "+item.GamePK+" "+string(item.Value))
+		items = append(items, below(dir, item.File.Path)+" "+item.File.GamePK+" "+string(item.Value))
 	}
 	list, more, failures := r.Problems()
 	require.Zero(t, more)

@@ -3,20 +3,16 @@ package fileinput
 // Kind says what is unusual about an input.
 type Kind string
 
+// The kinds.
 const (
-	// Unreadable means that a file, or the rest of it from ByteOffset on, could not be read.
-	Unreadable Kind = "unreadable"
+	Unreadable    Kind = "unreadable"      // a file, or the rest of it from ByteOffset on, could not be read
+	NotRecords    Kind = "not records"     // a file was not read, because its content is no JSON
+	ByteOrderMark Kind = "byte order mark" // a file begins with one
+	Empty         Kind = "empty"           // a file holds no record
+	LeftOut       Kind = "left out"        // something in a folder was not read, or a file was named twice
 	// CutShort means that a file ends within a record, an array or a compressed stream. Complete records were
 	// used; a torn record is an item of its own.
 	CutShort Kind = "cut short"
-	// NotRecords means that a file was not read, because its content is no JSON.
-	NotRecords Kind = "not records"
-	// ByteOrderMark means that a file begins with one.
-	ByteOrderMark Kind = "byte order mark"
-	// Empty means that a file holds no record.
-	Empty Kind = "empty"
-	// LeftOut means that something in a folder was not read, or that a file was named twice.
-	LeftOut Kind = "left out"
 )
 
 // Problem is something unusual about an input, for the report of a run.

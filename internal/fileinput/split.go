@@ -9,20 +9,7 @@ import (
 // KeptBytes is how much of a record that is too large is kept, to show it.
 const KeptBytes = 64 << 10
 
-// piece is one record of a stream and its position.
-type piece struct {
-	offset int64  // of its first byte
-	size   int64  // bytes, all of it
-	value  []byte // valid until the next piece; the first KeptBytes if tooLarge
-	// tooLarge means longer than the limit; the rest was read and dropped.
-	tooLarge bool
-	// atEnd means that the end of the stream ended it, not its own bytes.
-	atEnd bool
-	// torn means atEnd and incomplete.
-	torn bool
-}
-
-// splitter cuts a stream into records. Every byte is in exactly one piece, except white space between records
+// splitter cuts a stream into records. Every byte is in exactly one record, except white space between records
 // and the punctuation of an array around them. Except in the layout lines, a record that never closes its
 // brackets includes everything after it.
 type splitter struct {
@@ -45,8 +32,9 @@ func (s *splitter) begin(r io.Reader) (hasByteOrderMark bool) {
 	return mark
 }
 
-// next returns the next record. ok is false at the end of the stream; err is io.EOF if that end is normal.
-func (s *splitter) next() (p piece, ok bool) {
+// next returns the next record without its File and number. ok is false at the end of the stream; err is
+// io.EOF if that end is normal.
+func (s *splitter) next() (p Item, ok bool) {
 	if s.layout == lines {
 		return s.nextLine()
 	}
@@ -54,7 +42,7 @@ func (s *splitter) next() (p piece, ok bool) {
 }
 
 // nextLine returns the next line that is not blank, without its line end (\n or \r\n).
-func (s *splitter) nextLine() (piece, bool) {
+func (s *splitter) nextLine() (Item, bool) {
 	for {
 		var line lineEnd
 		p := s.take(&line)
@@ -63,39 +51,38 @@ func (s *splitter) nextLine() (piece, bool) {
 		}
 		if !line.worded {
 			if p.atEnd {
-				return piece{}, false
+				return Item{}, false
 			}
 			continue
 		}
-		if !p.tooLarge {
-			p.value = bytes.TrimSuffix(p.value, []byte{'\r'})
-			p.size = int64(len(p.value))
-			p.torn = p.atEnd && unclosed(p.value)
+		if !p.TooLarge {
+			p.Value = bytes.TrimSuffix(p.Value, []byte{'\r'})
+			p.SizeBytes = int64(len(p.Value))
+			p.Torn = p.atEnd && unclosed(p.Value)
 		}
 		return p, true
 	}
 }
 
 // nextValue returns the next value, in the layout arrays the next element of an array.
-func (s *splitter) nextValue() (piece, bool) {
+func (s *splitter) nextValue() (Item, bool) {
 	for {
 		c, ok := s.nextToken()
 		switch {
 		case !ok:
-			return piece{}, false
+			return Item{}, false
 		case s.inArray && c == ']':
 			s.inArray = false
 			s.drop(1)
 		case !s.inArray && s.layout == arrays && c == '[':
 			s.inArray = true
 			s.drop(1)
-		case c == '{' || c == '[' || s.base == 0 && c == byteOrderMark[0]:
-			return s.takeTorn(&brackets{}), true
-		case s.inArray:
-			p := s.takeTorn(&element{})
-			if !p.tooLarge {
-				p.value = bytes.TrimRight(p.value, whiteSpace)
-				p.size = int64(len(p.value))
+		case s.inArray || c == '{' || c == '[' || s.base == 0 && c == byteOrderMark[0]:
+			p := s.take(&brackets{bare: s.inArray && c != '{' && c != '['})
+			p.Torn = p.atEnd
+			if s.inArray && !p.TooLarge {
+				p.Value = bytes.TrimRight(p.Value, whiteSpace)
+				p.SizeBytes = int64(len(p.Value))
 			}
 			return p, true
 		default: // no value begins like this, so the rest of the line is one broken record
@@ -106,14 +93,15 @@ func (s *splitter) nextValue() (piece, bool) {
 
 // nextToken drops the bytes between records and returns the byte after them.
 func (s *splitter) nextToken() (c byte, ok bool) {
+	separators := whiteSpace
+	if s.inArray {
+		separators += ","
+	}
 	for {
-		for i, c := range s.data() {
-			if !isSpace(c) && (c != ',' || !s.inArray) {
-				s.drop(i)
-				return c, true
-			}
+		rest := bytes.TrimLeft(s.data(), separators)
+		if s.drop(len(s.data()) - len(rest)); len(rest) > 0 {
+			return rest[0], true
 		}
-		s.drop(len(s.data()))
 		if !s.fill() {
 			return 0, false
 		}
@@ -139,15 +127,8 @@ func (l *lineEnd) find(b []byte) (end int, ok bool) {
 	return end, ok
 }
 
-// takeTorn is take for records that are incomplete if the stream ends them.
-func (s *splitter) takeTorn(f finder) piece {
-	p := s.take(f)
-	p.torn = p.atEnd
-	return p
-}
-
 // take cuts the record at data()[0] where f finds its end, or at the end of the stream.
-func (s *splitter) take(f finder) piece {
+func (s *splitter) take(f finder) Item {
 	seen := 0
 	for {
 		end, ok := f.find(s.data()[seen:])
@@ -166,11 +147,11 @@ func (s *splitter) take(f finder) piece {
 	}
 }
 
-// cut returns the first n bytes of data as a piece.
-func (s *splitter) cut(n int) piece {
-	p := piece{offset: s.base, size: int64(n), value: s.data()[:n:n], tooLarge: n > s.limit}
-	if p.tooLarge {
-		p.value = p.value[:min(n, KeptBytes)]
+// cut returns the first n bytes of data as a record.
+func (s *splitter) cut(n int) Item {
+	p := Item{ByteOffset: s.base, SizeBytes: int64(n), Value: s.data()[:n:n], TooLarge: n > s.limit}
+	if p.TooLarge {
+		p.Value = p.Value[:min(n, KeptBytes)]
 	}
 	s.drop(n)
 	return p
@@ -178,20 +159,20 @@ func (s *splitter) cut(n int) piece {
 
 // passOver reads a record that is too large to its end. It keeps only the beginning, so that memory does not
 // grow.
-func (s *splitter) passOver(f finder) piece {
-	p := piece{offset: s.base, tooLarge: true}
+func (s *splitter) passOver(f finder) Item {
+	p := Item{ByteOffset: s.base, TooLarge: true}
 	s.kept = append(s.kept[:0], s.data()[:min(len(s.data()), KeptBytes)]...)
-	p.value = s.kept
+	p.Value = s.kept
 	s.drop(len(s.data()))
 	for s.fill() {
 		if end, ok := f.find(s.data()); ok {
 			s.drop(end)
-			p.size = s.base - p.offset
+			p.SizeBytes = s.base - p.ByteOffset
 			return p
 		}
 		s.drop(len(s.data()))
 	}
-	p.size, p.atEnd = s.base-p.offset, true
+	p.SizeBytes, p.atEnd = s.base-p.ByteOffset, true
 	return p
 }
 

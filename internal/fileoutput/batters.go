@@ -2,14 +2,12 @@ package fileoutput
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
-	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -115,54 +113,36 @@ func one(yes bool) int64 {
 
 // BatterColumns are the columns of the table of batters. Those that analysts read most come first.
 var BatterColumns = func() []schemas.Column {
-	id := schemas.Column{Name: "batter_id", SQL: "bigint", Source: "the rows", Missing: "never"}
-	id.Meaning = "The batter"
-	all := []schemas.Column{id}
 	first := []string{"swing_count", "whiff_rate_pct", "max_exit_velocity_mph"}
-	for _, name := range first {
-		i := slices.IndexFunc(schemas.StatsColumns, func(c schemas.Column) bool { return c.Name == name })
-		all = append(all, schemas.StatsColumns[i])
-	}
-	for _, c := range schemas.StatsColumns {
-		if !slices.Contains(first, c.Name) {
-			all = append(all, c)
+	rank := func(c schemas.Column) int {
+		if i := slices.Index(first, c.Name); i >= 0 {
+			return i
 		}
+		return len(first)
 	}
-	return all
+	all := slices.Clone(schemas.StatsColumns)
+	slices.SortStableFunc(all, func(a, b schemas.Column) int { return rank(a) - rank(b) })
+	return slices.Insert(all, 0, schemas.Column{
+		Name: "batter_id", SQL: "bigint", Source: "the rows", Meaning: "The batter", Missing: "never",
+	})
 }()
 
 // WriteCSV writes a line per batter, ordered by their numbers. last_pitch and by_pitch_type are JSON.
 func (b *Batters) WriteCSV(w io.Writer) error {
-	out := bufio.NewWriterSize(w, textBufferBytes)
-	if err := writeHeader(out, BatterColumns); err != nil {
-		return err
-	}
-	var line []byte
+	out := bufio.NewWriterSize(w, textBufferBytes) // keeps its first error for Flush
+	_, _ = out.WriteString(headerOf(BatterColumns))
 	for _, id := range slices.Sorted(maps.Keys(b.byID)) {
-		var err error
-		if line, err = b.byID[id].appendLine(line[:0], id); err != nil {
+		values, err := b.byID[id].values()
+		if err != nil {
 			return err
 		}
-		if _, err := out.Write(line); err != nil {
-			return err
+		line := strconv.AppendInt(nil, id, 10)
+		for _, c := range BatterColumns[1:] {
+			line = kinds[c.SQL].appendCSV(append(line, ','), values[c.Name])
 		}
+		_, _ = out.Write(append(line, '\n'))
 	}
 	return out.Flush()
-}
-
-func (b *batter) appendLine(line []byte, id int64) ([]byte, error) {
-	values, err := b.values()
-	if err != nil {
-		return nil, err
-	}
-	line = strconv.AppendInt(line, id, 10)
-	for _, c := range BatterColumns[1:] {
-		line = append(line, ',')
-		if v := values[c.Name]; v.present {
-			line = kinds[c.SQL].appendCSV(line, v)
-		}
-	}
-	return append(line, '\n'), nil
 }
 
 // values returns the batter's aggregates by column name.
@@ -171,26 +151,15 @@ func (b *batter) values() (map[string]cell, error) {
 	maxExit, avgExit := b.exitVelocity.results()
 	maxSpeed, avgSpeed := b.batSpeed.results()
 	_, avgAngle := b.attackAngle.results()
-	last, err := jsonCell(b.last)
-	if err != nil {
-		return nil, err
-	}
-	types, err := jsonCell(s.ByPitchType)
+	last, lastErr := jsonOf(b.last)
+	types, typesErr := jsonOf(s.ByPitchType)
 	return map[string]cell{
 		"pitches": count(s.Pitches), "swing_count": count(s.SwingCount), "whiff_count": count(s.WhiffCount),
 		"whiff_rate_pct": number(schemas.WhiffRatePct(s.WhiffCount, s.SwingCount)),
 		"contact_count":  count(s.ContactCount), "hard_hit_count": count(s.HardHitCount),
 		"max_exit_velocity_mph": maxExit, "avg_exit_velocity_mph": avgExit,
 		"max_bat_speed_mph": maxSpeed, "avg_bat_speed_mph": avgSpeed,
-		"avg_attack_angle_deg": avgAngle, "last_pitch": last, "by_pitch_type": types,
-	}, err
-}
-
-// jsonCell returns the JSON of v, in which < and & are not escaped.
-func jsonCell(v any) (cell, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return cell{present: true, s: strings.TrimSuffix(b.String(), "\n")}, err
+		"avg_attack_angle_deg": avgAngle,
+		"last_pitch":           {present: true, s: string(last)}, "by_pitch_type": {present: true, s: string(types)},
+	}, errors.Join(lastErr, typesErr)
 }

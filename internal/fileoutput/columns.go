@@ -62,12 +62,14 @@ type column struct {
 	of   func(*Row) cell
 }
 
-var columns = func() (all []column) {
-	for _, c := range Columns {
+var columns, storedColumns = tableOf(Columns), tableOf(schemas.StoredColumns)
+
+func tableOf(described []schemas.Column) (all []column) {
+	for _, c := range described {
 		all = append(all, column{c, kinds[c.SQL], cells[c.Name]})
 	}
 	return all
-}()
+}
 
 var cells = map[string]func(*Row) cell{
 	"pitch_id":          func(r *Row) cell { return cell{present: true, s: r.PitchID.String()} },
@@ -104,6 +106,14 @@ var cells = map[string]func(*Row) cell{
 	"event_time":        func(r *Row) cell { return whole(r.EventTime) },
 	"source":            func(r *Row) cell { return cell{present: true, s: r.Source} },
 	"record":            func(r *Row) cell { return count(r.Record) },
+	"revision":          func(r *Row) cell { return count(r.Provenance.Revision) },
+	"record_ts_ms":      func(r *Row) cell { return count(r.Provenance.RecordTSMS) },
+	"source_topic":      func(r *Row) cell { return cell{present: true, s: r.Provenance.SourceTopic} },
+	"source_partition":  func(r *Row) cell { return count(int64(r.Provenance.SourcePartition)) },
+	"source_offset":     func(r *Row) cell { return count(r.Provenance.SourceOffset) },
+	"core_version":      func(r *Row) cell { return count(int64(r.Provenance.CoreVersion)) },
+	"build":             func(r *Row) cell { return cell{present: true, s: r.Provenance.Build} },
+	"processed_at":      func(r *Row) cell { return count(int64(r.Provenance.ProcessedAt)) },
 }
 
 func text(t schemas.Text) cell { return cell{present: t != "", s: string(t)} }
@@ -117,15 +127,3 @@ func count(n int64) cell { return cell{present: true, n: n} }
 func number(o schemas.Opt[float64]) cell { return cell{present: o.Present, f: o.Value} }
 
 func truth(b bool) cell { return cell{present: true, n: one(b)} }
-
-// number returns the value of a measure or count. ok is false for a missing value, and for columns whose
-// numbers are only identifiers.
-func (c *column) number(v cell) (x float64, ok bool) {
-	switch c.kind {
-	case floatKind:
-		return v.f, v.present
-	case int16Kind, int32Kind:
-		return float64(v.n), v.present
-	}
-	return 0, false
-}

@@ -21,9 +21,11 @@ type Row struct {
 	EventTime schemas.Opt[schemas.TimeMS] // missing unless the identifiers give it
 	Source    string                      // the file, as the user named it, in UTF-8
 	Record    int64                       // number of the record in that file, from 1
+
+	Provenance *schemas.Provenance // of a stored row; nil for one of a file
 }
 
-// Writer writes the table of rows.
+// Writer writes a table of rows.
 type Writer interface {
 	// Write adds a row. It keeps no reference to it.
 	Write(*Row) error
@@ -55,9 +57,14 @@ func NewWriter(f Format, w io.Writer, coreVersion int32) (Writer, error) {
 	case Parquet:
 		return newParquetWriter(w, columns, coreVersion), nil
 	case CSV:
-		return newCSVWriter(w), nil
+		return newTextWriter(w, headerOf(Columns), appendCSVRow), nil
 	case JSONL:
-		return newJSONLWriter(w), nil
+		return newTextWriter(w, "", appendJSONRow), nil
 	}
 	return nil, fmt.Errorf("format %q: want one of %q", f, Formats)
+}
+
+// NewStoredWriter begins a Parquet table of stored rows: the columns of the core, then the provenance.
+func NewStoredWriter(w io.Writer, coreVersion int32) Writer {
+	return newParquetWriter(w, storedColumns, coreVersion)
 }

@@ -24,16 +24,16 @@ var errInUse = errors.New("another run is writing there")
 // OpenFolder creates the folder if necessary and locks it. The caller must call Close.
 func OpenFolder(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("output folder: %w", err)
 	}
 	unlock, err := lock(dir)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, fmt.Errorf("output folder: %s: %w", dir, err)
 	}
 	f := &Folder{dir: dir, work: filepath.Join(dir, workName), unlock: unlock}
 	if err := errors.Join(os.RemoveAll(f.work), os.Mkdir(f.work, 0o755)); err != nil {
 		unlock()
-		return nil, err
+		return nil, fmt.Errorf("output folder: %w", err)
 	}
 	return f, nil
 }

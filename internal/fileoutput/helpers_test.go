@@ -23,7 +23,7 @@ func simulatedRows(t testing.TB, pitches int) (rows []Row) {
 		c, rejection := features.Transform(record, features.Limits{})
 		require.Nil(t, rejection)
 		number := int64(len(rows) + 1)
-		rows = append(rows, Row{*c.Row, schemas.Some(m.EventTime), "games.jsonl", number})
+		rows = append(rows, Row{Row: *c.Row, EventTime: schemas.Some(m.EventTime), Source: "games.jsonl", Record: number})
 	}
 	return rows
 }

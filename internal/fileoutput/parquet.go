@@ -37,21 +37,15 @@ func newParquetWriter(w io.Writer, columns []column, coreVersion int32) *parquet
 	for _, c := range columns {
 		options = append(options, parquet.KeyValueMetadata("column:"+c.Name, c.Comment()))
 	}
-	writer := parquet.NewGenericWriter[any](w, options...)
-	return &parquetWriter{w: writer, columns: columns, batch: make([]parquet.Row, 0, batchRows)}
+	return &parquetWriter{parquet.NewGenericWriter[any](w, options...), columns, make([]parquet.Row, 0, batchRows)}
 }
 
 func (p *parquetWriter) Write(r *Row) error {
-	return p.write(func(i int) cell { return p.columns[i].of(r) })
-}
-
-// write adds a row whose value of column i is of(i).
-func (p *parquetWriter) write(of func(i int) cell) error {
 	n := len(p.batch)
 	p.batch = p.batch[:n+1]
 	row := p.batch[n][:0]
 	for i := range p.columns {
-		row = p.columns[i].appendParquet(row, i, of(i))
+		row = p.columns[i].appendParquet(row, i, p.columns[i].of(r))
 	}
 	if p.batch[n] = row; n+1 < batchRows {
 		return nil
@@ -86,7 +80,7 @@ func parquetSchema(columns []column) *parquet.Schema {
 }
 
 func (c *column) parquetNode() parquet.Node {
-	node := c.kind.parquetNode()
+	node := parquetNodes[c.kind]
 	if c.kind != floatKind && c.kind != boolKind && c.kind != timeKind && !c.unique() {
 		node = parquet.Encoded(node, &parquet.RLEDictionary) // few different values
 	}
@@ -99,24 +93,11 @@ func (c *column) parquetNode() parquet.Node {
 	return node
 }
 
-func (k kind) parquetNode() parquet.Node {
-	switch k {
-	case dateKind:
-		return parquet.Date()
-	case int16Kind:
-		return parquet.Int(16)
-	case int32Kind:
-		return parquet.Int(32)
-	case int64Kind:
-		return parquet.Int(64)
-	case floatKind:
-		return parquet.Leaf(parquet.DoubleType)
-	case boolKind:
-		return parquet.Leaf(parquet.BooleanType)
-	case timeKind:
-		return parquet.Timestamp(parquet.Millisecond) // of UTC
-	}
-	return parquet.String()
+var parquetNodes = map[kind]parquet.Node{
+	textKind: parquet.String(), listKind: parquet.String(), dateKind: parquet.Date(),
+	int16Kind: parquet.Int(16), int32Kind: parquet.Int(32), int64Kind: parquet.Int(64),
+	floatKind: parquet.Leaf(parquet.DoubleType), boolKind: parquet.Leaf(parquet.BooleanType),
+	timeKind: parquet.Timestamp(parquet.Millisecond), // of UTC
 }
 
 // optional reports whether values of the column can be missing.

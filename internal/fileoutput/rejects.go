@@ -2,9 +2,9 @@ package fileoutput
 
 import (
 	"bufio"
-	"encoding/json"
 	"io"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -23,24 +23,20 @@ type Reject struct {
 // Rejects writes rejected records, one JSON object per line, and counts them.
 type Rejects struct {
 	w      *bufio.Writer
-	json   *json.Encoder
 	Counts map[schemas.Code]int64
 	Total  int64
 }
 
 // NewRejects begins a file of rejected records.
 func NewRejects(w io.Writer) *Rejects {
-	out := bufio.NewWriterSize(w, textBufferBytes)
-	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
-	return &Rejects{w: out, json: e, Counts: map[schemas.Code]int64{}}
+	return &Rejects{w: bufio.NewWriterSize(w, textBufferBytes), Counts: map[schemas.Code]int64{}}
 }
 
 // Add writes a record. It keeps no reference to its value.
 func (j *Rejects) Add(r *Reject) error {
 	j.Counts[r.Code]++
 	j.Total++
-	return j.json.Encode(r)
+	return terminal.PrintJSON(j.w, r)
 }
 
 // Close writes the buffered records. It does not close the underlying writer.

@@ -54,8 +54,12 @@ func (s *Survey) Add(r *Row) {
 	for i, c := range columns {
 		v := c.of(r)
 		s.present[i] += one(v.present)
-		if x, ok := c.number(v); ok && s.values != nil {
-			s.values[i] = append(s.values[i], x)
+		switch { // the numbers of other kinds are only identifiers
+		case s.values == nil || !v.present:
+		case c.kind == floatKind:
+			s.values[i] = append(s.values[i], v.f)
+		case c.kind == int16Kind || c.kind == int32Kind:
+			s.values[i] = append(s.values[i], float64(v.n))
 		}
 	}
 }
@@ -118,6 +122,7 @@ type Percentiles struct {
 func (s *Survey) Findings() Findings {
 	f := s.f
 	f.Games, f.ReliableBatSpeeds = int64(len(s.games)), int64(len(s.batSpeeds))
+	percent := schemas.WhiffRatePct // two decimals, missing if the whole is 0
 	f.SwingsWithoutBatterPct = percent(f.SwingsWithoutBatter, f.Swings)
 	f.WhiffRatePct = percent(f.Whiffs, f.Swings)
 	f.Issues, f.PitchTypes, f.Percentiles = []Issue{}, []PitchType{}, s.percentiles()
@@ -164,6 +169,3 @@ func percentile(sorted []float64, share float64) float64 {
 	high := min(low+1, len(sorted)-1)
 	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
-
-// percent returns a percentage with two decimals, missing if whole is 0.
-func percent(part, whole int64) schemas.Opt[float64] { return schemas.WhiffRatePct(part, whole) }

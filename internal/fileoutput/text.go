@@ -3,65 +3,62 @@ package fileoutput
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"io"
 	"math"
 	"strconv"
 	"strings"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
 const textBufferBytes = 256 << 10
 
-// csvWriter writes RFC 4180 with lines that end in \n. A missing value is empty; lists are joined by ";".
-type csvWriter struct {
-	w    *bufio.Writer
-	line []byte
-	err  error // of the header line
+// textWriter writes one line per row. The buffer keeps its first error, which Close returns.
+type textWriter struct {
+	w         *bufio.Writer
+	line      []byte
+	appendRow func(line []byte, r *Row) []byte
 }
 
-func newCSVWriter(w io.Writer) *csvWriter {
-	c := &csvWriter{w: bufio.NewWriterSize(w, textBufferBytes)}
-	c.err = writeHeader(c.w, Columns)
-	return c
+func newTextWriter(w io.Writer, header string, appendRow func([]byte, *Row) []byte) *textWriter {
+	t := &textWriter{w: bufio.NewWriterSize(w, textBufferBytes), appendRow: appendRow}
+	_, _ = t.w.WriteString(header)
+	return t
 }
 
-func writeHeader(w io.Writer, columns []schemas.Column) error {
+func (t *textWriter) Write(r *Row) error {
+	t.line = append(t.appendRow(t.line[:0], r), '\n')
+	_, err := t.w.Write(t.line)
+	return err
+}
+
+func (t *textWriter) Close() error { return t.w.Flush() }
+
+// headerOf returns the first line of a CSV file.
+func headerOf(columns []schemas.Column) string {
 	names := make([]string, 0, len(columns))
 	for _, c := range columns {
 		names = append(names, c.Name)
 	}
-	_, err := io.WriteString(w, strings.Join(names, ",")+"\n")
-	return err
+	return strings.Join(names, ",") + "\n"
 }
 
-func (c *csvWriter) Write(r *Row) error {
-	if c.err != nil {
-		return c.err
-	}
-	c.line = c.line[:0]
+// appendCSVRow writes RFC 4180 with lines that end in \n. A missing value is empty; lists are joined by ";".
+func appendCSVRow(line []byte, r *Row) []byte {
 	for i := range columns {
 		if i > 0 {
-			c.line = append(c.line, ',')
+			line = append(line, ',')
 		}
-		if v := columns[i].of(r); v.present {
-			c.line = columns[i].kind.appendCSV(c.line, v)
-		}
+		line = columns[i].kind.appendCSV(line, columns[i].of(r))
 	}
-	c.line = append(c.line, '\n')
-	_, err := c.w.Write(c.line)
-	return err
-}
-
-func (c *csvWriter) Close() error {
-	if c.err != nil {
-		return c.err
-	}
-	return c.w.Flush()
+	return line
 }
 
 func (k kind) appendCSV(b []byte, v cell) []byte {
+	if !v.present {
+		return b
+	}
 	switch k {
 	case int16Kind, int32Kind, int64Kind:
 		return strconv.AppendInt(b, v.n, 10)
@@ -71,53 +68,30 @@ func (k kind) appendCSV(b []byte, v cell) []byte {
 		return strconv.AppendBool(b, v.n != 0)
 	case timeKind:
 		return append(b, schemas.TimeMS(v.n).String()...)
-	case listKind:
-		return appendCSVText(b, strings.Join(v.list, ";"))
 	}
-	return appendCSVText(b, v.s)
-}
-
-// appendCSVText quotes text that needs it: delimiters, quotes, line ends, and white space around the text,
-// which some readers would trim.
-func appendCSVText(b []byte, s string) []byte {
-	if !strings.ContainsAny(s, ",\"\r\n") && strings.TrimSpace(s) == s {
-		return append(b, s...)
+	text := v.s
+	if k == listKind {
+		text = strings.Join(v.list, ";")
 	}
-	b = append(b, '"')
-	for i := range len(s) {
-		if s[i] == '"' {
-			b = append(b, '"')
-		}
-		b = append(b, s[i])
+	// Quotes keep delimiters, line ends, and white space around the text, which some readers would trim.
+	if strings.ContainsAny(text, ",\"\r\n") || strings.TrimSpace(text) != text {
+		text = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 	}
-	return append(b, '"')
+	return append(b, text...)
 }
 
-// jsonlWriter writes one JSON object per line, each with all columns; a missing value is null.
-type jsonlWriter struct {
-	w    *bufio.Writer
-	line []byte
-}
-
-func newJSONLWriter(w io.Writer) *jsonlWriter {
-	return &jsonlWriter{w: bufio.NewWriterSize(w, textBufferBytes)}
-}
-
-func (j *jsonlWriter) Write(r *Row) error {
-	j.line = append(j.line[:0], '{')
+// appendJSONRow writes an object with all columns; a missing value is null.
+func appendJSONRow(line []byte, r *Row) []byte {
+	line = append(line, '{')
 	for i := range columns {
 		if i > 0 {
-			j.line = append(j.line, ',')
+			line = append(line, ',')
 		}
-		j.line = append(append(append(j.line, '"'), columns[i].Name...), '"', ':')
-		j.line = columns[i].kind.appendJSON(j.line, columns[i].of(r))
+		line = append(append(append(line, '"'), columns[i].Name...), '"', ':')
+		line = columns[i].kind.appendJSON(line, columns[i].of(r))
 	}
-	j.line = append(j.line, '}', '\n')
-	_, err := j.w.Write(j.line)
-	return err
+	return append(line, '}')
 }
-
-func (j *jsonlWriter) Close() error { return j.w.Flush() }
 
 func (k kind) appendJSON(b []byte, v cell) []byte {
 	if !v.present {
@@ -142,24 +116,19 @@ func (k kind) appendJSON(b []byte, v cell) []byte {
 }
 
 func appendJSONText(b []byte, s string) []byte {
-	if isPlain(s) {
+	needsEscape := func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }
+	if !strings.ContainsFunc(s, needsEscape) {
 		return append(append(append(b, '"'), s...), '"')
 	}
-	var quoted bytes.Buffer
-	e := json.NewEncoder(&quoted)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a text can always be encoded
-	return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte{'\n'})...)
+	quoted, _ := jsonOf(s) // a text can always be encoded
+	return append(b, quoted...)
 }
 
-// isPlain reports whether a text needs no escapes in JSON.
-func isPlain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return true
+// jsonOf returns the JSON of v, in which < and & are not escaped.
+func jsonOf(v any) ([]byte, error) {
+	var b bytes.Buffer
+	err := terminal.PrintJSON(&b, v)
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
 }
 
 // appendFloat writes the shortest text that reads back as the same number, as encoding/json does.

@@ -92,12 +92,12 @@ type processor struct {
 	reading, measuring, keeping, writing busy
 }
 
-// busy is the time that a stage was at work; with several workers, the sum.
-type busy struct{ nanoseconds atomic.Int64 }
+// busy is for how many nanoseconds a stage was at work; with several workers, the sum.
+type busy struct{ total atomic.Int64 }
 
-func (b *busy) since(begun time.Time) { b.nanoseconds.Add(int64(time.Since(begun))) }
+func (b *busy) since(begun time.Time) { b.total.Add(int64(time.Since(begun))) }
 
-func (b *busy) seconds() float64 { return time.Duration(b.nanoseconds.Load()).Seconds() }
+func (b *busy) seconds() float64 { return time.Duration(b.total.Load()).Seconds() }
 
 // open opens the inputs and the output, the cheapest first, so that a mistake is reported early.
 func open(ctx context.Context, o Options) (_ *processor, err error) {
@@ -105,11 +105,10 @@ func open(ctx context.Context, o Options) (_ *processor, err error) {
 		o: o, begun: time.Now(), batters: fileoutput.NewBatters(), survey: fileoutput.NewSurvey(o.Percentiles),
 	}
 	in := fileinput.Options{
-		Paths: o.Paths, Game: o.Game, Stdin: o.Stdin, Exclude: []string{o.Output},
+		Paths: o.Paths, Game: o.Game, Stdin: o.Stdin, Exclude: []string{o.Output, o.IDsPath},
 		MaxRecordBytes: o.MaxRecordBytes + oversizeBytes,
 	}
 	if o.IDsPath != "" {
-		in.Exclude = append(in.Exclude, o.IDsPath)
 		if p.ids, err = fileinput.LoadIDs(ctx, o.IDsPath); err != nil {
 			return nil, fmt.Errorf("identifiers: %w", err)
 		}
@@ -119,9 +118,7 @@ func open(ctx context.Context, o Options) (_ *processor, err error) {
 		return nil, err
 	}
 	if err = o.refuseOverlap(p.in.Files()); err == nil {
-		if p.folder, err = fileoutput.OpenFolder(o.Output); err != nil {
-			err = fmt.Errorf("output folder: %w", err)
-		}
+		p.folder, err = fileoutput.OpenFolder(o.Output)
 	}
 	if err != nil {
 		p.in.Close()
@@ -172,17 +169,12 @@ func (p *processor) run(ctx context.Context) (*Report, error) {
 		p.rejects = fileoutput.NewRejects(w)
 		return errors.Join(p.readAll(ctx), p.rejects.Close())
 	})
-	if err == nil {
-		err = p.writeTables(ctx)
-	}
-	if err == nil {
-		err = p.checkBalance()
+	for _, step := range []func(context.Context) error{p.writeTables, p.checkBalance, p.writeReport} {
+		if err == nil {
+			err = step(ctx)
+		}
 	}
 	if err != nil {
-		return nil, err
-	}
-	p.finishReport()
-	if err := p.folder.WriteFile(ReportName, p.report.write); err != nil {
 		return nil, err
 	}
 	return &p.report, p.folder.Publish(append(p.report.Files, ReportName)...)
@@ -211,7 +203,7 @@ func (p *processor) measure(item *fileinput.Item, number int64) (m measurement) 
 	rec := schemas.Record{
 		Value: item.Value, Headers: id.Headers(), Coordinates: schemas.Coordinates{Offset: number},
 	}
-	if game := cmp.Or(p.o.Game, id.GamePK, item.GamePK); game != "" {
+	if game := cmp.Or(p.o.Game, id.GamePK, item.File.GamePK); game != "" {
 		rec.Key = []byte(game)
 	}
 	var change schemas.Change
@@ -229,7 +221,7 @@ func (p *processor) keep(item *fileinput.Item, m *measurement) error {
 	}
 	p.progress.AddRecords(1)
 	p.progress.SetBytes(p.in.BytesRead())
-	source := utf8Of(item.Source)
+	source := utf8Of(item.File.Path)
 	if m.rejection != nil {
 		return p.rejects.Add(&fileoutput.Reject{
 			Source: source, Record: item.Record, ByteOffset: item.ByteOffset, SizeBytes: item.SizeBytes,
@@ -255,7 +247,14 @@ func (p *processor) writeTables(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(p.writeRows(ctx, rows), rows.Close())
+		err = p.spool.Current(func(r *fileoutput.Row) error {
+			p.report.Records.Rows++
+			p.progress.AddRecords(1)
+			p.batters.Add(r)
+			p.survey.Add(r)
+			return errors.Join(context.Cause(ctx), rows.Write(r))
+		})
+		return errors.Join(err, rows.Close())
 	})
 	if err != nil {
 		return err
@@ -263,21 +262,8 @@ func (p *processor) writeTables(ctx context.Context) error {
 	return p.folder.WriteFile(BattersName, p.batters.WriteCSV)
 }
 
-func (p *processor) writeRows(ctx context.Context, rows fileoutput.Writer) error {
-	return p.spool.Current(func(r *fileoutput.Row) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		p.report.Records.Rows++
-		p.progress.AddRecords(1)
-		p.batters.Add(r)
-		p.survey.Add(r)
-		return rows.Write(r)
-	})
-}
-
 // checkBalance returns an error unless every record read is exactly one of row, superseded and rejected.
-func (p *processor) checkBalance() error {
+func (p *processor) checkBalance(context.Context) error {
 	n := &p.report.Records
 	n.Superseded, n.Rejected = p.spool.Superseded(), p.rejects.Total
 	if n.In == n.Rows+n.Superseded+n.Rejected {

@@ -84,10 +84,9 @@ func (p *processor) readAll(ctx context.Context) error {
 func (l *pipeline) read(ctx context.Context, g *errgroup.Group) error {
 	var number int64 // of the next record
 	k := l.free.Get().(*chunk)
-	for begun := time.Now(); ; {
+	for begun := time.Now(); ; number++ {
 		item, err := l.p.in.Next()
 		if err == nil && k.add(item) {
-			number++
 			continue
 		}
 		if err != nil && err != io.EOF {
@@ -100,7 +99,6 @@ func (l *pipeline) read(ctx context.Context, g *errgroup.Group) error {
 		begun, k = time.Now(), l.free.Get().(*chunk)
 		k.first = number
 		k.add(item)
-		number++
 	}
 }
 

@@ -1,6 +1,7 @@
 package fileprocess
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"time"
@@ -64,13 +65,13 @@ const (
 	noteNoneNamed = "no record has an event_id of the games' log: is --ids the log of these games?"
 )
 
-// finishReport completes the report of a run whose tables are written.
-func (p *processor) finishReport() {
+// writeReport completes and writes the report of a run whose tables are written.
+func (p *processor) writeReport(context.Context) error {
 	r := &p.report
 	r.Build, r.CoreVersion = p.o.Build, features.CoreVersion
 	r.Findings, r.Batters, r.Rejected = p.survey.Findings(), p.batters.Len(), p.rejects.Counts
 	r.Files = []string{p.o.Format.FileName(), BattersName, RejectedName}
-	r.Notes = []string{}
+	r.Notes, r.Inputs.Problems = []string{}, []fileinput.Problem{}
 	switch {
 	case p.ids == nil && r.Swings > 0:
 		r.Notes = append(r.Notes, noteNoIDs)
@@ -78,7 +79,6 @@ func (p *processor) finishReport() {
 		r.Notes = append(r.Notes, noteNoneNamed)
 	}
 	r.Inputs.Files, r.Inputs.BytesRead = len(p.in.Files()), p.in.BytesRead()
-	r.Inputs.Problems = []fileinput.Problem{}
 	problems, more, failures := p.in.Problems()
 	for _, x := range problems {
 		x.Source = utf8Of(x.Source)
@@ -93,11 +93,10 @@ func (p *processor) finishReport() {
 		RecordsPerSecond: float64(r.Records.In) / seconds, BytesPerSecond: float64(r.Inputs.Bytes) / seconds,
 		BytesPerBusySecond: float64(r.Inputs.Bytes) / max(p.measuring.seconds(), 1e-3),
 	}
-}
-
-func (r *Report) write(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return p.folder.WriteFile(ReportName, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	})
 }

@@ -298,7 +298,7 @@ func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time)
 		revision := strconv.AppendInt(nil, l.o.Revision, 10)
 		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: schemas.HeaderRevision, Value: revision})
 	}
-	game := cmp.Or(l.o.Game, id.GamePK, item.GamePK)
+	game := cmp.Or(l.o.Game, id.GamePK, item.File.GamePK)
 	if game != "" {
 		rec.Key = []byte(game)
 	}

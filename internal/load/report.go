@@ -72,7 +72,7 @@ func (c *counts) acked(item *fileinput.Item, err error) (settled bool) {
 	case kafkasink.IsRefusal(err):
 		if r.Refused++; r.Refused <= maxRefusals {
 			r.Refusals = append(r.Refusals, fmt.Sprintf("%s: record %d at byte %d, %s: %v",
-				item.Source, item.Record, item.ByteOffset, terminal.Bytes(item.SizeBytes), err))
+				item.File.Path, item.Record, item.ByteOffset, terminal.Bytes(item.SizeBytes), err))
 		}
 	case c.failure == nil:
 		c.failure = err
