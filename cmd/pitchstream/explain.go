@@ -16,7 +16,6 @@ import (
 	"github.com/pitchstream/pitchstream/internal/explain"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
@@ -26,7 +25,7 @@ type explainCmd struct {
 
 	Window  config.Duration `env:"-" name:"window" default:"24h" placeholder:"TIME" help:"How long before and after the versions that Postgres holds the raw topic is searched for others. Default: 24h."`
 	All     bool            `env:"-" name:"all" help:"Search the whole raw topic, every partition, and all dead letters."`
-	Game    string          `env:"-" name:"game" placeholder:"PK" help:"The game: where to search for a pitch that Postgres does not know; of a record on standard input, its key."`
+	Game    string          `env:"-" name:"game" placeholder:"PK" help:"The game: where to search for a pitch that Postgres does not know; for a record on standard input, its key."`
 	Header  []string        `env:"-" name:"header" sep:"none" placeholder:"KEY=VALUE" help:"A header of the record on standard input, as revision=2; may be repeated."`
 	Windows bool            `env:"-" name:"windows" help:"List every window of the bat speed, not only why some were rejected."`
 	Plot    string          `env:"-" name:"plot" placeholder:"FILE.svg" help:"Write a picture of the swing: the bat from above and from the side, coloured by its speed."`
@@ -42,13 +41,13 @@ type explainCmd struct {
 // Help returns the text of explain --help below its first line.
 func (*explainCmd) Help() string {
 	return `
-Every version of the pitch in the raw topic, with its coordinates, and which one stands; what each stage of the core makes of
-that one: the headers, what was read of the value, the columns taken from it, the features, what was out of range; which
-windows the bat speed accepted and rejected, and why; the row; what it adds to its batter's and batter-game's values; its dead
-letters.
+Prints every version of the pitch in the raw topic with its coordinates, and which of them is current. For the current version
+it shows each stage of the core: the headers, what was read of the value, the columns taken from it, the features, what was out
+of range, and which windows the bat speed accepted or rejected, and why. Then follow the row, what it adds to the values of its
+batter and batter-game, and the pitch's dead letters.
 
-The search begins in Postgres: the partitions of the versions that it holds and that of the game, --window before and after
-them. --all searches everything, which reads the whole topic. A pitch that Postgres does not know needs --game or --all.
+The search begins in Postgres: it reads the partitions of the versions stored there and the partition of the game, --window
+before and after those versions. --all reads the whole topic. A pitch that Postgres does not know needs --game or --all.
 
   pitchstream explain 84f189a5-98fd-478d-b982-e8032a1f14bf
   pitchstream explain 84f189a5-98fd-478d-b982-e8032a1f14bf --plot swing.svg
@@ -121,10 +120,8 @@ func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 	if err = errors.Join(err, w.Flush()); err != nil {
 		return err
 	}
-	if c.Plot != "" {
-		if err := c.plot(p); err != nil {
-			return err
-		}
+	if err := c.plot(p); err != nil {
+		return err
 	}
 	if p.Registers == nil && len(p.Versions)+len(p.Letters) == 0 {
 		return errors.New("nothing was found of this pitch")
@@ -143,10 +140,10 @@ func (c *explainCmd) standardInput(in io.Reader) (*explain.Pitch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(value) == 0 {
-		value = nil
+	rec := schemas.Record{Coordinates: schemas.Coordinates{Topic: "-"}, Headers: headers}
+	if len(value) > 0 {
+		rec.Value = value
 	}
-	rec := schemas.Record{Coordinates: schemas.Coordinates{Topic: "-"}, Headers: headers, Value: value}
 	if c.Game != "" {
 		rec.Key = []byte(c.Game)
 	}
@@ -159,49 +156,25 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(config.Postgres(c.Postgres), c.Kafka.Group, nil)
-	if err != nil {
-		return nil, err
-	}
-	defer store.Close()
-	if err := store.Ping(ctx); err != nil {
-		return nil, err
-	}
-	reader, err := pgread.Open(pgread.Config{
-		URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group,
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer reader.Close()
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "explain: searching"})
 	defer bar.Stop()
-	return explain.Find(ctx, id, explain.Options{
-		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead,
-		Store: explainStore{pgbooks.New(store.DB()), reader}, Limits: c.limits(),
-		Window: time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.Set,
+	p, err := explain.Find(ctx, id, explain.Options{
+		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Limits: c.limits(),
+		Postgres: pgread.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group},
+		Window:   time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.Set,
 	})
-}
-
-// explainStore reads registers by the sink and rows by the reader.
-type explainStore struct {
-	*pgbooks.Books
-	reader *pgread.Reader
-}
-
-func (s explainStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error) {
-	return s.reader.Pitch(ctx, id)
-}
-
-func (s explainStore) BatterPitches(
-	ctx context.Context, batter int64, after *schemas.PitchCursor, limit int,
-) ([]schemas.StoredRow, error) {
-	return s.reader.BatterPitches(ctx, batter, after, limit)
+	if errors.Is(err, explain.ErrUnknown) {
+		err = fmt.Errorf("%w: name its game with --game, or search everything with --all", err)
+	}
+	return p, err
 }
 
 // plot writes the picture to a file that appears complete or not at all.
 func (c *explainCmd) plot(p *explain.Pitch) error {
-	if p.Explained < 0 {
+	switch {
+	case c.Plot == "":
+		return nil
+	case p.Explained < 0:
 		return errors.New("--plot: there is no version to draw")
 	}
 	svg, ok := explain.Plot("pitch "+p.ID.String(), p.Versions[p.Explained].Record.Value, p.Explanation)

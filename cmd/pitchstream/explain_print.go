@@ -47,7 +47,7 @@ func printFound(w io.Writer, p *explain.Pitch) {
 	}
 	for _, v := range p.Versions {
 		mark := " "
-		if v.Stands {
+		if v.Current {
 			mark = "●"
 		}
 		at := fmt.Sprintf("%s/%d@%d  %s", v.Record.Topic, v.Record.Partition, v.Record.Offset,
@@ -70,7 +70,7 @@ func printFound(w io.Writer, p *explain.Pitch) {
 				fmt.Fprintf(w, ": %s", identifiersText(v.Change.IDs))
 			}
 		}
-		if v.Stands {
+		if v.Current {
 			fmt.Fprint(w, "  stands")
 		}
 		fmt.Fprintln(w)

@@ -122,12 +122,12 @@ type commands struct {
 	Demo     demoCmd     `cmd:"" help:"See it all at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
 	Verify   verifyCmd   `cmd:"" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and mend what differs."`
 	DLQ      dlqCmd      `cmd:"" name:"dlq" help:"The workbench for dead letters: ls, show, retry, export, discard."`
-	Explain  explainCmd  `cmd:"" help:"All that is known of one pitch: its versions, what each stage made of it, the windows of its bat speed, its row, what it adds, its letters."`
+	Explain  explainCmd  `cmd:"" help:"Show all that is known of one pitch: its versions, each stage of the core, its row, what it adds to the aggregates, its dead letters."`
 	Rebuild  rebuildCmd  `cmd:"" help:"Make a projection anew: rebuild redis."`
 	Replay   replayCmd   `cmd:"" help:"Read a part of the raw topic once more, into live or into a target beside it."`
 	Target   targetCmd   `cmd:"" help:"Targets beside live: list, diff, promote, rollback, drop."`
 	Schema   schemaCmd   `cmd:"" help:"The JSON Schemas of record, row and letter: ls, show."`
-	Quality  qualityCmd  `cmd:"" help:"Is the data what it should be? A day held against the week before: missing bat tracking, issues, gaps, delays, drift by venue."`
+	Quality  qualityCmd  `cmd:"" help:"Judge the data of a game day against the week before: missing bat tracking, issues, gaps, delays, drift by venue."`
 	Bench    benchCmd    `cmd:"" help:"Measure this build on this machine: the core, the stores, the stream from Kafka, the latency."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this build and of its core."`
 }

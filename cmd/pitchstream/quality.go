@@ -4,15 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/config"
-	stream "github.com/pitchstream/pitchstream/internal/processor"
-	"github.com/pitchstream/pitchstream/internal/quality"
-	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/internal/qualityrun"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
-	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 type qualityCmd struct {
@@ -20,17 +16,17 @@ type qualityCmd struct {
 
 	Day    string `env:"-" name:"day" placeholder:"YYYY-MM-DD" help:"The game day to judge. Default: the newest."`
 	Since  string `env:"-" name:"since" placeholder:"YYYY-MM-DD" help:"Judge every day from this one on, up to --day."`
-	Game   string `env:"-" name:"game" placeholder:"GAME" help:"Only this game of the day, held against the same baseline."`
-	All    bool   `env:"-" name:"all" help:"Every figure of every venue too. Default: of all venues together, and what is beyond its limits."`
+	Game   string `env:"-" name:"game" placeholder:"GAME" help:"Only this game of the day, compared with the same baseline."`
+	All    bool   `env:"-" name:"all" help:"Print every figure of every venue. Default: those of all venues together, and those beyond their limits."`
 	JSON   bool   `env:"-" name:"json" help:"Print one JSON object a day, with every figure."`
-	Stored bool   `env:"-" name:"stored" help:"Do not compute what is new before: for a role that may only read."`
-	Whole  bool   `env:"-" name:"whole" help:"Look for what was missed among all rows first: reads the whole table."`
+	Stored bool   `env:"-" name:"stored" help:"Use the stored figures, and compute nothing: for a role that may only read."`
+	Whole  bool   `env:"-" name:"whole" help:"First compute from all rows, not only from those that changed: reads the whole table."`
 }
 
 // Help returns the text of quality --help below its first line.
 func (*qualityCmd) Help() string {
 	return `
-A day of game data held against the seven game days before it. What is beyond its limits stands first, with what to do.
+Compares a game day with the seven game days before it. Figures beyond their limits come first, with what to do about them.
 
   pitchstream quality                          the newest day
   pitchstream quality --day 2025-04-07 --all   a day, every figure of every venue
@@ -42,12 +38,12 @@ How to read a line:
   !  untracked_swings   all            15.2 %   1.1 %   +14.1   of 842   8 games   limit: 5 points above the baseline
   beyond its limit      check, venue   the day  before  change  of what  where
 
-Shares are judged by how far they are above the baseline, and by whether chance and the usual differences between days
-explain it; with fewer than 50 to judge by, nothing is. drift holds each venue's bat speeds against each batter's own
-speeds elsewhere: it names a venue that is 1.5 mph off after some 300 swings.
+A share is judged by how far it is above the baseline, and by whether chance and the usual differences between days explain
+that. Shares of fewer than 50 are not judged. drift compares the bat speeds at each venue with each batter's own speeds
+elsewhere: it finds a venue that is 1.5 mph off after some 300 swings.
 
-The figures come from the rows that stand, a game at a time: nothing is counted twice, and corrections, deletes and late
-identifiers count as they are now. Processors compute them every --quality-every; this command computes what is new first.
+The figures come from the current rows, a game at a time: nothing is counted twice, and corrections, deletes and late
+identifiers count as they are now. Processors compute them every --quality-every; this command first computes what is new.
 Each check, its limits and what to do: docs/QUALITY.md. As SQL: SELECT * FROM pitchstream.quality.
 
 Exit status: 0 nothing is beyond its limits; 1 something is, or it failed; 2 wrong usage.`
@@ -73,34 +69,28 @@ func (c *qualityCmd) Validate() error {
 
 // Run judges the days and prints the reports.
 func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
-	store, err := openStore(c.Postgres, "", nil)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	if err := store.Ping(ctx); err != nil {
-		return err
-	}
-	if !c.Stored {
-		if err := c.refresh(ctx, std, store); err != nil {
-			return err
-		}
-	}
-	reports, err := c.reports(ctx, store)
+	reports, err := qualityrun.Run(ctx, qualityrun.Options{
+		Postgres: pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema},
+		Day:      c.Day, Since: c.Since, Game: c.Game, Stored: c.Stored, Whole: c.Whole,
+		Busy: func() {
+			fmt.Fprintln(std.Err, "a processor computes the figures: the newest seconds may not be in them")
+		},
+	})
 	if err != nil {
 		return err
 	}
 	abnormal := int64(0)
 	for i, r := range reports {
 		abnormal += r.Abnormal
-		if c.JSON {
+		switch {
+		case c.JSON:
 			e := json.NewEncoder(std.Out)
 			e.SetEscapeHTML(false)
 			err = e.Encode(r)
-		} else {
-			if i > 0 {
-				fmt.Fprintln(std.Out)
-			}
+		case i > 0:
+			fmt.Fprintln(std.Out)
+			fallthrough
+		default:
 			err = printQuality(std.Out, r, c.All)
 		}
 		if err != nil {
@@ -111,58 +101,4 @@ func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 		return &differenceError{}
 	}
 	return nil
-}
-
-// refresh computes the figures of new rows, unless a processor is doing it.
-func (c *qualityCmd) refresh(ctx context.Context, std *stdio, store *pgsink.Sink) error {
-	release, ok, err := pgbooks.New(store.DB()).TryLock(ctx, stream.QualityLock)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		fmt.Fprintln(std.Err, "a processor computes the figures: the newest seconds may not be in them")
-		return nil
-	}
-	defer release()
-	_, _, err = stream.RefreshQuality(ctx, store, c.Whole, math.MaxInt)
-	return err
-}
-
-// reports returns the reports of the selected days in their order.
-func (c *qualityCmd) reports(ctx context.Context, store *pgsink.Sink) ([]schemas.QualityReport, error) {
-	days := quality.History
-	if first, err := time.Parse(time.DateOnly, c.Since); err == nil {
-		last := time.Now()
-		if c.Day != "" {
-			last, _ = time.Parse(time.DateOnly, c.Day)
-		}
-		days += max(int(last.Sub(first).Hours()/24)+1, 0)
-	}
-	facts, err := pgbooks.NewQuality(store.DB()).QualityFacts(ctx, c.gameDay(ctx, store), days)
-	if err != nil {
-		return nil, err
-	}
-	if c.Since == "" {
-		if c.Game != "" {
-			return quality.JudgeGame(facts, c.Day, c.Game)
-		}
-		return []schemas.QualityReport{quality.Judge(facts, c.Day)}, nil
-	}
-	var out []schemas.QualityReport
-	for _, day := range quality.Days(facts) {
-		if day >= c.Since {
-			out = append(out, quality.Judge(facts, day))
-		}
-	}
-	return out, nil
-}
-
-// gameDay returns the last day to read: for --game, the newest day on which it was played.
-func (c *qualityCmd) gameDay(ctx context.Context, store *pgsink.Sink) string {
-	if c.Day == "" && c.Game != "" {
-		if day, err := pgbooks.NewQuality(store.DB()).Day(ctx, c.Game); err == nil {
-			c.Day = day
-		}
-	}
-	return c.Day
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
 // Aggregates are the values of a row's batter, and of the batter in its game, without and with the row.
@@ -27,11 +28,11 @@ const pageRows = 5000
 
 // aggregates reads the batter's rows and folds them without and with the row by the reference model. The
 // aggregates in the stores equal those with the row.
-func aggregates(ctx context.Context, store Store, row schemas.StoredRow) (*Aggregates, error) {
+func aggregates(ctx context.Context, reader *pgread.Reader, row schemas.StoredRow) (*Aggregates, error) {
 	var rows []schemas.StoredRow
 	var after *schemas.PitchCursor
 	for {
-		page, err := store.BatterPitches(ctx, row.BatterID.Value, after, pageRows)
+		page, err := reader.BatterPitches(ctx, row.BatterID.Value, after, pageRows)
 		if err != nil {
 			return nil, err
 		}

@@ -21,31 +21,21 @@ import (
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
-
-// Store reads the store of record.
-type Store interface {
-	// RegistersOf returns both registers of the pitches that the store knows.
-	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
-	// Pitch returns the current row; nil if there is none.
-	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
-	// BatterPitches returns a batter's rows behind a cursor, the newest first.
-	BatterPitches(
-		ctx context.Context, batter int64, after *schemas.PitchCursor, limit int,
-	) ([]schemas.StoredRow, error)
-}
 
 // Options say where to search, and how far.
 type Options struct {
 	Client    []kgo.Opt // how to reach the brokers
 	Raw, Dead string    // topics
-	Store     Store
+	Postgres  pgread.Config
 	Limits    features.Limits
 	// Window is how long before the first and after the last version in Postgres the raw topic is searched.
 	Window time.Duration
 	All    bool   // search every partition completely
 	GamePK string // the game in whose partition a pitch is searched that Postgres does not know; "": none
-	// Progress, if not nil, is called with the number of records read and of offsets to read.
+	// Progress is called with the number of records read and of offsets to read.
 	Progress func(done, total int64)
 }
 
@@ -54,7 +44,7 @@ type Version struct {
 	Record    schemas.Record
 	Change    schemas.Change      // zero if rejected
 	Rejection *features.Rejection // nil if accepted
-	Stands    bool                // its register holds exactly this version
+	Current   bool                // its register holds exactly this version
 }
 
 // Op returns the word for what the record asks for.
@@ -81,16 +71,20 @@ type Pitch struct {
 }
 
 // ErrUnknown is returned for a pitch that Postgres does not know and Options do not say where to search.
-var ErrUnknown = errors.New(
-	"Postgres does not know this pitch: name its game with --game, or search everything with --all")
+var ErrUnknown = errors.New("Postgres does not know this pitch")
 
 // Find searches Kafka and Postgres for a pitch.
 func Find(ctx context.Context, id schemas.PitchID, o Options) (*Pitch, error) {
-	if o.Progress == nil {
-		o.Progress = func(int64, int64) {}
+	reader, err := pgread.Open(o.Postgres)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	if err := reader.Ping(ctx); err != nil {
+		return nil, err
 	}
 	p := &Pitch{ID: id, Explained: -1}
-	stored, err := o.Store.RegistersOf(ctx, []schemas.PitchID{id})
+	stored, err := pgbooks.New(reader.DB()).RegistersOf(ctx, []schemas.PitchID{id})
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +93,7 @@ func Find(ctx context.Context, id schemas.PitchID, o Options) (*Pitch, error) {
 	} else if !o.All && o.GamePK == "" {
 		return nil, ErrUnknown
 	}
-	if p.Row, err = o.Store.Pitch(ctx, id); err != nil {
+	if p.Row, err = reader.Pitch(ctx, id); err != nil {
 		return nil, err
 	}
 	client, err := kgo.NewClient(o.Client...)
@@ -112,7 +106,7 @@ func Find(ctx context.Context, id schemas.PitchID, o Options) (*Pitch, error) {
 		return nil, err
 	}
 	if p.Row != nil && p.Row.BatterID.Present {
-		if p.Aggregates, err = aggregates(ctx, o.Store, *p.Row); err != nil {
+		if p.Aggregates, err = aggregates(ctx, reader, *p.Row); err != nil {
 			return nil, err
 		}
 	}
@@ -126,8 +120,8 @@ func (p *Pitch) explain(limits features.Limits) {
 	for i, v := range p.Versions {
 		switch {
 		case v.Rejection != nil || v.Change.Op == schemas.OpIdentify:
-		case best < 0, v.Stands && !p.Versions[best].Stands,
-			v.Stands == p.Versions[best].Stands && v.Change.Version.Compare(p.Versions[best].Change.Version) > 0:
+		case best < 0, v.Current && !p.Versions[best].Current,
+			v.Current == p.Versions[best].Current && v.Change.Version.Compare(p.Versions[best].Change.Version) > 0:
 			best = i
 		}
 	}

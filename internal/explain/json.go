@@ -55,7 +55,7 @@ func (p *Pitch) JSON() JSON {
 
 func (v *Version) json() versionJSON {
 	out := versionJSON{
-		At: deadletter.PlaceOf(v.Record.Coordinates), Op: v.Op(), Stands: v.Stands,
+		At: deadletter.PlaceOf(v.Record.Coordinates), Op: v.Op(), Stands: v.Current,
 		Bytes: len(v.Record.Value), Headers: deadletter.ExportedHeaders(v.Record.Headers),
 	}
 	if v.Rejection != nil {

@@ -138,7 +138,7 @@ func (s *search) look(r *kgo.Record) {
 	if v.Rejection != nil && !s.names(&v.Record) || v.Rejection == nil && v.Change.PitchID != s.p.ID {
 		return
 	}
-	v.Stands = v.Rejection == nil && s.stands(v.Change)
+	v.Current = v.Rejection == nil && s.isCurrent(v.Change)
 	s.p.Versions = append(s.p.Versions, v)
 }
 
@@ -152,7 +152,7 @@ func (s *search) names(rec *schemas.Record) bool {
 	return bytes.Contains(rec.Value, s.text[0]) || bytes.Contains(rec.Value, s.text[1])
 }
 
-func (s *search) stands(c schemas.Change) bool {
+func (s *search) isCurrent(c schemas.Change) bool {
 	if s.p.Registers == nil {
 		return false
 	}

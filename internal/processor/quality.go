@@ -8,63 +8,21 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/quality"
+	"github.com/pitchstream/pitchstream/internal/qualityrun"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 const (
-	// QualityLock names the lock in Postgres that the one computing process holds.
-	QualityLock = "quality"
 	// qualityMost bounds the games of one cycle: some 30,000 rows, a fraction of a second.
 	qualityMost = 100
 	// qualityWhole is the time between two searches of all rows for games that were missed.
 	qualityWhole = time.Hour
 )
 
-// RefreshQuality computes the facts of at most most games whose rows changed. It returns the numbers of games
-// done and left. whole searches all rows for changed games. The caller must hold QualityLock.
-func RefreshQuality(
-	ctx context.Context, store *pgsink.Sink, whole bool, most int,
-) (done, left int, err error) {
-	books := pgbooks.NewQuality(store.DB())
-	began := time.Now()
-	units, err := books.Touched(ctx, whole)
-	if err != nil || len(units) == 0 && !whole {
-		return 0, 0, err
-	}
-	ids, err := pgbooks.NewPlayers(store.DB()).IDs(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	var listed func(int64) bool
-	if len(ids) > 0 {
-		listed = func(id int64) bool { return ids[id] }
-	}
-	for _, u := range units[:min(len(units), most)] {
-		at := time.Now()
-		rows, err := books.Rows(ctx, u)
-		if err != nil {
-			return done, len(units) - done, err
-		}
-		arrivals, err := books.Arrivals(ctx, u)
-		if err != nil {
-			return done, len(units) - done, err
-		}
-		facts := quality.WithArrivals(quality.Facts(rows, listed), schemas.Text(u.Game), arrivals)
-		if err := books.Save(ctx, u, at, facts); err != nil {
-			return done, len(units) - done, err
-		}
-		done++
-	}
-	if left = len(units) - done; left == 0 {
-		err = books.Done(ctx, began)
-	}
-	return done, left, err
-}
-
 // qualityKeeper keeps the quality figures up to date in the background, in the one processor that holds
-// QualityLock. Run owns the fields below log.
+// qualityrun.Lock. Run owns the fields below log.
 type qualityKeeper struct {
 	store   *pgsink.Sink
 	metrics *obs.Quality
@@ -98,7 +56,7 @@ func (k *qualityKeeper) Run(ctx context.Context) error {
 // cycle computes once, when this process has or gets the lock.
 func (k *qualityKeeper) cycle(ctx context.Context) error {
 	if k.release == nil {
-		release, ok, err := pgbooks.New(k.store.DB()).TryLock(ctx, QualityLock)
+		release, ok, err := pgbooks.New(k.store.DB()).TryLock(ctx, qualityrun.Lock)
 		// guard: quality: one process computes | !ok -> !ok && false
 		if err != nil || !ok {
 			return err
@@ -106,7 +64,7 @@ func (k *qualityKeeper) cycle(ctx context.Context) error {
 		k.release, k.whole = release, time.Time{}
 	}
 	whole := time.Since(k.whole) >= qualityWhole
-	done, left, err := RefreshQuality(ctx, k.store, whole, qualityMost)
+	done, left, err := qualityrun.Refresh(ctx, k.store, whole, qualityMost)
 	if err != nil {
 		return err
 	}

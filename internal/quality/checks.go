@@ -3,6 +3,7 @@ package quality
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -117,11 +118,9 @@ const (
 // shares judges every check for all venues together and for each venue.
 func (j *judge) shares() (out []schemas.QualityFinding) {
 	for _, c := range checks {
-		of := func(p *part) schemas.QualityShare { return p.shares[c.name] }
-		out = append(out, j.share(c, everywhere, c.name, "", of)...)
-		for _, v := range j.venues {
-			in := func(p *part) schemas.QualityShare { return p.venueShares[venueCheck{v, c.name}] }
-			out = append(out, j.share(c, v, c.name, "", in)...)
+		for _, venue := range append([]string{everywhere}, j.venues...) {
+			of := func(p *part) schemas.QualityShare { return p.shares[at{venue, c.name}] }
+			out = append(out, j.share(c, venue, "", of)...)
 		}
 	}
 	return out
@@ -129,16 +128,12 @@ func (j *judge) shares() (out []schemas.QualityFinding) {
 
 // issues judges every issue in the rows of the day.
 func (j *judge) issues() (out []schemas.QualityFinding) {
-	names := make([]string, 0, len(j.today.issues))
-	for name := range j.today.issues {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
+	names := slices.SortedFunc(maps.Keys(j.today.issues), func(a, b string) int {
 		return cmp.Or(cmp.Compare(j.today.issues[b], j.today.issues[a]), cmp.Compare(a, b))
 	})
 	for _, name := range names[:min(len(names), mostIssues)] {
 		c := check{Issues, 0.02, 0.10, "rows with the issue " + name, "look at a record of it: pitchstream explain"}
-		out = append(out, j.share(c, everywhere, Issues, name, func(p *part) schemas.QualityShare {
+		out = append(out, j.share(c, everywhere, name, func(p *part) schemas.QualityShare {
 			return schemas.QualityShare{N: p.issues[name], Of: p.pitches}
 		})...)
 	}
@@ -150,14 +145,14 @@ const mostIssues = 60
 
 // share judges one share. of reads it from a day or from the baseline.
 func (j *judge) share(
-	c check, venue, name, item string, of func(*part) schemas.QualityShare,
+	c check, venue, item string, of func(*part) schemas.QualityShare,
 ) []schemas.QualityFinding {
-	today, base := of(&j.today), of(&j.base)
+	today, base := of(j.today), of(j.base)
 	if today.Of == 0 {
 		return nil
 	}
 	f := schemas.QualityFinding{
-		Check: name, Venue: venue, Item: item, Unit: "share", Value: ratio(today), Of: today.Of, What: c.what,
+		Check: c.name, Venue: venue, Item: item, Unit: "share", Value: ratio(today), Of: today.Of, What: c.what,
 		Limit: fmt.Sprintf("%s points above the baseline", points(c.points)),
 	}
 	limit := float64(chanceLimit)
@@ -179,8 +174,8 @@ func (j *judge) share(
 	// guard: quality: few swings are too few to judge by
 	f.Abnormal = f.Abnormal && today.Of >= leastOf
 	f.Games = j.gamesWhere(func(g *schemas.QualityFacts) bool {
-		s := g.Shares[name]
-		if name == Issues {
+		s := g.Shares[c.name]
+		if c.name == Issues {
 			s = schemas.QualityShare{N: g.Issues[item], Of: g.Pitches}
 		}
 		return s.N > 0 && ratio(s) > above && (venue == everywhere || venueName(g) == venue)

@@ -97,11 +97,11 @@ func delay(seconds []float64) schemas.QualityDelay {
 }
 
 // add counts one more case, with or without the fault.
-func add(shares map[string]schemas.QualityShare, check string, fault bool) {
+func add[K comparable](shares map[K]schemas.QualityShare, check K, fault bool) {
 	addMany(shares, check, count(fault), 1)
 }
 
-func addMany(shares map[string]schemas.QualityShare, check string, n, of int64) {
+func addMany[K comparable](shares map[K]schemas.QualityShare, check K, n, of int64) {
 	s := shares[check]
 	shares[check] = schemas.QualityShare{N: s.N + n, Of: s.Of + of}
 }

@@ -2,6 +2,7 @@ package quality
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ const (
 )
 
 // completeness returns one finding about all games, and one for each incomplete game.
-func (j *judge) completeness() []schemas.QualityFinding {
+func completeness(j *judge) []schemas.QualityFinding {
 	all := schemas.QualityFinding{
 		Check: IncompleteGames, Venue: everywhere, Unit: "games", Of: int64(len(j.games)),
 		Limit: "none may lack an inning",
@@ -30,7 +31,7 @@ func (j *judge) completeness() []schemas.QualityFinding {
 	}
 	var out []schemas.QualityFinding
 	for _, g := range j.games {
-		missing := j.lacks(g)
+		missing := lacks(g, j.newest)
 		if len(missing) == 0 {
 			continue
 		}
@@ -50,17 +51,13 @@ func (j *judge) completeness() []schemas.QualityFinding {
 	return append([]schemas.QualityFinding{all}, out[:min(len(out), mostVenues)]...)
 }
 
-// lacks returns what a game lacks, "" for nothing. During the game it looks only at the innings before the
-// newest one.
-func (j *judge) lacks(g *schemas.QualityFacts) (missing []string) {
+// lacks returns what a game lacks. During the game it looks only at the innings before the newest one. newest
+// is the time of the newest pitch of all games.
+func lacks(g *schemas.QualityFacts, newest schemas.TimeMS) (missing []string) {
 	if g.GamePK == "" || len(g.Innings) == 0 {
 		return nil
 	}
-	var innings []int16
-	for inning := range g.Innings {
-		innings = append(innings, inning)
-	}
-	last := slices.Max(innings)
+	last := slices.Max(slices.Collect(maps.Keys(g.Innings)))
 	for inning := int16(1); inning < last; inning++ {
 		if n := g.Innings[inning]; n == 0 {
 			missing = append(missing, fmt.Sprintf("inning %d is missing", inning))
@@ -69,7 +66,7 @@ func (j *judge) lacks(g *schemas.QualityFacts) (missing []string) {
 		}
 	}
 	// guard: quality: a game that is played lacks nothing yet
-	if j.newest-g.Last <= schemas.TimeMS(endedAfter.Milliseconds()) {
+	if newest-g.Last <= schemas.TimeMS(endedAfter.Milliseconds()) {
 		return missing
 	}
 	if last < wholeGame {

@@ -27,9 +27,9 @@ const (
 // newest day with facts. Facts after the day are ignored.
 func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 	j := newJudge(facts, day)
-	// guard: quality: a game without current rows does not count | Games: j.gamesWhere(stands), Pitches -> Games: int64(len(j.games)), Pitches
+	// guard: quality: a game without current rows does not count | Games: j.gamesWhere(hasRows), Pitches -> Games: int64(len(j.games)), Pitches
 	r := schemas.QualityReport{
-		Day: j.day, Games: j.gamesWhere(stands), Pitches: j.today.pitches, BaselineDays: slices.Clone(j.baseDays),
+		Day: j.day, Games: j.gamesWhere(hasRows), Pitches: j.today.pitches, BaselineDays: slices.Clone(j.baseDays),
 		Findings: []schemas.QualityFinding{}, Venues: j.venueList(),
 	}
 	if r.BaselineDays == nil {
@@ -42,7 +42,7 @@ func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 		r.AsOf = schemas.Some(max(r.AsOf.Value, g.Last))
 	}
 	r.Findings = slices.Concat(r.Findings, j.shares(), j.issues(), j.columnShifts(), j.drifts(), j.delays(),
-		j.completeness())
+		completeness(j))
 	slices.SortStableFunc(r.Findings, func(a, b schemas.QualityFinding) int {
 		return cmp.Or(-cmp.Compare(count(a.Abnormal), count(b.Abnormal)),
 			cmp.Compare(count(a.Venue != everywhere), count(b.Venue != everywhere)))
@@ -84,32 +84,28 @@ type judge struct {
 	games    []*schemas.QualityFacts
 	history  []*schemas.QualityFacts // up to the day
 	days     map[string]*part
-	today    part
-	base     part
+	today    *part
+	base     *part
 	baseDays []string // in order
 	venues   []string // of the day, by name
 }
 
 // part sums up several games.
 type part struct {
-	pitches     int64
-	shares      map[string]schemas.QualityShare
-	venueShares map[venueCheck]schemas.QualityShare
-	issues      map[string]int64
-	columns     map[string]schemas.QualityColumn
-	// venueColumns has the columns of each venue.
-	venueColumns map[string]map[string]schemas.QualityColumn
-	event, row   schemas.QualityDelay // the greatest P95 of a game, the median of the P50
-	medians      [2][]float64
+	pitches    int64
+	shares     map[at]schemas.QualityShare // by venue and check
+	issues     map[string]int64
+	columns    map[at]schemas.QualityColumn // by venue and column
+	event, row schemas.QualityDelay         // the greatest P95 of a game, the median of the P50
+	medians    [2][]float64
 }
 
-type venueCheck struct{ venue, check string }
+// at is a check or a column at a venue, which may be everywhere.
+type at struct{ venue, name string }
 
-func newPart() part {
-	return part{
-		shares: map[string]schemas.QualityShare{}, venueShares: map[venueCheck]schemas.QualityShare{},
-		issues: map[string]int64{}, columns: map[string]schemas.QualityColumn{},
-		venueColumns: map[string]map[string]schemas.QualityColumn{},
+func newPart() *part {
+	return &part{
+		shares: map[at]schemas.QualityShare{}, issues: map[string]int64{}, columns: map[at]schemas.QualityColumn{},
 	}
 }
 
@@ -124,15 +120,14 @@ func newJudge(facts []schemas.QualityFacts, day string) *judge {
 	from := daysBefore(j.day, History)
 	for i := range facts {
 		f := &facts[i]
-		if !stands(f) && f.Shares[DeletedPitches].N == 0 || f.Day > j.day || f.Day < from {
+		if !hasRows(f) && f.Shares[DeletedPitches].N == 0 || f.Day > j.day || f.Day < from {
 			continue
 		}
 		j.history = append(j.history, f)
 		if j.days[f.Day] == nil {
-			p := newPart()
-			j.days[f.Day] = &p
+			j.days[f.Day] = newPart()
 		}
-		j.days[f.Day].add(f, venueName(f))
+		j.days[f.Day].add(f)
 		if f.Day == j.day {
 			j.games = append(j.games, f)
 		}
@@ -162,20 +157,20 @@ func (j *judge) gather() {
 	for _, f := range j.history {
 		switch {
 		case f.Day == j.day:
-			j.today.add(f, venueName(f))
+			j.today.add(f)
 			if !slices.Contains(j.venues, venueName(f)) {
 				j.venues = append(j.venues, venueName(f))
 			}
 		case slices.Contains(j.baseDays, f.Day):
-			j.base.add(f, venueName(f))
+			j.base.add(f)
 		}
 	}
 	slices.Sort(j.venues)
 	j.venues = j.venues[:min(len(j.venues), mostVenues)]
 }
 
-// stands reports whether any row of a game is left after deletes.
-func stands(f *schemas.QualityFacts) bool { return f.Pitches > 0 }
+// hasRows reports whether any row of a game is left after deletes.
+func hasRows(f *schemas.QualityFacts) bool { return f.Pitches > 0 }
 
 // venueName returns the name of a venue in a report. A venue with the name "all" counts as unknown, because
 // "all" means all venues there.
@@ -190,39 +185,26 @@ func venueName(f *schemas.QualityFacts) string {
 	return string(f.Venue)
 }
 
-func (p *part) add(f *schemas.QualityFacts, venue string) {
+func (p *part) add(f *schemas.QualityFacts) {
 	p.pitches += f.Pitches
-	for name, s := range f.Shares {
-		addMany(p.shares, name, s.N, s.Of)
-		at := venueCheck{venue, name}
-		v := p.venueShares[at]
-		p.venueShares[at] = schemas.QualityShare{N: v.N + s.N, Of: v.Of + s.Of}
+	for _, venue := range []string{everywhere, venueName(f)} {
+		for name, s := range f.Shares {
+			addMany(p.shares, at{venue, name}, s.N, s.Of)
+		}
+		for name, c := range f.Columns {
+			p.columns[at{venue, name}] = merge(p.columns[at{venue, name}], c)
+		}
 	}
 	for name, n := range f.Issues {
 		p.issues[name] += n
 	}
-	for name, c := range f.Columns {
-		p.columns[name] = merge(p.columns[name], c)
-		if p.venueColumns[venue] == nil {
-			p.venueColumns[venue] = map[string]schemas.QualityColumn{}
-		}
-		p.venueColumns[venue][name] = merge(p.venueColumns[venue][name], c)
-	}
-	if !stands(f) {
+	if !hasRows(f) {
 		return
 	}
 	p.medians[0] = append(p.medians[0], f.EventToRecordS.P50)
 	p.medians[1] = append(p.medians[1], f.RecordToRowS.P50)
 	p.event = schemas.QualityDelay{P50: median(p.medians[0]), P95: max(p.event.P95, f.EventToRecordS.P95)}
 	p.row = schemas.QualityDelay{P50: median(p.medians[1]), P95: max(p.row.P95, f.RecordToRowS.P95)}
-}
-
-// columnsAt returns the columns of a venue, or of all venues.
-func (p *part) columnsAt(venue string) map[string]schemas.QualityColumn {
-	if venue == everywhere {
-		return p.columns
-	}
-	return p.venueColumns[venue]
 }
 
 func (j *judge) gamesWhere(is func(*schemas.QualityFacts) bool) (n int64) {
@@ -238,7 +220,7 @@ func (j *judge) venueList() []schemas.QualityVenue {
 		line := schemas.QualityVenue{Venue: v}
 		for _, g := range j.games {
 			if venueName(g) == v {
-				line.Games, line.Pitches = line.Games+count(stands(g)), line.Pitches+g.Pitches
+				line.Games, line.Pitches = line.Games+count(hasRows(g)), line.Pitches+g.Pitches
 			}
 		}
 		out = append(out, line)
@@ -297,19 +279,23 @@ const (
 // delays judges how late records arrive. It reports how late they were processed but does not judge that,
 // because a replay is no fault and the lag has metrics of its own.
 func (j *judge) delays() []schemas.QualityFinding {
-	event := schemas.QualityFinding{
-		Check: Delay, Venue: everywhere, Item: "event_to_record", Unit: "s",
-		Value: j.today.event.P95, Of: j.today.pitches,
-		What:  "from the pitch to its record in the topic, 1 in 20 longer, in the slowest game",
-		Limit: fmt.Sprintf("%g s and %g times the baseline", delayLeastS, delayTimes),
+	delay := func(item, what, limit string, value float64) schemas.QualityFinding {
+		return schemas.QualityFinding{
+			Check: Delay, Venue: everywhere, Item: item, Unit: "s", Value: value, Of: j.today.pitches,
+			What: what, Limit: limit,
+		}
 	}
+	event := delay("event_to_record",
+		"from the pitch to its record in the topic, 1 in 20 longer, in the slowest game",
+		fmt.Sprintf("%g s and %g times the baseline", delayLeastS, delayTimes), j.today.event.P95)
+	eventMedian := delay("event_to_record_median", "the same, the median", "none", j.today.event.P50)
 	above := delayCeilingS
 	if len(j.baseDays) > 0 {
 		var p95 []float64
 		for _, day := range j.baseDays {
 			p95 = append(p95, j.days[day].event.P95)
 		}
-		event.Baseline = schemas.Some(median(p95))
+		event.Baseline, eventMedian.Baseline = schemas.Some(median(p95)), schemas.Some(j.base.event.P50)
 		above = max(delayLeastS, delayTimes*event.Baseline.Value)
 	}
 	event.Abnormal = event.Value > above
@@ -317,29 +303,11 @@ func (j *judge) delays() []schemas.QualityFinding {
 	if event.Abnormal {
 		event.Do = "see the producer of these games: it sends late, or its clock is off"
 	}
-	row := schemas.QualityFinding{
-		Check: Delay, Venue: everywhere, Item: "record_to_row", Unit: "s",
-		Value: j.today.row.P95, Of: j.today.pitches,
-		What:  "from the record to its row, 1 in 20 longer, in the slowest game",
-		Limit: "none: a replay is late by design",
-	}
-	if len(j.baseDays) > 0 {
-		row.Baseline = schemas.Some(j.base.row.P50)
-	}
-	half := func(f schemas.QualityFinding, p50 float64, baseline schemas.Opt[float64]) schemas.QualityFinding {
-		f.Item, f.Value, f.Baseline = f.Item+"_median", p50, baseline
-		f.Abnormal, f.Do, f.Games, f.Limit = false, "", 0, "none"
-		f.What = "the same, the median"
-		return f
-	}
-	row.Baseline = schemas.Opt[float64]{}
-	var eventBase schemas.Opt[float64]
-	if len(j.baseDays) > 0 {
-		eventBase = schemas.Some(j.base.event.P50)
-	}
 	out := []schemas.QualityFinding{
-		event, half(event, j.today.event.P50, eventBase), row,
-		half(row, j.today.row.P50, schemas.Opt[float64]{}),
+		event, eventMedian,
+		delay("record_to_row", "from the record to its row, 1 in 20 longer, in the slowest game",
+			"none: a replay is late by design", j.today.row.P95),
+		delay("record_to_row_median", "the same, the median", "none", j.today.row.P50),
 	}
 	return slices.DeleteFunc(out, func(f schemas.QualityFinding) bool { return math.IsNaN(f.Value) })
 }

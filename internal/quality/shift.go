@@ -55,7 +55,8 @@ func (j *judge) columnShifts() (out []schemas.QualityFinding) {
 // venueDays returns the newest game days of a venue before the day.
 func (j *judge) venueDays(venue string) (days []string) {
 	for day, p := range j.days {
-		if day < j.day && len(p.venueColumns[venue]) > 0 {
+		hasValues := func(c column) bool { return p.columns[at{venue, c.name}].N > 0 }
+		if day < j.day && slices.ContainsFunc(columns, hasValues) {
 			days = append(days, day)
 		}
 	}
@@ -64,9 +65,9 @@ func (j *judge) venueDays(venue string) (days []string) {
 }
 
 func (j *judge) meansOf(column, venue string, days []string) means {
-	m := means{today: j.today.columnsAt(venue)[column]}
+	m := means{today: j.today.columns[at{venue, column}]}
 	for _, day := range days {
-		if c := j.days[day].columnsAt(venue)[column]; c.N > 0 {
+		if c := j.days[day].columns[at{venue, column}]; c.N > 0 {
 			m.base, m.days = merge(m.base, c), append(m.days, c)
 		}
 	}
