@@ -29,10 +29,14 @@ func connect(k config.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
 
 // openStore opens Postgres for the positions of a consumer group. log may be nil.
 func openStore(c config.Postgres, group string, log *slog.Logger) (*pgsink.Sink, error) {
-	return pgsink.Open(pgsink.Config{
-		URL: c.URL.Reveal(), Schema: c.Schema, Group: group, Build: obs.Build(),
-		CoreVersion: features.CoreVersion, Log: log,
-	})
+	cfg := storeConfig(c)
+	cfg.Group, cfg.Build, cfg.CoreVersion, cfg.Log = group, obs.Build(), features.CoreVersion, log
+	return pgsink.Open(cfg)
+}
+
+// storeConfig returns the settings of Postgres for an engine that opens it.
+func storeConfig(c config.Postgres) pgsink.Config {
+	return pgsink.Config{URL: c.URL.Reveal(), Schema: c.Schema}
 }
 
 // openRedis opens the live values. log may be nil.

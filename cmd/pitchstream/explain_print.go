@@ -39,74 +39,65 @@ func field(w io.Writer, name, format string, args ...any) {
 
 func printFound(w io.Writer, p *explain.Pitch) {
 	fmt.Fprintf(w, "pitch %s: %s\n", p.ID, p.Standing())
-	if p.Searched != nil {
-		section(w, "versions: %s in %s searched", terminal.Counted(int64(len(p.Versions)), "record"),
-			searchedText(p))
-	} else {
+	if p.Searched == nil {
 		section(w, "version")
+	} else {
+		var parts []string
+		for _, id := range slices.Sorted(maps.Keys(p.Searched)) {
+			s := p.Searched[id]
+			parts = append(parts, fmt.Sprintf("partition %d offsets %d to %d", id, s.From, max(s.From, s.To)))
+		}
+		section(w, "versions: %s in %s searched", terminal.Counted(int64(len(p.Versions)), "record"),
+			strings.Join(parts, ", "))
 	}
 	for _, v := range p.Versions {
-		mark := " "
+		mark, current, at := " ", "", "standard input"
 		if v.Current {
-			mark = "●"
+			mark, current = "●", "  stands"
 		}
-		at := fmt.Sprintf("%s/%d@%d  %s", v.Record.Topic, v.Record.Partition, v.Record.Offset,
-			schemas.TimeMS(v.Record.TimestampMS))
-		if p.Searched == nil {
-			at = "standard input"
+		if p.Searched != nil {
+			at = placeText(v.Record.Coordinates) + "  " + schemas.TimeMS(v.Record.TimestampMS).String()
 		}
-		fmt.Fprintf(w, "  %s %-9s %s  %s", mark, v.Op(), at, terminal.Bytes(int64(len(v.Record.Value))))
-		switch {
-		case v.Rejection != nil:
-			fmt.Fprintf(w, "\n      %s", v.Rejection.Error())
-		default:
-			fmt.Fprintf(w, "  revision %d", v.Change.Version.Revision)
-			if o := v.Change.Origin; o.Partition != v.Record.Partition ||
-				o.Offset != v.Record.Offset || o.Topic != v.Record.Topic {
-				fmt.Fprintf(w, ", sent again; first %s/%d@%d of %s", o.Topic, o.Partition, o.Offset,
-					schemas.TimeMS(o.TimestampMS))
-			}
-			if v.Change.Op == schemas.OpIdentify {
-				fmt.Fprintf(w, ": %s", identifiersText(v.Change.IDs))
-			}
-		}
-		if v.Current {
-			fmt.Fprint(w, "  stands")
-		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "  %s %-9s %s  %s%s%s\n", mark, v.Op(), at, terminal.Bytes(int64(len(v.Record.Value))),
+			versionText(&v), current)
 	}
 }
 
-func identifiersText(ids schemas.Identifiers) string {
-	var parts []string
-	for _, i := range []struct {
-		name string
-		id   schemas.Opt[int64]
-	}{{"batter", ids.BatterID}, {"pitcher", ids.PitcherID}, {"team", ids.TeamID}} {
-		if i.id.Present {
-			parts = append(parts, fmt.Sprintf("%s %d", i.name, i.id.Value))
-		}
-	}
-	return strings.Join(parts, ", ")
+func placeText(c schemas.Coordinates) string {
+	return fmt.Sprintf("%s/%d@%d", c.Topic, c.Partition, c.Offset)
 }
 
-func searchedText(p *explain.Pitch) string {
-	var parts []string
-	for _, id := range slices.Sorted(maps.Keys(p.Searched)) {
-		s := p.Searched[id]
-		parts = append(parts, fmt.Sprintf("partition %d offsets %d to %d", id, s.From, max(s.From, s.To)))
+// versionText returns the revision of a version, where it came from and whom it names, or why it was
+// rejected.
+func versionText(v *explain.Version) string {
+	if v.Rejection != nil {
+		return "\n      " + v.Rejection.Error()
 	}
-	return strings.Join(parts, ", ")
+	text := fmt.Sprintf("  revision %d", v.Change.Version.Revision)
+	if o := v.Change.Origin; placeText(o) != placeText(v.Record.Coordinates) {
+		text += fmt.Sprintf(", sent again; first %s of %s", placeText(o), schemas.TimeMS(o.TimestampMS))
+	}
+	if v.Change.Op == schemas.OpIdentify {
+		var names []string
+		ids := v.Change.IDs
+		for i, id := range []schemas.Opt[int64]{ids.BatterID, ids.PitcherID, ids.TeamID} {
+			if id.Present {
+				names = append(names, fmt.Sprintf("%s %d", [3]string{"batter", "pitcher", "team"}[i], id.Value))
+			}
+		}
+		text += ": " + strings.Join(names, ", ")
+	}
+	return text
 }
 
 // printStages writes what each stage made of the version.
 func printStages(w io.Writer, p *explain.Pitch) {
 	e, v := p.Explanation, &p.Versions[p.Explained]
+	of := ""
 	if p.Searched != nil {
-		section(w, "stages of %s/%d@%d", v.Record.Topic, v.Record.Partition, v.Record.Offset)
-	} else {
-		section(w, "stages")
+		of = " of " + placeText(v.Record.Coordinates)
 	}
+	section(w, "stages%s", of)
 	fmt.Fprintln(w, " headers")
 	for _, r := range e.Headers {
 		field(w, r.Name, "%s", r.Text)
@@ -219,23 +210,20 @@ func seconds(s float64) string { return strconv.FormatFloat(s, 'f', 4, 64) + " s
 
 // printReasons counts why windows, or samples, were left out, with the first of each.
 func printReasons(w io.Writer, what string, windows []features.Window) {
-	var order []string
-	first, n := map[string]features.Window{}, map[string]int64{}
+	var first []features.Window
+	n := map[string]int64{}
 	for _, win := range windows {
-		if win.Reason == "" {
-			continue
-		}
-		if n[win.Reason]++; n[win.Reason] == 1 {
-			order, first[win.Reason] = append(order, win.Reason), win
+		if n[win.Reason]++; win.Reason != "" && n[win.Reason] == 1 {
+			first = append(first, win)
 		}
 	}
-	for _, reason := range order {
-		win := first[reason]
-		text := fmt.Sprintf("%s: %s; the first at %s", terminal.Count(n[reason]), reason, seconds(win.FromS))
+	for _, win := range first {
+		detail := ""
 		if win.Detail != "" {
-			text += ", " + win.Detail
+			detail = ", " + win.Detail
 		}
-		field(w, "  "+what, "%s", text)
+		field(w, "  "+what, "%s: %s; the first at %s%s", terminal.Count(n[win.Reason]), win.Reason,
+			seconds(win.FromS), detail)
 	}
 }
 
@@ -271,14 +259,12 @@ func printStats(w io.Writer, c explain.Change) {
 	before, after := columnTexts(c.Before), columnTexts(c.After)
 	for _, column := range schemas.StatsColumns {
 		b, a := before[column.Name], after[column.Name]
-		switch column.Name {
-		case "last_pitch", "by_pitch_type":
-			if a != b {
-				field(w, column.Name, "%s", a)
-			}
-			continue
+		switch isObject := column.Name == "last_pitch" || column.Name == "by_pitch_type"; {
+		case !isObject:
+			field(w, column.Name, "%14s %14s  %s", shortNumber(b), shortNumber(a), differenceOf(b, a))
+		case a != b:
+			field(w, column.Name, "%s", a)
 		}
-		fmt.Fprintf(w, "  %-24s %14s %14s  %s\n", column.Name, shortNumber(b), shortNumber(a), differenceOf(b, a))
 	}
 }
 
@@ -287,7 +273,7 @@ func shortNumber(text string) string {
 	if err != nil {
 		return "–"
 	}
-	return strconv.FormatFloat(f, 'f', -1, 64)[:min(14, len(strconv.FormatFloat(f, 'f', -1, 64)))]
+	return fmt.Sprintf("%.14s", strconv.FormatFloat(f, 'f', -1, 64))
 }
 
 func differenceOf(before, after string) string {

@@ -11,7 +11,6 @@ import (
 	"github.com/pitchstream/pitchstream/internal/load"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // exportCmd writes the current pitches of Postgres as files for a warehouse.
@@ -65,7 +64,7 @@ func (c *exportCmd) Validate() error {
 // Run exports and prints a summary.
 func (c *exportCmd) Run(ctx context.Context, std *stdio) error {
 	r, err := export.Run(ctx, export.Options{
-		Postgres: pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema}, Output: c.Output,
+		Postgres: storeConfig(c.Postgres), Output: c.Output,
 		From: schemas.Text(c.From), To: schemas.Text(c.To), Undated: c.Undated, Overwrite: c.Overwrite,
 		ProgressTo: std.Err,
 	})

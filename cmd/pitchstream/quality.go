@@ -8,7 +8,6 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/qualityrun"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 type qualityCmd struct {
@@ -70,7 +69,7 @@ func (c *qualityCmd) Validate() error {
 // Run judges the days and prints the reports.
 func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 	reports, err := qualityrun.Run(ctx, qualityrun.Options{
-		Postgres: pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema},
+		Postgres: storeConfig(c.Postgres),
 		Day:      c.Day, Since: c.Since, Game: c.Game, Stored: c.Stored, Whole: c.Whole,
 		Busy: func() {
 			fmt.Fprintln(std.Err, "a processor computes the figures: the newest seconds may not be in them")

@@ -12,7 +12,6 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/obs"
 	stream "github.com/pitchstream/pitchstream/internal/processor"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 type runCmd struct {
@@ -68,7 +67,7 @@ func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err
 	if o.Redis, err = redisConfig(c.Redis); err != nil {
 		return o, err
 	}
-	o.Postgres = pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema}
+	o.Postgres = storeConfig(c.Postgres)
 	o.Group, o.InstanceID, o.StatefulSet = c.Kafka.Group, c.Instance.InstanceID, c.Member.StatefulSet
 	o.RawTopic, o.RowsTopic, o.DeadTopic = c.Topics.TopicRaw, c.Topics.TopicRows, c.Topics.TopicDead
 	o.MaxRecordBytes, o.FetchMaxBytes = int(c.Limits.MaxRecordBytes), int32(c.Memory.FetchMaxBytes)

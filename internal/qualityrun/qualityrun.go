@@ -1,5 +1,5 @@
-// Package qualityrun computes the figures of package quality from the rows in Postgres. It reads the reports of
-// days for the processor and for the command quality.
+// Package qualityrun computes the figures of package quality from the rows in Postgres. It reads the reports
+// of days for the processor and for the command quality.
 package qualityrun
 
 import (

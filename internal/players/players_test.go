@@ -1,4 +1,4 @@
-package main
+package players
 
 import (
 	"strings"
@@ -10,12 +10,12 @@ import (
 )
 
 func TestPlayersAreReadFromCSV(t *testing.T) {
-	read, err := readPlayers(strings.NewReader("\ufeffName, ID ,Team,born\r\n\"Ohtani, Shohei\",660271,LAD,1994\r\nJosé Ramírez ,608070,,\r\n"), "f.csv")
+	got, err := read(strings.NewReader("\ufeffName, ID ,Team,born\r\n\"Ohtani, Shohei\",660271,LAD,1994\r\nJosé Ramírez ,608070,,\r\n"), "f.csv")
 	require.NoError(t, err)
-	require.Equal(t, []schemas.Player{{ID: 660271, Name: "Ohtani, Shohei", Team: "LAD"}, {ID: 608070, Name: "José Ramírez"}}, read)
-	read, err = readPlayers(strings.NewReader("id,name\n"), "f.csv")
+	require.Equal(t, []schemas.Player{{ID: 660271, Name: "Ohtani, Shohei", Team: "LAD"}, {ID: 608070, Name: "José Ramírez"}}, got)
+	got, err = read(strings.NewReader("id,name\n"), "f.csv")
 	require.NoError(t, err)
-	require.Empty(t, read)
+	require.Empty(t, got)
 }
 
 func TestErrorNamesTheLinesOfWrongPlayers(t *testing.T) {
@@ -33,10 +33,10 @@ func TestErrorNamesTheLinesOfWrongPlayers(t *testing.T) {
 		"a very long name":     {"id,name\n1," + strings.Repeat("x", 201) + "\n", "f.csv:2: id 1: a name of 201 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := readPlayers(strings.NewReader(c.file), "f.csv")
+			_, err := read(strings.NewReader(c.file), "f.csv")
 			require.ErrorContains(t, err, c.says)
 		})
 	}
-	_, err := readPlayers(strings.NewReader("id,name\n"+strings.Repeat("x,\n", 1000)), "f.csv")
+	_, err := read(strings.NewReader("id,name\n"+strings.Repeat("x,\n", 1000)), "f.csv")
 	require.Len(t, strings.Split(err.Error(), "\n"), maxFaults, "not more than one can read")
 }
