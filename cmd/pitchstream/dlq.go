@@ -44,10 +44,10 @@ type uncheckedPostgres config.Postgres
 
 // dlqFilter holds the flags that select dead letters.
 type dlqFilter struct {
-	Code  []string `env:"-" name:"code" placeholder:"CODE" group:"Which letters" help:"Letters with this code, as malformed_json; several with commas. Default: any."`
-	Since string   `env:"-" name:"since" placeholder:"TIME" group:"Which letters" help:"Letters that failed at this time or later: RFC 3339 (2026-04-06T21:30:00Z), or how long ago (90m, 24h). Default: any."`
-	Until string   `env:"-" name:"until" placeholder:"TIME" group:"Which letters" help:"Letters that failed before this time, written as in --since. Default: any."`
-	Game  string   `env:"-" name:"game" placeholder:"PK" group:"Which letters" help:"Letters of this game (the header game_pk, else the key). Default: any."`
+	Code  []string `env:"-" name:"code" placeholder:"CODE" group:"Which dead letters" help:"Dead letters with this code, as malformed_json; several with commas. Default: any."`
+	Since string   `env:"-" name:"since" placeholder:"TIME" group:"Which dead letters" help:"Dead letters that failed at this time or later: RFC 3339 (2026-04-06T21:30:00Z), or how long ago (90m, 24h). Default: any."`
+	Until string   `env:"-" name:"until" placeholder:"TIME" group:"Which dead letters" help:"Dead letters that failed before this time, written as in --since. Default: any."`
+	Game  string   `env:"-" name:"game" placeholder:"PK" group:"Which dead letters" help:"Dead letters of this game (the header game_pk, else the key). Default: any."`
 }
 
 // filter returns the filter that the flags describe.

@@ -16,7 +16,7 @@ import (
 )
 
 type dlqDiscardCmd struct {
-	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the letters stand in the dead-letter topic: 3:1042. Without: all open ones that the filter takes."`
+	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the dead letters are in their topic: 3:1042. Without: all open ones that the filter takes."`
 
 	Reason string `env:"-" name:"reason" required:"" placeholder:"TEXT" help:"Why nobody wants them; kept, with who decided and when."`
 	Yes    bool   `env:"-" name:"yes" help:"Do not ask. Without it a terminal is asked, and anything else is refused."`
@@ -28,13 +28,13 @@ type dlqDiscardCmd struct {
 // Help returns the text of dlq discard --help below its first line.
 func (*dlqDiscardCmd) Help() string {
 	return `
-Writes into letter_decisions that the open letters are discarded: dlq ls counts them apart, and dlq retry passes over them.
-The letters themselves stay in their topic, as long as it keeps them; pitchstream dlq retry --again takes one back.
+Records in the table letter_decisions that the open dead letters are discarded: dlq ls counts them apart, and dlq retry skips
+them. They stay in their topic as long as it keeps them; pitchstream dlq retry --again sends one nevertheless.
 
   pitchstream dlq discard 3:1042 --reason "a test pitch of the crew"
   pitchstream dlq discard --code not_a_pitch --until 2026-04-01T00:00:00Z --reason "calibration frames" --yes
 
-Exit status: 0 well; 1 it failed, or nobody agreed; 2 wrong usage.`
+Exit status: 0 success; 1 failure, or nobody agreed; 2 wrong usage.`
 }
 
 const maxReasonBytes = 1000

@@ -24,26 +24,26 @@ type dlqLsCmd struct {
 // Help returns the text of dlq ls --help below its first line.
 func (*dlqLsCmd) Help() string {
 	return `
-Reads the dead-letter topic once, up to where it ends now, and groups the letters by their code and by their message without
-numbers, identifiers and quoted data: what has the same thing wrong with it is one line, the largest group first, with its
-share, its first and last letter and the place of one to look at (pitchstream dlq show PLACE).
+Reads the dead-letter topic once, up to its present end, and groups the dead letters by code and by message, without numbers,
+identifiers and quoted data. So records with the same fault are one line, the largest group first, with its share, its first and
+last failure, and the place of one to look at (pitchstream dlq show PLACE).
 
-A letter's identity is where its record first stood and how many times it has failed; each is counted once. It is
+The origin of its record and the number of attempts identify a dead letter; each is counted once. It is
   open          nobody has decided, and its record has not failed again
   retried       its record was sent again, by dlq retry
   discarded     nobody wants it, by dlq discard
-  failed again  its record was sent again, by whomever, and a later letter speaks for it
-  foreign       its headers name no origin: something else than pitchstream wrote it
+  failed again  its record was sent again, by anybody, and a later dead letter is open for it
+  foreign       its headers name no origin: another program wrote it
 
-Today's core runs on the open ones, so that the list says how many would pass, and how many of these are superseded: what
-stands is as new or newer, and they would change nothing. Without --postgres-url neither decisions nor what stands are known.
-Memory: some 50 bytes a letter.
+This build's core runs on the open ones, so that the list says how many would pass, and how many of these are superseded: the
+current version is as new or newer, and they would change nothing. Without --postgres-url neither decisions nor current
+versions are known. Memory: some 50 bytes per dead letter.
 
   pitchstream dlq ls
   pitchstream dlq ls --since 24h --code malformed_json,not_a_pitch
   pitchstream dlq ls --game 745804 --json
 
-Exit status: 0 well, letters or none; 1 it failed; 2 wrong usage.`
+Exit status: 0 success, with or without dead letters; 1 failure; 2 wrong usage.`
 }
 
 // Validate checks the flags.

@@ -19,7 +19,7 @@ import (
 type dlqRetryCmd struct {
 	DryRun   bool    `env:"-" name:"dry-run" help:"Send nothing: say how many would pass, and with which code the others would fail."`
 	Passing  bool    `env:"-" name:"passing" help:"Send only those that would pass and change something, as --dry-run finds them."`
-	Again    bool    `env:"-" name:"again" help:"Also letters that were retried or discarded before, and those that this build has tried."`
+	Again    bool    `env:"-" name:"again" help:"Also dead letters that were retried or discarded before, and those that this build has tried."`
 	Limit    int64   `env:"-" name:"limit" placeholder:"N" help:"Send at most N. Default: all."`
 	Rate     float64 `env:"-" name:"rate" default:"200" placeholder:"N" help:"Send at most N records a second, so that the live games' pitches do not wait behind them; 0: as fast as Kafka takes them. Default: 200."`
 	CoreOnly bool    `env:"-" name:"core-only" help:"Of --dry-run and --passing: ask the core only, not whether Postgres would refuse the row. Then reading is all that is done there."`
@@ -32,18 +32,19 @@ type dlqRetryCmd struct {
 // Help returns the text of dlq retry --help below its first line.
 func (*dlqRetryCmd) Help() string {
 	return `
-Sends the records of open letters to the raw topic again: key and value byte for byte, their own headers, where they first
-stood (dlq.origin.*) and how often they have failed (dlq.attempts). A processor takes them as any record. Their version is
-that of the origin, so a letter that is older than what stands never overwrites it, whenever it is retried.
+Sends the records of open dead letters to the raw topic again: key and value byte for byte, their own headers, their origin
+(dlq.origin.*) and how often they have failed (dlq.attempts). A processor takes them as any record. Their version is that of
+the origin, so one that is older than the current version never overwrites it, whenever it is retried.
 
-Each letter is sent once: what is sent is written down in Postgres (letter_decisions) before and after, so that the same
-command may be interrupted, killed and repeated; it goes on where it was, and when all is sent it sends nothing. A record
-that fails again is a new letter with one attempt more; where this very build has rejected it after a retry, and would do it
-again in the same way, a retry passes over it. --again sends these too, and what was retried or discarded before.
-One retry runs at a time. Foreign letters (whose headers name no origin) are passed over: their records would be new ones.
+Each record is sent once: Postgres (the table letter_decisions) records it before and after, so that the same command may be
+interrupted, killed and repeated. It continues where it was, and when all are sent it sends nothing. A record that fails again
+is a new dead letter with one attempt more. If this build has rejected it after a retry, and would reject it again in the same
+way, a retry skips it. --again sends these too, and those that were retried or discarded before.
+One retry runs at a time. Foreign dead letters (whose headers name no origin) are skipped: their records would be new ones.
 
---dry-run runs this program's core on the letters, says what stands of their pitches, and asks Postgres whether it would
-take the rows (it writes them and takes them back). Run it with the build and the --max-record-bytes of the processors.
+--dry-run runs this build's core on the dead letters, compares them with the current versions of their pitches, and asks
+Postgres whether it would take the rows (it writes them and rolls back). Run it with the build and the --max-record-bytes of
+the processors.
 
   pitchstream dlq retry --dry-run
   pitchstream dlq retry --passing
@@ -65,7 +66,7 @@ func (c *dlqRetryCmd) Validate() error {
 	case c.Limit < 0:
 		return fmt.Errorf("--limit=%d: want 0 (all) or more", c.Limit)
 	case c.DryRun && (c.Limit > 0 || c.Passing):
-		return errors.New("--dry-run tells of all letters: leave out --limit and --passing")
+		return errors.New("--dry-run reports all dead letters: leave out --limit and --passing")
 	}
 	return c.Servers.validate(true)
 }
@@ -107,7 +108,7 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	report, err := desk.Retry(ctx, deadletter.RetryOptions{
 		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit,
-		Batch: c.batch(), IsRefusal: kafkasink.IsRefusal, Progress: sent,
+		Batch: c.batch(), Progress: sent,
 	}, out)
 	sending.Stop()
 	if printErr := c.print(std, report); err == nil {

@@ -18,9 +18,9 @@ import (
 )
 
 type dlqShowCmd struct {
-	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the letters stand in the dead-letter topic, as dlq ls names them: 3:1042. Without: the first ones that the filter takes."`
+	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the dead letters are in their topic, as dlq ls names them: 3:1042. Without: the first ones that the filter takes."`
 
-	Limit  int  `env:"-" name:"limit" default:"3" placeholder:"N" help:"At most so many letters; 0: all. Default: 3."`
+	Limit  int  `env:"-" name:"limit" default:"3" placeholder:"N" help:"At most so many dead letters; 0: all. Default: 3."`
 	Around int  `env:"-" name:"around" default:"120" placeholder:"BYTES" help:"How much of the record to show on either side of the fault. Default: 120."`
 	JSON   bool `env:"-" name:"json" help:"Print one JSON object a line instead of text."`
 
@@ -31,15 +31,15 @@ type dlqShowCmd struct {
 // Help returns the text of dlq show --help below its first line.
 func (*dlqShowCmd) Help() string {
 	return `
-What a letter says of itself, what was decided about it, what today's core would make of it, and the record around the place
-that the message names (a JSON path, a byte offset, a header), with that place marked. Of the headers, the record's own: those
-that the letter sets are told in words (--json has them all).
+Prints what a dead letter says, what was decided about it, what this build's core would make of it, and the record around the
+place that the message names (a JSON path, a byte offset, a header), with that place marked. Of the headers it prints the
+record's own; those about the failure are in the text (--json has them all).
 
   pitchstream dlq show 3:1042
   pitchstream dlq show --code malformed_json --limit 1
   pitchstream dlq show 3:1042 --json | jq .headers
 
-Exit status: 0 well; 1 it failed, or there is no such letter; 2 wrong usage.`
+Exit status: 0 success; 1 failure, or there is no such dead letter; 2 wrong usage.`
 }
 
 // Validate checks the flags.
@@ -75,7 +75,10 @@ func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
 		}
 		shown++
 		if c.JSON {
-			err = terminal.PrintJSON(w, deadletter.ShownOf(l, &judged, l.Fault(c.limits())))
+			err = terminal.PrintJSON(w, deadletter.Shown{
+				Exported: deadletter.ExportedOf(l), Status: judged.Status.String(), Decision: judged.Decision,
+				Today: judged.Today(), Fault: l.Fault(c.limits()),
+			})
 		} else {
 			c.print(w, l, &judged, shown)
 		}

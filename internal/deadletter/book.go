@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"regexp"
@@ -70,8 +71,8 @@ func (b *book) add(l *judged) {
 		return
 	}
 	e := entry{
-		group: b.group(l), status: l.status, selected: l.selected, tried: l.tried, outcome: l.outcome,
-		code: int8(slices.Index(schemas.Codes, l.code)),
+		group: b.group(l), status: l.Status, selected: l.selected, tried: l.tried, outcome: l.Outcome,
+		code: int8(slices.Index(schemas.Codes, l.fails)),
 	}
 	b.entries[k] = e
 	g := b.groups[e.group]
@@ -155,10 +156,8 @@ func (b *book) close() Report {
 		b.report.Groups = append(b.report.Groups, *g)
 	}
 	slices.SortFunc(b.report.Groups, func(a, c Group) int {
-		if d := c.Letters - a.Letters; d != 0 {
-			return int(d)
-		}
-		return strings.Compare(string(a.Code)+a.Shape, string(c.Code)+c.Shape)
+		byName := cmp.Compare(string(a.Code)+a.Shape, string(c.Code)+c.Shape)
+		return cmp.Or(cmp.Compare(c.Letters, a.Letters), byName)
 	})
 	return b.report
 }
@@ -175,6 +174,18 @@ func (b *book) take(l *Letter, passing bool) bool {
 	}
 	// guard: dead letters: each is taken once
 	e.selected = false
+	b.entries[k] = e
+	return true
+}
+
+// takeOpen reports whether a dead letter waits for a decision; true only once.
+func (b *book) takeOpen(l *Letter) bool {
+	k := keyOf(l.ID)
+	e, ok := b.entries[k]
+	if !ok || e.status != StatusOpen && e.status != StatusForeign {
+		return false
+	}
+	e.status = StatusDiscarded
 	b.entries[k] = e
 	return true
 }

@@ -92,7 +92,7 @@ func TestThePartitionerKeepsTheNamedPartition(t *testing.T) {
 }
 
 func judgedLetter(attempts int32, code schemas.Code, status Status, selected bool, outcome Outcome) *judged {
-	l := &judged{status: status, selected: selected, outcome: outcome, code: code}
+	l := &judged{Judgement: Judgement{Status: status, Outcome: outcome, fails: code}, selected: selected}
 	l.ID = schemas.DeadLetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: 42}, Attempts: attempts}
 	l.Ours, l.Code, l.Message = true, code, string(code)+": it failed"
 	return l

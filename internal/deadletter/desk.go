@@ -1,7 +1,7 @@
 // Package deadletter reads dead letters, predicts what would become of them today, and carries out what
 // people decide about them.
 //
-//	desk.go    opens the dead-letter topic and reads it, with or without a filter
+//	desk.go    opens the dead-letter topic, reads it, with or without a filter, and exports it
 //	survey.go  all dead letters in one pass: status, and outcome if they were sent again
 //	book.go    the counts of a pass, by code and shape of the message; some 50 bytes per dead letter
 //	retry.go   sends records again, each once, also across crashes; discards dead letters
@@ -16,8 +16,15 @@
 package deadletter
 
 import (
+	"bufio"
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -119,7 +126,7 @@ func (d *Desk) Each(ctx context.Context, f Filter, do func(*Letter) (more bool, 
 				continue
 			}
 			if more, err := do(&l); err != nil || !more {
-				return cmpErr(err, errEnough)
+				return cmp.Or(err, errEnough)
 			}
 		}
 		return nil
@@ -128,6 +135,39 @@ func (d *Desk) Each(ctx context.Context, f Filter, do func(*Letter) (more bool, 
 		return nil
 	}
 	return err
+}
+
+// ExportFile writes the dead letters that a filter takes to a new file, which appears complete or not at
+// all. An existing file is an error.
+func (d *Desk) ExportFile(ctx context.Context, f Filter, name string) (n int64, err error) {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return 0, err
+	}
+	if _, err := os.Stat(name); err == nil {
+		return 0, fmt.Errorf("%s is there already: name another folder", name)
+	}
+	file, err := os.CreateTemp(filepath.Dir(name), ".rejected-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(file.Name())
+	n, err = d.Export(ctx, f, file)
+	if err = errors.Join(err, file.Sync(), file.Chmod(0o644), file.Close()); err != nil {
+		return n, err
+	}
+	return n, os.Link(file.Name(), name) // not Rename, because Link fails if the file exists by now
+}
+
+// Export writes the dead letters that a filter takes as JSON Lines and returns their number.
+func (d *Desk) Export(ctx context.Context, f Filter, out io.Writer) (n int64, err error) {
+	w := bufio.NewWriterSize(out, 64<<10)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	err = d.Each(ctx, f, func(l *Letter) (bool, error) {
+		n++
+		return true, e.Encode(ExportedOf(l))
+	})
+	return n, errors.Join(err, w.Flush())
 }
 
 // read calls each with the records among which the filter may take some.

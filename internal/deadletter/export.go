@@ -1,51 +1,11 @@
 package deadletter
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"unicode/utf8"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
-
-// ExportFile writes the dead letters that a filter takes to a new file, which appears complete or not at
-// all. An existing file is an error.
-func (d *Desk) ExportFile(ctx context.Context, f Filter, name string) (n int64, err error) {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return 0, err
-	}
-	if _, err := os.Stat(name); err == nil {
-		return 0, fmt.Errorf("%s is there already: name another folder", name)
-	}
-	file, err := os.CreateTemp(filepath.Dir(name), ".rejected-*")
-	if err != nil {
-		return 0, err
-	}
-	defer os.Remove(file.Name())
-	n, err = d.Export(ctx, f, file)
-	if err = errors.Join(err, file.Sync(), file.Chmod(0o644), file.Close()); err != nil {
-		return n, err
-	}
-	return n, os.Link(file.Name(), name) // not Rename, because Link fails if the file exists by now
-}
-
-// Export writes the dead letters that a filter takes as JSON Lines and returns their number.
-func (d *Desk) Export(ctx context.Context, f Filter, out io.Writer) (n int64, err error) {
-	w := bufio.NewWriterSize(out, 64<<10)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	err = d.Each(ctx, f, func(l *Letter) (bool, error) {
-		n++
-		return true, e.Encode(ExportedOf(l))
-	})
-	return n, errors.Join(err, w.Flush())
-}
 
 // Exported is a dead letter as a line of an export.
 type Exported struct {
@@ -127,21 +87,13 @@ type Shown struct {
 	Fault    Place                       `json:"fault"`
 }
 
-// ShownOf returns a dead letter, its judgement and the place of its fault as one JSON object.
-func ShownOf(l *Letter, j *Judgement, p Place) Shown {
-	return Shown{ExportedOf(l), j.Status.String(), j.Decision, j.Today(), p}
-}
-
 // Today returns the outcome of a judgement as text.
 func (j *Judgement) Today() string {
-	switch j.Outcome {
-	case Passes:
-		return "would pass: pitch " + j.PitchID.String()
-	case Superseded:
-		return "superseded: pitch " + j.PitchID.String() +
-			" stands at a version as new or newer; nothing would change"
-	case Fails:
-		return "would fail again: " + j.Why
-	}
-	return "not known"
+	pitch := "pitch " + j.change.PitchID.String()
+	return [...]string{
+		"not known",
+		"would pass: " + pitch,
+		"superseded: " + pitch + " stands at a version as new or newer; nothing would change",
+		"would fail again: " + j.Why,
+	}[j.Outcome]
 }

@@ -128,28 +128,13 @@ const anyPartition = -1
 // Partitioner returns a partitioner that sends a record to the partition that it names. A record that names
 // none, or one that the topic does not have, is sent by its key.
 func Partitioner() kgo.Partitioner {
-	byKey := kgo.StickyKeyPartitioner(nil)
-	return partitioner{byKey}
-}
-
-type partitioner struct{ byKey kgo.Partitioner }
-
-// ForTopic implements kgo.Partitioner.
-func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
-	return topicPartitioner{p.byKey.ForTopic(topic)}
-}
-
-type topicPartitioner struct{ kgo.TopicPartitioner }
-
-// RequiresConsistency implements kgo.TopicPartitioner.
-func (p topicPartitioner) RequiresConsistency(r *kgo.Record) bool {
-	return r.Partition != anyPartition || p.TopicPartitioner.RequiresConsistency(r)
-}
-
-// Partition implements kgo.TopicPartitioner.
-func (p topicPartitioner) Partition(r *kgo.Record, n int) int {
-	if 0 <= r.Partition && int(r.Partition) < n {
-		return int(r.Partition)
-	}
-	return p.TopicPartitioner.Partition(r, n)
+	return kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
+		byKey := kgo.StickyKeyPartitioner(nil).ForTopic(topic)
+		return func(r *kgo.Record, n int) int {
+			if 0 <= r.Partition && int(r.Partition) < n {
+				return int(r.Partition)
+			}
+			return byKey.Partition(r, n)
+		}
+	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
 // Sender produces records to the raw topic. It calls acked once for each record that Send took, in their
@@ -27,9 +28,6 @@ type RetryOptions struct {
 	Again   bool  // also retried and discarded ones, and those that this build has tried
 	Passing bool  // only those that would pass, and change something
 	Limit   int64 // send at most this many; 0: all
-	// IsRefusal reports whether an error means that Kafka will never take the record. Other errors end the
-	// retry.
-	IsRefusal func(error) bool
 	// Batch is how many dead letters are recorded as sending at a time; 0: 100.
 	Batch int
 	// Progress, if not nil, is called with the number of records sent and to send.
@@ -78,9 +76,6 @@ func (d *Desk) Retry(ctx context.Context, o RetryOptions, out Sender) (RetryRepo
 	}
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
-	}
-	if o.IsRefusal == nil {
-		o.IsRefusal = func(error) bool { return false }
 	}
 	r := &retry{d: d, o: o, out: out}
 	unlock, err := d.lock(ctx)
@@ -172,7 +167,7 @@ func (r *retry) send(ctx context.Context, batch []Letter) error {
 			// guard: dead letters: what is sent is written down | instead continue
 			decision.Action, decision.Raw = schemas.DeadLetterRetried, a.at
 			known = append(known, decision)
-		case a.err == errNotHanded || r.o.IsRefusal(a.err):
+		case a.err == errNotHanded || kafkasink.IsRefusal(a.err):
 			decision.Action, decision.Reason = schemas.DeadLetterOpen, a.err.Error()
 			known = append(known, decision)
 		}
@@ -204,22 +199,18 @@ func (r *retry) hand(ctx context.Context, batch []Letter) ([]answer, error) {
 	for i := range got {
 		got[i].err = errNotHanded
 	}
+	set := func(i int, err error, at schemas.Coordinates) {
+		mu.Lock()
+		defer mu.Unlock()
+		got[i] = answer{err, at}
+	}
 	var err error
 	for i := range batch {
 		rec := batch[i].Again(r.d.o.Raw)
-		mu.Lock()
-		got[i].err = errNoAnswer
-		mu.Unlock()
-		err = r.out.Send(ctx, rec, func(failed error) {
-			mu.Lock()
-			defer mu.Unlock()
-			at := schemas.Coordinates{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
-			got[i] = answer{failed, at}
-		})
+		set(i, errNoAnswer, schemas.Coordinates{})
+		err = r.out.Send(ctx, rec, func(failed error) { set(i, failed, kafkaread.Record(rec).Coordinates) })
 		if err != nil { // this one was not taken
-			mu.Lock()
-			got[i].err = errNotHanded
-			mu.Unlock()
+			set(i, errNotHanded, schemas.Coordinates{})
 			break
 		}
 	}
@@ -243,7 +234,7 @@ func (r *retry) note(answers []answer, err error) error {
 		case a.err == nil:
 			r.report.Sent++
 		case a.err == errNotHanded:
-		case r.o.IsRefusal(a.err):
+		case kafkasink.IsRefusal(a.err):
 			r.report.Refused++
 			if len(r.report.Reasons) < maxReasons {
 				r.report.Reasons = append(r.report.Reasons, a.err.Error())
@@ -338,9 +329,6 @@ func (d *Desk) Discard(ctx context.Context, f Filter, reason string) (discarded 
 	b.close()
 	var batch []schemas.DeadLetterDecision
 	write := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
 		err := d.o.Store.DecideDeadLetters(ctx, batch)
 		discarded += int64(len(batch))
 		batch = batch[:0]
@@ -355,20 +343,8 @@ func (d *Desk) Discard(ctx context.Context, f Filter, reason string) (discarded 
 		}
 		return true, write()
 	})
-	if err == nil {
+	if err == nil && len(batch) > 0 {
 		err = write()
 	}
 	return discarded, err
-}
-
-// takeOpen reports whether a dead letter waits for a decision; true only once.
-func (b *book) takeOpen(l *Letter) bool {
-	k := keyOf(l.ID)
-	e, ok := b.entries[k]
-	if !ok || e.status != StatusOpen && e.status != StatusForeign {
-		return false
-	}
-	e.status = StatusDiscarded
-	b.entries[k] = e
-	return true
 }

@@ -118,14 +118,8 @@ type Question struct {
 // judged is a dead letter with the findings of a survey.
 type judged struct {
 	Letter
-	status   Status
-	selected bool
-	tried    bool
-	outcome  Outcome
-	code     schemas.Code // with which it would fail
-	why      string       // it would fail
-	change   schemas.Change
-	decision *schemas.DeadLetterDecision
+	Judgement
+	selected, tried bool
 }
 
 // Judgement is what is known about one dead letter.
@@ -133,9 +127,9 @@ type Judgement struct {
 	Status   Status
 	Decision *schemas.DeadLetterDecision // nil where nothing was decided
 	Outcome  Outcome
-	Code     schemas.Code // with which it would fail
 	Why      string       // it would fail, one line
-	PitchID  schemas.PitchID
+	fails    schemas.Code // with which it would fail
+	change   schemas.Change
 }
 
 // Judge returns the status of one dead letter and the outcome if its record were sent again, whatever was
@@ -146,22 +140,11 @@ func (d *Desk) Judge(ctx context.Context, l *Letter) (Judgement, error) {
 	if err == nil {
 		err = d.predict(ctx, []*judged{j})
 	}
-	return Judgement{
-		Status: j.status, Decision: j.decision, Outcome: j.outcome, Code: j.code, Why: j.why,
-		PitchID: j.change.PitchID,
-	}, err
+	return j.Judgement, err
 }
 
 // errEnough ends the reading of Each early.
 var errEnough = errors.New("enough")
-
-// cmpErr returns err, or otherwise if err is nil.
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
-}
 
 // Survey reads all dead letters and counts those that the question is about.
 func (d *Desk) Survey(ctx context.Context, q Question) (Report, error) {
@@ -202,7 +185,7 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 	}
 	var selected []*judged
 	for _, l := range batch {
-		l.selected = l.status == StatusOpen || q.Again && (l.status == StatusRetried || l.status == StatusDiscarded)
+		l.selected = l.Status == StatusOpen || q.Again && (l.Status == StatusRetried || l.Status == StatusDiscarded)
 		if l.selected {
 			selected = append(selected, l)
 		}
@@ -215,7 +198,7 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 	}
 	for _, l := range selected {
 		failedHere := l.ID.Attempts > 1 && l.Build == d.o.Build
-		l.tried = l.status == StatusOpen && failedHere && l.outcome == Fails && l.code == l.Code
+		l.tried = l.Status == StatusOpen && failedHere && l.Outcome == Fails && l.fails == l.Code
 		// guard: dead letters: what this build has tried is passed over | q.Again || !l.tried -> true
 		l.selected = q.Again || !l.tried
 	}
@@ -230,7 +213,7 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 		byID[l.ID] = append(byID[l.ID], l)
 		if !l.Ours {
 			// guard: dead letters: a foreign one is not sent
-			l.status = StatusForeign
+			l.Status = StatusForeign
 		}
 	}
 	if d.o.Known == nil || len(ids) == 0 {
@@ -242,14 +225,14 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 	}
 	for _, decision := range decisions {
 		for _, l := range byID[decision.ID] {
-			l.decision = &decision
+			l.Decision = &decision
 			switch decision.Action {
 			case schemas.DeadLetterRetried:
 				// guard: dead letters: a retried one is not open
-				l.status = StatusRetried
+				l.Status = StatusRetried
 			case schemas.DeadLetterDiscarded:
 				// guard: dead letters: a discarded one is not open
-				l.status = StatusDiscarded
+				l.Status = StatusDiscarded
 			}
 		}
 	}
@@ -262,7 +245,7 @@ func (d *Desk) predict(ctx context.Context, batch []*judged) error {
 	d.runCore(batch)
 	var passing []*judged
 	for _, l := range batch {
-		if l.outcome == Passes {
+		if l.Outcome == Passes {
 			passing = append(passing, l)
 		}
 	}
@@ -288,8 +271,8 @@ func (d *Desk) runCore(batch []*judged) {
 			for i := w; i < len(batch); i += workers {
 				l := batch[i]
 				change, rejection := features.Transform(l.Record(), d.o.Limits)
-				if l.outcome, l.change = Passes, change; rejection != nil {
-					l.outcome, l.code, l.why = Fails, rejection.Code, rejection.Error()
+				if l.Outcome, l.change = Passes, change; rejection != nil {
+					l.Outcome, l.fails, l.Why = Fails, rejection.Code, rejection.Error()
 				}
 			}
 		})
@@ -316,7 +299,7 @@ func (d *Desk) compare(ctx context.Context, batch []*judged) error {
 		for _, l := range byPitch[is.PitchID] {
 			if supersedes(is, l.change) {
 				// guard: dead letters: the current version is compared
-				l.outcome = Superseded
+				l.Outcome = Superseded
 			}
 		}
 	}
@@ -364,7 +347,7 @@ func (d *Desk) refusals(ctx context.Context, batch []*judged) error {
 		}
 		for _, r := range refused {
 			l := round[r.Change.PitchID]
-			l.outcome, l.code, l.why = Fails, schemas.CodeSinkRejected, r.Reason
+			l.Outcome, l.fails, l.Why = Fails, schemas.CodeSinkRejected, r.Reason
 		}
 		batch = later
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
@@ -372,10 +373,5 @@ func (p *realPace) wait(ctx context.Context, event time.Time) error {
 	if p.firstEvent.IsZero() {
 		p.firstEvent, p.firstSent = event, time.Now()
 	}
-	select {
-	case <-time.After(time.Until(p.firstSent.Add(event.Sub(p.firstEvent)))):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return lifecycle.Sleep(ctx, time.Until(p.firstSent.Add(event.Sub(p.firstEvent))))
 }

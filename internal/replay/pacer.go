@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
@@ -62,7 +63,7 @@ func (p *pacer) watch(ctx context.Context) error {
 		if pulse, err := p.live.Pulse(ctx); err == nil {
 			p.judge(pulse, time.Now())
 		}
-		sleep(ctx, livePoll)
+		_ = lifecycle.Sleep(ctx, livePoll)
 	}
 	<-ctx.Done()
 	return nil
@@ -103,20 +104,10 @@ func (p *pacer) wait(ctx context.Context) {
 	began := time.Now()
 	if last := p.last.Load(); last != 0 && p.gentle.Load() {
 		worked := min(began.Sub(time.Unix(0, last)), time.Second)
-		sleep(ctx, time.Duration(gentleRest*float64(worked)))
+		_ = lifecycle.Sleep(ctx, time.Duration(gentleRest*float64(worked)))
 	}
 	for p.paused.Load() && ctx.Err() == nil {
-		sleep(ctx, 20*time.Millisecond)
+		_ = lifecycle.Sleep(ctx, 20*time.Millisecond)
 	}
 	p.last.Store(time.Now().UnixNano())
-}
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -380,7 +380,7 @@ func awaitRedis(ctx context.Context, keeper *redissink.Keeper) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for keeper.State().Phase != redissink.PhaseOK && ctx.Err() == nil {
-		sleep(ctx, 50*time.Millisecond)
+		_ = lifecycle.Sleep(ctx, 50*time.Millisecond)
 	}
 }
 

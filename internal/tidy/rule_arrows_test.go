@@ -45,7 +45,7 @@ var rooms = []room{
 	{path: "simulate", inside: []string{"schemas"}, outside: all},
 	{path: "internal/testkit/vectors", inside: []string{"schemas", "features", "internal/testkit"}, outside: all},
 	{
-		path: "internal/verify", inside: []string{"schemas", "features", "sink", "internal/kafkaread", "internal/deadletter"},
+		path: "internal/verify", inside: []string{"schemas", "features", "sink", "internal/kafkaread", "internal/deadletter", "internal/lifecycle"},
 		outside: all, drivers: []string{kafka},
 	},
 	{path: "internal/deadletter", inside: []string{"schemas", "features", "internal/kafkaread", "sink/kafkasink"}, outside: all, drivers: []string{kafka}},

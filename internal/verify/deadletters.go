@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
@@ -98,7 +99,7 @@ func (l *deadLetters) compare(
 		if !missing || look == 3 {
 			return report, found, nil
 		}
-		if err := wait(ctx, time.Second); err != nil {
+		if err := lifecycle.Sleep(ctx, time.Second); err != nil {
 			return report, nil, err
 		}
 		if err := l.update(ctx, admin); err != nil {

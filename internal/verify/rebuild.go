@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
@@ -38,7 +39,7 @@ func Rebuild(
 		if !errors.Is(err, redissink.ErrSweeping) || time.Now().After(until) {
 			return r, err
 		}
-		if err := wait(ctx, 250*time.Millisecond); err != nil {
+		if err := lifecycle.Sleep(ctx, 250*time.Millisecond); err != nil {
 			return r, err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -350,7 +351,7 @@ func (c *comparison) lookAgain(ctx context.Context, suspects differing) (differi
 	if len(suspects) == 0 {
 		return suspects, nil
 	}
-	if err := wait(ctx, 100*time.Millisecond); err != nil {
+	if err := lifecycle.Sleep(ctx, 100*time.Millisecond); err != nil {
 		return nil, err
 	}
 	now, err := c.processed(ctx)
@@ -458,15 +459,4 @@ func (c *comparison) write(ctx context.Context, changes []schemas.Change) error 
 		return nil
 	}
 	return c.repair(ctx, schemas.Batch{Group: c.kafka.Group, Pitches: reduce(changes)})
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -66,7 +66,7 @@ type Kafka struct {
 type Report struct {
 	Topic       *TopicReport      `json:"topic,omitempty"`
 	Aggregates  *AggregatesReport `json:"aggregates,omitempty"`
-	Redis       *RedisReport      `json:"redis,omitempty"`
+	Redis       *redissink.AuditReport      `json:"redis,omitempty"`
 	Differences int               `json:"differences"`
 	Repaired    int               `json:"repaired"`
 	Left        int               `json:"left"` // differences that were not repaired
@@ -78,17 +78,6 @@ type AggregatesReport struct {
 	Rows        schemas.Sums         `json:"rows"`
 	Totals      schemas.Sums         `json:"totals"`
 	Differences []schemas.Difference `json:"differences,omitempty"`
-}
-
-// RedisReport compares Postgres with Redis.
-type RedisReport struct {
-	Keys          int64                `json:"keys"`
-	Moving        int64                `json:"moving"` // keys that processors wrote at every look
-	Postgres      schemas.Sums         `json:"batters_in_postgres"`
-	Redis         schemas.Sums         `json:"batters_in_redis"`
-	PostgresGames schemas.Sums         `json:"batter_games_in_postgres"`
-	RedisGames    schemas.Sums         `json:"batter_games_in_redis"`
-	Differences   []schemas.Difference `json:"differences,omitempty"`
 }
 
 // Run compares the parts in the order in which each is derived from the one before, so that a repair of one
@@ -122,10 +111,7 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 		if err != nil {
 			return r, err
 		}
-		r.Redis = &RedisReport{
-			Keys: found.Keys, Moving: found.Moving, Postgres: found.Postgres, Redis: found.Redis,
-			PostgresGames: found.PostgresGames, RedisGames: found.RedisGames, Differences: found.Differences,
-		}
+		r.Redis = &found
 		r.count(found.Differences)
 	}
 	return r, nil

@@ -1,6 +1,7 @@
 package kafkasink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,17 +156,9 @@ func differences(
 	if n := have.Partitions.NumReplicas(); want.Replication > 0 && n != int(want.Replication) {
 		diffs = append(diffs, fmt.Sprintf("replication: %d, want %d", n, want.Replication))
 	}
-	configs, err := admin.DescribeTopicConfigs(ctx, want.Name)
-	if err == nil {
-		_, err = configs.On(want.Name, nil)
-	}
+	has, err := topicSettings(ctx, admin, want.Name)
 	if err != nil {
-		return nil, fmt.Errorf("kafka: settings of topic %s: %w", want.Name, err)
-	}
-	has := map[string]string{}
-	rc, _ := configs.On(want.Name, nil)
-	for _, c := range rc.Configs {
-		has[c.Key] = c.MaybeValue()
+		return nil, err
 	}
 	for _, key := range slices.Sorted(maps.Keys(want.Configs)) {
 		if has[key] != want.Configs[key] {
@@ -177,25 +170,30 @@ func differences(
 
 // MaxMessageBytes returns the largest batch that the topic takes, as the broker counts it.
 func MaxMessageBytes(ctx context.Context, admin *kadm.Client, topic string) (int32, error) {
+	has, err := topicSettings(ctx, admin, topic)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(has["max.message.bytes"], 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("kafka: max.message.bytes of topic %s: %w", topic, err)
+	}
+	return int32(n), nil
+}
+
+// topicSettings returns the settings of a topic by Kafka's names.
+func topicSettings(ctx context.Context, admin *kadm.Client, topic string) (map[string]string, error) {
 	configs, err := admin.DescribeTopicConfigs(ctx, topic)
-	if err != nil {
-		return 0, fmt.Errorf("kafka: settings of topic %s: %w", topic, err)
+	var of kadm.ResourceConfig
+	if err == nil {
+		of, err = configs.On(topic, nil)
 	}
-	rc, err := configs.On(topic, nil)
-	if err != nil {
-		return 0, fmt.Errorf("kafka: settings of topic %s: %w", topic, err)
+	if err = cmp.Or(err, of.Err); err != nil {
+		return nil, fmt.Errorf("kafka: settings of topic %s: %w", topic, err)
 	}
-	if rc.Err != nil {
-		return 0, fmt.Errorf("kafka: settings of topic %s: %w", topic, rc.Err)
+	settings := map[string]string{}
+	for _, c := range of.Configs {
+		settings[c.Key] = c.MaybeValue()
 	}
-	for _, c := range rc.Configs {
-		if c.Key == "max.message.bytes" {
-			n, err := strconv.ParseInt(c.MaybeValue(), 10, 32)
-			if err != nil {
-				return 0, fmt.Errorf("kafka: max.message.bytes of topic %s: %w", topic, err)
-			}
-			return int32(n), nil
-		}
-	}
-	return 0, fmt.Errorf("kafka: topic %s has no max.message.bytes", topic)
+	return settings, nil
 }

@@ -37,11 +37,13 @@ type AuditOptions struct {
 
 // AuditReport is the result of Audit.
 type AuditReport struct {
-	Postgres, Redis           schemas.Sums // over batters
-	PostgresGames, RedisGames schemas.Sums // over batters in games
-	Keys                      int64        // compared, present or missing
-	Moving                    int64        // keys that moved at every look, because the stream is writing them
-	Differences               []schemas.Difference
+	Keys          int64                `json:"keys"`   // compared, present or missing
+	Moving        int64                `json:"moving"` // keys that processors wrote at every look
+	Postgres      schemas.Sums         `json:"batters_in_postgres"`
+	Redis         schemas.Sums         `json:"batters_in_redis"`
+	PostgresGames schemas.Sums         `json:"batter_games_in_postgres"`
+	RedisGames    schemas.Sums         `json:"batter_games_in_redis"`
+	Differences   []schemas.Difference `json:"differences,omitempty"`
 }
 
 // maxLooks bounds how often a key that differs is looked at.
