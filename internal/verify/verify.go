@@ -64,12 +64,12 @@ type Kafka struct {
 
 // Report says what Run found; a part that was not compared is nil.
 type Report struct {
-	Topic       *TopicReport      `json:"topic,omitempty"`
-	Aggregates  *AggregatesReport `json:"aggregates,omitempty"`
-	Redis       *redissink.AuditReport      `json:"redis,omitempty"`
-	Differences int               `json:"differences"`
-	Repaired    int               `json:"repaired"`
-	Left        int               `json:"left"` // differences that were not repaired
+	Topic       *TopicReport           `json:"topic,omitempty"`
+	Aggregates  *AggregatesReport      `json:"aggregates,omitempty"`
+	Redis       *redissink.AuditReport `json:"redis,omitempty"`
+	Differences int                    `json:"differences"`
+	Repaired    int                    `json:"repaired"`
+	Left        int                    `json:"left"` // differences that were not repaired
 }
 
 // AggregatesReport compares the rows with the totals of all batters.
