@@ -220,7 +220,7 @@ func TestLastSwingsAreThoseOfThePages(t *testing.T) {
 func TestBothStoresReportTheSameWork(t *testing.T) {
 	r := newReal(t)
 	work := schemas.Work{Records: 7, RecordsPerS: 1.5, Partitions: map[string]schemas.PartitionWork{"0": {Next: 5, LagRecords: schemas.Some(int64(2))}},
-		Steps: map[string]schemas.StepWork{"redis": {Batches: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1}, Newest: []schemas.DeadLetterNote{{Message: "'⚾'"}}}
+		Steps: map[string]schemas.StepWork{"redis": {Count: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1}, Newest: []schemas.DeadLetterNote{{Message: "'⚾'"}}}
 	h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: schemas.PhaseOK, Topic: "t", Positions: map[string]int64{"0": 0}, Work: &work}
 	require.NoError(t, r.redis.Beat(t.Context(), "a", h))
 	require.NoError(t, pgbooks.NewHeartbeats(r.store.DB()).Beat(t.Context(), "a", h))

@@ -204,15 +204,15 @@ func (b *Stream) addSteps(s streamSnapshot, alive []string) {
 	for _, name := range alive {
 		for step, w := range s.works[name].Steps {
 			t := sum[step]
-			t.Batches, t.SumMS, t.MaxMS = t.Batches+w.Batches, t.SumMS+w.SumMS, max(t.MaxMS, w.MaxMS)
+			t.Count, t.SumMS, t.MaxMS = t.Count+w.Count, t.SumMS+w.SumMS, max(t.MaxMS, w.MaxMS)
 			sum[step] = t
 		}
 	}
 	for _, step := range batchSteps {
 		w := sum[step]
-		line := StreamStep{Step: step, Batches: w.Batches}
-		if w.Batches > 0 {
-			line.MeanMS, line.MaxMS = schemas.Some(w.SumMS/float64(w.Batches)), schemas.Some(w.MaxMS)
+		line := StreamStep{Step: step, Batches: w.Count}
+		if w.Count > 0 {
+			line.MeanMS, line.MaxMS = schemas.Some(w.SumMS/float64(w.Count)), schemas.Some(w.MaxMS)
 		}
 		b.Steps = append(b.Steps, line)
 	}

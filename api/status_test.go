@@ -20,7 +20,7 @@ func working() *stores {
 			Partitions: map[string]schemas.PartitionWork{
 				string(rune('0' + i)): {Next: 50, LagRecords: schemas.Some(int64(2 + i))},
 			},
-			Steps:   map[string]schemas.StepWork{"postgres": {Batches: 10, SumMS: 40 * float64(1+i), MaxMS: 9 * float64(1+i)}},
+			Steps:   map[string]schemas.StepWork{"postgres": {Count: 10, SumMS: 40 * float64(1+i), MaxMS: 9 * float64(1+i)}},
 			Letters: map[schemas.Code]int64{schemas.CodeMalformedJSON: 3, schemas.CodeNotAPitch: int64(4 * i)},
 			Newest:  []schemas.DeadLetterNote{{Code: schemas.CodeMalformedJSON, Message: "byte 3", At: schemas.TimeMS(2000 + i), Offset: 7}},
 		}

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,18 +25,9 @@ type BreakerLimits struct {
 }
 
 func (l BreakerLimits) withDefaults() BreakerLimits {
-	if l.InARow == 0 {
-		l.InARow = 1000
-	}
-	if l.Share == 0 {
-		l.Share = 0.5
-	}
-	if l.Window <= 0 {
-		l.Window = 5 * time.Minute
-	}
-	if l.WindowMin <= 0 {
-		l.WindowMin = 200
-	}
+	l.InARow, l.Share = cmp.Or(l.InARow, 1000), cmp.Or(l.Share, 0.5)
+	setDefault(&l.Window, 5*time.Minute)
+	setDefault(&l.WindowMin, 200)
 	return l
 }
 
@@ -138,8 +130,13 @@ func sample(deadLetters []schemas.DeadLetter) string {
 func (s *session) pardon(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, transactionTimeout/3)
 	defer cancel()
-	// guard: a restart goes on | s.partitions.committedOffsets() -> map[int32]kgo.EpochOffset{}
-	at := s.partitions.committedOffsets()
+	at := map[int32]kgo.EpochOffset{}
+	for id, p := range collect(s.partitions, func(p *partition) partition { return *p }) {
+		// guard: a restart goes on
+		if p.committed >= 0 {
+			at[id] = kgo.EpochOffset{Epoch: -1, Offset: p.committed}
+		}
+	}
 	if len(at) == 0 {
 		return nil
 	}

@@ -42,8 +42,7 @@ func (f *fetchFailures) note(id int32, now time.Time) (failure *fetchFailure, mu
 	}
 	failure = f.byID[id]
 	if failure == nil {
-		failure = &fetchFailure{since: now, nextLog: now, pause: backoff.NewExponentialBackOff()}
-		failure.pause.InitialInterval, failure.pause.MaxInterval = time.Second, time.Minute
+		failure = &fetchFailure{since: now, nextLog: now, pause: newPauses(time.Second, time.Minute)}
 		f.byID[id] = failure
 	}
 	failure.last, f.last = now, now
@@ -112,19 +111,4 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 		sleep(ctx, fetchFailurePause)
 	}
 	return nil
-}
-
-// dataRecords returns the records of a poll without the markers of transactions.
-func dataRecords(fetches kgo.Fetches) []*kgo.Record {
-	records := fetches.Records()
-	kept := records[:0]
-	for _, r := range records {
-		// guard: markers of transactions are no records
-		if r.Attrs.IsControl() {
-			r.Recycle()
-			continue
-		}
-		kept = append(kept, r)
-	}
-	return kept
 }

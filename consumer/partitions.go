@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -54,10 +55,6 @@ type partition struct {
 // isBehind reports that the store came back older than the group's offset, and must be refilled.
 func (p *partition) isBehind() bool { return p.next < p.floor }
 
-func newPartitions(cfg *Config, r *replayReader) *partitions {
-	return &partitions{cfg: cfg, replay: r, byID: map[int32]*partition{}, refill: noRefill}
-}
-
 // assign adds partitions, and pauses those that must not be read yet before the client fetches the first
 // record.
 func (p *partitions) assign(ids []int32, found []*partition) {
@@ -91,7 +88,7 @@ func (p *partitions) nextRefill() (id int32, ok bool) {
 	defer p.mu.Unlock()
 	before := p.refill
 	p.refill = noRefill
-	for _, id := range sortedKeys(p.byID) {
+	for _, id := range slices.Sorted(maps.Keys(p.byID)) {
 		if p.byID[id].isBehind() && !p.replay.isDone(id) {
 			p.refill = id
 			break
@@ -134,42 +131,25 @@ func (p *partitions) pause() {
 
 // get returns a copy of a partition; ok is false when it was revoked.
 func (p *partitions) get(id int32) (at partition, ok bool) {
+	p.update(id, func(owned *partition) { at, ok = *owned, true })
+	return at, ok
+}
+
+// update calls change with a partition while it holds the lock, if the partition is still owned.
+func (p *partitions) update(id int32, change func(at *partition)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if at := p.byID[id]; at != nil {
-		return *at, true
+		change(at)
 	}
-	return partition{}, false
-}
-
-// moves returns the new positions of the partitions in a poll; errRevoked when one of them was revoked since.
-func (p *partitions) moves(fetches kgo.Fetches) (moves []schemas.PositionMove, err error) {
-	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
-		if len(f.Records) == 0 {
-			return
-		}
-		at, ok := p.get(f.Partition)
-		if !ok {
-			err = errRevoked
-			return
-		}
-		next := f.Records[len(f.Records)-1].Offset + 1
-		moves = append(moves, schemas.PositionMove{
-			Position: schemas.Position{Topic: f.Topic, Partition: f.Partition, NextOffset: next},
-			Expected: at.stored,
-		})
-	})
-	return moves, err
 }
 
 // applied notes that the store holds everything below these positions, and its own position too.
 func (p *partitions) applied(moves []schemas.PositionMove) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, m := range moves {
-		if at := p.byID[m.Partition]; at != nil {
+		p.update(m.Partition, func(at *partition) {
 			at.next, at.stored = m.NextOffset, max(at.stored, m.NextOffset)
-		}
+		})
 	}
 }
 
@@ -177,128 +157,80 @@ func (p *partitions) applied(moves []schemas.PositionMove) {
 // At the floor the live road takes over: the client reads on from there, and rewinds no further after an
 // abort.
 func (p *partitions) refilled(id int32, assignment int, next int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	at := p.byID[id]
-	if at == nil || at.assignment != assignment {
-		return
-	}
-	at.next, at.stored = next, max(at.stored, next)
-	if !at.isBehind() {
-		floor := map[int32]kgo.EpochOffset{id: {Epoch: -1, Offset: at.floor}}
-		p.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.cfg.Topic: floor})
-	}
+	p.update(id, func(at *partition) {
+		if at.assignment != assignment {
+			return
+		}
+		at.next, at.stored = next, max(at.stored, next)
+		if !at.isBehind() {
+			floor := map[int32]kgo.EpochOffset{id: {Epoch: -1, Offset: at.floor}}
+			p.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.cfg.Topic: floor})
+		}
+	})
 }
 
 // started notes the first offsets that the group has committed.
 func (p *partitions) started(start map[int32]kgo.EpochOffset) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for id, offset := range start {
-		if at := p.byID[id]; at != nil {
-			at.uncommitted, at.committed = false, offset.Offset
-		}
+		p.update(id, func(at *partition) { at.uncommitted, at.committed = false, offset.Offset })
 	}
 }
 
 // committed notes what the group has committed.
 func (p *partitions) committed(moves []schemas.PositionMove, tallies map[int32]tally) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, m := range moves {
-		if at := p.byID[m.Partition]; at != nil {
-			at.committed = m.NextOffset
-		}
+		p.update(m.Partition, func(at *partition) { at.committed = m.NextOffset })
 	}
 	for id, t := range tallies {
-		if at := p.byID[id]; at != nil {
-			at.tally = t
-		}
+		p.update(id, func(at *partition) { at.tally = t })
 	}
 }
 
-// committedOffsets returns the group's offsets of the owned partitions that have one.
-func (p *partitions) committedOffsets() map[int32]kgo.EpochOffset {
+// collect returns what read returns of each owned partition.
+func collect[T any](p *partitions, read func(at *partition) T) map[int32]T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	offsets := map[int32]kgo.EpochOffset{}
+	found := make(map[int32]T, len(p.byID))
 	for id, at := range p.byID {
-		if at.committed >= 0 {
-			offsets[id] = kgo.EpochOffset{Epoch: -1, Offset: at.committed}
-		}
+		found[id] = read(at)
 	}
-	return offsets
+	return found
 }
 
 // tallies returns the committed tallies of the owned partitions.
 func (p *partitions) tallies() map[int32]tally {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	tallies := make(map[int32]tally, len(p.byID))
-	for id, at := range p.byID {
-		tallies[id] = at.tally
-	}
-	return tallies
+	return collect(p, func(at *partition) tally { return at.tally })
 }
 
 // positions returns the next offsets of the owned partitions.
 func (p *partitions) positions() map[int32]int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	next := make(map[int32]int64, len(p.byID))
-	for id, at := range p.byID {
-		next[id] = at.next
-	}
-	return next
-}
-
-// finished returns the owned partitions of a replay that are read to their end and committed. reached are
-// those whose end was polled, because the last records of a partition may all be ones that the replay leaves
-// out.
-func (p *partitions) finished(to map[int32]int64, reached map[int32]bool) (ids []int32) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for id, at := range p.byID {
-		// guard: replay: it ends when everything is committed | (at.uncommitted || at.committed >= at.next) -> true
-		if (at.next >= to[id] || reached[id]) && (at.uncommitted || at.committed >= at.next) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
+	return collect(p, func(at *partition) int64 { return at.next })
 }
 
 // waiting notes that records of this time and later are not applied yet.
 func (p *partitions) waiting(id int32, since time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at := p.byID[id]; at != nil && (at.waits.IsZero() || since.Before(at.waits)) {
-		at.waits = since
-		p.cfg.Observer.Position(p.cfg.Topic, id, at.shown, at.waits)
-	}
+	p.update(id, func(at *partition) {
+		if at.waits.IsZero() || since.Before(at.waits) {
+			at.waits = since
+			p.cfg.Observer.Position(p.cfg.Topic, id, at.shown, at.waits)
+		}
+	})
 }
 
 // readable notes that the view has been given everything up to here: any record that waits is younger.
 func (p *partitions) readable(r reach) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	at := p.byID[r.partition]
-	if at == nil {
-		return
-	}
-	at.shown, at.waits = r.next, r.last
-	if !r.last.IsZero() {
-		p.cfg.Observer.Readable(p.cfg.Topic, r.partition, r.last)
-	}
-	p.reportLag(r.partition, at, r.end)
+	p.update(r.partition, func(at *partition) {
+		at.shown, at.waits = r.next, r.last
+		if !r.last.IsZero() {
+			p.cfg.Observer.Readable(p.cfg.Topic, r.partition, r.last)
+		}
+		p.reportLag(r.partition, at, r.end)
+	})
 }
 
 // lag reports how many records wait below end, if the partition is still owned.
 func (p *partitions) lag(id int32, end int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at := p.byID[id]; at != nil {
-		p.reportLag(id, at, end)
-	}
+	p.update(id, func(at *partition) { p.reportLag(id, at, end) })
 }
 
 // reportLag expects mu to be held.

@@ -30,7 +30,6 @@ const pollsWaiting = 16
 // set.
 type poll struct {
 	records []Decoded
-	moves   []schemas.PositionMove
 	reached []reach
 	waiting int64 // records in the topic behind it
 }
@@ -111,11 +110,7 @@ func (p *pipeline) gather(fetches kgo.Fetches) error {
 // first.
 func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	s := p.session
-	moves, err := s.partitions.moves(fetches)
-	if err != nil {
-		return nil, err
-	}
-	read := &poll{moves: moves}
+	read := &poll{}
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if len(f.Records) == 0 {
 			return
@@ -126,14 +121,14 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 		read.reached = append(read.reached, at)
 		read.waiting += f.LastStableOffset - at.next
 	})
-	records := dataRecords(fetches)
+	records := withoutMarkers(fetches.Records())
 	p.cfg.Observer.Polled(records)
 	read.records = decode(p.cfg, records)
 	if !s.keepsBytes.Load() {
 		recycleBytes(read.records, records)
 	}
 	p.batch.countRead(read.records)
-	return read, s.starter.commitStart(p.work, moves)
+	return read, s.starter.commitStart(p.work, read.reached)
 }
 
 func reachOf(f *kgo.FetchTopicPartition) reach {
@@ -145,6 +140,18 @@ func reachOf(f *kgo.FetchTopicPartition) reach {
 		}
 	}
 	return at
+}
+
+// withoutMarkers returns the records of a poll without the markers of transactions.
+func withoutMarkers(records []*kgo.Record) []*kgo.Record {
+	return slices.DeleteFunc(records, func(r *kgo.Record) bool {
+		// guard: markers of transactions are no records
+		if r.Attrs.IsControl() {
+			r.Recycle()
+			return true
+		}
+		return false
+	})
 }
 
 // put hands a poll to the store goroutine; it returns the error of a stage that has failed.
@@ -265,7 +272,10 @@ func (p *pipeline) store(polls []*poll) (show, error) {
 	for _, read := range polls {
 		records = append(records, read.records...)
 		shown.reached = append(shown.reached, read.reached...)
-		shown.moves = p.continued(shown.moves, read.moves)
+	}
+	var err error
+	if shown.moves, err = p.moves(shown.reached); err != nil {
+		return show{}, err
 	}
 	plan := MakePlan(records)
 	outcome, retried, err := s.stores.write(p.work, plan, shown.moves)
@@ -284,20 +294,23 @@ func (p *pipeline) store(polls []*poll) (show, error) {
 	return shown, nil
 }
 
-// continued appends the moves of one more poll. Their expected position is the one that the polls before have
-// left.
-func (p *pipeline) continued(moves, more []schemas.PositionMove) []schemas.PositionMove {
-	for _, m := range more {
-		if at, ok := p.session.partitions.get(m.Partition); ok {
-			// guard: a poll moves the position from where the one before it left it
-			m.Expected = at.stored
+// moves returns how far polls move each position, from where the polls before have left it. It returns
+// errRevoked when a partition was revoked since.
+func (p *pipeline) moves(reached []reach) (moves []schemas.PositionMove, err error) {
+	for _, r := range reached {
+		at, ok := p.session.partitions.get(r.partition)
+		if !ok {
+			return nil, errRevoked
 		}
-		i := slices.IndexFunc(moves, func(o schemas.PositionMove) bool { return o.Partition == m.Partition })
+		to := schemas.Position{Topic: p.cfg.Topic, Partition: r.partition, NextOffset: r.next}
+		// guard: a poll moves the position from where the one before it left it | Expected: at.stored -> Expected: 0
+		move := schemas.PositionMove{Position: to, Expected: at.stored}
+		i := slices.IndexFunc(moves, func(o schemas.PositionMove) bool { return o.Partition == r.partition })
 		if i >= 0 {
-			moves[i] = m
+			moves[i] = move
 		} else {
-			moves = append(moves, m)
+			moves = append(moves, move)
 		}
 	}
-	return moves
+	return moves, nil
 }

@@ -24,21 +24,14 @@ type Plan struct {
 	// DeadLetters are in the order of the poll.
 	DeadLetters []schemas.DeadLetter
 
-	writers map[register][]schemas.Record // all records of a version, for their dead letters if it is refused
+	writers map[schemas.Register][]schemas.Record // of each version, for their dead letters if it is refused
 	counts  BatchSummary
-}
-
-// register is one version of one register of a pitch. Records with equal versions have equal content.
-type register struct {
-	pitch    schemas.PitchID
-	identify bool
-	version  schemas.Version
 }
 
 // MakePlan reduces a poll to one entry a pitch. Only the versions of the records decide the result, not their
 // order.
 func MakePlan(decoded []Decoded) Plan {
-	p := Plan{writers: make(map[register][]schemas.Record, len(decoded))}
+	p := Plan{writers: make(map[schemas.Register][]schemas.Record, len(decoded))}
 	at := make(map[schemas.PitchID]int, len(decoded))
 	for i := range decoded {
 		d := &decoded[i]
@@ -71,7 +64,7 @@ func MakePlan(decoded []Decoded) Plan {
 
 func (p *Plan) add(pitch *schemas.PitchChanges, d *Decoded) {
 	c := d.Change
-	key := register{pitch: c.PitchID, identify: c.Op == schemas.OpIdentify, version: c.Version}
+	key := schemas.RegisterOf(&c)
 	isRepeated := len(p.writers[key]) > 0
 	p.writers[key] = append(p.writers[key], d.Record)
 	switch c.Op {
@@ -100,9 +93,7 @@ func deadLetterOf(d *Decoded) schemas.DeadLetter {
 func (p *Plan) Refused(refused []schemas.Refusal) []schemas.DeadLetter {
 	var deadLetters []schemas.DeadLetter
 	for _, r := range refused {
-		c := r.Change
-		key := register{pitch: c.PitchID, identify: c.Op == schemas.OpIdentify, version: c.Version}
-		for _, rec := range p.writers[key] {
+		for _, rec := range p.writers[schemas.RegisterOf(&r.Change)] {
 			deadLetters = append(deadLetters, schemas.DeadLetter{
 				Record: rec, Origin: r.Change.Origin, Code: schemas.CodeSinkRejected, Message: r.Reason,
 			})

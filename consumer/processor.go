@@ -7,6 +7,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -94,21 +95,11 @@ type Processor struct {
 
 // New returns a processor that does nothing until Run.
 func New(cfg Config, store Store, view View, encode Encoder) *Processor {
-	if cfg.PollMaxRecords <= 0 {
-		cfg.PollMaxRecords = 2000
-	}
-	if cfg.FetchMaxBytes <= 0 {
-		cfg.FetchMaxBytes = 16 << 20
-	}
-	if cfg.DeadLetterMaxBytes <= 0 {
-		cfg.DeadLetterMaxBytes = 21 << 20
-	}
-	if cfg.RowMaxBytes <= 0 {
-		cfg.RowMaxBytes = 1 << 20
-	}
-	if cfg.SessionTimeout <= 0 {
-		cfg.SessionTimeout = sessionTimeout
-	}
+	setDefault(&cfg.PollMaxRecords, 2000)
+	setDefault(&cfg.FetchMaxBytes, 16<<20)
+	setDefault(&cfg.DeadLetterMaxBytes, 21<<20)
+	setDefault(&cfg.RowMaxBytes, 1<<20)
+	setDefault(&cfg.SessionTimeout, sessionTimeout)
 	cfg.Breaker = cfg.Breaker.withDefaults()
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -122,20 +113,25 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }
 
+func setDefault[T cmp.Ordered](v *T, byDefault T) {
+	var zero T
+	if *v <= zero {
+		*v = byDefault
+	}
+}
+
 // Run processes until ctx ends: then it finishes the batch in hand and commits it within ten seconds. It
 // returns nil then and at the end of a replay; an error means that no new attempt can help.
 func (p *Processor) Run(ctx context.Context) error {
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
+	pause := newPauses(100*time.Millisecond, 5*time.Second)
 	for ctx.Err() == nil {
 		began := p.cfg.Now()
 		err := p.runSession(ctx)
 		if ctx.Err() != nil || errors.Is(err, errReplayComplete) {
 			break
 		}
-		var fatal *fatalError
-		if errors.As(err, &fatal) {
-			return fatal.err
+		if fatal := new(backoff.PermanentError); errors.As(err, &fatal) {
+			return fatal.Unwrap()
 		}
 		if p.cfg.Now().Sub(began) > time.Minute {
 			pause.Reset()

@@ -3,6 +3,8 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,13 +81,9 @@ func (p *progress) check(ctx context.Context) {
 // is stuck only if records wait that can be read: those behind an open transaction cannot.
 func (p *progress) judge(now time.Time, readable, ends kadm.ListedOffsets) {
 	owned := p.partitions.positions()
-	for id := range p.unmoved {
-		if _, ok := owned[id]; !ok {
-			delete(p.unmoved, id)
-		}
-	}
+	maps.DeleteFunc(p.unmoved, func(id int32, _ unmoved) bool { _, ok := owned[id]; return !ok })
 	var stuck []string
-	for _, id := range sortedKeys(owned) {
+	for _, id := range slices.Sorted(maps.Keys(owned)) {
 		if end, ok := ends.Lookup(p.cfg.Topic, id); ok && end.Err == nil {
 			p.partitions.lag(id, end.Offset)
 		}

@@ -29,11 +29,9 @@ type refiller struct {
 	plain   *kgo.Client // produces outside of transactions; nil until rows are published
 }
 
-// errForeignRecords reports records of a partition that is paused. The session starts over and reads them
-// again.
-var errForeignRecords = errors.New("records of another partition came during a refill")
-
-func newRefiller(s *session, id int32) *refiller { return &refiller{session: s, cfg: s.cfg, id: id} }
+// errForeignRecords reports records of a partition that is paused. They can neither be applied here nor be
+// polled again, so the session ends: the next one reads them again from the committed offsets.
+var errForeignRecords = errors.New("kafka sent records of a paused partition while another is refilled")
 
 // run refills until the floor is reached, the partition is revoked, or ctx ends; in a replay, also when it is
 // complete, or done with this partition.
@@ -82,7 +80,11 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if err != nil {
 		return summary, err
 	}
-	plan := r.plan(slices.DeleteFunc(records, func(k *kgo.Record) bool { return k.Attrs.IsControl() }))
+	records = withoutMarkers(records)
+	r.cfg.Observer.Polled(records)
+	decoded := decode(r.cfg, records)
+	recycleBytes(decoded, records) // no dead letter needs them
+	plan := MakePlan(decoded)
 	repeated := s.mayRepeat.Swap(false)
 
 	// The first write brings the rows and leaves the position. It fails with ErrPositionBehind if the store was
@@ -93,9 +95,6 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	outcome, retried, err := s.stores.write(ctx, plan, []schemas.PositionMove{stay})
 	if err != nil {
 		return summary, err
-	}
-	if len(outcome.Refused) > 0 && !s.keepsBytes.Swap(true) {
-		return summary, errBytesRecycled
 	}
 	// The view may be ahead of the store's position, because it only says what readers can see already.
 	advance := stay
@@ -145,16 +144,6 @@ func (r *refiller) belowFloor(at partition, f kgo.Fetches) (records []*kgo.Recor
 		}
 	})
 	return records, reached, err
-}
-
-// plan decodes the records, recycles their bytes, and plans the write.
-func (r *refiller) plan(records []*kgo.Record) Plan {
-	r.cfg.Observer.Polled(records)
-	decoded := decode(r.cfg, records)
-	if !r.session.keepsBytes.Load() {
-		recycleBytes(decoded, records)
-	}
-	return MakePlan(decoded)
 }
 
 // republish sends rows without a transaction, since no offset may be committed. Until then the last row of a

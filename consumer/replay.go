@@ -133,10 +133,13 @@ func (r *replayReader) settle(committed bool) {
 }
 
 // isComplete reports whether every partition of the replay is in the stores and committed, by this session or
-// another.
+// another. The end of a partition may have been polled without being stored, because the last records may
+// all be ones that the replay leaves out.
 func (r *replayReader) isComplete(owned *partitions) bool {
-	for _, id := range owned.finished(r.replay.To, r.reached) {
-		if !r.replay.isDone(id) {
+	for id, at := range collect(owned, func(at *partition) partition { return *at }) {
+		// guard: replay: it ends when everything is committed | (at.uncommitted || at.committed >= at.next) -> true
+		isAtEnd := (at.next >= r.replay.To[id] || r.reached[id]) && (at.uncommitted || at.committed >= at.next)
+		if isAtEnd && !r.replay.isDone(id) {
 			r.replay.finish(id)
 			defer owned.updatePauses()
 		}
@@ -157,8 +160,7 @@ func (r *replayReader) step(p Plan) *schemas.Replay {
 			deletes[schemas.RegisterOf(&pitch.Measured[i])] = pitch.Measured[i].Op == schemas.OpDelete
 		}
 	}
-	for by, records := range p.writers {
-		reg := schemas.Register{PitchID: by.pitch, Identify: by.identify, Version: by.version}
+	for reg, records := range p.writers {
 		op := schemas.OpUpsert
 		if reg.Identify {
 			op = schemas.OpIdentify

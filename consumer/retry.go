@@ -13,25 +13,21 @@ import (
 // retry calls f until it succeeds or ctx ends, with growing pauses: an error of a server is never the
 // record's fault. It returns at once only when the store came back older, because that does not pass.
 func retry[T any](ctx context.Context, cfg *Config, condition string, f func() (T, error)) (T, error) {
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, time.Second
-	for {
+	v, err := backoff.Retry(ctx, func() (T, error) {
 		v, err := f()
-		if err == nil {
-			cfg.Observer.Condition(condition, true, "")
-			return v, nil
-		}
-		if ctx.Err() != nil {
-			return v, context.Cause(ctx)
-		}
 		if errors.Is(err, schemas.ErrPositionBehind) {
-			return v, err
+			return v, backoff.Permanent(err)
 		}
-		cfg.Observer.Condition(condition, false, err.Error())
-		wait := pause.NextBackOff()
-		cfg.Log.Warn("attempt failed: trying again", "step", condition, "error", err, "after", wait)
-		sleep(ctx, wait)
+		return v, err
+	}, backoff.WithBackOff(newPauses(50*time.Millisecond, time.Second)), backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, wait time.Duration) {
+			cfg.Observer.Condition(condition, false, err.Error())
+			cfg.Log.Warn("attempt failed: trying again", "step", condition, "error", err, "after", wait)
+		}))
+	if err == nil {
+		cfg.Observer.Condition(condition, true, "")
 	}
+	return v, err
 }
 
 // sleep returns after d, or when ctx ends.
@@ -44,8 +40,9 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// fatalError is an error that no new session can repair.
-type fatalError struct{ err error }
-
-func (e *fatalError) Error() string { return e.err.Error() }
-func (e *fatalError) Unwrap() error { return e.err }
+// newPauses returns growing pauses between attempts.
+func newPauses(initial, most time.Duration) *backoff.ExponentialBackOff {
+	p := backoff.NewExponentialBackOff()
+	p.InitialInterval, p.MaxInterval = initial, most
+	return p
+}

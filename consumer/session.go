@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -61,21 +63,27 @@ type session struct {
 	isWaiting bool                    // guarded by mu; cancel belongs to a wait, with no batch in hand
 }
 
-var errRevoked = errors.New("a partition of the batch was revoked")
+var (
+	errRevoked    = errors.New("a partition of the batch was revoked")
+	errRebalanced = errors.New("the group rebalanced during the commit")
+)
 
 func newSession(p *Processor) (*session, error) {
 	s := &session{
 		cfg: &p.cfg, breaker: &p.breaker, failing: &p.failing, replay: newReplayReader(p.cfg.Replay),
 	}
 	s.failing.byID = nil
-	s.partitions = newPartitions(s.cfg, s.replay)
-	s.starter = newStarter(s.cfg, p.store, s.partitions, s.replay, s.wake)
+	s.partitions = &partitions{cfg: s.cfg, replay: s.replay, byID: map[int32]*partition{}, refill: noRefill}
+	s.starter = &starter{
+		cfg: s.cfg, store: p.store, partitions: s.partitions, replay: s.replay, wake: s.wake,
+		joined: make(chan struct{}),
+	}
 	s.stores = &stores{cfg: s.cfg, store: p.store, view: p.view, partitions: s.partitions, replay: s.replay}
 	s.publisher = &publisher{cfg: s.cfg, store: p.store, encode: p.encode}
 	s.txn = &transaction{cfg: s.cfg, publisher: s.publisher, replay: s.replay}
 	kafka, err := kgo.NewGroupTransactSession(s.options()...)
 	if err != nil {
-		return nil, &fatalError{fmt.Errorf("kafka: %w", err)}
+		return nil, backoff.Permanent(fmt.Errorf("kafka: %w", err))
 	}
 	s.kafka, s.txn.kafka = kafka, kafka
 	s.partitions.client = kafka.Client()
@@ -111,7 +119,7 @@ func (s *session) run(ctx context.Context) error {
 		}
 		// guard: no offset is committed below what was committed
 		if id, ok := s.partitions.nextRefill(); ok {
-			if err := newRefiller(s, id).run(ctx); err != nil {
+			if err := (&refiller{session: s, cfg: s.cfg, id: id}).run(ctx); err != nil {
 				return err
 			}
 			continue
@@ -178,7 +186,8 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 		return err
 	}
 	if !committed {
-		s.cfg.Log.Info("a rebalance aborted the batch: its records are read again")
+		reason := cmp.Or(context.Cause(work), errRebalanced)
+		s.cfg.Log.Info("the batch was aborted: its records are read again", "reason", reason)
 		s.mayRepeat.Store(true)
 		return nil
 	}

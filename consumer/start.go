@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -26,10 +27,6 @@ type starter struct {
 	joined     chan struct{} // closed when partitions.client is set: the client may ask before newSession has it
 }
 
-func newStarter(cfg *Config, store Store, p *partitions, r *replayReader, wake func()) *starter {
-	return &starter{cfg: cfg, store: store, partitions: p, replay: r, wake: wake, joined: make(chan struct{})}
-}
-
 // startOffsets returns the smaller of the committed offset and the stored position of each partition; without
 // a committed offset the position; without either the first record. It waits for the store, because a
 // partition whose position is unknown must not be read.
@@ -45,7 +42,7 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 	if len(committed) == 0 {
 		return fetched, nil
 	}
-	ids := sortedKeys(committed)
+	ids := slices.Sorted(maps.Keys(committed))
 	found, err := retry(ctx, s.cfg, "postgres", func() ([]*partition, error) {
 		return s.locate(ctx, ids, committed)
 	})
@@ -140,12 +137,12 @@ func (s *starter) checkGap(ctx context.Context, id int32, p *partition, first, e
 // commitStart commits the start of each partition that has no offset yet, before the store moves. Otherwise a
 // crash after the first write would leave only the position, and the dead letters of that batch would be
 // lost.
-func (s *starter) commitStart(ctx context.Context, moves []schemas.PositionMove) error {
+func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 	start := map[int32]kgo.EpochOffset{}
-	for _, m := range moves {
+	for _, r := range reached {
 		// guard: the start is committed before the first write
-		if p, ok := s.partitions.get(m.Partition); ok && p.uncommitted {
-			start[m.Partition] = kgo.EpochOffset{Epoch: -1, Offset: p.next}
+		if p, ok := s.partitions.get(r.partition); ok && p.uncommitted {
+			start[r.partition] = kgo.EpochOffset{Epoch: -1, Offset: p.next}
 		}
 	}
 	if len(start) == 0 {
@@ -177,13 +174,4 @@ func commitOffsets(
 	}
 	client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{topic: at}, done)
 	return failed
-}
-
-func sortedKeys[V any](m map[int32]V) []int32 {
-	keys := make([]int32, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -42,10 +42,10 @@ type PartitionWork struct {
 
 // StepWork is the time that one step took within the window.
 type StepWork struct {
-	// Batches counts how often the step was made, which can be several times a batch.
-	Batches int64   `json:"n"`
-	SumMS   float64 `json:"sum_ms"`
-	MaxMS   float64 `json:"max_ms"`
+	// Count is how often the step was made, which can be several times a batch.
+	Count int64   `json:"n"`
+	SumMS float64 `json:"sum_ms"`
+	MaxMS float64 `json:"max_ms"`
 }
 
 // DeadLetterNote is a dead letter without its record.

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -9,21 +10,25 @@ import (
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// activity collects the figures of the processor's work that each heartbeat carries: totals since the start,
-// and rates over the last schemas.WorkWindowS seconds.
+// activity collects what each heartbeat says of the processor's work: how far its partitions are, totals
+// since the start, and rates over the last schemas.WorkWindowS seconds.
 type activity struct {
 	began time.Time
 
-	mu      sync.Mutex // guards what follows
-	records int64
-	rows    int64
-	letters map[schemas.Code]int64
-	newest  []schemas.DeadLetterNote // the newest first
-	lag     map[int32]int64          // records
-	breaker string
-	window  [schemas.WorkWindowS]second
+	mu         sync.Mutex // guards what follows
+	total      schemas.Work
+	partitions map[int32]*progress // the owned ones
+	window     [schemas.WorkWindowS]second
+}
+
+// progress is how far one partition is, as the consumer reported it last.
+type progress struct {
+	next  int64              // readers see everything below this offset
+	waits time.Time          // of the oldest record that waits; zero: none does
+	lag   schemas.Opt[int64] // records
 }
 
 // second is the work of one second.
@@ -35,7 +40,9 @@ type second struct {
 }
 
 func newActivity(now time.Time) *activity {
-	return &activity{began: now, letters: map[schemas.Code]int64{}, lag: map[int32]int64{}}
+	return &activity{began: now, partitions: map[int32]*progress{}, total: schemas.Work{
+		Since: schemas.TimeMSOf(now), Build: obs.Build(), Letters: map[schemas.Code]int64{},
+	}}
 }
 
 // at returns the second of a time, emptied when its slot held an older one. mu must be held.
@@ -54,40 +61,51 @@ func (w *activity) step(now time.Time, name string, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	steps := w.at(now).steps
-	steps[name] = addStep(steps[name], schemas.StepWork{Batches: 1, SumMS: ms, MaxMS: ms})
+	steps[name] = addStep(steps[name], schemas.StepWork{Count: 1, SumMS: ms, MaxMS: ms})
 }
 
 func addStep(a, b schemas.StepWork) schemas.StepWork {
-	return schemas.StepWork{
-		Batches: a.Batches + b.Batches, SumMS: a.SumMS + b.SumMS, MaxMS: max(a.MaxMS, b.MaxMS),
-	}
+	return schemas.StepWork{Count: a.Count + b.Count, SumMS: a.SumMS + b.SumMS, MaxMS: max(a.MaxMS, b.MaxMS)}
 }
 
 // batch counts a committed batch.
 func (w *activity) batch(now time.Time, b consumer.BatchSummary) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.records += int64(b.Records)
-	w.rows += int64(b.Rows)
-	s := w.at(now)
+	t, s := &w.total, w.at(now)
+	t.Records += int64(b.Records)
+	t.Rows += int64(b.Rows)
 	s.records += int64(b.Records)
 	s.bytes += b.Bytes
 	for code, n := range b.DeadLetters {
-		w.letters[code] += int64(n)
+		t.Letters[code] += int64(n)
 	}
 	for _, l := range b.Newest {
 		l.At = schemas.TimeMSOf(now)
-		w.newest = append([]schemas.DeadLetterNote{l}, w.newest[:min(len(w.newest), schemas.MaxNotes-1)]...)
+		t.Newest = append([]schemas.DeadLetterNote{l}, t.Newest[:min(len(t.Newest), schemas.MaxNotes-1)]...)
 	}
 }
 
-// lags sets the lag of a partition; below 0 removes it.
+// moved sets how far readers can see in a partition, and since when a record waits there.
+func (w *activity) moved(partition int32, next int64, waits time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.partitions[partition]
+	if p == nil {
+		p = &progress{}
+		w.partitions[partition] = p
+	}
+	p.next, p.waits = next, waits
+}
+
+// lags sets the lag of a partition in records; below 0 the partition is no longer owned.
 func (w *activity) lags(partition int32, records int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.lag[partition] = records
 	if records < 0 {
-		delete(w.lag, partition)
+		delete(w.partitions, partition)
+	} else if p := w.partitions[partition]; p != nil {
+		p.lag = schemas.Some(records)
 	}
 }
 
@@ -95,22 +113,38 @@ func (w *activity) lags(partition int32, records int64) {
 func (w *activity) held(reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.breaker = reason
+	w.total.Breaker = reason
+}
+
+// heartbeat returns the heartbeat of a time, with the lag of the partition that is furthest behind.
+func (w *activity) heartbeat(
+	now time.Time, topic string, phase redissink.Phase, health *obs.Health,
+) schemas.Heartbeat {
+	h := schemas.Heartbeat{
+		At: schemas.TimeMSOf(now), Phase: string(phase), Topic: topic, Positions: map[string]int64{},
+		Work: w.report(now, health),
+	}
+	for id, p := range h.Work.Partitions {
+		h.Positions[id], h.LagMS = p.Next, max(h.LagMS, p.LagMS)
+	}
+	return h
 }
 
 // report returns the figures for a heartbeat. Rates leave out the present second, because it is not over.
-func (w *activity) report(now time.Time, at *positions, health *obs.Health) *schemas.Work {
+func (w *activity) report(now time.Time, health *obs.Health) *schemas.Work {
 	_, faults := health.Ready()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := &schemas.Work{
-		At: schemas.TimeMSOf(now), Since: schemas.TimeMSOf(w.began), Build: obs.Build(),
-		Records: w.records, Rows: w.rows, Partitions: at.byPartition(now, w.lag),
-		Steps: map[string]schemas.StepWork{}, Letters: map[schemas.Code]int64{},
-		Newest: slices.Clone(w.newest), Faults: faults, Breaker: w.breaker,
-	}
-	for code, n := range w.letters {
-		t.Letters[code] = n
+	t := w.total
+	t.At, t.Faults, t.Steps = schemas.TimeMSOf(now), faults, map[string]schemas.StepWork{}
+	t.Letters, t.Newest = maps.Clone(t.Letters), slices.Clone(t.Newest)
+	t.Partitions = make(map[string]schemas.PartitionWork, len(w.partitions))
+	for id, p := range w.partitions {
+		work := schemas.PartitionWork{Next: p.next, LagRecords: p.lag}
+		if !p.waits.IsZero() {
+			work.LagMS = max(now.Sub(p.waits).Milliseconds(), 1)
+		}
+		t.Partitions[strconv.Itoa(int(id))] = work
 	}
 	var records, bytes int64
 	for _, s := range w.window {
@@ -127,23 +161,5 @@ func (w *activity) report(now time.Time, at *positions, health *obs.Health) *sch
 	}
 	seconds := min(max(now.Sub(w.began).Seconds(), 1), schemas.WorkWindowS-1)
 	t.RecordsPerS, t.BytesPerS = float64(records)/seconds, float64(bytes)/seconds
-	return t
-}
-
-// byPartition returns the progress of each owned partition. lag is in records.
-func (p *positions) byPartition(now time.Time, lag map[int32]int64) map[string]schemas.PartitionWork {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	out := make(map[string]schemas.PartitionWork, len(p.next))
-	for id, next := range p.next {
-		w := schemas.PartitionWork{Next: next}
-		if records, known := lag[id]; known {
-			w.LagRecords = schemas.Some(records)
-		}
-		if since := p.wait[id]; !since.IsZero() {
-			w.LagMS = max(now.Sub(since).Milliseconds(), 1)
-		}
-		out[strconv.Itoa(int(id))] = w
-	}
-	return out
+	return &t
 }

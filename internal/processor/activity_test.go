@@ -16,7 +16,7 @@ import (
 
 func TestHeartbeatReportsRatesOfTheWindow(t *testing.T) {
 	began := time.Unix(1_000_000, 0)
-	w, at := newActivity(began), &positions{}
+	w := newActivity(began)
 	log, err := obs.NewLogger(io.Discard, "text", "info")
 	require.NoError(t, err)
 	health := obs.NewHealth(log, nil, "postgres")
@@ -30,14 +30,14 @@ func TestHeartbeatReportsRatesOfTheWindow(t *testing.T) {
 		w.step(now, "postgres", 4*time.Millisecond)
 	}
 	now := began.Add(29500 * time.Millisecond)
-	at.set(3, 7, now.Add(-2*time.Second))
-	at.set(4, 9, time.Time{})
+	w.moved(3, 7, now.Add(-2*time.Second))
+	w.moved(4, 9, time.Time{})
 	w.lags(3, 5)
-	w.lags(9, 1)
+	w.moved(9, 1, time.Time{})
 	w.lags(9, -1)
 	w.held("too much")
 
-	report := w.report(now, at, health)
+	report := w.report(now, health)
 	require.EqualValues(t, 3000, report.Records)
 	require.InDelta(t, 100, report.RecordsPerS, 1e-9)
 	require.InDelta(t, 1000, report.BytesPerS, 1e-9)
@@ -45,14 +45,14 @@ func TestHeartbeatReportsRatesOfTheWindow(t *testing.T) {
 	require.Len(t, report.Newest, schemas.MaxNotes)
 	require.Equal(t, "29", report.Newest[0].Message, "the newest first")
 	require.EqualValues(t, 4, report.Steps["postgres"].MaxMS)
-	require.EqualValues(t, 10, report.Steps["postgres"].Batches)
+	require.EqualValues(t, 10, report.Steps["postgres"].Count)
 	require.Equal(t, map[string]schemas.PartitionWork{
 		"3": {Next: 7, LagRecords: schemas.Some(int64(5)), LagMS: 2000}, "4": {Next: 9},
 	}, report.Partitions)
 	require.Equal(t, "too much", report.Breaker)
 	require.Equal(t, []string{"postgres: starting"}, report.Faults)
 
-	quiet := w.report(now.Add(time.Minute), at, health)
+	quiet := w.report(now.Add(time.Minute), health)
 	require.Zero(t, quiet.RecordsPerS)
 	require.Empty(t, quiet.Steps)
 	require.EqualValues(t, 3000, quiet.Records)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,10 +23,9 @@ type Observer struct {
 	health  *obs.Health
 	log     *slog.Logger
 	hint    func(error) string
-	at      positions
 	work    *activity
 	traces  *obs.Tracer
-	refused refusal
+	refused atomic.Value // the hint for the reason why Redis refuses us that was logged last
 }
 
 // NewObserver returns an observer with metrics of its own. hint is Options.Hint.
@@ -43,9 +42,10 @@ func NewObserver(log *slog.Logger, hint func(error) string) *Observer {
 	if hint == nil {
 		hint = func(error) string { return "" }
 	}
-	health := obs.NewHealth(log, m, "assigned", "postgres")
-	work := newActivity(time.Now())
-	return &Observer{Metrics: m, health: health, log: log, hint: hint, work: work, traces: &obs.Tracer{}}
+	return &Observer{
+		Metrics: m, health: obs.NewHealth(log, m, "assigned", "postgres"), log: log, hint: hint,
+		work: newActivity(time.Now()), traces: &obs.Tracer{},
+	}
 }
 
 // withHint returns the text of an error, with its remedy where one is known.
@@ -86,15 +86,12 @@ func (w *Observer) Readable(_ string, _ int32, newest time.Time) { w.Metrics.Sho
 func (w *Observer) Lag(topic string, partition int32, records int64) {
 	w.Metrics.Lag(topic, partition, records)
 	w.work.lags(partition, records)
-	if records < 0 {
-		w.at.drop(partition)
-	}
 }
 
 // Position sets how far readers can see in a partition, and since when a record waits there.
 func (w *Observer) Position(topic string, partition int32, next int64, waits time.Time) {
 	w.Metrics.Position(topic, partition, next, waits)
-	w.at.set(partition, next, waits)
+	w.work.moved(partition, next, waits)
 }
 
 // Condition records the outcome of a health check of the consumer.
@@ -195,23 +192,15 @@ func (w *Observer) RedisHooks(changed func()) redissink.Hooks {
 	}
 }
 
-// refusal is the hint for the reason why Redis refuses us that was logged last.
-type refusal struct {
-	mu   sync.Mutex
-	hint string
-}
-
 // logRefusal logs why Redis refuses us, once for each remedy. The keeper logs only the first reason of an
 // outage, which may be that connections ended, so the wrong password would not be seen.
 func (w *Observer) logRefusal(s redissink.State) {
+	if s.Phase == redissink.PhaseOK {
+		w.refused.Store("")
+		return
+	}
 	hint := w.hint(errors.New(s.Reason))
-	w.refused.mu.Lock()
-	defer w.refused.mu.Unlock()
-	switch {
-	case s.Phase == redissink.PhaseOK:
-		w.refused.hint = ""
-	case hint != "" && hint != w.refused.hint:
-		w.refused.hint = hint
+	if hint != "" && w.refused.Swap(hint) != hint {
 		w.log.Warn("Redis refuses us", "reason", s.Reason)
 	}
 }

@@ -113,9 +113,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer func() { _ = redis.Close() }()
 	beats := &beats{
-		instance: id, topic: o.RawTopic, of: &watch.at, work: watch.work, health: watch.health,
-		redis: redis, books: pgbooks.New(store.DB()), rows: pgbooks.NewHeartbeats(store.DB()),
-		serving: o.ServingSchema, prefix: o.LivePrefix, log: o.Log, now: make(chan struct{}, 1),
+		o: &o, instance: id, watch: watch, redis: redis, books: pgbooks.New(store.DB()),
+		rows: pgbooks.NewHeartbeats(store.DB()), now: make(chan struct{}, 1),
 	}
 	hooks := watch.RedisHooks(beats.soon)
 	keeper := redissink.NewKeeper(redis, beats.books, hooks)
@@ -192,22 +191,21 @@ func (o Options) ConsumerConfig(ctx context.Context, watch *Observer) (consumer.
 	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 2*time.Second
-	for {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		err := o.measureTopics(ctx, &cfg)
-		if ctx.Err() != nil {
-			return cfg, nil
+		if err != nil && !isUnavailable(err) {
+			err = backoff.Permanent(err)
 		}
-		if !isUnavailable(err) {
-			return cfg, err
-		}
-		wait := pause.NextBackOff()
-		watch.Condition("kafka", false, err.Error())
-		o.Log.Warn("waiting for Kafka", "error", err, "after", wait)
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, wait time.Duration) {
+			watch.Condition("kafka", false, err.Error())
+			o.Log.Warn("waiting for Kafka", "error", err, "after", wait)
+		}))
+	if ctx.Err() != nil {
+		return cfg, nil
 	}
+	return cfg, err
 }
 
 // isUnavailable reports whether a Kafka error means that no broker answers, so that waiting may help.

@@ -5,6 +5,7 @@ package memsink
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -31,7 +32,7 @@ type Store struct {
 	mu        sync.Mutex // guards the fields below
 	registers map[schemas.PitchID]*register
 	batters   map[int64]*batter
-	positions map[position]int64
+	positions map[schemas.Position]int64 // by topic and partition, NextOffset is 0
 	view      View
 	clock     int64
 }
@@ -49,18 +50,14 @@ type batter struct {
 	games     map[string]int64 // the seq of the last change of every game ever touched; "" for rows without one
 }
 
-type position struct {
-	topic     string
-	partition int32
-}
-
 // New returns an empty store of core version 1.
 func New() *Store {
 	ok := func(string) error { return nil }
 	return &Store{
 		Before: ok, After: ok, Refuse: func(schemas.Change) string { return "" },
 		CoreVersion: 1, Build: "test", Now: time.Now,
-		registers: map[schemas.PitchID]*register{}, batters: map[int64]*batter{}, positions: map[position]int64{},
+		registers: map[schemas.PitchID]*register{}, batters: map[int64]*batter{},
+		positions: map[schemas.Position]int64{},
 		view: View{
 			Batters: map[int64]schemas.Stats{}, Games: map[schemas.BatterGame]schemas.Stats{},
 			Applied: map[int32]int64{}, seqs: map[string]int64{},
@@ -80,16 +77,20 @@ func (s *Store) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, er
 	defer s.mu.Unlock()
 	mustBeReduced(b)
 	for _, m := range b.Positions {
-		if stored, ok := s.positions[position{m.Topic, m.Partition}]; !ok || stored < m.Expected {
+		if stored, ok := s.positions[key(m.Position)]; !ok || stored < m.Expected {
 			return schemas.Outcome{}, schemas.ErrPositionBehind
 		}
 	}
 	out := s.write(b)
 	for _, m := range b.Positions {
-		p := position{m.Topic, m.Partition}
-		s.positions[p] = max(s.positions[p], m.NextOffset)
+		s.positions[key(m.Position)] = max(s.positions[key(m.Position)], m.NextOffset)
 	}
 	return out, s.After("apply")
+}
+
+func key(p schemas.Position) schemas.Position {
+	p.NextOffset = 0
+	return p
 }
 
 // mustBeReduced panics on a batch that Postgres would refuse or write wrongly, because that is a bug of the
@@ -178,18 +179,11 @@ func (s *Store) row(r *register) (schemas.StoredRow, bool) {
 	row := schemas.StoredRow{Row: *r.measured.Row, Provenance: r.provenance}
 	if r.identified != nil {
 		ids := r.identified.IDs
-		row.BatterID = firstPresent(ids.BatterID, row.BatterID)
-		row.PitcherID = firstPresent(ids.PitcherID, row.PitcherID)
-		row.TeamID = firstPresent(ids.TeamID, row.TeamID)
+		row.BatterID = cmp.Or(ids.BatterID, row.BatterID)
+		row.PitcherID = cmp.Or(ids.PitcherID, row.PitcherID)
+		row.TeamID = cmp.Or(ids.TeamID, row.TeamID)
 	}
 	return row, true
-}
-
-func firstPresent(named, measured schemas.Opt[int64]) schemas.Opt[int64] {
-	if named.Present {
-		return named
-	}
-	return measured
 }
 
 func touch(touched map[schemas.BatterGame]bool, row schemas.StoredRow, exists bool) {

@@ -55,11 +55,11 @@ func (s *Store) EnsurePositions(ctx context.Context, start []schemas.Position) (
 	defer s.mu.Unlock()
 	out := make([]schemas.Position, len(start))
 	for i, p := range start {
-		key := position{p.Topic, p.Partition}
-		if _, ok := s.positions[key]; !ok {
-			s.positions[key] = p.NextOffset
+		if _, ok := s.positions[key(p)]; !ok {
+			s.positions[key(p)] = p.NextOffset
 		}
-		out[i] = schemas.Position{Topic: p.Topic, Partition: p.Partition, NextOffset: s.positions[key]}
+		p.NextOffset = s.positions[key(p)]
+		out[i] = p
 	}
 	return out, s.After("positions")
 }
@@ -70,8 +70,8 @@ func (s *Store) Positions(_ context.Context, topic string) (map[int32]int64, err
 	defer s.mu.Unlock()
 	out := map[int32]int64{}
 	for p, next := range s.positions {
-		if p.topic == topic {
-			out[p.partition] = next
+		if p.Topic == topic {
+			out[p.Partition] = next
 		}
 	}
 	return out, nil
@@ -81,7 +81,7 @@ func (s *Store) Positions(_ context.Context, topic string) (map[int32]int64, err
 func (s *Store) SetPosition(_ context.Context, p schemas.Position) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.positions[position{p.Topic, p.Partition}] = p.NextOffset
+	s.positions[key(p)] = p.NextOffset
 	return nil
 }
 

@@ -78,7 +78,7 @@ func TestWorkIsStoredAndRemovedBesideTheHeartbeats(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		now := schemas.TimeMSOf(time.Now())
 		work := schemas.Work{Records: 7, Partitions: map[string]schemas.PartitionWork{"3": {Next: 5, LagRecords: schemas.Some(int64(2))}},
-			Steps: map[string]schemas.StepWork{"redis": {Batches: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1},
+			Steps: map[string]schemas.StepWork{"redis": {Count: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1},
 			Newest: []schemas.DeadLetterNote{{Code: schemas.CodeNotAPitch, Message: "no pitch ⚾", Offset: 9}}, Faults: []string{"kafka: no answer"}}
 		require.NoError(t, w.Beat(t.Context(), "a", schemas.Heartbeat{At: now, Work: &work}))
 		require.NoError(t, w.Beat(t.Context(), "b", schemas.Heartbeat{At: now}))
