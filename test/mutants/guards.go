@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,6 +30,9 @@ var marks = regexp.MustCompile(`^\s*(?://|--|#|/\*) guard: (.+?)(?: \*/)?$`)
 // testFunc matches the first line of a test.
 var testFunc = regexp.MustCompile(`^func (Test\w+)\(`)
 
+// languages are the extensions of files with marks.
+var languages = []string{".go", ".sql", ".lua", ".js", ".css", ".yml", ".yaml"}
+
 // unmarked are the guards in files that cannot hold a mark: JSON has no comments, and migrations are
 // checksummed.
 var unmarked = []guard{
@@ -52,37 +54,29 @@ var unmarked = []guard{
 func readGuards(root string) ([]guard, error) {
 	guards := slices.Clone(unmarked)
 	marked, tested := map[string][]tests{}, map[string]bool{}
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
-		}
-		if d.IsDir() {
-			if slices.Contains([]string{".git", "out", "node_modules", "mutants"}, d.Name()) {
-				return filepath.SkipDir
-			}
+		case d.IsDir() && slices.Contains([]string{".git", "out", "node_modules", "mutants"}, d.Name()):
+			return fs.SkipDir
+		case d.IsDir() || !slices.Contains(languages, path.Ext(name)):
 			return nil
 		}
-		if !slices.Contains([]string{".go", ".sql", ".lua", ".js", ".css", ".yml", ".yaml"}, filepath.Ext(name)) {
-			return nil
-		}
-		source, err := os.ReadFile(name)
+		source, err := fs.ReadFile(os.DirFS(root), name)
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
 		lines := strings.Split(string(source), "\n")
-		if strings.HasSuffix(rel, "_test.go") {
-			tested[path.Dir(rel)] = true
-			lines = readTests(lines, "./"+path.Dir(rel), marked)
+		if strings.HasSuffix(name, "_test.go") {
+			tested[path.Dir(name)] = true
+			lines = readTests(lines, "./"+path.Dir(name), marked)
 		}
 		for i, line := range lines {
 			if m := marks.FindStringSubmatch(line); m != nil {
-				name, how, _ := strings.Cut(m[1], " | ")
-				guards = append(guards, guard{name: name, how: how, file: rel, line: i + 1})
+				guard := guard{file: name, line: i + 1}
+				guard.name, guard.how, _ = strings.Cut(m[1], " | ")
+				guards = append(guards, guard)
 			}
 		}
 		return nil

@@ -39,13 +39,18 @@ func mutate(source string, g guard) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	node, parent := nodeOn(files, tree, below+1)
+	var node ast.Node // the outermost one that begins on the line
+	ast.Inspect(tree, func(n ast.Node) bool {
+		_, comment := n.(*ast.CommentGroup)
+		if n != nil && n != tree && node == nil && !comment && files.Position(n.Pos()).Line == below+1 {
+			node = n
+		}
+		return node == nil && !comment
+	})
 	if node == nil {
 		return "", fmt.Errorf("no statement begins on line %d", below+1)
 	}
-	offset := func(p token.Pos) int { return files.Position(p).Offset }
-	m := mutation{source: source, node: node, parent: parent, offset: offset}
-	return m.apply(g.how)
+	return mutateNode(source, node, func(p token.Pos) int { return files.Position(p).Offset }, g.how)
 }
 
 // mutateLines changes the line at an offset, or several, as text.
@@ -58,126 +63,84 @@ func mutateLines(source string, start int, below []string, how string) (string, 
 		}
 		return source[:start] + text + "\n" + source[start+len(strings.Join(below[:n], "")):], nil
 	}
-	line := below[0]
+	end := start + len(below[0])
 	if how == "" {
-		return source[:start] + source[start+len(line):], nil
+		return source[:start] + source[end:], nil
 	}
 	if !replaces {
 		return "", fmt.Errorf("%q is for Go only", how)
 	}
-	return replaceOnce(source, start, start+len(line), old, text)
+	return replaceOnce(source, start, end, old, text)
 }
 
-// nodeOn returns the outermost node that begins on a line, and the node around it.
-func nodeOn(files *token.FileSet, tree *ast.File, line int) (found, parent ast.Node) {
-	var path []ast.Node
-	ast.Inspect(tree, func(n ast.Node) bool {
-		if n == nil {
-			path = path[:len(path)-1]
-			return true
-		}
-		if _, comment := n.(*ast.CommentGroup); comment || found != nil {
-			path = append(path, n)
-			return true
-		}
-		if len(path) > 0 && files.Position(n.Pos()).Line == line {
-			found, parent = n, path[len(path)-1]
-		}
-		path = append(path, n)
-		return true
-	})
-	return found, parent
-}
-
-// mutation is one change of one node.
-type mutation struct {
-	source       string
-	node, parent ast.Node
-	offset       func(token.Pos) int
-}
-
-func (m *mutation) apply(how string) (string, error) {
-	from, to := m.offset(m.node.Pos()), m.offset(m.node.End())
+// mutateNode changes a node of Go. offset returns where a position is in the source.
+func mutateNode(source string, node ast.Node, offset func(token.Pos) int, how string) (string, error) {
+	from, to := offset(node.Pos()), offset(node.End())
+	cond, body := parts(node)
 	switch {
+	case how == "" && cond != nil, how == "always":
+		if cond == nil {
+			return "", fmt.Errorf("%T has no condition", node)
+		}
+		format := map[string]string{"": "(%s) && false", "always": "(%s) || true"}[how]
+		from, to = offset(cond.Pos()), offset(cond.End())
+		return source[:from] + fmt.Sprintf(format, source[from:to]) + source[to:], nil
 	case how == "":
-		return m.remove(from, to)
-	case how == "always":
-		return m.condition("(%s) || true")
+		return remove(source, node, from, to)
 	case how == "instead" || strings.HasPrefix(how, "instead "):
-		return m.source[:from] + strings.TrimPrefix(how[len("instead"):], " ") + m.source[to:], nil
+		return source[:from] + strings.TrimPrefix(how[len("instead"):], " ") + source[to:], nil
 	}
 	old, text, ok := cutChange(how)
 	if !ok {
 		return "", fmt.Errorf("%q is no way to remove a guard", how)
 	}
-	if body := m.body(); body != nil { // the header first: the same text may be in the body
-		if changed, err := replaceOnce(m.source, from, m.offset(body.Lbrace), old, text); err == nil {
+	if body != nil { // the header first: the same text may be in the body
+		if changed, err := replaceOnce(source, from, offset(body.Lbrace), old, text); err == nil {
 			return changed, nil
 		}
 	}
 	// A node that ends before its line is an operand in the middle of a chain.
-	if line := from + strings.IndexByte(m.source[from:], '\n'); line > to {
-		if changed, err := replaceOnce(m.source, from, line, old, text); err == nil {
+	if line := from + strings.IndexByte(source[from:], '\n'); line > to {
+		if changed, err := replaceOnce(source, from, line, old, text); err == nil {
 			return changed, nil
 		}
 	}
-	return replaceOnce(m.source, from, to, old, text)
+	return replaceOnce(source, from, to, old, text)
 }
 
-func (m *mutation) body() *ast.BlockStmt {
-	switch n := m.node.(type) {
+// parts returns the condition of an if, a for, or a case without a tag, and the body of a statement.
+func parts(node ast.Node) (cond ast.Expr, body *ast.BlockStmt) {
+	switch n := node.(type) {
 	case *ast.IfStmt:
-		return n.Body
+		return n.Cond, n.Body
 	case *ast.ForStmt:
-		return n.Body
+		return n.Cond, n.Body
 	case *ast.RangeStmt:
-		return n.Body
+		return nil, n.Body
 	case *ast.SwitchStmt:
-		return n.Body
-	}
-	return nil
-}
-
-// condition rewrites the condition of an if, a for, or a case without a tag.
-func (m *mutation) condition(format string) (string, error) {
-	var cond ast.Expr
-	switch n := m.node.(type) {
-	case *ast.IfStmt:
-		cond = n.Cond
-	case *ast.ForStmt:
-		cond = n.Cond
+		return nil, n.Body
 	case *ast.CaseClause:
 		if len(n.List) == 1 {
-			cond = n.List[0]
+			return n.List[0], nil
 		}
 	}
-	if cond == nil {
-		return "", fmt.Errorf("%T has no condition", m.node)
-	}
-	from, to := m.offset(cond.Pos()), m.offset(cond.End())
-	return m.source[:from] + fmt.Sprintf(format, m.source[from:to]) + m.source[to:], nil
+	return nil, nil
 }
 
-// remove makes a statement unreached. Its variables stay used, so that the rest still
-// compiles.
-func (m *mutation) remove(from, to int) (string, error) {
-	switch n := m.node.(type) {
-	case *ast.IfStmt, *ast.ForStmt, *ast.CaseClause:
-		return m.condition("(%s) && false")
+// remove makes a statement unreached. Its variables stay used, so that the rest still compiles.
+func remove(source string, node ast.Node, from, to int) (string, error) {
+	switch n := node.(type) {
 	case *ast.AssignStmt:
 		if n.Tok == token.DEFINE {
 			return "", errors.New("what it defines is used: the mark must say how it is removed")
 		}
 	case ast.Expr:
-		if rest := m.source[to:]; strings.HasPrefix(rest, ",") {
-			to++
-		}
-		return m.source[:from] + m.source[to:], nil
+		return source[:from] + strings.TrimPrefix(source[to:], ","), nil
 	case ast.Stmt:
 	default:
-		return "", fmt.Errorf("%T cannot be left out", m.node)
+		return "", fmt.Errorf("%T cannot be left out", node)
 	}
-	return m.source[:from] + "if false {\n" + m.source[from:to] + "\n}" + m.source[to:], nil
+	return source[:from] + "if false {\n" + source[from:to] + "\n}" + source[to:], nil
 }
 
 // cutChange splits OLD -> NEW.
