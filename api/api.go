@@ -44,8 +44,10 @@ type Config struct {
 	PingEvery time.Duration
 	// WriteLimit is how long a client may take to accept an event before it is dropped; 10 s.
 	WriteLimit time.Duration
-	// Remembered is the number of answers kept for the time when no store can be read; 10,000.
-	Remembered int
+	// Remembered and RememberedBytes bound the answers that are kept for the time when no store can be read:
+	// their number, 10,000, and the memory that they take, 64 MiB.
+	Remembered      int
+	RememberedBytes int64
 	// MaxStreams is the number of open streams; 10,000.
 	MaxStreams int
 
@@ -75,6 +77,7 @@ func (c Config) withDefaults() Config {
 	c.PingEvery = cmp.Or(c.PingEvery, 15*time.Second)
 	c.WriteLimit = cmp.Or(c.WriteLimit, 10*time.Second)
 	c.Remembered = cmp.Or(c.Remembered, 10_000)
+	c.RememberedBytes = cmp.Or(c.RememberedBytes, 64<<20)
 	c.MaxStreams = cmp.Or(c.MaxStreams, 10_000)
 	c.Topic = cmp.Or(c.Topic, "pitches.raw")
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))

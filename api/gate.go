@@ -2,9 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // gate keeps requests from waiting for a server that has just failed: for a while they get its last error at
@@ -24,7 +28,7 @@ type gate struct {
 const gateClosed = 500 * time.Millisecond
 
 // ask calls f, unless the server has just failed. A caller that gives up does not count as a failure of the
-// server.
+// server, and neither does an error about the values of this one request: it must cost nobody else.
 func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
 	g.mu.Lock()
 	if time.Now().Before(g.until) {
@@ -35,11 +39,46 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := f(limited)
-	if ctx.Err() == nil {
+	switch {
+	// guard: gate: an error about a request's values closes no way
+	case isRefusedValue(err):
+		g.note(nil)
+	case ctx.Err() == nil:
 		g.note(err)
 	}
 	return err
 }
+
+// isRefusedValue reports whether a server answered, with an error that is about the values of a request or of
+// one key: a data exception, an integrity violation, a limit exceeded or a query that took too long in
+// Postgres (classes 22, 23 and 54, code 57014), a key of the wrong type or with an unreadable field in Redis.
+func isRefusedValue(err error) bool {
+	if pg := sqlError(nil); errors.As(err, &pg) {
+		return isDataError(err) || pg.SQLState() == "57014"
+	}
+	if reply := redisError(nil); errors.As(err, &reply) {
+		return strings.HasPrefix(reply.Error(), "WRONGTYPE")
+	}
+	return errors.Is(err, schemas.ErrUnreadable)
+}
+
+// isDataError reports whether Postgres refused a value.
+func isDataError(err error) bool {
+	pg := sqlError(nil)
+	return errors.As(err, &pg) && len(pg.SQLState()) == 5 && strings.Contains("22 23 54", pg.SQLState()[:2])
+}
+
+// sqlError is an error of Postgres, redisError one that Redis answered.
+type (
+	sqlError interface {
+		error
+		SQLState() string
+	}
+	redisError interface {
+		error
+		RedisError()
+	}
+)
 
 // note opens or closes the gate. It opens on any success, because an answer to an earlier request may arrive
 // after the failure of a later one.

@@ -51,6 +51,8 @@ func problemOf(err error) error {
 	p := unavailable(problemUnavailable, "")
 	var late *notApplied
 	switch {
+	case isDataError(err):
+		return huma.Error422UnprocessableEntity("the store refuses a value of this request")
 	case errors.As(err, &late):
 		p.Type, p.Detail = problemAtLeast, late.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

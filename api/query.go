@@ -1,11 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -13,9 +15,18 @@ import (
 // strictQuery refuses queries that the document does not allow, but huma accepts silently. Examples are a
 // query that cannot be parsed, or a number or boolean not spelled as in JSON. It also refuses a parameter
 // given twice, of which huma ignores the second, and one without a value, for which huma uses the default.
+//
+// It refuses a zero byte and text that is not UTF-8 in the path too, because no store holds such a text, and
+// Postgres answers it with an error.
 func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		u := ctx.URL()
+		// guard: api: no store sees a text that it cannot hold
+		if !isText(u.Path) {
+			_ = huma.WriteErr(api, ctx, http.StatusUnprocessableEntity, "validation failed",
+				&huma.ErrorDetail{Location: "path", Message: notText})
+			return
+		}
 		if u.RawQuery == "" {
 			next(ctx)
 			return
@@ -28,8 +39,9 @@ func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 		}
 		for _, p := range ctx.Operation().Parameters {
 			if values, given := query[p.Name]; given && p.In == "query" {
-				if why := notAllowed(api, p, values); why != "" {
-					value := strings.Join(values, " ")
+				if why := notAllowed(api, p, values); why != "" || !isText(values[0]) {
+					why = cmp.Or(why, notText)
+					value := strings.ToValidUTF8(strings.Join(values, " "), "\uFFFD")
 					wrong = append(wrong, &huma.ErrorDetail{Location: "query." + p.Name, Message: why, Value: value})
 				}
 			}
@@ -41,6 +53,10 @@ func strictQuery(api huma.API) func(huma.Context, func(huma.Context)) {
 		next(ctx)
 	}
 }
+
+const notText = "expected UTF-8 without a zero byte"
+
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // notAllowed returns what is wrong with the values of one parameter, "" if nothing is.
 func notAllowed(api huma.API, p *huma.Param, values []string) string {

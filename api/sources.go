@@ -7,8 +7,6 @@ import (
 	"reflect"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -24,13 +22,7 @@ type sources struct {
 	coalescer   coalescer
 	livePulse   pulseCache
 	storePulse  pulseCache
-	memory      *lru.Cache[string, remembered]
-}
-
-// remembered is an earlier answer, and when it was given.
-type remembered struct {
-	value any
-	at    time.Time
+	memory      *memory
 }
 
 func (s *sources) init(cfg Config) (err error) {
@@ -51,7 +43,7 @@ func (s *sources) init(cfg Config) (err error) {
 		err = s.askStore(ctx, func(ctx context.Context) (err error) { p, err = cfg.Store.Pulse(ctx); return err })
 		return p, err
 	}
-	s.memory, err = lru.New[string, remembered](cfg.Remembered)
+	s.memory, err = newMemory(cfg.Remembered, cfg.RememberedBytes)
 	return err
 }
 
@@ -89,11 +81,9 @@ func (s *sources) storeCondition(ctx context.Context) (Condition, error) {
 	return s.judge(p).condition(sourcePostgres), err
 }
 
-func (s *sources) remember(key string, v any) { s.memory.Add(key, remembered{v, time.Now()}) }
-
 // recall returns the last answer under key, with its age in the condition.
 func recall[T any](s *sources, key string) (v T, c Condition, ok bool) {
-	r, ok := s.memory.Get(key)
+	r, ok := s.memory.get(key)
 	if !ok {
 		return v, c, false
 	}
@@ -175,7 +165,7 @@ func (s *sources) hold(keys []schemas.BatterKey, states []*schemas.BatterState, 
 	for i, state := range states {
 		found[i] = held{state, c}
 		if state != nil && !state.Suspect {
-			s.remember(memoryKey(keys[i]), state)
+			s.memory.add(memoryKey(keys[i]), state)
 		}
 	}
 	return found
@@ -216,11 +206,11 @@ func fromStore[T any](
 	if err == nil {
 		// An empty answer is not remembered, because it says nothing about later ones.
 		if !reflect.ValueOf(&v).Elem().IsZero() {
-			s.remember(key, v)
+			s.memory.add(key, v)
 		}
 		return v, c, nil
 	}
-	if ctx.Err() == nil && r.memory {
+	if ctx.Err() == nil && r.memory && !isDataError(err) {
 		if v, c, ok := recall[T](s, key); ok {
 			return v, c, nil
 		}

@@ -168,7 +168,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for id := range int64(20) {
 		k.get(200, opBatter, fmt.Sprintf("/v1/batters/%d", id))
 	}
-	require.Equal(t, 10, k.sources.memory.Len())
+	require.Equal(t, 10, k.sources.memory.kept.Len())
 	s.set(func() { s.liveErr, s.storeErr = errGone, errGone })
 	k.get(503, opBatter, "/v1/batters/9")
 	k.get(200, opBatter, "/v1/batters/10")

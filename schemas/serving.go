@@ -1,5 +1,7 @@
 package schemas
 
+import "errors"
+
 // BatterKey names a batter over all games, or in one game.
 type BatterKey struct {
 	BatterID int64
@@ -15,9 +17,14 @@ type BatterState struct {
 	UpdatedAt TimeMS
 	// Seq orders the states of one batter. For a game it is the batter's Seq at the game's last change.
 	Seq int64
-	// Suspect marks a state that Redis may hold although Postgres never had it. A sweep is about to replace it.
+	// Suspect marks a state that Redis may hold although Postgres never had it, or that it holds in a form that
+	// cannot be read. A sweep is about to replace it.
 	Suspect bool
 }
+
+// ErrUnreadable reports a value in a store that is not of its form. It says nothing about other values, nor
+// about the server.
+var ErrUnreadable = errors.New("not of its form")
 
 // Heartbeat is the state of one processor. Each processor writes it once a second.
 type Heartbeat struct {

@@ -37,6 +37,27 @@ func TestLookReadsPushedStatesAndTheHeartbeats(t *testing.T) {
 	})
 }
 
+// guard: redis: one unreadable batter hides no other
+func TestABatterThatCannotBeReadIsSuspectAndHidesNoOther(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *world) {
+		w.sweep(t)
+		w.push(t, w.truth.change(1, "700000", 3), w.truth.change(2, "700000", 3), w.truth.change(3, "700000", 3))
+		keys := []schemas.BatterKey{{BatterID: 1}, {BatterID: 2}, {BatterID: 3}}
+		require.NoError(t, w.client.HSet(t.Context(), w.keys.of(keys[0]), "pitches", "many", "seq", "x").Err())
+		require.NoError(t, w.client.Set(t.Context(), w.keys.of(keys[1]), "a text", 0).Err())
+		states, pulse, err := w.Look(t.Context(), keys)
+		require.NoError(t, err)
+		require.NotEmpty(t, pulse.Epoch)
+		require.Equal(t, &schemas.BatterState{BatterKey: keys[0], Suspect: true}, states[0])
+		require.Equal(t, &schemas.BatterState{BatterKey: keys[1], Suspect: true}, states[1])
+		require.False(t, states[2].Suspect)
+		require.EqualValues(t, 3, states[2].Stats.Pitches)
+		seqs, _, err := w.Seqs(t.Context(), keys)
+		require.NoError(t, err)
+		require.Equal(t, []int64{-1, -1, states[2].Seq}, seqs)
+	})
+}
+
 // Redis was emptied, and the processor has not noticed yet.
 func TestHeartbeatsKeepTheEpochOfALostDataSet(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
@@ -104,9 +125,7 @@ func TestAStateThatIsToBeReplacedIsSuspect(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, states[0].Suspect)
 		w.hset(t, w.keys.batter(600_001), "seq", "x")
-		_, _, err = w.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
-		require.Error(t, err)
-		_, _, err = w.Seqs(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+		_, err = w.States(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
 		require.Error(t, err)
 	})
 }

@@ -90,7 +90,7 @@ func parseStates(
 
 // Look reads states, in the order of the keys, nil where no row is current, and the pulse. It takes one round
 // trip, two in a cluster. The pulse is read last, so a pulse that reports a complete Redis is true for the
-// states too.
+// states too. A batter that cannot be read is suspect.
 func (r *Reader) Look(
 	ctx context.Context, keys []schemas.BatterKey,
 ) ([]*schemas.BatterState, schemas.Pulse, error) {
@@ -99,8 +99,16 @@ func (r *Reader) Look(
 	if err != nil {
 		return nil, pulse, err
 	}
-	states, err := parseStates(keys, hashes)
-	return states, pulse, err
+	states := make([]*schemas.BatterState, len(keys))
+	for i, k := range keys {
+		one, err := parseStates(keys[i:i+1], hashes[i:i+1])
+		// guard: redis: one unreadable batter hides no other
+		if err != nil || hashes[i].Err() != nil {
+			one = []*schemas.BatterState{{BatterKey: k, Suspect: true}}
+		}
+		states[i] = one[0]
+	}
+	return states, pulse, nil
 }
 
 // Seqs reads the sequence numbers of batters, or of batters in games, in the order of the keys, 0 where no
@@ -118,7 +126,7 @@ func (r *Reader) Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, s
 	seqs := make([]int64, len(keys))
 	for i, f := range fields {
 		if seqs[i], err = f.Int64(); err != nil && !errors.Is(err, redis.Nil) {
-			return nil, pulse, fmt.Errorf("redis: seq: %w", err)
+			seqs[i] = -1 // it cannot be read, so it is not what anybody saw before
 		}
 	}
 	return seqs, pulse, nil
@@ -144,8 +152,13 @@ func (r *Reader) withPulse(ctx context.Context, ask func(redis.Pipeliner)) (puls
 				q(p)
 			}
 			return nil
-		}); err != nil && !errors.Is(err, redis.Nil) {
+		}); err != nil && !errors.Is(err, redis.Nil) && !isWrongType(err) {
 			return pulse, fmt.Errorf("redis: %w", err)
+		}
+	}
+	for _, cmd := range []redis.Cmder{applied, beats} {
+		if err := cmd.Err(); err != nil {
+			return pulse, fmt.Errorf("redis: %s: %w", cmd.Args()[1], err)
 		}
 	}
 	if err := epoch.Err(); err != nil && !errors.Is(err, redis.Nil) {
@@ -155,6 +168,9 @@ func (r *Reader) withPulse(ctx context.Context, ask func(redis.Pipeliner)) (puls
 	pulse.Applied, err = parseApplied(applied.Val())
 	return pulse, err
 }
+
+// isWrongType reports whether a key holds another type than the command is for.
+func isWrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
 
 // parseJSON parses the values of a hash. It leaves out those that it cannot read, because a newer build may
 // have written them.

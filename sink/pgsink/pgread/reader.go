@@ -21,7 +21,9 @@ type Config = pg.Config
 // goroutines.
 type Reader struct{ db *pg.DB }
 
-const statementTimeout = 5 * time.Second
+// statementTimeout is shorter than the patience of callers, so that a slow statement ends with an answer of
+// the server, and is not taken for a server that does not answer.
+const statementTimeout = 4 * time.Second
 
 // Open makes a Reader. It does not connect.
 func Open(cfg Config) (*Reader, error) {
