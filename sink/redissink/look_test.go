@@ -39,7 +39,7 @@ func TestLookReadsPushedStatesAndTheHeartbeats(t *testing.T) {
 
 // guard: redis: one unreadable batter hides no other
 func TestABatterThatCannotBeReadIsSuspectAndHidesNoOther(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *world) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.sweep(t)
 		w.push(t, w.truth.change(1, "700000", 3), w.truth.change(2, "700000", 3), w.truth.change(3, "700000", 3))
 		keys := []schemas.BatterKey{{BatterID: 1}, {BatterID: 2}, {BatterID: 3}}
