@@ -11,12 +11,10 @@ var ErrPositionBehind = errors.New(
 // Batch is everything that one poll writes to the store of record, in one transaction. It is already reduced:
 // one entry a pitch, sorted by pitch id, so that two processors lock the same rows in the same order.
 type Batch struct {
-	// Group is the consumer group whose positions move.
-	Group     string
+	Group     string // the consumer group whose positions move
 	Pitches   []PitchChanges
 	Positions []PositionMove
-	// Replay is nil for a live batch.
-	Replay *Replay
+	Replay    *Replay // nil for a live batch
 }
 
 // PitchChanges are the changes of one pitch within a batch.
@@ -54,13 +52,10 @@ type Outcome struct {
 
 // Published is the current state of a pitch.
 type Published struct {
-	PitchID PitchID
-	// Row is nil if the pitch is deleted.
-	Row *StoredRow
-	// Version is that of the measured register.
-	Version Version
-	// Identified is the version of the identified register; missing if no identify has arrived.
-	Identified Opt[Version]
+	PitchID    PitchID
+	Row        *StoredRow   // nil if the pitch is deleted
+	Version    Version      // of the measured register
+	Identified Opt[Version] // of the identified register; missing if no identify has arrived
 }
 
 // Refusal is a change that the store refuses permanently, and the reason in one line.

@@ -10,19 +10,13 @@ import (
 // Column describes one column for people. The database's comments, the data dictionary, the published JSON
 // Schema, the API's document and the file writers are made from it.
 type Column struct {
-	Name string
-	// SQL is the column's type in Postgres.
-	SQL string
-	// Unit is "" for a column without a unit.
-	Unit string
-	// Range is inclusive; "" if any value of the type is allowed.
-	Range string
-	// Source is a path in the record, a header, or the rule by which the value is computed.
-	Source string
-	// Meaning is one sentence without a full stop.
-	Meaning string
-	// Missing says when the column holds nothing; "never" if it always holds a value.
-	Missing string
+	Name    string
+	SQL     string // the type in Postgres
+	Unit    string // "" for a column without a unit
+	Range   string // inclusive; "" if any value of the type is allowed
+	Source  string // a path in the record, a header, or the rule by which the value is computed
+	Meaning string // one sentence without a full stop
+	Missing string // when the column holds nothing; "never" if it always holds a value
 }
 
 // Comment returns the line that the database shows for the column: meaning, unit, range, and when it is

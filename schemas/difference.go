@@ -2,32 +2,24 @@ package schemas
 
 // Kinds of differences between a copy and its source.
 const (
-	// DiffersMissing: the copy lacks it.
-	DiffersMissing = "missing"
-	// DiffersExtra: the copy has it, the source does not.
-	DiffersExtra = "extra"
-	// DiffersType: the copy holds a value of another type under its key.
-	DiffersType = "type"
-	// DiffersOlder: the copy holds an older version.
-	DiffersOlder = "older"
-	// DiffersNewer: the copy holds a version that the source does not have.
-	DiffersNewer = "newer"
-	// DiffersContent: the versions are equal, the values are not.
-	DiffersContent = "content"
+	DiffersMissing = "missing" // the copy lacks it
+	DiffersExtra   = "extra"   // the copy has it, the source does not
+	DiffersType    = "type"    // the copy holds a value of another type under its key
+	DiffersOlder   = "older"   // the copy holds an older version
+	DiffersNewer   = "newer"   // the copy holds a version that the source does not have
+	DiffersContent = "content" // the versions are equal, the values are not
 )
 
 // Difference is one thing in which a copy differs from its source. Every check (sweep, audit, totals, verify)
 // reports its findings in this form.
 type Difference struct {
-	// Kind is one of the constants above.
-	Kind     string            `json:"kind"`
+	Kind     string            `json:"kind"` // one of the constants above
 	Key      string            `json:"key,omitempty"`
 	PitchID  *PitchID          `json:"pitch_id,omitempty"`
 	BatterID *int64            `json:"batter_id,omitempty"`
 	GamePK   string            `json:"game_pk,omitempty"`
 	Fields   []FieldDifference `json:"fields,omitempty"`
-	// Repaired reports that the copy equals its source again.
-	Repaired bool `json:"repaired"`
+	Repaired bool              `json:"repaired"` // the copy equals its source again
 }
 
 // FieldDifference is one value of a Difference, as text; "" if there is none.
@@ -48,18 +40,16 @@ type BatterGame struct {
 // in each, nil if none has arrived. The identifiers of Measured are those of the record, even if the game
 // feed names others.
 type StoredRegisters struct {
-	PitchID  PitchID
-	Measured *Change
-	// CoreVersion is that of the core that wrote Measured.
-	CoreVersion int32
+	PitchID     PitchID
+	Measured    *Change
+	CoreVersion int32 // of the core that wrote Measured
 	Identified  *Change
 }
 
 // Sums are totals over groups of aggregates. Comparing two Sums is cheap, so checks do it before they compare
 // the groups.
 type Sums struct {
-	// Groups counts batters, or batters in games.
-	Groups   int64 `json:"groups"`
+	Groups   int64 `json:"groups"` // batters, or batters in games
 	Pitches  int64 `json:"pitches"`
 	Swings   int64 `json:"swings"`
 	Whiffs   int64 `json:"whiffs"`

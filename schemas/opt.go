@@ -1,9 +1,6 @@
 package schemas
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "encoding/json"
 
 // Opt is a value that may be missing; the zero Opt is missing. Value is the zero value of T whenever Present
 // is false, so that two Opts can be compared with ==.
@@ -20,8 +17,7 @@ func (o Opt[T]) Pointer() *T {
 	if !o.Present {
 		return nil
 	}
-	v := o.Value
-	return &v
+	return &o.Value
 }
 
 // FromPointer returns a missing value for nil, else the value pointed to.
@@ -43,13 +39,11 @@ func (o Opt[T]) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads null as a missing value.
 func (o *Opt[T]) UnmarshalJSON(b []byte) error {
 	*o = Opt[T]{}
-	if bytes.Equal(b, []byte("null")) {
-		return nil
-	}
-	if err := json.Unmarshal(b, &o.Value); err != nil {
+	var p *T
+	if err := json.Unmarshal(b, &p); err != nil {
 		return err
 	}
-	o.Present = true
+	*o = FromPointer(p)
 	return nil
 }
 
@@ -67,13 +61,6 @@ func (t Text) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads null as a missing text.
 func (t *Text) UnmarshalJSON(b []byte) error {
-	var s *string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
-	}
 	*t = ""
-	if s != nil {
-		*t = Text(*s)
-	}
-	return nil
+	return json.Unmarshal(b, (*string)(t))
 }

@@ -32,15 +32,11 @@ type QualityFacts struct {
 
 // QualityArrivals count those records of a game, at one day and venue, that its rows do not show.
 type QualityArrivals struct {
-	// Day is YYYY-MM-DD.
-	Day   string
-	Venue Text
-	// Repeats are records that repeated what was stored already.
-	Repeats int64
-	// Conflicting are pitches of which two records with the same revision differ.
-	Conflicting int64
-	// Deleted are pitches that had a row and were deleted.
-	Deleted int64
+	Day         string // YYYY-MM-DD
+	Venue       Text
+	Repeats     int64 // records that repeated what was stored already
+	Conflicting int64 // pitches of which two records with the same revision differ
+	Deleted     int64 // pitches that had a row and were deleted
 }
 
 // QualityShare reports that N of Of things have a fault.
@@ -51,10 +47,9 @@ type QualityShare struct {
 
 // QualityColumn sums up the values of a column, in the column's unit.
 type QualityColumn struct {
-	N    int64   `json:"n"`
-	Mean float64 `json:"mean"`
-	// Squares is the sum of squared deviations from the mean.
-	Squares float64 `json:"squares"`
+	N       int64   `json:"n"`
+	Mean    float64 `json:"mean"`
+	Squares float64 `json:"squares"` // the sum of squared deviations from the mean
 	Min     float64 `json:"min"`
 	Max     float64 `json:"max"`
 }

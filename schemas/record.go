@@ -10,11 +10,9 @@ type Header struct {
 // Kafka client. The core only reads it, and keeps no reference to its bytes in what it returns.
 type Record struct {
 	Coordinates
-	// Key is nil if the record has none.
-	Key     []byte
+	Key     []byte // nil if the record has none
 	Headers []Header
-	// Value is nil for a tombstone.
-	Value []byte
+	Value   []byte // nil for a tombstone
 }
 
 // Names of the record headers that pitchstream reads.
@@ -47,15 +45,11 @@ const (
 
 // String returns the value of the header op.
 func (o Op) String() string {
-	switch o {
-	case OpUpsert:
-		return "upsert"
-	case OpDelete:
-		return "delete"
-	case OpIdentify:
-		return "identify"
+	names := [...]string{OpUpsert: "upsert", OpDelete: "delete", OpIdentify: "identify"}
+	if int(o) >= len(names) {
+		return "unknown"
 	}
-	return "unknown"
+	return names[o]
 }
 
 // Identifiers are the ids that the game feed names for a pitch.
@@ -67,13 +61,11 @@ type Identifiers struct {
 
 // Change is one record once understood: what it asks of which pitch, at which version.
 type Change struct {
-	Op      Op
-	PitchID PitchID
-	Version Version
-	// Origin is where the record was first written.
-	Origin    Coordinates
+	Op        Op
+	PitchID   PitchID
+	Version   Version
+	Origin    Coordinates // where the record was first written
 	EventTime TimeMS
-	// Row is set for an upsert only, IDs for an identify only.
-	Row *Row
-	IDs Identifiers // of an identify, else empty
+	Row       *Row        // of an upsert, else nil
+	IDs       Identifiers // of an identify, else empty
 }

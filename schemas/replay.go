@@ -19,18 +19,12 @@ type Fate int16
 
 // The fates of a record.
 const (
-	// FateRow: it wrote a row, with a greater version than the stored one or with the same.
-	FateRow Fate = iota
-	// FateDelete: it deleted a pitch.
-	FateDelete
-	// FateID: it identified a pitch.
-	FateID
-	// FateDeadLetter: it became a dead letter.
-	FateDeadLetter
-	// FateSuperseded: a greater version is stored, or an equal one of a newer core.
-	FateSuperseded
-	// FateDuplicate: an earlier record of its batch had the same version.
-	FateDuplicate
+	FateRow        Fate = iota // it wrote a row, with a greater version than the stored one or with the same
+	FateDelete                 // it deleted a pitch
+	FateID                     // it identified a pitch
+	FateDeadLetter             // it became a dead letter
+	FateSuperseded             // a greater version is stored, or an equal one of a newer core
+	FateDuplicate              // an earlier record of its batch had the same version
 )
 
 // Replay asks a store to count the fates of a batch's records, in the batch's transaction. Records that have
@@ -47,8 +41,7 @@ type ReplayRecord struct {
 	Offset    int64
 	Op        Op
 	Register  Register
-	// Rejected reports that the core rejected the record. Its Register is empty then.
-	Rejected bool
+	Rejected  bool // by the core; the Register is empty then
 }
 
 // Fates returns the fate of each record, in their order, given the registers that the store took and those
@@ -112,14 +105,11 @@ type ReplayPart struct {
 
 // ReplayState is a replay as a store holds it.
 type ReplayState struct {
-	ID string
-	// Spec is the range that was asked for, as text.
-	Spec string
-	// Group is the consumer group that the replay reads as.
-	Group    string
+	ID       string
+	Spec     string // the range that was asked for, as text
+	Group    string // the consumer group that the replay reads as
 	Finished bool
-	// Parts are sorted by partition.
-	Parts []ReplayPart
+	Parts    []ReplayPart // sorted by partition
 }
 
 // Counts returns the sum over all partitions.

@@ -5,16 +5,14 @@ import "errors"
 // BatterKey names a batter over all games, or in one game.
 type BatterKey struct {
 	BatterID int64
-	// GamePK is "" for all games.
-	GamePK string // "" for all games
+	GamePK   string // "" for all games
 }
 
 // BatterState is the current state of a batter, or of a batter in one game, as a store returns it.
 type BatterState struct {
 	BatterKey
-	Stats Stats
-	// UpdatedAt is when Postgres computed the aggregates.
-	UpdatedAt TimeMS
+	Stats     Stats
+	UpdatedAt TimeMS // when Postgres computed the aggregates
 	// Seq orders the states of one batter. For a game it is the batter's Seq at the game's last change.
 	Seq int64
 	// Suspect marks a state that Redis may hold although Postgres never had it, or that it holds in a form that
@@ -51,7 +49,7 @@ type Pulse struct {
 	// Heartbeats are by instance. Those of processors that have died remain.
 	Heartbeats map[string]Heartbeat
 	// Epoch names the data set that Redis holds now; "" after it has lost its data.
-	Epoch string // of Redis: the name of the data set that stands there now; "" where it lost its data
+	Epoch string
 	// Applied maps <topic>/<partition> to the next offset to apply.
 	Applied map[string]int64
 }
@@ -60,8 +58,7 @@ type Pulse struct {
 type Player struct {
 	ID   int64
 	Name string
-	// Team is "" if it is not known.
-	Team string // "" where it is not known
+	Team string // "" if it is not known
 }
 
 // PlayedGame is a game that has rows.
@@ -71,10 +68,8 @@ type PlayedGame struct {
 	Venue    Text
 	Pitches  int64
 	// First and Last are the event times of its first and its newest pitch.
-	First TimeMS
-	Last  TimeMS // event time of the newest pitch
-	// UpdatedAt is when a row of the game was written last.
-	UpdatedAt TimeMS
+	First, Last TimeMS
+	UpdatedAt   TimeMS // when a row of the game was written last
 }
 
 // PitchCursor is a place in a list of pitches, newest first: the list goes on behind this pitch.

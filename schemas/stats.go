@@ -50,12 +50,9 @@ func WhiffRatePct(whiffs, swings int64) Opt[float64] {
 
 // GameStats are a batter's stats in one game.
 type GameStats struct {
-	// GamePK is never empty.
-	GamePK string
-	// Seq is the batter's sequence number at the last change of this game.
-	Seq int64
-	// Stats is nil if the batter has no current row in this game any more.
-	Stats *Stats
+	GamePK string // never empty
+	Seq    int64  // the batter's sequence number at the last change of this game
+	Stats  *Stats // nil if the batter has no current row in this game any more
 }
 
 // Snapshot is the whole current state of one batter, and of those games of the batter that changed. Values
@@ -67,12 +64,10 @@ type Snapshot struct {
 	Seq int64
 	// PrevSeq is the Seq of the snapshot before this one, 0 for the first. A reader that holds PrevSeq and
 	// applies this snapshot has missed none.
-	PrevSeq int64
-	// UpdatedAt is when Postgres computed the snapshot.
-	UpdatedAt TimeMS
-	// Stats is nil if the batter has no current row.
-	Stats *Stats
-	Games []GameStats
+	PrevSeq   int64
+	UpdatedAt TimeMS // when Postgres computed the snapshot
+	Stats     *Stats // nil if the batter has no current row
+	Games     []GameStats
 }
 
 // Position is the progress in one partition: all records below NextOffset are in the store.

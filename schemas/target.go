@@ -16,8 +16,7 @@ type Target struct {
 // Pointer names the target that readers see.
 type Pointer struct {
 	// Target has only a name if it is live; the settings say the rest.
-	Target Target `json:"target"`
-	// Previous is the target before it, "" if there was none.
+	Target   Target `json:"target"`
 	Previous string `json:"previous"` // the target before it; "" for none
 	// Generation grows by one with each change. 0 means that the pointer was never moved.
 	Generation int64     `json:"generation"`
@@ -43,14 +42,12 @@ func (d TargetDiff) Different() bool {
 
 // TableDiff compares the rows of one view.
 type TableDiff struct {
-	InA   int64 `json:"in_a"`
-	InB   int64 `json:"in_b"`
-	OnlyA int64 `json:"only_in_a"`
-	OnlyB int64 `json:"only_in_b"`
-	// Differ counts the rows in both that differ.
-	Differ int64 `json:"differ"`
-	// Moving counts the rows left out.
-	Moving  int64        `json:"moving"`
+	InA     int64        `json:"in_a"`
+	InB     int64        `json:"in_b"`
+	OnlyA   int64        `json:"only_in_a"`
+	OnlyB   int64        `json:"only_in_b"`
+	Differ  int64        `json:"differ"` // rows in both that differ
+	Moving  int64        `json:"moving"` // rows left out
 	Columns []ColumnDiff `json:"columns,omitempty"`
 	// OnlyInA and OnlyInB hold two keys each, at most.
 	OnlyInA []string `json:"examples_only_in_a,omitempty"`
@@ -66,7 +63,7 @@ type ColumnDiff struct {
 	// Max is the greatest absolute difference, Mean that of the rows that differ. Both are of numbers present in
 	// both targets.
 	Max      Opt[float64]  `json:"max"`
-	Mean     Opt[float64]  `json:"mean"` // of those that differ
+	Mean     Opt[float64]  `json:"mean"`
 	Examples []ValueDiffer `json:"examples"`
 }
 

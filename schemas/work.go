@@ -3,9 +3,8 @@ package schemas
 // Work describes what a processor is doing, once a second, for the pages that show the stream. Counts are
 // since Since; rates and times are over the last WorkWindowS seconds.
 type Work struct {
-	At TimeMS `json:"at"`
-	// Since is when the processor started.
-	Since TimeMS `json:"since"`
+	At    TimeMS `json:"at"`
+	Since TimeMS `json:"since"` // when the processor started
 	Build string `json:"build"`
 
 	Records     int64   `json:"records"`
@@ -32,18 +31,14 @@ const WorkWindowS = 10
 
 // PartitionWork is the progress of a processor in a partition.
 type PartitionWork struct {
-	// Next is the offset below which readers of Redis see every record.
-	Next int64 `json:"next"`
-	// LagRecords counts the records that wait; missing while unknown.
-	LagRecords Opt[int64] `json:"lag_records"`
-	// LagMS is the age of the oldest record that waits; 0 if none does.
-	LagMS int64 `json:"lag_ms"`
+	Next       int64      `json:"next"`        // the offset below which readers of Redis see every record
+	LagRecords Opt[int64] `json:"lag_records"` // the number of records that wait; missing while unknown
+	LagMS      int64      `json:"lag_ms"`      // the age of the oldest record that waits; 0 if none does
 }
 
 // StepWork is the time that one step took within the window.
 type StepWork struct {
-	// Count is how often the step was made, which can be several times a batch.
-	Count int64   `json:"n"`
+	Count int64   `json:"n"` // how often the step was made, which can be several times a batch
 	SumMS float64 `json:"sum_ms"`
 	MaxMS float64 `json:"max_ms"`
 }
