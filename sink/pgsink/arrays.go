@@ -6,16 +6,8 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
-
-// column returns one value of each element, as the array argument of a statement.
-func column[E, T any](set []E, value func(E) T) []T {
-	all := make([]T, len(set))
-	for i, e := range set {
-		all[i] = value(e)
-	}
-	return all
-}
 
 // versionArrays returns the parts of the versions as four arrays, NULL where version returns nil.
 func versionArrays[E any](set []E, version func(E) *schemas.Version) []any {
@@ -33,10 +25,10 @@ func versionArrays[E any](set []E, version func(E) *schemas.Version) []any {
 func positionArrays(group string, moves []schemas.PositionMove) []any {
 	return []any{
 		group,
-		column(moves, func(m schemas.PositionMove) string { return m.Topic }),
-		column(moves, func(m schemas.PositionMove) int32 { return m.Partition }),
-		column(moves, func(m schemas.PositionMove) int64 { return m.NextOffset }),
-		column(moves, func(m schemas.PositionMove) int64 { return m.Expected }),
+		pg.Column(moves, func(m schemas.PositionMove) string { return m.Topic }),
+		pg.Column(moves, func(m schemas.PositionMove) int32 { return m.Partition }),
+		pg.Column(moves, func(m schemas.PositionMove) int64 { return m.NextOffset }),
+		pg.Column(moves, func(m schemas.PositionMove) int64 { return m.Expected }),
 	}
 }
 
@@ -45,24 +37,24 @@ func changeVersion(c *schemas.Change) *schemas.Version { return &c.Version }
 
 // identifiedArrays returns the arguments of upsert_identified.sql.
 func identifiedArrays(set []candidate) []any {
-	changes := column(set, candidate.change)
-	args := append([]any{column(changes, pitchID)}, versionArrays(changes, changeVersion)...)
+	changes := pg.Column(set, candidate.change)
+	args := append([]any{pg.Column(changes, pitchID)}, versionArrays(changes, changeVersion)...)
 	return append(args,
-		column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.BatterID) }),
-		column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.PitcherID) }),
-		column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.TeamID) }))
+		pg.Column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.BatterID) }),
+		pg.Column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.PitcherID) }),
+		pg.Column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.TeamID) }))
 }
 
 // measuredArrays returns the first 38 arguments of upsert_measured.sql: an array per column, an element per
 // pitch.
 func measuredArrays(set []candidate) []any {
-	changes := column(set, candidate.change)
-	args := append([]any{column(changes, pitchID)}, versionArrays(changes, changeVersion)...)
+	changes := pg.Column(set, candidate.change)
+	args := append([]any{pg.Column(changes, pitchID)}, versionArrays(changes, changeVersion)...)
 	args = append(args,
-		column(changes, func(c *schemas.Change) string { return c.Origin.Topic }),
-		column(changes, func(c *schemas.Change) time.Time { return c.EventTime.Time() }),
-		column(changes, func(c *schemas.Change) bool { return c.Op == schemas.OpDelete }))
-	rows := column(changes, func(c *schemas.Change) []any {
+		pg.Column(changes, func(c *schemas.Change) string { return c.Origin.Topic }),
+		pg.Column(changes, func(c *schemas.Change) time.Time { return c.EventTime.Time() }),
+		pg.Column(changes, func(c *schemas.Change) bool { return c.Op == schemas.OpDelete }))
+	rows := pg.Column(changes, func(c *schemas.Change) []any {
 		if c.Op == schemas.OpDelete {
 			return nil // a delete stores a version and no values
 		}
@@ -104,7 +96,7 @@ func rowValues(r *schemas.Row) []any {
 }
 
 func transposed[T any](rows [][]any, i int) []*T {
-	return column(rows, func(row []any) *T {
+	return pg.Column(rows, func(row []any) *T {
 		if row == nil {
 			return nil
 		}

@@ -94,10 +94,12 @@ func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 		err = t.run(t.writeAll)
 	}
 	if err != nil && pg.IsRecordsFault(err) {
+		t.rollback()
 		t = s.transaction(ctx, conn.Conn(), b)
 		err = t.run(t.writeApart)
 	}
 	if err != nil {
+		t.rollback()
 		return schemas.Outcome{}, fmt.Errorf("postgres: %w", err)
 	}
 	return t.outcome(), nil

@@ -23,7 +23,7 @@ var sqlEnsurePositions = statement("ensure_positions")
 // EnsurePositions returns the stored position of each partition in start, in that order. It stores the given
 // position of a partition that has none. A partition's new owner calls it before it reads.
 func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error) {
-	moves := column(start, func(p schemas.Position) schemas.PositionMove {
+	moves := pg.Column(start, func(p schemas.Position) schemas.PositionMove {
 		return schemas.PositionMove{Position: p}
 	})
 	found, err := pg.Collect(ctx, s.pool, pgx.RowToStructByPos[schemas.Position],
@@ -39,7 +39,7 @@ func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([
 	for _, p := range found {
 		stored[key{p.Topic, p.Partition}] = p
 	}
-	return column(start, func(p schemas.Position) schemas.Position {
+	return pg.Column(start, func(p schemas.Position) schemas.Position {
 		return stored[key{p.Topic, p.Partition}]
 	}), nil
 }

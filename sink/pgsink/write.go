@@ -81,14 +81,10 @@ type batterGame struct {
 
 // run writes with write, computes the aggregates, and commits.
 func (t *transaction) run(write func() error) error {
-	err := write()
-	if err == nil {
-		err = t.computeAndCommit()
+	if err := write(); err != nil {
+		return err
 	}
-	if err != nil {
-		t.rollback()
-	}
-	return err
+	return t.computeAndCommit()
 }
 
 // rollback makes the connection usable again, or closes it, so that the pool drops it. It works after ctx was
@@ -277,7 +273,7 @@ func (t *transaction) queuePositions(b *pgx.Batch) {
 // statements.
 func (t *transaction) queueLocks(b *pgx.Batch) {
 	if len(identifies(t.batch.Pitches)) > 0 {
-		b.Queue(sqlLockPitches, column(t.batch.Pitches, func(p schemas.PitchChanges) [16]byte { return p.PitchID }))
+		b.Queue(sqlLockPitches, pg.Column(t.batch.Pitches, func(p schemas.PitchChanges) [16]byte { return p.PitchID }))
 	}
 }
 

@@ -72,13 +72,9 @@ func (t *transaction) runAtOnce() error {
 	}
 	if set := newest(t.batch.Pitches); len(set) > 0 {
 		t.queueWrite(b, set)
-		ids := column(set, func(c candidate) [16]byte { return c.pitch.PitchID })
+		ids := pg.Column(set, func(c candidate) [16]byte { return c.pitch.PitchID })
 		t.queueTotals(b, totalsOfWritten, ids, ids)
 	}
 	b.Queue("commit")
-	err := t.send(b)
-	if err != nil {
-		t.rollback()
-	}
-	return err
+	return t.send(b)
 }

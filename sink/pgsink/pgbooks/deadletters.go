@@ -16,20 +16,15 @@ type DeadLetters struct{ db *pg.DB }
 // NewDeadLetters makes DeadLetters over a pool that its caller closes.
 func NewDeadLetters(db *pg.DB) DeadLetters { return DeadLetters{db} }
 
-// identityArrays returns the identities of n dead letters as five arrays, in the order of the key of the
-// table.
-func identityArrays(n int, id func(i int) schemas.DeadLetterID) []any {
-	topics := make([]string, n)
-	partitions := make([]int32, n)
-	offsets := make([]int64, n)
-	timestamps := make([]int64, n)
-	attempts := make([]int32, n)
-	for i := range n {
-		o := id(i).Origin
-		topics[i], partitions[i], offsets[i], timestamps[i] = o.Topic, o.Partition, o.Offset, o.TimestampMS
-		attempts[i] = id(i).Attempts
+// identityArrays returns the identities of dead letters as five arrays, in the order of the key of the table.
+func identityArrays(ids []schemas.DeadLetterID) []any {
+	return []any{
+		pg.Column(ids, func(id schemas.DeadLetterID) string { return id.Origin.Topic }),
+		pg.Column(ids, func(id schemas.DeadLetterID) int32 { return id.Origin.Partition }),
+		pg.Column(ids, func(id schemas.DeadLetterID) int64 { return id.Origin.Offset }),
+		pg.Column(ids, func(id schemas.DeadLetterID) int64 { return id.Origin.TimestampMS }),
+		pg.Column(ids, func(id schemas.DeadLetterID) int32 { return id.Attempts }),
 	}
-	return []any{topics, partitions, offsets, timestamps, attempts}
 }
 
 // DeadLetterDecisions returns the last decision about each of the dead letters that has one, in no order.
@@ -39,7 +34,7 @@ func (b DeadLetters) DeadLetterDecisions(
 	return b.decisions(ctx, `
 		JOIN unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::int[]) AS k(topic, partition, at, ts, attempts)
 		ON (d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts) = (k.topic, k.partition, k.at, k.ts, k.attempts)`,
-		identityArrays(len(ids), func(i int) schemas.DeadLetterID { return ids[i] })...)
+		identityArrays(ids)...)
 }
 
 // DeadLettersSending returns the dead letters that a retry was about to send when it was killed.
@@ -69,20 +64,16 @@ func scanDecision(row pgx.CollectableRow) (d schemas.DeadLetterDecision, err err
 // DecideDeadLetters writes decisions, at most one per dead letter, over earlier ones: all or none. It counts
 // Times itself.
 func (b DeadLetters) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error {
-	n := len(decisions)
-	actions, reasons := make([]string, n), make([]string, n)
-	deciders, builds := make([]string, n), make([]string, n)
-	at := make([]time.Time, n)
-	topics := make([]string, n)
-	partitions := make([]int32, n)
-	offsets := make([]int64, n)
-	for i, d := range decisions {
-		actions[i], reasons[i], deciders[i], builds[i] = string(d.Action), d.Reason, d.By, d.Build
-		at[i] = d.At.Time()
-		topics[i], partitions[i], offsets[i] = d.Raw.Topic, d.Raw.Partition, d.Raw.Offset
-	}
-	args := append(identityArrays(n, func(i int) schemas.DeadLetterID { return decisions[i].ID }),
-		actions, reasons, deciders, builds, at, topics, partitions, offsets)
+	type decision = schemas.DeadLetterDecision
+	args := append(identityArrays(pg.Column(decisions, func(d decision) schemas.DeadLetterID { return d.ID })),
+		pg.Column(decisions, func(d decision) string { return string(d.Action) }),
+		pg.Column(decisions, func(d decision) string { return d.Reason }),
+		pg.Column(decisions, func(d decision) string { return d.By }),
+		pg.Column(decisions, func(d decision) string { return d.Build }),
+		pg.Column(decisions, func(d decision) time.Time { return d.At.Time() }),
+		pg.Column(decisions, func(d decision) string { return d.Raw.Topic }),
+		pg.Column(decisions, func(d decision) int32 { return d.Raw.Partition }),
+		pg.Column(decisions, func(d decision) int64 { return d.Raw.Offset }))
 	_, err := b.db.Pool.Exec(ctx, `
 		INSERT INTO letter_decisions (origin_topic, origin_partition, origin_offset, origin_ts_ms, attempts, action, reason,
 		                              decided_by, build, decided_at, raw_topic, raw_partition, raw_offset)

@@ -16,17 +16,14 @@ func NewPlayers(db *pg.DB) Players { return Players{db} }
 // Set adds players, and changes those that have another name or team, all in one transaction. It returns how
 // many it added or changed. The list must hold each player once.
 func (b Players) Set(ctx context.Context, players []schemas.Player) (changed int64, err error) {
-	ids := make([]int64, len(players))
-	names := make([]string, len(players))
-	teams := make([]string, len(players))
-	for i, p := range players {
-		ids[i], names[i], teams[i] = p.ID, p.Name, p.Team
-	}
 	tag, err := b.db.Pool.Exec(ctx, `
 		INSERT INTO players (id, name, team)
 		SELECT id, name, nullif(team, '') FROM unnest($1::bigint[], $2::text[], $3::text[]) AS p(id, name, team)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, team = excluded.team, updated_at = clock_timestamp()
-		WHERE (players.name, players.team) IS DISTINCT FROM (excluded.name, excluded.team)`, ids, names, teams)
+		WHERE (players.name, players.team) IS DISTINCT FROM (excluded.name, excluded.team)`,
+		pg.Column(players, func(p schemas.Player) int64 { return p.ID }),
+		pg.Column(players, func(p schemas.Player) string { return p.Name }),
+		pg.Column(players, func(p schemas.Player) string { return p.Team }))
 	return tag.RowsAffected(), pg.Wrap("players", err)
 }
 

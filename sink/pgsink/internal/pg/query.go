@@ -23,6 +23,15 @@ func Collect[T any](
 	return pgx.CollectRows(rows, scan)
 }
 
+// Column returns one value of each element, as the array argument of a statement.
+func Column[E, T any](set []E, value func(E) T) []T {
+	all := make([]T, len(set))
+	for i, e := range set {
+		all[i] = value(e)
+	}
+	return all
+}
+
 // CollectMap returns the rows of a query with two columns as a map from the first to the second.
 func CollectMap[K comparable, V any](
 	ctx context.Context, db Querier, sql string, args ...any,
