@@ -5,88 +5,57 @@ import "math/bits"
 // An issue names one thing that was wrong with a value of a row: the value is missing, or came from another
 // source. Issues never keep a record from becoming a row.
 //
-// The constants are in the alphabetical order of their names, so that a set of bits lists them sorted and
-// each once.
+// They are declared in the alphabetical order of their names, so that a set of bits lists them sorted and each
+// once.
 type issue uint8
 
-const (
-	attackAngleRange issue = iota
-	ballsRange
-	ballsType
-	batSamplesConflict
-	batSpeedRange
-	batterIDType
-	eventTimeType
-	exitVelocityRange
-	exitVelocityType
-	gameDateType
-	gamePKType
-	hitSpinRange
-	hitSpinType
-	inningRange
-	inningType
-	launchAngleRange
-	launchAngleType
-	outsRange
-	outsType
-	pitchActionType
-	pitchIDType
-	pitchResultType
-	pitchResultUnknown
-	pitchSpeedRange
-	pitchSpeedType
-	pitchTypeType
-	pitcherIDType
-	spinRateRange
-	spinRateType
-	sprayAngleRange
-	sprayAngleType
-	strikesRange
-	strikesType
-	teamIDType
-	venueType
-	issueCount
+var (
+	attackAngleRange   = issueNamed("attack_angle_deg:range")
+	ballsRange         = issueNamed("balls:range")
+	ballsType          = issueNamed("balls:type")
+	batSamplesConflict = issueNamed("bat_samples:conflict")
+	batSpeedRange      = issueNamed("bat_speed_mph:range")
+	batterIDType       = issueNamed("batter_id:type")
+	eventTimeType      = issueNamed("event_time:type")
+	exitVelocityRange  = issueNamed("exit_velocity_mph:range")
+	exitVelocityType   = issueNamed("exit_velocity_mph:type")
+	gameDateType       = issueNamed("game_date:type")
+	gamePKType         = issueNamed("game_pk:type")
+	hitSpinRange       = issueNamed("hit_spin_rpm:range")
+	hitSpinType        = issueNamed("hit_spin_rpm:type")
+	inningRange        = issueNamed("inning:range")
+	inningType         = issueNamed("inning:type")
+	launchAngleRange   = issueNamed("launch_angle_deg:range")
+	launchAngleType    = issueNamed("launch_angle_deg:type")
+	outsRange          = issueNamed("outs:range")
+	outsType           = issueNamed("outs:type")
+	pitchActionType    = issueNamed("pitch_action:type")
+	pitchIDType        = issueNamed("pitch_id:type")
+	pitchResultType    = issueNamed("pitch_result:type")
+	pitchResultUnknown = issueNamed("pitch_result:unknown")
+	pitchSpeedRange    = issueNamed("pitch_speed_mph:range")
+	pitchSpeedType     = issueNamed("pitch_speed_mph:type")
+	pitchTypeType      = issueNamed("pitch_type:type")
+	pitcherIDType      = issueNamed("pitcher_id:type")
+	spinRateRange      = issueNamed("spin_rate_rpm:range")
+	spinRateType       = issueNamed("spin_rate_rpm:type")
+	sprayAngleRange    = issueNamed("spray_angle_deg:range")
+	sprayAngleType     = issueNamed("spray_angle_deg:type")
+	strikesRange       = issueNamed("strikes:range")
+	strikesType        = issueNamed("strikes:type")
+	teamIDType         = issueNamed("team_id:type")
+	venueType          = issueNamed("venue:type")
 )
 
 // issueNames are the texts of the column issues. <column>:type means a value not of the column's type, and
 // <column>:range a value outside of its range. pitch_result:unknown means a word that is not among the four
 // results. bat_samples:conflict means two samples with the same time and different positions.
-var issueNames = [issueCount]string{
-	attackAngleRange:   "attack_angle_deg:range",
-	ballsRange:         "balls:range",
-	ballsType:          "balls:type",
-	batSamplesConflict: "bat_samples:conflict",
-	batSpeedRange:      "bat_speed_mph:range",
-	batterIDType:       "batter_id:type",
-	eventTimeType:      "event_time:type",
-	exitVelocityRange:  "exit_velocity_mph:range",
-	exitVelocityType:   "exit_velocity_mph:type",
-	gameDateType:       "game_date:type",
-	gamePKType:         "game_pk:type",
-	hitSpinRange:       "hit_spin_rpm:range",
-	hitSpinType:        "hit_spin_rpm:type",
-	inningRange:        "inning:range",
-	inningType:         "inning:type",
-	launchAngleRange:   "launch_angle_deg:range",
-	launchAngleType:    "launch_angle_deg:type",
-	outsRange:          "outs:range",
-	outsType:           "outs:type",
-	pitchActionType:    "pitch_action:type",
-	pitchIDType:        "pitch_id:type",
-	pitchResultType:    "pitch_result:type",
-	pitchResultUnknown: "pitch_result:unknown",
-	pitchSpeedRange:    "pitch_speed_mph:range",
-	pitchSpeedType:     "pitch_speed_mph:type",
-	pitchTypeType:      "pitch_type:type",
-	pitcherIDType:      "pitcher_id:type",
-	spinRateRange:      "spin_rate_rpm:range",
-	spinRateType:       "spin_rate_rpm:type",
-	sprayAngleRange:    "spray_angle_deg:range",
-	sprayAngleType:     "spray_angle_deg:type",
-	strikesRange:       "strikes:range",
-	strikesType:        "strikes:type",
-	teamIDType:         "team_id:type",
-	venueType:          "venue:type",
+var issueNames []string
+
+// issueNamed returns the next issue. Variables are initialized in the order of their declaration.
+func issueNamed(name string) issue {
+	issueNames = append(issueNames, name)
+	return issue(len(issueNames) - 1)
 }
 
 // issueSet is a set of issues, one bit each.

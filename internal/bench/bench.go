@@ -44,23 +44,22 @@ type Stage struct {
 	Name, About            string
 	Kafka, Postgres, Redis bool // the servers that it needs
 
-	run func(*run, context.Context, *Result) error
+	run func(context.Context, *Options, *Result) error
 }
 
 // Stages are all stages in the order in which Run runs them.
 var Stages = []Stage{
-	{"decode", "bytes of a record to its row, one core", false, false, false, (*run).decode},
-	{"transform", "the same on all cores", false, false, false, (*run).transform},
-	{"postgres", "batches into a schema of its own", false, true, false, (*run).postgres},
-	{"redis", "their batters below a prefix of its own", false, false, true, (*run).redis},
+	{"decode", "bytes of a record to its row, one core", false, false, false, measureDecode},
+	{"transform", "the same on all cores", false, false, false, measureTransform},
+	{"postgres", "batches into a schema of its own", false, true, false, measurePostgres},
+	{"redis", "their batters below a prefix of its own", false, false, true, measureRedis},
 	{"stream", "Kafka to Postgres, Redis and Kafka, beside a loop that only polls", true, true, true,
-		(*run).stream},
-	{"latency", "from the moment a pitch is sent, at a live rate", true, true, true, (*run).latency},
+		measureStream},
+	{"latency", "from the moment a pitch is sent, at a live rate", true, true, true, measureLatency},
 }
 
 // Run measures the stages one after the other. It ends at the first stage that fails.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	b := &run{o: &o}
 	report := &Report{
 		Conditions: conditions(),
 		Data:       fmt.Sprintf("as simulate --seed %d --pitches %d --feed-ids makes them", o.Seed, o.Pitches),
@@ -74,7 +73,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 		result := &Result{Stage: s.Name, About: s.About, Skipped: o.Skip(s)}
 		if result.Skipped == "" {
-			err := labeled(ctx, s.Name, func(ctx context.Context) error { return s.run(b, ctx, result) })
+			err := labeled(ctx, s.Name, func(ctx context.Context) error { return s.run(ctx, &o, result) })
 			if err != nil {
 				return report, fmt.Errorf("bench %s: %w", s.Name, err)
 			}
@@ -93,11 +92,15 @@ func labeled(ctx context.Context, name string, do func(context.Context) error) (
 	return err
 }
 
-// run is one call of Run.
-type run struct{ o *Options }
-
-func (b *run) announce(stage string, round int) {
-	fmt.Fprintf(b.o.Log, "bench: %s, round %d of %d\n", stage, round+1, b.o.Rounds)
+// eachRound measures the rounds of a stage, and says on Log which one is running.
+func (o *Options) eachRound(stage string, measure func() error) error {
+	for round := range o.Rounds {
+		fmt.Fprintf(o.Log, "bench: %s, round %d of %d\n", stage, round+1, o.Rounds)
+		if err := measure(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o *Options) simulator(pitches int) (*simulate.Simulator, error) {

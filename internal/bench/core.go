@@ -17,57 +17,48 @@ import (
 // holds.
 const coreSample = 500
 
-func (b *run) sample() (records []schemas.Record, err error) {
-	s, err := b.o.simulator(min(coreSample, b.o.Pitches))
-	if err != nil {
-		return nil, err
-	}
-	for m, ok := s.Next(); ok; m, ok = s.Next() {
-		records = append(records, recordOf(&m, len(records)))
-	}
-	return records, nil
-}
-
 // recordOf returns a message as a record of a topic with one partition.
 func recordOf(m *simulate.Message, offset int) schemas.Record {
 	at := schemas.Coordinates{Topic: "pitches.raw", Offset: int64(offset), TimestampMS: int64(m.Timestamp)}
 	return schemas.Record{Coordinates: at, Key: m.Key, Headers: m.Headers, Value: m.Value}
 }
 
-func (b *run) decode(ctx context.Context, result *Result) error {
-	return b.core(ctx, result, 1)
+func measureDecode(ctx context.Context, o *Options, result *Result) error {
+	return measureCore(ctx, o, result, 1)
 }
 
-func (b *run) transform(ctx context.Context, result *Result) error {
-	return b.core(ctx, result, runtime.GOMAXPROCS(0))
+func measureTransform(ctx context.Context, o *Options, result *Result) error {
+	return measureCore(ctx, o, result, runtime.GOMAXPROCS(0))
 }
 
-// core transforms the sample repeatedly, until it has seen as many records as a round has.
-func (b *run) core(ctx context.Context, result *Result, workers int) error {
-	records, err := b.sample()
+// measureCore transforms the sample repeatedly, until it has seen as many records as a round has.
+func measureCore(ctx context.Context, o *Options, result *Result, workers int) error {
+	s, err := o.simulator(min(coreSample, o.Pitches))
 	if err != nil {
 		return err
 	}
-	for round := range b.o.Rounds {
-		b.announce(result.Stage, round)
+	var records []schemas.Record
+	for m, ok := s.Next(); ok; m, ok = s.Next() {
+		records = append(records, recordOf(&m, len(records)))
+	}
+	return o.eachRound(result.Stage, func() error {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		watch := startClock()
-		bytes, err := transformAll(ctx, records, b.o.Pitches, workers)
+		bytes, err := transformAll(ctx, records, o.Pitches, workers)
 		took, cpu := watch.stop()
 		if err != nil {
 			return err
 		}
 		runtime.ReadMemStats(&after)
-		result.throughput(int64(b.o.Pitches), bytes, took, cpu)
-		result.add("allocations", "a record", float64(after.Mallocs-before.Mallocs)/float64(b.o.Pitches))
-	}
-	return nil
+		result.throughput(int64(o.Pitches), bytes, took, cpu)
+		result.add("allocations", "a record", float64(after.Mallocs-before.Mallocs)/float64(o.Pitches))
+		return nil
+	})
 }
 
-func transformAll(ctx context.Context, records []schemas.Record, total, workers int) (bytes int64,
-	err error) {
+func transformAll(ctx context.Context, records []schemas.Record, total, workers int) (bytes int64, err error) {
 	var next, sum atomic.Int64
 	var failed atomic.Pointer[features.Rejection]
 	var all sync.WaitGroup

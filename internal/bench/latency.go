@@ -23,26 +23,26 @@ type sentPitch struct {
 	sent, acked time.Time
 }
 
-// latency sends pitches at a live rate to a processor that has nothing else to do, and polls Redis as a
+// measureLatency sends pitches at a live rate to a processor that has nothing else to do, and polls Redis as a
 // reader.
-func (b *run) latency(ctx context.Context, result *Result) (err error) {
-	own := newScratch(b.o)
+func measureLatency(ctx context.Context, o *Options, result *Result) (err error) {
+	own := newScratch(o)
 	defer own.clear(ctx, &err)
 	if err := own.topics(ctx); err != nil {
 		return err
 	}
-	p, err := b.startProcessor(ctx, own)
+	p, err := startProcessor(ctx, o, own)
 	if err != nil {
 		return err
 	}
 	defer p.stop()
-	each := max(1, int(b.o.Rate*b.o.For.Seconds()))
-	warmUp := max(1, int(b.o.Rate)) // fills connections, statements and caches
+	each := max(1, int(o.Rate*o.For.Seconds()))
+	warmUp := max(1, int(o.Rate)) // fills connections, statements and caches
 	l := &latencyTest{
-		p: p, topic: own.options.RawTopic, limiter: rate.NewLimiter(rate.Limit(b.o.Rate), 1),
+		p: p, topic: own.options.RawTopic, limiter: rate.NewLimiter(rate.Limit(o.Rate), 1),
 		seen: map[string][]time.Time{},
 	}
-	if l.pitches, err = b.o.simulator(warmUp + b.o.Rounds*each); err != nil {
+	if l.pitches, err = o.simulator(warmUp + o.Rounds*each); err != nil {
 		return err
 	}
 	if l.reader, err = redissink.OpenReader(p.redis); err != nil {
@@ -62,8 +62,7 @@ func (b *run) latency(ctx context.Context, result *Result) (err error) {
 	if _, err := l.round(ctx, warmUp); err != nil {
 		return err
 	}
-	for round := range b.o.Rounds {
-		b.announce(result.Stage, round)
+	return o.eachRound(result.Stage, func() error {
 		watch := startClock()
 		sent, err := l.round(ctx, each)
 		if err != nil {
@@ -72,8 +71,8 @@ func (b *run) latency(ctx context.Context, result *Result) (err error) {
 		_, cpu := watch.stop()
 		l.addTo(result, sent)
 		result.add("CPU for 1,000 records, with sender and reader", "s", cpu.Seconds()/float64(len(sent))*1000)
-	}
-	return nil
+		return nil
+	})
 }
 
 // latencyTest is the sender of pitches, and the reader of Redis that waits for them.

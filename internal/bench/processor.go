@@ -28,7 +28,7 @@ type watchedProcessor struct {
 }
 
 // startProcessor starts a processor with new stores.
-func (b *run) startProcessor(ctx context.Context, own *scratch) (*watchedProcessor, error) {
+func startProcessor(ctx context.Context, bench *Options, own *scratch) (*watchedProcessor, error) {
 	own.group()
 	own.prefix()
 	if err := own.schema(ctx); err != nil {
@@ -47,7 +47,7 @@ func (b *run) startProcessor(ctx context.Context, own *scratch) (*watchedProcess
 		return nil, err
 	}
 	limit := debug.SetMemoryLimit(-1)
-	b.o.Memory.Apply()
+	bench.Memory.Apply()
 	ctx, cancel := context.WithCancel(ctx)
 	p.stop = sync.OnceFunc(func() {
 		cancel()

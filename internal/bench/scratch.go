@@ -36,12 +36,6 @@ func newScratch(o *Options) *scratch {
 	return s
 }
 
-// useTopics takes the topics of another scratch, which removes them.
-func (s *scratch) useTopics(other *scratch) {
-	o := &other.options
-	s.options.RawTopic, s.options.RowsTopic, s.options.DeadTopic = o.RawTopic, o.RowsTopic, o.DeadTopic
-}
-
 // removeTimeout bounds clear, which the end of the context does not interrupt.
 const removeTimeout = 30 * time.Second
 

@@ -19,9 +19,9 @@ const batchRecords = 1000
 // storeTopic is the topic of the positions in the stages without Kafka.
 const storeTopic = "pitches.raw"
 
-// batches returns the simulated pitches as a processor gives them to its store.
-func (b *run) batches(ctx context.Context, group string) (all []schemas.Batch, err error) {
-	s, err := b.o.simulator(b.o.Pitches)
+// batchesOf returns the simulated pitches as a processor gives them to its store.
+func batchesOf(ctx context.Context, o *Options, group string) (all []schemas.Batch, err error) {
+	s, err := o.simulator(o.Pitches)
 	if err != nil {
 		return nil, err
 	}
@@ -51,17 +51,11 @@ func (b *run) batches(ctx context.Context, group string) (all []schemas.Batch, e
 	return all, ctx.Err()
 }
 
-// applier is Postgres, or the store in memory.
-type applier interface {
-	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
-	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
-}
-
-// applyAll applies the batches to a store and calls done with the outcome and the time of each.
-func applyAll(ctx context.Context, store applier, batches []schemas.Batch,
-	done func(schemas.Batch, schemas.Outcome, time.Duration) error) error {
+// applyAll applies the batches to a store and returns the outcome and the time of each.
+func applyAll(ctx context.Context, store consumer.Store, batches []schemas.Batch) (
+	outcomes []schemas.Outcome, times []time.Duration, err error) {
 	if _, err := store.EnsurePositions(ctx, []schemas.Position{{Topic: storeTopic}}); err != nil {
-		return err
+		return nil, nil, err
 	}
 	for _, batch := range batches {
 		began := time.Now()
@@ -70,29 +64,21 @@ func applyAll(ctx context.Context, store applier, batches []schemas.Batch,
 			err = errors.New(out.Refused[0].Reason)
 		}
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		if err := done(batch, out, time.Since(began)); err != nil {
-			return err
-		}
+		outcomes, times = append(outcomes, out), append(times, time.Since(began))
 	}
-	return nil
+	return outcomes, times, nil
 }
 
-func (b *run) postgres(ctx context.Context, result *Result) error {
-	for round := range b.o.Rounds {
-		b.announce(result.Stage, round)
-		if err := b.postgresRound(ctx, result); err != nil {
-			return err
-		}
-	}
-	return nil
+func measurePostgres(ctx context.Context, o *Options, result *Result) error {
+	return o.eachRound(result.Stage, func() error { return postgresRound(ctx, o, result) })
 }
 
-func (b *run) postgresRound(ctx context.Context, result *Result) (err error) {
-	own := newScratch(b.o)
+func postgresRound(ctx context.Context, o *Options, result *Result) (err error) {
+	own := newScratch(o)
 	defer own.clear(ctx, &err)
-	batches, err := b.batches(ctx, own.options.Group)
+	batches, err := batchesOf(ctx, o, own.options.Group)
 	if err != nil {
 		return err
 	}
@@ -104,59 +90,35 @@ func (b *run) postgresRound(ctx context.Context, result *Result) (err error) {
 		return err
 	}
 	defer store.Close()
-	var times []time.Duration
 	watch := startClock()
-	err = applyAll(ctx, store, batches, func(_ schemas.Batch, _ schemas.Outcome, took time.Duration) error {
-		times = append(times, took)
-		return nil
-	})
+	_, times, err := applyAll(ctx, store, batches)
 	took, cpu := watch.stop()
 	if err != nil {
 		return err
 	}
-	result.throughput(int64(b.o.Pitches), 0, took, cpu)
-	result.percentiles(fmt.Sprintf("a transaction of %s", terminal.Count(min(batchRecords, int64(b.o.Pitches)))),
+	result.throughput(int64(o.Pitches), 0, took, cpu)
+	result.percentiles(fmt.Sprintf("a transaction of %s", terminal.Count(min(batchRecords, int64(o.Pitches)))),
 		times)
 	return nil
 }
 
-// snapshots returns the batters that each batch changes, as Postgres would return them, with the positions of
-// the batch.
-func (b *run) snapshots(ctx context.Context) (pushes []push, batters int64, err error) {
-	batches, err := b.batches(ctx, "bench")
-	if err != nil {
-		return nil, 0, err
-	}
-	err = applyAll(ctx, memsink.New(), batches,
-		func(batch schemas.Batch, out schemas.Outcome, _ time.Duration) error {
-			pushes = append(pushes, push{out.Snapshots, []schemas.Position{batch.Positions[0].Position}})
-			batters += int64(len(out.Snapshots))
-			return nil
-		})
-	return pushes, batters, err
-}
-
-type push struct {
-	snapshots []schemas.Snapshot
-	applied   []schemas.Position
-}
-
-func (b *run) redis(ctx context.Context, result *Result) error {
-	pushes, batters, err := b.snapshots(ctx)
+func measureRedis(ctx context.Context, o *Options, result *Result) error {
+	batches, err := batchesOf(ctx, o, "bench")
 	if err != nil {
 		return err
 	}
-	for round := range b.o.Rounds {
-		b.announce(result.Stage, round)
-		if err := b.redisRound(ctx, result, pushes, batters); err != nil {
-			return err
-		}
+	// The snapshots are those that Postgres would return.
+	outcomes, _, err := applyAll(ctx, memsink.New(), batches)
+	if err != nil {
+		return err
 	}
-	return nil
+	return o.eachRound(result.Stage, func() error { return redisRound(ctx, o, result, batches, outcomes) })
 }
 
-func (b *run) redisRound(ctx context.Context, result *Result, pushes []push, batters int64) (err error) {
-	own := newScratch(b.o)
+// redisRound pushes the batters that each batch changed, with the position of the batch.
+func redisRound(ctx context.Context, o *Options, result *Result, batches []schemas.Batch,
+	outcomes []schemas.Outcome) (err error) {
+	own := newScratch(o)
 	defer own.clear(ctx, &err)
 	own.prefix()
 	sink, err := own.options.OpenRedis(ctx)
@@ -166,15 +128,18 @@ func (b *run) redisRound(ctx context.Context, result *Result, pushes []push, bat
 	defer sink.Close()
 	var times []time.Duration
 	watch := startClock()
-	for _, p := range pushes {
+	batters := 0
+	for i, out := range outcomes {
 		began := time.Now()
-		if _, err := sink.Push(ctx, p.snapshots, p.applied); err != nil {
+		applied := []schemas.Position{batches[i].Positions[0].Position}
+		if _, err := sink.Push(ctx, out.Snapshots, applied); err != nil {
 			return err
 		}
+		batters += len(out.Snapshots)
 		times = append(times, time.Since(began))
 	}
 	took, cpu := watch.stop()
-	result.throughput(int64(b.o.Pitches), 0, took, cpu)
+	result.throughput(int64(o.Pitches), 0, took, cpu)
 	result.add("batters", "/s", float64(batters)/took.Seconds())
 	result.percentiles("a push", times)
 	return nil

@@ -12,54 +12,50 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-// stream sends the pitches once. In each round a loop that only polls reads them, and then a processor.
-func (b *run) stream(ctx context.Context, result *Result) (err error) {
-	own := newScratch(b.o)
+// measureStream sends the pitches once. In each round a loop that only polls reads them, and then a processor.
+func measureStream(ctx context.Context, o *Options, result *Result) (err error) {
+	own := newScratch(o)
 	defer own.clear(ctx, &err)
 	if err := own.topics(ctx); err != nil {
 		return err
 	}
 	var sent simulate.Tally
 	err = labeled(ctx, "sending", func(ctx context.Context) (err error) {
-		sent, err = b.produce(ctx, own.options.RawTopic)
+		sent, err = produce(ctx, o, own.options.RawTopic)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	for round := range b.o.Rounds {
-		b.announce(result.Stage, round)
-		ceiling, err := b.pollOnly(ctx, own.options.RawTopic, sent.Total())
+	return o.eachRound(result.Stage, func() error {
+		ceiling, err := pollOnly(ctx, o, own.options.RawTopic, sent.Total())
 		if err != nil {
 			return err
 		}
-		if err := b.streamRound(ctx, result, own, sent, ceiling); err != nil {
-			return err
-		}
-	}
-	return nil
+		return streamRound(ctx, o, result, own, sent, ceiling)
+	})
 }
 
 // produce sends the pitches as simulate --produce does: compressed by zstd, acknowledged by all replicas.
-func (b *run) produce(ctx context.Context, topic string) (sent simulate.Tally, err error) {
-	s, err := b.o.simulator(b.o.Pitches)
+func produce(ctx context.Context, o *Options, topic string) (sent simulate.Tally, err error) {
+	s, err := o.simulator(o.Pitches)
 	if err != nil {
 		return sent, err
 	}
-	sink, err := simulation.OpenKafka(ctx, b.o.Processor.Kafka, topic)
+	sink, err := simulation.OpenKafka(ctx, o.Processor.Kafka, topic)
 	if err != nil {
 		return sent, err
 	}
 	return simulation.Run(ctx, simulation.Options{
-		Simulator: s, Sink: sink, ProgressTo: b.o.Log, Title: "bench: producing", Pitches: int64(b.o.Pitches),
+		Simulator: s, Sink: sink, ProgressTo: o.Log, Title: "bench: producing", Pitches: int64(o.Pitches),
 	})
 }
 
 // pollOnly returns how long a client takes that only polls the topic, which is a lower bound for every
 // processor.
-func (b *run) pollOnly(ctx context.Context, topic string, records int64) (time.Duration, error) {
+func pollOnly(ctx context.Context, o *Options, topic string, records int64) (time.Duration, error) {
 	start := kgo.NewOffset().AtStart()
-	client, err := kgo.NewClient(append(slices.Clone(b.o.Processor.Kafka),
+	client, err := kgo.NewClient(append(slices.Clone(o.Processor.Kafka),
 		kgo.ConsumeTopics(topic), kgo.ConsumeStartOffset(start), kgo.ConsumeResetOffset(start))...)
 	if err != nil {
 		return 0, err
@@ -86,12 +82,13 @@ func (b *run) pollOnly(ctx context.Context, topic string, records int64) (time.D
 // stored.
 var steps = []string{"decode", "postgres", "redis", "produce", "commit"}
 
-func (b *run) streamRound(ctx context.Context, result *Result, topics *scratch, sent simulate.Tally,
+func streamRound(ctx context.Context, o *Options, result *Result, topics *scratch, sent simulate.Tally,
 	ceiling time.Duration) (err error) {
-	own := newScratch(b.o) // all but the topics, which stay for the next round
+	own := newScratch(o) // all but the topics, which stay for the next round
 	defer own.clear(ctx, &err)
-	own.useTopics(topics)
-	p, err := b.startProcessor(ctx, own)
+	own.options.RawTopic, own.options.RowsTopic = topics.options.RawTopic, topics.options.RowsTopic
+	own.options.DeadTopic = topics.options.DeadTopic
+	p, err := startProcessor(ctx, o, own)
 	if err != nil {
 		return err
 	}
