@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -115,3 +116,16 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// Bias is a venue whose cameras measure all bats too fast or too slow, which the data quality report should
+// find. Swings and all other measures there are the same as without it.
+type Bias struct {
+	Venue string // one of Venues
+	MPH   float64
+	From  string // first game date, YYYY-MM-DD; "": from the beginning
+}
+
+const maxBiasMPH = 20
+
+// Venues returns the ballparks of the league. A team plays at home in one of them.
+func Venues() []string { return slices.Clone(venues) }

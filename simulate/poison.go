@@ -57,7 +57,7 @@ func (e *envelope) poison() {
 	q.id = e.r.uuid()
 	q.value = q.rewrite()
 	m := Message{Key: e.g.pk, Value: q.value, EventTime: q.at, Headers: e.headers(&q)}
-	f := e.s.nextFlavour()
+	f := e.nextFlavour()
 	if m.Want = (Want{Kind: KindPoison, PitchID: q.id, Code: f.code, Flavour: f.name}); f.spoil != nil {
 		f.spoil(&m)
 	}
@@ -66,7 +66,8 @@ func (e *envelope) poison() {
 }
 
 // nextFlavour takes all in turn, so that a short stream has many.
-func (s *Simulator) nextFlavour() flavour {
+func (e *envelope) nextFlavour() flavour {
+	s := e.s
 	n := len(flavours)
 	if s.o.OversizeBytes > 0 {
 		n++

@@ -1,6 +1,8 @@
 package simulate
 
 import (
+	"math"
+	"slices"
 	"strconv"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -131,8 +133,8 @@ func (e *envelope) correct(revision int64, last bool) {
 		q.ids.BatterID = schemas.Some(e.anotherBatter())
 		named = true
 	}
-	if r.chance(1. / 10) {
-		pk = e.g.anotherPK()
+	if r.chance(1. / 10) { // a neighbouring game; one that does not exist, if there is only one
+		pk = strconv.AppendInt(nil, e.s.o.FirstGamePK+int64(e.g.number^1), 10)
 	}
 	q.value = q.rewrite()
 	m := e.measured(&q, pk, named, revision)
@@ -150,12 +152,6 @@ func (e *envelope) anotherBatter() int64 {
 			return b.id
 		}
 	}
-}
-
-// anotherPK returns the key of a neighbouring game. If there is only one game, it returns a key that no game
-// has.
-func (g *game) anotherPK() []byte {
-	return strconv.AppendInt(nil, g.s.o.FirstGamePK+int64(g.number^1), 10)
 }
 
 // delete deletes the pitch, in three of ten cases before it was sent.
@@ -198,4 +194,35 @@ func (e *envelope) identifyOnce(ids schemas.Identifiers, revision int64, last bo
 		return
 	}
 	e.s.out.put(e.after(identifyBy), m)
+}
+
+// outbox holds messages until they are due. Its time counts pitches of the stream.
+type outbox struct {
+	now   int
+	items []outboxItem // by due; of equal ones, those put first come first
+}
+
+type outboxItem struct {
+	due int
+	m   Message
+}
+
+func (o *outbox) put(due int, m Message) {
+	at, _ := slices.BinarySearchFunc(o.items, due+1, func(i outboxItem, due int) int { return i.due - due })
+	o.items = slices.Insert(o.items, at, outboxItem{due, m})
+}
+
+// ready reports whether a message is due.
+func (o *outbox) ready() bool { return len(o.items) > 0 && o.items[0].due <= o.now }
+
+// flush makes all remaining messages due, in their order.
+func (o *outbox) flush() { o.now = math.MaxInt }
+
+func (o *outbox) pop() (m Message, ok bool) {
+	if !o.ready() {
+		return Message{}, false
+	}
+	m = o.items[0].m
+	o.items = slices.Delete(o.items, 0, 1)
+	return m, true
 }

@@ -52,7 +52,8 @@ func drawSwing(r source, p *pitch, f flight, zBat, biasMPH float64) swing {
 		lostGap:   r.between(2.14, 2.27),
 	}
 	s.contact = f.at(s.contactAt).pos
-	s.measuredFaster(biasMPH)
+	// The error of the cameras is at the sweet spot. The speed never becomes negative.
+	s.headFPS = max(s.headFPS+biasMPH*fpsPerMPH*batLength/(batLength-sweetSpot), 1)
 	s.path = newBatPath(r, &s, p.batter.left, p.call == inPlay || p.call == foul || p.call == foulTip)
 	return s
 }
