@@ -5,8 +5,8 @@ import "math/bits"
 // An issue names one thing that was wrong with a value of a row: the value is missing, or came from another
 // source. Issues never keep a record from becoming a row.
 //
-// They are declared in the alphabetical order of their names, so that a set of bits lists them sorted and each
-// once.
+// They are declared in the alphabetical order of their names, so that a set of bits lists them sorted and
+// each once.
 type issue uint8
 
 var (

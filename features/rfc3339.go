@@ -14,8 +14,8 @@ const (
 // parseRFC3339 reads an RFC 3339 time and returns Unix milliseconds, cut toward the past. T and Z may be
 // lower case. Times outside of the years 0001–9999 in UTC are refused.
 //
-// The standard library accepts more than the RFC has, so what it lets pass is checked here: an hour of one
-// digit, a comma before the fraction, an offset of a day and more.
+// The standard library accepts more than the RFC has. So three things are checked here: that the hour has two
+// digits, that no comma is before the fraction, and that the offset is below a day.
 func parseRFC3339(b []byte) (ms int64, ok bool) {
 	if len(b) < len("2006-01-02T15:04:05Z") || b[13] != ':' || b[19] == ',' {
 		return 0, false

@@ -23,8 +23,8 @@ type sentPitch struct {
 	sent, acked time.Time
 }
 
-// measureLatency sends pitches at a live rate to a processor that has nothing else to do, and polls Redis as a
-// reader.
+// measureLatency sends pitches at a live rate to a processor that has nothing else to do, and polls Redis
+// as a reader.
 func measureLatency(ctx context.Context, o *Options, result *Result) (err error) {
 	own := newScratch(o)
 	defer own.clear(ctx, &err)

@@ -12,7 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-// measureStream sends the pitches once. In each round a loop that only polls reads them, and then a processor.
+// measureStream sends the pitches once. In each round a loop that only polls reads them, then a processor.
 func measureStream(ctx context.Context, o *Options, result *Result) (err error) {
 	own := newScratch(o)
 	defer own.clear(ctx, &err)

@@ -16,7 +16,7 @@ const root = "../.." // of the project
 
 // debt is how many breaks of a rule were there when the rule came. Repair some and lower the number; never
 // raise it.
-var debt = map[string]int{"methods of a type are together": 5}
+var debt = map[string]int{}
 
 func TestTheHouse(t *testing.T) {
 	files, err := GoFiles(root)
