@@ -7,41 +7,39 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// coalescer merges reads that arrive while others are in flight into the next round trip to Redis. One round
+// coalescer merges reads that arrive while others are in flight into the next round trip to a store. One round
 // trip of many keys costs little more than one of a single key. A read never joins one already sent, so its
 // answer includes all writes that finished before it was asked.
-type coalescer struct {
-	send func(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error)
+type coalescer[K, V any] struct {
+	send func(ctx context.Context, keys []K) ([]V, schemas.Pulse, error)
 
 	mu sync.Mutex
 	// inFlight counts the round trips under way; next waits for one of them to end, nil if nothing waits. mu
 	// guards both.
 	inFlight int
-	next     *lookup
+	next     *lookup[K, V]
 }
 
 // maxLookups is how many round trips are in flight at a time. A request alone waits for no other.
 const maxLookups = 2
 
 // lookup is one round trip, on behalf of several requests. Its results are valid once done is closed.
-type lookup struct {
-	keys   []schemas.BatterKey
+type lookup[K, V any] struct {
+	keys   []K
 	done   chan struct{} // closed when the other fields are set
-	states []*schemas.BatterState
+	found  []V
 	pulse  schemas.Pulse
 	err    error
 	// panic holds a panic of send, nil if there was none.
 	panic any
 }
 
-// ask returns the states in the order of the keys.
-func (c *coalescer) ask(
-	ctx context.Context, keys []schemas.BatterKey,
-) ([]*schemas.BatterState, schemas.Pulse, error) {
+// ask returns what was found in the order of the keys.
+func (c *coalescer[K, V]) ask(ctx context.Context, keys []K) ([]V, schemas.Pulse, error) {
 	c.mu.Lock()
 	q := c.next
 	if q == nil || len(q.keys)+len(keys) > maxBatch {
-		q = &lookup{done: make(chan struct{})}
+		q = &lookup[K, V]{done: make(chan struct{})}
 		if c.inFlight < maxLookups {
 			c.inFlight++
 			q.keys = keys
@@ -61,7 +59,7 @@ func (c *coalescer) ask(
 	return q.wait(ctx, from, from+len(keys))
 }
 
-func (q *lookup) wait(ctx context.Context, from, to int) ([]*schemas.BatterState, schemas.Pulse, error) {
+func (q *lookup[K, V]) wait(ctx context.Context, from, to int) ([]V, schemas.Pulse, error) {
 	select {
 	case <-q.done:
 	case <-ctx.Done():
@@ -73,12 +71,12 @@ func (q *lookup) wait(ctx context.Context, from, to int) ([]*schemas.BatterState
 	if q.err != nil {
 		return nil, q.pulse, q.err
 	}
-	// guard: api: each has his own of an answer to several | q.states[from:to:to] -> q.states[:to-from]
-	return q.states[from:to:to], q.pulse, nil
+	// guard: api: each has his own of an answer to several | q.found[from:to:to] -> q.found[:to-from]
+	return q.found[from:to:to], q.pulse, nil
 }
 
 // run performs a lookup, then those that have gathered in the meantime, until none has.
-func (c *coalescer) run(ctx context.Context, q *lookup) {
+func (c *coalescer[K, V]) run(ctx context.Context, q *lookup[K, V]) {
 	for q != nil {
 		c.perform(ctx, q)
 		c.mu.Lock()
@@ -89,11 +87,11 @@ func (c *coalescer) run(ctx context.Context, q *lookup) {
 	}
 }
 
-func (c *coalescer) perform(ctx context.Context, q *lookup) {
+func (c *coalescer[K, V]) perform(ctx context.Context, q *lookup[K, V]) {
 	defer func() {
 		// guard: api: a panic is answered where it was asked | q.panic = recover() -> _ = q
 		q.panic = recover()
 		close(q.done)
 	}()
-	q.states, q.pulse, q.err = c.send(ctx, q.keys)
+	q.found, q.pulse, q.err = c.send(ctx, q.keys)
 }

@@ -24,7 +24,7 @@ func TestQuestionsGoTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var sent []int
-		l := coalescer{send: func(
+		l := coalescer[schemas.BatterKey, *schemas.BatterState]{send: func(
 			_ context.Context, keys []schemas.BatterKey,
 		) (states []*schemas.BatterState, p schemas.Pulse, err error) {
 			mu.Lock()
@@ -68,7 +68,7 @@ func TestQuestionsGoTogether(t *testing.T) {
 // guard: api: a reader that gives up stops no other
 func TestAnAskerWhoGivesUpStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := coalescer{send: func(
+		l := coalescer[schemas.BatterKey, *schemas.BatterState]{send: func(
 			ctx context.Context, keys []schemas.BatterKey,
 		) ([]*schemas.BatterState, schemas.Pulse, error) {
 			time.Sleep(time.Second)

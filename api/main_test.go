@@ -2,12 +2,15 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -219,6 +222,27 @@ func (s fakeStore) Game(ctx context.Context, game string) (*schemas.PlayedGame, 
 		}
 	}
 	return nil, s.ask(ctx, "Game")
+}
+
+func (s fakeStore) GameVersions(ctx context.Context, games []string) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	versions := make([]string, len(games))
+	for i, game := range games {
+		for _, g := range s.games {
+			if g.GamePK == game {
+				versions[i] = fmt.Sprintf("%v %v", g, s.rows)
+				for _, k := range slices.SortedFunc(maps.Keys(s.store), func(a, b schemas.BatterKey) int {
+					return cmp.Compare(a.BatterID, b.BatterID)
+				}) {
+					if k.GamePK == game {
+						versions[i] += fmt.Sprint(s.store[k].Seq)
+					}
+				}
+			}
+		}
+	}
+	return versions, s.ask(ctx, "GameVersions")
 }
 
 func (s fakeStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error) {

@@ -267,3 +267,39 @@ func TestNamesAreKeptInPostgres(t *testing.T) {
 	require.Equal(t, "José Ramírez", body["name"])
 	require.NotContains(t, body, "team")
 }
+
+func TestAGamesVersionChangesWithEachOfItsRows(t *testing.T) {
+	r := newReal(t)
+	read, err := pgread.Open(r.store.DB().Config)
+	require.NoError(t, err)
+	t.Cleanup(read.Close)
+	games := []string{"716404", "none", "716405", "a game\tof 'quotes' ⚾"}
+	rows := func() (of [4]string) {
+		all, err := pgbooks.New(r.store.DB()).Rows(t.Context())
+		require.NoError(t, err)
+		for i, g := range games {
+			for _, row := range all {
+				if string(row.GamePK) == g {
+					row.ProcessedAt = 0 // the clock is not what counts
+					of[i] += fmt.Sprint(row)
+				}
+			}
+		}
+		return of
+	}
+	w := sinktest.NewGenerator(5, 60)
+	before, versions := rows(), []string{"", "", "", ""}
+	for _, b := range w.Batches(w.Changes(150)) {
+		r.write(t, b)
+		after := rows()
+		now, err := read.GameVersions(t.Context(), games)
+		require.NoError(t, err)
+		for i := range games {
+			if before[i] != after[i] {
+				require.NotEqual(t, versions[i], now[i], games[i])
+			}
+			require.Equal(t, after[i] == "", now[i] == "", games[i])
+		}
+		before, versions = after, now
+	}
+}

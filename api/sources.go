@@ -19,7 +19,8 @@ var errUnavailable = errors.New("neither Redis nor Postgres can be read now")
 type sources struct {
 	cfg         Config
 	live, store gate
-	coalescer   coalescer
+	coalescer   coalescer[schemas.BatterKey, *schemas.BatterState]
+	games       coalescer[string, string] // versions
 	livePulse   pulseCache
 	storePulse  pulseCache
 	memory      *memory
@@ -34,6 +35,10 @@ func (s *sources) init(cfg Config) (err error) {
 	s.coalescer.send = func(ctx context.Context, k []key) (found []*state, p schemas.Pulse, err error) {
 		err = s.askLive(ctx, func(ctx context.Context) error { found, p, err = cfg.Live.Look(ctx, k); return err })
 		return found, p, err
+	}
+	s.games.send = func(ctx context.Context, k []string) (found []string, _ schemas.Pulse, err error) {
+		err = s.askStore(ctx, func(ctx context.Context) error { found, err = cfg.Store.GameVersions(ctx, k); return err })
+		return found, schemas.Pulse{}, err
 	}
 	s.livePulse.read = func(ctx context.Context) (p schemas.Pulse, err error) {
 		err = s.askLive(ctx, func(ctx context.Context) (err error) { _, p, err = cfg.Live.Seqs(ctx, nil); return })

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -32,6 +33,10 @@ type hub struct {
 	applied map[string]int64
 	slow    time.Time
 	glanced time.Time
+
+	// gamesDue wakes followGames, and rereadGames makes it read games that have not changed too.
+	gamesDue    chan struct{}
+	rereadGames atomic.Bool
 }
 
 // topicKey names a batter over all games, a game, or the status of the stream itself.
@@ -50,10 +55,13 @@ type topic struct {
 
 	mu sync.Mutex
 	// current is nil before the first state; changed is closed when another one replaces it; seen is the
-	// sequence number that Redis had when current was read. mu guards all three.
+	// sequence number that Redis had when current was read; version is that of the game, and live says that the
+	// game is live, so that time alone changes it. mu guards all five.
 	current *event
 	changed chan struct{}
 	seen    int64
+	version string
+	live    bool
 }
 
 // event is one state as it is sent. Its id is the digest of the state, without lag and age.
@@ -74,7 +82,7 @@ const glanceEvery = time.Second
 var errBusy = errors.New("too many streams are open")
 
 func (h *hub) init(a *API) {
-	h.api, h.done, h.topics = a, make(chan struct{}), map[topicKey]*topic{}
+	h.api, h.done, h.topics, h.gamesDue = a, make(chan struct{}), map[topicKey]*topic{}, make(chan struct{}, 1)
 }
 
 // join makes the caller a client of a topic, until leave.
@@ -113,6 +121,9 @@ func (h *hub) first(ctx context.Context, t *topic) error {
 	if e, _ := t.now(); e != nil {
 		return nil
 	}
+	if t.key.game != "" {
+		return h.readGame(ctx, t, false)
+	}
 	return h.read(ctx, []*topic{t}, nil)
 }
 
@@ -141,6 +152,9 @@ func (t *topic) publish(name string, state any) error {
 // run polls until ctx ends. Then it ends the streams.
 func (h *hub) run(ctx context.Context) {
 	defer close(h.done)
+	var games sync.WaitGroup
+	defer games.Wait()
+	games.Go(func() { h.followGames(ctx) })
 	tick := time.NewTicker(h.api.cfg.PollEvery)
 	defer tick.Stop()
 	for {
@@ -189,7 +203,7 @@ func (h *hub) look(ctx context.Context) {
 	})
 	v := s.judge(pulse)
 	if err != nil || !v.upToDate {
-		h.lookSlowly(ctx, batters, games)
+		h.lookSlowly(ctx, batters)
 		return
 	}
 	source, positions := h.moved(Condition{Source: sourceRedis, Stale: v.stale}, pulse.Applied)
@@ -204,13 +218,13 @@ func (h *hub) look(ctx context.Context) {
 		t.mu.Unlock()
 	}
 	if source || positions {
-		changed = append(changed, games...)
+		h.wakeGames(source)
 	}
 	h.warn(h.read(ctx, changed, seen))
 }
 
 // lookSlowly polls Postgres, where only the positions show that something has changed.
-func (h *hub) lookSlowly(ctx context.Context, batters, games []*topic) {
+func (h *hub) lookSlowly(ctx context.Context, batters []*topic) {
 	if time.Since(h.slow) < slowEvery {
 		return
 	}
@@ -222,7 +236,8 @@ func (h *hub) lookSlowly(ctx context.Context, batters, games []*topic) {
 		mode, p.Applied = Condition{Source: sourceMemory, Stale: true}, h.applied
 	}
 	if source, positions := h.moved(mode, p.Applied); source || positions {
-		h.warn(h.read(ctx, append(batters, games...), nil))
+		h.wakeGames(source)
+		h.warn(h.read(ctx, batters, nil))
 	}
 }
 
@@ -247,14 +262,18 @@ func keysOf(topics []*topic) []schemas.BatterKey {
 	return keys
 }
 
-// read reads topics and publishes them. seen are the sequence numbers that Redis had before.
+// read reads batters and the status, and publishes them. seen are the sequence numbers that Redis had before.
 func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
 	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
 	defer cancel()
 	var failed error
-	batters, games, overviews := split(slices.Values(topics))
-	for _, t := range append(games, overviews...) {
-		failed = errors.Join(failed, h.readAlone(ctx, t))
+	batters, _, overviews := split(slices.Values(topics))
+	for _, t := range overviews {
+		s, err := getStream(ctx, h.api, nil)
+		if err == nil {
+			err = t.publish("state", s)
+		}
+		failed = errors.Join(failed, err)
 	}
 	for some := range slices.Chunk(batters, maxBatch) {
 		failed = errors.Join(failed, h.readBatters(ctx, some, seen))
@@ -284,23 +303,104 @@ func (h *hub) readBatters(ctx context.Context, topics []*topic, seen map[*topic]
 	return nil
 }
 
-// readAlone reads a topic that is not a batter.
-func (h *hub) readAlone(ctx context.Context, t *topic) error {
-	if t.key.overview {
-		s, err := getStream(ctx, h.api, nil)
-		if err != nil {
-			return err
+// liveEvery is the interval at which live games are read although they have not changed, because a game stops
+// being live without a change.
+const liveEvery = 5 * time.Second
+
+// followGames reads the games that have changed, whenever the stream has moved. It is a loop of its own, so
+// that batters do not wait for games.
+func (h *hub) followGames(ctx context.Context) {
+	tick := time.NewTicker(liveEvery)
+	defer tick.Stop()
+	for {
+		live := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			live = true
+		case <-h.gamesDue:
 		}
-		return t.publish("state", s)
+		h.mu.Lock()
+		_, games, _ := split(maps.Values(h.topics))
+		h.mu.Unlock()
+		all := h.rereadGames.Swap(false)
+		var failed error
+		for some := range slices.Chunk(games, maxBatch) {
+			failed = errors.Join(failed, h.readGames(ctx, some, all, live))
+		}
+		if h.warn(failed); failed != nil && all {
+			h.rereadGames.Store(true)
+		}
+	}
+}
+
+// wakeGames lets followGames read the games that have changed, or all.
+func (h *hub) wakeGames(all bool) {
+	if all {
+		h.rereadGames.Store(true)
+	}
+	select {
+	case h.gamesDue <- struct{}{}:
+	default: // it will run anyway
+	}
+}
+
+// readGames reads those of the games that have another version than before; with all, each that exists; with
+// live, each that is live. Many games that do not exist cost one question.
+func (h *hub) readGames(ctx context.Context, games []*topic, all, live bool) (failed error) {
+	names := make([]string, len(games))
+	for i, t := range games {
+		names[i] = t.key.game
+	}
+	versions, _, err := h.api.sources.games.ask(ctx, names)
+	for i, t := range games {
+		t.mu.Lock()
+		// guard: api: only games that have changed are read | err != nil || versions[i] != t.version -> true
+		due := err != nil || versions[i] != t.version || all && t.version != "" || live && t.live
+		t.mu.Unlock()
+		if due {
+			failed = errors.Join(failed, h.readGame(ctx, t, err != nil))
+		}
+	}
+	return failed
+}
+
+// readGame reads a game and publishes it. The version is read before the game, so that the next one differs if
+// the game changes in between. Questions of several callers for versions go together. With blind, the version
+// is not asked for, because it could not be read.
+func (h *hub) readGame(ctx context.Context, t *topic, blind bool) error {
+	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
+	defer cancel()
+	var version string
+	if !blind {
+		versions, _, err := h.api.sources.games.ask(ctx, []string{t.key.game})
+		switch blind = err != nil; {
+		case blind:
+		// guard: api: a game without a version is not read
+		case versions[0] == "":
+			return t.publishGame(nil, "")
+		default:
+			version = versions[0]
+		}
 	}
 	game, err := loadGame(ctx, h.api, t.key.game, route{memory: true})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case game == nil:
-		return t.publish("absent", Absent{GamePK: t.key.game})
 	}
-	return t.publish("state", game)
+	return t.publishGame(game, version)
+}
+
+// publishGame publishes a game with its version; nil: there is none.
+func (t *topic) publishGame(game *Game, version string) error {
+	name, state := "absent", any(Absent{GamePK: t.key.game})
+	if game != nil {
+		name, state = "state", game
+	}
+	t.mu.Lock()
+	t.version, t.live = version, game != nil && game.Live
+	t.mu.Unlock()
+	return t.publish(name, state)
 }
 
 // newEvent encodes a state, once for all clients.

@@ -186,6 +186,43 @@ func TestAGamesStream(t *testing.T) {
 	})
 }
 
+// guard: api: a game without a version is not read
+// guard: api: only games that have changed are read
+func TestGamesThatDoNotExistCostOneQuestion(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.set(func() { s.games = []schemas.PlayedGame{{GamePK: "g", Pitches: 1}} })
+		for i := range 3000 {
+			topic, err := k.hub.join(topicKey{game: fmt.Sprint("none ", i)})
+			require.NoError(t, err)
+			require.NoError(t, k.hub.first(t.Context(), topic))
+			defer k.hub.leave(topic)
+		}
+		l := k.listen(opGameStream, "/v1/games/g/stream")
+		l.events()
+		require.Equal(t, 1, s.called("Game"), "the one that exists")
+		asked := s.called("GameVersions")
+		s.set(func() { s.games[0].Pitches = 2 })
+		s.apply("0", 2)
+		pass(100 * time.Millisecond)
+		_, states := l.events()
+		require.EqualValues(t, 2, states[1]["pitches"])
+		require.Equal(t, 2, s.called("Game"))
+		require.LessOrEqual(t, s.called("GameVersions")-asked, 3001/maxBatch+2)
+	})
+}
+
+func TestAGameStopsBeingLiveWithoutAChange(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		now := schemas.TimeMSOf(time.Now())
+		s.set(func() { s.games = []schemas.PlayedGame{{GamePK: "g", Pitches: 1, Last: now, UpdatedAt: now}} })
+		l := k.listen(opGameStream, "/v1/games/g/stream")
+		pass(liveFor + 2*liveEvery)
+		_, states := l.events()
+		require.Len(t, states, 2)
+		require.Equal(t, []any{true, false}, []any{states[0]["live"], states[1]["live"]})
+	})
+}
+
 // Many clients cost what one does: one look each PollEvery, one reading and one encoding of each state.
 func TestManyClientsOfOneBatter(t *testing.T) {
 	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {

@@ -70,6 +70,16 @@ func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, 
 		`SELECT `+gameColumns+` FROM pitches WHERE game_pk = $1 GROUP BY game_pk`, gamePK))
 }
 
+// GameVersions returns a text for each of the games, in their order, that is another one after each change of
+// its rows; "" where it has none. It is made of the transactions that wrote the rows, because no clock decides
+// which of those was last.
+func (r *Reader) GameVersions(ctx context.Context, games []string) ([]string, error) {
+	return collect(ctx, r, "versions of games", pgx.RowTo[string], `
+		SELECT coalesce(v.version, '') FROM unnest($1::text[]) WITH ORDINALITY AS asked(game, place) CROSS JOIN LATERAL (
+			SELECT count(*) || '/' || sum(xmin::text::bigint) AS version FROM pitch_registers WHERE standing AND game_pk = asked.game
+		) v ORDER BY asked.place`, games)
+}
+
 func scanGame(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
 	err = row.Scan(&g.GamePK, pg.Text(&g.GameDate), pg.Text(&g.Venue), &g.Pitches,
 		pg.Time(&g.First), pg.Time(&g.Last), pg.Time(&g.UpdatedAt))
