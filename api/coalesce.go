@@ -25,11 +25,11 @@ const maxLookups = 2
 
 // lookup is one round trip, on behalf of several requests. Its results are valid once done is closed.
 type lookup[K, V any] struct {
-	keys   []K
-	done   chan struct{} // closed when the other fields are set
-	found  []V
-	pulse  schemas.Pulse
-	err    error
+	keys  []K
+	done  chan struct{} // closed when the other fields are set
+	found []V
+	pulse schemas.Pulse
+	err   error
 	// panic holds a panic of send, nil if there was none.
 	panic any
 }
