@@ -128,6 +128,7 @@ type commands struct {
 	Target   targetCmd   `cmd:"" help:"Targets beside live: list, diff, promote, rollback, drop."`
 	Schema   schemaCmd   `cmd:"" help:"The JSON Schemas of record, row and letter: ls, show."`
 	Quality  qualityCmd  `cmd:"" help:"Judge the data of a game day against the week before: missing bat tracking, issues, gaps, delays, drift by venue."`
+	Doctor   doctorCmd   `cmd:"" help:"Check the settings of Kafka, Postgres and Redis that the promise rests on, and say how to repair them."`
 	Bench    benchCmd    `cmd:"" help:"Measure this build on this machine: the core, the stores, the stream from Kafka, the latency."`
 	Version  versionCmd  `cmd:"" help:"Print the version of this build and of its core."`
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -48,6 +49,11 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 		return err
 	}
 	o.Settings = settings
+	checks, stop := context.WithCancel(ctx)
+	var checking sync.WaitGroup
+	checking.Go(func() { c.logFindings(checks, log) })
+	defer checking.Wait()
+	defer stop()
 	return stream.Run(ctx, o)
 }
 

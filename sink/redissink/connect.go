@@ -147,3 +147,6 @@ func splitHosts(hosts, port string) (addrs []string, err error) {
 	}
 	return addrs, nil
 }
+
+// Connect returns the driver's client for these settings, for diagnosis. It does not connect yet.
+func Connect(cfg Config) (redis.UniversalClient, error) { return connect(cfg) }
