@@ -55,7 +55,8 @@ Exit status: 0 no error and no warning; 1 at least one of them, or it failed; 2 
 // Validate checks the settings of the servers that are to be checked.
 func (c *doctorCmd) Validate() error {
 	given := map[string]bool{
-		"kafka": len(c.Kafka.Brokers) > 0, "postgres": c.Postgres.URL.Reveal() != "", "redis": c.Redis.URL.Reveal() != "",
+		"kafka": len(c.Kafka.Brokers) > 0, "postgres": c.Postgres.URL.Reveal() != "",
+		"redis": c.Redis.URL.Reveal() != "",
 	}
 	for _, server := range c.Only {
 		if !given[server] {
@@ -63,7 +64,8 @@ func (c *doctorCmd) Validate() error {
 		}
 	}
 	if !given["kafka"] && !given["postgres"] && !given["redis"] {
-		return errors.New("no server is given: want --kafka-brokers, --postgres-url, --redis-url, or some of them")
+		return errors.New("no server is given: want --kafka-brokers, --postgres-url, --redis-url, or some " +
+			"of them")
 	}
 	var errs []error
 	if c.checks("kafka", given["kafka"]) {
@@ -81,7 +83,8 @@ func (c *doctorCmd) Validate() error {
 	return errors.Join(errs...)
 }
 
-var addressFlag = map[string]string{"kafka": "kafka-brokers", "postgres": "postgres-url", "redis": "redis-url"}
+var addressFlag = map[string]string{"kafka": "kafka-brokers", "postgres": "postgres-url",
+	"redis": "redis-url"}
 
 func (c *doctorCmd) checks(server string, given bool) bool {
 	return given && (len(c.Only) == 0 || slices.Contains(c.Only, server))
@@ -90,9 +93,11 @@ func (c *doctorCmd) checks(server string, given bool) bool {
 // options returns what to check.
 func (c *doctorCmd) options() (o doctor.Options, err error) {
 	o = doctor.Options{
-		Group: c.Kafka.Group, RawTopic: c.Topics.TopicRaw, RowsTopic: c.Topics.TopicRows, DeadTopic: c.Topics.TopicDead,
-		MaxRecordBytes: int64(c.Limits.MaxRecordBytes), Backfill: time.Duration(c.Backfill), Schema: c.Postgres.Schema,
-		For: doctor.Command(c.For), Timeout: time.Duration(c.Timeout), Hint: hintFor(c),
+		Group: c.Kafka.Group, RawTopic: c.Topics.TopicRaw, RowsTopic: c.Topics.TopicRows,
+		DeadTopic:      c.Topics.TopicDead,
+		MaxRecordBytes: int64(c.Limits.MaxRecordBytes), Backfill: time.Duration(c.Backfill),
+		Schema: c.Postgres.Schema,
+		For:    doctor.Command(c.For), Timeout: time.Duration(c.Timeout), Hint: hintFor(c),
 	}
 	if c.checks("kafka", len(c.Kafka.Brokers) > 0) {
 		if o.Kafka, err = config.Kafka(c.Kafka).Options(); err != nil {
@@ -136,25 +141,28 @@ func (c *doctorCmd) Run(ctx context.Context, std *stdio) error {
 func printReport(out io.Writer, r *doctor.Report) error {
 	w := bufio.NewWriter(out)
 	for _, f := range slices.Concat(r.Findings, r.Notes) {
-		fmt.Fprintf(w, "%-8s %s: %s\n         why: %s\n         fix: %s\n", f.Severity, f.Name, f.Seen, f.Why, f.Fix)
+		fmt.Fprintf(w, "%-8s %s: %s\n         why: %s\n         fix: %s\n", f.Severity, f.Name, f.Seen, f.Why,
+			f.Fix)
 	}
 	for _, text := range r.NotChecked {
 		fmt.Fprintf(w, "%-8s %s\n", "unknown", text)
 	}
 	errs := int64(r.Errors())
-	counts := []string{terminal.Counted(errs, "error"), terminal.Counted(int64(len(r.Findings))-errs, "warning"),
+	counts := []string{terminal.Counted(errs, "error"), terminal.Counted(int64(len(r.Findings))-errs,
+		"warning"),
 		terminal.Counted(int64(len(r.Notes)), "note")}
 	fmt.Fprintf(w, "%s; %s made, %s could not be made\n", strings.Join(counts, ", "),
 		terminal.Counted(int64(r.Checked), "check"), terminal.Count(int64(len(r.NotChecked))))
 	return w.Flush()
 }
 
-// logFindings checks the servers of a processor once, and logs the errors. The stream reports by itself that a
+// logFindings checks the servers of a processor once, and logs the errors. The stream itself reports that a
 // server does not answer.
 func (c *runCmd) logFindings(ctx context.Context, log *slog.Logger) {
 	d := doctorCmd{
 		Kafka: optionalKafka(c.Kafka), Topics: c.Topics, Postgres: optionalPostgres(c.Postgres),
-		Redis: optionalRedis(c.Redis), Limits: c.Limits, For: "run", Backfill: config.Duration(24 * time.Hour),
+		Redis: optionalRedis(c.Redis), Limits: c.Limits, For: "run",
+		Backfill: config.Duration(24 * time.Hour),
 	}
 	o, err := d.options()
 	if err != nil {

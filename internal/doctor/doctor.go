@@ -1,9 +1,9 @@
 // Package doctor checks the settings of Kafka, Postgres and Redis that the promise of pitchstream rests on.
 //
-// A server that may lose data answers like any other until the day of the fault: a broker that elects an
-// unclean leader, a database without fsync, a Redis that evicts keys. Run asks each server that it can reach
-// for its settings, and reports those that break a guarantee with the reason and the command that repairs
-// them. It changes nothing. What it may not ask for is listed as not checked.
+// A broker that elects an unclean leader, a database without fsync, a Redis that evicts keys: all answer like
+// any other server until the day of the fault. Run asks each server that it can reach for its settings. It
+// reports those that break a guarantee, with the reason and the command that repairs them, and changes
+// nothing. Settings that it may not ask for are listed as not checked.
 //
 //	kafka.go     brokers, topics, rights
 //	postgres.go  server, role, schema, migrations

@@ -105,9 +105,12 @@ func (k *kafkaExam) features(ctx context.Context) {
 		features[f.Name] = f.MaxVersionLevel
 	}
 	k.l.check(features["transaction.version"] < 2, Finding{
-		"kafka.transaction.version", Warning, fmt.Sprintf("transaction.version = %d", features["transaction.version"]),
-		"before version 2 (KIP-890) a late end of one transaction can end the next: dead letters are lost or torn",
-		"kafka-features.sh --bootstrap-server HOST:PORT upgrade --feature transaction.version=2 (Kafka 4.0 or newer)",
+		"kafka.transaction.version", Warning, fmt.Sprintf("transaction.version = %d",
+			features["transaction.version"]),
+		"before version 2 (KIP-890) a late end of one transaction can end the next: dead letters are lost " +
+			"or torn",
+		"kafka-features.sh --bootstrap-server HOST:PORT upgrade --feature transaction.version=2 (Kafka " +
+			"4.0 or newer)",
 	})
 	newest := int16(0) // of Fetch: version 13, with topic IDs, came with Kafka 3.1
 	for _, key := range answer.ApiKeys {
@@ -116,7 +119,8 @@ func (k *kafkaExam) features(ctx context.Context) {
 		}
 	}
 	k.l.check(newest < 13, Finding{
-		"kafka.version", Warning, fmt.Sprintf("the brokers know version %d of Fetch: they are older than Kafka 3.1", newest),
+		"kafka.version", Warning,
+		fmt.Sprintf("the brokers know version %d of Fetch: they are older than Kafka 3.1", newest),
 		"a topic that was deleted and created anew cannot be told from the old one",
 		"upgrade the brokers; COMPATIBILITY.md has the versions that are tested",
 	})
@@ -133,26 +137,32 @@ func (k *kafkaExam) brokerSettings(ctx context.Context) {
 		return
 	}
 	alter := func(setting string) string {
-		return "kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type brokers --entity-default " +
+		return "kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type brokers " +
+			"--entity-default " +
 			"--add-config " + setting
 	}
 	rules := []rule{
 		{"transaction.max.timeout.ms", within(0, 14_999), Error,
-			"a processor asks for transactions of 15 s, and is refused", "set transaction.max.timeout.ms=900000 in the brokers' files"},
+			"a processor asks for transactions of 15 s, and is refused",
+			"set transaction.max.timeout.ms=900000 in the brokers' files"},
 		{"group.max.session.timeout.ms", within(0, 44_999), Warning,
-			"a session timeout cannot be as long as a restart takes", "set group.max.session.timeout.ms=1800000 in the brokers' files"},
+			"a session timeout cannot be as long as a restart takes",
+			"set group.max.session.timeout.ms=1800000 in the brokers' files"},
 		{"offsets.retention.minutes", within(0, 7*24*60-1), Warning,
-			"the offsets of a group that pauses for longer are forgotten", "set offsets.retention.minutes=10080 in the brokers' files"},
+			"the offsets of a group that pauses for longer are forgotten",
+			"set offsets.retention.minutes=10080 in the brokers' files"},
 		{"transactional.id.expiration.ms", within(0, 24*3600*1000-1), Warning,
 			"a processor that is quiet for longer loses its transactional id, and must start again",
 			"set transactional.id.expiration.ms=604800000 in the brokers' files"},
 		{"log.cleaner.enable", is("false"), Warning,
-			"compacted topics grow for ever: rows, and the group's offsets", "set log.cleaner.enable=true in the brokers' files"},
+			"compacted topics grow for ever: rows, and the group's offsets",
+			"set log.cleaner.enable=true in the brokers' files"},
 		{"unclean.leader.election.enable", is("true"), Error,
 			"a broker that lacks acknowledged records may become the leader: they are lost",
 			alter("unclean.leader.election.enable=false")},
 		{"auto.create.topics.enable", is("true"), Note,
-			"a mistyped topic name makes a topic with the brokers' defaults", "set auto.create.topics.enable=false in the brokers' files"},
+			"a mistyped topic name makes a topic with the brokers' defaults",
+			"set auto.create.topics.enable=false in the brokers' files"},
 	}
 	if k.brokers >= 3 {
 		const few = "when one broker dies nobody can commit, and after two offsets and transactions are lost"
@@ -160,7 +170,8 @@ func (k *kafkaExam) brokerSettings(ctx context.Context) {
 			rule{"transaction.state.log.replication.factor", within(0, 2), Error, few,
 				"set it to 3 in the brokers' files, and reassign the replicas of __transaction_state"},
 			rule{"transaction.state.log.min.isr", within(0, 1), Error,
-				"the state of a transaction can be lost with one broker", "set it to 2 in the brokers' files"},
+				"the state of a transaction can be lost with one broker",
+				"set it to 2 in the brokers' files"},
 			rule{"offsets.topic.replication.factor", within(0, 2), Error, few,
 				"set it to 3 in the brokers' files, and reassign the replicas of __consumer_offsets"})
 	}
@@ -211,14 +222,16 @@ func (k *kafkaExam) group(ctx context.Context) {
 	}
 	k.l.check(partitions > 0 && members > partitions, Finding{
 		"kafka.raw.partitions", Warning,
-		fmt.Sprintf("the group has %d processors, and topic %s %d partitions", members, k.o.RawTopic, partitions),
+		fmt.Sprintf("the group has %d processors, and topic %s %d partitions", members, k.o.RawTopic,
+			partitions),
 		"the processors beyond that are idle",
 		"run fewer processors; more partitions move games, so add them only before the first record",
 	})
 }
 
 func acl(operation, resource string) string {
-	return fmt.Sprintf("kafka-acls.sh --bootstrap-server HOST:PORT --add --allow-principal User:NAME --operation %s %s",
+	return fmt.Sprintf("kafka-acls.sh --bootstrap-server HOST:PORT --add --allow-principal User:NAME "+
+		"--operation %s %s",
 		operation, resource)
 }
 
@@ -274,7 +287,8 @@ func (k *kafkaExam) topicRights(r role, operations int32) {
 	if !needed {
 		return
 	}
-	word := map[kmsg.ACLOperation]string{kmsg.ACLOperationRead: "Read", kmsg.ACLOperationWrite: "Write"}[operation]
+	word := map[kmsg.ACLOperation]string{kmsg.ACLOperationRead: "Read",
+		kmsg.ACLOperationWrite: "Write"}[operation]
 	k.l.check(!allows(operations, operation), Finding{
 		"kafka.rights." + r.name, Error,
 		fmt.Sprintf("this user lacks the right %s on topic %s", word, r.topic),
@@ -295,7 +309,8 @@ func (k *kafkaExam) replicas(r role, t kmsg.MetadataResponseTopic) int {
 		}
 	}
 	few := Finding{
-		"kafka." + r.name + ".replication.factor", Error, fmt.Sprintf("topic %s has replication factor %d", r.topic, least),
+		"kafka." + r.name + ".replication.factor", Error, fmt.Sprintf("topic %s has replication factor %d",
+			r.topic, least),
 		"a broker that dies takes acknowledged records with it",
 		"kafka-reassign-partitions.sh --bootstrap-server HOST:PORT --execute, to 3 replicas",
 	}
@@ -311,7 +326,8 @@ func (k *kafkaExam) replicas(r role, t kmsg.MetadataResponseTopic) int {
 	})
 	k.l.check(len(behind) > 0, Finding{
 		"kafka." + r.name + ".isr", Warning,
-		fmt.Sprintf("topic %s: partitions with replicas that are not in sync: %s", r.topic, strings.Join(behind, ", ")),
+		fmt.Sprintf("topic %s: partitions with replicas that are not in sync: %s", r.topic,
+			strings.Join(behind, ", ")),
 		"the next broker that dies may stop or lose them", "look at the brokers that are missing or slow",
 	})
 	return least
@@ -322,39 +338,52 @@ func (k *kafkaExam) topicRules(r role, replicas int) []rule {
 		return fmt.Sprintf("kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics "+
 			"--entity-name %s --add-config %s", r.topic, setting)
 	}
-	shorter := func(least time.Duration) func(string) bool { return within(0, float64(least.Milliseconds()-1)) }
+	shorter := func(least time.Duration) func(string) bool {
+		return within(0,
+			float64(least.Milliseconds()-1))
+	}
 	rules := []rule{{"unclean.leader.election.enable", is("true"), Error,
 		"a replica that lacks acknowledged records may become the leader: they are lost",
 		alter("unclean.leader.election.enable=false")}}
 	if replicas >= 2 {
 		rules = append(rules,
 			rule{"min.insync.replicas", within(0, 1), Error,
-				"a record is acknowledged by one broker alone, and lost with it", alter("min.insync.replicas=2")})
+				"a record is acknowledged by one broker alone, and lost with it",
+				alter("min.insync.replicas=2")})
 	}
 	rules = append(rules, rule{"min.insync.replicas", within(float64(max(replicas, 2)), math.Inf(1)), Warning,
-		"one broker that is down stops every write", alter(fmt.Sprintf("min.insync.replicas=%d", max(replicas-1, 1)))})
+		"one broker that is down stops every write", alter(fmt.Sprintf("min.insync.replicas=%d",
+			max(replicas-1, 1)))})
 	switch r.name {
 	case "rows":
-		return append(rules, rule{"cleanup.policy", func(v string) bool { return !strings.Contains(v, "compact") }, Warning,
+		return append(rules, rule{"cleanup.policy", func(v string) bool {
+			return !strings.Contains(v,
+				"compact")
+		}, Warning,
 			"a reader of the whole topic does not find every pitch", alter("cleanup.policy=compact")})
 	case "dead":
 		return append(rules,
 			rule{"cleanup.policy", isNot("delete"), Error,
-				"compaction removes dead letters of an equal key before anybody saw them", alter("cleanup.policy=delete")},
+				"compaction removes dead letters of an equal key before anybody saw them",
+				alter("cleanup.policy=delete")},
 			rule{"retention.ms", shorter(deadRetention), Warning,
 				"dead letters are deleted before anybody saw them", alter("retention.ms=-1")},
 			rule{"retention.bytes", within(0, math.Inf(1)), Warning,
 				"dead letters are deleted by size, however young they are", alter("retention.bytes=-1")},
 			rule{"message.timestamp.type", is("LogAppendTime"), Warning,
-				"the time of a dead letter is not when its record failed", alter("message.timestamp.type=CreateTime")})
+				"the time of a dead letter is not when its record failed",
+				alter("message.timestamp.type=CreateTime")})
 	}
-	late := fmt.Sprintf("records older than %v are gone: a replay, or a Postgres restored from a backup, needs them",
+	late := fmt.Sprintf("records older than %v are gone: a replay, or a Postgres restored from a backup, "+
+		"needs them",
 		k.o.Backfill)
 	return append(rules,
 		rule{"cleanup.policy", isNot("delete"), Error,
-			"compaction removes records that a replay, or a Postgres restored from a backup, needs", alter("cleanup.policy=delete")},
+			"compaction removes records that a replay, or a Postgres restored from a backup, needs",
+			alter("cleanup.policy=delete")},
 		rule{"message.timestamp.type", is("LogAppendTime"), Error,
-			"the broker replaces the records' times by those of arrival: an old version wins over a newer one",
+			"the broker replaces the records' times by those of arrival: an old version wins over a newer " +
+				"one",
 			alter("message.timestamp.type=CreateTime")},
 		rule{"retention.ms", shorter(k.o.Backfill), Error, late, alter("retention.ms=-1")},
 		rule{"retention.bytes", within(0, math.Inf(1)), Warning,
@@ -401,7 +430,8 @@ func (k *kafkaExam) newest(ctx context.Context, topic string) {
 	k.l.check(newest > 0 && ahead > clockTolerance, Finding{
 		"kafka.raw.clock", Warning,
 		fmt.Sprintf("the newest record of %s is %v in the future", topic, ahead.Round(time.Second)),
-		"until then no correction with a right time wins over it", "set the clock of the producer, or of this machine (chronyc tracking)",
+		"until then no correction with a right time wins over it",
+		"set the clock of the producer, or of this machine (chronyc tracking)",
 	})
 }
 
@@ -414,7 +444,8 @@ func (k *kafkaExam) sizes() {
 	want := raw.maxBytes + deadHeadroom
 	k.l.check(dead.maxBytes < want, Finding{
 		"kafka.dead.max.message.bytes", Error,
-		fmt.Sprintf("topic %s takes %d bytes, and topic %s %d", dead.name, dead.maxBytes, raw.name, raw.maxBytes),
+		fmt.Sprintf("topic %s takes %d bytes, and topic %s %d", dead.name, dead.maxBytes, raw.name,
+			raw.maxBytes),
 		"a record that the raw topic takes may not fit as a dead letter, with its headers",
 		fmt.Sprintf("kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics "+
 			"--entity-name %s --add-config max.message.bytes=%d", dead.name, want),

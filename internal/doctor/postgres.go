@@ -32,12 +32,14 @@ const reload = "; SELECT pg_reload_conf();"
 // postgresRules are about the settings of a session, so that those of the role, the database and the URL
 // count.
 var postgresRules = []rule{
-	{"fsync", is("off"), Error, "a crash of the machine can destroy the database", "ALTER SYSTEM SET fsync = on" + reload},
+	{"fsync", is("off"), Error, "a crash of the machine can destroy the database",
+		"ALTER SYSTEM SET fsync = on" + reload},
 	{"full_page_writes", is("off"), Error, "a crash while a page is written can destroy it",
 		"ALTER SYSTEM SET full_page_writes = on" + reload},
 	{"synchronous_commit", is("off"), Error,
 		"rows can be lost in a crash whose offsets are committed in Kafka already",
-		"ALTER SYSTEM SET synchronous_commit = on" + reload + " -- or ALTER ROLE, ALTER DATABASE, where it was set"},
+		"ALTER SYSTEM SET synchronous_commit = on" + reload +
+			" -- or ALTER ROLE, ALTER DATABASE, where it was set"},
 	{"server_encoding", isNot("UTF8"), Error, "texts of records cannot be stored as they are",
 		"CREATE DATABASE pitchstream ENCODING 'UTF8' TEMPLATE template0; then pitchstream migrate there"},
 	{"zero_damaged_pages", is("on"), Error, "damaged pages are emptied without an error",
@@ -46,7 +48,8 @@ var postgresRules = []rule{
 		"ALTER SYSTEM SET ignore_checksum_failure = off" + reload},
 	{"session_replication_role", isNot("origin"), Error, "triggers and foreign keys are not run",
 		"ALTER ROLE CURRENT_USER RESET session_replication_role;"},
-	{"autovacuum", is("off"), Warning, "tables grow and get slow, until the server stops to prevent a wraparound",
+	{"autovacuum", is("off"), Warning,
+		"tables grow and get slow, until the server stops to prevent a wraparound",
 		"ALTER SYSTEM SET autovacuum = on" + reload},
 	{"track_counts", is("off"), Warning, "autovacuum does not know what to clean: tables grow and get slow",
 		"ALTER SYSTEM SET track_counts = on" + reload},
@@ -61,7 +64,8 @@ var postgresRules = []rule{
 		"ALTER ROLE CURRENT_USER SET idle_in_transaction_session_timeout = '15s';"},
 	{"transaction_timeout", within(1, 30_000), Warning, "a batch on a slow disk is cut off and tried again",
 		"ALTER ROLE CURRENT_USER SET transaction_timeout = 0;"},
-	{"idle_session_timeout", within(1, 60_000), Warning, "quiet connections are closed, and the next batch waits",
+	{"idle_session_timeout", within(1, 60_000), Warning,
+		"quiet connections are closed, and the next batch waits",
 		"ALTER ROLE CURRENT_USER SET idle_session_timeout = 0;"},
 	{"default_transaction_isolation", isNot("read committed"), Warning,
 		"two processors that write one batter refuse each other",
@@ -137,11 +141,13 @@ func (p *postgresExam) settings(ctx context.Context) error {
 		_, known := settings[r.setting]
 		return !known && r.setting == "transaction_timeout" // Postgres 17 brought it
 	}))
-	p.l.check(settings["synchronous_commit"] == "local" && settings["synchronous_standby_names"] != "", Finding{
-		"postgres.synchronous_commit", Warning, "synchronous_commit = local, although there are synchronous standbys",
-		"a failover can lose rows whose offsets are committed in Kafka already",
-		"ALTER SYSTEM SET synchronous_commit = on" + reload,
-	})
+	p.l.check(settings["synchronous_commit"] == "local" && settings["synchronous_standby_names"] != "",
+		Finding{
+			"postgres.synchronous_commit", Warning,
+			"synchronous_commit = local, although there are synchronous standbys",
+			"a failover can lose rows whose offsets are committed in Kafka already",
+			"ALTER SYSTEM SET synchronous_commit = on" + reload,
+		})
 	version, _ := strconv.Atoi(settings["server_version_num"])
 	p.l.check(version < oldestPostgres*10_000, Finding{
 		"postgres.version", Warning, "the server is PostgreSQL " + settings["server_version"],
@@ -182,7 +188,8 @@ func (p *postgresExam) connections(ctx context.Context) error {
 	p.l.check(used*10 > most*8, Finding{
 		"postgres.max_connections", Warning, fmt.Sprintf("%d of %d connections are in use", used, most),
 		"the next processor or reader is refused (53300)",
-		fmt.Sprintf("ALTER SYSTEM SET max_connections = %d; then restart the server. Or add pool_max_conns=4 to the URL", 2*most),
+		fmt.Sprintf("ALTER SYSTEM SET max_connections = %d; then restart the server. Or add "+
+			"pool_max_conns=4 to the URL", 2*most),
 	})
 	var limit, own int
 	err = p.conn.QueryRow(ctx, `SELECT r.rolconnlimit, (SELECT count(*) FROM pg_stat_activity a
@@ -191,8 +198,10 @@ func (p *postgresExam) connections(ctx context.Context) error {
 		return err
 	}
 	p.l.check(limit >= 0 && limit < own+8, Finding{
-		"postgres.connection_limit", Warning, fmt.Sprintf("the role may have %d connections, and has %d", limit, own),
-		"a processor uses 4 connections, and a server for the API 8", "ALTER ROLE CURRENT_USER CONNECTION LIMIT -1;",
+		"postgres.connection_limit", Warning, fmt.Sprintf("the role may have %d connections, and has %d",
+			limit, own),
+		"a processor uses 4 connections, and a server for the API 8",
+		"ALTER ROLE CURRENT_USER CONNECTION LIMIT -1;",
 	})
 	return nil
 }
@@ -233,7 +242,8 @@ func (p *postgresExam) replication(ctx context.Context) error {
 	}
 	p.l.check(*behind > 10, Finding{
 		"postgres.replication_lag", Warning, fmt.Sprintf("a standby is %.0f s behind", *behind),
-		"a failover now would lose that much, or the API answers that late", "look at the standby's disk and network",
+		"a failover now would lose that much, or the API answers that late",
+		"look at the standby's disk and network",
 	})
 	return nil
 }
@@ -248,11 +258,13 @@ func (p *postgresExam) schema(ctx context.Context) error {
 		return err
 	}
 	p.l.check(!found && !create && p.o.For == ForMigrate, Finding{
-		"postgres.rights", Error, "this role may not create a schema in the database", "pitchstream migrate is refused",
+		"postgres.rights", Error, "this role may not create a schema in the database",
+		"pitchstream migrate is refused",
 		"GRANT CREATE ON DATABASE NAME TO ROLE; as the database's owner",
 	})
 	p.l.check(!found, Finding{
-		"postgres.schema", Error, "there is no schema " + p.o.Schema, "processors and readers wait until it is there",
+		"postgres.schema", Error, "there is no schema " + p.o.Schema,
+		"processors and readers wait until it is there",
 		"pitchstream migrate",
 	})
 	if !found {
@@ -328,7 +340,8 @@ func (p *postgresExam) migrations(ctx context.Context) error {
 		newer = append(newer, fmt.Sprintf("%04d", version))
 	}
 	p.l.check(len(newer) > 0, Finding{
-		"postgres.migrations", Error, "this build does not know the applied migrations " + strings.Join(newer, ", "),
+		"postgres.migrations", Error, "this build does not know the applied migrations " + strings.Join(newer,
+			", "),
 		"it may write what a newer build reads otherwise", "use the newer build, which applied them",
 	})
 	return nil

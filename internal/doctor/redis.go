@@ -27,7 +27,8 @@ const rewrite = ", then CONFIG REWRITE"
 
 // redisRules are about the answers to CONFIG GET.
 var redisRules = []rule{
-	{"maxmemory-policy", isNot("noeviction"), Error, "values of a batter can vanish: run refuses such a server",
+	{"maxmemory-policy", isNot("noeviction"), Error,
+		"values of a batter can vanish: run refuses such a server",
 		"CONFIG SET maxmemory-policy noeviction" + rewrite},
 	{"timeout", within(1, 30), Warning, "quiet connections are closed, and the next read waits for a new one",
 		"CONFIG SET timeout 0" + rewrite},
@@ -152,7 +153,8 @@ func (r *redisExam) info(info, settings map[string]string) {
 	major, _ := strconv.Atoi(strings.SplitN(info["redis_version"], ".", 2)[0])
 	r.l.check(info["role"] == "slave" && r.o.For != ForServe, Finding{
 		"redis.role", Error, "the server is a replica of " + info["master_host"] + ":" + info["master_port"],
-		"every write is refused (READONLY)", "give the address of the master, of the Sentinels, or of a cluster",
+		"every write is refused (READONLY)",
+		"give the address of the master, of the Sentinels, or of a cluster",
 	})
 	r.l.check(info["role"] == "slave" && info["master_link_status"] == "down", Finding{
 		"redis.replication", Warning, "the replica has no connection to its master", "its values get old",
@@ -163,7 +165,8 @@ func (r *redisExam) info(info, settings map[string]string) {
 		fmt.Sprintf("Redis %d and newer, and Valkey, are tested", oldestRedis), "upgrade the server",
 	})
 	r.l.check(info["loading"] == "1", Finding{
-		"redis.loading", Warning, "the server is still reading its file", "it refuses commands until then", "wait for it",
+		"redis.loading", Warning, "the server is still reading its file", "it refuses commands until then",
+		"wait for it",
 	})
 	failed := info["rdb_last_bgsave_status"] == "err" && settings["stop-writes-on-bgsave-error"] != "no" ||
 		info["aof_last_write_status"] == "err"
@@ -174,8 +177,10 @@ func (r *redisExam) info(info, settings map[string]string) {
 	replicas, _ := strconv.ParseInt(settings["min-replicas-to-write"], 10, 64)
 	r.l.check(replicas > number("connected_slaves") && info["role"] != "slave", Finding{
 		"redis.min-replicas-to-write", Error,
-		fmt.Sprintf("min-replicas-to-write = %d, and %d replicas are connected", replicas, number("connected_slaves")),
-		"every write is refused (NOREPLICAS)", "start the replicas, or CONFIG SET min-replicas-to-write 0" + rewrite,
+		fmt.Sprintf("min-replicas-to-write = %d, and %d replicas are connected", replicas,
+			number("connected_slaves")),
+		"every write is refused (NOREPLICAS)", "start the replicas, or CONFIG SET min-replicas-to-write 0" +
+			rewrite,
 	})
 	r.l.check(number("maxclients") > 0 && number("connected_clients")*10 > number("maxclients")*8, Finding{
 		"redis.connected_clients", Warning,

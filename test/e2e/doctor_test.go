@@ -195,9 +195,8 @@ func TestDoctorNamesEachWrongSettingAndNothingElse(t *testing.T) {
 		{"redis.min-replicas-to-write", p.config("min-replicas-to-write", "1"), nil},
 		{"redis.timeout", p.config("timeout", "5"), nil},
 		{"redis.role", func(t *testing.T) func() {
-			require.NoError(t, p.red.SlaveOf(t.Context(), "NO", "ONE").Err())
-			require.NoError(t, p.red.SlaveOf(t.Context(), server.Addr[:len("127.0.0.1")], "1").Err())
-			return func() { require.NoError(t, p.red.SlaveOf(context.Background(), "NO", "ONE").Err()) }
+			require.NoError(t, p.red.ReplicaOf(t.Context(), "127.0.0.1", "1").Err())
+			return func() { require.NoError(t, p.red.ReplicaOf(context.Background(), "NO", "ONE").Err()) }
 		}, nil},
 		{"redis.rights", func(t *testing.T) func() {
 			require.NoError(t, p.red.Do(t.Context(), "ACL", "SETUSER", "few", "on", ">few", "~*", "+@all", "-hset").Err())
@@ -209,7 +208,7 @@ func TestDoctorNamesEachWrongSettingAndNothingElse(t *testing.T) {
 			repair := c.spoil(t)
 			names, r, status := p.examine(t, c.args...)
 			repair()
-			if c.want == "redis.role" { // a replica whose master is away has no link to it, either
+			if c.want == "redis.role" { // a replica without its master lacks the link to it, too
 				require.Contains(t, names, c.want)
 				return
 			}
