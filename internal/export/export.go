@@ -59,7 +59,7 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer view.Close(ctx)
+	defer view.Close()
 	e := &exporter{o: o, folder: folder, view: view}
 	return &e.report, e.run(ctx)
 }

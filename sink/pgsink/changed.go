@@ -24,8 +24,7 @@ func (s *Sink) Changed(ctx context.Context, published []schemas.Published) ([]sc
 	args = append(args, versionArrays(published, measured)...)
 	args = append(args, versionArrays(published, identified)...)
 	var now []schemas.Published
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
+	err := s.db.InSnapshot(ctx, func(tx *pg.Tx) (err error) {
 		if now, err = pg.Collect(ctx, tx, scanVersions, sqlChangedRows, args...); err != nil || len(now) == 0 {
 			return err
 		}

@@ -38,10 +38,10 @@ func TestExportIsOfOneMoment(t *testing.T) {
 	}
 	put(thrown(1, 1, 9, 5, "2024-09-01"), thrown(2, 1, 9, 5, "2024-09-02"), thrown(3, 1, 9, 5, ""))
 	e, err := pgadmin.OpenExport(t.Context(), Config{
-		URL: s.pool.Config().ConnString(), Schema: s.cfg.Schema, CoreVersion: features.CoreVersion,
+		URL: s.cfg.URL, Schema: s.cfg.Schema, CoreVersion: features.CoreVersion,
 	})
 	require.NoError(t, err)
-	defer e.Close(t.Context())
+	defer e.Close()
 	days, err := e.Days(t.Context(), "", "")
 	require.NoError(t, err)
 	want := []pgadmin.Day{{Date: "2024-09-01", Pitches: 1}, {Date: "2024-09-02", Pitches: 1}, {Pitches: 1}}
@@ -86,7 +86,7 @@ func TestPlayersAsOfADate(t *testing.T) {
 	require.NoError(t, err)
 	_, err = pgbooks.NewPlayers(s.DB()).Set(t.Context(), []schemas.Player{{ID: 1, Name: "One", Team: "LAD"}, {ID: 3, Name: "Three"}})
 	require.NoError(t, err)
-	rows, err := s.pool.Query(t.Context(), `SELECT player_id, version, team_id, valid_from::text, valid_to::text, is_current, pitches_batted, pitches_pitched, team
+	rows, err := raw(t, s).Query(t.Context(), `SELECT player_id, version, team_id, valid_from::text, valid_to::text, is_current, pitches_batted, pitches_pitched, team
 		FROM dim_player ORDER BY player_id, version`)
 	require.NoError(t, err)
 	got, err := pgx.CollectRows(rows, pgx.RowToStructByPos[version])
@@ -103,7 +103,7 @@ func TestPlayersAsOfADate(t *testing.T) {
 	}, got)
 
 	var joined, keys, all int64
-	require.NoError(t, s.pool.QueryRow(t.Context(), `
+	require.NoError(t, raw(t, s).QueryRow(t.Context(), `
 		SELECT (SELECT count(*) FROM pitches p JOIN dim_player d ON d.player_id = p.batter_id AND p.game_date >= d.valid_from AND (d.valid_to IS NULL OR p.game_date < d.valid_to)),
 		       (SELECT count(DISTINCT player_key) FROM dim_player), (SELECT count(*) FROM dim_player)`).Scan(&joined, &keys, &all))
 	require.EqualValues(t, 7, joined, "each dated pitch meets one version")
@@ -119,14 +119,14 @@ func TestDimensionsCountCurrentRows(t *testing.T) {
 	require.NoError(t, err)
 	var games, pitches, types, typed2 int64
 	var teams []int64
-	require.NoError(t, s.pool.QueryRow(t.Context(), `
+	require.NoError(t, raw(t, s).QueryRow(t.Context(), `
 		SELECT (SELECT count(*) FROM dim_game), (SELECT sum(g.pitches) FROM dim_game g), (SELECT count(*) FROM dim_pitch_type),
 		       (SELECT count(*) FROM pitches p JOIN dim_pitch_type d ON d.pitch_type = coalesce(p.pitch_type, 'unknown')),
 		       (SELECT team_ids FROM dim_game WHERE game_date = '2024-04-01')`).Scan(&games, &pitches, &types, &typed2, &teams))
 	require.Equal(t, []int64{2, 3, 2, 3}, []int64{games, pitches, types, typed2})
 	require.Equal(t, []int64{5, 6}, teams)
 	var family string
-	require.NoError(t, s.pool.QueryRow(t.Context(), `SELECT family FROM dim_pitch_type WHERE pitch_type = 'Sinker'`).Scan(&family))
+	require.NoError(t, raw(t, s).QueryRow(t.Context(), `SELECT family FROM dim_pitch_type WHERE pitch_type = 'Sinker'`).Scan(&family))
 	require.Equal(t, "fastball", family)
 }
 
@@ -136,7 +136,7 @@ func TestTheDimensionsHaveTheColumnsOfTheDictionary(t *testing.T) {
 	for view, columns := range map[string][]schemas.Column{
 		"dim_player": schemas.DimPlayerColumns, "dim_game": schemas.DimGameColumns, "dim_pitch_type": schemas.DimPitchTypeColumns,
 	} {
-		rows, err := s.pool.Query(t.Context(), `SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ': ' || col_description(a.attrelid, a.attnum)
+		rows, err := raw(t, s).Query(t.Context(), `SELECT a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ': ' || col_description(a.attrelid, a.attnum)
 			FROM pg_attribute a WHERE a.attrelid = $1::regclass AND a.attnum > 0 ORDER BY a.attnum`, view)
 		require.NoError(t, err)
 		got, err := pgx.CollectRows(rows, pgx.RowTo[string])

@@ -58,7 +58,7 @@ func TestTheWriterLocksComparesAndRepairs(t *testing.T) {
 func TestNobodyButTheOwnerChangesTables(t *testing.T) {
 	owner, _ := filled(t)
 	roles := pgadmin.Roles{Writer: role(t, owner), Reader: role(t, owner)}
-	_, err := owner.pool.Exec(t.Context(), `GRANT ALL ON ALL TABLES IN SCHEMA pitchstream TO `+pgx.Identifier{roles.Reader}.Sanitize())
+	_, err := raw(t, owner).Exec(t.Context(), `GRANT ALL ON ALL TABLES IN SCHEMA pitchstream TO `+pgx.Identifier{roles.Reader}.Sanitize())
 	require.NoError(t, err)
 	for range 2 { // again changes nothing
 		require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), roles))
@@ -87,7 +87,7 @@ func TestTheReaderReadsAll(t *testing.T) {
 	require.NoError(t, reader.Ping(t.Context()))
 	for _, view := range []string{"pitches", "batter_stats", "batter_game_stats", "pitch_type_breakdown", "dataset_stats"} {
 		var n int
-		require.NoError(t, reader.pool.QueryRow(t.Context(), `SELECT count(*) FROM `+view).Scan(&n), view)
+		require.NoError(t, raw(t, reader).QueryRow(t.Context(), `SELECT count(*) FROM `+view).Scan(&n), view)
 		require.Positive(t, n, view)
 	}
 	_, err := pgbooks.New(reader.DB()).AppliedPositions(t.Context())
@@ -104,12 +104,12 @@ func TestATableOfALaterMigrationIsGrantedToo(t *testing.T) {
 	owner := open(t)
 	roles := pgadmin.Roles{Writer: role(t, owner), Reader: role(t, owner)}
 	require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), roles))
-	_, err := owner.pool.Exec(t.Context(), `CREATE TABLE later (x int)`)
+	_, err := raw(t, owner).Exec(t.Context(), `CREATE TABLE later (x int)`)
 	require.NoError(t, err)
 	require.NoError(t, pgadmin.New(owner.DB()).Grant(t.Context(), roles))
-	_, err = as(t, owner, roles.Writer, 1).pool.Exec(t.Context(), `INSERT INTO later VALUES (1)`)
+	_, err = raw(t, as(t, owner, roles.Writer, 1)).Exec(t.Context(), `INSERT INTO later VALUES (1)`)
 	require.NoError(t, err)
-	_, err = as(t, owner, roles.Reader, 1).pool.Exec(t.Context(), `SELECT * FROM later`)
+	_, err = raw(t, as(t, owner, roles.Reader, 1)).Exec(t.Context(), `SELECT * FROM later`)
 	require.NoError(t, err)
 }
 
@@ -117,9 +117,9 @@ func TestARoleThatCannotBeLimitedIsRefused(t *testing.T) {
 	owner := open(t)
 	good := role(t, owner)
 	var self string
-	require.NoError(t, owner.pool.QueryRow(t.Context(), `SELECT current_user`).Scan(&self))
+	require.NoError(t, raw(t, owner).QueryRow(t.Context(), `SELECT current_user`).Scan(&self))
 	ownersOwn, member := role(t, owner), role(t, owner)
-	_, err := owner.pool.Exec(t.Context(), `
+	_, err := raw(t, owner).Exec(t.Context(), `
 		ALTER SCHEMA pitchstream OWNER TO `+pgx.Identifier{ownersOwn}.Sanitize()+`;
 		GRANT `+pgx.Identifier{ownersOwn}.Sanitize()+` TO `+pgx.Identifier{member}.Sanitize())
 	require.NoError(t, err)
@@ -142,7 +142,7 @@ func role(t *testing.T, owner *Sink) string {
 	t.Helper()
 	name := testkit.Name(t)
 	quoted := pgx.Identifier{name}.Sanitize()
-	_, err := owner.pool.Exec(t.Context(), `CREATE ROLE `+quoted+` LOGIN PASSWORD '`+rolesPassword+`'`)
+	_, err := raw(t, owner).Exec(t.Context(), `CREATE ROLE `+quoted+` LOGIN PASSWORD '`+rolesPassword+`'`)
 	require.NoError(t, err)
 	admin := owner.cfg.URL
 	t.Cleanup(func() {
@@ -162,7 +162,7 @@ func as(t *testing.T, owner *Sink, role string, core int32) *Sink {
 	u, err := url.Parse(owner.cfg.URL)
 	require.NoError(t, err)
 	u.User = url.UserPassword(role, rolesPassword)
-	cfg := owner.cfg
+	cfg := *owner.cfg
 	cfg.URL, cfg.CoreVersion = u.String(), core
 	s, err := Open(cfg)
 	require.NoError(t, err)
@@ -172,6 +172,6 @@ func as(t *testing.T, owner *Sink, role string, core int32) *Sink {
 
 func requireDenied(t *testing.T, s *Sink, sql string) {
 	t.Helper()
-	_, err := s.pool.Exec(t.Context(), sql)
+	_, err := raw(t, s).Exec(t.Context(), sql)
 	require.ErrorContains(t, err, "SQLSTATE 42501", sql)
 }

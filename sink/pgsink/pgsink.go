@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
@@ -24,10 +23,10 @@ type DB = pg.DB
 
 // Sink writes batches. It is safe for use by several goroutines. Each Apply uses one connection.
 type Sink struct {
-	pool       *pgxpool.Pool
-	cfg        Config
-	statements func() // called at each bulk write of registers, for tests of the cost of a bad row
-	steps      bool   // write few pitches in steps, too
+	db         *DB
+	cfg        *Config // of db
+	statements func()  // called at each bulk write of registers, for tests of the cost of a bad row
+	steps      bool    // write few pitches in steps, too
 }
 
 //go:embed sql/*.sql
@@ -41,19 +40,19 @@ func Open(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{pool: db.Pool, cfg: db.Config, statements: func() {}}, nil
+	return &Sink{db: db, cfg: &db.Config, statements: func() {}}, nil
 }
 
 // DB returns the pool, for the other packages of the store. It is closed with the Sink.
-func (s *Sink) DB() *DB { return &DB{Pool: s.pool, Config: s.cfg} }
+func (s *Sink) DB() *DB { return s.db }
 
 // Close waits for the connections that are in use, and closes the pool.
-func (s *Sink) Close() { s.pool.Close() }
+func (s *Sink) Close() { s.db.Pool.Close() }
 
 // Ping returns an error if the database is unreachable or its schema was not migrated.
 func (s *Sink) Ping(ctx context.Context) error {
 	var ok bool
-	err := s.pool.QueryRow(ctx, `SELECT to_regclass('batter_totals') IS NOT NULL`).Scan(&ok)
+	err := pg.ScanOne(ctx, s.db, []any{&ok}, `SELECT to_regclass('{schema}.batter_totals') IS NOT NULL`)
 	if err != nil {
 		return pg.Wrap("ping", err)
 	}
@@ -82,7 +81,7 @@ func retryContended[T any](log *slog.Logger, f func() (T, error)) (T, error) {
 }
 
 func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error) {
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.db.Pool.Acquire(ctx)
 	if err != nil {
 		return schemas.Outcome{}, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
@@ -106,7 +105,9 @@ func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 }
 
 func (s *Sink) transaction(ctx context.Context, conn *pgx.Conn, b schemas.Batch) *transaction {
-	return &transaction{ctx: ctx, conn: conn, cfg: &s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements}
+	return &transaction{
+		ctx: ctx, conn: conn, db: s.db, cfg: s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements,
+	}
 }
 
 // WouldRefuse returns the changes that the tables would refuse permanently. It writes the changes as Apply
@@ -119,7 +120,7 @@ func (s *Sink) WouldRefuse(ctx context.Context, pitches []schemas.PitchChanges) 
 }
 
 func (s *Sink) try(ctx context.Context, pitches []schemas.PitchChanges) ([]schemas.Refusal, error) {
-	conn, err := s.pool.Acquire(ctx)
+	conn, err := s.db.Pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", pg.HideSecret(err))
 	}
@@ -150,11 +151,10 @@ func (s *Sink) RepairTotals(
 	b := &pgx.Batch{}
 	b.Queue(totalsOfArrays.lock, batters, t.processedAt().Time())
 	b.Queue(totalsOfArrays.compute, gameBatters, gameKeys).Query(t.scanGames)
-	b.Queue(`UPDATE batter_totals SET pitches = -1 WHERE batter_id = ANY ($1::bigint[])`, batters) // fold all of them
+	b.Queue(`UPDATE {schema}.batter_totals SET pitches = -1 WHERE batter_id = ANY ($1::bigint[])`, batters) // fold all of them
 	b.Queue(totalsOfArrays.fold, batters)
 	b.Queue(totalsOfArrays.read, batters).Query(t.scanBatters)
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, b).Close() })
-	if err != nil {
+	if err := s.db.Run(ctx, b); err != nil {
 		return nil, pg.Wrap("totals", err)
 	}
 	return t.snapshots(), nil

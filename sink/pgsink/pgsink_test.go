@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
@@ -26,6 +27,18 @@ func open(t *testing.T) *Sink {
 	return s
 }
 
+// raw returns a pool of a sink's database and role for statements of a test, which name no schema.
+func raw(t *testing.T, s *Sink) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(s.cfg.URL)
+	require.NoError(t, err)
+	cfg.ConnConfig.RuntimeParams["search_path"] = s.cfg.Schema
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 func TestMigratingTwiceDoesNothing(t *testing.T) {
 	s := open(t)
 	again, err := pgadmin.New(s.DB()).Migrate(t.Context())
@@ -36,7 +49,7 @@ func TestMigratingTwiceDoesNothing(t *testing.T) {
 
 func TestEveryColumnHasAComment(t *testing.T) {
 	s := open(t)
-	rows, err := s.pool.Query(t.Context(), `
+	rows, err := raw(t, s).Query(t.Context(), `
 		SELECT c.relname || '.' || a.attname
 		FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
 		WHERE c.relnamespace = 'pitchstream'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0 AND NOT a.attisdropped
@@ -59,7 +72,7 @@ func TestThePitchesViewHasTheColumnsOfTheDictionary(t *testing.T) {
 		"batter_game_stats": schemas.StatsColumns,
 	} {
 		have := map[string]string{}
-		rows, err := s.pool.Query(t.Context(), `SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'pitchstream' AND table_name = $1`, table)
+		rows, err := raw(t, s).Query(t.Context(), `SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'pitchstream' AND table_name = $1`, table)
 		require.NoError(t, err)
 		for rows.Next() {
 			var name, kind string
@@ -114,7 +127,7 @@ func exercise(t *testing.T, steps bool) {
 		first := open(t)
 		return sinktest.Fixture{
 			Open: func(t *testing.T, core int32) sinktest.Store {
-				cfg := first.cfg
+				cfg := *first.cfg
 				cfg.CoreVersion = core
 				s, err := Open(cfg)
 				require.NoError(t, err)
@@ -130,7 +143,7 @@ func exercise(t *testing.T, steps bool) {
 // refuseVenue makes rows bad: a trigger that raises, as a constraint that somebody added would.
 func refuseVenue(t *testing.T, s *Sink, venue string) {
 	t.Helper()
-	_, err := s.pool.Exec(t.Context(), `
+	_, err := raw(t, s).Exec(t.Context(), `
 		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'this venue is not allowed: %', NEW.venue; END $$;
 		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.venue = '`+venue+`') EXECUTE FUNCTION refuse()`)
 	require.NoError(t, err)

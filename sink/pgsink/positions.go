@@ -26,7 +26,7 @@ func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([
 	moves := pg.Column(start, func(p schemas.Position) schemas.PositionMove {
 		return schemas.PositionMove{Position: p}
 	})
-	found, err := pg.Collect(ctx, s.pool, pgx.RowToStructByPos[schemas.Position],
+	found, err := pg.Collect(ctx, s.db, pgx.RowToStructByPos[schemas.Position],
 		sqlEnsurePositions, positionArrays(s.cfg.Group, moves)[:4]...)
 	if err != nil {
 		return nil, pg.Wrap("positions", err)
@@ -47,14 +47,14 @@ func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([
 // Positions returns the stored positions of the group in one topic by partition. Partitions without one are
 // left out.
 func (s *Sink) Positions(ctx context.Context, topic string) (map[int32]int64, error) {
-	stored, err := pg.CollectMap[int32, int64](ctx, s.pool, `
-		SELECT partition, next_offset FROM stream_positions WHERE consumer_group = $1 AND topic = $2`, s.cfg.Group, topic)
+	stored, err := pg.CollectMap[int32, int64](ctx, s.db, `
+		SELECT partition, next_offset FROM {schema}.stream_positions WHERE consumer_group = $1 AND topic = $2`, s.cfg.Group, topic)
 	return stored, pg.Wrap("positions", err)
 }
 
 // SetPosition stores a position over any other, for an operator who accepts a gap in the topic.
 func (s *Sink) SetPosition(ctx context.Context, p schemas.Position) error {
-	_, err := s.pool.Exec(ctx, `INSERT INTO stream_positions (consumer_group, topic, partition, next_offset) VALUES ($1, $2, $3, $4)
+	_, err := pg.Exec(ctx, s.db, `INSERT INTO {schema}.stream_positions (consumer_group, topic, partition, next_offset) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET next_offset = excluded.next_offset, updated_at = now()`,
 		s.cfg.Group, p.Topic, p.Partition, p.NextOffset)
 	return pg.Wrap("position", err)

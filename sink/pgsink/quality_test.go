@@ -107,7 +107,7 @@ func TestTheGamesThatWereTouchedAreKnown(t *testing.T) {
 	now = now.Add(time.Minute)
 	require.Equal(t, []pgbooks.QualityUnit{{Game: "A"}}, computeAll(t, s, false), "an identify touches the game of its pitch")
 
-	_, err := s.pool.Exec(t.Context(), `UPDATE quality_games SET pitches = 9 WHERE game_key = 'C'`)
+	_, err := raw(t, s).Exec(t.Context(), `UPDATE quality_games SET pitches = 9 WHERE game_key = 'C'`)
 	require.NoError(t, err)
 	now = now.Add(10 * time.Minute)
 	require.Empty(t, computeAll(t, s, false))

@@ -65,7 +65,7 @@ func TestTotalsThatWereChangedAreFoundAndComputedAnew(t *testing.T) {
 		{`DELETE FROM batter_totals WHERE batter_id = 600000`, []string{"600000/ missing"}},
 		{`UPDATE pitch_registers SET is_whiff = NOT is_whiff WHERE pitch_id = (SELECT pitch_id FROM pitches WHERE batter_id = 600000 AND game_pk = '716404' LIMIT 1)`, []string{"600000/ content", "600000/716404 content"}},
 	} {
-		_, err := s.pool.Exec(t.Context(), c.spoil)
+		_, err := raw(t, s).Exec(t.Context(), c.spoil)
 		require.NoError(t, err)
 		rep := compareAll(t, s)
 		require.ElementsMatch(t, c.want, named(rep), c.spoil)
@@ -74,7 +74,7 @@ func TestTotalsThatWereChangedAreFoundAndComputedAnew(t *testing.T) {
 		require.Len(t, snaps, 1)
 		require.Empty(t, named(compareAll(t, s)), c.spoil)
 	}
-	_, err := s.pool.Exec(t.Context(), `DELETE FROM batter_game_totals WHERE game_key = 'x'`)
+	_, err := raw(t, s).Exec(t.Context(), `DELETE FROM batter_game_totals WHERE game_key = 'x'`)
 	require.NoError(t, err)
 	now := dump(t, s)
 	delete(right, "600000")
@@ -85,7 +85,7 @@ func TestTotalsThatWereChangedAreFoundAndComputedAnew(t *testing.T) {
 // dump are the batters' totals as readers see them.
 func dump(t *testing.T, s *Sink) map[string]string {
 	t.Helper()
-	rows, err := s.pool.Query(t.Context(), `
+	rows, err := raw(t, s).Query(t.Context(), `
 		SELECT batter_id::text, (to_jsonb(b) - 'updated_at' - 'seq' - 'avg_exit_velocity_mph' - 'avg_bat_speed_mph' - 'avg_attack_angle_deg')::text FROM batter_stats b
 		UNION ALL
 		SELECT batter_id || '/' || game_pk, (to_jsonb(g) - 'updated_at' - 'seq' - 'avg_exit_velocity_mph' - 'avg_bat_speed_mph' - 'avg_attack_angle_deg')::text FROM batter_game_stats g WHERE batter_id <> 600000`)

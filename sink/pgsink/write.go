@@ -49,7 +49,8 @@ var (
 type transaction struct {
 	ctx        context.Context
 	conn       *pgx.Conn
-	cfg        *Config
+	db         *DB
+	cfg        *Config // of db
 	batch      schemas.Batch
 	now        time.Time
 	statements func()
@@ -87,20 +88,12 @@ func (t *transaction) run(write func() error) error {
 	return t.computeAndCommit()
 }
 
-// rollback makes the connection usable again, or closes it, so that the pool drops it. It works after ctx was
-// cancelled.
-func (t *transaction) rollback() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), 5*time.Second)
-	defer cancel()
-	if _, err := t.conn.Exec(ctx, "rollback"); err != nil {
-		_ = t.conn.Close(ctx)
-	}
-}
+func (t *transaction) rollback() { pg.Rollback(t.ctx, t.conn) }
 
 // writeAll moves the positions and writes both registers in one round trip. It fails as a whole.
 func (t *transaction) writeAll() error {
 	b := &pgx.Batch{}
-	b.Queue("begin")
+	t.db.Begin(b)
 	// guard: few pitches are written without planning anew
 	if len(t.batch.Pitches) <= fewPitches {
 		b.Queue("set local plan_cache_mode = force_generic_plan")
@@ -116,7 +109,7 @@ func (t *transaction) writeAll() error {
 // writeApart does what writeAll does, for a batch that has bad records: it finds and refuses them.
 func (t *transaction) writeApart() error {
 	b := &pgx.Batch{}
-	b.Queue("begin")
+	t.db.Begin(b)
 	t.queuePositions(b)
 	t.queueLocks(b)
 	if err := t.send(b); err != nil {
@@ -203,7 +196,7 @@ func (t *transaction) try(set []candidate) (refused, err error) {
 	return err, nil
 }
 
-func (t *transaction) send(b *pgx.Batch) error { return t.conn.SendBatch(t.ctx, b).Close() }
+func (t *transaction) send(b *pgx.Batch) error { return t.db.Send(t.ctx, t.conn, b) }
 
 // candidate is one version of a pitch that may be written.
 type candidate struct {

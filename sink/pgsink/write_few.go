@@ -41,7 +41,7 @@ func fillTotals(batters, groups string) totalsStatements {
 		compute: fill(statement("compute_games")),
 		fold:    fill(statement("fold_batters")),
 		read: fill(`SELECT batter_id, seq, prev_seq, ` + pg.StatsColumns +
-			` FROM batter_totals WHERE batter_id = ANY ({batters})`),
+			` FROM {schema}.batter_totals WHERE batter_id = ANY ({batters})`),
 	}
 }
 
@@ -64,7 +64,7 @@ func (t *transaction) few() bool {
 // runAtOnce does what run does, in one round trip. It fails as a whole.
 func (t *transaction) runAtOnce() error {
 	b := &pgx.Batch{}
-	b.Queue("begin")
+	t.db.Begin(b)
 	// guard: few pitches at once are written without planning anew
 	b.Queue("set local plan_cache_mode = force_generic_plan")
 	if len(t.batch.Positions) > 0 {

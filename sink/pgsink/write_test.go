@@ -65,7 +65,7 @@ func TestManyBadRowsAreAllFound(t *testing.T) {
 // A refused identify is a dead letter, and the measured register stays current.
 func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 	s := open(t)
-	_, err := s.pool.Exec(t.Context(), `
+	_, err := raw(t, s).Exec(t.Context(), `
 		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no such batter: %', NEW.identified_batter_id; END $$;
 		CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON pitch_registers FOR EACH ROW WHEN (NEW.identified_batter_id = 13) EXECUTE FUNCTION refuse()`)
 	require.NoError(t, err)
@@ -107,8 +107,8 @@ func plannedOnce(t *testing.T, steps bool) {
 		require.NoError(t, err)
 	}
 	var statements, kept, anew int
-	require.NoError(t, s.pool.QueryRow(t.Context(), `SELECT count(*), sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements
-		WHERE statement LIKE '%batter_game_totals%' OR statement LIKE '%INSERT INTO pitch_registers%'`).Scan(&statements, &kept, &anew))
+	require.NoError(t, s.db.Pool.QueryRow(t.Context(), `SELECT count(*), sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements
+		WHERE statement LIKE '%batter_game_totals%' OR statement LIKE '%INSERT INTO "pitchstream".pitch_registers%'`).Scan(&statements, &kept, &anew))
 	require.GreaterOrEqual(t, statements, 3)
 	require.GreaterOrEqual(t, kept, 10)
 	require.Zero(t, anew)

@@ -23,9 +23,9 @@ func (t *Targets) Diff(
 ) (d schemas.TargetDiff, err error) {
 	d.A = a.Name
 	d.B = b.Name
-	err = pgx.BeginTxFunc(ctx, t.pool, snapshot, func(tx pgx.Tx) error {
+	err = t.db.InSnapshot(ctx, func(tx *pg.Tx) error {
 		// These joins read whole tables, so that a sequential scan is right here and nowhere else.
-		if _, err := tx.Exec(ctx, `SET LOCAL enable_seqscan = on; SET LOCAL work_mem = '64MB'; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+		if err := tx.Script(ctx, `SET LOCAL enable_seqscan = on; SET LOCAL work_mem = '64MB'; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
 			return err
 		}
 		partitions, offsets, err := commonOffsets(ctx, tx, a, b, raw)
@@ -57,13 +57,13 @@ func (t *Targets) Diff(
 
 // commonOffsets returns, for each partition, the offset below which both targets have read it.
 func commonOffsets(
-	ctx context.Context, tx pgx.Tx, a, b schemas.Target, raw string,
+	ctx context.Context, tx *pg.Tx, a, b schemas.Target, raw string,
 ) (partitions []int32, offsets []int64, err error) {
-	err = tx.QueryRow(ctx, `SELECT coalesce(array_agg(partition), '{}'), coalesce(array_agg(next_offset), '{}') FROM (
+	err = pg.ScanOne(ctx, tx, []any{&partitions, &offsets}, `SELECT coalesce(array_agg(partition), '{}'), coalesce(array_agg(next_offset), '{}') FROM (
 		SELECT partition, min(next_offset) AS next_offset FROM (
-			SELECT partition, next_offset FROM `+a.Schema+`.stream_positions WHERE consumer_group = $1 AND topic = $3
-			UNION ALL SELECT partition, next_offset FROM `+b.Schema+`.stream_positions WHERE consumer_group = $2 AND topic = $3) p
-		GROUP BY partition HAVING count(*) = 2) both_have`, a.Group, b.Group, raw).Scan(&partitions, &offsets)
+			SELECT partition, next_offset FROM `+pg.Quote(a.Schema)+`.stream_positions WHERE consumer_group = $1 AND topic = $3
+			UNION ALL SELECT partition, next_offset FROM `+pg.Quote(b.Schema)+`.stream_positions WHERE consumer_group = $2 AND topic = $3) p
+		GROUP BY partition HAVING count(*) = 2) both_have`, a.Group, b.Group, raw)
 	return partitions, offsets, err
 }
 
@@ -74,13 +74,13 @@ const isMoving = `(EXISTS (SELECT FROM unnest($1::int[], $2::bigint[]) AS u(part
 
 // movingBatters returns the batters of moving pitches in either target.
 func movingBatters(
-	ctx context.Context, tx pgx.Tx, a, b schemas.Target, partitions []int32, offsets []int64,
+	ctx context.Context, tx *pg.Tx, a, b schemas.Target, partitions []int32, offsets []int64,
 ) ([]int64, error) {
 	return pg.Collect(ctx, tx, pgx.RowTo[int64], `WITH moving AS (
-			SELECT pitch_id FROM `+a.Schema+`.pitch_registers r WHERE `+isMoving+`
-			UNION SELECT pitch_id FROM `+b.Schema+`.pitch_registers r WHERE `+isMoving+`)
-		SELECT batter_id FROM moving JOIN `+a.Schema+`.pitch_registers USING (pitch_id) WHERE batter_id IS NOT NULL
-		UNION SELECT batter_id FROM moving JOIN `+b.Schema+`.pitch_registers USING (pitch_id) WHERE batter_id IS NOT NULL`,
+			SELECT pitch_id FROM `+pg.Quote(a.Schema)+`.pitch_registers r WHERE `+isMoving+`
+			UNION SELECT pitch_id FROM `+pg.Quote(b.Schema)+`.pitch_registers r WHERE `+isMoving+`)
+		SELECT batter_id FROM moving JOIN `+pg.Quote(a.Schema)+`.pitch_registers USING (pitch_id) WHERE batter_id IS NOT NULL
+		UNION SELECT batter_id FROM moving JOIN `+pg.Quote(b.Schema)+`.pitch_registers USING (pitch_id) WHERE batter_id IS NOT NULL`,
 		partitions, offsets)
 }
 
@@ -88,12 +88,12 @@ func movingBatters(
 // moving.
 func registersOf(schema string) string {
 	return `SELECT r.*, coalesce(identified_pitcher_id, measured_pitcher_id) AS pitcher_id, coalesce(identified_team_id, measured_team_id) AS team_id,
-		` + isMoving + ` AS moving FROM ` + schema + `.pitch_registers r`
+		` + isMoving + ` AS moving FROM ` + pg.Quote(schema) + `.pitch_registers r`
 }
 
 // statsOf selects a view of aggregates of a target. Moving batters are $1.
 func statsOf(schema, view string) string {
-	return `SELECT s.*, true AS standing, 0 AS core_version, batter_id = ANY ($1::bigint[]) AS moving FROM ` + schema + `.` + view + ` s`
+	return `SELECT s.*, true AS standing, 0 AS core_version, batter_id = ANY ($1::bigint[]) AS moving FROM ` + pg.Quote(schema) + `.` + view + ` s`
 }
 
 // comparedColumns returns the columns of a row, without its key and those that report when and by which build
@@ -145,7 +145,7 @@ func isMeasure(c schemas.Column) bool {
 
 // run fills in the difference, and returns the number of rows in both targets that two cores computed.
 func (c comparison) run(
-	ctx context.Context, tx pgx.Tx, into *schemas.TableDiff,
+	ctx context.Context, tx *pg.Tx, into *schemas.TableDiff,
 ) (otherCore int64, err error) {
 	const (
 		both  = "in_a AND in_b AND NOT s.moving"
@@ -187,7 +187,7 @@ func (c comparison) run(
 		dest = append(dest, &f.diff.Differ, pg.Float(&f.diff.Max), pg.Float(&f.diff.Mean), &f.keys[0], &f.keys[1])
 	}
 	sql := "SELECT " + strings.Join(parts, ", ") + c.joined()
-	if err := tx.QueryRow(ctx, sql, c.args...).Scan(dest...); err != nil {
+	if err := pg.ScanOne(ctx, tx, dest, sql, c.args...); err != nil {
 		return 0, err
 	}
 	into.OnlyInA = keysOf(onlyIn[:2])
@@ -215,7 +215,7 @@ func keysOf(found []*string) (keys []string) {
 
 // examples returns the values of a column under these keys.
 func (c comparison) examples(
-	ctx context.Context, tx pgx.Tx, column string, keys []string,
+	ctx context.Context, tx *pg.Tx, column string, keys []string,
 ) ([]schemas.ValueDiffer, error) {
 	wanted := fmt.Sprintf("%s = ANY ($%d::text[])", c.keyText(), len(c.args)+1)
 	if c.rows { // in this form the index finds them

@@ -1,6 +1,7 @@
 package pgadmin
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/jackc/pgx/v5"
@@ -12,8 +13,9 @@ import (
 // Export is a snapshot of all pitches at one moment: later writes do not show in its answers. It holds one
 // connection and no locks. It is not safe for use by several goroutines.
 type Export struct {
-	conn *pgx.Conn
-	tx   pgx.Tx
+	db  *pg.DB
+	tx  *pg.Tx
+	end func() // ends tx
 }
 
 // Day is a game date and the number of its current pitches.
@@ -24,36 +26,31 @@ type Day struct {
 
 // OpenExport connects and takes the snapshot. Close must be called.
 func OpenExport(ctx context.Context, cfg pg.Config) (*Export, error) {
-	pc, err := cfg.PoolConfig("pitchstream export")
+	db, err := pg.OpenReader(cfg, "pitchstream export", 0)
 	if err != nil {
 		return nil, err
 	}
-	// The snapshot must last while the caller waits for a slow disk.
-	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
-	conn, err := pgx.ConnectConfig(ctx, pc.ConnConfig)
+	tx, end, err := db.Snapshot(ctx)
 	if err != nil {
+		db.Pool.Close()
 		return nil, pg.Wrap("export", err)
 	}
-	e := &Export{conn: conn}
-	// guard: export: all of one moment | IsoLevel: pgx.RepeatableRead, ->
-	e.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		e.Close(ctx)
-		return nil, pg.Wrap("export", err)
-	}
-	return e, nil
+	return &Export{db, tx, end}, nil
 }
 
 // Close ends the snapshot and closes the connection.
-func (e *Export) Close(ctx context.Context) { _ = e.conn.Close(context.WithoutCancel(ctx)) }
+func (e *Export) Close() {
+	e.end()
+	e.db.Pool.Close()
+}
 
 // Days returns the dates from from to to (YYYY-MM-DD, "" for no limit) that have pitches, sorted. Pitches
 // without a date come last, whatever the limits are.
 func (e *Export) Days(ctx context.Context, from, to schemas.Text) ([]Day, error) {
 	days, err := pg.Collect(ctx, e.tx, func(row pgx.CollectableRow) (d Day, err error) {
-		err = row.Scan(pg.Text(&d.Date), &d.Pitches)
+		err = row.Scan(pg.Date(&d.Date), &d.Pitches)
 		return d, err
-	}, `SELECT game_date::text, count(*) FROM pitches
+	}, `SELECT game_date, count(*) FROM {schema}.pitches
 		WHERE game_date IS NULL OR game_date BETWEEN coalesce(nullif($1, '')::date, '-infinity') AND coalesce(nullif($2, '')::date, 'infinity')
 		GROUP BY game_date ORDER BY game_date`, string(from), string(to))
 	return days, pg.Wrap("days", err)
@@ -71,20 +68,18 @@ func (e *Export) Rows(ctx context.Context, days []Day, yield func(*schemas.Store
 			dates = append(dates, string(d.Date))
 		}
 	}
-	rows, err := e.tx.Query(ctx, `SELECT `+pg.RowColumns+` FROM pitches WHERE pitches.game_date = ANY ($1::date[]) OR $2 AND pitches.game_date IS NULL
-		ORDER BY pitches.game_date, event_time, pitch_id`, dates, undated)
-	if err != nil {
-		return pg.Wrap("pitches", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		row, err := pg.ScanRow(rows)
-		if err != nil {
-			return pg.Wrap("pitches", err)
-		}
-		if err := yield(&row); err != nil {
-			return err
-		}
-	}
-	return pg.Wrap("pitches", rows.Err())
+	b := &pgx.Batch{}
+	var given error
+	b.Queue(`SELECT `+pg.RowColumns+` FROM {schema}.pitches WHERE pitches.game_date = ANY ($1::date[]) OR $2 AND pitches.game_date IS NULL
+		ORDER BY pitches.game_date, event_time, pitch_id`, dates, undated).Query(func(rows pgx.Rows) error {
+		return pg.Each(rows, func() error {
+			row, err := pg.ScanRow(rows)
+			if err == nil {
+				given = yield(&row)
+			}
+			return cmp.Or(err, given)
+		})
+	})
+	err := e.tx.Run(ctx, b)
+	return cmp.Or(given, pg.Wrap("pitches", err))
 }

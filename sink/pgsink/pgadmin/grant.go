@@ -23,9 +23,9 @@ func (a *Admin) Grant(ctx context.Context, roles Roles) error {
 	if roles.Writer != "" && roles.Writer == roles.Reader {
 		return fmt.Errorf("postgres: role %q: want another one to read than to write", roles.Writer)
 	}
-	return pg.Wrap("granting", pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+	return pg.Wrap("granting", a.db.InTx(ctx, func(tx *pg.Tx) error {
 		// Two sessions that grant on the same tables at once would fail with "tuple concurrently updated".
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, pg.LockKey(a.schema, "grant")); err != nil {
+		if err := tx.Lock(ctx, pg.LockKey(a.db.Config.Schema, "grant")); err != nil {
 			return err
 		}
 		if err := a.grant(ctx, tx, roles.Reader, "SELECT", ""); err != nil {
@@ -38,36 +38,34 @@ func (a *Admin) Grant(ctx context.Context, roles Roles) error {
 }
 
 // grant gives a role exactly these rights on all tables, then runs the statement after.
-func (a *Admin) grant(ctx context.Context, tx pgx.Tx, role, rights, after string) error {
+func (a *Admin) grant(ctx context.Context, tx *pg.Tx, role, rights, after string) error {
 	if role == "" {
 		return nil
 	}
 	if err := a.checkRole(ctx, tx, role); err != nil {
 		return err
 	}
-	replace := strings.NewReplacer(
-		"{schema}", a.schema, "{role}", pgx.Identifier{role}.Sanitize(), "{rights}", rights)
-	_, err := tx.Exec(ctx, replace.Replace(`
+	replace := strings.NewReplacer("{role}", pg.Quote(role), "{rights}", rights)
+	return tx.Script(ctx, replace.Replace(`
 		REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};
 		REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {role};
 		REVOKE ALL ON SCHEMA {schema} FROM {role};
 		GRANT USAGE ON SCHEMA {schema} TO {role};
 		GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO {role};`+after))
-	return err
 }
 
 // checkRole returns an error for a role that is missing, is a superuser, or owns the tables. Rights revoked
 // from an owner would be missing when it migrates.
-func (a *Admin) checkRole(ctx context.Context, tx pgx.Tx, role string) error {
+func (a *Admin) checkRole(ctx context.Context, tx *pg.Tx, role string) error {
 	var super, owns bool
-	err := tx.QueryRow(ctx, `
+	err := pg.ScanOne(ctx, tx, []any{&super, &owns}, `
 		SELECT r.rolsuper, pg_has_role(r.oid, n.nspowner, 'MEMBER') OR EXISTS (
 		           SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND pg_has_role(r.oid, c.relowner, 'MEMBER'))
-		FROM pg_roles r, pg_namespace n WHERE r.rolname = $1 AND n.nspname = $2`, role, a.schema).Scan(&super, &owns)
+		FROM pg_roles r, pg_namespace n WHERE r.rolname = $1 AND n.nspname = $2`, role, a.db.Config.Schema)
 	switch {
 	case err == pgx.ErrNoRows:
 		return fmt.Errorf("there is no role %q: make it first, CREATE ROLE %s LOGIN PASSWORD '…'",
-			role, pgx.Identifier{role}.Sanitize())
+			role, pg.Quote(role))
 	case err != nil:
 		return err
 	case super:

@@ -12,21 +12,17 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // Admin works on one schema over a pool that its caller closes.
 type Admin struct {
-	pool   *pgxpool.Pool
-	schema string
+	db *pg.DB
 }
 
 // New makes an Admin over the pool of a pgsink.Sink.
-func New(db *pg.DB) *Admin { return &Admin{pool: db.Pool, schema: db.Config.Schema} }
+func New(db *pg.DB) *Admin { return &Admin{db} }
 
 //go:embed sql/*.sql
 var files embed.FS
@@ -71,48 +67,46 @@ func Migrations() []Migration {
 // runs in a transaction of its own. An advisory lock makes concurrent calls wait for each other. It returns
 // an error if a newer build migrated the database, or if a migration has changed since it was applied.
 func (a *Admin) Migrate(ctx context.Context) (applied []Migration, err error) {
-	conn, err := a.pool.Acquire(ctx)
-	if err != nil {
-		return nil, pg.Wrap("migrate", err)
-	}
-	defer conn.Release()
-	key := pg.LockKey(a.schema, "migrate")
-	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, key); err != nil {
-		return nil, pg.Wrap("migrate", err)
-	}
-	defer func() {
-		_, unlock := conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, key)
-		if err == nil {
-			err = pg.Wrap("migrate", unlock)
+	err = a.step(ctx, func(tx *pg.Tx) error { return a.makeSchema(ctx, tx) })
+	for err == nil {
+		var m *Migration // applied by this step
+		err = a.step(ctx, func(tx *pg.Tx) (err error) {
+			m, err = applyNext(ctx, tx)
+			return err
+		})
+		if err != nil || m == nil {
+			break
 		}
-	}()
-	done, err := a.migrationsDone(ctx, conn.Conn())
-	if err != nil {
-		return nil, err
+		applied = append(applied, *m)
 	}
-	todo, err := pending(Migrations(), done)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = a.step(ctx, func(tx *pg.Tx) error { return describeColumns(ctx, tx) })
 	}
-	for _, m := range todo {
-		if err := apply(ctx, conn.Conn(), m); err != nil {
-			return applied, fmt.Errorf("postgres: migration %04d_%s: %w", m.Version, m.Name, err)
-		}
-		applied = append(applied, m)
-	}
-	return applied, describeColumns(ctx, conn.Conn())
+	return applied, pg.Wrap(fmt.Sprintf("migrate schema %q", a.db.Config.Schema), err)
 }
 
-// migrationsDone returns the checksum of each applied migration by version. It makes the schema if it is not
-// there.
-func (a *Admin) migrationsDone(ctx context.Context, conn *pgx.Conn) (map[int]string, error) {
+// step runs f in a transaction that holds the lock of migrations. The migrations name no schema, so that the
+// transaction looks for tables in ours.
+func (a *Admin) step(ctx context.Context, f func(*pg.Tx) error) error {
+	return a.db.InTx(ctx, func(tx *pg.Tx) error {
+		if err := tx.Lock(ctx, pg.LockKey(a.db.Config.Schema, "migrate")); err != nil {
+			return err
+		}
+		if err := tx.Script(ctx, `SET LOCAL search_path = {schema}`); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// makeSchema makes the schema and the list of migrations if they are not there.
+func (a *Admin) makeSchema(ctx context.Context, tx *pg.Tx) error {
 	var exists bool
-	err := conn.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, a.schema+".schema_migrations").Scan(&exists)
-	if err != nil {
-		return nil, pg.Wrap("migrate", err)
+	err := pg.ScanOne(ctx, tx, []any{&exists}, `SELECT to_regclass('{schema}.schema_migrations') IS NOT NULL`)
+	if err != nil || exists {
+		return err
 	}
-	if !exists {
-		_, err := conn.Exec(ctx, strings.ReplaceAll(`
+	return tx.Script(ctx, `
 			CREATE SCHEMA IF NOT EXISTS {schema};
 			COMMENT ON SCHEMA {schema} IS 'Tracked pitches: rows, aggregates, stream positions';
 			CREATE TABLE {schema}.schema_migrations (version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
@@ -120,13 +114,7 @@ func (a *Admin) migrationsDone(ctx context.Context, conn *pgx.Conn) (map[int]str
 			COMMENT ON COLUMN {schema}.schema_migrations.version IS 'Number of the file';
 			COMMENT ON COLUMN {schema}.schema_migrations.name IS 'Name of the file';
 			COMMENT ON COLUMN {schema}.schema_migrations.checksum IS 'SHA-256 of the file as it was applied';
-			COMMENT ON COLUMN {schema}.schema_migrations.applied_at IS 'When it was applied'`, "{schema}", a.schema))
-		if err != nil {
-			return nil, fmt.Errorf("postgres: making schema %q: %w", a.schema, err)
-		}
-	}
-	done, err := pg.CollectMap[int, string](ctx, conn, `SELECT version, checksum FROM `+a.schema+`.schema_migrations`)
-	return done, pg.Wrap("migrate", err)
+			COMMENT ON COLUMN {schema}.schema_migrations.applied_at IS 'When it was applied'`)
 }
 
 // pending returns the migrations that are not applied yet. It returns an error if this build lacks an applied
@@ -139,33 +127,43 @@ func pending(have []Migration, done map[int]string) ([]Migration, error) {
 		if sum, ok := done[m.Version]; !ok {
 			todo = append(todo, m)
 		} else if sum != m.checksum() {
-			return nil, fmt.Errorf("postgres: migration %04d_%s was applied with another content "+
+			return nil, fmt.Errorf("migration %04d_%s was applied with another content "+
 				"than this build has: use the build that made this database, or a fresh schema", m.Version, m.Name)
 		}
 	}
 	for version := range done {
 		if !known[version] {
-			return nil, fmt.Errorf("postgres: the schema is at migration %04d, which this build does not know: "+
+			return nil, fmt.Errorf("the schema is at migration %04d, which this build does not know: "+
 				"a newer build made it, use that one", version)
 		}
 	}
 	return todo, nil
 }
 
-func apply(ctx context.Context, conn *pgx.Conn, m Migration) error {
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, m.sql); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)`,
+// applyNext applies the first migration that is not applied yet, and returns it; nil if there is none.
+func applyNext(ctx context.Context, tx *pg.Tx) (*Migration, error) {
+	done, err := pg.CollectMap[int, string](ctx, tx, `SELECT version, checksum FROM {schema}.schema_migrations`)
+	if err != nil {
+		return nil, err
+	}
+	todo, err := pending(Migrations(), done)
+	if err != nil || len(todo) == 0 {
+		return nil, err
+	}
+	m := &todo[0]
+	if err = tx.Script(ctx, m.sql); err == nil {
+		_, err = pg.Exec(ctx, tx, `INSERT INTO {schema}.schema_migrations (version, name, checksum) VALUES ($1, $2, $3)`,
 			m.Version, m.Name, m.checksum())
-		return err
-	})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("migration %04d_%s: %w", m.Version, m.Name, err)
+	}
+	return m, nil
 }
 
 // describeColumns writes the comments of columns from the lists of columns in schemas, so that both always
 // agree.
-func describeColumns(ctx context.Context, conn *pgx.Conn) error {
+func describeColumns(ctx context.Context, tx *pg.Tx) error {
 	var b strings.Builder
 	for table, columns := range map[string][]schemas.Column{
 		"pitches": schemas.StoredColumns, "pitch_registers": schemas.StoredColumns,
@@ -181,6 +179,5 @@ func describeColumns(ctx context.Context, conn *pgx.Conn) error {
 			fmt.Fprintf(&b, "COMMENT ON COLUMN %s.%s IS '%s';\n", table, c.Name, comment)
 		}
 	}
-	_, err := conn.Exec(ctx, b.String())
-	return pg.Wrap("comments", err)
+	return tx.Script(ctx, b.String())
 }

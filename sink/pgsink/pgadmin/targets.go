@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
@@ -17,7 +16,7 @@ import (
 // Targets keeps, in a schema of its own, the list of the targets beside live, the pointer to the target that
 // readers see, and the views of that target.
 type Targets struct {
-	pool          *pgxpool.Pool
+	db            *pg.DB
 	serving, live string // names of schemas
 }
 
@@ -30,22 +29,22 @@ func OpenTargets(cfg pg.Config, serving string) (*Targets, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Targets{pool: db.Pool, serving: serving, live: cfg.Schema}, nil
+	return &Targets{db: db, serving: serving, live: cfg.Schema}, nil
 }
 
 // Close waits for the connections that are in use, and closes the pool.
-func (t *Targets) Close() { t.pool.Close() }
+func (t *Targets) Close() { t.db.Pool.Close() }
 
 // change runs f in one transaction, under a lock that excludes all other changes of the targets. It waits at
 // most half a second at a time for readers, because a waiting lock holds up all readers behind it.
-func (t *Targets) change(ctx context.Context, what string, f func(pgx.Tx) error) error {
+func (t *Targets) change(ctx context.Context, what string, f func(*pg.Tx) error) error {
 	var err error
 	for range 10 {
-		err = pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, pg.LockKey(t.serving, "targets")); err != nil {
+		err = t.db.InTx(ctx, func(tx *pg.Tx) error {
+			if err := tx.Lock(ctx, pg.LockKey(t.serving, "targets")); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '500ms'`); err != nil {
+			if err := tx.Script(ctx, `SET LOCAL lock_timeout = '500ms'`); err != nil {
 				return err
 			}
 			return f(tx)
@@ -58,7 +57,7 @@ func (t *Targets) change(ctx context.Context, what string, f func(pgx.Tx) error)
 }
 
 func (t *Targets) sql(text string) string {
-	return strings.NewReplacer("{serving}", t.serving, "{live}", t.live).Replace(text)
+	return strings.NewReplacer("{serving}", pg.Quote(t.serving), "{live}", pg.Quote(t.live)).Replace(text)
 }
 
 var sqlTargets = statement("targets")
@@ -66,19 +65,19 @@ var sqlTargets = statement("targets")
 // Ensure makes the list and the pointer to live if they are not there, and lets the roles that may read
 // live's schema read the views.
 func (t *Targets) Ensure(ctx context.Context) error {
-	return t.change(ctx, "targets", func(tx pgx.Tx) error {
+	return t.change(ctx, "targets", func(tx *pg.Tx) error {
 		if there, err := t.exists(ctx, tx); err != nil || there {
 			return err
 		}
-		if _, err := tx.Exec(ctx, t.sql(sqlTargets)); err != nil {
+		if err := tx.Script(ctx, t.sql(sqlTargets)); err != nil {
 			return err
 		}
 		return t.point(ctx, tx, t.live)
 	})
 }
 
-func (t *Targets) exists(ctx context.Context, tx pgx.Tx) (there bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, t.serving+".pointer").Scan(&there)
+func (t *Targets) exists(ctx context.Context, tx *pg.Tx) (there bool, err error) {
+	err = pg.ScanOne(ctx, tx, []any{&there}, t.sql(`SELECT to_regclass('{serving}.pointer') IS NOT NULL`))
 	return there, err
 }
 
@@ -89,7 +88,7 @@ func (t *Targets) Share(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return t.change(ctx, "sharing the targets", func(tx pgx.Tx) error {
+	return t.change(ctx, "sharing the targets", func(tx *pg.Tx) error {
 		if there, err := t.exists(ctx, tx); err != nil || !there {
 			return err
 		}
@@ -104,7 +103,7 @@ func (t *Targets) Share(ctx context.Context) error {
 
 // point makes the views show a schema: each view that it has, and no other. Roles that may read them keep
 // that right.
-func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
+func (t *Targets) point(ctx context.Context, tx *pg.Tx, schema string) error {
 	has, err := viewsOf(ctx, tx, schema)
 	if err != nil {
 		return err
@@ -115,17 +114,16 @@ func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
 	}
 	for _, view := range had {
 		if !slices.Contains(has, view) { // it would go on showing the target before
-			if _, err := tx.Exec(ctx, `DROP VIEW `+t.serving+`.`+view); err != nil {
+			if err := tx.Script(ctx, t.sql(`DROP VIEW {serving}.`+view)); err != nil {
 				return err
 			}
 		}
 	}
 	for _, view := range has {
-		name, from := t.serving+"."+view, schema+"."+view
+		name, from := t.sql("{serving}."+view), pg.Quote(schema)+"."+view
 		// A view with other columns cannot be replaced. The savepoint keeps the transaction alive after that error.
-		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, `CREATE OR REPLACE VIEW `+name+` AS SELECT * FROM `+from)
-			return err
+		err := tx.Savepoint(ctx, func() error {
+			return tx.Script(ctx, `CREATE OR REPLACE VIEW `+name+` AS SELECT * FROM `+from)
 		})
 		if pg.HasCode(err, "42P16") { // invalid_table_definition
 			err = remakeView(ctx, tx, name, from)
@@ -137,24 +135,24 @@ func (t *Targets) point(ctx context.Context, tx pgx.Tx, schema string) error {
 	return copyRights(ctx, tx, t.live, t.serving, true)
 }
 
-func viewsOf(ctx context.Context, tx pgx.Tx, schema string) ([]string, error) {
+func viewsOf(ctx context.Context, tx *pg.Tx, schema string) ([]string, error) {
 	return pg.Collect(ctx, tx, pgx.RowTo[string],
 		`SELECT quote_ident(viewname) FROM pg_views WHERE schemaname = $1 ORDER BY 1`, schema)
 }
 
 // remakeView drops and creates a view, and lets the roles that could read it read it again.
-func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
+func remakeView(ctx context.Context, tx *pg.Tx, name, from string) error {
 	readers, err := pg.Collect(ctx, tx, pgx.RowTo[string], `SELECT r.rolname FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
 		WHERE c.oid = $1::regclass AND a.privilege_type = 'SELECT' AND r.oid <> c.relowner`, name)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `DROP VIEW `+name+`; CREATE VIEW `+name+` AS SELECT * FROM `+from); err != nil {
+	if err := tx.Script(ctx, `DROP VIEW `+name+`; CREATE VIEW `+name+` AS SELECT * FROM `+from); err != nil {
 		return err
 	}
 	// guard: target: readers of the views keep their rights | range readers -> range readers[:0]
 	for _, r := range readers {
-		if _, err := tx.Exec(ctx, `GRANT SELECT ON `+name+` TO `+pgx.Identifier{r}.Sanitize()); err != nil {
+		if err := tx.Script(ctx, `GRANT SELECT ON `+name+` TO `+pg.Quote(r)); err != nil {
 			return err
 		}
 	}
@@ -164,9 +162,9 @@ func remakeView(ctx context.Context, tx pgx.Tx, name, from string) error {
 // copyRights gives the roles that may use the schema from the same rights in the schema to. A role that may
 // write registers in from may write all tables in to, except the list of migrations. With readOnly no role
 // may write.
-func copyRights(ctx context.Context, tx pgx.Tx, from, to string, readOnly bool) error {
+func copyRights(ctx context.Context, tx *pg.Tx, from, to string, readOnly bool) error {
 	roles, err := pg.CollectMap[string, bool](ctx, tx, `
-		SELECT r.rolname, has_table_privilege(r.oid, $1 || '.pitch_registers', 'INSERT')
+		SELECT r.rolname, has_table_privilege(r.oid, quote_ident($1) || '.pitch_registers', 'INSERT')
 		FROM pg_namespace n, aclexplode(n.nspacl) a JOIN pg_roles r ON r.oid = a.grantee
 		WHERE n.nspname = $1 AND a.privilege_type = 'USAGE' AND r.oid <> n.nspowner`, from)
 	if err != nil {
@@ -178,8 +176,8 @@ func copyRights(ctx context.Context, tx pgx.Tx, from, to string, readOnly bool) 
 			sql += `GRANT INSERT, UPDATE ON ALL TABLES IN SCHEMA {to} TO {role};
 				REVOKE INSERT, UPDATE ON {to}.schema_migrations FROM {role}`
 		}
-		replace := strings.NewReplacer("{to}", to, "{role}", pgx.Identifier{role}.Sanitize())
-		if _, err := tx.Exec(ctx, replace.Replace(sql)); err != nil {
+		replace := strings.NewReplacer("{to}", pg.Quote(to), "{role}", pg.Quote(role))
+		if err := tx.Script(ctx, replace.Replace(sql)); err != nil {
 			return err
 		}
 	}
@@ -189,15 +187,15 @@ func copyRights(ctx context.Context, tx pgx.Tx, from, to string, readOnly bool) 
 // Register adds a target, whose schema must be migrated, to the list, and gives its schema the players and
 // the rights of live's. A target that is in the list keeps its names.
 func (t *Targets) Register(ctx context.Context, target schemas.Target) error {
-	return t.change(ctx, "target "+target.Name, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, t.sql(`INSERT INTO {serving}.targets (name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead)
+	return t.change(ctx, "target "+target.Name, func(tx *pg.Tx) error {
+		_, err := pg.Exec(ctx, tx, t.sql(`INSERT INTO {serving}.targets (name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead)
 			VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING`),
 			target.Name, target.Schema, target.Prefix, target.Group, target.Rows, target.Dead)
 		if err != nil {
 			return err
 		}
-		players := `INSERT INTO ` + target.Schema + `.players SELECT * FROM {live}.players ON CONFLICT DO NOTHING`
-		if _, err := tx.Exec(ctx, t.sql(players)); err != nil {
+		players := `INSERT INTO ` + pg.Quote(target.Schema) + `.players SELECT * FROM {live}.players ON CONFLICT DO NOTHING`
+		if err := tx.Script(ctx, t.sql(players)); err != nil {
 			return err
 		}
 		return copyRights(ctx, tx, t.live, target.Schema, false)
@@ -206,7 +204,7 @@ func (t *Targets) Register(ctx context.Context, target schemas.Target) error {
 
 // List returns the targets beside live, sorted by name.
 func (t *Targets) List(ctx context.Context) ([]schemas.Target, error) {
-	list, err := pg.Collect(ctx, t.pool, pgx.RowToStructByPos[schemas.Target], t.sql(
+	list, err := pg.Collect(ctx, t.db, pgx.RowToStructByPos[schemas.Target], t.sql(
 		`SELECT name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead FROM {serving}.targets ORDER BY 1`))
 	if pg.IsMissing(err) {
 		return nil, nil
@@ -216,21 +214,23 @@ func (t *Targets) List(ctx context.Context) ([]schemas.Target, error) {
 
 // Pointer returns the target that readers see.
 func (t *Targets) Pointer(ctx context.Context) (schemas.Pointer, error) {
-	return pg.ReadPointer(ctx, t.pool, t.serving)
+	return pg.ReadPointer(ctx, t.db, t.serving)
 }
 
 // Promote moves the pointer and the views to a target, in one transaction. It returns the pointer before and
 // after.
 func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Pointer, err error) {
-	err = t.change(ctx, "promoting "+name, func(tx pgx.Tx) error {
-		if err := tx.QueryRow(ctx, t.sql(`SELECT target, coalesce(previous, ''), generation FROM {serving}.pointer FOR UPDATE`)).
-			Scan(&was.Target.Name, &was.Previous, &was.Generation); err != nil {
+	err = t.change(ctx, "promoting "+name, func(tx *pg.Tx) error {
+		before := []any{&was.Target.Name, &was.Previous, &was.Generation}
+		err := pg.ScanOne(ctx, tx, before,
+			t.sql(`SELECT target, coalesce(previous, ''), generation FROM {serving}.pointer FOR UPDATE`))
+		if err != nil {
 			return err
 		}
 		schema := t.live
 		if name != pg.LiveName {
 			find := t.sql(`SELECT postgres_schema FROM {serving}.targets WHERE name = $1`)
-			if err := tx.QueryRow(ctx, find, name).Scan(&schema); err != nil {
+			if err := pg.ScanOne(ctx, tx, []any{&schema}, find, name); err != nil {
 				return fmt.Errorf("there is no target %s: %w", name, err)
 			}
 		}
@@ -242,9 +242,9 @@ func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Poi
 		if err := t.point(ctx, tx, schema); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, t.sql(`UPDATE {serving}.pointer SET previous = target, target = $1, generation = generation + 1, moved_at = clock_timestamp()
-			RETURNING target, previous, generation, moved_at`), name).
-			Scan(&is.Target.Name, &is.Previous, &is.Generation, &is.MovedAt)
+		after := []any{&is.Target.Name, &is.Previous, &is.Generation, &is.MovedAt}
+		return pg.ScanOne(ctx, tx, after, t.sql(`UPDATE {serving}.pointer SET previous = target, target = $1, generation = generation + 1, moved_at = clock_timestamp()
+			RETURNING target, previous, generation, moved_at`), name)
 	})
 	return was, is, err
 }
@@ -252,36 +252,35 @@ func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Poi
 // Drop removes a target's schema and its line in the list. It returns an error if readers see the target, or
 // if it is live.
 func (t *Targets) Drop(ctx context.Context, target schemas.Target) error {
-	return t.change(ctx, "dropping "+target.Name, func(tx pgx.Tx) error {
+	return t.change(ctx, "dropping "+target.Name, func(tx *pg.Tx) error {
 		forget := t.sql(`UPDATE {serving}.pointer SET previous = NULL WHERE previous = $1`)
-		if _, err := tx.Exec(ctx, forget, target.Name); err != nil {
+		if _, err := pg.Exec(ctx, tx, forget, target.Name); err != nil {
 			return err
 		}
-		gone, err := tx.Exec(ctx, t.sql(`DELETE FROM {serving}.targets WHERE name = $1 AND name <> (SELECT target FROM {serving}.pointer FOR UPDATE)`), target.Name)
+		gone, err := pg.Exec(ctx, tx, t.sql(`DELETE FROM {serving}.targets WHERE name = $1 AND name <> (SELECT target FROM {serving}.pointer FOR UPDATE)`), target.Name)
 		if err != nil {
 			return err
 		}
-		if gone.RowsAffected() == 0 || target.Schema == t.live || target.Schema == t.serving {
+		if gone == 0 || target.Schema == t.live || target.Schema == t.serving {
 			return errors.New("readers see it, or it is not there")
 		}
-		_, err = tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+target.Schema+` CASCADE`)
-		return err
+		return tx.Script(ctx, `DROP SCHEMA IF EXISTS `+pg.Quote(target.Schema)+` CASCADE`)
 	})
 }
 
 // Pitches returns the number of current rows in a schema, −1 if it is missing or another build's.
 func (t *Targets) Pitches(ctx context.Context, schema string) (int64, error) {
-	return t.number(ctx, schema, `SELECT count(*) FROM `+schema+`.pitches`)
+	return t.number(ctx, schema, `SELECT count(*) FROM `+pg.Quote(schema)+`.pitches`)
 }
 
 // UnfinishedReplays returns the number of unfinished replays into a schema, −1 if it is missing or another
 // build's.
 func (t *Targets) UnfinishedReplays(ctx context.Context, schema string) (int64, error) {
-	return t.number(ctx, schema, `SELECT count(*) FROM `+schema+`.replays WHERE finished_at IS NULL`)
+	return t.number(ctx, schema, `SELECT count(*) FROM `+pg.Quote(schema)+`.replays WHERE finished_at IS NULL`)
 }
 
 func (t *Targets) number(ctx context.Context, schema, sql string) (n int64, err error) {
-	err = t.pool.QueryRow(ctx, sql).Scan(&n)
+	err = pg.ScanOne(ctx, t.db, []any{&n}, sql)
 	if pg.IsMissing(err) {
 		return -1, nil
 	}

@@ -24,10 +24,10 @@ var (
 
 // TotalBatters returns every batter that has totals or a row, sorted, for CompareTotals.
 func (a *Admin) TotalBatters(ctx context.Context) ([]int64, error) {
-	ids, err := pg.Collect(ctx, a.pool, pgx.RowTo[int64], `
-		SELECT batter_id FROM batter_totals
-		UNION SELECT batter_id FROM batter_game_totals
-		UNION SELECT batter_id FROM pitch_registers WHERE batter_id IS NOT NULL
+	ids, err := pg.Collect(ctx, a.db, pgx.RowTo[int64], `
+		SELECT batter_id FROM {schema}.batter_totals
+		UNION SELECT batter_id FROM {schema}.batter_game_totals
+		UNION SELECT batter_id FROM {schema}.pitch_registers WHERE batter_id IS NOT NULL
 		ORDER BY 1`)
 	return ids, pg.Wrap("batters", err)
 }
@@ -46,9 +46,9 @@ type TotalsReport struct {
 // batter over all games, or (Key "no game") one of the batter's rows without a game.
 func (a *Admin) CompareTotals(ctx context.Context, ids []int64) (rep TotalsReport, err error) {
 	var computed, stored map[totalsKey]totals
-	err = pgx.BeginTxFunc(ctx, a.pool, snapshot, func(tx pgx.Tx) (err error) {
+	err = a.db.InSnapshot(ctx, func(tx *pg.Tx) (err error) {
 		// The planner expects a few groups where thousands are joined, so it would choose nested loops.
-		if _, err = tx.Exec(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'`); err != nil {
+		if err = tx.Script(ctx, `SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'`); err != nil {
 			return err
 		}
 		if computed, err = readTotals(ctx, tx, sqlComputedTotals, ids); err == nil {
@@ -82,9 +82,6 @@ func (a *Admin) CompareTotals(ctx context.Context, ids []int64) (rep TotalsRepor
 	return rep, nil
 }
 
-// snapshot reads everything as of one moment.
-var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-
 // totalsKey is a batter in a game, which is "" for rows without one. If game is missing, it is the batter
 // over all games.
 type totalsKey struct {
@@ -107,7 +104,7 @@ func (k totalsKey) compare(o totalsKey) int {
 // totals is one row of either statement: column → value.
 type totals map[string]any
 
-func readTotals(ctx context.Context, tx pgx.Tx, sql string, ids []int64) (map[totalsKey]totals, error) {
+func readTotals(ctx context.Context, tx *pg.Tx, sql string, ids []int64) (map[totalsKey]totals, error) {
 	rows, err := pg.Collect(ctx, tx, pgx.RowToMap, sql, ids)
 	found := make(map[totalsKey]totals, len(rows))
 	for _, row := range rows {

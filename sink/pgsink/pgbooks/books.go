@@ -27,7 +27,7 @@ func New(db *pg.DB) *Books { return &Books{db} }
 
 // Pointer returns the target that readers see, from the schema serving.
 func (b *Books) Pointer(ctx context.Context, serving string) (schemas.Pointer, error) {
-	return pg.ReadPointer(ctx, b.db.Pool, serving)
+	return pg.ReadPointer(ctx, b.db, serving)
 }
 
 // TryLock takes the named advisory lock of this schema on a connection of its own. ok is false while another
@@ -38,22 +38,22 @@ func (b *Books) TryLock(ctx context.Context, name string) (release func(), ok bo
 
 // AppliedPositions returns the stored positions of the group, sorted by topic and partition.
 func (b *Books) AppliedPositions(ctx context.Context) ([]schemas.Position, error) {
-	positions, err := pg.Collect(ctx, b.db.Pool, pgx.RowToStructByPos[schemas.Position],
-		`SELECT topic, partition, next_offset FROM stream_positions WHERE consumer_group = $1 ORDER BY 1, 2`, b.db.Config.Group)
+	positions, err := pg.Collect(ctx, b.db, pgx.RowToStructByPos[schemas.Position],
+		`SELECT topic, partition, next_offset FROM {schema}.stream_positions WHERE consumer_group = $1 ORDER BY 1, 2`, b.db.Config.Group)
 	return positions, pg.Wrap("positions", err)
 }
 
 // Rows returns every current row, sorted by pitch. It holds them all in memory, which suits tests and small
 // schemas.
 func (b *Books) Rows(ctx context.Context) ([]schemas.StoredRow, error) {
-	rows, err := pg.Collect(ctx, b.db.Pool, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM pitches ORDER BY pitch_id`)
+	rows, err := pg.Collect(ctx, b.db, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM {schema}.pitches ORDER BY pitch_id`)
 	return rows, pg.Wrap("rows", err)
 }
 
 // BatterSeqs returns every batter ever seen, sorted by id, with the current sequence number.
 func (b *Books) BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error) {
-	seqs, err := pg.Collect(ctx, b.db.Pool, pgx.RowToStructByPos[schemas.BatterSeq],
-		`SELECT batter_id, seq, pitches > 0 FROM batter_totals ORDER BY batter_id`)
+	seqs, err := pg.Collect(ctx, b.db, pgx.RowToStructByPos[schemas.BatterSeq],
+		`SELECT batter_id, seq, pitches > 0 FROM {schema}.batter_totals ORDER BY batter_id`)
 	return seqs, pg.Wrap("batters", err)
 }
 
@@ -64,7 +64,7 @@ func (b *Books) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Sna
 	at := map[int64]int{}
 	batch := &pgx.Batch{}
 	batch.Queue(`SELECT batter_id, seq, updated_at, `+pg.StatsColumns+`
-		FROM batter_totals WHERE batter_id = ANY ($1::bigint[]) ORDER BY batter_id`, ids).Query(func(rows pgx.Rows) error {
+		FROM {schema}.batter_totals WHERE batter_id = ANY ($1::bigint[]) ORDER BY batter_id`, ids).Query(func(rows pgx.Rows) error {
 		return pg.Each(rows, func() error {
 			var snap schemas.Snapshot
 			var sums pg.StatsRow
@@ -76,7 +76,7 @@ func (b *Books) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Sna
 		})
 	})
 	batch.Queue(`SELECT batter_id, game_key, seq, `+pg.StatsColumns+`
-		FROM batter_game_totals WHERE batter_id = ANY ($1::bigint[]) AND game_key <> '' ORDER BY batter_id, game_key`, ids).
+		FROM {schema}.batter_game_totals WHERE batter_id = ANY ($1::bigint[]) AND game_key <> '' ORDER BY batter_id, game_key`, ids).
 		Query(func(rows pgx.Rows) error {
 			return pg.Each(rows, func() error {
 				var batter int64
@@ -91,8 +91,7 @@ func (b *Books) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Sna
 				return nil
 			})
 		})
-	err := pgx.BeginTxFunc(ctx, b.db.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
-		func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })
+	err := b.db.InSnapshot(ctx, func(tx *pg.Tx) error { return tx.Run(ctx, batch) })
 	if err != nil {
 		return nil, pg.Wrap("snapshots", err)
 	}
@@ -123,7 +122,7 @@ func (b *Books) RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schem
 }
 
 func (b *Books) registers(ctx context.Context, sql string, args ...any) ([]schemas.StoredRegisters, error) {
-	found, err := pg.Collect(ctx, b.db.Pool, scanRegisters, sql, args...)
+	found, err := pg.Collect(ctx, b.db, scanRegisters, sql, args...)
 	return found, pg.Wrap("registers", err)
 }
 

@@ -45,11 +45,11 @@ func (b DeadLetters) DeadLettersSending(ctx context.Context) ([]schemas.DeadLett
 func (b DeadLetters) decisions(
 	ctx context.Context, which string, args ...any,
 ) ([]schemas.DeadLetterDecision, error) {
-	found, err := pg.Collect(ctx, b.db.Pool, scanDecision, `
+	found, err := pg.Collect(ctx, b.db, scanDecision, `
 		SELECT d.origin_topic, d.origin_partition, d.origin_offset, d.origin_ts_ms, d.attempts,
 			d.action, coalesce(d.reason, ''), d.decided_by, d.build, d.decided_at, d.times,
 			coalesce(d.raw_topic, ''), coalesce(d.raw_partition, 0), coalesce(d.raw_offset, 0)
-		FROM letter_decisions d `+which, args...)
+		FROM {schema}.letter_decisions d `+which, args...)
 	return found, pg.Wrap("decisions about dead letters", err)
 }
 
@@ -74,8 +74,8 @@ func (b DeadLetters) DecideDeadLetters(ctx context.Context, decisions []schemas.
 		pg.Column(decisions, func(d decision) string { return d.Raw.Topic }),
 		pg.Column(decisions, func(d decision) int32 { return d.Raw.Partition }),
 		pg.Column(decisions, func(d decision) int64 { return d.Raw.Offset }))
-	_, err := b.db.Pool.Exec(ctx, `
-		INSERT INTO letter_decisions (origin_topic, origin_partition, origin_offset, origin_ts_ms, attempts, action, reason,
+	_, err := pg.Exec(ctx, b.db, `
+		INSERT INTO {schema}.letter_decisions (origin_topic, origin_partition, origin_offset, origin_ts_ms, attempts, action, reason,
 		                              decided_by, build, decided_at, raw_topic, raw_partition, raw_offset)
 		SELECT topic, partition, at, ts, attempts, action, nullif(reason, ''), decided_by, build, decided_at,
 		       nullif(raw_topic, ''), CASE WHEN raw_topic <> '' THEN raw_partition END, CASE WHEN raw_topic <> '' THEN raw_offset END

@@ -29,8 +29,8 @@ func (b Heartbeats) Rest(ctx context.Context, instance string) error {
 }
 
 func (b Heartbeats) write(ctx context.Context, instance string, at schemas.TimeMS, beat []byte) error {
-	_, err := b.db.Pool.Exec(ctx, `
-		INSERT INTO heartbeats (instance, at, beat) SELECT $1, $2, $3
+	_, err := pg.Exec(ctx, b.db, `
+		INSERT INTO {schema}.heartbeats (instance, at, beat) SELECT $1, $2, $3
 		FROM set_config('synchronous_commit', 'off', true)
 		ON CONFLICT (instance) DO UPDATE SET at = excluded.at, beat = excluded.beat`, instance, at.Time(), beat)
 	return pg.Wrap("heartbeat", err)

@@ -39,16 +39,16 @@ const clockMargin = 2 * time.Minute
 // first. With all it adds the units whose number of rows differs, for which it reads every row.
 func (b Quality) Touched(ctx context.Context, all bool) ([]QualityUnit, error) {
 	var since time.Time
-	err := b.db.Pool.QueryRow(ctx,
-		`SELECT coalesce((SELECT at FROM quality_state WHERE name = 'touched'), '1970-01-01Z')`).Scan(&since)
+	err := pg.ScanOne(ctx, b.db, []any{&since},
+		`SELECT coalesce((SELECT at FROM {schema}.quality_state WHERE name = 'touched'), '1970-01-01Z')`)
 	if err != nil {
 		return nil, pg.Wrap("quality", err)
 	}
-	units, err := pg.Collect(ctx, b.db.Pool, scanUnit, sqlQualityTouched, since.Add(-clockMargin))
+	units, err := pg.Collect(ctx, b.db, scanUnit, sqlQualityTouched, since.Add(-clockMargin))
 	if err != nil || !all {
 		return units, pg.Wrap("quality", err)
 	}
-	different, err := pg.Collect(ctx, b.db.Pool, scanUnit, sqlQualityDifferent)
+	different, err := pg.Collect(ctx, b.db, scanUnit, sqlQualityDifferent)
 	for _, u := range different {
 		if !slices.Contains(units, u) {
 			units = append(units, u)
@@ -58,13 +58,13 @@ func (b Quality) Touched(ctx context.Context, all bool) ([]QualityUnit, error) {
 }
 
 func scanUnit(row pgx.CollectableRow) (u QualityUnit, err error) {
-	err = row.Scan(&u.Game, pg.Text((*schemas.Text)(&u.Day)))
+	err = row.Scan(&u.Game, pg.Date((*schemas.Text)(&u.Day)))
 	return u, err
 }
 
 // Done moves the watermark: everything written before at is computed.
 func (b Quality) Done(ctx context.Context, at time.Time) error {
-	_, err := b.db.Pool.Exec(ctx, `INSERT INTO quality_state (name, at) VALUES ('touched', $1)
+	_, err := pg.Exec(ctx, b.db, `INSERT INTO {schema}.quality_state (name, at) VALUES ('touched', $1)
 		ON CONFLICT (name) DO UPDATE SET at = greatest(quality_state.at, excluded.at)`, at)
 	return pg.Wrap("quality", err)
 }
@@ -76,7 +76,7 @@ func (b Quality) Rows(ctx context.Context, u QualityUnit) ([]schemas.StoredRow, 
 		where, arg = `game_pk IS NULL AND event_time >= $1::text::date - 2 AND event_time < $1::text::date + 3
 			AND coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) = $1::text::date`, u.Day
 	}
-	rows, err := pg.Collect(ctx, b.db.Pool, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM pitches WHERE `+where, arg)
+	rows, err := pg.Collect(ctx, b.db, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM {schema}.pitches WHERE `+where, arg)
 	return rows, pg.Wrap("quality", err)
 }
 
@@ -91,34 +91,32 @@ func (b Quality) Save(ctx context.Context, u QualityUnit, at time.Time, facts []
 		if err != nil {
 			return fmt.Errorf("quality of game %s: %w", u.Game, err)
 		}
-		batch.Queue(`INSERT INTO quality_games (game_key, day, venue, computed_at, pitches, facts) VALUES ($1, $2::text::date, $3, $4, $5, $6)
+		batch.Queue(`INSERT INTO {schema}.quality_games (game_key, day, venue, computed_at, pitches, facts) VALUES ($1, $2::text::date, $3, $4, $5, $6)
 			ON CONFLICT (game_key, day, venue) DO UPDATE SET computed_at = excluded.computed_at, pitches = excluded.pitches, facts = excluded.facts
 			-- guard: quality: older facts do not replace newer ones | WHERE quality_games.computed_at <= excluded.computed_at -> WHERE true
 			WHERE quality_games.computed_at <= excluded.computed_at`,
 			u.Game, f.Day, string(f.Venue), at, f.Pitches, body)
 	}
 	// guard: quality: facts without current rows are emptied | pitches = 0, facts = '{}', ->
-	batch.Queue(`UPDATE quality_games SET pitches = 0, facts = '{}', computed_at = $4
-		WHERE game_key = $1 AND ($5 = '' OR day::text = $5) AND (day::text, venue) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))`,
+	batch.Queue(`UPDATE {schema}.quality_games SET pitches = 0, facts = '{}', computed_at = $4
+		WHERE game_key = $1 AND ($5 = '' OR day = nullif($5, '')::date) AND (day, venue) NOT IN (SELECT * FROM unnest($2::text[]::date[], $3::text[]))`,
 		u.Game, days, venues, at, u.Day)
-	return pg.Wrap("quality", pgx.BeginFunc(ctx, b.db.Pool, func(tx pgx.Tx) error {
-		return tx.SendBatch(ctx, batch).Close()
-	}))
+	return pg.Wrap("quality", b.db.Run(ctx, batch))
 }
 
 // Day returns the newest day of a game, "" if none of its rows is current.
 func (b Quality) Day(ctx context.Context, game string) (day string, err error) {
-	err = b.db.Pool.QueryRow(ctx,
-		`SELECT coalesce(max(day)::text, '') FROM quality_games WHERE game_key = $1 AND pitches > 0`, game).Scan(&day)
+	err = pg.ScanOne(ctx, b.db, []any{pg.Date((*schemas.Text)(&day))},
+		`SELECT max(day) FROM {schema}.quality_games WHERE game_key = $1 AND pitches > 0`, game)
 	return day, pg.Wrap("quality", err)
 }
 
 // QualityFacts returns the stored facts of the given number of days up to last (YYYY-MM-DD). "" stands for
 // the newest day that has any.
 func (b Quality) QualityFacts(ctx context.Context, last string, days int) ([]schemas.QualityFacts, error) {
-	facts, err := pg.Collect(ctx, b.db.Pool, pgx.RowTo[schemas.QualityFacts], `
-		WITH newest AS (SELECT coalesce(nullif($1, '')::date, (SELECT max(day) FROM quality_games WHERE pitches > 0)) AS day)
-		SELECT facts FROM quality_games, newest
+	facts, err := pg.Collect(ctx, b.db, pgx.RowTo[schemas.QualityFacts], `
+		WITH newest AS (SELECT coalesce(nullif($1, '')::date, (SELECT max(day) FROM {schema}.quality_games WHERE pitches > 0)) AS day)
+		SELECT facts FROM {schema}.quality_games, newest
 		WHERE quality_games.day BETWEEN newest.day - $2::int AND newest.day
 			AND (pitches > 0 OR facts #> '{shares,deleted_pitches}' IS NOT NULL) ORDER BY quality_games.day, game_key, venue`, last, days)
 	return facts, pg.Wrap("quality", err)
@@ -131,7 +129,10 @@ func (b Quality) Arrivals(ctx context.Context, u QualityUnit) ([]schemas.Quality
 	if u.Game == "" {
 		of = `$1 = '' AND game_pk IS NULL AND event_time >= $2::text::date - 2 AND event_time < $2::text::date + 3`
 	}
-	found, err := pg.Collect(ctx, b.db.Pool, pgx.RowToStructByPos[schemas.QualityArrivals],
+	found, err := pg.Collect(ctx, b.db, func(row pgx.CollectableRow) (a schemas.QualityArrivals, err error) {
+		err = row.Scan(pg.Date((*schemas.Text)(&a.Day)), &a.Venue, &a.Repeats, &a.Conflicting, &a.Deleted)
+		return a, err
+	},
 		strings.ReplaceAll(sqlQualityArrivals, "{of the unit}", of), u.Game, u.Day)
 	return found, pg.Wrap("quality", err)
 }

@@ -39,35 +39,35 @@ func (r *Reader) GamePitches(ctx context.Context, gamePK string, limit int) ([]s
 }
 
 func (r *Reader) rows(ctx context.Context, where string, args ...any) ([]schemas.StoredRow, error) {
-	return collect(ctx, r, "pitches", pg.ScanRow, `SELECT `+pg.RowColumns+` FROM pitches `+where, args...)
+	return collect(ctx, r, "pitches", pg.ScanRow, `SELECT `+pg.RowColumns+` FROM {schema}.pitches `+where, args...)
 }
 
 // Swings returns the newest swings of each of the batters, the newest first of each.
 func (r *Reader) Swings(ctx context.Context, ids []int64, limit int) ([]schemas.StoredRow, error) {
 	return collect(ctx, r, "pitches", pg.ScanRow, `
 		SELECT s.* FROM unnest($1::bigint[]) WITH ORDINALITY AS asked(id, place) CROSS JOIN LATERAL (
-			SELECT `+pg.RowColumns+` FROM pitches WHERE batter_id = asked.id AND is_swing ORDER BY event_time DESC, pitch_id DESC LIMIT $2
+			SELECT `+pg.RowColumns+` FROM {schema}.pitches WHERE batter_id = asked.id AND is_swing ORDER BY event_time DESC, pitch_id DESC LIMIT $2
 		) s ORDER BY asked.place, s.event_time DESC, s.pitch_id DESC`, ids, limit)
 }
 
 // pitchesOfAGame bounds how many of the newest pitches Games looks at per game. A long game has fewer.
 const pitchesOfAGame = 500
 
-const gameColumns = `game_pk, max(game_date)::text, max(venue), count(*), min(event_time), max(event_time), max(processed_at)`
+const gameColumns = `game_pk, max(game_date), max(venue), count(*), min(event_time), max(event_time), max(processed_at)`
 
 // Games returns the games of the newest pitches, the one with the newest pitch first.
 func (r *Reader) Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error) {
 	return collect(ctx, r, "games", scanGame, `
-		WITH newest AS (SELECT game_pk, event_time FROM pitches ORDER BY event_time DESC LIMIT $2),
+		WITH newest AS (SELECT game_pk, event_time FROM {schema}.pitches ORDER BY event_time DESC LIMIT $2),
 		     recent AS (SELECT game_pk FROM newest WHERE game_pk IS NOT NULL GROUP BY game_pk ORDER BY max(event_time) DESC, game_pk LIMIT $1)
-		SELECT g.* FROM recent CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM pitches p WHERE p.game_pk = recent.game_pk GROUP BY game_pk) g
+		SELECT g.* FROM recent CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p WHERE p.game_pk = recent.game_pk GROUP BY game_pk) g
 		ORDER BY 6 DESC, 1`, limit, limit*pitchesOfAGame)
 }
 
 // Game returns one game, nil if no row of it is current.
 func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error) {
 	return first(collect(ctx, r, "games", scanGame,
-		`SELECT `+gameColumns+` FROM pitches WHERE game_pk = $1 GROUP BY game_pk`, gamePK))
+		`SELECT `+gameColumns+` FROM {schema}.pitches WHERE game_pk = $1 GROUP BY game_pk`, gamePK))
 }
 
 // GameVersions returns a text for each of the games, in their order, that is another one after each change of
@@ -81,7 +81,7 @@ func (r *Reader) GameVersions(ctx context.Context, games []string) ([]string, er
 }
 
 func scanGame(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
-	err = row.Scan(&g.GamePK, pg.Text(&g.GameDate), pg.Text(&g.Venue), &g.Pitches,
+	err = row.Scan(&g.GamePK, pg.Date(&g.GameDate), pg.Text(&g.Venue), &g.Pitches,
 		pg.Time(&g.First), pg.Time(&g.Last), pg.Time(&g.UpdatedAt))
 	return g, err
 }
@@ -91,12 +91,13 @@ func scanGame(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
 func (r *Reader) Players(
 	ctx context.Context, version string,
 ) (players []schemas.Player, now string, err error) {
-	err = r.db.Pool.QueryRow(ctx, `SELECT count(*) || '/' || coalesce(max(updated_at)::text, '') FROM players`).Scan(&now)
+	err = pg.ScanOne(ctx, r.db, []any{&now},
+		`SELECT count(*) || '/' || coalesce(max(updated_at)::text, '') FROM {schema}.players`)
 	if err != nil || now == version {
 		return nil, version, pg.Wrap("players", err)
 	}
 	players, err = collect(ctx, r, "players", pgx.RowToStructByPos[schemas.Player],
-		`SELECT id, name, coalesce(team, '') FROM players`)
+		`SELECT id, name, coalesce(team, '') FROM {schema}.players`)
 	if err != nil {
 		return nil, version, err
 	}

@@ -27,7 +27,7 @@ const statementTimeout = 4 * time.Second
 
 // Open makes a Reader. It does not connect.
 func Open(cfg Config) (*Reader, error) {
-	db, err := pg.OpenReader(cfg, statementTimeout)
+	db, err := pg.OpenReader(cfg, "pitchstream serve", statementTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,8 @@ func (r *Reader) Close() { r.db.Pool.Close() }
 // Ping returns an error if the database is unreachable or its schema lacks a table that this build reads.
 func (r *Reader) Ping(ctx context.Context) error {
 	var ok bool
-	if err := r.db.Pool.QueryRow(ctx, `SELECT to_regclass('players') IS NOT NULL`).Scan(&ok); err != nil {
+	err := pg.ScanOne(ctx, r.db, []any{&ok}, `SELECT to_regclass('{schema}.players') IS NOT NULL`)
+	if err != nil {
 		return pg.Wrap("ping", err)
 	}
 	if !ok {
@@ -57,7 +58,7 @@ func (r *Reader) Ping(ctx context.Context) error {
 func (r *Reader) Pulse(ctx context.Context) (schemas.Pulse, error) {
 	p := schemas.Pulse{Heartbeats: map[string]schemas.Heartbeat{}, Applied: map[string]int64{}}
 	b := &pgx.Batch{}
-	b.Queue(`SELECT topic, partition, next_offset FROM stream_positions WHERE consumer_group = $1`, r.db.Config.Group).
+	b.Queue(`SELECT topic, partition, next_offset FROM {schema}.stream_positions WHERE consumer_group = $1`, r.db.Config.Group).
 		Query(func(rows pgx.Rows) error {
 			positions, err := pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.Position])
 			for _, at := range positions {
@@ -65,18 +66,19 @@ func (r *Reader) Pulse(ctx context.Context) (schemas.Pulse, error) {
 			}
 			return err
 		})
-	b.Queue(`SELECT instance, beat - 'work' FROM heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).
+	b.Queue(`SELECT instance, beat - 'work' FROM {schema}.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).
 		Query(func(rows pgx.Rows) error { return decode(rows, p.Heartbeats) })
-	return p, pg.Wrap("positions", r.db.Pool.SendBatch(ctx, b).Close())
+	return p, pg.Wrap("positions", r.db.Run(ctx, b))
 }
 
 // Works returns by instance the work that the processors reported, of a stopped one the last report within an
 // hour.
 func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
-	rows, _ := r.db.Pool.Query(ctx, `
-		SELECT instance, beat->'work' FROM heartbeats WHERE beat->'work' IS NOT NULL AND at > now() - interval '1 hour'`)
 	works := map[string]schemas.Work{}
-	return works, pg.Wrap("work", decode(rows, works))
+	b := &pgx.Batch{}
+	b.Queue(`SELECT instance, beat->'work' FROM {schema}.heartbeats WHERE beat->'work' IS NOT NULL AND at > now() - interval '1 hour'`).
+		Query(func(rows pgx.Rows) error { return decode(rows, works) })
+	return works, pg.Wrap("work", r.db.Run(ctx, b))
 }
 
 // decode reads rows of a name and a JSON value. It leaves out values that another build wrote in another
@@ -119,13 +121,13 @@ func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schem
 	}
 	b := &pgx.Batch{}
 	if len(ids) > 0 {
-		b.Queue(`SELECT '', `+statsColumns+` FROM batter_stats WHERE batter_id = ANY($1)`, ids).Query(note)
+		b.Queue(`SELECT '', `+statsColumns+` FROM {schema}.batter_stats WHERE batter_id = ANY($1)`, ids).Query(note)
 	}
 	if len(games) > 0 {
-		b.Queue(`SELECT game_pk, `+statsColumns+` FROM batter_game_stats
+		b.Queue(`SELECT game_pk, `+statsColumns+` FROM {schema}.batter_game_stats
 			WHERE (batter_id, game_pk) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))`, gameIDs, games).Query(note)
 	}
-	if err := r.db.Pool.SendBatch(ctx, b).Close(); err != nil {
+	if err := r.db.Run(ctx, b); err != nil {
 		return nil, pg.Wrap("batters", err)
 	}
 	states := make([]*schemas.BatterState, len(keys))
@@ -138,7 +140,7 @@ func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schem
 // GameStates returns the batters of a game, sorted by id.
 func (r *Reader) GameStates(ctx context.Context, gamePK string) ([]schemas.BatterState, error) {
 	return collect(ctx, r, "batters", scanState,
-		`SELECT game_pk, `+statsColumns+` FROM batter_game_stats WHERE game_pk = $1 ORDER BY batter_id LIMIT 500`, gamePK)
+		`SELECT game_pk, `+statsColumns+` FROM {schema}.batter_game_stats WHERE game_pk = $1 ORDER BY batter_id LIMIT 500`, gamePK)
 }
 
 // Leaders returns the batters with the highest values of a column of batter_stats, of those with at least
@@ -147,14 +149,14 @@ func (r *Reader) Leaders(
 	ctx context.Context, stat string, minSwings int64, limit int,
 ) ([]schemas.BatterState, error) {
 	column := pgx.Identifier{stat}.Sanitize()
-	return collect(ctx, r, "batters", scanState, `SELECT '', `+statsColumns+` FROM batter_stats
+	return collect(ctx, r, "batters", scanState, `SELECT '', `+statsColumns+` FROM {schema}.batter_stats
 		WHERE swing_count >= $1 AND `+column+` IS NOT NULL ORDER BY `+column+` DESC, batter_id LIMIT $2`, minSwings, limit)
 }
 
 func collect[T any](
 	ctx context.Context, r *Reader, what string, scan pgx.RowToFunc[T], sql string, args ...any,
 ) ([]T, error) {
-	found, err := pg.Collect(ctx, r.db.Pool, scan, sql, args...)
+	found, err := pg.Collect(ctx, r.db, scan, sql, args...)
 	return found, pg.Wrap(what, err)
 }
 

@@ -9,7 +9,7 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
         {groups}) AS t
 ), was AS MATERIALIZED ( -- pitches > 0 is outside, because inside it would let the planner choose the index of games
     SELECT g.* FROM touched t CROSS JOIN LATERAL (
-        SELECT * FROM batter_game_totals g WHERE g.batter_id = t.batter_id AND g.game_key = t.game_key OFFSET 0) AS g
+        SELECT * FROM {schema}.batter_game_totals g WHERE g.batter_id = t.batter_id AND g.game_key = t.game_key OFFSET 0) AS g
     WHERE g.pitches > 0
 ), r AS MATERIALIZED ( -- OFFSET 0 forces one index range per group, whatever the statistics of the table are
     SELECT t.n, r.* FROM touched t CROSS JOIN LATERAL (
@@ -18,7 +18,7 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
                r.exit_velocity_mph AS exit_velocity,
                CASE WHEN r.speed_confidence = 'reliable' THEN r.bat_speed_mph END AS bat_speed,
                CASE WHEN r.swing_confidence = 'confirmed' THEN r.attack_angle_deg END AS attack_angle
-        FROM pitch_registers r WHERE r.batter_id = t.batter_id AND coalesce(r.game_pk, '') = t.game_key OFFSET 0) AS r
+        FROM {schema}.pitch_registers r WHERE r.batter_id = t.batter_id AND coalesce(r.game_pk, '') = t.game_key OFFSET 0) AS r
 ), types AS (
     SELECT n, type,
            count(*)::int AS pitches,
@@ -47,7 +47,7 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     SELECT DISTINCT ON (n) n, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition, pitch_result, pitch_action, exit_velocity
     FROM r ORDER BY n, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
 ), now AS (
-    INSERT INTO batter_game_totals AS g (
+    INSERT INTO {schema}.batter_game_totals AS g (
         batter_id, game_key, seq, updated_at,
         pitches, swing_count, whiff_count, contact_count, hard_hit_count, exit_velocity_count, exit_velocity_sum,
         exit_velocity_max, bat_speed_count, bat_speed_sum, bat_speed_max, attack_angle_count, attack_angle_sum,
@@ -64,7 +64,7 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
            l.pitch_result, l.pitch_action, l.exit_velocity,
            coalesce(a.type_names, '{}'), coalesce(a.type_pitches, '{}'), coalesce(a.type_swings, '{}'), coalesce(a.type_whiffs, '{}')
     FROM touched t
-    JOIN batter_totals b USING (batter_id)
+    JOIN {schema}.batter_totals b USING (batter_id)
     LEFT JOIN a USING (n)
     LEFT JOIN l USING (n)
     ORDER BY t.batter_id, t.game_key
@@ -113,13 +113,13 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
                 UNION ALL
                 SELECT batter_id, -1, type_names, type_pitches, type_swings, type_whiffs FROM was
                 UNION ALL
-                SELECT b.batter_id, 1, b.type_names, b.type_pitches, b.type_swings, b.type_whiffs FROM d JOIN batter_totals b USING (batter_id)) AS s,
+                SELECT b.batter_id, 1, b.type_names, b.type_pitches, b.type_swings, b.type_whiffs FROM d JOIN {schema}.batter_totals b USING (batter_id)) AS s,
                unnest(s.type_names, s.type_pitches, s.type_swings, s.type_whiffs) AS t(name, pitches, swings, whiffs)
           GROUP BY batter_id, name ORDER BY batter_id, name) AS summed
     WHERE pitches > 0
     GROUP BY batter_id
 ), moved AS (
-    UPDATE batter_totals AS b SET
+    UPDATE {schema}.batter_totals AS b SET
         pitches = CASE WHEN b.pitches + d.pitches <= 0 OR b.seq % 64 = 0
                          -- guard: a batter whose maximum may be gone is folded from all games | OR d.was_exit_velocity_max >= b.exit_velocity_max AND -> OR false AND
                          OR d.was_exit_velocity_max >= b.exit_velocity_max AND coalesce(d.exit_velocity_max < d.was_exit_velocity_max, true)

@@ -6,10 +6,10 @@ WITH counted AS (
            count(*) FILTER (WHERE fate = 4) AS superseded, count(*) FILTER (WHERE fate = 5) AS duplicates
     FROM unnest($2::int[], $3::bigint[], $4::smallint[]) AS r(partition, at, fate)
     -- guard: replay: what was counted is not counted again | AND r.at >= p.next_offset ->
-    JOIN replay_progress p ON p.replay_id = $1 AND p.partition = r.partition AND r.at >= p.next_offset
+    JOIN {schema}.replay_progress p ON p.replay_id = $1 AND p.partition = r.partition AND r.at >= p.next_offset
     GROUP BY r.partition
 )
-UPDATE replay_progress p
+UPDATE {schema}.replay_progress p
 SET next_offset = c.next_offset, records = p.records + c.records, rows = p.rows + c.rows, deletes = p.deletes + c.deletes,
     ids = p.ids + c.ids, letters = p.letters + c.letters, superseded = p.superseded + c.superseded, duplicates = p.duplicates + c.duplicates
 FROM counted c

@@ -1,9 +1,9 @@
 -- Compute the batters that compute_games.sql marked with −1 pitches from all their batter-games, one narrow row per game.
 WITH whole AS MATERIALIZED (
-    SELECT batter_id FROM batter_totals WHERE batter_id = ANY ({batters}) AND pitches < 0
+    SELECT batter_id FROM {schema}.batter_totals WHERE batter_id = ANY ({batters}) AND pitches < 0
 ), g AS MATERIALIZED (
     SELECT g.* FROM whole CROSS JOIN LATERAL (
-        SELECT * FROM batter_game_totals g WHERE g.batter_id = whole.batter_id AND g.pitches > 0 OFFSET 0) AS g
+        SELECT * FROM {schema}.batter_game_totals g WHERE g.batter_id = whole.batter_id AND g.pitches > 0 OFFSET 0) AS g
 ), a AS ( -- sums of int are bigint; sums of bigint would be numeric, which is slow
     SELECT whole.batter_id,
            coalesce(sum(g.pitches::int), 0) AS pitches, coalesce(sum(g.swing_count::int), 0) AS swing_count,
@@ -30,7 +30,7 @@ WITH whole AS MATERIALIZED (
           GROUP BY g.batter_id, t.name) AS t
     GROUP BY batter_id
 )
-UPDATE batter_totals AS b SET
+UPDATE {schema}.batter_totals AS b SET
     pitches = a.pitches, swing_count = a.swing_count, whiff_count = a.whiff_count, contact_count = a.contact_count,
     hard_hit_count = a.hard_hit_count, exit_velocity_count = a.exit_velocity_count,
     exit_velocity_sum = a.exit_velocity_sum, exit_velocity_max = a.exit_velocity_max,

@@ -2,7 +2,7 @@
 -- this one see everything that earlier holders of the lock committed. So two transactions never compute a batter from
 -- rows that the other cannot see. Sequence numbers follow the clock in microseconds, so that they rise even after a restore
 -- of an older backup.
-INSERT INTO batter_totals AS b (batter_id, seq, updated_at)
+INSERT INTO {schema}.batter_totals AS b (batter_id, seq, updated_at)
 SELECT id, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, $2::timestamptz
 FROM unnest({batters}) AS id
 ORDER BY id

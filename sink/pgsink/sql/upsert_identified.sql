@@ -1,6 +1,6 @@
 -- Write the identified registers of a batch. The rule is that of upsert_measured.sql, with versions of their own. A pitch
 -- that is not measured yet gets a line that counts for nothing until its record arrives.
-INSERT INTO pitch_registers AS r (
+INSERT INTO {schema}.pitch_registers AS r (
     pitch_id, identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition,
     identified_batter_id, identified_pitcher_id, identified_team_id)
 SELECT i.*

@@ -6,7 +6,7 @@
 -- counted them. Against the record before the batch the row is compared. Only one of the two counts, because a batch that
 -- is read again holds records that are counted already. A record with an equal version is one that is read again. Another
 -- core may compute other values from the same record, which is no conflict. gone_* keep the game of a deleted pitch.
-INSERT INTO pitch_registers AS r (
+INSERT INTO {schema}.pitch_registers AS r (
     pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time, deleted,
     game_pk, game_date, venue, measured_batter_id, measured_pitcher_id, measured_team_id, inning, balls,
     strikes, outs, pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph,

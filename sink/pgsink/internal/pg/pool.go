@@ -1,21 +1,39 @@
 // Package pg holds what all packages of the Postgres store share: the pool, queries, the classes of errors,
 // and the columns of rows and aggregates.
+//
+// A connection may belong to a pooler, which gives every transaction another server process. Therefore
+// nothing here depends on the state of a session:
+//
+//   - Tables are named with their schema, for which statements have the hole {schema}.
+//   - Every statement runs in a transaction that begins with the settings on which its result depends
+//     (DB.Run, DB.InTx). So the settings of a role or a database never matter.
+//   - Locks are held by open transactions (DB.TryLock).
+//   - Statements are prepared only where no pooler is in between (DB.inspect).
 package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Config names the database, the schema and the writer.
 type Config struct {
 	URL         string // postgres://user:password@host:port/database?sslmode=…
-	Schema      string // a plain lower-case name, [a-z_][a-z0-9_]*
+	Schema      string // a plain lower-case name, [a-z_][a-z0-9_]*; it may be a reserved word
 	Group       string // the consumer group whose positions are stored
 	Build       string // the build that is stored with each row
 	CoreVersion int32  // features.CoreVersion of this build
@@ -28,11 +46,19 @@ type Config struct {
 type DB struct {
 	Pool   *pgxpool.Pool
 	Config Config
+
+	begin    string   // starts a transaction
+	settings string   // the statement that follows begin
+	texts    sync.Map // statement with holes → statement, see SQL
+
+	explicitMode bool        // the URL says how statements are sent
+	isPooled     atomic.Bool // the last new connection was a pooler's
+	wantsPrimary bool        // a standby is refused
 }
 
 var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
-// CheckSchema returns an error if the name of a schema would need quotes.
+// CheckSchema returns an error if the name of a schema would need quotes for its letters.
 func CheckSchema(name string) error {
 	if !plainName.MatchString(name) {
 		return fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", name)
@@ -40,70 +66,155 @@ func CheckSchema(name string) error {
 	return nil
 }
 
-// Open makes a pool for writers. It does not connect: the first statement does.
-func Open(cfg Config) (*DB, error) {
-	pc, err := cfg.PoolConfig("pitchstream")
-	if err != nil {
-		return nil, err
+// Quote returns a name as SQL has it, so that a reserved word can be one.
+func Quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// setting is one setting of every transaction. Those that the server does not have are left out.
+type setting struct{ name, value string }
+
+// common are the settings on which the form of a result depends, and the limits that a role may have and that
+// would end our statements. Results are binary, so that few of the former matter. transaction_timeout is new
+// in version 17.
+var common = []setting{
+	{"IntervalStyle", "postgres"}, {"bytea_output", "hex"}, {"extra_float_digits", "1"}, {"jit", "off"},
+	{"lock_timeout", "0"}, {"transaction_timeout", "0"},
+}
+
+// ofWriters are the settings of writing transactions.
+//
+// Every statement has its index: enable_seqscan is off because a plan made while a table was small must not
+// scan the table once it is large. A machine that loses power in the middle of a batch closes no connection:
+// the other limits release its locks within a minute, because the network alone would take hours to notice.
+var ofWriters = []setting{
+	{"statement_timeout", "0"}, {"enable_seqscan", "off"}, {"idle_in_transaction_session_timeout", "15s"},
+	{"tcp_keepalives_idle", "10"}, {"tcp_keepalives_interval", "5"}, {"tcp_keepalives_count", "3"},
+	{"tcp_user_timeout", "60s"},
+}
+
+func setStatement(settings ...setting) string {
+	values := make([]string, len(settings))
+	for i, s := range settings {
+		values[i] = "('" + s.name + "', '" + s.value + "')"
 	}
+	return `SELECT count(set_config(name, value, true)) FROM (VALUES ` + strings.Join(values, ", ") +
+		`) AS s(name, value) WHERE current_setting(name, true) IS NOT NULL`
+}
+
+// Open makes a pool for writers. It does not connect: the first statement does. A standby is refused, unless
+// the URL has target_session_attrs.
+func Open(cfg Config) (*DB, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	pc.MaxConns = max(cfg.MaxConns, 4)
-	params := pc.ConnConfig.RuntimeParams
-	// Every statement has its index. A plan made while a table was small must not scan the table once it is
-	// large.
-	params["enable_seqscan"] = "off"
-	// A machine that loses power in the middle of a batch closes no connection. These limits release its locks
-	// within a minute, because the network alone would take hours to notice.
-	params["idle_in_transaction_session_timeout"] = "15s"
-	params["tcp_keepalives_idle"] = "10"
-	params["tcp_keepalives_interval"] = "5"
-	params["tcp_keepalives_count"] = "3"
-	params["tcp_user_timeout"] = "60s"
-	pc.ConnConfig.ConnectTimeout = 3 * time.Second
-	return connect(pc, cfg)
+	db := &DB{
+		Config: cfg, begin: "begin isolation level read committed read write",
+		settings: setStatement(slices.Concat(common, ofWriters)...), wantsPrimary: true,
+	}
+	return db, db.open("pitchstream", 4, 3*time.Second)
 }
 
-// OpenReader makes a pool whose connections cannot write, with a time limit for each statement. It does not
-// connect.
-func OpenReader(cfg Config, timeout time.Duration) (*DB, error) {
-	pc, err := cfg.PoolConfig("pitchstream serve")
-	if err != nil {
-		return nil, err
+// OpenReader makes a pool whose transactions cannot write, with a time limit for each statement; 0 is none.
+// It does not connect. Any server will do, a standby too.
+func OpenReader(cfg Config, application string, timeout time.Duration) (*DB, error) {
+	limits := []setting{
+		{"statement_timeout", strconv.FormatInt(timeout.Milliseconds(), 10)},
+		// A snapshot must last while its reader waits for a slow disk.
+		{"idle_in_transaction_session_timeout", "0"},
 	}
-	pc.MaxConns = max(cfg.MaxConns, pc.MaxConns, 8)
-	params := pc.ConnConfig.RuntimeParams
-	params["default_transaction_read_only"] = "on"
-	params["statement_timeout"] = fmt.Sprint(timeout.Milliseconds())
-	pc.ConnConfig.ConnectTimeout = 2 * time.Second
-	return connect(pc, cfg)
+	db := &DB{
+		Config: cfg, begin: "begin isolation level read committed read only",
+		settings: setStatement(slices.Concat(common, limits)...),
+	}
+	return db, db.open(application, 8, 2*time.Second)
 }
 
-func connect(pc *pgxpool.Config, cfg Config) (*DB, error) {
-	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", HideSecret(err))
+// open makes the pool. Its connections ask for the few parameters that poolers can keep apart, too.
+func (db *DB) open(application string, conns int32, connect time.Duration) error {
+	if err := CheckSchema(db.Config.Schema); err != nil {
+		return err
 	}
-	return &DB{Pool: pool, Config: cfg}, nil
+	pc, err := pgxpool.ParseConfig(db.Config.URL)
+	if err != nil {
+		return errors.New("postgres url: want postgres://user:password@host:5432/database, " +
+			"with the password percent-encoded") // no error of the driver, which may quote a part of the password
+	}
+	pc.MaxConns = max(db.Config.MaxConns, conns)
+	if !strings.Contains(db.Config.URL, "pool_max_conn_lifetime") {
+		// The name of the server may lead to another one, while the old one still answers.
+		pc.MaxConnLifetime = 5 * time.Minute
+	}
+	c := pc.ConnConfig
+	c.ConnectTimeout = connect
+	for name, value := range map[string]string{
+		"application_name": application, "timezone": "UTC", "client_encoding": "UTF8",
+		"datestyle": "ISO, MDY", "standard_conforming_strings": "on",
+	} {
+		c.RuntimeParams[name] = value
+	}
+	db.explicitMode = strings.Contains(db.Config.URL, "default_query_exec_mode")
+	if strings.Contains(db.Config.URL, "target_session_attrs") || os.Getenv("PGTARGETSESSIONATTRS") != "" {
+		db.wantsPrimary = false
+	}
+	validate, onError := c.ValidateConnect, c.OnPgError
+	pc.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+		isPooled := db.isPooled.Load()
+		if isPooled && !db.explicitMode {
+			c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		}
+		c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+			conn.CustomData()["pooled"] = isPooled
+			if err := db.inspect(ctx, conn); err != nil || validate == nil {
+				return err
+			}
+			return validate(ctx, conn)
+		}
+		return nil
+	}
+	// A connection that was made in the wrong mode, the first one through a pooler, is not used.
+	pc.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) {
+		return db.explicitMode || conn.PgConn().CustomData()["pooled"] == db.isPooled.Load(), nil
+	}
+	c.OnPgError = func(conn *pgconn.PgConn, e *pgconn.PgError) bool {
+		switch e.Code {
+		case "25006", "57P01", "57P02", "57P03":
+			// guard: a server that ceased to be the primary loses all connections
+			db.Pool.Reset()
+			return false
+		case "26000", "42P05": // a pooler that cannot be seen lost or repeated a prepared statement
+			db.isPooled.Store(true)
+			return false
+		}
+		return onError(conn, e)
+	}
+	db.Pool, err = pgxpool.NewWithConfig(context.Background(), pc)
+	return Wrap("open", err)
 }
 
-// PoolConfig returns the settings that all connections share. No error contains the password.
-func (cfg Config) PoolConfig(application string) (*pgxpool.Config, error) {
-	if err := CheckSchema(cfg.Schema); err != nil {
-		return nil, err
+// ErrEncoding means that the database cannot hold every text. Waiting does not help.
+var ErrEncoding = errors.New("this database cannot hold every text")
+
+// inspect looks at a new connection: a database of another encoding than UTF-8 is refused, and for writers a
+// standby. It finds out whether a pooler is in between: that gives its clients other process ids than those
+// of the server.
+func (db *DB) inspect(ctx context.Context, conn *pgconn.PgConn) error {
+	// guard: a database of another encoding is refused
+	if e := conn.ParameterStatus("server_encoding"); e != "" && e != "UTF8" {
+		return fmt.Errorf("%w: its encoding (server_encoding) is %s, want UTF8: "+
+			"CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", ErrEncoding, e)
 	}
-	pc, err := pgxpool.ParseConfig(cfg.URL)
+	results, err := conn.Exec(ctx, "SELECT pg_backend_pid(), pg_is_in_recovery()").ReadAll()
 	if err != nil {
-		return nil, fmt.Errorf("postgres url: %w", HideSecret(err))
+		return err
 	}
-	params := pc.ConnConfig.RuntimeParams
-	params["search_path"] = cfg.Schema
-	params["application_name"] = application
-	params["timezone"] = "UTC"
-	params["jit"] = "off"
-	return pc, nil
+	row := results[0].Rows[0]
+	// guard: a writer refuses a standby | db.wantsPrimary && -> false && db.wantsPrimary &&
+	if db.wantsPrimary && string(row[1]) == "t" {
+		return errors.New("the server is a standby and cannot be written to: waiting for the primary " +
+			"(target_session_attrs=any in the URL takes any server)")
+	}
+	db.isPooled.Store(string(row[0]) != strconv.FormatUint(uint64(conn.PID()), 10))
+	return nil
 }

@@ -1,6 +1,8 @@
 package pg
 
 import (
+	"time"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -8,7 +10,7 @@ import (
 )
 
 // RowColumns are the columns of the view pitches, in the order of ScanRow.
-const RowColumns = `pitch_id, game_pk, game_date::text, venue, batter_id, pitcher_id, team_id, inning, balls, strikes, outs,
+const RowColumns = `pitch_id, game_pk, game_date, venue, batter_id, pitcher_id, team_id, inning, balls, strikes, outs,
 	pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph, hit_spin_rpm, launch_angle_deg, spray_angle_deg,
 	is_swing, is_contact, is_whiff, swing_confidence, attack_angle_deg, bat_speed_mph, speed_confidence,
 	bat_samples, ball_samples, duplicate_samples, issues,
@@ -23,6 +25,10 @@ const StatsColumns = `pitches, swing_count, whiff_count, contact_count, hard_hit
 // Text returns the destination of a text column. NULL is "".
 func Text(t *schemas.Text) any { return (*text)(t) }
 
+// Date returns the destination of a date column. NULL is "". It reads a date, because the text of one would
+// depend on the DateStyle of the session.
+func Date(t *schemas.Text) any { return (*date)(t) }
+
 // Integer returns the destination of an integer column. NULL is a missing value.
 func Integer[T int16 | int32 | int64](o *schemas.Opt[T]) any { return (*integer[T])(o) }
 
@@ -34,6 +40,7 @@ func Time(t *schemas.TimeMS) any { return (*moment)(t) }
 
 type (
 	text                             schemas.Text
+	date                             schemas.Text
 	integer[T int16 | int32 | int64] schemas.Opt[T]
 	float                            schemas.Opt[float64]
 	moment                           schemas.TimeMS
@@ -41,6 +48,14 @@ type (
 
 func (t *text) ScanText(v pgtype.Text) error {
 	*t = text(v.String)
+	return nil
+}
+
+func (t *date) ScanDate(v pgtype.Date) error {
+	*t = ""
+	if v.Valid {
+		*t = date(v.Time.Format(time.DateOnly))
+	}
 	return nil
 }
 
@@ -74,7 +89,7 @@ func ScanRow(row pgx.CollectableRow) (r schemas.StoredRow, err error) {
 // MeasuresInto returns the destinations of the columns game_pk to issues.
 func MeasuresInto(r *schemas.Row) []any {
 	return []any{
-		Text(&r.GamePK), Text(&r.GameDate), Text(&r.Venue),
+		Text(&r.GamePK), Date(&r.GameDate), Text(&r.Venue),
 		Integer(&r.BatterID), Integer(&r.PitcherID), Integer(&r.TeamID),
 		Integer(&r.Inning), Integer(&r.Balls), Integer(&r.Strikes), Integer(&r.Outs),
 		Text(&r.PitchType), Text(&r.PitchResult), Text(&r.PitchAction), Float(&r.PitchSpeedMPH),

@@ -5,7 +5,7 @@ WITH one AS MATERIALIZED (
            coalesce(pitch_type, 'unknown') AS type, pitch_result, pitch_action, is_swing, is_whiff, is_contact, exit_velocity_mph,
            CASE WHEN speed_confidence = 'reliable' THEN bat_speed_mph END AS bat_speed,
            CASE WHEN swing_confidence = 'confirmed' THEN attack_angle_deg END AS attack_angle
-    FROM pitch_registers WHERE batter_id = ANY ($1::bigint[])
+    FROM {schema}.pitch_registers WHERE batter_id = ANY ($1::bigint[])
 ), r AS MATERIALIZED (
     SELECT * FROM one
     UNION ALL
