@@ -13,10 +13,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 )
 
 // Config names the sources of an API and its limits. A zero duration or count stands for its default.
@@ -50,6 +52,12 @@ type Config struct {
 	RememberedBytes int64
 	// MaxStreams is the number of open streams; 10,000.
 	MaxStreams int
+	// ClientRate is how many requests a second one client may send; 0: as many as it likes. ClientStreams is how
+	// many streams it may have open; 8,000.
+	ClientRate    float64
+	ClientStreams int
+	// TrustedProxies are the networks of proxies whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 
 	// CORSOrigins are the origins of web pages that may read; "*" allows all.
 	CORSOrigins []string
@@ -60,6 +68,7 @@ type Config struct {
 	// Registerer takes the metrics. nil: they are counted for nobody.
 	Registerer prometheus.Registerer
 	metrics    *metrics
+	clients    *clients
 	// successor returns the API of the current target once readers have moved to another one, else nil. A Switch
 	// sets it.
 	successor func() *API
@@ -68,7 +77,7 @@ type Config struct {
 	Log       *slog.Logger
 }
 
-func (c Config) withDefaults() Config {
+func (c Config) withDefaults() (_ Config, err error) {
 	c.MaxLag = cmp.Or(c.MaxLag, 10*time.Second)
 	c.AtLeastWait = cmp.Or(c.AtLeastWait, 5*time.Second)
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
@@ -79,6 +88,7 @@ func (c Config) withDefaults() Config {
 	c.Remembered = cmp.Or(c.Remembered, 10_000)
 	c.RememberedBytes = cmp.Or(c.RememberedBytes, 64<<20)
 	c.MaxStreams = cmp.Or(c.MaxStreams, 10_000)
+	c.ClientStreams = cmp.Or(c.ClientStreams, 8_000)
 	c.Topic = cmp.Or(c.Topic, "pitches.raw")
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.certainty == nil {
@@ -86,8 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.metrics == nil { // a Switch passes its own to the API of each target
 		c.metrics = newMetrics(c.Registerer)
+		c.clients, err = newClients(c)
 	}
-	return c
+	return c, err
 }
 
 // API answers requests. Run must be running, or names stay unknown and streams send their first state only.
@@ -99,13 +110,20 @@ type API struct {
 	overview overview
 	hub      hub
 	metrics  *metrics
+	clients  *clients
+	large    *semaphore.Weighted // bytes of large answers that are being sent
+	waiting  *semaphore.Weighted // bytes of those that wait for it
 	handler  http.Handler
 }
 
 // New returns an API with its routes. It reads nothing yet.
 func New(cfg Config) (*API, error) {
-	cfg = cfg.withDefaults()
-	a := &API{cfg: cfg, metrics: cfg.metrics}
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	a := &API{cfg: cfg, metrics: cfg.metrics, clients: cfg.clients}
+	a.large, a.waiting = semaphore.NewWeighted(largeBytes), semaphore.NewWeighted(largeBytes)
 	if err := a.sources.init(cfg); err != nil {
 		return nil, err
 	}
@@ -170,7 +188,7 @@ func Listen(addr string, a Service) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	return &Server{listener: l, api: a, http: http.Server{
+	return &Server{listener: problemListener{l}, api: a, http: http.Server{
 		Handler: a, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(a.log().Handler(), slog.LevelDebug), // clients that hang up

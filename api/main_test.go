@@ -336,9 +336,16 @@ func askerOf(t *testing.T, cfg Config) *asker {
 // minute.
 func (k *asker) ask(path string, headers ...string) *httptest.ResponseRecorder {
 	k.t.Helper()
+	return k.from("192.0.2.1:1234", path, headers...)
+}
+
+// from is ask from another address.
+func (k *asker) from(addr, path string, headers ...string) *httptest.ResponseRecorder {
+	k.t.Helper()
 	ctx, cancel := context.WithTimeout(k.t.Context(), time.Minute)
 	defer cancel()
 	req := httptest.NewRequestWithContext(ctx, "GET", path, nil)
+	req.RemoteAddr = addr
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Set(name, value)

@@ -22,7 +22,7 @@ const maxBody = 64 << 10
 // wrap puts the middleware around the operations. A stream skips compression, the time limit and the ETag,
 // because these need the whole answer.
 func wrap(a *API, operations http.Handler) http.Handler {
-	plain := gzhttp.GzipHandler(limited(a.cfg, withETag(operations)))
+	plain := gzhttp.GzipHandler(limited(a.cfg, withETag(a, operations)))
 	routed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isStream(r) {
 			operations.ServeHTTP(w, r)
@@ -30,7 +30,8 @@ func wrap(a *API, operations http.Handler) http.Handler {
 			plain.ServeHTTP(w, r)
 		}
 	})
-	return observed(a, identified(withCORS(a.cfg.CORSOrigins, bounded(authorized(a.cfg.Token, routed)))))
+	admitted := a.clients.fair(bounded(authorized(a.cfg.Token, routed)))
+	return observed(a, identified(withCORS(a.cfg.CORSOrigins, admitted)))
 }
 
 func isStream(r *http.Request) bool {
@@ -175,8 +176,16 @@ func limited(cfg Config, next http.Handler) http.Handler {
 	})
 }
 
-// withETag sets the ETag of an answer, and answers 304 if the client has that state already.
-func withETag(next http.Handler) http.Handler {
+// Answers above largeAnswer share largeBytes while they are sent. A client that reads slowly holds its answer,
+// and many such clients would hold more memory than there is. Small answers wait for nobody.
+const (
+	largeAnswer = 32 << 10
+	largeBytes  = 64 << 20
+)
+
+// withETag sets the ETag of an answer, and answers 304 if the client has that state already. An error in plain
+// text becomes a problem.
+func withETag(a *API, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		held := &heldWriter{header: w.Header(), status: http.StatusOK}
 		next.ServeHTTP(held, r)
@@ -195,10 +204,36 @@ func withETag(next http.Handler) http.Handler {
 			}
 		} else {
 			w.Header().Set("Cache-Control", "no-store")
+			if strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
+				refuse(w, held.status, problemTypes[held.status], strings.TrimSpace(held.body.String()))
+				return
+			}
 		}
+		if size := int64(min(held.body.Len(), largeBytes)); size > largeAnswer {
+			if !a.takeTurn(r.Context(), size) {
+				w.Header().Set("Retry-After", "1")
+				refuse(w, http.StatusServiceUnavailable, problemBusy, "too many large answers are being sent")
+				return
+			}
+			defer a.large.Release(size)
+		}
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(a.cfg.WriteLimit))
 		w.WriteHeader(held.status)
 		_, _ = w.Write(held.body.Bytes())
 	})
+}
+
+// takeTurn reserves the bytes of a large answer. It waits for others, but no more bytes wait than are sent.
+func (a *API) takeTurn(ctx context.Context, size int64) bool {
+	if a.large.TryAcquire(size) {
+		return true
+	}
+	// guard: api: few large answers wait
+	if !a.waiting.TryAcquire(size) {
+		return false
+	}
+	defer a.waiting.Release(size)
+	return a.large.Acquire(ctx, size) == nil
 }
 
 func matches(header, tag string) bool {

@@ -18,6 +18,7 @@ const (
 	problemToken       = "urn:pitchstream:problem:unauthorized"
 	problemLarge       = "urn:pitchstream:problem:too-large"
 	problemBusy        = "urn:pitchstream:problem:busy"
+	problemUnsupported = "urn:pitchstream:problem:unsupported"
 	problemBug         = "urn:pitchstream:problem:internal"
 )
 
@@ -30,6 +31,12 @@ var problemTypes = map[int]string{
 	http.StatusUnprocessableEntity:   problemInput,
 	http.StatusInternalServerError:   problemBug,
 	http.StatusServiceUnavailable:    problemUnavailable,
+	http.StatusTooManyRequests:       "urn:pitchstream:problem:too-many-requests",
+
+	http.StatusRequestHeaderFieldsTooLarge: problemLarge,
+	http.StatusExpectationFailed:           problemUnsupported,
+	http.StatusNotImplemented:              problemUnsupported,
+	http.StatusHTTPVersionNotSupported:     problemUnsupported,
 }
 
 func init() {

@@ -81,7 +81,10 @@ const pointerTimeout = time.Second
 func NewSwitch(ctx context.Context, cfg SwitchConfig) (*Switch, error) {
 	cfg.Every = cmp.Or(cfg.Every, 200*time.Millisecond)
 	cfg.Grace = cmp.Or(cfg.Grace, 20*time.Second)
-	cfg.API = cfg.API.withDefaults()
+	var err error
+	if cfg.API, err = cfg.API.withDefaults(); err != nil {
+		return nil, err
+	}
 	s := &Switch{cfg: cfg}
 	p, is, err := s.point(ctx)
 	s.newest, s.blind = p.Generation, err != nil
