@@ -192,9 +192,14 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.BatterKey, found [
 	}
 	sure, err := s.storeStates(ctx, doubtful)
 	for i, j := range at {
-		if err == nil {
+		switch state := found[j].state; {
+		case err == nil:
 			found[j] = sure[i]
-		} else if found[j].state != nil {
+		case state != nil && state.Seq == 0: // Redis has something that cannot be parsed
+			// guard: api: what cannot be parsed is no answer
+			found[j].state, found[j].Condition, _ = recall[*schemas.BatterState](s, memoryKey(keys[j]))
+			found[j].Stale = true
+		case state != nil:
 			found[j].Stale = true
 		}
 	}

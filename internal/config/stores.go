@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"crypto/tls"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/redis/go-redis/v9"
+
+	"github.com/pitchstream/pitchstream/internal/redisurl"
 )
 
 // Postgres holds the address of the database, which has the truth about every pitch, and the schema in it.
@@ -36,7 +36,7 @@ func (p Postgres) Validate() error {
 
 // Redis holds the address of the server with the live values, and the prefix of their keys.
 type Redis struct {
-	URL     SecretURL `name:"redis-url" placeholder:"URL" help:"Redis to keep the live values in: redis://[user:password@]host:6379[/database], rediss:// to encrypt. A cluster: several addresses of it, redis://[user:password@]host:port,host:port,…, or one and a comma. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
+	URL     SecretURL `name:"redis-url" placeholder:"URL" help:"Redis to keep the live values in: redis://[user:password@]host:6379[/database], rediss:// to encrypt. A cluster: several addresses of it, redis://[user:password@]host:port,host:port,…, or one and a comma. Sentinels: redis+sentinel://[user:password@]host:26379,host:26379,…/master-name[/database], with ?sentinel_username=…&sentinel_password=… for their own login; rediss+sentinel:// to encrypt both. No default. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	URLFile string    `name:"redis-url-file" placeholder:"FILE" help:"File with the URL."`
 	TLSCA   string    `name:"redis-tls-ca" placeholder:"FILE" help:"PEM file of the authorities to trust instead of the system's. Needs a rediss:// URL."`
 	TLSCert string    `name:"redis-tls-cert" placeholder:"FILE" help:"PEM file of our certificate, for servers that ask for one. Needs a rediss:// URL and --redis-tls-key."`
@@ -48,18 +48,21 @@ var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,100}$`)
 
 // Validate checks URL, certificate files and prefix.
 func (r Redis) Validate() error {
-	const want = "redis://[user:password@]host:6379[/database], rediss:// to encrypt, " +
-		"or several host:port with commas of a cluster"
+	want := strings.TrimPrefix(redisurl.ErrURL.Error(), "want ")
+	_, err := redisurl.Parse(r.URL.Reveal())
 	return cmp.Or(
 		present(r.URL.Reveal() != "", "redis-url", want),
-		allowed(r.isURL(), "redis-url", r.URL, want),
+		allowed(err == nil, "redis-url", r.URL, want),
 		r.certificates().check(r.encrypted(), "a rediss:// URL in --redis-url"),
 		allowed(prefixPattern.MatchString(r.Prefix), "redis-prefix", r.Prefix,
 			"1 to 100 letters, digits, dots, colons, underscores and hyphens"),
 	)
 }
 
-func (r Redis) encrypted() bool { return strings.HasPrefix(r.URL.Reveal(), "rediss://") }
+func (r Redis) encrypted() bool {
+	scheme, _, _ := strings.Cut(r.URL.Reveal(), "://")
+	return scheme == "rediss" || scheme == "rediss+sentinel"
+}
 
 func (r Redis) certificates() certificates {
 	return certificates{"redis", r.TLSCA, r.TLSCert, r.TLSKey}
@@ -72,30 +75,4 @@ func (r Redis) TLSConfig() (*tls.Config, error) {
 		return nil, nil
 	}
 	return r.certificates().config()
-}
-
-// isURL reports whether the driver accepts the URL, of one server or of a cluster. The driver's parser takes
-// one host only, so the hosts of a cluster are checked here, and the URL is parsed with the first of them.
-func (r Redis) isURL() bool {
-	scheme, rest, ok := strings.Cut(r.URL.Reveal(), "://")
-	if !ok {
-		scheme, rest = "redis", r.URL.Reveal()
-	}
-	start := strings.LastIndex(rest, "@") + 1
-	end := len(rest)
-	if i := strings.IndexAny(rest[start:], "/?"); i >= 0 {
-		end = start + i
-	}
-	list, _ := strings.CutSuffix(rest[start:end], ",") // a comma after one address makes it a cluster's
-	hosts := strings.Split(list, ",")
-	if slices.ContainsFunc(hosts, func(h string) bool { return !isHostPort(h) }) {
-		return false
-	}
-	var err error
-	if url := scheme + "://" + rest[:start] + hosts[0] + rest[end:]; strings.Contains(rest[start:end], ",") {
-		_, err = redis.ParseClusterURL(url)
-	} else {
-		_, err = redis.ParseURL(url)
-	}
-	return err == nil
 }

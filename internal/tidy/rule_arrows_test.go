@@ -36,7 +36,7 @@ var rooms = []room{
 	{path: "features", inside: []string{"schemas"}, outside: []string{"github.com/google/uuid"}},
 	{path: "consumer", inside: []string{"schemas", "features", "internal/kafkaread"}, outside: all, drivers: []string{kafka}},
 	{path: "sink/pgsink", inside: []string{"schemas"}, outside: all, drivers: []string{postgres}},
-	{path: "sink/redissink", inside: []string{"schemas"}, outside: all, drivers: []string{redis}},
+	{path: "sink/redissink", inside: []string{"schemas", "internal/redisurl"}, outside: all, drivers: []string{redis}},
 	{path: "sink/kafkasink", inside: []string{"schemas", "features", "internal/kafkaread"}, outside: all, drivers: []string{kafka}},
 	{path: "sink/memsink", inside: []string{"schemas", "features"}, outside: all},
 	{path: "sink/sinktest", inside: []string{"schemas", "features", "sink/memsink", "internal/testkit"}, outside: all, drivers: drivers},

@@ -130,6 +130,12 @@ func everything(t *testing.T, w *redisTest) error {
 	if _, err := w.Rebuild(ctx, w.truth); err != nil {
 		return err
 	}
+	if _, _, err := w.Patrol(ctx, w.truth); err != nil {
+		return err
+	}
+	if err := w.client.Set(ctx, w.keys.batter(600_001), "in the way", 0).Err(); err != nil {
+		return err
+	}
 	quick := quickly
 	quick.Repair = true
 	_, err := w.Audit(ctx, w.truth, quick)

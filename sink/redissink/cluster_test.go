@@ -1,7 +1,7 @@
 package redissink
 
 import (
-	"errors"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -110,9 +111,7 @@ func TestCluster(t *testing.T) {
 			} else {
 				must(t, nodes[0].ConfigSet(t.Context(), "maxmemory-policy", "allkeys-lru").Err())
 			}
-			if _, err := Open(t.Context(), Config{URL: addr + "," + addr}); !errors.As(err, new(*RefusedError)) {
-				t.Errorf("one node may evict: %v", err)
-			}
+			requireRefused(t, Config{URL: addr + "," + addr}, "allkeys-lru")
 		})
 	}
 }
@@ -120,7 +119,21 @@ func TestCluster(t *testing.T) {
 func TestANodeOfAClusterAloneIsRefused(t *testing.T) {
 	t.Parallel()
 	addr, _ := startCluster(t, 1)
-	if _, err := Open(t.Context(), Config{URL: addr}); !errors.As(err, new(*RefusedError)) || !strings.Contains(err.Error(), "comma") {
-		t.Errorf("%v", err)
+	requireRefused(t, Config{URL: addr}, "comma")
+}
+
+// requireRefused requires that the stream goes on without this server, and that the error has these words.
+func requireRefused(t *testing.T, cfg Config, words ...string) {
+	t.Helper()
+	log := &lines{}
+	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
+	s, err := Open(t.Context(), cfg)
+	require.NoError(t, err)
+	defer s.Close()
+	_, err = s.Push(t.Context(), []schemas.Snapshot{{BatterID: 1, Seq: 1}}, nil)
+	require.ErrorAs(t, err, new(*RefusedError))
+	for _, word := range words {
+		require.ErrorContains(t, err, word)
+		require.Contains(t, log.String(), word)
 	}
 }

@@ -134,7 +134,7 @@ func observe(ctx context.Context, client redis.UniversalClient, keys []string) (
 		for i, r := range results {
 			o := observed{kind: "hash", hash: r.(*redis.MapStringStringCmd).Val()}
 			err := r.Err()
-			if redis.HasErrorPrefix(err, "WRONGTYPE") {
+			if isWrongType(err) {
 				o.kind, err = client.Type(ctx, some[i]).Result()
 			} else if len(o.hash) == 0 {
 				o.kind = "none"

@@ -2,32 +2,26 @@ package redissink
 
 import (
 	"cmp"
+	"context"
 	"errors"
-	"net"
-	"net/url"
-	"reflect"
-	"strings"
+	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/pitchstream/pitchstream/internal/redisurl"
 )
 
 const dialTimeout = time.Second
 
-// errURL quotes nothing of the URL, because a password that was not percent-encoded may be anywhere in it,
-// and in a parser's error.
-var errURL = errors.New("redis url: want redis://user:password@host:6379/0 (rediss:// for TLS), " +
-	"unix:///path, the nodes of a cluster as host:6379,host:6380, " +
-	"or Sentinels as redis+sentinel://user:password@host:26379,host:26379/master-name; " +
-	"special characters in the password percent-encoded")
-
 // connect returns the client of one server, of a cluster, or of the master that Sentinels name.
-func connect(cfg Config) (redis.UniversalClient, error) {
-	o, err := parseURL(cfg.URL)
+func connect(cfg Config) (redis.UniversalClient, addresses, error) {
+	o, err := redisurl.Parse(cfg.URL)
 	if err != nil {
-		return nil, errURL
+		return nil, addresses{}, fmt.Errorf("redis url: %w", err)
 	}
 	logging.Disable() // the driver's lines on stderr only repeat the errors that it returns
 	if o.TLSConfig != nil {
@@ -48,104 +42,64 @@ func connect(cfg Config) (redis.UniversalClient, error) {
 	o.PipelinePoolSize = -1 // because nearly every command is in a pipeline
 	o.Dialer = cfg.Dialer
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return redis.NewUniversalClient(o), nil
+	return redis.NewUniversalClient(o), addresses{o}, nil
 }
 
-// parseURL reads the addresses of the URL, and leaves what it says else to the driver's parsers. These know
-// no scheme of Sentinels, and only one address.
-func parseURL(text string) (*redis.UniversalOptions, error) {
-	scheme, rest, ok := strings.Cut(text, "://")
-	if !ok {
-		scheme, rest = "redis", text
+// addresses are those of the URL, with all that it says else.
+type addresses struct{ *redis.UniversalOptions }
+
+// misfit returns what is wrong with a URL whose address leads to a server of this mode; "" for nothing.
+func (a addresses) misfit(mode string) string {
+	switch {
+	case mode == "sentinel" && a.MasterName == "":
+		return "it is a Sentinel: use redis+sentinel://host:26379/master-name (rediss+sentinel:// for TLS)"
+	case mode != "sentinel" && mode != "" && a.MasterName != "":
+		return "it is no Sentinel: use redis://host:6379, or the addresses of the Sentinels"
+	case mode == "cluster" && !a.IsClusterMode:
+		return "it is a node of a Redis Cluster: write the address with a comma after it, or those of several nodes"
+	case mode == "standalone" && a.IsClusterMode:
+		return "it is no node of a Redis Cluster: write its address alone, without a comma"
 	}
-	scheme, sentinel := strings.CutSuffix(scheme, "+sentinel")
-	if scheme == "unix" {
-		o, err := redis.ParseURL(text)
-		return universal(o, err)
-	}
-	end := strings.IndexAny(rest+"/", "/?")
-	authority, tail := rest[:end], rest[end:]
-	at := strings.LastIndexByte(authority, '@') + 1
-	user, hosts := authority[:at], authority[at:]
-	head, _, severalHosts := strings.Cut(hosts, ",")
-	if sentinel {
-		return parseSentinels(scheme+"://"+user+head, hosts, tail)
-	}
-	if first := scheme + "://" + user + head + tail; !severalHosts && hosts != "" {
-		one, err := redis.ParseURL(first)
-		return universal(one, err)
-	} else if cluster, err := redis.ParseClusterURL(first); err == nil {
-		o, _ := universal(cluster, nil)
-		path, _, _ := strings.Cut(tail, "?")
-		if db := strings.Trim(path, "/"); db == "" || db == "0" { // because a cluster has database 0 only
-			o.IsClusterMode = true
-			o.Addrs, err = splitHosts(hosts, "6379")
-			return o, err
-		}
-	}
-	return nil, errURL
+	return ""
 }
 
-// parseSentinels reads hosts and /master-name/database?parameters. User and password of the URL are those of
-// Redis; the parameters sentinel_username and sentinel_password are those of the Sentinels.
-func parseSentinels(server, hosts, tail string) (*redis.UniversalOptions, error) {
-	path, query, _ := strings.Cut(tail, "?")
-	name, db, _ := strings.Cut(strings.Trim(path, "/"), "/")
-	parameters, err := url.ParseQuery(query)
-	if err != nil {
-		return nil, err
+// wrongServer matches the errors that a server gives who was asked as if it were of another mode.
+var wrongServer = regexp.MustCompile(`unknown command|cluster support disabled|^MOVED |: MOVED |all sentinels`)
+
+// explain replaces an error by a *RefusedError if an address of the URL leads to a server of another mode, or
+// to a Sentinel that does not know the master.
+func (a addresses) explain(ctx context.Context, err error) error {
+	if err == nil || !wrongServer.MatchString(err.Error()) {
+		return err
 	}
-	username, password := parameters.Get("sentinel_username"), parameters.Get("sentinel_password")
-	parameters.Del("sentinel_username")
-	parameters.Del("sentinel_password")
-	one, err := redis.ParseURL(server + "/" + db + "?" + parameters.Encode())
-	o, err := universal(one, err)
-	if err != nil {
-		return nil, err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
+	defer cancel()
+	for _, addr := range a.Addrs {
+		if why := a.probe(ctx, addr); why != "" {
+			return &RefusedError{addr, why}
+		}
 	}
-	o.SentinelUsername, o.SentinelPassword = username, password
-	if o.MasterName, err = url.PathUnescape(name); err != nil || name == "" {
-		return nil, errURL
-	}
-	o.Addrs, err = splitHosts(hosts, "26379")
-	return o, err
+	return err
 }
 
-// universal copies the fields that two kinds of options share.
-func universal(from any, err error) (*redis.UniversalOptions, error) {
-	if err != nil {
-		return nil, err
+// probe asks a server for its mode; "" if it does not say, or if nothing is wrong.
+func (a addresses) probe(ctx context.Context, addr string) string {
+	o := *a.Simple()
+	o.Addr, o.DB, o.MaxRetries = addr, 0, -1
+	if a.MasterName != "" {
+		o.Username, o.Password = a.SentinelUsername, a.SentinelPassword
 	}
-	o := &redis.UniversalOptions{}
-	source, target := reflect.ValueOf(from).Elem(), reflect.ValueOf(o).Elem()
-	for i := range target.NumField() {
-		name := target.Type().Field(i).Name
-		if value := source.FieldByName(name); value.IsValid() && value.Type() == target.Field(i).Type() {
-			target.Field(i).Set(value)
-		}
+	c := redis.NewClient(&o)
+	defer c.Close()
+	info, err := c.Info(ctx, "server").Result()
+	if why := a.misfit(infoField(info, "redis_mode")); why != "" || err != nil || a.MasterName == "" {
+		return why
 	}
-	if one, ok := from.(*redis.Options); ok {
-		o.Addrs = []string{one.Addr}
+	// guard: a master that the Sentinels do not know is named
+	if err := c.Do(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", a.MasterName).Err(); errors.Is(err, redis.Nil) {
+		return fmt.Sprintf("it knows no master of the name %q that --redis-url has", a.MasterName)
 	}
-	return o, nil
-}
-
-// splitHosts returns the addresses, each with a port. It skips the empty one after a comma at the end, which
-// marks a cluster known by one address.
-func splitHosts(hosts, port string) (addrs []string, err error) {
-	for addr := range strings.SplitSeq(hosts, ",") {
-		if addr == "" {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			addr = net.JoinHostPort(strings.Trim(addr, "[]"), port)
-		}
-		addrs = append(addrs, addr)
-	}
-	if len(addrs) == 0 {
-		return nil, errURL
-	}
-	return addrs, nil
+	return ""
 }
 
 // Connect returns the driver's client for these settings, for diagnosis. It does not connect yet.

@@ -1,10 +1,12 @@
 package redissink
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,25 +54,28 @@ func (was nodes) sameAs(now nodes) bool {
 type node struct {
 	addr   string
 	policy string // maxmemory-policy; "" if the server hides it
-	mode   string // standalone, cluster
+	mode   string // standalone, cluster, sentinel
+	role   string // master, slave
 	runID  string // changes with each start of the server
 	empty  bool
 }
 
 func inspectNode(ctx context.Context, c *redis.Client) (node, error) {
-	var memory, server *redis.StringCmd
+	var memory, server, replication *redis.StringCmd
 	var size *redis.IntCmd
-	_, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
-		memory, server, size = p.Info(ctx, "memory"), p.Info(ctx, "server"), p.DBSize(ctx)
+	results, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+		memory, server, replication = p.Info(ctx, "memory"), p.Info(ctx, "server"), p.Info(ctx, "replication")
+		size = p.DBSize(ctx)
 		return nil
 	})
-	if err != nil && !isRefusal(err) {
+	if err := firstError(err, results, isRefusal); err != nil {
 		return node{}, fmt.Errorf("redis %s: %w", c.Options().Addr, err)
 	}
 	return node{
 		addr:   c.Options().Addr,
 		policy: infoField(memory.Val(), "maxmemory_policy"),
 		mode:   infoField(server.Val(), "redis_mode"),
+		role:   infoField(replication.Val(), "role"),
 		runID:  infoField(server.Val(), "run_id"),
 		empty:  size.Err() == nil && size.Val() == 0,
 	}, nil
@@ -83,14 +88,19 @@ func isRefusal(err error) bool {
 		strings.HasPrefix(err.Error(), "section (")
 }
 
-func (n node) refused(cluster bool) error {
+// refused returns a *RefusedError if the node must not be written to.
+func (n node) refused(a addresses) error {
 	if n.policy != "" && n.policy != "noeviction" {
 		return &RefusedError{n.addr, fmt.Sprintf("its maxmemory-policy %s may evict keys that applications "+
 			"rely on; set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in redis.conf)", n.policy)}
 	}
-	if n.mode == "cluster" && !cluster {
-		return &RefusedError{n.addr, "it is a node of a Redis Cluster; write the address with a comma after it, " +
-			"or those of several nodes"}
+	if why := a.misfit(n.mode); why != "" && a.MasterName == "" {
+		return &RefusedError{n.addr, why}
+	}
+	// guard: a replica is no place to write to
+	if n.role == "slave" {
+		return fmt.Errorf("redis %s: it is a replica, which takes no writes: give the address of its master, or "+
+			"its Sentinels as redis+sentinel://host:26379/master-name", n.addr)
 	}
 	return nil
 }
@@ -132,8 +142,9 @@ func (s *Sink) inspect(ctx context.Context) (nodes, error) {
 		if n.policy == "" {
 			silent = n.addr
 		}
-		return n.refused(s.reader.isCluster())
+		return n.refused(s.reader.at)
 	})
+	err = s.reader.at.explain(ctx, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inspected = err == nil
@@ -178,35 +189,87 @@ func (s *Sink) advance(ctx context.Context, positions []schemas.Position) (lost 
 	return false, nil
 }
 
-// check reports, without writing, whether Redis lost data that this process knew. A server that must not be
-// written to is a *RefusedError.
+// check reports, without writing, whether Redis lost data that this process knew, or holds under the names of
+// applied and the epoch what no processor wrote. A server that must not be written to is a *RefusedError.
 func (s *Sink) check(ctx context.Context) (lost bool, err error) {
 	found, err := s.inspect(ctx)
 	if err != nil {
 		return false, err
 	}
-	var triples []any
-	s.mu.Lock()
-	moved, epoch := s.known.nodes != nil && !s.known.nodes.sameAs(found), s.known.epoch
-	for field, n := range s.known.applied {
-		triples = append(triples, field, n, 0)
+	var applied *redis.MapStringStringCmd
+	var epoch *redis.StringCmd
+	if err := pipelined(ctx, s.reader.client, func(p redis.Pipeliner) {
+		applied, epoch = p.HGetAll(ctx, s.reader.keys.applied()), p.Get(ctx, s.reader.keys.epoch())
+	}); err != nil {
+		return false, fmt.Errorf("redis: check: %w", err)
 	}
-	s.mu.Unlock()
-	lost, err = s.runApplied(ctx, epoch, triples)
-	return err == nil && (moved || lost), err
+	positions, err := parseApplied(applied.Val())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lost = err != nil || isWrongType(applied.Err()) || isWrongType(epoch.Err()) ||
+		s.known.nodes != nil && !s.known.nodes.sameAs(found) || s.known.epoch != "" && s.known.epoch != epoch.Val()
+	for field, n := range s.known.applied {
+		lost = lost || positions[field] < n
+	}
+	return lost, nil
 }
 
-// nameEpoch returns the name of the data set, and gives it one first if it has none.
+// isWrongType reports whether a key holds another type than the command is for.
+func isWrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
+
+// pipelined sends commands in one round trip. A missing key and one of another type are no errors of the
+// trip: they say nothing about the other keys.
+func pipelined(ctx context.Context, c redis.UniversalClient, ask func(redis.Pipeliner)) error {
+	results, err := c.Pipelined(ctx, func(p redis.Pipeliner) error { ask(p); return nil })
+	return firstError(err, results, func(err error) bool {
+		// guard: a key of another type does not hide the other keys | || isWrongType(err) ->
+		return errors.Is(err, redis.Nil) || isWrongType(err)
+	})
+}
+
+// firstError returns the first error of a round trip that is not harmless. err is the driver's: that of the
+// first command that failed, or of the connection.
+func firstError(err error, results []redis.Cmder, harmless func(error) bool) error {
+	for _, result := range results {
+		if failed := result.Err(); failed != nil && !harmless(failed) {
+			return failed
+		}
+	}
+	if err != nil && harmless(err) {
+		return nil
+	}
+	return err
+}
+
+// removeForeign removes a key that no processor can have written, because only processors write under its
+// name.
+func (s *Sink) removeForeign(ctx context.Context, key string) error {
+	s.reader.cfg.Log.Warn("a key of ours in Redis held what no processor writes: removing it", "key", key)
+	return s.reader.client.Del(ctx, key).Err()
+}
+
+// nameEpoch returns the name of the data set, and gives it one first if it has none. The name must survive
+// JSON, because heartbeats repeat it.
 func (s *Sink) nameEpoch(ctx context.Context) (epoch string, err error) {
 	key := s.reader.keys.epoch()
-	if err = s.reader.client.SetNX(ctx, key, rand.Text(), 0).Err(); err == nil {
-		epoch, err = s.reader.client.Get(ctx, key).Result()
+	for range 2 {
+		if err = s.reader.client.SetNX(ctx, key, rand.Text(), 0).Err(); err == nil {
+			epoch, err = s.reader.client.Get(ctx, key).Result()
+		}
+		// guard: an epoch that no processor wrote is replaced | isWrongType(err) || err == nil && !epochForm.MatchString(epoch) -> false
+		if isWrongType(err) || err == nil && !epochForm.MatchString(epoch) {
+			err = cmp.Or(s.removeForeign(ctx, key), errors.New("somebody else writes to it"))
+			continue
+		}
+		break
 	}
 	if err != nil {
 		return "", fmt.Errorf("redis: epoch: %w", err)
 	}
 	return epoch, nil
 }
+
+var epochForm = regexp.MustCompile(`^[A-Za-z0-9]{1,64}$`)
 
 // lowerApplied returns the positions of Postgres, and takes applied back to them if it is ahead. restored
 // reports that it was. Then Postgres was restored to an older state: applied is read before the positions,
@@ -216,8 +279,8 @@ func (s *Sink) lowerApplied(
 ) (positions []schemas.Position, restored bool, err error) {
 	key := s.reader.keys.applied()
 	found, err := s.reader.client.HGetAll(ctx, key).Result()
-	if redis.HasErrorPrefix(err, "WRONGTYPE") {
-		found, err = nil, s.reader.client.Del(ctx, key).Err()
+	if isWrongType(err) {
+		found, err = nil, s.removeForeign(ctx, key)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("redis: applied: %w", err)
@@ -235,7 +298,7 @@ func (s *Sink) lowerApplied(
 	if len(c.args) == 0 {
 		return positions, false, nil
 	}
-	s.reader.cfg.Log.Warn("Redis is ahead of Postgres, which seems to have been restored: lowering applied",
+	s.reader.cfg.Log.Warn("applied in Redis is ahead of Postgres, or is no offset: correcting it",
 		"positions", len(c.args)/3)
 	_, err = s.reader.run(ctx, scriptLower, []call{c})
 	return positions, true, err

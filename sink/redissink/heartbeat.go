@@ -3,8 +3,10 @@ package redissink
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -16,39 +18,80 @@ import (
 const beatKept = time.Hour
 
 // Beat writes this processor's heartbeat, with the epoch that it knows, and its work in a key of its own. It
-// removes heartbeats older than beatKept.
+// removes heartbeats older than beatKept, and what no processor wrote.
 func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) error {
-	hasWork := h.Work != nil
-	work, workErr := json.Marshal(h.Work)
+	texts := map[string]any{}
+	k := s.reader.keys
+	if h.Work != nil {
+		texts[k.work()] = h.Work
+	}
 	// guard: api: work is no part of the heartbeats
 	h.Work = nil
 	s.mu.Lock()
 	h.Epoch = s.known.epoch
 	s.mu.Unlock()
-	text, err := json.Marshal(h)
-	k := s.reader.keys
-	var all *redis.MapStringStringCmd
-	if err = errors.Join(err, workErr); err == nil {
-		_, err = s.reader.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			p.HSet(ctx, k.heartbeat(), instance, text)
-			if hasWork {
-				p.HSet(ctx, k.work(), instance, work)
-			}
-			all = p.HGetAll(ctx, k.heartbeat())
-			return nil
-		})
+	texts[k.heartbeat()] = h
+	for key, value := range texts {
+		text, err := json.Marshal(value)
+		if err == nil {
+			err = s.beatInto(ctx, key, instance, text)
+		}
+		if err != nil {
+			return fmt.Errorf("redis: heartbeat: %w", err)
+		}
 	}
-	if err != nil {
+	all, err := s.reader.client.HGetAll(ctx, k.heartbeat()).Result()
+	var works []string
+	if err == nil {
+		works, err = s.reader.client.HKeys(ctx, k.work()).Result()
+	}
+	if err != nil && !isWrongType(err) {
 		return fmt.Errorf("redis: heartbeat: %w", err)
 	}
-	for other, old := range parseJSON[schemas.Heartbeat](all.Val()) {
-		if h.At-old.At > schemas.TimeMS(beatKept.Milliseconds()) {
+	beats := parseJSON[schemas.Heartbeat](all)
+	s.elect(instance, beats)
+	for _, other := range slices.AppendSeq(works, maps.Keys(all)) {
+		old, isBeat := beats[other]
+		// A newer build may write what we cannot parse, but it is an object of JSON.
+		text := all[other]
+		isForeign := !isBeat && !(strings.HasPrefix(text, "{") && json.Valid([]byte(text)))
+		if isForeign {
+			s.reader.cfg.Log.Warn("a field of ours in Redis held what no processor writes: removing it",
+				"key", k.heartbeat(), "field", other)
+		}
+		if isForeign || isBeat && h.At-old.At > schemas.TimeMS(beatKept.Milliseconds()) {
 			if err := s.Rest(ctx, other); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func (s *Sink) beatInto(ctx context.Context, key, instance string, text []byte) error {
+	err := s.reader.client.HSet(ctx, key, instance, text).Err()
+	// guard: a heartbeat takes the place of a key of another type
+	if isWrongType(err) {
+		if err = s.removeForeign(ctx, key); err == nil {
+			err = s.reader.client.HSet(ctx, key, instance, text).Err()
+		}
+	}
+	return err
+}
+
+// elect decides whether this processor leads: it has the smallest name of those whose heartbeat moved since
+// its own last one. Clocks play no part. Two may lead for a second, which only costs work.
+func (s *Sink) elect(instance string, beats map[string]schemas.Heartbeat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.beats
+	s.beats, s.leads = map[string]schemas.TimeMS{}, true
+	for other, h := range beats {
+		s.beats[other] = h.At
+		if other < instance && was[other] != h.At {
+			s.leads = false
+		}
+	}
 }
 
 // Rest removes the heartbeat and the work of a processor. A processor calls it when it ends in order.

@@ -32,6 +32,10 @@ const (
 	retryMin = 100 * time.Millisecond // the first pause after an error; each next one doubles
 	retryMax = 2 * time.Second
 	lockWait = 250 * time.Millisecond // until the next attempt while another process is sweeping
+	// patrolEvery is the least time between two patrols. A long one rests patrolRest times as long as it took,
+	// so that it costs Redis and us at most a twentieth of our time.
+	patrolEvery = 2 * time.Second
+	patrolRest  = 20
 )
 
 // Keeper keeps Redis up to date for one processor, and never stops the stream for it. A push that fails is
@@ -123,7 +127,7 @@ func (k *Keeper) Push(ctx context.Context, snaps []schemas.Snapshot, positions [
 		k.hooks.Pushed(err)
 	}
 	if err != nil {
-		if !errors.Is(err, errLost) {
+		if !errors.Is(err, errLost) && !errors.Is(err, errForeign) {
 			_ = k.fail(ctx, err)
 		}
 		k.miss(err.Error())
@@ -139,6 +143,8 @@ func (k *Keeper) push(ctx context.Context, snaps []schemas.Snapshot, positions [
 	}
 	if found == foundLoss {
 		return errLost
+	} else if found == foundForeign {
+		return errForeign
 	}
 	if k.postpone(positions, found == foundGap) {
 		return nil
@@ -168,12 +174,15 @@ func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
 // after Postgres came back older.
 func (k *Keeper) RequestSweep() {
 	k.sink.requestScan()
-	k.miss("partitions were assigned")
+	k.miss("a sweep was requested")
 }
 
 // Run checks Redis and sweeps when there is a reason, until ctx ends; it returns the error of ctx. Call it
 // once. It sweeps at once when it starts.
 func (k *Keeper) Run(ctx context.Context) error {
+	var patrols sync.WaitGroup
+	defer patrols.Wait()
+	patrols.Go(func() { k.patrol(ctx) })
 	retry := doubling(retryMin, retryMax)
 	for {
 		wait, wake := checkEvery, k.wake
@@ -194,6 +203,41 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-timer.C:
 		case <-wake:
 			timer.Stop()
+		}
+	}
+}
+
+// patrol looks again and again, until ctx ends, for keys that somebody else wrote to. One processor does it
+// for all of them.
+func (k *Keeper) patrol(ctx context.Context) {
+	rest := patrolEvery
+	for {
+		timer := time.NewTimer(rest)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		rest = patrolEvery
+		if k.State().Phase != PhaseOK || !k.sink.isLeader() {
+			continue
+		}
+		start := time.Now()
+		report, restored, err := k.sink.Patrol(ctx, k.src)
+		rest = max(rest, patrolRest*time.Since(start))
+		if report.Repaired > 0 {
+			k.log().Warn("repaired keys of Redis that differed from Postgres", "batters", report.Repaired,
+				"dropped", report.Dropped, "took", time.Since(start))
+			if k.hooks.Swept != nil {
+				k.hooks.Swept(report, err)
+			}
+		}
+		if restored {
+			k.RequestSweep()
+		}
+		if err != nil && ctx.Err() == nil {
+			k.log().Debug("patrol", "error", err)
 		}
 	}
 }
@@ -293,7 +337,10 @@ func (k *Keeper) finishSweep(ctx context.Context, misses int) error {
 	return nil
 }
 
-var errLost = errors.New("redis: no longer holds earlier writes")
+var (
+	errLost    = errors.New("redis: no longer holds earlier writes")
+	errForeign = errors.New("redis: a key of ours had another type, and was removed")
+)
 
 // miss requests a sweep, because Redis may lack something that no earlier sweep can have seen. Only Run,
 // which asks Redis, ends PhaseUnavailable and PhaseRefused.

@@ -125,7 +125,11 @@ func TestAStateThatIsToBeReplacedIsSuspect(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, states[0].Suspect)
 		w.hset(t, w.keys.batter(600_001), "seq", "x")
-		_, err = w.States(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
-		require.Error(t, err)
+		states, _, err = w.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+		require.NoError(t, err)
+		require.True(t, states[0].Suspect)
+		seqs, _, err := w.Seqs(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+		require.NoError(t, err)
+		require.EqualValues(t, -1, seqs[0])
 	})
 }

@@ -17,24 +17,32 @@
 -- sweep saw. If that is still stored, everything is replaced. Otherwise the fence decides, as for a push.
 --
 -- Answers 0 if all is in order. Answers 1 if the stored version is older than prev_seq, or a repair was only fenced.
--- Answers 2 if a version that should be there is missing, or one is there that Postgres never had.
+-- Answers 2 if a version that should be there is missing, or one is there that Postgres never had. Answers 3 if a key had
+-- another type, so that it was removed before the snapshot was written.
 
 local batter, gone = KEYS[1], KEYS[2]
 local observed, ttl_ms, seq, prev_seq = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local repair = observed ~= ''
 
-local function number(text) return text and tonumber(text) or 0 end
+-- tonumber alone would take 'inf', whose fence no snapshot could pass.
+local function number(text) return text and string.find(text, '^%-?%d+$') and tonumber(text) or 0 end
 
-if repair then -- a key of another type would make the writes fail
-  for _, key in ipairs(KEYS) do
-    local kind = redis.call('TYPE', key).ok
-    if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', key) end
+-- A key of another type would make every write fail. It is removed, because only pitchstream writes under its names.
+local foreign = false
+local function read(command, key, ...)
+  local answer = redis.pcall(command, key, ...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  -- guard: a snapshot takes the place of a key of another type
+  if string.find(answer.err, 'WRONGTYPE', 1, true) then
+    redis.call('DEL', key)
+    foreign = true
   end
+  return redis.call(command, key, ...)
 end
 
 -- Every command that may fail comes before the first write, so that a snapshot that fails has changed nothing.
-local was, holder = redis.call('HMGET', batter, 'seq', 'whole'), batter
-local was_gone = redis.call('HMGET', gone, 'seq', 'whole')
+local was, holder = read('HMGET', batter, 'seq', 'whole'), batter
+local was_gone = read('HMGET', gone, 'seq', 'whole')
 if not was[1] then was, holder = was_gone, gone end
 local stored, whole = number(was[1]), number(was[2])
 -- guard: a sweep replaces only what it saw | local force = repair and observed == (was[1] or '') .. ':' .. (was[2] or '') -> local force = repair
@@ -50,8 +58,8 @@ for i, key in ipairs(KEYS) do
       fence = stored
     else
       part.tombstone = string.sub(key, #batter + 2) -- game:<game_pk>
-      -- guard: a key that is gone is noticed by its tombstone | redis.call('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone) -> redis.call('HGET', key, 'seq')
-      fence = number(redis.call('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone))
+      -- guard: a key that is gone is noticed by its tombstone | read('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone) -> read('HGET', key, 'seq')
+      fence = number(read('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone))
     end
     -- guard: sequence fence of Redis | if force or tonumber(part.seq) >= fence then -> if true then
     if force or tonumber(part.seq) >= fence then parts[#parts + 1] = part end
@@ -73,6 +81,7 @@ else
   whole = was[2]
   if stored < prev_seq then answer = was[1] and 1 or 2 end
 end
+if foreign and not repair then answer = 3 end
 whole = whole or '0'
 
 -- HSET comes before HDEL, and DEL never before HSET, because a server out of memory checks only the first write of a
@@ -117,4 +126,11 @@ for _, part in ipairs(parts) do
   end
 end
 if holder and whole ~= was[2] then redis.call('HSET', holder, 'whole', whole) end
+if force then -- of what else is in the hash of tombstones, Postgres knows nothing
+  local named = {seq = true, whole = true}
+  for _, part in ipairs(parts) do named[part.tombstone or 'seq'] = true end
+  for _, field in ipairs(redis.call('HKEYS', gone)) do
+    if not named[field] then redis.call('HDEL', gone, field) end
+  end
+end
 return answer

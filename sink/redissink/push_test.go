@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
@@ -186,34 +187,28 @@ func TestNothingWhereSomethingShouldStandIsALoss(t *testing.T) {
 	})
 }
 
-// guard: what is removed from Redis is below the prefix
-func TestAKeyOfAnotherTypeChangesNothingAndASweepRemovesIt(t *testing.T) {
+// guard: a snapshot takes the place of a key of another type
+// guard: an applied of another type is a lost one
+func TestASnapshotTakesThePlaceOfAKeyOfAnotherType(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		ctx := t.Context()
 		w.push(t, w.truth.change(1, "a", 1))
 		for _, key := range []string{w.keys.batter(1), w.keys.game(1, "b"), w.keys.gone(1)} {
 			w.client.Del(ctx, key)
 			w.client.Set(ctx, key, "in the way", 0)
-			before := w.raw(t)
-			_, err := w.Push(ctx, []schemas.Snapshot{w.truth.change(1, "b", 2)}, []schemas.Position{w.truth.move(0, 5)})
-			if err == nil || !strings.Contains(err.Error(), "WRONGTYPE") || !strings.Contains(err.Error(), "batter 1") {
-				t.Errorf("%s: %v", key, err)
-			}
-			if diff := cmp.Diff(before, w.raw(t)); diff != "" {
-				t.Errorf("%s: something was written:\n%s", key, diff)
-			}
+			found, err := w.pushSnapshots(ctx, []schemas.Snapshot{w.truth.change(1, "b", 2)})
+			require.NoError(t, err)
+			require.EqualValues(t, foundForeign, found)
 			w.sweep(t)
 			w.isWhole(t)
-			w.client.Del(ctx, w.keys.applied())
 		}
+		w.client.Del(ctx, w.keys.applied())
 		w.client.Set(ctx, w.keys.applied(), "in the way", 0)
-		if _, err := w.Push(ctx, nil, []schemas.Position{w.truth.move(0, 5)}); err == nil {
-			t.Error("applied was not in the way")
-		}
+		lost, err := w.Push(ctx, nil, []schemas.Position{w.truth.move(0, 5)})
+		require.NoError(t, err)
+		require.True(t, lost)
 		w.sweep(t)
-		if a := w.applied(t); a["pitches.raw/0"] != 5 {
-			t.Errorf("applied: %v", a)
-		}
+		require.EqualValues(t, 5, w.applied(t)["pitches.raw/0"])
 	})
 }
 

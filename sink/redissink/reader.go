@@ -22,6 +22,7 @@ import (
 // changes below those positions are in the batters that are read afterwards.
 type Reader struct {
 	client redis.UniversalClient
+	at     addresses
 	keys   keys
 	cfg    Config
 }
@@ -34,30 +35,29 @@ func OpenReader(cfg Config) (*Reader, error) {
 	if strings.ContainsAny(cfg.Prefix, "{}") {
 		return nil, fmt.Errorf("redis prefix %q: want no brace in it", cfg.Prefix)
 	}
-	client, err := connect(cfg)
+	client, at, err := connect(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{client: client, keys: keys(cfg.Prefix), cfg: cfg}, nil
+	return &Reader{client: client, at: at, keys: keys(cfg.Prefix), cfg: cfg}, nil
 }
 
 // Close closes the connections.
 func (r *Reader) Close() error { return r.client.Close() }
 
 // States reads batters over all games or in single games, in one round trip and in the order of the keys; nil
-// where no row is current. Each state is consistent in itself, but they are not of one moment.
+// where no row is current. Each state is consistent in itself, but they are not of one moment. A key that
+// cannot be parsed gives a state that is Suspect, with Seq 0.
 func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
 	hashes := make([]*redis.MapStringStringCmd, len(keys))
-	if _, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		r.queueStates(ctx, p, keys, hashes)
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("redis: batters: %w", err)
+	ask := func(p redis.Pipeliner) { r.queueStates(ctx, p, keys, hashes) }
+	if err := pipelined(ctx, r.client, ask); err != nil {
+		return nil, fmt.Errorf("redis: batters: %w", r.at.explain(ctx, err))
 	}
-	return parseStates(keys, hashes)
+	return parseStates(keys, hashes), nil
 }
 
 func (r *Reader) queueStates(
@@ -68,24 +68,30 @@ func (r *Reader) queueStates(
 	}
 }
 
-// parseStates parses the hashes that were read for the keys.
-func parseStates(
-	keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd,
-) ([]*schemas.BatterState, error) {
+// parseStates parses the hashes that were read for the keys. One broken hash says nothing about the others.
+func parseStates(keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd) []*schemas.BatterState {
 	states := make([]*schemas.BatterState, len(keys))
 	for i, k := range keys {
-		hash := hashes[i].Val()
-		if len(hash) == 0 {
-			continue
-		}
-		state, err := decode(hash)
+		state, err := parseState(hashes[i])
+		// guard: redis: one unreadable batter hides no other
 		if err != nil {
-			return nil, fmt.Errorf("redis: batter %d, game %q: %w", k.BatterID, k.GamePK, err)
+			state = &schemas.BatterState{Suspect: true}
 		}
-		state.BatterKey = k
-		states[i] = &state
+		if state != nil {
+			state.BatterKey = k
+		}
+		states[i] = state
 	}
-	return states, nil
+	return states
+}
+
+// parseState returns nil for no key. An error means that no processor wrote the key as it is.
+func parseState(hash *redis.MapStringStringCmd) (*schemas.BatterState, error) {
+	if len(hash.Val()) == 0 {
+		return nil, hash.Err()
+	}
+	state, err := decode(hash.Val())
+	return &state, err
 }
 
 // Look reads states, in the order of the keys, nil where no row is current, and the pulse. It takes one round
@@ -99,20 +105,12 @@ func (r *Reader) Look(
 	if err != nil {
 		return nil, pulse, err
 	}
-	states := make([]*schemas.BatterState, len(keys))
-	for i, k := range keys {
-		one, err := parseStates(keys[i:i+1], hashes[i:i+1])
-		// guard: redis: one unreadable batter hides no other
-		if err != nil || hashes[i].Err() != nil {
-			one = []*schemas.BatterState{{BatterKey: k, Suspect: true}}
-		}
-		states[i] = one[0]
-	}
-	return states, pulse, nil
+	return parseStates(keys, hashes), pulse, nil
 }
 
-// Seqs reads the sequence numbers of batters, or of batters in games, in the order of the keys, 0 where no
-// row is current, and the pulse. It takes one round trip, two in a cluster.
+// Seqs reads the pulse and the sequence numbers of batters, or of batters in games, in the order of the keys.
+// A number is 0 where no row is current, and -1 where the key cannot be parsed. It takes one round trip, two
+// in a cluster.
 func (r *Reader) Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error) {
 	fields := make([]*redis.StringCmd, len(keys))
 	pulse, err := r.withPulse(ctx, func(p redis.Pipeliner) {
@@ -126,7 +124,7 @@ func (r *Reader) Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, s
 	seqs := make([]int64, len(keys))
 	for i, f := range fields {
 		if seqs[i], err = f.Int64(); err != nil && !errors.Is(err, redis.Nil) {
-			seqs[i] = -1 // it cannot be read, so it is not what anybody saw before
+			seqs[i] = -1
 		}
 	}
 	return seqs, pulse, nil
@@ -147,30 +145,19 @@ func (r *Reader) withPulse(ctx context.Context, ask func(redis.Pipeliner)) (puls
 		trips = [][]func(redis.Pipeliner){{ask}, {askPulse}}
 	}
 	for _, questions := range trips {
-		if _, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		if err := pipelined(ctx, r.client, func(p redis.Pipeliner) {
 			for _, q := range questions {
 				q(p)
 			}
-			return nil
-		}); err != nil && !errors.Is(err, redis.Nil) && !isWrongType(err) {
-			return pulse, fmt.Errorf("redis: %w", err)
+		}); err != nil {
+			return pulse, fmt.Errorf("redis: %w", r.at.explain(ctx, err))
 		}
 	}
-	for _, cmd := range []redis.Cmder{applied, beats} {
-		if err := cmd.Err(); err != nil {
-			return pulse, fmt.Errorf("redis: %s: %w", cmd.Args()[1], err)
-		}
-	}
-	if err := epoch.Err(); err != nil && !errors.Is(err, redis.Nil) {
-		return pulse, fmt.Errorf("redis: epoch: %w", err)
-	}
+	// A value that cannot be parsed is left out: then the pulse does not say that Redis is complete.
 	pulse = schemas.Pulse{Epoch: epoch.Val(), Heartbeats: parseJSON[schemas.Heartbeat](beats.Val())}
-	pulse.Applied, err = parseApplied(applied.Val())
-	return pulse, err
+	pulse.Applied, _ = parseApplied(applied.Val())
+	return pulse, nil
 }
-
-// isWrongType reports whether a key holds another type than the command is for.
-func isWrongType(err error) bool { return redis.HasErrorPrefix(err, "WRONGTYPE") }
 
 // parseJSON parses the values of a hash. It leaves out those that it cannot read, because a newer build may
 // have written them.
@@ -185,8 +172,8 @@ func parseJSON[T any](hash map[string]string) map[string]T {
 	return parsed
 }
 
-// Applied reads the positions up to which the batters are complete, by `<topic>/<partition>`. An unreadable
-// field is an error; the other fields are returned all the same.
+// Applied reads the positions up to which the batters are complete, by `<topic>/<partition>`. A field that is
+// no offset is an error; the other fields are returned all the same.
 func (r *Reader) Applied(ctx context.Context) (map[string]int64, error) {
 	hash, err := r.client.HGetAll(ctx, r.keys.applied()).Result()
 	if err != nil {
@@ -198,11 +185,12 @@ func (r *Reader) Applied(ctx context.Context) (map[string]int64, error) {
 func parseApplied(hash map[string]string) (applied map[string]int64, err error) {
 	applied = make(map[string]int64, len(hash))
 	for field, text := range hash {
-		n, failed := strconv.ParseInt(text, 10, 64)
+		n, failed := strconv.ParseUint(text, 10, 63)
 		if failed != nil {
 			err = errors.Join(err, fmt.Errorf("redis: applied: field %s: %w", field, failed))
+			continue
 		}
-		applied[field] = n
+		applied[field] = int64(n)
 	}
 	return applied, err
 }
@@ -210,7 +198,7 @@ func parseApplied(hash map[string]string) (applied map[string]int64, err error) 
 // Works reads the work of the processors by instance; of a dead one, its last.
 func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
 	hash, err := r.client.HGetAll(ctx, r.keys.work()).Result()
-	if err != nil {
+	if err != nil && !isWrongType(err) {
 		return nil, fmt.Errorf("redis: work: %w", err)
 	}
 	return parseJSON[schemas.Work](hash), nil

@@ -54,25 +54,29 @@ type Sink struct {
 	// because then applied no longer shows how much Redis holds.
 	doubt bool
 	known known
+	beats map[string]schemas.TimeMS // when each processor beat last, as of our own last heartbeat
+	leads bool                      // no other live processor has a smaller name
+
+	behind map[int64]string // batters that the last Patrol found behind; its goroutine's
 }
 
-// Open connects. An unavailable Redis is no error: the first Push that reaches it goes on. A server that
-// answers but could evict keys must not be written to, and is a *RefusedError. No error contains the
-// password.
+// Open connects. An unavailable Redis is no error, nor is one that must not be written to, because the stream
+// goes on without it. Each write asks again. No error contains the password.
 func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	r, err := OpenReader(cfg)
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{reader: r, doubt: true, known: known{applied: map[string]int64{}}}
+	s := &Sink{reader: r, doubt: true, known: known{applied: map[string]int64{}}, leads: true}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout+time.Second)
 	defer cancel()
-	_, err = s.inspect(ctx)
-	if errors.As(err, new(*RefusedError)) {
-		_ = s.Close()
-		return nil, err
-	} else if err != nil {
-		r.cfg.Log.Warn("Redis is unavailable: going on without it", "error", err)
+	// guard: a Redis that is refused does not stop the stream | err != nil -> errors.As(err, new(*RefusedError))
+	if _, err = s.inspect(ctx); err != nil {
+		what := "Redis is unavailable: going on without it"
+		if errors.As(err, new(*RefusedError)) {
+			what = "Redis is refused: going on without it"
+		}
+		r.cfg.Log.Warn(what, "error", err)
 	}
 	return s, nil
 }
@@ -88,8 +92,8 @@ func (s *Sink) Push(
 	ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position,
 ) (lost bool, err error) {
 	found, err := s.pushSnapshots(ctx, snaps)
-	if err != nil || found == foundLoss {
-		return found == foundLoss, err
+	if err != nil || found >= foundLoss {
+		return found >= foundLoss, err
 	}
 	return s.advance(ctx, positions)
 }
@@ -99,6 +103,34 @@ func (s *Sink) Push(
 // and newer states that they write stay. ErrSweeping reports that another process sweeps.
 func (s *Sink) Sweep(ctx context.Context, src Source) (SweepReport, error) {
 	return s.sweep(ctx, src, false)
+}
+
+// Patrol reads every batter's keys and repairs those that no reader could parse, those of another type, and
+// versions that Postgres does not have. A batter that is behind is repaired if the last Patrol saw the same
+// version, because else a push may be on its way. restored reports that applied was ahead of Postgres, so a
+// sweep is needed.
+func (s *Sink) Patrol(ctx context.Context, src Source) (rep SweepReport, restored bool, err error) {
+	behind := map[int64]string{}
+	sw := sweep{r: s.reader, src: src}
+	sw.ignore = func(f finding) bool {
+		if f.kind != schemas.DiffersOlder || f.observed == otherType || sw.broken[f.id] {
+			return false
+		}
+		behind[f.id] = f.observed
+		return !f.isBehind || s.behind[f.id] != f.observed
+	}
+	defer func() { s.behind = behind }()
+	if _, restored, err = s.lowerApplied(ctx, src); err != nil {
+		return rep, restored, err
+	}
+	if sw.games, _, err = s.reader.scan(ctx); err != nil {
+		return rep, restored, err
+	}
+	if sw.broken, err = findBroken(ctx, s.reader, sw.games); err != nil {
+		return rep, restored, err
+	}
+	err = sw.run(ctx)
+	return sw.report, restored, err
 }
 
 // Rebuild is a Sweep that writes every batter anew, even if the sequence numbers agree. It therefore repairs
@@ -144,8 +176,17 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 func (s *Sink) Audit(ctx context.Context, src Source, o AuditOptions) (AuditReport, error) {
 	o.Settle = cmp.Or(o.Settle, 3*time.Second)
 	a := audit{sink: s, r: s.reader, src: src, o: o, suspects: map[string]suspect{}}
-	err := a.run(ctx)
+	_, err := s.inspect(ctx)
+	if err == nil {
+		err = a.run(ctx)
+	}
 	return a.rep, err
+}
+
+func (s *Sink) isLeader() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leads
 }
 
 // requestScan makes the next sweep scan all keys.
@@ -163,6 +204,8 @@ const (
 	// itself was written.
 	foundGap  = 1
 	foundLoss = 2
+	// foundForeign: a key had another type and was removed. Other keys of the batter may lack something.
+	foundForeign = 3
 )
 
 // pushSnapshots writes the snapshots and returns the greatest answer of push.lua.
@@ -177,10 +220,13 @@ func (s *Sink) pushSnapshots(ctx context.Context, snaps []schemas.Snapshot) (fou
 		}
 	}
 	answers, err := s.reader.run(ctx, scriptPush, calls)
-	for _, a := range answers {
+	for i, a := range answers {
 		found = max(found, a)
+		if a == foundForeign {
+			s.reader.cfg.Log.Warn("a key of ours in Redis had another type: replaced it", "of", calls[i].name)
+		}
 	}
-	if err != nil || found == foundLoss {
+	if err != nil || found >= foundLoss {
 		s.requestScan()
 	}
 	return found, err

@@ -19,6 +19,9 @@ type stored struct {
 	observed   string // for push.lua: replace everything only if this is still stored
 }
 
+// otherType is the observed version of a batter with a key that is no hash.
+const otherType = "a key of another type"
+
 // roundTripMax bounds how many batters or keys one round trip asks for.
 const roundTripMax = 1000
 
@@ -34,7 +37,7 @@ func (r *Reader) storedVersions(ctx context.Context, ids []int64) (map[int64]sto
 		})
 		for _, result := range results {
 			// A batter whose key has another type counts as missing, because the repair removes that key.
-			if err := result.Err(); err != nil && !redis.HasErrorPrefix(err, "WRONGTYPE") {
+			if err := result.Err(); err != nil && !isWrongType(err) {
 				return nil, fmt.Errorf("redis: batters: %w", err)
 			}
 		}
@@ -47,7 +50,7 @@ func (r *Reader) storedVersions(ctx context.Context, ids []int64) (map[int64]sto
 
 func versionOf(batter, gone *redis.SliceCmd) stored {
 	if batter.Err() != nil || gone.Err() != nil {
-		return stored{observed: "a key of another type"}
+		return stored{observed: otherType}
 	}
 	seq, whole := versionTexts(batter)
 	current := seq != ""

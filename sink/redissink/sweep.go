@@ -77,6 +77,8 @@ type sweep struct {
 	deep   bool
 	all    bool // writes every batter anew in the next pass
 	games  map[int64][]string
+	broken map[int64]bool // batters with a key that cannot be parsed
+	ignore func(finding) bool
 	report SweepReport
 }
 
@@ -85,6 +87,7 @@ type finding struct {
 	id       int64
 	kind     string // one of the Differs constants of schemas
 	observed string // for push.lua: the version that the sweep saw
+	isBehind bool   // its seq, not only whole, is below that of Postgres
 }
 
 // isForced reports whether Redis holds data that Postgres never had, or has lost. Nothing of it counts.
@@ -98,6 +101,9 @@ func (s *sweep) run(ctx context.Context) error {
 		found, err := s.compare(ctx)
 		if err != nil {
 			return err
+		}
+		if s.ignore != nil {
+			found = slices.DeleteFunc(found, s.ignore)
 		}
 		if !s.deep && slices.ContainsFunc(found, finding.isForced) {
 			s.deep = true // compare once more, to learn also of games that Postgres does not know
@@ -138,11 +144,12 @@ func (s *sweep) compare(ctx context.Context) (found []finding, err error) {
 	for _, id := range ids {
 		current, known := after[id]
 		kind := compareVersions(before[id], current, known, stored[id])
-		if kind == "" && s.all {
+		// guard: a batter with a broken key is written anew | kind == "" && (s.all || s.broken[id]) -> kind == "" && s.all
+		if kind == "" && (s.all || s.broken[id]) {
 			kind = schemas.DiffersContent
 		}
 		if kind != "" {
-			found = append(found, finding{id, kind, stored[id].observed})
+			found = append(found, finding{id, kind, stored[id].observed, stored[id].seq < before[id].Seq})
 		}
 	}
 	return found, nil
@@ -192,10 +199,11 @@ func (s *sweep) repair(ctx context.Context, found []finding) (again bool, err er
 			return false, err
 		}
 		for i, f := range some {
-			if f.isForced() && answers[i] != foundOrder { // the repair was only fenced
+			if (f.isForced() || s.broken[f.id]) && answers[i] != foundOrder { // the repair was only fenced
 				again = true
 				continue
 			}
+			delete(s.broken, f.id)
 			s.report.Repaired++
 			if f.isForced() {
 				s.report.Forced++

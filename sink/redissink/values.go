@@ -3,6 +3,7 @@ package redissink
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -63,13 +64,17 @@ func encode(st *schemas.Stats, updatedAt schemas.TimeMS) ([]any, error) {
 	return append(fields, "updated_at", updatedAt.String()), nil
 }
 
-// decode parses a hash that encode's fields were written to.
+// decode parses a hash that encode's fields were written to. An error means that no processor wrote the hash
+// as it is.
 func decode(hash map[string]string) (v schemas.BatterState, err error) {
 	var whole int64
 	for _, f := range append(statsFields(&v.Stats),
 		field{"updated_at", &v.UpdatedAt}, field{"seq", &v.Seq}, field{"whole", &whole}) {
 		text, ok := hash[f.name]
 		if !ok {
+			if _, isCount := f.value.(*int64); isCount && f.name != "whole" { // a game has none
+				return v, fmt.Errorf("no field %s", f.name)
+			}
 			continue
 		}
 		switch at := f.value.(type) {
@@ -77,7 +82,9 @@ func decode(hash map[string]string) (v schemas.BatterState, err error) {
 			*at, err = strconv.ParseInt(text, 10, 64)
 		case *schemas.Opt[float64]:
 			at.Present = true
-			at.Value, err = strconv.ParseFloat(text, 64)
+			if at.Value, err = strconv.ParseFloat(text, 64); math.IsNaN(at.Value) || math.IsInf(at.Value, 0) {
+				err = errors.New("not finite")
+			}
 		case *schemas.TimeMS:
 			err = at.UnmarshalJSON(strconv.AppendQuote(nil, text))
 		default:
@@ -86,6 +93,9 @@ func decode(hash map[string]string) (v schemas.BatterState, err error) {
 		if err != nil {
 			return v, fmt.Errorf("field %s: %w", f.name, err)
 		}
+	}
+	if v.Seq <= 0 || v.Seq > maxSeq {
+		return v, fmt.Errorf("field seq: %d", v.Seq)
 	}
 	v.Suspect = whole < 0
 	return v, nil

@@ -1,6 +1,7 @@
 package redissink
 
 import (
+	"log/slog"
 	"math"
 	"os"
 	"strings"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -65,16 +68,25 @@ func TestNumbersAsText(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeReadNamesItsField(t *testing.T) {
+// guard: redis: one unreadable batter hides no other
+// guard: what no reader can parse is found
+func TestWhatCannotBeReadIsSuspectAndTheLogNamesItsField(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		for field, value := range map[string]string{
 			"pitches": "many", "max_bat_speed_mph": "fast", "last_pitch": "{", "by_pitch_type": "[]", "updated_at": "now", "seq": "1.5",
 		} {
-			w.client.Del(t.Context(), w.keys.batter(1))
+			w.push(t, w.truth.change(1, "a", 4))
 			w.client.HSet(t.Context(), w.keys.batter(1), field, value)
-			if v, err := stateOf(t, w.Reader, 1, ""); v != nil || err == nil || !strings.Contains(err.Error(), field) || !strings.Contains(err.Error(), "batter 1") {
-				t.Errorf("%s: %+v, %v", field, v, err)
-			}
+			v, err := stateOf(t, w.Reader, 1, "")
+			require.NoError(t, err, field)
+			require.True(t, v.Suspect && v.Seq == 0, field)
+			log := &lines{}
+			w.Reader.cfg.Log = slog.New(slog.NewTextHandler(log, nil))
+			found, err := findBroken(t.Context(), w.Reader, map[int64][]string{1: {"a"}, 3: nil})
+			require.NoError(t, err)
+			require.Equal(t, map[int64]bool{1: true}, found)
+			require.Contains(t, log.String(), "field "+field)
+			require.Contains(t, log.String(), "batter:{1} ")
 		}
 		if _, err := w.Push(t.Context(), []schemas.Snapshot{{BatterID: 2, Seq: 1, Stats: &schemas.Stats{
 			LastPitch: &schemas.LastPitch{ExitVelocityMPH: schemas.Some(math.Inf(1))},
