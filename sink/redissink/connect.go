@@ -103,4 +103,7 @@ func (a addresses) probe(ctx context.Context, addr string) string {
 }
 
 // Connect returns the driver's client for these settings, for diagnosis. It does not connect yet.
-func Connect(cfg Config) (redis.UniversalClient, error) { return connect(cfg) }
+func Connect(cfg Config) (redis.UniversalClient, error) {
+	client, _, err := connect(cfg)
+	return client, err
+}
