@@ -3,12 +3,10 @@ package consumer
 import (
 	"bytes"
 	"testing"
+	"time"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/pitchstream/pitchstream/features"
 )
 
 // recycledAndUntouched are records whose bytes are overwritten after they were decoded and let go, and the
@@ -25,11 +23,11 @@ func recycledAndUntouched(t *testing.T, seed uint64, n int) (after, want []Decod
 			bytesOf = append(bytesOf, h.Value)
 		}
 		records = append(records, k)
-		want = append(want, transform(&kgo.Record{
+		want = append(want, transformed(t, &kgo.Record{
 			Topic: k.Topic, Partition: k.Partition,
 			Key: bytes.Clone(k.Key), Value: bytes.Clone(k.Value), Headers: cloned(k.Headers),
-		}, features.Limits{}))
-		after = append(after, transform(k, features.Limits{}))
+		}))
+		after = append(after, transformed(t, k))
 	}
 	recycleBytes(after, records)
 	for _, b := range bytesOf {
@@ -58,33 +56,17 @@ func TestAcceptedRecordsShareNoBytesWithThePoll(t *testing.T) {
 	require.Positive(t, kept)
 }
 
-func TestBuffersHoldTheUnpackedSize(t *testing.T) {
-	for n := uint64(smallestBuffer); n <= largestBuffer; n += n/7 + 1 {
-		class, size := sizeClass(n)
-		require.LessOrEqual(t, n, size)
-		require.LessOrEqual(t, size, n+n/4+1)
-		again, same := sizeClass(size)
-		require.Equal(t, class, again, "a buffer returns to its class")
-		require.Equal(t, size, same)
-	}
-	encoder, err := zstd.NewWriter(nil)
-	require.NoError(t, err)
-	text := bytes.Repeat([]byte("a swing and a miss "), 50_000)
-	packed := encoder.EncodeAll(text, nil)
-	b := new(buffers).GetDecompressBytes(packed, kgo.CodecZstd)
-	require.GreaterOrEqual(t, cap(b), len(text)+unpackingMargin)
-	decoder, err := zstd.NewReader(nil)
-	require.NoError(t, err)
-	defer decoder.Close()
-	unpacked, err := decoder.DecodeAll(packed, b)
-	require.NoError(t, err)
-	require.Same(t, &b[:1][0], &unpacked[0], "unpacked into the buffer, and nowhere else")
-}
-
 func cloned(headers []kgo.RecordHeader) []kgo.RecordHeader {
 	var c []kgo.RecordHeader
 	for _, h := range headers {
 		c = append(c, kgo.RecordHeader{Key: h.Key, Value: bytes.Clone(h.Value)})
 	}
 	return c
+}
+
+func transformed(t *testing.T, r *kgo.Record) Decoded {
+	t.Helper()
+	decoded, err := decode(&Config{Now: time.Now, Observer: NopObserver{}}, []*kgo.Record{r})
+	require.NoError(t, err)
+	return decoded[0]
 }

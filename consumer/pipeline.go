@@ -123,7 +123,9 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	})
 	records := withoutMarkers(fetches.Records())
 	p.cfg.Observer.Polled(records)
-	read.records = decode(p.cfg, records)
+	if read.records, err = decode(p.cfg, records); err != nil {
+		return nil, err
+	}
 	if !s.keepsBytes.Load() {
 		recycleBytes(read.records, records)
 	}

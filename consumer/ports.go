@@ -47,6 +47,8 @@ type View interface {
 // A nil record is not produced.
 type Encoder interface {
 	DeadLetter(l schemas.DeadLetter, failedAt time.Time) *kgo.Record
+	// Truncated returns the dead letter with at most keep bytes of each of key, value and own headers.
+	Truncated(l schemas.DeadLetter, failedAt time.Time, keep int) *kgo.Record
 	Row(p schemas.Published) *kgo.Record
 }
 

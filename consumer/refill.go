@@ -82,7 +82,10 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	}
 	records = withoutMarkers(records)
 	r.cfg.Observer.Polled(records)
-	decoded := decode(r.cfg, records)
+	decoded, err := decode(r.cfg, records)
+	if err != nil {
+		return summary, err
+	}
 	recycleBytes(decoded, records) // no dead letter needs them
 	plan := MakePlan(decoded)
 	repeated := s.mayRepeat.Swap(false)

@@ -13,6 +13,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 )
 
 // The road of one live poll begins here and goes on in pipeline.go, plan.go, stores.go and commit.go. A
@@ -331,8 +333,6 @@ func (s *session) options() []kgo.Opt {
 		// Bounds the wait of a resumed or newly assigned partition, because the fetch in flight does not include
 		// it.
 		kgo.FetchMaxWait(500 * time.Millisecond),
-		kgo.MaxConcurrentFetches(1),
-		kgo.WithPools(unpackBuffers),
 		// guard: each dead letter fits into its topic | largestBatch -> cfg.DeadLetterMaxBytes
 		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds the batches, by topic
 		kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
@@ -353,5 +353,5 @@ func (s *session) options() []kgo.Opt {
 		opts = append(opts, kgo.InstanceID(id))
 	}
 	opts = append(opts, kgo.TransactionalID(cfg.Group+"/"+id))
-	return append(opts, cfg.Client...)
+	return slices.Concat(opts, kafkaread.Unpack(), cfg.Client)
 }

@@ -61,7 +61,7 @@ func Transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 // costs no decoding. e observes each stage for Explain; Transform passes nil, on which every observation is a
 // no-op.
 func transform(rec schemas.Record, limits Limits, e *Explanation) (schemas.Change, *Rejection) {
-	if rej := checkSize(rec.Value, limits); rej != nil {
+	if rej := checkSize(rec.Size(), limits); rej != nil {
 		return schemas.Change{}, rej
 	}
 	// The headers decide what the record asks for. Only an upsert has a value to decode.
@@ -131,16 +131,16 @@ type rowBuilder struct {
 
 // checkSize rejects a value above the limit. It runs before any other stage, because they take time and
 // memory in proportion to the value's size.
-func checkSize(value []byte, limits Limits) *Rejection {
+func checkSize(size int64, limits Limits) *Rejection {
 	limit := limits.MaxRecordBytes
 	if limit <= 0 {
 		limit = DefaultMaxRecordBytes
 	}
-	if len(value) <= limit {
+	if size <= int64(limit) {
 		return nil
 	}
 	return reject(schemas.CodeTooLarge, "",
-		"the value has %d bytes, more than the limit of %d", len(value), limit)
+		"the value has %d bytes, more than the limit of %d", size, limit)
 }
 
 // guard runs the core and turns a panic into a rejection. An exhausted stack or heap cannot be recovered

@@ -23,7 +23,7 @@ var Codes = []Code{
 	CodeUnsupportedUnits, CodeSinkRejected, CodeInternal,
 }
 
-// DeadLetter is a record that could not become a row, complete and unchanged, and the reason.
+// DeadLetter is a record that could not become a row, unchanged, and the reason. Only its value may be cut.
 type DeadLetter struct {
 	Record  Record      // as it failed this time
 	Origin  Coordinates // where it was first: Record's own, unless it was redriven
@@ -50,6 +50,9 @@ const (
 	HeaderDLQFirstFailedAt   = "dlq.first_failed_at"
 	HeaderDLQFailedAt        = "dlq.failed_at"
 	HeaderDLQHeadersDropped  = "dlq.headers_dropped"
+	HeaderDLQTruncated       = "dlq.truncated"
+	HeaderDLQValueBytes      = "dlq.value.bytes"
+	HeaderDLQValueSHA256     = "dlq.value.sha256"
 
 	HeaderConnectTopic     = "__connect.errors.topic"
 	HeaderConnectPartition = "__connect.errors.partition"

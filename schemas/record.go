@@ -12,7 +12,28 @@ type Record struct {
 	Coordinates
 	Key     []byte // nil if the record has none
 	Headers []Header
+<<<<<<< HEAD
 	Value   []byte // nil for a tombstone
+=======
+	// Value is nil for a tombstone.
+	Value []byte
+	// Cut is not nil if Value is only the beginning of the record's value.
+	Cut *Cut
+}
+
+// Cut describes a value of which only the beginning is at hand.
+type Cut struct {
+	Bytes  int64 // of the whole value
+	SHA256 [32]byte
+}
+
+// Size returns the bytes of the record's whole value.
+func (r *Record) Size() int64 {
+	if r.Cut != nil {
+		return r.Cut.Bytes
+	}
+	return int64(len(r.Value))
+>>>>>>> 01b1cb9 (wip)
 }
 
 // Names of the record headers that pitchstream reads.

@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type Letter struct {
 	Key     []byte
 	Headers []schemas.Header
 	Value   []byte
+	Cut     *schemas.Cut // not nil if Value is only the beginning of the record's value
 
 	ID      schemas.DeadLetterID
 	Ours    bool                // its origin can be read: pitchstream wrote it
@@ -35,13 +37,13 @@ type Letter struct {
 const maxTopicBytes = 249
 
 // Read returns the dead letter that a record of the dead-letter topic is, also if another program wrote it.
-func Read(r *kgo.Record) Letter {
-	rec := kafkaread.Record(r)
+func Read(rec schemas.Record) Letter {
 	own := rec.Coordinates
 	own.TimestampMS = max(0, own.TimestampMS)
 	f := kafkasink.DecodeFailure(schemas.Record{Coordinates: own, Headers: rec.Headers})
 	l := Letter{
 		At: rec.Coordinates, Key: rec.Key, Headers: rec.Headers, Value: rec.Value,
+		Cut: cmp.Or(f.Cut, rec.Cut),
 		ID:     schemas.DeadLetterID{Origin: f.Origin, Attempts: int32(f.Attempts)},
 		Failed: f.Failed, Code: f.Code, Message: f.Message, Group: f.Group, Build: f.Build,
 		FailedAt: schemas.TimeMS(own.TimestampMS), GamePK: string(rec.Key),

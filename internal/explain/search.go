@@ -26,7 +26,11 @@ type search struct {
 	text  [2][]byte // the identifier, in both cases
 	done  int64
 	total int64
+	held  int // bytes of the versions
 }
+
+// maxHeldBytes bounds the versions of a pitch that are held whole.
+const maxHeldBytes = 64 << 20
 
 func (s *search) run(ctx context.Context) error {
 	s.text = [2][]byte{[]byte(s.p.ID.String()), []byte(strings.ToUpper(s.p.ID.String()))}
@@ -42,7 +46,10 @@ func (s *search) run(ctx context.Context) error {
 	s.p.Searched, s.total = parts, parts.Total()
 	err = kafkaread.Read(ctx, s.o.Client, s.o.Raw, parts, func(batch []*kgo.Record) error {
 		for _, r := range batch {
-			s.look(r)
+			limit := cmp.Or(s.o.Limits.MaxRecordBytes, features.DefaultMaxRecordBytes)
+			if err := kafkaread.Load(r, limit, s.look); err != nil {
+				return err
+			}
 		}
 		s.done += int64(len(batch))
 		s.o.Progress(s.done, s.total)
@@ -132,11 +139,16 @@ func (s *search) key() string {
 
 // look keeps a record that is about the pitch: the core says so, or the core rejects it and it names the
 // pitch.
-func (s *search) look(r *kgo.Record) {
-	v := Version{Record: kafkaread.Record(r)}
+func (s *search) look(rec schemas.Record) {
+	v := Version{Record: rec}
 	v.Change, v.Rejection = features.Transform(v.Record, s.o.Limits)
 	if v.Rejection != nil && !s.names(&v.Record) || v.Rejection == nil && v.Change.PitchID != s.p.ID {
 		return
+	}
+	if s.held += len(rec.Value); s.held > maxHeldBytes { // the first versions of a pitch are held whole
+		v.Record = kafkaread.Cut(rec, kafkaread.KeptBytes)
+	} else {
+		v.Record = kafkaread.Clone(rec)
 	}
 	v.Current = v.Rejection == nil && s.isCurrent(v.Change)
 	s.p.Versions = append(s.p.Versions, v)

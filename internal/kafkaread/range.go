@@ -36,7 +36,7 @@ const StallTimeout = 30 * time.Second
 
 // Read calls each with the committed records of the spans, one poll after the other, and returns after the
 // last one. The slice may be empty, so each also serves as a sign of progress; each owns the records that
-// it gets. opts say how to reach the brokers. An error of each ends the reading and is returned as it is.
+// it gets, and reads them with Load or Map. opts say how to reach the brokers. An error of each ends the reading and is returned as it is.
 func Read(
 	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, each func([]*kgo.Record) error,
 ) error {
@@ -49,12 +49,12 @@ func Read(
 	if len(start) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(append(slices.Clone(opts),
+	client, err := kgo.NewClient(append(slices.Concat(Unpack(), opts),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: start}),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // retention may delete the range's start while we read
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // a range may end with a transaction marker, and the end must be seen
-		kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(4<<20), kgo.MaxConcurrentFetches(1),
+		kgo.FetchMaxBytes(16<<20), kgo.FetchMaxPartitionBytes(4<<20),
 	)...)
 	if err != nil {
 		return fmt.Errorf("kafka: %w", err)

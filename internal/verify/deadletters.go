@@ -61,14 +61,16 @@ func (l *deadLetters) update(ctx context.Context, admin *kadm.Client) error {
 	l.read = now
 	return kafkaread.Read(ctx, l.kafka.Client, l.kafka.Dead, now, func(records []*kgo.Record) error {
 		for _, r := range records {
-			l.add(r)
+			if err := kafkaread.Load(r, 0, l.add); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 }
 
-func (l *deadLetters) add(r *kgo.Record) {
-	f := kafkasink.DecodeFailure(kafkaread.Record(r))
+func (l *deadLetters) add(r schemas.Record) {
+	f := kafkasink.DecodeFailure(r)
 	if !f.FailedKnown || f.Failed.Topic != l.kafka.Raw || f.Group != l.kafka.Group {
 		return
 	}

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -220,16 +219,19 @@ func (c *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
 // read adds the records of a part of the topic.
 func (c *comparison) read(ctx context.Context, spans kafkaread.Spans) error {
 	return kafkaread.Read(ctx, c.kafka.Client, c.kafka.Raw, spans, func(records []*kgo.Record) error {
-		for i, d := range decodeAll(records, c.kafka.Limits) {
-			at := place{records[i].Partition, records[i].Offset}
+		all, err := decodeAll(records, c.kafka.Limits)
+		for _, d := range all {
 			switch {
 			case d.rejection != nil:
-				c.rejected[at] = true
-			case !c.deadLetters.refused(at):
+				c.rejected[d.at] = true
+			case !c.deadLetters.refused(d.at):
 				c.judge.pitches.add(&d.change)
 			}
 		}
-		c.report.Records += int64(len(records))
+		if err != nil {
+			return err
+		}
+		c.report.Records += int64(len(all))
 		c.advance(len(records))
 		return nil
 	})
@@ -242,24 +244,19 @@ func (c *comparison) advance(records int) {
 
 // decoded is the core's answer for one record.
 type decoded struct {
+	at        place
 	change    schemas.Change
 	rejection *features.Rejection
 }
 
 // decodeAll runs the core on records, spread over the cores of the machine.
-func decodeAll(records []*kgo.Record, limits features.Limits) []decoded {
-	out := make([]decoded, len(records))
-	workers := max(1, min(runtime.GOMAXPROCS(0), len(records)))
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < len(records); i += workers {
-				out[i].change, out[i].rejection = features.Transform(kafkaread.Record(records[i]), limits)
-			}
-		})
-	}
-	wg.Wait()
-	return out
+func decodeAll(records []*kgo.Record, limits features.Limits) ([]decoded, error) {
+	limit := cmp.Or(limits.MaxRecordBytes, features.DefaultMaxRecordBytes)
+	return kafkaread.Map(records, limit, runtime.GOMAXPROCS(0), func(rec schemas.Record, _ bool) (d decoded) {
+		d.at = place{rec.Partition, rec.Offset}
+		d.change, d.rejection = features.Transform(rec, limits)
+		return d
+	})
 }
 
 // skipDeleted raises the starts of the spans to the first records that still exist, because retention may
@@ -424,9 +421,12 @@ func (c *comparison) repairAll(ctx context.Context, broken differing) error {
 	c.total += c.judge.spans.Total()
 	var held []schemas.Change
 	err := kafkaread.Read(ctx, c.kafka.Client, c.kafka.Raw, c.judge.spans, func(records []*kgo.Record) error {
-		for i, d := range decodeAll(records, c.kafka.Limits) {
-			at := place{records[i].Partition, records[i].Offset}
-			if d.rejection == nil && todo[d.change.PitchID] && !c.deadLetters.refused(at) {
+		all, err := decodeAll(records, c.kafka.Limits)
+		if err != nil {
+			return err
+		}
+		for _, d := range all {
+			if d.rejection == nil && todo[d.change.PitchID] && !c.deadLetters.refused(d.at) {
 				held = append(held, d.change)
 			}
 		}

@@ -1,6 +1,8 @@
 package kafkasink
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +39,9 @@ type Failure struct {
 	FirstFailedAt  schemas.Opt[schemas.TimeMS]
 	FailedAt       schemas.Opt[schemas.TimeMS]
 	HeadersDropped int64 // headers of the record that did not fit, in all attempts
+	// Cut is not nil if the dead letter has only the beginning of the record's value. The whole is where it
+	// failed.
+	Cut *schemas.Cut
 }
 
 // DecodeFailure reads the headers of a dead letter, or of a record that was sent again. The last one of a
@@ -49,7 +54,7 @@ func DecodeFailure(rec schemas.Record) Failure {
 	}
 	partition, partitionErr := strconv.ParseUint(last[schemas.HeaderDLQPartition], 10, 31)
 	offset, offsetErr := strconv.ParseUint(last[schemas.HeaderDLQOffset], 10, 63)
-	return Failure{
+	f := Failure{
 		Code: schemas.Code(last[schemas.HeaderDLQCode]), Message: last[schemas.HeaderDLQMessage],
 		Origin: features.Origin(rec),
 		Failed: schemas.Coordinates{
@@ -63,6 +68,14 @@ func DecodeFailure(rec schemas.Record) Failure {
 		FailedAt:       instant(last[schemas.HeaderDLQFailedAt]),
 		HeadersDropped: count(last[schemas.HeaderDLQHeadersDropped]),
 	}
+	if last[schemas.HeaderDLQTruncated] != "" {
+		f.Cut = &schemas.Cut{}
+		f.Cut.Bytes, _ = strconv.ParseInt(last[schemas.HeaderDLQValueBytes], 10, 64)
+		if sum, err := hex.DecodeString(last[schemas.HeaderDLQValueSHA256]); err == nil {
+			copy(f.Cut.SHA256[:], sum)
+		}
+	}
+	return f
 }
 
 func count(text string) int64 {
@@ -107,6 +120,11 @@ func (f *Failure) headers() []schemas.Header {
 	if f.HeadersDropped > 0 {
 		set(schemas.HeaderDLQHeadersDropped, strconv.FormatInt(f.HeadersDropped, 10))
 	}
+	if f.Cut != nil {
+		set(schemas.HeaderDLQTruncated, "true")
+		set(schemas.HeaderDLQValueBytes, strconv.FormatInt(f.Cut.Bytes, 10))
+		set(schemas.HeaderDLQValueSHA256, hex.EncodeToString(f.Cut.SHA256[:]))
+	}
 	set(schemas.HeaderConnectTopic, f.Failed.Topic)
 	set(schemas.HeaderConnectPartition, partition)
 	set(schemas.HeaderConnectOffset, offset)
@@ -123,12 +141,28 @@ func timestamp(c schemas.Coordinates) string {
 // DeadLetter returns the dead letter of a record: its key and value byte for byte, its own headers, and the
 // headers of the failure. Each of those is there once, however often the record failed before.
 func (e Encoder) DeadLetter(l schemas.DeadLetter, failedAt time.Time) *kgo.Record {
+	return e.deadLetter(l, failedAt, maxOwnHeaderBytes)
+}
+
+// Truncated returns the dead letter of a record that does not fit into its topic. Each of key, value and own
+// headers has at most keep bytes, and a header says so. The whole record is found at the coordinates.
+func (e Encoder) Truncated(l schemas.DeadLetter, failedAt time.Time, keep int) *kgo.Record {
+	rec := &l.Record
+	if rec.Cut == nil {
+		rec.Cut = &schemas.Cut{Bytes: int64(len(rec.Value)), SHA256: sha256.Sum256(rec.Value)}
+	}
+	rec.Key, rec.Value = rec.Key[:min(len(rec.Key), keep)], rec.Value[:min(len(rec.Value), keep)]
+	return e.deadLetter(l, failedAt, min(keep, maxOwnHeaderBytes))
+}
+
+func (e Encoder) deadLetter(l schemas.DeadLetter, failedAt time.Time, headerBytes int) *kgo.Record {
 	before, now := DecodeFailure(l.Record), schemas.Some(schemas.TimeMSOf(failedAt))
-	own, dropped := ownHeaders(l.Record.Headers)
+	own, dropped := ownHeaders(l.Record.Headers, headerBytes)
 	failure := Failure{
 		Code: l.Code, Message: l.Message, Origin: l.Origin, Failed: l.Record.Coordinates,
 		Group: e.Group, Build: e.Build, Attempts: before.Attempts + 1,
 		FirstFailedAt: before.FirstFailedAt, FailedAt: now, HeadersDropped: before.HeadersDropped + dropped,
+		Cut: l.Record.Cut,
 	}
 	if !failure.FirstFailedAt.Present {
 		failure.FirstFailedAt = now
@@ -142,13 +176,13 @@ func (e Encoder) DeadLetter(l schemas.DeadLetter, failedAt time.Time) *kgo.Recor
 // ownHeaders returns the record's headers without those of earlier failures, and how many it had to drop.
 // If they are too large, the headers that the core reads are kept first: without them a record that is sent
 // again would have another meaning.
-func ownHeaders(headers []schemas.Header) (own []schemas.Header, dropped int64) {
+func ownHeaders(headers []schemas.Header, limit int) (own []schemas.Header, dropped int64) {
 	keep := make([]bool, len(headers))
 	size := 0
 	fit := func(want func(key string) bool) {
 		for i, h := range slices.Backward(headers) {
 			n := len(h.Key) + len(h.Value)
-			if !keep[i] && !setHere[h.Key] && want(h.Key) && size+n <= maxOwnHeaderBytes {
+			if !keep[i] && !setHere[h.Key] && want(h.Key) && size+n <= limit {
 				keep[i] = true
 				size += n
 			}
@@ -181,7 +215,7 @@ func isRead(key string) bool {
 // setHere holds the keys that headers writes.
 var setHere = func() map[string]bool {
 	keys := map[string]bool{}
-	for _, h := range (&Failure{HeadersDropped: 1}).headers() {
+	for _, h := range (&Failure{HeadersDropped: 1, Cut: &schemas.Cut{}}).headers() {
 		keys[h.Key] = true
 	}
 	return keys

@@ -1,0 +1,356 @@
+package kafkaread
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// packed is a batch that is not unpacked as a whole.
+type packed struct {
+	src   []byte
+	codec kgo.CompressionCodecType
+}
+
+// place is where the records of a placeholder are in a batch.
+type place struct {
+	batch  *packed
+	start  int64 // in the unpacked stream
+	length int64 // of their bytes
+	delta  int64 // of the offset of the last record, which is the placeholder's
+	age    int64 // of the timestamp of the last record, in ms after that of the batch
+}
+
+// placeOf returns where the bytes of a placeholder are; ok is false for any other record.
+func placeOf(r *kgo.Record) (at place, ok bool) {
+	if r.Context == nil {
+		return at, false
+	}
+	at, ok = r.Context.Value(packedKey{}).(place)
+	return at, ok
+}
+
+// Bounds of the records that share a placeholder.
+const (
+	sharedBytes   = 256 << 10
+	sharedRecords = 32
+)
+
+// placeholders returns the records of the batch as the client parses them: one placeholder for a large record
+// or some small ones in a row. index is that of the batch in unpacker.deferred.
+func (p *packed) placeholders(index int) (out []byte, err error) {
+	in, err := openStream(p)
+	if err != nil {
+		return nil, err
+	}
+	defer in.close()
+	run, shared := place{}, 0
+	for {
+		begin := in.at
+		length, err := binary.ReadVarint(in)
+		if errors.Is(err, io.EOF) && shared > 0 {
+			out = run.append(out, index)
+		}
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		end := in.at + length
+		if err != nil || length < 0 {
+			return nil, fmt.Errorf("a record of the batch has no length: %w", cmp.Or(err, io.ErrUnexpectedEOF))
+		}
+		if shared > 0 && (shared == sharedRecords || end-run.start > sharedBytes) {
+			out = run.append(out, index)
+			shared = 0
+		}
+		if shared == 0 {
+			run = place{start: begin}
+		}
+		if err := in.skip(1); err != nil { // attributes
+			return nil, err
+		}
+		if run.age, err = binary.ReadVarint(in); err != nil {
+			return nil, err
+		}
+		if run.delta, err = binary.ReadVarint(in); err != nil {
+			return nil, err
+		}
+		if err := in.skip(end - in.at); err != nil {
+			return nil, err
+		}
+		run.length = end - run.start
+		shared++
+		// guard: bytes: a batch of very many records does not take the memory
+		if len(out) > placeholderBytes {
+			return nil, errTooManyRecords
+		}
+	}
+}
+
+// append appends the placeholder of a place: a record without key and value, whose only header says where the
+// bytes are.
+func (at place) append(out []byte, index int) []byte {
+	var where []byte
+	for _, n := range []int64{int64(index), at.start, at.length, at.delta, at.age} {
+		where = binary.AppendVarint(where, n)
+	}
+	rec := binary.AppendVarint(binary.AppendVarint([]byte{0}, at.age), at.delta)
+	rec = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(rec, -1), -1), 1)
+	rec = append(binary.AppendVarint(rec, int64(len(placeholderKey))), placeholderKey...)
+	rec = append(binary.AppendVarint(rec, int64(len(where))), where...)
+	return append(binary.AppendVarint(out, int64(len(rec))), rec...)
+}
+
+// placeOfHeader reads what append wrote; batches are those of the fetch.
+func placeOfHeader(where []byte, batches []*packed) (at place) {
+	var index int64
+	for _, n := range []*int64{&index, &at.start, &at.length, &at.delta, &at.age} {
+		value, m := binary.Varint(where)
+		*n, where = value, where[m:]
+	}
+	at.batch = batches[index]
+	return at
+}
+
+// stream reads the unpacked bytes of a batch in order.
+type stream struct {
+	*bufio.Reader
+	batch *packed
+	from  io.Reader
+	at    int64 // bytes read so far
+}
+
+func openStream(p *packed) (*stream, error) {
+	from, err := openPacked(p.src, p.codec)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{Reader: bufio.NewReaderSize(from, 64<<10), batch: p, from: from}, nil
+}
+
+func (s *stream) close() {
+	if c, ok := s.from.(io.Closer); ok {
+		_ = c.Close()
+	}
+}
+
+// ReadByte implements io.ByteReader.
+func (s *stream) ReadByte() (byte, error) {
+	b, err := s.Reader.ReadByte()
+	if err == nil {
+		s.at++
+	}
+	return b, err
+}
+
+// Read implements io.Reader.
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	s.at += int64(n)
+	return n, err
+}
+
+// skip passes over n bytes.
+func (s *stream) skip(n int64) error {
+	for n > 0 {
+		m, err := s.Discard(int(min(n, 1<<30)))
+		s.at += int64(m)
+		if n -= int64(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// KeptBytes is how much of a value, a key or the headers is kept of a record that is not held whole.
+const (
+	KeptBytes       = 16 << 10
+	keptHeaderBytes = 128 << 10 // of all headers
+)
+
+// loading is the stream of the last record that was loaded. One record is loaded at a time in a process, so
+// that all of them together take the memory of one.
+var loading struct {
+	sync.Mutex
+	stream *stream // guarded by Mutex
+	value  []byte  // guarded by Mutex; memory for the next value
+}
+
+// IsPacked reports whether a record's bytes are still in its packed batch.
+func IsPacked(r *kgo.Record) bool {
+	_, ok := placeOf(r)
+	return ok
+}
+
+// Load calls use with a record as the core reads it; with several, if they share a placeholder. The bytes of
+// a packed record are valid only until use returns, and a value of more than limit bytes is cut to its
+// beginning (schemas.Record.Cut); 0 reads no value. Records should be loaded in their order, because their batch is a stream.
+// use must not call Load.
+func Load(r *kgo.Record, limit int, use func(schemas.Record)) error {
+	at, ok := placeOf(r)
+	if !ok {
+		use(Record(r))
+		return nil
+	}
+	loading.Lock()
+	defer loading.Unlock()
+	if err := load(r, at, limit, use); err != nil {
+		return fmt.Errorf("%s/%d offset %d: unpack the record: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	return nil
+}
+
+// load reads the records at a place. The caller holds loading.
+func load(r *kgo.Record, at place, limit int, use func(schemas.Record)) (err error) {
+	in := loading.stream
+	if in == nil || in.batch != at.batch || in.at > at.start {
+		if in != nil {
+			in.close()
+		}
+		loading.stream = nil
+		if in, err = openStream(at.batch); err != nil {
+			return err
+		}
+		loading.stream = in
+	}
+	if err := in.skip(at.start - in.at); err != nil {
+		return err
+	}
+	for end := at.start + at.length; in.at < end; {
+		length, err := binary.ReadVarint(in)
+		if err != nil {
+			return err
+		}
+		rec, until := Record(r), in.at+length
+		if err := in.fields(&rec, at, r.Attrs.TimestampType() == 0, until, limit); err != nil {
+			return err
+		}
+		if err := in.skip(until - in.at); err != nil {
+			return err
+		}
+		use(rec)
+	}
+	if _, err := in.Peek(1); errors.Is(err, io.EOF) { // the last record of its batch
+		in.close()
+		loading.stream = nil
+	}
+	return nil
+}
+
+// fields reads a record whose bytes end at end. rec has the coordinates of the last record at the place.
+func (s *stream) fields(rec *schemas.Record, at place, created bool, end int64, limit int) error {
+	if err := s.skip(1); err != nil { // attributes
+		return err
+	}
+	age, err := binary.ReadVarint(s)
+	if err != nil {
+		return err
+	}
+	delta, err := binary.ReadVarint(s)
+	if err != nil {
+		return err
+	}
+	rec.Offset -= at.delta - delta
+	if created {
+		rec.TimestampMS -= at.age - age
+	}
+	if rec.Key, _, err = s.bytes(nil, end, KeptBytes, nil); err != nil {
+		return err
+	}
+	var sum hash.Hash
+	if limit > 0 {
+		sum = sha256.New()
+	}
+	value, size, err := s.bytes(loading.value, end, limit, sum)
+	if err != nil {
+		return err
+	}
+	if size >= 0 {
+		rec.Value = value
+		if loading.value = value[:0]; cap(value) > maxScratch {
+			loading.value = nil
+		}
+	}
+	if size > int64(len(value)) {
+		rec.Cut = &schemas.Cut{Bytes: size}
+		if sum != nil {
+			rec.Cut.SHA256 = [32]byte(sum.Sum(nil))
+		}
+	}
+	count, err := binary.ReadVarint(s)
+	for kept := 0; err == nil && count > 0; count-- {
+		var name, value []byte
+		if name, _, err = s.bytes(nil, end, KeptBytes, nil); err == nil {
+			value, _, err = s.bytes(nil, end, KeptBytes, nil)
+		}
+		if kept += len(name) + len(value); kept <= keptHeaderBytes {
+			rec.Headers = append(rec.Headers, schemas.Header{Key: string(name), Value: value})
+		}
+	}
+	return err
+}
+
+// maxScratch is the largest memory for values that is kept between two records.
+const maxScratch = 32 << 20
+
+// bytes reads a length and so many bytes, of which it returns at most limit; nil with size −1 for null. A
+// field that is longer than limit is cut to KeptBytes. sum, if not nil, gets all bytes of a field that is cut.
+func (s *stream) bytes(into []byte, end int64, limit int, sum hash.Hash) (b []byte, size int64, err error) {
+	if size, err = binary.ReadVarint(s); err != nil || size < 0 {
+		return nil, -1, err
+	}
+	if size > end-s.at {
+		return nil, 0, io.ErrUnexpectedEOF
+	}
+	keep := int(size)
+	if size > int64(limit) {
+		keep = min(limit, KeptBytes)
+	}
+	if cap(into) < keep {
+		into = make([]byte, keep)
+	}
+	b = into[:keep]
+	if _, err := io.ReadFull(s, b); err != nil {
+		return nil, 0, err
+	}
+	rest := size - int64(keep)
+	if sum == nil || rest == 0 {
+		return b, size, s.skip(rest)
+	}
+	sum.Write(b)
+	_, err = io.CopyN(sum, s, rest)
+	return b, size, err
+}
+
+// Cut returns a record of which at most keep bytes of the value are left, with the hash of the whole. It shares
+// nothing with rec.
+func Cut(rec schemas.Record, keep int) schemas.Record {
+	if len(rec.Value) > keep {
+		if rec.Cut == nil {
+			rec.Cut = &schemas.Cut{Bytes: int64(len(rec.Value)), SHA256: sha256.Sum256(rec.Value)}
+		}
+		rec.Value = rec.Value[:keep]
+	}
+	return Clone(rec)
+}
+
+// Clone returns a record that shares no bytes with rec.
+func Clone(rec schemas.Record) schemas.Record {
+	rec.Key, rec.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
+	headers := rec.Headers
+	rec.Headers = nil
+	for _, h := range headers {
+		rec.Headers = append(rec.Headers, schemas.Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+	}
+	return rec
+}

@@ -1,0 +1,238 @@
+package kafkaread
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// A batch is packed by its producer, and 200 KB on the wire may unpack to a gigabyte. The client unpacks all
+// batches of a fetch before anybody sees a record. So it unpacks with an unpacker, which bounds the bytes of
+// one fetch.
+//
+// A batch that does not fit is read as a stream instead, and each of its larger records becomes a
+// placeholder: a record of the same offset and timestamp without key, value and headers. The client parses
+// the result like any batch. When it buffers a placeholder, the unpacker attaches the packed batch to the
+// record's context, so that it lives as long as the record. Load reads one such record from the stream again,
+// when its turn comes (packed.go).
+//
+// A fetch begins when a broker's answer has been read, and at most one is in the client, because every client
+// that unpacks here has kgo.MaxConcurrentFetches(1).
+
+const (
+	// unpackedBatchBytes bounds one batch that is unpacked whole. It is twice the largest record by default.
+	unpackedBatchBytes = 32 << 20
+	// unpackedFetchBytes bounds all batches of a fetch that are unpacked whole. Real batches, of which a fetch
+	// has 16 MiB, unpack to three times their size.
+	unpackedFetchBytes = 64 << 20
+	// placeholderBytes bounds the placeholders of a batch. One has some 50 bytes, and costs some 400 in the client.
+	placeholderBytes = 16 << 20
+	// wholeRecords bounds the records of a batch that is unpacked whole, because each costs the client 160 bytes.
+	wholeRecords = 50_000
+	// maxWindow is the largest window of a zstd frame. Kafka itself reads no larger one.
+	maxWindow = 128 << 20
+)
+
+// errTooManyRecords ends the reading of a batch whose placeholders alone would take the memory.
+var errTooManyRecords = fmt.Errorf("a batch of more records than fit into memory: %w", kgo.ErrMaxDecompress)
+
+// Unpack returns the options with which a client unpacks batches in bounded memory. Its records must be read
+// with Load or Each, because a placeholder has neither key nor value.
+func Unpack() []kgo.Opt {
+	u := &unpacker{}
+	return []kgo.Opt{
+		kgo.WithDecompressor(u), kgo.WithHooks(u), kgo.WithPools(unpackBuffers), kgo.MaxConcurrentFetches(1),
+	}
+}
+
+// unpacker is the decompressor of one client.
+type unpacker struct {
+	mu       sync.Mutex
+	left     int       // guarded by mu; what the fetch in hand may still unpack to
+	deferred []*packed // guarded by mu; batches of that fetch with placeholders
+}
+
+// OnBrokerRead implements kgo.HookBrokerRead. An answer to a fetch begins a new budget.
+func (u *unpacker) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, _ error) {
+	const fetch = 1
+	if key == fetch {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.left, u.deferred = unpackedFetchBytes, nil
+	}
+}
+
+// Decompress implements kgo.Decompressor.
+func (u *unpacker) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
+	if codec == kgo.CodecNone {
+		return src, nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	// guard: bytes: a batch is unpacked whole only within its bound | min(u.left, unpackedBatchBytes) -> 1<<40
+	out, err := unpackWhole(src, codec, min(u.left, unpackedBatchBytes))
+	if errors.Is(err, errTooLarge) {
+		p := &packed{src: src, codec: codec}
+		out, err = p.placeholders(len(u.deferred))
+		u.deferred = append(u.deferred, p)
+	}
+	u.left -= len(out)
+	return out, err
+}
+
+// OnFetchRecordBuffered implements kgo.HookFetchRecordBuffered. It attaches its batch to a placeholder.
+func (u *unpacker) OnFetchRecordBuffered(r *kgo.Record) {
+	if len(r.Headers) != 1 || r.Headers[0].Key != placeholderKey {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	at := placeOfHeader(r.Headers[0].Value, u.deferred)
+	r.Headers = nil
+	if r.Context == nil {
+		r.Context = context.Background()
+	}
+	r.Context = context.WithValue(r.Context, packedKey{}, at)
+}
+
+// placeholderKey names the header of a placeholder. It is drawn by chance, so that no producer can write one.
+var placeholderKey = rand.Text()
+
+// packedKey is the key of a place in a record's context.
+type packedKey struct{}
+
+// errTooLarge reports that a batch does not fit into its bound.
+var errTooLarge = errors.New("the batch unpacks to more than its bound")
+
+var wholeZstd = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderMaxMemory(unpackedBatchBytes))
+	if err != nil {
+		panic(err) // the options are right
+	}
+	return d
+}}
+
+// unpackWhole unpacks a batch of at most limit bytes.
+func unpackWhole(src []byte, codec kgo.CompressionCodecType, limit int) (out []byte, err error) {
+	if limit <= 0 {
+		return nil, errTooLarge
+	}
+	out = unpackBuffers.GetDecompressBytes(src, codec)
+	switch codec {
+	case kgo.CodecZstd:
+		d := wholeZstd.Get().(*zstd.Decoder)
+		defer wholeZstd.Put(d)
+		out, err = d.DecodeAll(src, out)
+		if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+			return nil, errTooLarge
+		}
+	case kgo.CodecSnappy:
+		out, err = unpackSnappy(out, src, limit)
+	default:
+		var r io.Reader
+		if r, err = openPacked(src, codec); err == nil {
+			b := bytes.NewBuffer(out)
+			_, err = b.ReadFrom(io.LimitReader(r, int64(limit)+1))
+			out = b.Bytes()
+		}
+	}
+	if err == nil && (len(out) > limit || hasManyRecords(out)) {
+		return nil, errTooLarge
+	}
+	return out, err
+}
+
+// hasManyRecords reports whether a batch has more than wholeRecords.
+func hasManyRecords(batch []byte) bool {
+	n := 0
+	for ; n <= wholeRecords; n++ {
+		length, m := binary.Varint(batch)
+		if m <= 0 || length < 0 || length > int64(len(batch)-m) {
+			break
+		}
+		batch = batch[m+int(length):]
+	}
+	return n > wholeRecords
+}
+
+// unpackSnappy appends the blocks of src to out.
+func unpackSnappy(out, src []byte, limit int) ([]byte, error) {
+	total := 0
+	err := snappyBlocks(src, func(block []byte) error {
+		n, err := s2.DecodedLen(block)
+		if total += n; err == nil && total > limit {
+			err = errTooLarge
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out = append(out[:0], make([]byte, total)...)
+	done := 0
+	return out, snappyBlocks(src, func(block []byte) error {
+		n, _ := s2.DecodedLen(block)
+		_, err := s2.Decode(out[done:done+n], block)
+		done += n
+		return err
+	})
+}
+
+// xerial begins the framing with which Java producers write snappy: 16 bytes, and each block behind its
+// length.
+var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
+
+// snappyBlocks calls each with the blocks of a snappy batch.
+func snappyBlocks(src []byte, each func([]byte) error) error {
+	if len(src) <= 16 || !bytes.HasPrefix(src, xerial) {
+		return each(src)
+	}
+	for src = src[16:]; len(src) > 0; {
+		if len(src) < 4 {
+			return io.ErrUnexpectedEOF
+		}
+		n := int(binary.BigEndian.Uint32(src))
+		if src = src[4:]; n < 0 || n > len(src) {
+			return io.ErrUnexpectedEOF
+		}
+		if err := each(src[:n]); err != nil {
+			return err
+		}
+		src = src[n:]
+	}
+	return nil
+}
+
+// openPacked returns a stream of a batch's unpacked bytes. One that is an io.Closer must be closed.
+func openPacked(src []byte, codec kgo.CompressionCodecType) (io.Reader, error) {
+	in := bytes.NewReader(src)
+	switch codec {
+	case kgo.CodecGzip:
+		return gzip.NewReader(in)
+	case kgo.CodecSnappy:
+		return newSnappyReader(src), nil
+	case kgo.CodecLz4:
+		return lz4.NewReader(in), nil
+	case kgo.CodecZstd:
+		d, err := zstd.NewReader(in, zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1),
+			zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	}
+	return nil, fmt.Errorf("unknown codec %d", codec)
+}

@@ -1,0 +1,166 @@
+package kafkaread
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// xerialCompressor packs snappy as Java producers do, in blocks of a size.
+type xerialCompressor int
+
+func (size xerialCompressor) Compress(
+	dst *bytes.Buffer, src []byte, _ ...kgo.CompressFlag,
+) ([]byte, kgo.CompressionCodecType) {
+	dst.Write(append(bytes.Clone(xerial), 0, 0, 0, 1, 0, 0, 0, 1))
+	for len(src) > 0 {
+		n := min(int(size), len(src))
+		block := s2.EncodeSnappy(nil, src[:n])
+		dst.Write(binary.BigEndian.AppendUint32(nil, uint32(len(block))))
+		dst.Write(block)
+		src = src[n:]
+	}
+	return dst.Bytes(), kgo.CodecSnappy
+}
+
+// codecs are all ways in which producers pack a batch.
+var codecs = map[string]kgo.Opt{
+	"zstd":           kgo.ProducerBatchCompression(kgo.ZstdCompression()),
+	"gzip":           kgo.ProducerBatchCompression(kgo.GzipCompression()),
+	"lz4":            kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+	"snappy":         kgo.ProducerBatchCompression(kgo.SnappyCompression()),
+	"snappy, xerial": kgo.WithCompressor(xerialCompressor(32 << 10)),
+	"snappy, large":  kgo.WithCompressor(xerialCompressor(1 << 30)),
+}
+
+// produceBatch writes records as one batch.
+func produceBatch(t *testing.T, kafka *kfake.Cluster, codec kgo.Opt, records ...*kgo.Record) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...), codec,
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic("raw"),
+		kgo.ProducerBatchMaxBytes(1<<30), kgo.BrokerMaxWriteBytes(1<<30), kgo.MaxBufferedRecords(1<<30),
+		kgo.ProducerLinger(time.Minute), kgo.DisableIdempotentWrite(),
+	)
+	require.NoError(t, err)
+	defer client.Close()
+	limit := "200000000"
+	_, err = kadm.NewClient(client).AlterTopicConfigs(t.Context(),
+		[]kadm.AlterConfig{{Name: "max.message.bytes", Value: &limit}}, "raw")
+	require.NoError(t, err)
+	failed := make(chan error, len(records))
+	for _, r := range records {
+		client.Produce(t.Context(), r, func(_ *kgo.Record, err error) { failed <- err })
+	}
+	require.NoError(t, client.Flush(t.Context()))
+	for range records {
+		require.NoError(t, <-failed)
+	}
+}
+
+// readAll returns all records of partition 0, whole up to limit.
+func readAll(t *testing.T, kafka *kfake.Cluster, n int64, limit int) (all []schemas.Record, polled int) {
+	t.Helper()
+	opts := []kgo.Opt{kgo.SeedBrokers(kafka.ListenAddrs()...)}
+	err := Read(t.Context(), opts, "raw", Spans{0: {To: n}}, func(records []*kgo.Record) error {
+		polled += len(records)
+		some, err := Map(records, limit, 2, func(rec schemas.Record, _ bool) schemas.Record { return Clone(rec) })
+		all = append(all, some...)
+		return err
+	})
+	require.NoError(t, err)
+	return all, polled
+}
+
+// noisy returns a value of n bytes that hardly packs, different for each seed.
+func noisy(seed uint64, n int) []byte {
+	random := rand.New(rand.NewPCG(seed, 1))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(random.Uint32())
+	}
+	return b
+}
+
+// A batch beyond the bounds gives the records that it has, byte for byte: large ones, small ones, and one
+// without a value, with their keys, headers, offsets and timestamps.
+// guard: bytes: a batch is unpacked whole only within its bound
+func TestABatchBeyondItsBoundGivesEveryRecord(t *testing.T) {
+	for name, codec := range codecs {
+		t.Run(name, func(t *testing.T) {
+			kafka, _ := cluster(t)
+			var want []*kgo.Record
+			for i := range 50 {
+				r := &kgo.Record{
+					Key: fmt.Append(nil, i), Timestamp: time.UnixMilli(1_700_000_000_000 + int64(i)),
+					Headers: []kgo.RecordHeader{{Key: "n", Value: fmt.Append(nil, "header ", i)}},
+					Value:   bytes.Repeat([]byte(" "), 3<<19),
+				}
+				switch {
+				case i%10 == 3:
+					r.Value = noisy(uint64(i), 100<<10)
+				case i%10 >= 7:
+					r.Value = fmt.Append(nil, "a small one: ", i)
+				case i == 25:
+					r.Value = nil
+				}
+				want = append(want, r)
+			}
+			produceBatch(t, kafka, codec, want...)
+			got, polled := readAll(t, kafka, 50, 16<<20)
+			require.Len(t, got, 50)
+			require.Less(t, polled, 50, "small ones share a placeholder")
+			for i, r := range got {
+				w := want[i]
+				require.Equal(t, int64(i), r.Offset)
+				require.Equal(t, w.Timestamp.UnixMilli(), r.TimestampMS)
+				require.Equal(t, w.Key, r.Key)
+				require.Equal(t, w.Headers[0].Value, r.Headers[0].Value)
+				require.True(t, bytes.Equal(w.Value, r.Value), i)
+				require.Nil(t, r.Cut)
+			}
+			require.Nil(t, got[25].Value)
+		})
+	}
+}
+
+// A value beyond the limit is cut, and its hash is that of the whole.
+func TestALargeValueOfAPackedBatchIsCut(t *testing.T) {
+	kafka, _ := cluster(t)
+	large := bytes.Repeat([]byte(" "), 40<<20)
+	produceBatch(t, kafka, codecs["zstd"], &kgo.Record{Value: large}, &kgo.Record{Value: []byte("small")})
+	got, _ := readAll(t, kafka, 2, 16<<20)
+	require.Len(t, got, 2)
+	require.Equal(t, &schemas.Cut{Bytes: 40 << 20, SHA256: sha256.Sum256(large)}, got[0].Cut)
+	require.Len(t, got[0].Value, KeptBytes)
+	require.EqualValues(t, 40<<20, got[0].Size())
+	require.Equal(t, "small", string(got[1].Value))
+}
+
+// Very many records of a few bytes are not held as records of the client.
+func TestVeryManySmallRecordsShareAFewPlaceholders(t *testing.T) {
+	kafka, _ := cluster(t)
+	const n = 300_000
+	records := make([]*kgo.Record, n)
+	for i := range records {
+		records[i] = &kgo.Record{Value: []byte("x")}
+	}
+	produceBatch(t, kafka, codecs["zstd"], records...)
+	got, polled := readAll(t, kafka, n, 16<<20)
+	require.Len(t, got, n)
+	require.LessOrEqual(t, polled, n/sharedRecords+1)
+	for i := range got {
+		require.Equal(t, int64(i), got[i].Offset)
+	}
+}
