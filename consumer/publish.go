@@ -1,11 +1,15 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
+	"time"
 
+	"github.com/pierrec/lz4/v4"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -17,6 +21,8 @@ type publisher struct {
 	cfg    *Config
 	store  Store
 	encode Encoder
+
+	failing bool // the condition "produce" is not met
 }
 
 // send sends both and waits for the brokers; it returns the first failure. owned ends when the batch was
@@ -27,21 +33,74 @@ func (p *publisher) send(
 	defer p.cfg.observeStep("produce", p.cfg.Now())
 	var failed firstError
 	now := p.cfg.Now()
-	out := packer{client: client, limit: int(p.cfg.DeadLetterMaxBytes)}
+	limit := int(p.cfg.DeadLetterMaxBytes)
+	out := packer{client: client, limit: limit}
 	for _, l := range deadLetters {
-		if r := p.encode.DeadLetter(l, now); r != nil {
-			if err := out.send(ctx, r, failed.note); err != nil {
-				return err
-			}
+		if err := out.send(ctx, p.deadLetter(l, now, limit), failed.note); err != nil {
+			return err
 		}
 	}
-	if err := out.flush(ctx); err != nil {
-		return err
+	err := cmp.Or(out.flush(ctx), failed.get())
+	if isTooLarge(err) && limit > leastDeadLetterBytes {
+		// The topic takes less than it said at the start. The next attempt sends smaller batches, and truncates
+		// what is larger.
+		// guard: bytes: a dead letter that its topic refuses is truncated
+		p.cfg.DeadLetterMaxBytes /= 2
+		p.cfg.Log.Warn("the dead-letter topic refuses a batch: dead letters above this limit are truncated now",
+			"limit", p.cfg.DeadLetterMaxBytes)
 	}
-	if err := p.sendRows(ctx, owned, client, rows, failed.note); err != nil {
-		return err
+	if err == nil {
+		err = cmp.Or(p.sendRows(ctx, owned, client, rows, failed.note), failed.get())
 	}
-	return failed.get()
+	if ctx.Err() == nil && owned.Err() == nil && (err != nil || p.failing) {
+		p.failing = err != nil
+		p.cfg.Observer.Condition("produce", err == nil, fmt.Sprint(err))
+	}
+	return err
+}
+
+// leastDeadLetterBytes holds the headers of a dead letter. Its limit does not become smaller.
+const leastDeadLetterBytes = 4 << 10
+
+// deadLetter returns a dead letter that fits into its topic, truncated if necessary.
+func (p *publisher) deadLetter(l schemas.DeadLetter, now time.Time, limit int) *kgo.Record {
+	r := p.encode.DeadLetter(l, now)
+	// guard: bytes: a dead letter too large for its topic is truncated | !fits(r, limit) -> false
+	for keep := limit / 4; keep > 0 && !fits(r, limit); keep /= 4 {
+		r = p.encode.Truncated(l, now, keep)
+	}
+	return r
+}
+
+// fits reports whether the topic takes a record, packed if need be.
+func fits(r *kgo.Record, limit int) bool {
+	if sizeOf(r) <= limit {
+		return true
+	}
+	left := budget(limit - recordOverhead)
+	w := lz4.NewWriter(&left)
+	for _, h := range r.Headers {
+		_, _ = io.WriteString(w, h.Key)
+		_, _ = w.Write(h.Value)
+	}
+	_, _ = w.Write(r.Key)
+	_, err := w.Write(r.Value)
+	return cmp.Or(err, w.Close()) == nil
+}
+
+// budget is how many bytes may still be written.
+type budget int
+
+// Write implements io.Writer.
+func (b *budget) Write(p []byte) (int, error) {
+	if *b -= budget(len(p)); *b < 0 {
+		return 0, kerr.MessageTooLarge
+	}
+	return len(p), nil
+}
+
+func isTooLarge(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
 }
 
 // sendRows sends rows until the last record of each pitch in the topic is its current row. Two processors can
@@ -94,10 +153,7 @@ type packer struct {
 const recordOverhead = 128
 
 func (p *packer) send(ctx context.Context, r *kgo.Record, done func(*kgo.Record, error)) error {
-	size := len(r.Key) + len(r.Value) + recordOverhead
-	for _, h := range r.Headers {
-		size += len(h.Key) + len(h.Value) + 8
-	}
+	size := sizeOf(r)
 	// guard: batches of dead letters fit into their topic
 	if p.pending > 0 && p.pending+size > p.limit {
 		if err := p.flush(ctx); err != nil {
@@ -107,6 +163,15 @@ func (p *packer) send(ctx context.Context, r *kgo.Record, done func(*kgo.Record,
 	p.pending += size
 	p.client.Produce(ctx, r, done)
 	return nil
+}
+
+// sizeOf returns the bytes of a batch with one record, unpacked.
+func sizeOf(r *kgo.Record) int {
+	size := len(r.Key) + len(r.Value) + recordOverhead
+	for _, h := range r.Headers {
+		size += len(h.Key) + len(h.Value) + 8
+	}
+	return size
 }
 
 func (p *packer) flush(ctx context.Context) error {

@@ -12,11 +12,7 @@ type Record struct {
 	Coordinates
 	Key     []byte // nil if the record has none
 	Headers []Header
-<<<<<<< HEAD
 	Value   []byte // nil for a tombstone
-=======
-	// Value is nil for a tombstone.
-	Value []byte
 	// Cut is not nil if Value is only the beginning of the record's value.
 	Cut *Cut
 }
@@ -33,7 +29,6 @@ func (r *Record) Size() int64 {
 		return r.Cut.Bytes
 	}
 	return int64(len(r.Value))
->>>>>>> 01b1cb9 (wip)
 }
 
 // Names of the record headers that pitchstream reads.

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -45,7 +46,7 @@ func ours(more ...string) []string {
 }
 
 func TestARecordIsSentAgainAsItFirstWas(t *testing.T) {
-	l := Read(deadRecord("{}", ours()...))
+	l := Read(kafkaread.Record(deadRecord("{}", ours()...)))
 	require.True(t, l.Ours)
 	require.Equal(t, schemas.DeadLetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Partition: 3, Offset: 42, TimestampMS: 1727561077926}, Attempts: 2}, l.ID)
 	require.Equal(t, "745804", l.GamePK)
@@ -61,13 +62,13 @@ func TestARecordIsSentAgainAsItFirstWas(t *testing.T) {
 	require.Equal(t, []string{"venue", "dlq.origin.topic", "dlq.origin.partition", "dlq.origin.offset", "dlq.origin.timestamp", "dlq.attempts", "dlq.first_failed_at"}, names)
 	rec := l.Record()
 	require.Equal(t, l.ID.Origin, features.Origin(rec), "the version is the origin's")
-	require.Equal(t, l.ID, Read(&kgo.Record{Topic: "pitches.raw", Key: again.Key, Value: again.Value, Headers: again.Headers}).ID, "a resumed retry knows it again")
+	require.Equal(t, l.ID, Read(kafkaread.Record(&kgo.Record{Topic: "pitches.raw", Key: again.Key, Value: again.Value, Headers: again.Headers})).ID, "a resumed retry knows it again")
 	other := l.Again("another.raw")
 	require.EqualValues(t, anyPartition, other.Partition)
 }
 
 func TestALetterWithoutAnOriginIsForeign(t *testing.T) {
-	l := Read(deadRecord("{}", "dlq.code", "internal", "dlq.origin.topic", "pitches.raw"))
+	l := Read(kafkaread.Record(deadRecord("{}", "dlq.code", "internal", "dlq.origin.topic", "pitches.raw")))
 	require.False(t, l.Ours)
 	require.Equal(t, schemas.Coordinates{Topic: "pitches.dead", Partition: 2, Offset: 7, TimestampMS: 1000}, l.ID.Origin)
 	require.EqualValues(t, 1000, l.FailedAt)
@@ -158,7 +159,7 @@ func TestAPlaceIsFoundInTheValue(t *testing.T) {
 }
 
 func TestTheMarkIsUnderTheFault(t *testing.T) {
-	l := Read(deadRecord("{\"é\tb\": NaN, \"x\": 1}", ours()...))
+	l := Read(kafkaread.Record(deadRecord("{\"é\tb\": NaN, \"x\": 1}", ours()...)))
 	l.Code, l.Message = schemas.CodeMalformedJSON, "malformed_json at byte 9: not JSON"
 	p := l.Fault(features.Limits{})
 	require.Equal(t, Place{From: 9, To: 10}, p)
@@ -172,7 +173,7 @@ func TestTheMarkIsUnderTheFault(t *testing.T) {
 	text, from, to = l.Shown(end, 4)
 	require.Equal(t, "…: 1}", text)
 	require.Equal(t, []int{5, 6}, []int{from, to}, "one column behind the end")
-	header := Read(deadRecord("", ours("op", "upsrt")...))
+	header := Read(kafkaread.Record(deadRecord("", ours("op", "upsrt")...)))
 	header.Message = `schema_violation at op: the op "upsrt" is unknown`
 	require.Equal(t, Place{Path: "op", Header: true, From: -1, To: -1}, header.Fault(features.Limits{}))
 }
@@ -192,7 +193,7 @@ func TestWhatStandsAsNewOrNewerSupersedes(t *testing.T) {
 }
 
 func TestFiltersTakeWhatTheySay(t *testing.T) {
-	l := Read(deadRecord("{}", ours()...))
+	l := Read(kafkaread.Record(deadRecord("{}", ours()...)))
 	at := l.FailedAt.Time()
 	for _, c := range []struct {
 		f    Filter

@@ -19,6 +19,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,6 +79,7 @@ type Desk struct {
 	o      Options
 	client *kgo.Client
 	admin  *kadm.Client
+	reader *kafkaread.Reader
 	parts  kafkaread.Spans // of the dead-letter topic, as it was when the desk was opened
 }
 
@@ -96,7 +98,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	d := &Desk{o: o, client: client, admin: kadm.NewClient(client)}
+	d := &Desk{o: o, client: client, admin: kadm.NewClient(client), reader: kafkaread.NewReader(o.Client...)}
 	if d.parts, err = kafkaread.Bounds(ctx, d.admin, o.Dead, kgo.ReadCommitted()); err != nil {
 		client.Close()
 		return nil, err
@@ -105,7 +107,10 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 }
 
 // Close closes the connections to Kafka.
-func (d *Desk) Close() { d.client.Close() }
+func (d *Desk) Close() {
+	d.client.Close()
+	d.reader.Close()
+}
 
 // Has reports whether the dead-letter topic had a place when the Desk was opened.
 func (d *Desk) Has(at schemas.Coordinates) bool {
@@ -120,21 +125,77 @@ const clockSlack = 10 * time.Minute
 // returns false.
 func (d *Desk) Each(ctx context.Context, f Filter, do func(*Letter) (more bool, err error)) error {
 	err := d.read(ctx, f, func(batch []*kgo.Record) error {
-		for _, r := range batch {
-			l := Read(r)
-			if !f.Takes(&l) {
-				continue
+		return d.letters(batch, func(l *Letter) error {
+			if !f.Takes(l) {
+				return nil
 			}
-			if more, err := do(&l); err != nil || !more {
-				return cmp.Or(err, errEnough)
+			more, err := do(l)
+			if err == nil && !more {
+				err = errEnough
 			}
-		}
-		return nil
+			return err
+		})
 	})
 	if err == errEnough {
 		return nil
 	}
 	return err
+}
+
+// letters calls do with the dead letters that records are. Those of a packed batch are loaded one at a time.
+func (d *Desk) letters(records []*kgo.Record, do func(*Letter) error) error {
+	for _, r := range records {
+		var some []Letter // several small ones share a placeholder
+		err := kafkaread.Load(r, d.o.valueLimit(), func(rec schemas.Record) {
+			if kafkaread.IsPacked(r) {
+				rec = kafkaread.Clone(rec)
+			}
+			some = append(some, Read(rec))
+		})
+		for i := 0; err == nil && i < len(some); i++ {
+			err = do(&some[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// valueLimit returns the largest value that is held whole. A record that is too large may be a dead letter.
+func (o *Options) valueLimit() int {
+	return cmp.Or(o.Limits.MaxRecordBytes, features.DefaultMaxRecordBytes) + 1<<20
+}
+
+var errTooLarge = errors.New("the record is larger than --max-record-bytes")
+
+// Complete reads the whole record of a dead letter that has only its beginning. It is where it failed, in the
+// raw topic. It returns ErrGone if that record is not there any more.
+func (d *Desk) Complete(ctx context.Context, l *Letter) error {
+	if l.Cut == nil {
+		return nil
+	}
+	// guard: bytes: a record is read whole only within the limit
+	if l.Cut.Bytes > int64(d.o.valueLimit()) {
+		return fmt.Errorf("%d:%d has %d bytes: %w", l.At.Partition, l.At.Offset, l.Cut.Bytes, errTooLarge)
+	}
+	rec, err := d.reader.Record(ctx, l.Failed, int(l.Cut.Bytes))
+	// guard: dead letters: a truncated one is sent again as the record that failed | sha256.Sum256(rec.Value) != l.Cut.SHA256 -> false
+	if err == nil && sha256.Sum256(rec.Value) != l.Cut.SHA256 {
+		err = kafkaread.ErrGone
+	}
+	if err != nil {
+		return fmt.Errorf("the dead letter at %d:%d is truncated, and its whole record at %s/%d offset %d: %w",
+			l.At.Partition, l.At.Offset, l.Failed.Topic, l.Failed.Partition, l.Failed.Offset, err)
+	}
+	headers := slices.DeleteFunc(rec.Headers, func(h schemas.Header) bool { return !isOwn(h.Key) })
+	for _, h := range l.Headers {
+		if !isOwn(h.Key) {
+			headers = append(headers, h)
+		}
+	}
+	l.Key, l.Value, l.Headers, l.Cut = rec.Key, rec.Value, headers, nil
+	return nil
 }
 
 // ExportFile writes the dead letters that a filter takes to a new file, which appears complete or not at

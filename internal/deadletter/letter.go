@@ -43,7 +43,7 @@ func Read(rec schemas.Record) Letter {
 	f := kafkasink.DecodeFailure(schemas.Record{Coordinates: own, Headers: rec.Headers})
 	l := Letter{
 		At: rec.Coordinates, Key: rec.Key, Headers: rec.Headers, Value: rec.Value,
-		Cut: cmp.Or(f.Cut, rec.Cut),
+		Cut:    cmp.Or(f.Cut, rec.Cut),
 		ID:     schemas.DeadLetterID{Origin: f.Origin, Attempts: int32(f.Attempts)},
 		Failed: f.Failed, Code: f.Code, Message: f.Message, Group: f.Group, Build: f.Build,
 		FailedAt: schemas.TimeMS(own.TimestampMS), GamePK: string(rec.Key),
@@ -85,6 +85,12 @@ func isOwn(key string) bool {
 	return !strings.HasPrefix(key, schemas.HeaderDLQPrefix) && !strings.HasPrefix(key, "__connect.errors.")
 }
 
+// Size returns the bytes of the record's whole value.
+func (l *Letter) Size() int64 {
+	rec := l.Record()
+	return rec.Size()
+}
+
 // Own returns the record's own headers, without those about its failure.
 func (l *Letter) Own() (own []schemas.Header) {
 	for _, h := range l.Headers {
@@ -98,7 +104,7 @@ func (l *Letter) Own() (own []schemas.Header) {
 // Record returns the record that is sent again, as the core will see it. Key and value are unchanged; the
 // headers are its own, its origin and its number of attempts. Its coordinates are the dead letter's.
 func (l *Letter) Record() schemas.Record {
-	rec := schemas.Record{Coordinates: l.At, Key: l.Key, Value: l.Value}
+	rec := schemas.Record{Coordinates: l.At, Key: l.Key, Value: l.Value, Cut: l.Cut}
 	for _, h := range l.Headers {
 		// guard: dead letters: the origin goes along | || kept[h.Key] ->
 		// guard: dead letters: their own headers do not go along | always

@@ -38,13 +38,13 @@ type RetryOptions struct {
 type RetryReport struct {
 	Selected int64 `json:"selected"` // to be sent
 	Sent     int64 `json:"sent"`     // acknowledged by Kafka
-	Refused  int64 `json:"refused"`  // refused by Kafka permanently: they stay open
+	Refused  int64 `json:"refused"`  // refused by Kafka permanently, or gone from the raw topic: they stay open
 	Before   int64 `json:"before"`   // skipped: retried or discarded before, or failed again since
 	Tried    int64 `json:"tried"`    // skipped: this build rejected them before and would again
 	Foreign  int64 `json:"foreign"`  // skipped: without its origin a record would be a new version
 	// Found counts records that a killed retry had sent. They are recorded as retried now, and not sent again.
 	Found   int64    `json:"found"`
-	Reasons []string `json:"reasons,omitempty"` // why Kafka refused some, at most maxReasons
+	Reasons []string `json:"reasons,omitempty"` // why some were refused, at most maxReasons
 }
 
 // ErrBusy is returned if another retry or discard runs on this schema.
@@ -127,6 +127,12 @@ func (r *retry) run(ctx context.Context) (err error) {
 			return true, nil
 		}
 		r.left--
+		if err := r.d.Complete(ctx, l); errors.Is(err, kafkaread.ErrGone) || errors.Is(err, errTooLarge) {
+			r.refuse(err)
+			return r.left > 0, nil
+		} else if err != nil {
+			return false, err
+		}
 		batch = append(batch, *l)
 		if len(batch) < r.o.Batch && bytesOf(batch) < 16<<20 && r.left > 0 {
 			return true, nil
@@ -235,15 +241,20 @@ func (r *retry) note(answers []answer, err error) error {
 			r.report.Sent++
 		case a.err == errNotHanded:
 		case kafkasink.IsRefusal(a.err):
-			r.report.Refused++
-			if len(r.report.Reasons) < maxReasons {
-				r.report.Reasons = append(r.report.Reasons, a.err.Error())
-			}
+			r.refuse(a.err)
 		case err == nil:
 			err = fmt.Errorf("Kafka does not take records: %w", a.err)
 		}
 	}
 	return err
+}
+
+// refuse counts a record that cannot be sent. Its dead letter stays open.
+func (r *retry) refuse(why error) {
+	r.report.Refused++
+	if len(r.report.Reasons) < maxReasons {
+		r.report.Reasons = append(r.report.Reasons, why.Error())
+	}
 }
 
 // decision returns a decision of the person who runs the program.
@@ -280,15 +291,20 @@ func (d *Desk) resume(ctx context.Context) (found int64, err error) {
 	var done int64
 	err = kafkaread.Read(ctx, d.o.Client, d.o.Raw, parts, func(batch []*kgo.Record) error {
 		for _, r := range batch {
-			// A record that was sent again carries the identity of its dead letter in the same headers.
-			s, ok := left[Read(r).ID]
-			if !ok || r.Timestamp.Before(s.At.Time().Add(-clockSlack)) {
-				continue
+			err := kafkaread.Load(r, 0, func(rec schemas.Record) {
+				// A record that was sent again carries the identity of its dead letter in the same headers.
+				s, ok := left[Read(rec).ID]
+				if !ok || rec.TimestampMS < int64(s.At)-clockSlack.Milliseconds() {
+					return
+				}
+				delete(left, s.ID)
+				s.Action, s.Reason = schemas.DeadLetterRetried, ""
+				s.Raw = schemas.Coordinates{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
+				sent = append(sent, s)
+			})
+			if err != nil {
+				return err
 			}
-			delete(left, s.ID)
-			s.Action, s.Reason = schemas.DeadLetterRetried, ""
-			s.Raw = schemas.Coordinates{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
-			sent = append(sent, s)
 		}
 		done += int64(len(batch))
 		d.o.Progress(done, parts.Total())

@@ -2,6 +2,7 @@ package deadletter
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -133,18 +135,23 @@ type Judgement struct {
 }
 
 // Judge returns the status of one dead letter and the outcome if its record were sent again, whatever was
-// decided. It does not know whether the record has failed again since.
+// decided. It does not know whether the record has failed again since. It completes a truncated one, if it
+// can.
 func (d *Desk) Judge(ctx context.Context, l *Letter) (Judgement, error) {
 	j := &judged{Letter: *l}
 	err := d.decided(ctx, []*judged{j})
 	if err == nil {
 		err = d.predict(ctx, []*judged{j})
 	}
+	*l = j.Letter
 	return j.Judgement, err
 }
 
 // errEnough ends the reading of Each early.
 var errEnough = errors.New("enough")
+
+// heldBytes bounds the dead letters that are held whole at a time.
+const heldBytes = 32 << 20
 
 // Survey reads all dead letters and counts those that the question is about.
 func (d *Desk) Survey(ctx context.Context, q Question) (Report, error) {
@@ -160,20 +167,30 @@ func (d *Desk) survey(ctx context.Context, q Question) (*book, error) {
 	b.report.Known = d.o.Known != nil
 	err := d.read(ctx, q.Filter, func(batch []*kgo.Record) error {
 		var taken []*judged
-		for _, r := range batch {
-			l := Read(r)
-			b.seen(&l)
-			if q.Takes(&l) {
-				taken = append(taken, &judged{Letter: l})
+		var held int64 // bytes of taken
+		count := func() error {
+			if err := d.judge(ctx, q, taken); err != nil {
+				return err
 			}
+			for _, l := range taken {
+				b.add(l)
+			}
+			taken, held = nil, 0
+			return nil
 		}
-		if err := d.judge(ctx, q, taken); err != nil {
-			return err
-		}
-		for _, l := range taken {
-			b.add(l)
-		}
-		return nil
+		err := d.letters(batch, func(l *Letter) error {
+			b.seen(l)
+			if q.Takes(l) {
+				taken = append(taken, &judged{Letter: *l})
+				held += l.Size()
+			}
+			// guard: bytes: dead letters are judged before they hold too much
+			if held >= heldBytes {
+				return count()
+			}
+			return nil
+		})
+		return cmp.Or(err, count())
 	})
 	return b, err
 }
@@ -242,6 +259,9 @@ func (d *Desk) decided(ctx context.Context, batch []*judged) error {
 // predict fills in the outcome: it runs today's core on the records, and asks the store which versions are
 // current and which rows it would refuse.
 func (d *Desk) predict(ctx context.Context, batch []*judged) error {
+	if err := d.completeAll(ctx, batch); err != nil {
+		return err
+	}
 	d.runCore(batch)
 	var passing []*judged
 	for _, l := range batch {
@@ -262,6 +282,20 @@ func (d *Desk) predict(ctx context.Context, batch []*judged) error {
 	return d.refusals(ctx, passing)
 }
 
+// completeAll reads the whole records of truncated dead letters. One that is gone would fail.
+func (d *Desk) completeAll(ctx context.Context, batch []*judged) error {
+	for _, l := range batch {
+		err := d.Complete(ctx, &l.Letter)
+		switch {
+		case errors.Is(err, kafkaread.ErrGone):
+			l.Outcome, l.fails, l.Why = Fails, l.Code, err.Error()
+		case err != nil && !errors.Is(err, errTooLarge): // the core rejects one that is too large
+			return err
+		}
+	}
+	return nil
+}
+
 // runCore runs the core on all records, on all processors.
 func (d *Desk) runCore(batch []*judged) {
 	var wg sync.WaitGroup
@@ -270,6 +304,9 @@ func (d *Desk) runCore(batch []*judged) {
 		wg.Go(func() {
 			for i := w; i < len(batch); i += workers {
 				l := batch[i]
+				if l.Outcome != NotAsked {
+					continue
+				}
 				change, rejection := features.Transform(l.Record(), d.o.Limits)
 				if l.Outcome, l.change = Passes, change; rejection != nil {
 					l.Outcome, l.fails, l.Why = Fails, rejection.Code, rejection.Error()

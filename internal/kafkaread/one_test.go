@@ -48,6 +48,7 @@ func TestReaderReturnsTheRecordAtItsCoordinates(t *testing.T) {
 		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Partition: 1, Value: v}).FirstErr())
 	}
 	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	defer r.Close()
 	for i, want := range values {
 		got, err := r.Value(within(t, time.Minute), schemas.Coordinates{Topic: "raw", Partition: 1, Offset: int64(i)})
 		require.NoError(t, err)
@@ -64,6 +65,7 @@ func TestReaderReportsARecordThatIsGone(t *testing.T) {
 	_, err := kadm.NewClient(client).DeleteRecords(t.Context(), kadm.Offsets{"raw": {0: {Topic: "raw", Partition: 0, At: 3}}})
 	require.NoError(t, err)
 	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	defer r.Close()
 	for _, at := range []schemas.Coordinates{
 		{Topic: "raw", Offset: 1}, {Topic: "raw", Offset: 99}, {Topic: "raw", Partition: 7}, {Topic: "none"},
 	} {
@@ -77,6 +79,7 @@ func TestReaderReportsARecordThatIsGone(t *testing.T) {
 // Without an answer of Kafka, Value returns when the caller's context ends.
 func TestReaderGivesUpAtTheDeadlineWhenKafkaIsUnavailable(t *testing.T) {
 	r := NewReader(kgo.SeedBrokers("127.0.0.1:1"))
+	defer r.Close()
 	began := time.Now()
 	_, err := r.Value(within(t, 500*time.Millisecond), schemas.Coordinates{Topic: "raw"})
 	require.Error(t, err)

@@ -194,8 +194,8 @@ func IsPacked(r *kgo.Record) bool {
 
 // Load calls use with a record as the core reads it; with several, if they share a placeholder. The bytes of
 // a packed record are valid only until use returns, and a value of more than limit bytes is cut to its
-// beginning (schemas.Record.Cut); 0 reads no value. Records should be loaded in their order, because their batch is a stream.
-// use must not call Load.
+// beginning (schemas.Record.Cut); 0 reads no value. Records should be loaded in their order, because their
+// batch is a stream. use must not call Load.
 func Load(r *kgo.Record, limit int, use func(schemas.Record)) error {
 	at, ok := placeOf(r)
 	if !ok {
@@ -304,7 +304,8 @@ func (s *stream) fields(rec *schemas.Record, at place, created bool, end int64, 
 const maxScratch = 32 << 20
 
 // bytes reads a length and so many bytes, of which it returns at most limit; nil with size −1 for null. A
-// field that is longer than limit is cut to KeptBytes. sum, if not nil, gets all bytes of a field that is cut.
+// field that is longer than limit is cut to KeptBytes. sum, if not nil, gets all bytes of a field that is
+// cut.
 func (s *stream) bytes(into []byte, end int64, limit int, sum hash.Hash) (b []byte, size int64, err error) {
 	if size, err = binary.ReadVarint(s); err != nil || size < 0 {
 		return nil, -1, err
@@ -332,8 +333,8 @@ func (s *stream) bytes(into []byte, end int64, limit int, sum hash.Hash) (b []by
 	return b, size, err
 }
 
-// Cut returns a record of which at most keep bytes of the value are left, with the hash of the whole. It shares
-// nothing with rec.
+// Cut returns a record of which at most keep bytes of the value are left, with the hash of the whole. It
+// shares nothing with rec.
 func Cut(rec schemas.Record, keep int) schemas.Record {
 	if len(rec.Value) > keep {
 		if rec.Cut == nil {

@@ -35,8 +35,9 @@ func (s Spans) Total() (n int64) {
 const StallTimeout = 30 * time.Second
 
 // Read calls each with the committed records of the spans, one poll after the other, and returns after the
-// last one. The slice may be empty, so each also serves as a sign of progress; each owns the records that
-// it gets, and reads them with Load or Map. opts say how to reach the brokers. An error of each ends the reading and is returned as it is.
+// last one. The slice may be empty, so each also serves as a sign of progress; each owns the records that it
+// gets, and reads them with Load or Map. opts say how to reach the brokers. An error of each ends the reading
+// and is returned as it is.
 func Read(
 	ctx context.Context, opts []kgo.Opt, topic string, spans Spans, each func([]*kgo.Record) error,
 ) error {

@@ -22,11 +22,11 @@ import (
 // batches of a fetch before anybody sees a record. So it unpacks with an unpacker, which bounds the bytes of
 // one fetch.
 //
-// A batch that does not fit is read as a stream instead, and each of its larger records becomes a
-// placeholder: a record of the same offset and timestamp without key, value and headers. The client parses
-// the result like any batch. When it buffers a placeholder, the unpacker attaches the packed batch to the
-// record's context, so that it lives as long as the record. Load reads one such record from the stream again,
-// when its turn comes (packed.go).
+// A batch that does not fit is read as a stream instead. Each large record of it becomes a placeholder, and
+// so do small ones together: a record with the offset and the timestamp of the last of them, and without key
+// and value. The client parses the result like any batch. When it buffers a placeholder, the unpacker
+// attaches the packed batch to the record's context, so that it lives as long as the record. Load reads one
+// such record from the stream again, when its turn comes (packed.go).
 //
 // A fetch begins when a broker's answer has been read, and at most one is in the client, because every client
 // that unpacks here has kgo.MaxConcurrentFetches(1).
@@ -37,9 +37,9 @@ const (
 	// unpackedFetchBytes bounds all batches of a fetch that are unpacked whole. Real batches, of which a fetch
 	// has 16 MiB, unpack to three times their size.
 	unpackedFetchBytes = 64 << 20
-	// placeholderBytes bounds the placeholders of a batch. One has some 50 bytes, and costs some 400 in the client.
+	// placeholderBytes bounds the placeholders of a batch. One has 50 bytes, and costs 400 in the client.
 	placeholderBytes = 16 << 20
-	// wholeRecords bounds the records of a batch that is unpacked whole, because each costs the client 160 bytes.
+	// wholeRecords bounds the records of a batch that is unpacked whole: each costs the client 160 bytes.
 	wholeRecords = 50_000
 	// maxWindow is the largest window of a zstd frame. Kafka itself reads no larger one.
 	maxWindow = 128 << 20

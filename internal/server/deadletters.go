@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
@@ -22,6 +24,7 @@ type deadLetters struct {
 	ctx   context.Context // of the readings; close ends it
 	stop  context.CancelFunc
 	work  sync.WaitGroup
+	turn  *semaphore.Weighted // of the readings of one dead letter
 
 	mu      sync.Mutex                // guards what follows
 	report  *schemas.DeadLetterReport // the last one; nil: none yet
@@ -41,7 +44,7 @@ func openDeadLetters(o Options) (*deadLetters, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &deadLetters{store: store, o: deadletter.Options{
+	d := &deadLetters{store: store, turn: semaphore.NewWeighted(1), o: deadletter.Options{
 		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic,
 		Known: pgbooks.NewDeadLetters(store.DB()), CoreOnly: true,
 	}}
@@ -124,6 +127,11 @@ func (d *deadLetters) survey(ctx context.Context) (report schemas.DeadLetterRepo
 func (d *deadLetters) Letter(
 	ctx context.Context, partition int32, offset int64,
 ) (out *schemas.DeadLetterView, err error) {
+	// guard: bytes: one dead letter is read at a time
+	if err := d.turn.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer d.turn.Release(1)
 	desk, err := deadletter.Open(ctx, d.o)
 	if err != nil {
 		return nil, err

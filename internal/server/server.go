@@ -76,7 +76,9 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 		defer dead.close()
-		c.Letters, c.Records = dead, swingRecords{kafkaread.NewReader(o.Kafka...)}
+		records := kafkaread.NewReader(o.Kafka...)
+		defer records.Close()
+		c.Letters, c.Records = dead, swingRecords{records}
 	}
 	metrics := obs.NewMetrics(obs.Build())
 	c.Registerer = metrics.Registry

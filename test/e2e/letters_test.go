@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/deadletter"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
@@ -57,7 +58,7 @@ func TestLettersAreRetriedOnceAcrossKills(t *testing.T) {
 	}
 	came := map[schemas.Code]int64{}
 	w.Each(w.Dead(), func(r *kgo.Record) {
-		if l := deadletter.Read(r); l.ID.Attempts == 2 {
+		if l := deadletter.Read(kafkaread.Record(r)); l.ID.Attempts == 2 {
 			came[l.Code]++
 		}
 	})
