@@ -158,21 +158,20 @@ func TestAClientHasItsShareOfStreams(t *testing.T) {
 
 // guard: api: few large answers wait
 func TestLargeAnswersToSlowClientsAreBounded(t *testing.T) {
-	k := newAsker(t, newStores(), nil)
-	require.True(t, k.takeTurn(t.Context(), largeBytes))
-	first, second := make(chan bool), make(chan bool)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() { first <- k.takeTurn(ctx, largeBytes-1) }()
-	for k.waiting.TryAcquire(2) { // until the first waits
-		k.waiting.Release(2)
-	}
-	require.False(t, k.takeTurn(t.Context(), 2), "no more wait than are sent")
-	k.large.Release(largeBytes)
-	require.True(t, <-first)
-	go func() { second <- k.takeTurn(ctx, largeBytes) }()
-	cancel()
-	require.False(t, <-second)
-	k.large.Release(largeBytes - 1)
+	synctest.Test(t, func(t *testing.T) {
+		k := newAsker(t, newStores(), nil)
+		require.True(t, k.takeTurn(t.Context(), largeBytes))
+		first, second := make(chan bool), make(chan bool)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { first <- k.takeTurn(ctx, largeBytes-1) }()
+		synctest.Wait()
+		require.False(t, k.takeTurn(t.Context(), 2), "no more wait than are sent")
+		k.large.Release(largeBytes)
+		require.True(t, <-first)
+		go func() { second <- k.takeTurn(ctx, largeBytes) }()
+		cancel()
+		require.False(t, <-second)
+	})
 
 	s := newStores()
 	s.set(func() {
@@ -180,7 +179,7 @@ func TestLargeAnswersToSlowClientsAreBounded(t *testing.T) {
 			s.rows = append(s.rows, schemas.StoredRow{Row: schemas.Row{GamePK: "g", Venue: schemas.Text(strings.Repeat("x", 1000)), PitchID: schemas.PitchID{byte(i)}}})
 		}
 	})
-	k = newAsker(t, s, nil)
+	k := newAsker(t, s, nil)
 	require.True(t, k.large.TryAcquire(largeBytes) && k.waiting.TryAcquire(largeBytes))
 	w := k.ask("/v1/games/g/pitches?limit=100")
 	require.Equal(t, 503, w.Code)

@@ -28,8 +28,9 @@ type runCmd struct {
 	Target   config.TargetName `embed:"" group:"Processing"`
 	Log      config.Log        `embed:"" group:"Operation"`
 	Tracing  config.Tracing    `embed:"" group:"Operation"`
+	Admin    config.Admin      `embed:"" group:"Operation"`
 
-	AdminAddr      config.Addr     `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics, /debug/config, /debug/pprof and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
+	AdminAddr      config.Addr     `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics, /debug/config and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
 	PollMaxRecords int             `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one poll, and of one transaction in Postgres. Default: 2000."`
 	QualityEvery   config.Duration `name:"quality-every" default:"30s" placeholder:"TIME" group:"Processing" help:"How often the quality of the data is computed, by one processor of all; 0: never. Default: 30s."`
 	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
@@ -85,7 +86,7 @@ func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err
 		Window: c.Breaker.Window, WindowMin: c.Breaker.WindowMin,
 	}
 	o.QualityInterval = time.Duration(c.QualityEvery)
-	o.AdminAddr = c.AdminAddr.Listen()
+	o.AdminAddr, o.Admin = c.AdminAddr.Listen(), c.Admin
 	o.OTLPEndpoint = c.Tracing.OTLPEndpoint.Reveal()
 	o.Log = log
 	o.Hint = hintFor(c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -21,6 +22,7 @@ type serveCmd struct {
 	Kafka    config.Kafka    `embed:"" group:"Kafka"`
 	Serving  config.Serving  `embed:"" group:"Operation"`
 	Log      config.Log      `embed:"" group:"Operation"`
+	Admin    config.Admin    `embed:"" group:"Operation"`
 
 	TopicDead string `name:"topic-dead" default:"pitches.dead" placeholder:"TOPIC" group:"Kafka" help:"Topic of the dead letters, for /v1/letters. Default: pitches.dead."`
 	TopicRaw  string `name:"topic-raw" default:"pitches.raw" placeholder:"TOPIC" group:"Kafka" help:"Topic that at_least is about. Default: pitches.raw."`
@@ -32,6 +34,13 @@ type serveCmd struct {
 	TokenFile   string          `name:"api-token-file" placeholder:"FILE" group:"API" help:"File with the token."`
 	Check       bool            `name:"check" group:"Operation" help:"Ask the admin address of a serve that runs here whether it is ready, and end: with status 1 if not. For an image that has nothing else in it."`
 	MaxStreams  int             `name:"max-streams" default:"10000" placeholder:"N" group:"API" help:"Streams at a time. Default: 10,000."`
+
+	ClientRate     float64         `name:"client-rate" default:"5000" placeholder:"N" group:"API" help:"Requests a second of one client, an address (of IPv6 its /64), over some seconds; more are answered with 429. 0: no limit. Default: 5000."`
+	ClientStreams  int             `name:"client-streams" default:"8000" placeholder:"N" group:"API" help:"Streams of one client at a time. Default: 8000."`
+	TrustedProxies []string        `name:"trusted-proxies" placeholder:"CIDR" group:"API" help:"Networks of proxies whose X-Forwarded-For names the client, as 10.0.0.0/8. None by default: then a proxy is one client."`
+	AnswerCache    config.Bytes    `name:"answer-cache" default:"64MiB" placeholder:"SIZE" group:"API" help:"Memory for earlier answers, which are given while neither Redis nor Postgres can be read. Default: 64MiB."`
+	MemoryLimit    config.Bytes    `name:"memory-limit" default:"384MiB" placeholder:"SIZE" group:"API" help:"The collector works harder the nearer memory comes to this (as GOMEMLIMIT, which wins when it is set): leave about a quarter of the container's limit above it. Default: 384MiB."`
+	DrainWait      config.Duration `name:"drain-wait" default:"0s" placeholder:"TIME" group:"API" help:"How long it still takes requests after SIGTERM, while /readyz says 503, so that load balancers notice. Default: 0s."`
 }
 
 // Help returns the text of serve --help below its first line.
@@ -63,8 +72,22 @@ func (c *serveCmd) Validate() error {
 	if c.MaxLag <= 0 {
 		return fmt.Errorf("--max-lag=%v: want more than 0", c.MaxLag)
 	}
-	if c.MaxStreams < 1 {
-		return fmt.Errorf("--max-streams=%d: want 1 or more", c.MaxStreams)
+	for name, n := range map[string]int{"max-streams": c.MaxStreams, "client-streams": c.ClientStreams} {
+		if n < 1 {
+			return fmt.Errorf("--%s=%d: want 1 or more", name, n)
+		}
+	}
+	if c.ClientRate < 0 {
+		return fmt.Errorf("--client-rate=%v: want requests a second, or 0 for no limit", c.ClientRate)
+	}
+	if c.AnswerCache < 1<<20 || c.MemoryLimit < 64<<20 {
+		return fmt.Errorf("--answer-cache=%v --memory-limit=%v: want 1MiB and 64MiB or more", c.AnswerCache, c.MemoryLimit)
+	}
+	if c.DrainWait < 0 || time.Duration(c.DrainWait) > time.Minute {
+		return fmt.Errorf("--drain-wait=%v: want 0s to 1m", c.DrainWait)
+	}
+	if _, err := c.proxies(); err != nil {
+		return err
 	}
 	for _, o := range c.CORSOrigins {
 		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
@@ -72,6 +95,18 @@ func (c *serveCmd) Validate() error {
 		}
 	}
 	return nil
+}
+
+// proxies returns the networks of the trusted proxies.
+func (c *serveCmd) proxies() (networks []netip.Prefix, err error) {
+	for _, text := range c.TrustedProxies {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies=%s: want a network as 10.0.0.0/8", text)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
 }
 
 // Run serves until ctx ends.
@@ -86,6 +121,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, p
 	if err != nil {
 		return err
 	}
+	config.Memory{MemoryLimit: c.MemoryLimit}.Apply()
 	settings := loader.Settings(parsed)
 	log.Info("starting", "build", obs.Build(), config.LogAttr(settings...))
 	o, err := c.options(log)
@@ -103,7 +139,12 @@ func (c *serveCmd) options(log *slog.Logger) (o server.Options, err error) {
 		Postgres:      pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group},
 		ServingSchema: c.Postgres.ServingSchema(), RawTopic: c.TopicRaw, DeadTopic: c.TopicDead,
 		MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait), MaxStreams: c.MaxStreams,
-		CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Log: log,
+		ClientRate: c.ClientRate, ClientStreams: c.ClientStreams, AnswerBytes: int64(c.AnswerCache),
+		CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Admin: c.Admin,
+		DrainWait: time.Duration(c.DrainWait), Log: log,
+	}
+	if o.TrustedProxies, err = c.proxies(); err != nil {
+		return o, err
 	}
 	if len(c.Kafka.Brokers) > 0 {
 		if o.Kafka, err = c.Kafka.Options(); err != nil {

@@ -12,8 +12,15 @@ import (
 
 // Serving holds the addresses at which a process listens.
 type Serving struct {
-	AdminAddr Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" help:"Address of /healthz, /readyz, /metrics, /debug/config and /debug/pprof; off for none. Default: :9090. DANGER: without access control, not for the internet."`
+	AdminAddr Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" help:"Address of /healthz, /readyz, /metrics and /debug/config; off for none. Default: :9090. DANGER: without access control, not for the internet."`
 	APIAddr   Addr `name:"api-addr" default:":8080" placeholder:"HOST:PORT" help:"Address of the API and the dashboard; off for none. Default: :8080."`
+}
+
+// Admin says who may do what at the admin address.
+type Admin struct {
+	Token     Secret `name:"admin-token" placeholder:"SECRET" help:"POST /breaker/reset must bear it (Authorization: Bearer). Without it, only this machine may send that. Prefer the variable or the file to the flag."`
+	TokenFile string `name:"admin-token-file" placeholder:"FILE" help:"File with the token of the admin address."`
+	Profiles  bool   `name:"admin-profiles" help:"Answer /debug/pprof at the admin address. Off by default."`
 }
 
 // Validate refuses one address for both servers, because the second could not listen there.

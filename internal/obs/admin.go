@@ -2,6 +2,8 @@ package obs
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -21,17 +25,23 @@ import (
 //	/healthz  200 while the process can answer at all
 //	/readyz   200 or 503, {"ready": false, "reasons": ["postgres: connection refused"]}
 //	/metrics  the registry, for Prometheus
-//	/debug/pprof/  profiles, for `go tool pprof`
+//	/debug/pprof/  profiles, for `go tool pprof`, if access allows them
 //	/debug/config  the settings with their sources, secrets hidden
-//	POST /breaker/reset  200 when reset closed an open breaker, 409 when none was open
-func AdminHandler(h *Health, m *Metrics, reset func() bool, settings ...config.Setting) http.Handler {
+//	POST /breaker/reset  200 when reset closed an open breaker, 409 when none was open; see mayChange
+func AdminHandler(
+	h *Health, m *Metrics, access config.Admin, reset func() bool, settings ...config.Setting,
+) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		fmt.Fprintln(w, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answerReady(w, h) })
-	mux.HandleFunc("POST /breaker/reset", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("POST /breaker/reset", func(w http.ResponseWriter, r *http.Request) {
+		if status, why := mayChange(r, access.Token.Reveal()); status != http.StatusOK {
+			http.Error(w, why, status)
+			return
+		}
 		if !reset() {
 			http.Error(w, "nothing is held", http.StatusConflict)
 			return
@@ -42,11 +52,41 @@ func AdminHandler(h *Health, m *Metrics, reset func() bool, settings ...config.S
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_ = config.Print(w, settings...) // the client may be gone
 	})
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	// guard: obs: profiles are taken by those who asked for them only | always
+	if access.Profiles {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	return mux
+}
+
+// mayChange decides about a request that changes what the process does. No web page may send one: a browser
+// names its origin in every POST. With a token the request must bear it. Without one it must come from this
+// machine, because the address itself asks nobody who he is.
+func mayChange(r *http.Request, token string) (status int, why string) {
+	// guard: obs: no web page changes anything
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
+		return http.StatusForbidden, "a web page may not do this"
+	}
+	if token == "" {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		// guard: obs: without a token only this machine changes anything
+		if err != nil || !from.Addr().Unmap().IsLoopback() {
+			return http.StatusForbidden, "from another machine this needs the admin token, and none is set: " +
+				"set one and send Authorization: Bearer TOKEN, or ask from the machine itself"
+		}
+		return http.StatusOK, ""
+	}
+	// Digests have equal lengths, so the time of the comparison reveals nothing about the token.
+	given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	want, sent := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(given))
+	// guard: obs: the token is asked for
+	if !bearer || subtle.ConstantTimeCompare(want[:], sent[:]) != 1 {
+		return http.StatusUnauthorized, "want the header Authorization: Bearer TOKEN, with the admin token"
+	}
+	return http.StatusOK, ""
 }
 
 func answerReady(w http.ResponseWriter, h *Health) {

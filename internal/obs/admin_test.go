@@ -16,11 +16,13 @@ func TestAdminPagesShowHealthMetricsAndSettings(t *testing.T) {
 	m := NewMetrics("dev")
 	h := NewHealth(quiet, m, "postgres")
 	held := true
-	pages := AdminHandler(h, m, func() bool { was := held; held = false; return was },
+	pages := AdminHandler(h, m, config.Admin{}, func() bool { was := held; held = false; return was },
 		config.Setting{Name: "postgres-url", Value: "postgres://u:xxxxx@h/d", Source: "flag"})
 	get := func(method, path string) (int, string) {
 		w := httptest.NewRecorder()
-		pages.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		r := httptest.NewRequest(method, path, nil)
+		r.RemoteAddr = "127.0.0.1:1234"
+		pages.ServeHTTP(w, r)
 		return w.Code, w.Body.String()
 	}
 	for _, c := range []struct {
@@ -55,6 +57,57 @@ func TestAdminPagesShowHealthMetricsAndSettings(t *testing.T) {
 	require.Equal(t, 405, code)
 	code, _ = get("GET", "/")
 	require.Equal(t, 404, code)
+}
+
+// guard: obs: no web page changes anything
+// guard: obs: without a token only this machine changes anything
+// guard: obs: the token is asked for
+func TestOnlyThoseWhoMayResetTheBreaker(t *testing.T) {
+	for _, c := range []struct {
+		token, from, header, value string
+		status                     int
+	}{
+		{"", "127.0.0.1:1", "", "", 200},
+		{"", "[::1]:1", "", "", 200},
+		{"", "[::ffff:127.0.0.1]:1", "", "", 200},
+		{"", "10.0.0.1:1", "", "", 403},
+		{"", "10.0.0.1:1", "X-Forwarded-For", "127.0.0.1", 403},
+		{"", "127.0.0.1:1", "Origin", "https://elsewhere.example", 403},
+		{"", "127.0.0.1:1", "Origin", "null", 403},
+		{"", "127.0.0.1:1", "Origin", "http://127.0.0.1:9090", 403}, // a name that was made to lead here
+		{"", "127.0.0.1:1", "Sec-Fetch-Site", "cross-site", 403},
+		{"secret", "10.0.0.1:1", "Authorization", "Bearer secret", 200},
+		{"secret", "127.0.0.1:1", "", "", 401},
+		{"secret", "10.0.0.1:1", "Authorization", "Bearer secre", 401},
+		{"secret", "10.0.0.1:1", "Authorization", "Basic secret", 401},
+		{"secret", "10.0.0.1:1", "Authorization", "Bearer ", 401},
+	} {
+		reset := 0
+		var access config.Admin
+		require.NoError(t, access.Token.UnmarshalText([]byte(c.token)))
+		pages := AdminHandler(NewHealth(quiet, nil), NewMetrics("dev"), access, func() bool { reset++; return true })
+		r := httptest.NewRequest("POST", "/breaker/reset", nil)
+		r.RemoteAddr = c.from
+		if c.header != "" {
+			r.Header.Set(c.header, c.value)
+		}
+		w := httptest.NewRecorder()
+		pages.ServeHTTP(w, r)
+		require.Equal(t, c.status, w.Code, "%+v: %s", c, w.Body)
+		require.Equal(t, c.status == 200, reset == 1, c)
+	}
+}
+
+// guard: obs: profiles are taken by those who asked for them only
+func TestProfilesAreOffUnlessAskedFor(t *testing.T) {
+	for asked, status := range map[bool]int{false: 404, true: 200} {
+		pages := AdminHandler(NewHealth(quiet, nil), NewMetrics("dev"), config.Admin{Profiles: asked}, nil)
+		for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/trace?seconds=0.01"} {
+			w := httptest.NewRecorder()
+			pages.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			require.Equal(t, status, w.Code, path)
+		}
+	}
 }
 
 func TestServeAnswersRequestsInFlightBeforeItReturns(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
+
+	"github.com/pitchstream/pitchstream/internal/config"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -167,7 +169,7 @@ func TestProcessIsReadyWhenAllChecksPass(t *testing.T) {
 func scrape(t *testing.T, m *Metrics) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	AdminHandler(NewHealth(quiet, nil), m, nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	AdminHandler(NewHealth(quiet, nil), m, config.Admin{}, nil).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	require.Equal(t, 200, w.Code)
 	return w.Body.String()
 }

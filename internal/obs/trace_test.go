@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/pitchstream/pitchstream/internal/config"
 )
 
 func traceparent(n int) string { return fmt.Sprintf("00-%032x-%016x-01", n, n) }
@@ -122,7 +124,7 @@ func TestSlowStepHasItsTraceAsExemplar(t *testing.T) {
 	r := httptest.NewRequest("GET", "/metrics", nil)
 	r.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
 	w := httptest.NewRecorder()
-	AdminHandler(NewHealth(quiet, nil), m, nil).ServeHTTP(w, r)
+	AdminHandler(NewHealth(quiet, nil), m, config.Admin{}, nil).ServeHTTP(w, r)
 	require.Contains(t, w.Body.String(), `pitchstream_batch_duration_seconds_bucket{step="postgres",le="2.5"} 1 # {trace_id="`+id+`"} 2.0`)
 }
 

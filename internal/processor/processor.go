@@ -63,6 +63,7 @@ type Options struct {
 	QualityInterval time.Duration // time between two computations of the data's quality; 0: never
 
 	AdminAddr    string           // address of the admin endpoints; "": none
+	Admin        config.Admin     // who may do what there
 	OTLPEndpoint string           // where traces are sent; "": where the OTEL_ variables say, if they do
 	Settings     []config.Setting // shown at /debug/config
 	Log          *slog.Logger
@@ -140,7 +141,7 @@ func Run(ctx context.Context, o Options) error {
 	var processor atomic.Pointer[consumer.Processor] // nil until Kafka has answered
 	if o.AdminAddr != "" {
 		reset := func() bool { p := processor.Load(); return p != nil && p.ResetBreaker() }
-		handler := obs.AdminHandler(watch.health, watch.Metrics, reset, o.Settings...)
+		handler := obs.AdminHandler(watch.health, watch.Metrics, o.Admin, reset, o.Settings...)
 		admin, err := obs.Listen(o.AdminAddr, handler, o.Log)
 		if err != nil {
 			return err

@@ -37,6 +37,7 @@ const (
 	surveyInterval = 10 * time.Second // between two readings of the topic, at least
 	surveyTimeout  = 5 * time.Minute  // of one reading
 	excerptBytes   = 400              // of a record, around its fault
+	textBytes      = 4 << 10          // of a key or of the value of a header
 )
 
 func openDeadLetters(o Options) (*deadLetters, error) {
@@ -124,6 +125,7 @@ func (d *deadLetters) survey(ctx context.Context) (report schemas.DeadLetterRepo
 	return report, err
 }
 
+// Letter returns the dead letter at a place, nil if there is none. It waits for a turn.
 func (d *deadLetters) Letter(
 	ctx context.Context, partition int32, offset int64,
 ) (out *schemas.DeadLetterView, err error) {
@@ -180,8 +182,14 @@ func (d *deadLetters) shown(l *deadletter.Letter, j *deadletter.Judgement) *sche
 	return out
 }
 
-// printable returns bytes as UTF-8, because JSON has no other text.
-func printable(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
+// printable returns bytes as UTF-8, because JSON has no other text, and the beginning of a long one.
+func printable(b []byte) string {
+	// guard: server: a key may be as long as a record | > textBytes -> < 0
+	if len(b) > textBytes {
+		return strings.ToValidUTF8(string(b[:textBytes]), "\uFFFD") + "…"
+	}
+	return strings.ToValidUTF8(string(b), "\uFFFD")
+}
 
 func placeOf(c schemas.Coordinates) *schemas.DeadLetterPlace {
 	at := schemas.TimeMS(c.TimestampMS)

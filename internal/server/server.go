@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -48,9 +49,17 @@ type Options struct {
 	MaxLag      time.Duration // an answer is stale when a record has waited longer; 0: 10 s
 	AtLeastWait time.Duration // the longest that a request with at_least waits; 0: 5 s
 	MaxStreams  int           // streams at a time; 0: 10,000
-	CORSOrigins []string      // origins of web pages that may read; "*": all
-	Token       string        // bearer token of every request to /v1; "": none
 
+	ClientRate     float64        // requests a second of one client; 0: no limit
+	ClientStreams  int            // streams of one client; 0: 8,000
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	AnswerBytes    int64          // of earlier answers, kept for when no store can be read; 0: 64 MiB
+	DrainWait      time.Duration  // between not being ready and taking no more requests
+
+	CORSOrigins []string // origins of web pages that may read; "*": all
+	Token       string   // bearer token of every request to /v1; "": none
+
+	Admin    config.Admin     // who may do what at the admin address
 	Settings []config.Setting // shown at /debug/config
 	Log      *slog.Logger
 	Started  func(addr string) // called with the address of the API before the first request; nil: not called
@@ -66,7 +75,8 @@ func Run(ctx context.Context, o Options) error {
 	defer stores.close()
 	c := api.Config{
 		Topic: o.RawTopic, Build: obs.Build(), MaxLag: o.MaxLag, AtLeastWait: o.AtLeastWait,
-		MaxStreams:  o.MaxStreams,
+		MaxStreams: o.MaxStreams, ClientRate: o.ClientRate, ClientStreams: o.ClientStreams,
+		TrustedProxies: o.TrustedProxies, RememberedBytes: o.AnswerBytes,
 		CORSOrigins: o.CORSOrigins, Token: o.Token, Log: o.Log, Pages: web.Handler(),
 	}
 	if o.Kafka != nil {
@@ -99,7 +109,7 @@ func Run(ctx context.Context, o Options) error {
 	helpers := []func(context.Context) error{watch}
 	if o.AdminAddr != "" {
 		nothingToReset := func() bool { return false }
-		pages := obs.AdminHandler(health, metrics, nothingToReset, o.Settings...)
+		pages := obs.AdminHandler(health, metrics, o.Admin, nothingToReset, o.Settings...)
 		admin, err := obs.Listen(o.AdminAddr, pages, o.Log)
 		if err != nil {
 			return err
@@ -112,8 +122,15 @@ func Run(ctx context.Context, o Options) error {
 	}
 	return lifecycle.Run(ctx, func(ctx context.Context) error {
 		// Not ready from the signal on, so that a load balancer sends no more requests while the last ones end.
-		defer context.AfterFunc(ctx, func() { health.Set("serving", false, "ending") })()
-		return server.Serve(ctx)
+		serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+		defer stop()
+		defer context.AfterFunc(ctx, func() {
+			health.Set("serving", false, "ending")
+			// guard: server: requests are taken while load balancers notice
+			time.Sleep(o.DrainWait)
+			stop()
+		})()
+		return server.Serve(serving)
 	}, helpers...)
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -48,9 +49,10 @@ func testOptions(t *testing.T) (Options, *kgo.Client, *pgsink.Sink) {
 	return o, client, store
 }
 
+// guard: server: requests are taken while load balancers notice
 func TestServerAnswersUntilItsContextEnds(t *testing.T) {
 	o, _, _ := testOptions(t)
-	o.AdminAddr = testkit.FreeAddr()
+	o.AdminAddr, o.DrainWait = testkit.FreeAddr(), 2*time.Second
 	ctx, cancel := context.WithCancel(t.Context())
 	started, ended := make(chan string, 1), make(chan error, 1)
 	o.Started = func(addr string) { started <- addr }
@@ -67,10 +69,15 @@ func TestServerAnswersUntilItsContextEnds(t *testing.T) {
 		require.Equal(t, status, resp.StatusCode, "%s: %s", path, body)
 	}
 	cancel()
+	require.Eventually(t, func() bool { return !ready() }, time.Minute, time.Millisecond)
+	resp, err := client.Get(url + "/openapi.json")
+	require.NoError(t, err, "it still answers while load balancers notice that it is not ready")
+	require.NoError(t, resp.Body.Close())
 	require.NoError(t, <-ended)
 	require.Error(t, CheckReady(t.Context(), o.AdminAddr))
 }
 
+// guard: server: a key may be as long as a record
 func TestDeadLetterReportReadsTheTopicOnce(t *testing.T) {
 	o, client, store := testOptions(t)
 	encoder := kafkasink.Encoder{DeadTopic: o.DeadTopic, Group: "pitchstream", Build: "old"}
@@ -106,6 +113,14 @@ func TestDeadLetterReportReadsTheTopicOnce(t *testing.T) {
 	require.Equal(t, "torn", l.Decision.Reason)
 	require.Equal(t, "fails", l.Today)
 	require.Len(t, l.SHA256, 64)
+	long := kgo.Record{Topic: o.DeadTopic, Key: bytes.Repeat([]byte("k"), 64<<10), Value: []byte("x"),
+		Headers: []kgo.RecordHeader{{Key: "big", Value: bytes.Repeat([]byte("h"), 64<<10)}}}
+	require.NoError(t, client.ProduceSync(t.Context(), &long).FirstErr())
+	l, err = dead.Letter(t.Context(), 0, long.Offset)
+	require.NoError(t, err)
+	require.Len(t, l.Key, textBytes+len("…"))
+	require.Len(t, l.Headers[0].Value, textBytes+len("…"))
+
 	for _, at := range []schemas.Coordinates{{Offset: 1 << 40}, {Partition: 99}} {
 		none, err := dead.Letter(t.Context(), at.Partition, at.Offset)
 		require.NoError(t, err)
