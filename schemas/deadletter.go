@@ -1,6 +1,9 @@
 package schemas
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Code is the reason why a record is not a row.
 type Code string
@@ -60,6 +63,17 @@ const (
 	HeaderConnectMessage   = "__connect.errors.exception.message"
 	HeaderConnectClass     = "__connect.errors.exception.class.name"
 )
+
+// IsFailureHeader reports whether a header of a dead letter is only about its failure. The record is sent
+// again without it. Its origin and attempts go along, because without them it would be another version.
+func IsFailureHeader(key string) bool {
+	switch key {
+	case HeaderDLQOriginTopic, HeaderDLQOriginPartition, HeaderDLQOriginOffset, HeaderDLQOriginTimestamp,
+		HeaderDLQAttempts, HeaderDLQFirstFailedAt, HeaderDLQHeadersDropped:
+		return false
+	}
+	return strings.HasPrefix(key, HeaderDLQPrefix) || strings.HasPrefix(key, "__connect.errors.")
+}
 
 // DeadLetterID identifies a dead letter: the first place of its record, and how many times the record has
 // been rejected. Counts of dead letters count these.

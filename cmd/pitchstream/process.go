@@ -104,6 +104,10 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) error {
 	if err := c.print(std.Out, report); err != nil {
 		return err
 	}
+	if report.Records.In > 0 && report.Records.Rejected == report.Records.In {
+		return fmt.Errorf("none of %s is a pitch: %s says of each what is wrong",
+			terminal.Counted(report.Records.In, "record"), filepath.Join(c.Output, fileprocess.RejectedName))
+	}
 	if report.Unread > 0 {
 		unread := terminal.Counted(report.Unread, "input")
 		return fmt.Errorf("%s could not be read; the tables hold the others", unread)
@@ -117,8 +121,12 @@ func (c *processCmd) print(out io.Writer, r *fileprocess.Report) error {
 	line := lineTo(w)
 	fmt.Fprintf(w, "processed into %s in %s\n", c.Output, tookText(r.Time.Seconds))
 	n := r.Records
-	line("records", "%s in = %s rows + %s superseded + %s rejected",
+	text := fmt.Sprintf("%s in = %s rows + %s superseded + %s rejected",
 		terminal.Count(n.In), terminal.Count(n.Rows), terminal.Count(n.Superseded), terminal.Count(n.Rejected))
+	if n.Deletes+n.Identifies > 0 {
+		text += fmt.Sprintf(" + %s deletes + %s identifies", terminal.Count(n.Deletes), terminal.Count(n.Identifies))
+	}
+	line("records", "%s", text)
 	for _, code := range schemas.Codes {
 		if n := r.Rejected[code]; n > 0 {
 			line("rejected", "%s %s", terminal.Count(n), code)

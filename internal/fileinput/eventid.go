@@ -3,6 +3,7 @@ package fileinput
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"slices"
 )
 
@@ -24,28 +25,36 @@ func EventID(record []byte) (id string, ok bool) {
 // member returns the value of the last member of that name in an object, nil if there is none. It shares its
 // bytes.
 func member(object []byte, name string) (value []byte) {
-	rest := skipSpace(object)
-	if len(rest) == 0 || rest[0] != '{' {
-		return nil
-	}
-	for rest = skipSpace(rest[1:]); len(rest) > 0 && rest[0] == '"'; {
-		key, after := cutValue(rest)
-		after = skipSpace(after)
-		if len(after) == 0 || after[0] != ':' {
-			return value
-		}
-		var v []byte
-		if v, rest = cutValue(skipSpace(after[1:])); len(v) == 0 {
-			return value
-		}
+	for key, v := range members(object) {
 		if isName(key, name) {
 			value = v
 		}
-		if rest = skipSpace(rest); len(rest) > 0 && rest[0] == ',' {
-			rest = skipSpace(rest[1:])
-		}
 	}
 	return value
+}
+
+// members yields the quoted names and the values of an object, up to where it is broken. They share its bytes.
+func members(object []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		rest := skipSpace(object)
+		if len(rest) == 0 || rest[0] != '{' {
+			return
+		}
+		for rest = skipSpace(rest[1:]); len(rest) > 0 && rest[0] == '"'; {
+			key, after := cutValue(rest)
+			after = skipSpace(after)
+			if len(after) == 0 || after[0] != ':' {
+				return
+			}
+			var value []byte
+			if value, rest = cutValue(skipSpace(after[1:])); len(value) == 0 || !yield(key, value) {
+				return
+			}
+			if rest = skipSpace(rest); len(rest) > 0 && rest[0] == ',' {
+				rest = skipSpace(rest[1:])
+			}
+		}
+	}
 }
 
 // cutValue splits b after the value that it starts with.

@@ -59,10 +59,13 @@ type Item struct {
 	// Value is the record, byte for byte, without the white space around it; in JSON Lines only without its line
 	// end. It is valid until the next call of Next. A TooLarge record has only its first KeptBytes here.
 	Value    []byte
-	TooLarge bool // longer than Options.MaxRecordBytes
-	Torn     bool // the file ends within this record
-	atEnd    bool // the end of the file ended it, not its own bytes
+	Envelope *Envelope // nil for a record that stands by itself
+	TooLarge bool      // longer than Options.MaxRecordBytes
+	Torn     bool      // the file ends within this record
+	atEnd    bool      // the end of the file ended it, not its own bytes
 }
+
+const markPassedOver = "a byte order mark, which is not JSON: it was passed over, the records behind it are whole"
 
 // Reader returns the records of all inputs, one after the other. Only BytesRead is safe for concurrent use.
 type Reader struct {
@@ -72,10 +75,14 @@ type Reader struct {
 	files     []*File
 	next      int // index in files of the next one to open
 	split     splitter
-	file      *File // being read, nil between two
+	archives  []*archive // that are open, the innermost last
+	raw       *rawReader // of the file of files that is open
+	file      *File      // being read, nil between two
 	content   *stream
 	record    int64 // of file, from 1
 	torn      bool  // file ended within its last record, which was reported
+	marked    bool  // a byte order mark inside of file was reported
+	enveloped bool  // the envelopes of file were reported
 	problems  problems
 	readBytes atomic.Int64
 }
@@ -92,7 +99,6 @@ func Open(ctx context.Context, o Options) (*Reader, error) {
 	}
 	r := &Reader{o: o, files: l.files, problems: l.problems}
 	r.ctx, r.cancel = context.WithCancel(ctx)
-	r.split.limit = o.MaxRecordBytes
 	return r, nil
 }
 
@@ -106,11 +112,16 @@ func (r *Reader) Next() (Item, error) {
 		}
 		if ok && (!item.atEnd || r.content.raw.failure() == nil) {
 			r.record++
+			if r.split.marked && !r.marked {
+				r.marked = true
+				r.report(ByteOrderMark, item.ByteOffset, fmt.Sprintf("record %d begins with ", r.record)+markPassedOver)
+			}
 			if r.torn = item.Torn; r.torn {
 				r.report(CutShort, item.ByteOffset, fmt.Sprintf("record %d is cut short at byte %d, %d bytes of it are here",
 					r.record, item.ByteOffset+item.SizeBytes, item.SizeBytes))
 			}
 			item.File, item.Record = r.file, r.record
+			r.openEnvelope(&item)
 			return item, nil
 		}
 		r.finish(item.SizeBytes)
@@ -125,6 +136,9 @@ func (r *Reader) Next() (Item, error) {
 func (r *Reader) Close() {
 	r.cancel()
 	r.closeFile()
+	for len(r.archives) > 0 {
+		r.leave(io.EOF)
+	}
 }
 
 func (r *Reader) closeFile() {
@@ -165,44 +179,89 @@ func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Pr
 	return p
 }
 
+// openEnvelope takes the record out of a line that is an envelope.
+func (r *Reader) openEnvelope(item *Item) {
+	if item.TooLarge {
+		return
+	}
+	if looksLikeEnvelope(item.Value) && item.openEnvelope(r.o.MaxRecordBytes) {
+		if !r.enveloped {
+			r.enveloped = true
+			r.report(Enveloped, item.ByteOffset, "its lines hold records with key and headers: these were taken, not the lines")
+		}
+		return
+	}
+	// guard: files: a record among envelopes is bounded | len(item.Value) > r.o.MaxRecordBytes -> false
+	if len(item.Value) > r.o.MaxRecordBytes {
+		item.TooLarge, item.Value = true, item.Value[:min(len(item.Value), KeptBytes)]
+	}
+}
+
 // openNext opens the next input that can be opened. It returns false after the last one.
 func (r *Reader) openNext() bool {
-	for r.next < len(r.files) && r.ctx.Err() == nil {
+	for r.ctx.Err() == nil {
+		if len(r.archives) > 0 {
+			if r.openMember() {
+				return true
+			}
+			continue
+		}
+		if r.next == len(r.files) {
+			return false
+		}
 		f := r.files[r.next]
 		r.next++
 		if r.o.Skip != nil && r.o.Skip(f) {
 			r.readBytes.Add(max(0, f.SizeBytes))
 			continue
 		}
-		if r.open(f) {
+		content, err := open(r.ctx, f, r.o.Stdin, &r.readBytes)
+		if err != nil {
+			r.unreadable(f, err)
+			continue
+		}
+		if r.raw = content.raw; r.begin(f, content) {
 			return true
 		}
 	}
 	return false
 }
 
-func (r *Reader) open(f *File) bool {
-	content, err := open(r.ctx, f, r.o.Stdin, &r.readBytes)
-	if err != nil {
-		r.problems.add(Problem{Source: f.Path, Kind: Unreadable, Message: reason(err), Failure: true})
+// begin begins to read an opened file, which may be an archive. It returns false if there is nothing to read
+// in the file itself.
+func (r *Reader) begin(f *File, content *stream) bool {
+	switch {
+	case content.isTar():
+		r.enter(f, content, tarMembers)
+		return false
+	case content.isZip():
+		r.enter(f, content, zipMembers)
 		return false
 	}
-	r.file, r.content, r.record, r.torn = f, content, 0, false
-	if r.split.begin(content) {
-		message := "begins with a byte order mark, which is not JSON: its first record is malformed"
-		if r.split.layout == arrays {
-			message = "begins with a byte order mark, which is not JSON: " +
-				"it was passed over, the records behind it are whole"
-		}
-		r.report(ByteOrderMark, 0, message)
+	r.file, r.content, r.record = f, content, 0
+	r.torn, r.marked, r.enveloped = false, false, false
+	r.split.limit = r.o.MaxRecordBytes
+	if head := content.head(sniffBytes); looksLikeEnvelope(head) {
+		r.split.limit *= 2 // a value as base64, or with its quotes escaped, is longer
 	}
-	if f.SizeBytes >= 0 && !r.split.maybeRecords(f) {
+	foreign := content.foreign("JSON in UTF-8, plain or with gzip or zstd")
+	r.split.begin(content, content.marks)
+	if foreign != nil {
+		r.unreadable(f, foreign)
+	} else if f.SizeBytes >= 0 && !r.split.maybeRecords(f) {
 		r.problems.add(Problem{Source: f.Path, Kind: NotRecords, Failure: !f.found,
 			Message: "not read: its content is no JSON (pipe it in to send its lines as they are)"})
-		r.closeFile()
-		return false
+	} else if name := r.split.wrapper(); name != "" {
+		r.problems.add(Problem{Source: f.Path, Kind: NotRecords, Failure: true, Message: fmt.Sprintf(
+			"not read: its records are in the member %q of an object: take them out, as jq -c '.%s[]' does", name, name)})
+	} else {
+		if content.marks > 0 {
+			r.report(ByteOrderMark, 0, "begins with "+markPassedOver)
+		}
+		return true
 	}
-	return true
+	r.closeFile()
+	return false
 }
 
 // finish closes a file after its end and reports an unusual end. fragment is the size of an incomplete record

@@ -60,6 +60,8 @@ func readText(t *testing.T, text string) got {
 }
 
 func TestLayoutsAreDetectedFromContent(t *testing.T) {
+	const begins = "byte order mark: begins with " + markPassedOver
+	const inside = "byte order mark: record 2 begins with " + markPassedOver
 	for _, c := range []struct {
 		name, text string
 		items      []string
@@ -98,9 +100,18 @@ func TestLayoutsAreDetectedFromContent(t *testing.T) {
 		{"an empty array", `[]`, nil, []string{"empty: holds no record"}},
 		{"nothing", "", nil, []string{"empty: holds no record"}},
 		{"white space", " \n\n", nil, []string{"empty: holds no record"}},
-		{"a mark before lines", "\ufeff{\"a\":1}\n{\"a\":2}\n", []string{"\ufeff{\"a\":1}", `{"a":2}`}, []string{"byte order mark: begins with a byte order mark, which is not JSON: its first record is malformed"}},
-		{"a mark before values", "\ufeff{\n\"a\":1\n}\n{\"a\":2}", []string{"\ufeff{\n\"a\":1\n}", `{"a":2}`}, []string{"byte order mark: begins with a byte order mark, which is not JSON: its first record is malformed"}},
-		{"a mark before an array", "\ufeff[{\"a\":1}]", []string{`{"a":1}`}, []string{"byte order mark: begins with a byte order mark, which is not JSON: it was passed over, the records behind it are whole"}},
+		{"a mark before lines", "\ufeff{\"a\":1}\n{\"a\":2}\n", []string{`{"a":1}`, `{"a":2}`}, []string{begins}},
+		{"a mark before values", "\ufeff{\n\"a\":1\n}\n{\"a\":2}", []string{"{\n\"a\":1\n}", `{"a":2}`}, []string{begins}},
+		{"a mark before an array", "\ufeff[{\"a\":1}]", []string{`{"a":1}`}, []string{begins}},
+		{"two marks", "\ufeff\ufeff{\"a\":1}\n", []string{`{"a":1}`}, []string{begins}},
+		{"a mark and white space", "\ufeff\r\n{\"a\":1}\n", []string{`{"a":1}`}, []string{begins}},
+		{"nothing but a mark", "\ufeff", nil, []string{begins, "empty: holds no record"}},
+		{"lines of two files", "\ufeff{\"a\":1}\r\n\ufeff{\"a\":2}\r\n\ufeff{\"a\":3}\r\n", []string{`{"a":1}`, `{"a":2}`, `{"a":3}`}, []string{begins, inside}},
+		{"lines of two files, the first without a line end", "{\"a\":1}\ufeff{\"a\":2}\n{\"a\":3}\n", []string{`{"a":1}`, `{"a":2}`, `{"a":3}`}, []string{inside}},
+		{"a marked line that is blank", "{\"a\":1}\n\ufeff\n{\"a\":2}\n", []string{`{"a":1}`, `{"a":2}`}, []string{inside}},
+		{"arrays of two files", "[{\"a\":1}]\n\ufeff[{\"a\":2}]", []string{`{"a":1}`, `{"a":2}`}, []string{inside}},
+		{"values of two files", "\ufeff{\n\"a\":1\n}\n\ufeff{\n\"a\":2\n}", []string{"{\n\"a\":1\n}", "{\n\"a\":2\n}"}, []string{begins, inside}},
+		{"a mark within a text is the text's", "{\"a\":\"}\ufeff{\"}\n{\"a\":2}\n", []string{"{\"a\":\"}\ufeff{\"}", `{"a":2}`}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := readText(t, c.text)
@@ -119,9 +130,9 @@ func TestFilesCutShort(t *testing.T) {
 	}{
 		{"lines", "{\"a\":1}\n{\"a\":2, \"b", []string{`{"a":1}`, `{"a":2, "b✂`}, []string{"cut short: record 2 is cut short at byte 18, 10 bytes of it are here"}},
 		{"a first record", "{\"a\":2, \"b\":\n[1", []string{"{\"a\":2, \"b\":\n[1✂"}, []string{"cut short: record 1 is cut short at byte 15, 15 bytes of it are here"}},
-		{"a marked first record", "\ufeff{\"a\":2", []string{"\ufeff{\"a\":2✂"}, []string{
-			"byte order mark: begins with a byte order mark, which is not JSON: its first record is malformed",
-			"cut short: record 1 is cut short at byte 9, 9 bytes of it are here"}},
+		{"a marked first record", "\ufeff{\"a\":2", []string{"{\"a\":2✂"}, []string{
+			"byte order mark: begins with " + markPassedOver,
+			"cut short: record 1 is cut short at byte 9, 6 bytes of it are here"}},
 		{"values", "{\n\"a\":1\n}\n{\n\"a\":", []string{"{\n\"a\":1\n}", "{\n\"a\":✂"}, []string{"cut short: record 2 is cut short at byte 16, 6 bytes of it are here"}},
 		{"an array within a record", `[{"a":1},{"a`, []string{`{"a":1}`, `{"a✂`}, []string{"cut short: record 2 is cut short at byte 12, 3 bytes of it are here"}},
 		{"an array within a number", `[{"a":1},17`, []string{`{"a":1}`, `17✂`}, []string{"cut short: record 2 is cut short at byte 11, 2 bytes of it are here"}},
@@ -295,9 +306,9 @@ func TestLooksLikeJSONInPieces(t *testing.T) {
 	for text, want := range map[string]bool{"a word\n{\"a\":1}\n": true, "a word\nanother\n": false, " \n\t\n": true, "a word\n" + strings.Repeat("x", sniffBytes) + "\n{}": false} {
 		var s splitter
 		s.limit = DefaultMaxRecordBytes
-		s.begin(iotest.OneByteReader(strings.NewReader(text)))
+		s.begin(iotest.OneByteReader(strings.NewReader(text)), 0)
 		require.Equal(t, want, s.looksLikeJSON(false))
-		s.begin(strings.NewReader(text))
+		s.begin(strings.NewReader(text), 0)
 		require.Equal(t, want, s.looksLikeJSON(false))
 	}
 }

@@ -1,11 +1,11 @@
 package fileinput
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -66,13 +66,18 @@ func FuzzNothingIsLost(f *testing.F) {
 	})
 }
 
-// isPlain is whether input is neither compressed nor refused.
+// isPlain is whether input is neither compressed nor refused, has no marks but at its beginning, and holds
+// records that stand by themselves.
 func isPlain(input []byte) bool {
-	r := bufio.NewReader(bytes.NewReader(input))
 	var s stream
-	err := s.decompress(r)
+	if s.unpack(&rawReader{}, bytes.NewReader(input)) != nil {
+		return false
+	}
 	defer s.close()
-	return err == nil && s.Reader == io.Reader(r)
+	isEnvelope := bytes.Contains(input, []byte(`"value`)) || bytes.Contains(input, []byte(`"payload`))
+	isWrapper := slices.ContainsFunc(wrapperNames, func(name string) bool { return bytes.Contains(input, []byte(name)) })
+	return s.layers == 0 && !s.isTar() && !s.isZip() && s.foreign("") == nil && !isEnvelope && !isWrapper &&
+		!bytes.Contains(input[s.marks:], byteOrderMark)
 }
 
 func requireSame(t require.TestingT, want, have []placed) {
@@ -91,8 +96,10 @@ func checkNothingLost(t require.TestingT, input []byte, items []placed, l layout
 	at := int64(0)
 	between := func(until int64) {
 		gap := strings.Trim(string(input[at:until]), whiteSpace)
-		if l == arrays {
+		for strings.HasPrefix(gap, string(byteOrderMark)) {
 			gap = strings.TrimPrefix(gap, string(byteOrderMark))
+		}
+		if gap = strings.Trim(gap, whiteSpace); l == arrays {
 			gap = strings.Trim(gap, whiteSpace+"[],")
 		}
 		require.Empty(t, gap, "bytes %d to %d are in no record", at, until)
@@ -112,6 +119,9 @@ func checkNothingLost(t require.TestingT, input []byte, items []placed, l layout
 
 // plainLines is JSON Lines the plain way.
 func plainLines(input []byte) (lines []string) {
+	for bytes.HasPrefix(input, byteOrderMark) {
+		input = bytes.TrimPrefix(input, byteOrderMark)
+	}
 	for line := range strings.SplitSeq(string(input), "\n") {
 		if strings.Trim(line, whiteSpace) != "" {
 			lines = append(lines, strings.TrimSuffix(line, "\r"))

@@ -1,7 +1,6 @@
 package fileinput
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -126,7 +125,7 @@ func (id Identity) Headers() (hs []schemas.Header) {
 
 func readIDs(r io.Reader) (*IDs, error) {
 	ids := &IDs{byUUID: map[schemas.PitchID]Identity{}, byText: map[string]Identity{}}
-	rows := csv.NewReader(skipMark(r)) // Excel writes one
+	rows := csv.NewReader(r)
 	rows.ReuseRecord = true
 	head, err := rows.Read()
 	if err == io.EOF {
@@ -240,11 +239,4 @@ func setEventTime(id *Identity, cell string) error {
 	}
 	id.EventTime = schemas.Some(schemas.TimeMSOf(t))
 	return nil
-}
-
-// skipMark skips a byte order mark.
-func skipMark(r io.Reader) io.Reader {
-	head := make([]byte, len(byteOrderMark))
-	n, _ := io.ReadFull(r, head)
-	return io.MultiReader(bytes.NewReader(bytes.TrimPrefix(head[:n], byteOrderMark)), r)
 }

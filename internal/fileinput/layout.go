@@ -21,7 +21,7 @@ const (
 	arrays
 )
 
-var byteOrderMark = []byte("\xef\xbb\xbf")
+var byteOrderMark, markedObject = []byte("\xef\xbb\xbf"), []byte("\xef\xbb\xbf{")
 
 // detect returns the layout of a stream, from its beginning and without consuming it. Usually the first line
 // decides; of a pretty-printed file, the first record.
@@ -33,11 +33,7 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 //	[…                                             arrays (but see detectArray)
 //	anything else                                  lines
 func (w *window) detect() layout {
-	from := 0
-	if w.hasByteOrderMark() {
-		from = len(byteOrderMark)
-	}
-	start := w.index(from, w.limit, nonSpace)
+	start := w.index(0, w.limit, nonSpace)
 	if start < 0 {
 		return lines
 	}
@@ -48,10 +44,6 @@ func (w *window) detect() layout {
 		return w.detectArray(start)
 	}
 	return lines
-}
-
-func (w *window) hasByteOrderMark() bool {
-	return bytes.Equal(w.head(len(byteOrderMark)), byteOrderMark)
 }
 
 // detectObject distinguishes lines from values if the first record is an object.
@@ -164,7 +156,7 @@ const sniffBytes = 64 << 10
 // set, any line in its first sniffBytes may begin so. A stream of white space only is accepted.
 func (w *window) looksLikeJSON(firstOnly bool) bool {
 	isBlank := true
-	for line := range bytes.Lines(bytes.TrimPrefix(w.head(sniffBytes), byteOrderMark)) {
+	for line := range bytes.Lines(w.head(sniffBytes)) {
 		if i := nonSpace(line); i >= 0 {
 			if isBlank = false; likeJSON(line[i:]) {
 				return true

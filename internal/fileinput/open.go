@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,11 +13,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// stream is the uncompressed content of one input, with the functions that close it.
+// stream is the uncompressed content of one input, without its byte order mark.
 type stream struct {
-	io.Reader
+	*bufio.Reader
+	file   *os.File // nil for standard input and members of archives
 	raw    *rawReader
-	closes []func() error
+	layers int   // how often it is compressed
+	marks  int64 // bytes of byte order marks before it
+	// uncounted are stored bytes that were read without being counted.
+	uncounted int64
+	closes    []func() error
 }
 
 func (s *stream) close() {
@@ -27,7 +31,7 @@ func (s *stream) close() {
 	}
 }
 
-// open opens an input and detects its compression from the first bytes. The caller must close the stream.
+// open opens an input. The caller must close the stream.
 func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64) (*stream, error) {
 	s := &stream{}
 	r := stdin
@@ -37,44 +41,73 @@ func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64
 			return nil, err
 		}
 		s.closes = append(s.closes, file.Close)
-		r = file
+		s.file, r = file, file
 	}
 	if f.SizeBytes < 0 {
 		r = interruptible(ctx, r)
 	}
-	s.raw = &rawReader{ctx: ctx, r: r, readBytes: readBytes}
-	if err := s.decompress(bufio.NewReaderSize(s.raw, 64<<10)); err != nil {
-		s.close()
-		return nil, err
-	}
-	return s, nil
+	raw := &rawReader{ctx: ctx, r: r, readBytes: readBytes}
+	return s, s.unpack(raw, raw)
 }
 
-// maxWindowBytes bounds the memory that a zstd stream may need (zstd --long=27; zstd -19 needs 8 MiB).
-const maxWindowBytes = 128 << 20
+const (
+	// maxWindowBytes bounds the memory that a zstd stream may need (zstd --long=27; zstd -19 needs 8 MiB).
+	maxWindowBytes = 128 << 20
+	// maxLayers bounds how often a content may be compressed, because each layer takes memory.
+	maxLayers = 4
 
-func (s *stream) decompress(r *bufio.Reader) error {
-	s.Reader = r
-	head, _ := r.Peek(4) // the first Read returns the same error
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			s.Reader = failed{err}
-			return nil
+	peekBytes = 64 << 10
+)
+
+// unpack removes compression and byte order marks. What is compressed is looked at again, because people pack
+// twice. It closes the stream if it returns an error.
+func (s *stream) unpack(raw *rawReader, r io.Reader) error {
+	s.raw, s.Reader = raw, bufio.NewReaderSize(r, peekBytes)
+	for {
+		layer, err := s.layer()
+		if err == nil && layer != nil && s.layers == maxLayers {
+			err = fmt.Errorf("it is compressed more than %d times, which is not read here: unpack it", maxLayers)
 		}
-		s.Reader, s.closes = z, append(s.closes, z.Close)
-	case isZstd(head):
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxWindowBytes))
 		if err != nil {
+			s.close()
 			return err
 		}
-		s.Reader, s.closes = z, append(s.closes, func() error { z.Close(); return nil })
-	default:
-		return foreign(r)
+		if layer == nil {
+			break
+		}
+		s.layers++
+		s.Reader = bufio.NewReaderSize(layer, peekBytes)
 	}
-	return nil
+	for {
+		if head, _ := s.Peek(len(byteOrderMark)); !bytes.Equal(head, byteOrderMark) {
+			return nil
+		}
+		n, _ := s.Discard(len(byteOrderMark))
+		s.marks += int64(n)
+	}
+}
+
+// layer returns what a compressed content decompresses to, nil for one that is not compressed.
+func (s *stream) layer() (io.Reader, error) {
+	head, _ := s.Peek(4) // the first Read returns the same error
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(s.Reader)
+		if err != nil {
+			return failed{err}, nil
+		}
+		s.closes = append(s.closes, z.Close)
+		return z, nil
+	case isZstd(head):
+		z, err := zstd.NewReader(s.Reader, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(maxWindowBytes))
+		if err != nil {
+			return nil, err
+		}
+		s.closes = append(s.closes, func() error { z.Close(); return nil })
+		return z, nil
+	}
+	return nil, nil
 }
 
 // failed is a compressed stream whose header is broken.
@@ -88,23 +121,53 @@ func isZstd(head []byte) bool {
 		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18})
 }
 
-// foreign returns an error for a format that may hold records but is not read here, because one clear error
-// is better than a dead letter per line.
-func foreign(r *bufio.Reader) error {
-	head, _ := r.Peek(min(r.Buffered(), 512))
-	for _, f := range []struct{ magic, name string }{
-		{"PK\x03\x04", "a zip archive"}, {"\xfd7zXZ\x00", "compressed with xz"}, {"BZh", "compressed with bzip2"},
-		{"\x04\x22\x4d\x18", "compressed with lz4"}, {"PAR1", "a Parquet file"},
-		{"\xff\xfe", "UTF-16 text"}, {"\xfe\xff", "UTF-16 text"},
-	} {
+// foreignFormats are what files begin with that may hold records but are not read here.
+var foreignFormats = []struct{ magic, name string }{
+	{"PK\x05\x06", "an empty zip archive"}, {"7z\xbc\xaf\x27\x1c", "a 7z archive"}, {"Rar!\x1a\x07", "a RAR archive"},
+	{"\xfd7zXZ\x00", "compressed with xz"}, {"BZh", "compressed with bzip2"}, {"\x1f\x9d", "compressed with compress"},
+	{"\x04\x22\x4d\x18", "compressed with lz4"}, {"\xff\x06\x00\x00sNaPpY", "compressed with snappy"},
+	{"PAR1", "a Parquet file"}, {"Obj\x01", "an Avro file"}, {"ORC", "an ORC file"}, {"ARROW1", "an Arrow file"},
+	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"}, {"SQLite format 3\x00", "an SQLite database"},
+	{"\xff\xfe", "UTF-16 text"}, {"\xfe\xff", "UTF-16 text"}, {"%PDF-", "a PDF document"},
+	{"version https://git-lfs.github.com/spec/", "a pointer of Git LFS, whose content was not fetched"},
+}
+
+// foreign returns an error for a format that is not read here, because one clear error is better than a dead
+// letter per line. want says what to give instead.
+func (s *stream) foreign(want string) error {
+	head := s.head(64)
+	name := ""
+	for _, f := range foreignFormats {
 		if bytes.HasPrefix(head, []byte(f.magic)) {
-			return fmt.Errorf("it is %s, which is not read here: give JSON, plain or with gzip or zstd", f.name)
+			name = f.name
 		}
 	}
-	if len(head) > 262 && string(head[257:262]) == "ustar" {
-		return errors.New("it is a tar archive, which is not read here: unpack it and give the folder")
+	if len(head) >= 2 && (head[0] == 0) != (head[1] == 0) {
+		name = "UTF-16 text"
 	}
-	return nil
+	if name == "" {
+		return nil
+	}
+	return fmt.Errorf("it is %s, which is not read here: give %s", name, want)
+}
+
+func (s *stream) isTar() bool {
+	head := s.head(262)
+	return len(head) == 262 && string(head[257:]) == "ustar"
+}
+
+func (s *stream) isZip() bool {
+	return string(s.head(4)) == "PK\x03\x04"
+}
+
+// head returns the first n bytes. It does not wait for more of a pipe that begins like JSON.
+func (s *stream) head(n int) []byte {
+	head, _ := s.Peek(4)
+	if len(head) > 0 && (isSpace(head[0]) || head[0] == '{' || head[0] == '[') {
+		n = min(n, s.Buffered())
+	}
+	head, _ = s.Peek(n)
+	return head
 }
 
 // rawReader counts the stored bytes, ends with the context, and keeps the error of the file itself. Without
@@ -126,13 +189,19 @@ func (r *rawReader) failure() error {
 }
 
 func (r *rawReader) Read(p []byte) (int, error) {
+	n, err := r.note(func() (int, error) { return r.r.Read(p) })
+	r.readBytes.Add(int64(n))
+	return n, err
+}
+
+// note keeps the error of a read, which it does not begin after the context has ended.
+func (r *rawReader) note(read func() (int, error)) (int, error) {
 	if r.ctx.Err() != nil {
 		err := context.Cause(r.ctx)
 		r.err.Store(&err)
 		return 0, err
 	}
-	n, err := r.r.Read(p)
-	r.readBytes.Add(int64(n))
+	n, err := read()
 	if err != nil && err != io.EOF {
 		r.err.Store(&err)
 	}

@@ -9,6 +9,7 @@ const (
 	NotRecords    Kind = "not records"     // a file was not read, because its content is no JSON
 	ByteOrderMark Kind = "byte order mark" // a file begins with one
 	Empty         Kind = "empty"           // a file holds no record
+	Enveloped     Kind = "envelopes"       // a file holds lines of dlq export, simulate --envelope or kcat
 	LeftOut       Kind = "left out"        // something in a folder was not read, or a file was named twice
 	// CutShort means that a file ends within a record, an array or a compressed stream. Complete records were
 	// used; a torn record is an item of its own.

@@ -4,32 +4,28 @@ import (
 	"bytes"
 	"io"
 	"slices"
+	"strings"
 )
 
 // KeptBytes is how much of a record that is too large is kept, to show it.
 const KeptBytes = 64 << 10
 
-// splitter cuts a stream into records. Every byte is in exactly one record, except white space between records
-// and the punctuation of an array around them. Except in the layout lines, a record that never closes its
-// brackets includes everything after it.
+// splitter cuts a stream into records. Every byte is in exactly one record, except white space and byte order
+// marks between records, and the punctuation of an array around them. Except in the layout lines, a record
+// that never closes its brackets includes everything after it.
 type splitter struct {
 	window
 	layout  layout
 	inArray bool // between the brackets of an array of records
+	marked  bool // a byte order mark was passed over since the last record
 	kept    []byte
 }
 
-// begin detects the layout of a new stream. A byte order mark before a record stays part of it and makes it
-// malformed, as the specification says. One before an array belongs to no record.
-func (s *splitter) begin(r io.Reader) (hasByteOrderMark bool) {
+// begin detects the layout of a new stream, which begins at byte base of its file.
+func (s *splitter) begin(r io.Reader, base int64) {
 	s.reset(r)
-	s.inArray = false
+	s.base, s.inArray, s.marked = base, false, false
 	s.layout = s.detect()
-	mark := s.hasByteOrderMark()
-	if mark && s.layout == arrays {
-		s.drop(len(byteOrderMark))
-	}
-	return mark
 }
 
 // next returns the next record without its File and number. ok is false at the end of the stream; err is
@@ -45,6 +41,7 @@ func (s *splitter) next() (p Item, ok bool) {
 func (s *splitter) nextLine() (Item, bool) {
 	for {
 		var line lineEnd
+		s.skipMarks()
 		p := s.take(&line)
 		if !p.atEnd {
 			s.drop(1)
@@ -56,12 +53,35 @@ func (s *splitter) nextLine() (Item, bool) {
 			continue
 		}
 		if !p.TooLarge {
+			s.cutAtMark(&p)
 			p.Value = bytes.TrimSuffix(p.Value, []byte{'\r'})
 			p.SizeBytes = int64(len(p.Value))
 			p.Torn = p.atEnd && unclosed(p.Value)
 		}
 		return p, true
 	}
+}
+
+// skipMarks drops the byte order marks at the place of reading, which cat puts between two files.
+func (s *splitter) skipMarks() {
+	for bytes.HasPrefix(s.head(1), byteOrderMark[:1]) && bytes.Equal(s.head(len(byteOrderMark)), byteOrderMark) {
+		s.drop(len(byteOrderMark))
+		s.marked = true
+	}
+}
+
+// cutAtMark ends the record of a line before a byte order mark, if that is where the first object of the line
+// ends: cat puts it there if the last line of a file has no end. The rest is given back.
+func (s *splitter) cutAtMark(p *Item) {
+	i := bytes.Index(p.Value, markedObject)
+	if i <= 0 {
+		return
+	}
+	if end, ok := new(brackets).find(p.Value[:i]); !ok || nonSpace(p.Value[end:i]) >= 0 {
+		return
+	}
+	s.drop(i - int(s.base-p.ByteOffset))
+	p.Value, p.atEnd = p.Value[:i], false
 }
 
 // nextValue returns the next value, in the layout arrays the next element of an array.
@@ -77,7 +97,7 @@ func (s *splitter) nextValue() (Item, bool) {
 		case !s.inArray && s.layout == arrays && c == '[':
 			s.inArray = true
 			s.drop(1)
-		case s.inArray || c == '{' || c == '[' || s.base == 0 && c == byteOrderMark[0]:
+		case s.inArray || c == '{' || c == '[':
 			p := s.take(&brackets{bare: s.inArray && c != '{' && c != '['})
 			p.Torn = p.atEnd
 			if s.inArray && !p.TooLarge {
@@ -99,11 +119,13 @@ func (s *splitter) nextToken() (c byte, ok bool) {
 	}
 	for {
 		rest := bytes.TrimLeft(s.data(), separators)
-		if s.drop(len(s.data()) - len(rest)); len(rest) > 0 {
-			return rest[0], true
-		}
-		if !s.fill() {
+		s.drop(len(s.data()) - len(rest))
+		s.skipMarks()
+		if len(s.data()) == 0 {
 			return 0, false
+		}
+		if c := s.data()[0]; strings.IndexByte(separators, c) < 0 {
+			return c, true
 		}
 	}
 }
@@ -178,7 +200,6 @@ func (s *splitter) passOver(f finder) Item {
 
 // unclosed reports whether a value begins with a bracket that nothing in b closes.
 func unclosed(b []byte) bool {
-	b = bytes.TrimPrefix(b, byteOrderMark)
 	i := nonSpace(b)
 	if i < 0 || b[i] != '{' && b[i] != '[' {
 		return false

@@ -35,7 +35,7 @@ func BenchmarkSpool(b *testing.B) {
 	for b.Loop() {
 		row := rows[n%len(rows)]
 		row.PitchID[0], row.PitchID[1], row.PitchID[2] = byte(n), byte(n>>8), byte(n>>16)
-		require.NoError(b, s.Add(&row))
+		require.NoError(b, keep(s, &row))
 		n++
 	}
 	require.NoError(b, s.Current(func(*Row) error { return nil }))

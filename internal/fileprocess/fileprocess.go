@@ -12,11 +12,10 @@
 //	spool, the current rows ─▶ rows.FORMAT, batters.csv, report.json
 //
 // The files appear together at the end, report.json last, and only if the counts balance: every record is a
-// row, superseded by a later record of its pitch, or rejected. An interrupted or killed run leaves no result.
+// row, superseded by a later record of its pitch, or rejected; a delete and an identify are counted apart. An interrupted or killed run leaves no result.
 package fileprocess
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -180,9 +179,9 @@ func (p *processor) run(ctx context.Context) (*Report, error) {
 	return &p.report, p.folder.Publish(append(p.report.Files, ReportName)...)
 }
 
-// measurement is the result for one record: a row, or the reason why there is none.
+// measurement is the result for one record: a change, or the reason why there is none.
 type measurement struct {
-	row       *schemas.Row // nil: rejected
+	change    schemas.Change
 	eventTime schemas.Opt[schemas.TimeMS]
 	named     bool // the identifiers name its pitch
 	rejection *features.Rejection
@@ -200,15 +199,12 @@ func (p *processor) measure(item *fileinput.Item, number int64) (m measurement) 
 	}
 	id, named := p.ids.Identify(item.Value)
 	m.named, m.eventTime = named, id.EventTime
-	rec := schemas.Record{
-		Value: item.Value, Headers: id.Headers(), Coordinates: schemas.Coordinates{Offset: number},
+	rec := item.KafkaRecord(p.o.Game, id)
+	rec.Offset = number
+	m.change, m.rejection = features.Transform(rec, features.Limits{MaxRecordBytes: p.o.MaxRecordBytes})
+	if m.rejection == nil && item.Envelope != nil && !id.EventTime.Present {
+		m.eventTime = schemas.Opt[schemas.TimeMS]{Value: m.change.EventTime, Present: m.change.EventTime > 0}
 	}
-	if game := cmp.Or(p.o.Game, id.GamePK, item.File.GamePK); game != "" {
-		rec.Key = []byte(game)
-	}
-	var change schemas.Change
-	change, m.rejection = features.Transform(rec, features.Limits{MaxRecordBytes: p.o.MaxRecordBytes})
-	m.row = change.Row
 	return m
 }
 
@@ -228,7 +224,16 @@ func (p *processor) keep(item *fileinput.Item, m *measurement) error {
 			Code: m.rejection.Code, Message: m.rejection.Error(), Value: item.Value,
 		})
 	}
-	return p.spool.Add(&fileoutput.Row{Row: *m.row, EventTime: m.eventTime, Source: source, Record: item.Record})
+	row := &fileoutput.Row{EventTime: m.eventTime, Source: source, Record: item.Record}
+	switch m.change.Op {
+	case schemas.OpDelete:
+		p.report.Records.Deletes++
+	case schemas.OpIdentify:
+		p.report.Records.Identifies++
+	default:
+		row.Row = *m.change.Row
+	}
+	return p.spool.Add(m.change, row)
 }
 
 // utf8Of replaces the invalid bytes of a path, because tables hold UTF-8, and names of files need not be.
@@ -266,9 +271,10 @@ func (p *processor) writeTables(ctx context.Context) error {
 func (p *processor) checkBalance(context.Context) error {
 	n := &p.report.Records
 	n.Superseded, n.Rejected = p.spool.Superseded(), p.rejects.Total
-	if n.In == n.Rows+n.Superseded+n.Rejected {
+	if n.In == n.Rows+n.Superseded+n.Rejected+n.Deletes+n.Identifies {
 		return nil
 	}
 	return fmt.Errorf("the counts do not balance, so nothing is published: "+
-		"%d records in, %d rows + %d superseded + %d rejected", n.In, n.Rows, n.Superseded, n.Rejected)
+		"%d records in, %d rows + %d superseded + %d rejected + %d deletes + %d identifies",
+		n.In, n.Rows, n.Superseded, n.Rejected, n.Deletes, n.Identifies)
 }

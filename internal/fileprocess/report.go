@@ -12,8 +12,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Report is report.json. Its counts balance: records.in = rows + superseded + rejected. Everything but Time
-// is the same for the same files.
+// Report is report.json. Its counts balance: records.in = rows + superseded + rejected, and
+// deletes and identifies, which only lines with headers have. Everything but Time is the same for the same files.
 type Report struct {
 	Build       string `json:"build"`
 	CoreVersion int32  `json:"core_version"`
@@ -23,6 +23,8 @@ type Report struct {
 		Rows       int64 `json:"rows"`
 		Superseded int64 `json:"superseded"` // a later record of the same pitch is current
 		Rejected   int64 `json:"rejected"`
+		Deletes    int64 `json:"deletes,omitempty"`    // records that take a pitch back
+		Identifies int64 `json:"identifies,omitempty"` // records that name the batter of a pitch
 	} `json:"records"`
 	fileoutput.Findings
 	Batters  int                    `json:"batters"`

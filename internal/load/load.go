@@ -15,7 +15,6 @@ package load
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -228,7 +227,7 @@ func (l *loader) run(ctx context.Context) error {
 	case ctx.Err() != nil:
 		err = fmt.Errorf("%w: run the same command again to continue", ErrInterrupted)
 	case err == nil:
-		err = l.counts.sum(l.in).failure()
+		err = l.counts.sum(l.in).failure(l.counts.hasPitch)
 	}
 	return errors.Join(err, saveErr)
 }
@@ -282,16 +281,19 @@ func (l *loader) sendOne(ctx context.Context, item fileinput.Item) error {
 
 // record makes the Kafka record of an item. thrown is the time of the pitch, zero if it is not known.
 func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time) {
-	rec = &kgo.Record{Value: item.Value, Timestamp: l.o.Timestamp.Fixed}
+	id, named := l.ids.Identify(item.Value)
+	r := item.KafkaRecord(l.o.Game, id)
+	rec = &kgo.Record{Key: r.Key, Value: r.Value, Headers: kafkaread.Headers(r.Headers), Timestamp: l.o.Timestamp.Fixed}
 	if !l.o.Check { // the producer keeps the value, but the reader will overwrite it
 		rec.Value = bytes.Clone(item.Value)
 	}
-	if l.o.Timestamp.FromFile {
+	switch {
+	case l.o.Timestamp.FromFile:
 		thrown = item.File.ModTime
 		rec.Timestamp = thrown
+	case rec.Timestamp.IsZero() && r.TimestampMS > 0:
+		rec.Timestamp = time.UnixMilli(r.TimestampMS) // of its origin, so that it does not supersede what came later
 	}
-	id, named := l.ids.Identify(item.Value)
-	rec.Headers = kafkaread.Headers(id.Headers())
 	if id.EventTime.Present {
 		thrown = id.EventTime.Value.Time()
 	}
@@ -299,11 +301,7 @@ func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time)
 		revision := strconv.AppendInt(nil, l.o.Revision, 10)
 		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: schemas.HeaderRevision, Value: revision})
 	}
-	game := cmp.Or(l.o.Game, id.GamePK, item.File.GamePK)
-	if game != "" {
-		rec.Key = []byte(game)
-	}
-	l.count(rec, game, named)
+	l.count(rec, string(r.Key), named)
 	return rec, thrown
 }
 
@@ -319,15 +317,18 @@ func (l *loader) count(rec *kgo.Record, game string, named bool) {
 	if named {
 		r.Named++
 	}
-	if !l.o.Check {
+	if !l.o.Check && l.counts.hasPitch { // one is enough to know that these are tracking records
 		return
 	}
 	sent := kafkaread.Record(rec)
 	sent.Coordinates = schemas.Coordinates{} // it has none before it is sent
 	_, rejection := features.Transform(sent, features.Limits{MaxRecordBytes: l.o.MaxRecordBytes})
-	if rejection == nil {
+	l.counts.hasPitch = l.counts.hasPitch || rejection == nil
+	switch {
+	case !l.o.Check:
+	case rejection == nil:
 		r.Rows++
-	} else {
+	default:
 		r.DeadLetters[rejection.Code]++
 	}
 }

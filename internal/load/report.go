@@ -36,13 +36,17 @@ type Report struct {
 	Unread       int64 // files that could not be read
 }
 
-// failure returns an error if a run that was not interrupted left records unsent or files unread.
-func (r *Report) failure() error {
+// failure returns an error if a run that was not interrupted left records unsent or files unread, or sent
+// nothing but dead letters.
+func (r *Report) failure(hasPitch bool) error {
 	switch failed := r.Refused + r.Unconfirmed; {
 	case failed > 0:
 		return fmt.Errorf("%s of %s records failed", terminal.Count(failed), terminal.Count(r.Records))
 	case r.Unread > 0:
 		return fmt.Errorf("%s inputs could not be read", terminal.Count(r.Unread))
+	case r.Records > 0 && !hasPitch:
+		return fmt.Errorf("none of %s is a pitch: all become dead letters, whose reasons --check counts",
+			terminal.Counted(r.Records, "record"))
 	}
 	return nil
 }
@@ -55,6 +59,8 @@ type counts struct {
 	begun  time.Time
 	games  map[string]bool
 	report Report
+	// hasPitch means that the core takes at least one record of this run.
+	hasPitch bool
 
 	mu      sync.Mutex // guards failure, and in report Sent, Refused and Refusals
 	failure error      // the first that is not the fault of one record

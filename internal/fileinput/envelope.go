@@ -1,0 +1,188 @@
+package fileinput
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// Envelope is what a line says of the Kafka record in it, beside its value. Three programs write such lines:
+// dlq export and process (rejected.jsonl), simulate --envelope, and kcat -J.
+type Envelope struct {
+	Key         []byte // nil if the record has none
+	Headers     []schemas.Header
+	TimestampMS int64 // of the record's origin, Unix milliseconds; 0 if the line does not say
+}
+
+// KafkaRecord returns the record that a load sends for an item. game is that of all records, or "". id is what
+// the identifiers name, and comes after the headers of an envelope, so that it counts.
+func (item *Item) KafkaRecord(game string, id Identity) schemas.Record {
+	r := schemas.Record{Value: item.Value}
+	own := ""
+	if item.Envelope != nil {
+		own = string(item.Envelope.Key)
+		r.Headers, r.TimestampMS = item.Envelope.Headers, item.Envelope.TimestampMS
+	}
+	r.Headers = slices.Concat(r.Headers, id.Headers())
+	if game = cmp.Or(game, id.GamePK, own, item.File.GamePK); game != "" {
+		r.Key = []byte(game)
+	}
+	return r
+}
+
+// envelopeNames are the members that such a line may have. An object with any other is a record of its own.
+var envelopeNames = strings.Fields(`key key_base64 headers value value_base64 payload timestamp_ms
+	topic partition offset tstype ts broker key_schema_id value_schema_id
+	source record byte_offset size_bytes code message origin attempts failed_at status decision today fault`)
+
+// wrapperNames are the members in which programs put all records of an answer or a table.
+var wrapperNames = strings.Fields("records data items results rows pitches messages documents entries")
+
+// envelopeLine has the members of envelopeNames that are used.
+type envelopeLine struct {
+	Key, Value, Payload json.RawMessage
+	KeyBase64           []byte `json:"key_base64"`
+	ValueBase64         []byte `json:"value_base64"`
+	Headers             json.RawMessage
+	TimestampMS         int64 `json:"timestamp_ms"`
+	TS                  int64
+	Origin              struct{ Timestamp schemas.TimeMS }
+	Source              string
+	SizeBytes           int64 `json:"size_bytes"`
+}
+
+// looksLikeEnvelope reports whether b begins with an object whose first member an envelope can have. It reads
+// only that name, because it is called for every record.
+func looksLikeEnvelope(b []byte) bool {
+	b, isObject := bytes.CutPrefix(skipSpace(b), []byte("{"))
+	b, hasName := bytes.CutPrefix(skipSpace(b), []byte(`"`))
+	end := bytes.IndexByte(b[:min(len(b), 32)], '"')
+	return isObject && hasName && end >= 0 && slices.Contains(envelopeNames, string(b[:end]))
+}
+
+// openEnvelope replaces an item that is the line of an envelope by the record in it. Any other item, also a
+// broken one, stays as it is. A record that is not in the line as a whole, or longer than limit, is TooLarge.
+func (item *Item) openEnvelope(limit int) (opened bool) {
+	hasValue := false
+	for key := range members(item.Value) {
+		name := strings.Trim(string(key), `"`)
+		if !slices.Contains(envelopeNames, name) {
+			return false
+		}
+		hasValue = hasValue || name == "value" || name == "value_base64" || name == "payload"
+	}
+	var line envelopeLine
+	if !hasValue || json.Unmarshal(item.Value, &line) != nil {
+		return false
+	}
+	e := &Envelope{Key: line.KeyBase64, TimestampMS: max(line.TimestampMS, line.TS, int64(line.Origin.Timestamp), 0)}
+	var err error
+	if e.Headers, err = headersOf(line.Headers); err != nil {
+		return false
+	}
+	if key := contentOf(line.Key); key != nil {
+		e.Key = key
+	}
+	if game := gameFromName(line.Source); game != "" && e.Key == nil {
+		e.Key = []byte(game) // a line of process names the file, whose name gave the game
+	}
+	value := line.ValueBase64
+	for _, raw := range []json.RawMessage{line.Value, line.Payload} {
+		if len(raw) > 0 {
+			value = contentOf(raw)
+		}
+	}
+	isWhole := line.SizeBytes <= int64(len(value))
+	// guard: files: the record in an envelope is bounded | len(value) > limit -> false
+	item.TooLarge = !isWhole || len(value) > limit
+	item.Envelope, item.Value, item.SizeBytes = e, value, max(line.SizeBytes, int64(len(value)))
+	if item.TooLarge {
+		item.Value = value[:min(len(value), KeptBytes)]
+	}
+	return true
+}
+
+// contentOf returns the bytes that a JSON value stands for: those of a text, nil of null, and of anything else
+// the JSON itself.
+func contentOf(raw json.RawMessage) []byte {
+	var text *string
+	switch {
+	case len(raw) == 0:
+		return nil
+	case json.Unmarshal(raw, &text) != nil:
+		return raw
+	case text == nil:
+		return nil
+	}
+	return []byte(*text)
+}
+
+// headersOf reads headers in the four forms that programs write:
+//
+//	{"batter_id": "1"}                          simulate
+//	[{"key": "batter_id", "value": "1"}]        dlq export, also with value_base64
+//	["batter_id", "1"]                          kcat
+//	[["batter_id", "1"]]                        scripts
+//
+// Of a dead letter it leaves out the headers about its failure, except its origin and attempts: without these
+// the record would be another version.
+func headersOf(raw json.RawMessage) (headers []schemas.Header, err error) {
+	add := func(key string, value json.RawMessage) {
+		headers = append(headers, schemas.Header{Key: key, Value: contentOf(value)})
+	}
+	var list []json.RawMessage
+	switch {
+	case len(raw) == 0:
+	case raw[0] == '{':
+		for key, value := range members(raw) {
+			var name string
+			if err := json.Unmarshal(key, &name); err != nil {
+				return nil, err
+			}
+			add(name, value)
+		}
+	default:
+		if err = json.Unmarshal(raw, &list); err != nil {
+			return nil, err
+		}
+	}
+	for i := 0; i < len(list); i++ {
+		var pair []json.RawMessage
+		var object struct {
+			Key         *string
+			Value       json.RawMessage
+			ValueBase64 []byte `json:"value_base64"`
+		}
+		switch {
+		case json.Unmarshal(list[i], &pair) == nil && len(pair) == 2:
+			add(string(contentOf(pair[0])), pair[1])
+		case json.Unmarshal(list[i], &object) == nil && object.Key != nil && object.Value != nil:
+			add(*object.Key, object.Value)
+		case object.Key != nil:
+			headers = append(headers, schemas.Header{Key: *object.Key, Value: object.ValueBase64})
+		case list[i][0] == '"' && i+1 < len(list):
+			add(string(contentOf(list[i])), list[i+1])
+			i++
+		default:
+			return nil, fmt.Errorf("header %d is none", i)
+		}
+	}
+	return slices.DeleteFunc(headers, func(h schemas.Header) bool { return schemas.IsFailureHeader(h.Key) }), nil
+}
+
+// wrapper returns the name of the member of the first object in which all records are, or "".
+func (w *window) wrapper() string {
+	for key, value := range members(w.data()) {
+		name := strings.Trim(string(key), `"`)
+		isList := value[0] == '[' && bytes.HasPrefix(skipSpace(value[1:]), []byte("{"))
+		if isList && slices.Contains(wrapperNames, name) {
+			return name
+		}
+	}
+	return ""
+}

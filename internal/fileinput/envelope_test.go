@@ -1,0 +1,91 @@
+package fileinput
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+func readRecords(t *testing.T, text string, o Options) (records []schemas.Record, tooLarge []bool) {
+	t.Helper()
+	o.Paths, o.Stdin = []string{Stdin}, strings.NewReader(text)
+	r, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	defer r.Close()
+	for {
+		item, err := r.Next()
+		if err == io.EOF {
+			return records, tooLarge
+		}
+		require.NoError(t, err)
+		records = append(records, item.KafkaRecord("", Identity{}))
+		tooLarge = append(tooLarge, item.TooLarge)
+	}
+}
+
+// Each program's line gives the record that it was made of.
+func TestEnvelopesGiveTheirRecords(t *testing.T) {
+	const value = `{"summary_acts":{"pitch":{"result":"Ball \"x\""}}}`
+	text, packed := fmt.Sprintf("%q", value), base64.StdEncoding.EncodeToString([]byte(value))
+	headers := []schemas.Header{{Key: "batter_id", Value: []byte("1")}, {Key: "team_id", Value: []byte("2")}}
+	at := schemas.Coordinates{TimestampMS: 1727550000123}
+	for name, c := range map[string]struct {
+		line string
+		want schemas.Record
+	}{
+		"simulate":        {`{"key":"745804","headers":{"batter_id":"1","team_id":"2"},"timestamp_ms":1727550000123,"value":` + text + `}`, schemas.Record{Key: []byte("745804"), Headers: headers, Value: []byte(value), Coordinates: at}},
+		"simulate base64": {`{"key":"745804","headers":{"batter_id":"1","team_id":"2"},"timestamp_ms":1727550000123,"value_base64":"` + packed + `"}`, schemas.Record{Key: []byte("745804"), Headers: headers, Value: []byte(value), Coordinates: at}},
+		"simulate delete": {`{"key":"745804","headers":{"batter_id":"1","team_id":"2"},"timestamp_ms":1727550000123,"value":null}`, schemas.Record{Key: []byte("745804"), Headers: headers, Coordinates: at}},
+		"dlq export": {`{"source":"pitches.dead/0","record":7,"code":"not_a_pitch","message":"x","key":"745804","headers":[{"key":"batter_id","value":"1"},{"key":"team_id","value_base64":"Mg=="},{"key":"dlq.code","value":"not_a_pitch"},{"key":"__connect.errors.topic","value":"t"}],"origin":{"topic":"pitches.raw","partition":1,"offset":2,"timestamp":"2024-09-28T19:00:00.123Z"},"attempts":1,"failed_at":"2024-09-28T19:00:01.000Z","value_base64":"` + packed + `"}`,
+			schemas.Record{Key: []byte("745804"), Headers: headers, Value: []byte(value), Coordinates: at}},
+		"process":            {`{"source":"season/745804_17.jsonl","record":1,"byte_offset":0,"size_bytes":50,"code":"not_a_pitch","message":"x","value_base64":"` + packed + `"}`, schemas.Record{Key: []byte("745804"), Value: []byte(value)}},
+		"kcat":               {`{"topic":"pitches.raw","partition":3,"offset":12,"tstype":"create","ts":1727550000123,"broker":1,"headers":["batter_id","1","team_id","2"],"key":"745804","payload":` + text + `}`, schemas.Record{Key: []byte("745804"), Headers: headers, Value: []byte(value), Coordinates: at}},
+		"kcat null":          {`{"topic":"pitches.raw","partition":3,"offset":12,"tstype":"create","ts":1727550000123,"broker":1,"key":null,"payload":null}`, schemas.Record{Coordinates: at}},
+		"kcat nested":        {`{"topic":"pitches.raw","partition":3,"offset":12,"ts":1727550000123,"key":"745804","payload":` + value + `}`, schemas.Record{Key: []byte("745804"), Value: []byte(value), Coordinates: at}},
+		"a script's":         {`{"key":"745804","headers":[["batter_id","1"],["team_id","2"]],"value":` + text + `}`, schemas.Record{Key: []byte("745804"), Headers: headers, Value: []byte(value)}},
+		"not one of them":    {`{"key":"745804","value":"x","other":1}`, schemas.Record{Value: []byte(`{"key":"745804","value":"x","other":1}`)}},
+		"a Connect envelope": {`{"schema":null,"payload":{"a":1}}`, schemas.Record{Value: []byte(`{"schema":null,"payload":{"a":1}}`)}},
+		"broken base64":      {`{"key":"745804","value_base64":"%"}`, schemas.Record{Value: []byte(`{"key":"745804","value_base64":"%"}`)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, layout := range []string{"%s\n", "[%s]", "\ufeff%s\r\n"} {
+				records, _ := readRecords(t, fmt.Sprintf(layout, c.line), Options{})
+				require.Equal(t, []schemas.Record{c.want}, records)
+			}
+		})
+	}
+}
+
+// The origin and the attempts of a dead letter go along, so that its record keeps its version.
+func TestAnExportedDeadLetterKeepsItsOrigin(t *testing.T) {
+	line := `{"source":"pitches.dead/0","record":7,"headers":[{"key":"dlq.origin.offset","value":"5"},{"key":"dlq.attempts","value":"1"},{"key":"dlq.message","value":"x"}],"value_base64":"e30="}`
+	records, _ := readRecords(t, line, Options{})
+	require.Equal(t, []schemas.Header{{Key: "dlq.origin.offset", Value: []byte("5")}, {Key: "dlq.attempts", Value: []byte("1")}}, records[0].Headers)
+}
+
+// The limit is that of the record in an envelope, whose line may be twice as long.
+//
+// guard: files: the record in an envelope is bounded
+// guard: files: a record among envelopes is bounded
+func TestARecordInAnEnvelopeIsBounded(t *testing.T) {
+	for _, over := range []int{0, 1} {
+		value := strings.Repeat("x", 9_000+over)
+		line := `{"key":"1","value_base64":"` + base64.StdEncoding.EncodeToString([]byte(value)) + "\"}\n"
+		plain := `{"k":"` + strings.Repeat("y", 9_000+over-8) + "\"}\n"
+		records, tooLarge := readRecords(t, line+plain, Options{MaxRecordBytes: 9_000})
+		require.Equal(t, []bool{over == 1, over == 1}, tooLarge)
+		require.Equal(t, value, string(records[0].Value))
+	}
+}
+
+// process writes only the beginning of a record that is too large. It must not be taken for the record.
+func TestTheBeginningOfARecordIsNotTheRecord(t *testing.T) {
+	_, tooLarge := readRecords(t, `{"source":"a","record":1,"byte_offset":0,"size_bytes":3,"code":"too_large","message":"","value_base64":"e30="}`, Options{})
+	require.Equal(t, []bool{true}, tooLarge)
+}
