@@ -30,6 +30,12 @@ func syntaxFault(b []byte, at int) string {
 	if bytes.HasPrefix(b, []byte("\uFEFF")) && at == 0 {
 		return "a byte order mark is not JSON"
 	}
+	if at == 0 {
+		// guard: dead letters: bytes of another program are named | known != "" -> false
+		if known := foreignBytes(b); known != "" {
+			return known
+		}
+	}
 	if r, size := utf8.DecodeRune(b[at:]); r == utf8.RuneError && size == 1 {
 		return "invalid UTF-8"
 	}

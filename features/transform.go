@@ -24,6 +24,7 @@
 package features
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -99,6 +100,10 @@ func measureWith(d *decoder, rec schemas.Record, h *headers, e *Explanation) (*s
 	}
 	e.seeDecoded(d)
 	if rej := d.check(); rej != nil {
+		if rej.Code == schemas.CodeNotAPitch {
+			// guard: dead letters: JSON of another program is named | foreignJSON(rec.Value) -> ""
+			rej.Message = cmp.Or(foreignJSON(rec.Value), rej.Message)
+		}
 		return nil, rej
 	}
 	// Duplicates are dropped before anything is counted or computed from the samples.

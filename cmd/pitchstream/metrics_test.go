@@ -280,9 +280,7 @@ func TestARealFaultFires(t *testing.T) {
 		again := scraped(t, s.admin)
 		return number(again, "pitchstream_store_up", "postgres") == 1 && number(again, "pitchstream_lag_records", "") == 0
 	}, 2*time.Minute, 100*time.Millisecond)
-	for range 4 {
-		s.command("load", s.args[0], "--game=1", writeFiles(t, map[string]string{"bad.jsonl": strings.Repeat("{\"broken\n", 50)}))
-	}
+	s.loadBroken()
 	s.waitReady(503, "breaker: ")
 	held := scraped(t, s.admin)
 	fired := firing(t, overTime(well, held), 30*time.Second, 25*time.Minute)

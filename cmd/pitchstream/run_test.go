@@ -53,6 +53,16 @@ func (s *station) command(args ...string) (out string) {
 	return stdout.String()
 }
 
+// loadBroken sends 200 records that are no pitches, of which load complains.
+func (s *station) loadBroken() {
+	s.t.Helper()
+	args := []string{"load", s.args[0], "--game=1", "-"}
+	var stderr bytes.Buffer
+	in := strings.NewReader(strings.Repeat("{\"broken\n", 200))
+	require.Equal(s.t, 1, run(s.t.Context(), args, &stdio{In: in, Out: io.Discard, Err: &stderr}))
+	require.Contains(s.t, stderr.String(), "none of 200 records is a pitch: all become dead letters")
+}
+
 // start runs a processor. stop ends it and waits for its end.
 func (s *station) start(args ...string) (stop func()) {
 	s.t.Helper()
@@ -125,9 +135,7 @@ func (s *station) letters() (n int64) {
 // An operator sees the reason and that the process is alive. A reset or a restart lets it continue.
 func TestRunHoldsWhenTooManyRecordsAreRejected(t *testing.T) {
 	s := newStation(t)
-	for range 4 {
-		s.command("load", s.args[0], "--game=1", writeFiles(t, map[string]string{"bad.jsonl": strings.Repeat("{\"broken\n", 50)}))
-	}
+	s.loadBroken()
 	stop := s.start("--breaker-in-a-row=100", "--poll-max-records=20")
 	s.waitReady(503, "breaker: 100 records in a row were rejected, as pitches.raw/")
 	code, body := s.ask("GET", "/healthz")

@@ -163,7 +163,7 @@ func zipMembers(s *stream) (next func() (entry, error), err error) {
 	}
 	z, err := zip.NewReader(content, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // nothing is written by these paths
-		return nil, fmt.Errorf("the zip archive is unreadable: %w", err)
+		return nil, fmt.Errorf("it is a zip archive that cannot be read: %w", err)
 	}
 	isOffice := func(f *zip.File) bool { return f.Name == "[Content_Types].xml" }
 	if slices.ContainsFunc(z.File, isOffice) {

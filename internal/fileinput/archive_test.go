@@ -112,7 +112,7 @@ func TestArchivesThatAreNotRead(t *testing.T) {
 		"packed too often":      {packed, "!unreadable: it is compressed more than 4 times"},
 		"a tar cut short":       {tarOf(t, part{"x.jsonl", long})[:len(long)/2], "!unreadable: the archive is unreadable after 1 files: unexpected EOF"},
 		"an encrypted zip":      {string(encrypted), "!unreadable: it is encrypted"},
-		"a damaged zip":         {zipOf(t, part{"x.jsonl", "{}"})[:40], "!unreadable: the zip archive is unreadable: "},
+		"a damaged zip":         {zipOf(t, part{"x.jsonl", "{}"})[:40], "!unreadable: it is a zip archive that cannot be read: "},
 		"a workbook":            {zipOf(t, part{"[Content_Types].xml", "<x/>"}, part{"xl/workbook.xml", "<x/>"}), "!unreadable: it is an Excel workbook"},
 		"an archive of folders": {tarOf(t, part{"a/", ""}), "empty: the archive holds no file"},
 		"a link":                {tarOf(t, part{"x.jsonl", "-> y"}), "left out: neither a file nor a folder"},

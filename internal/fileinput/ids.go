@@ -2,7 +2,6 @@ package fileinput
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -55,9 +54,9 @@ var idColumns = map[string]func(id *Identity, cell string) error{
 
 const eventIDColumn = "event_id"
 
-// LoadIDs reads a CSV file (plain, gzip or zstd) with a header line. The columns may be in any order:
-// event_id, batter_id, pitcher_id, team_id, game_date, venue, game_pk and event_time. Other columns are
-// ignored with a note. A line that cannot be read is an error, because a silently missing identifier would
+// LoadIDs reads a CSV file (see NewTable) with a header line. The columns may be in any order: event_id,
+// batter_id, pitcher_id, team_id, game_date, venue, game_pk and event_time. Other columns are ignored with a
+// note. What pandas, R or Excel write for a missing value (see IsMissing) is an empty cell. A line that cannot be read is an error, because a silently missing identifier would
 // make a whiff rate slightly wrong.
 func LoadIDs(ctx context.Context, path string) (*IDs, error) {
 	var readBytes atomic.Int64
@@ -123,9 +122,12 @@ func (id Identity) Headers() (hs []schemas.Header) {
 	return slices.DeleteFunc(hs, func(h schemas.Header) bool { return len(h.Value) == 0 })
 }
 
-func readIDs(r io.Reader) (*IDs, error) {
+func readIDs(s *stream) (*IDs, error) {
 	ids := &IDs{byUUID: map[schemas.PitchID]Identity{}, byText: map[string]Identity{}}
-	rows := csv.NewReader(r)
+	rows, err := s.table(eventIDColumn)
+	if err != nil {
+		return nil, err
+	}
 	rows.ReuseRecord = true
 	head, err := rows.Read()
 	if err == io.EOF {
@@ -176,9 +178,12 @@ func (x *IDs) add(row, columns []string, line int) error {
 	eventID := ""
 	for i, name := range columns {
 		cell := strings.TrimSpace(row[i])
+		if IsMissing(cell) {
+			continue
+		}
 		if name == eventIDColumn {
 			eventID = cell
-		} else if set := idColumns[name]; set != nil && cell != "" {
+		} else if set := idColumns[name]; set != nil {
 			if err := set(&id, cell); err != nil {
 				return err
 			}
@@ -203,26 +208,30 @@ func (x *IDs) add(row, columns []string, line int) error {
 }
 
 func setIdentifier(to *schemas.Opt[int64], cell string) error {
-	n, err := strconv.ParseInt(cell, 10, 64)
-	if err != nil {
-		return fmt.Errorf("%q is no identifier: a whole number within 64 bits", cell)
-	}
+	n, err := ParseIdentifier(cell)
 	*to = schemas.Some(n)
-	return nil
+	return err
 }
 
 func setGameDate(id *Identity, cell string) error {
-	if t, err := time.Parse(time.DateOnly, cell); err != nil || t.Year() < 1800 {
-		return fmt.Errorf("game_date %q is no date YYYY-MM-DD from 1800 on", cell)
+	date, clock := cell, ""
+	if len(cell) > len(time.DateOnly) { // pandas writes 2024-09-28 00:00:00
+		date, clock = cell[:len(time.DateOnly)], cell[len(time.DateOnly):]
 	}
-	id.GameDate = intern(cell)
+	isMidnight := clock == "" || strings.ContainsRune(" T", rune(clock[0])) && strings.Trim(clock[1:], "0:.Z+") == ""
+	if t, err := time.Parse(time.DateOnly, date); err != nil || t.Year() < 1800 || !isMidnight {
+		return fmt.Errorf("game_date %q is no date YYYY-MM-DD from 1800 on: "+
+			"in Excel, give the column the format yyyy-mm-dd before saving it as CSV", cell)
+	}
+	id.GameDate = intern(date)
 	return nil
 }
 
 func setText(to *string, cell string) error {
 	isControl := func(c rune) bool { return c < 0x20 || c == 0x7f }
 	if len(cell) > 64 || !utf8.ValidString(cell) || strings.ContainsFunc(cell, isControl) {
-		return fmt.Errorf("%q is no text of at most 64 bytes of UTF-8 without control characters", cell)
+		return fmt.Errorf("%q is no text of at most 64 bytes of UTF-8 without control characters "+
+			"(in Excel, save as CSV UTF-8)", cell)
 	}
 	*to = intern(cell)
 	return nil
@@ -232,11 +241,17 @@ func setText(to *string, cell string) error {
 // its whole line in memory.
 func intern(s string) string { return unique.Make(s).Value() }
 
+// setEventTime reads RFC 3339, also with a blank in place of T, as pandas and Postgres write it.
 func setEventTime(id *Identity, cell string) error {
-	t, err := time.Parse(time.RFC3339Nano, cell)
-	if err != nil || t.UTC().Year() < 1 || t.UTC().Year() > 9999 {
-		return fmt.Errorf("event_time %q is no RFC 3339 time, as 2024-09-28T19:05:00.250Z", cell)
+	text := strings.ToUpper(strings.Replace(cell, " ", "T", 1))
+	if zone, ok := strings.CutSuffix(text, " UTC"); ok {
+		text = zone + "Z"
 	}
-	id.EventTime = schemas.Some(schemas.TimeMSOf(t))
-	return nil
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07"} {
+		if t, err := time.Parse(layout, text); err == nil && t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 {
+			id.EventTime = schemas.Some(schemas.TimeMSOf(t))
+			return nil
+		}
+	}
+	return fmt.Errorf("event_time %q is no RFC 3339 time with its zone, as 2024-09-28T19:05:00.250Z", cell)
 }

@@ -70,6 +70,17 @@ func TestLoadIDsNamesTheLine(t *testing.T) {
 		{"date", "event_id,game_date\ne,2024-02-30\n", `line 2: game_date "2024-02-30" is no date`},
 		{"date too early", "event_id,game_date\ne,1799-12-31\n", `line 2: game_date "1799-12-31" is no date`},
 		{"venue", "event_id,venue\ne," + strings.Repeat("x", 65) + "\n", "line 2: "},
+		{"a date of Excel", "event_id,game_date\ne,9/28/2024\n", "line 2: game_date \"9/28/2024\" is no date YYYY-MM-DD from 1800 on: in Excel, give the column the format yyyy-mm-dd"},
+		{"a date with another end", "event_id,game_date\ne,2024-09-280\n", "line 2: game_date"},
+		{"a date at another time of day", "event_id,game_date\ne,2024-09-28 10:00:00\n", "line 2: game_date"},
+		{"an identifier that has lost digits", "event_id,batter_id\ne,9007199254740992.0\n", "line 2: \"9007199254740992.0\" is no identifier: as a number with a point it has lost digits"},
+		{"thousands", "event_id,batter_id\ne,\"660,271\"\n", "line 2: \"660,271\" is no identifier"},
+		{"a time without a zone", "event_id,event_time\ne,2024-09-28 19:05:00\n", "line 2: event_time \"2024-09-28 19:05:00\" is no RFC 3339 time with its zone"},
+		{"latin-1", "event_id,venue\ne,Bah\xeda\n", "line 2: \"Bah\\xeda\" is no text of at most 64 bytes of UTF-8 without control characters (in Excel, save as CSV UTF-8)"},
+		{"UTF-16", "\xff\xfee\x00v\x00", "it is UTF-16 text, which is not read here: give CSV in UTF-8, plain or with gzip or zstd"},
+		{"a workbook", "PK\x03\x04", "it is an archive or a workbook: give the CSV file in it"},
+		{"Parquet", "PAR1....", "it is a Parquet file, which is not read here: give CSV"},
+		{"no event of R", "event_id,batter_id\nNA,5\n", "line 2: event_id is empty"},
 		{"venue with a line break", "event_id,venue\ne,\"a\nb\"\n", "line 2: "},
 		{"time", "event_id,event_time\ne,yesterday\n", `line 2: event_time "yesterday" is no RFC 3339 time`},
 		{"no event", "event_id,batter_id\n,5\n", "line 2: event_id is empty"},
@@ -83,4 +94,30 @@ func TestLoadIDsNamesTheLine(t *testing.T) {
 	}
 	_, err := LoadIDs(t.Context(), filepath.Join(t.TempDir(), "none.csv"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// pandas, R, Excel and Postgres write the same table each in its own way.
+func TestLoadIDsReadsWhatProgramsWrite(t *testing.T) {
+	const e = someUUID
+	for name, content := range map[string]string{
+		"plain":           "event_id,batter_id,pitcher_id,game_date,event_time\n" + e + ",660271,,2024-09-28,2024-09-28T19:05:00Z\n",
+		"pandas":          ",event_id,batter_id,pitcher_id,game_date,event_time\n0," + e + ",660271.0,,2024-09-28 00:00:00,2024-09-28 19:05:00+00:00\n",
+		"pandas with NaN": "event_id,batter_id,pitcher_id,game_date,event_time\n" + e + ",660271.0,NaN,2024-09-28,2024-09-28 15:05:00.000-04:00\n",
+		"pandas Int64":    "event_id,batter_id,pitcher_id,game_date,event_time\n" + e + ",660271,<NA>,2024-09-28T00:00:00,2024-09-28T19:05:00Z\n",
+		"R":               "\"\",\"event_id\",\"batter_id\",\"pitcher_id\",\"game_date\",\"event_time\"\n\"1\",\"" + e + "\",660271,NA,2024-09-28,2024-09-28 19:05:00 UTC\n",
+		"Excel":           "\ufeffevent_id;batter_id;pitcher_id;game_date;event_time\r\n" + e + ";660271;;2024-09-28;2024-09-28T19:05:00Z\r\n",
+		"Excel's sep":     "sep=;\r\nevent_id;batter_id;pitcher_id;game_date;event_time\r\n" + e + ";660271;;2024-09-28;2024-09-28T19:05:00Z\r\n",
+		"tabs":            "event_id\tbatter_id\tpitcher_id\tgame_date\tevent_time\n" + e + "\t660271\tnull\t2024-09-28\t2024-09-28t19:05:00z\n",
+		"bars":            "batter_id|event_id|pitcher_id|game_date|event_time\n660271|" + e + "|None|2024-09-28|2024-09-28 19:05:00+0000\n",
+		"Postgres":        "event_id,batter_id,pitcher_id,game_date,event_time\n" + e + ",660271,\\N,2024-09-28,2024-09-28 19:05:00+00\n",
+		"packed twice":    gzipped(gzipped("event_id,batter_id,game_date,event_time\n" + e + ",660271,2024-09-28,2024-09-28T19:05:00Z\n")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			ids, err := loadIDs(t, content)
+			require.NoError(t, err)
+			id, ok := ids.Lookup(e)
+			require.True(t, ok)
+			require.Equal(t, []string{"batter_id=660271", "game_date=2024-09-28", "event_time=2024-09-28T19:05:00.000Z"}, headers(id))
+		})
+	}
 }

@@ -44,7 +44,7 @@ func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64
 		s.file, r = file, file
 	}
 	if f.SizeBytes < 0 {
-		r = interruptible(ctx, r)
+		r = &interruptible{ctx: ctx, r: r}
 	}
 	raw := &rawReader{ctx: ctx, r: r, readBytes: readBytes}
 	return s, s.unpack(raw, raw)
@@ -208,14 +208,38 @@ func (r *rawReader) note(read func() (int, error)) (int, error) {
 	return n, err
 }
 
-// interruptible reads a pipe, whose next byte may never arrive, so that waiting for it ends with ctx. The
-// pending read stays behind until the pipe moves or closes; no other read follows it.
-func interruptible(ctx context.Context, r io.Reader) io.Reader {
-	out, in := io.Pipe()
+// interruptible reads a pipe, whose next byte may never arrive, so that waiting for it ends with ctx. The pending read stays behind until the
+// pipe moves or closes; no other read follows it.
+type interruptible struct {
+	ctx  context.Context
+	r    io.Reader
+	buf  [64 << 10]byte
+	left []byte
+	err  error
+}
+
+func (r *interruptible) Read(p []byte) (int, error) {
+	if len(r.left) == 0 && r.err == nil {
+		r.wait()
+	}
+	if len(r.left) == 0 {
+		return 0, r.err
+	}
+	n := copy(p, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}
+
+func (r *interruptible) wait() {
+	done := make(chan func(), 1) // stores the result, unless the context ended first
 	go func() {
-		_, err := io.Copy(in, r)
-		_ = in.CloseWithError(err)
+		n, err := r.r.Read(r.buf[:])
+		done <- func() { r.left, r.err = r.buf[:n], err }
 	}()
-	context.AfterFunc(ctx, func() { _ = out.CloseWithError(context.Cause(ctx)) })
-	return out
+	select {
+	case store := <-done:
+		store()
+	case <-r.ctx.Done():
+		r.err = context.Cause(r.ctx)
+	}
 }

@@ -95,7 +95,7 @@ func TestNamedFiles(t *testing.T) {
 	require.Equal(t, []string{
 		"1_2.jsonl: named twice, read once",
 		"README.md: not read: its content is no JSON (pipe it in to send its lines as they are) (failure)",
-		"x_1.zip: the zip archive is unreadable: zip: not a valid zip file (failure)",
+		"x_1.zip: it is a zip archive that cannot be read: zip: not a valid zip file (failure)",
 		"utf16.json: it is UTF-16 text, which is not read here: give JSON in UTF-8, plain or with gzip or zstd (failure)",
 		"tar: the archive is unreadable after 0 files: archive/tar: invalid tar header (failure)",
 		"empty.jsonl: holds no record",

@@ -2,7 +2,6 @@
 package players
 
 import (
-	"bufio"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -10,10 +9,10 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
@@ -59,11 +58,10 @@ const maxFaults = 20
 
 // read reads the file. Its error names the wrong lines, maxFaults at most.
 func read(in io.Reader, name string) ([]schemas.Player, error) {
-	b := bufio.NewReader(in)
-	if mark, _ := b.Peek(3); string(mark) == "\ufeff" { // spreadsheets write this byte order mark
-		_, _ = b.Discard(3)
+	r, err := fileinput.NewTable(in, "id")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	r := csv.NewReader(b)
 	r.TrimLeadingSpace = true
 	head, err := r.Read()
 	if err != nil {
@@ -113,14 +111,16 @@ const maxNameBytes = 200
 
 func playerOf(record []string, at [3]int) (p schemas.Player, err error) {
 	id := strings.TrimSpace(record[at[0]])
-	if p.ID, err = strconv.ParseInt(id, 10, 64); err != nil {
+	if p.ID, err = fileinput.ParseIdentifier(id); err != nil {
 		return p, fmt.Errorf("id %q: want a whole number", id)
 	}
 	if p.Name = strings.TrimSpace(record[at[1]]); p.Name == "" {
 		return p, fmt.Errorf("id %d has no name", p.ID)
 	}
 	if at[2] >= 0 {
-		p.Team = strings.TrimSpace(record[at[2]])
+		if p.Team = strings.TrimSpace(record[at[2]]); fileinput.IsMissing(p.Team) {
+			p.Team = ""
+		}
 	}
 	for _, text := range []string{p.Name, p.Team} {
 		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {

@@ -1,0 +1,106 @@
+package features
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
+)
+
+// foreignBytes says what a value that is no JSON from its first byte on is, if another program's mark is
+// there, and what to do. A message of its own gives such dead letters a group of their own. It runs for dead
+// letters only.
+func foreignBytes(b []byte) string {
+	switch {
+	case len(b) >= 5 && b[0] == 0:
+		content := "its Avro or Protobuf"
+		if i := jsonscan.Blanks(b, 5); i < len(b) && b[i] == '{' {
+			content = "JSON, which"
+		}
+		return fmt.Sprintf("the value has a schema registry's prefix (magic byte 0, schema id %d), and then %s is not read: "+
+			"produce plain JSON, without the registry's serializer", binary.BigEndian.Uint32(b[1:]), content)
+	case len(b) >= 18 && b[0] == 3 && (b[1] == 0 || b[1] == 5):
+		return "the value has the prefix of the AWS Glue schema registry: produce plain JSON, without the registry's serializer"
+	}
+	for magic, name := range map[string]string{
+		"\x1f\x8b": "compressed with gzip", "\x28\xb5\x2f\xfd": "compressed with zstd",
+		"\x82SNAPPY\x00": "compressed with snappy", "\x04\x22\x4d\x18": "compressed with lz4",
+	} {
+		if bytes.HasPrefix(b, []byte(magic)) {
+			return "the value itself is " + name + ": send it plain, and let the producer compress (compression.type)"
+		}
+	}
+	switch {
+	case bytes.HasPrefix(b, []byte("Obj\x01")):
+		return "the value is an Avro file: produce plain JSON"
+	case len(b) >= 2 && (b[0] == 0) != (b[1] == 0), bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
+		return "the value is UTF-16 text: produce UTF-8"
+	}
+	return ""
+}
+
+// foreignJSON says what valid JSON that is no pitch is, if it has the form of another program, and what to do.
+func foreignJSON(b []byte) string {
+	start := jsonscan.Blanks(b, 0)
+	switch b[start] {
+	case '"':
+		if bytes.Contains(b, []byte(`\"summary_acts\"`)) {
+			return "the value is a text that holds the JSON of a record: it was encoded twice"
+		}
+		return ""
+	case '[':
+		if first := jsonscan.FirstElement(b, start); first > 0 && b[first] == '{' {
+			return "the value is an array: send each of its elements as a record of its own"
+		}
+		return ""
+	case '{':
+		return foreignObject(b, start)
+	}
+	return ""
+}
+
+// mostMembers bounds how many members of an object are looked at. The envelopes of other programs have fewer.
+const mostMembers = 16
+
+func foreignObject(b []byte, start int) string {
+	values := map[string]byte{} // first byte of each member's value
+	list := ""                  // member that is an array of objects
+	for i := jsonscan.FirstMember(b, start); i > 0 && b[i] == '"' && len(values) < mostMembers; {
+		end, _ := jsonscan.SkipString(b, i)
+		name := string(b[i+1 : end-1])
+		i = jsonscan.AfterName(b, end)
+		values[name] = b[i]
+		if b[i] == '[' {
+			if first := jsonscan.FirstElement(b, i); first > 0 && b[first] == '{' {
+				list = name
+			}
+		}
+		i = jsonscan.NextMember(b, jsonscan.SkipValue(b, i, 1))
+	}
+	has := func(names ...string) bool {
+		for _, name := range names {
+			if _, ok := values[name]; !ok {
+				return false
+			}
+		}
+		return true
+	}
+	switch {
+	case has("summary_acts"):
+		return ""
+	case has("schema", "payload"):
+		return "the value is an envelope of Kafka Connect (schema and payload): " +
+			"send the payload alone (value.converter.schemas.enable=false)"
+	case has("op", "source", "after"):
+		return "the value is a change event of Debezium: send what is in after alone (ExtractNewRecordState)"
+	case has("specversion", "type"):
+		return "the value is a CloudEvent: send its data alone"
+	case has("value") && (has("key") || has("headers")), has("value_base64"), has("payload", "partition", "offset"):
+		return "the value is a line with a record in it (dlq export, simulate --envelope, kcat): load reads files of these"
+	case list != "" && strings.Contains(" records data items results rows pitches messages documents entries ", " "+list+" "):
+		return "the value is an object with records in its member " + list + ": send each of them as a record of its own"
+	}
+	return ""
+}
