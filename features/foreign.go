@@ -4,10 +4,16 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 )
+
+// Producers that were made for other readers put more into a value than the record: the prefix of a schema
+// registry, an envelope of Kafka Connect, a second compression. Such records keep the code of the check that
+// refuses them. Only the message differs, because it is what a person reads, and what dead letters are
+// grouped by: a whole feed of them then shows as one line that says what to change at the producer.
 
 // foreignBytes says what a value that is no JSON from its first byte on is, if another program's mark is
 // there, and what to do. A message of its own gives such dead letters a group of their own. It runs for dead
@@ -19,10 +25,12 @@ func foreignBytes(b []byte) string {
 		if i := jsonscan.Blanks(b, 5); i < len(b) && b[i] == '{' {
 			content = "JSON, which"
 		}
-		return fmt.Sprintf("the value has a schema registry's prefix (magic byte 0, schema id %d), and then %s is not read: "+
-			"produce plain JSON, without the registry's serializer", binary.BigEndian.Uint32(b[1:]), content)
+		return fmt.Sprintf("the value has a schema registry's prefix (magic byte 0, schema id %d), and then %s "+
+			"is not read: produce plain JSON, without the registry's serializer",
+			binary.BigEndian.Uint32(b[1:]), content)
 	case len(b) >= 18 && b[0] == 3 && (b[1] == 0 || b[1] == 5):
-		return "the value has the prefix of the AWS Glue schema registry: produce plain JSON, without the registry's serializer"
+		return "the value has the prefix of the AWS Glue schema registry: " +
+			"produce plain JSON, without the registry's serializer"
 	}
 	for magic, name := range map[string]string{
 		"\x1f\x8b": "compressed with gzip", "\x28\xb5\x2f\xfd": "compressed with zstd",
@@ -35,13 +43,14 @@ func foreignBytes(b []byte) string {
 	switch {
 	case bytes.HasPrefix(b, []byte("Obj\x01")):
 		return "the value is an Avro file: produce plain JSON"
-	case len(b) >= 2 && (b[0] == 0) != (b[1] == 0), bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
+	case len(b) >= 2 && ((b[0] == 0) != (b[1] == 0) || b[0]^b[1] == 1 && b[0]&b[1] == 0xfe):
 		return "the value is UTF-16 text: produce UTF-8"
 	}
 	return ""
 }
 
-// foreignJSON says what valid JSON that is no pitch is, if it has the form of another program, and what to do.
+// foreignJSON says what valid JSON that is no pitch is, if it has the form of another program, and what to
+// do.
 func foreignJSON(b []byte) string {
 	start := jsonscan.Blanks(b, 0)
 	switch b[start] {
@@ -64,7 +73,11 @@ func foreignJSON(b []byte) string {
 // mostMembers bounds how many members of an object are looked at. The envelopes of other programs have fewer.
 const mostMembers = 16
 
+// wrappers are the members in which programs put the records of an answer or a table.
+var wrappers = strings.Fields("records data items results rows pitches messages documents entries")
+
 func foreignObject(b []byte, start int) string {
+	// The value is valid JSON, because check runs after decode: no cursor becomes negative.
 	values := map[string]byte{} // first byte of each member's value
 	list := ""                  // member that is an array of objects
 	for i := jsonscan.FirstMember(b, start); i > 0 && b[i] == '"' && len(values) < mostMembers; {
@@ -97,10 +110,14 @@ func foreignObject(b []byte, start int) string {
 		return "the value is a change event of Debezium: send what is in after alone (ExtractNewRecordState)"
 	case has("specversion", "type"):
 		return "the value is a CloudEvent: send its data alone"
-	case has("value") && (has("key") || has("headers")), has("value_base64"), has("payload", "partition", "offset"):
-		return "the value is a line with a record in it (dlq export, simulate --envelope, kcat): load reads files of these"
-	case list != "" && strings.Contains(" records data items results rows pitches messages documents entries ", " "+list+" "):
-		return "the value is an object with records in its member " + list + ": send each of them as a record of its own"
+	// No envelope of another program has these members of a line.
+	case has("key", "value"), has("headers", "value"), has("value_base64"),
+		has("payload", "partition", "offset"):
+		return "the value is a line with a record in it (dlq export, simulate --envelope, kcat): " +
+			"load reads files of these"
+	case slices.Contains(wrappers, list):
+		return "the value is an object with records in its member " + list +
+			": send each of them as a record of its own"
 	}
 	return ""
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// What another program made of a record keeps its code, and its message says what it is.
+// A record in the form of another program keeps its code, and its message says what it is.
 //
 // guard: dead letters: bytes of another program are named
 // guard: dead letters: JSON of another program is named

@@ -158,8 +158,8 @@ func zipMembers(s *stream) (next func() (entry, error), err error) {
 	}
 	// guard: files: the directory of a zip archive is bounded | n > maxDirectoryBytes -> false
 	if n := directoryBytes(content, size); n > maxDirectoryBytes {
-		return nil, fmt.Errorf("it is a zip archive with a directory of %d bytes, more than the %d that are read here: %s",
-			n, maxDirectoryBytes, unpackIt)
+		return nil, fmt.Errorf("it is a zip archive with a directory of %d bytes, more than the %d "+
+			"that are read here: %s", n, maxDirectoryBytes, unpackIt)
 	}
 	z, err := zip.NewReader(content, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // nothing is written by these paths
@@ -205,7 +205,8 @@ func (s *stream) seekable() (io.ReaderAt, int64, error) {
 	size, err := io.Copy(spool, io.LimitReader(s, maxSpoolBytes+1))
 	// guard: files: the copy of a zip archive is bounded | err == nil && size > maxSpoolBytes -> false
 	if err == nil && size > maxSpoolBytes {
-		err = fmt.Errorf("it is a zip archive of more than %d bytes that is no plain file: %s", maxSpoolBytes, unpackIt)
+		err = fmt.Errorf("it is a zip archive of more than %d bytes that is no plain file: %s",
+			maxSpoolBytes, unpackIt)
 	}
 	return spool, size, err
 }

@@ -126,7 +126,7 @@ func TestArchivesThatAreNotRead(t *testing.T) {
 	}
 }
 
-// What is not read is named, also inside of gzip and of an archive: no line of it becomes a record.
+// Content that is not read is named, also inside of gzip and of an archive: no line of it becomes a record.
 func TestForeignContentIsNamedWhereverItIs(t *testing.T) {
 	utf16 := "{\x00\"\x00a\x00\"\x00:\x001\x00}\x00"
 	for name, content := range map[string]string{

@@ -19,8 +19,8 @@ type Envelope struct {
 	TimestampMS int64 // of the record's origin, Unix milliseconds; 0 if the line does not say
 }
 
-// KafkaRecord returns the record that a load sends for an item. game is that of all records, or "". id is what
-// the identifiers name, and comes after the headers of an envelope, so that it counts.
+// KafkaRecord returns the record that a load sends for an item. game is that of all records, or "". id is
+// what the identifiers name, and comes after the headers of an envelope, so that it counts.
 func (item *Item) KafkaRecord(game string, id Identity) schemas.Record {
 	r := schemas.Record{Value: item.Value}
 	own := ""
@@ -80,7 +80,8 @@ func (item *Item) openEnvelope(limit int) (opened bool) {
 	if !hasValue || json.Unmarshal(item.Value, &line) != nil {
 		return false
 	}
-	e := &Envelope{Key: line.KeyBase64, TimestampMS: max(line.TimestampMS, line.TS, int64(line.Origin.Timestamp), 0)}
+	at := max(line.TimestampMS, line.TS, int64(line.Origin.Timestamp), 0)
+	e := &Envelope{Key: line.KeyBase64, TimestampMS: at}
 	var err error
 	if e.Headers, err = headersOf(line.Headers); err != nil {
 		return false
@@ -107,8 +108,8 @@ func (item *Item) openEnvelope(limit int) (opened bool) {
 	return true
 }
 
-// contentOf returns the bytes that a JSON value stands for: those of a text, nil of null, and of anything else
-// the JSON itself.
+// contentOf returns the bytes that a JSON value stands for: those of a text, nil of null, and of anything
+// else the JSON itself.
 func contentOf(raw json.RawMessage) []byte {
 	var text *string
 	switch {
@@ -129,7 +130,7 @@ func contentOf(raw json.RawMessage) []byte {
 //	["batter_id", "1"]                          kcat
 //	[["batter_id", "1"]]                        scripts
 //
-// Of a dead letter it leaves out the headers about its failure, except its origin and attempts: without these
+// It leaves out the headers of a dead letter about its failure, except its origin and attempts: without these
 // the record would be another version.
 func headersOf(raw json.RawMessage) (headers []schemas.Header, err error) {
 	add := func(key string, value json.RawMessage) {

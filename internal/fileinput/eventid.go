@@ -33,7 +33,8 @@ func member(object []byte, name string) (value []byte) {
 	return value
 }
 
-// members yields the quoted names and the values of an object, up to where it is broken. They share its bytes.
+// members yields the quoted names and the values of an object, up to where it is broken. They share its
+// bytes.
 func members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
 		rest := skipSpace(object)

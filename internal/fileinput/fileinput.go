@@ -65,7 +65,8 @@ type Item struct {
 	atEnd    bool      // the end of the file ended it, not its own bytes
 }
 
-const markPassedOver = "a byte order mark, which is not JSON: it was passed over, the records behind it are whole"
+const markPassedOver = "a byte order mark, which is not JSON: " +
+	"it was passed over, the records behind it are whole"
 
 // Reader returns the records of all inputs, one after the other. Only BytesRead is safe for concurrent use.
 type Reader struct {
@@ -114,11 +115,12 @@ func (r *Reader) Next() (Item, error) {
 			r.record++
 			if r.split.marked && !r.marked {
 				r.marked = true
-				r.report(ByteOrderMark, item.ByteOffset, fmt.Sprintf("record %d begins with ", r.record)+markPassedOver)
+				r.report(ByteOrderMark, item.ByteOffset,
+					fmt.Sprintf("record %d begins with %s", r.record, markPassedOver))
 			}
 			if r.torn = item.Torn; r.torn {
-				r.report(CutShort, item.ByteOffset, fmt.Sprintf("record %d is cut short at byte %d, %d bytes of it are here",
-					r.record, item.ByteOffset+item.SizeBytes, item.SizeBytes))
+				r.report(CutShort, item.ByteOffset, fmt.Sprintf("record %d is cut short at byte %d, "+
+					"%d bytes of it are here", r.record, item.ByteOffset+item.SizeBytes, item.SizeBytes))
 			}
 			item.File, item.Record = r.file, r.record
 			r.openEnvelope(&item)
@@ -187,7 +189,8 @@ func (r *Reader) openEnvelope(item *Item) {
 	if looksLikeEnvelope(item.Value) && item.openEnvelope(r.o.MaxRecordBytes) {
 		if !r.enveloped {
 			r.enveloped = true
-			r.report(Enveloped, item.ByteOffset, "its lines hold records with key and headers: these were taken, not the lines")
+			r.report(Enveloped, item.ByteOffset,
+				"its lines hold records with key and headers: these were taken, not the lines")
 		}
 		return
 	}
@@ -253,7 +256,8 @@ func (r *Reader) begin(f *File, content *stream) bool {
 			Message: "not read: its content is no JSON (pipe it in to send its lines as they are)"})
 	} else if name := r.split.wrapper(); name != "" {
 		r.problems.add(Problem{Source: f.Path, Kind: NotRecords, Failure: true, Message: fmt.Sprintf(
-			"not read: its records are in the member %q of an object: take them out, as jq -c '.%s[]' does", name, name)})
+			"not read: its records are in the member %q of an object: take them out, as jq -c '.%s[]' does",
+			name, name)})
 	} else {
 		if content.marks > 0 {
 			r.report(ByteOrderMark, 0, "begins with "+markPassedOver)

@@ -75,7 +75,8 @@ func isPlain(input []byte) bool {
 	}
 	defer s.close()
 	isEnvelope := bytes.Contains(input, []byte(`"value`)) || bytes.Contains(input, []byte(`"payload`))
-	isWrapper := slices.ContainsFunc(wrapperNames, func(name string) bool { return bytes.Contains(input, []byte(name)) })
+	inInput := func(name string) bool { return bytes.Contains(input, []byte(name)) }
+	isWrapper := slices.ContainsFunc(wrapperNames, inInput)
 	return s.layers == 0 && !s.isTar() && !s.isZip() && s.foreign("") == nil && !isEnvelope && !isWrapper &&
 		!bytes.Contains(input[s.marks:], byteOrderMark)
 }

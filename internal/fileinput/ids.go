@@ -56,8 +56,8 @@ const eventIDColumn = "event_id"
 
 // LoadIDs reads a CSV file (see NewTable) with a header line. The columns may be in any order: event_id,
 // batter_id, pitcher_id, team_id, game_date, venue, game_pk and event_time. Other columns are ignored with a
-// note. What pandas, R or Excel write for a missing value (see IsMissing) is an empty cell. A line that cannot be read is an error, because a silently missing identifier would
-// make a whiff rate slightly wrong.
+// note. An empty cell may also be written as pandas, R or Excel do (see IsMissing). A line that cannot be
+// read is an error, because a silently missing identifier would make a whiff rate slightly wrong.
 func LoadIDs(ctx context.Context, path string) (*IDs, error) {
 	var readBytes atomic.Int64
 	content, err := open(ctx, &File{Path: path}, nil, &readBytes)
@@ -218,7 +218,7 @@ func setGameDate(id *Identity, cell string) error {
 	if len(cell) > len(time.DateOnly) { // pandas writes 2024-09-28 00:00:00
 		date, clock = cell[:len(time.DateOnly)], cell[len(time.DateOnly):]
 	}
-	isMidnight := clock == "" || strings.ContainsRune(" T", rune(clock[0])) && strings.Trim(clock[1:], "0:.Z+") == ""
+	isMidnight := clock == "" || strings.ContainsAny(clock[:1], " T") && strings.Trim(clock[1:], "0:.Z+") == ""
 	if t, err := time.Parse(time.DateOnly, date); err != nil || t.Year() < 1800 || !isMidnight {
 		return fmt.Errorf("game_date %q is no date YYYY-MM-DD from 1800 on: "+
 			"in Excel, give the column the format yyyy-mm-dd before saving it as CSV", cell)

@@ -59,7 +59,7 @@ const (
 	peekBytes = 64 << 10
 )
 
-// unpack removes compression and byte order marks. What is compressed is looked at again, because people pack
+// unpack removes compression and byte order marks. Unpacked content is looked at again, because people pack
 // twice. It closes the stream if it returns an error.
 func (s *stream) unpack(raw *rawReader, r io.Reader) error {
 	s.raw, s.Reader = raw, bufio.NewReaderSize(r, peekBytes)
@@ -123,8 +123,9 @@ func isZstd(head []byte) bool {
 
 // foreignFormats are what files begin with that may hold records but are not read here.
 var foreignFormats = []struct{ magic, name string }{
-	{"PK\x05\x06", "an empty zip archive"}, {"7z\xbc\xaf\x27\x1c", "a 7z archive"}, {"Rar!\x1a\x07", "a RAR archive"},
-	{"\xfd7zXZ\x00", "compressed with xz"}, {"BZh", "compressed with bzip2"}, {"\x1f\x9d", "compressed with compress"},
+	{"PK\x05\x06", "an empty zip archive"}, {"7z\xbc\xaf\x27\x1c", "a 7z archive"},
+	{"Rar!\x1a\x07", "a RAR archive"}, {"\xfd7zXZ\x00", "compressed with xz"},
+	{"BZh", "compressed with bzip2"}, {"\x1f\x9d", "compressed with compress"},
 	{"\x04\x22\x4d\x18", "compressed with lz4"}, {"\xff\x06\x00\x00sNaPpY", "compressed with snappy"},
 	{"PAR1", "a Parquet file"}, {"Obj\x01", "an Avro file"}, {"ORC", "an ORC file"}, {"ARROW1", "an Arrow file"},
 	{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"}, {"SQLite format 3\x00", "an SQLite database"},
@@ -208,8 +209,8 @@ func (r *rawReader) note(read func() (int, error)) (int, error) {
 	return n, err
 }
 
-// interruptible reads a pipe, whose next byte may never arrive, so that waiting for it ends with ctx. The pending read stays behind until the
-// pipe moves or closes; no other read follows it.
+// interruptible reads a pipe, whose next byte may never arrive, so that waiting for it ends with ctx. The
+// pending read stays behind until the pipe moves or closes; no other read follows it.
 type interruptible struct {
 	ctx  context.Context
 	r    io.Reader

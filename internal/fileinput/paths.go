@@ -116,7 +116,8 @@ func (l *lister) folder(path string, found bool) error {
 }
 
 func (l *lister) inFolder(path string, e fs.DirEntry) {
-	if slices.ContainsFunc(l.o.Exclude, func(x string) bool { return x != "" && absolute(x) == absolute(path) }) {
+	isExcluded := func(x string) bool { return x != "" && absolute(x) == absolute(path) }
+	if slices.ContainsFunc(l.o.Exclude, isExcluded) {
 		return
 	}
 	switch info, err := os.Stat(path); {

@@ -70,8 +70,8 @@ func (s *splitter) skipMarks() {
 	}
 }
 
-// cutAtMark ends the record of a line before a byte order mark, if that is where the first object of the line
-// ends: cat puts it there if the last line of a file has no end. The rest is given back.
+// cutAtMark ends the record of a line before a byte order mark, if the first object of the line ends there.
+// cat makes such lines of a file whose last line has no end. The rest is given back.
 func (s *splitter) cutAtMark(p *Item) {
 	i := bytes.Index(p.Value, markedObject)
 	if i <= 0 {

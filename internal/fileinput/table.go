@@ -13,9 +13,9 @@ import (
 	"sync/atomic"
 )
 
-// NewTable returns a reader of the lines of a CSV file, the header line first. The file may be compressed, may
-// begin with a byte order mark, and may be separated by commas, semicolons, tabs or bars: that separator
-// counts by which column is in the header line.
+// NewTable returns a reader of the lines of a CSV file, the header line first. The file may be compressed and
+// begin with a byte order mark. Commas, semicolons, tabs or bars separate the cells: the one with which
+// column is a cell of the header line.
 func NewTable(r io.Reader, column string) (*csv.Reader, error) {
 	s := &stream{}
 	raw := &rawReader{ctx: context.Background(), r: r, readBytes: new(atomic.Int64)}

@@ -160,6 +160,7 @@ func (b *batter) values() (map[string]cell, error) {
 		"max_exit_velocity_mph": maxExit, "avg_exit_velocity_mph": avgExit,
 		"max_bat_speed_mph": maxSpeed, "avg_bat_speed_mph": avgSpeed,
 		"avg_attack_angle_deg": avgAngle,
-		"last_pitch":           {present: true, s: string(last)}, "by_pitch_type": {present: true, s: string(types)},
+		"last_pitch":           {present: true, s: string(last)},
+		"by_pitch_type":        {present: true, s: string(types)},
 	}, errors.Join(lastErr, typesErr)
 }

@@ -37,7 +37,8 @@ func newParquetWriter(w io.Writer, columns []column, coreVersion int32) *parquet
 	for _, c := range columns {
 		options = append(options, parquet.KeyValueMetadata("column:"+c.Name, c.Comment()))
 	}
-	return &parquetWriter{parquet.NewGenericWriter[any](w, options...), columns, make([]parquet.Row, 0, batchRows)}
+	rows := parquet.NewGenericWriter[any](w, options...)
+	return &parquetWriter{rows, columns, make([]parquet.Row, 0, batchRows)}
 }
 
 func (p *parquetWriter) Write(r *Row) error {
@@ -83,6 +84,9 @@ func (c *column) parquetNode() parquet.Node {
 	node := parquetNodes[c.kind]
 	if c.kind != floatKind && c.kind != boolKind && c.kind != timeKind && !c.unique() {
 		node = parquet.Encoded(node, &parquet.RLEDictionary) // few different values
+	} else {
+		// guard: files: Parquet has encodings that every reader knows | Plain -> DeltaLengthByteArray
+		node = parquet.Encoded(node, &parquet.Plain)
 	}
 	if c.kind == listKind {
 		return parquet.List(node)

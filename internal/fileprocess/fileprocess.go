@@ -11,8 +11,9 @@
 //	records ─▶ measure ─▶ keep: the spool, rejected.jsonl
 //	spool, the current rows ─▶ rows.FORMAT, batters.csv, report.json
 //
-// The files appear together at the end, report.json last, and only if the counts balance: every record is a
-// row, superseded by a later record of its pitch, or rejected; a delete and an identify are counted apart. An interrupted or killed run leaves no result.
+// The files appear together at the end, report.json last, and only if the counts balance. Every record is a
+// row, superseded by a later record of its pitch, or rejected; a delete and an identify are counted apart. An
+// interrupted or killed run leaves no result.
 package fileprocess
 
 import (

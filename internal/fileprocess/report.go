@@ -12,8 +12,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Report is report.json. Its counts balance: records.in = rows + superseded + rejected, and
-// deletes and identifies, which only lines with headers have. Everything but Time is the same for the same files.
+// Report is report.json. Its counts balance: records.in = rows + superseded + rejected, and deletes and
+// identifies, which only lines with headers have. Everything but Time is the same for the same files.
 type Report struct {
 	Build       string `json:"build"`
 	CoreVersion int32  `json:"core_version"`

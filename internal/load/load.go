@@ -283,7 +283,8 @@ func (l *loader) sendOne(ctx context.Context, item fileinput.Item) error {
 func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time) {
 	id, named := l.ids.Identify(item.Value)
 	r := item.KafkaRecord(l.o.Game, id)
-	rec = &kgo.Record{Key: r.Key, Value: r.Value, Headers: kafkaread.Headers(r.Headers), Timestamp: l.o.Timestamp.Fixed}
+	headers := kafkaread.Headers(r.Headers)
+	rec = &kgo.Record{Key: r.Key, Value: r.Value, Headers: headers, Timestamp: l.o.Timestamp.Fixed}
 	if !l.o.Check { // the producer keeps the value, but the reader will overwrite it
 		rec.Value = bytes.Clone(item.Value)
 	}
@@ -292,7 +293,7 @@ func (l *loader) record(item fileinput.Item) (rec *kgo.Record, thrown time.Time)
 		thrown = item.File.ModTime
 		rec.Timestamp = thrown
 	case rec.Timestamp.IsZero() && r.TimestampMS > 0:
-		rec.Timestamp = time.UnixMilli(r.TimestampMS) // of its origin, so that it does not supersede what came later
+		rec.Timestamp = time.UnixMilli(r.TimestampMS) // of its origin: what came later stays current
 	}
 	if id.EventTime.Present {
 		thrown = id.EventTime.Value.Time()
