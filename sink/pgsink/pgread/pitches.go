@@ -76,7 +76,7 @@ func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, 
 func (r *Reader) GameVersions(ctx context.Context, games []string) ([]string, error) {
 	return collect(ctx, r, "versions of games", pgx.RowTo[string], `
 		SELECT coalesce(v.version, '') FROM unnest($1::text[]) WITH ORDINALITY AS asked(game, place) CROSS JOIN LATERAL (
-			SELECT count(*) || '/' || sum(xmin::text::bigint) AS version FROM pitch_registers WHERE standing AND game_pk = asked.game
+			SELECT count(*) || '/' || sum(xmin::text::bigint) AS version FROM {schema}.pitch_registers WHERE standing AND game_pk = asked.game
 		) v ORDER BY asked.place`, games)
 }
 
