@@ -23,7 +23,8 @@ import (
 // AdminHandler answers an operator's requests:
 //
 //	/healthz  200 while the process can answer at all
-//	/readyz   200 or 503, {"ready": false, "reasons": ["postgres: connection refused"]}
+//	/readyz   200 or 503, {"ready": false, "reasons": ["postgres: connection refused"]}, and "notes" of what
+//	          is wrong with Redis, which does not make the process unready
 //	/metrics  the registry, for Prometheus
 //	/debug/pprof/  profiles, for `go tool pprof`, if access allows them
 //	/debug/config  the settings with their sources, secrets hidden
@@ -99,7 +100,8 @@ func answerReady(w http.ResponseWriter, h *Health) {
 	_ = json.NewEncoder(w).Encode(struct { // the client may be gone
 		Ready   bool     `json:"ready"`
 		Reasons []string `json:"reasons"`
-	}{ready, reasons})
+		Notes   []string `json:"notes,omitempty"`
+	}{ready, reasons, h.Notes()})
 }
 
 // Server is an HTTP server that owns its port, and answers while Serve runs.

@@ -186,10 +186,22 @@ func (w *Observer) RedisHooks(changed func()) redissink.Hooks {
 		},
 		Changed: func(s redissink.State) {
 			w.Metrics.Phase(string(s.Phase))
+			w.noteRedis(s)
 			w.logRefusal(s)
 			changed()
 		},
 	}
+}
+
+// noteRedis names in /readyz why Redis is not written to.
+func (w *Observer) noteRedis(s redissink.State) {
+	note := ""
+	if s.Phase == redissink.PhaseUnavailable {
+		note = "unavailable: " + w.withHint(errors.New(s.Reason))
+	} else if s.Phase == redissink.PhaseRefused {
+		note = "refused: " + w.withHint(errors.New(s.Reason))
+	}
+	w.health.Note("redis", note)
 }
 
 // logRefusal logs why Redis refuses us, once for each remedy. The keeper logs only the first reason of an

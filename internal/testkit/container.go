@@ -47,6 +47,9 @@ var label = uuid.NewString()
 
 // newContainer makes a container and starts it.
 func newContainer(ctx context.Context, sp spec) (*Server, error) {
+	if sp.container.image == "" {
+		return nil, &errUnavailable{sp.name + " runs without a container here"}
+	}
 	e, err := theEngine()
 	if err != nil {
 		return nil, &errUnavailable{fmt.Sprintf("%s needs a container engine (Docker): %v", sp.name, err)}

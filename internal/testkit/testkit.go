@@ -15,7 +15,8 @@
 //     PITCHSTREAM_TEST_KAFKA_IMAGE (apache/kafka:4.1.1), …_POSTGRES_IMAGE (postgres:17),
 //     …_REDIS_IMAGE (redis:7);
 //  3. for Postgres and Redis, the programs installed on this machine; for Kafka, an unpacked release in the
-//     folder PITCHSTREAM_TEST_KAFKA_HOME, with Java.
+//     folder PITCHSTREAM_TEST_KAFKA_HOME, with Java. PITCHSTREAM_TEST_REDIS_SERVER names another program than
+//     redis-server, and is taken before a container.
 //
 // Without any of them the test is skipped with a message that says what to install. Under CI (environment
 // variable CI not empty) it fails, so that a green build has run every test.

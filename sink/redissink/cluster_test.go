@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,44 +17,55 @@ import (
 // startCluster starts a cluster of n masters and gives the address of the first, and a client of each.
 func startCluster(t *testing.T, n int) (addr string, clients []*redis.Client) {
 	t.Helper()
-	ctx := t.Context()
-	var first, bus string
-	for i := range n {
-		port := testkit.FreePort()
-		server := testkit.OwnRedis(t, "--cluster-enabled", "yes", "--cluster-port", port, "--cluster-node-timeout", "5000")
-		c := redis.NewClient(&redis.Options{Addr: server.Addr})
-		t.Cleanup(func() { _ = c.Close() })
-		clients = append(clients, c)
-		must(t, c.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", 16384*i/n, 16384*(i+1)/n-1).Err())
-		if i > 0 {
-			host, port, _ := net.SplitHostPort(first)
-			must(t, c.Do(ctx, "CLUSTER", "MEET", host, port, bus).Err())
-			continue
-		}
-		addr, first, bus = server.Addr, serverSide(t, c), port
-		if n == 1 { // it meets nobody who could tell its address
-			host, port, _ := net.SplitHostPort(addr)
-			must(t, c.ConfigSet(ctx, "cluster-announce-ip", host).Err())
-			must(t, c.ConfigSet(ctx, "cluster-announce-port", port).Err())
-		}
-	}
-	for _, c := range clients {
-		eventually(t, "the cluster is complete", func() bool {
-			info := c.ClusterInfo(ctx).Val()
-			return infoField(info, "cluster_state") == "ok" && infoField(info, "cluster_known_nodes") == strconv.Itoa(n) && infoField(info, "cluster_size") == strconv.Itoa(n)
-		})
-	}
-	return addr, clients
+	servers, clients := startNodes(t, n, 5000)
+	return servers[0].Addr, clients
 }
 
-// serverSide returns the server's own address of this connection, which differs in a container.
-func serverSide(t *testing.T, c *redis.Client) string {
+// startNodes starts the masters of a cluster, which miss one after that many milliseconds.
+func startNodes(t *testing.T, n, timeout int) (servers []*testkit.Server, clients []*redis.Client) {
 	t.Helper()
-	text, err := c.Do(t.Context(), "CLIENT", "INFO").Text()
+	ctx := t.Context()
+	for i := range n {
+		server, c := startNode(t, timeout)
+		servers, clients = append(servers, server), append(clients, c)
+		must(t, c.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", 16384*i/n, 16384*(i+1)/n-1).Err())
+		meet(t, c, clients[0])
+	}
+	awaitCluster(t, clients, n)
+	return servers, clients
+}
+
+func startNode(t *testing.T, timeout int) (*testkit.Server, *redis.Client) {
+	t.Helper()
+	server := testkit.RedisProcess(t, "--cluster-enabled", "yes", "--cluster-port", testkit.FreePort(),
+		"--cluster-node-timeout", strconv.Itoa(timeout), "--repl-diskless-sync-delay", "0")
+	c := redis.NewClient(&redis.Options{Addr: server.Addr})
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.ConfigSet(t.Context(), "cluster-announce-ip", "127.0.0.1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	return server, c
+}
+
+// meet makes a node known to those that the other one knows.
+func meet(t *testing.T, c, other *redis.Client) {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(other.Options().Addr)
+	bus, err := other.ConfigGet(t.Context(), "cluster-port").Result()
 	must(t, err)
-	_, rest, _ := strings.Cut(text, " laddr=")
-	addr, _, _ := strings.Cut(rest, " ")
-	return addr
+	must(t, c.Do(t.Context(), "CLUSTER", "MEET", host, port, bus["cluster-port"]).Err())
+}
+
+// awaitCluster waits until every node knows all the others.
+func awaitCluster(t *testing.T, clients []*redis.Client, masters int) {
+	t.Helper()
+	for _, c := range clients {
+		eventually(t, "the cluster is complete", func() bool {
+			info := c.ClusterInfo(t.Context()).Val()
+			return infoField(info, "cluster_state") == "ok" && infoField(info, "cluster_size") == strconv.Itoa(masters) &&
+				infoField(info, "cluster_known_nodes") == strconv.Itoa(len(clients))
+		})
+	}
 }
 
 func must(t *testing.T, err error) {

@@ -2,6 +2,7 @@ package redissink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -231,4 +232,9 @@ func TestRedisGoesDownAndComesBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tlsOf trusts an authority, and shows a certificate.
+func tlsOf(ca *testkit.Authority, own testkit.Pair) *tls.Config {
+	return &tls.Config{RootCAs: ca.Pool, Certificates: []tls.Certificate{own.Certificate}}
 }
