@@ -49,7 +49,8 @@ type partition struct {
 	waits time.Time // of the oldest record known and not applied, or a little earlier; zero when none waits
 	shown int64     // everything below was given to the view
 
-	assignment int // distinguishes this assignment from an earlier one of the same partition
+	topicID    string // of the raw topic, at the assignment; "" of brokers without IDs
+	assignment int    // distinguishes this assignment from an earlier one of the same partition
 }
 
 // isBehind reports that the store came back older than the group's offset, and must be refilled.
@@ -205,6 +206,14 @@ func (p *partitions) tallies() map[int32]tally {
 // positions returns the next offsets of the owned partitions.
 func (p *partitions) positions() map[int32]int64 {
 	return collect(p, func(at *partition) int64 { return at.next })
+}
+
+// topicID returns the ID of the raw topic that is read; "" while nothing is.
+func (p *partitions) topicID() string {
+	for _, id := range collect(p, func(at *partition) string { return at.topicID }) {
+		return id
+	}
+	return ""
 }
 
 // waiting notes that records of this time and later are not applied yet.

@@ -305,7 +305,7 @@ func (p *pipeline) moves(reached []reach) (moves []schemas.PositionMove, err err
 		if !ok {
 			return nil, errRevoked
 		}
-		to := schemas.Position{Topic: p.cfg.Topic, Partition: r.partition, NextOffset: r.next}
+		to := schemas.Position{Topic: p.cfg.Topic, Partition: r.partition, NextOffset: r.next, TopicID: at.topicID}
 		// guard: a poll moves the position from where the one before it left it | Expected: at.stored -> Expected: 0
 		move := schemas.PositionMove{Position: to, Expected: at.stored}
 		i := slices.IndexFunc(moves, func(o schemas.PositionMove) bool { return o.Partition == r.partition })

@@ -24,11 +24,18 @@ import (
 // state.
 //
 // SetPosition overwrites a position, also with a lower one. It is only called after a person accepted a gap.
+//
+// LabelPosition stores the TopicID and the Gap of a position, and leaves its offset.
+//
+// TopicIDs returns the ID that was stored first for each topic, and stores those of topics that have none. It
+// stores all of them with overwrite, which a person has asked for.
 type Store interface {
 	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
 	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
 	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
 	SetPosition(ctx context.Context, p schemas.Position) error
+	LabelPosition(ctx context.Context, p schemas.Position) error
+	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
 }
 
 // View is a projection of the store that serves readers. It is written after the store and repaired from it,

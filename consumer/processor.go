@@ -24,6 +24,9 @@ import (
 type Config struct {
 	Topic string
 	Group string
+	// Outputs are the topics that rows and dead letters are sent to. One that is missing, or was created anew
+	// since the group has sent there, is reported.
+	Outputs []string
 	// InstanceID names one replica and survives its restarts, so that a restart moves no partition. "": a fresh
 	// name at each start, which leaves the group at its end.
 	InstanceID string

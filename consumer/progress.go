@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -9,7 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // A partition with records waiting must move within progressLimit; it is checked every progressEvery.
@@ -24,6 +25,7 @@ const (
 type progress struct {
 	cfg        *Config
 	partitions *partitions // locks itself
+	topics     *topicWatch
 	admin      *kadm.Client
 	unmoved    map[int32]unmoved // partitions that have records waiting
 	silence    time.Time         // since when Kafka has not answered; zero when it does
@@ -36,8 +38,12 @@ type unmoved struct {
 }
 
 // watchProgress checks until ctx ends.
-func watchProgress(ctx context.Context, cfg *Config, client *kgo.Client, owned *partitions) {
-	p := &progress{cfg: cfg, partitions: owned, admin: kadm.NewClient(client), unmoved: map[int32]unmoved{}}
+func watchProgress(ctx context.Context, s *session) {
+	admin := kadm.NewClient(s.kafka.Client())
+	p := &progress{cfg: s.cfg, partitions: s.partitions, admin: admin, unmoved: map[int32]unmoved{}}
+	p.topics = &topicWatch{
+		cfg: s.cfg, store: s.starter.store, admin: admin, interrupt: s.interrupt, read: s.partitions.topicID,
+	}
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	for {
@@ -56,6 +62,9 @@ func (p *progress) check(ctx context.Context) {
 	var ends kadm.ListedOffsets
 	if err == nil {
 		ends, err = p.admin.ListEndOffsets(attempt, p.cfg.Topic)
+	}
+	if err == nil {
+		err = p.topics.check(attempt)
 	}
 	cancel()
 	now := p.cfg.Now()
@@ -113,7 +122,7 @@ func (p *progress) describe(
 ) string {
 	lag := fmt.Sprintf("%d records wait", end.Offset-next)
 	if !known || end.Err != nil {
-		lag = fmt.Sprintf("its end is not known (%v)", end.Err)
+		lag = fmt.Sprintf("its end is not known (%v)", cmp.Or(end.Err, error(kerr.UnknownTopicOrPartition)))
 	}
 	return fmt.Sprintf("%s/%d stands at offset %d for %v, %s",
 		p.cfg.Topic, id, next, waited.Round(time.Second), lag)

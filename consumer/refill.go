@@ -93,7 +93,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	// The first write brings the rows and leaves the position. It fails with ErrPositionBehind if the store was
 	// restored once more.
 	// guard: a store that is filled again moves on when its rows are published | NextOffset: at.stored -> NextOffset: reached.next
-	here := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: at.stored}
+	here := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: at.stored, TopicID: at.topicID}
 	stay := schemas.PositionMove{Position: here, Expected: at.stored}
 	outcome, retried, err := s.stores.write(ctx, plan, []schemas.PositionMove{stay})
 	if err != nil {

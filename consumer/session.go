@@ -101,7 +101,7 @@ func (p *Processor) runSession(ctx context.Context) error {
 	}
 	watching, stopWatching := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
-	watcher.Go(func() { watchProgress(watching, s.cfg, s.kafka.Client(), s.partitions) })
+	watcher.Go(func() { watchProgress(watching, s) })
 	defer func() {
 		stopWatching()
 		watcher.Wait()
@@ -147,8 +147,11 @@ func (s *session) firstPoll(ctx context.Context) (kgo.Fetches, error) {
 		defer cancel()
 	}
 	fetches := s.poll(waiting)
+	cause := context.Cause(waiting)
 	done()
 	switch {
+	case errors.Is(cause, errOtherTopic):
+		return nil, cause
 	case ctx.Err() != nil:
 		return nil, nil // nothing of this poll was applied: the next owner polls it again
 	case fetches.IsClientClosed():

@@ -1,11 +1,13 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -43,7 +45,7 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 		return fetched, nil
 	}
 	ids := slices.Sorted(maps.Keys(committed))
-	found, err := retry(ctx, s.cfg, "postgres", func() ([]*partition, error) {
+	found, err := retry(ctx, s.cfg, "gap", func() ([]*partition, error) {
 		return s.locate(ctx, ids, committed)
 	})
 	if err != nil {
@@ -61,21 +63,56 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 	return fetched, nil
 }
 
-// locate asks Kafka for the bounds of the partitions, and the store for its positions.
+// locate asks Kafka for the bounds of the partitions, and the store for its positions. It returns an error
+// for a gap that nobody has accepted; errors of the servers are retried.
 func (s *starter) locate(
 	ctx context.Context, ids []int32, committed map[int32]kgo.Offset,
 ) ([]*partition, error) {
-	admin := kadm.NewClient(s.partitions.client)
-	bounds, err := kafkaread.Bounds(ctx, admin, s.cfg.Topic, kgo.ReadUncommitted())
+	now, err := retry(ctx, s.cfg, "kafka", func() (*topicState, error) { return s.ask(ctx) })
 	if err != nil {
 		return nil, err
 	}
 	start := make([]schemas.Position, len(ids))
 	for i, id := range ids {
-		first := s.replay.start(id, bounds[id].From)
-		start[i] = schemas.Position{Topic: s.cfg.Topic, Partition: id, NextOffset: first}
+		first := s.replay.start(id, now.bounds[id].From)
+		start[i] = schemas.Position{Topic: s.cfg.Topic, Partition: id, NextOffset: first, TopicID: now.id}
 	}
-	stored, err := s.store.EnsurePositions(ctx, start)
+	stored, err := retry(ctx, s.cfg, "postgres", func() ([]schemas.Position, error) {
+		return s.store.EnsurePositions(ctx, start)
+	})
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*partition, len(ids))
+	for i, id := range ids {
+		found[i] = place(committed[id].EpochOffset().Offset, stored[i].NextOffset)
+		found[i].topicID = now.id
+		if found[i].next < now.bounds[id].To {
+			found[i].waits = s.cfg.Now()
+		}
+		if at, ok := now.offsets.Lookup(s.cfg.Topic, id); ok && at.At == found[i].committed {
+			// guard: the breaker's count outlives a crash
+			found[i].tally = parseTally(at.Metadata)
+		}
+	}
+	return found, s.checkGaps(ctx, found, stored, start, now.bounds)
+}
+
+// topicState is what Kafka says of the raw topic and of the group's offsets in it.
+type topicState struct {
+	id      string // "": the brokers have no IDs
+	bounds  kafkaread.Spans
+	offsets kadm.OffsetResponses
+}
+
+// ask returns an error when the topic is created anew in between, because the bounds may be of either.
+func (s *starter) ask(ctx context.Context) (*topicState, error) {
+	admin := kadm.NewClient(s.partitions.client)
+	before, err := topicIDs(ctx, admin, s.cfg.Topic)
+	if err != nil {
+		return nil, err
+	}
+	bounds, err := kafkaread.Bounds(ctx, admin, s.cfg.Topic, kgo.ReadUncommitted())
 	if err != nil {
 		return nil, err
 	}
@@ -83,22 +120,11 @@ func (s *starter) locate(
 	if err != nil {
 		return nil, fmt.Errorf("kafka: offsets of group %s: %w", s.cfg.Group, err)
 	}
-	found := make([]*partition, len(ids))
-	for i, id := range ids {
-		found[i] = place(committed[id].EpochOffset().Offset, stored[i].NextOffset)
-		if found[i].next < bounds[id].To {
-			found[i].waits = s.cfg.Now()
-		}
-		if at, ok := offsets.Lookup(s.cfg.Topic, id); ok && at.At == found[i].committed {
-			// guard: the breaker's count outlives a crash
-			found[i].tally = parseTally(at.Metadata)
-		}
-		if err := s.checkGap(ctx, id, found[i], start[i].NextOffset, bounds[id].To); err != nil {
-			return nil, err
-		}
+	after, err := topicIDs(ctx, admin, s.cfg.Topic)
+	if err == nil && after[s.cfg.Topic] != before[s.cfg.Topic] {
+		err = errOtherTopic
 	}
-	s.cfg.Observer.Condition("gap", true, "")
-	return found, nil
+	return &topicState{id: after[s.cfg.Topic], bounds: bounds, offsets: offsets}, err
 }
 
 // place is the rule of where to read from. A negative committed offset means that there is none.
@@ -112,26 +138,83 @@ func place(committed, stored int64) *partition {
 	return &partition{next: min(committed, stored), stored: stored, floor: committed, committed: committed}
 }
 
-// checkGap refuses to jump over records that the topic no longer holds, unless a person accepted that.
-func (s *starter) checkGap(ctx context.Context, id int32, p *partition, first, end int64) error {
-	// guard: a gap is not jumped over | always
-	if first <= p.next && p.next <= end {
-		return nil
+// checkGaps refuses to jump over records that the topic no longer holds, unless a person accepted that. Every
+// gap is named and remembered at once, because one that is not would close when the topic grows.
+func (s *starter) checkGaps(
+	ctx context.Context, found []*partition, stored, start []schemas.Position, bounds kafkaread.Spans,
+) error {
+	// Without IDs, one partition that is shorter than its position shows that all are of another topic.
+	isShorter := false
+	for i, p := range found {
+		isShorter = isShorter || stored[i].TopicID == "" && p.next > bounds[stored[i].Partition].To
 	}
-	gap := fmt.Sprintf("%s/%d: the next record to apply is offset %d, but the topic holds %d to %d",
-		s.cfg.Topic, id, p.next, first, end-1)
-	if !s.cfg.AcceptGap {
-		gap += ": what is missing is lost to this group; run with --accept-gap to go on from there"
-		s.cfg.Observer.Condition("gap", false, gap)
-		return errors.New(gap)
+	var gaps []string
+	for i, p := range found {
+		first, end := start[i].NextOffset, bounds[stored[i].Partition].To
+		gap := gapOf(p, stored[i], first, end, isShorter)
+		label := stored[i]
+		// guard: a gap is not jumped over | gap == "" -> true
+		if gap == "" {
+			label.TopicID = cmp.Or(label.TopicID, p.topicID) // of a position from before IDs were kept
+		} else if where := fmt.Sprintf("%s/%d: %s, but the topic holds %d to %d",
+			label.Topic, label.Partition, gap, first, end-1); s.cfg.AcceptGap {
+			s.cfg.Log.Warn("accepting a gap", "gap", where, "going_on_at", first)
+			if err := s.accept(ctx, p, label, first, end); err != nil {
+				return err
+			}
+			continue
+		} else {
+			gaps = append(gaps, where)
+			isOther := label.TopicID != "" && label.TopicID != p.topicID // the IDs show it as long as it is so
+			if !isOther && (p.next > end || isShorter) {
+				label.Gap = gap
+			}
+		}
+		if label != stored[i] {
+			if err := s.store.LabelPosition(ctx, label); err != nil {
+				return err
+			}
+		}
 	}
-	s.cfg.Log.Warn("accepting a gap", "gap", gap, "going_on_at", first)
-	position := schemas.Position{Topic: s.cfg.Topic, Partition: id, NextOffset: first}
-	if err := s.store.SetPosition(ctx, position); err != nil {
-		return err
+	if len(gaps) > 0 {
+		return errors.New(strings.Join(gaps, "; ") +
+			": what is missing is lost to this group; run with --accept-gap to go on from there")
 	}
-	*p = partition{next: first, stored: first, floor: first, uncommitted: true, committed: -1}
 	return nil
+}
+
+// gapOf describes what is missing between a position and the topic, which holds the offsets from first to
+// below end; "" when nothing is.
+func gapOf(p *partition, stored schemas.Position, first, end int64, isShorter bool) string {
+	switch {
+	// guard: another topic of the same name is a gap
+	case stored.TopicID != "" && p.topicID != "" && stored.TopicID != p.topicID:
+		return fmt.Sprintf("the topic was created anew (its ID is %s, and was %s): "+
+			"the next record to apply was offset %d", p.topicID, stored.TopicID, stored.NextOffset)
+	// guard: a gap does not clear itself
+	case stored.Gap != "":
+		return stored.Gap
+	case p.next < first:
+		return fmt.Sprintf("the next record to apply is offset %d", p.next)
+	case p.next > end, stored.TopicID == "" && isShorter:
+		return fmt.Sprintf("the topic has become shorter: the next record to apply was offset %d, and its end %d",
+			p.next, end)
+	}
+	return ""
+}
+
+// accept goes on at the first record of the topic.
+func (s *starter) accept(
+	ctx context.Context, p *partition, position schemas.Position, first, end int64,
+) error {
+	if position.TopicID != p.topicID || position.Gap != "" || position.NextOffset > end {
+		position.FormerNextOffset = max(position.FormerNextOffset, position.NextOffset)
+	}
+	position.NextOffset, position.TopicID, position.Gap = first, p.topicID, ""
+	*p = partition{
+		next: first, stored: first, floor: first, uncommitted: true, committed: -1, topicID: p.topicID,
+	}
+	return s.store.SetPosition(ctx, position)
 }
 
 // commitStart commits the start of each partition that has no offset yet, before the store moves. Otherwise a

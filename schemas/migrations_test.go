@@ -21,6 +21,7 @@ func TestReleasedMigrationsNeverChange(t *testing.T) {
 		"0006_quality.sql":          "40190d679240de2fa341a20635f96ee86a02ba52b9589b436b05b626b53ba9c4",
 		"0007_warehouse.sql":        "79a90ebd2b283b51d29e5eba3160064c3644737176761ba2f41ebb6d5d024c1a",
 		"0008_quality_arrivals.sql": "4ed5fd70f05dd2e3768ff16302f22687fbdc367bc3af3b4b0c882d339648fe87",
+		"0009_topic_ids.sql":        "c00490fce76a654ae28fcece6783db66ae81e76fdf768372c158b7bfb49d1d18",
 	} {
 		content, err := fs.ReadFile(Migrations, "migrations/"+name)
 		require.NoError(t, err)

@@ -75,4 +75,12 @@ type Position struct {
 	Topic      string
 	Partition  int32
 	NextOffset int64
+	// TopicID is the ID of the topic that the offset belongs to; "": not known. A topic that was created anew
+	// has another one, and its offsets mean other records.
+	TopicID string
+	// Gap says why reading has stopped here until a person accepts it; "": it has not.
+	Gap string
+	// FormerNextOffset bounds the offsets of versions that may come from an earlier topic of the same name; 0:
+	// there was none.
+	FormerNextOffset int64
 }

@@ -22,6 +22,8 @@ type DeadLetters struct {
 	SinkRejected int64 `json:"sink_rejected"`  // of them, records that Postgres refused
 	OtherBuild   int64 `json:"of_other_build"` // of them, records that another build rejected and this one does not
 	NotCheckable int64 `json:"not_checkable"`  // rejected records whose dead letter retention may have deleted
+	// FormerTopic counts those of them that may be about a record of a former topic of the same name.
+	FormerTopic int64 `json:"of_former_topic,omitempty"`
 }
 
 // place is the place of a record in the raw topic.
@@ -33,8 +35,9 @@ type place struct {
 // deadLetter sums up the dead letters about one record.
 type deadLetter struct {
 	times   int
-	refused bool // by Postgres
-	ours    bool // written by this build
+	refused bool           // by Postgres
+	failed  map[int64]bool // the timestamps of the records that were refused
+	ours    bool           // written by this build
 }
 
 // deadLetters are the dead letters that the group wrote about records of the raw topic.
@@ -43,6 +46,7 @@ type deadLetters struct {
 	read    kafkaread.Spans // the part of the dead-letter topic that was read
 	deleted bool            // retention has deleted the first dead letters
 	about   map[place]deadLetter
+	former  map[int32]int64 // those below these offsets may be about a former topic of the same name
 }
 
 // update reads the dead letters that were written since the last time.
@@ -77,14 +81,22 @@ func (l *deadLetters) add(r schemas.Record) {
 	at := place{f.Failed.Partition, f.Failed.Offset}
 	d := l.about[at]
 	d.times++
-	d.refused = d.refused || f.Code == schemas.CodeSinkRejected
+	if f.Code == schemas.CodeSinkRejected {
+		if d.failed == nil {
+			d.failed = map[int64]bool{}
+		}
+		d.refused, d.failed[f.Failed.TimestampMS] = true, true
+	}
 	d.ours = d.ours || f.Build == l.kafka.Build
 	l.about[at] = d
 }
 
 // refused reports whether Postgres refused this record, so that the next lower version of its pitch is
-// current.
-func (l *deadLetters) refused(at place) bool { return l.about[at].refused }
+// current. A dead letter of a former topic is about another record of the same offset.
+func (l *deadLetters) refused(at place, timestampMS int64) bool {
+	d := l.about[at]
+	return d.refused && (at.offset >= l.former[at.partition] || d.failed[timestampMS])
+}
 
 // compare looks for the dead letter of every rejected record of the spans, and for dead letters without one.
 // It waits up to three seconds for missing ones, because readers see a transaction a moment after it was
@@ -138,6 +150,9 @@ func (l *deadLetters) judge(
 		}
 		r.Found++
 		switch {
+		// guard: verify: a dead letter of a former topic is no difference
+		case at.offset < l.former[at.partition]:
+			r.FormerTopic++
 		case d.times > 1:
 			add(schemas.DiffersExtra, at, 1, d.times)
 		case rejected[at]:

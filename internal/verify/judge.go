@@ -12,6 +12,7 @@ import (
 type judge struct {
 	raw     string          // the topic
 	spans   kafkaread.Spans // the parts of it that were read into pitches
+	former  map[int32]int64 // versions below these offsets may be of a former topic of the same name
 	pitches *resolved
 }
 
@@ -69,7 +70,8 @@ func (j *judge) beyondTopic(is *schemas.Change, kind string) string {
 		return notCheckable
 	case !ok:
 		return kind
-	case is.Version.Offset < span.From:
+	// guard: verify: a version of a former topic of the same name is no difference
+	case is.Version.Offset < span.From, is.Version.Offset < j.former[is.Version.Partition]:
 		return notCheckable
 	case is.Version.Offset >= span.To:
 		return moving

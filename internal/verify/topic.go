@@ -204,9 +204,11 @@ func (c *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
 		return nil, err
 	}
 	next := map[int32]int64{}
+	c.judge.former, c.deadLetters.former = map[int32]int64{}, map[int32]int64{}
 	for _, p := range positions {
 		if p.Topic == c.kafka.Raw {
-			next[p.Partition] = p.NextOffset
+			next[p.Partition], c.judge.former[p.Partition] = p.NextOffset, p.FormerNextOffset
+			c.deadLetters.former[p.Partition] = p.FormerNextOffset
 		}
 	}
 	for id, span := range spans {
@@ -224,7 +226,7 @@ func (c *comparison) read(ctx context.Context, spans kafkaread.Spans) error {
 			switch {
 			case d.rejection != nil:
 				c.rejected[d.at] = true
-			case !c.deadLetters.refused(d.at):
+			case !c.deadLetters.refused(d.at, d.timestampMS):
 				c.judge.pitches.add(&d.change)
 			}
 		}
@@ -244,16 +246,17 @@ func (c *comparison) advance(records int) {
 
 // decoded is the core's answer for one record.
 type decoded struct {
-	at        place
-	change    schemas.Change
-	rejection *features.Rejection
+	at          place
+	timestampMS int64
+	change      schemas.Change
+	rejection   *features.Rejection
 }
 
 // decodeAll runs the core on records, spread over the cores of the machine.
 func decodeAll(records []*kgo.Record, limits features.Limits) ([]decoded, error) {
 	limit := cmp.Or(limits.MaxRecordBytes, features.DefaultMaxRecordBytes)
 	return kafkaread.Map(records, limit, runtime.GOMAXPROCS(0), func(rec schemas.Record, _ bool) (d decoded) {
-		d.at = place{rec.Partition, rec.Offset}
+		d.at, d.timestampMS = place{rec.Partition, rec.Offset}, rec.TimestampMS
 		d.change, d.rejection = features.Transform(rec, limits)
 		return d
 	})
@@ -426,7 +429,7 @@ func (c *comparison) repairAll(ctx context.Context, broken differing) error {
 			return err
 		}
 		for _, d := range all {
-			if d.rejection == nil && todo[d.change.PitchID] && !c.deadLetters.refused(d.at) {
+			if d.rejection == nil && todo[d.change.PitchID] && !c.deadLetters.refused(d.at, d.timestampMS) {
 				held = append(held, d.change)
 			}
 		}

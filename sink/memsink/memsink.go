@@ -32,7 +32,8 @@ type Store struct {
 	mu        sync.Mutex // guards the fields below
 	registers map[schemas.PitchID]*register
 	batters   map[int64]*batter
-	positions map[schemas.Position]int64 // by topic and partition, NextOffset is 0
+	positions map[place]schemas.Position
+	topicIDs  map[string]string // those that TopicIDs stored
 	view      View
 	clock     int64
 }
@@ -50,6 +51,14 @@ type batter struct {
 	games     map[string]int64 // the seq of the last change of every game ever touched; "" for rows without one
 }
 
+// place names a partition.
+type place struct {
+	topic     string
+	partition int32
+}
+
+func placeOf(p schemas.Position) place { return place{p.Topic, p.Partition} }
+
 // New returns an empty store of core version 1.
 func New() *Store {
 	ok := func(string) error { return nil }
@@ -57,7 +66,7 @@ func New() *Store {
 		Before: ok, After: ok, Refuse: func(schemas.Change) string { return "" },
 		CoreVersion: 1, Build: "test", Now: time.Now,
 		registers: map[schemas.PitchID]*register{}, batters: map[int64]*batter{},
-		positions: map[schemas.Position]int64{},
+		positions: map[place]schemas.Position{}, topicIDs: map[string]string{},
 		view: View{
 			Batters: map[int64]schemas.Stats{}, Games: map[schemas.BatterGame]schemas.Stats{},
 			Applied: map[int32]int64{}, seqs: map[string]int64{},
@@ -77,20 +86,20 @@ func (s *Store) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, er
 	defer s.mu.Unlock()
 	mustBeReduced(b)
 	for _, m := range b.Positions {
-		if stored, ok := s.positions[key(m.Position)]; !ok || stored < m.Expected {
+		stored, ok := s.positions[placeOf(m.Position)]
+		isOther := stored.TopicID != "" && m.TopicID != "" && stored.TopicID != m.TopicID
+		if !ok || stored.NextOffset < m.Expected || isOther {
 			return schemas.Outcome{}, schemas.ErrPositionBehind
 		}
 	}
 	out := s.write(b)
 	for _, m := range b.Positions {
-		s.positions[key(m.Position)] = max(s.positions[key(m.Position)], m.NextOffset)
+		stored := s.positions[placeOf(m.Position)]
+		stored.NextOffset = max(stored.NextOffset, m.NextOffset)
+		stored.TopicID = cmp.Or(stored.TopicID, m.TopicID)
+		s.positions[placeOf(m.Position)] = stored
 	}
 	return out, s.After("apply")
-}
-
-func key(p schemas.Position) schemas.Position {
-	p.NextOffset = 0
-	return p
 }
 
 // mustBeReduced panics on a batch that Postgres would refuse or write wrongly, because that is a bug of the

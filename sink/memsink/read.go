@@ -55,11 +55,17 @@ func (s *Store) EnsurePositions(ctx context.Context, start []schemas.Position) (
 	defer s.mu.Unlock()
 	out := make([]schemas.Position, len(start))
 	for i, p := range start {
-		if _, ok := s.positions[key(p)]; !ok {
-			s.positions[key(p)] = p.NextOffset
+		stored, ok := s.positions[placeOf(p)]
+		if !ok {
+			stored = p
+			for _, other := range s.positions {
+				if other.Topic == p.Topic && other.TopicID != "" && p.TopicID != "" && other.TopicID != p.TopicID {
+					stored.TopicID = other.TopicID
+				}
+			}
+			s.positions[placeOf(p)] = stored
 		}
-		p.NextOffset = s.positions[key(p)]
-		out[i] = p
+		out[i] = stored
 	}
 	return out, s.After("positions")
 }
@@ -69,9 +75,9 @@ func (s *Store) Positions(_ context.Context, topic string) (map[int32]int64, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[int32]int64{}
-	for p, next := range s.positions {
+	for _, p := range s.positions {
 		if p.Topic == topic {
-			out[p.Partition] = next
+			out[p.Partition] = p.NextOffset
 		}
 	}
 	return out, nil
@@ -81,8 +87,34 @@ func (s *Store) Positions(_ context.Context, topic string) (map[int32]int64, err
 func (s *Store) SetPosition(_ context.Context, p schemas.Position) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.positions[key(p)] = p.NextOffset
+	s.positions[placeOf(p)] = p
 	return nil
+}
+
+// LabelPosition does what pgsink's method of the same name does.
+func (s *Store) LabelPosition(_ context.Context, p schemas.Position) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := s.positions[placeOf(p)]
+	stored.TopicID, stored.Gap = p.TopicID, p.Gap
+	s.positions[placeOf(p)] = stored
+	return nil
+}
+
+// TopicIDs does what pgsink's method of the same name does.
+func (s *Store) TopicIDs(
+	_ context.Context, ids map[string]string, overwrite bool,
+) (map[string]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stored := map[string]string{}
+	for topic, id := range ids {
+		if overwrite || s.topicIDs[topic] == "" {
+			s.topicIDs[topic] = id
+		}
+		stored[topic] = s.topicIDs[topic]
+	}
+	return stored, nil
 }
 
 // BatterSeqs does what pgsink's method of the same name does.

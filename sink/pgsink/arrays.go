@@ -29,7 +29,16 @@ func positionArrays(group string, moves []schemas.PositionMove) []any {
 		pg.Column(moves, func(m schemas.PositionMove) int32 { return m.Partition }),
 		pg.Column(moves, func(m schemas.PositionMove) int64 { return m.NextOffset }),
 		pg.Column(moves, func(m schemas.PositionMove) int64 { return m.Expected }),
+		pg.Column(moves, func(m schemas.PositionMove) *string { return nullable(m.TopicID) }),
 	}
+}
+
+// nullable returns NULL for "".
+func nullable(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 func pitchID(c *schemas.Change) [16]byte               { return c.PitchID }

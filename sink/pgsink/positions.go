@@ -11,6 +11,8 @@ package pgsink
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,8 +28,9 @@ func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([
 	moves := pg.Column(start, func(p schemas.Position) schemas.PositionMove {
 		return schemas.PositionMove{Position: p}
 	})
+	args := positionArrays(s.cfg.Group, moves)
 	found, err := pg.Collect(ctx, s.db, pgx.RowToStructByPos[schemas.Position],
-		sqlEnsurePositions, positionArrays(s.cfg.Group, moves)[:4]...)
+		sqlEnsurePositions, slices.Delete(args, 4, 5)...)
 	if err != nil {
 		return nil, pg.Wrap("positions", err)
 	}
@@ -54,8 +57,38 @@ func (s *Sink) Positions(ctx context.Context, topic string) (map[int32]int64, er
 
 // SetPosition stores a position over any other, for an operator who accepts a gap in the topic.
 func (s *Sink) SetPosition(ctx context.Context, p schemas.Position) error {
-	_, err := pg.Exec(ctx, s.db, `INSERT INTO {schema}.stream_positions (consumer_group, topic, partition, next_offset) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET next_offset = excluded.next_offset, updated_at = now()`,
-		s.cfg.Group, p.Topic, p.Partition, p.NextOffset)
+	_, err := pg.Exec(ctx, s.db, `
+		INSERT INTO {schema}.stream_positions (consumer_group, topic, partition, next_offset, topic_id, gap, former_next_offset)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET next_offset = excluded.next_offset,
+			topic_id = excluded.topic_id, gap = excluded.gap, former_next_offset = excluded.former_next_offset,
+			updated_at = now()`,
+		s.cfg.Group, p.Topic, p.Partition, p.NextOffset, nullable(p.TopicID), nullable(p.Gap),
+		max(p.FormerNextOffset, 0))
 	return pg.Wrap("position", err)
+}
+
+// LabelPosition stores the topic ID and the gap of a position, and leaves its offset.
+func (s *Sink) LabelPosition(ctx context.Context, p schemas.Position) error {
+	_, err := pg.Exec(ctx, s.db, `UPDATE {schema}.stream_positions SET topic_id = $4, gap = $5
+		WHERE consumer_group = $1 AND topic = $2 AND partition = $3`,
+		s.cfg.Group, p.Topic, p.Partition, nullable(p.TopicID), nullable(p.Gap))
+	return pg.Wrap("position", err)
+}
+
+// TopicIDs returns the ID of each topic that was stored first. It stores those of topics that have none; with
+// overwrite, of all.
+func (s *Sink) TopicIDs(
+	ctx context.Context, ids map[string]string, overwrite bool,
+) (stored map[string]string, err error) {
+	topics := slices.Sorted(maps.Keys(ids))
+	stored, err = pg.CollectMap[string, string](ctx, s.db, `
+		INSERT INTO {schema}.stream_topics AS t (consumer_group, topic, topic_id)
+		SELECT $1, m.topic, m.topic_id FROM unnest($2::text[], $3::text[]) AS m(topic, topic_id)
+		ON CONFLICT (consumer_group, topic) DO UPDATE
+		SET topic_id = CASE WHEN $4 THEN excluded.topic_id ELSE t.topic_id END,
+		    first_seen_at = CASE WHEN $4 THEN now() ELSE t.first_seen_at END
+		RETURNING topic, topic_id`,
+		s.cfg.Group, topics, pg.Column(topics, func(t string) string { return ids[t] }), overwrite)
+	return stored, pg.Wrap("topics", err)
 }

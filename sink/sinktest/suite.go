@@ -21,6 +21,8 @@ type Store interface {
 	Positions(ctx context.Context, topic string) (map[int32]int64, error)
 	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
 	SetPosition(ctx context.Context, p schemas.Position) error
+	LabelPosition(ctx context.Context, p schemas.Position) error
+	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
 	Rows(ctx context.Context) ([]schemas.StoredRow, error) // the current rows, sorted by pitch
 	BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error)
 	BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error)
@@ -45,6 +47,8 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 		"a refused version leaves the version before it current":    predecessorStaysCurrent,
 		"a store restored from an older backup refuses the batch":   restoredOlder,
 		"a position never moves back":                               neverBack,
+		"a position moves only within its topic":                    sameTopic,
+		"topics keep their first ID until it is overwritten":        topicsKeepTheirFirstID,
 		"a cancelled batch changes nothing":                         cancelled,
 		"an identify is published with the whole row":               identifyPublishes,
 		"an empty batch moves the position":                         emptyBatch,
@@ -191,6 +195,64 @@ func neverBack(t *testing.T, f Fixture) {
 	positions, err := s.Positions(t.Context(), "t")
 	require.NoError(t, err)
 	require.Equal(t, map[int32]int64{0: 50}, positions)
+}
+
+// guard: a position moves only within its topic
+// guard: a new partition of a topic that was created anew is a gap
+func sameTopic(t *testing.T, f Fixture) {
+	s := f.Open(t, 1)
+	changes := NewGenerator(17, 3).Changes(5)
+	at := func(partition int32, id string) []schemas.Position {
+		return []schemas.Position{{Topic: "t", Partition: partition, TopicID: id}}
+	}
+	move := func(id string, next int64) schemas.Batch {
+		b := BatchOf(changes...)
+		to := schemas.Position{Topic: "t", NextOffset: next, TopicID: id}
+		b.Positions = []schemas.PositionMove{{Position: to}}
+		return b
+	}
+	_, err := s.EnsurePositions(t.Context(), at(0, ""))
+	require.NoError(t, err)
+	mustApply(t, s, move("", 5)) // brokers without IDs
+	mustApply(t, s, move("first", 7))
+	_, err = s.Apply(t.Context(), move("second", 9))
+	require.ErrorIs(t, err, schemas.ErrPositionBehind)
+	got, err := s.EnsurePositions(t.Context(), at(0, "second"))
+	require.NoError(t, err)
+	require.Equal(t, []schemas.Position{{Topic: "t", NextOffset: 7, TopicID: "first"}}, got)
+	got, err = s.EnsurePositions(t.Context(), at(1, "second"))
+	require.NoError(t, err)
+	require.Equal(t, at(1, "first"), got, "a new partition belongs to the topic of the others")
+
+	label := schemas.Position{Topic: "t", TopicID: "first", Gap: "it is shorter", NextOffset: 99}
+	require.NoError(t, s.LabelPosition(t.Context(), label))
+	got, err = s.EnsurePositions(t.Context(), at(0, "second"))
+	require.NoError(t, err)
+	label.NextOffset = 7
+	require.Equal(t, []schemas.Position{label}, got)
+	accepted := schemas.Position{Topic: "t", TopicID: "second", FormerNextOffset: 7}
+	require.NoError(t, s.SetPosition(t.Context(), accepted))
+	got, err = s.EnsurePositions(t.Context(), at(0, "second"))
+	require.NoError(t, err)
+	require.Equal(t, []schemas.Position{accepted}, got)
+	mustApply(t, s, move("second", 9))
+}
+
+func topicsKeepTheirFirstID(t *testing.T, f Fixture) {
+	s := f.Open(t, 1)
+	for _, c := range []struct {
+		ids       map[string]string
+		overwrite bool
+		want      map[string]string
+	}{
+		{map[string]string{"rows": "a", "dead": "b"}, false, map[string]string{"rows": "a", "dead": "b"}},
+		{map[string]string{"rows": "c"}, false, map[string]string{"rows": "a"}},
+		{map[string]string{"rows": "c", "dead": "b"}, true, map[string]string{"rows": "c", "dead": "b"}},
+	} {
+		got, err := s.TopicIDs(t.Context(), c.ids, c.overwrite)
+		require.NoError(t, err)
+		require.Equal(t, c.want, got)
+	}
 }
 
 func cancelled(t *testing.T, f Fixture) {
