@@ -15,7 +15,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The database of known vulnerabilities.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test quick race vectors fuzz fuzz-api bench client mutants schedules soak matrix matrix-slice load at-least rebuild-1m image chart lint vuln clean
+.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak matrix matrix-slice load at-least rebuild-1m image chart lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -30,6 +30,9 @@ build: ## the binary, in out/
 test: lint ## everything, on real servers where a container engine answers
 	go test -tags $(TAGS) -timeout 20m ./...
 	cd test/chart && go test ./...
+
+openapi: ## docs/openapi.json and the other generated files anew
+	go run ./cmd/gendocs
 
 quick: ## what needs no server
 	go test -tags $(TAGS) -short ./schemas/... ./features/... ./consumer/... ./sink/memsink/... ./sink/kafkasink/... ./simulate/... ./internal/config/... ./internal/tidy/...

@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -114,6 +115,7 @@ type API struct {
 	large    *semaphore.Weighted // bytes of large answers that are being sent
 	waiting  *semaphore.Weighted // bytes of those that wait for it
 	handler  http.Handler
+	document *huma.OpenAPI
 }
 
 // New returns an API with its routes. It reads nothing yet.

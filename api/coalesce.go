@@ -7,9 +7,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// coalescer merges reads that arrive while others are in flight into the next round trip to a store. One round
-// trip of many keys costs little more than one of a single key. A read never joins one already sent, so its
-// answer includes all writes that finished before it was asked.
+// coalescer merges reads that arrive while others are in flight into the next round trip to a store. One
+// round trip of many keys costs little more than one of a single key. A read never joins one already sent, so
+// its answer includes all writes that finished before it was asked.
 type coalescer[K, V any] struct {
 	send func(ctx context.Context, keys []K) ([]V, schemas.Pulse, error)
 

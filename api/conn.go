@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// problemListener makes problems of the answers that net/http gives by itself, before there is a request that a
-// handler could see: 400, 417, 431, 501 and 505. It has no hook for them, and writes each in one piece.
+// problemListener makes problems of the answers that net/http gives by itself, before there is a request that
+// a handler could see: 400, 417, 431, 501 and 505. It has no hook for them, and writes each in one piece.
 type problemListener struct{ net.Listener }
 
 // Accept returns the next connection.
@@ -61,6 +61,7 @@ func problemInstead(b []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"+
-		"Content-Length: %d\r\nConnection: close\r\n\r\n%s", status, http.StatusText(status), len(body), body)
+	const format = "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n" +
+		"Content-Length: %d\r\nConnection: close\r\n\r\n%s"
+	return fmt.Appendf(nil, format, status, http.StatusText(status), len(body), body)
 }

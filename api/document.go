@@ -2,10 +2,13 @@ package api
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,11 +33,15 @@ func newDocument(cfg Config, mux *http.ServeMux) huma.API {
 	config.DocsPath, config.SchemasPath = "", ""
 	// guard: api: unknown parameters are refused | true -> false
 	config.RejectUnknownQueryParameters = true // a misspelt one would be passed over in silence
-	if cfg.Token != "" {
-		bearer := &huma.SecurityScheme{Type: "http", Scheme: "bearer"}
-		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": bearer}
-		config.Security = []map[string][]string{{"token": {}}}
+	bearer := &huma.SecurityScheme{
+		Type: "http", Scheme: "bearer", Description: "The server's token, where it has one.",
 	}
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": bearer}
+	config.Security = []map[string][]string{{"token": {}}}
+	if cfg.Token == "" {
+		config.Security = append(config.Security, map[string][]string{})
+	}
+	config.Tags = tags
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", documentName)
 	alias := config.Components.Schemas.RegisterTypeAlias
 	alias(reflect.TypeFor[schemas.TimeMS](), reflect.TypeFor[time.Time]())
@@ -96,7 +103,7 @@ func register[I, O any](
 	type out struct{ Body O }
 	huma.Register(api, huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
-		Errors: []int{http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
+		Errors: operationErrors,
 	}, func(ctx context.Context, in *I) (*out, error) {
 		body, err := handler(ctx, a, in)
 		if err != nil {
@@ -109,8 +116,40 @@ func register[I, O any](
 	})
 }
 
-// describe gives each column in the document the description that schemas.Column has of it.
-func describe(api huma.API) {
+// operationErrors are the errors that every operation may answer with; streams are always found.
+var operationErrors = []int{
+	http.StatusNotFound, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusTooManyRequests,
+	http.StatusServiceUnavailable,
+}
+
+// tags group the operations by the first part of their path.
+var tags = []*huma.Tag{
+	{Name: "batters", Description: "Batters over all games or in one, their pitches, and their states."},
+	{Name: "games", Description: "Games, their batters and pitches, and their states."},
+	{Name: "pitches", Description: "Single pitches, and swings to be drawn."},
+	{Name: "swings", Description: "The last swings of several batters."},
+	{Name: "leaders", Description: "Who leads in a value."},
+	{Name: "stream", Description: "How the stream is: processors, partitions, lag, stores."},
+	{Name: "quality", Description: "Whether a day's data is what it should be."},
+	{Name: "letters", Description: "Dead letters: records that no row could be made of."},
+}
+
+// Document returns the OpenAPI document of a build, indented.
+func Document(build string) ([]byte, error) {
+	a, err := New(Config{Build: build})
+	if err != nil {
+		return nil, err
+	}
+	document, err := json.MarshalIndent(a.document, "", "  ")
+	return append(document, '\n'), err
+}
+
+//go:embed examples.json
+var examplesJSON []byte
+
+// describe completes the document: tags, examples, and of each column the description and the range that
+// schemas.Column has.
+func describe(api huma.API) error {
 	known := map[string]schemas.Column{
 		"swings": {Meaning: "Swings", Missing: "never"},
 		"whiffs": {Meaning: "Swings that missed", Missing: "never"},
@@ -119,12 +158,63 @@ func describe(api huma.API) {
 		known[c.Name] = c
 	}
 	for _, s := range api.OpenAPI().Components.Schemas.Map() {
+		s.AdditionalProperties = nil // later versions may answer more
 		for name, property := range s.Properties {
 			if c, ok := known[name]; ok && property.Description == "" && property.Ref == "" {
 				property.Description = c.Comment()
+				if property.Type == huma.TypeInteger || property.Type == huma.TypeNumber {
+					property.Minimum, property.Maximum = limitsOf(c.Range)
+				}
 			}
 		}
 	}
+	var examples map[string]json.RawMessage
+	if err := json.Unmarshal(examplesJSON, &examples); err != nil {
+		return err
+	}
+	for path, item := range api.OpenAPI().Paths {
+		op := item.Get
+		op.Tags = []string{strings.Split(path, "/")[2]}
+		for status, response := range op.Responses {
+			for kind, content := range response.Content {
+				content.Example = examples[op.OperationID]
+				if kind == "text/event-stream" {
+					const frame = "id: 5f2c1d0e9b8a7f6e5d4c3b2a\nevent: state\ndata: %s\n\n"
+					content.Example = fmt.Sprintf(frame, examples[op.OperationID])
+				}
+				if code, err := strconv.Atoi(status); err == nil && code >= 400 {
+					p := problem(code, problemTypes[code], "why, for people")
+					content.Example = p
+				}
+			}
+			switch status {
+			case "401":
+				response.Headers = map[string]*huma.Param{"WWW-Authenticate": header("Bearer")}
+			case "429", "503":
+				response.Headers = map[string]*huma.Param{"Retry-After": header("Seconds after which to come again")}
+			}
+		}
+	}
+	return nil
+}
+
+func header(description string) *huma.Param {
+	return &huma.Param{Description: description, Schema: &huma.Schema{Type: huma.TypeString}}
+}
+
+// limitsOf reads a range as schemas.Column writes it, as −45–45 or 0 and more.
+func limitsOf(text string) (least, most *float64) {
+	number := func(text string) *float64 {
+		if n, err := strconv.ParseFloat(strings.Replace(text, "−", "-", 1), 64); err == nil {
+			return &n
+		}
+		return nil
+	}
+	if from, ok := strings.CutSuffix(text, " and more"); ok {
+		return number(from), nil
+	}
+	from, to, _ := strings.Cut(text, "–")
+	return number(from), number(to)
 }
 
 // schemaLine is one entry of GET /schemas/.

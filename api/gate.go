@@ -28,7 +28,7 @@ type gate struct {
 const gateClosed = 500 * time.Millisecond
 
 // ask calls f, unless the server has just failed. A caller that gives up does not count as a failure of the
-// server, and neither does an error about the values of this one request: it must cost nobody else.
+// server. An error about the values of this one request does not either, because it must cost nobody else.
 func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
 	g.mu.Lock()
 	if time.Now().Before(g.until) {
@@ -50,8 +50,8 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 }
 
 // isRefusedValue reports whether a server answered, with an error that is about the values of a request or of
-// one key: a data exception, an integrity violation, a limit exceeded or a query that took too long in
-// Postgres (classes 22, 23 and 54, code 57014), a key of the wrong type or with an unreadable field in Redis.
+// one key. In Postgres that is a data error, or a query that took too long (57014). In Redis it is a key of
+// the wrong type, or one with an unreadable field.
 func isRefusedValue(err error) bool {
 	if pg := sqlError(nil); errors.As(err, &pg) {
 		return isDataError(err) || pg.SQLState() == "57014"
@@ -62,7 +62,8 @@ func isRefusedValue(err error) bool {
 	return errors.Is(err, schemas.ErrUnreadable)
 }
 
-// isDataError reports whether Postgres refused a value.
+// isDataError reports whether Postgres refused a value: a data exception, an integrity violation, or a limit
+// that is exceeded (classes 22, 23 and 54).
 func isDataError(err error) bool {
 	pg := sqlError(nil)
 	return errors.As(err, &pg) && len(pg.SQLState()) == 5 && strings.Contains("22 23 54", pg.SQLState()[:2])

@@ -165,9 +165,12 @@ func TestTheDocument(t *testing.T) {
 	require.Len(t, doc.Components.Schemas["Pitch"].Properties, len(schemas.StoredColumns)+2)
 	page := k.ask("/docs")
 	require.Equal(t, "text/html; charset=utf-8", page.Header().Get("Content-Type"))
-	require.Contains(t, page.Body.String(), "/v1/batters/{id}/games/{game}")
-	require.Contains(t, page.Body.String(), "whiff_rate_pct")
-	for _, elsewhere := range []string{"http://", "https://", "<script", "@import"} {
+	require.Contains(t, page.Body.String(), `spec-url="/openapi.json"`)
+	require.Contains(t, page.Header().Get("Content-Security-Policy"), "script-src 'self'; ")
+	for _, elsewhere := range []string{"http://", "https://", "@import"} {
 		require.NotContains(t, page.Body.String(), elsewhere)
 	}
+	script := k.ask("/docs/rapidoc-min.js")
+	require.Equal(t, "text/javascript; charset=utf-8", script.Header().Get("Content-Type"))
+	require.Contains(t, script.Body.String(), "RapiDoc 9.3.8")
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// clients bounds what one client may take from the others: requests a second, and open streams. A client is an
-// address; of IPv6 it is the network of 64 bits that a provider gives to one customer.
+// clients bounds what one client may take from the others: requests a second, and open streams. A client is
+// an address; of IPv6 it is the network of 64 bits that a provider gives to one customer.
 type clients struct {
 	rate       rate.Limit
 	maxStreams int
@@ -71,8 +71,8 @@ func (c *clients) close(client netip.Prefix) {
 	}
 }
 
-// of returns the client of a request: the address that it came from, or, through proxies that are trusted, the
-// last one in X-Forwarded-For that no such proxy has. All before that one may be invented.
+// of returns the client of a request: the address that it came from, or, through proxies that are trusted,
+// the last one in X-Forwarded-For that no such proxy has. All before that one may be invented.
 func (c *clients) of(r *http.Request) netip.Prefix {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	addr := from.Addr().Unmap()

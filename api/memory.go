@@ -35,10 +35,11 @@ func newMemory(entries int, limit int64) (*memory, error) {
 	return m, err
 }
 
-// add keeps an answer instead of the last one under this key. An answer that would displace too many others is
-// not kept.
+// add keeps an answer instead of the last one under this key. An answer that would displace too many others
+// is not kept.
 func (m *memory) add(key string, value any) {
-	r := remembered{value: value, at: time.Now(), bytes: int64(2*len(key)) + bytesOf(reflect.ValueOf(value)) + 256}
+	r := remembered{value: value, at: time.Now()}
+	r.bytes = int64(2*len(key)) + bytesOf(reflect.ValueOf(value)) + 256 // with the entries of list and map
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.kept.Remove(key)

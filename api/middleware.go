@@ -176,15 +176,15 @@ func limited(cfg Config, next http.Handler) http.Handler {
 	})
 }
 
-// Answers above largeAnswer share largeBytes while they are sent. A client that reads slowly holds its answer,
-// and many such clients would hold more memory than there is. Small answers wait for nobody.
+// Answers above largeAnswer share largeBytes while they are sent. A client that reads slowly holds its
+// answer, and many such clients would hold more memory than there is. Small answers wait for nobody.
 const (
 	largeAnswer = 32 << 10
 	largeBytes  = 64 << 20
 )
 
-// withETag sets the ETag of an answer, and answers 304 if the client has that state already. An error in plain
-// text becomes a problem.
+// withETag sets the ETag of an answer, and answers 304 if the client has that state already. An error in
+// plain text becomes a problem.
 func withETag(a *API, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		held := &heldWriter{header: w.Header(), status: http.StatusOK}

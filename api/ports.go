@@ -28,8 +28,8 @@ type Store interface {
 	Leaders(ctx context.Context, stat string, minSwings int64, limit int) ([]schemas.BatterState, error)
 	Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error)
 	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
-	// GameVersions returns a text for each game that is another one after each change of its rows, "" where it has
-	// none. The texts are in the order of the games.
+	// GameVersions returns a text for each game that is another one after each change of its rows, "" where it
+	// has none. The texts are in the order of the games.
 	GameVersions(ctx context.Context, games []string) ([]string, error)
 	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
 	BatterPitches(

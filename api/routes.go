@@ -1,13 +1,9 @@
 package api
 
 import (
-	"bytes"
-	"cmp"
-	_ "embed"
-	"html/template"
+	"embed"
 	"net/http"
 	"reflect"
-	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -15,6 +11,7 @@ import (
 func routes(a *API) (http.Handler, error) {
 	mux := http.NewServeMux()
 	doc := newDocument(a.cfg, mux)
+	a.document = doc.OpenAPI()
 	register(a, doc, "get-batter", "/v1/batters/{id}", "One batter over all games", getBatter)
 	register(a, doc, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game",
 		getBatterGame)
@@ -32,7 +29,8 @@ func routes(a *API) (http.Handler, error) {
 	register(a, doc, "get-swings", "/v1/swings", "The last swings of several batters", getSwings)
 	register(a, doc, "get-swing", "/v1/pitches/{id}/swing",
 		"A swing to be drawn: the ways of bat and ball", getSwing)
-	register(a, doc, "get-letters", "/v1/letters", "Dead letters, grouped by what is wrong with them", getLetters)
+	register(a, doc, "get-letters", "/v1/letters",
+		"Dead letters, grouped by what is wrong with them", getLetters)
 	register(a, doc, "get-letter", "/v1/letters/{partition}/{offset}",
 		"One dead letter, with the place of its fault", getLetter)
 	register(a, doc, "get-stream", "/v1/stream", "The stream in one glance", getStream)
@@ -43,16 +41,10 @@ func routes(a *API) (http.Handler, error) {
 		func(in *gameStreamIn) (topicKey, string) { return topicKey{game: in.Game}, in.LastEventID })
 	stream[Stream](a, doc, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes",
 		func(in *Resuming) (topicKey, string) { return topicKey{overview: true}, in.LastEventID })
-	describe(doc)
-	page, err := docsPage(doc.OpenAPI())
-	if err != nil {
+	if err := describe(doc); err != nil {
 		return nil, err
 	}
-	mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-		_, _ = w.Write(page)
-	})
+	registerDocs(mux)
 	registerSchemas(mux)
 	if a.cfg.Pages != nil {
 		mux.Handle("GET /{$}", a.cfg.Pages)
@@ -74,37 +66,23 @@ func schemaOf[T any](api huma.API) *huma.Schema {
 	return api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[T](), true, "")
 }
 
-//go:embed docs.html
-var docsHTML string
+//go:embed docs
+var docs embed.FS
 
-// docsPage renders the document as a page that loads nothing else.
-func docsPage(doc *huma.OpenAPI) ([]byte, error) {
-	type operation struct {
-		Path string
-		*huma.Operation
-		Schema string
-	}
-	var data struct {
-		Info       *huma.Info
-		Operations []operation
-		Schemas    map[string]*huma.Schema
-	}
-	data.Info, data.Schemas = doc.Info, doc.Components.Schemas.Map()
-	for path, item := range doc.Paths {
-		op := operation{Path: path, Operation: item.Get}
-		for _, content := range item.Get.Responses["200"].Content {
-			op.Schema = schemaName(cmp.Or(stateOf(content.Schema), content.Schema))
+// registerDocs serves the page that shows the document: RapiDoc 9.3.8 of npm, as it was published. The page
+// loads nothing from elsewhere.
+func registerDocs(mux *http.ServeMux) {
+	serve := func(path, name, contentType string) {
+		body, err := docs.ReadFile("docs/" + name)
+		if err != nil {
+			panic(err) // files of this build
 		}
-		data.Operations = append(data.Operations, op)
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; "+
+				"style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+			serveBytes(contentType, body)(w, r)
+		})
 	}
-	slices.SortFunc(data.Operations, func(a, b operation) int { return cmp.Compare(a.Path, b.Path) })
-	required := func(s *huma.Schema, name string) bool { return slices.Contains(s.Required, name) }
-	funcs := template.FuncMap{"type": typeText, "required": required}
-	page, err := template.New("docs").Funcs(funcs).Parse(docsHTML)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	err = page.Execute(&b, data)
-	return b.Bytes(), err
+	serve("/docs", "index.html", "text/html; charset=utf-8")
+	serve("/docs/rapidoc-min.js", "rapidoc-min.js", "text/javascript; charset=utf-8")
 }

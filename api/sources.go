@@ -37,7 +37,10 @@ func (s *sources) init(cfg Config) (err error) {
 		return found, p, err
 	}
 	s.games.send = func(ctx context.Context, k []string) (found []string, _ schemas.Pulse, err error) {
-		err = s.askStore(ctx, func(ctx context.Context) error { found, err = cfg.Store.GameVersions(ctx, k); return err })
+		err = s.askStore(ctx, func(ctx context.Context) (err error) {
+			found, err = cfg.Store.GameVersions(ctx, k)
+			return err
+		})
 		return found, schemas.Pulse{}, err
 	}
 	s.livePulse.read = func(ctx context.Context) (p schemas.Pulse, err error) {

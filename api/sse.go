@@ -34,7 +34,7 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 	event := eventOf(schemaOf[State](api), schemaOf[Absent](api))
 	op := huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: streamDescription,
-		Errors: []int{http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
+		Errors: operationErrors[1:],
 		Responses: map[string]*huma.Response{"200": {
 			Description: "Events",
 			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: event}},
@@ -72,14 +72,6 @@ func eventOf(state, absent *huma.Schema) *huma.Schema {
 	}}
 }
 
-// stateOf returns the schema of the state in an event, nil for anything else.
-func stateOf(event *huma.Schema) *huma.Schema {
-	if data := event.Properties["data"]; data != nil {
-		return data.Extensions["contentSchema"].(*huma.Schema).AnyOf[0]
-	}
-	return nil
-}
-
 // sendStates writes the current state and each that follows. It ends when the client is gone or too slow, or
 // when the streams end. When readers move to another target, it goes on with that target's states.
 func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, last string) {
@@ -108,8 +100,8 @@ func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, la
 	}
 }
 
-// writeStates writes the states of a topic until its hub ends the streams, and returns the id of the last one.
-// An error means that the client is gone or too slow.
+// writeStates writes the states of a topic until its hub ends the streams, and returns the id of the last
+// one. An error means that the client is gone or too slow.
 func writeStates(ctx context.Context, a *API, c *client, t *topic, last string) (string, error) {
 	ping := time.NewTicker(a.cfg.PingEvery)
 	defer ping.Stop()

@@ -54,9 +54,9 @@ type topic struct {
 	reading sync.Mutex
 
 	mu sync.Mutex
-	// current is nil before the first state; changed is closed when another one replaces it; seen is the
-	// sequence number that Redis had when current was read; version is that of the game, and live says that the
-	// game is live, so that time alone changes it. mu guards all five.
+	// current is nil before the first state, and changed is closed when another one replaces it. seen is the
+	// sequence number that Redis had when current was read, version that of the game. live says that the game is
+	// live, so that time alone changes it. mu guards all five.
 	current *event
 	changed chan struct{}
 	seen    int64
@@ -366,9 +366,9 @@ func (h *hub) readGames(ctx context.Context, games []*topic, all, live bool) (fa
 	return failed
 }
 
-// readGame reads a game and publishes it. The version is read before the game, so that the next one differs if
-// the game changes in between. Questions of several callers for versions go together. With blind, the version
-// is not asked for, because it could not be read.
+// readGame reads a game and publishes it. The version is read before the game, so that the next one differs
+// if the game changes in between. Questions of several callers for versions go together. With blind, the
+// version is not asked for, because it could not be read.
 func (h *hub) readGame(ctx context.Context, t *topic, blind bool) error {
 	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
 	defer cancel()

@@ -1,13 +1,6 @@
 package api
 
-import (
-	"html/template"
-	"strings"
-
-	"github.com/danielgtaylor/huma/v2"
-
-	"github.com/pitchstream/pitchstream/schemas"
-)
+import "github.com/pitchstream/pitchstream/schemas"
 
 // Batter is a batter over all games, or in one game.
 type Batter struct {
@@ -171,33 +164,4 @@ func (f *Freshness) worst(c Condition) {
 		f.LagMS.Value = max(f.LagMS.Value, c.LagMS.Value)
 	}
 	f.Stale, f.AgeMS = f.Stale || c.Stale, max(f.AgeMS, c.AgeMS)
-}
-
-// schemaName returns the name of a schema that is referred to, "" for others.
-func schemaName(s *huma.Schema) string {
-	return s.Ref[strings.LastIndexByte(s.Ref, '/')+1:]
-}
-
-// typeText describes a schema in a word or two, with a link if it has a name.
-func typeText(s *huma.Schema) template.HTML {
-	if s == nil {
-		return ""
-	}
-	if name := template.HTMLEscapeString(schemaName(s)); name != "" {
-		return template.HTML(`<a href="#` + name + `">` + name + `</a>`)
-	}
-	if s.Type == huma.TypeArray {
-		return "list of " + typeText(s.Items)
-	}
-	if more, ok := s.AdditionalProperties.(*huma.Schema); ok {
-		return "by name: " + typeText(more)
-	}
-	text := s.Type
-	if s.Format != "" {
-		text += ", " + s.Format
-	}
-	if s.Nullable {
-		text += ", or null"
-	}
-	return template.HTML(template.HTMLEscapeString(text))
 }

@@ -1,6 +1,6 @@
 // Command gendocs writes every file that is generated from the tables of columns: the tables of docs/DATA.md
-// and docs/WAREHOUSE.md, the dbt source and the JSON Schema of a row. Run it from the project's root after a
-// change of schemas/columns.go:
+// and docs/WAREHOUSE.md, the dbt source, the JSON Schema of a row and the API's document. Run it from the
+// project's root after a change of schemas/columns.txt or of the API:
 //
 //	go run ./cmd/gendocs
 //
@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/pitchstream/pitchstream/api"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -22,6 +23,7 @@ import (
 var generated = map[string]func(before []byte) ([]byte, error){
 	"docs/DATA.md":                 fillTables(dataTables),
 	"docs/WAREHOUSE.md":            fillTables(warehouseTables),
+	"docs/openapi.json":            func([]byte) ([]byte, error) { return api.Document("1") },
 	"docs/warehouse/sources.yml":   func([]byte) ([]byte, error) { return dbtSources(), nil },
 	"schemas/" + schemas.RowSchema: func([]byte) ([]byte, error) { return rowSchema(schemas.StoredColumns) },
 }

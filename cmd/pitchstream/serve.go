@@ -81,7 +81,8 @@ func (c *serveCmd) Validate() error {
 		return fmt.Errorf("--client-rate=%v: want requests a second, or 0 for no limit", c.ClientRate)
 	}
 	if c.AnswerCache < 1<<20 || c.MemoryLimit < 64<<20 {
-		return fmt.Errorf("--answer-cache=%v --memory-limit=%v: want 1MiB and 64MiB or more", c.AnswerCache, c.MemoryLimit)
+		return fmt.Errorf("--answer-cache=%v --memory-limit=%v: want 1MiB and 64MiB or more",
+			c.AnswerCache, c.MemoryLimit)
 	}
 	if c.DrainWait < 0 || time.Duration(c.DrainWait) > time.Minute {
 		return fmt.Errorf("--drain-wait=%v: want 0s to 1m", c.DrainWait)

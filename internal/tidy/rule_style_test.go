@@ -171,8 +171,9 @@ var lineComment = regexp.MustCompile(`^\s*(?:--|//) ?(.*)$`)
 // comment.
 func otherComments(root string) (comments []comment, err error) {
 	err = walk(root, func(name string) error {
-		// Migrations are checksummed when they are applied, so their comments stay as they were released.
-		if !slices.Contains([]string{".sql", ".lua", ".js"}, filepath.Ext(name)) || within(name, "schemas/migrations") {
+		// Migrations are checksummed when they are applied, so their comments stay as they were released. Minified
+		// files are others' work.
+		if strings.HasSuffix(name, "-min.js") || !slices.Contains([]string{".sql", ".lua", ".js"}, filepath.Ext(name)) || within(name, "schemas/migrations") {
 			return nil
 		}
 		content, err := os.ReadFile(filepath.Join(root, name))

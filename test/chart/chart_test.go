@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"sigs.k8s.io/yaml"
@@ -61,9 +62,9 @@ func TestWhatIsThere(t *testing.T) {
 		}
 	}
 	require.Equal(t, []int{1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0}, count(rendered(t, "minimal")))
-	require.Equal(t, []int{1, 1, 1, 2, 2, 2, 0, 0, 1, 1, 0}, count(rendered(t, "default")))
-	require.Equal(t, []int{1, 1, 1, 3, 2, 2, 2, 1, 1, 1, 1}, count(rendered(t, "all")))
-	require.Equal(t, []int{1, 1, 1, 3, 2, 2, 1, 1, 1, 1, 2}, count(rendered(t, "keda")))
+	require.Equal(t, []int{1, 1, 1, 2, 2, 3, 0, 0, 1, 1, 0}, count(rendered(t, "default")))
+	require.Equal(t, []int{1, 1, 1, 3, 2, 3, 2, 1, 1, 1, 1}, count(rendered(t, "all")))
+	require.Equal(t, []int{1, 1, 1, 3, 2, 3, 1, 1, 1, 1, 2}, count(rendered(t, "keda")))
 }
 
 // A pod that is restarted is who it was, and knows when it is not wanted any more.
@@ -88,6 +89,32 @@ func TestProcessorsKeepTheirNames(t *testing.T) {
 	require.Equal(t, set.Spec.Template.Spec.ServiceAccountName, m.Bindings[0].Subjects[0].Name)
 	require.EqualValues(t, 2, *rendered(t, "default").StatefulSets[0].Spec.Replicas)
 	require.False(t, *rendered(t, "minimal").StatefulSets[0].Spec.Template.Spec.AutomountServiceAccountToken)
+}
+
+// A pod of the API is told every topic, keeps below its memory limit, ends without an error for anybody, and is
+// not beside its like where that can be avoided.
+func TestPodsOfTheAPI(t *testing.T) {
+	m := rendered(t, "all")
+	pod := m.Deployments[0].Spec.Template.Spec
+	env := map[string]string{}
+	for _, e := range pod.Containers[0].Env {
+		env[e.Name] = e.Value
+	}
+	for _, name := range []string{"RAW", "ROWS", "DEAD"} {
+		require.NotEmpty(t, env["PITCHSTREAM_TOPIC_"+name], name)
+	}
+	require.NotEmpty(t, env["PITCHSTREAM_MEMORY_LIMIT"])
+	require.Equal(t, "5s", env["PITCHSTREAM_DRAIN_WAIT"])
+	require.EqualValues(t, 5, pod.Containers[0].Lifecycle.PreStop.Sleep.Seconds)
+	require.Greater(t, *pod.TerminationGracePeriodSeconds, int64(5+5+10), "preStop, drain, the last requests")
+	for _, spread := range [][]corev1.TopologySpreadConstraint{
+		rendered(t, "default").Deployments[0].Spec.Template.Spec.TopologySpreadConstraints,
+		rendered(t, "default").StatefulSets[0].Spec.Template.Spec.TopologySpreadConstraints,
+	} {
+		require.Len(t, spread, 2)
+		require.Equal(t, "kubernetes.io/hostname", spread[1].TopologyKey)
+		require.NotEmpty(t, spread[1].LabelSelector.MatchLabels["app.kubernetes.io/component"])
+	}
 }
 
 // Migrations come before what needs them, and need nothing of the chart that is not there yet.

@@ -2231,7 +2231,83 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "batters": [
+                     *         {
+                     *           "batter_id": 660271,
+                     *           "name": "Shohei Ohtani",
+                     *           "team": "LAD",
+                     *           "pitches": 1290,
+                     *           "swing_count": 612,
+                     *           "whiff_count": 148,
+                     *           "whiff_rate_pct": 24.18,
+                     *           "contact_count": 464,
+                     *           "max_exit_velocity_mph": 118.7,
+                     *           "avg_exit_velocity_mph": 93.2,
+                     *           "hard_hit_count": 201,
+                     *           "max_bat_speed_mph": 84.1,
+                     *           "avg_bat_speed_mph": 75.8,
+                     *           "avg_attack_angle_deg": 11.4,
+                     *           "last_pitch": {
+                     *             "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *             "event_time": "2025-04-07T01:40:02.900Z",
+                     *             "pitch_result": "HitIntoPlay",
+                     *             "pitch_action": "InPlay",
+                     *             "exit_velocity_mph": 108.9
+                     *           },
+                     *           "by_pitch_type": {
+                     *             "FourSeamFastball": {
+                     *               "pitches": 402,
+                     *               "swings": 214,
+                     *               "whiffs": 44
+                     *             },
+                     *             "unknown": {
+                     *               "pitches": 888,
+                     *               "swings": 398,
+                     *               "whiffs": 104
+                     *             }
+                     *           },
+                     *           "seq": 48213,
+                     *           "as_of": "2025-04-07T01:40:02.900Z",
+                     *           "processed_at": "2025-04-07T01:40:03.100Z",
+                     *           "source": "redis",
+                     *           "stale": false,
+                     *           "lag_ms": 0,
+                     *           "age_ms": 0
+                     *         }
+                     *       ],
+                     *       "missing": [
+                     *         1
+                     *       ],
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Batters"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2240,6 +2316,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2249,6 +2333,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2258,15 +2369,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2293,7 +2422,70 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "batter_id": 660271,
+                     *       "name": "Shohei Ohtani",
+                     *       "team": "LAD",
+                     *       "pitches": 1290,
+                     *       "swing_count": 612,
+                     *       "whiff_count": 148,
+                     *       "whiff_rate_pct": 24.18,
+                     *       "contact_count": 464,
+                     *       "max_exit_velocity_mph": 118.7,
+                     *       "avg_exit_velocity_mph": 93.2,
+                     *       "hard_hit_count": 201,
+                     *       "max_bat_speed_mph": 84.1,
+                     *       "avg_bat_speed_mph": 75.8,
+                     *       "avg_attack_angle_deg": 11.4,
+                     *       "last_pitch": {
+                     *         "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *         "event_time": "2025-04-07T01:40:02.900Z",
+                     *         "pitch_result": "HitIntoPlay",
+                     *         "pitch_action": "InPlay",
+                     *         "exit_velocity_mph": 108.9
+                     *       },
+                     *       "by_pitch_type": {
+                     *         "FourSeamFastball": {
+                     *           "pitches": 402,
+                     *           "swings": 214,
+                     *           "whiffs": 44
+                     *         },
+                     *         "unknown": {
+                     *           "pitches": 888,
+                     *           "swings": 398,
+                     *           "whiffs": 104
+                     *         }
+                     *       },
+                     *       "seq": 48213,
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "redis",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Batter"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2302,6 +2494,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2311,6 +2511,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2320,15 +2547,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2357,7 +2602,66 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "batter_id": 660271,
+                     *       "name": "Shohei Ohtani",
+                     *       "team": "LAD",
+                     *       "game_pk": "745804",
+                     *       "pitches": 17,
+                     *       "swing_count": 8,
+                     *       "whiff_count": 2,
+                     *       "whiff_rate_pct": 25,
+                     *       "contact_count": 6,
+                     *       "max_exit_velocity_mph": 118.7,
+                     *       "avg_exit_velocity_mph": 93.2,
+                     *       "hard_hit_count": 3,
+                     *       "max_bat_speed_mph": 84.1,
+                     *       "avg_bat_speed_mph": 75.8,
+                     *       "avg_attack_angle_deg": 11.4,
+                     *       "last_pitch": {
+                     *         "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *         "event_time": "2025-04-07T01:40:02.900Z",
+                     *         "pitch_result": "HitIntoPlay",
+                     *         "pitch_action": "InPlay",
+                     *         "exit_velocity_mph": 108.9
+                     *       },
+                     *       "by_pitch_type": {
+                     *         "unknown": {
+                     *           "pitches": 17,
+                     *           "swings": 8,
+                     *           "whiffs": 2
+                     *         }
+                     *       },
+                     *       "seq": 48213,
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "redis",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Batter"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2366,6 +2670,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2375,6 +2687,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2384,15 +2723,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2423,7 +2780,82 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "batter_id": 660271,
+                     *       "pitches": [
+                     *         {
+                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *           "game_pk": "745804",
+                     *           "game_date": "2025-04-06",
+                     *           "venue": "Dodger Stadium",
+                     *           "batter_id": 660271,
+                     *           "pitcher_id": 592450,
+                     *           "team_id": 119,
+                     *           "inning": 3,
+                     *           "balls": 1,
+                     *           "strikes": 2,
+                     *           "outs": 1,
+                     *           "pitch_type": "FourSeamFastball",
+                     *           "pitch_result": "HitIntoPlay",
+                     *           "pitch_action": "InPlay",
+                     *           "pitch_speed_mph": 96.4,
+                     *           "spin_rate_rpm": 2341,
+                     *           "exit_velocity_mph": 108.9,
+                     *           "hit_spin_rpm": 2011,
+                     *           "launch_angle_deg": 24.1,
+                     *           "spray_angle_deg": -7.3,
+                     *           "is_swing": true,
+                     *           "is_contact": true,
+                     *           "is_whiff": false,
+                     *           "swing_confidence": "confirmed",
+                     *           "attack_angle_deg": 12.6,
+                     *           "bat_speed_mph": 78.2,
+                     *           "speed_confidence": "reliable",
+                     *           "bat_samples": 212,
+                     *           "ball_samples": 388,
+                     *           "duplicate_samples": 0,
+                     *           "issues": [],
+                     *           "event_time": "2025-04-07T01:40:02.900Z",
+                     *           "revision": 0,
+                     *           "record_ts_ms": 1743990003000,
+                     *           "source_topic": "pitches.raw",
+                     *           "source_partition": 0,
+                     *           "source_offset": 48213,
+                     *           "core_version": 1,
+                     *           "build": "0.1.0",
+                     *           "processed_at": "2025-04-07T01:40:03.100Z",
+                     *           "batter_name": "Shohei Ohtani"
+                     *         }
+                     *       ],
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Pitches"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2432,6 +2864,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2441,6 +2881,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2450,15 +2917,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2485,6 +2970,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example id: 5f2c1d0e9b8a7f6e5d4c3b2a
+                     *     event: state
+                     *     data: {
+                     *         "batter_id": 660271,
+                     *         "name": "Shohei Ohtani",
+                     *         "team": "LAD",
+                     *         "pitches": 1290,
+                     *         "swing_count": 612,
+                     *         "whiff_count": 148,
+                     *         "whiff_rate_pct": 24.18,
+                     *         "contact_count": 464,
+                     *         "max_exit_velocity_mph": 118.7,
+                     *         "avg_exit_velocity_mph": 93.2,
+                     *         "hard_hit_count": 201,
+                     *         "max_bat_speed_mph": 84.1,
+                     *         "avg_bat_speed_mph": 75.8,
+                     *         "avg_attack_angle_deg": 11.4,
+                     *         "last_pitch": {
+                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *           "event_time": "2025-04-07T01:40:02.900Z",
+                     *           "pitch_result": "HitIntoPlay",
+                     *           "pitch_action": "InPlay",
+                     *           "exit_velocity_mph": 108.9
+                     *         },
+                     *         "by_pitch_type": {
+                     *           "FourSeamFastball": {
+                     *             "pitches": 402,
+                     *             "swings": 214,
+                     *             "whiffs": 44
+                     *           },
+                     *           "unknown": {
+                     *             "pitches": 888,
+                     *             "swings": 398,
+                     *             "whiffs": 104
+                     *           }
+                     *         },
+                     *         "seq": 48213,
+                     *         "as_of": "2025-04-07T01:40:02.900Z",
+                     *         "processed_at": "2025-04-07T01:40:03.100Z",
+                     *         "source": "redis",
+                     *         "stale": false,
+                     *         "lag_ms": 0,
+                     *         "age_ms": 0
+                     *       }
+                     */
                     "text/event-stream": {
                         /** @description The state, as JSON */
                         data: string;
@@ -2500,12 +3031,58 @@ export interface operations {
                     };
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2515,15 +3092,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2552,7 +3147,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "batter_id": 660271,
+                     *       "name": "Shohei Ohtani",
+                     *       "team": "LAD",
+                     *       "swings": [
+                     *         {
+                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *           "event_time": "2025-04-07T01:40:02.900Z",
+                     *           "game_pk": "745804",
+                     *           "pitch_type": "FourSeamFastball",
+                     *           "pitch_result": "HitIntoPlay",
+                     *           "pitch_action": "InPlay",
+                     *           "is_contact": true,
+                     *           "is_whiff": false,
+                     *           "swing_confidence": "confirmed",
+                     *           "bat_speed_mph": 78.2,
+                     *           "speed_confidence": "reliable",
+                     *           "attack_angle_deg": 12.6,
+                     *           "exit_velocity_mph": 108.9,
+                     *           "launch_angle_deg": 24.1
+                     *         }
+                     *       ],
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["OneBatterSwings"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2561,6 +3206,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2570,6 +3223,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2579,15 +3259,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2615,7 +3313,47 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "games": [
+                     *         {
+                     *           "game_pk": "745804",
+                     *           "game_date": "2025-04-06",
+                     *           "venue": "Dodger Stadium",
+                     *           "pitches": 287,
+                     *           "first_pitch_at": "2025-04-06T23:40:02.900Z",
+                     *           "last_pitch_at": "2025-04-07T01:40:02.900Z",
+                     *           "live": false
+                     *         }
+                     *       ],
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Games"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2624,6 +3362,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2633,6 +3379,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2642,15 +3415,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2677,7 +3468,121 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "game_pk": "745804",
+                     *       "game_date": "2025-04-06",
+                     *       "venue": "Dodger Stadium",
+                     *       "pitches": 287,
+                     *       "first_pitch_at": "2025-04-06T23:40:02.900Z",
+                     *       "last_pitch_at": "2025-04-07T01:40:02.900Z",
+                     *       "live": false,
+                     *       "batters": [
+                     *         {
+                     *           "batter_id": 660271,
+                     *           "name": "Shohei Ohtani",
+                     *           "team": "LAD",
+                     *           "pitches": 17,
+                     *           "swing_count": 8,
+                     *           "whiff_count": 2,
+                     *           "whiff_rate_pct": 25,
+                     *           "contact_count": 6,
+                     *           "max_exit_velocity_mph": 118.7,
+                     *           "avg_exit_velocity_mph": 93.2,
+                     *           "hard_hit_count": 3,
+                     *           "max_bat_speed_mph": 84.1,
+                     *           "avg_bat_speed_mph": 75.8,
+                     *           "avg_attack_angle_deg": 11.4,
+                     *           "last_pitch": {
+                     *             "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *             "event_time": "2025-04-07T01:40:02.900Z",
+                     *             "pitch_result": "HitIntoPlay",
+                     *             "pitch_action": "InPlay",
+                     *             "exit_velocity_mph": 108.9
+                     *           },
+                     *           "by_pitch_type": {
+                     *             "unknown": {
+                     *               "pitches": 17,
+                     *               "swings": 8,
+                     *               "whiffs": 2
+                     *             }
+                     *           },
+                     *           "seq": 48213
+                     *         }
+                     *       ],
+                     *       "last_pitches": [
+                     *         {
+                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *           "game_pk": "745804",
+                     *           "game_date": "2025-04-06",
+                     *           "venue": "Dodger Stadium",
+                     *           "batter_id": 660271,
+                     *           "pitcher_id": 592450,
+                     *           "team_id": 119,
+                     *           "inning": 3,
+                     *           "balls": 1,
+                     *           "strikes": 2,
+                     *           "outs": 1,
+                     *           "pitch_type": "FourSeamFastball",
+                     *           "pitch_result": "HitIntoPlay",
+                     *           "pitch_action": "InPlay",
+                     *           "pitch_speed_mph": 96.4,
+                     *           "spin_rate_rpm": 2341,
+                     *           "exit_velocity_mph": 108.9,
+                     *           "hit_spin_rpm": 2011,
+                     *           "launch_angle_deg": 24.1,
+                     *           "spray_angle_deg": -7.3,
+                     *           "is_swing": true,
+                     *           "is_contact": true,
+                     *           "is_whiff": false,
+                     *           "swing_confidence": "confirmed",
+                     *           "attack_angle_deg": 12.6,
+                     *           "bat_speed_mph": 78.2,
+                     *           "speed_confidence": "reliable",
+                     *           "bat_samples": 212,
+                     *           "ball_samples": 388,
+                     *           "duplicate_samples": 0,
+                     *           "issues": [],
+                     *           "event_time": "2025-04-07T01:40:02.900Z",
+                     *           "revision": 0,
+                     *           "record_ts_ms": 1743990003000,
+                     *           "source_topic": "pitches.raw",
+                     *           "source_partition": 0,
+                     *           "source_offset": 48213,
+                     *           "core_version": 1,
+                     *           "build": "0.1.0",
+                     *           "processed_at": "2025-04-07T01:40:03.100Z",
+                     *           "batter_name": "Shohei Ohtani"
+                     *         }
+                     *       ],
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Game"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2686,6 +3591,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2695,6 +3608,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2704,15 +3644,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2741,7 +3699,82 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "game_pk": "745804",
+                     *       "pitches": [
+                     *         {
+                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *           "game_pk": "745804",
+                     *           "game_date": "2025-04-06",
+                     *           "venue": "Dodger Stadium",
+                     *           "batter_id": 660271,
+                     *           "pitcher_id": 592450,
+                     *           "team_id": 119,
+                     *           "inning": 3,
+                     *           "balls": 1,
+                     *           "strikes": 2,
+                     *           "outs": 1,
+                     *           "pitch_type": "FourSeamFastball",
+                     *           "pitch_result": "HitIntoPlay",
+                     *           "pitch_action": "InPlay",
+                     *           "pitch_speed_mph": 96.4,
+                     *           "spin_rate_rpm": 2341,
+                     *           "exit_velocity_mph": 108.9,
+                     *           "hit_spin_rpm": 2011,
+                     *           "launch_angle_deg": 24.1,
+                     *           "spray_angle_deg": -7.3,
+                     *           "is_swing": true,
+                     *           "is_contact": true,
+                     *           "is_whiff": false,
+                     *           "swing_confidence": "confirmed",
+                     *           "attack_angle_deg": 12.6,
+                     *           "bat_speed_mph": 78.2,
+                     *           "speed_confidence": "reliable",
+                     *           "bat_samples": 212,
+                     *           "ball_samples": 388,
+                     *           "duplicate_samples": 0,
+                     *           "issues": [],
+                     *           "event_time": "2025-04-07T01:40:02.900Z",
+                     *           "revision": 0,
+                     *           "record_ts_ms": 1743990003000,
+                     *           "source_topic": "pitches.raw",
+                     *           "source_partition": 0,
+                     *           "source_offset": 48213,
+                     *           "core_version": 1,
+                     *           "build": "0.1.0",
+                     *           "processed_at": "2025-04-07T01:40:03.100Z",
+                     *           "batter_name": "Shohei Ohtani"
+                     *         }
+                     *       ],
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["GamePitches"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2750,6 +3783,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2759,6 +3800,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2768,15 +3836,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2803,6 +3889,103 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example id: 5f2c1d0e9b8a7f6e5d4c3b2a
+                     *     event: state
+                     *     data: {
+                     *         "game_pk": "745804",
+                     *         "game_date": "2025-04-06",
+                     *         "venue": "Dodger Stadium",
+                     *         "pitches": 287,
+                     *         "first_pitch_at": "2025-04-06T23:40:02.900Z",
+                     *         "last_pitch_at": "2025-04-07T01:40:02.900Z",
+                     *         "live": false,
+                     *         "batters": [
+                     *           {
+                     *             "batter_id": 660271,
+                     *             "name": "Shohei Ohtani",
+                     *             "team": "LAD",
+                     *             "pitches": 17,
+                     *             "swing_count": 8,
+                     *             "whiff_count": 2,
+                     *             "whiff_rate_pct": 25,
+                     *             "contact_count": 6,
+                     *             "max_exit_velocity_mph": 118.7,
+                     *             "avg_exit_velocity_mph": 93.2,
+                     *             "hard_hit_count": 3,
+                     *             "max_bat_speed_mph": 84.1,
+                     *             "avg_bat_speed_mph": 75.8,
+                     *             "avg_attack_angle_deg": 11.4,
+                     *             "last_pitch": {
+                     *               "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *               "event_time": "2025-04-07T01:40:02.900Z",
+                     *               "pitch_result": "HitIntoPlay",
+                     *               "pitch_action": "InPlay",
+                     *               "exit_velocity_mph": 108.9
+                     *             },
+                     *             "by_pitch_type": {
+                     *               "unknown": {
+                     *                 "pitches": 17,
+                     *                 "swings": 8,
+                     *                 "whiffs": 2
+                     *               }
+                     *             },
+                     *             "seq": 48213
+                     *           }
+                     *         ],
+                     *         "last_pitches": [
+                     *           {
+                     *             "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *             "game_pk": "745804",
+                     *             "game_date": "2025-04-06",
+                     *             "venue": "Dodger Stadium",
+                     *             "batter_id": 660271,
+                     *             "pitcher_id": 592450,
+                     *             "team_id": 119,
+                     *             "inning": 3,
+                     *             "balls": 1,
+                     *             "strikes": 2,
+                     *             "outs": 1,
+                     *             "pitch_type": "FourSeamFastball",
+                     *             "pitch_result": "HitIntoPlay",
+                     *             "pitch_action": "InPlay",
+                     *             "pitch_speed_mph": 96.4,
+                     *             "spin_rate_rpm": 2341,
+                     *             "exit_velocity_mph": 108.9,
+                     *             "hit_spin_rpm": 2011,
+                     *             "launch_angle_deg": 24.1,
+                     *             "spray_angle_deg": -7.3,
+                     *             "is_swing": true,
+                     *             "is_contact": true,
+                     *             "is_whiff": false,
+                     *             "swing_confidence": "confirmed",
+                     *             "attack_angle_deg": 12.6,
+                     *             "bat_speed_mph": 78.2,
+                     *             "speed_confidence": "reliable",
+                     *             "bat_samples": 212,
+                     *             "ball_samples": 388,
+                     *             "duplicate_samples": 0,
+                     *             "issues": [],
+                     *             "event_time": "2025-04-07T01:40:02.900Z",
+                     *             "revision": 0,
+                     *             "record_ts_ms": 1743990003000,
+                     *             "source_topic": "pitches.raw",
+                     *             "source_partition": 0,
+                     *             "source_offset": 48213,
+                     *             "core_version": 1,
+                     *             "build": "0.1.0",
+                     *             "processed_at": "2025-04-07T01:40:03.100Z",
+                     *             "batter_name": "Shohei Ohtani"
+                     *           }
+                     *         ],
+                     *         "as_of": "2025-04-07T01:40:02.900Z",
+                     *         "processed_at": "2025-04-07T01:40:03.100Z",
+                     *         "source": "postgres",
+                     *         "stale": false,
+                     *         "lag_ms": 0,
+                     *         "age_ms": 0
+                     *       }
+                     */
                     "text/event-stream": {
                         /** @description The state, as JSON */
                         data: string;
@@ -2818,12 +4001,58 @@ export interface operations {
                     };
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2833,15 +4062,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2871,7 +4118,77 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "stat": "whiff_count",
+                     *       "min_swings": 0,
+                     *       "leaders": [
+                     *         {
+                     *           "rank": 1,
+                     *           "batter_id": 660271,
+                     *           "name": "Shohei Ohtani",
+                     *           "team": "LAD",
+                     *           "pitches": 1290,
+                     *           "swing_count": 612,
+                     *           "whiff_count": 148,
+                     *           "whiff_rate_pct": 24.18,
+                     *           "contact_count": 464,
+                     *           "max_exit_velocity_mph": 118.7,
+                     *           "avg_exit_velocity_mph": 93.2,
+                     *           "hard_hit_count": 201,
+                     *           "max_bat_speed_mph": 84.1,
+                     *           "avg_bat_speed_mph": 75.8,
+                     *           "avg_attack_angle_deg": 11.4,
+                     *           "last_pitch": {
+                     *             "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *             "event_time": "2025-04-07T01:40:02.900Z",
+                     *             "pitch_result": "HitIntoPlay",
+                     *             "pitch_action": "InPlay",
+                     *             "exit_velocity_mph": 108.9
+                     *           },
+                     *           "by_pitch_type": {
+                     *             "FourSeamFastball": {
+                     *               "pitches": 402,
+                     *               "swings": 214,
+                     *               "whiffs": 44
+                     *             },
+                     *             "unknown": {
+                     *               "pitches": 888,
+                     *               "swings": 398,
+                     *               "whiffs": 104
+                     *             }
+                     *           },
+                     *           "seq": 48213
+                     *         }
+                     *       ],
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Leaders"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2880,6 +4197,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2889,6 +4214,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2898,15 +4250,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2927,7 +4297,58 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "letters": 3,
+                     *       "open": 3,
+                     *       "retried": 0,
+                     *       "discarded": 0,
+                     *       "failed_again": 0,
+                     *       "foreign": 0,
+                     *       "groups": [
+                     *         {
+                     *           "code": "malformed_json",
+                     *           "shape": "unexpected end at byte N",
+                     *           "letters": 3,
+                     *           "open": 3,
+                     *           "retried": 0,
+                     *           "discarded": 0,
+                     *           "failed_again": 0,
+                     *           "foreign": 0,
+                     *           "share": 1,
+                     *           "first": "2025-04-06T22:53:24.000Z",
+                     *           "last": "2025-04-07T01:40:03.000Z",
+                     *           "example": {
+                     *             "partition": 2,
+                     *             "offset": 14,
+                     *             "game_pk": "745804",
+                     *             "message": "unexpected end at byte 5120"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "read_at": "2025-04-07T01:40:04.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["LetterReport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2936,6 +4357,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2945,6 +4374,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2954,15 +4410,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2988,7 +4462,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "partition": 2,
+                     *       "offset": 14,
+                     *       "code": "malformed_json",
+                     *       "message": "unexpected end at byte 5120",
+                     *       "game_pk": "745804",
+                     *       "attempts": 1,
+                     *       "first_failed_at": "2025-04-07T01:40:03.000Z",
+                     *       "failed_at": "2025-04-07T01:40:03.000Z",
+                     *       "group": "pitchstream",
+                     *       "build": "0.1.0",
+                     *       "origin": {
+                     *         "topic": "pitches.raw",
+                     *         "partition": 2,
+                     *         "offset": 48213,
+                     *         "timestamp": "2025-04-07T01:40:02.900Z"
+                     *       },
+                     *       "status": "open",
+                     *       "today": "fails",
+                     *       "why": "unexpected end at byte 5120",
+                     *       "key": "745804",
+                     *       "headers": [
+                     *         {
+                     *           "key": "game_pk",
+                     *           "value": "745804"
+                     *         }
+                     *       ],
+                     *       "bytes": 5120,
+                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "excerpt": "{\"summary_acts\":{\"pitch\":{\"speed\":{\"mph\":96.",
+                     *       "mark_from": 0,
+                     *       "mark_to": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["DeadLetter"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -2997,6 +4525,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3006,6 +4542,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3015,15 +4578,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3050,7 +4631,76 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *       "game_pk": "745804",
+                     *       "game_date": "2025-04-06",
+                     *       "venue": "Dodger Stadium",
+                     *       "batter_id": 660271,
+                     *       "pitcher_id": 592450,
+                     *       "team_id": 119,
+                     *       "inning": 3,
+                     *       "balls": 1,
+                     *       "strikes": 2,
+                     *       "outs": 1,
+                     *       "pitch_type": "FourSeamFastball",
+                     *       "pitch_result": "HitIntoPlay",
+                     *       "pitch_action": "InPlay",
+                     *       "pitch_speed_mph": 96.4,
+                     *       "spin_rate_rpm": 2341,
+                     *       "exit_velocity_mph": 108.9,
+                     *       "hit_spin_rpm": 2011,
+                     *       "launch_angle_deg": 24.1,
+                     *       "spray_angle_deg": -7.3,
+                     *       "is_swing": true,
+                     *       "is_contact": true,
+                     *       "is_whiff": false,
+                     *       "swing_confidence": "confirmed",
+                     *       "attack_angle_deg": 12.6,
+                     *       "bat_speed_mph": 78.2,
+                     *       "speed_confidence": "reliable",
+                     *       "bat_samples": 212,
+                     *       "ball_samples": 388,
+                     *       "duplicate_samples": 0,
+                     *       "issues": [],
+                     *       "event_time": "2025-04-07T01:40:02.900Z",
+                     *       "revision": 0,
+                     *       "record_ts_ms": 1743990003000,
+                     *       "source_topic": "pitches.raw",
+                     *       "source_partition": 0,
+                     *       "source_offset": 48213,
+                     *       "core_version": 1,
+                     *       "build": "0.1.0",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "batter_name": "Shohei Ohtani",
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["OnePitch"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -3059,6 +4709,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3068,6 +4726,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3077,15 +4762,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3112,7 +4815,144 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *       "event_time": "2025-04-07T01:40:02.900Z",
+                     *       "game_pk": "745804",
+                     *       "pitch_type": "FourSeamFastball",
+                     *       "pitch_result": "HitIntoPlay",
+                     *       "pitch_action": "InPlay",
+                     *       "is_contact": true,
+                     *       "is_whiff": false,
+                     *       "swing_confidence": "confirmed",
+                     *       "bat_speed_mph": 78.2,
+                     *       "speed_confidence": "reliable",
+                     *       "attack_angle_deg": 12.6,
+                     *       "exit_velocity_mph": 108.9,
+                     *       "launch_angle_deg": 24.1,
+                     *       "batter_id": 660271,
+                     *       "batter_name": "Shohei Ohtani",
+                     *       "pitch_speed_mph": 96.4,
+                     *       "spray_angle_deg": -7.3,
+                     *       "revision": 0,
+                     *       "source_topic": "pitches.raw",
+                     *       "source_partition": 0,
+                     *       "source_offset": 48213,
+                     *       "bat": [
+                     *         {
+                     *           "t": 0.31,
+                     *           "head": [
+                     *             2.1,
+                     *             -1.2,
+                     *             3.4
+                     *           ],
+                     *           "handle": [
+                     *             1.4,
+                     *             -0.1,
+                     *             3.1
+                     *           ],
+                     *           "speed_mph": 41.5
+                     *         },
+                     *         {
+                     *           "t": 0.41,
+                     *           "head": [
+                     *             0.2,
+                     *             2.3,
+                     *             2.6
+                     *           ],
+                     *           "handle": [
+                     *             0.9,
+                     *             0.3,
+                     *             2.8
+                     *           ],
+                     *           "speed_mph": 78.2
+                     *         }
+                     *       ],
+                     *       "pitch": [
+                     *         {
+                     *           "t": 0,
+                     *           "pos": [
+                     *             -1.8,
+                     *             54.1,
+                     *             5.9
+                     *           ]
+                     *         },
+                     *         {
+                     *           "t": 0.41,
+                     *           "pos": [
+                     *             0.1,
+                     *             1.9,
+                     *             2.5
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "hit": [
+                     *         {
+                     *           "t": 0.41,
+                     *           "pos": [
+                     *             0.1,
+                     *             1.9,
+                     *             2.5
+                     *           ]
+                     *         },
+                     *         {
+                     *           "t": 1.41,
+                     *           "pos": [
+                     *             -18.3,
+                     *             140.2,
+                     *             61.7
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "contact": {
+                     *         "t": 0.41,
+                     *         "pos": [
+                     *           0.1,
+                     *           1.9,
+                     *           2.5
+                     *         ],
+                     *         "kind": "hit"
+                     *       },
+                     *       "peak_t": 0.41,
+                     *       "strike_zone": {
+                     *         "left": -0.83,
+                     *         "right": 0.83,
+                     *         "bottom": 1.6,
+                     *         "top": 3.4,
+                     *         "y": 1.4166666666666667,
+                     *         "assumed": true
+                     *       },
+                     *       "sampled": {
+                     *         "bat": 212,
+                     *         "ball": 388
+                     *       },
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Swing"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -3121,6 +4961,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3130,6 +4978,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3139,15 +5014,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3171,7 +5064,64 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "day": "2025-04-08",
+                     *       "as_of": "2023-11-14T22:13:20.000Z",
+                     *       "games": 2,
+                     *       "pitches": 600,
+                     *       "baseline_days": [],
+                     *       "abnormal": 1,
+                     *       "findings": [
+                     *         {
+                     *           "check": "untracked_swings",
+                     *           "venue": "all",
+                     *           "item": "",
+                     *           "unit": "share",
+                     *           "value": 0.15,
+                     *           "baseline": 0.01,
+                     *           "limit": "l",
+                     *           "score": null,
+                     *           "of": 200,
+                     *           "games_affected": 2,
+                     *           "abnormal": true,
+                     *           "what": "w",
+                     *           "do": "d"
+                     *         }
+                     *       ],
+                     *       "venues": [
+                     *         {
+                     *           "venue": "North Park",
+                     *           "games": 2,
+                     *           "pitches": 600
+                     *         }
+                     *       ],
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Quality"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -3180,6 +5130,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3189,6 +5147,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3198,15 +5183,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3227,7 +5230,135 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "at": "2025-04-07T01:40:04.512Z",
+                     *       "state": "ok",
+                     *       "reasons": [],
+                     *       "records_per_s": 12.4,
+                     *       "bytes_per_s": 1364000,
+                     *       "records": 48214,
+                     *       "rows": 48211,
+                     *       "letters_total": 3,
+                     *       "lag_records": null,
+                     *       "partitions": [
+                     *         {
+                     *           "topic": "pitches.raw",
+                     *           "partition": 0,
+                     *           "next_offset": 48214,
+                     *           "processor": "a",
+                     *           "lag_records": null,
+                     *           "lag_ms": 0
+                     *         }
+                     *       ],
+                     *       "steps": [
+                     *         {
+                     *           "step": "decode",
+                     *           "batches": 41,
+                     *           "mean_ms": 1.2682926829268293,
+                     *           "max_ms": 4
+                     *         },
+                     *         {
+                     *           "step": "postgres",
+                     *           "batches": 41,
+                     *           "mean_ms": 4.390243902439025,
+                     *           "max_ms": 11
+                     *         },
+                     *         {
+                     *           "step": "redis",
+                     *           "batches": 41,
+                     *           "mean_ms": 0.7317073170731707,
+                     *           "max_ms": 3
+                     *         },
+                     *         {
+                     *           "step": "produce",
+                     *           "batches": 41,
+                     *           "mean_ms": 1.0731707317073171,
+                     *           "max_ms": 5
+                     *         },
+                     *         {
+                     *           "step": "commit",
+                     *           "batches": 41,
+                     *           "mean_ms": 1.4878048780487805,
+                     *           "max_ms": 6
+                     *         }
+                     *       ],
+                     *       "letters": {
+                     *         "by_code": [
+                     *           {
+                     *             "code": "malformed_json",
+                     *             "count": 3
+                     *           }
+                     *         ],
+                     *         "newest": []
+                     *       },
+                     *       "stores": [
+                     *         {
+                     *           "name": "kafka",
+                     *           "ok": true,
+                     *           "detail": "",
+                     *           "answered_in_ms": null
+                     *         },
+                     *         {
+                     *           "name": "postgres",
+                     *           "ok": true,
+                     *           "detail": "",
+                     *           "answered_in_ms": 0.003
+                     *         },
+                     *         {
+                     *           "name": "redis",
+                     *           "ok": true,
+                     *           "detail": "",
+                     *           "answered_in_ms": 0.016
+                     *         }
+                     *       ],
+                     *       "breaker": {
+                     *         "open": false,
+                     *         "reason": ""
+                     *       },
+                     *       "processors": [
+                     *         {
+                     *           "instance": "a",
+                     *           "alive": true,
+                     *           "at": "2025-04-07T01:40:04.512Z",
+                     *           "age_ms": 130,
+                     *           "phase": "ok",
+                     *           "lag_ms": 0,
+                     *           "ready": true,
+                     *           "faults": [],
+                     *           "build": "0.1.0",
+                     *           "since": "2025-04-06T01:40:03.100Z",
+                     *           "records_per_s": 12.4
+                     *         }
+                     *       ],
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "redis",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Stream"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -3236,6 +5367,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3245,6 +5384,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3254,15 +5420,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3286,6 +5470,117 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example id: 5f2c1d0e9b8a7f6e5d4c3b2a
+                     *     event: state
+                     *     data: {
+                     *         "at": "2025-04-07T01:40:04.512Z",
+                     *         "state": "ok",
+                     *         "reasons": [],
+                     *         "records_per_s": 12.4,
+                     *         "bytes_per_s": 1364000,
+                     *         "records": 48214,
+                     *         "rows": 48211,
+                     *         "letters_total": 3,
+                     *         "lag_records": null,
+                     *         "partitions": [
+                     *           {
+                     *             "topic": "pitches.raw",
+                     *             "partition": 0,
+                     *             "next_offset": 48214,
+                     *             "processor": "a",
+                     *             "lag_records": null,
+                     *             "lag_ms": 0
+                     *           }
+                     *         ],
+                     *         "steps": [
+                     *           {
+                     *             "step": "decode",
+                     *             "batches": 41,
+                     *             "mean_ms": 1.2682926829268293,
+                     *             "max_ms": 4
+                     *           },
+                     *           {
+                     *             "step": "postgres",
+                     *             "batches": 41,
+                     *             "mean_ms": 4.390243902439025,
+                     *             "max_ms": 11
+                     *           },
+                     *           {
+                     *             "step": "redis",
+                     *             "batches": 41,
+                     *             "mean_ms": 0.7317073170731707,
+                     *             "max_ms": 3
+                     *           },
+                     *           {
+                     *             "step": "produce",
+                     *             "batches": 41,
+                     *             "mean_ms": 1.0731707317073171,
+                     *             "max_ms": 5
+                     *           },
+                     *           {
+                     *             "step": "commit",
+                     *             "batches": 41,
+                     *             "mean_ms": 1.4878048780487805,
+                     *             "max_ms": 6
+                     *           }
+                     *         ],
+                     *         "letters": {
+                     *           "by_code": [
+                     *             {
+                     *               "code": "malformed_json",
+                     *               "count": 3
+                     *             }
+                     *           ],
+                     *           "newest": []
+                     *         },
+                     *         "stores": [
+                     *           {
+                     *             "name": "kafka",
+                     *             "ok": true,
+                     *             "detail": "",
+                     *             "answered_in_ms": null
+                     *           },
+                     *           {
+                     *             "name": "postgres",
+                     *             "ok": true,
+                     *             "detail": "",
+                     *             "answered_in_ms": 0.003
+                     *           },
+                     *           {
+                     *             "name": "redis",
+                     *             "ok": true,
+                     *             "detail": "",
+                     *             "answered_in_ms": 0.016
+                     *           }
+                     *         ],
+                     *         "breaker": {
+                     *           "open": false,
+                     *           "reason": ""
+                     *         },
+                     *         "processors": [
+                     *           {
+                     *             "instance": "a",
+                     *             "alive": true,
+                     *             "at": "2025-04-07T01:40:04.512Z",
+                     *             "age_ms": 130,
+                     *             "phase": "ok",
+                     *             "lag_ms": 0,
+                     *             "ready": true,
+                     *             "faults": [],
+                     *             "build": "0.1.0",
+                     *             "since": "2025-04-06T01:40:03.100Z",
+                     *             "records_per_s": 12.4
+                     *           }
+                     *         ],
+                     *         "as_of": "2025-04-07T01:40:02.900Z",
+                     *         "processed_at": "2025-04-07T01:40:03.100Z",
+                     *         "source": "redis",
+                     *         "stale": false,
+                     *         "lag_ms": 0,
+                     *         "age_ms": 0
+                     *       }
+                     */
                     "text/event-stream": {
                         /** @description The state, as JSON */
                         data: string;
@@ -3301,12 +5596,58 @@ export interface operations {
                     };
                 };
             };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
             /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3316,15 +5657,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3352,7 +5711,61 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "batters": [
+                     *         {
+                     *           "batter_id": 660271,
+                     *           "name": "Shohei Ohtani",
+                     *           "team": "LAD",
+                     *           "swings": [
+                     *             {
+                     *               "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
+                     *               "event_time": "2025-04-07T01:40:02.900Z",
+                     *               "game_pk": "745804",
+                     *               "pitch_type": "FourSeamFastball",
+                     *               "pitch_result": "HitIntoPlay",
+                     *               "pitch_action": "InPlay",
+                     *               "is_contact": true,
+                     *               "is_whiff": false,
+                     *               "swing_confidence": "confirmed",
+                     *               "bat_speed_mph": 78.2,
+                     *               "speed_confidence": "reliable",
+                     *               "attack_angle_deg": 12.6,
+                     *               "exit_velocity_mph": 108.9,
+                     *               "launch_angle_deg": 24.1
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "as_of": "2025-04-07T01:40:02.900Z",
+                     *       "processed_at": "2025-04-07T01:40:03.100Z",
+                     *       "source": "postgres",
+                     *       "stale": false,
+                     *       "lag_ms": 0,
+                     *       "age_ms": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Swings"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:unauthorized",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Not Found */
@@ -3361,6 +5774,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:not-found",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3370,6 +5791,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:invalid",
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:too-many-requests",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3379,15 +5827,33 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:internal",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
             /** @description Service Unavailable */
             503: {
                 headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "type": "urn:pitchstream:problem:away",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "why, for people"
+                     *     }
+                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };

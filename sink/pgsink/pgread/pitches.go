@@ -71,8 +71,8 @@ func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, 
 }
 
 // GameVersions returns a text for each of the games, in their order, that is another one after each change of
-// its rows; "" where it has none. It is made of the transactions that wrote the rows, because no clock decides
-// which of those was last.
+// its rows; "" where it has none. It is made of the transactions that wrote the rows, because no clock
+// decides which of those was last.
 func (r *Reader) GameVersions(ctx context.Context, games []string) ([]string, error) {
 	return collect(ctx, r, "versions of games", pgx.RowTo[string], `
 		SELECT coalesce(v.version, '') FROM unnest($1::text[]) WITH ORDINALITY AS asked(game, place) CROSS JOIN LATERAL (

@@ -21,8 +21,8 @@ type Config = pg.Config
 // goroutines.
 type Reader struct{ db *pg.DB }
 
-// statementTimeout is shorter than the patience of callers, so that a slow statement ends with an answer of
-// the server, and is not taken for a server that does not answer.
+// statementTimeout is shorter than the patience of callers. A slow statement then ends with an answer, and is
+// not taken for a server that does not answer.
 const statementTimeout = 4 * time.Second
 
 // Open makes a Reader. It does not connect.

@@ -120,19 +120,28 @@ readinessProbe:
 {{- end -}}
 
 {{- define "pitchstream.placement" -}}
-{{- with .nodeSelector }}
+{{- with .pod.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .tolerations }}
+{{- with .pod.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .affinity }}
+{{- with .pod.affinity }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .topologySpreadConstraints }}
-topologySpreadConstraints: {{- toYaml . | nindent 2 }}
+topologySpreadConstraints:
+{{- with .pod.topologySpreadConstraints }}
+{{- toYaml . | nindent 2 }}
+{{- else }}
+{{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "pitchstream.selector" (dict "root" $.root "component" $.component) | nindent 8 }}
 {{- end }}
-{{- with .priorityClassName }}
+{{- end }}
+{{- with .pod.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
 {{- end -}}
