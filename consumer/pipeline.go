@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -116,7 +117,7 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 			return
 		}
 		// guard: api: lag is reported while a batch waits
-		s.partitions.waiting(f.Partition, f.Records[0].Timestamp)
+		s.partitions.waiting(f.Partition, kafkaread.Time(f.Records[0]))
 		at := reachOf(&f)
 		read.reached = append(read.reached, at)
 		read.waiting += f.LastStableOffset - at.next
@@ -138,7 +139,7 @@ func reachOf(f *kgo.FetchTopicPartition) reach {
 	at := reach{partition: f.Partition, next: f.Records[len(f.Records)-1].Offset + 1, end: f.HighWatermark}
 	for _, r := range slices.Backward(f.Records) {
 		if !r.Attrs.IsControl() {
-			at.last = r.Timestamp
+			at.last = kafkaread.Time(r)
 			break
 		}
 	}

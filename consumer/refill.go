@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -136,13 +137,13 @@ func (r *refiller) belowFloor(at partition, f kgo.Fetches) (records []*kgo.Recor
 		case f.Partition != r.id:
 			err = errForeignRecords
 		default:
-			r.session.partitions.waiting(r.id, f.Records[0].Timestamp)
+			r.session.partitions.waiting(r.id, kafkaread.Time(f.Records[0]))
 			reached = reachOf(&f)
 			reached.next = min(reached.next, at.floor)
 			records = f.Records
 			if i := slices.IndexFunc(records, func(k *kgo.Record) bool { return k.Offset >= at.floor }); i >= 0 {
 				records = records[:i]
-				reached.last = f.Records[max(i-1, 0)].Timestamp
+				reached.last = kafkaread.Time(f.Records[max(i-1, 0)])
 			}
 		}
 	})

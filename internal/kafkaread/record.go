@@ -7,6 +7,8 @@
 package kafkaread
 
 import (
+	"time"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -16,7 +18,7 @@ import (
 func Record(r *kgo.Record) schemas.Record {
 	rec := schemas.Record{
 		Coordinates: schemas.Coordinates{
-			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: r.Timestamp.UnixMilli(),
+			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: timestampMS(r.Timestamp),
 		},
 		Key: r.Key, Value: r.Value,
 	}
@@ -27,6 +29,22 @@ func Record(r *kgo.Record) schemas.Record {
 		}
 	}
 	return rec
+}
+
+// Time returns the timestamp of a record that a client has fetched, whatever its year.
+func Time(r *kgo.Record) time.Time { return time.UnixMilli(timestampMS(r.Timestamp)) }
+
+// timestampMS returns a fetched timestamp in milliseconds. The client multiplies it with 10⁶ to nanoseconds,
+// which overflow after the year 2262, for example when a feed sends microseconds as milliseconds. The product
+// is known modulo 2⁶⁴; divided by 2⁶ it is ms·5⁶ modulo 2⁵⁸, and 5⁶ has an inverse there.
+func timestampMS(t time.Time) int64 {
+	const inverse = 76480200929599801 // of 5⁶ = 15625, modulo 2⁵⁸
+	ns := t.UnixNano()
+	// guard: timestamps beyond the year 2262 are not cut | always
+	if ns%1e6 == 0 || ns%(1<<6) != 0 {
+		return t.UnixMilli()
+	}
+	return int64(uint64(ns) >> 6 * inverse & (1<<58 - 1))
 }
 
 // Headers returns a record's headers as a Kafka client sends them: the inverse of Record's. Values are
