@@ -113,7 +113,12 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 		return false, fmt.Errorf("kafka: commit: %w", err)
 	}
 	if d.failed != nil && ctx.Err() == nil {
-		return false, fmt.Errorf("kafka: produce: %w", d.failed)
+		d.failed = fmt.Errorf("kafka: produce: %w", d.failed)
+		t.cfg.produceFault.note(t.cfg, d.failed, len(d.deadLetters), len(d.rows))
+		return false, d.failed
+	}
+	if committed {
+		t.cfg.produceFault.note(t.cfg, nil, len(d.deadLetters), len(d.rows))
 	}
 	return committed, nil
 }

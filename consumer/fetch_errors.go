@@ -84,11 +84,15 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 		switch {
 		case e.Topic == "" && (errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled)):
 			continue // the poll ended without records
+		// guard: a fenced processor does not take the place back
+		case errors.Is(e.Err, kerr.FencedInstanceID): // membership has reported it, and the client joins again
+			failed = true
+			continue
 		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
 			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
 		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
 			errors.Is(e.Err, kerr.TransactionalIDAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
-			s.cfg.Observer.Condition("kafka", false, e.Err.Error())
+			s.cfg.kafkaCondition(e.Err)
 			return fmt.Errorf("kafka refuses this processor: %w", e.Err)
 		}
 		failed = true

@@ -64,6 +64,8 @@ type Config struct {
 	Log      *slog.Logger
 	Observer Observer
 	Now      func() time.Time
+
+	produceFault *produceFault // set by New
 }
 
 func (c *Config) observeStep(name string, began time.Time) { c.Observer.Step(name, c.Now().Sub(began)) }
@@ -113,6 +115,7 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.Observer == nil {
 		cfg.Observer = NopObserver{}
 	}
+	cfg.produceFault = &produceFault{}
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }
 
@@ -139,6 +142,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		if p.cfg.Now().Sub(began) > time.Minute {
 			pause.Reset()
 		}
+		p.cfg.Observer.Condition("assigned", false, p.cfg.notAMember(err))
 		wait := pause.NextBackOff()
 		p.cfg.Log.Warn("starting over from the committed offsets", "reason", err, "after", wait)
 		sleep(ctx, wait)

@@ -76,13 +76,12 @@ func (p *progress) check(ctx context.Context) {
 			p.silence = now
 		}
 		if waited := now.Sub(p.silence); waited >= progressLimit {
-			reason := fmt.Sprintf("no answer for %v: %v", waited.Round(time.Second), err)
-			p.cfg.Observer.Condition("kafka", false, reason)
+			p.cfg.kafkaCondition(fmt.Errorf("no answer for %v: %w", waited.Round(time.Second), err))
 		}
 		return
 	}
 	p.silence = time.Time{}
-	p.cfg.Observer.Condition("kafka", true, "")
+	p.cfg.kafkaCondition(nil)
 	p.judge(now, readable, ends)
 }
 

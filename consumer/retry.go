@@ -24,7 +24,11 @@ func retry[T any](ctx context.Context, cfg *Config, condition string, f func() (
 			cfg.Observer.Condition(condition, false, err.Error())
 			cfg.Log.Warn("attempt failed: trying again", "step", condition, "error", err, "after", wait)
 		}))
-	if err == nil {
+	switch {
+	case err != nil:
+	case condition == "kafka":
+		cfg.kafkaCondition(nil)
+	default:
 		cfg.Observer.Condition(condition, true, "")
 	}
 	return v, err

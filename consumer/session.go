@@ -348,6 +348,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),
 		kgo.AdjustFetchOffsetsFn(s.starter.startOffsets),
+		kgo.WithHooks(membership{cfg}),
 	}
 	if id == "" {
 		id = uuid.NewString()
