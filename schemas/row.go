@@ -17,6 +17,9 @@ const (
 	HardHitMPH = 95.0
 	// UnknownPitchType is the key in by_pitch_type of pitches without a type.
 	UnknownPitchType = "unknown"
+	// MaxPitchTypes is the number of types that by_pitch_type names beside OtherPitchTypes, the key of all others.
+	MaxPitchTypes   = 64
+	OtherPitchTypes = "other"
 )
 
 // Row is one measured pitch as the core computes it, one field a column, in the columns' order. RowColumns

@@ -1,5 +1,11 @@
 package schemas
 
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
 // Stats are the aggregates of one batter, or of one batter in one game, over the current rows. StatsColumns
 // describes each field. Averages and maxima are missing if no row has a value, the whiff rate if there was no
 // swing.
@@ -36,6 +42,29 @@ type TypeCounts struct {
 	Pitches int64 `json:"pitches"`
 	Swings  int64 `json:"swings"`
 	Whiffs  int64 `json:"whiffs"`
+}
+
+// BoundTypes keeps the MaxPitchTypes most frequent types, of equally frequent ones those first by name, and
+// counts all others, and a type of that name, as OtherPitchTypes. It changes types. So no text in records
+// makes the aggregates of a batter grow without end.
+func BoundTypes(types map[string]TypeCounts) {
+	if len(types) <= MaxPitchTypes {
+		return
+	}
+	other, named := types[OtherPitchTypes]
+	names := slices.DeleteFunc(slices.Collect(maps.Keys(types)), func(n string) bool { return n == OtherPitchTypes })
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(types[b].Pitches, types[a].Pitches), cmp.Compare(a, b))
+	})
+	for _, name := range names[min(len(names), MaxPitchTypes):] {
+		other.Pitches += types[name].Pitches
+		other.Swings += types[name].Swings
+		other.Whiffs += types[name].Whiffs
+		delete(types, name)
+	}
+	if named || len(names) > MaxPitchTypes {
+		types[OtherPitchTypes] = other
+	}
 }
 
 // WhiffRatePct returns 100 × whiffs / swings, rounded to two decimals, half away from zero. It is missing

@@ -2,6 +2,8 @@ package schemas_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"strconv"
@@ -196,4 +198,23 @@ func checkWhiffRate(t require.TestingT, whiffs, swings int64) {
 	if got := schemas.WhiffRatePct(whiffs, swings); got != schemas.Some(want) {
 		require.Equal(t, schemas.Some(want), got, "%d of %d", whiffs, swings)
 	}
+}
+
+func TestTheMostFrequentTypesAreNamedAndTheOthersCountTogether(t *testing.T) {
+	types := map[string]schemas.TypeCounts{}
+	for i := range schemas.MaxPitchTypes {
+		types[fmt.Sprintf("%02d", i)] = schemas.TypeCounts{Pitches: 2, Swings: 1}
+	}
+	want := maps.Clone(types)
+	schemas.BoundTypes(types)
+	require.Equal(t, want, types, "at the bound all are named")
+	types["zz"] = schemas.TypeCounts{Pitches: 3, Swings: 3, Whiffs: 1}
+	types[schemas.OtherPitchTypes] = schemas.TypeCounts{Pitches: 9}
+	schemas.BoundTypes(types)
+	want["zz"] = schemas.TypeCounts{Pitches: 3, Swings: 3, Whiffs: 1}
+	delete(want, "63")
+	want[schemas.OtherPitchTypes] = schemas.TypeCounts{Pitches: 11, Swings: 1}
+	require.Equal(t, want, types, "of equally frequent types the last by name goes")
+	schemas.BoundTypes(types)
+	require.Equal(t, want, types)
 }

@@ -115,6 +115,7 @@ func statsOf(rows []schemas.StoredRow) schemas.Stats {
 		}
 		countType(s.ByPitchType, row)
 	}
+	schemas.BoundTypes(s.ByPitchType)
 	s.WhiffRatePct = schemas.WhiffRatePct(s.WhiffCount, s.SwingCount)
 	s.MaxExitVelocityMPH, s.AvgExitVelocityMPH = greatest(exitVelocities), mean(exitVelocities)
 	s.MaxBatSpeedMPH, s.AvgBatSpeedMPH = greatest(batSpeeds), mean(batSpeeds)

@@ -152,7 +152,9 @@ func (b *batter) values() (map[string]cell, error) {
 	maxSpeed, avgSpeed := b.batSpeed.results()
 	_, avgAngle := b.attackAngle.results()
 	last, lastErr := jsonOf(b.last)
-	types, typesErr := jsonOf(s.ByPitchType)
+	byType := maps.Clone(s.ByPitchType)
+	schemas.BoundTypes(byType)
+	types, typesErr := jsonOf(byType)
 	return map[string]cell{
 		"pitches": count(s.Pitches), "swing_count": count(s.SwingCount), "whiff_count": count(s.WhiffCount),
 		"whiff_rate_pct": number(schemas.WhiffRatePct(s.WhiffCount, s.SwingCount)),

@@ -5,7 +5,7 @@ package pgsink
 //
 // The second round trip of write.go sends arguments that the answer of the first one gave: the batters whose
 // totals change, and which of their games. Here the server finds them itself. The four statements on totals
-// have two holes:
+// have these holes, and those for sql/bounded_types.sql:
 //
 //	{batters}   an array of the batters           $1::bigint[]     or a subquery over sql/written.sql
 //	{groups}    a query of batters and games      unnest($1, $2)   or sql/written.sql
@@ -35,7 +35,14 @@ import (
 type totalsStatements struct{ lock, compute, fold, read string }
 
 func fillTotals(batters, groups string) totalsStatements {
-	fill := strings.NewReplacer("{batters}", batters, "{groups}", groups).Replace
+	bounded := statement("bounded_types")
+	fill := strings.NewReplacer("{batters}", batters, "{groups}", groups,
+		"{bounded types of a}", strings.ReplaceAll(bounded, "{types}",
+			"unnest(a.type_names, a.type_pitches, a.type_swings, a.type_whiffs)"),
+		"{bounded types of rows}", strings.ReplaceAll(bounded, "{types}", `(
+			SELECT coalesce(r.pitch_type, 'unknown'), count(*), count(*) FILTER (WHERE r.is_swing), count(*) FILTER (WHERE r.is_whiff)
+			FROM {schema}.pitch_registers r WHERE r.batter_id = types.batter_id GROUP BY 1)`),
+	).Replace
 	return totalsStatements{
 		lock:    fill(statement("lock_batters")),
 		compute: fill(statement("compute_games")),

@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -55,6 +56,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 		"Changed returns published rows that changed since":         changedSince,
 		"Changed omits pitches that a restored store does not have": changedAfterRestore,
 		"an older version changes no batter":                        olderVersion,
+		"a batter has the most frequent types of pitches only":      manyTypes,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
 	}
@@ -68,6 +70,63 @@ func anyOrder(t *testing.T, f Fixture) {
 		mustApply(t, s, b)
 	}
 	RequireState(t, s, changes)
+}
+
+// manyTypes has batters with more types of pitches than are named, some of which come and go.
+func manyTypes(t *testing.T, f Fixture) {
+	w := NewGenerator(21, 600)
+	changes := w.Changes(900)
+	for i := range changes {
+		if r := changes[i].Row; r != nil {
+			n := min(w.rnd.IntN(120), w.rnd.IntN(120))
+			r.PitchType = schemas.Text(fmt.Sprintf("%c%02d", []rune("aBzZé")[n%5], n))
+			if n == 7 {
+				r.PitchType = schemas.OtherPitchTypes
+			}
+		}
+	}
+	s := f.Open(t, 1)
+	for i, b := range w.Batches(changes) {
+		mustApply(t, s, b)
+		if i%40 == 0 {
+			RequireState(t, s, changes[:applied(changes, b)])
+		}
+	}
+	RequireState(t, s, changes)
+
+	// At the bound: the 65th type is named by nobody, and the 64 come back when it has gone.
+	var few []schemas.Change
+	for i := range schemas.MaxPitchTypes {
+		c := w.Upsert(1000+i, 9)
+		c.Row.BatterID, c.Row.GamePK = schemas.Some(int64(1)), schemas.Text(fmt.Sprint("g", i%2))
+		c.Row.PitchType = schemas.Text(fmt.Sprint("type ", i))
+		few = append(few, c)
+	}
+	mustApply(t, s, BatchOf(few...))
+	last := few[0]
+	row := *last.Row
+	row.PitchType, row.PitchID = "one more", PitchID(2000)
+	last.PitchID, last.Row = row.PitchID, &row
+	gone := last
+	gone.Op, gone.Row, gone.Version.Revision = schemas.OpDelete, nil, 10
+	for _, c := range []schemas.Change{last, gone} {
+		few = append(few, c)
+		mustApply(t, s, BatchOf(c))
+		RequireState(t, s, append(slices.Clone(changes), few...))
+	}
+}
+
+// applied returns how many of the changes are in the batch or before it.
+func applied(changes []schemas.Change, b schemas.Batch) (n int) {
+	for i, c := range changes {
+		for _, p := range b.Pitches {
+			if p.PitchID == c.PitchID && (p.Identified != nil && p.Identified.Version == c.Version ||
+				slices.ContainsFunc(p.Measured, func(m schemas.Change) bool { return m.Version == c.Version })) {
+				n = i + 1
+			}
+		}
+	}
+	return n
 }
 
 func concurrentWriters(t *testing.T, f Fixture) {

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 type size struct{ pitches, kills, servers, networks, processors, ahead int }
 
 // The slice takes some two minutes. PITCHSTREAM_CRASH_PITCHES, _KILLS and _FAULTS (of servers, and as many of
-// the network) make it longer.
+// the network) make it longer. PITCHSTREAM_CRASH_POOLER=transaction puts PgBouncer in front of Postgres.
 func sizes(t *testing.T) size {
 	t.Helper()
 	s := size{
@@ -149,7 +149,9 @@ func (s *soak) balance(seed uint64, began time.Time) {
 	}
 	back, example := s.audit.goneBack(s.t)
 	s.t.Log(s.summary(seed, lost, doubled, back, time.Since(began)))
-	require.GreaterOrEqual(s.t, 5*s.counts.caught, s.counts.kills, "one kill in five falls between the two commits, at least")
+	if os.Getenv("PITCHSTREAM_CRASH_POOLER") == "" { // a pooler hides which server process served whom
+		require.GreaterOrEqual(s.t, 5*s.counts.caught, s.counts.kills, "one kill in five falls between the two commits, at least")
+	}
 	require.Zero(s.t, back, example)
 	require.EqualValues(s.t, s.feed.tally.Standing, len(want.Rows), "rows that stand, as simulated")
 	require.EqualValues(s.t, s.feed.tally.Records[simulate.KindPoison], len(want.DeadLetters), "letters, as simulated")

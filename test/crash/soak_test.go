@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,8 +52,12 @@ func newSoak(t *testing.T, size size) *soak {
 	s.w = stack.On(t, s.kafka.Addr, s.postgres.URL, s.redis.Addr, 2*size.processors)
 	s.w.Patience = 5 * time.Minute
 	s.audit = newAudit(t, s.postgres.URL)
+	postgres := s.postgres.Addr
+	if mode := os.Getenv("PITCHSTREAM_CRASH_POOLER"); mode != "" {
+		postgres = testkit.PgBouncer(t, s.postgres.URL, "pool_mode="+mode).Addr
+	}
 	for i := range size.processors {
-		s.processors = append(s.processors, newProcessor(t, s.w, i, s.postgres.Addr, s.redis.Addr))
+		s.processors = append(s.processors, newProcessor(t, s.w, i, postgres, s.redis.Addr))
 		s.start(s.processors[i])
 	}
 	return s

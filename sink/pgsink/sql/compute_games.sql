@@ -1,8 +1,8 @@
 -- Compute the batter-games that a batch touched again from their rows, about twenty each, found by one index. Then move the
 -- totals of their batters by the differences. The cost of a batch is that of its games, however long a career is.
 --
--- A difference is not enough if the maximum or the last pitch of a batter may be gone, or if no row is left. Such a batter
--- gets −1 pitches here, and fold_batters.sql computes the totals from all games. It also gets every 64th sequence number,
+-- A difference is not enough if the maximum or the last pitch of a batter may be gone, if no row is left, or if the batter
+-- has many types of pitches, of which the totals have the most frequent only. Such a batter gets −1 pitches here, and fold_batters.sql computes the totals from all games. It also gets every 64th sequence number,
 -- so that the rounding errors of sums do not add up.
 WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than keys of games
     SELECT row_number() OVER () AS n, t.* FROM (
@@ -43,6 +43,11 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
            array_agg(type) AS type_names, array_agg(pitches::bigint) AS type_pitches,
            array_agg(swing_count::bigint) AS type_swings, array_agg(whiff_count::bigint) AS type_whiffs
     FROM types GROUP BY n
+), few AS ( -- instead of the types of games that have many
+    SELECT a.n, f.* FROM a CROSS JOIN LATERAL (
+        {bounded types of a}) AS f
+    -- guard: a game has few types of pitches | cardinality(a.type_names) > 64 -> false
+    WHERE cardinality(a.type_names) > 64
 ), l AS (
     SELECT DISTINCT ON (n) n, pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition, pitch_result, pitch_action, exit_velocity
     FROM r ORDER BY n, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
@@ -62,10 +67,12 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
            coalesce(a.attack_angle_sum, 0),
            l.pitch_id, l.event_time, l.revision, l.record_ts_ms, l.source_offset, l.source_partition,
            l.pitch_result, l.pitch_action, l.exit_velocity,
-           coalesce(a.type_names, '{}'), coalesce(a.type_pitches, '{}'), coalesce(a.type_swings, '{}'), coalesce(a.type_whiffs, '{}')
+           coalesce(few.type_names, a.type_names, '{}'), coalesce(few.type_pitches, a.type_pitches, '{}'),
+           coalesce(few.type_swings, a.type_swings, '{}'), coalesce(few.type_whiffs, a.type_whiffs, '{}')
     FROM touched t
     JOIN {schema}.batter_totals b USING (batter_id)
     LEFT JOIN a USING (n)
+    LEFT JOIN few USING (n)
     LEFT JOIN l USING (n)
     ORDER BY t.batter_id, t.game_key
     ON CONFLICT (batter_id, game_key) DO UPDATE SET
@@ -121,6 +128,8 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
 ), moved AS (
     UPDATE {schema}.batter_totals AS b SET
         pitches = CASE WHEN b.pitches + d.pitches <= 0 OR b.seq % 64 = 0
+                         -- guard: a batter with many types of pitches is counted from the rows | OR cardinality(dt.type_names) > 64 OR cardinality(b.type_names) > 64 ->
+                         OR cardinality(dt.type_names) > 64 OR cardinality(b.type_names) > 64
                          -- guard: a batter whose maximum may be gone is folded from all games | OR d.was_exit_velocity_max >= b.exit_velocity_max AND -> OR false AND
                          OR d.was_exit_velocity_max >= b.exit_velocity_max AND coalesce(d.exit_velocity_max < d.was_exit_velocity_max, true)
                          OR d.was_bat_speed_max >= b.bat_speed_max AND coalesce(d.bat_speed_max < d.was_bat_speed_max, true)

@@ -29,6 +29,11 @@ WITH whole AS MATERIALIZED (
           FROM g, unnest(g.type_names, g.type_pitches, g.type_swings, g.type_whiffs) AS t(name, pitches, swings, whiffs)
           GROUP BY g.batter_id, t.name) AS t
     GROUP BY batter_id
+), few AS ( -- instead of the types of batters that have many, counted from their rows, because games have few
+    SELECT types.batter_id, f.* FROM types CROSS JOIN LATERAL (
+        {bounded types of rows}) AS f
+    -- guard: a batter has few types of pitches | cardinality(types.type_names) > 64 -> false
+    WHERE cardinality(types.type_names) > 64
 )
 UPDATE {schema}.batter_totals AS b SET
     pitches = a.pitches, swing_count = a.swing_count, whiff_count = a.whiff_count, contact_count = a.contact_count,
@@ -40,7 +45,7 @@ UPDATE {schema}.batter_totals AS b SET
     last_record_ts_ms = l.last_record_ts_ms, last_offset = l.last_offset, last_partition = l.last_partition,
     last_pitch_result = l.last_pitch_result, last_pitch_action = l.last_pitch_action,
     last_exit_velocity_mph = l.last_exit_velocity_mph,
-    type_names = coalesce(types.type_names, '{}'), type_pitches = coalesce(types.type_pitches, '{}'),
-    type_swings = coalesce(types.type_swings, '{}'), type_whiffs = coalesce(types.type_whiffs, '{}')
-FROM a LEFT JOIN l USING (batter_id) LEFT JOIN types USING (batter_id)
+    type_names = coalesce(few.type_names, types.type_names, '{}'), type_pitches = coalesce(few.type_pitches, types.type_pitches, '{}'),
+    type_swings = coalesce(few.type_swings, types.type_swings, '{}'), type_whiffs = coalesce(few.type_whiffs, types.type_whiffs, '{}')
+FROM a LEFT JOIN l USING (batter_id) LEFT JOIN types USING (batter_id) LEFT JOIN few USING (batter_id)
 WHERE b.batter_id = a.batter_id

@@ -26,8 +26,12 @@ WITH one AS MATERIALIZED (
 ), types AS (
     SELECT batter_id, overall, game_key, array_agg(type ORDER BY type) AS type_names, array_agg(n ORDER BY type) AS type_pitches,
            array_agg(swings ORDER BY type) AS type_swings, array_agg(whiffs ORDER BY type) AS type_whiffs
-    FROM (SELECT batter_id, overall, game_key, type, count(*) AS n, count(*) FILTER (WHERE is_swing) AS swings, count(*) FILTER (WHERE is_whiff) AS whiffs
-          FROM r GROUP BY batter_id, overall, game_key, type) AS t
+    FROM (SELECT batter_id, overall, game_key, CASE WHEN place <= 64 THEN type ELSE 'other' END AS type,
+                 sum(n)::bigint AS n, sum(swings)::bigint AS swings, sum(whiffs)::bigint AS whiffs
+          FROM (SELECT batter_id, overall, game_key, type, count(*) AS n, count(*) FILTER (WHERE is_swing) AS swings, count(*) FILTER (WHERE is_whiff) AS whiffs,
+                       row_number() OVER (PARTITION BY batter_id, overall, game_key ORDER BY type = 'other', count(*) DESC, type COLLATE "C") AS place
+                FROM r GROUP BY batter_id, overall, game_key, type) AS ranked
+          GROUP BY 1, 2, 3, 4) AS t
     GROUP BY batter_id, overall, game_key
 )
 SELECT s.batter_id, CASE WHEN NOT s.overall THEN s.game_key END AS game_key, 0::bigint AS seq, s.pitches, s.swing_count, s.whiff_count, s.contact_count, s.hard_hit_count,
