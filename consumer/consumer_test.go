@@ -239,6 +239,23 @@ func TestAStoreThatCameBackOlderIsRefilled(t *testing.T) {
 	})
 }
 
+// The feed has ended when the store comes back older, so that no batch is refused.
+// guard: a store that came back older is found without a record
+func TestAStoreThatCameBackOlderIsRefilledWhenNothingIsSent(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(newScorer(6).records(120)...)
+		cl.start(func(c *Config) { c.PollMaxRecords, c.CommitEvery = 10, -1 })
+		cl.waitCommitted()
+		cl.store.Restore()
+		cl.waitFor("refilled", func() bool {
+			at, _ := cl.store.Positions(t.Context(), rawTopic)
+			return at[0] == cl.committedAt(0) && at[1] == cl.committedAt(1) && at[2] == cl.committedAt(2)
+		})
+		cl.requireConsistent()
+	})
+}
+
 // guard: a gap is not jumped over
 func TestAGapIsReportedAndNotSkipped(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

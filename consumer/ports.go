@@ -23,6 +23,8 @@ import (
 // Changed returns those of the published pitches that another processor has changed since, in their current
 // state.
 //
+// Positions returns the stored positions of a topic by partition, without those that are not stored.
+//
 // SetPosition overwrites a position, also with a lower one. It is only called after a person accepted a gap.
 //
 // LabelPosition stores the TopicID and the Gap of a position, and leaves its offset.
@@ -33,6 +35,7 @@ type Store interface {
 	Apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, error)
 	EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error)
 	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
+	Positions(ctx context.Context, topic string) (map[int32]int64, error)
 	SetPosition(ctx context.Context, p schemas.Position) error
 	LabelPosition(ctx context.Context, p schemas.Position) error
 	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)

@@ -102,6 +102,9 @@ func (p *Processor) runSession(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
 	watcher.Go(func() { watchProgress(watching, s) })
+	running, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	watcher.Go(func() { watchPositions(watching, s.cfg, p.store, s.partitions, end) })
 	defer func() {
 		stopWatching()
 		watcher.Wait()
@@ -109,7 +112,11 @@ func (p *Processor) runSession(ctx context.Context) error {
 		s.partitions.drop(nil)
 		s.cfg.Observer.Condition("assigned", false, "not a member of the group")
 	}()
-	return s.run(ctx)
+	err = s.run(running)
+	if err == nil && ctx.Err() == nil {
+		err = context.Cause(running)
+	}
+	return err
 }
 
 // run decides before each batch which loop goes on: the refill of a partition whose store came back older, or

@@ -41,7 +41,7 @@ func fillTotals(batters, groups string) totalsStatements {
 			"unnest(a.type_names, a.type_pitches, a.type_swings, a.type_whiffs)"),
 		"{bounded types of rows}", strings.ReplaceAll(bounded, "{types}", `(
 			SELECT coalesce(r.pitch_type, 'unknown'), count(*), count(*) FILTER (WHERE r.is_swing), count(*) FILTER (WHERE r.is_whiff)
-			FROM {schema}.pitch_registers r WHERE r.batter_id = types.batter_id GROUP BY 1)`),
+			FROM {schema}.pitch_registers r WHERE r.batter_id = whole.batter_id GROUP BY 1)`),
 	).Replace
 	return totalsStatements{
 		lock:    fill(statement("lock_batters")),

@@ -1,6 +1,6 @@
 -- Compute the batters that compute_games.sql marked with −1 pitches from all their batter-games, one narrow row per game.
 WITH whole AS MATERIALIZED (
-    SELECT batter_id FROM {schema}.batter_totals WHERE batter_id = ANY ({batters}) AND pitches < 0
+    SELECT batter_id, cardinality(type_names) > 64 AS many_types FROM {schema}.batter_totals WHERE batter_id = ANY ({batters}) AND pitches < 0
 ), g AS MATERIALIZED (
     SELECT g.* FROM whole CROSS JOIN LATERAL (
         SELECT * FROM {schema}.batter_game_totals g WHERE g.batter_id = whole.batter_id AND g.pitches > 0 OFFSET 0) AS g
@@ -26,14 +26,15 @@ WITH whole AS MATERIALIZED (
     SELECT batter_id, array_agg(name ORDER BY name) AS type_names, array_agg(pitches ORDER BY name) AS type_pitches,
            array_agg(swings ORDER BY name) AS type_swings, array_agg(whiffs ORDER BY name) AS type_whiffs
     FROM (SELECT g.batter_id, t.name, sum(t.pitches::int) AS pitches, sum(t.swings::int) AS swings, sum(t.whiffs::int) AS whiffs
-          FROM g, unnest(g.type_names, g.type_pitches, g.type_swings, g.type_whiffs) AS t(name, pitches, swings, whiffs)
+          FROM g JOIN whole USING (batter_id), unnest(g.type_names, g.type_pitches, g.type_swings, g.type_whiffs) AS t(name, pitches, swings, whiffs)
+          WHERE NOT whole.many_types
           GROUP BY g.batter_id, t.name) AS t
     GROUP BY batter_id
 ), few AS ( -- instead of the types of batters that have many, counted from their rows, because games have few
-    SELECT types.batter_id, f.* FROM types CROSS JOIN LATERAL (
+    SELECT whole.batter_id, f.* FROM whole LEFT JOIN types USING (batter_id) CROSS JOIN LATERAL (
         {bounded types of rows}) AS f
-    -- guard: a batter has few types of pitches | cardinality(types.type_names) > 64 -> false
-    WHERE cardinality(types.type_names) > 64
+    -- guard: a batter has few types of pitches | many_types OR cardinality(types.type_names) > 64 -> false
+    WHERE many_types OR cardinality(types.type_names) > 64
 )
 UPDATE {schema}.batter_totals AS b SET
     pitches = a.pitches, swing_count = a.swing_count, whiff_count = a.whiff_count, contact_count = a.contact_count,
