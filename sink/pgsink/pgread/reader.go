@@ -60,10 +60,11 @@ func (r *Reader) Pulse(ctx context.Context) (schemas.Pulse, error) {
 	b := &pgx.Batch{}
 	b.Queue(`SELECT topic, partition, next_offset FROM {schema}.stream_positions WHERE consumer_group = $1`, r.db.Config.Group).
 		Query(func(rows pgx.Rows) error {
-			positions, err := pgx.CollectRows(rows, pgx.RowToStructByPos[schemas.Position])
-			for _, at := range positions {
+			var at schemas.Position
+			_, err := pgx.ForEachRow(rows, []any{&at.Topic, &at.Partition, &at.NextOffset}, func() error {
 				p.Applied[at.Topic+"/"+strconv.Itoa(int(at.Partition))] = at.NextOffset
-			}
+				return nil
+			})
 			return err
 		})
 	b.Queue(`SELECT instance, beat - 'work' FROM {schema}.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).
