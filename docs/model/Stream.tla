@@ -1,0 +1,390 @@
+------------------------------- MODULE Stream -------------------------------
+(***************************************************************************)
+(* The way of raw records into Postgres and into the topics of rows and     *)
+(* dead letters: polls, the transaction of the store, rows that are sent    *)
+(* early, the transaction of Kafka, revoked partitions, processors that     *)
+(* die or sleep, and a Postgres that is restored from a backup.             *)
+(*                                                                          *)
+(* An action is one step that another process can see; a crash or a         *)
+(* rebalance may come between any two. Without is a set of guards that are  *)
+(* removed: with {} TLC finds no violation, and with any one guard it finds *)
+(* one (see guards.txt). Names in comments are those of the Go code.        *)
+(***************************************************************************)
+EXTENDS Integers, Sequences, FiniteSets, TLC
+
+CONSTANTS Procs,        \* the processors
+          None,         \* no processor
+          Without,      \* names of the guards that are removed
+          MaxFaults,    \* how many crashes, lost partitions and timed-out transactions
+          MaxRestores,  \* how often Postgres comes back as it was when it was saved
+          MaxRemakes    \* how often the raw topic is deleted and created again under its name
+
+Parts == {"p1", "p2"}
+
+\* A record is a version of the one pitch, above 0, or a record that the core rejects, 0. The pitch moved to
+\* another game, so its versions are in both partitions. Each topic has records of its own.
+Topics == << [p1 |-> <<0, 1>>, p2 |-> <<2>>], [p1 |-> <<0, 3>>, p2 |-> <<4>>] >>
+
+Guard(name) == name \notin Without
+Max(S) == CHOOSE x \in S : \A y \in S : y <= x
+
+VARIABLES
+  topic,    \* the index of the present raw topic, which stands for its id
+  group,    \* Kafka: the group's offset of each partition; -1: none
+  owner,    \* Kafka: the processor to which the coordinator has given a partition
+  gen,      \* Kafka: how often a partition was given to somebody
+  log,      \* Kafka: the rows topic. An entry is open (by a processor) or committed (by None)
+  dead,     \* Kafka: how many committed dead letters the rejected record has
+  row,      \* Postgres: the version of the pitch; 0: none
+  pos,      \* Postgres: stream_positions
+  posTopic, \* Postgres: the id of the topic that each position is about
+  saved,    \* a backup of Postgres
+  s,        \* the processors
+  faults, restores
+
+vars == <<topic, group, owner, gen, log, dead, row, pos, posTopic, saved, s, faults, restores>>
+
+Raw == Topics[topic]
+End(p) == Len(Raw[p])
+
+NoPart == [gen |-> 0, next |-> 0, polled |-> 0, stored |-> 0, floor |-> 0, back |-> 0, none |-> FALSE]
+
+\* gen: of the assignment, 0 if not owned.  next: everything below is in the store.  polled: everything below was
+\* polled.  stored: the position in Postgres as last seen.  floor: the group's offset at the assignment.  back: where an
+\* abort rewinds to.  none: the group has no offset yet.
+Idle == [alive |-> TRUE, at |-> [p \in Parts |-> NoPart],
+         batch |-> {},       \* the partitions with records in the batch in hand
+         send |-> 0,         \* the version of the pitch to send
+         sent |-> 0,         \* the version that was sent and is not yet compared with the store
+         bad |-> 0,          \* dead letters to send
+         open |-> FALSE,     \* a transaction
+         fenced |-> FALSE,   \* it timed out
+         refill |-> "no"]    \* or "written", "published"
+
+Dead == [Idle EXCEPT !.alive = FALSE]
+
+Init ==
+  /\ topic = 1
+  /\ group = [p \in Parts |-> -1]
+  /\ owner = [p \in Parts |-> None]
+  /\ gen = [p \in Parts |-> 0]
+  /\ log = <<>> /\ dead = 0
+  /\ row = 0 /\ pos = [p \in Parts |-> 0] /\ posTopic = [p \in Parts |-> 1]
+  /\ saved = <<>>
+  /\ s = [q \in Procs |-> Idle]
+  /\ faults = 0 /\ restores = 0
+
+-----------------------------------------------------------------------------
+\* The rows topic. Readers take the last committed entry, so what lies before one is forgotten here.
+
+Committed(l) == {i \in 1..Len(l) : l[i].by = None}
+Trim(l) == IF Committed(l) = {} THEN l ELSE SubSeq(l, Max(Committed(l)), Len(l))
+Entry(q, v) == [by |-> q, v |-> v]
+Aborted(l, q) == IF Guard("readers skip aborted transactions")
+                 THEN SelectSeq(l, LAMBDA e : e.by # q)
+                 ELSE Trim([i \in 1..Len(l) |-> IF l[i].by = q THEN Entry(None, l[i].v) ELSE l[i]])
+Ended(l, q) == Trim([i \in 1..Len(l) |-> IF l[i].by = q THEN Entry(None, l[i].v) ELSE l[i]])
+LastRow == IF Committed(log) = {} THEN 0 ELSE log[Max(Committed(log))].v
+
+-----------------------------------------------------------------------------
+\* Membership.
+
+\* startOffsets, locate, place
+Assign(q, p) ==
+  /\ s[q].alive /\ owner[p] = None /\ s[q].at[p].gen = 0
+  /\ posTopic[p] = topic \/ ~Guard("a topic made anew is a gap")
+  /\ LET lower == IF Guard("reading starts at the position when it is lower") THEN pos[p] ELSE group[p]
+         least == IF ~Guard("reading starts at the offset when it is lower") THEN pos[p]
+                  ELSE IF lower < group[p] THEN lower ELSE group[p]
+         first == IF group[p] < 0 THEN pos[p] ELSE least
+         floor == IF group[p] < 0 THEN pos[p]
+                  ELSE IF Guard("nothing is sent or committed below the floor") THEN group[p] ELSE least
+     IN s' = [s EXCEPT ![q].at[p] =
+          [gen |-> gen[p] + 1, next |-> first, polled |-> first, stored |-> pos[p], floor |-> floor,
+           back |-> first, none |-> group[p] < 0]]
+  /\ owner' = [owner EXCEPT ![p] = q]
+  /\ gen' = [gen EXCEPT ![p] = @ + 1]
+  /\ UNCHANGED <<topic, group, log, dead, row, pos, posTopic, saved, faults, restores>>
+
+Owns(q, p) == owner[p] = q /\ s[q].at[p].gen = gen[p]
+Has(q, p) == s[q].at[p].gen # 0
+
+\* A rebalance, or a session that timed out: the processor does not know it yet.
+Lose(p) ==
+  /\ owner[p] # None /\ faults < MaxFaults
+  /\ owner' = [owner EXCEPT ![p] = None]
+  /\ faults' = faults + 1
+  /\ UNCHANGED <<topic, group, gen, log, dead, row, pos, posTopic, saved, s, restores>>
+
+\* The batch is given up. The abort rewinds every partition that is left to the offset that the client believes committed.
+Dropped(x) ==
+  [x EXCEPT !.batch = {}, !.send = 0, !.sent = 0, !.bad = 0, !.open = FALSE, !.fenced = FALSE, !.refill = "no",
+            !.at = [p \in Parts |->
+               IF x.at[p].gen = 0 THEN NoPart
+               ELSE IF Guard("an abort rewinds") THEN [x.at[p] EXCEPT !.next = x.at[p].back, !.polled = x.at[p].back]
+               ELSE [x.at[p] EXCEPT !.next = x.at[p].polled]]]
+
+\* onRevoked
+Notice(q, p) ==
+  /\ s[q].alive /\ Has(q, p) /\ ~Owns(q, p)
+  /\ s' = [s EXCEPT ![q] = Dropped([@ EXCEPT !.at[p] = NoPart])]
+  /\ log' = Aborted(log, q)
+  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
+
+\* A session that cannot go on starts over; its partitions are free.
+Restarted(q) ==
+  /\ s' = [s EXCEPT ![q] = Idle]
+  /\ log' = Aborted(log, q)
+  /\ owner' = [p \in Parts |-> IF owner[p] = q THEN None ELSE owner[p]]
+
+-----------------------------------------------------------------------------
+\* The live road.
+
+IsBehind(q, p) == s[q].at[p].next < s[q].at[p].floor
+Refilling(q) == \E p \in Parts : Has(q, p) /\ IsBehind(q, p)
+
+Poll(q, p) ==
+  /\ s[q].alive /\ Has(q, p) /\ s[q].refill = "no"
+  /\ s[q].at[p].polled < End(p)
+  /\ IF IsBehind(q, p) THEN s[q].batch = {} ELSE ~Refilling(q)
+  /\ s' = [s EXCEPT ![q].at[p].polled = @ + 1, ![q].batch = @ \cup {p}]
+  /\ UNCHANGED <<topic, group, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
+
+\* commitStart: the first offset of a group, before the store moves. The coordinator refuses a former owner.
+CommitStart(q, p) ==
+  /\ s[q].alive /\ p \in s[q].batch /\ s[q].at[p].none /\ Owns(q, p)
+  /\ group' = [group EXCEPT ![p] = s[q].at[p].next]
+  /\ s' = [s EXCEPT ![q].at[p].none = FALSE]
+  /\ UNCHANGED <<topic, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
+
+\* The records of the batch that are not in the store yet.
+Unstored(q) == UNION {{Raw[p][i] : i \in (s[q].at[p].next + 1)..s[q].at[p].polled} : p \in s[q].batch}
+Rejected(q) == Cardinality({<<p, i>> \in Parts \X (1..2) :
+  p \in s[q].batch /\ i > s[q].at[p].next /\ i <= s[q].at[p].polled /\ Raw[p][i] = 0})
+Newest(versions) ==
+  IF versions \ {0} = {} THEN row
+  ELSE IF Guard("an older version never replaces a newer one") THEN Max(versions \cup {row})
+  ELSE Max(versions)
+MovedTo(p, to) == IF Guard("a position never moves back") /\ pos[p] > to THEN pos[p] ELSE to
+
+\* Apply: rows and positions in one transaction. It is refused when a position is below what this session saw.
+Store(q) ==
+  /\ s[q].alive /\ \E p \in s[q].batch : s[q].at[p].polled > s[q].at[p].next
+  /\ ~Refilling(q)
+  /\ \A p \in s[q].batch : ~s[q].at[p].none \/ ~Guard("the start is committed before the first write")
+  /\ IF Guard("a write expects the position that was seen") /\ \E p \in s[q].batch : pos[p] < s[q].at[p].stored
+     THEN Restarted(q) /\ UNCHANGED <<row, pos>>
+     ELSE
+       /\ row' = Newest(Unstored(q))
+       /\ pos' = [p \in Parts |-> IF p \in s[q].batch THEN MovedTo(p, s[q].at[p].polled) ELSE pos[p]]
+       /\ s' = [s EXCEPT ![q].bad = @ + Rejected(q),
+                         ![q].send = IF Unstored(q) \ {0} = {} THEN @ ELSE row',
+                         ![q].at = [p \in Parts |-> IF p \in s[q].batch
+                            THEN [s[q].at[p] EXCEPT !.next = s[q].at[p].polled, !.stored = pos'[p]]
+                            ELSE s[q].at[p]]]
+       /\ UNCHANGED <<log, owner>>
+  /\ UNCHANGED <<topic, group, gen, dead, posTopic, saved, faults, restores>>
+
+\* produceEarly and send: in a transaction, before or after the last poll of the batch.
+Send(q) ==
+  /\ s[q].alive /\ s[q].send # 0 /\ s[q].refill = "no"
+  /\ log' = Trim(Append(log, Entry(IF s[q].fenced THEN None ELSE q, s[q].send)))
+  /\ ~s[q].fenced
+  /\ s' = [s EXCEPT ![q].sent = s[q].send, ![q].send = 0, ![q].open = TRUE]
+  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
+
+\* sendRows compares with the store after the rows are in their topic.
+Compare(q) ==
+  /\ s[q].alive /\ s[q].sent # 0 /\ s[q].refill = "no"
+  /\ s' = [s EXCEPT ![q].sent = 0,
+                    ![q].send = IF row # s[q].sent /\ s[q].send = 0 /\ Guard("rows are compared after they were sent")
+                                THEN row ELSE @]
+  /\ UNCHANGED <<topic, group, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
+
+\* Dead letters outside of the transaction that commits their offsets.
+SendDead(q) ==
+  /\ ~Guard("dead letters and offsets are one transaction")
+  /\ s[q].alive /\ s[q].bad > 0
+  /\ dead' = dead + s[q].bad
+  /\ s' = [s EXCEPT ![q].bad = 0]
+  /\ UNCHANGED <<topic, group, owner, gen, log, row, pos, posTopic, saved, faults, restores>>
+
+IsStored(q) == \A p \in s[q].batch : s[q].at[p].polled = s[q].at[p].next
+
+Commit(q) ==
+  /\ s[q].alive /\ s[q].batch # {} /\ s[q].send = 0 /\ s[q].sent = 0 /\ s[q].refill = "no" /\ ~Refilling(q)
+  /\ IsStored(q) \/ ~Guard("a batch is committed when all of it is stored")
+  /\ \A p \in s[q].batch : ~s[q].at[p].none
+  /\ s[q].bad = 0 \/ Guard("dead letters and offsets are one transaction")
+  /\ IF ~s[q].fenced /\ ((\A p \in s[q].batch : Owns(q, p)) \/ ~Guard("Kafka refuses the commit of a former owner"))
+     THEN
+       /\ group' = [p \in Parts |-> IF p \in s[q].batch THEN s[q].at[p].polled ELSE group[p]]
+       /\ log' = Ended(log, q)
+       /\ dead' = dead + s[q].bad
+       /\ s' = [s EXCEPT ![q].batch = {}, ![q].bad = 0, ![q].open = FALSE,
+                         ![q].at = [p \in Parts |-> IF p \in s[q].batch
+                            THEN [s[q].at[p] EXCEPT !.back = s[q].at[p].polled, !.next = s[q].at[p].polled]
+                            ELSE s[q].at[p]]]
+     ELSE
+       /\ log' = Aborted(log, q)
+       /\ s' = [s EXCEPT ![q] = Dropped(@)]
+       /\ UNCHANGED <<group, dead>>
+  /\ UNCHANGED <<topic, owner, gen, row, pos, posTopic, saved, faults, restores>>
+
+-----------------------------------------------------------------------------
+\* The refill of a partition whose store came back older than the group's offset (refill.go).
+
+RefillStore(q, p) ==
+  /\ s[q].alive /\ Has(q, p) /\ IsBehind(q, p) /\ s[q].batch = {p} /\ s[q].refill = "no"
+  /\ s[q].at[p].polled > s[q].at[p].next
+  /\ IF Guard("a write expects the position that was seen") /\ pos[p] < s[q].at[p].stored
+     THEN Restarted(q) /\ UNCHANGED <<row, pos>>
+     ELSE
+       /\ row' = Newest(Unstored(q))
+       /\ pos' = IF Guard("a refill moves the position when its rows are published") THEN pos
+                 ELSE [pos EXCEPT ![p] = MovedTo(p, s[q].at[p].polled)]
+       /\ s' = [s EXCEPT ![q].send = IF Unstored(q) \ {0} = {} THEN 0 ELSE row', ![q].refill = "written"]
+       /\ UNCHANGED <<log, owner>>
+  /\ UNCHANGED <<topic, group, gen, dead, posTopic, saved, faults, restores>>
+
+\* republish: outside of a transaction, until the store has nothing newer.
+RefillSend(q) ==
+  /\ s[q].alive /\ s[q].refill = "written"
+  /\ IF s[q].send # 0
+     THEN /\ log' = Trim(Append(log, Entry(None, s[q].send)))
+          /\ s' = [s EXCEPT ![q].sent = s[q].send, ![q].send = 0]
+     ELSE /\ s' = [s EXCEPT ![q].sent = 0,
+                            ![q].send = IF s[q].sent # 0 /\ row # s[q].sent THEN row ELSE 0,
+                            ![q].refill = IF s[q].sent # 0 /\ row # s[q].sent THEN @ ELSE "published"]
+          /\ UNCHANGED log
+  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
+
+RefillMove(q, p) ==
+  /\ s[q].alive /\ s[q].refill = "published" /\ s[q].batch = {p}
+  /\ IF Guard("a write expects the position that was seen") /\ pos[p] < s[q].at[p].stored
+     THEN Restarted(q) /\ UNCHANGED pos
+     ELSE
+       /\ pos' = [pos EXCEPT ![p] = MovedTo(p, s[q].at[p].polled)]
+       /\ s' = [s EXCEPT ![q].refill = "no", ![q].batch = {},
+                         ![q].at[p] = [s[q].at[p] EXCEPT !.next = s[q].at[p].polled, !.stored = pos'[p],
+                           !.back = IF s[q].at[p].polled >= s[q].at[p].floor THEN s[q].at[p].floor ELSE s[q].at[p].back]]
+       /\ UNCHANGED <<log, owner>>
+  /\ UNCHANGED <<topic, group, gen, dead, row, posTopic, saved, faults, restores>>
+
+-----------------------------------------------------------------------------
+\* Faults.
+
+\* kill -9. The coordinators notice later.
+Crash(q) ==
+  /\ s[q].alive /\ faults < MaxFaults
+  /\ s' = [s EXCEPT ![q] = Dead]
+  /\ faults' = faults + 1
+  /\ UNCHANGED <<topic, group, owner, gen, log, dead, row, pos, posTopic, saved, restores>>
+
+Expire(q, p) ==
+  /\ ~s[q].alive /\ owner[p] = q
+  /\ owner' = [owner EXCEPT ![p] = None]
+  /\ UNCHANGED <<topic, group, gen, log, dead, row, pos, posTopic, saved, s, faults, restores>>
+
+\* The new process has the same transactional id, so its first request aborts what the old one left open.
+Restart(q) ==
+  /\ ~s[q].alive /\ \A p \in Parts : owner[p] # q
+  /\ s' = [s EXCEPT ![q] = Idle]
+  /\ log' = IF Guard("a restart aborts the open transaction") THEN Aborted(log, q) ELSE log
+  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
+
+\* A processor that slept for longer than its transaction may last.
+TimeOut(q) ==
+  /\ s[q].alive /\ s[q].open /\ ~s[q].fenced /\ faults < MaxFaults
+  /\ log' = Aborted(log, q)
+  /\ s' = [s EXCEPT ![q].fenced = TRUE]
+  /\ faults' = faults + 1
+  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, restores>>
+
+\* A fenced processor finds out at its next request.
+Fenced(q) ==
+  /\ s[q].alive /\ s[q].fenced
+  /\ Restarted(q)
+  /\ UNCHANGED <<topic, group, gen, dead, row, pos, posTopic, saved, faults, restores>>
+
+Save ==
+  /\ restores < MaxRestores /\ saved = <<>>
+  /\ saved' = <<row, pos>>
+  /\ UNCHANGED <<topic, group, owner, gen, log, dead, row, pos, posTopic, s, faults, restores>>
+
+Restore ==
+  /\ saved # <<>> /\ restores < MaxRestores /\ saved # <<row, pos>>
+  /\ row' = saved[1] /\ pos' = saved[2]
+  /\ restores' = restores + 1
+  /\ UNCHANGED <<topic, group, owner, gen, log, dead, posTopic, saved, s, faults>>
+
+\* Somebody makes the raw topic anew. Every session ends, because the client does not know the new topic.
+Remake ==
+  /\ topic <= MaxRemakes
+  /\ topic' = topic + 1
+  /\ s' = [q \in Procs |-> IF s[q].alive THEN Idle ELSE s[q]]
+  /\ owner' = [p \in Parts |-> None]
+  /\ log' = SelectSeq(log, LAMBDA e : e.by = None)
+  /\ UNCHANGED <<group, gen, dead, row, pos, posTopic, saved, faults, restores>>
+
+\* --accept-gap
+Accept(p) ==
+  /\ posTopic[p] # topic
+  /\ posTopic' = [posTopic EXCEPT ![p] = topic]
+  /\ pos' = [pos EXCEPT ![p] = 0]
+  /\ group' = [group EXCEPT ![p] = -1]
+  /\ UNCHANGED <<topic, owner, gen, log, dead, row, saved, s, faults, restores>>
+
+-----------------------------------------------------------------------------
+Work(q) ==
+  \/ Store(q) \/ Send(q) \/ Compare(q) \/ SendDead(q) \/ Commit(q) \/ RefillSend(q) \/ Restart(q) \/ Fenced(q)
+  \/ \E p \in Parts : Assign(q, p) \/ Notice(q, p) \/ Poll(q, p) \/ CommitStart(q, p) \/ RefillStore(q, p)
+                      \/ RefillMove(q, p) \/ Expire(q, p)
+
+Next ==
+  \/ \E q \in Procs : Work(q) \/ Crash(q) \/ TimeOut(q)
+  \/ \E p \in Parts : Lose(p) \/ Accept(p)
+  \/ Save \/ Restore \/ Remake
+
+Fairness ==
+  /\ \A q \in Procs : WF_vars(Store(q)) /\ WF_vars(Send(q)) /\ WF_vars(Compare(q)) /\ WF_vars(SendDead(q))
+       /\ SF_vars(Commit(q)) /\ WF_vars(RefillSend(q)) /\ WF_vars(Restart(q)) /\ WF_vars(Fenced(q))
+  /\ \A q \in Procs, p \in Parts : WF_vars(Notice(q, p)) /\ WF_vars(Poll(q, p)) /\ WF_vars(CommitStart(q, p))
+       /\ WF_vars(RefillStore(q, p)) /\ WF_vars(RefillMove(q, p)) /\ WF_vars(Expire(q, p))
+  /\ \A p \in Parts : WF_vars(\E q \in Procs : Assign(q, p))
+
+Spec == Init /\ [][Next]_vars /\ Fairness
+
+-----------------------------------------------------------------------------
+\* The promise.
+
+\* Everything below a position is in the store, of the present topic if the position is about it. So nothing is lost, and
+\* no gap is passed in silence.
+NothingIsLost == \A p \in Parts : posTopic[p] = topic =>
+  \A i \in 1..(IF pos[p] < End(p) THEN pos[p] ELSE End(p)) : Raw[p][i] <= row
+
+\* Nothing that was committed is above what the store has, unless Postgres came back older and is refilled.
+CommittedIsStored == restores = 0 => \A p \in Parts : group[p] <= pos[p]
+
+\* The dead letter is visible with the offset behind it, and once. Records of another topic are not counted.
+OneDeadLetter == MaxRemakes = 0 => dead = (IF group["p1"] >= 1 THEN 1 ELSE 0)
+
+IsQuiet == /\ \A p \in Parts : group[p] = End(p) /\ pos[p] = End(p) /\ posTopic[p] = topic
+           /\ \A q \in Procs : s[q].alive /\ s[q].batch = {} /\ s[q].send = 0 /\ s[q].sent = 0
+           /\ \A i \in 1..Len(log) : log[i].by = None
+
+\* Whoever reads the rows topic to its end has the rows of Postgres.
+TopicIsCurrent == IsQuiet => LastRow = row
+
+Safe == NothingIsLost /\ CommittedIsStored /\ OneDeadLetter /\ TopicIsCurrent
+
+NothingGoesBack == [][
+  /\ (row' < row => restores' > restores)
+  /\ \A p \in Parts : group'[p] < group[p] => posTopic'[p] # posTopic[p]
+  /\ \A p \in Parts : pos'[p] < pos[p] => (restores' > restores \/ posTopic'[p] # posTopic[p])]_vars
+
+CaughtUp == <>[]IsQuiet
+
+\* Processors are alike.
+Symmetry == Permutations(Procs)
+=============================================================================
