@@ -271,6 +271,13 @@ RefillMove(q, p) ==
        /\ UNCHANGED <<log, owner>>
   /\ UNCHANGED <<topic, group, gen, dead, row, posTopic, saved, faults, restores>>
 
+\* Positions are compared every few seconds, although no record comes: nothing else finds a restore at the end of a feed.
+Look(q) ==
+  /\ Guard("positions are compared without a record")
+  /\ s[q].alive /\ \E p \in Parts : Has(q, p) /\ pos[p] < s[q].at[p].stored
+  /\ Restarted(q)
+  /\ UNCHANGED <<topic, group, gen, dead, row, pos, posTopic, saved, faults, restores>>
+
 -----------------------------------------------------------------------------
 \* Faults.
 
@@ -337,7 +344,7 @@ Accept(p) ==
 
 -----------------------------------------------------------------------------
 Work(q) ==
-  \/ Store(q) \/ Send(q) \/ Compare(q) \/ SendDead(q) \/ Commit(q) \/ RefillSend(q) \/ Restart(q) \/ Fenced(q)
+  \/ Store(q) \/ Send(q) \/ Compare(q) \/ SendDead(q) \/ Commit(q) \/ RefillSend(q) \/ Restart(q) \/ Fenced(q) \/ Look(q)
   \/ \E p \in Parts : Assign(q, p) \/ Notice(q, p) \/ Poll(q, p) \/ CommitStart(q, p) \/ RefillStore(q, p)
                       \/ RefillMove(q, p) \/ Expire(q, p)
 
@@ -348,7 +355,7 @@ Next ==
 
 Fairness ==
   /\ \A q \in Procs : WF_vars(Store(q)) /\ WF_vars(Send(q)) /\ WF_vars(Compare(q)) /\ WF_vars(SendDead(q))
-       /\ SF_vars(Commit(q)) /\ WF_vars(RefillSend(q)) /\ WF_vars(Restart(q)) /\ WF_vars(Fenced(q))
+       /\ SF_vars(Commit(q)) /\ WF_vars(RefillSend(q)) /\ WF_vars(Restart(q)) /\ WF_vars(Fenced(q)) /\ WF_vars(Look(q))
   /\ \A q \in Procs, p \in Parts : WF_vars(Notice(q, p)) /\ WF_vars(Poll(q, p)) /\ WF_vars(CommitStart(q, p))
        /\ WF_vars(RefillStore(q, p)) /\ WF_vars(RefillMove(q, p)) /\ WF_vars(Expire(q, p))
   /\ \A p \in Parts : WF_vars(\E q \in Procs : Assign(q, p))

@@ -30,7 +30,7 @@ const slice = "TestRealRecords|TestTheBooksBalance|TestLettersAreRetriedOnceAcro
 // A row is one version of one server.
 type row struct {
 	server, version string
-	env             func(ctx context.Context, version string) ([]string, error) // makes the tests use this version
+	env             func(ctx context.Context, version string) ([]string, error) // has the tests use it
 }
 
 func (r row) name() string { return r.server + " " + r.version }

@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// newestKafka is the release that the tests run with unless a row names another one. docker-compose.yml starts
-// the same minor release.
+// newestKafka is the release that the tests run with unless a row names another one. docker-compose.yml
+// starts the same minor release.
 const newestKafka = "4.1.2"
 
 // The plugin of Maven that copies packages, pinned.

@@ -67,6 +67,7 @@ func TestTheModelsNeedEveryGuard(t *testing.T) {
 		{model: "Stream", restores: 1, without: "a write expects the position that was seen"},
 		{model: "Stream", faults: 1, restores: 1, without: "nothing is sent or committed below the floor"},
 		{model: "Stream", faults: 1, restores: 1, without: "a refill moves the position when its rows are published"},
+		{model: "Stream", restores: 1, lively: true, without: "positions are compared without a record"},
 		{model: "Stream", remakes: 1, without: "a topic made anew is a gap"},
 		{model: "View", faults: 2, without: "a lower sequence number changes nothing"},
 		{model: "View", faults: 2, without: "a batch that may have landed before is followed by a sweep"},
