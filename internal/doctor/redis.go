@@ -28,7 +28,7 @@ const rewrite = ", then CONFIG REWRITE"
 // redisRules are about the answers to CONFIG GET.
 var redisRules = []rule{
 	{"maxmemory-policy", isNot("noeviction"), Error,
-		"values of a batter can vanish: run refuses such a server",
+		"values of a batter can vanish: run writes nothing to such a server",
 		"CONFIG SET maxmemory-policy noeviction" + rewrite},
 	{"timeout", within(1, 30), Warning, "quiet connections are closed, and the next read waits for a new one",
 		"CONFIG SET timeout 0" + rewrite},
