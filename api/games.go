@@ -29,8 +29,13 @@ type leadersIn struct {
 	Waiting
 }
 
-// liveFor is how long a game counts as live after a pitch.
-const liveFor = 30 * time.Minute
+// A game is live for liveFor after one of its pitches was processed. The stream says so, because a feed may be
+// late, and the event times of a replayed game are those of its day. A game that is more than liveWithin older
+// than the stream's newest pitch is history, although it is processed now.
+const (
+	liveFor    = 30 * time.Minute
+	liveWithin = 6 * time.Hour
+)
 
 // lastPitches is how many pitches a game shows.
 const lastPitches = 10
@@ -65,9 +70,11 @@ func getGames(ctx context.Context, a *API, in *gamesIn) (body Games, err error) 
 }
 
 func summary(g schemas.PlayedGame) GameSummary {
+	// guard: api: history that is loaded is not live | && g.StreamLast.Time().Sub(g.Last.Time()) <= liveWithin ->
+	live := time.Since(g.UpdatedAt.Time()) <= liveFor && g.StreamLast.Time().Sub(g.Last.Time()) <= liveWithin
 	return GameSummary{
 		GamePK: g.GamePK, GameDate: g.GameDate, Venue: g.Venue, Pitches: g.Pitches,
-		FirstPitchAt: g.First, LastPitchAt: g.Last, Live: time.Since(g.Last.Time()) <= liveFor,
+		FirstPitchAt: g.First, LastPitchAt: g.Last, Live: live,
 	}
 }
 

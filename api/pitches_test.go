@@ -63,6 +63,26 @@ func TestPagesOfPitches(t *testing.T) {
 	k.get(404, opPitch, "/v1/pitches/00000000-0000-0000-0000-0000000000ff")
 }
 
+// guard: api: history that is loaded is not live
+func TestAGameIsLiveOnTheStreamsClock(t *testing.T) {
+	now := schemas.TimeMSOf(time.Now())
+	const hour = schemas.TimeMS(3_600_000)
+	for name, c := range map[string]struct {
+		game schemas.PlayedGame
+		live bool
+	}{
+		"now":                          {schemas.PlayedGame{Last: now, UpdatedAt: now, StreamLast: now}, true},
+		"a feed that is a year late":   {schemas.PlayedGame{Last: now - 8760*hour, UpdatedAt: now, StreamLast: now - 8760*hour}, true},
+		"the later of two parks":       {schemas.PlayedGame{Last: now - 2*hour, UpdatedAt: now, StreamLast: now}, true},
+		"processed an hour ago":        {schemas.PlayedGame{Last: now, UpdatedAt: now - hour, StreamLast: now}, false},
+		"yesterday's, loaded today":    {schemas.PlayedGame{Last: now - 24*hour, UpdatedAt: now, StreamLast: now}, false},
+		"a clock that is years ahead":  {schemas.PlayedGame{Last: now + 87600*hour, UpdatedAt: now, StreamLast: now}, true},
+		"nothing in the stream is now": {schemas.PlayedGame{Last: 5, UpdatedAt: 6, StreamLast: 5}, false},
+	} {
+		require.Equal(t, c.live, summary(c.game).Live, name)
+	}
+}
+
 func TestGames(t *testing.T) {
 	s := newStores()
 	now := schemas.TimeMSOf(time.Now())

@@ -32,7 +32,7 @@ type GameSummary struct {
 	Pitches      int64          `json:"pitches" doc:"Pitches that stand, those without a batter too"`
 	FirstPitchAt schemas.TimeMS `json:"first_pitch_at" doc:"Event time of the first pitch"`
 	LastPitchAt  schemas.TimeMS `json:"last_pitch_at" doc:"Event time of the newest pitch"`
-	Live         bool           `json:"live" doc:"The newest pitch is no older than 30 minutes"`
+	Live         bool           `json:"live" doc:"A pitch of it was processed within the last 30 minutes, and it is no history: its newest pitch is within 6 hours of the stream's newest"`
 }
 
 // Games are the games of the newest pitches.

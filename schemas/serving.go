@@ -70,6 +70,8 @@ type PlayedGame struct {
 	// First and Last are the event times of its first and its newest pitch.
 	First, Last TimeMS
 	UpdatedAt   TimeMS // when a row of the game was written last
+	// StreamLast is the event time of the newest pitch of all games, without those far in the future.
+	StreamLast TimeMS
 }
 
 // PitchCursor is a place in a list of pitches, newest first: the list goes on behind this pitch.

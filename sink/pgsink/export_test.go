@@ -12,6 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
@@ -128,6 +129,36 @@ func TestDimensionsCountCurrentRows(t *testing.T) {
 	var family string
 	require.NoError(t, raw(t, s).QueryRow(t.Context(), `SELECT family FROM dim_pitch_type WHERE pitch_type = 'Sinker'`).Scan(&family))
 	require.Equal(t, "fastball", family)
+}
+
+// guard: warehouse: a game is what most of its pitches say
+func TestAGameIsWhatMostOfItsPitchesSay(t *testing.T) {
+	s := open(t)
+	var changes []schemas.Change
+	for i := range 9 {
+		c := thrown(byte(i+1), int64(i+1), 99, int64(5+i%2), "2024-04-01")
+		c.Row.GamePK, c.Row.Venue = "g", "A Park"
+		if i == 8 { // one record with another game's headers, all of them greater
+			c.Row.Venue, c.Row.GameDate, c.Row.TeamID = "Zoo Field", "2024-10-30", schemas.Some[int64](3)
+		}
+		changes = append(changes, c)
+	}
+	_, err := s.Apply(t.Context(), sinktest.BatchOf(changes...))
+	require.NoError(t, err)
+	var venue, date string
+	var teams []int64
+	require.NoError(t, raw(t, s).QueryRow(t.Context(), `SELECT venue, game_date::text, team_ids FROM dim_game WHERE game_pk = 'g'`).Scan(&venue, &date, &teams))
+	require.Equal(t, []any{"A Park", "2024-04-01", []int64{5, 6}}, []any{venue, date, teams})
+	read, err := pgread.Open(s.DB().Config)
+	require.NoError(t, err)
+	t.Cleanup(read.Close)
+	game, err := read.Game(t.Context(), "g")
+	require.NoError(t, err)
+	games, err := read.Games(t.Context(), 1)
+	require.NoError(t, err)
+	require.Equal(t, *game, games[0])
+	require.Equal(t, []any{schemas.Text("A Park"), schemas.Text("2024-04-01")}, []any{game.Venue, game.GameDate})
+	require.Equal(t, game.Last, game.StreamLast)
 }
 
 func TestTheDimensionsHaveTheColumnsOfTheDictionary(t *testing.T) {

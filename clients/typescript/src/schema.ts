@@ -720,7 +720,7 @@ export interface components {
             last_pitch_at: string;
             /** @description The ten newest pitches, the newest first */
             last_pitches: components["schemas"]["Pitch"][];
-            /** @description The newest pitch is no older than 30 minutes */
+            /** @description A pitch of it was processed within the last 30 minutes, and it is no history: its newest pitch is within 6 hours of the stream's newest */
             live: boolean;
             /**
              * Format: int64
@@ -866,7 +866,7 @@ export interface components {
              * @description Event time of the newest pitch
              */
             last_pitch_at: string;
-            /** @description The newest pitch is no older than 30 minutes */
+            /** @description A pitch of it was processed within the last 30 minutes, and it is no history: its newest pitch is within 6 hours of the stream's newest */
             live: boolean;
             /**
              * Format: int64

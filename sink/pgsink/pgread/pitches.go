@@ -53,7 +53,11 @@ func (r *Reader) Swings(ctx context.Context, ids []int64, limit int) ([]schemas.
 // pitchesOfAGame bounds how many of the newest pitches Games looks at per game. A long game has fewer.
 const pitchesOfAGame = 500
 
-const gameColumns = `game_pk, max(game_date), max(venue), count(*), min(event_time), max(event_time), max(processed_at)`
+// gameColumns are the columns of a game. Its date and venue are those of most of its pitches.
+// guard: warehouse: a game is what most of its pitches say | mode() WITHIN GROUP (ORDER BY venue) -> max(venue)
+const gameColumns = `game_pk, mode() WITHIN GROUP (ORDER BY game_date), mode() WITHIN GROUP (ORDER BY venue),
+	count(*), min(event_time), max(event_time), max(processed_at),
+	coalesce((SELECT max(event_time) FROM {schema}.pitches WHERE event_time <= now() + interval '1 hour'), max(event_time))`
 
 // Games returns the games of the newest pitches, the one with the newest pitch first.
 func (r *Reader) Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error) {
@@ -82,7 +86,7 @@ func (r *Reader) GameVersions(ctx context.Context, games []string) ([]string, er
 
 func scanGame(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
 	err = row.Scan(&g.GamePK, pg.Date(&g.GameDate), pg.Text(&g.Venue), &g.Pitches,
-		pg.Time(&g.First), pg.Time(&g.Last), pg.Time(&g.UpdatedAt))
+		pg.Time(&g.First), pg.Time(&g.Last), pg.Time(&g.UpdatedAt), pg.Time(&g.StreamLast))
 	return g, err
 }
 
