@@ -138,7 +138,7 @@ func (w *Observer) Batch(s consumer.BatchSummary) {
 const pingEvery = 5 * time.Second
 
 // pingPostgres returns a loop that checks whether Postgres answers: a processor without partitions writes
-// nothing, and must still know.
+// nothing, and must still know. It returns an error for a database that pitchstream cannot use.
 func (w *Observer) pingPostgres(store *pgsink.Sink) func(context.Context) error {
 	return func(ctx context.Context) error {
 		tick := time.NewTicker(pingEvery)
@@ -149,6 +149,9 @@ func (w *Observer) pingPostgres(store *pgsink.Sink) func(context.Context) error 
 			cancel()
 			if ctx.Err() != nil {
 				return nil
+			}
+			if errors.Is(err, pgsink.ErrEncoding) {
+				return err
 			}
 			w.Metrics.Up("postgres", err == nil)
 			reason := ""

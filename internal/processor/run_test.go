@@ -64,6 +64,30 @@ func TestRunShowsThatPostgresIsUnavailableAndStopsOnCancel(t *testing.T) {
 	}
 }
 
+func TestRunRefusesADatabaseOfAnotherEncoding(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	o := Options{
+		Kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, Group: "pitchstream",
+		RawTopic: "pitches.raw", RowsTopic: "pitches.rows", DeadTopic: "pitches.dead",
+		Postgres: pgsink.Config{
+			URL: testkit.PostgresOf(t, testkit.Postgres(t), "LATIN1"), Schema: "pitchstream",
+		},
+		Redis: redissink.Config{URL: "redis://" + miniredis.RunT(t).Addr(), Prefix: "ps:live:"},
+		Log:   slog.New(slog.DiscardHandler),
+	}
+	client, err := kgo.NewClient(o.Kafka...)
+	require.NoError(t, err)
+	defer client.Close()
+	topics := kafkasink.Topics(kafkasink.TopicsConfig{
+		Raw: o.RawTopic, Rows: o.RowsTopic, Dead: o.DeadTopic, Partitions: 1,
+	})
+	_, err = kafkasink.EnsureTopics(t.Context(), kadm.NewClient(client), topics, false)
+	require.NoError(t, err)
+	require.ErrorIs(t, Run(t.Context(), o), pgsink.ErrEncoding)
+}
+
 func TestRunRefusesAnAdminAddressInUse(t *testing.T) {
 	o := Options{
 		Postgres: pgsink.Config{URL: "postgres://nobody@" + testkit.FreeAddr() + "/none", Schema: "pitchstream"},

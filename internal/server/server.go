@@ -29,6 +29,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 	"github.com/pitchstream/pitchstream/web"
 )
@@ -105,7 +106,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	o.Log.Info("serving", "address", server.Addr())
-	watch := func(ctx context.Context) error { return watchStores(ctx, handler, health) }
+	watch := func(ctx context.Context) error { return watchStores(ctx, handler, stores, health) }
 	helpers := []func(context.Context) error{watch}
 	if o.AdminAddr != "" {
 		nothingToReset := func() bool { return false }
@@ -134,8 +135,9 @@ func Run(ctx context.Context, o Options) error {
 	}, helpers...)
 }
 
-// watchStores checks each second until ctx ends whether the stores can be read.
-func watchStores(ctx context.Context, handler *api.Switch, health *obs.Health) error {
+// watchStores checks each second until ctx ends whether the stores can be read. It returns an error for a
+// database that pitchstream cannot use.
+func watchStores(ctx context.Context, handler *api.Switch, stores *targets, health *obs.Health) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -146,6 +148,12 @@ func watchStores(ctx context.Context, handler *api.Switch, health *obs.Health) e
 		reason := ""
 		if err != nil {
 			reason = err.Error()
+			ping, cancel := context.WithTimeout(ctx, time.Second)
+			why := stores.live.Ping(ping)
+			cancel()
+			if errors.Is(why, pgread.ErrEncoding) {
+				return why
+			}
 		}
 		health.Set("stores", err == nil, reason)
 		select {

@@ -49,6 +49,12 @@ func testOptions(t *testing.T) (Options, *kgo.Client, *pgsink.Sink) {
 	return o, client, store
 }
 
+func TestServerRefusesADatabaseOfAnotherEncoding(t *testing.T) {
+	o, _, _ := testOptions(t)
+	o.Postgres.URL = testkit.PostgresOf(t, o.Postgres.URL, "LATIN1")
+	require.ErrorIs(t, Run(t.Context(), o), pgsink.ErrEncoding)
+}
+
 // guard: server: requests are taken while load balancers notice
 func TestServerAnswersUntilItsContextEnds(t *testing.T) {
 	o, _, _ := testOptions(t)

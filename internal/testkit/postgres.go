@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
+	neturl "net/url"
 	"strings"
 	"testing"
 
@@ -73,7 +73,7 @@ func (l local) Remove(context.Context) error {
 func freshDatabase(t testing.TB, server string, stays bool) string {
 	t.Helper()
 	name := Name(t)
-	u, err := url.Parse(server)
+	u, err := neturl.Parse(server)
 	if err != nil {
 		t.Fatalf("PITCHSTREAM_TEST_POSTGRES_URL: %v", err)
 	}
@@ -90,6 +90,21 @@ func freshDatabase(t testing.TB, server string, stays bool) string {
 		}
 		execute(t, server, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", pgx.Identifier{name}.Sanitize()))
 	})
+	return u.String()
+}
+
+// PostgresOf gives the URL of an empty database of another encoding on the server of a URL. It goes with the
+// test.
+func PostgresOf(t testing.TB, server, encoding string) (url string) {
+	t.Helper()
+	name := pgx.Identifier{Name(t)}.Sanitize()
+	u, err := neturl.Parse(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute(t, server, "CREATE DATABASE "+name+" ENCODING '"+encoding+"' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+	t.Cleanup(func() { execute(t, server, "DROP DATABASE "+name+" WITH (FORCE)") })
+	u.Path = "/" + strings.Trim(name, `"`)
 	return u.String()
 }
 

@@ -21,6 +21,9 @@ type Config = pg.Config
 // DB is the pool that a Sink shares with pgbooks and pgadmin.
 type DB = pg.DB
 
+// ErrEncoding means that the database cannot hold every text. Waiting does not help.
+var ErrEncoding = pg.ErrEncoding
+
 // Sink writes batches. It is safe for use by several goroutines. Each Apply uses one connection.
 type Sink struct {
 	db         *DB

@@ -14,6 +14,9 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
+// ErrEncoding means that the database cannot hold every text. Waiting does not help.
+var ErrEncoding = pg.ErrEncoding
+
 // Config names the database and the schema.
 type Config = pg.Config
 
