@@ -179,7 +179,8 @@ func (db *DB) open(application string, conns int32, connect time.Duration) error
 	}
 	c.OnPgError = func(conn *pgconn.PgConn, e *pgconn.PgError) bool {
 		switch e.Code {
-		case "25006", "57P01", "57P02", "57P03":
+		// A standby refuses a write (25006) and the start of a transaction that may write (0A000).
+		case "0A000", "25006", "57P01", "57P02", "57P03":
 			// guard: a server that ceased to be the primary loses all connections
 			db.Pool.Reset()
 			return false

@@ -1,0 +1,150 @@
+package pgsink
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/internal/localpg"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
+	"github.com/pitchstream/pitchstream/sink/sinktest"
+)
+
+// name is one address that leads to one server after another, as a floating address does. Connections stay
+// with the server that they were made to.
+type name struct {
+	addr   string
+	server atomic.Value // host:port, a string
+}
+
+func newName(t *testing.T, server string) *name {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	n := &name{addr: l.Addr().String()}
+	n.server.Store(server)
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer client.Close()
+				server, err := net.Dial("tcp", n.server.Load().(string))
+				if err != nil {
+					return
+				}
+				defer server.Close()
+				go func() {
+					_, _ = io.Copy(server, client)
+					_ = server.Close()
+				}()
+				_, _ = io.Copy(client, server)
+			}()
+		}
+	}()
+	return n
+}
+
+// of returns the URL of the database under the name.
+func (n *name) of(t *testing.T, database, more string) string {
+	t.Helper()
+	u, err := url.Parse(database + more)
+	require.NoError(t, err)
+	u.Host = n.addr
+	return u.String()
+}
+
+// twoServers returns a standby and a primary, both with our tables and one password.
+func twoServers(t *testing.T) (standby, primary *localpg.Server) {
+	t.Helper()
+	var servers [2]*localpg.Server
+	for i := range servers {
+		s, err := localpg.Start(t.Context(), localpg.Options{Settings: localpg.Throwaway(), Download: true})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = s.Stop() })
+		c, err := pgx.Connect(t.Context(), s.URL)
+		require.NoError(t, err)
+		_, err = c.Exec(t.Context(), `ALTER ROLE postgres PASSWORD 'hush'`)
+		require.NoError(t, err)
+		var data string
+		require.NoError(t, c.QueryRow(t.Context(), `SHOW data_directory`).Scan(&data))
+		require.NoError(t, c.Close(t.Context()))
+		u, err := url.Parse(s.URL)
+		require.NoError(t, err)
+		u.User = url.UserPassword("postgres", "hush")
+		s.URL = u.String()
+		openAt(t, s.URL, "pitchstream").Close()
+		if i == 0 {
+			require.NoError(t, s.Halt())
+			require.NoError(t, os.WriteFile(filepath.Join(data, "standby.signal"), nil, 0o644))
+			require.NoError(t, s.Resume(t.Context()))
+		}
+		servers[i] = s
+	}
+	return servers[0], servers[1]
+}
+
+// guard: a writer refuses a standby
+// guard: a server that ceased to be the primary loses all connections
+func TestAWriterGoesOnWhenItsNameLeadsToThePrimaryAgain(t *testing.T) {
+	standby, primary := twoServers(t)
+	for _, c := range []struct{ more, refused string }{
+		{"", "the server is a standby"},
+		{"&target_session_attrs=any", "during recovery"},
+	} {
+		n := newName(t, standby.Addr)
+		cfg := Config{URL: n.of(t, primary.URL, c.more), Schema: "pitchstream", Group: "g"}
+		s, err := Open(cfg)
+		require.NoError(t, err)
+		w := sinktest.NewGenerator(7, 1)
+		if c.more != "" { // several connections to the standby, of which the failure ends all
+			var held [3]*pgxpool.Conn
+			for i := range held {
+				held[i], err = s.db.Pool.Acquire(t.Context())
+				require.NoError(t, err)
+			}
+			for _, conn := range held {
+				conn.Release()
+			}
+		}
+		_, err = s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(0, 1)))
+		require.ErrorContains(t, err, c.refused)
+		reader, err := pgread.Open(cfg)
+		require.NoError(t, err)
+		require.NoError(t, reader.Ping(t.Context()), "a reader takes a standby")
+		reader.Close()
+		n.server.Store(primary.Addr)
+		_, err = s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(0, 1)))
+		require.NoError(t, err, "the next attempt finds the primary")
+		s.Close()
+	}
+}
+
+// One attempt may fail with the connection that was ended. The next one has another.
+func TestAWriterGoesOnWhenItsConnectionsAreEnded(t *testing.T) {
+	s := open(t)
+	w := sinktest.NewGenerator(7, 1)
+	admin := raw(t, s)
+	for i := range 3 {
+		_, err := s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(2*i, 1)))
+		require.NoError(t, err)
+		_, err = admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		require.NoError(t, err)
+		if _, err = s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(2*i+1, 1))); err != nil {
+			_, err = s.Apply(t.Context(), sinktest.BatchOf(w.Upsert(2*i+1, 1)))
+		}
+		require.NoError(t, err)
+	}
+}
