@@ -256,8 +256,6 @@ func neverBack(t *testing.T, f Fixture) {
 	require.Equal(t, map[int32]int64{0: 50}, positions)
 }
 
-// guard: a position moves only within its topic
-// guard: a new partition of a topic that was created anew is a gap
 func sameTopic(t *testing.T, f Fixture) {
 	s := f.Open(t, 1)
 	changes := NewGenerator(17, 3).Changes(5)
