@@ -113,7 +113,15 @@ func TestSecretsAreHiddenHoweverTheyArePrinted(t *testing.T) {
 		"redis://:hush@a:1,b:2/0":              "redis://:xxxxx@a:1,b:2/0",
 		"redis://hush-user:hush@a:1,b:2?c=d@e": "redis://hush-user:xxxxx@e",
 		"a:1,b:2":                              "a:1,b:2",
-		"":                                     "",
+		"postgres:u:hush@h/d":                  "postgres:xxxxx@h/d",
+		"u:hush@h:6379":                        "u:xxxxx@h:6379",
+		"redis://hush@h:6379":                  "redis://xxxxx@h:6379",
+		"hush@h:6379":                          "xxxxx@h:6379",
+		"redis:/u:hush@h:6379":                 "redis:xxxxx@h:6379",
+		"host=h user=u@x":                      "host=h user=u@x",
+
+		"redis+sentinel://u:hush@a:1,b/m?sentinel_username=s&sentinel_password=hush": "redis+sentinel://u:xxxxx@a:1,b/m?sentinel_username=s&sentinel_password=xxxxx",
+		"": "",
 	} {
 		s := SecretURL{in}
 		require.Equal(t, want, s.String())
@@ -181,6 +189,8 @@ func TestRedisURLNamesAServerOrACluster(t *testing.T) {
 		"redis://u:p%2C%40@h:1": true, "redis://h:1/2?read_timeout=1s": true,
 		"h:1,i:2,j:3": true, "redis://:p@h:1,i:2": true, "rediss://h:1,i:2?dial_timeout=3s": true, "rediss://u:p@h:1,": true,
 		"redis://h:1,i:2/0": true, "redis://h:1,/0": true,
+		"redis+sentinel://h/m": true, "rediss+sentinel://u:p@h:1,i/m/2?sentinel_password=s": true,
+		"redis+sentinel://h:1": false, "redis+sentinel://h/m/x": false, "redis+sentinel://:1/m": false, "sentinel://h/m": false,
 		"redis://": false, "redis://h:1?unheard_of_parameter=1": false, "redis://h:1,i:2?unheard_of_parameter=1": false,
 		"redis://h:1,:2": false, "redis://h:1,,i:2": false, "redis://h:99999": false, "http://h:1": false,
 	} {

@@ -43,19 +43,25 @@ func (s *SecretURL) UnmarshalText(text []byte) error { s.value = string(text); r
 var passwordWord = regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token)\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)`)
 
 // String hides everything from the first colon behind :// to the last @, because a password that was not
-// escaped may contain any character.
+// escaped may contain any character. A text before @ without a colon is hidden too where the scheme is that of
+// Redis, or none, because people write a password there.
 func (s SecretURL) String() string {
 	text := passwordWord.ReplaceAllString(s.value, "${1}"+hidden)
 	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		scheme, rest = "", text
+	}
 	at := strings.LastIndex(rest, "@")
-	if !ok || at < 0 {
+	if at < 0 {
 		return text
 	}
 	user, _, hasPassword := strings.Cut(rest[:at], ":")
 	if hasPassword {
 		user += ":" + hidden
+	} else if strings.HasPrefix(scheme, "redis") || !ok && !strings.Contains(rest, "=") {
+		user = hidden
 	}
-	return scheme + "://" + user + rest[at:]
+	return strings.TrimSuffix(text, rest) + user + rest[at:]
 }
 
 // GoString hides the passwords from the verb %#v.
