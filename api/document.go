@@ -177,15 +177,16 @@ func describe(api huma.API) error {
 		op.Tags = []string{strings.Split(path, "/")[2]}
 		for status, response := range op.Responses {
 			for kind, content := range response.Content {
-				content.Example = examples[op.OperationID]
+				var example any = examples[op.OperationID]
 				if kind == "text/event-stream" {
 					const frame = "id: 5f2c1d0e9b8a7f6e5d4c3b2a\nevent: state\ndata: %s\n\n"
-					content.Example = fmt.Sprintf(frame, examples[op.OperationID])
+					example = fmt.Sprintf(frame, example)
 				}
 				if code, err := strconv.Atoi(status); err == nil && code >= 400 {
-					p := problem(code, problemTypes[code], "why, for people")
-					content.Example = p
+					example = problem(code, problemTypes[code], "why, for people")
 				}
+				// A named example, because RapiDoc fails at another one with a null in it.
+				content.Examples = map[string]*huma.Example{"answer": {Value: example}}
 			}
 			switch status {
 			case "401":

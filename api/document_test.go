@@ -48,7 +48,9 @@ type openAPI struct {
 			OperationID string
 			Tags        []string
 			Responses   map[string]struct {
-				Content map[string]struct{ Example json.RawMessage }
+				Content map[string]struct {
+					Examples map[string]struct{ Value json.RawMessage }
+				}
 				Headers map[string]any
 			}
 		}
@@ -80,7 +82,7 @@ func TestEveryAnswerHasAnExampleThatIsOne(t *testing.T) {
 		for status, response := range op.Responses {
 			for kind, content := range response.Content {
 				at := path + " " + status
-				example := []byte(content.Example)
+				example := []byte(content.Examples["answer"].Value)
 				require.NotEmpty(t, example, at)
 				if kind == "text/event-stream" {
 					var frame string
