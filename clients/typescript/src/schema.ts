@@ -2231,63 +2231,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "batters": [
-                     *         {
-                     *           "batter_id": 660271,
-                     *           "name": "Shohei Ohtani",
-                     *           "team": "LAD",
-                     *           "pitches": 1290,
-                     *           "swing_count": 612,
-                     *           "whiff_count": 148,
-                     *           "whiff_rate_pct": 24.18,
-                     *           "contact_count": 464,
-                     *           "max_exit_velocity_mph": 118.7,
-                     *           "avg_exit_velocity_mph": 93.2,
-                     *           "hard_hit_count": 201,
-                     *           "max_bat_speed_mph": 84.1,
-                     *           "avg_bat_speed_mph": 75.8,
-                     *           "avg_attack_angle_deg": 11.4,
-                     *           "last_pitch": {
-                     *             "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *             "event_time": "2025-04-07T01:40:02.900Z",
-                     *             "pitch_result": "HitIntoPlay",
-                     *             "pitch_action": "InPlay",
-                     *             "exit_velocity_mph": 108.9
-                     *           },
-                     *           "by_pitch_type": {
-                     *             "FourSeamFastball": {
-                     *               "pitches": 402,
-                     *               "swings": 214,
-                     *               "whiffs": 44
-                     *             },
-                     *             "unknown": {
-                     *               "pitches": 888,
-                     *               "swings": 398,
-                     *               "whiffs": 104
-                     *             }
-                     *           },
-                     *           "seq": 48213,
-                     *           "as_of": "2025-04-07T01:40:02.900Z",
-                     *           "processed_at": "2025-04-07T01:40:03.100Z",
-                     *           "source": "redis",
-                     *           "stale": false,
-                     *           "lag_ms": 0,
-                     *           "age_ms": 0
-                     *         }
-                     *       ],
-                     *       "missing": [
-                     *         1
-                     *       ],
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Batters"];
                 };
             };
@@ -2299,14 +2242,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2316,14 +2251,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2333,14 +2260,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2352,14 +2271,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2369,14 +2280,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2388,14 +2291,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2422,50 +2317,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "batter_id": 660271,
-                     *       "name": "Shohei Ohtani",
-                     *       "team": "LAD",
-                     *       "pitches": 1290,
-                     *       "swing_count": 612,
-                     *       "whiff_count": 148,
-                     *       "whiff_rate_pct": 24.18,
-                     *       "contact_count": 464,
-                     *       "max_exit_velocity_mph": 118.7,
-                     *       "avg_exit_velocity_mph": 93.2,
-                     *       "hard_hit_count": 201,
-                     *       "max_bat_speed_mph": 84.1,
-                     *       "avg_bat_speed_mph": 75.8,
-                     *       "avg_attack_angle_deg": 11.4,
-                     *       "last_pitch": {
-                     *         "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *         "event_time": "2025-04-07T01:40:02.900Z",
-                     *         "pitch_result": "HitIntoPlay",
-                     *         "pitch_action": "InPlay",
-                     *         "exit_velocity_mph": 108.9
-                     *       },
-                     *       "by_pitch_type": {
-                     *         "FourSeamFastball": {
-                     *           "pitches": 402,
-                     *           "swings": 214,
-                     *           "whiffs": 44
-                     *         },
-                     *         "unknown": {
-                     *           "pitches": 888,
-                     *           "swings": 398,
-                     *           "whiffs": 104
-                     *         }
-                     *       },
-                     *       "seq": 48213,
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "redis",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Batter"];
                 };
             };
@@ -2477,14 +2328,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2494,14 +2337,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2511,14 +2346,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2530,14 +2357,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2547,14 +2366,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2566,14 +2377,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2602,46 +2405,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "batter_id": 660271,
-                     *       "name": "Shohei Ohtani",
-                     *       "team": "LAD",
-                     *       "game_pk": "745804",
-                     *       "pitches": 17,
-                     *       "swing_count": 8,
-                     *       "whiff_count": 2,
-                     *       "whiff_rate_pct": 25,
-                     *       "contact_count": 6,
-                     *       "max_exit_velocity_mph": 118.7,
-                     *       "avg_exit_velocity_mph": 93.2,
-                     *       "hard_hit_count": 3,
-                     *       "max_bat_speed_mph": 84.1,
-                     *       "avg_bat_speed_mph": 75.8,
-                     *       "avg_attack_angle_deg": 11.4,
-                     *       "last_pitch": {
-                     *         "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *         "event_time": "2025-04-07T01:40:02.900Z",
-                     *         "pitch_result": "HitIntoPlay",
-                     *         "pitch_action": "InPlay",
-                     *         "exit_velocity_mph": 108.9
-                     *       },
-                     *       "by_pitch_type": {
-                     *         "unknown": {
-                     *           "pitches": 17,
-                     *           "swings": 8,
-                     *           "whiffs": 2
-                     *         }
-                     *       },
-                     *       "seq": 48213,
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "redis",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Batter"];
                 };
             };
@@ -2653,14 +2416,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2670,14 +2425,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2687,14 +2434,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2706,14 +2445,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2723,14 +2454,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2742,14 +2465,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2780,62 +2495,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "batter_id": 660271,
-                     *       "pitches": [
-                     *         {
-                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *           "game_pk": "745804",
-                     *           "game_date": "2025-04-06",
-                     *           "venue": "Dodger Stadium",
-                     *           "batter_id": 660271,
-                     *           "pitcher_id": 592450,
-                     *           "team_id": 119,
-                     *           "inning": 3,
-                     *           "balls": 1,
-                     *           "strikes": 2,
-                     *           "outs": 1,
-                     *           "pitch_type": "FourSeamFastball",
-                     *           "pitch_result": "HitIntoPlay",
-                     *           "pitch_action": "InPlay",
-                     *           "pitch_speed_mph": 96.4,
-                     *           "spin_rate_rpm": 2341,
-                     *           "exit_velocity_mph": 108.9,
-                     *           "hit_spin_rpm": 2011,
-                     *           "launch_angle_deg": 24.1,
-                     *           "spray_angle_deg": -7.3,
-                     *           "is_swing": true,
-                     *           "is_contact": true,
-                     *           "is_whiff": false,
-                     *           "swing_confidence": "confirmed",
-                     *           "attack_angle_deg": 12.6,
-                     *           "bat_speed_mph": 78.2,
-                     *           "speed_confidence": "reliable",
-                     *           "bat_samples": 212,
-                     *           "ball_samples": 388,
-                     *           "duplicate_samples": 0,
-                     *           "issues": [],
-                     *           "event_time": "2025-04-07T01:40:02.900Z",
-                     *           "revision": 0,
-                     *           "record_ts_ms": 1743990003000,
-                     *           "source_topic": "pitches.raw",
-                     *           "source_partition": 0,
-                     *           "source_offset": 48213,
-                     *           "core_version": 1,
-                     *           "build": "0.1.0",
-                     *           "processed_at": "2025-04-07T01:40:03.100Z",
-                     *           "batter_name": "Shohei Ohtani"
-                     *         }
-                     *       ],
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Pitches"];
                 };
             };
@@ -2847,14 +2506,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2864,14 +2515,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2881,14 +2524,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2900,14 +2535,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2917,14 +2544,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2936,14 +2555,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -2970,52 +2581,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example id: 5f2c1d0e9b8a7f6e5d4c3b2a
-                     *     event: state
-                     *     data: {
-                     *         "batter_id": 660271,
-                     *         "name": "Shohei Ohtani",
-                     *         "team": "LAD",
-                     *         "pitches": 1290,
-                     *         "swing_count": 612,
-                     *         "whiff_count": 148,
-                     *         "whiff_rate_pct": 24.18,
-                     *         "contact_count": 464,
-                     *         "max_exit_velocity_mph": 118.7,
-                     *         "avg_exit_velocity_mph": 93.2,
-                     *         "hard_hit_count": 201,
-                     *         "max_bat_speed_mph": 84.1,
-                     *         "avg_bat_speed_mph": 75.8,
-                     *         "avg_attack_angle_deg": 11.4,
-                     *         "last_pitch": {
-                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *           "event_time": "2025-04-07T01:40:02.900Z",
-                     *           "pitch_result": "HitIntoPlay",
-                     *           "pitch_action": "InPlay",
-                     *           "exit_velocity_mph": 108.9
-                     *         },
-                     *         "by_pitch_type": {
-                     *           "FourSeamFastball": {
-                     *             "pitches": 402,
-                     *             "swings": 214,
-                     *             "whiffs": 44
-                     *           },
-                     *           "unknown": {
-                     *             "pitches": 888,
-                     *             "swings": 398,
-                     *             "whiffs": 104
-                     *           }
-                     *         },
-                     *         "seq": 48213,
-                     *         "as_of": "2025-04-07T01:40:02.900Z",
-                     *         "processed_at": "2025-04-07T01:40:03.100Z",
-                     *         "source": "redis",
-                     *         "stale": false,
-                     *         "lag_ms": 0,
-                     *         "age_ms": 0
-                     *       }
-                     */
                     "text/event-stream": {
                         /** @description The state, as JSON */
                         data: string;
@@ -3039,14 +2604,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3056,14 +2613,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3075,14 +2624,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3092,14 +2633,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3111,14 +2644,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3147,37 +2672,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "batter_id": 660271,
-                     *       "name": "Shohei Ohtani",
-                     *       "team": "LAD",
-                     *       "swings": [
-                     *         {
-                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *           "event_time": "2025-04-07T01:40:02.900Z",
-                     *           "game_pk": "745804",
-                     *           "pitch_type": "FourSeamFastball",
-                     *           "pitch_result": "HitIntoPlay",
-                     *           "pitch_action": "InPlay",
-                     *           "is_contact": true,
-                     *           "is_whiff": false,
-                     *           "swing_confidence": "confirmed",
-                     *           "bat_speed_mph": 78.2,
-                     *           "speed_confidence": "reliable",
-                     *           "attack_angle_deg": 12.6,
-                     *           "exit_velocity_mph": 108.9,
-                     *           "launch_angle_deg": 24.1
-                     *         }
-                     *       ],
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["OneBatterSwings"];
                 };
             };
@@ -3189,14 +2683,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3206,14 +2692,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3223,14 +2701,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3242,14 +2712,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3259,14 +2721,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3278,14 +2732,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3313,27 +2759,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "games": [
-                     *         {
-                     *           "game_pk": "745804",
-                     *           "game_date": "2025-04-06",
-                     *           "venue": "Dodger Stadium",
-                     *           "pitches": 287,
-                     *           "first_pitch_at": "2025-04-06T23:40:02.900Z",
-                     *           "last_pitch_at": "2025-04-07T01:40:02.900Z",
-                     *           "live": false
-                     *         }
-                     *       ],
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Games"];
                 };
             };
@@ -3345,14 +2770,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3362,14 +2779,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3379,14 +2788,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3398,14 +2799,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3415,14 +2808,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3434,14 +2819,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3468,101 +2845,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "game_pk": "745804",
-                     *       "game_date": "2025-04-06",
-                     *       "venue": "Dodger Stadium",
-                     *       "pitches": 287,
-                     *       "first_pitch_at": "2025-04-06T23:40:02.900Z",
-                     *       "last_pitch_at": "2025-04-07T01:40:02.900Z",
-                     *       "live": false,
-                     *       "batters": [
-                     *         {
-                     *           "batter_id": 660271,
-                     *           "name": "Shohei Ohtani",
-                     *           "team": "LAD",
-                     *           "pitches": 17,
-                     *           "swing_count": 8,
-                     *           "whiff_count": 2,
-                     *           "whiff_rate_pct": 25,
-                     *           "contact_count": 6,
-                     *           "max_exit_velocity_mph": 118.7,
-                     *           "avg_exit_velocity_mph": 93.2,
-                     *           "hard_hit_count": 3,
-                     *           "max_bat_speed_mph": 84.1,
-                     *           "avg_bat_speed_mph": 75.8,
-                     *           "avg_attack_angle_deg": 11.4,
-                     *           "last_pitch": {
-                     *             "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *             "event_time": "2025-04-07T01:40:02.900Z",
-                     *             "pitch_result": "HitIntoPlay",
-                     *             "pitch_action": "InPlay",
-                     *             "exit_velocity_mph": 108.9
-                     *           },
-                     *           "by_pitch_type": {
-                     *             "unknown": {
-                     *               "pitches": 17,
-                     *               "swings": 8,
-                     *               "whiffs": 2
-                     *             }
-                     *           },
-                     *           "seq": 48213
-                     *         }
-                     *       ],
-                     *       "last_pitches": [
-                     *         {
-                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *           "game_pk": "745804",
-                     *           "game_date": "2025-04-06",
-                     *           "venue": "Dodger Stadium",
-                     *           "batter_id": 660271,
-                     *           "pitcher_id": 592450,
-                     *           "team_id": 119,
-                     *           "inning": 3,
-                     *           "balls": 1,
-                     *           "strikes": 2,
-                     *           "outs": 1,
-                     *           "pitch_type": "FourSeamFastball",
-                     *           "pitch_result": "HitIntoPlay",
-                     *           "pitch_action": "InPlay",
-                     *           "pitch_speed_mph": 96.4,
-                     *           "spin_rate_rpm": 2341,
-                     *           "exit_velocity_mph": 108.9,
-                     *           "hit_spin_rpm": 2011,
-                     *           "launch_angle_deg": 24.1,
-                     *           "spray_angle_deg": -7.3,
-                     *           "is_swing": true,
-                     *           "is_contact": true,
-                     *           "is_whiff": false,
-                     *           "swing_confidence": "confirmed",
-                     *           "attack_angle_deg": 12.6,
-                     *           "bat_speed_mph": 78.2,
-                     *           "speed_confidence": "reliable",
-                     *           "bat_samples": 212,
-                     *           "ball_samples": 388,
-                     *           "duplicate_samples": 0,
-                     *           "issues": [],
-                     *           "event_time": "2025-04-07T01:40:02.900Z",
-                     *           "revision": 0,
-                     *           "record_ts_ms": 1743990003000,
-                     *           "source_topic": "pitches.raw",
-                     *           "source_partition": 0,
-                     *           "source_offset": 48213,
-                     *           "core_version": 1,
-                     *           "build": "0.1.0",
-                     *           "processed_at": "2025-04-07T01:40:03.100Z",
-                     *           "batter_name": "Shohei Ohtani"
-                     *         }
-                     *       ],
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Game"];
                 };
             };
@@ -3574,14 +2856,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3591,14 +2865,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3608,14 +2874,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3627,14 +2885,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3644,14 +2894,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3663,14 +2905,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3699,62 +2933,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "game_pk": "745804",
-                     *       "pitches": [
-                     *         {
-                     *           "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *           "game_pk": "745804",
-                     *           "game_date": "2025-04-06",
-                     *           "venue": "Dodger Stadium",
-                     *           "batter_id": 660271,
-                     *           "pitcher_id": 592450,
-                     *           "team_id": 119,
-                     *           "inning": 3,
-                     *           "balls": 1,
-                     *           "strikes": 2,
-                     *           "outs": 1,
-                     *           "pitch_type": "FourSeamFastball",
-                     *           "pitch_result": "HitIntoPlay",
-                     *           "pitch_action": "InPlay",
-                     *           "pitch_speed_mph": 96.4,
-                     *           "spin_rate_rpm": 2341,
-                     *           "exit_velocity_mph": 108.9,
-                     *           "hit_spin_rpm": 2011,
-                     *           "launch_angle_deg": 24.1,
-                     *           "spray_angle_deg": -7.3,
-                     *           "is_swing": true,
-                     *           "is_contact": true,
-                     *           "is_whiff": false,
-                     *           "swing_confidence": "confirmed",
-                     *           "attack_angle_deg": 12.6,
-                     *           "bat_speed_mph": 78.2,
-                     *           "speed_confidence": "reliable",
-                     *           "bat_samples": 212,
-                     *           "ball_samples": 388,
-                     *           "duplicate_samples": 0,
-                     *           "issues": [],
-                     *           "event_time": "2025-04-07T01:40:02.900Z",
-                     *           "revision": 0,
-                     *           "record_ts_ms": 1743990003000,
-                     *           "source_topic": "pitches.raw",
-                     *           "source_partition": 0,
-                     *           "source_offset": 48213,
-                     *           "core_version": 1,
-                     *           "build": "0.1.0",
-                     *           "processed_at": "2025-04-07T01:40:03.100Z",
-                     *           "batter_name": "Shohei Ohtani"
-                     *         }
-                     *       ],
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["GamePitches"];
                 };
             };
@@ -3766,14 +2944,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3783,14 +2953,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3800,14 +2962,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3819,14 +2973,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3836,14 +2982,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3855,14 +2993,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -3889,103 +3019,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example id: 5f2c1d0e9b8a7f6e5d4c3b2a
-                     *     event: state
-                     *     data: {
-                     *         "game_pk": "745804",
-                     *         "game_date": "2025-04-06",
-                     *         "venue": "Dodger Stadium",
-                     *         "pitches": 287,
-                     *         "first_pitch_at": "2025-04-06T23:40:02.900Z",
-                     *         "last_pitch_at": "2025-04-07T01:40:02.900Z",
-                     *         "live": false,
-                     *         "batters": [
-                     *           {
-                     *             "batter_id": 660271,
-                     *             "name": "Shohei Ohtani",
-                     *             "team": "LAD",
-                     *             "pitches": 17,
-                     *             "swing_count": 8,
-                     *             "whiff_count": 2,
-                     *             "whiff_rate_pct": 25,
-                     *             "contact_count": 6,
-                     *             "max_exit_velocity_mph": 118.7,
-                     *             "avg_exit_velocity_mph": 93.2,
-                     *             "hard_hit_count": 3,
-                     *             "max_bat_speed_mph": 84.1,
-                     *             "avg_bat_speed_mph": 75.8,
-                     *             "avg_attack_angle_deg": 11.4,
-                     *             "last_pitch": {
-                     *               "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *               "event_time": "2025-04-07T01:40:02.900Z",
-                     *               "pitch_result": "HitIntoPlay",
-                     *               "pitch_action": "InPlay",
-                     *               "exit_velocity_mph": 108.9
-                     *             },
-                     *             "by_pitch_type": {
-                     *               "unknown": {
-                     *                 "pitches": 17,
-                     *                 "swings": 8,
-                     *                 "whiffs": 2
-                     *               }
-                     *             },
-                     *             "seq": 48213
-                     *           }
-                     *         ],
-                     *         "last_pitches": [
-                     *           {
-                     *             "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *             "game_pk": "745804",
-                     *             "game_date": "2025-04-06",
-                     *             "venue": "Dodger Stadium",
-                     *             "batter_id": 660271,
-                     *             "pitcher_id": 592450,
-                     *             "team_id": 119,
-                     *             "inning": 3,
-                     *             "balls": 1,
-                     *             "strikes": 2,
-                     *             "outs": 1,
-                     *             "pitch_type": "FourSeamFastball",
-                     *             "pitch_result": "HitIntoPlay",
-                     *             "pitch_action": "InPlay",
-                     *             "pitch_speed_mph": 96.4,
-                     *             "spin_rate_rpm": 2341,
-                     *             "exit_velocity_mph": 108.9,
-                     *             "hit_spin_rpm": 2011,
-                     *             "launch_angle_deg": 24.1,
-                     *             "spray_angle_deg": -7.3,
-                     *             "is_swing": true,
-                     *             "is_contact": true,
-                     *             "is_whiff": false,
-                     *             "swing_confidence": "confirmed",
-                     *             "attack_angle_deg": 12.6,
-                     *             "bat_speed_mph": 78.2,
-                     *             "speed_confidence": "reliable",
-                     *             "bat_samples": 212,
-                     *             "ball_samples": 388,
-                     *             "duplicate_samples": 0,
-                     *             "issues": [],
-                     *             "event_time": "2025-04-07T01:40:02.900Z",
-                     *             "revision": 0,
-                     *             "record_ts_ms": 1743990003000,
-                     *             "source_topic": "pitches.raw",
-                     *             "source_partition": 0,
-                     *             "source_offset": 48213,
-                     *             "core_version": 1,
-                     *             "build": "0.1.0",
-                     *             "processed_at": "2025-04-07T01:40:03.100Z",
-                     *             "batter_name": "Shohei Ohtani"
-                     *           }
-                     *         ],
-                     *         "as_of": "2025-04-07T01:40:02.900Z",
-                     *         "processed_at": "2025-04-07T01:40:03.100Z",
-                     *         "source": "postgres",
-                     *         "stale": false,
-                     *         "lag_ms": 0,
-                     *         "age_ms": 0
-                     *       }
-                     */
                     "text/event-stream": {
                         /** @description The state, as JSON */
                         data: string;
@@ -4009,14 +3042,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4026,14 +3051,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4045,14 +3062,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4062,14 +3071,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4081,14 +3082,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4118,57 +3111,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "stat": "whiff_count",
-                     *       "min_swings": 0,
-                     *       "leaders": [
-                     *         {
-                     *           "rank": 1,
-                     *           "batter_id": 660271,
-                     *           "name": "Shohei Ohtani",
-                     *           "team": "LAD",
-                     *           "pitches": 1290,
-                     *           "swing_count": 612,
-                     *           "whiff_count": 148,
-                     *           "whiff_rate_pct": 24.18,
-                     *           "contact_count": 464,
-                     *           "max_exit_velocity_mph": 118.7,
-                     *           "avg_exit_velocity_mph": 93.2,
-                     *           "hard_hit_count": 201,
-                     *           "max_bat_speed_mph": 84.1,
-                     *           "avg_bat_speed_mph": 75.8,
-                     *           "avg_attack_angle_deg": 11.4,
-                     *           "last_pitch": {
-                     *             "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *             "event_time": "2025-04-07T01:40:02.900Z",
-                     *             "pitch_result": "HitIntoPlay",
-                     *             "pitch_action": "InPlay",
-                     *             "exit_velocity_mph": 108.9
-                     *           },
-                     *           "by_pitch_type": {
-                     *             "FourSeamFastball": {
-                     *               "pitches": 402,
-                     *               "swings": 214,
-                     *               "whiffs": 44
-                     *             },
-                     *             "unknown": {
-                     *               "pitches": 888,
-                     *               "swings": 398,
-                     *               "whiffs": 104
-                     *             }
-                     *           },
-                     *           "seq": 48213
-                     *         }
-                     *       ],
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Leaders"];
                 };
             };
@@ -4180,14 +3122,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4197,14 +3131,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4214,14 +3140,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4233,14 +3151,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4250,14 +3160,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4269,14 +3171,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4297,38 +3191,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "letters": 3,
-                     *       "open": 3,
-                     *       "retried": 0,
-                     *       "discarded": 0,
-                     *       "failed_again": 0,
-                     *       "foreign": 0,
-                     *       "groups": [
-                     *         {
-                     *           "code": "malformed_json",
-                     *           "shape": "unexpected end at byte N",
-                     *           "letters": 3,
-                     *           "open": 3,
-                     *           "retried": 0,
-                     *           "discarded": 0,
-                     *           "failed_again": 0,
-                     *           "foreign": 0,
-                     *           "share": 1,
-                     *           "first": "2025-04-06T22:53:24.000Z",
-                     *           "last": "2025-04-07T01:40:03.000Z",
-                     *           "example": {
-                     *             "partition": 2,
-                     *             "offset": 14,
-                     *             "game_pk": "745804",
-                     *             "message": "unexpected end at byte 5120"
-                     *           }
-                     *         }
-                     *       ],
-                     *       "read_at": "2025-04-07T01:40:04.000Z"
-                     *     }
-                     */
                     "application/json": components["schemas"]["LetterReport"];
                 };
             };
@@ -4340,14 +3202,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4357,14 +3211,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4374,14 +3220,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4393,14 +3231,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4410,14 +3240,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4429,14 +3251,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4462,41 +3276,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "partition": 2,
-                     *       "offset": 14,
-                     *       "code": "malformed_json",
-                     *       "message": "unexpected end at byte 5120",
-                     *       "game_pk": "745804",
-                     *       "attempts": 1,
-                     *       "first_failed_at": "2025-04-07T01:40:03.000Z",
-                     *       "failed_at": "2025-04-07T01:40:03.000Z",
-                     *       "group": "pitchstream",
-                     *       "build": "0.1.0",
-                     *       "origin": {
-                     *         "topic": "pitches.raw",
-                     *         "partition": 2,
-                     *         "offset": 48213,
-                     *         "timestamp": "2025-04-07T01:40:02.900Z"
-                     *       },
-                     *       "status": "open",
-                     *       "today": "fails",
-                     *       "why": "unexpected end at byte 5120",
-                     *       "key": "745804",
-                     *       "headers": [
-                     *         {
-                     *           "key": "game_pk",
-                     *           "value": "745804"
-                     *         }
-                     *       ],
-                     *       "bytes": 5120,
-                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-                     *       "excerpt": "{\"summary_acts\":{\"pitch\":{\"speed\":{\"mph\":96.",
-                     *       "mark_from": 0,
-                     *       "mark_to": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["DeadLetter"];
                 };
             };
@@ -4508,14 +3287,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4525,14 +3296,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4542,14 +3305,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4561,14 +3316,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4578,14 +3325,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4597,14 +3336,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4631,56 +3362,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *       "game_pk": "745804",
-                     *       "game_date": "2025-04-06",
-                     *       "venue": "Dodger Stadium",
-                     *       "batter_id": 660271,
-                     *       "pitcher_id": 592450,
-                     *       "team_id": 119,
-                     *       "inning": 3,
-                     *       "balls": 1,
-                     *       "strikes": 2,
-                     *       "outs": 1,
-                     *       "pitch_type": "FourSeamFastball",
-                     *       "pitch_result": "HitIntoPlay",
-                     *       "pitch_action": "InPlay",
-                     *       "pitch_speed_mph": 96.4,
-                     *       "spin_rate_rpm": 2341,
-                     *       "exit_velocity_mph": 108.9,
-                     *       "hit_spin_rpm": 2011,
-                     *       "launch_angle_deg": 24.1,
-                     *       "spray_angle_deg": -7.3,
-                     *       "is_swing": true,
-                     *       "is_contact": true,
-                     *       "is_whiff": false,
-                     *       "swing_confidence": "confirmed",
-                     *       "attack_angle_deg": 12.6,
-                     *       "bat_speed_mph": 78.2,
-                     *       "speed_confidence": "reliable",
-                     *       "bat_samples": 212,
-                     *       "ball_samples": 388,
-                     *       "duplicate_samples": 0,
-                     *       "issues": [],
-                     *       "event_time": "2025-04-07T01:40:02.900Z",
-                     *       "revision": 0,
-                     *       "record_ts_ms": 1743990003000,
-                     *       "source_topic": "pitches.raw",
-                     *       "source_partition": 0,
-                     *       "source_offset": 48213,
-                     *       "core_version": 1,
-                     *       "build": "0.1.0",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "batter_name": "Shohei Ohtani",
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["OnePitch"];
                 };
             };
@@ -4692,14 +3373,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4709,14 +3382,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4726,14 +3391,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4745,14 +3402,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4762,14 +3411,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4781,14 +3422,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4815,124 +3448,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *       "event_time": "2025-04-07T01:40:02.900Z",
-                     *       "game_pk": "745804",
-                     *       "pitch_type": "FourSeamFastball",
-                     *       "pitch_result": "HitIntoPlay",
-                     *       "pitch_action": "InPlay",
-                     *       "is_contact": true,
-                     *       "is_whiff": false,
-                     *       "swing_confidence": "confirmed",
-                     *       "bat_speed_mph": 78.2,
-                     *       "speed_confidence": "reliable",
-                     *       "attack_angle_deg": 12.6,
-                     *       "exit_velocity_mph": 108.9,
-                     *       "launch_angle_deg": 24.1,
-                     *       "batter_id": 660271,
-                     *       "batter_name": "Shohei Ohtani",
-                     *       "pitch_speed_mph": 96.4,
-                     *       "spray_angle_deg": -7.3,
-                     *       "revision": 0,
-                     *       "source_topic": "pitches.raw",
-                     *       "source_partition": 0,
-                     *       "source_offset": 48213,
-                     *       "bat": [
-                     *         {
-                     *           "t": 0.31,
-                     *           "head": [
-                     *             2.1,
-                     *             -1.2,
-                     *             3.4
-                     *           ],
-                     *           "handle": [
-                     *             1.4,
-                     *             -0.1,
-                     *             3.1
-                     *           ],
-                     *           "speed_mph": 41.5
-                     *         },
-                     *         {
-                     *           "t": 0.41,
-                     *           "head": [
-                     *             0.2,
-                     *             2.3,
-                     *             2.6
-                     *           ],
-                     *           "handle": [
-                     *             0.9,
-                     *             0.3,
-                     *             2.8
-                     *           ],
-                     *           "speed_mph": 78.2
-                     *         }
-                     *       ],
-                     *       "pitch": [
-                     *         {
-                     *           "t": 0,
-                     *           "pos": [
-                     *             -1.8,
-                     *             54.1,
-                     *             5.9
-                     *           ]
-                     *         },
-                     *         {
-                     *           "t": 0.41,
-                     *           "pos": [
-                     *             0.1,
-                     *             1.9,
-                     *             2.5
-                     *           ]
-                     *         }
-                     *       ],
-                     *       "hit": [
-                     *         {
-                     *           "t": 0.41,
-                     *           "pos": [
-                     *             0.1,
-                     *             1.9,
-                     *             2.5
-                     *           ]
-                     *         },
-                     *         {
-                     *           "t": 1.41,
-                     *           "pos": [
-                     *             -18.3,
-                     *             140.2,
-                     *             61.7
-                     *           ]
-                     *         }
-                     *       ],
-                     *       "contact": {
-                     *         "t": 0.41,
-                     *         "pos": [
-                     *           0.1,
-                     *           1.9,
-                     *           2.5
-                     *         ],
-                     *         "kind": "hit"
-                     *       },
-                     *       "peak_t": 0.41,
-                     *       "strike_zone": {
-                     *         "left": -0.83,
-                     *         "right": 0.83,
-                     *         "bottom": 1.6,
-                     *         "top": 3.4,
-                     *         "y": 1.4166666666666667,
-                     *         "assumed": true
-                     *       },
-                     *       "sampled": {
-                     *         "bat": 212,
-                     *         "ball": 388
-                     *       },
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Swing"];
                 };
             };
@@ -4944,14 +3459,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4961,14 +3468,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4978,14 +3477,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -4997,14 +3488,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5014,14 +3497,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5033,14 +3508,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5064,44 +3531,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "day": "2025-04-08",
-                     *       "as_of": "2023-11-14T22:13:20.000Z",
-                     *       "games": 2,
-                     *       "pitches": 600,
-                     *       "baseline_days": [],
-                     *       "abnormal": 1,
-                     *       "findings": [
-                     *         {
-                     *           "check": "untracked_swings",
-                     *           "venue": "all",
-                     *           "item": "",
-                     *           "unit": "share",
-                     *           "value": 0.15,
-                     *           "baseline": 0.01,
-                     *           "limit": "l",
-                     *           "score": null,
-                     *           "of": 200,
-                     *           "games_affected": 2,
-                     *           "abnormal": true,
-                     *           "what": "w",
-                     *           "do": "d"
-                     *         }
-                     *       ],
-                     *       "venues": [
-                     *         {
-                     *           "venue": "North Park",
-                     *           "games": 2,
-                     *           "pitches": 600
-                     *         }
-                     *       ],
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Quality"];
                 };
             };
@@ -5113,14 +3542,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5130,14 +3551,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5147,14 +3560,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5166,14 +3571,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5183,14 +3580,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5202,14 +3591,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5230,115 +3611,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "at": "2025-04-07T01:40:04.512Z",
-                     *       "state": "ok",
-                     *       "reasons": [],
-                     *       "records_per_s": 12.4,
-                     *       "bytes_per_s": 1364000,
-                     *       "records": 48214,
-                     *       "rows": 48211,
-                     *       "letters_total": 3,
-                     *       "lag_records": null,
-                     *       "partitions": [
-                     *         {
-                     *           "topic": "pitches.raw",
-                     *           "partition": 0,
-                     *           "next_offset": 48214,
-                     *           "processor": "a",
-                     *           "lag_records": null,
-                     *           "lag_ms": 0
-                     *         }
-                     *       ],
-                     *       "steps": [
-                     *         {
-                     *           "step": "decode",
-                     *           "batches": 41,
-                     *           "mean_ms": 1.2682926829268293,
-                     *           "max_ms": 4
-                     *         },
-                     *         {
-                     *           "step": "postgres",
-                     *           "batches": 41,
-                     *           "mean_ms": 4.390243902439025,
-                     *           "max_ms": 11
-                     *         },
-                     *         {
-                     *           "step": "redis",
-                     *           "batches": 41,
-                     *           "mean_ms": 0.7317073170731707,
-                     *           "max_ms": 3
-                     *         },
-                     *         {
-                     *           "step": "produce",
-                     *           "batches": 41,
-                     *           "mean_ms": 1.0731707317073171,
-                     *           "max_ms": 5
-                     *         },
-                     *         {
-                     *           "step": "commit",
-                     *           "batches": 41,
-                     *           "mean_ms": 1.4878048780487805,
-                     *           "max_ms": 6
-                     *         }
-                     *       ],
-                     *       "letters": {
-                     *         "by_code": [
-                     *           {
-                     *             "code": "malformed_json",
-                     *             "count": 3
-                     *           }
-                     *         ],
-                     *         "newest": []
-                     *       },
-                     *       "stores": [
-                     *         {
-                     *           "name": "kafka",
-                     *           "ok": true,
-                     *           "detail": "",
-                     *           "answered_in_ms": null
-                     *         },
-                     *         {
-                     *           "name": "postgres",
-                     *           "ok": true,
-                     *           "detail": "",
-                     *           "answered_in_ms": 0.003
-                     *         },
-                     *         {
-                     *           "name": "redis",
-                     *           "ok": true,
-                     *           "detail": "",
-                     *           "answered_in_ms": 0.016
-                     *         }
-                     *       ],
-                     *       "breaker": {
-                     *         "open": false,
-                     *         "reason": ""
-                     *       },
-                     *       "processors": [
-                     *         {
-                     *           "instance": "a",
-                     *           "alive": true,
-                     *           "at": "2025-04-07T01:40:04.512Z",
-                     *           "age_ms": 130,
-                     *           "phase": "ok",
-                     *           "lag_ms": 0,
-                     *           "ready": true,
-                     *           "faults": [],
-                     *           "build": "0.1.0",
-                     *           "since": "2025-04-06T01:40:03.100Z",
-                     *           "records_per_s": 12.4
-                     *         }
-                     *       ],
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "redis",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Stream"];
                 };
             };
@@ -5350,14 +3622,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5367,14 +3631,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5384,14 +3640,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5403,14 +3651,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5420,14 +3660,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5439,14 +3671,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5470,117 +3694,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example id: 5f2c1d0e9b8a7f6e5d4c3b2a
-                     *     event: state
-                     *     data: {
-                     *         "at": "2025-04-07T01:40:04.512Z",
-                     *         "state": "ok",
-                     *         "reasons": [],
-                     *         "records_per_s": 12.4,
-                     *         "bytes_per_s": 1364000,
-                     *         "records": 48214,
-                     *         "rows": 48211,
-                     *         "letters_total": 3,
-                     *         "lag_records": null,
-                     *         "partitions": [
-                     *           {
-                     *             "topic": "pitches.raw",
-                     *             "partition": 0,
-                     *             "next_offset": 48214,
-                     *             "processor": "a",
-                     *             "lag_records": null,
-                     *             "lag_ms": 0
-                     *           }
-                     *         ],
-                     *         "steps": [
-                     *           {
-                     *             "step": "decode",
-                     *             "batches": 41,
-                     *             "mean_ms": 1.2682926829268293,
-                     *             "max_ms": 4
-                     *           },
-                     *           {
-                     *             "step": "postgres",
-                     *             "batches": 41,
-                     *             "mean_ms": 4.390243902439025,
-                     *             "max_ms": 11
-                     *           },
-                     *           {
-                     *             "step": "redis",
-                     *             "batches": 41,
-                     *             "mean_ms": 0.7317073170731707,
-                     *             "max_ms": 3
-                     *           },
-                     *           {
-                     *             "step": "produce",
-                     *             "batches": 41,
-                     *             "mean_ms": 1.0731707317073171,
-                     *             "max_ms": 5
-                     *           },
-                     *           {
-                     *             "step": "commit",
-                     *             "batches": 41,
-                     *             "mean_ms": 1.4878048780487805,
-                     *             "max_ms": 6
-                     *           }
-                     *         ],
-                     *         "letters": {
-                     *           "by_code": [
-                     *             {
-                     *               "code": "malformed_json",
-                     *               "count": 3
-                     *             }
-                     *           ],
-                     *           "newest": []
-                     *         },
-                     *         "stores": [
-                     *           {
-                     *             "name": "kafka",
-                     *             "ok": true,
-                     *             "detail": "",
-                     *             "answered_in_ms": null
-                     *           },
-                     *           {
-                     *             "name": "postgres",
-                     *             "ok": true,
-                     *             "detail": "",
-                     *             "answered_in_ms": 0.003
-                     *           },
-                     *           {
-                     *             "name": "redis",
-                     *             "ok": true,
-                     *             "detail": "",
-                     *             "answered_in_ms": 0.016
-                     *           }
-                     *         ],
-                     *         "breaker": {
-                     *           "open": false,
-                     *           "reason": ""
-                     *         },
-                     *         "processors": [
-                     *           {
-                     *             "instance": "a",
-                     *             "alive": true,
-                     *             "at": "2025-04-07T01:40:04.512Z",
-                     *             "age_ms": 130,
-                     *             "phase": "ok",
-                     *             "lag_ms": 0,
-                     *             "ready": true,
-                     *             "faults": [],
-                     *             "build": "0.1.0",
-                     *             "since": "2025-04-06T01:40:03.100Z",
-                     *             "records_per_s": 12.4
-                     *           }
-                     *         ],
-                     *         "as_of": "2025-04-07T01:40:02.900Z",
-                     *         "processed_at": "2025-04-07T01:40:03.100Z",
-                     *         "source": "redis",
-                     *         "stale": false,
-                     *         "lag_ms": 0,
-                     *         "age_ms": 0
-                     *       }
-                     */
                     "text/event-stream": {
                         /** @description The state, as JSON */
                         data: string;
@@ -5604,14 +3717,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5621,14 +3726,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5640,14 +3737,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5657,14 +3746,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5676,14 +3757,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5711,41 +3784,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "batters": [
-                     *         {
-                     *           "batter_id": 660271,
-                     *           "name": "Shohei Ohtani",
-                     *           "team": "LAD",
-                     *           "swings": [
-                     *             {
-                     *               "pitch_id": "0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e",
-                     *               "event_time": "2025-04-07T01:40:02.900Z",
-                     *               "game_pk": "745804",
-                     *               "pitch_type": "FourSeamFastball",
-                     *               "pitch_result": "HitIntoPlay",
-                     *               "pitch_action": "InPlay",
-                     *               "is_contact": true,
-                     *               "is_whiff": false,
-                     *               "swing_confidence": "confirmed",
-                     *               "bat_speed_mph": 78.2,
-                     *               "speed_confidence": "reliable",
-                     *               "attack_angle_deg": 12.6,
-                     *               "exit_velocity_mph": 108.9,
-                     *               "launch_angle_deg": 24.1
-                     *             }
-                     *           ]
-                     *         }
-                     *       ],
-                     *       "as_of": "2025-04-07T01:40:02.900Z",
-                     *       "processed_at": "2025-04-07T01:40:03.100Z",
-                     *       "source": "postgres",
-                     *       "stale": false,
-                     *       "lag_ms": 0,
-                     *       "age_ms": 0
-                     *     }
-                     */
                     "application/json": components["schemas"]["Swings"];
                 };
             };
@@ -5757,14 +3795,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:unauthorized",
-                     *       "title": "Unauthorized",
-                     *       "status": 401,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5774,14 +3804,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:not-found",
-                     *       "title": "Not Found",
-                     *       "status": 404,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5791,14 +3813,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:invalid",
-                     *       "title": "Unprocessable Entity",
-                     *       "status": 422,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5810,14 +3824,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:too-many-requests",
-                     *       "title": "Too Many Requests",
-                     *       "status": 429,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5827,14 +3833,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:internal",
-                     *       "title": "Internal Server Error",
-                     *       "status": 500,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
@@ -5846,14 +3844,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "type": "urn:pitchstream:problem:away",
-                     *       "title": "Service Unavailable",
-                     *       "status": 503,
-                     *       "detail": "why, for people"
-                     *     }
-                     */
                     "application/problem+json": components["schemas"]["ErrorModel"];
                 };
             };
