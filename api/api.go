@@ -9,7 +9,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -188,7 +187,7 @@ type Service interface {
 func Listen(addr string, a Service) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, err // it names the address
 	}
 	return &Server{listener: problemListener{l}, api: a, http: http.Server{
 		Handler: a, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,

@@ -18,13 +18,13 @@ import (
 type benchCmd struct {
 	Stages []string `arg:"" optional:"" name:"STAGE" help:"What to measure: decode, transform, postgres, redis, stream, latency. Default: all whose servers are given."`
 
-	Pitches int           `name:"pitches" default:"10000" placeholder:"N" help:"Simulated pitches of a round, some 50 KB each. Default: 10000."`
-	Seed    uint64        `name:"seed" default:"1" placeholder:"N" help:"The same seed plays the same pitches, byte for byte. Default: 1."`
-	Rounds  int           `name:"rounds" default:"3" placeholder:"N" help:"Rounds of each stage; the table has their median. Default: 3."`
-	Rate    float64       `name:"rate" default:"100" placeholder:"N" help:"latency: pitches a second. Default: 100."`
-	For     time.Duration `name:"for" default:"10s" placeholder:"DURATION" help:"latency: how long a round sends. Default: 10s."`
-	JSON    bool          `name:"json" help:"One JSON object with every run, instead of the table."`
-	Pprof   string        `name:"pprof" placeholder:"FILE" help:"Write a processor profile of all stages to this file, for go tool pprof."`
+	Pitches int           `env:"-" name:"pitches" default:"10000" placeholder:"N" help:"Simulated pitches of a round, some 50 KB each. Default: 10000."`
+	Seed    uint64        `env:"-" name:"seed" default:"1" placeholder:"N" help:"The same seed plays the same pitches, byte for byte. Default: 1."`
+	Rounds  int           `env:"-" name:"rounds" default:"3" placeholder:"N" help:"Rounds of each stage; the table has their median. Default: 3."`
+	Rate    float64       `env:"-" name:"rate" default:"100" placeholder:"N" help:"latency: pitches a second. Default: 100."`
+	For     time.Duration `env:"-" name:"for" default:"10s" placeholder:"DURATION" help:"latency: how long a round sends. Default: 10s."`
+	JSON    bool          `env:"-" name:"json" help:"One JSON object with every run, instead of the table."`
+	Pprof   string        `env:"-" name:"pprof" placeholder:"FILE" help:"Write a processor profile of all stages to this file, for go tool pprof."`
 
 	Kafka    optionalKafka    `embed:"" group:"Kafka (stream, latency)"`
 	Postgres optionalPostgres `embed:"" group:"Postgres (postgres, stream, latency)"`

@@ -34,6 +34,9 @@ func openStore(c config.Postgres, group string, log *slog.Logger) (*pgsink.Sink,
 	return pgsink.Open(cfg)
 }
 
+// object is one JSON object that a command prints.
+type object map[string]any
+
 // storeConfig returns the settings of Postgres for an engine that opens it.
 func storeConfig(c config.Postgres) pgsink.Config {
 	return pgsink.Config{URL: c.URL.Reveal(), Schema: c.Schema}

@@ -15,15 +15,15 @@ import (
 )
 
 type demoCmd struct {
-	For     config.Duration `name:"for" placeholder:"TIME" help:"Play for this time, such as 20s or 5m, then print the books and end. Default: until Ctrl-C."`
-	Speed   float64         `name:"speed" default:"100" placeholder:"X" help:"Play X times as fast as real games, where pitches are about 30 s apart. Default: 100."`
-	Games   int             `name:"games" default:"2" placeholder:"N" help:"Games played at the same time, 1 to 15. When they are over, those of the next day begin. Default: 2."`
-	Seed    uint64          `name:"seed" default:"1" placeholder:"N" help:"Another seed plays other games. Default: 1."`
-	Verbose bool            `name:"verbose" help:"Print the processor's log instead of the table."`
+	For     config.Duration `env:"-" name:"for" placeholder:"TIME" help:"Play for this time, such as 20s or 5m, then print the books and end. Default: until Ctrl-C."`
+	Speed   float64         `env:"-" name:"speed" default:"100" placeholder:"X" help:"Play X times as fast as real games, where pitches are about 30 s apart. Default: 100."`
+	Games   int             `env:"-" name:"games" default:"2" placeholder:"N" help:"Games played at the same time, 1 to 15. When they are over, those of the next day begin. Default: 2."`
+	Seed    uint64          `env:"-" name:"seed" default:"1" placeholder:"N" help:"Another seed plays other games. Default: 1."`
+	Verbose bool            `env:"-" name:"verbose" help:"Print the processor's log instead of the table."`
 
-	KafkaPort uint16 `name:"kafka-port" placeholder:"PORT" help:"Port of Kafka. Default: a free one."`
-	APIPort   uint16 `name:"api-port" placeholder:"PORT" help:"Port of the HTTP API. Default: a free one."`
-	RedisPort uint16 `name:"redis-port" placeholder:"PORT" help:"Port of Redis. Default: a free one."`
+	KafkaPort uint16 `env:"-" name:"kafka-port" placeholder:"PORT" help:"Port of Kafka. Default: a free one."`
+	APIPort   uint16 `env:"-" name:"api-port" placeholder:"PORT" help:"Port of the HTTP API. Default: a free one."`
+	RedisPort uint16 `env:"-" name:"redis-port" placeholder:"PORT" help:"Port of Redis. Default: a free one."`
 }
 
 // Help returns the text that --help prints above the flags.

@@ -20,6 +20,7 @@ type dlqDiscardCmd struct {
 
 	Reason string `env:"-" name:"reason" required:"" placeholder:"TEXT" help:"Why nobody wants them; kept, with who decided and when."`
 	Yes    bool   `env:"-" name:"yes" help:"Do not ask. Without it a terminal is asked, and anything else is refused."`
+	JSON   bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 
 	Which   dlqFilter  `embed:""`
 	Servers dlqServers `embed:""`
@@ -44,7 +45,8 @@ func (c *dlqDiscardCmd) Validate() error {
 	if _, err := c.filter(); err != nil {
 		return err
 	}
-	if n := len(strings.TrimSpace(c.Reason)); n == 0 || n > maxReasonBytes || strings.ContainsRune(c.Reason, 0) {
+	if n := len(strings.TrimSpace(c.Reason)); n == 0 || n > maxReasonBytes || strings.ContainsRune(c.Reason,
+		0) {
 		return fmt.Errorf("--reason: want 1 to %d bytes of text", maxReasonBytes)
 	}
 	return c.Servers.validate(true)
@@ -69,8 +71,7 @@ func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {
 			return err
 		}
 		if n == 0 {
-			fmt.Fprintln(std.Out, "no open letter: nothing to discard")
-			return nil
+			return c.print(std, n)
 		}
 		question := fmt.Sprintf("discard %s (%s)?", terminal.Counted(n, "open letter"), c.Reason)
 		if err := confirm(std, question); err != nil {
@@ -79,9 +80,22 @@ func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	n, err := desk.Discard(ctx, filter, strings.TrimSpace(c.Reason))
 	if err == nil || n > 0 {
-		fmt.Fprintf(std.Out, "%s discarded\n", terminal.Counted(n, "letter"))
+		err = errors.Join(err, c.print(std, n))
 	}
 	return err
+}
+
+// print prints how many dead letters were discarded.
+func (c *dlqDiscardCmd) print(std *stdio, n int64) error {
+	switch {
+	case c.JSON:
+		return terminal.PrintJSON(std.Out, object{"discarded": n})
+	case n == 0 && !c.Yes:
+		fmt.Fprintln(std.Out, "no open letter: nothing to discard")
+	default:
+		fmt.Fprintf(std.Out, "%s discarded\n", terminal.Counted(n, "letter"))
+	}
+	return nil
 }
 
 // confirm asks on a terminal; without a terminal it returns an error.

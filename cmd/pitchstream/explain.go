@@ -96,6 +96,9 @@ func (c *explainCmd) limits() features.Limits {
 	return features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}
 }
 
+// PostgresRole returns a reader, which this command connects as.
+func (*explainCmd) PostgresRole() config.Role { return config.Reader }
+
 // Run finds and prints a pitch.
 func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(c.Timeout),

@@ -22,6 +22,7 @@ type exportCmd struct {
 	To        string `env:"-" placeholder:"DATE" help:"Last game date, YYYY-MM-DD. Default: the last."`
 	Undated   bool   `env:"-" help:"With --from or --to: also export the pitches without a game date. Without these flags they are always exported."`
 	Overwrite bool   `env:"-" help:"Write dates again whose files exist, and remove the files of dates without pitches. Default: existing files stay as they are."`
+	JSON      bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
 // Help returns the text that export --help prints below its first line.
@@ -61,6 +62,9 @@ func (c *exportCmd) Validate() error {
 	return nil
 }
 
+// PostgresRole returns a reader, which this command connects as.
+func (*exportCmd) PostgresRole() config.Role { return config.Reader }
+
 // Run exports and prints a summary.
 func (c *exportCmd) Run(ctx context.Context, std *stdio) error {
 	r, err := export.Run(ctx, export.Options{
@@ -73,6 +77,12 @@ func (c *exportCmd) Run(ctx context.Context, std *stdio) error {
 		return load.ErrInterrupted
 	case err != nil:
 		return err
+	case c.JSON:
+		return terminal.PrintJSON(std.Out, object{
+			"output": c.Output, "pitches": r.Pitches, "bytes": r.Bytes, "dates": r.Dates,
+			"skipped": r.Skipped,
+			"removed": r.Removed, "undated": r.Undated,
+		})
 	}
 	fmt.Fprintf(std.Out, "exported %s of %s, %s, to %s\n", terminal.Counted(r.Pitches, "pitch", "pitches"),
 		terminal.Counted(int64(r.Dates), "date"), terminal.Bytes(r.Bytes), c.Output)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/obs"
 )
@@ -17,6 +19,14 @@ func newLogger(std *stdio, c config.Log, command any) (*slog.Logger, error) {
 		return nil, err
 	}
 	return slog.New(hinting{log.Handler(), hintFor(command)}), nil
+}
+
+// logStart logs the settings that are not defaults, and what is probably wrong with them.
+func logStart(log *slog.Logger, loader *config.Loader, parsed *kong.Context) {
+	log.Info("starting", "build", obs.Build(), config.LogAttr(loader.Settings(parsed)...))
+	for _, warning := range loader.Warnings(parsed) {
+		log.Warn("a setting is probably wrong", "warning", warning)
+	}
 }
 
 // hintFor returns config.Hint for the flags of a command. A connection that was only closed needs no remedy.

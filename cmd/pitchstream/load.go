@@ -31,6 +31,7 @@ type loadCmd struct {
 	Realtime  bool    `env:"-" help:"Keep the real time between the pitches. Needs event_time in --ids, or --timestamp mtime."`
 	Check     bool    `env:"-" help:"Read everything and report, but send nothing. Needs no Kafka."`
 	State     string  `env:"-" placeholder:"FILE" help:"Remember the acknowledged records in FILE, so that the same command continues there. Written every few seconds and at the end."`
+	JSON      bool    `env:"-" name:"json" help:"Print the summary as one JSON object."`
 
 	Kafka  optionalKafka `embed:"" group:"Kafka"`
 	Topics config.Topics `embed:"" group:"Kafka"`
@@ -121,7 +122,8 @@ func isGamePK(s string) bool {
 // Run loads. It prints a summary however the load ends.
 func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 	o := load.Options{
-		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, Timestamp: c.timestamp, Revision: c.Revision,
+		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, Timestamp: c.timestamp,
+		Revision:         c.Revision,
 		RecordsPerSecond: c.Rate, Realtime: c.Realtime, Check: c.Check, StatePath: c.State,
 		Topic: c.Topics.TopicRaw, MaxRecordBytes: int(c.Limits.MaxRecordBytes), ProgressTo: std.Err,
 	}
@@ -154,6 +156,18 @@ func lineTo(w io.Writer) func(name, format string, args ...any) {
 //	  records      1,254 read = 1,254 sent + 0 failed
 //	  …
 func (c *loadCmd) print(out io.Writer, r *load.Report) error {
+	if c.JSON {
+		return terminal.PrintJSON(out, object{
+			"topic": c.Topics.TopicRaw, "checked": c.Check, "seconds": r.Seconds, "records": r.Records,
+			"sent":        r.Sent,
+			"sent_before": r.SentBefore, "failed": r.Refused + r.Unconfirmed, "unconfirmed": r.Unconfirmed,
+			"failures": append([]string{}, r.Refusals...), "bytes": r.Bytes, "inputs": r.Inputs,
+			"unread": r.Unread,
+			"games":  r.Games, "without_game": r.NoGame, "named": r.Named, "rows": r.Rows,
+			"dead_letters": r.DeadLetters,
+			"problems":     problemTexts(r.Problems), "more_problems": r.MoreProblems,
+		})
+	}
 	w := bufio.NewWriter(out)
 	line := lineTo(w)
 	lineOf := func(n int64, name, format string) { // nothing for 0
@@ -199,4 +213,12 @@ func (c *loadCmd) print(out io.Writer, r *load.Report) error {
 	}
 	lineOf(r.MoreProblems, "input", "and %s more remarks")
 	return w.Flush()
+}
+
+func problemTexts(problems []fileinput.Problem) []string {
+	texts := []string{}
+	for _, p := range problems {
+		texts = append(texts, fmt.Sprint(p))
+	}
+	return texts
 }

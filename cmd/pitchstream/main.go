@@ -9,12 +9,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/obs"
 )
 
 // Exit statuses. Shell scripts rely on them.
@@ -52,20 +53,29 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 			status = int(code)
 		}
 	}()
-	parser, err := newParser(std)
+	parser, loader, err := newParser(std)
 	if err != nil {
 		panic(err) // a struct tag of a command is wrong
 	}
-	parsed, err := parser.Parse(args)
+	if os.Getenv("COMP_LINE") != "" { // a shell asks what may follow
+		kongcompletion.Register(parser)
+	}
+	parsed, err := parser.Parse(rewritten(args))
 	if err != nil {
 		return usageError(std, err)
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
+	command := parsed.Selected().Target
+	if !command.FieldByName("Log").IsValid() { // a command with a log writes them there
+		for _, warning := range loader.Warnings(parsed) {
+			fmt.Fprintln(std.Err, "pitchstream: warning:", warning)
+		}
+	}
 	if err := parsed.Run(std, parsed); err != nil {
 		var different *differenceError
 		if !errors.As(err, &different) {
 			fmt.Fprintln(std.Err, "pitchstream:", err)
-			if hint := config.Hint(parsed.Selected().Target.Interface(), err); hint != "" {
+			if hint := config.Hint(command.Addr().Interface(), err); hint != "" {
 				fmt.Fprintln(std.Err, hint)
 			}
 		}
@@ -74,18 +84,51 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 	return exitOK
 }
 
-func newParser(std *stdio) (*kong.Kong, error) {
-	return kong.New(&commands{},
+// rewritten returns the arguments with what people type for help and the version as kong knows it.
+func rewritten(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version", args[0] == "-v":
+		return append([]string{"version"}, args[1:]...)
+	}
+	return args
+}
+
+func newParser(std *stdio) (*kong.Kong, *config.Loader, error) {
+	loader := config.NewLoader()
+	parser, err := kong.New(&commands{},
 		kong.Name("pitchstream"),
 		kong.Description("Tracked pitches from Kafka into Postgres and Redis: nothing lost, "+
 			"nothing counted twice, nothing overwritten by something older.\n\n"+
 			"A setting is a flag, an environment variable (PITCHSTREAM_ and the flag's name) and a key of the file "+
-			"that --config names; flags win over environment over file."),
+			"that --config names; flags win over environment over file. pitchstream config example writes such a "+
+			"file."),
 		kong.Writers(std.Out, std.Err),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
-		config.NewLoader().Option(),
+		kong.PostBuild(hideUnused),
+		loader.Option(),
 	)
+	return parser, loader, err
+}
+
+// unused are the flags of a group of settings that a command does not use. They are accepted and not shown,
+// because one script may give them to all commands.
+var unused = map[string][]string{
+	"topics": {"kafka-group"}, "load": {"kafka-group"}, "simulate": {"kafka-group"},
+	"bench": {"kafka-group", "postgres-schema", "redis-prefix"},
+}
+
+func hideUnused(k *kong.Kong) error {
+	for _, command := range k.Model.Children {
+		for _, flag := range command.Flags {
+			flag.Hidden = flag.Hidden || slices.Contains(unused[command.Name], flag.Name)
+		}
+	}
+	return nil
 }
 
 func usageError(std *stdio, err error) int {
@@ -93,8 +136,10 @@ func usageError(std *stdio, err error) int {
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
 		name := "pitchstream"
-		if c := parse.Context.Command(); c != "" {
-			name += " " + c
+		for _, p := range parse.Context.Path {
+			if p.Command != nil {
+				name += " " + p.Command.Name
+			}
 		}
 		fmt.Fprintf(std.Err, "try: %s --help\n", name)
 	}
@@ -106,37 +151,37 @@ type differenceError struct{}
 
 func (*differenceError) Error() string { return "differences were found" }
 
-// commands holds the commands, each in its own file.
+// commands holds the commands, each in its own file, in the groups of the help.
 type commands struct {
 	config.File
 
-	Run      runCmd      `cmd:"" help:"Process the raw topic until stopped: rows to Postgres, live values to Redis, failures to the dead-letter topic."`
-	Serve    serveCmd    `cmd:"" help:"Serve the HTTP API: batters, games, leaders, pitches and their streams, from Redis and Postgres."`
-	Players  playersCmd  `cmd:"" help:"Names of batters and pitchers for the API: players load FILE.csv."`
-	Topics   topicsCmd   `cmd:"" help:"Create the topics that are missing, and say what differs in those that are there."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the Postgres schema to the version of this build."`
-	Load     loadCmd     `cmd:"" help:"Send records from files, folders and standard input to the raw topic."`
-	Process  processCmd  `cmd:"" help:"Make tables of files, without any server: rows as Parquet, CSV or JSON Lines, a line a batter, what was rejected, a report."`
-	Export   exportCmd   `cmd:"" help:"The pitches that stand in Postgres as Parquet, a file a game date, for a warehouse."`
-	Simulate simulateCmd `cmd:"" help:"Play seeded games and write or produce their records."`
-	Demo     demoCmd     `cmd:"" help:"See it all at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
-	Verify   verifyCmd   `cmd:"" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and mend what differs."`
-	DLQ      dlqCmd      `cmd:"" name:"dlq" help:"The workbench for dead letters: ls, show, retry, export, discard."`
-	Explain  explainCmd  `cmd:"" help:"Show all that is known of one pitch: its versions, each stage of the core, its row, what it adds to the aggregates, its dead letters."`
-	Rebuild  rebuildCmd  `cmd:"" help:"Make a projection anew: rebuild redis."`
-	Replay   replayCmd   `cmd:"" help:"Read a part of the raw topic once more, into live or into a target beside it."`
-	Target   targetCmd   `cmd:"" help:"Targets beside live: list, diff, promote, rollback, drop."`
-	Schema   schemaCmd   `cmd:"" help:"The JSON Schemas of record, row and letter: ls, show."`
-	Quality  qualityCmd  `cmd:"" help:"Judge the data of a game day against the week before: missing bat tracking, issues, gaps, delays, drift by venue."`
-	Doctor   doctorCmd   `cmd:"" help:"Check the settings of Kafka, Postgres and Redis that the promise rests on, and say how to repair them."`
-	Bench    benchCmd    `cmd:"" help:"Measure this build on this machine: the core, the stores, the stream from Kafka, the latency."`
-	Version  versionCmd  `cmd:"" help:"Print the version of this build and of its core."`
-}
+	Demo demoCmd `cmd:"" group:"Start here" help:"See it all at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
 
-type versionCmd struct{}
+	Topics  topicsCmd  `cmd:"" group:"Set up" help:"Create the topics that are missing, and say what differs in those that are there."`
+	Migrate migrateCmd `cmd:"" group:"Set up" help:"Bring the Postgres schema to the version of this build."`
+	Doctor  doctorCmd  `cmd:"" group:"Set up" help:"Check the settings of Kafka, Postgres and Redis that the promise rests on, and say how to repair them."`
+	Config  configCmd  `cmd:"" group:"Set up" help:"Write an example of the file of settings: config example."`
 
-// Run prints the version.
-func (versionCmd) Run(std *stdio) error {
-	_, err := fmt.Fprintln(std.Out, "pitchstream", obs.Build())
-	return err
+	Run     runCmd     `cmd:"" group:"Stream" help:"Process the raw topic until stopped: rows to Postgres, live values to Redis, failures to the dead-letter topic."`
+	Serve   serveCmd   `cmd:"" group:"Stream" help:"Serve the HTTP API: batters, games, leaders, pitches and their streams, from Redis and Postgres."`
+	Replay  replayCmd  `cmd:"" group:"Stream" help:"Read a part of the raw topic once more, into live or into a target beside it."`
+	Target  targetCmd  `cmd:"" group:"Stream" help:"Targets beside live: list, diff, promote, rollback, drop."`
+	Rebuild rebuildCmd `cmd:"" group:"Stream" help:"Make a projection anew: rebuild redis."`
+
+	Load     loadCmd     `cmd:"" group:"Files and records" help:"Send records from files, folders and standard input to the raw topic."`
+	Process  processCmd  `cmd:"" group:"Files and records" help:"Make tables of files, without any server: rows as Parquet, CSV or JSON Lines, a line a batter, what was rejected, a report."`
+	Export   exportCmd   `cmd:"" group:"Files and records" help:"The pitches that stand in Postgres as Parquet, a file a game date, for a warehouse."`
+	Simulate simulateCmd `cmd:"" group:"Files and records" help:"Play seeded games and write or produce their records."`
+	Players  playersCmd  `cmd:"" group:"Files and records" help:"Names of batters and pitchers for the API: players load FILE.csv."`
+
+	Verify  verifyCmd  `cmd:"" group:"Look and repair" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and mend what differs."`
+	Quality qualityCmd `cmd:"" group:"Look and repair" help:"Judge the data of a game day against the week before: missing bat tracking, issues, gaps, delays, drift by venue."`
+	Explain explainCmd `cmd:"" group:"Look and repair" help:"Show all that is known of one pitch: its versions, each stage of the core, its row, what it adds to the aggregates, its dead letters."`
+	DLQ     dlqCmd     `cmd:"" group:"Look and repair" name:"dlq" help:"The workbench for dead letters: ls, show, retry, export, discard."`
+
+	Bench      benchCmd      `cmd:"" group:"This program" help:"Measure this build on this machine: the core, the stores, the stream from Kafka, the latency."`
+	Schema     schemaCmd     `cmd:"" group:"This program" help:"The JSON Schemas of record, row and letter: ls, show."`
+	Version    versionCmd    `cmd:"" group:"This program" help:"Print the version of this build, its commit and date, and the versions of Go and of its core."`
+	Completion completionCmd `cmd:"" group:"This program" help:"Write the completion for a shell: completion bash, zsh or fish."`
+	Man        manCmd        `cmd:"" group:"This program" help:"Write the manual page: pitchstream man | man -l -."`
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/target"
-	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
@@ -15,7 +15,11 @@ type migrateCmd struct {
 
 	WriterRole string `name:"writer-role" placeholder:"NAME" group:"Postgres" help:"Role of the processors: is given what run needs on the tables, and loses whatever else it had there. It must exist, and be another than the one that migrates. Give it at each migration: that covers new tables. None by default."`
 	ReaderRole string `name:"reader-role" placeholder:"NAME" group:"Postgres" help:"Role of those who only read, applications and analysts: may select from all tables and views, and loses whatever else it had there. It must exist. None by default."`
+	JSON       bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
+
+// PostgresRole returns the owner of the schema, which this command connects as.
+func (*migrateCmd) PostgresRole() config.Role { return config.Owner }
 
 // Run prints the applied migrations and the roles that got rights.
 func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
@@ -24,29 +28,33 @@ func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	defer store.Close()
-	applied, err := pgadmin.New(store.DB()).Migrate(ctx)
+	admin := pgadmin.New(store.DB())
+	applied, err := admin.Migrate(ctx)
+	names := []string{}
 	for _, m := range applied {
-		fmt.Fprintf(std.Out, "applied %04d_%s\n", m.Version, m.Name)
+		names = append(names, fmt.Sprintf("%04d_%s", m.Version, m.Name))
 	}
-	if err != nil {
+	if !c.JSON {
+		for _, name := range names {
+			fmt.Fprintln(std.Out, "applied", name)
+		}
+	}
+	if err == nil && c.WriterRole+c.ReaderRole != "" {
+		err = admin.Grant(ctx, pgadmin.Roles{Writer: c.WriterRole, Reader: c.ReaderRole})
+		if err == nil {
+			err = target.ShareRights(ctx, c.Postgres)
+		}
+	}
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(applied) == 0 {
+	case c.JSON:
+		return terminal.PrintJSON(std.Out, object{
+			"schema": c.Postgres.Schema, "applied": names, "writer_role": c.WriterRole,
+			"reader_role": c.ReaderRole,
+		})
+	case len(names) == 0:
 		fmt.Fprintf(std.Out, "schema %s is up to date\n", c.Postgres.Schema)
-	}
-	return c.grant(ctx, std, store)
-}
-
-func (c *migrateCmd) grant(ctx context.Context, std *stdio, store *pgsink.Sink) error {
-	if c.WriterRole+c.ReaderRole == "" {
-		return nil
-	}
-	roles := pgadmin.Roles{Writer: c.WriterRole, Reader: c.ReaderRole}
-	if err := pgadmin.New(store.DB()).Grant(ctx, roles); err != nil {
-		return err
-	}
-	if err := target.ShareRights(ctx, c.Postgres); err != nil {
-		return err
 	}
 	for _, r := range []struct{ name, may string }{{c.WriterRole, "writes"}, {c.ReaderRole, "reads"}} {
 		if r.name != "" {

@@ -18,11 +18,14 @@ type playersLoadCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
 
 	File string `arg:"" name:"FILE" help:"CSV file in UTF-8, its first line the columns' names: id and name, and team if it is known; others are ignored. - is standard input."`
+	JSON bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
 // Help returns the text of players load --help below its first line.
 func (*playersLoadCmd) Help() string {
 	return `
+The file has a line for each player:
+
   id,name,team
   660271,Shohei Ohtani,LAD
   592450,Aaron Judge,
@@ -38,6 +41,9 @@ func (c *playersLoadCmd) Run(ctx context.Context, std *stdio) error {
 	r, err := players.Run(ctx, players.Options{Postgres: storeConfig(c.Postgres), File: c.File, Stdin: std.In})
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return terminal.PrintJSON(std.Out, object{"file": c.File, "players": r.Players, "changed": r.Changed})
 	}
 	fmt.Fprintf(std.Out, "%s in %s: %s added or changed\n",
 		terminal.Counted(r.Players, "player"), c.File, terminal.Count(r.Changed))

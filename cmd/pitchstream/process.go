@@ -29,6 +29,7 @@ type processCmd struct {
 	IDs         string `env:"-" name:"ids" placeholder:"FILE.csv" help:"Identifiers from the games' log: event_id, batter_id, pitcher_id, team_id, game_date, venue, and also game_pk and event_time. Tracking files name a batter only if the ball was hit, so whiff rates need it."`
 	Game        string `env:"-" placeholder:"PK" help:"game_pk of all records. Default: GAME of a file named GAME_FRAME.jsonl."`
 	Percentiles bool   `env:"-" help:"Also report the percentiles of each column of numbers. Takes about 100 bytes of memory per pitch."`
+	JSON        bool   `env:"-" name:"json" help:"Print the report as one JSON object, as in report.json."`
 	Workers     int    `env:"-" placeholder:"N" help:"Cores to use, 1 to 1024. Default: all."`
 
 	MaxRecordBytes config.Bytes `env:"PITCHSTREAM_MAX_RECORD_BYTES" name:"max-record-bytes" default:"16MiB" placeholder:"SIZE" help:"The largest record, in bytes (16MiB, 1048576): a larger one is rejected, too_large. Default: 16MiB. The limit of run gives the same rows."`
@@ -117,6 +118,9 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) error {
 
 // print prints the report for people.
 func (c *processCmd) print(out io.Writer, r *fileprocess.Report) error {
+	if c.JSON {
+		return terminal.PrintJSON(out, r)
+	}
 	w := bufio.NewWriter(out)
 	line := lineTo(w)
 	fmt.Fprintf(w, "processed into %s in %s\n", c.Output, tookText(r.Time.Seconds))
@@ -124,7 +128,8 @@ func (c *processCmd) print(out io.Writer, r *fileprocess.Report) error {
 	text := fmt.Sprintf("%s in = %s rows + %s superseded + %s rejected",
 		terminal.Count(n.In), terminal.Count(n.Rows), terminal.Count(n.Superseded), terminal.Count(n.Rejected))
 	if n.Deletes+n.Identifies > 0 {
-		text += fmt.Sprintf(" + %s deletes + %s identifies", terminal.Count(n.Deletes), terminal.Count(n.Identifies))
+		text += fmt.Sprintf(" + %s deletes + %s identifies", terminal.Count(n.Deletes),
+			terminal.Count(n.Identifies))
 	}
 	line("records", "%s", text)
 	for _, code := range schemas.Codes {

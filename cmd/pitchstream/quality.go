@@ -66,6 +66,14 @@ func (c *qualityCmd) Validate() error {
 	return nil
 }
 
+// PostgresRole returns a reader if nothing is computed.
+func (c *qualityCmd) PostgresRole() config.Role {
+	if c.Stored {
+		return config.Reader
+	}
+	return config.Writer
+}
+
 // Run judges the days and prints the reports.
 func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 	reports, err := qualityrun.Run(ctx, qualityrun.Options{

@@ -27,6 +27,7 @@ type rebuildRedisCmd struct {
 	Target config.TargetName `embed:"" group:"Redis"`
 	Group  string            `name:"kafka-group" default:"pitchstream" placeholder:"NAME" group:"Kafka" help:"Consumer group of live, whose positions in Postgres say how far the stream is in Redis. Default: pitchstream."`
 	DryRun bool              `env:"-" name:"dry-run" help:"Write nothing, print what would change, and exit 1 if anything would."`
+	JSON   bool              `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
 // Help is the text of rebuild redis --help below its first line.
@@ -72,11 +73,19 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 		return c.dryRun(ctx, std, store, redis)
 	}
 	began := time.Now()
-	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "rebuild redis", Noun: "batters"})
+	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "rebuild redis",
+		Noun: "batters"})
 	r, err := verify.Rebuild(ctx, store, redis, bar.Set)
 	bar.Stop()
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return terminal.PrintJSON(std.Out, object{
+			"prefix": c.Redis.Prefix, "batters": r.Batters.Repaired, "batter_games": r.Games,
+			"forced":  r.Batters.Forced,
+			"dropped": r.Batters.Dropped, "seconds": time.Since(began).Seconds(),
+		})
 	}
 	took := terminal.Duration(time.Since(began).Seconds())
 	batters := terminal.Counted(int64(r.Batters.Repaired), "batter")
@@ -84,7 +93,8 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	fmt.Fprintf(std.Out, "rebuilt %s in %s: %s with %s written", c.Redis.Prefix, took, batters, games)
 	if r.Batters.Forced > 0 {
 		forced, unknown := terminal.Count(int64(r.Batters.Forced)), terminal.Count(int64(r.Batters.Dropped))
-		fmt.Fprintf(std.Out, "; %s of them held what Postgres does not have, %s unknown to it", forced, unknown)
+		fmt.Fprintf(std.Out, "; %s of them held what Postgres does not have, %s unknown to it", forced,
+			unknown)
 	}
 	fmt.Fprintln(std.Out)
 	return nil
@@ -104,6 +114,14 @@ func (c *rebuildRedisCmd) dryRun(
 	kinds := map[string]int64{}
 	for _, d := range found.Differences {
 		kinds[d.Kind]++
+	}
+	if c.JSON {
+		err = terminal.PrintJSON(std.Out, object{"keys": found.Keys, "differences": len(found.Differences),
+			"kinds": kinds})
+		if err == nil && len(found.Differences) > 0 {
+			err = &differenceError{}
+		}
+		return err
 	}
 	differing := terminal.Count(int64(len(found.Differences)))
 	fmt.Fprintf(std.Out, "%s of %s would change", differing, terminal.Counted(found.Keys, "key"))

@@ -13,7 +13,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/obs"
 	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/replay"
 	"github.com/pitchstream/pitchstream/internal/target"
@@ -109,6 +108,7 @@ func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, 
 	if err != nil {
 		return err
 	}
+	logStart(log, loader, parsed)
 	c.Memory.Apply()
 	o, err := c.options(log)
 	if err != nil {
@@ -131,7 +131,7 @@ func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, 
 	if err = errors.Join(err, r.Err()); err != nil || !c.Follow || ctx.Err() != nil {
 		return err
 	}
-	log.Info("following", "target", c.Into, "build", obs.Build(), config.LogAttr(loader.Settings(parsed)...))
+	log.Info("following", "target", c.Into)
 	return stream.Run(ctx, o.Processor)
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/obs"
 	stream "github.com/pitchstream/pitchstream/internal/processor"
 )
 
@@ -44,7 +43,7 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 	}
 	c.Memory.Apply()
 	settings := loader.Settings(parsed)
-	log.Info("starting", "build", obs.Build(), config.LogAttr(settings...))
+	logStart(log, loader, parsed)
 	o, err := c.options(c.Target.Target, log)
 	if err != nil {
 		return err

@@ -5,19 +5,29 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // schemaCmd prints the JSON Schemas, for use without a server.
 type schemaCmd struct {
-	Ls   schemaLsCmd   `cmd:"" name:"ls" help:"The formats that this build reads and writes, with their versions."`
-	Show schemaShowCmd `cmd:"" name:"show" help:"The JSON Schema (draft 2020-12) of one of them."`
+	Ls   schemaLsCmd   `cmd:"" name:"ls" help:"List the formats that this build reads and writes, with their versions."`
+	Show schemaShowCmd `cmd:"" name:"show" help:"Print the JSON Schema (draft 2020-12) of one of them."`
 }
 
-type schemaLsCmd struct{}
+type schemaLsCmd struct {
+	JSON bool `env:"-" name:"json" help:"Print one JSON array."`
+}
 
 // Run prints one line for each schema.
-func (schemaLsCmd) Run(std *stdio) error {
+func (c schemaLsCmd) Run(std *stdio) error {
+	if c.JSON {
+		list := []object{}
+		for _, s := range schemas.PublishedSchemas() {
+			list = append(list, object{"name": s.Name, "version": s.Version, "title": s.Title})
+		}
+		return terminal.PrintJSON(std.Out, list)
+	}
 	for _, s := range schemas.PublishedSchemas() {
 		if _, err := fmt.Fprintf(std.Out, "%-7s %-5s %s\n", s.Name, s.Version, s.Title); err != nil {
 			return err

@@ -226,7 +226,7 @@ func TestTheWholeWayEncryptedWithTheLeastRightsAndNoSecretShown(t *testing.T) {
 
 	f.sql(`ALTER ROLE "` + f.writer + `" PASSWORD 'another'`)
 	f.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '` + f.writer + `'`)
-	s.waitReady(503, "look at user, password and sslmode in --postgres-url")
+	s.waitReady(503, "look at user and password in --postgres-url")
 	f.acl("pitchstream resetpass >another")
 	require.NoError(t, f.redis.Do(t.Context(), "CLIENT", "KILL", "USER", "pitchstream").Err())
 	says := func() bool { return strings.Contains(log.String(), "look at user and password in --redis-url") }
@@ -269,9 +269,9 @@ func TestACommandThatIsRefusedNamesTheSetting(t *testing.T) {
 	for _, c := range []struct{ hint, name, value string }{
 		{"look at sslrootcert in --postgres-url", "POSTGRES_URL", f.postgres("owner", hush+"/owner", "verify-full", stranger.File)},
 		{"look at --postgres-url: the server's certificate is for other names", "POSTGRES_URL", strings.Replace(f.pgURL, "127.0.0.1", "localhost", 1)},
-		{"look at user, password and sslmode in --postgres-url", "POSTGRES_URL", f.postgres("owner", hush+"-wrong", "verify-full", f.ca.File)},
+		{"look at user and password in --postgres-url", "POSTGRES_URL", f.postgres("owner", hush+"-wrong", "verify-full", f.ca.File)},
 		{"look at the database's name in --postgres-url", "POSTGRES_URL", strings.Replace(f.pgURL, "/secure", "/none", 1)},
-		{"look at the user in --postgres-url: it lacks rights", "POSTGRES_URL", f.postgres(f.writer, hush+"@writer", "verify-full", f.ca.File)},
+		{"look at the user in --postgres-url: it must own the schema", "POSTGRES_URL", f.postgres(f.writer, hush+"@writer", "verify-full", f.ca.File)},
 		{"--kafka-sasl-user and --kafka-sasl-password", "KAFKA_SASL_PASSWORD", hush + "-wrong"},
 	} {
 		t.Run(c.hint, func(t *testing.T) {

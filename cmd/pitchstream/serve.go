@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/server"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
@@ -32,7 +32,7 @@ type serveCmd struct {
 	CORSOrigins []string        `name:"cors-origins" placeholder:"ORIGIN" group:"API" help:"Origins of web pages that may read, as https://app.example.org; * for all. None by default."`
 	Token       config.Secret   `name:"api-token" placeholder:"SECRET" group:"API" help:"Every request to /v1 must bear it (Authorization: Bearer). Seen by all who may list processes when given as a flag: prefer the variable or the file. None by default: whoever reaches the address may read."`
 	TokenFile   string          `name:"api-token-file" placeholder:"FILE" group:"API" help:"File with the token."`
-	Check       bool            `name:"check" group:"Operation" help:"Ask the admin address of a serve that runs here whether it is ready, and end: with status 1 if not. For an image that has nothing else in it."`
+	Check       bool            `env:"-" name:"check" group:"Operation" help:"Ask the admin address of a serve that runs here whether it is ready, and end: with status 1 if not. For an image that has nothing else in it."`
 	MaxStreams  int             `name:"max-streams" default:"10000" placeholder:"N" group:"API" help:"Streams at a time. Default: 10,000."`
 
 	ClientRate     float64         `name:"client-rate" default:"5000" placeholder:"N" group:"API" help:"Requests a second of one client, an address (of IPv6 its /64), over some seconds; more are answered with 429. 0: no limit. Default: 5000."`
@@ -110,6 +110,9 @@ func (c *serveCmd) proxies() (networks []netip.Prefix, err error) {
 	return networks, nil
 }
 
+// PostgresRole returns a reader, which this command connects as.
+func (*serveCmd) PostgresRole() config.Role { return config.Reader }
+
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, parsed *kong.Context) error {
 	if c.Check {
@@ -124,13 +127,23 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, p
 	}
 	config.Memory{MemoryLimit: c.MemoryLimit}.Apply()
 	settings := loader.Settings(parsed)
-	log.Info("starting", "build", obs.Build(), config.LogAttr(settings...))
+	logStart(log, loader, parsed)
 	o, err := c.options(log)
 	if err != nil {
 		return err
 	}
 	o.Settings = settings
+	o.Started = func(addr string) { log.Info("the dashboard is there", "url", browserURL(addr)) }
 	return server.Run(ctx, o)
+}
+
+// browserURL returns the address to type on this machine for a server that listens at addr.
+func browserURL(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		addr = net.JoinHostPort("localhost", port)
+	}
+	return "http://" + addr + "/"
 }
 
 // options returns the options of a server as the flags say.

@@ -21,34 +21,35 @@ import (
 
 // simulateCmd plays simulated games into files, standard output or Kafka.
 type simulateCmd struct {
-	Seed     uint64 `name:"seed" default:"1" placeholder:"N" help:"Seed of the games: equal seeds give equal games, byte for byte, whatever the stress flags below do to their records. Default: 1."`
-	Games    int    `name:"games" placeholder:"N" help:"Games to play: about 310 pitches, 15 MB each. Default: one, or as many as --pitches needs."`
-	Pitches  int    `name:"pitches" placeholder:"N" help:"Pitches to throw in all, cutting the games short. Default: whole games."`
-	Parallel int    `name:"parallel" placeholder:"N" help:"Games played at the same time, 1 to 15; the others follow a day later each. Default: all, at most 15."`
-	FeedIDs  bool   `name:"feed-ids" help:"Send the game feed's batter_id, pitcher_id and team_id as headers of every pitch. Default: a batter is known only where the ball was hit, as in bare tracking records."`
+	Seed     uint64 `env:"-" name:"seed" default:"1" placeholder:"N" help:"Seed of the games: equal seeds give equal games, byte for byte, whatever the stress flags below do to their records. Default: 1."`
+	Games    int    `env:"-" name:"games" placeholder:"N" help:"Games to play: about 310 pitches, 15 MB each. Default: one, or as many as --pitches needs."`
+	Pitches  int    `env:"-" name:"pitches" placeholder:"N" help:"Pitches to throw in all, cutting the games short. Default: whole games."`
+	Parallel int    `env:"-" name:"parallel" placeholder:"N" help:"Games played at the same time, 1 to 15; the others follow a day later each. Default: all, at most 15."`
+	FeedIDs  bool   `env:"-" name:"feed-ids" help:"Send the game feed's batter_id, pitcher_id and team_id as headers of every pitch. Default: a batter is known only where the ball was hit, as in bare tracking records."`
 
-	BatterSpread float64    `name:"batter-spread" placeholder:"SHARE" group:"Cameras" help:"How much of a swing's speed is the batter's own, as a correlation, 0 to 1; about 0.5 in the major leagues. Default: 0, all batters are equal."`
-	Bias         []biasFlag `name:"bias" sep:"none" placeholder:"venue=NAME,mph=X[,from=DATE]" group:"Cameras" help:"A venue that measures all bats X mph too fast, from a game date on, which quality should find. May be given several times."`
-	Untracked    float64    `name:"untracked" placeholder:"SHARE" group:"Cameras" help:"Share of the swings without bat tracking, in addition to the sensors' own faults."`
+	BatterSpread float64    `env:"-" name:"batter-spread" placeholder:"SHARE" group:"Cameras" help:"How much of a swing's speed is the batter's own, as a correlation, 0 to 1; about 0.5 in the major leagues. Default: 0, all batters are equal."`
+	Bias         []biasFlag `env:"-" name:"bias" sep:"none" placeholder:"venue=NAME,mph=X[,from=DATE]" group:"Cameras" help:"A venue that measures all bats X mph too fast, from a game date on, which quality should find. May be given several times."`
+	Untracked    float64    `env:"-" name:"untracked" placeholder:"SHARE" group:"Cameras" help:"Share of the swings without bat tracking, in addition to the sensors' own faults."`
 
-	Duplicates    float64      `name:"duplicates" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Sent again later, byte for byte."`
-	Reorder       float64      `name:"reorder" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Moved up to 20 pitches earlier or later."`
-	Corrections   float64      `name:"corrections" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Corrected later by a greater revision: other values, a third another batter, a tenth another game."`
-	Deletes       float64      `name:"deletes" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Deleted, three in ten before the pitch itself is sent."`
-	LateIDs       float64      `name:"late-ids" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Named by op=identify before or after, some twice, instead of by headers of their own."`
-	Poison        float64      `name:"poison" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Followed by a broken record: 23 kinds in turn, one dead letter each."`
-	OversizeBytes config.Bytes `name:"oversize-bytes" placeholder:"SIZE" group:"Stress (shares of the pitches, 0 to 1)" help:"A 24th kind: a record larger than this, for the code too_large. The topic must accept such records. Default: none."`
+	Duplicates    float64      `env:"-" name:"duplicates" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Sent again later, byte for byte."`
+	Reorder       float64      `env:"-" name:"reorder" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Moved up to 20 pitches earlier or later."`
+	Corrections   float64      `env:"-" name:"corrections" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Corrected later by a greater revision: other values, a third another batter, a tenth another game."`
+	Deletes       float64      `env:"-" name:"deletes" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Deleted, three in ten before the pitch itself is sent."`
+	LateIDs       float64      `env:"-" name:"late-ids" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Named by op=identify before or after, some twice, instead of by headers of their own."`
+	Poison        float64      `env:"-" name:"poison" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Followed by a broken record: 23 kinds in turn, one dead letter each."`
+	OversizeBytes config.Bytes `env:"-" name:"oversize-bytes" placeholder:"SIZE" group:"Stress (shares of the pitches, 0 to 1)" help:"A 24th kind: a record larger than this, for the code too_large. The topic must accept such records. Default: none."`
 
-	Start       time.Time `name:"start" placeholder:"TIME" help:"When the first game begins, as 2025-04-01T17:05:00Z, which is the default; with --realtime it is now."`
-	FirstGamePK int64     `name:"first-game-pk" placeholder:"N" help:"Key of the first game; the others count on. Default: 778001."`
+	Start       time.Time `env:"-" name:"start" placeholder:"TIME" help:"When the first game begins, as 2025-04-01T17:05:00Z, which is the default; with --realtime it is now."`
+	FirstGamePK int64     `env:"-" name:"first-game-pk" placeholder:"N" help:"Key of the first game; the others count on. Default: 778001."`
 
-	Output   string `name:"output" short:"o" placeholder:"PATH" group:"Where to" help:"A folder (that exists, or ends in /): a JSON Lines file per game, GAME_0.jsonl. Otherwise a file; - is standard output, the default."`
-	Envelope bool   `name:"envelope" group:"Where to" help:"Write lines {\"key\", \"headers\", \"timestamp_ms\", \"value\"}, the value as text, as value_base64 if it is not UTF-8, or null. Default: the values alone, without keys and headers."`
-	Produce  bool   `name:"produce" group:"Where to" help:"Produce to the raw topic of --kafka-brokers: keyed by game, acknowledged by all replicas, compressed with zstd."`
+	Output   string `env:"-" name:"output" short:"o" placeholder:"PATH" group:"Where to" help:"A folder (that exists, or ends in /): a JSON Lines file per game, GAME_0.jsonl. Otherwise a file; - is standard output, the default."`
+	Envelope bool   `env:"-" name:"envelope" group:"Where to" help:"Write lines {\"key\", \"headers\", \"timestamp_ms\", \"value\"}, the value as text, as value_base64 if it is not UTF-8, or null. Default: the values alone, without keys and headers."`
+	JSON     bool   `env:"-" name:"json" group:"Where to" help:"Print the summary as one JSON object."`
+	Produce  bool   `env:"-" name:"produce" group:"Where to" help:"Produce to the raw topic of --kafka-brokers: keyed by game, acknowledged by all replicas, compressed with zstd."`
 
-	Rate     float64 `name:"rate" placeholder:"N" group:"How fast" help:"Pitches per second. Default: as fast as possible."`
-	Realtime bool    `name:"realtime" group:"How fast" help:"Play at the pace of real games: about 22 s between the pitches of a game."`
-	Speedup  float64 `name:"speedup" placeholder:"X" group:"How fast" help:"Play --realtime X times as fast. Default: 1."`
+	Rate     float64 `env:"-" name:"rate" placeholder:"N" group:"How fast" help:"Pitches per second. Default: as fast as possible."`
+	Realtime bool    `env:"-" name:"realtime" group:"How fast" help:"Play at the pace of real games: about 22 s between the pitches of a game."`
+	Speedup  float64 `env:"-" name:"speedup" placeholder:"X" group:"How fast" help:"Play --realtime X times as fast. Default: 1."`
 
 	Kafka    optionalKafka `embed:"" group:"Kafka"`
 	TopicRaw string        `name:"topic-raw" default:"pitches.raw" placeholder:"TOPIC" group:"Kafka" help:"Topic to produce to. Default: pitches.raw."`
@@ -161,6 +162,9 @@ func (c *simulateCmd) Run(ctx context.Context, std *stdio) error {
 	if !c.Produce && (c.Output == "" || c.Output == "-") {
 		summary = std.Err // because the records go to Out
 	}
+	if c.JSON {
+		return errors.Join(err, terminal.PrintJSON(summary, tallyObject(sent, time.Since(begun))))
+	}
 	printTally(summary, sent, time.Since(begun))
 	return err
 }
@@ -195,7 +199,8 @@ func printTally(w io.Writer, t simulate.Tally, took time.Duration) {
 	pitches, poison := count(simulate.KindPitch), count(simulate.KindPoison)
 	fmt.Fprintf(w, "games     %s\n", terminal.Count(int64(t.Games)))
 	fmt.Fprintf(w,
-		"records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison %s\n",
+		"records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison "+
+			"%s\n",
 		terminal.Count(t.Total()), pitches, count(simulate.KindDuplicate), count(simulate.KindCorrection),
 		count(simulate.KindDelete), count(simulate.KindIdentify), poison)
 	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n",
@@ -209,6 +214,26 @@ func printTally(w io.Writer, t simulate.Tally, took time.Duration) {
 	perSecond := int64(float64(t.Bytes) / max(took.Seconds(), 1e-3))
 	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n",
 		terminal.Bytes(t.Bytes), took.Seconds(), terminal.Bytes(perSecond))
+}
+
+func tallyObject(t simulate.Tally, took time.Duration) object {
+	records := object{}
+	for _, kind := range []struct {
+		name string
+		kind simulate.Kind
+	}{
+		{"pitches", simulate.KindPitch}, {"duplicates", simulate.KindDuplicate}, {"corrections",
+			simulate.KindCorrection},
+		{"deletes", simulate.KindDelete}, {"identifies", simulate.KindIdentify}, {"poison",
+			simulate.KindPoison},
+	} {
+		records[kind.name] = t.Records[kind.kind]
+	}
+	return object{
+		"games": t.Games, "records": records, "rows": t.Standing, "deleted": t.Gone,
+		"dead_letters": t.Letters,
+		"bytes":        t.Bytes, "seconds": took.Seconds(),
+	}
 }
 
 // biasFlag is one --bias.

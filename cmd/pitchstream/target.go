@@ -119,8 +119,10 @@ func (c *targetDiffCmd) Run(ctx context.Context, std *stdio) error {
 }
 
 func printTable(w io.Writer, d schemas.TargetDiff, name string, t schemas.TableDiff) {
-	fmt.Fprintf(w, "%-12s  %s in %s, %s in %s: ", name, terminal.Count(t.InA), d.A, terminal.Count(t.InB), d.B)
-	fmt.Fprintf(w, "%s only in %s, %s only in %s, ", terminal.Count(t.OnlyA), d.A, terminal.Count(t.OnlyB), d.B)
+	fmt.Fprintf(w, "%-12s  %s in %s, %s in %s: ", name, terminal.Count(t.InA), d.A, terminal.Count(t.InB),
+		d.B)
+	fmt.Fprintf(w, "%s only in %s, %s only in %s, ", terminal.Count(t.OnlyA), d.A, terminal.Count(t.OnlyB),
+		d.B)
 	fmt.Fprintf(w, "%s differ", terminal.Count(t.Differ))
 	if t.Moving > 0 {
 		fmt.Fprintf(w, "; %s moving, left out", terminal.Count(t.Moving))
@@ -149,7 +151,8 @@ type targetPromoteCmd struct {
 	Live   targetSettings  `embed:""`
 	Name   string          `arg:"" help:"The target that readers are to see: live, or one beside it."`
 	Force  bool            `env:"-" help:"Promote it although it is behind, or no processor feeds it."`
-	MaxLag config.Duration `name:"max-lag" default:"10s" placeholder:"TIME" help:"The longest that a record may wait for a target that is caught up. Default: 10s."`
+	MaxLag config.Duration `env:"-" name:"max-lag" default:"10s" placeholder:"TIME" help:"The longest that a record may wait for a target that is caught up. Default: 10s."`
+	JSON   bool            `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
 // Help is the text of target promote --help below its first line.
@@ -174,13 +177,18 @@ func (c *targetPromoteCmd) Run(ctx context.Context, std *stdio) error {
 	if errors.As(err, &notReady) {
 		return fmt.Errorf("%w; --force promotes it all the same", err)
 	}
-	return printMove(std.Out, m, err)
+	return printMove(std.Out, m, err, c.JSON)
 }
 
-func printMove(w io.Writer, m target.Move, err error) error {
+func printMove(w io.Writer, m target.Move, err error, asJSON bool) error {
 	switch {
 	case err != nil:
 		return err
+	case asJSON:
+		return terminal.PrintJSON(w, object{
+			"from": m.From, "to": m.To, "change": m.Generation, "seconds": m.Took.Seconds(),
+			"not_ready": append([]string{}, m.NotReady...),
+		})
 	case m.From == m.To:
 		fmt.Fprintf(w, "readers see %s already\n", m.To)
 	default:
@@ -193,6 +201,7 @@ func printMove(w io.Writer, m target.Move, err error) error {
 
 type targetRollbackCmd struct {
 	Live targetSettings `embed:""`
+	JSON bool           `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
 // Run goes back to the target before the last promote.
@@ -201,12 +210,13 @@ func (c *targetRollbackCmd) Run(ctx context.Context, std *stdio) error {
 	for _, reason := range m.NotReady {
 		fmt.Fprintf(std.Err, "%s: %s\n", m.To, reason)
 	}
-	return printMove(std.Out, m, err)
+	return printMove(std.Out, m, err, c.JSON)
 }
 
 type targetDropCmd struct {
 	Name string `arg:"" help:"The target: not live, and not the one that readers see."`
 	Yes  bool   `env:"-" help:"Confirm. DANGER: only another replay brings back what is dropped."`
+	JSON bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 
 	Kafka    config.Kafka    `embed:"" group:"Kafka"`
 	Postgres config.Postgres `embed:"" group:"Postgres"`
@@ -222,7 +232,8 @@ func (c *targetDropCmd) Validate() error {
 		return err
 	}
 	if !c.Yes {
-		return fmt.Errorf("this removes the schema, the keys, the topics and the group of %s: give --yes", c.Name)
+		return fmt.Errorf("this removes the schema, the keys, the topics and the group of %s: give --yes",
+			c.Name)
 	}
 	return nil
 }
@@ -235,6 +246,13 @@ func (c *targetDropCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	t := d.Target
+	if c.JSON {
+		return terminal.PrintJSON(std.Out, object{
+			"target": t.Name, "schema": t.Schema, "prefix": t.Prefix, "keys": d.Keys,
+			"topics": []string{t.Rows, t.Dead},
+			"group":  t.Group,
+		})
+	}
 	fmt.Fprintf(std.Out, "dropped %s: schema %s, %s below %s, topics %s and %s, group %s\n",
 		t.Name, t.Schema, terminal.Counted(d.Keys, "key"), t.Prefix, t.Rows, t.Dead, t.Group)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 )
 
@@ -17,7 +18,8 @@ type topicsCmd struct {
 	Partitions      int32        `name:"topic-partitions" default:"6" placeholder:"N" help:"Partitions of a topic that is created: as many processors can share the work. Default: 6. DANGER: it cannot be changed later without moving games to other partitions."`
 	Replication     int16        `name:"topic-replication" default:"-1" placeholder:"N" help:"Replicas of a topic that is created; -1: the broker's default. For the promise that nothing is lost: 3, with min.insync.replicas=2."`
 	MaxMessageBytes config.Bytes `name:"topic-max-message-bytes" default:"20MiB" placeholder:"SIZE" help:"max.message.bytes of the raw topic (a batch as sent, compressed); the dead-letter topic's is 1 MiB more. Default: 20MiB."`
-	Check           bool         `name:"check" help:"Create nothing: exit 1 when a topic is missing or differs."`
+	Check           bool         `env:"-" name:"check" help:"Create nothing: exit 1 when a topic is missing or differs."`
+	JSON            bool         `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
 // Run prints a line for each topic, and one for each difference.
@@ -36,12 +38,26 @@ func (c *topicsCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	differs := false
+	var topics []object
 	for _, s := range states {
 		differs = differs || s.Missing || len(s.Differences) > 0
+		topics = append(topics, object{
+			"topic": s.Topic.Name, "created": s.Created, "missing": s.Missing,
+			"differences": append([]string{}, s.Differences...),
+		})
+		if c.JSON {
+			continue
+		}
 		fmt.Fprintln(std.Out, s.Topic.Name, stateWord(s))
 		for _, d := range s.Differences {
 			fmt.Fprintf(std.Out, "  differs: %s (left as it is)\n", d)
 		}
+	}
+	if c.JSON {
+		err = terminal.PrintJSON(std.Out, object{"topics": topics})
+	}
+	if err != nil {
+		return err
 	}
 	if c.Check && differs {
 		return &differenceError{}

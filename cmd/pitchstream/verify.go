@@ -20,7 +20,7 @@ type verifyCmd struct {
 	Parts []string `arg:"" optional:"" name:"part" enum:"topic,aggregates,redis" help:"What to compare: topic (Kafka and Postgres), aggregates (Postgres in itself), redis (Postgres and Redis). Default: all three."`
 
 	NoKafka bool `env:"-" name:"no-kafka" help:"All parts but topic: no broker is needed."`
-	Repair  bool `env:"-" name:"repair" help:"Repair what differs, and nothing else: see below."`
+	Repair  bool `env:"-" name:"repair" help:"Repair what differs, and nothing else: see above."`
 	JSON    bool `env:"-" name:"json" help:"Print one JSON object instead of text, with every difference."`
 	Show    int  `env:"-" name:"show" default:"20" placeholder:"N" help:"Differences to print of each part; 0: all. Default: 20."`
 
@@ -94,6 +94,14 @@ func (c *verifyCmd) compares(part verify.Part) bool {
 		return part != verify.Topic || !c.NoKafka
 	}
 	return slices.Contains(c.Parts, string(part))
+}
+
+// PostgresRole returns a reader unless differences are repaired.
+func (c *verifyCmd) PostgresRole() config.Role {
+	if c.Repair {
+		return config.Writer
+	}
+	return config.Reader
 }
 
 // Run compares, and prints the report.

@@ -21,35 +21,45 @@ import (
 func TestErrorNamesTheFlagAndItsAllowedValues(t *testing.T) {
 	const sasl = " --kafka-sasl-mechanism=SCRAM-SHA-256"
 	for flags, want := range map[string]string{
-		" --max-record-bytes=12x":                   `--max-record-bytes: want bytes as 16MiB, 512KiB or 1048576, not "12x"`,
-		" --max-record-bytes=12":                    "--max-record-bytes=12: want 1KiB to 256MiB",
-		" --max-record-bytes=1GiB":                  "--max-record-bytes=1GiB: want 1KiB to 256MiB",
-		" --patience=10":                            `want a time span with its unit as 250ms, 10s or 1m30s, not "10"`,
-		" --api-addr=8080":                          `--api-addr: want an address as :8080, 127.0.0.1:8080 or [::1]:8080, or off, not "8080"`,
-		" --api-addr=:99999":                        `want an address`,
-		" --api-addr=:9090":                         "--api-addr=:9090: want another address than --admin-addr",
-		" --kafka-brokers=kafka://b":                "--kafka-brokers=b:1,kafka://b: want host:port,host:port,…",
-		" --kafka-brokers=b:0":                      "want host:port",
-		" --kafka-brokers=:9092":                    "want host:port",
-		" --kafka-group=":                           "--kafka-group is missing: want a consumer group's name",
-		" --kafka-tls-ca=x":                         "need --kafka-tls",
-		" --kafka-tls --kafka-tls-cert=x":           "--kafka-tls-cert and --kafka-tls-key need each other",
-		" --kafka-sasl-mechanism=MAGIC":             `--kafka-sasl-mechanism must be one of "none","PLAIN","SCRAM-SHA-256","SCRAM-SHA-512" but got "MAGIC"`,
-		" --kafka-sasl-user=me":                     "--kafka-sasl-mechanism is missing: want PLAIN",
-		sasl:                                        "--kafka-sasl-user is missing",
-		sasl + " --kafka-sasl-user=me":              "--kafka-sasl-password is missing",
-		" --topic-raw=pitches.dead":                 "--topic-dead=pitches.dead: want another topic than --topic-raw",
-		" --topic-rows=a/b":                         "--topic-rows=a/b: want 1 to 249 letters, digits, dots",
-		" --postgres-schema=Upper":                  "--postgres-schema=Upper: want 1 to 63 small letters",
-		" --postgres-schema=pg_toast":               "want 1 to 63 small letters",
-		" --redis-tls-ca=x":                         "--redis-tls-ca, --redis-tls-cert and --redis-tls-key need a rediss:// URL in --redis-url",
+		" " +
+			"--max-record-bytes=12x": `--max-record-bytes: want bytes as 16MiB, 512KiB or 1048576, not "12x"`,
+		" --max-record-bytes=12":   "--max-record-bytes=12: want 1KiB to 256MiB",
+		" --max-record-bytes=1GiB": "--max-record-bytes=1GiB: want 1KiB to 256MiB",
+		" " +
+			"--patience=10": `want a time span with its unit as 250ms, 10s or 1m30s, not "10"`,
+		" " +
+			"--api-addr=8080": `--api-addr: want an address as :8080, 127.0.0.1:8080 or [::1]:8080, or off, not "8080"`,
+		" --api-addr=:99999":              `want an address`,
+		" --api-addr=:9091":               "--api-addr=:9091: want another address than --admin-addr",
+		" --kafka-brokers=kafka://b":      "--kafka-brokers=b:1,kafka://b: want host:port,host:port,…",
+		" --kafka-brokers=b:0":            "want host:port",
+		" --kafka-brokers=:9092":          "want host:port",
+		" --kafka-group=":                 "--kafka-group is missing: want a consumer group's name",
+		" --kafka-tls-ca=x":               "need --kafka-tls",
+		" --kafka-tls --kafka-tls-cert=x": "--kafka-tls-cert and --kafka-tls-key need each other",
+		" " +
+			"--kafka-sasl-mechanism=MAGIC": `--kafka-sasl-mechanism must be one of "none","PLAIN","SCRAM-SHA-256","SCRAM-SHA-512","OAUTHBEARER","AWS_MSK_IAM" but got "MAGIC"`,
+		" --kafka-sasl-user=me":        "--kafka-sasl-mechanism is missing: want PLAIN",
+		sasl:                           "--kafka-sasl-user is missing",
+		sasl + " --kafka-sasl-user=me": "--kafka-sasl-password is missing",
+		" --topic-raw=pitches.dead": "--topic-dead=pitches.dead: want another topic than " +
+			"--topic-raw",
+		" --topic-rows=a/b":           "--topic-rows=a/b: want 1 to 249 letters, digits, dots",
+		" --postgres-schema=Upper":    "--postgres-schema=Upper: want 1 to 63 small letters",
+		" --postgres-schema=pg_toast": "want 1 to 63 small letters",
+		" --redis-tls-ca=x": "--redis-tls-ca, --redis-tls-cert and --redis-tls-key need " +
+			"a rediss:// URL in --redis-url",
 		" --redis-url=rediss://h --redis-tls-key=x": "--redis-tls-cert and --redis-tls-key need each other",
 		" --redis-prefix={x}":                       "--redis-prefix={x}: want 1 to 100 letters",
 		" --instance-id=a/b":                        "--instance-id=a/b: want up to 100 letters",
-		" --log-format=xml":                         `--log-format must be one of "auto","text","json" but got "xml"`,
-		" --log-level=loud":                         `--log-level must be one of "debug","info","warn","error" but got "loud"`,
-		" --postgres-url=postgres://h:x/d":          "--postgres-url=postgres://h:x/d: want postgres://user:password@host:5432/database",
-		" --redis-url=http://h":                     "--redis-url=http://h: want redis://[user:password@]host:6379[/database]",
+		" " +
+			"--log-format=xml": `--log-format must be one of "auto","text","json" but got "xml"`,
+		" " +
+			"--log-level=loud": `--log-level must be one of "debug","info","warn","error" but got "loud"`,
+		" --postgres-url=postgres://h:x/d": "--postgres-url=postgres://h:xxxxx: want " +
+			"postgres://user:password@host:5432/database",
+		" --redis-url=http://h": "--redis-url=http://h: want " +
+			"redis://[user:password@]host:6379[/database]",
 	} {
 		_, _, err := parse(t, goodFlags+flags)
 		require.ErrorContains(t, err, want, flags)
@@ -103,25 +113,39 @@ func TestErrorsNeverShowAPassword(t *testing.T) {
 
 func TestSecretsAreHiddenHoweverTheyArePrinted(t *testing.T) {
 	for in, want := range map[string]string{
-		"postgres://u:hush@h:5432/d?a=b":       "postgres://u:xxxxx@h:5432/d?a=b",
-		"postgres://u:hu@sh/1:2@h/d":           "postgres://u:xxxxx@h/d",
-		"postgres://u@h/d":                     "postgres://u@h/d",
-		"postgres://h/d?user=u&password=hush":  "postgres://h/d?user=u&password=xxxxx",
-		"postgres://h/d?sslpassword=hush&x=y":  "postgres://h/d?sslpassword=xxxxx&x=y",
-		"host=h password='hush, hush' user=u":  "host=h password=xxxxx user=u",
-		"host=h Password = hush user=u":        "host=h Password = xxxxx user=u",
-		"redis://:hush@a:1,b:2/0":              "redis://:xxxxx@a:1,b:2/0",
-		"redis://hush-user:hush@a:1,b:2?c=d@e": "redis://hush-user:xxxxx@e",
-		"a:1,b:2":                              "a:1,b:2",
-		"postgres:u:hush@h/d":                  "postgres:xxxxx@h/d",
-		"u:hush@h:6379":                        "u:xxxxx@h:6379",
-		"redis://hush@h:6379":                  "redis://xxxxx@h:6379",
-		"hush@h:6379":                          "xxxxx@h:6379",
-		"redis:/u:hush@h:6379":                 "redis:xxxxx@h:6379",
-		"host=h user=u@x":                      "host=h user=u@x",
-
-		"redis+sentinel://u:hush@a:1,b/m?sentinel_username=s&sentinel_password=hush": "redis+sentinel://u:xxxxx@a:1,b/m?sentinel_username=s&sentinel_password=xxxxx",
-		"": "",
+		"u:hush@h:6379":                                "u:xxxxx@h:6379",
+		"redis:/u:hush@h:6379":                         "redis:xxxxx@h:6379",
+		"host=h user=u@x":                              "host=h user=u@x",
+		"postgres://u:hush@h:5432/d?a=b":               "postgres://u:xxxxx@h:5432/d?a=b",
+		"postgres://u:hu@sh/1:2@h/d":                   "postgres://u:xxxxx@h/d",
+		"postgres://u@h/d":                             "postgres://u@h/d",
+		"postgres:u:hush@h/d":                          "postgres:xxxxx@h/d",
+		"postgres:/u:hush@h/d":                         "postgres:xxxxx@h/d",
+		"postgres//u:hush@h/d":                         "postgres//u:xxxxx@h/d",
+		"u:hush@h/d":                                   "u:xxxxx@h/d",
+		"u:hu://sh@h/d":                                "u:xxxxx@h/d",
+		"hush@h:6379":                                  "xxxxx@h:6379",
+		"redis://hush@h:6379":                          "redis://xxxxx@h:6379",
+		"redis://:hush":                                "redis://:xxxxx",
+		"redis://h:hush/0":                             "redis://h:xxxxx",
+		"postgres://u:hush":                            "postgres://u:xxxxx",
+		"postgres:u:hush":                              "postgres:xxxxx",
+		"POSTGRES://u:hush@h":                          "POSTGRES://u:xxxxx@h",
+		"jdbc:postgresql://h/d?user=u&password=hush":   "jdbc:xxxxx",
+		"host=h password=hush hush user=u":             "host=h password=xxxxx user=u",
+		"host=h password=hush@hush:hush dbname=d":      "host=h password=xxxxx dbname=d",
+		"postgres://h/d?password=hush&hush&sslmode=no": "postgres://h/d?password=xxxxx&sslmode=no",
+		"postgres://h/d?PASSWORD = hush":               "postgres://h/d?PASSWORD = xxxxx",
+		"[::1]:6379":                                   "[::1]:6379",
+		"a:1,b:2":                                      "a:1,b:2",
+		"redis+sentinel://u:hush@a:1,b:2/m?sentinel_password=hush": "redis+sentinel://u:xxxxx@a:1,b:2/m?sentinel_password=xxxxx",
+		"postgres://h/d?user=u&password=hush":                      "postgres://h/d?user=u&password=xxxxx",
+		"postgres://h/d?sslpassword=hush&x=y":                      "postgres://h/d?sslpassword=xxxxx&x=y",
+		"host=h password='hush, hush' user=u":                      "host=h password=xxxxx user=u",
+		"host=h Password = hush user=u":                            "host=h Password = xxxxx user=u",
+		"redis://:hush@a:1,b:2/0":                                  "redis://:xxxxx@a:1,b:2/0",
+		"redis://hush-user:hush@a:1,b:2?c=d@e":                     "redis://hush-user:xxxxx@e",
+		"":                                                         "",
 	} {
 		s := SecretURL{in}
 		require.Equal(t, want, s.String())
@@ -144,13 +168,15 @@ func everyWay(t *testing.T, v any) []string {
 	slog.New(slog.NewTextHandler(&log, nil)).Info("connect", "url", v)
 	asJSON, err := json.Marshal(v)
 	require.NoError(t, err)
-	return []string{fmt.Sprintf("%v", v), fmt.Sprintf("%+v", v), fmt.Sprintf("%#v", v), string(asJSON), log.String()}
+	return []string{fmt.Sprintf("%v", v), fmt.Sprintf("%+v", v), fmt.Sprintf("%#v", v), string(asJSON),
+		log.String()}
 }
 
 func TestSizesReadBackAsTheyPrint(t *testing.T) {
 	for in, want := range map[string]Bytes{
 		"0": 0, "1": 1, "12B": 12, "1KiB": 1 << 10, "16MiB": 16 << 20, "16 MiB": 16 << 20, "1GiB": 1 << 30,
-		"1kB": 1000, "1KB": 1000, "16MB": 16_000_000, "2GB": 2_000_000_000, "1048576": 1 << 20, "9223372036854775807": 1<<63 - 1,
+		"1kB": 1000, "1KB": 1000, "16MB": 16_000_000, "2GB": 2_000_000_000, "1048576": 1 << 20,
+		"9223372036854775807": 1<<63 - 1,
 	} {
 		var b, again Bytes
 		require.NoError(t, b.UnmarshalText([]byte(in)))
@@ -185,9 +211,11 @@ func TestAddressesMayBeOff(t *testing.T) {
 
 func TestRedisURLNamesAServerOrACluster(t *testing.T) {
 	for url, good := range map[string]bool{
-		"redis://h:6379/3": true, "rediss://u:p@h:6380": true, "h:6379": true, "h": true, "redis://[::1]:6379": true,
+		"redis://h:6379/3": true, "rediss://u:p@h:6380": true, "h:6379": true, "h": true,
+		"redis://[::1]:6379":    true,
 		"redis://u:p%2C%40@h:1": true, "redis://h:1/2?read_timeout=1s": true,
-		"h:1,i:2,j:3": true, "redis://:p@h:1,i:2": true, "rediss://h:1,i:2?dial_timeout=3s": true, "rediss://u:p@h:1,": true,
+		"h:1,i:2,j:3": true, "redis://:p@h:1,i:2": true, "rediss://h:1,i:2?dial_timeout=3s": true,
+		"rediss://u:p@h:1,": true,
 		"redis://h:1,i:2/0": true, "redis://h:1,/0": true,
 		"redis+sentinel://h/m": true, "rediss+sentinel://u:p@h:1,i/m/2?sentinel_password=s": true,
 		"redis+sentinel://h:1": false, "redis+sentinel://h/m/x": false, "redis+sentinel://:1/m": false, "sentinel://h/m": false,
@@ -215,10 +243,12 @@ func TestKafkaOptionsHaveTLSAndLogin(t *testing.T) {
 func TestErrorNamesTheBadCertificateFile(t *testing.T) {
 	cert, key := certificate(t)
 	for want, k := range map[string]Kafka{
-		"--kafka-tls-ca: open /nowhere":                                                 {TLSCA: "/nowhere"},
-		"--kafka-tls-ca=" + key + ": there is no PEM":                                   {TLSCA: key},
-		"--kafka-tls-cert, --kafka-tls-key: open /nowhere":                              {TLSCert: "/nowhere", TLSKey: key},
-		"--kafka-tls-cert, --kafka-tls-key: tls: found a certificate rather than a key": {TLSCert: cert, TLSKey: cert},
+		"--kafka-tls-ca: open /nowhere":               {TLSCA: "/nowhere"},
+		"--kafka-tls-ca=" + key + ": there is no PEM": {TLSCA: key},
+		"--kafka-tls-cert, --kafka-tls-key: open /nowhere": {TLSCert: "/nowhere",
+			TLSKey: key},
+		"--kafka-tls-cert, --kafka-tls-key: tls: found a certificate rather than a key": {TLSCert: cert,
+			TLSKey: cert},
 	} {
 		k.TLS, k.Brokers, k.Group = true, []string{"b"}, "g"
 		require.NoError(t, k.Validate())

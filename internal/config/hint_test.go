@@ -19,10 +19,11 @@ func TestHintIsAboutTheServerThatFailed(t *testing.T) {
 	}
 	const unknown = "tls: failed to verify certificate: x509: certificate signed by unknown authority"
 	for text, want := range map[string]string{
-		"postgres: failed to connect: " + unknown:                         "look at sslrootcert in --postgres-url",
-		"redis h:1: " + unknown:                                           "look at --redis-tls-ca",
-		"unable to dial: " + unknown:                                      "",
-		"redis h:1: NOPERM User u has no permissions":                     "look at the user in --redis-url and at --redis-prefix",
+		"postgres: failed to connect: " + unknown: "look at sslrootcert in --postgres-url",
+		"redis h:1: " + unknown:                   "look at --redis-tls-ca",
+		"unable to dial: " + unknown:              "",
+		"redis h:1: NOPERM User u has no permissions": "look at the user in --redis-url and " +
+			"at --redis-prefix",
 		"redis h:1: tls: first record does not look like a TLS handshake": "want redis:// instead of rediss://",
 		"open games/: no such file":                                       "",
 	} {
@@ -33,7 +34,8 @@ func TestHintIsAboutTheServerThatFailed(t *testing.T) {
 	}
 	kafka := inner{}
 	require.Contains(t, Hint(kafka, errors.New("unable to dial: "+unknown)), "look at --kafka-tls-ca")
-	require.Contains(t, Hint(kafka, errors.New("kafka: TOPIC_AUTHORIZATION_FAILED: no")), "look at --kafka-sasl-user")
+	require.Contains(t, Hint(kafka, errors.New("kafka: TOPIC_AUTHORIZATION_FAILED: no")),
+		"look at --kafka-sasl-user")
 	require.Empty(t, Hint(kafka, errors.New("redis h:1: "+unknown)))
 	require.Empty(t, Hint(kafka, errors.New("dial tcp: connection refused")))
 }

@@ -10,9 +10,6 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
 // Kafka holds the addresses of the brokers, the login, and the name of the consumer group.
@@ -27,10 +24,11 @@ type Kafka struct {
 	TLSCert string `name:"kafka-tls-cert" placeholder:"FILE" help:"PEM file of our certificate, for brokers that ask for one. Needs --kafka-tls and --kafka-tls-key."`
 	TLSKey  string `name:"kafka-tls-key" placeholder:"FILE" help:"PEM file of our certificate's private key."`
 
-	SASLMechanism    string `name:"kafka-sasl-mechanism" default:"none" enum:"none,PLAIN,SCRAM-SHA-256,SCRAM-SHA-512" help:"How to log in: ${enum}. DANGER: PLAIN without --kafka-tls sends the password as it is."`
+	SASLMechanism    string `name:"kafka-sasl-mechanism" default:"none" enum:"none,PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER,AWS_MSK_IAM" help:"How to log in: ${enum}. AWS_MSK_IAM takes the credentials of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. DANGER: PLAIN and OAUTHBEARER without --kafka-tls send the password or token as it is."`
 	SASLUser         string `name:"kafka-sasl-user" placeholder:"NAME" help:"User to log in as. No default."`
 	SASLPassword     Secret `name:"kafka-sasl-password" placeholder:"SECRET" help:"Password to log in with. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	SASLPasswordFile string `name:"kafka-sasl-password-file" placeholder:"FILE" help:"File with the password."`
+	OAuth            OAuth  `embed:""`
 }
 
 // Validate checks that brokers, group and login are complete.
@@ -40,16 +38,16 @@ func (k Kafka) Validate() error {
 	}
 	const wantBrokers = "host:port,host:port,…"
 	good := !slices.ContainsFunc(k.Brokers, func(b string) bool { return !isHostPort(b) })
-	login, hasUser, hasPassword := k.mechanism() != nil, k.SASLUser != "", k.SASLPassword.Reveal() != ""
+	list := any(strings.Join(k.Brokers, ","))
+	if strings.Contains(fmt.Sprint(list), "@") { // a login, which belongs into other settings
+		list = SecretURL{fmt.Sprint(list)}
+	}
 	return cmp.Or(
 		present(len(k.Brokers) > 0, "kafka-brokers", wantBrokers),
-		allowed(good, "kafka-brokers", strings.Join(k.Brokers, ","), wantBrokers),
+		allowed(good, "kafka-brokers", list, wantBrokers),
 		present(k.Group != "", "kafka-group", "a consumer group's name"),
 		k.certificates().check(k.TLS, "--kafka-tls"),
-		present(login || !hasUser && !hasPassword, "kafka-sasl-mechanism",
-			"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 to log in with the user and password"),
-		present(!login || hasUser, "kafka-sasl-user", "the user to log in as by "+k.SASLMechanism),
-		present(!login || hasPassword, "kafka-sasl-password", "the password to log in with by "+k.SASLMechanism),
+		k.checkLogin(),
 	)
 }
 
@@ -68,20 +66,6 @@ func (k Kafka) Options() ([]kgo.Opt, error) {
 		options = append(options, kgo.SASL(m))
 	}
 	return options, nil
-}
-
-// mechanism returns the login; nil when there is none.
-func (k Kafka) mechanism() sasl.Mechanism {
-	user, password := k.SASLUser, k.SASLPassword.Reveal()
-	switch k.SASLMechanism {
-	case "PLAIN":
-		return plain.Auth{User: user, Pass: password}.AsMechanism()
-	case "SCRAM-SHA-256":
-		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism()
-	case "SCRAM-SHA-512":
-		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism()
-	}
-	return nil
 }
 
 func (k Kafka) certificates() certificates {

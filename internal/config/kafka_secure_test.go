@@ -31,9 +31,11 @@ func TestHintNamesTheKafkaSettingThatTLSNeeds(t *testing.T) {
 	oneWay, bothWays := brokers(t, kfake.TLS(config)), brokers(t, kfake.TLS(asking))
 
 	requireAnswer(t, "", Kafka{Brokers: oneWay, TLS: true, TLSCA: ca.File})
-	requireAnswer(t, "", Kafka{Brokers: bothWays, TLS: true, TLSCA: ca.File, TLSCert: ours.CertFile, TLSKey: ours.KeyFile})
+	requireAnswer(t, "", Kafka{Brokers: bothWays, TLS: true, TLSCA: ca.File, TLSCert: ours.CertFile,
+		TLSKey: ours.KeyFile})
 
-	requireAnswer(t, "look at --kafka-tls-ca: ", Kafka{Brokers: oneWay, TLS: true}) // the system does not trust it
+	requireAnswer(t, "look at --kafka-tls-ca: ", Kafka{Brokers: oneWay,
+		TLS: true}) // the system does not trust it
 	requireAnswer(t, "look at --kafka-tls-ca: ", Kafka{Brokers: oneWay, TLS: true, TLSCA: stranger.File})
 	requireAnswer(t, "look at --kafka-tls-cert ", Kafka{Brokers: bothWays, TLS: true, TLSCA: ca.File})
 	requireAnswer(t, "look at --kafka-tls-cert ", Kafka{Brokers: bothWays, TLS: true, TLSCA: ca.File,
@@ -68,7 +70,8 @@ func TestHintNamesTheKafkaLoginThatIsRefused(t *testing.T) {
 // A real broker sends the reason of its refusal; the one in memory only closes the connection.
 func TestHintReadsTheBrokersRefusal(t *testing.T) {
 	t.Parallel()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("PLAIN", "us", rightPassword))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("PLAIN", "us",
+		rightPassword))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	cluster.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {

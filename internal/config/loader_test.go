@@ -86,7 +86,8 @@ func TestFlagsWinOverTheEnvironmentWhichWinsOverTheFile(t *testing.T) {
 }
 
 func TestEmptyVariablesCountAsNotGiven(t *testing.T) {
-	for _, name := range []string{"MAX_RECORD_BYTES", "PATIENCE", "KAFKA_TLS", "API_ADDR", "LOG_FORMAT", "CONFIG"} {
+	for _, name := range []string{"MAX_RECORD_BYTES", "PATIENCE", "KAFKA_TLS", "API_ADDR", "LOG_FORMAT",
+		"CONFIG"} {
 		t.Setenv("PITCHSTREAM_"+name, "")
 	}
 	c, _ := mustParse(t, goodFlags)
@@ -174,7 +175,8 @@ func TestTwoPlacesForOneSecretAreRefused(t *testing.T) {
 	t.Setenv("PITCHSTREAM_KAFKA_SASL_PASSWORD", "hush")
 	t.Setenv("PITCHSTREAM_KAFKA_SASL_PASSWORD_FILE", secret)
 	_, _, err = parse(t, goodFlags)
-	require.ErrorContains(t, err, "give PITCHSTREAM_KAFKA_SASL_PASSWORD_FILE or PITCHSTREAM_KAFKA_SASL_PASSWORD, not both")
+	require.ErrorContains(t, err,
+		"give PITCHSTREAM_KAFKA_SASL_PASSWORD_FILE or PITCHSTREAM_KAFKA_SASL_PASSWORD, not both")
 	require.NotContains(t, err.Error(), "hush")
 }
 
@@ -203,7 +205,47 @@ func TestPrintedSettingsHideSecrets(t *testing.T) {
 	var line struct{ Settings map[string]string }
 	require.NoError(t, json.Unmarshal(log.Bytes(), &line))
 	require.Equal(t, "postgres://u:xxxxx@h/d (flag)", line.Settings["postgres-url"])
+	require.NotContains(t, line.Settings, "max-record-bytes", "a default is left out")
 	require.NotContains(t, out.String()+log.String(), "hush")
+}
+
+func warningsOf(t *testing.T, line string) []string {
+	t.Helper()
+	l := NewLoader()
+	k := kong.Must(&cli{}, kong.Name("pitchstream"), l.Option())
+	ctx, err := k.Parse(strings.Fields(line))
+	require.NoError(t, err)
+	return l.Warnings(ctx)
+}
+
+// guard: config: a mistyped variable is named
+func TestMistypedVariableIsNamed(t *testing.T) {
+	require.Empty(t, warningsOf(t, goodFlags))
+	t.Setenv("PITCHSTREAM_KAFKA_BROKER", "b:1")
+	t.Setenv("PITCHSTREAM_TEST_KAFKA_BROKERS", "b:1")
+	t.Setenv("PITCHSTREAM_API_SERVICE_HOST", "10.0.0.1")
+	t.Setenv("PITCHSTREAM_API_PORT_8080_TCP_ADDR", "10.0.0.1")
+	t.Setenv("PITCHSTREAM_KAFKA_GRUOP", "") // not given
+	require.Equal(t, []string{
+		"no command has a setting PITCHSTREAM_KAFKA_BROKER, did you mean PITCHSTREAM_KAFKA_BROKERS?",
+	}, warningsOf(t, goodFlags))
+}
+
+// guard: config: a secret that others can read is named
+func TestSecretThatOthersCanReadIsNamed(t *testing.T) {
+	secret := write(t, "postgres://u:hush@h/d")
+	flags := "run --kafka-brokers=b:1 --redis-url=redis://h:6379 --postgres-url-file=" + secret
+	require.Empty(t, warningsOf(t, flags))
+	require.NoError(t, os.Chmod(secret, 0o640))
+	require.Equal(t, []string{
+		"others can read " + secret + " (mode 0640), which has a secret: chmod 600 " + secret,
+	}, warningsOf(t, flags))
+	settings := write(t, "redis-url: redis://:hush@h:6379")
+	require.NoError(t, os.Chmod(settings, 0o644))
+	flags = "run --kafka-brokers=b:1 --postgres-url=postgres://h/d --config=" + settings
+	require.Len(t, warningsOf(t, flags), 1)
+	require.NoError(t, os.WriteFile(settings, []byte("redis-url: redis://h:6379"), 0o644))
+	require.Empty(t, warningsOf(t, flags), "it has no secret")
 }
 
 // Apps, manifests and dashboards rely on these names.
@@ -225,8 +267,9 @@ func TestNamesAndDefaultsOfSettingsStay(t *testing.T) {
 	}
 	_, settings := mustParse(t, goodFlags)
 	for name, value := range map[string]string{
-		"kafka-group": "pitchstream", "topic-raw": "pitches.raw", "topic-rows": "pitches.rows", "topic-dead": "pitches.dead",
-		"postgres-schema": "pitchstream", "redis-prefix": "ps:live:", "api-addr": ":8080", "admin-addr": ":9090",
+		"kafka-group": "pitchstream", "topic-raw": "pitches.raw", "topic-rows": "pitches.rows",
+		"topic-dead":      "pitches.dead",
+		"postgres-schema": "pitchstream", "redis-prefix": "ps:live:", "api-addr": ":8080", "admin-addr": ":9091",
 		"max-record-bytes": "16MiB", "instance-id": "",
 	} {
 		require.Equal(t, Setting{name, value, "default"}, setting(t, settings, name))

@@ -41,11 +41,14 @@ func Print(w io.Writer, settings ...Setting) error {
 	return t.Flush()
 }
 
-// LogAttr returns all settings as one group of attributes: name → "value (source)".
+// LogAttr returns the settings that are given as one group of attributes: name → "value (source)". It leaves
+// out those with their default, so that the line can be read.
 func LogAttr(settings ...Setting) slog.Attr {
 	attrs := make([]any, 0, len(settings))
 	for _, s := range settings {
-		attrs = append(attrs, slog.String(s.Name, strings.TrimSpace(s.Value+" ("+s.Source+")")))
+		if s.Source != "default" {
+			attrs = append(attrs, slog.String(s.Name, strings.TrimSpace(s.Value+" ("+s.Source+")")))
+		}
 	}
 	return slog.Group("settings", attrs...)
 }

@@ -12,7 +12,7 @@ import (
 
 // Serving holds the addresses at which a process listens.
 type Serving struct {
-	AdminAddr Addr `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" help:"Address of /healthz, /readyz, /metrics and /debug/config; off for none. Default: :9090. DANGER: without access control, not for the internet."`
+	AdminAddr Addr `name:"admin-addr" default:":9091" placeholder:"HOST:PORT" help:"Address of /healthz, /readyz, /metrics and /debug/config; off for none. Default: :9091, because run has :9090. DANGER: without access control, not for the internet."`
 	APIAddr   Addr `name:"api-addr" default:":8080" placeholder:"HOST:PORT" help:"Address of the API and the dashboard; off for none. Default: :8080."`
 }
 

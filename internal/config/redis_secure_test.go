@@ -35,7 +35,8 @@ func TestHintNamesTheRedisSettingThatFailed(t *testing.T) {
 		{"look at --redis-tls-cert ", Redis{
 			URL: right("rediss", bothWays), TLSCA: ca.File, TLSCert: strangers.CertFile, TLSKey: strangers.KeyFile,
 		}},
-		{"look at user and password in --redis-url", Redis{URL: SecretURL{"rediss://us:wrong-hush@" + oneWay}, TLSCA: ca.File}},
+		{"look at user and password in --redis-url", Redis{URL: SecretURL{"rediss://us:wrong-hush@" + oneWay},
+			TLSCA: ca.File}},
 		{"look at --redis-url: the server", Redis{URL: right("rediss", plain), TLSCA: ca.File}},
 		{"look at --redis-url: the server", Redis{URL: right("redis", oneWay)}},
 	} {

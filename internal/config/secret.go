@@ -40,28 +40,70 @@ func (s SecretURL) Reveal() string { return s.value }
 // UnmarshalText accepts any text.
 func (s *SecretURL) UnmarshalText(text []byte) error { s.value = string(text); return nil }
 
-var passwordWord = regexp.MustCompile(`(?i)((?:password|passwd|pwd|secret|token)\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)`)
+// secretWord matches the start of a secret in KEY=VALUE words and in the query of a URL. nextWord matches the
+// start of the word behind it, because a secret that was not quoted or escaped may contain any character.
+var (
+	secretWord = regexp.MustCompile(`(?i)\w*(?:password|passwd|pwd|passphrase|secret|token)\s*=\s*`)
+	nextWord   = regexp.MustCompile(`[\s&]\w+\s*=`)
+	schemeWord = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*://`)
+	portOnly   = regexp.MustCompile(`^(\[[^\]]*\]|[^:\[\]]*)(:[0-9]+)?$`)
+)
 
-// String hides everything from the first colon behind :// to the last @, because a password that was not
-// escaped may contain any character. A text before @ without a colon is hidden too where the scheme is that of
-// Redis, or none, because people write a password there.
-func (s SecretURL) String() string {
-	text := passwordWord.ReplaceAllString(s.value, "${1}"+hidden)
-	scheme, rest, ok := strings.Cut(text, "://")
-	if !ok {
-		scheme, rest = "", text
-	}
-	at := strings.LastIndex(rest, "@")
-	if at < 0 {
+// String hides each password, also of a text that is no URL: a mistyped one is printed in errors.
+func (s SecretURL) String() string { return hideWords(hideUser(s.value)) }
+
+// hideUser hides the password before a host. It hides everything from the first colon to the last @, because
+// a password that was not escaped may contain any character. Without @, it hides what cannot be a port.
+func hideUser(text string) string {
+	scheme := schemeWord.FindString(text)
+	rest := text[len(scheme):]
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		switch user, _, hasPassword := strings.Cut(rest[:at], ":"); {
+		case hasPassword:
+			return scheme + user + ":" + hidden + rest[at:]
+		case scheme == "" && strings.Contains(user, "="): // words of KEY=VALUE
+			return text
+		case scheme == "", strings.HasPrefix(scheme, "redis"): // the name may be a password without its colon
+			return scheme + hidden + rest[at:]
+		}
 		return text
 	}
-	user, _, hasPassword := strings.Cut(rest[:at], ":")
-	if hasPassword {
-		user += ":" + hidden
-	} else if strings.HasPrefix(scheme, "redis") || !ok && !strings.Contains(rest, "=") {
-		user = hidden
+	end := len(rest)
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		end = i
 	}
-	return strings.TrimSuffix(text, rest) + user + rest[at:]
+	if strings.Contains(rest[:end], "=") { // words of KEY=VALUE
+		return text
+	}
+	hosts := strings.Split(rest[:end], ",")
+	for i, host := range hosts {
+		if name, _, _ := strings.Cut(host, ":"); !portOnly.MatchString(host) || host != "" && name == "" {
+			return scheme + strings.Join(append(hosts[:i], name+":"+hidden), ",")
+		}
+	}
+	return text
+}
+
+// hideWords hides the values of words such as password=secret.
+func hideWords(text string) string {
+	var out strings.Builder
+	for {
+		at := secretWord.FindStringIndex(text)
+		if at == nil {
+			out.WriteString(text)
+			return out.String()
+		}
+		out.WriteString(text[:at[1]])
+		value := text[at[1]:]
+		end := len(value)
+		if next := nextWord.FindStringIndex(value); next != nil {
+			end = next[0]
+		}
+		if value[:end] != "" {
+			out.WriteString(hidden)
+		}
+		text = value[end:]
+	}
 }
 
 // GoString hides the passwords from the verb %#v.

@@ -132,11 +132,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	x := &exam{o: o}
 	var g errgroup.Group
-	for _, examine := range []func(context.Context) error{x.examineKafka, x.examinePostgres, x.examineRedis} {
+	for _, examine := range []func(context.Context, *exam) error{examineKafka, examinePostgres, examineRedis} {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 			defer cancel()
-			return examine(ctx)
+			return examine(ctx, x)
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -205,7 +205,8 @@ func (l *list) apply(name, what string, settings map[string]string, rules []rule
 
 // unreachable reports a server that does not answer.
 func (x *exam) unreachable(l *list, s Server, err error, why string) {
-	fix := cmp.Or(x.o.Hint(err), "look at the address in the settings, and whether the server runs")
+	fix := cmp.Or(x.o.Hint(fmt.Errorf("%s: %w", s, err)),
+		"look at the address in the settings, and whether the server runs")
 	l.check(true, Finding{string(s) + ".reachable", Error, "it does not answer: " + err.Error(), why, fix})
 }
 

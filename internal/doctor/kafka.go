@@ -51,7 +51,7 @@ func (o Options) roles() []role {
 		func(r role) bool { return r.topic == "" })
 }
 
-func (x *exam) examineKafka(ctx context.Context) error {
+func examineKafka(ctx context.Context, x *exam) error {
 	if x.o.Kafka == nil {
 		return nil
 	}

@@ -91,7 +91,7 @@ type postgresExam struct {
 	conn *pgx.Conn
 }
 
-func (x *exam) examinePostgres(ctx context.Context) error {
+func examinePostgres(ctx context.Context, x *exam) error {
 	if x.o.PostgresURL == "" {
 		return nil
 	}

@@ -52,7 +52,7 @@ type redisExam struct {
 	l *list
 }
 
-func (x *exam) examineRedis(ctx context.Context) error {
+func examineRedis(ctx context.Context, x *exam) error {
 	if x.o.Redis == nil {
 		return nil
 	}

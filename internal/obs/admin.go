@@ -115,7 +115,7 @@ type Server struct {
 func Listen(addr string, handler http.Handler, log *slog.Logger) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, err // it says "listen tcp" and the address
 	}
 	return &Server{listener: l, http: http.Server{
 		Handler:           handler,

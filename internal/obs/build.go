@@ -1,6 +1,9 @@
 package obs
 
-import "runtime/debug"
+import (
+	"runtime"
+	"runtime/debug"
+)
 
 // buildVersion is the version of a release. The linker sets it:
 // -ldflags "-X github.com/pitchstream/pitchstream/internal/obs.buildVersion=v1.2.3".
@@ -22,4 +25,31 @@ func Build() string {
 		}
 	}
 	return "dev"
+}
+
+// Source is where this build came from.
+type Source struct {
+	Commit   string `json:"commit"` // "": built outside of a repository
+	Date     string `json:"date"`   // of the commit, RFC 3339
+	Modified bool   `json:"modified"`
+	Go       string `json:"go"`
+	Platform string `json:"platform"` // linux/amd64
+}
+
+// SourceOf returns the source of this build, as the Go linker recorded it.
+func SourceOf() Source {
+	s := Source{Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			switch setting.Key {
+			case "vcs.revision":
+				s.Commit = setting.Value
+			case "vcs.time":
+				s.Date = setting.Value
+			case "vcs.modified":
+				s.Modified = setting.Value == "true"
+			}
+		}
+	}
+	return s
 }

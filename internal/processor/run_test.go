@@ -94,7 +94,7 @@ func TestRunRefusesAnAdminAddressInUse(t *testing.T) {
 		Redis:    redissink.Config{URL: "redis://" + testkit.FreeAddr(), Prefix: "ps:live:"},
 		Log:      slog.New(slog.DiscardHandler), AdminAddr: "127.0.0.1:99999",
 	}
-	require.ErrorContains(t, Run(t.Context(), o), "listen: ")
+	require.ErrorContains(t, Run(t.Context(), o), "listen tcp")
 }
 
 // ready returns the status and body of /readyz; 0 while nobody answers.

@@ -1,0 +1,75 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Warnings returns what is probably wrong with the settings, although the command can run: variables that no
+// command knows, and files with secrets that others can read.
+func (l *Loader) Warnings(ctx *kong.Context) []string {
+	return slices.Concat(unknownVariables(ctx.Model.Node, os.Environ()), l.openSecrets(ctx))
+}
+
+// serviceLink matches the variables that Kubernetes sets for each service of a namespace, which may be called
+// pitchstream, too.
+var serviceLink = regexp.MustCompile(`_SERVICE_(HOST|PORT)|_PORT(_[0-9]+_(TCP|UDP).*)?$`)
+
+// unknownVariables names the variables with the prefix that no command reads, because a mistyped setting must
+// not silently keep its default. They are no error: others set variables, too.
+func unknownVariables(app *kong.Node, environment []string) (warnings []string) {
+	known := map[string]bool{}
+	for _, f := range allFlags(app) {
+		for _, name := range f.Envs {
+			known[name] = true
+		}
+	}
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		foreign := !strings.HasPrefix(name, EnvPrefix+"_") || strings.HasPrefix(name, EnvPrefix+"_TEST_") ||
+			serviceLink.MatchString(name)
+		// guard: config: a mistyped variable is named | !known[name] -> false
+		if value != "" && !foreign && !known[name] {
+			warnings = append(warnings, fmt.Sprintf("no command has a setting %s%s", name, didYouMean(name, known)))
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
+}
+
+// openSecrets names the files with secrets that other users of this machine can read.
+func (l *Loader) openSecrets(ctx *kong.Context) (warnings []string) {
+	var files []string
+	for _, f := range ctx.Flags() {
+		path, isText := ctx.FlagValue(f).(string)
+		isSecret := strings.HasSuffix(f.Name, "-file") || strings.HasSuffix(f.Name, "-tls-key")
+		if isText && isSecret && path != "" {
+			files = append(files, path)
+		}
+		isSecret = f.Target.Type() == reflect.TypeFor[Secret]() || f.Target.Type() == reflect.TypeFor[SecretURL]()
+		if value := l.file.values[f.Name]; isSecret && value != "" && hasPassword(value) {
+			files = append(files, l.file.path)
+		}
+	}
+	slices.Sort(files)
+	for _, path := range slices.Compact(files) {
+		info, err := os.Stat(path)
+		// guard: config: a secret that others can read is named | info.Mode().Perm()&0o077 != 0 -> false
+		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+			warnings = append(warnings, fmt.Sprintf("others can read %s (mode %04o), which has a secret: chmod 600 %s",
+				path, info.Mode().Perm(), path))
+		}
+	}
+	return warnings
+}
+
+// hasPassword reports whether a secret's text hides anything when it is printed.
+func hasPassword(text string) bool {
+	return SecretURL{text}.String() != text || !strings.Contains(text, ":")
+}
