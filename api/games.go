@@ -29,9 +29,9 @@ type leadersIn struct {
 	Waiting
 }
 
-// A game is live for liveFor after one of its pitches was processed. The stream says so, because a feed may be
-// late, and the event times of a replayed game are those of its day. A game that is more than liveWithin older
-// than the stream's newest pitch is history, although it is processed now.
+// A game is live for liveFor after one of its pitches was processed. The stream says so, because a feed may
+// be late, and the event times of a replayed game are those of its day. A game that is more than liveWithin
+// older than the stream's newest pitch is history, although it is processed now.
 const (
 	liveFor    = 30 * time.Minute
 	liveWithin = 6 * time.Hour
