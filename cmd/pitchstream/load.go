@@ -44,9 +44,12 @@ type loadCmd struct {
 func (*loadCmd) Help() string {
 	return `
 The layout and compression of a file are detected from its content: JSON Lines, a JSON array, one record per file (also
-pretty-printed), or values one after the other; plain, gzip or zstd. Records are sent byte for byte. A broken record is sent
-as well, so that it becomes a dead letter. If a file is cut short, its torn end is sent as one record, and the summary gives
-its byte offset.
+pretty-printed), or values one after the other; plain, gzip or zstd. tar and zip archives are read like folders. Records are
+sent byte for byte. A broken record is sent as well, so that it becomes a dead letter. If a file is cut short, its torn end is
+sent as one record, and the summary gives its byte offset.
+
+Of lines that hold a record with its key and headers, the record is sent: those of dlq export, of process (rejected.jsonl), of
+simulate --envelope and of kcat -J. It keeps the time of its origin, unless --timestamp gives another.
 
   pitchstream load season/                              a folder of GAME_FRAME.jsonl files
   pitchstream load --game 746437 batch_raw.json.gz      one game, an array
@@ -64,7 +67,7 @@ the time of the pitch.
 
 A load may be repeated at any time, because a record that arrives twice changes nothing.
 
-Exit status: 0 all records were acknowledged; 1 some failed, a file could not be read, or it was interrupted; 2 wrong usage.`
+Exit status: 0 all records were acknowledged; 1 some failed, none is a pitch, a file could not be read, or it was interrupted; 2 wrong usage.`
 }
 
 // Validate reports wrong usage. Kong calls it before Run.

@@ -28,6 +28,7 @@ type processCmd struct {
 	Format      string `env:"-" default:"parquet" enum:"parquet,csv,jsonl" placeholder:"parquet|csv|jsonl" help:"Format of the rows: rows.parquet, rows.csv or rows.jsonl. Default: parquet."`
 	IDs         string `env:"-" name:"ids" placeholder:"FILE.csv" help:"Identifiers from the games' log: event_id, batter_id, pitcher_id, team_id, game_date, venue, and also game_pk and event_time. Tracking files name a batter only if the ball was hit, so whiff rates need it."`
 	Game        string `env:"-" placeholder:"PK" help:"game_pk of all records. Default: GAME of a file named GAME_FRAME.jsonl."`
+	CSVGuard    bool   `env:"-" name:"csv-guard" help:"In CSV, write an apostrophe before texts that begin with = + - @, a tab or CR, so that no spreadsheet runs them as formulas. Other programs then read the apostrophe as part of the text. Default: texts as they are."`
 	Percentiles bool   `env:"-" help:"Also report the percentiles of each column of numbers. Takes about 100 bytes of memory per pitch."`
 	JSON        bool   `env:"-" name:"json" help:"Print the report as one JSON object, as in report.json."`
 	Workers     int    `env:"-" placeholder:"N" help:"Cores to use, 1 to 1024. Default: all."`
@@ -42,8 +43,9 @@ const maxWorkers = 1024
 func (*processCmd) Help() string {
 	return `
 The layout and compression of a file are detected from its content: JSON Lines, a JSON array, one record per file, or values
-one after the other; plain, gzip or zstd. If a file is cut short, its torn end is a rejected record, and the report gives its
-byte offset.
+one after the other; plain, gzip or zstd. tar and zip archives are read like folders. Of lines that hold a record with its key
+and headers (dlq export, rejected.jsonl, simulate --envelope, kcat -J) the record is taken. If a file is cut short, its torn
+end is a rejected record, and the report gives its byte offset.
 
   pitchstream process season/ -o out/                     a folder of GAME_FRAME.jsonl files
   pitchstream process --game 746437 raw.json.gz -o out/   one game, an array
@@ -70,7 +72,7 @@ The files appear together at the end, report.json last: if it exists, the others
 leaves nothing that looks like a result, and may be run again.
 
 Exit status: 0 done (files cut short and rejected records are in the report); 1 a file could not be read (the tables hold the
-others), a table could not be written, or it was interrupted; 2 wrong usage.`
+others), no record is a pitch, a table could not be written, or it was interrupted; 2 wrong usage.`
 }
 
 // Validate reports wrong usage. Kong calls it before Run.
@@ -80,6 +82,8 @@ func (c *processCmd) Validate() error {
 		return errors.New("--output is missing: want a folder, as -o tables/")
 	case c.Workers < 0 || c.Workers > maxWorkers:
 		return fmt.Errorf("--workers=%d: want 1 to %d", c.Workers, maxWorkers)
+	case c.CSVGuard && c.Format != string(fileoutput.CSV):
+		return errors.New("--csv-guard is about CSV: give --format csv as well")
 	case c.Game != "" && !isGamePK(c.Game):
 		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
 	}
@@ -91,9 +95,13 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) error {
 	if c.Workers > 0 { // limits all goroutines, not only those that measure
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.Workers))
 	}
+	format := fileoutput.Format(c.Format)
+	if c.CSVGuard {
+		format = fileoutput.GuardedCSV
+	}
 	report, err := fileprocess.Run(ctx, fileprocess.Options{
 		Paths: c.Paths, Stdin: std.In, Game: c.Game, IDsPath: c.IDs, MaxRecordBytes: int(c.MaxRecordBytes),
-		Output: c.Output, Format: fileoutput.Format(c.Format), Percentiles: c.Percentiles,
+		Output: c.Output, Format: format, Percentiles: c.Percentiles,
 		Workers: runtime.GOMAXPROCS(0), Build: obs.Build(), ProgressTo: std.Err,
 	})
 	switch {

@@ -86,8 +86,39 @@ func TestTheTypeScriptClient(t *testing.T) {
 	token := "Authorization: Bearer secret"
 	require.Eventually(t, func() bool { return served.status("/v1/pitches/0b1e7c1e-6f0a-4f6b-8d6e-1f2a3b4c5d6e", token) == 200 }, time.Minute, 20*time.Millisecond)
 	out := run([]string{"PITCHSTREAM_API=" + served.url, "PITCHSTREAM_API_TOKEN=secret"}, "npm", "test")
-	require.Contains(t, out, "pass 7")
+	require.Contains(t, out, "pass 13")
 	require.Contains(t, out, "skipped 0")
+}
+
+// A program depends on the client by path, or by the tarball that would be published, and finds code and types.
+func TestTheTypeScriptClientInstalls(t *testing.T) {
+	dir, run := npm(t)
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "node_modules")), "as in a fresh clone")
+	const use = `import { connect, type Batter, type Id } from "pitchstream-client";
+const seen: Id[] = [];
+for await (const { state } of connect({ baseUrl: "http://127.0.0.1:1" }).batterStates(1, AbortSignal.abort())) seen.push((state as Batter).batter_id);
+console.log("found", seen.length);
+`
+	for _, how := range []string{"path", "tarball"} {
+		depend := dir
+		if how == "tarball" {
+			run(nil, "npm", "pack", "--pack-destination", dir)
+			packed, err := filepath.Glob(filepath.Join(dir, "pitchstream-client-*.tgz"))
+			require.NoError(t, err)
+			require.Len(t, packed, 1)
+			depend = packed[0]
+		}
+		app := filepath.Join(dir, "app-"+how)
+		require.NoError(t, os.Mkdir(app, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(app, "package.json"), []byte(`{"type": "module"}`), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(app, "use.ts"), []byte(use), 0o644))
+		in := []string{"--prefix", app, "--no-audit", "--no-fund", "--prefer-offline"}
+		run(nil, "npm", append([]string{"install", depend}, in...)...)
+		tsc := filepath.Join(dir, "node_modules", "typescript", "bin", "tsc")
+		run(nil, "node", tsc, "--strict", "--module", "NodeNext", "--target", "ES2022", "--lib", "ES2023,DOM,DOM.Iterable",
+			"--types", "", filepath.Join(app, "use.ts"))
+		require.Equal(t, "found 0\n", run(nil, "node", filepath.Join(app, "use.js")), how)
+	}
 }
 
 // status asks with a header.

@@ -42,13 +42,21 @@ const (
 	Parquet Format = "parquet"
 	CSV     Format = "csv"
 	JSONL   Format = "jsonl"
+	// GuardedCSV is CSV for spreadsheets: an apostrophe before each text that they would run as a formula. It is
+	// no name of a file; FileName gives that of CSV.
+	GuardedCSV Format = "guarded csv"
 )
 
 // Formats are all formats, the most useful first.
 var Formats = []Format{Parquet, CSV, JSONL}
 
 // FileName returns the name of the table of rows in that format.
-func (f Format) FileName() string { return "rows." + string(f) }
+func (f Format) FileName() string {
+	if f == GuardedCSV {
+		f = CSV
+	}
+	return "rows." + string(f)
+}
 
 // NewWriter begins a table of rows. A Parquet file records coreVersion, the version of the core that computed
 // them.
@@ -58,6 +66,8 @@ func NewWriter(f Format, w io.Writer, coreVersion int32) (Writer, error) {
 		return newParquetWriter(w, columns, coreVersion), nil
 	case CSV:
 		return newTextWriter(w, headerOf(Columns), appendCSVRow), nil
+	case GuardedCSV:
+		return newTextWriter(w, headerOf(Columns), appendGuardedRow), nil
 	case JSONL:
 		return newTextWriter(w, "", appendJSONRow), nil
 	}

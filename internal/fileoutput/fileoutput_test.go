@@ -380,3 +380,26 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 	d.room -= len(b)
 	return len(b), nil
 }
+
+// No text of a record becomes a formula in a spreadsheet, and nothing else changes.
+//
+// guard: files: a spreadsheet runs no cell
+func TestGuardedCSVHasNoFormulas(t *testing.T) {
+	for text, want := range map[string]string{
+		"=HYPERLINK(\"x\")": "'=HYPERLINK(\"x\")", "+1": "'+1", "-2+3": "'-2+3", "@SUM(A1)": "'@SUM(A1)", "\tx": "'\tx", "\r=1": "'\r=1",
+		"Slider": "Slider", "a=b": "a=b", "null": "null", "": "",
+	} {
+		r := Row{Row: schemas.Row{PitchType: schemas.Text(text), LaunchAngleDeg: schemas.Some(-3.5)}, Source: text}
+		var b bytes.Buffer
+		w, err := NewWriter(GuardedCSV, &b, 1)
+		require.NoError(t, err)
+		require.NoError(t, w.Write(&r))
+		require.NoError(t, w.Close())
+		lines, err := csv.NewReader(&b).ReadAll()
+		require.NoError(t, err)
+		at := func(name string) string { return lines[1][slices.Index(lines[0], name)] }
+		require.Equal(t, strings.ReplaceAll(want, "\r\n", "\n"), at("pitch_type"))
+		require.Equal(t, want, at("source"))
+		require.Equal(t, "-3.5", at("launch_angle_deg"), "a number is no formula")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,6 +54,30 @@ func appendCSVRow(line []byte, r *Row) []byte {
 		line = columns[i].kind.appendCSV(line, columns[i].of(r))
 	}
 	return line
+}
+
+// appendGuardedRow writes a row as appendCSVRow does, but texts cannot be formulas.
+func appendGuardedRow(line []byte, r *Row) []byte {
+	for i := range columns {
+		if i > 0 {
+			line = append(line, ',')
+		}
+		line = columns[i].kind.appendCSV(line, guarded(columns[i].of(r)))
+	}
+	return line
+}
+
+// guarded returns a cell with an apostrophe before a text that a spreadsheet would run: = + - @ tab or CR.
+func guarded(v cell) cell {
+	runs := func(s string) bool { return s != "" && strings.ContainsAny(s[:1], "=+-@\t\r") }
+	if len(v.list) > 0 && runs(v.list[0]) {
+		v.list = slices.Concat([]string{"'" + v.list[0]}, v.list[1:])
+	}
+	// guard: files: a spreadsheet runs no cell | runs(v.s) -> false
+	if runs(v.s) {
+		v.s = "'" + v.s
+	}
+	return v
 }
 
 func (k kind) appendCSV(b []byte, v cell) []byte {

@@ -1,40 +1,67 @@
 // A typed client of pitchstream's HTTP API, for browsers and for Node. schema.ts is generated from the API's document.
-import createClient, { type ClientOptions } from "openapi-fetch";
+import { createParser, type EventSourceMessage } from "eventsource-parser";
+import createClient, { type ClientOptions, type Middleware } from "openapi-fetch";
 import type { components, paths } from "./schema.js";
 
 export type { components, paths } from "./schema.js";
 
+/**
+ * The identifier of a batter, pitcher or team: a number, or the same digits as a text where it is beyond 2^53.
+ * Identifiers have 64 bits, and a larger number of JavaScript would name somebody else. Compare them as texts:
+ * `String(a) === String(b)`.
+ */
+export type Id = number | string;
+
+type IdName = "id" | "ids" | "batter_id" | "pitcher_id" | "team_id" | "missing";
+
+/** Exact is a type of the document in which identifiers are Ids. */
+export type Exact<T> = {
+  [K in keyof T]: K extends IdName ? Ids<T[K]> : T[K] extends object | null | undefined ? Exact<T[K]> : T[K];
+};
+type Ids<T> = T extends number ? Id : T extends number[] ? Id[] : T extends readonly unknown[] | string | boolean | null | undefined ? T : Exact<T>;
+
 type Schemas = components["schemas"];
-export type Batter = Schemas["Batter"];
-export type Game = Schemas["Game"];
-export type Pitch = Schemas["Pitch"];
-export type Swing = Schemas["Swing"];
-export type Stream = Schemas["Stream"];
-/** An error, as RFC 9457 has it. Its type does not change. */
+export type Batter = Exact<Schemas["Batter"]>;
+export type Game = Exact<Schemas["Game"]>;
+export type Pitch = Exact<Schemas["Pitch"]>;
+export type Swing = Exact<Schemas["Swing"]>;
+export type Stream = Exact<Schemas["Stream"]>;
+/** An error, as RFC 9457 has it. Its type does not change. Without an answer it is "urn:pitchstream:problem:unreachable". */
 export type Problem = Schemas["ErrorModel"];
 
 export interface Options extends ClientOptions {
   /** The server, as https://pitches.example.org. */
   baseUrl: string;
-  /** What --api-token-file says; none: the server asks for none. */
+  /** One of those in --api-token-file; none: the server asks for none. */
   token?: string;
 }
 
-/** A state of a stream; null: no pitch stands. */
+/** A state of a stream; null: there is no pitch. */
 export interface Event<State> {
   id: string;
   state: State | null;
 }
 
-export interface Client extends ReturnType<typeof createClient<paths>> {
-  /** The states of a batter, the present one first. Comes back by itself after a break, until the signal ends it. */
-  batterStates(id: number, signal?: AbortSignal): AsyncGenerator<Event<Batter>>;
-  gameStates(game: string, signal?: AbortSignal): AsyncGenerator<Event<Game>>;
-  streamStates(signal?: AbortSignal): AsyncGenerator<Event<Stream>>;
+/** How a stream is connected. A view shows "reconnecting" when it says so, with what is wrong. */
+export type Connection =
+  | { state: "connecting" | "open" }
+  | { state: "reconnecting"; attempt: number; inMs: number; reason: string };
+
+/** How a stream is followed, until the signal ends it. */
+export interface Following {
+  signal?: AbortSignal;
+  onConnection?: (connection: Connection) => void;
+}
+
+export interface Client extends ReturnType<typeof createClient<Exact<paths>>> {
+  /** The states of a batter, the present one first. It comes back by itself after a break, until the signal ends it. */
+  batterStates(id: Id, how?: AbortSignal | Following): AsyncGenerator<Event<Batter>>;
+  gameStates(game: string, how?: AbortSignal | Following): AsyncGenerator<Event<Game>>;
+  streamStates(how?: AbortSignal | Following): AsyncGenerator<Event<Stream>>;
 }
 
 /**
- * A client: GET answers { data } or { error }, both typed.
+ * A client: GET answers { data } or { error }, both typed, also if the server cannot be reached.
  *
  *     const api = connect({ baseUrl: "http://localhost:8080" });
  *     const { data, error } = await api.GET("/v1/batters/{id}", { params: { path: { id: 660271 } } });
@@ -44,68 +71,147 @@ export function connect(options: Options): Client {
   const { token, ...rest } = options;
   const headers: Record<string, string> = token ? { Authorization: `Bearer ${token}` } : {};
   // ids=1,2 as the API's document has it
-  const client = createClient<paths>({ querySerializer: { array: { style: "form", explode: false } }, ...rest, headers: { ...headers, ...(rest.headers as object) } });
+  const client = createClient<Exact<paths>>({ querySerializer: { array: { style: "form", explode: false } }, ...rest, headers: { ...headers, ...(rest.headers as object) } });
+  client.use(answers);
   const base = options.baseUrl.replace(/\/$/, "");
-  const follow = <S>(path: string, signal?: AbortSignal) => states<S>(options.fetch ?? fetch, base + path, headers, signal);
+  const follow = <S>(path: string, how: AbortSignal | Following = {}) =>
+    states<S>(options.fetch ?? fetch, base + path, headers, how instanceof AbortSignal ? { signal: how } : how);
   return Object.assign(client, {
-    batterStates: (id: number, signal?: AbortSignal) => follow<Batter>(`/v1/batters/${id}/stream`, signal),
-    gameStates: (game: string, signal?: AbortSignal) => follow<Game>(`/v1/games/${encodeURIComponent(game)}/stream`, signal),
-    streamStates: (signal?: AbortSignal) => follow<Stream>("/v1/stream/events", signal),
+    batterStates: (id: Id, how?: AbortSignal | Following) => follow<Batter>(`/v1/batters/${id}/stream`, how),
+    gameStates: (game: string, how?: AbortSignal | Following) => follow<Game>(`/v1/games/${encodeURIComponent(game)}/stream`, how),
+    streamStates: (how?: AbortSignal | Following) => follow<Stream>("/v1/stream/events", how),
   });
+}
+
+const tokens = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g; // texts, so that digits in them are passed over, and numbers
+
+/** exactJSON returns the same JSON with whole numbers beyond 2^53 as texts. */
+function exactJSON(json: string): string {
+  const isLost = (token: string) => /^-?\d{16,}$/.test(token) && !Number.isSafeInteger(Number(token));
+  return /\d{16}/.test(json) ? json.replace(tokens, (token) => (isLost(token) ? `"${token}"` : token)) : json;
+}
+
+function problem(status: number, type: string, detail: string): Response {
+  const body = { type: `urn:pitchstream:problem:${type}`, title: type, status, detail };
+  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/problem+json" } });
+}
+
+/** answers keeps identifiers exact, and makes an error of what is no answer of the API. */
+const answers: Middleware = {
+  async onResponse({ response }) {
+    if (response.status === 204 || response.status === 304) return undefined;
+    const text = exactJSON(await response.text());
+    try {
+      if (text) JSON.parse(text);
+    } catch {
+      return problem(response.ok ? 502 : response.status, "unreadable", `the answer is no JSON: ${text.slice(0, 80)}`);
+    }
+    const { status, statusText, headers } = response;
+    return new Response(text, { status, statusText, headers });
+  },
+  onError({ error }) {
+    if (error instanceof Error && error.name === "AbortError") return error;
+    return problem(503, "unreachable", `the server does not answer: ${reasonOf(error)}`);
+  },
+};
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && error.cause.message ? error.cause.message : error.message;
 }
 
 type Fetch = (request: Request) => Promise<Response>;
 
+const firstPauseMs = 1000;
+const longestPauseMs = 30_000;
+const silenceMs = 60_000; // the server sends a comment more often: a longer silence is a dead connection
+
 /** Server-sent events with a header, which EventSource cannot send. */
-async function* states<S>(ask: Fetch, url: string, headers: Record<string, string>, signal?: AbortSignal): AsyncGenerator<Event<S>> {
+async function* states<S>(ask: Fetch, url: string, headers: Record<string, string>, how: Following): AsyncGenerator<Event<S>> {
+  const { signal, onConnection } = how;
   let last = "";
-  let pause = 2000;
+  let base = firstPauseMs;
+  let attempt = 0;
   while (!signal?.aborted) {
+    let reason = "the stream ended";
+    let least = 0;
+    onConnection?.({ state: "connecting" });
+    const link = new AbortController();
+    const end = () => link.abort();
+    signal?.addEventListener("abort", end, { once: true });
     try {
       const more: Record<string, string> = { ...headers, Accept: "text/event-stream" };
       if (last) more["Last-Event-ID"] = last;
-      const response = await ask(new Request(url, { headers: more, ...(signal ? { signal } : {}) }));
-      if (response.status >= 400 && response.status < 500) throw new StreamRefused(response.status, await response.text());
-      if (response.ok && response.body) {
-        for await (const fields of frames(response.body)) {
-          if (fields.retry) pause = Number(fields.retry);
-          if (!fields.event || fields.data === undefined) continue;
-          last = fields.id ?? last;
-          yield { id: last, state: fields.event === "state" ? (JSON.parse(fields.data) as S) : null };
+      const response = await ask(new Request(url, { headers: more, signal: link.signal }));
+      if (isRefusal(response.status)) throw new StreamRefused(response.status, await response.text());
+      if (response.ok) {
+        if (!response.body) throw new StreamUnreadable();
+        onConnection?.({ state: "open" });
+        for await (const message of messages(response.body, link, (ms) => (base = ms))) {
+          attempt = 0;
+          if (!message.event) continue;
+          last = message.id ?? last;
+          yield { id: last, state: message.event === "state" ? (JSON.parse(exactJSON(message.data)) as S) : null };
         }
+      } else {
+        reason = `the server answers ${response.status}`;
+        least = retryAfterMs(response.headers.get("Retry-After"));
       }
-    } catch (e) {
-      if (e instanceof StreamRefused) throw e;
+    } catch (error) {
+      if (error instanceof StreamRefused || error instanceof StreamUnreadable) throw error;
+      reason = reasonOf(error);
+    } finally {
+      signal?.removeEventListener("abort", end);
+      link.abort();
     }
-    await wait(pause, signal);
+    if (signal?.aborted) return;
+    // Clients that lost the same server must not come back all at once.
+    const inMs = Math.max(least, Math.min(base * 2 ** Math.min(attempt, 10), longestPauseMs)) * (1 + Math.random() / 4);
+    onConnection?.({ state: "reconnecting", attempt: ++attempt, inMs, reason });
+    await wait(inMs, signal);
   }
+}
+
+/** isRefusal says whether asking again would not help. */
+function isRefusal(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
+/** retryAfterMs reads the header in both of its forms, seconds and a date. */
+function retryAfterMs(value: string | null): number {
+  if (!value) return 0;
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : 0;
 }
 
 /** The server does not give this stream: asking again would not help. */
 export class StreamRefused extends Error {
+  override readonly name = "StreamRefused";
   constructor(readonly status: number, readonly body: string) {
     super(`the stream is refused: ${status}`);
   }
 }
 
-async function* frames(body: ReadableStream<Uint8Array>): AsyncGenerator<Record<string, string>> {
+/** The fetch of this runtime gives no body that can be read while it comes, so that no stream can be followed. */
+export class StreamUnreadable extends Error {
+  override readonly name = "StreamUnreadable";
+  constructor() {
+    super("the answers of this fetch have no body to read as it comes: give connect a fetch that streams, or GET the state every few seconds");
+  }
+}
+
+async function* messages(body: ReadableStream<Uint8Array>, link: AbortController, onRetry: (ms: number) => void): AsyncGenerator<EventSourceMessage> {
+  const came: EventSourceMessage[] = [];
+  const parser = createParser({ onEvent: (message) => came.push(message), onRetry });
   const reader = body.getReader();
   const decoder = new TextDecoder();
-  let text = "";
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const timer = setTimeout(() => link.abort(new Error("the stream is silent")), silenceMs);
+      const { done, value } = await reader.read().finally(() => clearTimeout(timer));
       if (done) return;
-      const parts = (text + decoder.decode(value, { stream: true })).split("\n\n");
-      text = parts.pop() ?? "";
-      for (const part of parts) {
-        const fields: Record<string, string> = {};
-        for (const line of part.split("\n")) {
-          const at = line.indexOf(": ");
-          if (at > 0) fields[line.slice(0, at)] = line.slice(at + 2);
-        }
-        yield fields;
-      }
+      parser.feed(decoder.decode(value, { stream: true }));
+      yield* came.splice(0);
     }
   } finally {
     await reader.cancel().catch(() => undefined);
@@ -114,7 +220,12 @@ async function* frames(body: ReadableStream<Uint8Array>): AsyncGenerator<Record<
 
 function wait(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal?.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end, { once: true });
   });
 }
