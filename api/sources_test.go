@@ -14,18 +14,22 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
+// guard: api: what cannot be parsed is no answer
 func TestWhereAnswersComeFrom(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault  func(*stores)
 		source string
 		stale  bool
 	}{
-		"all is well":                         {func(*stores) {}, "redis", false},
-		"another data set stands there":       {func(s *stores) { s.pulse.Epoch = "another" }, "postgres", false},
-		"Redis was emptied":                   {func(s *stores) { clear(s.live); s.pulse = schemas.Pulse{} }, "postgres", false},
-		"Redis is away":                       {func(s *stores) { s.liveErr = errGone }, "postgres", false},
-		"Redis lacks him":                     {func(s *stores) { clear(s.live) }, "postgres", false},
-		"what Redis has is to be replaced":    {func(s *stores) { s.live[schemas.BatterKey{BatterID: 1}] = schemas.BatterState{Suspect: true} }, "postgres", false},
+		"all is well":                      {func(*stores) {}, "redis", false},
+		"another data set stands there":    {func(s *stores) { s.pulse.Epoch = "another" }, "postgres", false},
+		"Redis was emptied":                {func(s *stores) { clear(s.live); s.pulse = schemas.Pulse{} }, "postgres", false},
+		"Redis is away":                    {func(s *stores) { s.liveErr = errGone }, "postgres", false},
+		"Redis lacks him":                  {func(s *stores) { clear(s.live) }, "postgres", false},
+		"what Redis has is to be replaced": {func(s *stores) { s.live[schemas.BatterKey{BatterID: 1}] = schemas.BatterState{Suspect: true} }, "postgres", false},
+		"Postgres is away, his key is broken": {func(s *stores) {
+			s.storeErr, s.live[schemas.BatterKey{BatterID: 1}] = errGone, schemas.BatterState{Suspect: true}
+		}, "memory", true},
 		"Postgres is away":                    {func(s *stores) { s.storeErr = errGone }, "redis", false},
 		"Postgres is away, Redis not whole":   {func(s *stores) { s.storeErr, s.pulse.Epoch = errGone, "another" }, "memory", true},
 		"both are away":                       {func(s *stores) { s.storeErr, s.liveErr = errGone, errGone }, "memory", true},

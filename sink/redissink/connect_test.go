@@ -128,7 +128,6 @@ func TestAServerThatHidesItsPolicyIsWarnedOfOnce(t *testing.T) {
 	}
 }
 
-// guard: a Redis that is refused does not stop the stream
 func TestAServerThatMayEvictIsRefused(t *testing.T) {
 	for _, policy := range []string{"allkeys-lru", "volatile-ttl"} {
 		addr := testkit.Redis(t, "--maxmemory-policy", policy)

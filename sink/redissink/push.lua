@@ -32,7 +32,7 @@ local foreign = false
 local function read(command, key, ...)
   local answer = redis.pcall(command, key, ...)
   if type(answer) ~= 'table' or not answer.err then return answer end
-  -- guard: a snapshot takes the place of a key of another type
+  -- guard: a snapshot takes the place of a key of another type | string.find(answer.err, 'WRONGTYPE', 1, true) -> false
   if string.find(answer.err, 'WRONGTYPE', 1, true) then
     redis.call('DEL', key)
     foreign = true

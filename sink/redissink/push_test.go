@@ -189,6 +189,7 @@ func TestNothingWhereSomethingShouldStandIsALoss(t *testing.T) {
 
 // guard: a snapshot takes the place of a key of another type
 // guard: an applied of another type is a lost one
+// guard: an epoch of another type is a lost one
 func TestASnapshotTakesThePlaceOfAKeyOfAnotherType(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		ctx := t.Context()
@@ -209,6 +210,13 @@ func TestASnapshotTakesThePlaceOfAKeyOfAnotherType(t *testing.T) {
 		require.True(t, lost)
 		w.sweep(t)
 		require.EqualValues(t, 5, w.applied(t)["pitches.raw/0"])
+		w.client.Del(ctx, w.keys.epoch())
+		w.client.LPush(ctx, w.keys.epoch(), "in the way")
+		lost, err = w.Push(ctx, nil, []schemas.Position{w.truth.move(0, 6)})
+		require.NoError(t, err)
+		require.True(t, lost)
+		w.sweep(t)
+		require.EqualValues(t, 6, w.applied(t)["pitches.raw/0"])
 	})
 }
 

@@ -70,7 +70,6 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	s := &Sink{reader: r, doubt: true, known: known{applied: map[string]int64{}}, leads: true}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout+time.Second)
 	defer cancel()
-	// guard: a Redis that is refused does not stop the stream | err != nil -> errors.As(err, new(*RefusedError))
 	if _, err = s.inspect(ctx); err != nil {
 		what := "Redis is unavailable: going on without it"
 		if errors.As(err, new(*RefusedError)) {
