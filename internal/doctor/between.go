@@ -1,10 +1,12 @@
 package doctor
 
 import (
-	"encoding/hex"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 const (
@@ -52,6 +54,16 @@ func (x *exam) compare() *list {
 	if raw, ok := x.seen.topics["raw"]; ok && len(x.seen.positions) > 0 {
 		x.comparePositions(l, raw)
 	}
+	for _, name := range []string{"rows", "dead"} {
+		t := x.seen.topics[name]
+		kept, id := x.seen.sent[t.name], t.describedID()
+		l.check(kept != "" && id != "" && kept != id, Finding{
+			"kafka." + name + ".id", Error, fmt.Sprintf("topic %s was created anew: its ID was %s, and is %s", t.name,
+				kept, id),
+			"what was sent to the old one is not in it",
+			"bring the old topic back, or go on without: pitchstream run --accept-gap",
+		})
+	}
 	need := (x.seen.batters + x.seen.games) * stateBytes
 	for _, m := range x.seen.memory {
 		share := need / int64(len(x.seen.memory))
@@ -73,16 +85,18 @@ func (x *exam) compare() *list {
 
 // comparePositions compares how far Postgres is with what the raw topic has.
 func (x *exam) comparePositions(l *list, raw topicSeen) {
-	var other, behind, ahead, missing []string
-	id := hex.EncodeToString(raw.id[:])
+	var other, behind, ahead, missing, gaps []string
+	id := raw.describedID()
 	for _, p := range x.seen.positions {
 		partition := fmt.Sprintf("%d", p.Partition)
 		start, known := raw.starts[p.Partition]
 		switch {
 		case int(p.Partition) >= raw.partitions:
 			missing = append(missing, partition)
-		case p.TopicID != "" && !strings.EqualFold(p.TopicID, id):
+		case p.TopicID != "" && id != "" && p.TopicID != id:
 			other = append(other, partition)
+		case p.Gap != "":
+			gaps = append(gaps, partition+" ("+p.Gap+")")
 		case known && p.Next < start:
 			behind = append(behind, fmt.Sprintf("%s (%d to %d)", partition, p.Next, start-1))
 		case known && p.Next > raw.ends[p.Partition]:
@@ -102,6 +116,7 @@ func (x *exam) comparePositions(l *list, raw topicSeen) {
 		{missing, "kafka.raw.partitions", "Postgres has positions of partitions that the topic lacks: %s",
 			"the topic was created anew with fewer partitions: records of the old one may never have been " +
 				"read"},
+		{gaps, "kafka.raw.gap", "a processor stopped at a gap, of partitions %s", "records are missing behind it"},
 		{behind, "kafka.raw.gap",
 			"records are gone from the topic that Postgres does not have, of partitions %s",
 			"they were deleted before they were processed"},
@@ -113,6 +128,14 @@ func (x *exam) comparePositions(l *list, raw topicSeen) {
 			f.name, Error, fmt.Sprintf(f.seen, strings.Join(f.partitions, ", ")), f.why, accept,
 		})
 	}
+}
+
+// describedID returns the ID of a topic in the form of kafka-topics.sh --describe; "" of brokers without IDs.
+func (t topicSeen) describedID() string {
+	if t.id == (kadm.TopicID{}) {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(t.id[:])
 }
 
 // size formats bytes.

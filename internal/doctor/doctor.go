@@ -113,6 +113,7 @@ type exam struct {
 type evidence struct {
 	topics    map[string]topicSeen // by role; Kafka
 	positions []position           // Postgres
+	sent      map[string]string    // IDs of the topics of rows and dead letters, by name; Postgres
 	batters   int64                // batters and batter-games that Redis must hold; Postgres
 	games     int64
 	mu        sync.Mutex // guards memory and the list of Redis, because nodes are asked side by side

@@ -24,7 +24,8 @@ const oldestPostgres = 14
 type position struct {
 	Partition int32
 	Next      int64
-	TopicID   string // of the topic that was read, as hexadecimal digits; "": not kept
+	TopicID   string // of the topic that was read, in the form of kafka-topics.sh --describe; "": not known
+	Gap       string // why reading stopped there; "": nothing is missing
 }
 
 const reload = "; SELECT pg_reload_conf();"
@@ -351,12 +352,24 @@ func (p *postgresExam) migrations(ctx context.Context) error {
 func (p *postgresExam) evidence(ctx context.Context) error {
 	in := func(table string) string { return pgx.Identifier{p.o.Schema, table}.Sanitize() }
 	rows, err := p.conn.Query(ctx, `SELECT partition, next_offset AS next,
-		translate(coalesce(to_jsonb(s)->>'topic_id', ''), '-\x', '') AS topic_id
+		coalesce(to_jsonb(s)->>'topic_id', '') AS topic_id, coalesce(to_jsonb(s)->>'gap', '') AS gap
 		FROM `+in("stream_positions")+` s WHERE consumer_group = $1 AND topic = $2 ORDER BY 1`, p.o.Group, p.o.RawTopic)
 	if err != nil {
 		return err
 	}
 	if p.seen.positions, err = pgx.CollectRows(rows, pgx.RowToStructByPos[position]); err != nil {
+		return err
+	}
+	rows, err = p.conn.Query(ctx,
+		`SELECT topic, topic_id FROM `+in("stream_topics")+` WHERE consumer_group = $1`,
+		p.o.Group)
+	if err != nil {
+		return err
+	}
+	p.seen.sent = map[string]string{}
+	var topic, id string
+	if _, err = pgx.ForEachRow(rows, []any{&topic, &id},
+		func() error { p.seen.sent[topic] = id; return nil }); err != nil {
 		return err
 	}
 	var batters, games float64

@@ -1,0 +1,160 @@
+package doctor
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func names(l *list) (names []string) {
+	for _, f := range l.found {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func TestInfoOfRedisNamesWhatIsWrong(t *testing.T) {
+	const good = "redis_version:7.2.0\nrole:master\nloading:0\nrdb_last_bgsave_status:ok\naof_last_write_status:ok\n" +
+		"connected_slaves:1\nconnected_clients:1\nmaxclients:10000\nused_memory:1000000\n"
+	for _, c := range []struct {
+		info     string
+		settings map[string]string
+		want     []string
+	}{
+		{good, nil, nil},
+		{good, map[string]string{"min-replicas-to-write": "1"}, nil},
+		{good, map[string]string{"min-replicas-to-write": "2"}, []string{"redis.min-replicas-to-write"}},
+		{good + "redis_version:6.2.0\n", nil, []string{"redis.version"}},
+		{good + "role:slave\nmaster_link_status:up\n", nil, []string{"redis.role"}},
+		{good + "role:slave\nmaster_link_status:down\n", nil, []string{"redis.role", "redis.replication"}},
+		{good + "loading:1\n", nil, []string{"redis.loading"}},
+		{good + "rdb_last_bgsave_status:err\n", nil, []string{"redis.disk"}},
+		{good + "rdb_last_bgsave_status:err\n", map[string]string{"stop-writes-on-bgsave-error": "no"}, nil},
+		{good + "aof_last_write_status:err\n", nil, []string{"redis.disk"}},
+		{good + "connected_clients:9000\n", nil, []string{"redis.connected_clients"}},
+	} {
+		x := &exam{o: Options{For: ForRun}}
+		r := &redisExam{x, &x.redis}
+		r.info(fields(c.info), c.settings)
+		require.Equal(t, c.want, names(r.l), c.info)
+	}
+}
+
+func TestPositionsAreComparedWithTheTopic(t *testing.T) {
+	raw := topicSeen{
+		name: "raw", id: [16]byte{1}, partitions: 2, starts: map[int32]int64{0: 10, 1: 0},
+		ends: map[int32]int64{0: 20, 1: 5},
+	}
+	id := raw.describedID()
+	require.Equal(t, "AQAAAAAAAAAAAAAAAAAAAA", id, "as kafka-topics.sh prints it")
+	for _, c := range []struct {
+		want string
+		p    position
+	}{
+		{"", position{0, 10, id, ""}}, {"kafka.raw.gap", position{0, 9, id, ""}},
+		{"kafka.raw.gap", position{0, 15, id, "it was deleted"}}, {"kafka.raw.position", position{1, 6, "", ""}},
+		{"kafka.raw.id", position{0, 15, "Z" + id[1:], ""}}, {"kafka.raw.partitions", position{2, 0, "", ""}},
+	} {
+		want, p := c.want, c.p
+		x, l := &exam{}, &list{}
+		x.seen.positions = []position{p}
+		x.comparePositions(l, raw)
+		require.Equal(t, want, append(names(l), "")[0])
+	}
+}
+
+func TestMemoryIsComparedWithTheNeedOfPostgres(t *testing.T) {
+	for _, c := range []struct {
+		m   memorySeen
+		bad bool
+	}{
+		{memorySeen{used: 1e6, most: 1e9}, false},
+		{memorySeen{used: 1e6, most: 100e6}, true}, // 100,000 batter-games need 160 MB
+		{memorySeen{used: 950e6, most: 1e9}, true},
+		{memorySeen{used: 1e6, here: 16e9}, false},
+		{memorySeen{used: 1e6, here: 150e6}, true},
+		{memorySeen{used: 1e6}, false}, // neither is known
+	} {
+		x := &exam{}
+		x.seen.games, x.seen.memory = 100_000, []memorySeen{c.m}
+		require.Equal(t, c.bad, len(x.compare().found) > 0, "%+v", c.m)
+	}
+}
+
+func TestClocksMayDifferByTwoSeconds(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for ahead, want := range map[time.Duration]Severity{
+		time.Second: "", -time.Second: "", 3 * time.Second: Warning, -3 * time.Second: Warning,
+		2 * time.Minute: Error,
+	} {
+		x, l := &exam{o: Options{Now: func() time.Time { return now }}}, &list{}
+		require.NoError(t, x.measure("redis", func() (time.Time, error) { return now.Add(ahead), nil }, l))
+		got := Severity("")
+		for _, f := range l.found {
+			got = f.Severity
+		}
+		require.Equal(t, want, got, ahead)
+	}
+}
+
+func TestReplicasAndLeadersOfPartitions(t *testing.T) {
+	topic := func(leader int32, replicas, inSync int) kmsg.MetadataResponseTopic {
+		return kmsg.MetadataResponseTopic{Partitions: []kmsg.MetadataResponseTopicPartition{{
+			Leader: leader, Replicas: make([]int32, replicas), ISR: make([]int32, inSync),
+		}}}
+	}
+	for _, c := range []struct {
+		brokers int
+		topic   kmsg.MetadataResponseTopic
+		want    string
+		how     Severity
+	}{
+		{3, topic(1, 3, 3), "", ""}, {3, topic(1, 1, 1), "kafka.raw.replication.factor", Error},
+		{1, topic(1, 1, 1), "kafka.raw.replication.factor", Note}, {3, topic(1, 3, 2), "kafka.raw.isr", Warning},
+		{3, topic(-1, 3, 0), "kafka.raw.leader", Error},
+	} {
+		k := &kafkaExam{l: &list{}, brokers: c.brokers}
+		k.replicas(role{"raw", "r"}, c.topic)
+		if c.want == "" {
+			require.Empty(t, k.l.found)
+			continue
+		}
+		require.Len(t, k.l.found, 1)
+		require.Equal(t, c.want, k.l.found[0].Name)
+		require.Equal(t, c.how, k.l.found[0].Severity)
+	}
+}
+
+func TestRulesOfAClusterOfThree(t *testing.T) {
+	k := &kafkaExam{exam: &exam{o: Options{Backfill: time.Hour, MaxRecordBytes: 1 << 20}}, l: &list{},
+		brokers: 3}
+	settings := map[string]string{
+		"unclean.leader.election.enable": "false", "min.insync.replicas": "2", "cleanup.policy": "delete",
+		"message.timestamp.type": "CreateTime", "retention.ms": "-1", "retention.bytes": "-1",
+		"max.message.bytes": "20971520", "message.timestamp.before.max.ms": "9223372036854775807",
+	}
+	check := func(name, value string) []string {
+		before := settings[name]
+		settings[name] = value
+		defer func() { settings[name] = before }()
+		l := &list{}
+		l.apply("", "", settings, k.topicRules(role{"raw", "r"}, 3))
+		return names(l)
+	}
+	require.Empty(t, check("retention.ms", "3600000"), "as long as the backfill")
+	require.Equal(t, []string{"retention.ms"}, check("retention.ms", "3599999"))
+	require.Equal(t, []string{"min.insync.replicas"}, check("min.insync.replicas", "1"))
+	require.Equal(t, []string{"min.insync.replicas"}, check("min.insync.replicas", "3"))
+}
+
+func TestTopicThatWasCreatedAnewIsNamed(t *testing.T) {
+	x := &exam{}
+	dead := topicSeen{name: "d", id: [16]byte{7}}
+	x.seen.topics = map[string]topicSeen{"dead": dead}
+	x.seen.sent = map[string]string{"d": dead.describedID()}
+	require.Empty(t, x.compare().found)
+	x.seen.sent["d"] = "another"
+	require.Equal(t, []string{"kafka.dead.id"}, names(x.compare()))
+}
