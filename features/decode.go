@@ -12,7 +12,8 @@ import (
 // slots of a member before it reads it.
 //
 // Some 60 KB of the 110 KB of a swing are read: the positions of the bat, all times, and a few hundred bytes
-// of summary. The rest is validated and skipped.
+// of summary. The ball of the pitch itself is read afterwards, once its samples are in order. The rest is
+// validated and skipped.
 //
 // One goroutine uses a decoder at a time. While it works it aliases the record; release drops every reference
 // to the record before the decoder goes back to its pool.
@@ -22,6 +23,8 @@ type decoder struct {
 	record
 	bat  batTrack
 	ball ballTrack
+	// flight holds the samples of the pitch's flight.
+	flight []motion
 
 	// shape is the layout of the sample read last, and last what all samples of that layout have in common.
 	shape shape
@@ -71,7 +74,8 @@ func (d *decoder) forget() {
 // scratchBytes returns how much memory the decoder keeps for the next record.
 func (d *decoder) scratchBytes() int {
 	return cap(d.name) + cap(d.scratch) + cap(d.texts.buf) +
-		cap(d.bat.samples)*batSampleBytes + cap(d.ball.times)*8
+		cap(d.bat.samples)*batSampleBytes + cap(d.ball.samples)*ballSampleBytes +
+		cap(d.flight)*motionBytes
 }
 
 // decode reads the record's value. It rejects only what is not JSON; check judges the rest.

@@ -22,6 +22,7 @@ type headers struct {
 	schemaVersion                 []byte
 	originTopic, originPartition  []byte
 	originOffset, originTimestamp []byte
+	zoneTop, zoneBottom           []byte
 
 	// issues are those that reading the headers has raised.
 	issues issueSet
@@ -64,6 +65,10 @@ func (h *headers) slot(key string) *[]byte {
 		return &h.teamID
 	case schemas.HeaderSchemaVersion:
 		return &h.schemaVersion
+	case schemas.HeaderZoneTop:
+		return &h.zoneTop
+	case schemas.HeaderZoneBottom:
+		return &h.zoneBottom
 	case schemas.HeaderDLQOriginTopic:
 		return &h.originTopic
 	case schemas.HeaderDLQOriginPartition:

@@ -42,12 +42,13 @@ type plain struct {
 }
 
 var (
-	versionForm  = regexp.MustCompile(`^1\.[0-9]+$`)
-	revisionForm = regexp.MustCompile(`^[0-9]{1,19}$`)
-	digitsForm   = regexp.MustCompile(`^[0-9]+$`)
-	uuidForm     = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
-	integerForm  = regexp.MustCompile(`^[ \t\r\n]*[+-]?[0-9]+[ \t\r\n]*$`)
-	instantForm  = regexp.MustCompile(
+	versionForm    = regexp.MustCompile(`^1\.[0-9]+$`)
+	revisionForm   = regexp.MustCompile(`^[0-9]{1,19}$`)
+	digitsForm     = regexp.MustCompile(`^[0-9]+$`)
+	uuidForm       = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
+	jsonNumberForm = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+	integerForm    = regexp.MustCompile(`^[ \t\r\n]*[+-]?[0-9]+[ \t\r\n]*$`)
+	instantForm    = regexp.MustCompile(
 		`^([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
 )
 
@@ -282,7 +283,7 @@ func (p *plain) number(column string, v any) schemas.Opt[float64] {
 }
 
 func (p *plain) within(column string, v schemas.Opt[float64], low, high float64) schemas.Opt[float64] {
-	if v.Present && (v.Value < low || v.Value > high) {
+	if v.Present && !(low <= v.Value && v.Value <= high) {
 		p.issue(column, "range")
 		return schemas.Opt[float64]{}
 	}
@@ -338,6 +339,7 @@ func (p *plain) fill() {
 	r.HitSpinRPM = p.within("hit_spin_rpm", p.number("hit_spin_rpm", p.at("summary_acts.hit.spin.rpm")), 0, 10000)
 	p.fillAngles()
 	p.fillSwing(exit.Present)
+	p.fillContact(r.ExitVelocityMPH)
 	p.fillIdentity()
 	r.Issues = make([]string, 0)
 	for i := range p.issues {

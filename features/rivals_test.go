@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/bytedance/sonic"
@@ -179,9 +182,9 @@ func (d *rivalScratch[E]) tracks(r *rivalRecord[E]) {
 	}
 	for i := range r.Ball {
 		if t := r.Ball[i].Time; t != nil {
-			d.ball.add(*t, true)
+			d.ball.add(ballSample{timeS: *t, at: i}, true)
 		} else {
-			d.ball.add(0, false)
+			d.ball.add(ballSample{}, false)
 		}
 	}
 	d.bat.settle()
@@ -234,7 +237,23 @@ func textValue(s string) value {
 	return value{kind: text, raw: []byte(s)}
 }
 
-// A comparison of speed is fair only if the rows are equal, for real records and for simulated ones.
+// core1 returns the row with the columns that the first version of the core had.
+func core1(row *schemas.Row) schemas.Row {
+	kept := *row
+	v := reflect.ValueOf(&kept).Elem()
+	first, _ := v.Type().FieldByName("ReleaseSpeedMPH")
+	for i := first.Index[0]; i < v.NumField(); i++ {
+		v.Field(i).SetZero()
+		name := v.Type().Field(i).Tag.Get("json")
+		kept.Issues = slices.DeleteFunc(slices.Clone(kept.Issues), func(issue string) bool {
+			return strings.HasPrefix(issue, name+":")
+		})
+	}
+	return kept
+}
+
+// A comparison of speed is fair only if the rows are equal, for real records and for simulated ones. The
+// rivals compute what the first version of the core did, which is less.
 func TestRivalsComputeTheSameRows(t *testing.T) {
 	for set, records := range decodingRecords(t) {
 		for _, rival := range rivals {
@@ -248,7 +267,7 @@ func TestRivalsComputeTheSameRows(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s, %s record %d: %v", rival.name, set, i, err)
 				}
-				if diff := cmp.Diff(want.Row, got, cmp.Comparer(sameFloat)); diff != "" {
+				if diff := cmp.Diff(core1(want.Row), core1(got), cmp.Comparer(sameFloat)); diff != "" {
 					t.Fatalf("%s, %s record %d: (-core +rival)\n%s", rival.name, set, i, diff)
 				}
 			}

@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
@@ -51,14 +52,14 @@ func (d *decoder) readBatSample(i, _ int) int {
 	}
 	d.bat.add(batSample{
 		timeS: n[slotTime], head: point{n[1], n[2], n[3]}, handle: point{n[4], n[5], n[6]},
-		hasHead: d.last.hasHead, hasHandle: d.last.hasHandle,
+		hasHead: d.last.hasHead, hasHandle: d.last.hasHandle, isMark: d.last.isMark,
 		// The event "No" counts in the first sample only, and that one is never read by shape.
 	}, d.last.timed, false) // an event "No" counts in the first sample only, and that has none before it
 	return end
 }
 
 // lastSample is what the last sample read member by member shares with all samples of its shape.
-type lastSample struct{ timed, hasHead, hasHandle bool }
+type lastSample struct{ timed, hasHead, hasHandle, isMark bool }
 
 // readBatMembers reads any sample of the bat, and learns its shape for the next one.
 func (d *decoder) readBatMembers(i int) int {
@@ -84,7 +85,7 @@ func (d *decoder) readBatMembers(i int) int {
 		case "event":
 			var v value
 			v, i = readValue(d.b, i, 3)
-			no = v.is("No")
+			no, s.isMark = v.is("No"), v.is("Hit") || v.is("Nearest")
 		default:
 			i = jsonscan.SkipValue(d.b, i, 3)
 		}
@@ -93,8 +94,8 @@ func (d *decoder) readBatMembers(i int) int {
 		return i
 	}
 	d.bat.add(s, timed, no)
-	// The next sample of this shape has a time, a head and a handle exactly if this one has.
-	d.last = lastSample{timed, s.hasHead, s.hasHandle}
+	// The next sample of this shape has a time, a head, a handle and this event exactly if this one has.
+	d.last = lastSample{timed, s.hasHead, s.hasHandle, s.isMark}
 	d.shape.learn(d.b, start, i+1, &at)
 	return i + 1
 }
@@ -154,7 +155,7 @@ func (d *decoder) readBallSample(i, _ int) int {
 	if end == 0 {
 		return d.readBallMembers(i)
 	}
-	d.ball.add(n[slotTime], d.last.timed)
+	d.ball.add(ballSample{n[slotTime], i}, d.last.timed)
 	return end
 }
 
@@ -181,7 +182,7 @@ func (d *decoder) readBallMembers(i int) int {
 	if i < 0 {
 		return i
 	}
-	d.ball.add(timeS, timed)
+	d.ball.add(ballSample{timeS, start}, timed)
 	d.last = lastSample{timed: timed}
 	d.shape.learn(d.b, start, i+1, &at)
 	return i + 1
@@ -214,6 +215,8 @@ type batSample struct {
 	// seq is the sample's place among those with a time, in record order.
 	seq                int32
 	hasHead, hasHandle bool
+	// isMark reports that the event is "Hit" or "Nearest": an interpolated moment between two frames.
+	isMark bool
 }
 
 // batSampleBytes is the size of a batSample, for bounding the scratch.
@@ -316,10 +319,21 @@ func (s batSample) differs(other batSample) bool {
 		s.handle != other.handle || s.hasHandle != other.hasHandle
 }
 
-// ballTrack is the array samples_ball. Only the number of its samples and of its duplicates matters.
+// ballSample is a sample of the ball that has a time. Its position and velocity are read when they are needed
+// (flight.go), because only some 20 of up to 280 samples are the pitch.
+type ballSample struct {
+	timeS float64
+	// at is the offset of the sample in the record.
+	at int
+}
+
+// ballSampleBytes is the size of a ballSample, for bounding the scratch.
+const ballSampleBytes = 16
+
+// ballTrack is the array samples_ball.
 type ballTrack struct {
-	// times are in seconds, of the samples that have one.
-	times []float64
+	// samples are those with a time: in record order, and after settle by time, each time once.
+	samples []ballSample
 	// total counts all samples, after settle without duplicates.
 	total      int
 	duplicates int
@@ -327,28 +341,31 @@ type ballTrack struct {
 }
 
 // reset makes the track empty.
-func (t *ballTrack) reset() { *t = ballTrack{times: t.times[:0]} }
+func (t *ballTrack) reset() { *t = ballTrack{samples: t.samples[:0]} }
 
-// add counts the next sample of the array. timed reports whether it has a time.
-func (t *ballTrack) add(timeS float64, timed bool) {
+// add appends the next sample of the array. timed reports whether it has a time.
+func (t *ballTrack) add(s ballSample, timed bool) {
 	t.total++
 	if !timed {
 		return
 	}
-	if n := len(t.times); n > 0 && timeS <= t.times[n-1] {
+	if n := len(t.samples); n > 0 && s.timeS <= t.samples[n-1].timeS {
 		t.unordered = true
 	}
-	t.times = append(t.times, timeS)
+	t.samples = append(t.samples, s)
 }
 
-// settle counts the duplicates and takes them off the total.
+// settle sorts the samples by time and drops duplicates: of samples with the same time, the first in the
+// record stays.
 func (t *ballTrack) settle() {
 	if !t.unordered {
 		return
 	}
-	slices.Sort(t.times)
-	all := len(t.times)
-	t.times, t.unordered = slices.Compact(t.times), false
-	t.duplicates = all - len(t.times)
+	slices.SortFunc(t.samples, func(a, b ballSample) int {
+		return cmp.Or(cmp.Compare(a.timeS, b.timeS), a.at-b.at)
+	})
+	all := len(t.samples)
+	t.samples = slices.CompactFunc(t.samples, func(a, b ballSample) bool { return a.timeS == b.timeS })
+	t.unordered, t.duplicates = false, all-len(t.samples)
 	t.total -= t.duplicates
 }

@@ -32,7 +32,7 @@ import (
 
 // CoreVersion grows whenever the same bytes could give another row than before. Each stored row carries it,
 // so that rows of an older core are found and computed again.
-const CoreVersion int32 = 1
+const CoreVersion int32 = 2
 
 // DefaultMaxRecordBytes is the limit that applies when Limits sets none: 16 MiB.
 const DefaultMaxRecordBytes = 16 << 20
@@ -116,6 +116,12 @@ func measureWith(d *decoder, rec schemas.Record, h *headers, e *Explanation) (*s
 	b.derive(e)
 	e.seeDerived(b.row, d)
 	validate(b.row, &b.issues)
+	// The second half of the core reads the columns of the ball after their ranges were checked, and has ranges
+	// of its own.
+	f := followPitch(d)
+	flightColumns(&b, &f)
+	checkFlight(&b)
+	contactColumns(&b, &f)
 	b.identify(rec)
 	d.texts.assign()
 	b.row.Issues = b.issues.list()

@@ -26,6 +26,36 @@ func validate(row *schemas.Row, issues *issueSet) {
 	within(&row.BatSpeedMPH, 0, 120, batSpeedRange, issues)
 }
 
+// checkFlight clears what no pitch does.
+func checkFlight(b *rowBuilder) {
+	row, issues := b.row, &b.issues
+	within(&row.ReleaseSpeedMPH, 0, 125, releaseSpeedRange, issues)
+	within(&row.PlateSpeedMPH, 0, 125, plateSpeedRange, issues)
+	within(&row.VerticalApproachDeg, -90, 90, verticalApproachRange, issues)
+	within(&row.HorizontalApproachDeg, -90, 90, horizontalApproachRange, issues)
+	within(&row.HorizontalBreakIn, -40, 40, horizontalBreakRange, issues)
+	within(&row.InducedVerticalBreakIn, -40, 40, inducedVerticalBreakRange, issues)
+}
+
+// checkContact clears what no bat does at contact. Without a flight of the pitch the track is noise from end
+// to end, and the issues stay those of the record's own values.
+func checkContact(b *rowBuilder, f *flight) {
+	row, issues := b.row, &b.issues
+	if !f.isFit {
+		issues = new(issueSet)
+	}
+	within(&row.ContactBatSpeedMPH, 0, 125, contactBatSpeedRange, issues)
+	within(&row.ContactAttackAngleDeg, -90, 90, contactAttackAngleRange, issues)
+	within(&row.ContactAttackDirectionDeg, -180, 180, contactAttackDirectionRange, issues)
+	within(&row.ContactAttackDirectionPullDeg, -180, 180, contactAttackDirectionPullRange, issues)
+	within(&row.SwingLengthFT, 0, 20, swingLengthRange, issues)
+	within(&row.InterceptXFT, -10, 10, interceptXRange, issues)
+	within(&row.InterceptYFT, -10, 10, interceptYRange, issues)
+	within(&row.InterceptZFT, -10, 10, interceptZRange, issues)
+	within(&row.MissDistanceIn, 0, 60, missDistanceRange, issues)
+	within(&row.SquaredUpPct, 0, 150, squaredUpRange, issues)
+}
+
 // within clears a value outside of low–high. It also turns −0 into 0: the two are equal, but people and
 // stores show them differently.
 func within(column *schemas.Opt[float64], low, high float64, outside issue, issues *issueSet) {

@@ -45,6 +45,8 @@ const (
 	HeaderTeamID        = "team_id"
 	HeaderSchemaVersion = "schema_version"
 	HeaderTraceparent   = "traceparent"
+	HeaderZoneTop       = "zone_top_ft"
+	HeaderZoneBottom    = "zone_bottom_ft"
 )
 
 // Op is what a record asks for.

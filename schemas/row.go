@@ -1,5 +1,7 @@
 package schemas
 
+import "reflect"
+
 // Words of the columns that have a closed set of them.
 const (
 	ResultStrike      = "Strike"
@@ -10,8 +12,18 @@ const (
 	SwingConfirmed = "confirmed"
 	SwingSuspected = "suspected"
 
+	// The words of speed_confidence and of contact_confidence.
 	SpeedReliable     = "reliable"
 	SpeedQuestionable = "questionable"
+
+	// The sources of contact_time_s.
+	ContactByEvent   = "event"
+	ContactByBall    = "ball"
+	ContactByNearest = "nearest"
+
+	// The words of bat_side.
+	BatsRight = "R"
+	BatsLeft  = "L"
 
 	// HardHitMPH is the exit velocity from which a batted ball counts as hard hit.
 	HardHitMPH = 95.0
@@ -66,6 +78,57 @@ type Row struct {
 
 	// Issues is sorted, each once, and never nil in a row of the core.
 	Issues []string `json:"issues"`
+
+	// The flight of the pitch, a polynomial through its samples.
+	ReleaseSpeedMPH        Opt[float64] `json:"release_speed_mph"`
+	PlateSpeedMPH          Opt[float64] `json:"plate_speed_mph"`
+	PlateTimeS             Opt[float64] `json:"plate_time_s"`
+	PlateXFT               Opt[float64] `json:"plate_x_ft"`
+	PlateZFT               Opt[float64] `json:"plate_z_ft"`
+	VerticalApproachDeg    Opt[float64] `json:"vertical_approach_deg"`
+	HorizontalApproachDeg  Opt[float64] `json:"horizontal_approach_deg"`
+	HorizontalBreakIn      Opt[float64] `json:"horizontal_break_in"`
+	InducedVerticalBreakIn Opt[float64] `json:"induced_vertical_break_in"`
+	FlightRMSFT            Opt[float64] `json:"flight_rms_ft"`
+	// Missing where the flight is.
+	InZone  Opt[bool] `json:"in_zone"`
+	IsChase Opt[bool] `json:"is_chase"`
+
+	// The bat at contact. ContactDoubts is sorted, and nil where there is no contact.
+	ContactTimeS                  Opt[float64] `json:"contact_time_s"`
+	ContactSource                 Text         `json:"contact_source"`
+	ContactBatSpeedMPH            Opt[float64] `json:"contact_bat_speed_mph"`
+	ContactBatSpeedErrorMPH       Opt[float64] `json:"contact_bat_speed_error_mph"`
+	ContactBatSpeedSpreadMPH      Opt[float64] `json:"contact_bat_speed_spread_mph"`
+	ContactAttackAngleDeg         Opt[float64] `json:"contact_attack_angle_deg"`
+	ContactAttackDirectionDeg     Opt[float64] `json:"contact_attack_direction_deg"`
+	ContactAttackDirectionPullDeg Opt[float64] `json:"contact_attack_direction_pull_deg"`
+	BatSide                       Text         `json:"bat_side"`
+	SwingPathTiltDeg              Opt[float64] `json:"swing_path_tilt_deg"`
+	SwingLengthFT                 Opt[float64] `json:"swing_length_ft"`
+	TimeToContactS                Opt[float64] `json:"time_to_contact_s"`
+	InterceptXFT                  Opt[float64] `json:"intercept_x_ft"`
+	InterceptYFT                  Opt[float64] `json:"intercept_y_ft"`
+	InterceptZFT                  Opt[float64] `json:"intercept_z_ft"`
+	ContactFromHeadIn             Opt[float64] `json:"contact_from_head_in"`
+	MissDistanceIn                Opt[float64] `json:"miss_distance_in"`
+	SquaredUpPct                  Opt[float64] `json:"squared_up_pct"`
+	IsSquaredUp                   Opt[bool]    `json:"is_squared_up"`
+	IsBlast                       Opt[bool]    `json:"is_blast"`
+	IsBarrel                      Opt[bool]    `json:"is_barrel"`
+	ContactConfidence             Text         `json:"contact_confidence"`
+	ContactDoubts                 []string     `json:"contact_doubts" nullable:"true"`
+}
+
+// Fields returns pointers to the columns of a row, in the order of RowColumns. Stores and files read and
+// write rows through it, so a new column needs no line in them unless its type is new.
+func (r *Row) Fields() []any {
+	v := reflect.ValueOf(r).Elem()
+	fields := make([]any, v.NumField())
+	for i := range fields {
+		fields[i] = v.Field(i).Addr().Interface()
+	}
+	return fields
 }
 
 // Provenance is what a stored row holds beside its measures: the version that won, which is that of the

@@ -49,10 +49,48 @@ func (r *StoredRow) AppendJSON(b []byte) []byte {
 	b = appendInt(b, `,"bat_samples":`, r.BatSamples)
 	b = appendInt(b, `,"ball_samples":`, r.BallSamples)
 	b = appendInt(b, `,"duplicate_samples":`, r.DuplicateSamples)
-	b = appendIssues(b, r.Issues)
+	b = appendTexts(b, `,"issues":`, r.Issues)
+
+	b = appendMeasure(b, `,"release_speed_mph":`, r.ReleaseSpeedMPH)
+	b = appendMeasure(b, `,"plate_speed_mph":`, r.PlateSpeedMPH)
+	b = appendMeasure(b, `,"plate_time_s":`, r.PlateTimeS)
+	b = appendMeasure(b, `,"plate_x_ft":`, r.PlateXFT)
+	b = appendMeasure(b, `,"plate_z_ft":`, r.PlateZFT)
+	b = appendMeasure(b, `,"vertical_approach_deg":`, r.VerticalApproachDeg)
+	b = appendMeasure(b, `,"horizontal_approach_deg":`, r.HorizontalApproachDeg)
+	b = appendMeasure(b, `,"horizontal_break_in":`, r.HorizontalBreakIn)
+	b = appendMeasure(b, `,"induced_vertical_break_in":`, r.InducedVerticalBreakIn)
+	b = appendMeasure(b, `,"flight_rms_ft":`, r.FlightRMSFT)
+	b = appendBool(b, `,"in_zone":`, r.InZone)
+	b = appendBool(b, `,"is_chase":`, r.IsChase)
+
+	b = appendMeasure(b, `,"contact_time_s":`, r.ContactTimeS)
+	b = appendText(b, `,"contact_source":`, string(r.ContactSource))
+	b = appendMeasure(b, `,"contact_bat_speed_mph":`, r.ContactBatSpeedMPH)
+	b = appendMeasure(b, `,"contact_bat_speed_error_mph":`, r.ContactBatSpeedErrorMPH)
+	b = appendMeasure(b, `,"contact_bat_speed_spread_mph":`, r.ContactBatSpeedSpreadMPH)
+	b = appendMeasure(b, `,"contact_attack_angle_deg":`, r.ContactAttackAngleDeg)
+	b = appendMeasure(b, `,"contact_attack_direction_deg":`, r.ContactAttackDirectionDeg)
+	b = appendMeasure(b, `,"contact_attack_direction_pull_deg":`, r.ContactAttackDirectionPullDeg)
+	b = appendText(b, `,"bat_side":`, string(r.BatSide))
+	b = appendMeasure(b, `,"swing_path_tilt_deg":`, r.SwingPathTiltDeg)
+	b = appendMeasure(b, `,"swing_length_ft":`, r.SwingLengthFT)
+	b = appendMeasure(b, `,"time_to_contact_s":`, r.TimeToContactS)
+	b = appendMeasure(b, `,"intercept_x_ft":`, r.InterceptXFT)
+	b = appendMeasure(b, `,"intercept_y_ft":`, r.InterceptYFT)
+	b = appendMeasure(b, `,"intercept_z_ft":`, r.InterceptZFT)
+	b = appendMeasure(b, `,"contact_from_head_in":`, r.ContactFromHeadIn)
+	b = appendMeasure(b, `,"miss_distance_in":`, r.MissDistanceIn)
+	b = appendMeasure(b, `,"squared_up_pct":`, r.SquaredUpPct)
+	b = appendBool(b, `,"is_squared_up":`, r.IsSquaredUp)
+	b = appendBool(b, `,"is_blast":`, r.IsBlast)
+	b = appendBool(b, `,"is_barrel":`, r.IsBarrel)
+	b = appendText(b, `,"contact_confidence":`, string(r.ContactConfidence))
+	b = appendTexts(b, `,"contact_doubts":`, r.ContactDoubts)
 	return append(r.Provenance.appendJSON(b), '}')
 }
 
+// appendJSON appends the fields without the brackets of an object, behind those of the row.
 func (p *Provenance) appendJSON(b []byte) []byte {
 	b = p.EventTime.append(append(b, `,"event_time":`...))
 	b = appendInt(b, `,"revision":`, p.Revision)
@@ -65,11 +103,13 @@ func (p *Provenance) appendJSON(b []byte) []byte {
 	return p.ProcessedAt.append(append(b, `,"processed_at":`...))
 }
 
+// append writes the time as RFC 3339 in UTC, with milliseconds.
 func (t TimeMS) append(b []byte) []byte {
 	b = t.Time().AppendFormat(append(b, '"'), rfc3339MS)
 	return append(b, '"')
 }
 
+// appendText writes a text, or null for a missing one.
 func appendText(b []byte, name, text string) []byte {
 	b = append(b, name...)
 	if text == "" {
@@ -93,10 +133,12 @@ func appendString(b []byte, s string) []byte {
 	return append(append(append(b, '"'), s...), '"')
 }
 
+// appendInt writes an integer behind its name.
 func appendInt[T int16 | int32 | int64](b []byte, name string, v T) []byte {
 	return strconv.AppendInt(append(b, name...), int64(v), 10)
 }
 
+// appendOpt writes an integer that may be missing.
 func appendOpt[T int16 | int32 | int64](b []byte, name string, v Opt[T]) []byte {
 	if !v.Present {
 		return append(append(b, name...), "null"...)
@@ -123,16 +165,27 @@ func appendMeasure(b []byte, name string, v Opt[float64]) []byte {
 	return b
 }
 
-func appendIssues(b []byte, issues []string) []byte {
-	if issues == nil {
-		return append(b, `,"issues":null`...)
+// appendBool writes a boolean that may be missing.
+func appendBool(b []byte, name string, v Opt[bool]) []byte {
+	b = append(b, name...)
+	if !v.Present {
+		return append(b, "null"...)
 	}
-	b = append(b, `,"issues":[`...)
-	for i, issue := range issues {
+	return strconv.AppendBool(b, v.Value)
+}
+
+// appendTexts writes a list of texts. A nil list is null, because a list may be missing.
+func appendTexts(b []byte, name string, texts []string) []byte {
+	b = append(b, name...)
+	if texts == nil {
+		return append(b, "null"...)
+	}
+	b = append(b, '[')
+	for i, text := range texts {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, issue)
+		b = appendString(b, text)
 	}
 	return append(b, ']')
 }
