@@ -51,6 +51,7 @@ func newDocument(cfg Config, mux *http.ServeMux) huma.API {
 	alias(reflect.TypeFor[schemas.Opt[int64]](), reflect.TypeFor[*int64]())
 	alias(reflect.TypeFor[schemas.Opt[int16]](), reflect.TypeFor[*int32]())
 	alias(reflect.TypeFor[schemas.Opt[float64]](), reflect.TypeFor[*float64]())
+	alias(reflect.TypeFor[schemas.Opt[bool]](), reflect.TypeFor[*bool]())
 	alias(reflect.TypeFor[schemas.Point](), reflect.TypeFor[schemaPoint]())
 	alias(reflect.TypeFor[schemas.Opt[schemas.Point]](), reflect.TypeFor[schemaOptPoint]())
 	doc := humago.New(mux, config)

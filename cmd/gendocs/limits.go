@@ -37,6 +37,8 @@ func limitsOf(c schemas.Column) (object, error) {
 		return object{{"format", "date"}, {"pattern", `^(1[89]|[2-9][0-9])[0-9]{2}-` + datePattern + `$`}}, nil
 	case c.SQL == "timestamptz" && (at == "" || at == "years 0001–9999"):
 		return object{{"format", "date-time"}, {"pattern", timePattern}}, nil
+	case c.SQL == "text[]" && at != "":
+		return object{{"items", object{{"enum", strings.Split(at, ", ")}}}, {"uniqueItems", true}}, nil
 	case c.SQL == "text[]":
 		return object{{"items", object{{"type", "string"}, {"pattern", issuePattern}}}, {"uniqueItems", true}}, nil
 	case numbers.MatchString(at):

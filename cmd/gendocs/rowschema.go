@@ -13,7 +13,7 @@ import (
 
 // rowSchemaID names the schema with its version. docs/SCHEMA.md says when to raise the major and the minor
 // part.
-const rowSchemaID = "urn:pitchstream:schema:row:1.0"
+const rowSchemaID = "urn:pitchstream:schema:row:1.1"
 
 // rowSchema returns the JSON Schema of a row in the rows topic. Its members are the columns, in their order.
 func rowSchema(columns []schemas.Column) ([]byte, error) {

@@ -54,7 +54,7 @@ func TestDBTSourcesEqualTheDatabase(t *testing.T) {
 			return c, row.Scan(&c[0], &c[1], &c[2])
 		})
 		require.NoError(t, err)
-		require.Equal(t, stored, listed, table.Name)
+		require.ElementsMatch(t, stored, listed, table.Name)
 		require.NotEmpty(t, table.Description)
 	}
 }

@@ -157,7 +157,7 @@ func (b *batter) values() (map[string]cell, error) {
 	types, typesErr := jsonOf(byType)
 	return map[string]cell{
 		"pitches": count(s.Pitches), "swing_count": count(s.SwingCount), "whiff_count": count(s.WhiffCount),
-		"whiff_rate_pct": number(schemas.WhiffRatePct(s.WhiffCount, s.SwingCount)),
+		"whiff_rate_pct": cellOf(new(schemas.WhiffRatePct(s.WhiffCount, s.SwingCount))),
 		"contact_count":  count(s.ContactCount), "hard_hit_count": count(s.HardHitCount),
 		"max_exit_velocity_mph": maxExit, "avg_exit_velocity_mph": avgExit,
 		"max_bat_speed_mph": maxSpeed, "avg_bat_speed_mph": avgSpeed,

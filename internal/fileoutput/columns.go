@@ -1,6 +1,8 @@
 package fileoutput
 
 import (
+	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -71,59 +73,54 @@ func tableOf(described []schemas.Column) (all []column) {
 	return all
 }
 
-var cells = map[string]func(*Row) cell{
-	"pitch_id":          func(r *Row) cell { return cell{present: true, s: r.PitchID.String()} },
-	"game_pk":           func(r *Row) cell { return text(r.GamePK) },
-	"game_date":         func(r *Row) cell { return text(r.GameDate) },
-	"venue":             func(r *Row) cell { return text(r.Venue) },
-	"batter_id":         func(r *Row) cell { return whole(r.BatterID) },
-	"pitcher_id":        func(r *Row) cell { return whole(r.PitcherID) },
-	"team_id":           func(r *Row) cell { return whole(r.TeamID) },
-	"inning":            func(r *Row) cell { return whole(r.Inning) },
-	"balls":             func(r *Row) cell { return whole(r.Balls) },
-	"strikes":           func(r *Row) cell { return whole(r.Strikes) },
-	"outs":              func(r *Row) cell { return whole(r.Outs) },
-	"pitch_type":        func(r *Row) cell { return text(r.PitchType) },
-	"pitch_result":      func(r *Row) cell { return text(r.PitchResult) },
-	"pitch_action":      func(r *Row) cell { return text(r.PitchAction) },
-	"pitch_speed_mph":   func(r *Row) cell { return number(r.PitchSpeedMPH) },
-	"spin_rate_rpm":     func(r *Row) cell { return number(r.SpinRateRPM) },
-	"exit_velocity_mph": func(r *Row) cell { return number(r.ExitVelocityMPH) },
-	"hit_spin_rpm":      func(r *Row) cell { return number(r.HitSpinRPM) },
-	"launch_angle_deg":  func(r *Row) cell { return number(r.LaunchAngleDeg) },
-	"spray_angle_deg":   func(r *Row) cell { return number(r.SprayAngleDeg) },
-	"is_swing":          func(r *Row) cell { return truth(r.IsSwing) },
-	"is_contact":        func(r *Row) cell { return truth(r.IsContact) },
-	"is_whiff":          func(r *Row) cell { return truth(r.IsWhiff) },
-	"swing_confidence":  func(r *Row) cell { return text(r.SwingConfidence) },
-	"attack_angle_deg":  func(r *Row) cell { return number(r.AttackAngleDeg) },
-	"bat_speed_mph":     func(r *Row) cell { return number(r.BatSpeedMPH) },
-	"speed_confidence":  func(r *Row) cell { return text(r.SpeedConfidence) },
-	"bat_samples":       func(r *Row) cell { return count(int64(r.BatSamples)) },
-	"ball_samples":      func(r *Row) cell { return count(int64(r.BallSamples)) },
-	"duplicate_samples": func(r *Row) cell { return count(int64(r.DuplicateSamples)) },
-	"issues":            func(r *Row) cell { return cell{present: true, list: r.Issues} },
-	"event_time":        func(r *Row) cell { return whole(r.EventTime) },
-	"source":            func(r *Row) cell { return cell{present: true, s: r.Source} },
-	"record":            func(r *Row) cell { return count(r.Record) },
-	"revision":          func(r *Row) cell { return count(r.Provenance.Revision) },
-	"record_ts_ms":      func(r *Row) cell { return count(r.Provenance.RecordTSMS) },
-	"source_topic":      func(r *Row) cell { return cell{present: true, s: r.Provenance.SourceTopic} },
-	"source_partition":  func(r *Row) cell { return count(int64(r.Provenance.SourcePartition)) },
-	"source_offset":     func(r *Row) cell { return count(r.Provenance.SourceOffset) },
-	"core_version":      func(r *Row) cell { return count(int64(r.Provenance.CoreVersion)) },
-	"build":             func(r *Row) cell { return cell{present: true, s: r.Provenance.Build} },
-	"processed_at":      func(r *Row) cell { return count(int64(r.Provenance.ProcessedAt)) },
-}
+// cells has the values of the columns of every table, by name: those of the core by their place in a row.
+var cells = func() map[string]func(*Row) cell {
+	of := map[string]func(*Row) cell{
+		"event_time":       func(r *Row) cell { return whole(r.EventTime) },
+		"source":           func(r *Row) cell { return cell{present: true, s: r.Source} },
+		"record":           func(r *Row) cell { return count(r.Record) },
+		"revision":         func(r *Row) cell { return count(r.Provenance.Revision) },
+		"record_ts_ms":     func(r *Row) cell { return count(r.Provenance.RecordTSMS) },
+		"source_topic":     func(r *Row) cell { return cell{present: true, s: r.Provenance.SourceTopic} },
+		"source_partition": func(r *Row) cell { return count(int64(r.Provenance.SourcePartition)) },
+		"source_offset":    func(r *Row) cell { return count(r.Provenance.SourceOffset) },
+		"core_version":     func(r *Row) cell { return count(int64(r.Provenance.CoreVersion)) },
+		"build":            func(r *Row) cell { return cell{present: true, s: r.Provenance.Build} },
+		"processed_at":     func(r *Row) cell { return count(int64(r.Provenance.ProcessedAt)) },
+	}
+	for i, c := range schemas.RowColumns {
+		of[c.Name] = func(r *Row) cell { return cellOf(reflect.ValueOf(&r.Row).Elem().Field(i).Addr().Interface()) }
+	}
+	return of
+}()
 
-func text(t schemas.Text) cell { return cell{present: t != "", s: string(t)} }
+// cellOf returns the value of a field of a row.
+func cellOf(field any) cell {
+	switch f := field.(type) {
+	case *schemas.PitchID:
+		return cell{present: true, s: f.String()}
+	case *schemas.Text:
+		return cell{present: *f != "", s: string(*f)}
+	case *schemas.Opt[int16]:
+		return whole(*f)
+	case *schemas.Opt[int64]:
+		return whole(*f)
+	case *schemas.Opt[float64]:
+		return cell{present: f.Present, f: f.Value}
+	case *schemas.Opt[bool]:
+		return cell{present: f.Present, n: one(f.Value)}
+	case *bool:
+		return cell{present: true, n: one(*f)}
+	case *int32:
+		return count(int64(*f))
+	case *[]string:
+		return cell{present: *f != nil, list: *f}
+	}
+	panic(fmt.Sprintf("a row has a field of the unknown type %T", field))
+}
 
 func whole[T ~int16 | ~int64](o schemas.Opt[T]) cell {
 	return cell{present: o.Present, n: int64(o.Value)}
 }
 
 func count(n int64) cell { return cell{present: true, n: n} }
-
-func number(o schemas.Opt[float64]) cell { return cell{present: o.Present, f: o.Value} }
-
-func truth(b bool) cell { return cell{present: true, n: one(b)} }

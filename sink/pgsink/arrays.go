@@ -54,7 +54,7 @@ func identifiedArrays(set []candidate) []any {
 		pg.Column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.TeamID) }))
 }
 
-// measuredArrays returns the first 38 arguments of upsert_measured.sql: an array per column, an element per
+// measuredArrays returns the first 73 arguments of upsert_measured.sql: an array per column, an element per
 // pitch.
 func measuredArrays(set []candidate) []any {
 	changes := pg.Column(set, candidate.change)
@@ -89,19 +89,30 @@ func measuredArrays(set []candidate) []any {
 }
 
 // rowValues returns pointers to the values of a row, in the order of upsert_measured.sql, nil where a value
-// is missing.
+// is missing. A list of words is one text, because Postgres has no arrays of arrays of several lengths.
 func rowValues(r *schemas.Row) []any {
-	issues := strings.Join(r.Issues, ";")
-	return []any{
-		text(&r.GamePK), text(&r.GameDate), text(&r.Venue),
-		value(&r.BatterID), value(&r.PitcherID), value(&r.TeamID),
-		value(&r.Inning), value(&r.Balls), value(&r.Strikes), value(&r.Outs),
-		text(&r.PitchType), text(&r.PitchResult), text(&r.PitchAction), value(&r.PitchSpeedMPH),
-		value(&r.SpinRateRPM), value(&r.ExitVelocityMPH), value(&r.HitSpinRPM), value(&r.LaunchAngleDeg),
-		value(&r.SprayAngleDeg), &r.IsSwing, &r.IsContact, &r.IsWhiff, text(&r.SwingConfidence),
-		value(&r.AttackAngleDeg), value(&r.BatSpeedMPH), text(&r.SpeedConfidence),
-		&r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &issues,
+	values := r.Fields()[1:]
+	for i, field := range values {
+		switch f := field.(type) {
+		case *schemas.Text:
+			values[i] = text(f)
+		case *schemas.Opt[int16]:
+			values[i] = value(f)
+		case *schemas.Opt[int64]:
+			values[i] = value(f)
+		case *schemas.Opt[float64]:
+			values[i] = value(f)
+		case *schemas.Opt[bool]:
+			values[i] = value(f)
+		case *[]string:
+			words := (*string)(nil)
+			if *f != nil {
+				words = new(strings.Join(*f, ";"))
+			}
+			values[i] = words
+		}
 	}
+	return values
 }
 
 func transposed[T any](rows [][]any, i int) []*T {

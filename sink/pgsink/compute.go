@@ -28,7 +28,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-const sqlCurrentRows = `SELECT ` + pg.RowColumns + ` FROM {schema}.pitches WHERE pitch_id = ANY ($1::uuid[]) ORDER BY pitch_id`
+var sqlCurrentRows = `SELECT ` + pg.RowColumns + ` FROM {schema}.pitches WHERE pitch_id = ANY ($1::uuid[]) ORDER BY pitch_id`
 
 var sqlCountReplay = statement("count_replay")
 

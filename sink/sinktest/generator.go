@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -96,7 +97,34 @@ func (w *Generator) row(id schemas.PitchID) *schemas.Row {
 	if w.rnd.IntN(3) == 0 {
 		r.Issues = []string{"balls:type", "outs:range"}
 	}
+	w.fillContact(r)
 	return r
+}
+
+// fillContact fills the columns of flight and contact, which are all that stand behind issues. Every value
+// may be missing by itself, because no store knows what they have to do with each other.
+func (w *Generator) fillContact(r *schemas.Row) {
+	own := &Generator{rnd: rand.New(rand.NewPCG(uint64(w.offset), 2))} // keeps a seed's changes
+	fields := r.Fields()
+	isLast := func(c schemas.Column) bool { return c.Name == "issues" }
+	after := slices.IndexFunc(schemas.RowColumns, isLast) + 1
+	for i, field := range fields[after:] {
+		words := strings.Split(schemas.RowColumns[after+i].Range, ", ")
+		switch f := field.(type) {
+		case *schemas.Opt[float64]:
+			*f = own.measure(0, 10) // within the range of every column
+		case *schemas.Opt[bool]:
+			if own.rnd.IntN(3) > 0 {
+				*f = schemas.Some(own.rnd.IntN(2) == 0)
+			}
+		case *schemas.Text:
+			*f = pick(own, "", schemas.Text(words[own.rnd.IntN(len(words))]))
+		case *[]string:
+			if own.rnd.IntN(3) > 0 {
+				*f = slices.Clone(words[:own.rnd.IntN(3)])
+			}
+		}
+	}
 }
 
 func (w *Generator) measure(low, high float64) schemas.Opt[float64] {

@@ -1274,6 +1274,8 @@ export interface components {
              * @description Bat samples; range: 0 and more; missing: never
              */
             bat_samples: number;
+            /** @description The side that the batter bats from; range: R, L; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no handle */
+            bat_side: string | null;
             /**
              * Format: double
              * @description Bat speed at the sweet spot; unit: mph; range: 0–120; missing: where is_swing is false, with fewer than 10 usable samples or no usable window, or out of range (then issues names it)
@@ -1288,6 +1290,52 @@ export interface components {
             batter_name?: string;
             /** @description Build that wrote the row last; missing: never */
             build: string;
+            /**
+             * Format: double
+             * @description Vertical angle of the sweet spot's path at contact, up positive; unit: degree; range: −90–90; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or out of range (then issues names it)
+             */
+            contact_attack_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Horizontal angle of the sweet spot's path at contact: 0 to the mound, positive toward right field; unit: degree; range: −180–180; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            contact_attack_direction_deg: number | null;
+            /**
+             * Format: double
+             * @description The same, positive toward the batter's pull side; unit: degree; range: −180–180; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no handle
+             */
+            contact_attack_direction_pull_deg: number | null;
+            /**
+             * Format: double
+             * @description Standard error of contact_bat_speed_mph, if the track is right; unit: mph; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            contact_bat_speed_error_mph: number | null;
+            /**
+             * Format: double
+             * @description Speed of the sweet spot at contact; unit: mph; range: 0–125; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or out of range (then issues names it)
+             */
+            contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description By how much three estimates of the speed at contact differ; unit: mph; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            contact_bat_speed_spread_mph: number | null;
+            /** @description Whether the values at contact can be trusted; range: reliable, questionable; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it */
+            contact_confidence: string | null;
+            /** @description Reasons to question the values at contact, sorted, each once; range: ball, bat_length, handle_speed, late_change, speed, spread, tilt, turn_rate; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it */
+            contact_doubts: string[] | null;
+            /**
+             * Format: double
+             * @description From the head along the bat to the point nearest the ball, negative beyond the head; unit: inch; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight
+             */
+            contact_from_head_in: number | null;
+            /** @description What contact_time_s is from; range: event, ball, nearest; missing: where contact_time_s is */
+            contact_source: string | null;
+            /**
+             * Format: double
+             * @description When bat and ball met or were nearest, on the record's clock; unit: second; missing: where is_swing is false, or with fewer than 10 sweet spots or none of the three sources within the swing
+             */
+            contact_time_s: number | null;
             /**
              * Format: int32
              * @description Version of the core that computed the row; range: 1 and more; missing: never
@@ -1308,6 +1356,11 @@ export interface components {
              * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type or out of range (then issues names it)
              */
             exit_velocity_mph: number | null;
+            /**
+             * Format: double
+             * @description How far the samples of the flight are from the parabola; unit: foot; missing: where the track of the ball has no flight of 6 samples
+             */
+            flight_rms_ft: number | null;
             /** @description The game's calendar date; range: 1800-01-01 and later; missing: where the header is absent or no date */
             game_date: string | null;
             /** @description The game; range: 1–64 bytes; missing: where neither header nor key names one */
@@ -1318,12 +1371,52 @@ export interface components {
              */
             hit_spin_rpm: number | null;
             /**
+             * Format: double
+             * @description Horizontal approach angle, toward the catcher's right positive; unit: degree; range: −90–90; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            horizontal_approach_deg: number | null;
+            /**
+             * Format: double
+             * @description Horizontal break, toward the catcher's right positive; unit: inch; range: −40–40; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            horizontal_break_in: number | null;
+            /** @description Whether the ball touches the strike zone; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate */
+            in_zone: boolean | null;
+            /**
+             * Format: double
+             * @description Vertical break without gravity, up positive; unit: inch; range: −40–40; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            induced_vertical_break_in: number | null;
+            /**
              * Format: int32
              * @description The inning; range: 1–50; missing: where the record has none, or one of another type or out of range (then issues names it)
              */
             inning: number | null;
+            /**
+             * Format: double
+             * @description Where the ball was met, or was when the bat was nearest: to the catcher's right; unit: foot; range: −10–10; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            intercept_x_ft: number | null;
+            /**
+             * Format: double
+             * @description Where the ball was met, or was when the bat was nearest: toward the mound from the plate's tip; unit: foot; range: −10–10; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            intercept_y_ft: number | null;
+            /**
+             * Format: double
+             * @description Where the ball was met, or was when the bat was nearest: above the ground; unit: foot; range: −10–10; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            intercept_z_ft: number | null;
+            /** @description A batted ball with the best exit velocity and launch angle; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or with no exit velocity or launch angle */
+            is_barrel: boolean | null;
+            /** @description A fast swing that squared the ball up; missing: where squared_up_pct was not computed */
+            is_blast: boolean | null;
+            /** @description A swing at a pitch outside the zone; missing: where is_swing is false, or in_zone is missing */
+            is_chase: boolean | null;
             /** @description The bat met the ball; missing: never */
             is_contact: boolean;
+            /** @description The ball was squared up; missing: where squared_up_pct was not computed */
+            is_squared_up: boolean | null;
             /** @description A bat movement was tracked; missing: never */
             is_swing: boolean;
             /** @description A swing that missed; missing: never */
@@ -1340,6 +1433,11 @@ export interface components {
              * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type or out of range (then issues names it)
              */
             launch_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description From the ball's centre to the axis of the bat; 2.6 inches where they touch; unit: inch; range: 0–60; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            miss_distance_in: number | null;
             /**
              * Format: int32
              * @description Outs in the inning; range: 0–3; missing: where the record has none, or one of another type or out of range (then issues names it)
@@ -1369,6 +1467,26 @@ export interface components {
             /** @description The pitcher's name; not there where it is not known */
             pitcher_name?: string;
             /**
+             * Format: double
+             * @description Speed of the pitch at the front of the plate; unit: mph; range: 0–125; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            plate_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description When the pitch crosses the front of the plate, on the record's clock; unit: second; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            plate_time_s: number | null;
+            /**
+             * Format: double
+             * @description Where the pitch crosses the front of the plate, or would have: from its middle to the catcher's right; unit: foot; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            plate_x_ft: number | null;
+            /**
+             * Format: double
+             * @description Where the pitch crosses the front of the plate, or would have: above the ground; unit: foot; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            plate_z_ft: number | null;
+            /**
              * Format: date-time
              * @description When the row was written last; missing: never
              */
@@ -1378,6 +1496,11 @@ export interface components {
              * @description Second part of the version; unit: Unix milliseconds; range: 0–253402300799999; missing: never
              */
             record_ts_ms: number;
+            /**
+             * Format: double
+             * @description Speed of the pitch 50 ft from the plate; unit: mph; range: 0–125; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            release_speed_mph: number | null;
             /**
              * Format: int64
              * @description First part of the version: a correction carries a greater one; range: 0–9223372036854775807; missing: never; 0 where the header is absent
@@ -1412,6 +1535,11 @@ export interface components {
              * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type or out of range (then issues names it)
              */
             spray_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Share of the greatest possible exit velocity; unit: percent; range: 0–150; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, with no exit velocity or plate speed, below 30 mph of bat speed, or out of range (then issues names it)
+             */
+            squared_up_pct: number | null;
             /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
             stale: boolean;
             /**
@@ -1422,12 +1550,32 @@ export interface components {
             /** @description Whether the play agrees that the tracked movement was a swing; range: confirmed, suspected; missing: where is_swing is false */
             swing_confidence: string | null;
             /**
+             * Format: double
+             * @description Path of the head from the start of the swing to contact; unit: foot; range: 0–20; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or out of range (then issues names it)
+             */
+            swing_length_ft: number | null;
+            /**
+             * Format: double
+             * @description Angle between the ground and the plane of the swing; unit: degree; range: −90–90; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or fewer than 8 heads
+             */
+            swing_path_tilt_deg: number | null;
+            /**
              * Format: int64
              * @description The batter's team; missing: where nobody names one
              */
             team_id: number | null;
+            /**
+             * Format: double
+             * @description Time from the start of the swing to contact; unit: second; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            time_to_contact_s: number | null;
             /** @description The ballpark; range: 1–64 bytes; missing: where the header is absent or unreadable */
             venue: string | null;
+            /**
+             * Format: double
+             * @description Vertical approach angle, down negative; unit: degree; range: −90–90; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            vertical_approach_deg: number | null;
         };
         Pitch: {
             /**
@@ -1450,6 +1598,8 @@ export interface components {
              * @description Bat samples; range: 0 and more; missing: never
              */
             bat_samples: number;
+            /** @description The side that the batter bats from; range: R, L; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no handle */
+            bat_side: string | null;
             /**
              * Format: double
              * @description Bat speed at the sweet spot; unit: mph; range: 0–120; missing: where is_swing is false, with fewer than 10 usable samples or no usable window, or out of range (then issues names it)
@@ -1464,6 +1614,52 @@ export interface components {
             batter_name?: string;
             /** @description Build that wrote the row last; missing: never */
             build: string;
+            /**
+             * Format: double
+             * @description Vertical angle of the sweet spot's path at contact, up positive; unit: degree; range: −90–90; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or out of range (then issues names it)
+             */
+            contact_attack_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Horizontal angle of the sweet spot's path at contact: 0 to the mound, positive toward right field; unit: degree; range: −180–180; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            contact_attack_direction_deg: number | null;
+            /**
+             * Format: double
+             * @description The same, positive toward the batter's pull side; unit: degree; range: −180–180; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no handle
+             */
+            contact_attack_direction_pull_deg: number | null;
+            /**
+             * Format: double
+             * @description Standard error of contact_bat_speed_mph, if the track is right; unit: mph; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            contact_bat_speed_error_mph: number | null;
+            /**
+             * Format: double
+             * @description Speed of the sweet spot at contact; unit: mph; range: 0–125; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or out of range (then issues names it)
+             */
+            contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description By how much three estimates of the speed at contact differ; unit: mph; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            contact_bat_speed_spread_mph: number | null;
+            /** @description Whether the values at contact can be trusted; range: reliable, questionable; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it */
+            contact_confidence: string | null;
+            /** @description Reasons to question the values at contact, sorted, each once; range: ball, bat_length, handle_speed, late_change, speed, spread, tilt, turn_rate; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it */
+            contact_doubts: string[] | null;
+            /**
+             * Format: double
+             * @description From the head along the bat to the point nearest the ball, negative beyond the head; unit: inch; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight
+             */
+            contact_from_head_in: number | null;
+            /** @description What contact_time_s is from; range: event, ball, nearest; missing: where contact_time_s is */
+            contact_source: string | null;
+            /**
+             * Format: double
+             * @description When bat and ball met or were nearest, on the record's clock; unit: second; missing: where is_swing is false, or with fewer than 10 sweet spots or none of the three sources within the swing
+             */
+            contact_time_s: number | null;
             /**
              * Format: int32
              * @description Version of the core that computed the row; range: 1 and more; missing: never
@@ -1484,6 +1680,11 @@ export interface components {
              * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type or out of range (then issues names it)
              */
             exit_velocity_mph: number | null;
+            /**
+             * Format: double
+             * @description How far the samples of the flight are from the parabola; unit: foot; missing: where the track of the ball has no flight of 6 samples
+             */
+            flight_rms_ft: number | null;
             /** @description The game's calendar date; range: 1800-01-01 and later; missing: where the header is absent or no date */
             game_date: string | null;
             /** @description The game; range: 1–64 bytes; missing: where neither header nor key names one */
@@ -1494,12 +1695,52 @@ export interface components {
              */
             hit_spin_rpm: number | null;
             /**
+             * Format: double
+             * @description Horizontal approach angle, toward the catcher's right positive; unit: degree; range: −90–90; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            horizontal_approach_deg: number | null;
+            /**
+             * Format: double
+             * @description Horizontal break, toward the catcher's right positive; unit: inch; range: −40–40; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            horizontal_break_in: number | null;
+            /** @description Whether the ball touches the strike zone; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate */
+            in_zone: boolean | null;
+            /**
+             * Format: double
+             * @description Vertical break without gravity, up positive; unit: inch; range: −40–40; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            induced_vertical_break_in: number | null;
+            /**
              * Format: int32
              * @description The inning; range: 1–50; missing: where the record has none, or one of another type or out of range (then issues names it)
              */
             inning: number | null;
+            /**
+             * Format: double
+             * @description Where the ball was met, or was when the bat was nearest: to the catcher's right; unit: foot; range: −10–10; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            intercept_x_ft: number | null;
+            /**
+             * Format: double
+             * @description Where the ball was met, or was when the bat was nearest: toward the mound from the plate's tip; unit: foot; range: −10–10; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            intercept_y_ft: number | null;
+            /**
+             * Format: double
+             * @description Where the ball was met, or was when the bat was nearest: above the ground; unit: foot; range: −10–10; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            intercept_z_ft: number | null;
+            /** @description A batted ball with the best exit velocity and launch angle; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or with no exit velocity or launch angle */
+            is_barrel: boolean | null;
+            /** @description A fast swing that squared the ball up; missing: where squared_up_pct was not computed */
+            is_blast: boolean | null;
+            /** @description A swing at a pitch outside the zone; missing: where is_swing is false, or in_zone is missing */
+            is_chase: boolean | null;
             /** @description The bat met the ball; missing: never */
             is_contact: boolean;
+            /** @description The ball was squared up; missing: where squared_up_pct was not computed */
+            is_squared_up: boolean | null;
             /** @description A bat movement was tracked; missing: never */
             is_swing: boolean;
             /** @description A swing that missed; missing: never */
@@ -1511,6 +1752,11 @@ export interface components {
              * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type or out of range (then issues names it)
              */
             launch_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description From the ball's centre to the axis of the bat; 2.6 inches where they touch; unit: inch; range: 0–60; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            miss_distance_in: number | null;
             /**
              * Format: int32
              * @description Outs in the inning; range: 0–3; missing: where the record has none, or one of another type or out of range (then issues names it)
@@ -1540,6 +1786,26 @@ export interface components {
             /** @description The pitcher's name; not there where it is not known */
             pitcher_name?: string;
             /**
+             * Format: double
+             * @description Speed of the pitch at the front of the plate; unit: mph; range: 0–125; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            plate_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description When the pitch crosses the front of the plate, on the record's clock; unit: second; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            plate_time_s: number | null;
+            /**
+             * Format: double
+             * @description Where the pitch crosses the front of the plate, or would have: from its middle to the catcher's right; unit: foot; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            plate_x_ft: number | null;
+            /**
+             * Format: double
+             * @description Where the pitch crosses the front of the plate, or would have: above the ground; unit: foot; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            plate_z_ft: number | null;
+            /**
              * Format: date-time
              * @description When the row was written last; missing: never
              */
@@ -1549,6 +1815,11 @@ export interface components {
              * @description Second part of the version; unit: Unix milliseconds; range: 0–253402300799999; missing: never
              */
             record_ts_ms: number;
+            /**
+             * Format: double
+             * @description Speed of the pitch 50 ft from the plate; unit: mph; range: 0–125; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            release_speed_mph: number | null;
             /**
              * Format: int64
              * @description First part of the version: a correction carries a greater one; range: 0–9223372036854775807; missing: never; 0 where the header is absent
@@ -1579,6 +1850,11 @@ export interface components {
              */
             spray_angle_deg: number | null;
             /**
+             * Format: double
+             * @description Share of the greatest possible exit velocity; unit: percent; range: 0–150; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, with no exit velocity or plate speed, below 30 mph of bat speed, or out of range (then issues names it)
+             */
+            squared_up_pct: number | null;
+            /**
              * Format: int32
              * @description Strikes in the plate appearance; range: 0–3; missing: where the record has none, or one of another type or out of range (then issues names it)
              */
@@ -1586,12 +1862,32 @@ export interface components {
             /** @description Whether the play agrees that the tracked movement was a swing; range: confirmed, suspected; missing: where is_swing is false */
             swing_confidence: string | null;
             /**
+             * Format: double
+             * @description Path of the head from the start of the swing to contact; unit: foot; range: 0–20; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or out of range (then issues names it)
+             */
+            swing_length_ft: number | null;
+            /**
+             * Format: double
+             * @description Angle between the ground and the plane of the swing; unit: degree; range: −90–90; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or fewer than 8 heads
+             */
+            swing_path_tilt_deg: number | null;
+            /**
              * Format: int64
              * @description The batter's team; missing: where nobody names one
              */
             team_id: number | null;
+            /**
+             * Format: double
+             * @description Time from the start of the swing to contact; unit: second; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            time_to_contact_s: number | null;
             /** @description The ballpark; range: 1–64 bytes; missing: where the header is absent or unreadable */
             venue: string | null;
+            /**
+             * Format: double
+             * @description Vertical approach angle, down negative; unit: degree; range: −90–90; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            vertical_approach_deg: number | null;
         };
         Pitches: {
             /**

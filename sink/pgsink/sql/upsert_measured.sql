@@ -12,26 +12,53 @@ INSERT INTO {schema}.pitch_registers AS r (
     strikes, outs, pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph,
     hit_spin_rpm, launch_angle_deg, spray_angle_deg, is_swing, is_contact, is_whiff, swing_confidence, attack_angle_deg,
     bat_speed_mph, speed_confidence, bat_samples, ball_samples, duplicate_samples, issues,
+    release_speed_mph, plate_speed_mph, plate_time_s, plate_x_ft, plate_z_ft, vertical_approach_deg,
+    horizontal_approach_deg, horizontal_break_in, induced_vertical_break_in, flight_rms_ft, in_zone, is_chase,
+    contact_time_s, contact_source, contact_bat_speed_mph, contact_bat_speed_error_mph, contact_bat_speed_spread_mph,
+    contact_attack_angle_deg, contact_attack_direction_deg, contact_attack_direction_pull_deg, bat_side,
+    swing_path_tilt_deg, swing_length_ft, time_to_contact_s, intercept_x_ft, intercept_y_ft, intercept_z_ft,
+    contact_from_head_in, miss_distance_in, squared_up_pct, is_squared_up, is_blast, is_barrel, contact_confidence,
+    contact_doubts,
     core_version, build, processed_at, repeats, conflicts, gone_game_pk, gone_day, gone_venue)
 SELECT m.pitch_id, m.revision, m.record_ts_ms, m.source_offset, m.source_partition, m.source_topic, m.event_time, m.deleted,
        m.game_pk, m.game_date::date, m.venue, m.measured_batter_id, m.measured_pitcher_id, m.measured_team_id, m.inning, m.balls,
        m.strikes, m.outs, m.pitch_type, m.pitch_result, m.pitch_action, m.pitch_speed_mph, m.spin_rate_rpm, m.exit_velocity_mph,
        m.hit_spin_rpm, m.launch_angle_deg, m.spray_angle_deg, m.is_swing, m.is_contact, m.is_whiff, m.swing_confidence, m.attack_angle_deg,
        m.bat_speed_mph, m.speed_confidence, m.bat_samples, m.ball_samples, m.duplicate_samples, string_to_array(m.issues, ';'),
-       $39::int, $40::text, $41::timestamptz, m.repeats, m.conflicts, m.gone_game_pk, m.gone_day::date, m.gone_venue
+       m.release_speed_mph, m.plate_speed_mph, m.plate_time_s, m.plate_x_ft, m.plate_z_ft, m.vertical_approach_deg,
+       m.horizontal_approach_deg, m.horizontal_break_in, m.induced_vertical_break_in, m.flight_rms_ft, m.in_zone,
+       m.is_chase, m.contact_time_s, m.contact_source, m.contact_bat_speed_mph, m.contact_bat_speed_error_mph,
+       m.contact_bat_speed_spread_mph, m.contact_attack_angle_deg, m.contact_attack_direction_deg,
+       m.contact_attack_direction_pull_deg, m.bat_side, m.swing_path_tilt_deg, m.swing_length_ft, m.time_to_contact_s,
+       m.intercept_x_ft, m.intercept_y_ft, m.intercept_z_ft, m.contact_from_head_in, m.miss_distance_in,
+       m.squared_up_pct, m.is_squared_up, m.is_blast, m.is_barrel, m.contact_confidence,
+       string_to_array(m.contact_doubts, ';'),
+       $74::int, $75::text, $76::timestamptz, m.repeats, m.conflicts, m.gone_game_pk, m.gone_day::date, m.gone_venue
 FROM unnest(
     $1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::timestamptz[], $8::boolean[],
     $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::smallint[], $16::smallint[],
     $17::smallint[], $18::smallint[], $19::text[], $20::text[], $21::text[], $22::float8[], $23::float8[], $24::float8[],
     $25::float8[], $26::float8[], $27::float8[], $28::boolean[], $29::boolean[], $30::boolean[], $31::text[], $32::float8[],
     $33::float8[], $34::text[], $35::int[], $36::int[], $37::int[], $38::text[],
-    $42::int[], $43::int[], $44::text[], $45::text[], $46::text[]
+    $39::float8[], $40::float8[], $41::float8[], $42::float8[], $43::float8[], $44::float8[], $45::float8[],
+    $46::float8[], $47::float8[], $48::float8[], $49::boolean[], $50::boolean[], $51::float8[], $52::text[],
+    $53::float8[], $54::float8[], $55::float8[], $56::float8[], $57::float8[], $58::float8[], $59::text[],
+    $60::float8[], $61::float8[], $62::float8[], $63::float8[], $64::float8[], $65::float8[], $66::float8[],
+    $67::float8[], $68::float8[], $69::boolean[], $70::boolean[], $71::boolean[], $72::text[], $73::text[],
+    $77::int[], $78::int[], $79::text[], $80::text[], $81::text[]
 ) AS m(
     pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time, deleted,
     game_pk, game_date, venue, measured_batter_id, measured_pitcher_id, measured_team_id, inning, balls,
     strikes, outs, pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph,
     hit_spin_rpm, launch_angle_deg, spray_angle_deg, is_swing, is_contact, is_whiff, swing_confidence, attack_angle_deg,
     bat_speed_mph, speed_confidence, bat_samples, ball_samples, duplicate_samples, issues,
+    release_speed_mph, plate_speed_mph, plate_time_s, plate_x_ft, plate_z_ft, vertical_approach_deg,
+    horizontal_approach_deg, horizontal_break_in, induced_vertical_break_in, flight_rms_ft, in_zone, is_chase,
+    contact_time_s, contact_source, contact_bat_speed_mph, contact_bat_speed_error_mph, contact_bat_speed_spread_mph,
+    contact_attack_angle_deg, contact_attack_direction_deg, contact_attack_direction_pull_deg, bat_side,
+    swing_path_tilt_deg, swing_length_ft, time_to_contact_s, intercept_x_ft, intercept_y_ft, intercept_z_ft,
+    contact_from_head_in, miss_distance_in, squared_up_pct, is_squared_up, is_blast, is_barrel, contact_confidence,
+    contact_doubts,
     repeats, conflicts, gone_game_pk, gone_day, gone_venue)
 ORDER BY m.pitch_id
 ON CONFLICT (pitch_id) DO UPDATE SET
@@ -44,7 +71,21 @@ ON CONFLICT (pitch_id) DO UPDATE SET
     launch_angle_deg = excluded.launch_angle_deg, spray_angle_deg = excluded.spray_angle_deg, is_swing = excluded.is_swing, is_contact = excluded.is_contact,
     is_whiff = excluded.is_whiff, swing_confidence = excluded.swing_confidence, attack_angle_deg = excluded.attack_angle_deg, bat_speed_mph = excluded.bat_speed_mph,
     speed_confidence = excluded.speed_confidence, bat_samples = excluded.bat_samples, ball_samples = excluded.ball_samples, duplicate_samples = excluded.duplicate_samples,
-    issues = excluded.issues, core_version = excluded.core_version, build = excluded.build, processed_at = excluded.processed_at,
+    issues = excluded.issues,
+    release_speed_mph = excluded.release_speed_mph, plate_speed_mph = excluded.plate_speed_mph, plate_time_s = excluded.plate_time_s, plate_x_ft =
+    excluded.plate_x_ft, plate_z_ft = excluded.plate_z_ft, vertical_approach_deg = excluded.vertical_approach_deg, horizontal_approach_deg =
+    excluded.horizontal_approach_deg, horizontal_break_in = excluded.horizontal_break_in, induced_vertical_break_in =
+    excluded.induced_vertical_break_in, flight_rms_ft = excluded.flight_rms_ft, in_zone = excluded.in_zone, is_chase = excluded.is_chase,
+    contact_time_s = excluded.contact_time_s, contact_source = excluded.contact_source, contact_bat_speed_mph = excluded.contact_bat_speed_mph,
+    contact_bat_speed_error_mph = excluded.contact_bat_speed_error_mph, contact_bat_speed_spread_mph = excluded.contact_bat_speed_spread_mph,
+    contact_attack_angle_deg = excluded.contact_attack_angle_deg, contact_attack_direction_deg = excluded.contact_attack_direction_deg,
+    contact_attack_direction_pull_deg = excluded.contact_attack_direction_pull_deg, bat_side = excluded.bat_side, swing_path_tilt_deg =
+    excluded.swing_path_tilt_deg, swing_length_ft = excluded.swing_length_ft, time_to_contact_s = excluded.time_to_contact_s, intercept_x_ft =
+    excluded.intercept_x_ft, intercept_y_ft = excluded.intercept_y_ft, intercept_z_ft = excluded.intercept_z_ft, contact_from_head_in =
+    excluded.contact_from_head_in, miss_distance_in = excluded.miss_distance_in, squared_up_pct = excluded.squared_up_pct, is_squared_up =
+    excluded.is_squared_up, is_blast = excluded.is_blast, is_barrel = excluded.is_barrel, contact_confidence = excluded.contact_confidence,
+    contact_doubts = excluded.contact_doubts,
+    core_version = excluded.core_version, build = excluded.build, processed_at = excluded.processed_at,
     previous_batter_id = r.batter_id, previous_game_pk = r.game_pk,
     (repeats, conflicts) = (
         -- guard: quality: a poll that is read again counts nothing twice | THEN (later AND same)::int ELSE coalesce(excluded.repeats, 0) END -> THEN (later AND same)::int + coalesce(excluded.repeats, 0) ELSE coalesce(excluded.repeats, 0) END
@@ -61,12 +102,26 @@ ON CONFLICT (pitch_id) DO UPDATE SET
                 (excluded.game_pk, excluded.game_date, excluded.venue, excluded.measured_batter_id, excluded.measured_pitcher_id, excluded.measured_team_id, excluded.inning, excluded.balls,
                   excluded.strikes, excluded.outs, excluded.pitch_type, excluded.pitch_result, excluded.pitch_action, excluded.pitch_speed_mph, excluded.spin_rate_rpm, excluded.exit_velocity_mph,
                   excluded.hit_spin_rpm, excluded.launch_angle_deg, excluded.spray_angle_deg, excluded.is_swing, excluded.is_contact, excluded.is_whiff, excluded.swing_confidence, excluded.attack_angle_deg,
-                  excluded.bat_speed_mph, excluded.speed_confidence, excluded.bat_samples, excluded.ball_samples, excluded.duplicate_samples, excluded.issues)
+                  excluded.bat_speed_mph, excluded.speed_confidence, excluded.bat_samples, excluded.ball_samples, excluded.duplicate_samples, excluded.issues,
+                  excluded.release_speed_mph, excluded.plate_speed_mph, excluded.plate_time_s, excluded.plate_x_ft, excluded.plate_z_ft,
+                  excluded.vertical_approach_deg, excluded.horizontal_approach_deg, excluded.horizontal_break_in, excluded.induced_vertical_break_in,
+                  excluded.flight_rms_ft, excluded.in_zone, excluded.is_chase, excluded.contact_time_s, excluded.contact_source,
+                  excluded.contact_bat_speed_mph, excluded.contact_bat_speed_error_mph, excluded.contact_bat_speed_spread_mph,
+                  excluded.contact_attack_angle_deg, excluded.contact_attack_direction_deg, excluded.contact_attack_direction_pull_deg,
+                  excluded.bat_side, excluded.swing_path_tilt_deg, excluded.swing_length_ft, excluded.time_to_contact_s, excluded.intercept_x_ft,
+                  excluded.intercept_y_ft, excluded.intercept_z_ft, excluded.contact_from_head_in, excluded.miss_distance_in, excluded.squared_up_pct,
+                  excluded.is_squared_up, excluded.is_blast, excluded.is_barrel, excluded.contact_confidence, excluded.contact_doubts)
                 IS NOT DISTINCT FROM
                 (r.game_pk, r.game_date, r.venue, r.measured_batter_id, r.measured_pitcher_id, r.measured_team_id, r.inning, r.balls,
                   r.strikes, r.outs, r.pitch_type, r.pitch_result, r.pitch_action, r.pitch_speed_mph, r.spin_rate_rpm, r.exit_velocity_mph,
                   r.hit_spin_rpm, r.launch_angle_deg, r.spray_angle_deg, r.is_swing, r.is_contact, r.is_whiff, r.swing_confidence, r.attack_angle_deg,
-                  r.bat_speed_mph, r.speed_confidence, r.bat_samples, r.ball_samples, r.duplicate_samples, r.issues) AS same
+                  r.bat_speed_mph, r.speed_confidence, r.bat_samples, r.ball_samples, r.duplicate_samples, r.issues,
+                  r.release_speed_mph, r.plate_speed_mph, r.plate_time_s, r.plate_x_ft, r.plate_z_ft, r.vertical_approach_deg,
+                  r.horizontal_approach_deg, r.horizontal_break_in, r.induced_vertical_break_in, r.flight_rms_ft, r.in_zone, r.is_chase,
+                  r.contact_time_s, r.contact_source, r.contact_bat_speed_mph, r.contact_bat_speed_error_mph, r.contact_bat_speed_spread_mph,
+                  r.contact_attack_angle_deg, r.contact_attack_direction_deg, r.contact_attack_direction_pull_deg, r.bat_side, r.swing_path_tilt_deg,
+                  r.swing_length_ft, r.time_to_contact_s, r.intercept_x_ft, r.intercept_y_ft, r.intercept_z_ft, r.contact_from_head_in,
+                  r.miss_distance_in, r.squared_up_pct, r.is_squared_up, r.is_blast, r.is_barrel, r.contact_confidence, r.contact_doubts) AS same
         ) AS before),
     -- guard: quality: a delete that is read again keeps its game | WHEN r.gone_day IS NOT NULL THEN r.gone_game_pk ELSE excluded.gone_game_pk END -> ELSE excluded.gone_game_pk END
     gone_game_pk = CASE WHEN NOT excluded.deleted THEN NULL WHEN r.standing THEN r.game_pk WHEN r.gone_day IS NOT NULL THEN r.gone_game_pk ELSE excluded.gone_game_pk END,

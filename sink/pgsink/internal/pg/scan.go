@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,11 +11,13 @@ import (
 )
 
 // RowColumns are the columns of the view pitches, in the order of ScanRow.
-const RowColumns = `pitch_id, game_pk, game_date, venue, batter_id, pitcher_id, team_id, inning, balls, strikes, outs,
-	pitch_type, pitch_result, pitch_action, pitch_speed_mph, spin_rate_rpm, exit_velocity_mph, hit_spin_rpm, launch_angle_deg, spray_angle_deg,
-	is_swing, is_contact, is_whiff, swing_confidence, attack_angle_deg, bat_speed_mph, speed_confidence,
-	bat_samples, ball_samples, duplicate_samples, issues,
-	event_time, revision, record_ts_ms, source_topic, source_partition, source_offset, core_version, build, processed_at`
+var RowColumns = func() string {
+	var names []string
+	for _, c := range schemas.StoredColumns {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ", ")
+}()
 
 // StatsColumns are the sums of batter_totals and batter_game_totals, in the order of StatsRow.Into.
 const StatsColumns = `pitches, swing_count, whiff_count, contact_count, hard_hit_count, exit_velocity_count, exit_velocity_sum,
@@ -43,6 +46,7 @@ type (
 	date                             schemas.Text
 	integer[T int16 | int32 | int64] schemas.Opt[T]
 	float                            schemas.Opt[float64]
+	truth                            schemas.Opt[bool]
 	moment                           schemas.TimeMS
 )
 
@@ -69,6 +73,11 @@ func (o *float) ScanFloat64(v pgtype.Float8) error {
 	return nil
 }
 
+func (o *truth) ScanBool(v pgtype.Bool) error {
+	*o = truth{Value: v.Bool, Present: v.Valid}
+	return nil
+}
+
 func (t *moment) ScanTimestamptz(v pgtype.Timestamptz) error {
 	*t = 0
 	if v.Valid {
@@ -86,18 +95,26 @@ func ScanRow(row pgx.CollectableRow) (r schemas.StoredRow, err error) {
 	return r, err
 }
 
-// MeasuresInto returns the destinations of the columns game_pk to issues.
+// MeasuresInto returns the destinations of the columns of a row behind pitch_id.
 func MeasuresInto(r *schemas.Row) []any {
-	return []any{
-		Text(&r.GamePK), Date(&r.GameDate), Text(&r.Venue),
-		Integer(&r.BatterID), Integer(&r.PitcherID), Integer(&r.TeamID),
-		Integer(&r.Inning), Integer(&r.Balls), Integer(&r.Strikes), Integer(&r.Outs),
-		Text(&r.PitchType), Text(&r.PitchResult), Text(&r.PitchAction), Float(&r.PitchSpeedMPH),
-		Float(&r.SpinRateRPM), Float(&r.ExitVelocityMPH), Float(&r.HitSpinRPM), Float(&r.LaunchAngleDeg),
-		Float(&r.SprayAngleDeg), &r.IsSwing, &r.IsContact, &r.IsWhiff, Text(&r.SwingConfidence),
-		Float(&r.AttackAngleDeg), Float(&r.BatSpeedMPH), Text(&r.SpeedConfidence),
-		&r.BatSamples, &r.BallSamples, &r.DuplicateSamples, &r.Issues,
+	into := r.Fields()[1:]
+	for i, field := range into {
+		switch f := field.(type) {
+		case *schemas.Text:
+			if into[i] = Text(f); f == &r.GameDate {
+				into[i] = Date(f)
+			}
+		case *schemas.Opt[int16]:
+			into[i] = Integer(f)
+		case *schemas.Opt[int64]:
+			into[i] = Integer(f)
+		case *schemas.Opt[float64]:
+			into[i] = Float(f)
+		case *schemas.Opt[bool]:
+			into[i] = (*truth)(f)
+		}
 	}
+	return into
 }
 
 // IdentifiersInto returns the destinations of a batter, a pitcher and a team.
