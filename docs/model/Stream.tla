@@ -170,7 +170,7 @@ MovedTo(p, to) == IF Guard("a position never moves back") /\ pos[p] > to THEN po
 \* Apply: rows and positions in one transaction. It is refused when a position is below what this session saw.
 Store(q) ==
   /\ s[q].alive /\ \E p \in s[q].batch : s[q].at[p].polled > s[q].at[p].next
-  /\ ~Refilling(q)
+  /\ \A p \in s[q].batch : ~IsBehind(q, p) \* a batch in hand is finished when a partition comes that is to be refilled
   /\ \A p \in s[q].batch : ~s[q].at[p].none \/ ~Guard("the start is committed before the first write")
   /\ IF Guard("a write expects the position that was seen") /\ \E p \in s[q].batch : pos[p] < s[q].at[p].stored
      THEN Restarted(q) /\ UNCHANGED <<row, pos>>
@@ -212,7 +212,8 @@ SendDead(q) ==
 IsStored(q) == \A p \in s[q].batch : s[q].at[p].polled = s[q].at[p].next
 
 Commit(q) ==
-  /\ s[q].alive /\ s[q].batch # {} /\ s[q].send = 0 /\ s[q].sent = 0 /\ s[q].refill = "no" /\ ~Refilling(q)
+  /\ s[q].alive /\ s[q].batch # {} /\ s[q].send = 0 /\ s[q].sent = 0 /\ s[q].refill = "no"
+  /\ \A p \in s[q].batch : ~IsBehind(q, p)
   /\ IsStored(q) \/ ~Guard("a batch is committed when all of it is stored")
   /\ \A p \in s[q].batch : ~s[q].at[p].none
   /\ s[q].bad = 0 \/ Guard("dead letters and offsets are one transaction")
