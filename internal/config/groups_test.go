@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/big"
 	"testing"
 	"time"
@@ -277,4 +278,10 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 	require.NoError(t, err)
 	return write(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))),
 		write(t, string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER})))
+}
+
+func TestContainerMemoryIsReadFromTheCgroup(t *testing.T) {
+	require.EqualValues(t, 536870912, containerMemory(write(t, "536870912\n")))
+	require.EqualValues(t, math.MaxInt64, containerMemory(write(t, "max\n")))
+	require.EqualValues(t, math.MaxInt64, containerMemory("/nowhere/memory.max"))
 }

@@ -2,10 +2,12 @@ package config
 
 import (
 	"cmp"
+	"math"
 	"net/url"
 	"os"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -74,11 +76,22 @@ func (m Memory) Validate() error {
 	)
 }
 
-// Apply sets the memory limit of this process, unless GOMEMLIMIT has set one.
+// Apply sets the memory limit of this process, unless GOMEMLIMIT has set one. In a container with less memory
+// it is three quarters of that.
 func (m Memory) Apply() {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(m.MemoryLimit))
+		debug.SetMemoryLimit(min(int64(m.MemoryLimit), containerMemory("/sys/fs/cgroup/memory.max")/4*3))
 	}
+}
+
+// containerMemory returns the limit in a file of cgroups, math.MaxInt64 if there is none.
+func containerMemory(file string) int64 {
+	text, _ := os.ReadFile(file)
+	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return math.MaxInt64
+	}
+	return limit
 }
 
 // Breaker holds the numbers of rejected records at which a processor stops and waits for an operator.
