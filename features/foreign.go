@@ -12,8 +12,8 @@ import (
 
 // Producers that were made for other readers put more into a value than the record: the prefix of a schema
 // registry, an envelope of Kafka Connect, a second compression. Such records keep the code of the check that
-// refuses them. Only the message differs, because it is what a person reads, and what dead letters are
-// grouped by: a whole feed of them then shows as one line that says what to change at the producer.
+// refuses them. Only the message differs, because a person reads it, and dead letters are grouped by it. A
+// whole feed of them then shows as one line that says what to change at the producer.
 
 // foreignBytes says what a value that is no JSON from its first byte on is, if another program's mark is
 // there, and what to do. A message of its own gives such dead letters a group of their own. It runs for dead
