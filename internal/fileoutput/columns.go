@@ -91,6 +91,11 @@ var cells = func() map[string]func(*Row) cell {
 	for i, c := range schemas.RowColumns {
 		of[c.Name] = func(r *Row) cell { return cellOf(reflect.ValueOf(&r.Row).Elem().Field(i).Addr().Interface()) }
 	}
+	of["issues"] = func(r *Row) cell { return cell{present: true, list: r.Issues} }
+	// By its confidence, because a spool does not keep an empty list apart from none.
+	of["contact_doubts"] = func(r *Row) cell {
+		return cell{present: r.ContactConfidence != "", list: r.ContactDoubts}
+	}
 	return of
 }()
 

@@ -52,6 +52,8 @@ func distinctRow(t *testing.T) Row {
 			*v = schemas.Some(int16(n))
 		case *schemas.Opt[float64]:
 			*v = schemas.Some(float64(n) / 8)
+		case *schemas.Opt[bool]:
+			*v = schemas.Some(i%2 == 0)
 		case *bool:
 			*v = i%2 == 0
 		case *int32:
@@ -234,7 +236,11 @@ func TestParquetReadsBack(t *testing.T) {
 	read := parquetRows(t, f)
 	require.Len(t, read, len(rows))
 	for i, row := range read {
-		require.Equal(t, objectOf(t, objects[i]), row, "row %d", i)
+		want := objectOf(t, objects[i])
+		if want["contact_doubts"] == nil {
+			want["contact_doubts"] = []any{} // a list of Parquet is never missing; contact_confidence is
+		}
+		require.Equal(t, want, row, "row %d", i)
 	}
 	meaning, ok := f.Lookup("column:bat_speed_mph")
 	require.True(t, ok)

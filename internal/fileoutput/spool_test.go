@@ -43,6 +43,8 @@ func TestASpoolReturnsItsRows(t *testing.T) {
 	for i := range rows {
 		require.ElementsMatch(t, rows[i].Issues, read[i].Issues)
 		rows[i].Issues, read[i].Issues = nil, nil
+		require.ElementsMatch(t, rows[i].ContactDoubts, read[i].ContactDoubts)
+		rows[i].ContactDoubts, read[i].ContactDoubts = nil, nil
 		require.Equal(t, rows[i], read[i])
 	}
 	require.EqualValues(t, len(rows), s.Rows())
