@@ -29,7 +29,7 @@ const (
 	HardHitMPH = 95.0
 	// UnknownPitchType is the key in by_pitch_type of pitches without a type.
 	UnknownPitchType = "unknown"
-	// MaxPitchTypes is the number of types that by_pitch_type names beside OtherPitchTypes, the key of all others.
+	// MaxPitchTypes is the number of types that by_pitch_type names. OtherPitchTypes is the key of all others.
 	MaxPitchTypes   = 64
 	OtherPitchTypes = "other"
 )

@@ -52,7 +52,8 @@ func BoundTypes(types map[string]TypeCounts) {
 		return
 	}
 	other, named := types[OtherPitchTypes]
-	names := slices.DeleteFunc(slices.Collect(maps.Keys(types)), func(n string) bool { return n == OtherPitchTypes })
+	isOther := func(name string) bool { return name == OtherPitchTypes }
+	names := slices.DeleteFunc(slices.Collect(maps.Keys(types)), isOther)
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(types[b].Pitches, types[a].Pitches), cmp.Compare(a, b))
 	})

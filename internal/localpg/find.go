@@ -14,7 +14,7 @@ import (
 )
 
 // minMajor is the oldest version of Postgres that pitchstream supports. Find skips older installations.
-const minMajor = 15
+const minMajor = 14
 
 // ErrNotInstalled means that this machine has no usable Postgres programs.
 var ErrNotInstalled = fmt.Errorf("no Postgres %d or newer is installed here (initdb and postgres): "+

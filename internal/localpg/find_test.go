@@ -13,7 +13,7 @@ func TestFindReturnsTheNewestInstallation(t *testing.T) {
 	install(t, root+"/9/bin", "9.6.24")
 	install(t, root+"/15/bin", "15.18 (Debian 15.18-0+deb12u1)")
 	install(t, root+"/17/bin", "17.2")
-	install(t, root+"/14/bin", "14.1")
+	install(t, root+"/13/bin", "13.1")
 	wrapper := install(t, root+"/99/bin", "99.1")
 	require.NoError(t, os.Remove(wrapper+"/postgres"))
 	require.NoError(t, os.WriteFile(wrapper+"/postgres",
@@ -25,7 +25,7 @@ func TestFindReturnsTheNewestInstallation(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Installation{BinDir: root + "/17/bin", Version: "17.2", Major: 17}, got)
 
-	got, err = newest(t.Context(), []string{root + "/14/bin", root + "/15/bin"})
+	got, err = newest(t.Context(), []string{root + "/13/bin", root + "/15/bin"})
 	require.NoError(t, err)
 	require.Equal(t, Installation{BinDir: root + "/15/bin", Version: "15.18", Major: 15}, got)
 }

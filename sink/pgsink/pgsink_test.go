@@ -117,6 +117,9 @@ func TestAnErrorNeverShowsThePassword(t *testing.T) {
 // guard: at once: only what this batch wrote has its batter computed
 // guard: at once: what a row counted for before is computed again
 // guard: at once: identifies go in steps
+// guard: a game has few types of pitches
+// guard: a batter has few types of pitches
+// guard: a batter with many types of pitches is counted from the rows
 func TestEveryStoreKeepsItsContract(t *testing.T) {
 	t.Run("at once", func(t *testing.T) { exercise(t, false) })
 	t.Run("in steps", func(t *testing.T) { exercise(t, true) })

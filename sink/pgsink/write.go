@@ -266,7 +266,8 @@ func (t *transaction) queuePositions(b *pgx.Batch) {
 // statements.
 func (t *transaction) queueLocks(b *pgx.Batch) {
 	if len(identifies(t.batch.Pitches)) > 0 {
-		b.Queue(sqlLockPitches, pg.Column(t.batch.Pitches, func(p schemas.PitchChanges) [16]byte { return p.PitchID }))
+		ids := pg.Column(t.batch.Pitches, func(p schemas.PitchChanges) [16]byte { return p.PitchID })
+		b.Queue(sqlLockPitches, ids)
 	}
 }
 

@@ -86,7 +86,7 @@ func (a *Admin) Migrate(ctx context.Context) (applied []Migration, err error) {
 }
 
 // step runs f in a transaction that holds the lock of migrations. The migrations name no schema, so that the
-// transaction looks for tables in ours.
+// transaction looks for tables in this schema.
 func (a *Admin) step(ctx context.Context, f func(*pg.Tx) error) error {
 	return a.db.InTx(ctx, func(tx *pg.Tx) error {
 		if err := tx.Lock(ctx, pg.LockKey(a.db.Config.Schema, "migrate")); err != nil {

@@ -1,4 +1,4 @@
--- Bound the counts by pitch type to the 64 most frequent types, of equal ones the first by name; the others count as other,
+-- Bound the counts by pitch type to the 64 most frequent types, of equal ones the first by name. The others count as other,
 -- as do pitches whose type has that name. So no text of records makes the totals of a batter grow.
 SELECT array_agg(name ORDER BY name) AS type_names, array_agg(pitches ORDER BY name) AS type_pitches,
        array_agg(swings ORDER BY name) AS type_swings, array_agg(whiffs ORDER BY name) AS type_whiffs

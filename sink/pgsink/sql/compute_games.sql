@@ -1,9 +1,10 @@
 -- Compute the batter-games that a batch touched again from their rows, about twenty each, found by one index. Then move the
 -- totals of their batters by the differences. The cost of a batch is that of its games, however long a career is.
 --
--- A difference is not enough if the maximum or the last pitch of a batter may be gone, if no row is left, or if the batter
--- has many types of pitches, of which the totals have the most frequent only. Such a batter gets −1 pitches here, and fold_batters.sql computes the totals from all games. It also gets every 64th sequence number,
--- so that the rounding errors of sums do not add up.
+-- A difference is not enough if the maximum or the last pitch of a batter may be gone, or if no row is left. Nor is it if
+-- the batter has many types of pitches, because the totals have the most frequent ones only. Such a batter gets −1 pitches
+-- here, and fold_batters.sql computes the totals from all games. It also gets every 64th sequence number, so that the
+-- rounding errors of sums do not add up.
 WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than keys of games
     SELECT row_number() OVER () AS n, t.* FROM (
         {groups}) AS t

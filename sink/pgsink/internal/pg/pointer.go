@@ -18,7 +18,9 @@ const LiveName = "live"
 func ReadPointer(ctx context.Context, db *DB, serving string) (schemas.Pointer, error) {
 	var p schemas.Pointer
 	t := &p.Target
-	into := []any{&t.Name, &p.Previous, &p.Generation, &p.MovedAt, &t.Schema, &t.Prefix, &t.Group, &t.Rows, &t.Dead}
+	into := []any{
+		&t.Name, &p.Previous, &p.Generation, &p.MovedAt, &t.Schema, &t.Prefix, &t.Group, &t.Rows, &t.Dead,
+	}
 	err := ScanOne(ctx, db, into, strings.ReplaceAll(`
 		SELECT p.target, coalesce(p.previous, ''), p.generation, p.moved_at, coalesce(t.postgres_schema, ''),
 			coalesce(t.redis_prefix, ''), coalesce(t.kafka_group, ''), coalesce(t.topic_rows, ''), coalesce(t.topic_dead, '')

@@ -58,7 +58,7 @@ type DB struct {
 
 var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
-// CheckSchema returns an error if the name of a schema would need quotes for its letters.
+// CheckSchema returns an error if the name of a schema would need quotes. A reserved word is quoted by Quote.
 func CheckSchema(name string) error {
 	if !plainName.MatchString(name) {
 		return fmt.Errorf("postgres schema %q: want a lower-case name of letters, digits and underscores", name)
@@ -83,8 +83,8 @@ var common = []setting{
 // ofWriters are the settings of writing transactions.
 //
 // Every statement has its index: enable_seqscan is off because a plan made while a table was small must not
-// scan the table once it is large. A machine that loses power in the middle of a batch closes no connection:
-// the other limits release its locks within a minute, because the network alone would take hours to notice.
+// scan the table once it is large. A machine that loses power in the middle of a batch closes no connection.
+// The other limits release its locks within a minute, because the network alone would take hours to notice.
 var ofWriters = []setting{
 	{"statement_timeout", "0"}, {"enable_seqscan", "off"}, {"idle_in_transaction_session_timeout", "15s"},
 	{"tcp_keepalives_idle", "10"}, {"tcp_keepalives_interval", "5"}, {"tcp_keepalives_count", "3"},

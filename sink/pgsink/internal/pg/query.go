@@ -264,9 +264,9 @@ func LockKey(schema, name string) int64 {
 	return int64(h.Sum64())
 }
 
-// TryLock takes the named lock of this schema. ok is false while another process has it. It ends with release,
-// or with the connection: an open transaction on a connection of its own holds it, because behind a pooler no
-// session would. The transaction has no snapshot, so that it does not hold up VACUUM.
+// TryLock takes the named lock of this schema. ok is false while another process has it. It ends with
+// release, or with the connection: an open transaction on a connection of its own holds it, because behind a
+// pooler no session would. The transaction has no snapshot, so that it does not hold up VACUUM.
 func (db *DB) TryLock(ctx context.Context, name string) (release func(), ok bool, err error) {
 	tx, release, err := db.start(ctx, db.begin)
 	if err != nil {
