@@ -16,7 +16,7 @@ const parquetReaders = `
 import json, sys
 import duckdb, fastparquet, pandas, polars, pyarrow.parquet
 path = sys.argv[1]
-duck = duckdb.sql(f"select count(*), count(distinct pitch_id), sum(batter_id), sum(record), sum(len(issues)) from '{path}'").fetchone()
+duck = duckdb.sql(f"select count(*), count(distinct pitch_id), sum(batter_id), sum(record), sum(len(issues)) from '{path}'").fetchall()[0]
 table = pyarrow.parquet.read_table(path)
 arrow = table.to_pylist()
 frame = polars.read_parquet(path)
