@@ -26,7 +26,7 @@ VARIABLES
   sends,   \* snapshots on their way to Redis: [batter, seq, by]
   ok,      \* the heartbeat of each processor
   alive,
-  todo,    \* the record that moves the pitch: "new", "written" (not committed), "done"
+  todo,    \* the record that moves the pitch: "new", "written", "unanswered" (written), "done"
   holder,  \* the processor that has the record's partition
   orphans, \* processors that died and whose partitions nobody has yet
   sweep,   \* the processors that must sweep
@@ -53,6 +53,13 @@ Write(q) ==
           /\ UNCHANGED <<has, seq, clock>>
   /\ todo' = "written"
   /\ UNCHANGED <<redis, epoch, ok, alive, holder, faults, orphans>>
+
+\* The answer of a write that landed is lost, and its snapshots with it. The processor writes the batch again.
+LoseAnswer(q) ==
+  /\ alive[q] /\ holder = q /\ todo = "written" /\ faults < MaxFaults
+  /\ sends' = {m \in sends : m.by # q}
+  /\ todo' = "unanswered" /\ faults' = faults + 1
+  /\ UNCHANGED <<has, seq, clock, redis, epoch, ok, alive, holder, sweep, orphans>>
 
 \* A correction by another partition's processor: the present batter changes once more.
 Correct(q) ==
@@ -119,7 +126,7 @@ Sweep(q) ==
   /\ UNCHANGED <<has, seq, clock, sends, alive, todo, holder, faults, orphans>>
 
 Next ==
-  \/ \E q \in Procs : Write(q) \/ Correct(q) \/ Commit(q) \/ Crash(q) \/ Miss(q) \/ Sweep(q)
+  \/ \E q \in Procs : Write(q) \/ LoseAnswer(q) \/ Correct(q) \/ Commit(q) \/ Crash(q) \/ Miss(q) \/ Sweep(q)
                       \/ (\E r \in Procs : Take(q, r)) \/ \E m \in sends : Arrive(m) \/ Fail(m, q)
   \/ Empty
 
