@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// membership is the hook with which the Kafka client reports that it has lost its place in the group. Until it
-// is assigned partitions again, the processor owns nothing and is not ready.
+// membership is the hook with which the Kafka client reports that it has lost its place in the group. Until
+// it is assigned partitions again, the processor owns nothing and is not ready.
 type membership struct{ cfg *Config }
 
 // OnGroupManageError implements kgo.HookGroupManageError.
@@ -63,8 +63,8 @@ func (f *produceFault) note(cfg *Config, err error, deadLetters, rows int) {
 	cfg.kafkaCondition(nil)
 }
 
-// kafkaCondition reports the condition "kafka". err says why the brokers do not answer, nil that they do; then
-// the last failure of sending counts.
+// kafkaCondition reports the condition "kafka". err says why the brokers do not answer, nil that they do;
+// then the last failure of sending counts.
 func (c *Config) kafkaCondition(err error) {
 	f := c.produceFault
 	f.mu.Lock()

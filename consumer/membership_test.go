@@ -28,7 +28,7 @@ func TestAProcessorWhoseNameAnotherHasIsNotReady(t *testing.T) {
 		for range 5 {
 			cl.produce(s.records(10)...)
 			cl.waitCommitted()
-			time.Sleep(5 * time.Second)
+			<-time.After(5 * time.Second) // of virtual time: heartbeats of both
 			require.Contains(t, first.seen.reason("assigned"), `another processor has the instance id "p-0"`)
 			require.Empty(t, second.seen.reason("assigned"))
 		}

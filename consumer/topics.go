@@ -101,7 +101,8 @@ func (w *topicWatch) changed(ctx context.Context, ids map[string]string) (faults
 		// guard: an output that was created anew is named
 		if w.known[topic] != ids[topic] {
 			faults = append(faults, fmt.Sprintf("topic %s was created anew: its ID is %s, "+
-				"and this group has sent to %s; what that one held is gone; run with --accept-gap to accept that", topic, ids[topic], w.known[topic]))
+				"and this group has sent to %s; what that one held is gone; run with --accept-gap to accept that",
+				topic, ids[topic], w.known[topic]))
 		}
 	}
 	return faults

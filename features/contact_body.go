@@ -116,7 +116,9 @@ func wayColumns(b *rowBuilder, before []batSample, contactS float64) {
 	}
 }
 
-// pathTilt returns the angle between the ground and the plane through the head's positions, in degrees.
+// pathTilt returns the angle between the ground and the plane through the head's positions, in degrees: 0 for
+// a bat that turns level, 90 for one that goes straight down. It is missing with fewer than minTiltHeads
+// positions, because a plane through few points leans with their noise.
 func pathTilt(late []batSample) schemas.Opt[float64] {
 	var mean point
 	n := 0
@@ -129,7 +131,8 @@ func pathTilt(late []batSample) schemas.Opt[float64] {
 	if n < minTiltHeads {
 		return schemas.Opt[float64]{}
 	}
-	// Around their mean the positions of a swing fill a plane, and its normal is where they spread least.
+	// Around their mean the positions of a swing fill a plane, and its normal is where they spread least. So the
+	// normal is the principal component of the smallest variance.
 	mean = mean.times(1 / float64(n))
 	var m [3][3]float64
 	for i := range late {
@@ -180,6 +183,8 @@ func leastDirection(m [3][3]float64) point {
 }
 
 // qualityColumns fills how well the ball was met. validate has checked the ranges of the ball's own columns.
+// The greatest exit velocity that this bat could give to this pitch is that of a head-on collision, and
+// squared-up is the share of it that the batter got. A share over 100 % comes from an error of the speeds.
 func qualityColumns(b *rowBuilder, c *contact) {
 	row := b.row
 	exit, launch, plate := row.ExitVelocityMPH, row.LaunchAngleDeg, row.PlateSpeedMPH

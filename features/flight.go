@@ -53,6 +53,11 @@ type motion struct {
 const motionBytes = 56
 
 // flight is the pitch as a parabola. The zero flight is none.
+//
+// Drag and the force of the spin change little over the half second of a pitch, so a constant acceleration
+// describes it to a quarter of an inch. Its second coefficients are the acceleration that the pitch had on
+// the way, from which the breaks are computed. Where the samples do not fit, rmsFT says so, and nothing else
+// is reported.
 type flight struct {
 	samples int
 	rmsFT   float64

@@ -72,7 +72,8 @@ func IsFailureHeader(key string) bool {
 		HeaderDLQAttempts, HeaderDLQFirstFailedAt, HeaderDLQHeadersDropped:
 		return false
 	}
-	return strings.HasPrefix(key, HeaderDLQPrefix) || strings.HasPrefix(key, "__connect.errors.")
+	connect := strings.TrimSuffix(HeaderConnectTopic, "topic")
+	return strings.HasPrefix(key, HeaderDLQPrefix) || strings.HasPrefix(key, connect)
 }
 
 // DeadLetterID identifies a dead letter: the first place of its record, and how many times the record has

@@ -1,6 +1,6 @@
-// Command gendocs writes every file that is generated from the tables of columns: the tables of docs/DATA.md
-// and docs/WAREHOUSE.md, the dbt source, the JSON Schema of a row and the API's document. Run it from the
-// project's root after a change of schemas/columns.txt or of the API:
+// Command gendocs writes every generated file: the tables of docs/DATA.md and docs/WAREHOUSE.md, the dbt
+// source, the JSON Schema of a row and the API's document. Run it from the project's root after a change of
+// schemas/columns.txt or of the API:
 //
 //	go run ./cmd/gendocs
 //

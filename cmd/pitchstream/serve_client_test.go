@@ -90,7 +90,8 @@ func TestTheTypeScriptClient(t *testing.T) {
 	require.Contains(t, out, "skipped 0")
 }
 
-// A program depends on the client by path, or by the tarball that would be published, and finds code and types.
+// A program depends on the client by path, or by the tarball that would be published, and finds code and
+// types.
 func TestTheTypeScriptClientInstalls(t *testing.T) {
 	dir, run := npm(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "node_modules")), "as in a fresh clone")

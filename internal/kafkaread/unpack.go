@@ -23,8 +23,8 @@ import (
 // one fetch.
 //
 // A batch that does not fit is read as a stream instead. Each large record of it becomes a placeholder, and
-// so do small ones together: a record with the offset and the timestamp of the last of them, and without key
-// and value. The client parses the result like any batch. When it buffers a placeholder, the unpacker
+// so do small ones together. A placeholder is a record without key and value, with the offset and the
+// timestamp of the last record that it replaces. The client parses the result like any batch. When it buffers a placeholder, the unpacker
 // attaches the packed batch to the record's context, so that it lives as long as the record. Load reads one
 // such record from the stream again, when its turn comes (packed.go).
 //

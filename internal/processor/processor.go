@@ -186,7 +186,8 @@ func closeTraces(t *obs.Tracer, log *slog.Logger) {
 func (o Options) ConsumerConfig(ctx context.Context, watch *Observer) (consumer.Config, error) {
 	cfg := consumer.Config{
 		Topic: o.RawTopic, Group: o.Group, InstanceID: o.InstanceID,
-		Outputs:        slices.DeleteFunc([]string{o.RowsTopic, o.DeadTopic}, func(t string) bool { return t == "" }),
+		Outputs: slices.DeleteFunc([]string{o.RowsTopic, o.DeadTopic},
+			func(topic string) bool { return topic == "" }),
 		Client:         append(o.Kafka[:len(o.Kafka):len(o.Kafka)], watch.Metrics.Kafka("processor", o.Log)...),
 		Limits:         features.Limits{MaxRecordBytes: o.MaxRecordBytes},
 		PollMaxRecords: o.PollMaxRecords, FetchMaxBytes: o.FetchMaxBytes, SessionTimeout: o.SessionTimeout,

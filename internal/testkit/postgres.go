@@ -102,7 +102,8 @@ func PostgresOf(t testing.TB, server, encoding string) (url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	execute(t, server, "CREATE DATABASE "+name+" ENCODING '"+encoding+"' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+	execute(t, server, "CREATE DATABASE "+name+" ENCODING '"+encoding+
+		"' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
 	t.Cleanup(func() { execute(t, server, "DROP DATABASE "+name+" WITH (FORCE)") })
 	u.Path = "/" + strings.Trim(name, `"`)
 	return u.String()

@@ -91,8 +91,8 @@ func TestProcessorsKeepTheirNames(t *testing.T) {
 	require.False(t, *rendered(t, "minimal").StatefulSets[0].Spec.Template.Spec.AutomountServiceAccountToken)
 }
 
-// A pod of the API gets the name of every topic and keeps below its memory limit. It ends without an error for
-// anybody, and is not beside its like where that can be avoided.
+// A pod of the API gets the name of every topic and stays below its memory limit. It ends without an error
+// for anybody, and is not beside its like where that can be avoided.
 func TestPodsOfTheAPI(t *testing.T) {
 	m := rendered(t, "all")
 	pod := m.Deployments[0].Spec.Template.Spec
