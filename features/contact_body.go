@@ -152,7 +152,9 @@ func pathTilt(late []batSample) schemas.Opt[float64] {
 }
 
 // leastDirection returns the unit vector along which a symmetric matrix is least: that of its least
-// eigenvalue, by Jacobi's rotations. A matrix of three rows is diagonal to the last bit after a few sweeps.
+// eigenvalue, by Jacobi's rotations. Each rotation turns two axes so that the matrix has a zero between them.
+// That disturbs the zeros made before, but less each time. A matrix of three rows is diagonal to the last bit
+// after a few sweeps. Two equal eigenvalues leave the direction open; a swing's positions have none.
 func leastDirection(m [3][3]float64) point {
 	const sweeps = 12
 	axes := [3][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
