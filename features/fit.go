@@ -35,9 +35,9 @@ func (f *fit) add(u float64, values point) {
 }
 
 // solve returns the polynomials of the three values. All three have the same times, so one elimination serves
-// them: position, or speed, attack angle and direction, are fitted together. constant is the first element of the inverse of the
-// normal matrix, which turns the scatter of the samples into the variance of the constants. With fewer
-// different u than coefficients the results are no numbers.
+// them: position, or speed, attack angle and direction, are fitted together. constant is the first element of
+// the inverse of the normal matrix, which turns the scatter of the samples into the variance of the
+// constants. With fewer different u than coefficients the results are no numbers.
 func (f *fit) solve() (of [3]polynomial, constant float64) {
 	const values = maxDegree + 1 // the column from which the right-hand sides stand
 	n := f.degree + 1

@@ -24,9 +24,9 @@ import (
 //
 // A batch that does not fit is read as a stream instead. Each large record of it becomes a placeholder, and
 // so do small ones together. A placeholder is a record without key and value, with the offset and the
-// timestamp of the last record that it replaces. The client parses the result like any batch. When it buffers a placeholder, the unpacker
-// attaches the packed batch to the record's context, so that it lives as long as the record. Load reads one
-// such record from the stream again, when its turn comes (packed.go).
+// timestamp of the last record that it replaces. The client parses the result like any batch. When it buffers
+// a placeholder, the unpacker attaches the packed batch to the record's context, so that it lives as long as
+// the record. Load reads one such record from the stream again, when its turn comes (packed.go).
 //
 // A fetch begins when a broker's answer has been read, and at most one is in the client, because every client
 // that unpacks here has kgo.MaxConcurrentFetches(1).
