@@ -64,7 +64,9 @@ const (
 	minMissIn, maxMissIn = 1.5, 4.0
 )
 
-// doubtColumns fills the confidence in the contact and the doubts about it.
+// doubtColumns fills the confidence in the contact and the doubts about it. It needs the other columns of the
+// contact, so it comes last. A missing value raises no doubt but one: a ball that was hit must have been near
+// the bat, so a miss distance that nobody knows is doubtful too.
 func doubtColumns(b *rowBuilder, c *contact) {
 	row := b.row
 	c.doubtBody(b.d.bat.samples)
@@ -89,7 +91,8 @@ func doubtColumns(b *rowBuilder, c *contact) {
 	}
 }
 
-// addIf adds a doubt to the set if there is one.
+// addIf adds a doubt to the set if there is one. The set is a number, because its list of names exists once
+// for every set and costs a record no allocation.
 func (c *contact) addIf(d doubt, doubted bool) {
 	if doubted {
 		c.doubts |= 1 << d

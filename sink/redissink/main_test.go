@@ -82,18 +82,6 @@ func (w *redisTest) clear(t testing.TB) {
 	}
 }
 
-// raw returns all keys under the prefix with their values as text.
-func (w *redisTest) raw(t testing.TB) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	for _, key := range w.allKeys(t) {
-		if all[key] = w.client.Get(t.Context(), key).Val(); all[key] == "" {
-			all[key] = fmt.Sprint(w.client.HGetAll(t.Context(), key).Val())
-		}
-	}
-	return all
-}
-
 func (w *redisTest) push(t testing.TB, snaps ...schemas.Snapshot) {
 	t.Helper()
 	if _, err := w.Push(t.Context(), snaps, nil); err != nil {
