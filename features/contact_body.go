@@ -67,7 +67,8 @@ func positionAt(near []batSample, timeS float64, end func(*batSample) (point, bo
 }
 
 // sideColumns fills the batter's side of the plate, and the direction seen from there. One who bats right
-// holds the handle left of the plate, as the catcher sees it.
+// holds the handle left of the plate, as the catcher sees it. The head says nothing: on its way to the
+// contact it may be on either side.
 func sideColumns(b *rowBuilder, near []batSample) {
 	sum, n := 0.0, 0
 	for i := range near {

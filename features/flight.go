@@ -22,7 +22,7 @@ const (
 	releaseFT    = 50
 	// ballRadiusFT is the radius of a ball.
 	ballRadiusFT = 1.45 / 12
-	// halfPlateFT is half the width of the plate.
+	// halfPlateFT is half the width of the plate, which is 17 inches wide.
 	halfPlateFT = 17. / 24
 	// zoneTopFT and zoneBottomFT are the strike zone of a batter of whom no header says more.
 	zoneTopFT    = 3.5
