@@ -4,7 +4,9 @@ package features
 // the normal equations, so it needs no memory that grows with the samples. Callers measure time from where
 // they read the polynomial, in units of the fitted span, because large powers would cost digits.
 
-// maxDegree is the greatest degree of a polynomial here: positions at contact are cubics.
+// maxDegree is the greatest degree of a polynomial here: positions at contact are cubics. Flights are
+// parabolas, because gravity and drag are nearly constant. Speed and direction at contact are parabolas, too:
+// a line would miss that the bat still gains speed, and a cubic of six frames would follow their noise.
 const maxDegree = 3
 
 // fit collects samples of up to three values each for a polynomial of a degree.
