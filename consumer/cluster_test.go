@@ -138,6 +138,8 @@ type worker struct {
 	dead atomic.Bool
 	// hang makes the store not answer this processor until its attempt ends; waiting reports such an attempt.
 	hang, waiting atomic.Bool
+	// slowness is how long the store takes for one pitch, in nanoseconds.
+	slowness atomic.Int64
 	// losesPushes drops the pushes of the processor, as if it could not reach the view.
 	losesPushes atomic.Bool
 	// diesAtWrite kills the processor at its next write, after the store has it and before it answers.
@@ -250,6 +252,7 @@ func (m workerStore) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcom
 		m.w.cl.events.note()
 		return schemas.Outcome{}, ctx.Err()
 	}
+	sleep(ctx, time.Duration(m.w.slowness.Load()*int64(len(b.Pitches))))
 	out, err := m.Store.Apply(ctx, b)
 	if m.w.diesAtWrite.Load() {
 		m.w.kill()

@@ -240,12 +240,12 @@ func (p *pipeline) storeAll() error {
 	}
 }
 
-// take joins the polls that wait behind the first one, up to PollMaxRecords; the poll that is too much is
+// take joins the polls that wait behind the first one, up to the size of a batch; the poll that is too much is
 // returned as next. While many records wait in the topic, it waits for half of that, because computing a
 // batter costs the same whether one pitch of his changed or five.
 func (p *pipeline) take(first *poll) (together []*poll, next *poll) {
 	together = []*poll{first}
-	most := p.cfg.PollMaxRecords
+	most := p.cfg.batchSize.limit()
 	for n, last := len(first.records), first; ; last = next {
 		if last.waiting >= gatherLag && n < most/2 {
 			next = <-p.polls

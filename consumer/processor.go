@@ -66,6 +66,7 @@ type Config struct {
 	Now      func() time.Time
 
 	produceFault *produceFault // set by New
+	batchSize    *batchSize    // set by New
 }
 
 func (c *Config) observeStep(name string, began time.Time) { c.Observer.Step(name, c.Now().Sub(began)) }
@@ -115,7 +116,7 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.Observer == nil {
 		cfg.Observer = NopObserver{}
 	}
-	cfg.produceFault = &produceFault{}
+	cfg.produceFault, cfg.batchSize = &produceFault{}, newBatchSize(cfg.PollMaxRecords)
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }
 

@@ -11,11 +11,12 @@ import (
 )
 
 // retry calls f until it succeeds or ctx ends, with growing pauses: an error of a server is never the
-// record's fault. It returns at once only when the store came back older, because that does not pass.
+// record's fault. It returns at once only when the store came back older or the batch is too large, because
+// that does not pass.
 func retry[T any](ctx context.Context, cfg *Config, condition string, f func() (T, error)) (T, error) {
 	v, err := backoff.Retry(ctx, func() (T, error) {
 		v, err := f()
-		if errors.Is(err, schemas.ErrPositionBehind) {
+		if errors.Is(err, schemas.ErrPositionBehind) || errors.Is(err, errTooSlow) {
 			return v, backoff.Permanent(err)
 		}
 		return v, err

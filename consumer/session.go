@@ -174,9 +174,9 @@ func (s *session) firstPoll(ctx context.Context) (kgo.Fetches, error) {
 // poll returns the next records, within the bounds of a replay if there is one.
 func (s *session) poll(ctx context.Context) kgo.Fetches {
 	if s.replay != nil {
-		return s.replay.poll(ctx, s.kafka, s.cfg.PollMaxRecords)
+		return s.replay.poll(ctx, s.kafka, s.cfg.batchSize.limit())
 	}
-	return s.kafka.PollRecords(ctx, s.cfg.PollMaxRecords)
+	return s.kafka.PollRecords(ctx, s.cfg.batchSize.limit())
 }
 
 // process applies a batch that begins with these records and commits it. A shutdown lets it finish within
@@ -269,7 +269,7 @@ func (s *session) wake() {
 }
 
 // rereadable are the reasons after which the session goes on and reads the dropped batch again.
-var rereadable = []error{errRevoked, errBytesRecycled, errTripped, errEarlyTooLong}
+var rereadable = []error{errRevoked, errTooSlow, errBytesRecycled, errTripped, errEarlyTooLong}
 
 // drop gives up a batch of which nothing was committed, although the store may have it. The session goes on
 // where it can: the abort makes the client read the partitions that it still owns from the committed offsets.

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -42,9 +43,19 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 		attempts++
 		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
 		defer cancel()
+		began := s.cfg.Now()
 		// guard: an attempt that gets no answer ends | s.store.Apply(attempt, b) -> s.store.Apply(context.WithoutCancel(attempt), b)
-		// guard: nothing is produced before the store has answered | instead out, _ := s.store.Apply(attempt, b); return out, nil
-		return s.store.Apply(attempt, b)
+		// guard: nothing is produced before the store has answered | s.store.Apply(attempt, b) -> (func() (o schemas.Outcome, e error) { o, _ = s.store.Apply(attempt, b); return o, nil })()
+		out, err := s.store.Apply(attempt, b)
+		if err == nil {
+			s.cfg.batchSize.grow(s.cfg.Now().Sub(began))
+		} else if errors.Is(context.Cause(attempt), errNoAnswer) && s.cfg.batchSize.shrink(plan.counts.Records) {
+			s.cfg.Observer.Condition("postgres", false, errNoAnswer.Error())
+			s.cfg.Log.Warn("the store did not answer in time: going on with smaller batches",
+				"records", plan.counts.Records, "next", s.cfg.batchSize.limit(), "timeout", storeTimeout)
+			err = errTooSlow
+		}
+		return out, err
 	})
 	return out, attempts > 1, err
 }

@@ -1,0 +1,48 @@
+package consumer
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// batchSize is how many records may go to the store at once. A store that is too slow for a batch would be
+// given the same one for ever, so the batch is halved until it passes; while the store is quick it grows
+// again. All goroutines of a processor share it, and it outlives a session.
+type batchSize struct {
+	most int // Config.PollMaxRecords
+	now  atomic.Int64
+}
+
+// errTooSlow reports that the store did not answer in time for a batch that can be smaller.
+var errTooSlow = errors.New("the store did not answer in time: the records are read again in smaller batches")
+
+// quickAnswer is how soon a store answers that can take twice as much.
+const quickAnswer = storeTimeout / 4
+
+func newBatchSize(most int) *batchSize {
+	s := &batchSize{most: most}
+	s.now.Store(int64(most))
+	return s
+}
+
+func (s *batchSize) limit() int { return int(s.now.Load()) }
+
+// shrink halves the batches after one of n records got no answer. It returns false when one record was too
+// many.
+func (s *batchSize) shrink(n int) bool {
+	// guard: a batch that is too large for the store shrinks
+	if n <= 1 {
+		return false
+	}
+	s.now.Store(int64(max(1, min(n, s.limit())/2)))
+	return true
+}
+
+// grow doubles the batches after a quick answer.
+func (s *batchSize) grow(took time.Duration) {
+	// guard: a batch grows again
+	if took < quickAnswer && s.limit() < s.most {
+		s.now.Store(int64(min(s.most, 2*s.limit())))
+	}
+}

@@ -1,0 +1,51 @@
+package consumer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// guard: a batch that is too large for the store shrinks
+// guard: a batch grows again
+func TestABatchShrinksUntilASlowStoreTakesItAndGrowsAgain(t *testing.T) {
+	inVirtualTime(t, "minutes")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(good(newScorer(8), 300)...)
+		w := cl.start(func(c *Config) { c.PollMaxRecords = 200 })
+		w.slowness.Store(int64(time.Second)) // 30 pitches take as long as an attempt may
+		cl.waitFor("half of it is applied", func() bool {
+			rows, err := cl.store.Rows(t.Context())
+			require.NoError(t, err)
+			return len(rows) > 20
+		})
+		require.LessOrEqual(t, w.cfg.batchSize.limit(), 50)
+		w.slowness.Store(0)
+		cl.waitCommitted()
+		s := newScorer(9)
+		cl.waitFor("batches are as large as before", func() bool {
+			cl.produce(good(s, 5)...)
+			cl.waitCommitted()
+			return w.cfg.batchSize.limit() == 200
+		})
+		require.Empty(t, w.seen.reason("postgres"))
+		w.halt()
+		cl.requireRows()
+	})
+}
+
+func TestABatchOfOneRecordIsNotHalved(t *testing.T) {
+	s := newBatchSize(2000)
+	require.False(t, s.shrink(1), "it is tried again as it is")
+	require.Equal(t, 2000, s.limit())
+	require.True(t, s.shrink(3))
+	require.Equal(t, 1, s.limit())
+	s.grow(time.Minute)
+	require.Equal(t, 1, s.limit())
+	for range 20 {
+		s.grow(time.Second)
+	}
+	require.Equal(t, 2000, s.limit())
+}
