@@ -7,8 +7,8 @@ import (
 )
 
 // batchSize is how many records may go to the store at once. A store that is too slow for a batch would be
-// given the same one for ever, so the batch is halved until it passes; while the store is quick it grows
-// again. All goroutines of a processor share it, and it outlives a session.
+// given the same one for ever. So the batch is halved until it passes, and grows again while the store is
+// quick. All goroutines of a processor share it, and it outlives a session.
 type batchSize struct {
 	most int // Config.PollMaxRecords
 	now  atomic.Int64

@@ -22,13 +22,15 @@ func (m membership) OnGroupManageError(err error) {
 
 // notAMember returns why a processor is not a member of the group.
 func (c *Config) notAMember(err error) string {
-	reason := fmt.Sprint("not a member of the group: ", err)
-	// guard: a fenced processor names the reason
-	if c.InstanceID != "" && isFenced(err) {
-		reason = fmt.Sprintf("another processor has the instance id %q: give each its own, or stop one: %v",
+	switch {
+	case err == nil:
+		return "not a member of the group"
+	// guard: a fenced processor names the reason | c.InstanceID != "" && isFenced(err) -> false
+	case c.InstanceID != "" && isFenced(err):
+		return fmt.Sprintf("another processor has the instance id %q: give each its own, or stop one: %v",
 			c.InstanceID, err)
 	}
-	return reason
+	return fmt.Sprint("not a member of the group: ", err)
 }
 
 // isFenced reports whether another client has the name of this one.

@@ -143,7 +143,6 @@ func (p *Processor) Run(ctx context.Context) error {
 		if p.cfg.Now().Sub(began) > time.Minute {
 			pause.Reset()
 		}
-		p.cfg.Observer.Condition("assigned", false, p.cfg.notAMember(err))
 		wait := pause.NextBackOff()
 		p.cfg.Log.Warn("starting over from the committed offsets", "reason", err, "after", wait)
 		sleep(ctx, wait)

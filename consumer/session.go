@@ -94,7 +94,7 @@ func newSession(p *Processor) (*session, error) {
 }
 
 // runSession joins the group and processes until ctx ends or the session cannot go on.
-func (p *Processor) runSession(ctx context.Context) error {
+func (p *Processor) runSession(ctx context.Context) (err error) {
 	s, err := newSession(p)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (p *Processor) runSession(ctx context.Context) error {
 		watcher.Wait()
 		s.kafka.Close()
 		s.partitions.drop(nil)
-		s.cfg.Observer.Condition("assigned", false, "not a member of the group")
+		s.cfg.Observer.Condition("assigned", false, s.cfg.notAMember(err))
 	}()
 	err = s.run(running)
 	if err == nil && ctx.Err() == nil {
