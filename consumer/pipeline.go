@@ -292,7 +292,7 @@ func (p *pipeline) store(polls []*poll) (show, error) {
 	}
 	s.partitions.applied(shown.moves)
 	p.batch.keep(polls, plan, outcome, shown.moves, s.partitions.tallies())
-	// guard: the view is compared after a batch that may have landed before | p.batch.mayRepeat || retried -> false
+	// guard: the view is compared after a batch that may have landed before | p.batch.mayRepeat || retried -> retried && false
 	shown.snapshots, shown.mustSweep = outcome.Snapshots, p.batch.mayRepeat || retried
 	p.batch.mayRepeat = false
 	return shown, nil

@@ -170,3 +170,13 @@ func TestAGatheredBatchSurvivesFailuresOfTheStore(t *testing.T) {
 		cl.requireConsistent()
 	})
 }
+
+// guard: a batch is committed before its dead letters hold too much
+func TestABatchIsFullWhenItsDeadLettersHoldTooMuch(t *testing.T) {
+	p := &pipeline{
+		cfg: &Config{}, session: &session{}, batch: &batch{heldBytes: gatherHeldBytes - 1}, ctx: t.Context(),
+	}
+	require.False(t, p.isFull())
+	p.batch.heldBytes++
+	require.True(t, p.isFull())
+}

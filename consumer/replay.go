@@ -104,9 +104,8 @@ func (r *replayReader) trim(f *kgo.FetchPartition) {
 	to := r.replay.To[f.Partition]
 	kept := f.Records[:0]
 	for _, rec := range f.Records {
-		// guard: replay: marks of transactions are no records | && !rec.Attrs.IsControl() ->
 		// guard: replay: nothing beyond its bounds | rec.Offset < to && ->
-		if rec.Offset < to && !rec.Attrs.IsControl() && (r.replay.Keep == nil || r.replay.Keep(rec)) {
+		if rec.Offset < to && (r.replay.Keep == nil || r.replay.Keep(rec)) {
 			kept = append(kept, rec)
 		}
 	}

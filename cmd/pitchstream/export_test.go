@@ -155,7 +155,7 @@ db = duckdb.connect()
 db.execute("set timezone = 'UTC'")
 db.execute("create table files as select * from read_parquet(?, hive_partitioning = false)", [lake + "/*/*.parquet"])
 types = {r[0]: r[1] for r in db.execute("describe files").fetchall()}
-db.execute(f"create table truth as select * from read_json(?, format = 'newline_delimited', columns = {types})", [jsonl])
+db.execute(f"create table truth as select * replace (coalesce(contact_doubts, []) as contact_doubts) from read_json(?, format = 'newline_delimited', columns = {types})", [jsonl])
 one = lambda sql, *a: db.execute(sql, a).fetchone()[0]
 names = ", ".join(types)
 print(json.dumps({

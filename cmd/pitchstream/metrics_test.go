@@ -63,7 +63,7 @@ var unitless = []string{"pitchstream_ready", "pitchstream_check_ok", "pitchstrea
 
 // bounds are the labels, and how many values each may have at most.
 var bounds = map[string]int{
-	"topic": 4, "partition": 100, "code": 40, "column": 60, "step": 6, "store": 2, "phase": 4, "outcome": 3, "check": 10, "version": 1,
+	"topic": 4, "partition": 100, "code": 40, "column": 100, "step": 6, "store": 2, "phase": 4, "outcome": 3, "check": 10, "version": 1,
 	"route": 40, "status": 20, "source": 3, "client": 6, "node_id": 20,
 }
 

@@ -21,9 +21,10 @@ db.execute("set timezone = 'UTC'")
 db.execute("create table parquet as select * from read_parquet(?)", [parquet])
 types = {r[0]: r[1] for r in db.execute("describe parquet").fetchall()}
 flat = {c: "VARCHAR" if t.endswith("[]") else t for c, t in types.items()}
-db.execute(f"""create table csv as select * replace (coalesce(string_split(issues, ';'), []) as issues)
+db.execute(f"""create table csv as select * replace (coalesce(string_split(issues, ';'), []) as issues,
+  coalesce(string_split(contact_doubts, ';'), []) as contact_doubts)
   from read_csv(?, header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', columns = {flat})""", [csv])
-db.execute(f"create table jsonl as select * from read_json(?, format = 'newline_delimited', columns = {types})", [jsonl])
+db.execute(f"create table jsonl as select * replace (coalesce(contact_doubts, []) as contact_doubts) from read_json(?, format = 'newline_delimited', columns = {types})", [jsonl])
 one = lambda sql: db.execute(sql).fetchone()[0]
 differ = {f"{a} has, {b} has not": one(f"select count(*) from (select * from {a} except all select * from {b})")
           for a in ("parquet", "csv", "jsonl") for b in ("parquet", "csv", "jsonl") if a != b}

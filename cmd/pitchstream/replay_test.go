@@ -288,7 +288,6 @@ func TestReplayKeepsItsBounds(t *testing.T) {
 
 // A replay of a topic that is written in transactions ends, although a mark and not a record is last in each
 // partition.
-// guard: replay: marks of transactions are no records
 func TestReplayEndsBehindATransaction(t *testing.T) {
 	w := newVerifyTown(t)
 	client := w.client(t, kgo.TransactionalID("loader"), kgo.DefaultProduceTopic(rawTopic))

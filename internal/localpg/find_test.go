@@ -57,7 +57,7 @@ func TestPGBinIsTheOnlyFolderWhenSet(t *testing.T) {
 	t.Setenv("PG_BIN", install(t, t.TempDir(), "13.1"))
 	_, err = Find(t.Context())
 	require.ErrorContains(t, err, "PG_BIN=")
-	require.ErrorContains(t, err, "is version 13.1, pitchstream needs 15")
+	require.ErrorContains(t, err, "is version 13.1, pitchstream needs 14")
 }
 
 // install makes a folder that looks like an installation. Its postgres is this test binary; see TestMain.
