@@ -240,8 +240,8 @@ func (p *pipeline) storeAll() error {
 	}
 }
 
-// take joins the polls that wait behind the first one, up to the size of a batch; the poll that is too much is
-// returned as next. While many records wait in the topic, it waits for half of that, because computing a
+// take joins the polls that wait behind the first one, up to the size of a batch; the poll that is too much
+// is returned as next. While many records wait in the topic, it waits for half of that, because computing a
 // batter costs the same whether one pitch of his changed or five.
 func (p *pipeline) take(first *poll) (together []*poll, next *poll) {
 	together = []*poll{first}

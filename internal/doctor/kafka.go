@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -202,7 +203,14 @@ func (k *kafkaExam) group(ctx context.Context) {
 	}
 	request := kmsg.NewPtrDescribeGroupsRequest()
 	request.Groups, request.IncludeAuthorizedOperations = []string{k.o.Group}, true
-	answer, err := request.RequestWith(ctx, k.client)
+	// The first question about any group makes a new cluster create its topic of offsets, which takes seconds.
+	answer, err := backoff.Retry(ctx, func() (*kmsg.DescribeGroupsResponse, error) {
+		answer, err := request.RequestWith(ctx, k.client)
+		if err != nil && !errors.Is(err, kerr.CoordinatorNotAvailable) {
+			err = backoff.Permanent(err)
+		}
+		return answer, err
+	}, backoff.WithMaxElapsedTime(10*time.Second))
 	if err != nil || len(answer.Groups) == 0 {
 		k.l.skip("kafka.rights.group", err)
 		return
