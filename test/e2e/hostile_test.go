@@ -145,9 +145,9 @@ func deadLettersOf(w *stack.Stack) map[string]map[string]string {
 	return found
 }
 
-// Batches that unpack to some hundred times their size take no more memory than others, with the settings
-// that a processor has by default: each of their records is a dead letter, and each real one among them a
-// row. PITCHSTREAM_HOSTILE_BATCHES says how many; make hostile has 1,000.
+// Batches that unpack to some hundred times their size take no more memory than others, by default settings.
+// Each of their records is a dead letter, and each real one among them a row. PITCHSTREAM_HOSTILE_BATCHES
+// says how many; make hostile has 1,000.
 // guard: bytes: what is kept of large records is bounded
 func TestHostileBatchesTakeNoMemory(t *testing.T) {
 	w := hostileStack(t)
