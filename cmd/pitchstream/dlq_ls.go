@@ -98,7 +98,7 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 	}
 	for _, g := range r.Groups {
 		fmt.Fprintf(w, "\n%4.0f%%  %s  %s\n", 100*g.Share, terminal.Count(g.Letters),
-			cmp.Or(g.Shape, string(g.Code), noCode))
+			cmp.Or(textOrBytes([]byte(g.Shape)), textOrBytes([]byte(g.Code)), noCode))
 		fmt.Fprintf(w, "       %s", statusText(g.Sums))
 		if g.Tried > 0 {
 			fmt.Fprintf(w, ", %s of them tried with this build", terminal.Count(g.Tried))
@@ -111,7 +111,8 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 		}
 		fmt.Fprintf(w, "\n       first %s, last %s\n", g.First, g.Last)
 		fmt.Fprintf(w, "       such as %d:%d%s: %s\n", g.Example.Partition, g.Example.Offset,
-			gameOf(g.Example.GamePK), cmp.Or(g.Example.Message, "(no message)"))
+			gameOf(textOrBytes([]byte(g.Example.GamePK))),
+			cmp.Or(textOrBytes([]byte(g.Example.Message)), "(no message)"))
 	}
 	return w.Flush()
 }

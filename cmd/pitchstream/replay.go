@@ -69,7 +69,9 @@ The report says what became of each record, counted in the transaction of the ro
 superseded + duplicates. A row is a record that was written, also one of an equal version. A letter is a record that became
 a dead letter. A duplicate is a record of a version that another record of the same poll had.
 
-Exit status: 0 it reached the end and balances; 1 it did not, or failed; 2 wrong usage.`
+Records that retention or somebody deleted before a replay are named. The replay ends with 1 then, and a promote waits.
+
+Exit status: 0 it read all to the end and balances; 1 it did not, or failed; 2 wrong usage.`
 }
 
 // Validate checks the places and which options go together.
@@ -167,6 +169,9 @@ func printReplay(w io.Writer, r replay.Report) {
 	if !r.Balances {
 		word = "DOES NOT BALANCE"
 	}
+	if len(r.Missing) > 0 {
+		word += ", BUT NOT COMPLETE"
+	}
 	c := r.Counts
 	records, took := terminal.Counted(c.Records, "record"), terminal.Duration(r.Seconds)
 	fmt.Fprintf(w, "replay %s into %s: %s, %s in %s\n", r.Replay, r.Into, state, records, took)
@@ -182,4 +187,8 @@ func printReplay(w io.Writer, r replay.Report) {
 		summands = append(summands, terminal.Count(line.n))
 	}
 	fmt.Fprintf(w, "%s: %s = %s\n", word, terminal.Count(c.Records), strings.Join(summands, " + "))
+	for _, gap := range r.Missing {
+		fmt.Fprintf(w, "missing: %s of partition %d, offsets %d to %d, are no longer in the topic\n",
+			terminal.Counted(gap.To-gap.From, "record"), gap.Partition, gap.From, gap.To-1)
+	}
 }

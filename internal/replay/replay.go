@@ -30,6 +30,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/target"
@@ -67,15 +68,20 @@ type Report struct {
 	Seconds  float64              `json:"seconds"` // of this run
 	Counts   schemas.ReplayCounts `json:"counts"`
 	Parts    []schemas.ReplayPart `json:"partitions"`
+	// Missing are the offsets that were asked for and are no longer in the topic, as after retention.
+	Missing []kafkaread.Span `json:"missing,omitempty"`
 }
 
-// Err returns an error for a replay that did not reach its end, or whose counts do not balance.
+// Err returns an error for a replay that did not reach its end, whose counts do not balance, or whose records
+// were not all in the topic.
 func (r Report) Err() error {
 	switch {
 	case !r.Balances:
 		return errors.New("the counts of the replay do not balance")
 	case !r.Finished:
 		return errors.New("the replay did not reach its end: the same command continues it")
+	case len(r.Missing) > 0:
+		return errors.New("records that the replay should read are no longer in the topic")
 	}
 	return nil
 }
@@ -106,6 +112,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	return Report{
 		Replay: last.ID, Into: o.Target.Name, Group: last.Group, Finished: reached, Balances: counts.Balances(),
 		Seconds: time.Since(r.began).Seconds(), Counts: counts, Parts: last.Parts,
+		Missing: r.missing(last.Parts),
 	}, nil
 }
 
@@ -121,6 +128,7 @@ type replay struct {
 	store       *pgsink.Sink    // the target's schema, with the group of the replay
 	redis       *redissink.Sink
 	state       schemas.ReplayState
+	positions   map[int32]int64 // of the target, when this run began the replay
 	began       time.Time
 	unlock      func() // lets another process continue this replay; nil: not locked
 }
@@ -245,6 +253,7 @@ func (r *replay) begin(ctx context.Context) (*schemas.ReplayState, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.positions = positions
 	if r.o.From.isPosition() {
 		if err := r.refuseBesideProcessors(ctx); err != nil {
 			return nil, err

@@ -332,6 +332,15 @@ func (c *catalog) notReady(ctx context.Context, t schemas.Target, maxLag time.Du
 	if err != nil {
 		return nil, err
 	}
+	missing, err := c.books.UnreadPitches(ctx, t.Schema, serving.Schema, c.live.TopicRaw)
+	if err != nil {
+		return nil, err
+	}
+	// guard: target: one that lacks deleted records is not promoted
+	if missing > 0 {
+		const text = "%d pitches that %s has come from records that are no longer in the topic"
+		reasons = append(reasons, fmt.Sprintf(text, missing, serving.Name))
+	}
 	return slices.Concat(reasons, lacking(t.Name, feeding, serving.Name, seen, maxLag)), nil
 }
 
