@@ -118,9 +118,6 @@ func produceRaw(w *stack.Stack, partition int32, batch []byte) {
 
 // hostileStack is a Kafka in memory whose raw topic takes batches of 64 MiB.
 func hostileStack(t *testing.T) *stack.Stack {
-	if os.Getenv("PITCHSTREAM_HOSTILE_BATCHES") == "" {
-		t.Skip("run by make hostile")
-	}
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	require.NoError(t, err)
