@@ -3,6 +3,7 @@ package tidy
 import (
 	"fmt"
 	"go/ast"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,17 +11,21 @@ import (
 	"strings"
 )
 
-// Sleeps reports calls of time.Sleep in tests. A test waits for an event, because any time is too short on a
-// busy machine and too long on all others. In virtual time a sleep takes none, so it is allowed inside a call
-// of synctest.Test, and in a function that calls synctest.Wait, which panics elsewhere.
+// Sleeps reports calls of time.Sleep in tests, and statements that only receive from time.After, which is the
+// same. A test waits for an event, because any time is too short on a busy machine and too long on others. In
+// virtual time a sleep takes none, so it is allowed inside a call of synctest.Test, and in a function that
+// calls synctest.Wait, which panics elsewhere.
 func Sleeps(files []*File) (broken []string) {
 	for _, f := range files {
 		if !f.Test {
 			continue
 		}
 		clock, bubble := f.nameOf("time"), f.nameOf("testing/synctest")
+		cases := map[ast.Node]bool{} // of selects, where time.After limits another wait
 		ast.Inspect(f.Syntax, func(n ast.Node) bool {
 			switch n := n.(type) {
+			case *ast.CommClause:
+				cases[n.Comm] = true
 			case *ast.CallExpr:
 				if isSelector(n.Fun, bubble, "Test") {
 					return false
@@ -30,13 +35,33 @@ func Sleeps(files []*File) (broken []string) {
 					return false
 				}
 			}
-			if e, ok := n.(ast.Expr); ok && isSelector(e, clock, "Sleep") && !f.excused(f.line(n)) {
-				broken = append(broken, fmt.Sprintf("%s:%d: time.Sleep in a test: wait for what it waits for", f.Path, f.line(n)))
+			if (isSleep(n, clock) || isBareAfter(n, clock) && !cases[n]) && !f.excused(f.line(n)) {
+				const text = "%s:%d: time.Sleep in a test: wait for what it waits for"
+				broken = append(broken, fmt.Sprintf(text, f.Path, f.line(n)))
 			}
 			return true
 		})
 	}
 	return broken
+}
+
+func isSleep(n ast.Node, clock string) bool {
+	e, ok := n.(ast.Expr)
+	return ok && isSelector(e, clock, "Sleep")
+}
+
+// isBareAfter reports whether n is the statement <-time.After(…).
+func isBareAfter(n ast.Node, clock string) bool {
+	block, ok := n.(*ast.ExprStmt)
+	if !ok {
+		return false
+	}
+	receive, ok := block.X.(*ast.UnaryExpr)
+	if !ok || receive.Op != token.ARROW {
+		return false
+	}
+	call, ok := receive.X.(*ast.CallExpr)
+	return ok && isSelector(call.Fun, clock, "After")
 }
 
 // mentions reports whether a package's name is somewhere in n.

@@ -121,12 +121,15 @@ func TestSleepingTestsAreFound(t *testing.T) {
 		"a/c_test.go": "package a\nimport \"time\"\nfunc g() {\n\ttime.Sleep(1) // tidy: the kernel gives no event\n}\n",
 		"a/e_test.go": "package a\nimport (\n\"testing/synctest\"\n\"time\"\n)\nfunc j() { synctest.Test(nil, func() { time.Sleep(1) }) }\n" +
 			"func k() { time.Sleep(1); synctest.Wait() }\n",
+		"a/f_test.go": "package a\nimport \"time\"\nfunc l() {\n\t<-time.After(1)\n}\n",
+		"a/h_test.go": "package a\nimport \"time\"\nfunc m(c chan int) {\n\tselect {\n\tcase <-c:\n\tcase <-time.After(1):\n\t}\n}\n",
 		"a/d_test.go": "package a\nfunc h(time interface{ Sleep(int) }) { time.Sleep(1) }\n",
 		"a/a.go":      "package a\nimport \"time\"\nfunc i() { time.Sleep(1) }\n",
 	}))
 	require.Equal(t, []string{
 		"a/a_test.go:4: time.Sleep in a test: wait for what it waits for",
 		"a/b_test.go:3: time.Sleep in a test: wait for what it waits for",
+		"a/f_test.go:4: time.Sleep in a test: wait for what it waits for",
 	}, broken)
 }
 

@@ -57,7 +57,8 @@ func TestNobodyReadsLessThanHeWrote(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, uint64(1000+i)))
 			for n := i; n < runs && l.fault.Load() == nil; n += writers {
 				l.run(i, n/writers+1)
-				<-time.After(time.Duration(r.IntN(800)) * time.Millisecond) // so that kills come before, amid and after
+				// Kills come before, amid and after a write.
+				time.Sleep(time.Duration(r.IntN(800)) * time.Millisecond) // tidy: the rate of a writer
 			}
 		})
 	}

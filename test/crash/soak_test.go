@@ -192,7 +192,7 @@ func (s *soak) inflict(f fault) {
 func (s *soak) kill(f fault) {
 	p, bury := s.running(f.whom), func() {}
 	if f.kind == killAnywhere {
-		<-time.After(f.wait / 10)
+		time.Sleep(f.wait / 10) // tidy: the moment of a kill, drawn by the schedule
 		p.kill()
 	} else {
 		p, bury = s.aim(f)
@@ -245,14 +245,14 @@ func (s *soak) restartServer(f fault) {
 	default:
 		server.Kill(s.t)
 	}
-	<-time.After(f.wait / 2)
+	time.Sleep(f.wait / 2) // tidy: how long a server is gone
 	if f.also {
 		p := s.running(f.whom)
 		p.kill()
 		s.counts.kills++
 		defer s.start(p)
 	}
-	<-time.After(f.wait / 2)
+	time.Sleep(f.wait / 2) // tidy: how long a server is gone
 	server.Start(s.t)
 }
 

@@ -113,7 +113,7 @@ func paced(perSecond float64, d time.Duration, f func(i int, at time.Time)) {
 	began := time.Now()
 	for i := range int(perSecond * d.Seconds()) {
 		at := began.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))
-		<-time.After(time.Until(at))
+		time.Sleep(time.Until(at)) // tidy: the rate of arrivals
 		all.Go(func() { f(i, at) })
 	}
 }
@@ -344,7 +344,7 @@ func steady(perSecond, workers int, d time.Duration, to *times, f func(worker, i
 			for i := w; i < int(float64(perSecond)*d.Seconds()); i += workers {
 				at := began.Add(time.Duration(i) * time.Second / time.Duration(perSecond))
 				if wait := time.Until(at); wait > 0 {
-					<-time.After(wait)
+					time.Sleep(wait) // tidy: the rate of a worker
 				}
 				f(w, i)
 				mine = append(mine, time.Since(at))

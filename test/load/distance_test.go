@@ -91,7 +91,7 @@ func (d *distance) wait() {
 	gate := d.gate
 	d.mu.Unlock()
 	<-gate
-	<-time.After(d.later)
+	time.Sleep(d.later) // tidy: the distance of a server
 }
 
 // hold lets nothing pass until release.
