@@ -15,7 +15,9 @@ func TestABatchShrinksUntilASlowStoreTakesItAndGrowsAgain(t *testing.T) {
 		cl := newCluster(t)
 		cl.produce(good(newScorer(8), 300)...)
 		w := cl.start(func(c *Config) { c.PollMaxRecords = 200 })
-		w.slowness.Store(int64(time.Second)) // 30 pitches take as long as an attempt may
+		// An attempt may take 30 s. The 40 pitches of 200 records take 36 s, the 36 of 100 take 32 s, and the 30 of
+		// 50 take 27 s.
+		w.slowness.Store(int64(900 * time.Millisecond))
 		cl.waitFor("half of it is applied", func() bool {
 			rows, err := cl.store.Rows(t.Context())
 			require.NoError(t, err)
