@@ -1,130 +1,131 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
-	"syscall"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 )
 
-// longestTest bounds the tests of a guard that is in place.
-const longestTest = 10 * time.Minute
-
-// The verdicts on a guard. A hung test counts as a failed one, although a busy machine may have been the
-// reason.
-const (
-	killed   = "killed"
-	hung     = "hung"
-	survived = "SURVIVED" // all tests pass without the guard
-	failing  = "FAILING"  // the tests fail although the guard is in place
-	broken   = "BROKEN"   // the code does not compile without the guard
-	unclear  = "UNCLEAR"  // the mark does not say how the guard can be removed
-)
-
-// lab is a copy of the project in which guards are removed.
+// lab has two copies of the project. In one, the environment switches guards off, so that its tests are built
+// once. From the other, guards are removed one at a time, and what depends on them is built anew.
 type lab struct {
 	folder   string
-	project  string
-	normal   map[tests]time.Duration // how long they take while every guard is in place; 0: they fail
-	patience time.Duration           // how much longer they may take without a guard
+	switches *project
+	plain    *project
+	number   map[string]int // of the guards that have a switch, by their names
+	patience time.Duration  // how much longer tests may take without a guard
 }
 
-// newLab copies the project in the working directory. Files beside the project that tests read are linked
-// beside the copy.
-func newLab() (*lab, error) {
-	root, err := os.Getwd()
-	if err != nil {
-		return nil, err
-	}
+// newLab copies a project, and builds switches for the guards into one of the copies. Files beside the
+// project that tests read are linked beside the copies.
+func newLab(ctx context.Context, root string, guards []guard) (*lab, error) {
 	folder, err := os.MkdirTemp("", "pitchstream-mutants-")
 	if err != nil {
 		return nil, err
 	}
 	l := &lab{
-		folder: folder, project: filepath.Join(folder, "project"),
-		normal: map[tests]time.Duration{}, patience: time.Minute,
+		folder:   folder,
+		switches: newProject(filepath.Join(folder, "switches")),
+		plain:    newProject(filepath.Join(folder, "plain")),
+		patience: 30 * time.Second,
 	}
 	err = errors.Join(
 		os.Symlink(filepath.Join(filepath.Dir(root), "shared"), filepath.Join(folder, "shared")),
-		os.CopyFS(l.project, os.DirFS(root)))
+		os.CopyFS(l.switches.root, os.DirFS(root)),
+		os.CopyFS(l.plain.root, os.DirFS(root)))
+	if err == nil {
+		err = l.addSwitches(ctx, guards)
+	}
 	if err != nil {
 		l.close()
 		return nil, err
+	}
+	for _, g := range guards {
+		if _, ok := l.number[g.name]; ok || path.Ext(g.file) != ".go" {
+			for _, t := range g.tests {
+				l.switches.want(t)
+			}
+		}
 	}
 	return l, nil
 }
 
 func (l *lab) close() { _ = os.RemoveAll(l.folder) }
 
-// try removes a guard, runs its tests, and puts it back.
+// copyOf matches the name that the compiler has for a copy of a function without a guard.
+var copyOf = regexp.MustCompile(`mutant-(\d+)\.go`)
+
+// addSwitches gives the guards of Go files switches. One that does not compile without the guard has none.
+func (l *lab) addSwitches(ctx context.Context, guards []guard) error {
+	files := map[string]map[int]guard{}
+	for number, g := range guards {
+		if path.Ext(g.file) == ".go" && !strings.HasSuffix(g.file, "_test.go") {
+			if files[g.file] == nil {
+				files[g.file] = map[int]guard{}
+			}
+			files[g.file][number] = g
+		}
+	}
+	for {
+		l.number = map[string]int{}
+		for file, guards := range files {
+			if err := l.addSwitchesTo(file, guards); err != nil {
+				return err
+			}
+		}
+		cmd := exec.CommandContext(ctx, "go", "build", "-tags", "synctests", "./...")
+		cmd.Dir = l.switches.root
+		out, err := cmd.CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		refused := copyOf.FindAllSubmatch(out, -1)
+		for _, m := range refused {
+			number, _ := strconv.Atoi(string(m[1]))
+			delete(files[guards[number].file], number)
+		}
+		if len(refused) == 0 {
+			return fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	}
+}
+
+func (l *lab) addSwitchesTo(file string, guards map[int]guard) error {
+	source, err := os.ReadFile(filepath.Join(l.plain.root, file))
+	if err != nil {
+		return err
+	}
+	out, reader, done, err := switched(file, string(source), guards)
+	if err != nil {
+		return err
+	}
+	for _, number := range done {
+		l.number[guards[number].name] = number
+	}
+	file = filepath.Join(l.switches.root, file)
+	return errors.Join(
+		os.WriteFile(file, []byte(out), 0o644),
+		os.WriteFile(filepath.Join(filepath.Dir(file), "guard_off.go"), []byte(reader), 0o644))
+}
+
+// try runs the tests of a guard without it.
 func (l *lab) try(ctx context.Context, g guard) (verdict string) {
-	path := filepath.Join(l.project, g.file)
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		return unclear
+	if number, ok := l.number[g.name]; ok && l.switches.pass(ctx, g.tests) {
+		verdict = l.switches.judge(ctx, g.tests, l.patience, fmt.Sprintf("%s=%d", variable, number))
+	} else if path.Ext(g.file) != ".go" && l.switches.pass(ctx, g.tests) {
+		verdict = l.switches.without(ctx, g, l.patience)
 	}
-	without, err := mutate(string(whole), g)
-	if err != nil {
-		fmt.Printf("%s:%d: %v\n", g.file, g.line, err)
-		return unclear
+	if verdict == killed || verdict == hung {
+		return verdict
 	}
-	for _, t := range g.tests {
-		if l.normally(ctx, t) == 0 {
-			return failing
-		}
-	}
-	defer func() { _ = os.WriteFile(path, whole, 0o644) }()
-	if err := os.WriteFile(path, []byte(without), 0o644); err != nil {
-		return unclear
-	}
-	verdict = survived
-	for _, t := range g.tests {
-		out, err := l.test(ctx, t, l.normal[t]+l.patience)
-		switch {
-		case err == nil:
-			continue
-		case bytes.Contains(out, []byte("[build failed]")):
-			fmt.Println(string(out))
-			return broken
-		case bytes.Contains(out, []byte("panic: test timed out")):
-			return hung
-		}
-		return killed
-	}
-	return verdict
-}
-
-// normally returns how long tests take while every guard is in place, 0 if they fail.
-func (l *lab) normally(ctx context.Context, t tests) time.Duration {
-	if took, known := l.normal[t]; known {
-		return took
-	}
-	began := time.Now()
-	out, err := l.test(ctx, t, longestTest)
-	l.normal[t] = time.Since(began)
-	if err != nil {
-		fmt.Println(string(out))
-		l.normal[t] = 0
-	}
-	return l.normal[t]
-}
-
-// test runs tests under CI=true, so that none is skipped for want of a server. After the limit they have
-// failed, and the processes that they started are killed.
-func (l *lab) test(ctx context.Context, t tests, limit time.Duration) ([]byte, error) {
-	const compiling = 5 * time.Minute
-	ctx, cancel := context.WithTimeout(ctx, limit+compiling)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-tags", "synctests", "-vet=off", "-count=1", "-failfast",
-		"-timeout", limit.String(), "-run", t.run, t.pkg)
-	cmd.Dir, cmd.Env = l.project, append(os.Environ(), "CI=true")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 10 * time.Second
-	return cmd.CombinedOutput()
+	// A process that does not inherit our environment, such as one in a container, has had its guard.
+	return l.plain.without(ctx, g, l.patience)
 }

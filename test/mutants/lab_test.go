@@ -11,53 +11,117 @@ import (
 
 const guarded = `package a
 
-func wanted(n int) bool {
-	// guard: n is small
-	if n > 9 {
+import _ "embed"
+
+//go:embed a.sql
+var sql string
+
+// guard: of a declaration | 9 -> 99
+const most = 9
+
+func small(n int) (ok bool) {
+	defer func() { ok = ok && recover() == nil }()
+	// guard: of a statement
+	// guard: that hangs
+	// guard: that no test notices
+	// guard: whose test fails anyway
+	if n > most {
 		return false
 	}
-	return true
+	// guard: of a definition | 0 -> 1
+	zero := 0
+	// guard: that does not compile | zero == 0 -> zero
+	return zero == 0
+}
+
+func never() {
+	defer recovers()
+	panic("never")
+}
+
+func recovers() {
+	// guard: in a function that recovers | recover() -> any(nil)
+	_ = recover()
 }
 `
 
 const guardedTests = `package a
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
 
-func TestFails(t *testing.T) {
-	if wanted(10) {
+// guard: of a statement
+// guard: of a declaration
+// guard: that does not compile
+func TestStatement(t *testing.T) {
+	if small(10) {
 		t.Fatal()
 	}
 }
 
+// guard: of a definition
+func TestDefinition(t *testing.T) {
+	if !small(1) {
+		t.Fatal()
+	}
+}
+
+// guard: that hangs
 func TestHangs(t *testing.T) {
-	if wanted(10) {
+	if small(10) {
 		<-time.After(time.Hour)
 	}
 }
 
+// guard: that no test notices
 func TestNothing(t *testing.T) {}
 
+// guard: whose test fails anyway
 func TestAnyway(t *testing.T) { t.Fatal() }
+
+// guard: in a function that recovers
+func TestRecovers(t *testing.T) { never() }
+
+// guard: of a query
+func TestQuery(t *testing.T) {
+	if !strings.Contains(sql, "TRUE") {
+		t.Fatal()
+	}
+}
 `
 
 func TestVerdicts(t *testing.T) {
-	l := &lab{project: t.TempDir(), normal: map[tests]time.Duration{}, patience: 100 * time.Millisecond}
-	for name, content := range map[string]string{"go.mod": "module a\n\ngo 1.26\n", "a.go": guarded, "a_test.go": guardedTests} {
-		require.NoError(t, os.WriteFile(filepath.Join(l.project, name), []byte(content), 0o644))
+	files := map[string]string{
+		"go.mod": "module a\n\ngo 1.26\n", "a/a.go": guarded, "a/a_test.go": guardedTests,
+		"a/a.sql": "SELECT\n-- guard: of a query\nTRUE\n",
 	}
-	try := func(how, run string) string {
-		return l.try(t.Context(), guard{file: "a.go", line: 4, how: how, tests: []tests{{pkg: ".", run: run}}})
-	}
-	for run, want := range map[string]string{"Fails": killed, "Hangs": hung, "Nothing": survived, "Anyway": failing} {
-		require.Equal(t, want, try("", run), run)
-	}
-	require.Equal(t, broken, try("n > 9 -> 1", "Fails"))
-	require.Equal(t, unclear, try("elsewhere -> 1", "Fails"))
-	after, err := os.ReadFile(filepath.Join(l.project, "a.go"))
+	root := tree(t, files)
+	guards, err := readGuards(root)
 	require.NoError(t, err)
-	require.Equal(t, guarded, string(after), "every guard is put back")
+	guards = guards[len(unmarked):]
+	l, err := newLab(t.Context(), root, guards)
+	require.NoError(t, err)
+	t.Cleanup(l.close)
+	l.patience = 100 * time.Millisecond
+	got := map[string]string{}
+	for _, g := range guards {
+		got[g.name] = l.try(t.Context(), g)
+	}
+	require.Equal(t, map[string]string{
+		"of a statement": killed, "of a definition": killed, "of a declaration": killed, "of a query": killed,
+		"in a function that recovers": killed,
+		"that hangs":                  hung, "that no test notices": survived,
+		"whose test fails anyway": failing, "that does not compile": broken,
+	}, got)
+	require.Contains(t, l.number, "of a definition")
+	require.NotContains(t, l.number, "that does not compile")
+	require.NotContains(t, l.number, "in a function that recovers")
+	for name, content := range files {
+		after, err := os.ReadFile(filepath.Join(l.plain.root, name))
+		require.NoError(t, err)
+		require.Equal(t, content, string(after), "every guard is put back")
+	}
 }
