@@ -356,7 +356,7 @@ func (h *hub) readGames(ctx context.Context, games []*topic, all, live bool) (fa
 	versions, _, err := h.api.sources.games.ask(ctx, names)
 	for i, t := range games {
 		t.mu.Lock()
-		// guard: api: only games that have changed are read | err != nil || versions[i] != t.version -> true
+		// guard: api: only games that have changed are read | versions[i] != t.version -> versions[i] != "-"
 		due := err != nil || versions[i] != t.version || all && t.version != "" || live && t.live
 		t.mu.Unlock()
 		if due {

@@ -14,9 +14,9 @@ const variable = "GUARD_OFF"
 // switched returns the source of a Go file in which the environment switches guards off. It also returns the
 // source of a file that reads the variable for the package, and the numbers of the guards with a switch.
 //
-// A function with a guard begins with a copy of itself without the guard, which runs instead when the variable
-// is the guard's number. So one build serves all guards. A guard outside of functions has no switch, and none
-// in a function that calls recover, because recover works only in the deferred function itself.
+// A function with a guard begins with a copy of itself without the guard, which runs instead when the
+// variable is the guard's number. So one build serves all guards. A guard outside of functions has no switch,
+// nor one in a function that calls recover, because recover works only in the deferred function itself.
 //
 // The lines of a copy belong to the file mutant-N.go, N being the guard's number, so that an error of the
 // compiler names the guard. All other lines keep their numbers.
