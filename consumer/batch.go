@@ -37,6 +37,7 @@ type batch struct {
 	// Results that the store has accepted. The store goroutine owns them until pipeline.run has returned.
 	mayRepeat   bool // the next write may find the store ahead: it may hold this batch already
 	deadLetters []schemas.DeadLetter
+	refused     int                                   // of records, by the store
 	rows        map[schemas.PitchID]schemas.Published // current state of the pitches that were written
 	moves       map[int32]schemas.PositionMove
 	tallies     map[int32]tally
@@ -72,6 +73,7 @@ func (b *batch) countRead(decoded []Decoded) {
 func (b *batch) keep(
 	polls []*poll, plan Plan, outcome schemas.Outcome, moves []schemas.PositionMove, committed map[int32]tally,
 ) {
+	b.refused += len(outcome.Refused)
 	deadLetters := append(plan.DeadLetters, plan.Refused(outcome.Refused)...)
 	b.deadLetters = append(b.deadLetters, deadLetters...)
 	for _, p := range polls {

@@ -113,6 +113,7 @@ func TestAGoodRecordResetsTheCountInARow(t *testing.T) {
 	})
 }
 
+// guard: a row that ended in an earlier poll of the batch counts
 func TestTallies(t *testing.T) {
 	limits := BreakerLimits{}.withDefaults()
 	start := time.Unix(6000, 0)
@@ -146,6 +147,11 @@ func TestTallies(t *testing.T) {
 	require.Empty(t, limits.judge(start.Add(2*time.Hour), map[int32]tally{0: ended}))
 	ended = pass(tally{InARow: 990}, start.Add(2*time.Hour), 1000, 200, func(o int64) bool { return o < 1010 })
 	require.Equal(t, "1000 records in a row were rejected", limits.judge(start.Add(2*time.Hour), map[int32]tally{0: ended}), "in the middle of a batch")
+
+	good := func(int64) bool { return false }
+	polls := pass(pass(tally{InARow: 990}, start, 1000, 10, all), start, 1010, 200, good)
+	require.Equal(t, "1000 records in a row were rejected", limits.judge(start, map[int32]tally{0: polls}), "in an earlier poll")
+	require.Empty(t, limits.judge(start, committable(map[int32]tally{0: polls})), "in an earlier batch")
 
 	off := BreakerLimits{InARow: -1, Share: -1}.withDefaults()
 	require.Empty(t, off.judge(start, map[int32]tally{0: late}))

@@ -64,7 +64,7 @@ func (p *pipeline) decide() (decision, error) {
 		}
 		b.tallies = cleared(b.tallies)
 	}
-	b.tallies = spent(b.tallies)
+	b.tallies = committable(b.tallies)
 	d := decision{deadLetters: b.deadLetters, rows: b.takeUnsent(), tallies: b.tallies, failed: failed}
 	d.moves = slices.Collect(maps.Values(b.moves))
 	if s.replay != nil {

@@ -13,15 +13,22 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A live pitch must be readable soon, and one commit costs more than one write. So a batch gathers polls. One
-// poll is decoded while those before it are written to Postgres and then to Redis. Each stage has a goroutine
-// of its own and keeps the order of the polls. Polls that wait for Postgres go there together.
+// A live pitch must be readable soon. For that it must be in the stores; it need not be committed to Kafka.
+// One commit costs more than one write, so a batch gathers polls, writes each at once, and commits them
+// together.
 //
-// The goroutine of session.run polls and decodes, and is the only one that uses the transaction. When run has
-// returned, the stages have ended, and everything that was polled is in the stores.
+// Each step has a goroutine of its own, and keeps the order of the polls. One poll is decoded while those
+// before it are written to Postgres (the store), and earlier ones to Redis (the view). Polls that wait for
+// Postgres go there in one Postgres transaction.
+//
+// The goroutine of session.run polls and decodes, and is the only one that uses Kafka's transaction. When run
+// has returned, the other two have ended, and everything that was polled is in the stores.
+//
+// A comment "guard: NAME | HOW" says how test/mutants removes the statement below it.
 
-// errBytesRecycled reports that the store refused a record whose bytes are gone. The batch is dropped and
-// read again, and from then on the session keeps the bytes of its records until the store has answered.
+// errBytesRecycled reports that the store refused a record whose bytes are gone, so that its dead letter
+// cannot be written. The batch is dropped and read again. The session keeps the bytes of its records from
+// then on, until a batch is committed of which the store refused nothing.
 var errBytesRecycled = errors.New("the store refused a record whose bytes were recycled: it is read again")
 
 // pollsWaiting is how many polls may wait for the store.
@@ -32,37 +39,38 @@ const pollsWaiting = 16
 type poll struct {
 	records []Decoded
 	reached []reach
-	waiting int64 // records in the topic behind it
+	behind  int64 // records in the topic that follow it and can be read
 }
 
 // reach is how far a poll got in a partition.
 type reach struct {
 	partition int32
-	next      int64     // offset behind the last record
+	next      int64     // offset after the last record
 	last      time.Time // of the last record; zero if there were only markers of transactions
-	// high watermark: what lies behind an open transaction waits too, although nobody can read it
+	// high watermark; it counts as lag what follows an open transaction, although nobody can read it yet
 	end int64
 }
 
-// pipeline takes the polls of one batch through the stores.
+// pipeline takes the polls of one batch through the stores. A new one takes over session.mayRepeat, and
+// clears it there.
 type pipeline struct {
 	session *session
 	cfg     *Config
 	batch   *batch
 	early   *earlyProduce   // nil while nothing was sent; of the goroutine of run
-	ctx     context.Context // ends at a shutdown, which lets the batch finish
-	work    context.Context // ends also at a revoke
+	ctx     context.Context // ends when a shutdown begins, which lets the batch finish
+	work    context.Context // ends at a revoke, errEarlyTooLong, or shutdownGrace after a shutdown began
 
 	stages  *errgroup.Group
 	polling context.Context // ends when a stage has failed
 	polls   chan *poll      // to the store goroutine
-	shows   chan show       // to the view goroutine
+	shows   chan viewUpdate // to the view goroutine
 }
 
 func newPipeline(ctx, work context.Context, s *session) *pipeline {
 	p := &pipeline{
 		session: s, cfg: s.cfg, batch: newBatch(s.cfg, s.mayRepeat.Swap(false)), ctx: ctx, work: work,
-		polls: make(chan *poll, pollsWaiting), shows: make(chan show, 1),
+		polls: make(chan *poll, pollsWaiting), shows: make(chan viewUpdate, 1),
 	}
 	p.stages, p.polling = errgroup.WithContext(work)
 	return p
@@ -86,7 +94,8 @@ func (p *pipeline) run(first kgo.Fetches) error {
 	// guard: the batch ends only when every poll of it is in the stores | instead go func() { _ = p.stages.Wait() }()
 	err = errors.Join(p.stages.Wait(), err)
 	if err != nil {
-		_ = p.early.wait() // the abort takes back the records that it sent
+		// The producer must be quiet before session.drop aborts Kafka's transaction, and its records with it.
+		_ = p.early.wait()
 	}
 	return err
 }
@@ -107,8 +116,8 @@ func (p *pipeline) gather(fetches kgo.Fetches) error {
 	return nil
 }
 
-// read decodes a poll and recycles its bytes. In a partition without a committed offset it commits the start
-// first.
+// read decodes a poll, recycles its bytes and reports what waits. Before anything of a partition is stored
+// that has no committed offset, it commits the start there, so that a crash cannot make a restart skip it.
 func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 	s := p.session
 	read := &poll{}
@@ -120,7 +129,7 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 		s.partitions.waiting(f.Partition, kafkaread.Time(f.Records[0]))
 		at := reachOf(&f)
 		read.reached = append(read.reached, at)
-		read.waiting += f.LastStableOffset - at.next
+		read.behind += f.LastStableOffset - at.next
 	})
 	records := withoutMarkers(fetches.Records())
 	p.cfg.Observer.Polled(records)
@@ -168,18 +177,20 @@ func (p *pipeline) put(read *poll) error {
 	}
 }
 
-// next returns another poll with records; nil when the batch is to be committed.
-func (p *pipeline) next(last *poll) (kgo.Fetches, error) {
-	for !p.isFull() {
+// next returns another poll with records; nil when the batch is to be committed: it is full or old, or
+// nothing comes and few records wait.
+func (p *pipeline) next(previous *poll) (kgo.Fetches, error) {
+	for !p.mustCommit() {
 		wait := p.batch.timeLeft(p.early)
 		if wait <= 0 {
 			// guard: records that arrive while rows are sent do not wait | p.produceEarly() -> false, error(nil)
 			if started, err := p.produceEarly(); err != nil || !started {
 				return nil, err
 			}
-			continue
+			continue // the early produce has extended timeLeft
 		}
-		idle := last.waiting < gatherLag && p.cfg.CommitEvery == 0 && wait > commitIdle
+		// with CommitEvery set, a test or a replay decides when batches end
+		idle := previous.behind < gatherLag && p.cfg.CommitEvery == 0 && wait > commitIdle
 		if idle {
 			wait = commitIdle
 		}
@@ -194,8 +205,9 @@ func (p *pipeline) next(last *poll) (kgo.Fetches, error) {
 	return nil, nil
 }
 
-// isFull reports that the batch must be committed now, whatever waits behind it.
-func (p *pipeline) isFull() bool {
+// mustCommit reports that the batch must be committed now, whatever waits behind it. While records keep their
+// bytes each poll is a batch, because the memory for more is not bounded.
+func (p *pipeline) mustCommit() bool {
 	b := p.batch
 	return p.ctx.Err() != nil || p.cfg.CommitEvery < 0 || p.session.keepsBytes.Load() ||
 		// guard: a batch is committed before its dead letters hold too much | b.heldBytes >= gatherHeldBytes -> false
@@ -209,7 +221,7 @@ func (p *pipeline) pollMore(wait time.Duration) (kgo.Fetches, error) {
 	defer cancel()
 	defer context.AfterFunc(p.ctx, cancel)() // a shutdown waits for no more records
 	if p.early != nil {
-		defer context.AfterFunc(p.early.sent, cancel)() // nor does the commit
+		defer context.AfterFunc(p.early.sent, cancel)() // once the rows are sent, nor does the commit
 	}
 	fetches := p.session.poll(ctx)
 	if p.polling.Err() != nil {
@@ -242,12 +254,13 @@ func (p *pipeline) storeAll() error {
 
 // take joins the polls that wait behind the first one, up to the size of a batch; the poll that is too much
 // is returned as next. While many records wait in the topic, it waits for half of that, because computing a
-// batter costs the same whether one pitch of his changed or five.
+// batter costs the same whether one pitch of his changed or five. The wait ends with the batch at the latest:
+// run closes polls as soon as timeLeft is used up.
 func (p *pipeline) take(first *poll) (together []*poll, next *poll) {
 	together = []*poll{first}
 	most := p.cfg.batchSize.limit()
-	for n, last := len(first.records), first; ; last = next {
-		if last.waiting >= gatherLag && n < most/2 {
+	for n, previous := len(first.records), first; ; previous = next {
+		if previous.behind >= gatherLag && n < most/2 {
 			next = <-p.polls
 		} else {
 			select {
@@ -269,9 +282,9 @@ func (p *pipeline) take(first *poll) (together []*poll, next *poll) {
 }
 
 // store writes polls to the store in one transaction, keeps the results, and returns what the view must show.
-func (p *pipeline) store(polls []*poll) (show, error) {
+func (p *pipeline) store(polls []*poll) (viewUpdate, error) {
 	s := p.session
-	var shown show
+	var shown viewUpdate
 	var records []Decoded
 	for _, read := range polls {
 		records = append(records, read.records...)
@@ -279,16 +292,17 @@ func (p *pipeline) store(polls []*poll) (show, error) {
 	}
 	var err error
 	if shown.moves, err = p.moves(shown.reached); err != nil {
-		return show{}, err
+		return viewUpdate{}, err
 	}
 	plan := MakePlan(records)
 	outcome, retried, err := s.stores.write(p.work, plan, shown.moves)
 	if err != nil {
-		return show{}, err
+		return viewUpdate{}, err
 	}
+	// The store has taken the other records. They are read again too: drop sets mayRepeat for that.
 	// guard: a record that the store refuses is read again for its bytes
 	if len(outcome.Refused) > 0 && !s.keepsBytes.Swap(true) {
-		return show{}, errBytesRecycled
+		return viewUpdate{}, errBytesRecycled
 	}
 	s.partitions.applied(shown.moves)
 	p.batch.keep(polls, plan, outcome, shown.moves, s.partitions.tallies())

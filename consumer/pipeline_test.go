@@ -52,6 +52,29 @@ func TestPollsAreGatheredWhileRecordsWait(t *testing.T) {
 	})
 }
 
+// guard: records lose their bytes again after a batch of which nothing was refused
+func TestPollsAreGatheredAgainAfterARefusedRecord(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		var isOver atomic.Bool
+		cl.store.Refuse = func(schemas.Change) string {
+			if isOver.Load() {
+				return ""
+			}
+			return "refused by the test"
+		}
+		w := cl.start(many)
+		cl.produce(inOnePartition(23, 1)...)
+		cl.waitCommitted()
+		require.Len(t, cl.deadLetters(), 1)
+		isOver.Store(true)
+		before := w.seen.batchCount()
+		cl.produce(inOnePartition(24, 1000)...)
+		cl.waitCommitted()
+		require.Less(t, w.seen.batchCount()-before, 14, "20 polls")
+	})
+}
+
 // A commit covers every poll of a batch, so it waits until the last one is in the store.
 // guard: polls go to the store together up to what one transaction is to hold
 // guard: a poll moves the position from where the one before it left it
@@ -176,7 +199,7 @@ func TestABatchIsFullWhenItsDeadLettersHoldTooMuch(t *testing.T) {
 	p := &pipeline{
 		cfg: &Config{}, session: &session{}, batch: &batch{heldBytes: gatherHeldBytes - 1}, ctx: t.Context(),
 	}
-	require.False(t, p.isFull())
+	require.False(t, p.mustCommit())
 	p.batch.heldBytes++
-	require.True(t, p.isFull())
+	require.True(t, p.mustCommit())
 }

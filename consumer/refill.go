@@ -103,7 +103,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	// The view may be ahead of the store's position, because it only says what readers can see already.
 	advance := stay
 	advance.NextOffset = reached.next
-	s.stores.show(ctx, show{
+	s.stores.show(ctx, viewUpdate{
 		snapshots: outcome.Snapshots, moves: []schemas.PositionMove{advance},
 		reached: []reach{reached}, mustSweep: repeated || retried,
 	})

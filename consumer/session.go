@@ -50,7 +50,7 @@ type session struct {
 	mayRepeat atomic.Bool
 
 	// keepsBytes reports that records keep their bytes until the store has answered, because the store refused
-	// one.
+	// one. See errBytesRecycled.
 	keepsBytes atomic.Bool
 
 	// sendsAtEnd has the next batch judged by the breaker before anything of it is sent.
@@ -204,6 +204,10 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 		return nil
 	}
 	s.sendsAtEnd = false
+	// guard: records lose their bytes again after a batch of which nothing was refused
+	if p.batch.refused == 0 {
+		s.keepsBytes.Store(false)
+	}
 	s.partitions.committed(decided.moves, decided.tallies)
 	p.batch.report()
 	return nil

@@ -20,8 +20,8 @@ type stores struct {
 	replay     *replayReader // nil in a live session
 }
 
-// show is one write that the view must be given.
-type show struct {
+// viewUpdate is what one write to the store means to the view.
+type viewUpdate struct {
 	snapshots []schemas.Snapshot
 	moves     []schemas.PositionMove
 	reached   []reach
@@ -61,7 +61,7 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 }
 
 // show gives the view what the store answered, and reports how far readers now see.
-func (s *stores) show(ctx context.Context, shown show) {
+func (s *stores) show(ctx context.Context, shown viewUpdate) {
 	s.push(ctx, shown)
 	for _, r := range shown.reached {
 		s.partitions.readable(r)
@@ -71,7 +71,7 @@ func (s *stores) show(ctx context.Context, shown show) {
 	}
 }
 
-func (s *stores) push(ctx context.Context, shown show) {
+func (s *stores) push(ctx context.Context, shown viewUpdate) {
 	defer s.cfg.observeStep("redis", s.cfg.Now())
 	applied := make([]schemas.Position, len(shown.moves))
 	for i, m := range shown.moves {

@@ -8,21 +8,21 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// tally counts how many of a partition's latest records were rejected. It is committed with the offset, as
-// its metadata. So it is exact after a crash, and a processor in a crash loop does not send a thousand dead
-// letters each time.
+// tally counts how many of a partition's latest records were rejected; BreakerLimits.judge reads it. It is
+// committed with the offset, as its metadata. So it is exact after a crash: a processor in a crash loop does
+// not start from zero each time, and send as many dead letters as InARow allows.
 type tally struct {
 	InARow int64    `json:"rejected_in_a_row"`
-	Lately []minute `json:"lately,omitempty"` // oldest first; only minutes in which records came
+	Lately []minute `json:"lately,omitempty"` // oldest first; only minutes in which records were processed
 
-	// Pardoned lets the next batch pass, whatever it holds. It is written at a shutdown while the breaker holds,
+	// Pardoned lets the next batch pass, whatever is in it. It is written at a shutdown while the breaker holds,
 	// because a person who restarts the processor wants it to go on.
 	Pardoned bool `json:"pardoned,omitempty"`
 
-	peak int64 // longest row of rejected records in the batch that was counted last
+	peak int64 // longest row of rejected records in the batch so far; not committed
 }
 
-// minute counts the records of one minute of Unix time.
+// minute counts the records that were processed in one minute of Unix time.
 type minute struct {
 	Minute   int64 `json:"minute"`
 	Records  int64 `json:"records"`
@@ -46,7 +46,8 @@ func (t tally) metadata() *string {
 // after returns the tally once the records at these offsets have passed, some of them rejected. It does not
 // change t.
 func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
-	next := tally{InARow: t.InARow, Pardoned: t.Pardoned}
+	// guard: a row that ended in an earlier poll of the batch counts | peak: t.peak -> peak: 0
+	next := tally{InARow: t.InARow, Pardoned: t.Pardoned, peak: t.peak}
 	oldest := now.Add(-window).Unix() / 60
 	for _, m := range t.Lately {
 		if m.Minute > oldest {
@@ -71,10 +72,11 @@ func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejec
 	return next
 }
 
-// countTallies returns the tallies of all owned partitions once a poll has passed with these dead letters. It
-// starts from sofar, those after the polls before, and where there is none from the committed ones.
+// countTallies returns the tallies of all owned partitions once a poll has passed with these dead letters.
+// earlier has the tallies after the batch's earlier polls; a partition without one starts from its committed
+// tally.
 func countTallies(
-	cfg *Config, committed, sofar map[int32]tally, passed []Decoded, deadLetters []schemas.DeadLetter,
+	cfg *Config, committed, earlier map[int32]tally, passed []Decoded, deadLetters []schemas.DeadLetter,
 ) map[int32]tally {
 	rejected := map[int32]map[int64]bool{}
 	for _, l := range deadLetters {
@@ -89,7 +91,7 @@ func countTallies(
 		offsets[at.Partition] = append(offsets[at.Partition], at.Offset)
 	}
 	tallies := maps.Clone(committed)
-	maps.Copy(tallies, sofar)
+	maps.Copy(tallies, earlier)
 	for id, offsets := range offsets {
 		if t, ok := tallies[id]; ok {
 			tallies[id] = t.after(cfg.Now(), cfg.Breaker.Window, offsets, rejected[id])
@@ -98,12 +100,15 @@ func countTallies(
 	return tallies
 }
 
-// spent uses up the pardons: a batch that passed with one is not counted.
-func spent(tallies map[int32]tally) map[int32]tally {
+// committable returns the tallies as they are committed: without the batch's peak, and empty where a pardon
+// was used up, because a batch that passed with one is not counted.
+func committable(tallies map[int32]tally) map[int32]tally {
 	for id, t := range tallies {
 		if t.Pardoned {
-			tallies[id] = tally{}
+			t = tally{}
 		}
+		t.peak = 0
+		tallies[id] = t
 	}
 	return tallies
 }
