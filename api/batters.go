@@ -44,7 +44,7 @@ func oneBatter(ctx context.Context, a *API, key schemas.BatterKey, need string) 
 		return b, err
 	}
 	if found[0].state == nil {
-		return b, huma.Error404NotFound("no pitch of this batter stands here")
+		return b, huma.Error404NotFound("no pitch of this batter is stored, or none in this game")
 	}
 	return a.names.batter(found[0]), nil
 }
@@ -60,19 +60,20 @@ func getBatters(ctx context.Context, a *API, in *battersIn) (body Batters, err e
 	}
 	body = Batters{Batters: []Batter{}, Missing: []int64{}}
 	for i, f := range found {
-		body.worst(f.Condition)
+		body.addCondition(f.Condition)
 		if f.state == nil {
 			body.Missing = append(body.Missing, keys[i].BatterID)
 			continue
 		}
-		body.see(f.state)
+		body.coverState(f.state)
 		body.Batters = append(body.Batters, a.names.batter(f))
 	}
 	slices.Sort(body.Missing)
 	return body, nil
 }
 
-// findBatters waits for the records in need, then reads the states.
+// findBatters waits for the records in need, then reads the states: one for each key, in the order of keys.
+// The state is nil where there is no current row.
 func findBatters(ctx context.Context, a *API, keys []schemas.BatterKey, need string) ([]held, error) {
 	r, err := awaitRecords(ctx, a, need, true)
 	if err != nil {
@@ -85,7 +86,8 @@ func findBatters(ctx context.Context, a *API, keys []schemas.BatterKey, need str
 	return found, err
 }
 
-// awaitRecords waits for the records in need, and returns where the answer may come from.
+// awaitRecords waits for the records in need, and returns where the answer may come from: always Postgres,
+// and with live also Redis.
 func awaitRecords(ctx context.Context, a *API, need string, live bool) (route, error) {
 	offsets, err := parseOffsets(need)
 	if err != nil {

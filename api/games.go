@@ -63,7 +63,7 @@ func getGames(ctx context.Context, a *API, in *gamesIn) (body Games, err error) 
 	for _, g := range games {
 		if s := summary(g); s.Live || !in.Live {
 			body.Games = append(body.Games, s)
-			body.saw(g.Last, g.UpdatedAt)
+			body.cover(g.Last, g.UpdatedAt)
 		}
 	}
 	return body, nil
@@ -95,10 +95,10 @@ func loadGame(ctx context.Context, a *API, gamePK string, r route) (*Game, error
 	g := &Game{GameSummary: summary(*whole.game), Batters: []GameBatter{}}
 	g.LastPitches = a.names.pitches(whole.pitches)
 	g.Condition = condition
-	g.saw(whole.game.Last, whole.game.UpdatedAt)
+	g.cover(whole.game.Last, whole.game.UpdatedAt)
 	for i := range whole.batters {
 		g.Batters = append(g.Batters, a.names.line(&whole.batters[i]))
-		g.see(&whole.batters[i])
+		g.coverState(&whole.batters[i])
 	}
 	return g, nil
 }
@@ -132,7 +132,7 @@ func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err e
 			rank = body.Leaders[i-1].Rank
 		}
 		body.Leaders = append(body.Leaders, Leader{Rank: rank, GameBatter: a.names.line(&states[i])})
-		body.see(&states[i])
+		body.coverState(&states[i])
 	}
 	return body, nil
 }
@@ -179,6 +179,6 @@ func getGamePitches(ctx context.Context, a *API, in *gamePitchesIn) (body GamePi
 	}
 	body = GamePitches{GamePK: in.Game, Pitches: a.names.pitches(rows)}
 	body.Condition = condition
-	body.sawRows(rows)
+	body.coverRows(rows)
 	return body, nil
 }

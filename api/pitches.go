@@ -46,7 +46,7 @@ func getBatterPitches(ctx context.Context, a *API, in *batterPitchesIn) (body Pi
 		last := rows[in.Limit-1]
 		body.NextCursor = cursorText(schemas.PitchCursor{EventTime: last.EventTime, PitchID: last.PitchID})
 	}
-	body.sawRows(rows)
+	body.coverRows(rows)
 	body.Pitches = a.names.pitches(rows)
 	return body, nil
 }

@@ -86,7 +86,7 @@ func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 		seen.pulse, seen.works, seen.source, seen.at = store, storeWorks, sourcePostgres, time.Now()
 		if len(games) > 0 {
 			seen.newest = Freshness{}
-			seen.newest.saw(games[0].Last, games[0].UpdatedAt)
+			seen.newest.cover(games[0].Last, games[0].UpdatedAt)
 		}
 	}
 	seen.upToDate = false

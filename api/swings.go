@@ -94,7 +94,7 @@ func findSwings(ctx context.Context, a *API, ids []int64, limit int, need string
 		return body, err
 	}
 	body.Condition = condition
-	body.sawRows(rows)
+	body.coverRows(rows)
 	of := map[int64][]SwingLine{}
 	for i := range rows {
 		of[rows[i].BatterID.Value] = append(of[rows[i].BatterID.Value], swingLine(&rows[i]))

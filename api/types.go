@@ -110,7 +110,7 @@ func (n *names) batter(h held) Batter {
 	b := Batter{BatterID: h.state.BatterID, GamePK: h.state.GamePK, Stats: h.state.Stats, Seq: h.state.Seq}
 	b.Name, b.Team = n.of(b.BatterID)
 	b.Condition = h.Condition
-	b.see(h.state)
+	b.coverState(h.state)
 	return b
 }
 
@@ -136,26 +136,26 @@ func (n *names) pitches(rows []schemas.StoredRow) []Pitch {
 	return out
 }
 
-// see makes an answer as fresh as the newest of its parts.
-func (f *Freshness) see(s *schemas.BatterState) {
+// coverState makes an answer as fresh as the newest of its parts.
+func (f *Freshness) coverState(s *schemas.BatterState) {
 	if s.Stats.LastPitch != nil {
-		f.saw(s.Stats.LastPitch.EventTime, s.UpdatedAt)
+		f.cover(s.Stats.LastPitch.EventTime, s.UpdatedAt)
 	}
 }
 
-func (f *Freshness) sawRows(rows []schemas.StoredRow) {
+func (f *Freshness) coverRows(rows []schemas.StoredRow) {
 	for i := range rows {
-		f.saw(rows[i].EventTime, rows[i].ProcessedAt)
+		f.cover(rows[i].EventTime, rows[i].ProcessedAt)
 	}
 }
 
-func (f *Freshness) saw(event, processed schemas.TimeMS) {
+func (f *Freshness) cover(event, processed schemas.TimeMS) {
 	f.AsOf = schemas.Some(max(event, f.AsOf.Value))
 	f.ProcessedAt = schemas.Some(max(processed, f.ProcessedAt.Value))
 }
 
-// worst merges the condition of one part into that of the whole answer.
-func (f *Freshness) worst(c Condition) {
+// addCondition merges the condition of one part into that of the whole answer.
+func (f *Freshness) addCondition(c Condition) {
 	order := map[string]int{"": 0, sourceRedis: 1, sourcePostgres: 2, sourceMemory: 3}
 	if order[c.Source] > order[f.Source] {
 		f.Source, f.LagMS = c.Source, c.LagMS

@@ -461,7 +461,7 @@ func TestDLQFiltersLimitsAndPassing(t *testing.T) {
 	sent := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--code=internal", "--limit=5", "--rate=0")
 	require.EqualValues(t, 5, sent.Sent)
 	sent = dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--passing", "--rate=0")
-	passing := ls.WouldPass + ls.Superseded // ls asks the core only, and no newer version stands here
+	passing := ls.WouldPass + ls.Superseded // ls asks the core only, and no newer version is in the store
 	refused := int64(60 / len(all))
 	require.InDelta(t, passing-refused-5, sent.Sent, 5)
 	require.Positive(t, sent.Foreign)

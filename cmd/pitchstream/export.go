@@ -21,7 +21,7 @@ type exportCmd struct {
 	From      string `env:"-" placeholder:"DATE" help:"First game date, YYYY-MM-DD. Default: the first."`
 	To        string `env:"-" placeholder:"DATE" help:"Last game date, YYYY-MM-DD. Default: the last."`
 	Undated   bool   `env:"-" help:"With --from or --to: also export the pitches without a game date. Without these flags they are always exported."`
-	Overwrite bool   `env:"-" help:"Write dates again whose files exist, and remove the files of dates without pitches. Default: existing files stay as they are."`
+	Overwrite bool   `env:"-" help:"Write dates again whose files exist, and remove the files of dates without pitches, within --from and --to. Default: existing files stay as they are."`
 	JSON      bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
@@ -40,7 +40,8 @@ are ordered by event time. All rows are read in one snapshot, and the memory nee
   pitchstream export --from 2024-09-01 --to 2024-09-30 -o lake/   a month
   pitchstream export --from 2024-09-27 --overwrite -o lake/       the last days again, because corrections come late
 
-A file appears when it is complete. After an interrupt or a kill, the same command continues with the missing dates.
+A file appears when it is complete. After an interrupt or a kill, the same command continues with the missing dates;
+with --overwrite it writes every date again. --overwrite removes files of dates without pitches, within --from and --to only.
 Read the files with DuckDB: SELECT * FROM read_parquet('lake/*/*.parquet', hive_partitioning = true)
 
 Exit status: 0 done; 1 the database or the folder failed, or it was interrupted; 2 wrong usage.`
@@ -62,7 +63,8 @@ func (c *exportCmd) Validate() error {
 	return nil
 }
 
-// PostgresRole returns a reader, which this command connects as.
+// PostgresRole returns the role that this command needs the rights of. An error of missing rights names the
+// command that grants them.
 func (*exportCmd) PostgresRole() config.Role { return config.Reader }
 
 // Run exports and prints a summary.
@@ -81,21 +83,21 @@ func (c *exportCmd) Run(ctx context.Context, std *stdio) error {
 		return terminal.PrintJSON(std.Out, object{
 			"output": c.Output, "pitches": r.Pitches, "bytes": r.Bytes, "dates": r.Dates,
 			"skipped": r.Skipped,
-			"removed": r.Removed, "undated": r.Undated,
+			"removed": r.Removed, "undated": r.LeftOut,
 		})
 	}
 	fmt.Fprintf(std.Out, "exported %s of %s, %s, to %s\n", terminal.Counted(r.Pitches, "pitch", "pitches"),
 		terminal.Counted(int64(r.Dates), "date"), terminal.Bytes(r.Bytes), c.Output)
 	if r.Skipped > 0 {
-		fmt.Fprintf(std.Out, "%s there already, and passed over (--overwrite writes them anew)\n",
+		fmt.Fprintf(std.Out, "%s there already, and skipped (--overwrite writes them again)\n",
 			terminal.Counted(int64(r.Skipped), "date was", "dates were"))
 	}
 	if r.Removed > 0 {
-		fmt.Fprintf(std.Out, "%s without pitches taken away\n", terminal.Counted(int64(r.Removed), "date"))
+		fmt.Fprintf(std.Out, "%s without pitches removed\n", terminal.Counted(int64(r.Removed), "date"))
 	}
-	if r.Undated > 0 {
+	if r.LeftOut > 0 {
 		fmt.Fprintf(std.Out, "%s without a game date not exported (--undated exports them)\n",
-			terminal.Counted(r.Undated, "pitch", "pitches"))
+			terminal.Counted(r.LeftOut, "pitch", "pitches"))
 	}
 	return nil
 }

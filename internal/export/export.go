@@ -45,7 +45,7 @@ type Report struct {
 	Dates          int
 	Skipped        int   // dates whose file existed
 	Removed        int   // files of dates without pitches
-	Undated        int64 // pitches without a game date that were not exported, because From or To is set
+	LeftOut        int64 // pitches without a game date that were not exported, because From or To is set
 }
 
 // Run writes the missing dates, or with Overwrite all of them.
@@ -113,7 +113,7 @@ func (e *exporter) run(ctx context.Context) error {
 func (e *exporter) choose(days []pgadmin.Day) (pitches int64) {
 	for _, d := range days {
 		if d.Date == "" && e.o.From+e.o.To != "" && !e.o.Undated {
-			e.report.Undated = d.Pitches
+			e.report.LeftOut = d.Pitches
 			continue
 		}
 		// guard: export: dates that are there are passed over | !e.o.Overwrite -> false

@@ -31,14 +31,16 @@ type Progress struct {
 	records atomic.Int64
 	bytes   atomic.Int64
 
-	outMu sync.Mutex // guards out; never held with rateMu, because mpb calls text while Note waits for mpb
+	// outMu guards out. It is never held with rateMu: Note holds it until mpb's goroutine has written, and that
+	// goroutine may be in text, which waits for rateMu.
+	outMu sync.Mutex
 	out   io.Writer
 
 	rateMu     sync.Mutex // guards recordRate and byteRate
 	recordRate meter
 	byteRate   meter
 
-	stop func()
+	stop func() // ends the bar or the lines, and waits until the last one is written
 }
 
 // ProgressOptions describe what is counted. A total of 0 means unknown. If both totals are known, the share
@@ -47,6 +49,7 @@ type ProgressOptions struct {
 	Title        string
 	TotalRecords int64
 	TotalBytes   int64
+	Done         int64         // records that were done before the start, which the rate leaves out
 	Noun         string        // what is counted, in the plural; "" means records
 	Every        time.Duration // between two lines where there is no terminal; 0 means 5 s
 }
@@ -66,7 +69,9 @@ func newProgress(w io.Writer, o ProgressOptions) *Progress {
 	o.Noun = cmp.Or(o.Noun, "records")
 	o.Every = cmp.Or(max(0, o.Every), 5*time.Second)
 	now := time.Now()
-	return &Progress{o: o, out: w, recordRate: meter{at: now}, byteRate: meter{at: now}}
+	p := &Progress{o: o, out: w, recordRate: meter{at: now, count: o.Done}, byteRate: meter{at: now}}
+	p.records.Store(o.Done)
+	return p
 }
 
 // AddRecords counts n more records.
@@ -96,12 +101,13 @@ func (p *Progress) startBar() {
 	if p.total() == 0 {
 		style = mpb.SpinnerStyle().Build()
 	}
-	bar := bars.MustAdd(max(1, p.total()), style, mpb.BarRemoveOnComplete(),
+	end := max(1, p.total()) // mpb would never draw a bar to 0
+	bar := bars.MustAdd(end, style, mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(p.o.Title+" ")),
 		mpb.AppendDecorators(text))
 	p.writeTo(bars) // mpb prints such lines above its bars
 	stopUpdates := every(100*time.Millisecond, func(time.Time) {
-		bar.SetCurrent(min(p.done(), max(1, p.total())-1)) // less than the total, at which mpb would end the bar
+		bar.SetCurrent(min(p.done(), end-1)) // at the end mpb would remove the bar
 	})
 	p.stop = sync.OnceFunc(func() {
 		stopUpdates()
@@ -117,8 +123,8 @@ func (p *Progress) writeTo(w io.Writer) {
 	p.out = w
 }
 
-// every calls f at each interval from a goroutine of its own, until the function that it returns has been
-// called.
+// every calls f at each interval from a goroutine of its own, until stop is called. stop waits until a
+// running f has returned, so f must not call it.
 func every(interval time.Duration, f func(now time.Time)) (stop func()) {
 	quit := make(chan struct{})
 	var running sync.WaitGroup
@@ -150,7 +156,8 @@ func (p *Progress) done() int64 {
 	return p.records.Load()
 }
 
-// text describes how far the work is at the time now, for example
+// text describes how far the work is at the time now, and updates the rates; only the bar or the ticker calls
+// it. For example
 //
 //	12,000 of 50,000 records (2,400/s), 1.1 GB of 10.0 GB (230.0 MB/s), 11%, 38s left
 func (p *Progress) text(now time.Time) string {
@@ -208,7 +215,8 @@ func (l *LateProgress) Set(done, total int64) {
 	if l.p == nil || total != l.o.TotalRecords {
 		l.Stop()
 		l.o.TotalRecords = total
-		l.p, l.done = StartProgress(l.w, l.o), 0
+		l.o.Done, l.done = done, done
+		l.p = StartProgress(l.w, l.o)
 	}
 	l.p.AddRecords(done - l.done)
 	l.done = done
@@ -228,7 +236,7 @@ type meter struct {
 	at        time.Time // of the last update
 	count     int64
 	perSecond float64
-	begun     bool // perSecond holds a measured rate
+	begun     bool // something was counted since the start; a wait before it must not slow the rate
 }
 
 const meterMemory = 15 * time.Second
@@ -246,6 +254,6 @@ func (m *meter) update(now time.Time, count int64) float64 {
 	}
 	m.perSecond += weight * (current - m.perSecond)
 	m.at, m.count = now, count
-	m.begun = m.begun || count > 0
+	m.begun = m.begun || current > 0
 	return m.perSecond
 }

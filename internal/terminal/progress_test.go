@@ -73,6 +73,7 @@ func TestProgressIsDescribedInOneLine(t *testing.T) {
 		{"records", ProgressOptions{TotalRecords: 2000, Noun: "pitches"}, 500, 0, "500 of 2,000 pitches (50/s), 25%, 30s left"},
 		{"both: bytes decide the share", ProgressOptions{TotalRecords: 10, TotalBytes: 1000}, 9, 100, "9 of 10 records (1/s), 100 B of 1.0 kB (10 B/s), 10%, 1m30s left"},
 		{"done", ProgressOptions{TotalRecords: 10}, 10, 0, "10 of 10 records (1/s), 100%"},
+		{"half was done before", ProgressOptions{TotalRecords: 2000, Done: 1000}, 100, 0, "1,100 of 2,000 records (10/s), 55%, 1m30s left"},
 		{"more than all", ProgressOptions{TotalRecords: 10}, 20, 0, "20 of 10 records (2/s), 100%"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
