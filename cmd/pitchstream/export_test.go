@@ -98,7 +98,7 @@ func TestExportStory(t *testing.T) {
 	status, said = l.export()
 	require.Equal(t, exitOK, status, said)
 	require.Contains(t, said, "exported 50 pitches of 1 date, ")
-	require.Contains(t, said, "3 dates were there already, and passed over")
+	require.Contains(t, said, "3 dates were there already, and skipped")
 	require.Equal(t, all, l.files())
 
 	for i := range l.sent { // all of one date move to another, which none had
@@ -116,7 +116,7 @@ func TestExportStory(t *testing.T) {
 	status, said = l.export("--to=2024-09-28", "--overwrite", "--undated")
 	require.Equal(t, exitOK, status, said)
 	require.Contains(t, said, "exported 100 pitches of 2 dates, ")
-	require.Contains(t, said, "1 date without pitches taken away")
+	require.Contains(t, said, "1 date without pitches removed")
 	require.Equal(t, []string{part("2024-09-28"), part("2024-09-29"), part("2024-10-01"), part("__HIVE_DEFAULT_PARTITION__")}, l.files())
 }
 
