@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +16,12 @@ func poison(n int, partition int32) (records []schemas.Record) {
 		records = append(records, schemas.Record{Key: []byte("1"), Value: []byte("{"), Coordinates: schemas.Coordinates{Partition: partition}})
 	}
 	return records
+}
+
+// readable returns n records of one pitch, in partition 1.
+func readable(n int) []schemas.Record {
+	return slices.Repeat([]schemas.Record{{Key: []byte("1"), Coordinates: schemas.Coordinates{Partition: 1},
+		Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001"}}}`)}}, n)
 }
 
 func strict(c *Config) {
@@ -99,14 +106,32 @@ func TestARebalanceDoesNotLoosenTheBreaker(t *testing.T) {
 	})
 }
 
+// Good records that come after bad ones are no reason to hold, although the share of the window says so once
+// there are enough of them to count.
+// guard: good records do not hold the processor
+func TestGoodRecordsDoNotHoldTheProcessor(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		cl.produce(poison(25, 1)...)
+		w := cl.start(func(c *Config) { c.Breaker = BreakerLimits{Share: 0.5, WindowMin: 30} })
+		cl.waitCommitted()
+		cl.produce(readable(10)...)
+		cl.waitCommitted()
+		require.Empty(t, w.seen.reason("breaker"))
+		cl.produce(poison(1, 1)...)
+		cl.waitHeld(w)
+		require.Contains(t, w.seen.reason("breaker"), "26 of the last 36 records were rejected")
+		require.True(t, w.ResetBreaker())
+		cl.waitCommitted()
+	})
+}
+
 func TestAGoodRecordResetsTheCountInARow(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cl := newCluster(t)
-		good := schemas.Record{Key: []byte("1"), Coordinates: schemas.Coordinates{Partition: 1},
-			Value: []byte(`{"summary_acts":{"pitch":{"eventId":"00000000-0000-4000-8000-000000000001"}}}`)}
 		for range 6 {
 			cl.produce(poison(60, 1)...)
-			cl.produce(good)
+			cl.produce(readable(1)...)
 		}
 		cl.process(strict)
 		cl.requireConsistent()

@@ -53,8 +53,14 @@ type decision struct {
 func (p *pipeline) decide() (decision, error) {
 	failed := p.early.wait()
 	b, s := p.batch, p.session
+	var why string
+	// A batch of good records goes on, because holding it would keep nothing out of the dead letters.
+	// guard: good records do not hold the processor | always
+	if len(b.deadLetters) > 0 {
+		why = p.cfg.Breaker.judge(p.cfg.Now(), b.tallies)
+	}
 	// guard: too much poison holds the processor
-	if why := p.cfg.Breaker.judge(p.cfg.Now(), b.tallies); why != "" {
+	if why != "" {
 		// guard: a breaker that holds leaves nothing open
 		if s.txn.isOpen {
 			return decision{}, errTripped
