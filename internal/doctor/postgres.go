@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -14,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // oldestPostgres is the oldest major version that is tested.
@@ -313,39 +312,38 @@ func (p *postgresExam) rights(ctx context.Context) error {
 // migrations compares the applied migrations with those of this build.
 func (p *postgresExam) migrations(ctx context.Context) error {
 	table := pgx.Identifier{p.o.Schema, "schema_migrations"}.Sanitize()
-	rows, err := p.conn.Query(ctx, `SELECT version FROM `+table)
+	applied, version, name := map[int]string{}, 0, ""
+	rows, err := p.conn.Query(ctx, `SELECT version, name FROM `+table)
 	if err != nil {
 		return err
 	}
-	applied, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	_, err = pgx.ForEachRow(rows, []any{&version, &name}, func() error { applied[version] = name; return nil })
 	if code := (*pgconn.PgError)(nil); err != nil && !(errors.As(err, &code) && code.Code == "42P01") {
 		return err
 	}
-	unknown := map[int]bool{}
-	for _, version := range applied {
-		unknown[version] = true
-	}
-	var missing []string
-	for _, m := range pgadmin.Migrations() {
-		if !unknown[m.Version] {
-			missing = append(missing, fmt.Sprintf("%04d_%s", m.Version, m.Name))
-		}
-		delete(unknown, m.Version)
-	}
+	missing, unknown := schemas.CompareMigrations(applied)
 	p.l.check(len(missing) > 0, Finding{
-		"postgres.migrations", Error, "migrations are missing: " + strings.Join(missing, ", "),
+		"postgres.migrations", Error, "migrations are missing: " + listed(missing),
 		"statements of this build fail, because tables or columns are missing", "pitchstream migrate",
 	})
-	var newer []string
-	for _, version := range slices.Sorted(maps.Keys(unknown)) {
-		newer = append(newer, fmt.Sprintf("%04d", version))
-	}
-	p.l.check(len(newer) > 0, Finding{
-		"postgres.migrations", Error, "this build does not know the applied migrations " + strings.Join(newer,
-			", "),
-		"it may write what a newer build reads otherwise", "use the newer build, which applied them",
+	isBreaking := slices.ContainsFunc(unknown, schemas.Migration.IsBreaking)
+	p.l.check(isBreaking, Finding{
+		"postgres.migrations", Error, "this build cannot work with the applied migrations " + listed(unknown),
+		"a newer build changed what this build reads and writes", "use the build that applied them",
+	})
+	p.l.check(!isBreaking && len(unknown) > 0, Finding{
+		"postgres.migrations", Warning, "this build does not know the applied migrations " + listed(unknown),
+		"it leaves what they added empty", "finish the upgrade: use the build that applied them",
 	})
 	return nil
+}
+
+func listed(all []schemas.Migration) string {
+	names := make([]string, len(all))
+	for i, m := range all {
+		names[i] = m.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 // evidence reads positions and counts for the checks between servers.

@@ -3,7 +3,9 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +28,7 @@ type Observer struct {
 	work    *activity
 	traces  *obs.Tracer
 	refused atomic.Value // the hint for the reason why Redis refuses us that was logged last
+	unknown atomic.Value // the note about migrations that was logged last
 }
 
 // NewObserver returns an observer with metrics of its own. hint is Options.Hint.
@@ -134,37 +137,61 @@ func (w *Observer) Batch(s consumer.BatchSummary) {
 	w.log.Debug("batch", attrs...)
 }
 
-// pingEvery is the time between two checks of Postgres, and the timeout of one.
-const pingEvery = 5 * time.Second
+// pingEvery is the time between two checks of Postgres, and the timeout of one; pingSoon is the time after
+// one that failed.
+const (
+	pingEvery = 5 * time.Second
+	pingSoon  = time.Second
+)
 
-// pingPostgres returns a loop that checks whether Postgres answers: a processor without partitions writes
-// nothing, and must still know. It returns an error for a database that pitchstream cannot use.
-func (w *Observer) pingPostgres(store *pgsink.Sink) func(context.Context) error {
+// pingPostgres returns a loop that checks whether Postgres answers and has the migrations of this build: a
+// processor without partitions writes nothing, and must still know. It closes migrated after the first check
+// that passes. It returns an error for a database that this build must not use.
+func (w *Observer) pingPostgres(store *pgsink.Sink, migrated chan<- struct{}) func(context.Context) error {
 	return func(ctx context.Context) error {
-		tick := time.NewTicker(pingEvery)
+		known := sync.OnceFunc(func() { close(migrated) })
+		tick := time.NewTimer(0)
 		defer tick.Stop()
 		for {
-			ping, cancel := context.WithTimeout(ctx, pingEvery)
-			err := store.Ping(ping)
-			cancel()
-			if ctx.Err() != nil {
-				return nil
-			}
-			if errors.Is(err, pgsink.ErrEncoding) {
-				return err
-			}
-			w.Metrics.Up("postgres", err == nil)
-			reason := ""
-			if err != nil {
-				reason = w.withHint(err)
-			}
-			w.health.Set("postgres", err == nil, reason)
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-tick.C:
 			}
+			ping, cancel := context.WithTimeout(ctx, pingEvery)
+			unknown, err := store.DB().CheckMigrations(ping)
+			cancel()
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case errors.Is(err, pgsink.ErrEncoding), errors.Is(err, pgsink.ErrNewerSchema):
+				return err
+			}
+			w.Metrics.Up("postgres", err == nil)
+			if err != nil {
+				w.health.Set("postgres", false, w.withHint(err))
+				tick.Reset(pingSoon)
+				continue
+			}
+			w.health.Set("postgres", true, "")
+			w.noteUnknown(unknown)
+			known()
+			tick.Reset(pingEvery)
 		}
+	}
+}
+
+// noteUnknown names in /readyz, and once in the log, the migrations that a newer build has applied.
+func (w *Observer) noteUnknown(unknown []schemas.Migration) {
+	note := ""
+	if len(unknown) > 0 {
+		note = fmt.Sprintf("a newer build has applied %v, which this build does not know: finish the upgrade",
+			unknown)
+	}
+	w.health.Note("postgres", note)
+	if was := w.unknown.Swap(note); note != "" && was != note {
+		w.log.Warn("the schema has migrations of a newer build: going on, because they only add",
+			"unknown", unknown)
 	}
 }
 

@@ -94,8 +94,8 @@ func (o Options) Encoder() kafkasink.Encoder {
 }
 
 // Run processes the raw topic until ctx ends, finishes the batch in flight and returns nil. It waits for
-// servers that do not answer, and returns an error only where waiting cannot help: wrong options, an address
-// in use, a refused login.
+// servers that do not answer, and for migrations of this build. It returns an error only where waiting cannot
+// help: wrong options, an address in use, a refused login, a schema that a newer build changed.
 func Run(ctx context.Context, o Options) error {
 	watch := NewObserver(o.Log, o.Hint)
 	id := instanceName(o.InstanceID)
@@ -123,8 +123,20 @@ func Run(ctx context.Context, o Options) error {
 	beats.keeper = keeper
 	watch.Metrics.Phase(string(keeper.State().Phase))
 
+	migrated := make(chan struct{}) // closed once the schema is known to be one that this build can use
+	onceMigrated := func(f func(context.Context) error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			// guard: nothing touches a schema that lacks a migration | case <-migrated: -> default:
+			select {
+			case <-migrated:
+				return f(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
 	helpers := []func(context.Context) error{
-		keeper.Run, beats.Run, watch.pingPostgres(store),
+		onceMigrated(keeper.Run), onceMigrated(beats.Run), watch.pingPostgres(store, migrated),
 		func(ctx context.Context) error { watch.Metrics.Summarize(ctx, o.Log); return nil },
 	}
 	if o.QualityInterval > 0 {
@@ -137,7 +149,7 @@ func Run(ctx context.Context, o Options) error {
 		k := &qualityKeeper{
 			store: own, metrics: watch.Metrics.Quality(), every: o.QualityInterval, log: o.Log,
 		}
-		helpers = append(helpers, k.Run)
+		helpers = append(helpers, onceMigrated(k.Run))
 	}
 	var processor atomic.Pointer[consumer.Processor] // nil until Kafka has answered
 	if o.AdminAddr != "" {
@@ -156,7 +168,7 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 		processor.Store(consumer.New(cfg, store, keeper, o.Encoder()))
-		return processor.Load().Run(ctx)
+		return onceMigrated(processor.Load().Run)(ctx)
 	}, helpers...)
 }
 

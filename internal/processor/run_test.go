@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,23 +19,23 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-func TestRunShowsThatPostgresIsUnavailableAndStopsOnCancel(t *testing.T) {
+// runnable returns options for Run, with topics in a Kafka of their own and an empty Redis.
+func runnable(t *testing.T, postgres string) Options {
+	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	o := Options{
 		Kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, Group: "pitchstream",
 		RawTopic: "pitches.raw", RowsTopic: "pitches.rows", DeadTopic: "pitches.dead",
-		Postgres: pgsink.Config{
-			URL: "postgres://nobody@" + testkit.FreeAddr() + "/none?sslmode=disable", Schema: "pitchstream",
-		},
+		Postgres:      pgsink.Config{URL: postgres, Schema: "pitchstream"},
 		Redis:         redissink.Config{URL: "redis://" + miniredis.RunT(t).Addr(), Prefix: "ps:live:"},
 		ServingSchema: "pitchstream_serving", LivePrefix: "ps:live:",
 		AdminAddr: testkit.FreeAddr(), Log: slog.New(slog.DiscardHandler),
-		Hint: func(error) string { return "start the server" },
 	}
 	client, err := kgo.NewClient(o.Kafka...)
 	require.NoError(t, err)
@@ -44,7 +45,12 @@ func TestRunShowsThatPostgresIsUnavailableAndStopsOnCancel(t *testing.T) {
 	})
 	_, err = kafkasink.EnsureTopics(t.Context(), kadm.NewClient(client), topics, false)
 	require.NoError(t, err)
+	return o
+}
 
+func TestRunShowsThatPostgresIsUnavailableAndStopsOnCancel(t *testing.T) {
+	o := runnable(t, "postgres://nobody@"+testkit.FreeAddr()+"/none?sslmode=disable")
+	o.Hint = func(error) string { return "start the server" }
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, o) }()
@@ -65,27 +71,69 @@ func TestRunShowsThatPostgresIsUnavailableAndStopsOnCancel(t *testing.T) {
 }
 
 func TestRunRefusesADatabaseOfAnotherEncoding(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	require.NoError(t, err)
-	t.Cleanup(cluster.Close)
-	o := Options{
-		Kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, Group: "pitchstream",
-		RawTopic: "pitches.raw", RowsTopic: "pitches.rows", DeadTopic: "pitches.dead",
-		Postgres: pgsink.Config{
-			URL: testkit.PostgresOf(t, testkit.Postgres(t), "LATIN1"), Schema: "pitchstream",
-		},
-		Redis: redissink.Config{URL: "redis://" + miniredis.RunT(t).Addr(), Prefix: "ps:live:"},
-		Log:   slog.New(slog.DiscardHandler),
-	}
-	client, err := kgo.NewClient(o.Kafka...)
-	require.NoError(t, err)
-	defer client.Close()
-	topics := kafkasink.Topics(kafkasink.TopicsConfig{
-		Raw: o.RawTopic, Rows: o.RowsTopic, Dead: o.DeadTopic, Partitions: 1,
-	})
-	_, err = kafkasink.EnsureTopics(t.Context(), kadm.NewClient(client), topics, false)
-	require.NoError(t, err)
+	o := runnable(t, testkit.PostgresOf(t, testkit.Postgres(t), "LATIN1"))
 	require.ErrorIs(t, Run(t.Context(), o), pgsink.ErrEncoding)
+}
+
+// guard: nothing touches a schema that lacks a migration
+func TestRunWaitsForItsMigrationsAndNamesThoseOfANewerBuild(t *testing.T) {
+	o := runnable(t, testkit.Postgres(t))
+	store, err := o.OpenStore()
+	require.NoError(t, err)
+	defer store.Close()
+	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
+	require.NoError(t, err)
+	exec := func(sql string) {
+		t.Helper()
+		_, err := store.DB().Pool.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	exec(`CREATE TABLE kept AS SELECT * FROM pitchstream.schema_migrations WHERE version = 9;
+		DELETE FROM pitchstream.schema_migrations WHERE version = 9;
+		ALTER TABLE pitchstream.stream_positions RENAME COLUMN topic_id TO away`)
+
+	var log lockedBuffer
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	ended := make(chan error, 1)
+	go func() { ended <- Run(t.Context(), o) }()
+	says := func(wantStatus int, text string) {
+		t.Helper()
+		var status int
+		var body string
+		require.Eventually(t, func() bool {
+			status, body = ready(o.AdminAddr)
+			return status == wantStatus && strings.Contains(body, text)
+		}, time.Minute, 20*time.Millisecond, "%s, want %s", &body, text)
+	}
+	says(http.StatusServiceUnavailable, "lacks migrations of this build (0009_topic_ids): run `pitchstream migrate`")
+	exec(`ALTER TABLE pitchstream.stream_positions RENAME COLUMN away TO topic_id;
+		INSERT INTO pitchstream.schema_migrations SELECT * FROM kept`)
+	says(http.StatusOK, "{")
+	require.NotContains(t, log.String(), "42703", "no statement met a column that is missing")
+
+	exec(`INSERT INTO pitchstream.schema_migrations VALUES (9000, 'more_columns', '')`)
+	says(http.StatusOK, "a newer build has applied [9000_more_columns]")
+	require.Contains(t, log.String(), "unknown=[9000_more_columns]")
+	exec(`INSERT INTO pitchstream.schema_migrations VALUES (9001, 'other_registers_breaking', '')`)
+	require.ErrorIs(t, <-ended, pgsink.ErrNewerSchema)
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 func TestRunRefusesAnAdminAddressInUse(t *testing.T) {

@@ -135,8 +135,8 @@ func Run(ctx context.Context, o Options) error {
 	}, helpers...)
 }
 
-// watchStores checks each second until ctx ends whether the stores can be read. It returns an error for a
-// database that pitchstream cannot use.
+// watchStores checks each second until ctx ends whether the stores can be read, and whether the schema has
+// the migrations of this build. It returns an error for a database that this build must not read.
 func watchStores(ctx context.Context, handler *api.Switch, stores *targets, health *obs.Health) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -145,15 +145,19 @@ func watchStores(ctx context.Context, handler *api.Switch, stores *targets, heal
 		if ctx.Err() != nil {
 			return nil
 		}
+		ping, cancel := context.WithTimeout(ctx, time.Second)
+		why := stores.live.Ping(ping)
+		cancel()
+		if errors.Is(why, pgread.ErrEncoding) || errors.Is(why, pgread.ErrNewerSchema) {
+			return why
+		}
+		// guard: server: a schema that lacks a migration is named
+		if errors.Is(why, pgread.ErrNotMigrated) {
+			err = why
+		}
 		reason := ""
 		if err != nil {
 			reason = err.Error()
-			ping, cancel := context.WithTimeout(ctx, time.Second)
-			why := stores.live.Ping(ping)
-			cancel()
-			if errors.Is(why, pgread.ErrEncoding) {
-				return why
-			}
 		}
 		health.Set("stores", err == nil, reason)
 		select {

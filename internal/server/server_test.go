@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,31 @@ func TestServerRefusesADatabaseOfAnotherEncoding(t *testing.T) {
 	o, _, _ := testOptions(t)
 	o.Postgres.URL = testkit.PostgresOf(t, o.Postgres.URL, "LATIN1")
 	require.ErrorIs(t, Run(t.Context(), o), pgsink.ErrEncoding)
+}
+
+// guard: server: a schema that lacks a migration is named
+func TestServerNamesAMigrationThatIsMissing(t *testing.T) {
+	o, _, store := testOptions(t)
+	o.AdminAddr = testkit.FreeAddr()
+	exec := func(sql string) {
+		t.Helper()
+		_, err := store.DB().Pool.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	exec(`CREATE TABLE kept AS SELECT * FROM pitchstream.schema_migrations WHERE version = 9;
+		DELETE FROM pitchstream.schema_migrations WHERE version = 9`)
+	ended := make(chan error, 1)
+	go func() { ended <- Run(t.Context(), o) }()
+	var err error
+	require.Eventually(t, func() bool {
+		err = CheckReady(t.Context(), o.AdminAddr)
+		return err != nil && strings.Contains(err.Error(), "lacks migrations of this build (0009_topic_ids)")
+	}, time.Minute, 20*time.Millisecond, &err)
+	exec(`INSERT INTO pitchstream.schema_migrations SELECT * FROM kept`)
+	ready := func() bool { return CheckReady(t.Context(), o.AdminAddr) == nil }
+	require.Eventually(t, ready, time.Minute, 20*time.Millisecond)
+	exec(`INSERT INTO pitchstream.schema_migrations VALUES (9001, 'other_views_breaking', '')`)
+	require.ErrorIs(t, <-ended, pgsink.ErrNewerSchema)
 }
 
 // guard: server: requests are taken while load balancers notice

@@ -21,8 +21,11 @@ type Config = pg.Config
 // DB is the pool that a Sink shares with pgbooks and pgadmin.
 type DB = pg.DB
 
-// ErrEncoding means that the database cannot hold every text. Waiting does not help.
-var ErrEncoding = pg.ErrEncoding
+// Errors of a database that this build must not use.
+var (
+	ErrEncoding    = pg.ErrEncoding
+	ErrNewerSchema = pg.ErrNewerSchema
+)
 
 // Sink writes batches. It is safe for use by several goroutines. Each Apply uses one connection.
 type Sink struct {
@@ -52,17 +55,10 @@ func (s *Sink) DB() *DB { return s.db }
 // Close waits for the connections that are in use, and closes the pool.
 func (s *Sink) Close() { s.db.Pool.Close() }
 
-// Ping returns an error if the database is unreachable or its schema was not migrated.
+// Ping returns an error if the database is unreachable or its schema is not one that this build can use.
 func (s *Sink) Ping(ctx context.Context) error {
-	var ok bool
-	err := pg.ScanOne(ctx, s.db, []any{&ok}, `SELECT to_regclass('{schema}.batter_totals') IS NOT NULL`)
-	if err != nil {
-		return pg.Wrap("ping", err)
-	}
-	if !ok {
-		return fmt.Errorf("postgres: schema %q has no tables of pitchstream: run `pitchstream migrate`", s.cfg.Schema)
-	}
-	return nil
+	_, err := s.db.CheckMigrations(ctx)
+	return err
 }
 
 // Apply writes one batch in one transaction and returns its outcome. Applying a batch again, or an older one

@@ -3,13 +3,8 @@ package pgadmin
 
 import (
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
-	"io/fs"
-	"path"
-	"strconv"
 	"strings"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -29,47 +24,13 @@ var files embed.FS
 
 var statement = pg.Statements(files)
 
-// Migration is one embedded SQL file.
-type Migration struct {
-	Version int
-	Name    string
-	sql     string
-}
-
-func (m Migration) checksum() string {
-	sum := sha256.Sum256([]byte(m.sql))
-	return hex.EncodeToString(sum[:])
-}
-
-// Migrations returns the embedded migrations in their order. It panics on a file without a number.
-func Migrations() []Migration {
-	files, err := fs.Glob(schemas.Migrations, "migrations/*.sql") // sorted
-	if err != nil {
-		panic(err)
-	}
-	var out []Migration
-	for _, file := range files {
-		b, err := schemas.Migrations.ReadFile(file)
-		if err != nil {
-			panic(err)
-		}
-		number, name, _ := strings.Cut(strings.TrimSuffix(path.Base(file), ".sql"), "_")
-		version, err := strconv.Atoi(number)
-		if err != nil {
-			panic(fmt.Sprintf("%s: its name must begin with a number", file))
-		}
-		out = append(out, Migration{Version: version, Name: name, sql: string(b)})
-	}
-	return out
-}
-
 // Migrate brings the schema to the version of this build and returns the migrations that it applied. Each one
 // runs in a transaction of its own. An advisory lock makes concurrent calls wait for each other. It returns
 // an error if a newer build migrated the database, or if a migration has changed since it was applied.
-func (a *Admin) Migrate(ctx context.Context) (applied []Migration, err error) {
+func (a *Admin) Migrate(ctx context.Context) (applied []schemas.Migration, err error) {
 	err = a.step(ctx, func(tx *pg.Tx) error { return a.makeSchema(ctx, tx) })
 	for err == nil {
-		var m *Migration // applied by this step
+		var m *schemas.Migration // applied by this step
 		err = a.step(ctx, func(tx *pg.Tx) (err error) {
 			m, err = applyNext(ctx, tx)
 			return err
@@ -119,16 +80,16 @@ func (a *Admin) makeSchema(ctx context.Context, tx *pg.Tx) error {
 
 // pending returns the migrations that are not applied yet. It returns an error if this build lacks an applied
 // one or has it with another content.
-func pending(have []Migration, done map[int]string) ([]Migration, error) {
-	var todo []Migration
+func pending(have []schemas.Migration, done map[int]string) ([]schemas.Migration, error) {
+	var todo []schemas.Migration
 	known := map[int]bool{}
 	for _, m := range have {
 		known[m.Version] = true
 		if sum, ok := done[m.Version]; !ok {
 			todo = append(todo, m)
-		} else if sum != m.checksum() {
-			return nil, fmt.Errorf("migration %04d_%s was applied with another content "+
-				"than this build has: use the build that made this database, or a fresh schema", m.Version, m.Name)
+		} else if sum != m.Checksum() {
+			return nil, fmt.Errorf("migration %v was applied with another content "+
+				"than this build has: use the build that made this database, or a fresh schema", m)
 		}
 	}
 	for version := range done {
@@ -141,22 +102,22 @@ func pending(have []Migration, done map[int]string) ([]Migration, error) {
 }
 
 // applyNext applies the first migration that is not applied yet, and returns it; nil if there is none.
-func applyNext(ctx context.Context, tx *pg.Tx) (*Migration, error) {
+func applyNext(ctx context.Context, tx *pg.Tx) (*schemas.Migration, error) {
 	done, err := pg.CollectMap[int, string](ctx, tx, `SELECT version, checksum FROM {schema}.schema_migrations`)
 	if err != nil {
 		return nil, err
 	}
-	todo, err := pending(Migrations(), done)
+	todo, err := pending(schemas.AllMigrations(), done)
 	if err != nil || len(todo) == 0 {
 		return nil, err
 	}
 	m := &todo[0]
-	if err = tx.Script(ctx, m.sql); err == nil {
+	if err = tx.Script(ctx, m.SQL); err == nil {
 		_, err = pg.Exec(ctx, tx, `INSERT INTO {schema}.schema_migrations (version, name, checksum) VALUES ($1, $2, $3)`,
-			m.Version, m.Name, m.checksum())
+			m.Version, m.Name, m.Checksum())
 	}
 	if err != nil {
-		return nil, fmt.Errorf("migration %04d_%s: %w", m.Version, m.Name, err)
+		return nil, fmt.Errorf("migration %v: %w", m, err)
 	}
 	return m, nil
 }

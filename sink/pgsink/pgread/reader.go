@@ -14,8 +14,12 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// ErrEncoding means that the database cannot hold every text. Waiting does not help.
-var ErrEncoding = pg.ErrEncoding
+// Errors of a database that this build must not read. Waiting helps only where ErrNotMigrated says so.
+var (
+	ErrEncoding    = pg.ErrEncoding
+	ErrNewerSchema = pg.ErrNewerSchema
+	ErrNotMigrated = pg.ErrNotMigrated
+)
 
 // Config names the database and the schema.
 type Config = pg.Config
@@ -43,17 +47,10 @@ func (r *Reader) DB() *pg.DB { return r.db }
 // Close waits for the connections that are in use, and closes the pool.
 func (r *Reader) Close() { r.db.Pool.Close() }
 
-// Ping returns an error if the database is unreachable or its schema lacks a table that this build reads.
+// Ping returns an error if the database is unreachable or its schema is not one that this build can read.
 func (r *Reader) Ping(ctx context.Context) error {
-	var ok bool
-	err := pg.ScanOne(ctx, r.db, []any{&ok}, `SELECT to_regclass('{schema}.players') IS NOT NULL`)
-	if err != nil {
-		return pg.Wrap("ping", err)
-	}
-	if !ok {
-		return errors.New("postgres: the schema is not that of this build: run `pitchstream migrate`")
-	}
-	return nil
+	_, err := r.db.CheckMigrations(ctx)
+	return err
 }
 
 // Pulse returns how far the stream is, and the heartbeats of the processors. It leaves out the epoch, because
