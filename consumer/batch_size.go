@@ -31,7 +31,7 @@ func (s *batchSize) limit() int { return int(s.now.Load()) }
 // shrink halves the batches after one of n records got no answer. It returns false when one record was too
 // many.
 func (s *batchSize) shrink(n int) bool {
-	// guard: a batch that is too large for the store shrinks
+	// guard: a batch that is too large for the store shrinks | always
 	if n <= 1 {
 		return false
 	}

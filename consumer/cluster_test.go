@@ -57,6 +57,7 @@ type cluster struct {
 	sent    []schemas.Record
 
 	startsHung bool // the next worker starts with a store that does not answer
+	startsLate bool // the next worker starts with a store that answers its first write when the attempt ends
 
 	before, after hook // of the store, may be changed while processors run
 }
@@ -138,6 +139,8 @@ type worker struct {
 	dead atomic.Bool
 	// hang makes the store not answer this processor until its attempt ends; waiting reports such an attempt.
 	hang, waiting atomic.Bool
+	// late makes the store answer the next write when its attempt ends; waiting reports such a write, too.
+	late atomic.Bool
 	// slowness is how long the store takes for one pitch, in nanoseconds.
 	slowness atomic.Int64
 	// losesPushes drops the pushes of the processor, as if it could not reach the view.
@@ -203,7 +206,8 @@ func (cl *cluster) start(change ...func(*Config)) *worker {
 		},
 	}
 	w.hang.Store(cl.startsHung)
-	cl.startsHung = false
+	w.late.Store(cl.startsLate)
+	cl.startsHung, cl.startsLate = false, false
 	if os.Getenv("PITCHSTREAM_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -244,16 +248,15 @@ func (m workerStore) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcom
 		return schemas.Outcome{}, errDead
 	}
 	if m.w.hang.Load() {
-		m.w.waiting.Store(true)
-		m.w.cl.events.note()
-		<-ctx.Done()
+		m.wait(ctx)
 		m.w.hang.Store(false)
-		m.w.waiting.Store(false)
-		m.w.cl.events.note()
 		return schemas.Outcome{}, ctx.Err()
 	}
 	sleep(ctx, time.Duration(m.w.slowness.Load()*int64(len(b.Pitches))))
 	out, err := m.Store.Apply(ctx, b)
+	if m.w.late.Swap(false) {
+		m.wait(ctx)
+	}
 	if m.w.diesAtWrite.Load() {
 		m.w.kill()
 	}
@@ -261,6 +264,15 @@ func (m workerStore) Apply(ctx context.Context, b schemas.Batch) (schemas.Outcom
 		return schemas.Outcome{}, errDead // written, but not answered
 	}
 	return out, err
+}
+
+// wait returns at the end of an attempt, which the worker reports in the meantime.
+func (m workerStore) wait(attempt context.Context) {
+	m.w.waiting.Store(true)
+	m.w.cl.events.note()
+	<-attempt.Done()
+	m.w.waiting.Store(false)
+	m.w.cl.events.note()
 }
 
 func (m workerStore) Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,6 +70,20 @@ func TestAPartitionWhoseFetchesFailIsNamedAndPaced(t *testing.T) {
 		w.halt()
 		cl.requireConsistent()
 	})
+}
+
+// A session that ended would take the place back, because its successor joins as a new member. The client
+// says that it is fenced at intervals that grow to 5 s.
+// guard: a fenced processor does not take the place back
+func TestAProcessorThatStaysFencedKeepsItsSession(t *testing.T) {
+	now := time.Unix(0, 0)
+	p := New(Config{Now: func() time.Time { return now }, Observer: NopObserver{}}, nil, nil, nil)
+	s := &session{cfg: &p.cfg, failing: &p.failing}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // no pauses
+	for end := now.Add(2 * fetchFailureLimit); now.Before(end); now = now.Add(fetchFailureQuiet - time.Second) {
+		require.NoError(t, s.fetchErrors(ctx, kgo.NewErrFetch(kerr.FencedInstanceID)))
+	}
 }
 
 // transact produces records in one transaction, which it ends as said.

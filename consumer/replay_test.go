@@ -11,6 +11,19 @@ import (
 // guard: what was dropped is read again
 // guard: replay: what was dropped has not been read to its end
 func TestAReplayReadsADroppedBatchAgain(t *testing.T) {
+	dropsABatchOfAReplay(t, func(cl *cluster) { cl.startsHung = true })
+}
+
+// The store has the whole batch when another processor joins, but Kafka does not have its dead letters. The
+// partitions that the first processor keeps are complete only when these are sent.
+// guard: replay: it ends when everything is committed
+func TestAReplayEndsWhenTheDeadLettersOfADroppedBatchAreSent(t *testing.T) {
+	dropsABatchOfAReplay(t, func(cl *cluster) { cl.startsLate = true })
+}
+
+// dropsABatchOfAReplay has a processor poll all of a topic, and drop it because another one joins while the
+// first waits for its store. Both must have replayed everything at their end.
+func dropsABatchOfAReplay(t *testing.T, wait func(*cluster)) {
 	inBubble(t, func(t *testing.T) {
 		cl := newCluster(t)
 		cl.produce(newScorer(41).records(60)...)
@@ -19,7 +32,7 @@ func TestAReplayReadsADroppedBatchAgain(t *testing.T) {
 			r.To[sent.Partition] = max(r.To[sent.Partition], sent.Offset+1)
 		}
 		replay := func(c *Config) { c.Replay, c.PollMaxRecords = r, 1000 }
-		cl.startsHung = true
+		wait(cl)
 		first := cl.start(replay)
 		cl.waitFor("the first processor waits for its store", first.waiting.Load)
 		second := cl.start(replay)

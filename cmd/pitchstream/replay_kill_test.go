@@ -17,7 +17,6 @@ import (
 // A replay that is killed five times, wherever it is, counts every record once, and sends every dead letter
 // once.
 // guard: replay: what was counted is not counted again
-// guard: replay: it ends when everything is committed
 func TestReplayKilledFiveTimesBalances(t *testing.T) { onKafkas(t, replayKilledFiveTimes) }
 
 func replayKilledFiveTimes(t *testing.T, w *town) {

@@ -91,7 +91,6 @@ func (w *town) records(t *testing.T, topic string, each func(*kgo.Record)) {
 
 // A replay of everything onto live changes no value that anybody reads, and nothing of the processors'.
 // guard: replay: no dead letters onto live
-// guard: replay: it ends when everything is committed
 // guard: replay: a group of its own beside processors
 func TestReplayOntoLiveChangesNothing(t *testing.T) { onKafkas(t, replayOntoLive) }
 
@@ -198,7 +197,6 @@ func (w *town) countIf(t *testing.T, topic string, want func(*kgo.Record) bool) 
 // Another replay, or a processor, continues where a replay into a fresh target ended: no record and no dead
 // letter is left out.
 // guard: replay: no offset is committed beyond what is stored
-// guard: replay: it ends when everything is committed
 func TestWhereAReplayEndedAnotherGoesOn(t *testing.T) {
 	w := newVerifyTown(t)
 	w.play(t, 400)
