@@ -103,8 +103,7 @@ func register[I, O any](
 ) {
 	type out struct{ Body O }
 	huma.Register(api, huma.Operation{
-		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
-		Errors: operationErrors,
+		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Errors: operationErrors,
 	}, func(ctx context.Context, in *I) (*out, error) {
 		body, err := handler(ctx, a, in)
 		if err != nil {

@@ -13,8 +13,7 @@ func routes(a *API) (http.Handler, error) {
 	doc := newDocument(a.cfg, mux)
 	a.document = doc.OpenAPI()
 	register(a, doc, "get-batter", "/v1/batters/{id}", "One batter over all games", getBatter)
-	register(a, doc, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game",
-		getBatterGame)
+	register(a, doc, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game", getBatterGame)
 	register(a, doc, "get-batters", "/v1/batters", "Several batters over all games", getBatters)
 	register(a, doc, "get-games", "/v1/games", "The games of the newest pitches", getGames)
 	register(a, doc, "get-game", "/v1/games/{game}", "One game: its batters and last pitches", getGame)

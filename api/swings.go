@@ -109,10 +109,9 @@ func findSwings(ctx context.Context, a *API, ids []int64, limit int, need string
 
 func swingLine(row *schemas.StoredRow) SwingLine {
 	return SwingLine{
-		PitchID: row.PitchID, EventTime: row.EventTime, GamePK: row.GamePK,
-		PitchType: row.PitchType, PitchResult: row.PitchResult, PitchAction: row.PitchAction,
-		IsContact: row.IsContact, IsWhiff: row.IsWhiff, SwingConfidence: row.SwingConfidence,
-		BatSpeedMPH: row.BatSpeedMPH, SpeedConfidence: row.SpeedConfidence,
+		PitchID: row.PitchID, EventTime: row.EventTime, GamePK: row.GamePK, PitchType: row.PitchType,
+		PitchResult: row.PitchResult, PitchAction: row.PitchAction, IsContact: row.IsContact, IsWhiff: row.IsWhiff,
+		SwingConfidence: row.SwingConfidence, BatSpeedMPH: row.BatSpeedMPH, SpeedConfidence: row.SpeedConfidence,
 		AttackAngleDeg: row.AttackAngleDeg, ExitVelocityMPH: row.ExitVelocityMPH,
 		LaunchAngleDeg: row.LaunchAngleDeg,
 	}
@@ -180,9 +179,8 @@ func getSwing(ctx context.Context, a *API, in *pitchIn) (body Swing, err error) 
 		SwingLine: swingLine(row), BatterID: row.BatterID, BatterName: pitch.BatterName,
 		PitchSpeedMPH: row.PitchSpeedMPH, SprayAngleDeg: row.SprayAngleDeg, Revision: row.Revision,
 		SourceTopic: row.SourceTopic, SourcePartition: row.SourcePartition, SourceOffset: row.SourceOffset,
-		Bat: notNil(path.Bat), Pitch: notNil(path.Pitch), Hit: notNil(path.Hit),
-		Contact: path.Contact, PeakT: path.PeakS, StrikeZone: commonZone, Sampled: path.Sampled,
-		Condition: pitch.Condition,
+		Bat: notNil(path.Bat), Pitch: notNil(path.Pitch), Hit: notNil(path.Hit), Contact: path.Contact,
+		PeakT: path.PeakS, StrikeZone: commonZone, Sampled: path.Sampled, Condition: pitch.Condition,
 	}
 	// The ball after a miss is what came back from the catcher.
 	// guard: api: of a miss nothing was hit

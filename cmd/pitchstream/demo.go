@@ -89,8 +89,7 @@ func withDefaults(command any, flags ...string) error {
 func demoProcessor(s demo.Servers, log *slog.Logger) (stream.Options, error) {
 	var c runCmd
 	err := withDefaults(&c, "--kafka-brokers="+s.KafkaAddr, "--postgres-url="+s.PostgresURL,
-		"--redis-url="+s.RedisURL,
-		"--admin-addr=off")
+		"--redis-url="+s.RedisURL, "--admin-addr=off")
 	if err != nil {
 		return stream.Options{}, err
 	}
@@ -102,8 +101,7 @@ func demoServe(
 ) error {
 	var c serveCmd
 	err := withDefaults(&c, "--postgres-url="+s.PostgresURL, "--redis-url="+s.RedisURL,
-		"--kafka-brokers="+s.KafkaAddr,
-		"--admin-addr=off", "--api-addr="+addr)
+		"--kafka-brokers="+s.KafkaAddr, "--admin-addr=off", "--api-addr="+addr)
 	if err != nil {
 		return err
 	}

@@ -45,8 +45,7 @@ func (c *dlqDiscardCmd) Validate() error {
 	if _, err := c.filter(); err != nil {
 		return err
 	}
-	if n := len(strings.TrimSpace(c.Reason)); n == 0 || n > maxReasonBytes || strings.ContainsRune(c.Reason,
-		0) {
+	if n := len(strings.TrimSpace(c.Reason)); n == 0 || n > maxReasonBytes || strings.ContainsRune(c.Reason, 0) {
 		return fmt.Errorf("--reason: want 1 to %d bytes of text", maxReasonBytes)
 	}
 	return c.Servers.validate(true)

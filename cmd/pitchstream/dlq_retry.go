@@ -107,8 +107,7 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 		sending.Set(done, total)
 	}
 	report, err := desk.Retry(ctx, deadletter.RetryOptions{
-		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit,
-		Batch: c.batch(), Progress: sent,
+		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit, Batch: c.batch(), Progress: sent,
 	}, out)
 	sending.Stop()
 	if printErr := c.print(std, report); err == nil {

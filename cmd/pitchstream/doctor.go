@@ -94,10 +94,9 @@ func (c *doctorCmd) checks(server string, given bool) bool {
 func (c *doctorCmd) options() (o doctor.Options, err error) {
 	o = doctor.Options{
 		Group: c.Kafka.Group, RawTopic: c.Topics.TopicRaw, RowsTopic: c.Topics.TopicRows,
-		DeadTopic:      c.Topics.TopicDead,
-		MaxRecordBytes: int64(c.Limits.MaxRecordBytes), Backfill: time.Duration(c.Backfill),
-		Schema: c.Postgres.Schema,
-		For:    doctor.Command(c.For), Timeout: time.Duration(c.Timeout), Hint: hintFor(c),
+		DeadTopic: c.Topics.TopicDead, MaxRecordBytes: int64(c.Limits.MaxRecordBytes),
+		Backfill: time.Duration(c.Backfill), Schema: c.Postgres.Schema, For: doctor.Command(c.For),
+		Timeout: time.Duration(c.Timeout), Hint: hintFor(c),
 	}
 	if c.checks("kafka", len(c.Kafka.Brokers) > 0) {
 		if o.Kafka, err = config.Kafka(c.Kafka).Options(); err != nil {
@@ -148,8 +147,7 @@ func printReport(out io.Writer, r *doctor.Report) error {
 		fmt.Fprintf(w, "%-8s %s\n", "unknown", text)
 	}
 	errs := int64(r.Errors())
-	counts := []string{terminal.Counted(errs, "error"), terminal.Counted(int64(len(r.Findings))-errs,
-		"warning"),
+	counts := []string{terminal.Counted(errs, "error"), terminal.Counted(int64(len(r.Findings))-errs, "warning"),
 		terminal.Counted(int64(len(r.Notes)), "note")}
 	fmt.Fprintf(w, "%s; %s made, %s could not be made\n", strings.Join(counts, ", "),
 		terminal.Counted(int64(r.Checked), "check"), terminal.Count(int64(len(r.NotChecked))))
@@ -161,8 +159,7 @@ func printReport(out io.Writer, r *doctor.Report) error {
 func (c *runCmd) logFindings(ctx context.Context, log *slog.Logger) {
 	d := doctorCmd{
 		Kafka: optionalKafka(c.Kafka), Topics: c.Topics, Postgres: optionalPostgres(c.Postgres),
-		Redis: optionalRedis(c.Redis), Limits: c.Limits, For: "run",
-		Backfill: config.Duration(24 * time.Hour),
+		Redis: optionalRedis(c.Redis), Limits: c.Limits, For: "run", Backfill: config.Duration(24 * time.Hour),
 	}
 	o, err := d.options()
 	if err != nil {

@@ -70,9 +70,8 @@ func (*exportCmd) PostgresRole() config.Role { return config.Reader }
 // Run exports and prints a summary.
 func (c *exportCmd) Run(ctx context.Context, std *stdio) error {
 	r, err := export.Run(ctx, export.Options{
-		Postgres: storeConfig(c.Postgres), Output: c.Output,
-		From: schemas.Text(c.From), To: schemas.Text(c.To), Undated: c.Undated, Overwrite: c.Overwrite,
-		ProgressTo: std.Err,
+		Postgres: storeConfig(c.Postgres), Output: c.Output, From: schemas.Text(c.From), To: schemas.Text(c.To),
+		Undated: c.Undated, Overwrite: c.Overwrite, ProgressTo: std.Err,
 	})
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -81,8 +80,7 @@ func (c *exportCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	case c.JSON:
 		return terminal.PrintJSON(std.Out, object{
-			"output": c.Output, "pitches": r.Pitches, "bytes": r.Bytes, "dates": r.Dates,
-			"skipped": r.Skipped,
+			"output": c.Output, "pitches": r.Pitches, "bytes": r.Bytes, "dates": r.Dates, "skipped": r.Skipped,
 			"removed": r.Removed, "undated": r.LeftOut,
 		})
 	}

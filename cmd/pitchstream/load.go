@@ -162,13 +162,11 @@ func (c *loadCmd) print(out io.Writer, r *load.Report) error {
 	if c.JSON {
 		return terminal.PrintJSON(out, object{
 			"topic": c.Topics.TopicRaw, "checked": c.Check, "seconds": r.Seconds, "records": r.Records,
-			"sent":        r.Sent,
-			"sent_before": r.SentBefore, "failed": r.Refused + r.Unconfirmed, "unconfirmed": r.Unconfirmed,
-			"failures": append([]string{}, r.Refusals...), "bytes": r.Bytes, "inputs": r.Inputs,
-			"unread": r.Unread,
-			"games":  r.Games, "without_game": r.NoGame, "named": r.Named, "rows": r.Rows,
-			"dead_letters": r.DeadLetters,
-			"problems":     problemTexts(r.Problems), "more_problems": r.MoreProblems,
+			"sent": r.Sent, "sent_before": r.SentBefore, "failed": r.Refused + r.Unconfirmed,
+			"unconfirmed": r.Unconfirmed, "failures": append([]string{}, r.Refusals...), "bytes": r.Bytes,
+			"inputs": r.Inputs, "unread": r.Unread, "games": r.Games, "without_game": r.NoGame, "named": r.Named,
+			"rows": r.Rows, "dead_letters": r.DeadLetters, "problems": problemTexts(r.Problems),
+			"more_problems": r.MoreProblems,
 		})
 	}
 	w := bufio.NewWriter(out)

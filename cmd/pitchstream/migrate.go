@@ -50,8 +50,7 @@ func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	case c.JSON:
 		return terminal.PrintJSON(std.Out, object{
-			"schema": c.Postgres.Schema, "applied": names, "writer_role": c.WriterRole,
-			"reader_role": c.ReaderRole,
+			"schema": c.Postgres.Schema, "applied": names, "writer_role": c.WriterRole, "reader_role": c.ReaderRole,
 		})
 	case len(names) == 0:
 		fmt.Fprintf(std.Out, "schema %s is up to date\n", c.Postgres.Schema)

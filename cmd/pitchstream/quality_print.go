@@ -75,8 +75,7 @@ func printFinding(w io.Writer, f *schemas.QualityFinding) {
 		change = signed(f.Value-f.Baseline.Value, f.Unit)
 	}
 	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", mark, strings.TrimSpace(f.Check+" "+f.Item), f.Venue,
-		qualityFigure(f.Value, f.Unit), before, change,
-		terminal.Count(f.Of), terminal.Count(f.Games), f.Limit)
+		qualityFigure(f.Value, f.Unit), before, change, terminal.Count(f.Of), terminal.Count(f.Games), f.Limit)
 }
 
 // qualityFigure formats a value with its unit.

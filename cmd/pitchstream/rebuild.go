@@ -83,8 +83,7 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		return terminal.PrintJSON(std.Out, object{
 			"prefix": c.Redis.Prefix, "batters": r.Batters.Repaired, "batter_games": r.Games,
-			"forced":  r.Batters.Forced,
-			"dropped": r.Batters.Dropped, "seconds": time.Since(began).Seconds(),
+			"forced": r.Batters.Forced, "dropped": r.Batters.Dropped, "seconds": time.Since(began).Seconds(),
 		})
 	}
 	took := terminal.Duration(time.Since(began).Seconds())
@@ -93,8 +92,7 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	fmt.Fprintf(std.Out, "rebuilt %s in %s: %s with %s written", c.Redis.Prefix, took, batters, games)
 	if r.Batters.Forced > 0 {
 		forced, unknown := terminal.Count(int64(r.Batters.Forced)), terminal.Count(int64(r.Batters.Dropped))
-		fmt.Fprintf(std.Out, "; %s of them held what Postgres does not have, %s unknown to it", forced,
-			unknown)
+		fmt.Fprintf(std.Out, "; %s of them held what Postgres does not have, %s unknown to it", forced, unknown)
 	}
 	fmt.Fprintln(std.Out)
 	return nil

@@ -119,10 +119,8 @@ func (c *targetDiffCmd) Run(ctx context.Context, std *stdio) error {
 }
 
 func printTable(w io.Writer, d schemas.TargetDiff, name string, t schemas.TableDiff) {
-	fmt.Fprintf(w, "%-12s  %s in %s, %s in %s: ", name, terminal.Count(t.InA), d.A, terminal.Count(t.InB),
-		d.B)
-	fmt.Fprintf(w, "%s only in %s, %s only in %s, ", terminal.Count(t.OnlyA), d.A, terminal.Count(t.OnlyB),
-		d.B)
+	fmt.Fprintf(w, "%-12s  %s in %s, %s in %s: ", name, terminal.Count(t.InA), d.A, terminal.Count(t.InB), d.B)
+	fmt.Fprintf(w, "%s only in %s, %s only in %s, ", terminal.Count(t.OnlyA), d.A, terminal.Count(t.OnlyB), d.B)
 	fmt.Fprintf(w, "%s differ", terminal.Count(t.Differ))
 	if t.Moving > 0 {
 		fmt.Fprintf(w, "; %s moving, left out", terminal.Count(t.Moving))
@@ -232,8 +230,7 @@ func (c *targetDropCmd) Validate() error {
 		return err
 	}
 	if !c.Yes {
-		return fmt.Errorf("this removes the schema, the keys, the topics and the group of %s: give --yes",
-			c.Name)
+		return fmt.Errorf("this removes the schema, the keys, the topics and the group of %s: give --yes", c.Name)
 	}
 	return nil
 }
@@ -249,8 +246,7 @@ func (c *targetDropCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		return terminal.PrintJSON(std.Out, object{
 			"target": t.Name, "schema": t.Schema, "prefix": t.Prefix, "keys": d.Keys,
-			"topics": []string{t.Rows, t.Dead},
-			"group":  t.Group,
+			"topics": []string{t.Rows, t.Dead}, "group": t.Group,
 		})
 	}
 	fmt.Fprintf(std.Out, "dropped %s: schema %s, %s below %s, topics %s and %s, group %s\n",

@@ -42,11 +42,10 @@ func Read(rec schemas.Record) Letter {
 	own.TimestampMS = max(0, own.TimestampMS)
 	f := kafkasink.DecodeFailure(schemas.Record{Coordinates: own, Headers: rec.Headers})
 	l := Letter{
-		At: rec.Coordinates, Key: rec.Key, Headers: rec.Headers, Value: rec.Value,
-		Cut:    cmp.Or(f.Cut, rec.Cut),
-		ID:     schemas.DeadLetterID{Origin: f.Origin, Attempts: int32(f.Attempts)},
-		Failed: f.Failed, Code: f.Code, Message: f.Message, Group: f.Group, Build: f.Build,
-		FailedAt: schemas.TimeMS(own.TimestampMS), GamePK: string(rec.Key),
+		At: rec.Coordinates, Key: rec.Key, Headers: rec.Headers, Value: rec.Value, Cut: cmp.Or(f.Cut, rec.Cut),
+		ID: schemas.DeadLetterID{Origin: f.Origin, Attempts: int32(f.Attempts)}, Failed: f.Failed, Code: f.Code,
+		Message: f.Message, Group: f.Group, Build: f.Build, FailedAt: schemas.TimeMS(own.TimestampMS),
+		GamePK: string(rec.Key),
 	}
 	// guard: dead letters: an origin must be readable | l.ID.Origin != own && ->
 	l.Ours = l.ID.Origin != own && len(l.ID.Origin.Topic) <= maxTopicBytes

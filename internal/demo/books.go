@@ -103,8 +103,7 @@ func (b books) write(w io.Writer) {
 	count := func(k simulate.Kind) string { return terminal.Count(sent[k]) }
 	pitches := terminal.Counted(b.expected.current+b.expected.deleted, "pitch", "pitches")
 	fmt.Fprintf(w, "sent      %s = %s + %s sent twice + %s\n", terminal.Counted(b.sent.Total(), "record"),
-		pitches,
-		count(simulate.KindDuplicate), terminal.Counted(sent[simulate.KindCorrection], "correction"))
+		pitches, count(simulate.KindDuplicate), terminal.Counted(sent[simulate.KindCorrection], "correction"))
 	fmt.Fprintf(w, "          + %s + %s + %s broken\n", terminal.Counted(sent[simulate.KindDelete], "delete"),
 		terminal.Counted(sent[simulate.KindIdentify], "late name"), count(simulate.KindPoison))
 	fmt.Fprintf(w, "Postgres  %s = %s - %s deleted  %s\n", terminal.Counted(b.rows, "row"), pitches,

@@ -159,10 +159,9 @@ func (b *batter) values() (map[string]cell, error) {
 		"pitches": count(s.Pitches), "swing_count": count(s.SwingCount), "whiff_count": count(s.WhiffCount),
 		"whiff_rate_pct": cellOf(new(schemas.WhiffRatePct(s.WhiffCount, s.SwingCount))),
 		"contact_count":  count(s.ContactCount), "hard_hit_count": count(s.HardHitCount),
-		"max_exit_velocity_mph": maxExit, "avg_exit_velocity_mph": avgExit,
-		"max_bat_speed_mph": maxSpeed, "avg_bat_speed_mph": avgSpeed,
-		"avg_attack_angle_deg": avgAngle,
-		"last_pitch":           {present: true, s: string(last)},
-		"by_pitch_type":        {present: true, s: string(types)},
+		"max_exit_velocity_mph": maxExit, "avg_exit_velocity_mph": avgExit, "max_bat_speed_mph": maxSpeed,
+		"avg_bat_speed_mph": avgSpeed, "avg_attack_angle_deg": avgAngle,
+		"last_pitch":    {present: true, s: string(last)},
+		"by_pitch_type": {present: true, s: string(types)},
 	}, errors.Join(lastErr, typesErr)
 }

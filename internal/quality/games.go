@@ -26,8 +26,7 @@ const (
 func completeness(j *judge) []schemas.QualityFinding {
 	all := schemas.QualityFinding{
 		Check: IncompleteGames, Venue: everywhere, Unit: "games", Of: int64(len(j.games)),
-		Limit: "none may lack an inning",
-		What:  "games that lack innings or pitches",
+		Limit: "none may lack an inning", What: "games that lack innings or pitches",
 	}
 	var out []schemas.QualityFinding
 	for _, g := range j.games {

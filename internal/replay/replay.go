@@ -111,8 +111,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	counts := last.Counts()
 	return Report{
 		Replay: last.ID, Into: o.Target.Name, Group: last.Group, Finished: reached, Balances: counts.Balances(),
-		Seconds: time.Since(r.began).Seconds(), Counts: counts, Parts: last.Parts,
-		Missing: r.missing(last.Parts),
+		Seconds: time.Since(r.began).Seconds(), Counts: counts, Parts: last.Parts, Missing: r.missing(last.Parts),
 	}, nil
 }
 

@@ -117,9 +117,8 @@ func (d *deadLetters) survey(ctx context.Context) (report schemas.DeadLetterRepo
 	report.DeadLetterSums = found.DeadLetterSums
 	for _, g := range found.Groups {
 		report.Groups = append(report.Groups, schemas.DeadLetterGroup{
-			Code: g.Code, Shape: g.Shape, DeadLetterSums: g.DeadLetterSums, Share: g.Share,
-			First: g.First, Last: g.Last,
-			Example: g.Example,
+			Code: g.Code, Shape: g.Shape, DeadLetterSums: g.DeadLetterSums, Share: g.Share, First: g.First,
+			Last: g.Last, Example: g.Example,
 		})
 	}
 	return report, err
@@ -159,9 +158,8 @@ func (d *deadLetters) shown(l *deadletter.Letter, j *deadletter.Judgement) *sche
 	sum := sha256.Sum256(l.Value)
 	out := &schemas.DeadLetterView{
 		Partition: l.At.Partition, Offset: l.At.Offset, Code: l.Code, Message: l.Message, GamePK: l.GamePK,
-		Attempts: l.ID.Attempts, FirstFailedAt: l.FirstFailedAt, FailedAt: l.FailedAt,
-		Group: l.Group, Build: l.Build,
-		Status: j.Status.String(), Decision: j.Decision, Today: j.Outcome.String(), Why: j.Why,
+		Attempts: l.ID.Attempts, FirstFailedAt: l.FirstFailedAt, FailedAt: l.FailedAt, Group: l.Group,
+		Build: l.Build, Status: j.Status.String(), Decision: j.Decision, Today: j.Outcome.String(), Why: j.Why,
 		Key: printable(l.Key), Bytes: len(l.Value), SHA256: hex.EncodeToString(sum[:]),
 	}
 	if l.Ours {

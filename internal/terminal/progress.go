@@ -103,8 +103,7 @@ func (p *Progress) startBar() {
 	}
 	end := max(1, p.total()) // mpb would never draw a bar to 0
 	bar := bars.MustAdd(end, style, mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Name(p.o.Title+" ")),
-		mpb.AppendDecorators(text))
+		mpb.PrependDecorators(decor.Name(p.o.Title+" ")), mpb.AppendDecorators(text))
 	p.writeTo(bars) // mpb prints such lines above its bars
 	stopUpdates := every(100*time.Millisecond, func(time.Time) {
 		bar.SetCurrent(min(p.done(), end-1)) // at the end mpb would remove the bar

@@ -98,8 +98,7 @@ type comparison struct {
 
 func newComparison(store registerReader, kafka Kafka) *comparison {
 	return &comparison{
-		kafka: kafka, store: store,
-		progress:    func(int64, int64) {},
+		kafka: kafka, store: store, progress: func(int64, int64) {},
 		judge:       judge{raw: kafka.Raw, pitches: newResolved()},
 		deadLetters: deadLetters{kafka: kafka, read: kafkaread.Spans{}, about: map[place]deadLetter{}},
 		rejected:    map[place]bool{}, games: groups{}, batters: groups{},

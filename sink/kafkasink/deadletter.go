@@ -159,10 +159,9 @@ func (e Encoder) deadLetter(l schemas.DeadLetter, failedAt time.Time, headerByte
 	before, now := DecodeFailure(l.Record), schemas.Some(schemas.TimeMSOf(failedAt))
 	own, dropped := ownHeaders(l.Record.Headers, headerBytes)
 	failure := Failure{
-		Code: l.Code, Message: l.Message, Origin: l.Origin, Failed: l.Record.Coordinates,
-		Group: e.Group, Build: e.Build, Attempts: before.Attempts + 1,
-		FirstFailedAt: before.FirstFailedAt, FailedAt: now, HeadersDropped: before.HeadersDropped + dropped,
-		Cut: l.Record.Cut,
+		Code: l.Code, Message: l.Message, Origin: l.Origin, Failed: l.Record.Coordinates, Group: e.Group,
+		Build: e.Build, Attempts: before.Attempts + 1, FirstFailedAt: before.FirstFailedAt, FailedAt: now,
+		HeadersDropped: before.HeadersDropped + dropped, Cut: l.Record.Cut,
 	}
 	if !failure.FirstFailedAt.Present {
 		failure.FirstFailedAt = now

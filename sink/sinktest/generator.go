@@ -76,16 +76,14 @@ func (w *Generator) batter() schemas.Opt[int64] {
 
 func (w *Generator) row(id schemas.PitchID) *schemas.Row {
 	r := &schemas.Row{
-		PitchID: id, BatterID: w.batter(),
-		GamePK:   pick(w, "", "", "716404", "716405", "a game\tof 'quotes' ⚾"),
-		GameDate: pick(w, "", "2024-09-28"),
-		Venue:    pick(w, "", "Wrigley Field"), Balls: schemas.Some(int16(w.rnd.IntN(5))),
-		PitchType:     pick(w, "", "", "Slider", "Sinker", schemas.UnknownPitchType),
-		PitchResult:   pick(w, "", schemas.ResultStrike, schemas.ResultBall),
-		PitchAction:   pick(w, "", "Foul", "Called"),
-		PitchSpeedMPH: w.measure(50, 110), ExitVelocityMPH: w.measure(60, 125),
-		LaunchAngleDeg: w.measure(-90, 90),
-		IsSwing:        w.rnd.IntN(2) == 0, BatSamples: int32(w.rnd.IntN(400)), Issues: []string{},
+		PitchID: id, BatterID: w.batter(), GamePK: pick(w, "", "", "716404", "716405", "a game\tof 'quotes' ⚾"),
+		GameDate: pick(w, "", "2024-09-28"), Venue: pick(w, "", "Wrigley Field"),
+		Balls:       schemas.Some(int16(w.rnd.IntN(5))),
+		PitchType:   pick(w, "", "", "Slider", "Sinker", schemas.UnknownPitchType),
+		PitchResult: pick(w, "", schemas.ResultStrike, schemas.ResultBall),
+		PitchAction: pick(w, "", "Foul", "Called"), PitchSpeedMPH: w.measure(50, 110),
+		ExitVelocityMPH: w.measure(60, 125), LaunchAngleDeg: w.measure(-90, 90), IsSwing: w.rnd.IntN(2) == 0,
+		BatSamples: int32(w.rnd.IntN(400)), Issues: []string{},
 	}
 	r.IsContact = r.ExitVelocityMPH.Present || r.PitchAction == "Foul"
 	r.IsWhiff = r.IsSwing && !r.IsContact

@@ -167,9 +167,8 @@ func scanState(row pgx.CollectableRow) (s schemas.BatterState, err error) {
 	var last, types []byte
 	err = row.Scan(&s.GamePK, &s.BatterID, &st.Pitches, &st.SwingCount, &st.WhiffCount,
 		pg.Float(&st.WhiffRatePct), &st.ContactCount, pg.Float(&st.MaxExitVelocityMPH),
-		pg.Float(&st.AvgExitVelocityMPH), &st.HardHitCount,
-		pg.Float(&st.MaxBatSpeedMPH), pg.Float(&st.AvgBatSpeedMPH), pg.Float(&st.AvgAttackAngleDeg),
-		&last, &types, pg.Time(&s.UpdatedAt), &s.Seq)
+		pg.Float(&st.AvgExitVelocityMPH), &st.HardHitCount, pg.Float(&st.MaxBatSpeedMPH),
+		pg.Float(&st.AvgBatSpeedMPH), pg.Float(&st.AvgAttackAngleDeg), &last, &types, pg.Time(&s.UpdatedAt), &s.Seq)
 	if err != nil {
 		return s, err
 	}

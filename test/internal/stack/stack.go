@@ -47,12 +47,10 @@ func On(t *testing.T, brokers, postgres, redis string, partitions int) *Stack {
 	s := &Stack{
 		T: t, Brokers: brokers, Postgres: postgres, Redis: redis, Name: testkit.Name(t), Patience: 2 * time.Minute,
 	}
-	s.Env = append(os.Environ(),
-		"PITCHSTREAM_KAFKA_BROKERS="+s.Brokers, "PITCHSTREAM_KAFKA_GROUP="+s.Name,
+	s.Env = append(os.Environ(), "PITCHSTREAM_KAFKA_BROKERS="+s.Brokers, "PITCHSTREAM_KAFKA_GROUP="+s.Name,
 		"PITCHSTREAM_POSTGRES_URL="+s.Postgres, "PITCHSTREAM_REDIS_URL=redis://"+s.Redis,
 		"PITCHSTREAM_REDIS_PREFIX="+s.Name+":", "PITCHSTREAM_TOPIC_RAW="+s.Raw(),
-		"PITCHSTREAM_TOPIC_ROWS="+s.Rows(), "PITCHSTREAM_TOPIC_DEAD="+s.Dead(), "PITCHSTREAM_ADMIN_ADDR=off",
-	)
+		"PITCHSTREAM_TOPIC_ROWS="+s.Rows(), "PITCHSTREAM_TOPIC_DEAD="+s.Dead(), "PITCHSTREAM_ADMIN_ADDR=off")
 	var err error
 	s.Client, err = kgo.NewClient(kgo.SeedBrokers(s.Brokers), kgo.AlwaysRetryEOF(),
 		kgo.ProducerBatchMaxBytes(20<<20), kgo.MaxBufferedBytes(64<<20))
