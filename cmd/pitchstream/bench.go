@@ -31,12 +31,6 @@ type benchCmd struct {
 	Redis    optionalRedis    `embed:"" group:"Redis (redis, stream, latency)"`
 }
 
-// These are the groups without their checks, because a stage is skipped when its server is not given.
-type (
-	optionalPostgres config.Postgres
-	optionalRedis    config.Redis
-)
-
 // Help returns the text that --help prints above the flags.
 func (*benchCmd) Help() string {
 	return `
@@ -88,14 +82,10 @@ func (c *benchCmd) Validate() error {
 		}
 	}
 	var errs []error
-	if len(c.Kafka.Brokers) > 0 {
-		errs = append(errs, config.Kafka(c.Kafka).Validate())
-	}
-	if c.Postgres.URL.Reveal() != "" {
-		errs = append(errs, config.Postgres(c.Postgres).Validate())
-	}
-	if c.Redis.URL.Reveal() != "" {
-		errs = append(errs, config.Redis(c.Redis).Validate())
+	for _, server := range optionalServers(c.Kafka, c.Postgres, c.Redis) {
+		if server.isGiven {
+			errs = append(errs, server.validate())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -103,14 +93,11 @@ func (c *benchCmd) Validate() error {
 // missing returns which settings a stage needs and does not have, or "".
 func (c *benchCmd) missing(s bench.Stage) string {
 	var missing []string
-	if s.Kafka && len(c.Kafka.Brokers) == 0 {
-		missing = append(missing, "--kafka-brokers")
-	}
-	if s.Postgres && c.Postgres.URL.Reveal() == "" {
-		missing = append(missing, "--postgres-url")
-	}
-	if s.Redis && c.Redis.URL.Reveal() == "" {
-		missing = append(missing, "--redis-url")
+	needed := []bool{s.Kafka, s.Postgres, s.Redis}
+	for i, server := range optionalServers(c.Kafka, c.Postgres, c.Redis) {
+		if needed[i] && !server.isGiven {
+			missing = append(missing, "--"+server.flag)
+		}
 	}
 	if missing == nil {
 		return ""
@@ -143,8 +130,7 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	run.Kafka = config.Kafka(c.Kafka)
-	run.Postgres = config.Postgres(c.Postgres)
+	run.Kafka, run.Postgres = config.Kafka(c.Kafka), config.Postgres(c.Postgres)
 	run.Redis = config.Redis(c.Redis)
 	if o.Processor, err = run.options(config.Live, nil); err != nil {
 		return err

@@ -34,6 +34,33 @@ func openStore(c config.Postgres, group string, log *slog.Logger) (*pgsink.Sink,
 	return pgsink.Open(cfg)
 }
 
+// These groups of settings are not checked when flags are parsed: a command checks those that it needs.
+type (
+	optionalKafka    config.Kafka
+	optionalPostgres config.Postgres
+	optionalRedis    config.Redis
+)
+
+// optionalServer is a server that a command may do without.
+type optionalServer struct {
+	name, flag string // flag names its address
+	isGiven    bool
+	validate   func() error
+}
+
+func optionalServers(k optionalKafka, p optionalPostgres, r optionalRedis) []optionalServer {
+	return []optionalServer{
+		{"kafka", "kafka-brokers", len(k.Brokers) > 0, config.Kafka(k).Validate},
+		{"postgres", "postgres-url", p.URL.Reveal() != "", config.Postgres(p).Validate},
+		{"redis", "redis-url", r.URL.Reveal() != "", config.Redis(r).Validate},
+	}
+}
+
+// coreLimits returns the limits of the core as the flags say.
+func coreLimits(l config.Limits) features.Limits {
+	return features.Limits{MaxRecordBytes: int(l.MaxRecordBytes)}
+}
+
 // object is one JSON object that a command prints.
 type object map[string]any
 

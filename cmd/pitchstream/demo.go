@@ -69,10 +69,7 @@ func (c *demoCmd) Run(ctx context.Context, std *stdio) error {
 		KafkaPort: c.KafkaPort, APIPort: c.APIPort, RedisPort: c.RedisPort,
 		Processor: demoProcessor, Serve: demoServe, Out: std.Out, Err: std.Err,
 	})
-	if err == nil && !balanced {
-		return &differenceError{}
-	}
-	return err
+	return orDifference(err, !balanced)
 }
 
 // withDefaults sets the fields of a command from these flags and the defaults. It ignores the environment and

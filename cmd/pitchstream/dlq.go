@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/obs"
@@ -33,14 +32,11 @@ type dlqCmd struct {
 type dlqServers struct {
 	Timeout config.Duration `env:"-" name:"timeout" default:"1h" placeholder:"TIME" help:"End after that long, in any case; what was done is written down. Default: 1h."`
 
-	Kafka    config.Kafka      `embed:"" group:"Kafka"`
-	Topics   config.Topics     `embed:"" group:"Kafka"`
-	Postgres uncheckedPostgres `embed:"" group:"Postgres"`
-	Limits   config.Limits     `embed:"" group:"Processing"`
+	Kafka    config.Kafka     `embed:"" group:"Kafka"`
+	Topics   config.Topics    `embed:"" group:"Kafka"`
+	Postgres optionalPostgres `embed:"" group:"Postgres"`
+	Limits   config.Limits    `embed:"" group:"Processing"`
 }
-
-// uncheckedPostgres is config.Postgres for commands in which Postgres is optional.
-type uncheckedPostgres config.Postgres
 
 // dlqFilter holds the flags that select dead letters.
 type dlqFilter struct {
@@ -68,13 +64,10 @@ func (f *dlqFilter) filter(now time.Time) (out deadletter.Filter, err error) {
 	return out, err
 }
 
-// at returns the filter, restricted to the given places of the topic unless there are none.
-func (f *dlqFilter) at(places []string) (deadletter.Filter, error) {
-	out, err := f.filter(time.Now())
-	if err == nil {
-		out.At, err = letterPlaces(places)
-	}
-	return out, err
+// Validate checks the flags of every dlq command.
+func (f *dlqFilter) Validate() error {
+	_, err := f.filter(time.Now())
+	return err
 }
 
 func codesText() string {
@@ -115,64 +108,61 @@ func letterPlaces(args []string) (out []schemas.Coordinates, err error) {
 	return out, nil
 }
 
-func (s *dlqServers) validate(needsStore bool) error {
+// Validate checks the servers' flags. Commands that cannot do without Postgres check its address themselves.
+func (s *dlqServers) Validate() error {
 	if s.Timeout <= 0 {
 		return fmt.Errorf("--timeout=%v: want more than 0", s.Timeout)
 	}
-	if needsStore || s.Postgres.URL.Reveal() != "" {
+	if s.Postgres.URL.Reveal() != "" {
 		return config.Postgres(s.Postgres).Validate()
 	}
 	return nil
 }
 
-// deskOptions differ between the commands.
-type deskOptions struct {
+// dlqRun is what the dlq commands do differently.
+type dlqRun struct {
+	places   []string                // of the topic; none: all that the filter takes
 	progress func(done, total int64) // may be nil
 	coreOnly bool
+	do       func(context.Context, *deadletter.Desk, deadletter.Filter) error
 }
 
-// open connects to the servers. The caller must call done, which closes the connections.
-func (s *dlqServers) open(
-	ctx context.Context, o deskOptions,
-) (_ context.Context, d *deadletter.Desk, done func(), err error) {
+// run connects to the servers, calls r.do and closes the connections.
+func (s *dlqServers) run(ctx context.Context, f *dlqFilter, r dlqRun) error {
+	filter, err := f.filter(time.Now())
+	if err != nil {
+		return err
+	}
+	if filter.At, err = letterPlaces(r.places); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(s.Timeout),
 		fmt.Errorf("not done within --timeout=%v: the same command goes on", s.Timeout))
-	var closers []func()
-	done = func() {
-		for _, c := range slices.Backward(closers) {
-			c()
-		}
+	defer cancel()
+	o := deadletter.Options{
+		Raw: s.Topics.TopicRaw, Dead: s.Topics.TopicDead, CoreOnly: r.coreOnly, Progress: r.progress,
+		Limits: coreLimits(s.Limits), By: whoAmI(), Build: obs.Build(),
 	}
-	closers = append(closers, cancel)
-	fail := func(err error) (context.Context, *deadletter.Desk, func(), error) {
-		done()
-		return nil, nil, nil, err
-	}
-	options, err := s.Kafka.Options()
-	if err != nil {
-		return fail(err)
-	}
-	lo := deadletter.Options{
-		Client: options, Raw: s.Topics.TopicRaw, Dead: s.Topics.TopicDead,
-		CoreOnly: o.coreOnly, Progress: o.progress,
-		Limits: features.Limits{MaxRecordBytes: int(s.Limits.MaxRecordBytes)}, By: whoAmI(), Build: obs.Build(),
+	if o.Client, err = s.Kafka.Options(); err != nil {
+		return err
 	}
 	if s.Postgres.URL.Reveal() != "" {
-		var store *pgsink.Sink
-		if store, err = openStore(config.Postgres(s.Postgres), s.Kafka.Group, nil); err == nil {
-			closers = append(closers, store.Close)
-			err = store.Ping(ctx)
-		}
+		store, err := openStore(config.Postgres(s.Postgres), s.Kafka.Group, nil)
 		if err != nil {
-			return fail(err)
+			return err
 		}
-		lo.Store = deadLetterStore{pgbooks.NewDeadLetters(store.DB()), store}
+		defer store.Close()
+		if err := store.Ping(ctx); err != nil {
+			return err
+		}
+		o.Store = deadLetterStore{pgbooks.NewDeadLetters(store.DB()), store}
 	}
-	if d, err = deadletter.Open(ctx, lo); err != nil {
-		return fail(err)
+	desk, err := deadletter.Open(ctx, o)
+	if err != nil {
+		return err
 	}
-	closers = append(closers, d.Close)
-	return ctx, d, done, nil
+	defer desk.Close()
+	return r.do(ctx, desk, filter)
 }
 
 // whoAmI returns user@host, which is stored with each decision.
@@ -193,8 +183,6 @@ type deadLetterStore struct {
 	store *pgsink.Sink
 }
 
-func (s deadLetterStore) WouldRefuse(
-	ctx context.Context, pitches []schemas.PitchChanges,
-) ([]schemas.Refusal, error) {
-	return s.store.WouldRefuse(ctx, pitches)
+func (s deadLetterStore) WouldRefuse(c context.Context, p []schemas.PitchChanges) ([]schemas.Refusal, error) {
+	return s.store.WouldRefuse(c, p)
 }

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
@@ -42,46 +43,38 @@ const maxReasonBytes = 1000
 
 // Validate checks the flags.
 func (c *dlqDiscardCmd) Validate() error {
-	if _, err := c.filter(); err != nil {
+	if _, err := letterPlaces(c.Places); err != nil {
 		return err
 	}
 	if n := len(strings.TrimSpace(c.Reason)); n == 0 || n > maxReasonBytes || strings.ContainsRune(c.Reason, 0) {
 		return fmt.Errorf("--reason: want 1 to %d bytes of text", maxReasonBytes)
 	}
-	return c.Servers.validate(true)
+	return config.Postgres(c.Servers.Postgres).Validate()
 }
-
-func (c *dlqDiscardCmd) filter() (deadletter.Filter, error) { return c.Which.at(c.Places) }
 
 // Run asks for confirmation and discards the dead letters.
 func (c *dlqDiscardCmd) Run(ctx context.Context, std *stdio) error {
-	filter, err := c.filter()
-	if err != nil {
+	discard := func(ctx context.Context, desk *deadletter.Desk, filter deadletter.Filter) error {
+		if !c.Yes {
+			n, err := desk.Open(ctx, filter)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return c.print(std, n)
+			}
+			question := fmt.Sprintf("discard %s (%s)?", terminal.Counted(n, "open letter"), c.Reason)
+			if err := confirm(std, question); err != nil {
+				return err
+			}
+		}
+		n, err := desk.Discard(ctx, filter, strings.TrimSpace(c.Reason))
+		if err == nil || n > 0 {
+			err = errors.Join(err, c.print(std, n))
+		}
 		return err
 	}
-	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{})
-	if err != nil {
-		return err
-	}
-	defer done()
-	if !c.Yes {
-		n, err := desk.Open(ctx, filter)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return c.print(std, n)
-		}
-		question := fmt.Sprintf("discard %s (%s)?", terminal.Counted(n, "open letter"), c.Reason)
-		if err := confirm(std, question); err != nil {
-			return err
-		}
-	}
-	n, err := desk.Discard(ctx, filter, strings.TrimSpace(c.Reason))
-	if err == nil || n > 0 {
-		err = errors.Join(err, c.print(std, n))
-	}
-	return err
+	return c.Servers.run(ctx, &c.Which, dlqRun{places: c.Places, do: discard})
 }
 
 // print prints how many dead letters were discarded.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"time"
 
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/fileprocess"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
@@ -32,35 +32,21 @@ letters are exported too.
 Exit status: 0 success; 1 failure; 2 wrong usage.`
 }
 
-// Validate checks the flags.
-func (c *dlqExportCmd) Validate() error {
-	if _, err := c.Which.filter(time.Now()); err != nil {
-		return err
-	}
-	return c.Servers.validate(false)
-}
-
 // Run writes the dead letters to standard output or to a file.
 func (c *dlqExportCmd) Run(ctx context.Context, std *stdio) error {
-	filter, err := c.Which.filter(time.Now())
-	if err != nil {
-		return err
-	}
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "dlq export", Noun: "letters"})
 	defer bar.Stop()
-	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{progress: bar.Set})
-	if err != nil {
+	write := func(ctx context.Context, desk *deadletter.Desk, filter deadletter.Filter) error {
+		if c.Dir == "" {
+			_, err := desk.Export(ctx, filter, std.Out)
+			return err
+		}
+		name := filepath.Join(c.Dir, fileprocess.RejectedName)
+		n, err := desk.ExportFile(ctx, filter, name)
+		if err == nil {
+			fmt.Fprintf(std.Out, "%s in %s\n", terminal.Counted(n, "letter"), name)
+		}
 		return err
 	}
-	defer done()
-	if c.Dir == "" {
-		_, err = desk.Export(ctx, filter, std.Out)
-		return err
-	}
-	name := filepath.Join(c.Dir, fileprocess.RejectedName)
-	n, err := desk.ExportFile(ctx, filter, name)
-	if err == nil {
-		fmt.Fprintf(std.Out, "%s in %s\n", terminal.Counted(n, "letter"), name)
-	}
-	return err
+	return c.Servers.run(ctx, &c.Which, dlqRun{progress: bar.Set, do: write})
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
@@ -46,36 +45,22 @@ versions are known. Memory: some 50 bytes per dead letter.
 Exit status: 0 success, with or without dead letters; 1 failure; 2 wrong usage.`
 }
 
-// Validate checks the flags.
-func (c *dlqLsCmd) Validate() error {
-	if _, err := c.Which.filter(time.Now()); err != nil {
-		return err
-	}
-	return c.Servers.validate(false)
-}
-
 // Run reads the topic and prints the groups.
 func (c *dlqLsCmd) Run(ctx context.Context, std *stdio) error {
-	filter, err := c.Which.filter(time.Now())
-	if err != nil {
-		return err
-	}
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "dlq ls", Noun: "letters"})
 	defer bar.Stop()
-	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{progress: bar.Set, coreOnly: true})
-	if err != nil {
-		return err
+	list := func(ctx context.Context, desk *deadletter.Desk, filter deadletter.Filter) error {
+		report, err := desk.Survey(ctx, deadletter.Question{Filter: filter, Predict: true})
+		bar.Stop()
+		switch {
+		case err != nil:
+			return err
+		case c.JSON:
+			return terminal.PrintJSON(std.Out, report)
+		}
+		return printLetters(std.Out, c.Servers.Topics.TopicDead, report)
 	}
-	defer done()
-	report, err := desk.Survey(ctx, deadletter.Question{Filter: filter, Predict: true})
-	bar.Stop()
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return terminal.PrintJSON(std.Out, report)
-	}
-	return printLetters(std.Out, c.Servers.Topics.TopicDead, report)
+	return c.Servers.run(ctx, &c.Which, dlqRun{progress: bar.Set, coreOnly: true, do: list})
 }
 
 const noCode = "(no code)"
@@ -127,10 +112,7 @@ func gameOf(pk string) string {
 // statusText returns the counts by status, as: 418 open, 12 retried.
 func statusText(s deadletter.Sums) string {
 	var parts []string
-	for _, p := range []struct {
-		n    int64
-		what string
-	}{
+	for _, p := range []countOf{
 		{s.Open, "open"}, {s.Retried, "retried"}, {s.Discarded, "discarded"},
 		{s.FailedAgain, "failed again"}, {s.Foreign, "foreign"},
 	} {

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
@@ -57,9 +57,6 @@ Exit status without: 0 all were sent; 1 some were not, it failed, or it was inte
 
 // Validate checks the flags.
 func (c *dlqRetryCmd) Validate() error {
-	if _, err := c.Which.filter(time.Now()); err != nil {
-		return err
-	}
 	switch {
 	case c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0):
 		return fmt.Errorf("--rate=%v: want records a second, 0 or more", c.Rate)
@@ -68,55 +65,43 @@ func (c *dlqRetryCmd) Validate() error {
 	case c.DryRun && (c.Limit > 0 || c.Passing):
 		return errors.New("--dry-run reports all dead letters: leave out --limit and --passing")
 	}
-	return c.Servers.validate(true)
+	return config.Postgres(c.Servers.Postgres).Validate()
 }
 
 // Run sends the records again, or with --dry-run predicts the outcome.
 func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
-	filter, err := c.Which.filter(time.Now())
-	if err != nil {
-		return err
-	}
-	looking := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{
-		Title: "dlq retry: looking", Noun: "letters",
-	})
-	sending := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{
-		Title: "dlq retry: sending", Noun: "letters",
-	})
+	o := terminal.ProgressOptions{Title: "dlq retry: looking", Noun: "letters"}
+	looking := terminal.NewLateProgress(std.Err, o)
 	defer looking.Stop()
+	o.Title = "dlq retry: sending"
+	sending := terminal.NewLateProgress(std.Err, o)
 	defer sending.Stop()
 	look := looking.Set
-	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{
-		coreOnly: c.CoreOnly, progress: func(done, total int64) { look(done, total) },
-	})
-	if err != nil {
-		return err
-	}
-	defer done()
-	if c.DryRun {
-		return c.predict(ctx, std, desk, filter, looking)
-	}
-	out, err := c.openSender(ctx)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
 	sent := func(done, total int64) { // the second pass reports the records sent, not those read
 		looking.Stop()
 		look = func(int64, int64) {}
 		sending.Set(done, total)
 	}
-	report, err := desk.Retry(ctx, deadletter.RetryOptions{
-		Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit, Batch: c.batch(), Progress: sent,
-	}, out)
-	sending.Stop()
-	if printErr := c.print(std, report); err == nil {
-		err = printErr
+	retry := func(ctx context.Context, desk *deadletter.Desk, filter deadletter.Filter) error {
+		if c.DryRun {
+			return c.predict(ctx, std, desk, filter, looking)
+		}
+		out, err := c.openSender(ctx)
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		report, err := desk.Retry(ctx, deadletter.RetryOptions{
+			Filter: filter, Again: c.Again, Passing: c.Passing, Limit: c.Limit, Batch: c.batch(), Progress: sent,
+		}, out)
+		sending.Stop()
+		if printErr := c.print(std, report); err == nil {
+			err = printErr
+		}
+		return orDifference(err, report.Refused > 0)
 	}
-	if err == nil && report.Refused > 0 {
-		err = &differenceError{}
-	}
-	return err
+	progress := func(done, total int64) { look(done, total) }
+	return c.Servers.run(ctx, &c.Which, dlqRun{coreOnly: c.CoreOnly, progress: progress, do: retry})
 }
 
 // batch returns the records sent in one second at most, because a killed retry leaves a batch to search for.
@@ -153,10 +138,7 @@ func (c *dlqRetryCmd) predict(
 	} else {
 		c.printPrediction(std, report)
 	}
-	if err == nil && report.WouldFail > 0 {
-		err = &differenceError{}
-	}
-	return err
+	return orDifference(err, report.WouldFail > 0)
 }
 
 func (c *dlqRetryCmd) printPrediction(std *stdio, r deadletter.Report) {
@@ -192,10 +174,7 @@ func (c *dlqRetryCmd) print(std *stdio, r deadletter.RetryReport) error {
 	}
 	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", terminal.Count(r.Sent), terminal.Counted(r.Selected, "letter"),
 		c.Servers.Topics.TopicRaw)
-	for _, p := range []struct {
-		n    int64
-		what string
-	}{
+	for _, p := range []countOf{
 		{r.Tried, "retried before with this build, would fail the same way: passed over (--again sends them)"},
 		{r.Before, "decided before, or failed again since: passed over"},
 		{r.Found, "sent already by a retry that was ended: written down now"},

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -44,55 +43,43 @@ Exit status: 0 success; 1 failure, or there is no such dead letter; 2 wrong usag
 
 // Validate checks the flags.
 func (c *dlqShowCmd) Validate() error {
-	if _, err := c.filter(); err != nil {
+	if _, err := letterPlaces(c.Places); err != nil {
 		return err
 	}
 	if c.Limit < 0 || c.Around < 0 {
 		return errors.New("--limit and --around: want 0 or more")
 	}
-	return c.Servers.validate(false)
+	return nil
 }
-
-func (c *dlqShowCmd) filter() (deadletter.Filter, error) { return c.Which.at(c.Places) }
 
 // Run prints the selected dead letters.
 func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
-	filter, err := c.filter()
-	if err != nil {
-		return err
-	}
-	ctx, desk, done, err := c.Servers.open(ctx, deskOptions{})
-	if err != nil {
-		return err
-	}
-	defer done()
 	w := bufio.NewWriter(std.Out)
-	shown := 0
-	err = desk.Each(ctx, filter, func(l *deadletter.Letter) (bool, error) {
-		judged, err := desk.Judge(ctx, l)
-		if err != nil {
-			return false, err
+	show := func(ctx context.Context, desk *deadletter.Desk, filter deadletter.Filter) error {
+		shown := 0
+		err := desk.Each(ctx, filter, func(l *deadletter.Letter) (bool, error) {
+			judged, err := desk.Judge(ctx, l)
+			if err != nil {
+				return false, err
+			}
+			shown++
+			if c.JSON {
+				err = terminal.PrintJSON(w, deadletter.Shown{
+					Exported: deadletter.ExportedOf(l), Status: judged.Status.String(), Decision: judged.Decision,
+					Today: judged.Today(), Fault: l.Fault(coreLimits(c.Servers.Limits)),
+				})
+			} else {
+				c.print(w, l, &judged, shown)
+			}
+			enough := c.Limit > 0 && shown == c.Limit || len(filter.At) > 0 && shown == len(filter.At)
+			return !enough, err
+		})
+		if err == nil && shown == 0 {
+			err = errors.New("there is no such letter")
 		}
-		shown++
-		if c.JSON {
-			err = terminal.PrintJSON(w, deadletter.Shown{
-				Exported: deadletter.ExportedOf(l), Status: judged.Status.String(), Decision: judged.Decision,
-				Today: judged.Today(), Fault: l.Fault(c.limits()),
-			})
-		} else {
-			c.print(w, l, &judged, shown)
-		}
-		enough := c.Limit > 0 && shown == c.Limit || len(filter.At) > 0 && shown == len(filter.At)
-		return !enough, err
-	})
-	if err == nil && shown == 0 {
-		err = errors.New("there is no such letter")
+		return errors.Join(err, w.Flush())
 	}
-	return errors.Join(err, w.Flush())
-}
-
-func (c *dlqShowCmd) limits() features.Limits {
-	return features.Limits{MaxRecordBytes: int(c.Servers.Limits.MaxRecordBytes)}
+	return c.Servers.run(ctx, &c.Which, dlqRun{places: c.Places, do: show})
 }
 
 func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judgement, n int) {
@@ -133,7 +120,7 @@ func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judg
 
 // printFault writes the record around its fault, with carets below it.
 func (c *dlqShowCmd) printFault(w io.Writer, l *deadletter.Letter) {
-	p := l.Fault(c.limits())
+	p := l.Fault(coreLimits(c.Servers.Limits))
 	text, from, to := l.Shown(p, c.Around)
 	switch {
 	case p.Header:

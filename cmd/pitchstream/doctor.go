@@ -54,37 +54,27 @@ Exit status: 0 no error and no warning; 1 at least one of them, or it failed; 2 
 
 // Validate checks the settings of the servers that are to be checked.
 func (c *doctorCmd) Validate() error {
-	given := map[string]bool{
-		"kafka": len(c.Kafka.Brokers) > 0, "postgres": c.Postgres.URL.Reveal() != "",
-		"redis": c.Redis.URL.Reveal() != "",
-	}
-	for _, server := range c.Only {
-		if !given[server] {
-			return fmt.Errorf("--only=%s: its address is missing: give --%s", server, addressFlag[server])
+	servers := optionalServers(c.Kafka, c.Postgres, c.Redis)
+	for _, name := range c.Only {
+		i := slices.IndexFunc(servers, func(s optionalServer) bool { return s.name == name })
+		if !servers[i].isGiven {
+			return fmt.Errorf("--only=%s: its address is missing: give --%s", name, servers[i].flag)
 		}
 	}
-	if !given["kafka"] && !given["postgres"] && !given["redis"] {
-		return errors.New("no server is given: want --kafka-brokers, --postgres-url, --redis-url, or some " +
-			"of them")
+	if !slices.ContainsFunc(servers, func(s optionalServer) bool { return s.isGiven }) {
+		return errors.New("no server is given: want --kafka-brokers, --postgres-url, --redis-url, or some of them")
 	}
 	var errs []error
-	if c.checks("kafka", given["kafka"]) {
-		errs = append(errs, config.Kafka(c.Kafka).Validate())
-	}
-	if c.checks("postgres", given["postgres"]) {
-		errs = append(errs, config.Postgres(c.Postgres).Validate())
-	}
-	if c.checks("redis", given["redis"]) {
-		errs = append(errs, config.Redis(c.Redis).Validate())
+	for _, s := range servers {
+		if c.checks(s.name, s.isGiven) {
+			errs = append(errs, s.validate())
+		}
 	}
 	if c.Timeout <= 0 {
 		errs = append(errs, errors.New("--timeout: want a time span, more than 0"))
 	}
 	return errors.Join(errs...)
 }
-
-var addressFlag = map[string]string{"kafka": "kafka-brokers", "postgres": "postgres-url",
-	"redis": "redis-url"}
 
 func (c *doctorCmd) checks(server string, given bool) bool {
 	return given && (len(c.Only) == 0 || slices.Contains(c.Only, server))
@@ -131,10 +121,7 @@ func (c *doctorCmd) Run(ctx context.Context, std *stdio) error {
 	} else {
 		err = printReport(std.Out, r)
 	}
-	if err == nil && len(r.Findings) > 0 {
-		err = &differenceError{}
-	}
-	return err
+	return orDifference(err, len(r.Findings) > 0)
 }
 
 func printReport(out io.Writer, r *doctor.Report) error {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/explain"
 	"github.com/pitchstream/pitchstream/internal/terminal"
@@ -32,10 +31,10 @@ type explainCmd struct {
 	JSON    bool            `env:"-" name:"json" help:"Print one JSON object instead of text."`
 	Timeout config.Duration `env:"-" name:"timeout" default:"10m" placeholder:"TIME" help:"End after that long, in any case. Default: 10m."`
 
-	Kafka    optionalKafka     `embed:"" group:"Kafka"`
-	Topics   config.Topics     `embed:"" group:"Kafka"`
-	Postgres uncheckedPostgres `embed:"" group:"Postgres"`
-	Limits   config.Limits     `embed:"" group:"Processing"`
+	Kafka    optionalKafka    `embed:"" group:"Kafka"`
+	Topics   config.Topics    `embed:"" group:"Kafka"`
+	Postgres optionalPostgres `embed:"" group:"Postgres"`
+	Limits   config.Limits    `embed:"" group:"Processing"`
 }
 
 // Help returns the text of explain --help below its first line.
@@ -67,10 +66,8 @@ func (c *explainCmd) Validate() error {
 		return err
 	}
 	if _, ok := schemas.ParsePitchID(c.Pitch); !ok {
-		return fmt.Errorf(
-			"%q: want a pitch_id as 84f189a5-98fd-478d-b982-e8032a1f14bf, or - for a record on standard input",
-			c.Pitch,
-		)
+		return fmt.Errorf("%q: want a pitch_id as 84f189a5-98fd-478d-b982-e8032a1f14bf, "+
+			"or - for a record on standard input", c.Pitch)
 	}
 	if len(c.Header) > 0 {
 		return errors.New("--header is for a record on standard input")
@@ -90,10 +87,6 @@ func (c *explainCmd) headers() (out []schemas.Header, err error) {
 		out = append(out, schemas.Header{Key: key, Value: []byte(value)})
 	}
 	return out, nil
-}
-
-func (c *explainCmd) limits() features.Limits {
-	return features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)}
 }
 
 // PostgresRole returns a reader, which this command connects as.
@@ -150,7 +143,7 @@ func (c *explainCmd) standardInput(in io.Reader) (*explain.Pitch, error) {
 	if c.Game != "" {
 		rec.Key = []byte(c.Game)
 	}
-	return explain.One(rec, c.limits()), nil
+	return explain.One(rec, coreLimits(c.Limits)), nil
 }
 
 func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, error) {
@@ -162,7 +155,7 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "explain: searching"})
 	defer bar.Stop()
 	p, err := explain.Find(ctx, id, explain.Options{
-		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Limits: c.limits(),
+		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Limits: coreLimits(c.Limits),
 		Postgres: pgread.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group},
 		Window:   time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.Set,
 	})

@@ -151,6 +151,20 @@ type differenceError struct{}
 
 func (*differenceError) Error() string { return "differences were found" }
 
+// orDifference returns err, or a differenceError if there is none and something differs.
+func orDifference(err error, differs bool) error {
+	if err == nil && differs {
+		return &differenceError{}
+	}
+	return err
+}
+
+// countOf is a count in a list of which only some are printed.
+type countOf struct {
+	n    int64
+	what string
+}
+
 // commands holds the commands, each in its own file, in the groups of the help.
 type commands struct {
 	config.File

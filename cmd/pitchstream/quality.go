@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/qualityrun"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
 type qualityCmd struct {
@@ -91,9 +91,7 @@ func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 		abnormal += r.Abnormal
 		switch {
 		case c.JSON:
-			e := json.NewEncoder(std.Out)
-			e.SetEscapeHTML(false)
-			err = e.Encode(r)
+			err = terminal.PrintJSON(std.Out, r)
 		case i > 0:
 			fmt.Fprintln(std.Out)
 			fallthrough
@@ -104,8 +102,5 @@ func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 			return err
 		}
 	}
-	if abnormal > 0 {
-		return &differenceError{}
-	}
-	return nil
+	return orDifference(nil, abnormal > 0)
 }

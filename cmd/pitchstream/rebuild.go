@@ -73,8 +73,7 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 		return c.dryRun(ctx, std, store, redis)
 	}
 	began := time.Now()
-	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "rebuild redis",
-		Noun: "batters"})
+	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "rebuild redis", Noun: "batters"})
 	r, err := verify.Rebuild(ctx, store, redis, bar.Set)
 	bar.Stop()
 	if err != nil {
@@ -114,12 +113,9 @@ func (c *rebuildRedisCmd) dryRun(
 		kinds[d.Kind]++
 	}
 	if c.JSON {
-		err = terminal.PrintJSON(std.Out, object{"keys": found.Keys, "differences": len(found.Differences),
-			"kinds": kinds})
-		if err == nil && len(found.Differences) > 0 {
-			err = &differenceError{}
-		}
-		return err
+		differences := len(found.Differences)
+		err = terminal.PrintJSON(std.Out, object{"keys": found.Keys, "differences": differences, "kinds": kinds})
+		return orDifference(err, differences > 0)
 	}
 	differing := terminal.Count(int64(len(found.Differences)))
 	fmt.Fprintf(std.Out, "%s of %s would change", differing, terminal.Counted(found.Keys, "key"))
@@ -132,8 +128,5 @@ func (c *rebuildRedisCmd) dryRun(
 		fmt.Fprintf(std.Out, "%s %s %s", separator, terminal.Count(kinds[kind.name]), kind.text)
 	}
 	fmt.Fprintln(std.Out)
-	if len(found.Differences) > 0 {
-		return &differenceError{}
-	}
-	return nil
+	return orDifference(nil, len(found.Differences) > 0)
 }

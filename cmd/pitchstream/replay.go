@@ -176,14 +176,11 @@ func printReplay(w io.Writer, r replay.Report) {
 	records, took := terminal.Counted(c.Records, "record"), terminal.Duration(r.Seconds)
 	fmt.Fprintf(w, "replay %s into %s: %s, %s in %s\n", r.Replay, r.Into, state, records, took)
 	var summands []string
-	for _, line := range []struct {
-		name string
-		n    int64
-	}{
-		{"rows", c.Rows}, {"deletes", c.Deletes}, {"ids", c.IDs}, {"letters", c.Letters},
-		{"superseded", c.Superseded}, {"duplicates", c.Duplicates},
+	for _, line := range []countOf{
+		{c.Rows, "rows"}, {c.Deletes, "deletes"}, {c.IDs, "ids"}, {c.Letters, "letters"},
+		{c.Superseded, "superseded"}, {c.Duplicates, "duplicates"},
 	} {
-		fmt.Fprintf(w, "  %-10s %s\n", line.name, terminal.Count(line.n))
+		fmt.Fprintf(w, "  %-10s %s\n", line.what, terminal.Count(line.n))
 		summands = append(summands, terminal.Count(line.n))
 	}
 	fmt.Fprintf(w, "%s: %s = %s\n", word, terminal.Count(c.Records), strings.Join(summands, " + "))

@@ -55,9 +55,6 @@ type simulateCmd struct {
 	TopicRaw string        `name:"topic-raw" default:"pitches.raw" placeholder:"TOPIC" group:"Kafka" help:"Topic to produce to. Default: pitches.raw."`
 }
 
-// optionalKafka is config.Kafka without its checks, because they apply only if records are produced.
-type optionalKafka config.Kafka
-
 // Help returns the text that simulate --help prints beside the flags.
 func (*simulateCmd) Help() string {
 	return `Plays seeded games of baseball and writes each pitch as a realistic Hawk-Eye record: bats and balls move by
@@ -199,8 +196,7 @@ func printTally(w io.Writer, t simulate.Tally, took time.Duration) {
 	pitches, poison := count(simulate.KindPitch), count(simulate.KindPoison)
 	fmt.Fprintf(w, "games     %s\n", terminal.Count(int64(t.Games)))
 	fmt.Fprintf(w,
-		"records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison "+
-			"%s\n",
+		"records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison %s\n",
 		terminal.Count(t.Total()), pitches, count(simulate.KindDuplicate), count(simulate.KindCorrection),
 		count(simulate.KindDelete), count(simulate.KindIdentify), poison)
 	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n",
@@ -217,22 +213,15 @@ func printTally(w io.Writer, t simulate.Tally, took time.Duration) {
 }
 
 func tallyObject(t simulate.Tally, took time.Duration) object {
-	records := object{}
-	for _, kind := range []struct {
-		name string
-		kind simulate.Kind
-	}{
-		{"pitches", simulate.KindPitch}, {"duplicates", simulate.KindDuplicate}, {"corrections",
-			simulate.KindCorrection},
-		{"deletes", simulate.KindDelete}, {"identifies", simulate.KindIdentify}, {"poison",
-			simulate.KindPoison},
-	} {
-		records[kind.name] = t.Records[kind.kind]
+	n := t.Records
+	records := object{
+		"pitches": n[simulate.KindPitch], "duplicates": n[simulate.KindDuplicate],
+		"corrections": n[simulate.KindCorrection], "deletes": n[simulate.KindDelete],
+		"identifies": n[simulate.KindIdentify], "poison": n[simulate.KindPoison],
 	}
 	return object{
-		"games": t.Games, "records": records, "rows": t.Standing, "deleted": t.Gone,
-		"dead_letters": t.Letters,
-		"bytes":        t.Bytes, "seconds": took.Seconds(),
+		"games": t.Games, "records": records, "rows": t.Standing, "deleted": t.Gone, "dead_letters": t.Letters,
+		"bytes": t.Bytes, "seconds": took.Seconds(),
 	}
 }
 

@@ -112,10 +112,7 @@ func (c *targetDiffCmd) Run(ctx context.Context, std *stdio) error {
 			fmt.Fprintf(std.Out, "%s were computed by another version of the core\n", rows)
 		}
 	}
-	if err == nil && d.Different() {
-		err = &differenceError{}
-	}
-	return err
+	return orDifference(err, d.Different())
 }
 
 func printTable(w io.Writer, d schemas.TargetDiff, name string, t schemas.TableDiff) {

@@ -56,13 +56,7 @@ func (c *topicsCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		err = terminal.PrintJSON(std.Out, object{"topics": topics})
 	}
-	if err != nil {
-		return err
-	}
-	if c.Check && differs {
-		return &differenceError{}
-	}
-	return nil
+	return orDifference(err, c.Check && differs)
 }
 
 func stateWord(s kafkasink.TopicState) string {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/obs"
 	"github.com/pitchstream/pitchstream/internal/target"
@@ -24,19 +23,13 @@ type verifyCmd struct {
 	JSON    bool `env:"-" name:"json" help:"Print one JSON object instead of text, with every difference."`
 	Show    int  `env:"-" name:"show" default:"20" placeholder:"N" help:"Differences to print of each part; 0: all. Default: 20."`
 
-	Kafka    uncheckedKafka    `embed:"" group:"Kafka"`
+	Kafka    optionalKafka     `embed:"" group:"Kafka"`
 	Topics   config.Topics     `embed:"" group:"Kafka"`
 	Postgres config.Postgres   `embed:"" group:"Postgres"`
-	Redis    uncheckedRedis    `embed:"" group:"Redis"`
+	Redis    optionalRedis     `embed:"" group:"Redis"`
 	Limits   config.Limits     `embed:"" group:"Processing"`
 	Target   config.TargetName `embed:"" group:"Processing"`
 }
-
-// Settings of servers that a command may not need, so that kong does not validate them.
-type (
-	uncheckedKafka config.Kafka
-	uncheckedRedis config.Redis
-)
 
 // Help is the text of verify --help below its first line.
 func (*verifyCmd) Help() string {
@@ -133,7 +126,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	o.Kafka = verify.Kafka{
 		Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Group: c.Kafka.Group, Build: obs.Build(),
-		Limits: features.Limits{MaxRecordBytes: int(c.Limits.MaxRecordBytes)},
+		Limits: coreLimits(c.Limits),
 	}
 	if o.Kafka.Client, err = kafka.Options(); err != nil {
 		return err

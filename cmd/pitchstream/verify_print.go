@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -15,15 +14,10 @@ import (
 
 // print writes the report: of each part first its counts and sums, then its differences.
 func (c *verifyCmd) print(out io.Writer, r verify.Report) error {
-	w := bufio.NewWriter(out)
 	if c.JSON {
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(r); err != nil {
-			return err
-		}
-		return w.Flush()
+		return terminal.PrintJSON(out, r)
 	}
+	w := bufio.NewWriter(out)
 	if r.Topic != nil {
 		c.printTopic(w, r.Topic)
 	}
@@ -73,15 +67,12 @@ func (c *verifyCmd) printTopic(w io.Writer, r *verify.TopicReport) {
 	l := r.Letters
 	fmt.Fprintf(w, "  letters   %s rejected, ", terminal.Counted(l.Rejected, "record"))
 	fmt.Fprint(w, terminal.Counted(l.Found, "letter"))
-	for _, more := range []struct {
-		n    int64
-		text string
-	}{
+	for _, more := range []countOf{
 		{l.SinkRejected, "refused by Postgres"}, {l.OtherBuild, "by another build"},
 		{l.NotCheckable, "not checkable"},
 	} {
 		if more.n > 0 {
-			fmt.Fprintf(w, ", %s %s", terminal.Count(more.n), more.text)
+			fmt.Fprintf(w, ", %s %s", terminal.Count(more.n), more.what)
 		}
 	}
 	fmt.Fprintln(w)
