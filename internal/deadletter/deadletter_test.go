@@ -1,6 +1,7 @@
 package deadletter
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -190,6 +191,18 @@ func TestWhatStandsAsNewOrNewerSupersedes(t *testing.T) {
 	change.Op = schemas.OpIdentify
 	require.True(t, supersedes(schemas.StoredRegisters{Identified: at(9)}, change))
 	require.False(t, supersedes(schemas.StoredRegisters{Measured: at(9)}, change))
+}
+
+// guard: bytes: a record is read whole only within the limit
+func TestARecordAboveTheLimitIsNotReadWhole(t *testing.T) {
+	d := &Desk{o: Options{Limits: features.Limits{MaxRecordBytes: 1000}}, reader: kafkaread.NewReader()}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // no brokers: an attempt to read ends at once
+	complete := func(bytes int) error {
+		return d.Complete(ctx, &Letter{Cut: &schemas.Cut{Bytes: int64(bytes)}})
+	}
+	require.ErrorIs(t, complete(d.o.valueLimit()), context.Canceled)
+	require.ErrorIs(t, complete(d.o.valueLimit()+1), errTooLarge)
 }
 
 func TestFiltersTakeWhatTheySay(t *testing.T) {
