@@ -2,10 +2,12 @@ package deadletter
 
 import (
 	"context"
+	"crypto/sha256"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
@@ -203,6 +205,34 @@ func TestARecordAboveTheLimitIsNotReadWhole(t *testing.T) {
 	}
 	require.ErrorIs(t, complete(d.o.valueLimit()), context.Canceled)
 	require.ErrorIs(t, complete(d.o.valueLimit()+1), errTooLarge)
+}
+
+// The raw topic was created anew, and has another record where the one of the dead letter was.
+// guard: dead letters: a truncated one is sent again as the record that failed
+func TestATruncatedDeadLetterIsCompletedWithItsOwnRecordOnly(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "raw"))
+	require.NoError(t, err)
+	defer cluster.Close()
+	servers := kgo.SeedBrokers(cluster.ListenAddrs()...)
+	client, err := kgo.NewClient(servers)
+	require.NoError(t, err)
+	defer client.Close()
+	value := []byte("the record that failed")
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: "raw", Value: value}).FirstErr())
+	d := &Desk{reader: kafkaread.NewReader(servers)}
+	defer d.reader.Close()
+	complete := func(whole []byte) (*Letter, error) {
+		l := &Letter{
+			Failed: schemas.Coordinates{Topic: "raw"},
+			Cut:    &schemas.Cut{Bytes: int64(len(whole)), SHA256: sha256.Sum256(whole)},
+		}
+		return l, d.Complete(t.Context(), l)
+	}
+	l, err := complete(value)
+	require.NoError(t, err)
+	require.Equal(t, value, l.Value)
+	_, err = complete([]byte("a record that is gone!"))
+	require.ErrorIs(t, err, kafkaread.ErrGone)
 }
 
 func TestFiltersTakeWhatTheySay(t *testing.T) {

@@ -180,7 +180,7 @@ func (d *Desk) Complete(ctx context.Context, l *Letter) error {
 		return fmt.Errorf("%d:%d has %d bytes: %w", l.At.Partition, l.At.Offset, l.Cut.Bytes, errTooLarge)
 	}
 	rec, err := d.reader.Record(ctx, l.Failed, int(l.Cut.Bytes))
-	// guard: dead letters: a truncated one is sent again as the record that failed | sha256.Sum256(rec.Value) != l.Cut.SHA256 -> false
+	// guard: dead letters: a truncated one is sent again as the record that failed | != l.Cut.SHA256 -> == [32]byte{}
 	if err == nil && sha256.Sum256(rec.Value) != l.Cut.SHA256 {
 		err = kafkaread.ErrGone
 	}

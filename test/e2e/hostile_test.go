@@ -204,7 +204,6 @@ func pitchesOf(w *stack.Stack) (n int) {
 // A record that its dead-letter topic does not take in any form stops nothing: the dead letter is truncated,
 // and dlq finds the whole record where it failed.
 // guard: bytes: a dead letter too large for its topic is truncated
-// guard: dead letters: a truncated one is sent again as the record that failed
 func TestADeadLetterThatItsTopicRefusesIsTruncated(t *testing.T) {
 	w := hostileStack(t)
 	random := rand.New(rand.NewPCG(1, 2))
