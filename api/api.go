@@ -44,7 +44,7 @@ type Config struct {
 	PollEvery time.Duration
 	// PingEvery is the interval between comments on a silent stream; 15 s.
 	PingEvery time.Duration
-	// WriteLimit is how long a client may take to accept an event before it is dropped; 10 s.
+	// WriteLimit is how long a client may take to accept an event or a whole answer; 10 s.
 	WriteLimit time.Duration
 	// Remembered and RememberedBytes bound the answers that are kept for the time when no store can be read:
 	// their number, 10,000, and the memory that they take, 64 MiB.

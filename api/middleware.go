@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -19,8 +20,15 @@ import (
 // maxBody is the largest body of a request. No operation needs one.
 const maxBody = 64 << 10
 
-// wrap puts the middleware around the operations. A stream skips compression, the time limit and the ETag,
-// because these need the whole answer.
+// wrap puts the middleware around the operations. From the outside in:
+//
+//   - observed, so that every answer is counted, the refusals of the others too, and a panic is answered.
+//   - identified, so that every answer has an X-Request-Id.
+//   - withCORS before the token, because a browser asks first, without one (a preflight), what it may send.
+//   - fair, the limits of each client, before the token, so that guessing tokens costs, too.
+//   - bounded, then authorized.
+//   - compression outside the time limit and the ETag, which is that of the plain bytes. A stream skips all
+//     three: it has no end, and each of its events is compressed and timed by itself.
 func wrap(a *API, operations http.Handler) http.Handler {
 	plain := gzhttp.GzipHandler(limited(a.cfg, withETag(a, operations)))
 	routed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -34,6 +42,8 @@ func wrap(a *API, operations http.Handler) http.Handler {
 	return observed(a, identified(withCORS(a.cfg.CORSOrigins, admitted)))
 }
 
+// isStream reports whether a request is for a stream. /v1/stream is none: it is the state of the processors,
+// and its stream is /v1/stream/events.
 func isStream(r *http.Request) bool {
 	of, found := strings.CutSuffix(r.URL.Path, "/stream")
 	return found && strings.HasPrefix(of, "/v1/") || r.URL.Path == "/v1/stream/events"
@@ -50,8 +60,11 @@ func observed(a *API, next http.Handler) http.Handler {
 				if p == http.ErrAbortHandler {
 					panic(p)
 				}
-				a.cfg.Log.Error("a request panicked", "path", r.URL.Path, "panic", p)
-				if seen.status == 0 {
+				a.cfg.Log.Error("a request panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				// guard: api: a client sees that an answer was broken off | seen.status != 0 -> false
+				if seen.status != 0 {
+					defer panic(http.ErrAbortHandler) // ends the connection
+				} else {
 					refuse(seen, http.StatusInternalServerError, problemBug, "this is our fault")
 				}
 			}
@@ -66,13 +79,14 @@ type matched struct{ pattern string }
 
 type matchedKey struct{}
 
-// withPattern is the mux, and records which pattern a request matched.
+// withPattern is the mux, and records which pattern a request matched. The mux sets Pattern in this copy of
+// the request only, which observed does not have.
 func withPattern(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mux.ServeHTTP(w, r)
 		if at, ok := r.Context().Value(matchedKey{}).(*matched); ok {
-			at.pattern = r.Pattern
+			defer func() { at.pattern = r.Pattern }() // of a request that panics, too
 		}
+		mux.ServeHTTP(w, r)
 	})
 }
 
@@ -145,7 +159,8 @@ func bounded(next http.Handler) http.Handler {
 	})
 }
 
-// authorized requires the token, if there is one, for everything below /v1. The documents are public.
+// authorized requires the token, if there is one, for everything below /v1. Public are the documents (/docs,
+// /openapi.json), and the pages of the dashboard, which ask for the token themselves.
 func authorized(token string, next http.Handler) http.Handler {
 	if token == "" {
 		return next
@@ -155,9 +170,10 @@ func authorized(token string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		given := sha256.Sum256([]byte(strings.TrimSpace(sent)))
-		open := !strings.HasPrefix(r.URL.Path, "/v1")
+		isProtected := strings.HasPrefix(r.URL.Path, "/v1")
 		// guard: api: the token is asked for | != 1 -> > 1
-		if !open && (!strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], given[:]) != 1) {
+		if isProtected &&
+			(!strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], given[:]) != 1) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="pitchstream"`)
 			refuse(w, http.StatusUnauthorized, problemToken, "want the header Authorization: Bearer TOKEN")
 			return
@@ -166,7 +182,8 @@ func authorized(token string, next http.Handler) http.Handler {
 	})
 }
 
-// limited ends a request after its timeout.
+// limited ends a request after its timeout. The answer may take WriteLimit more; withETag begins that time
+// anew when the answer is ready.
 func limited(cfg Config, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), cfg.Timeout)
@@ -184,7 +201,7 @@ const (
 )
 
 // withETag sets the ETag of an answer, and answers 304 if the client has that state already. An error in
-// plain text becomes a problem.
+// plain text, as of a path that is not there, becomes a problem document (RFC 9457).
 func withETag(a *API, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		held := &heldWriter{header: w.Header(), status: http.StatusOK}
@@ -209,6 +226,7 @@ func withETag(a *API, next http.Handler) http.Handler {
 				return
 			}
 		}
+		// a reservation above largeBytes would never be granted
 		if size := int64(min(held.body.Len(), largeBytes)); size > largeAnswer {
 			if !a.takeTurn(r.Context(), size) {
 				w.Header().Set("Retry-After", "1")
@@ -223,7 +241,8 @@ func withETag(a *API, next http.Handler) http.Handler {
 	})
 }
 
-// takeTurn reserves the bytes of a large answer. It waits for others, but no more bytes wait than are sent.
+// takeTurn reserves the bytes of a large answer. While others are sent it waits, but of all answers together
+// at most largeBytes wait: beyond that it returns false at once.
 func (a *API) takeTurn(ctx context.Context, size int64) bool {
 	if a.large.TryAcquire(size) {
 		return true
@@ -246,6 +265,7 @@ func matches(header, tag string) bool {
 	return false
 }
 
+// heldWriter keeps a whole answer. It shares the headers of the writer behind it.
 type heldWriter struct {
 	header http.Header
 	status int
@@ -256,8 +276,10 @@ func (w *heldWriter) Header() http.Header         { return w.header }
 func (w *heldWriter) Write(b []byte) (int, error) { return w.body.Write(b) }
 func (w *heldWriter) WriteHeader(status int)      { w.status = status }
 
-// digest names a state: equal states have equal digests. It leaves out lag_ms and age_ms, which change
-// although nothing has happened.
+// digest names a state: equal states have equal digests. It leaves out the members lag_ms and age_ms, name
+// and value, which change although nothing has happened: {"a":1,"lag_ms":20} and {"a":1,"lag_ms":35} are one
+// state. The JSON must have no spaces. Clients keep digests, as ETags and as the ids of events
+// (Last-Event-ID), so a change here makes each of them load its state once more.
 func digest(body []byte) string {
 	sum := sha256.New()
 	for {
@@ -269,7 +291,7 @@ func digest(body []byte) string {
 		// guard: api: an ETag is the state's | n > 0 -> n > 1<<30
 		if n := numberOrNull(body[end:]); n > 0 &&
 			(bytes.HasSuffix(body[:at], []byte(`"lag`)) || bytes.HasSuffix(body[:at], []byte(`"age`))) {
-			sum.Write(body[:at-4])
+			sum.Write(body[:at-len(`"lag`)])
 			end += n
 		} else {
 			sum.Write(body[:end])

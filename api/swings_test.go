@@ -3,6 +3,9 @@ package api
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -154,6 +157,31 @@ func TestAPathThatPanics(t *testing.T) {
 	s, _ := swinging(1)
 	k := newAsker(t, s, func(c *Config) { c.Records = panicking{} })
 	require.Equal(t, problemUnavailable, k.get(503, opSwing, pathOf(s.rows[0]))["type"])
+}
+
+// A bug in the middle of an answer must not look like its end.
+// guard: api: a client sees that an answer was broken off
+func TestAPanicAfterTheFirstByteBreaksTheConnection(t *testing.T) {
+	s, _ := swinging(1)
+	k := newAsker(t, s, nil)
+	server := httptest.NewServer(observed(k.API, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/late" {
+			w.WriteHeader(http.StatusOK)
+			_, _ = io.WriteString(w, "half")
+			_ = http.NewResponseController(w).Flush()
+		}
+		panic("a bug")
+	})))
+	defer server.Close()
+	early, err := http.Get(server.URL + "/early")
+	require.NoError(t, err)
+	defer early.Body.Close()
+	require.Equal(t, http.StatusInternalServerError, early.StatusCode)
+	late, err := http.Get(server.URL + "/late")
+	require.NoError(t, err)
+	defer late.Body.Close()
+	_, err = io.ReadAll(late.Body)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
 type panicking struct{}

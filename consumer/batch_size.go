@@ -17,7 +17,7 @@ type batchSize struct {
 // errTooSlow reports that the store did not answer in time for a batch that can be smaller.
 var errTooSlow = errors.New("the store did not answer in time: the records are read again in smaller batches")
 
-// quickAnswer is how soon a store answers that can take twice as much.
+// quickAnswer is how soon a store answers that can take twice as many records.
 const quickAnswer = storeTimeout / 4
 
 func newBatchSize(most int) *batchSize {
@@ -28,8 +28,7 @@ func newBatchSize(most int) *batchSize {
 
 func (s *batchSize) limit() int { return int(s.now.Load()) }
 
-// shrink halves the batches after one of n records got no answer. It returns false when one record was too
-// many.
+// shrink halves the batches after one of n records got no answer. It returns false when n cannot be smaller.
 func (s *batchSize) shrink(n int) bool {
 	// guard: a batch that is too large for the store shrinks | always
 	if n <= 1 {
@@ -39,10 +38,12 @@ func (s *batchSize) shrink(n int) bool {
 	return true
 }
 
-// grow doubles the batches after a quick answer.
-func (s *batchSize) grow(took time.Duration) {
+// grow doubles the batches after a quick answer to one of n records. A small batch says nothing about the
+// limit.
+func (s *batchSize) grow(n int, took time.Duration) {
 	// guard: a batch grows again
-	if took < quickAnswer && s.limit() < s.most {
+	// guard: only a full batch makes the next one larger | n > s.limit()/2 -> true
+	if took < quickAnswer && n > s.limit()/2 && s.limit() < s.most {
 		s.now.Store(int64(min(s.most, 2*s.limit())))
 	}
 }

@@ -44,10 +44,20 @@ func TestABatchOfOneRecordIsNotHalved(t *testing.T) {
 	require.Equal(t, 2000, s.limit())
 	require.True(t, s.shrink(3))
 	require.Equal(t, 1, s.limit())
-	s.grow(time.Minute)
+	s.grow(1, time.Minute)
 	require.Equal(t, 1, s.limit())
 	for range 20 {
-		s.grow(time.Second)
+		s.grow(s.limit(), time.Second)
 	}
+	require.Equal(t, 2000, s.limit())
+}
+
+// guard: only a full batch makes the next one larger
+func TestASmallBatchDoesNotMakeTheNextOneLarger(t *testing.T) {
+	s := newBatchSize(2000)
+	require.True(t, s.shrink(2000))
+	s.grow(3, time.Millisecond)
+	require.Equal(t, 1000, s.limit())
+	s.grow(501, time.Millisecond)
 	require.Equal(t, 2000, s.limit())
 }

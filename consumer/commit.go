@@ -120,11 +120,11 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 	}
 	if d.failed != nil && ctx.Err() == nil {
 		d.failed = fmt.Errorf("kafka: produce: %w", d.failed)
-		t.cfg.produceFault.note(t.cfg, d.failed, len(d.deadLetters), len(d.rows))
+		t.cfg.produceFault.record(t.cfg, d.failed, len(d.deadLetters), len(d.rows))
 		return false, d.failed
 	}
 	if committed {
-		t.cfg.produceFault.note(t.cfg, nil, len(d.deadLetters), len(d.rows))
+		t.cfg.produceFault.record(t.cfg, nil, len(d.deadLetters), len(d.rows))
 	}
 	return committed, nil
 }

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -67,4 +68,16 @@ func TestADeadLetterThatTheBrokersRefuseIsNamedUntilOneIsTaken(t *testing.T) {
 		w.halt()
 		cl.requireConsistent()
 	})
+}
+
+func TestAFaultOfADeadLetterOutlivesThatOfRows(t *testing.T) {
+	f := &produceFault{}
+	cfg := &Config{Observer: NopObserver{}, Now: time.Now, produceFault: f}
+	refused := errors.New("refused")
+	f.record(cfg, refused, 1, 0)
+	f.record(cfg, refused, 0, 1)
+	f.record(cfg, nil, 0, 1)
+	require.Error(t, f.err)
+	f.record(cfg, nil, 1, 0)
+	require.NoError(t, f.err)
 }

@@ -284,18 +284,18 @@ func (p *pipeline) take(first *poll) (together []*poll, next *poll) {
 // store writes polls to the store in one transaction, keeps the results, and returns what the view must show.
 func (p *pipeline) store(polls []*poll) (viewUpdate, error) {
 	s := p.session
-	var shown viewUpdate
+	var update viewUpdate
 	var records []Decoded
 	for _, read := range polls {
 		records = append(records, read.records...)
-		shown.reached = append(shown.reached, read.reached...)
+		update.reached = append(update.reached, read.reached...)
 	}
 	var err error
-	if shown.moves, err = p.moves(shown.reached); err != nil {
+	if update.moves, err = p.moves(update.reached); err != nil {
 		return viewUpdate{}, err
 	}
 	plan := MakePlan(records)
-	outcome, retried, err := s.stores.write(p.work, plan, shown.moves)
+	outcome, retried, err := s.stores.write(p.work, plan, update.moves)
 	if err != nil {
 		return viewUpdate{}, err
 	}
@@ -304,12 +304,12 @@ func (p *pipeline) store(polls []*poll) (viewUpdate, error) {
 	if len(outcome.Refused) > 0 && !s.keepsBytes.Swap(true) {
 		return viewUpdate{}, errBytesRecycled
 	}
-	s.partitions.applied(shown.moves)
-	p.batch.keep(polls, plan, outcome, shown.moves, s.partitions.tallies())
+	s.partitions.applied(update.moves)
+	p.batch.keep(polls, plan, outcome, update.moves, s.partitions.tallies())
 	// guard: the view is compared after a batch that may have landed before | p.batch.mayRepeat || retried -> retried && false
-	shown.snapshots, shown.mustSweep = outcome.Snapshots, p.batch.mayRepeat || retried
+	update.snapshots, update.mustSweep = outcome.Snapshots, p.batch.mayRepeat || retried
 	p.batch.mayRepeat = false
-	return shown, nil
+	return update, nil
 }
 
 // moves returns how far polls move each position, from where the polls before have left it. It returns

@@ -110,7 +110,7 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 		watcher.Wait()
 		s.kafka.Close()
 		s.partitions.drop(nil)
-		s.cfg.Observer.Condition("assigned", false, s.cfg.notAMember(err))
+		s.cfg.Observer.Condition("assigned", false, s.cfg.reasonNotAMember(err))
 	}()
 	err = s.run(running)
 	if err == nil && ctx.Err() == nil {
@@ -359,7 +359,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),
 		kgo.AdjustFetchOffsetsFn(s.starter.startOffsets),
-		kgo.WithHooks(membership{cfg}),
+		kgo.WithHooks(membershipHook{cfg}),
 	}
 	if id == "" {
 		id = uuid.NewString()

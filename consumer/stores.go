@@ -11,7 +11,7 @@ import (
 // errNoAnswer ends an attempt, because a dead connection may never report an error.
 var errNoAnswer = fmt.Errorf("the store did not answer within %v", storeTimeout)
 
-// stores writes to the store of record and then to the view.
+// stores writes to the store of record (Postgres), and then to the view (Redis).
 type stores struct {
 	cfg        *Config
 	store      Store
@@ -23,13 +23,14 @@ type stores struct {
 // viewUpdate is what one write to the store means to the view.
 type viewUpdate struct {
 	snapshots []schemas.Snapshot
-	moves     []schemas.PositionMove
-	reached   []reach
-	mustSweep bool // the store may have held the batch already, so the snapshots may be incomplete
+	moves     []schemas.PositionMove // one for each partition: how far the view is then known to be
+	reached   []reach                // one for each poll and partition: how far readers then see
+	mustSweep bool                   // the store may have held the batch, so the snapshots may be incomplete
 }
 
-// write applies a plan to the store and retries for as long as it takes. retried reports that an attempt
-// failed, which may nevertheless have taken effect.
+// write applies a plan to the store, and retries for as long as it takes. retried reports that an attempt
+// failed, which may nevertheless have taken effect. The batch must be dropped and read again after
+// errTooSlow, and after a permanent error as schemas.ErrPositionBehind. Any other error is that of ctx.
 func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (
 	out schemas.Outcome, retried bool, err error,
 ) {
@@ -48,9 +49,14 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 		// guard: nothing is produced before the store has answered | s.store.Apply(attempt, b) -> (func() (o schemas.Outcome, e error) { o, _ = s.store.Apply(attempt, b); return o, nil })()
 		out, err := s.store.Apply(attempt, b)
 		if err == nil {
-			s.cfg.batchSize.grow(s.cfg.Now().Sub(began))
-		} else if errors.Is(context.Cause(attempt), errNoAnswer) && s.cfg.batchSize.shrink(plan.counts.Records) {
-			s.cfg.Observer.Condition("postgres", false, errNoAnswer.Error())
+			s.cfg.batchSize.grow(plan.counts.Records, s.cfg.Now().Sub(began))
+			return out, nil
+		}
+		if !errors.Is(context.Cause(attempt), errNoAnswer) {
+			return out, err
+		}
+		if canShrink := s.cfg.batchSize.shrink(plan.counts.Records); canShrink {
+			s.cfg.Observer.Condition("postgres", false, errNoAnswer.Error()) // retry reports only what it tries again
 			s.cfg.Log.Warn("the store did not answer in time: going on with smaller batches",
 				"records", plan.counts.Records, "next", s.cfg.batchSize.limit(), "timeout", storeTimeout)
 			err = errTooSlow
@@ -60,22 +66,23 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 	return out, attempts > 1, err
 }
 
-// show gives the view what the store answered, and reports how far readers now see.
-func (s *stores) show(ctx context.Context, shown viewUpdate) {
-	s.push(ctx, shown)
-	for _, r := range shown.reached {
+// show gives the view what the store answered, and reports how far readers now see. Push cannot fail: while
+// the view is unavailable readers are served from the store, and a sweep repairs the view afterwards.
+func (s *stores) show(ctx context.Context, update viewUpdate) {
+	s.push(ctx, update)
+	for _, r := range update.reached {
 		s.partitions.readable(r)
 	}
-	if shown.mustSweep {
+	if update.mustSweep {
 		s.view.RequestSweep()
 	}
 }
 
-func (s *stores) push(ctx context.Context, shown viewUpdate) {
+func (s *stores) push(ctx context.Context, update viewUpdate) {
 	defer s.cfg.observeStep("redis", s.cfg.Now())
-	applied := make([]schemas.Position, len(shown.moves))
-	for i, m := range shown.moves {
+	applied := make([]schemas.Position, len(update.moves))
+	for i, m := range update.moves {
 		applied[i] = m.Position
 	}
-	s.view.Push(ctx, shown.snapshots, applied)
+	s.view.Push(ctx, update.snapshots, applied)
 }

@@ -159,6 +159,22 @@ func TestCompletionNamesCommandsAndFlags(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(out), ".TH PITCHSTREAM 1"))
 }
 
+// guard: a URL is no path
+func TestAURLIsNoPath(t *testing.T) {
+	for _, args := range [][]string{
+		{"export", "-o", "s3://bucket/x", "--postgres-url=postgres://u@localhost/x"},
+		{"process", "games/", "--output=gs://bucket/x"}, {"simulate", "-o", "https://host/x"}, {"dlq", "export", "-o", "s3://b/x", "--kafka-brokers=localhost:1", "--postgres-url=postgres://u@localhost/x"},
+	} {
+		t.Chdir(t.TempDir())
+		status, _, errs := outputOf(t, args...)
+		require.Equal(t, exitUsage, status, args)
+		require.Contains(t, errs, "is a URL: want a path of this machine", args)
+		made, err := os.ReadDir(".")
+		require.NoError(t, err)
+		require.Empty(t, made, "no folder is named like a URL")
+	}
+}
+
 func TestNoErrorOfUsageShowsAPassword(t *testing.T) {
 	good := []string{"run", "--kafka-brokers=b:1", "--postgres-url=postgres://h/d", "--redis-url=redis://h"}
 	for _, wrong := range []string{

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -61,6 +62,9 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 		kongcompletion.Register(parser)
 	}
 	parsed, err := parser.Parse(rewritten(args))
+	if err == nil {
+		err = checkPaths(parsed)
+	}
 	if err != nil {
 		return usageError(std, err)
 	}
@@ -113,6 +117,20 @@ func newParser(std *stdio) (*kong.Kong, *config.Loader, error) {
 		loader.Option(),
 	)
 	return parser, loader, err
+}
+
+// checkPaths refuses URLs where files and folders of this machine are wanted: a folder would be made that is
+// named like the URL.
+func checkPaths(parsed *kong.Context) error {
+	for _, flag := range parsed.Flags() {
+		kind, _, _ := strings.Cut(flag.PlaceHolder, ".")
+		// guard: a URL is no path
+		if slices.Contains([]string{"DIR", "FILE", "PATH"}, kind) && strings.Contains(flag.Target.String(), "://") {
+			return fmt.Errorf("--%s=%s is a URL: want a path of this machine (mount the storage, or copy it there)",
+				flag.Name, flag.Target)
+		}
+	}
+	return nil
 }
 
 // unused are the flags of a group of settings that a command does not use. They are accepted and not shown,
@@ -169,32 +187,32 @@ type countOf struct {
 type commands struct {
 	config.File
 
-	Demo demoCmd `cmd:"" group:"Start here" help:"See it all at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
+	Demo demoCmd `cmd:"" group:"Start here" help:"See everything at work: Kafka, Redis, Postgres, the processor and a simulated game in one process, with a live table."`
 
-	Topics  topicsCmd  `cmd:"" group:"Set up" help:"Create the topics that are missing, and say what differs in those that are there."`
+	Topics  topicsCmd  `cmd:"" group:"Set up" help:"Create the topics that are missing, and report what differs in those that exist."`
 	Migrate migrateCmd `cmd:"" group:"Set up" help:"Bring the Postgres schema to the version of this build."`
 	Doctor  doctorCmd  `cmd:"" group:"Set up" help:"Check the settings of Kafka, Postgres and Redis that the promise rests on, and say how to repair them."`
 	Config  configCmd  `cmd:"" group:"Set up" help:"Write an example of the file of settings: config example."`
 
 	Run     runCmd     `cmd:"" group:"Stream" help:"Process the raw topic until stopped: rows to Postgres, live values to Redis, failures to the dead-letter topic."`
 	Serve   serveCmd   `cmd:"" group:"Stream" help:"Serve the HTTP API: batters, games, leaders, pitches and their streams, from Redis and Postgres."`
-	Replay  replayCmd  `cmd:"" group:"Stream" help:"Read a part of the raw topic once more, into live or into a target beside it."`
-	Target  targetCmd  `cmd:"" group:"Stream" help:"Targets beside live: list, diff, promote, rollback, drop."`
-	Rebuild rebuildCmd `cmd:"" group:"Stream" help:"Make a projection anew: rebuild redis."`
+	Replay  replayCmd  `cmd:"" group:"Stream" help:"Process a part of the raw topic again, into live or into a target beside it."`
+	Target  targetCmd  `cmd:"" group:"Stream" help:"Manage the targets beside live: list, diff, promote, rollback, drop."`
+	Rebuild rebuildCmd `cmd:"" group:"Stream" help:"Write all of Redis again from Postgres: rebuild redis."`
 
 	Load     loadCmd     `cmd:"" group:"Files and records" help:"Send records from files, folders and standard input to the raw topic."`
-	Process  processCmd  `cmd:"" group:"Files and records" help:"Make tables of files, without any server: rows as Parquet, CSV or JSON Lines, a line a batter, what was rejected, a report."`
-	Export   exportCmd   `cmd:"" group:"Files and records" help:"The pitches that stand in Postgres as Parquet, a file a game date, for a warehouse."`
+	Process  processCmd  `cmd:"" group:"Files and records" help:"Make tables of files, without any server: rows as Parquet, CSV or JSON Lines, a line per batter, rejected records, a report."`
+	Export   exportCmd   `cmd:"" group:"Files and records" help:"Write the current pitches of Postgres as Parquet, one file per game date, for a warehouse."`
 	Simulate simulateCmd `cmd:"" group:"Files and records" help:"Play seeded games and write or produce their records."`
-	Players  playersCmd  `cmd:"" group:"Files and records" help:"Names of batters and pitchers for the API: players load FILE.csv."`
+	Players  playersCmd  `cmd:"" group:"Files and records" help:"Load the names of batters and pitchers for the API: players load FILE.csv."`
 
-	Verify  verifyCmd  `cmd:"" group:"Look and repair" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and mend what differs."`
+	Verify  verifyCmd  `cmd:"" group:"Look and repair" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and repair what differs."`
 	Quality qualityCmd `cmd:"" group:"Look and repair" help:"Judge the data of a game day against the week before: missing bat tracking, issues, gaps, delays, drift by venue."`
-	Explain explainCmd `cmd:"" group:"Look and repair" help:"Show all that is known of one pitch: its versions, each stage of the core, its row, what it adds to the aggregates, its dead letters."`
-	DLQ     dlqCmd     `cmd:"" group:"Look and repair" name:"dlq" help:"The workbench for dead letters: ls, show, retry, export, discard."`
+	Explain explainCmd `cmd:"" group:"Look and repair" help:"Show everything known about one pitch: its versions, each stage of the core, its row, what it adds to the aggregates, its dead letters."`
+	DLQ     dlqCmd     `cmd:"" group:"Look and repair" name:"dlq" help:"List, show, retry, export and discard dead letters."`
 
 	Bench      benchCmd      `cmd:"" group:"This program" help:"Measure this build on this machine: the core, the stores, the stream from Kafka, the latency."`
-	Schema     schemaCmd     `cmd:"" group:"This program" help:"The JSON Schemas of record, row and letter: ls, show."`
+	Schema     schemaCmd     `cmd:"" group:"This program" help:"The JSON Schemas of record, row and dead letter: ls, show."`
 	Version    versionCmd    `cmd:"" group:"This program" help:"Print the version of this build, its commit and date, and the versions of Go and of its core."`
 	Completion completionCmd `cmd:"" group:"This program" help:"Write the completion for a shell: completion bash, zsh or fish."`
 	Man        manCmd        `cmd:"" group:"This program" help:"Write the manual page: pitchstream man | man -l -."`

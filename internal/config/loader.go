@@ -39,15 +39,15 @@ type File struct {
 type Loader struct {
 	file    file
 	loaded  bool
-	secrets map[string]string // flag → the file that its value was read from
+	secrets map[string]string // flag → the file that its value was read from, for Settings
 }
 
 // NewLoader returns a loader for one kong parser.
 func NewLoader() *Loader { return &Loader{secrets: map[string]string{}} }
 
 // Option makes kong use the loader, and pass it to each method that has a *Loader as parameter. It is needed
-// because kong alone would let the file win over the environment: it sets variables as defaults before it
-// asks resolvers.
+// because kong alone would let the file win over the environment: it asks resolvers after it has set
+// variables, so that a resolver's value overwrites a variable. resolve looks at the variable first.
 func (l *Loader) Option() kong.Option {
 	options := []kong.Option{
 		kong.DefaultEnvars(EnvPrefix), kong.PostBuild(ignoreEmptyEnv), kong.WithBeforeResolve(l.load),
@@ -76,7 +76,9 @@ func ignoreEmptyEnv(k *kong.Kong) error {
 	return nil
 }
 
-// load reads the file that --config or its variable names, once, before kong resolves the first flag.
+// load reads the file that --config or its variable names. Kong calls it before it resolves the first flag,
+// and again for each part of the command. It refuses a secret and its file together on the command line,
+// because kong asks resolve only for flags that are not there.
 func (l *Loader) load(ctx *kong.Context) (err error) {
 	if l.loaded {
 		return nil
@@ -88,8 +90,8 @@ func (l *Loader) load(ctx *kong.Context) (err error) {
 				return err
 			}
 		}
-		if beside := fileFlag(ctx, f); beside != nil && given(ctx, f) && given(ctx, beside) {
-			return fmt.Errorf("give --%s or --%s, not both", beside.Name, f.Name)
+		if secretFile := secretFileFlag(ctx, f); secretFile != nil && given(ctx, f) && given(ctx, secretFile) {
+			return fmt.Errorf("give --%s or --%s, not both", secretFile.Name, f.Name)
 		}
 	}
 	return l.file.checkKeys(ctx.Model.Node)
@@ -98,8 +100,8 @@ func (l *Loader) load(ctx *kong.Context) (err error) {
 // resolve returns the value that the settings' file has for a flag that is not on the command line. It
 // returns nil when the variable or the default applies, which kong sets itself.
 func (l *Loader) resolve(ctx *kong.Context, _ *kong.Path, f *kong.Flag) (any, error) {
-	if beside := fileFlag(ctx, f); beside != nil {
-		return l.resolveSecret(ctx, f, beside)
+	if secretFile := secretFileFlag(ctx, f); secretFile != nil {
+		return l.resolveSecret(ctx, f, secretFile)
 	}
 	if value, ok := l.file.values[f.Name]; ok && env(f) == "" {
 		return value, nil
@@ -107,26 +109,27 @@ func (l *Loader) resolve(ctx *kong.Context, _ *kong.Path, f *kong.Flag) (any, er
 	return nil, nil
 }
 
-// resolveSecret returns the value of a secret, which may be in the file that the flag beside it names. Flags
-// win over variables, and these over the settings' file. It is an error if both are given in the same place.
-func (l *Loader) resolveSecret(ctx *kong.Context, f, beside *kong.Flag) (any, error) {
-	if given(ctx, beside) {
-		path, _ := ctx.FlagValue(beside).(string)
+// resolveSecret returns the value of a secret, which may be in the file that the flag secretFile names. Flags
+// win over variables, and these over the settings' file. It is an error if both are given in the same place;
+// load has checked the command line.
+func (l *Loader) resolveSecret(ctx *kong.Context, f, secretFile *kong.Flag) (any, error) {
+	if given(ctx, secretFile) {
+		path, _ := ctx.FlagValue(secretFile).(string)
 		return l.readSecret(f, path)
 	}
-	switch value, path := env(f), env(beside); {
+	switch value, path := env(f), env(secretFile); {
 	case value != "" && path != "":
-		return nil, fmt.Errorf("give %s or %s, not both", beside.Envs[0], f.Envs[0])
+		return nil, fmt.Errorf("give %s or %s, not both", secretFile.Envs[0], f.Envs[0])
 	case value != "":
 		return nil, nil
 	case path != "":
 		return l.readSecret(f, path)
 	}
 	value, hasValue := l.file.values[f.Name]
-	path, hasPath := l.file.values[beside.Name]
+	path, hasPath := l.file.values[secretFile.Name]
 	switch {
 	case hasValue && hasPath:
-		return nil, fmt.Errorf("%s: give %s or %s, not both", l.file.path, beside.Name, f.Name)
+		return nil, fmt.Errorf("%s: give %s or %s, not both", l.file.path, secretFile.Name, f.Name)
 	case hasValue:
 		return value, nil
 	case hasPath:
@@ -149,14 +152,15 @@ func (l *Loader) readSecret(f *kong.Flag, path string) (any, error) {
 	return secret, nil
 }
 
-// given reports whether a flag is on the command line.
+// given reports whether a flag is on the command line. Kong appends the flags that it resolved to the path,
+// too.
 func given(ctx *kong.Context, f *kong.Flag) bool {
 	return slices.ContainsFunc(ctx.Path, func(p *kong.Path) bool { return p.Flag == f && !p.Resolved })
 }
 
-// fileFlag returns the flag that names the file with the value of a secret; nil for flags that are no
+// secretFileFlag returns the flag that names the file with the value of a secret; nil for flags that are no
 // secrets.
-func fileFlag(ctx *kong.Context, f *kong.Flag) *kong.Flag {
+func secretFileFlag(ctx *kong.Context, f *kong.Flag) *kong.Flag {
 	if f.Target.Type() != reflect.TypeFor[Secret]() && f.Target.Type() != reflect.TypeFor[SecretURL]() {
 		return nil
 	}

@@ -58,7 +58,7 @@ func (l *Loader) source(ctx *kong.Context, f *kong.Flag) string {
 	case given(ctx, f):
 		return "flag"
 	case l.secrets[f.Name] != "":
-		return l.source(ctx, fileFlag(ctx, f)) + ": " + l.secrets[f.Name]
+		return l.source(ctx, secretFileFlag(ctx, f)) + ": " + l.secrets[f.Name]
 	case env(f) != "":
 		return "env " + f.Envs[0]
 	case l.file.lines[f.Name] > 0:

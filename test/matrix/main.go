@@ -58,27 +58,27 @@ type row struct {
 func (r row) name() string { return r.server + " " + r.version }
 
 var table = []row{
-	{"Apache Kafka", "3.9.2", kafka, ""},
-	{"Apache Kafka", "4.0.2", kafka, ""},
-	{"Apache Kafka", newestKafka, kafka, ""},
-	{"Apache Kafka", "4.3.0", kafka, ""},
-	{"PostgreSQL", "14.24", postgres, ""},
-	{"PostgreSQL", "15.19", postgres, ""},
-	{"PostgreSQL", "16.15", postgres, ""},
-	{"PostgreSQL", "17.11", postgres, ""},
-	{"PostgreSQL", "18.6", postgres, ""},
-	{"Redis", "6.2.14", redis, redisAlone}, // its ACLs do not know CLUSTER SHARDS
-	{"Redis, Sentinels", "6.2.14", redis, redisSentinel},
-	{"Redis", "7.0, of Debian", redis, redisUsers},
-	{"Redis, Sentinels", "7.0, of Debian", redis, redisSentinel},
-	{"Redis, cluster", "7.0, of Debian", redis, redisCluster},
-	{"Redis", "8.2.3", redis, redisUsers},
-	{"Redis, Sentinels", "8.2.3", redis, redisSentinel},
-	{"Redis, cluster", "8.2.3", redis, redisCluster},
-	{"Valkey", "8.1.8", redis, redisUsers},
-	{"Valkey", "9.1.2", redis, redisUsers},
-	{"Valkey, Sentinels", "9.1.2", redis, redisSentinel},
-	{"Valkey, cluster", "9.1.2", redis, redisCluster},
+	{"Apache Kafka", "3.9.2", kafkaEnv, ""},
+	{"Apache Kafka", "4.0.2", kafkaEnv, ""},
+	{"Apache Kafka", newestKafka, kafkaEnv, ""},
+	{"Apache Kafka", "4.3.0", kafkaEnv, ""},
+	{"PostgreSQL", "14.24", postgresEnv, ""},
+	{"PostgreSQL", "15.19", postgresEnv, ""},
+	{"PostgreSQL", "16.15", postgresEnv, ""},
+	{"PostgreSQL", "17.11", postgresEnv, ""},
+	{"PostgreSQL", "18.6", postgresEnv, ""},
+	{"Redis", "6.2.14", redisEnv, redisAlone}, // its ACLs do not know CLUSTER SHARDS
+	{"Redis, Sentinels", "6.2.14", redisEnv, redisSentinel},
+	{"Redis", "7.0, of Debian", redisEnv, redisUsers},
+	{"Redis, Sentinels", "7.0, of Debian", redisEnv, redisSentinel},
+	{"Redis, cluster", "7.0, of Debian", redisEnv, redisCluster},
+	{"Redis", "8.2.3", redisEnv, redisUsers},
+	{"Redis, Sentinels", "8.2.3", redisEnv, redisSentinel},
+	{"Redis, cluster", "8.2.3", redisEnv, redisCluster},
+	{"Valkey", "8.1.8", redisEnv, redisUsers},
+	{"Valkey", "9.1.2", redisEnv, redisUsers},
+	{"Valkey, Sentinels", "9.1.2", redisEnv, redisSentinel},
+	{"Valkey, cluster", "9.1.2", redisEnv, redisCluster},
 }
 
 func main() {
@@ -147,7 +147,7 @@ func try(ctx context.Context, r row, tests string) ([]byte, error) {
 	if r.tests != "" {
 		where, tests = "./sink/redissink", r.tests
 	} else if r.server != "Apache Kafka" {
-		broker, err := kafka(ctx, newestKafka)
+		broker, err := kafkaEnv(ctx, newestKafka)
 		if err != nil {
 			return nil, err
 		}

