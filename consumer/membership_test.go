@@ -54,7 +54,7 @@ func TestADeadLetterThatTheBrokersRefuseIsNamedUntilOneIsTaken(t *testing.T) {
 		cl.produce(schemas.Record{Key: []byte("1"), Value: large})
 		cl.waitFor("it is named", func() bool { return w.seen.reason("kafka") != "" })
 		require.Contains(t, w.seen.reason("kafka"), "topic pitches.dead refuses a record of 8000 bytes")
-		w.cfg.produceFault.note(&w.cfg, nil, 0, 3)
+		w.cfg.produceFault.record(&w.cfg, nil, 0, 3)
 		require.NotEmpty(t, w.seen.reason("kafka"), "rows that another session sends are no dead letters")
 		seen := w.seen.count("kafka")
 		cl.waitFor("brokers have answered since", func() bool {
