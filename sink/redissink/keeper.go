@@ -32,8 +32,8 @@ const (
 	retryMin = 100 * time.Millisecond // the first pause after an error; each next one doubles
 	retryMax = 2 * time.Second
 	lockWait = 250 * time.Millisecond // until the next attempt while another process is sweeping
-	// patrolEvery is the least time between two patrols. A long one rests patrolRest times as long as it took,
-	// so that it costs Redis and us at most a twentieth of our time.
+	// patrolEvery is the time between two patrols. One that reads all keys rests patrolRest times as long as it
+	// took, so that it costs Redis and us at most a twentieth of our time.
 	patrolEvery = 2 * time.Second
 	patrolRest  = 20
 )
@@ -208,37 +208,53 @@ func (k *Keeper) Run(ctx context.Context) error {
 }
 
 // patrol looks again and again, until ctx ends, for keys that somebody else wrote to. One processor does it
-// for all of them.
+// for all of them. It reads the keys that were changed, and at times all of them.
 func (k *Keeper) patrol(ctx context.Context) {
-	rest := patrolEvery
+	tick := time.NewTicker(patrolEvery)
+	defer tick.Stop()
+	defer k.sink.changes.close()
+	var next time.Time // of the earliest patrol that reads all keys
 	for {
-		timer := time.NewTimer(rest)
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return
-		case <-timer.C:
+		case <-tick.C:
 		}
-		rest = patrolEvery
 		if k.State().Phase != PhaseOK || !k.sink.isLeader() {
+			k.sink.changes.close()
 			continue
 		}
+		names, ok := k.sink.changes.take(ctx)
 		start := time.Now()
-		report, restored, err := k.sink.Patrol(ctx, k.src)
-		rest = max(rest, patrolRest*time.Since(start))
-		if report.Repaired > 0 {
-			k.log().Warn("repaired keys of Redis that differed from Postgres", "batters", report.Repaired,
-				"dropped", report.Dropped, "took", time.Since(start))
-			if k.hooks.Swept != nil {
-				k.hooks.Swept(report, err)
-			}
+		switch {
+		// guard: redis: changed keys are read at once | ok -> false
+		case ok:
+			k.patrolled(ctx, start, func() (SweepReport, bool, error) {
+				return k.sink.PatrolChanges(ctx, k.src, names)
+			})
+		case start.After(next):
+			k.patrolled(ctx, start, func() (SweepReport, bool, error) { return k.sink.Patrol(ctx, k.src) })
+			next = time.Now().Add(patrolRest * time.Since(start))
 		}
-		if restored {
-			k.RequestSweep()
+	}
+}
+
+// patrolled runs a patrol and reports what it repaired.
+func (k *Keeper) patrolled(ctx context.Context, start time.Time, patrol func() (SweepReport, bool, error)) {
+	report, restored, err := patrol()
+	if report.Repaired > 0 {
+		k.log().Warn("repaired keys of Redis that differed from Postgres", "batters", report.Repaired,
+			"dropped", report.Dropped, "took", time.Since(start))
+		if k.hooks.Swept != nil {
+			k.hooks.Swept(report, err)
 		}
-		if err != nil && ctx.Err() == nil {
-			k.log().Debug("patrol", "error", err)
-		}
+	}
+	if restored {
+		k.RequestSweep()
+	}
+	if err != nil && ctx.Err() == nil {
+		k.sink.changes.miss()
+		k.log().Debug("patrol", "error", err)
 	}
 }
 

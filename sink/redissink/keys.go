@@ -68,5 +68,12 @@ func (k keys) parse(key string) (id int64, gamePK string, ok bool) {
 	return id, gamePK, rest == "" || ok && gamePK != ""
 }
 
+// parseGone reads the key of a batter's tombstones.
+func (k keys) parseGone(key string) (id int64, ok bool) {
+	number, ok := strings.CutPrefix(key, string(k)+"gone:{")
+	id, err := strconv.ParseInt(strings.TrimSuffix(number, "}"), 10, 64)
+	return id, ok && err == nil
+}
+
 // positionField returns the field of applied for a partition.
 func positionField(p schemas.Position) string { return p.Topic + "/" + strconv.Itoa(int(p.Partition)) }

@@ -68,7 +68,10 @@ func (w *redisTest) again(t testing.TB) *redisTest {
 func (w *redisTest) anew(t testing.TB) *redisTest {
 	t.Helper()
 	w.clear(t)
-	s := &Sink{reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}}}
+	s := &Sink{
+		reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}},
+		changes: &changeFeed{r: w.Reader, missed: true},
+	}
 	return &redisTest{s, w.Reader, newTruth()}
 }
 

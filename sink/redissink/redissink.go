@@ -57,7 +57,8 @@ type Sink struct {
 	beats map[string]schemas.TimeMS // when each processor beat last, as of our own last heartbeat
 	leads bool                      // no other live processor has a smaller name
 
-	behind map[int64]string // batters that the last Patrol found behind; its goroutine's
+	changes *changeFeed
+	behind  map[int64]string // batters that the last Patrol found behind; its goroutine's
 }
 
 // Open connects. An unavailable Redis is no error, nor is one that must not be written to, because the stream
@@ -67,7 +68,8 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{reader: r, doubt: true, known: known{applied: map[string]int64{}}, leads: true}
+	s := &Sink{reader: r, doubt: true, known: known{applied: map[string]int64{}}, leads: true,
+		changes: &changeFeed{r: r, missed: true}}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout+time.Second)
 	defer cancel()
 	if _, err = s.inspect(ctx); err != nil {
@@ -81,7 +83,10 @@ func Open(ctx context.Context, cfg Config) (*Sink, error) {
 }
 
 // Close closes the connections.
-func (s *Sink) Close() error { return s.reader.Close() }
+func (s *Sink) Close() error {
+	s.changes.close()
+	return s.reader.Close()
+}
 
 // Push writes the snapshots of any number of batters, each batter once, and then moves applied to the
 // positions. Snapshots may come in any order and any number of times. lost reports that Redis no longer holds
@@ -109,8 +114,29 @@ func (s *Sink) Sweep(ctx context.Context, src Source) (SweepReport, error) {
 // version, because else a push may be on its way. restored reports that applied was ahead of Postgres, so a
 // sweep is needed.
 func (s *Sink) Patrol(ctx context.Context, src Source) (rep SweepReport, restored bool, err error) {
+	s.changes.restart()
+	ids, games, err := s.reader.all(ctx)
+	if err != nil {
+		return rep, false, err
+	}
+	return s.patrol(ctx, sweep{r: s.reader, src: src, games: games}, ids)
+}
+
+// PatrolChanges does what Patrol does with the keys of these names only.
+func (s *Sink) PatrolChanges(
+	ctx context.Context, src Source, names map[string]bool,
+) (rep SweepReport, restored bool, err error) {
+	ids, games := s.reader.keys.batters(names)
+	for id := range s.behind {
+		ids[id] = true
+	}
+	return s.patrol(ctx, sweep{r: s.reader, src: src, games: games, only: ids}, ids)
+}
+
+func (s *Sink) patrol(
+	ctx context.Context, sw sweep, ids map[int64]bool,
+) (rep SweepReport, restored bool, err error) {
 	behind := map[int64]string{}
-	sw := sweep{r: s.reader, src: src}
 	sw.ignore = func(f finding) bool {
 		if f.kind != schemas.DiffersOlder || f.observed == otherType || sw.broken[f.id] {
 			return false
@@ -119,13 +145,10 @@ func (s *Sink) Patrol(ctx context.Context, src Source) (rep SweepReport, restore
 		return !f.isBehind || s.behind[f.id] != f.observed
 	}
 	defer func() { s.behind = behind }()
-	if _, restored, err = s.lowerApplied(ctx, src); err != nil {
+	if _, restored, err = s.lowerApplied(ctx, sw.src); err != nil || len(ids) == 0 {
 		return rep, restored, err
 	}
-	if sw.games, _, err = s.reader.scan(ctx); err != nil {
-		return rep, restored, err
-	}
-	if sw.broken, err = findBroken(ctx, s.reader, sw.games); err != nil {
+	if sw.broken, err = findBroken(ctx, s.reader, ids, sw.games); err != nil {
 		return rep, restored, err
 	}
 	err = sw.run(ctx)

@@ -93,6 +93,23 @@ func (r *Reader) scan(ctx context.Context) (games map[int64][]string, strays []s
 	return games, slices.Compact(strays), err
 }
 
+// all returns every batter with a key, also one with tombstones only, and the games that have a key.
+func (r *Reader) all(ctx context.Context) (ids map[int64]bool, games map[int64][]string, err error) {
+	if games, _, err = r.scan(ctx); err != nil {
+		return nil, nil, err
+	}
+	ids = make(map[int64]bool, len(games))
+	for id := range games {
+		ids[id] = true
+	}
+	err = r.eachKey(ctx, r.keys.below("gone:{"), func(key string) {
+		if id, ok := r.keys.parseGone(key); ok {
+			ids[id] = true
+		}
+	})
+	return ids, games, err
+}
+
 // eachKey calls f with every key of a pattern, one call at a time. It may name a key twice.
 func (r *Reader) eachKey(ctx context.Context, pattern string, f func(key string)) error {
 	var mu sync.Mutex // serializes f

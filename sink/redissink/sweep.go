@@ -75,7 +75,8 @@ type sweep struct {
 	// deep scans all keys, because only that finds batters and games that Postgres does not know. It takes
 	// longer, so it needs a reason.
 	deep   bool
-	all    bool // writes every batter anew in the next pass
+	only   map[int64]bool // compares these batters; nil: every one
+	all    bool           // writes every batter anew in the next pass
 	games  map[int64][]string
 	broken map[int64]bool // batters with a key that cannot be parsed
 	ignore func(finding) bool
@@ -130,6 +131,9 @@ func (s *sweep) compare(ctx context.Context) (found []finding, err error) {
 		return nil, err
 	}
 	ids := unionOfIDs(before, s.games)
+	if s.only != nil {
+		ids = slices.DeleteFunc(ids, func(id int64) bool { return !s.only[id] })
+	}
 	s.report.Checked = len(ids)
 	stored, err := s.r.storedVersions(ctx, ids)
 	if err != nil {

@@ -82,7 +82,7 @@ func TestWhatCannotBeReadIsSuspectAndTheLogNamesItsField(t *testing.T) {
 			require.True(t, v.Suspect && v.Seq == 0, field)
 			log := &lines{}
 			w.Reader.cfg.Log = slog.New(slog.NewTextHandler(log, nil))
-			found, err := findBroken(t.Context(), w.Reader, map[int64][]string{1: {"a"}, 3: nil})
+			found, err := findBroken(t.Context(), w.Reader, map[int64]bool{1: true, 3: true}, map[int64][]string{1: {"a"}})
 			require.NoError(t, err)
 			require.Equal(t, map[int64]bool{1: true}, found)
 			require.Contains(t, log.String(), "field "+field)
