@@ -125,20 +125,13 @@ func New(cfg Config) (*API, error) {
 	}
 	a := &API{cfg: cfg, metrics: cfg.metrics, clients: cfg.clients}
 	a.large, a.waiting = semaphore.NewWeighted(largeBytes), semaphore.NewWeighted(largeBytes)
-	if err := a.sources.init(cfg); err != nil {
-		return nil, err
-	}
-	if err := a.paths.init(cfg); err != nil {
+	if err := cmp.Or(a.sources.init(cfg), a.paths.init(cfg)); err != nil {
 		return nil, err
 	}
 	a.names.store = cfg.Store
 	a.hub.init(a)
-	handler, err := routes(a)
-	if err != nil {
-		return nil, err
-	}
-	a.handler = handler
-	return a, nil
+	a.handler, err = routes(a)
+	return a, err
 }
 
 // ServeHTTP answers one request.
@@ -147,9 +140,27 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.Serv
 // Run refreshes the names and polls for the streams until ctx ends. Then it ends the streams.
 func (a *API) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { a.names.keep(ctx); return nil })
+	g.Go(func() error {
+		a.names.refresh(ctx)
+		every(ctx, namesEvery, func() { a.names.refresh(ctx) })
+		return nil
+	})
 	g.Go(func() error { a.hub.run(ctx); return nil })
 	return g.Wait()
+}
+
+// every calls f at each interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			f()
+		}
+	}
 }
 
 // Ready returns nil if anything can be read: an up-to-date Redis, or Postgres. Otherwise the error says why

@@ -85,9 +85,8 @@ func (schemaPitchID) Schema(huma.Registry) *huma.Schema {
 
 // Schema is three numbers.
 func (schemaPoint) Schema(huma.Registry) *huma.Schema {
-	three := 3
 	number := &huma.Schema{Type: huma.TypeNumber}
-	return &huma.Schema{Type: huma.TypeArray, Items: number, MinItems: &three, MaxItems: &three}
+	return &huma.Schema{Type: huma.TypeArray, Items: number, MinItems: new(3), MaxItems: new(3)}
 }
 
 // Schema is three numbers, or null.

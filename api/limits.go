@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -96,12 +97,7 @@ func (c *clients) of(r *http.Request) netip.Prefix {
 }
 
 func (c *clients) isTrusted(addr netip.Addr) bool {
-	for _, p := range c.proxies {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // fair refuses the requests of a client that asks for more than its share. With a rate of 0 there is no limit

@@ -9,7 +9,7 @@ import (
 )
 
 // names holds all players in memory, because there are only some thousand. Readers load known; the one
-// goroutine of keep owns version.
+// goroutine that refreshes owns version.
 type names struct {
 	store   Store
 	known   atomic.Pointer[map[int64]schemas.Player]
@@ -18,20 +18,6 @@ type names struct {
 
 // namesEvery is how long a newly loaded list of players may go unnoticed.
 const namesEvery = 2 * time.Second
-
-// keep refreshes the names until ctx ends.
-func (n *names) keep(ctx context.Context) {
-	tick := time.NewTicker(namesEvery)
-	defer tick.Stop()
-	for {
-		n.refresh(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
 
 // refresh reads the list if it has changed. While it cannot be read, the last one remains.
 func (n *names) refresh(ctx context.Context) {

@@ -155,16 +155,7 @@ func (h *hub) run(ctx context.Context) {
 	var games sync.WaitGroup
 	defer games.Wait()
 	games.Go(func() { h.followGames(ctx) })
-	tick := time.NewTicker(h.api.cfg.PollEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			h.look(ctx)
-		}
-	}
+	every(ctx, h.api.cfg.PollEvery, func() { h.look(ctx) })
 }
 
 // split sorts topics by what they are of.

@@ -164,16 +164,8 @@ func (s *Switch) Run(ctx context.Context) error {
 	s.run = ctx
 	s.begin(s.now.Load())
 	defer s.running.Wait()
-	tick := time.NewTicker(s.cfg.Every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			s.follow(ctx)
-		}
-	}
+	every(ctx, s.cfg.Every, func() { s.follow(ctx) })
+	return nil
 }
 
 // begin runs an API until it is halted.

@@ -77,7 +77,9 @@ func (b *book) add(l *judged) {
 	b.entries[k] = e
 	g := b.groups[e.group]
 	if at := l.FailedAt; g.Letters == 0 {
-		g.First, g.Last, g.Example = at, at, exampleOf(&l.Letter)
+		g.First, g.Last, g.Example = at, at, schemas.DeadLetterExample{
+			Partition: l.At.Partition, Offset: l.At.Offset, GamePK: l.GamePK, Message: l.Message,
+		}
 	} else {
 		g.First, g.Last = min(g.First, at), max(g.Last, at)
 	}

@@ -84,12 +84,6 @@ func isOwn(key string) bool {
 	return !strings.HasPrefix(key, schemas.HeaderDLQPrefix) && !strings.HasPrefix(key, "__connect.errors.")
 }
 
-// Size returns the bytes of the record's whole value.
-func (l *Letter) Size() int64 {
-	rec := l.Record()
-	return rec.Size()
-}
-
 // Own returns the record's own headers, without those about its failure.
 func (l *Letter) Own() (own []schemas.Header) {
 	for _, h := range l.Headers {

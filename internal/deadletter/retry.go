@@ -119,6 +119,7 @@ func (r *retry) run(ctx context.Context) (err error) {
 	total := r.left
 	r.o.Progress(0, total)
 	var batch []Letter
+	held := 0 // bytes of batch
 	err = r.d.Each(ctx, r.o.Filter, func(l *Letter) (bool, error) {
 		if r.left == 0 {
 			return false, nil
@@ -134,11 +135,12 @@ func (r *retry) run(ctx context.Context) (err error) {
 			return false, err
 		}
 		batch = append(batch, *l)
-		if len(batch) < r.o.Batch && bytesOf(batch) < 16<<20 && r.left > 0 {
+		held += len(l.Value)
+		if len(batch) < r.o.Batch && held < 16<<20 && r.left > 0 {
 			return true, nil
 		}
 		err := r.send(ctx, batch)
-		batch = batch[:0]
+		batch, held = batch[:0], 0
 		r.o.Progress(r.report.Sent+r.report.Refused, total)
 		return r.left > 0, err
 	})
@@ -146,13 +148,6 @@ func (r *retry) run(ctx context.Context) (err error) {
 		err = r.send(ctx, batch)
 	}
 	return err
-}
-
-func bytesOf(batch []Letter) (n int) {
-	for i := range batch {
-		n += len(batch[i].Value)
-	}
-	return n
 }
 
 // send sends one batch and records the result, also when it is interrupted. Records without an answer of

@@ -82,12 +82,6 @@ type Group struct {
 	Example schemas.DeadLetterExample `json:"example"`
 }
 
-func exampleOf(l *Letter) schemas.DeadLetterExample {
-	return schemas.DeadLetterExample{
-		Partition: l.At.Partition, Offset: l.At.Offset, GamePK: l.GamePK, Message: l.Message,
-	}
-}
-
 // Report is the result of a survey.
 type Report struct {
 	Sums
@@ -182,7 +176,8 @@ func (d *Desk) survey(ctx context.Context, q Question) (*book, error) {
 			b.seen(l)
 			if q.Takes(l) {
 				taken = append(taken, &judged{Letter: *l})
-				held += l.Size()
+				rec := l.Record()
+				held += rec.Size()
 			}
 			// guard: bytes: dead letters are judged before they hold too much
 			if held >= heldBytes {

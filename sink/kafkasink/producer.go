@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -257,14 +258,9 @@ func (p *Producer) explain(err error) error {
 // IsRefusal reports whether Kafka will never take the record that err is about. Any other error says nothing
 // about the record, which may be sent again.
 func IsRefusal(err error) bool {
-	for _, refusal := range []error{
+	return slices.ContainsFunc([]error{
 		ErrTooLarge, kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,
-	} {
-		if errors.Is(err, refusal) {
-			return true
-		}
-	}
-	return false
+	}, func(refusal error) bool { return errors.Is(err, refusal) })
 }
 
 // ackQueue turns answers that come in any order into calls in the order of push.

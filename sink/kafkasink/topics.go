@@ -40,9 +40,7 @@ func Topics(c TopicsConfig) []Topic {
 	if c.Partitions <= 0 {
 		c.Partitions = 6
 	}
-	if c.Replication == 0 {
-		c.Replication = -1
-	}
+	c.Replication = cmp.Or(c.Replication, -1)
 	if c.MaxMessageBytes <= 0 {
 		c.MaxMessageBytes = 20 << 20
 	}

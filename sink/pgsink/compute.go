@@ -216,14 +216,8 @@ func (t *transaction) published(w winner) schemas.Published {
 	p.Row = &schemas.StoredRow{
 		Row: *c.Row, Provenance: schemas.ProvenanceOf(*c, t.cfg.CoreVersion, t.cfg.Build, t.processedAt()),
 	}
-	overwrite(&p.Row.BatterID, w.ids.BatterID)
-	overwrite(&p.Row.PitcherID, w.ids.PitcherID)
-	overwrite(&p.Row.TeamID, w.ids.TeamID)
+	p.Row.BatterID = cmp.Or(w.ids.BatterID, p.Row.BatterID)
+	p.Row.PitcherID = cmp.Or(w.ids.PitcherID, p.Row.PitcherID)
+	p.Row.TeamID = cmp.Or(w.ids.TeamID, p.Row.TeamID)
 	return p
-}
-
-func overwrite(measured *schemas.Opt[int64], identified schemas.Opt[int64]) {
-	if identified.Present {
-		*measured = identified
-	}
 }

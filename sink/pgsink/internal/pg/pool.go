@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -148,12 +149,10 @@ func (db *DB) open(application string, conns int32, connect time.Duration) error
 	}
 	c := pc.ConnConfig
 	c.ConnectTimeout = connect
-	for name, value := range map[string]string{
+	maps.Copy(c.RuntimeParams, map[string]string{
 		"application_name": application, "timezone": "UTC", "client_encoding": "UTF8",
 		"datestyle": "ISO, MDY", "standard_conforming_strings": "on",
-	} {
-		c.RuntimeParams[name] = value
-	}
+	})
 	db.explicitMode = strings.Contains(db.Config.URL, "default_query_exec_mode")
 	if strings.Contains(db.Config.URL, "target_session_attrs") || os.Getenv("PGTARGETSESSIONATTRS") != "" {
 		db.wantsPrimary = false
