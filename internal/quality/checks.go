@@ -47,64 +47,36 @@ type check struct {
 }
 
 var checks = []check{
-	{
-		UntrackedSwings, 0.05, 0.10, "known swings (by action or result) without bat tracking",
-		"ask the venue's operator about the bat cameras; see which games",
-	},
+	{UntrackedSwings, 0.05, 0.10, "known swings (by action or result) without bat tracking",
+		"ask the venue's operator about the bat cameras; see which games"},
 	{NoBatter, 0.10, 1, "pitches without a batter", "see whether the game feed's identify messages arrive"},
-	{
-		UnlistedIDs, 0.02, 0.02, "pitches whose batter or pitcher is not among the players",
-		"pitchstream players load with the newest list, or the feed names wrong ids",
-	},
-	{
-		CountGaps, 0.01, 0.03, "pitches after which the count skips: a pitch is missing between",
-		"compare with the game feed; look for dead letters of the game",
-	},
-	{
-		DuplicateSamples, 0.02, 0.20, "samples that repeat the time of another",
-		"look at a record of it: pitchstream explain",
-	},
-	{
-		SampleConflicts, 0.01, 0.05, "pitches with two bat samples of one time that differ",
-		"look at a record of it: pitchstream explain",
-	},
-	{
-		TwinPitches, 0.005, 0.01, "pitches that stand twice, under two identities",
-		"the producer changes ids on a retry: have it send the header pitch_id",
-	},
-	{
-		RepeatedRecords, 0.05, 0.20, "records that came again: the same pitch, revision and values",
-		"the producer sends twice: switch its idempotence on; nothing is counted twice",
-	},
-	{
-		ConflictingRecords, 0.005, 0.01, "pitches of which two records of one revision differ",
-		"the later one stands: have corrections sent with a greater revision; pitchstream explain shows both",
-	},
-	{
-		DeletedPitches, 0.02, 0.05, "pitches that were deleted",
-		"nothing, where the feed meant to; else ask who deletes",
-	},
+	{UnlistedIDs, 0.02, 0.02, "pitches whose batter or pitcher is not among the players",
+		"pitchstream players load with the newest list, or the feed names wrong ids"},
+	{CountGaps, 0.01, 0.03, "pitches after which the count skips: a pitch is missing between",
+		"compare with the game feed; look for dead letters of the game"},
+	{DuplicateSamples, 0.02, 0.20, "samples that repeat the time of another",
+		"look at a record of it: pitchstream explain"},
+	{SampleConflicts, 0.01, 0.05, "pitches with two bat samples of one time that differ",
+		"look at a record of it: pitchstream explain"},
+	{TwinPitches, 0.005, 0.01, "pitches that stand twice, under two identities",
+		"the producer changes ids on a retry: have it send the header pitch_id"},
+	{RepeatedRecords, 0.05, 0.20, "records that came again: the same pitch, revision and values",
+		"the producer sends twice: switch its idempotence on; nothing is counted twice"},
+	{ConflictingRecords, 0.005, 0.01, "pitches of which two records of one revision differ",
+		"the later one stands: have corrections sent with a greater revision; pitchstream explain shows both"},
+	{DeletedPitches, 0.02, 0.05, "pitches that were deleted",
+		"nothing, where the feed meant to; else ask who deletes"},
 	{Corrected, 0.10, 0.50, "pitches that were corrected", "nothing, where the vendor said so; else ask why"},
-	{
-		QuestionableSpeeds, 0.05, 0.20, "full swings whose bat speed is questionable or missing",
-		"frames are missing, or the clock is off: look at samples_bat",
-	},
-	{
-		ShortTracks, 0.05, 0.15, "full swings with fewer than 300 bat samples",
-		"the sample rate is not 300 Hz, or frames are missing",
-	},
-	{
-		MissingPitchSpeed, 0.02, 0.05, "pitches without a speed",
-		"see issues pitch_speed_mph: other units, or not measured",
-	},
-	{
-		MissingExitVelocity, 0.05, 0.15, "balls in play without an exit velocity",
-		"see issues exit_velocity_mph: other units, or not measured",
-	},
-	{
-		MissingBatSpeed, 0.05, 0.15, "full swings without a bat speed",
-		"look at samples_bat: too few samples, or a bat of no length",
-	},
+	{QuestionableSpeeds, 0.05, 0.20, "full swings whose bat speed is questionable or missing",
+		"frames are missing, or the clock is off: look at samples_bat"},
+	{ShortTracks, 0.05, 0.15, "full swings with fewer than 300 bat samples",
+		"the sample rate is not 300 Hz, or frames are missing"},
+	{MissingPitchSpeed, 0.02, 0.05, "pitches without a speed",
+		"see issues pitch_speed_mph: other units, or not measured"},
+	{MissingExitVelocity, 0.05, 0.15, "balls in play without an exit velocity",
+		"see issues exit_velocity_mph: other units, or not measured"},
+	{MissingBatSpeed, 0.05, 0.15, "full swings without a bat speed",
+		"look at samples_bat: too few samples, or a bat of no length"},
 }
 
 const (

@@ -9,13 +9,15 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
+// place is where and when the rows of a game were measured.
+type place struct {
+	day   string
+	venue schemas.Text
+}
+
 // Facts sums up the rows of one game for each day and venue, ordered by day and venue. listed reports whether
 // an identifier is in the list of players; nil means that there is no list.
 func Facts(rows []schemas.StoredRow, listed func(id int64) bool) (facts []schemas.QualityFacts) {
-	type place struct {
-		day   string
-		venue schemas.Text
-	}
 	parts := map[place][]*schemas.StoredRow{}
 	for i := range rows {
 		at := place{DayOf(&rows[i]), rows[i].Venue}
@@ -159,4 +161,140 @@ func twins(a, b *schemas.StoredRow) bool {
 	return a.EventTime == b.EventTime && a.Inning == b.Inning &&
 		a.Balls == b.Balls && a.Strikes == b.Strikes && a.Outs == b.Outs &&
 		a.PitchResult == b.PitchResult && a.PitchSpeedMPH == b.PitchSpeedMPH && a.PitchSpeedMPH.Present
+}
+
+// WithArrivals adds to the facts of a game what its rows do not show: repeated records, records of one
+// revision that differ, and deletes. If all pitches of a day and venue were deleted, it adds facts with no
+// pitches.
+func WithArrivals(
+	facts []schemas.QualityFacts, game schemas.Text, arrivals []schemas.QualityArrivals,
+) []schemas.QualityFacts {
+	left := map[place]schemas.QualityArrivals{}
+	for _, a := range arrivals {
+		left[place{a.Day, a.Venue}] = a
+	}
+	for i := range facts {
+		at := place{facts[i].Day, facts[i].Venue}
+		arrived(&facts[i], left[at])
+		delete(left, at)
+	}
+	for _, a := range arrivals {
+		if _, gone := left[place{a.Day, a.Venue}]; gone && a.Deleted > 0 {
+			f := schemas.QualityFacts{
+				GamePK: game, Day: a.Day, Venue: a.Venue, Shares: map[string]schemas.QualityShare{},
+				Issues:  map[string]int64{},
+				Columns: map[string]schemas.QualityColumn{}, Innings: map[int16]int64{}, Swings: []schemas.BatterSpeed{},
+			}
+			arrived(&f, a)
+			facts = append(facts, f)
+		}
+	}
+	return facts
+}
+
+func arrived(f *schemas.QualityFacts, a schemas.QualityArrivals) {
+	addMany(f.Shares, DeletedPitches, a.Deleted, f.Pitches+a.Deleted)
+	if f.Pitches > 0 {
+		addMany(f.Shares, RepeatedRecords, a.Repeats, f.Pitches+a.Repeats)
+		addMany(f.Shares, ConflictingRecords, a.Conflicting, f.Pitches)
+	}
+}
+
+// countGap reports whether a pitch is missing between two successive ones of a game: the count before b is
+// not the count that a leads to. known is false if a record lacks the values.
+func countGap(a, b *schemas.Row) (gap, known bool) {
+	for _, n := range []schemas.Opt[int16]{a.Balls, a.Strikes, b.Balls, b.Strikes, a.Inning, b.Inning} {
+		if !n.Present {
+			return false, false
+		}
+	}
+	balls, strikes, known := after(a)
+	if !known {
+		return false, false
+	}
+	if b.Balls.Value == balls && b.Strikes.Value == strikes {
+		return false, true
+	}
+	// A caught runner can end a half inning during a plate appearance, which then starts again at 0-0.
+	anew := b.Balls.Value == 0 && b.Strikes.Value == 0
+	return !(anew && halfEnds(a, b)), true
+}
+
+// after returns the count after a pitch: 0-0 after the last one of a plate appearance.
+func after(a *schemas.Row) (balls, strikes int16, known bool) {
+	balls, strikes = a.Balls.Value, a.Strikes.Value
+	switch {
+	case a.PitchResult == schemas.ResultHitIntoPlay, a.PitchAction == "HitByPitch":
+		return 0, 0, true
+	case a.PitchResult == schemas.ResultPickoff:
+		return balls, strikes, true
+	case a.PitchResult == schemas.ResultBall:
+		balls++
+	case a.PitchResult == schemas.ResultStrike:
+		// guard: quality: a foul with two strikes adds none | always
+		if a.PitchAction != "Foul" || strikes < 2 {
+			strikes++
+		}
+	default:
+		return 0, 0, false
+	}
+	if balls >= 4 || strikes >= 3 {
+		return 0, 0, true
+	}
+	return balls, strikes, true
+}
+
+func halfEnds(a, b *schemas.Row) bool {
+	return a.Inning != b.Inning || a.Outs.Present && b.Outs.Present && b.Outs.Value < a.Outs.Value ||
+		a.Outs.Value == 2 && b.Outs.Value == 0
+}
+
+// column is a numeric column that is judged.
+type column struct {
+	name, unit string
+	of         func(r *schemas.Row) schemas.Opt[float64]
+}
+
+var columns = []column{
+	{"pitch_speed_mph", "mph", func(r *schemas.Row) schemas.Opt[float64] { return r.PitchSpeedMPH }},
+	{"spin_rate_rpm", "rpm", func(r *schemas.Row) schemas.Opt[float64] { return r.SpinRateRPM }},
+	{"exit_velocity_mph", "mph", func(r *schemas.Row) schemas.Opt[float64] { return r.ExitVelocityMPH }},
+	{"hit_spin_rpm", "rpm", func(r *schemas.Row) schemas.Opt[float64] { return r.HitSpinRPM }},
+	{"launch_angle_deg", "degree", func(r *schemas.Row) schemas.Opt[float64] { return r.LaunchAngleDeg }},
+	{"spray_angle_deg", "degree", func(r *schemas.Row) schemas.Opt[float64] { return r.SprayAngleDeg }},
+	{"attack_angle_deg", "degree", func(r *schemas.Row) schemas.Opt[float64] { return r.AttackAngleDeg }},
+	{"bat_speed_mph", "mph", func(r *schemas.Row) schemas.Opt[float64] { return r.BatSpeedMPH }},
+}
+
+func columnsOf(rows []*schemas.StoredRow) map[string]schemas.QualityColumn {
+	out := map[string]schemas.QualityColumn{}
+	for _, c := range columns {
+		var sum schemas.QualityColumn
+		for _, r := range rows {
+			if v := c.of(&r.Row); v.Present {
+				sum = merge(sum, schemas.QualityColumn{N: 1, Mean: v.Value, Min: v.Value, Max: v.Value})
+			}
+		}
+		if sum.N > 0 {
+			out[c.name] = sum
+		}
+	}
+	return out
+}
+
+// merge returns the summary of the values of both (T. F. Chan, G. H. Golub, R. J. LeVeque, Algorithms for
+// Computing the Sample Variance, 1983).
+func merge(a, b schemas.QualityColumn) schemas.QualityColumn {
+	if a.N == 0 || b.N == 0 {
+		if a.N == 0 {
+			return b
+		}
+		return a
+	}
+	n, off := float64(a.N+b.N), b.Mean-a.Mean
+	return schemas.QualityColumn{
+		N: a.N + b.N, Mean: a.Mean + off*float64(b.N)/n,
+		Squares: a.Squares + b.Squares + off*off*float64(a.N)*float64(b.N)/n,
+		Min:     min(a.Min, b.Min), Max: max(a.Max, b.Max),
+	}
 }

@@ -7,6 +7,7 @@ package pgbooks
 import (
 	"context"
 	"embed"
+	"encoding/json"
 
 	"github.com/jackc/pgx/v5"
 
@@ -162,4 +163,58 @@ func scanRegisters(row pgx.CollectableRow) (r schemas.StoredRegisters, err error
 	}
 	r.Measured = &m
 	return r, nil
+}
+
+// Heartbeats writes the heartbeats of processors, for readers that have no Redis.
+type Heartbeats struct{ db *pg.DB }
+
+// NewHeartbeats makes Heartbeats over a pool that its caller closes.
+func NewHeartbeats(db *pg.DB) Heartbeats { return Heartbeats{db} }
+
+// Beat writes the heartbeat of a processor. It does not wait for the disk.
+func (b Heartbeats) Beat(ctx context.Context, instance string, h schemas.Heartbeat) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return pg.Wrap("heartbeat", err)
+	}
+	return b.write(ctx, instance, h.At, text)
+}
+
+// Rest records that a processor stopped in an orderly way.
+func (b Heartbeats) Rest(ctx context.Context, instance string) error {
+	return b.write(ctx, instance, schemas.TimeMSOf(b.db.Config.Now()), nil)
+}
+
+func (b Heartbeats) write(ctx context.Context, instance string, at schemas.TimeMS, beat []byte) error {
+	_, err := pg.Exec(ctx, b.db, `
+		INSERT INTO {schema}.heartbeats (instance, at, beat) SELECT $1, $2, $3
+		FROM set_config('synchronous_commit', 'off', true)
+		ON CONFLICT (instance) DO UPDATE SET at = excluded.at, beat = excluded.beat`, instance, at.Time(), beat)
+	return pg.Wrap("heartbeat", err)
+}
+
+// Players keeps the names of the players.
+type Players struct{ db *pg.DB }
+
+// NewPlayers makes Players over a pool that its caller closes.
+func NewPlayers(db *pg.DB) Players { return Players{db} }
+
+// Set adds players, and changes those that have another name or team, all in one transaction. It returns how
+// many it added or changed. The list must hold each player once.
+func (b Players) Set(ctx context.Context, players []schemas.Player) (changed int64, err error) {
+	changed, err = pg.Exec(ctx, b.db, `
+		INSERT INTO {schema}.players (id, name, team)
+		SELECT id, name, nullif(team, '') FROM unnest($1::bigint[], $2::text[], $3::text[]) AS p(id, name, team)
+		ON CONFLICT (id) DO UPDATE SET name = excluded.name, team = excluded.team, updated_at = clock_timestamp()
+		WHERE (players.name, players.team) IS DISTINCT FROM (excluded.name, excluded.team)`,
+		pg.Column(players, func(p schemas.Player) int64 { return p.ID }),
+		pg.Column(players, func(p schemas.Player) string { return p.Name }),
+		pg.Column(players, func(p schemas.Player) string { return p.Team }))
+	return changed, pg.Wrap("players", err)
+}
+
+// IDs returns the ids of all players, each with true; none if no list was loaded.
+func (b Players) IDs(ctx context.Context) (map[int64]bool, error) {
+	ids, err := pg.CollectMap[int64, bool](ctx, b.db, `SELECT id, true FROM {schema}.players`)
+	return ids, pg.Wrap("players", err)
 }
