@@ -254,3 +254,17 @@ func (p *partitions) reportLag(id int32, at *partition, end int64) {
 	p.cfg.Observer.Lag(p.cfg.Topic, id, max(end-at.shown, 0))
 	p.cfg.Observer.Position(p.cfg.Topic, id, at.shown, at.waits)
 }
+
+// reportUnread reports the lag of a partition that nobody reads, unless it is owned by now; −1: another
+// processor reads it.
+func (p *partitions) reportUnread(id int32, lag int64, since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byID[id] != nil {
+		return
+	}
+	if lag >= 0 {
+		p.cfg.Observer.Position(p.cfg.Topic, id, 0, since)
+	}
+	p.cfg.Observer.Lag(p.cfg.Topic, id, lag)
+}

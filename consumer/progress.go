@@ -28,6 +28,7 @@ type progress struct {
 	topics     *topicWatch
 	admin      *kadm.Client
 	unmoved    map[int32]unmoved // partitions that have records waiting
+	unread     unread
 	silence    time.Time         // since when Kafka has not answered; zero when it does
 }
 
@@ -44,6 +45,8 @@ func watchProgress(ctx context.Context, s *session) {
 	p.topics = &topicWatch{
 		cfg: s.cfg, store: s.starter.store, admin: admin, interrupt: s.interrupt, read: s.partitions.topicID,
 	}
+	p.unread = unread{store: s.starter.store, partitions: s.partitions, since: map[int32]time.Time{}}
+	defer p.unread.forget()
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	for {
@@ -65,6 +68,9 @@ func (p *progress) check(ctx context.Context) {
 	}
 	if err == nil {
 		err = p.topics.check(attempt)
+	}
+	if err == nil && p.cfg.Replay == nil && p.unread.check(attempt, p.cfg, ends) {
+		p.partitions.client.ForceMetadataRefresh() // the leader of the group learns of added partitions
 	}
 	cancel()
 	now := p.cfg.Now()

@@ -21,8 +21,13 @@ func (cl *cluster) recreate(topic string, n int32) {
 	require.NoError(cl.t, err)
 	_, err = admin.CreateTopic(cl.t.Context(), n, 1, nil, topic)
 	require.NoError(cl.t, err)
+	cl.renewClient()
+}
+
+// renewClient replaces the client of the test, which keeps the ID and the partitions of a topic.
+func (cl *cluster) renewClient() {
 	cl.client.Close()
-	cl.client = cl.newClient() // the client keeps the ID
+	cl.client = cl.newClient()
 	cl.t.Cleanup(cl.client.Close)
 }
 
