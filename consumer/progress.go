@@ -29,7 +29,7 @@ type progress struct {
 	admin      *kadm.Client
 	unmoved    map[int32]unmoved // partitions that have records waiting
 	unread     unread
-	silence    time.Time         // since when Kafka has not answered; zero when it does
+	silence    time.Time // since when Kafka has not answered; zero when it does
 }
 
 // unmoved is a partition whose next offset has not changed since then.
@@ -49,6 +49,9 @@ func watchProgress(ctx context.Context, s *session) {
 	defer p.unread.forget()
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
+	first, cancel := context.WithTimeout(ctx, progressEvery)
+	_ = p.topics.check(first) // keeps the IDs before an output is created anew; the next check reports an error
+	cancel()
 	for {
 		select {
 		case <-ctx.Done():

@@ -21,8 +21,6 @@ type publisher struct {
 	cfg    *Config
 	store  Store
 	encode Encoder
-
-	failing bool // the condition "produce" is not met
 }
 
 // send sends both and waits for the brokers; it returns the first failure. owned ends when the batch was
@@ -51,10 +49,6 @@ func (p *publisher) send(
 	}
 	if err == nil {
 		err = cmp.Or(p.sendRows(ctx, owned, client, rows, failed.note), failed.get())
-	}
-	if ctx.Err() == nil && owned.Err() == nil && (err != nil || p.failing) {
-		p.failing = err != nil
-		p.cfg.Observer.Condition("produce", err == nil, fmt.Sprint(err))
 	}
 	return err
 }
