@@ -235,6 +235,45 @@ func TestATruncatedDeadLetterIsCompletedWithItsOwnRecordOnly(t *testing.T) {
 	require.ErrorIs(t, err, kafkaread.ErrGone)
 }
 
+// largestQuestion is of a store that knows no decisions.
+type largestQuestion struct {
+	Known
+	ids int
+}
+
+func (q *largestQuestion) DeadLetterDecisions(
+	_ context.Context, ids []schemas.DeadLetterID,
+) ([]schemas.DeadLetterDecision, error) {
+	q.ids = max(q.ids, len(ids))
+	return nil, nil
+}
+
+// Packed, the dead letters of one poll are small.
+// guard: bytes: dead letters are judged before they hold too much
+func TestDeadLettersAreJudgedBeforeTheyHoldTooMuch(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "dead"))
+	require.NoError(t, err)
+	defer cluster.Close()
+	servers := kgo.SeedBrokers(cluster.ListenAddrs()...)
+	client, err := kgo.NewClient(servers, kgo.ProducerBatchMaxBytes(2<<20),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+	require.NoError(t, err)
+	defer client.Close()
+	var letters []*kgo.Record
+	for range heldBytes>>20 + 3 {
+		letters = append(letters, &kgo.Record{Topic: "dead", Value: make([]byte, 1<<20)})
+	}
+	require.NoError(t, client.ProduceSync(t.Context(), letters...).FirstErr())
+	known := &largestQuestion{}
+	d, err := Open(t.Context(), Options{Client: []kgo.Opt{servers}, Dead: "dead", Known: known})
+	require.NoError(t, err)
+	defer d.Close()
+	r, err := d.Survey(t.Context(), Question{})
+	require.NoError(t, err)
+	require.EqualValues(t, len(letters), r.Letters)
+	require.Equal(t, heldBytes>>20, known.ids)
+}
+
 func TestFiltersTakeWhatTheySay(t *testing.T) {
 	l := Read(kafkaread.Record(deadRecord("{}", ours()...)))
 	at := l.FailedAt.Time()

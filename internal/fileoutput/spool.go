@@ -49,7 +49,7 @@ func (s *Spool) Add(c schemas.Change, r *Row) error {
 		return errors.New("more than 4,294,967,295 rows: give fewer files at a time")
 	}
 	if c.Op == schemas.OpIdentify {
-		// guard: files: an older identify supersedes none | c.Version.Compare(held.Version) >= 0 -> true
+		// guard: files: an older identify supersedes none | >= 0 -> >= -1
 		if held, ok := s.identified[c.PitchID]; !ok || c.Version.Compare(held.Version) >= 0 {
 			s.identified[c.PitchID] = c
 		}
@@ -75,7 +75,7 @@ func (s *Spool) supersede(c schemas.Change) {
 		c.Version = plain
 	}
 	row, isHeld := s.current[c.PitchID]
-	// guard: files: an older change supersedes none | isHeld && c.Version.Compare(held) < 0 -> false
+	// guard: files: an older change supersedes none | < 0 -> < -1
 	if isHeld && c.Version.Compare(held) < 0 {
 		return
 	}

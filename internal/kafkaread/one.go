@@ -37,6 +37,7 @@ type Reader struct {
 // NewReader returns a Reader of the cluster that the options name. The caller must Close it.
 func NewReader(opts ...kgo.Opt) *Reader {
 	own := []kgo.Opt{kgo.BrokerMaxReadBytes(maxAnswerBytes)}
+	// guard: bytes: single records are read two at a time | Weighted(2) -> Weighted(9)
 	return &Reader{turn: semaphore.NewWeighted(2), client: sync.OnceValues(func() (*kgo.Client, error) {
 		return kgo.NewClient(slices.Concat(own, opts)...)
 	})}
@@ -61,7 +62,6 @@ func (r *Reader) Value(ctx context.Context, at schemas.Coordinates) ([]byte, err
 func (r *Reader) Record(
 	ctx context.Context, at schemas.Coordinates, limit int,
 ) (found schemas.Record, err error) {
-	// guard: bytes: single records are read two at a time
 	if err := r.turn.Acquire(ctx, 1); err != nil {
 		return found, fmt.Errorf("kafka: no answer in time: %w", err)
 	}

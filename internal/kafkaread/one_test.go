@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -66,6 +68,14 @@ func TestReaderReportsARecordThatIsGone(t *testing.T) {
 	require.NoError(t, err)
 	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
 	defer r.Close()
+	var fetches atomic.Int64
+	kafka.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fetches.Add(1)
+		return nil, nil, false
+	})
+	_, err = r.Value(within(t, time.Minute), schemas.Coordinates{Topic: "raw", Offset: 5})
+	require.ErrorIs(t, err, ErrGone)
+	require.Zero(t, fetches.Load(), "a fetch would wait for the next record")
 	for _, at := range []schemas.Coordinates{
 		{Topic: "raw", Offset: 1}, {Topic: "raw", Offset: 99}, {Topic: "raw", Partition: 7}, {Topic: "none"},
 	} {
@@ -74,6 +84,21 @@ func TestReaderReportsARecordThatIsGone(t *testing.T) {
 	}
 	_, err = r.Value(within(t, time.Minute), schemas.Coordinates{Topic: "raw", Offset: 3})
 	require.NoError(t, err)
+}
+
+// guard: bytes: single records are read two at a time
+func TestASecondRecordIsReadMeanwhileButNoThird(t *testing.T) {
+	kafka, client := cluster(t)
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Value: []byte("x")}).FirstErr())
+	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	defer r.Close()
+	at := schemas.Coordinates{Topic: "raw"}
+	require.True(t, r.turn.TryAcquire(1))
+	_, err := r.Value(within(t, time.Minute), at)
+	require.NoError(t, err)
+	require.True(t, r.turn.TryAcquire(1))
+	_, err = r.Value(within(t, 200*time.Millisecond), at)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
 // Without an answer of Kafka, Value returns when the caller's context ends.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -163,4 +164,26 @@ func TestVeryManySmallRecordsShareAFewPlaceholders(t *testing.T) {
 	for i := range got {
 		require.Equal(t, int64(i), got[i].Offset)
 	}
+}
+
+// Each placeholder stands for 32 records, and is as large as one can be, because the last of these is far in
+// the future and far behind the first.
+// guard: bytes: a batch of very many records does not take the memory
+func TestABatchOfVeryManyRecordsIsNotRead(t *testing.T) {
+	compressor, err := kgo.DefaultCompressor(kgo.ZstdCompression())
+	require.NoError(t, err)
+	far := binary.AppendVarint(nil, 1<<62)
+	last := slices.Concat([]byte{byte(1+2*len(far)) << 1, 0}, far, far)
+	shared := append(bytes.Repeat([]byte{3 << 1, 0, 0, 0}, sharedRecords-1), last...)
+	placeholders := func(n int) (int, error) {
+		var p packed
+		p.src, p.codec = compressor.Compress(&bytes.Buffer{}, bytes.Repeat(shared, n))
+		out, err := p.placeholders(0)
+		return len(out), err
+	}
+	const some = 10_000
+	size, err := placeholders(some)
+	require.NoError(t, err)
+	_, err = placeholders(placeholderBytes/(size/some) + 1)
+	require.ErrorIs(t, err, errTooManyRecords)
 }

@@ -87,7 +87,7 @@ func (c lagCollector) Collect(to chan<- prometheus.Metric) {
 		}
 		if s.position >= 0 {
 			send(nextPosition, float64(s.position))
-			// guard: metrics: a lag in seconds grows by itself | s.age(now) -> s.age(s.waits)
+			// guard: metrics: a lag in seconds grows by itself | s.age(now) -> s.age(s.waits.Add(now.Sub(now)))
 			send(lagSeconds, s.age(now))
 		}
 	}
