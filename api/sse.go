@@ -28,7 +28,8 @@ type gameStreamIn struct {
 
 const streamDescription = `Server-sent events. The event state has the whole present state, as the GET without /stream answers it: the first at
 once, another one each time that it has changed. A slow client misses states in between, and never the newest. absent:
-no pitch stands, now or any more. A comment each 15 s says that the stream is alive.`
+no pitch stands, now or any more. A comment each 15 s (of the stream's status: each 2 s) says that the server is
+alive.`
 
 func stream[State, I any](a *API, api huma.API, id, path, summary string, what func(*I) (topicKey, string)) {
 	event := eventOf(schemaOf[State](api), schemaOf[Absent](api))
@@ -103,7 +104,11 @@ func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, la
 // writeStates writes the states of a topic until its hub ends the streams, and returns the id of the last
 // one. An error means that the client is gone or too slow.
 func writeStates(ctx context.Context, a *API, c *client, t *topic, last string) (string, error) {
-	ping := time.NewTicker(a.cfg.PingEvery)
+	every := a.cfg.PingEvery
+	if t.key.overview {
+		every = min(every, glancePing)
+	}
+	ping := time.NewTicker(every)
 	defer ping.Stop()
 	var err error
 	for err == nil {

@@ -94,7 +94,7 @@ func readStream(ctx context.Context, a *API, seen *streamSnapshot) {
 		seen.pulse, seen.works, seen.source, seen.at = live, liveWorks, sourceRedis, time.Now()
 		// guard: api: a Redis that is not up to date is reported
 		if seen.upToDate = a.sources.judge(live).upToDate; !seen.upToDate {
-			redis.Detail = "not whole: what is missing is being mended, answers come from Postgres"
+			redis.Detail = "incomplete: answers come from Postgres until a processor has repaired it"
 		}
 	}
 	seen.stores = []StoreHealth{postgres, redis}
@@ -246,7 +246,7 @@ func (b *Stream) addLetters(s streamSnapshot) {
 func (b *Stream) kafka(alive []string, s streamSnapshot) StoreHealth {
 	h := StoreHealth{Name: "kafka", OK: len(alive) > 0}
 	if !h.OK {
-		h.Detail = "no processor is alive to tell"
+		h.Detail = "not known: no processor is alive to report it"
 	}
 	for _, name := range alive {
 		for _, fault := range s.works[name].Faults {
@@ -287,7 +287,8 @@ func (b *Stream) judge(s streamSnapshot, alive int, v verdict, maxLag time.Durat
 		}
 	}
 	for _, store := range s.stores {
-		if !store.OK || store.Detail != "" {
+		unknown := store.Name == "kafka" && alive == 0 // said already: no processor is alive
+		if (!store.OK || store.Detail != "") && !unknown {
 			is(stateDegraded, store.Name+": "+store.Detail)
 		}
 	}

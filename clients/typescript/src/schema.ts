@@ -83,7 +83,8 @@ export interface paths {
          * A batter's states as they change
          * @description Server-sent events. The event state has the whole present state, as the GET without /stream answers it: the first at
          *     once, another one each time that it has changed. A slow client misses states in between, and never the newest. absent:
-         *     no pitch stands, now or any more. A comment each 15 s says that the stream is alive.
+         *     no pitch stands, now or any more. A comment each 15 s (of the stream's status: each 2 s) says that the server is
+         *     alive.
          */
         get: operations["stream-batter"];
         put?: never;
@@ -173,7 +174,8 @@ export interface paths {
          * A game's states as they change
          * @description Server-sent events. The event state has the whole present state, as the GET without /stream answers it: the first at
          *     once, another one each time that it has changed. A slow client misses states in between, and never the newest. absent:
-         *     no pitch stands, now or any more. A comment each 15 s says that the stream is alive.
+         *     no pitch stands, now or any more. A comment each 15 s (of the stream's status: each 2 s) says that the server is
+         *     alive.
          */
         get: operations["stream-game"];
         put?: never;
@@ -314,7 +316,8 @@ export interface paths {
          * The stream in one glance, as it changes
          * @description Server-sent events. The event state has the whole present state, as the GET without /stream answers it: the first at
          *     once, another one each time that it has changed. A slow client misses states in between, and never the newest. absent:
-         *     no pitch stands, now or any more. A comment each 15 s says that the stream is alive.
+         *     no pitch stands, now or any more. A comment each 15 s (of the stream's status: each 2 s) says that the server is
+         *     alive.
          */
         get: operations["stream-stream"];
         put?: never;
