@@ -17,6 +17,8 @@ import (
 )
 
 type dlqRetryCmd struct {
+	Places []string `arg:"" optional:"" name:"partition:offset" help:"Where the dead letters are in their topic: 3:1042. Without: all open ones that the filter takes."`
+
 	DryRun   bool    `env:"-" name:"dry-run" help:"Send nothing: say how many would pass, and with which code the others would fail."`
 	Passing  bool    `env:"-" name:"passing" help:"Send only those that would pass and change something, as --dry-run finds them."`
 	Again    bool    `env:"-" name:"again" help:"Also dead letters that were retried or discarded before, and those that this build has tried."`
@@ -48,6 +50,7 @@ the processors.
 
   pitchstream dlq retry --dry-run
   pitchstream dlq retry --passing
+  pitchstream dlq retry 3:1042
   pitchstream dlq retry --code sink_rejected --since 2026-04-06T21:30:00Z --limit 10
   pitchstream dlq retry --game 745804 --rate 20
 
@@ -57,6 +60,9 @@ Exit status without: 0 all were sent; 1 some were not, it failed, or it was inte
 
 // Validate checks the flags.
 func (c *dlqRetryCmd) Validate() error {
+	if _, err := letterPlaces(c.Places); err != nil {
+		return err
+	}
 	switch {
 	case c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0):
 		return fmt.Errorf("--rate=%v: want records a second, 0 or more", c.Rate)
@@ -101,7 +107,9 @@ func (c *dlqRetryCmd) Run(ctx context.Context, std *stdio) error {
 		return orDifference(err, report.Refused > 0)
 	}
 	progress := func(done, total int64) { look(done, total) }
-	return c.Servers.run(ctx, &c.Which, dlqRun{coreOnly: c.CoreOnly, progress: progress, do: retry})
+	return c.Servers.run(ctx, &c.Which, dlqRun{
+		places: c.Places, coreOnly: c.CoreOnly, progress: progress, do: retry,
+	})
 }
 
 // batch returns the records sent in one second at most, because a killed retry leaves a batch to search for.

@@ -574,6 +574,7 @@ func TestDLQRefusesWrongUsage(t *testing.T) {
 		{[]string{"dlq", "show", kafka, "12"}, "PARTITION:OFFSET"},
 		{[]string{"dlq", "retry", kafka}, "--postgres-url is missing"},
 		{[]string{"dlq", "retry", kafka, pg, "--rate=-1"}, "--rate"},
+		{[]string{"dlq", "retry", kafka, pg, "3"}, "PARTITION:OFFSET"},
 		{[]string{"dlq", "retry", kafka, pg, "--dry-run", "--limit=3"}, "leave out --limit"},
 		{[]string{"dlq", "discard", kafka, pg}, "--reason"},
 		{[]string{"dlq", "discard", kafka, pg, "--reason= "}, "--reason"},
