@@ -15,7 +15,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The database of known vulnerabilities.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak hostile model matrix matrix-redis matrix-slice load at-least rebuild-1m image chart lint vuln clean
+.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak hostile model matrix matrix-redis matrix-slice load at-least rebuild-1m image images chart lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -98,6 +98,10 @@ rebuild-1m: ## rebuild redis and verify of 1,000,000 pitches, with figures (PITC
 
 image: ## the container image pitchstream:dev
 	docker build -f deploy/Dockerfile -t pitchstream:dev .
+
+images: ## the pictures of docs/images anew, as the browser's test takes them
+	PITCHSTREAM_SCREENSHOTS=$(CURDIR)/out/pictures go test -count=1 -timeout 15m -run 'TestDashboard$$' ./test/browser
+	for view in game batters stream wall; do cp "out/pictures/$$view-light.png" "docs/images/$$view.png" || exit 1; done
 
 chart: ## the Helm chart, rendered and held against Kubernetes' types
 	cd test/chart && go vet ./... && go test -count=1 ./...

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -46,8 +48,22 @@ func TestNothingFromElsewhere(t *testing.T) {
 	files, _ := load(embedded)
 	for name, f := range files {
 		text := strings.ReplaceAll(string(f.body), "http://www.w3.org/", "") // names of namespaces
+		text = strings.Replace(text, "/*! https://github.com/leeoniya/uPlot (v1.6.32) */", "", 1)
+		text = strings.Replace(text, `"https://github.com/pitchstream/pitchstream/blob/main/docs/`, "", 1) // links
 		require.NotRegexp(t, `https?://|@import|\bstyle="|<script>|innerHTML`, text, name)
 	}
+}
+
+// The files of uPlot are those of its package in npm, byte for byte.
+func TestUPlotIsAsItWasPublished(t *testing.T) {
+	files, _ := load(embedded)
+	for name, want := range map[string]string{
+		"uplot-min.js":  "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+		"uplot-min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+	} {
+		require.Equal(t, want, fmt.Sprintf("%x", sha256.Sum256(files[name].body)), "dist/%s of uplot 1.6.32", name)
+	}
+	require.Contains(t, string(files["uplot-min.js.LICENSE.txt"].body), "MIT License")
 }
 
 // Every imported module is embedded.

@@ -45,27 +45,31 @@ async function step(name, f) {
 
 /** differs says where the view of quality shows something else than the API answered; "": nowhere. */
 async function differs(body, row, table) {
-  const all = "All figures of the day", bad = "What is beyond its limits";
-  const shown = body.findings.filter(f => f.venue === "all" || f.check === "drift"), beyond = body.findings.filter(f => f.abnormal);
+  const fine = "What is within its limits", bad = "What is beyond its limits";
+  const shown = body.findings.filter(f => f.abnormal || f.venue === "all" || f.check === "drift"), beyond = shown.filter(f => f.abnormal), within = shown.filter(f => !f.abnormal);
   if (!beyond.length) return "nothing is beyond its limits, though the games were sent late";
   const said = await page.locator(".quality .said").innerText();
   if (!said.includes(`${body.games} games, ${body.pitches} pitches`)) return `it says ${said}`;
-  for (const [name, want] of [[all, shown], [bad, beyond]]) {
+  for (const [name, want] of [[fine, within], [bad, beyond]]) {
     const rows = await table(name).locator("tbody tr").count();
     if (rows !== want.length) return `${rows} of ${want.length} rows of ${name}`;
   }
   for (const f of shown) {
-    const [, value, , , , state] = await row(all, f).locator("th, td").allTextContents();
+    const [, value] = await row(f.abnormal ? bad : fine, f).locator("th, td").allTextContents();
+    if (f.unit === "s") continue; // a duration, in words
     const digits = ["games", "pitches"].includes(f.unit) ? 0 : 1, number = Math.abs(f.unit === "share" ? 100 * f.value : f.value).toFixed(digits);
-    const same = f.of === 0 || f.value == null ? value === "–" : value.replaceAll(/[,−]/g, "").split(" ")[0] === number;
+    const same = f.of === 0 || f.value == null ? value === "–" : value.replaceAll(/[,−°]/g, "").split(" ")[0] === number;
     if (!same) return `${f.check} ${f.item} shows ${value}, and is ${f.value} ${f.unit}`;
-    if (state !== (f.abnormal ? "beyond its limit" : f.of ? "within limits" : "nothing to judge")) return `${f.check} ${f.item} is ${state}`;
   }
   for (const f of beyond) {
     if (!(await row(bad, f).allTextContents()).some(words => words.includes(f.do))) return `${f.check} ${f.item}: not said what to do`;
   }
   return "";
 }
+
+/** smallest is the size in pixels of the smallest type that is seen in the view. */
+const smallest = p => p.evaluate(() => Math.min(...[...document.querySelectorAll(".view *")].filter(e =>
+  [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && !e.closest(".sr, .over, svg") && e.getClientRects().length).map(e => parseFloat(getComputedStyle(e).fontSize))));
 
 const page = await newPage();
 const word = w => page.locator("#status .word", { hasText: new RegExp(`^${w}$`) }).waitFor();
@@ -83,7 +87,13 @@ try {
     await page.getByText("No batter yet.").waitFor();
     await go("#/stream");
     await page.locator(".glance .word", { hasText: "Down" }).waitFor();
+    must(await page.locator('[data-tile="letters"] dd').first().innerText() === "–", "it counts dead letters that nobody counts");
+    must(!/No record was refused|mended|None since/.test(await page.locator(".view").innerText()), "it says what it cannot know");
+    await page.locator(".stores tr", { hasText: "Kafka" }).locator("td:nth-child(2)", { hasText: "not known" }).waitFor();
+    await go("#/games/1");
+    await page.getByText("There is no game of this number.").waitFor();
     await go("#/games");
+    await page.locator(".command", { hasText: "pitchstream simulate" }).waitFor();
   });
 
   let newest = () => page.locator(".pitches tbody tr").first().getAttribute("data-pitch");
@@ -185,6 +195,19 @@ try {
     return `${before} → 113.5 mph after ${took} ms`;
   });
 
+  await step("the game says how it stands", async () => {
+    const [{ game_pk: pk }] = await page.evaluate(async () => (await (await fetch("v1/games")).json()).games);
+    await go(`#/games/${pk}`);
+    await page.locator(".now li").first().waitFor();
+    const said = key => page.locator(`.now [data-part="${key}"] dd`).innerText();
+    const want = await page.evaluate(async pk => (await (await fetch(`v1/games/${pk}/pitches?limit=1`)).json()).pitches[0], pk);
+    for (const [key, value] of [["inning", want.inning], ["outs", want.outs], ["pitcher", want.pitcher_name]]) must(await said(key) === String(value), `${key}: ${await said(key)} instead of ${value}`);
+    must(/^(\d-\d|In play|Walk|Strikeout|Hit by pitch)$/.test(await said("count")), `the count is ${await said("count")}`);
+    const speeds = await page.locator(".pitches tbody td:nth-child(8):not([data-missing])").allTextContents();
+    must(speeds.length && speeds.every(s => !s.endsWith(".0")), `whole speeds have a decimal: ${speeds}`);
+    return `${await said("inning")}, ${await said("count")}, ${await page.locator(".now .plate .number").count()} pitches in the zone's drawing`;
+  });
+
   await step("a table sorts by its headers", async () => {
     await go("#/batters");
     const head = page.locator("th", { hasText: "Max exit velocity" }), cells = page.locator(".batters-grid tbody td:nth-child(6)");
@@ -203,8 +226,8 @@ try {
 
   await step("quality shows what the API answers", async () => {
     await go("#/quality");
-    const table = name => page.getByRole("region", { name }), row = (name, f) => table(name).locator(`tr[data-figure="${f.check}/${f.venue}/${f.item}"]`);
-    await table("All figures of the day").locator("tbody tr").first().waitFor();
+    const table = name => page.getByRole("region", { name, includeHidden: true }), row = (name, f) => table(name).locator(`tr[data-figure="${f.check}/${f.venue}/${f.item}"]`);
+    await table("What is within its limits").locator("tbody tr").first().waitFor({ state: "attached" });
     let wrong = "not asked", body;
     for (const end = Date.now() + patience; wrong && Date.now() < end; await page.waitForTimeout(300)) { // the page asks now and then
       body = await page.evaluate(async () => (await fetch("v1/quality")).json());
@@ -212,7 +235,7 @@ try {
     }
     must(!wrong, wrong);
     await go(`#/quality/2001-01-01`);
-    await page.getByText("No figures yet.").waitFor();
+    await page.getByText("No figures of 1 Jan 2001.").waitFor();
     return `${body.findings.length} findings, beyond their limits: ${body.findings.filter(f => f.abnormal).map(f => `${f.check} ${f.item}`)}`;
   });
 
@@ -227,7 +250,7 @@ try {
 
   const ready = {
     games: ["#/games", "tr[data-game]"], game: ["", ".swing[data-drawn]"], batters: ["#/batters", ".batters-grid .spark .last:not([visibility])"],
-    batter: ["", ".swing[data-drawn]"], stream: ["#/stream", ".newest-letters tbody tr"],
+    batter: ["", ".swing[data-drawn]"], stream: ["#/stream", ".newest-dead-letters tbody tr"], wall: ["#/wall", ".swing[data-drawn]"],
     letters: ["#/letters", "tbody a"], letter: ["", "pre mark"], quality: ["#/quality", "tbody tr"],
   };
   await step("all views, and what axe says of them", async () => {
@@ -235,7 +258,7 @@ try {
     ready.batter[0] = await page.evaluate(async () => `#/batters/${(await (await fetch("v1/leaders?stat=swing_count&limit=1")).json()).leaders[0].batter_id}`);
     const letter = await page.evaluate(async () => (await (await fetch("v1/letters")).json()).groups[0].example);
     ready.letter[0] = `#/letters/${letter.partition}/${letter.offset}`;
-    const looks = { light: {}, dark: {}, phone: { viewport: { width: 375, height: 812 }, colorScheme: "light" }, wall: { viewport: { width: 2560, height: 1440 }, colorScheme: "dark" } };
+    const looks = { light: {}, dark: {}, phone: { viewport: { width: 390, height: 844 }, colorScheme: "light" }, wide: { viewport: { width: 1920, height: 1080 }, colorScheme: "dark" } };
     let rules = 0;
     for (const [look, options] of Object.entries(looks)) {
       const p = await newPage({ colorScheme: look, reducedMotion: "reduce", ...options });
@@ -246,13 +269,13 @@ try {
         await p.screenshot({ path: `${pictures}/${view}-${look}.png`, fullPage: look === "phone" });
         const wide = await p.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         must(wide <= 0, `${view} at ${look} is ${wide} pixels too wide`);
-        if (look === "wall") continue; // like dark, but for its size
+        if (look === "wide" && view === "wall") must(await smallest(p) >= 28, `the wall has type of ${await smallest(p)} px`);
+        if (look === "wide") continue; // like dark, but for its size
         await p.evaluate(axe);
         const only = look === "dark" ? { runOnly: { type: "rule", values: ["color-contrast"] } } : {}; // the rest is as in the light
         const found = await p.evaluate(only => globalThis.axe.run(document, { resultTypes: ["violations"], ...only }), only);
         rules += found.passes.length;
-        const serious = found.violations.filter(v => ["serious", "critical"].includes(v.impact));
-        must(!serious.length, `${view}, ${look}: ${serious.map(v => `${v.id}: ${v.nodes.map(n => `${n.html} ${n.failureSummary}`).slice(0, 3)}`)}`);
+        must(!found.violations.length, `${view}, ${look}: ${found.violations.map(v => `${v.id}: ${v.nodes.map(n => `${n.html} ${n.failureSummary}`).slice(0, 3)}`)}`);
       }
       await p.context().close();
     }
@@ -276,7 +299,7 @@ try {
     await p.goto(`${other}/#/stream`);
     await p.getByLabel("API token").fill("secret");
     await p.keyboard.press("Enter");
-    await p.locator(".glance .word", { hasText: "Live" }).waitFor();
+    await p.locator("#status .word", { hasText: "Live" }).waitFor();
     await p.context().close();
   });
 
@@ -286,7 +309,7 @@ try {
     const at = Date.now();
     await park("redis", "stop");
     const stopped = Date.now();
-    await word("Redis away");
+    await word("Redis unavailable");
     const shown = Date.now() - stopped;
     soon(shown, 5000, "it is shown");
     await page.locator("#status .facts", { hasText: "from Postgres" }).waitFor();
@@ -297,7 +320,7 @@ try {
     await page.locator('.totals [data-figure="pitches"] .value', { hasText: /[1-9]/ }).waitFor();
     await page.screenshot({ path: `${pictures}/batter-redis-away.png` });
     await go("#/stream");
-    await page.locator(".stores tr", { hasText: "Redis" }).locator("td", { hasText: "away" }).waitFor();
+    await page.locator(".stores tr", { hasText: "Redis" }).locator("td:nth-child(2)", { hasText: "unavailable" }).waitFor();
     await page.screenshot({ path: `${pictures}/stream-redis-away.png` });
     await park("redis", "start");
     const back = Date.now();
@@ -315,7 +338,7 @@ try {
     await page.locator(".swing[data-drawn]").waitFor();
     await park("redis", "stop");
     await park("postgres", "stop");
-    await word("Stores away");
+    await word("Stores unavailable");
     const why = page.locator("#status .why", { hasText: /^last known numbers, .* old$/ });
     await why.waitFor();
     const age = await why.innerText();
@@ -324,12 +347,12 @@ try {
     must(await newest() === first && await rows.count() > 1, "the pitches are gone");
     const known = await page.evaluate(async hash => (await fetch(`v1/${hash.slice(2)}`)).json(), ready.game[0]);
     must(known.source === "memory" && known.stale && known.age_ms > 0, `the API answers ${known.source}, stale ${known.stale}, age ${known.age_ms} ms`);
-    for (const [look, options] of Object.entries({ light: {}, dark: { colorScheme: "dark" }, phone: { viewport: { width: 375, height: 812 } } })) {
+    for (const [look, options] of Object.entries({ light: {}, dark: { colorScheme: "dark" }, phone: { viewport: { width: 390, height: 844 } } })) {
       const p = await newPage({ reducedMotion: "reduce", ...options }); // who comes now sees the same
       for (const view of ["game", "batters", "stream"]) {
         await p.goto(`${base}/${ready[view][0]}`);
         await p.locator(`.view.${view} ${view === "batters" ? "tbody tr" : ready[view][1]}`).first().waitFor({ state: "attached" });
-        await p.locator("#status .word", { hasText: /^Stores away$/ }).waitFor();
+        await p.locator("#status .word", { hasText: /^Stores unavailable$/ }).waitFor();
         await p.screenshot({ path: `${pictures}/${view}-stores-away-${look}.png` });
       }
       await p.context().close();
@@ -342,6 +365,49 @@ try {
     must(await page.evaluate(() => document.body.dataset.stale) === undefined, "the numbers still look old");
     await page.waitForFunction(async hash => (await (await fetch(`v1/${hash.slice(2)}`)).json()).source !== "memory", ready.game[0]);
     return `${age}; cleared ${Date.now() - back} ms after they answered`;
+  });
+
+  await step("Postgres stops, and the games go on from Redis", async () => {
+    await go(ready.game[0]);
+    await page.locator(".pitches tbody tr").first().waitFor();
+    await park("postgres", "stop");
+    await word("Degraded");
+    await page.locator("#status .why", { hasText: "postgres" }).waitFor();
+    await page.screenshot({ path: `${pictures}/game-postgres-unavailable.png` });
+    await go("#/batters");
+    await page.locator(".batters-grid tbody tr").first().waitFor();
+    await go("#/stream");
+    await page.locator(".stores tr", { hasText: "Postgres" }).locator("td:nth-child(2)", { hasText: "unavailable" }).waitFor();
+    await page.screenshot({ path: `${pictures}/stream-postgres-unavailable.png` });
+    await park("postgres", "start");
+    await word("Live");
+  });
+
+  await step("without a processor, nothing is said that nobody knows", async () => {
+    await park("processor", "stop");
+    await word("Down");
+    await page.locator(".glance .command", { hasText: "pitchstream run" }).waitFor();
+    await page.locator(".stores tr", { hasText: "Kafka" }).locator("td:nth-child(2)", { hasText: "not known" }).waitFor();
+    await page.locator('[data-tile="letters"] .under', { hasText: /^since / }).waitFor();
+    must(!/No record was refused|mended/.test(await page.locator(".view").innerText()), "it says what it cannot know");
+    await page.screenshot({ path: `${pictures}/stream-no-processor.png`, fullPage: true });
+    await park("processor", "start");
+    await word("Live");
+  });
+
+  await step("a server that hangs is lost, and the age is that of the last message", async () => {
+    await park("serve", "freeze");
+    const frozen = Date.now();
+    await word("No connection");
+    const shown = Date.now() - frozen, why = await page.locator("#status .why").innerText();
+    soon(shown, 5000, "it is shown");
+    const age = Number(why.match(/the numbers are of ([\d.]+) s ago$/)?.[1]);
+    must(age >= 3 && age < 12, `after ${shown} ms it says ${why}`);
+    await page.screenshot({ path: `${pictures}/stream-hung.png` });
+    await park("serve", "thaw");
+    await word("Live");
+    must(await page.evaluate(() => globalThis.same), "the page was loaded again");
+    return `shown after ${shown} ms: ${why}`;
   });
 
   await step("the server ends, and comes back", async () => {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 // The dashboard shows people the right things, and soon enough; dashboard.mjs has the steps.
 // guard: dashboard: it says that the connection is lost
+// guard: dashboard: a server that hangs is lost
+// guard: dashboard: the age counts from the last message
+// guard: dashboard: nobody counts, so no zero
 // guard: dashboard: it shows that Redis is unavailable
 // guard: dashboard: it shows that both stores are unavailable
 // guard: dashboard: the age of what is remembered grows
@@ -66,6 +70,7 @@ type park struct {
 	store   *testkit.Server // Postgres
 	addr    string          // of the API
 	api     *stack.Process
+	runs    *stack.Process // the processor
 	records <-chan *kgo.Record
 	known   sync.Map // pitch id → the record that was sent
 	stop    context.CancelFunc
@@ -126,6 +131,13 @@ func (p *park) names(sim *simulate.Simulator) {
 	require.NoError(p.T, err)
 }
 
+func (p *park) process() { p.runs = p.Start("--quality-every=1s") }
+
+// signal returns a function that sends a signal to the server, as an operator does by kill.
+func (p *park) signal(s syscall.Signal) func() {
+	return func() { require.NoError(p.T, syscall.Kill(p.api.Pid, s)) }
+}
+
 func (p *park) serve() { p.api = p.serveAt(p.addr) }
 
 func (p *park) serveAt(addr string, args ...string) *stack.Process {
@@ -145,7 +157,7 @@ func (p *park) serveAt(addr string, args ...string) *stack.Process {
 func (p *park) act(action string, args []string) string {
 	switch action {
 	case "start": // a processor, and what has been played so far
-		p.Start("--quality-every=1s")
+		p.process()
 		for range 90 {
 			p.Produce(<-p.records)
 		}
@@ -173,11 +185,12 @@ func (p *park) act(action string, args []string) string {
 		p.serveAt(addr, "--api-token="+args[0])
 		return "http://" + addr
 	case "serve":
-		if args[0] == "start" {
-			p.serve()
-		} else {
-			p.api.Halt()
-		}
+		map[string]func(){
+			"start": p.serve, "stop": p.api.Halt,
+			"freeze": p.signal(syscall.SIGSTOP), "thaw": p.signal(syscall.SIGCONT),
+		}[args[0]]()
+	case "processor":
+		map[string]func(){"start": p.process, "stop": p.runs.Halt}[args[0]]()
 	default:
 		p.T.Fatalf("who does %s?", action)
 	}

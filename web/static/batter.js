@@ -1,26 +1,34 @@
 // One batter: statistics over all games, swings, and pitches page by page.
 
-import { attr, flash, h, list, note, panel, text } from "./dom.js";
+import { attr, flash, h, list, loading, note, panel, share, text } from "./dom.js";
 import { scatter, spark, swingAxes } from "./chart.js";
-import { missing, number, outcome, spaced, time, version } from "./format.js";
+import { measured, missing, number, outcome, spaced, time, version } from "./format.js";
 import { doubtful } from "./game.js";
 import { follow, get } from "./net.js";
 import { swingPanel } from "./swing.js";
 import { table } from "./table.js";
+import { sprayChart, zonePlot } from "./zone.js";
 
 const figures = [
   ["pitches", "Pitches", "", 0], ["swing_count", "Swings", "", 0], ["whiff_rate_pct", "Whiff", "%", 1], ["contact_count", "Contact", "", 0],
-  ["max_exit_velocity_mph", "Max exit velocity", "mph", 1], ["avg_exit_velocity_mph", "Exit velocity", "mph", 1], ["hard_hit_count", "Hard hit, ≥ 95 mph", "", 0],
-  ["max_bat_speed_mph", "Max bat speed", "mph", 1], ["avg_bat_speed_mph", "Bat speed", "mph", 1], ["avg_attack_angle_deg", "Attack angle", "deg", 1],
+  ["max_exit_velocity_mph", "Max exit velocity", "mph", 1], ["avg_exit_velocity_mph", "Mean exit velocity", "mph", 1], ["hard_hit_count", "Hard hit, ≥ 95 mph", "", 0],
+  ["max_bat_speed_mph", "Max bat speed", "mph", 1], ["avg_bat_speed_mph", "Mean bat speed", "mph", 1], ["avg_attack_angle_deg", "Mean attack angle", "deg", 1],
 ];
 
 /** batter is the view of "#/batters/ID". */
 export function batter(root, [id], signal) {
-  const name = h("h1", {}, `#${id}`), facts = h("p", { class: "sub" }, "\u00a0"), place = h("div", {}, note("loading", "Loading the batter"));
+  const name = h("h1", {}, `#${id}`), facts = h("p", { class: "sub" }, "\u00a0"), place = h("div", {}, loading("Loading the batter"));
   root.append(h("div", { class: "heading" }, name, facts), place);
   const totals = totalsOf(), types = typeTable(), swing = swingPanel("Swing", signal);
   let rows = [], pinned = null;
-  const choose = () => swing.show(rows.find(r => r.pitch_id === pinned) ?? rows.find(r => r.is_swing) ?? null);
+  const zone = zonePlot({ parts: true, pick: r => { if (r.is_swing) pick(r.pitch_id); } }), spray = sprayChart(), of = h("p", { class: "fine" }, "\u00a0");
+  const choose = () => {
+    const row = rows.find(r => r.pitch_id === pinned) ?? rows.find(r => r.is_swing) ?? null;
+    swing.show(row);
+    zone.show(rows, row?.pitch_id);
+    spray.show(rows);
+    text(of, `Of the ${rows.length} pitches listed on this page. In each ninth of the zone: whiffs/swings.`);
+  };
   const pick = key => { pinned = key; choose(); };
   const cloud = scatter(...swingAxes, { pick: p => pick(p.key) }), trend = spark({ min: 20, max: 100, points: 20, width: 400, height: 64 });
   const range = h("p", { class: "fine" }, "\u00a0");
@@ -28,7 +36,7 @@ export function batter(root, [id], signal) {
   const body = h("div", { class: "batter-grid" }, totals.node, swing.node,
     panel("Bat speed and attack angle", { class: "cloud" }, cloud.node, h("p", { class: "fine" }, "Each of his last swings. Hollow: a questionable speed, or a suspected swing."),
       h("h3", {}, "Bat speed of the last 50 swings"), trend.node, range),
-    types.node, past.node);
+    panel("Zone and field", { class: "maps" }, h("div", { class: "inner" }, zone.node, spray.node), of), types.node, past.node);
 
   const readSwings = async () => {
     try {
@@ -48,7 +56,11 @@ export function batter(root, [id], signal) {
       past.read();
       readSwings();
     },
-    absent: () => place.replaceChildren(note("empty", "No pitch of this batter stands.", "His first one appears here by itself.")),
+    absent: () => {
+      text(name, `No batter #${id}`);
+      text(facts, "");
+      place.replaceChildren(note("empty", "There is no pitch of this batter.", "He appears here with his first one.", h("p", {}, h("a", { href: "#/batters" }, "All batters"))));
+    },
     lost: problem => { if (!body.isConnected) place.replaceChildren(note("error", "The batter cannot be read now.", `${problem.message}. Trying again.`)); },
   }, signal);
 }
@@ -73,7 +85,7 @@ function totalsOf() {
   return {
     node,
     show(b) {
-      for (const p of places) if (text(p.value, number(b[p.key], p.decimals)) && before) flash(p.value);
+      for (const p of places) if (text(p.value, p.key === "max_exit_velocity_mph" ? measured(b[p.key]) : number(b[p.key], p.decimals)) && before) flash(p.value);
       before = b;
     },
   };
@@ -84,14 +96,16 @@ function typeTable() {
     { key: "type", label: "Pitch", words: true, head: true, rising: true, value: t => t.type === "unknown" ? "Unknown" : spaced(t.type) },
     { key: "pitches", label: "Pitches", value: t => t.pitches }, { key: "swings", label: "Swings", value: t => t.swings },
     { key: "whiffs", label: "Whiffs", value: t => t.whiffs },
-    { key: "rate", label: "Whiff", unit: "%", decimals: 1, value: t => t.swings ? 100 * t.whiffs / t.swings : null },
-  ], { caption: "By pitch type", key: t => t.type, sort: { key: "pitches", up: false } });
+    { key: "rate", label: "Whiff", unit: "%", value: t => rateOf(t), show: (cell, t) => share(cell, rateOf(t), t.swings) },
+  ], { caption: "Counts by pitch type", key: t => t.type, sort: { key: "pitches", up: false } });
   return { node: panel("By pitch type", { class: "types" }, grid.node), show: grid.show };
 }
 
+const rateOf = t => t.swings ? 100 * t.whiffs / t.swings : null;
+
 const cells = [
-  ["Time", ""], ["Result", ""], ["Bat speed", "mph", "num"], ["Attack angle", "deg", "num wide1"], ["Exit velocity", "mph", "num"],
-  ["Launch angle", "deg", "num wide1"], ["Pitch", "", "wide1"], ["Pitch speed", "mph", "num wide1"], ["Game", "", "wide3"],
+  ["Time", ""], ["Result", ""], ["Bat speed", "mph", "num"], ["Attack angle", "deg", "num"], ["Exit velocity", "mph", "num"],
+  ["Launch angle", "deg", "num"], ["Pitch", ""], ["Pitch speed", "mph", "num"], ["Game", ""],
 ];
 
 /** history is the list of the pitches: the first page is live, a button adds the others. */
@@ -141,7 +155,7 @@ function line(tr, r, pick) {
   [r.revision > 0 ? `${outcome(r)} (corrected)` : outcome(r),
     doubtful(number(r.bat_speed_mph, 1), r.bat_speed_mph != null && r.speed_confidence === "questionable"),
     doubtful(number(r.attack_angle_deg, 1), r.attack_angle_deg != null && r.swing_confidence === "suspected"),
-    number(r.exit_velocity_mph, 1), number(r.launch_angle_deg, 1), spaced(r.pitch_type), number(r.pitch_speed_mph, 1),
+    measured(r.exit_velocity_mph), number(r.launch_angle_deg, 1), spaced(r.pitch_type), measured(r.pitch_speed_mph),
     r.game_pk ?? missing].forEach((value, i) => {
     if (text(tr.cells[i + 1], value) && corrected) flash(tr.cells[i + 1]);
     attr(tr.cells[i + 1], "data-missing", value === missing);

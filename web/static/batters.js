@@ -1,8 +1,8 @@
 // All batters: a table, the last swings of each, and bat speed against attack angle.
 
-import { attr, h, note, panel, text } from "./dom.js";
+import { command, h, loading, note, panel, share, text } from "./dom.js";
 import { meanAxes, scatter, spark } from "./chart.js";
-import { counted, number, player } from "./format.js";
+import { counted, measured, number, player } from "./format.js";
 import { batterLink } from "./game.js";
 import { get, poll } from "./net.js";
 import { table } from "./table.js";
@@ -13,36 +13,36 @@ const stats = ["pitches", "swing_count", "whiff_rate_pct", "max_exit_velocity_mp
 /** batters is the view of "#/batters". */
 export function batters(root, _, signal) {
   const state = { stat: "pitches", least: 0, rows: [], wanted: "" };
-  const place = h("div", {}, note("loading", "Loading the batters")), said = h("p", { class: "sub" }, "\u00a0");
+  const place = h("div", {}, loading("Loading the batters")), said = h("p", { class: "sub" }, "\u00a0");
   const swings = lastSwings(signal, () => state.rows, () => grid.show(filtered()));
   const grid = table([
     { key: "name", label: "Batter", words: true, head: true, rising: true, value: b => player(b.name, b.batter_id), show: named },
-    { key: "swings", label: "Last swings", unit: "mph", fixed: true, wide: 1, value: () => null, show: swings.cell },
+    { key: "swings", label: "Bat speed of the last swings", unit: "20–100 mph", words: true, fixed: true, value: () => null, show: swings.cell },
     { key: "pitches", label: "Pitches", value: b => b.pitches },
     { key: "swing_count", label: "Swings", value: b => b.swing_count },
-    { key: "whiff_rate_pct", label: "Whiff", unit: "%", decimals: 1, value: b => b.whiff_rate_pct },
-    { key: "max_exit_velocity_mph", label: "Max exit velocity", unit: "mph", decimals: 1, value: b => b.max_exit_velocity_mph },
-    { key: "avg_exit_velocity_mph", label: "Exit velocity", unit: "mph", decimals: 1, wide: 3, value: b => b.avg_exit_velocity_mph },
-    { key: "hard_hit_count", label: "Hard hit", wide: 3, value: b => b.hard_hit_count },
-    { key: "max_bat_speed_mph", label: "Max bat speed", unit: "mph", decimals: 1, wide: 1, value: b => b.max_bat_speed_mph },
-    { key: "avg_bat_speed_mph", label: "Bat speed", unit: "mph", decimals: 1, wide: 1, value: b => b.avg_bat_speed_mph },
-    { key: "avg_attack_angle_deg", label: "Attack angle", unit: "deg", decimals: 1, wide: 1, value: b => b.avg_attack_angle_deg },
+    { key: "whiff_rate_pct", label: "Whiff", unit: "%", value: b => b.whiff_rate_pct, show: (cell, b) => share(cell, b.whiff_rate_pct, b.swing_count) },
+    { key: "max_exit_velocity_mph", label: "Max exit velocity", unit: "mph", format: measured, value: b => b.max_exit_velocity_mph },
+    { key: "avg_exit_velocity_mph", label: "Mean exit velocity", unit: "mph", decimals: 1, value: b => b.avg_exit_velocity_mph },
+    { key: "hard_hit_count", label: "Hard hit", value: b => b.hard_hit_count },
+    { key: "max_bat_speed_mph", label: "Max bat speed", unit: "mph", decimals: 1, value: b => b.max_bat_speed_mph },
+    { key: "avg_bat_speed_mph", label: "Mean bat speed", unit: "mph", decimals: 1, value: b => b.avg_bat_speed_mph },
+    { key: "avg_attack_angle_deg", label: "Mean attack angle", unit: "deg", decimals: 1, value: b => b.avg_attack_angle_deg },
   ], {
     caption: "Batters over all games", key: b => b.batter_id, sort: { key: "pitches", up: false },
     onsort: sort => { if (stats.includes(sort.key)) { state.stat = sort.key; asking.now(); } },
   });
-  const cloud = scatter(...meanAxes, { pick: p => { location.hash = `#/batters/${p.key}`; } });
+  const cloud = scatter(...meanAxes, { named: true, pick: p => { location.hash = `#/batters/${p.key}`; } });
   const filter = filters(state, () => asking.now(), () => grid.show(filtered()));
   const filtered = () => state.rows.filter(b => !state.wanted || `${player(b.name, b.batter_id)} ${b.team ?? ""} ${b.batter_id}`.toLowerCase().includes(state.wanted));
   const body = h("div", { class: "batters-grid" },
     h("section", { class: "panel", "aria-label": "Batters" }, filter, grid.node),
-    panel("Bat speed and attack angle", {}, cloud.node, h("p", { class: "fine" }, "Means of each batter: reliable bat speeds, confirmed swings. The table has the numbers.")));
+    panel("Bat speed and attack angle", {}, cloud.node, h("p", { class: "fine" }, "Means of each batter: reliable bat speeds, confirmed swings. Hollow: fewer than 5 swings. Point at one for his name, click for his page; the table has the numbers.")));
   root.append(h("div", { class: "heading" }, h("h1", {}, "Batters"), said), place);
 
   const asking = poll(() => `v1/leaders?stat=${state.stat}&min_swings=${state.least}&limit=${most}`, 1500, {
     state: answer => {
       state.rows = answer.leaders;
-      if (!answer.leaders.length && !state.least) return place.replaceChildren(note("empty", "No batter yet.", "The first appears here with his first pitch."));
+      if (!answer.leaders.length && !state.least) return place.replaceChildren(note("empty", "No batter yet.", "The first appears here with the first pitch that names one. Bare tracking records name few: the game feed does.", command("pitchstream load games/ --ids ids.csv")));
       if (!body.isConnected) place.replaceChildren(body);
       text(said, answer.leaders.length < most ? `${counted(answer.leaders.length, "batter")} over all games` : `The first ${most} by ${state.stat.replaceAll("_", " ").replace(/ (mph|deg|pct)$/, "")}, over all games`);
       grid.show(filtered());

@@ -28,12 +28,13 @@ export function spark({ min, max, points = 20, height = 24, width = 96 }) {
 
 /**
  * scatter draws points {key, x, y, label, faint, href} over two axes {label, unit, min, max, step}. The label of the
- * point under the pointer is shown below the chart. Returns {node, show(points, words)}.
+ * point under the pointer is shown below the chart; with named, those at the edges of the cloud have theirs beside them.
+ * Returns {node, show(points, words)}.
  */
-export function scatter(xFirst, yFirst, { pick } = {}) {
+export function scatter(xFirst, yFirst, { pick, named } = {}) {
   const xAxis = { ...xFirst }, yAxis = { ...yFirst };
-  const grid = s("g", { class: "grid" }), dots = s("g", { class: "dots" });
-  const svg = s("svg", { role: "img" }, grid, dots), said = h("p", { class: "said", "aria-hidden": "true" }, "\u00a0");
+  const grid = s("g", { class: "grid" }), dots = s("g", { class: "dots" }), names = s("g", { class: "names" });
+  const svg = s("svg", { role: "img" }, grid, dots, names), said = h("p", { class: "said", "aria-hidden": "true" }, "\u00a0");
   const node = h("div", { class: "scatter" }, svg, said);
   const state = { points: [], words: "", width: 0, height: 0, near: null };
   const left = 46, bottom = 38, top = 10, right = 14;
@@ -47,6 +48,13 @@ export function scatter(xFirst, yFirst, { pick } = {}) {
       attr(dot, "cx", px(p.x).toFixed(1));
       attr(dot, "cy", py(p.y).toFixed(1));
       attr(dot, "class", [p.faint ? "faint" : "", p.key === state.near?.key ? "near" : ""].join(" ").trim() || null);
+    });
+    list(names, named ? outermost(state.points) : [], p => p.key, () => s("text"), (word, p) => {
+      const right = px(p.x) < state.width * 0.7;
+      attr(word, "x", (px(p.x) + (right ? 8 : -8)).toFixed(1));
+      attr(word, "y", (py(p.y) + 4).toFixed(1));
+      attr(word, "text-anchor", right ? "start" : "end");
+      text(word, p.label);
     });
   };
   const point = e => {
@@ -83,6 +91,12 @@ export function scatter(xFirst, yFirst, { pick } = {}) {
       draw();
     },
   };
+}
+
+/** outermost are the points at the edges of the cloud, each once, without those of few swings. */
+function outermost(points) {
+  const sure = points.filter(p => !p.faint), by = (pick, sign) => sure.reduce((a, b) => !a || sign * pick(b) > sign * pick(a) ? b : a, null);
+  return [...new Set([by(p => p.x, 1), by(p => p.x, -1), by(p => p.y, 1), by(p => p.y, -1)])].filter(Boolean);
 }
 
 /** widen extends an axis to hold the values. It never narrows one, so that points do not jump. */
@@ -123,6 +137,6 @@ export const swingAxes = [
 
 /** meanAxes are the initial axes for the means of batters, which lie closer together. */
 export const meanAxes = [
-  { label: "Bat speed", unit: "mph", min: 50, max: 80, step: 5 },
-  { label: "Attack angle", unit: "deg", min: -5, max: 15, step: 5 },
+  { label: "Mean bat speed", unit: "mph", min: 50, max: 80, step: 5 },
+  { label: "Mean attack angle", unit: "deg", min: -5, max: 15, step: 5 },
 ];

@@ -1,5 +1,7 @@
 // Creating and changing elements. Elements are changed in place, so that nothing flickers and the focus stays.
 
+import { number } from "./format.js";
+
 /** h creates an element: h("td", {class: "num", onclick: f}, "text", other). */
 export function h(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
@@ -56,11 +58,11 @@ export function list(parent, items, keyOf, make, show) {
   }
 }
 
-/** flash marks a new or corrected element for a moment, without an animation, because that costs a paint each frame. */
+/** flash tints a new or corrected element. The tint fades by a transition, after it has been seen. */
 export function flash(node, as = "changed") {
   clearTimeout(node.flashing);
   node.classList.add(as);
-  node.flashing = setTimeout(() => node.classList.remove(as), 2000);
+  node.flashing = setTimeout(() => node.classList.remove(as), 900);
 }
 
 let announced = "";
@@ -72,10 +74,44 @@ export function announce(message) {
   document.getElementById("announcer").textContent = message;
 }
 
-/** note is the text in place of numbers: while loading, for an empty result, after a failure. */
-export function note(kind, title, detail = "") {
-  return h("div", { class: `note ${kind}` }, h("p", { class: "title" }, title), detail ? h("p", {}, detail) : null);
+/** note is the text in place of numbers: for an empty result, after a failure. more are what can be done about it. */
+export function note(kind, title, detail = "", ...more) {
+  return h("div", { class: `note ${kind}` }, h("p", { class: "title" }, title), detail ? h("p", {}, detail) : null, ...more);
 }
+
+/** loading is the shape of the numbers to come, with words for screen readers. */
+export function loading(words) {
+  const bars = Array.from({ length: 9 }, () => h("span", { class: "bone" }));
+  return h("div", { class: "skeleton panel", "aria-busy": "true" }, h("p", { class: "sr" }, words), ...bars);
+}
+
+/** command is a line to copy into a terminal, with a button that copies it. */
+export function command(words) {
+  const button = h("button", { type: "button", class: "copy", onclick: async () => {
+    try {
+      await navigator.clipboard.writeText(words);
+      text(button, "Copied");
+    } catch {
+      getSelection().selectAllChildren(code); // without the right to copy, the text is selected
+      text(button, "Selected");
+    }
+    setTimeout(() => text(button, "Copy"), 2000);
+  } }, "Copy");
+  const code = h("code", { tabindex: "0" }, words);
+  return h("div", { class: "command" }, code, button);
+}
+
+/** share shows a rate in a cell with the number that it is of, paler where that is too small to say much. */
+export function share(cell, percent, of) {
+  if (!cell.firstChild) cell.append(h("span"), h("span", { class: "of" }));
+  text(cell.firstChild, number(percent, 1));
+  text(cell.lastChild, percent == null ? "" : ` of ${number(of)}`);
+  attr(cell, "data-few", percent != null && of < few);
+  attr(cell, "data-missing", percent == null);
+}
+
+/** few is the number below which a rate is shown in paler ink. */
+export const few = 20;
 
 /** panel is a part of a view, with its heading. */
 export function panel(title, props = {}, ...children) {

@@ -37,6 +37,21 @@ export function duration(ms) {
   return ms < 172_800_000 ? `${number(ms / 3_600_000)} h` : `${number(ms / 86_400_000)} days`;
 }
 
+/** ago formats how long ago something was: 4 s ago. */
+export function ago(ms) {
+  return `${duration(Math.max(ms, 0))} ago`;
+}
+
+/** seconds formats a duration in seconds. */
+export function seconds(s) {
+  return s == null ? missing : duration(1000 * s);
+}
+
+/** measured formats a value of a sensor: a whole number as it came, else with one decimal. */
+export function measured(value) {
+  return number(value, value == null || Number.isInteger(value) ? 0 : 1);
+}
+
 /** byteRate formats bytes per second. */
 export function byteRate(value) {
   return value == null ? missing : value < 1e6 ? `${number(value / 1e3, 1)} kB/s` : `${number(value / 1e6, 1)} MB/s`;
@@ -52,6 +67,11 @@ export function time(value) {
   return at.toDateString() === new Date().toDateString() ? clock.format(at) : `${day.format(at)}, ${clock.format(at)}`;
 }
 
+/** dateTime formats 28 Sept 2024, 18:04:37, today too: of what lies for days, the date counts. */
+export function dateTime(value) {
+  return value ? `${day.format(new Date(value))}, ${clock.format(new Date(value))}` : missing;
+}
+
 /** timeOfDay formats 18:04:37 for any day. */
 export function timeOfDay(value) {
   return value ? clock.format(new Date(value)) : missing;
@@ -63,8 +83,8 @@ export function date(value) {
 }
 
 /** player returns the name, else the number. */
-export function player(name, id) {
-  return name || (id == null ? "unknown batter" : `#${id}`);
+export function player(name, id, unknown = "unknown batter") {
+  return name || (id == null ? unknown : `#${id}`);
 }
 
 /** spaced turns FourSeamFastball into Four-seam fastball. */

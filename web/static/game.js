@@ -1,9 +1,10 @@
 // One game, live: its pitches as they arrive, the last swing, its batters.
 
-import { attr, flash, h, list, note, panel, text } from "./dom.js";
-import { counted, missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
+import { attr, flash, h, list, loading, note, panel, share, text } from "./dom.js";
+import { counted, measured, missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
 import { title } from "./games.js";
 import { follow, get } from "./net.js";
+import { situation } from "./situation.js";
 import { swingPanel } from "./swing.js";
 import { table } from "./table.js";
 
@@ -13,21 +14,23 @@ const between = 1000; // ms between two reads of the list
 /** game is the view of "#/games/GAME". */
 export function game(root, [gamePK], signal) {
   const name = h("h1", {}, `Game ${gamePK}`), facts = h("p", { class: "sub" }, "\u00a0");
-  const place = h("div", {}, note("loading", "Loading the game"));
-  root.append(h("div", { class: "heading" }, name, facts), place);
+  const place = h("div", {}, loading("Loading the game"));
+  const heading = h("div", { class: "heading" }, name, facts);
+  root.append(heading, place);
 
   let pinned = null, rows = [], newest = null;
-  const followButton = h("button", { type: "button", "aria-pressed": "true", onclick: () => { pinned = null; choose(); } }, "Follow the last swing");
-  const swing = swingPanel("Swing", signal, followButton);
-  const pitches = pitchList(row => { pinned = pinned === row.pitch_id ? null : row.pitch_id; choose(); });
-  const batters = batterTable();
-  const body = h("div", { class: "game-grid" }, swing.node, pitches.node, batters.node);
+  const pick = row => { if (row.is_swing) { pinned = pinned === row.pitch_id ? null : row.pitch_id; choose(); } };
+  const followButton = h("button", { type: "button", hidden: true, onclick: () => { pinned = null; choose(); } }, "Follow the last swing");
+  const wall = h("a", { class: "sub", href: `#/wall/${encodeURIComponent(gamePK)}` }, "For the wall");
+  const now = situation(pick), swing = swingPanel("Swing", signal, followButton), pitches = pitchList(pick), batters = batterTable();
+  const body = h("div", { class: "game-grid" }, swing.node, now.node, pitches.node, batters.node);
 
   const choose = () => {
     if (pinned && !rows.some(r => r.pitch_id === pinned)) pinned = null;
     const row = pinned ? rows.find(r => r.pitch_id === pinned) : rows.find(r => r.is_swing);
-    attr(followButton, "aria-pressed", String(!pinned));
+    attr(followButton, "hidden", !pinned);
     swing.show(row ?? null);
+    now.show(rows, row?.pitch_id);
     pitches.show(rows, row?.pitch_id);
   };
   const more = earlier(gamePK, signal, older => {
@@ -37,7 +40,7 @@ export function game(root, [gamePK], signal) {
   });
   follow(`v1/games/${encodeURIComponent(gamePK)}/stream`, {
     state: g => {
-      if (!body.isConnected) place.replaceChildren(body);
+      if (!body.isConnected) { place.replaceChildren(body); heading.append(wall); }
       newest = g;
       text(name, title(g));
       text(facts, `Game ${g.game_pk} · ${counted(g.pitches, "pitch", "pitches")} · ${counted(g.batters.length, "batter")} · last pitch ${timeOfDay(g.last_pitch_at)}`);
@@ -47,13 +50,19 @@ export function game(root, [gamePK], signal) {
       batters.show(g.batters);
       more(g);
     },
-    absent: () => { rows = []; place.replaceChildren(note("empty", "No pitch of this game stands.", "The first one appears here by itself.")); },
+    absent: () => {
+      rows = [];
+      wall.remove();
+      text(name, `No game ${gamePK}`);
+      text(facts, "");
+      place.replaceChildren(note("empty", "There is no game of this number.", "Is it about to begin? It appears here with its first pitch.", h("p", {}, h("a", { href: "#/games" }, "All games"))));
+    },
     lost: problem => { if (!body.isConnected) place.replaceChildren(note("error", "The game cannot be read now.", `${problem.message}. Trying again.`)); },
   }, signal);
 }
 
 /** merge joins the newest pitches, in their newest state, with the known ones before them. */
-function merge(known, newest) {
+export function merge(known, newest) {
   const oldest = newest.at(-1)?.event_time ?? "", ids = new Set(newest.map(r => r.pitch_id));
   // guard: dashboard: the newest state of a pitch is shown | return [...newest, ...known -> return [...(known.length ? known.slice(0, 10) : newest), ...known
   return [...newest, ...known.filter(r => !ids.has(r.pitch_id) && r.event_time < oldest)].slice(0, listed);
@@ -74,21 +83,22 @@ function earlier(gamePK, signal, found) {
 }
 
 const cells = [
-  ["Batter", ""], ["Result", ""], ["Bat speed", "mph", "num"], ["Attack angle", "deg", "num wide2"], ["Exit velocity", "mph", "num"], ["Launch angle", "deg", "num wide2"],
-  ["Pitch", "", "wide1"], ["Pitch speed", "mph", "num wide2"], ["Inning", "", "num wide3"], ["Time", "", "num wide1"],
+  ["Batter", ""], ["Result", ""], ["Bat speed", "mph", "num"], ["Attack angle", "deg", "num"], ["Exit velocity", "mph", "num"], ["Launch angle", "deg", "num"],
+  ["Pitch", ""], ["Pitch speed", "mph", "num"], ["Inning", "", "num"], ["Count", "", "num"], ["Time", "", "num"],
 ];
 
-/** pitchList is the list of pitches, newest first. Each one can be selected. */
+/** pitchList is the list of pitches, newest first. Each swing can be selected. */
 function pitchList(chosen) {
   const body = h("tbody"), head = h("tr", {}, ...cells.map(([label, unit, kind]) =>
     h("th", { scope: "col", class: kind }, h("span", { class: "label" }, label), unit ? h("span", { class: "unit" }, ` ${unit}`) : null)));
+  const more = h("button", { type: "button", hidden: true, onclick: () => { body.classList.toggle("all"); label(); } });
+  const label = () => text(more, body.classList.contains("all") ? "Fewer pitches" : `All ${body.rows.length} pitches`);
   const node = panel("Pitches", { class: "pitches" }, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Pitches, the newest first" },
-    h("table", {}, h("caption", { class: "sr" }, "Pitches, the newest first; choose one to see its swing"), h("thead", {}, head), body)));
+    h("table", {}, h("caption", { class: "sr" }, "Pitches, the newest first; choose a swing to see it"), h("thead", {}, head), body)), more);
   const make = first => {
     const state = { row: first };
     const pick = h("button", { type: "button", class: "pick", onclick: e => { e.stopPropagation(); chosen(state.row); } });
-    const tr = h("tr", { onclick: () => { if (state.row.is_swing) chosen(state.row); } }, h("th", { scope: "row" }, pick),
-      ...cells.slice(1).map(([, , kind]) => h("td", { class: kind })));
+    const tr = h("tr", { onclick: () => chosen(state.row) }, h("th", { scope: "row" }, pick), ...cells.slice(1).map(([, , kind]) => h("td", { class: kind })));
     if (body.kept?.size) flash(tr, "new");
     return Object.assign(tr, { state, pick });
   };
@@ -101,18 +111,21 @@ function pitchList(chosen) {
         attr(tr, "data-pitch", r.pitch_id);
         attr(tr, "aria-current", r.pitch_id === current ? "true" : null);
         attr(tr.pick, "disabled", !r.is_swing);
+        attr(tr.pick, "title", r.is_swing ? "Show this swing" : null);
         tr.classList.toggle("swung", r.is_swing);
         text(tr.pick, player(r.batter_name, r.batter_id));
-        [result(r), speed(r), angle(r), number(r.exit_velocity_mph, 1), number(r.launch_angle_deg, 1), spaced(r.pitch_type),
-          number(r.pitch_speed_mph, 1), r.inning ?? missing, timeOfDay(r.event_time)].forEach((value, i) => {
+        [result(r), speed(r), angle(r), measured(r.exit_velocity_mph), number(r.launch_angle_deg, 1), spaced(r.pitch_type), measured(r.pitch_speed_mph),
+          r.inning ?? missing, r.balls == null || r.strikes == null ? missing : `${r.balls}-${r.strikes}`, timeOfDay(r.event_time)].forEach((value, i) => {
           const cell = tr.cells[i + 1];
-          if (text(cell, value) && corrected) flash(cell);
+          if (text(cell, String(value)) && corrected) flash(cell);
           attr(cell, "data-missing", value === missing);
         });
         attr(tr.cells[1], "data-result", r.pitch_result === "HitIntoPlay" ? "play" : null);
         attr(tr.cells[2], "data-trust", r.bat_speed_mph != null && r.speed_confidence === "questionable" ? "unsure" : null);
         attr(tr.cells[3], "data-trust", r.attack_angle_deg != null && r.swing_confidence === "suspected" ? "unsure" : null);
       });
+      attr(more, "hidden", rows.length <= 14);
+      label();
     },
   };
 }
@@ -131,11 +144,11 @@ function batterTable() {
     { key: "name", label: "Batter", words: true, head: true, rising: true, value: b => player(b.name, b.batter_id), show: batterLink },
     { key: "pitches", label: "Pitches", value: b => b.pitches },
     { key: "swing_count", label: "Swings", value: b => b.swing_count },
-    { key: "whiff_rate_pct", label: "Whiff", unit: "%", decimals: 1, value: b => b.whiff_rate_pct },
-    { key: "max_exit_velocity_mph", label: "Max exit velocity", unit: "mph", decimals: 1, value: b => b.max_exit_velocity_mph },
-    { key: "avg_bat_speed_mph", label: "Bat speed", unit: "mph", decimals: 1, wide: 1, value: b => b.avg_bat_speed_mph },
-    { key: "avg_attack_angle_deg", label: "Attack angle", unit: "deg", decimals: 1, wide: 1, value: b => b.avg_attack_angle_deg },
-  ], { caption: "Batters in this game", key: b => b.batter_id, sort: { key: "max_exit_velocity_mph", up: false } });
+    { key: "whiff_rate_pct", label: "Whiff", unit: "%", value: b => b.whiff_rate_pct, show: (cell, b) => share(cell, b.whiff_rate_pct, b.swing_count) },
+    { key: "max_exit_velocity_mph", label: "Max exit velocity", unit: "mph", format: measured, value: b => b.max_exit_velocity_mph },
+    { key: "avg_bat_speed_mph", label: "Mean bat speed", unit: "mph", decimals: 1, value: b => b.avg_bat_speed_mph },
+    { key: "avg_attack_angle_deg", label: "Mean attack angle", unit: "deg", decimals: 1, value: b => b.avg_attack_angle_deg },
+  ], { caption: "Batters of this game, by their numbers", key: b => b.batter_id, sort: { key: "max_exit_velocity_mph", up: false } });
   return { node: panel("Batters in this game", { class: "batters" }, list.node), show: list.show };
 }
 

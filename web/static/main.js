@@ -10,6 +10,7 @@ import { useToken } from "./net.js";
 import { quality } from "./quality.js";
 import { start } from "./status.js";
 import { remember, streamView } from "./stream.js";
+import { wall } from "./wall.js";
 
 const routes = [
   [/^#?\/?$/, games, "Games"],
@@ -18,6 +19,7 @@ const routes = [
   [/^#\/batters$/, batters, "Batters"],
   [/^#\/batters\/(\d+)$/, batter, "Batter", "Batters"],
   [/^#\/stream$/, streamView, "Stream"],
+  [/^#\/wall(?:\/([^/?]+))?$/, wall, "Wall", "Games"],
   [/^#\/letters$/, letters, "Letters", "Stream"],
   [/^#\/letters\/(\d+)\/(\d+)$/, letter, "Letter", "Stream"],
   [/^#\/quality(?:\/(\d{4}-\d\d-\d\d))?$/, quality, "Quality"],
@@ -47,7 +49,7 @@ function route() {
 }
 
 function lost(root) {
-  root.append(h("h1", {}, "Not found"), note("empty", "There is no such page.", "Games, Batters, Stream and Quality are above."));
+  root.append(h("h1", {}, "Not found"), note("empty", "There is no such page.", "The address names none of the views: Games, Batters, Stream and Quality are above."));
 }
 
 /** askForToken asks for the token of a server with --api-token: the pages are public, the numbers are not. */
@@ -56,7 +58,7 @@ function askForToken() {
   leave.abort();
   const input = h("input", { id: "token", type: "password", autocomplete: "off", required: true });
   const form = h("form", { class: "note token", onsubmit: e => { e.preventDefault(); useToken(input.value.trim()); location.reload(); } },
-    h("h1", {}, "Token"), h("p", {}, "This server answers only who knows its token. It is kept for this tab only."),
+    h("h1", {}, "Token"), h("p", {}, "This server answers only with its API token. The token is kept for this tab only."),
     h("label", { for: "token" }, "API token"), input, h("button", { type: "submit" }, "Show the numbers"));
   main.replaceChildren(form);
 }

@@ -41,11 +41,13 @@ export async function follow(path, on, signal, silence = 20_000) {
   while (!signal.aborted) {
     await shown(signal);
     const link = new AbortController(), hidden = restWhenHidden(link);
+    const unanswered = setTimeout(() => link.abort(), silence);
     try {
       const answer = await ask(path, {
         signal: AbortSignal.any([signal, link.signal]), cache: "no-store",
         headers: last ? { "Last-Event-ID": last } : {},
       });
+      clearTimeout(unanswered);
       for await (const event of events(answer.body, link, silence)) {
         wait = 0;
         if (event.id) last = event.id;
@@ -54,8 +56,9 @@ export async function follow(path, on, signal, silence = 20_000) {
       throw new Problem(0, "ended", "the stream ended");
     } catch (err) {
       if (signal.aborted) return;
-      if (!hidden.is()) on.lost?.(err instanceof Problem ? err : new Problem(0, "unreachable", "no connection"));
+      if (!hidden.is()) on.lost?.(err instanceof Problem ? err : new Problem(0, "unreachable", "the server does not answer"));
     } finally {
+      clearTimeout(unanswered);
       hidden.stop();
       link.abort();
     }
@@ -77,7 +80,7 @@ export function poll(path, every, on, signal) {
         const body = await get(typeof path === "function" ? path() : path, signal);
         if (turn === asked && !signal.aborted) on.state(body);
       } catch (err) {
-        if (!signal.aborted) on.lost?.(err instanceof Problem ? err : new Problem(0, "unreachable", "no connection"));
+        if (!signal.aborted) on.lost?.(err instanceof Problem ? err : new Problem(0, "unreachable", "the server does not answer"));
       }
       await new Promise(done => { nudge.now = done; pause(every, signal).then(done); });
     }

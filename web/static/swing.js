@@ -1,7 +1,7 @@
 // One swing: the drawing, the numbers, and how far they can be trusted.
 
 import { attr, flash, h, list, panel, s, text } from "./dom.js";
-import { missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
+import { measured, missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
 import { get, pause } from "./net.js";
 import { legend } from "./ramp.js";
 import { middleOf, scene } from "./scene.js";
@@ -14,12 +14,12 @@ const least = 900; // ms between two drawings: faster ones could not be followed
  */
 export function swingPanel(title, signal, ...actions) {
   const canvas = h("canvas", { tabindex: "0", role: "img", "aria-describedby": "turn-hint" });
-  const over = h("div", { class: "over", "aria-hidden": "true" });
+  const over = h("span"), cover = h("div", { class: "over", "aria-hidden": "true" }, over);
   const who = h("p", { class: "who" }, "\u00a0"), numbers = readings(), flight = flightChart(), samples = sampleTable();
   const drawing = scene(canvas, signal);
   const node = panel(title, { class: "swing" }, who,
-    h("div", { class: "stage" }, canvas, over, legend(), flight.node),
-    h("div", { class: "tools" }, ...buttons(drawing), h("span", { id: "turn-hint", class: "hint" }, "Drag or arrow keys turn it, + and − zoom, 0 resets")),
+    h("div", { class: "stage" }, canvas, cover, h("span", { id: "turn-hint", class: "hint" }, "Drag or arrow keys: turn · + −: zoom · 0: reset"), legend(), flight.node),
+    h("div", { class: "tools" }, ...buttons(drawing)),
     numbers.node, samples.node);
   node.head.append(...actions);
 
@@ -93,26 +93,61 @@ const trust = {
 const figures = [
   { key: "bat_speed_mph", label: "Bat speed", unit: "mph", decimals: 1, trust: r => r.bat_speed_mph == null ? "" : r.speed_confidence },
   { key: "attack_angle_deg", label: "Attack angle", unit: "deg", decimals: 1, trust: r => r.swing_confidence },
-  { key: "exit_velocity_mph", label: "Exit velocity", unit: "mph", decimals: 1, words: r => r.is_whiff ? "whiff" : "" },
+  { key: "exit_velocity_mph", label: "Exit velocity", unit: "mph", format: measured, words: r => r.is_whiff && r.swing_confidence === "confirmed" ? "whiff" : "" },
   { key: "launch_angle_deg", label: "Launch angle", unit: "deg", decimals: 1 },
-  { key: "pitch_speed_mph", label: "Pitch speed", unit: "mph", decimals: 1 },
+  { key: "pitch_speed_mph", label: "Pitch speed", unit: "mph", format: measured },
   { key: "spin_rate_rpm", label: "Spin rate", unit: "rpm", decimals: 0 },
+  { key: "contact_bat_speed_mph", label: "Bat speed at contact", unit: "mph", decimals: 1, trust: r => r.contact_bat_speed_mph == null ? "" : r.contact_confidence, bar: true },
+  { key: "miss_distance_in", label: "Miss distance", unit: "in", decimals: 1, words: r => r.miss_distance_in == null ? "" : `ball to axis; ≤ ${number(touching, 1)} touches` },
+  { key: "squared_up_pct", label: "Squared up", unit: "%", decimals: 0, words: r => r.is_barrel ? "barrel" : r.is_blast ? "blast" : "" },
 ];
+
+const touching = 2.6; // inches between the ball's centre and the bat's axis where they touch
 
 /** readings are the numbers of a row, each in a place of its own, even if it is missing. */
 function readings() {
-  const places = figures.map(f => ({ f, value: h("span", { class: "value" }, missing), under: h("span", { class: "under" }, "\u00a0") }));
-  const node = h("dl", { class: "readings" }, ...places.map(({ f, value, under }) =>
-    h("div", { "data-figure": f.key }, h("dt", {}, f.label), h("dd", {}, value, h("span", { class: "unit" }, ` ${f.unit}`), under))));
+  const places = figures.map(f => ({ f, value: h("span", { class: "value" }, missing), under: h("span", { class: "under" }, "\u00a0"), unit: h("span", { class: "unit" }, ` ${f.unit}`), bar: f.bar ? errorBar() : null }));
+  const node = h("dl", { class: "readings" }, ...places.map(({ f, value, unit, under, bar }) =>
+    h("div", { "data-figure": f.key }, h("dt", {}, f.label), h("dd", {}, value, unit, bar?.node, under))));
   return {
     node,
     show(row, corrected) {
-      for (const { f, value, under } of places) {
-        if (text(value, number(row?.[f.key], f.decimals)) && corrected) flash(value);
+      for (const { f, value, unit, under, bar } of places) {
+        const shown = f.format ? f.format(row?.[f.key]) : number(row?.[f.key], f.decimals);
+        if (text(value, shown) && corrected) flash(value);
+        if (bar) {
+          text(unit, row?.contact_bat_speed_error_mph == null ? " mph" : ` ± ${number(row.contact_bat_speed_error_mph, 1)} mph`);
+          bar.show(row);
+        }
         const [kind, words] = trust[row && f.trust?.(row)] ?? ["", (row && f.words?.(row)) || "\u00a0"];
         text(under, words);
         attr(under, "data-trust", kind || null);
       }
+    },
+  };
+}
+
+/** errorBar shows how sure the speed at contact is: thick its standard error, thin the spread of three estimates. */
+function errorBar() {
+  const width = 120, perMPH = 12, middle = width / 2;
+  const line = kind => s("line", { class: kind, y1: 6, y2: 6 }), [axis, spread, error] = ["axis", "spread", "error"].map(line);
+  attr(axis, "x1", 0);
+  attr(axis, "x2", width);
+  const node = s("svg", { class: "error-bar", viewBox: `0 0 ${width} 12`, role: "img" }, axis, spread, error, s("circle", { class: "middle", cx: middle, cy: 6, r: 2.5 }));
+  const wide = (bar, mph) => {
+    const half = Math.min((mph ?? 0) * perMPH, middle);
+    attr(bar, "x1", (middle - half).toFixed(1));
+    attr(bar, "x2", (middle + half).toFixed(1));
+  };
+  return {
+    node,
+    show(row) {
+      const known = row?.contact_bat_speed_error_mph != null;
+      attr(node, "visibility", known ? null : "hidden");
+      wide(error, row?.contact_bat_speed_error_mph);
+      wide(spread, (row?.contact_bat_speed_spread_mph ?? 0) / 2);
+      const words = known ? `± ${number(row.contact_bat_speed_error_mph, 1)} mph standard error, three estimates differ by ${number(row.contact_bat_speed_spread_mph, 1)} mph` : "No error known";
+      attr(node, "aria-label", words);
     },
   };
 }

@@ -4,8 +4,8 @@ import { announce, attr, h, list, text } from "./dom.js";
 import { missing, number } from "./format.js";
 
 /**
- * table creates a table. columns: {key, label, unit, decimals, value(row), show(cell, row), words (text, no number), wide
- * (hidden on phones), rising (direction of the first click)}. options: caption, key(row), sort {key, up}, onsort(sort),
+ * table creates a table. columns: {key, label, unit, decimals or format(value), value(row), show(cell, row), words (text,
+ * no number), rising (direction of the first click)}. options: caption, key(row), sort {key, up}, onsort(sort),
  * called when the order changes, row(tr, row), which decorates a row. Returns {node, show(rows), sort}.
  */
 export function table(columns, options) {
@@ -28,7 +28,7 @@ export function table(columns, options) {
 }
 
 function kind(c) {
-  return [c.words ? "" : "num", c.wide ? `wide${c.wide}` : ""].join(" ").trim() || null;
+  return c.words ? null : "num";
 }
 
 function header(c, state, changed) {
@@ -47,7 +47,7 @@ function header(c, state, changed) {
 function show(c, cell, row) {
   if (c.show) return c.show(cell, row);
   const value = c.value(row);
-  text(cell, c.words ? value ?? missing : number(value, c.decimals ?? 0));
+  text(cell, c.words ? value ?? missing : c.format ? c.format(value) : number(value, c.decimals ?? 0));
   attr(cell, "data-missing", value == null);
 }
 

@@ -12,7 +12,11 @@
   addEventListener("DOMContentLoaded", () => {
     const button = document.getElementById("theme");
     const isDark = () => root.dataset.theme ? root.dataset.theme === "dark" : dark.matches;
-    const label = () => { button.textContent = isDark() ? "Light" : "Dark"; button.setAttribute("aria-label", `${button.textContent} colours`); };
+    const label = () => {
+      const name = isDark() ? "Light colours" : "Dark colours";
+      button.setAttribute("aria-label", name);
+      button.title = name;
+    };
     button.addEventListener("click", () => {
       const next = isDark() ? "light" : "dark";
       try { localStorage.setItem(key, next); } catch { /* without storage, the choice holds for this page only */ }

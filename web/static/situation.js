@@ -1,0 +1,63 @@
+// How a game stands: inning, outs, count, batter and pitcher, and the pitches of the at-bat.
+
+import { attr, flash, h, list, panel, text } from "./dom.js";
+import { measured, missing, outcome, player, spaced } from "./format.js";
+import { zonePlot } from "./zone.js";
+
+/** atBat returns the newest rows, newest first, as far as they are of one at-bat. Rows name the count before their pitch. */
+export function atBat(rows) {
+  const of = rows.slice(0, 1);
+  for (const r of rows.slice(1)) {
+    const next = of.at(-1), differs = (a, b) => a != null && b != null && a !== b;
+    if (after(r).over || ["inning", "outs", "batter_id", "pitcher_id"].some(k => differs(r[k], next[k]))) break;
+    if (r.balls > next.balls || r.strikes > next.strikes) break;
+    of.push(r);
+  }
+  return of;
+}
+
+/** after returns the count after a pitch, and whether the at-bat is over. */
+export function after(r) {
+  let { balls, strikes } = r;
+  const strike = r.pitch_result === "Strike" && !(r.pitch_action === "Foul" && strikes >= 2);
+  if (r.pitch_result === "Ball") balls++;
+  if (strike) strikes++;
+  return { balls, strikes, known: r.balls != null && r.strikes != null, over: r.pitch_result === "HitIntoPlay" || balls >= 4 || strikes >= 3 || r.pitch_action === "HitByPitch" };
+}
+
+function countOf(r) {
+  const { balls, strikes, known, over } = after(r);
+  if (!known) return missing;
+  if (!over) return `${balls}-${strikes}`;
+  if (r.pitch_result === "HitIntoPlay") return "In play";
+  return r.pitch_action === "HitByPitch" ? "Hit by pitch" : balls >= 4 ? "Walk" : "Strikeout";
+}
+
+const parts = [
+  ["inning", "Inning", r => r.inning ?? missing], ["outs", "Outs", r => r.outs ?? missing], ["count", "Count", countOf],
+  ["batter", "At bat", r => player(r.batter_name, r.batter_id)], ["pitcher", "Pitching", r => player(r.pitcher_name, r.pitcher_id, "unknown pitcher")],
+];
+
+/** situation is the panel of the present at-bat. pick(row) is called for a pitch that is chosen. */
+export function situation(pick) {
+  const places = parts.map(([key, label, value]) => ({ key, value, out: h("dd", {}, missing), label }));
+  const facts = h("dl", { class: "state" }, ...places.map(p => h("div", { "data-part": p.key }, h("dt", {}, p.label), p.out)));
+  const plot = zonePlot({ numbered: true, pick }), pitches = h("ol", { class: "at-bat", "aria-label": "Pitches of the at-bat" });
+  const node = panel("At-bat", { class: "now" }, h("div", { class: "inner" }, facts, plot.node, pitches));
+  let before = "";
+  return {
+    node,
+    show(rows, current) {
+      if (!rows.length) return;
+      const [last] = rows, of = atBat(rows);
+      for (const p of places) if (text(p.out, String(p.value(last))) && before) flash(p.out);
+      before = last.pitch_id;
+      plot.show(of, current);
+      list(pitches, [...of].reverse(), r => r.pitch_id, () => h("li", {}, h("span", { class: "what" }), h("span", { class: "how" })), (li, r) => {
+        text(li.firstChild, outcome(r));
+        text(li.lastChild, [spaced(r.pitch_type), measured(r.pitch_speed_mph)].filter(x => x !== missing).join(" ") || "\u00a0");
+        attr(li, "data-pitch", r.pitch_id);
+      });
+    },
+  };
+}
