@@ -96,7 +96,7 @@ func newPark(t *testing.T) *park {
 // games are two games that have just begun, told by the simulator, with the faults of a stream.
 func (p *park) games() <-chan *kgo.Record {
 	sim, err := simulate.New(simulate.Options{
-		Seed: 7, Games: 1 << 20, Parallel: 2, FeedIDs: true, Start: time.Now().Add(-20 * time.Minute),
+		Seed: 7, Games: 1 << 20, Parallel: 2, FeedIDs: true, Start: time.Now().Add(-2 * time.Hour),
 		Poison: 0.05, Duplicates: 0.02,
 	})
 	require.NoError(p.T, err)

@@ -21,7 +21,7 @@ export function game(root, [gamePK], signal) {
   let pinned = null, rows = [], newest = null;
   const pick = row => { if (row.is_swing) { pinned = pinned === row.pitch_id ? null : row.pitch_id; choose(); } };
   const followButton = h("button", { type: "button", hidden: true, onclick: () => { pinned = null; choose(); } }, "Follow the last swing");
-  const wall = h("a", { class: "sub", href: `#/wall/${encodeURIComponent(gamePK)}` }, "For the wall");
+  const wall = h("a", { href: `#/wall/${encodeURIComponent(gamePK)}` }, "For the wall");
   const now = situation(pick), swing = swingPanel("Swing", signal, followButton), pitches = pitchList(pick), batters = batterTable();
   const body = h("div", { class: "game-grid" }, swing.node, now.node, pitches.node, batters.node);
 

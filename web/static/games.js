@@ -1,17 +1,20 @@
 // The list of games, those with new pitches first.
 
-import { attr, command, h, loading, note, text } from "./dom.js";
-import { date, time } from "./format.js";
-import { poll } from "./net.js";
+import { attr, command, h, list, loading, note, text } from "./dom.js";
+import { counted, date, missing, number, outcome, player, time } from "./format.js";
+import { get, pause, poll } from "./net.js";
+import { countOf } from "./situation.js";
 import { table } from "./table.js";
 
 const movesFor = 20_000; // ms after a pitch arrived
+const carded = 6, lookEvery = 2000; // live games with a card, and ms between two looks at each
 
 /** games is the view of "#/games". */
 export function games(root, _, signal) {
   const seen = new Map(), place = h("div", {}, loading("Loading the games"));
   root.append(h("h1", {}, "Games"), place);
-  const list = table([
+  const cards = liveCards(signal);
+  const all = table([
     { key: "game_pk", label: "Game", words: true, head: true, rising: true, value: g => g.game_pk, show: link },
     { key: "state", label: "State", words: true, rising: true, value: g => g.live || moves(seen, g) ? "0" : "1", show: (cell, g) => badge(cell, g.live || moves(seen, g)) },
     { key: "venue", label: "Ballpark", words: true, rising: true, value: g => g.venue },
@@ -23,11 +26,42 @@ export function games(root, _, signal) {
     state: body => {
       for (const g of body.games) watch(seen, g);
       if (!body.games.length) return place.replaceChildren(note("empty", "No game yet.", "The first appears here with its first pitch. To see one at once, simulate it:", command("pitchstream simulate --produce --games 2")));
-      if (!list.node.isConnected) place.replaceChildren(h("div", { class: "panel" }, list.node));
-      list.show(body.games);
+      if (!all.node.isConnected) place.replaceChildren(cards.node, h("div", { class: "panel" }, all.node));
+      cards.show(body.games.filter(g => g.live || moves(seen, g)).slice(0, carded));
+      all.show(body.games);
     },
-    lost: problem => { if (!list.node.isConnected) place.replaceChildren(note("error", "The games cannot be read now.", `${problem.message}. Trying again.`)); },
+    lost: problem => { if (!all.node.isConnected) place.replaceChildren(note("error", "The games cannot be read now.", `${problem.message}. Trying again.`)); },
   }, signal);
+}
+
+/** liveCards shows how each live game stands. */
+function liveCards(signal) {
+  const node = h("ul", { class: "cards", "aria-label": "Live games" }), last = new Map();
+  let games = [];
+  const draw = () => list(node, games, g => g.game_pk, card, (li, g) => {
+    const row = last.get(g.game_pk), [big, who, what] = li.words;
+    text(li.name, `${g.venue ?? "Game"} · ${g.game_pk}`);
+    text(big, row ? `Inning ${row.inning ?? missing} · ${row.outs == null ? "outs –" : counted(row.outs, "out")} · ${countOf(row)}` : "\u00a0");
+    text(who, row ? `${player(row.batter_name, row.batter_id)} against ${player(row.pitcher_name, row.pitcher_id, "unknown pitcher")}` : "\u00a0");
+    text(what, row ? [outcome(row), row.is_contact && row.exit_velocity_mph != null ? `${number(row.exit_velocity_mph)} mph` : ""].filter(Boolean).join(", ") : "\u00a0");
+  });
+  (async () => {
+    while (!signal.aborted) {
+      await Promise.all(games.map(async ({ game_pk: pk }) => {
+        try {
+          last.set(pk, (await get(`v1/games/${encodeURIComponent(pk)}/pitches?limit=1`, signal)).pitches[0]);
+        } catch { /* the card stays as it was; the line at the top says why */ }
+      }));
+      draw();
+      await pause(games.length ? lookEvery : 200, signal);
+    }
+  })();
+  return { node, show(live) { games = live; attr(node, "hidden", !live.length); draw(); } };
+}
+
+function card(g) {
+  const name = h("a", { href: `#/games/${encodeURIComponent(g.game_pk)}` }), words = [h("b"), h("span"), h("span", { class: "sub" })];
+  return Object.assign(h("li", { class: "panel" }, name, ...words), { name, words });
 }
 
 function link(cell, g) {

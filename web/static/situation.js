@@ -25,7 +25,8 @@ export function after(r) {
   return { balls, strikes, known: r.balls != null && r.strikes != null, over: r.pitch_result === "HitIntoPlay" || balls >= 4 || strikes >= 3 || r.pitch_action === "HitByPitch" };
 }
 
-function countOf(r) {
+/** countOf names the count after a pitch, or how the at-bat ended. */
+export function countOf(r) {
   const { balls, strikes, known, over } = after(r);
   if (!known) return missing;
   if (!over) return `${balls}-${strikes}`;

@@ -91,8 +91,9 @@ function facts() {
   if (!body) return [];
   if (problem) return [{ kind: "as-of", words: `as of ${time(body.as_of)}` }];
   const lag = body.lag_ms == null ? "lag unknown" : body.lag_ms === 0 ? "caught up" : `lag ${duration(body.lag_ms)}`;
+  const asOf = verdict().level === "ok" ? [] : [{ kind: "as-of", words: `as of ${time(body.as_of)}` }];
   return [
     { kind: "source", words: `from ${sources[source()] ?? source()}` }, { kind: "lag", words: lag },
-    { kind: "rate", words: `${number(body.records_per_s, 1)} records/s` }, { kind: "as-of", words: `as of ${time(body.as_of)}` },
+    { kind: "rate", words: `${number(body.records_per_s, 1)} records/s` }, ...asOf,
   ];
 }

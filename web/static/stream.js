@@ -85,8 +85,8 @@ function tiles() {
 
 /** history are the charts of the rate and the lag since the page was opened. */
 function history(signal) {
-  const chart = (title, line) => {
-    const plot = timeline([line], signal);
+  const chart = (title, least, line) => {
+    const plot = timeline([line], signal, { least });
     const fine = h("p", { class: "fine" }, "\u00a0");
     const node = panel(title, { class: title.toLowerCase() }, plot.node, fine);
     return {
@@ -100,8 +100,8 @@ function history(signal) {
     };
   };
   return [
-    chart("Rate", { label: "Records/s", value: p => p.rate, format: v => number(v, v < 10 ? 1 : 0) }),
-    chart("Lag", { label: "Lag", value: p => p.lag, format: v => duration(v) }),
+    chart("Rate", 1, { label: "Records/s", value: p => p.rate, format: v => number(v, v < 10 ? 1 : 0) }),
+    chart("Lag", 1000, { label: "Lag", value: p => p.lag, format: v => duration(v) }),
   ];
 }
 

@@ -93,7 +93,7 @@ const trust = {
 const figures = [
   { key: "bat_speed_mph", label: "Bat speed", unit: "mph", decimals: 1, trust: r => r.bat_speed_mph == null ? "" : r.speed_confidence },
   { key: "attack_angle_deg", label: "Attack angle", unit: "deg", decimals: 1, trust: r => r.swing_confidence },
-  { key: "exit_velocity_mph", label: "Exit velocity", unit: "mph", format: measured, words: r => r.is_whiff && r.swing_confidence === "confirmed" ? "whiff" : "" },
+  { key: "exit_velocity_mph", label: "Exit velocity", unit: "mph", format: measured, words: r => r.is_whiff && r.swing_confidence === "confirmed" && r.pitch_result !== "HitIntoPlay" ? "whiff" : "" },
   { key: "launch_angle_deg", label: "Launch angle", unit: "deg", decimals: 1 },
   { key: "pitch_speed_mph", label: "Pitch speed", unit: "mph", format: measured },
   { key: "spin_rate_rpm", label: "Spin rate", unit: "rpm", decimals: 0 },

@@ -4,16 +4,16 @@ import { attr, h } from "./dom.js";
 
 /**
  * timeline draws lines over time. lines: {label, format(value), value(point)}; points have at, in ms. day: the axis has days.
- * Returns {node, show(points, words)}.
+ * least: the top of the scale where all values are smaller, because noise about zero is no event. Returns {node, show(points, words)}.
  */
-export function timeline(lines, signal, { height = 150, day = false } = {}) {
+export function timeline(lines, signal, { height = 150, day = false, least } = {}) {
   const place = h("div", { class: "timeline", role: "img" });
   let plot = null, data = [[]], width = 0;
   const draw = () => {
     if (!place.clientWidth) return;
     width = place.clientWidth;
     plot?.destroy();
-    plot = new globalThis.uPlot(options(lines, place, { width, height, day }), data, place);
+    plot = new globalThis.uPlot(options(lines, place, { width, height, day, least }), data, place);
   };
   const size = new ResizeObserver(() => { if (Math.abs(place.clientWidth - width) > 2) draw(); });
   size.observe(place);
@@ -30,7 +30,7 @@ export function timeline(lines, signal, { height = 150, day = false } = {}) {
   };
 }
 
-function options(lines, place, { width, height, day }) {
+function options(lines, place, { width, height, day, least }) {
   const ink = colour(place, "--muted"), faint = colour(place, "--line"), colours = ["--accent", "--warn", "--good"].map(name => colour(place, name));
   const font = `12px ${getComputedStyle(place).fontFamily}`;
   const axis = { stroke: ink, font, grid: { stroke: faint, width: 1 }, ticks: { stroke: faint, width: 1 } };
@@ -38,7 +38,7 @@ function options(lines, place, { width, height, day }) {
   return {
     width, height, padding: [8, 8, 0, 0], cursor: { points: { size: 6 } },
     legend: { live: true },
-    scales: { x: { time: true }, y: { range: (_, min, max) => range(day ? min : Math.min(min ?? 0, 0), max) } },
+    scales: { x: { time: true }, y: { range: (_, min, max) => least ? [0, Math.max(least, (max ?? 0) * 1.08)] : range(min, max) } },
     axes: [
       { ...axis, ...(day ? { values: (_, splits) => splits.map(s => dates.format(new Date(s * 1000))), incrs: [86_400] } : { values: "{HH}:{mm}:{ss}", space: 90 }) },
       { ...axis, size: 64, values: (_, splits) => splits.map(v => lines[0].format(v)) },

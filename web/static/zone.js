@@ -5,15 +5,15 @@ import { number, outcome } from "./format.js";
 
 const perFoot = 60, wide = 4, high = 4.4; // of the drawing, in feet
 const zone = { side: 0.83, bottom: 1.5, top: 3.5 }; // feet: the common one; records seldom have the batter's own
-const ball = 0.121; // radius in feet
+const edge = 0.23; // feet: a dot farther out is drawn at the edge, whole
 
-const px = x => (Math.min(Math.max(x, -wide / 2 + ball), wide / 2 - ball) + wide / 2) * perFoot;
-const py = z => (high - Math.min(Math.max(z, ball), high - ball)) * perFoot;
+const px = x => (Math.min(Math.max(x, -wide / 2 + edge), wide / 2 - edge) + wide / 2) * perFoot;
+const py = z => (high - Math.min(Math.max(z, edge), high - edge)) * perFoot;
 
 /** kindOf returns how a pitch is drawn: ball, called, swing (met) or whiff. */
 export function kindOf(r) {
-  if (r.is_whiff && r.swing_confidence === "confirmed") return "whiff";
   if (r.is_contact || r.pitch_result === "HitIntoPlay") return "swing";
+  if (r.is_whiff && r.swing_confidence === "confirmed") return "whiff";
   return r.pitch_result === "Strike" ? (r.is_swing ? "whiff" : "called") : "ball";
 }
 
@@ -58,7 +58,7 @@ function field() {
     const x = px(-side + 2 * side * i / 3), y = py(bottom + third * i);
     lines.push(s("line", { class: "third", x1: x, x2: x, y1: py(top), y2: py(bottom) }), s("line", { class: "third", x1: px(-side), x2: px(side), y1: y, y2: y }));
   }
-  const base = [[-0.708, 0.42], [0.708, 0.42], [0.708, 0.3], [0, 0.13], [-0.708, 0.3]].map(([x, z]) => `${px(x)},${py(z)}`).join(" ");
+  const base = [[-0.708, 0.52], [0.708, 0.52], [0.708, 0.4], [0, 0.24], [-0.708, 0.4]].map(([x, z]) => `${px(x)},${py(z)}`).join(" ");
   return [s("polygon", { class: "base", points: base }), ...lines,
     s("rect", { class: "edge", x: px(-side), y: py(top), width: 2 * side * perFoot, height: (top - bottom) * perFoot })];
 }
