@@ -94,6 +94,6 @@ function facts() {
   const asOf = verdict().level === "ok" ? [] : [{ kind: "as-of", words: `as of ${time(body.as_of)}` }];
   return [
     { kind: "source", words: `from ${sources[source()] ?? source()}` }, { kind: "lag", words: lag },
-    { kind: "rate", words: `${number(body.records_per_s, 1)} records/s` }, ...asOf,
+    ...(body.processors?.some(p => p.alive) ? [{ kind: "rate", words: `${number(body.records_per_s, 1)} records/s` }] : []), ...asOf,
   ];
 }
