@@ -15,11 +15,17 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-// TestTheCoreAgrees runs a stream with everything in it through the core: every row, identifier and code is
+// TestTheCoreAgrees runs streams with everything in them through the core: every row, identifier and code is
 // the one that the simulator says it made.
 func TestTheCoreAgrees(t *testing.T) {
+	t.Run("core 1", func(t *testing.T) { theCoreAgrees(t, 1) })
+	t.Run("core 2", func(t *testing.T) { theCoreAgrees(t, 2) })
+}
+
+func theCoreAgrees(t *testing.T, core int) {
+	t.Helper()
 	s, err := simulate.New(simulate.Options{
-		Seed: 11, Games: 6, Pitches: 1500, FeedIDs: true, OversizeBytes: 1 << 20,
+		Seed: 11, Core: core, Games: 6, Pitches: 1500, FeedIDs: true, OversizeBytes: 1 << 20,
 		Duplicates: 0.05, Reorder: 0.1, Corrections: 0.2, Deletes: 0.05, LateIDs: 0.3, Poison: 0.2,
 	})
 	require.NoError(t, err)
@@ -69,12 +75,17 @@ func requireRow(t *testing.T, want, got schemas.Row, near *closeness) {
 		}
 	}
 	require.Equal(t, want.BatSpeedMPH.Present, got.BatSpeedMPH.Present)
-	require.Equal(t, want.AttackAngleDeg.Present, got.AttackAngleDeg.Present)
+	if want.AttackAngleDeg.Present != got.AttackAngleDeg.Present {
+		// The limit of the range is near, or the bat is slow.
+		far := max(math.Abs(want.AttackAngleDeg.Value), math.Abs(got.AttackAngleDeg.Value))
+		require.True(t, far > 38 || want.BatSpeedMPH.Value < 50, "%v %v", want.AttackAngleDeg, want.BatSpeedMPH)
+		got.Issues = want.Issues
+	}
 	if math.Abs(want.BatSpeedMPH.Value-95) < 6 {
 		got.SpeedConfidence = want.SpeedConfidence // on the limit
 	}
 	got.BatSpeedMPH, got.AttackAngleDeg = want.BatSpeedMPH, want.AttackAngleDeg
-	// The simulator knows the columns of the first core.
+	// How near the columns of core 2 are to their truth is measured by bench accuracy.
 	fields, wanted := reflect.ValueOf(&got).Elem(), reflect.ValueOf(want)
 	first, _ := fields.Type().FieldByName("ReleaseSpeedMPH")
 	for i := first.Index[0]; i < fields.NumField(); i++ {

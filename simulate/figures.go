@@ -77,13 +77,48 @@ var callTable = [calls]callFigures{
 	pickoff: {result: schemas.ResultPickoff, action: "ThrowToFirst"},
 }
 
-// callWeights are the calls' weights with less than two strikes and with two.
-var callWeights = func() (w [2][]int) {
-	for _, c := range callTable {
-		w[0], w[1] = append(w[0], c.early), append(w[1], c.late)
+// callBook are the figures of the calls with which games are played.
+type callBook struct {
+	figures [calls]callFigures
+	weights [2][]int       // with less than two strikes and with two
+	inZone  [calls]float64 // share of the pitches in the zone; negative: as the call says
+}
+
+// realCalls are the calls of the real set, for the games of core 1.
+var realCalls = newCallBook(callTable)
+
+// leagueCalls are the calls of the major leagues in 2025: 51 of 100 pitches are in the zone, batters chase 28
+// of 100 that are not, and miss 15 of 100 in the zone and 43 outside.
+var leagueCalls = func() *callBook {
+	figures := callTable
+	for c, is := range map[call]struct {
+		early, late  int
+		hits, swings float64
+	}{
+		calledBall: {303, 115, 0, 10. / 418}, ballInDirt: {14, 11, 0, 1. / 25},
+		hitByPitch: {3, 1, 0, 0}, calledStrike: {181, 24, 0, 4. / 205},
+		swingingStrike: {65, 34, 0, 1}, blocked: {2, 3, 0, 1}, foulTip: {6, 4, 0, 1},
+		foul: {143, 89, 145. / 194, 1}, inPlay: {130, 88, 0.985, 1},
+	} {
+		f := &figures[c]
+		f.early, f.late, f.hits, f.swings = is.early, is.late, is.hits, is.swings
 	}
-	return w
+	b := newCallBook(figures)
+	for c := range b.inZone {
+		b.inZone[c] = -1
+	}
+	b.inZone[calledBall], b.inZone[calledStrike], b.inZone[swingingStrike] = 0.035, 0.94, 0.51
+	b.inZone[foulTip], b.inZone[foul], b.inZone[inPlay] = 0.5, 0.787, 0.787
+	return b
 }()
+
+func newCallBook(figures [calls]callFigures) *callBook {
+	b := &callBook{figures: figures}
+	for _, c := range figures {
+		b.weights[0], b.weights[1] = append(b.weights[0], c.early), append(b.weights[1], c.late)
+	}
+	return b
+}
 
 // The shares of throws to a base with a runner on first, and on second only. They were 19 and 1 of all
 // pitches, in games where 46 and 8 of a hundred pitches have such a runner.

@@ -19,6 +19,7 @@ type game struct {
 	teams  [2]*team
 	rng    source
 	stress source
+	calls  *callBook
 	s      *Simulator
 
 	clock   schemas.TimeMS // of the next pitch
@@ -59,6 +60,9 @@ func newGame(s *Simulator, number int) *game {
 		clock:  schemas.TimeMSOf(start),
 		inning: 1, line: [][2]int{{}},
 	}
+	if g.calls = leagueCalls; s.o.Core == 1 {
+		g.calls = realCalls
+	}
 	g.teams[0], g.teams[1] = s.league.pair(lane, day)
 	g.venue = g.teams[1].venue
 	return g
@@ -75,7 +79,7 @@ func (g *game) call() call {
 		g.bases&(onFirst|onSecond) == onSecond && g.rng.chance(pickoffSecond):
 		return pickoff
 	}
-	return call(pick(g.rng, callWeights[g.strikes/2]))
+	return call(pick(g.rng, g.calls.weights[g.strikes/2]))
 }
 
 // play counts the pitch that was thrown last and prepares the next.

@@ -12,6 +12,13 @@ type Message struct {
 	Want      Want
 }
 
+// The faults of a track of the bat.
+const (
+	FaultLost       = "lost"       // the bat has no length
+	FaultLate       = "late"       // its speed rises or falls in the last 15 ms as no bat's does
+	FaultImpossible = "impossible" // it spins as no hands can turn it
+)
+
 // Kind says why a message is in the stream.
 type Kind uint8
 
@@ -41,10 +48,12 @@ type Want struct {
 	// registers are the measured values and the identifiers of the feed. It is false for duplicates, whose
 	// original counts, and for poison.
 	Last bool
-	// Row is the row of a pitch, a duplicate or a correction, otherwise nil. It is exact except for attack angle
-	// and bat speed. Those are the values that the swing was made with; the values computed from the samples are
-	// close to them.
+	// Row is the row of a pitch, a duplicate or a correction, otherwise nil. The columns of core 1 are exact
+	// except for attack angle and bat speed, to which the values computed from the samples are close. The columns
+	// of core 2 are the truth: what the ball and the bat did, whatever the cameras saw of it. Those about the
+	// computation itself are missing: source, error, spread, confidence and doubts.
 	Row     *schemas.Row
+	Fault   string              // what is wrong with the track of the bat: FaultLost, FaultLate, FaultImpossible or ""
 	IDs     schemas.Identifiers // of an identify
 	Code    schemas.Code        // of a poison: the code of its dead letter
 	Flavour string              // of a poison: what was done to it

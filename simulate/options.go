@@ -18,10 +18,18 @@ type Options struct {
 
 	// BatterSpread is how much of a swing's speed depends on the batter, as a correlation from 0 (all batters
 	// are alike) to 1. It is about 0.5 in the major leagues. The distribution of all swings together does not
-	// depend on it.
+	// depend on it. 0 means 0.34 with core 2, and that all batters are alike with core 1.
 	BatterSpread float64
 	Biases       []Bias  // of venues whose cameras are off
 	Untracked    float64 // share of swings whose bat nobody tracked, beside those of the sensors' own faults
+
+	// Core is the version of the core whose figures the games have. 0 and 2: bats that are like the game at
+	// contact. 1: the games that the same seed gave before, byte for byte, whose bats go through the ball.
+	Core int
+	// Clean makes tracks of bats as they moved, without the faults of the cameras. Only for core 2.
+	Clean bool
+	// BatRate is how often a second the bat is sampled, 50 to 1000; 0: 300. Only for core 2.
+	BatRate float64
 
 	FeedIDs bool // every pitch carries the game feed's batter_id, pitcher_id and team_id as headers
 
@@ -65,6 +73,15 @@ func (o Options) Validate() error {
 	if o.Parallel < 0 || o.Parallel > maxParallel {
 		bad("Parallel", o.Parallel, "allowed is 1 to 15, or 0 for as many as there are")
 	}
+	if o.Core < 0 || o.Core > 2 {
+		bad("Core", o.Core, "allowed is 1 or 2, or 0 for 2")
+	}
+	if o.BatRate != 0 && !(o.BatRate >= 50 && o.BatRate <= 1000) {
+		bad("BatRate", o.BatRate, "allowed is 50 to 1000, or 0 for 300")
+	}
+	if o.Core == 1 && (o.Clean || o.BatRate != 0) {
+		bad("Core", o.Core, "Clean and BatRate need core 2")
+	}
 	for _, share := range o.shares() {
 		if !(share.value >= 0 && share.value <= 1) { // NaN too
 			bad(share.name, share.value, "a share is between 0 and 1")
@@ -87,6 +104,14 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
+// batStep is the time between two samples of the bat, s.
+func (o *Options) batStep() float64 {
+	if o.BatRate == 0 {
+		return batFrame
+	}
+	return 1 / o.BatRate
+}
+
 type share struct {
 	name  string
 	value float64
@@ -107,6 +132,12 @@ func (o Options) withDefaults() Options {
 			games = (o.Pitches + pitchesPerGame - 1) / pitchesPerGame
 		}
 		o.Parallel = min(games, maxParallel)
+	}
+	if o.Core == 0 {
+		o.Core = 2
+	}
+	if o.Core == 2 && o.BatterSpread == 0 {
+		o.BatterSpread = ownShareOfSwing
 	}
 	if o.Start.IsZero() {
 		o.Start = time.Date(2025, 4, 1, 17, 5, 0, 0, time.UTC)

@@ -25,6 +25,7 @@ type pitch struct {
 	batted   batted
 	hasSwing bool // a bat was tracked
 	swing    swing
+	flight   flight // of the pitch; only with core 2
 	ball     track
 
 	value []byte // the record
@@ -80,11 +81,20 @@ func (g *game) throw() *pitch {
 
 // measure draws the pitch itself: its flight, the swing, the batted ball and what follows.
 func (g *game) measure(p *pitch) {
-	r, f := g.rng, callTable[p.call]
-	zBat := r.NormFloat64()
+	zBat := g.rng.NormFloat64()
 	if own := g.s.o.BatterSpread; own > 0 {
 		zBat = own*p.batter.strength + math.Sqrt(1-own*own)*zBat
 	}
+	if g.s.o.Core == 1 {
+		g.measureFirst(p, zBat)
+		return
+	}
+	g.measureLeague(p, zBat)
+}
+
+// measureFirst draws a pitch for core 1, in the order that keeps the bytes of earlier streams.
+func (g *game) measureFirst(p *pitch, zBat float64) {
+	r, f := g.rng, callTable[p.call]
 	p.batted = g.drawBatted(p.call, zBat)
 	p.batted.tracked = r.chance(f.hits)
 	if p.batted.tracked {
@@ -97,19 +107,52 @@ func (g *game) measure(p *pitch) {
 		p.ball.pickoff(r, p.thrownTo)
 		return
 	}
-	t := pitchTypes[pick(r, pitchTypeWeights)]
-	if g.typed {
-		p.typeName = t.name
-	}
-	x, z := p.target(r)
-	flight := throwPitch(r, t, g.pitcher().left, x, z)
-	p.speedMPH, p.spinRPM, p.measured = flight.speedMPH(), drawSpin(r, t), true
+	flight := g.throwAt(p, drawTarget)
 	p.hasSwing = r.chance(f.swings)
 	if share := g.s.o.Untracked; share > 0 && g.stress.chance(share) {
 		p.hasSwing = false
 	}
 	p.swing = drawSwing(r, p, flight, zBat, g.bias())
 	p.follow(r, flight)
+}
+
+// measureLeague draws a pitch that is like the game at contact. The bat comes first, because what the ball does
+// depends on it.
+func (g *game) measureLeague(p *pitch, zBat float64) {
+	r, f := g.rng, g.calls.figures[p.call]
+	p.ball.begin(r)
+	if p.call == pickoff {
+		p.play, p.thrownTo = g.decide(p.call, 0, 0), g.pickedFrom()
+		p.ball.pickoff(r, p.thrownTo)
+		return
+	}
+	p.flight = g.throwAt(p, drawLeagueTarget)
+	mph := drawMPH(p, zBat)
+	plateMPH := p.flight.at(p.flight.timeAt(plateY)).vel.length()
+	p.batted = g.drawLeagueBatted(p, zBat, mph, plateMPH)
+	if p.batted.tracked = r.chance(f.hits); p.batted.tracked {
+		p.hitID = r.uuid()
+	}
+	p.play = g.decide(p.call, p.batted.launchDeg, p.batted.exitMPH)
+	p.hasSwing = r.chance(f.swings)
+	if share := g.s.o.Untracked; share > 0 && g.stress.chance(share) {
+		p.hasSwing = false
+	}
+	p.swing = g.drawLeagueSwing(p, p.flight, mph)
+	p.follow(r, p.flight)
+}
+
+// throwAt throws the pitch where draw aims it, and measures its speed and spin.
+func (g *game) throwAt(p *pitch, draw func(source, *pitch) (x, z float64)) flight {
+	r := g.rng
+	t := pitchTypes[pick(r, pitchTypeWeights)]
+	if g.typed {
+		p.typeName = t.name
+	}
+	x, z := draw(r, p)
+	f := throwPitch(r, t, g.pitcher().left, x, z)
+	p.speedMPH, p.spinRPM, p.measured = f.speedMPH(), drawSpin(r, t), true
+	return f
 }
 
 // drawSpin is the spin as the sensors give it, in steps of 10 rpm.
@@ -144,8 +187,8 @@ func (g *game) drawBatted(c call, zBat float64) (b batted) {
 	return b
 }
 
-// target is where the pitch crosses the plate: x and z in feet.
-func (p *pitch) target(r source) (x, z float64) {
+// drawTarget draws where the pitch crosses the plate: x and z in feet.
+func drawTarget(r source, p *pitch) (x, z float64) {
 	// The batter's side of the plate is left (negative) for one who bats right.
 	side := -1.0
 	if p.batter.left {

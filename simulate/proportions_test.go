@@ -10,13 +10,13 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// TestProportionsAreThoseOfTheRealSet compares 10,000 pitches with the figures of the real 1,254. The
+// TestProportionsAreThoseOfTheRealSet compares 10,000 pitches of core 1 with the figures of the real 1,254. The
 // tolerance is three standard errors of the real figure, the looser of the two.
 func TestProportionsAreThoseOfTheRealSet(t *testing.T) {
 	const n = 10_000
 	counts := map[string]int{}
 	var exits, speeds, launches, attacks, bats []float64
-	pitches(t, 21, n, func(g *game, p *pitch) {
+	pitches(t, Options{Seed: 21, Pitches: n, Core: 1}, func(g *game, p *pitch) {
 		row := p.row(schemas.PitchID{}, g.pk, g, false)
 		for name, is := range map[string]bool{
 			"HitIntoPlay": p.call == inPlay, "Foul": p.call == foul, "ball Called": p.call == calledBall,

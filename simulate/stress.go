@@ -89,7 +89,9 @@ func (e *envelope) measured(p *pitch, pk []byte, named bool, revision int64) Mes
 	if named {
 		m.Headers = appendIDs(m.Headers, p.ids)
 	}
-	m.Want = Want{Kind: KindPitch, PitchID: e.id, Revision: revision, Row: p.row(e.id, pk, e.g, named)}
+	m.Want = Want{
+		Kind: KindPitch, PitchID: e.id, Revision: revision, Row: p.row(e.id, pk, e.g, named), Fault: p.fault(),
+	}
 	return m
 }
 

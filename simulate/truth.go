@@ -12,9 +12,11 @@ import (
 
 // Ranges and limits of the specification (features.md §3 and §4) that a simulated pitch may leave.
 const (
-	spinMinRPM     = 500
-	reliableMaxMPH = 95
-	issueSpinRange = "spin_rate_rpm:range"
+	spinMinRPM       = 500
+	reliableMaxMPH   = 95
+	mostAttackDeg    = 45
+	issueSpinRange   = "spin_rate_rpm:range"
+	issueAttackRange = "attack_angle_deg:range"
 )
 
 // row is the row that the core should make of the record of p. named says that the feed's ids are in its
@@ -39,6 +41,10 @@ func (p *pitch) row(id schemas.PitchID, pk []byte, g *game, named bool) *schemas
 	}
 	p.rowOfBall(r)
 	p.rowOfSwing(r)
+	if g.s.o.Core != 1 {
+		p.truthOfFlight(r)
+		p.truthOfContact(r)
+	}
 	slices.Sort(r.Issues)
 	return r
 }
@@ -69,15 +75,85 @@ func (p *pitch) rowOfSwing(r *schemas.Row) {
 	if p.call == foul || p.call == inPlay {
 		r.SwingConfidence = schemas.SwingConfirmed
 	}
-	r.AttackAngleDeg = schemas.Some(p.swing.attackDeg)
+	attackDeg, speed := p.swing.fastest()
+	if r.AttackAngleDeg = schemas.Some(attackDeg); math.Abs(attackDeg) > mostAttackDeg {
+		r.AttackAngleDeg = schemas.Opt[float64]{}
+		r.Issues = append(r.Issues, issueAttackRange)
+	}
 	r.SpeedConfidence = schemas.SpeedQuestionable
 	if p.swing.lost {
 		return
 	}
-	speed := p.swing.batSpeedMPH()
 	if r.BatSpeedMPH = schemas.Some(speed); speed <= reliableMaxMPH {
 		r.SpeedConfidence = schemas.SpeedReliable
 	}
+}
+
+// truthOfFlight fills the columns about the pitch's flight, whose acceleration is constant.
+func (p *pitch) truthOfFlight(r *schemas.Row) {
+	if !p.measured {
+		return
+	}
+	const releaseFT = 50
+	f, degrees := p.flight, 180/math.Pi
+	releasedS, plateS := f.timeAt(releaseFT), f.timeAt(plateY)
+	plate, took := f.at(plateS), plateS-releasedS
+	r.ReleaseSpeedMPH = schemas.Some(f.at(releasedS).vel.length())
+	r.PlateSpeedMPH, r.PlateTimeS = schemas.Some(plate.vel.length()), schemas.Some(plateS)
+	r.PlateXFT, r.PlateZFT = schemas.Some(plate.pos.x), schemas.Some(plate.pos.z)
+	r.VerticalApproachDeg = schemas.Some(math.Atan2(plate.vel.z, -plate.vel.y) * degrees)
+	r.HorizontalApproachDeg = schemas.Some(math.Atan2(plate.vel.x, -plate.vel.y) * degrees)
+	inches := fpsPerMPH * took * took / 2 * 12
+	r.HorizontalBreakIn = schemas.Some(f.acc.x * inches)
+	r.InducedVerticalBreakIn = schemas.Some((f.acc.z + gravity) * inches)
+	in := inZone(plate.pos.x, plate.pos.z)
+	if r.InZone = schemas.Some(in); r.IsSwing {
+		r.IsChase = schemas.Some(!in)
+	}
+}
+
+// truthOfContact fills the columns about the contact: what the bat did, whatever the cameras saw of it.
+func (p *pitch) truthOfContact(r *schemas.Row) {
+	if !r.IsSwing {
+		return
+	}
+	m, s, degrees := &p.swing.meeting, &p.swing, 180/math.Pi
+	pull := schemas.Some(m.pull * degrees)
+	r.ContactTimeS, r.ContactBatSpeedMPH = schemas.Some(s.contactAt), schemas.Some(m.mph)
+	r.ContactAttackAngleDeg, r.ContactAttackDirectionPullDeg = schemas.Some(m.attack*degrees), pull
+	r.BatSide, r.ContactAttackDirectionDeg = schemas.BatsRight, schemas.Some(-pull.Value)
+	if m.left {
+		r.BatSide, r.ContactAttackDirectionDeg = schemas.BatsLeft, pull
+	}
+	r.SwingPathTiltDeg = schemas.Some(m.tilt * degrees)
+	r.SwingLengthFT, r.TimeToContactS = schemas.Some(m.lengthFT), schemas.Some(m.timeS)
+	r.InterceptXFT, r.InterceptYFT = schemas.Some(s.contact.x), schemas.Some(s.contact.y)
+	r.InterceptZFT = schemas.Some(s.contact.z)
+	r.ContactFromHeadIn, r.MissDistanceIn = schemas.Some(m.fromHeadIn), schemas.Some(m.missIn)
+	if !p.batted.tracked {
+		return
+	}
+	ev, la := p.batted.exitMPH, p.batted.launchDeg
+	pct := 100 * ev / greatestExit(m.mph, r.PlateSpeedMPH.Value)
+	r.SquaredUpPct, r.IsSquaredUp = schemas.Some(pct), schemas.Some(pct >= 80)
+	r.IsBlast = schemas.Some(min(pct, 100)+m.mph >= 164)
+	r.IsBarrel = schemas.Some(ev >= 98 && la <= 50 && 1.5*ev-la >= 117 && ev+la >= 124)
+}
+
+// fault says what is wrong with the track of a pitch's bat.
+func (p *pitch) fault() string {
+	c, tracked := p.swing.path.(*cameras)
+	switch {
+	case !p.hasSwing:
+		return ""
+	case p.swing.lost:
+		return FaultLost
+	case tracked && c.spin > 0:
+		return FaultImpossible
+	case tracked && (c.turned != 0 || c.late != vec{}):
+		return FaultLate
+	}
+	return ""
 }
 
 func small(n int) schemas.Opt[int16] { return schemas.Some(int16(n)) }

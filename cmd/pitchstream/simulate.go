@@ -22,14 +22,18 @@ import (
 // simulateCmd plays simulated games into files, standard output or Kafka.
 type simulateCmd struct {
 	Seed     uint64 `env:"-" name:"seed" default:"1" placeholder:"N" help:"Seed of the games: equal seeds give equal games, byte for byte, whatever the stress flags below do to their records. Default: 1."`
+	Core     int    `env:"-" name:"core" default:"2" placeholder:"N" help:"2: bats that are like the game at contact. 1: the bytes that the same seed gave before core 2, whose bats go through the ball. Default: 2."`
 	Games    int    `env:"-" name:"games" placeholder:"N" help:"Games to play: about 310 pitches, 15 MB each. Default: one, or as many as --pitches needs."`
 	Pitches  int    `env:"-" name:"pitches" placeholder:"N" help:"Pitches to throw in all, cutting the games short. Default: whole games."`
 	Parallel int    `env:"-" name:"parallel" placeholder:"N" help:"Games played at the same time, 1 to 15; the others follow a day later each. Default: all, at most 15."`
 	FeedIDs  bool   `env:"-" name:"feed-ids" help:"Send the game feed's batter_id, pitcher_id and team_id as headers of every pitch. Default: a batter is known only where the ball was hit, as in bare tracking records."`
 
-	BatterSpread float64    `env:"-" name:"batter-spread" placeholder:"SHARE" group:"Cameras" help:"How much of a swing's speed is the batter's own, as a correlation, 0 to 1; about 0.5 in the major leagues. Default: 0, all batters are equal."`
+	BatterSpread float64    `env:"-" name:"batter-spread" placeholder:"SHARE" group:"Cameras" help:"How much of a swing's speed is the batter's own, as a correlation, 0 to 1. Default: 0.34 as in the major leagues; with --core 1 none, all batters are equal."`
 	Bias         []biasFlag `env:"-" name:"bias" sep:"none" placeholder:"venue=NAME,mph=X[,from=DATE]" group:"Cameras" help:"A venue that measures all bats X mph too fast, from a game date on, which quality should find. May be given several times."`
 	Untracked    float64    `env:"-" name:"untracked" placeholder:"SHARE" group:"Cameras" help:"Share of the swings without bat tracking, in addition to the sensors' own faults."`
+
+	Clean   bool    `env:"-" name:"clean" group:"Cameras" help:"Track every bat as it moved, without the faults of real tracks. Default: a seam at contact, late rises and falls, lost bats."`
+	BatRate float64 `env:"-" name:"bat-rate" placeholder:"HZ" group:"Cameras" help:"Samples of the bat a second, 50 to 1000. Default: 300."`
 
 	Duplicates    float64      `env:"-" name:"duplicates" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Sent again later, byte for byte."`
 	Reorder       float64      `env:"-" name:"reorder" placeholder:"SHARE" group:"Stress (shares of the pitches, 0 to 1)" help:"Moved up to 20 pitches earlier or later."`
@@ -44,6 +48,7 @@ type simulateCmd struct {
 
 	Output   string `env:"-" name:"output" short:"o" placeholder:"PATH" group:"Where to" help:"A folder (that exists, or ends in /): a JSON Lines file per game, GAME_0.jsonl. Otherwise a file; - is standard output, the default."`
 	Envelope bool   `env:"-" name:"envelope" group:"Where to" help:"Write lines {\"key\", \"headers\", \"timestamp_ms\", \"value\"}, the value as text, as value_base64 if it is not UTF-8, or null. Default: the values alone, without keys and headers."`
+	Truth    string `env:"-" name:"truth" placeholder:"FILE" group:"Where to" help:"Write what ball and bat did, a JSON object a measured record: pitch_id, revision, fault of the track, and the true value of each column of core 2. Needs --core 2."`
 	JSON     bool   `env:"-" name:"json" group:"Where to" help:"Print the summary as one JSON object."`
 	Produce  bool   `env:"-" name:"produce" group:"Where to" help:"Produce to the raw topic of --kafka-brokers: keyed by game, acknowledged by all replicas, compressed with zstd."`
 
@@ -67,6 +72,9 @@ One game into a file, and through the pipeline without any server:
 A full day's slate into Kafka, in game time, ten times as fast:
   pitchstream simulate --produce --kafka-brokers localhost:9092 --games 15 --realtime --speedup 10 --feed-ids
 
+Records with the truth beside them, to measure how accurate a core is (bench accuracy does it for this one):
+  pitchstream simulate --pitches 1000 -o games/ --truth truth.jsonl
+
 Everything that a stream does to records, for inspection:
   pitchstream simulate --pitches 200 --envelope --duplicates .1 --corrections .1 --deletes .05 --late-ids .2 --poison .1
 
@@ -83,6 +91,8 @@ func (c *simulateCmd) Validate() error {
 		return fmt.Errorf("--rate=%v: want pitches a second, or none", c.Rate)
 	case c.Speedup < 0:
 		return fmt.Errorf("--speedup=%v: want more than 0", c.Speedup)
+	case c.Truth != "" && c.Core == 1:
+		return errors.New("--truth needs --core 2: the games of core 1 have none")
 	case c.Speedup > 0 && !c.Realtime:
 		return errors.New("--speedup needs --realtime")
 	case c.Rate > 0 && c.Realtime:
@@ -115,12 +125,12 @@ var flagNames = strings.NewReplacer("Games ", "--games ", "Pitches ", "--pitches
 	"Untracked ", "--untracked ", "Duplicates ", "--duplicates ", "Reorder ", "--reorder ",
 	"Corrections ", "--corrections ", "Deletes ", "--deletes ", "LateIDs ", "--late-ids ",
 	"Poison ", "--poison ", "OversizeBytes ", "--oversize-bytes ", "Start ", "--start ",
-	"FirstGamePK ", "--first-game-pk ")
+	"FirstGamePK ", "--first-game-pk ", "Core ", "--core ", "BatRate ", "--bat-rate ", "Clean ", "--clean ")
 
 // options returns the simulator's options. Games in real time begin now, unless --start is given.
 func (c *simulateCmd) options(now time.Time) simulate.Options {
 	o := simulate.Options{
-		Seed: c.Seed, Games: c.Games, Pitches: c.Pitches, Parallel: c.Parallel, FeedIDs: c.FeedIDs,
+		Seed: c.Seed, Core: c.Core, Clean: c.Clean, BatRate: c.BatRate, Games: c.Games, Pitches: c.Pitches, Parallel: c.Parallel, FeedIDs: c.FeedIDs,
 		BatterSpread: c.BatterSpread, Untracked: c.Untracked, Duplicates: c.Duplicates, Reorder: c.Reorder,
 		Corrections: c.Corrections, Deletes: c.Deletes, LateIDs: c.LateIDs, Poison: c.Poison,
 		OversizeBytes: int(c.OversizeBytes), Start: c.Start, FirstGamePK: c.FirstGamePK,
@@ -146,6 +156,11 @@ func (c *simulateCmd) Run(ctx context.Context, std *stdio) error {
 	o := simulation.Options{Simulator: s, ProgressTo: std.Err, Pitches: int64(c.Pitches)}
 	if o.Sink, err = c.openSink(ctx, std); err != nil {
 		return err
+	}
+	if c.Truth != "" {
+		if o.Sink, err = simulation.WithTruth(ctx, o.Sink, c.Truth); err != nil {
+			return err
+		}
 	}
 	switch {
 	case c.Realtime:

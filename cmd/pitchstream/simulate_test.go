@@ -52,6 +52,42 @@ func TestSimulateWritesRecordsToStdout(t *testing.T) {
 	assert.Equal(t, out, again)
 }
 
+// TestSimulateWritesTheTruthOfEveryMeasuredRecord compares it with what the core makes of the records.
+func TestSimulateWritesTheTruthOfEveryMeasuredRecord(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "truth.jsonl")
+	_, _, err := simulated(t, "--pitches=80", "--clean", "--envelope", "--corrections=0.2", "--poison=0.1",
+		"-o", filepath.Join(t.TempDir(), "records.jsonl"), "--truth", path)
+	require.NoError(t, err)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	of := map[string]map[string]any{}
+	for line := range bytes.Lines(text) {
+		var truth map[string]any
+		require.NoError(t, json.Unmarshal(line, &truth))
+		of[fmt.Sprint(truth["pitch_id"], " ", truth["revision"])] = truth
+	}
+	s, err := simulate.New(simulate.Options{
+		Seed: 1, Pitches: 80, Clean: true, Corrections: 0.2, Poison: 0.1,
+	})
+	require.NoError(t, err)
+	measured, swings := 0, 0
+	for m, ok := s.Next(); ok; m, ok = s.Next() {
+		if m.Want.Row == nil {
+			continue
+		}
+		measured++
+		truth := of[fmt.Sprint(m.Want.PitchID, " ", m.Want.Revision)]
+		require.Len(t, truth, 3+29)
+		if truth["contact_bat_speed_mph"] != nil {
+			swings++
+			require.Equal(t, m.Want.Row.ContactBatSpeedMPH.Value, truth["contact_bat_speed_mph"])
+		}
+		require.NotContains(t, truth, "contact_confidence")
+	}
+	require.Len(t, of, measured)
+	require.Greater(t, swings, 20)
+}
+
 func TestSimulateWritesAFileAGame(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "games") + "/"
 	out, _, err := simulated(t, "--games=2", "--pitches=60", "-o", folder)
