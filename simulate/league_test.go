@@ -15,7 +15,7 @@ import (
 
 // TestBatsAreLikeTheGameAtContact holds the league's figures of 2025, in what the core makes of the records.
 func TestBatsAreLikeTheGameAtContact(t *testing.T) {
-	s, err := simulate.New(simulate.Options{Seed: 51, Pitches: 14_000, Parallel: 15, FeedIDs: true})
+	s, err := simulate.New(simulate.Options{Seed: 51, Pitches: 12_000, Parallel: 15, FeedIDs: true})
 	require.NoError(t, err)
 	var rows, swings []schemas.Row
 	for m, ok := s.Next(); ok; m, ok = s.Next() {

@@ -78,7 +78,7 @@ const heldBackMPH = 52
 func (g *game) drawLeagueSwing(p *pitch, f flight, mph float64) swing {
 	r, figures := g.rng, leagueCalls.figures[p.call]
 	s := swing{
-		lost:      r.chance(figures.lost),
+		lost:      r.chance(figures.lost) && !g.s.o.Clean,
 		contactAt: f.timeAt(r.clipped(meanDepthFT, depthSDFT, -0.4, 3.3)),
 		samples:   int(batSampleCounts.at(r.Float64())),
 		clock:     seconds(r.between(2, 9)),
