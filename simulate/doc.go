@@ -12,7 +12,8 @@
 //	pitch.go   what the sensors measured                          types, speeds, results: figures.go
 //	flight.go  the ball: drag, spin, bounces, throws              track.go samples it at 30 Hz
 //	swing.go   the bat, sampled at 300 Hz
-//	           core 1: batpath.go    core 2: meeting.go at contact, turnpath.go its motion, cameras.go its track
+//	           core 1: batpath.go
+//	           core 2: meeting.go at contact, turnpath.go its motion, cameras.go its track
 //	encode.go  the record's JSON
 //	truth.go   the row that the core should make of it, and what ball and bat did
 //	stress.go  what a stream does to records: repeats, reorders, corrects, deletes, names late,
@@ -20,6 +21,6 @@
 //
 // The constants come from 1,254 real pitches of four games, of which 628 have a tracked swing (Women in
 // Sports Data 2024 hackathon, anonymised), and from twelve of their records. None of the data itself is in
-// this package. What bats do at contact is from the league's figures of 2025; with Options.Core 1 it is as it was
-// before, byte for byte.
+// this package. The bats at contact have the league's figures of 2025. With Options.Core 1 they are as they
+// were before, byte for byte.
 package simulate

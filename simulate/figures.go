@@ -32,7 +32,8 @@ type callFigures struct {
 	early, late int
 	// hits is the share with a measured batted ball, which is also where the batter is named.
 	hits float64
-	// swings is the share with a tracked bat; lost, of these, the share with a bat of length 0 and no true Hit.
+	// swings is the share with a tracked bat; lost, of these, the share with a bat of length 0 and no true
+	// Hit.
 	swings, lost float64
 }
 

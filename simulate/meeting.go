@@ -55,7 +55,7 @@ func drawMeeting(r source, p *pitch, ball vec, mph float64) meeting {
 	switch {
 	case p.call == inPlay || p.call == foul || p.batted.tracked:
 		m.missIn = r.normal(touchIn, touchSDIn)
-		// What leaves steeply was met below its middle.
+		// A ball that leaves steeply was met below its middle.
 		m.under = min(max(radians(p.batted.launchDeg)-m.attack, -1), 1)
 	case p.call == foulTip:
 		m.missIn, m.under = r.clipped(2.9, 0.1, 2.7, 3.2), r.between(1, 1.5)
@@ -73,8 +73,8 @@ func drawMeeting(r source, p *pitch, ball vec, mph float64) meeting {
 // heldBackMPH is the speed below which a swing that met nothing was held back.
 const heldBackMPH = 52
 
-// drawLeagueSwing draws a swing at a flight, and what the cameras make of it. The cameras measure all bats of a
-// venue faster by a bias.
+// drawLeagueSwing draws a swing at a flight, and what the cameras make of it. The cameras measure all bats of
+// a venue faster by a bias.
 func (g *game) drawLeagueSwing(p *pitch, f flight, mph float64) swing {
 	r, figures := g.rng, leagueCalls.figures[p.call]
 	s := swing{
@@ -103,7 +103,7 @@ func (g *game) drawLeagueSwing(p *pitch, f flight, mph float64) swing {
 // drawLeagueBatted draws a batted ball that a bat of this speed can give to a pitch of this speed.
 func (g *game) drawLeagueBatted(p *pitch, zBat, batMPH, pitchMPH float64) (b batted) {
 	b = g.drawBatted(p.call, zBat)
-	// What a bat of the mean speed gives to a mean pitch, the distribution of exit velocities is about.
+	// The distribution of exit velocities is that of a mean bat and a mean pitch.
 	const meanBatMPH, meanPitchMPH = 74, 84
 	squared := min(b.exitMPH/greatestExit(meanBatMPH, meanPitchMPH), 1)
 	b.exitMPH = min(squared*greatestExit(batMPH, pitchMPH), mostExitMPH)

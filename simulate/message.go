@@ -49,11 +49,11 @@ type Want struct {
 	// original counts, and for poison.
 	Last bool
 	// Row is the row of a pitch, a duplicate or a correction, otherwise nil. The columns of core 1 are exact
-	// except for attack angle and bat speed, to which the values computed from the samples are close. The columns
-	// of core 2 are the truth: what the ball and the bat did, whatever the cameras saw of it. Those about the
-	// computation itself are missing: source, error, spread, confidence and doubts.
+	// except for attack angle and bat speed, to which the values computed from the samples are close. The
+	// columns of core 2 are the truth: what the ball and the bat did, whatever the cameras saw of it. Those
+	// about the computation itself are missing: source, error, spread, confidence and doubts.
 	Row     *schemas.Row
-	Fault   string              // what is wrong with the track of the bat: FaultLost, FaultLate, FaultImpossible or ""
+	Fault   string              // of the bat's track; "" for none
 	IDs     schemas.Identifiers // of an identify
 	Code    schemas.Code        // of a poison: the code of its dead letter
 	Flavour string              // of a poison: what was done to it

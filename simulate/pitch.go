@@ -116,8 +116,8 @@ func (g *game) measureFirst(p *pitch, zBat float64) {
 	p.follow(r, flight)
 }
 
-// measureLeague draws a pitch that is like the game at contact. The bat comes first, because what the ball does
-// depends on it.
+// measureLeague draws a pitch that is like the game at contact. The bat comes first, because what the ball
+// does depends on it.
 func (g *game) measureLeague(p *pitch, zBat float64) {
 	r, f := g.rng, g.calls.figures[p.call]
 	p.ball.begin(r)

@@ -10,8 +10,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// TestProportionsAreThoseOfTheRealSet compares 10,000 pitches of core 1 with the figures of the real 1,254. The
-// tolerance is three standard errors of the real figure, the looser of the two.
+// TestProportionsAreThoseOfTheRealSet compares 10,000 pitches of core 1 with the figures of the real 1,254.
+// The tolerance is three standard errors of the real figure, the looser of the two.
 func TestProportionsAreThoseOfTheRealSet(t *testing.T) {
 	const n = 10_000
 	counts := map[string]int{}

@@ -43,8 +43,8 @@ func (s *swing) batSpeedMPH() float64 {
 	return s.headFPS * (batLength - sweetSpot) / batLength / fpsPerMPH
 }
 
-// fastest returns about what the first core finds: the attack angle where the head is fastest over the ground,
-// and the greatest speed of the sweet spot over three frames.
+// fastest returns about what the first core finds: the attack angle where the head is fastest over the
+// ground, and the greatest speed of the sweet spot over three frames.
 func (s *swing) fastest() (attackDeg, mph float64) {
 	if s.meeting == (meeting{}) {
 		return s.attackDeg, s.batSpeedMPH()

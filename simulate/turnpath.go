@@ -3,8 +3,8 @@ package simulate
 import "math"
 
 // turnPath is the motion of a bat that is like the game at contact. The hands go around the body and the bat
-// turns about the hands, both in one tilted plane, so speed, attack, direction and tilt at contact have closed
-// forms. It is for a batter who bats right; mirror turns x around for one who bats left.
+// turns about the hands, both in one tilted plane, so speed, attack, direction and tilt at contact have
+// closed forms. It is for a batter who bats right; mirror turns x around for one who bats left.
 //
 // The turning of either rises and falls as sech². The hands peak before the contact and the bat after it.
 // Within the plane an angle of 0 points where the plane goes down, and π/2 level, the way the bat goes.
@@ -76,8 +76,8 @@ func newTurnPath(r source, m *meeting, ball vec) *turnPath {
 	p.down = vec{cosYaw * math.Cos(m.tilt), sinYaw * math.Cos(m.tilt), -math.Sin(m.tilt)}
 	p.level = vec{-sinYaw, cosYaw, 0}
 
-	// The spot's velocity is that of the hands and that of the turning together. The hands are ahead of the bat
-	// by an angle, and the turning gives the rest of the speed.
+	// The spot's velocity is that of the hands and that of the turning together. The hands are ahead of the
+	// bat by an angle, and the turning gives the rest of the speed.
 	speed := m.mph * fpsPerMPH
 	handsFPS, ahead := speed*r.clipped(0.17, 0.03, 0.08, 0.26), radians(r.clipped(25, 8, 0, 50))
 	sinAhead, cosAhead := math.Sincos(ahead)
@@ -121,13 +121,14 @@ func (p *turnPath) turned(t, further, steeper float64) (head, handle vec) {
 	sinT, cosT := math.Sincos(tilt)
 	sinY, cosY := math.Sincos(p.yaw)
 	sinA, cosA := math.Sincos(p.bat.at(t) + further)
-	head = handle.plus(vec{cosA*cosY*cosT - sinA*sinY, cosA*sinY*cosT + sinA*cosY, -cosA * sinT}.times(batLength))
+	bat := vec{cosA*cosY*cosT - sinA*sinY, cosA*sinY*cosT + sinA*cosY, -cosA * sinT}
+	head = handle.plus(bat.times(batLength))
 	handle.x, head.x = handle.x*p.mirror, head.x*p.mirror
 	return head, handle
 }
 
-// way returns the length of the head's path from the start of the swing to contact, and how long it takes. The
-// swing starts at the end of the last hundredth of a second in which the head was slower than 30 mph.
+// way returns the length of the head's path from the start of the swing to contact, and how long it takes.
+// The swing starts at the end of the last hundredth of a second in which the head was slower than 30 mph.
 func (p *turnPath) way() (lengthFT, timeS float64) {
 	const (
 		step   = 0.001

@@ -125,12 +125,14 @@ var flagNames = strings.NewReplacer("Games ", "--games ", "Pitches ", "--pitches
 	"Untracked ", "--untracked ", "Duplicates ", "--duplicates ", "Reorder ", "--reorder ",
 	"Corrections ", "--corrections ", "Deletes ", "--deletes ", "LateIDs ", "--late-ids ",
 	"Poison ", "--poison ", "OversizeBytes ", "--oversize-bytes ", "Start ", "--start ",
-	"FirstGamePK ", "--first-game-pk ", "Core ", "--core ", "BatRate ", "--bat-rate ", "Clean ", "--clean ")
+	"FirstGamePK ", "--first-game-pk ", "Core ", "--core ", "BatRate ", "--bat-rate ",
+	"Clean ", "--clean ")
 
 // options returns the simulator's options. Games in real time begin now, unless --start is given.
 func (c *simulateCmd) options(now time.Time) simulate.Options {
 	o := simulate.Options{
-		Seed: c.Seed, Core: c.Core, Clean: c.Clean, BatRate: c.BatRate, Games: c.Games, Pitches: c.Pitches, Parallel: c.Parallel, FeedIDs: c.FeedIDs,
+		Seed: c.Seed, Core: c.Core, Clean: c.Clean, BatRate: c.BatRate,
+		Games: c.Games, Pitches: c.Pitches, Parallel: c.Parallel, FeedIDs: c.FeedIDs,
 		BatterSpread: c.BatterSpread, Untracked: c.Untracked, Duplicates: c.Duplicates, Reorder: c.Reorder,
 		Corrections: c.Corrections, Deletes: c.Deletes, LateIDs: c.LateIDs, Poison: c.Poison,
 		OversizeBytes: int(c.OversizeBytes), Start: c.Start, FirstGamePK: c.FirstGamePK,

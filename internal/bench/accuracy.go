@@ -48,8 +48,8 @@ type Setting struct {
 	spreadTells share
 }
 
-// ColumnAccuracy is how far one column is from the truth, in all rows that have it, and in those whose contact
-// is reliable. Columns of the flight have no confidence, so all count as reliable.
+// ColumnAccuracy is how far one column is from the truth, in all rows that have it, and in those whose
+// contact is reliable. Columns of the flight have no confidence, so all count as reliable.
 type ColumnAccuracy struct {
 	Column   string `json:"column"`
 	Unit     string `json:"unit"`
@@ -60,13 +60,13 @@ type ColumnAccuracy struct {
 // Errors are the differences of computed values from true ones.
 type Errors struct {
 	N int `json:"n"`
-	// Bias and RMSE are the mean and the root of the mean square. Of a column without numbers they are missing,
-	// and AgreePct is the share that agrees.
+	// Bias and RMSE are the mean and the root of the mean square. A column without numbers has AgreePct
+	// instead, the share that agrees.
 	Bias     *float64 `json:"bias,omitempty"`
 	RMSE     *float64 `json:"rmse,omitempty"`
 	AgreePct *float64 `json:"agree_pct,omitempty"`
-	// Within1 and Within2 are the shares within one and two of the row's own standard errors, in percent: 68 and
-	// 95 of an error that is one. Only the speed at contact has a standard error.
+	// Within1 and Within2 are the shares within one and two of the row's own standard errors, in percent: 68
+	// and 95 of an error that is one. Only the speed at contact has a standard error.
 	Within1Pct *float64 `json:"within_1_error_pct,omitempty"`
 	Within2Pct *float64 `json:"within_2_errors_pct,omitempty"`
 
@@ -91,8 +91,8 @@ func (s *share) pct() *float64 {
 	return &pct
 }
 
-// AccuracyRates are the samples of the bat a second of the published table. The records have 300. With fewer than
-// 172 too few samples lie in the 35 ms before contact, so every column at contact is missing.
+// AccuracyRates are the samples of the bat a second of the published table. The records have 300. With fewer
+// than 172 too few samples lie in the 35 ms before contact, so every column at contact is missing.
 var AccuracyRates = []float64{300, 200, 150, 100}
 
 // Accuracy runs the core over simulated swings and compares its rows with their truth.

@@ -71,8 +71,8 @@ func (b *book) flagged(day string) (venues []string) {
 	return venues
 }
 
-// The limits were set over leagues of core 1, whose swings differ by ±5.8 mph within batters. A clean venue must
-// not be flagged in leagues of core 2 either, whose bats differ more.
+// The limits were set over leagues of core 1, whose swings differ by ±5.8 mph within batters. A clean venue
+// must not be flagged in leagues of core 2 either, whose bats differ more.
 
 // flaggedWithin says at which of the venue's swings since the bias began it was flagged; 0: not within 300.
 func flaggedWithin(t testing.TB, seed uint64, mph, spread float64) int {

@@ -16,9 +16,9 @@ var untold = []string{
 	"contact_confidence", "contact_doubts",
 }
 
-// Truths writes what the ball and the bat of a measured record did, as a JSON object: its pitch_id and revision,
-// the fault of the bat's track, and the true value of every column of core 2. Of other messages it writes
-// nothing.
+// Truths writes what the ball and the bat of a measured record did, as a JSON object. It has the pitch_id and
+// the revision, the fault of the bat's track, and the true value of every column of core 2. It writes nothing
+// of other messages.
 func Truths(b []byte, m *simulate.Message) ([]byte, error) {
 	if m.Want.Kind != simulate.KindPitch && m.Want.Kind != simulate.KindCorrection {
 		return b, nil
@@ -46,8 +46,8 @@ func Truths(b []byte, m *simulate.Message) ([]byte, error) {
 	return append(b, "}\n"...), nil
 }
 
-// WithTruth returns a sink that also writes Truths to a file, which it creates or replaces. It closes the sink
-// if it cannot.
+// WithTruth returns a sink that also writes Truths to a file, which it creates or replaces. It closes the
+// sink if it cannot.
 func WithTruth(ctx context.Context, sink Sink, path string) (Sink, error) {
 	truths, err := ToFile(path, Truths)
 	if err != nil {
