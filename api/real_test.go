@@ -1,9 +1,12 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,11 +29,13 @@ type real struct {
 	server *testkit.Server // of Redis
 	asker  *asker
 	next   int64
+	rest   func() // ends the heartbeats
 }
 
 func newReal(t *testing.T) *real {
 	t.Helper()
-	r := &real{server: testkit.OwnRedis(t)}
+	r := &real{server: testkit.OwnRedis(t), rest: func() {}}
+	t.Cleanup(func() { r.rest() })
 	cfg := redissink.Config{URL: r.server.Addr, IOTimeout: 30 * time.Second}
 	pg := pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1}
 	var err error
@@ -70,12 +75,61 @@ func (r *real) write(t *testing.T, b schemas.Batch) {
 	r.beat(t)
 }
 
-// beat says that the processor is alive, for an hour: nothing is about how long a test takes.
-func (r *real) beat(t *testing.T) {
+// beat says that the processor is alive, and goes on with it: nothing is about how long a test takes.
+func (r *real) beat(t *testing.T) { r.beatAs(t, schemas.PhaseOK, 0) }
+
+// beatAs is beat of a processor whose clock is wrong. Nobody hears a store that is stopped.
+func (r *real) beatAs(t *testing.T, phase string, wrongBy time.Duration) {
 	t.Helper()
-	h := schemas.Heartbeat{At: schemas.TimeMSOf(time.Now().Add(time.Hour)), Phase: schemas.PhaseOK, Topic: "t", Positions: map[string]int64{"0": r.next}}
-	require.NoError(t, r.redis.Beat(t.Context(), "a", h))
-	require.NoError(t, pgbooks.NewHeartbeats(r.store.DB()).Beat(t.Context(), "a", h))
+	h := schemas.Heartbeat{Phase: phase, Topic: "t", Positions: map[string]int64{"0": r.next}}
+	once := func(ctx context.Context) error {
+		h.At = schemas.TimeMSOf(time.Now().Add(wrongBy))
+		redis := r.redis.Beat(ctx, "a", h)
+		return errors.Join(redis, pgbooks.NewHeartbeats(r.store.DB()).Beat(ctx, "a", h))
+	}
+	r.rest()
+	if err := once(t.Context()); phase == schemas.PhaseOK {
+		require.NoError(t, err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var beating sync.WaitGroup
+	r.rest = func() { stop(); beating.Wait() }
+	beating.Go(func() {
+		tick := time.NewTicker(300 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				_ = once(ctx)
+			}
+		}
+	})
+}
+
+// guard: api: a heartbeat that moves is of a live processor, whatever its clock
+// guard: api: a heartbeat in Postgres is dated by Postgres
+func TestAnswersAreFreshThoughTheProcessorsClockIsWrong(t *testing.T) {
+	for _, wrongBy := range []time.Duration{-time.Hour, -25 * time.Hour, time.Hour} {
+		t.Run(wrongBy.String(), func(t *testing.T) {
+			r := newReal(t)
+			r.write(t, sinktest.BatchOf(sinktest.NewGenerator(3, 300).Upsert(0, 1)))
+			r.beatAs(t, schemas.PhaseOK, wrongBy)
+			fresh := func(source string) func() bool {
+				return func() bool {
+					body := r.asker.get(200, opOverview, "/v1/stream")
+					return body["source"] == source && body["stale"] == false
+				}
+			}
+			require.Eventually(t, fresh("redis"), time.Minute, 100*time.Millisecond)
+			r.server.Stop(t)
+			r.beatAs(t, "away", wrongBy)
+			require.Eventually(t, fresh("postgres"), time.Minute, 100*time.Millisecond)
+			r.rest()
+			require.Eventually(t, func() bool { return !fresh("postgres")() }, time.Minute, 100*time.Millisecond, "the processor is dead")
+		})
+	}
 }
 
 // everything asks all that can be asked of a world, and gives the answers by path.
@@ -128,16 +182,11 @@ func TestAllSourcesReturnTheSameAnswers(t *testing.T) {
 	require.Equal(t, []any{1.0}, whole["/v1/batters?ids=600000,600001,600002,600003,1"]["missing"])
 
 	r.server.Stop(t)
-	r.beatStore(t)
+	r.beatAs(t, "away", 0)
 	fallback := r.everything(t)
 	require.Equal(t, "postgres", fallback["/v1/batters/600000"]["source"])
 	require.Equal(t, false, fallback["/v1/batters/600000"]["stale"], "processors tell Postgres too")
 	require.Equal(t, settled(whole), settled(fallback))
-}
-
-func (r *real) beatStore(t *testing.T) {
-	t.Helper()
-	require.NoError(t, pgbooks.NewHeartbeats(r.store.DB()).Beat(t.Context(), "a", schemas.Heartbeat{At: schemas.TimeMSOf(time.Now().Add(time.Hour)), Phase: "away", Topic: "t", Positions: map[string]int64{"0": r.next}}))
 }
 
 // settled leaves out where an answer comes from; averages are compared to nine digits.

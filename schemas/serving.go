@@ -26,6 +26,7 @@ var ErrUnreadable = errors.New("not of its form")
 
 // Heartbeat is the state of one processor. Each processor writes it once a second.
 type Heartbeat struct {
+	// At is when it was written: as stored, by the clock of the processor; as read, by that of the reader.
 	At TimeMS `json:"at"`
 	// LagMS is the age of the oldest known record that is not applied yet; 0 when caught up.
 	LagMS int64 `json:"lag_ms"`

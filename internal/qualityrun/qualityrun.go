@@ -93,7 +93,8 @@ func Refresh(
 	ctx context.Context, store *pgsink.Sink, whole bool, most int,
 ) (done, left int, err error) {
 	books := pgbooks.NewQuality(store.DB())
-	began := time.Now()
+	now := store.DB().Config.Now
+	began := now()
 	units, err := books.Touched(ctx, whole)
 	if err != nil || len(units) == 0 && !whole {
 		return 0, 0, err
@@ -107,7 +108,7 @@ func Refresh(
 		listed = func(id int64) bool { return ids[id] }
 	}
 	for _, u := range units[:min(len(units), most)] {
-		at := time.Now()
+		at := now()
 		rows, err := books.Rows(ctx, u)
 		if err != nil {
 			return done, len(units) - done, err

@@ -49,7 +49,7 @@ func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) e
 		return fmt.Errorf("redis: heartbeat: %w", err)
 	}
 	beats := parseJSON[schemas.Heartbeat](all)
-	s.elect(instance, beats)
+	before := s.elect(instance, beats)
 	for _, other := range slices.AppendSeq(works, maps.Keys(all)) {
 		old, isBeat := beats[other]
 		// A newer build may write what we cannot parse, but it is an object of JSON.
@@ -59,7 +59,9 @@ func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) e
 			s.reader.cfg.Log.Warn("a field of ours in Redis held what no processor writes: removing it",
 				"key", k.heartbeat(), "field", other)
 		}
-		if isForeign || isBeat && h.At-old.At > schemas.TimeMS(beatKept.Milliseconds()) {
+		isOld := isBeat && h.At-old.At > schemas.TimeMS(beatKept.Milliseconds())
+		// guard: api: a heartbeat that moves is kept, whatever its clock | before[other] == old.At -> true
+		if isForeign || isOld && before[other] == old.At {
 			if err := s.Rest(ctx, other); err != nil {
 				return err
 			}
@@ -80,11 +82,14 @@ func (s *Sink) beatInto(ctx context.Context, key, instance string, text []byte) 
 }
 
 // elect decides whether this processor leads: it has the smallest name of those whose heartbeat moved since
-// its own last one. Clocks play no part. Two may lead for a second, which only costs work.
-func (s *Sink) elect(instance string, beats map[string]schemas.Heartbeat) {
+// its own last one. Clocks play no part. Two may lead for a second, which only costs work. It returns the
+// heartbeats as of the last call.
+func (s *Sink) elect(
+	instance string, beats map[string]schemas.Heartbeat,
+) (was map[string]schemas.TimeMS) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	was := s.beats
+	was = s.beats
 	s.beats, s.leads = map[string]schemas.TimeMS{}, true
 	for other, h := range beats {
 		s.beats[other] = h.At
@@ -92,6 +97,7 @@ func (s *Sink) elect(instance string, beats map[string]schemas.Heartbeat) {
 			s.leads = false
 		}
 	}
+	return was
 }
 
 // Rest removes the heartbeat and the work of a processor. A processor calls it when it ends in order.

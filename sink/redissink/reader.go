@@ -25,6 +25,7 @@ type Reader struct {
 	at     addresses
 	keys   keys
 	cfg    Config
+	beats  movements
 }
 
 // OpenReader returns a Reader. It does not connect.
@@ -155,6 +156,7 @@ func (r *Reader) withPulse(ctx context.Context, ask func(redis.Pipeliner)) (puls
 	}
 	// A value that cannot be parsed is left out: then the pulse does not say that Redis is complete.
 	pulse = schemas.Pulse{Epoch: epoch.Val(), Heartbeats: parseJSON[schemas.Heartbeat](beats.Val())}
+	r.beats.date(pulse.Heartbeats, time.Now())
 	pulse.Applied, _ = parseApplied(applied.Val())
 	return pulse, nil
 }

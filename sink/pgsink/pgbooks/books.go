@@ -177,19 +177,20 @@ func (b Heartbeats) Beat(ctx context.Context, instance string, h schemas.Heartbe
 	if err != nil {
 		return pg.Wrap("heartbeat", err)
 	}
-	return b.write(ctx, instance, h.At, text)
+	return b.write(ctx, instance, text)
 }
 
 // Rest records that a processor stopped in an orderly way.
 func (b Heartbeats) Rest(ctx context.Context, instance string) error {
-	return b.write(ctx, instance, schemas.TimeMSOf(b.db.Config.Now()), nil)
+	return b.write(ctx, instance, nil)
 }
 
-func (b Heartbeats) write(ctx context.Context, instance string, at schemas.TimeMS, beat []byte) error {
+// write writes a heartbeat with the time of Postgres, because the clock of a processor may be wrong.
+func (b Heartbeats) write(ctx context.Context, instance string, beat []byte) error {
 	_, err := pg.Exec(ctx, b.db, `
-		INSERT INTO {schema}.heartbeats (instance, at, beat) SELECT $1, $2, $3
+		INSERT INTO {schema}.heartbeats (instance, at, beat) SELECT $1, clock_timestamp(), $2
 		FROM set_config('synchronous_commit', 'off', true)
-		ON CONFLICT (instance) DO UPDATE SET at = excluded.at, beat = excluded.beat`, instance, at.Time(), beat)
+		ON CONFLICT (instance) DO UPDATE SET at = excluded.at, beat = excluded.beat`, instance, beat)
 	return pg.Wrap("heartbeat", err)
 }
 

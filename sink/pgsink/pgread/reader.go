@@ -67,9 +67,25 @@ func (r *Reader) Pulse(ctx context.Context) (schemas.Pulse, error) {
 			})
 			return err
 		})
+	ages := map[string]int64{}
 	b.Queue(`SELECT instance, beat - 'work' FROM {schema}.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).
 		Query(func(rows pgx.Rows) error { return decode(rows, p.Heartbeats) })
-	return p, pg.Wrap("positions", r.db.Run(ctx, b))
+	b.Queue(`SELECT instance, (extract(epoch FROM clock_timestamp() - at) * 1000)::bigint FROM {schema}.heartbeats`).
+		Query(func(rows pgx.Rows) error {
+			var name string
+			var age int64
+			_, err := pgx.ForEachRow(rows, []any{&name, &age}, func() error { ages[name] = age; return nil })
+			return err
+		})
+	if err := r.db.Run(ctx, b); err != nil {
+		return p, pg.Wrap("positions", err)
+	}
+	// guard: api: a heartbeat in Postgres is dated by Postgres
+	for name, h := range p.Heartbeats {
+		h.At = schemas.TimeMSOf(time.Now()) - schemas.TimeMS(max(ages[name], 0))
+		p.Heartbeats[name] = h
+	}
+	return p, nil
 }
 
 // Works returns by instance the work that the processors reported, of a stopped one the last report within an

@@ -40,13 +40,13 @@ type Config struct {
 	CoreVersion int32  // features.CoreVersion of this build
 	MaxConns    int32  // connections of the pool; below 4: 4
 	Log         *slog.Logger
-	Now         func() time.Time // nil: time.Now
+	Now         func() time.Time // the clock of this machine; nil: time.Now
 }
 
 // DB is an open pool and the settings that it was opened with. Several of the store's types share one.
 type DB struct {
 	Pool   *pgxpool.Pool
-	Config Config
+	Config Config // its Now of a writer is the clock of Postgres
 
 	begin    string   // starts a transaction
 	settings string   // the statement that follows begin
@@ -55,6 +55,9 @@ type DB struct {
 	explicitMode bool        // the URL says how statements are sent
 	isPooled     atomic.Bool // the last new connection was a pooler's
 	wantsPrimary bool        // a standby is refused
+
+	local func() time.Time // the clock of this machine
+	ahead atomic.Int64     // by how much that of Postgres is ahead of it, in nanoseconds
 }
 
 var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
@@ -104,16 +107,18 @@ func setStatement(settings ...setting) string {
 // Open makes a pool for writers. It does not connect: the first statement does. A standby is refused, unless
 // the URL has target_session_attrs.
 func Open(cfg Config) (*DB, error) {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	db := &DB{
 		Config: cfg, begin: "begin isolation level read committed read write",
-		settings: setStatement(slices.Concat(common, ofWriters)...), wantsPrimary: true,
+		settings: setStatement(slices.Concat(common, ofWriters)...), wantsPrimary: true, local: cfg.Now,
 	}
+	if db.local == nil {
+		db.local = time.Now
+	}
+	// guard: what is written is dated by Postgres | .Add(time.Duration(db.ahead.Load())) ->
+	db.Config.Now = func() time.Time { return db.local().Add(time.Duration(db.ahead.Load())) }
 	return db, db.open("pitchstream", 4, 3*time.Second)
 }
 
@@ -127,7 +132,7 @@ func OpenReader(cfg Config, application string, timeout time.Duration) (*DB, err
 	}
 	db := &DB{
 		Config: cfg, begin: "begin isolation level read committed read only",
-		settings: setStatement(slices.Concat(common, limits)...),
+		settings: setStatement(slices.Concat(common, limits)...), local: time.Now,
 	}
 	return db, db.open(application, 8, 2*time.Second)
 }
@@ -197,19 +202,22 @@ func (db *DB) open(application string, conns int32, connect time.Duration) error
 var ErrEncoding = errors.New("this database cannot hold every text")
 
 // inspect looks at a new connection: a database of another encoding than UTF-8 is refused, and for writers a
-// standby. It finds out whether a pooler is in between: that gives its clients other process ids than those
-// of the server.
+// standby. It compares the clocks. It finds out whether a pooler is in between: that gives its clients other
+// process ids than those of the server.
 func (db *DB) inspect(ctx context.Context, conn *pgconn.PgConn) error {
 	// guard: a database of another encoding is refused
 	if e := conn.ParameterStatus("server_encoding"); e != "" && e != "UTF8" {
 		return fmt.Errorf("%w: its encoding (server_encoding) is %s, want UTF8: "+
 			"CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", ErrEncoding, e)
 	}
-	results, err := conn.Exec(ctx, "SELECT pg_backend_pid(), pg_is_in_recovery()").ReadAll()
+	asked := db.local()
+	results, err := conn.Exec(ctx, "SELECT pg_backend_pid(), pg_is_in_recovery(), "+
+		"(extract(epoch FROM clock_timestamp()) * 1000)::bigint").ReadAll()
 	if err != nil {
 		return err
 	}
 	row := results[0].Rows[0]
+	db.compareClocks(asked, string(row[2]))
 	// guard: a writer refuses a standby | db.wantsPrimary && -> false && db.wantsPrimary &&
 	if db.wantsPrimary && string(row[1]) == "t" {
 		return errors.New("the server is a standby and cannot be written to: waiting for the primary " +
@@ -217,4 +225,21 @@ func (db *DB) inspect(ctx context.Context, conn *pgconn.PgConn) error {
 	}
 	db.isPooled.Store(string(row[0]) != strconv.FormatUint(uint64(conn.PID()), 10))
 	return nil
+}
+
+// compareClocks notes by how much the clock of Postgres is ahead of this one, because processors with wrong
+// clocks would date what they write by them. Clocks that agree within a second are left alone.
+func (db *DB) compareClocks(asked time.Time, server string) {
+	ms, err := strconv.ParseInt(server, 10, 64)
+	if err != nil {
+		return
+	}
+	ahead := time.UnixMilli(ms).Sub(asked.Add(db.local().Sub(asked) / 2))
+	if ahead.Abs() < time.Second {
+		ahead = 0
+	}
+	if db.ahead.Swap(int64(ahead)) == 0 && ahead != 0 && db.Config.Log != nil {
+		db.Config.Log.Warn("the clock of this machine differs from that of Postgres: dating by Postgres",
+			"postgres_is_ahead_by", ahead.Round(time.Second))
+	}
 }
