@@ -178,7 +178,7 @@ func venueName(f *schemas.QualityFacts) string {
 	switch f.Venue {
 	case "":
 		return unknownVenue
-	// guard: quality: a venue that is called all is one | unknownVenue -> "\x00"
+	// guard: quality: a venue that is called all is one | everywhere, ->
 	case everywhere, unknownVenue:
 		return "venue " + string(f.Venue)
 	}

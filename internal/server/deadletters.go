@@ -45,6 +45,7 @@ func openDeadLetters(o Options) (*deadLetters, error) {
 	if err != nil {
 		return nil, err
 	}
+	// guard: bytes: one dead letter is read at a time | Weighted(1) -> Weighted(9)
 	d := &deadLetters{store: store, turn: semaphore.NewWeighted(1), o: deadletter.Options{
 		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic,
 		Known: pgbooks.NewDeadLetters(store.DB()), CoreOnly: true,
@@ -128,7 +129,6 @@ func (d *deadLetters) survey(ctx context.Context) (report schemas.DeadLetterRepo
 func (d *deadLetters) Letter(
 	ctx context.Context, partition int32, offset int64,
 ) (out *schemas.DeadLetterView, err error) {
-	// guard: bytes: one dead letter is read at a time
 	if err := d.turn.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}

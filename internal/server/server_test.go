@@ -110,6 +110,7 @@ func TestServerAnswersUntilItsContextEnds(t *testing.T) {
 }
 
 // guard: server: a key may be as long as a record
+// guard: bytes: one dead letter is read at a time
 func TestDeadLetterReportReadsTheTopicOnce(t *testing.T) {
 	o, client, store := testOptions(t)
 	encoder := kafkasink.Encoder{DeadTopic: o.DeadTopic, Group: "pitchstream", Build: "old"}
@@ -152,6 +153,13 @@ func TestDeadLetterReportReadsTheTopicOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, l.Key, textBytes+len("…"))
 	require.Len(t, l.Headers[0].Value, textBytes+len("…"))
+
+	require.True(t, dead.turn.TryAcquire(1))
+	waiting, end := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer end()
+	_, err = dead.Letter(waiting, 0, 0)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	dead.turn.Release(1)
 
 	for _, at := range []schemas.Coordinates{{Offset: 1 << 40}, {Partition: 99}} {
 		none, err := dead.Letter(t.Context(), at.Partition, at.Offset)

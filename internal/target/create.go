@@ -112,7 +112,7 @@ func Drop(ctx context.Context, o DropOptions) (d Dropped, err error) {
 	}
 	feeding, err := FeedingOf(ctx, c.live, d.Target)
 	// An error is no obstacle, because a schema that an earlier drop has half removed cannot be read.
-	// guard: target: one that is fed is not dropped | feeding.Processors > 0 -> false
+	// guard: target: one that is fed is not dropped | feeding.Processors > 0 -> feeding.Processors < 0
 	if err == nil && feeding.Processors > 0 {
 		const text = "a processor feeds %s: stop it first; one that was killed counts for another %v"
 		return d, fmt.Errorf(text, o.Name, AliveFor)

@@ -70,7 +70,7 @@ func (j *judge) beyondTopic(is *schemas.Change, kind string) string {
 		return notCheckable
 	case !ok:
 		return kind
-	// guard: verify: a version of a former topic of the same name is no difference
+	// guard: verify: a version of a former topic is no difference | , is.Version.Offset < j.former[is.Version.Partition] ->
 	case is.Version.Offset < span.From, is.Version.Offset < j.former[is.Version.Partition]:
 		return notCheckable
 	case is.Version.Offset >= span.To:

@@ -159,7 +159,9 @@ func TestBrokenRegistersAreFoundAndRepairedFromTheTopic(t *testing.T) {
 	require.Equal(t, left, kindsOf(compare(t, kafka, store, false)))
 }
 
-// A version beyond the stored positions is on its way, and one before the first record cannot be checked.
+// A version beyond the stored positions is on its way. One before the first record cannot be checked, nor one
+// that may be of a former topic.
+// guard: verify: a version of a former topic is no difference
 func TestVersionsOutsideOfWhatWasReadAreNoDifference(t *testing.T) {
 	kafka, store := played(t)
 	store.positions[0].NextOffset -= 10
@@ -174,8 +176,13 @@ func TestVersionsOutsideOfWhatWasReadAreNoDifference(t *testing.T) {
 	for offset, want := range map[int64]string{4: notCheckable, 5: schemas.DiffersExtra, 9: moving} {
 		require.Equal(t, want, j.of(schemas.StoredRegisters{Measured: at(offset)}).measured, offset)
 	}
+	j.former = map[int32]int64{0: 8}
+	for offset, want := range map[int64]string{7: notCheckable, 8: schemas.DiffersExtra} {
+		require.Equal(t, want, j.of(schemas.StoredRegisters{Measured: at(offset)}).measured, offset)
+	}
 }
 
+// guard: verify: a dead letter of a former topic is no difference
 func TestDeadLettersAreComparedOneByOne(t *testing.T) {
 	spans := kafkaread.Spans{0: {To: 10}}
 	l := deadLetters{kafka: Kafka{Raw: "raw"}, about: map[place]deadLetter{
@@ -197,4 +204,8 @@ func TestDeadLettersAreComparedOneByOne(t *testing.T) {
 	r, found = l.judge(rejected, spans)
 	require.EqualValues(t, 1, r.NotCheckable)
 	require.Len(t, found, 2)
+	l.former = map[int32]int64{0: 3}
+	r, found = l.judge(rejected, spans)
+	require.EqualValues(t, 2, r.FormerTopic)
+	require.Len(t, found, 1, "that of offset 3")
 }

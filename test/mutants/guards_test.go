@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -122,6 +123,8 @@ func TestMutations(t *testing.T) {
 	got, err = mutate(clause, guard{file: "a.go", line: 5})
 	require.NoError(t, err)
 	require.Contains(t, got, "case (n > 9) && false:")
+	_, err = mutate(strings.Replace(clause, "n > 9", "n > 9, n < 0", 1), guard{file: "a.go", line: 5})
+	require.ErrorContains(t, err, "the mark must say which")
 
 	sql := "SELECT 1\n-- guard: x\nWHERE a = 1\nAND b\nLIMIT 1\n"
 	for how, want := range map[string]string{

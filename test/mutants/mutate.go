@@ -134,6 +134,8 @@ func remove(source string, node ast.Node, from, to int) (string, error) {
 		if n.Tok == token.DEFINE {
 			return "", errors.New("what it defines is used: the mark must say how it is removed")
 		}
+	case *ast.CaseClause:
+		return "", errors.New("a case of several conditions: the mark must say which of them is removed")
 	case ast.Expr:
 		return source[:from] + strings.TrimPrefix(source[to:], ","), nil
 	case ast.Stmt:
