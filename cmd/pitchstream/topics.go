@@ -43,7 +43,7 @@ func (c *topicsCmd) Run(ctx context.Context, std *stdio) error {
 		differs = differs || s.Missing || len(s.Differences) > 0
 		topics = append(topics, object{
 			"topic": s.Topic.Name, "created": s.Created, "missing": s.Missing,
-			"differences": append([]string{}, s.Differences...),
+			"differences": append([]string{}, s.Differences...), "repair": s.Repair,
 		})
 		if c.JSON {
 			continue
@@ -51,6 +51,9 @@ func (c *topicsCmd) Run(ctx context.Context, std *stdio) error {
 		fmt.Fprintln(std.Out, s.Topic.Name, stateWord(s))
 		for _, d := range s.Differences {
 			fmt.Fprintf(std.Out, "  differs: %s (left as it is)\n", d)
+		}
+		if s.Repair != "" {
+			fmt.Fprintf(std.Out, "  repair:  %s\n", s.Repair)
 		}
 	}
 	if c.JSON {

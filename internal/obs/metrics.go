@@ -34,6 +34,7 @@ type Metrics struct {
 
 	// Only a processor has the metrics below.
 	records, bytes, rows      prometheus.Counter
+	arrivalTimes              prometheus.Counter
 	superseded, lost          prometheus.Counter // lost: the old name of superseded, for one release
 	letters, issues           *prometheus.CounterVec
 	batchSeconds              *prometheus.HistogramVec
@@ -86,6 +87,8 @@ func NewMetrics(build string) *Metrics {
 func NewProcessorMetrics(build string, codes, columns []string) *Metrics {
 	m := NewMetrics(build)
 	m.records = m.counter("records_total", "Records that were processed: their batch is committed.")
+	m.arrivalTimes = m.counter("arrival_time_records_total",
+		"Records that were read with the time of their arrival instead of their own: the topic replaces it.")
 	m.bytes = m.counter("bytes_total", "Bytes of the values of the processed records.")
 	m.rows = m.counter("rows_total", "Pitches whose stored state the processed records became.")
 	m.superseded = m.counter("superseded_total",
@@ -189,6 +192,9 @@ func (m *Metrics) Quality() *Quality {
 	m.Registry.MustRegister(q)
 	return q
 }
+
+// ArrivalTimes counts records that were read with the time of their arrival.
+func (m *Metrics) ArrivalTimes(records int) { m.arrivalTimes.Add(float64(records)) }
 
 // Committed counts a batch whose offsets are committed: its records, the bytes of their values, the pitches
 // whose stored row it changed, and its superseded changes.

@@ -48,6 +48,7 @@ func TestEveryMetricIsZeroFromTheStart(t *testing.T) {
 	for _, line := range []string{
 		`pitchstream_build_info{version="v1.2.3"} 1`,
 		`pitchstream_records_total 0`,
+		`pitchstream_arrival_time_records_total 0`,
 		`pitchstream_bytes_total 0`,
 		`pitchstream_rows_total 0`,
 		`pitchstream_lost_total 0`,

@@ -28,6 +28,7 @@ type Observer struct {
 	work    *activity
 	traces  *obs.Tracer
 	refused atomic.Value // the hint for the reason why Redis refuses us that was logged last
+	arrival sync.Once    // logs the first record whose time the topic has replaced
 	unknown atomic.Value // the note about migrations that was logged last
 }
 
@@ -62,8 +63,24 @@ func (w *Observer) withHint(err error) string {
 // BatchStarted starts the trace of a batch.
 func (w *Observer) BatchStarted() { w.traces.Began() }
 
-// Polled links the batch's trace to those of its records' producers.
+// Polled links the batch's trace to those of its records' producers. It counts the records whose time the
+// topic has replaced by that of their arrival, and logs the first.
 func (w *Observer) Polled(records []*kgo.Record) {
+	replaced := 0
+	for _, r := range records {
+		if r.Attrs.TimestampType() == 1 {
+			replaced++
+		}
+	}
+	// guard: records with the time of their arrival are counted
+	if replaced > 0 {
+		w.Metrics.ArrivalTimes(replaced)
+		w.arrival.Do(func() {
+			w.log.Warn("the topic replaces the times of records by those of their arrival "+
+				"(message.timestamp.type=LogAppendTime): an old version that is sent late wins over a newer one",
+				"topic", records[0].Topic, "repair", "pitchstream topics --check prints the command")
+		})
+	}
 	if !w.traces.Recording() {
 		return
 	}

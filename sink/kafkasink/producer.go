@@ -33,6 +33,8 @@ type Producer struct {
 	pace  *rate.Limiter // nil: no limit
 	acks  ackQueue
 	limit int32 // the topic's max.message.bytes, as an upper bound for batches
+	// replacesTimes reports that the topic replaces the timestamps of records by the times of their arrival.
+	replacesTimes bool
 	// trouble is why the last connection to a broker failed, nil after one that succeeded. A time-out quotes it.
 	trouble atomic.Pointer[error]
 }
@@ -130,8 +132,11 @@ func (p *Producer) checkTopic(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the topic %s: %w", p.o.Topic, p.explain(err))
 	}
-	limit, err := MaxMessageBytes(ctx, admin, p.o.Topic)
-	if err != nil || limit < 512 { // not permitted to read it, or not a limit that can be meant
+	settings, _ := topicSettings(ctx, admin, p.o.Topic) // not everybody may read them
+	has := settings[timestampType]
+	p.replacesTimes = has != "" && has != createTime
+	limit, err := batchLimit(p.o.Topic, settings)
+	if err != nil || limit < 512 { // not a limit that can be meant
 		limit = int32(p.o.MaxRecordBytes)
 	}
 	p.limit = min(limit, maxBatchBytes)
@@ -140,8 +145,14 @@ func (p *Producer) checkTopic(ctx context.Context) error {
 
 // Send gives a record to the brokers. It waits for its turn (RecordsPerSecond) and for room
 // (MaxInFlightBytes). The Producer owns the record and what it points to until it calls acked, with nil or
-// with the reason why the record was not taken. If Send itself fails, because ctx ended, acked is not called.
+// with the reason why the record was not taken. If Send itself fails, because ctx ended, or because the topic
+// would replace the record's timestamp, acked is not called.
 func (p *Producer) Send(ctx context.Context, rec *kgo.Record, acked func(error)) error {
+	// guard: load: a topic that replaces timestamps is refused
+	if p.replacesTimes && !rec.Timestamp.IsZero() {
+		return fmt.Errorf("the topic %s replaces the times of records by those of their arrival, so that old "+
+			"pitches win over newer ones: run: %s", p.o.Topic, alterCommand(p.o.Topic, timestampType+"="+createTime))
+	}
 	if p.pace != nil {
 		if err := p.pace.Wait(ctx); err != nil {
 			return causeOf(ctx, err)

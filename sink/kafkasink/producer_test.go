@@ -13,6 +13,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -114,6 +115,26 @@ func TestProducerNeedsItsTopicAndBrokers(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "Kafka cannot be reached: ")
 	require.ErrorContains(t, err, addrs[0])
+}
+
+// guard: load: a topic that replaces timestamps is refused
+func TestProducerRefusesToHaveATimestampReplaced(t *testing.T) {
+	cluster := testkit.FakeKafka(t)
+	admin := kadm.NewClient(testkit.KafkaClient(t, cluster))
+	arrival := "LogAppendTime"
+	_, err := admin.AlterTopicConfigs(t.Context(),
+		[]kadm.AlterConfig{{Name: timestampType, Value: &arrival}}, testkit.RawTopic)
+	require.NoError(t, err)
+	p := openTestProducer(t, cluster, ProducerOptions{})
+	var a acks
+	require.NoError(t, p.Send(t.Context(), &kgo.Record{Value: []byte("now")}, a.note(0)))
+	err = p.Send(t.Context(), &kgo.Record{Timestamp: time.UnixMilli(1)}, a.note(1))
+	require.EqualError(t, err, "the topic pitches.raw replaces the times of records by those of their arrival, so that "+
+		"old pitches win over newer ones: run: kafka-configs.sh --bootstrap-server HOST:PORT --alter "+
+		"--entity-type topics --entity-name pitches.raw --add-config message.timestamp.type=CreateTime")
+	require.NoError(t, p.Flush(t.Context()))
+	p.Close()
+	require.Equal(t, []int{0}, a.got)
 }
 
 // A record that the topic does not take fails alone.

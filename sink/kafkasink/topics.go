@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -30,6 +31,13 @@ type TopicsConfig struct {
 	MaxMessageBytes int   // of the raw topic, as sent (compressed); 0: 20 MiB
 }
 
+// A topic with any other timestamp type replaces the records' times by those of their arrival, and an older
+// version of a pitch wins over a newer one.
+const (
+	timestampType = "message.timestamp.type"
+	createTime    = "CreateTime"
+)
+
 // headroom is how much larger a dead letter may be than its record, because of its headers.
 const headroom = 1 << 20
 
@@ -50,10 +58,11 @@ func Topics(c TopicsConfig) []Topic {
 	topics := []Topic{
 		topic(c.Raw, map[string]string{
 			"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": strconv.Itoa(c.MaxMessageBytes),
+			timestampType: createTime,
 		}),
 		topic(c.Dead, map[string]string{
 			"cleanup.policy": "delete", "retention.ms": "-1",
-			"max.message.bytes": strconv.Itoa(c.MaxMessageBytes + headroom),
+			"max.message.bytes": strconv.Itoa(c.MaxMessageBytes + headroom), timestampType: createTime,
 		}),
 	}
 	if c.Rows != "" {
@@ -68,6 +77,7 @@ type TopicState struct {
 	Created     bool
 	Missing     bool     // does not exist, and was only checked for
 	Differences []string // between the existing topic and Topic; nothing is changed
+	Repair      string   // the command that makes its settings equal; "": they are, or cannot be changed
 }
 
 // EnsureTopics creates the missing topics and reports differences of the others, which it never changes. With
@@ -89,7 +99,7 @@ func EnsureTopics(
 		detail := there[t.Name]
 		switch {
 		case detail.Err == nil && len(detail.Partitions) > 0:
-			if state.Differences, err = differences(ctx, admin, t, detail); err != nil {
+			if err = state.compare(ctx, admin, detail); err != nil {
 				return nil, err
 			}
 		case checkOnly:
@@ -144,26 +154,39 @@ func create(ctx context.Context, admin *kadm.Client, t Topic) (created bool, err
 	return true, nil
 }
 
-func differences(
-	ctx context.Context, admin *kadm.Client, want Topic, have kadm.TopicDetail,
-) ([]string, error) {
-	var diffs []string
+// compare notes the differences of the existing topic.
+func (s *TopicState) compare(ctx context.Context, admin *kadm.Client, have kadm.TopicDetail) error {
+	want := s.Topic
+	differ := func(name string, has, want any) {
+		s.Differences = append(s.Differences, fmt.Sprintf("%s: %v, want %v", name, has, want))
+	}
 	if n := int32(len(have.Partitions)); n != want.Partitions {
-		diffs = append(diffs, fmt.Sprintf("partitions: %d, want %d", n, want.Partitions))
+		differ("partitions", n, want.Partitions)
 	}
 	if n := have.Partitions.NumReplicas(); want.Replication > 0 && n != int(want.Replication) {
-		diffs = append(diffs, fmt.Sprintf("replication: %d, want %d", n, want.Replication))
+		differ("replication", n, want.Replication)
 	}
 	has, err := topicSettings(ctx, admin, want.Name)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	var settings []string
 	for _, key := range slices.Sorted(maps.Keys(want.Configs)) {
 		if has[key] != want.Configs[key] {
-			diffs = append(diffs, fmt.Sprintf("%s: %s, want %s", key, has[key], want.Configs[key]))
+			differ(key, has[key], want.Configs[key])
+			settings = append(settings, key+"="+want.Configs[key])
 		}
 	}
-	return diffs, nil
+	if len(settings) > 0 {
+		s.Repair = alterCommand(want.Name, settings...)
+	}
+	return nil
+}
+
+// alterCommand returns the command that changes settings of a topic.
+func alterCommand(topic string, settings ...string) string {
+	return "kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics --entity-name " + topic +
+		" --add-config " + strings.Join(settings, ",")
 }
 
 // MaxMessageBytes returns the largest batch that the topic takes, as the broker counts it.
@@ -172,7 +195,11 @@ func MaxMessageBytes(ctx context.Context, admin *kadm.Client, topic string) (int
 	if err != nil {
 		return 0, err
 	}
-	n, err := strconv.ParseInt(has["max.message.bytes"], 10, 32)
+	return batchLimit(topic, has)
+}
+
+func batchLimit(topic string, settings map[string]string) (int32, error) {
+	n, err := strconv.ParseInt(settings["max.message.bytes"], 10, 32)
 	if err != nil {
 		return 0, fmt.Errorf("kafka: max.message.bytes of topic %s: %w", topic, err)
 	}

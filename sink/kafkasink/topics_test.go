@@ -47,4 +47,13 @@ func TestTopicsAreMadeOnceAndDifferencesNamed(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, states[0].Differences, "partitions: 3, want 4")
 	require.Contains(t, states[0].Differences, "max.message.bytes: 5242880, want 20971520")
+
+	arrival := "LogAppendTime"
+	_, err = admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: timestampType, Value: &arrival}}, "raw")
+	require.NoError(t, err)
+	states, err = EnsureTopics(t.Context(), admin, want, true)
+	require.NoError(t, err)
+	require.Equal(t, []string{"message.timestamp.type: LogAppendTime, want CreateTime"}, states[0].Differences)
+	require.Equal(t, "kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics --entity-name raw "+
+		"--add-config message.timestamp.type=CreateTime", states[0].Repair)
 }

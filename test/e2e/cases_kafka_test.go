@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -314,4 +317,41 @@ func TestARefusedDeadLetterIsNamedWhileItLasts(t *testing.T) {
 	require.Len(t, deadLettersOf(f.Stack), 1)
 	f.Output("verify")
 	p.Halt()
+}
+
+// A raw topic that replaces timestamps is named by topics, counted by the processor, and refused by a load
+// whose records have a time of their own.
+// guard: records with the time of their arrival are counted
+func TestATopicThatReplacesTimestampsIsNamed(t *testing.T) {
+	f := newFeed(t)
+	arrival := "LogAppendTime"
+	_, err := f.Admin.AlterTopicConfigs(t.Context(),
+		[]kadm.AlterConfig{{Name: "message.timestamp.type", Value: &arrival}}, f.Raw())
+	require.NoError(t, err)
+	require.Contains(t, f.Output("topics", "--topic-partitions=4"), "message.timestamp.type: LogAppendTime, want CreateTime")
+	p := f.Start()
+	f.Produce(f.pitches(5)...)
+	f.waitRows(5)
+	f.waitReady()
+	resp, err := http.Get("http://" + f.admin + "/metrics")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(b), "pitchstream_arrival_time_records_total 5\n")
+	p.Halt()
+
+	file := filepath.Join(t.TempDir(), "745804_1.jsonl")
+	require.NoError(t, os.WriteFile(file, monster(1, 1000), 0o600))
+	f.Output("load", file) // with the time of the load
+	load := exec.Command(stack.Binary(t), "load", "--timestamp=2000-01-01T00:00:00Z", file)
+	load.Env = f.Env
+	out, err := load.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "kafka-configs.sh")
+	ends, err := f.Admin.ListEndOffsets(t.Context(), f.Raw())
+	require.NoError(t, err)
+	sent := int64(0)
+	ends.Each(func(o kadm.ListedOffset) { sent += o.Offset })
+	require.EqualValues(t, 6, sent, "nothing was sent with a time that would be replaced")
 }
