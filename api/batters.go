@@ -31,8 +31,11 @@ type battersIn struct {
 }
 
 func getBatter(ctx context.Context, a *API, in *batterIn) (Batter, error) {
-	return oneBatter(ctx, a, schemas.BatterKey{BatterID: in.ID}, in.AtLeast)
+	return oneBatter(ctx, a, overAllGames(in.ID), in.AtLeast)
 }
+
+// overAllGames returns the key of a batter's state over all games.
+func overAllGames(id int64) schemas.BatterKey { return schemas.BatterKey{BatterID: id} }
 
 func getBatterGame(ctx context.Context, a *API, in *batterGameIn) (Batter, error) {
 	return oneBatter(ctx, a, schemas.BatterKey{BatterID: in.ID, GamePK: in.Game}, in.AtLeast)
@@ -50,10 +53,7 @@ func oneBatter(ctx context.Context, a *API, key schemas.BatterKey, need string) 
 }
 
 func getBatters(ctx context.Context, a *API, in *battersIn) (body Batters, err error) {
-	var keys []schemas.BatterKey
-	for _, id := range once(in.IDs) {
-		keys = append(keys, schemas.BatterKey{BatterID: id})
-	}
+	keys := schemas.Map(once(in.IDs), overAllGames)
 	found, err := findBatters(ctx, a, keys, in.AtLeast)
 	if err != nil {
 		return body, err

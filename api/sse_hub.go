@@ -250,11 +250,7 @@ func (h *hub) warn(err error) {
 }
 
 func keysOf(topics []*topic) []schemas.BatterKey {
-	keys := make([]schemas.BatterKey, len(topics))
-	for i, t := range topics {
-		keys[i].BatterID = t.key.batter
-	}
-	return keys
+	return schemas.Map(topics, func(t *topic) schemas.BatterKey { return overAllGames(t.key.batter) })
 }
 
 // read reads batters and the status, and publishes them. seen are the sequence numbers that Redis had before.
@@ -344,10 +340,7 @@ func (h *hub) wakeGames(all bool) {
 // readGames reads those of the games that have another version than before; with all, each that exists; with
 // live, each that is live. Many games that do not exist cost one question.
 func (h *hub) readGames(ctx context.Context, games []*topic, all, live bool) (failed error) {
-	names := make([]string, len(games))
-	for i, t := range games {
-		names[i] = t.key.game
-	}
+	names := schemas.Map(games, func(t *topic) string { return t.key.game })
 	versions, _, err := h.api.sources.games.ask(ctx, names)
 	for i, t := range games {
 		t.mu.Lock()

@@ -129,11 +129,7 @@ func (n *names) pitch(row schemas.StoredRow) Pitch {
 }
 
 func (n *names) pitches(rows []schemas.StoredRow) []Pitch {
-	out := make([]Pitch, len(rows))
-	for i, row := range rows {
-		out[i] = n.pitch(row)
-	}
-	return out
+	return schemas.Map(rows, n.pitch)
 }
 
 // coverState makes an answer as fresh as the newest of its parts.

@@ -19,6 +19,9 @@ type Column struct {
 	Missing string // when the column holds nothing; "never" if it always holds a value
 }
 
+// ColumnName returns the name of a column, for Map.
+func ColumnName(c Column) string { return c.Name }
+
 // Comment returns the line that the database shows for the column: meaning, unit, range, and when it is
 // missing.
 func (c Column) Comment() string {

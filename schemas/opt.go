@@ -20,6 +20,15 @@ func (o Opt[T]) Pointer() *T {
 	return &o.Value
 }
 
+// Map returns f of each element of a list, never nil.
+func Map[E, T any](list []E, f func(E) T) []T {
+	all := make([]T, len(list))
+	for i, e := range list {
+		all[i] = f(e)
+	}
+	return all
+}
+
 // FromPointer returns a missing value for nil, else the value pointed to.
 func FromPointer[T comparable](p *T) Opt[T] {
 	if p == nil {

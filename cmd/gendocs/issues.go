@@ -3,14 +3,16 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// issues lists every issue that a row can have, one line for each column in the order of the columns. A test
-// compares the list with the one in features.
+// issues lists every issue that a row can have, in the order of the columns. A test compares the list with
+// the one in features.
 var issues = []struct {
-	column string
-	kinds  string // the kinds of issue after the colon, separated by commas; a row has one of them
-	when   string // when the issue is raised, and which value is used instead
+	columns string // with blanks between them
+	kinds   string // the kinds of issue after the colon, separated by commas; a row has one of them
+	when    string // when the issue is raised, and which value is used instead
 }{
 	{"pitch_id", "type", `The header is not UUID text: the record's own id serves. Or the record's event id is not text: an id is made from the record's bytes.`},
 	{"game_pk", "type", `The header is not 1–64 bytes of UTF-8 without control characters: the key serves. Or the key is not: there is no game.`},
@@ -21,13 +23,11 @@ var issues = []struct {
 	{"team_id", "type", `The header is no identifier: the record's own serves. Or the record's is none.`},
 	{"inning", "type, range", `The list of innings is no list, or has more than 50.`},
 	{"balls", "type, range", `The count is no whole number, or not 0–4.`},
-	{"strikes", "type, range", `The count is no whole number, or not 0–3.`},
-	{"outs", "type, range", `The count is no whole number, or not 0–3.`},
+	{"strikes outs", "type, range", `The count is no whole number, or not 0–3.`},
 	{"pitch_type", "type", `It is not text of 1–200 bytes.`},
 	{"pitch_result", "type, unknown", `It is not text of 1–200 bytes, or none of the four known words.`},
 	{"pitch_action", "type", `It is not text of 1–200 bytes.`},
-	{"pitch_speed_mph", "type, range", `It is no number, or out of range.`},
-	{"spin_rate_rpm", "type, range", `It is no number, or out of range.`},
+	{"pitch_speed_mph spin_rate_rpm", "type, range", `It is no number, or out of range.`},
 	{"exit_velocity_mph", "type, range", `It is no number, or out of range. One out of range still counts as contact.`},
 	{"hit_spin_rpm", "type, range", `It is no number, or out of range.`},
 	{"launch_angle_deg", "type, range", `The pair of angles is no list of two, its second element no number, or out of range.`},
@@ -35,23 +35,14 @@ var issues = []struct {
 	{"attack_angle_deg", "range", `What was computed is out of range: the samples are faulty.`},
 	{"bat_speed_mph", "range", `What was computed is out of range: the samples are faulty. speed_confidence stays.`},
 	{"bat_samples", "conflict", `Two bat samples have the same time and different positions: the first one counts.`},
-	{"release_speed_mph", "range", `What was computed is out of range: the track of the ball is faulty.`},
-	{"plate_speed_mph", "range", `What was computed is out of range: the track of the ball is faulty.`},
-	{"vertical_approach_deg", "range", `What was computed is out of range: the track of the ball is faulty.`},
-	{"horizontal_approach_deg", "range", `What was computed is out of range: the track of the ball is faulty.`},
-	{"horizontal_break_in", "range", `What was computed is out of range: the track of the ball is faulty.`},
-	{"induced_vertical_break_in", "range", `What was computed is out of range: the track of the ball is faulty.`},
+	{"release_speed_mph plate_speed_mph vertical_approach_deg horizontal_approach_deg " +
+		"horizontal_break_in induced_vertical_break_in",
+		"range", `What was computed is out of range: the track of the ball is faulty.`},
 	{"in_zone", "type", `A header of the strike zone is no number of 0.5–6 ft, or the bottom is not below the top: 3.5 and 1.5 ft serve.`},
-	{"contact_bat_speed_mph", "range", `What was computed is out of range: the track of the bat is faulty.`},
-	{"contact_attack_angle_deg", "range", `What was computed is out of range: the track of the bat is faulty.`},
-	{"contact_attack_direction_deg", "range", `What was computed is out of range: the track of the bat is faulty.`},
-	{"contact_attack_direction_pull_deg", "range", `What was computed is out of range: the track of the bat is faulty.`},
-	{"swing_length_ft", "range", `What was computed is out of range: the track of the bat is faulty.`},
-	{"intercept_x_ft", "range", `What was computed is out of range: the track of the bat is faulty.`},
-	{"intercept_y_ft", "range", `What was computed is out of range: the track of the bat is faulty.`},
-	{"intercept_z_ft", "range", `What was computed is out of range: the track of the bat is faulty.`},
-	{"miss_distance_in", "range", `What was computed is out of range: the track of the bat is faulty.`},
-	{"squared_up_pct", "range", `What was computed is out of range: the track of the bat is faulty.`},
+	{"contact_bat_speed_mph contact_attack_angle_deg contact_attack_direction_deg " +
+		"contact_attack_direction_pull_deg swing_length_ft intercept_x_ft intercept_y_ft " +
+		"intercept_z_ft miss_distance_in squared_up_pct",
+		"range", `What was computed is out of range: the track of the bat is faulty.`},
 	{"event_time", "type", `The header is no RFC 3339 time: the record's timestamp serves.`},
 }
 
@@ -60,11 +51,12 @@ func issueTable() string {
 	var b strings.Builder
 	b.WriteString("| issue | when |\n| --- | --- |\n")
 	for _, i := range issues {
-		var names []string
-		for kind := range strings.SplitSeq(i.kinds, ", ") {
-			names = append(names, fmt.Sprintf("`%s:%s`", i.column, kind))
+		for column := range strings.FieldsSeq(i.columns) {
+			names := schemas.Map(strings.Split(i.kinds, ", "), func(kind string) string {
+				return fmt.Sprintf("`%s:%s`", column, kind)
+			})
+			fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(names, ", "), cell(i.when))
 		}
-		fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(names, ", "), cell(i.when))
 	}
 	return b.String()
 }

@@ -50,7 +50,8 @@ type dlqFilter struct {
 func (f *dlqFilter) filter(now time.Time) (out deadletter.Filter, err error) {
 	for _, c := range f.Code {
 		if !slices.Contains(schemas.Codes, schemas.Code(c)) {
-			return out, fmt.Errorf("--code=%s: want one of %s", c, codesText())
+			codes := schemas.Map(schemas.Codes, func(c schemas.Code) string { return string(c) })
+			return out, fmt.Errorf("--code=%s: want one of %s", c, strings.Join(codes, ", "))
 		}
 		out.Codes = append(out.Codes, schemas.Code(c))
 	}
@@ -68,14 +69,6 @@ func (f *dlqFilter) filter(now time.Time) (out deadletter.Filter, err error) {
 func (f *dlqFilter) Validate() error {
 	_, err := f.filter(time.Now())
 	return err
-}
-
-func codesText() string {
-	var names []string
-	for _, c := range schemas.Codes {
-		names = append(names, string(c))
-	}
-	return strings.Join(names, ", ")
 }
 
 // timeOrAgo reads an RFC 3339 time, or a time span before now; the zero time for "".

@@ -95,18 +95,14 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 			fmt.Fprintf(w, ", %s superseded", terminal.Count(g.Superseded))
 		}
 		fmt.Fprintf(w, "\n       first %s, last %s\n", g.First, g.Last)
-		fmt.Fprintf(w, "       such as %d:%d%s: %s\n", g.Example.Partition, g.Example.Offset,
-			gameOf(textOrBytes([]byte(g.Example.GamePK))),
+		game := textOrBytes([]byte(g.Example.GamePK))
+		if game != "" {
+			game = " of game " + game
+		}
+		fmt.Fprintf(w, "       such as %d:%d%s: %s\n", g.Example.Partition, g.Example.Offset, game,
 			cmp.Or(textOrBytes([]byte(g.Example.Message)), "(no message)"))
 	}
 	return w.Flush()
-}
-
-func gameOf(pk string) string {
-	if pk == "" {
-		return ""
-	}
-	return " of game " + pk
 }
 
 // statusText returns the counts by status, as: 418 open, 12 retried.

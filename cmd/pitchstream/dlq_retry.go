@@ -156,10 +156,15 @@ func (c *dlqRetryCmd) printPrediction(std *stdio, r deadletter.Report) {
 	}
 	fmt.Fprintln(std.Out, predictionText(r))
 	for _, g := range r.Groups {
-		if g.Selected > 0 {
-			fmt.Fprintf(std.Out, "  %s of %s would pass%s: %s\n", terminal.Count(g.WouldPass+g.Superseded),
-				terminal.Count(g.Selected), supersededText(g.Superseded), cmp.Or(g.Shape, string(g.Code), noCode))
+		if g.Selected == 0 {
+			continue
 		}
+		superseded := ""
+		if g.Superseded > 0 {
+			superseded = ", " + terminal.Count(g.Superseded) + " superseded"
+		}
+		fmt.Fprintf(std.Out, "  %s of %s would pass%s: %s\n", terminal.Count(g.WouldPass+g.Superseded),
+			terminal.Count(g.Selected), superseded, cmp.Or(g.Shape, string(g.Code), noCode))
 	}
 	if r.Tried > 0 && !c.Again {
 		fmt.Fprintln(std.Out, triedText(r.Tried))
@@ -167,13 +172,6 @@ func (c *dlqRetryCmd) printPrediction(std *stdio, r deadletter.Report) {
 	if r.Foreign > 0 {
 		fmt.Fprintf(std.Out, "%s would be passed over\n", terminal.Counted(r.Foreign, "foreign letter"))
 	}
-}
-
-func supersededText(n int64) string {
-	if n == 0 {
-		return ""
-	}
-	return ", " + terminal.Count(n) + " superseded"
 }
 
 func (c *dlqRetryCmd) print(std *stdio, r deadletter.RetryReport) error {

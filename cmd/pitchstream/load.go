@@ -165,8 +165,8 @@ func (c *loadCmd) print(out io.Writer, r *load.Report) error {
 			"sent": r.Sent, "sent_before": r.SentBefore, "failed": r.Refused + r.Unconfirmed,
 			"unconfirmed": r.Unconfirmed, "failures": append([]string{}, r.Refusals...), "bytes": r.Bytes,
 			"inputs": r.Inputs, "unread": r.Unread, "games": r.Games, "without_game": r.NoGame, "named": r.Named,
-			"rows": r.Rows, "dead_letters": r.DeadLetters, "problems": problemTexts(r.Problems),
-			"more_problems": r.MoreProblems,
+			"rows": r.Rows, "dead_letters": r.DeadLetters, "more_problems": r.MoreProblems,
+			"problems": schemas.Map(r.Problems, fileinput.Problem.String),
 		})
 	}
 	w := bufio.NewWriter(out)
@@ -214,12 +214,4 @@ func (c *loadCmd) print(out io.Writer, r *load.Report) error {
 	}
 	lineOf(r.MoreProblems, "input", "and %s more remarks")
 	return w.Flush()
-}
-
-func problemTexts(problems []fileinput.Problem) []string {
-	texts := []string{}
-	for _, p := range problems {
-		texts = append(texts, fmt.Sprint(p))
-	}
-	return texts
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
@@ -30,10 +31,7 @@ func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
 	defer store.Close()
 	admin := pgadmin.New(store.DB())
 	applied, err := admin.Migrate(ctx)
-	names := []string{}
-	for _, m := range applied {
-		names = append(names, fmt.Sprintf("%04d_%s", m.Version, m.Name))
-	}
+	names := schemas.Map(applied, schemas.Migration.String)
 	if !c.JSON {
 		for _, name := range names {
 			fmt.Fprintln(std.Out, "applied", name)

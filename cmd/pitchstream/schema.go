@@ -22,10 +22,9 @@ type schemaLsCmd struct {
 // Run prints one line for each schema.
 func (c schemaLsCmd) Run(std *stdio) error {
 	if c.JSON {
-		list := []object{}
-		for _, s := range schemas.PublishedSchemas() {
-			list = append(list, object{"name": s.Name, "version": s.Version, "title": s.Title})
-		}
+		list := schemas.Map(schemas.PublishedSchemas(), func(s schemas.PublishedSchema) object {
+			return object{"name": s.Name, "version": s.Version, "title": s.Title}
+		})
 		return terminal.PrintJSON(std.Out, list)
 	}
 	for _, s := range schemas.PublishedSchemas() {
@@ -45,10 +44,7 @@ func (c *schemaShowCmd) Run(std *stdio) error {
 	all := schemas.PublishedSchemas()
 	i := slices.IndexFunc(all, func(s schemas.PublishedSchema) bool { return s.Name == c.Name })
 	if i < 0 {
-		var names []string
-		for _, s := range all {
-			names = append(names, s.Name)
-		}
+		names := schemas.Map(all, func(s schemas.PublishedSchema) string { return s.Name })
 		return fmt.Errorf("there is no schema %q: want one of %s", c.Name, strings.Join(names, ", "))
 	}
 	_, err := std.Out.Write(all[i].JSON)

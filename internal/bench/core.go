@@ -58,8 +58,7 @@ func measureCore(ctx context.Context, o *Options, result *Result, workers int) e
 	})
 }
 
-func transformAll(ctx context.Context, records []schemas.Record, total, workers int) (sent int64,
-	err error) {
+func transformAll(ctx context.Context, records []schemas.Record, total, workers int) (int64, error) {
 	var next, sum atomic.Int64
 	var failed atomic.Pointer[features.Rejection]
 	var all sync.WaitGroup

@@ -153,10 +153,9 @@ func (r *retry) run(ctx context.Context) (err error) {
 // send sends one batch and records the result, also when it is interrupted. Records without an answer of
 // Kafka stay recorded as sending, because they may be in the topic: resume searches for them.
 func (r *retry) send(ctx context.Context, batch []Letter) error {
-	decisions := make([]schemas.DeadLetterDecision, len(batch))
-	for i := range batch {
-		decisions[i] = r.d.decision(batch[i].ID, schemas.DeadLetterSending, "")
-	}
+	decisions := schemas.Map(batch, func(l Letter) schemas.DeadLetterDecision {
+		return r.d.decision(l.ID, schemas.DeadLetterSending, "")
+	})
 	if err := r.d.o.Store.DecideDeadLetters(ctx, decisions); err != nil {
 		return err
 	}

@@ -17,10 +17,9 @@ func addNames(ctx context.Context, settings *processor.Options, league []simulat
 		return err
 	}
 	defer store.Close()
-	players := make([]schemas.Player, len(league))
-	for i, p := range league {
-		players[i] = schemas.Player{ID: p.ID, Name: playerName(p.ID), Team: teams[p.Team%len(teams)]}
-	}
+	players := schemas.Map(league, func(p simulate.Player) schemas.Player {
+		return schemas.Player{ID: p.ID, Name: playerName(p.ID), Team: teams[p.Team%len(teams)]}
+	})
 	_, err = pgbooks.NewPlayers(store.DB()).Set(ctx, players)
 	return err
 }

@@ -148,10 +148,7 @@ func (o *observer) ends(ctx context.Context, topic string) (kadm.ListedOffsets, 
 
 // batters returns the batters that Redis has, ordered by id.
 func (o *observer) batters(ctx context.Context, ids []int64) ([]schemas.BatterState, error) {
-	keys := make([]schemas.BatterKey, len(ids))
-	for i, id := range ids {
-		keys[i].BatterID = id
-	}
+	keys := schemas.Map(ids, func(id int64) schemas.BatterKey { return schemas.BatterKey{BatterID: id} })
 	found, err := o.redis.States(ctx, keys)
 	if err != nil {
 		return nil, err

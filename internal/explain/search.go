@@ -83,7 +83,11 @@ func (s *search) near(ctx context.Context, parts kafkaread.Spans) (kafkaread.Spa
 			last = at
 		}
 	}
-	if key := s.key(); key != "" {
+	key := s.o.GamePK
+	if key == "" && s.p.Row != nil {
+		key = string(s.p.Row.GamePK)
+	}
+	if key != "" {
 		r := &kgo.Record{Key: []byte(key)}
 		wanted[int32(kgo.StickyKeyPartitioner(nil).ForTopic(s.o.Raw).Partition(r, len(parts)))] = true
 	}
@@ -128,13 +132,6 @@ func (s *search) known() (out []schemas.Version) {
 		out = append(out, i.Version)
 	}
 	return out
-}
-
-func (s *search) key() string {
-	if s.o.GamePK != "" || s.p.Row == nil {
-		return s.o.GamePK
-	}
-	return string(s.p.Row.GamePK)
 }
 
 // look keeps a record that is about the pitch: the core says so, or the core rejects it and it names the

@@ -66,11 +66,10 @@ type column struct {
 
 var columns, storedColumns = tableOf(Columns), tableOf(schemas.StoredColumns)
 
-func tableOf(described []schemas.Column) (all []column) {
-	for _, c := range described {
-		all = append(all, column{c, kinds[c.SQL], cells[c.Name]})
-	}
-	return all
+func tableOf(described []schemas.Column) []column {
+	return schemas.Map(described, func(c schemas.Column) column {
+		return column{c, kinds[c.SQL], cells[c.Name]}
+	})
 }
 
 // cells has the values of the columns of every table, by name: those of the core by their place in a row.

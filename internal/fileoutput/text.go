@@ -38,31 +38,23 @@ func (t *textWriter) Close() error { return t.w.Flush() }
 
 // headerOf returns the first line of a CSV file.
 func headerOf(columns []schemas.Column) string {
-	names := make([]string, 0, len(columns))
-	for _, c := range columns {
-		names = append(names, c.Name)
-	}
-	return strings.Join(names, ",") + "\n"
+	return strings.Join(schemas.Map(columns, schemas.ColumnName), ",") + "\n"
 }
 
 // appendCSVRow writes RFC 4180 with lines that end in \n. A missing value is empty; lists are joined by ";".
 func appendCSVRow(line []byte, r *Row) []byte {
-	for i := range columns {
-		if i > 0 {
-			line = append(line, ',')
-		}
-		line = columns[i].kind.appendCSV(line, columns[i].of(r))
-	}
-	return line
+	return appendCells(line, r, func(v cell) cell { return v })
 }
 
 // appendGuardedRow writes a row as appendCSVRow does, but texts cannot be formulas.
-func appendGuardedRow(line []byte, r *Row) []byte {
+func appendGuardedRow(line []byte, r *Row) []byte { return appendCells(line, r, guarded) }
+
+func appendCells(line []byte, r *Row, change func(cell) cell) []byte {
 	for i := range columns {
 		if i > 0 {
 			line = append(line, ',')
 		}
-		line = columns[i].kind.appendCSV(line, guarded(columns[i].of(r)))
+		line = columns[i].kind.appendCSV(line, change(columns[i].of(r)))
 	}
 	return line
 }

@@ -180,15 +180,11 @@ func (o *Options) stateSettings() map[string]string {
 
 func (l *loader) inputOptions() fileinput.Options {
 	o := fileinput.Options{
-		Paths: l.o.Paths, Game: l.o.Game, Stdin: l.o.Stdin, MaxRecordBytes: l.o.MaxRecordBytes + oversizeBytes,
-	}
-	if l.o.IDsPath != "" {
-		o.Exclude = append(o.Exclude, l.o.IDsPath)
+		Paths: l.o.Paths, Game: l.o.Game, Stdin: l.o.Stdin, Exclude: []string{l.o.IDsPath, l.o.StatePath},
+		MaxRecordBytes: l.o.MaxRecordBytes + oversizeBytes,
 	}
 	if l.state != nil {
-		o.Exclude = append(o.Exclude, l.o.StatePath)
-		o.Ended = l.state.Ended
-		o.Skip = l.skip
+		o.Ended, o.Skip = l.state.Ended, l.skip
 	}
 	return o
 }

@@ -34,14 +34,9 @@ type Observer struct {
 
 // NewObserver returns an observer with metrics of its own. hint is Options.Hint.
 func NewObserver(log *slog.Logger, hint func(error) string) *Observer {
-	codes := make([]string, len(schemas.Codes))
-	for i, c := range schemas.Codes {
-		codes[i] = string(c)
-	}
-	columns := []string{"bat_samples"} // issues of the samples, which are no column of a row
-	for _, c := range schemas.StoredColumns {
-		columns = append(columns, c.Name)
-	}
+	codes := schemas.Map(schemas.Codes, func(c schemas.Code) string { return string(c) })
+	columns := schemas.Map(schemas.StoredColumns, schemas.ColumnName)
+	columns = append(columns, "bat_samples") // issues of the samples, which are no column of a row
 	m := obs.NewProcessorMetrics(obs.Build(), codes, columns)
 	if hint == nil {
 		hint = func(error) string { return "" }

@@ -84,7 +84,11 @@ func factsOf(rows []*schemas.StoredRow, listed func(int64) bool) schemas.Quality
 			}
 		}
 		if i > 0 {
-			addPair(f.Shares, rows[i-1], r)
+			isTwin := twins(rows[i-1], r)
+			add(f.Shares, TwinPitches, isTwin)
+			if gap, known := countGap(&rows[i-1].Row, &r.Row); known && !isTwin {
+				add(f.Shares, CountGaps, gap)
+			}
 		}
 	}
 	f.EventToRecordS, f.RecordToRowS = delay(event), delay(record)
@@ -145,14 +149,6 @@ func addShares(shares map[string]schemas.QualityShare, r *schemas.StoredRow, lis
 		int64(r.BatSamples)+int64(r.BallSamples)+int64(r.DuplicateSamples))
 	add(shares, SampleConflicts, slices.Contains(r.Issues, "bat_samples:conflict"))
 	add(shares, Corrected, r.Revision > 0)
-}
-
-// addPair counts the faults between two successive rows.
-func addPair(shares map[string]schemas.QualityShare, a, b *schemas.StoredRow) {
-	add(shares, TwinPitches, twins(a, b))
-	if gap, known := countGap(&a.Row, &b.Row); known && !twins(a, b) {
-		add(shares, CountGaps, gap)
-	}
 }
 
 // twins reports whether two rows are one pitch with two ids: thrown in the same millisecond, with the same

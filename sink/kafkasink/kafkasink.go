@@ -132,7 +132,8 @@ func (f *Failure) headers() []schemas.Header {
 	set := func(key, value string) {
 		out = append(out, schemas.Header{Key: key, Value: []byte(value)})
 	}
-	message := truncate(oneLine(f.Message), maxMessageBytes)
+	oneLine := strings.Join(strings.Fields(strings.ToValidUTF8(f.Message, "�")), " ")
+	message := truncate(oneLine, maxMessageBytes)
 	partition, offset := strconv.Itoa(int(f.Failed.Partition)), strconv.FormatInt(f.Failed.Offset, 10)
 	set(schemas.HeaderDLQCode, string(f.Code))
 	set(schemas.HeaderDLQMessage, message)
@@ -251,10 +252,6 @@ var setHere = func() map[string]bool {
 	}
 	return keys
 }()
-
-func oneLine(s string) string {
-	return strings.Join(strings.Fields(strings.ToValidUTF8(s, "�")), " ")
-}
 
 // truncate cuts s to at most n bytes, between two characters.
 func truncate(s string, n int) string {

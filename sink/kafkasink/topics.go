@@ -13,6 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Topic is the desired state of one topic.
@@ -85,11 +87,7 @@ type TopicState struct {
 func EnsureTopics(
 	ctx context.Context, admin *kadm.Client, topics []Topic, checkOnly bool,
 ) ([]TopicState, error) {
-	names := make([]string, len(topics))
-	for i, t := range topics {
-		names[i] = t.Name
-	}
-	there, err := admin.ListTopics(ctx, names...)
+	there, err := admin.ListTopics(ctx, schemas.Map(topics, func(t Topic) string { return t.Name })...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka: listing topics: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/schemas"
-	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
 // versionArrays returns the parts of the versions as four arrays, NULL where version returns nil.
@@ -25,11 +24,11 @@ func versionArrays[E any](set []E, version func(E) *schemas.Version) []any {
 func positionArrays(group string, moves []schemas.PositionMove) []any {
 	return []any{
 		group,
-		pg.Column(moves, func(m schemas.PositionMove) string { return m.Topic }),
-		pg.Column(moves, func(m schemas.PositionMove) int32 { return m.Partition }),
-		pg.Column(moves, func(m schemas.PositionMove) int64 { return m.NextOffset }),
-		pg.Column(moves, func(m schemas.PositionMove) int64 { return m.Expected }),
-		pg.Column(moves, func(m schemas.PositionMove) *string { return nullable(m.TopicID) }),
+		schemas.Map(moves, func(m schemas.PositionMove) string { return m.Topic }),
+		schemas.Map(moves, func(m schemas.PositionMove) int32 { return m.Partition }),
+		schemas.Map(moves, func(m schemas.PositionMove) int64 { return m.NextOffset }),
+		schemas.Map(moves, func(m schemas.PositionMove) int64 { return m.Expected }),
+		schemas.Map(moves, func(m schemas.PositionMove) *string { return nullable(m.TopicID) }),
 	}
 }
 
@@ -46,24 +45,24 @@ func changeVersion(c *schemas.Change) *schemas.Version { return &c.Version }
 
 // identifiedArrays returns the arguments of upsert_identified.sql.
 func identifiedArrays(set []candidate) []any {
-	changes := pg.Column(set, candidate.change)
-	args := append([]any{pg.Column(changes, pitchID)}, versionArrays(changes, changeVersion)...)
+	changes := schemas.Map(set, candidate.change)
+	args := append([]any{schemas.Map(changes, pitchID)}, versionArrays(changes, changeVersion)...)
 	return append(args,
-		pg.Column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.BatterID) }),
-		pg.Column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.PitcherID) }),
-		pg.Column(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.TeamID) }))
+		schemas.Map(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.BatterID) }),
+		schemas.Map(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.PitcherID) }),
+		schemas.Map(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.TeamID) }))
 }
 
 // measuredArrays returns the first 73 arguments of upsert_measured.sql: an array per column, an element per
 // pitch.
 func measuredArrays(set []candidate) []any {
-	changes := pg.Column(set, candidate.change)
-	args := append([]any{pg.Column(changes, pitchID)}, versionArrays(changes, changeVersion)...)
+	changes := schemas.Map(set, candidate.change)
+	args := append([]any{schemas.Map(changes, pitchID)}, versionArrays(changes, changeVersion)...)
 	args = append(args,
-		pg.Column(changes, func(c *schemas.Change) string { return c.Origin.Topic }),
-		pg.Column(changes, func(c *schemas.Change) time.Time { return c.EventTime.Time() }),
-		pg.Column(changes, func(c *schemas.Change) bool { return c.Op == schemas.OpDelete }))
-	rows := pg.Column(changes, func(c *schemas.Change) []any {
+		schemas.Map(changes, func(c *schemas.Change) string { return c.Origin.Topic }),
+		schemas.Map(changes, func(c *schemas.Change) time.Time { return c.EventTime.Time() }),
+		schemas.Map(changes, func(c *schemas.Change) bool { return c.Op == schemas.OpDelete }))
+	rows := schemas.Map(changes, func(c *schemas.Change) []any {
 		if c.Op == schemas.OpDelete {
 			return nil // a delete stores a version and no values
 		}
@@ -116,7 +115,7 @@ func rowValues(r *schemas.Row) []any {
 }
 
 func transposed[T any](rows [][]any, i int) []*T {
-	return pg.Column(rows, func(row []any) *T {
+	return schemas.Map(rows, func(row []any) *T {
 		if row == nil {
 			return nil
 		}

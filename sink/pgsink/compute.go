@@ -80,8 +80,8 @@ func groupArrays(games []schemas.BatterGame) (batters, gameBatters []int64, game
 		return cmp.Or(cmp.Compare(a.BatterID, b.BatterID), cmp.Compare(a.GamePK, b.GamePK))
 	})
 	games = slices.Compact(games)
-	gameBatters = pg.Column(games, func(g schemas.BatterGame) int64 { return g.BatterID })
-	gameKeys = pg.Column(games, func(g schemas.BatterGame) string { return g.GamePK })
+	gameBatters = schemas.Map(games, func(g schemas.BatterGame) int64 { return g.BatterID })
+	gameKeys = schemas.Map(games, func(g schemas.BatterGame) string { return g.GamePK })
 	return slices.Compact(slices.Clone(gameBatters)), gameBatters, gameKeys
 }
 

@@ -168,7 +168,7 @@ func (s *Sink) Changed(ctx context.Context, published []schemas.Published) ([]sc
 	if len(published) == 0 {
 		return nil, nil
 	}
-	args := []any{pg.Column(published, func(p schemas.Published) [16]byte { return p.PitchID })}
+	args := []any{schemas.Map(published, func(p schemas.Published) [16]byte { return p.PitchID })}
 	measured := func(p schemas.Published) *schemas.Version { return &p.Version }
 	identified := func(p schemas.Published) *schemas.Version { return value(&p.Identified) }
 	args = append(args, versionArrays(published, measured)...)
@@ -179,7 +179,7 @@ func (s *Sink) Changed(ctx context.Context, published []schemas.Published) ([]sc
 			return err
 		}
 		rows, err := pg.Collect(ctx, tx, pg.ScanRow, sqlCurrentRows,
-			pg.Column(now, func(p schemas.Published) [16]byte { return p.PitchID }))
+			schemas.Map(now, func(p schemas.Published) [16]byte { return p.PitchID }))
 		current := map[schemas.PitchID]*schemas.StoredRow{}
 		for i := range rows {
 			current[rows[i].PitchID] = &rows[i]

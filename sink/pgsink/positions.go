@@ -25,7 +25,7 @@ var sqlEnsurePositions = statement("ensure_positions")
 // EnsurePositions returns the stored position of each partition in start, in that order. It stores the given
 // position of a partition that has none. A partition's new owner calls it before it reads.
 func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([]schemas.Position, error) {
-	moves := pg.Column(start, func(p schemas.Position) schemas.PositionMove {
+	moves := schemas.Map(start, func(p schemas.Position) schemas.PositionMove {
 		return schemas.PositionMove{Position: p}
 	})
 	args := positionArrays(s.cfg.Group, moves)
@@ -42,7 +42,7 @@ func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([
 	for _, p := range found {
 		stored[key{p.Topic, p.Partition}] = p
 	}
-	return pg.Column(start, func(p schemas.Position) schemas.Position {
+	return schemas.Map(start, func(p schemas.Position) schemas.Position {
 		return stored[key{p.Topic, p.Partition}]
 	}), nil
 }
@@ -89,6 +89,6 @@ func (s *Sink) TopicIDs(
 		SET topic_id = CASE WHEN $4 THEN excluded.topic_id ELSE t.topic_id END,
 		    first_seen_at = CASE WHEN $4 THEN now() ELSE t.first_seen_at END
 		RETURNING topic, topic_id`,
-		s.cfg.Group, topics, pg.Column(topics, func(t string) string { return ids[t] }), overwrite)
+		s.cfg.Group, topics, schemas.Map(topics, func(t string) string { return ids[t] }), overwrite)
 	return stored, pg.Wrap("topics", err)
 }

@@ -266,7 +266,7 @@ func (t *transaction) queuePositions(b *pgx.Batch) {
 // statements.
 func (t *transaction) queueLocks(b *pgx.Batch) {
 	if len(identifies(t.batch.Pitches)) > 0 {
-		ids := pg.Column(t.batch.Pitches, func(p schemas.PitchChanges) [16]byte { return p.PitchID })
+		ids := schemas.Map(t.batch.Pitches, func(p schemas.PitchChanges) [16]byte { return p.PitchID })
 		b.Queue(sqlLockPitches, ids)
 	}
 }

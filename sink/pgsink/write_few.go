@@ -28,6 +28,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
@@ -79,7 +80,7 @@ func (t *transaction) runAtOnce() error {
 	}
 	if set := newest(t.batch.Pitches); len(set) > 0 {
 		t.queueWrite(b, set)
-		ids := pg.Column(set, func(c candidate) [16]byte { return c.pitch.PitchID })
+		ids := schemas.Map(set, func(c candidate) [16]byte { return c.pitch.PitchID })
 		t.queueTotals(b, totalsOfWritten, ids, ids)
 	}
 	b.Queue("commit")

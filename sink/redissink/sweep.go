@@ -181,10 +181,7 @@ func unionOfIDs(seqs map[int64]schemas.BatterSeq, games map[int64][]string) []in
 // repair writes batters anew. again reports that one which had to be replaced was written by another process.
 func (s *sweep) repair(ctx context.Context, found []finding) (again bool, err error) {
 	for some := range slices.Chunk(found, maxSnapshots) {
-		ids := make([]int64, len(some))
-		for i, f := range some {
-			ids[i] = f.id
-		}
+		ids := schemas.Map(some, func(f finding) int64 { return f.id })
 		snaps, err := currentStates(ctx, s.src, ids, s.games)
 		if err != nil {
 			return false, err

@@ -342,8 +342,8 @@ func identifyPublishes(t *testing.T, f Fixture) {
 	require.Equal(t, schemas.Some[int64](1), row.BatterID, "each identify replaces the one before as a whole")
 	require.Equal(t, upsert.Row.TeamID, row.TeamID)
 	require.Equal(t, schemas.Some[int64](7), row.PitcherID)
-	require.Equal(t, []int64{1, 2}, batterIDs(out.Snapshots),
-		"the batter who had the pitch, and the one who has it now")
+	batters := schemas.Map(out.Snapshots, func(s schemas.Snapshot) int64 { return s.BatterID })
+	require.Equal(t, []int64{1, 2}, batters, "the batter who had the pitch, and the one who has it now")
 }
 
 func olderVersion(t *testing.T, f Fixture) {
@@ -422,10 +422,7 @@ func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 
 	seqs, err := s.BatterSeqs(t.Context())
 	require.NoError(t, err)
-	var ids []int64
-	for _, b := range seqs {
-		ids = append(ids, b.BatterID)
-	}
+	ids := schemas.Map(seqs, func(b schemas.BatterSeq) int64 { return b.BatterID })
 	snapshots, err := s.BatterSnapshots(t.Context(), ids)
 	require.NoError(t, err)
 	wantBatters, wantGames := reference.Fold(want)
@@ -519,13 +516,6 @@ func publishedOf(t *testing.T, out schemas.Outcome, id schemas.PitchID) schemas.
 	i := slices.IndexFunc(out.Published, func(p schemas.Published) bool { return p.PitchID == id })
 	require.GreaterOrEqual(t, i, 0, "pitch %v is not published", id)
 	return out.Published[i]
-}
-
-func batterIDs(snapshots []schemas.Snapshot) (ids []int64) {
-	for _, s := range snapshots {
-		ids = append(ids, s.BatterID)
-	}
-	return ids
 }
 
 // requireSame compares everything exactly but averages, which may differ by 1e-9 because sums may be taken in

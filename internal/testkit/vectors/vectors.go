@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -57,19 +58,13 @@ func Streams(t testing.TB) []Stream {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no stream-*.json in %s (%v)", testkit.Vectors(t), err)
 	}
-	var streams []Stream
-	for _, file := range files {
-		streams = append(streams, read(t, file))
-	}
-	return streams
+	return schemas.Map(files, func(file string) Stream { return read(t, file) })
 }
 
 func read(t testing.TB, file string) Stream {
 	t.Helper()
 	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	var v struct {
 		Records []struct {
 			Partition   int32       `json:"partition"`
@@ -82,9 +77,7 @@ func read(t testing.TB, file string) Stream {
 		} `json:"records"`
 		Want want `json:"want"`
 	}
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
+	require.NoError(t, json.Unmarshal(b, &v), file)
 	s := Stream{Name: filepath.Base(file), want: v.Want}
 	for _, r := range v.Records {
 		rec := schemas.Record{Coordinates: schemas.Coordinates{
@@ -100,9 +93,8 @@ func read(t testing.TB, file string) Stream {
 		case r.Value != nil:
 			rec.Value = []byte(*r.Value)
 		case r.Base64 != nil:
-			if rec.Value, err = base64.StdEncoding.DecodeString(*r.Base64); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
+			rec.Value, err = base64.StdEncoding.DecodeString(*r.Base64)
+			require.NoError(t, err, file)
 		}
 		s.Records = append(s.Records, rec)
 	}
@@ -127,10 +119,7 @@ func (s Stream) Check(t testing.TB, got State) {
 		}
 		found[key] = l
 	}
-	deadLetters := make([]map[string]any, len(s.want.DeadLetters))
-	for i, l := range s.want.DeadLetters {
-		deadLetters[i] = members(t, l)
-	}
+	deadLetters := schemas.Map(s.want.DeadLetters, func(l DeadLetter) map[string]any { return members(t, l) })
 	compare(t, "dead letter", found, deadLetters, "partition", "offset")
 
 	found = map[string]any{}
@@ -185,11 +174,7 @@ func compare(t testing.TB, kind string, found map[string]any, want []map[string]
 func members(t testing.TB, v any) (m map[string]any) {
 	t.Helper()
 	b, err := json.Marshal(v)
-	if err == nil {
-		err = json.Unmarshal(b, &m)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(b, &m))
 	return m
 }

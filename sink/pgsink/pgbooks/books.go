@@ -116,10 +116,7 @@ func (b *Books) Registers(
 // RegistersOf returns both registers of some pitches, sorted by pitch. It leaves out pitches that were never
 // seen.
 func (b *Books) RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error) {
-	raw := make([][16]byte, len(ids))
-	for i, id := range ids {
-		raw[i] = id
-	}
+	raw := schemas.Map(ids, func(id schemas.PitchID) [16]byte { return id })
 	return b.registers(ctx, sqlRegistersOf, raw)
 }
 
@@ -208,9 +205,9 @@ func (b Players) Set(ctx context.Context, players []schemas.Player) (changed int
 		SELECT id, name, nullif(team, '') FROM unnest($1::bigint[], $2::text[], $3::text[]) AS p(id, name, team)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, team = excluded.team, updated_at = clock_timestamp()
 		WHERE (players.name, players.team) IS DISTINCT FROM (excluded.name, excluded.team)`,
-		pg.Column(players, func(p schemas.Player) int64 { return p.ID }),
-		pg.Column(players, func(p schemas.Player) string { return p.Name }),
-		pg.Column(players, func(p schemas.Player) string { return p.Team }))
+		schemas.Map(players, func(p schemas.Player) int64 { return p.ID }),
+		schemas.Map(players, func(p schemas.Player) string { return p.Name }),
+		schemas.Map(players, func(p schemas.Player) string { return p.Team }))
 	return changed, pg.Wrap("players", err)
 }
 

@@ -19,11 +19,11 @@ func NewDeadLetters(db *pg.DB) DeadLetters { return DeadLetters{db} }
 // identityArrays returns the identities of dead letters as five arrays, in the order of the key of the table.
 func identityArrays(ids []schemas.DeadLetterID) []any {
 	return []any{
-		pg.Column(ids, func(id schemas.DeadLetterID) string { return id.Origin.Topic }),
-		pg.Column(ids, func(id schemas.DeadLetterID) int32 { return id.Origin.Partition }),
-		pg.Column(ids, func(id schemas.DeadLetterID) int64 { return id.Origin.Offset }),
-		pg.Column(ids, func(id schemas.DeadLetterID) int64 { return id.Origin.TimestampMS }),
-		pg.Column(ids, func(id schemas.DeadLetterID) int32 { return id.Attempts }),
+		schemas.Map(ids, func(id schemas.DeadLetterID) string { return id.Origin.Topic }),
+		schemas.Map(ids, func(id schemas.DeadLetterID) int32 { return id.Origin.Partition }),
+		schemas.Map(ids, func(id schemas.DeadLetterID) int64 { return id.Origin.Offset }),
+		schemas.Map(ids, func(id schemas.DeadLetterID) int64 { return id.Origin.TimestampMS }),
+		schemas.Map(ids, func(id schemas.DeadLetterID) int32 { return id.Attempts }),
 	}
 }
 
@@ -65,15 +65,15 @@ func scanDecision(row pgx.CollectableRow) (d schemas.DeadLetterDecision, err err
 // Times itself.
 func (b DeadLetters) DecideDeadLetters(ctx context.Context, decisions []schemas.DeadLetterDecision) error {
 	type decision = schemas.DeadLetterDecision
-	args := append(identityArrays(pg.Column(decisions, func(d decision) schemas.DeadLetterID { return d.ID })),
-		pg.Column(decisions, func(d decision) string { return string(d.Action) }),
-		pg.Column(decisions, func(d decision) string { return d.Reason }),
-		pg.Column(decisions, func(d decision) string { return d.By }),
-		pg.Column(decisions, func(d decision) string { return d.Build }),
-		pg.Column(decisions, func(d decision) time.Time { return d.At.Time() }),
-		pg.Column(decisions, func(d decision) string { return d.Raw.Topic }),
-		pg.Column(decisions, func(d decision) int32 { return d.Raw.Partition }),
-		pg.Column(decisions, func(d decision) int64 { return d.Raw.Offset }))
+	args := append(identityArrays(schemas.Map(decisions, func(d decision) schemas.DeadLetterID { return d.ID })),
+		schemas.Map(decisions, func(d decision) string { return string(d.Action) }),
+		schemas.Map(decisions, func(d decision) string { return d.Reason }),
+		schemas.Map(decisions, func(d decision) string { return d.By }),
+		schemas.Map(decisions, func(d decision) string { return d.Build }),
+		schemas.Map(decisions, func(d decision) time.Time { return d.At.Time() }),
+		schemas.Map(decisions, func(d decision) string { return d.Raw.Topic }),
+		schemas.Map(decisions, func(d decision) int32 { return d.Raw.Partition }),
+		schemas.Map(decisions, func(d decision) int64 { return d.Raw.Offset }))
 	_, err := pg.Exec(ctx, b.db, `
 		INSERT INTO {schema}.letter_decisions (origin_topic, origin_partition, origin_offset, origin_ts_ms, attempts, action, reason,
 		                              decided_by, build, decided_at, raw_topic, raw_partition, raw_offset)

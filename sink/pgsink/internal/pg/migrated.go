@@ -44,5 +44,5 @@ func (db *DB) CheckMigrations(ctx context.Context) (unknown []schemas.Migration,
 }
 
 func names(all []schemas.Migration) string {
-	return strings.Join(Column(all, schemas.Migration.String), ", ")
+	return strings.Join(schemas.Map(all, schemas.Migration.String), ", ")
 }

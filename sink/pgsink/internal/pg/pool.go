@@ -29,6 +29,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Config names the database, the schema and the writer.
@@ -96,10 +98,7 @@ var ofWriters = []setting{
 }
 
 func setStatement(settings ...setting) string {
-	values := make([]string, len(settings))
-	for i, s := range settings {
-		values[i] = "('" + s.name + "', '" + s.value + "')"
-	}
+	values := schemas.Map(settings, func(s setting) string { return "('" + s.name + "', '" + s.value + "')" })
 	return `SELECT count(set_config(name, value, true)) FROM (VALUES ` + strings.Join(values, ", ") +
 		`) AS s(name, value) WHERE current_setting(name, true) IS NOT NULL`
 }

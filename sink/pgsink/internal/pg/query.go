@@ -204,15 +204,6 @@ func Collect[T any](
 	return all, err
 }
 
-// Column returns one value of each element, as the array argument of a statement.
-func Column[E, T any](set []E, value func(E) T) []T {
-	all := make([]T, len(set))
-	for i, e := range set {
-		all[i] = value(e)
-	}
-	return all
-}
-
 // CollectMap returns the rows of a query with two columns as a map from the first to the second.
 func CollectMap[K comparable, V any](
 	ctx context.Context, r Runner, sql string, args ...any,

@@ -11,13 +11,7 @@ import (
 )
 
 // RowColumns are the columns of the view pitches, in the order of ScanRow.
-var RowColumns = func() string {
-	var names []string
-	for _, c := range schemas.StoredColumns {
-		names = append(names, c.Name)
-	}
-	return strings.Join(names, ", ")
-}()
+var RowColumns = strings.Join(schemas.Map(schemas.StoredColumns, schemas.ColumnName), ", ")
 
 // StatsColumns are the sums of batter_totals and batter_game_totals, in the order of StatsRow.Into.
 const StatsColumns = `pitches, swing_count, whiff_count, contact_count, hard_hit_count, exit_velocity_count, exit_velocity_sum,
