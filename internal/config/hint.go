@@ -80,6 +80,9 @@ var postgresHints = server{reflect.TypeFor[Postgres](), []remedy{
 	{[]string{"SQLSTATE 3D000"}, "look at the database's name in --postgres-url: there is none of that name"},
 	{[]string{"SQLSTATE 53300"},
 		"raise max_connections of the server, or add pool_max_conns=4 to --postgres-url"},
+	{[]string{"SQLSTATE 53100"}, "make room on the server's disk: it is full, and takes no write until then"},
+	{[]string{"SQLSTATE 53200"}, "the server is out of memory: lower work_mem or max_connections there"},
+	{[]string{"SQLSTATE 57P03"}, "wait: the server starts, ends, or recovers"},
 	{[]string{"SQLSTATE 25006"},
 		"look at the host in --postgres-url: the server is read-only, as a standby is; " +
 			"name all servers, and target_session_attrs=read-write"},

@@ -29,6 +29,7 @@ type Observer struct {
 	traces  *obs.Tracer
 	refused atomic.Value // the hint for the reason why Redis refuses us that was logged last
 	arrival sync.Once    // logs the first record whose time the topic has replaced
+	failed  atomic.Value // when a write to Postgres failed last, a time.Time; zero: a later one succeeded
 	unknown atomic.Value // the note about migrations that was logged last
 }
 
@@ -111,7 +112,7 @@ func (w *Observer) Position(topic string, partition int32, next int64, waits tim
 
 // Condition records the outcome of a health check of the consumer.
 func (w *Observer) Condition(name string, ok bool, reason string) {
-	if name == "kafka" && !ok {
+	if (name == "kafka" || name == "postgres") && !ok {
 		reason = w.withHint(errors.New(reason))
 	}
 	w.health.Set(name, ok, reason)
@@ -124,7 +125,10 @@ func (w *Observer) Condition(name string, ok bool, reason string) {
 		w.work.held(reason)
 	case "postgres":
 		w.Metrics.Up(name, ok)
-		if !ok {
+		if ok {
+			w.failed.Store(time.Time{})
+		} else {
+			w.failed.Store(time.Now())
 			w.Metrics.Failed(name)
 		}
 	}
@@ -179,18 +183,41 @@ func (w *Observer) pingPostgres(store *pgsink.Sink, migrated chan<- struct{}) fu
 			case errors.Is(err, pgsink.ErrEncoding), errors.Is(err, pgsink.ErrNewerSchema):
 				return err
 			}
-			w.Metrics.Up("postgres", err == nil)
+			w.pinged(time.Now(), err)
 			if err != nil {
-				w.health.Set("postgres", false, w.withHint(err))
 				tick.Reset(pingSoon)
 				continue
 			}
-			w.health.Set("postgres", true, "")
 			w.noteUnknown(unknown)
 			known()
 			tick.Reset(pingEvery)
 		}
 	}
+}
+
+// refusedFor is how long a refused write counts if nothing more is heard of it: an attempt takes less, and its
+// partition may be another processor's by then.
+const refusedFor = 35 * time.Second
+
+// pinged records the outcome of a check of Postgres. A server that answers may refuse every write, as with a
+// full disk, so that it does not end the fault of a write.
+func (w *Observer) pinged(now time.Time, err error) {
+	switch {
+	case err != nil:
+		w.health.Set("postgres", false, w.withHint(err))
+	// guard: postgres: a server that refuses writes is not ready | now.Sub(w.writeFailed()) < refusedFor -> false
+	case now.Sub(w.writeFailed()) < refusedFor:
+		return
+	default:
+		w.health.Set("postgres", true, "")
+	}
+	w.Metrics.Up("postgres", err == nil)
+}
+
+// writeFailed returns when a write to Postgres failed last, zero if a later one succeeded.
+func (w *Observer) writeFailed() (at time.Time) {
+	at, _ = w.failed.Load().(time.Time)
+	return at
 }
 
 // noteUnknown names in /readyz, and once in the log, the migrations that a newer build has applied.
