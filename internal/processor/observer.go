@@ -195,8 +195,8 @@ func (w *Observer) pingPostgres(store *pgsink.Sink, migrated chan<- struct{}) fu
 	}
 }
 
-// refusedFor is how long a refused write counts if nothing more is heard of it: an attempt takes less, and its
-// partition may be another processor's by then.
+// refusedFor is how long a refused write counts if nothing more is heard of it: an attempt takes less, and
+// its partition may be another processor's by then.
 const refusedFor = 35 * time.Second
 
 // pinged records the outcome of a check of Postgres. A server that answers may refuse every write, as with a
