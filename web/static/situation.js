@@ -9,6 +9,7 @@ export function atBat(rows) {
   const of = rows.slice(0, 1);
   for (const r of rows.slice(1)) {
     const next = of.at(-1), differs = (a, b) => a != null && b != null && a !== b;
+    // guard: dashboard: an at-bat ends | if (after(r).over || -> if (
     if (after(r).over || ["inning", "outs", "batter_id", "pitcher_id"].some(k => differs(r[k], next[k]))) break;
     if (r.balls > next.balls || r.strikes > next.strikes) break;
     of.push(r);

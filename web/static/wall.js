@@ -70,14 +70,14 @@ function lines(heading, columns, key, most) {
 }
 
 function lastPitches() {
-  return lines("Last pitches", [
-    ["Batter", null, r => player(r.batter_name, r.batter_id)], ["Result", null, outcome], ["Bat mph", "num", r => number(r.bat_speed_mph)], ["Exit mph", "num", r => measured(r.exit_velocity_mph)],
+  return lines("Last pitches, mph", [
+    ["Batter", null, r => player(r.batter_name, r.batter_id)], ["Result", null, outcome], ["Bat", "num", r => number(r.bat_speed_mph)], ["Exit", "num", r => measured(r.exit_velocity_mph)],
   ], r => r.pitch_id, 8);
 }
 
 function hardestHit() {
-  const grid = lines("Hardest hit", [
-    ["Batter", null, b => player(b.name, b.batter_id)], ["Max exit mph", "num", b => measured(b.max_exit_velocity_mph)], ["Mean bat mph", "num", b => number(b.avg_bat_speed_mph, 1)],
+  const grid = lines("Hardest hit, mph", [
+    ["Batter", null, b => player(b.name, b.batter_id)], ["Max exit", "num", b => measured(b.max_exit_velocity_mph)], ["Mean bat", "num", b => number(b.avg_bat_speed_mph, 1)],
   ], b => b.batter_id, 5);
   return { node: grid.node, show: batters => grid.show(batters.filter(b => b.max_exit_velocity_mph != null).sort((a, b) => b.max_exit_velocity_mph - a.max_exit_velocity_mph)) };
 }

@@ -1,0 +1,39 @@
+package browser
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/internal/testkit"
+)
+
+// The count of the game's page is the one after its newest pitch, and the pitches are those of one at-bat.
+// situation.mjs has the cases.
+// guard: dashboard: an at-bat ends
+func TestTheAtBatAndItsCount(t *testing.T) {
+	if _, err := exec.LookPath("node"); err != nil {
+		testkit.Unavailable(t, "needs node, 20 or newer")
+	}
+	dir := t.TempDir()
+	modules, err := fs.Glob(os.DirFS("../../web/static"), "*.js")
+	require.NoError(t, err)
+	for _, name := range modules {
+		b, err := os.ReadFile(filepath.Join("../../web/static", name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
+	}
+	for _, name := range []string{"situation.mjs", "package.json"} {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o600))
+	}
+	node := exec.CommandContext(t.Context(), "node", "situation.mjs")
+	node.Dir = dir
+	out, err := node.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
