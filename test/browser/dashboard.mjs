@@ -388,7 +388,7 @@ try {
     await word("Down");
     await page.locator(".glance .command", { hasText: "pitchstream run" }).waitFor();
     await page.locator(".stores tr", { hasText: "Kafka" }).locator("td:nth-child(2)", { hasText: "not known" }).waitFor();
-    await page.locator('[data-tile="letters"] .under', { hasText: /^since / }).waitFor();
+    await page.locator('[data-tile="letters"] .under', { hasText: /^(since |no processor)/ }).waitFor();
     must(!/No record was refused|mended/.test(await page.locator(".view").innerText()), "it says what it cannot know");
     await page.screenshot({ path: `${pictures}/stream-no-processor.png`, fullPage: true });
     await park("processor", "start");

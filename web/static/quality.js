@@ -121,7 +121,7 @@ function remedy(cell, f) {
 function courseOf(signal) {
   let reports = [], shown = null, asked = "";
   const plot = timeline([{ label: "Value", value: p => p.value, format: v => shown ? figure({ ...shown, of: 1 }, v) : number(v, 1) }], signal, { day: true });
-  const title = h("p", { class: "said" }, "\u00a0"), node = panel("Over the days", {}, title, plot.node);
+  const title = h("p", { class: "sub" }, "\u00a0"), node = panel("Over the days", {}, title, plot.node);
   const draw = () => {
     if (!shown) return;
     const points = reports.map(r => ({ at: Date.parse(`${r.day}T00:00:00`), f: r.findings.find(f => keyOf(f) === keyOf(shown)) }))
