@@ -33,7 +33,7 @@ export function exact(json) {
 
 /**
  * follow reads a stream until signal ends. It calls on.state(body) at once and for each new state, on.absent() if there
- * is none, on.lost(problem) while there is no connection. It pauses while the page is hidden, because a browser has few
+ * is none, on.heard() for each message and comment, on.lost(problem) while there is no connection. It pauses while the page is hidden, because a browser has few
  * connections to one server. silence is the time in ms without any data after which the connection counts as dead.
  */
 export async function follow(path, on, signal, silence = 20_000) {
@@ -50,6 +50,7 @@ export async function follow(path, on, signal, silence = 20_000) {
       clearTimeout(unanswered);
       for await (const event of events(answer.body, link, silence)) {
         wait = 0;
+        on.heard?.();
         if (event.id) last = event.id;
         if (event.data) on[event.name]?.(exact(event.data));
       }

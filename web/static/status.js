@@ -6,7 +6,7 @@ import { follow } from "./net.js";
 
 const silence = 4000; // ms without a word from the server, which sends one every 2 s at least
 const listeners = new Set();
-let body = null, came = 0, problem = null; // came: when body arrived
+let body = null, came = 0, heard = 0, problem = null; // came: when body arrived; heard: the last word of the server
 
 /** stream is the newest body of /v1/stream, null before the first. problem is set while there is no connection. */
 export function stream() {
@@ -25,6 +25,7 @@ export function start(signal) {
   follow("v1/stream/events", {
     state: state => { body = state; came = performance.now(); problem = null; tell(); },
     // guard: dashboard: it says that the connection is lost | problem = err; tell(); ->
+    heard: () => { heard = performance.now(); },
     lost: err => { problem = err; tell(); },
     // guard: dashboard: a server that hangs is lost | signal, silence); -> signal, 20_000);
   }, signal, silence);
@@ -76,7 +77,7 @@ function judged() {
   // guard: dashboard: it shows that both stores are unavailable | if (body.source === "memory") -> if (false)
   // guard: dashboard: the age of what is remembered grows | body.age_ms + performance.now() - came -> body.age_ms
   if (body.source === "memory") return { level: "bad", word: "Stores unavailable", why: `last known numbers, ${duration(body.age_ms + performance.now() - came)} old` };
-  if (age() > 6000) return { level: "warn", word: "Slow", why: `the server answers, but a store does not; the numbers are of ${ago(age())}` };
+  if (heard - came > 6000) return { level: "warn", word: "Slow", why: `the server answers, but a store does not; the numbers are of ${ago(age())}` };
   if (body.state === "down") return { level: "bad", word: "Down", why: reasons || "no processor is alive" };
   if (body.state === "held") return { level: "bad", word: "Held", why: body.breaker?.reason || reasons };
   if (body.state === "behind") return { level: "warn", word: "Behind", why: reasons };
