@@ -11,7 +11,7 @@ export class Problem extends Error {
 
 /** get returns the body of a path like "v1/games", or throws a Problem. The browser caches answers by their ETag. */
 export async function get(path, signal) {
-  const answer = await ask(path, { signal: within(10_000, signal) });
+  const answer = await ask(path, { signal: within(patience, signal) });
   try {
     return exact(await answer.text());
   } catch (err) {
@@ -31,6 +31,8 @@ export function exact(json) {
   return JSON.parse(/\d{16}/.test(json) ? json.replace(tokens, token => isLost(token) ? `"${token}"` : token) : json);
 }
 
+const patience = 10_000; // ms for an answer to begin: the server may wait for a store that hangs
+
 /**
  * follow reads a stream until signal ends. It calls on.state(body) at once and for each new state, on.absent() if there
  * is none, on.heard() for each message and comment, on.lost(problem) while there is no connection. It pauses while the page is hidden, because a browser has few
@@ -41,7 +43,7 @@ export async function follow(path, on, signal, silence = 20_000) {
   while (!signal.aborted) {
     await shown(signal);
     const link = new AbortController(), hidden = restWhenHidden(link);
-    const unanswered = setTimeout(() => link.abort(), silence);
+    const unanswered = setTimeout(() => link.abort(), patience);
     try {
       const answer = await ask(path, {
         signal: AbortSignal.any([signal, link.signal]), cache: "no-store",
