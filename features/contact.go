@@ -42,8 +42,10 @@ const (
 
 // contact is how the bat met the ball, or missed it.
 type contact struct {
-	timeS  float64
-	source schemas.Text
+	// loS and hiS are between which times the contact may be; 0 if there are too few sweet spots.
+	loS, hiS float64
+	timeS    float64
+	source   schemas.Text
 	// frames are the speeds (mph) that were fitted, with their times.
 	frames [speedFrames]frame
 	// speedMPH is the speed at contact by the fit, lateMPH the mean of the last three frames, and cubicMPH the
@@ -53,7 +55,10 @@ type contact struct {
 	errorMPH          float64
 	// attackDeg and directionDeg are those of the sweet spot's path.
 	attackDeg, directionDeg float64
-	doubts                  doubtSet
+	// head and handle are where the ends of the bat were at contact, if both are known.
+	head, handle point
+	hasEnds      bool
+	doubts       doubtSet
 }
 
 // frame is the movement of the sweet spot between two samples.
@@ -66,11 +71,10 @@ func contactColumns(b *rowBuilder, f *flight) (c contact) {
 	if !b.row.IsSwing {
 		return c
 	}
-	lo, hi, ok := contactWindow(b.d.bat.samples)
-	if !ok {
+	if !c.window(b.d.bat.samples) {
 		return c
 	}
-	c.find(&b.d.bat, f, lo, hi)
+	c.find(&b.d.bat, f)
 	if c.source == "" {
 		return c
 	}
@@ -85,10 +89,9 @@ func contactColumns(b *rowBuilder, f *flight) (c contact) {
 	return c
 }
 
-// contactWindow returns between which times contact may be, and drops the marks. It returns false with too
-// few sweet spots.
-func contactWindow(samples []batSample) (lo, hi float64, ok bool) {
-	spots := 0
+// window sets between which times contact may be. It returns false with too few sweet spots.
+func (c *contact) window(samples []batSample) bool {
+	spots, lo, hi := 0, 0.0, 0.0
 	for i := range samples {
 		if s, ok := sweetSpot(&samples[i]); ok && !samples[i].isMark {
 			if spots++; spots == 1 {
@@ -97,16 +100,20 @@ func contactWindow(samples []batSample) (lo, hi float64, ok bool) {
 			hi = s.timeS - leadOutS
 		}
 	}
-	return lo, hi, spots >= minSpots
+	if spots < minSpots {
+		return false
+	}
+	c.loS, c.hiS = lo, hi
+	return true
 }
 
 // find sets the time of the contact, by the first of three sources that serves. These are the mark of the
 // tracker, the turn of the ball's path, and the moment at which the bat was nearest to the ball. It drops the
 // marks from the track.
-func (c *contact) find(t *batTrack, f *flight, lo, hi float64) {
+func (c *contact) find(t *batTrack, f *flight) {
 	// Where the ball crossed the plate is known for nearly every pitch, and no bat meets it far from there.
 	near := func(timeS float64) bool {
-		return lo <= timeS && timeS <= hi && (!f.hasPlate || math.Abs(timeS-f.plateS) <= nearPlateS)
+		return c.loS <= timeS && timeS <= c.hiS && (!f.hasPlate || math.Abs(timeS-f.plateS) <= nearPlateS)
 	}
 	first := int32(math.MaxInt32)
 	for i := range t.samples {
@@ -120,7 +127,7 @@ func (c *contact) find(t *batTrack, f *flight, lo, hi float64) {
 		return
 	}
 	if f.departs {
-		if turn := f.turns(); lo <= turn && turn <= hi {
+		if turn := f.turns(); c.loS <= turn && turn <= c.hiS {
 			c.timeS, c.source = turn, schemas.ContactByBall
 			return
 		}

@@ -28,10 +28,12 @@ const (
 func bodyColumns(b *rowBuilder, c *contact, f *flight) {
 	row, samples := b.row, b.d.bat.samples
 	near := span(samples, c.timeS-positionSpanS, c.timeS)
-	head, hasHead := positionAt(near, c.timeS, func(s *batSample) (point, bool) { return s.head, s.hasHead })
-	handle, hasHandle := positionAt(near, c.timeS, func(s *batSample) (point, bool) {
+	var hasHead, hasHandle bool
+	c.head, hasHead = positionAt(near, c.timeS, func(s *batSample) (point, bool) { return s.head, s.hasHead })
+	c.handle, hasHandle = positionAt(near, c.timeS, func(s *batSample) (point, bool) {
 		return s.handle, s.hasHandle
 	})
+	c.hasEnds = hasHead && hasHandle
 	sideColumns(b, near)
 	row.SwingPathTiltDeg = pathTilt(span(samples, c.timeS-tiltSpanS, c.timeS))
 	wayColumns(b, span(samples, math.Inf(-1), c.timeS), c.timeS)
@@ -42,8 +44,8 @@ func bodyColumns(b *rowBuilder, c *contact, f *flight) {
 	ball := f.at(c.timeS)
 	row.InterceptXFT, row.InterceptYFT = schemas.Some(ball.x), schemas.Some(ball.y)
 	row.InterceptZFT = schemas.Some(ball.z)
-	if hasHead && hasHandle {
-		missFT, alongFT := fromBat(ball, head, handle)
+	if c.hasEnds {
+		missFT, alongFT := fromBat(ball, c.head, c.handle)
 		row.ContactFromHeadIn, row.MissDistanceIn = finite(12*alongFT), schemas.Some(12*missFT)
 	}
 }

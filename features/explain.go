@@ -32,6 +32,10 @@ type Explanation struct {
 	Swing       string           `json:"swing"`
 	AttackAngle *AttackAngleView `json:"attack_angle,omitempty"`
 	BatSpeed    *BatSpeedView    `json:"bat_speed,omitempty"`
+	// Flight shows how the columns of the pitch's flight came about, and Contact those at contact. Contact is
+	// missing where there is no swing.
+	Flight  *FlightView  `json:"flight,omitempty"`
+	Contact *ContactView `json:"contact,omitempty"`
 
 	// issues are those of the stages up to Flattened.
 	issues issueSet

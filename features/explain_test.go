@@ -42,7 +42,45 @@ func sameAsTransform(t *testing.T, rec schemas.Record) Explanation {
 		t.Fatalf("the stages' issues are %v, the row's %v", issues, change.Row.Issues)
 	}
 	sameSwing(t, e)
+	sameContact(t, e)
 	return e
+}
+
+// sameContact holds what is shown of flight and contact against the row.
+func sameContact(t *testing.T, e Explanation) {
+	t.Helper()
+	row, f, c := &e.Validated.Row, e.Flight, e.Contact
+	if f == nil || f.Why == "" || (c != nil) != row.IsSwing {
+		t.Fatalf("swing %v: flight %+v, contact %+v", row.IsSwing, f, c)
+	}
+	same := map[string][2]schemas.Opt[float64]{"plate time": {row.PlateTimeS, f.PlateS}}
+	if row.FlightRMSFT.Present && row.FlightRMSFT.Value != f.RMSFT {
+		t.Fatalf("flight is %v ft off, explained as %+v", row.FlightRMSFT, f)
+	}
+	if c != nil {
+		if c.Why == "" || c.Source != row.ContactSource || len(c.Doubts) != len(row.ContactDoubts) {
+			t.Fatalf("contact is from %q with %v, explained as %+v", row.ContactSource, row.ContactDoubts, c)
+		}
+		same["contact time"] = [2]schemas.Opt[float64]{row.ContactTimeS, c.TimeS}
+		same["spread"] = [2]schemas.Opt[float64]{row.ContactBatSpeedSpreadMPH, c.SpreadMPH}
+		same["error"] = [2]schemas.Opt[float64]{row.ContactBatSpeedErrorMPH, c.ErrorMPH}
+		if row.ContactBatSpeedMPH.Present { // else it may be out of range
+			same["speed"] = [2]schemas.Opt[float64]{row.ContactBatSpeedMPH, c.SpeedMPH}
+		}
+		if row.MissDistanceIn.Present {
+			at, head, handle := c.Ball.Value, c.Head.Value, c.Handle.Value
+			miss, _ := fromBat(point{at[0], at[1], at[2]}, point{head[0], head[1], head[2]},
+				point{handle[0], handle[1], handle[2]})
+			if math.Abs(12*miss-row.MissDistanceIn.Value) > 1e-9 {
+				t.Fatalf("missed by %v inches, explained as %+v", row.MissDistanceIn, c)
+			}
+		}
+	}
+	for what, values := range same {
+		if bitsOf(values[0]) != bitsOf(values[1]) {
+			t.Fatalf("%s is %v, explained as %v", what, values[0], values[1])
+		}
+	}
 }
 
 // sameSwing holds the windows and the segment against the stages that keep none.

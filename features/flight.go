@@ -71,6 +71,8 @@ type flight struct {
 	fromS, lastS float64
 	// releaseS and plateS are when the ball is at 50 ft and at the front of the plate.
 	releaseS, plateS float64
+	// topFT and bottomFT are the strike zone.
+	topFT, bottomFT float64
 	// departs reports that the ball was seen leaving the bat, as departure has it.
 	departs   bool
 	departure motion
@@ -185,7 +187,7 @@ func (f *flight) passes(y float64) float64 {
 // flightColumns fills the columns of the pitch's flight.
 func flightColumns(b *rowBuilder, f *flight) {
 	row := b.row
-	top, bottom := strikeZone(b)
+	f.topFT, f.bottomFT = strikeZone(b)
 	if f.samples < minFlightSamples {
 		return
 	}
@@ -207,7 +209,7 @@ func flightColumns(b *rowBuilder, f *flight) {
 	row.InducedVerticalBreakIn = schemas.Some((2*f.path[2][2] + gravityFPS2) * inches)
 	// A pitch that touches the zone with its edge is in it, so the zone is wider by the radius of the ball.
 	in := math.Abs(at.x) <= halfPlateFT+ballRadiusFT &&
-		bottom-ballRadiusFT <= at.z && at.z <= top+ballRadiusFT
+		f.bottomFT-ballRadiusFT <= at.z && at.z <= f.topFT+ballRadiusFT
 	row.InZone = schemas.Some(in)
 	if row.IsSwing {
 		row.IsChase = schemas.Some(!in)

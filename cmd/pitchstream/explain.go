@@ -27,7 +27,7 @@ type explainCmd struct {
 	Game    string          `env:"-" name:"game" placeholder:"PK" help:"The game: where to search for a pitch that Postgres does not know; for a record on standard input, its key."`
 	Header  []string        `env:"-" name:"header" sep:"none" placeholder:"KEY=VALUE" help:"A header of the record on standard input, as revision=2; may be repeated."`
 	Windows bool            `env:"-" name:"windows" help:"List every window of the bat speed, not only why some were rejected."`
-	Plot    string          `env:"-" name:"plot" placeholder:"FILE.svg" help:"Write a picture of the swing: the bat from above and from the side, coloured by its speed."`
+	Plot    string          `env:"-" name:"plot" placeholder:"FILE.svg" help:"Write a picture of the swing: the bat from above and from the side, coloured by its speed, the flight of the pitch and the contact; and the strike zone as the catcher sees it."`
 	JSON    bool            `env:"-" name:"json" help:"Print one JSON object instead of text."`
 	Timeout config.Duration `env:"-" name:"timeout" default:"10m" placeholder:"TIME" help:"End after that long, in any case. Default: 10m."`
 
@@ -42,7 +42,8 @@ func (*explainCmd) Help() string {
 	return `
 Prints every version of the pitch in the raw topic with its coordinates, and which of them is current. For the current version
 it shows each stage of the core: the headers, what was read of the value, the columns taken from it, the features, what was out
-of range, and which windows the bat speed accepted or rejected, and why. Then follow the row, what it adds to the values of its
+of range, and which windows the bat speed accepted or rejected, and why; the fit of the pitch's flight; the contact with its
+frames, the estimates of its speed, their error and the doubts. Then follow the row, what it adds to the values of its
 batter and batter-game, and the pitch's dead letters.
 
 The search begins in Postgres: it reads the partitions of the versions stored there and the partition of the game, --window

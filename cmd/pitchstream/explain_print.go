@@ -21,6 +21,8 @@ func printExplained(w io.Writer, p *explain.Pitch, windows bool) {
 	if p.Explained >= 0 {
 		printStages(w, p)
 		printSwing(w, p.Explanation, windows)
+		printFlight(w, p.Explanation.Flight)
+		printContact(w, p.Explanation.Contact)
 	}
 	if p.Row != nil {
 		printRow(w, p)
@@ -203,6 +205,62 @@ func printSwing(w io.Writer, e *features.Explanation, all bool) {
 		}
 		fmt.Fprintf(w, "    %s to %s  %6.2f ms  %7.4f ft  %s\n", seconds(win.FromS), seconds(win.ToS),
 			1000*win.DurationS, win.DistanceFT, verdict)
+	}
+}
+
+// printFlight writes the fit of the pitch's flight.
+func printFlight(w io.Writer, f *features.FlightView) {
+	if f == nil {
+		return
+	}
+	section(w, "flight: %s", f.Why)
+	if f.PlateS.Present {
+		field(w, "at 50 ft, at the plate", "%s, %s", seconds(f.ReleaseS.Value), seconds(f.PlateS.Value))
+		at := f.At(f.PlateS.Value)
+		field(w, "crosses the plate", "%.3f ft to the right, %.3f ft up; the zone is %.2f to %.2f ft", at[0], at[2],
+			f.ZoneBottomFT, f.ZoneTopFT)
+	}
+	if f.DepartureS.Present {
+		field(w, "off the bat", "first seen at %s", seconds(f.DepartureS.Value))
+	}
+}
+
+// printContact writes how the speed at contact came about, and how far it can be trusted.
+func printContact(w io.Writer, c *features.ContactView) {
+	if c == nil {
+		return
+	}
+	section(w, "contact: %s", c.Why)
+	if c.FromS.Present {
+		field(w, "searched", "%s to %s", seconds(c.FromS.Value), seconds(c.ToS.Value))
+	}
+	if c.TimeS.Present {
+		field(w, "time", "%s", seconds(c.TimeS.Value))
+	}
+	for _, f := range c.Frames {
+		field(w, "  frame", "%s  %6.2f mph  attack %+7.2f°  direction %+8.2f°", seconds(f.TimeS), f.SpeedMPH,
+			f.AttackDeg, f.DirectionDeg)
+	}
+	if c.SpeedMPH.Present {
+		field(w, "speed", "%.2f ± %.2f mph, by a quadratic through the frames", c.SpeedMPH.Value, c.ErrorMPH.Value)
+		field(w, "last three frames", "%.2f mph", c.LateMPH.Value)
+		if c.CubicMPH.Present {
+			field(w, "cubic through positions", "%.2f mph", c.CubicMPH.Value)
+		}
+		field(w, "spread", "%.2f mph between the estimates", c.SpreadMPH.Value)
+		doubts := "none: reliable"
+		if len(c.Doubts) > 0 {
+			doubts = strings.Join(c.Doubts, ", ")
+		}
+		field(w, "doubts", "%s", doubts)
+	}
+	for _, at := range []struct {
+		name string
+		pos  schemas.Opt[schemas.Point]
+	}{{"head", c.Head}, {"handle", c.Handle}, {"ball", c.Ball}} {
+		if at.pos.Present {
+			field(w, at.name, "x %.3f  y %.3f  z %.3f ft", at.pos.Value[0], at.pos.Value[1], at.pos.Value[2])
+		}
 	}
 }
 

@@ -178,7 +178,9 @@ func TestExplainOfStandardInputNeedsNoServer(t *testing.T) {
 		In: strings.NewReader(string(m.Value)), Out: &out, Err: &errs,
 	})
 	require.Equal(t, exitOK, status, errs.String())
-	for _, want := range []string{"would be a row", "stages", "decoded", "flattened", "derived", "validated", "bat speed: reliable", "fastest window", "venue", "Wrigley", "mph", "not 8–15 ms long"} {
+	for _, want := range []string{"would be a row", "stages", "decoded", "flattened", "derived", "validated", "bat speed: reliable", "fastest window", "venue", "Wrigley", "mph", "not 8–15 ms long",
+		"flight: a parabola through", "contact: the tracker marked it", "  frame   ", "spread", "doubts",
+	} {
 		require.Contains(t, out.String(), want)
 	}
 	svg, err := os.ReadFile(file)
@@ -198,7 +200,11 @@ func TestExplainOfStandardInputNeedsNoServer(t *testing.T) {
 	require.Greater(t, lines, 200)
 	require.NotContains(t, string(svg), "NaN")
 	require.Contains(t, string(svg), "attack angle")
-	require.Contains(t, string(svg), "contact")
+	for _, drawn := range []string{
+		`>contact<`, `class="zone"`, `class="flight"`, `class="bat"`, `class="met"`, `class="plate"`,
+	} {
+		require.Contains(t, string(svg), drawn)
+	}
 
 	status = run(context.Background(), []string{"explain", "-"}, &stdio{In: strings.NewReader(`{"a":`), Out: &out, Err: &errs})
 	require.Equal(t, exitOK, status)

@@ -9,12 +9,13 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Plot draws a swing as SVG, from above and from the side. It shows the path of the bat's head, coloured by
-// the speed of the sweet spot, some positions of the bat, the ball, the contact and the attack angle. ok is
+// Plot draws a swing as SVG, from above, from the side and as the catcher sees it. It shows the path of the
+// bat's head, coloured by the speed of the sweet spot, some positions of the bat, the flight of the pitch, the
+// strike zone, bat and ball at contact, and the attack angle. ok is
 // false if the record shows no swing.
 func Plot(title string, value []byte, e *features.Explanation) (svg string, ok bool) {
 	path, ok := features.SwingPath(value)
-	if !ok || e == nil || e.BatSpeed == nil {
+	if !ok || e == nil || e.BatSpeed == nil || e.Flight == nil {
 		return "", false
 	}
 	c := &canvas{path: path, e: e}
@@ -73,7 +74,8 @@ func (c *canvas) frame(title string) {
 		name: "from above", across: 0, up: 1, acrossName: "x: across the plate", upName: "y: toward the pitcher",
 	}
 	side := &view{name: "from the side", across: 1, up: 2, acrossName: "y: toward the pitcher", upName: "z: up"}
-	views := []*view{above, side}
+	behind := &view{name: "from the catcher", across: 0, up: 2, acrossName: "x: across the plate", upName: "z: up"}
+	views := []*view{above, side, behind}
 	for _, v := range views {
 		v.minA, v.minU, v.maxA, v.maxU = math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
 		for _, p := range c.points() {
@@ -83,13 +85,19 @@ func (c *canvas) frame(title string) {
 		v.minA, v.maxA, v.minU, v.maxU = v.minA-pad, v.maxA+pad, v.minU-pad, v.maxU+pad
 	}
 	scale := math.Inf(1)
-	width := float64(plotWidth-2*marginLeft-panelGap) / ((above.maxA - above.minA) + (side.maxA - side.minA))
+	feet := 0.0
+	for _, v := range views {
+		feet += v.maxA - v.minA
+	}
+	width := float64(plotWidth-2*marginLeft-2*panelGap) / feet
 	for _, v := range views {
 		scale = min(scale, width, (panelBottom-panelTop)/(v.maxU-v.minU))
 	}
-	above.scale, side.scale = scale, scale
-	above.left = marginLeft
-	side.left = marginLeft + (above.maxA-above.minA)*scale + panelGap
+	left := float64(marginLeft)
+	for _, v := range views {
+		v.scale, v.left = scale, left
+		left += (v.maxA-v.minA)*scale + panelGap
+	}
 	c.speeds()
 	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13">`+"\n", plotWidth, plotHeight, plotWidth, plotHeight)
 	fmt.Fprintf(c, `<rect width="%d" height="%d" fill="%s"/>`+"\n", plotWidth, plotHeight, paper)
@@ -104,7 +112,11 @@ func (c *canvas) frame(title string) {
 
 // points returns the points that must be visible: the bat, the plate, the contact.
 func (c *canvas) points() []schemas.Point {
-	all := []schemas.Point{{-plateFT / 2, 0, 0}, {plateFT / 2, plateFT, 0}}
+	f := c.e.Flight
+	all := []schemas.Point{{-plateFT / 2, 0, 0}, {plateFT / 2, plateFT, f.ZoneTopFT}}
+	if f.PlateS.Present {
+		all = append(all, f.At(f.PlateS.Value))
+	}
 	for _, b := range c.path.Bat {
 		for _, end := range []schemas.Opt[schemas.Point]{b.Head, b.Handle} {
 			if end.Present {
@@ -143,6 +155,9 @@ func (c *canvas) summary() string {
 	} else {
 		parts = append(parts, "no bat speed: "+s.Why)
 	}
+	if at := c.e.Contact; at != nil && at.SpeedMPH.Present {
+		parts = append(parts, fmt.Sprintf("at contact %.1f ± %.1f mph", at.SpeedMPH.Value, at.ErrorMPH.Value))
+	}
 	if a := c.e.AttackAngle; a.AngleDeg.Present {
 		parts = append(parts, fmt.Sprintf("attack angle %.1f°", a.AngleDeg.Value))
 	}
@@ -152,11 +167,14 @@ func (c *canvas) summary() string {
 func (c *canvas) panel(v *view) {
 	c.grid(v)
 	c.plate(v)
+	c.strikeZone(v)
+	c.flight(v)
 	c.ball(v)
 	c.bat(v)
-	if v.up == 2 {
+	if v.across == 1 {
 		c.attackAngle(v)
 	}
+	c.contact(v)
 	if p := c.path.Contact; p != nil {
 		x, y := v.at(p.Pos)
 		word := map[string]string{schemas.ContactHit: "contact", schemas.ContactNearest: "nearest (missed)"}[p.Kind]
@@ -194,6 +212,70 @@ func (c *canvas) plate(v *view) {
 		list = append(list, fmt.Sprintf("%.1f,%.1f", x, y))
 	}
 	fmt.Fprintf(c, `<polygon points="%s" fill="#f5f7fa" stroke="%s" stroke-width="1.5"/>`+"\n", strings.Join(list, " "), faint)
+}
+
+// strikeZone draws the zone at the front of the plate, and where the pitch crossed it.
+func (c *canvas) strikeZone(v *view) {
+	f := c.e.Flight
+	if v.up != 2 {
+		return
+	}
+	x1, y1 := v.at(schemas.Point{-plateFT / 2, plateFT, f.ZoneTopFT})
+	x2, y2 := v.at(schemas.Point{plateFT / 2, plateFT, f.ZoneBottomFT})
+	if v.across == 1 {
+		c.line(x1, y1, x2, y2, ink, 2, ` class="zone"`)
+		return
+	}
+	fmt.Fprintf(c, `<rect class="zone" x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="none" stroke="%s" `+
+		`stroke-width="2"/>`+"\n", x1, y1, x2-x1, y2-y1, ink)
+	if f.PlateS.Present {
+		x, y := v.at(f.At(f.PlateS.Value))
+		fmt.Fprintf(c, `<circle class="plate" cx="%.1f" cy="%.1f" r="%.1f" fill="%s" opacity="0.7"/>`+"\n", x, y,
+			ballFT*v.scale, faint)
+	}
+}
+
+const ballFT = 1.45 / 12 // radius of a ball
+
+// flight draws the parabola through the pitch, up to the contact or the plate.
+func (c *canvas) flight(v *view) {
+	f := c.e.Flight
+	if !f.PlateS.Present || v.across == 0 && v.up == 2 {
+		return
+	}
+	end := f.PlateS.Value
+	if at := c.e.Contact; at != nil && at.TimeS.Present {
+		end = at.TimeS.Value
+	}
+	const steps = 60
+	var list []string
+	for i := range steps + 1 {
+		p := f.At(f.FromS + (end-f.FromS)*float64(i)/steps)
+		if in(p[v.across], v.minA, v.maxA) && in(p[v.up], v.minU, v.maxU) {
+			x, y := v.at(p)
+			list = append(list, fmt.Sprintf("%.1f,%.1f", x, y))
+		}
+	}
+	fmt.Fprintf(c, `<polyline class="flight" points="%s" fill="none" stroke="%s" stroke-width="1.5"/>`+"\n",
+		strings.Join(list, " "), faint)
+}
+
+// contact draws the bat at contact, and the ball in its size.
+func (c *canvas) contact(v *view) {
+	at := c.e.Contact
+	if at == nil {
+		return
+	}
+	if at.Head.Present && at.Handle.Present {
+		x1, y1 := v.at(at.Handle.Value)
+		x2, y2 := v.at(at.Head.Value)
+		c.line(x1, y1, x2, y2, ink, 3, ` class="bat"`)
+	}
+	if at.Ball.Present {
+		x, y := v.at(at.Ball.Value)
+		fmt.Fprintf(c, `<circle class="met" cx="%.1f" cy="%.1f" r="%.1f" fill="none" stroke="%s" `+
+			`stroke-width="1.5"/>`+"\n", x, y, ballFT*v.scale, ink)
+	}
 }
 
 // ball draws the end of the pitch and the start of the hit, as far as they are in the view.
@@ -287,11 +369,12 @@ func (c *canvas) legend() {
 	}
 	c.text(marginLeft, y+28, 12, ink, "start", fmt.Sprintf("%.0f mph", c.low))
 	c.text(marginLeft+width, y+28, 12, ink, "end", fmt.Sprintf("%.0f mph", c.high))
-	c.text(
-		marginLeft+width+16, y+11, 10, ink, "start",
-		"speed of the sweet spot, on the path of the head (grey: not to be believed there) · "+
-			"thin lines: the bat · red dots: the ball after contact, grey dots: the pitch",
-	)
+	for i, line := range []string{
+		"speed of the sweet spot, on the path of the head (grey: not to be believed there)",
+		"thin lines: the bat, black at contact · red dots: the ball after it, grey: the pitch and its fit",
+	} {
+		c.text(marginLeft+width+16, float64(y+11+16*i), 10, ink, "start", line)
+	}
 }
 
 // heat returns the colour of a share from 0, cold, to 1, hot.
