@@ -6,10 +6,14 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
+// This file shows the second half of the core: the parabola through the pitch, and the contact of bat and
+// ball with the estimates of its speed. The values are copied after the stages have run, before their ranges
+// are checked, because an impossible value is what a person wants to see.
+
 // FlightView shows the parabola through the pitch. It observes followPitch.
 type FlightView struct {
-	// Samples counts those of the flight. Path has a polynomial each for x, y and z: feet at FromS, ft/s, and half
-	// the acceleration in ft/s².
+	// Samples counts those of the flight. Path has a polynomial each for x, y and z: feet at FromS, ft/s, and
+	// half the acceleration in ft/s².
 	Samples int           `json:"samples"`
 	FromS   float64       `json:"from_s"`
 	LastS   float64       `json:"last_s"`
@@ -44,8 +48,8 @@ type ContactView struct {
 	Source schemas.Text         `json:"source"`
 	// Frames are the movements of the sweet spot that were fitted, in order of time.
 	Frames []ContactFrame `json:"frames"`
-	// SpeedMPH is the speed at contact by the fit, with its standard error. LateMPH and CubicMPH are what two other
-	// estimates have, and SpreadMPH is how far the three are apart.
+	// SpeedMPH is the speed at contact by the fit, with its standard error. LateMPH and CubicMPH are what two
+	// other estimates have, and SpreadMPH is how far the three are apart.
 	SpeedMPH  schemas.Opt[float64] `json:"speed_mph"`
 	ErrorMPH  schemas.Opt[float64] `json:"error_mph"`
 	LateMPH   schemas.Opt[float64] `json:"late_mph"`
@@ -68,6 +72,8 @@ type ContactFrame struct {
 	DirectionDeg float64 `json:"direction_deg"`
 }
 
+// seeFlight keeps the fit of a flight, and says why there is none. It repeats the conditions of followPitch
+// in their order. A flight without a fit has no path, because its coefficients would mislead.
 func (e *Explanation) seeFlight(f *flight) {
 	if e == nil {
 		return
@@ -86,6 +92,7 @@ func (e *Explanation) seeFlight(f *flight) {
 	if !f.isFit {
 		return
 	}
+	// The path may be extended beyond its samples: to 50 ft, to the plate and to the contact.
 	for i := range v.Path {
 		v.Path[i] = [3]float64(f.path[i][:3])
 	}
@@ -96,6 +103,8 @@ func (e *Explanation) seeFlight(f *flight) {
 	}
 }
 
+// seeContact keeps how the contact was found and measured, as far as it got. Every way out before the end
+// leaves the rest of the view missing, and Why names the first thing that was not there.
 func (e *Explanation) seeContact(c *contact, row *schemas.Row) {
 	if e == nil || !row.IsSwing {
 		return
@@ -106,6 +115,7 @@ func (e *Explanation) seeContact(c *contact, row *schemas.Row) {
 		v.Why = fmt.Sprintf("fewer than %d sweet spots", minSpots)
 		return
 	}
+	// From here on the time is bounded, whether or not anything was found in it.
 	v.FromS, v.ToS = finite(c.loS), finite(c.hiS)
 	if v.Source = c.source; c.source == "" {
 		v.Why = "no mark, no turn of the ball and no bat near it in that time"
@@ -123,6 +133,7 @@ func (e *Explanation) seeContact(c *contact, row *schemas.Row) {
 	}
 	v.SpeedMPH, v.ErrorMPH = finite(c.speedMPH), finite(c.errorMPH)
 	v.LateMPH, v.CubicMPH, v.SpreadMPH = finite(c.lateMPH), c.cubicMPH, row.ContactBatSpeedSpreadMPH
+	// The ends are extrapolated from the 20 ms before, so they are not those of any sample.
 	if c.hasEnds {
 		v.Head, v.Handle = c.head.asPoint(), c.handle.asPoint()
 	}
@@ -133,13 +144,15 @@ func (e *Explanation) seeContact(c *contact, row *schemas.Row) {
 	v.Doubts = append(v.Doubts, row.ContactDoubts...)
 }
 
+// contactWhy says what the sources of a contact mean.
 var contactWhy = map[schemas.Text]string{
 	schemas.ContactByEvent:   "the tracker marked it",
 	schemas.ContactByBall:    "the ball turned there",
 	schemas.ContactByNearest: "the bat was nearest to the ball there",
 }
 
-// asPoint returns a point as it is published; missing if it is no number.
+// asPoint returns a point as it is published; missing if it is no number, because JSON has none that is not
+// finite.
 func (p point) asPoint() (at schemas.Opt[schemas.Point]) {
 	for _, f := range []float64{p.x, p.y, p.z} {
 		if !finite(f).Present {

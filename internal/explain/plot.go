@@ -10,9 +10,9 @@ import (
 )
 
 // Plot draws a swing as SVG, from above, from the side and as the catcher sees it. It shows the path of the
-// bat's head, coloured by the speed of the sweet spot, some positions of the bat, the flight of the pitch, the
-// strike zone, bat and ball at contact, and the attack angle. ok is
-// false if the record shows no swing.
+// bat's head, coloured by the speed of the sweet spot, and some positions of the bat. It adds the flight of the
+// pitch, the strike zone, bat and ball at contact, and the attack angle. ok is false if the record shows no
+// swing.
 func Plot(title string, value []byte, e *features.Explanation) (svg string, ok bool) {
 	path, ok := features.SwingPath(value)
 	if !ok || e == nil || e.BatSpeed == nil || e.Flight == nil {
@@ -74,7 +74,9 @@ func (c *canvas) frame(title string) {
 		name: "from above", across: 0, up: 1, acrossName: "x: across the plate", upName: "y: toward the pitcher",
 	}
 	side := &view{name: "from the side", across: 1, up: 2, acrossName: "y: toward the pitcher", upName: "z: up"}
-	behind := &view{name: "from the catcher", across: 0, up: 2, acrossName: "x: across the plate", upName: "z: up"}
+	behind := &view{
+		name: "from the catcher", across: 0, up: 2, acrossName: "x: across the plate", upName: "z: up",
+	}
 	views := []*view{above, side, behind}
 	for _, v := range views {
 		v.minA, v.minU, v.maxA, v.maxU = math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
