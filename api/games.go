@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -23,7 +24,7 @@ type gameIn struct {
 }
 
 type leadersIn struct {
-	Stat      string `query:"stat" required:"true" enum:"pitches,swing_count,whiff_count,whiff_rate_pct,contact_count,max_exit_velocity_mph,avg_exit_velocity_mph,hard_hit_count,max_bat_speed_mph,avg_bat_speed_mph,avg_attack_angle_deg" doc:"The value to order by, the greatest first"`
+	Stat      string `query:"stat" required:"true" enum:"pitches,swing_count,whiff_count,whiff_rate_pct,contact_count,max_exit_velocity_mph,avg_exit_velocity_mph,hard_hit_count,max_bat_speed_mph,avg_bat_speed_mph,avg_attack_angle_deg,chase_rate_pct,zone_swing_rate_pct,zone_contact_rate_pct,competitive_swings,avg_contact_bat_speed_mph,fast_swing_rate_pct,avg_swing_length_ft,avg_contact_attack_angle_deg,ideal_attack_angle_rate_pct,squared_up_rate_pct,squared_up_contact_rate_pct,blast_rate_pct,barrel_rate_pct,sweet_spot_rate_pct" doc:"The value to order by, the greatest first"`
 	MinSwings int64  `query:"min_swings" minimum:"0" default:"0" doc:"The least swings of a batter who counts"`
 	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most batters"`
 	Waiting
@@ -125,10 +126,9 @@ func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err e
 	}
 	body = Leaders{Stat: in.Stat, MinSwings: in.MinSwings, Leaders: []Leader{}}
 	body.Condition = condition
-	value := leaderValues[in.Stat]
 	for i := range states {
 		rank := int64(i + 1)
-		if i > 0 && value(&states[i].Stats) == value(&states[i-1].Stats) {
+		if i > 0 && leaderValue(&states[i].Stats, in.Stat) == leaderValue(&states[i-1].Stats, in.Stat) {
 			rank = body.Leaders[i-1].Rank
 		}
 		body.Leaders = append(body.Leaders, Leader{Rank: rank, GameBatter: a.names.line(&states[i])})
@@ -137,19 +137,16 @@ func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err e
 	return body, nil
 }
 
-// leaderValues are the statistics that leaders can be ordered by.
-var leaderValues = map[string]func(*schemas.Stats) float64{
-	"pitches":               func(s *schemas.Stats) float64 { return float64(s.Pitches) },
-	"swing_count":           func(s *schemas.Stats) float64 { return float64(s.SwingCount) },
-	"whiff_count":           func(s *schemas.Stats) float64 { return float64(s.WhiffCount) },
-	"whiff_rate_pct":        func(s *schemas.Stats) float64 { return s.WhiffRatePct.Value },
-	"contact_count":         func(s *schemas.Stats) float64 { return float64(s.ContactCount) },
-	"max_exit_velocity_mph": func(s *schemas.Stats) float64 { return s.MaxExitVelocityMPH.Value },
-	"avg_exit_velocity_mph": func(s *schemas.Stats) float64 { return s.AvgExitVelocityMPH.Value },
-	"hard_hit_count":        func(s *schemas.Stats) float64 { return float64(s.HardHitCount) },
-	"max_bat_speed_mph":     func(s *schemas.Stats) float64 { return s.MaxBatSpeedMPH.Value },
-	"avg_bat_speed_mph":     func(s *schemas.Stats) float64 { return s.AvgBatSpeedMPH.Value },
-	"avg_attack_angle_deg":  func(s *schemas.Stats) float64 { return s.AvgAttackAngleDeg.Value },
+// leaderValue returns the statistic that leaders are ordered by.
+func leaderValue(s *schemas.Stats, stat string) float64 {
+	isStat := func(c schemas.Column) bool { return c.Name == stat }
+	switch v := s.Fields()[slices.IndexFunc(schemas.StatsColumns, isStat)].(type) {
+	case *int64:
+		return float64(*v)
+	case *schemas.Opt[float64]:
+		return v.Value
+	}
+	panic("leaders cannot be ordered by " + stat)
 }
 
 type gamePitchesIn struct {

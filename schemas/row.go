@@ -122,8 +122,11 @@ type Row struct {
 
 // Fields returns pointers to the columns of a row, in the order of RowColumns. Stores and files read and
 // write rows through it, so a new column needs no line in them unless its type is new.
-func (r *Row) Fields() []any {
-	v := reflect.ValueOf(r).Elem()
+func (r *Row) Fields() []any { return FieldsOf(r) }
+
+// FieldsOf returns a pointer to each field of the struct that s points to.
+func FieldsOf(s any) []any {
+	v := reflect.ValueOf(s).Elem()
 	fields := make([]any, v.NumField())
 	for i := range fields {
 		fields[i] = v.Field(i).Addr().Interface()

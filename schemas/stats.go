@@ -26,7 +26,30 @@ type Stats struct {
 	AvgAttackAngleDeg  Opt[float64]          `json:"avg_attack_angle_deg"`
 	LastPitch          *LastPitch            `json:"last_pitch"`
 	ByPitchType        map[string]TypeCounts `json:"by_pitch_type"`
+
+	// Plate discipline.
+	ChaseRatePct       Opt[float64] `json:"chase_rate_pct"`
+	ZoneSwingRatePct   Opt[float64] `json:"zone_swing_rate_pct"`
+	ZoneContactRatePct Opt[float64] `json:"zone_contact_rate_pct"`
+
+	// The bat at contact, over competitive swings.
+	CompetitiveSwings        int64        `json:"competitive_swings"`
+	AvgContactBatSpeedMPH    Opt[float64] `json:"avg_contact_bat_speed_mph"`
+	FastSwingRatePct         Opt[float64] `json:"fast_swing_rate_pct"`
+	AvgSwingLengthFT         Opt[float64] `json:"avg_swing_length_ft"`
+	AvgContactAttackAngleDeg Opt[float64] `json:"avg_contact_attack_angle_deg"`
+	IdealAttackAngleRatePct  Opt[float64] `json:"ideal_attack_angle_rate_pct"`
+	SquaredUpRatePct         Opt[float64] `json:"squared_up_rate_pct"`
+	SquaredUpContactRatePct  Opt[float64] `json:"squared_up_contact_rate_pct"`
+	BlastRatePct             Opt[float64] `json:"blast_rate_pct"`
+
+	// Batted balls.
+	BarrelRatePct    Opt[float64] `json:"barrel_rate_pct"`
+	SweetSpotRatePct Opt[float64] `json:"sweet_spot_rate_pct"`
 }
+
+// Fields returns a pointer to each field, in the order of StatsColumns.
+func (s *Stats) Fields() []any { return FieldsOf(s) }
 
 // LastPitch is the pitch with the greatest event time; of equal ones, the one with the greatest version.
 type LastPitch struct {
@@ -68,13 +91,13 @@ func BoundTypes(types map[string]TypeCounts) {
 	}
 }
 
-// WhiffRatePct returns 100 × whiffs / swings, rounded to two decimals, half away from zero. It is missing
-// without a swing. It rounds in integers, so that Go and Postgres agree on every digit.
-func WhiffRatePct(whiffs, swings int64) Opt[float64] {
-	if swings <= 0 {
+// RatePct returns 100 × part / whole, rounded to two decimals, half away from zero. It is missing if the
+// whole is 0. It rounds in integers, so that Go and Postgres agree on every digit.
+func RatePct(part, whole int64) Opt[float64] {
+	if whole <= 0 {
 		return Opt[float64]{}
 	}
-	hundredths := (whiffs*20000 + swings) / (2 * swings)
+	hundredths := (part*20000 + whole) / (2 * whole)
 	return Some(float64(hundredths) / 100)
 }
 

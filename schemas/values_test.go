@@ -167,7 +167,7 @@ func TestVersionsPartByPart(t *testing.T) {
 }
 
 func TestWhiffRateIsExact(t *testing.T) {
-	require.Equal(t, schemas.Opt[float64]{}, schemas.WhiffRatePct(0, 0))
+	require.Equal(t, schemas.Opt[float64]{}, schemas.RatePct(0, 0))
 	halves := 0
 	for swings := int64(1); swings <= 400; swings++ {
 		for whiffs := range swings + 1 {
@@ -182,7 +182,7 @@ func TestWhiffRateIsExact(t *testing.T) {
 		whiffs, swings int64
 		want           float64
 	}{{1, 3, 33.33}, {2, 3, 66.67}, {1, 32, 3.13}, {1, 160, 0.63}, {3, 20000, 0.02}, {0, 9, 0}, {9, 9, 100}} {
-		require.Equal(t, schemas.Some(c.want), schemas.WhiffRatePct(c.whiffs, c.swings), c)
+		require.Equal(t, schemas.Some(c.want), schemas.RatePct(c.whiffs, c.swings), c)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		swings := rapid.Int64Range(1, 1e12).Draw(t, "swings")
@@ -195,7 +195,7 @@ func checkWhiffRate(t require.TestingT, whiffs, swings int64) {
 	text := new(big.Rat).SetFrac64(100*whiffs, swings).FloatString(2)
 	want, err := strconv.ParseFloat(text, 64)
 	require.NoError(t, err)
-	if got := schemas.WhiffRatePct(whiffs, swings); got != schemas.Some(want) {
+	if got := schemas.RatePct(whiffs, swings); got != schemas.Some(want) {
 		require.Equal(t, schemas.Some(want), got, "%d of %d", whiffs, swings)
 	}
 }

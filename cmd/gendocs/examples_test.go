@@ -82,7 +82,7 @@ func TestExampleDuckDB(t *testing.T) {
 	require.Len(t, found, len(want))
 	for _, f := range found {
 		require.Equal(t, want[f.Type], schemas.TypeCounts{Swings: f.Swings, Whiffs: f.Whiffs}, f.Type)
-		require.InDelta(t, schemas.WhiffRatePct(f.Whiffs, f.Swings).Value, f.Rate, 0.011, f.Type)
+		require.InDelta(t, schemas.RatePct(f.Whiffs, f.Swings).Value, f.Rate, 0.011, f.Type)
 	}
 }
 

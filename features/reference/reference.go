@@ -116,11 +116,14 @@ func statsOf(rows []schemas.StoredRow) schemas.Stats {
 		countType(s.ByPitchType, row)
 	}
 	schemas.BoundTypes(s.ByPitchType)
-	s.WhiffRatePct = schemas.WhiffRatePct(s.WhiffCount, s.SwingCount)
+	s.WhiffRatePct = schemas.RatePct(s.WhiffCount, s.SwingCount)
 	s.MaxExitVelocityMPH, s.AvgExitVelocityMPH = greatest(exitVelocities), mean(exitVelocities)
 	s.MaxBatSpeedMPH, s.AvgBatSpeedMPH = greatest(batSpeeds), mean(batSpeeds)
 	s.AvgAttackAngleDeg = mean(attackAngles)
 	s.LastPitch = lastPitch(rows)
+	fillDiscipline(&s, rows)
+	fillContact(&s, competitive(rows))
+	fillBattedBalls(&s, rows)
 	return s
 }
 

@@ -22,6 +22,16 @@ type batter struct {
 	batSpeed     sum // reliable ones
 	attackAngle  sum // of confirmed swings
 	last         lastPitch
+	counts       schemas.PitchCounts
+	candidates   schemas.SwingSums // of swings that are reliable or hit the ball hard
+	reliable     []contactSwing
+}
+
+// contactSwing is a swing whose bat speed at contact is reliable. It has no sums if it hit the ball hard,
+// because it is competitive then, however slow it was.
+type contactSwing struct {
+	speedMPH float64
+	sums     schemas.SwingSums
 }
 
 type sum struct {
@@ -69,10 +79,44 @@ func (b *batter) add(r *Row) {
 	b.exitVelocity.add(r.ExitVelocityMPH, true)
 	b.batSpeed.add(r.BatSpeedMPH, r.SpeedConfidence == schemas.SpeedReliable)
 	b.attackAngle.add(r.AttackAngleDeg, r.SwingConfidence == schemas.SwingConfirmed)
+	b.counts.Add(&r.Row)
+	b.addContact(&r.Row)
 	countType(s.ByPitchType, r)
 	if s.Pitches == 1 || compareTimes(r.EventTime, b.last.EventTime) >= 0 {
 		b.last = lastPitch{r.PitchID, r.EventTime, r.PitchResult, r.PitchAction, r.ExitVelocityMPH}
 	}
+}
+
+// addContact keeps a swing until all are known, because only then it is known which are the fastest.
+func (b *batter) addContact(r *schemas.Row) {
+	if !r.ContactBatSpeedMPH.Present {
+		return
+	}
+	swing := contactSwing{speedMPH: r.ContactBatSpeedMPH.Value}
+	isReliable := r.ContactConfidence == schemas.SpeedReliable
+	isHard := swing.speedMPH >= schemas.CompetitiveMPH && r.ExitVelocityMPH.Value >= schemas.CompetitiveExitMPH
+	if isReliable || isHard {
+		b.candidates.Add(r)
+	}
+	if isReliable {
+		if !isHard {
+			swing.sums.Add(r)
+		}
+		b.reliable = append(b.reliable, swing)
+	}
+}
+
+// competitive returns the sums without those of the slowest reliable swings.
+func (b *batter) competitive() schemas.SwingSums {
+	slices.SortFunc(b.reliable, func(a, b contactSwing) int { return cmp.Compare(a.speedMPH, b.speedMPH) })
+	total := b.candidates
+	for _, swing := range b.reliable {
+		if swing.speedMPH >= b.reliable[schemas.SlowestFast(len(b.reliable))].speedMPH {
+			break
+		}
+		total = total.Minus(swing.sums)
+	}
+	return total
 }
 
 func (s *sum) add(v schemas.Opt[float64], counts bool) {
@@ -86,8 +130,8 @@ func (s *sum) add(v schemas.Opt[float64], counts bool) {
 }
 
 // results returns the maximum and the mean, both missing if there was no value.
-func (s *sum) results() (most, mean cell) {
-	return cell{present: s.n > 0, f: s.most}, cell{present: s.n > 0, f: s.total / float64(s.n)}
+func (s *sum) results() (most, mean schemas.Opt[float64]) {
+	return schemas.Opt[float64]{Value: s.most, Present: s.n > 0}, schemas.Mean(s.total, s.n)
 }
 
 // compareTimes orders event times; an unknown one is before all known ones.
@@ -147,21 +191,30 @@ func (b *Batters) WriteCSV(w io.Writer) error {
 
 // values returns the batter's aggregates by column name.
 func (b *batter) values() (map[string]cell, error) {
-	s := &b.stats
-	maxExit, avgExit := b.exitVelocity.results()
-	maxSpeed, avgSpeed := b.batSpeed.results()
-	_, avgAngle := b.attackAngle.results()
+	s := b.stats
+	s.WhiffRatePct = schemas.RatePct(s.WhiffCount, s.SwingCount)
+	s.MaxExitVelocityMPH, s.AvgExitVelocityMPH = b.exitVelocity.results()
+	s.MaxBatSpeedMPH, s.AvgBatSpeedMPH = b.batSpeed.results()
+	_, s.AvgAttackAngleDeg = b.attackAngle.results()
+	b.counts.Fill(&s)
+	swings := b.competitive()
+	swings.Fill(&s)
+	s.ByPitchType = maps.Clone(s.ByPitchType)
+	schemas.BoundTypes(s.ByPitchType)
+
+	values := map[string]cell{}
+	for i, field := range s.Fields() {
+		name := schemas.StatsColumns[i].Name
+		switch v := field.(type) {
+		case *int64:
+			values[name] = count(*v)
+		case *schemas.Opt[float64]:
+			values[name] = cellOf(v)
+		}
+	}
 	last, lastErr := jsonOf(b.last)
-	byType := maps.Clone(s.ByPitchType)
-	schemas.BoundTypes(byType)
-	types, typesErr := jsonOf(byType)
-	return map[string]cell{
-		"pitches": count(s.Pitches), "swing_count": count(s.SwingCount), "whiff_count": count(s.WhiffCount),
-		"whiff_rate_pct": cellOf(new(schemas.WhiffRatePct(s.WhiffCount, s.SwingCount))),
-		"contact_count":  count(s.ContactCount), "hard_hit_count": count(s.HardHitCount),
-		"max_exit_velocity_mph": maxExit, "avg_exit_velocity_mph": avgExit, "max_bat_speed_mph": maxSpeed,
-		"avg_bat_speed_mph": avgSpeed, "avg_attack_angle_deg": avgAngle,
-		"last_pitch":    {present: true, s: string(last)},
-		"by_pitch_type": {present: true, s: string(types)},
-	}, errors.Join(lastErr, typesErr)
+	types, typesErr := jsonOf(s.ByPitchType)
+	values["last_pitch"] = cell{present: true, s: string(last)}
+	values["by_pitch_type"] = cell{present: true, s: string(types)}
+	return values, errors.Join(lastErr, typesErr)
 }

@@ -122,7 +122,7 @@ type Percentiles struct {
 func (s *Survey) Findings() Findings {
 	f := s.f
 	f.Games, f.ReliableBatSpeeds = int64(len(s.games)), int64(len(s.batSpeeds))
-	percent := schemas.WhiffRatePct // two decimals, missing if the whole is 0
+	percent := schemas.RatePct // two decimals, missing if the whole is 0
 	f.SwingsWithoutBatterPct = percent(f.SwingsWithoutBatter, f.Swings)
 	f.WhiffRatePct = percent(f.Whiffs, f.Swings)
 	f.Issues, f.PitchTypes, f.Percentiles = []Issue{}, []PitchType{}, s.percentiles()

@@ -10,6 +10,8 @@ package pgsink
 //	{batters}   an array of the batters           $1::bigint[]     or a subquery over sql/written.sql
 //	{groups}    a query of batters and games      unnest($1, $2)   or sql/written.sql
 //
+// The other holes are parts that several statements share.
+//
 // sql/written.sql finds them among the registers of the batch that this transaction has written. Statements
 // with these subqueries take the ids of the pitches as $1.
 //
@@ -37,7 +39,13 @@ type totalsStatements struct{ lock, compute, fold, read string }
 
 func fillTotals(batters, groups string) totalsStatements {
 	bounded := statement("bounded_types")
+	sums := func(name, which string) string {
+		return strings.NewReplacer("{name}", name, "{which}", which).Replace(statement("sums_of_swings"))
+	}
 	fill := strings.NewReplacer("{batters}", batters, "{groups}", groups,
+		"{stats columns}", pg.StatsColumns, "{values at contact}", statement("values_at_contact"),
+		"{sums of candidates}", sums("candidate", "true"),
+		"{sums of slow}", sums("slow", "NOT is_hard AND contact_speed < slowest"),
 		"{bounded types of a}", strings.ReplaceAll(bounded, "{types}",
 			"unnest(a.type_names, a.type_pitches, a.type_swings, a.type_whiffs)"),
 		"{bounded types of rows}", strings.ReplaceAll(bounded, "{types}", `(
@@ -48,8 +56,7 @@ func fillTotals(batters, groups string) totalsStatements {
 		lock:    fill(statement("lock_batters")),
 		compute: fill(statement("compute_games")),
 		fold:    fill(statement("fold_batters")),
-		read: fill(`SELECT batter_id, seq, prev_seq, ` + pg.StatsColumns +
-			` FROM {schema}.batter_totals WHERE batter_id = ANY ({batters})`),
+		read:    fill(statement("sum_slow_swings")),
 	}
 }
 

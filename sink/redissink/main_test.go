@@ -252,7 +252,7 @@ func stats(pitches int64) *schemas.Stats {
 		ByPitchType: map[string]schemas.TypeCounts{"slider": {Pitches: pitches}, "unknown": {Swings: 1}, "4-seam <&>": {}},
 	}
 	if pitches%2 == 0 {
-		st.WhiffCount, st.WhiffRatePct = 1, schemas.WhiffRatePct(1, st.SwingCount)
+		st.WhiffCount, st.WhiffRatePct = 1, schemas.RatePct(1, st.SwingCount)
 		st.MaxExitVelocityMPH = schemas.Some(100 + 1/float64(pitches))
 		st.AvgAttackAngleDeg = schemas.Some(-1e-7 * float64(pitches))
 		st.LastPitch.ExitVelocityMPH = schemas.Some(95.25)

@@ -20,26 +20,16 @@ type field struct {
 
 // statsFields returns the fields of a hash, in the order in which they are written.
 func statsFields(st *schemas.Stats) []field {
-	return []field{
-		{"pitches", &st.Pitches},
-		{"swing_count", &st.SwingCount},
-		{"whiff_count", &st.WhiffCount},
-		{"whiff_rate_pct", &st.WhiffRatePct},
-		{"contact_count", &st.ContactCount},
-		{"max_exit_velocity_mph", &st.MaxExitVelocityMPH},
-		{"avg_exit_velocity_mph", &st.AvgExitVelocityMPH},
-		{"hard_hit_count", &st.HardHitCount},
-		{"max_bat_speed_mph", &st.MaxBatSpeedMPH},
-		{"avg_bat_speed_mph", &st.AvgBatSpeedMPH},
-		{"avg_attack_angle_deg", &st.AvgAttackAngleDeg},
-		{"last_pitch", &st.LastPitch},
-		{"by_pitch_type", &st.ByPitchType},
+	fields := make([]field, len(schemas.StatsColumns))
+	for i, value := range st.Fields() {
+		fields[i] = field{schemas.StatsColumns[i].Name, value}
 	}
+	return fields
 }
 
 // encode returns the fields and values of a hash, in turn. A missing value has no field.
 func encode(st *schemas.Stats, updatedAt schemas.TimeMS) ([]any, error) {
-	fields := make([]any, 0, 36)
+	fields := make([]any, 0, 2*len(schemas.StatsColumns)+2)
 	for _, f := range statsFields(st) {
 		switch v := f.value.(type) {
 		case *int64:

@@ -4,6 +4,7 @@ package sinktest
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -124,6 +125,16 @@ func (w *Generator) fillContact(r *schemas.Row) {
 			}
 		}
 	}
+	// Values on both sides of the limits of the aggregates, and often equal ones.
+	r.ContactBatSpeedMPH = own.whole(45, 100)
+	r.ContactAttackAngleDeg, r.LaunchAngleDeg = own.whole(0, 25), own.whole(0, 40)
+}
+
+// whole returns a number without a fraction, or none.
+func (w *Generator) whole(low, high float64) schemas.Opt[float64] {
+	m := w.measure(low, high)
+	m.Value = math.Floor(m.Value)
+	return m
 }
 
 func (w *Generator) measure(low, high float64) schemas.Opt[float64] {

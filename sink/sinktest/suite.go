@@ -41,6 +41,7 @@ type Fixture struct {
 func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 	for name, test := range map[string]func(*testing.T, Fixture){
 		"any order with any repetition ends in the same state":      anyOrder,
+		"the fastest swings follow corrections":                     fastestFollow,
 		"concurrent writers end in the same state":                  concurrentWriters,
 		"snapshots in any order give readers the last state":        snapshotsInAnyOrder,
 		"the same batch again changes nothing":                      repeated,
@@ -127,6 +128,19 @@ func applied(changes []schemas.Change, b schemas.Batch) (n int) {
 		}
 	}
 	return n
+}
+
+// fastestFollow has batters with so many swings that each correction may move their 10th percentile.
+func fastestFollow(t *testing.T, f Fixture) {
+	w := NewGenerator(19, 250)
+	s := f.Open(t, 1)
+	var changes []schemas.Change
+	for range 6 {
+		more := w.Changes(150)
+		changes = append(changes, more...)
+		mustApply(t, s, BatchOf(more...))
+		RequireState(t, s, changes)
+	}
 }
 
 func concurrentWriters(t *testing.T, f Fixture) {

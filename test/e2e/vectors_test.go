@@ -9,6 +9,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/consumer"
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/features/reference"
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/internal/testkit/vectors"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -75,8 +76,13 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 		state.DeadLetters = append(state.DeadLetters, l)
 	}
 	state.Batters, state.Games = stack.StatsViews(t, pg)
+	batters, games := reference.Fold(rows) // the specification's streams have the first aggregates only
+	stack.Same(t, "batter_stats", batters, state.Batters)
+	stack.Same(t, "batter_game_stats", games, state.Games)
 	s.Check(t, state)
 	state.Batters, state.Games = inRedis(t, reader, state)
+	stack.Same(t, "batters in Redis", batters, state.Batters)
+	stack.Same(t, "batter-games in Redis", games, state.Games)
 	s.Check(t, state)
 }
 

@@ -406,23 +406,63 @@ export interface components {
             avg_bat_speed_mph: number | null;
             /**
              * Format: double
+             * @description Mean attack angle at contact; unit: degree; range: −90–90; missing: with no such swing
+             */
+            avg_contact_attack_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Mean bat speed at contact; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            avg_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
              * @description Mean exit velocity; unit: mph; range: 0–125; missing: with no exit velocity
              */
             avg_exit_velocity_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean length of swings; unit: foot; range: 0–20; missing: with no such swing
+             */
+            avg_swing_length_ft: number | null;
+            /**
+             * Format: double
+             * @description Barrels among the batted balls; unit: percent; range: 0–100; missing: with no batted ball of known contact, exit velocity and launch angle
+             */
+            barrel_rate_pct: number | null;
             /**
              * Format: int64
              * @description The batter
              */
             batter_id: number;
+            /**
+             * Format: double
+             * @description Blasts among the swings; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            blast_rate_pct: number | null;
             /** @description Counts by pitch type: pitches, swings, whiffs; missing: never */
             by_pitch_type: {
                 [key: string]: components["schemas"]["TypeCounts"];
             };
             /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Competitive swings; range: 0 and more; missing: never
+             */
+            competitive_swings: number;
+            /**
              * Format: int64
              * @description Pitches that the bat met; range: 0 and more; missing: never
              */
             contact_count: number;
+            /**
+             * Format: double
+             * @description Fast swings; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            fast_swing_rate_pct: number | null;
             /** @description The game that the values are of; not there over all games */
             game_pk?: string;
             /**
@@ -430,6 +470,11 @@ export interface components {
              * @description Hard-hit balls; range: 0 and more; missing: never
              */
             hard_hit_count: number;
+            /**
+             * Format: double
+             * @description Swings with an ideal attack angle; unit: percent; range: 0–100; missing: with no such swing
+             */
+            ideal_attack_angle_rate_pct: number | null;
             /**
              * Format: int64
              * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
@@ -468,8 +513,23 @@ export interface components {
              * @enum {string}
              */
             source: "redis" | "postgres" | "memory";
+            /**
+             * Format: double
+             * @description Hit balls that were squared up; unit: percent; range: 0–100; missing: with no competitive swing that hit a ball of known exit velocity
+             */
+            squared_up_contact_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Swings that squared the ball up; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            squared_up_rate_pct: number | null;
             /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
             stale: boolean;
+            /**
+             * Format: double
+             * @description Batted balls with a launch angle in the sweet spot; unit: percent; range: 0–100; missing: with no launch angle
+             */
+            sweet_spot_rate_pct: number | null;
             /**
              * Format: int64
              * @description Swings; range: 0 and more; missing: never
@@ -487,6 +547,16 @@ export interface components {
              * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
              */
             whiff_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Contact among the swings in the zone; unit: percent; range: 0–100; missing: with no swing at a pitch that is known to be inside
+             */
+            zone_contact_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Swings among the pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside
+             */
+            zone_swing_rate_pct: number | null;
         };
         BatterSwings: {
             /**
@@ -758,28 +828,73 @@ export interface components {
             avg_bat_speed_mph: number | null;
             /**
              * Format: double
+             * @description Mean attack angle at contact; unit: degree; range: −90–90; missing: with no such swing
+             */
+            avg_contact_attack_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Mean bat speed at contact; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            avg_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
              * @description Mean exit velocity; unit: mph; range: 0–125; missing: with no exit velocity
              */
             avg_exit_velocity_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean length of swings; unit: foot; range: 0–20; missing: with no such swing
+             */
+            avg_swing_length_ft: number | null;
+            /**
+             * Format: double
+             * @description Barrels among the batted balls; unit: percent; range: 0–100; missing: with no batted ball of known contact, exit velocity and launch angle
+             */
+            barrel_rate_pct: number | null;
             /**
              * Format: int64
              * @description The batter
              */
             batter_id: number;
+            /**
+             * Format: double
+             * @description Blasts among the swings; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            blast_rate_pct: number | null;
             /** @description Counts by pitch type: pitches, swings, whiffs; missing: never */
             by_pitch_type: {
                 [key: string]: components["schemas"]["TypeCounts"];
             };
+            /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Competitive swings; range: 0 and more; missing: never
+             */
+            competitive_swings: number;
             /**
              * Format: int64
              * @description Pitches that the bat met; range: 0 and more; missing: never
              */
             contact_count: number;
             /**
+             * Format: double
+             * @description Fast swings; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            fast_swing_rate_pct: number | null;
+            /**
              * Format: int64
              * @description Hard-hit balls; range: 0 and more; missing: never
              */
             hard_hit_count: number;
+            /**
+             * Format: double
+             * @description Swings with an ideal attack angle; unit: percent; range: 0–100; missing: with no such swing
+             */
+            ideal_attack_angle_rate_pct: number | null;
             last_pitch: components["schemas"]["LastPitch"];
             /**
              * Format: double
@@ -804,6 +919,21 @@ export interface components {
              */
             seq: number;
             /**
+             * Format: double
+             * @description Hit balls that were squared up; unit: percent; range: 0–100; missing: with no competitive swing that hit a ball of known exit velocity
+             */
+            squared_up_contact_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Swings that squared the ball up; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            squared_up_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Batted balls with a launch angle in the sweet spot; unit: percent; range: 0–100; missing: with no launch angle
+             */
+            sweet_spot_rate_pct: number | null;
+            /**
              * Format: int64
              * @description Swings; range: 0 and more; missing: never
              */
@@ -820,6 +950,16 @@ export interface components {
              * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
              */
             whiff_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Contact among the swings in the zone; unit: percent; range: 0–100; missing: with no swing at a pitch that is known to be inside
+             */
+            zone_contact_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Swings among the pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside
+             */
+            zone_swing_rate_pct: number | null;
         };
         GamePitches: {
             /**
@@ -944,28 +1084,73 @@ export interface components {
             avg_bat_speed_mph: number | null;
             /**
              * Format: double
+             * @description Mean attack angle at contact; unit: degree; range: −90–90; missing: with no such swing
+             */
+            avg_contact_attack_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Mean bat speed at contact; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            avg_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
              * @description Mean exit velocity; unit: mph; range: 0–125; missing: with no exit velocity
              */
             avg_exit_velocity_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean length of swings; unit: foot; range: 0–20; missing: with no such swing
+             */
+            avg_swing_length_ft: number | null;
+            /**
+             * Format: double
+             * @description Barrels among the batted balls; unit: percent; range: 0–100; missing: with no batted ball of known contact, exit velocity and launch angle
+             */
+            barrel_rate_pct: number | null;
             /**
              * Format: int64
              * @description The batter
              */
             batter_id: number;
+            /**
+             * Format: double
+             * @description Blasts among the swings; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            blast_rate_pct: number | null;
             /** @description Counts by pitch type: pitches, swings, whiffs; missing: never */
             by_pitch_type: {
                 [key: string]: components["schemas"]["TypeCounts"];
             };
+            /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Competitive swings; range: 0 and more; missing: never
+             */
+            competitive_swings: number;
             /**
              * Format: int64
              * @description Pitches that the bat met; range: 0 and more; missing: never
              */
             contact_count: number;
             /**
+             * Format: double
+             * @description Fast swings; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            fast_swing_rate_pct: number | null;
+            /**
              * Format: int64
              * @description Hard-hit balls; range: 0 and more; missing: never
              */
             hard_hit_count: number;
+            /**
+             * Format: double
+             * @description Swings with an ideal attack angle; unit: percent; range: 0–100; missing: with no such swing
+             */
+            ideal_attack_angle_rate_pct: number | null;
             last_pitch: components["schemas"]["LastPitch"];
             /**
              * Format: double
@@ -995,6 +1180,21 @@ export interface components {
              */
             seq: number;
             /**
+             * Format: double
+             * @description Hit balls that were squared up; unit: percent; range: 0–100; missing: with no competitive swing that hit a ball of known exit velocity
+             */
+            squared_up_contact_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Swings that squared the ball up; unit: percent; range: 0–100; missing: with no competitive swing
+             */
+            squared_up_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Batted balls with a launch angle in the sweet spot; unit: percent; range: 0–100; missing: with no launch angle
+             */
+            sweet_spot_rate_pct: number | null;
+            /**
              * Format: int64
              * @description Swings; range: 0 and more; missing: never
              */
@@ -1011,6 +1211,16 @@ export interface components {
              * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
              */
             whiff_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Contact among the swings in the zone; unit: percent; range: 0–100; missing: with no swing at a pitch that is known to be inside
+             */
+            zone_contact_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Swings among the pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside
+             */
+            zone_swing_rate_pct: number | null;
         };
         Leaders: {
             /**
@@ -3390,7 +3600,7 @@ export interface operations {
         parameters: {
             query: {
                 /** @description The value to order by, the greatest first */
-                stat: "pitches" | "swing_count" | "whiff_count" | "whiff_rate_pct" | "contact_count" | "max_exit_velocity_mph" | "avg_exit_velocity_mph" | "hard_hit_count" | "max_bat_speed_mph" | "avg_bat_speed_mph" | "avg_attack_angle_deg";
+                stat: "pitches" | "swing_count" | "whiff_count" | "whiff_rate_pct" | "contact_count" | "max_exit_velocity_mph" | "avg_exit_velocity_mph" | "hard_hit_count" | "max_bat_speed_mph" | "avg_bat_speed_mph" | "avg_attack_angle_deg" | "chase_rate_pct" | "zone_swing_rate_pct" | "zone_contact_rate_pct" | "competitive_swings" | "avg_contact_bat_speed_mph" | "fast_swing_rate_pct" | "avg_swing_length_ft" | "avg_contact_attack_angle_deg" | "ideal_attack_angle_rate_pct" | "squared_up_rate_pct" | "squared_up_contact_rate_pct" | "blast_rate_pct" | "barrel_rate_pct" | "sweet_spot_rate_pct";
                 /** @description The least swings of a batter who counts */
                 min_swings?: number;
                 /** @description The most batters */

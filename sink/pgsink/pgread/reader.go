@@ -4,8 +4,8 @@ package pgread
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -113,8 +113,14 @@ func decode[T any](rows pgx.Rows, into map[string]T) error {
 	return err
 }
 
-const statsColumns = `batter_id, pitches, swing_count, whiff_count, whiff_rate_pct, contact_count, max_exit_velocity_mph, avg_exit_velocity_mph,
-	hard_hit_count, max_bat_speed_mph, avg_bat_speed_mph, avg_attack_angle_deg, last_pitch, by_pitch_type, updated_at, seq`
+// statsColumns are those that scanState reads behind the game.
+var statsColumns = func() string {
+	names := []string{"batter_id"}
+	for _, c := range schemas.StatsColumns {
+		names = append(names, c.Name)
+	}
+	return strings.Join(append(names, "updated_at", "seq"), ", ")
+}()
 
 // States returns the state of each key in the order of the keys, nil where no row is current.
 func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
@@ -179,14 +185,13 @@ func collect[T any](
 
 // scanState reads the game, then statsColumns.
 func scanState(row pgx.CollectableRow) (s schemas.BatterState, err error) {
-	st := &s.Stats
-	var last, types []byte
-	err = row.Scan(&s.GamePK, &s.BatterID, &st.Pitches, &st.SwingCount, &st.WhiffCount,
-		pg.Float(&st.WhiffRatePct), &st.ContactCount, pg.Float(&st.MaxExitVelocityMPH),
-		pg.Float(&st.AvgExitVelocityMPH), &st.HardHitCount, pg.Float(&st.MaxBatSpeedMPH),
-		pg.Float(&st.AvgBatSpeedMPH), pg.Float(&st.AvgAttackAngleDeg), &last, &types, pg.Time(&s.UpdatedAt), &s.Seq)
-	if err != nil {
-		return s, err
+	into := []any{&s.GamePK, &s.BatterID}
+	for _, field := range s.Stats.Fields() {
+		if number, ok := field.(*schemas.Opt[float64]); ok {
+			field = pg.Float(number)
+		}
+		into = append(into, field)
 	}
-	return s, errors.Join(json.Unmarshal(last, &st.LastPitch), json.Unmarshal(types, &st.ByPitchType))
+	err = row.Scan(append(into, pg.Time(&s.UpdatedAt), &s.Seq)...)
+	return s, err
 }

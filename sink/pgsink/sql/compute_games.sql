@@ -16,9 +16,10 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     SELECT t.n, r.* FROM touched t CROSS JOIN LATERAL (
         SELECT r.pitch_id, r.event_time, r.revision, r.record_ts_ms, r.source_offset, r.source_partition,
                coalesce(r.pitch_type, 'unknown') AS type, r.pitch_result, r.pitch_action, r.is_swing, r.is_contact, r.is_whiff,
-               r.exit_velocity_mph AS exit_velocity,
+               r.exit_velocity_mph AS exit_velocity, r.launch_angle_deg AS launch_angle, r.in_zone, r.is_chase, r.is_barrel,
                CASE WHEN r.speed_confidence = 'reliable' THEN r.bat_speed_mph END AS bat_speed,
-               CASE WHEN r.swing_confidence = 'confirmed' THEN r.attack_angle_deg END AS attack_angle
+               CASE WHEN r.swing_confidence = 'confirmed' THEN r.attack_angle_deg END AS attack_angle,
+               {values at contact}
         FROM {schema}.pitch_registers r WHERE r.batter_id = t.batter_id AND coalesce(r.game_pk, '') = t.game_key OFFSET 0) AS r
 ), types AS (
     SELECT n, type,
@@ -29,21 +30,28 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
            (count(*) FILTER (WHERE exit_velocity >= 95))::int AS hard_hit_count,
            count(exit_velocity)::int AS exit_velocity_count, sum(exit_velocity) AS exit_velocity_sum, max(exit_velocity) AS exit_velocity_max,
            count(bat_speed)::int AS bat_speed_count, sum(bat_speed) AS bat_speed_sum, max(bat_speed) AS bat_speed_max,
-           count(attack_angle)::int AS attack_angle_count, sum(attack_angle) AS attack_angle_sum
+           count(attack_angle)::int AS attack_angle_count, sum(attack_angle) AS attack_angle_sum,
+           (count(*) FILTER (WHERE in_zone))::int AS in_zone_count,
+           (count(*) FILTER (WHERE in_zone AND is_swing))::int AS zone_swing_count,
+           (count(*) FILTER (WHERE in_zone AND is_swing AND is_contact))::int AS zone_contact_count,
+           (count(*) FILTER (WHERE NOT in_zone))::int AS out_of_zone_count,
+           (count(*) FILTER (WHERE NOT in_zone AND is_chase))::int AS chase_count,
+           count(is_barrel)::int AS batted_ball_count, (count(*) FILTER (WHERE is_barrel))::int AS barrel_count,
+           count(launch_angle)::int AS launch_count,
+           (count(*) FILTER (WHERE launch_angle BETWEEN 8 AND 32))::int AS sweet_spot_count
     FROM r GROUP BY n, type ORDER BY n, type
 ), a AS ( -- sums of int are bigint; sums of bigint would be numeric, which is slow
-    SELECT n,
-           coalesce(sum(pitches), 0) AS pitches, coalesce(sum(swing_count), 0) AS swing_count,
-           coalesce(sum(whiff_count), 0) AS whiff_count, coalesce(sum(contact_count), 0) AS contact_count,
-           coalesce(sum(hard_hit_count), 0) AS hard_hit_count,
-           coalesce(sum(exit_velocity_count), 0) AS exit_velocity_count,
-           coalesce(sum(exit_velocity_sum), 0) AS exit_velocity_sum, max(exit_velocity_max) AS exit_velocity_max,
-           coalesce(sum(bat_speed_count), 0) AS bat_speed_count, coalesce(sum(bat_speed_sum), 0) AS bat_speed_sum,
-           max(bat_speed_max) AS bat_speed_max, coalesce(sum(attack_angle_count), 0) AS attack_angle_count,
-           coalesce(sum(attack_angle_sum), 0) AS attack_angle_sum,
+    SELECT n, sum(pitches) AS pitches, {pitch totals: sum(@) AS @}, {maxima: max(@) AS @},
            array_agg(type) AS type_names, array_agg(pitches::bigint) AS type_pitches,
            array_agg(swing_count::bigint) AS type_swings, array_agg(whiff_count::bigint) AS type_whiffs
     FROM types GROUP BY n
+), fastest AS ( -- the slowest of the fastest 90 % of a game's reliable swings
+    SELECT n, (array_agg(contact_speed ORDER BY contact_speed))[(count(*) + 8) / 10 + 1] AS slowest
+    FROM r WHERE is_reliable GROUP BY n
+), s AS (
+    SELECT n, count(*) FILTER (WHERE is_reliable) AS reliable_count, {sums of candidates}, {sums of slow}
+    FROM r LEFT JOIN fastest USING (n)
+    WHERE is_reliable OR is_hard GROUP BY n
 ), few AS ( -- instead of the types of games that have many
     SELECT a.n, f.* FROM a CROSS JOIN LATERAL (
         {bounded types of a}) AS f
@@ -54,18 +62,9 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     FROM r ORDER BY n, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
 ), now AS (
     INSERT INTO {schema}.batter_game_totals AS g (
-        batter_id, game_key, seq, updated_at,
-        pitches, swing_count, whiff_count, contact_count, hard_hit_count, exit_velocity_count, exit_velocity_sum,
-        exit_velocity_max, bat_speed_count, bat_speed_sum, bat_speed_max, attack_angle_count, attack_angle_sum,
-        last_pitch_id, last_event_time, last_revision, last_record_ts_ms, last_offset, last_partition,
-        last_pitch_result, last_pitch_action, last_exit_velocity_mph,
-        type_names, type_pitches, type_swings, type_whiffs)
-    SELECT t.batter_id, t.game_key, b.seq, b.updated_at,
-           coalesce(a.pitches, 0), coalesce(a.swing_count, 0), coalesce(a.whiff_count, 0),
-           coalesce(a.contact_count, 0), coalesce(a.hard_hit_count, 0), coalesce(a.exit_velocity_count, 0),
-           coalesce(a.exit_velocity_sum, 0), a.exit_velocity_max, coalesce(a.bat_speed_count, 0),
-           coalesce(a.bat_speed_sum, 0), a.bat_speed_max, coalesce(a.attack_angle_count, 0),
-           coalesce(a.attack_angle_sum, 0),
+        batter_id, game_key, seq, updated_at, pitches, {totals: @}, {slow: @}, {maxima: @}, {last: @}, {types: @})
+    SELECT t.batter_id, t.game_key, b.seq, b.updated_at, coalesce(a.pitches, 0),
+           {pitch totals: coalesce(a.@, 0)}, {swing totals: coalesce(s.@, 0)}, {slow: coalesce(s.@, 0)}, {maxima: a.@},
            l.pitch_id, l.event_time, l.revision, l.record_ts_ms, l.source_offset, l.source_partition,
            l.pitch_result, l.pitch_action, l.exit_velocity,
            coalesce(few.type_names, a.type_names, '{}'), coalesce(few.type_pitches, a.type_pitches, '{}'),
@@ -73,56 +72,35 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     FROM touched t
     JOIN {schema}.batter_totals b USING (batter_id)
     LEFT JOIN a USING (n)
+    LEFT JOIN s USING (n)
     LEFT JOIN few USING (n)
     LEFT JOIN l USING (n)
     ORDER BY t.batter_id, t.game_key
     ON CONFLICT (batter_id, game_key) DO UPDATE SET
-        seq = excluded.seq, updated_at = excluded.updated_at, pitches = excluded.pitches,
-        swing_count = excluded.swing_count, whiff_count = excluded.whiff_count,
-        contact_count = excluded.contact_count, hard_hit_count = excluded.hard_hit_count,
-        exit_velocity_count = excluded.exit_velocity_count, exit_velocity_sum = excluded.exit_velocity_sum,
-        exit_velocity_max = excluded.exit_velocity_max, bat_speed_count = excluded.bat_speed_count,
-        bat_speed_sum = excluded.bat_speed_sum, bat_speed_max = excluded.bat_speed_max,
-        attack_angle_count = excluded.attack_angle_count, attack_angle_sum = excluded.attack_angle_sum,
-        last_pitch_id = excluded.last_pitch_id, last_event_time = excluded.last_event_time,
-        last_revision = excluded.last_revision, last_record_ts_ms = excluded.last_record_ts_ms,
-        last_offset = excluded.last_offset, last_partition = excluded.last_partition,
-        last_pitch_result = excluded.last_pitch_result, last_pitch_action = excluded.last_pitch_action,
-        last_exit_velocity_mph = excluded.last_exit_velocity_mph, type_names = excluded.type_names,
-        type_pitches = excluded.type_pitches, type_swings = excluded.type_swings, type_whiffs = excluded.type_whiffs
+        seq = excluded.seq, updated_at = excluded.updated_at, pitches = excluded.pitches, {totals: @ = excluded.@},
+        {slow: @ = excluded.@}, {maxima: @ = excluded.@}, {last: @ = excluded.@}, {types: @ = excluded.@}
     RETURNING *
 ), d AS (
     SELECT batter_id,
-           sum(pitches)::bigint AS pitches, sum(swing_count)::bigint AS swing_count,
-           sum(whiff_count)::bigint AS whiff_count, sum(contact_count)::bigint AS contact_count,
-           sum(hard_hit_count)::bigint AS hard_hit_count, sum(exit_velocity_count)::bigint AS exit_velocity_count,
-           sum(exit_velocity_sum)::float8 AS exit_velocity_sum, sum(bat_speed_count)::bigint AS bat_speed_count,
-           sum(bat_speed_sum)::float8 AS bat_speed_sum, sum(attack_angle_count)::bigint AS attack_angle_count,
-           sum(attack_angle_sum)::float8 AS attack_angle_sum, array_agg(last_pitch_id) FILTER (WHERE sign < 0) AS were_last,
-           max(exit_velocity_max) FILTER (WHERE sign > 0) AS exit_velocity_max, max(exit_velocity_max) FILTER (WHERE sign < 0) AS was_exit_velocity_max,
-           max(bat_speed_max) FILTER (WHERE sign > 0) AS bat_speed_max, max(bat_speed_max) FILTER (WHERE sign < 0) AS was_bat_speed_max
-    FROM (SELECT batter_id, 1 AS sign, pitches::int, swing_count::int, whiff_count::int, contact_count::int, hard_hit_count::int,
-          exit_velocity_count::int, exit_velocity_sum, exit_velocity_max, bat_speed_count::int, bat_speed_sum,
-          bat_speed_max, attack_angle_count::int, attack_angle_sum, last_pitch_id FROM now
+           sum(pitches) AS pitches, {counts: sum(@) AS @}, {sums: sum(@) AS @}, array_agg(last_pitch_id) FILTER (WHERE sign < 0) AS were_last,
+           {maxima: max(@) FILTER (WHERE sign > 0) AS @}, {maxima: max(@) FILTER (WHERE sign < 0) AS was_@}
+    FROM (SELECT batter_id, 1 AS sign, pitches::int, {counts: @::int}, {sums: @}, {maxima: @}, last_pitch_id FROM now
           UNION ALL
-          SELECT batter_id, -1, -pitches::int, -swing_count::int, -whiff_count::int, -contact_count::int, -hard_hit_count::int,
-          -exit_velocity_count::int, -exit_velocity_sum, exit_velocity_max, -bat_speed_count::int, -bat_speed_sum,
-          bat_speed_max, -attack_angle_count::int, -attack_angle_sum, last_pitch_id FROM was) AS both_sides
+          SELECT batter_id, -1, -pitches::int, {counts: -@::int}, {sums: -@}, {maxima: @}, last_pitch_id FROM was) AS both_sides
     GROUP BY batter_id
 ), dl AS (
-    SELECT DISTINCT ON (batter_id) batter_id, last_pitch_id, last_event_time, last_revision, last_record_ts_ms, last_offset, last_partition,
-           last_pitch_result, last_pitch_action, last_exit_velocity_mph
+    SELECT DISTINCT ON (batter_id) batter_id, {last: @}
     FROM now WHERE pitches > 0 ORDER BY batter_id, last_event_time DESC, last_revision DESC, last_record_ts_ms DESC, last_offset DESC, last_partition DESC
 ), dt AS (
     SELECT batter_id, array_agg(name) AS type_names, array_agg(pitches) AS type_pitches,
            array_agg(swings) AS type_swings, array_agg(whiffs) AS type_whiffs
     FROM (SELECT batter_id, name, sum(sign * pitches::int) AS pitches, sum(sign * swings::int) AS swings, sum(sign * whiffs::int) AS whiffs
-          FROM (SELECT batter_id, 1 AS sign, type_names, type_pitches, type_swings, type_whiffs FROM now
+          FROM (SELECT batter_id, 1 AS sign, {types: @} FROM now
                 UNION ALL
-                SELECT batter_id, -1, type_names, type_pitches, type_swings, type_whiffs FROM was
+                SELECT batter_id, -1, {types: @} FROM was
                 UNION ALL
-                SELECT b.batter_id, 1, b.type_names, b.type_pitches, b.type_swings, b.type_whiffs FROM d JOIN {schema}.batter_totals b USING (batter_id)) AS s,
-               unnest(s.type_names, s.type_pitches, s.type_swings, s.type_whiffs) AS t(name, pitches, swings, whiffs)
+                SELECT b.batter_id, 1, {types: b.@} FROM d JOIN {schema}.batter_totals b USING (batter_id)) AS s,
+               unnest({types: s.@}) AS t(name, pitches, swings, whiffs)
           GROUP BY batter_id, name ORDER BY batter_id, name) AS summed
     WHERE pitches > 0
     GROUP BY batter_id
@@ -139,30 +117,15 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
                             AND coalesce((dl.last_event_time, dl.last_revision, dl.last_record_ts_ms, dl.last_offset, dl.last_partition)
                                        < (b.last_event_time, b.last_revision, b.last_record_ts_ms, b.last_offset, b.last_partition), true)
                        THEN -1 ELSE b.pitches + d.pitches END,
-        swing_count = b.swing_count + d.swing_count, whiff_count = b.whiff_count + d.whiff_count,
-        contact_count = b.contact_count + d.contact_count, hard_hit_count = b.hard_hit_count + d.hard_hit_count,
-        exit_velocity_count = b.exit_velocity_count + d.exit_velocity_count,
-        exit_velocity_sum = b.exit_velocity_sum + d.exit_velocity_sum,
-        exit_velocity_max = greatest(b.exit_velocity_max, d.exit_velocity_max),
-        bat_speed_count = b.bat_speed_count + d.bat_speed_count, bat_speed_sum = b.bat_speed_sum + d.bat_speed_sum,
-        bat_speed_max = greatest(b.bat_speed_max, d.bat_speed_max),
-        attack_angle_count = b.attack_angle_count + d.attack_angle_count,
-        attack_angle_sum = b.attack_angle_sum + d.attack_angle_sum,
-        type_names = coalesce(dt.type_names, '{}'), type_pitches = coalesce(dt.type_pitches, '{}'),
-        type_swings = coalesce(dt.type_swings, '{}'), type_whiffs = coalesce(dt.type_whiffs, '{}'),
-        (last_pitch_id, last_event_time, last_revision, last_record_ts_ms, last_offset, last_partition, last_pitch_result, last_pitch_action, last_exit_velocity_mph)
-        = (SELECT n.last_pitch_id, n.last_event_time, n.last_revision, n.last_record_ts_ms, n.last_offset, n.last_partition, n.last_pitch_result, n.last_pitch_action, n.last_exit_velocity_mph
-           FROM (VALUES (1, dl.last_pitch_id, dl.last_event_time, dl.last_revision, dl.last_record_ts_ms, dl.last_offset, dl.last_partition, dl.last_pitch_result, dl.last_pitch_action, dl.last_exit_velocity_mph),
-                        (0, b.last_pitch_id, b.last_event_time, b.last_revision, b.last_record_ts_ms, b.last_offset, b.last_partition, b.last_pitch_result, b.last_pitch_action, b.last_exit_velocity_mph))
-                AS n(changed, last_pitch_id, last_event_time, last_revision, last_record_ts_ms, last_offset, last_partition, last_pitch_result, last_pitch_action, last_exit_velocity_mph)
+        {totals: @ = b.@ + d.@}, {maxima: @ = greatest(b.@, d.@)},
+        {types: @ = coalesce(dt.@, '{}')},
+        ({last: @})
+        = (SELECT {last: n.@}
+           FROM (VALUES (1, {last: dl.@}), (0, {last: b.@})) AS n(changed, {last: @})
            WHERE n.last_pitch_id IS NOT NULL
            ORDER BY n.last_event_time DESC, n.last_revision DESC, n.last_record_ts_ms DESC, n.last_offset DESC, n.last_partition DESC, n.changed DESC LIMIT 1)
     FROM d LEFT JOIN dl USING (batter_id) LEFT JOIN dt USING (batter_id)
     WHERE b.batter_id = d.batter_id
 )
-SELECT batter_id, game_key, seq,
-       pitches, swing_count, whiff_count, contact_count, hard_hit_count, exit_velocity_count, exit_velocity_sum,
-       exit_velocity_max, bat_speed_count, bat_speed_sum, bat_speed_max, attack_angle_count, attack_angle_sum,
-       last_pitch_id, last_event_time, last_pitch_result, last_pitch_action, last_exit_velocity_mph,
-       type_names, type_pitches, type_swings, type_whiffs
+SELECT batter_id, game_key, seq, {stats columns}
 FROM now

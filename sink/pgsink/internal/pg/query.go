@@ -237,14 +237,15 @@ func Wrap(tried string, err error) error {
 	return fmt.Errorf("postgres: %s: %w", tried, HideSecret(err))
 }
 
-// Statements returns the reader of a package's embedded sql folder. It panics on a name that is not there.
+// Statements returns the reader of a package's embedded sql folder. It writes out the lists of columns, and
+// panics on a name that is not there.
 func Statements(files embed.FS) func(name string) string {
 	return func(name string) string {
 		b, err := files.ReadFile("sql/" + name + ".sql")
 		if err != nil {
 			panic(err) // the files are embedded, so that every test finds a misspelt name
 		}
-		return string(b)
+		return writeLists(string(b))
 	}
 }
 

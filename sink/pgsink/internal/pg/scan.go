@@ -13,12 +13,6 @@ import (
 // RowColumns are the columns of the view pitches, in the order of ScanRow.
 var RowColumns = strings.Join(schemas.Map(schemas.StoredColumns, schemas.ColumnName), ", ")
 
-// StatsColumns are the sums of batter_totals and batter_game_totals, in the order of StatsRow.Into.
-const StatsColumns = `pitches, swing_count, whiff_count, contact_count, hard_hit_count, exit_velocity_count, exit_velocity_sum,
-	exit_velocity_max, bat_speed_count, bat_speed_sum, bat_speed_max, attack_angle_count, attack_angle_sum,
-	last_pitch_id, last_event_time, last_pitch_result, last_pitch_action, last_exit_velocity_mph,
-	type_names, type_pitches, type_swings, type_whiffs`
-
 // Text returns the destination of a text column. NULL is "".
 func Text(t *schemas.Text) any { return (*text)(t) }
 
@@ -134,54 +128,4 @@ func (v *VersionRow) Version() schemas.Opt[schemas.Version] {
 	}
 	return schemas.Some(schemas.Version{Revision: v.revision.Value, TimestampMS: v.timestampMS.Value,
 		Offset: v.offset.Value, Partition: v.partition.Value})
-}
-
-// StatsRow receives the sums of one batter or batter-game.
-type StatsRow struct {
-	stats                               schemas.Stats
-	last                                schemas.LastPitch
-	lastID                              *[16]byte
-	exitCount, batCount, attackCount    int64
-	exitSum, batSum, attackSum          float64
-	types                               []string
-	typePitches, typeSwings, typeWhiffs []int64
-}
-
-// Into returns the destinations of a row: the given ones, then those of StatsColumns.
-func (s *StatsRow) Into(keys ...any) []any {
-	st := &s.stats
-	return append(keys,
-		&st.Pitches, &st.SwingCount, &st.WhiffCount, &st.ContactCount, &st.HardHitCount,
-		&s.exitCount, &s.exitSum, Float(&st.MaxExitVelocityMPH), &s.batCount, &s.batSum, Float(&st.MaxBatSpeedMPH),
-		&s.attackCount, &s.attackSum, &s.lastID, Time(&s.last.EventTime), Text(&s.last.PitchResult),
-		Text(&s.last.PitchAction), Float(&s.last.ExitVelocityMPH),
-		&s.types, &s.typePitches, &s.typeSwings, &s.typeWhiffs)
-}
-
-// Stats returns the aggregates of the sums, nil if no row is current.
-func (s *StatsRow) Stats() *schemas.Stats {
-	st := s.stats
-	if st.Pitches == 0 {
-		return nil
-	}
-	st.WhiffRatePct = schemas.WhiffRatePct(st.WhiffCount, st.SwingCount)
-	st.AvgExitVelocityMPH = mean(s.exitSum, s.exitCount)
-	st.AvgBatSpeedMPH = mean(s.batSum, s.batCount)
-	st.AvgAttackAngleDeg = mean(s.attackSum, s.attackCount)
-	st.LastPitch = &s.last
-	st.LastPitch.PitchID = *s.lastID
-	st.ByPitchType = make(map[string]schemas.TypeCounts, len(s.types))
-	for i, name := range s.types {
-		st.ByPitchType[name] = schemas.TypeCounts{
-			Pitches: s.typePitches[i], Swings: s.typeSwings[i], Whiffs: s.typeWhiffs[i],
-		}
-	}
-	return &st
-}
-
-func mean(sum float64, n int64) schemas.Opt[float64] {
-	if n == 0 {
-		return schemas.Opt[float64]{}
-	}
-	return schemas.Some(sum / float64(n))
 }

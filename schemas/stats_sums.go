@@ -1,0 +1,120 @@
+package schemas
+
+// The limits of the aggregates' definitions. They are those of the public Statcast glossary.
+const (
+	// FastSwingMPH is the bat speed at contact from which a swing counts as fast.
+	FastSwingMPH = 75.0
+	// A swing of at least CompetitiveMPH is competitive if the ball leaves the bat with CompetitiveExitMPH or
+	// more, whatever the batter's other swings are.
+	CompetitiveMPH     = 60.0
+	CompetitiveExitMPH = 90.0
+	// An attack angle at contact of IdealAttackLowDeg to IdealAttackHighDeg is ideal.
+	IdealAttackLowDeg  = 5.0
+	IdealAttackHighDeg = 20.0
+	// A launch angle of SweetSpotLowDeg to SweetSpotHighDeg is in the sweet spot.
+	SweetSpotLowDeg  = 8.0
+	SweetSpotHighDeg = 32.0
+)
+
+// SlowestFast returns the index of the first value that is not below the 10th percentile (PERCENTILE_CONT),
+// among n > 0 values in ascending order. It counts in integers, so that Go and Postgres agree on every swing.
+func SlowestFast(n int) int { return (n + 8) / 10 }
+
+// PitchCounts count what the rates of pitches and of batted balls are computed from. Launches are the rows
+// with a launch angle.
+type PitchCounts struct {
+	InZone, ZoneSwings, ZoneContacts           int64
+	OutOfZone, Chases                          int64
+	BattedBalls, Barrels, Launches, SweetSpots int64
+}
+
+// Add counts a row.
+func (p *PitchCounts) Add(r *Row) {
+	inZone := r.InZone.Present && r.InZone.Value
+	p.InZone += one(inZone)
+	p.ZoneSwings += one(inZone && r.IsSwing)
+	p.ZoneContacts += one(inZone && r.IsSwing && r.IsContact)
+	outOfZone := r.InZone.Present && !r.InZone.Value
+	p.OutOfZone += one(outOfZone)
+	p.Chases += one(outOfZone && r.IsChase.Value)
+	p.BattedBalls += one(r.IsBarrel.Present)
+	p.Barrels += one(r.IsBarrel.Value)
+	p.Launches += one(r.LaunchAngleDeg.Present)
+	p.SweetSpots += one(within(r.LaunchAngleDeg, SweetSpotLowDeg, SweetSpotHighDeg))
+}
+
+// Fill writes the rates into st.
+func (p *PitchCounts) Fill(st *Stats) {
+	st.ChaseRatePct = RatePct(p.Chases, p.OutOfZone)
+	st.ZoneSwingRatePct = RatePct(p.ZoneSwings, p.InZone)
+	st.ZoneContactRatePct = RatePct(p.ZoneContacts, p.ZoneSwings)
+	st.BarrelRatePct = RatePct(p.Barrels, p.BattedBalls)
+	st.SweetSpotRatePct = RatePct(p.SweetSpots, p.Launches)
+}
+
+// SwingSums are sums over swings that have a bat speed at contact. Lengths, Attacks and Hits count the swings
+// for which a length, an attack angle and squared-up are known.
+type SwingSums struct {
+	Swings, Fast                  int64
+	Lengths                       int64
+	Attacks, Ideal                int64
+	Hits, SquaredUp, Blasts       int64
+	SpeedMPH, LengthFT, AttackDeg float64
+}
+
+// Add adds a swing.
+func (s *SwingSums) Add(r *Row) {
+	s.Swings++
+	s.Fast += one(r.ContactBatSpeedMPH.Value >= FastSwingMPH)
+	s.Lengths += one(r.SwingLengthFT.Present)
+	s.Attacks += one(r.ContactAttackAngleDeg.Present)
+	s.Ideal += one(within(r.ContactAttackAngleDeg, IdealAttackLowDeg, IdealAttackHighDeg))
+	s.Hits += one(r.IsSquaredUp.Present)
+	s.SquaredUp += one(r.IsSquaredUp.Value)
+	s.Blasts += one(r.IsBlast.Value)
+	s.SpeedMPH += r.ContactBatSpeedMPH.Value
+	s.LengthFT += r.SwingLengthFT.Value
+	s.AttackDeg += r.ContactAttackAngleDeg.Value
+}
+
+// Minus returns the sums over the swings of s that are not in o.
+func (s SwingSums) Minus(o SwingSums) SwingSums {
+	return SwingSums{
+		Swings: s.Swings - o.Swings, Fast: s.Fast - o.Fast, Lengths: s.Lengths - o.Lengths,
+		Attacks: s.Attacks - o.Attacks, Ideal: s.Ideal - o.Ideal,
+		Hits: s.Hits - o.Hits, SquaredUp: s.SquaredUp - o.SquaredUp, Blasts: s.Blasts - o.Blasts,
+		SpeedMPH: s.SpeedMPH - o.SpeedMPH, LengthFT: s.LengthFT - o.LengthFT, AttackDeg: s.AttackDeg - o.AttackDeg,
+	}
+}
+
+// Fill writes the aggregates of competitive swings, of which s are the sums, into st.
+func (s *SwingSums) Fill(st *Stats) {
+	st.CompetitiveSwings = s.Swings
+	st.AvgContactBatSpeedMPH = Mean(s.SpeedMPH, s.Swings)
+	st.FastSwingRatePct = RatePct(s.Fast, s.Swings)
+	st.AvgSwingLengthFT = Mean(s.LengthFT, s.Lengths)
+	st.AvgContactAttackAngleDeg = Mean(s.AttackDeg, s.Attacks)
+	st.IdealAttackAngleRatePct = RatePct(s.Ideal, s.Attacks)
+	st.SquaredUpRatePct = RatePct(s.SquaredUp, s.Swings)
+	st.SquaredUpContactRatePct = RatePct(s.SquaredUp, s.Hits)
+	st.BlastRatePct = RatePct(s.Blasts, s.Swings)
+}
+
+// Mean returns sum / n, missing if n is 0.
+func Mean(sum float64, n int64) Opt[float64] {
+	if n == 0 {
+		return Opt[float64]{}
+	}
+	return Some(sum / float64(n))
+}
+
+func within(v Opt[float64], low, high float64) bool {
+	return v.Present && low <= v.Value && v.Value <= high
+}
+
+func one(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
+}

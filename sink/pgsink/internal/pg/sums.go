@@ -1,0 +1,132 @@
+package pg
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// The columns of batter_totals and batter_game_totals, beside keys and pitches.
+//
+// Candidates are the swings that may be competitive: those with a reliable bat speed at contact, and those
+// that hit the ball hard. The slow ones among them are not competitive. Which swings of a batter are slow
+// depends on all of them. So the slow columns do not add up over games, as all others do but the maxima.
+var (
+	pitchCounts = strings.Fields(`swing_count whiff_count contact_count hard_hit_count
+		exit_velocity_count bat_speed_count attack_angle_count
+		in_zone_count zone_swing_count zone_contact_count out_of_zone_count chase_count
+		batted_ball_count barrel_count launch_count sweet_spot_count`)
+	pitchSums = strings.Fields(`exit_velocity_sum bat_speed_sum attack_angle_sum`)
+	// swingColumns are the fields of schemas.SwingSums, in their order; the sums are behind the counts.
+	swingColumns = strings.Fields(`count fast_count length_count attack_count ideal_count
+		hit_count squared_up_count blast_count speed_sum length_sum attack_sum`)
+	candidates  = named("candidate_", swingColumns)
+	slow        = named("slow_", swingColumns)
+	swingCounts = append([]string{"reliable_count"}, candidates[:8]...)
+	swingSums   = candidates[8:]
+	maxima      = []string{"exit_velocity_max", "bat_speed_max"}
+	lastPitch   = strings.Fields(`last_pitch_id last_event_time last_revision last_record_ts_ms
+		last_offset last_partition last_pitch_result last_pitch_action last_exit_velocity_mph`)
+	typeCounts = strings.Fields(`type_names type_pitches type_swings type_whiffs`)
+)
+
+// columnLists are the lists that a statement can write out.
+var columnLists = map[string][]string{
+	"pitch counts": pitchCounts,
+	"pitch totals": slices.Concat(pitchCounts, pitchSums),
+	"swing totals": slices.Concat(swingCounts, swingSums),
+	"candidates":   candidates,
+	"slow":         slow,
+	"counts":       slices.Concat(pitchCounts, swingCounts),
+	"sums":         slices.Concat(pitchSums, swingSums),
+	"totals":       slices.Concat(pitchCounts, pitchSums, swingCounts, swingSums),
+	"maxima":       maxima,
+	"last":         lastPitch,
+	"types":        typeCounts,
+}
+
+// StatsColumns are the columns of batter_totals and batter_game_totals that StatsRow.Into receives.
+var StatsColumns = writeLists(`pitches, {pitch totals: @}, {maxima: @}, {candidates: @}, {slow: @},
+	last_pitch_id, last_event_time, last_pitch_result, last_pitch_action, last_exit_velocity_mph, {types: @}`)
+
+// StatsRow receives the sums of one batter or batter-game.
+type StatsRow struct {
+	stats                               schemas.Stats
+	counts                              schemas.PitchCounts
+	candidates, slow                    schemas.SwingSums
+	last                                schemas.LastPitch
+	lastID                              *[16]byte
+	exitCount, batCount, attackCount    int64
+	exitSum, batSum, attackSum          float64
+	types                               []string
+	typePitches, typeSwings, typeWhiffs []int64
+}
+
+// Into returns the destinations of a row: the given ones, then those of StatsColumns.
+func (s *StatsRow) Into(keys ...any) []any {
+	st := &s.stats
+	into := append(keys,
+		&st.Pitches, &st.SwingCount, &st.WhiffCount, &st.ContactCount, &st.HardHitCount,
+		&s.exitCount, &s.batCount, &s.attackCount)
+	into = append(into, schemas.FieldsOf(&s.counts)...)
+	into = append(into, &s.exitSum, &s.batSum, &s.attackSum,
+		Float(&st.MaxExitVelocityMPH), Float(&st.MaxBatSpeedMPH))
+	into = append(into, schemas.FieldsOf(&s.candidates)...)
+	into = append(into, schemas.FieldsOf(&s.slow)...)
+	return append(into, &s.lastID, Time(&s.last.EventTime), Text(&s.last.PitchResult),
+		Text(&s.last.PitchAction), Float(&s.last.ExitVelocityMPH),
+		&s.types, &s.typePitches, &s.typeSwings, &s.typeWhiffs)
+}
+
+// Stats returns the aggregates of the sums, nil if no row is current.
+func (s *StatsRow) Stats() *schemas.Stats {
+	st := s.stats
+	if st.Pitches == 0 {
+		return nil
+	}
+	st.WhiffRatePct = schemas.RatePct(st.WhiffCount, st.SwingCount)
+	st.AvgExitVelocityMPH = schemas.Mean(s.exitSum, s.exitCount)
+	st.AvgBatSpeedMPH = schemas.Mean(s.batSum, s.batCount)
+	st.AvgAttackAngleDeg = schemas.Mean(s.attackSum, s.attackCount)
+	s.counts.Fill(&st)
+	competitive := s.candidates.Minus(s.slow)
+	competitive.Fill(&st)
+	st.LastPitch = &s.last
+	st.LastPitch.PitchID = *s.lastID
+	st.ByPitchType = make(map[string]schemas.TypeCounts, len(s.types))
+	for i, name := range s.types {
+		st.ByPitchType[name] = schemas.TypeCounts{
+			Pitches: s.typePitches[i], Swings: s.typeSwings[i], Whiffs: s.typeWhiffs[i],
+		}
+	}
+	return &st
+}
+
+func named(prefix string, names []string) (all []string) {
+	for _, name := range names {
+		all = append(all, prefix+name)
+	}
+	return all
+}
+
+var listPattern = regexp.MustCompile(`\{([a-z ]+): ((?:[^{}]|\{\})+)\}`)
+
+// writeLists replaces {LIST: TEXT} in a statement by TEXT for each column of the list, with the column's name
+// in place of @, separated by commas. It panics on a list that is not there.
+func writeLists(sql string) string {
+	return listPattern.ReplaceAllStringFunc(sql, func(hole string) string {
+		match := listPattern.FindStringSubmatch(hole)
+		columns, ok := columnLists[match[1]]
+		if !ok {
+			panic(fmt.Sprintf("a statement names the unknown list %q", match[1]))
+		}
+		texts := make([]string, len(columns))
+		for i, column := range columns {
+			texts[i] = strings.ReplaceAll(match[2], "@", column)
+		}
+		return strings.Join(texts, ", ")
+	})
+}

@@ -1,0 +1,11 @@
+count(*) FILTER (WHERE {which}) AS {name}_count,
+count(*) FILTER (WHERE {which} AND contact_speed >= 75) AS {name}_fast_count,
+count(swing_length) FILTER (WHERE {which}) AS {name}_length_count,
+count(contact_attack) FILTER (WHERE {which}) AS {name}_attack_count,
+count(*) FILTER (WHERE {which} AND contact_attack BETWEEN 5 AND 20) AS {name}_ideal_count,
+count(is_squared_up) FILTER (WHERE {which}) AS {name}_hit_count,
+count(*) FILTER (WHERE {which} AND is_squared_up) AS {name}_squared_up_count,
+count(*) FILTER (WHERE {which} AND is_blast) AS {name}_blast_count,
+coalesce(sum(contact_speed) FILTER (WHERE {which}), 0) AS {name}_speed_sum,
+coalesce(sum(swing_length) FILTER (WHERE {which}), 0) AS {name}_length_sum,
+coalesce(sum(contact_attack) FILTER (WHERE {which}), 0) AS {name}_attack_sum
