@@ -49,7 +49,7 @@ func (k keys) pointer() string { return string(k) + "pointer" }
 // below returns the pattern for all keys that begin with the prefix and with start.
 func (k keys) below(start string) string {
 	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`, `^`, `\^`)
-	// guard: what is removed from Redis is below the prefix | escape.Replace(string(k)) -> string(k)
+	// guard: what is removed from Redis is below the prefix | escape.Replace(string(k)) -> escape.Replace("") + string(k)
 	return escape.Replace(string(k)) + start + "*"
 }
 
