@@ -15,7 +15,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The database of known vulnerabilities.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak hostile model matrix matrix-redis matrix-slice load at-least rebuild-1m image images chart lint vuln clean
+.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak pooler hostile model matrix matrix-redis matrix-slice load at-least rebuild-1m image images chart lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -71,6 +71,10 @@ soak: ## the long tests on real servers
 	PITCHSTREAM_SOAK_PITCHES=$(SOAK_PITCHES) go test -tags $(TAGS) -count=1 -timeout 60m -run Books -v ./test/e2e
 	PITCHSTREAM_CRASH_PITCHES=$(CRASH_PITCHES) PITCHSTREAM_CRASH_KILLS=$(CRASH_KILLS) PITCHSTREAM_CRASH_FAULTS=$(CRASH_FAULTS) \
 		go test -tags $(TAGS) -count=1 -timeout 90m -v ./test/crash
+
+pooler: ## the kill test of 20,000 pitches behind PgBouncer in transaction mode; some nine minutes
+	PITCHSTREAM_CRASH_POOLER=transaction PITCHSTREAM_CRASH_PITCHES=20000 PITCHSTREAM_CRASH_KILLS=20 PITCHSTREAM_CRASH_FAULTS=6 \
+		go test -tags $(TAGS) -count=1 -timeout 40m -run TestTheBooksBalanceWhateverDies -v ./test/crash
 
 hostile: ## 1,000 batches that unpack to gigabytes, and dead letters that their topic refuses, with the peak of memory
 	PITCHSTREAM_HOSTILE_BATCHES=$${PITCHSTREAM_HOSTILE_BATCHES:-1000} go test -tags $(TAGS) -count=1 -timeout 90m -run 'Hostile|Refuses' -v ./test/e2e

@@ -285,3 +285,16 @@ func TestContainerMemoryIsReadFromTheCgroup(t *testing.T) {
 	require.EqualValues(t, math.MaxInt64, containerMemory(write(t, "max\n")))
 	require.EqualValues(t, math.MaxInt64, containerMemory("/nowhere/memory.max"))
 }
+
+// guard: config: an @ in a password is not taken for the end of it
+func TestAPasswordWithAnAtIsNeverPrinted(t *testing.T) {
+	for _, url := range []string{
+		"postgres://u:p@SECRET@h/d", "postgres://u:SECRET@SECRET@h:5432/d", "postgres://u:p@SECRET@h,h2/d", "postgresql://u:@SECRET@h/d",
+	} {
+		p := Postgres{URL: SecretURL{url}, Schema: "pitchstream"}
+		err := p.Validate()
+		require.ErrorContains(t, err, "percent-encoded", url)
+		require.NotContains(t, err.Error(), "SECRET", url)
+	}
+	require.NoError(t, Postgres{URL: SecretURL{"postgres://u:p%40SECRET@h/d"}, Schema: "pitchstream"}.Validate())
+}

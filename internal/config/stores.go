@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"crypto/tls"
+	"errors"
 	"regexp"
 	"strings"
 
@@ -24,7 +25,11 @@ var schemaPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 // password.
 func (p Postgres) Validate() error {
 	const want = "postgres://user:password@host:5432/database (with the password percent-encoded)"
-	_, err := pgx.ParseConfig(p.URL.Reveal())
+	c, err := pgx.ParseConfig(p.URL.Reveal())
+	// guard: config: an @ in a password is not taken for the end of it
+	if err == nil && strings.Contains(c.Host, "@") {
+		err = errors.New("the host has a part of the password")
+	}
 	goodSchema := schemaPattern.MatchString(p.Schema) && !strings.HasPrefix(p.Schema, "pg_")
 	return cmp.Or(
 		present(p.URL.Reveal() != "", "postgres-url", want),

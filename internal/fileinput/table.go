@@ -74,10 +74,14 @@ func IsMissing(cell string) bool { return slices.Contains(missing, strings.ToLow
 // maxExactFloat is the largest number below which each whole number is a double of its own.
 const maxExactFloat = 1 << 53
 
-// ParseIdentifier reads a whole number of 64 bits, also as 660271.0: pandas writes a column of identifiers so
-// if some are missing.
+// ParseIdentifier reads a whole number of 64 bits, also as 660271.0 and 660271,0: pandas writes a column of
+// identifiers so if some are missing, and Excel where the decimal point is a comma. Thousands have more
+// digits behind theirs.
 func ParseIdentifier(cell string) (int64, error) {
 	whole, fraction, hasPoint := strings.Cut(cell, ".")
+	if before, ok := strings.CutSuffix(cell, ",0"); ok {
+		whole, fraction, hasPoint = before, "", true
+	}
 	n, err := strconv.ParseInt(whole, 10, 64)
 	if err != nil || strings.Trim(fraction, "0") != "" {
 		return 0, fmt.Errorf("%q is no identifier: a whole number within 64 bits", cell)
