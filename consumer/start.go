@@ -93,6 +93,12 @@ func (s *starter) locate(
 		if at, ok := now.offsets.Lookup(s.cfg.Topic, id); ok && at.At == found[i].committed {
 			// guard: the breaker's count outlives a crash
 			found[i].tally = parseTally(at.Metadata)
+			// guard: an offset that was set back by hand is named | at.Metadata == "" -> false
+			if at.Metadata == "" && at.At < stored[i].NextOffset {
+				s.cfg.Log.Warn("the group's offset was set back by hand: rejected records from there on get a second "+
+					"dead letter; to read a part of the topic again, run pitchstream replay",
+					"topic", s.cfg.Topic, "partition", id, "offset", at.At, "position", stored[i].NextOffset)
+			}
 		}
 	}
 	return found, s.checkGaps(ctx, found, stored, start, now.bounds)

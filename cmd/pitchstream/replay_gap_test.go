@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,5 +38,12 @@ func TestAReplayNamesTheRecordsThatAreGone(t *testing.T) {
 	require.Contains(t, stderr, "no longer in the topic")
 	defer w.feed(t, "better")()
 	_, stderr = w.target(t, exitFailed, "promote", "better")
-	require.Contains(t, stderr, "come from records that are no longer in the topic")
+	require.Regexp(t, fmt.Sprintf(`\d+ pitches that live has come from records that are no longer in the topic: `+
+		`\d+ of partition %d, offsets \d+ to \d+ \(--accept-missing=\d+ promotes it without them\)`, partition), stderr)
+	missing := regexp.MustCompile(`--accept-missing=(\d+)`).FindStringSubmatch(stderr)
+	n, err := strconv.Atoi(missing[1])
+	require.NoError(t, err)
+	_, stderr = w.target(t, exitFailed, "promote", "better", fmt.Sprintf("--accept-missing=%d", n-1))
+	require.Contains(t, stderr, "no longer in the topic")
+	w.target(t, 0, "promote", "better", missing[0])
 }

@@ -143,11 +143,12 @@ func printTable(w io.Writer, d schemas.TargetDiff, name string, t schemas.TableD
 }
 
 type targetPromoteCmd struct {
-	Live   targetSettings  `embed:""`
-	Name   string          `arg:"" help:"The target that readers are to see: live, or one beside it."`
-	Force  bool            `env:"-" help:"Promote it although it is behind, or no processor feeds it."`
-	MaxLag config.Duration `env:"-" name:"max-lag" default:"10s" placeholder:"TIME" help:"The longest that a record may wait for a target that is caught up. Default: 10s."`
-	JSON   bool            `env:"-" name:"json" help:"Print one JSON object instead of text."`
+	Live    targetSettings  `embed:""`
+	Name    string          `arg:"" help:"The target that readers are to see: live, or one beside it."`
+	Force   bool            `env:"-" help:"Promote it although it is behind, or no processor feeds it."`
+	MaxLag  config.Duration `env:"-" name:"max-lag" default:"10s" placeholder:"TIME" help:"The longest that a record may wait for a target that is caught up. Default: 10s."`
+	Missing int64           `env:"-" name:"accept-missing" placeholder:"N" help:"Promote it although it lacks up to N pitches whose records were deleted from the topic before the replay. The refusal says how many, and where they were. Default: 0."`
+	JSON    bool            `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
 // Help is the text of target promote --help below its first line.
@@ -157,8 +158,8 @@ Moves one row, SCHEMA_serving.pointer, and the views beside it to the target, in
 quarter of a second, without a restart: each answer is from one target, which its header X-Pitchstream-Target names. The
 target before it keeps being fed by its own processors until it is dropped: pitchstream target rollback goes back to it.
 
-Refuses a target that has not read as far as the one that readers see, into which a replay has not reached its end, or
-that no processor feeds.
+Refuses a target that has not read as far as the one that readers see, into which a replay has not reached its end, that
+no processor feeds, or that lacks pitches whose records the topic no longer holds (--accept-missing).
 
 Exit status: 0 readers see it; 1 it was refused, or it failed; 2 wrong usage.`
 }
@@ -167,6 +168,7 @@ Exit status: 0 readers see it; 1 it was refused, or it failed; 2 wrong usage.`
 func (c *targetPromoteCmd) Run(ctx context.Context, std *stdio) error {
 	m, err := target.Promote(ctx, target.PromoteOptions{
 		Live: c.Live.live(), Name: c.Name, MaxLag: time.Duration(c.MaxLag), Force: c.Force,
+		AcceptMissing: c.Missing,
 	})
 	var notReady *target.NotReadyError
 	if errors.As(err, &notReady) {

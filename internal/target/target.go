@@ -240,6 +240,8 @@ type PromoteOptions struct {
 	Name   string
 	MaxLag time.Duration // the longest that a record may have waited for a target that is caught up
 	Force  bool          // promote it although it is not ready
+	// AcceptMissing is how many pitches the target may lack because their records are no longer in the topic.
+	AcceptMissing int64
 }
 
 // Promote moves the pointer and the views that readers use to a target, in one transaction. Without Force it
@@ -258,7 +260,7 @@ func Promote(ctx context.Context, o PromoteOptions) (m Move, err error) {
 	if err != nil {
 		return m, err
 	}
-	reasons, err := c.notReady(ctx, t, o.MaxLag)
+	reasons, err := c.notReady(ctx, t, o.MaxLag, o.AcceptMissing)
 	if err != nil {
 		return m, err
 	}
@@ -291,7 +293,7 @@ func Rollback(ctx context.Context, live Options) (m Move, err error) {
 	if err != nil {
 		return m, err
 	}
-	reasons, err := c.notReady(ctx, t, rollbackMaxLag)
+	reasons, err := c.notReady(ctx, t, rollbackMaxLag, 0)
 	if err != nil {
 		reasons = append(reasons, err.Error())
 	}
@@ -305,7 +307,9 @@ func (c *catalog) promote(ctx context.Context, name string, notReady []string) (
 }
 
 // notReady returns the reasons for which readers should not see a target yet.
-func (c *catalog) notReady(ctx context.Context, t schemas.Target, maxLag time.Duration) ([]string, error) {
+func (c *catalog) notReady(
+	ctx context.Context, t schemas.Target, maxLag time.Duration, acceptMissing int64,
+) ([]string, error) {
 	var reasons []string
 	unfinished, err := c.books.UnfinishedReplays(ctx, t.Schema)
 	switch {
@@ -332,14 +336,22 @@ func (c *catalog) notReady(ctx context.Context, t schemas.Target, maxLag time.Du
 	if err != nil {
 		return nil, err
 	}
-	missing, err := c.books.UnreadPitches(ctx, t.Schema, serving.Schema, c.live.TopicRaw)
+	unread, err := c.books.UnreadPitches(ctx, t.Schema, serving.Schema, c.live.TopicRaw)
 	if err != nil {
 		return nil, err
 	}
+	missing := int64(0)
+	var where []string
+	for _, u := range unread {
+		missing += u.Pitches
+		where = append(where, fmt.Sprintf("%d of partition %d, offsets %d to %d",
+			u.Pitches, u.Partition, u.First, u.Last))
+	}
 	// guard: target: one that lacks deleted records is not promoted
-	if missing > 0 {
-		const text = "%d pitches that %s has come from records that are no longer in the topic"
-		reasons = append(reasons, fmt.Sprintf(text, missing, serving.Name))
+	if missing > acceptMissing {
+		reasons = append(reasons, fmt.Sprintf("%d pitches that %s has come from records that are no longer in the "+
+			"topic: %s (--accept-missing=%d promotes it without them)",
+			missing, serving.Name, strings.Join(where, "; "), missing))
 	}
 	return slices.Concat(reasons, lacking(t.Name, feeding, serving.Name, seen, maxLag)), nil
 }

@@ -279,17 +279,28 @@ func (t *Targets) UnfinishedReplays(ctx context.Context, schema string) (int64, 
 	return t.number(ctx, schema, `SELECT count(*) FROM `+pg.Quote(schema)+`.replays WHERE finished_at IS NULL`)
 }
 
-// UnreadPitches returns how many current pitches of the schema seen come from records before those that the
-// replays into another schema began with. The replays could not read them, so that the schema lacks them.
-func (t *Targets) UnreadPitches(ctx context.Context, schema, seen, topic string) (n int64, err error) {
-	sql := `SELECT count(*) FROM ` + pg.Quote(seen) + `.pitches AS p JOIN (
+// Unread are current pitches of one partition whose records no replay could read.
+type Unread struct {
+	Partition   int32
+	Pitches     int64
+	First, Last int64 // offsets of their records
+}
+
+// UnreadPitches returns the current pitches of the schema seen that come from records before those that the
+// replays into another schema began with, by partition. The replays could not read them, so that the schema
+// lacks them.
+func (t *Targets) UnreadPitches(ctx context.Context, schema, seen, topic string) ([]Unread, error) {
+	sql := `SELECT f.partition, count(*), min(p.source_offset), max(p.source_offset)
+	FROM ` + pg.Quote(seen) + `.pitches AS p JOIN (
 		SELECT partition, min(first_offset) AS first FROM ` + pg.Quote(schema) + `.replay_progress AS g
 		JOIN ` + pg.Quote(schema) + `.replays AS r ON r.id = g.replay_id
 		WHERE r.spec::jsonb ->> 'game' IS NULL GROUP BY partition
 	) AS f ON p.source_partition = f.partition AND p.source_offset < f.first
 	WHERE p.source_topic = $1 AND NOT EXISTS (
-		SELECT FROM ` + pg.Quote(schema) + `.pitches AS own WHERE own.pitch_id = p.pitch_id)`
-	return n, pg.Wrap(schema, pg.ScanOne(ctx, t.db, []any{&n}, sql, topic))
+		SELECT FROM ` + pg.Quote(schema) + `.pitches AS own WHERE own.pitch_id = p.pitch_id)
+	GROUP BY f.partition ORDER BY f.partition`
+	found, err := pg.Collect(ctx, t.db, pgx.RowToStructByPos[Unread], sql, topic)
+	return found, pg.Wrap(schema, err)
 }
 
 func (t *Targets) number(ctx context.Context, schema, sql string) (n int64, err error) {
