@@ -80,6 +80,7 @@ func (e *Explanation) seeFlight(f *flight) {
 	}
 	v := &FlightView{Samples: f.samples, ZoneTopFT: f.topFT, ZoneBottomFT: f.bottomFT}
 	e.Flight = v
+	// The ball may leave the bat even where its flight is too short for a fit.
 	if f.departs {
 		v.DepartureS = finite(f.departure.timeS)
 	}
@@ -126,6 +127,8 @@ func (e *Explanation) seeContact(c *contact, row *schemas.Row) {
 		v.Why += fmt.Sprintf("; fewer than %d sweet spots in the %.0f ms before", speedFrames+1, 1000*speedSpanS)
 		return
 	}
+	// JSON has no numbers that are not finite. A track with two samples at almost one time may give some, and
+	// shows 0 or the greatest number then.
 	for _, f := range c.frames {
 		v.Frames = append(v.Frames, ContactFrame{
 			notInf(f.timeS), finite(f.speedMPH).Value, finite(f.attackDeg).Value, finite(f.directionDeg).Value,

@@ -10,9 +10,9 @@ import (
 )
 
 // Plot draws a swing as SVG, from above, from the side and as the catcher sees it. It shows the path of the
-// bat's head, coloured by the speed of the sweet spot, and some positions of the bat. It adds the flight of the
-// pitch, the strike zone, bat and ball at contact, and the attack angle. ok is false if the record shows no
-// swing.
+// bat's head, coloured by the speed of the sweet spot, and some positions of the bat. It adds the flight of
+// the pitch, the strike zone, bat and ball at contact, and the attack angle. ok is false if the record shows
+// no swing.
 func Plot(title string, value []byte, e *features.Explanation) (svg string, ok bool) {
 	path, ok := features.SwingPath(value)
 	if !ok || e == nil || e.BatSpeed == nil || e.Flight == nil {
