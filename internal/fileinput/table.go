@@ -75,8 +75,8 @@ func IsMissing(cell string) bool { return slices.Contains(missing, strings.ToLow
 const maxExactFloat = 1 << 53
 
 // ParseIdentifier reads a whole number of 64 bits, also as 660271.0 and 660271,0: pandas writes a column of
-// identifiers so if some are missing, and Excel where the decimal point is a comma. Thousands have more
-// digits behind theirs.
+// identifiers so if some are missing, and Excel where the decimal point is a comma. A comma for
+// thousands has three digits behind it.
 func ParseIdentifier(cell string) (int64, error) {
 	whole, fraction, hasPoint := strings.Cut(cell, ".")
 	if before, ok := strings.CutSuffix(cell, ",0"); ok {
