@@ -114,7 +114,7 @@ func (j *judge) columnShift(
 	}
 	f := schemas.QualityFinding{
 		Check: ColumnShift, Venue: venue, Item: c.name, Unit: c.unit, Value: m.today.Mean, Of: m.today.N,
-		Limit: fmt.Sprintf("%.1f standard errors and %.1f of a deviation", sigmas, shiftLeast),
+		Limit: fmt.Sprintf("%.1f standard errors and %.1f standard deviations from before", sigmas, shiftLeast),
 		What:  "the mean of " + c.name,
 	}
 	if m.base.N > 0 {

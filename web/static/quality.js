@@ -71,7 +71,8 @@ function dayPicker() {
   };
 }
 
-const plain = words => words.replaceAll("_", " ");
+/** plain is a name in words: attack_angle_deg is "attack angle". */
+const plain = name => name.replace(/_(mph|deg|rpm|in|ft|pct)(?=$|:)/, "").replaceAll("_", " ").replace(":", ", ");
 
 const name = f => plain(f.item ? `${f.check}: ${f.item}` : f.check) + (f.venue === "all" ? "" : `, ${f.venue}`);
 
