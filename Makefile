@@ -106,7 +106,6 @@ image: ## the container image pitchstream:dev
 images: ## the pictures of docs/images anew, as the browser's test takes them
 	PITCHSTREAM_SCREENSHOTS=$(CURDIR)/out/pictures go test -count=1 -timeout 15m -run 'TestDashboard$$' ./test/browser
 	for view in game batters stream; do cp "out/pictures/$$view-light.png" "docs/images/$$view.png" || exit 1; done
-	cp out/pictures/wall-wide.png docs/images/wall.png
 
 chart: ## the Helm chart, rendered and held against Kubernetes' types
 	cd test/chart && go vet ./... && go test -count=1 ./...
