@@ -151,13 +151,12 @@ func (a *API) Run(ctx context.Context) error {
 
 // every calls f at each interval until ctx ends.
 func every(ctx context.Context, interval time.Duration, f func()) {
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
+	tick := time.Tick(interval)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-tick:
 			f()
 		}
 	}

@@ -58,10 +58,8 @@ func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, er
 	if len(need) == 0 {
 		return route{live: live, memory: true}, nil
 	}
-	deadline := time.NewTimer(s.cfg.AtLeastWait)
-	defer deadline.Stop()
-	tick := time.NewTicker(waitEvery)
-	defer tick.Stop()
+	deadline := time.After(s.cfg.AtLeastWait)
+	tick := time.Tick(waitEvery)
 	for {
 		missing, from := s.missing(ctx, need, live)
 		if len(missing) == 0 {
@@ -70,9 +68,9 @@ func (s *sources) wait(ctx context.Context, need []offset, live bool) (route, er
 		select {
 		case <-ctx.Done():
 			return route{}, ctx.Err()
-		case <-deadline.C:
+		case <-deadline:
 			return route{}, &notApplied{missing, s.cfg.AtLeastWait}
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 }

@@ -75,12 +75,11 @@ func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas
 			path, err = nil, fmt.Errorf("reading a swing panicked: %v", p)
 		}
 	}()
-	turn := time.NewTimer(pathWait)
-	defer turn.Stop()
+	turn := time.After(pathWait)
 	select {
 	case p.turns <- struct{}{}:
 		defer func() { <-p.turns }()
-	case <-turn.C:
+	case <-turn:
 		return nil, errPathsBusy
 	}
 	// guard: api: a Kafka that has failed is left alone | p.kafka.ask( -> (&gate{log: p.kafka.log}).ask(

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -248,11 +249,8 @@ func (s *sources) ready(ctx context.Context) error {
 	if liveErr == nil && s.judge(p).upToDate {
 		return nil
 	}
-	if liveErr == nil {
-		liveErr = errors.New("redis is not whole")
-	}
 	if _, err := s.storePulse.get(ctx, time.Second); err != nil {
-		return errors.Join(liveErr, err)
+		return errors.Join(cmp.Or(liveErr, errors.New("redis is not whole")), err)
 	}
 	return nil
 }

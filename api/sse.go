@@ -108,8 +108,7 @@ func writeStates(ctx context.Context, a *API, c *client, t *topic, last string) 
 	if t.key.overview {
 		every = min(every, glancePing)
 	}
-	ping := time.NewTicker(every)
-	defer ping.Stop()
+	ping := time.Tick(every)
 	var err error
 	for err == nil {
 		e, changed := t.now()
@@ -125,7 +124,7 @@ func writeStates(ctx context.Context, a *API, c *client, t *topic, last string) 
 		case <-a.hub.done:
 			return last, nil
 		case <-changed:
-		case <-ping.C:
+		case <-ping:
 			err = c.write([]byte(":\n\n"))
 		}
 	}

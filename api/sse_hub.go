@@ -301,14 +301,13 @@ const liveEvery = 5 * time.Second
 // followGames reads the games that have changed, whenever the stream has moved. It is a loop of its own, so
 // that batters do not wait for games.
 func (h *hub) followGames(ctx context.Context) {
-	tick := time.NewTicker(liveEvery)
-	defer tick.Stop()
+	tick := time.Tick(liveEvery)
 	for {
 		live := false
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-tick:
 			live = true
 		case <-h.gamesDue:
 		}

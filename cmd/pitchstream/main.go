@@ -76,8 +76,7 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 		}
 	}
 	if err := parsed.Run(std, parsed); err != nil {
-		var different *differenceError
-		if !errors.As(err, &different) {
+		if _, ok := errors.AsType[*differenceError](err); !ok {
 			fmt.Fprintln(std.Err, "pitchstream:", err)
 			if hint := config.Hint(command.Addr().Interface(), err); hint != "" {
 				fmt.Fprintln(std.Err, hint)
@@ -151,8 +150,7 @@ func hideUnused(k *kong.Kong) error {
 
 func usageError(std *stdio, err error) int {
 	fmt.Fprintln(std.Err, "pitchstream:", err)
-	var parse *kong.ParseError
-	if errors.As(err, &parse) && parse.Context != nil {
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
 		name := "pitchstream"
 		for _, p := range parse.Context.Path {
 			if p.Command != nil {

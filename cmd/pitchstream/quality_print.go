@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -15,11 +16,7 @@ import (
 // figures of single venues.
 func printQuality(out io.Writer, r schemas.QualityReport, everything bool) error {
 	if r.Games == 0 {
-		day := r.Day
-		if day == "" {
-			day = "any day"
-		}
-		fmt.Fprintf(out, "no pitches of %s\n", day)
+		fmt.Fprintf(out, "no pitches of %s\n", cmp.Or(r.Day, "any day"))
 		return nil
 	}
 	fmt.Fprintf(out, "%s   %s, %s", r.Day, terminal.Counted(r.Games, "game"),

@@ -170,8 +170,7 @@ func (c *targetPromoteCmd) Run(ctx context.Context, std *stdio) error {
 		Live: c.Live.live(), Name: c.Name, MaxLag: time.Duration(c.MaxLag), Force: c.Force,
 		AcceptMissing: c.Missing,
 	})
-	var notReady *target.NotReadyError
-	if errors.As(err, &notReady) {
+	if _, ok := errors.AsType[*target.NotReadyError](err); ok {
 		return fmt.Errorf("%w; --force promotes it all the same", err)
 	}
 	return printMove(std.Out, m, err, c.JSON)

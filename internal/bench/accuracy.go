@@ -87,8 +87,7 @@ func (s *share) pct() *float64 {
 	if s.of == 0 {
 		return nil
 	}
-	pct := 100 * float64(s.is) / float64(s.of)
-	return &pct
+	return new(100 * float64(s.is) / float64(s.of))
 }
 
 // AccuracyRates are the samples of the bat a second of the published table. The records have 300. With fewer

@@ -153,8 +153,7 @@ func (l *latencyTest) send(ctx context.Context, pitches int) (sends []*sentPitch
 
 // watch reads applied every millisecond, until Redis has this number of records.
 func (l *latencyTest) watch(ctx context.Context, until int64) error {
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
+	tick := time.Tick(time.Millisecond)
 	progress, seen := time.Now(), int64(0)
 	for _, times := range l.seen {
 		seen += int64(len(times))
@@ -177,7 +176,7 @@ func (l *latencyTest) watch(ctx context.Context, until int64) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 	return nil

@@ -61,12 +61,8 @@ func (r *Result) add(name, unit string, value float64) {
 	m := r.Measures[i]
 	m.Runs = append(m.Runs, value)
 	sorted := slices.Sorted(slices.Values(m.Runs))
-	m.Median, m.Least, m.Most = median(sorted), sorted[0], sorted[len(sorted)-1]
-}
-
-func median(sorted []float64) float64 {
 	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+	m.Median, m.Least, m.Most = (sorted[(n-1)/2]+sorted[n/2])/2, sorted[0], sorted[n-1]
 }
 
 // throughput adds how fast a round was, and its CPU time.

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -62,10 +63,8 @@ func (s *scratch) topics(ctx context.Context) error {
 	s.remove = append(s.remove, func(ctx context.Context) error {
 		defer client.Close()
 		deleted, err := admin.DeleteTopics(ctx, o.RawTopic, o.RowsTopic, o.DeadTopic)
-		if err == nil {
-			err = deleted.Error()
-		}
-		return describe(err, kerr.UnknownTopicOrPartition, "topics "+o.Group+".raw, .rows and .dead")
+		return describe(cmp.Or(err, deleted.Error()), kerr.UnknownTopicOrPartition,
+			"topics "+o.Group+".raw, .rows and .dead")
 	})
 	topics := kafkasink.TopicsConfig{Raw: o.RawTopic, Rows: o.RowsTopic, Dead: o.DeadTopic}
 	_, err = kafkasink.EnsureTopics(ctx, admin, kafkasink.Topics(topics), false)
@@ -82,10 +81,7 @@ func (s *scratch) group() {
 		}
 		defer client.Close()
 		deleted, err := kadm.NewClient(client).DeleteGroups(ctx, o.Group)
-		if err == nil {
-			err = deleted.Error()
-		}
-		return describe(err, kerr.GroupIDNotFound, "group "+o.Group)
+		return describe(cmp.Or(err, deleted.Error()), kerr.GroupIDNotFound, "group "+o.Group)
 	})
 }
 

@@ -241,12 +241,11 @@ func addressHint(command reflect.Value, err error) string {
 // isKafka reports whether an error is of the Kafka client. Its errors of connections have no type; that of a
 // closed connection has no text but EOF.
 func isKafka(err error, text string) bool {
-	var answered *kerr.Error
 	signs := []string{
 		"kafka: ", "unable to dial: ", "separate shard errors", "broker closed the connection",
 		"BrokerMaxReadBytes", "is your broker port correct", "_AUTHORIZATION_FAILED",
 	}
-	return errors.As(err, &answered) || text == "EOF" || strings.HasPrefix(text, refusesOurs[0]) ||
+	return errors.As(err, new(*kerr.Error)) || text == "EOF" || strings.HasPrefix(text, refusesOurs[0]) ||
 		slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(text, sign) })
 }
 

@@ -87,8 +87,8 @@ func (o OAuth) token(ctx context.Context, endpoint oauth2.TokenSource) (string, 
 	switch {
 	case endpoint != nil:
 		token, err := endpoint.Token()
-		var refused *oauth2.RetrieveError
-		if errors.As(err, &refused) && refused.Response != nil { // its text has the whole answer
+		// The text of a refusal has the whole answer.
+		if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.Response != nil {
 			err = fmt.Errorf("%s: %s %s", SecretURL{o.TokenURL}, refused.Response.Status, refused.ErrorCode)
 		}
 		if err != nil {

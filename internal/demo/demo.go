@@ -151,8 +151,7 @@ func (d *demo) serve(ctx context.Context, log *slog.Logger) error {
 // firstBatter starts the games and returns when a batter can be read from Redis.
 func (d *demo) firstBatter(ctx context.Context) error {
 	d.game.start(ctx)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
+	tick := time.Tick(20 * time.Millisecond)
 	for {
 		view, err := d.look(ctx)
 		if err != nil {
@@ -162,7 +161,7 @@ func (d *demo) firstBatter(ctx context.Context) error {
 			d.batter = view.batters[0].BatterID
 			return nil
 		}
-		if err := d.wait(ctx, tick.C); err != nil || ctx.Err() != nil {
+		if err := d.wait(ctx, tick); err != nil || ctx.Err() != nil {
 			return cmp.Or(err, ctx.Err())
 		}
 	}
@@ -175,8 +174,7 @@ func (d *demo) show(ctx context.Context, screen screen) error {
 		ctx, cancel = context.WithTimeout(ctx, d.o.For)
 		defer cancel()
 	}
-	tick := time.NewTicker(screen.interval())
-	defer tick.Stop()
+	tick := time.Tick(screen.interval())
 	cleaned := time.Now()
 	for ctx.Err() == nil {
 		view, err := d.look(ctx)
@@ -188,7 +186,7 @@ func (d *demo) show(ctx context.Context, screen screen) error {
 			d.servers.kafka.ApplyRetention()
 			cleaned = time.Now()
 		}
-		if err := d.wait(ctx, tick.C); err != nil {
+		if err := d.wait(ctx, tick); err != nil {
 			return err
 		}
 	}
@@ -246,8 +244,7 @@ func (d *demo) finish(ctx context.Context) (books, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
+	tick := time.Tick(20 * time.Millisecond)
 	for {
 		caughtUp, err := d.observer.isCaughtUp(ctx)
 		if err = cmp.Or(d.broken(), err); err == nil && caughtUp {
@@ -257,7 +254,7 @@ func (d *demo) finish(ctx context.Context) (books, error) {
 			return books{}, fmt.Errorf("waiting until every record is processed: %w", err)
 		}
 		select {
-		case <-tick.C:
+		case <-tick:
 		case <-ctx.Done():
 		}
 	}

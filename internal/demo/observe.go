@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,10 +138,7 @@ func (o *observer) progress(ctx context.Context) (applied, lag int64, err error)
 
 func (o *observer) ends(ctx context.Context, topic string) (kadm.ListedOffsets, error) {
 	ends, err := o.kafka.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
+	if err = cmp.Or(err, ends.Error()); err != nil {
 		return nil, fmt.Errorf("Kafka: list the ends of %s: %w", topic, err)
 	}
 	return ends, nil

@@ -29,8 +29,7 @@ func (x *exam) measure(server string, ask func() (time.Time, error), l *list) er
 	ahead := theirs.Sub(before.Add(after.Sub(before) / 2))
 	f := Finding{
 		server + ".clock", Warning,
-		fmt.Sprintf("its clock is %v %s this machine's", ahead.Abs().Round(time.Millisecond),
-			aheadOrBehind(ahead)),
+		fmt.Sprintf("its clock is %v %s this machine's", ahead.Abs().Round(time.Millisecond), aheadOrBehind(ahead)),
 		"freshness, lags and timestamps compare the times of several machines",
 		"chronyc tracking (or timedatectl) on both machines, and run an NTP client where the time is wrong",
 	}
@@ -76,8 +75,7 @@ func (x *exam) compare() *list {
 			fmt.Sprintf("%s are in use, the batters of Postgres need about %s, and %s is %s",
 				size(m.used), size(share), of, size(most)),
 			"a full server refuses every write (OOM), and the API answers from Postgres",
-			fmt.Sprintf("CONFIG SET maxmemory %d%s, on a machine that has as much", 2*max(m.used, share),
-				rewrite),
+			fmt.Sprintf("CONFIG SET maxmemory %d%s, on a machine that has as much", 2*max(m.used, share), rewrite),
 		})
 	}
 	return l
@@ -100,8 +98,7 @@ func (x *exam) comparePositions(l *list, raw topicSeen) {
 		case known && p.Next < start:
 			behind = append(behind, fmt.Sprintf("%s (%d to %d)", partition, p.Next, start-1))
 		case known && p.Next > raw.ends[p.Partition]:
-			ahead = append(ahead, fmt.Sprintf("%s (%d, and it ends at %d)", partition, p.Next,
-				raw.ends[p.Partition]))
+			ahead = append(ahead, fmt.Sprintf("%s (%d, and it ends at %d)", partition, p.Next, raw.ends[p.Partition]))
 		}
 	}
 	const accept = "bring the old topic back, or go on without those records: pitchstream run --accept-gap"

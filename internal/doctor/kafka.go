@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -230,8 +231,7 @@ func (k *kafkaExam) group(ctx context.Context) {
 	}
 	k.l.check(partitions > 0 && members > partitions, Finding{
 		"kafka.raw.partitions", Warning,
-		fmt.Sprintf("the group has %d processors, and topic %s %d partitions", members, k.o.RawTopic,
-			partitions),
+		fmt.Sprintf("the group has %d processors, and topic %s %d partitions", members, k.o.RawTopic, partitions),
 		"the processors beyond that are idle",
 		"run fewer processors; more partitions move games, so add them only before the first record",
 	})
@@ -298,8 +298,7 @@ func (k *kafkaExam) topicRights(r role, operations int32) {
 	word := map[kmsg.ACLOperation]string{kmsg.ACLOperationRead: "Read",
 		kmsg.ACLOperationWrite: "Write"}[operation]
 	k.l.check(!allows(operations, operation), Finding{
-		"kafka.rights." + r.name, Error,
-		fmt.Sprintf("this user lacks the right %s on topic %s", word, r.topic),
+		"kafka.rights." + r.name, Error, fmt.Sprintf("this user lacks the right %s on topic %s", word, r.topic),
 		fmt.Sprintf("pitchstream %s cannot work without it", k.o.For), acl(word, "--topic "+r.topic),
 	})
 }
@@ -347,8 +346,7 @@ func (k *kafkaExam) topicRules(r role, replicas int) []rule {
 			"--entity-name %s --add-config %s", r.topic, setting)
 	}
 	shorter := func(least time.Duration) func(string) bool {
-		return within(0,
-			float64(least.Milliseconds()-1))
+		return within(0, float64(least.Milliseconds()-1))
 	}
 	rules := []rule{{"unclean.leader.election.enable", is("true"), Error,
 		"a replica that lacks acknowledged records may become the leader: they are lost",
@@ -365,8 +363,7 @@ func (k *kafkaExam) topicRules(r role, replicas int) []rule {
 	switch r.name {
 	case "rows":
 		return append(rules, rule{"cleanup.policy", func(v string) bool {
-			return !strings.Contains(v,
-				"compact")
+			return !strings.Contains(v, "compact")
 		}, Warning,
 			"a reader of the whole topic does not find every pitch", alter("cleanup.policy=compact")})
 	case "dead":
@@ -425,10 +422,7 @@ func (k *kafkaExam) bounds(ctx context.Context, topic string) (starts, ends map[
 // newest checks that no record of the raw topic is of the future, as the clock of a producer may make it.
 func (k *kafkaExam) newest(ctx context.Context, topic string) {
 	listed, err := k.admin.ListMaxTimestampOffsets(ctx, topic)
-	if err == nil {
-		err = listed.Error()
-	}
-	if err != nil {
+	if err = cmp.Or(err, listed.Error()); err != nil {
 		k.l.skip("kafka.raw.clock", err)
 		return
 	}
@@ -452,8 +446,7 @@ func (k *kafkaExam) sizes() {
 	want := raw.maxBytes + deadHeadroom
 	k.l.check(dead.maxBytes < want, Finding{
 		"kafka.dead.max.message.bytes", Error,
-		fmt.Sprintf("topic %s takes %d bytes, and topic %s %d", dead.name, dead.maxBytes, raw.name,
-			raw.maxBytes),
+		fmt.Sprintf("topic %s takes %d bytes, and topic %s %d", dead.name, dead.maxBytes, raw.name, raw.maxBytes),
 		"a record that the raw topic takes may not fit as a dead letter, with its headers",
 		fmt.Sprintf("kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type topics "+
 			"--entity-name %s --add-config max.message.bytes=%d", dead.name, want),

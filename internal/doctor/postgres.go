@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -237,9 +238,7 @@ func (p *postgresExam) replication(ctx context.Context) error {
 		"every commit waits for ever",
 		"start the standby, or ALTER SYSTEM SET synchronous_standby_names = ''" + reload,
 	})
-	if behind == nil {
-		behind = new(float64)
-	}
+	behind = cmp.Or(behind, new(float64))
 	p.l.check(*behind > 10, Finding{
 		"postgres.replication_lag", Warning, fmt.Sprintf("a standby is %.0f s behind", *behind),
 		"a failover now would lose that much, or the API answers that late",
@@ -259,13 +258,11 @@ func (p *postgresExam) schema(ctx context.Context) error {
 	}
 	p.l.check(!found && !create && p.o.For == ForMigrate, Finding{
 		"postgres.rights", Error, "this role may not create a schema in the database",
-		"pitchstream migrate is refused",
-		"GRANT CREATE ON DATABASE NAME TO ROLE; as the database's owner",
+		"pitchstream migrate is refused", "GRANT CREATE ON DATABASE NAME TO ROLE; as the database's owner",
 	})
 	p.l.check(!found, Finding{
 		"postgres.schema", Error, "there is no schema " + p.o.Schema,
-		"processors and readers wait until it is there",
-		"pitchstream migrate",
+		"processors and readers wait until it is there", "pitchstream migrate",
 	})
 	if !found {
 		return nil
@@ -339,11 +336,7 @@ func (p *postgresExam) migrations(ctx context.Context) error {
 }
 
 func listed(all []schemas.Migration) string {
-	names := make([]string, len(all))
-	for i, m := range all {
-		names[i] = m.String()
-	}
-	return strings.Join(names, ", ")
+	return strings.Join(schemas.Map(all, schemas.Migration.String), ", ")
 }
 
 // evidence reads positions and counts for the checks between servers.
@@ -359,8 +352,7 @@ func (p *postgresExam) evidence(ctx context.Context) error {
 		return err
 	}
 	rows, err = p.conn.Query(ctx,
-		`SELECT topic, topic_id FROM `+in("stream_topics")+` WHERE consumer_group = $1`,
-		p.o.Group)
+		`SELECT topic, topic_id FROM `+in("stream_topics")+` WHERE consumer_group = $1`, p.o.Group)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
@@ -153,8 +154,7 @@ func (r *redisExam) info(info, settings map[string]string) {
 	major, _ := strconv.Atoi(strings.SplitN(info["redis_version"], ".", 2)[0])
 	r.l.check(info["role"] == "slave" && r.o.For != ForServe, Finding{
 		"redis.role", Error, "the server is a replica of " + info["master_host"] + ":" + info["master_port"],
-		"every write is refused (READONLY)",
-		"give the address of the master, of the Sentinels, or of a cluster",
+		"every write is refused (READONLY)", "give the address of the master, of the Sentinels, or of a cluster",
 	})
 	r.l.check(info["role"] == "slave" && info["master_link_status"] == "down", Finding{
 		"redis.replication", Warning, "the replica has no connection to its master", "its values get old",
@@ -214,10 +214,7 @@ func (r *redisExam) rights(ctx context.Context, c redis.UniversalClient) {
 				and not redis.acl_check_cmd(command, KEYS[1]) then refused[#refused + 1] = command end
 		end
 		return refused`
-	arguments := make([]any, len(commands))
-	for i, command := range commands {
-		arguments[i] = command
-	}
+	arguments := schemas.Map(commands, func(command string) any { return command })
 	refused, err := c.Eval(ctx, ask, []string{key}, arguments...).StringSlice()
 	const fix = "ACL SETUSER NAME with the rights that docs/REDIS.md lists"
 	switch {

@@ -2,6 +2,7 @@ package fileinput
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -55,9 +56,7 @@ func (w *window) detectObject(start int) layout {
 		}
 		return -1
 	}) + 1
-	if end == 0 {
-		end = min(w.limit, len(w.data()))
-	}
+	end = cmp.Or(end, min(w.limit, len(w.data())))
 	lineAt := start + newline(w.data()[start:end])
 	if lineAt < start {
 		return w.detectBehind(end)

@@ -158,8 +158,7 @@ func absolute(path string) string {
 
 // reason returns the text of an error without its path, which the report prints before it.
 func reason(err error) string {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathErr.Op + ": " + pathErr.Err.Error()
 	}
 	return err.Error()

@@ -82,8 +82,7 @@ func (s *Server) up(ctx context.Context) error {
 	pinging, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.alive, cancel)()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
+	tick := time.Tick(10 * time.Millisecond)
 	for {
 		err := s.ping(pinging)
 		if err == nil {
@@ -94,7 +93,7 @@ func (s *Server) up(ctx context.Context) error {
 			return errors.Join(s.whyEnded(), s.ended())
 		case <-ctx.Done():
 			return errors.Join(fmt.Errorf("Postgres does not answer: %w\n%s", err, s.log.String()), s.Crash())
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 }

@@ -307,8 +307,7 @@ const summaryEvery = 10 * time.Second
 // An idle process logs one line and is silent until work comes. It returns when ctx is done, after a last
 // line.
 func (m *Metrics) Summarize(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(summaryEvery)
-	defer tick.Stop()
+	tick := time.Tick(summaryEvery)
 	last, at, idle := m.Totals(), time.Now(), false
 	for {
 		select {
@@ -316,7 +315,7 @@ func (m *Metrics) Summarize(ctx context.Context, log *slog.Logger) {
 			now := m.Totals()
 			log.Info("processed, ending", now.attrs(last, time.Since(at))...)
 			return
-		case <-tick.C:
+		case <-tick:
 		}
 		now, wasIdle := m.Totals(), idle
 		idle = now == last && now.LagRecords == 0

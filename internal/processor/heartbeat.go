@@ -36,8 +36,7 @@ func (b *beats) soon() {
 // Run writes a heartbeat each second until ctx ends, and removes it then. A failed write is only logged,
 // because nobody can read a heartbeat in a store that is unavailable.
 func (b *beats) Run(ctx context.Context) error {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
+	tick := time.Tick(beatEvery)
 	var both sync.WaitGroup
 	defer both.Wait()
 	for {
@@ -55,7 +54,7 @@ func (b *beats) Run(ctx context.Context) error {
 			b.failed("redis", b.redis.Rest(last, b.instance))
 			b.failed("postgres", b.rows.Rest(last, b.instance))
 			return nil
-		case <-tick.C:
+		case <-tick:
 		case <-b.now:
 		}
 	}

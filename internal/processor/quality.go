@@ -36,8 +36,7 @@ type qualityKeeper struct {
 
 // Run computes until ctx ends. It returns no error, because the stream must go on without these figures.
 func (k *qualityKeeper) Run(ctx context.Context) error {
-	tick := time.NewTicker(k.every)
-	defer tick.Stop()
+	tick := time.Tick(k.every)
 	defer k.rest()
 	for {
 		if err := k.cycle(ctx); err != nil && ctx.Err() == nil {
@@ -48,7 +47,7 @@ func (k *qualityKeeper) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 }

@@ -213,7 +213,9 @@ func countGap(a, b *schemas.Row) (gap, known bool) {
 	}
 	// A caught runner can end a half inning during a plate appearance, which then starts again at 0-0.
 	anew := b.Balls.Value == 0 && b.Strikes.Value == 0
-	return !(anew && halfEnds(a, b)), true
+	halfEnds := a.Inning != b.Inning || a.Outs.Present && b.Outs.Present && b.Outs.Value < a.Outs.Value ||
+		a.Outs.Value == 2 && b.Outs.Value == 0
+	return !(anew && halfEnds), true
 }
 
 // after returns the count after a pitch: 0-0 after the last one of a plate appearance.
@@ -238,11 +240,6 @@ func after(a *schemas.Row) (balls, strikes int16, known bool) {
 		return 0, 0, true
 	}
 	return balls, strikes, true
-}
-
-func halfEnds(a, b *schemas.Row) bool {
-	return a.Inning != b.Inning || a.Outs.Present && b.Outs.Present && b.Outs.Value < a.Outs.Value ||
-		a.Outs.Value == 2 && b.Outs.Value == 0
 }
 
 // column is a numeric column that is judged.

@@ -3,6 +3,8 @@ package quality
 import (
 	"math"
 	"slices"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // The distribution of bat speeds has a long lower tail: checked swings, bunts, bats that the cameras lost. A
@@ -60,9 +62,5 @@ func quantile(values []float64, q float64) float64 {
 // spread returns the scale of residuals about 0: the median of their magnitudes, scaled to the deviation of a
 // normal distribution.
 func spread(residuals []float64) float64 {
-	magnitudes := make([]float64, len(residuals))
-	for i, r := range residuals {
-		magnitudes[i] = math.Abs(r)
-	}
-	return 1.4826 * median(magnitudes)
+	return 1.4826 * median(schemas.Map(residuals, math.Abs))
 }

@@ -138,8 +138,7 @@ func Run(ctx context.Context, o Options) error {
 // watchStores checks each second until ctx ends whether the stores can be read, and whether the schema has
 // the migrations of this build. It returns an error for a database that this build must not read.
 func watchStores(ctx context.Context, handler *api.Switch, stores *targets, health *obs.Health) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	tick := time.Tick(time.Second)
 	for {
 		err := handler.Ready(ctx)
 		if ctx.Err() != nil {
@@ -163,7 +162,7 @@ func watchStores(ctx context.Context, handler *api.Switch, stores *targets, heal
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 }

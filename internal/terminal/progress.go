@@ -128,11 +128,10 @@ func every(interval time.Duration, f func(now time.Time)) (stop func()) {
 	quit := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
+		ticker := time.Tick(interval)
 		for {
 			select {
-			case now := <-ticker.C:
+			case now := <-ticker:
 				f(now)
 			case <-quit:
 				return

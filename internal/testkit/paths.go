@@ -47,10 +47,7 @@ func Hawkeye(t testing.TB) string {
 
 func dataDir(t testing.TB, variable, beside string) string {
 	t.Helper()
-	dir := os.Getenv(variable)
-	if dir == "" {
-		dir = filepath.Join(Root(), "..", "shared", filepath.FromSlash(beside))
-	}
+	dir := cmp.Or(os.Getenv(variable), filepath.Join(Root(), "..", "shared", filepath.FromSlash(beside)))
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		Unavailable(t, "no folder "+dir+": set "+variable)
 	}

@@ -88,8 +88,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.host.Start(ctx); err != nil {
 		return err
 	}
-	tick := time.NewTicker(25 * time.Millisecond)
-	defer tick.Stop()
+	tick := time.Tick(25 * time.Millisecond)
 	for {
 		err := s.answers(ctx)
 		if err == nil {
@@ -99,7 +98,7 @@ func (s *Server) start(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("%s at %s does not answer: %w\n%s", s.spec.name, s.Addr, err,
 				s.host.Logs(context.WithoutCancel(ctx)))
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/pitchstream/pitchstream/features"
@@ -88,9 +89,7 @@ func (j *judge) difference(is schemas.StoredRegisters, v verdict) *schemas.Diffe
 		case equal, notCheckable, moving:
 			return
 		}
-		if d.Kind == "" {
-			d.Kind = kind
-		}
+		d.Kind = cmp.Or(d.Kind, kind)
 		f := schemas.FieldDifference{Name: name + " " + kind}
 		if want, has := winners[is.PitchID]; has {
 			f.Want = want.version.String()

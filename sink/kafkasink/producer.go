@@ -123,9 +123,7 @@ func (p *Producer) checkTopic(ctx context.Context) error {
 	}
 	admin := kadm.NewClient(client)
 	topics, err := admin.ListTopics(ctx, p.o.Topic)
-	if err == nil {
-		err = topics.Error()
-	}
+	err = cmp.Or(err, topics.Error())
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return fmt.Errorf("the topic %s does not exist: run: pitchstream topics", p.o.Topic)
 	}

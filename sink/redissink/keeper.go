@@ -195,14 +195,11 @@ func (k *Keeper) Run(ctx context.Context) error {
 			wait = retry.NextBackOff()
 			wake = nil // because further misses do not make a failing server succeed
 		}
-		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
-			timer.Stop()
 			return ctx.Err()
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-wake:
-			timer.Stop()
 		}
 	}
 }
@@ -210,15 +207,14 @@ func (k *Keeper) Run(ctx context.Context) error {
 // patrol looks again and again, until ctx ends, for keys that somebody else wrote to. One processor does it
 // for all of them. It reads the keys that were changed, and at times all of them.
 func (k *Keeper) patrol(ctx context.Context) {
-	tick := time.NewTicker(patrolEvery)
-	defer tick.Stop()
+	tick := time.Tick(patrolEvery)
 	defer k.sink.changes.close()
 	var next time.Time // of the earliest patrol that reads all keys
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-tick:
 		}
 		if k.State().Phase != PhaseOK || !k.sink.isLeader() {
 			k.sink.changes.close()

@@ -153,11 +153,7 @@ func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schem
 	if err := r.db.Run(ctx, b); err != nil {
 		return nil, pg.Wrap("batters", err)
 	}
-	states := make([]*schemas.BatterState, len(keys))
-	for i, k := range keys {
-		states[i] = found[k]
-	}
-	return states, nil
+	return schemas.Map(keys, func(k schemas.BatterKey) *schemas.BatterState { return found[k] }), nil
 }
 
 // GameStates returns the batters of a game, sorted by id.

@@ -90,13 +90,12 @@ func (s *Stack) WaitFor(what string, cond func() bool) {
 	s.T.Helper()
 	ctx, cancel := context.WithTimeout(s.T.Context(), s.Patience)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
+	tick := time.Tick(20 * time.Millisecond)
 	for !cond() {
 		select {
 		case <-ctx.Done():
 			s.T.Fatalf("within %v it did not happen that %s", s.Patience, what)
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 }

@@ -37,8 +37,7 @@ func HasCode(err error, codes ...string) bool {
 // Reason returns in one line why Postgres refused a row.
 func Reason(err error) string {
 	text := err.Error()
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		text = "postgres " + pg.Code + ": " + pg.Message
 		if pg.ConstraintName != "" {
 			text += " (constraint " + pg.ConstraintName + ")"

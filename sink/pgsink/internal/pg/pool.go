@@ -12,6 +12,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,9 +107,7 @@ func setStatement(settings ...setting) string {
 // Open makes a pool for writers. It does not connect: the first statement does. A standby is refused, unless
 // the URL has target_session_attrs.
 func Open(cfg Config) (*DB, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	db := &DB{
 		Config: cfg, begin: "begin isolation level read committed read write",
 		settings: setStatement(slices.Concat(common, ofWriters)...), wantsPrimary: true, local: cfg.Now,
