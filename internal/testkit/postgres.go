@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,7 +77,7 @@ func (l local) Remove(context.Context) error {
 func freshDatabase(t testing.TB, server string, stays bool) string {
 	t.Helper()
 	name := Name(t)
-	u, err := neturl.Parse(server)
+	u, err := url.Parse(server)
 	if err != nil {
 		t.Fatalf("PITCHSTREAM_TEST_POSTGRES_URL: %v", err)
 	}
@@ -100,10 +99,10 @@ func freshDatabase(t testing.TB, server string, stays bool) string {
 
 // PostgresOf gives the URL of an empty database of another encoding on the server of a URL. It goes with the
 // test.
-func PostgresOf(t testing.TB, server, encoding string) (url string) {
+func PostgresOf(t testing.TB, server, encoding string) string {
 	t.Helper()
 	name := pgx.Identifier{Name(t)}.Sanitize()
-	u, err := neturl.Parse(server)
+	u, err := url.Parse(server)
 	if err != nil {
 		t.Fatal(err)
 	}
