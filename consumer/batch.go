@@ -7,6 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -55,6 +58,35 @@ func newBatch(cfg *Config, mayRepeat bool) *batch {
 		unsent:  map[schemas.PitchID]schemas.Published{},
 		moves:   map[int32]schemas.PositionMove{},
 		summary: newSummary(),
+	}
+}
+
+// recycleBytes gives the bytes of a poll back to the client, which unpacks the next fetch into them. Decoded
+// rows share nothing with them, and a rejected record gets a copy for its dead letter. When many are
+// rejected, copying costs more than it saves: the poll keeps its bytes then.
+func recycleBytes(decoded []Decoded, records []*kgo.Record) {
+	all, rejected := 0, 0
+	for i := range decoded {
+		n := size(&decoded[i].Record)
+		all += n
+		if decoded[i].Rejection != nil {
+			rejected += n
+		}
+	}
+	if rejected > all/4 {
+		return
+	}
+	for i := range decoded {
+		d := &decoded[i]
+		if d.Rejection != nil {
+			// guard: what was rejected keeps its bytes when the poll's are let go
+			d.Record = kafkaread.Clone(d.Record)
+		} else {
+			d.Record = schemas.Record{Coordinates: d.Record.Coordinates}
+		}
+	}
+	for _, r := range records {
+		r.Recycle()
 	}
 }
 
@@ -138,4 +170,33 @@ func sortedRows(rows map[schemas.PitchID]schemas.Published) []schemas.Published 
 	return slices.SortedFunc(maps.Values(rows), func(x, y schemas.Published) int {
 		return bytes.Compare(x.PitchID[:], y.PitchID[:])
 	})
+}
+
+func newSummary() BatchSummary {
+	return BatchSummary{DeadLetters: map[schemas.Code]int{}, Issues: map[string]int{}}
+}
+
+// add counts a poll.
+func (s *BatchSummary) add(counts BatchSummary, outcome schemas.Outcome, deadLetters []schemas.DeadLetter) {
+	s.Records += counts.Records
+	s.Bytes += counts.Bytes
+	s.Deletes += counts.Deletes
+	s.Identifies += counts.Identifies
+	s.Superseded += outcome.Superseded
+	for _, l := range deadLetters {
+		s.DeadLetters[l.Code]++
+		s.Newest = append(s.Newest[max(0, len(s.Newest)-schemas.MaxNotes+1):], l.Note())
+	}
+}
+
+// addRows counts the rows of a batch, each pitch once.
+func (s *BatchSummary) addRows(rows map[schemas.PitchID]schemas.Published) {
+	for _, p := range rows {
+		if p.Row != nil {
+			s.Rows++
+			for _, issue := range p.Row.Issues {
+				s.Issues[issue]++
+			}
+		}
+	}
 }

@@ -2,10 +2,12 @@ package consumer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -81,6 +83,28 @@ func (p *pipeline) decide() (decision, error) {
 		}
 	}
 	return d, nil
+}
+
+// committable returns the tallies as they are committed: without the batch's peak, and empty where a pardon
+// was used up, because a batch that passed with one is not counted.
+func committable(tallies map[int32]tally) map[int32]tally {
+	for id, t := range tallies {
+		if t.Pardoned {
+			t = tally{}
+		}
+		t.peak = 0
+		tallies[id] = t
+	}
+	return tallies
+}
+
+// cleared returns empty tallies of the same partitions.
+func cleared(tallies map[int32]tally) map[int32]tally {
+	empty := make(map[int32]tally, len(tallies))
+	for id := range tallies {
+		empty[id] = tally{}
+	}
+	return empty
 }
 
 // transaction is the Kafka transaction of a session. It belongs to the goroutine of session.run.
@@ -229,4 +253,57 @@ func (e *earlyProduce) wait() error {
 	e.limit.Stop()
 	<-e.sent.Done()
 	return e.err
+}
+
+// metadata returns the text that parseTally reads.
+func (t tally) metadata() *string {
+	text, _ := json.Marshal(t) // cannot fail: plain numbers
+	s := string(text)
+	return &s
+}
+
+// produceFault is the last failure of sending rows or dead letters. It keeps the condition "kafka" unmet,
+// also between sessions, although the brokers answer. It ends when sending succeeds; for a dead letter that
+// was refused, when a dead letter is taken. It ends after produceFaultQuiet, too. The processor's goroutines
+// share it.
+type produceFault struct {
+	mu          sync.Mutex
+	err         error     // guarded by mu, as the other fields
+	at          time.Time // of the last failure
+	deadLetters bool      // dead letters were to be sent
+}
+
+// produceFaultQuiet is how long a fault is kept without another one. Its partition may have moved to another
+// processor, which sends the record then, and this one would never hear of it.
+const produceFaultQuiet = time.Minute
+
+// record keeps the outcome of sending these numbers of dead letters and rows.
+func (f *produceFault) record(cfg *Config, err error, deadLetters, rows int) {
+	f.mu.Lock()
+	switch {
+	case err != nil:
+		f.deadLetters = deadLetters > 0 || f.err != nil && f.deadLetters
+		f.err, f.at = err, cfg.Now()
+	// guard: a dead letter that is refused is named until one is taken | deadLetters > 0 || !f.deadLetters && rows > 0 -> true
+	case deadLetters > 0 || !f.deadLetters && rows > 0:
+		f.err = nil
+	}
+	f.mu.Unlock()
+	cfg.kafkaCondition(nil) // the brokers have answered; the fault counts
+}
+
+// kafkaCondition reports the condition "kafka". It is unmet with err, why the brokers do not answer, and
+// without err while a produceFault is kept. Each look at the lag calls it, so that a fault ends by itself.
+func (c *Config) kafkaCondition(err error) {
+	f := c.produceFault
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil && f.err != nil && c.Now().Sub(f.at) < produceFaultQuiet {
+		err = f.err
+	}
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	c.Observer.Condition("kafka", err == nil, reason)
 }

@@ -40,35 +40,6 @@ func decode(cfg *Config, records []*kgo.Record) ([]Decoded, error) {
 	})
 }
 
-// recycleBytes gives the bytes of a poll back to the client, which unpacks the next fetch into them. Decoded
-// rows share nothing with them, and a rejected record gets a copy for its dead letter. When many are
-// rejected, copying costs more than it saves: the poll keeps its bytes then.
-func recycleBytes(decoded []Decoded, records []*kgo.Record) {
-	all, rejected := 0, 0
-	for i := range decoded {
-		n := size(&decoded[i].Record)
-		all += n
-		if decoded[i].Rejection != nil {
-			rejected += n
-		}
-	}
-	if rejected > all/4 {
-		return
-	}
-	for i := range decoded {
-		d := &decoded[i]
-		if d.Rejection != nil {
-			// guard: what was rejected keeps its bytes when the poll's are let go
-			d.Record = kafkaread.Clone(d.Record)
-		} else {
-			d.Record = schemas.Record{Coordinates: d.Record.Coordinates}
-		}
-	}
-	for _, r := range records {
-		r.Recycle()
-	}
-}
-
 // size returns the bytes of a record.
 func size(r *schemas.Record) int {
 	n := len(r.Key) + len(r.Value)

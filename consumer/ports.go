@@ -100,35 +100,6 @@ type BatchSummary struct {
 	Took   time.Duration
 }
 
-func newSummary() BatchSummary {
-	return BatchSummary{DeadLetters: map[schemas.Code]int{}, Issues: map[string]int{}}
-}
-
-// add counts a poll.
-func (s *BatchSummary) add(counts BatchSummary, outcome schemas.Outcome, deadLetters []schemas.DeadLetter) {
-	s.Records += counts.Records
-	s.Bytes += counts.Bytes
-	s.Deletes += counts.Deletes
-	s.Identifies += counts.Identifies
-	s.Superseded += outcome.Superseded
-	for _, l := range deadLetters {
-		s.DeadLetters[l.Code]++
-		s.Newest = append(s.Newest[max(0, len(s.Newest)-schemas.MaxNotes+1):], l.Note())
-	}
-}
-
-// addRows counts the rows of a batch, each pitch once.
-func (s *BatchSummary) addRows(rows map[schemas.PitchID]schemas.Published) {
-	for _, p := range rows {
-		if p.Row != nil {
-			s.Rows++
-			for _, issue := range p.Row.Issues {
-				s.Issues[issue]++
-			}
-		}
-	}
-}
-
 // NopObserver ignores everything.
 type NopObserver struct{}
 

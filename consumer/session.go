@@ -171,14 +171,6 @@ func (s *session) firstPoll(ctx context.Context) (kgo.Fetches, error) {
 	return fetches, s.fetchErrors(ctx, fetches)
 }
 
-// poll returns the next records, within the bounds of a replay if there is one.
-func (s *session) poll(ctx context.Context) kgo.Fetches {
-	if s.replay != nil {
-		return s.replay.poll(ctx, s.kafka, s.cfg.batchSize.limit())
-	}
-	return s.kafka.PollRecords(ctx, s.cfg.batchSize.limit())
-}
-
 // process applies a batch that begins with these records and commits it. A shutdown lets it finish within
 // shutdownGrace; a revoke ends it at once.
 func (s *session) process(ctx context.Context, first kgo.Fetches) error {

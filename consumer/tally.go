@@ -37,12 +37,6 @@ func parseTally(metadata string) (t tally) {
 	return t
 }
 
-func (t tally) metadata() *string {
-	text, _ := json.Marshal(t) // cannot fail: plain numbers
-	s := string(text)
-	return &s
-}
-
 // after returns the tally once the records at these offsets have passed, some of them rejected. It does not
 // change t.
 func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
@@ -98,26 +92,4 @@ func countTallies(
 		}
 	}
 	return tallies
-}
-
-// committable returns the tallies as they are committed: without the batch's peak, and empty where a pardon
-// was used up, because a batch that passed with one is not counted.
-func committable(tallies map[int32]tally) map[int32]tally {
-	for id, t := range tallies {
-		if t.Pardoned {
-			t = tally{}
-		}
-		t.peak = 0
-		tallies[id] = t
-	}
-	return tallies
-}
-
-// cleared returns empty tallies of the same partitions.
-func cleared(tallies map[int32]tally) map[int32]tally {
-	empty := make(map[int32]tally, len(tallies))
-	for id := range tallies {
-		empty[id] = tally{}
-	}
-	return empty
 }

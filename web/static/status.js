@@ -24,8 +24,8 @@ export function onStream(f, signal) {
 export function start(signal) {
   follow("v1/stream/events", {
     state: state => { body = state; came = performance.now(); problem = null; tell(); },
-    // guard: dashboard: it says that the connection is lost | problem = err; tell(); ->
     heard: () => { heard = performance.now(); },
+    // guard: dashboard: it says that the connection is lost | problem = err; tell(); ->
     lost: err => { problem = err; tell(); },
     // guard: dashboard: a server that hangs is lost | signal, silence); -> signal, 20_000);
   }, signal, silence);

@@ -4,12 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
+
+// poll returns the next records, within the bounds of a replay if there is one.
+func (s *session) poll(ctx context.Context) kgo.Fetches {
+	if s.replay != nil {
+		return s.replay.poll(ctx, s.kafka, s.cfg.batchSize.limit())
+	}
+	return s.kafka.PollRecords(ctx, s.cfg.batchSize.limit())
+}
 
 // Limits of a partition whose fetches fail. The client returns some errors again at once, thousands of times
 // a second. It never recovers from those of a topic that was created anew, because only a new client learns
@@ -115,4 +124,46 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 		sleep(ctx, fetchFailurePause)
 	}
 	return nil
+}
+
+// batchSize is how many records may go to the store at once. A store that is too slow for a batch would be
+// given the same one for ever. So the batch is halved until it passes, and grows again while the store is
+// quick. All goroutines of a processor share it, and it outlives a session.
+type batchSize struct {
+	most int // Config.PollMaxRecords
+	now  atomic.Int64
+}
+
+// errTooSlow reports that the store did not answer in time for a batch that can be smaller.
+var errTooSlow = errors.New("the store did not answer in time: the records are read again in smaller batches")
+
+// quickAnswer is how soon a store answers that can take twice as many records.
+const quickAnswer = storeTimeout / 4
+
+func newBatchSize(most int) *batchSize {
+	s := &batchSize{most: most}
+	s.now.Store(int64(most))
+	return s
+}
+
+func (s *batchSize) limit() int { return int(s.now.Load()) }
+
+// shrink halves the batches after one of n records got no answer. It returns false when n cannot be smaller.
+func (s *batchSize) shrink(n int) bool {
+	// guard: a batch that is too large for the store shrinks | always
+	if n <= 1 {
+		return false
+	}
+	s.now.Store(int64(max(1, min(n, s.limit())/2)))
+	return true
+}
+
+// grow doubles the batches after a quick answer to one of n records. A small batch says nothing about the
+// limit.
+func (s *batchSize) grow(n int, took time.Duration) {
+	// guard: a batch grows again
+	// guard: only a full batch makes the next one larger | n > s.limit()/2 -> true
+	if took < quickAnswer && n > s.limit()/2 && s.limit() < s.most {
+		s.now.Store(int64(min(s.most, 2*s.limit())))
+	}
 }
