@@ -42,7 +42,8 @@ type partition struct {
 	// refilled up to here. Below it, dead letters were sent already, and no offset is ever committed again.
 	floor int64
 
-	uncommitted bool  // the group has no offset here yet: see commitStart
+	uncommitted bool  // the group has no offset here that counts: see commitStart
+	accepted    bool  // a person has accepted a gap here in this session
 	committed   int64 // the group's offset as far as this session knows; negative for none
 	tally       tally // committed with it
 
@@ -194,6 +195,16 @@ func collect[T any](p *partitions, read func(at *partition) T) map[int32]T {
 	found := make(map[int32]T, len(p.byID))
 	for id, at := range p.byID {
 		found[id] = read(at)
+	}
+	return found
+}
+
+// accepted returns the partitions with a gap that was accepted and whose start is not committed yet.
+func (p *partitions) accepted() (found []reach) {
+	for id, isAccepted := range collect(p, func(at *partition) bool { return at.accepted && at.uncommitted }) {
+		if isAccepted {
+			found = append(found, reach{partition: id})
+		}
 	}
 	return found
 }

@@ -56,9 +56,9 @@ type session struct {
 	// sendsAtEnd has the next batch judged by the breaker before anything of it is sent.
 	sendsAtEnd bool
 
-	// hasNewRefill reports that a partition was assigned that must be refilled; it ends the next wait for
-	// records.
-	hasNewRefill atomic.Bool
+	// mustNotWait reports that a partition was assigned that must be refilled, or its start committed; it ends
+	// the next wait for records.
+	mustNotWait atomic.Bool
 
 	mu        sync.Mutex
 	cancel    context.CancelCauseFunc // guarded by mu; ends the wait or the batch in hand, nil between them
@@ -125,6 +125,15 @@ func (s *session) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if s.replay != nil && s.replay.isComplete(s.partitions) {
 			return errReplayComplete
+		}
+		// An accepted gap is committed although no record has come yet. The group's old offset would name the gap
+		// again at the next start. Or it would lie ahead in a topic that was created anew, so that the dead letters
+		// up to there were taken for sent.
+		// guard: a gap that was accepted is committed
+		if accepted := s.partitions.accepted(); len(accepted) > 0 {
+			if err := s.starter.commitStart(ctx, accepted); err != nil {
+				return err
+			}
 		}
 		// guard: no offset is committed below what was committed
 		if id, ok := s.partitions.nextRefill(); ok {
@@ -233,7 +242,7 @@ func (s *session) interruptible(ctx context.Context, isWaiting bool) (context.Co
 	if s.txn.revoked.Load() {
 		cancel(errRevoked)
 	}
-	if isWaiting && s.hasNewRefill.Swap(false) {
+	if isWaiting && s.mustNotWait.Swap(false) {
 		cancel(nil)
 	}
 	return ctx, func() {
@@ -253,10 +262,10 @@ func (s *session) interrupt(why error) {
 	}
 }
 
-// wake ends a wait for records, because a partition must be refilled. A batch in hand goes on and is
-// committed before.
+// wake ends a wait for records, because a partition must be refilled, or its start committed. A batch in hand
+// goes on and is committed before.
 func (s *session) wake() {
-	s.hasNewRefill.Store(true)
+	s.mustNotWait.Store(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cancel != nil && s.isWaiting {

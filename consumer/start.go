@@ -25,7 +25,7 @@ type starter struct {
 	store      Store
 	partitions *partitions
 	replay     *replayReader // nil in a live session
-	wake       func()        // called when a partition was assigned that must be refilled
+	wake       func()        // called when a partition was assigned that must not wait for its first record
 	joined     chan struct{} // closed when partitions.client is set: the client may ask before newSession has it
 }
 
@@ -51,13 +51,13 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 	if err != nil {
 		return nil, err
 	}
-	mustRefill := false
+	mustWake := false
 	for i, id := range ids {
 		committed[id] = kgo.NewOffset().At(found[i].next)
-		mustRefill = mustRefill || found[i].isBehind()
+		mustWake = mustWake || found[i].isBehind() || found[i].accepted
 	}
 	s.partitions.assign(ids, found)
-	if mustRefill {
+	if mustWake {
 		s.wake()
 	}
 	return fetched, nil
@@ -218,7 +218,8 @@ func (s *starter) accept(
 	}
 	position.NextOffset, position.TopicID, position.Gap = first, p.topicID, ""
 	*p = partition{
-		next: first, stored: first, floor: first, uncommitted: true, committed: -1, topicID: p.topicID,
+		next: first, stored: first, floor: first, topicID: p.topicID,
+		uncommitted: true, accepted: true, committed: -1,
 	}
 	return s.store.SetPosition(ctx, position)
 }

@@ -110,6 +110,29 @@ func TestATopicCreatedAnewIsAGapWhateverItsOffsets(t *testing.T) {
 	}
 }
 
+// No record comes after a gap was accepted. The group has its new start all the same.
+// guard: a gap that was accepted is committed
+func TestAnAcceptedGapIsCommittedBeforeTheFirstRecord(t *testing.T) {
+	inVirtualTime(t, "half a minute")
+	inBubble(t, func(t *testing.T) {
+		cl := newCluster(t)
+		s := newScorer(5)
+		cl.produce(good(s, 21)...)
+		cl.process()
+		cl.produce(good(s, 6)...)
+		end := cl.committedAt(1) + 2
+		require.NoError(t, cl.kafka.DeleteRecords(rawTopic, 1, end))
+
+		w := cl.start(acceptGap)
+		cl.waitFor("the new start is committed", func() bool { return cl.committedAt(1) == end })
+		w.halt()
+		w = cl.start() // without the flag
+		cl.waitAssigned(w)
+		require.Empty(t, w.seen.reason("gap"))
+		w.halt()
+	})
+}
+
 // guard: a gap does not clear itself
 func TestAGapThatWasNamedStaysWhenTheTopicGrows(t *testing.T) {
 	inVirtualTime(t, "half a minute")
