@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,13 +29,16 @@ type leadersIn struct {
 	Waiting
 }
 
-// A game is live for liveFor after one of its pitches was processed. The stream says so, because a feed may
-// be late, and the event times of a replayed game are those of its day. A game that is more than liveWithin
-// older than the stream's newest pitch is history, although it is processed now.
+// A game is live for liveFor after one of its pitches was processed. The time of processing decides, not the
+// event time: a feed may be late, and a whole stream may be played again with its old event times. But a game
+// that is more than liveWithin older than the stream's newest pitch is history, although it is processed now.
 const (
 	liveFor    = 30 * time.Minute
 	liveWithin = 6 * time.Hour
 )
+
+// maxGames is the greatest limit of gamesIn.
+const maxGames = 100
 
 // lastPitches is how many pitches a game shows.
 const lastPitches = 10
@@ -48,21 +50,26 @@ func getGame(ctx context.Context, a *API, in *gameIn) (*Game, error) {
 	}
 	game, err := loadGame(ctx, a, in.Game, r)
 	if err == nil && game == nil {
-		err = huma.Error404NotFound("no pitch of this game stands")
+		err = huma.Error404NotFound("no pitch of this game is stored")
 	}
 	return game, err
 }
 
 func getGames(ctx context.Context, a *API, in *gamesIn) (body Games, err error) {
-	key := fmt.Sprintf("games/%d", in.Limit)
-	read := func(ctx context.Context, s Store) ([]schemas.PlayedGame, error) { return s.Games(ctx, in.Limit) }
+	limit := in.Limit
+	// guard: api: a live game behind others is found
+	if in.Live { // most of the newest games may be over
+		limit = maxGames
+	}
+	key := fmt.Sprintf("games/%d", limit)
+	read := func(ctx context.Context, s Store) ([]schemas.PlayedGame, error) { return s.Games(ctx, limit) }
 	games, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
 		return body, err
 	}
 	body = Games{Games: []GameSummary{}, Freshness: Freshness{Condition: condition}}
 	for _, g := range games {
-		if s := summary(g); s.Live || !in.Live {
+		if s := summary(g); (s.Live || !in.Live) && len(body.Games) < in.Limit {
 			body.Games = append(body.Games, s)
 			body.cover(g.Last, g.UpdatedAt)
 		}
@@ -88,7 +95,10 @@ type wholeGame struct {
 
 // loadGame returns a game, nil if it has no current row.
 func loadGame(ctx context.Context, a *API, gamePK string, r route) (*Game, error) {
-	read := func(ctx context.Context, s Store) (w wholeGame, err error) { return w, w.read(ctx, s, gamePK) }
+	read := func(ctx context.Context, s Store) (w wholeGame, err error) {
+		err = w.read(ctx, s, gamePK)
+		return w, err
+	}
 	whole, condition, err := fromStore(ctx, &a.sources, "game/"+gamePK, r, read)
 	if err != nil || whole.game == nil {
 		return nil, err
@@ -104,15 +114,17 @@ func loadGame(ctx context.Context, a *API, gamePK string, r route) (*Game, error
 	return g, nil
 }
 
+// read reads everything of a game; game is nil if it has no current row.
 func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err error) {
-	var failed [2]error
 	w.game, err = store.Game(ctx, gamePK)
 	if err != nil || w.game == nil {
 		return err
 	}
-	w.batters, failed[0] = store.GameStates(ctx, gamePK)
-	w.pitches, failed[1] = store.GamePitches(ctx, gamePK, lastPitches)
-	return errors.Join(failed[:]...)
+	if w.batters, err = store.GameStates(ctx, gamePK); err != nil {
+		return err
+	}
+	w.pitches, err = store.GamePitches(ctx, gamePK, lastPitches)
+	return err
 }
 
 func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err error) {
@@ -137,7 +149,8 @@ func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err e
 	return body, nil
 }
 
-// leaderValue returns the statistic that leaders are ordered by.
+// leaderValue returns the statistic that leaders are ordered by. Store.Leaders returns no batter without it,
+// and the enum of leadersIn allows no other.
 func leaderValue(s *schemas.Stats, stat string) float64 {
 	isStat := func(c schemas.Column) bool { return c.Name == stat }
 	switch v := s.Fields()[slices.IndexFunc(schemas.StatsColumns, isStat)].(type) {
@@ -172,7 +185,7 @@ func getGamePitches(ctx context.Context, a *API, in *gamePitchesIn) (body GamePi
 		return body, err
 	}
 	if len(rows) == 0 {
-		return body, huma.Error404NotFound("no pitch of this game stands")
+		return body, huma.Error404NotFound("no pitch of this game is stored")
 	}
 	body = GamePitches{GamePK: in.Game, Pitches: a.names.pitches(rows)}
 	body.Condition = condition

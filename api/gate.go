@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,8 +12,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// gate keeps requests from waiting for a server that has just failed: for a while they get its last error at
-// once.
+// gate keeps requests from waiting for a server that has just failed. An open gate lets requests through. A
+// closed one answers them with the last error at once, for gateClosed; then all go through again.
 type gate struct {
 	name string
 	log  *slog.Logger
@@ -20,7 +21,8 @@ type gate struct {
 	mu    sync.Mutex
 	until time.Time
 	err   error
-	// failing reports that the log has said so. mu guards this and the fields above.
+	// failing reports that the failure was logged, so that only changes are. mu guards this and the fields
+	// above.
 	failing bool
 }
 
@@ -28,7 +30,8 @@ type gate struct {
 const gateClosed = 500 * time.Millisecond
 
 // ask calls f, unless the server has just failed. A caller that gives up does not count as a failure of the
-// server. An error about the values of this one request does not either, because it must cost nobody else.
+// server. An error about the values of this one request shows that the server answers; it must cost nobody
+// else.
 func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
 	g.mu.Lock()
 	if time.Now().Before(g.until) {
@@ -50,8 +53,9 @@ func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Co
 }
 
 // isRefusedValue reports whether a server answered, with an error that is about the values of a request or of
-// one key. In Postgres that is a data error, or a query that took too long (57014). In Redis it is a key of
-// the wrong type, or one with an unreadable field.
+// one key. In Postgres that is a data error, or a query that it ended for taking too long (57014): a slow
+// query must not cost the quick ones. In Redis it is a key of the wrong type, or one with an unreadable
+// field.
 func isRefusedValue(err error) bool {
 	if pg := sqlError(nil); errors.As(err, &pg) {
 		return isDataError(err) || pg.SQLState() == "57014"
@@ -66,7 +70,8 @@ func isRefusedValue(err error) bool {
 // that is exceeded (classes 22, 23 and 54).
 func isDataError(err error) bool {
 	pg := sqlError(nil)
-	return errors.As(err, &pg) && len(pg.SQLState()) == 5 && strings.Contains("22 23 54", pg.SQLState()[:2])
+	return errors.As(err, &pg) && len(pg.SQLState()) == 5 &&
+		slices.Contains([]string{"22", "23", "54"}, pg.SQLState()[:2])
 }
 
 // sqlError is an error of Postgres, redisError one that Redis answered.
@@ -81,8 +86,8 @@ type (
 	}
 )
 
-// note opens or closes the gate. It opens on any success, because an answer to an earlier request may arrive
-// after the failure of a later one.
+// note opens or closes the gate. Any success opens it, also of a request that began before the failure: an
+// answer proves that the server is there.
 func (g *gate) note(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -38,7 +38,7 @@ func getBatterPitches(ctx context.Context, a *API, in *batterPitchesIn) (body Pi
 		return body, err
 	}
 	if len(rows) == 0 && after == nil {
-		return body, huma.Error404NotFound("no pitch of this batter stands")
+		return body, huma.Error404NotFound("no pitch of this batter is stored")
 	}
 	body = Pitches{BatterID: in.ID, Freshness: Freshness{Condition: condition}}
 	if len(rows) > in.Limit {

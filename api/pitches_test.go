@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,6 +84,7 @@ func TestAGameIsLiveOnTheStreamsClock(t *testing.T) {
 	}
 }
 
+// guard: api: a live game behind others is found
 func TestGames(t *testing.T) {
 	s := newStores()
 	now := schemas.TimeMSOf(time.Now())
@@ -94,6 +96,8 @@ func TestGames(t *testing.T) {
 	require.Len(t, body["games"], 2)
 	require.Equal(t, now.String(), body["as_of"])
 	require.Len(t, k.get(200, opGames, "/v1/games?live=true")["games"], 1)
+	s.set(func() { slices.Reverse(s.games) })
+	require.Equal(t, "g", k.get(200, opGames, "/v1/games?live=true&limit=1")["games"].([]any)[0].(map[string]any)["game_pk"])
 	body = k.get(200, opGame, "/v1/games/g")
 	require.Len(t, body["last_pitches"], 10)
 	require.Equal(t, "Wrigley Field", body["venue"])

@@ -250,7 +250,7 @@ func (s *sources) ready(ctx context.Context) error {
 		return nil
 	}
 	if _, err := s.storePulse.get(ctx, time.Second); err != nil {
-		return errors.Join(cmp.Or(liveErr, errors.New("redis is not whole")), err)
+		return errors.Join(cmp.Or(liveErr, errors.New("redis is incomplete")), err)
 	}
 	return nil
 }

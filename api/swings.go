@@ -45,7 +45,7 @@ type OneBatterSwings struct {
 
 // Swings are the last swings of several batters.
 type Swings struct {
-	Batters []BatterSwings `json:"batters" doc:"In the order of the ids that were asked for, each once; without swings where none stands"`
+	Batters []BatterSwings `json:"batters" doc:"In the order of the ids that were asked for, each once; without swings where none is stored"`
 	Freshness
 }
 
@@ -67,7 +67,7 @@ func getBatterSwings(ctx context.Context, a *API, in *batterSwingsIn) (body OneB
 		return body, err
 	}
 	if len(found.Batters[0].Swings) == 0 {
-		return body, huma.Error404NotFound("no swing of this batter stands")
+		return body, huma.Error404NotFound("no swing of this batter is stored")
 	}
 	return OneBatterSwings{found.Batters[0], found.Freshness}, nil
 }

@@ -26,7 +26,7 @@ type partitions struct {
 	assignments int                  // guarded by mu; counts them
 }
 
-// noRefill is the partitions.refill of the live road.
+// noRefill is the value of partitions.refill while nothing is refilled.
 const noRefill = -1
 
 // partition is one owned partition.
@@ -156,7 +156,7 @@ func (p *partitions) applied(moves []schemas.PositionMove) {
 }
 
 // refilled notes that the store has been refilled up to next, unless the partition was assigned anew since.
-// At the floor the live road takes over: the client reads on from there, and rewinds no further after an
+// At the floor session.process takes over: the client reads on from there, and rewinds no further after an
 // abort.
 func (p *partitions) refilled(id int32, assignment int, next int64) {
 	p.update(id, func(at *partition) {

@@ -145,14 +145,18 @@ func (p *pipeline) read(fetches kgo.Fetches) (*poll, error) {
 }
 
 func reachOf(f *kgo.FetchTopicPartition) reach {
-	at := reach{partition: f.Partition, next: f.Records[len(f.Records)-1].Offset + 1, end: f.HighWatermark}
-	for _, r := range slices.Backward(f.Records) {
+	next := f.Records[len(f.Records)-1].Offset + 1
+	return reach{partition: f.Partition, next: next, last: lastTime(f.Records), end: f.HighWatermark}
+}
+
+// lastTime returns the time of the last record; zero if there are only markers of transactions.
+func lastTime(records []*kgo.Record) time.Time {
+	for _, r := range slices.Backward(records) {
 		if !r.Attrs.IsControl() {
-			at.last = kafkaread.Time(r)
-			break
+			return kafkaread.Time(r)
 		}
 	}
-	return at
+	return time.Time{}
 }
 
 // withoutMarkers returns the records of a poll without the markers of transactions.

@@ -19,8 +19,8 @@ import (
 // Nothing is committed in the meantime, because the group's offset is already further, and no dead letter is
 // sent, because each was sent with an offset that is committed. The position in the store alone says how far
 // the refill is. So it moves only after the rows are published: a crash in between leaves them to be
-// published again. One partition is read alone; at the floor, the offset that the group had committed, the
-// live road takes over.
+// published again. One partition is read alone; at the floor, the offset that the group had committed,
+// session.process takes over.
 
 // refiller refills one partition. It belongs to the goroutine of session.run.
 type refiller struct {
@@ -34,8 +34,8 @@ type refiller struct {
 // polled again, so the session ends: the next one reads them again from the committed offsets.
 var errForeignRecords = errors.New("kafka sent records of a paused partition while another is refilled")
 
-// run refills until the floor is reached, the partition is revoked, or ctx ends; in a replay, also when it is
-// complete, or done with this partition.
+// run refills until the floor is reached, the partition is revoked, or ctx ends. In a replay it ends also
+// when the replay is complete, or has read its part of this partition.
 func (r *refiller) run(ctx context.Context) error {
 	defer func() {
 		if r.plain != nil {
@@ -59,7 +59,7 @@ func (r *refiller) run(ctx context.Context) error {
 	return nil
 }
 
-// process applies one poll, as session.process does on the live road.
+// process applies one poll.
 func (r *refiller) process(ctx context.Context, at partition, fetches kgo.Fetches) error {
 	work, done := r.session.begin(ctx)
 	defer done()
@@ -89,7 +89,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	}
 	recycleBytes(decoded, records) // no dead letter needs them
 	plan := MakePlan(decoded)
-	repeated := s.mayRepeat.Swap(false)
+	repeated := s.mayRepeat.Swap(false) // an error sets it again, in drop
 
 	// The first write brings the rows and leaves the position. It fails with ErrPositionBehind if the store was
 	// restored once more.
@@ -100,7 +100,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if err != nil {
 		return summary, err
 	}
-	// The view may be ahead of the store's position, because it only says what readers can see already.
+	// The view may be ahead of the store's position: the rows are stored, and only republishing them is left.
 	advance := stay
 	advance.NextOffset = reached.next
 	s.stores.show(ctx, viewUpdate{
@@ -119,17 +119,18 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 		return summary, err
 	}
 	if s.replay != nil {
-		delete(s.replay.reached, r.id) // the client reads the end of the partition again
+		// At the floor, refilled rewinds the client. An end of the part that was reached beyond is reached again.
+		delete(s.replay.reached, r.id)
 	}
 	s.partitions.refilled(r.id, at.assignment, advance.NextOffset)
 
-	summary.add(plan.counts, outcome, append(plan.DeadLetters, plan.Refused(outcome.Refused)...))
+	summary.add(plan.counts, outcome, nil) // dead letters were counted when they were sent
 	summary.addRows(rows)
 	return summary, nil
 }
 
-// belowFloor returns the records of a poll below the floor, and how far they reach. The live road reads the
-// others.
+// belowFloor returns the records of a poll below the floor, and how far they reach. The others are read again
+// after the refill.
 func (r *refiller) belowFloor(at partition, f kgo.Fetches) (records []*kgo.Record, reached reach, err error) {
 	f.EachPartition(func(f kgo.FetchTopicPartition) {
 		switch {
@@ -143,17 +144,16 @@ func (r *refiller) belowFloor(at partition, f kgo.Fetches) (records []*kgo.Recor
 			records = f.Records
 			if i := slices.IndexFunc(records, func(k *kgo.Record) bool { return k.Offset >= at.floor }); i >= 0 {
 				records = records[:i]
-				reached.last = kafkaread.Time(f.Records[max(i-1, 0)])
+				reached.last = lastTime(records)
 			}
 		}
 	})
 	return records, reached, err
 }
 
-// republish sends rows without a transaction, since no offset may be committed. Until then the last row of a
-// pitch in the topic may be from before the restore, and so newer than the store. Or another partition has
-// sent an older one since, from the restored store. Readers take the last one, so the current one is sent
-// now.
+// republish sends rows without a transaction, since no offset may be committed. Readers of the topic take the
+// last row of a pitch, which may differ from the store until it is sent again. It may be from before the
+// restore. Or another partition has sent an older one since, from the restored store.
 func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
 	if r.plain == nil {
 		opts := append([]kgo.Opt{

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/test/internal/stack"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -156,4 +159,16 @@ func (s *soak) balance(seed uint64, began time.Time) {
 	require.EqualValues(s.t, s.feed.tally.Standing, len(want.Rows), "rows that stand, as simulated")
 	require.EqualValues(s.t, s.feed.tally.Records[simulate.KindPoison], len(want.DeadLetters), "letters, as simulated")
 	s.w.Require(want, 1)
+	s.verify()
+}
+
+// verify runs the command that an operator would, behind the pooler if there is one.
+func (s *soak) verify() {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), stack.Binary(s.t), "verify")
+	cmd.Env = append(slices.Clone(s.w.Env),
+		"PITCHSTREAM_POSTGRES_URL="+s.databaseAt(s.database), "PITCHSTREAM_REDIS_URL=redis://"+s.redis.Addr)
+	out, err := cmd.CombinedOutput()
+	require.NoError(s.t, err, "%s", out)
+	s.t.Logf("verify:\n%s", out)
 }

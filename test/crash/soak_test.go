@@ -24,6 +24,7 @@ type soak struct {
 	kafka      *testkit.Server
 	postgres   *testkit.Server
 	redis      *testkit.Server
+	database   string // address of Postgres, or of the pooler in front of it
 	processors []*processor
 	audit      *audit
 	feed       *feed
@@ -52,22 +53,25 @@ func newSoak(t *testing.T, size size) *soak {
 	s.w = stack.On(t, s.kafka.Addr, s.postgres.URL, s.redis.Addr, 2*size.processors)
 	s.w.Patience = 5 * time.Minute
 	s.audit = newAudit(t, s.postgres.URL)
-	postgres := s.postgres.Addr
+	s.database = s.postgres.Addr
 	if mode := os.Getenv("PITCHSTREAM_CRASH_POOLER"); mode != "" {
-		postgres = testkit.PgBouncer(t, s.postgres.URL, "pool_mode="+mode).Addr
+		s.database = testkit.PgBouncer(t, s.postgres.URL, "pool_mode="+mode).Addr
 	}
 	for i := range size.processors {
-		s.processors = append(s.processors, newProcessor(t, s.w, i, postgres, s.redis.Addr))
+		s.processors = append(s.processors, newProcessor(t, s.w, i, s.database, s.redis.Addr))
 		s.start(s.processors[i])
 	}
 	return s
 }
 
-func (s *soak) start(p *processor) {
+func (s *soak) start(p *processor) { p.start(s.databaseAt(p.postgres.addr)) }
+
+// databaseAt returns the URL of the database under another address.
+func (s *soak) databaseAt(addr string) string {
 	u, err := url.Parse(s.postgres.URL)
 	require.NoError(s.t, err)
-	u.Host = p.postgres.addr
-	p.start(u.String())
+	u.Host = addr
+	return u.String()
 }
 
 // watch counts the records that the group has committed. A broker that is unavailable is asked again.

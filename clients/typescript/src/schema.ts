@@ -2674,7 +2674,7 @@ export interface components {
              * @description Event time of the newest pitch in this answer; null where it has none
              */
             as_of: string | null;
-            /** @description In the order of the ids that were asked for, each once; without swings where none stands */
+            /** @description In the order of the ids that were asked for, each once; without swings where none is stored */
             batters: components["schemas"]["BatterSwings"][];
             /**
              * Format: int64
