@@ -46,10 +46,17 @@ var codecs = map[string]kgo.Opt{
 	"snappy, large":  kgo.WithCompressor(xerialCompressor(1 << 30)),
 }
 
-// produceBatch writes records as one batch.
+// partitioned is notified of each record that a producer has put into a batch.
+type partitioned chan struct{}
+
+func (p partitioned) OnProduceRecordPartitioned(*kgo.Record, int32) { p <- struct{}{} }
+
+// produceBatch writes records as one batch. All must be in it before the flush, because a producer that learns of
+// the topic during a flush sends the first ones at once.
 func produceBatch(t *testing.T, kafka *kfake.Cluster, codec kgo.Opt, records ...*kgo.Record) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...), codec,
+	inBatch := make(partitioned, len(records))
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.ListenAddrs()...), codec, kgo.WithHooks(inBatch),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic("raw"),
 		kgo.ProducerBatchMaxBytes(1<<30), kgo.BrokerMaxWriteBytes(1<<30), kgo.MaxBufferedRecords(1<<30),
 		kgo.ProducerLinger(time.Minute), kgo.DisableIdempotentWrite(),
@@ -63,6 +70,13 @@ func produceBatch(t *testing.T, kafka *kfake.Cluster, codec kgo.Opt, records ...
 	failed := make(chan error, len(records))
 	for _, r := range records {
 		client.Produce(t.Context(), r, func(_ *kgo.Record, err error) { failed <- err })
+	}
+	for range records {
+		select {
+		case <-inBatch:
+		case err := <-failed:
+			t.Fatal("a record could not be put into the batch:", err)
+		}
 	}
 	require.NoError(t, client.Flush(t.Context()))
 	for range records {
