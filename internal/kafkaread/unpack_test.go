@@ -51,8 +51,8 @@ type partitioned chan struct{}
 
 func (p partitioned) OnProduceRecordPartitioned(*kgo.Record, int32) { p <- struct{}{} }
 
-// produceBatch writes records as one batch. All must be in it before the flush, because a producer that learns of
-// the topic during a flush sends the first ones at once.
+// produceBatch writes records as one batch. All must be in it before the flush, because a producer that
+// learns of the topic during a flush sends the first ones at once.
 func produceBatch(t *testing.T, kafka *kfake.Cluster, codec kgo.Opt, records ...*kgo.Record) {
 	t.Helper()
 	inBatch := make(partitioned, len(records))
