@@ -334,8 +334,13 @@ try {
 
   await step("both stores stop: the last known numbers with their age, until they are back", async () => {
     await go(ready.game[0]);
+    // What was read before can be shown afterwards: the page has drawn the newest swing, which takes a while after pitches.
+    await page.waitForFunction(async hash => {
+      const { pitches } = await (await fetch(`v1/${hash.slice(2)}/pitches`)).json(), swing = pitches.find(p => p.is_swing);
+      return document.querySelector(".pitches tbody tr")?.dataset.pitch === pitches[0].pitch_id &&
+        document.querySelector(".swing").dataset.drawn?.startsWith(swing.pitch_id);
+    }, ready.game[0]);
     const rows = page.locator(".pitches tbody tr"), first = await newest();
-    await page.locator(".swing[data-drawn]").waitFor();
     await park("redis", "stop");
     await park("postgres", "stop");
     await word("Stores unavailable");
