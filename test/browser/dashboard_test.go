@@ -95,8 +95,13 @@ func newPark(t *testing.T) *park {
 
 // games are two games that have just begun, told by the simulator, with the faults of a stream.
 func (p *park) games() <-chan *kgo.Record {
+	start := time.Now().UTC().Add(-2 * time.Hour) // so late that quality says so
+	const played = 30 * time.Minute
+	if start.Add(played).Day() != start.Day() { // the day's figures would be of a few pitches after midnight
+		start = start.Add(-played)
+	}
 	sim, err := simulate.New(simulate.Options{
-		Seed: 7, Games: 1 << 20, Parallel: 2, FeedIDs: true, Start: time.Now().Add(-2 * time.Hour),
+		Seed: 7, Games: 1 << 20, Parallel: 2, FeedIDs: true, Start: start,
 		Poison: 0.05, Duplicates: 0.02,
 	})
 	require.NoError(p.T, err)
