@@ -125,3 +125,19 @@ func TestThinKeepsTheEnds(t *testing.T) {
 		require.Equal(t, 999, got[len(got)-1])
 	}
 }
+
+// A foul goes on towards the plate and beyond it, so only the turn of its path tells it from the pitch.
+// guard: api: a foul is not the pitch
+func TestAFoulIsNotThePitch(t *testing.T) {
+	ball := make([]schemas.BallPoint, 6)
+	for i := range ball[:4] { // the pitch
+		ball[i] = schemas.BallPoint{TimeS: float64(i) / 100, Pos: [3]float64{0, 6 - 1.3*float64(i), 3}}
+	}
+	for i := range 2 { // up and backwards
+		at := float64(i)
+		ball[4+i] = schemas.BallPoint{TimeS: (4 + at) / 100, Pos: [3]float64{1 + at, 1.6 - 0.3*at, 5 + 2*at}}
+	}
+	pitch, hit := splitBall(ball, nil)
+	require.Equal(t, ball[:4], pitch)
+	require.Equal(t, ball[4:], hit)
+}
