@@ -67,25 +67,17 @@ func (r *Reader) Pulse(ctx context.Context) (schemas.Pulse, error) {
 			})
 			return err
 		})
-	ages := map[string]int64{}
-	b.Queue(`SELECT instance, beat - 'work' FROM {schema}.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).
-		Query(func(rows pgx.Rows) error { return decode(rows, p.Heartbeats) })
-	b.Queue(`SELECT instance, (extract(epoch FROM clock_timestamp() - at) * 1000)::bigint FROM {schema}.heartbeats`).
+	var age int64 // of a heartbeat, ms by the clock of Postgres
+	b.Queue(`SELECT instance, beat - 'work', (extract(epoch FROM clock_timestamp() - at) * 1000)::bigint
+		FROM {schema}.heartbeats WHERE beat IS NOT NULL AND at > now() - interval '1 hour'`).
 		Query(func(rows pgx.Rows) error {
-			var name string
-			var age int64
-			_, err := pgx.ForEachRow(rows, []any{&name, &age}, func() error { ages[name] = age; return nil })
-			return err
+			return decode(rows, func(name string, h schemas.Heartbeat) {
+				// guard: api: a heartbeat in Postgres is dated by Postgres
+				h.At = schemas.TimeMSOf(time.Now()) - schemas.TimeMS(max(age, 0))
+				p.Heartbeats[name] = h
+			}, &age)
 		})
-	if err := r.db.Run(ctx, b); err != nil {
-		return p, pg.Wrap("positions", err)
-	}
-	// guard: api: a heartbeat in Postgres is dated by Postgres
-	for name, h := range p.Heartbeats {
-		h.At = schemas.TimeMSOf(time.Now()) - schemas.TimeMS(max(ages[name], 0))
-		p.Heartbeats[name] = h
-	}
-	return p, nil
+	return p, pg.Wrap("positions", r.db.Run(ctx, b))
 }
 
 // Works returns by instance the work that the processors reported, of a stopped one the last report within an
@@ -94,19 +86,21 @@ func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
 	works := map[string]schemas.Work{}
 	b := &pgx.Batch{}
 	b.Queue(`SELECT instance, beat->'work' FROM {schema}.heartbeats WHERE beat->'work' IS NOT NULL AND at > now() - interval '1 hour'`).
-		Query(func(rows pgx.Rows) error { return decode(rows, works) })
+		Query(func(rows pgx.Rows) error {
+			return decode(rows, func(name string, w schemas.Work) { works[name] = w })
+		})
 	return works, pg.Wrap("work", r.db.Run(ctx, b))
 }
 
-// decode reads rows of a name and a JSON value. It leaves out values that another build wrote in another
-// form.
-func decode[T any](rows pgx.Rows, into map[string]T) error {
+// decode calls add with the name and the JSON value of each row, when the other columns are in more. It
+// leaves out values that another build wrote in another form.
+func decode[T any](rows pgx.Rows, add func(name string, v T), more ...any) error {
 	var name string
 	var text []byte
-	_, err := pgx.ForEachRow(rows, []any{&name, &text}, func() error {
+	_, err := pgx.ForEachRow(rows, append([]any{&name, &text}, more...), func() error {
 		var v T
 		if json.Unmarshal(text, &v) == nil {
-			into[name] = v
+			add(name, v)
 		}
 		return nil
 	})
