@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Migration is one file of Migrations, or one that another build applied, of which only number and name are
@@ -34,9 +35,9 @@ func (m Migration) Checksum() string {
 // name says so, because that is all that an older build can read of it. All other migrations only add.
 func (m Migration) IsBreaking() bool { return strings.HasSuffix(m.Name, "_breaking") }
 
-// AllMigrations returns the migrations of this build in their order. It panics on a file without a number,
-// because the files are part of the binary.
-func AllMigrations() (all []Migration) {
+// AllMigrations returns the migrations of this build in their order, as a slice that callers share. It panics
+// on a file without a number, because the files are part of the binary.
+var AllMigrations = sync.OnceValue(func() (all []Migration) {
 	files, err := fs.Glob(Migrations, "migrations/*.sql") // sorted
 	if err != nil {
 		panic(err)
@@ -54,6 +55,11 @@ func AllMigrations() (all []Migration) {
 		all = append(all, Migration{version, name, string(b)})
 	}
 	return all
+})
+
+// NamesOf returns the names of migrations for a message.
+func NamesOf(migrations []Migration) string {
+	return strings.Join(Map(migrations, Migration.String), ", ")
 }
 
 // CompareMigrations returns the migrations of this build that are not applied, and the applied ones that this

@@ -320,23 +320,21 @@ func (p *postgresExam) migrations(ctx context.Context) error {
 	}
 	missing, unknown := schemas.CompareMigrations(applied)
 	p.l.check(len(missing) > 0, Finding{
-		"postgres.migrations", Error, "migrations are missing: " + listed(missing),
+		"postgres.migrations", Error, "migrations are missing: " + schemas.NamesOf(missing),
 		"statements of this build fail, because tables or columns are missing", "pitchstream migrate",
 	})
 	isBreaking := slices.ContainsFunc(unknown, schemas.Migration.IsBreaking)
 	p.l.check(isBreaking, Finding{
-		"postgres.migrations", Error, "this build cannot work with the applied migrations " + listed(unknown),
+		"postgres.migrations", Error,
+		"this build cannot work with the applied migrations " + schemas.NamesOf(unknown),
 		"a newer build changed what this build reads and writes", "use the build that applied them",
 	})
 	p.l.check(!isBreaking && len(unknown) > 0, Finding{
-		"postgres.migrations", Warning, "this build does not know the applied migrations " + listed(unknown),
+		"postgres.migrations", Warning,
+		"this build does not know the applied migrations " + schemas.NamesOf(unknown),
 		"it leaves what they added empty", "finish the upgrade: use the build that applied them",
 	})
 	return nil
-}
-
-func listed(all []schemas.Migration) string {
-	return strings.Join(schemas.Map(all, schemas.Migration.String), ", ")
 }
 
 // evidence reads positions and counts for the checks between servers.

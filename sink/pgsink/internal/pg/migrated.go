@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// ErrNotMigrated means that the schema lacks what this build needs, until somebody migrates it.
+// ErrNotMigrated means that the schema lacks what this build needs, until it is migrated.
 var ErrNotMigrated = errors.New("run `pitchstream migrate`")
 
 // ErrNewerSchema means that a newer build changed the schema so that this build must not use it. Waiting does
@@ -33,16 +32,12 @@ func (db *DB) CheckMigrations(ctx context.Context) (unknown []schemas.Migration,
 	// guard: a schema that a newer build changed is left alone
 	if slices.ContainsFunc(unknown, schemas.Migration.IsBreaking) {
 		return nil, fmt.Errorf("postgres: schema %q has migrations that this build does not know and cannot "+
-			"work with (%s): %w", db.Config.Schema, names(unknown), ErrNewerSchema)
+			"work with (%s): %w", db.Config.Schema, schemas.NamesOf(unknown), ErrNewerSchema)
 	}
 	// guard: a schema that lacks a migration is named
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("postgres: schema %q lacks migrations of this build (%s): %w",
-			db.Config.Schema, names(missing), ErrNotMigrated)
+			db.Config.Schema, schemas.NamesOf(missing), ErrNotMigrated)
 	}
 	return unknown, nil
-}
-
-func names(all []schemas.Migration) string {
-	return strings.Join(schemas.Map(all, schemas.Migration.String), ", ")
 }
