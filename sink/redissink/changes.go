@@ -1,14 +1,13 @@
 package redissink
 
 // A patrol that reads all keys takes seconds when there are many, and must rest long after that. So it reads
-// only the keys that somebody has changed: from Redis 6 on, a server sends their names over one connection
+// only the keys that were changed: from Redis 6 on, a server sends their names over one connection
 // (CLIENT TRACKING). They wait there until take asks for them. Names may have been missed whenever that
 // connection is made, and where a server or the rights of its user lack this command: then all keys are read.
 
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
@@ -18,8 +17,8 @@ import (
 // maxChanges bounds the names that are kept.
 const maxChanges = 200_000
 
-// changeFeed collects the names of changed keys below the prefix. Close it when nobody takes them, because
-// the server keeps them.
+// changeFeed collects the names of changed keys below the prefix. Close it while no patrol takes
+// them, because the server keeps them.
 type changeFeed struct {
 	r *Reader
 
@@ -141,12 +140,8 @@ func (c *changeFeed) HandlePushNotification(
 func (k keys) batters(names map[string]bool) (ids map[int64]bool, games map[int64][]string) {
 	ids, games = map[int64]bool{}, map[int64][]string{}
 	for name := range names {
-		if id, gamePK, ok := k.parse(name); ok {
-			ids[id] = true
-			games[id] = slices.Clip(games[id])
-			if gamePK != "" {
-				games[id] = append(games[id], gamePK)
-			}
+		if of, ok := k.collect(games, name); ok {
+			ids[of.BatterID] = true
 		} else if id, ok := k.parseGone(name); ok {
 			ids[id] = true
 		}

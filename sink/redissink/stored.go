@@ -79,18 +79,26 @@ func number(text string) int64 {
 func (r *Reader) scan(ctx context.Context) (games map[int64][]string, strays []string, err error) {
 	games = map[int64][]string{}
 	err = r.eachKey(ctx, r.keys.below("batter:"), func(key string) {
-		id, gamePK, ok := r.keys.parse(key)
-		if ok && gamePK != "" {
-			games[id] = append(games[id], gamePK)
-		} else if ok {
-			games[id] = slices.Clip(games[id])
-		}
-		if !ok || key != r.keys.of(schemas.BatterKey{BatterID: id, GamePK: gamePK}) {
+		of, ok := r.keys.collect(games, key)
+		if !ok || key != r.keys.of(of) {
 			strays = append(strays, key)
 		}
 	})
 	slices.Sort(strays)
 	return games, slices.Compact(strays), err
+}
+
+// collect adds the game of a key to those of its batter. The key of a batter adds the batter, with no game.
+func (k keys) collect(games map[int64][]string, key string) (of schemas.BatterKey, ok bool) {
+	if of.BatterID, of.GamePK, ok = k.parse(key); !ok {
+		return of, false
+	}
+	list := games[of.BatterID]
+	if of.GamePK != "" {
+		list = append(list, of.GamePK)
+	}
+	games[of.BatterID] = list
+	return of, true
 }
 
 // all returns every batter with a key, also one with tombstones only, and the games that have a key.
