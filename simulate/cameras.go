@@ -6,7 +6,7 @@ import "math"
 // rigid and its track smooth. But the system fits the track before contact and the one after it apart, and
 // they do not meet.
 type cameras struct {
-	*turnPath
+	motion  *turnPath
 	wobbles [5]wobble // of x, y and z, ft; and of the angles in the swing's plane and out of it, rad
 	seam    vec       // how far apart the two tracks are at contact, ft
 	slowed  float64   // share of the bat's speed that is left after contact
@@ -31,7 +31,7 @@ const (
 
 // drawCameras draws what the cameras make of a path.
 func drawCameras(r source, path *turnPath, m *meeting, meets bool) *cameras {
-	c := &cameras{turnPath: path, slowed: 1}
+	c := &cameras{motion: path, slowed: 1}
 	size := r.between(smoothFrom, smoothTo)
 	for i := range c.wobbles {
 		c.wobbles[i] = wobble{size, 2 * math.Pi * r.between(8, 30), r.between(0, 2*math.Pi)}
@@ -92,7 +92,7 @@ func (c *cameras) before(t float64) (head, handle vec) {
 }
 
 func (c *cameras) path(t, further float64, off vec) (head, handle vec) {
-	head, handle = c.turnPath.turned(t, further, c.wobbles[4].at(t))
+	head, handle = c.motion.turned(t, further, c.wobbles[4].at(t))
 	return head.plus(off), handle.plus(off)
 }
 

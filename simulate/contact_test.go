@@ -14,7 +14,7 @@ func leagueSwings(t *testing.T, seed uint64, n int, look func(p *pitch, path *tu
 	t.Helper()
 	pitches(t, Options{Seed: seed, Pitches: n}, func(_ *game, p *pitch) {
 		if c, tracked := p.swing.path.(*cameras); tracked && p.hasSwing {
-			look(p, c.turnPath, c)
+			look(p, c.motion, c)
 		}
 	})
 }

@@ -110,8 +110,12 @@ func (b *batter) addContact(r *schemas.Row) {
 func (b *batter) competitive() schemas.SwingSums {
 	slices.SortFunc(b.reliable, func(a, b contactSwing) int { return cmp.Compare(a.speedMPH, b.speedMPH) })
 	total := b.candidates
+	if len(b.reliable) == 0 {
+		return total
+	}
+	limit := b.reliable[schemas.SlowestFast(len(b.reliable))].speedMPH
 	for _, swing := range b.reliable {
-		if swing.speedMPH >= b.reliable[schemas.SlowestFast(len(b.reliable))].speedMPH {
+		if swing.speedMPH >= limit {
 			break
 		}
 		total = total.Minus(swing.sums)
