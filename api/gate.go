@@ -30,8 +30,8 @@ type gate struct {
 const gateClosed = 500 * time.Millisecond
 
 // ask calls f, unless the server has just failed. A caller that gives up does not count as a failure of the
-// server. An error about the values of this one request shows that the server answers; it must cost nobody
-// else.
+// server. An error about the values of this one request shows that the server answers; it must not cost
+// other requests.
 func (g *gate) ask(ctx context.Context, timeout time.Duration, f func(context.Context) error) error {
 	g.mu.Lock()
 	if time.Now().Before(g.until) {

@@ -78,7 +78,7 @@ func (r *real) write(t *testing.T, b schemas.Batch) {
 // beat says that the processor is alive, and goes on with it: nothing is about how long a test takes.
 func (r *real) beat(t *testing.T) { r.beatAs(t, schemas.PhaseOK, 0) }
 
-// beatAs is beat of a processor whose clock is wrong. Nobody hears a store that is stopped.
+// beatAs is beat of a processor whose clock is wrong. A stopped store gets no heartbeat.
 func (r *real) beatAs(t *testing.T, phase string, wrongBy time.Duration) {
 	t.Helper()
 	h := schemas.Heartbeat{Phase: phase, Topic: "t", Positions: map[string]int64{"0": r.next}}

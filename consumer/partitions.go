@@ -201,8 +201,10 @@ func collect[T any](p *partitions, read func(at *partition) T) map[int32]T {
 
 // accepted returns the partitions with a gap that was accepted and whose start is not committed yet.
 func (p *partitions) accepted() (found []reach) {
-	for id, isAccepted := range collect(p, func(at *partition) bool { return at.accepted && at.uncommitted }) {
-		if isAccepted {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, at := range p.byID {
+		if at.accepted && at.uncommitted {
 			found = append(found, reach{partition: id})
 		}
 	}
@@ -266,8 +268,8 @@ func (p *partitions) reportLag(id int32, at *partition, end int64) {
 	p.cfg.Observer.Position(p.cfg.Topic, id, at.shown, at.waits)
 }
 
-// reportUnread reports the lag of a partition that nobody reads, unless it is owned by now; −1: another
-// processor reads it.
+// reportUnread reports the lag of a partition that no processor owns, unless it is owned by now; −1: another
+// processor owns it.
 func (p *partitions) reportUnread(id int32, lag int64, since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

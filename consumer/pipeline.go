@@ -47,7 +47,7 @@ type reach struct {
 	partition int32
 	next      int64     // offset after the last record
 	last      time.Time // of the last record; zero if there were only markers of transactions
-	// high watermark; it counts as lag what follows an open transaction, although nobody can read it yet
+	// high watermark: what follows an open transaction counts as lag, although it cannot be read yet
 	end int64
 }
 

@@ -247,7 +247,7 @@ func TestOutputsThatAreMissingOrCreatedAnewAreNamed(t *testing.T) {
 	})
 }
 
-// Somebody set the group back by hand. It is named, as rejected records get a second dead letter. A crash
+// The group was set back by hand. It is named, as rejected records get a second dead letter. A crash
 // between the store and Kafka is not named so.
 // guard: an offset that was set back by hand is named
 func TestAnOffsetThatWasSetBackByHandIsNamed(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 )
 
 // unread finds the partitions that no processor of the group has read yet, as after partitions were added.
-// Until one is assigned to somebody, every processor reports its lag, because otherwise nobody would. It
+// Until one is assigned, every processor reports its lag, because otherwise none would. It
 // belongs to the goroutine of watchProgress.
 type unread struct {
 	store      Store

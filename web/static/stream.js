@@ -51,7 +51,7 @@ function glance() {
   };
 }
 
-/** since says from when on the processors count. "": none is known, so that nobody counts. */
+/** since says from when on the processors count. "" while no processor is known. */
 function since(b) {
   const begins = (b.processors ?? []).map(p => p.since).filter(Boolean).sort();
   if (!begins.length) return "";
