@@ -143,8 +143,8 @@ type worker struct {
 	late atomic.Bool
 	// slowness is how long the store takes for one pitch, in nanoseconds.
 	slowness atomic.Int64
-	// losesPushes drops the pushes of the processor, as if it could not reach the view.
-	losesPushes atomic.Bool
+	// cutFromView drops the pushes and sweeps of the processor, as if it could not reach the view.
+	cutFromView atomic.Bool
 	// diesAtWrite kills the processor at its next write, after the store has it and before it answers.
 	diesAtWrite atomic.Bool
 	stop        context.CancelFunc
@@ -276,8 +276,14 @@ func (m workerStore) wait(attempt context.Context) {
 }
 
 func (m workerStore) Push(ctx context.Context, snapshots []schemas.Snapshot, applied []schemas.Position) {
-	if !m.w.dead.Load() && !m.w.losesPushes.Load() {
+	if !m.w.dead.Load() && !m.w.cutFromView.Load() {
 		m.Store.Push(ctx, snapshots, applied)
+	}
+}
+
+func (m workerStore) RequestSweep() {
+	if !m.w.cutFromView.Load() {
+		m.Store.RequestSweep()
 	}
 }
 

@@ -353,7 +353,7 @@ func TestAnAssignmentSweepsTheView(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cl := newCluster(t)
 		first := cl.start()
-		first.losesPushes.Store(true)
+		first.cutFromView.Store(true)
 		cl.produce(newScorer(31).records(60)...)
 		cl.waitCommitted()
 		require.Empty(t, cl.store.View().Batters)
