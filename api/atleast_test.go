@@ -61,7 +61,7 @@ func TestAtLeastFromPostgres(t *testing.T) {
 		s.apply("0", 7)
 		s.set(func() {
 			s.pulse.Applied, s.pulse.Epoch = map[string]int64{"pitches.raw/0": 3}, "another"
-			s.store[schemas.BatterKey{BatterID: 1}] = state(1, 2)
+			s.store[schemas.PlayerKey{PlayerID: 1}] = state(1, 2)
 			// Redis comes back, older, between the wait and the reading
 		})
 		k := newAsker(t, s, nil)

@@ -35,14 +35,14 @@ func getBatter(ctx context.Context, a *API, in *batterIn) (Batter, error) {
 }
 
 // overAllGames returns the key of a batter's state over all games.
-func overAllGames(id int64) schemas.BatterKey { return schemas.BatterKey{BatterID: id} }
+func overAllGames(id int64) schemas.PlayerKey { return schemas.PlayerKey{PlayerID: id} }
 
 func getBatterGame(ctx context.Context, a *API, in *batterGameIn) (Batter, error) {
-	return oneBatter(ctx, a, schemas.BatterKey{BatterID: in.ID, GamePK: in.Game}, in.AtLeast)
+	return oneBatter(ctx, a, schemas.PlayerKey{PlayerID: in.ID, GamePK: in.Game}, in.AtLeast)
 }
 
-func oneBatter(ctx context.Context, a *API, key schemas.BatterKey, need string) (b Batter, err error) {
-	found, err := findBatters(ctx, a, []schemas.BatterKey{key}, need)
+func oneBatter(ctx context.Context, a *API, key schemas.PlayerKey, need string) (b Batter, err error) {
+	found, err := findBatters(ctx, a, []schemas.PlayerKey{key}, need)
 	if err != nil {
 		return b, err
 	}
@@ -62,7 +62,7 @@ func getBatters(ctx context.Context, a *API, in *battersIn) (body Batters, err e
 	for i, f := range found {
 		body.addCondition(f.Condition)
 		if f.state == nil {
-			body.Missing = append(body.Missing, keys[i].BatterID)
+			body.Missing = append(body.Missing, keys[i].PlayerID)
 			continue
 		}
 		body.coverState(f.state)
@@ -74,7 +74,7 @@ func getBatters(ctx context.Context, a *API, in *battersIn) (body Batters, err e
 
 // findBatters waits for the records in need, then reads the states: one for each key, in the order of keys.
 // The state is nil where there is no current row.
-func findBatters(ctx context.Context, a *API, keys []schemas.BatterKey, need string) ([]held, error) {
+func findBatters(ctx context.Context, a *API, keys []schemas.PlayerKey, need string) ([]held, error) {
 	r, err := awaitRecords(ctx, a, need, true)
 	if err != nil {
 		return nil, err

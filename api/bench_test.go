@@ -19,7 +19,7 @@ func BenchmarkBatter(b *testing.B) {
 	defer sink.Close()
 	s := state(1, 20)
 	s.Stats.LastPitch.PitchResult = "Strike"
-	if _, err := sink.Push(b.Context(), []schemas.Snapshot{{BatterID: 1, Seq: 5, Stats: &s.Stats}}, []schemas.Position{{Topic: "pitches.raw", NextOffset: 5}}); err != nil {
+	if _, err := sink.Push(b.Context(), []schemas.Snapshot{{PlayerID: 1, Seq: 5, Stats: &s.Stats}}, []schemas.Position{{Topic: "pitches.raw", NextOffset: 5}}); err != nil {
 		b.Fatal(err)
 	}
 	live, err := redissink.OpenReader(cfg)

@@ -24,14 +24,14 @@ func TestQuestionsGoTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var sent []int
-		l := coalescer[schemas.BatterKey, *schemas.BatterState]{send: func(
-			_ context.Context, keys []schemas.BatterKey,
-		) (states []*schemas.BatterState, p schemas.Pulse, err error) {
+		l := coalescer[schemas.PlayerKey, *schemas.PlayerState]{send: func(
+			_ context.Context, keys []schemas.PlayerKey,
+		) (states []*schemas.PlayerState, p schemas.Pulse, err error) {
 			mu.Lock()
 			sent = append(sent, len(keys))
 			mu.Unlock()
 			for _, k := range keys {
-				states = append(states, &schemas.BatterState{BatterKey: k})
+				states = append(states, &schemas.PlayerState{PlayerKey: k})
 			}
 			p.Epoch = time.Now().String()
 			time.Sleep(time.Second)
@@ -41,10 +41,10 @@ func TestQuestionsGoTogether(t *testing.T) {
 		ask := func(n int) {
 			asked := time.Now()
 			all.Go(func() {
-				keys := []schemas.BatterKey{{BatterID: int64(n)}, {BatterID: int64(-n)}}
+				keys := []schemas.PlayerKey{{PlayerID: int64(n)}, {PlayerID: int64(-n)}}
 				states, p, err := l.ask(t.Context(), keys)
 				require.NoError(t, err)
-				require.Equal(t, keys, []schemas.BatterKey{states[0].BatterKey, states[1].BatterKey})
+				require.Equal(t, keys, []schemas.PlayerKey{states[0].PlayerKey, states[1].PlayerKey})
 				at, err := time.Parse("2006-01-02 15:04:05.999999999 -0700 MST", p.Epoch[:len(p.Epoch)-len(" m=+0.000000000")])
 				if err == nil {
 					require.False(t, at.Before(asked.Truncate(time.Nanosecond)), "it was sent after it was asked")
@@ -68,23 +68,23 @@ func TestQuestionsGoTogether(t *testing.T) {
 // guard: api: a reader that gives up stops no other
 func TestAnAskerWhoGivesUpStopsNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := coalescer[schemas.BatterKey, *schemas.BatterState]{send: func(
-			ctx context.Context, keys []schemas.BatterKey,
-		) ([]*schemas.BatterState, schemas.Pulse, error) {
+		l := coalescer[schemas.PlayerKey, *schemas.PlayerState]{send: func(
+			ctx context.Context, keys []schemas.PlayerKey,
+		) ([]*schemas.PlayerState, schemas.Pulse, error) {
 			time.Sleep(time.Second)
-			return make([]*schemas.BatterState, len(keys)), schemas.Pulse{}, ctx.Err()
+			return make([]*schemas.PlayerState, len(keys)), schemas.Pulse{}, ctx.Err()
 		}}
 		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		var all sync.WaitGroup
 		for range maxLookups + 1 {
 			all.Go(func() {
-				_, _, err := l.ask(short, []schemas.BatterKey{{}})
+				_, _, err := l.ask(short, []schemas.PlayerKey{{}})
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 			})
 		}
 		synctest.Wait()
-		_, _, err := l.ask(t.Context(), slices.Repeat([]schemas.BatterKey{{}}, maxBatch))
+		_, _, err := l.ask(t.Context(), slices.Repeat([]schemas.PlayerKey{{}}, maxBatch))
 		require.NoError(t, err)
 		all.Wait()
 	})

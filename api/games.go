@@ -89,7 +89,7 @@ func summary(g schemas.PlayedGame) GameSummary {
 // wholeGame is everything that is read of a game.
 type wholeGame struct {
 	game    *schemas.PlayedGame
-	batters []schemas.BatterState
+	batters []schemas.PlayerState
 	pitches []schemas.StoredRow
 }
 
@@ -129,7 +129,7 @@ func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err e
 
 func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err error) {
 	key := fmt.Sprintf("leaders/%s/%d/%d", in.Stat, in.MinSwings, in.Limit)
-	read := func(ctx context.Context, s Store) ([]schemas.BatterState, error) {
+	read := func(ctx context.Context, s Store) ([]schemas.PlayerState, error) {
 		return s.Leaders(ctx, in.Stat, in.MinSwings, in.Limit)
 	}
 	states, condition, err := readStore(ctx, a, key, in.AtLeast, read)

@@ -29,8 +29,8 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // otherwise.
 type stores struct {
 	mu       sync.Mutex
-	live     map[schemas.BatterKey]schemas.BatterState // in Redis
-	store    map[schemas.BatterKey]schemas.BatterState // in Postgres
+	live     map[schemas.PlayerKey]schemas.PlayerState // in Redis
+	store    map[schemas.PlayerKey]schemas.PlayerState // in Postgres
 	rows     []schemas.StoredRow                       // the newest first
 	games    []schemas.PlayedGame
 	players  []schemas.Player
@@ -49,7 +49,7 @@ const epoch = "E"
 
 func newStores() *stores {
 	s := &stores{
-		live: map[schemas.BatterKey]schemas.BatterState{}, store: map[schemas.BatterKey]schemas.BatterState{},
+		live: map[schemas.PlayerKey]schemas.PlayerState{}, store: map[schemas.PlayerKey]schemas.PlayerState{},
 		calls: map[string]int{},
 	}
 	s.pulse.Applied, s.pulse.Epoch = map[string]int64{}, epoch
@@ -77,10 +77,10 @@ func (s *stores) beat(h schemas.Heartbeat) {
 }
 
 // put writes a state into both.
-func (s *stores) put(st schemas.BatterState) {
+func (s *stores) put(st schemas.PlayerState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live[st.BatterKey], s.store[st.BatterKey] = st, st
+	s.live[st.PlayerKey], s.store[st.PlayerKey] = st, st
 }
 
 func (s *stores) apply(partition string, next int64) {
@@ -103,10 +103,10 @@ func (s *stores) called(name string) int {
 }
 
 // state is a batter with so many pitches, at that sequence number.
-func state(id, pitches int64) schemas.BatterState {
+func state(id, pitches int64) schemas.PlayerState {
 	at := schemas.TimeMS(1_727_561_077_926)
-	return schemas.BatterState{
-		BatterKey: schemas.BatterKey{BatterID: id}, Seq: 1000 + pitches, UpdatedAt: at + 100,
+	return schemas.PlayerState{
+		PlayerKey: schemas.PlayerKey{PlayerID: id}, Seq: 1000 + pitches, UpdatedAt: at + 100,
 		Stats: schemas.Stats{
 			Pitches: pitches, SwingCount: pitches, MaxExitVelocityMPH: schemas.Some(101.2),
 			LastPitch:   &schemas.LastPitch{EventTime: at},
@@ -115,11 +115,11 @@ func state(id, pitches int64) schemas.BatterState {
 	}
 }
 
-func inGame(s schemas.BatterState, game string) schemas.BatterState { s.GamePK = game; return s }
+func inGame(s schemas.PlayerState, game string) schemas.PlayerState { s.GamePK = game; return s }
 
 func (s *stores) Look(
-	ctx context.Context, keys []schemas.BatterKey,
-) ([]*schemas.BatterState, schemas.Pulse, error) {
+	ctx context.Context, keys []schemas.PlayerKey,
+) ([]*schemas.PlayerState, schemas.Pulse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls["Look"]++
@@ -129,8 +129,8 @@ func (s *stores) Look(
 	return pick(s.live, keys), s.pulse, errors.Join(s.liveErr, ctx.Err())
 }
 
-func pick(from map[schemas.BatterKey]schemas.BatterState, keys []schemas.BatterKey) []*schemas.BatterState {
-	states := make([]*schemas.BatterState, len(keys))
+func pick(from map[schemas.PlayerKey]schemas.PlayerState, keys []schemas.PlayerKey) []*schemas.PlayerState {
+	states := make([]*schemas.PlayerState, len(keys))
 	for i, k := range keys {
 		if st, ok := from[k]; ok {
 			states[i] = &st
@@ -139,7 +139,7 @@ func pick(from map[schemas.BatterKey]schemas.BatterState, keys []schemas.BatterK
 	return states
 }
 
-func (s *stores) Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error) {
+func (s *stores) Seqs(ctx context.Context, keys []schemas.PlayerKey) ([]int64, schemas.Pulse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls["Seqs"]++
@@ -177,13 +177,13 @@ func (s fakeStore) Works(ctx context.Context) (map[string]schemas.Work, error) {
 	return s.works, s.ask(ctx, "Works")
 }
 
-func (s fakeStore) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
+func (s fakeStore) States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return pick(s.store, keys), s.ask(ctx, "States")
 }
 
-func (s fakeStore) GameStates(ctx context.Context, game string) (out []schemas.BatterState, err error) {
+func (s fakeStore) GameStates(ctx context.Context, game string) (out []schemas.PlayerState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, st := range s.store {
@@ -196,7 +196,7 @@ func (s fakeStore) GameStates(ctx context.Context, game string) (out []schemas.B
 
 func (s fakeStore) Leaders(
 	ctx context.Context, _ string, _ int64, limit int,
-) (out []schemas.BatterState, err error) {
+) (out []schemas.PlayerState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, st := range s.store {
@@ -232,8 +232,8 @@ func (s fakeStore) GameVersions(ctx context.Context, games []string) ([]string, 
 		for _, g := range s.games {
 			if g.GamePK == game {
 				versions[i] = fmt.Sprintf("%v %v", g, s.rows)
-				for _, k := range slices.SortedFunc(maps.Keys(s.store), func(a, b schemas.BatterKey) int {
-					return cmp.Compare(a.BatterID, b.BatterID)
+				for _, k := range slices.SortedFunc(maps.Keys(s.store), func(a, b schemas.PlayerKey) int {
+					return cmp.Compare(a.PlayerID, b.PlayerID)
 				}) {
 					if k.GamePK == game {
 						versions[i] += fmt.Sprint(s.store[k].Seq)

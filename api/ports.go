@@ -10,10 +10,10 @@ import (
 // is up to date; the pulse must have been read after the states.
 type Live interface {
 	// Look returns states in the order of the keys, nil for a batter without a current row.
-	Look(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, schemas.Pulse, error)
+	Look(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, schemas.Pulse, error)
 	// Seqs returns sequence numbers in the order of the keys, 0 for a batter without a current row. Without keys
 	// it returns the pulse only.
-	Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error)
+	Seqs(ctx context.Context, keys []schemas.PlayerKey) ([]int64, schemas.Pulse, error)
 	// Works returns the work of each processor, by instance.
 	Works(ctx context.Context) (map[string]schemas.Work, error)
 }
@@ -23,9 +23,9 @@ type Live interface {
 type Store interface {
 	Pulse(ctx context.Context) (schemas.Pulse, error)
 	Works(ctx context.Context) (map[string]schemas.Work, error)
-	States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error)
-	GameStates(ctx context.Context, gamePK string) ([]schemas.BatterState, error)
-	Leaders(ctx context.Context, stat string, minSwings int64, limit int) ([]schemas.BatterState, error)
+	States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error)
+	GameStates(ctx context.Context, gamePK string) ([]schemas.PlayerState, error)
+	Leaders(ctx context.Context, stat string, minSwings int64, limit int) ([]schemas.PlayerState, error)
 	Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error)
 	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
 	// GameVersions returns a text for each game that is another one after each change of its rows, "" where it

@@ -20,7 +20,7 @@ var errUnavailable = errors.New("neither Redis nor Postgres can be read now")
 type sources struct {
 	cfg         Config
 	live, store gate
-	coalescer   coalescer[schemas.BatterKey, *schemas.BatterState]
+	coalescer   coalescer[schemas.PlayerKey, *schemas.PlayerState]
 	games       coalescer[string, string] // versions
 	livePulse   pulseCache
 	storePulse  pulseCache
@@ -31,8 +31,8 @@ func (s *sources) init(cfg Config) (err error) {
 	s.cfg = cfg
 	s.live.name, s.live.log = "Redis", cfg.Log
 	s.store.name, s.store.log = "Postgres", cfg.Log
-	type key = schemas.BatterKey
-	type state = schemas.BatterState
+	type key = schemas.PlayerKey
+	type state = schemas.PlayerState
 	s.coalescer.send = func(ctx context.Context, k []key) (found []*state, p schemas.Pulse, err error) {
 		err = s.askLive(ctx, func(ctx context.Context) error { found, p, err = cfg.Live.Look(ctx, k); return err })
 		return found, p, err
@@ -102,14 +102,14 @@ func recall[T any](s *sources, key string) (v T, c Condition, ok bool) {
 
 // held is a state and its source. The state is nil if the batter has no current row.
 type held struct {
-	state *schemas.BatterState
+	state *schemas.PlayerState
 	Condition
 }
 
 // states returns the states of batters, in the order of the keys. It reads Redis if the route allows it and
 // Redis is up to date, else Postgres, else memory. It returns errUnavailable if none of them has any. Only
 // Postgres is believed that a batter has no row, because Redis may have lost one.
-func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route route) ([]held, error) {
+func (s *sources) states(ctx context.Context, keys []schemas.PlayerKey, route route) ([]held, error) {
 	if route.live {
 		if found, ok := s.liveStates(ctx, keys); ok {
 			return s.confirm(ctx, keys, found), nil
@@ -126,7 +126,7 @@ func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route ro
 	found = make([]held, len(keys))
 	any := false
 	for i, k := range keys {
-		if state, c, ok := recall[*schemas.BatterState](s, memoryKey(k)); ok {
+		if state, c, ok := recall[*schemas.PlayerState](s, memoryKey(k)); ok {
 			found[i], any = held{state, c}, true
 		} else {
 			found[i].Condition = Condition{Source: sourceMemory, Stale: true}
@@ -138,9 +138,9 @@ func (s *sources) states(ctx context.Context, keys []schemas.BatterKey, route ro
 	return found, nil
 }
 
-func memoryKey(k schemas.BatterKey) string { return fmt.Sprintf("batter/%d/%s", k.BatterID, k.GamePK) }
+func memoryKey(k schemas.PlayerKey) string { return fmt.Sprintf("batter/%d/%s", k.PlayerID, k.GamePK) }
 
-func (s *sources) liveStates(ctx context.Context, keys []schemas.BatterKey) (found []held, ok bool) {
+func (s *sources) liveStates(ctx context.Context, keys []schemas.PlayerKey) (found []held, ok bool) {
 	states, pulse, err := s.coalescer.ask(ctx, keys)
 	if err != nil {
 		return nil, false
@@ -153,13 +153,13 @@ func (s *sources) liveStates(ctx context.Context, keys []schemas.BatterKey) (fou
 	return s.hold(keys, states, v.condition(sourceRedis)), true
 }
 
-func (s *sources) storeStates(ctx context.Context, keys []schemas.BatterKey) ([]held, error) {
+func (s *sources) storeStates(ctx context.Context, keys []schemas.PlayerKey) ([]held, error) {
 	// The condition is read before the states, so they include everything that it promises.
 	condition, err := s.storeCondition(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var states []*schemas.BatterState
+	var states []*schemas.PlayerState
 	if err := s.askStore(ctx, func(ctx context.Context) (err error) {
 		states, err = s.cfg.Store.States(ctx, keys)
 		return err
@@ -169,7 +169,7 @@ func (s *sources) storeStates(ctx context.Context, keys []schemas.BatterKey) ([]
 	return s.hold(keys, states, condition), nil
 }
 
-func (s *sources) hold(keys []schemas.BatterKey, states []*schemas.BatterState, c Condition) []held {
+func (s *sources) hold(keys []schemas.PlayerKey, states []*schemas.PlayerState, c Condition) []held {
 	found := make([]held, len(keys))
 	for i, state := range states {
 		found[i] = held{state, c}
@@ -181,8 +181,8 @@ func (s *sources) hold(keys []schemas.BatterKey, states []*schemas.BatterState, 
 }
 
 // confirm asks Postgres about the batters that Redis does not have, or has in a suspect state.
-func (s *sources) confirm(ctx context.Context, keys []schemas.BatterKey, found []held) []held {
-	var doubtful []schemas.BatterKey
+func (s *sources) confirm(ctx context.Context, keys []schemas.PlayerKey, found []held) []held {
+	var doubtful []schemas.PlayerKey
 	var at []int
 	for i, f := range found {
 		// guard: api: a suspect state is asked for in Postgres | f.state.Suspect -> false
@@ -201,7 +201,7 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.BatterKey, found [
 			found[j] = sure[i]
 		case state != nil && state.Seq == 0: // Redis has something that cannot be parsed
 			// guard: api: what cannot be parsed is no answer
-			found[j].state, found[j].Condition, _ = recall[*schemas.BatterState](s, memoryKey(keys[j]))
+			found[j].state, found[j].Condition, _ = recall[*schemas.PlayerState](s, memoryKey(keys[j]))
 			found[j].Stale = true
 		case state != nil:
 			found[j].Stale = true

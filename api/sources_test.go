@@ -26,9 +26,9 @@ func TestWhereAnswersComeFrom(t *testing.T) {
 		"Redis was emptied":                {func(s *stores) { clear(s.live); s.pulse = schemas.Pulse{} }, "postgres", false},
 		"Redis is away":                    {func(s *stores) { s.liveErr = errGone }, "postgres", false},
 		"Redis lacks him":                  {func(s *stores) { clear(s.live) }, "postgres", false},
-		"what Redis has is to be replaced": {func(s *stores) { s.live[schemas.BatterKey{BatterID: 1}] = schemas.BatterState{Suspect: true} }, "postgres", false},
+		"what Redis has is to be replaced": {func(s *stores) { s.live[schemas.PlayerKey{PlayerID: 1}] = schemas.PlayerState{Suspect: true} }, "postgres", false},
 		"Postgres is away, his key is broken": {func(s *stores) {
-			s.storeErr, s.live[schemas.BatterKey{BatterID: 1}] = errGone, schemas.BatterState{Suspect: true}
+			s.storeErr, s.live[schemas.PlayerKey{PlayerID: 1}] = errGone, schemas.PlayerState{Suspect: true}
 		}, "memory", true},
 		"Postgres is away":                    {func(s *stores) { s.storeErr = errGone }, "redis", false},
 		"Postgres is away, Redis not whole":   {func(s *stores) { s.storeErr, s.pulse.Epoch = errGone, "another" }, "memory", true},
@@ -125,7 +125,7 @@ func TestManyBatters(t *testing.T) {
 	s := newStores()
 	s.put(state(1, 3))
 	s.put(state(2, 4))
-	s.store[schemas.BatterKey{BatterID: 3}] = state(3, 5)
+	s.store[schemas.PlayerKey{PlayerID: 3}] = state(3, 5)
 	s.players = []schemas.Player{{ID: 2, Name: "Aaron Judge", Team: "NYY"}}
 	k := newAsker(t, s, nil)
 	body := k.get(200, opBatters, "/v1/batters?ids=2,1,2")

@@ -249,8 +249,8 @@ func (h *hub) warn(err error) {
 	}
 }
 
-func keysOf(topics []*topic) []schemas.BatterKey {
-	return schemas.Map(topics, func(t *topic) schemas.BatterKey { return overAllGames(t.key.batter) })
+func keysOf(topics []*topic) []schemas.PlayerKey {
+	return schemas.Map(topics, func(t *topic) schemas.PlayerKey { return overAllGames(t.key.batter) })
 }
 
 // read reads batters and the status, and publishes them. seen are the sequence numbers that Redis had before.

@@ -100,14 +100,14 @@ type Absent struct {
 	GamePK   string `json:"game_pk,omitempty" doc:"The game, of a game's stream"`
 }
 
-func (n *names) line(s *schemas.BatterState) GameBatter {
-	b := GameBatter{BatterID: s.BatterID, Stats: s.Stats, Seq: s.Seq}
-	b.Name, b.Team = n.of(s.BatterID)
+func (n *names) line(s *schemas.PlayerState) GameBatter {
+	b := GameBatter{BatterID: s.PlayerID, Stats: s.Stats, Seq: s.Seq}
+	b.Name, b.Team = n.of(s.PlayerID)
 	return b
 }
 
 func (n *names) batter(h held) Batter {
-	b := Batter{BatterID: h.state.BatterID, GamePK: h.state.GamePK, Stats: h.state.Stats, Seq: h.state.Seq}
+	b := Batter{BatterID: h.state.PlayerID, GamePK: h.state.GamePK, Stats: h.state.Stats, Seq: h.state.Seq}
 	b.Name, b.Team = n.of(b.BatterID)
 	b.Condition = h.Condition
 	b.coverState(h.state)
@@ -133,7 +133,7 @@ func (n *names) pitches(rows []schemas.StoredRow) []Pitch {
 }
 
 // coverState makes an answer as fresh as the newest of its parts.
-func (f *Freshness) coverState(s *schemas.BatterState) {
+func (f *Freshness) coverState(s *schemas.PlayerState) {
 	if s.Stats.LastPitch != nil {
 		f.cover(s.Stats.LastPitch.EventTime, s.UpdatedAt)
 	}

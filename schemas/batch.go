@@ -43,8 +43,8 @@ type Outcome struct {
 	Published []Published
 	// Refused are the changes that the store will never take, with its reasons. They become dead letters.
 	Refused []Refusal
-	// Snapshots are the aggregates of the batters that may have changed, one each, sorted by batter, for the
-	// live store.
+	// Snapshots are the aggregates of the batters and pitchers that may have changed, one each, for the live
+	// store. They are sorted by side and player.
 	Snapshots []Snapshot
 	// Superseded counts the changes that lost against an equal or newer version, stored or in the same batch.
 	Superseded int
@@ -64,9 +64,9 @@ type Refusal struct {
 	Reason string // one line
 }
 
-// BatterSeq is a batter's current sequence number, and whether any row of the batter is current.
-type BatterSeq struct {
-	BatterID int64
+// PlayerSeq is a player's current sequence number, and whether any row of the player is current.
+type PlayerSeq struct {
+	PlayerID int64
 	Seq      int64
 	Standing bool
 }

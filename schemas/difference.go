@@ -29,10 +29,11 @@ type FieldDifference struct {
 	Got  string `json:"got"`
 }
 
-// BatterGame names one group of the aggregates: a batter in a game, or the batter's rows without a game if
+// PlayerGame names one group of the aggregates: a player in a game, or the player's rows without a game if
 // GamePK is "".
-type BatterGame struct {
-	BatterID int64
+type PlayerGame struct {
+	Side     Side
+	PlayerID int64
 	GamePK   string
 }
 

@@ -2,18 +2,19 @@ package schemas
 
 import "errors"
 
-// BatterKey names a batter over all games, or in one game.
-type BatterKey struct {
-	BatterID int64
+// PlayerKey names a batter or pitcher over all games, or in one game.
+type PlayerKey struct {
+	Side     Side
+	PlayerID int64
 	GamePK   string // "" for all games
 }
 
-// BatterState is the current state of a batter, or of a batter in one game, as a store returns it.
-type BatterState struct {
-	BatterKey
+// PlayerState is the current state of a player, or of a player in one game, as a store returns it.
+type PlayerState struct {
+	PlayerKey
 	Stats     Stats
 	UpdatedAt TimeMS // when Postgres computed the aggregates
-	// Seq orders the states of one batter. For a game it is the batter's Seq at the game's last change.
+	// Seq orders the states of one player. For a game it is the player's Seq at the game's last change.
 	Seq int64
 	// Suspect marks a state that Redis may hold although Postgres never had it, or that it holds in a form that
 	// cannot be read. A sweep is about to replace it.

@@ -101,18 +101,19 @@ func RatePct(part, whole int64) Opt[float64] {
 	return Some(float64(hundredths) / 100)
 }
 
-// GameStats are a batter's stats in one game.
+// GameStats are a player's stats in one game.
 type GameStats struct {
 	GamePK string // never empty
-	Seq    int64  // the batter's sequence number at the last change of this game
+	Seq    int64  // the player's sequence number at the last change of this game
 	Stats  *Stats // nil if the batter has no current row in this game any more
 }
 
-// Snapshot is the whole current state of one batter, and of those games of the batter that changed. Values
+// Snapshot is the whole current state of one player, and of those games of the player that changed. Values
 // are absolute: of two snapshots the one with the greater Seq is right, in whatever order they arrive.
 type Snapshot struct {
-	BatterID int64
-	// Seq was taken while the batter was locked, so it orders all snapshots of one batter. It is strictly
+	Side     Side
+	PlayerID int64
+	// Seq was taken while the player was locked, so it orders all snapshots of one player. It is strictly
 	// increasing.
 	Seq int64
 	// PrevSeq is the Seq of the snapshot before this one, 0 for the first. A reader that holds PrevSeq and

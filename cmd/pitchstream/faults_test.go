@@ -348,25 +348,25 @@ func (s *onCallStores) pulse() schemas.Pulse {
 
 func (s *onCallStores) Works(context.Context) (map[string]schemas.Work, error) { return nil, nil }
 
-func known(keys []schemas.BatterKey) (states []*schemas.BatterState) {
+func known(keys []schemas.PlayerKey) (states []*schemas.PlayerState) {
 	for _, k := range keys {
-		states = append(states, &schemas.BatterState{
-			BatterKey: k, Seq: 1, Stats: schemas.Stats{Pitches: 1, LastPitch: &schemas.LastPitch{}},
+		states = append(states, &schemas.PlayerState{
+			PlayerKey: k, Seq: 1, Stats: schemas.Stats{Pitches: 1, LastPitch: &schemas.LastPitch{}},
 		})
 	}
 	return states
 }
 
 func (s *onCallStores) Look(
-	_ context.Context, keys []schemas.BatterKey,
-) ([]*schemas.BatterState, schemas.Pulse, error) {
+	_ context.Context, keys []schemas.PlayerKey,
+) ([]*schemas.PlayerState, schemas.Pulse, error) {
 	if s.noRedis {
 		return nil, schemas.Pulse{}, errSimulated
 	}
 	return known(keys), s.pulse(), nil
 }
 
-func (s *onCallStores) Seqs(_ context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error) {
+func (s *onCallStores) Seqs(_ context.Context, keys []schemas.PlayerKey) ([]int64, schemas.Pulse, error) {
 	if s.noRedis {
 		return nil, schemas.Pulse{}, errSimulated
 	}
@@ -387,6 +387,6 @@ func (s onCallStore) readable() error {
 
 func (s onCallStore) Pulse(context.Context) (schemas.Pulse, error) { return s.of.pulse(), s.readable() }
 
-func (s onCallStore) States(_ context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
+func (s onCallStore) States(_ context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error) {
 	return known(keys), s.readable()
 }

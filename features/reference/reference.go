@@ -67,9 +67,9 @@ func overlay(column *schemas.Opt[int64], named schemas.Opt[int64]) {
 // changes at most the last bits of the averages.
 func Fold(
 	rows []schemas.StoredRow,
-) (batters map[int64]schemas.Stats, games map[schemas.BatterGame]schemas.Stats) {
+) (batters map[int64]schemas.Stats, games map[schemas.PlayerGame]schemas.Stats) {
 	byBatter := map[int64][]schemas.StoredRow{}
-	byGame := map[schemas.BatterGame][]schemas.StoredRow{}
+	byGame := map[schemas.PlayerGame][]schemas.StoredRow{}
 	for _, row := range rows {
 		if !row.BatterID.Present {
 			continue
@@ -77,7 +77,7 @@ func Fold(
 		batter := row.BatterID.Value
 		byBatter[batter] = append(byBatter[batter], row)
 		if row.GamePK != "" {
-			game := schemas.BatterGame{BatterID: batter, GamePK: string(row.GamePK)}
+			game := schemas.PlayerGame{PlayerID: batter, GamePK: string(row.GamePK)}
 			byGame[game] = append(byGame[game], row)
 		}
 	}

@@ -145,7 +145,7 @@ func TestFoldMatchesABattersDayComputedByHand(t *testing.T) {
 		row(9, "", func(r *schemas.StoredRow) { r.PitchResult, r.EventTime = schemas.ResultBall, 3 }), // no game; later version
 		row(5, "A", func(r *schemas.StoredRow) { r.BatterID = schemas.Opt[int64]{} }),                 // no batter
 	}
-	inGame := func(game string) schemas.BatterGame { return schemas.BatterGame{BatterID: 7, GamePK: game} }
+	inGame := func(game string) schemas.PlayerGame { return schemas.PlayerGame{PlayerID: 7, GamePK: game} }
 	batters, games := Fold(rows)
 	want := schemas.Stats{
 		Pitches: 4, SwingCount: 3, WhiffCount: 1, WhiffRatePct: schemas.Some(33.33),
@@ -195,7 +195,7 @@ func TestABattersGamesAddUpToTheBatter(t *testing.T) {
 		var pitches, swings, types int64
 		fastest := math.Inf(-1)
 		for game, part := range games {
-			if game.BatterID == id {
+			if game.PlayerID == id {
 				pitches += part.Pitches
 				swings += part.SwingCount
 				if part.MaxExitVelocityMPH.Present {

@@ -21,7 +21,7 @@ type books struct {
 	unnamed     int64 // rows without a batter
 	deadLetters int64 // in their topic
 
-	batters []schemas.BatterState // in Redis
+	batters []schemas.PlayerState // in Redis
 	pitches int64                 // of the batters in Redis
 	differ  int64                 // batters for whom Redis and Postgres differ
 }
@@ -44,11 +44,11 @@ func (o *observer) books(ctx context.Context, ledger *ledger) (b books, err erro
 	for _, v := range b.batters {
 		s := v.Stats
 		b.pitches += s.Pitches
-		if want[v.BatterID] != (figures{s.Pitches, s.SwingCount, s.WhiffCount, s.HardHitCount,
+		if want[v.PlayerID] != (figures{s.Pitches, s.SwingCount, s.WhiffCount, s.HardHitCount,
 			s.MaxExitVelocityMPH, s.MaxBatSpeedMPH, s.AvgAttackAngleDeg}) {
 			b.differ++
 		}
-		delete(want, v.BatterID)
+		delete(want, v.PlayerID)
 	}
 	b.differ += int64(len(want)) // batters that Redis does not have
 	return b, nil

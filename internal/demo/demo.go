@@ -158,7 +158,7 @@ func (d *demo) firstBatter(ctx context.Context) error {
 			return err
 		}
 		if len(view.batters) > 0 {
-			d.batter = view.batters[0].BatterID
+			d.batter = view.batters[0].PlayerID
 			return nil
 		}
 		if err := d.wait(ctx, tick); err != nil || ctx.Err() != nil {

@@ -99,7 +99,7 @@ func TestDeadLettersAreCountedToTheEndOfEveryPartition(t *testing.T) {
 
 func TestUnbalancedBooksSayWhy(t *testing.T) {
 	good := books{expected: expected{current: 9, deleted: 1}, rows: 9, unnamed: 2, deadLetters: 3,
-		batters: make([]schemas.BatterState, 4), pitches: 7}
+		batters: make([]schemas.PlayerState, 4), pitches: 7}
 	good.sent.Records[simulate.KindPitch] = 10
 	good.sent.Records[simulate.KindPoison] = 3
 	require.True(t, good.balance())

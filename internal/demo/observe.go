@@ -49,7 +49,7 @@ type view struct {
 	rows        int64   // in Postgres
 	deadLetters int64   // in their topic
 	newest      string  // the message of the newest dead letter
-	batters     []schemas.BatterState
+	batters     []schemas.PlayerState
 }
 
 func openObserver(ctx context.Context, s *servers, settings *processor.Options) (o *observer, err error) {
@@ -145,13 +145,13 @@ func (o *observer) ends(ctx context.Context, topic string) (kadm.ListedOffsets, 
 }
 
 // batters returns the batters that Redis has, ordered by id.
-func (o *observer) batters(ctx context.Context, ids []int64) ([]schemas.BatterState, error) {
-	keys := schemas.Map(ids, func(id int64) schemas.BatterKey { return schemas.BatterKey{BatterID: id} })
+func (o *observer) batters(ctx context.Context, ids []int64) ([]schemas.PlayerState, error) {
+	keys := schemas.Map(ids, func(id int64) schemas.PlayerKey { return schemas.PlayerKey{PlayerID: id} })
 	found, err := o.redis.States(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
-	var batters []schemas.BatterState
+	var batters []schemas.PlayerState
 	for _, b := range found {
 		if b != nil {
 			batters = append(batters, *b)

@@ -29,7 +29,7 @@ func testView() view {
 	v.sent.Records[simulate.KindDuplicate] = 51
 	v.sent.Records[simulate.KindCorrection] = 1
 	batter := func(id int64, ago time.Duration, s schemas.Stats) {
-		v.batters = append(v.batters, schemas.BatterState{BatterKey: schemas.BatterKey{BatterID: id}, Stats: s,
+		v.batters = append(v.batters, schemas.PlayerState{PlayerKey: schemas.PlayerKey{PlayerID: id}, Stats: s,
 			UpdatedAt: schemas.TimeMSOf(testTime.Add(-ago))})
 	}
 	last := func(ago time.Duration, result, action string, mph float64) *schemas.LastPitch {

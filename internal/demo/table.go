@@ -39,7 +39,7 @@ const (
 
 // lines returns the heads and at most limit batters, those who saw a pitch last. They are ordered by id, so
 // that a batter keeps his line.
-func (t table) lines(batters []schemas.BatterState, now time.Time, limit int) []line {
+func (t table) lines(batters []schemas.PlayerState, now time.Time, limit int) []line {
 	lines := []line{{t.cut(tableHeads), faint}, {t.cut(tableUnits), faint}}
 	shown := newest(batters, limit)
 	for _, b := range shown {
@@ -53,30 +53,30 @@ func (t table) lines(batters []schemas.BatterState, now time.Time, limit int) []
 }
 
 // newest returns the limit batters who saw a pitch last, ordered by id.
-func newest(batters []schemas.BatterState, limit int) []schemas.BatterState {
+func newest(batters []schemas.PlayerState, limit int) []schemas.PlayerState {
 	shown := slices.Clone(batters)
-	slices.SortStableFunc(shown, func(a, b schemas.BatterState) int {
+	slices.SortStableFunc(shown, func(a, b schemas.PlayerState) int {
 		return cmp.Compare(lastSeen(b), lastSeen(a))
 	})
 	shown = shown[:min(max(limit, 0), len(shown))]
-	slices.SortFunc(shown, func(a, b schemas.BatterState) int { return cmp.Compare(a.BatterID, b.BatterID) })
+	slices.SortFunc(shown, func(a, b schemas.PlayerState) int { return cmp.Compare(a.PlayerID, b.PlayerID) })
 	return shown
 }
 
-func lastSeen(b schemas.BatterState) schemas.TimeMS {
+func lastSeen(b schemas.PlayerState) schemas.TimeMS {
 	if b.Stats.LastPitch == nil {
 		return 0
 	}
 	return b.Stats.LastPitch.EventTime
 }
 
-func (t table) row(b schemas.BatterState, now time.Time) line {
+func (t table) row(b schemas.PlayerState, now time.Time) line {
 	mark, style := " ", plain
 	if now.Sub(time.UnixMilli(int64(b.UpdatedAt))) < newsSpan {
 		mark, style = "▸", bold
 	}
 	s := b.Stats
-	return line{t.cut(fmt.Sprintf(tableRow, mark, b.BatterID, playerName(b.BatterID),
+	return line{t.cut(fmt.Sprintf(tableRow, mark, b.PlayerID, playerName(b.PlayerID),
 		s.Pitches, s.SwingCount, figure(s.WhiffRatePct), figure(s.MaxExitVelocityMPH), figure(s.AvgBatSpeedMPH),
 		figure(s.AvgAttackAngleDeg), lastPitch(s.LastPitch))), style}
 }

@@ -54,7 +54,7 @@ func Contribution(row schemas.StoredRow, others []schemas.StoredRow) *Aggregates
 		return nil
 	}
 	batter := row.BatterID.Value
-	game := schemas.BatterGame{BatterID: batter, GamePK: string(row.GamePK)}
+	game := schemas.PlayerGame{PlayerID: batter, GamePK: string(row.GamePK)}
 	batters, games := reference.Fold(others)
 	batters2, games2 := reference.Fold(append(slices.Clone(others), row))
 	a := &Aggregates{BatterID: batter, Batter: Change{batters[batter], batters2[batter]}}

@@ -68,7 +68,7 @@ func New() *Store {
 		registers: map[schemas.PitchID]*register{}, batters: map[int64]*batter{},
 		positions: map[place]schemas.Position{}, topicIDs: map[string]string{},
 		view: View{
-			Batters: map[int64]schemas.Stats{}, Games: map[schemas.BatterGame]schemas.Stats{},
+			Batters: map[int64]schemas.Stats{}, Games: map[schemas.PlayerGame]schemas.Stats{},
 			Applied: map[int32]int64{}, seqs: map[string]int64{},
 		},
 	}
@@ -122,7 +122,7 @@ func mustBeReduced(b schemas.Batch) {
 }
 
 func (s *Store) write(b schemas.Batch) (out schemas.Outcome) {
-	touched := map[schemas.BatterGame]bool{}
+	touched := map[schemas.PlayerGame]bool{}
 	for _, p := range b.Pitches {
 		r := s.registers[p.PitchID]
 		if r == nil {
@@ -195,9 +195,9 @@ func (s *Store) row(r *register) (schemas.StoredRow, bool) {
 	return row, true
 }
 
-func touch(touched map[schemas.BatterGame]bool, row schemas.StoredRow, exists bool) {
+func touch(touched map[schemas.PlayerGame]bool, row schemas.StoredRow, exists bool) {
 	if exists && row.BatterID.Present {
-		touched[schemas.BatterGame{BatterID: row.BatterID.Value, GamePK: string(row.GamePK)}] = true
+		touched[schemas.PlayerGame{PlayerID: row.BatterID.Value, GamePK: string(row.GamePK)}] = true
 	}
 }
 
@@ -224,10 +224,10 @@ func (s *Store) rows() (rows []schemas.StoredRow) {
 }
 
 // snapshots computes the touched batters from all rows, with the plain reference.
-func (s *Store) snapshots(touched map[schemas.BatterGame]bool) []schemas.Snapshot {
+func (s *Store) snapshots(touched map[schemas.PlayerGame]bool) []schemas.Snapshot {
 	games := map[int64][]string{}
 	for g := range touched {
-		games[g.BatterID] = append(games[g.BatterID], g.GamePK)
+		games[g.PlayerID] = append(games[g.PlayerID], g.GamePK)
 	}
 	if len(games) == 0 {
 		return nil
@@ -252,8 +252,8 @@ func (s *Store) snapshots(touched map[schemas.BatterGame]bool) []schemas.Snapsho
 }
 
 func (s *Store) snapshot(id int64, b *batter, games []string,
-	batters map[int64]schemas.Stats, byGame map[schemas.BatterGame]schemas.Stats) schemas.Snapshot {
-	snap := schemas.Snapshot{BatterID: id, Seq: b.seq, PrevSeq: b.prev, UpdatedAt: schemas.TimeMSOf(s.Now())}
+	batters map[int64]schemas.Stats, byGame map[schemas.PlayerGame]schemas.Stats) schemas.Snapshot {
+	snap := schemas.Snapshot{PlayerID: id, Seq: b.seq, PrevSeq: b.prev, UpdatedAt: schemas.TimeMSOf(s.Now())}
 	if st, ok := batters[id]; ok {
 		snap.Stats = &st
 	}
@@ -262,7 +262,7 @@ func (s *Store) snapshot(id int64, b *batter, games []string,
 			continue
 		}
 		g := schemas.GameStats{GamePK: game, Seq: b.games[game]}
-		if st, ok := byGame[schemas.BatterGame{BatterID: id, GamePK: game}]; ok {
+		if st, ok := byGame[schemas.PlayerGame{PlayerID: id, GamePK: game}]; ok {
 			g.Stats = &st
 		}
 		snap.Games = append(snap.Games, g)

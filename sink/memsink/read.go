@@ -13,7 +13,7 @@ import (
 // View holds the states that readers of the projection see, each fenced by its sequence number.
 type View struct {
 	Batters map[int64]schemas.Stats
-	Games   map[schemas.BatterGame]schemas.Stats
+	Games   map[schemas.PlayerGame]schemas.Stats
 	Applied map[int32]int64
 
 	seqs map[string]int64
@@ -118,14 +118,14 @@ func (s *Store) TopicIDs(
 }
 
 // BatterSeqs does what pgsink's method of the same name does.
-func (s *Store) BatterSeqs(context.Context) ([]schemas.BatterSeq, error) {
+func (s *Store) BatterSeqs(context.Context) ([]schemas.PlayerSeq, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	batters, _ := reference.Fold(s.rows())
-	var out []schemas.BatterSeq
+	var out []schemas.PlayerSeq
 	for _, id := range slices.Sorted(maps.Keys(s.batters)) {
 		_, standing := batters[id]
-		out = append(out, schemas.BatterSeq{BatterID: id, Seq: s.batters[id].seq, Standing: standing})
+		out = append(out, schemas.PlayerSeq{PlayerID: id, Seq: s.batters[id].seq, Standing: standing})
 	}
 	return out, nil
 }
@@ -173,20 +173,20 @@ func (s *Store) RequestSweep() {
 	defer s.mu.Unlock()
 	s.project(snapshots)
 	maps.DeleteFunc(s.view.Batters, func(id int64, _ schemas.Stats) bool { return s.batters[id] == nil })
-	maps.DeleteFunc(s.view.Games, func(g schemas.BatterGame, _ schemas.Stats) bool {
-		b := s.batters[g.BatterID]
+	maps.DeleteFunc(s.view.Games, func(g schemas.PlayerGame, _ schemas.Stats) bool {
+		b := s.batters[g.PlayerID]
 		return b == nil || b.games[g.GamePK] == 0 // sequence numbers begin at 1
 	})
 }
 
 func (s *Store) project(snapshots []schemas.Snapshot) {
 	for _, snap := range snapshots {
-		if s.newer(fmt.Sprint(snap.BatterID), snap.Seq) {
-			put(s.view.Batters, snap.BatterID, snap.Stats)
+		if s.newer(fmt.Sprint(snap.PlayerID), snap.Seq) {
+			put(s.view.Batters, snap.PlayerID, snap.Stats)
 		}
 		for _, g := range snap.Games {
-			if s.newer(fmt.Sprint(snap.BatterID, "/", g.GamePK), g.Seq) {
-				put(s.view.Games, schemas.BatterGame{BatterID: snap.BatterID, GamePK: g.GamePK}, g.Stats)
+			if s.newer(fmt.Sprint(snap.PlayerID, "/", g.GamePK), g.Seq) {
+				put(s.view.Games, schemas.PlayerGame{PlayerID: snap.PlayerID, GamePK: g.GamePK}, g.Stats)
 			}
 		}
 	}

@@ -61,12 +61,12 @@ func (t *transaction) queueTotals(b *pgx.Batch, sql totalsStatements, batters an
 }
 
 // touched returns the batter-games that a winner counts for, or counted for before.
-func (t *transaction) touched() (games []schemas.BatterGame) {
+func (t *transaction) touched() (games []schemas.PlayerGame) {
 	for _, w := range t.winners {
 		// guard: what a row counted for before is computed again | w.was -> w.now
 		for _, g := range []batterGame{w.now, w.was} {
 			if g.Batter.Present {
-				games = append(games, schemas.BatterGame{BatterID: g.Batter.Value, GamePK: g.Game})
+				games = append(games, schemas.PlayerGame{PlayerID: g.Batter.Value, GamePK: g.Game})
 			}
 		}
 	}
@@ -75,13 +75,13 @@ func (t *transaction) touched() (games []schemas.BatterGame) {
 
 // groupArrays sorts the batter-games in place and returns the batters, and the batter-games as two arrays,
 // each once.
-func groupArrays(games []schemas.BatterGame) (batters, gameBatters []int64, gameKeys []string) {
-	slices.SortFunc(games, func(a, b schemas.BatterGame) int {
-		return cmp.Or(cmp.Compare(a.BatterID, b.BatterID), cmp.Compare(a.GamePK, b.GamePK))
+func groupArrays(games []schemas.PlayerGame) (batters, gameBatters []int64, gameKeys []string) {
+	slices.SortFunc(games, func(a, b schemas.PlayerGame) int {
+		return cmp.Or(cmp.Compare(a.PlayerID, b.PlayerID), cmp.Compare(a.GamePK, b.GamePK))
 	})
 	games = slices.Compact(games)
-	gameBatters = schemas.Map(games, func(g schemas.BatterGame) int64 { return g.BatterID })
-	gameKeys = schemas.Map(games, func(g schemas.BatterGame) string { return g.GamePK })
+	gameBatters = schemas.Map(games, func(g schemas.PlayerGame) int64 { return g.PlayerID })
+	gameKeys = schemas.Map(games, func(g schemas.PlayerGame) string { return g.GamePK })
 	return slices.Compact(slices.Clone(gameBatters)), gameBatters, gameKeys
 }
 
@@ -119,7 +119,7 @@ func (t *transaction) scanBatters(rows pgx.Rows) error {
 func (t *transaction) snapshot(batter int64) *schemas.Snapshot {
 	snap := t.batters[batter]
 	if snap == nil {
-		snap = &schemas.Snapshot{BatterID: batter, UpdatedAt: t.processedAt()}
+		snap = &schemas.Snapshot{PlayerID: batter, UpdatedAt: t.processedAt()}
 		t.batters[batter] = snap
 	}
 	return snap

@@ -141,7 +141,7 @@ func (s *Sink) try(ctx context.Context, pitches []schemas.PitchChanges) ([]schem
 // RepairTotals computes batter-games again from their rows, and the batters again from their batter-games. It
 // returns the batters' snapshots, with which the caller repairs the projections.
 func (s *Sink) RepairTotals(
-	ctx context.Context, batters []int64, games []schemas.BatterGame,
+	ctx context.Context, batters []int64, games []schemas.PlayerGame,
 ) ([]schemas.Snapshot, error) {
 	_, gameBatters, gameKeys := groupArrays(slices.Clone(games))
 	batters = slices.Compact(slices.Sorted(slices.Values(slices.Concat(batters, gameBatters))))

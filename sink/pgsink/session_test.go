@@ -123,7 +123,7 @@ func TestNoSettingOfTheDatabaseChangesAnAnswer(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, schemas.Text("2025-04-07"), row.GameDate)
 			require.Equal(t, all[0].Row.Venue, row.Venue)
-			states, err := r.States(t.Context(), []schemas.BatterKey{{BatterID: all[0].Row.BatterID.Value}})
+			states, err := r.States(t.Context(), []schemas.PlayerKey{{PlayerID: all[0].Row.BatterID.Value}})
 			require.NoError(t, err)
 			require.Equal(t, schemas.Some(101.30000000000001), states[0].Stats.LastPitch.ExitVelocityMPH)
 			games, err := r.Games(t.Context(), 1)

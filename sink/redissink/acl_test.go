@@ -41,14 +41,14 @@ func TestTheProcessorsUserOfACluster(t *testing.T) {
 	r, err := OpenReader(Config{URL: "redis://dashboard:a-password@" + addr + ",", Prefix: "ps:live:"})
 	require.NoError(t, err)
 	defer r.Close()
-	views, err := r.States(t.Context(), []schemas.BatterKey{{BatterID: 600_001}, {BatterID: 600_002}})
+	views, err := r.States(t.Context(), []schemas.PlayerKey{{PlayerID: 600_001}, {PlayerID: 600_002}})
 	require.NoError(t, err)
 	require.NotNil(t, views[0])
-	states, pulse, err := r.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}, {BatterID: 600_002}})
+	states, pulse, err := r.Look(t.Context(), []schemas.PlayerKey{{PlayerID: 600_001}, {PlayerID: 600_002}})
 	require.NoError(t, err)
 	require.NotNil(t, states[0])
 	require.NotEmpty(t, pulse.Epoch)
-	_, _, err = r.Seqs(t.Context(), []schemas.BatterKey{{BatterID: 600_001}, {BatterID: 9}})
+	_, _, err = r.Seqs(t.Context(), []schemas.PlayerKey{{PlayerID: 600_001}, {PlayerID: 9}})
 	require.NoError(t, err)
 }
 
@@ -89,7 +89,7 @@ func TestTheReadersUser(t *testing.T) {
 	require.NotNil(t, game)
 	_, err = r.Applied(t.Context())
 	require.NoError(t, err)
-	_, pulse, err := r.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+	_, pulse, err := r.Look(t.Context(), []schemas.PlayerKey{{PlayerID: 600_001}})
 	require.NoError(t, err)
 	require.NotEmpty(t, pulse.Epoch)
 	_, err = r.client.TxPipelined(t.Context(), func(p redis.Pipeliner) error {

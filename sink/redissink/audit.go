@@ -89,7 +89,7 @@ func (a *audit) run(ctx context.Context) error {
 		}
 		isFirst, games = false, map[int64][]string{}
 		for _, s := range a.suspects {
-			games[s.part.id.BatterID] = append(games[s.part.id.BatterID], s.part.id.GamePK)
+			games[s.part.id.PlayerID] = append(games[s.part.id.PlayerID], s.part.id.GamePK)
 		}
 		ids = slices.Sorted(maps.Keys(games))
 		return struct{}{}, errSuspects
@@ -226,7 +226,7 @@ func (a *audit) report(ctx context.Context, differing []suspect) error {
 // repair writes one key anew if it still holds the observed version; moved reports that it does not.
 func (a *audit) repair(ctx context.Context, s suspect) (moved bool, err error) {
 	p := s.part
-	c := call{name: p.key, keys: []string{p.key, a.r.keys.gone(p.id.BatterID)}}
+	c := call{name: p.key, keys: []string{p.key, a.r.keys.gone(p.id.PlayerID)}}
 	tombstone := "seq"
 	if p.id.GamePK != "" {
 		tombstone = "game:" + p.id.GamePK
@@ -237,7 +237,7 @@ func (a *audit) repair(ctx context.Context, s suspect) (moved bool, err error) {
 	c.add(s.is.kind, s.is.seq(), tombstone, goneTTL.Milliseconds(), p.seqText(), 2*len(p.want))
 	for _, field := range slices.Sorted(maps.Keys(p.want)) {
 		value := p.want[field]
-		if field == "whole" && a.hasSuspectGame(p.id.BatterID) {
+		if field == "whole" && a.hasSuspectGame(p.id.PlayerID) {
 			value = "0" // so that a sweep compares all games of the batter
 		}
 		c.add(field, value)
@@ -249,7 +249,7 @@ func (a *audit) repair(ctx context.Context, s suspect) (moved bool, err error) {
 // hasSuspectGame reports whether a game of the batter differs and is not repaired yet.
 func (a *audit) hasSuspectGame(batter int64) bool {
 	for _, s := range a.suspects {
-		if s.part.id.BatterID == batter && s.part.id.GamePK != "" {
+		if s.part.id.PlayerID == batter && s.part.id.GamePK != "" {
 			return true
 		}
 	}

@@ -141,7 +141,7 @@ func (k keys) batters(names map[string]bool) (ids map[int64]bool, games map[int6
 	ids, games = map[int64]bool{}, map[int64][]string{}
 	for name := range names {
 		if of, ok := k.collect(games, name); ok {
-			ids[of.BatterID] = true
+			ids[of.PlayerID] = true
 		} else if id, ok := k.parseGone(name); ok {
 			ids[id] = true
 		}

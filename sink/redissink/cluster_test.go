@@ -140,7 +140,7 @@ func requireRefused(t *testing.T, cfg Config, words ...string) {
 	s, err := Open(t.Context(), cfg)
 	require.NoError(t, err)
 	defer s.Close()
-	_, err = s.Push(t.Context(), []schemas.Snapshot{{BatterID: 1, Seq: 1}}, nil)
+	_, err = s.Push(t.Context(), []schemas.Snapshot{{PlayerID: 1, Seq: 1}}, nil)
 	require.ErrorAs(t, err, new(*RefusedError))
 	for _, word := range words {
 		require.ErrorContains(t, err, word)

@@ -16,7 +16,7 @@ import (
 // compareVersions returns how a batter in Redis differs from Postgres, read before and after Redis: one of
 // the Differs constants of schemas, "" for not at all. known reports whether Postgres has ever seen the
 // batter.
-func compareVersions(before, after schemas.BatterSeq, known bool, r stored) string {
+func compareVersions(before, after schemas.PlayerSeq, known bool, r stored) string {
 	switch {
 	case !known:
 		return schemas.DiffersExtra
@@ -54,12 +54,12 @@ func currentStates(
 	}
 	known := make(map[int64]schemas.Snapshot, len(list))
 	for _, snap := range list {
-		known[snap.BatterID] = snap
+		known[snap.PlayerID] = snap
 	}
 	states := make([]schemas.Snapshot, len(ids))
 	for i, id := range ids {
 		snap := known[id]
-		snap.BatterID = id
+		snap.PlayerID = id
 		has := map[string]bool{"": true}
 		for _, g := range snap.Games {
 			has[g.GamePK] = true
@@ -78,7 +78,7 @@ func currentStates(
 // part is one key and its right content.
 type part struct {
 	key       string
-	id        schemas.BatterKey
+	id        schemas.PlayerKey
 	seq       int64             // of the right state
 	known     bool              // Postgres has seen the batter
 	want      map[string]string // nil: the key must not exist
@@ -91,7 +91,7 @@ func (p part) seqText() string { return strconv.FormatInt(p.seq, 10) }
 // partsOf returns the keys of a batter with their right contents: first the batter, then the games.
 func partsOf(k keys, snap schemas.Snapshot) (parts []part, err error) {
 	for _, g := range append([]schemas.GameStats{{Seq: snap.Seq, Stats: snap.Stats}}, snap.Games...) {
-		id := schemas.BatterKey{BatterID: snap.BatterID, GamePK: g.GamePK}
+		id := schemas.PlayerKey{PlayerID: snap.PlayerID, GamePK: g.GamePK}
 		p := part{key: k.of(id), id: id, seq: g.Seq, known: snap.Seq > 0, stats: g.Stats, updatedAt: snap.UpdatedAt}
 		if g.Stats != nil {
 			fields, err := encode(g.Stats, snap.UpdatedAt)
@@ -150,7 +150,7 @@ func observe(ctx context.Context, client redis.UniversalClient, keys []string) (
 
 // compare returns how a key differs, nil for not at all.
 func (p part) compare(is observed) *schemas.Difference {
-	d := schemas.Difference{Key: p.key, BatterID: &p.id.BatterID, GamePK: p.id.GamePK}
+	d := schemas.Difference{Key: p.key, BatterID: &p.id.PlayerID, GamePK: p.id.GamePK}
 	d.Kind = schemas.DiffersContent
 	switch {
 	case is.kind == "none" && p.want == nil:

@@ -105,7 +105,7 @@ func TestErrorsOfTheServerSayNothingOfThePassword(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.Push(t.Context(), []schemas.Snapshot{{BatterID: 1, Seq: 1}}, nil)
+		_, err = s.Push(t.Context(), []schemas.Snapshot{{PlayerID: 1, Seq: 1}}, nil)
 		if err == nil || strings.Contains(err.Error()+log.String(), "hunter2") {
 			t.Errorf("%v\n%s", err, log)
 		}

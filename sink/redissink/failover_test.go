@@ -264,12 +264,12 @@ func TestAnAddressOfAnotherKindOfServerIsNamed(t *testing.T) {
 		r, err := OpenReader(Config{URL: url})
 		require.NoError(t, err)
 		defer r.Close()
-		_, _, err = r.Look(t.Context(), []schemas.BatterKey{{BatterID: 1}})
+		_, _, err = r.Look(t.Context(), []schemas.PlayerKey{{PlayerID: 1}})
 		require.ErrorAs(t, err, new(*RefusedError), url)
 	}
 	s, err := Open(t.Context(), Config{URL: "redis://" + servers[1].Addr})
 	require.NoError(t, err)
 	defer s.Close()
-	_, err = s.Push(t.Context(), []schemas.Snapshot{{BatterID: 1, Seq: 1}}, nil)
+	_, err = s.Push(t.Context(), []schemas.Snapshot{{PlayerID: 1, Seq: 1}}, nil)
 	require.ErrorContains(t, err, "it is a replica")
 }

@@ -18,11 +18,11 @@ func (k keys) batter(id int64) string {
 func (k keys) game(id int64, gamePK string) string { return k.batter(id) + ":game:" + gamePK }
 
 // of returns the key of a batter, or of a batter in a game.
-func (k keys) of(b schemas.BatterKey) string {
+func (k keys) of(b schemas.PlayerKey) string {
 	if b.GamePK == "" {
-		return k.batter(b.BatterID)
+		return k.batter(b.PlayerID)
 	}
-	return k.game(b.BatterID, b.GamePK)
+	return k.game(b.PlayerID, b.GamePK)
 }
 
 // gone holds the tombstones of a batter and of the batter's games: the versions at which they lost their last

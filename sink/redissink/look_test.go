@@ -19,12 +19,12 @@ func TestLookReadsPushedStatesAndTheHeartbeats(t *testing.T) {
 		require.NoError(t, w.Beat(t.Context(), "a", beat))
 		require.NoError(t, w.client.HSet(t.Context(), w.keys.heartbeat(), "newer build", "[]").Err())
 
-		keys := []schemas.BatterKey{{BatterID: 600_001}, {BatterID: 9}, {BatterID: 600_001, GamePK: "700000"}}
+		keys := []schemas.PlayerKey{{PlayerID: 600_001}, {PlayerID: 9}, {PlayerID: 600_001, GamePK: "700000"}}
 		states, pulse, err := w.Look(t.Context(), keys)
 		require.NoError(t, err)
 		require.Nil(t, states[1])
 		require.EqualValues(t, 3, states[0].Stats.Pitches)
-		require.Equal(t, keys[2], states[2].BatterKey)
+		require.Equal(t, keys[2], states[2].PlayerKey)
 		require.Equal(t, map[string]int64{"pitches.raw/0": 10}, pulse.Applied)
 		require.NotEmpty(t, pulse.Epoch)
 		beat.Epoch = pulse.Epoch
@@ -42,14 +42,14 @@ func TestABatterThatCannotBeReadIsSuspectAndHidesNoOther(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.sweep(t)
 		w.push(t, w.truth.change(1, "700000", 3), w.truth.change(2, "700000", 3), w.truth.change(3, "700000", 3))
-		keys := []schemas.BatterKey{{BatterID: 1}, {BatterID: 2}, {BatterID: 3}}
+		keys := []schemas.PlayerKey{{PlayerID: 1}, {PlayerID: 2}, {PlayerID: 3}}
 		require.NoError(t, w.client.HSet(t.Context(), w.keys.of(keys[0]), "pitches", "many", "seq", "x").Err())
 		require.NoError(t, w.client.Set(t.Context(), w.keys.of(keys[1]), "a text", 0).Err())
 		states, pulse, err := w.Look(t.Context(), keys)
 		require.NoError(t, err)
 		require.NotEmpty(t, pulse.Epoch)
-		require.Equal(t, &schemas.BatterState{BatterKey: keys[0], Suspect: true}, states[0])
-		require.Equal(t, &schemas.BatterState{BatterKey: keys[1], Suspect: true}, states[1])
+		require.Equal(t, &schemas.PlayerState{PlayerKey: keys[0], Suspect: true}, states[0])
+		require.Equal(t, &schemas.PlayerState{PlayerKey: keys[1], Suspect: true}, states[1])
 		require.False(t, states[2].Suspect)
 		require.EqualValues(t, 3, states[2].Stats.Pitches)
 		seqs, _, err := w.Seqs(t.Context(), keys)
@@ -121,14 +121,14 @@ func TestAStateThatIsToBeReplacedIsSuspect(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(600_001, "700000", 3))
 		w.hset(t, w.keys.batter(600_001), "whole", "-1")
-		states, _, err := w.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+		states, _, err := w.Look(t.Context(), []schemas.PlayerKey{{PlayerID: 600_001}})
 		require.NoError(t, err)
 		require.True(t, states[0].Suspect)
 		w.hset(t, w.keys.batter(600_001), "seq", "x")
-		states, _, err = w.Look(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+		states, _, err = w.Look(t.Context(), []schemas.PlayerKey{{PlayerID: 600_001}})
 		require.NoError(t, err)
 		require.True(t, states[0].Suspect)
-		seqs, _, err := w.Seqs(t.Context(), []schemas.BatterKey{{BatterID: 600_001}})
+		seqs, _, err := w.Seqs(t.Context(), []schemas.PlayerKey{{PlayerID: 600_001}})
 		require.NoError(t, err)
 		require.EqualValues(t, -1, seqs[0])
 	})

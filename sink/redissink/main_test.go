@@ -230,7 +230,7 @@ func (tr *truth) change(id int64, gamePK string, pitches int64) schemas.Snapshot
 }
 
 func (p person) snapshot(id int64) schemas.Snapshot {
-	snap := schemas.Snapshot{BatterID: id, Seq: p.seq, UpdatedAt: schemas.TimeMS(p.seq / 1000)}
+	snap := schemas.Snapshot{PlayerID: id, Seq: p.seq, UpdatedAt: schemas.TimeMS(p.seq / 1000)}
 	var sum int64
 	for _, pk := range slices.Sorted(maps.Keys(p.games)) {
 		g := p.games[pk]
@@ -331,14 +331,14 @@ func (tr *truth) beforeEach(f func(method string) error) {
 	tr.before = f
 }
 
-func (tr *truth) BatterSeqs(ctx context.Context) (list []schemas.BatterSeq, err error) {
+func (tr *truth) BatterSeqs(ctx context.Context) (list []schemas.PlayerSeq, err error) {
 	if err := tr.call("BatterSeqs"); err != nil {
 		return nil, err
 	}
 	defer tr.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(tr.batters)) {
 		p := tr.batters[id]
-		list = append(list, schemas.BatterSeq{BatterID: id, Seq: p.seq, Standing: p.snapshot(id).Stats != nil})
+		list = append(list, schemas.PlayerSeq{PlayerID: id, Seq: p.seq, Standing: p.snapshot(id).Stats != nil})
 	}
 	return list, nil
 }
@@ -387,9 +387,9 @@ func (tr *truth) lock(taken bool) {
 }
 
 // stateOf reads one batter, in a game or (gamePK "") over all games.
-func stateOf(t testing.TB, r *Reader, id int64, gamePK string) (*schemas.BatterState, error) {
+func stateOf(t testing.TB, r *Reader, id int64, gamePK string) (*schemas.PlayerState, error) {
 	t.Helper()
-	states, err := r.States(t.Context(), []schemas.BatterKey{{BatterID: id, GamePK: gamePK}})
+	states, err := r.States(t.Context(), []schemas.PlayerKey{{PlayerID: id, GamePK: gamePK}})
 	if err != nil {
 		return nil, err
 	}

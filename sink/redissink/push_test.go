@@ -252,12 +252,12 @@ func TestAServerWithoutMemoryKeepsWhatItHas(t *testing.T) {
 func TestSequenceNumbersBeyondLua(t *testing.T) {
 	w := newRedisTest(t, Config{URL: "redis://" + miniredisAddr(t)})
 	for _, seq := range []int64{-1, maxSeq + 1} {
-		if _, err := w.Push(t.Context(), []schemas.Snapshot{{BatterID: 1, Seq: seq}}, nil); err == nil {
+		if _, err := w.Push(t.Context(), []schemas.Snapshot{{PlayerID: 1, Seq: seq}}, nil); err == nil {
 			t.Errorf("%d was taken", seq)
 		}
 	}
-	last := schemas.Snapshot{BatterID: 1, Seq: maxSeq, PrevSeq: maxSeq - 1, Stats: stats(2)}
-	before := schemas.Snapshot{BatterID: 1, Seq: maxSeq - 1, Stats: stats(1)}
+	last := schemas.Snapshot{PlayerID: 1, Seq: maxSeq, PrevSeq: maxSeq - 1, Stats: stats(2)}
+	before := schemas.Snapshot{PlayerID: 1, Seq: maxSeq - 1, Stats: stats(1)}
 	w.push(t, last)
 	w.push(t, before)
 	if v, _ := stateOf(t, w.Reader, 1, ""); v.Seq != maxSeq || v.Stats.Pitches != 2 {

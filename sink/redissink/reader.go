@@ -49,7 +49,7 @@ func (r *Reader) Close() error { return r.client.Close() }
 // States reads batters over all games or in single games, in one round trip and in the order of the keys; nil
 // where no row is current. Each state is consistent in itself, but they are not of one moment. A key that
 // cannot be parsed gives a state that is Suspect, with Seq 0.
-func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
+func (r *Reader) States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
@@ -62,7 +62,7 @@ func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schem
 }
 
 func (r *Reader) queueStates(
-	ctx context.Context, p redis.Pipeliner, keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd,
+	ctx context.Context, p redis.Pipeliner, keys []schemas.PlayerKey, hashes []*redis.MapStringStringCmd,
 ) {
 	for i, k := range keys {
 		hashes[i] = p.HGetAll(ctx, r.keys.of(k))
@@ -70,16 +70,16 @@ func (r *Reader) queueStates(
 }
 
 // parseStates parses the hashes that were read for the keys. One broken hash says nothing about the others.
-func parseStates(keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd) []*schemas.BatterState {
-	states := make([]*schemas.BatterState, len(keys))
+func parseStates(keys []schemas.PlayerKey, hashes []*redis.MapStringStringCmd) []*schemas.PlayerState {
+	states := make([]*schemas.PlayerState, len(keys))
 	for i, k := range keys {
 		state, err := parseState(hashes[i])
 		// guard: redis: one unreadable batter hides no other
 		if err != nil {
-			state = &schemas.BatterState{Suspect: true}
+			state = &schemas.PlayerState{Suspect: true}
 		}
 		if state != nil {
-			state.BatterKey = k
+			state.PlayerKey = k
 		}
 		states[i] = state
 	}
@@ -87,7 +87,7 @@ func parseStates(keys []schemas.BatterKey, hashes []*redis.MapStringStringCmd) [
 }
 
 // parseState returns nil for no key. An error means that no processor wrote the key as it is.
-func parseState(hash *redis.MapStringStringCmd) (*schemas.BatterState, error) {
+func parseState(hash *redis.MapStringStringCmd) (*schemas.PlayerState, error) {
 	if len(hash.Val()) == 0 {
 		return nil, hash.Err()
 	}
@@ -99,8 +99,8 @@ func parseState(hash *redis.MapStringStringCmd) (*schemas.BatterState, error) {
 // trip, two in a cluster. The pulse is read last, so a pulse that reports a complete Redis is true for the
 // states too. A batter that cannot be read is suspect.
 func (r *Reader) Look(
-	ctx context.Context, keys []schemas.BatterKey,
-) ([]*schemas.BatterState, schemas.Pulse, error) {
+	ctx context.Context, keys []schemas.PlayerKey,
+) ([]*schemas.PlayerState, schemas.Pulse, error) {
 	hashes := make([]*redis.MapStringStringCmd, len(keys))
 	pulse, err := r.withPulse(ctx, func(p redis.Pipeliner) { r.queueStates(ctx, p, keys, hashes) })
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *Reader) Look(
 // Seqs reads the pulse and the sequence numbers of batters, or of batters in games, in the order of the keys.
 // A number is 0 where no row is current, and -1 where the key cannot be parsed. It takes one round trip, two
 // in a cluster.
-func (r *Reader) Seqs(ctx context.Context, keys []schemas.BatterKey) ([]int64, schemas.Pulse, error) {
+func (r *Reader) Seqs(ctx context.Context, keys []schemas.PlayerKey) ([]int64, schemas.Pulse, error) {
 	fields := make([]*redis.StringCmd, len(keys))
 	pulse, err := r.withPulse(ctx, func(p redis.Pipeliner) {
 		for i, k := range keys {

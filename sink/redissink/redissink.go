@@ -260,7 +260,7 @@ const goneTTL = 7 * 24 * time.Hour
 // pushCall returns the call of push.lua for one snapshot. observed is "" for a push, and the version that a
 // sweep saw for a repair.
 func pushCall(k keys, snap schemas.Snapshot, observed string) (call, error) {
-	id := snap.BatterID
+	id := snap.PlayerID
 	c := call{name: fmt.Sprintf("batter %d", id), keys: []string{k.batter(id), k.gone(id)}}
 	c.add(observed, goneTTL.Milliseconds(), snap.Seq, snap.PrevSeq)
 	if err := c.addPart(snap.Seq, snap.Stats, snap.UpdatedAt); err != nil {

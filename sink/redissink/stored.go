@@ -89,15 +89,15 @@ func (r *Reader) scan(ctx context.Context) (games map[int64][]string, strays []s
 }
 
 // collect adds the game of a key to those of its batter. The key of a batter adds the batter, with no game.
-func (k keys) collect(games map[int64][]string, key string) (of schemas.BatterKey, ok bool) {
-	if of.BatterID, of.GamePK, ok = k.parse(key); !ok {
+func (k keys) collect(games map[int64][]string, key string) (of schemas.PlayerKey, ok bool) {
+	if of.PlayerID, of.GamePK, ok = k.parse(key); !ok {
 		return of, false
 	}
-	list := games[of.BatterID]
+	list := games[of.PlayerID]
 	if of.GamePK != "" {
 		list = append(list, of.GamePK)
 	}
-	games[of.BatterID] = list
+	games[of.PlayerID] = list
 	return of, true
 }
 

@@ -32,7 +32,7 @@ import (
 // copy.
 type Source interface {
 	// BatterSeqs returns every batter ever seen, also those without rows.
-	BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error)
+	BatterSeqs(ctx context.Context) ([]schemas.PlayerSeq, error)
 	// BatterSnapshots returns the whole current state of these batters, all of one moment. It has every game in
 	// which a batter ever had a row, with nil Stats if there is none now. Batters never seen are left out.
 	BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error)
@@ -159,20 +159,20 @@ func (s *sweep) compare(ctx context.Context) (found []finding, err error) {
 	return found, nil
 }
 
-func batterSeqs(ctx context.Context, src Source) (map[int64]schemas.BatterSeq, error) {
+func batterSeqs(ctx context.Context, src Source) (map[int64]schemas.PlayerSeq, error) {
 	list, err := src.BatterSeqs(ctx)
 	if err != nil {
 		return nil, ofSource(err)
 	}
-	seqs := make(map[int64]schemas.BatterSeq, len(list))
+	seqs := make(map[int64]schemas.PlayerSeq, len(list))
 	for _, b := range list {
-		seqs[b.BatterID] = b
+		seqs[b.PlayerID] = b
 	}
 	return seqs, nil
 }
 
 // unionOfIDs returns the sorted ids of the batters that Postgres knows and of those that have a key.
-func unionOfIDs(seqs map[int64]schemas.BatterSeq, games map[int64][]string) []int64 {
+func unionOfIDs(seqs map[int64]schemas.PlayerSeq, games map[int64][]string) []int64 {
 	ids := slices.AppendSeq(slices.Collect(maps.Keys(seqs)), maps.Keys(games))
 	slices.Sort(ids)
 	return slices.Compact(ids)

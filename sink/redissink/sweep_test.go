@@ -226,7 +226,7 @@ type newer struct {
 	then func()
 }
 
-func (n *newer) BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error) {
+func (n *newer) BatterSeqs(ctx context.Context) ([]schemas.PlayerSeq, error) {
 	seqs, err := n.truth.BatterSeqs(ctx)
 	n.then()
 	return seqs, err
@@ -425,12 +425,12 @@ func TestASweepRepairsAnySequenceOfFaults(t *testing.T) {
 }
 
 func TestCompareVersions(t *testing.T) {
-	at := func(seq int64, standing bool) schemas.BatterSeq {
-		return schemas.BatterSeq{Seq: seq, Standing: standing}
+	at := func(seq int64, standing bool) schemas.PlayerSeq {
+		return schemas.PlayerSeq{Seq: seq, Standing: standing}
 	}
 	for _, c := range []struct {
 		name          string
-		before, after schemas.BatterSeq
+		before, after schemas.PlayerSeq
 		known         bool
 		r             stored
 		want          string

@@ -56,7 +56,7 @@ func encode(st *schemas.Stats, updatedAt schemas.TimeMS) ([]any, error) {
 
 // decode parses a hash that encode's fields were written to. An error means that no processor wrote the hash
 // as it is.
-func decode(hash map[string]string) (v schemas.BatterState, err error) {
+func decode(hash map[string]string) (v schemas.PlayerState, err error) {
 	var whole int64
 	for _, f := range append(statsFields(&v.Stats),
 		field{"updated_at", &v.UpdatedAt}, field{"seq", &v.Seq}, field{"whole", &whole}) {

@@ -46,10 +46,10 @@ func TestStatsComeBackAsTheyWent(t *testing.T) {
 			}
 			seq++
 			updated := schemas.TimeMS(rapid.Int64Range(0, schemas.MaxTimestampMS).Draw(rt, "updated"))
-			w.push(t, schemas.Snapshot{BatterID: 1, Seq: seq, PrevSeq: seq - 1, UpdatedAt: updated, Stats: &st})
+			w.push(t, schemas.Snapshot{PlayerID: 1, Seq: seq, PrevSeq: seq - 1, UpdatedAt: updated, Stats: &st})
 			got, err := stateOf(t, w.Reader, 1, "")
-			want := &schemas.BatterState{Stats: st, UpdatedAt: updated, Seq: seq}
-			want.BatterID = 1
+			want := &schemas.PlayerState{Stats: st, UpdatedAt: updated, Seq: seq}
+			want.PlayerID = 1
 			if diff := cmp.Diff(want, got); diff != "" || err != nil {
 				rt.Fatalf("%v\n%s", err, diff)
 			}
@@ -88,7 +88,7 @@ func TestWhatCannotBeReadIsSuspectAndTheLogNamesItsField(t *testing.T) {
 			require.Contains(t, log.String(), "field "+field)
 			require.Contains(t, log.String(), "batter:{1} ")
 		}
-		if _, err := w.Push(t.Context(), []schemas.Snapshot{{BatterID: 2, Seq: 1, Stats: &schemas.Stats{
+		if _, err := w.Push(t.Context(), []schemas.Snapshot{{PlayerID: 2, Seq: 1, Stats: &schemas.Stats{
 			LastPitch: &schemas.LastPitch{ExitVelocityMPH: schemas.Some(math.Inf(1))},
 		}}}, nil); err == nil || !strings.Contains(err.Error(), "last_pitch") {
 			t.Errorf("infinity in JSON: %v", err)
@@ -131,7 +131,7 @@ func TestReadingWhatIsNotThere(t *testing.T) {
 		if v, err := stateOf(t, w.Reader, 2, "h"); v != nil || err != nil {
 			t.Errorf("game: %+v, %v", v, err)
 		}
-		views, err := w.States(t.Context(), []schemas.BatterKey{{BatterID: 1}, {BatterID: 2}, {BatterID: 3}})
+		views, err := w.States(t.Context(), []schemas.PlayerKey{{PlayerID: 1}, {PlayerID: 2}, {PlayerID: 3}})
 		if err != nil || len(views) != 3 || views[0] != nil || views[1] == nil || views[2] != nil {
 			t.Errorf("batters: %+v, %v", views, err)
 		}

@@ -25,7 +25,7 @@ type Store interface {
 	LabelPosition(ctx context.Context, p schemas.Position) error
 	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
 	Rows(ctx context.Context) ([]schemas.StoredRow, error) // the current rows, sorted by pitch
-	BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error)
+	BatterSeqs(ctx context.Context) ([]schemas.PlayerSeq, error)
 	BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error)
 }
 
@@ -175,9 +175,9 @@ func snapshotsInAnyOrder(t *testing.T, f Fixture) {
 	previous := map[int64]int64{}
 	for _, b := range w.Batches(changes) {
 		for _, snap := range mustApply(t, s, b).Snapshots {
-			require.Greater(t, snap.Seq, previous[snap.BatterID], "sequence numbers rise")
-			require.Equal(t, previous[snap.BatterID], snap.PrevSeq, "each names the one before")
-			previous[snap.BatterID] = snap.Seq
+			require.Greater(t, snap.Seq, previous[snap.PlayerID], "sequence numbers rise")
+			require.Equal(t, previous[snap.PlayerID], snap.PrevSeq, "each names the one before")
+			previous[snap.PlayerID] = snap.Seq
 			snapshots = append(snapshots, snap)
 		}
 	}
@@ -356,7 +356,7 @@ func identifyPublishes(t *testing.T, f Fixture) {
 	require.Equal(t, schemas.Some[int64](1), row.BatterID, "each identify replaces the one before as a whole")
 	require.Equal(t, upsert.Row.TeamID, row.TeamID)
 	require.Equal(t, schemas.Some[int64](7), row.PitcherID)
-	batters := schemas.Map(out.Snapshots, func(s schemas.Snapshot) int64 { return s.BatterID })
+	batters := schemas.Map(out.Snapshots, func(s schemas.Snapshot) int64 { return s.PlayerID })
 	require.Equal(t, []int64{1, 2}, batters, "the batter who had the pitch, and the one who has it now")
 }
 
@@ -436,7 +436,7 @@ func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 
 	seqs, err := s.BatterSeqs(t.Context())
 	require.NoError(t, err)
-	ids := schemas.Map(seqs, func(b schemas.BatterSeq) int64 { return b.BatterID })
+	ids := schemas.Map(seqs, func(b schemas.PlayerSeq) int64 { return b.PlayerID })
 	snapshots, err := s.BatterSnapshots(t.Context(), ids)
 	require.NoError(t, err)
 	wantBatters, wantGames := reference.Fold(want)
@@ -444,20 +444,20 @@ func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 	requireSame(t, wantBatters, batters, "batters")
 	requireSame(t, wantGames, games, "batter-games")
 	for i, b := range seqs {
-		_, current := wantBatters[b.BatterID]
-		require.Equal(t, current, b.Standing, "batter %d", b.BatterID)
+		_, current := wantBatters[b.PlayerID]
+		require.Equal(t, current, b.Standing, "batter %d", b.PlayerID)
 		require.Equal(t, b.Seq, snapshots[i].Seq)
 	}
 }
 
 // project does what a reader does: it keeps the state with the greatest sequence number.
-func project(snapshots []schemas.Snapshot) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
-	batters, games := map[int64]schemas.Stats{}, map[schemas.BatterGame]schemas.Stats{}
-	batterSeq, gameSeq := map[int64]int64{}, map[schemas.BatterGame]int64{}
+func project(snapshots []schemas.Snapshot) (map[int64]schemas.Stats, map[schemas.PlayerGame]schemas.Stats) {
+	batters, games := map[int64]schemas.Stats{}, map[schemas.PlayerGame]schemas.Stats{}
+	batterSeq, gameSeq := map[int64]int64{}, map[schemas.PlayerGame]int64{}
 	for _, s := range snapshots {
-		keep(batters, batterSeq, s.BatterID, s.Seq, s.Stats)
+		keep(batters, batterSeq, s.PlayerID, s.Seq, s.Stats)
 		for _, g := range s.Games {
-			keep(games, gameSeq, schemas.BatterGame{BatterID: s.BatterID, GamePK: g.GamePK}, g.Seq, g.Stats)
+			keep(games, gameSeq, schemas.PlayerGame{PlayerID: s.PlayerID, GamePK: g.GamePK}, g.Seq, g.Stats)
 		}
 	}
 	return batters, games

@@ -89,19 +89,19 @@ func stored(t *testing.T, s vectors.Stream, rnd *rand.Rand, records []schemas.Re
 // inRedis reads the same batters and games from Redis.
 func inRedis(
 	t *testing.T, r *redissink.Reader, in vectors.State,
-) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
-	batters, games := map[int64]schemas.Stats{}, map[schemas.BatterGame]schemas.Stats{}
-	read := func(key schemas.BatterKey) schemas.Stats {
-		states, err := r.States(t.Context(), []schemas.BatterKey{key})
+) (map[int64]schemas.Stats, map[schemas.PlayerGame]schemas.Stats) {
+	batters, games := map[int64]schemas.Stats{}, map[schemas.PlayerGame]schemas.Stats{}
+	read := func(key schemas.PlayerKey) schemas.Stats {
+		states, err := r.States(t.Context(), []schemas.PlayerKey{key})
 		require.NoError(t, err)
 		require.NotNil(t, states[0])
 		return states[0].Stats
 	}
 	for id := range in.Batters {
-		batters[id] = read(schemas.BatterKey{BatterID: id})
+		batters[id] = read(schemas.PlayerKey{PlayerID: id})
 	}
 	for g := range in.Games {
-		games[g] = read(schemas.BatterKey(g))
+		games[g] = read(schemas.PlayerKey(g))
 	}
 	return batters, games
 }

@@ -47,7 +47,7 @@ type State struct {
 	Rows        []schemas.StoredRow
 	DeadLetters []DeadLetter
 	Batters     map[int64]schemas.Stats
-	Games       map[schemas.BatterGame]schemas.Stats
+	Games       map[schemas.PlayerGame]schemas.Stats
 }
 
 // Streams reads every stream-*.json of the vectors. Where they are missing, it skips the test, or fails it
@@ -129,7 +129,7 @@ func (s Stream) Check(t testing.TB, got State) {
 	compare(t, "batter", found, s.want.Batters, "batter_id")
 	found = map[string]any{}
 	for g, stats := range got.Games {
-		found[fmt.Sprint(g.BatterID, " ", g.GamePK)] = stats
+		found[fmt.Sprint(g.PlayerID, " ", g.GamePK)] = stats
 	}
 	compare(t, "batter-game", found, s.want.BatterGames, "batter_id", "game_pk")
 }

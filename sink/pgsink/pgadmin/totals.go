@@ -36,7 +36,7 @@ func (a *Admin) TotalBatters(ctx context.Context) ([]int64, error) {
 type TotalsReport struct {
 	Rows, Totals schemas.Sums // of the rows, and of the totals of the batters
 	Differences  []schemas.Difference
-	Broken       []schemas.BatterGame // the batter-games that RepairTotals should compute again
+	Broken       []schemas.PlayerGame // the batter-games that RepairTotals should compute again
 	Batters      []int64              // the batters that RepairTotals should fold again
 }
 
@@ -75,7 +75,7 @@ func (a *Admin) CompareTotals(ctx context.Context, ids []int64) (rep TotalsRepor
 		rep.Differences = append(rep.Differences, *d)
 		batters[key.batter] = true
 		if key.game.Present {
-			rep.Broken = append(rep.Broken, schemas.BatterGame{BatterID: key.batter, GamePK: key.game.Value})
+			rep.Broken = append(rep.Broken, schemas.PlayerGame{PlayerID: key.batter, GamePK: key.game.Value})
 		}
 	}
 	rep.Batters = slices.Sorted(maps.Keys(batters))

@@ -53,8 +53,8 @@ func (b *Books) Rows(ctx context.Context) ([]schemas.StoredRow, error) {
 }
 
 // BatterSeqs returns every batter ever seen, sorted by id, with the current sequence number.
-func (b *Books) BatterSeqs(ctx context.Context) ([]schemas.BatterSeq, error) {
-	seqs, err := pg.Collect(ctx, b.db, pgx.RowToStructByPos[schemas.BatterSeq],
+func (b *Books) BatterSeqs(ctx context.Context) ([]schemas.PlayerSeq, error) {
+	seqs, err := pg.Collect(ctx, b.db, pgx.RowToStructByPos[schemas.PlayerSeq],
 		`SELECT batter_id, seq, pitches > 0 FROM {schema}.batter_totals ORDER BY batter_id`)
 	return seqs, pg.Wrap("batters", err)
 }
@@ -70,9 +70,9 @@ func (b *Books) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Sna
 		return pg.Each(rows, func() error {
 			var snap schemas.Snapshot
 			var sums pg.StatsRow
-			err := rows.Scan(sums.Into(&snap.BatterID, &snap.Seq, pg.Time(&snap.UpdatedAt))...)
+			err := rows.Scan(sums.Into(&snap.PlayerID, &snap.Seq, pg.Time(&snap.UpdatedAt))...)
 			snap.Stats = sums.Stats()
-			at[snap.BatterID] = len(out)
+			at[snap.PlayerID] = len(out)
 			out = append(out, snap)
 			return err
 		})

@@ -117,22 +117,22 @@ var statsColumns = func() string {
 }()
 
 // States returns the state of each key in the order of the keys, nil where no row is current.
-func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schemas.BatterState, error) {
+func (r *Reader) States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error) {
 	var ids, gameIDs []int64
 	var games []string
 	for _, k := range keys {
 		if k.GamePK == "" {
-			ids = append(ids, k.BatterID)
+			ids = append(ids, k.PlayerID)
 		} else {
-			gameIDs = append(gameIDs, k.BatterID)
+			gameIDs = append(gameIDs, k.PlayerID)
 			games = append(games, k.GamePK)
 		}
 	}
-	found := map[schemas.BatterKey]*schemas.BatterState{}
+	found := map[schemas.PlayerKey]*schemas.PlayerState{}
 	note := func(rows pgx.Rows) error {
 		states, err := pgx.CollectRows(rows, scanState)
 		for i := range states {
-			found[states[i].BatterKey] = &states[i]
+			found[states[i].PlayerKey] = &states[i]
 		}
 		return err
 	}
@@ -147,11 +147,11 @@ func (r *Reader) States(ctx context.Context, keys []schemas.BatterKey) ([]*schem
 	if err := r.db.Run(ctx, b); err != nil {
 		return nil, pg.Wrap("batters", err)
 	}
-	return schemas.Map(keys, func(k schemas.BatterKey) *schemas.BatterState { return found[k] }), nil
+	return schemas.Map(keys, func(k schemas.PlayerKey) *schemas.PlayerState { return found[k] }), nil
 }
 
 // GameStates returns the batters of a game, sorted by id.
-func (r *Reader) GameStates(ctx context.Context, gamePK string) ([]schemas.BatterState, error) {
+func (r *Reader) GameStates(ctx context.Context, gamePK string) ([]schemas.PlayerState, error) {
 	return collect(ctx, r, "batters", scanState,
 		`SELECT game_pk, `+statsColumns+` FROM {schema}.batter_game_stats WHERE game_pk = $1 ORDER BY batter_id LIMIT 500`, gamePK)
 }
@@ -160,7 +160,7 @@ func (r *Reader) GameStates(ctx context.Context, gamePK string) ([]schemas.Batte
 // minSwings swings. Batters without a value are left out.
 func (r *Reader) Leaders(
 	ctx context.Context, stat string, minSwings int64, limit int,
-) ([]schemas.BatterState, error) {
+) ([]schemas.PlayerState, error) {
 	column := pgx.Identifier{stat}.Sanitize()
 	return collect(ctx, r, "batters", scanState, `SELECT '', `+statsColumns+` FROM {schema}.batter_stats
 		WHERE swing_count >= $1 AND `+column+` IS NOT NULL ORDER BY `+column+` DESC, batter_id LIMIT $2`, minSwings, limit)
@@ -174,8 +174,8 @@ func collect[T any](
 }
 
 // scanState reads the game, then statsColumns.
-func scanState(row pgx.CollectableRow) (s schemas.BatterState, err error) {
-	into := []any{&s.GamePK, &s.BatterID}
+func scanState(row pgx.CollectableRow) (s schemas.PlayerState, err error) {
+	into := []any{&s.GamePK, &s.PlayerID}
 	for _, field := range s.Stats.Fields() {
 		if number, ok := field.(*schemas.Opt[float64]); ok {
 			field = pg.Float(number)

@@ -27,7 +27,7 @@ import (
 type Books struct {
 	Rows        []schemas.StoredRow
 	Batters     map[int64]schemas.Stats
-	Games       map[schemas.BatterGame]schemas.Stats
+	Games       map[schemas.PlayerGame]schemas.Stats
 	DeadLetters map[string]Contents // by "partition/offset code" of the rejected record
 }
 
@@ -85,15 +85,15 @@ func (s *Stack) RedisDiffers(want Books) error {
 		return err
 	}
 	defer r.Close()
-	states := map[schemas.BatterKey]schemas.Stats{}
+	states := map[schemas.PlayerKey]schemas.Stats{}
 	for id, stats := range want.Batters {
-		states[schemas.BatterKey{BatterID: id}] = stats
+		states[schemas.PlayerKey{PlayerID: id}] = stats
 	}
 	for g, stats := range want.Games {
-		states[schemas.BatterKey(g)] = stats
+		states[schemas.PlayerKey(g)] = stats
 	}
 	for key, stats := range states {
-		got, err := r.States(s.T.Context(), []schemas.BatterKey{key})
+		got, err := r.States(s.T.Context(), []schemas.PlayerKey{key})
 		if err != nil || got[0] == nil {
 			return fmt.Errorf("%+v is not in Redis: %v", key, err)
 		}
@@ -166,24 +166,24 @@ func (s *Stack) published() []schemas.StoredRow {
 }
 
 // StatsViews reads the views batter_stats and batter_game_stats of Postgres.
-func StatsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[schemas.BatterGame]schemas.Stats) {
+func StatsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[schemas.PlayerGame]schemas.Stats) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
-	batters, games := map[int64]schemas.Stats{}, map[schemas.BatterGame]schemas.Stats{}
+	batters, games := map[int64]schemas.Stats{}, map[schemas.PlayerGame]schemas.Stats{}
 	rows, err := conn.Query(t.Context(), `
 		SELECT batter_id, '', to_json(s) FROM pitchstream.batter_stats s
 		UNION ALL
 		SELECT batter_id, game_pk, to_json(s) FROM pitchstream.batter_game_stats s`)
 	require.NoError(t, err)
-	var of schemas.BatterGame
+	var of schemas.PlayerGame
 	var doc []byte
-	_, err = pgx.ForEachRow(rows, []any{&of.BatterID, &of.GamePK, &doc}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&of.PlayerID, &of.GamePK, &doc}, func() error {
 		var s schemas.Stats
 		err := json.Unmarshal(doc, &s)
 		if of.GamePK == "" {
-			batters[of.BatterID] = s
+			batters[of.PlayerID] = s
 		} else {
 			games[of] = s
 		}
