@@ -103,10 +103,12 @@ func (b *batch) countRead(decoded []Decoded) {
 
 // keep takes over the results of polls that are in the store.
 func (b *batch) keep(
-	polls []*poll, plan Plan, outcome schemas.Outcome, moves []schemas.PositionMove, committed map[int32]tally,
+	polls []*poll, plan Plan, outcome schemas.Outcome, moves []schemas.PositionMove, owned *partitions,
 ) {
 	b.refused += len(outcome.Refused)
+	committed := owned.tallies()
 	deadLetters := append(plan.DeadLetters, plan.Refused(outcome.Refused)...)
+	deadLetters = slices.DeleteFunc(deadLetters, owned.wasSent)
 	b.deadLetters = append(b.deadLetters, deadLetters...)
 	for _, p := range polls {
 		b.tallies = countTallies(b.cfg, committed, b.tallies, p.records, deadLetters)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -131,22 +130,18 @@ func (s *session) pardon(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, transactionTimeout/3)
 	defer cancel()
 	at := map[int32]kgo.EpochOffset{}
+	pardoned := map[int32]tally{}
 	for id, p := range collect(s.partitions, func(p *partition) partition { return *p }) {
 		// guard: a restart goes on
 		if p.committed >= 0 {
 			at[id] = kgo.EpochOffset{Epoch: -1, Offset: p.committed}
 		}
+		t := p.tally.cleared()
+		t.Pardoned = true
+		pardoned[id] = t
 	}
 	if len(at) == 0 {
 		return nil
 	}
-	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
-		for _, t := range req.Topics {
-			for i := range t.Partitions {
-				t.Partitions[i].Metadata = tally{Pardoned: true}.metadata()
-			}
-		}
-		return nil
-	})
-	return commitOffsets(ctx, s.kafka.Client(), s.cfg.Topic, at)
+	return commitOffsets(ctx, s.kafka.Client(), s.cfg.Topic, at, pardoned)
 }

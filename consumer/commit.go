@@ -90,7 +90,7 @@ func (p *pipeline) decide() (decision, error) {
 func committable(tallies map[int32]tally) map[int32]tally {
 	for id, t := range tallies {
 		if t.Pardoned {
-			t = tally{}
+			t = t.cleared()
 		}
 		t.peak = 0
 		tallies[id] = t
@@ -101,8 +101,8 @@ func committable(tallies map[int32]tally) map[int32]tally {
 // cleared returns empty tallies of the same partitions.
 func cleared(tallies map[int32]tally) map[int32]tally {
 	empty := make(map[int32]tally, len(tallies))
-	for id := range tallies {
-		empty[id] = tally{}
+	for id, t := range tallies {
+		empty[id] = t.cleared()
 	}
 	return empty
 }

@@ -39,13 +39,19 @@ type partition struct {
 	stored int64
 
 	// floor is the offset that the group had committed at the assignment. A store that came back older is
-	// refilled up to here. Below it, dead letters were sent already, and no offset is ever committed again.
+	// refilled up to here. Below it, dead letters were sent already, and no offset is ever committed again. It
+	// is next where another core has judged the records up to there: see starter.readMetadata.
 	floor int64
 
 	uncommitted bool  // the group has no offset here that counts: see commitStart
 	accepted    bool  // a person has accepted a gap here in this session
 	committed   int64 // the group's offset as far as this session knows; negative for none
 	tally       tally // committed with it
+	isOwnOffset bool  // at the assignment, a processor that keeps the range below had committed it
+
+	// From deadLettersFrom to below deadLettersBelow, as known at the assignment, every dead letter is committed
+	// and none is sent again. The range exceeds committed only after the group was set back by hand.
+	deadLettersFrom, deadLettersBelow int64
 
 	waits time.Time // of the oldest record known and not applied, or a little earlier; zero when none waits
 	shown int64     // everything below was given to the view
@@ -209,6 +215,14 @@ func (p *partitions) accepted() (found []reach) {
 		}
 	}
 	return found
+}
+
+// wasSent reports whether the dead letter of a record is committed already, as after the group was set back.
+func (p *partitions) wasSent(l schemas.DeadLetter) bool {
+	at, ok := p.get(l.Record.Partition)
+	// guard: a group that is set back by hand sends no dead letter again | ok && -> !ok &&
+	return ok && p.replay == nil &&
+		at.deadLettersFrom <= l.Record.Offset && l.Record.Offset < at.deadLettersBelow
 }
 
 // tallies returns the committed tallies of the owned partitions.

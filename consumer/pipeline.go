@@ -309,7 +309,7 @@ func (p *pipeline) store(polls []*poll) (viewUpdate, error) {
 		return viewUpdate{}, errBytesRecycled
 	}
 	s.partitions.applied(update.moves)
-	p.batch.keep(polls, plan, outcome, update.moves, s.partitions.tallies())
+	p.batch.keep(polls, plan, outcome, update.moves, s.partitions)
 	// guard: the view is compared after a batch that may have landed before | p.batch.mayRepeat || retried -> retried && false
 	update.snapshots, update.mustSweep = outcome.Snapshots, p.batch.mayRepeat || retried
 	p.batch.mayRepeat = false

@@ -29,6 +29,9 @@ import (
 //
 // LabelPosition stores the TopicID and the Gap of a position, and leaves its offset.
 //
+// RaiseDeadLetters stores DeadLettersFrom and DeadLettersBelow of positions, where the second is more than
+// what is stored. It passes over a position of another topic ID, and one whose offset is less.
+//
 // TopicIDs returns the ID that was stored first for each topic, and stores those of topics that have none. It
 // stores all of them with overwrite, which a person has asked for.
 type Store interface {
@@ -38,6 +41,7 @@ type Store interface {
 	Positions(ctx context.Context, topic string) (map[int32]int64, error)
 	SetPosition(ctx context.Context, p schemas.Position) error
 	LabelPosition(ctx context.Context, p schemas.Position) error
+	RaiseDeadLetters(ctx context.Context, at []schemas.Position) error
 	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
 }
 

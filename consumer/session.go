@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // The road of one live poll begins here and goes on in pipeline.go, plan.go, stores.go and commit.go. A
@@ -210,8 +211,29 @@ func (s *session) process(ctx context.Context, first kgo.Fetches) error {
 		s.keepsBytes.Store(false)
 	}
 	s.partitions.committed(decided.moves, decided.tallies)
+	s.noteDeadLetters(work, decided)
 	p.batch.report()
 	return nil
+}
+
+// noteDeadLetters stores how far the dead letters of a partition are committed. It does so after the commit,
+// so that no dead letter is taken for sent that is not. The next owner makes up for an attempt that fails.
+func (s *session) noteDeadLetters(ctx context.Context, d decision) {
+	if len(d.deadLetters) == 0 || s.replay != nil {
+		return
+	}
+	var raised []schemas.Position
+	for _, m := range d.moves {
+		if at, ok := s.partitions.get(m.Partition); ok {
+			p := m.Position
+			p.DeadLettersFrom, p.DeadLettersBelow = at.deadLettersFrom, m.NextOffset
+			raised = append(raised, p)
+		}
+	}
+	// guard: the range of the committed dead letters is stored after their commit | s.starter.raiseDeadLetters(ctx, raised) -> error(nil)
+	if err := s.starter.raiseDeadLetters(ctx, raised); err != nil {
+		s.cfg.Log.Debug("the range of the committed dead letters was not stored", "reason", err)
+	}
 }
 
 // begin returns the context of a batch. It ends at a revoke, and when a shutdown has lasted for

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -84,6 +85,7 @@ func (s *starter) locate(
 		return nil, err
 	}
 	found := make([]*partition, len(ids))
+	var raised []schemas.Position
 	for i, id := range ids {
 		found[i] = place(committed[id].EpochOffset().Offset, stored[i].NextOffset)
 		found[i].topicID = now.id
@@ -91,17 +93,68 @@ func (s *starter) locate(
 			found[i].waits = s.cfg.Now()
 		}
 		if at, ok := now.offsets.Lookup(s.cfg.Topic, id); ok && at.At == found[i].committed {
-			// guard: the breaker's count outlives a crash
-			found[i].tally = parseTally(at.Metadata)
-			// guard: an offset that was set back by hand is named | at.Metadata == "" -> false
-			if at.Metadata == "" && at.At < stored[i].NextOffset {
-				s.cfg.Log.Warn("the group's offset was set back by hand: rejected records from there on get a second "+
-					"dead letter; to read a part of the topic again, run pitchstream replay",
-					"topic", s.cfg.Topic, "partition", id, "offset", at.At, "position", stored[i].NextOffset)
-			}
+			s.readMetadata(found[i], &stored[i], at.Metadata)
+		}
+		found[i].tally.judgeFrom(found[i].next)
+		known := found[i].knownDeadLetters(stored[i])
+		found[i].deadLettersFrom, found[i].deadLettersBelow = known.DeadLettersFrom, known.DeadLettersBelow
+		if known != stored[i] {
+			raised = append(raised, known)
 		}
 	}
+	if err := s.raiseDeadLetters(ctx, raised); err != nil {
+		return nil, err
+	}
 	return found, s.checkGaps(ctx, found, stored, start, now.bounds)
+}
+
+// readMetadata takes over what was committed with the offset of a partition.
+func (s *starter) readMetadata(p *partition, stored *schemas.Position, metadata string) {
+	// guard: the breaker's count outlives a crash
+	p.tally = parseTally(metadata)
+	p.isOwnOffset = p.tally.Core != 0
+	where := []any{"topic", s.cfg.Topic, "partition", stored.Partition, "offset", p.committed,
+		"position", stored.NextOffset}
+	// guard: an offset that was set back by hand is named | metadata == "" -> false
+	if metadata == "" && p.committed < stored.NextOffset {
+		s.cfg.Log.Warn("the group's offset was set back by hand: records are read again; those that are rejected "+
+			"get a second dead letter, except from dead_letters_from to dead_letters_below; to read a part of the "+
+			"topic again, run pitchstream replay", append(where, "dead_letters_from", stored.DeadLettersFrom,
+			"dead_letters_below", stored.DeadLettersBelow)...)
+	}
+	// guard: what another core has taken gets a dead letter if this one rejects it | p.isBehind() -> false
+	if p.isBehind() && !p.tally.isOfCore(p.next) {
+		s.cfg.Log.Warn("the store came back older, and a build with another core has judged the records since: "+
+			"those that are rejected now get a dead letter, some of them a second one",
+			append(where, "core_version", features.CoreVersion)...)
+		p.floor = p.next
+	}
+}
+
+// knownDeadLetters returns a stored position with the range of offsets whose dead letters are committed. It
+// ends at an offset that a processor has committed. Where a person has jumped ahead, another range begins.
+func (p *partition) knownDeadLetters(stored schemas.Position) schemas.Position {
+	switch {
+	// guard: the offset that a person has set says nothing about dead letters | p.isOwnOffset && -> p.committed >= 0 &&
+	case p.isOwnOffset && stored.DeadLettersBelow > 0:
+		stored.DeadLettersBelow = max(stored.DeadLettersBelow, p.committed)
+	case p.next > stored.DeadLettersBelow:
+		stored.DeadLettersFrom, stored.DeadLettersBelow = p.next, p.next
+	}
+	return stored
+}
+
+// raiseDeadLetters stores the ranges of these positions.
+func (s *starter) raiseDeadLetters(ctx context.Context, at []schemas.Position) error {
+	if len(at) == 0 || s.replay != nil {
+		return nil
+	}
+	_, err := retry(ctx, s.cfg, "postgres", func() (struct{}, error) {
+		attempt, cancel := context.WithTimeoutCause(ctx, storeTimeout, errNoAnswer)
+		defer cancel()
+		return struct{}{}, s.store.RaiseDeadLetters(attempt, at)
+	})
+	return err
 }
 
 // topicState is what Kafka says of the raw topic and of the group's offsets in it.
@@ -217,10 +270,13 @@ func (s *starter) accept(
 		position.FormerNextOffset = max(position.FormerNextOffset, position.NextOffset)
 	}
 	position.NextOffset, position.TopicID, position.Gap = first, p.topicID, ""
+	position.DeadLettersFrom, position.DeadLettersBelow = first, first
 	*p = partition{
 		next: first, stored: first, floor: first, topicID: p.topicID,
+		deadLettersFrom: first, deadLettersBelow: first,
 		uncommitted: true, accepted: true, committed: -1,
 	}
+	p.tally.judgeFrom(first)
 	return s.store.SetPosition(ctx, position)
 }
 
@@ -238,17 +294,27 @@ func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 	if len(start) == 0 {
 		return nil
 	}
-	if err := commitOffsets(ctx, s.partitions.client, s.cfg.Topic, start); err != nil {
+	// The metadata shows that no person has set the offset.
+	err := commitOffsets(ctx, s.partitions.client, s.cfg.Topic, start, s.partitions.tallies())
+	if err != nil {
 		return fmt.Errorf("committing the start: %w", err)
 	}
 	s.partitions.started(start)
 	return nil
 }
 
-// commitOffsets commits offsets outside of a transaction.
+// commitOffsets commits offsets outside of a transaction, with tallies as their metadata.
 func commitOffsets(
-	ctx context.Context, client *kgo.Client, topic string, at map[int32]kgo.EpochOffset,
+	ctx context.Context, client *kgo.Client, topic string, at map[int32]kgo.EpochOffset, tallies map[int32]tally,
 ) (failed error) {
+	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		for _, t := range req.Topics {
+			for i := range t.Partitions {
+				t.Partitions[i].Metadata = tallies[t.Partitions[i].Partition].metadata()
+			}
+		}
+		return nil
+	})
 	done := func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		if err != nil {
 			failed = err

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -18,6 +19,11 @@ type tally struct {
 	// Pardoned lets the next batch pass, whatever is in it. It is written at a shutdown while the breaker holds,
 	// because a person who restarts the processor wants it to go on.
 	Pardoned bool `json:"pardoned,omitempty"`
+
+	// Core is the version of the core that judged the records at and above CoreFrom; 0: not known. Another core
+	// may reject what it took.
+	Core     int32 `json:"core,omitempty"`
+	CoreFrom int64 `json:"core_from,omitempty"`
 
 	peak int64 // longest row of rejected records in the batch so far; not committed
 }
@@ -37,11 +43,26 @@ func parseTally(metadata string) (t tally) {
 	return t
 }
 
+// isOfCore reports whether this build's core judged all records from an offset on.
+func (t *tally) isOfCore(from int64) bool {
+	return t.Core == features.CoreVersion && t.CoreFrom <= from
+}
+
+// judgeFrom notes that this build's core judges the records at and above next, and those before if it did.
+func (t *tally) judgeFrom(next int64) {
+	if t.Core != features.CoreVersion {
+		t.Core, t.CoreFrom = features.CoreVersion, next
+	}
+}
+
+// cleared returns a tally that counts nothing.
+func (t *tally) cleared() tally { return tally{Core: t.Core, CoreFrom: t.CoreFrom} }
+
 // after returns the tally once the records at these offsets have passed, some of them rejected. It does not
 // change t.
 func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
 	// guard: a row that ended in an earlier poll of the batch counts | peak: t.peak -> peak: 0
-	next := tally{InARow: t.InARow, Pardoned: t.Pardoned, peak: t.peak}
+	next := tally{InARow: t.InARow, Pardoned: t.Pardoned, Core: t.Core, CoreFrom: t.CoreFrom, peak: t.peak}
 	oldest := now.Add(-window).Unix() / 60
 	for _, m := range t.Lately {
 		if m.Minute > oldest {

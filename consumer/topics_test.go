@@ -1,8 +1,6 @@
 package consumer
 
 import (
-	"bytes"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -244,36 +242,5 @@ func TestOutputsThatAreMissingOrCreatedAnewAreNamed(t *testing.T) {
 		cl.waitFor("the topics were looked at", func() bool { return w.seen.count("topics") > 1 })
 		require.Empty(t, w.seen.reason("topics"))
 		w.halt()
-	})
-}
-
-// The group was set back by hand. It is named, as rejected records get a second dead letter. A crash
-// between the store and Kafka is not named so.
-// guard: an offset that was set back by hand is named
-func TestAnOffsetThatWasSetBackByHandIsNamed(t *testing.T) {
-	inVirtualTime(t, "half a minute")
-	inBubble(t, func(t *testing.T) {
-		cl := newCluster(t)
-		cl.produce(good(newScorer(8), 21)...)
-		cl.process()
-		var log bytes.Buffer
-		logged := func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) }
-		w := cl.start()
-		w.diesAtWrite.Store(true)
-		cl.produce(good(newScorer(9), 3)...)
-		cl.waitFor("it has died", w.dead.Load)
-		w = cl.start(logged)
-		cl.waitCommitted()
-		w.halt()
-		require.NotContains(t, log.String(), "by hand")
-		back := kadm.Offsets{}
-		back.AddOffset(rawTopic, 1, 2, -1)
-		require.NoError(t, kadm.NewClient(cl.client).CommitAllOffsets(t.Context(), group, back))
-		w = cl.start(logged)
-		cl.waitCommitted()
-		w.halt()
-		require.Contains(t, log.String(), "the group's offset was set back by hand")
-		require.Contains(t, log.String(), "partition=1 offset=2 position=8")
-		cl.requireRows()
 	})
 }

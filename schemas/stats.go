@@ -137,4 +137,7 @@ type Position struct {
 	// FormerNextOffset bounds the offsets of versions that may come from an earlier topic of the same name; 0:
 	// there was none.
 	FormerNextOffset int64
+	// From DeadLettersFrom to below DeadLettersBelow the group has committed every dead letter, so that none is
+	// sent again there. The range never exceeds what was committed; it is empty where nothing is known.
+	DeadLettersFrom, DeadLettersBelow int64
 }

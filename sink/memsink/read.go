@@ -101,6 +101,21 @@ func (s *Store) LabelPosition(_ context.Context, p schemas.Position) error {
 	return nil
 }
 
+// RaiseDeadLetters does what pgsink's method of the same name does.
+func (s *Store) RaiseDeadLetters(_ context.Context, at []schemas.Position) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range at {
+		stored := s.positions[placeOf(p)]
+		isReached := stored.TopicID == p.TopicID && stored.NextOffset >= p.DeadLettersBelow
+		if isReached && stored.DeadLettersBelow < p.DeadLettersBelow {
+			stored.DeadLettersFrom, stored.DeadLettersBelow = p.DeadLettersFrom, p.DeadLettersBelow
+			s.positions[placeOf(p)] = stored
+		}
+	}
+	return nil
+}
+
 // TopicIDs does what pgsink's method of the same name does.
 func (s *Store) TopicIDs(
 	_ context.Context, ids map[string]string, overwrite bool,

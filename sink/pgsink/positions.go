@@ -30,7 +30,7 @@ func (s *Sink) EnsurePositions(ctx context.Context, start []schemas.Position) ([
 	})
 	args := positionArrays(s.cfg.Group, moves)
 	found, err := pg.Collect(ctx, s.db, pgx.RowToStructByPos[schemas.Position],
-		sqlEnsurePositions, slices.Delete(args, 4, 5)...)
+		sqlEnsurePositions, slices.Delete(args, 4, 5)...) // without the expected positions
 	if err != nil {
 		return nil, pg.Wrap("positions", err)
 	}
@@ -58,13 +58,33 @@ func (s *Sink) Positions(ctx context.Context, topic string) (map[int32]int64, er
 // SetPosition stores a position over any other, for an operator who accepts a gap in the topic.
 func (s *Sink) SetPosition(ctx context.Context, p schemas.Position) error {
 	_, err := pg.Exec(ctx, s.db, `
-		INSERT INTO {schema}.stream_positions (consumer_group, topic, partition, next_offset, topic_id, gap, former_next_offset)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		INSERT INTO {schema}.stream_positions (consumer_group, topic, partition, next_offset, topic_id, gap, former_next_offset,
+			dead_letters_from, dead_letters_below)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET next_offset = excluded.next_offset,
 			topic_id = excluded.topic_id, gap = excluded.gap, former_next_offset = excluded.former_next_offset,
+			dead_letters_from = excluded.dead_letters_from, dead_letters_below = excluded.dead_letters_below,
 			updated_at = now()`,
 		s.cfg.Group, p.Topic, p.Partition, p.NextOffset, nullable(p.TopicID), nullable(p.Gap),
-		max(p.FormerNextOffset, 0))
+		max(p.FormerNextOffset, 0), p.DeadLettersFrom, p.DeadLettersBelow)
+	return pg.Wrap("position", err)
+}
+
+// RaiseDeadLetters stores DeadLettersFrom and DeadLettersBelow of positions, where the second is more than
+// what is stored. It leaves out a position of another topic of the same name, and one that is behind.
+func (s *Sink) RaiseDeadLetters(ctx context.Context, at []schemas.Position) error {
+	_, err := pg.Exec(ctx, s.db, `
+		UPDATE {schema}.stream_positions AS p SET dead_letters_from = m.since, dead_letters_below = m.below
+		FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::text[])
+			AS m(topic, partition, since, below, topic_id)
+		WHERE p.consumer_group = $1 AND p.topic = m.topic AND p.partition = m.partition
+			AND coalesce(p.topic_id, '') = m.topic_id AND p.next_offset >= m.below
+			AND coalesce(p.dead_letters_below, 0) < m.below`,
+		s.cfg.Group, schemas.Map(at, func(p schemas.Position) string { return p.Topic }),
+		schemas.Map(at, func(p schemas.Position) int32 { return p.Partition }),
+		schemas.Map(at, func(p schemas.Position) int64 { return p.DeadLettersFrom }),
+		schemas.Map(at, func(p schemas.Position) int64 { return p.DeadLettersBelow }),
+		schemas.Map(at, func(p schemas.Position) string { return p.TopicID }))
 	return pg.Wrap("position", err)
 }
 

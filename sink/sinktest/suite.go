@@ -23,6 +23,7 @@ type Store interface {
 	Changed(ctx context.Context, published []schemas.Published) ([]schemas.Published, error)
 	SetPosition(ctx context.Context, p schemas.Position) error
 	LabelPosition(ctx context.Context, p schemas.Position) error
+	RaiseDeadLetters(ctx context.Context, at []schemas.Position) error
 	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
 	Rows(ctx context.Context) ([]schemas.StoredRow, error) // the current rows, sorted by pitch
 	BatterSeqs(ctx context.Context) ([]schemas.PlayerSeq, error)
@@ -50,6 +51,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 		"a store restored from an older backup refuses the batch":   restoredOlder,
 		"a position never moves back":                               neverBack,
 		"a position moves only within its topic":                    sameTopic,
+		"the committed dead letters grow within their topic":        committedDeadLetters,
 		"topics keep their first ID until it is overwritten":        topicsKeepTheirFirstID,
 		"a cancelled batch changes nothing":                         cancelled,
 		"an identify is published with the whole row":               identifyPublishes,
@@ -307,6 +309,35 @@ func sameTopic(t *testing.T, f Fixture) {
 	require.NoError(t, err)
 	require.Equal(t, []schemas.Position{accepted}, got)
 	mustApply(t, s, move("second", 9))
+}
+
+func committedDeadLetters(t *testing.T, f Fixture) {
+	s := f.Open(t, 1)
+	p := schemas.Position{Topic: "t", NextOffset: 50, TopicID: "first"}
+	_, err := s.EnsurePositions(t.Context(), []schemas.Position{p})
+	require.NoError(t, err)
+	for _, c := range []struct {
+		id          string
+		from, below int64
+		isStored    bool
+	}{
+		{"first", 10, 30, true}, {"first", 5, 30, false}, {"second", 10, 40, false}, {"", 10, 40, false},
+		{"first", 10, 51, false}, {"first", 10, 40, true}, {"first", 50, 50, true},
+	} {
+		raised := schemas.Position{Topic: "t", TopicID: c.id, DeadLettersFrom: c.from, DeadLettersBelow: c.below}
+		require.NoError(t, s.RaiseDeadLetters(t.Context(), []schemas.Position{raised}))
+		if c.isStored {
+			p.DeadLettersFrom, p.DeadLettersBelow = c.from, c.below
+		}
+		got, err := s.EnsurePositions(t.Context(), []schemas.Position{p})
+		require.NoError(t, err)
+		require.Equal(t, []schemas.Position{p}, got)
+	}
+	p.TopicID, p.DeadLettersFrom, p.DeadLettersBelow = "second", 7, 7
+	require.NoError(t, s.SetPosition(t.Context(), p))
+	got, err := s.EnsurePositions(t.Context(), []schemas.Position{p})
+	require.NoError(t, err)
+	require.Equal(t, []schemas.Position{p}, got)
 }
 
 func topicsKeepTheirFirstID(t *testing.T, f Fixture) {

@@ -8,4 +8,5 @@ SELECT $1, m.topic, m.partition, m.next_offset, coalesce((
 FROM unnest($2::text[], $3::int[], $4::bigint[], $5::text[]) AS m(topic, partition, next_offset, topic_id)
 ORDER BY 1, 2, 3
 ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET updated_at = p.updated_at
-RETURNING p.topic, p.partition, p.next_offset, coalesce(p.topic_id, ''), coalesce(p.gap, ''), coalesce(p.former_next_offset, 0)
+RETURNING p.topic, p.partition, p.next_offset, coalesce(p.topic_id, ''), coalesce(p.gap, ''), coalesce(p.former_next_offset, 0),
+    coalesce(p.dead_letters_from, 0), coalesce(p.dead_letters_below, 0)
