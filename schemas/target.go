@@ -60,6 +60,10 @@ func (d TableDiff) different() bool { return d.OnlyA+d.OnlyB+d.Differ > 0 }
 type ColumnDiff struct {
 	Name   string `json:"name"`
 	Differ int64  `json:"differ"`
+	// PresentA and PresentB count the values, NULL aside, in the rows that both targets have. A column that only
+	// a newer core computes has none in the target of the older one.
+	PresentA int64 `json:"present_a"`
+	PresentB int64 `json:"present_b"`
 	// Max is the greatest absolute difference, Mean that of the rows that differ. Both are of numbers present in
 	// both targets.
 	Max      Opt[float64]  `json:"max"`

@@ -131,6 +131,12 @@ func printTable(w io.Writer, d schemas.TargetDiff, name string, t schemas.TableD
 	}
 	for _, c := range t.Columns {
 		fmt.Fprintf(w, "  %-24s %s differ", c.Name, terminal.Count(c.Differ))
+		switch {
+		case c.PresentA == 0:
+			fmt.Fprintf(w, ", a new column: all %s missing in %s", terminal.Counted(c.PresentB, "value"), d.A)
+		case c.PresentB == 0:
+			fmt.Fprintf(w, ", all %s missing in %s", terminal.Counted(c.PresentA, "value"), d.B)
+		}
 		if c.Max.Present {
 			fmt.Fprintf(w, ", by %.6g at most, %.6g on average", c.Max.Value, c.Mean.Value)
 		}

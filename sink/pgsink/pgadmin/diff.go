@@ -164,6 +164,7 @@ func (c comparison) run(
 			size = fmt.Sprintf("abs(a.%[1]s::float8 - b.%[1]s::float8)", col.Name)
 		}
 		byColumn = append(byColumn, count(where),
+			count(both+" AND a."+col.Name+" IS NOT NULL"), count(both+" AND b."+col.Name+" IS NOT NULL"),
 			fmt.Sprintf("max(%[2]s) FILTER (WHERE %[1]s), avg(%[2]s) FILTER (WHERE %[1]s)", where, size),
 			examples(where))
 	}
@@ -184,7 +185,8 @@ func (c comparison) run(
 	for i := range columns {
 		f := &columns[i]
 		f.diff.Name = c.columns[i].Name
-		dest = append(dest, &f.diff.Differ, pg.Float(&f.diff.Max), pg.Float(&f.diff.Mean), &f.keys[0], &f.keys[1])
+		dest = append(dest, &f.diff.Differ, &f.diff.PresentA, &f.diff.PresentB,
+			pg.Float(&f.diff.Max), pg.Float(&f.diff.Mean), &f.keys[0], &f.keys[1])
 	}
 	sql := "SELECT " + strings.Join(parts, ", ") + c.joined()
 	if err := pg.ScanOne(ctx, tx, dest, sql, c.args...); err != nil {
