@@ -32,7 +32,7 @@ import (
 
 // CoreVersion grows whenever the same bytes could give another row than before. Each stored row carries it,
 // so that rows of an older core are found and computed again.
-const CoreVersion int32 = 2
+const CoreVersion = version
 
 // DefaultMaxRecordBytes is the limit that applies when Limits sets none: 16 MiB.
 const DefaultMaxRecordBytes = 16 << 20
@@ -116,19 +116,25 @@ func measureWith(d *decoder, rec schemas.Record, h *headers, e *Explanation) (*s
 	b.derive(e)
 	e.seeDerived(b.row, d)
 	validate(b.row, &b.issues)
-	// The second half of the core reads the columns of the ball after their ranges were checked, and has ranges
-	// of its own.
-	f := followPitch(d)
-	flightColumns(&b, &f)
-	checkFlight(&b)
-	e.seeFlight(&f)
-	c := contactColumns(&b, &f)
-	e.seeContact(&c, b.row)
+	if CoreVersion > 1 {
+		deriveContact(&b, e)
+	}
 	b.identify(rec)
 	d.texts.assign()
 	b.row.Issues = b.issues.list()
 	e.seeValidated(b.row, b.issues)
 	return b.row, nil
+}
+
+// deriveContact is the second half of the core: the flight of the ball, and the bat where it met it. It reads
+// the columns of the ball after their ranges were checked, and has ranges of its own.
+func deriveContact(b *rowBuilder, e *Explanation) {
+	f := followPitch(b.d)
+	flightColumns(b, &f)
+	checkFlight(b)
+	e.seeFlight(&f)
+	c := contactColumns(b, &f)
+	e.seeContact(&c, b.row)
 }
 
 // rowBuilder fills a row from a decoded record and its headers, stage by stage. It lives as long as one call

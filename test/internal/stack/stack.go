@@ -196,16 +196,22 @@ func Headers(r *kgo.Record) map[string]string {
 func Binary(t *testing.T) string {
 	t.Helper()
 	if built == "" {
-		dir, err := os.MkdirTemp("", "pitchstream-test-")
-		require.NoError(t, err)
-		out := filepath.Join(dir, "pitchstream")
-		cmd := exec.Command("go", "build", "-o", out, "./cmd/pitchstream")
-		cmd.Dir = testkit.Root()
-		b, err := cmd.CombinedOutput()
-		require.NoError(t, err, string(b))
-		built = out
+		built = Build(t)
 	}
 	return built
+}
+
+// Build builds the command with these arguments of go build, and returns its path.
+func Build(t *testing.T, args ...string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pitchstream-test-")
+	require.NoError(t, err)
+	out := filepath.Join(dir, "pitchstream")
+	cmd := exec.Command("go", append(append([]string{"build", "-o", out}, args...), "./cmd/pitchstream")...)
+	cmd.Dir = testkit.Root()
+	b, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(b))
+	return out
 }
 
 var built = os.Getenv("PITCHSTREAM_TEST_BINARY")
@@ -229,7 +235,13 @@ func (s *Stack) Start(args ...string) *Process {
 // is printed.
 func (s *Stack) StartCommand(args ...string) *Process {
 	s.T.Helper()
-	cmd := exec.Command(Binary(s.T), args...)
+	return s.StartBinary(Binary(s.T), args...)
+}
+
+// StartBinary is StartCommand with another build of the binary.
+func (s *Stack) StartBinary(binary string, args ...string) *Process {
+	s.T.Helper()
+	cmd := exec.Command(binary, args...)
 	cmd.Env = s.Env
 	log, err := os.CreateTemp(s.T.TempDir(), "processor-*.log")
 	require.NoError(s.T, err)
