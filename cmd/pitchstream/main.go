@@ -202,6 +202,7 @@ type commands struct {
 	Process  processCmd  `cmd:"" group:"Files and records" help:"Make tables of files, without any server: rows as Parquet, CSV or JSON Lines, a line per batter, rejected records, a report."`
 	Export   exportCmd   `cmd:"" group:"Files and records" help:"Write the current pitches of Postgres as Parquet, one file per game date, for a warehouse."`
 	Simulate simulateCmd `cmd:"" group:"Files and records" help:"Play seeded games and write or produce their records."`
+	Identify identifyCmd `cmd:"" group:"Files and records" help:"Name batter, pitcher and team of each pitch from the league's game feed, or from a file."`
 	Players  playersCmd  `cmd:"" group:"Files and records" help:"Load the names of batters and pitchers for the API: players load FILE.csv."`
 
 	Verify  verifyCmd  `cmd:"" group:"Look and repair" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and repair what differs."`

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -99,6 +101,13 @@ func (x *IDs) Identify(record []byte) (Identity, bool) {
 	}
 	return Identity{}, false
 }
+
+// Pitches returns the lines whose event_id is a UUID, which is the pitch_id then. Their order is not the
+// file's.
+func (x *IDs) Pitches() iter.Seq2[schemas.PitchID, Identity] { return maps.All(x.byUUID) }
+
+// Others returns the number of lines whose event_id is no UUID.
+func (x *IDs) Others() int { return len(x.byText) }
 
 // Headers returns the record headers of the identifiers that are not missing, except GamePK, which is the
 // record's key.

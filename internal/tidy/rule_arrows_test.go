@@ -51,6 +51,10 @@ var rooms = []room{
 	{path: "internal/deadletter", inside: []string{"schemas", "features", "internal/kafkaread", "sink/kafkasink"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/qualityrun", inside: []string{"schemas", "internal/quality", "sink/pgsink"}, outside: all},
 	{path: "internal/players", inside: []string{"schemas", "internal/fileinput", "sink/pgsink"}, outside: all},
+	{
+		path: "internal/identify", inside: []string{"schemas", "features", "internal/fileinput", "internal/kafkaread", "internal/lifecycle", "sink/pgsink"},
+		outside: all, drivers: []string{kafka},
+	},
 	{path: "internal/doctor", inside: []string{"schemas", "sink"}, outside: all, drivers: drivers},
 	{path: "internal/explain", inside: []string{"schemas", "features", "internal/kafkaread", "sink", "internal/deadletter"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/kafkaread", inside: []string{"schemas"}, outside: all, drivers: []string{kafka}},
