@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
@@ -90,8 +91,12 @@ func TestTheReaderReadsAll(t *testing.T) {
 		require.NoError(t, raw(t, reader).QueryRow(t.Context(), `SELECT count(*) FROM `+view).Scan(&n), view)
 		require.Positive(t, n, view)
 	}
-	_, err := pgbooks.New(reader.DB()).AppliedPositions(t.Context())
+	start := schemas.Position{Topic: "raw", NextOffset: 7, TopicID: "a"}
+	_, err := owner.EnsurePositions(t.Context(), []schemas.Position{start})
 	require.NoError(t, err)
+	positions, err := pgbooks.New(reader.DB()).AppliedPositions(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, positions, start)
 	for _, sql := range []string{
 		`UPDATE pitch_registers SET venue = 'x'`, `INSERT INTO batter_totals (batter_id, seq, updated_at) VALUES (1, 1, now())`,
 		`UPDATE stream_positions SET next_offset = 0`, `UPDATE batter_totals SET pitches = 0`, `SELECT FROM pitch_registers FOR UPDATE`,

@@ -40,7 +40,8 @@ func (b *Books) TryLock(ctx context.Context, name string) (release func(), ok bo
 // AppliedPositions returns the stored positions of the group, sorted by topic and partition.
 func (b *Books) AppliedPositions(ctx context.Context) ([]schemas.Position, error) {
 	positions, err := pg.Collect(ctx, b.db, pgx.RowToStructByPos[schemas.Position],
-		`SELECT topic, partition, next_offset, coalesce(topic_id, ''), coalesce(gap, ''), coalesce(former_next_offset, 0)
+		`SELECT topic, partition, next_offset, coalesce(topic_id, ''), coalesce(gap, ''), coalesce(former_next_offset, 0),
+			coalesce(dead_letters_from, 0), coalesce(dead_letters_below, 0)
 		FROM {schema}.stream_positions WHERE consumer_group = $1 ORDER BY 1, 2`, b.db.Config.Group)
 	return positions, pg.Wrap("positions", err)
 }
