@@ -66,7 +66,7 @@ type object map[string]any
 
 // storeConfig returns the settings of Postgres for an engine that opens it.
 func storeConfig(c config.Postgres) pgsink.Config {
-	return pgsink.Config{URL: c.URL.Reveal(), Schema: c.Schema}
+	return pgsink.Config{URL: c.Address(), Schema: c.Schema}
 }
 
 // openRedis opens the live values. log may be nil.
@@ -81,5 +81,5 @@ func openRedis(ctx context.Context, c config.Redis, log *slog.Logger) (*redissin
 
 func redisConfig(c config.Redis) (redissink.Config, error) {
 	trust, err := c.TLSConfig()
-	return redissink.Config{URL: c.URL.Reveal(), TLS: trust, Prefix: c.Prefix}, err
+	return redissink.Config{URL: c.Address(), TLS: trust, Prefix: c.Prefix}, err
 }

@@ -94,7 +94,7 @@ func (c *doctorCmd) options() (o doctor.Options, err error) {
 		}
 	}
 	if c.checks("postgres", true) {
-		o.PostgresURL = c.Postgres.URL.Reveal()
+		o.PostgresURL = config.Postgres(c.Postgres).Address()
 	}
 	if c.checks("redis", c.Redis.URL.Reveal() != "") {
 		redis, err := redisConfig(config.Redis(c.Redis))

@@ -157,7 +157,9 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	defer bar.Stop()
 	p, err := explain.Find(ctx, id, explain.Options{
 		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Limits: coreLimits(c.Limits),
-		Postgres: pgread.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group},
+		Postgres: pgread.Config{
+			URL: config.Postgres(c.Postgres).Address(), Schema: c.Postgres.Schema, Group: c.Kafka.Group,
+		},
 		Window:   time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.Set,
 	})
 	if errors.Is(err, explain.ErrUnknown) {

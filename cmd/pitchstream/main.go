@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 	}
 	if err := parsed.Run(std, parsed); err != nil {
 		if _, ok := errors.AsType[*differenceError](err); !ok {
-			fmt.Fprintln(std.Err, "pitchstream:", err)
+			fmt.Fprintln(std.Err, "pitchstream:", config.HideIn(err.Error()))
 			if hint := config.Hint(command.Addr().Interface(), err); hint != "" {
 				fmt.Fprintln(std.Err, hint)
 			}
@@ -126,7 +126,7 @@ func checkPaths(parsed *kong.Context) error {
 		// guard: a URL is no path
 		if slices.Contains([]string{"DIR", "FILE", "PATH"}, kind) && strings.Contains(flag.Target.String(), "://") {
 			return fmt.Errorf("--%s=%s is a URL: want a path of this machine (mount the storage, or copy it there)",
-				flag.Name, flag.Target)
+				flag.Name, config.HideIn(flag.Target.String()))
 		}
 	}
 	return nil
@@ -149,7 +149,7 @@ func hideUnused(k *kong.Kong) error {
 }
 
 func usageError(std *stdio, err error) int {
-	fmt.Fprintln(std.Err, "pitchstream:", err)
+	fmt.Fprintln(std.Err, "pitchstream:", config.HideIn(err.Error()))
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
 		name := "pitchstream"
 		for _, p := range parse.Context.Path {

@@ -150,7 +150,7 @@ func browserURL(addr string) string {
 func (c *serveCmd) options(log *slog.Logger) (o server.Options, err error) {
 	o = server.Options{
 		Addr: string(c.Serving.APIAddr), AdminAddr: c.Serving.AdminAddr.Listen(),
-		Postgres:      pgsink.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema, Group: c.Kafka.Group},
+		Postgres:      pgsink.Config{URL: c.Postgres.Address(), Schema: c.Postgres.Schema, Group: c.Kafka.Group},
 		ServingSchema: c.Postgres.ServingSchema(), RawTopic: c.TopicRaw, DeadTopic: c.TopicDead,
 		MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait), MaxStreams: c.MaxStreams,
 		ClientRate: c.ClientRate, ClientStreams: c.ClientStreams, AnswerBytes: int64(c.AnswerCache),

@@ -42,8 +42,8 @@ func (k Kafka) Validate() error {
 	const wantBrokers = "host:port,host:port,…"
 	good := !slices.ContainsFunc(k.Brokers, func(b string) bool { return !isHostPort(b) })
 	list := any(strings.Join(k.Brokers, ","))
-	if strings.Contains(fmt.Sprint(list), "@") { // a login, which belongs into other settings
-		list = SecretURL{fmt.Sprint(list)}
+	if text := fmt.Sprint(list); strings.Contains(text, "@") { // a login, which belongs into other settings
+		list = SecretURL{text}
 	}
 	return cmp.Or(
 		present(len(k.Brokers) > 0, "kafka-brokers", wantBrokers),
@@ -116,10 +116,14 @@ func isHostPort(s string) bool {
 	return err == nil && portErr == nil && host != "" && n > 0
 }
 
-// allowed returns nil if a value is allowed, else an error with the values that are. A secret prints hidden.
+// allowed returns nil if a value is allowed, else an error with the values that are. A secret prints hidden,
+// also one that was given to the wrong setting.
 func allowed(ok bool, flag string, value any, want string) error {
 	if ok {
 		return nil
+	}
+	if text, isText := value.(string); isText {
+		value = HideIn(text)
 	}
 	return fmt.Errorf("--%s=%v: want %s", flag, value, want)
 }

@@ -106,6 +106,23 @@ func hideWords(text string) string {
 	}
 }
 
+// loginWord matches what may be a URL, and secretValue the value of a secret, within any text.
+var (
+	loginWord   = regexp.MustCompile(`[a-zA-Z0-9+.-]*(://[^\s"']|:[^\s"'@]*@)[^\s"']*`)
+	secretValue = regexp.MustCompile(`(?i)(\w*(?:password|passwd|pwd|passphrase|secret|token)=)[^\s&"']+`)
+)
+
+// HideIn hides the passwords in a text that may quote a URL, as the errors of others do.
+func HideIn(text string) string {
+	text = loginWord.ReplaceAllStringFunc(text, func(word string) string {
+		if strings.Contains(word, "user:password@") { // says how to write a URL
+			return word
+		}
+		return SecretURL{word}.String()
+	})
+	return secretValue.ReplaceAllString(text, "${1}"+hidden)
+}
+
 // GoString hides the passwords from the verb %#v.
 func (s SecretURL) GoString() string { return s.String() }
 

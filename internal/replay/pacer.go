@@ -37,7 +37,7 @@ func newPacer(o Options, log *slog.Logger) (p *pacer, err error) {
 	if o.LiveFirst {
 		live := o.Live.Postgres
 		p.live, err = pgread.Open(pgread.Config{
-			URL: live.URL.Reveal(), Schema: live.Schema, Group: o.Live.Group, MaxConns: 1,
+			URL: live.Address(), Schema: live.Schema, Group: o.Live.Group, MaxConns: 1,
 		})
 		lowerPriority()
 	}

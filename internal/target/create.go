@@ -32,7 +32,7 @@ func Create(ctx context.Context, o CreateOptions) error {
 	if err := createTopics(ctx, o); err != nil {
 		return err
 	}
-	url := o.Live.Postgres.URL.Reveal()
+	url := o.Live.Postgres.Address()
 	store, err := pgsink.Open(pgsink.Config{URL: url, Schema: o.Target.Schema})
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func Drop(ctx context.Context, o DropOptions) (d Dropped, err error) {
 	if err != nil {
 		return d, err
 	}
-	below := redissink.Config{URL: o.Redis.URL.Reveal(), TLS: trust, Prefix: d.Target.Prefix}
+	below := redissink.Config{URL: o.Redis.Address(), TLS: trust, Prefix: d.Target.Prefix}
 	if d.Keys, err = redissink.Drop(ctx, below); err != nil {
 		return d, err
 	}

@@ -39,7 +39,7 @@ type catalog struct {
 
 func open(live Options) (*catalog, error) {
 	p := live.Postgres
-	books, err := pgadmin.OpenTargets(pgsink.Config{URL: p.URL.Reveal(), Schema: p.Schema}, p.ServingSchema())
+	books, err := pgadmin.OpenTargets(pgsink.Config{URL: p.Address(), Schema: p.Schema}, p.ServingSchema())
 	return &catalog{live, books}, err
 }
 
@@ -109,7 +109,7 @@ const AliveFor = 5 * time.Second
 
 // FeedingOf reads the positions and the heartbeats from the schema of a target.
 func FeedingOf(ctx context.Context, live Options, t schemas.Target) (f Feeding, err error) {
-	url := live.Postgres.URL.Reveal()
+	url := live.Postgres.Address()
 	reader, err := pgread.Open(pgread.Config{URL: url, Schema: t.Schema, Group: t.Group})
 	if err != nil {
 		return f, err

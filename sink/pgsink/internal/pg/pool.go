@@ -141,7 +141,7 @@ func (db *DB) open(application string, conns int32, connect time.Duration) error
 		return err
 	}
 	pc, err := pgxpool.ParseConfig(db.Config.URL)
-	if err != nil {
+	if err != nil || strings.Contains(pc.ConnConfig.Host, "@") { // the host has a part of the password
 		return errors.New("postgres url: want postgres://user:password@host:5432/database, " +
 			"with the password percent-encoded") // no error of the driver, which may quote a part of the password
 	}
