@@ -45,6 +45,9 @@ type Keeper struct {
 	src   Source
 	hooks Hooks
 
+	// sourceFault is why the last sweep could not read Postgres; only the goroutine of Run uses it.
+	sourceFault string
+
 	wake    chan struct{} // holds one: Run has something to do now
 	pushing sync.Mutex    // held during a push, so that a later one cannot move applied past one that fails
 
@@ -312,10 +315,12 @@ func (k *Keeper) sweep(ctx context.Context) error {
 		k.hooks.Swept(report, err)
 	}
 	if errors.As(err, new(*sourceError)) {
-		return err // it says nothing about Redis
+		k.failSource(ctx, err)
+		return err
 	} else if err != nil {
 		return k.fail(ctx, err)
 	}
+	k.sourceFault = ""
 	if report.Repaired > 0 {
 		k.log().Info("repaired Redis from Postgres", "checked", report.Checked, "repaired", report.Repaired,
 			"forced", report.Forced, "dropped", report.Dropped, "took", time.Since(start))
@@ -381,6 +386,25 @@ func (k *Keeper) fail(ctx context.Context, err error) error {
 	}
 	k.update(func() { k.set(phase, err.Error()) })
 	return err
+}
+
+// failSource records that Redis cannot be compared with Postgres, which says nothing about Redis. The reason
+// is logged once, because a sweep that is due is tried every two seconds until it succeeds.
+func (k *Keeper) failSource(ctx context.Context, err error) {
+	reason := "cannot be compared with Postgres: " + err.Error()
+	if ctx.Err() != nil {
+		return
+	}
+	if k.sourceFault != reason {
+		k.log().Warn("Redis cannot be compared with Postgres; trying again", "error", err)
+	}
+	k.sourceFault = reason
+	k.update(func() {
+		// guard: redis: the phase says why a sweep fails
+		if k.state.Phase == PhaseRepairing {
+			k.set(PhaseRepairing, reason)
+		}
+	})
 }
 
 // clean enters PhaseOK, unless something was missed since the count was taken.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -444,7 +445,8 @@ func TestKeeperWhileAnotherSweeps(t *testing.T) {
 	})
 }
 
-// An unavailable Postgres does not make Redis unavailable.
+// An unavailable Postgres does not make Redis unavailable. The phase says what the repair waits for.
+// guard: redis: the phase says why a sweep fails
 func TestKeeperWhoseSourceFails(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.after(0)
@@ -452,6 +454,10 @@ func TestKeeperWhoseSourceFails(t *testing.T) {
 		k.expect(t, 6*time.Minute, "sweep failed")
 		k.RequestSweep()
 		k.expect(t, time.Minute, "mending", "sweep failed")
+		synctest.Wait()
+		if reason := k.State().Reason; !strings.Contains(reason, "no Postgres") {
+			t.Errorf("the phase says %q", reason)
+		}
 		k.pitch(t.Context(), 1, 1)
 		k.truth.beforeEach(nil)
 		k.expect(t, 3*time.Second, "pushed", "swept", "ok")
