@@ -15,11 +15,19 @@ const figures = [
   ["max_bat_speed_mph", "Max bat speed", "mph", 1], ["avg_bat_speed_mph", "Mean bat speed", "mph", 1], ["avg_attack_angle_deg", "Mean attack angle", "deg", 1],
 ];
 
+const decisions = [
+  ["chase_rate_pct", "Chase", "%", 1], ["zone_swing_rate_pct", "Zone swing", "%", 1], ["zone_contact_rate_pct", "Zone contact", "%", 1],
+  ["competitive_swings", "Competitive swings", "", 0], ["avg_contact_bat_speed_mph", "Mean bat speed at contact", "mph", 1], ["fast_swing_rate_pct", "Fast swings, ≥ 75 mph", "%", 1],
+  ["avg_swing_length_ft", "Mean swing length", "ft", 2], ["avg_contact_attack_angle_deg", "Mean attack angle at contact", "deg", 1], ["ideal_attack_angle_rate_pct", "Ideal angle, 5–20°", "%", 1],
+  ["squared_up_rate_pct", "Squared up, of swings", "%", 1], ["squared_up_contact_rate_pct", "Squared up, of contact", "%", 1], ["blast_rate_pct", "Blasts", "%", 1],
+  ["barrel_rate_pct", "Barrels, of batted balls", "%", 1], ["sweet_spot_rate_pct", "Sweet spot, 8–32°", "%", 1],
+];
+
 /** batter is the view of "#/batters/ID". */
 export function batter(root, [id], signal) {
   const name = h("h1", {}, `#${id}`), facts = h("p", { class: "sub" }, "\u00a0"), place = h("div", {}, loading("Loading the batter"));
   root.append(h("div", { class: "heading" }, name, facts), place);
-  const totals = totalsOf(), types = typeTable(), swing = swingPanel("Swing", signal);
+  const totals = readingsOf("Over all games", "totals", figures), choices = readingsOf("Decisions and contact", "choices", decisions), types = typeTable(), swing = swingPanel("Swing", signal);
   let rows = [], pinned = null;
   const zone = zonePlot({ parts: true, pick: r => { if (r.is_swing) pick(r.pitch_id); } }), spray = sprayChart(), of = h("p", { class: "fine" }, "\u00a0");
   const choose = () => {
@@ -33,7 +41,7 @@ export function batter(root, [id], signal) {
   const cloud = scatter(...swingAxes, { pick: p => pick(p.key) }), trend = spark({ min: 20, max: 100, points: 20, width: 400, height: 64 });
   const range = h("p", { class: "fine" }, "\u00a0");
   const past = history(id, signal, found => { rows = found; choose(); }, pick);
-  const body = h("div", { class: "batter-grid" }, totals.node, swing.node,
+  const body = h("div", { class: "batter-grid" }, totals.node, choices.node, swing.node,
     panel("Bat speed and attack angle", { class: "cloud" }, cloud.node, h("p", { class: "fine" }, "Each of his last swings. Hollow: a questionable speed, or a suspected swing."),
       h("h3", {}, "Bat speed of the last 50 swings"), trend.node, range),
     panel("Zone and field", { class: "maps" }, h("div", { class: "inner" }, zone.node, spray.node), of), types.node, past.node);
@@ -52,6 +60,7 @@ export function batter(root, [id], signal) {
       text(facts, [b.team, `#${id}`, b.last_pitch ? `last pitch ${time(b.last_pitch.event_time)}` : ""].filter(Boolean).join(" · "));
       document.title = `${name.textContent} · pitchstream`;
       totals.show(b);
+      choices.show(b);
       types.show(Object.entries(b.by_pitch_type ?? {}).map(([type, counts]) => ({ type, ...counts })));
       past.read();
       readSwings();
@@ -77,9 +86,10 @@ function show(cloud, trend, range, swings) {
   trend.show(speeds, words);
 }
 
-function totalsOf() {
+/** readingsOf is a panel of single numbers of a batter; a changed one is tinted for a moment. */
+function readingsOf(title, area, figures) {
   const places = figures.map(([key, label, unit, decimals]) => ({ key, decimals, value: h("span", { class: "value" }, missing), label, unit }));
-  const node = h("section", { class: "panel totals", "aria-label": "Over all games" }, h("dl", { class: "readings" }, ...places.map(p =>
+  const node = panel(title, { class: area }, h("dl", { class: "readings" }, ...places.map(p =>
     h("div", { "data-figure": p.key }, h("dt", {}, p.label), h("dd", {}, p.value, p.unit ? h("span", { class: "unit" }, ` ${p.unit}`) : null)))));
   let before = null;
   return {

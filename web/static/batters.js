@@ -8,7 +8,8 @@ import { get, poll } from "./net.js";
 import { table } from "./table.js";
 
 const most = 100; // batters in one answer
-const stats = ["pitches", "swing_count", "whiff_rate_pct", "max_exit_velocity_mph", "avg_exit_velocity_mph", "hard_hit_count", "max_bat_speed_mph", "avg_bat_speed_mph", "avg_attack_angle_deg"];
+const stats = ["pitches", "swing_count", "whiff_rate_pct", "max_exit_velocity_mph", "avg_exit_velocity_mph", "hard_hit_count", "max_bat_speed_mph", "avg_bat_speed_mph", "avg_attack_angle_deg",
+  "chase_rate_pct", "avg_contact_bat_speed_mph", "squared_up_rate_pct", "barrel_rate_pct"];
 
 /** batters is the view of "#/batters". */
 export function batters(root, _, signal) {
@@ -27,6 +28,10 @@ export function batters(root, _, signal) {
     { key: "max_bat_speed_mph", label: "Max bat speed", unit: "mph", decimals: 1, value: b => b.max_bat_speed_mph },
     { key: "avg_bat_speed_mph", label: "Mean bat speed", unit: "mph", decimals: 1, value: b => b.avg_bat_speed_mph },
     { key: "avg_attack_angle_deg", label: "Mean attack angle", unit: "deg", decimals: 1, value: b => b.avg_attack_angle_deg },
+    { key: "chase_rate_pct", label: "Chase", unit: "%", decimals: 1, value: b => b.chase_rate_pct },
+    { key: "avg_contact_bat_speed_mph", label: "Speed at contact", unit: "mph", decimals: 1, value: b => b.avg_contact_bat_speed_mph },
+    { key: "squared_up_rate_pct", label: "Squared up", unit: "%", decimals: 1, value: b => b.squared_up_rate_pct },
+    { key: "barrel_rate_pct", label: "Barrel", unit: "%", decimals: 1, value: b => b.barrel_rate_pct },
   ], {
     caption: "Batters over all games", key: b => b.batter_id, sort: { key: "pitches", up: false },
     onsort: sort => { if (stats.includes(sort.key)) { state.stat = sort.key; asking.now(); } },
