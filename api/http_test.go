@@ -99,6 +99,7 @@ func TestRequestIDs(t *testing.T) {
 
 // Whatever is asked wrongly has a problem for an answer, which is valid by the document where there is an
 // operation.
+// guard: api: a time of a filter is one of Postgres'
 func TestWrongQuestions(t *testing.T) {
 	k := newAsker(t, newStores(), nil)
 	many := strings.TrimSuffix(strings.Repeat("1,", 101), ",")
@@ -108,6 +109,11 @@ func TestWrongQuestions(t *testing.T) {
 		"/v1/games?limit=0": opGames, "/v1/games?limit=101": opGames, "/v1/games/" + strings.Repeat("g", 65): opGame,
 		"/v1/leaders": opLeaders, "/v1/leaders?stat=name": opLeaders, "/v1/leaders?stat=pitches;drop": opLeaders, "/v1/leaders?stat=pitches&min_swings=-1": opLeaders,
 		"/v1/batters/1/pitches?limit=201": opPitches, "/v1/batters/1/pitches?cursor=zzz": opPitches, "/v1/batters/1/pitches?cursor=" + strings.Repeat("A", 34): opPitches,
+		"/v1/pitches?cursor=zzz": opFind, "/v1/pitches?cursor=" + strings.Repeat("A", 34): opFind, "/v1/pitches?cursor=%00": opFind,
+		"/v1/pitches?batter=x": opFind, "/v1/pitches?batter=": opFind, "/v1/pitches?pitcher=1.5": opFind, "/v1/pitches?pitcher=99999999999999999999": opFind,
+		"/v1/pitches?is_chase=yes": opFind, "/v1/pitches?is_swing=1": opFind, "/v1/pitches?result=strike": opFind, "/v1/pitches?limit=0": opFind, "/v1/pitches?limit=201": opFind,
+		"/v1/pitches?since=yesterday": opFind, "/v1/pitches?until=0000-01-01T00:00:00Z": opFind, "/v1/pitches?since=9999-12-31T23:59:59-23:00": opFind,
+		"/v1/pitches?since=2025-04-06T00:00:00+00:00": opFind, "/v1/pitches?game=" + strings.Repeat("g", 65): opFind, "/v1/pitches?pitch_type=%ff": opFind, "/v1/pitches?pitch_type=" + strings.Repeat("g", 201): opFind, "/v1/pitches?bater=1": opFind,
 		"/v1/pitches/1": opPitch, "/v1/pitches/zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz": opPitch,
 	} {
 		require.Equal(t, problemInput, k.get(422, op, path)["type"], path)
@@ -153,7 +159,7 @@ func TestTheDocument(t *testing.T) {
 	require.Regexp(t, `^3\.1\.`, doc.OpenAPI)
 	for _, op := range []string{
 		opBatter, opBatters, opBatterGame, opGames, opGame, opLeaders,
-		opPitches, opPitch, opStream, opGameStream,
+		opPitches, opFind, opPitch, opStream, opGameStream,
 	} {
 		require.Contains(t, doc.Paths, op)
 	}

@@ -290,6 +290,23 @@ func (s fakeStore) GamePitches(
 	return complete(out), s.ask(ctx, "GamePitches")
 }
 
+func (s fakeStore) FindPitches(
+	ctx context.Context, f schemas.PitchFilter, after *schemas.PitchCursor, limit int,
+) (out []schemas.StoredRow, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rows {
+		isIn := after == nil || r.EventTime < after.EventTime
+		isIn = isIn && (!f.BatterID.Present || r.BatterID == f.BatterID)
+		isIn = isIn && (!f.IsSwing.Present || r.IsSwing == f.IsSwing.Value)
+		isIn = isIn && (!f.Since.Present || r.EventTime >= f.Since.Value)
+		if isIn && len(out) < limit {
+			out = append(out, r)
+		}
+	}
+	return complete(out), s.ask(ctx, "FindPitches")
+}
+
 func (s fakeStore) Swings(ctx context.Context, ids []int64, limit int) (out []schemas.StoredRow, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -405,6 +422,7 @@ const (
 	opGamePitch  = "/v1/games/{game}/pitches"
 	opLeaders    = "/v1/leaders"
 	opPitches    = "/v1/batters/{id}/pitches"
+	opFind       = "/v1/pitches"
 	opPitch      = "/v1/pitches/{id}"
 	opSwing      = "/v1/pitches/{id}/swing"
 	opSwings     = "/v1/swings"

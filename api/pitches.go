@@ -41,11 +41,7 @@ func getBatterPitches(ctx context.Context, a *API, in *batterPitchesIn) (body Pi
 		return body, huma.Error404NotFound("no pitch of this batter is stored")
 	}
 	body = Pitches{BatterID: in.ID, Freshness: Freshness{Condition: condition}}
-	if len(rows) > in.Limit {
-		rows = rows[:in.Limit]
-		last := rows[in.Limit-1]
-		body.NextCursor = cursorText(schemas.PitchCursor{EventTime: last.EventTime, PitchID: last.PitchID})
-	}
+	body.NextCursor, rows = cutPage(rows, in.Limit)
 	body.coverRows(rows)
 	body.Pitches = a.names.pitches(rows)
 	return body, nil
@@ -65,6 +61,15 @@ func getPitch(ctx context.Context, a *API, in *pitchIn) (body OnePitch, err erro
 		return body, huma.Error404NotFound("this pitch does not stand: it was never measured, or it was deleted")
 	}
 	return OnePitch{Pitch: a.names.pitch(*row), AsOf: row.EventTime, Condition: condition}, nil
+}
+
+// cutPage returns the rows of a page, and the cursor of the next one, "" if they are the last.
+func cutPage(rows []schemas.StoredRow, limit int) (next string, page []schemas.StoredRow) {
+	if len(rows) <= limit {
+		return "", rows
+	}
+	last := rows[limit-1]
+	return cursorText(schemas.PitchCursor{EventTime: last.EventTime, PitchID: last.PitchID}), rows[:limit]
 }
 
 // A cursor is a version byte, the event time and the pitch id, in base64. Clients must not look into it.

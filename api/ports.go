@@ -35,6 +35,10 @@ type Store interface {
 	BatterPitches(
 		ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
 	) ([]schemas.StoredRow, error)
+	// FindPitches returns the rows that the filter chooses, the newest first, from behind the cursor on.
+	FindPitches(
+		ctx context.Context, f schemas.PitchFilter, after *schemas.PitchCursor, limit int,
+	) ([]schemas.StoredRow, error)
 	GamePitches(ctx context.Context, gamePK string, limit int) ([]schemas.StoredRow, error)
 	// Swings returns the newest swings of each batter, at most limit of each, newest first.
 	Swings(ctx context.Context, ids []int64, limit int) ([]schemas.StoredRow, error)

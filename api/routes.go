@@ -22,6 +22,7 @@ func routes(a *API) (http.Handler, error) {
 	register(a, doc, "get-leaders", "/v1/leaders", "Who leads in a value", getLeaders)
 	register(a, doc, "get-batter-pitches", "/v1/batters/{id}/pitches",
 		"A batter's pitches, the newest first", getBatterPitches)
+	register(a, doc, "find-pitches", "/v1/pitches", "Pitches chosen by filters, the newest first", findPitches)
 	register(a, doc, "get-pitch", "/v1/pitches/{id}", "One pitch: its row, and where it comes from", getPitch)
 	register(a, doc, "get-batter-swings", "/v1/batters/{id}/swings",
 		"A batter's last swings, the newest first", getBatterSwings)

@@ -111,7 +111,7 @@ func TestNothingIsAnywhere(t *testing.T) {
 	k := newAsker(t, s, nil)
 	for op, path := range map[string]string{
 		opBatter: "/v1/batters/1", opBatters: "/v1/batters?ids=1,2", opBatterGame: "/v1/batters/1/games/g", opGames: "/v1/games", opGame: "/v1/games/g",
-		opLeaders: "/v1/leaders?stat=pitches", opPitches: "/v1/batters/1/pitches", opPitch: "/v1/pitches/00000000-0000-0000-0000-000000000001",
+		opLeaders: "/v1/leaders?stat=pitches", opPitches: "/v1/batters/1/pitches", opFind: "/v1/pitches", opPitch: "/v1/pitches/00000000-0000-0000-0000-000000000001",
 		opStream: "/v1/batters/1/stream", opGameStream: "/v1/games/g/stream",
 	} {
 		body := k.get(503, op, path)

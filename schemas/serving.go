@@ -76,6 +76,19 @@ type PlayedGame struct {
 	StreamLast TimeMS
 }
 
+// PitchFilter chooses pitches: those for which everything holds that is present.
+type PitchFilter struct {
+	BatterID  Opt[int64]
+	PitcherID Opt[int64]
+	GamePK    Text
+	PitchType Text
+	Result    Text
+	IsSwing   Opt[bool]
+	IsChase   Opt[bool]
+	Since     Opt[TimeMS] // of the event time, inclusive
+	Until     Opt[TimeMS] // exclusive
+}
+
 // PitchCursor is a place in a list of pitches, newest first: the list goes on behind this pitch.
 type PitchCursor struct {
 	EventTime TimeMS

@@ -2,6 +2,8 @@ package pgread
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -31,6 +33,60 @@ func (r *Reader) BatterPitches(
 	}
 	return r.rows(ctx, `WHERE batter_id = $1 AND (event_time, pitch_id) < ($3, $4)`+order,
 		id, limit, after.EventTime.Time(), [16]byte(after.PitchID))
+}
+
+// FindPitches returns the rows that the filter chooses, the newest first, from behind the cursor on; nil:
+// from the newest.
+func (r *Reader) FindPitches(
+	ctx context.Context, f schemas.PitchFilter, after *schemas.PitchCursor, limit int,
+) (found []schemas.StoredRow, err error) {
+	where, args := filterPitches(f, after)
+	args = append(args, limit)
+	b := &pgx.Batch{}
+	// A value that no row has, as a misspelled type, would else be looked for in the whole table.
+	b.Queue(`SELECT set_config('enable_seqscan', 'off', true)`)
+	b.Queue(`SELECT `+pg.RowColumns+` FROM {schema}.pitches `+where+
+		` ORDER BY event_time DESC, pitch_id DESC LIMIT $`+strconv.Itoa(len(args)), args...).
+		Query(func(rows pgx.Rows) (err error) {
+			found, err = pgx.CollectRows(rows, pg.ScanRow)
+			return err
+		})
+	return found, pg.Wrap("pitches", r.db.Run(ctx, b))
+}
+
+// filterPitches returns the condition of a filter, and its arguments.
+func filterPitches(f schemas.PitchFilter, after *schemas.PitchCursor) (where string, args []any) {
+	var all []string
+	add := func(isPresent bool, condition string, values ...any) {
+		if !isPresent {
+			return
+		}
+		for _, v := range values {
+			args = append(args, v)
+			condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(args)), 1)
+		}
+		all = append(all, condition)
+	}
+	add(f.BatterID.Present, `batter_id = ?`, f.BatterID.Value)
+	add(f.PitcherID.Present, `pitcher_id = ?`, f.PitcherID.Value)
+	add(f.GamePK != "", `game_pk = ?`, string(f.GamePK))
+	add(f.PitchType != "", `pitch_type = ?`, string(f.PitchType))
+	add(f.Result != "", `pitch_result = ?`, string(f.Result))
+	// The words are those of the partial indexes, which a parameter would not be seen to imply.
+	add(f.IsSwing.Present && f.IsSwing.Value, `is_swing`)
+	add(f.IsSwing.Present && !f.IsSwing.Value, `NOT is_swing`)
+	add(f.IsChase.Present && f.IsChase.Value, `is_chase`)
+	add(f.IsChase.Present && !f.IsChase.Value, `NOT is_chase`)
+	add(f.Since.Present, `event_time >= ?`, f.Since.Value.Time())
+	add(f.Until.Present, `event_time < ?`, f.Until.Value.Time())
+	if after != nil {
+		// guard: api: a page begins behind the cursor
+		add(true, `(event_time, pitch_id) < (?, ?)`, after.EventTime.Time(), [16]byte(after.PitchID))
+	}
+	if len(all) == 0 {
+		return "", nil
+	}
+	return `WHERE ` + strings.Join(all, ` AND `), args
 }
 
 // GamePitches returns the newest rows of a game, the newest first.
