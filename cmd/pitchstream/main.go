@@ -207,6 +207,7 @@ type commands struct {
 
 	Verify  verifyCmd  `cmd:"" group:"Look and repair" help:"Compare Kafka, Postgres and Redis pitch by pitch and field by field, and repair what differs."`
 	Quality qualityCmd `cmd:"" group:"Look and repair" help:"Judge the data of a game day against the week before: missing bat tracking, issues, gaps, delays, drift by venue."`
+	Compare compareCmd `cmd:"" group:"Look and repair" help:"Compare the stored pitches with numbers that others publish: compare savant FILE.csv."`
 	Explain explainCmd `cmd:"" group:"Look and repair" help:"Show everything known about one pitch: its versions, each stage of the core, its row, what it adds to the aggregates, its dead letters."`
 	DLQ     dlqCmd     `cmd:"" group:"Look and repair" name:"dlq" help:"List, show, retry, export and discard dead letters."`
 

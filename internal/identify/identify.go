@@ -267,3 +267,13 @@ func (r *run) waitAfter(err error, failures int) time.Duration {
 	}
 	return wait
 }
+
+// Plays returns the pitches of one feed as it is now, and its game. It needs no server but the feed's.
+func Plays(ctx context.Context, o Options) (game string, plays []Play, err error) {
+	f, err := newSource(o).next(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	plays, _ = f.plays()
+	return f.game(), plays, nil
+}

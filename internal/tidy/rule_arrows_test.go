@@ -51,6 +51,7 @@ var rooms = []room{
 	{path: "internal/deadletter", inside: []string{"schemas", "features", "internal/kafkaread", "sink/kafkasink"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/qualityrun", inside: []string{"schemas", "internal/quality", "sink/pgsink"}, outside: all},
 	{path: "internal/players", inside: []string{"schemas", "internal/fileinput", "sink/pgsink"}, outside: all},
+	{path: "internal/compare", inside: []string{"schemas", "internal/fileinput", "internal/identify"}, outside: all},
 	{
 		path: "internal/identify", inside: []string{"schemas", "features", "internal/fileinput", "internal/kafkaread", "internal/lifecycle", "sink/pgsink"},
 		outside: all, drivers: []string{kafka},
