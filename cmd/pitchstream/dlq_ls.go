@@ -58,7 +58,7 @@ func (c *dlqLsCmd) Run(ctx context.Context, std *stdio) error {
 		case c.JSON:
 			return terminal.PrintJSON(std.Out, report)
 		}
-		return printLetters(std.Out, c.Servers.Topics.TopicDead, report)
+		return printLetters(std.text(), c.Servers.Topics.TopicDead, report)
 	}
 	return c.Servers.run(ctx, &c.Which, dlqRun{progress: bar.Set, coreOnly: true, do: list})
 }

@@ -163,7 +163,7 @@ func (c *dlqRetryCmd) printPrediction(std *stdio, r deadletter.Report) {
 		if g.Superseded > 0 {
 			superseded = ", " + terminal.Count(g.Superseded) + " superseded"
 		}
-		fmt.Fprintf(std.Out, "  %s of %s would pass%s: %s\n", terminal.Count(g.WouldPass+g.Superseded),
+		fmt.Fprintf(std.text(), "  %s of %s would pass%s: %s\n", terminal.Count(g.WouldPass+g.Superseded),
 			terminal.Count(g.Selected), superseded, cmp.Or(g.Shape, string(g.Code), noCode))
 	}
 	if r.Tried > 0 && !c.Again {
@@ -191,7 +191,7 @@ func (c *dlqRetryCmd) print(std *stdio, r deadletter.RetryReport) error {
 		}
 	}
 	for _, reason := range r.Reasons {
-		fmt.Fprintln(std.Out, "  "+reason)
+		fmt.Fprintln(std.text(), "  "+reason)
 	}
 	return nil
 }

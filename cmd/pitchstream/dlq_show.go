@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/terminal"
@@ -55,6 +54,7 @@ func (c *dlqShowCmd) Validate() error {
 // Run prints the selected dead letters.
 func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
 	w := bufio.NewWriter(std.Out)
+	text := terminal.Plain(w)
 	show := func(ctx context.Context, desk *deadletter.Desk, filter deadletter.Filter) error {
 		shown := 0
 		err := desk.Each(ctx, filter, func(l *deadletter.Letter) (bool, error) {
@@ -69,7 +69,7 @@ func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
 					Today: judged.Today(), Fault: l.Fault(coreLimits(c.Servers.Limits)),
 				})
 			} else {
-				c.print(w, l, &judged, shown)
+				c.print(text, l, &judged, shown)
 			}
 			enough := c.Limit > 0 && shown == c.Limit || len(filter.At) > 0 && shown == len(filter.At)
 			return !enough, err
@@ -84,15 +84,16 @@ func (c *dlqShowCmd) Run(ctx context.Context, std *stdio) error {
 
 func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judgement, n int) {
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-9s %s\n", name, fmt.Sprintf(format, args...))
+		oneLine := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", `\n`)
+		fmt.Fprintf(w, "  %-9s %s\n", name, oneLine)
 	}
 	if n > 1 {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "letter %d:%d of %s, written %s\n", l.At.Partition, l.At.Offset, l.At.Topic,
 		schemas.TimeMS(l.At.TimestampMS))
-	line("code", "%s", cmp.Or(string(l.Code), noCode))
-	line("message", "%s", l.Message)
+	line("code", "%s", cmp.Or(textOrBytes([]byte(l.Code)), noCode))
+	line("message", "%s", textOrBytes([]byte(l.Message)))
 	if l.Ours {
 		line("origin", "%s/%d@%d of %s; failed %s, first %s", l.ID.Origin.Topic, l.ID.Origin.Partition,
 			l.ID.Origin.Offset,
@@ -112,7 +113,7 @@ func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judg
 		if i == 0 {
 			name = "headers"
 		}
-		line(name, "%s: %s", h.Key, textOrBytes(h.Value))
+		line(name, "%s: %s", textOrBytes([]byte(h.Key)), textOrBytes(h.Value))
 	}
 	line("value", "%s, SHA-256 %x", terminal.Bytes(int64(len(l.Value))), sha256.Sum256(l.Value))
 	c.printFault(w, l)
@@ -160,7 +161,8 @@ func decisionText(j *deadletter.Judgement) string {
 
 // textOrBytes returns text unchanged, anything else in Go's quotes.
 func textOrBytes(b []byte) string {
-	if !utf8.Valid(b) || strings.ContainsFunc(string(b), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	// guard: terminal: dlq ls prints no escape sequence of a record | !terminal.IsText(b) -> false
+	if !terminal.IsText(b) {
 		return fmt.Sprintf("%q", b)
 	}
 	return string(b)

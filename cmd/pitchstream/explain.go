@@ -112,7 +112,7 @@ func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		err = terminal.PrintJSON(w, p.JSON())
 	} else {
-		printExplained(w, p, c.Windows)
+		printExplained(terminal.Plain(w), p, c.Windows)
 	}
 	if err = errors.Join(err, w.Flush()); err != nil {
 		return err
@@ -160,7 +160,7 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 		Postgres: pgread.Config{
 			URL: config.Postgres(c.Postgres).Address(), Schema: c.Postgres.Schema, Group: c.Kafka.Group,
 		},
-		Window:   time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.Set,
+		Window: time.Duration(c.Window), All: c.All, GamePK: c.Game, Progress: bar.Set,
 	})
 	if errors.Is(err, explain.ErrUnknown) {
 		err = fmt.Errorf("%w: name its game with --game, or search everything with --all", err)

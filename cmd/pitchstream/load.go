@@ -140,7 +140,7 @@ func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 	if report == nil {
 		return err
 	}
-	if printErr := c.print(std.Out, report); err == nil {
+	if printErr := c.print(std.text(), report); err == nil {
 		err = printErr
 	}
 	return err

@@ -17,6 +17,7 @@ import (
 	kongcompletion "github.com/jotaen/kong-completion"
 
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
 // Exit statuses. Shell scripts rely on them.
@@ -32,6 +33,9 @@ type stdio struct {
 	Out io.Writer
 	Err io.Writer
 }
+
+// text returns Out for texts that may quote a record.
+func (s *stdio) text() io.Writer { return terminal.Plain(s.Out) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -77,7 +81,7 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 	}
 	if err := parsed.Run(std, parsed); err != nil {
 		if _, ok := errors.AsType[*differenceError](err); !ok {
-			fmt.Fprintln(std.Err, "pitchstream:", config.HideIn(err.Error()))
+			fmt.Fprintln(terminal.Plain(std.Err), "pitchstream:", config.HideIn(err.Error()))
 			if hint := config.Hint(command.Addr().Interface(), err); hint != "" {
 				fmt.Fprintln(std.Err, hint)
 			}
@@ -149,7 +153,7 @@ func hideUnused(k *kong.Kong) error {
 }
 
 func usageError(std *stdio, err error) int {
-	fmt.Fprintln(std.Err, "pitchstream:", config.HideIn(err.Error()))
+	fmt.Fprintln(terminal.Plain(std.Err), "pitchstream:", config.HideIn(err.Error()))
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context != nil {
 		name := "pitchstream"
 		for _, p := range parse.Context.Path {

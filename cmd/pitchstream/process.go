@@ -110,7 +110,7 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) error {
 	case err != nil:
 		return err
 	}
-	if err := c.print(std.Out, report); err != nil {
+	if err := c.print(std.text(), report); err != nil {
 		return err
 	}
 	if report.Records.In > 0 && report.Records.Rejected == report.Records.In {

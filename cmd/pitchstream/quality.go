@@ -96,7 +96,7 @@ func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 			fmt.Fprintln(std.Out)
 			fallthrough
 		default:
-			err = printQuality(std.Out, r, c.All)
+			err = printQuality(std.text(), r, c.All)
 		}
 		if err != nil {
 			return err

@@ -128,7 +128,7 @@ func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, 
 		e.SetIndent("", "  ")
 		err = e.Encode(r)
 	} else {
-		printReplay(std.Out, r)
+		printReplay(std.text(), r)
 	}
 	if err = errors.Join(err, r.Err()); err != nil || !c.Follow || ctx.Err() != nil {
 		return err

@@ -104,9 +104,9 @@ func (c *targetDiffCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		err = terminal.PrintJSON(std.Out, d)
 	} else {
-		printTable(std.Out, d, "rows", d.Rows)
-		printTable(std.Out, d, "batters", d.Batters)
-		printTable(std.Out, d, "batter-games", d.BatterGames)
+		printTable(std.text(), d, "rows", d.Rows)
+		printTable(std.text(), d, "batters", d.Batters)
+		printTable(std.text(), d, "batter-games", d.BatterGames)
 		if d.OtherCore > 0 {
 			rows := terminal.Counted(d.OtherCore, "row")
 			fmt.Fprintf(std.Out, "%s were computed by another version of the core\n", rows)

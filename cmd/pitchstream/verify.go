@@ -138,7 +138,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	if err := c.print(std.Out, r); err != nil {
+	if err := c.print(std.text(), r); err != nil {
 		return err
 	}
 	// guard: verify: what is left ends with 1

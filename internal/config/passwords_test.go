@@ -133,7 +133,7 @@ func TestAPasswordInAFileOfItsOwnIsLoggedInWith(t *testing.T) {
 	require.Contains(t, warnings[0], "others can read "+secret)
 	for flags, want := range map[string]string{
 		"--redis-url=h:1 --postgres-url=postgres://u:p@h/d --postgres-password=x": "give the password in --postgres-url or as --postgres-password, not both",
-		"--redis-url=redis://:p@h:1 --postgres-url=postgres://h/d":                 "give the password in --redis-url or as --redis-password, not both",
+		"--redis-url=redis://:p@h:1 --postgres-url=postgres://h/d":                "give the password in --redis-url or as --redis-password, not both",
 	} {
 		_, _, err := parse(t, rest+flags)
 		require.ErrorContains(t, err, want)

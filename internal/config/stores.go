@@ -22,7 +22,7 @@ type Postgres struct {
 	Password     Secret `name:"postgres-password" placeholder:"SECRET" help:"Password to log in with, where the URL has none, written as it is. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	PasswordFile string `name:"postgres-password-file" placeholder:"FILE" help:"File with the password, as a secret that is mounted."`
 
-	Schema  string    `name:"postgres-schema" default:"pitchstream" placeholder:"NAME" help:"Schema of the tables, a target of its own. Default: pitchstream. DANGER: two processors of different consumer groups must not write to one schema."`
+	Schema string `name:"postgres-schema" default:"pitchstream" placeholder:"NAME" help:"Schema of the tables, a target of its own. Default: pitchstream. DANGER: two processors of different consumer groups must not write to one schema."`
 }
 
 var schemaPattern = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
@@ -87,10 +87,10 @@ type Redis struct {
 	Password     Secret `name:"redis-password" placeholder:"SECRET" help:"Password to log in with, where the URL has none, written as it is; of the data servers, not of Sentinels. Seen by all who may list processes when given as a flag: prefer the variable or the file."`
 	PasswordFile string `name:"redis-password-file" placeholder:"FILE" help:"File with the password, as a secret that is mounted."`
 
-	TLSCA   string    `name:"redis-tls-ca" placeholder:"FILE" help:"PEM file of the authorities to trust instead of the system's. Needs a rediss:// URL."`
-	TLSCert string    `name:"redis-tls-cert" placeholder:"FILE" help:"PEM file of our certificate, for servers that ask for one. Needs a rediss:// URL and --redis-tls-key."`
-	TLSKey  string    `name:"redis-tls-key" placeholder:"FILE" help:"PEM file of our certificate's private key."`
-	Prefix  string    `name:"redis-prefix" default:"ps:live:" placeholder:"PREFIX" help:"Start of all keys, a target of its own. Default: ps:live:. DANGER: what is below it belongs to pitchstream, and a rebuild deletes there."`
+	TLSCA   string `name:"redis-tls-ca" placeholder:"FILE" help:"PEM file of the authorities to trust instead of the system's. Needs a rediss:// URL."`
+	TLSCert string `name:"redis-tls-cert" placeholder:"FILE" help:"PEM file of our certificate, for servers that ask for one. Needs a rediss:// URL and --redis-tls-key."`
+	TLSKey  string `name:"redis-tls-key" placeholder:"FILE" help:"PEM file of our certificate's private key."`
+	Prefix  string `name:"redis-prefix" default:"ps:live:" placeholder:"PREFIX" help:"Start of all keys, a target of its own. Default: ps:live:. DANGER: what is below it belongs to pitchstream, and a rebuild deletes there."`
 }
 
 var prefixPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,100}$`)

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/pitchstream/pitchstream/features"
 )
@@ -139,7 +140,7 @@ func clean(b []byte) string {
 		switch {
 		case r == '\n', r == '\t', r == '\r':
 			return ' '
-		case r == '\uFFFD', r < ' ', r == 0x7f:
+		case r == '\uFFFD', !unicode.IsGraphic(r):
 			return '·'
 		}
 		return r

@@ -87,7 +87,7 @@ func (p *Progress) SetBytes(n int64) { p.bytes.Store(n) }
 func (p *Progress) Note(format string, args ...any) {
 	p.outMu.Lock()
 	defer p.outMu.Unlock()
-	fmt.Fprintf(p.out, format+"\n", args...)
+	fmt.Fprintln(p.out, Text(fmt.Sprintf(format, args...)))
 }
 
 // Stop ends the report and removes the bar. It may be called twice.

@@ -1,10 +1,14 @@
 package terminal
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"strings"
+	"unicode"
+	"unicode/utf16"
 )
 
 // Count formats n with its thousands separated: 12,000.
@@ -54,9 +58,31 @@ func Duration(seconds float64) string {
 	return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
 }
 
-// PrintJSON writes v as one line of JSON.
+// PrintJSON writes v as one line of JSON, in which a terminal obeys nothing.
 func PrintJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	text := line.String()
+	if strings.ContainsFunc(text, isHidden) {
+		var escaped strings.Builder
+		for _, r := range text {
+			if !isHidden(r) {
+				escaped.WriteRune(r)
+				continue
+			}
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&escaped, `\u%04x`, unit)
+			}
+		}
+		text = escaped.String()
+	}
+	_, err := io.WriteString(out, text)
+	return err
 }
+
+// isHidden reports whether a character without a shape may stand in JSON as it is.
+func isHidden(r rune) bool { return r >= 0x7f && !unicode.IsGraphic(r) }
