@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
@@ -15,11 +17,12 @@ type topicsCmd struct {
 	Kafka  config.Kafka  `embed:"" group:"Kafka"`
 	Topics config.Topics `embed:"" group:"Kafka"`
 
-	Partitions      int32        `name:"topic-partitions" default:"6" placeholder:"N" help:"Partitions of a topic that is created: as many processors can share the work. Default: 6. DANGER: it cannot be changed later without moving games to other partitions."`
-	Replication     int16        `name:"topic-replication" default:"-1" placeholder:"N" help:"Replicas of a topic that is created; -1: the broker's default. For the promise that nothing is lost: 3, with min.insync.replicas=2."`
-	MaxMessageBytes config.Bytes `name:"topic-max-message-bytes" default:"20MiB" placeholder:"SIZE" help:"max.message.bytes of the raw topic (a batch as sent, compressed); the dead-letter topic's is 1 MiB more. Default: 20MiB."`
-	Check           bool         `env:"-" name:"check" help:"Create nothing: exit 1 when a topic is missing or differs."`
-	JSON            bool         `env:"-" name:"json" help:"Print one JSON object instead of text."`
+	Partitions      int32         `name:"topic-partitions" default:"6" placeholder:"N" help:"Partitions of a topic that is created: as many processors can share the work. Default: 6. DANGER: it cannot be changed later without moving games to other partitions."`
+	Replication     int16         `name:"topic-replication" default:"-1" placeholder:"N" help:"Replicas of a topic that is created; -1: the broker's default. For the promise that nothing is lost: 3, with min.insync.replicas=2."`
+	MaxMessageBytes config.Bytes  `name:"topic-max-message-bytes" default:"20MiB" placeholder:"SIZE" help:"max.message.bytes of the raw topic (a batch as sent, compressed); the dead-letter topic's is 1 MiB more. Default: 20MiB."`
+	Check           bool          `env:"-" name:"check" help:"Create nothing: exit 1 when a topic is missing or differs."`
+	Limits          config.Limits `embed:"" group:"Kafka"`
+	JSON            bool          `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
 // Run prints a line for each topic, and one for each difference.
@@ -29,15 +32,20 @@ func (c *topicsCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	defer client.Close()
-	want := kafkasink.Topics(kafkasink.TopicsConfig{
+	names := kafkasink.TopicsConfig{
 		Raw: c.Topics.TopicRaw, Rows: c.Topics.TopicRows, Dead: c.Topics.TopicDead,
 		Partitions: c.Partitions, Replication: c.Replication, MaxMessageBytes: int(c.MaxMessageBytes),
-	})
-	states, err := kafkasink.EnsureTopics(ctx, kadm.NewClient(client), want, c.Check)
+	}
+	admin := kadm.NewClient(client)
+	states, err := kafkasink.EnsureTopics(ctx, admin, kafkasink.Topics(names), c.Check)
 	if err != nil {
 		return err
 	}
-	differs := false
+	misfits, err := kafkasink.SizeMisfits(ctx, admin, names, int64(c.Limits.MaxRecordBytes))
+	if err != nil {
+		return err
+	}
+	differs := slices.ContainsFunc(misfits, func(m kafkasink.Misfit) bool { return !m.IsNote })
 	var topics []object
 	for _, s := range states {
 		differs = differs || s.Missing || len(s.Differences) > 0
@@ -57,9 +65,22 @@ func (c *topicsCmd) Run(ctx context.Context, std *stdio) error {
 		}
 	}
 	if c.JSON {
-		err = terminal.PrintJSON(std.Out, object{"topics": topics})
+		misfits = append([]kafkasink.Misfit{}, misfits...)
+		err = terminal.PrintJSON(std.Out, object{"topics": topics, "misfits": misfits})
+	} else {
+		printMisfits(std.Out, misfits)
 	}
 	return orDifference(err, c.Check && differs)
+}
+
+func printMisfits(out io.Writer, misfits []kafkasink.Misfit) {
+	for _, m := range misfits {
+		word := "sizes:"
+		if m.IsNote {
+			word = "note: "
+		}
+		fmt.Fprintf(out, "%s   %s\n  repair:  %s\n", word, m.Text, m.Repair)
+	}
 }
 
 func stateWord(s kafkasink.TopicState) string {

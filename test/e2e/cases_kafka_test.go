@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -354,4 +355,32 @@ func TestATopicThatReplacesTimestampsIsNamed(t *testing.T) {
 	sent := int64(0)
 	ends.Each(func(o kadm.ListedOffset) { sent += o.Offset })
 	require.EqualValues(t, 6, sent, "nothing was sent with a time that would be replaced")
+}
+
+var repairOfSizes = regexp.MustCompile(`(?m)^sizes: .*\n  repair: .*--entity-name (\S+) --add-config max.message.bytes=(\d+)$`)
+
+// Limits that do not fit together are named with the command that repairs them, and nothing is left of them
+// after it.
+func TestTopicsNamesTheCommandThatMakesSizesFit(t *testing.T) {
+	f := newFeed(t)
+	set := func(topic, bytes string) {
+		_, err := f.Admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: "max.message.bytes", Value: &bytes}}, topic)
+		require.NoError(t, err)
+	}
+	set(f.Raw(), "1000000")
+	set(f.Dead(), "900000")
+	set(f.Rows(), "2000")
+	f.Output("topics", "--topic-partitions=4") // not a check
+	check := exec.Command(stack.Binary(t), "topics", "--topic-partitions=4", "--check")
+	check.Env = f.Env
+	out, err := check.CombinedOutput()
+	require.Error(t, err)
+	found := repairOfSizes.FindAllStringSubmatch(string(out), -1)
+	require.Len(t, found, 3, string(out))
+	for range 2 { // what the largest record is changes with the first
+		for _, repair := range repairOfSizes.FindAllStringSubmatch(f.Output("topics", "--topic-partitions=4"), -1) {
+			set(repair[1], repair[2])
+		}
+	}
+	require.NotContains(t, f.Output("topics", "--topic-partitions=4"), "sizes:")
 }
