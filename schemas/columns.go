@@ -48,6 +48,12 @@ var (
 	StoredColumns = slices.Concat(RowColumns, ProvenanceColumns)
 	// StatsColumns are the aggregates of a batter, or of a batter in a game: the fields of Stats.
 	StatsColumns = columnsOf("stats")
+	// PitcherStatsColumns are the aggregates of a pitcher, or of a pitcher in a game: the fields of
+	// PitcherStats.
+	PitcherStatsColumns = columnsOf("pitcher_stats")
+	// PitchTypeColumns are the members of a pitch type in by_pitch_type of a pitcher: the fields of
+	// PitchTypeStats.
+	PitchTypeColumns = columnsOf("pitch_type")
 
 	// DimPlayerColumns are those of the view dim_player: one version of a player for each time that the player
 	// batted for another team.

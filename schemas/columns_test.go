@@ -39,6 +39,8 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[schemas.Opt[float64]]():          {sql: []string{"float8"}, missing: true},
 	reflect.TypeFor[*schemas.LastPitch]():            {sql: []string{"jsonb"}}, // nil only where there is no pitch, and so no line
 	reflect.TypeFor[map[string]schemas.TypeCounts](): {sql: []string{"jsonb"}},
+
+	reflect.TypeFor[map[string]schemas.PitchTypeStats](): {sql: []string{"jsonb"}},
 }
 
 func TestStructsHaveTheColumns(t *testing.T) {
@@ -50,6 +52,8 @@ func TestStructsHaveTheColumns(t *testing.T) {
 		{schemas.Provenance{}, schemas.ProvenanceColumns},
 		{schemas.StoredRow{}, schemas.StoredColumns},
 		{schemas.Stats{}, schemas.StatsColumns},
+		{schemas.PitcherStats{}, schemas.PitcherStatsColumns},
+		{schemas.PitchTypeStats{}, schemas.PitchTypeColumns},
 	} {
 		typ := reflect.TypeOf(c.of)
 		fields := flat(typ)
@@ -95,6 +99,9 @@ func TestViewsHaveTheColumns(t *testing.T) {
 	require.ElementsMatch(t, stored, viewColumns(t, "pitches"))
 	require.ElementsMatch(t, slices.Concat([]string{"batter_id", "updated_at", "seq"}, stats), viewColumns(t, "batter_stats"))
 	require.ElementsMatch(t, slices.Concat([]string{"batter_id", "game_pk", "updated_at", "seq"}, stats), viewColumns(t, "batter_game_stats"))
+	stats = names(schemas.PitcherStatsColumns)
+	require.ElementsMatch(t, slices.Concat([]string{"pitcher_id", "updated_at", "seq"}, stats), viewColumns(t, "pitcher_stats"))
+	require.ElementsMatch(t, slices.Concat([]string{"pitcher_id", "game_pk", "updated_at", "seq"}, stats), viewColumns(t, "pitcher_game_stats"))
 }
 
 func TestRowSchemaHasTheColumns(t *testing.T) {
@@ -122,7 +129,8 @@ func releasedRowColumns(t *testing.T) []string {
 }
 
 func TestColumnsAreDescribed(t *testing.T) {
-	for _, c := range slices.Concat(schemas.StoredColumns, schemas.StatsColumns) {
+	for _, c := range slices.Concat(schemas.StoredColumns, schemas.StatsColumns,
+		schemas.PitcherStatsColumns, schemas.PitchTypeColumns) {
 		require.Regexp(t, `^[a-z][a-z_]*[a-z]$`, c.Name)
 		require.NotEmpty(t, c.Meaning, c.Name)
 		require.NotEmpty(t, c.Source, c.Name)

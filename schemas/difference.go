@@ -13,13 +13,23 @@ const (
 // Difference is one thing in which a copy differs from its source. Every check (sweep, audit, totals, verify)
 // reports its findings in this form.
 type Difference struct {
-	Kind     string            `json:"kind"` // one of the constants above
-	Key      string            `json:"key,omitempty"`
-	PitchID  *PitchID          `json:"pitch_id,omitempty"`
-	BatterID *int64            `json:"batter_id,omitempty"`
-	GamePK   string            `json:"game_pk,omitempty"`
-	Fields   []FieldDifference `json:"fields,omitempty"`
-	Repaired bool              `json:"repaired"` // the copy equals its source again
+	Kind      string            `json:"kind"` // one of the constants above
+	Key       string            `json:"key,omitempty"`
+	PitchID   *PitchID          `json:"pitch_id,omitempty"`
+	BatterID  *int64            `json:"batter_id,omitempty"`
+	PitcherID *int64            `json:"pitcher_id,omitempty"`
+	GamePK    string            `json:"game_pk,omitempty"`
+	Fields    []FieldDifference `json:"fields,omitempty"`
+	Repaired  bool              `json:"repaired"` // the copy equals its source again
+}
+
+// Name records whom the difference is about.
+func (d *Difference) Name(side Side, player int64) {
+	if side == Pitcher {
+		d.PitcherID = &player
+	} else {
+		d.BatterID = &player
+	}
 }
 
 // FieldDifference is one value of a Difference, as text; "" if there is none.
@@ -50,7 +60,7 @@ type StoredRegisters struct {
 // Sums are totals over groups of aggregates. Comparing two Sums is cheap, so checks do it before they compare
 // the groups.
 type Sums struct {
-	Groups   int64 `json:"groups"` // batters, or batters in games
+	Groups   int64 `json:"groups"` // players, or players in games
 	Pitches  int64 `json:"pitches"`
 	Swings   int64 `json:"swings"`
 	Whiffs   int64 `json:"whiffs"`
@@ -69,6 +79,16 @@ func (s *Sums) Add(st *Stats) {
 	s.Whiffs += st.WhiffCount
 	s.Contacts += st.ContactCount
 	s.HardHits += st.HardHitCount
+}
+
+// AddState adds the stats of one batter or pitcher, or of one in a game.
+func (s *Sums) AddState(g GameStats) {
+	if p := g.Pitching; p != nil {
+		s.Add(&Stats{Pitches: p.Pitches, SwingCount: p.SwingCount, WhiffCount: p.WhiffCount,
+			ContactCount: p.ContactCount, HardHitCount: p.HardHitCount})
+		return
+	}
+	s.Add(g.Stats)
 }
 
 // Plus returns the sum of both.

@@ -12,13 +12,33 @@ type PlayerKey struct {
 // PlayerState is the current state of a player, or of a player in one game, as a store returns it.
 type PlayerState struct {
 	PlayerKey
-	Stats     Stats
-	UpdatedAt TimeMS // when Postgres computed the aggregates
+	Stats     Stats         // of a batter
+	Pitching  *PitcherStats // of a pitcher, else nil
+	UpdatedAt TimeMS        // when Postgres computed the aggregates
 	// Seq orders the states of one player. For a game it is the player's Seq at the game's last change.
 	Seq int64
 	// Suspect marks a state that Redis may hold although Postgres never had it, or that it holds in a form that
 	// cannot be read. A sweep is about to replace it.
 	Suspect bool
+}
+
+// Fields returns pointers to the values, in the order of the side's columns.
+func (s *PlayerState) Fields() []any {
+	if s.Side == Batter {
+		return s.Stats.Fields()
+	}
+	if s.Pitching == nil {
+		s.Pitching = &PitcherStats{}
+	}
+	return s.Pitching.Fields()
+}
+
+// LastPitch returns the last pitch of the aggregates.
+func (s *PlayerState) LastPitch() *LastPitch {
+	if s.Pitching != nil {
+		return s.Pitching.LastPitch
+	}
+	return s.Stats.LastPitch
 }
 
 // ErrUnreadable reports a value in a store that is not of its form. It says nothing about other values, nor

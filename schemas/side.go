@@ -10,7 +10,8 @@ const (
 	Pitcher
 )
 
-// Sides are all sides, in the order in which their totals are locked and computed.
+// Sides are all sides, in the order in which their totals are locked and computed. All transactions keep to
+// this order, because two of them could wait for each other otherwise.
 var Sides = []Side{Batter, Pitcher}
 
 // String returns the word of a side in the names of tables, keys and columns.
@@ -19,4 +20,20 @@ func (s Side) String() string {
 		return "pitcher"
 	}
 	return "batter"
+}
+
+// Columns returns the aggregates of a side.
+func (s Side) Columns() []Column {
+	if s == Pitcher {
+		return PitcherStatsColumns
+	}
+	return StatsColumns
+}
+
+// PlayerIn returns the player of a side in a row.
+func (s Side) PlayerIn(r *Row) Opt[int64] {
+	if s == Pitcher {
+		return r.PitcherID
+	}
+	return r.BatterID
 }

@@ -105,7 +105,20 @@ func RatePct(part, whole int64) Opt[float64] {
 type GameStats struct {
 	GamePK string // never empty
 	Seq    int64  // the player's sequence number at the last change of this game
-	Stats  *Stats // nil if the batter has no current row in this game any more
+	Stats  *Stats // of a batter; nil if no row of this game is current any more
+	// Pitching is what Stats is of a batter.
+	Pitching *PitcherStats
+}
+
+// Fields returns pointers to the values, in the order of the side's columns; none if no row is current.
+func (g *GameStats) Fields() []any {
+	switch {
+	case g.Stats != nil:
+		return g.Stats.Fields()
+	case g.Pitching != nil:
+		return g.Pitching.Fields()
+	}
+	return nil
 }
 
 // Snapshot is the whole current state of one player, and of those games of the player that changed. Values
@@ -119,9 +132,15 @@ type Snapshot struct {
 	// PrevSeq is the Seq of the snapshot before this one, 0 for the first. A reader that holds PrevSeq and
 	// applies this snapshot has missed none.
 	PrevSeq   int64
-	UpdatedAt TimeMS // when Postgres computed the snapshot
-	Stats     *Stats // nil if the batter has no current row
+	UpdatedAt TimeMS        // when Postgres computed the snapshot
+	Stats     *Stats        // of a batter; nil if no row is current
+	Pitching  *PitcherStats // of a pitcher; nil if no row is current
 	Games     []GameStats
+}
+
+// Overall returns the state over all games, as one of a game without a name.
+func (s Snapshot) Overall() GameStats {
+	return GameStats{Seq: s.Seq, Stats: s.Stats, Pitching: s.Pitching}
 }
 
 // Position is the progress in one partition: all records below NextOffset are in the store.

@@ -76,6 +76,8 @@ func dataTables() map[string]string {
 		"provenance": columnTable(schemas.ProvenanceColumns),
 		"files":      columnTable(fileoutput.Columns[len(schemas.RowColumns):]),
 		"aggregates": columnTable(schemas.StatsColumns),
+		"pitchers":   columnTable(schemas.PitcherStatsColumns),
+		"pitch type": columnTable(schemas.PitchTypeColumns),
 		"issues":     issueTable(),
 	}
 }

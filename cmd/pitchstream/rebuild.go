@@ -17,7 +17,7 @@ import (
 
 // rebuildCmd writes a derived store again.
 type rebuildCmd struct {
-	Redis rebuildRedisCmd `cmd:"" name:"redis" help:"Write every batter of Redis again from Postgres, and remove those unknown to Postgres."`
+	Redis rebuildRedisCmd `cmd:"" name:"redis" help:"Write every batter and pitcher of Redis again from Postgres, and remove those unknown to Postgres."`
 }
 
 type rebuildRedisCmd struct {
@@ -37,7 +37,7 @@ Processors sweep Redis by themselves: at start, when it is available again, when
 does not see a key that was changed or removed by hand while its sequence number stayed. This command writes all keys
 again, whatever they hold. pitchstream verify redis --repair finds such keys and writes only them.
 
-It may run beside processors and readers: each batter is replaced in one step, and a newer state that a processor writes
+It may run beside processors and readers: each player is replaced in one step, and a newer state that a processor writes
 in the meantime stays. One sweep or rebuild runs at a time; it waits up to a minute for another one.
 1,000,000 pitches of 1,500 batters in 75,000 batter-games take some ten seconds.
 
@@ -73,7 +73,7 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 		return c.dryRun(ctx, std, store, redis)
 	}
 	began := time.Now()
-	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "rebuild redis", Noun: "batters"})
+	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "rebuild redis", Noun: "players"})
 	r, err := verify.Rebuild(ctx, store, redis, bar.Set)
 	bar.Stop()
 	if err != nil {
@@ -81,16 +81,17 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	if c.JSON {
 		return terminal.PrintJSON(std.Out, object{
-			"prefix": c.Redis.Prefix, "batters": r.Batters.Repaired, "batter_games": r.Games,
-			"forced": r.Batters.Forced, "dropped": r.Batters.Dropped, "seconds": time.Since(began).Seconds(),
+			"prefix": c.Redis.Prefix, "batters": r.Batters, "batter_games": r.BatterGames,
+			"pitchers": r.Pitchers, "pitcher_games": r.PitcherGames,
+			"forced": r.Keys.Forced, "dropped": r.Keys.Dropped, "seconds": time.Since(began).Seconds(),
 		})
 	}
 	took := terminal.Duration(time.Since(began).Seconds())
-	batters := terminal.Counted(int64(r.Batters.Repaired), "batter")
-	games := terminal.Counted(r.Games, "batter-game")
-	fmt.Fprintf(std.Out, "rebuilt %s in %s: %s with %s written", c.Redis.Prefix, took, batters, games)
-	if r.Batters.Forced > 0 {
-		forced, unknown := terminal.Count(int64(r.Batters.Forced)), terminal.Count(int64(r.Batters.Dropped))
+	fmt.Fprintf(std.Out, "rebuilt %s in %s: %s with %s, %s with %s written", c.Redis.Prefix, took,
+		terminal.Counted(r.Batters, "batter"), terminal.Counted(r.BatterGames, "batter-game"),
+		terminal.Counted(r.Pitchers, "pitcher"), terminal.Counted(r.PitcherGames, "pitcher-game"))
+	if r.Keys.Forced > 0 {
+		forced, unknown := terminal.Count(int64(r.Keys.Forced)), terminal.Count(int64(r.Keys.Dropped))
 		fmt.Fprintf(std.Out, "; %s of them held what Postgres does not have, %s unknown to it", forced, unknown)
 	}
 	fmt.Fprintln(std.Out)

@@ -39,7 +39,7 @@ Compares each copy with its source, in three parts:
   topic        pitches.raw, up to the positions stored in Postgres, is read again and run through the core. The winning
                version and the content of every pitch are compared with the registers in Postgres: missing, older,
                newer, other content. Rejected records are compared with the dead letters, one by one.
-  aggregates   batter_totals and batter_game_totals are compared with the sums of their rows.
+  aggregates   the totals of batters and pitchers, and of each in each game, are compared with the sums of their rows.
   redis        every field of every key of a batter or batter-game is compared with Postgres; also finds keys that are
                missing, and keys that should not exist.
 

@@ -22,9 +22,12 @@ func (c *verifyCmd) print(out io.Writer, r verify.Report) error {
 		c.printTopic(w, r.Topic)
 	}
 	if a := r.Aggregates; a != nil {
-		fmt.Fprintf(w, "%-12sPostgres, of %s\n", verify.Aggregates, terminal.Counted(a.Batters, "batter"))
+		fmt.Fprintf(w, "%-12sPostgres, of %s and %s\n", verify.Aggregates,
+			terminal.Counted(a.Batters, "batter"), terminal.Counted(a.Pitchers, "pitcher"))
 		printSums(w, "rows", a.Rows, "batters")
 		printSums(w, "totals", a.Totals, "batters")
+		printSums(w, "rows", a.PitcherRows, "pitchers")
+		printSums(w, "totals", a.PitcherTotals, "pitchers")
 		c.printDifferences(w, a.Differences)
 	}
 	if p := r.Redis; p != nil {
@@ -35,6 +38,10 @@ func (c *verifyCmd) print(out io.Writer, r verify.Report) error {
 		printSums(w, "Redis", p.Redis, "batters")
 		printSums(w, "Postgres", p.PostgresGames, "batter-games")
 		printSums(w, "Redis", p.RedisGames, "batter-games")
+		printSums(w, "Postgres", p.Pitchers.Postgres, "pitchers")
+		printSums(w, "Redis", p.Pitchers.Redis, "pitchers")
+		printSums(w, "Postgres", p.Pitchers.PostgresGames, "pitcher-games")
+		printSums(w, "Redis", p.Pitchers.RedisGames, "pitcher-games")
 		c.printDifferences(w, p.Differences)
 	}
 	fmt.Fprintln(w, c.lastLine(r))
@@ -127,6 +134,9 @@ func differenceText(d schemas.Difference) string {
 	}
 	if d.BatterID != nil {
 		fmt.Fprintf(&b, " batter %d", *d.BatterID)
+	}
+	if d.PitcherID != nil {
+		fmt.Fprintf(&b, " pitcher %d", *d.PitcherID)
 	}
 	switch {
 	case d.GamePK != "":

@@ -34,13 +34,19 @@ func rate(rows []schemas.StoredRow, isWhole, isPart func(*schemas.StoredRow) boo
 func average(
 	rows []schemas.StoredRow, value func(*schemas.StoredRow) schemas.Opt[float64],
 ) schemas.Opt[float64] {
-	var values []float64
+	return mean(present(rows, value))
+}
+
+// present returns the values that are there, in the order of the rows.
+func present(
+	rows []schemas.StoredRow, value func(*schemas.StoredRow) schemas.Opt[float64],
+) (values []float64) {
 	for i := range rows {
 		if v := value(&rows[i]); v.Present {
 			values = append(values, v.Value)
 		}
 	}
-	return mean(values)
+	return values
 }
 
 // fillDiscipline computes at which pitches the batter swings, and how often he meets those in the zone. A

@@ -1,5 +1,6 @@
 // Package reference is the specification of the stores, written as plainly as it can be. Resolve returns the
-// version of each pitch that is current, and Fold the aggregates of the batters.
+// version of each pitch that is current, and Fold the aggregates of the batters and
+// FoldPitchers those of the pitchers.
 //
 // No store works like this, because both functions need every change in memory. Every store must end in the
 // same state, whatever the order of delivery and however often a record is redelivered. Tests of the stores,
@@ -68,27 +69,36 @@ func overlay(column *schemas.Opt[int64], named schemas.Opt[int64]) {
 func Fold(
 	rows []schemas.StoredRow,
 ) (batters map[int64]schemas.Stats, games map[schemas.PlayerGame]schemas.Stats) {
-	byBatter := map[int64][]schemas.StoredRow{}
-	byGame := map[schemas.PlayerGame][]schemas.StoredRow{}
-	for _, row := range rows {
-		if !row.BatterID.Present {
-			continue
-		}
-		batter := row.BatterID.Value
-		byBatter[batter] = append(byBatter[batter], row)
-		if row.GamePK != "" {
-			game := schemas.PlayerGame{PlayerID: batter, GamePK: string(row.GamePK)}
-			byGame[game] = append(byGame[game], row)
-		}
-	}
-	return statsOfEach(byBatter), statsOfEach(byGame)
+	byBatter, byGame := group(rows, schemas.Batter)
+	return ofEach(byBatter, statsOf), ofEach(byGame, statsOf)
 }
 
-// statsOfEach computes the aggregates of each group.
-func statsOfEach[K comparable](groups map[K][]schemas.StoredRow) map[K]schemas.Stats {
-	stats := make(map[K]schemas.Stats, len(groups))
+// group groups rows by the player of a side, and by player and game.
+func group(rows []schemas.StoredRow, side schemas.Side) (
+	players map[int64][]schemas.StoredRow, games map[schemas.PlayerGame][]schemas.StoredRow,
+) {
+	players, games = map[int64][]schemas.StoredRow{}, map[schemas.PlayerGame][]schemas.StoredRow{}
+	for _, row := range rows {
+		player := side.PlayerIn(&row.Row)
+		if !player.Present {
+			continue
+		}
+		players[player.Value] = append(players[player.Value], row)
+		if row.GamePK != "" {
+			game := schemas.PlayerGame{Side: side, PlayerID: player.Value, GamePK: string(row.GamePK)}
+			games[game] = append(games[game], row)
+		}
+	}
+	return players, games
+}
+
+// ofEach computes the aggregates of each group.
+func ofEach[K comparable, S any](
+	groups map[K][]schemas.StoredRow, of func([]schemas.StoredRow) S,
+) map[K]S {
+	stats := make(map[K]S, len(groups))
 	for key, rows := range groups {
-		stats[key] = statsOf(rows)
+		stats[key] = of(rows)
 	}
 	return stats
 }
@@ -164,15 +174,18 @@ func mean(values []float64) schemas.Opt[float64] {
 	return schemas.Some(sum / float64(len(values)))
 }
 
+// byTime orders rows by event time, then by version.
+func byTime(a, b schemas.StoredRow) int {
+	return cmp.Or(cmp.Compare(a.EventTime, b.EventTime), a.Version().Compare(b.Version()))
+}
+
 // lastPitch returns the pitch with the greatest event time, of equal ones the one with the greatest version.
 // It returns nil when there are no rows.
 func lastPitch(rows []schemas.StoredRow) *schemas.LastPitch {
 	if len(rows) == 0 {
 		return nil
 	}
-	last := slices.MaxFunc(rows, func(a, b schemas.StoredRow) int {
-		return cmp.Or(cmp.Compare(a.EventTime, b.EventTime), a.Version().Compare(b.Version()))
-	})
+	last := slices.MaxFunc(rows, byTime)
 	return &schemas.LastPitch{
 		PitchID: last.PitchID, EventTime: last.EventTime, PitchResult: last.PitchResult,
 		PitchAction: last.PitchAction, ExitVelocityMPH: last.ExitVelocityMPH,

@@ -14,28 +14,33 @@ import (
 
 // Rebuilt says what a Rebuild wrote.
 type Rebuilt struct {
-	Batters redissink.SweepReport
-	Games   int64 // batters in games with rows
+	Keys redissink.SweepReport // of batters and pitchers
+	// Batters and Pitchers were written, and the games of each that have rows.
+	Batters, BatterGames, Pitchers, PitcherGames int64
 }
 
 // rebuildWait is how long Rebuild waits for another sweep or rebuild.
 const rebuildWait = time.Minute
 
-// Rebuild writes every key of Redis again from Postgres, and removes those of batters that Postgres does not
+// Rebuild writes every key of Redis again from Postgres, and removes those of players that Postgres does not
 // know. Only one sweep or rebuild runs at a time; Rebuild waits a minute for another one, then returns
-// redissink.ErrSweeping. progress is called with the batters that are written, and how many there are.
+// redissink.ErrSweeping. progress is called with the players that are written, and how many there are.
 func Rebuild(
 	ctx context.Context, postgres *pgsink.Sink, redis *redissink.Sink, progress func(done, total int64),
 ) (r Rebuilt, err error) {
 	books := pgbooks.New(postgres.DB())
-	batters, err := books.BatterSeqs(ctx)
-	if err != nil {
-		return r, err
+	src := &countedSource{Source: books, progress: progress}
+	for _, side := range schemas.Sides {
+		players, err := books.PlayerSeqs(ctx, side)
+		if err != nil {
+			return r, err
+		}
+		src.total += int64(len(players))
 	}
-	src := &countedSource{Source: books, progress: progress, total: int64(len(batters))}
 	for until := time.Now().Add(rebuildWait); ; {
-		r.Batters, err = redis.Rebuild(ctx, src)
-		r.Games = src.games
+		r.Keys, err = redis.Rebuild(ctx, src)
+		r.Batters, r.BatterGames = src.players[schemas.Batter], src.games[schemas.Batter]
+		r.Pitchers, r.PitcherGames = src.players[schemas.Pitcher], src.games[schemas.Pitcher]
 		if !errors.Is(err, redissink.ErrSweeping) || time.Now().After(until) {
 			return r, err
 		}
@@ -48,19 +53,22 @@ func Rebuild(
 // countedSource counts what is read from Postgres.
 type countedSource struct {
 	redissink.Source
-	progress           func(done, total int64)
-	done, total, games int64
+	progress       func(done, total int64)
+	total          int64
+	players, games [2]int64 // by side
 }
 
-// BatterSnapshots returns the snapshots of the source.
-func (s *countedSource) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error) {
-	snaps, err := s.Source.BatterSnapshots(ctx, ids)
-	s.done += int64(len(snaps))
-	s.progress(s.done, s.total)
+// PlayerSnapshots returns the snapshots of the source.
+func (s *countedSource) PlayerSnapshots(
+	ctx context.Context, side schemas.Side, ids []int64,
+) ([]schemas.Snapshot, error) {
+	snaps, err := s.Source.PlayerSnapshots(ctx, side, ids)
+	s.players[side] += int64(len(snaps))
+	s.progress(s.players[schemas.Batter]+s.players[schemas.Pitcher], s.total)
 	for _, snap := range snaps {
 		for _, g := range snap.Games {
-			if g.Stats != nil {
-				s.games++
+			if g.Fields() != nil {
+				s.games[side]++
 			}
 		}
 	}

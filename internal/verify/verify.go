@@ -49,7 +49,7 @@ type Options struct {
 	// Repair makes equal what differs, where the source has what is right. Differences that it repaired are
 	// marked.
 	Repair bool
-	// Progress is called with the records or batters that are done, and how many there are; nil: not called.
+	// Progress is called with the records or players that are done, and how many there are; nil: not called.
 	Progress func(part Part, done, total int64)
 }
 
@@ -72,12 +72,24 @@ type Report struct {
 	Left        int                    `json:"left"` // differences that were not repaired
 }
 
-// AggregatesReport compares the rows with the totals of all batters.
+// AggregatesReport compares the rows with the totals of all batters and pitchers.
 type AggregatesReport struct {
-	Batters     int64                `json:"batters"`
-	Rows        schemas.Sums         `json:"rows"`
-	Totals      schemas.Sums         `json:"totals"`
-	Differences []schemas.Difference `json:"differences,omitempty"`
+	Batters  int64        `json:"batters"`
+	Rows     schemas.Sums `json:"rows"` // of the batters
+	Totals   schemas.Sums `json:"totals"`
+	Pitchers int64        `json:"pitchers"`
+	// PitcherRows and PitcherTotals are those of the pitchers.
+	PitcherRows   schemas.Sums         `json:"pitcher_rows"`
+	PitcherTotals schemas.Sums         `json:"pitcher_totals"`
+	Differences   []schemas.Difference `json:"differences,omitempty"`
+}
+
+// of returns where the figures of a side are.
+func (r *AggregatesReport) of(side schemas.Side) (players *int64, rows, totals *schemas.Sums) {
+	if side == schemas.Pitcher {
+		return &r.Pitchers, &r.PitcherRows, &r.PitcherTotals
+	}
+	return &r.Batters, &r.Rows, &r.Totals
 }
 
 // Run compares the parts in the order in which each is derived from the one before, so that a repair of one
@@ -147,37 +159,53 @@ func (o Options) push(ctx context.Context, snaps []schemas.Snapshot) error {
 	return err
 }
 
-// battersAtOnce bounds the rows that one query adds up: a batter has some 500 pitches in a season.
-const battersAtOnce = 50
+// playersAtOnce bounds the rows that one query adds up: a player has up to some 3,000 pitches in a season.
+const playersAtOnce = 50
 
 func compareAggregates(ctx context.Context, o Options) (*AggregatesReport, error) {
 	admin := pgadmin.New(o.Postgres.DB())
-	ids, err := admin.TotalBatters(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r := &AggregatesReport{}
-	for some := range slices.Chunk(ids, battersAtOnce) {
-		found, err := admin.CompareTotals(ctx, some)
-		if err != nil {
+	ids, total := map[schemas.Side][]int64{}, 0
+	for _, side := range schemas.Sides {
+		var err error
+		if ids[side], err = admin.TotalPlayers(ctx, side); err != nil {
 			return nil, err
 		}
-		if o.Repair && len(found.Differences) > 0 {
-			snaps, err := o.Postgres.RepairTotals(ctx, found.Batters, found.Broken)
-			if err == nil {
-				err = o.push(ctx, snaps)
-			}
+		total += len(ids[side])
+	}
+	r := &AggregatesReport{}
+	for _, side := range schemas.Sides {
+		players, rows, totals := r.of(side)
+		for some := range slices.Chunk(ids[side], playersAtOnce) {
+			found, err := compareSome(ctx, o, admin, side, some)
 			if err != nil {
 				return nil, err
 			}
-			for i := range found.Differences {
-				found.Differences[i].Repaired = true
-			}
+			*players += int64(len(some))
+			*rows, *totals = rows.Plus(found.Rows), totals.Plus(found.Totals)
+			r.Differences = append(r.Differences, found.Differences...)
+			o.Progress(Aggregates, r.Batters+r.Pitchers, int64(total))
 		}
-		r.Batters += int64(len(some))
-		r.Rows, r.Totals = r.Rows.Plus(found.Rows), r.Totals.Plus(found.Totals)
-		r.Differences = append(r.Differences, found.Differences...)
-		o.Progress(Aggregates, r.Batters, int64(len(ids)))
 	}
 	return r, nil
+}
+
+// compareSome compares some players of a side, and repairs what differs if it should.
+func compareSome(
+	ctx context.Context, o Options, admin *pgadmin.Admin, side schemas.Side, ids []int64,
+) (pgadmin.TotalsReport, error) {
+	found, err := admin.CompareTotals(ctx, side, ids)
+	if err != nil || !o.Repair || len(found.Differences) == 0 {
+		return found, err
+	}
+	snaps, err := o.Postgres.RepairTotals(ctx, side, found.Players, found.Broken)
+	if err == nil {
+		err = o.push(ctx, snaps)
+	}
+	if err != nil {
+		return found, err
+	}
+	for i := range found.Differences {
+		found.Differences[i].Repaired = true
+	}
+	return found, nil
 }

@@ -31,7 +31,7 @@ type Store struct {
 
 	mu        sync.Mutex // guards the fields below
 	registers map[schemas.PitchID]*register
-	batters   map[int64]*batter
+	players   map[schemas.PlayerKey]*player // over all games
 	positions map[place]schemas.Position
 	topicIDs  map[string]string // those that TopicIDs stored
 	view      View
@@ -46,7 +46,8 @@ type register struct {
 	provenance  schemas.Provenance
 }
 
-type batter struct {
+// player is the state of a batter or of a pitcher.
+type player struct {
 	seq, prev int64
 	games     map[string]int64 // the seq of the last change of every game ever touched; "" for rows without one
 }
@@ -65,11 +66,13 @@ func New() *Store {
 	return &Store{
 		Before: ok, After: ok, Refuse: func(schemas.Change) string { return "" },
 		CoreVersion: 1, Build: "test", Now: time.Now,
-		registers: map[schemas.PitchID]*register{}, batters: map[int64]*batter{},
+		registers: map[schemas.PitchID]*register{}, players: map[schemas.PlayerKey]*player{},
 		positions: map[place]schemas.Position{}, topicIDs: map[string]string{},
 		view: View{
 			Batters: map[int64]schemas.Stats{}, Games: map[schemas.PlayerGame]schemas.Stats{},
-			Applied: map[int32]int64{}, seqs: map[string]int64{},
+			Pitchers:     map[int64]schemas.PitcherStats{},
+			PitcherGames: map[schemas.PlayerGame]schemas.PitcherStats{},
+			Applied:      map[int32]int64{}, seqs: map[schemas.PlayerKey]int64{},
 		},
 	}
 }
@@ -196,8 +199,10 @@ func (s *Store) row(r *register) (schemas.StoredRow, bool) {
 }
 
 func touch(touched map[schemas.PlayerGame]bool, row schemas.StoredRow, exists bool) {
-	if exists && row.BatterID.Present {
-		touched[schemas.PlayerGame{PlayerID: row.BatterID.Value, GamePK: string(row.GamePK)}] = true
+	for _, side := range schemas.Sides {
+		if id := side.PlayerIn(&row.Row); exists && id.Present {
+			touched[schemas.PlayerGame{Side: side, PlayerID: id.Value, GamePK: string(row.GamePK)}] = true
+		}
 	}
 }
 
@@ -223,48 +228,53 @@ func (s *Store) rows() (rows []schemas.StoredRow) {
 	return rows
 }
 
-// snapshots computes the touched batters from all rows, with the plain reference.
+// snapshots computes the touched players from all rows.
 func (s *Store) snapshots(touched map[schemas.PlayerGame]bool) []schemas.Snapshot {
-	games := map[int64][]string{}
+	games := map[schemas.PlayerKey][]string{}
 	for g := range touched {
-		games[g.PlayerID] = append(games[g.PlayerID], g.GamePK)
+		key := schemas.PlayerKey{Side: g.Side, PlayerID: g.PlayerID}
+		games[key] = append(games[key], g.GamePK)
 	}
 	if len(games) == 0 {
 		return nil
 	}
-	batters, byGame := reference.Fold(s.rows())
+	states := reference.States(s.rows())
 	var out []schemas.Snapshot
-	for _, id := range slices.Sorted(maps.Keys(games)) {
-		b := s.batters[id]
-		if b == nil {
-			b = &batter{games: map[string]int64{}}
-			s.batters[id] = b
+	for _, key := range slices.SortedFunc(maps.Keys(games), bySide) {
+		p := s.players[key]
+		if p == nil {
+			p = &player{games: map[string]int64{}}
+			s.players[key] = p
 		}
 		s.clock++
-		b.prev, b.seq = b.seq, s.clock
-		slices.Sort(games[id])
-		for _, game := range games[id] {
-			b.games[game] = b.seq
+		p.prev, p.seq = p.seq, s.clock
+		slices.Sort(games[key])
+		for _, game := range games[key] {
+			p.games[game] = p.seq
 		}
-		out = append(out, s.snapshot(id, b, games[id], batters, byGame))
+		out = append(out, s.snapshot(key, p, games[key], states))
 	}
 	return out
 }
 
-func (s *Store) snapshot(id int64, b *batter, games []string,
-	batters map[int64]schemas.Stats, byGame map[schemas.PlayerGame]schemas.Stats) schemas.Snapshot {
-	snap := schemas.Snapshot{PlayerID: id, Seq: b.seq, PrevSeq: b.prev, UpdatedAt: schemas.TimeMSOf(s.Now())}
-	if st, ok := batters[id]; ok {
-		snap.Stats = &st
+func bySide(a, b schemas.PlayerKey) int {
+	return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(a.PlayerID, b.PlayerID))
+}
+
+func (s *Store) snapshot(
+	key schemas.PlayerKey, p *player, games []string, states map[schemas.PlayerKey]schemas.GameStats,
+) schemas.Snapshot {
+	overall := states[key]
+	snap := schemas.Snapshot{
+		Side: key.Side, PlayerID: key.PlayerID, Seq: p.seq, PrevSeq: p.prev, UpdatedAt: schemas.TimeMSOf(s.Now()),
+		Stats: overall.Stats, Pitching: overall.Pitching,
 	}
 	for _, game := range games {
 		if game == "" {
 			continue
 		}
-		g := schemas.GameStats{GamePK: game, Seq: b.games[game]}
-		if st, ok := byGame[schemas.PlayerGame{PlayerID: id, GamePK: game}]; ok {
-			g.Stats = &st
-		}
+		g := states[schemas.PlayerKey{Side: key.Side, PlayerID: key.PlayerID, GamePK: game}]
+		g.GamePK, g.Seq = game, p.games[game]
 		snap.Games = append(snap.Games, g)
 	}
 	return snap

@@ -2,7 +2,6 @@ package memsink
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -12,11 +11,13 @@ import (
 
 // View holds the states that readers of the projection see, each fenced by its sequence number.
 type View struct {
-	Batters map[int64]schemas.Stats
-	Games   map[schemas.PlayerGame]schemas.Stats
-	Applied map[int32]int64
+	Batters      map[int64]schemas.Stats
+	Games        map[schemas.PlayerGame]schemas.Stats // of the batters
+	Pitchers     map[int64]schemas.PitcherStats
+	PitcherGames map[schemas.PlayerGame]schemas.PitcherStats
+	Applied      map[int32]int64
 
-	seqs map[string]int64
+	seqs map[schemas.PlayerKey]int64
 }
 
 // Rows returns the current rows, sorted by pitch.
@@ -132,28 +133,35 @@ func (s *Store) TopicIDs(
 	return stored, nil
 }
 
-// BatterSeqs does what pgsink's method of the same name does.
-func (s *Store) BatterSeqs(context.Context) ([]schemas.PlayerSeq, error) {
+// PlayerSeqs does what pgbooks' method of the same name does.
+func (s *Store) PlayerSeqs(_ context.Context, side schemas.Side) ([]schemas.PlayerSeq, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	batters, _ := reference.Fold(s.rows())
+	states := reference.States(s.rows())
 	var out []schemas.PlayerSeq
-	for _, id := range slices.Sorted(maps.Keys(s.batters)) {
-		_, standing := batters[id]
-		out = append(out, schemas.PlayerSeq{PlayerID: id, Seq: s.batters[id].seq, Standing: standing})
+	for _, key := range slices.SortedFunc(maps.Keys(s.players), bySide) {
+		if key.Side == side {
+			overall := states[key]
+			seq := schemas.PlayerSeq{PlayerID: key.PlayerID, Seq: s.players[key].seq}
+			seq.Standing = overall.Fields() != nil
+			out = append(out, seq)
+		}
 	}
 	return out, nil
 }
 
-// BatterSnapshots does what pgsink's method of the same name does.
-func (s *Store) BatterSnapshots(_ context.Context, ids []int64) ([]schemas.Snapshot, error) {
+// PlayerSnapshots does what pgbooks' method of the same name does.
+func (s *Store) PlayerSnapshots(
+	_ context.Context, side schemas.Side, ids []int64,
+) ([]schemas.Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	batters, byGame := reference.Fold(s.rows())
+	states := reference.States(s.rows())
 	var out []schemas.Snapshot
 	for _, id := range ids {
-		if b := s.batters[id]; b != nil {
-			snap := s.snapshot(id, b, slices.Sorted(maps.Keys(b.games)), batters, byGame)
+		key := schemas.PlayerKey{Side: side, PlayerID: id}
+		if p := s.players[key]; p != nil {
+			snap := s.snapshot(key, p, slices.Sorted(maps.Keys(p.games)), states)
 			snap.PrevSeq = 0
 			out = append(out, snap)
 		}
@@ -180,34 +188,57 @@ func (s *Store) Push(_ context.Context, snapshots []schemas.Snapshot, applied []
 
 // RequestSweep makes the whole view equal to the store. It removes states that the store does not have.
 func (s *Store) RequestSweep() {
-	s.mu.Lock()
-	ids := slices.Sorted(maps.Keys(s.batters))
-	s.mu.Unlock()
-	snapshots, _ := s.BatterSnapshots(context.Background(), ids)
+	for _, side := range schemas.Sides {
+		seqs, _ := s.PlayerSeqs(context.Background(), side)
+		ids := schemas.Map(seqs, func(p schemas.PlayerSeq) int64 { return p.PlayerID })
+		snapshots, _ := s.PlayerSnapshots(context.Background(), side, ids)
+		s.mu.Lock()
+		s.project(snapshots)
+		s.mu.Unlock()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.project(snapshots)
-	maps.DeleteFunc(s.view.Batters, func(id int64, _ schemas.Stats) bool { return s.batters[id] == nil })
-	maps.DeleteFunc(s.view.Games, func(g schemas.PlayerGame, _ schemas.Stats) bool {
-		b := s.batters[g.PlayerID]
-		return b == nil || b.games[g.GamePK] == 0 // sequence numbers begin at 1
+	dropUnknown(s, schemas.Batter, s.view.Batters, s.view.Games)
+	dropUnknown(s, schemas.Pitcher, s.view.Pitchers, s.view.PitcherGames)
+}
+
+// dropUnknown removes the states of players that the store does not have.
+func dropUnknown[S any](s *Store, side schemas.Side, players map[int64]S, games map[schemas.PlayerGame]S) {
+	of := func(id int64) *player { return s.players[schemas.PlayerKey{Side: side, PlayerID: id}] }
+	maps.DeleteFunc(players, func(id int64, _ S) bool { return of(id) == nil })
+	maps.DeleteFunc(games, func(g schemas.PlayerGame, _ S) bool {
+		p := of(g.PlayerID)
+		return p == nil || p.games[g.GamePK] == 0 // sequence numbers begin at 1
 	})
 }
 
 func (s *Store) project(snapshots []schemas.Snapshot) {
 	for _, snap := range snapshots {
-		if s.newer(fmt.Sprint(snap.PlayerID), snap.Seq) {
-			put(s.view.Batters, snap.PlayerID, snap.Stats)
-		}
-		for _, g := range snap.Games {
-			if s.newer(fmt.Sprint(snap.PlayerID, "/", g.GamePK), g.Seq) {
-				put(s.view.Games, schemas.PlayerGame{PlayerID: snap.PlayerID, GamePK: g.GamePK}, g.Stats)
+		for _, g := range append([]schemas.GameStats{snap.Overall()}, snap.Games...) {
+			key := schemas.PlayerKey{Side: snap.Side, PlayerID: snap.PlayerID, GamePK: g.GamePK}
+			if s.newer(key, g.Seq) {
+				s.view.put(key, g)
 			}
 		}
 	}
 }
 
-func (s *Store) newer(key string, seq int64) bool {
+// put writes one state.
+func (v *View) put(key schemas.PlayerKey, g schemas.GameStats) {
+	game := schemas.PlayerGame(key)
+	switch {
+	case key.Side == schemas.Batter && key.GamePK == "":
+		put(v.Batters, key.PlayerID, g.Stats)
+	case key.Side == schemas.Batter:
+		put(v.Games, game, g.Stats)
+	case key.GamePK == "":
+		put(v.Pitchers, key.PlayerID, g.Pitching)
+	default:
+		put(v.PitcherGames, game, g.Pitching)
+	}
+}
+
+func (s *Store) newer(key schemas.PlayerKey, seq int64) bool {
 	if seq < s.view.seqs[key] {
 		return false
 	}
@@ -215,7 +246,7 @@ func (s *Store) newer(key string, seq int64) bool {
 	return true
 }
 
-func put[K comparable](m map[K]schemas.Stats, key K, st *schemas.Stats) {
+func put[K comparable, S any](m map[K]S, key K, st *S) {
 	if st == nil {
 		delete(m, key)
 		return
@@ -228,7 +259,9 @@ func (s *Store) View() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return View{
-		Batters: maps.Clone(s.view.Batters), Games: maps.Clone(s.view.Games), Applied: maps.Clone(s.view.Applied),
+		Batters: maps.Clone(s.view.Batters), Games: maps.Clone(s.view.Games),
+		Pitchers: maps.Clone(s.view.Pitchers), PitcherGames: maps.Clone(s.view.PitcherGames),
+		Applied: maps.Clone(s.view.Applied),
 	}
 }
 
@@ -237,6 +270,6 @@ func (s *Store) Restore() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.registers)
-	clear(s.batters)
+	clear(s.players)
 	clear(s.positions)
 }

@@ -1,19 +1,20 @@
 package pgsink
 
-// The second half of a transaction computes the aggregates of the batters that the written rows touch.
+// The second half of a transaction computes the aggregates of the batters and of the pitchers that the
+// written rows touch, one side after the other, by the same steps.
 //
 // A batter-game is computed again from its rows, about twenty, which keeps it exact whatever happened to
 // them. A batter's career is too long for that. It moves by the differences of the batter-games, and is
 // folded from all batter-games only where differences are not enough (sql/compute_games.sql,
-// sql/fold_batters.sql).
+// sql/fold_batters.sql). Those of pitchers are sql/compute_pitchers.sql and sql/fold_pitchers.sql.
 //
 // Facts that are not obvious:
-//   - The batters are locked first, sorted by id. The statements after the lock see everything that other
-//     transactions have committed, so that no two transactions compute a batter from rows that the other
-//     cannot see.
+//   - The players of a side are locked first, sorted by id. The statements after the lock see everything
+//     that other transactions have committed, so that no two transactions compute a batter from rows that
+//     the other cannot see.
 //   - A row may have moved from one batter or game to another. Both are computed, with "was" from before the
 //     upsert.
-//   - The lock gives each batter a new sequence number, greater than the last and not below the clock in
+//   - The lock gives each player a new sequence number, greater than the last and not below the clock in
 //     microseconds. It rises even after a restore of an older backup, so that a projection never takes an old
 //     snapshot for a new one.
 
@@ -36,9 +37,11 @@ var sqlCountReplay = statement("count_replay")
 // changed, counts the records of a replay, and commits.
 func (t *transaction) computeAndCommit() error {
 	b := &pgx.Batch{}
-	if games := t.touched(); len(games) > 0 {
-		batters, gameBatters, gameKeys := groupArrays(games)
-		t.queueTotals(b, totalsOfArrays, batters, gameBatters, gameKeys)
+	for _, side := range schemas.Sides {
+		if games := t.touched(side); len(games) > 0 {
+			players, gamePlayers, gameKeys := groupArrays(games)
+			t.queueTotals(b, side, totalsOfArrays[side], players, gamePlayers, gameKeys)
+		}
 	}
 	if ids := t.onlyIdentified(); len(ids) > 0 {
 		b.Queue(sqlCurrentRows, ids).Query(func(rows pgx.Rows) (err error) {
@@ -51,84 +54,95 @@ func (t *transaction) computeAndCommit() error {
 	return t.send(b)
 }
 
-// queueTotals computes the totals of some batters, in the order that the statements need.
-func (t *transaction) queueTotals(b *pgx.Batch, sql totalsStatements, batters any, groups ...any) {
-	t.batters = map[int64]*schemas.Snapshot{}
-	b.Queue(sql.lock, batters, t.processedAt().Time())
-	b.Queue(sql.compute, groups...).Query(t.scanGames)
-	b.Queue(sql.fold, batters)
-	b.Queue(sql.read, batters).Query(t.scanBatters)
+// queueTotals computes the totals of some players of a side, in the order that the statements need.
+func (t *transaction) queueTotals(
+	b *pgx.Batch, side schemas.Side, sql totalsStatements, players any, games ...any,
+) {
+	b.Queue(sql.lock, players, t.processedAt().Time())
+	b.Queue(sql.compute, games...).Query(func(rows pgx.Rows) error { return t.scanGames(side, rows) })
+	if sql.whole != "" {
+		b.Queue(sql.whole, players)
+	}
+	b.Queue(sql.fold, players)
+	b.Queue(sql.read, players).Query(func(rows pgx.Rows) error { return t.scanPlayers(side, rows) })
 }
 
-// touched returns the batter-games that a winner counts for, or counted for before.
-func (t *transaction) touched() (games []schemas.PlayerGame) {
+// touched returns the games of a side's players that a winner counts for, or counted for before.
+func (t *transaction) touched(side schemas.Side) (games []schemas.PlayerGame) {
 	for _, w := range t.winners {
 		// guard: what a row counted for before is computed again | w.was -> w.now
-		for _, g := range []batterGame{w.now, w.was} {
-			if g.Batter.Present {
-				games = append(games, schemas.PlayerGame{PlayerID: g.Batter.Value, GamePK: g.Game})
+		for _, g := range []groups{w.now, w.was} {
+			if player := g.players[side]; player.Present {
+				games = append(games, schemas.PlayerGame{Side: side, PlayerID: player.Value, GamePK: g.game})
 			}
 		}
 	}
 	return games
 }
 
-// groupArrays sorts the batter-games in place and returns the batters, and the batter-games as two arrays,
-// each once.
-func groupArrays(games []schemas.PlayerGame) (batters, gameBatters []int64, gameKeys []string) {
+// groupArrays sorts the games of players in place and returns the players, and the games as two arrays, each
+// once.
+func groupArrays(games []schemas.PlayerGame) (players, gamePlayers []int64, gameKeys []string) {
 	slices.SortFunc(games, func(a, b schemas.PlayerGame) int {
 		return cmp.Or(cmp.Compare(a.PlayerID, b.PlayerID), cmp.Compare(a.GamePK, b.GamePK))
 	})
 	games = slices.Compact(games)
-	gameBatters = schemas.Map(games, func(g schemas.PlayerGame) int64 { return g.PlayerID })
+	gamePlayers = schemas.Map(games, func(g schemas.PlayerGame) int64 { return g.PlayerID })
 	gameKeys = schemas.Map(games, func(g schemas.PlayerGame) string { return g.GamePK })
-	return slices.Compact(slices.Clone(gameBatters)), gameBatters, gameKeys
+	return slices.Compact(slices.Clone(gamePlayers)), gamePlayers, gameKeys
 }
 
-func (t *transaction) scanGames(rows pgx.Rows) error {
+func (t *transaction) scanGames(side schemas.Side, rows pgx.Rows) error {
 	return pg.Each(rows, func() error {
-		var batter int64
+		var player int64
 		var g schemas.GameStats
-		var sums pg.StatsRow
-		if err := rows.Scan(sums.Into(&batter, &g.GamePK, &g.Seq)...); err != nil {
+		sums := pg.NewSums(side)
+		if err := rows.Scan(sums.Into(&player, &g.GamePK, &g.Seq)...); err != nil {
 			return err
 		}
-		if g.GamePK != "" { // rows without a game count for their batter only
-			g.Stats = sums.Stats()
-			snap := t.snapshot(batter)
+		if g.GamePK != "" { // rows without a game count for their player only
+			sums.Fill(&g)
+			snap := t.snapshot(side, player)
 			snap.Games = append(snap.Games, g)
 		}
 		return nil
 	})
 }
 
-func (t *transaction) scanBatters(rows pgx.Rows) error {
+func (t *transaction) scanPlayers(side schemas.Side, rows pgx.Rows) error {
 	return pg.Each(rows, func() error {
-		var batter, seq, prev int64
-		var sums pg.StatsRow
-		if err := rows.Scan(sums.Into(&batter, &seq, &prev)...); err != nil {
+		var player, seq, prev int64
+		sums := pg.NewSums(side)
+		if err := rows.Scan(sums.Into(&player, &seq, &prev)...); err != nil {
 			return err
 		}
-		snap := t.snapshot(batter)
-		snap.Seq, snap.PrevSeq, snap.Stats = seq, prev, sums.Stats()
+		var overall schemas.GameStats
+		sums.Fill(&overall)
+		snap := t.snapshot(side, player)
+		snap.Seq, snap.PrevSeq = seq, prev
+		snap.Stats, snap.Pitching = overall.Stats, overall.Pitching
 		return nil
 	})
 }
 
-// snapshot returns the snapshot of a batter that is being assembled.
-func (t *transaction) snapshot(batter int64) *schemas.Snapshot {
-	snap := t.batters[batter]
+// snapshot returns the snapshot of a player that is being assembled.
+func (t *transaction) snapshot(side schemas.Side, player int64) *schemas.Snapshot {
+	key := schemas.PlayerKey{Side: side, PlayerID: player}
+	snap := t.players[key]
 	if snap == nil {
-		snap = &schemas.Snapshot{PlayerID: batter, UpdatedAt: t.processedAt()}
-		t.batters[batter] = snap
+		snap = &schemas.Snapshot{Side: side, PlayerID: player, UpdatedAt: t.processedAt()}
+		t.players[key] = snap
 	}
 	return snap
 }
 
-// snapshots returns the assembled snapshots, sorted by batter.
+// snapshots returns the assembled snapshots, sorted by side and player.
 func (t *transaction) snapshots() (all []schemas.Snapshot) {
-	for _, id := range slices.Sorted(maps.Keys(t.batters)) {
-		all = append(all, *t.batters[id])
+	bySide := func(a, b schemas.PlayerKey) int {
+		return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(a.PlayerID, b.PlayerID))
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(t.players), bySide) {
+		all = append(all, *t.players[key])
 	}
 	return all
 }

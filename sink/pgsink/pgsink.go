@@ -106,6 +106,7 @@ func (s *Sink) apply(ctx context.Context, b schemas.Batch) (schemas.Outcome, err
 func (s *Sink) transaction(ctx context.Context, conn *pgx.Conn, b schemas.Batch) *transaction {
 	return &transaction{
 		ctx: ctx, conn: conn, db: s.db, cfg: s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements,
+		players: map[schemas.PlayerKey]*schemas.Snapshot{},
 	}
 }
 
@@ -138,21 +139,18 @@ func (s *Sink) try(ctx context.Context, pitches []schemas.PitchChanges) ([]schem
 	return t.refused, nil
 }
 
-// RepairTotals computes batter-games again from their rows, and the batters again from their batter-games. It
-// returns the batters' snapshots, with which the caller repairs the projections.
+// RepairTotals computes games of a side's players again from their rows, and the players again from their
+// games. It returns the players' snapshots, with which the caller repairs the projections.
 func (s *Sink) RepairTotals(
-	ctx context.Context, batters []int64, games []schemas.PlayerGame,
+	ctx context.Context, side schemas.Side, players []int64, games []schemas.PlayerGame,
 ) ([]schemas.Snapshot, error) {
-	_, gameBatters, gameKeys := groupArrays(slices.Clone(games))
-	batters = slices.Compact(slices.Sorted(slices.Values(slices.Concat(batters, gameBatters))))
+	_, gamePlayers, gameKeys := groupArrays(slices.Clone(games))
+	players = slices.Compact(slices.Sorted(slices.Values(slices.Concat(players, gamePlayers))))
 	t := s.transaction(ctx, nil, schemas.Batch{})
-	t.batters = map[int64]*schemas.Snapshot{}
 	b := &pgx.Batch{}
-	b.Queue(totalsOfArrays.lock, batters, t.processedAt().Time())
-	b.Queue(totalsOfArrays.compute, gameBatters, gameKeys).Query(t.scanGames)
-	b.Queue(`UPDATE {schema}.batter_totals SET pitches = -1 WHERE batter_id = ANY ($1::bigint[])`, batters) // fold all of them
-	b.Queue(totalsOfArrays.fold, batters)
-	b.Queue(totalsOfArrays.read, batters).Query(t.scanBatters)
+	sql := totalsOfArrays[side]
+	sql.whole = fillSide(side, `UPDATE {schema}.{side}_totals SET pitches = -1 WHERE {side}_id = ANY ($1::bigint[])`)
+	t.queueTotals(b, side, sql, players, gamePlayers, gameKeys)
 	if err := s.db.Run(ctx, b); err != nil {
 		return nil, pg.Wrap("totals", err)
 	}

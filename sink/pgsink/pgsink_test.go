@@ -67,9 +67,11 @@ func TestEveryColumnHasAComment(t *testing.T) {
 func TestThePitchesViewHasTheColumnsOfTheDictionary(t *testing.T) {
 	s := open(t)
 	for table, want := range map[string][]schemas.Column{
-		"pitches":           schemas.StoredColumns,
-		"batter_stats":      schemas.StatsColumns,
-		"batter_game_stats": schemas.StatsColumns,
+		"pitches":            schemas.StoredColumns,
+		"batter_stats":       schemas.StatsColumns,
+		"batter_game_stats":  schemas.StatsColumns,
+		"pitcher_stats":      schemas.PitcherStatsColumns,
+		"pitcher_game_stats": schemas.PitcherStatsColumns,
 	} {
 		have := map[string]string{}
 		rows, err := raw(t, s).Query(t.Context(), `SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'pitchstream' AND table_name = $1`, table)
@@ -106,7 +108,7 @@ func TestAnErrorNeverShowsThePassword(t *testing.T) {
 // guard: an older core does not rewrite
 // guard: version fence of the identified register
 // guard: what a row counted for before is computed again
-// guard: batters are locked before they are computed
+// guard: players are locked before they are computed
 // guard: a position that is behind refuses the batch
 // guard: a position never moves back
 // guard: the predecessor of a refused version becomes current
@@ -114,7 +116,7 @@ func TestAnErrorNeverShowsThePassword(t *testing.T) {
 // guard: a batter whose maximum may be gone is folded from all games
 // guard: a batter whose last pitch may be gone is folded from all games
 // guard: at once: a position that is behind refuses the batch
-// guard: at once: only what this batch wrote has its batter computed
+// guard: at once: only what this batch wrote has its players computed
 // guard: at once: what a row counted for before is computed again
 // guard: at once: identifies go in steps
 // guard: a game has few types of pitches

@@ -1,6 +1,7 @@
 package pgsink
 
 import (
+	cmp2 "cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -27,34 +28,45 @@ func filled(t *testing.T) (*Sink, []schemas.Change) {
 	return s, changes
 }
 
-func compareAll(t *testing.T, s *Sink) pgadmin.TotalsReport {
+func compareAll(t *testing.T, s *Sink, side schemas.Side) pgadmin.TotalsReport {
 	t.Helper()
-	ids, err := pgadmin.New(s.DB()).TotalBatters(t.Context())
+	ids, err := pgadmin.New(s.DB()).TotalPlayers(t.Context(), side)
 	require.NoError(t, err)
-	rep, err := pgadmin.New(s.DB()).CompareTotals(t.Context(), ids)
+	rep, err := pgadmin.New(s.DB()).CompareTotals(t.Context(), side, ids)
 	require.NoError(t, err)
 	return rep
 }
 
 func named(rep pgadmin.TotalsReport) (found []string) {
 	for _, d := range rep.Differences {
-		found = append(found, fmt.Sprint(*d.BatterID, "/", d.GamePK, d.Key, " ", d.Kind))
+		found = append(found, fmt.Sprint(*cmp2.Or(d.BatterID, d.PitcherID), "/", d.GamePK, d.Key, " ", d.Kind))
 	}
 	return found
+}
+
+// spoilt is a statement that changes totals by hand, and what it makes differ.
+type spoilt struct {
+	spoil string
+	want  []string
 }
 
 // Every column of the totals, spoilt by hand, is found where it is and nowhere else; and computed anew.
 func TestTotalsThatWereChangedAreFoundAndComputedAnew(t *testing.T) {
 	s, _ := filled(t)
-	clean := compareAll(t, s)
-	require.Empty(t, clean.Differences)
-	require.Equal(t, clean.Rows, clean.Totals)
-	require.Positive(t, clean.Rows.Whiffs)
 	right := dump(t, s)
-	for _, c := range []struct {
-		spoil string
-		want  []string
-	}{
+	findAndRepair(t, s, schemas.Pitcher, []spoilt{
+		{`UPDATE pitcher_game_totals SET pitches = pitches + 1 WHERE pitcher_id = 600001 AND game_key = '716404'`, []string{"600001/716404 content"}},
+		{`UPDATE pitcher_game_totals SET type_speed_sums[2] = type_speed_sums[2] + 0.001 WHERE pitcher_id = 600001 AND game_key = '716405'`, []string{"600001/716405 content"}},
+		{`UPDATE pitcher_game_totals SET last_offset = last_offset + 1 WHERE pitcher_id = 600002 AND game_key = ''`, []string{"600002/no game content"}},
+		{`UPDATE pitcher_game_totals SET type_called_strikes[1] = 99 WHERE pitcher_id = 600002 AND game_key = '716404'`, []string{"600002/716404 content"}},
+		{`UPDATE pitcher_game_totals SET type_first_sums[1] = 99 WHERE pitcher_id = 600002 AND game_key = '716404'`, []string{"600002/716404 content"}},
+		{`UPDATE pitcher_game_totals SET seq = seq + 1000000000 WHERE pitcher_id = 600003 AND game_key = '716404'`, []string{"600003/716404 content"}},
+		{`DELETE FROM pitcher_game_totals WHERE pitcher_id = 600003 AND game_key = '716404'`, []string{"600003/716404 missing"}},
+		{`INSERT INTO pitcher_game_totals (pitcher_id, game_key, seq, updated_at, pitches) VALUES (600003, 'x', 1, now(), 1)`, []string{"600003/x extra"}},
+		{`UPDATE pitcher_totals SET type_spin_maxima[1] = NULL WHERE pitcher_id = 600000`, []string{"600000/ content"}},
+		{`DELETE FROM pitcher_totals WHERE pitcher_id = 600000`, []string{"600000/ missing"}},
+	})
+	findAndRepair(t, s, schemas.Batter, []spoilt{
 		{`UPDATE batter_game_totals SET pitches = pitches + 1 WHERE batter_id = 600001 AND game_key = '716404'`, []string{"600001/716404 content"}},
 		{`UPDATE batter_game_totals SET exit_velocity_sum = exit_velocity_sum + 0.001 WHERE batter_id = 600001 AND game_key = '716405'`, []string{"600001/716405 content"}},
 		{`UPDATE batter_game_totals SET last_offset = last_offset + 1 WHERE batter_id = 600002 AND game_key = ''`, []string{"600002/no game content"}},
@@ -65,17 +77,8 @@ func TestTotalsThatWereChangedAreFoundAndComputedAnew(t *testing.T) {
 		{`UPDATE batter_totals SET bat_speed_max = NULL WHERE batter_id = 600000`, []string{"600000/ content"}},
 		{`DELETE FROM batter_totals WHERE batter_id = 600000`, []string{"600000/ missing"}},
 		{`UPDATE pitch_registers SET is_whiff = NOT is_whiff WHERE pitch_id = (SELECT pitch_id FROM pitches WHERE batter_id = 600000 AND game_pk = '716404' LIMIT 1)`, []string{"600000/ content", "600000/716404 content"}},
-	} {
-		_, err := raw(t, s).Exec(t.Context(), c.spoil)
-		require.NoError(t, err)
-		rep := compareAll(t, s)
-		require.ElementsMatch(t, c.want, named(rep), c.spoil)
-		snaps, err := s.RepairTotals(t.Context(), rep.Batters, rep.Broken)
-		require.NoError(t, err)
-		require.Len(t, snaps, 1)
-		require.Empty(t, named(compareAll(t, s)), c.spoil)
-	}
-	_, err := raw(t, s).Exec(t.Context(), `DELETE FROM batter_game_totals WHERE game_key = 'x'`)
+	})
+	_, err := raw(t, s).Exec(t.Context(), `DELETE FROM batter_game_totals WHERE game_key = 'x'; DELETE FROM pitcher_game_totals WHERE game_key = 'x'`)
 	require.NoError(t, err)
 	now := dump(t, s)
 	delete(right, "600000")
@@ -83,7 +86,26 @@ func TestTotalsThatWereChangedAreFoundAndComputedAnew(t *testing.T) {
 	require.Empty(t, cmp.Diff(right, now))
 }
 
-// dump are the batters' totals as readers see them.
+// findAndRepair changes totals of a side by hand, and has them found and repaired.
+func findAndRepair(t *testing.T, s *Sink, side schemas.Side, cases []spoilt) {
+	t.Helper()
+	clean := compareAll(t, s, side)
+	require.Empty(t, clean.Differences)
+	require.Equal(t, clean.Rows, clean.Totals)
+	require.Positive(t, clean.Rows.Whiffs)
+	for _, c := range cases {
+		_, err := raw(t, s).Exec(t.Context(), c.spoil)
+		require.NoError(t, err)
+		rep := compareAll(t, s, side)
+		require.ElementsMatch(t, c.want, named(rep), c.spoil)
+		snaps, err := s.RepairTotals(t.Context(), side, rep.Players, rep.Broken)
+		require.NoError(t, err)
+		require.Len(t, snaps, 1)
+		require.Empty(t, named(compareAll(t, s, side)), c.spoil)
+	}
+}
+
+// dump are the players' totals as readers see them.
 func dump(t *testing.T, s *Sink) map[string]string {
 	t.Helper()
 	unstable := []string{"updated_at", "seq"} // and averages, because the order of their sums is not fixed
@@ -92,10 +114,15 @@ func dump(t *testing.T, s *Sink) map[string]string {
 			unstable = append(unstable, c.Name)
 		}
 	}
+	unstable = append(unstable, "avg_pitch_speed_mph", "avg_spin_rate_rpm", "by_pitch_type")
 	rows, err := raw(t, s).Query(t.Context(), `
 		SELECT batter_id::text, (to_jsonb(b) - $1::text[])::text FROM batter_stats b
 		UNION ALL
-		SELECT batter_id || '/' || game_pk, (to_jsonb(g) - $1::text[])::text FROM batter_game_stats g WHERE batter_id <> 600000`, unstable)
+		SELECT batter_id || '/' || game_pk, (to_jsonb(g) - $1::text[])::text FROM batter_game_stats g WHERE batter_id <> 600000
+		UNION ALL
+		SELECT 'p' || pitcher_id, (to_jsonb(b) - $1::text[])::text FROM pitcher_stats b WHERE pitcher_id <> 600000
+		UNION ALL
+		SELECT 'p' || pitcher_id || '/' || game_pk, (to_jsonb(g) - $1::text[])::text FROM pitcher_game_stats g WHERE pitcher_id <> 600000`, unstable)
 	require.NoError(t, err)
 	defer rows.Close()
 	all := map[string]string{}

@@ -22,6 +22,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,8 +41,8 @@ const (
 
 var (
 	sqlLockPitches      = statement("lock_pitches")
-	sqlUpsertMeasured   = statement("upsert_measured")
-	sqlUpsertIdentified = statement("upsert_identified")
+	sqlUpsertMeasured   = strings.ReplaceAll(statement("upsert_measured"), "{pitcher of r}", pitcherOf("r"))
+	sqlUpsertIdentified = strings.ReplaceAll(statement("upsert_identified"), "{pitcher of r}", pitcherOf("r"))
 	sqlMovePositions    = statement("move_positions")
 )
 
@@ -57,7 +58,7 @@ type transaction struct {
 
 	winners []winner
 	refused []schemas.Refusal
-	batters map[int64]*schemas.Snapshot
+	players map[schemas.PlayerKey]*schemas.Snapshot
 	rows    []schemas.StoredRow // of pitches that only an identify changed
 }
 
@@ -65,7 +66,7 @@ type transaction struct {
 type winner struct {
 	change   *schemas.Change // the measured version, or the identify
 	current  bool            // the pitch has a current row
-	now, was batterGame      // what the row counts for, and counted for before
+	now, was groups          // what the row counts for, and counted for before
 	// ids and identifiedBy are the identified register's. After an upsert of the measured register they are as
 	// they were at that upsert.
 	ids          schemas.Identifiers
@@ -74,10 +75,16 @@ type winner struct {
 
 func (w *winner) isIdentify() bool { return w.change.Op == schemas.OpIdentify }
 
-// batterGame is one group of the aggregates. Game is "" for rows without a game.
-type batterGame struct {
-	Batter schemas.Opt[int64]
-	Game   string
+// groups are the groups of the aggregates that a row counts for: its player of each side, and the game. The
+// game is "" for rows without one.
+type groups struct {
+	players [2]schemas.Opt[int64] // by side
+	game    string
+}
+
+// into returns the destinations of the players.
+func (g *groups) into() []any {
+	return []any{pg.Integer(&g.players[schemas.Batter]), pg.Integer(&g.players[schemas.Pitcher])}
 }
 
 // run writes with write, computes the aggregates, and commits.
@@ -291,8 +298,8 @@ func (t *transaction) queueWrite(b *pgx.Batch, set []candidate) {
 			var w winner
 			var id schemas.PitchID
 			var by pg.VersionRow
-			into := []any{(*[16]byte)(&id), pg.Integer(&w.now.Batter), &w.now.Game,
-				pg.Integer(&w.was.Batter), &w.was.Game, &w.current}
+			into := append([]any{(*[16]byte)(&id)}, append(w.now.into(), &w.now.game)...)
+			into = append(into, append(w.was.into(), &w.was.game, &w.current)...)
 			into = append(into, pg.IdentifiersInto(&w.ids)...)
 			if err := rows.Scan(append(into, by.Into()...)...); err != nil {
 				return err

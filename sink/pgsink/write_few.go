@@ -3,12 +3,12 @@ package pgsink
 // A live pitch waits for round trips more than for work. So a batch of few pitches is written in one round
 // trip instead of the two of write.go.
 //
-// The second round trip of write.go sends arguments that the answer of the first one gave: the batters whose
-// totals change, and which of their games. Here the server finds them itself. The four statements on totals
-// have these holes, and those for sql/bounded_types.sql:
+// The second round trip of write.go sends arguments that the answer of the first one gave: the players whose
+// totals change, and which of their games. Here the server finds them itself. The four statements on the
+// totals of a side have these holes:
 //
-//	{batters}   an array of the batters           $1::bigint[]     or a subquery over sql/written.sql
-//	{groups}    a query of batters and games      unnest($1, $2)   or sql/written.sql
+//	{players}   an array of the players           $1::bigint[]     or a subquery over sql/written.sql
+//	{groups}    a query of players and games      unnest($1, $2)   or sql/written.sql
 //
 // The other holes are parts that several statements share.
 //
@@ -34,15 +34,73 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 )
 
-// totalsStatements computes the totals of some batters. The statements run in this order.
-type totalsStatements struct{ lock, compute, fold, read string }
+// totalsStatements computes the totals of some players of one side. The statements run in this order.
+// whole marks all of them for fold; "": compute marks those for whom differences are not enough.
+type totalsStatements struct{ lock, compute, whole, fold, read string }
 
-func fillTotals(batters, groups string) totalsStatements {
+// pitcherOf is the pitcher that a register counts for.
+func pitcherOf(register string) string {
+	return strings.ReplaceAll(`CASE WHEN r.standing THEN coalesce(r.identified_pitcher_id, r.measured_pitcher_id) END`,
+		"r.", register+".")
+}
+
+// fillSide fills the holes for the names of a side.
+func fillSide(side schemas.Side, sql string) string {
+	player := "w.batter_id"
+	if side == schemas.Pitcher {
+		player = pitcherOf("w")
+	}
+	return strings.NewReplacer("{side}", side.String(), "{player of w}", player).Replace(sql)
+}
+
+// ofArrays returns the statements that take the players, and the players and games, as arrays.
+func ofArrays(side schemas.Side) totalsStatements {
+	return fillTotals(side, `$1::bigint[]`,
+		fillSide(side, `SELECT * FROM unnest($1::bigint[], $2::text[]) AS t({side}_id, game_key)`))
+}
+
+// ofWritten returns the statements that find the players among the pitches $1.
+func ofWritten(side schemas.Side) totalsStatements {
+	written := fillSide(side, statement("written"))
+	return fillTotals(side, fillSide(side, `ARRAY(SELECT DISTINCT {side}_id FROM (`+written+`) AS w)`), written)
+}
+
+func fillTotals(side schemas.Side, players, groups string) totalsStatements {
+	fill := strings.NewReplacer("{players}", players, "{groups}", groups).Replace
+	all := batterStatements()
+	if side == schemas.Pitcher {
+		all = pitcherStatements()
+	}
+	return totalsStatements{
+		lock: fill(fillSide(side, statement("lock_players"))), compute: fill(all.compute), fold: fill(all.fold),
+		read: fill(all.read),
+	}
+}
+
+// pitcherStatements returns the statements for pitchers but the lock.
+func pitcherStatements() totalsStatements {
+	bounded := func(key, types string) string {
+		return strings.NewReplacer("{key}", key, "{types}", types).Replace(statement("bounded_pitches"))
+	}
+	parts := strings.NewReplacer(
+		"{bounded pitches of n}", bounded("n", "SELECT * FROM types_of_rows"),
+		"{bounded pitches of pitcher_id}", bounded("pitcher_id", statement("types_of_pitchers")))
+	columns := strings.NewReplacer("{sums of pitches}", statement("sums_of_pitches"),
+		"{pitcher columns}", pg.SumColumns(schemas.Pitcher),
+		"{pitcher game columns}", pg.GameSumColumns(schemas.Pitcher))
+	fill := func(name string) string { return columns.Replace(parts.Replace(statement(name))) }
+	return totalsStatements{
+		compute: fill("compute_pitchers"), fold: fill("fold_pitchers"), read: fill("read_pitchers"),
+	}
+}
+
+// batterStatements returns the statements for batters but the lock.
+func batterStatements() totalsStatements {
 	bounded := statement("bounded_types")
 	sums := func(name, which string) string {
 		return strings.NewReplacer("{name}", name, "{which}", which).Replace(statement("sums_of_swings"))
 	}
-	fill := strings.NewReplacer("{batters}", batters, "{groups}", groups,
+	fill := strings.NewReplacer(
 		"{stats columns}", pg.StatsColumns, "{values at contact}", statement("values_at_contact"),
 		"{sums of candidates}", sums("candidate", "true"),
 		"{sums of slow}", sums("slow", "NOT is_hard AND contact_speed < slowest"),
@@ -53,18 +111,16 @@ func fillTotals(batters, groups string) totalsStatements {
 			FROM {schema}.pitch_registers r WHERE r.batter_id = whole.batter_id GROUP BY 1)`),
 	).Replace
 	return totalsStatements{
-		lock:    fill(statement("lock_batters")),
 		compute: fill(statement("compute_games")),
 		fold:    fill(statement("fold_batters")),
 		read:    fill(statement("sum_slow_swings")),
 	}
 }
 
+// The statements by side.
 var (
-	totalsOfArrays = fillTotals(`$1::bigint[]`,
-		`SELECT * FROM unnest($1::bigint[], $2::text[]) AS t(batter_id, game_key)`)
-	totalsOfWritten = fillTotals(`ARRAY(SELECT DISTINCT batter_id FROM (`+statement("written")+`) AS w)`,
-		statement("written"))
+	totalsOfArrays  = [...]totalsStatements{ofArrays(schemas.Batter), ofArrays(schemas.Pitcher)}
+	totalsOfWritten = [...]totalsStatements{ofWritten(schemas.Batter), ofWritten(schemas.Pitcher)}
 
 	sqlMoveOrFail = strings.ReplaceAll(statement("move_or_fail"), "{move}", sqlMovePositions)
 )
@@ -88,7 +144,9 @@ func (t *transaction) runAtOnce() error {
 	if set := newest(t.batch.Pitches); len(set) > 0 {
 		t.queueWrite(b, set)
 		ids := schemas.Map(set, func(c candidate) [16]byte { return c.pitch.PitchID })
-		t.queueTotals(b, totalsOfWritten, ids, ids)
+		for _, side := range schemas.Sides {
+			t.queueTotals(b, side, totalsOfWritten[side], ids, ids)
+		}
 	}
 	b.Queue("commit")
 	return t.send(b)

@@ -81,10 +81,10 @@ func TestTheReadersUser(t *testing.T) {
 	r, err := OpenReader(Config{URL: "redis://dashboard:a-password@" + addr, Prefix: "ps:live:"})
 	require.NoError(t, err)
 	defer r.Close()
-	view, err := stateOf(t, r, 600_001, "")
+	view, err := stateOf(t, r, schemas.Batter, 600_001, "")
 	require.NoError(t, err)
 	require.NotNil(t, view)
-	game, err := stateOf(t, r, 600_001, "700000")
+	game, err := stateOf(t, r, schemas.Batter, 600_001, "700000")
 	require.NoError(t, err)
 	require.NotNil(t, game)
 	_, err = r.Applied(t.Context())
@@ -137,7 +137,7 @@ func everything(t *testing.T, w *redisTest) error {
 	if _, _, err := w.Patrol(ctx, w.truth); err != nil {
 		return err
 	}
-	if err := w.client.Set(ctx, w.keys.batter(600_001), "in the way", 0).Err(); err != nil {
+	if err := w.client.Set(ctx, w.overall(600_001), "in the way", 0).Err(); err != nil {
 		return err
 	}
 	quick := quickly

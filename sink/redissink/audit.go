@@ -31,19 +31,43 @@ type AuditOptions struct {
 	Settle time.Duration
 	// Repair writes each key that differs anew, and no other.
 	Repair bool
-	// Progress is called with the number of batters done and the number of all; nil: not reported.
+	// Progress is called with the number of players done and the number of all; nil: not reported.
 	Progress func(done, total int64)
 }
 
 // AuditReport is the result of Audit.
 type AuditReport struct {
-	Keys          int64                `json:"keys"`   // compared, present or missing
-	Moving        int64                `json:"moving"` // keys that processors wrote at every look
-	Postgres      schemas.Sums         `json:"batters_in_postgres"`
-	Redis         schemas.Sums         `json:"batters_in_redis"`
-	PostgresGames schemas.Sums         `json:"batter_games_in_postgres"`
-	RedisGames    schemas.Sums         `json:"batter_games_in_redis"`
-	Differences   []schemas.Difference `json:"differences,omitempty"`
+	Keys          int64        `json:"keys"`   // compared, present or missing
+	Moving        int64        `json:"moving"` // keys that processors wrote at every look
+	Postgres      schemas.Sums `json:"batters_in_postgres"`
+	Redis         schemas.Sums `json:"batters_in_redis"`
+	PostgresGames schemas.Sums `json:"batter_games_in_postgres"`
+	RedisGames    schemas.Sums `json:"batter_games_in_redis"`
+	// Pitchers has the same of the pitchers.
+	Pitchers    PitcherAudit         `json:"pitchers"`
+	Differences []schemas.Difference `json:"differences,omitempty"`
+}
+
+// PitcherAudit compares the sums over pitchers.
+type PitcherAudit struct {
+	Postgres      schemas.Sums `json:"pitchers_in_postgres"`
+	Redis         schemas.Sums `json:"pitchers_in_redis"`
+	PostgresGames schemas.Sums `json:"pitcher_games_in_postgres"`
+	RedisGames    schemas.Sums `json:"pitcher_games_in_redis"`
+}
+
+// of returns the sums of the keys like this one.
+func (r *AuditReport) of(key schemas.PlayerKey) (postgres, redis *schemas.Sums) {
+	switch p := &r.Pitchers; {
+	case key.Side == schemas.Batter && key.GamePK == "":
+		return &r.Postgres, &r.Redis
+	case key.Side == schemas.Batter:
+		return &r.PostgresGames, &r.RedisGames
+	case key.GamePK == "":
+		return &p.Postgres, &p.Redis
+	default:
+		return &p.PostgresGames, &p.RedisGames
+	}
 }
 
 // maxLooks bounds how often a key that differs is looked at.
@@ -57,6 +81,8 @@ type audit struct {
 	o        AuditOptions
 	rep      AuditReport
 	suspects map[string]suspect // by key
+	// done and total are players of all sides at the first look.
+	done, total int64
 }
 
 // suspect is a key that differs and may just be moving.
@@ -70,18 +96,53 @@ type suspect struct {
 var errSuspects = errors.New("redis: some keys may be moving")
 
 func (a *audit) run(ctx context.Context) error {
-	games, strays, err := a.r.scan(ctx)
-	if err != nil {
+	var found [2]audited // by side
+	for _, side := range schemas.Sides {
+		var err error
+		if found[side], err = a.find(ctx, side); err != nil {
+			return err
+		}
+		a.total += int64(len(found[side].ids))
+	}
+	for _, side := range schemas.Sides {
+		if err := a.compareSide(ctx, side, found[side]); err != nil {
+			return err
+		}
+		a.rep.Moving += int64(len(a.suspects))
+		clear(a.suspects)
+		if err := a.reportStrays(ctx, found[side].strays); err != nil {
+			return err
+		}
+	}
+	if err := a.comparePositions(ctx); err != nil {
 		return err
 	}
-	seqs, err := batterSeqs(ctx, a.src)
-	if err != nil {
-		return err
+	slices.SortFunc(a.rep.Differences, func(a, b schemas.Difference) int { return cmp.Compare(a.Key, b.Key) })
+	return nil
+}
+
+// audited are the players of a side whose keys are compared, and the keys that belong to none.
+type audited struct {
+	ids    []int64
+	games  map[int64][]string
+	strays []string
+}
+
+func (a *audit) find(ctx context.Context, side schemas.Side) (found audited, err error) {
+	if found.games, found.strays, err = a.r.scan(ctx, side); err != nil {
+		return found, err
 	}
-	ids := unionOfIDs(seqs, games)
+	seqs, err := playerSeqs(ctx, a.src, side)
+	found.ids = unionOfIDs(seqs, found.games)
+	return found, err
+}
+
+// compareSide compares the keys of a side. Suspects that still move are left.
+func (a *audit) compareSide(ctx context.Context, side schemas.Side, found audited) error {
+	ids, games := found.ids, found.games
 	isFirst := true
-	_, err = backoff.Retry(ctx, func() (struct{}, error) {
-		if err := a.lookAtAll(ctx, ids, games, isFirst); err != nil {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		if err := a.lookAtAll(ctx, side, ids, games, isFirst); err != nil {
 			return struct{}{}, backoff.Permanent(err)
 		}
 		if len(a.suspects) == 0 {
@@ -95,18 +156,10 @@ func (a *audit) run(ctx context.Context) error {
 		return struct{}{}, errSuspects
 	}, backoff.WithBackOff(doubling(a.o.Settle/16, a.o.Settle)), backoff.WithMaxTries(maxLooks),
 		backoff.WithMaxElapsedTime(0))
-	if err != nil && !errors.Is(err, errSuspects) {
-		return err
+	if errors.Is(err, errSuspects) {
+		return nil
 	}
-	a.rep.Moving = int64(len(a.suspects))
-	if err := a.reportStrays(ctx, strays); err != nil {
-		return err
-	}
-	if err := a.comparePositions(ctx); err != nil {
-		return err
-	}
-	slices.SortFunc(a.rep.Differences, func(a, b schemas.Difference) int { return cmp.Compare(a.Key, b.Key) })
-	return nil
+	return err
 }
 
 // doubling returns pauses that double from first to limit.
@@ -114,23 +167,29 @@ func doubling(first, limit time.Duration) *backoff.ExponentialBackOff {
 	return &backoff.ExponentialBackOff{InitialInterval: first, MaxInterval: limit, Multiplier: 2}
 }
 
-// lookAtAll compares the keys of the batters: all of them at the first look, later only the suspects.
-func (a *audit) lookAtAll(ctx context.Context, ids []int64, games map[int64][]string, isFirst bool) error {
-	var done int64
+// lookAtAll compares the keys of the players: all of them at the first look, later only the suspects.
+func (a *audit) lookAtAll(
+	ctx context.Context, side schemas.Side, ids []int64, games map[int64][]string, isFirst bool,
+) error {
 	for some := range slices.Chunk(ids, maxSnapshots) {
-		if err := a.look(ctx, some, games, isFirst); err != nil {
+		if err := a.look(ctx, side, some, games, isFirst); err != nil {
 			return err
 		}
-		if done += int64(len(some)); isFirst && a.o.Progress != nil {
-			a.o.Progress(done, int64(len(ids)))
+		if !isFirst {
+			continue
+		}
+		if a.done += int64(len(some)); a.o.Progress != nil {
+			a.o.Progress(a.done, a.total)
 		}
 	}
 	return nil
 }
 
 // look reads Postgres before Redis, so that a newer state in Redis is in Postgres too at the next look.
-func (a *audit) look(ctx context.Context, ids []int64, games map[int64][]string, isFirst bool) error {
-	snaps, err := currentStates(ctx, a.src, ids, games)
+func (a *audit) look(
+	ctx context.Context, side schemas.Side, ids []int64, games map[int64][]string, isFirst bool,
+) error {
+	snaps, err := currentStates(ctx, a.src, side, ids, games)
 	if err != nil {
 		return err
 	}
@@ -168,11 +227,8 @@ func (a *audit) count(p part, is observed) {
 	if p.want != nil || is.kind != "none" {
 		a.rep.Keys++
 	}
-	postgres, inRedis := &a.rep.Postgres, &a.rep.Redis
-	if p.id.GamePK != "" {
-		postgres, inRedis = &a.rep.PostgresGames, &a.rep.RedisGames
-	}
-	postgres.Add(p.stats)
+	postgres, inRedis := a.rep.of(p.id)
+	postgres.AddState(p.stats)
 	if is.kind == "hash" {
 		n := func(field string) int64 { return number(is.hash[field]) }
 		inRedis.Add(&schemas.Stats{Pitches: n("pitches"), SwingCount: n("swing_count"),
@@ -203,7 +259,7 @@ func (a *audit) judge(p part, is observed) (s suspect, differs bool) {
 }
 
 // report reports keys that differ, and repairs them if Repair is set. It goes through them backwards, so that
-// games come before their batter, whose whole says that no game misses anything.
+// games come before their player, whose whole says that no game misses anything.
 func (a *audit) report(ctx context.Context, differing []suspect) error {
 	slices.SortFunc(differing, func(x, y suspect) int { return cmp.Compare(y.part.key, x.part.key) })
 	for _, s := range differing {
@@ -226,7 +282,7 @@ func (a *audit) report(ctx context.Context, differing []suspect) error {
 // repair writes one key anew if it still holds the observed version; moved reports that it does not.
 func (a *audit) repair(ctx context.Context, s suspect) (moved bool, err error) {
 	p := s.part
-	c := call{name: p.key, keys: []string{p.key, a.r.keys.gone(p.id.PlayerID)}}
+	c := call{name: p.key, keys: []string{p.key, a.r.keys.gone(p.id.Side, p.id.PlayerID)}}
 	tombstone := "seq"
 	if p.id.GamePK != "" {
 		tombstone = "game:" + p.id.GamePK
@@ -238,7 +294,7 @@ func (a *audit) repair(ctx context.Context, s suspect) (moved bool, err error) {
 	for _, field := range slices.Sorted(maps.Keys(p.want)) {
 		value := p.want[field]
 		if field == "whole" && a.hasSuspectGame(p.id.PlayerID) {
-			value = "0" // so that a sweep compares all games of the batter
+			value = "0" // so that a sweep compares all games of the player
 		}
 		c.add(field, value)
 	}
@@ -246,17 +302,17 @@ func (a *audit) repair(ctx context.Context, s suspect) (moved bool, err error) {
 	return err == nil && answers[0] != 0, err
 }
 
-// hasSuspectGame reports whether a game of the batter differs and is not repaired yet.
-func (a *audit) hasSuspectGame(batter int64) bool {
+// hasSuspectGame reports whether a game of the player differs and is not repaired yet.
+func (a *audit) hasSuspectGame(player int64) bool {
 	for _, s := range a.suspects {
-		if s.part.id.PlayerID == batter && s.part.id.GamePK != "" {
+		if s.part.id.PlayerID == player && s.part.id.GamePK != "" {
 			return true
 		}
 	}
 	return false
 }
 
-// reportStrays reports keys that begin like a batter's but belong to none. One look is enough, because no
+// reportStrays reports keys that begin like a player's but belong to none. One look is enough, because no
 // processor writes such keys.
 func (a *audit) reportStrays(ctx context.Context, strays []string) error {
 	for _, key := range strays {

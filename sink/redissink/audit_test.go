@@ -106,7 +106,7 @@ func TestAuditFindsAndRepairsExactlyTheBrokenKeys(t *testing.T) {
 			broken[keys[at]] = b.kind
 		}
 	}
-	added := []string{w.keys.batter(600_000) + ":game:800", w.keys.batter(9), w.keys.game(9, "7"),
+	added := []string{w.overall(600_000) + ":game:800", w.overall(9), w.inGame(9, "7"),
 		string(w.keys) + "batter:x", string(w.keys) + "batter:{007}"}
 	for _, key := range added {
 		w.hset(t, key, "pitches", "1")
@@ -155,7 +155,7 @@ func withoutTombstones(all map[string]string) map[string]string {
 func TestAuditBesideAProcessorRaisesNoFalseAlarm(t *testing.T) {
 	w := newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})
 	keys := w.league(t, 20, 10)
-	spoilt := w.keys.game(600_019, "700003") // of a batter who rests
+	spoilt := w.inGame(600_019, "700003") // of a batter who rests
 	w.hset(t, spoilt, "pitches", "77")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -194,10 +194,10 @@ func TestAuditBesideAProcessorRaisesNoFalseAlarm(t *testing.T) {
 func TestRepairNeverOverwritesANewerState(t *testing.T) {
 	w := newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})
 	w.league(t, 1, 2)
-	key := w.keys.game(600_000, "700000")
+	key := w.inGame(600_000, "700000")
 	w.hset(t, key, "pitches", "77")
 	a := &audit{sink: w.Sink, r: w.Reader, src: w.truth, o: quickly, suspects: map[string]suspect{}}
-	snaps, err := currentStates(t.Context(), w.truth, []int64{600_000}, nil)
+	snaps, err := currentStates(t.Context(), w.truth, schemas.Batter, []int64{600_000}, nil)
 	require.NoError(t, err)
 	parts, err := partsOf(w.keys, snaps[0])
 	require.NoError(t, err)
@@ -238,8 +238,8 @@ func TestAuditOfACluster(t *testing.T) {
 		b.spoil(t, w, keys[11*i])
 		broken[keys[11*i]] = b.kind
 	}
-	w.hset(t, w.keys.batter(9), "pitches", "1")
-	broken[w.keys.batter(9)] = schemas.DiffersExtra
+	w.hset(t, w.overall(9), "pitches", "1")
+	broken[w.overall(9)] = schemas.DiffersExtra
 	repairing := quickly
 	repairing.Repair = true
 	require.Equal(t, broken, kinds(w.audit(t, repairing)))
@@ -251,7 +251,7 @@ func TestAuditOfACluster(t *testing.T) {
 func (tr *truth) atEachLook(f func(look int)) {
 	look := 0
 	tr.beforeEach(func(method string) error {
-		if method == "BatterSnapshots" {
+		if method == "PlayerSnapshots" {
 			look++
 			f(look)
 		}

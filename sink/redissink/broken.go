@@ -9,71 +9,83 @@ import (
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// batterKeys are all keys of one batter, as they were read. The batter's own is read last, so that no push in
+// playerKeys are all keys of one player, as they were read. The player's own is read last, so that no push in
 // between makes a game or a tombstone newer than it.
-type batterKeys struct {
-	id      int64
+type playerKeys struct {
+	player  schemas.PlayerKey
 	gamePKs []string
 	games   []*redis.MapStringStringCmd
 	gone    *redis.MapStringStringCmd
-	batter  *redis.MapStringStringCmd
+	overall *redis.MapStringStringCmd
 }
 
-// findBroken returns those of the batters of whose keys one cannot be parsed, or is newer than the batter.
-// games are the games whose keys it reads, with those of the batter: some 100 MB for two hundred thousand.
+// in returns the player in a game.
+func (b playerKeys) in(gamePK string) schemas.PlayerKey {
+	key := b.player
+	key.GamePK = gamePK
+	return key
+}
+
+// findBroken returns those of a side's players of whose keys one cannot be parsed, or is newer than the
+// player. games are the games whose keys it reads, with those of the player: some 100 MB for two hundred
+// thousand.
 func findBroken(
-	ctx context.Context, r *Reader, ids map[int64]bool, games map[int64][]string,
+	ctx context.Context, r *Reader, side schemas.Side, ids map[int64]bool, games map[int64][]string,
 ) (map[int64]bool, error) {
 	found := map[int64]bool{}
 	for some := range slices.Chunk(slices.Sorted(maps.Keys(ids)), maxSnapshots) {
-		read := make([]batterKeys, len(some))
+		read := make([]playerKeys, len(some))
 		if err := pipelined(ctx, r.client, func(p redis.Pipeliner) {
 			for i, id := range some {
-				b := batterKeys{id: id, gamePKs: games[id]}
+				b := playerKeys{player: schemas.PlayerKey{Side: side, PlayerID: id}, gamePKs: games[id]}
 				for _, pk := range b.gamePKs {
-					b.games = append(b.games, p.HGetAll(ctx, r.keys.game(id, pk)))
+					b.games = append(b.games, p.HGetAll(ctx, r.keys.of(b.in(pk))))
 				}
-				b.gone, b.batter = p.HGetAll(ctx, r.keys.gone(id)), p.HGetAll(ctx, r.keys.batter(id))
+				b.gone, b.overall = p.HGetAll(ctx, r.keys.gone(side, id)), p.HGetAll(ctx, r.keys.of(b.player))
 				read[i] = b
 			}
 		}); err != nil {
-			return nil, fmt.Errorf("redis: batters: %w", err)
+			return nil, fmt.Errorf("redis: %vs: %w", side, err)
 		}
 		for _, b := range read {
 			// guard: what no reader can parse is found
 			if key, err := b.whyBroken(r.keys); err != nil {
 				r.cfg.Log.Warn("a key of ours in Redis held what no processor writes: writing it anew",
 					"key", key, "error", err)
-				found[b.id] = true
+				found[b.player.PlayerID] = true
 			}
 		}
 	}
 	return found, nil
 }
 
-var errNewer = errors.New("its sequence number is not one of this batter")
+var errNewer = errors.New("its sequence number is not one of this player")
 
 // whyBroken returns a key that no processor wrote as it is, and why.
-func (b batterKeys) whyBroken(k keys) (key string, err error) {
-	batter, err := parseState(b.batter)
+func (b playerKeys) whyBroken(k keys) (key string, err error) {
+	side := b.player.Side
+	overall, err := parseState(side, b.overall)
 	if err != nil {
-		return k.batter(b.id), err
+		return k.of(b.player), err
 	}
+	gone := k.gone(side, b.player.PlayerID)
 	limit := int64(0)
-	if batter != nil {
-		limit = batter.Seq
+	if overall != nil {
+		limit = overall.Seq
 	} else {
 		limit = number(b.gone.Val()["seq"])
 	}
 	for i, pk := range b.gamePKs {
-		game, err := parseState(b.games[i])
+		game, err := parseState(side, b.games[i])
 		if err == nil && game != nil && game.Seq > limit {
 			err = errNewer
 		}
 		if err != nil {
-			return k.game(b.id, pk), err
+			return k.of(b.in(pk)), err
 		}
 	}
 	for field, text := range b.gone.Val() {
@@ -82,8 +94,8 @@ func (b batterKeys) whyBroken(k keys) (key string, err error) {
 			err = errNewer
 		}
 		if err != nil {
-			return k.gone(b.id), fmt.Errorf("field %s: %w", field, err)
+			return gone, fmt.Errorf("field %s: %w", field, err)
 		}
 	}
-	return k.gone(b.id), b.gone.Err()
+	return gone, b.gone.Err()
 }

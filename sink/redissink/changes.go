@@ -12,6 +12,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/push"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // maxChanges bounds the names that are kept.
@@ -136,13 +138,15 @@ func (c *changeFeed) HandlePushNotification(
 	return nil
 }
 
-// batters returns the batters of the names, and of each the games whose keys changed.
-func (k keys) batters(names map[string]bool) (ids map[int64]bool, games map[int64][]string) {
+// players returns the players of a side among the names, and of each the games whose keys changed.
+func (k keys) players(
+	side schemas.Side, names map[string]bool,
+) (ids map[int64]bool, games map[int64][]string) {
 	ids, games = map[int64]bool{}, map[int64][]string{}
 	for name := range names {
-		if of, ok := k.collect(games, name); ok {
+		if of, ok := k.collect(side, games, name); ok {
 			ids[of.PlayerID] = true
-		} else if id, ok := k.parseGone(name); ok {
+		} else if id, ok := k.parseGone(side, name); ok {
 			ids[id] = true
 		}
 	}

@@ -44,19 +44,19 @@ func TestChangedKeysAreRepairedWithoutReadingTheOthers(t *testing.T) {
 	ctx := t.Context()
 	for range 3 {
 		before := calls(t, w.client, "hgetall")
-		require.NoError(t, w.client.Set(ctx, w.keys.batter(1), "in the way", 0).Err())
-		require.NoError(t, w.client.Del(ctx, w.keys.game(2, "g")).Err())
-		require.NoError(t, w.client.RPush(ctx, w.keys.game(2, "g"), "a").Err())
-		require.NoError(t, w.client.ZAdd(ctx, w.keys.gone(3), redis.Z{Member: "a"}).Err())
-		require.NoError(t, w.client.HSet(ctx, w.keys.batter(4), "pitches", "many").Err())
-		require.NoError(t, w.client.HSet(ctx, w.keys.game(5, "g"), "last_pitch", "{").Err())
-		require.NoError(t, w.client.Del(ctx, w.keys.batter(6)).Err())
-		require.NoError(t, w.client.Set(ctx, w.keys.batter(1_000_000), "of nobody", 0).Err())
+		require.NoError(t, w.client.Set(ctx, w.overall(1), "in the way", 0).Err())
+		require.NoError(t, w.client.Del(ctx, w.inGame(2, "g")).Err())
+		require.NoError(t, w.client.RPush(ctx, w.inGame(2, "g"), "a").Err())
+		require.NoError(t, w.client.ZAdd(ctx, w.gone(3), redis.Z{Member: "a"}).Err())
+		require.NoError(t, w.client.HSet(ctx, w.overall(4), "pitches", "many").Err())
+		require.NoError(t, w.client.HSet(ctx, w.inGame(5, "g"), "last_pitch", "{").Err())
+		require.NoError(t, w.client.Del(ctx, w.overall(6)).Err())
+		require.NoError(t, w.client.Set(ctx, w.overall(1_000_000), "of nobody", 0).Err())
 		eventually(t, "they are repaired", func() bool {
-			return w.client.Type(ctx, w.keys.batter(1)).Val() == "hash" && w.client.Type(ctx, w.keys.game(2, "g")).Val() == "hash" &&
-				w.client.Exists(ctx, w.keys.gone(3), w.keys.batter(1_000_000)).Val() == 0 &&
-				w.client.HGet(ctx, w.keys.batter(4), "pitches").Val() == "4" &&
-				w.client.HGet(ctx, w.keys.game(5, "g"), "last_pitch").Val() != "{" && w.client.Exists(ctx, w.keys.batter(6)).Val() == 1
+			return w.client.Type(ctx, w.overall(1)).Val() == "hash" && w.client.Type(ctx, w.inGame(2, "g")).Val() == "hash" &&
+				w.client.Exists(ctx, w.gone(3), w.overall(1_000_000)).Val() == 0 &&
+				w.client.HGet(ctx, w.overall(4), "pitches").Val() == "4" &&
+				w.client.HGet(ctx, w.inGame(5, "g"), "last_pitch").Val() != "{" && w.client.Exists(ctx, w.overall(6)).Val() == 1
 		})
 		require.Less(t, calls(t, w.client, "hgetall")-before, batters)
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// compareVersions returns how a batter in Redis differs from Postgres, read before and after Redis: one of
+// compareVersions returns how a player in Redis differs from Postgres, read before and after Redis: one of
 // the Differs constants of schemas, "" for not at all. known reports whether Postgres has ever seen the
-// batter.
+// player.
 func compareVersions(before, after schemas.PlayerSeq, known bool, r stored) string {
 	switch {
 	case !known:
@@ -42,13 +42,13 @@ func compareSeqs(lowest, highest, atLeast, atMost int64) string {
 	return ""
 }
 
-// currentStates reads the whole current states of the batters, in the order of ids. A batter that Postgres
-// does not know gets a snapshot with Seq 0. Games that have a key but are unknown to Postgres are added as
-// gone.
+// currentStates reads the whole current states of a side's players, in the order of ids. A player that
+// Postgres does not know gets a snapshot with Seq 0. Games that have a key but are unknown to Postgres are
+// added as gone.
 func currentStates(
-	ctx context.Context, src Source, ids []int64, games map[int64][]string,
+	ctx context.Context, src Source, side schemas.Side, ids []int64, games map[int64][]string,
 ) ([]schemas.Snapshot, error) {
-	list, err := src.BatterSnapshots(ctx, ids)
+	list, err := src.PlayerSnapshots(ctx, side, ids)
 	if err != nil {
 		return nil, ofSource(err)
 	}
@@ -59,7 +59,7 @@ func currentStates(
 	states := make([]schemas.Snapshot, len(ids))
 	for i, id := range ids {
 		snap := known[id]
-		snap.PlayerID = id
+		snap.Side, snap.PlayerID = side, id
 		has := map[string]bool{"": true}
 		for _, g := range snap.Games {
 			has[g.GamePK] = true
@@ -80,24 +80,24 @@ type part struct {
 	key       string
 	id        schemas.PlayerKey
 	seq       int64             // of the right state
-	known     bool              // Postgres has seen the batter
+	known     bool              // Postgres has seen the player
 	want      map[string]string // nil: the key must not exist
-	stats     *schemas.Stats
-	updatedAt schemas.TimeMS // of the batter
+	stats     schemas.GameStats
+	updatedAt schemas.TimeMS // of the player
 }
 
 func (p part) seqText() string { return strconv.FormatInt(p.seq, 10) }
 
-// partsOf returns the keys of a batter with their right contents: first the batter, then the games.
+// partsOf returns the keys of a player with their right contents: first the player, then the games.
 func partsOf(k keys, snap schemas.Snapshot) (parts []part, err error) {
-	for _, g := range append([]schemas.GameStats{{Seq: snap.Seq, Stats: snap.Stats}}, snap.Games...) {
-		id := schemas.PlayerKey{PlayerID: snap.PlayerID, GamePK: g.GamePK}
-		p := part{key: k.of(id), id: id, seq: g.Seq, known: snap.Seq > 0, stats: g.Stats, updatedAt: snap.UpdatedAt}
-		if g.Stats != nil {
-			fields, err := encode(g.Stats, snap.UpdatedAt)
-			if err != nil {
-				return nil, fmt.Errorf("redis: %s: %w", p.key, err)
-			}
+	for _, g := range append([]schemas.GameStats{snap.Overall()}, snap.Games...) {
+		id := schemas.PlayerKey{Side: snap.Side, PlayerID: snap.PlayerID, GamePK: g.GamePK}
+		p := part{key: k.of(id), id: id, seq: g.Seq, known: snap.Seq > 0, stats: g, updatedAt: snap.UpdatedAt}
+		fields, err := encode(snap.Side, g.Fields(), snap.UpdatedAt)
+		if err != nil {
+			return nil, fmt.Errorf("redis: %s: %w", p.key, err)
+		}
+		if fields != nil {
 			p.want = map[string]string{"seq": p.seqText()}
 			for pair := range slices.Chunk(fields, 2) {
 				p.want[pair[0].(string)] = pair[1].(string)
@@ -150,7 +150,8 @@ func observe(ctx context.Context, client redis.UniversalClient, keys []string) (
 
 // compare returns how a key differs, nil for not at all.
 func (p part) compare(is observed) *schemas.Difference {
-	d := schemas.Difference{Key: p.key, BatterID: &p.id.PlayerID, GamePK: p.id.GamePK}
+	d := schemas.Difference{Key: p.key, GamePK: p.id.GamePK}
+	d.Name(p.id.Side, p.id.PlayerID)
 	d.Kind = schemas.DiffersContent
 	switch {
 	case is.kind == "none" && p.want == nil:
@@ -189,7 +190,7 @@ func wrongType(kind string) []schemas.FieldDifference {
 }
 
 // same reports whether a field is right. Two fields have more than one right value. whole may be behind until
-// a sweep has compared the batter. updated_at of a game is the time of its last change, or of a later repair.
+// a sweep has compared the player. updated_at of a game is the time of its last change, or of a later repair.
 func (p part) same(field string, hash map[string]string) bool {
 	want, wanted := p.want[field]
 	got, has := hash[field]
@@ -208,7 +209,7 @@ func (p part) same(field string, hash map[string]string) bool {
 // may take.
 const clockSkew = 10 * time.Minute
 
-// isPlausible reports whether text is a time in our format between the game's last change and the batter's.
+// isPlausible reports whether text is a time in our format between the game's last change and the player's.
 // The game's sequence number is the time of its last change, in microseconds.
 func (p part) isPlausible(text string) bool {
 	t, err := time.Parse(time.RFC3339, text)

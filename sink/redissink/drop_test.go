@@ -21,7 +21,7 @@ func TestDropRemovesOnlyKeysBelowThePrefix(t *testing.T) {
 		if diff := cmp.Diff(before, w.dump(t)); diff != "" {
 			t.Error(diff)
 		}
-		if state, err := stateOf(t, other.Reader, 2, ""); state != nil || err != nil {
+		if state, err := stateOf(t, other.Reader, w.truth.side, 2, ""); state != nil || err != nil {
 			t.Errorf("left: %v, %v", state, err)
 		}
 		keys := len(w.allKeys(t))

@@ -170,7 +170,7 @@ func TestClusterSlotMigrationUnderLoadKeepsTheBooksBalanced(t *testing.T) {
 	s.goOn(t, 100)
 	migrated := 0
 	for id := range int64(97) {
-		migrated += migrateSlot(t, nodes, s.w.keys.batter(id))
+		migrated += migrateSlot(t, nodes, s.w.overall(id))
 	}
 	migrateSlot(t, nodes, s.w.keys.epoch())
 	require.Positive(t, migrated)

@@ -101,9 +101,10 @@ func damages(ctx context.Context, c redis.UniversalClient, key string) map[strin
 	return all
 }
 
-// ourKeys are all keys that a processor writes. Batter 2 has no row any more, so only a tombstone says so.
-func ourKeys(k keys) []string {
-	return []string{k.batter(1), k.game(1, "g"), k.gone(1), k.gone(2), k.applied(), k.epoch(), k.heartbeat(), k.work(), k.pointer()}
+// ourKeys are all keys that a processor writes. Player 2 has no row any more, so only a tombstone says so.
+func (w *redisTest) ourKeys() []string {
+	k := w.keys
+	return []string{w.overall(1), w.inGame(1, "g"), w.gone(1), w.gone(2), k.applied(), k.epoch(), k.heartbeat(), k.work(), k.pointer()}
 }
 
 // beatOnce writes what a processor writes each second.
@@ -119,7 +120,7 @@ func (w *redisTest) beatOnce(ctx context.Context, phase Phase) error {
 func (w *redisTest) healthy(t *testing.T) string {
 	t.Helper()
 	ctx := t.Context()
-	for _, key := range ourKeys(w.keys) {
+	for _, key := range w.ourKeys() {
 		want := "hash"
 		if key == w.keys.epoch() || key == w.keys.pointer() {
 			want = "string"
@@ -156,13 +157,13 @@ func (w *redisTest) healthy(t *testing.T) string {
 }
 
 // guard: what no reader can parse is found
-// guard: a batter with a broken key is written anew
+// guard: a player with a broken key is written anew
 // guard: an epoch that no processor wrote is replaced
 // guard: a heartbeat takes the place of a key of another type
 // guard: a key of another type does not hide the other keys
 func TestWhateverIsPutUnderOurNamesIsRepairedWithinFiveSeconds(t *testing.T) {
 	var names []string
-	for _, key := range ourKeys("p:") {
+	for _, key := range (&redisTest{Reader: &Reader{keys: "p:"}, truth: newTruth()}).ourKeys() {
 		for name := range damages(t.Context(), nil, key) {
 			names = append(names, key+"|"+name)
 		}
@@ -275,7 +276,7 @@ func TestARealServerIsRepairedToo(t *testing.T) {
 	k.Push(ctx, []schemas.Snapshot{w.truth.change(2, "g", 2)}, []schemas.Position{w.truth.move(0, 2)})
 	k.Push(ctx, []schemas.Snapshot{w.truth.change(2, "g", 0)}, []schemas.Position{w.truth.move(0, 3)})
 	for _, damage := range slices.Sorted(maps.Keys(damages(ctx, nil, "p:"))) {
-		for _, key := range ourKeys(w.keys) {
+		for _, key := range w.ourKeys() {
 			require.NoError(t, damages(ctx, w.client, key)[damage]())
 		}
 		eventually(t, damage+" is repaired", func() bool {

@@ -27,7 +27,7 @@ func TestAServerWithoutDangerousCommandsAndDefaultUser(t *testing.T) {
 	w.push(t, w.truth.change(1, "700000", 3), w.truth.change(2, "700000", 4))
 	w.isTrue(t)
 	require.Empty(t, w.audit(t, quickly).Differences)
-	require.NoError(t, w.client.Del(t.Context(), w.keys.batter(1)).Err())
+	require.NoError(t, w.client.Del(t.Context(), w.overall(1)).Err())
 	quick := quickly
 	quick.Repair = true
 	require.NotEmpty(t, w.audit(t, quick).Differences)

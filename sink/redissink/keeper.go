@@ -5,7 +5,7 @@ package redissink
 // stop for it.
 //
 // So a push that fails is not retried. It is counted as a miss, and the goroutine of Run sweeps: it compares
-// all batters with Postgres and repairs them. Until a sweep has succeeded that began after the last miss,
+// all players with Postgres and repairs them. Until a sweep has succeeded that began after the last miss,
 // applied is not moved, because it promises that no change below it is missing. The positions of pushes that
 // succeed in the meantime are kept, and applied moves to them after the sweep.
 //
@@ -27,7 +27,7 @@ const (
 	checkEvery  = time.Second
 	sweepEvery  = 5 * time.Minute // also if nothing seems wrong
 	// gapDelay is the least time between two sweeps for gaps that may close by themselves. Such gaps come with
-	// many processors that work on the same batters, as in a replay.
+	// many processors that work on the same players, as in a replay.
 	gapDelay = 10 * time.Second
 	retryMin = 100 * time.Millisecond // the first pause after an error; each next one doubles
 	retryMax = 2 * time.Second
@@ -172,7 +172,7 @@ func (k *Keeper) postpone(positions []schemas.Position, gap bool) bool {
 	return true
 }
 
-// RequestSweep makes Run scan all keys and compare all batters now. Call it after partitions were assigned,
+// RequestSweep makes Run scan all keys and compare all players now. Call it after partitions were assigned,
 // because their last owner may have committed changes to Postgres that never reached Redis. Call it also
 // after Postgres came back older.
 func (k *Keeper) RequestSweep() {
@@ -242,7 +242,7 @@ func (k *Keeper) patrol(ctx context.Context) {
 func (k *Keeper) patrolled(ctx context.Context, start time.Time, patrol func() (SweepReport, bool, error)) {
 	report, restored, err := patrol()
 	if report.Repaired > 0 {
-		k.log().Warn("repaired keys of Redis that differed from Postgres", "batters", report.Repaired,
+		k.log().Warn("repaired keys of Redis that differed from Postgres", "players", report.Repaired,
 			"dropped", report.Dropped, "took", time.Since(start))
 		if k.hooks.Swept != nil {
 			k.hooks.Swept(report, err)

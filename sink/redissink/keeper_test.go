@@ -382,7 +382,7 @@ func TestKeeperDoesNotMoveAppliedUntilASweepSucceeded(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(0)
-		reached, letGo := k.truth.hold("BatterSeqs")
+		reached, letGo := k.truth.hold("PlayerSeqs")
 		k.RequestSweep()
 		<-reached
 		k.pitch(t.Context(), 1, 2)
@@ -404,7 +404,7 @@ func TestKeeperSweepsAgainAfterAMissDuringASweep(t *testing.T) {
 		k.pitch(t.Context(), 1, 1)
 		k.after(0)
 		k.server.HSet("p:batter:{1}", "whole", "1") // so that there is a batter to repair
-		reached, letGo := k.truth.hold("BatterSnapshots")
+		reached, letGo := k.truth.hold("PlayerSnapshots")
 		k.RequestSweep()
 		<-reached
 		given, giveUp := context.WithCancel(t.Context())

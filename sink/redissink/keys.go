@@ -7,27 +7,35 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// keys builds the keys under a prefix. All keys of one batter have the hash tag {<batter_id>}, because one
+// keys builds the keys under a prefix. All keys of one player have the hash tag {<player_id>}, because one
 // script writes them together, which a cluster allows only within one slot.
 type keys string
 
-func (k keys) batter(id int64) string {
-	return string(k) + "batter:{" + strconv.FormatInt(id, 10) + "}"
-}
-
-func (k keys) game(id int64, gamePK string) string { return k.batter(id) + ":game:" + gamePK }
-
-// of returns the key of a batter, or of a batter in a game.
-func (k keys) of(b schemas.PlayerKey) string {
-	if b.GamePK == "" {
-		return k.batter(b.PlayerID)
+// of returns the key of a player, or of a player in a game.
+func (k keys) of(p schemas.PlayerKey) string {
+	key := string(k) + playersOf(p.Side) + strconv.FormatInt(p.PlayerID, 10) + "}"
+	if p.GamePK != "" {
+		key += ":game:" + p.GamePK
 	}
-	return k.game(b.PlayerID, b.GamePK)
+	return key
 }
 
-// gone holds the tombstones of a batter and of the batter's games: the versions at which they lost their last
+// playersOf returns how the keys of a side's players begin, behind the prefix.
+func playersOf(side schemas.Side) string { return side.String() + ":{" }
+
+// goneOf returns how the keys of a side's tombstones begin, behind the prefix.
+func goneOf(side schemas.Side) string {
+	if side == schemas.Pitcher {
+		return "gone:pitcher:{"
+	}
+	return "gone:{"
+}
+
+// gone holds the tombstones of a player and of the player's games: the versions at which they lost their last
 // row.
-func (k keys) gone(id int64) string { return string(k) + "gone:{" + strconv.FormatInt(id, 10) + "}" }
+func (k keys) gone(side schemas.Side, id int64) string {
+	return string(k) + goneOf(side) + strconv.FormatInt(id, 10) + "}"
+}
 
 func (k keys) applied() string { return string(k) + "applied" }
 
@@ -53,24 +61,29 @@ func (k keys) below(start string) string {
 	return escape.Replace(string(k)) + start + "*"
 }
 
-// parse reads the key of a batter, or of a batter in a game. gamePK is "" for the former.
-func (k keys) parse(key string) (id int64, gamePK string, ok bool) {
-	rest, ok := strings.CutPrefix(key, string(k)+"batter:{")
+// parse reads the key of a player of a side, or of a player in a game.
+func (k keys) parse(side schemas.Side, key string) (of schemas.PlayerKey, ok bool) {
+	rest, ok := strings.CutPrefix(key, string(k)+playersOf(side))
 	if !ok {
-		return 0, "", false
+		return of, false
 	}
 	number, rest, ok := strings.Cut(rest, "}")
 	id, err := strconv.ParseInt(number, 10, 64)
 	if !ok || err != nil {
-		return 0, "", false
+		return of, false
 	}
-	gamePK, ok = strings.CutPrefix(rest, ":game:")
-	return id, gamePK, rest == "" || ok && gamePK != ""
+	gamePK, ok := strings.CutPrefix(rest, ":game:")
+	of = schemas.PlayerKey{Side: side, PlayerID: id, GamePK: gamePK}
+	if rest == "" {
+		of.GamePK = ""
+		return of, true
+	}
+	return of, ok && gamePK != ""
 }
 
-// parseGone reads the key of a batter's tombstones.
-func (k keys) parseGone(key string) (id int64, ok bool) {
-	number, ok := strings.CutPrefix(key, string(k)+"gone:{")
+// parseGone reads the key of the tombstones of a side's player.
+func (k keys) parseGone(side schemas.Side, key string) (id int64, ok bool) {
+	number, ok := strings.CutPrefix(key, string(k)+goneOf(side))
 	id, err := strconv.ParseInt(strings.TrimSuffix(number, "}"), 10, 64)
 	return id, ok && err == nil
 }

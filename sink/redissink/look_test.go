@@ -10,7 +10,7 @@ import (
 )
 
 func TestLookReadsPushedStatesAndTheHeartbeats(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		w.sweep(t)
 		w.push(t, w.truth.change(600_001, "700000", 3))
 		w.advanced(t, false, w.truth.move(0, 10))
@@ -37,9 +37,9 @@ func TestLookReadsPushedStatesAndTheHeartbeats(t *testing.T) {
 	})
 }
 
-// guard: redis: one unreadable batter hides no other
+// guard: redis: one unreadable player hides no other
 func TestABatterThatCannotBeReadIsSuspectAndHidesNoOther(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		w.sweep(t)
 		w.push(t, w.truth.change(1, "700000", 3), w.truth.change(2, "700000", 3), w.truth.change(3, "700000", 3))
 		keys := []schemas.PlayerKey{{PlayerID: 1}, {PlayerID: 2}, {PlayerID: 3}}
@@ -60,7 +60,7 @@ func TestABatterThatCannotBeReadIsSuspectAndHidesNoOther(t *testing.T) {
 
 // Redis was emptied, and the processor has not noticed yet.
 func TestHeartbeatsKeepTheEpochOfALostDataSet(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		w.sweep(t)
 		require.NoError(t, w.client.FlushAll(t.Context()).Err())
 		require.NoError(t, w.Beat(t.Context(), "a", schemas.Heartbeat{At: schemas.TimeMSOf(time.Now()), Phase: "ok"}))
@@ -76,7 +76,7 @@ func TestHeartbeatsKeepTheEpochOfALostDataSet(t *testing.T) {
 }
 
 func TestOldHeartbeatsAreForgotten(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		now := schemas.TimeMSOf(time.Now())
 		for name, age := range map[string]schemas.TimeMS{"long ago": 3_600_001, "just now": 5000} {
 			require.NoError(t, w.Beat(t.Context(), name, schemas.Heartbeat{At: now - age}))
@@ -96,7 +96,7 @@ func TestOldHeartbeatsAreForgotten(t *testing.T) {
 // guard: api: work is no part of the heartbeats
 // guard: api: work goes with its processor
 func TestWorkIsStoredAndRemovedBesideTheHeartbeats(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		now := schemas.TimeMSOf(time.Now())
 		work := schemas.Work{Records: 7, Partitions: map[string]schemas.PartitionWork{"3": {Next: 5, LagRecords: schemas.Some(int64(2))}},
 			Steps: map[string]schemas.StepWork{"redis": {Count: 1, SumMS: 2.5, MaxMS: 2.5}}, Letters: map[schemas.Code]int64{schemas.CodeNotAPitch: 1},
@@ -118,13 +118,13 @@ func TestWorkIsStoredAndRemovedBesideTheHeartbeats(t *testing.T) {
 }
 
 func TestAStateThatIsToBeReplacedIsSuspect(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(600_001, "700000", 3))
-		w.hset(t, w.keys.batter(600_001), "whole", "-1")
+		w.hset(t, w.overall(600_001), "whole", "-1")
 		states, _, err := w.Look(t.Context(), []schemas.PlayerKey{{PlayerID: 600_001}})
 		require.NoError(t, err)
 		require.True(t, states[0].Suspect)
-		w.hset(t, w.keys.batter(600_001), "seq", "x")
+		w.hset(t, w.overall(600_001), "seq", "x")
 		states, _, err = w.Look(t.Context(), []schemas.PlayerKey{{PlayerID: 600_001}})
 		require.NoError(t, err)
 		require.True(t, states[0].Suspect)

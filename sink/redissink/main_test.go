@@ -30,9 +30,28 @@ func TestMain(m *testing.M) {
 
 // eachServer runs a test on a real Redis and on the one in memory that demonstrations use.
 func eachServer(t *testing.T, f func(t *testing.T, w *redisTest)) {
+	eachServerOfBatters(t, f)
+	t.Run("redis, pitchers", func(t *testing.T) {
+		w := newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})
+		w.truth.side = schemas.Pitcher
+		f(t, w)
+	})
+}
+
+// eachServerOfBatters runs a test that reads what only batters have.
+func eachServerOfBatters(t *testing.T, f func(t *testing.T, w *redisTest)) {
 	t.Run("redis", func(t *testing.T) { f(t, newRedisTest(t, Config{URL: "redis://" + testkit.Redis(t)})) })
 	t.Run("miniredis", func(t *testing.T) { f(t, newRedisTest(t, Config{URL: "redis://" + miniredis.RunT(t).Addr()})) })
 }
+
+// overall, inGame and gone are keys of a player of the truth's side.
+func (w *redisTest) overall(id int64) string { return w.inGame(id, "") }
+
+func (w *redisTest) inGame(id int64, gamePK string) string {
+	return w.keys.of(schemas.PlayerKey{Side: w.truth.side, PlayerID: id, GamePK: gamePK})
+}
+
+func (w *redisTest) gone(id int64) string { return w.keys.gone(w.truth.side, id) }
 
 // redisTest is a Redis under test, and the truth that it must show.
 type redisTest struct {
@@ -72,7 +91,9 @@ func (w *redisTest) anew(t testing.TB) *redisTest {
 		reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}},
 		changes: &changeFeed{r: w.Reader, missed: true},
 	}
-	return &redisTest{s, w.Reader, newTruth()}
+	truth := newTruth()
+	truth.side = w.truth.side
+	return &redisTest{s, w.Reader, truth}
 }
 
 // clear loses all that was written under the prefix.
@@ -107,7 +128,8 @@ func (w *redisTest) dump(t testing.TB) map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for _, key := range w.allKeys(t) {
 		name := strings.TrimPrefix(key, string(w.keys))
-		if !strings.HasPrefix(name, "batter:") && name != "applied" {
+		kind, _, _ := strings.Cut(name, ":")
+		if kind != "batter" && kind != "pitcher" && name != "applied" {
 			continue
 		}
 		hash, err := w.client.HGetAll(t.Context(), key).Result()
@@ -171,8 +193,9 @@ func (w *redisTest) wrong(t testing.TB) string {
 func (w *redisTest) gaps(t testing.TB) (found string) {
 	t.Helper()
 	for name, hash := range w.dump(t) {
-		if id, game, ok := w.keys.parse(string(w.keys) + name); ok && game == "" && hash["whole"] != hash["seq"] {
-			found += fmt.Sprintf("batter %d: seq %s, whole %s\n", id, hash["seq"], hash["whole"])
+		of, ok := w.keys.parse(w.truth.side, string(w.keys)+name)
+		if ok && of.GamePK == "" && hash["whole"] != hash["seq"] {
+			found += fmt.Sprintf("player %d: seq %s, whole %s\n", of.PlayerID, hash["seq"], hash["whole"])
 		}
 	}
 	return found
@@ -187,8 +210,9 @@ func (w *redisTest) applied(t testing.TB) map[string]int64 {
 	return a
 }
 
-// truth is a Postgres of a few batters. The number of pitches says all of a batter's stats.
+// truth is a Postgres of a few players of one side. The number of pitches says all of a player's stats.
 type truth struct {
+	side      schemas.Side
 	mu        sync.Mutex
 	clock     int64
 	batters   map[int64]person
@@ -223,22 +247,38 @@ func (tr *truth) change(id int64, gamePK string, pitches int64) schemas.Snapshot
 	}
 	games[gamePK] = game{tr.clock, pitches}
 	tr.batters[id] = person{tr.clock, games}
-	snap := tr.batters[id].snapshot(id)
+	snap := tr.snapshot(id, tr.batters[id])
 	snap.PrevSeq = prev
 	snap.Games = slices.DeleteFunc(snap.Games, func(g schemas.GameStats) bool { return g.GamePK != gamePK })
 	return snap
 }
 
-func (p person) snapshot(id int64) schemas.Snapshot {
-	snap := schemas.Snapshot{PlayerID: id, Seq: p.seq, UpdatedAt: schemas.TimeMS(p.seq / 1000)}
+func (tr *truth) snapshot(id int64, p person) schemas.Snapshot {
+	snap := schemas.Snapshot{Side: tr.side, PlayerID: id, Seq: p.seq}
+	snap.UpdatedAt = schemas.TimeMS(p.seq / 1000)
 	var sum int64
 	for _, pk := range slices.Sorted(maps.Keys(p.games)) {
 		g := p.games[pk]
 		sum += g.pitches
-		snap.Games = append(snap.Games, schemas.GameStats{GamePK: pk, Seq: g.seq, Stats: stats(g.pitches)})
+		snap.Games = append(snap.Games, tr.state(pk, g.seq, g.pitches))
 	}
-	snap.Stats = stats(sum)
+	overall := tr.state("", p.seq, sum)
+	snap.Stats, snap.Pitching = overall.Stats, overall.Pitching
 	return snap
+}
+
+// state is what a player has with that many pitches.
+func (tr *truth) state(gamePK string, seq, pitches int64) schemas.GameStats {
+	g := schemas.GameStats{GamePK: gamePK, Seq: seq}
+	if tr.side == schemas.Batter {
+		g.Stats = stats(pitches)
+	} else if pitches > 0 {
+		g.Pitching = schemas.PitcherStatsOf(map[string]schemas.PitchSums{
+			"slider":     {Pitches: pitches, Swings: pitches % 2, Speeds: 1, SpeedMPH: 90 + 1/float64(pitches)},
+			"4-seam <&>": {InZone: 1, FirstMPH: schemas.Some(1400.0), LastMPH: schemas.Some(900.0)},
+		}, stats(pitches).LastPitch)
+	}
+	return g
 }
 
 // stats have every value for even numbers of pitches and miss some for odd ones.
@@ -264,13 +304,13 @@ func stats(pitches int64) *schemas.Stats {
 func (tr *truth) wanted(t testing.TB) map[string]map[string]string {
 	t.Helper()
 	want := map[string]map[string]string{}
-	add := func(name string, seq int64, st *schemas.Stats) {
-		if st == nil {
-			return
-		}
-		fields, err := encode(st, 0)
+	add := func(name string, seq int64, g schemas.GameStats) {
+		fields, err := encode(tr.side, g.Fields(), 0)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if fields == nil {
+			return
 		}
 		hash := map[string]string{"seq": strconv.FormatInt(seq, 10)}
 		for i := 0; i < len(fields); i += 2 {
@@ -280,10 +320,10 @@ func (tr *truth) wanted(t testing.TB) map[string]map[string]string {
 		want[name] = hash
 	}
 	for id, p := range tr.batters {
-		snap := p.snapshot(id)
-		add(fmt.Sprintf("batter:{%d}", id), snap.Seq, snap.Stats)
+		snap := tr.snapshot(id, p)
+		add(fmt.Sprintf("%v:{%d}", tr.side, id), snap.Seq, snap.Overall())
 		for _, g := range snap.Games {
-			add(fmt.Sprintf("batter:{%d}:game:%s", id, g.GamePK), g.Seq, g.Stats)
+			add(fmt.Sprintf("%v:{%d}:game:%s", tr.side, id, g.GamePK), g.Seq, g)
 		}
 	}
 	return want
@@ -302,7 +342,9 @@ func (tr *truth) move(partition int32, next int64) schemas.Position {
 func (tr *truth) backup() *truth {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	return &truth{clock: tr.clock, batters: maps.Clone(tr.batters), positions: maps.Clone(tr.positions)}
+	return &truth{
+		side: tr.side, clock: tr.clock, batters: maps.Clone(tr.batters), positions: maps.Clone(tr.positions),
+	}
 }
 
 func (tr *truth) restore(old *truth) {
@@ -331,26 +373,37 @@ func (tr *truth) beforeEach(f func(method string) error) {
 	tr.before = f
 }
 
-func (tr *truth) BatterSeqs(ctx context.Context) (list []schemas.PlayerSeq, err error) {
-	if err := tr.call("BatterSeqs"); err != nil {
+func (tr *truth) PlayerSeqs(
+	ctx context.Context, side schemas.Side,
+) (list []schemas.PlayerSeq, err error) {
+	if side != tr.side {
+		return nil, nil
+	}
+	if err := tr.call("PlayerSeqs"); err != nil {
 		return nil, err
 	}
 	defer tr.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(tr.batters)) {
 		p := tr.batters[id]
-		list = append(list, schemas.PlayerSeq{PlayerID: id, Seq: p.seq, Standing: p.snapshot(id).Stats != nil})
+		overall := tr.snapshot(id, p).Overall()
+		list = append(list, schemas.PlayerSeq{PlayerID: id, Seq: p.seq, Standing: overall.Fields() != nil})
 	}
 	return list, nil
 }
 
-func (tr *truth) BatterSnapshots(ctx context.Context, ids []int64) (list []schemas.Snapshot, err error) {
-	if err := tr.call("BatterSnapshots"); err != nil {
+func (tr *truth) PlayerSnapshots(
+	ctx context.Context, side schemas.Side, ids []int64,
+) (list []schemas.Snapshot, err error) {
+	if side != tr.side {
+		return nil, nil
+	}
+	if err := tr.call("PlayerSnapshots"); err != nil {
 		return nil, err
 	}
 	defer tr.mu.Unlock()
 	for _, id := range ids {
 		if p, ok := tr.batters[id]; ok {
-			list = append(list, p.snapshot(id))
+			list = append(list, tr.snapshot(id, p))
 		}
 	}
 	return list, nil
@@ -387,9 +440,11 @@ func (tr *truth) lock(taken bool) {
 }
 
 // stateOf reads one batter, in a game or (gamePK "") over all games.
-func stateOf(t testing.TB, r *Reader, id int64, gamePK string) (*schemas.PlayerState, error) {
+func stateOf(
+	t testing.TB, r *Reader, side schemas.Side, id int64, gamePK string,
+) (*schemas.PlayerState, error) {
 	t.Helper()
-	states, err := r.States(t.Context(), []schemas.PlayerKey{{PlayerID: id, GamePK: gamePK}})
+	states, err := r.States(t.Context(), []schemas.PlayerKey{{Side: side, PlayerID: id, GamePK: gamePK}})
 	if err != nil {
 		return nil, err
 	}
@@ -400,7 +455,7 @@ func stateOf(t testing.TB, r *Reader, id int64, gamePK string) (*schemas.PlayerS
 // them all.
 func (w *redisTest) whole(t testing.TB, id int64) int64 {
 	t.Helper()
-	n, err := w.client.HGet(t.Context(), w.keys.batter(id), "whole").Int64()
+	n, err := w.client.HGet(t.Context(), w.overall(id), "whole").Int64()
 	if err != nil {
 		t.Fatal(err)
 	}

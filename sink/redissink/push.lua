@@ -1,16 +1,16 @@
--- Writes one batter's snapshot, all or nothing: the batter's hash, and the hashes of the games in the snapshot.
+-- Writes one player's snapshot, all or nothing: the player's hash, and the hashes of the games in the snapshot.
 --
 -- Snapshots arrive late, twice and out of order, from several processors and from sweeps. Three rules make the result
 -- independent of that:
 --
 --   * Fence: a part with a smaller sequence number than the stored one is not written.
---   * Tombstone: a batter or game without rows has no hash. Its last sequence number stays in the hash of tombstones
+--   * Tombstone: a player or game without rows has no hash. Its last sequence number stays in the hash of tombstones
 --     and fences older snapshots, until ttl_ms after the last change.
---   * whole, beside the batter's seq, is the version up to which no snapshot was missed. It follows seq only if the
+--   * whole, beside the player's seq, is the version up to which no snapshot was missed. It follows seq only if the
 --     snapshot's prev_seq equals it. It is -1 once data appeared that Postgres never had, until a sweep replaces it.
 --
--- KEYS  The batter's hash; the hash of tombstones; one hash for each game, named <batter's key>:game:<game_pk>.
--- ARGV  observed, ttl_ms, seq, prev_seq; then for the batter and for each game a seq, a count, and that many fields and
+-- KEYS  The player's hash; the hash of tombstones; one hash for each game, named <player's key>:game:<game_pk>.
+-- ARGV  observed, ttl_ms, seq, prev_seq; then for the player and for each game a seq, a count, and that many fields and
 --       values in turn. A count of 0 means that no row is current.
 --
 -- observed is '' for a push. For the repair of a sweep, which brings every game, it is the '<seq>:<whole>' that the
@@ -20,7 +20,7 @@
 -- Answers 2 if a version that should be there is missing, or one is there that Postgres never had. Answers 3 if a key had
 -- another type, so that it was removed before the snapshot was written.
 
-local batter, gone = KEYS[1], KEYS[2]
+local player, gone = KEYS[1], KEYS[2]
 local observed, ttl_ms, seq, prev_seq = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local repair = observed ~= ''
 
@@ -41,7 +41,7 @@ local function read(command, key, ...)
 end
 
 -- Every command that may fail comes before the first write, so that a snapshot that fails has changed nothing.
-local was, holder = read('HMGET', batter, 'seq', 'whole'), batter
+local was, holder = read('HMGET', player, 'seq', 'whole'), player
 local was_gone = read('HMGET', gone, 'seq', 'whole')
 if not was[1] then was, holder = was_gone, gone end
 local stored, whole = number(was[1]), number(was[2])
@@ -57,7 +57,7 @@ for i, key in ipairs(KEYS) do
     if i == 1 then
       fence = stored
     else
-      part.tombstone = string.sub(key, #batter + 2) -- game:<game_pk>
+      part.tombstone = string.sub(key, #player + 2) -- game:<game_pk>
       -- guard: a key that is gone is noticed by its tombstone | read('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone) -> read('HGET', key, 'seq')
       fence = number(read('HGET', key, 'seq') or redis.call('HGET', gone, part.tombstone))
     end
@@ -107,15 +107,15 @@ for _, part in ipairs(parts) do
   if current then
     fields[#fields + 1], fields[#fields + 2] = 'seq', part.seq
   end
-  if part.key == batter then
+  if part.key == player then
     holder = nil -- because whole is written with the rest
     if current then
       fields[#fields + 1], fields[#fields + 2] = 'whole', whole
-      put(batter, fields)
+      put(player, fields)
       redis.call('HDEL', gone, 'seq', 'whole')
     else
       bury('seq', part.seq, 'whole', whole)
-      redis.call('DEL', batter)
+      redis.call('DEL', player)
     end
   elseif current then
     put(part.key, fields)

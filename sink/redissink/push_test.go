@@ -76,9 +76,9 @@ func TestPushOfManyBatters(t *testing.T) {
 }
 
 func TestAMissingValueHasNoField(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "g", 4))
-		w.client.HSet(t.Context(), w.keys.batter(1), "left_by_another_version", "1")
+		w.client.HSet(t.Context(), w.overall(1), "left_by_another_version", "1")
 		w.push(t, w.truth.change(1, "g", 3))
 		w.isTrue(t)
 		if n := len(w.dump(t)["batter:{1}"]); n != 11 { // six counts, two texts in JSON, seq, whole, updated_at
@@ -92,8 +92,8 @@ func TestTheSameSnapshotIsWrittenAgain(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		snap := w.truth.change(1, "g", 4)
 		w.push(t, snap)
-		w.client.HSet(t.Context(), w.keys.batter(1), "pitches", 99)
-		w.client.HSet(t.Context(), w.keys.game(1, "g"), "pitches", 99)
+		w.client.HSet(t.Context(), w.overall(1), "pitches", 99)
+		w.client.HSet(t.Context(), w.inGame(1, "g"), "pitches", 99)
 		w.push(t, snap)
 		w.isWhole(t)
 	})
@@ -112,17 +112,17 @@ func TestTombstonesFenceOlderSnapshots(t *testing.T) {
 		if got := w.dump(t); len(got) != 0 {
 			t.Errorf("keys of a batter without rows: %v", got)
 		}
-		tombstone, err := w.client.HGetAll(t.Context(), w.keys.gone(1)).Result()
+		tombstone, err := w.client.HGetAll(t.Context(), w.gone(1)).Result()
 		seq := strconv.FormatInt(gone.Seq, 10)
 		if diff := cmp.Diff(map[string]string{"seq": seq, "whole": seq, "game:g": seq}, tombstone); diff != "" || err != nil {
 			t.Errorf("tombstone, %v:\n%s", err, diff)
 		}
-		if ttl := w.client.TTL(t.Context(), w.keys.gone(1)).Val(); ttl <= goneTTL*9/10 || ttl > goneTTL {
+		if ttl := w.client.TTL(t.Context(), w.gone(1)).Val(); ttl <= goneTTL*9/10 || ttl > goneTTL {
 			t.Errorf("the tombstone stays for %v", ttl)
 		}
 		w.push(t, w.truth.change(1, "g", 2))
 		w.isWhole(t)
-		if n := w.client.Exists(t.Context(), w.keys.gone(1)).Val(); n != 0 {
+		if n := w.client.Exists(t.Context(), w.gone(1)).Val(); n != 0 {
 			t.Error("a tombstone of a batter who has rows")
 		}
 	})
@@ -136,8 +136,8 @@ func TestGamesWithWeirdNames(t *testing.T) {
 		}
 		w.isWhole(t)
 		for i, name := range names {
-			v, err := stateOf(t, w.Reader, 1, name)
-			if err != nil || v == nil || v.Stats.Pitches != int64(i+1) || v.GamePK != name {
+			v, err := stateOf(t, w.Reader, w.truth.side, 1, name)
+			if err != nil || v == nil || *v.Fields()[0].(*int64) != int64(i+1) || v.GamePK != name {
 				t.Errorf("game %q: %+v, %v", name, v, err)
 			}
 			w.push(t, w.truth.change(1, name, 0))
@@ -159,7 +159,7 @@ func TestAGapIsKnownUntilASweep(t *testing.T) {
 		if err != nil || found != foundGap {
 			t.Errorf("found %d, %v", found, err)
 		}
-		if v, _ := stateOf(t, w.Reader, 1, ""); v.Seq != after.Seq || w.whole(t, 1) >= missed.Seq {
+		if v, _ := stateOf(t, w.Reader, w.truth.side, 1, ""); v.Seq != after.Seq || w.whole(t, 1) >= missed.Seq {
 			t.Errorf("seq %d, whole %d", v.Seq, w.whole(t, 1))
 		}
 		w.push(t, w.truth.change(1, "c", 2)) // closes nothing
@@ -194,7 +194,7 @@ func TestASnapshotTakesThePlaceOfAKeyOfAnotherType(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		ctx := t.Context()
 		w.push(t, w.truth.change(1, "a", 1))
-		for _, key := range []string{w.keys.batter(1), w.keys.game(1, "b"), w.keys.gone(1)} {
+		for _, key := range []string{w.overall(1), w.inGame(1, "b"), w.gone(1)} {
 			w.client.Del(ctx, key)
 			w.client.Set(ctx, key, "in the way", 0)
 			found, err := w.pushSnapshots(ctx, []schemas.Snapshot{w.truth.change(1, "b", 2)})
@@ -260,7 +260,7 @@ func TestSequenceNumbersBeyondLua(t *testing.T) {
 	before := schemas.Snapshot{PlayerID: 1, Seq: maxSeq - 1, Stats: stats(1)}
 	w.push(t, last)
 	w.push(t, before)
-	if v, _ := stateOf(t, w.Reader, 1, ""); v.Seq != maxSeq || v.Stats.Pitches != 2 {
+	if v, _ := stateOf(t, w.Reader, w.truth.side, 1, ""); v.Seq != maxSeq || v.Stats.Pitches != 2 {
 		t.Errorf("%+v", v)
 	}
 }

@@ -18,8 +18,8 @@ import (
 
 // Reader reads from Redis. It is safe for use by several goroutines.
 //
-// Batters and applied are not read at one moment. To know how fresh a batter is, read applied first: all
-// changes below those positions are in the batters that are read afterwards.
+// Players and applied are not read at one moment. To know how fresh a player is, read applied first: all
+// changes below those positions are in the players that are read afterwards.
 type Reader struct {
 	client redis.UniversalClient
 	at     addresses
@@ -46,7 +46,7 @@ func OpenReader(cfg Config) (*Reader, error) {
 // Close closes the connections.
 func (r *Reader) Close() error { return r.client.Close() }
 
-// States reads batters over all games or in single games, in one round trip and in the order of the keys; nil
+// States reads players over all games or in single games, in one round trip and in the order of the keys; nil
 // where no row is current. Each state is consistent in itself, but they are not of one moment. A key that
 // cannot be parsed gives a state that is Suspect, with Seq 0.
 func (r *Reader) States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error) {
@@ -56,7 +56,7 @@ func (r *Reader) States(ctx context.Context, keys []schemas.PlayerKey) ([]*schem
 	hashes := make([]*redis.MapStringStringCmd, len(keys))
 	ask := func(p redis.Pipeliner) { r.queueStates(ctx, p, keys, hashes) }
 	if err := pipelined(ctx, r.client, ask); err != nil {
-		return nil, fmt.Errorf("redis: batters: %w", r.at.explain(ctx, err))
+		return nil, fmt.Errorf("redis: players: %w", r.at.explain(ctx, err))
 	}
 	return parseStates(keys, hashes), nil
 }
@@ -73,8 +73,8 @@ func (r *Reader) queueStates(
 func parseStates(keys []schemas.PlayerKey, hashes []*redis.MapStringStringCmd) []*schemas.PlayerState {
 	states := make([]*schemas.PlayerState, len(keys))
 	for i, k := range keys {
-		state, err := parseState(hashes[i])
-		// guard: redis: one unreadable batter hides no other
+		state, err := parseState(k.Side, hashes[i])
+		// guard: redis: one unreadable player hides no other
 		if err != nil {
 			state = &schemas.PlayerState{Suspect: true}
 		}
@@ -87,11 +87,11 @@ func parseStates(keys []schemas.PlayerKey, hashes []*redis.MapStringStringCmd) [
 }
 
 // parseState returns nil for no key. An error means that no processor wrote the key as it is.
-func parseState(hash *redis.MapStringStringCmd) (*schemas.PlayerState, error) {
+func parseState(side schemas.Side, hash *redis.MapStringStringCmd) (*schemas.PlayerState, error) {
 	if len(hash.Val()) == 0 {
 		return nil, hash.Err()
 	}
-	state, err := decode(hash.Val())
+	state, err := decode(side, hash.Val())
 	return &state, err
 }
 

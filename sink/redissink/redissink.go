@@ -1,5 +1,5 @@
-// Package redissink keeps the data that applications read in Redis: every batter's aggregates, and the
-// position of the stream up to which they are complete.
+// Package redissink keeps the data that applications read in Redis: the aggregates of every batter and
+// pitcher, and the position of the stream up to which they are complete.
 //
 // Redis is a copy of Postgres and never the source. Each snapshot is a whole state, fenced by its sequence
 // number, so order and repetition do not matter. Sink.Sweep compares the copy with Postgres and repairs it,
@@ -50,7 +50,7 @@ type Sink struct {
 	mu        sync.Mutex // guards the fields below
 	inspected bool       // every server answered, and may be written to
 	warned    bool       // the log says that a server hides its eviction policy
-	// doubt makes the next sweep scan all keys. It is set when batters may have been written without applied,
+	// doubt makes the next sweep scan all keys. It is set when players may have been written without applied,
 	// because then applied no longer shows how much Redis holds.
 	doubt bool
 	known known
@@ -58,7 +58,7 @@ type Sink struct {
 	leads bool                      // no other live processor has a smaller name
 
 	changes *changeFeed
-	behind  map[int64]string // batters that the last Patrol found behind; its goroutine's
+	behind  map[schemas.PlayerKey]string // players that the last Patrol found behind; its goroutine's
 }
 
 // Open connects. An unavailable Redis is no error, nor is one that must not be written to, because the stream
@@ -88,7 +88,7 @@ func (s *Sink) Close() error {
 	return s.reader.Close()
 }
 
-// Push writes the snapshots of any number of batters, each batter once, and then moves applied to the
+// Push writes the snapshots of any number of players, each once, and then moves applied to the
 // positions. Snapshots may come in any order and any number of times. lost reports that Redis no longer holds
 // earlier writes: then applied was not moved, and the caller must Sweep. After an error any part of the
 // snapshots may have been written, but applied was not moved.
@@ -109,53 +109,67 @@ func (s *Sink) Sweep(ctx context.Context, src Source) (SweepReport, error) {
 	return s.sweep(ctx, src, false)
 }
 
-// Patrol reads every batter's keys and repairs those that no reader could parse, those of another type, and
-// versions that Postgres does not have. A batter that is behind is repaired if the last Patrol saw the same
+// Patrol reads every player's keys and repairs those that no reader could parse, those of another type, and
+// versions that Postgres does not have. A player that is behind is repaired if the last Patrol saw the same
 // version, because else a push may be on its way. restored reports that applied was ahead of Postgres, so a
 // sweep is needed.
 func (s *Sink) Patrol(ctx context.Context, src Source) (rep SweepReport, restored bool, err error) {
 	s.changes.restart()
-	ids, games, err := s.reader.all(ctx)
-	if err != nil {
-		return rep, false, err
-	}
-	return s.patrol(ctx, sweep{r: s.reader, src: src, games: games}, ids)
+	return s.patrol(ctx, src, func(sw *sweep) (ids map[int64]bool, err error) {
+		ids, sw.games, err = s.reader.all(ctx, sw.side)
+		return ids, err
+	})
 }
 
 // PatrolChanges does what Patrol does with the keys of these names only.
 func (s *Sink) PatrolChanges(
 	ctx context.Context, src Source, names map[string]bool,
 ) (rep SweepReport, restored bool, err error) {
-	ids, games := s.reader.keys.batters(names)
-	for id := range s.behind {
-		ids[id] = true
-	}
-	return s.patrol(ctx, sweep{r: s.reader, src: src, games: games, only: ids}, ids)
-}
-
-func (s *Sink) patrol(
-	ctx context.Context, sw sweep, ids map[int64]bool,
-) (rep SweepReport, restored bool, err error) {
-	behind := map[int64]string{}
-	sw.ignore = func(f finding) bool {
-		if f.kind != schemas.DiffersOlder || f.observed == otherType || sw.broken[f.id] {
-			return false
+	return s.patrol(ctx, src, func(sw *sweep) (map[int64]bool, error) {
+		sw.only, sw.games = s.reader.keys.players(sw.side, names)
+		for behind := range s.behind {
+			if behind.Side == sw.side {
+				sw.only[behind.PlayerID] = true
+			}
 		}
-		behind[f.id] = f.observed
-		return !f.isBehind || s.behind[f.id] != f.observed
-	}
-	defer func() { s.behind = behind }()
-	if _, restored, err = s.lowerApplied(ctx, sw.src); err != nil || len(ids) == 0 {
-		return rep, restored, err
-	}
-	if sw.broken, err = findBroken(ctx, s.reader, ids, sw.games); err != nil {
-		return rep, restored, err
-	}
-	err = sw.run(ctx)
-	return sw.report, restored, err
+		return sw.only, nil
+	})
 }
 
-// Rebuild is a Sweep that writes every batter anew, even if the sequence numbers agree. It therefore repairs
+// patrol sweeps each side. choose says which games a sweep looks at, and returns the players of whom it reads
+// all keys.
+func (s *Sink) patrol(
+	ctx context.Context, src Source, choose func(*sweep) (map[int64]bool, error),
+) (rep SweepReport, restored bool, err error) {
+	behind := map[schemas.PlayerKey]string{}
+	defer func() { s.behind = behind }()
+	if _, restored, err = s.lowerApplied(ctx, src); err != nil {
+		return rep, restored, err
+	}
+	for _, side := range schemas.Sides {
+		sw := &sweep{r: s.reader, src: src, side: side}
+		ids, err := choose(sw)
+		if err != nil {
+			return rep, restored, err
+		}
+		sw.ignore = func(f finding) bool {
+			if f.kind != schemas.DiffersOlder || f.observed == otherType || sw.broken[f.id] {
+				return false
+			}
+			key := schemas.PlayerKey{Side: side, PlayerID: f.id}
+			behind[key] = f.observed
+			return !f.isBehind || s.behind[key] != f.observed
+		}
+		err = sw.patrol(ctx, ids)
+		rep = rep.plus(sw.report)
+		if err != nil {
+			return rep, restored, err
+		}
+	}
+	return rep, restored, nil
+}
+
+// Rebuild is a Sweep that writes every player anew, even if the sequence numbers agree. It therefore repairs
 // also a game's hash that was changed or removed by hand.
 func (s *Sink) Rebuild(ctx context.Context, src Source) (SweepReport, error) {
 	return s.sweep(ctx, src, true)
@@ -176,7 +190,7 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 	if began.epoch, err = s.nameEpoch(ctx); err != nil {
 		return rep, err
 	}
-	// The positions are read before the batters, because then the sequence numbers include every change below
+	// The positions are read before the players, because then the sequence numbers include every change below
 	// them.
 	positions, restored, err := s.lowerApplied(ctx, src)
 	if err != nil {
@@ -185,14 +199,18 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 	s.mu.Lock()
 	deep := all || restored || s.doubt || s.known.epoch != began.epoch
 	s.mu.Unlock()
-	sw := sweep{r: s.reader, src: src, all: all, deep: deep}
-	if err = sw.run(ctx); err != nil {
-		return sw.report, err
+	for _, side := range schemas.Sides {
+		sw := sweep{r: s.reader, src: src, side: side, all: all, deep: deep}
+		err = sw.run(ctx)
+		rep = rep.plus(sw.report)
+		if err != nil {
+			return rep, err
+		}
 	}
-	return sw.report, s.raiseApplied(ctx, positions, began)
+	return rep, s.raiseApplied(ctx, positions, began)
 }
 
-// Audit compares every key of every batter with Postgres, field by field, and finds keys that should not
+// Audit compares every key of every player with Postgres, field by field, and finds keys that should not
 // exist. It may run beside processors: a key that is written during the audit is compared again, and is no
 // difference.
 func (s *Sink) Audit(ctx context.Context, src Source, o AuditOptions) (AuditReport, error) {
@@ -222,11 +240,11 @@ func (s *Sink) requestScan() {
 const (
 	foundOrder = 0
 	// foundGap: the stored state is older than the one that the snapshot follows on. Another processor's
-	// snapshot of this batter may still be on its way; if it is not, a sweep repairs the gap. This snapshot
+	// snapshot of this player may still be on its way; if it is not, a sweep repairs the gap. This snapshot
 	// itself was written.
 	foundGap  = 1
 	foundLoss = 2
-	// foundForeign: a key had another type and was removed. Other keys of the batter may lack something.
+	// foundForeign: a key had another type and was removed. Other keys of the player may lack something.
 	foundForeign = 3
 )
 
@@ -260,15 +278,17 @@ const goneTTL = 7 * 24 * time.Hour
 // pushCall returns the call of push.lua for one snapshot. observed is "" for a push, and the version that a
 // sweep saw for a repair.
 func pushCall(k keys, snap schemas.Snapshot, observed string) (call, error) {
-	id := snap.PlayerID
-	c := call{name: fmt.Sprintf("batter %d", id), keys: []string{k.batter(id), k.gone(id)}}
+	player := schemas.PlayerKey{Side: snap.Side, PlayerID: snap.PlayerID}
+	c := call{name: fmt.Sprintf("%v %d", snap.Side, snap.PlayerID)}
+	c.keys = []string{k.of(player), k.gone(snap.Side, snap.PlayerID)}
 	c.add(observed, goneTTL.Milliseconds(), snap.Seq, snap.PrevSeq)
-	if err := c.addPart(snap.Seq, snap.Stats, snap.UpdatedAt); err != nil {
+	if err := c.addPart(snap.Side, snap.Overall(), snap.UpdatedAt); err != nil {
 		return call{}, fmt.Errorf("redis: %s: %w", c.name, err)
 	}
 	for _, g := range snap.Games {
-		c.keys = append(c.keys, k.game(id, g.GamePK))
-		if err := c.addPart(g.Seq, g.Stats, snap.UpdatedAt); err != nil {
+		player.GamePK = g.GamePK
+		c.keys = append(c.keys, k.of(player))
+		if err := c.addPart(snap.Side, g, snap.UpdatedAt); err != nil {
 			return call{}, fmt.Errorf("redis: %s, game %q: %w", c.name, g.GamePK, err)
 		}
 	}

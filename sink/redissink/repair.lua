@@ -1,9 +1,9 @@
--- Writes one key of a batter anew as Postgres has it, and no other key but the tombstones.
+-- Writes one key of a player anew as Postgres has it, and no other key but the tombstones.
 --
--- KEYS  The hash of the batter or of one game; the hash of tombstones.
+-- KEYS  The hash of the player or of one game; the hash of tombstones.
 -- ARGV  The type and seq that the caller observed ('none' and '' for no key), tombstone, ttl_ms, seq, a count, and that
 --       many fields and values in turn. A count of 0 removes the key, because no row is current. tombstone is the
---       field to write for that, or '' to write none, because Postgres never knew the batter.
+--       field to write for that, or '' to write none, because Postgres never knew the player.
 --
 -- Answers 0; or 1, having changed nothing, if the key no longer is as observed, because somebody has written it since.
 

@@ -60,20 +60,17 @@ func (c *call) add(args ...any) {
 	}
 }
 
-// addPart adds the arguments of push.lua for a batter or one game: seq, a count, and that many fields and
+// addPart adds the arguments of push.lua for a player or one game: seq, a count, and that many fields and
 // values. The count is 0 if no row is current.
-func (c *call) addPart(seq int64, st *schemas.Stats, updatedAt schemas.TimeMS) error {
-	if seq < 0 || seq > maxSeq {
-		return fmt.Errorf("sequence number %d is not in 0 … 2^53", seq)
+func (c *call) addPart(side schemas.Side, g schemas.GameStats, updatedAt schemas.TimeMS) error {
+	if g.Seq < 0 || g.Seq > maxSeq {
+		return fmt.Errorf("sequence number %d is not in 0 … 2^53", g.Seq)
 	}
-	var fields []any
-	if st != nil {
-		var err error
-		if fields, err = encode(st, updatedAt); err != nil {
-			return err
-		}
+	fields, err := encode(side, g.Fields(), updatedAt)
+	if err != nil {
+		return err
 	}
-	c.add(seq, len(fields))
+	c.add(g.Seq, len(fields))
 	c.add(fields...)
 	return nil
 }

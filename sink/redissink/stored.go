@@ -12,33 +12,35 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// stored is the version of a batter in Redis, from the batter's hash or else from the tombstone.
+// stored is the version of a player in Redis, from the player's hash or else from the tombstone.
 type stored struct {
 	seq, whole int64  // 0 if missing or no number
 	current    bool   // there is a hash, not a tombstone
 	observed   string // for push.lua: replace everything only if this is still stored
 }
 
-// otherType is the observed version of a batter with a key that is no hash.
+// otherType is the observed version of a player with a key that is no hash.
 const otherType = "a key of another type"
 
-// roundTripMax bounds how many batters or keys one round trip asks for.
+// roundTripMax bounds how many players or keys one round trip asks for.
 const roundTripMax = 1000
 
-func (r *Reader) storedVersions(ctx context.Context, ids []int64) (map[int64]stored, error) {
+func (r *Reader) storedVersions(
+	ctx context.Context, side schemas.Side, ids []int64,
+) (map[int64]stored, error) {
 	found := make(map[int64]stored, len(ids))
 	for some := range slices.Chunk(ids, roundTripMax) {
 		results, _ := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			for _, id := range some {
-				p.HMGet(ctx, r.keys.batter(id), "seq", "whole")
-				p.HMGet(ctx, r.keys.gone(id), "seq", "whole")
+				p.HMGet(ctx, r.keys.of(schemas.PlayerKey{Side: side, PlayerID: id}), "seq", "whole")
+				p.HMGet(ctx, r.keys.gone(side, id), "seq", "whole")
 			}
 			return nil
 		})
 		for _, result := range results {
-			// A batter whose key has another type counts as missing, because the repair removes that key.
+			// A player whose key has another type counts as missing, because the repair removes that key.
 			if err := result.Err(); err != nil && !isWrongType(err) {
-				return nil, fmt.Errorf("redis: batters: %w", err)
+				return nil, fmt.Errorf("redis: %vs: %w", side, err)
 			}
 		}
 		for i, id := range some {
@@ -48,11 +50,11 @@ func (r *Reader) storedVersions(ctx context.Context, ids []int64) (map[int64]sto
 	return found, nil
 }
 
-func versionOf(batter, gone *redis.SliceCmd) stored {
-	if batter.Err() != nil || gone.Err() != nil {
+func versionOf(player, gone *redis.SliceCmd) stored {
+	if player.Err() != nil || gone.Err() != nil {
 		return stored{observed: otherType}
 	}
-	seq, whole := versionTexts(batter)
+	seq, whole := versionTexts(player)
 	current := seq != ""
 	if !current {
 		seq, whole = versionTexts(gone)
@@ -74,12 +76,14 @@ func number(text string) int64 {
 }
 
 // scan walks through the whole database, which takes about half a second for half a million keys. It returns
-// the games of every batter that has any key, and the keys that begin like a batter's but belong to none, as
-// {007} does.
-func (r *Reader) scan(ctx context.Context) (games map[int64][]string, strays []string, err error) {
+// the games of every player of a side that has any key, and the keys that begin like a player's but belong to
+// none, as {007} does.
+func (r *Reader) scan(
+	ctx context.Context, side schemas.Side,
+) (games map[int64][]string, strays []string, err error) {
 	games = map[int64][]string{}
-	err = r.eachKey(ctx, r.keys.below("batter:"), func(key string) {
-		of, ok := r.keys.collect(games, key)
+	err = r.eachKey(ctx, r.keys.below(side.String()+":"), func(key string) {
+		of, ok := r.keys.collect(side, games, key)
 		if !ok || key != r.keys.of(of) {
 			strays = append(strays, key)
 		}
@@ -88,9 +92,11 @@ func (r *Reader) scan(ctx context.Context) (games map[int64][]string, strays []s
 	return games, slices.Compact(strays), err
 }
 
-// collect adds the game of a key to those of its batter. The key of a batter adds the batter, with no game.
-func (k keys) collect(games map[int64][]string, key string) (of schemas.PlayerKey, ok bool) {
-	if of.PlayerID, of.GamePK, ok = k.parse(key); !ok {
+// collect adds the game of a key to those of its player. The key of a player adds the player, with no game.
+func (k keys) collect(
+	side schemas.Side, games map[int64][]string, key string,
+) (of schemas.PlayerKey, ok bool) {
+	if of, ok = k.parse(side, key); !ok {
 		return of, false
 	}
 	list := games[of.PlayerID]
@@ -101,17 +107,20 @@ func (k keys) collect(games map[int64][]string, key string) (of schemas.PlayerKe
 	return of, true
 }
 
-// all returns every batter with a key, also one with tombstones only, and the games that have a key.
-func (r *Reader) all(ctx context.Context) (ids map[int64]bool, games map[int64][]string, err error) {
-	if games, _, err = r.scan(ctx); err != nil {
+// all returns every player of a side with a key, also one with tombstones only, and the games that have a
+// key.
+func (r *Reader) all(
+	ctx context.Context, side schemas.Side,
+) (ids map[int64]bool, games map[int64][]string, err error) {
+	if games, _, err = r.scan(ctx, side); err != nil {
 		return nil, nil, err
 	}
 	ids = make(map[int64]bool, len(games))
 	for id := range games {
 		ids[id] = true
 	}
-	err = r.eachKey(ctx, r.keys.below("gone:{"), func(key string) {
-		if id, ok := r.keys.parseGone(key); ok {
+	err = r.eachKey(ctx, r.keys.below(goneOf(side)), func(key string) {
+		if id, ok := r.keys.parseGone(side, key); ok {
 			ids[id] = true
 		}
 	})

@@ -38,7 +38,7 @@ func TestSweepAfterAFlushOrTheLossOfOneKey(t *testing.T) {
 		w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1), w.truth.change(3, "a", 1))
 		w.push(t, w.truth.change(3, "a", 0))
 		w.sweep(t)
-		for i, lose := range [][]string{{w.keys.batter(1)}, {w.keys.gone(3)}, w.allKeys(t)} {
+		for i, lose := range [][]string{{w.overall(1)}, {w.gone(3)}, w.allKeys(t)} {
 			w.client.Del(t.Context(), lose...)
 			if rep := w.sweep(t); rep.Repaired != []int{1, 1, 3}[i] {
 				t.Errorf("without %v: %+v", lose, rep)
@@ -143,7 +143,7 @@ func TestALateSnapshotOverALostPast(t *testing.T) {
 				t.Errorf("found %d, want %d, %v", found, push.found, err)
 			}
 		}
-		if v, err := stateOf(t, w.Reader, 1, ""); err != nil || !v.Suspect || w.whole(t, 1) != -1 {
+		if v, err := stateOf(t, w.Reader, w.truth.side, 1, ""); err != nil || !v.Suspect || w.whole(t, 1) != -1 {
 			t.Errorf("%+v, %v", v, err)
 		}
 		w.sweep(t)
@@ -170,7 +170,7 @@ func TestPushOverALostPastThatHadAGap(t *testing.T) {
 
 // While a sweep reads Postgres and writes Redis, a push comes in between at every step.
 func TestPushesDuringASweep(t *testing.T) {
-	for _, method := range []string{"AppliedPositions", "BatterSeqs", "BatterSnapshots"} {
+	for _, method := range []string{"AppliedPositions", "PlayerSeqs", "PlayerSnapshots"} {
 		t.Run(method, func(t *testing.T) {
 			eachServer(t, func(t *testing.T, w *redisTest) {
 				w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1))
@@ -226,9 +226,11 @@ type newer struct {
 	then func()
 }
 
-func (n *newer) BatterSeqs(ctx context.Context) ([]schemas.PlayerSeq, error) {
-	seqs, err := n.truth.BatterSeqs(ctx)
-	n.then()
+func (n *newer) PlayerSeqs(ctx context.Context, side schemas.Side) ([]schemas.PlayerSeq, error) {
+	seqs, err := n.truth.PlayerSeqs(ctx, side)
+	if side == n.side {
+		n.then()
+	}
 	return seqs, err
 }
 
@@ -254,8 +256,10 @@ type overtaken struct {
 	then func()
 }
 
-func (o *overtaken) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error) {
-	snaps, err := o.truth.BatterSnapshots(ctx, ids)
+func (o *overtaken) PlayerSnapshots(
+	ctx context.Context, side schemas.Side, ids []int64,
+) ([]schemas.Snapshot, error) {
+	snaps, err := o.truth.PlayerSnapshots(ctx, side, ids)
 	o.then()
 	return snaps, err
 }
@@ -293,7 +297,7 @@ func TestAFlushDuringASweepIsNoticed(t *testing.T) {
 		w.truth.move(0, 60)
 		calls := 0
 		w.truth.beforeEach(func(method string) error {
-			if method == "BatterSnapshots" {
+			if method == "PlayerSnapshots" {
 				if calls++; calls == 2 {
 					w.client.FlushAll(t.Context())
 				}
@@ -315,7 +319,7 @@ func TestSweepStopsAtErrorsOfTheSource(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.truth.change(1, "a", 1)
 		w.truth.move(0, 1)
-		for _, method := range []string{"TryLock", "AppliedPositions", "BatterSeqs", "BatterSnapshots"} {
+		for _, method := range []string{"TryLock", "AppliedPositions", "PlayerSeqs", "PlayerSnapshots"} {
 			failed := errors.New("no " + method)
 			w.truth.beforeEach(func(m string) error {
 				if m == method {
@@ -345,16 +349,16 @@ func TestSweepStopsAtErrorsOfTheSource(t *testing.T) {
 func TestRebuildWritesAllAnew(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(1, "a", 1), w.truth.change(2, "a", 1))
-		w.client.Del(t.Context(), w.keys.game(1, "a"))
-		w.client.HSet(t.Context(), w.keys.game(2, "a"), "pitches", 99)
-		w.client.HSet(t.Context(), w.keys.game(2, "never"), "pitches", 99)
-		w.client.HSet(t.Context(), w.keys.batter(3), "pitches", 99)
-		w.client.HSet(t.Context(), w.keys.batter(4)+"x", "not", "ours")
+		w.client.Del(t.Context(), w.inGame(1, "a"))
+		w.client.HSet(t.Context(), w.inGame(2, "a"), "pitches", 99)
+		w.client.HSet(t.Context(), w.inGame(2, "never"), "pitches", 99)
+		w.client.HSet(t.Context(), w.overall(3), "pitches", 99)
+		w.client.HSet(t.Context(), w.overall(4)+"x", "not", "ours")
 		rep, err := w.Rebuild(t.Context(), w.truth)
 		if err != nil || rep != (SweepReport{Checked: 3, Repaired: 3, Forced: 1, Dropped: 1}) {
 			t.Errorf("%+v, %v", rep, err)
 		}
-		w.client.Del(t.Context(), w.keys.batter(4)+"x")
+		w.client.Del(t.Context(), w.overall(4)+"x")
 		w.isWhole(t)
 	})
 }
@@ -455,27 +459,32 @@ func TestCompareVersions(t *testing.T) {
 
 func TestKeysAreRead(t *testing.T) {
 	k := keys("p:")
-	for key, want := range map[string]struct {
-		id   int64
-		game string
-		ok   bool
-	}{
-		k.batter(12):          {12, "", true},
-		k.batter(-3):          {-3, "", true},
-		k.game(12, "}:game:"): {12, "}:game:", true},
-		k.gone(12):            {},
-		"p:batter:{x}":        {},
-		"p:batter:{1":         {},
-		"p:batter:{1}x":       {},
-		"p:batter:{1}:game:":  {},
-		"q:batter:{1}":        {},
-	} {
-		id, game, ok := k.parse(key)
-		if ok != want.ok || ok && (id != want.id || game != want.game) {
-			t.Errorf("%q: %d %q %t", key, id, game, ok)
+	type key = schemas.PlayerKey
+	for _, side := range schemas.Sides {
+		for _, want := range []key{
+			{Side: side, PlayerID: 12}, {Side: side, PlayerID: -3}, {Side: side, PlayerID: 12, GamePK: "}:game:"},
+		} {
+			if got, ok := k.parse(side, k.of(want)); !ok || got != want {
+				t.Errorf("%q: %+v %t", k.of(want), got, ok)
+			}
+			if _, ok := k.parse(1-side, k.of(want)); ok {
+				t.Errorf("%q is of both sides", k.of(want))
+			}
+		}
+		if id, ok := k.parseGone(side, k.gone(side, 12)); !ok || id != 12 {
+			t.Errorf("%q: %d %t", k.gone(side, 12), id, ok)
+		}
+		if _, ok := k.parseGone(1-side, k.gone(side, 12)); ok {
+			t.Errorf("%q is of both sides", k.gone(side, 12))
+		}
+		for _, of := range []string{k.gone(side, 12), "p:%v:{x}", "p:%v:{1", "p:%v:{1}x", "p:%v:{1}:game:", "q:%v:{1}"} {
+			if _, ok := k.parse(side, strings.Replace(of, "%v", side.String(), 1)); ok {
+				t.Errorf("%q is no key of a %v", of, side)
+			}
 		}
 	}
-	if long := k.game(1, strings.Repeat("é", 32)); !strings.HasPrefix(long, "p:batter:{1}:game:é") {
+	long := k.of(key{PlayerID: 1, GamePK: strings.Repeat("é", 32)})
+	if !strings.HasPrefix(long, "p:batter:{1}:game:é") {
 		t.Error(long)
 	}
 }

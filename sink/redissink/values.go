@@ -12,25 +12,29 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// field is one field of a batter's hash and the value of Stats that it holds.
+// field is one field of a player's hash and the value of the aggregates that it holds.
 type field struct {
 	name  string
 	value any // *int64, *schemas.Opt[float64], or a pointer to a nilable value that is stored as JSON
 }
 
-// statsFields returns the fields of a hash, in the order in which they are written.
-func statsFields(st *schemas.Stats) []field {
-	fields := make([]field, len(schemas.StatsColumns))
-	for i, value := range st.Fields() {
-		fields[i] = field{schemas.StatsColumns[i].Name, value}
+// fieldsOf returns the fields of a hash, in the order in which they are written.
+func fieldsOf(side schemas.Side, values []any) []field {
+	fields := make([]field, len(values))
+	for i, value := range values {
+		fields[i] = field{side.Columns()[i].Name, value}
 	}
 	return fields
 }
 
-// encode returns the fields and values of a hash, in turn. A missing value has no field.
-func encode(st *schemas.Stats, updatedAt schemas.TimeMS) ([]any, error) {
-	fields := make([]any, 0, 2*len(schemas.StatsColumns)+2)
-	for _, f := range statsFields(st) {
+// encode returns the fields and values of a hash, in turn. A missing value has no field. values are those of
+// the side's columns; without any there is no hash.
+func encode(side schemas.Side, values []any, updatedAt schemas.TimeMS) ([]any, error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	fields := make([]any, 0, 2*len(values)+2)
+	for _, f := range fieldsOf(side, values) {
 		switch v := f.value.(type) {
 		case *int64:
 			fields = append(fields, f.name, strconv.FormatInt(*v, 10))
@@ -56,9 +60,10 @@ func encode(st *schemas.Stats, updatedAt schemas.TimeMS) ([]any, error) {
 
 // decode parses a hash that encode's fields were written to. An error means that no processor wrote the hash
 // as it is.
-func decode(hash map[string]string) (v schemas.PlayerState, err error) {
+func decode(side schemas.Side, hash map[string]string) (v schemas.PlayerState, err error) {
 	var whole int64
-	for _, f := range append(statsFields(&v.Stats),
+	v.Side = side
+	for _, f := range append(fieldsOf(side, v.Fields()),
 		field{"updated_at", &v.UpdatedAt}, field{"seq", &v.Seq}, field{"whole", &whole}) {
 		text, ok := hash[f.name]
 		if !ok {

@@ -24,7 +24,7 @@ func TestStatsComeBackAsTheyWent(t *testing.T) {
 	})
 	text := rapid.Map(rapid.String(), func(s string) schemas.Text { return schemas.Text(strings.ToValidUTF8(s, "?")) })
 	count := rapid.Int64Range(0, math.MaxInt64)
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		seq := int64(0)
 		rapid.Check(t, func(rt *rapid.T) {
 			st := schemas.Stats{
@@ -47,7 +47,7 @@ func TestStatsComeBackAsTheyWent(t *testing.T) {
 			seq++
 			updated := schemas.TimeMS(rapid.Int64Range(0, schemas.MaxTimestampMS).Draw(rt, "updated"))
 			w.push(t, schemas.Snapshot{PlayerID: 1, Seq: seq, PrevSeq: seq - 1, UpdatedAt: updated, Stats: &st})
-			got, err := stateOf(t, w.Reader, 1, "")
+			got, err := stateOf(t, w.Reader, w.truth.side, 1, "")
 			want := &schemas.PlayerState{Stats: st, UpdatedAt: updated, Seq: seq}
 			want.PlayerID = 1
 			if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -68,21 +68,21 @@ func TestNumbersAsText(t *testing.T) {
 	}
 }
 
-// guard: redis: one unreadable batter hides no other
+// guard: redis: one unreadable player hides no other
 // guard: what no reader can parse is found
 func TestWhatCannotBeReadIsSuspectAndTheLogNamesItsField(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		for field, value := range map[string]string{
 			"pitches": "many", "max_bat_speed_mph": "fast", "last_pitch": "{", "by_pitch_type": "[]", "updated_at": "now", "seq": "1.5",
 		} {
 			w.push(t, w.truth.change(1, "a", 4))
-			w.client.HSet(t.Context(), w.keys.batter(1), field, value)
-			v, err := stateOf(t, w.Reader, 1, "")
+			w.client.HSet(t.Context(), w.overall(1), field, value)
+			v, err := stateOf(t, w.Reader, w.truth.side, 1, "")
 			require.NoError(t, err, field)
 			require.True(t, v.Suspect && v.Seq == 0, field)
 			log := &lines{}
 			w.Reader.cfg.Log = slog.New(slog.NewTextHandler(log, nil))
-			found, err := findBroken(t.Context(), w.Reader, map[int64]bool{1: true, 3: true}, map[int64][]string{1: {"a"}})
+			found, err := findBroken(t.Context(), w.Reader, w.truth.side, map[int64]bool{1: true, 3: true}, map[int64][]string{1: {"a"}})
 			require.NoError(t, err)
 			require.Equal(t, map[int64]bool{1: true}, found)
 			require.Contains(t, log.String(), "field "+field)
@@ -105,16 +105,15 @@ func TestTheDocumentNamesEveryFieldAndKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fields, err := encode(stats(4), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := []string{"seq", "whole"}
-	for i := 0; i < len(fields); i += 2 {
-		names = append(names, fields[i].(string))
-	}
 	k := keys("ps:live:")
-	names = append(names, k.batter(660271), k.game(660271, "745804"), k.gone(660271), k.applied(), k.epoch())
+	names := []string{"seq", "whole", k.applied(), k.epoch()}
+	for _, side := range schemas.Sides {
+		names = append(names, schemas.Map(side.Columns(), schemas.ColumnName)...)
+		player := schemas.PlayerKey{Side: side, PlayerID: 660271}
+		names = append(names, k.of(player), k.gone(side, 660271))
+		player.GamePK = "745804"
+		names = append(names, k.of(player))
+	}
 	for _, name := range names {
 		if !strings.Contains(string(page), "`"+name+"`") {
 			t.Errorf("docs/REDIS.md does not name %s", name)
@@ -123,12 +122,12 @@ func TestTheDocumentNamesEveryFieldAndKey(t *testing.T) {
 }
 
 func TestReadingWhatIsNotThere(t *testing.T) {
-	eachServer(t, func(t *testing.T, w *redisTest) {
+	eachServerOfBatters(t, func(t *testing.T, w *redisTest) {
 		w.push(t, w.truth.change(2, "g", 2))
-		if v, err := stateOf(t, w.Reader, 1, ""); v != nil || err != nil {
+		if v, err := stateOf(t, w.Reader, w.truth.side, 1, ""); v != nil || err != nil {
 			t.Errorf("batter: %+v, %v", v, err)
 		}
-		if v, err := stateOf(t, w.Reader, 2, "h"); v != nil || err != nil {
+		if v, err := stateOf(t, w.Reader, w.truth.side, 2, "h"); v != nil || err != nil {
 			t.Errorf("game: %+v, %v", v, err)
 		}
 		views, err := w.States(t.Context(), []schemas.PlayerKey{{PlayerID: 1}, {PlayerID: 2}, {PlayerID: 3}})

@@ -125,6 +125,8 @@ func (w *Generator) fillContact(r *schemas.Row) {
 			}
 		}
 	}
+	r.SpinRateRPM = own.measure(500, 4000)
+	r.PitcherID = own.batter() // a person may bat and pitch
 	// Values on both sides of the limits of the aggregates, and often equal ones.
 	r.ContactBatSpeedMPH = own.whole(45, 100)
 	r.ContactAttackAngleDeg, r.LaunchAngleDeg = own.whole(0, 25), own.whole(0, 40)

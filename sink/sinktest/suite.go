@@ -26,8 +26,8 @@ type Store interface {
 	RaiseDeadLetters(ctx context.Context, at []schemas.Position) error
 	TopicIDs(ctx context.Context, ids map[string]string, overwrite bool) (map[string]string, error)
 	Rows(ctx context.Context) ([]schemas.StoredRow, error) // the current rows, sorted by pitch
-	BatterSeqs(ctx context.Context) ([]schemas.PlayerSeq, error)
-	BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error)
+	PlayerSeqs(ctx context.Context, side schemas.Side) ([]schemas.PlayerSeq, error)
+	PlayerSnapshots(ctx context.Context, side schemas.Side, ids []int64) ([]schemas.Snapshot, error)
 }
 
 // Fixture opens stores over one database, which is empty at first, and makes that database refuse rows.
@@ -59,7 +59,9 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 		"Changed returns published rows that changed since":         changedSince,
 		"Changed omits pitches that a restored store does not have": changedAfterRestore,
 		"an older version changes no batter":                        olderVersion,
-		"a batter has the most frequent types of pitches only":      manyTypes,
+		"a player has the most frequent types of pitches only":      manyTypes,
+		"the ends of a pitcher's game follow corrections":           pitchersTire,
+		"a pitcher's aggregates follow his name":                    pitchersFollow,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
 	}
@@ -145,6 +147,57 @@ func fastestFollow(t *testing.T, f Fixture) {
 	}
 }
 
+// pitchersTire has pitchers with so many pitches of a type in a game that the first are not the last.
+func pitchersTire(t *testing.T, f Fixture) {
+	w := NewGenerator(23, 500)
+	s := f.Open(t, 1)
+	var changes []schemas.Change
+	for range 5 {
+		more := w.Changes(200)
+		for i := range more {
+			if r := more[i].Row; r != nil {
+				r.GamePK = pick(w, "716404", "716404", "716405")
+				r.PitchType = pick(w, "Slider", "Slider", schemas.OtherPitchTypes)
+				r.PitcherID = schemas.Some(w.rnd.Int64N(3))
+			}
+		}
+		changes = append(changes, more...)
+		mustApply(t, s, BatchOf(more...))
+		RequireState(t, s, changes)
+	}
+	compared := 0
+	for _, g := range reference.States(reference.Resolve(changes)) {
+		if g.Pitching != nil && g.Pitching.ByPitchType["Slider"].ReleaseSpeedChangeMPH.Present {
+			compared++
+		}
+	}
+	require.GreaterOrEqual(t, compared, 3)
+}
+
+// pitchersFollow names the pitcher of a pitch late, gives the pitch to another one, moves it to another game,
+// and deletes it.
+func pitchersFollow(t *testing.T, f Fixture) {
+	w := NewGenerator(24, 1)
+	s := f.Open(t, 1)
+	upsert := w.Upsert(0, 1)
+	upsert.Row.PitcherID, upsert.Row.GamePK = schemas.Opt[int64]{}, "716404"
+	name := identifyOf(upsert, schemas.Identifiers{PitcherID: schemas.Some[int64](1)})
+	other := identifyOf(upsert, schemas.Identifiers{PitcherID: schemas.Some[int64](2)})
+	other.Version.Revision++
+	moved := upsert
+	row := *upsert.Row
+	row.GamePK = "716405"
+	moved.Row, moved.Version.Revision = &row, 3
+	gone := upsert
+	gone.Op, gone.Row, gone.Version.Revision = schemas.OpDelete, nil, 4
+	var changes []schemas.Change
+	for _, c := range []schemas.Change{upsert, name, other, moved, gone} {
+		changes = append(changes, c)
+		mustApply(t, s, BatchOf(c))
+		RequireState(t, s, changes)
+	}
+}
+
 func concurrentWriters(t *testing.T, f Fixture) {
 	w := NewGenerator(8, 12)
 	changes := w.Changes(240)
@@ -174,20 +227,18 @@ func snapshotsInAnyOrder(t *testing.T, f Fixture) {
 	changes := w.Changes(200)
 	s := f.Open(t, 1)
 	var snapshots []schemas.Snapshot
-	previous := map[int64]int64{}
+	previous := map[schemas.PlayerKey]int64{}
 	for _, b := range w.Batches(changes) {
 		for _, snap := range mustApply(t, s, b).Snapshots {
-			require.Greater(t, snap.Seq, previous[snap.PlayerID], "sequence numbers rise")
-			require.Equal(t, previous[snap.PlayerID], snap.PrevSeq, "each names the one before")
-			previous[snap.PlayerID] = snap.Seq
+			key := schemas.PlayerKey{Side: snap.Side, PlayerID: snap.PlayerID}
+			require.Greater(t, snap.Seq, previous[key], "sequence numbers rise")
+			require.Equal(t, previous[key], snap.PrevSeq, "each names the one before")
+			previous[key] = snap.Seq
 			snapshots = append(snapshots, snap)
 		}
 	}
 	slices.Reverse(snapshots)
-	wantBatters, wantGames := reference.Fold(reference.Resolve(changes))
-	batters, games := project(snapshots)
-	requireSame(t, wantBatters, batters, "batters")
-	requireSame(t, wantGames, games, "batter-games")
+	requireSame(t, reference.States(reference.Resolve(changes)), project(snapshots), "aggregates")
 }
 
 func repeated(t *testing.T, f Fixture) {
@@ -198,8 +249,8 @@ func repeated(t *testing.T, f Fixture) {
 	second := mustApply(t, s, BatchOf(changes...))
 	require.Equal(t, first.Superseded, second.Superseded)
 	requireSame(t, published(first), published(second), "what is published")
-	require.Len(t, second.Snapshots, len(first.Snapshots),
-		"a repetition has snapshots too, because the first may not have reached the readers")
+	// A repetition has snapshots too, because the first may not have reached the readers.
+	requireSame(t, project(first.Snapshots), project(second.Snapshots), "what readers get")
 	RequireState(t, s, changes)
 }
 
@@ -387,8 +438,13 @@ func identifyPublishes(t *testing.T, f Fixture) {
 	require.Equal(t, schemas.Some[int64](1), row.BatterID, "each identify replaces the one before as a whole")
 	require.Equal(t, upsert.Row.TeamID, row.TeamID)
 	require.Equal(t, schemas.Some[int64](7), row.PitcherID)
-	batters := schemas.Map(out.Snapshots, func(s schemas.Snapshot) int64 { return s.PlayerID })
-	require.Equal(t, []int64{1, 2}, batters, "the batter who had the pitch, and the one who has it now")
+	keys := schemas.Map(out.Snapshots, func(s schemas.Snapshot) schemas.PlayerKey {
+		return schemas.PlayerKey{Side: s.Side, PlayerID: s.PlayerID}
+	})
+	require.Equal(t, []schemas.PlayerKey{
+		{PlayerID: 1}, {PlayerID: 2}, {Side: schemas.Pitcher, PlayerID: 7},
+		{Side: schemas.Pitcher, PlayerID: upsert.Row.PitcherID.Value},
+	}, keys, "the batter and the pitcher who had the pitch, and those who have it now")
 }
 
 func olderVersion(t *testing.T, f Fixture) {
@@ -397,13 +453,13 @@ func olderVersion(t *testing.T, f Fixture) {
 	current := w.Upsert(0, 5)
 	current.Row.BatterID = schemas.Some(int64(7))
 	mustApply(t, s, BatchOf(current))
-	before, err := s.BatterSeqs(t.Context())
+	before, err := s.PlayerSeqs(t.Context(), schemas.Batter)
 	require.NoError(t, err)
 	out := mustApply(t, s, BatchOf(w.Upsert(0, 4)))
 	require.Empty(t, out.Published)
 	require.Empty(t, out.Snapshots)
 	require.Equal(t, 1, out.Superseded)
-	after, err := s.BatterSeqs(t.Context())
+	after, err := s.PlayerSeqs(t.Context(), schemas.Batter)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 	RequireState(t, s, []schemas.Change{current})
@@ -465,44 +521,41 @@ func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 	require.NoError(t, err)
 	requireSame(t, withoutWriter(want), withoutWriter(rows), "rows")
 
-	seqs, err := s.BatterSeqs(t.Context())
-	require.NoError(t, err)
-	ids := schemas.Map(seqs, func(b schemas.PlayerSeq) int64 { return b.PlayerID })
-	snapshots, err := s.BatterSnapshots(t.Context(), ids)
-	require.NoError(t, err)
-	wantBatters, wantGames := reference.Fold(want)
-	batters, games := project(snapshots)
-	requireSame(t, wantBatters, batters, "batters")
-	requireSame(t, wantGames, games, "batter-games")
-	for i, b := range seqs {
-		_, current := wantBatters[b.PlayerID]
-		require.Equal(t, current, b.Standing, "batter %d", b.PlayerID)
-		require.Equal(t, b.Seq, snapshots[i].Seq)
+	states := reference.States(want)
+	var all []schemas.Snapshot
+	for _, side := range schemas.Sides {
+		seqs, err := s.PlayerSeqs(t.Context(), side)
+		require.NoError(t, err)
+		ids := schemas.Map(seqs, func(p schemas.PlayerSeq) int64 { return p.PlayerID })
+		snapshots, err := s.PlayerSnapshots(t.Context(), side, ids)
+		require.NoError(t, err)
+		for i, p := range seqs {
+			_, current := states[schemas.PlayerKey{Side: side, PlayerID: p.PlayerID}]
+			require.Equal(t, current, p.Standing, "%v %d", side, p.PlayerID)
+			require.Equal(t, p.Seq, snapshots[i].Seq)
+		}
+		all = append(all, snapshots...)
 	}
+	requireSame(t, states, project(all), "aggregates")
 }
 
 // project does what a reader does: it keeps the state with the greatest sequence number.
-func project(snapshots []schemas.Snapshot) (map[int64]schemas.Stats, map[schemas.PlayerGame]schemas.Stats) {
-	batters, games := map[int64]schemas.Stats{}, map[schemas.PlayerGame]schemas.Stats{}
-	batterSeq, gameSeq := map[int64]int64{}, map[schemas.PlayerGame]int64{}
+func project(snapshots []schemas.Snapshot) map[schemas.PlayerKey]schemas.GameStats {
+	states, seqs := map[schemas.PlayerKey]schemas.GameStats{}, map[schemas.PlayerKey]int64{}
 	for _, s := range snapshots {
-		keep(batters, batterSeq, s.PlayerID, s.Seq, s.Stats)
-		for _, g := range s.Games {
-			keep(games, gameSeq, schemas.PlayerGame{PlayerID: s.PlayerID, GamePK: g.GamePK}, g.Seq, g.Stats)
+		for _, g := range append([]schemas.GameStats{s.Overall()}, s.Games...) {
+			key := schemas.PlayerKey{Side: s.Side, PlayerID: s.PlayerID, GamePK: g.GamePK}
+			if g.Seq < seqs[key] {
+				continue
+			}
+			seqs[key], g.Seq = g.Seq, 0
+			delete(states, key)
+			if g.Fields() != nil {
+				states[key] = g
+			}
 		}
 	}
-	return batters, games
-}
-
-func keep[K comparable](states map[K]schemas.Stats, seqs map[K]int64, key K, seq int64, st *schemas.Stats) {
-	if seq < seqs[key] {
-		return
-	}
-	seqs[key] = seq
-	delete(states, key)
-	if st != nil {
-		states[key] = *st
-	}
+	return states
 }
 
 // Identify returns a change that names the batter of pitch i, at that revision.

@@ -122,7 +122,7 @@ func TestTheBooksBalance(t *testing.T) {
 	second.Halt()
 	want := requireBooks(w, 1)
 	require.NotEmpty(t, want.DeadLetters)
-	t.Logf("%d records: %d rows, %d batters, %d letters", n, len(want.Rows), len(want.Batters), len(want.DeadLetters))
+	t.Logf("%d records: %d rows, %d players and games, %d letters", n, len(want.Rows), len(want.States), len(want.DeadLetters))
 
 	before, err := pgbooks.New(w.Store().DB()).Rows(t.Context())
 	require.NoError(t, err)

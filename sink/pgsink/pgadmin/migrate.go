@@ -129,6 +129,7 @@ func describeColumns(ctx context.Context, tx *pg.Tx) error {
 	for table, columns := range map[string][]schemas.Column{
 		"pitches": schemas.StoredColumns, "pitch_registers": schemas.StoredColumns,
 		"batter_stats": schemas.StatsColumns, "batter_game_stats": schemas.StatsColumns,
+		"pitcher_stats": schemas.PitcherStatsColumns, "pitcher_game_stats": schemas.PitcherStatsColumns,
 		"dim_player": schemas.DimPlayerColumns, "dim_game": schemas.DimGameColumns,
 		"dim_pitch_type": schemas.DimPitchTypeColumns,
 	} {

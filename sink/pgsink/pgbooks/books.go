@@ -8,6 +8,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -53,43 +54,52 @@ func (b *Books) Rows(ctx context.Context) ([]schemas.StoredRow, error) {
 	return rows, pg.Wrap("rows", err)
 }
 
-// BatterSeqs returns every batter ever seen, sorted by id, with the current sequence number.
-func (b *Books) BatterSeqs(ctx context.Context) ([]schemas.PlayerSeq, error) {
+// PlayerSeqs returns every player of a side ever seen, sorted by id, with the current sequence number.
+func (b *Books) PlayerSeqs(ctx context.Context, side schemas.Side) ([]schemas.PlayerSeq, error) {
 	seqs, err := pg.Collect(ctx, b.db, pgx.RowToStructByPos[schemas.PlayerSeq],
-		`SELECT batter_id, seq, pitches > 0 FROM {schema}.batter_totals ORDER BY batter_id`)
-	return seqs, pg.Wrap("batters", err)
+		ofSide(side, `SELECT {side}_id, seq, pitches > 0 FROM {schema}.{side}_totals ORDER BY 1`))
+	return seqs, pg.Wrap(side.String()+"s", err)
 }
 
-// BatterSnapshots returns the whole state of some batters with all their games, as of one moment. A game
-// without current rows has nil Stats. PrevSeq is 0, because such a snapshot replaces everything.
-func (b *Books) BatterSnapshots(ctx context.Context, ids []int64) ([]schemas.Snapshot, error) {
+// ofSide fills the holes {side} of a statement.
+func ofSide(side schemas.Side, sql string) string {
+	return strings.ReplaceAll(sql, "{side}", side.String())
+}
+
+// PlayerSnapshots returns the whole state of some players of a side with all their games, as of one moment. A
+// game without current rows has no aggregates. PrevSeq is 0, because such a snapshot replaces everything.
+func (b *Books) PlayerSnapshots(
+	ctx context.Context, side schemas.Side, ids []int64,
+) ([]schemas.Snapshot, error) {
 	var out []schemas.Snapshot
 	at := map[int64]int{}
 	batch := &pgx.Batch{}
-	batch.Queue(`SELECT batter_id, seq, updated_at, `+pg.StatsColumns+`
-		FROM {schema}.batter_totals WHERE batter_id = ANY ($1::bigint[]) ORDER BY batter_id`, ids).Query(func(rows pgx.Rows) error {
+	batch.Queue(ofSide(side, `SELECT {side}_id, seq, updated_at, `+pg.SumColumns(side)+`
+		FROM {schema}.{side}_totals WHERE {side}_id = ANY ($1::bigint[]) ORDER BY 1`), ids).Query(func(rows pgx.Rows) error {
 		return pg.Each(rows, func() error {
-			var snap schemas.Snapshot
-			var sums pg.StatsRow
+			snap := schemas.Snapshot{Side: side}
+			sums := pg.NewSums(side)
 			err := rows.Scan(sums.Into(&snap.PlayerID, &snap.Seq, pg.Time(&snap.UpdatedAt))...)
-			snap.Stats = sums.Stats()
+			var overall schemas.GameStats
+			sums.Fill(&overall)
+			snap.Stats, snap.Pitching = overall.Stats, overall.Pitching
 			at[snap.PlayerID] = len(out)
 			out = append(out, snap)
 			return err
 		})
 	})
-	batch.Queue(`SELECT batter_id, game_key, seq, `+pg.StatsColumns+`
-		FROM {schema}.batter_game_totals WHERE batter_id = ANY ($1::bigint[]) AND game_key <> '' ORDER BY batter_id, game_key`, ids).
+	batch.Queue(ofSide(side, `SELECT {side}_id, game_key, seq, `+pg.GameSumColumns(side)+`
+		FROM {schema}.{side}_game_totals WHERE {side}_id = ANY ($1::bigint[]) AND game_key <> '' ORDER BY 1, 2`), ids).
 		Query(func(rows pgx.Rows) error {
 			return pg.Each(rows, func() error {
-				var batter int64
+				var player int64
 				var g schemas.GameStats
-				var sums pg.StatsRow
-				if err := rows.Scan(sums.Into(&batter, &g.GamePK, &g.Seq)...); err != nil {
+				sums := pg.NewSums(side)
+				if err := rows.Scan(sums.Into(&player, &g.GamePK, &g.Seq)...); err != nil {
 					return err
 				}
-				g.Stats = sums.Stats()
-				snap := &out[at[batter]]
+				sums.Fill(&g)
+				snap := &out[at[player]]
 				snap.Games = append(snap.Games, g)
 				return nil
 			})

@@ -1,6 +1,6 @@
 -- Compute the batters that compute_games.sql marked with −1 pitches from all their batter-games, one narrow row per game.
 WITH whole AS MATERIALIZED (
-    SELECT batter_id, cardinality(type_names) > 64 AS many_types FROM {schema}.batter_totals WHERE batter_id = ANY ({batters}) AND pitches < 0
+    SELECT batter_id, cardinality(type_names) > 64 AS many_types FROM {schema}.batter_totals WHERE batter_id = ANY ({players}) AND pitches < 0
 ), g AS MATERIALIZED (
     SELECT g.* FROM whole CROSS JOIN LATERAL (
         SELECT * FROM {schema}.batter_game_totals g WHERE g.batter_id = whole.batter_id AND g.pitches > 0 OFFSET 0) AS g

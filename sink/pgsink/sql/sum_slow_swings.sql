@@ -9,5 +9,5 @@ UPDATE {schema}.batter_totals AS b SET ({slow: @}) = (
                 WHERE r.batter_id = b.batter_id AND r.contact_confidence = 'reliable' AND r.contact_bat_speed_mph IS NOT NULL
                 ORDER BY r.contact_bat_speed_mph
                 LIMIT CASE WHEN b.reliable_count > 0 THEN (b.reliable_count + 8) / 10 + 1 ELSE 0 END) AS r) AS slowest_tenth)
-WHERE b.batter_id = ANY ({batters})
+WHERE b.batter_id = ANY ({players})
 RETURNING b.batter_id, seq, prev_seq, {stats columns}

@@ -13,11 +13,12 @@ ON CONFLICT (pitch_id) DO UPDATE SET
     identified_source_partition = excluded.identified_source_partition,
     identified_batter_id = excluded.identified_batter_id, identified_pitcher_id = excluded.identified_pitcher_id,
     identified_team_id = excluded.identified_team_id,
-    previous_batter_id = r.batter_id, previous_game_pk = r.game_pk
+    previous_batter_id = r.batter_id, previous_pitcher_id = {pitcher of r}, previous_game_pk = r.game_pk
 -- guard: version fence of the identified register | WHERE r.identified_revision IS NULL -> WHERE true
 WHERE r.identified_revision IS NULL
    OR (excluded.identified_revision, excluded.identified_record_ts_ms, excluded.identified_source_offset, excluded.identified_source_partition)
    >= (r.identified_revision, r.identified_record_ts_ms, r.identified_source_offset, r.identified_source_partition)
-RETURNING pitch_id, batter_id, coalesce(game_pk, ''), previous_batter_id, coalesce(previous_game_pk, ''), standing,
+RETURNING pitch_id, batter_id, {pitcher of r}, coalesce(game_pk, ''), previous_batter_id, previous_pitcher_id,
+          coalesce(previous_game_pk, ''), standing,
           identified_batter_id, identified_pitcher_id, identified_team_id,
           identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition

@@ -1,6 +1,7 @@
 -- Write the measured registers of a batch, at most one version per pitch, sorted by pitch so that two processors lock in
 -- the same order. A greater version replaces the current one. An equal one does too, unless a newer core wrote the current
--- one. A lower one changes nothing and returns nothing. previous_* keep the batter and game that the row counted for.
+-- one. A lower one changes nothing and returns nothing. previous_* keep the batter, the
+-- pitcher and the game that the row counted for.
 --
 -- repeats and conflicts count records that arrived after one of the same revision. Within the batch the arguments have
 -- counted them. Against the record before the batch the row is compared. Only one of the two counts, because a batch that
@@ -86,7 +87,7 @@ ON CONFLICT (pitch_id) DO UPDATE SET
     excluded.is_squared_up, is_blast = excluded.is_blast, is_barrel = excluded.is_barrel, contact_confidence = excluded.contact_confidence,
     contact_doubts = excluded.contact_doubts,
     core_version = excluded.core_version, build = excluded.build, processed_at = excluded.processed_at,
-    previous_batter_id = r.batter_id, previous_game_pk = r.game_pk,
+    previous_batter_id = r.batter_id, previous_pitcher_id = {pitcher of r}, previous_game_pk = r.game_pk,
     (repeats, conflicts) = (
         -- guard: quality: a poll that is read again counts nothing twice | THEN (later AND same)::int ELSE coalesce(excluded.repeats, 0) END -> THEN (later AND same)::int + coalesce(excluded.repeats, 0) ELSE coalesce(excluded.repeats, 0) END
         -- guard: quality: what differs at one revision is no repeat | THEN (later AND same)::int ELSE -> THEN later::int ELSE
@@ -137,6 +138,7 @@ WHERE r.revision IS NULL
      = (r.revision, r.record_ts_ms, r.source_offset, r.source_partition)
        -- guard: an older core does not rewrite | AND excluded.core_version >= r.core_version -> AND true
        AND excluded.core_version >= r.core_version)
-RETURNING pitch_id, batter_id, coalesce(game_pk, ''), previous_batter_id, coalesce(previous_game_pk, ''), standing,
+RETURNING pitch_id, batter_id, {pitcher of r}, coalesce(game_pk, ''), previous_batter_id, previous_pitcher_id,
+          coalesce(previous_game_pk, ''), standing,
           identified_batter_id, identified_pitcher_id, identified_team_id,
           identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,9 +27,8 @@ import (
 // processed.
 type Books struct {
 	Rows        []schemas.StoredRow
-	Batters     map[int64]schemas.Stats
-	Games       map[schemas.PlayerGame]schemas.Stats
-	DeadLetters map[string]Contents // by "partition/offset code" of the rejected record
+	States      map[schemas.PlayerKey]schemas.GameStats // of batters and pitchers, overall and in each game
+	DeadLetters map[string]Contents                     // by "partition/offset code" of the rejected record
 }
 
 // Contents is the checksum of a record's key and value, which a dead letter must repeat byte for byte.
@@ -53,7 +53,7 @@ func (s *Stack) Expected() Books {
 		changes = append(changes, c)
 	})
 	b.Rows = reference.Resolve(changes)
-	b.Batters, b.Games = reference.Fold(b.Rows)
+	b.States = reference.States(b.Rows)
 	return b
 }
 
@@ -64,9 +64,7 @@ func (s *Stack) Require(want Books, deadLettersEach int) {
 	rows, err := pgbooks.New(s.Store().DB()).Rows(s.T.Context())
 	require.NoError(s.T, err)
 	SameRows(s.T, "rows in Postgres", want.Rows, rows)
-	batters, games := StatsViews(s.T, s.Postgres)
-	Same(s.T, "batter_stats", want.Batters, batters)
-	Same(s.T, "batter_game_stats", want.Games, games)
+	Same(s.T, "aggregates in Postgres", want.States, StatsViews(s.T, s.Postgres))
 	// No wait is needed for Redis, because a batch is pushed before its offsets are committed.
 	require.NoError(s.T, s.RedisDiffers(want))
 	found := s.DeadLetters(want)
@@ -85,33 +83,40 @@ func (s *Stack) RedisDiffers(want Books) error {
 		return err
 	}
 	defer r.Close()
-	states := map[schemas.PlayerKey]schemas.Stats{}
-	for id, stats := range want.Batters {
-		states[schemas.PlayerKey{PlayerID: id}] = stats
-	}
-	for g, stats := range want.Games {
-		states[schemas.PlayerKey(g)] = stats
-	}
-	for key, stats := range states {
+	for key, state := range want.States {
 		got, err := r.States(s.T.Context(), []schemas.PlayerKey{key})
 		if err != nil || got[0] == nil {
 			return fmt.Errorf("%+v is not in Redis: %v", key, err)
 		}
-		if d := diff(stats, got[0].Stats); d != "" {
+		if d := diff(state, InRedis(got[0])); d != "" {
 			return fmt.Errorf("%+v in Redis differs:\n%s", key, d)
 		}
 	}
 	client := redis.NewClient(&redis.Options{Addr: s.Redis})
 	defer client.Close()
-	keys := client.Scan(s.T.Context(), 0, s.Name+":batter:*", 1000).Iterator()
 	found := map[string]bool{} // a scan may return a key twice
-	for keys.Next(s.T.Context()) {
-		found[keys.Val()] = true
+	for _, side := range schemas.Sides {
+		keys := client.Scan(s.T.Context(), 0, s.Name+":"+side.String()+":*", 1000).Iterator()
+		for keys.Next(s.T.Context()) {
+			found[keys.Val()] = true
+		}
+		if keys.Err() != nil {
+			return keys.Err()
+		}
 	}
-	if keys.Err() == nil && len(found) != len(states) {
-		return fmt.Errorf("Redis has %d keys of batters and games, want %d", len(found), len(states))
+	if len(found) != len(want.States) {
+		return fmt.Errorf("Redis has %d keys of players and games, want %d", len(found), len(want.States))
 	}
-	return keys.Err()
+	return nil
+}
+
+// InRedis returns the aggregates of a state without its sequence number.
+func InRedis(state *schemas.PlayerState) schemas.GameStats {
+	g := schemas.GameStats{GamePK: state.GamePK, Pitching: state.Pitching}
+	if state.Side == schemas.Batter {
+		g.Stats = &state.Stats
+	}
+	return g
 }
 
 // DeadLetters counts the dead letters of each record. It fails the test at a dead letter that want does not
@@ -165,32 +170,36 @@ func (s *Stack) published() []schemas.StoredRow {
 	return rows
 }
 
-// StatsViews reads the views batter_stats and batter_game_stats of Postgres.
-func StatsViews(t *testing.T, url string) (map[int64]schemas.Stats, map[schemas.PlayerGame]schemas.Stats) {
+// StatsViews reads the views of aggregates of Postgres.
+func StatsViews(t *testing.T, url string) map[schemas.PlayerKey]schemas.GameStats {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
-	batters, games := map[int64]schemas.Stats{}, map[schemas.PlayerGame]schemas.Stats{}
-	rows, err := conn.Query(t.Context(), `
-		SELECT batter_id, '', to_json(s) FROM pitchstream.batter_stats s
-		UNION ALL
-		SELECT batter_id, game_pk, to_json(s) FROM pitchstream.batter_game_stats s`)
-	require.NoError(t, err)
-	var of schemas.PlayerGame
-	var doc []byte
-	_, err = pgx.ForEachRow(rows, []any{&of.PlayerID, &of.GamePK, &doc}, func() error {
-		var s schemas.Stats
-		err := json.Unmarshal(doc, &s)
-		if of.GamePK == "" {
-			batters[of.PlayerID] = s
-		} else {
-			games[of] = s
-		}
-		return err
-	})
-	require.NoError(t, err)
-	return batters, games
+	states := map[schemas.PlayerKey]schemas.GameStats{}
+	for _, side := range schemas.Sides {
+		rows, err := conn.Query(t.Context(), strings.ReplaceAll(`
+			SELECT {side}_id, '', to_json(s) FROM pitchstream.{side}_stats s
+			UNION ALL
+			SELECT {side}_id, game_pk, to_json(s) FROM pitchstream.{side}_game_stats s`, "{side}", side.String()))
+		require.NoError(t, err)
+		key := schemas.PlayerKey{Side: side}
+		var doc []byte
+		_, err = pgx.ForEachRow(rows, []any{&key.PlayerID, &key.GamePK, &doc}, func() error {
+			g := schemas.GameStats{GamePK: key.GamePK}
+			if side == schemas.Batter {
+				g.Stats = &schemas.Stats{}
+				err = json.Unmarshal(doc, g.Stats)
+			} else {
+				g.Pitching = &schemas.PitcherStats{}
+				err = json.Unmarshal(doc, g.Pitching)
+			}
+			states[key] = g
+			return err
+		})
+		require.NoError(t, err)
+	}
+	return states
 }
 
 // SameRows compares rows that are ordered by id. It ignores which build wrote them and when.

@@ -30,7 +30,9 @@ var (
 	maxima      = []string{"exit_velocity_max", "bat_speed_max"}
 	lastPitch   = strings.Fields(`last_pitch_id last_event_time last_revision last_record_ts_ms
 		last_offset last_partition last_pitch_result last_pitch_action last_exit_velocity_mph`)
-	typeCounts = strings.Fields(`type_names type_pitches type_swings type_whiffs`)
+	newestPitch = lastPitch[1:6]
+	shownLast   = append([]string{"last_pitch_id", "last_event_time"}, lastPitch[6:]...)
+	typeCounts  = strings.Fields(`type_names type_pitches type_swings type_whiffs`)
 )
 
 // columnLists are the lists that a statement can write out.
@@ -46,19 +48,79 @@ var columnLists = map[string][]string{
 	"maxima":       maxima,
 	"last":         lastPitch,
 	"types":        typeCounts,
+	"newest":       newestPitch,
+	"shown last":   shownLast,
+
+	"type counts":   thrownCounts,
+	"type sums":     thrownSums,
+	"type maxima":   thrownMaxima,
+	"type ends":     thrownEnds,
+	"type totals":   slices.Concat(thrownCounts, thrownSums),
+	"type measures": slices.Concat(thrownSums, thrownMaxima),
+	"type columns":  slices.Concat([]string{"type_names"}, thrownCounts, thrownSums, thrownMaxima),
 }
 
 // StatsColumns are the columns of batter_totals and batter_game_totals that StatsRow.Into receives.
 var StatsColumns = writeLists(`pitches, {pitch totals: @}, {maxima: @}, {candidates: @}, {slow: @},
-	last_pitch_id, last_event_time, last_pitch_result, last_pitch_action, last_exit_velocity_mph, {types: @}`)
+	{shown last: @}, {types: @}`)
+
+// lastRow receives the last pitch of a player, which is NULL where no row is current.
+type lastRow struct {
+	id   *[16]byte
+	last schemas.LastPitch
+}
+
+func (l *lastRow) into() []any {
+	return []any{&l.id, Time(&l.last.EventTime), Text(&l.last.PitchResult), Text(&l.last.PitchAction),
+		Float(&l.last.ExitVelocityMPH)}
+}
+
+func (l *lastRow) pitch() *schemas.LastPitch {
+	if l.id == nil {
+		return nil
+	}
+	l.last.PitchID = *l.id
+	return &l.last
+}
+
+// Sums receives the sums of one player, or of one in a game.
+type Sums interface {
+	// Into returns the destinations of a row: the given ones, then those of SumColumns or GameSumColumns.
+	Into(keys ...any) []any
+	// Fill writes the aggregates of the sums into g. It writes none if no row is current.
+	Fill(g *schemas.GameStats)
+}
+
+// NewSums returns an empty receiver of a side.
+func NewSums(side schemas.Side) Sums {
+	if side == schemas.Pitcher {
+		return &PitchingRow{}
+	}
+	return &StatsRow{}
+}
+
+// SumColumns returns the columns of a side's totals.
+func SumColumns(side schemas.Side) string {
+	if side == schemas.Pitcher {
+		return pitcherColumns
+	}
+	return StatsColumns
+}
+
+// GameSumColumns returns the columns of a side's totals of games.
+func GameSumColumns(side schemas.Side) string {
+	if side == schemas.Pitcher {
+		return pitcherGameColumns
+	}
+	return StatsColumns
+}
 
 // StatsRow receives the sums of one batter or batter-game.
 type StatsRow struct {
 	stats                               schemas.Stats
 	counts                              schemas.PitchCounts
 	candidates, slow                    schemas.SwingSums
-	last                                schemas.LastPitch
-	lastID                              *[16]byte
+	last                                lastRow
 	exitCount, batCount, attackCount    int64
 	exitSum, batSum, attackSum          float64
 	types                               []string
@@ -76,16 +138,15 @@ func (s *StatsRow) Into(keys ...any) []any {
 		Float(&st.MaxExitVelocityMPH), Float(&st.MaxBatSpeedMPH))
 	into = append(into, schemas.FieldsOf(&s.candidates)...)
 	into = append(into, schemas.FieldsOf(&s.slow)...)
-	return append(into, &s.lastID, Time(&s.last.EventTime), Text(&s.last.PitchResult),
-		Text(&s.last.PitchAction), Float(&s.last.ExitVelocityMPH),
-		&s.types, &s.typePitches, &s.typeSwings, &s.typeWhiffs)
+	into = append(into, s.last.into()...)
+	return append(into, &s.types, &s.typePitches, &s.typeSwings, &s.typeWhiffs)
 }
 
-// Stats returns the aggregates of the sums, nil if no row is current.
-func (s *StatsRow) Stats() *schemas.Stats {
+// Fill writes the aggregates of the sums into g. It writes none if no row is current.
+func (s *StatsRow) Fill(g *schemas.GameStats) {
 	st := s.stats
 	if st.Pitches == 0 {
-		return nil
+		return
 	}
 	st.WhiffRatePct = schemas.RatePct(st.WhiffCount, st.SwingCount)
 	st.AvgExitVelocityMPH = schemas.Mean(s.exitSum, s.exitCount)
@@ -94,15 +155,14 @@ func (s *StatsRow) Stats() *schemas.Stats {
 	s.counts.Fill(&st)
 	competitive := s.candidates.Minus(s.slow)
 	competitive.Fill(&st)
-	st.LastPitch = &s.last
-	st.LastPitch.PitchID = *s.lastID
+	st.LastPitch = s.last.pitch()
 	st.ByPitchType = make(map[string]schemas.TypeCounts, len(s.types))
 	for i, name := range s.types {
 		st.ByPitchType[name] = schemas.TypeCounts{
 			Pitches: s.typePitches[i], Swings: s.typeSwings[i], Whiffs: s.typeWhiffs[i],
 		}
 	}
-	return &st
+	g.Stats = &st
 }
 
 func named(prefix string, names []string) (all []string) {
