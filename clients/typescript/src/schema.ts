@@ -237,6 +237,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/pitches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pitches chosen by filters, the newest first */
+        get: operations["find-pitches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/pitches/{id}": {
         parameters: {
             query?: never;
@@ -758,6 +775,39 @@ export interface components {
              * @example https://example.com/errors/example
              */
             type: string;
+        };
+        FoundPitches: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch in this answer; null where it has none
+             */
+            as_of: string | null;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             */
+            lag_ms: number | null;
+            /** @description To be given as cursor, with the same filters, for the next page; not there on the last one */
+            next_cursor?: string;
+            /** @description The newest first; empty where none is chosen */
+            pitches: components["schemas"]["Pitch"][];
+            /**
+             * Format: date-time
+             * @description When the newest value in this answer was computed; null where it has none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
         };
         Game: {
             /**
@@ -3786,6 +3836,111 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeadLetter"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "find-pitches": {
+        parameters: {
+            query?: {
+                /** @description Only of this batter */
+                batter?: number;
+                /** @description Only of this pitcher */
+                pitcher?: number;
+                /** @description Only of this game (game_pk) */
+                game?: string;
+                /** @description Only of this type */
+                pitch_type?: string;
+                /** @description Only with this pitch_result */
+                result?: "Strike" | "Ball" | "HitIntoPlay" | "Pickoff";
+                /** @description Only swings, or only others */
+                is_swing?: boolean;
+                /** @description Only swings at pitches outside of the zone, or only swings at others; pitches of which it is not known are neither */
+                is_chase?: boolean;
+                /** @description Only with an event time from this one on */
+                since?: string;
+                /** @description Only with an event time before this one */
+                until?: string;
+                /** @description The most pitches of a page */
+                limit?: number;
+                /** @description The next_cursor of the page before, with the same filters */
+                cursor?: string;
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundPitches"];
                 };
             };
             /** @description Unauthorized */
