@@ -31,50 +31,62 @@ type battersIn struct {
 }
 
 func getBatter(ctx context.Context, a *API, in *batterIn) (Batter, error) {
-	return oneBatter(ctx, a, overAllGames(in.ID), in.AtLeast)
+	return onePlayer(ctx, a, schemas.PlayerKey{PlayerID: in.ID}, in.AtLeast, a.names.batter)
 }
-
-// overAllGames returns the key of a batter's state over all games.
-func overAllGames(id int64) schemas.PlayerKey { return schemas.PlayerKey{PlayerID: id} }
 
 func getBatterGame(ctx context.Context, a *API, in *batterGameIn) (Batter, error) {
-	return oneBatter(ctx, a, schemas.PlayerKey{PlayerID: in.ID, GamePK: in.Game}, in.AtLeast)
+	return onePlayer(ctx, a, schemas.PlayerKey{PlayerID: in.ID, GamePK: in.Game}, in.AtLeast, a.names.batter)
 }
 
-func oneBatter(ctx context.Context, a *API, key schemas.PlayerKey, need string) (b Batter, err error) {
-	found, err := findBatters(ctx, a, []schemas.PlayerKey{key}, need)
-	if err != nil {
-		return b, err
-	}
-	if found[0].state == nil {
-		return b, huma.Error404NotFound("no pitch of this batter is stored, or none in this game")
-	}
-	return a.names.batter(found[0]), nil
-}
-
-func getBatters(ctx context.Context, a *API, in *battersIn) (body Batters, err error) {
-	keys := schemas.Map(once(in.IDs), overAllGames)
-	found, err := findBatters(ctx, a, keys, in.AtLeast)
+// onePlayer answers with the state of one player as show shows it.
+func onePlayer[T any](
+	ctx context.Context, a *API, key schemas.PlayerKey, need string, show func(held) T,
+) (body T, err error) {
+	found, err := findPlayers(ctx, a, []schemas.PlayerKey{key}, need)
 	if err != nil {
 		return body, err
 	}
-	body = Batters{Batters: []Batter{}, Missing: []int64{}}
-	for i, f := range found {
-		body.addCondition(f.Condition)
-		if f.state == nil {
-			body.Missing = append(body.Missing, keys[i].PlayerID)
-			continue
-		}
-		body.coverState(f.state)
-		body.Batters = append(body.Batters, a.names.batter(f))
+	if found[0].state == nil {
+		why := "no pitch of this " + key.Side.String() + " is stored, or none in this game"
+		return body, huma.Error404NotFound(why)
 	}
-	slices.Sort(body.Missing)
-	return body, nil
+	return show(found[0]), nil
 }
 
-// findBatters waits for the records in need, then reads the states: one for each key, in the order of keys.
+func getBatters(ctx context.Context, a *API, in *battersIn) (body Batters, err error) {
+	body.Batters, body.Missing, body.Freshness, err = severalPlayers(
+		ctx, a, schemas.Batter, in.IDs, in.AtLeast, a.names.batter)
+	return body, err
+}
+
+// severalPlayers answers with the states of players of a side, and with the ids of those who have none.
+func severalPlayers[T any](
+	ctx context.Context, a *API, side schemas.Side, ids []int64, need string, show func(held) T,
+) (shown []T, missing []int64, fresh Freshness, err error) {
+	keys := schemas.Map(once(ids), func(id int64) schemas.PlayerKey {
+		return schemas.PlayerKey{Side: side, PlayerID: id}
+	})
+	found, err := findPlayers(ctx, a, keys, need)
+	if err != nil {
+		return nil, nil, fresh, err
+	}
+	shown, missing = []T{}, []int64{}
+	for i, f := range found {
+		fresh.addCondition(f.Condition)
+		if f.state == nil {
+			missing = append(missing, keys[i].PlayerID)
+			continue
+		}
+		fresh.coverState(f.state)
+		shown = append(shown, show(f))
+	}
+	slices.Sort(missing)
+	return shown, missing, fresh, nil
+}
+
+// findPlayers waits for the records in need, then reads the states: one for each key, in the order of keys.
 // The state is nil where there is no current row.
-func findBatters(ctx context.Context, a *API, keys []schemas.PlayerKey, need string) ([]held, error) {
+func findPlayers(ctx context.Context, a *API, keys []schemas.PlayerKey, need string) ([]held, error) {
 	r, err := awaitRecords(ctx, a, need, true)
 	if err != nil {
 		return nil, err

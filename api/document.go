@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -124,6 +125,7 @@ var operationErrors = []int{
 // tags group the operations by the first part of their path.
 var tags = []*huma.Tag{
 	{Name: "batters", Description: "Batters over all games or in one, their pitches, and their states."},
+	{Name: "pitchers", Description: "Pitchers over all games or in one, their pitches, and their states."},
 	{Name: "games", Description: "Games, their batters and pitches, and their states."},
 	{Name: "pitches", Description: "Single pitches, and swings to be drawn."},
 	{Name: "swings", Description: "The last swings of several batters."},
@@ -156,10 +158,18 @@ func describe(api huma.API) error {
 	for _, c := range slices.Concat(schemas.StoredColumns, schemas.StatsColumns) {
 		known[c.Name] = c
 	}
-	for _, s := range api.OpenAPI().Components.Schemas.Map() {
+	ofPitchers := maps.Clone(known)
+	for _, c := range slices.Concat(schemas.PitchTypeColumns, schemas.PitcherStatsColumns) {
+		ofPitchers[c.Name] = c
+	}
+	for schema, s := range api.OpenAPI().Components.Schemas.Map() {
 		s.AdditionalProperties = nil // later versions may answer more
+		columns := known
+		if schema == "PitchTypeStats" || strings.HasPrefix(schema, "Pitcher") {
+			columns = ofPitchers
+		}
 		for name, property := range s.Properties {
-			if c, ok := known[name]; ok && property.Description == "" && property.Ref == "" {
+			if c, ok := columns[name]; ok && property.Description == "" && property.Ref == "" {
 				property.Description = c.Comment()
 				if property.Type == huma.TypeInteger || property.Type == huma.TypeNumber {
 					property.Minimum, property.Maximum = limitsOf(c.Range)

@@ -130,7 +130,7 @@ func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err e
 func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err error) {
 	key := fmt.Sprintf("leaders/%s/%d/%d", in.Stat, in.MinSwings, in.Limit)
 	read := func(ctx context.Context, s Store) ([]schemas.PlayerState, error) {
-		return s.Leaders(ctx, in.Stat, in.MinSwings, in.Limit)
+		return s.Leaders(ctx, schemas.Batter, in.Stat, in.MinSwings, in.Limit)
 	}
 	states, condition, err := readStore(ctx, a, key, in.AtLeast, read)
 	if err != nil {
@@ -138,22 +138,30 @@ func getLeaders(ctx context.Context, a *API, in *leadersIn) (body Leaders, err e
 	}
 	body = Leaders{Stat: in.Stat, MinSwings: in.MinSwings, Leaders: []Leader{}}
 	body.Condition = condition
-	for i := range states {
-		rank := int64(i + 1)
-		if i > 0 && leaderValue(&states[i].Stats, in.Stat) == leaderValue(&states[i-1].Stats, in.Stat) {
-			rank = body.Leaders[i-1].Rank
-		}
+	for i, rank := range ranks(states, in.Stat) {
 		body.Leaders = append(body.Leaders, Leader{Rank: rank, GameBatter: a.names.line(&states[i])})
 		body.coverState(&states[i])
 	}
 	return body, nil
 }
 
-// leaderValue returns the statistic that leaders are ordered by. Store.Leaders returns no batter without it,
-// and the enum of leadersIn allows no other.
-func leaderValue(s *schemas.Stats, stat string) float64 {
+// ranks returns the places of leaders, from 1; equal values have equal ranks.
+func ranks(states []schemas.PlayerState, stat string) []int64 {
+	places := make([]int64, len(states))
+	for i := range states {
+		places[i] = int64(i + 1)
+		if i > 0 && leaderValue(&states[i], stat) == leaderValue(&states[i-1], stat) {
+			places[i] = places[i-1]
+		}
+	}
+	return places
+}
+
+// leaderValue returns the statistic that leaders are ordered by. Store.Leaders returns no player without it,
+// and the enums of leadersIn and pitcherLeadersIn allow no other.
+func leaderValue(s *schemas.PlayerState, stat string) float64 {
 	isStat := func(c schemas.Column) bool { return c.Name == stat }
-	switch v := s.Fields()[slices.IndexFunc(schemas.StatsColumns, isStat)].(type) {
+	switch v := s.Fields()[slices.IndexFunc(s.Side.Columns(), isStat)].(type) {
 	case *int64:
 		return float64(*v)
 	case *schemas.Opt[float64]:

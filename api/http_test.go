@@ -160,6 +160,7 @@ func TestTheDocument(t *testing.T) {
 	for _, op := range []string{
 		opBatter, opBatters, opBatterGame, opGames, opGame, opLeaders,
 		opPitches, opFind, opPitch, opStream, opGameStream,
+		opPitcher, opPitchers, opPitcherGame, opPitcherGames, opPitcherPitches, opPitcherLeaders, opPitcherStream,
 	} {
 		require.Contains(t, doc.Paths, op)
 	}

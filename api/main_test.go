@@ -187,20 +187,33 @@ func (s fakeStore) GameStates(ctx context.Context, game string) (out []schemas.P
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, st := range s.store {
-		if k.GamePK == game {
+		if k.GamePK == game && k.Side == schemas.Batter {
 			out = append(out, st)
 		}
 	}
 	return out, s.ask(ctx, "GameStates")
 }
 
-func (s fakeStore) Leaders(
-	ctx context.Context, _ string, _ int64, limit int,
+func (s fakeStore) PlayerGames(
+	ctx context.Context, key schemas.PlayerKey, limit int,
 ) (out []schemas.PlayerState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, st := range s.store {
-		if k.GamePK == "" && len(out) < limit {
+		if k.GamePK != "" && k.Side == key.Side && k.PlayerID == key.PlayerID && len(out) < limit {
+			out = append(out, st)
+		}
+	}
+	return out, s.ask(ctx, "PlayerGames")
+}
+
+func (s fakeStore) Leaders(
+	ctx context.Context, side schemas.Side, _ string, _ int64, limit int,
+) (out []schemas.PlayerState, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, st := range s.store {
+		if k.Side == side && k.GamePK == "" && len(out) < limit {
 			out = append(out, st)
 		}
 	}
@@ -256,17 +269,18 @@ func (s fakeStore) Pitch(ctx context.Context, id schemas.PitchID) (*schemas.Stor
 	return nil, s.ask(ctx, "Pitch")
 }
 
-func (s fakeStore) BatterPitches(
-	ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
+func (s fakeStore) PlayerPitches(
+	ctx context.Context, key schemas.PlayerKey, after *schemas.PitchCursor, limit int,
 ) (out []schemas.StoredRow, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.rows {
-		if r.BatterID.Value == id && (after == nil || r.EventTime < after.EventTime) && len(out) < limit {
+		isHis := key.Side.PlayerIn(&r.Row).Value == key.PlayerID
+		if isHis && (after == nil || r.EventTime < after.EventTime) && len(out) < limit {
 			out = append(out, r)
 		}
 	}
-	return complete(out), s.ask(ctx, "BatterPitches")
+	return complete(out), s.ask(ctx, "PlayerPitches")
 }
 
 // complete gives rows of tests what every row has.
@@ -414,8 +428,17 @@ func (k *asker) valid(operation string, status int, contentType string, body []b
 }
 
 const (
-	opBatter     = "/v1/batters/{id}"
-	opBatters    = "/v1/batters"
+	opBatter  = "/v1/batters/{id}"
+	opBatters = "/v1/batters"
+
+	opPitcher        = "/v1/pitchers/{id}"
+	opPitchers       = "/v1/pitchers"
+	opPitcherGame    = "/v1/pitchers/{id}/games/{game}"
+	opPitcherGames   = "/v1/pitchers/{id}/games"
+	opPitcherPitches = "/v1/pitchers/{id}/pitches"
+	opPitcherLeaders = "/v1/leaders/pitchers"
+	opPitcherStream  = "/v1/pitchers/{id}/stream"
+
 	opBatterGame = "/v1/batters/{id}/games/{game}"
 	opGames      = "/v1/games"
 	opGame       = "/v1/games/{game}"

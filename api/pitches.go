@@ -25,26 +25,35 @@ type pitchIn struct {
 }
 
 func getBatterPitches(ctx context.Context, a *API, in *batterPitchesIn) (body Pitches, err error) {
-	after, err := parseCursor(in.Cursor)
+	body.BatterID = in.ID
+	body.Pitches, body.NextCursor, body.Freshness, err = playerPitches(
+		ctx, a, schemas.PlayerKey{PlayerID: in.ID}, in.Cursor, in.Limit, in.AtLeast)
+	return body, err
+}
+
+// playerPitches returns a page of the pitches of a player.
+func playerPitches(
+	ctx context.Context, a *API, player schemas.PlayerKey, cursor string, limit int, need string,
+) (pitches []Pitch, next string, fresh Freshness, err error) {
+	after, err := parseCursor(cursor)
 	if err != nil {
-		return body, huma.Error422UnprocessableEntity("cursor: " + err.Error())
+		return nil, "", fresh, huma.Error422UnprocessableEntity("cursor: " + err.Error())
 	}
-	key := fmt.Sprintf("pitches/%d/%s/%d", in.ID, in.Cursor, in.Limit)
+	key := fmt.Sprintf("pitches/%v/%d/%s/%d", player.Side, player.PlayerID, cursor, limit)
 	read := func(ctx context.Context, s Store) ([]schemas.StoredRow, error) {
-		return s.BatterPitches(ctx, in.ID, after, in.Limit+1)
+		return s.PlayerPitches(ctx, player, after, limit+1)
 	}
-	rows, condition, err := readStore(ctx, a, key, in.AtLeast, read)
+	rows, condition, err := readStore(ctx, a, key, need, read)
 	if err != nil {
-		return body, err
+		return nil, "", fresh, err
 	}
 	if len(rows) == 0 && after == nil {
-		return body, huma.Error404NotFound("no pitch of this batter is stored")
+		return nil, "", fresh, huma.Error404NotFound("no pitch of this " + player.Side.String() + " is stored")
 	}
-	body = Pitches{BatterID: in.ID, Freshness: Freshness{Condition: condition}}
-	body.NextCursor, rows = cutPage(rows, in.Limit)
-	body.coverRows(rows)
-	body.Pitches = a.names.pitches(rows)
-	return body, nil
+	fresh.Condition = condition
+	next, rows = cutPage(rows, limit)
+	fresh.coverRows(rows)
+	return a.names.pitches(rows), next, fresh, nil
 }
 
 func getPitch(ctx context.Context, a *API, in *pitchIn) (body OnePitch, err error) {

@@ -9,9 +9,9 @@ import (
 // Live is Redis, which answers first. Its answer counts only if the pulse that came with it shows that Redis
 // is up to date; the pulse must have been read after the states.
 type Live interface {
-	// Look returns states in the order of the keys, nil for a batter without a current row.
+	// Look returns states in the order of the keys, nil for a player without a current row.
 	Look(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, schemas.Pulse, error)
-	// Seqs returns sequence numbers in the order of the keys, 0 for a batter without a current row. Without keys
+	// Seqs returns sequence numbers in the order of the keys, 0 for a player without a current row. Without keys
 	// it returns the pulse only.
 	Seqs(ctx context.Context, keys []schemas.PlayerKey) ([]int64, schemas.Pulse, error)
 	// Works returns the work of each processor, by instance.
@@ -25,15 +25,19 @@ type Store interface {
 	Works(ctx context.Context) (map[string]schemas.Work, error)
 	States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error)
 	GameStates(ctx context.Context, gamePK string) ([]schemas.PlayerState, error)
-	Leaders(ctx context.Context, stat string, minSwings int64, limit int) ([]schemas.PlayerState, error)
+	// PlayerGames returns a player's newest games, the newest first.
+	PlayerGames(ctx context.Context, key schemas.PlayerKey, limit int) ([]schemas.PlayerState, error)
+	Leaders(
+		ctx context.Context, side schemas.Side, stat string, atLeast int64, limit int,
+	) ([]schemas.PlayerState, error)
 	Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error)
 	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
 	// GameVersions returns a text for each game that is another one after each change of its rows, "" where it
 	// has none. The texts are in the order of the games.
 	GameVersions(ctx context.Context, games []string) ([]string, error)
 	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
-	BatterPitches(
-		ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
+	PlayerPitches(
+		ctx context.Context, key schemas.PlayerKey, after *schemas.PitchCursor, limit int,
 	) ([]schemas.StoredRow, error)
 	// FindPitches returns the rows that the filter chooses, the newest first, from behind the cursor on.
 	FindPitches(

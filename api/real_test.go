@@ -151,6 +151,18 @@ func (r *real) everything(t *testing.T) map[string]map[string]any {
 			get(opBatterGame, fmt.Sprintf("/v1/batters/%d/games/%s", id, url.PathEscape(g)))
 		}
 	}
+	get(opPitchers, "/v1/pitchers?ids=600000,600001,600002,600003,0,77")
+	for _, id := range ids {
+		get(opPitcher, fmt.Sprintf("/v1/pitchers/%d", id))
+		get(opPitcherGames, fmt.Sprintf("/v1/pitchers/%d/games", id))
+		get(opPitcherPitches, fmt.Sprintf("/v1/pitchers/%d/pitches", id))
+		for _, g := range games {
+			get(opPitcherGame, fmt.Sprintf("/v1/pitchers/%d/games/%s", id, url.PathEscape(g)))
+		}
+	}
+	for _, stat := range []string{"pitches", "csw_rate_pct", "max_pitch_speed_mph"} {
+		get(opPitcherLeaders, "/v1/leaders/pitchers?stat="+stat+"&min_pitches=2")
+	}
 	for _, g := range games {
 		get(opGame, "/v1/games/"+url.PathEscape(g))
 		get(opGamePitch, "/v1/games/"+url.PathEscape(g)+"/pitches?limit=200")
@@ -177,6 +189,7 @@ func TestAllSourcesReturnTheSameAnswers(t *testing.T) {
 	r.beat(t)
 	whole := r.everything(t)
 	require.Equal(t, "redis", whole["/v1/batters/600000"]["source"])
+	require.Equal(t, "redis", whole["/v1/pitchers/600000"]["source"])
 	require.Equal(t, false, whole["/v1/batters/600000"]["stale"])
 	require.EqualValues(t, 0, whole["/v1/batters/600000"]["lag_ms"])
 	require.Equal(t, []any{1.0}, whole["/v1/batters?ids=600000,600001,600002,600003,1"]["missing"])

@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 func routes(a *API) (http.Handler, error) {
@@ -15,11 +17,21 @@ func routes(a *API) (http.Handler, error) {
 	register(a, doc, "get-batter", "/v1/batters/{id}", "One batter over all games", getBatter)
 	register(a, doc, "get-batter-game", "/v1/batters/{id}/games/{game}", "One batter in one game", getBatterGame)
 	register(a, doc, "get-batters", "/v1/batters", "Several batters over all games", getBatters)
+	register(a, doc, "get-pitcher", "/v1/pitchers/{id}", "One pitcher over all games", getPitcher)
+	register(a, doc, "get-pitcher-game", "/v1/pitchers/{id}/games/{game}",
+		"One pitcher in one game", getPitcherGame)
+	register(a, doc, "get-pitcher-games", "/v1/pitchers/{id}/games",
+		"A pitcher's games, the newest first", getPitcherGames)
+	register(a, doc, "get-pitchers", "/v1/pitchers", "Several pitchers over all games", getPitchers)
 	register(a, doc, "get-games", "/v1/games", "The games of the newest pitches", getGames)
 	register(a, doc, "get-game", "/v1/games/{game}", "One game: its batters and last pitches", getGame)
 	register(a, doc, "get-game-pitches", "/v1/games/{game}/pitches",
 		"A game's pitches, the newest first", getGamePitches)
 	register(a, doc, "get-leaders", "/v1/leaders", "Who leads in a value", getLeaders)
+	register(a, doc, "get-pitcher-leaders", "/v1/leaders/pitchers",
+		"Which pitchers lead in a value", getPitcherLeaders)
+	register(a, doc, "get-pitcher-pitches", "/v1/pitchers/{id}/pitches",
+		"A pitcher's pitches, the newest first", getPitcherPitches)
 	register(a, doc, "get-batter-pitches", "/v1/batters/{id}/pitches",
 		"A batter's pitches, the newest first", getBatterPitches)
 	register(a, doc, "find-pitches", "/v1/pitches", "Pitches chosen by filters, the newest first", findPitches)
@@ -36,7 +48,13 @@ func routes(a *API) (http.Handler, error) {
 	register(a, doc, "get-stream", "/v1/stream", "The stream in one glance", getStream)
 	register(a, doc, "get-quality", "/v1/quality", "Whether a day's data is what it should be", getQuality)
 	stream[Batter](a, doc, "stream-batter", "/v1/batters/{id}/stream", "A batter's states as they change",
-		func(in *batterStreamIn) (topicKey, string) { return topicKey{batter: in.ID}, in.LastEventID })
+		func(in *batterStreamIn) (topicKey, string) {
+			return topicKey{player: schemas.PlayerKey{PlayerID: in.ID}}, in.LastEventID
+		})
+	stream[Pitcher](a, doc, "stream-pitcher", "/v1/pitchers/{id}/stream", "A pitcher's states as they change",
+		func(in *pitcherStreamIn) (topicKey, string) {
+			return topicKey{player: pitcherKey(in.ID, "")}, in.LastEventID
+		})
 	stream[Game](a, doc, "stream-game", "/v1/games/{game}/stream", "A game's states as they change",
 		func(in *gameStreamIn) (topicKey, string) { return topicKey{game: in.Game}, in.LastEventID })
 	stream[Stream](a, doc, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes",

@@ -138,7 +138,9 @@ func (s *sources) states(ctx context.Context, keys []schemas.PlayerKey, route ro
 	return found, nil
 }
 
-func memoryKey(k schemas.PlayerKey) string { return fmt.Sprintf("batter/%d/%s", k.PlayerID, k.GamePK) }
+func memoryKey(k schemas.PlayerKey) string {
+	return fmt.Sprintf("%v/%d/%s", k.Side, k.PlayerID, k.GamePK)
+}
 
 func (s *sources) liveStates(ctx context.Context, keys []schemas.PlayerKey) (found []held, ok bool) {
 	states, pulse, err := s.coalescer.ask(ctx, keys)

@@ -21,6 +21,11 @@ type batterStreamIn struct {
 	Resuming
 }
 
+type pitcherStreamIn struct {
+	ID int64 `path:"id" example:"592450" doc:"The pitcher"`
+	Resuming
+}
+
 type gameStreamIn struct {
 	Game string `path:"game" minLength:"1" maxLength:"64" example:"745804" doc:"The game_pk"`
 	Resuming

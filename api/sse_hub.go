@@ -39,10 +39,10 @@ type hub struct {
 	rereadGames atomic.Bool
 }
 
-// topicKey names a batter over all games, a game, or the status of the stream itself.
+// topicKey names a player over all games, a game, or the status of the stream itself.
 type topicKey struct {
-	batter   int64
-	game     string // "": it is a batter
+	player   schemas.PlayerKey
+	game     string // "": it is a player
 	overview bool   // it is neither
 }
 
@@ -70,7 +70,7 @@ type event struct {
 	frame []byte
 }
 
-// maxBatch is how many batters are read at a time.
+// maxBatch is how many players are read at a time.
 const maxBatch = 500
 
 // slowEvery is the interval of polls of Postgres while Redis is not up to date.
@@ -163,48 +163,48 @@ func (h *hub) run(ctx context.Context) {
 }
 
 // split sorts topics by what they are of.
-func split(topics iter.Seq[*topic]) (batters, games, overviews []*topic) {
+func split(topics iter.Seq[*topic]) (players, games, overviews []*topic) {
 	for t := range topics {
 		switch {
 		case t.key.overview:
 			overviews = append(overviews, t)
 		case t.key.game == "":
-			batters = append(batters, t)
+			players = append(players, t)
 		default:
 			games = append(games, t)
 		}
 	}
-	return batters, games, overviews
+	return players, games, overviews
 }
 
 // look finds the states that have changed, and publishes them.
 func (h *hub) look(ctx context.Context) {
 	h.mu.Lock()
-	batters, games, overviews := split(maps.Values(h.topics))
+	players, games, overviews := split(maps.Values(h.topics))
 	h.mu.Unlock()
 	if time.Since(h.glanced) >= glanceEvery {
 		h.glanced = time.Now()
 		h.warn(h.read(ctx, overviews, nil))
 	}
-	if len(batters)+len(games) == 0 {
+	if len(players)+len(games) == 0 {
 		return
 	}
 	s := &h.api.sources
 	var seqs []int64
 	var pulse schemas.Pulse
 	err := s.askLive(ctx, func(ctx context.Context) (err error) {
-		seqs, pulse, err = h.api.cfg.Live.Seqs(ctx, keysOf(batters))
+		seqs, pulse, err = h.api.cfg.Live.Seqs(ctx, keysOf(players))
 		return err
 	})
 	v := s.judge(pulse)
 	if err != nil || !v.upToDate {
-		h.lookSlowly(ctx, batters)
+		h.lookSlowly(ctx, players)
 		return
 	}
 	source, positions := h.moved(Condition{Source: sourceRedis, Stale: v.stale}, pulse.Applied)
 	var changed []*topic
 	seen := map[*topic]int64{}
-	for i, t := range batters {
+	for i, t := range players {
 		t.mu.Lock()
 		if source || t.seen != seqs[i] {
 			changed = append(changed, t)
@@ -219,7 +219,7 @@ func (h *hub) look(ctx context.Context) {
 }
 
 // lookSlowly polls Postgres, where only the positions show that something has changed.
-func (h *hub) lookSlowly(ctx context.Context, batters []*topic) {
+func (h *hub) lookSlowly(ctx context.Context, players []*topic) {
 	if time.Since(h.slow) < slowEvery {
 		return
 	}
@@ -232,7 +232,7 @@ func (h *hub) lookSlowly(ctx context.Context, batters []*topic) {
 	}
 	if source, positions := h.moved(mode, p.Applied); source || positions {
 		h.wakeGames(source)
-		h.warn(h.read(ctx, batters, nil))
+		h.warn(h.read(ctx, players, nil))
 	}
 }
 
@@ -250,15 +250,15 @@ func (h *hub) warn(err error) {
 }
 
 func keysOf(topics []*topic) []schemas.PlayerKey {
-	return schemas.Map(topics, func(t *topic) schemas.PlayerKey { return overAllGames(t.key.batter) })
+	return schemas.Map(topics, func(t *topic) schemas.PlayerKey { return t.key.player })
 }
 
-// read reads batters and the status, and publishes them. seen are the sequence numbers that Redis had before.
+// read reads players and the status, and publishes them. seen are the sequence numbers that Redis had before.
 func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
 	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
 	defer cancel()
 	var failed error
-	batters, _, overviews := split(slices.Values(topics))
+	players, _, overviews := split(slices.Values(topics))
 	for _, t := range overviews {
 		s, err := getStream(ctx, h.api, nil)
 		if err == nil {
@@ -266,22 +266,19 @@ func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) 
 		}
 		failed = errors.Join(failed, err)
 	}
-	for some := range slices.Chunk(batters, maxBatch) {
-		failed = errors.Join(failed, h.readBatters(ctx, some, seen))
+	for some := range slices.Chunk(players, maxBatch) {
+		failed = errors.Join(failed, h.readPlayers(ctx, some, seen))
 	}
 	return failed
 }
 
-func (h *hub) readBatters(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
+func (h *hub) readPlayers(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
 	found, err := h.api.sources.states(ctx, keysOf(topics), route{live: true, memory: true})
 	if err != nil {
 		return err
 	}
 	for i, t := range topics {
-		name, state := "absent", any(Absent{BatterID: t.key.batter})
-		if found[i].state != nil {
-			name, state = "state", h.api.names.batter(found[i])
-		}
+		name, state := h.api.names.event(t.key.player, found[i])
 		if err := t.publish(name, state); err != nil {
 			return err
 		}
@@ -299,7 +296,7 @@ func (h *hub) readBatters(ctx context.Context, topics []*topic, seen map[*topic]
 const liveEvery = 5 * time.Second
 
 // followGames reads the games that have changed, whenever the stream has moved. It is a loop of its own, so
-// that batters do not wait for games.
+// that players do not wait for games.
 func (h *hub) followGames(ctx context.Context) {
 	tick := time.Tick(liveEvery)
 	for {

@@ -13,9 +13,11 @@ type Batter struct {
 	Freshness
 }
 
-// findBatters counts each batter itself.
-func (Batter) counted() string  { return "" }
-func (Batters) counted() string { return "" }
+// findPlayers counts each player itself.
+func (Batter) counted() string   { return "" }
+func (Batters) counted() string  { return "" }
+func (Pitcher) counted() string  { return "" }
+func (Pitchers) counted() string { return "" }
 
 // Batters are the batters of several ids.
 type Batters struct {
@@ -96,8 +98,9 @@ type Pitches struct {
 
 // Absent reports that there is no state, because there is no current pitch.
 type Absent struct {
-	BatterID int64  `json:"batter_id,omitempty" doc:"The batter, of a batter's stream"`
-	GamePK   string `json:"game_pk,omitempty" doc:"The game, of a game's stream"`
+	BatterID  int64  `json:"batter_id,omitempty" doc:"The batter, of a batter's stream"`
+	PitcherID int64  `json:"pitcher_id,omitempty" doc:"The pitcher, of a pitcher's stream"`
+	GamePK    string `json:"game_pk,omitempty" doc:"The game, of a game's stream"`
 }
 
 func (n *names) line(s *schemas.PlayerState) GameBatter {
@@ -112,6 +115,19 @@ func (n *names) batter(h held) Batter {
 	b.Condition = h.Condition
 	b.coverState(h.state)
 	return b
+}
+
+// event returns the event of a player's state, and its name.
+func (n *names) event(player schemas.PlayerKey, h held) (name string, state any) {
+	switch isPitcher := player.Side == schemas.Pitcher; {
+	case h.state == nil && isPitcher:
+		return "absent", Absent{PitcherID: player.PlayerID}
+	case h.state == nil:
+		return "absent", Absent{BatterID: player.PlayerID}
+	case isPitcher:
+		return "state", n.pitcher(h)
+	}
+	return "state", n.batter(h)
 }
 
 func (n *names) pitch(row schemas.StoredRow) Pitch {
@@ -134,8 +150,8 @@ func (n *names) pitches(rows []schemas.StoredRow) []Pitch {
 
 // coverState makes an answer as fresh as the newest of its parts.
 func (f *Freshness) coverState(s *schemas.PlayerState) {
-	if s.Stats.LastPitch != nil {
-		f.cover(s.Stats.LastPitch.EventTime, s.UpdatedAt)
+	if last := s.LastPitch(); last != nil {
+		f.cover(last.EventTime, s.UpdatedAt)
 	}
 }
 

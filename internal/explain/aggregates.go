@@ -32,7 +32,7 @@ func aggregates(ctx context.Context, reader *pgread.Reader, row schemas.StoredRo
 	var rows []schemas.StoredRow
 	var after *schemas.PitchCursor
 	for {
-		page, err := reader.BatterPitches(ctx, row.BatterID.Value, after, pageRows)
+		page, err := reader.PlayerPitches(ctx, schemas.PlayerKey{PlayerID: row.BatterID.Value}, after, pageRows)
 		if err != nil {
 			return nil, err
 		}

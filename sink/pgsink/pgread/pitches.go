@@ -23,16 +23,17 @@ func first[T any](found []T, err error) (*T, error) {
 	return &found[0], nil
 }
 
-// BatterPitches returns a batter's rows, the newest first, from behind the cursor on; nil: from the newest.
-func (r *Reader) BatterPitches(
-	ctx context.Context, id int64, after *schemas.PitchCursor, limit int,
+// PlayerPitches returns a player's rows, the newest first, from behind the cursor on; nil: from the newest.
+func (r *Reader) PlayerPitches(
+	ctx context.Context, key schemas.PlayerKey, after *schemas.PitchCursor, limit int,
 ) ([]schemas.StoredRow, error) {
 	const order = ` ORDER BY event_time DESC, pitch_id DESC LIMIT $2`
+	where := ofSide(key.Side, `WHERE {side}_id = $1`)
 	if after == nil {
-		return r.rows(ctx, `WHERE batter_id = $1`+order, id, limit)
+		return r.rows(ctx, where+order, key.PlayerID, limit)
 	}
-	return r.rows(ctx, `WHERE batter_id = $1 AND (event_time, pitch_id) < ($3, $4)`+order,
-		id, limit, after.EventTime.Time(), [16]byte(after.PitchID))
+	return r.rows(ctx, where+` AND (event_time, pitch_id) < ($3, $4)`+order,
+		key.PlayerID, limit, after.EventTime.Time(), [16]byte(after.PitchID))
 }
 
 // FindPitches returns the rows that the filter chooses, the newest first, from behind the cursor on; nil:

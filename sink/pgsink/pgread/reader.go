@@ -107,63 +107,88 @@ func decode[T any](rows pgx.Rows, add func(name string, v T), more ...any) error
 	return err
 }
 
-// statsColumns are those that scanState reads behind the game.
-var statsColumns = func() string {
-	names := []string{"batter_id"}
-	for _, c := range schemas.StatsColumns {
-		names = append(names, c.Name)
-	}
+// statsColumns returns those of a side's views that scanState reads behind the game.
+func statsColumns(side schemas.Side) string {
+	names := append([]string{side.String() + "_id"}, schemas.Map(side.Columns(), schemas.ColumnName)...)
 	return strings.Join(append(names, "updated_at", "seq"), ", ")
-}()
+}
+
+// ofSide fills the holes for the names of a side.
+func ofSide(side schemas.Side, sql string) string {
+	return strings.NewReplacer("{side}", side.String(), "{stats columns}", statsColumns(side)).Replace(sql)
+}
 
 // States returns the state of each key in the order of the keys, nil where no row is current.
 func (r *Reader) States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error) {
+	found := map[schemas.PlayerKey]*schemas.PlayerState{}
+	b := &pgx.Batch{}
+	for _, side := range schemas.Sides {
+		queueStates(b, side, keys, found)
+	}
+	if err := r.db.Run(ctx, b); err != nil {
+		return nil, pg.Wrap("players", err)
+	}
+	return schemas.Map(keys, func(k schemas.PlayerKey) *schemas.PlayerState { return found[k] }), nil
+}
+
+// queueStates reads the keys of one side into found.
+func queueStates(
+	b *pgx.Batch, side schemas.Side, keys []schemas.PlayerKey, found map[schemas.PlayerKey]*schemas.PlayerState,
+) {
 	var ids, gameIDs []int64
 	var games []string
 	for _, k := range keys {
-		if k.GamePK == "" {
+		switch {
+		case k.Side != side:
+		case k.GamePK == "":
 			ids = append(ids, k.PlayerID)
-		} else {
+		default:
 			gameIDs = append(gameIDs, k.PlayerID)
 			games = append(games, k.GamePK)
 		}
 	}
-	found := map[schemas.PlayerKey]*schemas.PlayerState{}
 	note := func(rows pgx.Rows) error {
-		states, err := pgx.CollectRows(rows, scanState)
+		states, err := pgx.CollectRows(rows, scanState(side))
 		for i := range states {
 			found[states[i].PlayerKey] = &states[i]
 		}
 		return err
 	}
-	b := &pgx.Batch{}
 	if len(ids) > 0 {
-		b.Queue(`SELECT '', `+statsColumns+` FROM {schema}.batter_stats WHERE batter_id = ANY($1)`, ids).Query(note)
+		b.Queue(ofSide(side, `SELECT '', {stats columns} FROM {schema}.{side}_stats WHERE {side}_id = ANY($1)`), ids).Query(note)
 	}
 	if len(games) > 0 {
-		b.Queue(`SELECT game_pk, `+statsColumns+` FROM {schema}.batter_game_stats
-			WHERE (batter_id, game_pk) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))`, gameIDs, games).Query(note)
+		b.Queue(ofSide(side, `SELECT game_pk, {stats columns} FROM {schema}.{side}_game_stats
+			WHERE ({side}_id, game_pk) IN (SELECT * FROM unnest($1::bigint[], $2::text[]))`), gameIDs, games).Query(note)
 	}
-	if err := r.db.Run(ctx, b); err != nil {
-		return nil, pg.Wrap("batters", err)
-	}
-	return schemas.Map(keys, func(k schemas.PlayerKey) *schemas.PlayerState { return found[k] }), nil
+}
+
+// PlayerGames returns a player's newest games, by the last pitch, the newest first.
+func (r *Reader) PlayerGames(
+	ctx context.Context, key schemas.PlayerKey, limit int,
+) ([]schemas.PlayerState, error) {
+	return collect(ctx, r, "games of a player", scanState(key.Side), ofSide(key.Side, `
+		SELECT game_pk, {stats columns} FROM {schema}.{side}_game_stats WHERE {side}_id = $1
+		ORDER BY last_pitch->>'event_time' DESC, game_pk LIMIT $2`), key.PlayerID, limit)
 }
 
 // GameStates returns the batters of a game, sorted by id.
 func (r *Reader) GameStates(ctx context.Context, gamePK string) ([]schemas.PlayerState, error) {
-	return collect(ctx, r, "batters", scanState,
-		`SELECT game_pk, `+statsColumns+` FROM {schema}.batter_game_stats WHERE game_pk = $1 ORDER BY batter_id LIMIT 500`, gamePK)
+	return collect(ctx, r, "batters", scanState(schemas.Batter), ofSide(schemas.Batter,
+		`SELECT game_pk, {stats columns} FROM {schema}.batter_game_stats WHERE game_pk = $1 ORDER BY batter_id LIMIT 500`), gamePK)
 }
 
-// Leaders returns the batters with the highest values of a column of batter_stats, of those with at least
-// minSwings swings. Batters without a value are left out.
+// Leaders returns the players of a side with the highest values of a column. A batter counts with at least
+// atLeast swings, a pitcher with as many pitches. Players without a value are left out.
 func (r *Reader) Leaders(
-	ctx context.Context, stat string, minSwings int64, limit int,
+	ctx context.Context, side schemas.Side, stat string, atLeast int64, limit int,
 ) ([]schemas.PlayerState, error) {
-	column := pgx.Identifier{stat}.Sanitize()
-	return collect(ctx, r, "batters", scanState, `SELECT '', `+statsColumns+` FROM {schema}.batter_stats
-		WHERE swing_count >= $1 AND `+column+` IS NOT NULL ORDER BY `+column+` DESC, batter_id LIMIT $2`, minSwings, limit)
+	column, bound := pgx.Identifier{stat}.Sanitize(), "swing_count"
+	if side == schemas.Pitcher {
+		bound = "pitches"
+	}
+	return collect(ctx, r, side.String()+"s", scanState(side), ofSide(side, `SELECT '', {stats columns} FROM {schema}.{side}_stats
+		WHERE `+bound+` >= $1 AND `+column+` IS NOT NULL ORDER BY `+column+` DESC, {side}_id LIMIT $2`), atLeast, limit)
 }
 
 func collect[T any](
@@ -174,14 +199,17 @@ func collect[T any](
 }
 
 // scanState reads the game, then statsColumns.
-func scanState(row pgx.CollectableRow) (s schemas.PlayerState, err error) {
-	into := []any{&s.GamePK, &s.PlayerID}
-	for _, field := range s.Stats.Fields() {
-		if number, ok := field.(*schemas.Opt[float64]); ok {
-			field = pg.Float(number)
+func scanState(side schemas.Side) pgx.RowToFunc[schemas.PlayerState] {
+	return func(row pgx.CollectableRow) (s schemas.PlayerState, err error) {
+		s.Side = side
+		into := []any{&s.GamePK, &s.PlayerID}
+		for _, field := range s.Fields() {
+			if number, ok := field.(*schemas.Opt[float64]); ok {
+				field = pg.Float(number)
+			}
+			into = append(into, field)
 		}
-		into = append(into, field)
+		err = row.Scan(append(into, pg.Time(&s.UpdatedAt), &s.Seq)...)
+		return s, err
 	}
-	err = row.Scan(append(into, pg.Time(&s.UpdatedAt), &s.Seq)...)
-	return s, err
 }

@@ -1,0 +1,78 @@
+package api
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// pitching is a pitcher with so many pitches, at that sequence number.
+func pitching(id, pitches int64) schemas.PlayerState {
+	s := state(id, pitches)
+	s.Side, s.Stats = schemas.Pitcher, schemas.Stats{}
+	s.Pitching = schemas.PitcherStatsOf(map[string]schemas.PitchSums{"Slider": {Pitches: pitches, CalledStrikes: 1}},
+		&schemas.LastPitch{EventTime: 1_727_561_077_926})
+	return s
+}
+
+// A person who bats and pitches has aggregates of both, which are not mixed up.
+func TestAPitcherIsNotTheBatterOfTheSameID(t *testing.T) {
+	s := newStores()
+	s.put(state(1, 1))
+	s.put(pitching(1, 9))
+	s.put(inGame(pitching(1, 4), "g"))
+	k := newAsker(t, s, nil)
+	require.EqualValues(t, 1, k.get(200, opBatter, "/v1/batters/1")["pitches"])
+	require.EqualValues(t, 9, k.get(200, opPitcher, "/v1/pitchers/1")["pitches"])
+	require.EqualValues(t, 4, k.get(200, opPitcherGame, "/v1/pitchers/1/games/g")["pitches"])
+	k.get(404, opBatterGame, "/v1/batters/1/games/g")
+	k.get(404, opPitcher, "/v1/pitchers/2")
+
+	body := k.get(200, opPitchers, "/v1/pitchers?ids=2,1")
+	require.Len(t, body["pitchers"], 1)
+	require.Equal(t, []any{2.0}, body["missing"])
+	games := k.get(200, opPitcherGames, "/v1/pitchers/1/games")
+	require.Len(t, games["games"], 1)
+	k.get(404, opPitcherGames, "/v1/pitchers/2/games")
+	leaders := k.get(200, opPitcherLeaders, "/v1/leaders/pitchers?stat=csw_rate_pct")["leaders"].([]any)
+	require.Len(t, leaders, 1)
+	require.EqualValues(t, 1, leaders[0].(map[string]any)["pitcher_id"])
+	require.Len(t, k.get(200, opLeaders, "/v1/leaders?stat=pitches")["leaders"], 1)
+	require.Equal(t, problemInput, k.get(422, opPitcherLeaders, "/v1/leaders/pitchers?stat=name")["type"])
+}
+
+func TestAPitchersPitchesArePaged(t *testing.T) {
+	s := newStores()
+	for i := range 3 {
+		row := schemas.StoredRow{Row: schemas.Row{PitcherID: schemas.Some[int64](7)}}
+		row.EventTime = schemas.TimeMS(9 - i)
+		s.rows = append(s.rows, row)
+	}
+	k := newAsker(t, s, nil)
+	first := k.get(200, opPitcherPitches, "/v1/pitchers/7/pitches?limit=2")
+	require.Len(t, first["pitches"], 2)
+	rest := k.get(200, opPitcherPitches, "/v1/pitchers/7/pitches?limit=2&cursor="+first["next_cursor"].(string))
+	require.Len(t, rest["pitches"], 1)
+	require.NotContains(t, rest, "next_cursor")
+	k.get(404, opPitcherPitches, "/v1/pitchers/8/pitches")
+}
+
+func TestAPitchersStream(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.put(pitching(1, 1))
+		l := k.listen(opPitcherStream, "/v1/pitchers/1/stream")
+		s.put(state(1, 8)) // the batter of the same id
+		s.put(pitching(1, 2))
+		pass(200 * time.Millisecond)
+		_, states := l.events()
+		require.Len(t, states, 2)
+		require.EqualValues(t, 2, states[1]["pitches"])
+		s.set(func() { clear(s.live); clear(s.store) })
+		pass(200 * time.Millisecond)
+		_, states = l.events()
+		require.Equal(t, map[string]any{"pitcher_id": 1.0}, states[2], "his last pitch was deleted")
+	})
+}
