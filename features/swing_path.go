@@ -1,19 +1,18 @@
 package features
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
 
+	"github.com/pitchstream/pitchstream/features/internal/jsonscan"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // SwingPath returns the movement of bat and ball in a record that is a row, for drawing; false if no swing
 // was tracked. It uses the same samples as the features, so that a drawing shows the numbers of its row. It
-// takes milliseconds and several times the record's size in memory, so it is only for records that somebody
-// looks at.
+// takes milliseconds, so it is only for records that somebody looks at.
 func SwingPath(value []byte) (path schemas.SwingPath, ok bool) {
 	d := decoders.Get().(*decoder)
 	path, ok = swingPath(d, value)
@@ -22,7 +21,7 @@ func SwingPath(value []byte) (path schemas.SwingPath, ok bool) {
 }
 
 // swingPath is SwingPath with a decoder. The decoder keeps the bat's samples only, so the ball and the events
-// are read once more, by encoding/json.
+// are read once more.
 func swingPath(d *decoder, value []byte) (path schemas.SwingPath, ok bool) {
 	if d.decode(value) != nil || d.check() != nil {
 		return path, false
@@ -34,13 +33,12 @@ func swingPath(d *decoder, value []byte) (path schemas.SwingPath, ok bool) {
 	if !d.bat.isSwing() || len(track) == 0 {
 		return path, false
 	}
-	loose := looseRecord(value)
 	speeds := pathSpeeds(track)
 	path.PeakS = peak(track, speeds)
 	bridge(track, speeds)
 	path.Bat = drawnBat(track, speeds)
-	ball := loose.ball()
-	path.Contact = loose.contact(track, ball)
+	ball := drawnBall(value)
+	path.Contact = drawnContact(value, track, ball)
 	pitch, hit := splitBall(ball, path.Contact)
 	path.Pitch, path.Hit = thin(pitch, maxPitchPoints), thin(hit, maxHitPoints)
 	return path, true
@@ -211,73 +209,128 @@ func onItsWay(ball []schemas.BallPoint, n int) bool {
 	return dot >= straight*math.Sqrt(one*other)
 }
 
-// loose is a record as encoding/json decodes it, for members that decoder does not keep.
-type loose map[string]any
+// looseSample is what a drawing needs of a sample, for members that decoder does not keep. A value of another
+// type counts as missing.
+type looseSample struct {
+	timeS     float64
+	isTimed   bool
+	pos       schemas.Point
+	hasPos    bool
+	isHit     bool // the event is Hit
+	isNearest bool // the event is Nearest
+}
 
-// looseRecord decodes a record, which is known to be valid JSON.
-func looseRecord(value []byte) (l loose) {
-	dec := json.NewDecoder(bytes.NewReader(value))
-	// A number outside of the range of a double must not fail the whole record.
-	dec.UseNumber()
-	if dec.Decode(&l) != nil {
+// eachSample calls do with the objects of an array in a record, which is known to be valid JSON. It keeps
+// nothing, because a record can hold a million samples, and as a tree of values they would take 500 MB.
+func eachSample(record []byte, name string, do func(looseSample)) {
+	list := lastMember(record, name)
+	if len(list) == 0 || list[0] != '[' {
+		return
+	}
+	i := jsonscan.FirstElement(list, 0)
+	// A negative cursor would be a syntax error, which the decoder has ruled out.
+	for i >= 0 && list[i] != ']' {
+		end := jsonscan.SkipValue(list, i, 0)
+		if list[i] == '{' {
+			do(readLoose(list[i:end]))
+		}
+		i = jsonscan.NextElement(list, end)
+	}
+}
+
+// lastMember returns the value of a member of an object that is valid JSON, the last one of that name; nil if
+// there is none.
+func lastMember(object []byte, name string) (value []byte) {
+	i := jsonscan.Blanks(object, 0)
+	if i == len(object) || object[i] != '{' {
 		return nil
 	}
-	return l
-}
-
-// samples returns the objects of an array, and leaves out anything else.
-func (l loose) samples(name string) (samples []map[string]any) {
-	list, _ := l[name].([]any)
-	for _, s := range list {
-		if m, ok := s.(map[string]any); ok {
-			samples = append(samples, m)
+	for i = jsonscan.FirstMember(object, i); i >= 0 && object[i] != '}'; i = jsonscan.NextMember(object, i) {
+		end, escaped := jsonscan.SkipString(object, i)
+		from := jsonscan.AfterName(object, end)
+		// The last one counts, as it does for encoding/json and for the decoder.
+		matches := textIs(object[i+1:end-1], escaped, name)
+		i = jsonscan.SkipValue(object, from, 0)
+		if matches {
+			value = object[from:i]
 		}
 	}
-	return samples
+	return value
 }
 
-// ball returns the ball's samples that have a time and a position, by time, each time once.
-func (l loose) ball() (ball []schemas.BallPoint) {
-	for _, s := range l.samples("samples_ball") {
-		t, timed := numberOf(s["time"])
-		if pos, ok := pointOf(s["pos"]); timed && ok {
-			ball = append(ball, schemas.BallPoint{TimeS: t, Pos: pos})
-		}
+// textIs reports whether the inside of a JSON string stands for a text.
+func textIs(raw []byte, escaped bool, text string) bool {
+	// A longer one cannot be it, so that no long text is unescaped.
+	if !escaped || len(raw) > len(text)*jsonscan.MaxEscapeBytes {
+		return string(raw) == text
 	}
+	unescaped, ok := jsonscan.AppendUnescaped(nil, raw)
+	return ok && string(unescaped) == text
+}
+
+// readLoose reads the members of one sample. It looks for each of them from the beginning, because a sample
+// has some ten members, and drawing is no hot path.
+func readLoose(object []byte) (s looseSample) {
+	s.timeS, s.isTimed = numberOf(lastMember(object, "time"))
+	s.pos, s.hasPos = pointOf(lastMember(object, "pos"))
+	if event := lastMember(object, "event"); len(event) > 0 && event[0] == '"' {
+		inside := event[1 : len(event)-1]
+		s.isHit, s.isNearest = textIs(inside, true, "Hit"), textIs(inside, true, "Nearest")
+	}
+	return s
+}
+
+// drawnBall returns the ball's samples that have a time and a position, by time, each time once.
+func drawnBall(record []byte) (ball []schemas.BallPoint) {
+	eachSample(record, "samples_ball", func(s looseSample) {
+		if s.isTimed && s.hasPos {
+			ball = append(ball, schemas.BallPoint{TimeS: s.timeS, Pos: s.pos})
+		}
+	})
 	// Duplicates have equal times; the first in the record stays, as for the features.
 	slices.SortStableFunc(ball, func(a, b schemas.BallPoint) int { return cmp.Compare(a.TimeS, b.TimeS) })
 	return slices.CompactFunc(ball, func(a, b schemas.BallPoint) bool { return a.TimeS == b.TimeS })
 }
 
-// contact returns when and how the record says that ball and bat met, or were nearest. Its place is that of
-// the ball at that time, or of the bat's sweet spot if the ball was not tracked then.
-func (l loose) contact(track []batSample, ball []schemas.BallPoint) *schemas.Contact {
-	kinds := map[string]string{"Hit": schemas.ContactHit, "Nearest": schemas.ContactNearest}
-	for _, s := range l.samples("samples_bat") {
-		word, _ := s["event"].(string)
-		t, timed := numberOf(s["time"])
-		i := slices.IndexFunc(track, func(b batSample) bool { return b.timeS == t })
-		if kinds[word] == "" || !timed || i < 0 {
-			continue
+// drawnContact returns when and how the record says that ball and bat met, or were nearest. Its place is that
+// of the ball at that time, or of the bat's sweet spot if the ball was not tracked then.
+func drawnContact(record []byte, track []batSample, ball []schemas.BallPoint) (c *schemas.Contact) {
+	eachSample(record, "samples_bat", func(s looseSample) {
+		if c != nil || !s.isTimed || !s.isHit && !s.isNearest {
+			return
 		}
-		c := &schemas.Contact{TimeS: t, Kind: kinds[word]}
-		if at := nearestBall(ball, t); at >= 0 {
-			c.Pos = ball[at].Pos
-			return c
+		// guard: api: samples are not compared each with each | instead i, inTrack := slices.IndexFunc(track, func(b batSample) bool { return b.timeS == s.timeS }), true
+		i, inTrack := slices.BinarySearchFunc(track, s.timeS, batSample.compareTime)
+		if !inTrack {
+			return
 		}
-		if spot, ok := sweetSpot(&track[i]); ok {
-			c.Pos = schemas.Point{spot.x, spot.y, spot.z}
-			return c
+		found := &schemas.Contact{TimeS: s.timeS, Kind: schemas.ContactNearest}
+		if s.isHit {
+			found.Kind = schemas.ContactHit
 		}
-	}
-	return nil
+		if at := nearestBall(ball, s.timeS); at >= 0 {
+			found.Pos = ball[at].Pos
+			c = found
+		} else if spot, ok := sweetSpot(&track[i]); ok {
+			found.Pos = schemas.Point{spot.x, spot.y, spot.z}
+			c = found
+		}
+	})
+	return c
 }
 
-// nearestBall returns the index of the sample nearest to t, within 0.01 s; −1 if there is none.
+// compareTime orders a sample and a time, for the search in a track.
+func (s batSample) compareTime(t float64) int { return cmp.Compare(s.timeS, t) }
+
+// nearestBall returns the index of the sample nearest to t, within 0.01 s; −1 if there is none. The samples
+// are sorted by time, each with a time of its own.
 func nearestBall(ball []schemas.BallPoint, t float64) int {
 	best, within := -1, 0.01
-	for i, b := range ball {
-		if d := math.Abs(b.TimeS - t); d < within {
+	after, _ := slices.BinarySearchFunc(ball, t, func(b schemas.BallPoint, t float64) int {
+		return cmp.Compare(b.TimeS, t)
+	})
+	for i := max(0, after-1); i < min(len(ball), after+1); i++ {
+		if d := math.Abs(ball[i].TimeS - t); d < within {
 			best, within = i, d
 		}
 	}
@@ -285,25 +338,29 @@ func nearestBall(ball []schemas.BallPoint, t float64) int {
 }
 
 // numberOf returns a number within the range of a double.
-func numberOf(v any) (float64, bool) {
-	n, ok := v.(json.Number)
-	if !ok {
+func numberOf(value []byte) (float64, bool) {
+	if len(value) == 0 || value[0] != '-' && (value[0] < '0' || value[0] > '9') {
 		return 0, false
 	}
-	f, err := n.Float64()
+	f, err := strconv.ParseFloat(string(value), 64)
 	return f, err == nil
 }
 
 // pointOf returns a position: an array of exactly three numbers.
-func pointOf(v any) (p schemas.Point, ok bool) {
-	list, _ := v.([]any)
-	if len(list) != len(p) {
+func pointOf(value []byte) (p schemas.Point, ok bool) {
+	if len(value) == 0 || value[0] != '[' {
 		return p, false
 	}
-	for i := range p {
-		if p[i], ok = numberOf(list[i]); !ok {
+	n, i := 0, jsonscan.FirstElement(value, 0)
+	for ; i >= 0 && value[i] != ']'; n++ {
+		end := jsonscan.SkipValue(value, i, 0)
+		if n == len(p) {
 			return p, false
 		}
+		if p[n], ok = numberOf(value[i:end]); !ok {
+			return p, false
+		}
+		i = jsonscan.NextElement(value, end)
 	}
-	return p, true
+	return p, n == len(p)
 }

@@ -1,7 +1,12 @@
 package features
 
 import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -140,4 +145,35 @@ func TestAFoulIsNotThePitch(t *testing.T) {
 	pitch, hit := splitBall(ball, nil)
 	require.Equal(t, ball[:4], pitch)
 	require.Equal(t, ball[4:], hit)
+}
+
+// guard: api: samples are not compared each with each
+func TestContactOfVeryManySamplesIsFoundAtOnce(t *testing.T) {
+	const n = 80_000 // of which none has a place
+	track := make([]batSample, n)
+	var record bytes.Buffer
+	record.WriteString(`{"samples_bat":[`)
+	for i := range track {
+		track[i] = batSample{timeS: float64(i), hasHead: true}
+		fmt.Fprintf(&record, `{"time":%d,"event":"Hit"},`, n-1-i)
+	}
+	record.WriteString(`{}]}`)
+	began := time.Now()
+	require.Nil(t, drawnContact(record.Bytes(), track, nil))
+	require.Less(t, time.Since(began), 3*time.Second)
+}
+
+// Values of a record that a drawing does not need take no memory, however many they are.
+func TestAPathOfARecordOfMillionsOfValuesTakesLittleMemory(t *testing.T) {
+	swing := recordOf(aSwing()).Value
+	want, ok := SwingPath(swing)
+	require.True(t, ok)
+	large := append(bytes.Clone(swing[:len(swing)-1]), `,"x":[{}`+strings.Repeat(",{}", 5_000_000)+`]}`...)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, ok := SwingPath(large)
+	runtime.ReadMemStats(&after)
+	require.True(t, ok)
+	require.Equal(t, want, got)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20))
 }
