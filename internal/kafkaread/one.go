@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -32,6 +33,79 @@ const (
 type Reader struct {
 	turn   *semaphore.Weighted
 	client func() (*kgo.Client, error) // connects at the first call
+	last   atomic.Pointer[fetchedBatch]
+}
+
+// fetchedBatch is what a fetch returned, from an offset on. A Reader keeps the rest of a packed batch,
+// because each of its records is found by unpacking all before it: the next one follows where the last one
+// ended.
+type fetchedBatch struct {
+	topicID   kadm.TopicID
+	partition int32
+	from      int64
+	records   []*kgo.Record
+	loaded    []schemas.Record // those that share the first placeholder; none if it has only one
+}
+
+// Bounds of a fetchedBatch that is kept.
+const (
+	keptRecords     = 20_000 // placeholders, of 400 bytes each
+	keptPackedBytes = 8 << 20
+)
+
+// has reports whether the record at an offset of a partition is in the batch, if there is one.
+func (b *fetchedBatch) has(id kadm.TopicID, at schemas.Coordinates) bool {
+	if b == nil || b.topicID != id || b.partition != at.Partition || at.Offset < b.from {
+		return false
+	}
+	return len(b.records) > 0 && at.Offset <= b.records[len(b.records)-1].Offset
+}
+
+// load returns the record at an offset of the partition, and the rest of the batch if that is worth to be
+// kept.
+func (b *fetchedBatch) load(offset int64, limit int) (found schemas.Record, rest *fetchedBatch, err error) {
+	is := func(r schemas.Record) bool { return r.Offset == offset }
+	if i := slices.IndexFunc(b.loaded, is); i >= 0 {
+		return Clone(b.loaded[i]), b, nil
+	}
+	at := slices.IndexFunc(b.records, func(r *kgo.Record) bool {
+		return r.Offset >= offset && !r.Attrs.IsControl()
+	})
+	if at < 0 {
+		return found, nil, ErrGone // compacted, or a transaction marker
+	}
+	var loaded []schemas.Record
+	err = Load(b.records[at], max(limit, sharedBytes), func(rec schemas.Record) {
+		loaded = append(loaded, Clone(rec))
+	})
+	if err != nil {
+		return found, nil, err
+	}
+	rest = &fetchedBatch{b.topicID, b.partition, offset, samePacked(b.records[at:]), nil}
+	if len(loaded) > 1 {
+		rest.loaded = loaded
+	}
+	if i := slices.IndexFunc(loaded, is); i >= 0 {
+		return loaded[i], rest, nil
+	}
+	return found, rest, ErrGone
+}
+
+// samePacked returns the first records if they are of one packed batch that is small enough to be kept.
+func samePacked(records []*kgo.Record) []*kgo.Record {
+	first, ok := placeOf(records[0])
+	n := slices.IndexFunc(records, func(r *kgo.Record) bool {
+		at, _ := placeOf(r)
+		return at.batch != first.batch
+	})
+	if n < 0 {
+		n = len(records)
+	}
+	// guard: bytes: a batch that is kept for its next record is bounded | always
+	if !ok || n > keptRecords || len(first.batch.src) > keptPackedBytes {
+		return nil
+	}
+	return slices.Clone(records[:n])
 }
 
 // NewReader returns a Reader of the cluster that the options name. The caller must Close it.
@@ -74,32 +148,24 @@ func (r *Reader) Record(
 	if err != nil {
 		return found, err
 	}
-	fetched, err := fetchOne(ctx, client, topics[at.Topic], at)
-	if err != nil {
-		return found, err
+	batch := r.last.Swap(nil)
+	// guard: bytes: the next record of a packed batch is read without unpacking those before it | always
+	if !batch.has(topics[at.Topic].ID, at) {
+		if batch, err = fetchOne(ctx, client, topics[at.Topic], at); err != nil {
+			return found, err
+		}
 	}
-	err = ErrGone // compacted, or a transaction marker
-	for _, record := range fetched {
-		if record.Offset < at.Offset || record.Attrs.IsControl() {
-			continue
-		}
-		loadErr := Load(record, limit, func(rec schemas.Record) {
-			if rec.Offset == at.Offset {
-				found, err = Clone(rec), nil
-			}
-		})
-		if loadErr != nil {
-			return found, loadErr
-		}
-		break
+	found, rest, err := batch.load(at.Offset, limit)
+	if rest != nil && len(rest.records) > 0 {
+		r.last.Store(rest)
 	}
 	return found, err
 }
 
-// fetchOne returns the records from one batch on, that of an offset.
+// fetchOne returns the records from an offset on.
 func fetchOne(
 	ctx context.Context, client *kgo.Client, topic kadm.TopicDetail, at schemas.Coordinates,
-) ([]*kgo.Record, error) {
+) (*fetchedBatch, error) {
 	req := kmsg.NewPtrFetchRequest()
 	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.SessionEpoch = 500, 1, fetchBytes, -1
 	part := kmsg.NewFetchRequestTopicPartition()
@@ -132,7 +198,7 @@ func fetchOne(
 	for _, r := range fetched.Records {
 		unpack.OnFetchRecordBuffered(r)
 	}
-	return fetched.Records, nil
+	return &fetchedBatch{topic.ID, at.Partition, at.Offset, fetched.Records, nil}, nil
 }
 
 // checkWritten returns ErrGone if the offset is behind the partition's end, because there is nothing to wait

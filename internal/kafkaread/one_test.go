@@ -3,6 +3,7 @@ package kafkaread
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -110,4 +111,49 @@ func TestReaderGivesUpAtTheDeadlineWhenKafkaIsUnavailable(t *testing.T) {
 	require.Error(t, err)
 	require.NotErrorIs(t, err, ErrGone)
 	require.Less(t, time.Since(began), 30*time.Second)
+}
+
+// The records of a packed batch are read one after the other without fetching and unpacking it again each
+// time, also those that share a placeholder.
+// guard: bytes: the next record of a packed batch is read without unpacking those before it
+// guard: bytes: a batch that is kept for its next record is bounded
+func TestReaderUnpacksABatchOnceForItsRecordsInARow(t *testing.T) {
+	kafka, _ := cluster(t)
+	var want []*kgo.Record
+	for i := range 60 {
+		value := append(fmt.Append(nil, i), bytes.Repeat([]byte(" "), 2<<20)...)
+		if i >= 40 {
+			value = value[:40<<10]
+		}
+		want = append(want, &kgo.Record{Value: value})
+	}
+	produceBatch(t, kafka, codecs["zstd"], want...)
+	var fetches atomic.Int64
+	kafka.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		kafka.KeepControl()
+		fetches.Add(1)
+		return nil, nil, false
+	})
+	r := NewReader(kgo.SeedBrokers(kafka.ListenAddrs()...))
+	defer r.Close()
+	for i, w := range want {
+		got, err := r.Value(within(t, time.Minute), schemas.Coordinates{Topic: "raw", Offset: int64(i)})
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(w.Value, got), i)
+	}
+	require.EqualValues(t, 1, fetches.Load())
+	kept := r.last.Load()
+	require.NotNil(t, kept)
+	require.False(t, kept.has(kept.topicID, schemas.Coordinates{Topic: "raw", Partition: 1, Offset: 59}))
+	require.False(t, kept.has(kadm.TopicID{9}, schemas.Coordinates{Topic: "raw", Offset: 59}))
+	_, err := r.Value(within(t, time.Minute), schemas.Coordinates{Topic: "raw", Offset: 3})
+	require.NoError(t, err, "one before them is fetched again")
+	require.EqualValues(t, 2, fetches.Load())
+
+	many := make([]*kgo.Record, keptRecords+1)
+	for i := range many {
+		many[i] = kept.records[len(kept.records)-1]
+	}
+	require.Len(t, samePacked(many[1:]), keptRecords)
+	require.Empty(t, samePacked(many))
 }
