@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/pitchstream/pitchstream/internal/deadletter"
@@ -145,9 +146,9 @@ func triedText(n int64) string {
 
 func codesOf(counts map[schemas.Code]int64) string {
 	var b strings.Builder
-	for _, c := range schemas.Codes {
+	for _, c := range append(slices.Clone(schemas.Codes), "") {
 		if n := counts[c]; n > 0 {
-			fmt.Fprintf(&b, " %s %s", c, terminal.Count(n))
+			fmt.Fprintf(&b, " %s %s", cmp.Or(string(c), noCode), terminal.Count(n))
 		}
 	}
 	return b.String()

@@ -18,7 +18,14 @@ type entry struct {
 	selected bool
 	tried    bool
 	outcome  Outcome
-	code     int8 // in schemas.Codes, of an outcome that fails
+	code     int8 // in schemas.Codes, of an outcome that fails; −1 for one that this build does not know
+}
+
+func (e entry) failCode() schemas.Code {
+	if e.code < 0 {
+		return ""
+	}
+	return schemas.Codes[e.code]
 }
 
 // key is a hash of an identity, because the identity itself has a topic's name.
@@ -106,7 +113,7 @@ func (b *book) count(e entry, n int64) {
 		case Fails:
 			s.WouldFail += n
 			if s == &b.report.Sums {
-				b.report.failing(schemas.Codes[e.code], n)
+				b.report.failing(e.failCode(), n)
 			}
 		}
 	}

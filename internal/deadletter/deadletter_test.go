@@ -3,6 +3,7 @@ package deadletter
 import (
 	"context"
 	"crypto/sha256"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,6 +139,37 @@ func TestTooManyShapesShareAGroup(t *testing.T) {
 	require.Len(t, r.Groups, maxGroups+1)
 	require.Equal(t, otherShapes, r.Groups[0].Shape)
 	require.EqualValues(t, 2*maxGroups, r.Groups[0].Letters)
+}
+
+// Another program's headers can be as long as a record, and different each time.
+// guard: dead letters: what the headers say is bounded
+func TestWhatTheHeadersOfADeadLetterSayIsBounded(t *testing.T) {
+	b := newBook()
+	for i := range 5 * maxGroups {
+		word := ""
+		for n := i; n > 0; n /= 26 {
+			word += string(rune('a' + n%26))
+		}
+		long := word + strings.Repeat("a", 2*maxTextBytes)
+		l := judged{Letter: Read(kafkaread.Record(deadRecord("", "dlq.code", long, "dlq.message", long, "dlq.group", long,
+			"dlq.build", long, "game_pk", long)))}
+		l.Status, l.ID.Origin.Offset = StatusForeign, int64(i)
+		b.add(&l)
+	}
+	r := b.close()
+	require.EqualValues(t, 5*maxGroups, r.Letters)
+	kept := 0
+	for _, g := range r.Groups {
+		kept += len(g.Code) + len(g.Shape) + len(g.Example.Message) + len(g.Example.GamePK)
+	}
+	require.LessOrEqual(t, kept, (maxGroups+1)*(3*(maxTextBytes+4)+maxCodeBytes+4))
+}
+
+// A code that this build does not know is no code, where its record is gone and would fail.
+func TestADeadLetterOfAnUnknownCodeIsCounted(t *testing.T) {
+	b := newBook()
+	b.add(judgedLetter(1, "of_another_build", StatusOpen, true, Fails))
+	require.Equal(t, map[schemas.Code]int64{"": 1}, b.close().FailCodes)
 }
 
 func TestAPlaceIsFoundInTheValue(t *testing.T) {

@@ -36,6 +36,21 @@ type Letter struct {
 // maxTopicBytes is the longest name that a topic can have. An origin with a longer one was not written by us.
 const maxTopicBytes = 249
 
+// Bounds of what the headers of a dead letter say, because another program can write anything there.
+const (
+	maxCodeBytes = 64
+	maxTextBytes = 1 << 10 // of a message, a group and a build, as in the product's own
+)
+
+// bounded returns the beginning of a text, and shares nothing with a longer one.
+func bounded(text string, most int) string {
+	// guard: dead letters: what the headers say is bounded | always
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
 // Read returns the dead letter that a record of the dead-letter topic is, also if another program wrote it.
 func Read(rec schemas.Record) Letter {
 	own := rec.Coordinates
@@ -43,8 +58,10 @@ func Read(rec schemas.Record) Letter {
 	f := kafkasink.DecodeFailure(schemas.Record{Coordinates: own, Headers: rec.Headers})
 	l := Letter{
 		At: rec.Coordinates, Key: rec.Key, Headers: rec.Headers, Value: rec.Value, Cut: cmp.Or(f.Cut, rec.Cut),
-		ID: schemas.DeadLetterID{Origin: f.Origin, Attempts: int32(f.Attempts)}, Failed: f.Failed, Code: f.Code,
-		Message: f.Message, Group: f.Group, Build: f.Build, FailedAt: schemas.TimeMS(own.TimestampMS),
+		ID: schemas.DeadLetterID{Origin: f.Origin, Attempts: int32(f.Attempts)}, Failed: f.Failed,
+		Code:    schemas.Code(bounded(string(f.Code), maxCodeBytes)),
+		Message: bounded(f.Message, maxTextBytes), Group: bounded(f.Group, maxTextBytes),
+		Build: bounded(f.Build, maxTextBytes), FailedAt: schemas.TimeMS(own.TimestampMS),
 		GamePK: string(rec.Key),
 	}
 	// guard: dead letters: an origin must be readable | l.ID.Origin != own && ->
@@ -67,8 +84,17 @@ func Read(rec schemas.Record) Letter {
 			break
 		}
 	}
-	l.GamePK = strings.ToValidUTF8(l.GamePK, "\uFFFD")
+	l.GamePK = bounded(strings.ToValidUTF8(l.GamePK, "\uFFFD"), maxTextBytes)
 	return l
+}
+
+// heldBytes returns about how much memory the dead letter takes.
+func (l *Letter) heldBytes() int64 {
+	n := len(l.Key) + len(l.Value) + 1000
+	for _, h := range l.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return int64(n)
 }
 
 // kept holds the headers of a dead letter that its record keeps when it is sent again. Without them the

@@ -176,8 +176,7 @@ func (d *Desk) survey(ctx context.Context, q Question) (*book, error) {
 			b.seen(l)
 			if q.Takes(l) {
 				taken = append(taken, &judged{Letter: *l})
-				rec := l.Record()
-				held += rec.Size()
+				held += l.heldBytes()
 			}
 			// guard: bytes: dead letters are judged before they hold too much
 			if held >= heldBytes {
@@ -205,7 +204,7 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 	if !q.Predict {
 		return nil
 	}
-	if err := d.predict(ctx, selected); err != nil {
+	if err := d.predictInTurn(ctx, selected); err != nil {
 		return err
 	}
 	for _, l := range selected {
@@ -213,6 +212,32 @@ func (d *Desk) judge(ctx context.Context, q Question, batch []*judged) error {
 		l.tried = l.Status == StatusOpen && failedHere && l.Outcome == Fails && l.fails == l.Code
 		// guard: dead letters: what this build has tried is passed over | q.Again || !l.tried -> true
 		l.selected = q.Again || !l.tried
+	}
+	return nil
+}
+
+// predictInTurn fills in the outcomes of dead letters that together may not fit into memory when they are
+// complete. They are read in the order of their records, because a batch of records is unpacked in order. It
+// drops their values.
+func (d *Desk) predictInTurn(ctx context.Context, batch []*judged) error {
+	batch = slices.Clone(batch)
+	slices.SortStableFunc(batch, func(a, b *judged) int {
+		byPartition := cmp.Compare(a.Failed.Partition, b.Failed.Partition)
+		return cmp.Or(byPartition, cmp.Compare(a.Failed.Offset, b.Failed.Offset))
+	})
+	for len(batch) > 0 {
+		n, whole := 0, int64(0)
+		for ; n < len(batch) && (n == 0 || whole < heldBytes); n++ {
+			rec := batch[n].Record()
+			whole += rec.Size()
+		}
+		if err := d.predict(ctx, batch[:n]); err != nil {
+			return err
+		}
+		for _, l := range batch[:n] {
+			l.Value = nil
+		}
+		batch = batch[n:]
 	}
 	return nil
 }
