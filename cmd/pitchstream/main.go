@@ -38,6 +38,7 @@ type stdio struct {
 func (s *stdio) text() io.Writer { return terminal.Plain(s.Out) }
 
 func main() {
+	config.BoundMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], &stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	stop()

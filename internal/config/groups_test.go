@@ -281,9 +281,9 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 }
 
 func TestContainerMemoryIsReadFromTheCgroup(t *testing.T) {
-	require.EqualValues(t, 536870912, containerMemory(write(t, "536870912\n")))
-	require.EqualValues(t, math.MaxInt64, containerMemory(write(t, "max\n")))
-	require.EqualValues(t, math.MaxInt64, containerMemory("/nowhere/memory.max"))
+	require.EqualValues(t, 536870912, limitOf(write(t, "536870912\n")))
+	require.EqualValues(t, math.MaxInt64, limitOf(write(t, "max\n")))
+	require.EqualValues(t, math.MaxInt64, limitOf("/nowhere/memory.max"))
 }
 
 // guard: config: an @ in a password is not taken for the end of it

@@ -2,12 +2,8 @@ package config
 
 import (
 	"cmp"
-	"math"
 	"net/url"
-	"os"
 	"regexp"
-	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -74,24 +70,6 @@ func (m Memory) Validate() error {
 		allowed(fetchFits, "fetch-max-bytes", m.FetchMaxBytes, "64KiB to 256MiB"),
 		allowed(m.MemoryLimit >= 64<<20, "memory-limit", m.MemoryLimit, "64MiB or more"),
 	)
-}
-
-// Apply sets the memory limit of this process, unless GOMEMLIMIT has set one. In a container with less memory
-// it is three quarters of that.
-func (m Memory) Apply() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(min(int64(m.MemoryLimit), containerMemory("/sys/fs/cgroup/memory.max")/4*3))
-	}
-}
-
-// containerMemory returns the limit in a file of cgroups, math.MaxInt64 if there is none.
-func containerMemory(file string) int64 {
-	text, _ := os.ReadFile(file)
-	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	if err != nil {
-		return math.MaxInt64
-	}
-	return limit
 }
 
 // Breaker holds the numbers of rejected records at which a processor stops and waits for an operator.
