@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -182,4 +183,21 @@ func TestASurveyOfNothing(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, NewBatters().WriteCSV(&out))
 	require.Equal(t, 1, bytes.Count(out.Bytes(), []byte("\n")))
+}
+
+// guard: bytes: the pitch types of a report are bounded
+func TestThePitchTypesOfAReportAreBounded(t *testing.T) {
+	s := NewSurvey(false)
+	for i := range 50_000 {
+		r := &Row{}
+		r.PitchType = schemas.Text(fmt.Sprintf("type %d", i))
+		s.Add(r)
+	}
+	types := s.Findings().PitchTypes
+	require.Len(t, types, schemas.MaxPitchTypes+1)
+	sum := int64(0)
+	for _, p := range types {
+		sum += p.Pitches
+	}
+	require.EqualValues(t, 50_000, sum)
 }

@@ -136,8 +136,11 @@ func (s *Survey) Findings() Findings {
 		column, kind, _ := strings.Cut(issue, ":")
 		f.Issues = append(f.Issues, Issue{column, kind, s.issues[issue]})
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.types)) {
-		t := s.types[name]
+	types := maps.Clone(s.types)
+	// guard: bytes: the pitch types of a report are bounded
+	schemas.BoundTypes(types)
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		t := types[name]
 		f.PitchTypes = append(f.PitchTypes, PitchType{name, t, percent(t.Whiffs, t.Swings)})
 	}
 	return f

@@ -123,7 +123,8 @@ func (nowhere) Close()                              {}
 
 // open opens the inputs and outputs, the cheapest first, so that a mistake is reported early.
 func open(ctx context.Context, stop context.CancelCauseFunc, o Options) (_ *loader, err error) {
-	l := &loader{o: o, saved: time.Now(), stop: stop, counts: counts{begun: time.Now(), games: map[string]bool{},
+	l := &loader{o: o, saved: time.Now(), stop: stop, counts: counts{
+		begun: time.Now(), games: map[uint64]struct{}{},
 		report: Report{DeadLetters: map[schemas.Code]int64{}}}}
 	if o.IDsPath != "" {
 		if l.ids, err = fileinput.LoadIDs(ctx, o.IDsPath); err != nil {
@@ -309,7 +310,7 @@ func (l *loader) count(rec *kgo.Record, game string, named bool) {
 	if game == "" {
 		r.NoGame++
 	} else {
-		l.counts.games[game] = true
+		l.counts.addGame(game)
 	}
 	if named {
 		r.Named++

@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"time"
 
@@ -57,13 +58,26 @@ const maxRefusals = 20
 // counts are the figures of a run so far. The reading goroutine owns them, except for those that mu guards.
 type counts struct {
 	begun  time.Time
-	games  map[string]bool
+	games  map[uint64]struct{} // hashes, because a key can be as long as a record; at most maxGames
 	report Report
 	// hasPitch means that the core takes at least one record of this run.
 	hasPitch bool
 
 	mu      sync.Mutex // guards failure, and in report Sent, Refused and Refusals
 	failure error      // the first that is not the fault of one record
+}
+
+// maxGames bounds the games that are counted.
+const maxGames = 1_000_000
+
+var gameSeed = maphash.MakeSeed()
+
+// addGame counts a game once.
+func (c *counts) addGame(name string) {
+	// guard: bytes: the games of a load are bounded
+	if len(c.games) < maxGames {
+		c.games[maphash.String(gameSeed, name)] = struct{}{}
+	}
 }
 
 // acked counts the answer to the record of item. settled is false if this record or an earlier one must be

@@ -2,6 +2,7 @@ package quality
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -15,6 +16,10 @@ type place struct {
 	venue schemas.Text
 }
 
+func comparePlaces(a, b place) int {
+	return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.venue, b.venue))
+}
+
 // Facts sums up the rows of one game for each day and venue, ordered by day and venue. listed reports whether
 // an identifier is in the list of players; nil means that there is no list.
 func Facts(rows []schemas.StoredRow, listed func(id int64) bool) (facts []schemas.QualityFacts) {
@@ -23,6 +28,9 @@ func Facts(rows []schemas.StoredRow, listed func(id int64) bool) (facts []schema
 		at := place{DayOf(&rows[i]), rows[i].Venue}
 		parts[at] = append(parts[at], &rows[i])
 	}
+	// guard: quality: the days and venues of a game are bounded
+	boundPlaces(parts, func(part []*schemas.StoredRow) int { return len(part) },
+		func(a, b []*schemas.StoredRow) []*schemas.StoredRow { return append(a, b...) })
 	for at, part := range parts {
 		f := factsOf(part, listed)
 		f.GamePK, f.Day, f.Venue = part[0].GamePK, at.day, at.venue
@@ -32,6 +40,33 @@ func Facts(rows []schemas.StoredRow, listed func(id int64) bool) (facts []schema
 		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Venue, b.Venue))
 	})
 	return facts
+}
+
+const (
+	// maxPlaces bounds the days and venues of one game that have facts of their own. Facts take some thousand
+	// bytes, and a game has one day and one venue.
+	maxPlaces = 20
+	// otherVenues is the venue of the facts that the rest of them share, at the day that most have.
+	otherVenues = "(other venues)"
+)
+
+// boundPlaces keeps the maxPlaces places that count most, and puts together all others.
+func boundPlaces[T any](parts map[place]T, count func(T) int, together func(a, b T) T) {
+	if len(parts) <= maxPlaces {
+		return
+	}
+	places := slices.SortedFunc(maps.Keys(parts), func(a, b place) int {
+		return cmp.Or(cmp.Compare(count(parts[b]), count(parts[a])), comparePlaces(a, b))
+	})
+	rest := place{places[0].day, otherVenues}
+	all := parts[rest]
+	for _, at := range places[maxPlaces:] {
+		if at != rest {
+			all = together(all, parts[at])
+		}
+		delete(parts, at)
+	}
+	parts[rest] = all
 }
 
 // DayOf returns the day of a row: the date of the game, or of the event time in UTC if the game has no date.
@@ -169,23 +204,44 @@ func WithArrivals(
 	for _, a := range arrivals {
 		left[place{a.Day, a.Venue}] = a
 	}
+	known := map[place]bool{}
+	for _, f := range facts {
+		known[place{f.Day, f.Venue}] = true
+	}
+	isRest := func(f schemas.QualityFacts) bool { return f.Venue == otherVenues }
+	if i := slices.IndexFunc(facts, isRest); i >= 0 {
+		rest := place{facts[i].Day, otherVenues}
+		for at, a := range left {
+			if !known[at] {
+				left[rest] = addArrivals(left[rest], a)
+				delete(left, at)
+			}
+		}
+	}
 	for i := range facts {
 		at := place{facts[i].Day, facts[i].Venue}
 		arrived(&facts[i], left[at])
 		delete(left, at)
 	}
-	for _, a := range arrivals {
-		if _, gone := left[place{a.Day, a.Venue}]; gone && a.Deleted > 0 {
-			f := schemas.QualityFacts{
-				GamePK: game, Day: a.Day, Venue: a.Venue, Shares: map[string]schemas.QualityShare{},
-				Issues:  map[string]int64{},
-				Columns: map[string]schemas.QualityColumn{}, Innings: map[int16]int64{}, Swings: []schemas.BatterSpeed{},
-			}
-			arrived(&f, a)
-			facts = append(facts, f)
+	maps.DeleteFunc(left, func(_ place, a schemas.QualityArrivals) bool { return a.Deleted == 0 })
+	// guard: quality: the days and venues of a game with deletes only are bounded
+	boundPlaces(left, func(a schemas.QualityArrivals) int { return int(a.Deleted) }, addArrivals)
+	for _, at := range slices.SortedFunc(maps.Keys(left), comparePlaces) {
+		f := schemas.QualityFacts{
+			GamePK: game, Day: at.day, Venue: at.venue, Shares: map[string]schemas.QualityShare{},
+			Issues:  map[string]int64{},
+			Columns: map[string]schemas.QualityColumn{}, Innings: map[int16]int64{}, Swings: []schemas.BatterSpeed{},
 		}
+		arrived(&f, left[at])
+		facts = append(facts, f)
 	}
 	return facts
+}
+
+// addArrivals returns the sums of two arrivals. Their places have no meaning then.
+func addArrivals(a, b schemas.QualityArrivals) schemas.QualityArrivals {
+	a.Repeats, a.Conflicting, a.Deleted = a.Repeats+b.Repeats, a.Conflicting+b.Conflicting, a.Deleted+b.Deleted
+	return a
 }
 
 func arrived(f *schemas.QualityFacts, a schemas.QualityArrivals) {

@@ -1,8 +1,10 @@
 package quality
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -198,6 +200,35 @@ func TestFactsAreByDayAndVenueAndDoNotDependOnOrder(t *testing.T) {
 	require.EqualValues(t, len(rows), facts[0].Pitches+facts[1].Pitches+facts[2].Pitches)
 	slices.Reverse(rows)
 	require.Equal(t, facts, Facts(rows, nil))
+}
+
+// A game of 50,000 venues and days keeps the facts of a few, and every pitch and delete counts once.
+// guard: quality: the days and venues of a game are bounded
+// guard: quality: the days and venues of a game with deletes only are bounded
+func TestTheDaysAndVenuesOfAGameAreBounded(t *testing.T) {
+	one := week(t, 1, 1, simulate.Options{Seed: 53})["778001"]
+	rows := slices.Clone(one)
+	arrivals := []schemas.QualityArrivals{{Day: DayOf(&one[0]), Venue: one[0].Venue, Deleted: 1}}
+	for i := range 50_000 {
+		r := one[i%len(one)]
+		r.Venue = schemas.Text(fmt.Sprintf("venue %d", i))
+		r.GameDate = schemas.Text(time.Unix(int64(i)*86_400, 0).UTC().Format(time.DateOnly))
+		rows = append(rows, r)
+		arrivals = append(arrivals, schemas.QualityArrivals{Day: DayOf(&r), Venue: r.Venue, Deleted: 2})
+	}
+	requireBounded := func(facts []schemas.QualityFacts, pitches, deleted int64) {
+		require.LessOrEqual(t, len(facts), maxPlaces+1)
+		for _, f := range facts {
+			pitches -= f.Pitches
+			deleted -= f.Shares[DeletedPitches].N
+		}
+		require.Zero(t, pitches)
+		require.Zero(t, deleted)
+	}
+	facts := Facts(rows, nil)
+	requireBounded(facts, int64(len(rows)), 0)
+	requireBounded(WithArrivals(facts, "778001", arrivals), int64(len(rows)), 100_001)
+	requireBounded(WithArrivals(nil, "778001", arrivals), 0, 100_001)
 }
 
 // guard: quality: a game that is played lacks nothing yet
