@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 )
@@ -105,35 +106,38 @@ func (s *sizes) ofTopics() (misfits []Misfit) {
 	return misfits
 }
 
-// ofBrokers returns the misfits of the brokers' settings with the topics.
+// ofBrokers returns the misfits of the brokers' settings with the topics, each once for all brokers.
 func (s *sizes) ofBrokers() (misfits []Misfit) {
 	largest := max(s.raw, s.rows, s.dead)
-	for _, id := range slices.Sorted(maps.Keys(s.brokers)) {
-		add := func(setting string, isNote bool, repair, why string) {
+	add := func(setting string, isNote bool, repair, why string) {
+		least, ids := largest, []string{}
+		for _, id := range slices.Sorted(maps.Keys(s.brokers)) {
 			n, err := strconv.ParseInt(s.brokers[id][setting], 10, 64)
 			if err == nil && n < largest {
-				text := fmt.Sprintf("broker %d: %s is %d, and a topic takes batches of %d bytes: %s", id, setting, n,
-					largest, why)
-				misfits = append(misfits, Misfit{Text: text, Repair: repair, IsNote: isNote})
+				least, ids = min(least, n), append(ids, strconv.Itoa(int(id)))
 			}
 		}
-		inFile := func(setting string, bytes int64) string {
-			return fmt.Sprintf("set %s=%d in the brokers' files", setting, bytes)
+		if len(ids) > 0 {
+			text := fmt.Sprintf("broker %s: %s is %d, and a topic takes batches of %d bytes: %s",
+				strings.Join(ids, ", "), setting, least, largest, why)
+			misfits = append(misfits, Misfit{Text: text, Repair: repair, IsNote: isNote})
 		}
-		add("socket.request.max.bytes", false, inFile("socket.request.max.bytes", largest+headroom),
-			"the connection of a producer with such a batch is closed")
-		dynamic := fmt.Sprintf("kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type brokers "+
-			"--entity-default --add-config message.max.bytes=%d", largest)
-		add("message.max.bytes", true, dynamic,
-			"the topics' own max.message.bytes counts, but one that is created without it takes less")
-		if s.replicas > 1 {
-			add("replica.fetch.max.bytes", true, inFile("replica.fetch.max.bytes", largest),
-				"such a batch is copied to the replicas alone, which is slow")
-			add("replica.fetch.response.max.bytes", true, inFile("replica.fetch.response.max.bytes", largest),
-				"such a batch is copied to the replicas alone, which is slow")
-		}
-		add("fetch.max.bytes", true, inFile("fetch.max.bytes", largest),
-			"such a batch is read alone, which is slow")
+	}
+	inFile := func(setting string, bytes int64) string {
+		return fmt.Sprintf("set %s=%d in the brokers' files", setting, bytes)
+	}
+	add("socket.request.max.bytes", false, inFile("socket.request.max.bytes", largest+headroom),
+		"the connection of a producer with such a batch is closed")
+	dynamic := fmt.Sprintf("kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type brokers "+
+		"--entity-default --add-config message.max.bytes=%d", largest)
+	add("message.max.bytes", true, dynamic,
+		"the topics' own max.message.bytes counts, but one that is created without it takes less")
+	slow := []string{"fetch.max.bytes"}
+	if s.replicas > 1 {
+		slow = append(slow, "replica.fetch.max.bytes", "replica.fetch.response.max.bytes")
+	}
+	for _, setting := range slow {
+		add(setting, true, inFile(setting, largest), "such a batch is sent alone, which is slow")
 	}
 	return misfits
 }

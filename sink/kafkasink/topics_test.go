@@ -89,10 +89,11 @@ func TestLimitsThatDoNotFitTogetherAreNamed(t *testing.T) {
 		"a broker's defaults": {func(s *sizes) {
 			s.brokers[1] = map[string]string{"message.max.bytes": "1048588", "replica.fetch.max.bytes": "1048576",
 				"replica.fetch.response.max.bytes": "10485760", "fetch.max.bytes": "1000"}
+			s.brokers[2] = map[string]string{"message.max.bytes": "1048588"}
 		}, []string{
-			"message.max.bytes is 1048588", "entity-type brokers --entity-default", "replica.fetch.max.bytes is 1048576",
-			"set replica.fetch.max.bytes=22020096", "replica.fetch.response.max.bytes is 10485760", "set replica.fetch.response",
-			" fetch.max.bytes is 1000", "set fetch.max.bytes=22020096",
+			"broker 1, 2: message.max.bytes is 1048588", "entity-type brokers --entity-default", "broker 1: fetch.max.bytes is 1000",
+			"set fetch.max.bytes=22020096", "replica.fetch.max.bytes is 1048576", "set replica.fetch.max.bytes=22020096",
+			"replica.fetch.response.max.bytes is 10485760", "set replica.fetch.response",
 		}},
 	} {
 		s := right
