@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -540,6 +542,76 @@ func TestTheSecondRunOfAGameTakesOver(t *testing.T) {
 	require.Empty(t, news)
 	require.EqualValues(t, 1, r.Same)
 	require.Len(t, f.sent(t), 1)
+}
+
+// A run that dies within a transaction leaves nothing that counts, and the next one sends everything once.
+func TestARunThatDiesIsRepeated(t *testing.T) {
+	f := newFixture(t)
+	died, err := openSender(t.Context(), f.o, "745804", func([]byte, schemas.PitchID) bool { return true })
+	require.NoError(t, err)
+	defer died.close()
+	i := item{key: "745804", id: pitch(1), names: schemas.Identifiers{BatterID: schemas.Some[int64](101)}, revision: 5}
+	require.NoError(t, died.client.BeginTransaction())
+	require.NoError(t, died.client.ProduceSync(t.Context(), i.record()).FirstErr())
+	require.EqualValues(t, 6, f.run(t).Sent)
+	require.Equal(t, firstSent, f.sent(t))
+	require.Zero(t, f.run(t).Sent)
+	require.Error(t, died.client.EndTransaction(t.Context(), kgo.TryCommit), "it woke up")
+	require.Equal(t, firstSent, f.sent(t))
+}
+
+// mutated returns a copy in which bytes are changed, cut out or repeated.
+func mutated(r *rand.Rand, b []byte) []byte {
+	b = slices.Clone(b)
+	for range 1 + r.IntN(3) {
+		at := r.IntN(len(b))
+		end := min(len(b), at+r.IntN(60))
+		switch r.IntN(3) {
+		case 0:
+			b[at] = byte(r.IntN(256))
+		case 1:
+			b = slices.Delete(b, at, end)
+		case 2:
+			b = slices.Insert(b, r.IntN(len(b)), slices.Clone(b[at:end])...)
+		}
+		if len(b) == 0 {
+			return []byte("{}")
+		}
+	}
+	return b
+}
+
+// Feeds and patches with arbitrary faults are read or refused, and a pitch is never there twice.
+func TestFaultyFeedsAndPatches(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	whole := []byte(document(t))
+	read, changed := 0, 0
+	for range 3000 {
+		text := whole
+		if r.IntN(2) == 0 {
+			text = mutated(r, whole)
+		}
+		f, err := parseFeed(text)
+		if err != nil {
+			continue
+		}
+		read++
+		seen := map[schemas.PitchID]bool{}
+		plays, _ := f.plays()
+		for _, p := range plays {
+			require.False(t, seen[p.ID])
+			seen[p.ID] = true
+		}
+		var doc any
+		require.NoError(t, json.Unmarshal(text, &doc))
+		if doc, _, err = applyPatches(doc, mutated(r, []byte(secondPatch))); err == nil {
+			changed++
+			_, err = json.Marshal(doc)
+			require.NoError(t, err)
+		}
+	}
+	require.Greater(t, read, 1000)
+	require.Greater(t, changed, 20)
 }
 
 func TestADryRunSendsNothing(t *testing.T) {
