@@ -587,6 +587,9 @@ func (cl *cluster) requireConsistent() {
 	view := cl.store.View()
 	same(cl.t, "batters in the view", batters, view.Batters)
 	same(cl.t, "batter-games in the view", games, view.Games)
+	pitchers, pitcherGames := reference.FoldPitchers(want)
+	same(cl.t, "pitchers in the view", pitchers, view.Pitchers)
+	same(cl.t, "pitcher-games in the view", pitcherGames, view.PitcherGames)
 	same(cl.t, "dead letters", wantDeadLetters, cl.deadLetters())
 	same(cl.t, "rows topic", withoutWriter(want), cl.publishedRows())
 }

@@ -35,6 +35,8 @@ func TestReadingAgainFromTheStartChangesNothing(t *testing.T) {
 		same(t, "rows", withoutWriter(rows), withoutWriter(again))
 		same(t, "batters", view.Batters, cl.store.View().Batters)
 		same(t, "batter-games", view.Games, cl.store.View().Games)
+		same(t, "pitchers", view.Pitchers, cl.store.View().Pitchers)
+		same(t, "pitcher-games", view.PitcherGames, cl.store.View().PitcherGames)
 	})
 }
 

@@ -1,13 +1,17 @@
 package pgsink
 
 import (
+	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
+	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
 
 // guard: a schema that lacks a migration is named
@@ -52,4 +56,44 @@ func TestASchemaOfAnotherBuildIsNamed(t *testing.T) {
 	defer bare.Close()
 	require.ErrorIs(t, bare.Ping(t.Context()), pgread.ErrNotMigrated)
 	require.ErrorContains(t, bare.Ping(t.Context()), "has no tables of pitchstream")
+}
+
+// Rows that were stored before there were aggregates of pitchers are counted by the migration.
+func TestAMigrationComputesThePitchersOfStoredRows(t *testing.T) {
+	s, _ := filled(t)
+	w := sinktest.NewGenerator(31, 400)
+	changes := make([]schemas.Change, 200)
+	for i := range changes {
+		changes[i] = w.Upsert(1000+i, 1)
+		r := changes[i].Row
+		r.PitcherID, r.GamePK, r.PitchType = schemas.Some[int64](7), "716404", "Slider"
+		if i%2 == 0 { // more types than are named
+			r.PitchType = schemas.Text(fmt.Sprint("type ", i))
+		}
+	}
+	_, err := s.Apply(t.Context(), sinktest.BatchOf(changes...))
+	require.NoError(t, err)
+	right := dump(t, s)
+	require.Contains(t, right["p7"], `"pitches": 200`)
+	_, err = raw(t, s).Exec(t.Context(), `
+		DROP VIEW pitcher_stats, pitcher_game_stats;
+		DROP TABLE pitcher_totals, pitcher_game_totals;
+		DROP INDEX pitch_registers_pitcher_game;
+		ALTER TABLE pitch_registers DROP COLUMN previous_pitcher_id;
+		DELETE FROM schema_migrations WHERE version = 15`)
+	require.NoError(t, err)
+	applied, err := pgadmin.New(s.DB()).Migrate(t.Context())
+	require.NoError(t, err)
+	require.Len(t, applied, 1)
+	require.Empty(t, compareAll(t, s, schemas.Pitcher).Differences)
+	require.Empty(t, cmp.Diff(right, dump(t, s)))
+
+	// An older build does not compute pitchers. The differences are found, and repaired.
+	_, err = raw(t, s).Exec(t.Context(), `DELETE FROM pitcher_game_totals; UPDATE pitcher_totals SET pitches = 0, type_names = '{}'`)
+	require.NoError(t, err)
+	rep := compareAll(t, s, schemas.Pitcher)
+	_, err = s.RepairTotals(t.Context(), schemas.Pitcher, rep.Players, rep.Broken)
+	require.NoError(t, err)
+	require.Empty(t, compareAll(t, s, schemas.Pitcher).Differences)
+	require.Empty(t, cmp.Diff(right, dump(t, s)))
 }

@@ -122,6 +122,12 @@ func TestAnErrorNeverShowsThePassword(t *testing.T) {
 // guard: a game has few types of pitches
 // guard: a batter has few types of pitches
 // guard: a batter with many types of pitches is counted from the rows
+// guard: pitchers: first and last pitches do not overlap
+// guard: pitchers: a maximum that may be gone is looked for in all games
+// guard: pitchers: many types of pitches are counted from the rows
+// guard: pitchers: a last pitch that may be gone is looked for in all games
+// guard: pitchers: no pitch is a whiff and a called strike
+// guard: pitchers: a pitcher has few types of pitches
 func TestEveryStoreKeepsItsContract(t *testing.T) {
 	t.Run("at once", func(t *testing.T) { exercise(t, false) })
 	t.Run("in steps", func(t *testing.T) { exercise(t, true) })

@@ -203,6 +203,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/leaders/pitchers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which pitchers lead in a value */
+        get: operations["get-pitcher-leaders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/letters": {
         parameters: {
             query?: never;
@@ -229,6 +246,114 @@ export interface paths {
         };
         /** One dead letter, with the place of its fault */
         get: operations["get-letter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pitchers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Several pitchers over all games */
+        get: operations["get-pitchers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pitchers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One pitcher over all games */
+        get: operations["get-pitcher"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pitchers/{id}/games": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A pitcher's games, the newest first */
+        get: operations["get-pitcher-games"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pitchers/{id}/games/{game}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One pitcher in one game */
+        get: operations["get-pitcher-game"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pitchers/{id}/pitches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A pitcher's pitches, the newest first */
+        get: operations["get-pitcher-pitches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pitchers/{id}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A pitcher's states as they change
+         * @description Server-sent events. The event state has the whole present state, as the GET without /stream answers it: the first at
+         *     once, another one each time that it has changed. A slow client misses states in between, and never the newest. absent:
+         *     no pitch stands, now or any more. A comment each 15 s (of the stream's status: each 2 s) says that the server is
+         *     alive.
+         */
+        get: operations["stream-pitcher"];
         put?: never;
         post?: never;
         delete?: never;
@@ -374,6 +499,11 @@ export interface components {
             batter_id?: number;
             /** @description The game, of a game's stream */
             game_pk?: string;
+            /**
+             * Format: int64
+             * @description The pitcher, of a pitcher's stream
+             */
+            pitcher_id?: number;
         };
         BallPoint: {
             /** @description x, y, z in feet */
@@ -2152,6 +2282,552 @@ export interface components {
              */
             vertical_approach_deg: number | null;
         };
+        PitchTypeStats: {
+            /**
+             * Format: double
+             * @description Mean release speed of his first pitches; unit: mph; range: 0–125; missing: over all games, of the type other, and with fewer than 25 such pitches in the game
+             */
+            avg_first_release_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean horizontal break, toward the catcher's right positive; unit: inch; range: −40–40; missing: with no break
+             */
+            avg_horizontal_break_in: number | null;
+            /**
+             * Format: double
+             * @description Mean vertical break without gravity, up positive; unit: inch; range: −40–40; missing: with no break
+             */
+            avg_induced_vertical_break_in: number | null;
+            /**
+             * Format: double
+             * @description Mean release speed of his last pitches; unit: mph; range: 0–125; missing: where avg_first_release_speed_mph is
+             */
+            avg_last_release_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            avg_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            avg_spin_rate_rpm: number | null;
+            /**
+             * Format: int64
+             * @description Called strikes; range: 0 and more; missing: never
+             */
+            called_strikes: number;
+            /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Pitches that the bat met; range: 0 and more; missing: never
+             */
+            contacts: number;
+            /**
+             * Format: double
+             * @description Called strikes plus whiffs among the pitches; unit: percent; range: 0–100; missing: with no pitch
+             */
+            csw_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Hard-hit balls; range: 0 and more; missing: never
+             */
+            hard_hits: number;
+            /**
+             * Format: double
+             * @description Greatest speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            max_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Greatest spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            max_spin_rate_rpm: number | null;
+            /**
+             * Format: int64
+             * @description Pitches thrown; range: 0 and more; missing: never
+             */
+            pitches: number;
+            /**
+             * Format: double
+             * @description How much faster his last pitches are, negative where he tires; unit: mph; range: −125–125; missing: where avg_first_release_speed_mph is
+             */
+            release_speed_change_mph: number | null;
+            /**
+             * Format: int64
+             * @description Swings at them; range: 0 and more; missing: never
+             */
+            swings: number;
+            /**
+             * Format: double
+             * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
+             */
+            whiff_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Swings that missed; range: 0 and more; missing: never
+             */
+            whiffs: number;
+            /**
+             * Format: double
+             * @description Pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside or outside
+             */
+            zone_rate_pct: number | null;
+        };
+        Pitcher: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch in this answer; null where it has none
+             */
+            as_of: string | null;
+            /**
+             * Format: double
+             * @description Mean speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            avg_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            avg_spin_rate_rpm: number | null;
+            /** @description Values of each pitch type; missing: never */
+            by_pitch_type: {
+                [key: string]: components["schemas"]["PitchTypeStats"];
+            };
+            /**
+             * Format: int64
+             * @description Called strikes; range: 0 and more; missing: never
+             */
+            called_strike_count: number;
+            /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Pitches that the bat met; range: 0 and more; missing: never
+             */
+            contact_count: number;
+            /**
+             * Format: double
+             * @description Called strikes plus whiffs among the pitches; unit: percent; range: 0–100; missing: with no pitch
+             */
+            csw_rate_pct: number | null;
+            /** @description The game that the values are of; not there over all games */
+            game_pk?: string;
+            /**
+             * Format: int64
+             * @description Hard-hit balls; range: 0 and more; missing: never
+             */
+            hard_hit_count: number;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             */
+            lag_ms: number | null;
+            last_pitch: components["schemas"]["LastPitch"];
+            /**
+             * Format: double
+             * @description Greatest speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            max_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Greatest spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            max_spin_rate_rpm: number | null;
+            /** @description His name; not there where it is not known */
+            name?: string;
+            /**
+             * Format: int64
+             * @description The pitcher
+             */
+            pitcher_id: number;
+            /**
+             * Format: int64
+             * @description Pitches thrown; range: 0 and more; missing: never
+             */
+            pitches: number;
+            /**
+             * Format: date-time
+             * @description When the newest value in this answer was computed; null where it has none
+             */
+            processed_at: string | null;
+            /**
+             * Format: int64
+             * @description Orders the states of one pitcher: a greater one is newer. It says nothing else
+             */
+            seq: number;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /**
+             * Format: int64
+             * @description Swings at his pitches; range: 0 and more; missing: never
+             */
+            swing_count: number;
+            /** @description His team; not there where it is not known */
+            team?: string;
+            /**
+             * Format: int64
+             * @description Swings that missed; range: 0 and more; missing: never
+             */
+            whiff_count: number;
+            /**
+             * Format: double
+             * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
+             */
+            whiff_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside or outside
+             */
+            zone_rate_pct: number | null;
+        };
+        PitcherGame: {
+            /**
+             * Format: double
+             * @description Mean speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            avg_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            avg_spin_rate_rpm: number | null;
+            /** @description Values of each pitch type; missing: never */
+            by_pitch_type: {
+                [key: string]: components["schemas"]["PitchTypeStats"];
+            };
+            /**
+             * Format: int64
+             * @description Called strikes; range: 0 and more; missing: never
+             */
+            called_strike_count: number;
+            /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Pitches that the bat met; range: 0 and more; missing: never
+             */
+            contact_count: number;
+            /**
+             * Format: double
+             * @description Called strikes plus whiffs among the pitches; unit: percent; range: 0–100; missing: with no pitch
+             */
+            csw_rate_pct: number | null;
+            /** @description The game */
+            game_pk: string;
+            /**
+             * Format: int64
+             * @description Hard-hit balls; range: 0 and more; missing: never
+             */
+            hard_hit_count: number;
+            last_pitch: components["schemas"]["LastPitch"];
+            /**
+             * Format: double
+             * @description Greatest speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            max_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Greatest spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            max_spin_rate_rpm: number | null;
+            /**
+             * Format: int64
+             * @description Pitches thrown; range: 0 and more; missing: never
+             */
+            pitches: number;
+            /**
+             * Format: int64
+             * @description Orders the states of one pitcher: a greater one is newer. It says nothing else
+             */
+            seq: number;
+            /**
+             * Format: int64
+             * @description Swings at his pitches; range: 0 and more; missing: never
+             */
+            swing_count: number;
+            /**
+             * Format: int64
+             * @description Swings that missed; range: 0 and more; missing: never
+             */
+            whiff_count: number;
+            /**
+             * Format: double
+             * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
+             */
+            whiff_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside or outside
+             */
+            zone_rate_pct: number | null;
+        };
+        PitcherGames: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch in this answer; null where it has none
+             */
+            as_of: string | null;
+            /** @description The game with his newest pitch first */
+            games: components["schemas"]["PitcherGame"][];
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             */
+            lag_ms: number | null;
+            /** @description His name; not there where it is not known */
+            name?: string;
+            /**
+             * Format: int64
+             * @description The pitcher
+             */
+            pitcher_id: number;
+            /**
+             * Format: date-time
+             * @description When the newest value in this answer was computed; null where it has none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /** @description His team; not there where it is not known */
+            team?: string;
+        };
+        PitcherLeader: {
+            /**
+             * Format: double
+             * @description Mean speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            avg_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            avg_spin_rate_rpm: number | null;
+            /** @description Values of each pitch type; missing: never */
+            by_pitch_type: {
+                [key: string]: components["schemas"]["PitchTypeStats"];
+            };
+            /**
+             * Format: int64
+             * @description Called strikes; range: 0 and more; missing: never
+             */
+            called_strike_count: number;
+            /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Pitches that the bat met; range: 0 and more; missing: never
+             */
+            contact_count: number;
+            /**
+             * Format: double
+             * @description Called strikes plus whiffs among the pitches; unit: percent; range: 0–100; missing: with no pitch
+             */
+            csw_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Hard-hit balls; range: 0 and more; missing: never
+             */
+            hard_hit_count: number;
+            last_pitch: components["schemas"]["LastPitch"];
+            /**
+             * Format: double
+             * @description Greatest speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            max_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Greatest spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            max_spin_rate_rpm: number | null;
+            /** @description His name; not there where it is not known */
+            name?: string;
+            /**
+             * Format: int64
+             * @description The pitcher
+             */
+            pitcher_id: number;
+            /**
+             * Format: int64
+             * @description Pitches thrown; range: 0 and more; missing: never
+             */
+            pitches: number;
+            /**
+             * Format: int64
+             * @description From 1; equal values have equal ranks
+             */
+            rank: number;
+            /**
+             * Format: int64
+             * @description Orders the states of one pitcher: a greater one is newer. It says nothing else
+             */
+            seq: number;
+            /**
+             * Format: int64
+             * @description Swings at his pitches; range: 0 and more; missing: never
+             */
+            swing_count: number;
+            /** @description His team; not there where it is not known */
+            team?: string;
+            /**
+             * Format: int64
+             * @description Swings that missed; range: 0 and more; missing: never
+             */
+            whiff_count: number;
+            /**
+             * Format: double
+             * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
+             */
+            whiff_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside or outside
+             */
+            zone_rate_pct: number | null;
+        };
+        PitcherLeaders: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch in this answer; null where it has none
+             */
+            as_of: string | null;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             */
+            lag_ms: number | null;
+            /** @description The greatest value first; of equal ones the lower id */
+            leaders: components["schemas"]["PitcherLeader"][];
+            /**
+             * Format: int64
+             * @description The least pitches of a pitcher who counts
+             */
+            min_pitches: number;
+            /**
+             * Format: date-time
+             * @description When the newest value in this answer was computed; null where it has none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /** @description The value that they are ordered by */
+            stat: string;
+        };
+        PitcherPitches: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch in this answer; null where it has none
+             */
+            as_of: string | null;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             */
+            lag_ms: number | null;
+            /** @description To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good */
+            next_cursor?: string;
+            /**
+             * Format: int64
+             * @description The pitcher
+             */
+            pitcher_id: number;
+            /** @description The newest first */
+            pitches: components["schemas"]["Pitch"][];
+            /**
+             * Format: date-time
+             * @description When the newest value in this answer was computed; null where it has none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+        };
+        Pitchers: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch in this answer; null where it has none
+             */
+            as_of: string | null;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             */
+            lag_ms: number | null;
+            /** @description The ids of whom no pitch stands; where source is memory, also those who are not remembered */
+            missing: number[];
+            /** @description In the order of the ids that were asked for, each once */
+            pitchers: components["schemas"]["Pitcher"][];
+            /**
+             * Format: date-time
+             * @description When the newest value in this answer was computed; null where it has none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+        };
         Pitches: {
             /**
              * Format: int64
@@ -3735,6 +4411,95 @@ export interface operations {
             };
         };
     };
+    "get-pitcher-leaders": {
+        parameters: {
+            query: {
+                /** @description The value to order by, the greatest first */
+                stat: "pitches" | "swing_count" | "whiff_count" | "whiff_rate_pct" | "contact_count" | "hard_hit_count" | "called_strike_count" | "csw_rate_pct" | "zone_rate_pct" | "chase_rate_pct" | "avg_pitch_speed_mph" | "max_pitch_speed_mph" | "avg_spin_rate_rpm" | "max_spin_rate_rpm";
+                /** @description The least pitches of a pitcher who counts */
+                min_pitches?: number;
+                /** @description The most pitchers */
+                limit?: number;
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PitcherLeaders"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-letters": {
         parameters: {
             query?: never;
@@ -3852,6 +4617,532 @@ export interface operations {
             /** @description Not Found */
             404: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-pitchers": {
+        parameters: {
+            query: {
+                /** @description The pitchers, up to 100, with commas */
+                ids: number[];
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pitchers"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-pitcher": {
+        parameters: {
+            query?: {
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The pitcher */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pitcher"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-pitcher-games": {
+        parameters: {
+            query?: {
+                /** @description The most games */
+                limit?: number;
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The pitcher */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PitcherGames"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-pitcher-game": {
+        parameters: {
+            query?: {
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The pitcher */
+                id: number;
+                /** @description The game_pk */
+                game: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pitcher"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-pitcher-pitches": {
+        parameters: {
+            query?: {
+                /** @description The most pitches of a page */
+                limit?: number;
+                /** @description The next_cursor of the page before */
+                cursor?: string;
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The pitcher */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PitcherPitches"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "stream-pitcher": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that was seen: an identical state is not sent again */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The pitcher */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": {
+                        /** @description The state, as JSON */
+                        data: string;
+                        /**
+                         * @description absent: no pitch stands, the data has whom it is about only
+                         * @enum {string}
+                         */
+                        event?: "state" | "absent";
+                        /** @description Of the state, without its lag and age */
+                        id?: string;
+                        /** @description Milliseconds before coming back after a break */
+                        retry?: number;
+                    };
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {

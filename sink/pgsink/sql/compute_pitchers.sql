@@ -60,7 +60,7 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     RETURNING *
 ), moved_types AS (
     SELECT pitcher_id, name, {type totals: sum(sign * @) AS @}, {type maxima: max(@) FILTER (WHERE sign > 0) AS @},
-           -- guard: pitchers: a maximum that may be gone is looked for in all games | true = ANY (ARRAY[ -> 1 > ANY (ARRAY[2]) AND true = ANY (ARRAY[
+           -- guard: pitchers: a maximum that may be gone is looked for in all games | coalesce(true -> coalesce(false AND true
            coalesce(true = ANY (ARRAY[{type maxima: max(@) FILTER (WHERE sign < 0) >= max(@) FILTER (WHERE held)
                AND coalesce(max(@) FILTER (WHERE sign > 0 AND NOT held) < max(@) FILTER (WHERE sign < 0), true)}]), false) AS max_gone
     FROM (SELECT pitcher_id, sign, held, t.type_names AS name, {type counts: t.@::int}, {type measures: t.@}
