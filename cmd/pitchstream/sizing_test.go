@@ -55,33 +55,45 @@ func TestWhatAPitchTakes(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), url)
 	require.NoError(t, err)
 	defer conn.Close(context.WithoutCancel(t.Context()))
-	var table, indexes, games, batterGames, batters int64
-	require.NoError(t, conn.QueryRow(t.Context(), `SELECT pg_table_size('pitchstream.pitch_registers'), pg_indexes_size('pitchstream.pitch_registers'),
-		pg_total_relation_size('pitchstream.batter_game_totals'), (SELECT count(*) FROM pitchstream.batter_game_totals), (SELECT count(*) FROM pitchstream.batter_totals)`).
-		Scan(&table, &indexes, &games, &batterGames, &batters))
+	var table, indexes int64
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT pg_table_size('pitchstream.pitch_registers'), pg_indexes_size('pitchstream.pitch_registers')`).
+		Scan(&table, &indexes))
 
 	std := &stdio{In: strings.NewReader(""), Out: &strings.Builder{}, Err: &strings.Builder{}}
 	require.Zero(t, run(t.Context(), []string{"rebuild", "redis", "--postgres-url=" + url, "--redis-url=redis://" + addr, "--redis-prefix=" + prefix}, std))
 	rdb := redis.NewClient(&redis.Options{Addr: addr})
 	defer rdb.Close()
-	var game, batter, gameKeys, batterKeys int64
-	for it := rdb.Scan(t.Context(), 0, prefix+"batter:*", 1000).Iterator(); it.Next(t.Context()); {
+	t.Logf("%d pitches of %d raw bytes each: Postgres %d bytes a pitch (%d table, %d indexes)", n, raw/n,
+		(table+indexes)/int64(n), table/int64(n), indexes/int64(n))
+	require.Less(t, (table+indexes)/int64(n), int64(1000), "bytes a pitch in Postgres")
+	for _, side := range schemas.Sides {
+		inPostgres, inRedis := sizeOfSide(t, side, conn, rdb, prefix)
+		require.Less(t, inPostgres, int64(3000), "bytes a %v-game in Postgres", side)
+		require.Less(t, inRedis, map[schemas.Side]int64{schemas.Batter: 3000, schemas.Pitcher: 6000}[side], "bytes a %v-game in Redis", side)
+	}
+}
+
+// sizeOfSide logs what the players of a side take, and returns how many bytes one of them in a game does.
+func sizeOfSide(
+	t *testing.T, side schemas.Side, conn *pgx.Conn, rdb *redis.Client, prefix string,
+) (gameInPostgres, gameInRedis int64) {
+	t.Helper()
+	var games, playerGames, players int64
+	require.NoError(t, conn.QueryRow(t.Context(), strings.ReplaceAll(`SELECT pg_total_relation_size('pitchstream.{side}_game_totals'),
+		(SELECT count(*) FROM pitchstream.{side}_game_totals), (SELECT count(*) FROM pitchstream.{side}_totals)`, "{side}", side.String())).
+		Scan(&games, &playerGames, &players))
+	var game, player, gameKeys, playerKeys int64
+	for it := rdb.Scan(t.Context(), 0, prefix+side.String()+":*", 1000).Iterator(); it.Next(t.Context()); {
 		size, err := rdb.MemoryUsage(t.Context(), it.Val(), 0).Result()
 		require.NoError(t, err)
-		switch {
-		case strings.HasSuffix(it.Val(), ":games"):
-		case strings.Contains(it.Val(), ":game:"):
+		if strings.Contains(it.Val(), ":game:") {
 			game, gameKeys = game+size, gameKeys+1
-		default:
-			batter, batterKeys = batter+size, batterKeys+1
+		} else {
+			player, playerKeys = player+size, playerKeys+1
 		}
 	}
 	require.Positive(t, gameKeys)
-	per := func(bytes, n int64) int64 { return bytes / n }
-	t.Logf("%d pitches of %d raw bytes each, %d batters, %d batter-games: Postgres %d bytes a pitch (%d table, %d indexes), %d a batter-game; Redis %d a batter, %d a batter-game",
-		n, raw/n, batters, batterGames, per(table+indexes, int64(n)), per(table, int64(n)), per(indexes, int64(n)),
-		per(games, batterGames), per(batter, batterKeys), per(game, gameKeys))
-	require.Less(t, per(table+indexes, int64(n)), int64(1000), "bytes a pitch in Postgres")
-	require.Less(t, per(games, batterGames), int64(3000), "bytes a batter-game in Postgres")
-	require.Less(t, per(game, gameKeys), int64(3000), "bytes a batter-game in Redis")
+	t.Logf("%d %vs, %d %v-games: Postgres %d bytes a %v-game; Redis %d a %v, %d a %v-game", players, side,
+		playerGames, side, games/playerGames, side, player/playerKeys, side, game/gameKeys, side)
+	return games / playerGames, game / gameKeys
 }

@@ -88,6 +88,7 @@ func manyTypes(t *testing.T, f Fixture) {
 			if n == 7 {
 				r.PitchType = schemas.OtherPitchTypes
 			}
+			r.PitcherID = schemas.Some(int64(i % 2))
 		}
 	}
 	s := f.Open(t, 1)
@@ -104,6 +105,7 @@ func manyTypes(t *testing.T, f Fixture) {
 	for i := range schemas.MaxPitchTypes {
 		c := w.Upsert(1000+i, 9)
 		c.Row.BatterID, c.Row.GamePK = schemas.Some(int64(1)), schemas.Text(fmt.Sprint("g", i%2))
+		c.Row.PitcherID = c.Row.BatterID
 		c.Row.PitchType = schemas.Text(fmt.Sprint("type ", i))
 		few = append(few, c)
 	}
