@@ -144,15 +144,35 @@ func unpackWhole(src []byte, codec kgo.CompressionCodecType, limit int) (out []b
 	default:
 		var r io.Reader
 		if r, err = openPacked(src, codec); err == nil {
-			b := bytes.NewBuffer(out)
-			_, err = b.ReadFrom(io.LimitReader(r, int64(limit)+1))
-			out = b.Bytes()
+			out, err = readUpTo(r, out[:0], limit+1)
 		}
 	}
 	if err == nil && (len(out) > limit || hasManyRecords(out)) {
 		return nil, errTooLarge
 	}
 	return out, err
+}
+
+// readUpTo appends the bytes of r to b, at most most. b grows to most at the most, because of a batch of the
+// largest size a doubled buffer would take four times that while it is copied.
+func readUpTo(r io.Reader, b []byte, most int) ([]byte, error) {
+	for len(b) < most {
+		if len(b) == cap(b) {
+			// guard: bytes: the buffer of a batch grows to its bound only | min(most, max(2*cap(b), smallestBuffer)) -> max(2*cap(b), smallestBuffer)
+			grown := make([]byte, len(b), min(most, max(2*cap(b), smallestBuffer)))
+			copy(grown, b)
+			b = grown
+		}
+		n, err := r.Read(b[len(b):min(cap(b), most)])
+		b = b[:len(b)+n]
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
 }
 
 // hasManyRecords reports whether a batch has more than wholeRecords.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/klauspost/compress/s2"
@@ -200,4 +201,17 @@ func TestABatchOfVeryManyRecordsIsNotRead(t *testing.T) {
 	require.NoError(t, err)
 	_, err = placeholders(placeholderBytes/(size/some) + 1)
 	require.ErrorIs(t, err, errTooManyRecords)
+}
+
+// guard: bytes: the buffer of a batch grows to its bound only
+func TestTheBufferOfABatchGrowsToItsBoundOnly(t *testing.T) {
+	content := noisy(1, 300<<10)
+	for _, most := range []int{1, 100, 64 << 10, 200 << 10, len(content), len(content) + 1} {
+		b, err := readUpTo(iotest.HalfReader(bytes.NewReader(content)), make([]byte, 0, 10), most)
+		require.NoError(t, err)
+		require.Equal(t, content[:min(most, len(content))], b)
+		require.LessOrEqual(t, cap(b), max(most, 10))
+	}
+	_, err := readUpTo(iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(content))), nil, 10)
+	require.ErrorIs(t, err, iotest.ErrTimeout)
 }
