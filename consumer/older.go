@@ -16,14 +16,7 @@ const compareEvery = 3 * time.Second
 // would be refused then, but in a partition whose feed has ended there is none. A store that does not answer
 // is asked again.
 func watchPositions(ctx context.Context, cfg *Config, store Store, owned *partitions, end func(error)) {
-	tick := time.NewTicker(compareEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for range ticks(ctx, compareEvery) {
 		seen := owned.storedPositions() // before the store is asked, because positions only rise
 		if len(seen) == 0 {
 			continue

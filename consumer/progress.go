@@ -47,18 +47,12 @@ func watchProgress(ctx context.Context, s *session) {
 	}
 	p.unread = unread{store: s.starter.store, partitions: s.partitions, since: map[int32]time.Time{}}
 	defer p.unread.forget()
-	tick := time.NewTicker(progressEvery)
-	defer tick.Stop()
+	again := ticks(ctx, progressEvery)
 	first, cancel := context.WithTimeout(ctx, progressEvery)
 	_ = p.topics.check(first) // keeps the IDs before an output is created anew; the next check reports an error
 	cancel()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			p.check(ctx)
-		}
+	for range again {
+		p.check(ctx)
 	}
 }
 

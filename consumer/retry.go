@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -42,6 +43,23 @@ func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-t.C:
+	}
+}
+
+// ticks yields once each interval, from this call on, until ctx ends. A tick that nothing waits for is dropped.
+func ticks(ctx context.Context, interval time.Duration) iter.Seq[time.Time] {
+	tick := time.Tick(interval)
+	return func(yield func(time.Time) bool) {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-tick:
+				if !yield(now) {
+					return
+				}
+			}
+		}
 	}
 }
 

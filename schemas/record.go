@@ -1,5 +1,7 @@
 package schemas
 
+import "crypto/sha256"
+
 // Header is one header of a Kafka record. A key may occur more than once; then the last one counts.
 type Header struct {
 	Key   string
@@ -21,6 +23,14 @@ type Record struct {
 type Cut struct {
 	Bytes  int64 // of the whole value
 	SHA256 [32]byte
+}
+
+// DescribeWhole sets Cut from Value, which the caller is about to cut. It leaves the Cut of a value that is cut
+// already, because that one describes the whole.
+func (r *Record) DescribeWhole() {
+	if r.Cut == nil {
+		r.Cut = &Cut{Bytes: int64(len(r.Value)), SHA256: sha256.Sum256(r.Value)}
+	}
 }
 
 // Size returns the bytes of the record's whole value.

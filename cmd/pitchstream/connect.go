@@ -34,6 +34,19 @@ func openStore(c config.Postgres, group string, log *slog.Logger) (*pgsink.Sink,
 	return pgsink.Open(cfg)
 }
 
+// reachStore opens Postgres as openStore does. It returns an error if the server does not answer.
+func reachStore(ctx context.Context, c config.Postgres, group string) (*pgsink.Sink, error) {
+	store, err := openStore(c, group, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Ping(ctx); err != nil {
+		store.Close()
+		return nil, err
+	}
+	return store, nil
+}
+
 // These groups of settings are not checked when flags are parsed: a command checks those that it needs.
 type (
 	optionalKafka    config.Kafka

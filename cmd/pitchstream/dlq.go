@@ -140,14 +140,11 @@ func (s *dlqServers) run(ctx context.Context, f *dlqFilter, r dlqRun) error {
 		return err
 	}
 	if s.Postgres.URL.Reveal() != "" {
-		store, err := openStore(config.Postgres(s.Postgres), s.Kafka.Group, nil)
+		store, err := reachStore(ctx, config.Postgres(s.Postgres), s.Kafka.Group)
 		if err != nil {
 			return err
 		}
 		defer store.Close()
-		if err := store.Ping(ctx); err != nil {
-			return err
-		}
 		o.Store = deadLetterStore{pgbooks.NewDeadLetters(store.DB()), store}
 	}
 	desk, err := deadletter.Open(ctx, o)

@@ -56,14 +56,11 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	if err := target.Use(ctx, settings, c.Target.Target); err != nil {
 		return err
 	}
-	store, err := openStore(c.Postgres, live.Group, nil)
+	store, err := reachStore(ctx, c.Postgres, live.Group)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	if err := store.Ping(ctx); err != nil {
-		return err
-	}
 	redis, err := openRedis(ctx, c.Redis, nil)
 	if err != nil {
 		return err

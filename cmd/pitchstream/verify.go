@@ -104,14 +104,11 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	if err := target.Use(ctx, live, c.Target.Target); err != nil {
 		return err
 	}
-	store, err := openStore(c.Postgres, c.Kafka.Group, nil)
+	store, err := reachStore(ctx, c.Postgres, c.Kafka.Group)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	if err := store.Ping(ctx); err != nil {
-		return err
-	}
 	o := verify.Options{Postgres: store, Repair: c.Repair}
 	for _, part := range []verify.Part{verify.Topic, verify.Aggregates, verify.Redis} {
 		if c.compares(part) {

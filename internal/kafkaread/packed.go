@@ -337,9 +337,7 @@ func (s *stream) bytes(into []byte, end int64, limit int, sum hash.Hash) (b []by
 // shares nothing with rec.
 func Cut(rec schemas.Record, keep int) schemas.Record {
 	if len(rec.Value) > keep {
-		if rec.Cut == nil {
-			rec.Cut = &schemas.Cut{Bytes: int64(len(rec.Value)), SHA256: sha256.Sum256(rec.Value)}
-		}
+		rec.DescribeWhole()
 		rec.Value = rec.Value[:keep]
 	}
 	return Clone(rec)

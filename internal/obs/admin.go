@@ -110,13 +110,14 @@ type Server struct {
 	http     http.Server
 }
 
-// Listen takes the port, so that an address in use is an error at the start. Serve releases it. The timeouts
-// bound how long a slow or silent client holds a connection; a profile of one minute still fits.
+// Listen takes the port and logs it, so that an address in use is an error at the start. Serve releases it. The
+// timeouts bound how long a slow or silent client holds a connection; a profile of one minute still fits.
 func Listen(addr string, handler http.Handler, log *slog.Logger) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err // it says "listen tcp" and the address
 	}
+	log.Info("admin endpoints", "address", l.Addr().String())
 	return &Server{listener: l, http: http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,

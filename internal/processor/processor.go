@@ -159,7 +159,6 @@ func Run(ctx context.Context, o Options) error {
 		if err != nil {
 			return err
 		}
-		o.Log.Info("admin endpoints", "address", admin.Addr())
 		helpers = append(helpers, admin.Serve)
 	}
 	return lifecycle.Run(ctx, func(ctx context.Context) error {

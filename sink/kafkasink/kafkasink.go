@@ -4,7 +4,6 @@
 package kafkasink
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"strconv"
@@ -181,9 +180,7 @@ func (e Encoder) DeadLetter(l schemas.DeadLetter, failedAt time.Time) *kgo.Recor
 // headers has at most keep bytes, and a header says so. The whole record is found at the coordinates.
 func (e Encoder) Truncated(l schemas.DeadLetter, failedAt time.Time, keep int) *kgo.Record {
 	rec := &l.Record
-	if rec.Cut == nil {
-		rec.Cut = &schemas.Cut{Bytes: int64(len(rec.Value)), SHA256: sha256.Sum256(rec.Value)}
-	}
+	rec.DescribeWhole()
 	rec.Key, rec.Value = rec.Key[:min(len(rec.Key), keep)], rec.Value[:min(len(rec.Value), keep)]
 	return e.deadLetter(l, failedAt, min(keep, maxOwnHeaderBytes))
 }

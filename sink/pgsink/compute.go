@@ -94,18 +94,12 @@ func groupArrays(games []schemas.PlayerGame) (players, gamePlayers []int64, game
 
 func (t *transaction) scanGames(side schemas.Side, rows pgx.Rows) error {
 	return pg.Each(rows, func() error {
-		var player int64
-		var g schemas.GameStats
-		sums := pg.NewSums(side)
-		if err := rows.Scan(sums.Into(&player, &g.GamePK, &g.Seq)...); err != nil {
-			return err
-		}
-		if g.GamePK != "" { // rows without a game count for their player only
-			sums.Fill(&g)
+		player, g, err := pg.ScanGame(side, rows)
+		if err == nil && g.GamePK != "" { // rows without a game count for their player only
 			snap := t.snapshot(side, player)
 			snap.Games = append(snap.Games, g)
 		}
-		return nil
+		return err
 	})
 }
 

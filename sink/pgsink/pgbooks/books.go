@@ -92,13 +92,10 @@ func (b *Books) PlayerSnapshots(
 		FROM {schema}.{side}_game_totals WHERE {side}_id = ANY ($1::bigint[]) AND game_key <> '' ORDER BY 1, 2`), ids).
 		Query(func(rows pgx.Rows) error {
 			return pg.Each(rows, func() error {
-				var player int64
-				var g schemas.GameStats
-				sums := pg.NewSums(side)
-				if err := rows.Scan(sums.Into(&player, &g.GamePK, &g.Seq)...); err != nil {
+				player, g, err := pg.ScanGame(side, rows)
+				if err != nil {
 					return err
 				}
-				sums.Fill(&g)
 				snap := &out[at[player]]
 				snap.Games = append(snap.Games, g)
 				return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -97,6 +98,15 @@ func NewSums(side schemas.Side) Sums {
 		return &PitchingRow{}
 	}
 	return &StatsRow{}
+}
+
+// ScanGame reads a row with player, game, sequence number and GameSumColumns.
+func ScanGame(side schemas.Side, rows pgx.Rows) (player int64, game schemas.GameStats, err error) {
+	sums := NewSums(side)
+	if err = rows.Scan(sums.Into(&player, &game.GamePK, &game.Seq)...); err == nil {
+		sums.Fill(&game)
+	}
+	return player, game, err
 }
 
 // SumColumns returns the columns of a side's totals.
