@@ -95,7 +95,7 @@ load: ## how soon and to how many the API answers, and two processors against on
 	PITCHSTREAM_LOAD=1 go test -count=1 -timeout 20m -v ./test/load
 
 at-least: ## 1,000 reads of what was just written, while processors and Redis are killed
-	PITCHSTREAM_ATLEAST_RUNS=1000 go test -count=1 -timeout 20m -run TestNobodyReadsLessThanHeWrote -v ./test/crash
+	PITCHSTREAM_ATLEAST_RUNS=1000 go test -count=1 -timeout 20m -run TestNoWriterReadsLessThanItWrote -v ./test/crash
 
 rebuild-1m: ## rebuild redis and verify of 1,000,000 pitches, with figures (PITCHSTREAM_REBUILD_PITCHES=N: of N)
 	PITCHSTREAM_REBUILD_PITCHES=$${PITCHSTREAM_REBUILD_PITCHES:-1000000} go test -tags $(TAGS) -count=1 -timeout 20m -run TestRebuildOfManyPitches -v ./cmd/pitchstream

@@ -65,7 +65,7 @@ type Config struct {
 	Token string
 	// Pages answers "/" and "/assets/", without a token. nil: there are no pages.
 	Pages http.Handler
-	// Registerer takes the metrics. nil: they are counted for nobody.
+	// Registerer takes the metrics. nil: they are counted, and not exported.
 	Registerer prometheus.Registerer
 	metrics    *metrics
 	clients    *clients

@@ -35,7 +35,7 @@ func TestAtLeastGivesUp(t *testing.T) {
 		s.put(state(1, 1))
 		s.apply("0", 7)
 		k := newAsker(t, s, nil)
-		k.get(200, opBatter, "/v1/batters/1") // is remembered, which helps nobody who waits
+		k.get(200, opBatter, "/v1/batters/1") // is remembered, which helps no caller that waits
 		began := time.Now()
 		stop := time.AfterFunc(time.Second, func() { s.beat(schemas.Heartbeat{}) })
 		defer stop.Stop()

@@ -66,7 +66,7 @@ func TestQuestionsGoTogether(t *testing.T) {
 }
 
 // guard: api: a reader that gives up stops no other
-func TestAnAskerWhoGivesUpStopsNobodyElse(t *testing.T) {
+func TestACallerWhoGivesUpStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := coalescer[schemas.PlayerKey, *schemas.PlayerState]{send: func(
 			ctx context.Context, keys []schemas.PlayerKey,

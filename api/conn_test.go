@@ -107,7 +107,7 @@ func TestAClientHasItsShareOfRequests(t *testing.T) {
 		require.Equal(t, "1", w.Header().Get("Retry-After"))
 		require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
 		require.Contains(t, w.Body.String(), "urn:pitchstream:problem:too-many-requests")
-		require.Equal(t, 429, ask("10.0.0.1:5000", "X-Forwarded-For: 10.0.0.9"), "nobody may say who he is")
+		require.Equal(t, 429, ask("10.0.0.1:5000", "X-Forwarded-For: 10.0.0.9"), "no client may say who it is")
 		require.Equal(t, 200, ask("10.0.0.2:5000"))
 		time.Sleep(time.Second)
 		for range 10 {

@@ -11,7 +11,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// The schemas are for everybody, byte for byte as the build has them.
+// Every caller gets the schemas, byte for byte as the build has them.
 func TestSchemas(t *testing.T) {
 	k := newAsker(t, newStores(), func(c *Config) { c.Token = "secret" })
 	list := k.ask("/schemas/")

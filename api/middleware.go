@@ -194,7 +194,7 @@ func limited(cfg Config, next http.Handler) http.Handler {
 }
 
 // Answers above largeAnswer share largeBytes while they are sent. A client that reads slowly holds its
-// answer, and many such clients would hold more memory than there is. Small answers wait for nobody.
+// answer, and many such clients would hold more memory than there is. Small answers never wait.
 const (
 	largeAnswer = 32 << 10
 	largeBytes  = 64 << 20

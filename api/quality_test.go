@@ -40,5 +40,5 @@ func TestQualityOfADay(t *testing.T) {
 	require.Equal(t, []string{"", "2025-04-08"}, j.asked)
 	require.Equal(t, 404, k.ask("/v1/quality?day=2025-04-09").Code, "nothing is computed of that day")
 	require.Equal(t, 422, k.ask("/v1/quality?day=yesterday").Code)
-	require.Equal(t, 404, newAsker(t, newStores(), nil).ask("/v1/quality").Code, "nobody judges there")
+	require.Equal(t, 404, newAsker(t, newStores(), nil).ask("/v1/quality").Code, "no report is made there")
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A query that the document does not allow is refused, and told what is wrong with it, and never half read.
+// A query that the document does not allow is refused, with what is wrong with it, and never half read.
 func TestWrongQueries(t *testing.T) {
 	s := newStores()
 	s.put(state(1, 1))

@@ -120,7 +120,7 @@ func TestNothingIsAnywhere(t *testing.T) {
 	}
 }
 
-// Nobody is missing on the word of Redis alone, and no one waits for Postgres who is there.
+// No batter is missing on the word of Redis alone, and none waits for Postgres that is there.
 func TestManyBatters(t *testing.T) {
 	s := newStores()
 	s.put(state(1, 3))

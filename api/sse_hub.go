@@ -79,8 +79,8 @@ const slowEvery = time.Second
 // glanceEvery is the interval of polls of the status, because processors report once a second.
 const glanceEvery = time.Second
 
-// glancePing is the interval of comments on the status, because a client must tell a server that hangs from
-// one that waits for a store.
+// glancePing is the interval of comments on the status, because a client must distinguish a server that hangs
+// from one that waits for a store.
 const glancePing = 2 * time.Second
 
 var errBusy = errors.New("too many streams are open")

@@ -153,7 +153,7 @@ func TestABattersStream(t *testing.T) {
 	})
 }
 
-// Nobody has seen him yet: the stream waits for his first pitch.
+// The batter is not known yet: the stream waits for his first pitch.
 func TestAStreamOfWhoIsToCome(t *testing.T) {
 	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
 		l := k.listen(opStream, "/v1/batters/7/stream")

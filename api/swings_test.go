@@ -122,8 +122,8 @@ func TestASwingThatCannotBeRead(t *testing.T) {
 	})
 }
 
-// Many who look at one swing cost one reading; of many swings only a few are read at a time, and nobody waits
-// for long.
+// Many who look at one swing cost one reading; of many swings only a few are read at a time, and no caller
+// waits for long.
 // guard: api: few swings are read at a time
 func TestFewSwingsAreReadAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 // A batch is committed after commitEvery, because a live pitch is readable before: as soon as the stores have
 // it. About one pitch in a hundred waits for the commit of a batch before it. The commit comes early when no
-// record arrives for commitIdle and fewer than gatherLag records wait, because then nobody waits for the
+// record arrives for commitIdle and fewer than gatherLag records wait, because then no reader waits for the
 // commit.
 const (
 	commitEvery       = 2500 * time.Millisecond

@@ -34,8 +34,8 @@ type partition struct {
 	// next is the offset of the next record to apply: the store holds everything below.
 	next int64
 
-	// stored is the position in the store, as this session last saw it. It is ≥ next, unless somebody reset the
-	// group.
+	// stored is the position in the store, as this session last saw it. It is ≥ next, unless a person has
+	// reset the group.
 	stored int64
 
 	// floor is the offset that the group had committed at the assignment. A store that came back older is

@@ -26,7 +26,7 @@ func (cl *cluster) commit(metadata string, at func(partition int32) int64) {
 // waitEmpty returns when the group has no member.
 func (cl *cluster) waitEmpty() {
 	cl.t.Helper()
-	cl.waitFor("nobody is in the group", func() bool {
+	cl.waitFor("the group is empty", func() bool {
 		groups, err := kadm.NewClient(cl.client).DescribeGroups(cl.t.Context(), group)
 		return err == nil && len(groups[group].Members) == 0
 	})

@@ -37,7 +37,7 @@ func (u *unread) check(ctx context.Context, cfg *Config, ends kadm.ListedOffsets
 	}
 	ends.Each(func(end kadm.ListedOffset) {
 		since, was := u.since[end.Partition]
-		// guard: the lag of partitions that nobody reads yet is reported
+		// guard: the lag of unread partitions is reported
 		if isUnread(end) {
 			if found = true; !was {
 				since = cfg.Now()

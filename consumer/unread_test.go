@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// guard: the lag of partitions that nobody reads yet is reported
+// guard: the lag of unread partitions is reported
 func TestAddedPartitionsAreLagUntilTheyAreRead(t *testing.T) {
 	inVirtualTime(t, "15 seconds")
 	inBubble(t, func(t *testing.T) {

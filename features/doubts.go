@@ -35,7 +35,7 @@ var doubtNames = [doubtCount]string{
 type doubtSet uint8
 
 // doubtLists are the names of every set, sorted. Rows share them, because a list of its own would be one more
-// allocation a record, and nobody changes a row's doubts.
+// allocation a record, and no code changes a row's doubts.
 var doubtLists = func() (lists [1 << doubtCount][]string) {
 	for set := range lists {
 		names := make([]string, 0, bits.OnesCount(uint(set)))
@@ -66,7 +66,7 @@ const (
 
 // doubtColumns fills the confidence in the contact and the doubts about it. It needs the other columns of the
 // contact, so it comes last. A missing value raises no doubt but one: a ball that was hit must have been near
-// the bat, so a miss distance that nobody knows is doubtful too.
+// the bat, so an unknown miss distance is doubtful too.
 func doubtColumns(b *rowBuilder, c *contact) {
 	row := b.row
 	c.doubtBody(b.d.bat.samples)

@@ -7,7 +7,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Explanation is what each stage of the core made of one record, for the few records that somebody asks
+// Explanation is what each stage of the core made of one record, for the few records that a person asks
 // about. It observes the stages of Transform and computes nothing of the row itself, so it cannot disagree
 // with the stream.
 type Explanation struct {

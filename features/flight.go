@@ -43,7 +43,7 @@ const (
 
 const degrees = 180 / math.Pi
 
-// motion is a sample of the ball that has a position and a velocity (mph). The velocity only tells where the
+// motion is a sample of the ball that has a position and a velocity (mph). The velocity only shows where the
 // flight ends, because it turns when the ball meets bat, glove or ground. Speeds are read from the fit, whose
 // error is smaller than that of one velocity.
 type motion struct {

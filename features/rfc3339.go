@@ -35,7 +35,7 @@ func parseRFC3339(b []byte) (ms int64, ok bool) {
 }
 
 // isGameDate reports whether b is a calendar date YYYY-MM-DD from 1800 on. Earlier ones are typing errors:
-// nobody tracked them.
+// pitches were not tracked then.
 func isGameDate(b []byte) bool {
 	_, err := time.Parse(time.DateOnly, string(b))
 	return err == nil && string(b) >= "1800"

@@ -40,7 +40,7 @@ func rival[E rivalEnd](unmarshal func([]byte, any) error) func() rowMaker {
 // rivalEnd is an end of the bat.
 type rivalEnd interface{ point() (p point, ok bool) }
 
-// sliceEnd tells a position from what is none: exactly three numbers.
+// sliceEnd distinguishes a position from what is none: exactly three numbers.
 type sliceEnd struct {
 	Pos []float64 `json:"pos"`
 }

@@ -115,7 +115,7 @@ func (v value) identifier() schemas.Opt[int64] {
 			return identifierText(raw)
 		}
 	case number:
-		// The written digits are read, because a double would round an id above 2^53 to that of somebody else.
+		// The written digits are read, because a double would round an id above 2^53 to that of another person.
 		if !bytes.ContainsAny(v.raw, ".eE") {
 			return parseInt64(v.raw)
 		}

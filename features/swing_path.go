@@ -12,7 +12,7 @@ import (
 
 // SwingPath returns the movement of bat and ball in a record that is a row, for drawing; false if no swing
 // was tracked. It uses the same samples as the features, so that a drawing shows the numbers of its row. It
-// takes milliseconds, so it is only for records that somebody looks at.
+// takes milliseconds, so it is only for records that a person looks at.
 func SwingPath(value []byte) (path schemas.SwingPath, ok bool) {
 	d := decoders.Get().(*decoder)
 	path, ok = swingPath(d, value)

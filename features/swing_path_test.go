@@ -131,7 +131,8 @@ func TestThinKeepsTheEnds(t *testing.T) {
 	}
 }
 
-// A foul goes on towards the plate and beyond it, so only the turn of its path tells it from the pitch.
+// A foul goes on towards the plate and beyond it, so only the turn of its path distinguishes it from the
+// pitch.
 // guard: api: a foul is not the pitch
 func TestAFoulIsNotThePitch(t *testing.T) {
 	ball := make([]schemas.BallPoint, 6)

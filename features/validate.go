@@ -11,7 +11,7 @@ import (
 // of them is a tracking fault. Values computed from a cleared one (contact, whiff, confidences) stay (section
 // 4 of the specification, features).
 func validate(row *schemas.Row, issues *issueSet) {
-	// Slower than 50 mph is a lob or a fault of tracking; nobody has thrown 110 mph.
+	// Slower than 50 mph is a lob or a fault of tracking; no pitcher has thrown 110 mph.
 	within(&row.PitchSpeedMPH, 50, 110, pitchSpeedRange, issues)
 	// A knuckleball spins slowest; 4000 rpm is beyond any breaking ball.
 	within(&row.SpinRateRPM, 500, 4000, spinRateRange, issues)

@@ -59,7 +59,7 @@ func (c *comparison) schema(at string, before, after map[string]any) {
 	}
 }
 
-// members: none goes away; a new one is nobody's loss, as long as nobody must send it.
+// members: none is removed; a new one costs no sender anything, as long as it is not required.
 func (c *comparison) members(at string, before, after map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		if _, stays := after[name]; !stays {

@@ -42,7 +42,7 @@ func TestABiasIsMeasured(t *testing.T) {
 	require.Equal(t, plain, later, "it has not begun yet")
 }
 
-func TestSwingsThatNobodyTracked(t *testing.T) {
+func TestUntrackedSwings(t *testing.T) {
 	_, all := meanBatSpeed(t, simulate.Options{})
 	_, half := meanBatSpeed(t, simulate.Options{Untracked: 0.5})
 	require.InDelta(t, all/2, half, 25)

@@ -56,7 +56,7 @@ func requireProgress(t *testing.T, before, after *game, p *pitch) {
 	runs, was := after.score(), before.score()
 	require.LessOrEqual(t, runs[0]-was[0]+runs[1]-was[1], 4)
 	runners := func(bases uint8) int { return int(bases&1 + bases>>1&1 + bases>>2&1) }
-	require.LessOrEqual(t, runners(p.play.bases)+p.play.runs+p.play.outs, runners(before.bases)+1, "nobody comes from nowhere")
+	require.LessOrEqual(t, runners(p.play.bases)+p.play.runs+p.play.outs, runners(before.bases)+1, "no runner comes from nowhere")
 }
 
 func requireFinished(t *testing.T, g *game) {

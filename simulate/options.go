@@ -21,7 +21,7 @@ type Options struct {
 	// depend on it. 0 means 0.34 with core 2, and that all batters are alike with core 1.
 	BatterSpread float64
 	Biases       []Bias  // of venues whose cameras are off
-	Untracked    float64 // share of swings whose bat nobody tracked, beside those of the sensors' own faults
+	Untracked    float64 // share of swings whose bat was not tracked, beside those of the sensors' own faults
 
 	// Core is the version of the core whose figures the games have. 0 and 2: bats that are like the game at
 	// contact. 1: the games that the same seed gave before, byte for byte, whose bats go through the ball.

@@ -8,8 +8,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// flavour is one way in which a record is no row. It makes its message from that of a good pitch nobody else
-// has.
+// flavour is one way in which a record is no row. It makes its message from that of a good pitch that no
+// other record has.
 type flavour struct {
 	name  string
 	code  schemas.Code

@@ -55,7 +55,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 }
 
 // TestGolden holds the bytes of seed 1 for core 1 and core 2. A change of these is a change of every stream
-// that anybody made: say so in the changelog, then write the new digests here.
+// that anyone made: say so in the changelog, then write the new digests here.
 func TestGolden(t *testing.T) {
 	if runtime.GOARCH != "amd64" && os.Getenv("CI") == "" {
 		t.Skip("the digests are of amd64, which does not fuse multiplications and additions")

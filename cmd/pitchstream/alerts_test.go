@@ -208,7 +208,7 @@ func firing(t *testing.T, series []timeline, interval time.Duration, at ...time.
 }
 
 // A week in which nothing is wrong: evenings of games, nights of nothing, a rollout, a lag that comes and
-// goes, and shares that vary as chance has them. Nobody is woken, and no mail is sent.
+// goes, and shares that vary as chance has them. No person is woken, and no mail is sent.
 func TestACleanWeekIsSilent(t *testing.T) {
 	week := cleanWeek(1)
 	var at []time.Duration
@@ -307,7 +307,7 @@ func binomial(chance *rand.Rand, n, share float64) (happened float64) {
 	return happened
 }
 
-// A week with one fault in it is not silent: what the test above would not see, nobody would.
+// A week with one fault in it is not silent: what the test above would not see, no person would.
 func TestAWeekWithAFaultIsNotSilent(t *testing.T) {
 	week := cleanWeek(2)
 	for i := range week {

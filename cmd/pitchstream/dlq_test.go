@@ -279,7 +279,7 @@ func TestDLQPredictionIsWhatHappens(t *testing.T) {
 	require.Len(t, w.letters(t), dead)
 	require.Equal(t, standing, w.standing(t))
 
-	// And everything once more, as nobody should: the same versions end in the same state.
+	// And everything once more, as no person should: the same versions end in the same state.
 	everything := dlqJSON[deadletter.RetryReport](t, w, exitOK, "retry", "--rate=0", "--again")
 	require.EqualValues(t, n, everything.Sent, "of a record that failed again only its last letter")
 	w.through(t)

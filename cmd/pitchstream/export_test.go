@@ -143,7 +143,7 @@ func TestExportUsage(t *testing.T) {
 		require.Equal(t, exitUsage, status, "%v: %s", args, said)
 	}
 	status, _ := l.export()
-	require.Equal(t, exitFailed, status, "nobody answers there")
+	require.Equal(t, exitFailed, status, "no server answers there")
 	require.Empty(t, l.files())
 }
 
@@ -168,7 +168,7 @@ print(json.dumps({
 }))
 `
 
-// Read by another program, the files hold the rows that stand, and the folders tell their dates.
+// Read by another program, the files hold the current rows, and the folders name their dates.
 func TestExportIsReadByDuckDB(t *testing.T) {
 	python := testkit.Python(t, "duckdb")
 	l := newLake(t)

@@ -32,7 +32,7 @@ const halfMinute = 30 * time.Second
 
 // fault is what is wrong, from a moment on, with a processor or a server of the API.
 type fault struct {
-	gone       bool             // nobody reaches the processor
+	gone       bool             // no connection reaches the processor
 	conditions []string         // that are not well
 	stuck      bool             // nothing is committed, and records wait
 	waits      time.Duration    // how long the oldest record has waited that is there in any case
@@ -125,8 +125,8 @@ func TestNoAlertFiresOverNoFault(t *testing.T) {
 	require.Empty(t, firing(t, w.series(), halfMinute, at...))
 }
 
-// onCall is a processor and a server without their servers, told each half minute what happens, and looked at
-// as Prometheus does.
+// onCall is a processor and a server without their servers, informed each half minute of what happens, and
+// looked at as Prometheus does.
 type onCall struct {
 	t       *testing.T
 	watch   *stream.Observer
@@ -224,7 +224,7 @@ func (w *onCall) process(f fault) {
 	w.watch.Position("pitches.raw", 0, w.offset, waits)
 }
 
-// read asks the API for batters that nobody asked for before: what it remembers is no answer of a store.
+// read asks the API for batters that were not asked for before: what it remembers is no answer of a store.
 func (w *onCall) read(f fault) {
 	w.stores.noRedis, w.stores.nothing = f.noRedis, f.noStores
 	for range 20 {

@@ -195,7 +195,8 @@ func panelsShowSomething(t *testing.T, happens func(), targets ...string) {
 	}
 }
 
-// prometheusFinds says how many series answer a question; −1: it is no question; 0 also while nobody answers.
+// prometheusFinds says how many series answer a question; −1: it is no question; 0 also while no server
+// answers.
 func prometheusFinds(addr, expr string) int {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	resp, err := client.Get("http://" + addr + "/api/v1/query?query=" + url.QueryEscape(expr))

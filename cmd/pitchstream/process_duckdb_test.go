@@ -12,7 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/testkit"
 )
 
-// compareTables reads the three forms of one table, and tells the types of the first and what differs.
+// compareTables reads the three forms of one table, and reports the types of the first and what differs.
 const compareTables = `
 import duckdb, json, sys
 parquet, csv, jsonl = sys.argv[1:4]

@@ -93,7 +93,7 @@ func readReport(t testing.TB, dir string) (r fileprocess.Report) {
 	return r
 }
 
-// rowObject is a row as its line of JSON Lines has it, without the columns that tell where it comes from.
+// rowObject is a row as its line of JSON Lines has it, without the columns of its origin.
 func rowObject(t testing.TB, row schemas.Row) (object map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(row)
@@ -418,11 +418,11 @@ func TestProcessReportsPercentilesWhenAsked(t *testing.T) {
 	require.Contains(t, out, "records found in the games' log")
 	dir, out = process(t, writeFiles(t, map[string]string{"x.jsonl": "[]\n"}), "--percentiles")
 	require.Equal(t, []string{"0 in 0 games"}, lines(out, "pitches"))
-	require.NotContains(t, out, "they need the games' log", "where nobody swung there are no rates")
+	require.NotContains(t, out, "they need the games' log", "where no batter swung there are no rates")
 	require.FileExists(t, filepath.Join(dir, "rows.parquet"))
 }
 
-// A log of other games names nobody, which the report notes.
+// A log of other games names no batter, which the report notes.
 func TestProcessReportsALogOfOtherGames(t *testing.T) {
 	folder := writeFiles(t, map[string]string{"1_1.jsonl": pitch(uuid(1)) + "\n" + pitch(uuid(2)), "log.csv": "event_id,batter_id\n" + uuid(3) + ",5\n"})
 	_, out := process(t, filepath.Join(folder, "1_1.jsonl"), "--ids", filepath.Join(folder, "log.csv"))

@@ -89,7 +89,7 @@ func (w *town) records(t *testing.T, topic string, each func(*kgo.Record)) {
 	}))
 }
 
-// A replay of everything onto live changes no value that anybody reads, and nothing of the processors'.
+// A replay of everything onto live changes no value that readers see, and nothing of the processors'.
 // guard: replay: no dead letters onto live
 // guard: replay: a group of its own beside processors
 func TestReplayOntoLiveChangesNothing(t *testing.T) { onKafkas(t, replayOntoLive) }

@@ -98,7 +98,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// ask returns status and body of an admin page; 0 while nobody answers.
+// ask returns status and body of an admin page; 0 while no server answers.
 func (s *station) ask(method, path string) (int, string) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.admin+path, nil)

@@ -21,7 +21,7 @@ import (
 	"github.com/pitchstream/pitchstream/api"
 )
 
-// awayPostgres is this Postgres behind an address that hangs up on everybody until it is back.
+// awayPostgres is this Postgres behind an address that hangs up on every client until it is back.
 func (w *town) awayPostgres(t *testing.T) (flag string, back func()) {
 	t.Helper()
 	name, text, _ := strings.Cut(w.flags[1], "=")

@@ -60,7 +60,7 @@ func (r *reader) applied(path string) (status int, body map[string]any) {
 	return status, body
 }
 
-// get answers the status and the body; 0 while nobody does.
+// get answers the status and the body; 0 while no server does.
 func (r *reader) get(path string) (int, map[string]any) {
 	r.t.Helper()
 	url := path

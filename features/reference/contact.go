@@ -8,7 +8,7 @@ package reference
 // stores keep sums over all swings that may be in the set, and subtract the slow ones.
 //
 // A value that is missing is neither in the numerator nor in the denominator of a rate. So a pitch without a
-// track through the zone is no pitch outside it, and lowers nobody's chase rate.
+// track through the zone is no pitch outside it, and lowers no batter's chase rate.
 
 import (
 	"math"

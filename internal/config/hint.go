@@ -28,13 +28,13 @@ var (
 		"x509: certificate is valid for", "x509: certificate is not valid for any names",
 		"x509: cannot validate certificate for",
 	}
-	untrusted    = []string{"x509: "}             // contains wrongName, so it is tried after that
-	refusesOurs  = []string{"remote error: tls:"} // our certificate, or that we sent none
-	notEncrypted = []string{"first record does not look like a TLS handshake"}
-	nobodyThere  = []string{"connect: connection refused"}
-	unknownHost  = []string{"no such host", "server misbehaving"}
-	unreachable  = []string{"no route to host", "network is unreachable"}
-	noAnswer     = []string{"i/o timeout", "context deadline exceeded", "connection timed out"}
+	untrusted      = []string{"x509: "}             // contains wrongName, so it is tried after that
+	refusesOurs    = []string{"remote error: tls:"} // our certificate, or that we sent none
+	notEncrypted   = []string{"first record does not look like a TLS handshake"}
+	nothingListens = []string{"connect: connection refused"}
+	unknownHost    = []string{"no such host", "server misbehaving"}
+	unreachable    = []string{"no route to host", "network is unreachable"}
+	noAnswer       = []string{"i/o timeout", "context deadline exceeded", "connection timed out"}
 )
 
 // server has the hints for the errors of one kind of server.
@@ -61,7 +61,7 @@ var kafkaHints = server{reflect.TypeFor[Kafka](), []remedy{
 	{refusesOurs, "look at --kafka-tls-cert and --kafka-tls-key: the brokers want a certificate"},
 	{notEncrypted, "look at --kafka-tls: the brokers do not encrypt on this port"},
 	{[]string{"invalid large response size"}, "look at the port in --kafka-brokers: no broker listens there"},
-	{nobodyThere, "look at --kafka-brokers: nothing listens at this address"},
+	{nothingListens, "look at --kafka-brokers: nothing listens at this address"},
 	{unknownHost, "look at --kafka-brokers: no such host is known here"},
 	{unreachable, "look at --kafka-brokers: there is no way to this host"},
 	{noAnswer, "look at --kafka-brokers and --kafka-tls: no broker answers there"},
@@ -93,7 +93,7 @@ var postgresHints = server{reflect.TypeFor[Postgres](), []remedy{
 	{[]string{"invalid body length", "unexpected message"},
 		"look at the port in --postgres-url: no Postgres listens there"},
 	{[]string{"refused TLS connection"}, "look at sslmode in --postgres-url: the server does not encrypt"},
-	{nobodyThere, "look at host and port in --postgres-url: nothing listens there"},
+	{nothingListens, "look at host and port in --postgres-url: nothing listens there"},
 	{unknownHost, "look at the host in --postgres-url: no such host is known here"},
 	{unreachable, "look at the host in --postgres-url: there is no way to it"},
 	{noAnswer, "look at host and port in --postgres-url: no Postgres answers there"},
@@ -123,7 +123,7 @@ var redisHints = server{reflect.TypeFor[Redis](), []remedy{
 	{refusesOurs, "look at --redis-tls-cert and --redis-tls-key: the server wants a certificate"},
 	{notEncrypted,
 		"look at --redis-url: the server does not encrypt here, want redis:// instead of rediss://"},
-	{nobodyThere, "look at host and port in --redis-url: nothing listens there"},
+	{nothingListens, "look at host and port in --redis-url: nothing listens there"},
 	{unknownHost, "look at the host in --redis-url: no such host is known here"},
 	{unreachable, "look at the host in --redis-url: there is no way to it"},
 }, "look at --redis-url: the server closes the connection without an answer, " +

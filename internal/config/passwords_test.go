@@ -15,8 +15,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// secretForms are addresses with a password, in every form that people write, right and wrong. Nobody listens
-// at them.
+// secretForms are addresses with a password, in every form that people write, right and wrong. No server
+// listens at them.
 var secretForms = struct{ postgres, redis []string }{
 	[]string{
 		"postgres://u:SECRET@127.0.0.1:1/d", "postgresql://u:SECRET@127.0.0.1:1/d?sslmode=disable",

@@ -10,7 +10,7 @@
 //
 // The subject of letter.go is one dead letter: its headers, and its record as it is sent again.
 //
-// A dead letter is identified by its record's origin and the number of attempts. It is open until somebody
+// A dead letter is identified by its record's origin and the number of attempts. It is open until a person
 // decides about it, or until its record has failed again. Reading is read_committed, up to the end of the
 // topic when the Desk was opened. A decision needs the Store; looking does not.
 package deadletter

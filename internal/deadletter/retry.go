@@ -321,7 +321,7 @@ func (d *Desk) Open(ctx context.Context, f Filter) (int64, error) {
 	return r.Open + r.Foreign, err
 }
 
-// Discard records that nobody wants the open dead letters that a filter takes, and why. They stay in their
+// Discard notes that the open dead letters that a filter takes are discarded, and why. They stay in their
 // topic; a retry with Again sends one nevertheless.
 func (d *Desk) Discard(ctx context.Context, f Filter, reason string) (discarded int64, err error) {
 	unlock, err := d.lock(ctx)

@@ -19,7 +19,7 @@ import (
 // Status is what has become of a dead letter.
 type Status uint8
 
-// A dead letter is open until somebody decides, or its record has failed again: then the later one is open.
+// A dead letter is open until a person decides, or its record has failed again: then the later one is open.
 // The origin of a foreign one cannot be read, so its version is unknown.
 const (
 	StatusOpen Status = iota

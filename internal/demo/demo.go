@@ -204,7 +204,7 @@ func (d *demo) wait(ctx context.Context, tick <-chan time.Time) error {
 	return d.broken()
 }
 
-// broken returns an error when Postgres, the processor or the games have ended although nobody stopped them.
+// broken returns an error when Postgres, the processor or the games have ended without having been stopped.
 func (d *demo) broken() error {
 	isClosed := func(done <-chan struct{}) bool {
 		select {

@@ -21,7 +21,7 @@ import (
 const (
 	// deadHeadroom is how much larger a dead letter is than its record, because of its headers.
 	deadHeadroom = 1 << 20
-	// deadRetention is the shortest time in which somebody looks at a dead letter.
+	// deadRetention is the shortest time in which a person looks at a dead letter.
 	deadRetention = 14 * 24 * time.Hour
 )
 

@@ -100,7 +100,7 @@ type playEvent struct {
 	} `json:"defense"`
 }
 
-// pinchHitter is the code of the position of somebody who comes in to bat. A pinch runner's is 12.
+// pinchHitter is the code of the position of a player who comes in to bat. A pinch runner's is 12.
 const pinchHitter = "11"
 
 func (e *playEvent) bringsBatter() bool {

@@ -63,7 +63,7 @@ type Report struct {
 	Same      int64 // times that a pitch's names were known already
 	Older     int64 // times that newer names of a pitch were known
 	WithoutID int64 // pitches of the newest feed without a play id
-	Nameless  int64 // pitches of the newest feed of which it names nobody
+	Nameless  int64 // pitches of the newest feed for which it names no player
 	Failures  int64 // requests and transactions that failed and were tried again
 	// News are the pitches that a dry run would send.
 	News []Play
@@ -195,10 +195,10 @@ func (r *run) send(ctx context.Context) (err error) {
 	return nil
 }
 
-// items returns the pitches of which somebody is named.
+// items returns the pitches for which a player is named.
 func (r *run) items(plays []Play) (items []item) {
 	for i := range plays {
-		// guard: identify: a pitch of which nobody is named makes no record | always
+		// guard: identify: a pitch without any name makes no record | always
 		if plays[i].names() != (schemas.Identifiers{}) {
 			items = append(items, item{
 				key: r.feed.game(), id: plays[i].ID, names: plays[i].names(), revision: r.feed.revision(),

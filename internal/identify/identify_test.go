@@ -328,8 +328,8 @@ func TestACorrectionIsSentAndAnOlderFeedIsNot(t *testing.T) {
 	require.Equal(t, want, f.sent(t))
 }
 
-// guard: identify: a pitch of which nobody is named makes no record
-func TestAPitchOfNobodyMakesNoRecord(t *testing.T) {
+// guard: identify: a pitch without any name makes no record
+func TestAPitchWithoutNamesMakesNoRecord(t *testing.T) {
 	f := newFixture(t)
 	f.league.doc = strings.NewReplacer(`"batter": {"id": 201}`, `"batter": {}`, `"bottom"`, `"neither"`,
 		`{"pitcher": {"id": 302}}`, `{}`, `{"id": 301}`, `{}`).Replace(f.league.doc)

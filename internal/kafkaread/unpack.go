@@ -19,8 +19,8 @@ import (
 )
 
 // A batch is packed by its producer, and 200 KB on the wire may unpack to a gigabyte. The client unpacks all
-// batches of a fetch before anybody sees a record. So it unpacks with an unpacker, which bounds the bytes of
-// one fetch.
+// batches of a fetch before its caller sees a record. So it unpacks with an unpacker, which bounds the bytes
+// of one fetch.
 //
 // A batch that does not fit is read as a stream instead. Each large record of it becomes a placeholder, and
 // so do small ones together. A placeholder is a record without key and value, with the offset and the
@@ -60,7 +60,7 @@ func Unpack() []kgo.Opt {
 // unpacker is the decompressor of one client.
 type unpacker struct {
 	mu       sync.Mutex
-	left     int       // guarded by mu; what the fetch in hand may still unpack to
+	left     int       // guarded by mu; bytes that the current fetch may still unpack to
 	deferred []*packed // guarded by mu; batches of that fetch with placeholders
 }
 

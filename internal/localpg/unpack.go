@@ -62,7 +62,7 @@ func unpackTxz(f *zip.File, dir string) error {
 	}
 }
 
-// unpackEntry makes one folder, file or link. Everybody may read it, because the server may run as another
+// unpackEntry makes one folder, file or link. Every user may read it, because the server may run as another
 // user than this process.
 func unpackEntry(root *os.Root, h *tar.Header, content io.Reader) error {
 	name := filepath.Clean(h.Name)

@@ -65,7 +65,7 @@ func AdminHandler(
 
 // mayChange decides about a request that changes what the process does. No web page may send one: a browser
 // names its origin in every POST. With a token the request must bear it. Without one it must come from this
-// machine, because the address itself asks nobody who he is.
+// machine, because the address itself asks no client who it is.
 func mayChange(r *http.Request, token string) (status int, why string) {
 	// guard: obs: no web page changes anything
 	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
@@ -110,8 +110,8 @@ type Server struct {
 	http     http.Server
 }
 
-// Listen takes the port and logs it, so that an address in use is an error at the start. Serve releases it. The
-// timeouts bound how long a slow or silent client holds a connection; a profile of one minute still fits.
+// Listen takes the port and logs it, so that an address in use is an error at the start. Serve releases it.
+// The timeouts bound how long a slow or silent client holds a connection; a profile of one minute still fits.
 func Listen(addr string, handler http.Handler, log *slog.Logger) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

@@ -48,7 +48,7 @@ func NewTracer(ctx context.Context, endpoint, build, instance string, log *slog.
 	fromEnv := os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")+os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != ""
 	// guard: traces: the standard switch holds | os.Getenv("OTEL_SDK_DISABLED") == "true" -> false
 	off := os.Getenv("OTEL_SDK_DISABLED") == "true" || os.Getenv("OTEL_TRACES_EXPORTER") == "none"
-	// guard: traces: off unless somebody says where to | || endpoint == "" && !fromEnv -> || fromEnv && !fromEnv
+	// guard: traces: off without an endpoint | || endpoint == "" && !fromEnv -> || fromEnv && !fromEnv
 	if off || endpoint == "" && !fromEnv {
 		return &Tracer{}, nil
 	}

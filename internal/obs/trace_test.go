@@ -21,7 +21,7 @@ func traceparent(n int) string { return fmt.Sprintf("00-%032x-%016x-01", n, n) }
 // guard: traces: a batch is linked to so many producers and no more
 // guard: traces: a producer is linked once
 // guard: traces: a batch that was dropped ends
-// guard: traces: off unless somebody says where to
+// guard: traces: off without an endpoint
 // guard: traces: the standard switch holds
 func TestBatchSpanHasItsStepsAndProducers(t *testing.T) {
 	kept := tracetest.NewInMemoryExporter()
@@ -67,7 +67,7 @@ func TestBatchSpanHasItsStepsAndProducers(t *testing.T) {
 // guard: traces: a batch is linked to so many producers and no more
 // guard: traces: a producer is linked once
 // guard: traces: a batch that was dropped ends
-// guard: traces: off unless somebody says where to
+// guard: traces: off without an endpoint
 // guard: traces: the standard switch holds
 func TestTracerWithoutAnEndpointMakesNoSpans(t *testing.T) {
 	tracer, err := NewTracer(t.Context(), "", "v1", "me", quiet)
@@ -84,7 +84,7 @@ func TestTracerWithoutAnEndpointMakesNoSpans(t *testing.T) {
 // guard: traces: a batch is linked to so many producers and no more
 // guard: traces: a producer is linked once
 // guard: traces: a batch that was dropped ends
-// guard: traces: off unless somebody says where to
+// guard: traces: off without an endpoint
 // guard: traces: the standard switch holds
 func TestSpansAreSentToTheEndpoint(t *testing.T) {
 	for _, by := range []string{"flag", "variable", "switched off"} {

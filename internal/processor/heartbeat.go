@@ -34,7 +34,7 @@ func (b *beats) soon() {
 }
 
 // Run writes a heartbeat each second until ctx ends, and removes it then. A failed write is only logged,
-// because nobody can read a heartbeat in a store that is unavailable.
+// because no reader can read a heartbeat in a store that is unavailable.
 func (b *beats) Run(ctx context.Context) error {
 	tick := time.Tick(beatEvery)
 	var both sync.WaitGroup

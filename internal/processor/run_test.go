@@ -145,7 +145,7 @@ func TestRunRefusesAnAdminAddressInUse(t *testing.T) {
 	require.ErrorContains(t, Run(t.Context(), o), "listen tcp")
 }
 
-// ready returns the status and body of /readyz; 0 while nobody answers.
+// ready returns the status and body of /readyz; 0 while no server answers.
 func ready(addr string) (status int, body string) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Get("http://" + addr + "/readyz")

@@ -187,7 +187,7 @@ func TestTwinsAndUnlistedIdentifiers(t *testing.T) {
 		}
 	}
 	require.EqualValues(t, unlisted, f.Shares[UnlistedIDs].N)
-	require.NotContains(t, Facts(rows, nil)[0].Shares, UnlistedIDs, "without a list nobody is unlisted")
+	require.NotContains(t, Facts(rows, nil)[0].Shares, UnlistedIDs, "without a list no id is unlisted")
 }
 
 func TestFactsAreByDayAndVenueAndDoNotDependOnOrder(t *testing.T) {

@@ -25,7 +25,7 @@ const (
 // pacer gives way to the live stream. watch runs in a goroutine of its own, wait in those of the readers.
 type pacer struct {
 	log    *slog.Logger
-	live   *pgread.Reader // nil: it gives way to nobody
+	live   *pgread.Reader // nil: it never gives way
 	maxLag time.Duration
 	paused atomic.Bool
 	gentle atomic.Bool  // a live processor is alive

@@ -12,7 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
-// A replay gives way while a live processor is behind, or silent, and to nobody where none is there.
+// A replay gives way while a live processor is behind, or silent, and never where none is there.
 // guard: replay: it pauses while live is behind
 func TestReplayGivesWay(t *testing.T) {
 	now := time.Now()

@@ -16,7 +16,7 @@ var user = regexp.MustCompile(`(?i)^\s*USER\s+(\S+)`)
 // not 0.
 var numericUser = regexp.MustCompile(`^[1-9][0-9]*(:[1-9][0-9]*)?$`)
 
-// RootImages are the Dockerfiles whose last stage runs as root, or as somebody who is not named by number.
+// RootImages are the Dockerfiles whose last stage runs as root, or as a user who is not named by number.
 // Each lives in deploy/ and is called Dockerfile, whatever follows a dot.
 func RootImages(root string) (broken []string, err error) {
 	err = walk(root, func(name string) error {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Skips are the tests that may be skipped where nobody notices. A test skips for -short, or because a
+// Skips are the tests that may be skipped unnoticed. A test skips for -short, or because a
 // variable that switches it on is not set; for want of something it skips only where CI is not set:
 // testkit.Unavailable. A draw that rapid skips is drawn again.
 func Skips(files []*File) (broken []string) {

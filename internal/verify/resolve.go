@@ -36,7 +36,7 @@ func digestOf(c *schemas.Change) (d digest) {
 	}
 	text, err := json.Marshal(content)
 	if err != nil {
-		text = fmt.Append(nil, content) // NaN or infinity, which somebody has written to Postgres by hand
+		text = fmt.Append(nil, content) // NaN or infinity, which a person has written to Postgres by hand
 	}
 	sum := sha256.Sum256(text)
 	copy(d[:], sum[:])

@@ -130,7 +130,7 @@ func (p *Producer) checkTopic(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the topic %s: %w", p.o.Topic, p.explain(err))
 	}
-	settings, _ := topicSettings(ctx, admin, p.o.Topic) // not everybody may read them
+	settings, _ := topicSettings(ctx, admin, p.o.Topic) // not every user may read them
 	has := settings[timestampType]
 	p.replacesTimes = has != "" && has != createTime
 	limit, err := batchLimit(p.o.Topic, settings)

@@ -195,7 +195,7 @@ func TestProducerBoundsWhatIsUnderWay(t *testing.T) {
 	require.Equal(t, []int{0, 1, 3}, a.got)
 }
 
-// Close answers for what nobody acknowledged.
+// Close answers for what no broker acknowledged.
 func TestProducerCloseAnswersAll(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	held, _ := holdProduce(t, cluster)
@@ -232,7 +232,7 @@ func virtualProducer(t *testing.T, o ProducerOptions) (*Producer, *kfake.Cluster
 }
 
 // A Kafka that takes nothing for long fails the records, also those of an old time; it does not hang. Neither
-// does one that hangs up on every request, so that nobody knows what it took.
+// does one that hangs up on every request, so that it is not known what it took.
 func TestProducerTimesOut(t *testing.T) {
 	for name, fail := range map[string]func(*kfake.Cluster){
 		"answers with an error": func(c *kfake.Cluster) { testkit.FailProduce(c, kerr.NotEnoughReplicas) },

@@ -58,7 +58,7 @@ func TestTheWriterLocksComparesAndRepairs(t *testing.T) {
 	}
 }
 
-func TestNobodyButTheOwnerChangesTables(t *testing.T) {
+func TestOnlyTheOwnerChangesTables(t *testing.T) {
 	owner, _ := filled(t)
 	roles := pgadmin.Roles{Writer: role(t, owner), Reader: role(t, owner)}
 	_, err := raw(t, owner).Exec(t.Context(), `GRANT ALL ON ALL TABLES IN SCHEMA pitchstream TO `+pgx.Identifier{roles.Reader}.Sanitize())

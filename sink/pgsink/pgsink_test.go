@@ -151,7 +151,7 @@ func exercise(t *testing.T, steps bool) {
 	})
 }
 
-// refuseVenue makes rows bad: a trigger that raises, as a constraint that somebody added would.
+// refuseVenue makes rows bad: a trigger that raises, as a constraint that a person added would.
 func refuseVenue(t *testing.T, s *Sink, venue string) {
 	t.Helper()
 	_, err := raw(t, s).Exec(t.Context(), `

@@ -17,7 +17,7 @@ package pgsink
 //
 // Facts that are not obvious:
 //   - Each statement sees the rows that the statements before it wrote, because they run in one transaction.
-//   - Nobody reads an answer before the commit was sent. A check must make its statement fail, as that of the
+//   - No answer is read before the commit was sent. A check must make its statement fail, as that of the
 //     positions does (sql/move_or_fail.sql). The failure aborts the transaction, and Apply does everything
 //     again in steps.
 //   - Batches with identifies or with a replay are written in steps, because they need answers of their first

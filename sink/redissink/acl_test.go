@@ -57,7 +57,7 @@ func TestTheProcessorsUserNeedsEachOfItsCommands(t *testing.T) {
 	addr, admin := ownRedis(t)
 	line := aclLine(t, "pitchstream")
 	for _, word := range line {
-		// A server that does not tell is served too; some commands are for clusters and for people.
+		// A server that does not say is used too; some commands are for clusters and for people.
 		if !strings.HasPrefix(word, "+") || slices.Contains([]string{"+info", "+dbsize", "+ping", "+readonly", "+cluster|slots", "+cluster|shards", "+client|tracking"}, word) {
 			continue
 		}
@@ -172,7 +172,7 @@ func requireNoPerm(t *testing.T, c redis.UniversalClient, command string) {
 // denied is what a server says where a user's rights end, by itself and out of a script (Redis 6 and later).
 const denied = `NOPERM|ACL failure in script|The user executing the script can't`
 
-// ownRedis is a real server, with a key of somebody else, and its administrator.
+// ownRedis is a real server, with a key of another program, and its administrator.
 func ownRedis(t *testing.T) (addr string, admin *redis.Client) {
 	t.Helper()
 	addr = testkit.OwnRedis(t).Addr

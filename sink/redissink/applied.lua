@@ -5,7 +5,7 @@
 --       and the position to move to (0: only compare).
 --
 -- Answers 1, having changed nothing, if the epoch differs or a position is below the known one. Then this server came
--- back empty, or as an older copy, or somebody else wrote to one of the keys. Otherwise it answers 0.
+-- back empty, or as an older copy, or another program wrote to one of the keys. Otherwise it answers 0.
 
 local applied, epoch = KEYS[1], KEYS[2]
 -- guard: an epoch of another type is a lost one | redis.pcall('GET', epoch) -> redis.call('GET', epoch)

@@ -17,7 +17,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// quickly is for a Redis that nobody writes to.
+// quickly is for a Redis that no processor writes to.
 var quickly = AuditOptions{Settle: 20 * time.Millisecond}
 
 func (w *redisTest) audit(t testing.TB, o AuditOptions) AuditReport {
@@ -51,7 +51,7 @@ func (w *redisTest) dumps(t testing.TB) map[string]string {
 	return all
 }
 
-// breakages are what somebody may do to a key by hand. Each gives the kind of difference that it makes.
+// breakages are what a person may do to a key by hand. Each gives the kind of difference that it makes.
 var breakages = []struct {
 	kind  string
 	spoil func(t *testing.T, w *redisTest, key string)

@@ -129,7 +129,7 @@ func TestSentinelSwitchUnderLoadKeepsTheBooksBalanced(t *testing.T) {
 	s.requireBalance(t)
 }
 
-// awaitReplicas waits until both replicas have what the master has, else there is nobody to take over.
+// awaitReplicas waits until both replicas have what the master has, else there is none to take over.
 func awaitReplicas(t *testing.T, addr, password string) {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: addr, Password: password})

@@ -21,8 +21,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// damages are what somebody else may put under one of our names: every other type, and contents of the right
-// type that no processor writes.
+// damages are what another program may put under one of these names: every other type, and contents of the
+// right type that no processor writes.
 func damages(ctx context.Context, c redis.UniversalClient, key string) map[string]func() error {
 	all := map[string]func() error{
 		"string":         func() error { return c.Set(ctx, key, "in the way", 0).Err() },

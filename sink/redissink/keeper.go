@@ -207,7 +207,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// patrol looks again and again, until ctx ends, for keys that somebody else wrote to. One processor does it
+// patrol looks again and again, until ctx ends, for keys that another program wrote to. One processor does it
 // for all of them. It reads the keys that were changed, and at times all of them.
 func (k *Keeper) patrol(ctx context.Context) {
 	tick := time.Tick(patrolEvery)

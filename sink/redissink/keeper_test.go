@@ -81,7 +81,7 @@ func (l *line) repair() {
 	l.down, l.mute = false, false
 }
 
-// kept is a Keeper at work on a Redis in memory, under a clock that passes only while everybody waits.
+// kept is a Keeper at work on a Redis in memory, under a clock that passes only while all goroutines wait.
 type kept struct {
 	*redisTest
 	*line
@@ -334,7 +334,7 @@ func TestKeeperFindsBattersUnknownToPostgres(t *testing.T) {
 	})
 }
 
-// Somebody removed a batter's hash. In a cluster, a node that lost its data looks like that.
+// A person removed a batter's hash. In a cluster, a node that lost its data looks like that.
 func TestKeeperFindsABatterMissing(t *testing.T) {
 	keep(t, func(t *testing.T, k *kept) {
 		k.pitch(t.Context(), 1, 1)

@@ -5,7 +5,7 @@
 --       many fields and values in turn. A count of 0 removes the key, because no row is current. tombstone is the
 --       field to write for that, or '' to write none, because Postgres never knew the player.
 --
--- Answers 0; or 1, having changed nothing, if the key no longer is as observed, because somebody has written it since.
+-- Answers 0; or 1, having changed nothing, if the key no longer is as observed, because it was written since.
 
 local key, gone = KEYS[1], KEYS[2]
 local tombstone, ttl_ms, seq, count = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])

@@ -146,8 +146,8 @@ func (r *Reader) eachKey(ctx context.Context, pattern string, f func(key string)
 }
 
 // Drop removes every key below cfg.Prefix, whatever its type, and returns how many it removed. Call it for a
-// prefix that nobody writes to any more: a key written during the drop may stay, a key that was there before
-// never does.
+// prefix that no processor writes to any more: a key written during the drop may stay, a key that was there
+// before never does.
 func Drop(ctx context.Context, cfg Config) (removed int64, err error) {
 	r, err := OpenReader(cfg)
 	if err != nil {

@@ -135,7 +135,7 @@ func TestReadingWhatIsNotThere(t *testing.T) {
 			t.Errorf("batters: %+v, %v", views, err)
 		}
 		if views, err := w.States(t.Context(), nil); len(views) != 0 || err != nil {
-			t.Errorf("nobody: %+v, %v", views, err)
+			t.Errorf("no batters: %+v, %v", views, err)
 		}
 	})
 }

@@ -100,7 +100,7 @@ func manyTypes(t *testing.T, f Fixture) {
 	}
 	RequireState(t, s, changes)
 
-	// At the bound: the 65th type is named by nobody, and the 64 come back when it has gone.
+	// At the bound: the 65th type is named nowhere, and the 64 come back when it has gone.
 	var few []schemas.Change
 	for i := range schemas.MaxPitchTypes {
 		c := w.Upsert(1000+i, 9)

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // guard: dashboard: it says that the connection is lost
 // guard: dashboard: a server that hangs is lost
 // guard: dashboard: the age counts from the last message
-// guard: dashboard: nobody counts, so no zero
+// guard: dashboard: an unknown count is not shown as zero
 // guard: dashboard: it shows that Redis is unavailable
 // guard: dashboard: it shows that both stores are unavailable
 // guard: dashboard: the age of what is remembered grows

@@ -92,7 +92,7 @@ func TestProcessorsKeepTheirNames(t *testing.T) {
 }
 
 // A pod of the API gets the name of every topic and stays below its memory limit. It ends without an error
-// for anybody, and is not beside its like where that can be avoided.
+// for any client, and is not beside its like where that can be avoided.
 func TestPodsOfTheAPI(t *testing.T) {
 	m := rendered(t, "all")
 	pod := m.Deployments[0].Spec.Template.Spec

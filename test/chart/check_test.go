@@ -33,8 +33,8 @@ func (m *Manifests) workloads() (all []workload) {
 	return all
 }
 
-// Check returns what does not fit together: selectors without pods, ports that nobody opens, files that
-// nobody mounts, and pods with more rights than they need.
+// Check returns what does not fit together: selectors without pods, ports that no container opens, files that
+// no pod mounts, and pods with more rights than they need.
 func (m *Manifests) Check(secrets ...string) (wrong []string) {
 	tell := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, s := range m.StatefulSets {

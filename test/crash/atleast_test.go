@@ -28,7 +28,7 @@ const writers = 8
 
 // A client that asks for at_least gets the version that it wrote, or the answer that it is not there yet. It
 // never gets an older one, although processors and Redis are killed. PITCHSTREAM_ATLEAST_RUNS is how often.
-func TestNobodyReadsLessThanHeWrote(t *testing.T) {
+func TestNoWriterReadsLessThanItWrote(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processors")
 	}
@@ -144,7 +144,7 @@ func (l *atLeast) failed(format string, args ...any) {
 	l.fault.CompareAndSwap(nil, &fault)
 }
 
-// get is the status, 0 where nobody answers, and the body.
+// get is the status, 0 where no server answers, and the body.
 func (l *atLeast) get(path string) (int, map[string]any) {
 	resp, err := l.http.Get(l.url + path)
 	if err != nil {

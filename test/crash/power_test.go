@@ -10,7 +10,7 @@ import (
 
 // A machine that loses its power in the middle of a transaction informs no server. Its locks must be free
 // long before the network notices, which takes hours, because the next owner of its partitions needs them.
-func TestAMachineThatLosesItsPowerHoldsNobodyUp(t *testing.T) {
+func TestAMachineThatLosesItsPowerHoldsUpNoOther(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts servers")
 	}

@@ -45,7 +45,7 @@ type aim struct {
 	over    atomic.Bool // fired, or given up
 	// what comes before the moment has come: a commit's answer, the beginning of a transaction
 	begun atomic.Bool
-	ends  []io.Closer // the servers' ends of connections of which they are not told that they are dead
+	ends  []io.Closer // the servers' ends of connections which they do not know to be dead
 }
 
 func newProcessor(t *testing.T, w *stack.Stack, i int, postgres, redis string) *processor {

@@ -114,7 +114,7 @@ func (p *proxy) copy(l *link, from, to net.Conn, look func([]byte) (func(), bool
 	}
 }
 
-// end closes both sides; of a client that vanished without a word, the server is not told.
+// end closes both sides; of a client that vanished without a word, the server does not learn.
 func (p *proxy) end(l *link) {
 	p.mu.Lock()
 	kept := l.kept
@@ -228,7 +228,7 @@ func (p *proxy) flow() {
 }
 
 // vanish keeps the servers' ends of the present connections open whatever becomes of the clients', until
-// somebody closes them: so a server sees a machine that lost its power.
+// a test closes them: so a server sees a machine that lost its power.
 func (p *proxy) vanish() (ends []io.Closer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -211,7 +211,7 @@ func (s *soak) kill(f fault) {
 			runs++
 		}
 	}
-	if f.kind == killWithoutWord { // that the machine is gone, nobody notices
+	if f.kind == killWithoutWord { // no server notices that the machine is gone
 		s.later(1<<40, time.Hour, bury)
 	}
 	if f.late && runs > 1 {
@@ -230,7 +230,7 @@ func (s *soak) aim(f fault) (p *processor, bury func()) {
 			s.counts.aimed++
 			return p, a.bury
 		}
-		// where all was done already, nobody ever comes to that moment
+		// where all was done already, no run ever comes to that moment
 		s.feed.open(s.feed.gate.Load() + s.feed.ahead/int64(attempts))
 	}
 	s.t.Logf("no processor came to that moment, at %d records", s.committed.Load())

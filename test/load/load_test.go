@@ -83,7 +83,7 @@ func rate(t *testing.T, records []*kgo.Record, processors int) (perSecond float6
 	return perSecond
 }
 
-// haveEqual tells that the partitions are shared out equally, and have positions.
+// haveEqual reports that the partitions are shared out equally, and have positions.
 func haveEqual(w *stack.Stack, processors int) bool {
 	groups, err := w.Admin.DescribeGroups(w.T.Context(), w.Name)
 	if err != nil { // of a group that has no coordinator yet

@@ -93,7 +93,7 @@ func unpackPostgres(ctx context.Context, dir, jar string) error {
 }
 
 // cachedFolder returns a folder of the cache and fills it the first time. A folder that was not filled to its
-// end is not kept. The name is all that tells folders apart: after a change of what fill does, delete
+// end is not kept. The name is all that distinguishes folders: after a change of what fill does, delete
 // pitchstream-matrix in the cache.
 func cachedFolder(name string, fill func(dir string) error) (string, error) {
 	cache := "/var/cache" // as root, Postgres runs as another user, who cannot read root's own cache

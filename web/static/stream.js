@@ -58,7 +58,7 @@ function since(b) {
   return begins.length > 1 ? `since each processor began, the first ${time(begins[0])}` : `since ${time(begins[0])}`;
 }
 
-const nobody = "no processor to count them";
+const noCounter = "no processor to count them";
 
 function tiles() {
   const tile = (key, label, value, under) => ({ key, value, under, out: h("dd"), small: h("dd", { class: "under" }, "\u00a0"), label });
@@ -66,9 +66,9 @@ function tiles() {
   const all = [
     tile("rate", "Rate", b => alive(b) ? `${number(b.records_per_s, 1)} records/s` : missing, b => alive(b) ? byteRate(b.bytes_per_s) : "no processor is alive"),
     tile("lag", "Lag", b => b.lag_ms == null ? missing : duration(b.lag_ms), b => b.lag_records == null ? "not known" : `${number(b.lag_records)} records wait`),
-    tile("rows", "Rows written", b => counts(b, number(b.rows)), b => since(b) ? `of ${number(b.records)} records, ${since(b)}` : nobody),
-    // guard: dashboard: nobody counts, so no zero | counts(b, number(b.letters_total)) -> number(b.letters_total)
-    tile("letters", "Dead letters", b => counts(b, number(b.letters_total)), b => since(b) || nobody),
+    tile("rows", "Rows written", b => counts(b, number(b.rows)), b => since(b) ? `of ${number(b.records)} records, ${since(b)}` : noCounter),
+    // guard: dashboard: an unknown count is not shown as zero | counts(b, number(b.letters_total)) -> number(b.letters_total)
+    tile("letters", "Dead letters", b => counts(b, number(b.letters_total)), b => since(b) || noCounter),
     tile("fresh", "Newest pitch", b => time(b.as_of), b => `written ${time(b.processed_at)}`),
   ];
   const node = h("dl", { class: "tiles" }, ...all.map(t => h("div", { class: "panel", "data-tile": t.key }, h("dt", {}, t.label), t.out, t.small)));

@@ -1,4 +1,4 @@
-// Tables that sort by their headers. Their rows stay under the pointer while somebody reads or clicks.
+// Tables that sort by their headers. Their rows stay under the pointer while a person reads or clicks.
 
 import { announce, attr, h, list, text } from "./dom.js";
 import { missing, number } from "./format.js";

@@ -2,8 +2,8 @@
 // reads numbers and texts without building a tree. It knows JSON's grammar (RFC 8259) and nothing of pitches.
 //
 // The problem is speed: a record has 110 KB, and its reader wants some 60 KB of it. A decoder that builds
-// maps or fills structs spends nearly all of its time and memory on values that nobody reads. A scanner lets
-// the caller walk the bytes, read what it wants and skip the rest, eight bytes at a time.
+// maps or fills structs spends nearly all of its time and memory on values that are never read. A scanner
+// lets the caller walk the bytes, read what it wants and skip the rest, eight bytes at a time.
 //
 // Every function takes the bytes and a cursor, and returns the cursor behind what it read. Three facts hold
 // everywhere:
