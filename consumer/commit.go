@@ -46,7 +46,7 @@ type decision struct {
 	rows        []schemas.Published    // those that the early produce did not send
 	moves       []schemas.PositionMove // noted as committed afterwards
 	tallies     map[int32]tally        // committed as the metadata of the offsets
-	bounds      map[int32]int64        // no offset is committed beyond; nil in a live session
+	bounds      map[int32]int64        // of a replay, by partition: no offset above is committed; else nil
 	failed      error                  // of the early produce: the transaction is aborted
 }
 
@@ -63,6 +63,7 @@ func (p *pipeline) decide() (decision, error) {
 	}
 	// guard: too much poison holds the processor
 	if why != "" {
+		// The early produce may have opened the transaction.
 		// guard: a breaker that holds leaves nothing open
 		if s.txn.isOpen {
 			return decision{}, errTripped
@@ -131,13 +132,14 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 	// From here a revoke interrupts nothing, because an open transaction holds back every reader until it times
 	// out. Ending it after a revoke aborts it.
 	// guard: a revoke leaves no transaction open | context.WithoutCancel(ctx) -> ctx
-	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
 	defer cancel()
 	if d.failed == nil {
-		d.failed = t.publisher.send(whole, ctx, t.kafka.Client(), d.deadLetters, d.rows)
+		d.failed = t.publisher.send(ending, ctx, t.kafka.Client(), d.deadLetters, d.rows)
 	}
 	began := t.cfg.Now()
-	committed, err = t.end(d.annotate(whole), kgo.TransactionEndTry(d.failed == nil && ctx.Err() == nil))
+	// true tries to commit, false aborts.
+	committed, err = t.end(d.annotate(ending), kgo.TransactionEndTry(d.failed == nil && ctx.Err() == nil))
 	t.cfg.observeStep("commit", began)
 	if err != nil {
 		return false, fmt.Errorf("kafka: commit: %w", err)
@@ -216,8 +218,9 @@ type earlyProduce struct {
 	limit *time.Timer
 }
 
-// produceEarly opens the transaction and sends the rows stored so far. It starts nothing, and returns false,
-// when it ran before, without rows, while the store is too slow, and for a batch that must be judged first.
+// produceEarly opens the transaction and sends the rows stored so far, in a goroutine that earlyProduce.wait
+// waits for. It starts nothing, and returns false, when it ran before, for a batch that must be judged first
+// (sendsAtEnd), while the store is too slow, and without rows.
 func (p *pipeline) produceEarly() (started bool, err error) {
 	s := p.session
 	// guard: a slow store is not waited for with rows sent | p.batch.backlog() > earlyTime -> false
@@ -289,7 +292,7 @@ func (f *produceFault) record(cfg *Config, err error, deadLetters, rows int) {
 		f.err = nil
 	}
 	f.mu.Unlock()
-	cfg.kafkaCondition(nil) // the brokers have answered; the fault counts
+	cfg.kafkaCondition(nil) // nil, because the brokers have answered: only the fault makes the condition unmet
 }
 
 // kafkaCondition reports the condition "kafka". It is unmet with err, why the brokers do not answer, and

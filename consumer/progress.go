@@ -43,7 +43,7 @@ func watchProgress(ctx context.Context, s *session) {
 	admin := kadm.NewClient(s.kafka.Client())
 	p := &progress{cfg: s.cfg, partitions: s.partitions, admin: admin, unmoved: map[int32]unmoved{}}
 	p.topics = &topicWatch{
-		cfg: s.cfg, store: s.starter.store, admin: admin, interrupt: s.interrupt, read: s.partitions.topicID,
+		cfg: s.cfg, store: s.starter.store, admin: admin, interrupt: s.interrupt, rawID: s.partitions.topicID,
 	}
 	p.unread = unread{store: s.starter.store, partitions: s.partitions, since: map[int32]time.Time{}}
 	defer p.unread.forget()

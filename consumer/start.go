@@ -27,7 +27,7 @@ type starter struct {
 	partitions *partitions
 	replay     *replayReader // nil in a live session
 	wake       func()        // called when a partition was assigned that must not wait for its first record
-	joined     chan struct{} // closed when partitions.client is set: the client may ask before newSession has it
+	joined     chan struct{} // closed once partitions.client is set, because the client may ask before that
 }
 
 // startOffsets returns the smaller of the committed offset and the stored position of each partition; without
@@ -65,18 +65,19 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 }
 
 // locate asks Kafka for the bounds of the partitions, and the store for its positions. It returns an error
-// for a gap that nobody has accepted; errors of the servers are retried.
+// for a gap that no person has accepted, and startOffsets asks again until one has. Errors of the servers are
+// retried here.
 func (s *starter) locate(
 	ctx context.Context, ids []int32, committed map[int32]kgo.Offset,
 ) ([]*partition, error) {
-	now, err := retry(ctx, s.cfg, "kafka", func() (*topicState, error) { return s.ask(ctx) })
+	topic, err := retry(ctx, s.cfg, "kafka", func() (*topicState, error) { return s.ask(ctx) })
 	if err != nil {
 		return nil, err
 	}
-	start := make([]schemas.Position, len(ids))
+	start := make([]schemas.Position, len(ids)) // for the partitions of which the store has no position yet
 	for i, id := range ids {
-		first := s.replay.start(id, now.bounds[id].From)
-		start[i] = schemas.Position{Topic: s.cfg.Topic, Partition: id, NextOffset: first, TopicID: now.id}
+		first := s.replay.start(id, topic.bounds[id].From)
+		start[i] = schemas.Position{Topic: s.cfg.Topic, Partition: id, NextOffset: first, TopicID: topic.id}
 	}
 	stored, err := retry(ctx, s.cfg, "postgres", func() ([]schemas.Position, error) {
 		return s.store.EnsurePositions(ctx, start)
@@ -88,11 +89,11 @@ func (s *starter) locate(
 	var raised []schemas.Position
 	for i, id := range ids {
 		found[i] = place(committed[id].EpochOffset().Offset, stored[i].NextOffset)
-		found[i].topicID = now.id
-		if found[i].next < now.bounds[id].To {
+		found[i].topicID = topic.id
+		if found[i].next < topic.bounds[id].To {
 			found[i].waits = s.cfg.Now()
 		}
-		if at, ok := now.offsets.Lookup(s.cfg.Topic, id); ok && at.At == found[i].committed {
+		if at, ok := topic.offsets.Lookup(s.cfg.Topic, id); ok && at.At == found[i].committed {
 			s.readMetadata(found[i], &stored[i], at.Metadata)
 		}
 		found[i].tally.judgeFrom(found[i].next)
@@ -105,7 +106,7 @@ func (s *starter) locate(
 	if err := s.raiseDeadLetters(ctx, raised); err != nil {
 		return nil, err
 	}
-	return found, s.checkGaps(ctx, found, stored, start, now.bounds)
+	return found, s.checkGaps(ctx, found, stored, start, topic.bounds)
 }
 
 // readMetadata takes over what was committed with the offset of a partition.
@@ -186,7 +187,8 @@ func (s *starter) ask(ctx context.Context) (*topicState, error) {
 	return &topicState{id: after[s.cfg.Topic], bounds: bounds, offsets: offsets}, err
 }
 
-// place is the rule of where to read from. A negative committed offset means that there is none.
+// place is the rule of where to read from: next, and the floor below which nothing is sent or committed
+// again. A negative committed offset means that there is none.
 func place(committed, stored int64) *partition {
 	if committed < 0 {
 		return &partition{next: stored, stored: stored, floor: stored, uncommitted: true, committed: -1}
@@ -211,7 +213,7 @@ func (s *starter) checkGaps(
 	for i, p := range found {
 		first, end := start[i].NextOffset, bounds[stored[i].Partition].To
 		gap := gapOf(p, stored[i], first, end, isShorter)
-		label := stored[i]
+		label := stored[i] // the position with the topic's ID, or with the gap
 		// guard: a gap is not jumped over | gap == "" -> true
 		if gap == "" {
 			label.TopicID = cmp.Or(label.TopicID, p.topicID) // of a position from before IDs were kept

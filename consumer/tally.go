@@ -10,14 +10,16 @@ import (
 )
 
 // tally counts how many of a partition's latest records were rejected; BreakerLimits.judge reads it. It is
-// committed with the offset, as its metadata. So it is exact after a crash: a processor in a crash loop does
-// not start from zero each time, and send as many dead letters as InARow allows.
+// committed with the offset, as its metadata (tally.metadata writes it, parseTally reads it). So it is exact
+// after a crash: else a processor in a crash loop would start from zero each time, and each time send as many
+// dead letters as BreakerLimits.InARow allows. Lately is never changed in place, so copies of a tally share it.
 type tally struct {
-	InARow int64    `json:"rejected_in_a_row"`
-	Lately []minute `json:"lately,omitempty"` // oldest first; only minutes in which records were processed
+	InARow int64    `json:"rejected_in_a_row"` // up to and with the latest record
+	Lately []minute `json:"lately,omitempty"`  // oldest first; only minutes in which records were processed
 
-	// Pardoned lets the next batch pass, whatever is in it. It is written at a shutdown while the breaker holds,
-	// because a person who restarts the processor wants it to go on.
+	// Pardoned lets the next batch pass, whatever is in it: the breaker does not count the partition. It is
+	// written at a shutdown while the breaker holds, because a person who restarts the processor wants it to go
+	// on.
 	Pardoned bool `json:"pardoned,omitempty"`
 
 	// Core is the version of the core that judged the records at and above CoreFrom; 0: not known. Another core
@@ -25,7 +27,7 @@ type tally struct {
 	Core     int32 `json:"core,omitempty"`
 	CoreFrom int64 `json:"core_from,omitempty"`
 
-	peak int64 // longest row of rejected records in the batch so far; not committed
+	peak int64 // the greatest InARow within the batch so far; not committed
 }
 
 // minute counts the records that were processed in one minute of Unix time.
@@ -55,17 +57,17 @@ func (t *tally) judgeFrom(next int64) {
 	}
 }
 
-// cleared returns a tally that counts nothing.
+// cleared returns a tally that counts nothing and pardons nothing. It keeps which core has judged.
 func (t *tally) cleared() tally { return tally{Core: t.Core, CoreFrom: t.CoreFrom} }
 
-// after returns the tally once the records at these offsets have passed, some of them rejected. It does not
-// change t.
+// after returns the tally once the records at these offsets of its partition have passed, some of them
+// rejected. It forgets minutes that ended more than a window ago.
 func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
 	// guard: a row that ended in an earlier poll of the batch counts | peak: t.peak -> peak: 0
 	next := tally{InARow: t.InARow, Pardoned: t.Pardoned, Core: t.Core, CoreFrom: t.CoreFrom, peak: t.peak}
-	oldest := now.Add(-window).Unix() / 60
+	tooOld := now.Add(-window).Unix() / 60 // in minutes, as m.Minute
 	for _, m := range t.Lately {
-		if m.Minute > oldest {
+		if m.Minute > tooOld {
 			next.Lately = append(next.Lately, m)
 		}
 	}

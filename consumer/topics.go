@@ -50,7 +50,7 @@ type topicWatch struct {
 	store     Store
 	admin     *kadm.Client
 	interrupt func(error)
-	read      func() string     // returns the ID of the raw topic that is read; "" when it is not known
+	rawID     func() string     // returns the ID of the raw topic that is read; "" when it is not known
 	known     map[string]string // IDs of the outputs, as the store has them; nil until it has answered
 }
 
@@ -69,7 +69,7 @@ func (w *topicWatch) check(ctx context.Context) error {
 		}
 	}
 	// guard: a topic that was created anew ends the session
-	if was, id := w.read(), ids[w.cfg.Topic]; was != "" && id != "" && was != id {
+	if was, id := w.rawID(), ids[w.cfg.Topic]; was != "" && id != "" && was != id {
 		w.interrupt(errOtherTopic)
 	}
 	delete(ids, w.cfg.Topic)
@@ -79,7 +79,7 @@ func (w *topicWatch) check(ctx context.Context) error {
 }
 
 // changed describes the outputs whose ID is not the one that the store has. With --accept-gap the store takes
-// the new ones.
+// the new ones. It removes from ids, which are those of the outputs, the topics without an ID.
 func (w *topicWatch) changed(ctx context.Context, ids map[string]string) (faults []string) {
 	mustAsk := false
 	for topic, id := range ids {

@@ -75,7 +75,7 @@ func Explain(rec schemas.Record, limits Limits) (e Explanation) {
 		e.Headers = h.readings()
 		return transform(rec, limits, &e)
 	}
-	e.Change, e.Rejection = guard(rec, limits, observed)
+	e.Change, e.Rejection = recovered(rec, limits, observed)
 	return e
 }
 

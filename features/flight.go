@@ -28,7 +28,8 @@ const (
 	zoneTopFT    = 3.5
 	zoneBottomFT = 1.5
 
-	// maxTurnMPH is how much the velocity may change from one sample of a flight to the next.
+	// maxTurnMPH is how much the measured velocity (motion.vel) may change from one sample of a flight to the
+	// next.
 	maxTurnMPH = 15
 	// behindPlateFT is how far behind the plate's tip a flight may go: the catcher has the ball there.
 	behindPlateFT = -1
@@ -69,7 +70,8 @@ type flight struct {
 	// path is x, y and z in feet, by seconds since fromS.
 	path         [3]polynomial
 	fromS, lastS float64
-	// releaseS and plateS are when the ball is at 50 ft and at the front of the plate.
+	// releaseS and plateS are when the ball is at 50 ft and at the front of the plate, in seconds on the clock
+	// of the record, as fromS and lastS.
 	releaseS, plateS float64
 	// topFT and bottomFT are the strike zone.
 	topFT, bottomFT float64
@@ -90,7 +92,8 @@ func (f *flight) velocity(timeS float64) point {
 	return point{f.path[0].slope(u), f.path[1].slope(u), f.path[2].slope(u)}
 }
 
-// followPitch finds the flight in the settled track of the ball and fits the parabola.
+// followPitch finds the flight in the track of the ball, which settle has sorted, and fits the parabola. Its
+// samples stay in d.flight until the next record.
 func followPitch(d *decoder) (f flight) {
 	f.findSamples(d)
 	if f.samples = len(d.flight); f.samples < minFlightSamples {
@@ -108,6 +111,7 @@ func followPitch(d *decoder) (f flight) {
 		off := d.flight[i].pos.minus(f.at(d.flight[i].timeS))
 		sum += off.dot(off)
 	}
+	// A parabola has three coefficients an axis, so three samples of each axis have no residual.
 	f.rmsFT = math.Sqrt(sum / (3 * max(float64(f.samples)-3, 1)))
 	if f.isFit = f.rmsFT <= maxFlightRMSFT; f.isFit {
 		f.releaseS, f.plateS = f.passes(releaseFT), f.passes(plateFrontFT)
@@ -205,6 +209,7 @@ func flightColumns(b *rowBuilder, f *flight) {
 	// Without spin and gravity the ball would be here less half its acceleration times the time squared.
 	took := f.plateS - f.releaseS
 	inches := 12 * took * took / 2
+	// The acceleration is twice the second coefficient.
 	row.HorizontalBreakIn = schemas.Some(2 * f.path[0][2] * inches)
 	row.InducedVerticalBreakIn = schemas.Some((2*f.path[2][2] + gravityFPS2) * inches)
 	// A pitch that touches the zone with its edge is in it, so the zone is wider by the radius of the ball.
@@ -242,7 +247,8 @@ func zoneEdge(header []byte) float64 {
 	return -1
 }
 
-// finite returns a present value, or a missing one for what is no number.
+// finite returns a present value, or a missing one for NaN and infinity. Adding 0 makes a negative zero
+// positive.
 func finite(f float64) schemas.Opt[float64] {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return schemas.Opt[float64]{}

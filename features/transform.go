@@ -31,7 +31,8 @@ import (
 )
 
 // CoreVersion grows whenever the same bytes could give another row than before. Each stored row carries it,
-// so that rows of an older core are found and computed again.
+// so that rows of an older core are found and computed again. The build tag core1 builds the core of version
+// 1.
 const CoreVersion = version
 
 // DefaultMaxRecordBytes is the limit that applies when Limits sets none: 16 MiB.
@@ -52,7 +53,7 @@ type Limits struct {
 // could stop a stream. The result holds no reference to the record's bytes. Transform is safe for concurrent
 // use.
 func Transform(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
-	return guard(rec, limits, func(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
+	return recovered(rec, limits, func(rec schemas.Record, limits Limits) (schemas.Change, *Rejection) {
 		return transform(rec, limits, nil)
 	})
 }
@@ -138,7 +139,7 @@ func deriveContact(b *rowBuilder, e *Explanation) {
 }
 
 // rowBuilder fills a row from a decoded record and its headers, stage by stage. It lives as long as one call
-// of measureWith.
+// of measureWith. Each stage is a method, or a function of its file, that takes it.
 type rowBuilder struct {
 	d *decoder
 	// h is a copy, because a pointer to the headers would move them to the heap.
@@ -162,9 +163,9 @@ func checkSize(size int64, limits Limits) *Rejection {
 		"the value has %d bytes, more than the limit of %d", size, limit)
 }
 
-// guard runs the core and turns a panic into a rejection. An exhausted stack or heap cannot be recovered
+// recovered runs the core and turns a panic into a rejection. An exhausted stack or heap cannot be recovered
 // from; a record cannot cause one, because its depth and size are bounded.
-func guard(
+func recovered(
 	rec schemas.Record, limits Limits, core func(schemas.Record, Limits) (schemas.Change, *Rejection),
 ) (change schemas.Change, rej *Rejection) {
 	defer func() {

@@ -70,7 +70,7 @@ func TestTheLimitIsInclusive(t *testing.T) {
 
 func TestAPanicIsARejection(t *testing.T) {
 	bug := func(schemas.Record, Limits) (schemas.Change, *Rejection) { panic("index out of range\n[7]") }
-	change, rej := guard(recordOf(aPitch()), Limits{}, bug)
+	change, rej := recovered(recordOf(aPitch()), Limits{}, bug)
 	if rej == nil || rej.Code != schemas.CodeInternal || rej.Offset != -1 || !strings.Contains(rej.Error(), "index out of range [7]") {
 		t.Errorf("the rejection is %v", rej)
 	}

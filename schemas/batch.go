@@ -68,5 +68,5 @@ type Refusal struct {
 type PlayerSeq struct {
 	PlayerID int64
 	Seq      int64
-	Standing bool
+	HasRows  bool // current ones
 }

@@ -15,7 +15,7 @@ import (
 // books compares what was sent with what the servers have in the end.
 type books struct {
 	sent     simulate.Tally
-	expected expected
+	expected expected // by the ledger of what was sent
 
 	rows        int64 // in Postgres
 	unnamed     int64 // rows without a batter

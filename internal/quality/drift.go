@@ -25,6 +25,8 @@ type Drift struct {
 	Flagged bool
 }
 
+// robust.go has the statistics of this file: psi (ψ), location, spread and median.
+
 // The limits were tuned on simulator seeds below 1,000, and again after failures on the seeds 7001 to 7101
 // and 9001 to 9020. TestABiasOfOneVenueIsFlagged judges them by other seeds.
 const (
@@ -73,8 +75,8 @@ type model struct {
 	venues    []string
 	days      map[string][]string // of a venue, in order
 	scale     float64             // of a swing about its batter's middle, mph
-	slope     float64             // mean of ψ': what a shift of one scale moves ψ by
-	swing     float64             // deviation of one swing, as ψ sees it, mph
+	slope     float64             // mean of ψ': what a shift of one scale moves ψ by; ψ clips outliers
+	swing     float64             // standard deviation of one swing once ψ has clipped it, mph
 	league    float64             // mean of batters, mph
 	between   float64             // variance between batters, mph²
 	form      float64             // variance of a batter from game to game, mph²
@@ -107,8 +109,8 @@ func fit(swings []Swings) *model {
 	return m
 }
 
-// of returns all speeds of a batter that pass the filter.
-func (m *model) of(batter int64, pass func(s *Swings) bool) (mph []float64) {
+// speeds returns all speeds of a batter, in mph, whose games pass the filter.
+func (m *model) speeds(batter int64, pass func(s *Swings) bool) (mph []float64) {
 	for _, i := range m.byBatter[batter] {
 		if s := &m.swings[i]; pass(s) {
 			mph = append(mph, s.MPH...)
@@ -117,14 +119,15 @@ func (m *model) of(batter int64, pass func(s *Swings) bool) (mph []float64) {
 	return mph
 }
 
-func all(*Swings) bool { return true }
+func anyGame(*Swings) bool { return true }
 
 // fitSwings estimates how much swings deviate from the middle of their batter.
 func (m *model) fitSwings() {
 	var residuals []float64
 	for b := range m.byBatter {
-		if mph := m.of(b, all); len(mph) >= 5 {
+		if mph := m.speeds(b, anyGame); len(mph) >= 5 {
 			middle := median(mph)
+			// The middle was estimated from these swings, so they are closer to it than to the true one.
 			grow := math.Sqrt(float64(len(mph)) / float64(len(mph)-1))
 			for _, v := range mph {
 				residuals = append(residuals, (v-middle)*grow)
@@ -149,16 +152,16 @@ func (m *model) fitSwings() {
 
 // fitBatters estimates how much batters differ from each other, and each one from game to game.
 func (m *model) fitBatters() {
-	var middles, errors []float64
+	var middles, variances []float64 // of batters, and of the errors of these middles
 	var square, sampling, weight float64
 	for b, cells := range m.byBatter {
-		mph := m.of(b, all)
+		mph := m.speeds(b, anyGame)
 		n := float64(len(mph))
 		if n < 10 {
 			continue
 		}
 		middle := location(mph, m.scale)
-		middles, errors = append(middles, middle), append(errors, m.swing*m.swing/n)
+		middles, variances = append(middles, middle), append(variances, m.swing*m.swing/n)
 		for _, i := range cells {
 			k := float64(len(m.swings[i].MPH))
 			off := m.off(m.swings[i].MPH, middle)
@@ -169,9 +172,9 @@ func (m *model) fitBatters() {
 		return
 	}
 	m.league = location(middles, 3)
-	var all, noise float64
+	var all, noise float64 // squares about the league, one batter at most 10 mph; and what sampling adds to them
 	for i, v := range middles {
-		all, noise = all+min((v-m.league)*(v-m.league), 100), noise+errors[i]
+		all, noise = all+min((v-m.league)*(v-m.league), 100), noise+variances[i]
 	}
 	m.between = max(all/float64(len(middles))-noise/float64(len(middles)), 0.05)
 	m.form = max((square-sampling)/max(weight, 1), 0)
@@ -190,9 +193,9 @@ func (m *model) off(mph []float64, middle float64) float64 {
 // if he has no baseline.
 func (m *model) baseline(batter int64, venue, from string) (middle, variance float64) {
 	// guard: quality: a batter's baseline is apart from the venue | s.Venue != venue -> s.Venue != ""
-	mph := m.of(batter, func(s *Swings) bool { return s.Venue != venue })
+	mph := m.speeds(batter, func(s *Swings) bool { return s.Venue != venue })
 	if len(mph) < ownBaseline {
-		mph = append(mph, m.of(batter, func(s *Swings) bool { return s.Venue == venue && s.Day < from })...)
+		mph = append(mph, m.speeds(batter, func(s *Swings) bool { return s.Venue == venue && s.Day < from })...)
 	}
 	if len(mph) < leastBaseline {
 		return m.league, math.Inf(1)
@@ -202,8 +205,9 @@ func (m *model) baseline(batter int64, venue, from string) (middle, variance flo
 	return own*location(mph, m.scale) + (1-own)*m.league, own * sampling
 }
 
-// estimate returns the bias of a venue over some of its days. It weights the batters by their inverse
-// variance.
+// estimate returns the bias of a venue over some of its days, its variance, and the number of swings. It
+// weights the batters by their inverse variance. baselines keeps middle and variance of each batter's baseline
+// for the next call of the same venue.
 func (m *model) estimate(
 	venue string, days []string, baselines map[int64][2]float64,
 ) (mph, variance float64, n int) {

@@ -143,7 +143,7 @@ func (s *Store) PlayerSeqs(_ context.Context, side schemas.Side) ([]schemas.Play
 		if key.Side == side {
 			overall := states[key]
 			seq := schemas.PlayerSeq{PlayerID: key.PlayerID, Seq: s.players[key].seq}
-			seq.Standing = overall.Fields() != nil
+			seq.HasRows = overall.Fields() != nil
 			out = append(out, seq)
 		}
 	}

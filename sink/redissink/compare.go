@@ -24,7 +24,7 @@ func compareVersions(before, after schemas.PlayerSeq, known bool, r stored) stri
 		return schemas.DiffersNewer
 	}
 	kind := compareSeqs(min(r.seq, r.whole), max(r.seq, r.whole), before.Seq, after.Seq)
-	if kind == "" && r.seq == after.Seq && r.current != after.Standing {
+	if kind == "" && r.seq == after.Seq && r.current != after.HasRows {
 		return schemas.DiffersContent
 	}
 	return kind

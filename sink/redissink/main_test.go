@@ -386,7 +386,7 @@ func (tr *truth) PlayerSeqs(
 	for _, id := range slices.Sorted(maps.Keys(tr.batters)) {
 		p := tr.batters[id]
 		overall := tr.snapshot(id, p).Overall()
-		list = append(list, schemas.PlayerSeq{PlayerID: id, Seq: p.seq, Standing: overall.Fields() != nil})
+		list = append(list, schemas.PlayerSeq{PlayerID: id, Seq: p.seq, HasRows: overall.Fields() != nil})
 	}
 	return list, nil
 }

@@ -25,7 +25,7 @@ type Reader struct {
 	at     addresses
 	keys   keys
 	cfg    Config
-	beats  movements
+	beats  movements // the heartbeats of former pulses; locks itself
 }
 
 // OpenReader returns a Reader. It does not connect.
@@ -33,7 +33,7 @@ func OpenReader(cfg Config) (*Reader, error) {
 	cfg.Prefix = cmp.Or(cfg.Prefix, "ps:live:")
 	cfg.IOTimeout = cmp.Or(cfg.IOTimeout, 5*time.Second)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
-	if strings.ContainsAny(cfg.Prefix, "{}") {
+	if strings.ContainsAny(cfg.Prefix, "{}") { // braces in keys choose the node of a cluster
 		return nil, fmt.Errorf("redis prefix %q: want no brace in it", cfg.Prefix)
 	}
 	client, at, err := connect(cfg)
@@ -95,9 +95,9 @@ func parseState(side schemas.Side, hash *redis.MapStringStringCmd) (*schemas.Pla
 	return &state, err
 }
 
-// Look reads states, in the order of the keys, nil where no row is current, and the pulse. It takes one round
-// trip, two in a cluster. The pulse is read last, so a pulse that reports a complete Redis is true for the
-// states too. A batter that cannot be read is suspect.
+// Look reads states, in the order of the keys, nil where no row is current, and the pulse: heartbeats, epoch
+// and applied positions. It takes one round trip, two in a cluster. The pulse is read last, so a pulse that
+// reports a complete Redis is true for the states too. A batter that cannot be read is suspect.
 func (r *Reader) Look(
 	ctx context.Context, keys []schemas.PlayerKey,
 ) ([]*schemas.PlayerState, schemas.Pulse, error) {
@@ -156,7 +156,7 @@ func (r *Reader) withPulse(ctx context.Context, ask func(redis.Pipeliner)) (puls
 	}
 	// A value that cannot be parsed is left out: then the pulse does not say that Redis is complete.
 	pulse = schemas.Pulse{Epoch: epoch.Val(), Heartbeats: parseJSON[schemas.Heartbeat](beats.Val())}
-	r.beats.date(pulse.Heartbeats, time.Now())
+	r.beats.date(pulse.Heartbeats, time.Now()) // because the clocks of processors may be wrong
 	pulse.Applied, _ = parseApplied(applied.Val())
 	return pulse, nil
 }
@@ -197,7 +197,7 @@ func parseApplied(hash map[string]string) (applied map[string]int64, err error) 
 	return applied, err
 }
 
-// Works reads the work of the processors by instance; of a dead one, its last.
+// Works reads what each processor is doing, by instance. A dead one keeps the last that it has written.
 func (r *Reader) Works(ctx context.Context) (map[string]schemas.Work, error) {
 	hash, err := r.client.HGetAll(ctx, r.keys.work()).Result()
 	if err != nil && !isWrongType(err) {

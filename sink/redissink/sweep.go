@@ -75,7 +75,7 @@ const (
 	maxSnapshots = 50
 )
 
-// sweep is one Sweep or Rebuild of one side in progress.
+// sweep is one Sweep, Rebuild or Patrol of one side in progress. One goroutine uses it.
 type sweep struct {
 	r    *Reader
 	src  Source
@@ -83,12 +83,12 @@ type sweep struct {
 	// deep scans all keys, because only that finds players and games that Postgres does not know. It takes
 	// longer, so it needs a reason.
 	deep   bool
-	only   map[int64]bool // compares these players; nil: every one
-	all    bool           // writes every player anew in the next pass
-	games  map[int64][]string
-	broken map[int64]bool // players with a key that cannot be parsed
-	ignore func(finding) bool
-	report SweepReport
+	only   map[int64]bool     // compares these players; nil: every one
+	all    bool               // writes every player anew in the next pass
+	games  map[int64][]string // by player, the game_pk of games with a key; a scan finds all
+	broken map[int64]bool     // players with a key that cannot be parsed
+	ignore func(finding) bool // reports what is not to be repaired now; nil: everything is
+	report SweepReport        // Checked is that of the last pass
 }
 
 // finding is a player to repair.
@@ -219,7 +219,8 @@ func (s *sweep) repair(ctx context.Context, found []finding) (again bool, err er
 			return false, err
 		}
 		for i, f := range some {
-			if (f.isForced() || s.broken[f.id]) && answers[i] != foundOrder { // the repair was only fenced
+			// Of push.lua any other answer means that the repair was only fenced.
+			if (f.isForced() || s.broken[f.id]) && answers[i] != foundOrder {
 				again = true
 				continue
 			}

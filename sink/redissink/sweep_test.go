@@ -429,8 +429,8 @@ func TestASweepRepairsAnySequenceOfFaults(t *testing.T) {
 }
 
 func TestCompareVersions(t *testing.T) {
-	at := func(seq int64, standing bool) schemas.PlayerSeq {
-		return schemas.PlayerSeq{Seq: seq, Standing: standing}
+	at := func(seq int64, hasRows bool) schemas.PlayerSeq {
+		return schemas.PlayerSeq{Seq: seq, HasRows: hasRows}
 	}
 	for _, c := range []struct {
 		name          string

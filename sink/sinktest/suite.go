@@ -533,7 +533,7 @@ func RequireState(t *testing.T, s Store, changes []schemas.Change) {
 		require.NoError(t, err)
 		for i, p := range seqs {
 			_, current := states[schemas.PlayerKey{Side: side, PlayerID: p.PlayerID}]
-			require.Equal(t, current, p.Standing, "%v %d", side, p.PlayerID)
+			require.Equal(t, current, p.HasRows, "%v %d", side, p.PlayerID)
 			require.Equal(t, p.Seq, snapshots[i].Seq)
 		}
 		all = append(all, snapshots...)
