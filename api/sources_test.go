@@ -181,7 +181,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.Equal(t, true, body["stale"])
 }
 
-// A failure and, after it, the answer to who was asked before: the server is asked again, and nobody takes
+// A failure and, after it, the answer to who was asked before: the server is asked again, and no caller takes
 // the silence of the gate for an answer.
 // guard: gate: an answer opens it
 func TestGateOpensWithAnAnswer(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// A record whose key, headers, message and value are escape sequences moves nobody's cursor.
+// A record whose key, headers, message and value are escape sequences moves no terminal's cursor.
 //
 // guard: terminal: dlq ls prints no escape sequence of a record
 func TestNothingOfADeadLetterIsObeyedByATerminal(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// A record's key, headers and text are somebody else's. A terminal obeys escape sequences in them: they can
-// move the cursor, change the title, or hide the lines above.
+// A record's key, headers and text come from another program. A terminal obeys escape sequences in them: they
+// can move the cursor, change the title, or hide the lines above.
 
 // Text returns a text in which a terminal obeys nothing but line ends and tabs. Other control characters are
 // written as in a Go string, \x1b. So are characters without a shape, as those that change the direction of
