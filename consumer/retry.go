@@ -46,7 +46,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// ticks yields once each interval, from this call on, until ctx ends. A tick that nothing waits for is dropped.
+// ticks yields once each interval, from this call on, until ctx ends. A late reader misses ticks.
 func ticks(ctx context.Context, interval time.Duration) iter.Seq[time.Time] {
 	tick := time.Tick(interval)
 	return func(yield func(time.Time) bool) {

@@ -11,8 +11,8 @@ import (
 
 // tally counts how many of a partition's latest records were rejected; BreakerLimits.judge reads it. It is
 // committed with the offset, as its metadata (tally.metadata writes it, parseTally reads it). So it is exact
-// after a crash: else a processor in a crash loop would start from zero each time, and each time send as many
-// dead letters as BreakerLimits.InARow allows. Lately is never changed in place, so copies of a tally share it.
+// after a crash. Else a processor in a crash loop would start from zero each time, and send as many dead
+// letters as BreakerLimits.InARow allows. Lately is never changed in place, so copies of a tally share it.
 type tally struct {
 	InARow int64    `json:"rejected_in_a_row"` // up to and with the latest record
 	Lately []minute `json:"lately,omitempty"`  // oldest first; only minutes in which records were processed

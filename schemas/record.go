@@ -25,8 +25,8 @@ type Cut struct {
 	SHA256 [32]byte
 }
 
-// DescribeWhole sets Cut from Value, which the caller is about to cut. It leaves the Cut of a value that is cut
-// already, because that one describes the whole.
+// DescribeWhole sets Cut from Value, which the caller is about to cut. It leaves the Cut of a value that is
+// cut already, because that one describes the whole.
 func (r *Record) DescribeWhole() {
 	if r.Cut == nil {
 		r.Cut = &Cut{Bytes: int64(len(r.Value)), SHA256: sha256.Sum256(r.Value)}

@@ -206,8 +206,8 @@ func (m *model) baseline(batter int64, venue, from string) (middle, variance flo
 }
 
 // estimate returns the bias of a venue over some of its days, its variance, and the number of swings. It
-// weights the batters by their inverse variance. baselines keeps middle and variance of each batter's baseline
-// for the next call of the same venue.
+// weights the batters by their inverse variance. baselines keeps middle and variance of each batter's
+// baseline for the next call of the same venue.
 func (m *model) estimate(
 	venue string, days []string, baselines map[int64][2]float64,
 ) (mph, variance float64, n int) {

@@ -219,7 +219,7 @@ func (s *sweep) repair(ctx context.Context, found []finding) (again bool, err er
 			return false, err
 		}
 		for i, f := range some {
-			// Of push.lua any other answer means that the repair was only fenced.
+			// Any other answer of push.lua means that the repair was only fenced.
 			if (f.isForced() || s.broken[f.id]) && answers[i] != foundOrder {
 				again = true
 				continue
