@@ -121,6 +121,16 @@ func manyTypes(t *testing.T, f Fixture) {
 		mustApply(t, s, BatchOf(c))
 		RequireState(t, s, append(slices.Clone(changes), few...))
 	}
+
+	// One game alone has more types than are named.
+	for i := range schemas.MaxPitchTypes + 2 {
+		c := w.Upsert(3000+i, 9)
+		c.Row.BatterID, c.Row.GamePK = schemas.Some(int64(2)), "g"
+		c.Row.PitcherID, c.Row.PitchType = c.Row.BatterID, schemas.Text(fmt.Sprint("type ", i))
+		few = append(few, c)
+	}
+	mustApply(t, s, BatchOf(few...))
+	RequireState(t, s, append(slices.Clone(changes), few...))
 }
 
 // applied returns how many of the changes are in the batch or before it.
