@@ -136,7 +136,8 @@ func (r *retry) run(ctx context.Context) (err error) {
 		}
 		batch = append(batch, *l)
 		held += len(l.Value)
-		if len(batch) < r.o.Batch && held < 16<<20 && r.left > 0 {
+		// Large records go one at a time, because the producer holds each several times.
+		if len(batch) < r.o.Batch && held < 1<<20 && r.left > 0 {
 			return true, nil
 		}
 		err := r.send(ctx, batch)

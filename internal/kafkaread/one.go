@@ -26,6 +26,8 @@ var ErrGone = errors.New("the record is not in the topic any more")
 const (
 	fetchBytes     = 1 << 20
 	maxAnswerBytes = 64 << 20
+	// oneFetchBytes bounds what is unpacked whole to find one record. Larger batches are read as streams.
+	oneFetchBytes = 4 << 20
 )
 
 // Reader reads single records by their coordinates. Several goroutines may use it. Two of them read at the
@@ -50,7 +52,7 @@ type fetchedBatch struct {
 // Bounds of a fetchedBatch that is kept.
 const (
 	keptRecords     = 20_000 // placeholders, of 400 bytes each
-	keptPackedBytes = 8 << 20
+	keptPackedBytes = 16 << 20
 )
 
 // has reports whether the record at an offset of a partition is in the batch, if there is one.
@@ -185,7 +187,7 @@ func fetchOne(
 	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 		return nil, errors.New("kafka: the answer to a fetch has no partition")
 	}
-	unpack := &unpacker{left: unpackedFetchBytes}
+	unpack := &unpacker{left: oneFetchBytes}
 	options := kgo.ProcessFetchPartitionOpts{
 		Topic: at.Topic, Partition: at.Partition, Offset: at.Offset, KeepControlRecords: true,
 	}

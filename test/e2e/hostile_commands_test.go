@@ -76,7 +76,7 @@ func measure(w *stack.Stack, args ...string) (m measured) {
 	w.T.Logf("%-40.40s status %d, %3d MiB, %v", strings.Join(args, " "), m.status, m.peak>>20,
 		time.Since(began).Round(100*time.Millisecond))
 	require.NoError(w.T, ctx.Err(), "%v\n%s", args, m.errs)
-	require.LessOrEqual(w.T, m.peak, int64(hostileLimit), "%v", args)
+	require.LessOrEqual(w.T, m.peak, int64(hostileLimit), "%v\n%s", args, m.errs)
 	return m
 }
 
