@@ -60,7 +60,7 @@ func (s *Sink) Beat(ctx context.Context, instance string, h schemas.Heartbeat) e
 				"key", k.heartbeat(), "field", other)
 		}
 		isOld := isBeat && h.At-old.At > schemas.TimeMS(beatKept.Milliseconds())
-		// guard: api: a heartbeat that moves is kept, whatever its clock | before[other] == old.At -> true
+		// guard: api: a heartbeat that moves is kept, whatever its clock | before[other] == old.At -> (before[other] == old.At || true)
 		if isForeign || isOld && before[other] == old.At {
 			if err := s.Rest(ctx, other); err != nil {
 				return err

@@ -226,7 +226,7 @@ func (k *Keeper) patrol(ctx context.Context) {
 		names, ok := k.sink.changes.take(ctx)
 		start := time.Now()
 		switch {
-		// guard: redis: changed keys are read at once | ok -> false
+		// guard: redis: changed keys are read at once | ok -> ok && false
 		case ok:
 			k.patrolled(ctx, start, func() (SweepReport, bool, error) {
 				return k.sink.PatrolChanges(ctx, k.src, names)
