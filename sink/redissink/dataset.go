@@ -322,8 +322,11 @@ func exceeds(text, limit string) bool {
 var errLostMidway = errors.New("redis: lost its data during the sweep")
 
 // raiseApplied ends a sweep: it moves applied up to the positions and records the data set as known. It
-// returns errLostMidway if Redis is no longer the data set that the sweep began with.
-func (s *Sink) raiseApplied(ctx context.Context, positions []schemas.Position, began known) error {
+// returns errLostMidway if Redis is no longer the data set that the sweep began with. scans is the number of
+// requests for a scan when the sweep began: a later request is still open.
+func (s *Sink) raiseApplied(
+	ctx context.Context, positions []schemas.Position, began known, scans int,
+) error {
 	var triples []any
 	for _, p := range positions {
 		triples = append(triples, positionField(p), 0, p.NextOffset)
@@ -339,6 +342,7 @@ func (s *Sink) raiseApplied(ctx context.Context, positions []schemas.Position, b
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known, s.doubt = began, false
+	// guard: redis: a scan that is requested during a sweep is done by the next one | s.known, s.scanned = began, scans -> s.known, s.scanned, scans = began, s.scanRequests, scans
+	s.known, s.scanned = began, scans
 	return nil
 }

@@ -88,7 +88,7 @@ func (w *redisTest) anew(t testing.TB) *redisTest {
 	t.Helper()
 	w.clear(t)
 	s := &Sink{
-		reader: w.Reader, doubt: true, known: known{applied: map[string]int64{}},
+		reader: w.Reader, scanRequests: 1, known: known{applied: map[string]int64{}},
 		changes: &changeFeed{r: w.Reader, missed: true},
 	}
 	truth := newTruth()

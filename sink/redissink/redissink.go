@@ -39,36 +39,42 @@ type Config struct {
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// maxSeq is the greatest sequence number that Lua, whose numbers are floating, still distinguishes from its
-// neighbours. Those of Postgres are microseconds since 1970, and reach it in the year 2255.
+// maxSeq is the greatest sequence number allowed: up to it every integer is exact in Lua, whose numbers are
+// floating. Those of Postgres are microseconds since 1970, and reach it in the year 2255.
 const maxSeq = 1 << 53
 
-// Sink writes to Redis. It is safe for use by several goroutines.
+// Sink writes to Redis. Several goroutines may use it, but only one at a time may call Patrol or
+// PatrolChanges, because they keep behind without a lock.
 type Sink struct {
 	reader *Reader
 
-	mu        sync.Mutex // guards the fields below
+	mu        sync.Mutex // guards the fields down to the blank line
 	inspected bool       // every server answered, and may be written to
 	warned    bool       // the log says that a server hides its eviction policy
-	// doubt makes the next sweep scan all keys. It is set when players may have been written without applied,
-	// because then applied no longer shows how much Redis holds.
-	doubt bool
+	// scanRequests counts the requests that a sweep scans all keys, and scanned those that a sweep has met. A
+	// request follows when players may have been written but applied was not moved, because then applied no
+	// longer shows how much Redis holds.
+	scanRequests, scanned int
+	// known is the data set as it was last seen complete.
 	known known
 	beats map[string]schemas.TimeMS // when each processor beat last, as of our own last heartbeat
 	leads bool                      // no other live processor has a smaller name
 
 	changes *changeFeed
-	behind  map[schemas.PlayerKey]string // players that the last Patrol found behind; its goroutine's
+	// behind are the players that the last patrol found behind, with the version that it saw. Only the goroutine
+	// that patrols uses it.
+	behind map[schemas.PlayerKey]string
 }
 
-// Open connects. An unavailable Redis is no error, nor is one that must not be written to, because the stream
-// goes on without it. Each write asks again. No error contains the password.
+// Open makes the sink and tries to connect. An unavailable Redis is no error, nor is one that must not be
+// written to, because the stream goes on without it, and the first write asks again. No error contains the
+// password.
 func Open(ctx context.Context, cfg Config) (*Sink, error) {
 	r, err := OpenReader(cfg)
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{reader: r, doubt: true, known: known{applied: map[string]int64{}}, leads: true,
+	s := &Sink{reader: r, scanRequests: 1, known: known{applied: map[string]int64{}}, leads: true,
 		changes: &changeFeed{r: r, missed: true}}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout+time.Second)
 	defer cancel()
@@ -89,9 +95,10 @@ func (s *Sink) Close() error {
 }
 
 // Push writes the snapshots of any number of players, each once, and then moves applied to the
-// positions. Snapshots may come in any order and any number of times. lost reports that Redis no longer holds
-// earlier writes: then applied was not moved, and the caller must Sweep. After an error any part of the
-// snapshots may have been written, but applied was not moved.
+// positions. Snapshots may come in any order and any number of times. lost reports that Redis lacks earlier
+// writes, or that a key of another type was replaced: then applied was not moved, and the caller must Sweep.
+// A gap between versions is not reported and does not stop applied. After an error any part of the snapshots
+// may have been written, but applied was not moved. Keeper has its own form of these steps: change both.
 func (s *Sink) Push(
 	ctx context.Context, snaps []schemas.Snapshot, positions []schemas.Position,
 ) (lost bool, err error) {
@@ -104,15 +111,20 @@ func (s *Sink) Push(
 
 // Sweep compares Redis with Postgres and repairs it. Afterwards Redis holds everything that Postgres held
 // when the sweep began, and applied says so. It fills an empty Redis too. Pushes may go on during the sweep,
-// and newer states that they write stay. ErrSweeping reports that another process sweeps.
+// and newer states that they write stay.
+//
+// Its errors are ErrSweeping if another process sweeps, errors of src (sourceError), a RefusedError, and
+// errLostMidway if Redis lost its data meanwhile; all others are those of Redis. After an error the report
+// counts what was done, and applied was not raised.
 func (s *Sink) Sweep(ctx context.Context, src Source) (SweepReport, error) {
 	return s.sweep(ctx, src, false)
 }
 
 // Patrol reads every player's keys and repairs those that no reader could parse, those of another type, and
 // versions that Postgres does not have. A player that is behind is repaired if the last Patrol saw the same
-// version, because else a push may be on its way. restored reports that applied was ahead of Postgres, so a
-// sweep is needed.
+// version, because else a push may be on its way. restored reports that applied was ahead of Postgres, or no
+// offset, and was corrected, so a sweep is needed. The caller makes sure that Redis may be written to, and
+// that one processor patrols, because Patrol takes no lock.
 func (s *Sink) Patrol(ctx context.Context, src Source) (rep SweepReport, restored bool, err error) {
 	s.changes.restart()
 	return s.patrol(ctx, src, func(sw *sweep) (ids map[int64]bool, err error) {
@@ -121,7 +133,8 @@ func (s *Sink) Patrol(ctx context.Context, src Source) (rep SweepReport, restore
 	})
 }
 
-// PatrolChanges does what Patrol does with the keys of these names only.
+// PatrolChanges does what Patrol does, for the players of these key names and for those that the last patrol
+// found behind.
 func (s *Sink) PatrolChanges(
 	ctx context.Context, src Source, names map[string]bool,
 ) (rep SweepReport, restored bool, err error) {
@@ -136,8 +149,8 @@ func (s *Sink) PatrolChanges(
 	})
 }
 
-// patrol sweeps each side. choose says which games a sweep looks at, and returns the players of whom it reads
-// all keys.
+// patrol sweeps each side. choose sets the games that a sweep looks at (and the players, if only some), and
+// returns the players of whom all keys are read.
 func (s *Sink) patrol(
 	ctx context.Context, src Source, choose func(*sweep) (map[int64]bool, error),
 ) (rep SweepReport, restored bool, err error) {
@@ -190,14 +203,15 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 	if began.epoch, err = s.nameEpoch(ctx); err != nil {
 		return rep, err
 	}
-	// The positions are read before the players, because then the sequence numbers include every change below
-	// them.
+	// The positions are read first. The players, read later, then contain every change up to them, so applied
+	// cannot claim too much.
 	positions, restored, err := s.lowerApplied(ctx, src)
 	if err != nil {
 		return rep, err
 	}
 	s.mu.Lock()
-	deep := all || restored || s.doubt || s.known.epoch != began.epoch
+	scans := s.scanRequests
+	deep := all || restored || scans > s.scanned || s.known.epoch != began.epoch
 	s.mu.Unlock()
 	for _, side := range schemas.Sides {
 		sw := sweep{r: s.reader, src: src, side: side, all: all, deep: deep}
@@ -207,7 +221,7 @@ func (s *Sink) sweep(ctx context.Context, src Source, all bool) (rep SweepReport
 			return rep, err
 		}
 	}
-	return rep, s.raiseApplied(ctx, positions, began)
+	return rep, s.raiseApplied(ctx, positions, began, scans)
 }
 
 // Audit compares every key of every player with Postgres, field by field, and finds keys that should not
@@ -229,20 +243,22 @@ func (s *Sink) isLeader() bool {
 	return s.leads
 }
 
-// requestScan makes the next sweep scan all keys.
+// requestScan makes the next sweep that begins scan all keys.
 func (s *Sink) requestScan() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.doubt = true
+	s.scanRequests++
 }
 
-// The answers of push.lua.
+// The answers of push.lua, from harmless to worst: pushSnapshots returns the greatest, and from foundLoss on
+// applied must not move.
 const (
 	foundOrder = 0
 	// foundGap: the stored state is older than the one that the snapshot follows on. Another processor's
 	// snapshot of this player may still be on its way; if it is not, a sweep repairs the gap. This snapshot
 	// itself was written.
-	foundGap  = 1
+	foundGap = 1
+	// foundLoss: a version that should be there is missing, or one is there that Postgres never had.
 	foundLoss = 2
 	// foundForeign: a key had another type and was removed. Other keys of the player may lack something.
 	foundForeign = 3

@@ -315,6 +315,25 @@ func TestAFlushDuringASweepIsNoticed(t *testing.T) {
 	})
 }
 
+// guard: redis: a scan that is requested during a sweep is done by the next one
+func TestAScanThatIsRequestedDuringASweepIsDone(t *testing.T) {
+	eachServer(t, func(t *testing.T, w *redisTest) {
+		w.push(t, w.truth.change(1, "a", 1))
+		w.sweep(t)
+		w.truth.beforeEach(func(method string) error {
+			if method == "PlayerSeqs" {
+				w.requestScan()
+			}
+			return nil
+		})
+		w.sweep(t)
+		w.truth.beforeEach(nil)
+		w.client.HSet(t.Context(), w.inGame(2, "never"), "pitches", 99) // only a scan of all keys finds it
+		w.sweep(t)
+		w.isWhole(t)
+	})
+}
+
 func TestSweepStopsAtErrorsOfTheSource(t *testing.T) {
 	eachServer(t, func(t *testing.T, w *redisTest) {
 		w.truth.change(1, "a", 1)
