@@ -197,7 +197,7 @@ func (w *deadTown) standing(t *testing.T) string {
 	t.Helper()
 	var text string
 	require.NoError(t, w.postgres.QueryRow(t.Context(), `SELECT
-		(SELECT md5(coalesce(string_agg(to_jsonb(p)::text, ',' ORDER BY pitch_id), '')) FROM (SELECT *, NULL AS build, NULL AS processed_at, NULL AS previous_batter_id, NULL AS previous_game_pk FROM pitch_registers) p)
+		(SELECT md5(coalesce(string_agg(to_jsonb(p)::text, ',' ORDER BY pitch_id), '')) FROM (SELECT *, NULL AS build, NULL AS processed_at, NULL AS previous_batter_id, NULL AS previous_pitcher_id, NULL AS previous_game_pk FROM pitch_registers) p)
 		|| (SELECT md5(coalesce(string_agg(to_jsonb(b)::text, ',' ORDER BY batter_id), '')) FROM (SELECT batter_id, pitches, swing_count, last_pitch FROM batter_stats) b)`).Scan(&text))
 	return text
 }

@@ -62,7 +62,7 @@ func (w *town) standing(t *testing.T, schema string) map[string][]string {
 	}
 	return map[string][]string{
 		"rows":         w.table(t, `SELECT `+columns(schemas.StoredColumns, "processed_at", "build")+` FROM `+schema+`.pitches ORDER BY pitch_id`),
-		"registers":    w.table(t, `SELECT to_jsonb(r) - 'processed_at' - 'build' - ARRAY['previous_batter_id', 'previous_game_pk', 'repeats', 'conflicts', 'gone_game_pk', 'gone_day', 'gone_venue'] FROM `+schema+`.pitch_registers r ORDER BY pitch_id`),
+		"registers":    w.table(t, `SELECT to_jsonb(r) - 'processed_at' - 'build' - ARRAY['previous_batter_id', 'previous_pitcher_id', 'previous_game_pk', 'repeats', 'conflicts', 'gone_game_pk', 'gone_day', 'gone_venue'] FROM `+schema+`.pitch_registers r ORDER BY pitch_id`),
 		"batters":      w.table(t, `SELECT batter_id, `+columns(schemas.StatsColumns)+` FROM `+schema+`.batter_stats ORDER BY 1`),
 		"batter games": w.table(t, `SELECT batter_id, game_pk, `+columns(schemas.StatsColumns)+` FROM `+schema+`.batter_game_stats ORDER BY 1, 2`),
 	}

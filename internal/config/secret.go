@@ -118,7 +118,8 @@ func HideIn(text string) string {
 		if strings.Contains(word, "user:password@") { // says how to write a URL
 			return word
 		}
-		return SecretURL{word}.String()
+		url := strings.TrimSuffix(word, ":") // an error goes on after what it quotes
+		return SecretURL{url}.String() + word[len(url):]
 	})
 	return secretValue.ReplaceAllString(text, "${1}"+hidden)
 }
