@@ -15,11 +15,17 @@ import (
 // refuses them. Only the message differs, because a person reads it, and dead letters are grouped by it. A
 // whole feed of them then shows as one line that says what to change at the producer.
 
-// foreignBytes says what a value that is no JSON from its first byte on is, if another program's mark is
-// there, and what to do. A message of its own gives such dead letters a group of their own. It runs for dead
-// letters only.
+// foreignBytes returns what a value is whose first byte is already no JSON, and what to do, if it has another
+// program's mark; else "". It runs for dead letters only.
 func foreignBytes(b []byte) string {
 	switch {
+	// Version 3, compression 0 (none) or 5 (zlib), 16 bytes of the schema's id.
+	case len(b) >= 18 && b[0] == 3 && (b[1] == 0 || b[1] == 5):
+		return "the value has the prefix of the AWS Glue schema registry: " +
+			"produce plain JSON, without the registry's serializer"
+	// guard: dead letters: UTF-16 is no schema registry's prefix | isUTF16(b) -> false
+	case isUTF16(b):
+		return "the value is UTF-16 text: produce UTF-8"
 	case len(b) >= 5 && b[0] == 0:
 		content := "its Avro or Protobuf"
 		if i := jsonscan.Blanks(b, 5); i < len(b) && b[i] == '{' {
@@ -28,9 +34,6 @@ func foreignBytes(b []byte) string {
 		return fmt.Sprintf("the value has a schema registry's prefix (magic byte 0, schema id %d), and then %s "+
 			"is not read: produce plain JSON, without the registry's serializer",
 			binary.BigEndian.Uint32(b[1:]), content)
-	case len(b) >= 18 && b[0] == 3 && (b[1] == 0 || b[1] == 5):
-		return "the value has the prefix of the AWS Glue schema registry: " +
-			"produce plain JSON, without the registry's serializer"
 	}
 	for magic, name := range map[string]string{
 		"\x1f\x8b": "compressed with gzip", "\x28\xb5\x2f\xfd": "compressed with zstd",
@@ -40,17 +43,23 @@ func foreignBytes(b []byte) string {
 			return "the value itself is " + name + ": send it plain, and let the producer compress (compression.type)"
 		}
 	}
-	switch {
-	case bytes.HasPrefix(b, []byte("Obj\x01")):
+	if bytes.HasPrefix(b, []byte("Obj\x01")) {
 		return "the value is an Avro file: produce plain JSON"
-	case len(b) >= 2 && ((b[0] == 0) != (b[1] == 0) || b[0]^b[1] == 1 && b[0]&b[1] == 0xfe):
-		return "the value is UTF-16 text: produce UTF-8"
 	}
 	return ""
 }
 
-// foreignJSON says what valid JSON that is no pitch is, if it has the form of another program, and what to
-// do.
+// isUTF16 reports whether b begins with the byte order mark of UTF-16, or with two characters of JSON in it.
+// A schema registry's prefix also begins with a zero byte, but not with a small schema id that looks like
+// that.
+func isUTF16(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("\xfe\xff")) || bytes.HasPrefix(b, []byte("\xff\xfe")) ||
+		len(b) >= 4 && b[0] == 0 && b[1] != 0 && b[2] == 0 && b[3] != 0 ||
+		len(b) >= 4 && b[0] != 0 && b[1] == 0 && b[2] != 0 && b[3] == 0
+}
+
+// foreignJSON returns what valid JSON that is no pitch is, and what to do, if it has a form that another
+// program writes; else "". b must be valid JSON that the decoder has accepted, so it is never empty.
 func foreignJSON(b []byte) string {
 	start := jsonscan.Blanks(b, 0)
 	switch b[start] {

@@ -20,6 +20,7 @@ func TestRecordsOfOtherProgramsSayWhatTheyAre(t *testing.T) {
 		"\x1f\x8b\x08\x00":                                               "malformed_json at byte 0: the value itself is compressed with gzip: send it plain",
 		"\x28\xb5\x2f\xfd":                                               "malformed_json at byte 0: the value itself is compressed with zstd: send it plain",
 		"Obj\x01avro":                                                    "malformed_json at byte 0: the value is an Avro file",
+		"\x00{\x00\"\x00a\x00\"":                                         "malformed_json at byte 0: the value is UTF-16 text",
 		"\xff\xfe{\x00":                                                  "malformed_json at byte 0: the value is UTF-16 text",
 		`{"schema":{"type":"struct"},"payload":` + pitch + `}`:           "not_a_pitch at summary_acts.pitch: the value is an envelope of Kafka Connect (schema and payload)",
 		`{"schema":null,"payload":` + pitch + `}`:                        "not_a_pitch at summary_acts.pitch: the value is an envelope of Kafka Connect (schema and payload)",
