@@ -23,8 +23,11 @@ type publisher struct {
 	encode Encoder
 }
 
-// send sends both and waits for the brokers; it returns the first failure. owned ends when the batch was
-// revoked: then the store is not asked any more, while records in flight still have until ctx ends.
+// send sends the dead letters and, if all were taken, the rows. It waits for the brokers and returns the
+// first failure, after which the caller must abort the transaction. ctx bounds the records in flight. owned
+// ends earlier, with the batch (a revoke, a shutdown): then the store is not asked any more, and send returns
+// an error. One send runs at a time, because it may lower cfg.DeadLetterMaxBytes without a lock: a commit
+// waits for the early produce first.
 func (p *publisher) send(
 	ctx, owned context.Context, client *kgo.Client, deadLetters []schemas.DeadLetter, rows []schemas.Published,
 ) error {
@@ -40,8 +43,9 @@ func (p *publisher) send(
 	}
 	err := cmp.Or(out.flush(ctx), failed.get())
 	if isTooLarge(err) && limit > leastDeadLetterBytes {
-		// The topic takes less than it said at the start. The next attempt sends smaller batches, and truncates
-		// what is larger.
+		// The broker refused a dead letter below the limit that the topic had when the processor started. The
+		// next attempt sends smaller batches, and truncates what is larger. cfg is the processor's, so the
+		// lower limit stays until it restarts.
 		// guard: bytes: a dead letter that its topic refuses is truncated
 		p.cfg.DeadLetterMaxBytes /= 2
 		p.cfg.Log.Warn("the dead-letter topic refuses a batch: dead letters above this limit are truncated now",
@@ -53,10 +57,12 @@ func (p *publisher) send(
 	return err
 }
 
-// leastDeadLetterBytes holds the headers of a dead letter. Its limit does not become smaller.
+// leastDeadLetterBytes is enough for the headers of a dead letter. A limit at or below it is not halved
+// again.
 const leastDeadLetterBytes = 4 << 10
 
-// deadLetter returns a dead letter that fits into its topic, truncated if necessary.
+// deadLetter returns the record of a dead letter, truncated until it fits into limit bytes. If only its
+// headers are left and it is still too large, it is returned all the same, and the broker refuses it.
 func (p *publisher) deadLetter(l schemas.DeadLetter, now time.Time, limit int) *kgo.Record {
 	r := p.encode.DeadLetter(l, now)
 	// guard: bytes: a dead letter too large for its topic is truncated | !fits(r, limit) -> false
@@ -66,7 +72,8 @@ func (p *publisher) deadLetter(l schemas.DeadLetter, now time.Time, limit int) *
 	return r
 }
 
-// fits reports whether the topic takes a record, packed if need be.
+// fits reports whether the record, or else its lz4 compression, is at most limit bytes. The producers of this
+// package compress with lz4.
 func fits(r *kgo.Record, limit int) bool {
 	if sizeOf(r) <= limit {
 		return true
@@ -82,7 +89,7 @@ func fits(r *kgo.Record, limit int) bool {
 	return cmp.Or(err, w.Close()) == nil
 }
 
-// budget is how many bytes may still be written.
+// budget is an io.Writer that keeps nothing, and fails once more than so many bytes were written.
 type budget int
 
 // Write implements io.Writer.
@@ -97,19 +104,23 @@ func isTooLarge(err error) bool {
 	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
 }
 
-// sendRows sends rows until the last record of each pitch in the topic is its current row. Two processors can
-// write one pitch, when it moved to another game or the feed named its batter, and the one that wrote first
-// may send last. So each compares its rows with the store after they are in the topic, and before its commit:
-// the later one sees everything.
+// sendRows sends rows, asks the store which of these pitches have changed since, and sends those, until none
+// has. Two processors can write one pitch, when it moved to another game or the feed named its batter, and
+// the one that wrote first may send last. It sees the other's write, because it asks the store only after its
+// own records are in the topic. So the question must stay after the flush, and before a commit if there is
+// one.
+//
+// onSent gets each record's failure, from the client's goroutine. sendRows returns only failures of the flush
+// and of the store, so the caller must check both.
 func (p *publisher) sendRows(
-	ctx, owned context.Context, client *kgo.Client, rows []schemas.Published, done func(*kgo.Record, error),
+	ctx, owned context.Context, client *kgo.Client, rows []schemas.Published, onSent func(*kgo.Record, error),
 ) error {
 	for len(rows) > 0 {
 		sent := 0
 		out := packer{client: client, limit: int(p.cfg.RowMaxBytes)}
 		for _, row := range rows {
 			if r := p.encode.Row(row); r != nil {
-				if err := out.send(ctx, r, done); err != nil {
+				if err := out.send(ctx, r, onSent); err != nil {
 					return err
 				}
 				sent++
@@ -119,7 +130,7 @@ func (p *publisher) sendRows(
 			return err
 		}
 		if sent == 0 {
-			return nil // no rows are published
+			return nil // nil for every row: this processor has no rows topic
 		}
 		var err error
 		rows, err = retry(owned, p.cfg, "postgres", func() ([]schemas.Published, error) {
@@ -140,12 +151,14 @@ func (p *publisher) sendRows(
 type packer struct {
 	client  *kgo.Client
 	limit   int // bytes
-	pending int // bytes since the last flush
+	pending int // bytes produced since the last flush, over all partitions; so no partition's batch is larger
 }
 
 // recordOverhead is what a record and its share of a batch cost beside key, value and headers, in bytes.
 const recordOverhead = 128
 
+// send queues r. It first waits for the records before it if they would not fit into one batch with it. Its
+// error is that of ctx; done gets r's failure.
 func (p *packer) send(ctx context.Context, r *kgo.Record, done func(*kgo.Record, error)) error {
 	size := sizeOf(r)
 	// guard: batches of dead letters fit into their topic
@@ -159,15 +172,16 @@ func (p *packer) send(ctx context.Context, r *kgo.Record, done func(*kgo.Record,
 	return nil
 }
 
-// sizeOf returns the bytes of a batch with one record, unpacked.
+// sizeOf returns an upper bound of a record's uncompressed bytes, with its share of the batch.
 func sizeOf(r *kgo.Record) int {
 	size := len(r.Key) + len(r.Value) + recordOverhead
 	for _, h := range r.Headers {
-		size += len(h.Key) + len(h.Value) + 8
+		size += len(h.Key) + len(h.Value) + 8 // 8: the two lengths of a header, at most
 	}
 	return size
 }
 
+// flush waits until every queued record was taken or refused.
 func (p *packer) flush(ctx context.Context) error {
 	p.pending = 0
 	return p.client.Flush(ctx)
@@ -179,6 +193,8 @@ type firstError struct {
 	err error // guarded by mu
 }
 
+// note is the promise of kgo.Client.Produce: it is called once for each record, without an error too, from
+// the client's goroutines.
 func (f *firstError) note(r *kgo.Record, err error) {
 	switch {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):

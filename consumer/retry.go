@@ -11,14 +11,16 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// retry calls f until it succeeds or ctx ends, with growing pauses: an error of a server is never the
-// record's fault. It returns at once only when the store came back older or the batch is too large, because
-// that does not pass.
+// retry calls f until it succeeds or ctx ends, with growing pauses, because an error of a server is never the
+// record's fault. f is called at least once, and must itself end with ctx. retry returns context.Cause of ctx
+// when ctx has ended. It returns schemas.ErrPositionBehind and errTooSlow at once, because trying again does
+// not help. condition is a name of Observer.Condition: each failure that is tried again makes it unmet, and
+// only a success makes it met again.
 func retry[T any](ctx context.Context, cfg *Config, condition string, f func() (T, error)) (T, error) {
 	v, err := backoff.Retry(ctx, func() (T, error) {
 		v, err := f()
 		if errors.Is(err, schemas.ErrPositionBehind) || errors.Is(err, errTooSlow) {
-			return v, backoff.Permanent(err)
+			return v, backoff.Permanent(err) // Retry unwraps it: it is no PermanentError, which ends the processor
 		}
 		return v, err
 	}, backoff.WithBackOff(newPauses(50*time.Millisecond, time.Second)), backoff.WithMaxElapsedTime(0),
@@ -27,8 +29,8 @@ func retry[T any](ctx context.Context, cfg *Config, condition string, f func() (
 			cfg.Log.Warn("attempt failed: trying again", "step", condition, "error", err, "after", wait)
 		}))
 	switch {
-	case err != nil:
-	case condition == "kafka":
+	case err != nil: // the condition stays as it was last reported
+	case condition == "kafka": // a success must not hide a failed produce that is still named
 		cfg.kafkaCondition(nil)
 	default:
 		cfg.Observer.Condition(condition, true, "")
@@ -36,7 +38,7 @@ func retry[T any](ctx context.Context, cfg *Config, condition string, f func() (
 	return v, err
 }
 
-// sleep returns after d, or when ctx ends.
+// sleep returns after d, or early when ctx ends: the caller checks ctx.
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -46,7 +48,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// ticks yields once each interval, from this call on, until ctx ends. A late reader misses ticks.
+// ticks yields once each interval, the first time one interval after this call, until ctx ends. One tick may
+// still come when ctx has ended. A late reader misses ticks.
 func ticks(ctx context.Context, interval time.Duration) iter.Seq[time.Time] {
 	tick := time.Tick(interval)
 	return func(yield func(time.Time) bool) {
@@ -63,7 +66,8 @@ func ticks(ctx context.Context, interval time.Duration) iter.Seq[time.Time] {
 	}
 }
 
-// newPauses returns growing pauses between attempts.
+// newPauses returns pauses that grow from about initial to about most, each varied at random by half. They
+// never stop. One goroutine uses them.
 func newPauses(initial, most time.Duration) *backoff.ExponentialBackOff {
 	p := backoff.NewExponentialBackOff()
 	p.InitialInterval, p.MaxInterval = initial, most

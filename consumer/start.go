@@ -19,8 +19,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// starter decides where newly assigned partitions are read from. The Kafka client calls it before it fetches
-// anything of them, in a goroutine of its own.
+// starter decides where newly assigned partitions are read from. startOffsets is the client's
+// AdjustFetchOffsetsFn: the client calls it in its own goroutine, before it fetches anything of them.
+// commitStart runs in that of session.run. The fields do not change once the session is made.
 type starter struct {
 	cfg        *Config
 	store      Store
@@ -30,8 +31,11 @@ type starter struct {
 	joined     chan struct{} // closed once partitions.client is set, because the client may ask before that
 }
 
-// startOffsets returns the smaller of the committed offset and the stored position of each partition; without
-// a committed offset the position; without either the first record. It waits for the store, because a
+// startOffsets returns where each partition is read from: the smaller of committed offset and stored
+// position. With one of them that one counts, and with neither the topic's first record. It changes fetched,
+// which is the client's own map, in place.
+//
+// It returns when the store has answered and every gap is accepted, or with an error when ctx ends. A
 // partition whose position is unknown must not be read.
 func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32]kgo.Offset) (
 	map[string]map[int32]kgo.Offset, error,
@@ -57,7 +61,7 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 		committed[id] = kgo.NewOffset().At(found[i].next)
 		mustWake = mustWake || found[i].isBehind() || found[i].accepted
 	}
-	s.partitions.assign(ids, found)
+	s.partitions.assign(ids, found) // from here on, the lock of partitions guards found
 	if mustWake {
 		s.wake()
 	}
@@ -65,8 +69,9 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 }
 
 // locate asks Kafka for the bounds of the partitions, and the store for its positions. It returns an error
-// for a gap that no person has accepted, and startOffsets asks again until one has. Errors of the servers are
-// retried here.
+// for a gap that no person has accepted, and startOffsets asks again until one has. Errors of Kafka, and of
+// reading positions, are retried here. An error of writing one is returned, and startOffsets retries all of
+// it.
 func (s *starter) locate(
 	ctx context.Context, ids []int32, committed map[int32]kgo.Offset,
 ) ([]*partition, error) {
@@ -109,7 +114,8 @@ func (s *starter) locate(
 	return found, s.checkGaps(ctx, found, stored, start, topic.bounds)
 }
 
-// readMetadata takes over what was committed with the offset of a partition.
+// readMetadata sets the tally and isOwnOffset from the metadata of the committed offset. It lowers the floor
+// if another core judged the records that are read again. It must come before knownDeadLetters.
 func (s *starter) readMetadata(p *partition, stored *schemas.Position, metadata string) {
 	// guard: the breaker's count outlives a crash
 	p.tally = parseTally(metadata)
@@ -128,12 +134,13 @@ func (s *starter) readMetadata(p *partition, stored *schemas.Position, metadata 
 		s.cfg.Log.Warn("the store came back older, and a build with another core has judged the records since: "+
 			"those that are rejected now get a dead letter, some of them a second one",
 			append(where, "core_version", features.CoreVersion)...)
-		p.floor = p.next
+		p.floor = p.next // no refill, which sends no dead letters: an ordinary batch reads them
 	}
 }
 
-// knownDeadLetters returns a stored position with the range of offsets whose dead letters are committed. It
-// ends at an offset that a processor has committed. Where a person has jumped ahead, another range begins.
+// knownDeadLetters returns a stored position with its range of offsets whose dead letters are committed. If a
+// processor committed the group's offset, the range grows up to it. If there is no range yet (below is 0), or
+// a person set the offset beyond its end, an empty range begins at next.
 func (p *partition) knownDeadLetters(stored schemas.Position) schemas.Position {
 	switch {
 	// guard: the offset that a person has set says nothing about dead letters | p.isOwnOffset && -> p.committed >= 0 &&
@@ -145,7 +152,7 @@ func (p *partition) knownDeadLetters(stored schemas.Position) schemas.Position {
 	return stored
 }
 
-// raiseDeadLetters stores the ranges of these positions.
+// raiseDeadLetters stores the ranges of these positions; a replay stores none.
 func (s *starter) raiseDeadLetters(ctx context.Context, at []schemas.Position) error {
 	if len(at) == 0 || s.replay != nil {
 		return nil
@@ -199,12 +206,15 @@ func place(committed, stored int64) *partition {
 	return &partition{next: min(committed, stored), stored: stored, floor: committed, committed: committed}
 }
 
-// checkGaps refuses to jump over records that the topic no longer holds, unless a person accepted that. Every
-// gap is named and remembered at once, because one that is not would close when the topic grows.
+// checkGaps returns an error that names every gap, so that no missing record is jumped over, unless a person
+// accepts gaps. It stores a gap beyond the topic's end in the position, because that one would seem closed
+// once the topic has grown. The other kinds are found again each time. start has the first offset that can be
+// read.
 func (s *starter) checkGaps(
 	ctx context.Context, found []*partition, stored, start []schemas.Position, bounds kafkaread.Spans,
 ) error {
-	// Without IDs, one partition that is shorter than its position shows that all are of another topic.
+	// A position without an ID that is beyond the end of its partition shows that the topic was created anew.
+	// Then all positions without an ID are of the former topic.
 	isShorter := false
 	for i, p := range found {
 		isShorter = isShorter || stored[i].TopicID == "" && p.next > bounds[stored[i].Partition].To
@@ -226,7 +236,8 @@ func (s *starter) checkGaps(
 			continue
 		} else {
 			gaps = append(gaps, where)
-			isOther := label.TopicID != "" && label.TopicID != p.topicID // the IDs show it as long as it is so
+			// Not stored with another ID: comparing the IDs finds it again.
+			isOther := label.TopicID != "" && label.TopicID != p.topicID
 			if !isOther && (p.next > end || isShorter) {
 				label.Gap = gap
 			}
@@ -264,7 +275,9 @@ func gapOf(p *partition, stored schemas.Position, first, end int64, isShorter bo
 	return ""
 }
 
-// accept goes on at the first record of the topic.
+// accept overwrites the stored position, and *p, so that reading goes on at the first record of the topic.
+// The group's offset still shows the gap until session.run has called commitStart. Where the topic is another
+// one, versions with offsets below FormerNextOffset may come from the former topic.
 func (s *starter) accept(
 	ctx context.Context, p *partition, position schemas.Position, first, end int64,
 ) error {
@@ -282,9 +295,9 @@ func (s *starter) accept(
 	return s.store.SetPosition(ctx, position)
 }
 
-// commitStart commits the start of each partition that has no offset yet, before the store moves. Otherwise a
-// crash after the first write would leave only the position, and the dead letters of that batch would be
-// lost.
+// commitStart commits the next offset of those of the reached partitions whose group offset is missing or
+// does not count, because a gap was accepted. The caller must call it before stores.write. Otherwise a crash
+// after the first write would leave only the position, and the dead letters of that batch would be lost.
 func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 	start := map[int32]kgo.EpochOffset{}
 	for _, r := range reached {

@@ -8,10 +8,14 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// errNoAnswer ends an attempt, because a dead connection may never report an error.
+// errNoAnswer is the cause with which the context of an attempt ends after storeTimeout, because a dead
+// connection may never report an error. context.Cause of the attempt returns it; the returned error is
+// another.
 var errNoAnswer = fmt.Errorf("the store did not answer within %v", storeTimeout)
 
-// stores writes to the store of record (Postgres), and then to the view (Redis).
+// stores writes to the store of record (Postgres), and then to the view (Redis). One goroutine calls write,
+// and another may call show meanwhile. Updates are shown in the order in which they were written, because
+// readable takes each reach for the newest.
 type stores struct {
 	cfg        *Config
 	store      Store
@@ -23,14 +27,15 @@ type stores struct {
 // viewUpdate is what one write to the store means to the view.
 type viewUpdate struct {
 	snapshots []schemas.Snapshot
-	moves     []schemas.PositionMove // one for each partition: how far the view is then known to be
-	reached   []reach                // one for each poll and partition: how far readers then see
-	mustSweep bool                   // the store may have held the batch, so the snapshots may be incomplete
+	moves     []schemas.PositionMove // one for each partition: applied moves to its Position
+	reached   []reach                // one for each poll and partition, for the metrics of lag and freshness
+	mustSweep bool                   // the store may have held the batch before, so snapshots may lack players
 }
 
-// write applies a plan to the store, and retries for as long as it takes. retried reports that an attempt
-// failed, which may nevertheless have taken effect. The batch must be dropped and read again after
-// errTooSlow, and after a permanent error as schemas.ErrPositionBehind. Any other error is that of ctx.
+// write applies a plan to the store, and retries for as long as it takes. retried reports, if err is nil,
+// that an earlier attempt failed, which may nevertheless have taken effect. After an error the caller must
+// assume that the batch may be stored. It must drop the batch and read it again after errTooSlow and after
+// schemas.ErrPositionBehind. Any other error is context.Cause of ctx.
 func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionMove) (
 	out schemas.Outcome, retried bool, err error,
 ) {
@@ -55,8 +60,9 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 		if !errors.Is(context.Cause(attempt), errNoAnswer) {
 			return out, err
 		}
+		// A batch of one record or none cannot shrink. It keeps its error, so that retry tries it again.
 		if canShrink := s.cfg.batchSize.shrink(plan.counts.Records); canShrink {
-			s.cfg.Observer.Condition("postgres", false, errNoAnswer.Error()) // retry reports only what it tries again
+			s.cfg.Observer.Condition("postgres", false, errNoAnswer.Error()) // retry reports no error that it returns
 			s.cfg.Log.Warn("the store did not answer in time: going on with smaller batches",
 				"records", plan.counts.Records, "next", s.cfg.batchSize.limit(), "timeout", storeTimeout)
 			err = errTooSlow
@@ -66,8 +72,8 @@ func (s *stores) write(ctx context.Context, plan Plan, moves []schemas.PositionM
 	return out, attempts > 1, err
 }
 
-// show gives the view what the store answered, and reports how far readers now see. Push cannot fail: while
-// the view is unavailable readers are served from the store, and a sweep repairs the view afterwards.
+// show pushes the snapshots to the view, and only then reports the offsets as readable. Push cannot fail:
+// while the view is unavailable readers are served from the store, and a sweep repairs the view afterwards.
 func (s *stores) show(ctx context.Context, update viewUpdate) {
 	s.push(ctx, update)
 	for _, r := range update.reached {

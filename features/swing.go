@@ -8,7 +8,8 @@ import (
 
 // This file computes the features of a swing (section 4 of the specification, features). Its input is the
 // track of the bat: the positions of its head and its handle, in feet, some 300 times a second. Tracks are
-// noisy and some are wrong, so each feature has limits within which a sample or a speed is believed.
+// noisy and some are wrong, so each feature has limits within which a sample or a speed is believed. A
+// changed limit or formula gives other rows for the same bytes: it needs a new CoreVersion.
 //
 //	head ●━━━0.5 ft━━━○━━━━━━━━━━━━━━━━━━━━━● handle
 //	              sweet spot
@@ -16,28 +17,29 @@ import (
 const (
 	// sweetSpotFT is how far the sweet spot lies from the head, toward the handle.
 	sweetSpotFT = 0.5
-	// minBatFT and maxBatFT bound the distance of head and handle. Outside of them the tracker has lost one end:
-	// it reports both at the same place, or one of them far off.
+	// minBatFT and maxBatFT bound the distance of head and handle. Outside of them the tracker has lost one
+	// end: it reports both at the same place, or one of them far off.
 	minBatFT = 1.5
 	maxBatFT = 4.0
-	// windowFrames is over how many frames a speed is measured: about 10 ms at 300 Hz, long enough to average
-	// out the noise of a frame, short enough to catch the peak.
+	// windowFrames is the length of a window, in steps from one sweet spot to the next. It is about 10 ms at
+	// 300 Hz, long enough to average out the noise of a frame, short enough to catch the peak.
 	windowFrames = 3
-	// minWindowS and maxWindowS bound the duration of a window. A longer one misses frames; in a shorter one a
-	// sample was inserted between two frames.
+	// minWindowS and maxWindowS bound the duration of a window. A longer one misses frames; in a shorter one
+	// a sample was inserted between two frames.
 	minWindowS = 0.008
 	maxWindowS = 0.015
 	// maxWindowFT bounds the distance within a window. Farther than that the sweet spot jumped.
 	maxWindowFT = 2.0
-	// mphPerFTPerS converts feet per second to miles per hour: 3600 / 5280.
+	// mphPerFTPerS converts feet per second to miles per hour: 3600 / 5280, rounded as docs/DATA.md has it.
+	// The exact quotient would change speeds that are stored.
 	mphPerFTPerS = 0.681818
 	// minHeads is how many samples must have a head for a swing to have an attack angle.
 	minHeads = 3
 	// minSpots is how many samples must have a sweet spot for a swing to have a bat speed.
 	minSpots = 10
 	// A speed is reliable if at least minWindows windows were accepted, at most the share maxRejected of all
-	// windows was rejected, and it is at most maxReliable mph. The first follows from minSpots and maxRejected
-	// as they are.
+	// windows was rejected, and it is at most maxReliable mph. minWindows matters only if minSpots or
+	// maxRejected change: 10 spots are 7 windows, of which at most 1 may be rejected.
 	minWindows  = 5
 	maxRejected = 0.2
 	maxReliable = 95
@@ -87,10 +89,11 @@ func (t *batTrack) isSwing() bool {
 
 // attackAngle returns the vertical angle of the head's path where the head moved fastest over the ground, in
 // degrees, upward positive. That is atan2(dz, hypot(dx, dy)) of the segment with the greatest hypot(dx,
-// dy)/dt. If several segments are equally fast, the first one counts.
+// dy)/dt. A segment runs from one sample with a head to the next. If several are equally fast, the first one
+// counts.
 //
 // samples must be sorted by time, each time once. The angle is missing with fewer than three heads, and if
-// the head never moved sideways. v observes the computation for Explain; the stream passes nil.
+// the head never moved horizontally. view observes the computation for Explain; the stream passes nil.
 func attackAngle(samples []batSample, view *AttackAngleView) (angleDeg schemas.Opt[float64]) {
 	heads, fastest := 0, 0.0
 	var last *batSample
@@ -125,8 +128,9 @@ type spot struct {
 }
 
 // batSpeed returns the greatest speed of the sweet spot over a window of three frames, in mph, and whether it
-// can be trusted. Windows run from each sample with a sweet spot to the third one after it. The speed is
-// missing, and questionable, with fewer than minSpots sweet spots or without an accepted window.
+// can be trusted. Windows run from each sample with a sweet spot to the third one after it. With fewer than
+// minSpots sweet spots, or without an accepted window, the speed is missing and the confidence questionable.
+// samples must be sorted by time, each time once. view is that of attackAngle.
 func batSpeed(
 	samples []batSample, view *BatSpeedView,
 ) (speedMPH schemas.Opt[float64], confidence schemas.Text) {
@@ -164,7 +168,8 @@ func batSpeed(
 	confidence = schemas.SpeedQuestionable
 	if spots >= minSpots && accepted > 0 {
 		speedMPH = schemas.Some(fastest)
-		// The share counts all windows, because a track with many bad windows is doubtful in its good ones too.
+		// The share counts all windows, because a track with many bad windows is doubtful in its good ones
+		// too.
 		few := float64(rejected)/float64(accepted+rejected) <= maxRejected
 		if accepted >= minWindows && few && fastest <= maxReliable {
 			confidence = schemas.SpeedReliable
@@ -185,6 +190,7 @@ func sweetSpot(s *batSample) (spot, bool) {
 	if !(minBatFT <= length && length <= maxBatFT) {
 		return spot{}, false
 	}
+	// float64 keeps a compiler from fusing product and sum: see length3.
 	return spot{
 		s.timeS,
 		s.head.x + float64(dx/length*sweetSpotFT),
@@ -203,14 +209,10 @@ func windowSpeed(from, to spot) (mph float64, ok bool) {
 	return ft / dt * mphPerFTPerS, true
 }
 
-// The conversions to float64, here and above, keep a compiler from fusing a product and a sum, because fused
-// operations round differently. So the same window and the same segment win on every machine. (The standard
-// library's arc tangent may still differ in the last bit.)
-
 // length3 returns the length of (x, y, z). If a square leaves the range of a double the result is +Inf or 0.
 // That lies on the same side of every limit here as the right length.
 //
-// The conversions to float64, here and above, keep a compiler from fusing a product and a sum, which rounds
+// The conversions to float64 in this file keep a compiler from fusing a product and a sum, which rounds
 // differently. On another processor, another window or segment could then be the fastest. The arc tangent of
 // the standard library may still differ in the last bit.
 func length3(x, y, z float64) float64 {

@@ -17,7 +17,9 @@ import (
 
 // Kafka holds the addresses of the brokers, the login, and the name of the consumer group.
 type Kafka struct {
-	Optional bool `kong:"-"` // no brokers are allowed; a command sets it before flags are parsed
+	// Optional is set, before flags are parsed, by a command that may run without brokers. Without brokers,
+	// Validate checks nothing else.
+	Optional bool `kong:"-"`
 
 	Brokers []string `name:"kafka-brokers" placeholder:"HOST:PORT" help:"Addresses of some brokers, from which all others are learned. Without a port: 9092. No default."`
 	Group   string   `name:"kafka-group" default:"pitchstream" help:"Consumer group: processors of one group share the partitions, and its offsets say what was processed. DANGER: a new name starts from the position in Postgres, else from the earliest record."`
@@ -34,13 +36,15 @@ type Kafka struct {
 	OAuth            OAuth  `embed:""`
 }
 
-// Validate checks that brokers, group and login are complete.
+// Validate returns the first error in the brokers' addresses, group, certificates and login. All checks run,
+// also the one that looks up the credentials of AWS.
 func (k Kafka) Validate() error {
 	if len(k.Brokers) == 0 && k.Optional {
 		return nil
 	}
 	const wantBrokers = "host:port,host:port,…"
 	good := !slices.ContainsFunc(k.Brokers, func(b string) bool { return !isHostPort(b) })
+	// SecretURL hides all before an @, which HideIn might not see as a login without a scheme.
 	list := any(strings.Join(k.Brokers, ","))
 	if text := fmt.Sprint(list); strings.Contains(text, "@") { // a login, which belongs into other settings
 		list = SecretURL{text}
@@ -152,8 +156,8 @@ func (c certificates) check(on bool, need string) error {
 	return nil
 }
 
-// config reads the files. Each client reads them again, so a restart is enough after a certificate was
-// renewed.
+// config reads the files, once, when the options are made: after a certificate was renewed, the process must
+// be restarted.
 func (c certificates) config() (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.ca != "" {

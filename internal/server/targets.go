@@ -14,14 +14,16 @@ import (
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
 
-// targets opens the stores of the target that readers see. The live target's readers stay open: they read the
-// pointer, and the players' names, which are kept in the live target only.
+// targets opens the stores of any target for the API. It keeps those of live open for the pointer, which says
+// the target that clients are served, and for the players' names, which only live has.
 type targets struct {
 	o     Options
-	live  *pgread.Reader
-	redis *redissink.Reader // of the live prefix, for the copy of the pointer
+	live  *pgread.Reader    // of the live target, until close
+	redis *redissink.Reader // of the live prefix, for the copy of the pointer, until close
 }
 
+// openTargets opens live's stores without connecting. The caller calls close after all stores that open
+// returned are closed.
 func openTargets(o Options) (*targets, error) {
 	live, err := pgread.Open(o.Postgres)
 	if err != nil {
@@ -42,6 +44,7 @@ func (s *targets) close() {
 
 func (s *targets) openRedis(prefix string) (*redissink.Reader, error) {
 	c := s.o.Redis
+	// A second, because a request falls back to Postgres when Redis does not answer.
 	c.Prefix, c.IOTimeout, c.Log = prefix, time.Second, s.o.Log
 	return redissink.OpenReader(c)
 }
@@ -50,27 +53,31 @@ func (s *targets) pointer(ctx context.Context) (schemas.Pointer, error) {
 	return pgbooks.New(s.live.DB()).Pointer(ctx, s.o.ServingSchema)
 }
 
-// open opens the stores of a target: the live one's where the options say, another one's where its
-// registration says.
-func (s *targets) open(t schemas.Target) (api.Live, api.Store, func(), error) {
+// open opens the stores of a target without connecting; an error is a wrong option. The live target's schema,
+// group and prefix come from the options, those of another from its registration t. The caller calls
+// closeStores once, when no request uses them any more, and before close, because Players reads live's store.
+func (s *targets) open(t schemas.Target) (
+	redis api.Live, store api.Store, closeStores func(), err error,
+) {
 	if t.Name == config.Live {
 		t.Schema, t.Group, t.Prefix = s.o.Postgres.Schema, s.o.Postgres.Group, s.o.Redis.Prefix
 	}
-	store, err := pgread.Open(pgread.Config{URL: s.o.Postgres.URL, Schema: t.Schema, Group: t.Group})
+	postgres, err := pgread.Open(pgread.Config{URL: s.o.Postgres.URL, Schema: t.Schema, Group: t.Group})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	redis, err := s.openRedis(t.Prefix)
+	reader, err := s.openRedis(t.Prefix)
 	if err != nil {
-		store.Close()
+		postgres.Close()
 		return nil, nil, nil, err
 	}
-	closeBoth := func() { _ = redis.Close(); store.Close() }
-	reports := &qualityCache{books: pgbooks.NewQuality(store.DB())}
-	return redis, targetStore{store, s.live, reports}, closeBoth, nil
+	closeStores = func() { _ = reader.Close(); postgres.Close() }
+	reports := &qualityCache{books: pgbooks.NewQuality(postgres.DB())}
+	return reader, targetStore{Store: postgres, live: s.live, reports: reports}, closeStores, nil
 }
 
-// targetStore reads a target, but the players' names from live, which alone has them.
+// targetStore is the Store of one target. It takes the players' names from live, which alone has them, and
+// adds Quality: the API finds it by asserting api.QualityStore. Other methods of a pgread.Reader are hidden.
 type targetStore struct {
 	api.Store
 	live    *pgread.Reader
@@ -92,7 +99,9 @@ func (s targetStore) Players(ctx context.Context, version string) ([]schemas.Pla
 type qualityCache struct {
 	books pgbooks.Quality
 
-	mu      sync.Mutex // held while a report is computed, so that one request at a time does it
+	// mu guards reports. It is also held while one is computed, so that one request at a time does it. Requests
+	// for kept reports wait too, for one statement timeout per waiting query at most.
+	mu      sync.Mutex
 	reports map[string]cachedReport
 }
 
@@ -107,7 +116,8 @@ const (
 	maxReports     = 100
 )
 
-// day returns the report of a day, "" for the newest.
+// day returns the report of a day (YYYY-MM-DD), "" for the newest that has facts. Callers share its slices
+// and must not change them. Errors are not kept.
 func (c *qualityCache) day(ctx context.Context, day string) (schemas.QualityReport, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

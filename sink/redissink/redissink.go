@@ -23,15 +23,15 @@ import (
 
 // Config holds the address of Redis and the prefix of all keys.
 type Config struct {
-	// URL is redis://user:password@host:6379/0, rediss:// for TLS, unix:///path/to/socket, or host:port alone.
-	// Several addresses, or one and a comma, are a Redis Cluster: redis://user:password@host:6379,host:6380.
-	// Special characters of the password must be percent-encoded.
+	// URL is redis://user:password@host:6379/0, rediss:// for TLS, unix:///path/to/socket, or host:port
+	// alone. Several addresses, or one and a comma, are a Redis Cluster:
+	// redis://user:password@host:6379,host:6380. Special characters of the password must be percent-encoded.
 	URL string
 	// TLS holds the authorities and the client certificate for a rediss:// URL. If nil, the system's
 	// authorities count, and no certificate is sent.
 	TLS *tls.Config
-	// Prefix of every key; "" is "ps:live:". It must not contain a brace, because braces decide which keys of a
-	// cluster share a node.
+	// Prefix of every key; "" is "ps:live:". It must not contain a brace, because braces decide which keys of
+	// a cluster share a node.
 	Prefix    string
 	IOTimeout time.Duration // for the answers to one pipeline, if the context does not end before; 0: 5 s
 	Log       *slog.Logger  // nil: none
@@ -61,8 +61,8 @@ type Sink struct {
 	leads bool                      // no other live processor has a smaller name
 
 	changes *changeFeed
-	// behind are the players that the last patrol found behind, with the version that it saw. Only the goroutine
-	// that patrols uses it.
+	// behind are the players that the last patrol found behind, with the version that it saw. Only the
+	// goroutine that patrols uses it.
 	behind map[schemas.PlayerKey]string
 }
 
