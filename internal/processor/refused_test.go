@@ -56,7 +56,9 @@ func TestRunWaitsWhilePostgresRefusesWritesAndSaysWhy(t *testing.T) {
 
 	var log lockedBuffer
 	o.Log = slog.New(slog.NewTextHandler(&log, nil))
-	go func() { _ = Run(t.Context(), o) }()
+	ended := make(chan error, 1)
+	go func() { ended <- Run(t.Context(), o) }()
+	t.Cleanup(func() { <-ended }) // before Kafka ends, which the last commit waits for
 	says := func(wantStatus int, text string) {
 		t.Helper()
 		var body string
