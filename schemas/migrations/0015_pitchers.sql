@@ -7,7 +7,7 @@ COMMENT ON COLUMN pitch_registers.previous_pitcher_id IS 'The pitcher for whom t
 -- A pitcher's game is found with one range of one index, and his newest pitches with one of another.
 CREATE INDEX pitch_registers_pitcher_game ON pitch_registers ((coalesce(identified_pitcher_id, measured_pitcher_id)), (coalesce(game_pk, '')))
     WHERE standing AND coalesce(identified_pitcher_id, measured_pitcher_id) IS NOT NULL;
-CREATE INDEX IF NOT EXISTS pitch_registers_pitcher_time ON pitch_registers ((coalesce(identified_pitcher_id, measured_pitcher_id)), event_time)
+CREATE INDEX pitch_registers_pitcher_time ON pitch_registers ((coalesce(identified_pitcher_id, measured_pitcher_id)), event_time)
     WHERE standing AND coalesce(identified_pitcher_id, measured_pitcher_id) IS NOT NULL;
 
 CREATE TABLE pitcher_game_totals (

@@ -78,7 +78,7 @@ func TestAMigrationComputesThePitchersOfStoredRows(t *testing.T) {
 	_, err = raw(t, s).Exec(t.Context(), `
 		DROP VIEW pitcher_stats, pitcher_game_stats;
 		DROP TABLE pitcher_totals, pitcher_game_totals;
-		DROP INDEX pitch_registers_pitcher_game;
+		DROP INDEX pitch_registers_pitcher_game, pitch_registers_pitcher_time;
 		ALTER TABLE pitch_registers DROP COLUMN previous_pitcher_id;
 		DELETE FROM schema_migrations WHERE version = 15`)
 	require.NoError(t, err)
