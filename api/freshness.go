@@ -20,7 +20,7 @@ type Freshness struct {
 type Condition struct {
 	Source string             `json:"source" enum:"redis,postgres,memory" doc:"Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read"`
 	Stale  bool               `json:"stale" doc:"Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory"`
-	LagMS  schemas.Opt[int64] `json:"lag_ms" doc:"Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells"`
+	LagMS  schemas.Opt[int64] `json:"lag_ms" doc:"Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it"`
 	AgeMS  int64              `json:"age_ms" doc:"How long ago this was read, in ms: 0, but from memory"`
 }
 

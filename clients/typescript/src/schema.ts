@@ -624,7 +624,7 @@ export interface components {
             ideal_attack_angle_rate_pct: number | null;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             last_pitch: components["schemas"]["LastPitch"];
@@ -733,7 +733,7 @@ export interface components {
             batters: components["schemas"]["Batter"][];
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description The ids of whom no pitch stands; where source is memory, also those who are not remembered */
@@ -919,7 +919,7 @@ export interface components {
             as_of: string | null;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description To be given as cursor, with the same filters, for the next page; not there on the last one */
@@ -963,7 +963,7 @@ export interface components {
             game_pk: string;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /**
@@ -1156,7 +1156,7 @@ export interface components {
             game_pk: string;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description The newest first */
@@ -1214,7 +1214,7 @@ export interface components {
             games: components["schemas"]["GameSummary"][];
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /**
@@ -1415,7 +1415,7 @@ export interface components {
             as_of: string | null;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description The greatest value first; of equal ones the lower id */
@@ -1614,7 +1614,7 @@ export interface components {
             batter_id: number;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description His name; not there where it is not known */
@@ -1818,7 +1818,7 @@ export interface components {
             issues: string[];
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /**
@@ -2433,7 +2433,7 @@ export interface components {
             hard_hit_count: number;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             last_pitch: components["schemas"]["LastPitch"];
@@ -2598,7 +2598,7 @@ export interface components {
             games: components["schemas"]["PitcherGame"][];
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description His name; not there where it is not known */
@@ -2732,7 +2732,7 @@ export interface components {
             as_of: string | null;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description The greatest value first; of equal ones the lower id */
@@ -2770,7 +2770,7 @@ export interface components {
             as_of: string | null;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good */
@@ -2808,7 +2808,7 @@ export interface components {
             as_of: string | null;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description The ids of whom no pitch stands; where source is memory, also those who are not remembered */
@@ -2846,7 +2846,7 @@ export interface components {
             batter_id: number;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /** @description To be given as cursor for the next page; not there on the last one. It says nothing else, and stays good */
@@ -2934,7 +2934,7 @@ export interface components {
             games: number;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /**
@@ -3062,12 +3062,12 @@ export interface components {
             bytes_per_s: number;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /**
              * Format: int64
-             * @description Records that wait; null where nobody tells
+             * @description Records that wait; null where no processor reports it
              */
             lag_records: number | null;
             /** @description Records that no row could be made of */
@@ -3154,12 +3154,12 @@ export interface components {
         StreamPartition: {
             /**
              * Format: int64
-             * @description Age of the oldest that waits, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest that waits, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /**
              * Format: int64
-             * @description Records that wait; null where nobody tells
+             * @description Records that wait; null where no processor reports it
              */
             lag_records: number | null;
             /**
@@ -3272,7 +3272,7 @@ export interface components {
             is_whiff: boolean;
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /**
@@ -3404,7 +3404,7 @@ export interface components {
             batters: components["schemas"]["BatterSwings"][];
             /**
              * Format: int64
-             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where nobody tells
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
              */
             lag_ms: number | null;
             /**
