@@ -85,6 +85,10 @@ try {
     await page.getByText("No game yet.").waitFor();
     await go("#/batters");
     await page.getByText("No batter yet.").waitFor();
+    await go("#/pitchers");
+    await page.getByText("No pitcher yet.").waitFor();
+    await go("#/pitchers/7");
+    await page.getByText("There is no pitch of this pitcher.").waitFor();
     await go("#/stream");
     await page.locator(".glance .word", { hasText: "Down" }).waitFor();
     must(await page.locator('[data-tile="letters"] dd').first().innerText() === "–", "it counts dead letters that nobody counts");
@@ -121,7 +125,7 @@ try {
       order.push(label);
       if (link) break;
     }
-    must(order.slice(0, 7).join() === "Skip to the numbers,pitchstream,Games,Batters,Stream,Quality,Dark colours", `the order is ${order}`);
+    must(order.slice(0, 8).join() === "Skip to the numbers,pitchstream,Games,Batters,Pitchers,Stream,Quality,Dark colours", `the order is ${order}`);
     await page.keyboard.press("Enter");
     await page.locator(".pitches tbody tr").first().waitFor();
     must(await page.evaluate(() => document.activeElement.id === "main"), "the focus is not at the new view");
@@ -224,6 +228,30 @@ try {
     must(await cells.count() > 5, "no rows");
   });
 
+  await step("a pitcher's page shows what the API answers, and changes with it", async () => {
+    await go("#/pitchers");
+    await page.locator(".pitchers tbody a").first().click();
+    await page.locator(".pitcher .moves .dots .big").first().waitFor({ state: "attached" });
+    const id = (await page.evaluate(() => location.hash)).match(/\d+$/)[0];
+    const api = () => page.evaluate(async id => (await fetch(`v1/pitchers/${id}`)).json(), id);
+    const want = await api(), of = await page.evaluate(async id => (await (await fetch(`v1/pitchers/${id}/games`)).json()).games[0], id);
+    for (const [type, t] of Object.entries(want.by_pitch_type)) {
+      const [, pitches, , mean, most, spin, , rise] = await page.locator(`.types tr[data-type="${type}"]`).locator("th, td").allTextContents();
+      const shown = (v, digits) => v == null ? "–" : Math.abs(v).toFixed(digits);
+      const same = [[pitches, t.pitches, 0], [mean, t.avg_pitch_speed_mph, 1], [spin, t.avg_spin_rate_rpm, 0], [rise, t.avg_induced_vertical_break_in, 1]];
+      for (const [words, v, digits] of same) must(words.replaceAll(/[,−]/g, "") === shown(v, digits), `${type} shows ${words}, and is ${v}`);
+      must(most === "–" || Number(most) === t.max_pitch_speed_mph, `${type}: at most ${most}`);
+    }
+    const changes = Object.values(of.by_pitch_type).map(t => t.release_speed_change_mph).filter(v => v != null).map(v => `${v > 0 ? "+" : v < 0 ? "\u2212" : ""}${Math.abs(v).toFixed(1)}`);
+    const seen = (await page.locator(".course tbody td:last-child").allTextContents()).filter(words => words !== "–");
+    must(seen.toSorted().join() === changes.toSorted().join(), `the changes of speed are ${seen}, and should be ${changes}`);
+    const drawn = await page.locator(".course .dots circle").count(), before = await page.locator('.totals [data-figure="pitches"] .value').innerText();
+    await park("play", 8);
+    await page.waitForFunction(before => document.querySelector('.totals [data-figure="pitches"] .value').textContent !== before, before);
+    await park("pause");
+    return `${Object.keys(want.by_pitch_type).length} types, ${drawn} speeds of a game, changes ${seen}`;
+  });
+
   await step("quality shows what the API answers", async () => {
     await go("#/quality");
     const table = name => page.getByRole("region", { name, includeHidden: true }), row = (name, f) => table(name).locator(`tr[data-figure="${f.check}/${f.venue}/${f.item}"]`);
@@ -250,12 +278,13 @@ try {
 
   const ready = {
     games: ["#/games", "tr[data-game]"], game: ["", ".swing[data-drawn]"], batters: ["#/batters", ".batters-grid .spark .last:not([visibility])"],
-    batter: ["", ".swing[data-drawn]"], stream: ["#/stream", ".newest-dead-letters tbody tr"], wall: ["#/wall", ".swing[data-drawn]"],
+    batter: ["", ".swing[data-drawn]"], pitchers: ["#/pitchers", ".arsenal"], pitcher: ["", ".moves .dots .big"], stream: ["#/stream", ".newest-dead-letters tbody tr"], wall: ["#/wall", ".swing[data-drawn]"],
     letters: ["#/letters", "tbody a"], letter: ["", "pre mark"], quality: ["#/quality", "tbody tr"],
   };
   await step("all views, and what axe says of them", async () => {
     ready.game[0] = await page.evaluate(async () => `#/games/${(await (await fetch("v1/games")).json()).games[0].game_pk}`);
     ready.batter[0] = await page.evaluate(async () => `#/batters/${(await (await fetch("v1/leaders?stat=swing_count&limit=1")).json()).leaders[0].batter_id}`);
+    ready.pitcher[0] = await page.evaluate(async () => `#/pitchers/${(await (await fetch("v1/leaders/pitchers?stat=pitches&limit=1")).json()).leaders[0].pitcher_id}`);
     const letter = await page.evaluate(async () => (await (await fetch("v1/letters")).json()).groups[0].example);
     ready.letter[0] = `#/letters/${letter.partition}/${letter.offset}`;
     const looks = { light: {}, dark: {}, phone: { viewport: { width: 390, height: 844 }, colorScheme: "light" }, wide: { viewport: { width: 1920, height: 1080 }, colorScheme: "dark" } };

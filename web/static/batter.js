@@ -1,17 +1,17 @@
 // One batter: statistics over all games, swings, and pitches page by page.
 
-import { attr, flash, h, list, loading, note, panel, share, text } from "./dom.js";
+import { h, loading, note, panel, share, text } from "./dom.js";
 import { scatter, spark, swingAxes } from "./chart.js";
-import { measured, missing, number, outcome, spaced, time, version } from "./format.js";
-import { doubtful } from "./game.js";
+import { measured, number, outcome, player, spaced, time, typeName } from "./format.js";
 import { follow, get } from "./net.js";
+import { gameLink, history, kinds, playerLink, readingsOf } from "./player.js";
 import { swingPanel } from "./swing.js";
 import { table } from "./table.js";
 import { sprayChart, zonePlot } from "./zone.js";
 
 const figures = [
   ["pitches", "Pitches", "", 0], ["swing_count", "Swings", "", 0], ["whiff_rate_pct", "Whiff", "%", 1], ["contact_count", "Contact", "", 0],
-  ["max_exit_velocity_mph", "Max exit velocity", "mph", 1], ["avg_exit_velocity_mph", "Mean exit velocity", "mph", 1], ["hard_hit_count", "Hard hit, ≥ 95 mph", "", 0],
+  ["max_exit_velocity_mph", "Max exit velocity", "mph", measured], ["avg_exit_velocity_mph", "Mean exit velocity", "mph", 1], ["hard_hit_count", "Hard hit, ≥ 95 mph", "", 0],
   ["max_bat_speed_mph", "Max bat speed", "mph", 1], ["avg_bat_speed_mph", "Mean bat speed", "mph", 1], ["avg_attack_angle_deg", "Mean attack angle", "deg", 1],
 ];
 
@@ -22,6 +22,9 @@ const decisions = [
   ["squared_up_rate_pct", "Squared up, of swings", "%", 1], ["squared_up_contact_rate_pct", "Squared up, of contact", "%", 1], ["blast_rate_pct", "Blasts", "%", 1],
   ["barrel_rate_pct", "Barrels, of batted balls", "%", 1], ["sweet_spot_rate_pct", "Sweet spot, 8–32°", "%", 1],
 ];
+
+const columns = [kinds.result, kinds.batSpeed, kinds.attackAngle, kinds.exit, kinds.launch, ["Pitch", "", "", r => spaced(r.pitch_type)], kinds.speed,
+  ["Pitcher", "", "", r => player(r.pitcher_name, r.pitcher_id, "unknown pitcher"), (cell, r) => playerLink(cell, "pitchers", r.pitcher_id, r.pitcher_name)], ["Game", "", "", r => r.game_pk, (cell, r) => gameLink(cell, r.game_pk)]];
 
 /** batter is the view of "#/batters/ID". */
 export function batter(root, [id], signal) {
@@ -40,7 +43,7 @@ export function batter(root, [id], signal) {
   const pick = key => { pinned = key; choose(); };
   const cloud = scatter(...swingAxes, { pick: p => pick(p.key) }), trend = spark({ min: 20, max: 100, points: 20, width: 400, height: 64 });
   const range = h("p", { class: "fine" }, "\u00a0");
-  const past = history(id, signal, found => { rows = found; choose(); }, pick);
+  const past = history(`v1/batters/${id}/pitches`, columns, signal, found => { rows = found; choose(); }, pick, r => r.is_swing);
   const body = h("div", { class: "batter-grid" }, totals.node, choices.node, swing.node,
     panel("Bat speed and attack angle", { class: "cloud" }, cloud.node, h("p", { class: "fine" }, "Each of his last swings. Hollow: a questionable speed, or a suspected swing."),
       h("h3", {}, "Bat speed of the last 50 swings"), trend.node, range),
@@ -86,24 +89,9 @@ function show(cloud, trend, range, swings) {
   trend.show(speeds, words);
 }
 
-/** readingsOf is a panel of single numbers of a batter; a changed one is tinted for a moment. */
-function readingsOf(title, area, figures) {
-  const places = figures.map(([key, label, unit, decimals]) => ({ key, decimals, value: h("span", { class: "value" }, missing), label, unit }));
-  const node = panel(title, { class: area }, h("dl", { class: "readings" }, ...places.map(p =>
-    h("div", { "data-figure": p.key }, h("dt", {}, p.label), h("dd", {}, p.value, p.unit ? h("span", { class: "unit" }, ` ${p.unit}`) : null)))));
-  let before = null;
-  return {
-    node,
-    show(b) {
-      for (const p of places) if (text(p.value, p.key === "max_exit_velocity_mph" ? measured(b[p.key]) : number(b[p.key], p.decimals)) && before) flash(p.value);
-      before = b;
-    },
-  };
-}
-
 function typeTable() {
   const grid = table([
-    { key: "type", label: "Pitch", words: true, head: true, rising: true, value: t => t.type === "unknown" ? "Unknown" : spaced(t.type) },
+    { key: "type", label: "Pitch", words: true, head: true, rising: true, value: t => typeName(t.type) },
     { key: "pitches", label: "Pitches", value: t => t.pitches }, { key: "swings", label: "Swings", value: t => t.swings },
     { key: "whiffs", label: "Whiffs", value: t => t.whiffs },
     { key: "rate", label: "Whiff", unit: "%", value: t => rateOf(t), show: (cell, t) => share(cell, rateOf(t), t.swings) },
@@ -112,62 +100,3 @@ function typeTable() {
 }
 
 const rateOf = t => t.swings ? 100 * t.whiffs / t.swings : null;
-
-const cells = [
-  ["Time", ""], ["Result", ""], ["Bat speed", "mph", "num"], ["Attack angle", "deg", "num"], ["Exit velocity", "mph", "num"],
-  ["Launch angle", "deg", "num"], ["Pitch", ""], ["Pitch speed", "mph", "num"], ["Game", ""],
-];
-
-/** history is the list of the pitches: the first page is live, a button adds the others. */
-function history(id, signal, changed, pick) {
-  const body = h("tbody"), more = h("button", { type: "button", onclick: () => older() }, "Older pitches");
-  const node = panel("Pitches", { class: "history" }, h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "His pitches, the newest first" },
-    h("table", {}, h("caption", { class: "sr" }, "His pitches, the newest first"), h("thead", {}, h("tr", {}, ...cells.map(([label, unit, kind]) =>
-      h("th", { scope: "col", class: kind }, h("span", { class: "label" }, label), unit ? h("span", { class: "unit" }, ` ${unit}`) : null)))), body)), more);
-  let rows = [], cursor = null, busy = false, again = false;
-  const make = () => Object.assign(h("tr", {}, h("th", { scope: "row" }, h("button", { type: "button", class: "pick" })), ...cells.slice(1).map(([, , kind]) => h("td", { class: kind }))), {});
-  const draw = () => {
-    attr(more, "hidden", !cursor);
-    list(body, rows, r => r.pitch_id, make, (tr, r) => line(tr, r, pick));
-    changed(rows);
-  };
-  const read = async () => {
-    if (busy) { again = true; return; }
-    busy = true;
-    try {
-      const page = await get(`v1/batters/${id}/pitches?limit=50`, signal), oldest = page.pitches.at(-1)?.event_time ?? "", ids = new Set(page.pitches.map(r => r.pitch_id));
-      const kept = rows.filter(r => !ids.has(r.pitch_id) && r.event_time < oldest);
-      if (!kept.length) cursor = page.next_cursor ?? null;
-      rows = [...page.pitches, ...kept];
-      draw();
-    } catch { /* keep the listed pitches; the next state reads again */ } finally { busy = false; }
-    if (again && !signal.aborted) { again = false; read(); }
-  };
-  const older = async () => {
-    attr(more, "disabled", true);
-    try {
-      const page = await get(`v1/batters/${id}/pitches?limit=50&cursor=${encodeURIComponent(cursor)}`, signal), ids = new Set(rows.map(r => r.pitch_id));
-      rows = [...rows, ...page.pitches.filter(r => !ids.has(r.pitch_id))];
-      cursor = page.next_cursor ?? null;
-      draw();
-    } catch { /* the button remains, for another try */ } finally { attr(more, "disabled", null); }
-  };
-  return { node, read };
-}
-
-function line(tr, r, pick) {
-  const corrected = tr.version && tr.version !== version(r), button = tr.cells[0].firstChild;
-  tr.version = version(r);
-  attr(tr, "data-pitch", r.pitch_id);
-  attr(button, "disabled", !r.is_swing);
-  button.onclick = () => pick(r.pitch_id);
-  text(button, time(r.event_time));
-  [r.revision > 0 ? `${outcome(r)} (corrected)` : outcome(r),
-    doubtful(number(r.bat_speed_mph, 1), r.bat_speed_mph != null && r.speed_confidence === "questionable"),
-    doubtful(number(r.attack_angle_deg, 1), r.attack_angle_deg != null && r.swing_confidence === "suspected"),
-    measured(r.exit_velocity_mph), number(r.launch_angle_deg, 1), spaced(r.pitch_type), measured(r.pitch_speed_mph),
-    r.game_pk ?? missing].forEach((value, i) => {
-    if (text(tr.cells[i + 1], value) && corrected) flash(tr.cells[i + 1]);
-    attr(tr.cells[i + 1], "data-missing", value === missing);
-  });
-}

@@ -3,8 +3,8 @@
 import { command, h, loading, note, panel, share, text } from "./dom.js";
 import { meanAxes, scatter, spark } from "./chart.js";
 import { counted, measured, number, player } from "./format.js";
-import { batterLink } from "./game.js";
 import { get, poll } from "./net.js";
+import { playerLink } from "./player.js";
 import { table } from "./table.js";
 
 const most = 100; // batters in one answer
@@ -66,7 +66,7 @@ function showCloud(cloud, rows) {
 }
 
 function named(cell, b) {
-  batterLink(cell, b);
+  playerLink(cell, "batters", b.batter_id, b.name);
   if (cell.childNodes.length < 2) cell.append(h("span", { class: "team" }));
   text(cell.lastChild, b.team ?? "");
 }

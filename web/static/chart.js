@@ -27,9 +27,9 @@ export function spark({ min, max, points = 20, height = 24, width = 96 }) {
 }
 
 /**
- * scatter draws points {key, x, y, label, faint, href} over two axes {label, unit, min, max, step}. The label of the
- * point under the pointer is shown below the chart; with named, those at the edges of the cloud have theirs beside them.
- * Returns {node, show(points, words)}.
+ * scatter draws points {key, x, y, label, faint, kind (a class), big} over two axes {label, unit or none, min, max, step}. The label
+ * of the point under the pointer is shown below the chart. Big ones have theirs beside them; with named, also those at the
+ * edges of the cloud. Returns {node, show(points, words, current)}.
  */
 export function scatter(xFirst, yFirst, { pick, named } = {}) {
   const xAxis = { ...xFirst }, yAxis = { ...yFirst };
@@ -44,14 +44,14 @@ export function scatter(xFirst, yFirst, { pick, named } = {}) {
   const draw = () => {
     if (!state.width) return;
     attr(svg, "aria-label", state.words);
-    list(dots, state.points, p => p.key, () => s("circle", { r: 4.5 }), (dot, p) => {
+    list(dots, state.points, p => p.key, p => s("circle", { r: p.big ? 8 : 4.5 }), (dot, p) => {
       attr(dot, "cx", px(p.x).toFixed(1));
       attr(dot, "cy", py(p.y).toFixed(1));
-      attr(dot, "class", [p.faint ? "faint" : "", p.key === state.near?.key ? "near" : ""].join(" ").trim() || null);
+      attr(dot, "class", [p.kind, p.faint && "faint", p.big && "big", (p.key === state.near?.key || p.key === state.current) && "near"].filter(Boolean).join(" ") || null);
     });
-    list(names, named ? outermost(state.points) : [], p => p.key, () => s("text"), (word, p) => {
+    list(names, named ? outermost(state.points) : state.points.filter(p => p.big), p => p.key, () => s("text"), (word, p) => {
       const right = px(p.x) < state.width * 0.7;
-      attr(word, "x", (px(p.x) + (right ? 8 : -8)).toFixed(1));
+      attr(word, "x", (px(p.x) + (right ? 1 : -1) * (p.big ? 12 : 8)).toFixed(1));
       attr(word, "y", (py(p.y) + 4).toFixed(1));
       attr(word, "text-anchor", right ? "start" : "end");
       text(word, p.label);
@@ -66,7 +66,7 @@ export function scatter(xFirst, yFirst, { pick, named } = {}) {
       if (d < best) { best = d; state.near = p; }
     }
     const p = state.near;
-    text(said, p ? `${p.label}: ${quantity(p.x, 1, xAxis.unit)}, ${quantity(p.y, 1, yAxis.unit)}` : "\u00a0");
+    text(said, p ? `${p.label}: ${[[p.x, xAxis], [p.y, yAxis]].filter(([, axis]) => axis.unit).map(([v, axis]) => quantity(v, 1, axis.unit)).join(", ")}` : "\u00a0");
     attr(svg, "class", p && pick ? "picks" : null);
     draw();
   };
@@ -84,8 +84,8 @@ export function scatter(xFirst, yFirst, { pick, named } = {}) {
   }).observe(svg);
   return {
     node,
-    show(points, words) {
-      Object.assign(state, { points, words });
+    show(points, words, current = null) {
+      Object.assign(state, { points, words, current });
       const wider = [widen(xAxis, points.map(p => p.x)), widen(yAxis, points.map(p => p.y))];
       if (wider.includes(true) && state.width) axes(grid, xAxis, yAxis, px, py, state);
       draw();
@@ -118,10 +118,12 @@ function axes(grid, xAxis, yAxis, px, py, { width, height }) {
     parts.push(s("line", { x1: px(xAxis.min), x2: px(xAxis.max), y1: py(v), y2: py(v), class: v === 0 ? "zero" : null }),
       s("text", { x: px(xAxis.min) - 7, y: py(v) + 4, "text-anchor": "end" }, number(v)));
   }
-  parts.push(s("text", { x: px(xAxis.max), y: height - 4, "text-anchor": "end", class: "axis" }, `${xAxis.label}, ${xAxis.unit}`),
-    s("text", { x: -py(yAxis.max), y: 12, "text-anchor": "end", transform: "rotate(-90)", class: "axis" }, `${yAxis.label}, ${yAxis.unit}`));
+  parts.push(s("text", { x: px(xAxis.max), y: height - 4, "text-anchor": "end", class: "axis" }, titleOf(xAxis)),
+    s("text", { x: -py(yAxis.max), y: 12, "text-anchor": "end", transform: "rotate(-90)", class: "axis" }, titleOf(yAxis)));
   grid.replaceChildren(...parts);
 }
+
+const titleOf = axis => axis.unit ? `${axis.label}, ${axis.unit}` : axis.label;
 
 /** ticks returns the values that get a line, at least that far apart. */
 function* ticks({ min, max, step }, apart) {
@@ -139,4 +141,16 @@ export const swingAxes = [
 export const meanAxes = [
   { label: "Mean bat speed", unit: "mph", min: 50, max: 80, step: 5 },
   { label: "Mean attack angle", unit: "deg", min: -5, max: 15, step: 5 },
+];
+
+/** breakAxes are the initial axes of the movement of pitches, as the catcher sees it. */
+export const breakAxes = [
+  { label: "Horizontal break, right positive", unit: "in", min: -25, max: 25, step: 5 },
+  { label: "Induced vertical break", unit: "in", min: -20, max: 25, step: 5 },
+];
+
+/** courseAxes are the initial axes of speeds in the order of the pitches. */
+export const courseAxes = [
+  { label: "Pitch of the game", min: 0, max: 50, step: 10 },
+  { label: "Release speed", unit: "mph", min: 70, max: 100, step: 5 },
 ];

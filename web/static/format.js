@@ -27,6 +27,11 @@ export function counted(n, one, many = `${one}s`) {
   return `${number(n)} ${n === 1 ? one : many}`;
 }
 
+/** change formats a difference with its sign. */
+export function change(value, decimals) {
+  return value > 0 ? `+${number(value, decimals)}` : number(value, decimals);
+}
+
 /** duration formats milliseconds: 4 ms, 1.2 s, 3 min, 2 h. */
 export function duration(ms) {
   if (ms == null) return missing;
@@ -92,6 +97,18 @@ export function spaced(word) {
   if (!word) return missing;
   const known = { FourSeamFastball: "Four-seam", TwoSeamFastball: "Two-seam", Knucklecurve: "Knuckle curve" }[word];
   return known ?? word.replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
+}
+
+/** typeName names a pitch type of an aggregate, where unknown stands for a missing one and other for the rare ones. */
+export function typeName(type) {
+  return { unknown: "Unknown type", other: "Other types" }[type] ?? spaced(type);
+}
+
+const families = { four: "FourSeamFastball", sink: "Sinker TwoSeamFastball", cut: "Cutter", slide: "Slider", sweep: "Sweeper Slurve", curve: "Curveball Knucklecurve KnuckleCurve", change: "Changeup", split: "Splitter Forkball Screwball" };
+
+/** family is the class of a pitch type's colour: the same type has the same one everywhere. */
+export function family(type) {
+  return `type ${Object.keys(families).find(k => families[k].split(" ").includes(type)) ?? "rare"}`;
 }
 
 /** outcome describes the result of a pitch in a scorer's words. */

@@ -1,9 +1,10 @@
 // One game, live: its pitches as they arrive, the last swing, its batters.
 
 import { attr, flash, h, list, loading, note, panel, share, text } from "./dom.js";
-import { counted, measured, missing, number, outcome, player, spaced, timeOfDay, version } from "./format.js";
+import { counted, measured, missing, number, player, spaced, timeOfDay, version } from "./format.js";
 import { title } from "./games.js";
 import { follow, get } from "./net.js";
+import { attackAngle, batSpeed, playerLink, result } from "./player.js";
 import { situation } from "./situation.js";
 import { swingPanel } from "./swing.js";
 import { table } from "./table.js";
@@ -114,7 +115,7 @@ function pitchList(chosen) {
         attr(tr.pick, "title", r.is_swing ? "Show this swing" : null);
         tr.classList.toggle("swung", r.is_swing);
         text(tr.pick, player(r.batter_name, r.batter_id));
-        [result(r), speed(r), angle(r), measured(r.exit_velocity_mph), number(r.launch_angle_deg, 1), spaced(r.pitch_type), measured(r.pitch_speed_mph),
+        [result(r), batSpeed(r), attackAngle(r), measured(r.exit_velocity_mph), number(r.launch_angle_deg, 1), spaced(r.pitch_type), measured(r.pitch_speed_mph),
           r.inning ?? missing, r.balls == null || r.strikes == null ? missing : `${r.balls}-${r.strikes}`, timeOfDay(r.event_time)].forEach((value, i) => {
           const cell = tr.cells[i + 1];
           if (text(cell, String(value)) && corrected) flash(cell);
@@ -130,18 +131,9 @@ function pitchList(chosen) {
   };
 }
 
-const result = r => r.revision > 0 ? `${outcome(r)} (corrected)` : outcome(r);
-const speed = r => doubtful(number(r.bat_speed_mph, 1), r.bat_speed_mph != null && r.speed_confidence === "questionable");
-const angle = r => doubtful(number(r.attack_angle_deg, 1), r.attack_angle_deg != null && r.swing_confidence === "suspected");
-
-/** doubtful marks a value that cannot be trusted with a sign, which screen readers read too. */
-export function doubtful(words, is) {
-  return is ? `${words} ?` : words;
-}
-
 function batterTable() {
   const list = table([
-    { key: "name", label: "Batter", words: true, head: true, rising: true, value: b => player(b.name, b.batter_id), show: batterLink },
+    { key: "name", label: "Batter", words: true, head: true, rising: true, value: b => player(b.name, b.batter_id), show: (cell, b) => playerLink(cell, "batters", b.batter_id, b.name) },
     { key: "pitches", label: "Pitches", value: b => b.pitches },
     { key: "swing_count", label: "Swings", value: b => b.swing_count },
     { key: "whiff_rate_pct", label: "Whiff", unit: "%", value: b => b.whiff_rate_pct, show: (cell, b) => share(cell, b.whiff_rate_pct, b.swing_count) },
@@ -150,11 +142,4 @@ function batterTable() {
     { key: "avg_attack_angle_deg", label: "Mean attack angle", unit: "deg", decimals: 1, value: b => b.avg_attack_angle_deg },
   ], { caption: "Batters of this game, by their numbers", key: b => b.batter_id, sort: { key: "max_exit_velocity_mph", up: false } });
   return { node: panel("Batters in this game", { class: "batters" }, list.node), show: list.show };
-}
-
-/** batterLink is a batter's name with a link to the batter's page. */
-export function batterLink(cell, b) {
-  const a = cell.firstChild ?? cell.appendChild(h("a"));
-  attr(a, "href", `#/batters/${b.batter_id}`);
-  text(a, player(b.name, b.batter_id));
 }

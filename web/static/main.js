@@ -7,6 +7,8 @@ import { game } from "./game.js";
 import { games } from "./games.js";
 import { letter, letters } from "./letters.js";
 import { useToken } from "./net.js";
+import { pitcher } from "./pitcher.js";
+import { pitchers } from "./pitchers.js";
 import { quality } from "./quality.js";
 import { start } from "./status.js";
 import { remember, streamView } from "./stream.js";
@@ -18,6 +20,8 @@ const routes = [
   [/^#\/games\/([^/?]+)$/, game, "Game", "Games"],
   [/^#\/batters$/, batters, "Batters"],
   [/^#\/batters\/(\d+)$/, batter, "Batter", "Batters"],
+  [/^#\/pitchers$/, pitchers, "Pitchers"],
+  [/^#\/pitchers\/(\d+)$/, pitcher, "Pitcher", "Pitchers"],
   [/^#\/stream$/, streamView, "Stream"],
   [/^#\/wall(?:\/([^/?]+))?$/, wall, "Wall", "Games"],
   [/^#\/letters$/, letters, "Letters", "Stream"],
@@ -49,7 +53,7 @@ function route() {
 }
 
 function lost(root) {
-  root.append(h("h1", {}, "Not found"), note("empty", "There is no such page.", "The address names none of the views: Games, Batters, Stream and Quality are above."));
+  root.append(h("h1", {}, "Not found"), note("empty", "There is no such page.", "The address names none of the views: Games, Batters, Pitchers, Stream and Quality are above."));
 }
 
 /** askForToken asks for the token of a server with --api-token: the pages are public, the numbers are not. */

@@ -37,12 +37,16 @@ export function countOf(r) {
 
 const parts = [
   ["inning", "Inning", r => r.inning ?? missing], ["outs", "Outs", r => r.outs ?? missing], ["count", "Count", countOf],
-  ["batter", "At bat", r => player(r.batter_name, r.batter_id)], ["pitcher", "Pitching", r => player(r.pitcher_name, r.pitcher_id, "unknown pitcher")],
+  ["batter", "At bat", r => player(r.batter_name, r.batter_id), r => r.batter_id != null && `#/batters/${r.batter_id}`],
+  ["pitcher", "Pitching", r => player(r.pitcher_name, r.pitcher_id, "unknown pitcher"), r => r.pitcher_id != null && `#/pitchers/${r.pitcher_id}`],
 ];
 
-/** situation is the panel of the present at-bat. pick(row) is called for a pitch that is chosen. */
+/** situation is the panel of the present at-bat. pick(row) is called for a pitch that is chosen; without it, nothing is a link. */
 export function situation(pick) {
-  const places = parts.map(([key, label, value]) => ({ key, value, out: h("dd", {}, missing), label }));
+  const places = parts.map(([key, label, value, link]) => {
+    const words = link && pick ? h("a", {}, missing) : null, out = h("dd", {}, words ?? missing);
+    return { key, value, label, out, words: words ?? out, link: words && link };
+  });
   const facts = h("dl", { class: "state" }, ...places.map(p => h("div", { "data-part": p.key }, h("dt", {}, p.label), p.out)));
   const plot = zonePlot({ numbered: true, pick }), pitches = h("ol", { class: "at-bat", "aria-label": "Pitches of the at-bat" });
   const node = panel("At-bat", { class: "now" }, h("div", { class: "inner" }, facts, plot.node, pitches));
@@ -52,7 +56,10 @@ export function situation(pick) {
     show(rows, current) {
       if (!rows.length) return;
       const [last] = rows, of = atBat(rows);
-      for (const p of places) if (text(p.out, String(p.value(last))) && before) flash(p.out);
+      for (const p of places) {
+        if (p.link) attr(p.words, "href", p.link(last));
+        if (text(p.words, String(p.value(last))) && before) flash(p.out);
+      }
       before = last.pitch_id;
       plot.show(of, current);
       list(pitches, [...of].reverse(), r => r.pitch_id, () => h("li", {}, h("span", { class: "what" }), h("span", { class: "how" })), (li, r) => {

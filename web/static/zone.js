@@ -24,7 +24,7 @@ export function kindOf(r) {
 export function zonePlot({ numbered = false, parts = false, pick } = {}) {
   const balls = s("g"), met = s("circle", { class: "met", r: 10 }), ninths = s("g");
   const svg = s("svg", { viewBox: `0 0 ${wide * perFoot} ${high * perFoot}`, role: "img" }, ...field(), balls, ninths, met);
-  const node = h("div", { class: "plate" }, svg, keys());
+  const node = h("div", { class: parts ? "plate parts" : "plate" }, svg, keys());
   const make = row => {
     const circle = s("circle", { r: numbered ? 9 : 5 });
     return s("g", pick ? { onclick: () => pick(row) } : {}, circle, numbered ? s("text", { class: "number" }) : null);
