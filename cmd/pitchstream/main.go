@@ -200,6 +200,7 @@ type commands struct {
 	Run     runCmd     `cmd:"" group:"Stream" help:"Process the raw topic until stopped: rows to Postgres, live values to Redis, failures to the dead-letter topic."`
 	Serve   serveCmd   `cmd:"" group:"Stream" help:"Serve the HTTP API: batters, games, leaders, pitches and their streams, from Redis and Postgres."`
 	Replay  replayCmd  `cmd:"" group:"Stream" help:"Process a part of the raw topic again, into live or into a target beside it."`
+	Archive archiveCmd `cmd:"" group:"Stream" help:"Keep the raw topic in storage, beyond its retention: run, ls, verify, compact, prune."`
 	Target  targetCmd  `cmd:"" group:"Stream" help:"Manage the targets beside live: list, diff, promote, rollback, drop."`
 	Rebuild rebuildCmd `cmd:"" group:"Stream" help:"Write all of Redis again from Postgres: rebuild redis."`
 

@@ -11,8 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Envelope is what a line says of the Kafka record in it, beside its value. Three programs write such lines:
-// dlq export and process (rejected.jsonl), simulate --envelope, and kcat -J.
+// Envelope is what a line says of the Kafka record in it, beside its value. Four programs write such lines:
+// dlq export and process (rejected.jsonl), simulate --envelope, archive, and kcat -J.
 type Envelope struct {
 	Key         []byte // nil if the record has none
 	Headers     []schemas.Header
@@ -38,7 +38,7 @@ func (item *Item) KafkaRecord(game string, id Identity) schemas.Record {
 // envelopeNames are the members that such a line may have. An object with any other is a record of its own.
 var envelopeNames = strings.Fields(`key key_base64 headers value value_base64 payload timestamp_ms
 	topic partition offset tstype ts broker key_schema_id value_schema_id
-	source record byte_offset size_bytes code message origin attempts failed_at status decision today fault`)
+	source record byte_offset size_bytes sha256 code message origin attempts failed_at status decision today fault`)
 
 // wrapperNames are the members in which programs put all records of an answer or a table.
 var wrapperNames = strings.Fields("records data items results rows pitches messages documents entries")

@@ -7,6 +7,7 @@
 package kafkaread
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,9 @@ func Record(r *kgo.Record) schemas.Record {
 			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, TimestampMS: timestampMS(r.Timestamp),
 		},
 		Key: r.Key, Value: r.Value,
+	}
+	if r.Context != nil {
+		rec.Cut, _ = r.Context.Value(cutKey{}).(*schemas.Cut)
 	}
 	if len(r.Headers) > 0 {
 		rec.Headers = make([]schemas.Header, len(r.Headers))
@@ -105,4 +109,20 @@ func Map[T any](
 		}
 	}
 	return all, nil
+}
+
+// cutKey is the key of the context of a record whose value is only a beginning.
+type cutKey struct{}
+
+// Fetched returns a record of the core as a Kafka client would have fetched it: the inverse of Record. Bytes
+// are shared.
+func Fetched(r schemas.Record) *kgo.Record {
+	out := &kgo.Record{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: time.UnixMilli(r.TimestampMS),
+		Key: r.Key, Value: r.Value, Headers: Headers(r.Headers), LeaderEpoch: -1,
+	}
+	if r.Cut != nil {
+		out.Context = context.WithValue(context.Background(), cutKey{}, r.Cut)
+	}
+	return out
 }

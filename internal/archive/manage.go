@@ -1,0 +1,328 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/pitchstream/pitchstream/internal/blob"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// Content is what an archive has of one partition.
+type Content struct {
+	Topic     string           `json:"topic"`
+	TopicID   string           `json:"topic_id"`
+	Partition int32            `json:"partition"`
+	First     int64            `json:"first_offset"` // of the first segment
+	Next      int64            `json:"next_offset"`
+	Segments  int              `json:"segments"`
+	Records   int64            `json:"records"`
+	Bytes     int64            `json:"bytes"`
+	RawBytes  int64            `json:"raw_bytes"`
+	From      schemas.TimeMS   `json:"from"` // timestamps of the records; 0 without any
+	To        schemas.TimeMS   `json:"to"`
+	Gaps      []kafkaread.Span `json:"gaps,omitempty"`
+	// Files are the segments, for those who ask for each.
+	Files []Segment `json:"files,omitempty"`
+	// Problems are what is wrong, of a verification.
+	Problems []string `json:"problems,omitempty"`
+	// Unlisted are files that no manifest lists, left over from a run that was killed.
+	Unlisted []string `json:"unlisted,omitempty"`
+}
+
+func contentOf(m *Manifest) Content {
+	c := Content{
+		Topic: m.Topic, TopicID: m.TopicID, Partition: m.Partition, Next: m.Next, Segments: len(m.Segments),
+		Gaps: m.Gaps(), First: m.Next,
+	}
+	for i, s := range m.Segments {
+		if i == 0 {
+			c.First = s.First
+		}
+		if s.Records > 0 && (c.Records == 0 || schemas.TimeMS(s.MinTime) < c.From) {
+			c.From = schemas.TimeMS(s.MinTime)
+		}
+		if s.Records > 0 {
+			c.To = max(c.To, schemas.TimeMS(s.MaxTime))
+		}
+		c.Records += s.Records
+		c.Bytes += s.Bytes
+		c.RawBytes += s.RawBytes
+	}
+	return c
+}
+
+// Selection says which part of an archive a command is about.
+type Selection struct {
+	Store   blob.Store
+	Topic   string
+	TopicID string // "": all
+}
+
+// each calls use with each manifest of the selection, and the other files beside it.
+func (s Selection) each(ctx context.Context, use func(m *Manifest, files []blob.Object) error) error {
+	ids, err := TopicIDs(ctx, s.Store, s.Topic)
+	if err != nil {
+		return err
+	}
+	found := ids[s.Topic]
+	slices.Sort(found)
+	isFound := false
+	for _, id := range found {
+		if s.TopicID != "" && s.TopicID != id {
+			continue
+		}
+		a, err := Open(ctx, s.Store, s.Topic, id)
+		if err != nil {
+			return err
+		}
+		files, err := partitions(ctx, s.Store, s.Topic, id)
+		if err != nil {
+			return err
+		}
+		for _, m := range a.Manifests() {
+			isFound = true
+			if err := use(m, files[m.Partition]); err != nil {
+				return err
+			}
+		}
+	}
+	if !isFound {
+		return fmt.Errorf("archive: %s has no records of topic %s: run pitchstream archive, or look at the place "+
+			"and the topic's name", s.Store.URL(), s.Topic)
+	}
+	return nil
+}
+
+// List returns what an archive has, by topic ID and partition.
+func List(ctx context.Context, s Selection, withFiles bool) (all []Content, err error) {
+	err = s.each(ctx, func(m *Manifest, files []blob.Object) error {
+		c := contentOf(m)
+		c.Unlisted = unlisted(m, files)
+		if withFiles {
+			c.Files = m.Segments
+		}
+		all = append(all, c)
+		return nil
+	})
+	return all, err
+}
+
+// unlisted returns the segments that a manifest does not list.
+func unlisted(m *Manifest, files []blob.Object) (names []string) {
+	listed := map[string]bool{}
+	for _, s := range m.Segments {
+		listed[s.name()] = true
+	}
+	for _, f := range files {
+		if _, ok := parseSegment(f.Name); ok && !listed[f.Name] {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// Verify reads every segment, and returns what is wrong with each partition.
+func Verify(ctx context.Context, s Selection, progress func(done, total int64)) (all []Content, err error) {
+	total, done := int64(0), int64(0)
+	listed, err := List(ctx, s, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range listed {
+		total += c.Records
+	}
+	err = s.each(ctx, func(m *Manifest, files []blob.Object) error {
+		c := contentOf(m)
+		c.Unlisted = unlisted(m, files)
+		for _, segment := range m.Segments {
+			if err := verifyOne(ctx, s.Store, m, segment); errors.Is(err, context.Canceled) {
+				return err
+			} else if err != nil {
+				c.Problems = append(c.Problems, err.Error())
+			}
+			done += segment.Records
+			progress(done, total)
+		}
+		all = append(all, c)
+		return nil
+	})
+	return all, err
+}
+
+func verifyOne(ctx context.Context, store blob.Store, m *Manifest, s Segment) error {
+	content, err := fetch(ctx, store, m.folder(), s)
+	if err != nil {
+		return err
+	}
+	low, high, n := int64(0), int64(0), 0
+	err = unpackChecked(store, m.folder(), content, s, func(r schemas.Record) error {
+		if r.Topic != m.Topic || r.Partition != m.Partition {
+			const text = "archive: %s/%s: offset %d is of %s/%d"
+			return fmt.Errorf(text, m.folder(), s.name(), r.Offset, r.Topic, r.Partition)
+		}
+		if n == 0 || r.TimestampMS < low {
+			low = r.TimestampMS
+		}
+		if n == 0 || r.TimestampMS > high {
+			high = r.TimestampMS
+		}
+		n++
+		return nil
+	})
+	if err == nil && (low != s.MinTime || high != s.MaxTime) {
+		err = fmt.Errorf("archive: %s/%s: its records are from %d to %d ms, and from %d to %d by its manifest",
+			m.folder(), s.name(), low, high, s.MinTime, s.MaxTime)
+	}
+	return err
+}
+
+// Change is what Compact or Prune did to a partition.
+type Change struct {
+	Topic     string `json:"topic"`
+	TopicID   string `json:"topic_id"`
+	Partition int32  `json:"partition"`
+	Before    int    `json:"segments_before"`
+	After     int    `json:"segments_after"`
+	Records   int64  `json:"records"` // in the segments that were merged or removed
+	Bytes     int64  `json:"bytes"`   // of them
+	Removed   int    `json:"files_removed"`
+}
+
+// Compact merges segments in a row that are smaller than half of segmentBytes, and removes files that no
+// manifest lists. A reader that holds the old manifest reads it again.
+func Compact(ctx context.Context, s Selection, segmentBytes int64, isDry bool) (all []Change, err error) {
+	err = s.each(ctx, func(m *Manifest, files []blob.Object) error {
+		change := Change{Topic: m.Topic, TopicID: m.TopicID, Partition: m.Partition, Before: len(m.Segments)}
+		var kept []Segment
+		gone := map[string]bool{}
+		for _, run := range runsOf(m.Segments, segmentBytes) {
+			if len(run) == 1 {
+				kept = append(kept, run[0])
+				continue
+			}
+			merged := Segment{First: run[0].First, Last: run[len(run)-1].Last}
+			for _, old := range run {
+				change.Records += old.Records
+				change.Bytes += old.Bytes
+				gone[old.name()] = true
+			}
+			if !isDry {
+				if merged, err = merge(ctx, s.Store, m, run); err != nil {
+					return err
+				}
+			}
+			kept = append(kept, merged)
+		}
+		change.After = len(kept)
+		if !isDry && len(gone) > 0 {
+			m.Segments = kept
+			if err := m.save(ctx, s.Store); err != nil {
+				return err
+			}
+		}
+		// A file behind the end is of an archiver that is about to list it.
+		for _, name := range unlisted(m, files) {
+			if old, _ := parseSegment(name); old.First < m.Next {
+				gone[name] = true
+			}
+		}
+		change.Removed = len(gone)
+		if !isDry {
+			// guard: archive: nothing is removed before the manifest lists what replaces it
+			if err := removeAll(ctx, s.Store, m, gone); err != nil {
+				return err
+			}
+		}
+		all = append(all, change)
+		return nil
+	})
+	return all, err
+}
+
+// runsOf returns segments in groups to be merged, in order.
+func runsOf(segments []Segment, segmentBytes int64) (runs [][]Segment) {
+	size := int64(0)
+	for _, s := range segments {
+		if n := len(runs); n > 0 {
+			last := runs[n-1]
+			follows := last[len(last)-1].Last+1 == s.First
+			isSmall := s.RawBytes < segmentBytes/2 && last[len(last)-1].RawBytes < segmentBytes/2
+			if follows && isSmall && size+s.RawBytes <= segmentBytes {
+				runs[n-1] = append(last, s)
+				size += s.RawBytes
+				continue
+			}
+		}
+		runs = append(runs, []Segment{s})
+		size = s.RawBytes
+	}
+	return runs
+}
+
+// merge writes the records of segments in a row as one.
+func merge(ctx context.Context, store blob.Store, m *Manifest, run []Segment) (Segment, error) {
+	b := newBuilder(run[0].First)
+	for _, old := range run {
+		content, err := fetch(ctx, store, m.folder(), old)
+		if err != nil {
+			return Segment{}, err
+		}
+		err = unpackChecked(store, m.folder(), content, old, func(r schemas.Record) error { return b.add(&r) })
+		if err != nil {
+			return Segment{}, err
+		}
+		b.cover(old.Last)
+	}
+	s, content, err := b.finish()
+	if err != nil {
+		return Segment{}, err
+	}
+	if _, err := store.Put(ctx, path.Join(m.folder(), s.name()), content, blob.Always); err != nil {
+		return Segment{}, fmt.Errorf("archive: %w", err)
+	}
+	return s, nil
+}
+
+func removeAll(ctx context.Context, store blob.Store, m *Manifest, names map[string]bool) error {
+	for name := range names {
+		if err := store.Delete(ctx, path.Join(m.folder(), name)); err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+	}
+	return nil
+}
+
+// Prune removes the segments at the beginning of each partition whose records are all older than before.
+func Prune(ctx context.Context, s Selection, before time.Time, isDry bool) (all []Change, err error) {
+	err = s.each(ctx, func(m *Manifest, _ []blob.Object) error {
+		change := Change{Topic: m.Topic, TopicID: m.TopicID, Partition: m.Partition, Before: len(m.Segments)}
+		gone := map[string]bool{}
+		n := 0
+		for _, segment := range m.Segments {
+			if segment.MaxTime >= before.UnixMilli() {
+				break // what follows stays as well, so that the archive has no hole
+			}
+			gone[segment.name()] = true
+			change.Records += segment.Records
+			change.Bytes += segment.Bytes
+			n++
+		}
+		change.After, change.Removed = len(m.Segments)-n, n
+		all = append(all, change)
+		if isDry || n == 0 {
+			return nil
+		}
+		m.Segments = m.Segments[n:]
+		if err := m.save(ctx, s.Store); err != nil {
+			return err
+		}
+		return removeAll(ctx, s.Store, m, gone)
+	})
+	return all, err
+}
