@@ -16,8 +16,9 @@ import (
 // read again and written again, in a loop of their own: poll, plan, store, republish the rows, move the
 // position.
 //
-// Nothing is committed in the meantime, because the group's offset is already further, and no dead letter is
-// sent, because each was sent with an offset that is committed. The position in the store alone says how far
+// Nothing is committed in the meantime, because the group's offset is already further. No dead letter is sent,
+// because each was sent with an offset that is committed; where another core has judged the records, there is no
+// refill (starter.readMetadata). The position in the store alone says how far
 // the refill is. So it moves only after the rows are published: a crash in between leaves them to be
 // published again. One partition is read alone; at the floor, the offset that the group had committed,
 // session.process takes over.
@@ -35,7 +36,8 @@ type refiller struct {
 var errForeignRecords = errors.New("kafka sent records of a paused partition while another is refilled")
 
 // run refills until the floor is reached, the partition is revoked, or ctx ends. In a replay it ends also
-// when the replay is complete, or has read its part of this partition.
+// when the replay is complete, or has read its part of this partition. The accepted gap of another partition is
+// committed afterwards.
 func (r *refiller) run(ctx context.Context) error {
 	defer func() {
 		if r.plain != nil {
@@ -59,7 +61,8 @@ func (r *refiller) run(ctx context.Context) error {
 	return nil
 }
 
-// process applies one poll.
+// process applies one poll. After an error that the session survives, the client reads the whole refill again,
+// because it knows only where that began; the position in the store stays.
 func (r *refiller) process(ctx context.Context, at partition, fetches kgo.Fetches) error {
 	work, done := r.session.begin(ctx)
 	defer done()
@@ -100,6 +103,12 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	if err != nil {
 		return summary, err
 	}
+	// guard: what the store refuses in a refill is named
+	if n := len(outcome.Refused); n > 0 {
+		r.cfg.Log.Warn("the store refuses records in a refill; no dead letter is sent, because it has refused "+
+			"them before; if its tables have got a constraint since, run pitchstream replay with dead letters",
+			"partition", r.id, "records", n, "first", outcome.Refused[0].Reason)
+	}
 	// The view may be ahead of the store's position: the rows are stored, and only republishing them is left.
 	advance := stay
 	advance.NextOffset = reached.next
@@ -119,7 +128,8 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 		return summary, err
 	}
 	if s.replay != nil {
-		// At the floor, refilled rewinds the client. An end of the part that was reached beyond is reached again.
+		// What trim saw of the end does not count, because records at and above the floor were dropped here. They
+		// are read again once refilled has rewound the client.
 		delete(s.replay.reached, r.id)
 	}
 	s.partitions.refilled(r.id, at.assignment, advance.NextOffset)
@@ -131,17 +141,21 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 
 // belowFloor returns the records of a poll below the floor, and how far they reach. The others are read again
 // after the refill.
-func (r *refiller) belowFloor(at partition, f kgo.Fetches) (records []*kgo.Record, reached reach, err error) {
-	f.EachPartition(func(f kgo.FetchTopicPartition) {
+//
+// A poll has each partition once at most.
+func (r *refiller) belowFloor(
+	at partition, fetches kgo.Fetches,
+) (records []*kgo.Record, reached reach, err error) {
+	fetches.EachPartition(func(part kgo.FetchTopicPartition) {
 		switch {
-		case len(f.Records) == 0:
-		case f.Partition != r.id:
+		case len(part.Records) == 0: // the answer to an empty partition
+		case part.Partition != r.id:
 			err = errForeignRecords
 		default:
-			r.session.partitions.waiting(r.id, kafkaread.Time(f.Records[0]))
-			reached = reachOf(&f)
+			r.session.partitions.waiting(r.id, kafkaread.Time(part.Records[0]))
+			reached = reachOf(&part)
 			reached.next = min(reached.next, at.floor)
-			records = f.Records
+			records = part.Records
 			if i := slices.IndexFunc(records, func(k *kgo.Record) bool { return k.Offset >= at.floor }); i >= 0 {
 				records = records[:i]
 				reached.last = lastTime(records)
@@ -151,9 +165,9 @@ func (r *refiller) belowFloor(at partition, f kgo.Fetches) (records []*kgo.Recor
 	return records, reached, err
 }
 
-// republish sends rows without a transaction, since no offset may be committed. Readers of the topic take the
-// last row of a pitch, which may differ from the store until it is sent again. It may be from before the
-// restore. Or another partition has sent an older one since, from the restored store.
+// republish sends rows without a transaction, since no offset may be committed. Until the row of a pitch is
+// sent again, its last record in the topic may differ from the store. It is newer if it is from before the
+// restore, and older if another partition's processor has sent it since, from the restored store.
 func (r *refiller) republish(ctx context.Context, rows []schemas.Published) error {
 	if r.plain == nil {
 		opts := append([]kgo.Opt{

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // commit commits an offset in each partition for the group, as a person does while no processor runs.
@@ -103,8 +105,11 @@ func TestDeadLettersThatWereNotCommittedAreSentAfterASetBack(t *testing.T) {
 }
 
 // The store comes back empty, and another core has judged the records before. It may have taken one that this
-// core rejects, so that nothing says of the pitch.
+// core rejects, so that nothing says of the pitch. So may a former topic of the same name have had others at
+// these offsets: as after a crash between the position and the start of an accepted gap.
 // guard: what another core has taken gets a dead letter if this one rejects it
+// guard: an offset of a former topic does not count
+// guard: what the store refuses in a refill is named
 func TestWhatAnotherCoreHasTakenGetsADeadLetterInARefill(t *testing.T) {
 	for name, c := range map[string]struct {
 		metadata string
@@ -113,19 +118,28 @@ func TestWhatAnotherCoreHasTakenGetsADeadLetterInARefill(t *testing.T) {
 		"an older build":            {`{"rejected_in_a_row":0}`, true},
 		"another core":              {fmt.Sprintf(`{"core":%d}`, features.CoreVersion-1), true},
 		"another core at the start": {fmt.Sprintf(`{"core":%d,"core_from":3}`, features.CoreVersion), true},
+		"another topic":             {fmt.Sprintf(`{"core":%d,"topic_id":"former"}`, features.CoreVersion), true},
 		"this core":                 {fmt.Sprintf(`{"core":%d}`, features.CoreVersion), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				cl := newCluster(t)
 				cl.produce(append(newScorer(10).records(60), poison(1, 0)...)...)
+				var log bytes.Buffer
+				var refused atomic.Bool
+				cl.store.Refuse = func(schemas.Change) string {
+					if c.sent || !refused.CompareAndSwap(false, true) {
+						return ""
+					}
+					return "a constraint"
+				}
 				ends, err := kadm.NewClient(cl.client).ListEndOffsets(t.Context(), rawTopic)
 				require.NoError(t, err)
 				cl.commit(c.metadata, func(id int32) int64 {
 					end, _ := ends.Lookup(rawTopic, id)
 					return end.Offset
 				})
-				w := cl.start()
+				w := cl.start(func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 				cl.waitFor("the store is filled", func() bool {
 					at := cl.positions()
 					isFilled := true
@@ -139,6 +153,8 @@ func TestWhatAnotherCoreHasTakenGetsADeadLetterInARefill(t *testing.T) {
 					cl.requireConsistent()
 				} else {
 					require.Empty(t, cl.deadLetters())
+					require.Contains(t, log.String(), "the store refuses records in a refill")
+					require.Contains(t, log.String(), `records=1 first="a constraint"`)
 				}
 			})
 		})

@@ -93,15 +93,17 @@ func (s *starter) locate(
 	found := make([]*partition, len(ids))
 	var raised []schemas.Position
 	for i, id := range ids {
-		found[i] = place(committed[id].EpochOffset().Offset, stored[i].NextOffset)
+		offset, metadata := topic.offsetOf(s.cfg.Topic, id, committed[id].EpochOffset().Offset)
+		found[i] = place(offset, stored[i].NextOffset)
 		found[i].topicID = topic.id
 		if found[i].next < topic.bounds[id].To {
 			found[i].waits = s.cfg.Now()
 		}
-		if at, ok := topic.offsets.Lookup(s.cfg.Topic, id); ok && at.At == found[i].committed {
-			s.readMetadata(found[i], &stored[i], at.Metadata)
+		if metadata != nil {
+			s.readMetadata(found[i], &stored[i], *metadata)
 		}
 		found[i].tally.judgeFrom(found[i].next)
+		found[i].tally.TopicID = topic.id
 		known := found[i].knownDeadLetters(stored[i])
 		found[i].deadLettersFrom, found[i].deadLettersBelow = known.DeadLettersFrom, known.DeadLettersBelow
 		if known != stored[i] {
@@ -170,6 +172,21 @@ type topicState struct {
 	id      string // "": the brokers have no IDs
 	bounds  kafkaread.Spans
 	offsets kadm.OffsetResponses
+}
+
+// offsetOf returns the offset that the group committed in a partition, and its metadata: nil where Kafka now
+// has another offset than committed, which the client has found. An offset of a former topic of the same name
+// is none: -1. Else the new topic's records below it would be taken for a refill, which sends no dead letters.
+func (s *topicState) offsetOf(topic string, partition int32, committed int64) (offset int64, metadata *string) {
+	at, ok := s.offsets.Lookup(topic, partition)
+	if !ok || at.At != committed {
+		return committed, nil
+	}
+	// guard: an offset of a former topic does not count
+	if t := parseTally(at.Metadata); t.isOfOtherTopic(s.id) {
+		return -1, nil
+	}
+	return committed, &at.Metadata
 }
 
 // ask returns an error when the topic is created anew in between, because the bounds may be of either.
@@ -292,6 +309,7 @@ func (s *starter) accept(
 		uncommitted: true, accepted: true, committed: -1,
 	}
 	p.tally.judgeFrom(first)
+	p.tally.TopicID = p.topicID
 	return s.store.SetPosition(ctx, position)
 }
 

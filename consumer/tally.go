@@ -9,16 +9,16 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// tally counts how many of a partition's latest records were rejected; BreakerLimits.judge reads it. It is
-// committed with the offset, as its metadata (tally.metadata writes it, parseTally reads it). So it is exact
-// after a crash. Else a processor in a crash loop would start from zero each time, and send as many dead
+// tally counts how many of a partition's latest records became new dead letters; BreakerLimits.judge reads it.
+// It is committed with the offset, as its metadata (tally.metadata in commit.go writes it, parseTally reads it).
+// So it is exact after a crash. Else a processor in a crash loop would start from zero each time, and send as many dead
 // letters as BreakerLimits.InARow allows. Lately is never changed in place, so copies of a tally share it.
 type tally struct {
 	InARow int64    `json:"rejected_in_a_row"` // up to and with the latest record
 	Lately []minute `json:"lately,omitempty"`  // oldest first; only minutes in which records were processed
 
-	// Pardoned lets the next batch pass, whatever is in it: the breaker does not count the partition. It is
-	// written at a shutdown while the breaker holds, because a person who restarts the processor wants it to go
+	// Pardoned lets the next batch pass, whatever is in it and whichever partitions it is of; its commit ends the
+	// pardon of all owned ones. It is written at a shutdown while the breaker holds, because a person who restarts the processor wants it to go
 	// on.
 	Pardoned bool `json:"pardoned,omitempty"`
 
@@ -26,6 +26,10 @@ type tally struct {
 	// may reject what it took.
 	Core     int32 `json:"core,omitempty"`
 	CoreFrom int64 `json:"core_from,omitempty"`
+
+	// TopicID is that of the raw topic whose offset it is committed with; "": not known. The group's offset
+	// outlives a topic that is created anew, and says nothing about the records of the new one.
+	TopicID string `json:"topic_id,omitempty"`
 
 	peak int64 // the greatest InARow within the batch so far; not committed
 }
@@ -50,21 +54,28 @@ func (t *tally) isOfCore(from int64) bool {
 	return t.Core == features.CoreVersion && t.CoreFrom <= from
 }
 
-// judgeFrom notes that this build's core judges the records at and above next, and those before if it did.
+// judgeFrom notes that this build's core judges the records at and above next. If it did before, CoreFrom stays.
 func (t *tally) judgeFrom(next int64) {
 	if t.Core != features.CoreVersion {
 		t.Core, t.CoreFrom = features.CoreVersion, next
 	}
 }
 
-// cleared returns a tally that counts nothing and pardons nothing. It keeps which core has judged.
-func (t *tally) cleared() tally { return tally{Core: t.Core, CoreFrom: t.CoreFrom} }
+// isOfOtherTopic reports whether the offset was committed in another topic of the same name.
+func (t *tally) isOfOtherTopic(id string) bool {
+	return t.TopicID != "" && id != "" && t.TopicID != id
+}
+
+// cleared returns a tally that counts nothing and pardons nothing. It keeps which core has judged, and where.
+func (t *tally) cleared() tally { return tally{Core: t.Core, CoreFrom: t.CoreFrom, TopicID: t.TopicID} }
 
 // after returns the tally once the records at these offsets of its partition have passed, some of them
-// rejected. It forgets minutes that ended more than a window ago.
+// rejected. It keeps the current minute and those that began within the window, which is in whole minutes: so it
+// looks back on up to a minute less than the window.
 func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
-	// guard: a row that ended in an earlier poll of the batch counts | peak: t.peak -> peak: 0
-	next := tally{InARow: t.InARow, Pardoned: t.Pardoned, Core: t.Core, CoreFrom: t.CoreFrom, peak: t.peak}
+	next := t.cleared()
+	// guard: a row that ended in an earlier poll of the batch counts | t.peak -> 0
+	next.InARow, next.Pardoned, next.peak = t.InARow, t.Pardoned, t.peak
 	tooOld := now.Add(-window).Unix() / 60 // in minutes, as m.Minute
 	for _, m := range t.Lately {
 		if m.Minute > tooOld {
@@ -72,8 +83,8 @@ func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejec
 		}
 	}
 	last := len(next.Lately) - 1
-	if this := now.Unix() / 60; last < 0 || next.Lately[last].Minute != this {
-		next.Lately = append(next.Lately, minute{Minute: this})
+	if current := now.Unix() / 60; last < 0 || next.Lately[last].Minute != current {
+		next.Lately = append(next.Lately, minute{Minute: current})
 		last++
 	}
 	for _, offset := range offsets {
