@@ -14,12 +14,17 @@ import (
 // Replay bounds a processor to a part of the topic, and has the store count the result of each record.
 // Processors of one process that share a group share the Replay too.
 type Replay struct {
-	ID              string                            // the counts are stored under it
-	From, To        map[int32]int64                   // of each partition, To exclusive
-	Keep            func(*kgo.Record) bool            // selects the records to replay; nil: all
-	SendDeadLetters bool                              // otherwise rejected records are only counted
-	Pace            func(ctx context.Context)         // returns when the next poll may start; nil: at once
-	Seen            func(partition int32, next int64) // called with the progress of reading; nil: not reported
+	ID              string          // the counts are stored under it
+	From, To        map[int32]int64 // of each partition, To exclusive
+	SendDeadLetters bool            // otherwise rejected records are only counted
+
+	// The functions may be called by several sessions at once. Keep selects the records to replay, nil: all; it
+	// is asked about transaction markers too. Pace returns when the next poll may start, or when ctx ends: then
+	// it is called again, and goes on with what is left to wait; nil: at once. Seen gets the progress of reading,
+	// which goes back after an abort; nil: not reported.
+	Keep func(*kgo.Record) bool
+	Pace func(ctx context.Context)
+	Seen func(partition int32, next int64)
 
 	mu   sync.Mutex
 	done map[int32]bool // guarded by mu; partitions that are read to their end and committed
@@ -47,8 +52,9 @@ func (r *Replay) finish(id int32) {
 	r.done[id] = true
 }
 
-// replayReader is the only port between a session and its Replay. A live session has a nil one, whose methods
-// change nothing. Its fields belong to the goroutine of session.run.
+// replayReader stands between a session and its Replay. A live session has a nil one: start and isDone bear
+// that, and callers of the other methods check. replay never changes; reached and fresh belong to the goroutine
+// of session.run.
 type replayReader struct {
 	replay  *Replay
 	reached map[int32]bool // partitions whose end was polled
@@ -131,17 +137,22 @@ func (r *replayReader) settle(committed bool) {
 	r.fresh = r.fresh[:0]
 }
 
-// isComplete reports whether every partition of the replay is in the stores and committed, by this session or
-// another. The end of a partition may have been polled without being stored, because the last records may
-// all be ones that the replay leaves out.
+// isComplete marks the partitions that are in the stores to their end and committed, pauses them, and reports
+// whether all of the replay are, by this session or another. The end of a partition may have been polled
+// without being stored, because the last records may all be ones that the replay leaves out. In an uncommitted
+// partition this session has written nothing, because commitStart comes before the first write.
 func (r *replayReader) isComplete(owned *partitions) bool {
+	hasEnded := false
 	for id, at := range collect(owned, func(at *partition) partition { return *at }) {
 		// guard: replay: it ends when everything is committed | (at.uncommitted || at.committed >= at.next) -> true
 		isAtEnd := (at.next >= r.replay.To[id] || r.reached[id]) && (at.uncommitted || at.committed >= at.next)
 		if isAtEnd && !r.replay.isDone(id) {
 			r.replay.finish(id)
-			defer owned.updatePauses()
+			hasEnded = true
 		}
+	}
+	if hasEnded {
+		owned.updatePauses()
 	}
 	for id := range r.replay.To {
 		if !r.replay.isDone(id) {

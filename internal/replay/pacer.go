@@ -29,7 +29,8 @@ type pacer struct {
 	maxLag time.Duration
 	paused atomic.Bool
 	gentle atomic.Bool  // a live processor is alive
-	last   atomic.Int64 // when wait returned last, in Unix nanoseconds; 0: never
+	last   atomic.Int64 // when a wait ended that was not cut short, in Unix nanoseconds; 0: never
+	due    atomic.Int64 // when the rest after the last poll ends, in Unix nanoseconds; 0: none is begun
 }
 
 func newPacer(o Options, log *slog.Logger) (p *pacer, err error) {
@@ -96,18 +97,25 @@ func (p *pacer) judge(pulse schemas.Pulse, now time.Time) {
 	}
 }
 
-// wait returns when the next poll may be made, or ctx ends.
+// wait returns when the next poll may be made, or ctx ends. The rest of a slow poll takes longer than one call
+// may: the next call goes on with what is left of it.
 func (p *pacer) wait(ctx context.Context) {
 	if p.live == nil {
 		return
 	}
-	began := time.Now()
 	if last := p.last.Load(); last != 0 && p.gentle.Load() {
-		worked := min(began.Sub(time.Unix(0, last)), time.Second)
-		_ = lifecycle.Sleep(ctx, time.Duration(gentleRest*float64(worked)))
+		now := time.Now()
+		worked := min(now.Sub(time.Unix(0, last)), time.Second)
+		rest := now.Add(time.Duration(gentleRest * float64(worked)))
+		// guard: replay: a rest that is cut short goes on
+		p.due.CompareAndSwap(0, rest.UnixNano())
+		_ = lifecycle.Sleep(ctx, time.Until(time.Unix(0, p.due.Load())))
 	}
 	for p.paused.Load() && ctx.Err() == nil {
 		_ = lifecycle.Sleep(ctx, 20*time.Millisecond)
 	}
-	p.last.Store(time.Now().UnixNano())
+	if ctx.Err() == nil {
+		p.due.Store(0)
+		p.last.Store(time.Now().UnixNano())
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,35 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
+
+// A slow poll is followed by a rest as long as it took. Each call of wait may take 250 ms, and the next one goes
+// on with the rest.
+// guard: replay: a rest that is cut short goes on
+func TestTheRestAfterASlowPollIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &pacer{live: &pgread.Reader{}, log: slog.New(slog.DiscardHandler)}
+		p.gentle.Store(true)
+		rest := func() time.Duration {
+			began := time.Now()
+			for {
+				ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+				p.wait(ctx)
+				isDone := ctx.Err() == nil
+				cancel()
+				if isDone {
+					return time.Since(began)
+				}
+			}
+		}
+		require.Zero(t, rest(), "before the first poll")
+		for _, poll := range []time.Duration{900 * time.Millisecond, 100 * time.Millisecond, 600 * time.Millisecond} {
+			time.Sleep(poll)
+			require.Equal(t, poll, rest())
+		}
+		time.Sleep(time.Minute)
+		require.Equal(t, time.Second, rest(), "at most")
+	})
+}
 
 // A replay gives way while a live processor is behind, or silent, and never where none is there.
 // guard: replay: it pauses while live is behind
