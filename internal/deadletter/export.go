@@ -7,19 +7,21 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Exported is a dead letter as a line of an export.
+// Exported is a dead letter as a line of an export. load and process read such lines: a member that is new here
+// must be one of fileinput's envelopeNames, or they take the line itself for a record.
 type Exported struct {
-	Source      string           `json:"source"`
-	Record      int64            `json:"record"`
+	Source      string           `json:"source"` // topic/partition of the dead letter itself
+	Record      int64            `json:"record"` // its offset
 	Code        schemas.Code     `json:"code"`
 	Message     string           `json:"message"`
 	Key         *string          `json:"key,omitempty"`
 	KeyBase64   []byte           `json:"key_base64,omitempty"`
 	Headers     []ExportedHeader `json:"headers"`
-	Origin      *ExportedPlace   `json:"origin,omitempty"`
+	Origin      *ExportedPlace   `json:"origin,omitempty"` // nil if another program wrote it
 	Attempts    int32            `json:"attempts"`
 	FailedAt    schemas.TimeMS   `json:"failed_at"`
-	ValueBase64 []byte           `json:"value_base64"` // null if the record has no value
+	SizeBytes   int64            `json:"size_bytes,omitempty"` // of the whole value, if only its beginning is here
+	ValueBase64 []byte           `json:"value_base64"`         // null if the record has no value
 }
 
 // ExportedHeader is a header whose value is text, or base64 if it is not UTF-8.
@@ -48,6 +50,10 @@ func ExportedOf(l *Letter) Exported {
 		Source: fmt.Sprintf("%s/%d", l.At.Topic, l.At.Partition), Record: l.At.Offset,
 		Code: l.Code, Message: l.Message, Headers: ExportedHeaders(l.Headers),
 		Attempts: l.ID.Attempts, FailedAt: l.FailedAt, ValueBase64: l.Value,
+	}
+	// guard: dead letters: the export of a truncated one says so
+	if l.Cut != nil {
+		e.SizeBytes = l.Cut.Bytes
 	}
 	if l.Ours {
 		e.Origin = PlaceOf(l.ID.Origin)
@@ -91,9 +97,9 @@ type Shown struct {
 func (j *Judgement) Today() string {
 	pitch := "pitch " + j.change.PitchID.String()
 	return [...]string{
-		"not known",
-		"would pass: " + pitch,
-		"superseded: " + pitch + " stands at a version as new or newer; nothing would change",
-		"would fail again: " + j.Why,
+		NotAsked:   "not known",
+		Passes:     "would pass: " + pitch,
+		Superseded: "superseded: " + pitch + " stands at a version as new or newer; nothing would change",
+		Fails:      "would fail again: " + j.Why,
 	}[j.Outcome]
 }

@@ -2,6 +2,7 @@ package fileinput
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -67,6 +69,28 @@ func TestAnExportedDeadLetterKeepsItsOrigin(t *testing.T) {
 	line := `{"source":"pitches.dead/0","record":7,"headers":[{"key":"dlq.origin.offset","value":"5"},{"key":"dlq.attempts","value":"1"},{"key":"dlq.message","value":"x"}],"value_base64":"e30="}`
 	records, _ := readRecords(t, line, Options{})
 	require.Equal(t, []schemas.Header{{Key: "dlq.origin.offset", Value: []byte("5")}, {Key: "dlq.attempts", Value: []byte("1")}}, records[0].Headers)
+}
+
+// Each member that an export or dlq show has is one that an envelope may have. A truncated value is not taken for
+// the record.
+// guard: dead letters: the export of a truncated one says so
+func TestWhatIsExportedOfADeadLetterIsAnEnvelope(t *testing.T) {
+	letter := deadletter.Letter{
+		At: schemas.Coordinates{Topic: "pitches.dead", Offset: 7}, Key: []byte("\xff1"), Value: []byte("{}"), Ours: true,
+		ID:   schemas.DeadLetterID{Origin: schemas.Coordinates{Topic: "pitches.raw", Offset: 2, TimestampMS: 1727550000123}},
+		Code: "not_a_pitch", Message: "x", Headers: []schemas.Header{{Key: "batter_id", Value: []byte("1")}},
+	}
+	exported := deadletter.ExportedOf(&letter)
+	letter.Cut = &schemas.Cut{Bytes: 3}
+	shown := deadletter.Shown{Exported: exported, Status: "open", Decision: &schemas.DeadLetterDecision{}, Today: "x"}
+	for line, isWhole := range map[any]bool{&exported: true, &shown: true, new(deadletter.ExportedOf(&letter)): false} {
+		text, err := json.Marshal(line)
+		require.NoError(t, err)
+		records, tooLarge := readRecords(t, string(text), Options{})
+		require.Equal(t, []bool{!isWhole}, tooLarge, "%s", text)
+		require.Equal(t, "{}", string(records[0].Value))
+		require.Equal(t, letter.Key, records[0].Key)
+	}
 }
 
 // The limit is that of the record in an envelope, whose line may be twice as long.
