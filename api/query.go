@@ -14,7 +14,9 @@ import (
 
 // strictQuery refuses queries that the document does not allow, but huma accepts silently. Examples are a
 // query that cannot be parsed, or a number or boolean not spelled as in JSON. It also refuses a parameter
-// given twice, of which huma ignores the second, and one without a value, for which huma uses the default.
+// given twice, of which huma ignores the second, and one without a value, for which huma uses the default,
+// unless its schema takes an empty text. Unknown parameters are refused elsewhere, by
+// RejectUnknownQueryParameters.
 //
 // It refuses a zero byte and text that is not UTF-8 in the path too, because no store holds such a text, and
 // Postgres answers it with an error.
@@ -67,7 +69,7 @@ func notAllowed(api huma.API, p *huma.Param, values []string) string {
 	case len(values) > 1:
 		return "given more than once"
 	case !spelled(api, p.Schema, values[0]) && values[0] == "":
-		return "has no value: expected " + p.Schema.Type + ", or none of it"
+		return "has no value: give one, or leave the parameter out"
 	// guard: api: a parameter is spelled as in JSON
 	case !spelled(api, p.Schema, values[0]):
 		return "expected " + p.Schema.Type
@@ -75,14 +77,19 @@ func notAllowed(api huma.API, p *huma.Param, values []string) string {
 	return ""
 }
 
-var integer = regexp.MustCompile(`^-?[0-9]+$`)
+var (
+	integer = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+	number  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+)
 
-// spelled reports whether text is a value of the schema as JSON spells it. It validates the value of an empty
-// string only, because huma skips that one and validates all others itself.
+// spelled reports whether text is a value of the schema as JSON spells it. Of types that are spelled as they
+// are, it validates an empty text only, because huma skips that one and validates all others itself.
 func spelled(api huma.API, s *huma.Schema, text string) bool {
 	switch s.Type {
 	case huma.TypeInteger:
 		return integer.MatchString(text)
+	case huma.TypeNumber:
+		return number.MatchString(text)
 	case huma.TypeBoolean:
 		return text == "true" || text == "false"
 	case huma.TypeArray:

@@ -15,10 +15,10 @@ func TestWrongQueries(t *testing.T) {
 	for _, c := range []struct{ op, path, at, why string }{
 		{opGames, "/v1/games?limit=5&limit=5", "query.limit", "given more than once"},
 		{opGames, "/v1/games?limit=&limit=x", "query.limit", "given more than once"},
-		{opGames, "/v1/games?limit=", "query.limit", "has no value: expected integer, or none of it"},
-		{opGames, "/v1/games?limit", "query.limit", "has no value: expected integer, or none of it"},
+		{opGames, "/v1/games?limit=", "query.limit", "has no value: give one, or leave the parameter out"},
+		{opGames, "/v1/games?limit", "query.limit", "has no value: give one, or leave the parameter out"},
 		{opGames, "/v1/games?limit=%2B5", "query.limit", "expected integer"},
-		{opGames, "/v1/games?live=", "query.live", "has no value: expected boolean, or none of it"},
+		{opGames, "/v1/games?live=", "query.live", "has no value: give one, or leave the parameter out"},
 		{opGames, "/v1/games?live=T", "query.live", "expected boolean"},
 		{opGames, "/v1/games?limit=5;live=true", "query", "cannot be read: invalid semicolon separator in query"},
 		{opGames, "/v1/games?limit=%zz", "query", `cannot be read: invalid URL escape "%zz"`},
@@ -26,8 +26,8 @@ func TestWrongQueries(t *testing.T) {
 		{opBatters, "/v1/batters?ids=1,", "query.ids", "expected array"},
 		{opBatters, "/v1/batters?ids=1,%2B2", "query.ids", "expected array"},
 		{opBatter, "/v1/batters/1?at_least=0:1&at_least=0:2", "query.at_least", "given more than once"},
-		{opLeaders, "/v1/leaders?stat=", "query.stat", "has no value: expected string, or none of it"},
-		{opQuality, "/v1/quality?day=", "query.day", "has no value: expected string, or none of it"},
+		{opLeaders, "/v1/leaders?stat=", "query.stat", "has no value: give one, or leave the parameter out"},
+		{opQuality, "/v1/quality?day=", "query.day", "has no value: give one, or leave the parameter out"},
 	} {
 		problem := k.get(422, c.op, c.path)
 		require.Equal(t, problemInput, problem["type"], c.path)
