@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -29,7 +30,7 @@ const (
 )
 
 // paths reads swing paths from Kafka and keeps the latest. A kept path never becomes wrong, because a
-// correction of a pitch is another record.
+// correction of a pitch is another record, and one of a topic that was created anew has another timestamp.
 type paths struct {
 	records Records
 	kafka   gate
@@ -51,11 +52,11 @@ func (p *paths) of(ctx context.Context, at schemas.Coordinates) (*schemas.SwingP
 	if p.records == nil {
 		return nil, errNoRecords
 	}
-	at.TimestampMS = 0
 	// guard: api: a swing is that of the current version | p.kept.Get(at) -> p.kept.Get(schemas.Coordinates{Topic: at.Topic})
 	if path, ok := p.kept.Get(at); ok {
 		return path, nil
 	}
+	// The read does not end with the request that began it, because others share it.
 	read := func() (any, error) { return p.read(context.WithoutCancel(ctx), at) }
 	done := p.reading.DoChan(fmt.Sprint(at), read)
 	select {
@@ -71,15 +72,16 @@ func (p *paths) read(ctx context.Context, at schemas.Coordinates) (path *schemas
 	defer func() {
 		// This runs in a goroutine of its own, where no middleware recovers.
 		// guard: api: a record that panics is no other's undoing | recover() -> any(nil)
-		if p := recover(); p != nil {
-			path, err = nil, fmt.Errorf("reading a swing panicked: %v", p)
+		if v := recover(); v != nil {
+			p.kafka.log.Error("reading a swing panicked", "record", at, "panic", v, "stack", string(debug.Stack()))
+			path, err = nil, fmt.Errorf("reading a swing panicked: %v", v)
 		}
 	}()
-	turn := time.After(pathWait)
+	tooLate := time.After(pathWait)
 	select {
 	case p.turns <- struct{}{}:
 		defer func() { <-p.turns }()
-	case <-turn:
+	case <-tooLate:
 		return nil, errPathsBusy
 	}
 	// guard: api: a Kafka that has failed is left alone | p.kafka.ask( -> (&gate{log: p.kafka.log}).ask(

@@ -52,6 +52,7 @@ type Store interface {
 
 // Records reads the records that rows were computed from.
 type Records interface {
-	// SwingPath returns the swing in one record, nil if the record is gone or holds no swing.
+	// SwingPath returns the swing in one record. It returns nil if the record is gone or holds no swing, and if
+	// the one in its place has another timestamp: the topic was created anew.
 	SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error)
 }

@@ -166,8 +166,11 @@ func getSwing(ctx context.Context, a *API, in *pitchIn) (body Swing, err error) 
 	}
 	path, err := a.paths.of(ctx, schemas.Coordinates{
 		Topic: row.SourceTopic, Partition: row.SourcePartition, Offset: row.SourceOffset,
+		TimestampMS: row.RecordTSMS,
 	})
 	switch {
+	case errors.Is(err, errNoRecords):
+		return body, unavailable(problemUnavailable, err.Error())
 	case errors.Is(err, errNoPath):
 		return body, huma.Error404NotFound(err.Error())
 	case errors.Is(err, errPathsBusy):

@@ -28,6 +28,7 @@ type kafka struct {
 func (k *kafka) SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error) {
 	k.mu.Lock()
 	k.reads++
+	at.TimestampMS = 0 // the key of paths
 	hold, path, err := k.hold, k.paths[at], k.err
 	k.mu.Unlock()
 	if hold != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -41,7 +43,9 @@ func (s *station) send(client *kgo.Client, m simulate.Message, headers ...kgo.Re
 	return fmt.Sprintf("?at_least=%d:%d", r.Partition, r.Offset)
 }
 
-// A swing is drawn from its record, and from the corrected one when that stands.
+// A swing is drawn from its record, and from the corrected one when that stands. It is not drawn from another
+// record in the same place.
+// guard: serve: the record of a topic that was created anew is another
 func TestServeDrawsSwings(t *testing.T) {
 	s := newStation(t)
 	client := kafkaClient(t, s.cluster)
@@ -72,4 +76,12 @@ func TestServeDrawsSwings(t *testing.T) {
 	require.Len(t, body["swings"], 1)
 	status, body = api.get(fmt.Sprintf("/v1/swings?ids=%d,%d", row.BatterID.Value, corrected.BatterID.Value))
 	require.Equal(t, 200, status, body)
+
+	conn, err := pgx.Connect(t.Context(), strings.TrimPrefix(s.args[1], "--postgres-url="))
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), "UPDATE pitchstream.pitches SET record_ts_ms = record_ts_ms + 1")
+	require.NoError(t, err)
+	status, body = api.get(path)
+	require.Equal(t, 404, status, body)
 }

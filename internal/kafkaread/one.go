@@ -21,11 +21,12 @@ import (
 // yet.
 var ErrGone = errors.New("the record is not in the topic any more")
 
-// fetchBytes is the size that a fetch aims at. A single batch of records may be larger, but no answer of
-// more than maxAnswerBytes is read.
+// MaxAnswerBytes bounds the answer to a fetch, and so every record.
+const MaxAnswerBytes = 64 << 20
+
 const (
-	fetchBytes     = 1 << 20
-	maxAnswerBytes = 64 << 20
+	// fetchBytes is the size that a fetch aims at. A single batch of records may be larger.
+	fetchBytes = 1 << 20
 	// oneFetchBytes bounds what is unpacked whole to find one record. Larger batches are read as streams.
 	oneFetchBytes = 4 << 20
 )
@@ -112,7 +113,7 @@ func samePacked(records []*kgo.Record) []*kgo.Record {
 
 // NewReader returns a Reader of the cluster that the options name. The caller must Close it.
 func NewReader(opts ...kgo.Opt) *Reader {
-	own := []kgo.Opt{kgo.BrokerMaxReadBytes(maxAnswerBytes)}
+	own := []kgo.Opt{kgo.BrokerMaxReadBytes(MaxAnswerBytes)}
 	// guard: bytes: single records are read two at a time | Weighted(2) -> Weighted(9)
 	return &Reader{turn: semaphore.NewWeighted(2), client: sync.OnceValues(func() (*kgo.Client, error) {
 		return kgo.NewClient(slices.Concat(own, opts)...)
@@ -129,7 +130,7 @@ func (r *Reader) Close() {
 // Value returns the value of one record, or ErrGone if there is none. A value of more than limit bytes is an
 // error. It returns when ctx ends at the latest.
 func (r *Reader) Value(ctx context.Context, at schemas.Coordinates) ([]byte, error) {
-	rec, err := r.Record(ctx, at, maxAnswerBytes)
+	rec, err := r.Record(ctx, at, MaxAnswerBytes)
 	return rec.Value, err
 }
 

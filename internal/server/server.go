@@ -169,16 +169,20 @@ func watchStores(ctx context.Context, handler *api.Switch, stores *targets, heal
 // swingRecords reads records of the raw topic, to draw their swings.
 type swingRecords struct{ topic *kafkaread.Reader }
 
-// SwingPath returns the swing of one record; nil when the record is gone or has no swing.
+// SwingPath returns the swing of one record; nil when the record is gone, is another one, or has no swing.
 func (r swingRecords) SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error) {
-	value, err := r.topic.Value(ctx, at)
+	record, err := r.topic.Record(ctx, at, kafkaread.MaxAnswerBytes)
 	if errors.Is(err, kafkaread.ErrGone) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if path, ok := features.SwingPath(value); ok {
+	// guard: serve: the record of a topic that was created anew is another
+	if min(max(record.TimestampMS, 0), schemas.MaxTimestampMS) != at.TimestampMS {
+		return nil, nil
+	}
+	if path, ok := features.SwingPath(record.Value); ok {
 		return &path, nil
 	}
 	return nil, nil
