@@ -49,7 +49,8 @@ sent byte for byte. A broken record is sent as well, so that it becomes a dead l
 sent as one record, and the summary gives its byte offset.
 
 Of lines that hold a record with its key and headers, the record is sent: those of dlq export, of process (rejected.jsonl), of
-simulate --envelope and of kcat -J. It keeps the time of its origin, unless --timestamp gives another.
+simulate --envelope and of kcat -J. It keeps the time of its origin, unless --timestamp is mtime or a TIME. Lines
+of dlq export keep their version whatever --timestamp is: only --revision supersedes it.
 
   pitchstream load season/                              a folder of GAME_FRAME.jsonl files
   pitchstream load --game 746437 batch_raw.json.gz      one game, an array
@@ -65,7 +66,8 @@ before the games, as --timestamp 2000-01-01T00:00:00Z. Do not rely on --timestam
 have the time of its copy. --revision N supersedes every smaller revision. If --ids gives no event_time, the timestamp is also
 the time of the pitch.
 
-A load may be repeated at any time, because a record that arrives twice changes nothing.
+A load with a fixed --timestamp may be repeated at any time, because a record that arrives twice changes nothing. With now, a
+repetition is newer: it supersedes what came in between at the same revision. To continue a load, use --state.
 
 Exit status: 0 all records were acknowledged; 1 some failed, none is a pitch, a file could not be read, or it was interrupted; 2 wrong usage.`
 }
@@ -79,7 +81,7 @@ func (c *loadCmd) Validate() (err error) {
 	case c.Revision < 0:
 		return fmt.Errorf("--revision=%d: want 0 or more", c.Revision)
 	case c.Rate < 0 || math.IsNaN(c.Rate) || math.IsInf(c.Rate, 0):
-		return fmt.Errorf("--rate=%v: want records a second, more than 0", c.Rate)
+		return fmt.Errorf("--rate=%v: want records a second, or 0 for no limit", c.Rate)
 	case c.Realtime && c.Rate > 0:
 		return errors.New("--realtime and --rate: give one")
 	case c.Realtime && c.IDs == "" && !c.timestamp.FromFile:
@@ -91,8 +93,9 @@ func (c *loadCmd) Validate() (err error) {
 		return errors.New("--state cannot remember standard input: name files")
 	case slices.Contains(c.Paths, fileinput.Stdin) && c.timestamp.FromFile:
 		return errors.New("--timestamp mtime: standard input has none: name files, or give a time")
-	case c.Check:
-		return nil
+	}
+	if c.Check {
+		return nil // it needs no Kafka
 	}
 	return config.Kafka(c.Kafka).Validate()
 }
@@ -109,9 +112,12 @@ func parseTimestamp(text string, now time.Time) (load.Timestamp, error) {
 		return load.Timestamp{},
 			fmt.Errorf("--timestamp=%s: want now, mtime, or an RFC 3339 time as 2024-09-28T19:05:00Z", text)
 	}
-	if t.Before(time.UnixMilli(1)) || t.After(now) {
-		return load.Timestamp{}, fmt.Errorf("--timestamp=%s: want a time from 1970 to now; "+
-			"a later one would supersede live records that do not exist yet", text)
+	if t.Before(time.UnixMilli(1)) {
+		return load.Timestamp{}, fmt.Errorf("--timestamp=%s: want a time after 1970-01-01T00:00:00Z", text)
+	}
+	if t.After(now) {
+		return load.Timestamp{}, fmt.Errorf("--timestamp=%s: is in the future; "+
+			"it would supersede live records that do not exist yet", text)
 	}
 	return load.Timestamp{Text: text, Fixed: t}, nil
 }
