@@ -11,8 +11,8 @@ import (
 type Live interface {
 	// Look returns states in the order of the keys, nil for a player without a current row.
 	Look(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, schemas.Pulse, error)
-	// Seqs returns sequence numbers in the order of the keys, 0 for a player without a current row. Without keys
-	// it returns the pulse only.
+	// Seqs returns sequence numbers in the order of the keys, 0 for a player without a current row. Without
+	// keys it returns the pulse only.
 	Seqs(ctx context.Context, keys []schemas.PlayerKey) ([]int64, schemas.Pulse, error)
 	// Works returns the work of each processor, by instance.
 	Works(ctx context.Context) (map[string]schemas.Work, error)
@@ -32,8 +32,8 @@ type Store interface {
 	) ([]schemas.PlayerState, error)
 	Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error)
 	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
-	// GameVersions returns a text for each game that is another one after each change of its rows, "" where it
-	// has none. The texts are in the order of the games.
+	// GameVersions returns a text for each game that is another one after each change of its rows, "" where
+	// it has none. The texts are in the order of the games.
 	GameVersions(ctx context.Context, games []string) ([]string, error)
 	Pitch(ctx context.Context, id schemas.PitchID) (*schemas.StoredRow, error)
 	PlayerPitches(
@@ -52,7 +52,7 @@ type Store interface {
 
 // Records reads the records that rows were computed from.
 type Records interface {
-	// SwingPath returns the swing in one record. It returns nil if the record is gone or holds no swing, and if
-	// the one in its place has another timestamp: the topic was created anew.
+	// SwingPath returns the swing in one record. It returns nil if the record is gone or holds no swing, and
+	// if the one in its place has another timestamp: the topic was created anew.
 	SwingPath(ctx context.Context, at schemas.Coordinates) (*schemas.SwingPath, error)
 }

@@ -13,10 +13,9 @@ import (
 )
 
 // strictQuery refuses queries that the document does not allow, but huma accepts silently. Examples are a
-// query that cannot be parsed, or a number or boolean not spelled as in JSON. It also refuses a parameter
-// given twice, of which huma ignores the second, and one without a value, for which huma uses the default,
-// unless its schema takes an empty text. Unknown parameters are refused elsewhere, by
-// RejectUnknownQueryParameters.
+// query that cannot be parsed, or a number or boolean not spelled as in JSON. It refuses a parameter given
+// twice, of which huma ignores the second. It refuses one without a value, for which huma uses the default,
+// unless its schema takes an empty text. RejectUnknownQueryParameters refuses unknown ones elsewhere.
 //
 // It refuses a zero byte and text that is not UTF-8 in the path too, because no store holds such a text, and
 // Postgres answers it with an error.
@@ -82,8 +81,8 @@ var (
 	number  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 )
 
-// spelled reports whether text is a value of the schema as JSON spells it. Of types that are spelled as they
-// are, it validates an empty text only, because huma skips that one and validates all others itself.
+// spelled reports whether text is a value of the schema as JSON spells it. A text it validates only if it is
+// empty, because huma skips that one and validates all others itself.
 func spelled(api huma.API, s *huma.Schema, text string) bool {
 	switch s.Type {
 	case huma.TypeInteger:

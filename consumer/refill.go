@@ -16,12 +16,11 @@ import (
 // read again and written again, in a loop of their own: poll, plan, store, republish the rows, move the
 // position.
 //
-// Nothing is committed in the meantime, because the group's offset is already further. No dead letter is sent,
-// because each was sent with an offset that is committed; where another core has judged the records, there is no
-// refill (starter.readMetadata). The position in the store alone says how far
-// the refill is. So it moves only after the rows are published: a crash in between leaves them to be
-// published again. One partition is read alone; at the floor, the offset that the group had committed,
-// session.process takes over.
+// Nothing is committed in the meantime, because the group's offset is already further. No dead letter is
+// sent, because each was sent with an offset that is committed; where another core has judged the records,
+// there is no refill (starter.readMetadata). The position in the store alone says how far the refill is. So
+// it moves only after the rows are published: a crash in between leaves them to be published again. One
+// partition is read alone; at the floor, the offset that the group had committed, session.process takes over.
 
 // refiller refills one partition. It belongs to the goroutine of session.run.
 type refiller struct {
@@ -36,8 +35,8 @@ type refiller struct {
 var errForeignRecords = errors.New("kafka sent records of a paused partition while another is refilled")
 
 // run refills until the floor is reached, the partition is revoked, or ctx ends. In a replay it ends also
-// when the replay is complete, or has read its part of this partition. The accepted gap of another partition is
-// committed afterwards.
+// when the replay is complete, or has read its part of this partition. The accepted gap of another partition
+// is committed afterwards.
 func (r *refiller) run(ctx context.Context) error {
 	defer func() {
 		if r.plain != nil {
@@ -61,8 +60,8 @@ func (r *refiller) run(ctx context.Context) error {
 	return nil
 }
 
-// process applies one poll. After an error that the session survives, the client reads the whole refill again,
-// because it knows only where that began; the position in the store stays.
+// process applies one poll. After an error that the session survives, the client reads the whole refill
+// again, because it knows only where that began; the position in the store stays.
 func (r *refiller) process(ctx context.Context, at partition, fetches kgo.Fetches) error {
 	work, done := r.session.begin(ctx)
 	defer done()
@@ -94,8 +93,8 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 	plan := MakePlan(decoded)
 	repeated := s.mayRepeat.Swap(false) // an error sets it again, in drop
 
-	// The first write brings the rows and leaves the position. It fails with ErrPositionBehind if the store was
-	// restored once more.
+	// The first write brings the rows and leaves the position. It fails with ErrPositionBehind if the store
+	// was restored once more.
 	// guard: a store that is filled again moves on when its rows are published | NextOffset: at.stored -> NextOffset: reached.next
 	here := schemas.Position{Topic: r.cfg.Topic, Partition: r.id, NextOffset: at.stored, TopicID: at.topicID}
 	stay := schemas.PositionMove{Position: here, Expected: at.stored}
@@ -128,7 +127,7 @@ func (r *refiller) apply(ctx context.Context, at partition, fetches kgo.Fetches)
 		return summary, err
 	}
 	if s.replay != nil {
-		// What trim saw of the end does not count, because records at and above the floor were dropped here. They
+		// An end that trim saw does not count, because records at and above the floor were dropped here. They
 		// are read again once refilled has rewound the client.
 		delete(s.replay.reached, r.id)
 	}

@@ -18,10 +18,10 @@ type Replay struct {
 	From, To        map[int32]int64 // of each partition, To exclusive
 	SendDeadLetters bool            // otherwise rejected records are only counted
 
-	// The functions may be called by several sessions at once. Keep selects the records to replay, nil: all; it
-	// is asked about transaction markers too. Pace returns when the next poll may start, or when ctx ends: then
-	// it is called again, and goes on with what is left to wait; nil: at once. Seen gets the progress of reading,
-	// which goes back after an abort; nil: not reported.
+	// The functions may be called by several sessions at once. Keep selects the records to replay, nil: all;
+	// it is asked about transaction markers too. Pace returns when the next poll may start, or when ctx ends:
+	// then it is called again, and goes on with what is left to wait; nil: at once. Seen gets the progress of
+	// reading, which goes back after an abort; nil: not reported.
 	Keep func(*kgo.Record) bool
 	Pace func(ctx context.Context)
 	Seen func(partition int32, next int64)
@@ -53,8 +53,8 @@ func (r *Replay) finish(id int32) {
 }
 
 // replayReader stands between a session and its Replay. A live session has a nil one: start and isDone bear
-// that, and callers of the other methods check. replay never changes; reached and fresh belong to the goroutine
-// of session.run.
+// that, and callers of the other methods check. replay never changes; reached and fresh belong to the
+// goroutine of session.run.
 type replayReader struct {
 	replay  *Replay
 	reached map[int32]bool // partitions whose end was polled
@@ -139,8 +139,8 @@ func (r *replayReader) settle(committed bool) {
 
 // isComplete marks the partitions that are in the stores to their end and committed, pauses them, and reports
 // whether all of the replay are, by this session or another. The end of a partition may have been polled
-// without being stored, because the last records may all be ones that the replay leaves out. In an uncommitted
-// partition this session has written nothing, because commitStart comes before the first write.
+// without being stored, because the last records may all be ones that the replay leaves out. In an
+// uncommitted partition this session has written nothing, because commitStart comes before the first write.
 func (r *replayReader) isComplete(owned *partitions) bool {
 	hasEnded := false
 	for id, at := range collect(owned, func(at *partition) partition { return *at }) {

@@ -176,8 +176,11 @@ type topicState struct {
 
 // offsetOf returns the offset that the group committed in a partition, and its metadata: nil where Kafka now
 // has another offset than committed, which the client has found. An offset of a former topic of the same name
-// is none: -1. Else the new topic's records below it would be taken for a refill, which sends no dead letters.
-func (s *topicState) offsetOf(topic string, partition int32, committed int64) (offset int64, metadata *string) {
+// is none: -1. Else the new topic's records below it would be taken for a refill, which sends no dead
+// letters.
+func (s *topicState) offsetOf(
+	topic string, partition int32, committed int64,
+) (offset int64, metadata *string) {
 	at, ok := s.offsets.Lookup(topic, partition)
 	if !ok || at.At != committed {
 		return committed, nil

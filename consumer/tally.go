@@ -9,21 +9,22 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// tally counts how many of a partition's latest records became new dead letters; BreakerLimits.judge reads it.
-// It is committed with the offset, as its metadata (tally.metadata in commit.go writes it, parseTally reads it).
-// So it is exact after a crash. Else a processor in a crash loop would start from zero each time, and send as many dead
-// letters as BreakerLimits.InARow allows. Lately is never changed in place, so copies of a tally share it.
+// tally counts how many of a partition's latest records became new dead letters; BreakerLimits.judge reads
+// it. It is committed with the offset, as its metadata (tally.metadata in commit.go writes it, parseTally
+// reads it). So it is exact after a crash. Else a processor in a crash loop would start from zero each time,
+// and send as many dead letters as BreakerLimits.InARow allows. Lately is never changed in place, so copies
+// of a tally share it.
 type tally struct {
 	InARow int64    `json:"rejected_in_a_row"` // up to and with the latest record
 	Lately []minute `json:"lately,omitempty"`  // oldest first; only minutes in which records were processed
 
-	// Pardoned lets the next batch pass, whatever is in it and whichever partitions it is of; its commit ends the
-	// pardon of all owned ones. It is written at a shutdown while the breaker holds, because a person who restarts the processor wants it to go
-	// on.
+	// Pardoned lets the next batch pass, whatever is in it and whichever partitions it is of; its commit ends
+	// the pardon of all owned ones. It is written at a shutdown while the breaker holds, because a person who
+	// restarts the processor wants it to go on.
 	Pardoned bool `json:"pardoned,omitempty"`
 
-	// Core is the version of the core that judged the records at and above CoreFrom; 0: not known. Another core
-	// may reject what it took.
+	// Core is the version of the core that judged the records at and above CoreFrom; 0: not known. Another
+	// core may reject what it took.
 	Core     int32 `json:"core,omitempty"`
 	CoreFrom int64 `json:"core_from,omitempty"`
 
@@ -54,7 +55,8 @@ func (t *tally) isOfCore(from int64) bool {
 	return t.Core == features.CoreVersion && t.CoreFrom <= from
 }
 
-// judgeFrom notes that this build's core judges the records at and above next. If it did before, CoreFrom stays.
+// judgeFrom notes that this build's core judges the records at and above next. If it did before, CoreFrom
+// stays.
 func (t *tally) judgeFrom(next int64) {
 	if t.Core != features.CoreVersion {
 		t.Core, t.CoreFrom = features.CoreVersion, next
@@ -70,8 +72,8 @@ func (t *tally) isOfOtherTopic(id string) bool {
 func (t *tally) cleared() tally { return tally{Core: t.Core, CoreFrom: t.CoreFrom, TopicID: t.TopicID} }
 
 // after returns the tally once the records at these offsets of its partition have passed, some of them
-// rejected. It keeps the current minute and those that began within the window, which is in whole minutes: so it
-// looks back on up to a minute less than the window.
+// rejected. It keeps the current minute and those that began within the window, which is in whole minutes: so
+// it looks back on up to a minute less than the window.
 func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
 	next := t.cleared()
 	// guard: a row that ended in an earlier poll of the batch counts | t.peak -> 0

@@ -7,8 +7,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Exported is a dead letter as a line of an export. load and process read such lines: a member that is new here
-// must be one of fileinput's envelopeNames, or they take the line itself for a record.
+// Exported is a dead letter as a line of an export. load and process read such lines: a member that is new
+// here must be one of fileinput's envelopeNames, or they take the line itself for a record.
 type Exported struct {
 	Source      string           `json:"source"` // topic/partition of the dead letter itself
 	Record      int64            `json:"record"` // its offset

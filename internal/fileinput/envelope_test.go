@@ -71,8 +71,8 @@ func TestAnExportedDeadLetterKeepsItsOrigin(t *testing.T) {
 	require.Equal(t, []schemas.Header{{Key: "dlq.origin.offset", Value: []byte("5")}, {Key: "dlq.attempts", Value: []byte("1")}}, records[0].Headers)
 }
 
-// Each member that an export or dlq show has is one that an envelope may have. A truncated value is not taken for
-// the record.
+// Each member that an export or dlq show has is one that an envelope may have. A truncated value is not taken
+// for the record.
 // guard: dead letters: the export of a truncated one says so
 func TestWhatIsExportedOfADeadLetterIsAnEnvelope(t *testing.T) {
 	letter := deadletter.Letter{
@@ -83,7 +83,8 @@ func TestWhatIsExportedOfADeadLetterIsAnEnvelope(t *testing.T) {
 	exported := deadletter.ExportedOf(&letter)
 	letter.Cut = &schemas.Cut{Bytes: 3}
 	shown := deadletter.Shown{Exported: exported, Status: "open", Decision: &schemas.DeadLetterDecision{}, Today: "x"}
-	for line, isWhole := range map[any]bool{&exported: true, &shown: true, new(deadletter.ExportedOf(&letter)): false} {
+	truncated := deadletter.ExportedOf(&letter)
+	for line, isWhole := range map[any]bool{&exported: true, &shown: true, &truncated: false} {
 		text, err := json.Marshal(line)
 		require.NoError(t, err)
 		records, tooLarge := readRecords(t, string(text), Options{})

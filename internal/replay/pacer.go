@@ -97,8 +97,8 @@ func (p *pacer) judge(pulse schemas.Pulse, now time.Time) {
 	}
 }
 
-// wait returns when the next poll may be made, or ctx ends. The rest of a slow poll takes longer than one call
-// may: the next call goes on with what is left of it.
+// wait returns when the next poll may be made, or ctx ends. The rest of a slow poll takes longer than one
+// call may: the next call goes on with what is left of it.
 func (p *pacer) wait(ctx context.Context) {
 	if p.live == nil {
 		return

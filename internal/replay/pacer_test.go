@@ -13,8 +13,8 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
-// A slow poll is followed by a rest as long as it took. Each call of wait may take 250 ms, and the next one goes
-// on with the rest.
+// A slow poll is followed by a rest as long as it took. Each call of wait may take 250 ms, and the next one
+// goes on with the rest.
 // guard: replay: a rest that is cut short goes on
 func TestTheRestAfterASlowPollIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -33,7 +33,8 @@ func TestTheRestAfterASlowPollIsKept(t *testing.T) {
 			}
 		}
 		require.Zero(t, rest(), "before the first poll")
-		for _, poll := range []time.Duration{900 * time.Millisecond, 100 * time.Millisecond, 600 * time.Millisecond} {
+		for _, ms := range []time.Duration{900, 100, 600} {
+			poll := ms * time.Millisecond
 			time.Sleep(poll)
 			require.Equal(t, poll, rest())
 		}

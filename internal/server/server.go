@@ -121,7 +121,8 @@ func Run(ctx context.Context, o Options) error {
 		o.Started(server.Addr())
 	}
 	return lifecycle.Run(ctx, func(ctx context.Context) error {
-		// Not ready from the signal on, so that a load balancer sends no more requests while the last ones end.
+		// Not ready from the signal on, so that a load balancer sends no more requests while the last ones
+		// end.
 		serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 		defer stop()
 		defer context.AfterFunc(ctx, func() {
