@@ -178,6 +178,7 @@ func (h *headers) readings() (out []Reading) {
 		schemas.HeaderSchemaVersion, schemas.HeaderOp, schemas.HeaderRevision, schemas.HeaderPitchID,
 		schemas.HeaderGamePK, schemas.HeaderGameDate, schemas.HeaderVenue, schemas.HeaderEventTime,
 		schemas.HeaderBatterID, schemas.HeaderPitcherID, schemas.HeaderTeamID,
+		schemas.HeaderAtBatNumber, schemas.HeaderPitchNumber, schemas.HeaderBatterSide, schemas.HeaderPitcherHand,
 		schemas.HeaderZoneTop, schemas.HeaderZoneBottom,
 		schemas.HeaderDLQOriginTopic, schemas.HeaderDLQOriginPartition, schemas.HeaderDLQOriginOffset,
 		schemas.HeaderDLQOriginTimestamp,

@@ -19,6 +19,8 @@ type headers struct {
 	eventTime, revision, op       []byte
 	pitchID                       []byte
 	batterID, pitcherID, teamID   []byte
+	atBatNumber, pitchNumber      []byte
+	batterSide, pitcherHand       []byte
 	schemaVersion                 []byte
 	originTopic, originPartition  []byte
 	originOffset, originTimestamp []byte
@@ -63,6 +65,14 @@ func (h *headers) slot(key string) *[]byte {
 		return &h.pitcherID
 	case schemas.HeaderTeamID:
 		return &h.teamID
+	case schemas.HeaderAtBatNumber:
+		return &h.atBatNumber
+	case schemas.HeaderPitchNumber:
+		return &h.pitchNumber
+	case schemas.HeaderBatterSide:
+		return &h.batterSide
+	case schemas.HeaderPitcherHand:
+		return &h.pitcherHand
 	case schemas.HeaderSchemaVersion:
 		return &h.schemaVersion
 	case schemas.HeaderZoneTop:
@@ -137,19 +147,44 @@ func (h *headers) concern(rec schemas.Record, change *schemas.Change) *Rejection
 		return nil
 	}
 	change.IDs = h.identifiers()
-	if change.IDs == (schemas.Identifiers{}) {
+	if !change.IDs.NameAny() {
 		return violation("", "an identify names no readable batter_id, pitcher_id or team_id")
 	}
 	return nil
 }
 
-// identifiers returns those identifiers that the headers name and that can be read.
+// identifiers returns what the headers of an identify name, as far as it can be read.
 func (h *headers) identifiers() schemas.Identifiers {
 	return schemas.Identifiers{
-		BatterID:  identifierText(h.batterID),
-		PitcherID: identifierText(h.pitcherID),
-		TeamID:    identifierText(h.teamID),
+		BatterID:    identifierText(h.batterID),
+		PitcherID:   identifierText(h.pitcherID),
+		TeamID:      identifierText(h.teamID),
+		AtBatNumber: ordinal(h.atBatNumber, schemas.MaxAtBatNumber),
+		PitchNumber: ordinal(h.pitchNumber, schemas.MaxPitchNumber),
+		BatterSide:  rightOrLeft(h.batterSide),
+		PitcherHand: rightOrLeft(h.pitcherHand),
 	}
+}
+
+// ordinal reads digits of a number from 1 to most; anything else is missing.
+func ordinal(b []byte, most uint64) schemas.Opt[int16] {
+	// guard: identify: a number out of its range is missing | !ok || v == 0 -> !ok
+	if v, ok := digitsBelow(b, most+1); !ok || v == 0 {
+		return schemas.Opt[int16]{}
+	} else {
+		return schemas.Some(int16(v))
+	}
+}
+
+// rightOrLeft reads R or L; anything else is missing.
+func rightOrLeft(b []byte) schemas.Text {
+	switch string(b) {
+	case "R":
+		return "R"
+	case "L":
+		return "L"
+	}
+	return ""
 }
 
 // eventTimeOr returns the header event_time, or the origin's timestamp (Unix milliseconds) if that is missing

@@ -94,6 +94,38 @@ func TestAnIdentify(t *testing.T) {
 	}
 }
 
+// An identify names the at-bat, the pitch in it and the hands, as far as they can be read. They make no
+// identify by themselves.
+// guard: identify: a number out of its range is missing
+func TestAnIdentifyNamesTheAtBat(t *testing.T) {
+	ids := []string{"op=identify", "pitch_id=" + otherUUID, "batter_id=42"}
+	for _, c := range []struct {
+		headers []string
+		want    schemas.Identifiers
+	}{
+		{[]string{"at_bat_number=7", "pitch_number=003", "batter_side=L", "pitcher_hand=R"}, schemas.Identifiers{
+			AtBatNumber: schemas.Some[int16](7), PitchNumber: schemas.Some[int16](3), BatterSide: "L", PitcherHand: "R"}},
+		{[]string{"at_bat_number=999", "pitch_number=1"}, schemas.Identifiers{
+			AtBatNumber: schemas.Some[int16](999), PitchNumber: schemas.Some[int16](1)}},
+		{[]string{"at_bat_number=0", "pitch_number=1000", "batter_side=S", "pitcher_hand=r"}, schemas.Identifiers{}},
+		{[]string{"at_bat_number=-1", "pitch_number= 1", "batter_side=", "pitcher_hand=\xff"}, schemas.Identifiers{}},
+		{[]string{"at_bat_number=7.0", "pitch_number=99999999999999999999"}, schemas.Identifiers{}},
+	} {
+		change, rej := comparePlain(t, tombstone(append(ids, c.headers...)...))
+		if rej != nil {
+			t.Fatal(rej)
+		}
+		c.want.BatterID = schemas.Some[int64](42)
+		if diff := cmp.Diff(c.want, change.IDs); diff != "" {
+			t.Errorf("%v: %s", c.headers, diff)
+		}
+	}
+	_, rej := comparePlain(t, tombstone("op=identify", "pitch_id="+otherUUID, "at_bat_number=7", "batter_side=L"))
+	if rej == nil || rej.Code != schemas.CodeSchemaViolation {
+		t.Errorf("an identify without batter, pitcher and team: %v", rej)
+	}
+}
+
 func mustPitchID(t *testing.T, s string) schemas.PitchID {
 	t.Helper()
 	id, ok := schemas.ParsePitchID(s)

@@ -109,11 +109,29 @@ func (p *plain) envelope() bool {
 	if op == schemas.OpIdentify {
 		c.IDs = schemas.Identifiers{
 			BatterID: plainIdentifier(p.headers["batter_id"]), PitcherID: plainIdentifier(p.headers["pitcher_id"]),
-			TeamID: plainIdentifier(p.headers["team_id"]),
+			TeamID:      plainIdentifier(p.headers["team_id"]),
+			AtBatNumber: plainOrdinal(p.headers["at_bat_number"]), PitchNumber: plainOrdinal(p.headers["pitch_number"]),
+			BatterSide: plainHand(p.headers["batter_side"]), PitcherHand: plainHand(p.headers["pitcher_hand"]),
 		}
 		return c.IDs.BatterID.Present || c.IDs.PitcherID.Present || c.IDs.TeamID.Present
 	}
 	return true
+}
+
+// plainOrdinal reads digits of a number from 1 to 999.
+func plainOrdinal(s string) schemas.Opt[int16] {
+	n, err := strconv.Atoi(s)
+	if !regexp.MustCompile(`^[0-9]+$`).MatchString(s) || err != nil || n < 1 || n > 999 {
+		return schemas.Opt[int16]{}
+	}
+	return schemas.Some(int16(n))
+}
+
+func plainHand(s string) schemas.Text {
+	if s != "R" && s != "L" {
+		return ""
+	}
+	return schemas.Text(s)
 }
 
 func (p *plain) origin() {

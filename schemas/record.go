@@ -1,6 +1,9 @@
 package schemas
 
-import "crypto/sha256"
+import (
+	"cmp"
+	"crypto/sha256"
+)
 
 // Header is one header of a Kafka record. A key may occur more than once; then the last one counts.
 type Header struct {
@@ -53,6 +56,10 @@ const (
 	HeaderBatterID      = "batter_id"
 	HeaderPitcherID     = "pitcher_id"
 	HeaderTeamID        = "team_id"
+	HeaderAtBatNumber   = "at_bat_number"
+	HeaderPitchNumber   = "pitch_number"
+	HeaderBatterSide    = "batter_side"
+	HeaderPitcherHand   = "pitcher_hand"
 	HeaderSchemaVersion = "schema_version"
 	HeaderTraceparent   = "traceparent"
 	HeaderZoneTop       = "zone_top_ft"
@@ -67,7 +74,8 @@ const (
 	OpUpsert Op = iota
 	// OpDelete removes the row and its contribution to the aggregates.
 	OpDelete
-	// OpIdentify names batter, pitcher and team. It comes from the game feed and has a register of its own.
+	// OpIdentify names batter, pitcher, team and the place in the game. It comes from the game feed and has a
+	// register of its own.
 	OpIdentify
 )
 
@@ -80,11 +88,37 @@ func (o Op) String() string {
 	return names[o]
 }
 
-// Identifiers are the ids that the game feed names for a pitch.
+// Identifiers are what the game feed names for a pitch. The ids stand over those of the record. The others
+// are in no record.
 type Identifiers struct {
 	BatterID  Opt[int64]
 	PitcherID Opt[int64]
 	TeamID    Opt[int64]
+
+	AtBatNumber Opt[int16] // 1–MaxAtBatNumber
+	PitchNumber Opt[int16] // 1–MaxPitchNumber
+	BatterSide  Text       // BatsRight or BatsLeft
+	PitcherHand Text       // ThrowsRight or ThrowsLeft
+}
+
+// The greatest numbers of an at-bat in a game, and of a pitch in an at-bat. No game has come near.
+const (
+	MaxAtBatNumber = 999
+	MaxPitchNumber = 999
+)
+
+// NameAny reports whether a batter, a pitcher or a team is named. An identify that names none is no identify.
+func (ids Identifiers) NameAny() bool {
+	return ids.BatterID.Present || ids.PitcherID.Present || ids.TeamID.Present
+}
+
+// NameIn writes what is named into a row. An id that is not named leaves the row's own.
+func (ids Identifiers) NameIn(r *Row) {
+	r.BatterID = cmp.Or(ids.BatterID, r.BatterID)
+	r.PitcherID = cmp.Or(ids.PitcherID, r.PitcherID)
+	r.TeamID = cmp.Or(ids.TeamID, r.TeamID)
+	r.AtBatNumber, r.PitchNumber = ids.AtBatNumber, ids.PitchNumber
+	r.BatterSide, r.PitcherHand = ids.BatterSide, ids.PitcherHand
 }
 
 // Change is one record once understood: what it asks of which pitch, at which version.

@@ -21,9 +21,13 @@ const (
 	ContactByBall    = "ball"
 	ContactByNearest = "nearest"
 
-	// The words of bat_side.
+	// The words of bat_side and of batter_side.
 	BatsRight = "R"
 	BatsLeft  = "L"
+
+	// The words of pitcher_hand.
+	ThrowsRight = "R"
+	ThrowsLeft  = "L"
 
 	// HardHitMPH is the exit velocity from which a batted ball counts as hard hit.
 	HardHitMPH = 95.0
@@ -118,6 +122,21 @@ type Row struct {
 	IsBarrel                      Opt[bool]    `json:"is_barrel"`
 	ContactConfidence             Text         `json:"contact_confidence"`
 	ContactDoubts                 []string     `json:"contact_doubts" nullable:"true"`
+
+	// The place in the game and the hands, which the game feed alone names. The core leaves them missing.
+	AtBatNumber Opt[int16] `json:"at_bat_number"`
+	PitchNumber Opt[int16] `json:"pitch_number"`
+	BatterSide  Text       `json:"batter_side"`
+	PitcherHand Text       `json:"pitcher_hand"`
+}
+
+// namedFields is the number of fields at the end of Row that the game feed alone names.
+const namedFields = 4
+
+// MeasuredFields returns the Fields that the core sets: all but the last ones.
+func (r *Row) MeasuredFields() []any {
+	fields := r.Fields()
+	return fields[:len(fields)-namedFields]
 }
 
 // Fields returns pointers to the columns of a row, in the order of RowColumns. Stores and files read and

@@ -89,6 +89,11 @@ func (r *StoredRow) AppendJSON(b []byte) []byte {
 	b = appendOptBool(b, `,"is_barrel":`, r.IsBarrel)
 	b = appendOptText(b, `,"contact_confidence":`, string(r.ContactConfidence))
 	b = appendTexts(b, `,"contact_doubts":`, r.ContactDoubts)
+
+	b = appendOptInt(b, `,"at_bat_number":`, r.AtBatNumber)
+	b = appendOptInt(b, `,"pitch_number":`, r.PitchNumber)
+	b = appendOptText(b, `,"batter_side":`, string(r.BatterSide))
+	b = appendOptText(b, `,"pitcher_hand":`, string(r.PitcherHand))
 	return append(r.Provenance.appendJSON(b), '}')
 }
 

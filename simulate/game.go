@@ -33,6 +33,9 @@ type game struct {
 	line    [][2]int // runs by inning and team
 	last    *pitch   // thrown, not yet played
 	over    bool
+
+	atBats int // that have ended
+	thrown int // pitches of the present at-bat; pickoffs are none
 }
 
 const (
@@ -92,10 +95,19 @@ func (g *game) play() {
 		g.balls, g.strikes = 0, 0
 		g.spot[g.half] = (g.spot[g.half] + 1) % battersPerTeam
 		g.clock += betweenBattersMS
+		g.endAtBat()
 	}
 	if g.outs >= 3 || g.walkOff() {
 		g.endHalf()
 	}
+}
+
+// endAtBat begins the next at-bat, also where a runner's out ended the half inning.
+func (g *game) endAtBat() {
+	if g.thrown > 0 {
+		g.atBats++
+	}
+	g.thrown = 0
 }
 
 // Game time: 20–25 s between pitches, more between batters and half innings.
@@ -122,6 +134,7 @@ func (g *game) walkOff() bool {
 }
 
 func (g *game) endHalf() {
+	g.endAtBat()
 	runs := g.score()
 	late := g.inning >= regulation
 	switch {

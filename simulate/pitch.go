@@ -73,10 +73,29 @@ func (g *game) throw() *pitch {
 	}
 	if c != pickoff {
 		p.id = g.rng.uuid()
+		g.thrown++
+	}
+	if g.s.o.Core != 1 { // the records of core 1 keep their bytes
+		g.nameAtBat(p)
 	}
 	g.measure(p)
 	g.last = p
 	return p
+}
+
+// nameAtBat adds what the game feed says beside the ids.
+func (g *game) nameAtBat(p *pitch) {
+	p.ids.AtBatNumber = schemas.Some(int16(g.atBats + 1))
+	if p.call != pickoff {
+		p.ids.PitchNumber = schemas.Some(int16(g.thrown))
+	}
+	p.ids.BatterSide, p.ids.PitcherHand = schemas.BatsRight, schemas.ThrowsRight
+	if p.batter.left {
+		p.ids.BatterSide = schemas.BatsLeft
+	}
+	if g.pitcher().left {
+		p.ids.PitcherHand = schemas.ThrowsLeft
+	}
 }
 
 // measure draws the pitch itself: its flight, the swing, the batted ball and what follows.

@@ -113,6 +113,19 @@ func appendIDs(h []schemas.Header, ids schemas.Identifiers) []schemas.Header {
 		number(schemas.HeaderPitcherID, ids.PitcherID.Value), number(schemas.HeaderTeamID, ids.TeamID.Value))
 }
 
+// appendAtBat adds the headers that only an identify has.
+func appendAtBat(h []schemas.Header, ids schemas.Identifiers) []schemas.Header {
+	if ids.AtBatNumber.Present {
+		h = append(h, number(schemas.HeaderAtBatNumber, int64(ids.AtBatNumber.Value)),
+			header(schemas.HeaderBatterSide, string(ids.BatterSide)),
+			header(schemas.HeaderPitcherHand, string(ids.PitcherHand)))
+	}
+	if ids.PitchNumber.Present {
+		h = append(h, number(schemas.HeaderPitchNumber, int64(ids.PitchNumber.Value)))
+	}
+	return h
+}
+
 // repeat sends the pitch again.
 func (e *envelope) repeat(m Message) {
 	m.Want.Kind, m.Want.Last = KindDuplicate, false
@@ -187,6 +200,7 @@ func (e *envelope) identifyOnce(ids schemas.Identifiers, revision int64, last bo
 	m := Message{Key: e.g.pk, EventTime: e.p.at, Headers: appendIDs([]schemas.Header{
 		header(schemas.HeaderOp, schemas.OpIdentify.String()), header(schemas.HeaderPitchID, e.id.String()),
 	}, ids)}
+	m.Headers = appendAtBat(m.Headers, ids)
 	if revision > 0 {
 		m.Headers = append(m.Headers, number(schemas.HeaderRevision, revision))
 	}

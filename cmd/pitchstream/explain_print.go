@@ -87,6 +87,18 @@ func versionText(v *explain.Version) string {
 				names = append(names, fmt.Sprintf("%s %d", [3]string{"batter", "pitcher", "team"}[i], id.Value))
 			}
 		}
+		if ids.AtBatNumber.Present {
+			names = append(names, fmt.Sprintf("at-bat %d", ids.AtBatNumber.Value))
+		}
+		if ids.PitchNumber.Present {
+			names = append(names, fmt.Sprintf("pitch %d", ids.PitchNumber.Value))
+		}
+		if ids.BatterSide != "" {
+			names = append(names, "bats "+string(ids.BatterSide))
+		}
+		if ids.PitcherHand != "" {
+			names = append(names, "throws "+string(ids.PitcherHand))
+		}
 		text += ": " + strings.Join(names, ", ")
 	}
 	return text

@@ -20,7 +20,7 @@ import (
 type identifyCmd struct {
 	Feed   string `env:"-" name:"feed" placeholder:"FILE|URL" help:"The league's game feed (feed/live), as a file or by HTTP."`
 	Follow bool   `env:"-" name:"follow" help:"Go on asking for changes until the game has ended. Needs a URL."`
-	File   string `env:"-" name:"file" placeholder:"FILE.csv" help:"Instead of a feed, a CSV file with event_id, batter_id, pitcher_id, team_id and game_pk, as load --ids takes it."`
+	File   string `env:"-" name:"file" placeholder:"FILE.csv" help:"Instead of a feed, a CSV file with event_id, batter_id, pitcher_id, team_id and game_pk, as load --ids takes it, and with at_bat_number, pitch_number, batter_side and pitcher_hand."`
 	Game   string `env:"-" name:"game" placeholder:"PK" help:"Of --file: the game of lines that name none."`
 	DryRun bool   `env:"-" name:"dry-run" help:"Send nothing: list what would be sent. Without --kafka-brokers that is everything, and no server is needed."`
 	JSON   bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`

@@ -53,6 +53,8 @@ func storedRow(c schemas.Change, ids schemas.Identifiers) schemas.StoredRow {
 	overlay(&row.BatterID, ids.BatterID)
 	overlay(&row.PitcherID, ids.PitcherID)
 	overlay(&row.TeamID, ids.TeamID)
+	row.AtBatNumber, row.PitchNumber = ids.AtBatNumber, ids.PitchNumber
+	row.BatterSide, row.PitcherHand = ids.BatterSide, ids.PitcherHand
 	return row
 }
 

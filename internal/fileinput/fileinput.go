@@ -177,6 +177,9 @@ func (r *Reader) StartProgress(w io.Writer, title string, ids *IDs) *terminal.Pr
 		for _, note := range ids.Notes {
 			p.Note("%s: %s: %s", title, ids.path, note)
 		}
+		for _, name := range ids.atBatColumns {
+			p.Note("%s: %s: the column %q is for identify --file, and not used here", title, ids.path, name)
+		}
 	}
 	return p
 }

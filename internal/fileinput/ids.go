@@ -30,6 +30,7 @@ type IDs struct {
 	byText map[string]Identity // event ids that are no UUID
 
 	hasEventTimes bool
+	atBatColumns  []string // those that the file has
 }
 
 // Identity is one line of the CSV file. An empty cell is missing.
@@ -52,14 +53,25 @@ var idColumns = map[string]func(id *Identity, cell string) error{
 	schemas.HeaderVenue:     func(id *Identity, s string) error { return setText(&id.Venue, s) },
 	schemas.HeaderGamePK:    func(id *Identity, s string) error { return setText(&id.GamePK, s) },
 	schemas.HeaderEventTime: setEventTime,
+
+	schemas.HeaderAtBatNumber: func(id *Identity, s string) error { return setOrdinal(&id.AtBatNumber, s) },
+	schemas.HeaderPitchNumber: func(id *Identity, s string) error { return setOrdinal(&id.PitchNumber, s) },
+	schemas.HeaderBatterSide:  func(id *Identity, s string) error { return setSide(&id.BatterSide, s) },
+	schemas.HeaderPitcherHand: func(id *Identity, s string) error { return setSide(&id.PitcherHand, s) },
 }
 
 const eventIDColumn = "event_id"
 
+// atBatColumns are the columns that only identify sends: the core reads them of no measured record.
+var atBatColumns = []string{
+	schemas.HeaderAtBatNumber, schemas.HeaderPitchNumber, schemas.HeaderBatterSide, schemas.HeaderPitcherHand,
+}
+
 // LoadIDs reads a CSV file (see NewTable) with a header line. The columns may be in any order: event_id,
-// batter_id, pitcher_id, team_id, game_date, venue, game_pk and event_time. Other columns are ignored with a
-// note. An empty cell may also be written as pandas, R or Excel do (see IsMissing). A line that cannot be
-// read is an error, because a silently missing identifier would make a whiff rate slightly wrong.
+// batter_id, pitcher_id, team_id, game_date, venue, game_pk, event_time, and for identify at_bat_number,
+// pitch_number, batter_side and pitcher_hand. Other columns are ignored with a note. An empty cell may also
+// be written as pandas, R or Excel do (see IsMissing). A line that cannot be read is an error, because a
+// silently missing identifier would make a whiff rate slightly wrong.
 func LoadIDs(ctx context.Context, path string) (*IDs, error) {
 	var readBytes atomic.Int64
 	content, err := open(ctx, &File{Path: path}, nil, &readBytes)
@@ -172,6 +184,9 @@ func (x *IDs) columns(head []string) (columns []string, err error) {
 			return nil, fmt.Errorf("the column %s appears twice", name)
 		}
 		columns = append(columns, name)
+		if slices.Contains(atBatColumns, name) {
+			x.atBatColumns = append(x.atBatColumns, name)
+		}
 		if name != eventIDColumn && idColumns[name] == nil {
 			x.Notes = append(x.Notes, fmt.Sprintf("the column %q is ignored", cell))
 		}
@@ -220,6 +235,25 @@ func setIdentifier(to *schemas.Opt[int64], cell string) error {
 	n, err := ParseIdentifier(cell)
 	*to = schemas.Some(n)
 	return err
+}
+
+// setOrdinal reads a number from 1 to 999, also as pandas writes one of a column with missing values.
+func setOrdinal(to *schemas.Opt[int16], cell string) error {
+	n, err := ParseIdentifier(cell)
+	if err != nil || n < 1 || n > schemas.MaxPitchNumber {
+		return fmt.Errorf("%q is no number from 1 to %d", cell, schemas.MaxPitchNumber)
+	}
+	*to = schemas.Some(int16(n))
+	return nil
+}
+
+func setSide(to *schemas.Text, cell string) error {
+	switch cell {
+	case schemas.BatsRight, schemas.BatsLeft:
+		*to = schemas.Text(intern(cell))
+		return nil
+	}
+	return fmt.Errorf("%q is neither R nor L", cell)
 }
 
 func setGameDate(id *Identity, cell string) error {

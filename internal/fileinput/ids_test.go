@@ -97,6 +97,30 @@ func TestLoadIDsNamesTheLine(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// The place in the game and the hands are read for identify. No header of a measured record carries them.
+func TestLoadIDsReadsAtBats(t *testing.T) {
+	const head = "event_id,at_bat_number,pitch_number,batter_side,pitcher_hand\n"
+	ids, err := loadIDs(t, head+someUUID+",12.0,3,L,R\nbare,NA,,,\n")
+	require.NoError(t, err)
+	require.Empty(t, ids.Notes)
+	require.Equal(t, []string{"at_bat_number", "pitch_number", "batter_side", "pitcher_hand"}, ids.atBatColumns)
+	id, _ := ids.Lookup(someUUID)
+	require.Equal(t, schemas.Identifiers{
+		AtBatNumber: schemas.Some[int16](12), PitchNumber: schemas.Some[int16](3), BatterSide: "L", PitcherHand: "R",
+	}, id.Identifiers)
+	require.Empty(t, id.Headers())
+	id, _ = ids.Lookup("bare")
+	require.Equal(t, schemas.Identifiers{}, id.Identifiers)
+	for cells, want := range map[string]string{
+		"0,1,L,R": `line 2: "0" is no number from 1 to 999`, "1,1000,L,R": `"1000" is no number from 1 to 999`,
+		"x,1,L,R": `"x" is no number from 1 to 999`, "1,1,S,R": `"S" is neither R nor L`,
+		"1,1,L,left": `"left" is neither R nor L`,
+	} {
+		_, err := loadIDs(t, head+"e,"+cells+"\n")
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // pandas, R, Excel and Postgres write the same table each in its own way.
 func TestLoadIDsReadsWhatProgramsWrite(t *testing.T) {
 	const e = someUUID

@@ -2,7 +2,6 @@ package fileoutput
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/gob"
 	"errors"
 	"io"
@@ -117,9 +116,7 @@ func (s *Spool) Current(yield func(*Row) error) error {
 			continue
 		}
 		if c, ok := s.identified[r.PitchID]; ok {
-			r.BatterID = cmp.Or(c.IDs.BatterID, r.BatterID)
-			r.PitcherID = cmp.Or(c.IDs.PitcherID, r.PitcherID)
-			r.TeamID = cmp.Or(c.IDs.TeamID, r.TeamID)
+			c.IDs.NameIn(&r.Row)
 		}
 		if err := yield(&r); err != nil {
 			return err

@@ -24,7 +24,20 @@ type Play struct {
 }
 
 func (p *Play) names() schemas.Identifiers {
-	return schemas.Identifiers{BatterID: p.BatterID, PitcherID: p.PitcherID, TeamID: p.TeamID}
+	return schemas.Identifiers{
+		BatterID: p.BatterID, PitcherID: p.PitcherID, TeamID: p.TeamID,
+		AtBatNumber: ordinal(p.AtBat, schemas.MaxAtBatNumber),
+		PitchNumber: ordinal(p.Pitch, schemas.MaxPitchNumber),
+		BatterSide:  schemas.Text(p.BatSide), PitcherHand: schemas.Text(p.PitchHand),
+	}
+}
+
+// ordinal returns a number from 1 to most; any other is missing, as the core reads it.
+func ordinal(n, most int64) schemas.Opt[int16] {
+	if n < 1 || n > most {
+		return schemas.Opt[int16]{}
+	}
+	return schemas.Some(int16(n))
 }
 
 // feed is the part of the league's document feed/live that is read. Everything else in it may be anything.

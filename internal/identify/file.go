@@ -32,7 +32,7 @@ func runFile(ctx context.Context, o Options) (*Report, error) {
 		if i.key == "" {
 			i.key = o.Game
 		}
-		if i.names == (schemas.Identifiers{}) {
+		if !i.names.NameAny() {
 			r.Nameless++
 			continue
 		}
@@ -53,7 +53,11 @@ func runFile(ctx context.Context, o Options) (*Report, error) {
 		return r, err
 	case o.DryRun:
 		r.News = schemas.Map(news, func(i item) Play {
-			return Play{ID: i.id, BatterID: i.names.BatterID, PitcherID: i.names.PitcherID, TeamID: i.names.TeamID}
+			return Play{
+				ID: i.id, BatterID: i.names.BatterID, PitcherID: i.names.PitcherID, TeamID: i.names.TeamID,
+				AtBat: int64(i.names.AtBatNumber.Value), Pitch: int64(i.names.PitchNumber.Value),
+				BatSide: string(i.names.BatterSide), PitchHand: string(i.names.PitcherHand),
+			}
 		})
 		return r, nil
 	}

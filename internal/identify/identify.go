@@ -199,7 +199,7 @@ func (r *run) send(ctx context.Context) (err error) {
 func (r *run) items(plays []Play) (items []item) {
 	for i := range plays {
 		// guard: identify: a pitch without any name makes no record | always
-		if plays[i].names() != (schemas.Identifiers{}) {
+		if plays[i].names().NameAny() {
 			items = append(items, item{
 				key: r.feed.game(), id: plays[i].ID, names: plays[i].names(), revision: r.feed.revision(),
 			})

@@ -625,12 +625,33 @@ func TestADryRunSendsNothing(t *testing.T) {
 	require.Equal(t, r.News, f.run(t).News, "of a file, without any server")
 }
 
+// The records carry the at-bat, the pitch in it and the hands, so that the core reads what the feed says.
+func TestARecordNamesTheAtBatAndTheHands(t *testing.T) {
+	f := newFixture(t)
+	f.run(t)
+	f.process(t)
+	require.Equal(t, schemas.Identifiers{
+		BatterID: schemas.Some[int64](101), PitcherID: schemas.Some[int64](901), TeamID: schemas.Some[int64](112),
+		AtBatNumber: schemas.Some[int16](1), PitchNumber: schemas.Some[int16](1),
+		BatterSide: schemas.BatsLeft, PitcherHand: schemas.ThrowsRight,
+	}, f.books.identified[pitch(1)].IDs)
+	older := *f.books.identified[pitch(1)] // of a build that knew no at-bats
+	older.IDs.AtBatNumber, older.IDs.BatterSide = schemas.Opt[int16]{}, ""
+	f.books.identified[pitch(1)] = &older
+	require.EqualValues(t, 1, f.run(t).Sent, "what is missing is sent again")
+	bare := (item{id: pitch(1), names: schemas.Identifiers{TeamID: schemas.Some[int64](1)}}).record()
+	require.Len(t, bare.Headers, 4, "what is missing has no header")
+	wild := Play{AtBat: 1000, Pitch: -1}
+	require.Equal(t, schemas.Identifiers{}, wild.names())
+}
+
 func TestTheNamesOfAFileCountOverAllOthers(t *testing.T) {
 	f := newFixture(t)
 	f.run(t)
 	path := filepath.Join(t.TempDir(), "names.csv")
-	require.NoError(t, os.WriteFile(path, []byte("event_id,batter_id,pitcher_id,team_id,game_pk\n"+
-		pitch(1).String()+",101,901,112,745804\n"+pitch(2).String()+",555,,,745804\n"+pitch(99).String()+",,,,\n"), 0o600))
+	const head = "event_id,batter_id,pitcher_id,team_id,game_pk,at_bat_number,pitch_number,batter_side,pitcher_hand\n"
+	require.NoError(t, os.WriteFile(path, []byte(head+pitch(1).String()+",101,901,112,745804,1,1,L,R\n"+
+		pitch(2).String()+",555,,,745804,,,,\n"+pitch(99).String()+",,,,,3,,,\n"), 0o600))
 	feed := f.o
 	f.o.Feed, f.o.File, f.o.Game = "", path, "1"
 	r := f.run(t)

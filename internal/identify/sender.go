@@ -160,5 +160,23 @@ func (i item) record() *kgo.Record {
 			rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: h.key, Value: value})
 		}
 	}
+	for _, h := range []kgo.RecordHeader{
+		{Key: schemas.HeaderAtBatNumber, Value: digits(i.names.AtBatNumber)},
+		{Key: schemas.HeaderPitchNumber, Value: digits(i.names.PitchNumber)},
+		{Key: schemas.HeaderBatterSide, Value: []byte(i.names.BatterSide)},
+		{Key: schemas.HeaderPitcherHand, Value: []byte(i.names.PitcherHand)},
+	} {
+		if len(h.Value) > 0 {
+			rec.Headers = append(rec.Headers, h)
+		}
+	}
 	return rec
+}
+
+// digits returns a number in decimal digits, nothing for a missing one.
+func digits(n schemas.Opt[int16]) []byte {
+	if !n.Present {
+		return nil
+	}
+	return strconv.AppendInt(nil, int64(n.Value), 10)
 }

@@ -235,7 +235,8 @@ func isRead(key string) bool {
 	switch key {
 	case schemas.HeaderGamePK, schemas.HeaderGameDate, schemas.HeaderVenue, schemas.HeaderEventTime,
 		schemas.HeaderRevision, schemas.HeaderOp, schemas.HeaderPitchID, schemas.HeaderBatterID,
-		schemas.HeaderPitcherID, schemas.HeaderTeamID, schemas.HeaderSchemaVersion, schemas.HeaderTraceparent:
+		schemas.HeaderPitcherID, schemas.HeaderTeamID, schemas.HeaderAtBatNumber, schemas.HeaderPitchNumber,
+		schemas.HeaderBatterSide, schemas.HeaderPitcherHand, schemas.HeaderSchemaVersion, schemas.HeaderTraceparent:
 		return true
 	}
 	return false

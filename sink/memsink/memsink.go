@@ -190,10 +190,7 @@ func (s *Store) row(r *register) (schemas.StoredRow, bool) {
 	}
 	row := schemas.StoredRow{Row: *r.measured.Row, Provenance: r.provenance}
 	if r.identified != nil {
-		ids := r.identified.IDs
-		row.BatterID = cmp.Or(ids.BatterID, row.BatterID)
-		row.PitcherID = cmp.Or(ids.PitcherID, row.PitcherID)
-		row.TeamID = cmp.Or(ids.TeamID, row.TeamID)
+		r.identified.IDs.NameIn(&row.Row)
 	}
 	return row, true
 }

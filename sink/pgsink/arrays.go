@@ -50,7 +50,11 @@ func identifiedArrays(set []candidate) []any {
 	return append(args,
 		schemas.Map(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.BatterID) }),
 		schemas.Map(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.PitcherID) }),
-		schemas.Map(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.TeamID) }))
+		schemas.Map(changes, func(c *schemas.Change) *int64 { return value(&c.IDs.TeamID) }),
+		schemas.Map(changes, func(c *schemas.Change) *int16 { return value(&c.IDs.AtBatNumber) }),
+		schemas.Map(changes, func(c *schemas.Change) *int16 { return value(&c.IDs.PitchNumber) }),
+		schemas.Map(changes, func(c *schemas.Change) *string { return text(&c.IDs.BatterSide) }),
+		schemas.Map(changes, func(c *schemas.Change) *string { return text(&c.IDs.PitcherHand) }))
 }
 
 // measuredArrays returns the first 73 arguments of upsert_measured.sql: an array per column, an element per
@@ -90,7 +94,7 @@ func measuredArrays(set []candidate) []any {
 // rowValues returns pointers to the values of a row, in the order of upsert_measured.sql, nil where a value
 // is missing. A list of words is one text, because Postgres has no arrays of arrays of several lengths.
 func rowValues(r *schemas.Row) []any {
-	values := r.Fields()[1:]
+	values := r.MeasuredFields()[1:]
 	for i, field := range values {
 		switch f := field.(type) {
 		case *schemas.Text:

@@ -224,8 +224,6 @@ func (t *transaction) published(w winner) schemas.Published {
 	p.Row = &schemas.StoredRow{
 		Row: *c.Row, Provenance: schemas.ProvenanceOf(*c, t.cfg.CoreVersion, t.cfg.Build, t.processedAt()),
 	}
-	p.Row.BatterID = cmp.Or(w.ids.BatterID, p.Row.BatterID)
-	p.Row.PitcherID = cmp.Or(w.ids.PitcherID, p.Row.PitcherID)
-	p.Row.TeamID = cmp.Or(w.ids.TeamID, p.Row.TeamID)
+	w.ids.NameIn(&p.Row.Row)
 	return p
 }

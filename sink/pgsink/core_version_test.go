@@ -55,3 +55,48 @@ func TestARowOfTheFirstCoreKeepsNoColumnsOfTheSecond(t *testing.T) {
 		}
 	}
 }
+
+// While older builds run beside this one, they write the identified register without at-bat and hands. Those
+// of an older version must not stand beside the newer names.
+// guard: identify: an at-bat of an older version does not count
+func TestAnIdentifyOfAnOlderBuildKeepsNoAtBat(t *testing.T) {
+	s := open(t)
+	_, err := s.EnsurePositions(t.Context(), []schemas.Position{{Topic: "t"}})
+	require.NoError(t, err)
+	measured := sinktest.NewGenerator(1, 1).Upsert(0, 1)
+	named := schemas.Change{
+		Op: schemas.OpIdentify, PitchID: measured.PitchID, Version: schemas.Version{Offset: 7},
+		IDs: schemas.Identifiers{
+			BatterID:    schemas.Some[int64](7),
+			AtBatNumber: schemas.Some[int16](12), PitchNumber: schemas.Some[int16](3),
+			BatterSide: schemas.BatsLeft, PitcherHand: schemas.ThrowsRight,
+		},
+	}
+	_, err = s.Apply(t.Context(), sinktest.BatchOf(measured, named))
+	require.NoError(t, err)
+	books := pgbooks.New(s.DB())
+	requireNames := func(want schemas.Identifiers) {
+		t.Helper()
+		rows, err := books.Rows(t.Context())
+		require.NoError(t, err)
+		row := *measured.Row
+		want.NameIn(&row)
+		require.Equal(t, row, rows[0].Row, "the view")
+		registers, err := books.RegistersOf(t.Context(), []schemas.PitchID{measured.PitchID})
+		require.NoError(t, err)
+		require.Equal(t, want, registers[0].Identified.IDs, "the register")
+		measured.Version.Revision++
+		out, err := s.Apply(t.Context(), sinktest.BatchOf(measured))
+		require.NoError(t, err)
+		require.Equal(t, row, out.Published[0].Row.Row, "the rows topic")
+	}
+	requireNames(named.IDs)
+	_, err = raw(t, s).Exec(t.Context(), `UPDATE pitch_registers SET identified_source_offset = 8, identified_batter_id = 9`)
+	require.NoError(t, err)
+	requireNames(schemas.Identifiers{BatterID: schemas.Some[int64](9)})
+
+	named.Version.Offset = 9
+	_, err = s.Apply(t.Context(), sinktest.BatchOf(named))
+	require.NoError(t, err)
+	requireNames(named.IDs)
+}

@@ -63,6 +63,7 @@ func (w *Generator) change() schemas.Change {
 	case 1, 2:
 		c.Op = schemas.OpIdentify
 		c.IDs = schemas.Identifiers{BatterID: w.batter(), PitcherID: schemas.Some(w.rnd.Int64N(3))}
+		w.fillAtBat(&c.IDs)
 	default:
 		c.Row = w.row(id)
 	}
@@ -101,11 +102,23 @@ func (w *Generator) row(id schemas.PitchID) *schemas.Row {
 	return r
 }
 
+// fillAtBat names the place in the game and the hands, each or not.
+func (w *Generator) fillAtBat(ids *schemas.Identifiers) {
+	own := &Generator{rnd: rand.New(rand.NewPCG(uint64(w.offset), 3))} // keeps a seed's changes
+	for _, n := range []*schemas.Opt[int16]{&ids.AtBatNumber, &ids.PitchNumber} {
+		if own.rnd.IntN(3) > 0 {
+			*n = schemas.Some(int16(1 + own.rnd.IntN(schemas.MaxPitchNumber)))
+		}
+	}
+	ids.BatterSide = pick(own, "", schemas.BatsRight, schemas.BatsLeft)
+	ids.PitcherHand = pick(own, "", schemas.ThrowsRight, schemas.ThrowsLeft)
+}
+
 // fillContact fills the columns of flight and contact, which are all that stand behind issues. Every value
 // may be missing by itself, because no store knows what they have to do with each other.
 func (w *Generator) fillContact(r *schemas.Row) {
 	own := &Generator{rnd: rand.New(rand.NewPCG(uint64(w.offset), 2))} // keeps a seed's changes
-	fields := r.Fields()
+	fields := r.MeasuredFields()
 	isLast := func(c schemas.Column) bool { return c.Name == "issues" }
 	after := slices.IndexFunc(schemas.RowColumns, isLast) + 1
 	for i, field := range fields[after:] {

@@ -442,6 +442,26 @@ func identifyPublishes(t *testing.T, f Fixture) {
 	require.Empty(t, mustApply(t, s, BatchOf(identify)).Published, "an identify makes no row")
 	out := mustApply(t, s, BatchOf(upsert))
 	require.Equal(t, schemas.Some[int64](2), publishedOf(t, out, upsert.PitchID).Row.BatterID)
+	requireAtBat := func(want schemas.Identifiers) {
+		t.Helper()
+		row := publishedOf(t, out, upsert.PitchID).Row.Row
+		got := schemas.Identifiers{
+			AtBatNumber: row.AtBatNumber, PitchNumber: row.PitchNumber, BatterSide: row.BatterSide,
+			PitcherHand: row.PitcherHand,
+		}
+		want.BatterID, want.PitcherID, want.TeamID = got.BatterID, got.PitcherID, got.TeamID
+		require.Equal(t, want, got)
+	}
+	requireAtBat(schemas.Identifiers{})
+
+	identify.Version.Revision++
+	identify.IDs.AtBatNumber, identify.IDs.PitchNumber = schemas.Some[int16](12), schemas.Some[int16](3)
+	identify.IDs.BatterSide, identify.IDs.PitcherHand = schemas.BatsLeft, schemas.ThrowsRight
+	out = mustApply(t, s, BatchOf(identify))
+	requireAtBat(identify.IDs)
+	upsert.Version.Revision++
+	out = mustApply(t, s, BatchOf(upsert))
+	requireAtBat(identify.IDs)
 
 	identify.Version.Revision++
 	identify.IDs = schemas.Identifiers{PitcherID: schemas.Some[int64](7)}
@@ -450,6 +470,7 @@ func identifyPublishes(t *testing.T, f Fixture) {
 	require.Equal(t, schemas.Some[int64](1), row.BatterID, "each identify replaces the one before as a whole")
 	require.Equal(t, upsert.Row.TeamID, row.TeamID)
 	require.Equal(t, schemas.Some[int64](7), row.PitcherID)
+	requireAtBat(schemas.Identifiers{})
 	keys := schemas.Map(out.Snapshots, func(s schemas.Snapshot) schemas.PlayerKey {
 		return schemas.PlayerKey{Side: s.Side, PlayerID: s.PlayerID}
 	})

@@ -1648,6 +1648,11 @@ export interface components {
              */
             as_of: string;
             /**
+             * Format: int32
+             * @description The at-bat within the game, from 1: atBatIndex + 1 of the game feed; range: 1–999; missing: where no identify names one
+             */
+            at_bat_number: number | null;
+            /**
              * Format: double
              * @description Vertical angle of the bat head's path where it is fastest, up positive; unit: degree; range: −45–45; missing: where is_swing is false, with fewer than 3 samples, where the head never moved sideways, or out of range (then issues names it)
              */
@@ -1681,6 +1686,8 @@ export interface components {
             batter_id: number | null;
             /** @description The batter's name; not there where it is not known */
             batter_name?: string;
+            /** @description The side that the batter bats from, as the game feed says it; range: R, L; missing: where no identify names one */
+            batter_side: string | null;
             /** @description Build that wrote the row last; missing: never */
             build: string;
             /**
@@ -1843,6 +1850,11 @@ export interface components {
              * @description The pitch's identity, lower case; missing: never
              */
             pitch_id: string;
+            /**
+             * Format: int32
+             * @description The pitch within the at-bat, from 1; range: 1–999; missing: where no identify names one
+             */
+            pitch_number: number | null;
             /** @description What came of the pitch; range: Strike, Ball, HitIntoPlay, Pickoff; missing: where the record has none or another word (issue pitch_result:unknown) */
             pitch_result: string | null;
             /**
@@ -1852,6 +1864,8 @@ export interface components {
             pitch_speed_mph: number | null;
             /** @description The pitch's type, as FourSeamFastball; range: 1–200 bytes; missing: where the record has none (75 % of real records), or no text of 1–200 bytes */
             pitch_type: string | null;
+            /** @description The hand that the pitcher throws with, as the game feed says it; range: R, L; missing: where no identify names one */
+            pitcher_hand: string | null;
             /**
              * Format: int64
              * @description The pitcher; missing: where the game feed names none
@@ -1972,6 +1986,11 @@ export interface components {
         };
         Pitch: {
             /**
+             * Format: int32
+             * @description The at-bat within the game, from 1: atBatIndex + 1 of the game feed; range: 1–999; missing: where no identify names one
+             */
+            at_bat_number: number | null;
+            /**
              * Format: double
              * @description Vertical angle of the bat head's path where it is fastest, up positive; unit: degree; range: −45–45; missing: where is_swing is false, with fewer than 3 samples, where the head never moved sideways, or out of range (then issues names it)
              */
@@ -2005,6 +2024,8 @@ export interface components {
             batter_id: number | null;
             /** @description The batter's name; not there where it is not known */
             batter_name?: string;
+            /** @description The side that the batter bats from, as the game feed says it; range: R, L; missing: where no identify names one */
+            batter_side: string | null;
             /** @description Build that wrote the row last; missing: never */
             build: string;
             /**
@@ -2162,6 +2183,11 @@ export interface components {
              * @description The pitch's identity, lower case; missing: never
              */
             pitch_id: string;
+            /**
+             * Format: int32
+             * @description The pitch within the at-bat, from 1; range: 1–999; missing: where no identify names one
+             */
+            pitch_number: number | null;
             /** @description What came of the pitch; range: Strike, Ball, HitIntoPlay, Pickoff; missing: where the record has none or another word (issue pitch_result:unknown) */
             pitch_result: string | null;
             /**
@@ -2171,6 +2197,8 @@ export interface components {
             pitch_speed_mph: number | null;
             /** @description The pitch's type, as FourSeamFastball; range: 1–200 bytes; missing: where the record has none (75 % of real records), or no text of 1–200 bytes */
             pitch_type: string | null;
+            /** @description The hand that the pitcher throws with, as the game feed says it; range: R, L; missing: where no identify names one */
+            pitcher_hand: string | null;
             /**
              * Format: int64
              * @description The pitcher; missing: where the game feed names none

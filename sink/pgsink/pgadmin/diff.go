@@ -88,7 +88,7 @@ func movingBatters(
 // moving.
 func registersOf(schema string) string {
 	return `SELECT r.*, coalesce(identified_pitcher_id, measured_pitcher_id) AS pitcher_id, coalesce(identified_team_id, measured_team_id) AS team_id,
-		` + isMoving + ` AS moving FROM ` + pg.Quote(schema) + `.pitch_registers r`
+		` + pg.AtBatColumns + `, ` + isMoving + ` AS moving FROM ` + pg.Quote(schema) + `.pitch_registers r`
 }
 
 // statsOf selects a view of aggregates of a target. Moving batters are $1.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -122,6 +123,11 @@ func applyNext(ctx context.Context, tx *pg.Tx) (*schemas.Migration, error) {
 	return m, nil
 }
 
+// notInRegisters are the columns that the registers hold under other names, of each register its own.
+var notInRegisters = []string{
+	"pitcher_id", "team_id", "at_bat_number", "pitch_number", "batter_side", "pitcher_hand",
+}
+
 // describeColumns writes the comments of columns from the lists of columns in schemas, so that both always
 // agree.
 func describeColumns(ctx context.Context, tx *pg.Tx) error {
@@ -134,8 +140,8 @@ func describeColumns(ctx context.Context, tx *pg.Tx) error {
 		"dim_pitch_type": schemas.DimPitchTypeColumns,
 	} {
 		for _, c := range columns {
-			if table == "pitch_registers" && (c.Name == "pitcher_id" || c.Name == "team_id") {
-				continue // a register holds them twice, under other names
+			if table == "pitch_registers" && slices.Contains(notInRegisters, c.Name) {
+				continue
 			}
 			comment := strings.ReplaceAll(c.Comment(), "'", "''")
 			fmt.Fprintf(&b, "COMMENT ON COLUMN %s.%s IS '%s';\n", table, c.Name, comment)

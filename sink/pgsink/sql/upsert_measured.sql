@@ -141,4 +141,5 @@ WHERE r.revision IS NULL
 RETURNING pitch_id, batter_id, {pitcher of r}, coalesce(game_pk, ''), previous_batter_id, previous_pitcher_id,
           coalesce(previous_game_pk, ''), standing,
           identified_batter_id, identified_pitcher_id, identified_team_id,
+          {at bat: CASE WHEN r.identified_at_bat_version = ARRAY[r.identified_revision, r.identified_record_ts_ms, r.identified_source_offset, r.identified_source_partition] THEN r.identified_@ END},
           identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition

@@ -76,16 +76,18 @@ func (t *moment) ScanTimestamptz(v pgtype.Timestamptz) error {
 
 // ScanRow reads a row with RowColumns.
 func ScanRow(row pgx.CollectableRow) (r schemas.StoredRow, err error) {
-	into := append([]any{(*[16]byte)(&r.PitchID)}, MeasuresInto(&r.Row)...)
+	into := append([]any{(*[16]byte)(&r.PitchID)}, destinations(r.Fields()[1:], &r.Row)...)
 	into = append(into, Time(&r.EventTime), &r.Revision, &r.RecordTSMS, &r.SourceTopic, &r.SourcePartition,
 		&r.SourceOffset, &r.CoreVersion, &r.Build, Time(&r.ProcessedAt))
 	err = row.Scan(into...)
 	return r, err
 }
 
-// MeasuresInto returns the destinations of the columns of a row behind pitch_id.
-func MeasuresInto(r *schemas.Row) []any {
-	into := r.Fields()[1:]
+// MeasuresInto returns the destinations of the columns behind pitch_id that a record gives.
+func MeasuresInto(r *schemas.Row) []any { return destinations(r.MeasuredFields()[1:], r) }
+
+// destinations replaces the fields of a row by their destinations.
+func destinations(into []any, r *schemas.Row) []any {
 	for i, field := range into {
 		switch f := field.(type) {
 		case *schemas.Text:
@@ -105,9 +107,13 @@ func MeasuresInto(r *schemas.Row) []any {
 	return into
 }
 
-// IdentifiersInto returns the destinations of a batter, a pitcher and a team.
+// IdentifiersInto returns the destinations of what the identified register names: batter, pitcher and team,
+// then the list of columns "at bat".
 func IdentifiersInto(ids *schemas.Identifiers) []any {
-	return []any{Integer(&ids.BatterID), Integer(&ids.PitcherID), Integer(&ids.TeamID)}
+	return []any{
+		Integer(&ids.BatterID), Integer(&ids.PitcherID), Integer(&ids.TeamID),
+		Integer(&ids.AtBatNumber), Integer(&ids.PitchNumber), Text(&ids.BatterSide), Text(&ids.PitcherHand),
+	}
 }
 
 // VersionRow receives the version of a register, which is NULL in a register that nothing was written to.

@@ -51,6 +51,7 @@ var columnLists = map[string][]string{
 	"types":        typeCounts,
 	"newest":       newestPitch,
 	"shown last":   shownLast,
+	"at bat":       strings.Fields(`at_bat_number pitch_number batter_side pitcher_hand`),
 
 	"type counts":   thrownCounts,
 	"type sums":     thrownSums,
@@ -174,6 +175,12 @@ func (s *StatsRow) Fill(g *schemas.GameStats) {
 	}
 	g.Stats = &st
 }
+
+// AtBatColumns are the columns of pitches that the identified register of r alone names.
+var AtBatColumns = writeLists(`{at bat: ` + atBatOf + ` AS @}`)
+
+const atBatOf = `CASE WHEN r.identified_at_bat_version = ARRAY[r.identified_revision, r.identified_record_ts_ms,
+	r.identified_source_offset, r.identified_source_partition] THEN r.identified_@ END`
 
 func named(prefix string, names []string) (all []string) {
 	for _, name := range names {

@@ -13,5 +13,6 @@ SELECT pitch_id, revision, record_ts_ms, source_offset, source_partition, source
        intercept_x_ft, intercept_y_ft, intercept_z_ft, contact_from_head_in, miss_distance_in, squared_up_pct,
        is_squared_up, is_blast, is_barrel, contact_confidence, contact_doubts,
        identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition,
-       identified_batter_id, identified_pitcher_id, identified_team_id
-FROM {schema}.pitch_registers
+       identified_batter_id, identified_pitcher_id, identified_team_id,
+       {at bat: CASE WHEN r.identified_at_bat_version = ARRAY[r.identified_revision, r.identified_record_ts_ms, r.identified_source_offset, r.identified_source_partition] THEN r.identified_@ END}
+FROM {schema}.pitch_registers r
