@@ -56,6 +56,7 @@ type Published struct {
 	Row        *StoredRow   // nil if the pitch is deleted
 	Version    Version      // of the measured register
 	Identified Opt[Version] // of the identified register; missing if no identify has arrived
+	Scores     []Score      // of the row; nil if no version of a model scores it
 }
 
 // Refusal is a change that the store refuses permanently, and the reason in one line.

@@ -10,6 +10,7 @@ import (
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/internal/scoring"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/redissink"
 )
@@ -31,6 +32,7 @@ func connect(k config.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
 func openStore(c config.Postgres, group string, log *slog.Logger) (*pgsink.Sink, error) {
 	cfg := storeConfig(c)
 	cfg.Group, cfg.Build, cfg.CoreVersion, cfg.Log = group, obs.Build(), features.CoreVersion, log
+	cfg.NewScorer = scoring.New
 	return pgsink.Open(cfg)
 }
 

@@ -202,6 +202,7 @@ type commands struct {
 	Replay  replayCmd  `cmd:"" group:"Stream" help:"Process a part of the raw topic again, into live or into a target beside it."`
 	Archive archiveCmd `cmd:"" group:"Stream" help:"Keep the raw topic in storage, beyond its retention: run, ls, verify, compact, prune."`
 	Target  targetCmd  `cmd:"" group:"Stream" help:"Manage the targets beside live: list, diff, promote, rollback, drop."`
+	Model   modelCmd   `cmd:"" group:"Stream" help:"Manage the models that label and score the stream: ls, show, add, fit, promote, rollback, retire."`
 	Rebuild rebuildCmd `cmd:"" group:"Stream" help:"Write all of Redis again from Postgres: rebuild redis."`
 
 	Load     loadCmd     `cmd:"" group:"Files and records" help:"Send records from files, folders and standard input to the raw topic."`

@@ -30,6 +30,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/internal/obs"
+	"github.com/pitchstream/pitchstream/internal/scoring"
 	"github.com/pitchstream/pitchstream/sink/kafkasink"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
@@ -78,6 +79,7 @@ type Options struct {
 func (o Options) OpenStore() (*pgsink.Sink, error) {
 	c := o.Postgres
 	c.Group, c.Build, c.CoreVersion, c.Log = o.Group, obs.Build(), features.CoreVersion, o.Log
+	c.NewScorer = scoring.New
 	return pgsink.Open(c)
 }
 

@@ -50,6 +50,8 @@ var rooms = []room{
 	},
 	{path: "internal/deadletter", inside: []string{"schemas", "features", "internal/kafkaread", "sink/kafkasink"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/qualityrun", inside: []string{"schemas", "internal/quality", "sink/pgsink"}, outside: all},
+	{path: "internal/scoring", inside: []string{"schemas"}, outside: all},
+	{path: "internal/models", inside: []string{"schemas", "sink/pgsink", "internal/scoring"}, outside: all},
 	{path: "internal/players", inside: []string{"schemas", "internal/fileinput", "sink/pgsink"}, outside: all},
 	{path: "internal/compare", inside: []string{"schemas", "internal/fileinput", "internal/identify"}, outside: all},
 	{

@@ -40,7 +40,7 @@ func (e Encoder) Row(p schemas.Published) *kgo.Record {
 		{Key: "source_partition", Value: decimal(int64(p.Version.Partition))},
 	}}
 	if p.Row != nil {
-		r.Value = p.Row.AppendJSON(make([]byte, 0, 1024))
+		r.Value = p.AppendJSON(make([]byte, 0, 1024))
 	}
 	return r
 }

@@ -43,12 +43,8 @@ func (t *transaction) computeAndCommit() error {
 			t.queueTotals(b, side, totalsOfArrays[side], players, gamePlayers, gameKeys)
 		}
 	}
-	if ids := t.onlyIdentified(); len(ids) > 0 {
-		b.Queue(sqlCurrentRows, ids).Query(func(rows pgx.Rows) (err error) {
-			t.rows, err = pgx.CollectRows(rows, pg.ScanRow)
-			return err
-		})
-	}
+	t.queueIdentified(b)
+	t.stage.queue(b, t.processedAt().Time())
 	t.queueReplay(b)
 	b.Queue("commit")
 	return t.send(b)
@@ -156,6 +152,19 @@ func (t *transaction) onlyIdentified() (ids [][16]byte) {
 	return ids
 }
 
+// queueIdentified reads the rows of the pitches that only an identify changed, unless they were read to be
+// scored.
+func (t *transaction) queueIdentified(b *pgx.Batch) {
+	ids := t.onlyIdentified()
+	if len(ids) == 0 || t.rows != nil {
+		return
+	}
+	b.Queue(sqlCurrentRows, ids).Query(func(rows pgx.Rows) (err error) {
+		t.rows, err = pgx.CollectRows(rows, pg.ScanRow)
+		return err
+	})
+}
+
 // queueReplay counts the fates of a replay's records. The positions are locked by now. So an earlier attempt
 // of this batch that got no answer has been counted already, or never will be.
 func (t *transaction) queueReplay(b *pgx.Batch) {
@@ -186,7 +195,19 @@ func (t *transaction) outcome() schemas.Outcome {
 		out.Superseded += len(p.Measured)
 	}
 	out.Superseded += len(identifies(t.batch.Pitches)) - len(t.winners) - len(t.refused)
+	out.Published = t.current()
+	for i := range out.Published {
+		out.Published[i].Scores = t.stage.scores[out.Published[i].PitchID]
+	}
+	slices.SortFunc(out.Published, func(a, b schemas.Published) int {
+		return slices.Compare(a.PitchID[:], b.PitchID[:])
+	})
+	return out
+}
 
+// current returns the pitches that this transaction has written, as they are now. The rows that only an
+// identify changed must have been read.
+func (t *transaction) current() (all []schemas.Published) {
 	identify := map[schemas.PitchID]*schemas.Change{}
 	for _, w := range t.winners {
 		if w.isIdentify() {
@@ -200,18 +221,15 @@ func (t *transaction) outcome() schemas.Outcome {
 		if c := identify[w.change.PitchID]; c != nil { // written after the measured register
 			w.ids, w.identifiedBy = c.IDs, schemas.Some(c.Version)
 		}
-		out.Published = append(out.Published, t.published(w))
+		all = append(all, t.published(w))
 	}
 	for _, row := range t.rows {
-		out.Published = append(out.Published, schemas.Published{
+		all = append(all, schemas.Published{
 			PitchID: row.PitchID, Row: &row, Version: row.Version(),
 			Identified: schemas.Some(identify[row.PitchID].Version),
 		})
 	}
-	slices.SortFunc(out.Published, func(a, b schemas.Published) int {
-		return slices.Compare(a.PitchID[:], b.PitchID[:])
-	})
-	return out
+	return all
 }
 
 // published returns the current row of a winner: its measures, with the game feed's identifiers over its own.

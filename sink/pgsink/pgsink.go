@@ -33,6 +33,7 @@ type Sink struct {
 	cfg        *Config // of db
 	statements func()  // called at each bulk write of registers, for tests of the cost of a bad row
 	steps      bool    // write few pitches in steps, too
+	models     *knownModels
 }
 
 //go:embed sql/*.sql
@@ -46,7 +47,10 @@ func Open(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{db: db, cfg: &db.Config, statements: func() {}}, nil
+	if db.Config.NewScorer == nil {
+		db.Config.NewScorer = noScorer
+	}
+	return &Sink{db: db, cfg: &db.Config, statements: func() {}, models: &knownModels{}}, nil
 }
 
 // DB returns the pool, for the other packages of the store. It is closed with the Sink.
@@ -107,6 +111,7 @@ func (s *Sink) transaction(ctx context.Context, conn *pgx.Conn, b schemas.Batch)
 	return &transaction{
 		ctx: ctx, conn: conn, db: s.db, cfg: s.cfg, batch: b, now: s.cfg.Now(), statements: s.statements,
 		players: map[schemas.PlayerKey]*schemas.Snapshot{},
+		stage:   s.models.stage(),
 	}
 }
 
@@ -184,6 +189,15 @@ func (s *Sink) Changed(ctx context.Context, published []schemas.Published) ([]sc
 		}
 		for i := range now {
 			now[i].Row = current[now[i].PitchID]
+		}
+		if err != nil {
+			return err
+		}
+		scores, err := pg.Collect(ctx, tx, pg.ScanScore, sqlScoresOf,
+			schemas.Map(now, func(p schemas.Published) [16]byte { return p.PitchID }))
+		byPitch := pg.ByPitch(scores)
+		for i := range now {
+			now[i].Scores = byPitch[now[i].PitchID]
 		}
 		return err
 	})

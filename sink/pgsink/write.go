@@ -60,6 +60,8 @@ type transaction struct {
 	refused []schemas.Refusal
 	players map[schemas.PlayerKey]*schemas.Snapshot
 	rows    []schemas.StoredRow // of pitches that only an identify changed
+
+	stage scoreStage
 }
 
 // winner is a register that the batch wrote.
@@ -92,6 +94,9 @@ func (t *transaction) run(write func() error) error {
 	if err := write(); err != nil {
 		return err
 	}
+	if err := t.stage.score(t); err != nil {
+		return err
+	}
 	return t.computeAndCommit()
 }
 
@@ -105,6 +110,7 @@ func (t *transaction) writeAll() error {
 	if len(t.batch.Pitches) <= fewPitches {
 		b.Queue("set local plan_cache_mode = force_generic_plan")
 	}
+	t.stage.queueGeneration(b)
 	t.queuePositions(b)
 	t.queueLocks(b)
 	for _, set := range t.sets() {
@@ -117,6 +123,7 @@ func (t *transaction) writeAll() error {
 func (t *transaction) writeApart() error {
 	b := &pgx.Batch{}
 	t.db.Begin(b)
+	t.stage.queueGeneration(b)
 	t.queuePositions(b)
 	t.queueLocks(b)
 	if err := t.send(b); err != nil {

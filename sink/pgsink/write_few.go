@@ -21,7 +21,7 @@ package pgsink
 //     positions does (sql/move_or_fail.sql). The failure aborts the transaction, and Apply does everything
 //     again in steps.
 //   - Batches with identifies or with a replay are written in steps, because they need answers of their first
-//     statements.
+//     statements. So are all batches while a model scores (score.go).
 //
 // TestEveryStoreKeepsItsContract runs all tests of a store in both ways.
 
@@ -129,7 +129,9 @@ var (
 func (t *transaction) few() bool {
 	// guard: at once: identifies go in steps | len(identifies(t.batch.Pitches)) == 0 -> true
 	// guard: at once: replays are counted in steps | t.batch.Replay == nil -> true
-	return len(t.batch.Pitches) <= fewPitches && len(identifies(t.batch.Pitches)) == 0 && t.batch.Replay == nil
+	isPlain := len(identifies(t.batch.Pitches)) == 0 && t.batch.Replay == nil
+	// guard: at once: rows are scored in steps | && !t.stage.isScored ->
+	return len(t.batch.Pitches) <= fewPitches && isPlain && !t.stage.isScored
 }
 
 // runAtOnce does what run does, in one round trip. It fails as a whole.
@@ -138,6 +140,7 @@ func (t *transaction) runAtOnce() error {
 	t.db.Begin(b)
 	// guard: few pitches at once are written without planning anew
 	b.Queue("set local plan_cache_mode = force_generic_plan")
+	t.stage.queueOrFail(b)
 	if len(t.batch.Positions) > 0 {
 		b.Queue(sqlMoveOrFail, positionArrays(t.batch.Group, t.batch.Positions)...)
 	}

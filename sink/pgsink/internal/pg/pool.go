@@ -44,6 +44,10 @@ type Config struct {
 	MaxConns    int32  // connections of the pool; below 4: 4
 	Log         *slog.Logger
 	Now         func() time.Time // the clock of this machine; nil: time.Now
+
+	// NewScorer makes versions of models ready to score rows, and returns nil for none. Without a NewScorer no
+	// row can be written while any version scores.
+	NewScorer func([]schemas.Model) (schemas.Scorer, error)
 }
 
 // DB is an open pool and the settings that it was opened with. Several of the store's types share one.

@@ -1,0 +1,217 @@
+package pgbooks
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
+)
+
+// Models keeps the versions of models and their states.
+type Models struct{ db *pg.DB }
+
+// NewModels makes Models over a pool that its caller closes.
+func NewModels(db *pg.DB) Models { return Models{db} }
+
+const modelColumns = `name, version, kind, state, sha256, octet_length(content), trained, figures, added_by, added_at`
+
+func scanModel(row pgx.CollectableRow) (m schemas.ModelEntry, err error) {
+	err = row.Scan(&m.Name, &m.Version, &m.Kind, &m.State, &m.SHA256, &m.Bytes, &m.Trained, &m.Figures,
+		&m.AddedBy, pg.Time(&m.AddedAt))
+	return m, err
+}
+
+// List returns all versions, sorted by name and version.
+func (m Models) List(ctx context.Context) ([]schemas.ModelEntry, error) {
+	all, err := pg.Collect(ctx, m.db, scanModel, `SELECT `+modelColumns+` FROM {schema}.models ORDER BY name, version`)
+	return all, pg.Wrap("models", err)
+}
+
+// Content returns the file of a version, nil if there is no such version.
+func (m Models) Content(ctx context.Context, name string, version int32) (content []byte, err error) {
+	err = pg.ScanOne(ctx, m.db, []any{&content},
+		`SELECT content FROM {schema}.models WHERE name = $1 AND version = $2`, name, version)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return content, pg.Wrap("models", err)
+}
+
+// Changes returns the changes of a model's states, the oldest first.
+func (m Models) Changes(ctx context.Context, name string) ([]schemas.ModelChange, error) {
+	all, err := pg.Collect(ctx, m.db, func(row pgx.CollectableRow) (c schemas.ModelChange, err error) {
+		err = row.Scan(&c.Version, &c.State, &c.By, pg.Time(&c.At))
+		return c, err
+	}, `SELECT version, state, changed_by, changed_at FROM {schema}.model_changes WHERE name = $1 ORDER BY id`, name)
+	return all, pg.Wrap("models", err)
+}
+
+// Scoring returns the versions that score, ready for a scorer.
+func (m Models) Scoring(ctx context.Context) ([]schemas.Model, error) {
+	all, err := pg.Collect(ctx, m.db, func(row pgx.CollectableRow) (v schemas.Model, err error) {
+		err = row.Scan(&v.Name, &v.Version, &v.Kind, &v.Content, &v.IsShadow)
+		return v, err
+	}, `SELECT name, version, kind, content, state = 'shadow' FROM {schema}.models WHERE state IN ('live', 'shadow')
+		ORDER BY name, state, version`)
+	return all, pg.Wrap("models", err)
+}
+
+// Add stores a model file as the next version of its model, as a candidate. A file that the model has already
+// is not stored again: Add returns its version, and false.
+func (m Models) Add(
+	ctx context.Context, e schemas.ModelEntry, content []byte,
+) (version int32, isNew bool, err error) {
+	sum := sha256.Sum256(content)
+	e.SHA256 = hex.EncodeToString(sum[:])
+	err = m.change(ctx, func(tx *pg.Tx) error {
+		err := pg.ScanOne(ctx, tx, []any{&version},
+			`SELECT version FROM {schema}.models WHERE name = $1 AND sha256 = $2`, e.Name, e.SHA256)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		isNew = true
+		err = pg.ScanOne(ctx, tx, []any{&version}, `
+			INSERT INTO {schema}.models (name, version, kind, sha256, content, trained, figures, added_by)
+			SELECT $1, 1 + coalesce(max(version), 0), $2, $3, $4, $5, $6, $7 FROM {schema}.models WHERE name = $1
+			RETURNING version`, e.Name, e.Kind, e.SHA256, content, []byte(e.Trained), []byte(e.Figures), e.AddedBy)
+		if err != nil {
+			return err
+		}
+		return note(ctx, tx, e.Name, version, schemas.ModelCandidate, e.AddedBy)
+	})
+	return version, isNew, pg.Wrap("models", err)
+}
+
+// change runs f in one transaction, which excludes all other changes of models.
+func (m Models) change(ctx context.Context, f func(*pg.Tx) error) error {
+	return m.db.InTx(ctx, func(tx *pg.Tx) error {
+		if err := tx.Lock(ctx, pg.LockKey(m.db.Config.Schema, "models")); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// Errors of a change of states.
+var (
+	ErrNoModel    = errors.New("there is no such version: `pitchstream model ls` lists them")
+	ErrNoPrevious = errors.New("no version was live before")
+	ErrManyModels = fmt.Errorf("%d versions score already, and no more may: retire one", schemas.MaxLiveModels)
+)
+
+// SetState gives a version a state. The version that was live before is retired by one that becomes live.
+// SetState returns that one, 0 if there was none. A state that the version has already is no change.
+func (m Models) SetState(
+	ctx context.Context, name string, version int32, state, by string,
+) (was int32, err error) {
+	err = m.change(ctx, func(tx *pg.Tx) error {
+		was, err = setState(ctx, tx, name, version, state, by)
+		return err
+	})
+	return was, pg.Wrap("models", err)
+}
+
+// Rollback makes the version live that was live last before the current one, and retires that. It returns
+// both. A second rollback changes back.
+func (m Models) Rollback(ctx context.Context, name, by string) (now, was int32, err error) {
+	err = m.change(ctx, func(tx *pg.Tx) error {
+		err := pg.ScanOne(ctx, tx, []any{&now}, `
+			SELECT c.version FROM {schema}.model_changes c
+			WHERE c.name = $1 AND c.state = 'live' AND NOT EXISTS (
+				SELECT FROM {schema}.models m WHERE m.name = c.name AND m.version = c.version AND m.state = 'live')
+			ORDER BY c.id DESC LIMIT 1`, name)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrNoPrevious
+		}
+		if err != nil {
+			return err
+		}
+		was, err = setState(ctx, tx, name, now, schemas.ModelLive, by)
+		return err
+	})
+	return now, was, pg.Wrap("models", err)
+}
+
+func setState(
+	ctx context.Context, tx *pg.Tx, name string, version int32, state, by string,
+) (was int32, err error) {
+	var before string
+	err = pg.ScanOne(ctx, tx, []any{&before},
+		`SELECT state FROM {schema}.models WHERE name = $1 AND version = $2 FOR UPDATE`, name, version)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, fmt.Errorf("%s %d: %w", name, version, ErrNoModel)
+	case err != nil || before == state:
+		return 0, err
+	}
+	if state == schemas.ModelLive {
+		err = pg.ScanOne(ctx, tx, []any{&was}, `
+			UPDATE {schema}.models SET state = 'retired' WHERE name = $1 AND state = 'live' RETURNING version`, name)
+		if errors.Is(err, pgx.ErrNoRows) {
+			err = nil
+		} else if err == nil {
+			err = note(ctx, tx, name, was, schemas.ModelRetired, by)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	if _, err = pg.Exec(ctx, tx, `UPDATE {schema}.models SET state = $3 WHERE name = $1 AND version = $2`,
+		name, version, state); err != nil {
+		return 0, err
+	}
+	scoring := 0
+	if err = pg.ScanOne(ctx, tx, []any{&scoring},
+		`SELECT count(*) FROM {schema}.models WHERE state IN ('live', 'shadow')`); err != nil {
+		return 0, err
+	}
+	if scoring > schemas.MaxLiveModels {
+		return 0, ErrManyModels
+	}
+	// guard: models: processors see that another version scores | instead
+	if _, err = pg.Exec(ctx, tx, `UPDATE {schema}.model_generation SET generation = generation + 1`); err != nil {
+		return 0, err
+	}
+	return was, note(ctx, tx, name, version, state, by)
+}
+
+func note(ctx context.Context, tx *pg.Tx, name string, version int32, state, by string) error {
+	_, err := pg.Exec(ctx, tx,
+		`INSERT INTO {schema}.model_changes (name, version, state, changed_by) VALUES ($1, $2, $3, $4)`,
+		name, version, state, by)
+	return err
+}
+
+// TrainingRows returns the current rows that were thrown from one time to before another, sorted by pitch, at
+// most limit of them: the newest.
+func (m Models) TrainingRows(
+	ctx context.Context, from, to schemas.TimeMS, limit int,
+) ([]schemas.StoredRow, error) {
+	rows, err := pg.Collect(ctx, m.db, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM {schema}.pitches
+		WHERE event_time >= $1 AND event_time < $2 ORDER BY event_time DESC, pitch_id LIMIT $3`, from.Time(), to.Time(), limit)
+	return rows, pg.Wrap("rows", err)
+}
+
+// ScoresOf returns the scores of some pitches by live versions, sorted by pitch and model.
+func (m Models) ScoresOf(
+	ctx context.Context, ids []schemas.PitchID,
+) (map[schemas.PitchID][]schemas.Score, error) {
+	scores, err := pg.Collect(ctx, m.db, pg.ScanScore,
+		`SELECT `+pg.ScoreColumns+` FROM {schema}.pitch_scores
+		WHERE pitch_id = ANY ($1::uuid[]) ORDER BY 1, 2`, schemas.Map(ids, func(id schemas.PitchID) [16]byte { return id }))
+	return pg.ByPitch(scores), pg.Wrap("scores", err)
+}
+
+// AllScores returns the scores of all pitches by live versions. It holds them all in memory, which suits
+// tests and small schemas.
+func (m Models) AllScores(ctx context.Context) (map[schemas.PitchID][]schemas.Score, error) {
+	scores, err := pg.Collect(ctx, m.db, pg.ScanScore,
+		`SELECT `+pg.ScoreColumns+` FROM {schema}.pitch_scores ORDER BY 1, 2`)
+	return pg.ByPitch(scores), pg.Wrap("scores", err)
+}
