@@ -111,7 +111,7 @@ func cleared(tallies map[int32]tally) map[int32]tally {
 // transaction is the Kafka transaction of a session. It belongs to the goroutine of session.run.
 type transaction struct {
 	cfg       *Config
-	kafka     *kgo.GroupTransactSession
+	kafka     recordSource
 	publisher *publisher
 	replay    *replayReader // nil in a live session
 
@@ -158,6 +158,7 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 // annotate returns a context with which the client commits the tallies beside the offsets, and none beyond
 // its bound.
 func (d *decision) annotate(ctx context.Context) context.Context {
+	ctx = context.WithValue(ctx, decisionKey{}, d)
 	return kgo.PreTxnCommitFnContext(ctx, func(req *kmsg.TxnOffsetCommitRequest) error {
 		for _, t := range req.Topics {
 			for i := range t.Partitions {

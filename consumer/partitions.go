@@ -19,6 +19,7 @@ type partitions struct {
 	cfg    *Config
 	replay *replayReader // nil in a live session
 	client *kgo.Client   // set before the first partition is assigned
+	source *sourceReader // nil: the client reads; set before the first partition is assigned
 
 	mu          sync.Mutex
 	byID        map[int32]*partition // guarded by mu
@@ -173,6 +174,9 @@ func (p *partitions) refilled(id int32, assignment int, next int64) {
 		if !at.isBehind() {
 			floor := map[int32]kgo.EpochOffset{id: {Epoch: -1, Offset: at.floor}}
 			p.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.cfg.Topic: floor})
+			if p.source != nil {
+				p.source.seek(id, at.floor)
+			}
 		}
 	})
 }

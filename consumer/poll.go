@@ -90,6 +90,7 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 	failed := false
 	for _, e := range fetches.Errors() {
 		var loss *kgo.ErrDataLoss
+		var source *sourceError
 		switch {
 		case e.Topic == "" && (errors.Is(e.Err, context.DeadlineExceeded) || errors.Is(e.Err, context.Canceled)):
 			continue // the poll ended without records
@@ -97,6 +98,8 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 		case errors.Is(e.Err, kerr.FencedInstanceID): // membership has reported it, and the client joins again
 			failed = true
 			continue
+		case errors.As(e.Err, &source):
+			return source.asFatal()
 		case errors.Is(e.Err, kerr.OffsetOutOfRange), errors.As(e.Err, &loss):
 			return fmt.Errorf("%s/%d: the next record is not in the topic: %w", e.Topic, e.Partition, e.Err)
 		case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),

@@ -60,10 +60,12 @@ type Config struct {
 	Workers int
 	// Replay bounds the records that are read, and has them counted; nil: a live processor, which reads on until
 	// ctx ends.
-	Replay   *Replay
-	Log      *slog.Logger
-	Observer Observer
-	Now      func() time.Time
+	Replay *Replay
+	// ReplayReader numbers the processors of a Replay with a Source, from 0.
+	ReplayReader int
+	Log          *slog.Logger
+	Observer     Observer
+	Now          func() time.Time
 
 	produceFault *produceFault // set by New
 	batchSize    *batchSize    // set by New

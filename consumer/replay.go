@@ -26,6 +26,11 @@ type Replay struct {
 	Pace func(ctx context.Context)
 	Seen func(partition int32, next int64)
 
+	// Source is read instead of the topic; nil: the topic. Readers processors read it side by side, each the
+	// partitions whose number has its ReplayReader as the remainder.
+	Source  Source
+	Readers int
+
 	mu   sync.Mutex
 	done map[int32]bool // guarded by mu; partitions that are read to their end and committed
 }
@@ -77,11 +82,14 @@ func (r *replayReader) start(id int32, first int64) int64 {
 	return max(first, r.replay.From[id])
 }
 
+// hasSource reports whether the records come from a Source.
+func (r *replayReader) hasSource() bool { return r != nil && r.replay.Source != nil }
+
 // isDone reports whether nothing of a partition is left to read.
 func (r *replayReader) isDone(id int32) bool { return r != nil && r.replay.isDone(id) }
 
 // poll returns the next records within the bounds of the replay.
-func (r *replayReader) poll(ctx context.Context, kafka *kgo.GroupTransactSession, most int) kgo.Fetches {
+func (r *replayReader) poll(ctx context.Context, kafka recordSource, most int) kgo.Fetches {
 	ctx, cancel := context.WithTimeout(ctx, replayPoll)
 	defer cancel()
 	if r.replay.Pace != nil {
@@ -95,6 +103,14 @@ func (r *replayReader) poll(ctx context.Context, kafka *kgo.GroupTransactSession
 		for j := range fetches[i].Topics {
 			for k := range fetches[i].Topics[j].Partitions {
 				r.trim(&fetches[i].Topics[j].Partitions[k])
+			}
+		}
+	}
+	if source, ok := kafka.(*sourceReader); ok {
+		for _, id := range source.takeEnded() {
+			if !r.reached[id] {
+				r.reached[id] = true
+				r.fresh = append(r.fresh, id)
 			}
 		}
 	}

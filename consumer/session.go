@@ -35,7 +35,7 @@ import (
 // goroutine of run.
 type session struct {
 	cfg        *Config
-	kafka      *kgo.GroupTransactSession
+	kafka      recordSource
 	partitions *partitions // locks itself
 	starter    *starter    // called by the Kafka client
 	stores     *stores     // of the pipeline's goroutines during a batch
@@ -84,7 +84,7 @@ func newSession(p *Processor) (*session, error) {
 	s.stores = &stores{cfg: s.cfg, store: p.store, view: p.view, partitions: s.partitions, replay: s.replay}
 	s.publisher = &publisher{cfg: s.cfg, store: p.store, encode: p.encode}
 	s.txn = &transaction{cfg: s.cfg, publisher: s.publisher, replay: s.replay}
-	kafka, err := kgo.NewGroupTransactSession(s.options()...)
+	kafka, err := s.open()
 	if err != nil {
 		return nil, backoff.Permanent(fmt.Errorf("kafka: %w", err))
 	}
@@ -92,6 +92,16 @@ func newSession(p *Processor) (*session, error) {
 	s.partitions.client = kafka.Client()
 	close(s.starter.joined)
 	return s, nil
+}
+
+// open returns a member of the group, or for a replay with a Source one who reads that.
+func (s *session) open() (recordSource, error) {
+	if !s.replay.hasSource() {
+		return kgo.NewGroupTransactSession(s.options()...)
+	}
+	reader, err := newSourceReader(s.cfg, s.replay.replay.Source, s.partitions)
+	s.partitions.source = reader
+	return reader, err
 }
 
 // runSession joins the group and processes until ctx ends or the session cannot go on.
@@ -113,7 +123,12 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 		s.partitions.drop(nil)
 		s.cfg.Observer.Condition("assigned", false, s.cfg.reasonNotAMember(err))
 	}()
-	err = s.run(running)
+	if s.partitions.source != nil {
+		err = s.partitions.source.join(running, s)
+	}
+	if err == nil {
+		err = s.run(running)
+	}
 	if err == nil && ctx.Err() == nil {
 		err = context.Cause(running)
 	}

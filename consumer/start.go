@@ -203,15 +203,47 @@ func (s *starter) ask(ctx context.Context) (*topicState, error) {
 	if err != nil {
 		return nil, err
 	}
-	offsets, err := admin.FetchOffsets(ctx, s.cfg.Group)
+	if s.replay.hasSource() {
+		if bounds, err = s.withSource(ctx, bounds); err != nil {
+			return nil, err
+		}
+	}
+	offsets, err := fetchOffsets(ctx, admin, s.cfg.Group)
 	if err != nil {
-		return nil, fmt.Errorf("kafka: offsets of group %s: %w", s.cfg.Group, err)
+		return nil, err
 	}
 	after, err := topicIDs(ctx, admin, s.cfg.Topic)
 	if err == nil && after[s.cfg.Topic] != before[s.cfg.Topic] {
 		err = errOtherTopic
 	}
 	return &topicState{id: after[s.cfg.Topic], bounds: bounds, offsets: offsets}, err
+}
+
+// fetchOffsets returns the offsets of a group, none of one that has never been.
+func fetchOffsets(ctx context.Context, admin *kadm.Client, group string) (kadm.OffsetResponses, error) {
+	offsets, err := admin.FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("kafka: offsets of group %s: %w", group, err)
+	}
+	return offsets, nil
+}
+
+// withSource returns the bounds with what the source of the replay has before them.
+func (s *starter) withSource(ctx context.Context, bounds kafkaread.Spans) (kafkaread.Spans, error) {
+	more, err := s.replay.replay.Source.Bounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id, span := range bounds {
+		if from, ok := more[id]; ok {
+			span.From = min(span.From, from.From)
+			bounds[id] = span
+		}
+	}
+	return bounds, nil
 }
 
 // place is the rule of where to read from: next, and the floor below which nothing is sent or committed
@@ -331,7 +363,12 @@ func (s *starter) commitStart(ctx context.Context, reached []reach) error {
 		return nil
 	}
 	// The metadata shows that no person has set the offset.
-	err := commitOffsets(ctx, s.partitions.client, s.cfg.Topic, start, s.partitions.tallies())
+	var err error
+	if s.replay.hasSource() {
+		err = commitPlainly(ctx, s.partitions.client, s.cfg, start, s.partitions.tallies())
+	} else {
+		err = commitOffsets(ctx, s.partitions.client, s.cfg.Topic, start, s.partitions.tallies())
+	}
 	if err != nil {
 		return fmt.Errorf("committing the start: %w", err)
 	}

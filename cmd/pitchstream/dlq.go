@@ -34,6 +34,7 @@ type dlqServers struct {
 
 	Kafka    config.Kafka     `embed:"" group:"Kafka"`
 	Topics   config.Topics    `embed:"" group:"Kafka"`
+	Archive  config.Archive   `embed:"" group:"Kafka"`
 	Postgres optionalPostgres `embed:"" group:"Postgres"`
 	Limits   config.Limits    `embed:"" group:"Processing"`
 }
@@ -133,8 +134,9 @@ func (s *dlqServers) run(ctx context.Context, f *dlqFilter, r dlqRun) error {
 		fmt.Errorf("not done within --timeout=%v: the same command goes on", s.Timeout))
 	defer cancel()
 	o := deadletter.Options{
-		Raw: s.Topics.TopicRaw, Dead: s.Topics.TopicDead, CoreOnly: r.coreOnly, Progress: r.progress,
-		Limits: coreLimits(s.Limits), By: whoAmI(), Build: obs.Build(),
+		Raw: s.Topics.TopicRaw, Dead: s.Topics.TopicDead, Archive: s.Archive.Place(), CoreOnly: r.coreOnly,
+		Progress: r.progress,
+		Limits:   coreLimits(s.Limits), By: whoAmI(), Build: obs.Build(),
 	}
 	if o.Client, err = s.Kafka.Options(); err != nil {
 		return err

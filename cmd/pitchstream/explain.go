@@ -33,6 +33,7 @@ type explainCmd struct {
 
 	Kafka    optionalKafka    `embed:"" group:"Kafka"`
 	Topics   config.Topics    `embed:"" group:"Kafka"`
+	Archive  config.Archive   `embed:"" group:"Kafka"`
 	Postgres optionalPostgres `embed:"" group:"Postgres"`
 	Limits   config.Limits    `embed:"" group:"Processing"`
 }
@@ -157,6 +158,7 @@ func (c *explainCmd) find(ctx context.Context, std *stdio) (*explain.Pitch, erro
 	defer bar.Stop()
 	p, err := explain.Find(ctx, id, explain.Options{
 		Client: options, Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Limits: coreLimits(c.Limits),
+		Archive: c.Archive.Place(),
 		Postgres: pgread.Config{
 			URL: config.Postgres(c.Postgres).Address(), Schema: c.Postgres.Schema, Group: c.Kafka.Group,
 		},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/config"
 	stream "github.com/pitchstream/pitchstream/internal/processor"
 	"github.com/pitchstream/pitchstream/internal/replay"
@@ -21,9 +22,10 @@ import (
 
 // replayCmd reads a part of the raw topic again, into a target.
 type replayCmd struct {
-	From    string `env:"-" placeholder:"WHERE" default:"start" help:"Where to begin: start, a time as 2024-09-28T19:05:00Z, offsets as 0:100,3:250 (partition:offset; the others from their start), or position: how far NAME has read. Default: start."`
+	From    string `env:"-" placeholder:"WHERE" default:"start" help:"Where to begin: start, the URL of an archive (its first record), a time as 2024-09-28T19:05:00Z, offsets as 0:100,3:250 (partition:offset; the others from their start), or position: how far NAME has read. Default: start."`
 	To      string `env:"-" placeholder:"WHERE" default:"end" help:"Where to end, before that: end (as it is at the start of the replay), a time, or offsets. Default: end."`
 	Game    string `env:"-" placeholder:"PK" help:"Only the records of this game, of the part that is read."`
+	Dates   string `env:"-" name:"game-dates" placeholder:"DATE[..DATE]" help:"Only the records of games of this date, or of these dates, as their header game_date says: 2024-04-01..2024-04-30. Records without the header are left out."`
 	Into    string `env:"-" required:"" placeholder:"live|NAME" help:"Target to write to: live, or NAME, which is created if it does not exist."`
 	Follow  bool   `env:"-" help:"Continue at the end of the replay as a processor of NAME, as pitchstream run --target NAME does."`
 	Letters bool   `env:"-" help:"With --into live: send dead letters for what is rejected, once more. Into NAME they are always sent, to its own topic."`
@@ -36,6 +38,7 @@ type replayCmd struct {
 
 	Kafka    config.Kafka    `embed:"" group:"Kafka"`
 	Topics   config.Topics   `embed:"" group:"Kafka"`
+	Archive  config.Archive  `embed:"" group:"Kafka"`
 	Postgres config.Postgres `embed:"" group:"Postgres"`
 	Redis    config.Redis    `embed:"" group:"Redis"`
 	Limits   config.Limits   `embed:"" group:"Processing"`
@@ -60,6 +63,8 @@ processors, and be killed at any moment; the same command continues it.
   pitchstream replay --into live --from 0:1000,1:0 --to 0:2000,1:0   by offsets: 1,000 records of partition 0
   pitchstream replay --into better --follow                          beside live, and keep it fed
   pitchstream replay --into better --from position                   what it has not read yet, and no more
+  pitchstream replay --into better --from s3://league/raw            all that the archive holds, then what the topic has
+  pitchstream replay --into live --archive s3://league/raw --game-dates 2024-04-01..2024-04-30
 
 Into live it moves neither the offsets nor the positions of the processors, and sends no dead letters; rows that are
 written go to the rows topic, as those of any write. Into NAME it creates the schema, the topics and the group of that target,
@@ -69,13 +74,25 @@ The report says what became of each record, counted in the transaction of the ro
 superseded + duplicates. A row is a record that was written, also one of an equal version. A letter is a record that became
 a dead letter. A duplicate is a record of a version that another record of the same poll had.
 
-Records that retention or somebody deleted before a replay are named. The replay ends with 1 then, and a promote waits.
+With --archive, records that the topic has no more are read from there. Those that neither has are named. The replay ends with 1 then, and a promote waits.
 
 Exit status: 0 it read all to the end and balances; 1 it did not, or failed; 2 wrong usage.`
 }
 
 // Validate checks the places and which options go together.
 func (c *replayCmd) Validate() error {
+	if blob.IsURL(c.From) {
+		if c.Archive.URL != "" && c.Archive.URL != c.From {
+			return fmt.Errorf("--from=%s and --archive=%s: give one archive", c.From, c.Archive.URL)
+		}
+		c.Archive.URL, c.From = c.From, replay.Start
+		if err := c.Archive.Validate(); err != nil {
+			return err
+		}
+	}
+	if _, _, err := gameDates(c.Dates); err != nil {
+		return err
+	}
 	for flag, text := range map[string]string{"from": c.From, "to": c.To} {
 		if _, err := replay.ParsePlace(text); err != nil {
 			return fmt.Errorf("--%s=%s: %w", flag, text, err)
@@ -90,10 +107,11 @@ func (c *replayCmd) Validate() error {
 	switch {
 	case c.Follow && c.Into == config.Live:
 		return errors.New("--follow --into live: pitchstream run follows live")
-	case c.To == replay.Position, c.From == replay.Position && (c.Into == config.Live || c.Game != ""):
-		return errors.New("position is how far NAME has read: give it with --from, --into NAME, and without --game")
-	case c.Follow && c.Game != "":
-		return errors.New("--follow and --game: a processor takes all games; give one of them")
+	case c.To == replay.Position, c.From == replay.Position && (c.Into == config.Live || c.Game+c.Dates != ""):
+		return errors.New("position is how far NAME has read: give it with --from, --into NAME, and without " +
+			"--game and --game-dates")
+	case c.Follow && c.Game+c.Dates != "":
+		return errors.New("--follow and --game or --game-dates: a processor takes all games; give one of them")
 	case c.Game != "" && !isGamePK(c.Game):
 		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
 	case c.Parallel < 1 || c.Parallel > 64:
@@ -139,9 +157,12 @@ func (c *replayCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, 
 
 func (c *replayCmd) options(log *slog.Logger) (o replay.Options, err error) {
 	o = replay.Options{
-		Live: target.Options{Postgres: c.Postgres, Group: c.Kafka.Group, TopicRaw: c.Topics.TopicRaw},
-		Game: c.Game, DeadLetters: c.Letters, Resume: c.Resume,
+		Live:    target.Options{Postgres: c.Postgres, Group: c.Kafka.Group, TopicRaw: c.Topics.TopicRaw},
+		Archive: c.Archive.Place(), Game: c.Game, DeadLetters: c.Letters, Resume: c.Resume,
 		LiveFirst: c.LiveFirst, MaxLiveLag: time.Duration(c.MaxLiveLag), Parallel: c.Parallel,
+	}
+	if o.FromDate, o.ToDate, err = gameDates(c.Dates); err != nil {
+		return o, err
 	}
 	if o.From, err = replay.ParsePlace(c.From); err != nil {
 		return o, err
@@ -159,6 +180,20 @@ func (c *replayCmd) options(log *slog.Logger) (o replay.Options, err error) {
 	}
 	o.Processor, err = p.options(c.Into, log)
 	return o, err
+}
+
+// gameDates returns the first and the last date of a flag; "" for both without one.
+func gameDates(text string) (from, to string, err error) {
+	from, to, isRange := strings.Cut(text, "..")
+	if !isRange {
+		to = from
+	}
+	for _, date := range []string{from, to} {
+		if _, wrong := time.Parse(time.DateOnly, date); text != "" && (wrong != nil || from > to) {
+			return "", "", fmt.Errorf("--game-dates=%s: want a date or two, as 2024-04-01..2024-04-30", text)
+		}
+	}
+	return from, to, nil
 }
 
 func printReplay(w io.Writer, r replay.Report) {

@@ -20,6 +20,7 @@ type serveCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
 	Redis    config.Redis    `embed:"" group:"Redis"`
 	Kafka    config.Kafka    `embed:"" group:"Kafka"`
+	Archive  config.Archive  `embed:"" group:"Kafka"`
 	Serving  config.Serving  `embed:"" group:"Operation"`
 	Log      config.Log      `embed:"" group:"Operation"`
 	Admin    config.Admin    `embed:"" group:"Operation"`
@@ -152,7 +153,8 @@ func (c *serveCmd) options(log *slog.Logger) (o server.Options, err error) {
 		Addr: string(c.Serving.APIAddr), AdminAddr: c.Serving.AdminAddr.Listen(),
 		Postgres:      pgsink.Config{URL: c.Postgres.Address(), Schema: c.Postgres.Schema, Group: c.Kafka.Group},
 		ServingSchema: c.Postgres.ServingSchema(), RawTopic: c.TopicRaw, DeadTopic: c.TopicDead,
-		MaxLag: time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait), MaxStreams: c.MaxStreams,
+		Archive: c.Archive.Place(),
+		MaxLag:  time.Duration(c.MaxLag), AtLeastWait: time.Duration(c.AtLeastWait), MaxStreams: c.MaxStreams,
 		ClientRate: c.ClientRate, ClientStreams: c.ClientStreams, AnswerBytes: int64(c.AnswerCache),
 		CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Admin: c.Admin,
 		DrainWait: time.Duration(c.DrainWait), Log: log,

@@ -25,6 +25,7 @@ type verifyCmd struct {
 
 	Kafka    optionalKafka     `embed:"" group:"Kafka"`
 	Topics   config.Topics     `embed:"" group:"Kafka"`
+	Archive  config.Archive    `embed:"" group:"Kafka"`
 	Postgres config.Postgres   `embed:"" group:"Postgres"`
 	Redis    optionalRedis     `embed:"" group:"Redis"`
 	Limits   config.Limits     `embed:"" group:"Processing"`
@@ -123,7 +124,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	o.Kafka = verify.Kafka{
 		Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Group: c.Kafka.Group, Build: obs.Build(),
-		Limits: coreLimits(c.Limits),
+		Limits: coreLimits(c.Limits), Archive: c.Archive.Place(),
 	}
 	if o.Kafka.Client, err = kafka.Options(); err != nil {
 		return err

@@ -161,7 +161,7 @@ func verifyOne(ctx context.Context, store blob.Store, m *Manifest, s Segment) er
 		return err
 	}
 	low, high, n := int64(0), int64(0), 0
-	err = unpackChecked(store, m.folder(), content, s, func(r schemas.Record) error {
+	err = unpackChecked(store, m.folder(), content, s, whole(s), func(r schemas.Record) error {
 		if r.Topic != m.Topic || r.Partition != m.Partition {
 			const text = "archive: %s/%s: offset %d is of %s/%d"
 			return fmt.Errorf(text, m.folder(), s.name(), r.Offset, r.Topic, r.Partition)
@@ -273,7 +273,8 @@ func merge(ctx context.Context, store blob.Store, m *Manifest, run []Segment) (S
 		if err != nil {
 			return Segment{}, err
 		}
-		err = unpackChecked(store, m.folder(), content, old, func(r schemas.Record) error { return b.add(&r) })
+		add := func(r schemas.Record) error { return b.add(&r) }
+		err = unpackChecked(store, m.folder(), content, old, whole(old), add)
 		if err != nil {
 			return Segment{}, err
 		}

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -25,30 +26,50 @@ func (a *Archive) Read(ctx context.Context, span kafkaread.Span, each func([]*kg
 	if m == nil {
 		return nil
 	}
+	var wanted []Segment
 	for _, s := range m.Segments {
-		if s.Last < span.From || s.First >= span.To {
-			continue
-		}
-		if err := a.readSegment(ctx, m, s, span, each); err != nil {
-			return err
+		if s.Last >= span.From && s.First < span.To {
+			wanted = append(wanted, s)
 		}
 	}
-	return nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ahead := make(chan fetched)
+	go func() { // fetches one segment while the one before it is used
+		defer close(ahead)
+		for _, s := range wanted {
+			content, err := fetch(ctx, a.store, m.folder(), s)
+			select {
+			case ahead <- fetched{s, content, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	for f := range ahead {
+		if f.err == nil {
+			f.err = a.use(ctx, m, f, span, each)
+		}
+		if f.err != nil {
+			return f.err
+		}
+	}
+	return context.Cause(ctx)
 }
 
-func (a *Archive) readSegment(
-	ctx context.Context, m *Manifest, s Segment, span kafkaread.Span, each func([]*kgo.Record) error,
+// fetched is the file of a segment.
+type fetched struct {
+	segment Segment
+	content []byte
+	err     error
+}
+
+func (a *Archive) use(
+	ctx context.Context, m *Manifest, f fetched, span kafkaread.Span, each func([]*kgo.Record) error,
 ) error {
-	content, err := fetch(ctx, a.store, m.folder(), s)
-	if err != nil {
-		return err
-	}
 	var some []*kgo.Record
 	size := 0
-	err = unpackChecked(a.store, m.folder(), content, s, func(r schemas.Record) error {
-		if r.Offset < span.From || r.Offset >= span.To {
-			return nil
-		}
+	err := unpackChecked(a.store, m.folder(), f.content, f.segment, span, func(r schemas.Record) error {
 		some = append(some, kafkaread.Fetched(r))
 		size += len(r.Value)
 		if len(some) < readRecords && size < readBytes {
@@ -96,6 +117,9 @@ func (a *Archive) Record(
 	return found, kafkaread.ErrGone
 }
 
+// errFound ends the reading of a segment.
+var errFound = errors.New("the record is found")
+
 func (a *Archive) recordOf(
 	ctx context.Context, m *Manifest, s Segment, at schemas.Coordinates, limit int,
 ) (found schemas.Record, err error) {
@@ -114,14 +138,13 @@ func (a *Archive) recordOf(
 		a.kept.content = nil
 	}
 	isFound := false
-	err = unpackChecked(a.store, m.folder(), content, s, func(r schemas.Record) error {
-		if r.Offset == at.Offset {
-			found, isFound = r, true
-		}
-		return nil
+	of := kafkaread.Span{From: at.Offset, To: at.Offset + 1}
+	err = unpackChecked(a.store, m.folder(), content, s, of, func(r schemas.Record) error {
+		found, isFound = r, true
+		return errFound
 	})
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, errFound):
 		return found, err
 	case !isFound:
 		return found, fmt.Errorf("archive: %s/%d has no record at offset %d: %w", m.Topic, m.Partition, at.Offset,

@@ -3,6 +3,7 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,11 +12,13 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/pitchstream/pitchstream/internal/blob"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -197,6 +200,9 @@ func (b *builder) finish() (Segment, []byte, error) {
 	return s, content, nil
 }
 
+// whole returns the range of a segment.
+func whole(s Segment) kafkaread.Span { return kafkaread.Span{From: s.First, To: s.Last + 1} }
+
 // fetch reads the file of a segment and checks it against the manifest, before anything of it is unpacked.
 func fetch(ctx context.Context, store blob.Store, folder string, s Segment) ([]byte, error) {
 	name := path.Join(folder, s.name())
@@ -231,10 +237,10 @@ func (e *DamagedError) Error() string {
 
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// unpack calls use with the records of a segment, in order. They must lie in the segment and rise, and be as
-// many as it says, unless it says −1.
+// unpack calls use with the records of a segment in a range of offsets, in order. All records must lie in the
+// segment and rise, and be as many as it says, unless it says −1.
 func unpack(
-	content []byte, s Segment, rawLimit int64, use func(schemas.Record) error,
+	content []byte, s Segment, of kafkaread.Span, rawLimit int64, use func(schemas.Record) error,
 ) (rawBytes int64, err error) {
 	in, err := zstd.NewReader(bytes.NewReader(content), zstd.WithDecoderConcurrency(1),
 		zstd.WithDecoderMaxWindow(maxWindowBytes), zstd.WithDecoderLowmem(true))
@@ -258,16 +264,20 @@ func unpack(
 		if err != nil {
 			return rawBytes, err
 		}
-		var l line
-		if err := json.Unmarshal(text, &l); err != nil {
-			return rawBytes, fmt.Errorf("line %d: %w", records+1, err)
-		}
-		if l.Offset <= last || l.Offset > s.Last {
+		offset, ok := offsetOf(text)
+		if !ok || offset <= last || offset > s.Last {
 			const text = "line %d has offset %d: want one from %d to %d"
-			return rawBytes, fmt.Errorf(text, records+1, l.Offset, last+1, s.Last)
+			return rawBytes, fmt.Errorf(text, records+1, offset, last+1, s.Last)
 		}
-		last = l.Offset
+		last = offset
 		records++
+		if offset < of.From || offset >= of.To {
+			continue
+		}
+		var l line
+		if err := json.Unmarshal(text, &l); err != nil || l.Offset != offset {
+			return rawBytes, fmt.Errorf("line %d is no record: %w", records, cmp.Or(err, errOtherOffset))
+		}
 		if err := use(l.record()); err != nil {
 			return rawBytes, &useError{err}
 		}
@@ -276,6 +286,24 @@ func unpack(
 		return rawBytes, fmt.Errorf("it has %d records, and %d by its manifest", records, s.Records)
 	}
 	return rawBytes, nil
+}
+
+var errOtherOffset = errors.New("it has two offsets")
+
+// offsetOf returns the offset of a line without reading the rest. It stands before what a feed wrote.
+func offsetOf(text []byte) (offset int64, ok bool) {
+	const name = `"offset":`
+	i := bytes.Index(text[:min(len(text), 512)], []byte(name))
+	if i < 0 {
+		return 0, false
+	}
+	digits := text[i+len(name):]
+	end := bytes.IndexByte(digits[:min(len(digits), 32)], ',')
+	if end < 0 {
+		return 0, false
+	}
+	offset, err := strconv.ParseInt(string(digits[:end]), 10, 64)
+	return offset, err == nil
 }
 
 // useError is an error of the caller, not of the segment.
@@ -310,9 +338,10 @@ func readLine(in *bufio.Reader, text []byte) ([]byte, error) {
 
 // unpackChecked is unpack for a segment of a manifest: what is wrong in it names the file.
 func unpackChecked(
-	store blob.Store, folder string, content []byte, s Segment, use func(schemas.Record) error,
+	store blob.Store, folder string, content []byte, s Segment, of kafkaread.Span,
+	use func(schemas.Record) error,
 ) error {
-	_, err := unpack(content, s, s.RawBytes, use)
+	_, err := unpack(content, s, of, s.RawBytes, use)
 	var own *useError
 	switch {
 	case err == nil:
@@ -328,7 +357,7 @@ func measure(content []byte, s Segment) (Segment, error) {
 	sum := sha256.Sum256(content)
 	out := Segment{First: s.First, Last: s.Last, Bytes: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
 	s.Records = -1
-	raw, err := unpack(content, s, maxRawBytes, func(r schemas.Record) error {
+	raw, err := unpack(content, s, whole(s), maxRawBytes, func(r schemas.Record) error {
 		if out.Records == 0 || r.TimestampMS < out.MinTime {
 			out.MinTime = r.TimestampMS
 		}

@@ -33,6 +33,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -62,6 +63,7 @@ type Store interface {
 type Options struct {
 	Client    []kgo.Opt // how to reach the brokers
 	Raw, Dead string    // topics
+	Archive   string    // of the raw topic; "": none
 	Known     Known     // nil: Store; without both, decisions and current versions are not known
 	Store     Store     // nil: nothing can be decided
 	// CoreOnly skips the question whether the store would refuse a row that passes the core.
@@ -99,6 +101,7 @@ func Open(ctx context.Context, o Options) (*Desk, error) {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	d := &Desk{o: o, client: client, admin: kadm.NewClient(client), reader: kafkaread.NewReader(o.Client...)}
+	d.reader.ReadBeyond(archive.Beyond(o.Archive))
 	if d.parts, err = kafkaread.Bounds(ctx, d.admin, o.Dead, kgo.ReadCommitted()); err != nil {
 		client.Close()
 		return nil, err

@@ -29,6 +29,7 @@ import (
 type Options struct {
 	Client    []kgo.Opt // how to reach the brokers
 	Raw, Dead string    // topics
+	Archive   string    // of the raw topic; "": none
 	Postgres  pgread.Config
 	Limits    features.Limits
 	// Window is how long before the first and after the last version in Postgres the raw topic is searched.

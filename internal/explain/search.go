@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/deadletter"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -23,6 +24,7 @@ type search struct {
 	o     Options
 	p     *Pitch
 	admin *kadm.Client
+	raw   *archive.Topic
 	text  [2][]byte // the identifier, in both cases
 	done  int64
 	total int64
@@ -34,7 +36,8 @@ const maxHeldBytes = 64 << 20
 
 func (s *search) run(ctx context.Context) error {
 	s.text = [2][]byte{[]byte(s.p.ID.String()), []byte(strings.ToUpper(s.p.ID.String()))}
-	parts, err := kafkaread.Bounds(ctx, s.admin, s.o.Raw, kgo.ReadCommitted())
+	s.raw = archive.NewTopic(s.o.Client, s.admin, s.o.Raw, s.o.Archive)
+	parts, err := s.raw.Bounds(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,7 +47,7 @@ func (s *search) run(ctx context.Context) error {
 		}
 	}
 	s.p.Searched, s.total = parts, parts.Total()
-	err = kafkaread.Read(ctx, s.o.Client, s.o.Raw, parts, func(batch []*kgo.Record) error {
+	err = s.raw.Read(ctx, parts, func(batch []*kgo.Record) error {
 		for _, r := range batch {
 			limit := cmp.Or(s.o.Limits.MaxRecordBytes, features.DefaultMaxRecordBytes)
 			if err := kafkaread.Load(r, limit, s.look); err != nil {
@@ -100,11 +103,11 @@ func (s *search) near(ctx context.Context, parts kafkaread.Spans) (kafkaread.Spa
 	if len(known) == 0 { // only the game is known: search its whole partition
 		return out, nil
 	}
-	from, err := kafkaread.Since(ctx, s.admin, s.o.Raw, out, first.Add(-s.o.Window))
+	from, err := s.raw.Since(ctx, out, first.Add(-s.o.Window))
 	if err != nil {
 		return nil, err
 	}
-	to, err := kafkaread.Since(ctx, s.admin, s.o.Raw, out, last.Add(s.o.Window))
+	to, err := s.raw.Since(ctx, out, last.Add(s.o.Window))
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +178,7 @@ func (s *search) isCurrent(c schemas.Change) bool {
 // A call of letters finds the dead letters about the pitch: those of its versions, and those that name it.
 func (s *search) letters(ctx context.Context) error {
 	desk, err := deadletter.Open(ctx, deadletter.Options{
-		Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Limits: s.o.Limits,
+		Client: s.o.Client, Raw: s.o.Raw, Dead: s.o.Dead, Archive: s.o.Archive, Limits: s.o.Limits,
 	})
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)

@@ -36,8 +36,19 @@ const (
 type Reader struct {
 	turn   *semaphore.Weighted
 	client func() (*kgo.Client, error) // connects at the first call
+	beyond Beyond                      // nil: a record that is gone is gone
 	last   atomic.Pointer[fetchedBatch]
 }
+
+// Beyond returns a record that the topic with this ID has no more, or ErrGone. A value of more than limit
+// bytes is cut.
+type Beyond func(
+	ctx context.Context, id kadm.TopicID, at schemas.Coordinates, limit int,
+) (schemas.Record, error)
+
+// ReadBeyond has the reader look elsewhere for records that the topic has no more. It must come before the
+// first record is read.
+func (r *Reader) ReadBeyond(beyond Beyond) { r.beyond = beyond }
 
 // fetchedBatch is what a fetch returned, from an offset on. A Reader keeps the rest of a packed batch,
 // because each of its records is found by unpacking all before it: the next one follows where the last one
@@ -151,6 +162,16 @@ func (r *Reader) Record(
 	if err != nil {
 		return found, err
 	}
+	found, err = r.fromTopic(ctx, client, topics, at, limit)
+	if errors.Is(err, ErrGone) && r.beyond != nil {
+		return r.beyond(ctx, topics[at.Topic].ID, at, limit)
+	}
+	return found, err
+}
+
+func (r *Reader) fromTopic(
+	ctx context.Context, client *kgo.Client, topics kadm.TopicDetails, at schemas.Coordinates, limit int,
+) (found schemas.Record, err error) {
 	batch := r.last.Swap(nil)
 	// guard: bytes: the next record of a packed batch is read without unpacking those before it | always
 	if !batch.has(topics[at.Topic].ID, at) {

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -79,7 +77,7 @@ func (p Place) locate(span, since kafkaread.Span, otherwise int64) int64 {
 // parts returns what to read of each partition. positions are the next offsets of the target.
 func (r *replay) parts(ctx context.Context, positions map[int32]int64) ([]schemas.ReplayPart, error) {
 	topic := r.o.Live.TopicRaw
-	spans, err := kafkaread.Bounds(ctx, r.admin, topic, kgo.ReadCommitted())
+	spans, err := r.raw.Bounds(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +89,7 @@ func (r *replay) parts(ctx context.Context, positions map[int32]int64) ([]schema
 				return nil, fmt.Errorf("topic %s has no partition %d", topic, id)
 			}
 		}
-		if since[i], err = kafkaread.Since(ctx, r.admin, topic, spans, place.time); err != nil {
+		if since[i], err = r.raw.Since(ctx, spans, place.time); err != nil {
 			return nil, err
 		}
 	}

@@ -29,6 +29,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pitchstream/pitchstream/consumer"
+	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
@@ -46,7 +47,10 @@ type Options struct {
 	Target    schemas.Target    // the target to fill; one beside live is created if it does not exist
 	Processor processor.Options // of a processor of that target
 	From, To  Place             // [From, To); Position is for From, with a target beside live and all games
+	Archive   string            // of the raw topic, read where the topic has a record no more; "": none
 	Game      string            // only the records of this game; "": of all games
+	// FromDate and ToDate select the records whose header game_date is one of these days, YYYY-MM-DD; "": all.
+	FromDate, ToDate string
 	// DeadLetters sends a dead letter for each record that is rejected. Into live they were sent already.
 	DeadLetters bool
 	Resume      string        // the ID of the replay to continue; "": one with the same options, or a new one
@@ -121,6 +125,7 @@ type replay struct {
 	log         *slog.Logger
 	client      *kgo.Client
 	admin       *kadm.Client
+	raw         *archive.Topic
 	targetStore *pgsink.Sink    // the target's schema, with the group of its processors
 	books       *pgbooks.Books  // of targetStore
 	replays     pgbooks.Replays // of targetStore
@@ -138,6 +143,7 @@ func (r *replay) open(ctx context.Context) (err error) {
 		return fmt.Errorf("kafka: %w", err)
 	}
 	r.admin = kadm.NewClient(r.client)
+	r.raw = archive.NewTopic(r.o.Processor.Kafka, r.admin, r.o.Live.TopicRaw, r.o.Archive)
 	if !r.intoLive() {
 		create := target.CreateOptions{Live: r.o.Live, Admin: r.admin, Target: r.o.Target, Log: r.log}
 		if err := target.Create(ctx, create); err != nil {
@@ -215,11 +221,13 @@ type spec struct {
 	From        string `json:"from"`
 	To          string `json:"to"`
 	Game        string `json:"game,omitempty"`
+	FromDate    string `json:"from_date,omitempty"`
+	ToDate      string `json:"to_date,omitempty"`
 	DeadLetters bool   `json:"letters"`
 }
 
 func (o Options) spec() string {
-	b, err := json.Marshal(spec{o.From.String(), o.To.String(), o.Game, o.DeadLetters})
+	b, err := json.Marshal(spec{o.From.String(), o.To.String(), o.Game, o.FromDate, o.ToDate, o.DeadLetters})
 	if err != nil {
 		panic(err) // strings and a bool can be encoded
 	}
@@ -243,6 +251,7 @@ func (r *replay) unfinished(ctx context.Context) (*schemas.ReplayState, error) {
 		return nil, fmt.Errorf("replay %s: %w", found.ID, err)
 	}
 	r.o.Game, r.o.DeadLetters = asked.Game, asked.DeadLetters
+	r.o.FromDate, r.o.ToDate = asked.FromDate, asked.ToDate
 	return found, nil
 }
 
@@ -258,7 +267,7 @@ func (r *replay) begin(ctx context.Context) (*schemas.ReplayState, error) {
 			return nil, err
 		}
 	}
-	asTarget := !r.intoLive() && r.o.Game == "" && (r.o.From.isPosition() || len(positions) == 0)
+	asTarget := !r.intoLive() && r.o.Game+r.o.FromDate == "" && (r.o.From.isPosition() || len(positions) == 0)
 	parts, err := r.parts(ctx, positions)
 	if err != nil {
 		return nil, err
@@ -301,8 +310,11 @@ func (r *replay) read(ctx context.Context) (reached bool, err error) {
 	for _, p := range r.state.Parts {
 		shared.From[p.Partition], shared.To[p.Partition] = p.From, p.To
 	}
-	if r.o.Game != "" {
-		shared.Keep = ofGame(r.o.Game)
+	if r.o.Archive != "" {
+		shared.Source, shared.Readers = source{r}, min(r.o.Parallel, max(1, len(r.state.Parts)))
+	}
+	if r.o.Game+r.o.FromDate != "" {
+		shared.Keep = r.o.keep
 	}
 	keeper := redissink.NewKeeper(r.redis, r.books, redissink.Hooks{})
 	view := projection{keeper, r.hasOwnGroup()}
@@ -332,6 +344,7 @@ func (r *replay) runReaders(
 		}
 		cfg.Group, cfg.InstanceID, cfg.Replay = r.state.Group, r.instance(i), shared
 		cfg.Breaker = consumer.BreakerLimits{InARow: -1, Share: -1} // these records were rejected before
+		cfg.ReplayReader = i
 		pace.limit(&cfg)
 		readers.Go(func() error {
 			err := consumer.New(cfg, r.store, view, encoder).Run(ctx)
@@ -343,6 +356,25 @@ func (r *replay) runReaders(
 	}
 	err = readers.Wait()
 	return err == nil && int(ended.Load()) == n, err
+}
+
+// source reads the raw topic with its archive, for readers side by side.
+type source struct{ r *replay }
+
+func (s source) topic() *archive.Topic {
+	return archive.NewTopic(s.r.o.Processor.Kafka, s.r.admin, s.r.o.Live.TopicRaw, s.r.o.Archive)
+}
+
+// Bounds returns what can be read of each partition.
+func (s source) Bounds(ctx context.Context) (kafkaread.Spans, error) { return s.topic().Bounds(ctx) }
+
+// Read reads the spans with the manifests as they are now.
+func (s source) Read(ctx context.Context, spans kafkaread.Spans, each func([]*kgo.Record) error) error {
+	topic := s.topic()
+	if _, err := topic.Bounds(ctx); err != nil {
+		return err
+	}
+	return topic.Read(ctx, spans, each)
 }
 
 // instance names a member of the group. The name is the same after a restart, so that the new process takes
@@ -390,6 +422,22 @@ func awaitRedis(ctx context.Context, keeper *redissink.Keeper) {
 	for keeper.State().Phase != redissink.PhaseOK && ctx.Err() == nil {
 		_ = lifecycle.Sleep(ctx, 50*time.Millisecond)
 	}
+}
+
+// keep reports whether a record is of the game and the dates that were asked for.
+func (o *Options) keep(r *kgo.Record) bool {
+	return (o.Game == "" || ofGame(o.Game)(r)) && (o.FromDate == "" || o.ofDates(r))
+}
+
+// ofDates reports whether the last header game_date of a record is one of the days.
+func (o *Options) ofDates(r *kgo.Record) bool {
+	date := ""
+	for _, h := range r.Headers {
+		if h.Key == schemas.HeaderGameDate {
+			date = string(h.Value)
+		}
+	}
+	return o.FromDate <= date && date <= o.ToDate
 }
 
 // ofGame returns a filter for the records of one game: by the header, else by the key, as the core reads

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/pitchstream/pitchstream/internal/archive"
+	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/processor"
@@ -55,6 +57,74 @@ func TestProgressNeverGoesBack(t *testing.T) {
 
 // A replay counts each record between its bounds once, a second one of the same part begins anew.
 func TestRunCountsTheRecordsOfItsPart(t *testing.T) {
+	o, client := openReplay(t)
+	for i := range 20 { // none of them is a pitch
+		r := &kgo.Record{Topic: "raw", Partition: int32(i % 2), Value: []byte("{")}
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+	}
+
+	var err error
+	o.From, err = ParsePlace("0:2,1:4")
+	require.NoError(t, err)
+	o.To, err = ParsePlace("0:7")
+	require.NoError(t, err)
+	var ids []string
+	for range 2 {
+		r, err := Run(t.Context(), o)
+		require.NoError(t, err)
+		require.NoError(t, r.Err())
+		require.Equal(t, schemas.ReplayCounts{Records: 11, Letters: 11}, r.Counts)
+		ids = append(ids, r.Replay)
+	}
+	require.NotEqual(t, ids[0], ids[1])
+	groups, err := kadm.NewClient(client).ListGroups(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, groups.Groups(), "a group of its own is deleted at the end")
+	o.To, err = ParsePlace("5:1")
+	require.NoError(t, err)
+	_, err = Run(t.Context(), o)
+	require.ErrorContains(t, err, "topic raw has no partition 5")
+}
+
+// A replay with an archive reads what the topic has no more, and sends each dead letter once.
+// guard: archive: records and offsets are committed together
+func TestRunReadsWhatIsGoneFromTheArchive(t *testing.T) {
+	o, client := openReplay(t)
+	for i := range 60 {
+		r := &kgo.Record{Topic: "raw", Partition: int32(i % 2), Value: []byte("{")}
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+	}
+	store, err := blob.Open(t.TempDir())
+	require.NoError(t, err)
+	_, err = archive.Run(t.Context(), archive.Options{
+		Client: o.Processor.Kafka, Topic: "raw", Store: store, SegmentBytes: 1 << 10, BufferBytes: 1 << 20,
+		MaxAge: time.Minute, Once: true, Log: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	gone := kadm.Offsets{}
+	gone.AddOffset("raw", 0, 30, -1)
+	gone.AddOffset("raw", 1, 12, -1)
+	_, err = kadm.NewClient(client).DeleteRecords(t.Context(), gone)
+	require.NoError(t, err)
+	o.Archive = store.URL()
+	o.From, err = ParsePlace("start")
+	require.NoError(t, err)
+	o.To, err = ParsePlace("end")
+	require.NoError(t, err)
+	r, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, r.Err())
+	require.Equal(t, schemas.ReplayCounts{Records: 60, Letters: 60}, r.Counts)
+	dead, err := kadm.NewClient(client).ListCommittedOffsets(t.Context(), "dead")
+	require.NoError(t, err)
+	n := int64(0)
+	dead.Each(func(o kadm.ListedOffset) { n += o.Offset })
+	require.GreaterOrEqual(t, n, int64(60))
+}
+
+// openReplay returns the options of a replay into live, on topics without records, and a client of Kafka.
+func openReplay(t *testing.T) (Options, *kgo.Client) {
+	t.Helper()
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "raw", "rows", "dead"))
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
@@ -79,29 +149,5 @@ func TestRunCountsTheRecordsOfItsPart(t *testing.T) {
 	client, err := kgo.NewClient(append(o.Processor.Kafka, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	for i := range 20 { // none of them is a pitch
-		r := &kgo.Record{Topic: "raw", Partition: int32(i % 2), Value: []byte("{")}
-		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
-	}
-
-	o.From, err = ParsePlace("0:2,1:4")
-	require.NoError(t, err)
-	o.To, err = ParsePlace("0:7")
-	require.NoError(t, err)
-	var ids []string
-	for range 2 {
-		r, err := Run(t.Context(), o)
-		require.NoError(t, err)
-		require.NoError(t, r.Err())
-		require.Equal(t, schemas.ReplayCounts{Records: 11, Letters: 11}, r.Counts)
-		ids = append(ids, r.Replay)
-	}
-	require.NotEqual(t, ids[0], ids[1])
-	groups, err := kadm.NewClient(client).ListGroups(t.Context())
-	require.NoError(t, err)
-	require.Empty(t, groups.Groups(), "a group of its own is deleted at the end")
-	o.To, err = ParsePlace("5:1")
-	require.NoError(t, err)
-	_, err = Run(t.Context(), o)
-	require.ErrorContains(t, err, "topic raw has no partition 5")
+	return o, client
 }

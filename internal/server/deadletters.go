@@ -47,7 +47,7 @@ func openDeadLetters(o Options) (*deadLetters, error) {
 	}
 	// guard: bytes: one dead letter is read at a time | Weighted(1) -> Weighted(9)
 	d := &deadLetters{store: store, turn: semaphore.NewWeighted(1), o: deadletter.Options{
-		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic,
+		Client: o.Kafka, Raw: o.RawTopic, Dead: o.DeadTopic, Archive: o.Archive,
 		Known: pgbooks.NewDeadLetters(store.DB()), CoreOnly: true,
 	}}
 	d.ctx, d.stop = context.WithCancel(context.Background())

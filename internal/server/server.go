@@ -23,6 +23,7 @@ import (
 
 	"github.com/pitchstream/pitchstream/api"
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
@@ -45,6 +46,7 @@ type Options struct {
 
 	Kafka     []kgo.Opt // how to reach the brokers; nil: no swing is drawn and no dead letter shown
 	RawTopic  string    // that at_least is about
+	Archive   string    // of the raw topic, for swings that it has no more; "": none
 	DeadTopic string
 
 	MaxLag      time.Duration // an answer is stale when a record has waited longer; 0: 10 s
@@ -88,6 +90,7 @@ func Run(ctx context.Context, o Options) error {
 		}
 		defer dead.close()
 		records := kafkaread.NewReader(o.Kafka...)
+		records.ReadBeyond(archive.Beyond(o.Archive))
 		defer records.Close()
 		c.Letters, c.Records = dead, swingRecords{records}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/lifecycle"
 	"github.com/pitchstream/pitchstream/schemas"
@@ -84,6 +85,7 @@ type comparison struct {
 	kafka    Kafka
 	store    registerReader
 	admin    *kadm.Client
+	raw      *archive.Topic
 	repair   func(context.Context, schemas.Batch) error // writes pitches again; nil: nothing is repaired
 	progress func(done, total int64)
 
@@ -114,6 +116,7 @@ func (c *comparison) run(ctx context.Context) error {
 	}
 	defer client.Close()
 	c.admin = kadm.NewClient(client)
+	c.raw = archive.NewTopic(c.kafka.Client, c.admin, c.kafka.Raw, c.kafka.Archive)
 	committed, err := c.committed(ctx)
 	if err != nil {
 		return err
@@ -194,7 +197,7 @@ func (c *comparison) committed(ctx context.Context) (map[int32]int64, error) {
 
 // processed returns the parts of the topic that the store has processed.
 func (c *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
-	spans, err := kafkaread.Bounds(ctx, c.admin, c.kafka.Raw, kgo.ReadCommitted())
+	spans, err := c.raw.Bounds(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +222,7 @@ func (c *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
 
 // read adds the records of a part of the topic.
 func (c *comparison) read(ctx context.Context, spans kafkaread.Spans) error {
-	return kafkaread.Read(ctx, c.kafka.Client, c.kafka.Raw, spans, func(records []*kgo.Record) error {
+	return c.raw.Read(ctx, spans, func(records []*kgo.Record) error {
 		all, err := decodeAll(records, c.kafka.Limits)
 		for _, d := range all {
 			switch {
@@ -264,7 +267,7 @@ func decodeAll(records []*kgo.Record, limits features.Limits) ([]decoded, error)
 // skipDeleted raises the starts of the spans to the first records that still exist, because retention may
 // have deleted records before they were read.
 func (c *comparison) skipDeleted(ctx context.Context) error {
-	now, err := kafkaread.Bounds(ctx, c.admin, c.kafka.Raw, kgo.ReadCommitted())
+	now, err := c.raw.Bounds(ctx)
 	if err != nil {
 		return err
 	}
@@ -422,7 +425,7 @@ func (c *comparison) repairAll(ctx context.Context, broken differing) error {
 	}
 	c.total += c.judge.spans.Total()
 	var held []schemas.Change
-	err := kafkaread.Read(ctx, c.kafka.Client, c.kafka.Raw, c.judge.spans, func(records []*kgo.Record) error {
+	err := c.raw.Read(ctx, c.judge.spans, func(records []*kgo.Record) error {
 		all, err := decodeAll(records, c.kafka.Limits)
 		if err != nil {
 			return err

@@ -1,9 +1,9 @@
 // Package verify answers whether the copies are right, and repairs them: each of three parts compares a
 // source with what is derived from it.
 //
-//   - topic: the raw topic, up to the positions in Postgres, is read and run through the core again. The
-//     winning version and the content of every pitch are compared with its registers, and rejected records
-//     with the dead letters.
+//   - topic: the raw topic, up to the positions in Postgres, is read and run through the core again. Records
+//     that it has no more are read from its archive. The winning version and the content of every pitch are
+//     compared with its registers, and rejected records with the dead letters.
 //   - aggregates: the stored totals are compared with the sums of their rows (pgadmin.CompareTotals).
 //   - redis: every field of every key is compared with Postgres (redissink.Audit).
 //
@@ -57,6 +57,7 @@ type Options struct {
 type Kafka struct {
 	Client    []kgo.Opt // how to reach the brokers
 	Raw, Dead string    // topics
+	Archive   string    // of the raw topic; "": none
 	Group     string    // the consumer group that processed the records
 	Build     string    // of this program: a dead letter of another build follows that build's rules
 	Limits    features.Limits

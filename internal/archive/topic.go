@@ -1,0 +1,168 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/pitchstream/pitchstream/internal/blob"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// Topic is a topic with its archive. Records that the topic has no more are read from the archive of the
+// topic with the same ID. Its methods are those of package kafkaread. One goroutine uses it.
+type Topic struct {
+	client []kgo.Opt
+	admin  *kadm.Client
+	name   string
+	place  string // of the archive; "": none
+
+	archive *Archive        // nil: none
+	bounds  kafkaread.Spans // of the topic itself, when Bounds was called last
+}
+
+// NewTopic returns a topic with the archive at a place; "" is a topic without one.
+func NewTopic(client []kgo.Opt, admin *kadm.Client, name, place string) *Topic {
+	return &Topic{client: client, admin: admin, name: name, place: place}
+}
+
+// Bounds returns the offsets that can be read of each partition without a gap, up to the last committed
+// record. It reads the manifests again.
+func (t *Topic) Bounds(ctx context.Context) (kafkaread.Spans, error) {
+	bounds, err := kafkaread.Bounds(ctx, t.admin, t.name, kgo.ReadCommitted())
+	if err != nil || t.place == "" {
+		return bounds, err
+	}
+	if err := t.openArchive(ctx); err != nil {
+		return nil, err
+	}
+	t.bounds = bounds
+	whole := kafkaread.Spans{}
+	for id, span := range bounds {
+		covered := t.archive.Spans(id)
+		for _, s := range slices.Backward(covered) {
+			if s.From < span.From && s.To >= span.From {
+				span.From = s.From
+			}
+		}
+		whole[id] = span
+	}
+	return whole, nil
+}
+
+func (t *Topic) openArchive(ctx context.Context) error {
+	id, err := TopicID(ctx, t.admin, t.name)
+	if err != nil {
+		return err
+	}
+	store, err := blob.Open(t.place)
+	if err != nil {
+		return err
+	}
+	t.archive, err = Open(ctx, store, t.name, id)
+	return err
+}
+
+// Since returns the spans without what comes before the first record whose timestamp is since or later, as
+// kafkaread.Since does. Bounds must have been called before.
+func (t *Topic) Since(
+	ctx context.Context, spans kafkaread.Spans, since time.Time,
+) (kafkaread.Spans, error) {
+	found, err := kafkaread.Since(ctx, t.admin, t.name, spans, since)
+	if err != nil || t.archive == nil || since.UnixMilli() <= 0 {
+		return found, err
+	}
+	for id, span := range spans {
+		end := min(t.bounds[id].From, span.To)
+		if span.From >= end {
+			continue
+		}
+		if at := max(span.From, t.archive.Since(id, since, end)); at < end {
+			span.From = at
+			found[id] = span
+		}
+	}
+	return found, nil
+}
+
+// Read calls each with the records of the spans, as kafkaread.Read does: of each partition those of the
+// archive first.
+func (t *Topic) Read(
+	ctx context.Context, spans kafkaread.Spans, each func([]*kgo.Record) error,
+) error {
+	if t.archive == nil {
+		return kafkaread.Read(ctx, t.client, t.name, spans, each)
+	}
+	rest := kafkaread.Spans{}
+	for id, span := range spans {
+		first := max(span.From, min(span.To, t.bounds[id].From))
+		// guard: archive: what the topic has no more is read from the archive | span.From < first -> false
+		if span.From < first {
+			of := kafkaread.Span{Partition: id, From: span.From, To: first}
+			if err := t.archive.Read(ctx, of, each); err != nil {
+				return err
+			}
+		}
+		rest[id] = kafkaread.Span{Partition: id, From: first, To: span.To}
+	}
+	return kafkaread.Read(ctx, t.client, t.name, rest, each)
+}
+
+// manifestsFor is how long Beyond uses the manifests that it has read.
+const manifestsFor = time.Minute
+
+// Beyond returns a function that finds single records in the archive at a place, for a kafkaread.Reader; nil
+// for "". Several goroutines may use it.
+func Beyond(place string) kafkaread.Beyond {
+	if place == "" {
+		return nil
+	}
+	var mu sync.Mutex
+	var of *Archive
+	var read time.Time
+	open := func(ctx context.Context, topic string, id kadm.TopicID) (*Archive, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		isSame := of != nil && of.topic == topic && of.id == FolderOf(id)
+		if isSame && time.Since(read) < manifestsFor {
+			return of, nil
+		}
+		store, err := blob.Open(place)
+		if err != nil {
+			return nil, err
+		}
+		if of, err = Open(ctx, store, topic, FolderOf(id)); err != nil {
+			return nil, err
+		}
+		read = time.Now()
+		return of, nil
+	}
+	return func(
+		ctx context.Context, id kadm.TopicID, at schemas.Coordinates, limit int,
+	) (schemas.Record, error) {
+		a, err := open(ctx, at.Topic, id)
+		if err != nil {
+			return schemas.Record{}, err
+		}
+		found, err := a.Record(ctx, at, limit)
+		if errors.Is(err, blob.ErrNotFound) { // compacted since its manifest was read
+			mu.Lock()
+			of = nil
+			mu.Unlock()
+			if a, err = open(ctx, at.Topic, id); err == nil {
+				found, err = a.Record(ctx, at, limit)
+			}
+		}
+		if err != nil {
+			return found, fmt.Errorf("%s/%d offset %d: %w", at.Topic, at.Partition, at.Offset, err)
+		}
+		return found, nil
+	}
+}
