@@ -55,7 +55,6 @@ func odd() []*kgo.Record {
 	return records
 }
 
-// guard: archive: a manifest that another process has changed is not replaced
 func TestAKilledArchiverArchivesEachRecordOnce(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	dir := t.TempDir()
@@ -89,6 +88,25 @@ func TestAKilledArchiverArchivesEachRecordOnce(t *testing.T) {
 	}
 }
 
+// guard: archive: a manifest that another process has changed is not replaced
+func TestAManifestIsReplacedByOneProcess(t *testing.T) {
+	store := folderStore(t)
+	var read [2]*Manifest
+	for i := range read {
+		var err error
+		read[i], err = readManifest(t.Context(), store, "raw", "id", 0)
+		require.NoError(t, err)
+		read[i].Next = int64(i)
+	}
+	require.NoError(t, read[0].save(t.Context(), store))
+	require.ErrorIs(t, read[1].save(t.Context(), store), blob.ErrChanged)
+	read[0].Next = 7
+	require.NoError(t, read[0].save(t.Context(), store))
+	m, err := readManifest(t.Context(), store, "raw", "id", 0)
+	require.NoError(t, err)
+	require.EqualValues(t, 7, m.Next)
+}
+
 func TestOfTwoArchiversAtOnePlaceNoneWritesARecordTwice(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	store := folderStore(t)
@@ -110,6 +128,7 @@ func TestOfTwoArchiversAtOnePlaceNoneWritesARecordTwice(t *testing.T) {
 	}
 }
 
+// guard: archive: what was merged is removed
 func TestCompactKeepsEveryRecordAndPruneTheNewest(t *testing.T) {
 	cluster := testkit.FakeKafka(t)
 	store := folderStore(t)

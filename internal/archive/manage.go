@@ -234,7 +234,7 @@ func Compact(ctx context.Context, s Selection, segmentBytes int64, isDry bool) (
 		}
 		change.Removed = len(gone)
 		if !isDry {
-			// guard: archive: nothing is removed before the manifest lists what replaces it
+			// guard: archive: what was merged is removed | removeAll(ctx, s.Store, m, gone) -> error(nil)
 			if err := removeAll(ctx, s.Store, m, gone); err != nil {
 				return err
 			}

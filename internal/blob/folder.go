@@ -106,7 +106,7 @@ func (f *folder) Put(ctx context.Context, name string, content []byte, condition
 			return "", err
 		}
 		isAbsent := errors.Is(err, ErrNotFound)
-		// guard: archive: a manifest that another process has changed is not replaced | always
+		// guard: blob: a content that another process has written is not replaced | always
 		if isAbsent != (condition == Absent) || !isAbsent && at.Tag != condition {
 			return "", fmt.Errorf("storage %s: %w", f.path(name), ErrChanged)
 		}

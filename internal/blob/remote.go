@@ -193,7 +193,7 @@ func (r *remote) Read(ctx context.Context, name string, limit int64) ([]byte, Ob
 		return nil, at, err
 	}
 	defer in.Close()
-	// guard: archive: a file that is too large is not read
+	// guard: blob: a file that is too large is not read
 	if at.Bytes > limit {
 		return nil, at, fmt.Errorf("storage %s/%s: %d bytes: %w", r.URL(), name, at.Bytes, ErrTooLarge)
 	}
@@ -310,7 +310,7 @@ func (s *stream) Read(p []byte) (int, error) {
 				s.failed = 0
 				return n, nil
 			}
-			// guard: archive: an answer that was cut is no end of the file | s.next >= s.at.Bytes -> true
+			// guard: blob: an answer that was cut is no end of the file | s.next >= s.at.Bytes -> true
 			if err == io.EOF && s.next >= s.at.Bytes {
 				return 0, io.EOF
 			}

@@ -1,0 +1,193 @@
+package blob_test
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/internal/blob"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+)
+
+// guard: blob: a content that another process has written is not replaced
+// guard: blob: a file that is too large is not read
+func TestAFolderAndAnS3ServerKeepTheSamePromises(t *testing.T) {
+	for name, place := range map[string]string{
+		"folder": t.TempDir(), "URL of a folder": "file://" + t.TempDir(),
+		"S3": below(testkit.S3(t), "a/b"), "S3 without a prefix": testkit.S3(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, err := blob.Open(place)
+			require.NoError(t, err)
+			ctx := t.Context()
+			_, _, err = store.Read(ctx, "x/y", 10)
+			require.ErrorIs(t, err, blob.ErrNotFound)
+			first, err := store.Put(ctx, "x/y", []byte("one"), blob.Absent)
+			require.NoError(t, err)
+			_, err = store.Put(ctx, "x/y", []byte("other"), blob.Absent)
+			require.ErrorIs(t, err, blob.ErrChanged)
+			content, at, err := store.Read(ctx, "x/y", 3)
+			require.NoError(t, err)
+			require.Equal(t, "one", string(content))
+			require.Equal(t, first, at.Tag)
+			second, err := store.Put(ctx, "x/y", []byte("three"), first)
+			require.NoError(t, err)
+			_, err = store.Put(ctx, "x/y", []byte("lost"), first)
+			require.ErrorIs(t, err, blob.ErrChanged)
+			require.NotEqual(t, first, second)
+			_, _, err = store.Read(ctx, "x/y", 4)
+			require.ErrorIs(t, err, blob.ErrTooLarge)
+
+			file := filepath.Join(t.TempDir(), "f")
+			require.NoError(t, os.WriteFile(file, bytes.Repeat([]byte("z"), 100_000), 0o600))
+			require.NoError(t, store.PutFile(ctx, "x/z", file))
+			require.NoError(t, store.PutFile(ctx, "xx", file))
+			in, _, err := store.Open(ctx, "x/z")
+			require.NoError(t, err)
+			all, err := io.ReadAll(in)
+			require.NoError(t, err)
+			require.Len(t, all, 100_000)
+			require.NoError(t, in.Close())
+			found, err := store.List(ctx, "x/")
+			require.NoError(t, err)
+			require.Len(t, found, 2)
+			require.Equal(t, "x/y", found[0].Name)
+			require.EqualValues(t, 100_000, found[1].Bytes)
+			require.NoError(t, store.Delete(ctx, "x/y"))
+			require.NoError(t, store.Delete(ctx, "x/y"))
+			_, _, err = store.Read(ctx, "x/y", 10)
+			require.ErrorIs(t, err, blob.ErrNotFound)
+		})
+	}
+}
+
+// below returns the URL of a prefix in the bucket of another URL.
+func below(place, prefix string) string {
+	return strings.Replace(place, "?", "/"+prefix+"?", 1)
+}
+
+// fault answers a request in the place of a server, or returns false. n is the number of the request.
+type fault func(n int64, w http.ResponseWriter, r *http.Request, pass http.Handler) bool
+
+// faulty returns the URL of a proxy before an S3 server.
+func faulty(t *testing.T, place string, fault fault) string {
+	t.Helper()
+	u, err := url.Parse(place)
+	require.NoError(t, err)
+	target, err := url.Parse(u.Query().Get("endpoint"))
+	require.NoError(t, err)
+	pass := httputil.NewSingleHostReverseProxy(target)
+	var n atomic.Int64
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !fault(n.Add(1), w, r, pass) {
+			pass.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	u.RawQuery = url.Values{"endpoint": {proxy.URL}, "region": {"us-east-1"}}.Encode()
+	return u.String()
+}
+
+// cutWriter ends an answer after some bytes, as a connection that breaks does.
+type cutWriter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (w *cutWriter) Write(p []byte) (int, error) {
+	n, _ := w.ResponseWriter.Write(p[:min(len(p), w.left)])
+	if w.left -= n; w.left == 0 {
+		w.ResponseWriter.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	return n, nil
+}
+
+// guard: blob: an answer that was cut is no end of the file
+func TestAnS3ServerWithFaultsLosesNothing(t *testing.T) {
+	place := testkit.S3(t)
+	content := make([]byte, 300_000)
+	for i := range content {
+		content[i] = byte(i % 251)
+	}
+	for name, fault := range map[string]fault{
+		"every second answer is 503": func(n int64, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+			if n%2 == 1 {
+				w.Header().Set("Content-Type", "application/xml")
+				w.WriteHeader(http.StatusServiceUnavailable)
+				_, _ = w.Write([]byte("<Error><Code>SlowDown</Code><Message>Slow down.</Message></Error>"))
+			}
+			return n%2 == 1
+		},
+		"answers are cut": func(n int64, w http.ResponseWriter, r *http.Request, pass http.Handler) bool {
+			if r.Method != http.MethodGet || n%5 == 0 {
+				return false
+			}
+			pass.ServeHTTP(&cutWriter{w, 70_000}, r)
+			return true
+		},
+		"every second connection breaks": func(n int64, _ http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+			if n%2 == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, err := blob.Open(faulty(t, place, fault))
+			require.NoError(t, err)
+			file := strings.ReplaceAll(name, " ", "-")
+			_, err = store.Put(t.Context(), file, content, blob.Always)
+			require.NoError(t, err)
+			got, _, err := store.Read(t.Context(), file, 1<<20)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(content, got))
+		})
+	}
+}
+
+func TestExpiredCredentialsAreAnErrorThatSaysWhatToDo(t *testing.T) {
+	expired := func(_ int64, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusForbidden)
+		const text = "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+		_, _ = w.Write([]byte(text))
+		return true
+	}
+	store, err := blob.Open(faulty(t, testkit.S3(t), expired))
+	require.NoError(t, err)
+	_, err = store.Put(t.Context(), "x", []byte("x"), blob.Always)
+	require.ErrorContains(t, err, "refuses these credentials (ExpiredToken: The provided token has expired)")
+	require.ErrorContains(t, err, "AWS_SESSION_TOKEN")
+	_, err = store.List(t.Context(), "")
+	require.ErrorContains(t, err, "ExpiredToken")
+}
+
+func TestAWrongPlaceSaysWhatIsWanted(t *testing.T) {
+	for place, want := range map[string]string{
+		"":                        "want a folder",
+		"az://container/x":        "want s3://bucket/prefix",
+		"https://host/x":          "want s3://bucket/prefix",
+		"s3:///x":                 "the bucket is missing",
+		"s3://key:secret@b/x":     "AWS_ACCESS_KEY_ID",
+		"s3://b/x?endpont=y":      "?endpont= is not known",
+		"s3://b?endpoint=ftp://h": "https://host:port",
+	} {
+		_, err := blob.Open(place)
+		require.ErrorContains(t, err, want, place)
+		require.NotContains(t, err.Error(), "secret")
+	}
+	store, err := blob.Open(testkit.S3(t))
+	require.NoError(t, err)
+	require.NotContains(t, store.URL(), "?")
+}
