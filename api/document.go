@@ -165,7 +165,7 @@ func describe(api huma.API) error {
 	for schema, s := range api.OpenAPI().Components.Schemas.Map() {
 		s.AdditionalProperties = nil // later versions may answer more
 		columns := known
-		if schema == "PitchTypeStats" || strings.HasPrefix(schema, "Pitcher") {
+		if schema == "PitchTypeStats" || strings.Contains(schema, "Pitcher") {
 			columns = ofPitchers
 		}
 		for name, property := range s.Properties {

@@ -86,11 +86,17 @@ func summary(g schemas.PlayedGame) GameSummary {
 	}
 }
 
-// wholeGame is everything that is read of a game.
+// gamePlayers is how many batters, and how many pitchers, a game shows. A game has about thirty of each, and a
+// feed that invents them must not make answers that grow without end.
+const gamePlayers = 100
+
+// wholeGame is everything that is read of a game. It has one batter and one pitcher more than are shown, where
+// there are so many.
 type wholeGame struct {
-	game    *schemas.PlayedGame
-	batters []schemas.PlayerState
-	pitches []schemas.StoredRow
+	game     *schemas.PlayedGame
+	batters  []schemas.PlayerState
+	pitchers []schemas.PlayerState
+	pitches  []schemas.StoredRow
 }
 
 // loadGame returns a game, nil if it has no current row.
@@ -103,15 +109,26 @@ func loadGame(ctx context.Context, a *API, gamePK string, r route) (*Game, error
 	if err != nil || whole.game == nil {
 		return nil, err
 	}
-	g := &Game{GameSummary: summary(*whole.game), Batters: []GameBatter{}}
+	g := &Game{GameSummary: summary(*whole.game), Batters: []GameBatter{}, Pitchers: []GamePitcher{}}
 	g.LastPitches = a.names.pitches(whole.pitches)
 	g.Condition = condition
 	g.cover(whole.game.Last, whole.game.UpdatedAt)
+	whole.batters, g.MoreBatters = cutPlayers(whole.batters)
+	whole.pitchers, g.MorePitchers = cutPlayers(whole.pitchers)
+	for i := range whole.pitchers {
+		g.Pitchers = append(g.Pitchers, a.names.pitcherLine(&whole.pitchers[i]))
+		g.coverState(&whole.pitchers[i])
+	}
 	for i := range whole.batters {
 		g.Batters = append(g.Batters, a.names.line(&whole.batters[i]))
 		g.coverState(&whole.batters[i])
 	}
 	return g, nil
+}
+
+func cutPlayers(states []schemas.PlayerState) (shown []schemas.PlayerState, more bool) {
+	// guard: api: a game shows so many players, and no more | min(len(states), gamePlayers) -> len(states)
+	return states[:min(len(states), gamePlayers)], len(states) > gamePlayers
 }
 
 // read reads everything of a game; game is nil if it has no current row.
@@ -120,7 +137,10 @@ func (w *wholeGame) read(ctx context.Context, store Store, gamePK string) (err e
 	if err != nil || w.game == nil {
 		return err
 	}
-	if w.batters, err = store.GameStates(ctx, gamePK); err != nil {
+	if w.batters, err = store.GameStates(ctx, schemas.Batter, gamePK, gamePlayers+1); err != nil {
+		return err
+	}
+	if w.pitchers, err = store.GameStates(ctx, schemas.Pitcher, gamePK, gamePlayers+1); err != nil {
 		return err
 	}
 	w.pitches, err = store.GamePitches(ctx, gamePK, lastPitches)

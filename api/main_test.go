@@ -183,15 +183,18 @@ func (s fakeStore) States(ctx context.Context, keys []schemas.PlayerKey) ([]*sch
 	return pick(s.store, keys), s.ask(ctx, "States")
 }
 
-func (s fakeStore) GameStates(ctx context.Context, game string) (out []schemas.PlayerState, err error) {
+func (s fakeStore) GameStates(
+	ctx context.Context, side schemas.Side, game string, limit int,
+) (out []schemas.PlayerState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, st := range s.store {
-		if k.GamePK == game && k.Side == schemas.Batter {
+		if k.GamePK == game && k.Side == side {
 			out = append(out, st)
 		}
 	}
-	return out, s.ask(ctx, "GameStates")
+	slices.SortFunc(out, func(a, b schemas.PlayerState) int { return cmp.Compare(a.PlayerID, b.PlayerID) })
+	return out[:min(limit, len(out))], s.ask(ctx, "GameStates")
 }
 
 func (s fakeStore) PlayerGames(

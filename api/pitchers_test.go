@@ -76,3 +76,33 @@ func TestAPitchersStream(t *testing.T) {
 		require.Equal(t, map[string]any{"pitcher_id": 1.0}, states[2], "his last pitch was deleted")
 	})
 }
+
+// A game has its pitchers, without their types of pitches. A feed that invents players gets an answer that
+// says there are more of them, and grows no further.
+// guard: api: a game shows so many players, and no more
+func TestAGameShowsItsPitchersWithinABound(t *testing.T) {
+	s := newStores()
+	s.games = []schemas.PlayedGame{{GamePK: "g", Pitches: 1, First: 1, Last: 2, UpdatedAt: 3}}
+	for id := range int64(gamePlayers) {
+		s.put(inGame(state(id, 1), "g"))
+	}
+	s.put(inGame(pitching(7, 4), "g"))
+	s.put(inGame(pitching(9, 4), "other"))
+	k := newAsker(t, s, nil)
+	body := k.get(200, opGame, "/v1/games/g")
+	require.Len(t, body["batters"], gamePlayers)
+	require.Equal(t, false, body["more_batters"])
+	require.Len(t, body["pitchers"], 1)
+	require.EqualValues(t, 4, body["pitchers"].([]any)[0].(map[string]any)["pitches"])
+	require.NotContains(t, body["pitchers"].([]any)[0], "by_pitch_type")
+
+	for id := range int64(10_000) {
+		s.put(inGame(state(1000+id, 1), "g"))
+		s.put(inGame(pitching(1000+id, 1), "g"))
+	}
+	body = newAsker(t, s, nil).get(200, opGame, "/v1/games/g")
+	require.Equal(t, true, body["more_batters"])
+	require.Equal(t, true, body["more_pitchers"])
+	require.Len(t, body["batters"], gamePlayers)
+	require.Len(t, body["pitchers"], gamePlayers)
+}

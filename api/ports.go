@@ -24,7 +24,8 @@ type Store interface {
 	Pulse(ctx context.Context) (schemas.Pulse, error)
 	Works(ctx context.Context) (map[string]schemas.Work, error)
 	States(ctx context.Context, keys []schemas.PlayerKey) ([]*schemas.PlayerState, error)
-	GameStates(ctx context.Context, gamePK string) ([]schemas.PlayerState, error)
+	// GameStates returns the players of a side in a game, sorted by id.
+	GameStates(ctx context.Context, side schemas.Side, gamePK string, limit int) ([]schemas.PlayerState, error)
 	// PlayerGames returns a player's newest games, the newest first.
 	PlayerGames(ctx context.Context, key schemas.PlayerKey, limit int) ([]schemas.PlayerState, error)
 	Leaders(

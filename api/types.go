@@ -43,12 +43,37 @@ type Games struct {
 	Freshness
 }
 
-// Game is a game with its batters and last pitches.
+// Game is a game with its batters, its pitchers and its last pitches.
 type Game struct {
 	GameSummary
-	Batters     []GameBatter `json:"batters" doc:"Each batter's values in this game, by id"`
-	LastPitches []Pitch      `json:"last_pitches" doc:"The ten newest pitches, the newest first"`
+	Batters      []GameBatter  `json:"batters" doc:"Each batter's values in this game, by id; at most 100"`
+	MoreBatters  bool          `json:"more_batters" doc:"The game has more batters than these; their values are at /v1/batters/{id}/games/{game}"`
+	Pitchers     []GamePitcher `json:"pitchers" doc:"Each pitcher's values in this game, by id; at most 100. Those by pitch type are at /v1/pitchers/{id}/games/{game}"`
+	MorePitchers bool          `json:"more_pitchers" doc:"The game has more pitchers than these"`
+	LastPitches  []Pitch       `json:"last_pitches" doc:"The ten newest pitches, the newest first"`
 	Freshness
+}
+
+// GamePitcher is a pitcher's line in a game: PitcherStats without what makes it long.
+type GamePitcher struct {
+	PitcherID         int64                `json:"pitcher_id" doc:"The pitcher"`
+	Name              string               `json:"name,omitempty" doc:"His name; not there where it is not known"`
+	Team              string               `json:"team,omitempty" doc:"His team; not there where it is not known"`
+	Pitches           int64                `json:"pitches"`
+	SwingCount        int64                `json:"swing_count"`
+	WhiffCount        int64                `json:"whiff_count"`
+	WhiffRatePct      schemas.Opt[float64] `json:"whiff_rate_pct"`
+	ContactCount      int64                `json:"contact_count"`
+	HardHitCount      int64                `json:"hard_hit_count"`
+	CalledStrikeCount int64                `json:"called_strike_count"`
+	CSWRatePct        schemas.Opt[float64] `json:"csw_rate_pct"`
+	ZoneRatePct       schemas.Opt[float64] `json:"zone_rate_pct"`
+	ChaseRatePct      schemas.Opt[float64] `json:"chase_rate_pct"`
+	AvgPitchSpeedMPH  schemas.Opt[float64] `json:"avg_pitch_speed_mph"`
+	MaxPitchSpeedMPH  schemas.Opt[float64] `json:"max_pitch_speed_mph"`
+	AvgSpinRateRPM    schemas.Opt[float64] `json:"avg_spin_rate_rpm"`
+	MaxSpinRateRPM    schemas.Opt[float64] `json:"max_spin_rate_rpm"`
+	Seq               int64                `json:"seq" doc:"Orders the states of one pitcher: a greater one is newer. It says nothing else"`
 }
 
 // GameBatter is a batter's line in a game.
@@ -107,6 +132,19 @@ func (n *names) line(s *schemas.PlayerState) GameBatter {
 	b := GameBatter{BatterID: s.PlayerID, Stats: s.Stats, Seq: s.Seq}
 	b.Name, b.Team = n.of(s.PlayerID)
 	return b
+}
+
+func (n *names) pitcherLine(s *schemas.PlayerState) GamePitcher {
+	of := s.Pitching
+	p := GamePitcher{
+		PitcherID: s.PlayerID, Pitches: of.Pitches, SwingCount: of.SwingCount, WhiffCount: of.WhiffCount,
+		WhiffRatePct: of.WhiffRatePct, ContactCount: of.ContactCount, HardHitCount: of.HardHitCount,
+		CalledStrikeCount: of.CalledStrikeCount, CSWRatePct: of.CSWRatePct, ZoneRatePct: of.ZoneRatePct,
+		ChaseRatePct: of.ChaseRatePct, AvgPitchSpeedMPH: of.AvgPitchSpeedMPH, MaxPitchSpeedMPH: of.MaxPitchSpeedMPH,
+		AvgSpinRateRPM: of.AvgSpinRateRPM, MaxSpinRateRPM: of.MaxSpinRateRPM, Seq: s.Seq,
+	}
+	p.Name, p.Team = n.of(s.PlayerID)
+	return p
 }
 
 func (n *names) batter(h held) Batter {

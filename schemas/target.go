@@ -26,18 +26,22 @@ type Pointer struct {
 // TargetDiff compares two targets. Rows that one of them wrote beyond the position of the other are moving,
 // and left out.
 type TargetDiff struct {
-	A           string    `json:"a"`
-	B           string    `json:"b"`
-	Rows        TableDiff `json:"rows"`
-	Batters     TableDiff `json:"batters"`
-	BatterGames TableDiff `json:"batter_games"`
+	A            string    `json:"a"`
+	B            string    `json:"b"`
+	Rows         TableDiff `json:"rows"`
+	Batters      TableDiff `json:"batters"`
+	BatterGames  TableDiff `json:"batter_games"`
+	Pitchers     TableDiff `json:"pitchers"`
+	PitcherGames TableDiff `json:"pitcher_games"`
 	// OtherCore counts the rows in both that another core version computed, which is no difference in itself.
 	OtherCore int64 `json:"rows_of_another_core_version"`
 }
 
 // Different reports whether there is any difference.
 func (d TargetDiff) Different() bool {
-	return d.Rows.different() || d.Batters.different() || d.BatterGames.different()
+	return d.Rows.different() || d.Batters.different() || d.BatterGames.different() ||
+		// guard: target: pitchers that differ are a difference | d.Pitchers.different() || d.PitcherGames.different() -> false
+		d.Pitchers.different() || d.PitcherGames.different()
 }
 
 // TableDiff compares the rows of one view.

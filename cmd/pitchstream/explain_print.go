@@ -314,26 +314,60 @@ func printRow(w io.Writer, p *explain.Pitch) {
 
 func printAggregates(w io.Writer, a *explain.Aggregates) {
 	if a == nil {
-		section(w, "aggregates: the row has no batter that stands, and counts nowhere")
+		section(w, "aggregates: the row has neither a batter nor a pitcher, and counts nowhere")
 		return
 	}
-	section(w, "aggregates of batter %d: before, after, difference", a.BatterID)
-	printStats(w, a.Batter)
-	if a.Game != nil {
-		section(w, "aggregates of batter %d in game %s: before, after, difference", a.BatterID, a.GamePK)
-		printStats(w, *a.Game)
+	show := func(who string, id int64, columns []schemas.Column, before, after, gameBefore, gameAfter any) {
+		section(w, "aggregates of %s %d: before, after, difference", who, id)
+		printStats(w, columns, before, after)
+		if gameAfter != nil {
+			section(w, "aggregates of %s %d in game %s: before, after, difference", who, id, a.GamePK)
+			printStats(w, columns, gameBefore, gameAfter)
+		}
+	}
+	if a.Batter != nil {
+		var gameBefore, gameAfter any
+		if a.Game != nil {
+			gameBefore, gameAfter = a.Game.Before, a.Game.After
+		}
+		show("batter", a.BatterID, schemas.StatsColumns, a.Batter.Before, a.Batter.After, gameBefore, gameAfter)
+	} else {
+		section(w, "aggregates: the row has no batter, and counts for none")
+	}
+	if a.Pitcher != nil {
+		var gameBefore, gameAfter any
+		if a.PitcherGame != nil {
+			gameBefore, gameAfter = a.PitcherGame.Before, a.PitcherGame.After
+		}
+		show("pitcher", a.PitcherID, schemas.PitcherStatsColumns,
+			a.Pitcher.Before, a.Pitcher.After, gameBefore, gameAfter)
+	} else {
+		section(w, "aggregates: the row has no pitcher, and counts for none")
 	}
 }
 
-func printStats(w io.Writer, c explain.Change) {
-	before, after := columnTexts(c.Before), columnTexts(c.After)
-	for _, column := range schemas.StatsColumns {
+func printStats(w io.Writer, columns []schemas.Column, beforeStats, afterStats any) {
+	before, after := columnTexts(beforeStats), columnTexts(afterStats)
+	for _, column := range columns {
 		b, a := before[column.Name], after[column.Name]
-		switch isObject := column.Name == "last_pitch" || column.Name == "by_pitch_type"; {
-		case !isObject:
+		switch {
+		case column.Name == "by_pitch_type":
+			printTypes(w, b, a)
+		case column.Name != "last_pitch":
 			field(w, column.Name, "%14s %14s  %s", shortNumber(b), shortNumber(a), differenceOf(b, a))
 		case a != b:
 			field(w, column.Name, "%s", a)
+		}
+	}
+}
+
+// printTypes prints the types of pitches that differ; a row changes one of them.
+func printTypes(w io.Writer, before, after string) {
+	var b, a map[string]json.RawMessage
+	_, _ = json.Unmarshal([]byte(before), &b), json.Unmarshal([]byte(after), &a)
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		if string(a[name]) != string(b[name]) {
+			field(w, "by_pitch_type", "%s %s", name, a[name])
 		}
 	}
 }

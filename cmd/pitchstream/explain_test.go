@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -99,8 +100,11 @@ func TestExplainTellsAllThatIsKnownOfAPitch(t *testing.T) {
 // addsUp holds the state after against the stores' own.
 func (w *town) addsUp(t *testing.T, p explain.JSON) {
 	t.Helper()
+	if p.Row.PitcherID.Present {
+		w.pitcherAddsUp(t, p)
+	}
 	if !p.Row.BatterID.Present {
-		require.Nil(t, p.Aggregates)
+		require.True(t, p.Aggregates == nil || p.Aggregates.Batter == nil)
 		return
 	}
 	var pitches, swings int64
@@ -119,6 +123,29 @@ func (w *town) addsUp(t *testing.T, p explain.JSON) {
 	require.Equal(t, []int64{pitches, swings}, []int64{
 		p.Aggregates.Game.After.Pitches, p.Aggregates.Game.After.SwingCount,
 	})
+}
+
+// pitcherAddsUp holds the pitcher's state after against the stores' own, type by type.
+func (w *town) pitcherAddsUp(t *testing.T, p explain.JSON) {
+	t.Helper()
+	id, kind := p.Row.PitcherID.Value, cmp.Or(string(p.Row.PitchType), schemas.UnknownPitchType)
+	require.Equal(t, id, p.Aggregates.PitcherID)
+	change := func(c *explain.PitcherChange) []any {
+		of := c.After.ByPitchType[kind]
+		require.Equal(t, of.Pitches-1, c.Before.ByPitchType[kind].Pitches)
+		return []any{c.After.Pitches, c.After.WhiffCount, c.After.CSWRatePct.Value, of.Pitches, of.ZoneRatePct.Present}
+	}
+	stored := func(sql string, args ...any) (want []any) {
+		var pitches, whiffs, ofType int64
+		var csw float64
+		var zone *float64
+		require.NoError(t, w.postgres.QueryRow(t.Context(), `SELECT pitches, whiff_count, csw_rate_pct, (by_pitch_type->$1->>'pitches')::bigint, (by_pitch_type->$1->>'zone_rate_pct')::float8 FROM `+sql,
+			append([]any{kind}, args...)...).Scan(&pitches, &whiffs, &csw, &ofType, &zone))
+		return []any{pitches, whiffs, csw, ofType, zone != nil}
+	}
+	require.Equal(t, stored(`pitcher_stats WHERE pitcher_id = $2`, id), change(p.Aggregates.Pitcher))
+	require.Equal(t, stored(`pitcher_game_stats WHERE pitcher_id = $2 AND game_pk = $3`, id, string(p.Row.GamePK)),
+		change(p.Aggregates.PitcherGame))
 }
 
 func TestExplainFindsWhatPostgresDoesNotKnow(t *testing.T) {

@@ -57,6 +57,7 @@ The folder receives:
   rows.parquet    a line per pitch: the columns of the table pitches, event_time if --ids gives one, source (the file) and
                   record (its number in the file, from 1)
   batters.csv     a line per batter: swings, whiff rate, exit velocities, bat speeds, …
+  pitchers.csv    a line per pitcher: speed, spin, whiff rate, called strikes plus whiffs, …, and each pitch type
   rejected.jsonl  the records that are no pitches, whole, each with its place and the reason
   report.json     the figures of the printed report
 
@@ -171,6 +172,7 @@ func (c *processCmd) printSwings(line writeLine, r *fileprocess.Report) {
 	line("bat speed", "median %s of %s",
 		optText(r.MedianBatSpeedMPH, "mph"), terminal.Counted(r.ReliableBatSpeeds, "reliable one", "reliable ones"))
 	line("batters", "%s", terminal.Count(int64(r.Batters)))
+	line("pitchers", "%s", terminal.Count(int64(r.Pitchers)))
 	if c.IDs != "" {
 		line("", "%s of %s found in the games' log",
 			terminal.Count(r.Inputs.NamedByIDs), terminal.Counted(r.Records.In, "record"))

@@ -59,7 +59,7 @@ func TestProcessKilledAndRunAgain(t *testing.T) {
 	require.NoError(t, err)
 	fresh, _ := process(t, folder, "--ids", ids, "--format=csv")
 	require.Equal(t, names(t, fresh), names(t, dir))
-	for _, name := range []string{"rows.csv", fileprocess.BattersName, fileprocess.RejectedName} {
+	for _, name := range []string{"rows.csv", fileprocess.BattersName, fileprocess.PitchersName, fileprocess.RejectedName} {
 		require.True(t, readFile(t, fresh, name) == readFile(t, dir, name), name)
 	}
 }

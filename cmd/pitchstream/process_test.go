@@ -192,6 +192,9 @@ func TestProcessGivesTheRowsOfTheStream(t *testing.T) {
 			dir, _ := process(t, append(args, "--format=jsonl")...)
 			requireRows(t, standing, jsonLines(t, dir, "rows.jsonl"))
 			requireBatters(t, standing, dir)
+			_, pitchers := csvLines(t, dir, fileprocess.PitchersName)
+			want, _ := reference.FoldPitchers(standing)
+			require.Len(t, pitchers, len(want))
 			report := readReport(t, dir)
 			require.EqualValues(t, len(standing), report.Records.Rows)
 			require.Equal(t, letters, report.Rejected)
@@ -291,7 +294,7 @@ func TestProcessGivesTheSameTablesWithAnyNumberOfWorkers(t *testing.T) {
 	for _, format := range fileoutput.Formats {
 		one, _ := process(t, folder, "--ids", ids, "--workers=1", "--percentiles", "--format", string(format))
 		four, _ := process(t, folder, "--ids", ids, "--workers=4", "--percentiles", "--format", string(format))
-		for _, name := range []string{format.FileName(), fileprocess.BattersName, fileprocess.RejectedName} {
+		for _, name := range []string{format.FileName(), fileprocess.BattersName, fileprocess.PitchersName, fileprocess.RejectedName} {
 			require.True(t, readFile(t, one, name) == readFile(t, four, name), name)
 		}
 		a, b := readReport(t, one), readReport(t, four)

@@ -86,9 +86,9 @@ type targetDiffCmd struct {
 func (*targetDiffCmd) Help() string {
 	return `
 Compares two targets at one moment: rows (every column of pitches but when, and by which build and core, they were computed),
-batter_stats and batter_game_stats. Prints the lines that only one target has, and for each column in how many lines it
-differs, by how much at most and on average, with examples. Pitches that only one target has read so far are counted as moving,
-and not compared.
+and the aggregates of batters and pitchers, over all games and in each. Prints the lines that only one target has, and for each
+column in how many lines it differs, by how much at most and on average, with examples. Pitches that only one target has read
+so far are counted as moving, and not compared; so are their players.
 
   pitchstream target diff live better
 
@@ -107,6 +107,8 @@ func (c *targetDiffCmd) Run(ctx context.Context, std *stdio) error {
 		printTable(std.text(), d, "rows", d.Rows)
 		printTable(std.text(), d, "batters", d.Batters)
 		printTable(std.text(), d, "batter-games", d.BatterGames)
+		printTable(std.text(), d, "pitchers", d.Pitchers)
+		printTable(std.text(), d, "pitcher-games", d.PitcherGames)
 		if d.OtherCore > 0 {
 			rows := terminal.Counted(d.OtherCore, "row")
 			fmt.Fprintf(std.Out, "%s were computed by another version of the core\n", rows)
@@ -116,7 +118,7 @@ func (c *targetDiffCmd) Run(ctx context.Context, std *stdio) error {
 }
 
 func printTable(w io.Writer, d schemas.TargetDiff, name string, t schemas.TableDiff) {
-	fmt.Fprintf(w, "%-12s  %s in %s, %s in %s: ", name, terminal.Count(t.InA), d.A, terminal.Count(t.InB), d.B)
+	fmt.Fprintf(w, "%-13s  %s in %s, %s in %s: ", name, terminal.Count(t.InA), d.A, terminal.Count(t.InB), d.B)
 	fmt.Fprintf(w, "%s only in %s, %s only in %s, ", terminal.Count(t.OnlyA), d.A, terminal.Count(t.OnlyB), d.B)
 	fmt.Fprintf(w, "%s differ", terminal.Count(t.Differ))
 	if t.Moving > 0 {

@@ -91,6 +91,9 @@ func TestTargetStory(t *testing.T) {
 	require.Positive(t, d.Rows.InA)
 	require.Equal(t, d.Rows.InA, d.Rows.InB)
 	require.Positive(t, d.BatterGames.InA)
+	require.Positive(t, d.Pitchers.InA)
+	require.Equal(t, d.PitcherGames.InA, d.PitcherGames.InB)
+	require.Contains(t, text, "\npitcher-games ")
 
 	_, why := w.target(t, exitFailed, "promote", "better")
 	require.Contains(t, why, "no processor feeds it")
@@ -148,6 +151,7 @@ func (w *town) fed(t *testing.T, target string) {
 // A comparison finds lines that one target lacks, and says of each column by how much it differs. Pitches
 // that one target has not read yet are no difference.
 // guard: target: what one has not read yet is no difference
+// guard: target: pitchers that differ are a difference
 func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 	w := twoTargets(t, 400)
 	ids := w.table(t, `SELECT pitch_id::text FROM pitches WHERE exit_velocity_mph IS NOT NULL AND batter_id IS NOT NULL ORDER BY 1 LIMIT 4`)
@@ -155,8 +159,11 @@ func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET exit_velocity_mph = exit_velocity_mph - 2 WHERE pitch_id = $1::uuid`, ids[0])
 	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET exit_velocity_mph = NULL, core_version = core_version + 1, build = 'x' WHERE pitch_id = $1::uuid`, ids[1])
 	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET deleted = true WHERE pitch_id = $1::uuid`, ids[2])
-	w.exec(t, `DELETE FROM pitch_registers WHERE pitch_id = $1::uuid`, ids[3])
+	w.exec(t, `UPDATE pitch_registers SET deleted = true WHERE pitch_id = $1::uuid`, ids[3])
 	w.exec(t, `UPDATE pitchstream_better.batter_totals SET exit_velocity_sum = exit_velocity_sum * (1 + 1e-12)`)
+	for _, table := range []string{"pitcher_totals", "pitcher_game_totals"} {
+		w.exec(t, `UPDATE pitchstream_better.`+table+` SET type_speed_sums = ARRAY(SELECT v * (1 + 1e-12) FROM unnest(type_speed_sums) WITH ORDINALITY AS u(v, n) ORDER BY n)`)
+	}
 	d := w.diff(t, exitFailed)
 	require.EqualValues(t, 1, d.Rows.OnlyA)
 	require.Equal(t, []string{ids[2]}, d.Rows.OnlyInA)
@@ -172,10 +179,27 @@ func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 	require.InDelta(t, 2, c.Mean.Value, 1e-9)
 	require.Len(t, c.Examples, 2)
 	require.Zero(t, d.Batters.Differ, "sums that differ in their last digits are equal")
+	require.Zero(t, d.Pitchers.Differ+d.PitcherGames.Differ, "sums of pitchers too")
+
+	// The rows as they were; the aggregates have been right all the time.
+	w.exec(t, `UPDATE pitch_registers SET deleted = false WHERE pitch_id = $1::uuid`, ids[3])
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers b SET deleted = false, exit_velocity_mph = a.exit_velocity_mph, core_version = a.core_version FROM pitchstream.pitch_registers a WHERE a.pitch_id = b.pitch_id AND a.pitch_id::text = ANY ($1::text[])`, ids)
+	pitchers := w.table(t, `SELECT pitcher_id FROM pitcher_totals WHERE pitches > 0 ORDER BY 1`)
+	w.exec(t, `UPDATE pitchstream_better.pitcher_totals SET type_chases = array_fill(0::bigint, ARRAY[cardinality(type_chases)]), type_in_zone[1] = type_in_zone[1] + 1 WHERE pitcher_id = $1::bigint`, pitchers[0])
+	w.exec(t, `UPDATE pitchstream_better.pitcher_totals SET pitches = 0 WHERE pitcher_id = $1::bigint`, pitchers[1])
+	d = w.diff(t, exitFailed)
+	require.Zero(t, d.Rows.Differ+d.Rows.OnlyA+d.Rows.OnlyB)
+	require.Equal(t, []string{pitchers[1]}, d.Pitchers.OnlyInA)
+	require.EqualValues(t, 1, d.Pitchers.Differ)
+	names := schemas.Map(d.Pitchers.Columns, func(c schemas.ColumnDiff) string { return c.Name })
+	require.Contains(t, names, "by_pitch_type")
+	require.Contains(t, names, "zone_rate_pct")
+	require.NotContains(t, names, "csw_rate_pct")
 
 	w.exec(t, `UPDATE pitchstream_better.stream_positions SET next_offset = 0`)
 	d = w.diff(t, exitOK)
 	require.Positive(t, d.Rows.Moving, "better has read nothing")
+	require.Positive(t, d.Pitchers.Moving)
 	out, _ := w.target(t, exitOK, "diff", "live", "better")
 	require.Contains(t, out, "moving, left out")
 }

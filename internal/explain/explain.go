@@ -64,7 +64,7 @@ type Pitch struct {
 	Searched   kafkaread.Spans          // of the raw topic
 	Versions   []Version                // by timestamp, then by place
 	Letters    []deadletter.Letter
-	Aggregates *Aggregates // nil: the row has no batter
+	Aggregates *Aggregates // nil: the row has neither a batter nor a pitcher
 	// Explained is the index in Versions of the one whose stages are shown: the current one, else the greatest
 	// measured one; −1 if none was found.
 	Explained   int
@@ -106,7 +106,7 @@ func Find(ctx context.Context, id schemas.PitchID, o Options) (*Pitch, error) {
 	if err := s.run(ctx); err != nil {
 		return nil, err
 	}
-	if p.Row != nil && p.Row.BatterID.Present {
+	if p.Row != nil {
 		if p.Aggregates, err = aggregates(ctx, reader, *p.Row); err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (p *Pitch) explain(limits features.Limits) {
 	p.Explained, p.Explanation = best, &e
 }
 
-// One explains a single record without any server. Its row is the only one of its batter.
+// One explains a single record without any server. Its row is the only one of its players.
 func One(rec schemas.Record, limits features.Limits) *Pitch {
 	v := Version{Record: rec}
 	v.Change, v.Rejection = features.Transform(rec, limits)

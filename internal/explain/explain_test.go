@@ -55,13 +55,26 @@ func TestOneExplainsARejectedRecord(t *testing.T) {
 
 func TestContributionIsTheDifferenceThatTheRowMakes(t *testing.T) {
 	row := *One(swing(t), features.Limits{}).Row
+	row.PitcherID = schemas.Opt[int64]{}
 	other := row
 	other.PitchID[0]++
-	c := Contribution(row, []schemas.StoredRow{other})
+	others := map[schemas.Side][]schemas.StoredRow{schemas.Batter: {other}}
+	c := Contribution(row, others)
 	require.EqualValues(t, 1, c.Batter.Before.Pitches)
 	require.EqualValues(t, 2, c.Batter.After.Pitches)
+	require.Nil(t, c.Pitcher, "the row has no pitcher")
+
 	row.BatterID = schemas.Opt[int64]{}
 	require.Nil(t, Contribution(row, nil))
+	row.PitcherID, row.GamePK, row.PitchType = schemas.Some[int64](7), "g", "Slider"
+	other.PitcherID, other.GamePK, other.PitchType = schemas.Some[int64](7), "other", "Slider"
+	c = Contribution(row, map[schemas.Side][]schemas.StoredRow{schemas.Pitcher: {other}})
+	require.Nil(t, c.Batter)
+	require.EqualValues(t, 7, c.PitcherID)
+	require.EqualValues(t, 1, c.Pitcher.Before.ByPitchType["Slider"].Pitches)
+	require.EqualValues(t, 2, c.Pitcher.After.ByPitchType["Slider"].Pitches)
+	require.Zero(t, c.PitcherGame.Before.Pitches, "the other pitch was in another game")
+	require.EqualValues(t, 1, c.PitcherGame.After.Pitches)
 }
 
 func TestPlotDrawsWellFormedSVGOfASwingOnly(t *testing.T) {

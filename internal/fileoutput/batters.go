@@ -206,19 +206,24 @@ func (b *batter) values() (map[string]cell, error) {
 	s.ByPitchType = maps.Clone(s.ByPitchType)
 	schemas.BoundTypes(s.ByPitchType)
 
+	return aggregateCells(schemas.StatsColumns, s.Fields(), b.last, s.ByPitchType)
+}
+
+// aggregateCells returns aggregates by column name: the fields of columns, in their order, and two that are
+// JSON.
+func aggregateCells(columns []schemas.Column, fields []any, last lastPitch, types any) (map[string]cell, error) {
 	values := map[string]cell{}
-	for i, field := range s.Fields() {
-		name := schemas.StatsColumns[i].Name
+	for i, field := range fields {
 		switch v := field.(type) {
 		case *int64:
-			values[name] = count(*v)
+			values[columns[i].Name] = count(*v)
 		case *schemas.Opt[float64]:
-			values[name] = cellOf(v)
+			values[columns[i].Name] = cellOf(v)
 		}
 	}
-	last, lastErr := jsonOf(b.last)
-	types, typesErr := jsonOf(s.ByPitchType)
-	values["last_pitch"] = cell{present: true, s: string(last)}
-	values["by_pitch_type"] = cell{present: true, s: string(types)}
+	lastJSON, lastErr := jsonOf(last)
+	typesJSON, typesErr := jsonOf(types)
+	values["last_pitch"] = cell{present: true, s: string(lastJSON)}
+	values["by_pitch_type"] = cell{present: true, s: string(typesJSON)}
 	return values, errors.Join(lastErr, typesErr)
 }

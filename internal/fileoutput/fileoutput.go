@@ -1,9 +1,10 @@
 // Package fileoutput writes tables for analysts: the rows of pitches as Parquet, CSV or JSON Lines, a line
-// per batter, the rejected records, and the figures of a report. All formats are written from one list of
+// per batter and per pitcher, the rejected records, and the figures of a report. All formats are written from one list of
 // columns, so that they cannot differ. The files of a run appear together, at its end (Folder).
 //
 //	records ─▶ Spool ─▶ the current rows ────▶ Writer     rows.parquet, rows.csv or rows.jsonl
 //	                                        ├▶ Batters    batters.csv
+//	                                        ├▶ Pitchers   pitchers.csv
 //	                                        └▶ Survey     report.json
 //	        └▶ Rejects                                    rejected.jsonl
 package fileoutput

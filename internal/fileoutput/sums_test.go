@@ -5,12 +5,14 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/features/reference"
@@ -72,20 +74,69 @@ func requireStats(t *testing.T, want schemas.Stats, line []string) {
 		object["last_pitch"].(map[string]any)["event_time"] = nil
 	}
 	for i, c := range BatterColumns[1:] {
-		cell := line[i+1]
-		if c.SQL == "jsonb" {
-			require.Equal(t, object[c.Name], any(objectOf(t, []byte(cell))), c.Name)
-			continue
+		requireCell(t, c, object[c.Name], line[i+1])
+	}
+}
+
+// The table of pitchers is what the plain model makes of the same rows, however many types a record invents.
+// guard: process: a pitcher's last pitch is the latest
+func TestPitchersAreThePlainAggregates(t *testing.T) {
+	rows := simulatedRows(t, 900)
+	p := NewPitchers()
+	var stored []schemas.StoredRow
+	for i := range rows {
+		rows[i].EventTime = schemas.Some(schemas.TimeMS(i * 7919 % 1000))
+		if i%3 > 0 {
+			rows[i].PitchType = schemas.Text(fmt.Sprintf("invented %d", i%300))
 		}
-		if object[c.Name] != nil && strings.HasPrefix(c.Name, "avg_") { // the order of a sum is not fixed
-			want, err := strconv.ParseFloat(csvOf(object[c.Name]), 64)
-			require.NoError(t, err)
-			is, err := strconv.ParseFloat(cell, 64)
-			require.NoError(t, err)
-			require.InEpsilon(t, want, is, 1e-9, c.Name)
-			continue
+		p.Add(&rows[i])
+		from := schemas.Provenance{EventTime: rows[i].EventTime.Value, SourceOffset: int64(i)}
+		stored = append(stored, schemas.StoredRow{Row: rows[i].Row, Provenance: from})
+	}
+	want, _ := reference.FoldPitchers(stored)
+	require.Greater(t, len(want), 5)
+	require.Equal(t, len(want), p.Len())
+
+	var out bytes.Buffer
+	require.NoError(t, p.WriteCSV(&out))
+	lines, err := csv.NewReader(&out).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, names(PitcherColumns), lines[0])
+	require.Equal(t, []string{"pitcher_id", "pitches"}, lines[0][:2])
+	isBounded := false
+	for _, line := range lines[1:] {
+		id, err := strconv.ParseInt(line[0], 10, 64)
+		require.NoError(t, err)
+		own, err := json.Marshal(want[id])
+		require.NoError(t, err)
+		object := objectOf(t, own)
+		for i, c := range PitcherColumns[1:] {
+			requireCell(t, c, object[c.Name], line[i+1])
 		}
-		require.Equal(t, csvOf(object[c.Name]), cell, c.Name)
+		isBounded = isBounded || len(want[id].ByPitchType) > schemas.MaxPitchTypes
+	}
+	require.True(t, isBounded)
+}
+
+// requireCell compares means with a tolerance, because the order of a sum is not fixed.
+func requireCell(t *testing.T, c schemas.Column, want any, cell string) {
+	t.Helper()
+	switch {
+	case c.SQL == "jsonb":
+		isEqual := cmp.Comparer(func(a, b json.Number) bool {
+			x, _ := a.Float64()
+			y, _ := b.Float64()
+			return a == b || math.Abs(x-y) < 1e-9*max(1, math.Abs(x))
+		})
+		require.Empty(t, cmp.Diff(want, any(objectOf(t, []byte(cell))), isEqual), c.Name)
+	case want != nil && strings.HasPrefix(c.Name, "avg_"):
+		wanted, err := strconv.ParseFloat(csvOf(want), 64)
+		require.NoError(t, err)
+		is, err := strconv.ParseFloat(cell, 64)
+		require.NoError(t, err)
+		require.InEpsilon(t, wanted, is, 1e-9, c.Name)
+	default:
+		require.Equal(t, csvOf(want), cell, c.Name)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package fileprocess makes tables of files without any server: the rows of all pitches, a line per batter,
-// the rejected records and a report. The rows are those that a load of the same files and the processor would
+// Package fileprocess makes tables of files without any server: the rows of all pitches, a line per batter and
+// per pitcher, the rejected records and a report. The rows are those that a load of the same files and the processor would
 // give.
 //
 //	report, err := fileprocess.Run(ctx, fileprocess.Options{
@@ -9,7 +9,7 @@
 // A run has two passes, because which record of a pitch is current is known only after the last record:
 //
 //	records ─▶ measure ─▶ keep: the spool, rejected.jsonl
-//	spool, the current rows ─▶ rows.FORMAT, batters.csv, report.json
+//	spool, the current rows ─▶ rows.FORMAT, batters.csv, pitchers.csv, report.json
 //
 // The files appear together at the end, report.json last, and only if the counts balance. Every record is a
 // row, superseded by a later record of its pitch, or rejected; a delete and an identify are counted apart. An
@@ -53,6 +53,7 @@ type Options struct {
 // The names of the files in the output folder, beside rows.FORMAT.
 const (
 	BattersName  = "batters.csv"
+	PitchersName = "pitchers.csv"
 	RejectedName = "rejected.jsonl"
 	ReportName   = "report.json"
 	spoolName    = "spool" // never published
@@ -85,6 +86,7 @@ type processor struct {
 	spool       *fileoutput.Spool
 	rejects     *fileoutput.Rejects
 	batters     *fileoutput.Batters
+	pitchers    *fileoutput.Pitchers
 	survey      *fileoutput.Survey
 	progress    *terminal.Progress
 	report      Report // its counts so far; finishReport adds the rest
@@ -102,7 +104,8 @@ func (b *busy) seconds() float64 { return time.Duration(b.total.Load()).Seconds(
 // open opens the inputs and the output, the cheapest first, so that a mistake is reported early.
 func open(ctx context.Context, o Options) (_ *processor, err error) {
 	p := &processor{
-		o: o, begun: time.Now(), batters: fileoutput.NewBatters(), survey: fileoutput.NewSurvey(o.Percentiles),
+		o: o, begun: time.Now(), batters: fileoutput.NewBatters(), pitchers: fileoutput.NewPitchers(),
+		survey: fileoutput.NewSurvey(o.Percentiles),
 	}
 	in := fileinput.Options{
 		Paths: o.Paths, Game: o.Game, Stdin: o.Stdin, Exclude: []string{o.Output, o.IDsPath},
@@ -130,7 +133,7 @@ func open(ctx context.Context, o Options) (_ *processor, err error) {
 
 // refuseOverlap returns an error if an input is a file that the run would replace.
 func (o *Options) refuseOverlap(files []*fileinput.File) error {
-	names := []string{BattersName, RejectedName, ReportName}
+	names := []string{BattersName, PitchersName, RejectedName, ReportName}
 	for _, f := range fileoutput.Formats {
 		names = append(names, f.FileName())
 	}
@@ -240,7 +243,7 @@ func (p *processor) keep(item *fileinput.Item, m *measurement) error {
 // utf8Of replaces the invalid bytes of a path, because tables hold UTF-8, and names of files need not be.
 func utf8Of(path string) string { return strings.ToValidUTF8(path, "\uFFFD") }
 
-// writeTables writes the current rows, and the sums of each batter.
+// writeTables writes the current rows, and the sums of each batter and pitcher.
 func (p *processor) writeTables(ctx context.Context) error {
 	begun := time.Now()
 	defer func() { p.writing.since(begun) }()
@@ -257,6 +260,7 @@ func (p *processor) writeTables(ctx context.Context) error {
 			p.report.Records.Rows++
 			p.progress.AddRecords(1)
 			p.batters.Add(r)
+			p.pitchers.Add(r)
 			p.survey.Add(r)
 			return errors.Join(context.Cause(ctx), rows.Write(r))
 		})
@@ -265,7 +269,9 @@ func (p *processor) writeTables(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.folder.WriteFile(BattersName, p.batters.WriteCSV)
+	return errors.Join(
+		p.folder.WriteFile(BattersName, p.batters.WriteCSV), p.folder.WriteFile(PitchersName, p.pitchers.WriteCSV),
+	)
 }
 
 // checkBalance returns an error unless every record read is exactly one of row, superseded and rejected.

@@ -64,7 +64,7 @@ func TestTheRealRecordsBecomeTheSameTablesWithAnyNumberOfWorkers(t *testing.T) {
 		require.NoError(t, err)
 		n := r.Records
 		require.Equal(t, []int64{12, 12, 0, 0}, []int64{n.In, n.Rows, n.Superseded, n.Rejected})
-		files := []string{BattersName, RejectedName, ReportName, fileoutput.CSV.FileName()}
+		files := []string{BattersName, PitchersName, RejectedName, ReportName, fileoutput.CSV.FileName()}
 		require.Equal(t, files, names(t, o.Output))
 		rows, err := os.ReadFile(filepath.Join(o.Output, fileoutput.CSV.FileName()))
 		require.NoError(t, err)

@@ -28,6 +28,7 @@ type Report struct {
 	} `json:"records"`
 	fileoutput.Findings
 	Batters  int                    `json:"batters"`
+	Pitchers int                    `json:"pitchers"`
 	Rejected map[schemas.Code]int64 `json:"rejected"`
 	Notes    []string               `json:"notes"`
 
@@ -71,8 +72,9 @@ const (
 func (p *processor) writeReport(context.Context) error {
 	r := &p.report
 	r.Build, r.CoreVersion = p.o.Build, features.CoreVersion
-	r.Findings, r.Batters, r.Rejected = p.survey.Findings(), p.batters.Len(), p.rejects.Counts
-	r.Files = []string{p.o.Format.FileName(), BattersName, RejectedName}
+	r.Findings, r.Rejected = p.survey.Findings(), p.rejects.Counts
+	r.Batters, r.Pitchers = p.batters.Len(), p.pitchers.Len()
+	r.Files = []string{p.o.Format.FileName(), BattersName, PitchersName, RejectedName}
 	r.Notes, r.Inputs.Problems = []string{}, []fileinput.Problem{}
 	switch {
 	case p.ids == nil && r.Swings > 0:

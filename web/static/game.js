@@ -23,8 +23,8 @@ export function game(root, [gamePK], signal) {
   const pick = row => { if (row.is_swing) { pinned = pinned === row.pitch_id ? null : row.pitch_id; choose(); } };
   const followButton = h("button", { type: "button", hidden: true, onclick: () => { pinned = null; choose(); } }, "Follow the last swing");
   const wall = h("a", { href: `#/wall/${encodeURIComponent(gamePK)}` }, "For the wall");
-  const now = situation(pick), swing = swingPanel("Swing", signal, followButton), pitches = pitchList(pick), batters = batterTable();
-  const body = h("div", { class: "game-grid" }, swing.node, now.node, pitches.node, batters.node);
+  const now = situation(pick), swing = swingPanel("Swing", signal, followButton), pitches = pitchList(pick), batters = batterTable(), pitchers = pitcherTable();
+  const body = h("div", { class: "game-grid" }, swing.node, now.node, pitches.node, batters.node, pitchers.node);
 
   const choose = () => {
     if (pinned && !rows.some(r => r.pitch_id === pinned)) pinned = null;
@@ -48,7 +48,8 @@ export function game(root, [gamePK], signal) {
       document.title = `${title(g)} · pitchstream`;
       rows = merge(rows, g.last_pitches);
       choose();
-      batters.show(g.batters);
+      batters.show(g.batters, g.more_batters);
+      pitchers.show(g.pitchers ?? [], g.more_pitchers);
       more(g);
     },
     absent: () => {
@@ -141,5 +142,32 @@ function batterTable() {
     { key: "avg_bat_speed_mph", label: "Mean bat speed", unit: "mph", decimals: 1, value: b => b.avg_bat_speed_mph },
     { key: "avg_attack_angle_deg", label: "Mean attack angle", unit: "deg", decimals: 1, value: b => b.avg_attack_angle_deg },
   ], { caption: "Batters of this game, by their numbers", key: b => b.batter_id, sort: { key: "max_exit_velocity_mph", up: false } });
-  return { node: panel("Batters in this game", { class: "batters" }, list.node), show: list.show };
+  return players("Batters in this game", "batters", list);
+}
+
+function pitcherTable() {
+  const list = table([
+    { key: "name", label: "Pitcher", words: true, head: true, rising: true, value: p => player(p.name, p.pitcher_id), show: (cell, p) => playerLink(cell, "pitchers", p.pitcher_id, p.name) },
+    { key: "pitches", label: "Pitches", value: p => p.pitches },
+    { key: "avg_pitch_speed_mph", label: "Mean speed", unit: "mph", decimals: 1, value: p => p.avg_pitch_speed_mph },
+    { key: "max_pitch_speed_mph", label: "Max speed", unit: "mph", format: measured, value: p => p.max_pitch_speed_mph },
+    { key: "zone_rate_pct", label: "Zone", unit: "%", decimals: 1, value: p => p.zone_rate_pct },
+    { key: "whiff_rate_pct", label: "Whiff", unit: "%", value: p => p.whiff_rate_pct, show: (cell, p) => share(cell, p.whiff_rate_pct, p.swing_count) },
+    { key: "csw_rate_pct", label: "Called strikes + whiffs", unit: "%", decimals: 1, value: p => p.csw_rate_pct },
+    { key: "hard_hit_count", label: "Hard hits", value: p => p.hard_hit_count },
+  ], { caption: "Pitchers of this game, by their numbers", key: p => p.pitcher_id, sort: { key: "pitches", up: false } });
+  return players("Pitchers in this game", "pitchers", list);
+}
+
+/** players is a panel of a table of players, with words where the answer does not have all of them. */
+function players(title, kind, list) {
+  const more = h("p", { class: "fine", hidden: true });
+  return {
+    node: panel(title, { class: kind }, list.node, more),
+    show(rows, isMore) {
+      list.show(rows);
+      text(more, `The first ${rows.length} by number; the game has more.`);
+      attr(more, "hidden", !isMore);
+    },
+  };
 }

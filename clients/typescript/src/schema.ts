@@ -950,7 +950,7 @@ export interface components {
              * @description Event time of the newest pitch in this answer; null where it has none
              */
             as_of: string | null;
-            /** @description Each batter's values in this game, by id */
+            /** @description Each batter's values in this game, by id; at most 100 */
             batters: components["schemas"]["GameBatter"][];
             /**
              * Format: date-time
@@ -975,6 +975,12 @@ export interface components {
             last_pitches: components["schemas"]["Pitch"][];
             /** @description A pitch of it was processed within the last 30 minutes, and it is no history: its newest pitch is within 6 hours of the stream's newest */
             live: boolean;
+            /** @description The game has more batters than these; their values are at /v1/batters/{id}/games/{game} */
+            more_batters: boolean;
+            /** @description The game has more pitchers than these */
+            more_pitchers: boolean;
+            /** @description Each pitcher's values in this game, by id; at most 100. Those by pitch type are at /v1/pitchers/{id}/games/{game} */
+            pitchers: components["schemas"]["GamePitcher"][];
             /**
              * Format: int64
              * @description Pitches that stand, those without a batter too
@@ -1140,6 +1146,92 @@ export interface components {
              * @description Swings among the pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside
              */
             zone_swing_rate_pct: number | null;
+        };
+        GamePitcher: {
+            /**
+             * Format: double
+             * @description Mean speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            avg_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Mean spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            avg_spin_rate_rpm: number | null;
+            /**
+             * Format: int64
+             * @description Called strikes; range: 0 and more; missing: never
+             */
+            called_strike_count: number;
+            /**
+             * Format: double
+             * @description Swings among the pitches outside the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be outside
+             */
+            chase_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Pitches that the bat met; range: 0 and more; missing: never
+             */
+            contact_count: number;
+            /**
+             * Format: double
+             * @description Called strikes plus whiffs among the pitches; unit: percent; range: 0–100; missing: with no pitch
+             */
+            csw_rate_pct: number | null;
+            /**
+             * Format: int64
+             * @description Hard-hit balls; range: 0 and more; missing: never
+             */
+            hard_hit_count: number;
+            /**
+             * Format: double
+             * @description Greatest speed of the pitch; unit: mph; range: 50–110; missing: with no speed
+             */
+            max_pitch_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Greatest spin; unit: rpm; range: 500–4000; missing: with no spin
+             */
+            max_spin_rate_rpm: number | null;
+            /** @description His name; not there where it is not known */
+            name?: string;
+            /**
+             * Format: int64
+             * @description The pitcher
+             */
+            pitcher_id: number;
+            /**
+             * Format: int64
+             * @description Pitches thrown; range: 0 and more; missing: never
+             */
+            pitches: number;
+            /**
+             * Format: int64
+             * @description Orders the states of one pitcher: a greater one is newer. It says nothing else
+             */
+            seq: number;
+            /**
+             * Format: int64
+             * @description Swings at his pitches; range: 0 and more; missing: never
+             */
+            swing_count: number;
+            /** @description His team; not there where it is not known */
+            team?: string;
+            /**
+             * Format: int64
+             * @description Swings that missed; range: 0 and more; missing: never
+             */
+            whiff_count: number;
+            /**
+             * Format: double
+             * @description Share of swings that missed; unit: percent; range: 0–100; missing: with no swing
+             */
+            whiff_rate_pct: number | null;
+            /**
+             * Format: double
+             * @description Pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside or outside
+             */
+            zone_rate_pct: number | null;
         };
         GamePitches: {
             /**

@@ -16,7 +16,7 @@ import (
 // both. Rows that differ only in when, by which build or by which core they were computed are equal. Averages
 // may differ by 1e-9.
 //
-// A pitch or batter is moving, and compared with nothing, if one target has read a record of it that the
+// A pitch or player is moving, and compared with nothing, if one target has read a record of it that the
 // other has not.
 func (t *Targets) Diff(
 	ctx context.Context, a, b schemas.Target, raw string,
@@ -32,25 +32,31 @@ func (t *Targets) Diff(
 		if err != nil {
 			return err
 		}
-		batters, err := movingBatters(ctx, tx, a, b, partitions, offsets)
-		if err != nil {
-			return err
-		}
 		rows := comparison{a: registersOf(a.Schema), b: registersOf(b.Schema), key: []string{"pitch_id"},
 			columns: comparedColumns(), args: []any{partitions, offsets}, rows: true}
 		if d.OtherCore, err = rows.run(ctx, tx, &d.Rows); err != nil {
 			return err
 		}
-		stats := func(view string, into *schemas.TableDiff, key ...string) error {
-			c := comparison{a: statsOf(a.Schema, view), b: statsOf(b.Schema, view), key: key,
-				columns: schemas.StatsColumns, args: []any{batters}}
-			_, err := c.run(ctx, tx, into)
-			return err
+		into := map[schemas.Side][2]*schemas.TableDiff{
+			schemas.Batter:  {&d.Batters, &d.BatterGames},
+			schemas.Pitcher: {&d.Pitchers, &d.PitcherGames},
 		}
-		if err := stats("batter_stats", &d.Batters, "batter_id"); err != nil {
-			return err
+		for _, side := range schemas.Sides {
+			moving, err := movingPlayers(ctx, tx, side, a, b, partitions, offsets)
+			if err != nil {
+				return err
+			}
+			id := side.String() + "_id"
+			for i, key := range [][]string{{id}, {id, "game_pk"}} {
+				view := side.String() + []string{"_stats", "_game_stats"}[i]
+				c := comparison{a: statsOf(a.Schema, view, id), b: statsOf(b.Schema, view, id), key: key,
+					columns: side.Columns(), args: []any{moving}}
+				if _, err := c.run(ctx, tx, into[side][i]); err != nil {
+					return err
+				}
+			}
 		}
-		return stats("batter_game_stats", &d.BatterGames, "batter_id", "game_pk")
+		return nil
 	})
 	return d, pg.Wrap("diff", err)
 }
@@ -72,15 +78,22 @@ func commonOffsets(
 const isMoving = `(EXISTS (SELECT FROM unnest($1::int[], $2::bigint[]) AS u(partition, next)
 	WHERE u.partition = r.source_partition AND r.source_offset >= u.next OR u.partition = r.identified_source_partition AND r.identified_source_offset >= u.next))`
 
-// movingBatters returns the batters of moving pitches in either target.
-func movingBatters(
-	ctx context.Context, tx *pg.Tx, a, b schemas.Target, partitions []int32, offsets []int64,
+// playerOf is the player of a side in a register.
+var playerOf = map[schemas.Side]string{
+	schemas.Batter:  "batter_id",
+	schemas.Pitcher: "coalesce(identified_pitcher_id, measured_pitcher_id)",
+}
+
+// movingPlayers returns the players of a side in the moving pitches of either target.
+func movingPlayers(
+	ctx context.Context, tx *pg.Tx, side schemas.Side, a, b schemas.Target, partitions []int32, offsets []int64,
 ) ([]int64, error) {
+	player := playerOf[side]
 	return pg.Collect(ctx, tx, pgx.RowTo[int64], `WITH moving AS (
 			SELECT pitch_id FROM `+pg.Quote(a.Schema)+`.pitch_registers r WHERE `+isMoving+`
 			UNION SELECT pitch_id FROM `+pg.Quote(b.Schema)+`.pitch_registers r WHERE `+isMoving+`)
-		SELECT batter_id FROM moving JOIN `+pg.Quote(a.Schema)+`.pitch_registers USING (pitch_id) WHERE batter_id IS NOT NULL
-		UNION SELECT batter_id FROM moving JOIN `+pg.Quote(b.Schema)+`.pitch_registers USING (pitch_id) WHERE batter_id IS NOT NULL`,
+		SELECT `+player+` FROM moving JOIN `+pg.Quote(a.Schema)+`.pitch_registers USING (pitch_id) WHERE `+player+` IS NOT NULL
+		UNION SELECT `+player+` FROM moving JOIN `+pg.Quote(b.Schema)+`.pitch_registers USING (pitch_id) WHERE `+player+` IS NOT NULL`,
 		partitions, offsets)
 }
 
@@ -91,9 +104,9 @@ func registersOf(schema string) string {
 		` + pg.AtBatColumns + `, ` + isMoving + ` AS moving FROM ` + pg.Quote(schema) + `.pitch_registers r`
 }
 
-// statsOf selects a view of aggregates of a target. Moving batters are $1.
-func statsOf(schema, view string) string {
-	return `SELECT s.*, true AS standing, 0 AS core_version, batter_id = ANY ($1::bigint[]) AS moving FROM ` + pg.Quote(schema) + `.` + view + ` s`
+// statsOf selects a view of aggregates of a target. Moving players are $1.
+func statsOf(schema, view, id string) string {
+	return `SELECT s.*, true AS standing, 0 AS core_version, ` + id + ` = ANY ($1::bigint[]) AS moving FROM ` + pg.Quote(schema) + `.` + view + ` s`
 }
 
 // comparedColumns returns the columns of a row, without its key and those that report when and by which build
@@ -123,8 +136,20 @@ func (c comparison) joined() string {
 
 func (c comparison) keyText() string { return strings.Join(c.key, "::text || '/' || ") + "::text" }
 
+// typesDiffer is a condition: the aggregates by pitch type differ. Numbers in them may differ by 1e-9, as
+// averages may.
+const typesDiffer = `(a.by_pitch_type IS DISTINCT FROM b.by_pitch_type AND EXISTS (
+	SELECT FROM jsonb_each(a.by_pitch_type) ta FULL JOIN jsonb_each(b.by_pitch_type) tb ON ta.key = tb.key
+	CROSS JOIN LATERAL (SELECT FROM jsonb_each(coalesce(ta.value, '{}')) fa FULL JOIN jsonb_each(coalesce(tb.value, '{}')) fb ON fa.key = fb.key
+		WHERE CASE WHEN jsonb_typeof(fa.value) = 'number' AND jsonb_typeof(fb.value) = 'number'
+			THEN abs(fa.value::float8 - fb.value::float8) > 1e-9 * greatest(1, abs(fa.value::float8))
+			ELSE fa.value IS DISTINCT FROM fb.value END) f))`
+
 // differs is a condition: the values of a column differ.
 func differs(c schemas.Column) string {
+	if c.Name == "by_pitch_type" {
+		return typesDiffer
+	}
 	if strings.HasPrefix(c.Name, "avg_") {
 		return fmt.Sprintf(`(a.%[1]s IS DISTINCT FROM b.%[1]s
 			AND coalesce(abs(a.%[1]s - b.%[1]s) > 1e-9 * greatest(1, abs(a.%[1]s)), true))`, c.Name)

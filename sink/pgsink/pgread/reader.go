@@ -172,10 +172,12 @@ func (r *Reader) PlayerGames(
 		ORDER BY last_pitch->>'event_time' DESC, game_pk LIMIT $2`), key.PlayerID, limit)
 }
 
-// GameStates returns the batters of a game, sorted by id.
-func (r *Reader) GameStates(ctx context.Context, gamePK string) ([]schemas.PlayerState, error) {
-	return collect(ctx, r, "batters", scanState(schemas.Batter), ofSide(schemas.Batter,
-		`SELECT game_pk, {stats columns} FROM {schema}.batter_game_stats WHERE game_pk = $1 ORDER BY batter_id LIMIT 500`), gamePK)
+// GameStates returns the players of a side in a game, sorted by id.
+func (r *Reader) GameStates(
+	ctx context.Context, side schemas.Side, gamePK string, limit int,
+) ([]schemas.PlayerState, error) {
+	return collect(ctx, r, side.String()+"s", scanState(side), ofSide(side,
+		`SELECT game_pk, {stats columns} FROM {schema}.{side}_game_stats WHERE game_pk = $1 ORDER BY {side}_id LIMIT $2`), gamePK, limit)
 }
 
 // Leaders returns the players of a side with the highest values of a column. A batter counts with at least
