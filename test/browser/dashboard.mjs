@@ -207,6 +207,8 @@ try {
     const want = await page.evaluate(async pk => (await (await fetch(`v1/games/${pk}/pitches?limit=1`)).json()).pitches[0], pk);
     for (const [key, value] of [["inning", want.inning], ["outs", want.outs], ["pitcher", want.pitcher_name]]) must(await said(key) === String(value), `${key}: ${await said(key)} instead of ${value}`);
     must(/^(\d-\d|In play|Walk|Strikeout|Hit by pitch)$/.test(await said("count")), `the count is ${await said("count")}`);
+    const { pitchers } = await page.evaluate(async pk => (await fetch(`v1/games/${pk}`)).json(), pk), mound = await page.locator(".pitchers tbody th").allTextContents();
+    must(pitchers.length && mound.toSorted().join() === pitchers.map(p => p.name).sort().join(), `its pitchers are ${mound}`);
     const speeds = await page.locator(".pitches tbody td:nth-child(8):not([data-missing])").allTextContents();
     must(speeds.length && speeds.every(s => !s.endsWith(".0")), `whole speeds have a decimal: ${speeds}`);
     return `${await said("inning")}, ${await said("count")}, ${await page.locator(".now .plate .number").count()} pitches in the zone's drawing`;

@@ -29,7 +29,7 @@ export function batters(root, _, signal) {
     { key: "avg_bat_speed_mph", label: "Mean bat speed", unit: "mph", decimals: 1, value: b => b.avg_bat_speed_mph },
     { key: "avg_attack_angle_deg", label: "Mean attack angle", unit: "deg", decimals: 1, value: b => b.avg_attack_angle_deg },
     { key: "chase_rate_pct", label: "Chase", unit: "%", decimals: 1, value: b => b.chase_rate_pct },
-    { key: "avg_contact_bat_speed_mph", label: "Speed at contact", unit: "mph", decimals: 1, value: b => b.avg_contact_bat_speed_mph },
+    { key: "avg_contact_bat_speed_mph", label: "Mean speed at contact", unit: "mph", decimals: 1, value: b => b.avg_contact_bat_speed_mph },
     { key: "squared_up_rate_pct", label: "Squared up", unit: "%", decimals: 1, value: b => b.squared_up_rate_pct },
     { key: "barrel_rate_pct", label: "Barrel", unit: "%", decimals: 1, value: b => b.barrel_rate_pct },
   ], {

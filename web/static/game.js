@@ -23,7 +23,7 @@ export function game(root, [gamePK], signal) {
   const pick = row => { if (row.is_swing) { pinned = pinned === row.pitch_id ? null : row.pitch_id; choose(); } };
   const followButton = h("button", { type: "button", hidden: true, onclick: () => { pinned = null; choose(); } }, "Follow the last swing");
   const wall = h("a", { href: `#/wall/${encodeURIComponent(gamePK)}` }, "For the wall");
-  const now = situation(pick), swing = swingPanel("Swing", signal, followButton), pitches = pitchList(pick), batters = batterTable(), pitchers = pitcherTable();
+  const now = situation(pick), swing = swingPanel("Swing", signal, { actions: [followButton] }), pitches = pitchList(pick), batters = batterTable(), pitchers = pitcherTable();
   const body = h("div", { class: "game-grid" }, swing.node, now.node, pitches.node, batters.node, pitchers.node);
 
   const choose = () => {

@@ -1,7 +1,7 @@
 // The list of games, those with new pitches first.
 
 import { attr, command, h, list, loading, note, text } from "./dom.js";
-import { counted, date, missing, number, outcome, player, time } from "./format.js";
+import { counted, date, measured, missing, outcome, player, time } from "./format.js";
 import { get, pause, poll } from "./net.js";
 import { countOf } from "./situation.js";
 import { table } from "./table.js";
@@ -41,9 +41,9 @@ function liveCards(signal) {
   const draw = () => list(node, games, g => g.game_pk, card, (li, g) => {
     const row = last.get(g.game_pk), [big, who, what] = li.words;
     text(li.name, `${g.venue ?? "Game"} · ${g.game_pk}`);
-    text(big, row ? `Inning ${row.inning ?? missing} · ${row.outs == null ? "outs –" : counted(row.outs, "out")} · ${countOf(row)}` : "\u00a0");
+    text(big, row ? `Inning ${row.inning ?? missing} · ${row.outs == null ? "outs –" : counted(row.outs, "out")} · ${countOf(row).replace(" ", "\u00a0")}` : "\u00a0");
     text(who, row ? `${player(row.batter_name, row.batter_id)} against ${player(row.pitcher_name, row.pitcher_id, "unknown pitcher")}` : "\u00a0");
-    text(what, row ? [outcome(row), row.is_contact && row.exit_velocity_mph != null ? `${number(row.exit_velocity_mph)} mph` : ""].filter(Boolean).join(", ") : "\u00a0");
+    text(what, row ? [outcome(row), row.is_contact && row.exit_velocity_mph != null ? `${measured(row.exit_velocity_mph)} mph` : ""].filter(Boolean).join(", ") : "\u00a0");
   });
   (async () => {
     while (!signal.aborted) {

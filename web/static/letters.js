@@ -59,7 +59,11 @@ export function letter(root, [partition, offset], signal) {
     state: l => {
       text(fault, l.message);
       text(today, `Status: ${l.status}. Sent again now, it ${outcome[l.today]}${l.why && l.why !== l.message ? `: ${l.why}` : ""}.`);
-      list(facts, known(l), f => f.join(" "), ([name]) => h("div", {}, h("dt", {}, name), h("dd")), (node, [, value]) => text(node.lastChild, value));
+      list(facts, known(l), f => f.slice(0, 2).join(" "), ([name]) => h("div", {}, h("dt", {}, name), h("dd")), (node, [, value, href]) => {
+        if (!href) return text(node.lastChild, value);
+        const a = node.lastChild.firstChild ?? node.lastChild.appendChild(h("a", { href }));
+        return text(a, value);
+      });
       mark(excerpt, l);
       if (!parts[0].isConnected) place.replaceChildren(...parts);
     },
@@ -73,7 +77,7 @@ function known(l) {
   const at = p => (p ? `${p.topic}/${p.partition} at ${p.offset}, ${dateTime(p.timestamp)}` : missing);
   const moved = l.origin && l.failed && at(l.origin) !== at(l.failed);
   return [
-    ["Game", l.game_pk || missing], ["Rejected", `${dateTime(l.failed_at)}${l.attempts > 1 ? `, for the ${ordinal(l.attempts)} time` : ""}, by build ${l.build} of group ${l.group}`],
+    l.game_pk ? ["Game", l.game_pk, `#/games/${encodeURIComponent(l.game_pk)}`] : ["Game", missing], ["Rejected", `${dateTime(l.failed_at)}${l.attempts > 1 ? `, for the ${ordinal(l.attempts)} time` : ""}, by build ${l.build} of group ${l.group}`],
     [moved ? "First seen at" : "Record", at(l.origin ?? l.failed)], ...(moved ? [["Sent again at", at(l.failed)]] : []),
     ["Size", `${number(l.bytes)} bytes`], ["SHA-256", `${l.sha256.slice(0, 16)}…`], ...(l.path ? [["Place", l.path]] : []),
     ...l.headers.map(({ key, value }) => [`Header ${key}`, value]),

@@ -37,7 +37,7 @@ export function quality(root, [day], signal) {
       attr(bad, "hidden", beyond.length === 0);
       wrong.show(beyond);
       fine.show(shown.filter(f => !f.abnormal));
-      course.read(body, beyond.find(f => f.baseline != null) ?? beyond[0] ?? shown[0]);
+      course.read(body, beyond.find(f => f.baseline != null) ?? beyond[0] ?? shown.find(f => f.baseline && f.value) ?? shown[0]);
     },
     lost: problem => {
       if (rest.isConnected) return; // the status line above says that the data is old

@@ -9,13 +9,14 @@ import { middleOf, scene } from "./scene.js";
 const least = 900; // ms between two drawings: faster ones could not be followed
 
 /**
- * swingPanel shows the swing of a row. Returns {node, show(row)}. A row without a swing, or null, gives an empty drawing.
+ * swingPanel shows the swing of a row. actions are buttons beside its title; short is for a wall, where long labels have no
+ * place. Returns {node, show(row)}. A row without a swing, or null, gives an empty drawing.
  * The numbers of the row are shown at once; the drawing follows when the samples have arrived.
  */
-export function swingPanel(title, signal, ...actions) {
+export function swingPanel(title, signal, { actions = [], short = false } = {}) {
   const canvas = h("canvas", { tabindex: "0", role: "img", "aria-describedby": "turn-hint" });
   const over = h("span"), cover = h("div", { class: "over", "aria-hidden": "true" }, over);
-  const who = h("p", { class: "who" }, "\u00a0"), numbers = readings(), flight = flightChart(), samples = sampleTable();
+  const who = h("p", { class: "who" }, "\u00a0"), numbers = readings(short), flight = flightChart(), samples = sampleTable();
   const drawing = scene(canvas, signal);
   const node = panel(title, { class: "swing" }, who,
     h("div", { class: "stage" }, canvas, cover, h("span", { id: "turn-hint", class: "hint" }, "Drag or arrow keys: turn · + −: zoom · 0: reset"), legend(), flight.node),
@@ -87,7 +88,7 @@ function buttons(drawing) {
 
 const trust = {
   reliable: ["sure", "reliable"], questionable: ["unsure", "questionable"],
-  confirmed: ["sure", "confirmed swing"], suspected: ["unsure", "suspected swing"],
+  confirmed: ["sure", "confirmed swing", "confirmed"], suspected: ["unsure", "suspected swing", "suspected"],
 };
 
 const figures = [
@@ -97,18 +98,18 @@ const figures = [
   { key: "launch_angle_deg", label: "Launch angle", unit: "deg", decimals: 1 },
   { key: "pitch_speed_mph", label: "Pitch speed", unit: "mph", format: measured },
   { key: "spin_rate_rpm", label: "Spin rate", unit: "rpm", decimals: 0 },
-  { key: "contact_bat_speed_mph", label: "Bat speed at contact", unit: "mph", decimals: 1, trust: r => r.contact_bat_speed_mph == null ? "" : r.contact_confidence, bar: true },
-  { key: "miss_distance_in", label: "Miss distance", unit: "in", decimals: 1, words: r => r.miss_distance_in == null ? "" : `ball to axis; ≤ ${number(touching, 1)} touches` },
+  { key: "contact_bat_speed_mph", label: "Bat speed at contact", short: "At contact", unit: "mph", decimals: 1, trust: r => r.contact_bat_speed_mph == null ? "" : r.contact_confidence, bar: true },
+  { key: "miss_distance_in", label: "Miss distance", unit: "in", decimals: 1, long: true, words: r => r.miss_distance_in == null ? "" : `ball to axis; ≤ ${number(touching, 1)} touches` },
   { key: "squared_up_pct", label: "Squared up", unit: "%", decimals: 0, words: r => r.is_barrel ? "barrel" : r.is_blast ? "blast" : "" },
 ];
 
 const touching = 2.6; // inches between the ball's centre and the bat's axis where they touch
 
 /** readings are the numbers of a row, each in a place of its own, even if it is missing. */
-function readings() {
+function readings(short) {
   const places = figures.map(f => ({ f, value: h("span", { class: "value" }, missing), under: h("span", { class: "under" }, "\u00a0"), unit: h("span", { class: "unit" }, ` ${f.unit}`), bar: f.bar ? errorBar() : null }));
   const node = h("dl", { class: "readings" }, ...places.map(({ f, value, unit, under, bar }) =>
-    h("div", { "data-figure": f.key }, h("dt", {}, f.label), h("dd", {}, value, unit, bar?.node, under))));
+    h("div", { "data-figure": f.key }, h("dt", {}, short && f.short ? f.short : f.label), h("dd", {}, value, unit, bar?.node, under))));
   return {
     node,
     show(row, corrected) {
@@ -116,16 +117,19 @@ function readings() {
         const shown = f.format ? f.format(row?.[f.key]) : number(row?.[f.key], f.decimals);
         if (text(value, shown) && corrected) flash(value);
         if (bar) {
-          text(unit, row?.contact_bat_speed_error_mph == null ? " mph" : ` ± ${number(row.contact_bat_speed_error_mph, 1)} mph`);
+          text(unit, row?.contact_bat_speed_error_mph == null ? " mph" : ` ± ${errorOf(row)} mph`);
           bar.show(row);
         }
-        const [kind, words] = trust[row && f.trust?.(row)] ?? ["", (row && f.words?.(row)) || "\u00a0"];
-        text(under, words);
+        const [kind, words, fewer = words] = trust[row && f.trust?.(row)] ?? ["", (row && !(short && f.long) && f.words?.(row)) || "\u00a0"];
+        text(under, short ? fewer : words);
         attr(under, "data-trust", kind || null);
       }
     },
   };
 }
+
+/** errorOf is the standard error of the speed at contact, with a second decimal where the first is 0. */
+const errorOf = ({ contact_bat_speed_error_mph: error }) => number(error, error < 0.05 ? 2 : 1);
 
 /** errorBar shows how sure the speed at contact is: thick its standard error, thin the spread of three estimates. */
 function errorBar() {
@@ -146,7 +150,7 @@ function errorBar() {
       attr(node, "visibility", known ? null : "hidden");
       wide(error, row?.contact_bat_speed_error_mph);
       wide(spread, (row?.contact_bat_speed_spread_mph ?? 0) / 2);
-      const words = known ? `± ${number(row.contact_bat_speed_error_mph, 1)} mph standard error, three estimates differ by ${number(row.contact_bat_speed_spread_mph, 1)} mph` : "No error known";
+      const words = known ? `± ${errorOf(row)} mph standard error, three estimates differ by ${number(row.contact_bat_speed_spread_mph, 1)} mph` : "No error known";
       attr(node, "aria-label", words);
     },
   };

@@ -36,7 +36,7 @@ function options(lines, place, { width, height, day, least }) {
   const axis = { stroke: ink, font, grid: { stroke: faint, width: 1 }, ticks: { stroke: faint, width: 1 } };
   const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
   return {
-    width, height, padding: [8, 8, 0, 0], cursor: { points: { size: 6 } },
+    width, height, padding: [8, 24, 0, 0], cursor: { points: { size: 6 } },
     legend: { live: true },
     scales: { x: { time: true }, y: { range: (_, min, max) => least ? [0, Math.max(least, (max ?? 0) * 1.08)] : range(min, max) } },
     axes: [

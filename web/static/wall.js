@@ -31,8 +31,8 @@ export function wall(root, [gamePK], signal) {
 
 function show(place, gamePK, signal) {
   const name = h("p", { class: "game-name" }), desk = h("a", { class: "sub", href: `#/games/${encodeURIComponent(gamePK)}` }, "Desk view");
-  const now = situation(), swing = swingPanel("Last swing", signal), pitches = lastPitches(), hitters = hardestHit();
-  const body = h("div", { class: "wall-grid" }, h("div", { class: "wall-head" }, name, desk), now.node, swing.node, h("div", { class: "wall-lists" }, pitches.node, hitters.node));
+  const now = situation(), swing = swingPanel("Last swing", signal, { short: true }), pitches = lastPitches(), hitters = hardestHit(), pitching = onTheMound();
+  const body = h("div", { class: "wall-grid" }, h("div", { class: "wall-head" }, name, desk), now.node, swing.node, h("div", { class: "wall-lists" }, pitches.node, hitters.node, pitching.node));
   let rows = [];
   follow(`v1/games/${encodeURIComponent(gamePK)}/stream`, {
     state(g) {
@@ -44,6 +44,7 @@ function show(place, gamePK, signal) {
       swing.show(last ?? null);
       pitches.show(rows);
       hitters.show(g.batters);
+      pitching.show(rows, g.pitchers ?? []);
     },
     absent: () => { rows = []; place.replaceChildren(note("empty", `There is no game ${gamePK}.`, "It appears here with its first pitch.")); },
     lost: problem => { if (!body.isConnected) place.replaceChildren(note("error", "The game cannot be read now.", `${problem.message}. Trying again.`)); },
@@ -72,12 +73,26 @@ function lines(heading, columns, key, most) {
 function lastPitches() {
   return lines("Last pitches, mph", [
     ["Batter", null, r => player(r.batter_name, r.batter_id)], ["Result", null, outcome], ["Bat", "num", r => number(r.bat_speed_mph)], ["Exit", "num", r => measured(r.exit_velocity_mph)],
-  ], r => r.pitch_id, 8);
+  ], r => r.pitch_id, 6);
 }
 
 function hardestHit() {
   const grid = lines("Hardest hit, mph", [
     ["Batter", null, b => player(b.name, b.batter_id)], ["Max exit", "num", b => measured(b.max_exit_velocity_mph)], ["Mean bat", "num", b => number(b.avg_bat_speed_mph, 1)],
-  ], b => b.batter_id, 5);
+  ], b => b.batter_id, 4);
   return { node: grid.node, show: batters => grid.show(batters.filter(b => b.max_exit_velocity_mph != null).sort((a, b) => b.max_exit_velocity_mph - a.max_exit_velocity_mph)) };
+}
+
+/** onTheMound are the two pitchers of the newest pitches. */
+function onTheMound() {
+  const grid = lines("Pitching", [
+    ["Pitcher", null, p => player(p.name, p.pitcher_id)], ["Pitches", "num", p => number(p.pitches)], ["Mean mph", "num", p => number(p.avg_pitch_speed_mph, 1)],
+  ], p => p.pitcher_id, 2);
+  return {
+    node: grid.node,
+    show(rows, pitchers) {
+      const newest = [...new Set(rows.map(r => r.pitcher_id))];
+      grid.show(newest.map(id => pitchers.find(p => p.pitcher_id === id)).filter(Boolean));
+    },
+  };
 }
