@@ -86,12 +86,12 @@ func summary(g schemas.PlayedGame) GameSummary {
 	}
 }
 
-// gamePlayers is how many batters, and how many pitchers, a game shows. A game has about thirty of each, and a
-// feed that invents them must not make answers that grow without end.
+// gamePlayers is how many batters, and how many pitchers, a game shows. A game has about thirty of each, and
+// a feed that invents them must not make answers that grow without end.
 const gamePlayers = 100
 
-// wholeGame is everything that is read of a game. It has one batter and one pitcher more than are shown, where
-// there are so many.
+// wholeGame is everything that is read of a game. It has one batter and one pitcher more than are shown,
+// where there are so many.
 type wholeGame struct {
 	game     *schemas.PlayedGame
 	batters  []schemas.PlayerState

@@ -133,7 +133,8 @@ func (w *town) pitcherAddsUp(t *testing.T, p explain.JSON) {
 	change := func(c *explain.PitcherChange) []any {
 		of := c.After.ByPitchType[kind]
 		require.Equal(t, of.Pitches-1, c.Before.ByPitchType[kind].Pitches)
-		return []any{c.After.Pitches, c.After.WhiffCount, c.After.CSWRatePct.Value, of.Pitches, of.ZoneRatePct.Present}
+		all := c.After
+		return []any{all.Pitches, all.WhiffCount, all.CSWRatePct.Value, of.Pitches, of.ZoneRatePct.Present}
 	}
 	stored := func(sql string, args ...any) (want []any) {
 		var pitches, whiffs, ofType int64

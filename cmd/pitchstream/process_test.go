@@ -294,7 +294,9 @@ func TestProcessGivesTheSameTablesWithAnyNumberOfWorkers(t *testing.T) {
 	for _, format := range fileoutput.Formats {
 		one, _ := process(t, folder, "--ids", ids, "--workers=1", "--percentiles", "--format", string(format))
 		four, _ := process(t, folder, "--ids", ids, "--workers=4", "--percentiles", "--format", string(format))
-		for _, name := range []string{format.FileName(), fileprocess.BattersName, fileprocess.PitchersName, fileprocess.RejectedName} {
+		for _, name := range []string{
+			format.FileName(), fileprocess.BattersName, fileprocess.PitchersName, fileprocess.RejectedName,
+		} {
 			require.True(t, readFile(t, one, name) == readFile(t, four, name), name)
 		}
 		a, b := readReport(t, one), readReport(t, four)

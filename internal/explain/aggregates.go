@@ -9,8 +9,9 @@ import (
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
 )
 
-// Aggregates are the values of a row's batter and pitcher, over all games and in its game, without and with the
-// row. The fields of a side are missing where the row names nobody of it, those of a game where it is of none.
+// Aggregates are the values of a row's batter and pitcher, over all games and in its game, without and with
+// the row. The fields of a side are missing where the row names nobody of it. Those of a game are missing
+// where the row is of none.
 type Aggregates struct {
 	BatterID    int64          `json:"batter_id,omitempty"`
 	Batter      *Change        `json:"batter,omitempty"`
@@ -36,8 +37,8 @@ type PitcherChange struct {
 // pageRows is the number of rows in one read.
 const pageRows = 5000
 
-// aggregates reads the other rows of the row's players and folds them without and with the row by the reference
-// model. The aggregates in the stores equal those with the row.
+// aggregates reads the other rows of the row's players and folds them without and with the row by the
+// reference model. The aggregates in the stores equal those with the row.
 func aggregates(ctx context.Context, reader *pgread.Reader, row schemas.StoredRow) (*Aggregates, error) {
 	others := map[schemas.Side][]schemas.StoredRow{}
 	for _, side := range schemas.Sides {
@@ -65,8 +66,8 @@ func aggregates(ctx context.Context, reader *pgread.Reader, row schemas.StoredRo
 	return Contribution(row, others), nil
 }
 
-// Contribution returns the aggregates of a row and the other rows of its players, by their side; nil if the row
-// has neither a batter nor a pitcher.
+// Contribution returns the aggregates of a row and the other rows of its players, by their side; nil if the
+// row has neither a batter nor a pitcher.
 func Contribution(row schemas.StoredRow, others map[schemas.Side][]schemas.StoredRow) *Aggregates {
 	if !row.BatterID.Present && !row.PitcherID.Present {
 		return nil

@@ -211,7 +211,9 @@ func (b *batter) values() (map[string]cell, error) {
 
 // aggregateCells returns aggregates by column name: the fields of columns, in their order, and two that are
 // JSON.
-func aggregateCells(columns []schemas.Column, fields []any, last lastPitch, types any) (map[string]cell, error) {
+func aggregateCells(
+	columns []schemas.Column, fields []any, last lastPitch, types any,
+) (map[string]cell, error) {
 	values := map[string]cell{}
 	for i, field := range fields {
 		switch v := field.(type) {

@@ -1,6 +1,7 @@
-// Package fileoutput writes tables for analysts: the rows of pitches as Parquet, CSV or JSON Lines, a line
-// per batter and per pitcher, the rejected records, and the figures of a report. All formats are written from one list of
-// columns, so that they cannot differ. The files of a run appear together, at its end (Folder).
+// Package fileoutput writes tables for analysts: the rows of pitches as Parquet, CSV or JSON Lines, and a
+// line per batter and per pitcher. It also writes the rejected records and the figures of a report. All
+// formats are written from one list of columns, so that they cannot differ. The files of a run appear
+// together, at its end (Folder).
 //
 //	records ─▶ Spool ─▶ the current rows ────▶ Writer     rows.parquet, rows.csv or rows.jsonl
 //	                                        ├▶ Batters    batters.csv
@@ -43,8 +44,8 @@ const (
 	Parquet Format = "parquet"
 	CSV     Format = "csv"
 	JSONL   Format = "jsonl"
-	// GuardedCSV is CSV for spreadsheets: an apostrophe before each text that they would run as a formula. It is
-	// no name of a file; FileName gives that of CSV.
+	// GuardedCSV is CSV for spreadsheets: an apostrophe before each text that they would run as a formula. It
+	// is no name of a file; FileName gives that of CSV.
 	GuardedCSV Format = "guarded csv"
 )
 

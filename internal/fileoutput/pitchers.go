@@ -11,8 +11,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// Pitchers adds up the current rows into the aggregates of each pitcher over all games. Rows without a pitcher
-// count nowhere.
+// Pitchers adds up the current rows into the aggregates of each pitcher over all games. Rows without a
+// pitcher count nowhere.
 type Pitchers struct{ byID map[int64]*pitcher }
 
 // pitcher holds the sums of one pitcher by type; averages and rates are computed at the end.

@@ -1,6 +1,6 @@
-// Package fileprocess makes tables of files without any server: the rows of all pitches, a line per batter and
-// per pitcher, the rejected records and a report. The rows are those that a load of the same files and the processor would
-// give.
+// Package fileprocess makes tables of files without any server: the rows of all pitches, a line per batter
+// and per pitcher, the rejected records and a report. The rows are those that a load of the same files and
+// the processor would give.
 //
 //	report, err := fileprocess.Run(ctx, fileprocess.Options{
 //		Paths: []string{"season/"}, Output: "out", Format: fileoutput.Parquet, Workers: runtime.GOMAXPROCS(0),
