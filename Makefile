@@ -124,3 +124,7 @@ vuln: ## known vulnerabilities in what the code calls; only a warning where thei
 
 clean: ## what was built
 	rm -rf out
+
+.PHONY: changes
+changes: ## 1,000 clients of the feed of changes, cut at random; each ends at the table of Postgres
+	PITCHSTREAM_TEST_CLIENTS=1000 go test -tags $(TAGS) -count=1 -timeout 20m -run TestClientsThatAreCut -v ./api

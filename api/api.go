@@ -109,6 +109,7 @@ type API struct {
 	paths    paths
 	overview overview
 	hub      hub
+	tail     feedTail
 	metrics  *metrics
 	clients  *clients
 	large    *semaphore.Weighted // bytes of large answers that are being sent
@@ -130,6 +131,7 @@ func New(cfg Config) (*API, error) {
 	}
 	a.names.store = cfg.Store
 	a.hub.init(a)
+	a.tail.init(a)
 	a.handler, err = routes(a)
 	return a, err
 }
@@ -146,6 +148,7 @@ func (a *API) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { a.hub.run(ctx); return nil })
+	g.Go(func() error { a.tail.run(ctx); return nil })
 	return g.Wait()
 }
 

@@ -131,6 +131,7 @@ var tags = []*huma.Tag{
 	{Name: "swings", Description: "The last swings of several batters."},
 	{Name: "leaders", Description: "Who leads in a value."},
 	{Name: "stream", Description: "How the stream is: processors, partitions, lag, stores."},
+	{Name: "changes", Description: "Each change of a pitch, in order."},
 	{Name: "quality", Description: "Whether a day's data is what it should be."},
 	{Name: "letters", Description: "Dead letters: records that no row could be made of."},
 }
@@ -188,7 +189,10 @@ func describe(api huma.API) error {
 			for kind, content := range response.Content {
 				var example any = examples[op.OperationID]
 				if kind == "text/event-stream" {
-					const frame = "id: 5f2c1d0e9b8a7f6e5d4c3b2a\nevent: state\ndata: %s\n\n"
+					frame := "id: 5f2c1d0e9b8a7f6e5d4c3b2a\nevent: state\ndata: %s\n\n"
+					if op.OperationID == "get-changes" {
+						frame = "id: 3f9a0c2b7d41:48213\nevent: corrected\ndata: %s\n\n"
+					}
 					example = fmt.Sprintf(frame, example)
 				}
 				if code, err := strconv.Atoi(status); err == nil && code >= 400 {

@@ -46,7 +46,8 @@ func wrap(a *API, operations http.Handler) http.Handler {
 // and its stream is /v1/stream/events.
 func isStream(r *http.Request) bool {
 	of, found := strings.CutSuffix(r.URL.Path, "/stream")
-	return found && strings.HasPrefix(of, "/v1/") || r.URL.Path == "/v1/stream/events"
+	return found && strings.HasPrefix(of, "/v1/") || r.URL.Path == "/v1/stream/events" ||
+		r.URL.Path == "/v1/changes"
 }
 
 // observed counts requests, and answers 500 for a request that panics.

@@ -19,6 +19,7 @@ const (
 	problemLarge       = "urn:pitchstream:problem:too-large"
 	problemBusy        = "urn:pitchstream:problem:busy"
 	problemUnsupported = "urn:pitchstream:problem:unsupported"
+	problemGone        = "urn:pitchstream:problem:gone"
 	problemBug         = "urn:pitchstream:problem:internal"
 )
 
@@ -26,6 +27,7 @@ var problemTypes = map[int]string{
 	http.StatusBadRequest:            problemInput,
 	http.StatusUnauthorized:          problemToken,
 	http.StatusNotFound:              problemMissing,
+	http.StatusGone:                  problemGone,
 	http.StatusMethodNotAllowed:      "urn:pitchstream:problem:method",
 	http.StatusRequestEntityTooLarge: problemLarge,
 	http.StatusUnprocessableEntity:   problemInput,

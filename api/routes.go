@@ -59,6 +59,7 @@ func routes(a *API) (http.Handler, error) {
 		func(in *gameStreamIn) (topicKey, string) { return topicKey{game: in.Game}, in.LastEventID })
 	stream[Stream](a, doc, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes",
 		func(in *Resuming) (topicKey, string) { return topicKey{overview: true}, in.LastEventID })
+	registerChanges(a, doc)
 	if err := describe(doc); err != nil {
 		return nil, err
 	}

@@ -108,6 +108,25 @@ func (h *hub) join(key topicKey) (*topic, error) {
 	return t, nil
 }
 
+// enter counts a stream that has no topic, until exit.
+func (h *hub) enter() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.clients >= h.api.cfg.MaxStreams {
+		return errBusy
+	}
+	h.clients++
+	h.api.metrics.streams.Set(float64(h.clients))
+	return nil
+}
+
+func (h *hub) exit() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clients--
+	h.api.metrics.streams.Set(float64(h.clients))
+}
+
 func (h *hub) leave(t *topic) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

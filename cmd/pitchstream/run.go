@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -32,6 +33,8 @@ type runCmd struct {
 	AdminAddr      config.Addr     `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics, /debug/config and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
 	PollMaxRecords int             `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one poll, and of one transaction in Postgres. Default: 2000."`
 	QualityEvery   config.Duration `name:"quality-every" default:"30s" placeholder:"TIME" group:"Processing" help:"How often the quality of the data is computed, by one processor of all; 0: never. Default: 30s."`
+	ChangesKeep    config.Duration `name:"changes-keep" default:"168h" placeholder:"TIME" group:"Processing" help:"How long a change stays in the feed of changes (/v1/changes). Default: 168h."`
+	ChangesMost    int64           `name:"changes-most" default:"2000000" placeholder:"N" group:"Processing" help:"Most changes that the feed keeps: 0.1 kB each of a new pitch, 1 to 2 kB of another. Default: 2,000,000."`
 	AcceptGap      bool            `name:"accept-gap" group:"Processing" help:"Go on where records that were not processed yet are no longer in the topic. DANGER: what is missing there is lost to this group; without it the processor waits and says so."`
 }
 
@@ -84,6 +87,10 @@ func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err
 		InARow: cmp.Or(c.Breaker.InARow, -1), Share: cmp.Or(c.Breaker.Share, -1),
 		Window: c.Breaker.Window, WindowMin: c.Breaker.WindowMin,
 	}
+	if c.ChangesKeep <= 0 || c.ChangesMost <= 0 {
+		return o, errors.New("--changes-keep and --changes-most: want more than 0")
+	}
+	o.ChangesKept, o.MostChanges = time.Duration(c.ChangesKeep), c.ChangesMost
 	o.QualityInterval = time.Duration(c.QualityEvery)
 	o.AdminAddr, o.Admin = c.AdminAddr.Listen(), c.Admin
 	o.OTLPEndpoint = c.Tracing.OTLPEndpoint.Reveal()

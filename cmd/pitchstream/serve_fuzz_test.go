@@ -58,6 +58,8 @@ func (u *umpire) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body []byte
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		body, err = firstEvent(resp.Body)
+	} else if resp.Header.Get("Content-Type") == "application/x-ndjson" { // it may not end
+		body, err = bufio.NewReader(resp.Body).ReadBytes('\n')
 	} else {
 		body, err = io.ReadAll(resp.Body)
 	}

@@ -8,6 +8,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -55,13 +56,17 @@ type Options struct {
 	ServingSchema string
 	LivePrefix    string
 
-	MaxRecordBytes  int           // a larger record is a dead letter; 0: no limit
-	PollMaxRecords  int           // records of one poll, and of one transaction in Postgres; 0: 2,000
-	FetchMaxBytes   int32         // what one broker sends at a time, compressed; 0: 16 MiB
-	SessionTimeout  time.Duration // silence after which the group gives the partitions to others; 0: 10 s
-	StatefulSet     string        // the Kubernetes StatefulSet of which InstanceID is a pod; "": none
-	AcceptGap       bool          // go on where unprocessed records left the topic; DANGER: they are lost
-	Breaker         consumer.BreakerLimits
+	MaxRecordBytes int           // a larger record is a dead letter; 0: no limit
+	PollMaxRecords int           // records of one poll, and of one transaction in Postgres; 0: 2,000
+	FetchMaxBytes  int32         // what one broker sends at a time, compressed; 0: 16 MiB
+	SessionTimeout time.Duration // silence after which the group gives the partitions to others; 0: 10 s
+	StatefulSet    string        // the Kubernetes StatefulSet of which InstanceID is a pod; "": none
+	AcceptGap      bool          // go on where unprocessed records left the topic; DANGER: they are lost
+	Breaker        consumer.BreakerLimits
+	// ChangesKept and MostChanges bound the feed of changes: how long one is kept, 0: 7 days, and how many are,
+	// 0: two million.
+	ChangesKept     time.Duration
+	MostChanges     int64
 	QualityInterval time.Duration // time between two computations of the data's quality; 0: never
 
 	AdminAddr    string           // address of the admin endpoints; "": none
@@ -141,6 +146,11 @@ func Run(ctx context.Context, o Options) error {
 		onceMigrated(keeper.Run), onceMigrated(beats.Run), watch.pingPostgres(store, migrated),
 		func(ctx context.Context) error { watch.Metrics.Summarize(ctx, o.Log); return nil },
 	}
+	forgetter := &changesKeeper{
+		store: store, keep: cmp.Or(o.ChangesKept, 7*24*time.Hour), most: cmp.Or(o.MostChanges, 2_000_000),
+		log: o.Log,
+	}
+	helpers = append(helpers, onceMigrated(forgetter.Run))
 	if o.QualityInterval > 0 {
 		// Connections of its own, because a batch must not wait for them.
 		own, err := o.OpenStore()

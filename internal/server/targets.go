@@ -73,13 +73,15 @@ func (s *targets) open(t schemas.Target) (
 	}
 	closeStores = func() { _ = reader.Close(); postgres.Close() }
 	reports := &qualityCache{books: pgbooks.NewQuality(postgres.DB())}
-	return reader, targetStore{Store: postgres, live: s.live, reports: reports}, closeStores, nil
+	return reader, targetStore{postgres, postgres, s.live, reports}, closeStores, nil
 }
 
 // targetStore is the Store of one target. It takes the players' names from live, which alone has them, and
-// adds Quality: the API finds it by asserting api.QualityStore. Other methods of a pgread.Reader are hidden.
+// adds Quality and Changes: the API finds them by asserting api.QualityStore and api.ChangeStore. Other
+// methods of a pgread.Reader are hidden.
 type targetStore struct {
 	api.Store
+	api.ChangeStore
 	live    *pgread.Reader
 	reports *qualityCache
 }

@@ -37,7 +37,7 @@ func BenchmarkBatch(b *testing.B) {
 		b.StartTimer()
 		out, err := s.Apply(b.Context(), next)
 		require.NoError(b, err)
-		require.Len(b, out.Snapshots, 90)
+		require.Len(b, out.Snapshots, 100)
 	}
 }
 

@@ -112,6 +112,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Each change of a pitch, in order
+         * @description Each pitch that was inserted, corrected, deleted or given to another batter, with the old and the new row, in the order of
+         *     the commits. Numbers have no gap. With Accept: text/event-stream they are server-sent events, else NDJSON, an object on each line. That ends at the newest change or the limit, with a line of the kind position, unless
+         *     follow is given; an answer without it was cut off. Keep the id of the last line, and come back with it as since.
+         *
+         *     410: the feed does not go on from there, because the changes are not kept any more, because readers see another target, or
+         *     because the store was restored without them. Take the id of since=now, load the rows anew, then follow from that id.
+         */
+        get: operations["get-changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/games": {
         parameters: {
             query?: never;
@@ -756,6 +781,37 @@ export interface components {
             open: boolean;
             /** @description Why, for people */
             reason: string;
+        };
+        Change: {
+            /**
+             * Format: date-time
+             * @description When the change was committed
+             */
+            committed_at?: string;
+            /**
+             * @description FEED:SEQ, to be kept and given as since
+             * @example 3f9a0c2b7d41:48213
+             */
+            id: string;
+            /**
+             * @description What became of the pitch; reassigned: it has another batter, or none any more. position is no change: all changes up to it were sent
+             * @enum {string}
+             */
+            kind: "inserted" | "corrected" | "deleted" | "reassigned" | "position";
+            /** @description The row after; not there of a deleted pitch */
+            new?: components["schemas"]["StoredRow"];
+            /** @description The row before; not there of an inserted pitch */
+            old?: components["schemas"]["StoredRow"];
+            /**
+             * Format: uuid
+             * @description The pitch
+             */
+            pitch_id?: string;
+            /**
+             * Format: int64
+             * @description The number of the change: the next one has the next number
+             */
+            seq: number;
         };
         CodeCount: {
             /** @description Why they are no rows */
@@ -3157,6 +3213,328 @@ export interface components {
             /** @description It answers */
             ok: boolean;
         };
+        StoredRow: {
+            /**
+             * Format: int32
+             * @description The at-bat within the game, from 1: atBatIndex + 1 of the game feed; range: 1–999; missing: where no identify names one
+             */
+            at_bat_number: number | null;
+            /**
+             * Format: double
+             * @description Vertical angle of the bat head's path where it is fastest, up positive; unit: degree; range: −45–45; missing: where is_swing is false, with fewer than 3 samples, where the head never moved sideways, or out of range (then issues names it)
+             */
+            attack_angle_deg: number | null;
+            /**
+             * Format: int32
+             * @description Ball samples; range: 0 and more; missing: never
+             */
+            ball_samples: number;
+            /**
+             * Format: int32
+             * @description Balls in the plate appearance; range: 0–4; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            balls: number | null;
+            /**
+             * Format: int32
+             * @description Bat samples; range: 0 and more; missing: never
+             */
+            bat_samples: number;
+            /** @description The side that the batter bats from; range: R, L; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no handle */
+            bat_side: string | null;
+            /**
+             * Format: double
+             * @description Bat speed at the sweet spot; unit: mph; range: 0–120; missing: where is_swing is false, with fewer than 10 usable samples or no usable window, or out of range (then issues names it)
+             */
+            bat_speed_mph: number | null;
+            /**
+             * Format: int64
+             * @description The batter; missing: where nobody names one that can be read: the tracking system names one only where the ball was hit
+             */
+            batter_id: number | null;
+            /** @description The side that the batter bats from, as the game feed says it; range: R, L; missing: where no identify names one */
+            batter_side: string | null;
+            /** @description Build that wrote the row last; missing: never */
+            build: string;
+            /**
+             * Format: double
+             * @description Vertical angle of the sweet spot's path at contact, up positive; unit: degree; range: −90–90; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or out of range (then issues names it)
+             */
+            contact_attack_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Horizontal angle of the sweet spot's path at contact: 0 to the mound, positive toward right field; unit: degree; range: −180–180; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            contact_attack_direction_deg: number | null;
+            /**
+             * Format: double
+             * @description The same, positive toward the batter's pull side; unit: degree; range: −180–180; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no handle
+             */
+            contact_attack_direction_pull_deg: number | null;
+            /**
+             * Format: double
+             * @description Standard error of contact_bat_speed_mph, if the track is right; unit: mph; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            contact_bat_speed_error_mph: number | null;
+            /**
+             * Format: double
+             * @description Speed of the sweet spot at contact; unit: mph; range: 0–125; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or out of range (then issues names it)
+             */
+            contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description By how much three estimates of the speed at contact differ; unit: mph; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            contact_bat_speed_spread_mph: number | null;
+            /** @description Whether the values at contact can be trusted; range: reliable, questionable; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it */
+            contact_confidence: string | null;
+            /** @description Reasons to question the values at contact, sorted, each once; range: ball, bat_length, handle_speed, late_change, speed, spread, tilt, turn_rate; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it */
+            contact_doubts: string[] | null;
+            /**
+             * Format: double
+             * @description From the head along the bat to the point nearest the ball, negative beyond the head; unit: inch; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight
+             */
+            contact_from_head_in: number | null;
+            /** @description What contact_time_s is from; range: event, ball, nearest; missing: where contact_time_s is */
+            contact_source: string | null;
+            /**
+             * Format: double
+             * @description When bat and ball met or were nearest, on the record's clock; unit: second; missing: where is_swing is false, or with fewer than 10 sweet spots or none of the three sources within the swing
+             */
+            contact_time_s: number | null;
+            /**
+             * Format: int32
+             * @description Version of the core that computed the row; range: 1 and more; missing: never
+             */
+            core_version: number;
+            /**
+             * Format: int32
+             * @description Samples that deduplication dropped; range: 0 and more; missing: never
+             */
+            duplicate_samples: number;
+            /**
+             * Format: date-time
+             * @description When the pitch was thrown, to the millisecond; range: years 0001–9999; missing: never
+             */
+            event_time: string;
+            /**
+             * Format: double
+             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            exit_velocity_mph: number | null;
+            /**
+             * Format: double
+             * @description How far the samples of the flight are from the parabola; unit: foot; missing: where the track of the ball has no flight of 6 samples
+             */
+            flight_rms_ft: number | null;
+            /** @description The game's calendar date; range: 1800-01-01 and later; missing: where the header is absent or no date */
+            game_date: string | null;
+            /** @description The game; range: 1–64 bytes; missing: where neither header nor key names one */
+            game_pk: string | null;
+            /**
+             * Format: double
+             * @description Spin of the ball off the bat; unit: rpm; range: 0–10000; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            hit_spin_rpm: number | null;
+            /**
+             * Format: double
+             * @description Horizontal approach angle, toward the catcher's right positive; unit: degree; range: −90–90; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            horizontal_approach_deg: number | null;
+            /**
+             * Format: double
+             * @description Horizontal break, toward the catcher's right positive; unit: inch; range: −40–40; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            horizontal_break_in: number | null;
+            /** @description Whether the ball touches the strike zone; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate */
+            in_zone: boolean | null;
+            /**
+             * Format: double
+             * @description Vertical break without gravity, up positive; unit: inch; range: −40–40; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            induced_vertical_break_in: number | null;
+            /**
+             * Format: int32
+             * @description The inning; range: 1–50; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            inning: number | null;
+            /**
+             * Format: double
+             * @description Where the ball was met, or was when the bat was nearest: to the catcher's right; unit: foot; range: −10–10; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            intercept_x_ft: number | null;
+            /**
+             * Format: double
+             * @description Where the ball was met, or was when the bat was nearest: toward the mound from the plate's tip; unit: foot; range: −10–10; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            intercept_y_ft: number | null;
+            /**
+             * Format: double
+             * @description Where the ball was met, or was when the bat was nearest: above the ground; unit: foot; range: −10–10; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            intercept_z_ft: number | null;
+            /** @description A batted ball with the best exit velocity and launch angle; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or with no exit velocity or launch angle */
+            is_barrel: boolean | null;
+            /** @description A fast swing that squared the ball up; missing: where squared_up_pct was not computed */
+            is_blast: boolean | null;
+            /** @description A swing at a pitch outside the zone; missing: where is_swing is false, or in_zone is missing */
+            is_chase: boolean | null;
+            /** @description The bat met the ball; missing: never */
+            is_contact: boolean;
+            /** @description The ball was squared up; missing: where squared_up_pct was not computed */
+            is_squared_up: boolean | null;
+            /** @description A bat movement was tracked; missing: never */
+            is_swing: boolean;
+            /** @description A swing that missed; missing: never */
+            is_whiff: boolean;
+            /** @description What was wrong with the record's values, as column:type, column:range, column:unknown or array:conflict, sorted, each once; missing: never; empty where nothing was wrong */
+            issues: string[];
+            /**
+             * Format: double
+             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            launch_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description From the ball's centre to the axis of the bat; 2.6 inches where they touch; unit: inch; range: 0–60; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or no flight, or out of range (then issues names it)
+             */
+            miss_distance_in: number | null;
+            /**
+             * Format: int32
+             * @description Outs in the inning; range: 0–3; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            outs: number | null;
+            /** @description What the batter or pitcher did, as Foul, Called, FoulTip; range: 1–200 bytes; missing: where the record has none, or no text of 1–200 bytes */
+            pitch_action: string | null;
+            /**
+             * Format: uuid
+             * @description The pitch's identity, lower case; missing: never
+             */
+            pitch_id: string;
+            /**
+             * Format: int32
+             * @description The pitch within the at-bat, from 1; range: 1–999; missing: where no identify names one
+             */
+            pitch_number: number | null;
+            /** @description What came of the pitch; range: Strike, Ball, HitIntoPlay, Pickoff; missing: where the record has none or another word (issue pitch_result:unknown) */
+            pitch_result: string | null;
+            /**
+             * Format: double
+             * @description Speed of the pitch; unit: mph; range: 50–110; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            pitch_speed_mph: number | null;
+            /** @description The pitch's type, as FourSeamFastball; range: 1–200 bytes; missing: where the record has none (75 % of real records), or no text of 1–200 bytes */
+            pitch_type: string | null;
+            /** @description The hand that the pitcher throws with, as the game feed says it; range: R, L; missing: where no identify names one */
+            pitcher_hand: string | null;
+            /**
+             * Format: int64
+             * @description The pitcher; missing: where the game feed names none
+             */
+            pitcher_id: number | null;
+            /**
+             * Format: double
+             * @description Speed of the pitch at the front of the plate; unit: mph; range: 0–125; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            plate_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description When the pitch crosses the front of the plate, on the record's clock; unit: second; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            plate_time_s: number | null;
+            /**
+             * Format: double
+             * @description Where the pitch crosses the front of the plate, or would have: from its middle to the catcher's right; unit: foot; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            plate_x_ft: number | null;
+            /**
+             * Format: double
+             * @description Where the pitch crosses the front of the plate, or would have: above the ground; unit: foot; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            plate_z_ft: number | null;
+            /**
+             * Format: date-time
+             * @description When the row was written last; missing: never
+             */
+            processed_at: string;
+            /**
+             * Format: int64
+             * @description Second part of the version; unit: Unix milliseconds; range: 0–253402300799999; missing: never
+             */
+            record_ts_ms: number;
+            /**
+             * Format: double
+             * @description Speed of the pitch 50 ft from the plate; unit: mph; range: 0–125; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate, or out of range (then issues names it)
+             */
+            release_speed_mph: number | null;
+            /**
+             * Format: int64
+             * @description First part of the version: a correction carries a greater one; range: 0–9223372036854775807; missing: never; 0 where the header is absent
+             */
+            revision: number;
+            /**
+             * Format: int64
+             * @description Third part of the version: offset where the record first stood; range: 0 and more; missing: never
+             */
+            source_offset: number;
+            /**
+             * Format: int32
+             * @description Last part of the version: partition where the record first stood; range: 0 and more; missing: never
+             */
+            source_partition: number;
+            /** @description Topic where the record first stood; missing: never */
+            source_topic: string;
+            /** @description Whether bat_speed_mph can be trusted; range: reliable, questionable; missing: where is_swing is false */
+            speed_confidence: string | null;
+            /**
+             * Format: double
+             * @description Spin of the pitch; unit: rpm; range: 500–4000; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            spin_rate_rpm: number | null;
+            /**
+             * Format: double
+             * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            spray_angle_deg: number | null;
+            /**
+             * Format: double
+             * @description Share of the greatest possible exit velocity; unit: percent; range: 0–150; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, with no exit velocity or plate speed, below 30 mph of bat speed, or out of range (then issues names it)
+             */
+            squared_up_pct: number | null;
+            /**
+             * Format: int32
+             * @description Strikes in the plate appearance; range: 0–3; missing: where the record has none, or one of another type or out of range (then issues names it)
+             */
+            strikes: number | null;
+            /** @description Whether the play agrees that the tracked movement was a swing; range: confirmed, suspected; missing: where is_swing is false */
+            swing_confidence: string | null;
+            /**
+             * Format: double
+             * @description Path of the head from the start of the swing to contact; unit: foot; range: 0–20; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it, or out of range (then issues names it)
+             */
+            swing_length_ft: number | null;
+            /**
+             * Format: double
+             * @description Angle between the ground and the plane of the swing; unit: degree; range: −90–90; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it or fewer than 8 heads
+             */
+            swing_path_tilt_deg: number | null;
+            /**
+             * Format: int64
+             * @description The batter's team; missing: where nobody names one
+             */
+            team_id: number | null;
+            /**
+             * Format: double
+             * @description Time from the start of the swing to contact; unit: second; missing: where is_swing is false, or with no contact in the track, or fewer than 7 sweet spots in the 35 ms before it
+             */
+            time_to_contact_s: number | null;
+            /** @description The ballpark; range: 1–64 bytes; missing: where the header is absent or unreadable */
+            venue: string | null;
+            /**
+             * Format: double
+             * @description Vertical approach angle, down negative; unit: degree; range: −90–90; missing: where the track of the ball has no flight of 6 samples within 0.05 ft of a parabola that reaches the plate
+             */
+            vertical_approach_deg: number | null;
+        };
         Stream: {
             /**
              * Format: int64
@@ -4043,6 +4421,118 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to come again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-changes": {
+        parameters: {
+            query?: {
+                /** @description The id of the last change that was seen, as FEED:SEQ: the answer begins behind it. SEQ alone is taken to be of the feed that readers see now. now: behind the newest; start: with the oldest that is kept */
+                since?: string;
+                /** @description The most changes of an answer that does not follow */
+                limit?: number;
+                /** @description Go on with each change as it comes; server-sent events always do */
+                follow?: boolean;
+            };
+            header?: {
+                /** @description The id of the last event that was seen; it goes before since */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Changes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["Change"];
+                    "text/event-stream": {
+                        /** @description The state, as JSON */
+                        data: string;
+                        /**
+                         * @description The kind of the change
+                         * @enum {string}
+                         */
+                        event?: "inserted" | "corrected" | "deleted" | "reassigned" | "position";
+                        /** @description The id of the change */
+                        id?: string;
+                        /** @description Milliseconds before coming back after a break */
+                        retry?: number;
+                    };
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Gone */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

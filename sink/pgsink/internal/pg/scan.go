@@ -75,11 +75,14 @@ func (t *moment) ScanTimestamptz(v pgtype.Timestamptz) error {
 }
 
 // ScanRow reads a row with RowColumns.
-func ScanRow(row pgx.CollectableRow) (r schemas.StoredRow, err error) {
+func ScanRow(row pgx.CollectableRow) (r schemas.StoredRow, err error) { return ScanRowWith(row) }
+
+// ScanRowWith reads a row with RowColumns, and more columns behind them.
+func ScanRowWith(row pgx.CollectableRow, more ...any) (r schemas.StoredRow, err error) {
 	into := append([]any{(*[16]byte)(&r.PitchID)}, destinations(r.Fields()[1:], &r.Row)...)
 	into = append(into, Time(&r.EventTime), &r.Revision, &r.RecordTSMS, &r.SourceTopic, &r.SourcePartition,
 		&r.SourceOffset, &r.CoreVersion, &r.Build, Time(&r.ProcessedAt))
-	err = row.Scan(into...)
+	err = row.Scan(append(into, more...)...)
 	return r, err
 }
 

@@ -1,0 +1,178 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+const (
+	// tailEvery is the interval at which the feed is polled while clients follow it.
+	tailEvery = 100 * time.Millisecond
+	// tailBytes bounds the newest changes that are kept for clients that are a little behind.
+	tailBytes = 8 << 20
+)
+
+// feedTail reads the newest changes once for all clients that follow. It works while there are any.
+type feedTail struct {
+	api *API
+	// loading holds a token for each page that is being read from Postgres.
+	loading chan struct{}
+
+	mu      sync.Mutex
+	readers int
+	// at is the place up to which the tail has read; its Feed is "" while it does not know. entries are the
+	// changes up to it, without a gap, of this many bytes. mu guards these and the fields below.
+	at      schemas.FeedID
+	entries []feedEntry
+	bytes   int
+	// generation is another one after the feed ended.
+	generation int
+	// moved is closed when one of the above changes.
+	moved chan struct{}
+}
+
+// Where a place is, seen from the tail.
+const (
+	tailReady  = iota // what comes behind it is here, or will be
+	tailBehind        // it is older than what is kept
+	tailEnded         // the feed does not go on
+)
+
+func (t *feedTail) init(a *API) {
+	t.api, t.loading, t.moved = a, make(chan struct{}, pageLoads), make(chan struct{})
+}
+
+// join makes the caller a reader until leave. A tail without readers begins where the first one is.
+func (t *feedTail) join(at schemas.FeedID) (generation int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.readers++; t.at.Feed == "" {
+		t.at = at
+	}
+	return t.generation
+}
+
+func (t *feedTail) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.readers--; t.readers == 0 {
+		t.at, t.entries, t.bytes = schemas.FeedID{}, nil, 0
+	}
+}
+
+// covers reports whether the tail has what comes behind a place.
+func (t *feedTail) covers(at schemas.FeedID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := t.at.Seq - int64(len(t.entries))
+	return at.Feed != "" && at.Feed == t.at.Feed && first <= at.Seq && at.Seq <= t.at.Seq
+}
+
+// after returns some of the changes behind a number, and a channel that is closed when there are more.
+func (t *feedTail) after(
+	seq int64, generation int,
+) (entries []feedEntry, moved <-chan struct{}, where int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first := t.at.Seq - int64(len(t.entries))
+	switch {
+	case generation != t.generation:
+		return nil, nil, tailEnded
+	case seq < first:
+		return nil, nil, tailBehind
+	case seq < t.at.Seq:
+		entries = t.entries[seq-first:]
+		size := 0
+		for i := range entries {
+			if size += len(entries[i].frame); size >= writeBytes {
+				entries = entries[:i+1]
+				break
+			}
+		}
+		// The array of entries is never written again where it was read: it only grows, or is left.
+		return entries[:len(entries):len(entries)], t.moved, tailReady
+	}
+	return nil, t.moved, tailReady
+}
+
+// run polls until ctx ends.
+func (t *feedTail) run(ctx context.Context) {
+	every(ctx, tailEvery, func() {
+		for t.poll(ctx) {
+		}
+	})
+}
+
+// poll reads the next changes, and reports whether there are more at once.
+func (t *feedTail) poll(ctx context.Context) (more bool) {
+	t.mu.Lock()
+	at, readers := t.at, t.readers
+	t.mu.Unlock()
+	store, ok := t.api.cfg.Store.(ChangeStore)
+	if readers == 0 || !ok {
+		return false
+	}
+	page, err := askChanges(ctx, t.api, store, &at, pageChanges)
+	if err != nil {
+		if errors.Is(err, schemas.ErrFeedGone) {
+			t.end(at)
+		}
+		t.api.hub.warn(err)
+		return false
+	}
+	read := make([]feedEntry, len(page.Changes))
+	for i := range page.Changes {
+		read[i] = encodeChange(page.Feed, &page.Changes[i])
+	}
+	return t.add(at, page, read)
+}
+
+// end sends the readers away: those that come back get an error.
+func (t *feedTail) end(at schemas.FeedID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.at != at {
+		return
+	}
+	t.generation++
+	t.at, t.entries, t.bytes = schemas.FeedID{}, nil, 0
+	t.signal()
+}
+
+// add appends what was read behind a place, unless the tail is elsewhere by now.
+func (t *feedTail) add(at schemas.FeedID, page schemas.FeedPage, read []feedEntry) (more bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.at != at {
+		return false
+	}
+	t.at.Feed = page.Feed
+	if len(read) == 0 {
+		return false
+	}
+	t.entries = append(t.entries, read...)
+	t.at.Seq = read[len(read)-1].seq
+	for _, e := range read {
+		t.bytes += len(e.frame)
+	}
+	drop := 0
+	// guard: changes: the tail is bounded
+	for ; t.bytes > tailBytes; drop++ {
+		t.bytes -= len(t.entries[drop].frame)
+	}
+	if drop > 0 {
+		t.entries = slices.Clone(t.entries[drop:])
+	}
+	t.signal()
+	return t.at.Seq < page.Newest
+}
+
+func (t *feedTail) signal() {
+	close(t.moved)
+	t.moved = make(chan struct{})
+}

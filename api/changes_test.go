@@ -1,0 +1,314 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
+	"github.com/pitchstream/pitchstream/sink/sinktest"
+)
+
+const opChanges = "/v1/changes"
+
+// feedStore is a Store with a feed in memory.
+type feedStore struct {
+	fakeStore
+	mu      sync.Mutex
+	changes []schemas.FeedChange
+	feed    string
+	oldest  int64
+	asked   int
+}
+
+func (s *feedStore) Changes(
+	_ context.Context, after *schemas.FeedID, limit int,
+) (page schemas.FeedPage, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked++; s.storeErr != nil {
+		return page, s.storeErr
+	}
+	page = schemas.FeedPage{Feed: s.feed, Oldest: s.oldest, Newest: int64(len(s.changes))}
+	switch {
+	case after == nil:
+		return page, nil
+	case after.Feed != "" && after.Feed != s.feed, after.Seq > page.Newest, after.Seq < page.Oldest:
+		return page, fmt.Errorf("postgres: changes: %w: a test", schemas.ErrFeedGone)
+	}
+	page.Changes = slices.Clone(s.changes[after.Seq:min(after.Seq+int64(limit), page.Newest)])
+	return page, nil
+}
+
+// add adds changes of a size, by the length of the venue.
+func (s *feedStore) add(n, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range n {
+		row := schemas.StoredRow{Row: schemas.Row{Venue: schemas.Text(strings.Repeat("x", size)), Issues: []string{}}}
+		row.CoreVersion = 1
+		s.changes = append(s.changes, schemas.FeedChange{
+			Seq: int64(len(s.changes) + 1), Kind: schemas.FeedInserted, New: &row,
+		})
+	}
+}
+
+func feeding(t *testing.T, change func(*Config)) (*feedStore, *asker) {
+	t.Helper()
+	s := &feedStore{fakeStore: fakeStore{newStores()}, feed: "abc"}
+	return s, newAsker(t, s.stores, func(c *Config) {
+		c.Store = s
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+// seqs are the ids and kinds of the lines of an answer, each valid.
+func (k *asker) lines(t *testing.T, path string, headers ...string) (all []string) {
+	t.Helper()
+	w := k.ask(path, headers...)
+	require.Equal(t, 200, w.Code, w.Body)
+	require.Equal(t, mediaNDJSON, w.Header().Get("Content-Type"))
+	for line := range strings.Lines(w.Body.String()) {
+		k.valid(opChanges, 200, mediaNDJSON, []byte(line))
+		var c Change
+		require.NoError(t, json.Unmarshal([]byte(line), &c))
+		all = append(all, c.ID+" "+c.Kind)
+	}
+	return all
+}
+
+func TestChangesAsLines(t *testing.T) {
+	s, k := feeding(t, nil)
+	require.Equal(t, []string{"abc:0 position"}, k.lines(t, "/v1/changes?since=now"))
+	s.add(450, 10)
+	require.Equal(t, []string{"abc:450 position"}, k.lines(t, "/v1/changes?since=now"))
+	require.Equal(t, []string{"abc:449 inserted", "abc:450 inserted", "abc:450 position"}, k.lines(t, "/v1/changes?since=448"))
+	require.Equal(t, []string{"abc:101 inserted", "abc:102 inserted", "abc:102 position"}, k.lines(t, "/v1/changes?since=abc:100&limit=2"))
+	require.Len(t, k.lines(t, "/v1/changes?since=start"), 451)
+	require.Equal(t, []string{"abc:450 position"}, k.lines(t, "/v1/changes?since=3", "Last-Event-ID: abc:450"))
+	s.oldest = 100
+	for _, since := range []string{"99", "451", "def:100"} {
+		gone := k.get(410, opChanges, "/v1/changes?since="+since)
+		require.Equal(t, problemGone, gone["type"])
+		require.NotContains(t, gone["detail"], "postgres")
+	}
+	require.Len(t, k.lines(t, "/v1/changes?since=start"), 351)
+	for _, wrong := range []string{"", "?since=-1", "?since=abc", "?since=1&limit=0", "?since=1:2:3", "?since=", "?since=99999999999999999999"} {
+		k.get(422, opChanges, "/v1/changes"+wrong)
+	}
+	s.set(func() { s.storeErr = errGone })
+	k.get(503, opChanges, "/v1/changes?since=1")
+	_, err := New(Config{Live: s.stores, Store: fakeStore{s.stores}})
+	require.NoError(t, err)
+	newAsker(t, newStores(), nil).get(404, opChanges, "/v1/changes?since=1")
+}
+
+func TestChangesAreBoundedInMemory(t *testing.T) {
+	s, k := feeding(t, nil)
+	s.add(300, 100_000) // 30 MB: a page has 20 MB
+	require.Len(t, k.lines(t, "/v1/changes?since=0"), 301)
+	k.tail.join(schemas.FeedID{Feed: "abc"})
+	for k.tail.poll(t.Context()) {
+	}
+	require.LessOrEqual(t, k.tail.bytes, tailBytes)
+	require.Greater(t, k.tail.bytes, tailBytes/2)
+	entries, _, where := k.tail.after(299, 0)
+	require.Equal(t, tailReady, where)
+	require.Len(t, entries, 1)
+	_, _, where = k.tail.after(0, 0)
+	require.Equal(t, tailBehind, where)
+	k.tail.leave()
+	require.Zero(t, k.tail.bytes)
+}
+
+// rowText is a row without when and by which build it was processed.
+func rowText(t *testing.T, row []byte) string {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(row, &fields); err != nil {
+		t.Error(err)
+		return ""
+	}
+	delete(fields, "processed_at")
+	delete(fields, "build")
+	text, _ := json.Marshal(fields)
+	return string(text)
+}
+
+// phone is a client of the feed: what it has kept is the id, and the rows.
+type phone struct {
+	url  string
+	id   string
+	seq  int64
+	rows map[string]string
+	cuts int
+}
+
+// follow applies changes until the connection is cut at a random place, ctx ends, or the number was reached.
+func (p *phone) follow(ctx context.Context, t *testing.T, rnd *rand.Rand, last int64) error {
+	query := "?since=" + p.id
+	kind := rnd.IntN(3)
+	if kind == 1 {
+		query += "&follow=true"
+	}
+	req, _ := http.NewRequestWithContext(ctx, "GET", p.url+"/v1/changes"+query, nil)
+	if kind == 2 {
+		req.Header.Set("Accept", mediaSSE)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil // a cut
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == 503 || resp.StatusCode == 429 {
+		return nil
+	}
+	if resp.StatusCode != 200 {
+		body, _ := io.ReadAll(resp.Body)
+		return fmt.Errorf("since=%s: %d %s", p.id, resp.StatusCode, body)
+	}
+	in := bufio.NewReader(io.LimitReader(resp.Body, int64(1+rnd.IntN(100_000))))
+	for p.seq < last {
+		line, err := in.ReadBytes('\n')
+		if err != nil { // a line without an end is not a line
+			p.cuts++
+			return nil
+		}
+		if line = bytes.TrimPrefix(line, []byte("data: ")); line[0] != '{' {
+			continue
+		}
+		if err := p.take(t, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *phone) take(t *testing.T, line []byte) error {
+	var c struct {
+		ID, Kind string
+		Seq      int64
+		PitchID  string `json:"pitch_id"`
+		Old, New json.RawMessage
+	}
+	if err := json.Unmarshal(line, &c); err != nil {
+		return err
+	}
+	if c.Kind != "position" {
+		have, had := p.rows[c.PitchID]
+		switch {
+		case c.Seq != p.seq+1:
+			return fmt.Errorf("change %d came after %d", c.Seq, p.seq)
+		case had != (c.Old != nil), had && rowText(t, c.Old) != have:
+			return fmt.Errorf("change %d has an old row that is not the client's:\n%s\n%s", c.Seq, c.Old, have)
+		}
+		if delete(p.rows, c.PitchID); c.New != nil {
+			p.rows[c.PitchID] = rowText(t, c.New)
+		}
+	} else if c.Seq != p.seq {
+		return fmt.Errorf("position %d at %d", c.Seq, p.seq)
+	}
+	p.id, p.seq = c.ID, c.Seq
+	return nil
+}
+
+// Clients come, are cut at random bytes and come back, while processors write. At the end each has the table
+// of Postgres. PITCHSTREAM_TEST_CLIENTS is how many: 1,000 by make changes.
+func TestClientsThatAreCutEndAtTheTable(t *testing.T) {
+	clients := 30
+	if n, err := strconv.Atoi(os.Getenv("PITCHSTREAM_TEST_CLIENTS")); err == nil {
+		clients = n
+	}
+	cfg := pgsink.Config{URL: testkit.Postgres(t), Schema: "pitchstream", Group: "g", Build: "test", CoreVersion: 1}
+	store, err := pgsink.Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	_, err = pgadmin.New(store.DB()).Migrate(t.Context())
+	require.NoError(t, err)
+	read, err := pgread.Open(cfg)
+	require.NoError(t, err)
+	t.Cleanup(read.Close)
+	a, err := New(Config{Live: newStores(), Store: read, Build: "test"})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = a.Run(ctx) })
+	server := httptest.NewServer(a)
+	t.Cleanup(func() { stop(); server.CloseClientConnections(); server.Close(); running.Wait() })
+
+	const batches, size = 60, 10
+	var writers sync.WaitGroup
+	for p := range 2 {
+		changes := sinktest.NewGenerator(uint64(20+p), 30).Changes(batches * size)
+		writers.Go(func() {
+			for i := range batches {
+				if _, err := store.Apply(t.Context(), sinktest.BatchOf(changes[i*size:(i+1)*size]...)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	// A client that waits for more is cut when all is written.
+	writing, written := context.WithCancel(t.Context())
+	go func() { writers.Wait(); written() }()
+
+	phones := make([]phone, clients)
+	var following sync.WaitGroup
+	began := time.Now()
+	for i := range phones {
+		p := &phones[i]
+		p.url, p.id, p.rows = server.URL, "start", map[string]string{}
+		following.Go(func() {
+			rnd := rand.New(rand.NewPCG(30, uint64(i)))
+			ctx := writing
+			for last := int64(1 << 60); p.seq < last && !t.Failed(); {
+				if writing.Err() != nil && last == 1<<60 {
+					page, err := read.Changes(t.Context(), nil, 0)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					ctx, last = t.Context(), page.Newest
+				}
+				if err := p.follow(ctx, t, rnd, last); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	following.Wait()
+	rows, err := pgbooks.New(store.DB()).Rows(t.Context())
+	require.NoError(t, err)
+	want := map[string]string{}
+	for i := range rows {
+		want[rows[i].PitchID.String()] = rowText(t, rows[i].AppendJSON(nil))
+	}
+	cuts := 0
+	for i := range phones {
+		require.True(t, maps.Equal(want, phones[i].rows), "client %d of %s", i, phones[i].id)
+		cuts += phones[i].cuts
+	}
+	t.Logf("%d clients, %d changes, %d cuts, %d rows, %v", clients, phones[0].seq, cuts, len(want), time.Since(began))
+}

@@ -1,0 +1,59 @@
+package processor
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+)
+
+const (
+	// forgetEvery is the interval at which old changes are deleted.
+	forgetEvery = time.Minute
+	// changesLock is the lock of the one processor that deletes.
+	changesLock = "changes"
+)
+
+// changesKeeper deletes the changes that the feed keeps no longer, in one processor at a time.
+type changesKeeper struct {
+	store *pgsink.Sink
+	keep  time.Duration
+	most  int64
+	log   *slog.Logger
+}
+
+// Run deletes until ctx ends. It returns no error, because the stream must go on all the same.
+func (k *changesKeeper) Run(ctx context.Context) error {
+	tick := time.Tick(forgetEvery)
+	for {
+		if n, err := k.cycle(ctx); err != nil && ctx.Err() == nil {
+			k.log.Warn("could not delete old changes of the feed", "error", err)
+		} else if n > 0 {
+			k.log.Debug("deleted old changes of the feed", "changes", n)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick:
+		}
+	}
+}
+
+// cycle deletes in small transactions until nothing is left to delete.
+func (k *changesKeeper) cycle(ctx context.Context) (deleted int64, err error) {
+	release, ok, err := pgbooks.New(k.store.DB()).TryLock(ctx, changesLock)
+	if err != nil || !ok {
+		return 0, err
+	}
+	defer release()
+	books := pgbooks.NewChanges(k.store.DB())
+	for {
+		n, err := books.Forget(ctx, k.keep, k.most)
+		deleted += n
+		if err != nil || n == 0 {
+			return deleted, err
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package pgread
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
+)
+
+// The feed of changes keeps no new rows (schemas/migrations/0021_changes.sql). The new row of a change is the
+// old row of the next change of its pitch, or the current row. All is read in one snapshot, which has the
+// current rows and exactly the changes that led to them.
+
+// sqlFeed reads the feed that is current, the place before the oldest change, and the newest number.
+const sqlFeed = `
+	SELECT (SELECT feed FROM {schema}.pitch_change_feeds ORDER BY after_seq DESC LIMIT 1),
+	       coalesce((SELECT last_seq - changes FROM {schema}.pitch_change_numbers ORDER BY last_seq LIMIT 1), 0),
+	       coalesce((SELECT last_seq FROM {schema}.pitch_change_numbers ORDER BY last_seq DESC LIMIT 1), 0)`
+
+// sqlFeedEnd reads the last number of a feed: that before the next one, or NULL of the current one. There is
+// no row for a feed that is not known.
+const sqlFeedEnd = `
+	SELECT (SELECT min(next.after_seq) FROM {schema}.pitch_change_feeds next WHERE next.after_seq > f.after_seq)
+	FROM {schema}.pitch_change_feeds f WHERE f.feed = $1`
+
+// keptRow is the row that the register in the column $ had in the view pitches.
+const keptRow = `(SELECT r.*, coalesce(r.identified_pitcher_id, r.measured_pitcher_id) AS pitcher_id,
+		coalesce(r.identified_team_id, r.measured_team_id) AS team_id,
+		CASE WHEN named THEN r.identified_at_bat_number END AS at_bat_number,
+		CASE WHEN named THEN r.identified_pitch_number END AS pitch_number,
+		CASE WHEN named THEN r.identified_batter_side END AS batter_side,
+		CASE WHEN named THEN r.identified_pitcher_hand END AS pitcher_hand
+	FROM json_populate_record(NULL::{schema}.pitch_registers, $) AS r
+	CROSS JOIN LATERAL (SELECT r.identified_at_bat_version = ARRAY[r.identified_revision, r.identified_record_ts_ms,
+		r.identified_source_offset, r.identified_source_partition] AS named) AS n) AS r`
+
+// sqlChanges reads up to $2 changes behind $1, and for each one its rows: the old one first.
+var sqlChanges = strings.NewReplacer("{row}", "r."+strings.ReplaceAll(pg.RowColumns, ", ", ", r."),
+	"{old}", strings.Replace(keptRow, "$", "page.old_row", 1),
+	"{next}", strings.Replace(keptRow, "$", "following.old_row", 1),
+).Replace(`
+	WITH page AS MATERIALIZED (
+		SELECT b.last_seq - b.changes + c.place AS seq, c.kind, b.committed_at, c.pitch_id, c.block, c.place, c.old_row
+		FROM {schema}.pitch_change_numbers b JOIN {schema}.pitch_changes c ON c.block = b.block
+		WHERE b.last_seq > $1 AND b.last_seq - b.changes + c.place > $1
+		ORDER BY b.last_seq, c.place LIMIT $2
+	), following AS MATERIALIZED (
+		SELECT page.seq, page.kind, page.committed_at, page.pitch_id, (
+			SELECT q.old_row FROM {schema}.pitch_changes q
+			WHERE q.pitch_id = page.pitch_id AND q.old_row IS NOT NULL AND (q.block, q.place) > (page.block, page.place)
+			ORDER BY q.block, q.place LIMIT 1) AS old_row
+		FROM page WHERE page.kind <> 'deleted'
+	)
+	SELECT {row}, seq, kind, committed_at, false AS is_new FROM page CROSS JOIN LATERAL {old} WHERE page.old_row IS NOT NULL
+	UNION ALL
+	SELECT {row}, seq, kind, committed_at, true FROM following CROSS JOIN LATERAL {next} WHERE following.old_row IS NOT NULL
+	UNION ALL
+	SELECT {row}, seq, kind, committed_at, true FROM following JOIN {schema}.pitches r ON r.pitch_id = following.pitch_id WHERE following.old_row IS NULL
+	ORDER BY seq, is_new`)
+
+// Changes returns up to limit changes of pitches behind the place after; nil: none, only how far the feed is.
+// The error is schemas.ErrFeedGone where the feed does not go on from there.
+func (r *Reader) Changes(
+	ctx context.Context, after *schemas.FeedID, limit int,
+) (page schemas.FeedPage, err error) {
+	err = r.db.InSnapshot(ctx, func(tx *pg.Tx) error {
+		if err := pg.ScanOne(ctx, tx, []any{&page.Feed, &page.Oldest, &page.Newest}, sqlFeed); err != nil {
+			return err
+		}
+		if after == nil {
+			return nil
+		}
+		if err := checkPlace(ctx, tx, *after, page); err != nil || after.Seq == page.Newest {
+			return err
+		}
+		b := &pgx.Batch{}
+		b.Queue(sqlChanges, after.Seq, limit).Query(func(rows pgx.Rows) (err error) {
+			page.Changes, err = scanChanges(rows)
+			return err
+		})
+		return tx.Run(ctx, b)
+	})
+	return page, pg.Wrap("changes", err)
+}
+
+// checkPlace returns ErrFeedGone, with the reason, unless the feed goes on from a place.
+func checkPlace(ctx context.Context, tx *pg.Tx, after schemas.FeedID, page schemas.FeedPage) error {
+	end := page.Newest
+	if after.Feed != "" && after.Feed != page.Feed {
+		var last schemas.Opt[int64]
+		err := pg.ScanOne(ctx, tx, []any{pg.Integer(&last)}, sqlFeedEnd, after.Feed)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("%w: this store has no feed %s", schemas.ErrFeedGone, after.Feed)
+		}
+		if err != nil {
+			return err
+		}
+		end = last.Value
+	}
+	switch {
+	// guard: changes: a place that the store has lost is told
+	case after.Seq > end:
+		return fmt.Errorf("%w: the store came back without the changes behind %d", schemas.ErrFeedGone, end)
+	// guard: changes: a place that is not kept is told
+	case after.Seq < page.Oldest:
+		return fmt.Errorf("%w: only changes behind %d are kept", schemas.ErrFeedGone, page.Oldest)
+	}
+	return nil
+}
+
+// scanChanges joins the two rows of each change.
+func scanChanges(rows pgx.Rows) (all []schemas.FeedChange, err error) {
+	err = pg.Each(rows, func() error {
+		var c schemas.FeedChange
+		isNew := false
+		row, err := pg.ScanRowWith(rows, &c.Seq, (*string)(&c.Kind), pg.Time(&c.CommittedAt), &isNew)
+		if err != nil {
+			return err
+		}
+		if n := len(all); n == 0 || all[n-1].Seq != c.Seq {
+			c.PitchID = row.PitchID
+			all = append(all, c)
+		}
+		if last := &all[len(all)-1]; isNew {
+			last.New = &row
+		} else {
+			last.Old = &row
+		}
+		return nil
+	})
+	return all, err
+}
