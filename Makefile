@@ -15,17 +15,17 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The database of known vulnerabilities.
 VULNDB := $(or $(GOVULNDB),https://vuln.go.dev)
 
-.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak pooler hostile model matrix matrix-redis matrix-slice load at-least rebuild-1m image images chart lint vuln clean
+.PHONY: help demo build test openapi quick race vectors fuzz fuzz-api bench client mutants schedules soak pooler hostile model matrix matrix-redis matrix-slice load at-least rebuild-1m snapshot image images chart lint vuln clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 demo: ## a simulated game through the whole pipeline, on this machine (ARGS="--for 20s" ends it by itself)
-	@CGO_ENABLED=0 go build -trimpath -o out/pitchstream ./cmd/pitchstream
+	@deploy/build.sh
 	@out/pitchstream demo $(ARGS)
 
 build: ## the binary, in out/
-	CGO_ENABLED=0 go build -trimpath -o out/pitchstream ./cmd/pitchstream
+	@deploy/build.sh
 
 test: lint ## everything, on real servers where a container engine answers
 	go test -tags $(TAGS) -timeout 20m ./...
@@ -99,6 +99,9 @@ at-least: ## 1,000 reads of what was just written, while processors and Redis ar
 
 rebuild-1m: ## rebuild redis and verify of 1,000,000 pitches, with figures (PITCHSTREAM_REBUILD_PITCHES=N: of N)
 	PITCHSTREAM_REBUILD_PITCHES=$${PITCHSTREAM_REBUILD_PITCHES:-1000000} go test -tags $(TAGS) -count=1 -timeout 20m -run TestRebuildOfManyPitches -v ./cmd/pitchstream
+
+snapshot: ## what a release consists of, in out/release: archives, packages, the chart, checksums (VERSION, PLATFORMS, SIGN_KEY)
+	deploy/snapshot.sh
 
 image: ## the container image pitchstream:dev
 	docker build -f deploy/Dockerfile -t pitchstream:dev .

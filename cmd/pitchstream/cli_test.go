@@ -140,6 +140,9 @@ func TestCompletionNamesCommandsAndFlags(t *testing.T) {
 	require.NoError(t, err, string(b))
 	for line, want := range map[string]string{
 		"pitchstream ver": "verify\nversion\n", "pitchstream run --kafka-bro": "--kafka-brokers\n",
+		"pitchstream completion ": "bash\nfish\nzsh\n", "pitchstream run --log-format=": "auto\njson\ntext\n",
+		"pitchstream run --log-format ": "auto\njson\ntext\n", "pitchstream schema ": "ls\nshow\n",
+		"pitchstream run --kafka-brokers localhost:9092 --redis-pre": "--redis-prefix\n", "pitchstream dlq l": "ls\n",
 	} {
 		command := exec.CommandContext(t.Context(), binary)
 		command.Env = append(os.Environ(), "COMP_LINE="+line)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,10 +21,12 @@ type demoCmd struct {
 	Games   int             `env:"-" name:"games" default:"2" placeholder:"N" help:"Games played at the same time, 1 to 15. When they are over, those of the next day begin. Default: 2."`
 	Seed    uint64          `env:"-" name:"seed" default:"1" placeholder:"N" help:"Another seed plays other games. Default: 1."`
 	Verbose bool            `env:"-" name:"verbose" help:"Print the processor's log instead of the table."`
+	Servers bool            `env:"-" name:"servers" help:"Play nothing: only run Kafka, Postgres and Redis, empty, for other commands, until Ctrl-C."`
 
-	KafkaPort uint16 `env:"-" name:"kafka-port" placeholder:"PORT" help:"Port of Kafka. Default: a free one."`
-	APIPort   uint16 `env:"-" name:"api-port" placeholder:"PORT" help:"Port of the HTTP API. Default: a free one."`
-	RedisPort uint16 `env:"-" name:"redis-port" placeholder:"PORT" help:"Port of Redis. Default: a free one."`
+	KafkaPort    uint16 `env:"-" name:"kafka-port" placeholder:"PORT" help:"Port of Kafka. Default: a free one, 9092 with --servers."`
+	APIPort      uint16 `env:"-" name:"api-port" placeholder:"PORT" help:"Port of the HTTP API. Default: a free one."`
+	RedisPort    uint16 `env:"-" name:"redis-port" placeholder:"PORT" help:"Port of Redis. Default: a free one, 6379 with --servers."`
+	PostgresPort uint16 `env:"-" name:"postgres-port" placeholder:"PORT" help:"Port of Postgres. Default: a free one, 5432 with --servers."`
 }
 
 // Help returns the text that --help prints above the flags.
@@ -48,7 +51,12 @@ At Ctrl-C, or after --for, everything that was sent is processed, and the books 
 
   pitchstream demo
   pitchstream demo --for 20s
-  pitchstream demo --games 15 --speed 500`
+  pitchstream demo --games 15 --speed 500
+
+With --servers it plays nothing: it is Kafka, Postgres and Redis at their usual ports, for trying the other commands where
+neither containers nor servers are installed. DANGER: never for data that must be kept; everything is gone at its end.
+
+  pitchstream demo --servers`
 }
 
 // Validate returns an error that says which flag is wrong and what is allowed.
@@ -64,11 +72,17 @@ func (c *demoCmd) Validate() error {
 
 // Run runs the demo.
 func (c *demoCmd) Run(ctx context.Context, std *stdio) error {
-	balanced, err := demo.Run(ctx, demo.Options{
+	o := demo.Options{
 		For: time.Duration(c.For), Speed: c.Speed, Games: c.Games, Seed: c.Seed, Verbose: c.Verbose,
-		KafkaPort: c.KafkaPort, APIPort: c.APIPort, RedisPort: c.RedisPort,
+		KafkaPort: c.KafkaPort, APIPort: c.APIPort, RedisPort: c.RedisPort, PostgresPort: c.PostgresPort,
 		Processor: demoProcessor, Serve: demoServe, Out: std.Out, Err: std.Err,
-	})
+	}
+	if c.Servers {
+		o.KafkaPort, o.RedisPort = cmp.Or(o.KafkaPort, 9092), cmp.Or(o.RedisPort, 6379)
+		o.PostgresPort = cmp.Or(o.PostgresPort, 5432)
+		return demo.OnlyServers(ctx, o)
+	}
+	balanced, err := demo.Run(ctx, o)
 	return orDifference(err, !balanced)
 }
 

@@ -231,3 +231,25 @@ func (o *demoOutput) String() string {
 	defer o.mu.Unlock()
 	return o.text.String()
 }
+
+func TestDemoRunsServersForOtherCommands(t *testing.T) {
+	folder := demoFolder(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out, log demoOutput
+	var topics, migrate int
+	out.after(`PITCHSTREAM_REDIS_URL=\S+\n`, func() {
+		defer cancel()
+		for name, at := range map[string]*int{"topics": &topics, "migrate": &migrate} {
+			for _, m := range regexp.MustCompile(`export (PITCHSTREAM_\w+)='?([^'\s]+)`).FindAllStringSubmatch(out.text.String(), -1) {
+				t.Setenv(m[1], m[2])
+			}
+			*at = run(t.Context(), []string{name}, &stdio{Out: io.Discard, Err: io.Discard}) + 1
+		}
+	})
+	status := run(ctx, []string{"demo", "--servers", "--kafka-port", testkit.FreePort(), "--postgres-port",
+		testkit.FreePort(), "--redis-port", testkit.FreePort()}, &stdio{Out: &out, Err: &log})
+	require.Equal(t, exitOK, status, "%s%s", &out, &log)
+	require.Equal(t, []int{exitOK + 1, exitOK + 1}, []int{topics, migrate})
+	checkNothingLeft(t, folder)
+}

@@ -205,11 +205,16 @@ func (c *loadCmd) print(out io.Writer, r *load.Report) error {
 		line("", "%s no game: name it by --game, or name files GAME_FRAME.jsonl",
 			terminal.Counted(r.NoGame, "record has", "records have"))
 	}
-	if c.IDs == "" {
+	switch {
+	case c.IDs != "":
+		line("batters", "%s found in %s", terminal.Counted(r.Named, "record"), c.IDs)
+	case r.NoBatter > 0:
 		line("batters", "named only where the ball was hit, so whiff rates are not to be had; "+
 			"--ids FILE.csv names them")
-	} else {
-		line("batters", "%s found in %s", terminal.Counted(r.Named, "record"), c.IDs)
+	}
+	if r.NoTime > 0 {
+		line("time", "%s no time, and got that of this load: their games look like today's; "+
+			"--ids FILE.csv or --timestamp TIME dates them", terminal.Counted(r.NoTime, "record has", "records have"))
 	}
 	for _, refusal := range r.Refusals {
 		line("failed", "%s", refusal)

@@ -117,6 +117,8 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, []string{"7 read = 7 sent + 0 failed"}, lines(l.out, "records"))
 	require.Equal(t, []string{"2"}, lines(l.out, "games"))
 	require.Equal(t, []string{"named only where the ball was hit, so whiff rates are not to be had; --ids FILE.csv names them"}, lines(l.out, "batters"))
+	require.Equal(t, []string{"7 records have no time, and got that of this load: their games look like today's; " +
+		"--ids FILE.csv or --timestamp TIME dates them"}, lines(l.out, "time"))
 	torn := len(pitch("c")+"\nnope\n"+pitch("d")+"\n") + len(`{"torn`)
 	require.Equal(t, []string{
 		filepath.Join(dir, "888_1.jsonl") + fmt.Sprintf(": record 4 is cut short at byte %d, 6 bytes of it are here", torn),

@@ -14,7 +14,6 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	kongcompletion "github.com/jotaen/kong-completion"
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/terminal"
@@ -63,8 +62,9 @@ func run(ctx context.Context, args []string, std *stdio) (status int) {
 	if err != nil {
 		panic(err) // a struct tag of a command is wrong
 	}
-	if os.Getenv("COMP_LINE") != "" { // a shell asks what may follow
-		kongcompletion.Register(parser)
+	if line := os.Getenv("COMP_LINE"); line != "" { // a shell asks what may follow
+		complete(std.Out, parser.Model.Node, line, os.Getenv("COMP_POINT"))
+		return exitOK
 	}
 	parsed, err := parser.Parse(rewritten(args))
 	if err == nil {

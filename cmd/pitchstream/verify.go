@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/obs"
@@ -18,10 +19,11 @@ import (
 type verifyCmd struct {
 	Parts []string `arg:"" optional:"" name:"part" enum:"topic,aggregates,redis" help:"What to compare: topic (Kafka and Postgres), aggregates (Postgres in itself), redis (Postgres and Redis). Default: all three."`
 
-	NoKafka bool `env:"-" name:"no-kafka" help:"All parts but topic: no broker is needed."`
-	Repair  bool `env:"-" name:"repair" help:"Repair what differs, and nothing else: see above."`
-	JSON    bool `env:"-" name:"json" help:"Print one JSON object instead of text, with every difference."`
-	Show    int  `env:"-" name:"show" default:"20" placeholder:"N" help:"Differences to print of each part; 0: all. Default: 20."`
+	NoKafka bool            `env:"-" name:"no-kafka" help:"All parts but topic: no broker is needed."`
+	Repair  bool            `env:"-" name:"repair" help:"Repair what differs, and nothing else: see above."`
+	Wait    config.Duration `env:"-" name:"wait" placeholder:"TIME" help:"Before topic is compared, wait this long at most until processors have processed every record. Default: not at all."`
+	JSON    bool            `env:"-" name:"json" help:"Print one JSON object instead of text, with every difference."`
+	Show    int             `env:"-" name:"show" default:"20" placeholder:"N" help:"Differences to print of each part; 0: all. Default: 20."`
 
 	Kafka    optionalKafka     `embed:"" group:"Kafka"`
 	Topics   config.Topics     `embed:"" group:"Kafka"`
@@ -44,7 +46,8 @@ Compares each copy with its source, in three parts:
   redis        every field of every key of a batter or batter-game is compared with Postgres; also finds keys that are
                missing, and keys that should not exist.
 
-Processors may run meanwhile: what they are writing is looked at again and is no difference. A pitch whose record is no
+Records that no processor has processed yet are not compared, and are counted as behind; --wait waits for them. Processors
+may run meanwhile: what they are writing is looked at again and is no difference. A pitch whose record is no
 longer in the topic (retention) is counted as not checkable. Memory: some 200 bytes a pitch for topic, little otherwise.
 
 --repair repairs, in this order, and changes nothing else:
@@ -124,7 +127,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	o.Kafka = verify.Kafka{
 		Raw: c.Topics.TopicRaw, Dead: c.Topics.TopicDead, Group: c.Kafka.Group, Build: obs.Build(),
-		Limits: coreLimits(c.Limits), Archive: c.Archive.Place(),
+		Limits: coreLimits(c.Limits), Archive: c.Archive.Place(), Wait: time.Duration(c.Wait),
 	}
 	if o.Kafka.Client, err = kafka.Options(); err != nil {
 		return err

@@ -71,6 +71,10 @@ func (c *verifyCmd) printTopic(w io.Writer, r *verify.TopicReport) {
 	fmt.Fprintf(w, "  pitches   %s stand in the topic, %s in Postgres; %s moving, %s not checkable\n",
 		terminal.Count(r.Topic), terminal.Count(r.Postgres),
 		terminal.Count(r.Moving), terminal.Count(r.NotCheckable))
+	if r.Behind > 0 {
+		fmt.Fprintf(w, "  behind    %s not processed yet, and not compared; --wait TIME waits for them\n",
+			terminal.Counted(r.Behind, "record"))
+	}
 	l := r.Letters
 	fmt.Fprintf(w, "  letters   %s rejected, ", terminal.Counted(l.Rejected, "record"))
 	fmt.Fprint(w, terminal.Counted(l.Found, "letter"))

@@ -446,3 +446,17 @@ func TestVerifyRefusesWrongUsage(t *testing.T) {
 		require.Contains(t, stderr, c.want)
 	}
 }
+
+// Records that are not processed yet are counted, and are no difference; --wait compares them too.
+func TestVerifyCountsWhatIsNotProcessedYet(t *testing.T) {
+	w := newVerifyTown(t)
+	w.play(t, 50)
+	r := w.clean(t, "topic")
+	require.Positive(t, r.Topic.Behind)
+	require.Zero(t, r.Topic.Records)
+	stop := w.start(t)
+	r = w.clean(t, "topic", "--wait", "1m")
+	require.Zero(t, r.Topic.Behind)
+	require.Positive(t, r.Topic.Records)
+	stop()
+}

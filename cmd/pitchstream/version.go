@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
-	kongcompletion "github.com/jotaen/kong-completion"
 	"github.com/muesli/roff"
 
 	mangokong "github.com/alecthomas/mango-kong"
@@ -52,25 +51,6 @@ type configExampleCmd struct{}
 // Run writes the example.
 func (configExampleCmd) Run(std *stdio, parsed *kong.Context) error {
 	return config.WriteExample(std.Out, parsed.Model.Node)
-}
-
-type completionCmd struct {
-	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
-}
-
-// Help returns the text of completion --help below its first line.
-func (completionCmd) Help() string {
-	return `
-Add it to the file that your shell reads at its start:
-
-  echo 'source <(pitchstream completion bash)' >> ~/.bashrc
-  echo 'source <(pitchstream completion zsh)' >> ~/.zshrc
-  pitchstream completion fish > ~/.config/fish/completions/pitchstream.fish`
-}
-
-// Run writes the code that makes the shell ask this program.
-func (c *completionCmd) Run(parsed *kong.Context) error {
-	return (&kongcompletion.Completion{Shell: c.Shell, Code: true}).Run(parsed)
 }
 
 type manCmd struct{}

@@ -65,7 +65,8 @@ var kafkaHints = server{reflect.TypeFor[Kafka](), []remedy{
 	{unknownHost, "look at --kafka-brokers: no such host is known here"},
 	{unreachable, "look at --kafka-brokers: there is no way to this host"},
 	{noAnswer, "look at --kafka-brokers and --kafka-tls: no broker answers there"},
-}, "look at --kafka-tls, and at " + kafkaLogin + ": the brokers close the connection without an answer"}
+}, "look at --kafka-tls, and at " + kafkaLogin + ": the brokers close the connection without an answer " +
+	"(or are starting: then try again)"}
 
 var postgresHints = server{reflect.TypeFor[Postgres](), []remedy{
 	{[]string{"SQLSTATE 28P01"},

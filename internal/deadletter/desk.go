@@ -257,6 +257,10 @@ func (d *Desk) partsFor(ctx context.Context, f Filter) (kafkaread.Spans, error) 
 		parts := kafkaread.Spans{}
 		for _, c := range f.At {
 			span := d.parts[c.Partition]
+			if !d.Has(c) && span.From >= span.To {
+				return nil, fmt.Errorf("%s has no record at %d:%d (partition %d of it is empty)",
+					d.o.Dead, c.Partition, c.Offset, c.Partition)
+			}
 			if !d.Has(c) {
 				return nil, fmt.Errorf("%s has no record at %d:%d (it has %d to %d there)",
 					d.o.Dead, c.Partition, c.Offset, span.From, span.To-1)

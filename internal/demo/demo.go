@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/pitchstream/pitchstream/internal/localpg"
 	"github.com/pitchstream/pitchstream/internal/processor"
 )
 
@@ -30,13 +31,16 @@ type Options struct {
 	Seed    uint64        // of the simulated games
 	Verbose bool          // write the processor's log to Err instead of a file
 
-	KafkaPort, APIPort, RedisPort uint16 // 0 means a free one
+	KafkaPort, APIPort, RedisPort, PostgresPort uint16 // 0 means a free one
 
 	// Processor returns the options of a processor on these servers, with its default topics, schema and prefix.
 	// Run overrides nothing but the logger.
 	Processor func(Servers, *slog.Logger) (processor.Options, error)
 	// Serve serves the API at addr until ctx ends. It calls started with the address when it is ready.
 	Serve func(ctx context.Context, s Servers, addr string, log *slog.Logger, started func(addr string)) error
+
+	postgres map[string]string // settings of Postgres
+	addOwner bool              // Postgres has the login and the database pitchstream
 
 	Out io.Writer // the table and the books; a terminal is redrawn in place
 	Err io.Writer // progress, and the log if Verbose
@@ -58,6 +62,7 @@ const (
 // nothing of the demo is left.
 func Run(ctx context.Context, o Options) (balanced bool, err error) {
 	began := time.Now()
+	o.postgres = localpg.Throwaway()
 	screen := newScreen(o)
 	d, err := open(ctx, o)
 	defer func() { err = errors.Join(err, d.close()) }()

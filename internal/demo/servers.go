@@ -50,6 +50,20 @@ func (s *servers) open(ctx context.Context, o Options) (err error) {
 	if err := os.Chmod(s.dir, 0o711); err != nil { // the user that Postgres runs as must be able to enter it
 		return err
 	}
+	if err := s.openPostgres(ctx, o); err != nil {
+		return err
+	}
+	if o.addOwner {
+		if err := s.addOwner(ctx); err != nil {
+			return err
+		}
+	}
+	redis := miniredis.NewMiniRedis()
+	if err := redis.StartAddr(net.JoinHostPort("127.0.0.1", strconv.Itoa(int(o.RedisPort)))); err != nil {
+		return fmt.Errorf("Redis: %w", err)
+	}
+	s.redis = redis
+	// Kafka comes last, because a command that waits for it finds the others then.
 	s.kafka, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(int(o.KafkaPort)),
 		kfake.DataDir(s.dir+"/kafka"),
 		kfake.BrokerConfigs(map[string]string{
@@ -59,13 +73,12 @@ func (s *servers) open(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("Kafka: %w", err)
 	}
-	redis := miniredis.NewMiniRedis()
-	if err := redis.StartAddr(net.JoinHostPort("127.0.0.1", strconv.Itoa(int(o.RedisPort)))); err != nil {
-		return fmt.Errorf("Redis: %w", err)
-	}
-	s.redis = redis
+	return nil
+}
+
+func (s *servers) openPostgres(ctx context.Context, o Options) (err error) {
 	s.postgres, err = localpg.Start(ctx, localpg.Options{
-		Dir: s.dir, Settings: localpg.Throwaway(), Download: true, Progress: o.Err,
+		Dir: s.dir, Port: o.PostgresPort, Settings: o.postgres, Download: true, Progress: o.Err,
 	})
 	if err != nil && ctx.Err() == nil {
 		if _, missing := localpg.Find(ctx); missing != nil { // the download failed: say what to install instead

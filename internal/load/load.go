@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -315,6 +316,12 @@ func (l *loader) count(rec *kgo.Record, game string, named bool) {
 	if named {
 		r.Named++
 	}
+	if !hasHeader(rec, schemas.HeaderBatterID) {
+		r.NoBatter++
+	}
+	if rec.Timestamp.IsZero() && !hasHeader(rec, schemas.HeaderEventTime) {
+		r.NoTime++
+	}
 	if !l.o.Check && l.counts.hasPitch { // one is enough to know that these are tracking records
 		return
 	}
@@ -329,6 +336,10 @@ func (l *loader) count(rec *kgo.Record, game string, named bool) {
 	default:
 		r.DeadLetters[rejection.Code]++
 	}
+}
+
+func hasHeader(rec *kgo.Record, key string) bool {
+	return slices.ContainsFunc(rec.Headers, func(h kgo.RecordHeader) bool { return h.Key == key })
 }
 
 // acked counts and remembers the answer to a record. It is called in the order of the records.

@@ -27,6 +27,9 @@ type Report struct {
 	Games  int64 // different game_pk
 	NoGame int64 // records without one
 	Named  int64 // records found in the identifiers
+	// NoBatter counts records whose headers name no batter. NoTime counts those that get the time of loading.
+	NoBatter int64
+	NoTime   int64
 	// Rows and DeadLetters count what the processor would make of the records. Only Check counts them.
 	Rows        int64
 	DeadLetters map[schemas.Code]int64

@@ -32,6 +32,8 @@ type Options struct {
 	// Dir is the folder in which the server's private folder is made; "" means the system's folder for temporary
 	// files. The user that the server runs as needs permission to enter it.
 	Dir string
+	// Port is where the server listens; 0 means a free port.
+	Port uint16
 	// Settings are added to the defaults of postgresql.conf. Throwaway makes a server faster whose data may be
 	// lost.
 	Settings map[string]string
@@ -129,11 +131,11 @@ func (s *Server) initdb(ctx context.Context, password string) error {
 	return nil
 }
 
-// listen starts the server on a free port. It tries three times, because another process may take the port
-// before the server listens.
+// listen starts the server on the port of the options, or on a free one. It tries a free one three times,
+// because another process may take the port before the server listens.
 func (s *Server) listen(ctx context.Context, password string) error {
 	for try := 1; ; try++ {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", s.options.Port))
 		if err != nil {
 			return err
 		}

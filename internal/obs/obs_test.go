@@ -185,3 +185,11 @@ func messages(t *testing.T, log *bytes.Buffer) (messages []string) {
 	}
 	return messages
 }
+
+func TestADurationInALogHasItsUnit(t *testing.T) {
+	var out bytes.Buffer
+	log, err := NewLogger(&out, "json", "info")
+	require.NoError(t, err)
+	log.Info("waiting", "after", 51*time.Millisecond)
+	require.Contains(t, out.String(), `"after":"51ms"`)
+}

@@ -100,7 +100,8 @@ func walk(root string, visit func(name string) error) error {
 		}
 		if d.IsDir() {
 			base := d.Name()
-			if p != root && (strings.HasPrefix(base, ".") || base == "vendor" || base == "node_modules") {
+			if p != root && (strings.HasPrefix(base, ".") || base == "vendor" || base == "node_modules") ||
+				name == "out" {
 				return filepath.SkipDir
 			}
 			return nil

@@ -33,10 +33,14 @@ type registerReader interface {
 	RegistersOf(ctx context.Context, ids []schemas.PitchID) ([]schemas.StoredRegisters, error)
 }
 
+// waitInterval is the time between two looks at the positions.
+const waitInterval = 200 * time.Millisecond
+
 // TopicReport says what the part topic found. It counts current pitches.
 type TopicReport struct {
 	Partitions []kafkaread.Span `json:"partitions"`
 	Records    int64            `json:"records"`
+	Behind     int64            `json:"behind"` // records that are not processed yet, and not compared
 	Topic      int64            `json:"pitches_in_topic"`
 	Postgres   int64            `json:"pitches_in_postgres"`
 	// NotCheckable counts pitches whose stored version is not in the topic, because retention deleted it or it
@@ -117,6 +121,9 @@ func (c *comparison) run(ctx context.Context) error {
 	defer client.Close()
 	c.admin = kadm.NewClient(client)
 	c.raw = archive.NewTopic(c.kafka.Client, c.admin, c.kafka.Raw, c.kafka.Archive)
+	if err := c.await(ctx); err != nil {
+		return err
+	}
 	committed, err := c.committed(ctx)
 	if err != nil {
 		return err
@@ -213,11 +220,35 @@ func (c *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
 			c.deadLetters.former[p.Partition] = p.FormerNextOffset
 		}
 	}
+	c.report.Behind = 0
 	for id, span := range spans {
+		end := span.To
 		span.To = max(span.From, min(span.To, next[id]))
+		c.report.Behind += end - span.To
 		spans[id] = span
 	}
 	return spans, nil
+}
+
+// await waits until every record is processed, for as long as the options say. It polls, because positions
+// send no event.
+func (c *comparison) await(ctx context.Context) error {
+	if c.kafka.Wait <= 0 {
+		return nil
+	}
+	limit, cancel := context.WithTimeout(ctx, c.kafka.Wait)
+	defer cancel()
+	for tick := time.Tick(waitInterval); ; {
+		_, err := c.processed(ctx)
+		if err != nil || c.report.Behind == 0 {
+			return err
+		}
+		select {
+		case <-limit.Done():
+			return ctx.Err()
+		case <-tick:
+		}
+	}
 }
 
 // read adds the records of a part of the topic.

@@ -19,6 +19,7 @@ package verify
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -61,6 +62,7 @@ type Kafka struct {
 	Group     string    // the consumer group that processed the records
 	Build     string    // of this program: a dead letter of another build follows that build's rules
 	Limits    features.Limits
+	Wait      time.Duration // for processors that are behind, before comparing
 }
 
 // Report says what Run found; a part that was not compared is nil.

@@ -22,8 +22,8 @@ import (
 // through.
 func TestComposeFromNothing(t *testing.T) {
 	compose := composeCommand(t)
-	build := exec.Command("go", "build", "-trimpath", "-o", "out/pitchstream", "./cmd/pitchstream")
-	build.Dir, build.Env = testkit.Root(), append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.Command("make", "build")
+	build.Dir = testkit.Root()
 	b, err := build.CombinedOutput()
 	require.NoError(t, err, string(b))
 
