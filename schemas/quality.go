@@ -13,12 +13,17 @@ type QualityFacts struct {
 	First TimeMS `json:"first"`
 	Last  TimeMS `json:"last"`
 
-	// Shares are keyed by check, Issues by issue (rows that have it), Columns by numeric column, Innings count
-	// pitches.
+	// Shares are keyed by check, Issues by issue (rows that have it), Columns by numeric column, Innings
+	// count pitches.
 	Shares  map[string]QualityShare  `json:"shares"`
 	Issues  map[string]int64         `json:"issues"`  // rows that have the issue
 	Columns map[string]QualityColumn `json:"columns"` // numeric columns
 	Innings map[int16]int64          `json:"innings"` // pitches of each
+
+	// Present counts for each column the rows that have a value, Words the rows of each value of a column
+	// that takes few. Facts of older builds have none.
+	Present map[string]int64            `json:"present,omitempty"`
+	Words   map[string]map[string]int64 `json:"words,omitempty"`
 
 	// EventToRecordS is the delay from a pitch to its record, RecordToRowS that from the record to its row.
 	EventToRecordS QualityDelay `json:"event_to_record_s"`

@@ -66,7 +66,15 @@ var (
 		"Mean of a column on the current day, in the column's unit.", "column", "venue")
 	qBaseMean = desc("column_baseline_mean",
 		"The same mean over the baseline days, of a venue over its own.", "column", "venue")
-	qShift = desc("column_shift_sigmas", "Standard errors between the two means.", "column", "venue")
+	qShift   = desc("column_shift_sigmas", "Standard errors between the two means.", "column", "venue")
+	qMissing = desc("column_missing_ratio",
+		"Share of the current day's rows without a column that lost its values.", "column", "venue")
+	qBaseMissing = desc("column_missing_baseline_ratio", "The same share over the baseline days.",
+		"column", "venue")
+	qNewWord = desc("column_new_value_ratio",
+		"Share of the current day's rows with a value that no baseline day has.", "column", "value")
+	qStray = desc("stray_date_pitches",
+		"Pitches dated far from their game, or after the newest day of the stream.")
 	qDelay = desc("delay_seconds",
 		"How late records, or rows, of the current day came; 0.95: in the slowest game.", "stage", "quantile")
 	qDrift = desc("drift_mph",
@@ -162,6 +170,14 @@ func (g gauges) finding(f *schemas.QualityFinding) {
 		g.set(qDrift, f.Value, f.Venue)
 		g.opt(qScore, f.Score, f.Venue)
 		g.set(qSwings, float64(f.Of), f.Venue)
+	case f.Check == "missing_values":
+		g.set(qMissing, f.Value, f.Item, f.Venue)
+		g.opt(qBaseMissing, f.Baseline, f.Item, f.Venue)
+	case f.Check == "new_values":
+		column, word, _ := strings.Cut(f.Item, "=")
+		g.set(qNewWord, f.Value, column, word)
+	case f.Check == "stray_dates":
+		g.set(qStray, f.Value)
 	case f.Unit == "share":
 		g.set(qRatio, f.Value, f.Check, f.Venue)
 		g.opt(qBaseRatio, f.Baseline, f.Check, f.Venue)

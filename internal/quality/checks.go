@@ -34,6 +34,9 @@ const (
 	Delay           = "delay"
 	IncompleteGames = "incomplete_games"
 	VenueDrift      = "drift"
+	MissingValues   = "missing_values"
+	NewValues       = "new_values"
+	StrayDates      = "stray_dates"
 )
 
 // check is a share that is judged. It is abnormal if it exceeds its baseline by points, or the ceiling while
@@ -82,8 +85,8 @@ var checks = []check{
 const (
 	// leastOf is the smallest denominator that is judged.
 	leastOf = 50
-	// chanceLimit is the number of standard errors above its baseline from which a share is abnormal. venueLimit
-	// is the one for a single venue; it is higher, because many venues are judged.
+	// chanceLimit is the number of standard errors above its baseline from which a share is abnormal.
+	// venueLimit is the one for a single venue; it is higher, because many venues are judged.
 	chanceLimit, venueLimit = 3, 3.5
 )
 

@@ -98,10 +98,12 @@ func factsOf(rows []*schemas.StoredRow, listed func(int64) bool) schemas.Quality
 		Pitches: int64(len(rows)), First: rows[0].EventTime, Last: rows[len(rows)-1].EventTime,
 		Shares: map[string]schemas.QualityShare{}, Issues: map[string]int64{}, Innings: map[int16]int64{},
 		Columns: columnsOf(rows), Swings: []schemas.BatterSpeed{},
+		Present: map[string]int64{}, Words: map[string]map[string]int64{},
 	}
 	var event, record, samples []float64
 	for i, r := range rows {
 		addShares(f.Shares, r, listed)
+		countValues(&f, &r.Row)
 		for _, issue := range r.Issues {
 			f.Issues[issue]++
 		}

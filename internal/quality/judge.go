@@ -42,7 +42,7 @@ func Judge(facts []schemas.QualityFacts, day string) schemas.QualityReport {
 		r.AsOf = schemas.Some(max(r.AsOf.Value, g.Last))
 	}
 	r.Findings = slices.Concat(r.Findings, j.shares(), j.issues(), j.columnShifts(), j.drifts(), j.delays(),
-		completeness(j))
+		completeness(j), missingValues(j), newWords(j), strayDates(j))
 	slices.SortStableFunc(r.Findings, func(a, b schemas.QualityFinding) int {
 		return cmp.Or(-cmp.Compare(count(a.Abnormal), count(b.Abnormal)),
 			cmp.Compare(count(a.Venue != everywhere), count(b.Venue != everywhere)))
@@ -83,6 +83,7 @@ type judge struct {
 	newest   schemas.TimeMS // of all facts
 	games    []*schemas.QualityFacts
 	history  []*schemas.QualityFacts // up to the day
+	strays   []*schemas.QualityFacts // whose date is far from the day, or after the newest
 	days     map[string]*part
 	today    *part
 	base     *part
@@ -98,6 +99,8 @@ type part struct {
 	columns    map[at]schemas.QualityColumn // by venue and column
 	event, row schemas.QualityDelay         // the greatest P95 of a game, the median of the P50
 	medians    [2][]float64
+	missing    map[at]missing              // by venue and column
+	words      map[string]map[string]int64 // by column
 }
 
 // at is a check or a column at a venue, which may be everywhere.
@@ -106,21 +109,36 @@ type at struct{ venue, name string }
 func newPart() *part {
 	return &part{
 		shares: map[at]schemas.QualityShare{}, issues: map[string]int64{}, columns: map[at]schemas.QualityColumn{},
+		missing: map[at]missing{}, words: map[string]map[string]int64{},
 	}
 }
 
 func newJudge(facts []schemas.QualityFacts, day string) *judge {
 	j := &judge{day: day, days: map[string]*part{}, today: newPart(), base: newPart()}
+	pitches := map[string]int64{}
 	for i := range facts {
-		if day == "" {
+		pitches[facts[i].Day] += facts[i].Pitches
+	}
+	stray := strayed(pitches)
+	for i := range facts {
+		if day == "" && !stray[facts[i].Day] {
 			j.day = max(j.day, facts[i].Day)
 		}
-		j.newest = max(j.newest, facts[i].Last)
 	}
+	for i := range facts {
+		if !stray[facts[i].Day] {
+			j.newest = max(j.newest, facts[i].Last)
+		}
+	}
+	j.stray(facts, stray, day == "")
 	from := daysBefore(j.day, History)
 	for i := range facts {
 		f := &facts[i]
 		if !hasRows(f) && f.Shares[DeletedPitches].N == 0 || f.Day > j.day || f.Day < from {
+			continue
+		}
+		// guard: quality: a stray day is no baseline
+		if stray[f.Day] && f.Day != j.day {
 			continue
 		}
 		j.history = append(j.history, f)
@@ -134,6 +152,33 @@ func newJudge(facts []schemas.QualityFacts, day string) *judge {
 	}
 	j.gather()
 	return j
+}
+
+// stray collects the facts of stray dates: those of games of the day, and for the newest day all after it.
+func (j *judge) stray(facts []schemas.QualityFacts, stray map[string]bool, isNewest bool) {
+	games := map[schemas.Text]bool{}
+	for i := range facts {
+		if f := &facts[i]; f.Day == j.day && f.GamePK != "" {
+			games[f.GamePK] = true
+		}
+	}
+	for i := range facts {
+		f := &facts[i]
+		isAfter := isNewest && f.Day > j.day && stray[f.Day]
+		if hasRows(f) && (isAfter || games[f.GamePK] && isFarFrom(f.Day, j.day)) {
+			j.strays = append(j.strays, f)
+		}
+	}
+}
+
+// daysBetween returns the days from a to b; 0 if one is no date.
+func daysBetween(a, b string) float64 {
+	from, err := time.Parse(time.DateOnly, a)
+	to, err2 := time.Parse(time.DateOnly, b)
+	if err != nil || err2 != nil {
+		return 0
+	}
+	return to.Sub(from).Hours() / 24
 }
 
 func daysBefore(day string, n int) string {
@@ -194,7 +239,9 @@ func (p *part) add(f *schemas.QualityFacts) {
 		for name, c := range f.Columns {
 			p.columns[at{venue, name}] = merge(p.columns[at{venue, name}], c)
 		}
+		p.missed(f, venue)
 	}
+	p.said(f)
 	for name, n := range f.Issues {
 		p.issues[name] += n
 	}

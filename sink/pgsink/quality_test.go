@@ -128,6 +128,35 @@ func TestOlderFactsDoNotReplaceNewerOnes(t *testing.T) {
 	require.Equal(t, map[string]int64{"A": 5}, stored(t, s))
 }
 
+// The newest day has 20 pitches. Later days are returned too, and so are the other days of its games.
+func TestStrayDatesAreReturnedBesideTheNewestDay(t *testing.T) {
+	s := open(t)
+	save := func(game string, pitches int64, days ...string) {
+		var facts []schemas.QualityFacts
+		for _, day := range days {
+			facts = append(facts, schemas.QualityFacts{GamePK: schemas.Text(game), Day: day, Pitches: pitches})
+		}
+		unit := pgbooks.QualityUnit{Game: game}
+		require.NoError(t, pgbooks.NewQuality(s.DB()).Save(t.Context(), unit, time.Now(), facts))
+	}
+	days := func(last string) (found []string) {
+		facts, err := pgbooks.NewQuality(s.DB()).QualityFacts(t.Context(), last, 30)
+		require.NoError(t, err)
+		for _, f := range facts {
+			found = append(found, f.Day)
+		}
+		return found
+	}
+	save("few", 19, "2025-04-09")
+	require.Equal(t, []string{"2025-04-09"}, days(""), "no day has 20")
+	save("A", 20, "2025-04-08", "1970-01-01")
+	save("B", 20, "2025-03-01")
+	save("stray", 1, "2030-01-01")
+	require.Equal(t, []string{"1970-01-01", "2025-04-08", "2025-04-09", "2030-01-01"}, days(""))
+	require.Equal(t, []string{"1970-01-01", "2025-04-08"}, days("2025-04-08"))
+	require.Equal(t, []string{"2025-03-01"}, days("2025-03-02"))
+}
+
 // The row that was committed late, of a transaction that began before the computing, is not missed.
 // guard: quality: a row committed late is not missed
 func TestARowCommittedLateIsNotMissed(t *testing.T) {

@@ -112,13 +112,25 @@ func (b Quality) Day(ctx context.Context, game string) (day string, err error) {
 }
 
 // QualityFacts returns the stored facts of the given number of days up to last (YYYY-MM-DD). "" stands for
-// the newest day that has any.
+// the newest day that has 20 pitches, or any if none has, and for those after it: quality.Judge decides which
+// of them is a day of the stream. Facts of the last day's games at other days are returned too. There are at
+// most 500 of each of the two.
 func (b Quality) QualityFacts(ctx context.Context, last string, days int) ([]schemas.QualityFacts, error) {
 	facts, err := pg.Collect(ctx, b.db, pgx.RowTo[schemas.QualityFacts], `
-		WITH newest AS (SELECT coalesce(nullif($1, '')::date, (SELECT max(day) FROM {schema}.quality_games WHERE pitches > 0)) AS day)
-		SELECT facts FROM {schema}.quality_games, newest
-		WHERE quality_games.day BETWEEN newest.day - $2::int AND newest.day
-			AND (pitches > 0 OR facts #> '{shares,deleted_pitches}' IS NOT NULL) ORDER BY quality_games.day, game_key, venue`, last, days)
+		WITH newest AS (SELECT coalesce(nullif($1, '')::date,
+			(SELECT max(day) FROM (SELECT day FROM {schema}.quality_games GROUP BY day HAVING sum(pitches) >= 20) AS large),
+			(SELECT max(day) FROM {schema}.quality_games WHERE pitches > 0)) AS day),
+		found AS (
+			SELECT quality_games.day, game_key, venue, facts FROM {schema}.quality_games, newest
+			WHERE quality_games.day BETWEEN newest.day - $2::int AND newest.day
+				AND (pitches > 0 OR facts #> '{shares,deleted_pitches}' IS NOT NULL)
+			UNION ALL (SELECT quality_games.day, game_key, venue, facts FROM {schema}.quality_games, newest
+			WHERE $1 = '' AND quality_games.day > newest.day AND pitches > 0 ORDER BY quality_games.day LIMIT 500)
+			UNION ALL (SELECT quality_games.day, game_key, venue, facts FROM {schema}.quality_games, newest
+			WHERE game_key IN (SELECT g.game_key FROM {schema}.quality_games AS g, newest WHERE g.day = newest.day AND g.game_key <> '')
+				AND (quality_games.day < newest.day - $2::int OR $1 <> '' AND quality_games.day > newest.day) AND pitches > 0
+			ORDER BY quality_games.day LIMIT 500))
+		SELECT facts FROM found ORDER BY day, game_key, venue`, last, days)
 	return facts, pg.Wrap("quality", err)
 }
 
