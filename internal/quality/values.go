@@ -23,9 +23,10 @@ type valueColumn struct {
 	words bool
 }
 
-// valueColumns are the columns of a row that may be missing. Those with words take few different values.
+// valueColumns are the columns of a row that may be missing, but for those whose loss has a check of its own.
+// Those with words take few different values.
 var valueColumns = func() (found []valueColumn) {
-	row := reflect.TypeFor[schemas.Row]()
+	row, isOfSwing := reflect.TypeFor[schemas.Row](), false
 	for i := range row.NumField() {
 		f := row.Field(i)
 		isOptional := false
@@ -33,13 +34,21 @@ var valueColumns = func() (found []valueColumn) {
 			_, isOptional = f.Type.FieldByName("Present")
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		isOfSwing = isOfSwing || name == "contact_time_s" // and all after it
 		isText := f.Type == reflect.TypeFor[schemas.Text]()
-		if isOptional || isText {
+		if (isOptional || isText) && !slices.Contains(checkedElsewhere, name) && !isOfSwing {
 			found = append(found, valueColumn{name, i, isText && !slices.Contains(freeTexts, name)})
 		}
 	}
 	return found
 }()
+
+// checkedElsewhere are the columns that no_batter, untracked_swings and the checks named missing_… judge, as
+// they do the columns of the bat at contact.
+var checkedElsewhere = []string{
+	"batter_id", "pitch_speed_mph", "exit_velocity_mph", "bat_speed_mph", "speed_confidence", "attack_angle_deg",
+	"swing_confidence", "is_chase",
+}
 
 // freeTexts are the columns whose values are new every day, or are judged elsewhere.
 var freeTexts = []string{"game_pk", "game_date", "venue"}
@@ -51,8 +60,8 @@ const (
 
 	// A column is judged from so many values on that the baseline lets expect.
 	leastExpected = 12
-	// missingPoints is the loss of values from which a column is abnormal. Of a column that few rows have,
-	// half of them is enough.
+	// missingPoints is the loss of values from which a column is abnormal. Half of its values is enough, if few
+	// rows have any.
 	missingPoints = 0.05
 	// missingChance and missingVenueChance are the standard errors from which a loss is no chance. They are
 	// higher than those of other shares, because a hundred columns are judged.

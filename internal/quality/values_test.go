@@ -29,7 +29,7 @@ func TestAVendorsChangeIsNamedWithin200Pitches(t *testing.T) {
 		"count renamed": {func(r *schemas.StoredRow) {
 			r.Balls, r.Strikes, r.Inning = schemas.Opt[int16]{}, schemas.Opt[int16]{}, schemas.Opt[int16]{}
 		}, []string{"missing_values/all/balls", "missing_values/all/inning", "missing_values/all/strikes"}},
-		"speed renamed": {func(r *schemas.StoredRow) { r.PitchSpeedMPH = schemas.Opt[float64]{} }, []string{"missing_values/all/pitch_speed_mph"}},
+		"speed renamed": {func(r *schemas.StoredRow) { r.PitchSpeedMPH = schemas.Opt[float64]{} }, []string{"missing_pitch_speed/all/"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			games := week(t, 8, 3, simulate.Options{Seed: 71})
