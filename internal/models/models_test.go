@@ -18,7 +18,10 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// A model is trained, looked at, promoted, and taken back, while a store writes rows.
+// A model is trained, looked at, promoted, and taken back, while a store writes rows. One of another build is
+// not promoted.
+// guard: models: processors see that another version scores
+// guard: models: what this build cannot score with does not stop the stream
 func TestAModelFromTrainingToRollback(t *testing.T) {
 	ctx := t.Context()
 	o := Options{By: "tester", Postgres: pgsink.Config{
@@ -53,7 +56,8 @@ func TestAModelFromTrainingToRollback(t *testing.T) {
 	}
 	write(0, 500)
 	fit := FitOptions{
-		Kind: scoring.KindArchetypes, Since: time.Unix(0, 0), Until: time.Now().AddDate(50, 0, 0), Clusters: 3, Seed: 1,
+		Kind: scoring.KindArchetypes, Clusters: 3, Seed: 1,
+		Since: time.Unix(0, 0), Until: time.Now().AddDate(50, 0, 0),
 	}
 	a, err := Fit(ctx, o, fit)
 	require.NoError(t, err)
@@ -86,6 +90,13 @@ func TestAModelFromTrainingToRollback(t *testing.T) {
 		versions[s[0].Version]++
 	}
 	require.Equal(t, map[int32]int{1: 20, 2: 10}, versions)
+
+	later := schemas.ModelEntry{Name: "later", Kind: "later", Trained: []byte("{}"), Figures: []byte("{}")}
+	_, _, err = pgbooks.NewModels(store.DB()).Add(ctx, later, []byte(`{"format":"later"}`))
+	require.NoError(t, err)
+	_, err = Promote(ctx, o, "later", 1, schemas.ModelLive)
+	require.ErrorContains(t, err, "this build reads")
+	write(530, 540)
 
 	list, err := List(ctx, o, "archetypes")
 	require.NoError(t, err)

@@ -58,7 +58,6 @@ func TestARowOfTheFirstCoreKeepsNoColumnsOfTheSecond(t *testing.T) {
 
 // While older builds run beside this one, they write the identified register without at-bat and hands. Those
 // of an older version must not stand beside the newer names.
-// guard: identify: an at-bat of an older version does not count
 func TestAnIdentifyOfAnOlderBuildKeepsNoAtBat(t *testing.T) {
 	s := open(t)
 	_, err := s.EnsurePositions(t.Context(), []schemas.Position{{Topic: "t"}})
