@@ -76,7 +76,7 @@ func (t *tally) cleared() tally { return tally{Core: t.Core, CoreFrom: t.CoreFro
 // it looks back on up to a minute less than the window.
 func (t tally) after(now time.Time, window time.Duration, offsets []int64, rejected map[int64]bool) tally {
 	next := t.cleared()
-	// guard: a row that ended in an earlier poll of the batch counts | t.peak -> 0
+	// guard: a row that ended in an earlier poll of the batch counts | t.Pardoned, t.peak -> t.Pardoned, 0
 	next.InARow, next.Pardoned, next.peak = t.InARow, t.Pardoned, t.peak
 	tooOld := now.Add(-window).Unix() / 60 // in minutes, as m.Minute
 	for _, m := range t.Lately {
