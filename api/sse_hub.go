@@ -99,7 +99,8 @@ func (h *hub) join(key topicKey) (*topic, error) {
 	}
 	t := h.topics[key]
 	if t == nil {
-		t = &topic{key: key, changed: make(chan struct{})}
+		// seen is no sequence yet: a state that is missing has 0.
+		t = &topic{key: key, changed: make(chan struct{}), seen: -1}
 		h.topics[key] = t
 	}
 	t.clients++

@@ -119,6 +119,22 @@ func streaming(t *testing.T, change func(*Config), f func(t *testing.T, s *store
 	})
 }
 
+// The hub must learn what the first read saw from no sequence number, because a missing state has one too: 0.
+func TestAStateThatIsDeletedAfterTheFirstReadIsAbsent(t *testing.T) {
+	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
+		s.put(state(2, 1))
+		k.listen(opStream, "/v1/batters/2/stream")
+		pass(time.Second) // the hub has its source
+		s.put(state(1, 1))
+		l := k.listen(opStream, "/v1/batters/1/stream")
+		s.set(func() { delete(s.live, state(1, 1).PlayerKey); delete(s.store, state(1, 1).PlayerKey) })
+		pass(time.Second)
+		_, states := l.events()
+		require.Len(t, states, 2)
+		require.NotContains(t, states[1], "pitches")
+	})
+}
+
 func TestABattersStream(t *testing.T) {
 	streaming(t, nil, func(t *testing.T, s *stores, k *asker) {
 		s.put(state(1, 1))
