@@ -39,10 +39,10 @@ type Change struct {
 }
 
 type changesIn struct {
-	Since       string `query:"since" maxLength:"64" pattern:"^(now|start|([0-9a-f]{1,32}:)?[0-9]{1,18})?$" example:"3f9a0c2b7d41:48213" doc:"The id of the last change that was seen, as FEED:SEQ: the answer begins behind it. SEQ alone is taken to be of the feed that readers see now. now: behind the newest; start: with the oldest that is kept"`
+	Since       string `query:"since" required:"true" maxLength:"64" pattern:"^(now|start|([0-9a-f]{1,32}:)?[0-9]{1,18})$" example:"3f9a0c2b7d41:48213" doc:"The id of the last change that was seen, as FEED:SEQ: the answer begins behind it. SEQ alone is taken to be of the feed that readers see now. now: behind the newest; start: with the oldest that is kept"`
 	Limit       int    `query:"limit" minimum:"1" maximum:"10000" default:"1000" doc:"The most changes of an answer that does not follow"`
 	Follow      bool   `query:"follow" doc:"Go on with each change as it comes; server-sent events always do"`
-	LastEventID string `header:"Last-Event-ID" maxLength:"64" doc:"The id of the last event that was seen; it goes before since"`
+	LastEventID string `header:"Last-Event-ID" maxLength:"64" pattern:"^(([0-9a-f]{1,32}:)?[0-9]{1,18})?$" doc:"The id of the last event that was seen; it goes before since"`
 	events      bool
 }
 
@@ -129,9 +129,6 @@ func openFeed(ctx context.Context, a *API, in *changesIn) (*feedClient, error) {
 	}
 	var after *schemas.FeedID
 	switch since {
-	case "":
-		return nil, huma.Error422UnprocessableEntity(
-			"since: want the id of a change, or now, or start (the oldest that is kept)")
 	case "now", "start":
 	default:
 		id, err := schemas.ParseFeedID(since)
@@ -254,7 +251,7 @@ func (f *feedClient) followTail(ctx context.Context) error {
 			} else if ctx.Err() != nil || !isStoreAway(err) {
 				return err
 			}
-			// guard: changes: a client waits for a store that is unavailable
+			// guard: changes: a client waits for a store that is unavailable | f.pause(ctx, ping) -> error(nil)
 			if err := f.pause(ctx, ping); err != nil {
 				return err
 			}
@@ -328,36 +325,48 @@ func (f *feedClient) page(ctx context.Context) (newest int64, err error) {
 	if !f.follow {
 		limit = min(limit, f.left)
 	}
-	page, err := f.load(ctx, limit)
+	newest, entries, err := f.load(ctx, limit)
 	if err != nil {
 		return 0, err
 	}
-	f.at.Feed = page.Feed
-	size := 0
-	for i := range page.Changes {
-		e := encodeChange(page.Feed, &page.Changes[i])
-		// guard: changes: a page is bounded in bytes
-		if size += len(e.frame); size > pageBytes && i > 0 {
-			return page.Newest, f.flush()
-		}
-		page.Changes[i] = schemas.FeedChange{} // its rows are not held while the client reads
+	for _, e := range entries {
 		if err := f.send(e); err != nil {
 			return 0, err
 		}
 		f.left--
 	}
-	return page.Newest, f.flush()
+	return newest, f.flush()
 }
 
-// load reads a page while few others are read.
-func (f *feedClient) load(ctx context.Context, limit int) (schemas.FeedPage, error) {
+// encodePage encodes the first changes of a page, up to pageBytes, and at least one. The next page has the
+// rest.
+func encodePage(page *schemas.FeedPage) (entries []feedEntry) {
+	size := 0
+	for i := range page.Changes {
+		e := encodeChange(page.Feed, &page.Changes[i])
+		// guard: changes: a page is bounded in bytes
+		if size += len(e.frame); size > pageBytes && i > 0 {
+			break
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// load reads a page while few others are read. Its rows are not held while the client reads.
+func (f *feedClient) load(ctx context.Context, limit int) (newest int64, entries []feedEntry, err error) {
 	select {
 	case f.api.tail.loading <- struct{}{}:
 	case <-ctx.Done():
-		return schemas.FeedPage{}, ctx.Err()
+		return 0, nil, ctx.Err()
 	}
 	defer func() { <-f.api.tail.loading }()
-	return f.ask(ctx, &f.at, limit)
+	page, err := f.ask(ctx, &f.at, limit)
+	if err != nil {
+		return 0, nil, err
+	}
+	f.at.Feed = page.Feed
+	return page.Newest, encodePage(&page), nil
 }
 
 // send adds a change to what will be written, and writes when that is enough.

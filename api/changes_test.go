@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +41,7 @@ type feedStore struct {
 	feed    string
 	oldest  int64
 	asked   int
+	failing bool
 }
 
 func (s *feedStore) Changes(
@@ -49,6 +51,9 @@ func (s *feedStore) Changes(
 	defer s.mu.Unlock()
 	if s.asked++; s.storeErr != nil {
 		return page, s.storeErr
+	}
+	if s.failing = s.failing && s.asked < 1000; s.failing { // not for ever: who asks without a pause is seen
+		return page, sqlState("57014") // for which the gate stays open
 	}
 	page = schemas.FeedPage{Feed: s.feed, Oldest: s.oldest, Newest: int64(len(s.changes))}
 	switch {
@@ -126,6 +131,7 @@ func TestChangesAsLines(t *testing.T) {
 	newAsker(t, newStores(), nil).get(404, opChanges, "/v1/changes?since=1")
 }
 
+// guard: changes: the tail is bounded
 func TestChangesAreBoundedInMemory(t *testing.T) {
 	s, k := feeding(t, nil)
 	s.add(300, 100_000) // 30 MB: a page has 20 MB
@@ -142,6 +148,77 @@ func TestChangesAreBoundedInMemory(t *testing.T) {
 	require.Equal(t, tailBehind, where)
 	k.tail.leave()
 	require.Zero(t, k.tail.bytes)
+}
+
+// guard: changes: a page is bounded in bytes
+func TestAPageOfChangesIsBoundedInBytes(t *testing.T) {
+	s := &feedStore{}
+	s.add(3, pageBytes/2)
+	s.add(1, 2*pageBytes)
+	encoded := func(from int) (seqs []int64) {
+		for _, e := range encodePage(&schemas.FeedPage{Feed: "abc", Changes: s.changes[from:]}) {
+			seqs = append(seqs, e.seq)
+		}
+		return seqs
+	}
+	require.Equal(t, []int64{1}, encoded(0), "two are more than a page")
+	require.Equal(t, []int64{3}, encoded(2))
+	require.Equal(t, []int64{4}, encoded(3), "one that is greater than a page is a page")
+	require.Empty(t, encoded(4))
+
+	s.changes = nil
+	s.add(1, 1)
+	frame := len(encodeChange("abc", &s.changes[0]).frame) - 1
+	s.changes = nil
+	s.add(2, pageBytes/2-frame)
+	require.Equal(t, []int64{1, 2}, encoded(0), "at the bound")
+	s.changes = nil
+	s.add(2, pageBytes/2-frame+1)
+	require.Equal(t, []int64{1}, encoded(0), "above the bound")
+}
+
+// guard: changes: pages that are being sent are bounded
+func TestPagesOfChangesThatAreBeingSentAreBounded(t *testing.T) {
+	s, k := feeding(t, nil)
+	s.add(3, 10)
+	require.True(t, k.large.TryAcquire(largeBytes) && k.waiting.TryAcquire(largeBytes))
+	require.Empty(t, k.lines(t, "/v1/changes?since=0"), "the answer is cut off")
+	k.large.Release(largeBytes)
+	require.Len(t, k.lines(t, "/v1/changes?since=0"), 4)
+	require.True(t, k.large.TryAcquire(largeBytes), "it is given back")
+}
+
+// guard: changes: a client waits for a store that is unavailable
+func TestAClientOfChangesWaitsForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, k := feeding(t, nil)
+		s.add(300, 10)
+		k.tail.join(schemas.FeedID{Feed: "abc", Seq: 300}) // another client, which is up to date
+		f, err := openFeed(t.Context(), k.API, &changesIn{Since: "abc:0", Follow: true})
+		require.NoError(t, err)
+		w := &listener{ResponseRecorder: httptest.NewRecorder()}
+		f.client = client{w: w, control: http.NewResponseController(w), limit: time.Second}
+		set := func(failing bool) (asked int) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.failing, asked = failing, s.asked
+			return asked
+		}
+		before := set(true)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { f.serve(ctx); close(done) }()
+		pass(10 * time.Second)
+		asked := set(false) - before
+		require.GreaterOrEqual(t, asked, 10)
+		require.LessOrEqual(t, asked, 30, "it pauses before it asks again")
+		pass(time.Second)
+		stop()
+		<-done
+		lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
+		require.Len(t, lines, 301)
+		require.Contains(t, lines[300], `"seq":300`)
+	})
 }
 
 // rowText is a row without when and by which build it was processed.
