@@ -110,6 +110,7 @@ type API struct {
 	overview overview
 	hub      hub
 	tail     feedTail
+	deltas   deltas
 	metrics  *metrics
 	clients  *clients
 	large    *semaphore.Weighted // bytes of large answers that are being sent
@@ -126,7 +127,7 @@ func New(cfg Config) (*API, error) {
 	}
 	a := &API{cfg: cfg, metrics: cfg.metrics, clients: cfg.clients}
 	a.large, a.waiting = semaphore.NewWeighted(largeBytes), semaphore.NewWeighted(largeBytes)
-	if err := cmp.Or(a.sources.init(cfg), a.paths.init(cfg)); err != nil {
+	if err := cmp.Or(a.sources.init(cfg), a.paths.init(cfg), a.deltas.init()); err != nil {
 		return nil, err
 	}
 	a.names.store = cfg.Store

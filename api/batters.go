@@ -16,12 +16,14 @@ type Waiting struct {
 
 type batterIn struct {
 	ID int64 `path:"id" example:"660271" doc:"The batter"`
+	Delta
 	Waiting
 }
 
 type batterGameIn struct {
 	ID   int64  `path:"id" example:"660271" doc:"The batter"`
 	Game string `path:"game" minLength:"1" maxLength:"64" example:"745804" doc:"The game_pk"`
+	Delta
 	Waiting
 }
 

@@ -185,6 +185,9 @@ func describe(api huma.API) error {
 	for path, item := range api.OpenAPI().Paths {
 		op := item.Get
 		op.Tags = []string{strings.Split(path, "/")[2]}
+		if deltaRoutes["GET "+path] {
+			describeDeltas(op)
+		}
 		for status, response := range op.Responses {
 			for kind, content := range response.Content {
 				var example any = examples[op.OperationID]
@@ -197,6 +200,9 @@ func describe(api huma.API) error {
 				}
 				if code, err := strconv.Atoi(status); err == nil && code >= 400 {
 					example = problem(code, problemTypes[code], "why, for people")
+				}
+				if kind == mediaPatch {
+					example = map[string]any{"as_of": "2025-04-07T01:40:31.200Z", "lag_ms": 0, "age_ms": 0}
 				}
 				// A named example, because RapiDoc fails at another one with a null in it.
 				content.Examples = map[string]*huma.Example{"answer": {Value: example}}

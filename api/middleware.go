@@ -208,17 +208,25 @@ func withETag(a *API, next http.Handler) http.Handler {
 		held := &heldWriter{header: w.Header(), status: http.StatusOK}
 		next.ServeHTTP(held, r)
 		if held.status == http.StatusOK {
-			tag := `W/"` + digest(held.body.Bytes()) + `"`
+			id, since := digest(held.body.Bytes()), deltaSince(r)
+			tag := `W/"` + id + `"`
 			w.Header().Set("ETag", tag)
 			if w.Header().Get("Cache-Control") == "" {
 				// no-cache allows a client to keep the answer, if it asks each time whether it still holds.
 				w.Header().Set("Cache-Control", "no-cache")
 			}
-			if matches(r.Header.Get("If-None-Match"), tag) {
+			if matches(r.Header.Get("If-None-Match"), tag) || since == id {
 				w.Header().Del("Content-Type")
 				w.Header().Del("Content-Length")
 				w.WriteHeader(http.StatusNotModified)
 				return
+			}
+			if since != "" {
+				if patch, _, err := a.deltas.from(since, held.body.Bytes(), id); err == nil && patch != nil {
+					held.body, held.status = *bytes.NewBuffer(patch), http.StatusIMUsed
+					w.Header().Del("Content-Length")
+					w.Header().Set("Content-Type", mediaPatch)
+				}
 			}
 		} else {
 			w.Header().Set("Cache-Control", "no-store")

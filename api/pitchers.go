@@ -71,12 +71,14 @@ type PitcherLeader struct {
 
 type pitcherIn struct {
 	ID int64 `path:"id" example:"592450" doc:"The pitcher"`
+	Delta
 	Waiting
 }
 
 type pitcherGameIn struct {
 	ID   int64  `path:"id" example:"592450" doc:"The pitcher"`
 	Game string `path:"game" minLength:"1" maxLength:"64" example:"745804" doc:"The game_pk"`
+	Delta
 	Waiting
 }
 
@@ -102,6 +104,7 @@ type pitcherLeadersIn struct {
 	Stat       string `query:"stat" required:"true" enum:"pitches,swing_count,whiff_count,whiff_rate_pct,contact_count,hard_hit_count,called_strike_count,csw_rate_pct,zone_rate_pct,chase_rate_pct,avg_pitch_speed_mph,max_pitch_speed_mph,avg_spin_rate_rpm,max_spin_rate_rpm" doc:"The value to order by, the greatest first"`
 	MinPitches int64  `query:"min_pitches" minimum:"0" default:"0" doc:"The least pitches of a pitcher who counts"`
 	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most pitchers"`
+	Delta
 	Waiting
 }
 

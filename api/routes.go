@@ -48,17 +48,19 @@ func routes(a *API) (http.Handler, error) {
 	register(a, doc, "get-stream", "/v1/stream", "The stream in one glance", getStream)
 	register(a, doc, "get-quality", "/v1/quality", "Whether a day's data is what it should be", getQuality)
 	stream[Batter](a, doc, "stream-batter", "/v1/batters/{id}/stream", "A batter's states as they change",
-		func(in *batterStreamIn) (topicKey, string) {
-			return topicKey{player: schemas.PlayerKey{PlayerID: in.ID}}, in.LastEventID
+		func(in *batterStreamIn) following {
+			return following{topicKey{player: schemas.PlayerKey{PlayerID: in.ID}}, in.LastEventID, in.Deltas}
 		})
 	stream[Pitcher](a, doc, "stream-pitcher", "/v1/pitchers/{id}/stream", "A pitcher's states as they change",
-		func(in *pitcherStreamIn) (topicKey, string) {
-			return topicKey{player: pitcherKey(in.ID, "")}, in.LastEventID
+		func(in *pitcherStreamIn) following {
+			return following{topicKey{player: pitcherKey(in.ID, "")}, in.LastEventID, in.Deltas}
 		})
 	stream[Game](a, doc, "stream-game", "/v1/games/{game}/stream", "A game's states as they change",
-		func(in *gameStreamIn) (topicKey, string) { return topicKey{game: in.Game}, in.LastEventID })
+		func(in *gameStreamIn) following {
+			return following{topicKey{game: in.Game}, in.LastEventID, in.Deltas}
+		})
 	stream[Stream](a, doc, "stream-stream", "/v1/stream/events", "The stream in one glance, as it changes",
-		func(in *Resuming) (topicKey, string) { return topicKey{overview: true}, in.LastEventID })
+		func(in *Resuming) following { return following{topicKey{overview: true}, in.LastEventID, false} })
 	registerChanges(a, doc)
 	if err := describe(doc); err != nil {
 		return nil, err

@@ -16,18 +16,26 @@ type Resuming struct {
 	LastEventID string `header:"Last-Event-ID" maxLength:"64" doc:"The id of the last event that was seen: an identical state is not sent again"`
 }
 
+// Thin asks for deltas on a stream.
+type Thin struct {
+	Deltas bool `query:"deltas" doc:"Send deltas: the event whole has the compact form of the state (without nulls, and with objects by id in place of batters, leaders and last_pitches), patch a JSON Merge Patch (RFC 7396) to it from the last event that was sent, or from that of Last-Event-ID; whichever is smaller"`
+}
+
 type batterStreamIn struct {
 	ID int64 `path:"id" example:"660271" doc:"The batter"`
+	Thin
 	Resuming
 }
 
 type pitcherStreamIn struct {
 	ID int64 `path:"id" example:"592450" doc:"The pitcher"`
+	Thin
 	Resuming
 }
 
 type gameStreamIn struct {
 	Game string `path:"game" minLength:"1" maxLength:"64" example:"745804" doc:"The game_pk"`
+	Thin
 	Resuming
 }
 
@@ -36,7 +44,14 @@ once, another one each time that it has changed. A slow client misses states in 
 no pitch stands, now or any more. A comment each 15 s (of the stream's status: each 2 s) says that the server is
 alive.`
 
-func stream[State, I any](a *API, api huma.API, id, path, summary string, what func(*I) (topicKey, string)) {
+// following is what a client streams, the id of its last event, and whether it takes deltas.
+type following struct {
+	key    topicKey
+	last   string
+	deltas bool
+}
+
+func stream[State, I any](a *API, api huma.API, id, path, summary string, what func(*I) following) {
 	event := eventOf(schemaOf[State](api), schemaOf[Absent](api))
 	op := huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Description: streamDescription,
@@ -47,8 +62,8 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 		}},
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*huma.StreamResponse, error) {
-		key, last := what(in)
-		t, err := a.hub.join(key)
+		f := what(in)
+		t, err := a.hub.join(f.key)
 		if err != nil {
 			return nil, later(unavailable(problemBusy, err.Error()), "5")
 		}
@@ -58,7 +73,7 @@ func stream[State, I any](a *API, api huma.API, id, path, summary string, what f
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
 			r, w := humago.Unwrap(c)
-			sendStates(r.Context(), a, w, t, last)
+			sendStates(r.Context(), a, w, t, f)
 		}}, nil
 	})
 }
@@ -71,8 +86,8 @@ func eventOf(state, absent *huma.Schema) *huma.Schema {
 	}
 	return &huma.Schema{Type: huma.TypeObject, Required: []string{"data"}, Properties: map[string]*huma.Schema{
 		"id": {Type: huma.TypeString, Description: "Of the state, without its lag and age"},
-		"event": {Type: huma.TypeString, Enum: []any{"state", "absent"},
-			Description: "absent: no pitch stands, the data has whom it is about only"},
+		"event": {Type: huma.TypeString, Enum: []any{"state", "absent", "whole", "patch"},
+			Description: "absent: no pitch stands, the data has whom it is about only; whole and patch: with deltas"},
 		"retry": {Type: huma.TypeInteger, Description: "Milliseconds before coming back after a break"},
 		"data":  {Type: huma.TypeString, Description: "The state, as JSON", Extensions: data},
 	}}
@@ -80,7 +95,7 @@ func eventOf(state, absent *huma.Schema) *huma.Schema {
 
 // sendStates writes the current state and each that follows. It ends when the client is gone or too slow, or
 // when the streams end. When readers move to another target, it goes on with that target's states.
-func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, last string) {
+func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, f following) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
@@ -90,11 +105,11 @@ func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, la
 	c := client{w: w, control: http.NewResponseController(w), limit: a.cfg.WriteLimit}
 	// The request is read; its read deadline would end the stream.
 	_ = c.control.SetReadDeadline(time.Time{})
-	// guard: api: Last-Event-ID skips | err := -> last = ""; err :=
+	// guard: api: Last-Event-ID skips | err := -> f.last = ""; err :=
 	err := c.write([]byte("retry: 2000\n\n"))
 	for at := a; t != nil; at, t = moveOn(ctx, at, t.key) {
 		if err == nil {
-			last, err = writeStates(ctx, at, &c, t, last)
+			f.last, err = writeStates(ctx, at, &c, t, f)
 		}
 		at.hub.leave(t)
 		if err != nil {
@@ -108,7 +123,8 @@ func sendStates(ctx context.Context, a *API, w http.ResponseWriter, t *topic, la
 
 // writeStates writes the states of a topic until its hub ends the streams, and returns the id of the last
 // one. An error means that the client is gone or too slow.
-func writeStates(ctx context.Context, a *API, c *client, t *topic, last string) (string, error) {
+func writeStates(ctx context.Context, a *API, c *client, t *topic, f following) (last string, _ error) {
+	last = f.last
 	every := a.cfg.PingEvery
 	if t.key.overview {
 		every = min(every, glancePing)
@@ -118,8 +134,12 @@ func writeStates(ctx context.Context, a *API, c *client, t *topic, last string) 
 	for err == nil {
 		e, changed := t.now()
 		if e != nil && e.id != last {
+			frame := e.frame
+			if f.deltas {
+				frame = a.deltas.frame(e, last)
+			}
 			last = e.id
-			if err = c.write(e.frame); err != nil {
+			if err = c.write(frame); err != nil {
 				break
 			}
 		}

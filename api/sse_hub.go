@@ -66,8 +66,10 @@ type topic struct {
 
 // event is one state as it is sent. Its id is the digest of the state, without lag and age.
 type event struct {
-	id    string
-	frame []byte
+	id, name string
+	frame    []byte
+	data     []byte // within frame
+	deltas   deltaFrames
 }
 
 // maxBatch is how many players are read at a time.
@@ -417,5 +419,6 @@ func newEvent(name string, state any) (*event, error) {
 	}
 	id := digest(data.Bytes())
 	frame := fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n", id, name, data.Bytes()) // data ends its line
-	return &event{id: id, frame: frame}, nil
+	begin := len(frame) - len("\n") - data.Len()
+	return &event{id: id, name: name, frame: frame, data: frame[begin : len(frame)-1]}, nil
 }

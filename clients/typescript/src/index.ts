@@ -26,6 +26,17 @@ export type Game = Exact<Schemas["Game"]>;
 export type Pitch = Exact<Schemas["Pitch"]>;
 export type Swing = Exact<Schemas["Swing"]>;
 export type Stream = Exact<Schemas["Stream"]>;
+/** A change of a pitch, with the row before and after. Keep its id with your rows. */
+export type Change = Exact<Schemas["Change"]>;
+
+type ById = "batters" | "leaders" | "last_pitches";
+
+/** The compact form of a state, which deltas are about: nothing is null, and some lists are objects by id. */
+export type Compact<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]?: K extends ById ? (T[K] extends readonly (infer U)[] ? Readonly<Record<string, Compact<U>>> : never) : Compact<NonNullable<T[K]>> }
+    : T;
 /** An error, as RFC 9457 has it. Its type does not change. Without an answer it is "urn:pitchstream:problem:unreachable". */
 export type Problem = Schemas["ErrorModel"];
 
@@ -58,6 +69,14 @@ export interface Client extends ReturnType<typeof createClient<Exact<paths>>> {
   batterStates(id: Id, how?: AbortSignal | Following): AsyncGenerator<Event<Batter>>;
   gameStates(game: string, how?: AbortSignal | Following): AsyncGenerator<Event<Game>>;
   streamStates(how?: AbortSignal | Following): AsyncGenerator<Event<Stream>>;
+  /** As batterStates, over a thin connection: only what has changed is sent. Do not change the states. */
+  batterDeltas(id: Id, how?: AbortSignal | Following): AsyncGenerator<Event<Compact<Batter>>>;
+  gameDeltas(game: string, how?: AbortSignal | Following): AsyncGenerator<Event<Compact<Game>>>;
+  /**
+   * Each change of a pitch behind since, in order: the id of a change, "now" or "start". StreamRefused with the status 410
+   * means that the feed does not go on from there: load the rows again.
+   */
+  changes(since: string, how?: AbortSignal | Following): AsyncGenerator<Change>;
 }
 
 /**
@@ -74,12 +93,17 @@ export function connect(options: Options): Client {
   const client = createClient<Exact<paths>>({ querySerializer: { array: { style: "form", explode: false } }, ...rest, headers: { ...headers, ...(rest.headers as object) } });
   client.use(answers);
   const base = options.baseUrl.replace(/\/$/, "");
-  const follow = <S>(path: string, how: AbortSignal | Following = {}) =>
-    states<S>(options.fetch ?? fetch, base + path, headers, how instanceof AbortSignal ? { signal: how } : how);
+  const follow = <S>(path: string, how: AbortSignal | Following = {}, decode: Decode<S> = whole) =>
+    states<S>(options.fetch ?? fetch, base + path, headers, how instanceof AbortSignal ? { signal: how } : how, decode);
   return Object.assign(client, {
     batterStates: (id: Id, how?: AbortSignal | Following) => follow<Batter>(`/v1/batters/${id}/stream`, how),
     gameStates: (game: string, how?: AbortSignal | Following) => follow<Game>(`/v1/games/${encodeURIComponent(game)}/stream`, how),
     streamStates: (how?: AbortSignal | Following) => follow<Stream>("/v1/stream/events", how),
+    batterDeltas: (id: Id, how?: AbortSignal | Following) => follow<Compact<Batter>>(`/v1/batters/${id}/stream?deltas=true`, how, delta),
+    gameDeltas: (game: string, how?: AbortSignal | Following) => follow<Compact<Game>>(`/v1/games/${encodeURIComponent(game)}/stream?deltas=true`, how, delta),
+    async *changes(since: string, how?: AbortSignal | Following) {
+      for await (const { state } of follow<Change>(`/v1/changes?since=${encodeURIComponent(since)}`, how, whole)) if (state && state.kind !== "position") yield state;
+    },
   });
 }
 
@@ -120,6 +144,44 @@ function reasonOf(error: unknown): string {
   return error.cause instanceof Error && error.cause.message ? error.cause.message : error.message;
 }
 
+/** decode returns the state after an event. before is the state of the event before, also over a break. */
+type Decode<S> = (event: string, data: unknown, before: S | null) => S | null;
+
+const whole = <S>(event: string, data: unknown): S | null => (event === "absent" ? null : (data as S));
+
+const delta = <S>(event: string, data: unknown, before: S | null): S | null =>
+  event === "patch" ? (mergePatch(before, data) as S) : whole<S>(event, data);
+
+const listKeys: Record<string, string[]> = { batters: ["batter_id"], leaders: ["batter_id", "pitcher_id"], last_pitches: ["pitch_id"] };
+
+/** compact returns the form of a whole state to which the patches of ?since= apply. */
+export function compact<T>(state: T): Compact<T> {
+  return compactValue("", state) as Compact<T>;
+}
+
+function compactValue(name: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (!Array.isArray(value)) {
+    const members = Object.entries(value).filter(([, member]) => member !== null);
+    return Object.fromEntries(members.map(([member, inner]) => [member, compactValue(member, inner)]));
+  }
+  const keys = listKeys[name];
+  if (!keys) return value;
+  return Object.fromEntries(value.map((item) => [String(item[keys.find((key) => key in item) ?? ""]), compactValue("", item)]));
+}
+
+/** mergePatch applies a JSON Merge Patch (RFC 7396). It changes neither of both. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
+  const isObject = typeof target === "object" && target !== null && !Array.isArray(target);
+  const merged: Record<string, unknown> = isObject ? { ...target } : {};
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete merged[name];
+    else merged[name] = mergePatch(merged[name], value);
+  }
+  return merged;
+}
+
 type Fetch = (request: Request) => Promise<Response>;
 
 const firstPauseMs = 1000;
@@ -127,7 +189,8 @@ const longestPauseMs = 30_000;
 const silenceMs = 60_000; // the server sends a comment more often: a longer silence is a dead connection
 
 /** Server-sent events with a header, which EventSource cannot send. */
-async function* states<S>(ask: Fetch, url: string, headers: Record<string, string>, how: Following): AsyncGenerator<Event<S>> {
+async function* states<S>(ask: Fetch, url: string, headers: Record<string, string>, how: Following, decode: Decode<S>): AsyncGenerator<Event<S>> {
+  let state: S | null = null;
   const { signal, onConnection } = how;
   let last = "";
   let base = firstPauseMs;
@@ -151,7 +214,8 @@ async function* states<S>(ask: Fetch, url: string, headers: Record<string, strin
           attempt = 0;
           if (!message.event) continue;
           last = message.id ?? last;
-          yield { id: last, state: message.event === "state" ? (JSON.parse(exactJSON(message.data)) as S) : null };
+          state = decode(message.event, JSON.parse(exactJSON(message.data)), state);
+          yield { id: last, state };
         }
       } else {
         reason = `the server answers ${response.status}`;

@@ -4032,6 +4032,8 @@ export interface operations {
     "get-batter": {
         parameters: {
             query?: {
+                /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
+                since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -4052,6 +4054,22 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Batter"];
                 };
+            };
+            /** @description A JSON Merge Patch (RFC 7396) from the compact form of since to that of the present state */
+            226: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/merge-patch+json": Record<string, never>;
+                };
+            };
+            /** @description The state is still that of since or If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -4118,6 +4136,8 @@ export interface operations {
     "get-batter-game": {
         parameters: {
             query?: {
+                /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
+                since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -4140,6 +4160,22 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Batter"];
                 };
+            };
+            /** @description A JSON Merge Patch (RFC 7396) from the compact form of since to that of the present state */
+            226: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/merge-patch+json": Record<string, never>;
+                };
+            };
+            /** @description The state is still that of since or If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -4295,7 +4331,10 @@ export interface operations {
     };
     "stream-batter": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Send deltas: the event whole has the compact form of the state (without nulls, and with objects by id in place of batters, leaders and last_pitches), patch a JSON Merge Patch (RFC 7396) to it from the last event that was sent, or from that of Last-Event-ID; whichever is smaller */
+                deltas?: boolean;
+            };
             header?: {
                 /** @description The id of the last event that was seen: an identical state is not sent again */
                 "Last-Event-ID"?: string;
@@ -4318,10 +4357,10 @@ export interface operations {
                         /** @description The state, as JSON */
                         data: string;
                         /**
-                         * @description absent: no pitch stands, the data has whom it is about only
+                         * @description absent: no pitch stands, the data has whom it is about only; whole and patch: with deltas
                          * @enum {string}
                          */
-                        event?: "state" | "absent";
+                        event?: "state" | "absent" | "whole" | "patch";
                         /** @description Of the state, without its lag and age */
                         id?: string;
                         /** @description Milliseconds before coming back after a break */
@@ -4472,9 +4511,9 @@ export interface operations {
     };
     "get-changes": {
         parameters: {
-            query?: {
+            query: {
                 /** @description The id of the last change that was seen, as FEED:SEQ: the answer begins behind it. SEQ alone is taken to be of the feed that readers see now. now: behind the newest; start: with the oldest that is kept */
-                since?: string;
+                since: string;
                 /** @description The most changes of an answer that does not follow */
                 limit?: number;
                 /** @description Go on with each change as it comes; server-sent events always do */
@@ -4672,6 +4711,8 @@ export interface operations {
     "get-game": {
         parameters: {
             query?: {
+                /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
+                since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -4692,6 +4733,22 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Game"];
                 };
+            };
+            /** @description A JSON Merge Patch (RFC 7396) from the compact form of since to that of the present state */
+            226: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/merge-patch+json": Record<string, never>;
+                };
+            };
+            /** @description The state is still that of since or If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -4845,7 +4902,10 @@ export interface operations {
     };
     "stream-game": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Send deltas: the event whole has the compact form of the state (without nulls, and with objects by id in place of batters, leaders and last_pitches), patch a JSON Merge Patch (RFC 7396) to it from the last event that was sent, or from that of Last-Event-ID; whichever is smaller */
+                deltas?: boolean;
+            };
             header?: {
                 /** @description The id of the last event that was seen: an identical state is not sent again */
                 "Last-Event-ID"?: string;
@@ -4868,10 +4928,10 @@ export interface operations {
                         /** @description The state, as JSON */
                         data: string;
                         /**
-                         * @description absent: no pitch stands, the data has whom it is about only
+                         * @description absent: no pitch stands, the data has whom it is about only; whole and patch: with deltas
                          * @enum {string}
                          */
-                        event?: "state" | "absent";
+                        event?: "state" | "absent" | "whole" | "patch";
                         /** @description Of the state, without its lag and age */
                         id?: string;
                         /** @description Milliseconds before coming back after a break */
@@ -4941,6 +5001,8 @@ export interface operations {
                 min_swings?: number;
                 /** @description The most batters */
                 limit?: number;
+                /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
+                since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -4958,6 +5020,22 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Leaders"];
                 };
+            };
+            /** @description A JSON Merge Patch (RFC 7396) from the compact form of since to that of the present state */
+            226: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/merge-patch+json": Record<string, never>;
+                };
+            };
+            /** @description The state is still that of since or If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -5030,6 +5108,8 @@ export interface operations {
                 min_pitches?: number;
                 /** @description The most pitchers */
                 limit?: number;
+                /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
+                since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -5047,6 +5127,22 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PitcherLeaders"];
                 };
+            };
+            /** @description A JSON Merge Patch (RFC 7396) from the compact form of since to that of the present state */
+            226: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/merge-patch+json": Record<string, never>;
+                };
+            };
+            /** @description The state is still that of since or If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -5363,6 +5459,8 @@ export interface operations {
     "get-pitcher": {
         parameters: {
             query?: {
+                /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
+                since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -5383,6 +5481,22 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Pitcher"];
                 };
+            };
+            /** @description A JSON Merge Patch (RFC 7396) from the compact form of since to that of the present state */
+            226: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/merge-patch+json": Record<string, never>;
+                };
+            };
+            /** @description The state is still that of since or If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -5537,6 +5651,8 @@ export interface operations {
     "get-pitcher-game": {
         parameters: {
             query?: {
+                /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
+                since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
                 at_least?: string;
             };
@@ -5559,6 +5675,22 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Pitcher"];
                 };
+            };
+            /** @description A JSON Merge Patch (RFC 7396) from the compact form of since to that of the present state */
+            226: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/merge-patch+json": Record<string, never>;
+                };
+            };
+            /** @description The state is still that of since or If-None-Match */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Unauthorized */
             401: {
@@ -5714,7 +5846,10 @@ export interface operations {
     };
     "stream-pitcher": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Send deltas: the event whole has the compact form of the state (without nulls, and with objects by id in place of batters, leaders and last_pitches), patch a JSON Merge Patch (RFC 7396) to it from the last event that was sent, or from that of Last-Event-ID; whichever is smaller */
+                deltas?: boolean;
+            };
             header?: {
                 /** @description The id of the last event that was seen: an identical state is not sent again */
                 "Last-Event-ID"?: string;
@@ -5737,10 +5872,10 @@ export interface operations {
                         /** @description The state, as JSON */
                         data: string;
                         /**
-                         * @description absent: no pitch stands, the data has whom it is about only
+                         * @description absent: no pitch stands, the data has whom it is about only; whole and patch: with deltas
                          * @enum {string}
                          */
-                        event?: "state" | "absent";
+                        event?: "state" | "absent" | "whole" | "patch";
                         /** @description Of the state, without its lag and age */
                         id?: string;
                         /** @description Milliseconds before coming back after a break */
@@ -6263,10 +6398,10 @@ export interface operations {
                         /** @description The state, as JSON */
                         data: string;
                         /**
-                         * @description absent: no pitch stands, the data has whom it is about only
+                         * @description absent: no pitch stands, the data has whom it is about only; whole and patch: with deltas
                          * @enum {string}
                          */
-                        event?: "state" | "absent";
+                        event?: "state" | "absent" | "whole" | "patch";
                         /** @description Of the state, without its lag and age */
                         id?: string;
                         /** @description Milliseconds before coming back after a break */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { connect, StreamUnreadable, type Connection, type Id } from "../src/index.js";
+import { compact, connect, mergePatch, StreamRefused, StreamUnreadable, type Connection, type Id } from "../src/index.js";
 
 const limit = { timeout: 20_000 };
 
@@ -85,4 +85,71 @@ test("a fetch without bodies is an error by name", limit, async () => {
   await assert.rejects(async () => {
     for await (const _ of connect({ baseUrl: "http://127.0.0.1:1", fetch: bodiless }).gameStates("1")) break;
   }, StreamUnreadable);
+});
+
+// The examples of RFC 7396, appendix A.
+test("merge patches are applied as the RFC says", () => {
+  const cases: [unknown, unknown, unknown][] = [
+    [{ a: "b" }, { a: "c" }, { a: "c" }],
+    [{ a: "b" }, { b: "c" }, { a: "b", b: "c" }],
+    [{ a: "b" }, { a: null }, {}],
+    [{ a: "b", b: "c" }, { a: null }, { b: "c" }],
+    [{ a: ["b"] }, { a: "c" }, { a: "c" }],
+    [{ a: "c" }, { a: ["b"] }, { a: ["b"] }],
+    [{ a: { b: "c" } }, { a: { b: "d", c: null } }, { a: { b: "d" } }],
+    [{ a: [{ b: "c" }] }, { a: [1] }, { a: [1] }],
+    [["a", "b"], ["c", "d"], ["c", "d"]],
+    [{ a: "b" }, ["c"], ["c"]],
+    [{ a: "foo" }, null, null],
+    [{ a: "foo" }, "bar", "bar"],
+    [{ e: null }, { a: 1 }, { e: null, a: 1 }],
+    [[1, 2], { a: "b", c: null }, { a: "b" }],
+    [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
+  ];
+  for (const [target, patch, want] of cases) assert.deepEqual(mergePatch(target, patch), want);
+});
+
+test("the compact form has no null, and lists by id", () => {
+  const state = { a: null, b: [null], leaders: [{ pitcher_id: "9007199254740993", rank: 1, c: null }], last_pitches: [{ pitch_id: "x", issues: [] }] };
+  assert.deepEqual(compact(state), { b: [null], leaders: { "9007199254740993": { pitcher_id: "9007199254740993", rank: 1 } }, last_pitches: { x: { pitch_id: "x", issues: [] } } });
+});
+
+test("deltas lead to the state, over a break too", limit, async () => {
+  let asked = 0;
+  await serving((request, response) => {
+    assert.equal(request.url, "/v1/games/1/stream?deltas=true");
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    if (++asked === 1) response.end(`retry: 1\n\nevent: whole\nid: a\ndata: {"pitches":1,"batters":{"9007199254740993":{"pitches":1}}}\n\n`);
+    else {
+      assert.equal(request.headers["last-event-id"], "a");
+      response.end(`event: patch\nid: b\ndata: {"pitches":2,"batters":{"9007199254740993":{"pitches":2},"5":{"batter_id":9007199254740993}}}\n\n`);
+    }
+  }, async (baseUrl) => {
+    const seen: unknown[] = [];
+    for await (const { id, state } of connect({ baseUrl }).gameDeltas("1")) {
+      seen.push([id, state]);
+      if (id === "b") break;
+    }
+    const first = ["a", { pitches: 1, batters: { "9007199254740993": { pitches: 1 } } }];
+    const second = ["b", { pitches: 2, batters: { "9007199254740993": { pitches: 2 }, "5": { batter_id: "9007199254740993" } } }];
+    assert.deepEqual(seen, [first, second]);
+  });
+});
+
+test("changes go on behind the last one, and a feed that does not is an error", limit, async () => {
+  let asked = 0;
+  await serving((request, response) => {
+    const event = (kind: string, seq: number) => `id: f:${seq}\nevent: ${kind}\ndata: {"id":"f:${seq}","seq":${seq},"kind":"${kind}"}\n\n`;
+    asked++;
+    assert.equal(request.url, "/v1/changes?since=f%3A7");
+    assert.equal(request.headers["last-event-id"], [undefined, "f:8", "f:9"][asked - 1]);
+    if (asked === 3) response.writeHead(410).end("{}");
+    else response.writeHead(200, { "Content-Type": "text/event-stream" }).end("retry: 1\n\n" + event("position", asked + 6) + event("inserted", asked + 7));
+  }, async (baseUrl) => {
+    const seen: number[] = [];
+    await assert.rejects(async () => {
+      for await (const change of connect({ baseUrl }).changes("f:7")) seen.push(change.seq);
+    }, (error) => error instanceof StreamRefused && error.status === 410);
+    assert.deepEqual(seen, [8, 9]);
+  });
 });
