@@ -60,6 +60,14 @@ func (c *runCmd) Run(ctx context.Context, std *stdio, loader *config.Loader, par
 	return stream.Run(ctx, o)
 }
 
+// Validate reports wrong usage. Kong calls it before Run.
+func (c *runCmd) Validate() error {
+	if c.ChangesKeep <= 0 || c.ChangesMost <= 0 {
+		return errors.New("--changes-keep and --changes-most: want more than 0")
+	}
+	return nil
+}
+
 // options returns the options of a processor of this target. The names of a target other than live follow
 // from the flags.
 func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err error) {
@@ -86,9 +94,6 @@ func (c *runCmd) options(target string, log *slog.Logger) (o stream.Options, err
 	o.Breaker = consumer.BreakerLimits{ // there 0 is the default, and −1 no limit
 		InARow: cmp.Or(c.Breaker.InARow, -1), Share: cmp.Or(c.Breaker.Share, -1),
 		Window: c.Breaker.Window, WindowMin: c.Breaker.WindowMin,
-	}
-	if c.ChangesKeep <= 0 || c.ChangesMost <= 0 {
-		return o, errors.New("--changes-keep and --changes-most: want more than 0")
 	}
 	o.ChangesKept, o.MostChanges = time.Duration(c.ChangesKeep), c.ChangesMost
 	o.QualityInterval = time.Duration(c.QualityEvery)

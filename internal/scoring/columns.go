@@ -16,8 +16,6 @@ type value struct {
 	text   string  // "" where it is missing or a number
 }
 
-func (v value) isMissing() bool { return math.IsNaN(v.number) && v.text == "" }
-
 // reader returns a column of a row.
 type reader func(row *schemas.Row) value
 
