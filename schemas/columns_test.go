@@ -131,7 +131,7 @@ func releasedRowColumns(t *testing.T) []string {
 func TestColumnsAreDescribed(t *testing.T) {
 	for _, c := range slices.Concat(schemas.StoredColumns, schemas.StatsColumns,
 		schemas.PitcherStatsColumns, schemas.PitchTypeColumns) {
-		require.Regexp(t, `^[a-z][a-z_]*[a-z]$`, c.Name)
+		require.Regexp(t, `^[a-z][a-z0-9_]*[a-z]$`, c.Name)
 		require.NotEmpty(t, c.Meaning, c.Name)
 		require.NotEmpty(t, c.Source, c.Name)
 		require.NotEmpty(t, c.Missing, c.Name)

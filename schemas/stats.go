@@ -46,6 +46,12 @@ type Stats struct {
 	// Batted balls.
 	BarrelRatePct    Opt[float64] `json:"barrel_rate_pct"`
 	SweetSpotRatePct Opt[float64] `json:"sweet_spot_rate_pct"`
+
+	// The edges of what he can do: percentiles, and the mean of the hardest-hit half.
+	P10ContactBatSpeedMPH Opt[float64] `json:"p10_contact_bat_speed_mph"`
+	P90ContactBatSpeedMPH Opt[float64] `json:"p90_contact_bat_speed_mph"`
+	P90ExitVelocityMPH    Opt[float64] `json:"p90_exit_velocity_mph"`
+	AvgEV50MPH            Opt[float64] `json:"avg_ev50_mph"`
 }
 
 // Fields returns a pointer to each field, in the order of StatsColumns.

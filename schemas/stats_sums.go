@@ -1,5 +1,7 @@
 package schemas
 
+import "math"
+
 // The limits of the aggregates' definitions. They are those of the public Statcast glossary.
 const (
 	// FastSwingMPH is the bat speed at contact from which a swing counts as fast.
@@ -99,6 +101,20 @@ func (s *SwingSums) Fill(st *Stats) {
 	st.SquaredUpContactRatePct = RatePct(s.SquaredUp, s.Hits)
 	st.BlastRatePct = RatePct(s.Blasts, s.Swings)
 }
+
+// Percentile returns what PERCENTILE_CONT does, of sorted values. It is missing if there are none.
+func Percentile(sorted []float64, fraction float64) Opt[float64] {
+	if len(sorted) == 0 {
+		return Opt[float64]{}
+	}
+	at := fraction * float64(len(sorted)-1)
+	low, high := sorted[int(math.Floor(at))], sorted[int(math.Ceil(at))]
+	// float64 keeps a compiler from fusing product and sum, because Postgres does not.
+	return Some(low + float64((at-math.Floor(at))*(high-low)))
+}
+
+// BestHalf returns how many of n values are the best half: one in the middle is in it.
+func BestHalf(n int64) int64 { return (n + 1) / 2 }
 
 // Mean returns sum / n, missing if n is 0.
 func Mean(sum float64, n int64) Opt[float64] {

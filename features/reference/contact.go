@@ -126,6 +126,11 @@ func fillContact(s *schemas.Stats, swings []schemas.StoredRow) {
 	s.SquaredUpRatePct = rate(swings, isSwing, isSquaredUp)
 	s.SquaredUpContactRatePct = rate(swings, isHit, isSquaredUp)
 	s.BlastRatePct = rate(swings, isSwing, isBlast)
+	speeds := present(swings, func(r *schemas.StoredRow) schemas.Opt[float64] { return r.ContactBatSpeedMPH })
+	if slices.Sort(speeds); len(speeds) > 0 {
+		s.P10ContactBatSpeedMPH = schemas.Some(percentile(speeds, 0.1))
+		s.P90ContactBatSpeedMPH = schemas.Some(percentile(speeds, 0.9))
+	}
 }
 
 // fillBattedBalls computes how the ball left the bat. A batted ball whose exit velocity or launch angle was
@@ -140,4 +145,9 @@ func fillBattedBalls(s *schemas.Stats, rows []schemas.StoredRow) {
 	}
 	s.BarrelRatePct = rate(rows, isBattedBall, isBarrel)
 	s.SweetSpotRatePct = rate(rows, hasLaunchAngle, isSweet)
+	exits := present(rows, func(r *schemas.StoredRow) schemas.Opt[float64] { return r.ExitVelocityMPH })
+	if slices.Sort(exits); len(exits) > 0 {
+		s.P90ExitVelocityMPH = schemas.Some(percentile(exits, 0.9))
+		s.AvgEV50MPH = mean(exits[len(exits)/2:])
+	}
 }

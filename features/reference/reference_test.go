@@ -151,6 +151,7 @@ func TestFoldMatchesABattersDayComputedByHand(t *testing.T) {
 		Pitches: 4, SwingCount: 3, WhiffCount: 1, WhiffRatePct: schemas.Some(33.33),
 		ContactCount: 2, HardHitCount: 1,
 		MaxExitVelocityMPH: schemas.Some(95.0), AvgExitVelocityMPH: schemas.Some(94.5),
+		P90ExitVelocityMPH: schemas.Some(94.9), AvgEV50MPH: schemas.Some(95.0),
 		MaxBatSpeedMPH: schemas.Some(70.0), AvgBatSpeedMPH: schemas.Some(65.0),
 		AvgAttackAngleDeg: schemas.Some(3.0),
 		LastPitch:         &schemas.LastPitch{PitchID: pitchNo(9), EventTime: 3, PitchResult: schemas.ResultBall},
@@ -211,6 +212,43 @@ func TestABattersGamesAddUpToTheBatter(t *testing.T) {
 		}
 		if whole.MaxExitVelocityMPH.Present && whole.MaxExitVelocityMPH.Value != fastest {
 			t.Errorf("batter %d: %v, his games %v", id, whole.MaxExitVelocityMPH, fastest)
+		}
+	}
+}
+
+// The percentiles are those of PERCENTILE_CONT over competitive swings. The slowest of eleven reliable ones
+// is not one; a hard hit is, whatever its doubts are. The hardest three of five exit velocities count.
+func TestFoldMatchesPercentilesComputedByHand(t *testing.T) {
+	var rows []schemas.StoredRow
+	add := func(speed, exit schemas.Opt[float64], confidence schemas.Text) {
+		n := byte(len(rows) + 1)
+		rows = append(rows, schemas.StoredRow{Row: schemas.Row{
+			PitchID: pitchNo(n), BatterID: schemas.Some[int64](7), ContactBatSpeedMPH: speed, ExitVelocityMPH: exit,
+			ContactConfidence: confidence,
+		}})
+	}
+	none := schemas.Opt[float64]{}
+	for speed := 65; speed <= 75; speed++ { // 10th percentile: 66
+		add(schemas.Some(float64(speed)), none, schemas.SpeedReliable)
+	}
+	add(schemas.Some(60.0), schemas.Some(90.0), schemas.SpeedQuestionable) // hard
+	add(schemas.Some(99.0), schemas.Some(89.0), schemas.SpeedQuestionable) // neither
+	for _, exit := range []float64{100, 50, 110} {
+		add(none, schemas.Some(exit), "")
+	}
+	batters, _ := Fold(rows)
+	s := batters[7]
+	if s.CompetitiveSwings != 11 { // 60 and 66–75
+		t.Errorf("%d competitive swings", s.CompetitiveSwings)
+	}
+	for what, c := range map[string][2]schemas.Opt[float64]{
+		"p10 of 60 66 67 … 75":        {s.P10ContactBatSpeedMPH, schemas.Some(66.0)},
+		"p90 of 60 66 67 … 75":        {s.P90ContactBatSpeedMPH, schemas.Some(74.0)},
+		"p90 of 50 89 90 100 110":     {s.P90ExitVelocityMPH, schemas.Some(106.0)},
+		"the mean of 90, 100 and 110": {s.AvgEV50MPH, schemas.Some(100.0)},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%s is %v, want %v", what, c[0], c[1])
 		}
 	}
 }

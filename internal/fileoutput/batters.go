@@ -25,6 +25,8 @@ type batter struct {
 	counts       schemas.PitchCounts
 	candidates   schemas.SwingSums // of swings that are reliable or hit the ball hard
 	reliable     []contactSwing
+	hard         []float64 // the bat speeds at contact of those that hit the ball hard
+	exits        []float64 // the exit velocities
 }
 
 // contactSwing is a swing whose bat speed at contact is reliable. It has no sums if it hit the ball hard,
@@ -79,6 +81,9 @@ func (b *batter) add(r *Row) {
 	b.exitVelocity.add(r.ExitVelocityMPH, true)
 	b.batSpeed.add(r.BatSpeedMPH, r.SpeedConfidence == schemas.SpeedReliable)
 	b.attackAngle.add(r.AttackAngleDeg, r.SwingConfidence == schemas.SwingConfirmed)
+	if r.ExitVelocityMPH.Present {
+		b.exits = append(b.exits, r.ExitVelocityMPH.Value)
+	}
 	b.counts.Add(&r.Row)
 	b.addContact(&r.Row)
 	countType(s.ByPitchType, r)
@@ -98,6 +103,9 @@ func (b *batter) addContact(r *schemas.Row) {
 	if isReliable || isHard {
 		b.candidates.Add(r)
 	}
+	if isHard {
+		b.hard = append(b.hard, swing.speedMPH)
+	}
 	if isReliable {
 		if !isHard {
 			swing.sums.Add(r)
@@ -106,21 +114,31 @@ func (b *batter) addContact(r *schemas.Row) {
 	}
 }
 
-// competitive returns the sums without those of the slowest reliable swings.
-func (b *batter) competitive() schemas.SwingSums {
+// competitive returns the sums without those of the slowest reliable swings, and the speeds, sorted.
+func (b *batter) competitive() (total schemas.SwingSums, speeds []float64) {
 	slices.SortFunc(b.reliable, func(a, b contactSwing) int { return cmp.Compare(a.speedMPH, b.speedMPH) })
-	total := b.candidates
-	if len(b.reliable) == 0 {
-		return total
-	}
-	limit := b.reliable[schemas.SlowestFast(len(b.reliable))].speedMPH
-	for _, swing := range b.reliable {
-		if swing.speedMPH >= limit {
-			break
+	total, speeds = b.candidates, slices.Clone(b.hard)
+	if len(b.reliable) > 0 {
+		limit := b.reliable[schemas.SlowestFast(len(b.reliable))].speedMPH
+		for _, swing := range b.reliable {
+			switch {
+			case swing.speedMPH < limit:
+				total = total.Minus(swing.sums)
+			case swing.sums.Swings > 0:
+				speeds = append(speeds, swing.speedMPH)
+			}
 		}
-		total = total.Minus(swing.sums)
 	}
-	return total
+	slices.Sort(speeds)
+	return total, speeds
+}
+
+func meanOf(values []float64) schemas.Opt[float64] {
+	total := 0.0
+	for _, v := range values {
+		total += v
+	}
+	return schemas.Mean(total, int64(len(values)))
 }
 
 func (s *sum) add(v schemas.Opt[float64], counts bool) {
@@ -201,8 +219,13 @@ func (b *batter) values() (map[string]cell, error) {
 	s.MaxBatSpeedMPH, s.AvgBatSpeedMPH = b.batSpeed.results()
 	_, s.AvgAttackAngleDeg = b.attackAngle.results()
 	b.counts.Fill(&s)
-	swings := b.competitive()
+	swings, speeds := b.competitive()
 	swings.Fill(&s)
+	s.P10ContactBatSpeedMPH = schemas.Percentile(speeds, 0.1)
+	s.P90ContactBatSpeedMPH = schemas.Percentile(speeds, 0.9)
+	slices.Sort(b.exits)
+	s.P90ExitVelocityMPH = schemas.Percentile(b.exits, 0.9)
+	s.AvgEV50MPH = meanOf(b.exits[len(b.exits)/2:])
 	s.ByPitchType = maps.Clone(s.ByPitchType)
 	schemas.BoundTypes(s.ByPitchType)
 

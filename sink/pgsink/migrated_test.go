@@ -97,3 +97,28 @@ func TestAMigrationComputesThePitchersOfStoredRows(t *testing.T) {
 	require.Empty(t, compareAll(t, s, schemas.Pitcher).Differences)
 	require.Empty(t, cmp.Diff(right, dump(t, s)))
 }
+
+// Batters that were stored before there were percentiles get those of their rows by the migration.
+func TestAMigrationComputesThePercentilesOfStoredRows(t *testing.T) {
+	s := open(t)
+	_, err := s.EnsurePositions(t.Context(), []schemas.Position{{Topic: "t"}})
+	require.NoError(t, err)
+	_, err = s.Apply(t.Context(), sinktest.BatchOf(sinktest.NewGenerator(19, 250).Changes(400)...))
+	require.NoError(t, err)
+	right := dump(t, s)
+	_, err = raw(t, s).Exec(t.Context(), `
+		DROP VIEW batter_stats, batter_game_stats;
+		ALTER TABLE batter_totals DROP COLUMN contact_speed_p10, DROP COLUMN contact_speed_p90,
+			DROP COLUMN exit_velocity_p90, DROP COLUMN exit_velocity_top_sum;
+		ALTER TABLE batter_game_totals DROP COLUMN contact_speed_p10, DROP COLUMN contact_speed_p90,
+			DROP COLUMN exit_velocity_p90, DROP COLUMN exit_velocity_top_sum;
+		DROP INDEX pitch_registers_batter_candidate, pitch_registers_batter_exit;
+		CREATE INDEX pitch_registers_batter_contact ON pitch_registers (batter_id, contact_bat_speed_mph);
+		DELETE FROM schema_migrations WHERE name = 'percentiles'`)
+	require.NoError(t, err)
+	applied, err := pgadmin.New(s.DB()).Migrate(t.Context())
+	require.NoError(t, err)
+	require.Len(t, applied, 1)
+	require.Empty(t, compareAll(t, s, schemas.Batter).Differences)
+	require.Empty(t, cmp.Diff(right, dump(t, s)))
+}

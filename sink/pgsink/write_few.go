@@ -94,6 +94,15 @@ func pitcherStatements() totalsStatements {
 	}
 }
 
+// isCandidate is true of a register r with a swing that may be competitive. It is the condition of an index.
+// isCompetitive says which of these are, where t.slowest_fast is the slowest of the fastest 90 %.
+const (
+	isCandidate = `r.contact_bat_speed_mph IS NOT NULL AND (r.contact_confidence = 'reliable'
+		OR r.contact_bat_speed_mph >= 60 AND r.exit_velocity_mph >= 90)`
+	isCompetitive = `(r.contact_bat_speed_mph >= t.slowest_fast
+		OR r.contact_bat_speed_mph >= 60 AND r.exit_velocity_mph >= 90)`
+)
+
 // batterStatements returns the statements for batters but the lock.
 func batterStatements() totalsStatements {
 	bounded := statement("bounded_types")
@@ -101,6 +110,7 @@ func batterStatements() totalsStatements {
 		return strings.NewReplacer("{name}", name, "{which}", which).Replace(statement("sums_of_swings"))
 	}
 	fill := strings.NewReplacer(
+		"{is candidate}", isCandidate, "{is competitive}", isCompetitive,
 		"{stats columns}", pg.StatsColumns, "{values at contact}", statement("values_at_contact"),
 		"{sums of candidates}", sums("candidate", "true"),
 		"{sums of slow}", sums("slow", "NOT is_hard AND contact_speed < slowest"),

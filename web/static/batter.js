@@ -21,6 +21,8 @@ const decisions = [
   ["avg_swing_length_ft", "Mean swing length", "ft", 2], ["avg_contact_attack_angle_deg", "Mean attack angle at contact", "deg", 1], ["ideal_attack_angle_rate_pct", "Ideal angle, 5–20°", "%", 1],
   ["squared_up_rate_pct", "Squared up, of swings", "%", 1], ["squared_up_contact_rate_pct", "Squared up, of contact", "%", 1], ["blast_rate_pct", "Blasts", "%", 1],
   ["barrel_rate_pct", "Barrels, of batted balls", "%", 1], ["sweet_spot_rate_pct", "Sweet spot, 8–32°", "%", 1],
+  ["p10_contact_bat_speed_mph", "Bat speed at contact, 10th percentile", "mph", 1], ["p90_contact_bat_speed_mph", "Bat speed at contact, 90th percentile", "mph", 1],
+  ["p90_exit_velocity_mph", "Exit velocity, 90th percentile", "mph", 1], ["avg_ev50_mph", "EV50: hardest-hit half", "mph", 1],
 ];
 
 const columns = [kinds.result, kinds.batSpeed, kinds.attackAngle, kinds.exit, kinds.launch, ["Pitch", "", "", r => spaced(r.pitch_type)], kinds.speed,

@@ -588,6 +588,11 @@ export interface components {
             avg_contact_bat_speed_mph: number | null;
             /**
              * Format: double
+             * @description EV50: mean exit velocity of the hardest-hit half of batted balls; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            avg_ev50_mph: number | null;
+            /**
+             * Format: double
              * @description Mean exit velocity; unit: mph; range: 0–125; missing: with no exit velocity
              */
             avg_exit_velocity_mph: number | null;
@@ -665,6 +670,21 @@ export interface components {
             max_exit_velocity_mph: number | null;
             /** @description His name; not there where it is not known */
             name?: string;
+            /**
+             * Format: double
+             * @description Bat speed at contact that nine of ten competitive swings reach; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            p10_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Bat speed at contact that one of ten competitive swings reaches; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            p90_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Exit velocity that one of ten batted balls reaches; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            p90_exit_velocity_mph: number | null;
             /**
              * Format: int64
              * @description Pitches seen; range: 0 and more; missing: never
@@ -1080,6 +1100,11 @@ export interface components {
             avg_contact_bat_speed_mph: number | null;
             /**
              * Format: double
+             * @description EV50: mean exit velocity of the hardest-hit half of batted balls; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            avg_ev50_mph: number | null;
+            /**
+             * Format: double
              * @description Mean exit velocity; unit: mph; range: 0–125; missing: with no exit velocity
              */
             avg_exit_velocity_mph: number | null;
@@ -1150,6 +1175,21 @@ export interface components {
             max_exit_velocity_mph: number | null;
             /** @description His name; not there where it is not known */
             name?: string;
+            /**
+             * Format: double
+             * @description Bat speed at contact that nine of ten competitive swings reach; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            p10_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Bat speed at contact that one of ten competitive swings reaches; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            p90_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Exit velocity that one of ten batted balls reaches; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            p90_exit_velocity_mph: number | null;
             /**
              * Format: int64
              * @description Pitches seen; range: 0 and more; missing: never
@@ -1422,6 +1462,11 @@ export interface components {
             avg_contact_bat_speed_mph: number | null;
             /**
              * Format: double
+             * @description EV50: mean exit velocity of the hardest-hit half of batted balls; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            avg_ev50_mph: number | null;
+            /**
+             * Format: double
              * @description Mean exit velocity; unit: mph; range: 0–125; missing: with no exit velocity
              */
             avg_exit_velocity_mph: number | null;
@@ -1492,6 +1537,21 @@ export interface components {
             max_exit_velocity_mph: number | null;
             /** @description His name; not there where it is not known */
             name?: string;
+            /**
+             * Format: double
+             * @description Bat speed at contact that nine of ten competitive swings reach; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            p10_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Bat speed at contact that one of ten competitive swings reaches; unit: mph; range: 0–125; missing: with no competitive swing
+             */
+            p90_contact_bat_speed_mph: number | null;
+            /**
+             * Format: double
+             * @description Exit velocity that one of ten batted balls reaches; unit: mph; range: 0–125; missing: with no exit velocity
+             */
+            p90_exit_velocity_mph: number | null;
             /**
              * Format: int64
              * @description Pitches seen; range: 0 and more; missing: never
@@ -4996,7 +5056,7 @@ export interface operations {
         parameters: {
             query: {
                 /** @description The value to order by, the greatest first */
-                stat: "pitches" | "swing_count" | "whiff_count" | "whiff_rate_pct" | "contact_count" | "max_exit_velocity_mph" | "avg_exit_velocity_mph" | "hard_hit_count" | "max_bat_speed_mph" | "avg_bat_speed_mph" | "avg_attack_angle_deg" | "chase_rate_pct" | "zone_swing_rate_pct" | "zone_contact_rate_pct" | "competitive_swings" | "avg_contact_bat_speed_mph" | "fast_swing_rate_pct" | "avg_swing_length_ft" | "avg_contact_attack_angle_deg" | "ideal_attack_angle_rate_pct" | "squared_up_rate_pct" | "squared_up_contact_rate_pct" | "blast_rate_pct" | "barrel_rate_pct" | "sweet_spot_rate_pct";
+                stat: "pitches" | "swing_count" | "whiff_count" | "whiff_rate_pct" | "contact_count" | "max_exit_velocity_mph" | "avg_exit_velocity_mph" | "hard_hit_count" | "max_bat_speed_mph" | "avg_bat_speed_mph" | "avg_attack_angle_deg" | "chase_rate_pct" | "zone_swing_rate_pct" | "zone_contact_rate_pct" | "competitive_swings" | "avg_contact_bat_speed_mph" | "fast_swing_rate_pct" | "avg_swing_length_ft" | "avg_contact_attack_angle_deg" | "ideal_attack_angle_rate_pct" | "squared_up_rate_pct" | "squared_up_contact_rate_pct" | "blast_rate_pct" | "barrel_rate_pct" | "sweet_spot_rate_pct" | "p10_contact_bat_speed_mph" | "p90_contact_bat_speed_mph" | "p90_exit_velocity_mph" | "avg_ev50_mph";
                 /** @description The least swings of a batter who counts */
                 min_swings?: number;
                 /** @description The most batters */

@@ -49,9 +49,15 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     SELECT n, (array_agg(contact_speed ORDER BY contact_speed))[(count(*) + 8) / 10 + 1] AS slowest
     FROM r WHERE is_reliable GROUP BY n
 ), s AS (
-    SELECT n, count(*) FILTER (WHERE is_reliable) AS reliable_count, {sums of candidates}, {sums of slow}
+    SELECT n, count(*) FILTER (WHERE is_reliable) AS reliable_count, {sums of candidates}, {sums of slow},
+           percentile_cont(ARRAY[0.1, 0.9]) WITHIN GROUP (ORDER BY contact_speed) FILTER (WHERE is_hard OR contact_speed >= slowest) AS speeds
     FROM r LEFT JOIN fastest USING (n)
     WHERE is_reliable OR is_hard GROUP BY n
+), e AS (
+    SELECT n, percentile_cont(0.9) WITHIN GROUP (ORDER BY exit_velocity) AS p90, sum(exit_velocity) FILTER (WHERE place <= (total + 1) / 2) AS top_sum
+    FROM (SELECT n, exit_velocity, row_number() OVER (PARTITION BY n ORDER BY exit_velocity DESC) AS place, count(*) OVER (PARTITION BY n) AS total
+          FROM r WHERE exit_velocity IS NOT NULL) AS placed
+    GROUP BY n
 ), few AS ( -- instead of the types of games that have many
     SELECT a.n, f.* FROM a CROSS JOIN LATERAL (
         {bounded types of a}) AS f
@@ -62,23 +68,26 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     FROM r ORDER BY n, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
 ), now AS (
     INSERT INTO {schema}.batter_game_totals AS g (
-        batter_id, game_key, seq, updated_at, pitches, {totals: @}, {slow: @}, {maxima: @}, {last: @}, {types: @})
+        batter_id, game_key, seq, updated_at, pitches, {totals: @}, {slow: @}, {maxima: @}, {last: @}, {types: @}, {spread: @})
     SELECT t.batter_id, t.game_key, b.seq, b.updated_at, coalesce(a.pitches, 0),
            {pitch totals: coalesce(a.@, 0)}, {swing totals: coalesce(s.@, 0)}, {slow: coalesce(s.@, 0)}, {maxima: a.@},
            l.pitch_id, l.event_time, l.revision, l.record_ts_ms, l.source_offset, l.source_partition,
            l.pitch_result, l.pitch_action, l.exit_velocity,
            coalesce(few.type_names, a.type_names, '{}'), coalesce(few.type_pitches, a.type_pitches, '{}'),
-           coalesce(few.type_swings, a.type_swings, '{}'), coalesce(few.type_whiffs, a.type_whiffs, '{}')
+           coalesce(few.type_swings, a.type_swings, '{}'), coalesce(few.type_whiffs, a.type_whiffs, '{}'),
+           s.speeds[1], s.speeds[2], e.p90, e.top_sum
     FROM touched t
     JOIN {schema}.batter_totals b USING (batter_id)
     LEFT JOIN a USING (n)
     LEFT JOIN s USING (n)
+    LEFT JOIN e USING (n)
     LEFT JOIN few USING (n)
     LEFT JOIN l USING (n)
     ORDER BY t.batter_id, t.game_key
     ON CONFLICT (batter_id, game_key) DO UPDATE SET
         seq = excluded.seq, updated_at = excluded.updated_at, pitches = excluded.pitches, {totals: @ = excluded.@},
-        {slow: @ = excluded.@}, {maxima: @ = excluded.@}, {last: @ = excluded.@}, {types: @ = excluded.@}
+        {slow: @ = excluded.@}, {maxima: @ = excluded.@}, {last: @ = excluded.@}, {types: @ = excluded.@},
+        {spread: @ = excluded.@}
     RETURNING *
 ), d AS (
     SELECT batter_id,

@@ -29,7 +29,10 @@ var (
 	swingCounts = append([]string{"reliable_count"}, candidates[:8]...)
 	swingSums   = candidates[8:]
 	maxima      = []string{"exit_velocity_max", "bat_speed_max"}
-	lastPitch   = strings.Fields(`last_pitch_id last_event_time last_revision last_record_ts_ms
+	// spread is computed of all rows at each change: no difference of games moves a percentile.
+	spread = strings.Fields(`contact_speed_p10 contact_speed_p90 exit_velocity_p90 exit_velocity_top_sum`)
+
+	lastPitch = strings.Fields(`last_pitch_id last_event_time last_revision last_record_ts_ms
 		last_offset last_partition last_pitch_result last_pitch_action last_exit_velocity_mph`)
 	newestPitch = lastPitch[1:6]
 	shownLast   = append([]string{"last_pitch_id", "last_event_time"}, lastPitch[6:]...)
@@ -47,6 +50,7 @@ var columnLists = map[string][]string{
 	"sums":         slices.Concat(pitchSums, swingSums),
 	"totals":       slices.Concat(pitchCounts, pitchSums, swingCounts, swingSums),
 	"maxima":       maxima,
+	"spread":       spread,
 	"last":         lastPitch,
 	"types":        typeCounts,
 	"newest":       newestPitch,
@@ -64,7 +68,7 @@ var columnLists = map[string][]string{
 
 // StatsColumns are the columns of batter_totals and batter_game_totals that StatsRow.Into receives.
 var StatsColumns = writeLists(`pitches, {pitch totals: @}, {maxima: @}, {candidates: @}, {slow: @},
-	{shown last: @}, {types: @}`)
+	{shown last: @}, {types: @}, {spread: @}`)
 
 // lastRow receives the last pitch of a player, which is NULL where no row is current.
 type lastRow struct {
@@ -134,6 +138,7 @@ type StatsRow struct {
 	last                                lastRow
 	exitCount, batCount, attackCount    int64
 	exitSum, batSum, attackSum          float64
+	topSum                              schemas.Opt[float64]
 	types                               []string
 	typePitches, typeSwings, typeWhiffs []int64
 }
@@ -150,7 +155,9 @@ func (s *StatsRow) Into(keys ...any) []any {
 	into = append(into, schemas.FieldsOf(&s.candidates)...)
 	into = append(into, schemas.FieldsOf(&s.slow)...)
 	into = append(into, s.last.into()...)
-	return append(into, &s.types, &s.typePitches, &s.typeSwings, &s.typeWhiffs)
+	return append(into, &s.types, &s.typePitches, &s.typeSwings, &s.typeWhiffs,
+		Float(&st.P10ContactBatSpeedMPH), Float(&st.P90ContactBatSpeedMPH), Float(&st.P90ExitVelocityMPH),
+		Float(&s.topSum))
 }
 
 // Fill writes the aggregates of the sums into g. It writes none if no row is current.
@@ -163,6 +170,7 @@ func (s *StatsRow) Fill(g *schemas.GameStats) {
 	st.AvgExitVelocityMPH = schemas.Mean(s.exitSum, s.exitCount)
 	st.AvgBatSpeedMPH = schemas.Mean(s.batSum, s.batCount)
 	st.AvgAttackAngleDeg = schemas.Mean(s.attackSum, s.attackCount)
+	st.AvgEV50MPH = schemas.Mean(s.topSum.Value, schemas.BestHalf(s.exitCount))
 	s.counts.Fill(&st)
 	competitive := s.candidates.Minus(s.slow)
 	competitive.Fill(&st)

@@ -29,6 +29,8 @@ WITH one AS MATERIALIZED (
            count(is_barrel) AS batted_ball_count, count(*) FILTER (WHERE is_barrel) AS barrel_count,
            count(launch_angle_deg) AS launch_count,
            count(*) FILTER (WHERE launch_angle_deg >= 8 AND launch_angle_deg <= 32) AS sweet_spot_count,
+           percentile_cont(0.9) WITHIN GROUP (ORDER BY exit_velocity_mph) AS exit_velocity_p90,
+           array_agg(exit_velocity_mph ORDER BY exit_velocity_mph DESC) FILTER (WHERE exit_velocity_mph IS NOT NULL) AS exits,
            percentile_cont(0.1) WITHIN GROUP (ORDER BY contact_bat_speed_mph) FILTER (WHERE contact_confidence = 'reliable') AS tenth
     FROM r GROUP BY batter_id, overall, game_key
 ), swings AS ( -- slow says of a candidate whether it is not competitive
@@ -44,7 +46,9 @@ WITH one AS MATERIALIZED (
            count(*) FILTER (WHERE is_blast) AS candidate_blast_count, count(*) FILTER (WHERE slow AND is_blast) AS slow_blast_count,
            sum(contact_bat_speed_mph) AS candidate_speed_sum, sum(contact_bat_speed_mph) FILTER (WHERE slow) AS slow_speed_sum,
            sum(swing_length_ft) AS candidate_length_sum, sum(swing_length_ft) FILTER (WHERE slow) AS slow_length_sum,
-           sum(contact_attack_angle_deg) AS candidate_attack_sum, sum(contact_attack_angle_deg) FILTER (WHERE slow) AS slow_attack_sum
+           sum(contact_attack_angle_deg) AS candidate_attack_sum, sum(contact_attack_angle_deg) FILTER (WHERE slow) AS slow_attack_sum,
+           percentile_cont(0.1) WITHIN GROUP (ORDER BY contact_bat_speed_mph) FILTER (WHERE NOT coalesce(slow, false)) AS contact_speed_p10,
+           percentile_cont(0.9) WITHIN GROUP (ORDER BY contact_bat_speed_mph) FILTER (WHERE NOT coalesce(slow, false)) AS contact_speed_p90
     FROM (SELECT r.*, r.contact_bat_speed_mph >= 75 AS fast, r.contact_attack_angle_deg BETWEEN 5 AND 20 AS ideal,
                  r.contact_bat_speed_mph < sums.tenth AND NOT coalesce(r.contact_bat_speed_mph >= 60 AND r.exit_velocity_mph >= 90, false) AS slow
           FROM r JOIN sums USING (batter_id, overall, game_key)
@@ -73,7 +77,9 @@ SELECT s.batter_id, CASE WHEN NOT s.overall THEN s.game_key END AS game_key, 0::
        l.pitch_id AS last_pitch_id, l.event_time AS last_event_time, l.revision AS last_revision, l.record_ts_ms AS last_record_ts_ms,
        l.source_offset AS last_offset, l.source_partition AS last_partition, l.pitch_result AS last_pitch_result,
        l.pitch_action AS last_pitch_action, l.exit_velocity_mph AS last_exit_velocity_mph,
-       t.type_names, t.type_pitches, t.type_swings, t.type_whiffs
+       t.type_names, t.type_pitches, t.type_swings, t.type_whiffs,
+       w.contact_speed_p10, w.contact_speed_p90, s.exit_velocity_p90,
+       (SELECT sum(v) FROM unnest(s.exits[:(cardinality(s.exits) + 1) / 2]) AS v) AS exit_velocity_top_sum
 FROM sums s
 JOIN last l USING (batter_id, overall, game_key)
 JOIN types t USING (batter_id, overall, game_key)
