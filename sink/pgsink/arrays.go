@@ -1,6 +1,7 @@
 package pgsink
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func nullable(s string) *string {
 	return &s
 }
 
-func pitchID(c *schemas.Change) [16]byte               { return c.PitchID }
+func pitchID(c *schemas.Change) *[16]byte              { return (*[16]byte)(&c.PitchID) }
 func changeVersion(c *schemas.Change) *schemas.Version { return &c.Version }
 
 // identifiedArrays returns the arguments of upsert_identified.sql.
@@ -58,73 +59,69 @@ func identifiedArrays(set []candidate) []any {
 }
 
 // measuredArrays returns the first 73 arguments of upsert_measured.sql: an array per column, an element per
-// pitch.
+// pitch, nil where a value is missing.
 func measuredArrays(set []candidate) []any {
 	changes := schemas.Map(set, candidate.change)
 	args := append([]any{schemas.Map(changes, pitchID)}, versionArrays(changes, changeVersion)...)
 	args = append(args,
-		schemas.Map(changes, func(c *schemas.Change) string { return c.Origin.Topic }),
+		schemas.Map(changes, func(c *schemas.Change) *string { return &c.Origin.Topic }),
 		schemas.Map(changes, func(c *schemas.Change) time.Time { return c.EventTime.Time() }),
-		schemas.Map(changes, func(c *schemas.Change) bool { return c.Op == schemas.OpDelete }))
+		schemas.Map(changes, func(c *schemas.Change) *bool { return new(c.Op == schemas.OpDelete) }))
 	rows := schemas.Map(changes, func(c *schemas.Change) []any {
 		if c.Op == schemas.OpDelete {
 			return nil // a delete stores a version and no values
 		}
-		return rowValues(c.Row)
+		return c.Row.MeasuredFields()
 	})
-	for i, v := range rowValues(&schemas.Row{}) {
-		switch v.(type) {
-		case *string:
-			args = append(args, transposed[string](rows, i))
-		case *int64:
-			args = append(args, transposed[int64](rows, i))
-		case *int32:
-			args = append(args, transposed[int32](rows, i))
-		case *int16:
-			args = append(args, transposed[int16](rows, i))
-		case *float64:
-			args = append(args, transposed[float64](rows, i))
-		case *bool:
-			args = append(args, transposed[bool](rows, i))
+	for i, field := range new(schemas.Row).MeasuredFields() {
+		if i > 0 { // the pitch's id is there already
+			args = append(args, column(rows, i, field))
 		}
 	}
 	return args
 }
 
-// rowValues returns pointers to the values of a row, in the order of upsert_measured.sql, nil where a value
-// is missing. A list of words is one text, because Postgres has no arrays of arrays of several lengths.
-func rowValues(r *schemas.Row) []any {
-	values := r.MeasuredFields()[1:]
-	for i, field := range values {
-		switch f := field.(type) {
-		case *schemas.Text:
-			values[i] = text(f)
-		case *schemas.Opt[int16]:
-			values[i] = value(f)
-		case *schemas.Opt[int64]:
-			values[i] = value(f)
-		case *schemas.Opt[float64]:
-			values[i] = value(f)
-		case *schemas.Opt[bool]:
-			values[i] = value(f)
-		case *[]string:
-			words := (*string)(nil)
-			if *f != nil {
-				words = new(strings.Join(*f, ";"))
-			}
-			values[i] = words
-		}
+// column returns the values of a field of the rows, which is a pointer of the type of like.
+func column(rows [][]any, i int, like any) any {
+	switch like.(type) {
+	case *schemas.Text:
+		return pointers(rows, i, text)
+	case *schemas.Opt[int16]:
+		return pointers(rows, i, value[int16])
+	case *schemas.Opt[int64]:
+		return pointers(rows, i, value[int64])
+	case *schemas.Opt[float64]:
+		return pointers(rows, i, value[float64])
+	case *schemas.Opt[bool]:
+		return pointers(rows, i, value[bool])
+	case *bool:
+		return pointers(rows, i, same[bool])
+	case *int32:
+		return pointers(rows, i, same[int32])
+	case *[]string:
+		return pointers(rows, i, words)
 	}
-	return values
+	panic(fmt.Sprintf("a row has a field of type %T, which no column can hold", like))
 }
 
-func transposed[T any](rows [][]any, i int) []*T {
+// pointers returns what get returns for a field of each row, nil for the rows of deletes.
+func pointers[F, T any](rows [][]any, i int, get func(*F) *T) []*T {
 	return schemas.Map(rows, func(row []any) *T {
 		if row == nil {
 			return nil
 		}
-		return row[i].(*T)
+		return get(row[i].(*F))
 	})
+}
+
+func same[T any](v *T) *T { return v }
+
+// words returns a list of words as one text, because Postgres has no arrays of arrays of several lengths.
+func words(list *[]string) *string {
+	if *list == nil {
+		return nil
+	}
+	return new(strings.Join(*list, ";"))
 }
 
 func value[T comparable](o *schemas.Opt[T]) *T {

@@ -89,10 +89,10 @@ func TestARefusedNameLeavesWhatWasMeasured(t *testing.T) {
 	}))
 }
 
-// Statements of few pitches are planned once per connection, because planning would delay each live pitch.
-// guard: few pitches are written without planning anew
+// Statements are planned once per connection, because planning would delay each live pitch.
+// guard: batches are written without planning anew
 // guard: few pitches at once are written without planning anew
-func TestFewPitchesArePlannedOnce(t *testing.T) {
+func TestStatementsArePlannedOnce(t *testing.T) {
 	for name, steps := range map[string]bool{"at once": false, "in steps": true} {
 		t.Run(name, func(t *testing.T) { plannedOnce(t, steps) })
 	}

@@ -101,17 +101,16 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     SELECT DISTINCT ON (batter_id) batter_id, {last: @}
     FROM now WHERE pitches > 0 ORDER BY batter_id, last_event_time DESC, last_revision DESC, last_record_ts_ms DESC, last_offset DESC, last_partition DESC
 ), dt AS (
-    SELECT batter_id, array_agg(name) AS type_names, array_agg(pitches) AS type_pitches,
-           array_agg(swings) AS type_swings, array_agg(whiffs) AS type_whiffs
-    FROM (SELECT batter_id, name, sum(sign * pitches::int) AS pitches, sum(sign * swings::int) AS swings, sum(sign * whiffs::int) AS whiffs
-          FROM (SELECT batter_id, 1 AS sign, {types: @} FROM now
+    SELECT batter_id, {types: array_agg(@) AS @}
+    FROM (SELECT batter_id, type_names, sum(sign * type_pitches::int) AS type_pitches,
+                 sum(sign * type_swings::int) AS type_swings, sum(sign * type_whiffs::int) AS type_whiffs
+          FROM (SELECT batter_id, 1 AS sign, {types: unnest(@) AS @} FROM now
                 UNION ALL
-                SELECT batter_id, -1, {types: @} FROM was
+                SELECT batter_id, -1, {types: unnest(@)} FROM was
                 UNION ALL
-                SELECT b.batter_id, 1, {types: b.@} FROM d JOIN {schema}.batter_totals b USING (batter_id)) AS s,
-               unnest({types: s.@}) AS t(name, pitches, swings, whiffs)
-          GROUP BY batter_id, name ORDER BY batter_id, name) AS summed
-    WHERE pitches > 0
+                SELECT b.batter_id, 1, {types: unnest(b.@)} FROM d JOIN {schema}.batter_totals b USING (batter_id)) AS s
+          GROUP BY batter_id, type_names ORDER BY batter_id, type_names) AS summed
+    WHERE type_pitches > 0
     GROUP BY batter_id
 ), moved AS (
     UPDATE {schema}.batter_totals AS b SET

@@ -63,14 +63,13 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
            -- guard: pitchers: a maximum that may be gone is looked for in all games | coalesce(true -> coalesce(false AND true
            coalesce(true = ANY (ARRAY[{type maxima: max(@) FILTER (WHERE sign < 0) >= max(@) FILTER (WHERE held)
                AND coalesce(max(@) FILTER (WHERE sign > 0 AND NOT held) < max(@) FILTER (WHERE sign < 0), true)}]), false) AS max_gone
-    FROM (SELECT pitcher_id, sign, held, t.type_names AS name, {type counts: t.@::int}, {type measures: t.@}
-          FROM (SELECT pitcher_id, 1 AS sign, false AS held, {type columns: @} FROM now
+    FROM (SELECT pitcher_id, sign, held, type_names AS name, {type counts: @::int}, {type measures: @}
+          FROM (SELECT pitcher_id, 1 AS sign, false AS held, {type columns: unnest(@) AS @} FROM now
                 UNION ALL
-                SELECT pitcher_id, -1, false, {type columns: @} FROM was
+                SELECT pitcher_id, -1, false, {type columns: unnest(@)} FROM was
                 UNION ALL
-                SELECT pitcher_id, 1, true, {type columns: @} FROM {schema}.pitcher_totals
-                WHERE pitcher_id IN (SELECT pitcher_id FROM touched)) AS s,
-               unnest({type columns: s.@}) AS t({type columns: @})) AS u
+                SELECT pitcher_id, 1, true, {type columns: unnest(@)} FROM {schema}.pitcher_totals
+                WHERE pitcher_id IN (SELECT pitcher_id FROM touched)) AS s) AS u
     GROUP BY pitcher_id, name
 ), d AS (
     SELECT pitcher_id, sum(type_pitches) AS pitches, bool_or(max_gone) AS max_gone,

@@ -13,12 +13,11 @@ WITH whole AS MATERIALIZED (
     SELECT DISTINCT ON (batter_id) batter_id, {last: @}
     FROM g ORDER BY batter_id, last_event_time DESC, last_revision DESC, last_record_ts_ms DESC, last_offset DESC, last_partition DESC
 ), types AS (
-    SELECT batter_id, array_agg(name ORDER BY name) AS type_names, array_agg(pitches ORDER BY name) AS type_pitches,
-           array_agg(swings ORDER BY name) AS type_swings, array_agg(whiffs ORDER BY name) AS type_whiffs
-    FROM (SELECT g.batter_id, t.name, sum(t.pitches::int) AS pitches, sum(t.swings::int) AS swings, sum(t.whiffs::int) AS whiffs
-          FROM g JOIN whole USING (batter_id), unnest({types: g.@}) AS t(name, pitches, swings, whiffs)
-          WHERE NOT whole.many_types
-          GROUP BY g.batter_id, t.name) AS t
+    SELECT batter_id, {types: array_agg(@ ORDER BY type_names) AS @}
+    FROM (SELECT batter_id, type_names, sum(type_pitches::int) AS type_pitches,
+                 sum(type_swings::int) AS type_swings, sum(type_whiffs::int) AS type_whiffs
+          FROM (SELECT g.batter_id, {types: unnest(g.@) AS @} FROM g JOIN whole USING (batter_id) WHERE NOT whole.many_types) AS t
+          GROUP BY batter_id, type_names) AS t
     GROUP BY batter_id
 ), few AS ( -- instead of the types of batters that have many, counted from their rows, because games have few
     SELECT whole.batter_id, f.* FROM whole LEFT JOIN types USING (batter_id) CROSS JOIN LATERAL (

@@ -8,8 +8,8 @@ WITH whole AS MATERIALIZED (
 ), l AS (
     SELECT DISTINCT ON (pitcher_id) pitcher_id, {last: @} FROM g ORDER BY pitcher_id, {newest: @ DESC}
 ), of_games AS ( -- sums of int are bigint; sums of bigint would be numeric, which is slow
-    SELECT pitcher_id, t.type_names AS name, {type counts: sum(t.@::int) AS @}, {type sums: sum(t.@) AS @}, {type maxima: max(t.@) AS @}
-    FROM g, unnest({type columns: g.@}) AS t({type columns: @})
+    SELECT pitcher_id, type_names AS name, {type counts: sum(@::int) AS @}, {type sums: sum(@) AS @}, {type maxima: max(@) AS @}
+    FROM (SELECT pitcher_id, {type columns: unnest(@) AS @} FROM g) AS t
     GROUP BY pitcher_id, name
 ), few AS ( -- the types of pitchers that have many, counted from their rows, because games have few
     {bounded pitches of pitcher_id}

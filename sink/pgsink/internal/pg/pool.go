@@ -179,6 +179,10 @@ func (db *DB) open(application string, conns int32, connect time.Duration) error
 		}
 		return nil
 	}
+	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		registerArrays(conn.TypeMap())
+		return nil
+	}
 	// A connection that was made in the wrong mode, the first one through a pooler, is not used.
 	pc.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) {
 		return db.explicitMode || conn.PgConn().CustomData()["pooled"] == db.isPooled.Load(), nil
