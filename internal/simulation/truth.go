@@ -10,10 +10,11 @@ import (
 	"github.com/pitchstream/pitchstream/simulate"
 )
 
-// untold are the columns of core 2 that are about the computation, so no swing has a truth of them.
+// untold are the columns of core 2 that are about the computation, so no swing has a truth of them, and those
+// that only the game feed names.
 var untold = []string{
 	"flight_rms_ft", "contact_source", "contact_bat_speed_error_mph", "contact_bat_speed_spread_mph",
-	"contact_confidence", "contact_doubts",
+	"contact_confidence", "contact_doubts", "at_bat_number", "pitch_number", "batter_side", "pitcher_hand",
 }
 
 // Truths writes what the ball and the bat of a measured record did, as a JSON object. It has the pitch_id and
