@@ -72,7 +72,7 @@ func writeKong(to string) error {
 	if err != nil {
 		return err
 	}
-	files := map[string]string{"lookups.go": lookups}
+	files := map[string]string{"lookups.go": lookups()}
 	for _, path := range append(names, filepath.Join(dir, "go.mod")) {
 		b, err := os.ReadFile(path)
 		if err != nil {
@@ -149,47 +149,25 @@ func run(name string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// lookups has kong's lookups with constants. The linker keeps the methods with these names only.
-const lookups = `package kong
+// looked are the methods that kong looks up in our types.
+var looked = []string{"Run", "BeforeReset", "BeforeResolve", "BeforeApply", "AfterApply", "AfterRun"}
 
-import "reflect"
-
-func methodNamed(v reflect.Value, name string) reflect.Value {
-	switch name {
-	case "Run":
-		return v.MethodByName("Run")
-	case "BeforeReset":
-		return v.MethodByName("BeforeReset")
-	case "BeforeResolve":
-		return v.MethodByName("BeforeResolve")
-	case "BeforeApply":
-		return v.MethodByName("BeforeApply")
-	case "AfterApply":
-		return v.MethodByName("AfterApply")
-	case "AfterRun":
-		return v.MethodByName("AfterRun")
+// lookups returns kong's lookups with constants. The linker keeps the methods with these names only.
+func lookups() string {
+	var b strings.Builder
+	b.WriteString("package kong\n\nimport \"reflect\"\n")
+	for _, signature := range []string{
+		"methodNamed(v reflect.Value, name string) reflect.Value",
+		"methodOfType(v reflect.Type, name string) (reflect.Method, bool)",
+	} {
+		fmt.Fprintf(&b, "\nfunc %s {\n\tswitch name {\n", signature)
+		for _, name := range looked {
+			fmt.Fprintf(&b, "\tcase %q:\n\t\treturn v.MethodByName(%q)\n", name, name)
+		}
+		b.WriteString("\t}\n\tpanic(\"cmd/slim has no lookup of the method \" + name)\n}\n")
 	}
-	panic("cmd/slim has no lookup of the method " + name)
+	return b.String()
 }
-
-func methodOfType(t reflect.Type, name string) (reflect.Method, bool) {
-	switch name {
-	case "Run":
-		return t.MethodByName("Run")
-	case "BeforeReset":
-		return t.MethodByName("BeforeReset")
-	case "BeforeResolve":
-		return t.MethodByName("BeforeResolve")
-	case "BeforeApply":
-		return t.MethodByName("BeforeApply")
-	case "AfterApply":
-		return t.MethodByName("AfterApply")
-	case "AfterRun":
-		return t.MethodByName("AfterRun")
-	}
-	panic("cmd/slim has no lookup of the method " + name)
-}
-`
 
 // withoutBrotli is as much of brotli as parquet-go compiles with.
 const withoutBrotli = `// Package brotli has no compression: see cmd/slim.
