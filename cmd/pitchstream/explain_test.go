@@ -130,7 +130,7 @@ func (w *town) pitcherAddsUp(t *testing.T, p explain.JSON) {
 	t.Helper()
 	id, kind := p.Row.PitcherID.Value, cmp.Or(string(p.Row.PitchType), schemas.UnknownPitchType)
 	require.Equal(t, id, p.Aggregates.PitcherID)
-	change := func(c *explain.PitcherChange) []any {
+	change := func(c *explain.Change[schemas.PitcherStats]) []any {
 		of := c.After.ByPitchType[kind]
 		require.Equal(t, of.Pitches-1, c.Before.ByPitchType[kind].Pitches)
 		all := c.After

@@ -13,25 +13,19 @@ import (
 // the row. The fields of a side are missing where the row names nobody of it. Those of a game are missing
 // where the row is of none.
 type Aggregates struct {
-	BatterID    int64          `json:"batter_id,omitempty"`
-	Batter      *Change        `json:"batter,omitempty"`
-	Game        *Change        `json:"game,omitempty"` // the batter's
-	PitcherID   int64          `json:"pitcher_id,omitempty"`
-	Pitcher     *PitcherChange `json:"pitcher,omitempty"`
-	PitcherGame *PitcherChange `json:"pitcher_game,omitempty"`
-	GamePK      string         `json:"game_pk,omitempty"`
+	BatterID    int64                         `json:"batter_id,omitempty"`
+	Batter      *Change[schemas.Stats]        `json:"batter,omitempty"`
+	Game        *Change[schemas.Stats]        `json:"game,omitempty"` // the batter's
+	PitcherID   int64                         `json:"pitcher_id,omitempty"`
+	Pitcher     *Change[schemas.PitcherStats] `json:"pitcher,omitempty"`
+	PitcherGame *Change[schemas.PitcherStats] `json:"pitcher_game,omitempty"`
+	GamePK      string                        `json:"game_pk,omitempty"`
 }
 
-// Change is an aggregate of a batter without and with the row.
-type Change struct {
-	Before schemas.Stats `json:"before"`
-	After  schemas.Stats `json:"after"`
-}
-
-// PitcherChange is an aggregate of a pitcher without and with the row.
-type PitcherChange struct {
-	Before schemas.PitcherStats `json:"before"`
-	After  schemas.PitcherStats `json:"after"`
+// Change is an aggregate of a player without and with the row.
+type Change[Stats any] struct {
+	Before Stats `json:"before"`
+	After  Stats `json:"after"`
 }
 
 // pageRows is the number of rows in one read.
@@ -73,24 +67,29 @@ func Contribution(row schemas.StoredRow, others map[schemas.Side][]schemas.Store
 		return nil
 	}
 	a := &Aggregates{GamePK: string(row.GamePK)}
-	with := func(side schemas.Side) []schemas.StoredRow { return append(slices.Clone(others[side]), row) }
-	if id := row.BatterID.Value; row.BatterID.Present {
-		game := schemas.PlayerGame{Side: schemas.Batter, PlayerID: id, GamePK: a.GamePK}
-		before, gamesBefore := reference.Fold(others[schemas.Batter])
-		after, gamesAfter := reference.Fold(with(schemas.Batter))
-		a.BatterID, a.Batter = id, &Change{before[id], after[id]}
-		if a.GamePK != "" {
-			a.Game = &Change{gamesBefore[game], gamesAfter[game]}
-		}
+	if row.BatterID.Present {
+		a.BatterID = row.BatterID.Value
+		a.Batter, a.Game = changes(reference.Fold, schemas.Batter, row, others)
 	}
-	if id := row.PitcherID.Value; row.PitcherID.Present {
-		game := schemas.PlayerGame{Side: schemas.Pitcher, PlayerID: id, GamePK: a.GamePK}
-		before, gamesBefore := reference.FoldPitchers(others[schemas.Pitcher])
-		after, gamesAfter := reference.FoldPitchers(with(schemas.Pitcher))
-		a.PitcherID, a.Pitcher = id, &PitcherChange{before[id], after[id]}
-		if a.GamePK != "" {
-			a.PitcherGame = &PitcherChange{gamesBefore[game], gamesAfter[game]}
-		}
+	if row.PitcherID.Present {
+		a.PitcherID = row.PitcherID.Value
+		a.Pitcher, a.PitcherGame = changes(reference.FoldPitchers, schemas.Pitcher, row, others)
 	}
 	return a
+}
+
+// changes returns what a row changes for its player of a side: over all games, and in its game, nil if it is
+// of none.
+func changes[Stats any](
+	fold func([]schemas.StoredRow) (map[int64]Stats, map[schemas.PlayerGame]Stats), side schemas.Side,
+	row schemas.StoredRow, others map[schemas.Side][]schemas.StoredRow,
+) (all, inGame *Change[Stats]) {
+	id := side.PlayerIn(&row.Row).Value
+	before, gamesBefore := fold(others[side])
+	after, gamesAfter := fold(append(slices.Clone(others[side]), row))
+	if row.GamePK != "" {
+		game := schemas.PlayerGame{Side: side, PlayerID: id, GamePK: string(row.GamePK)}
+		inGame = &Change[Stats]{gamesBefore[game], gamesAfter[game]}
+	}
+	return &Change[Stats]{before[id], after[id]}, inGame
 }
