@@ -379,20 +379,11 @@ func (s *session) options() []kgo.Opt {
 		kgo.SessionTimeout(cfg.SessionTimeout),
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.RebalanceTimeout(rebalanceTimeout),
-		kgo.TransactionTimeout(transactionTimeout),
 		kgo.FetchMaxBytes(cfg.FetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(max(cfg.FetchMaxBytes/4, 1<<20)),
 		// Bounds the wait of a resumed or newly assigned partition, because the fetch in flight does not include
 		// it.
 		kgo.FetchMaxWait(500 * time.Millisecond),
-		// guard: each dead letter fits into its topic | largestBatch -> cfg.DeadLetterMaxBytes
-		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds the batches, by topic
-		kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
-		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
-		// Everything is sent by a flush: the linger keeps the first record from leaving alone.
-		kgo.ProducerLinger(20 * time.Millisecond),
-		// Lz4 costs least to pack and to check; rows are small, and dead letters are rare.
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),
@@ -406,5 +397,20 @@ func (s *session) options() []kgo.Opt {
 		opts = append(opts, kgo.InstanceID(id))
 	}
 	opts = append(opts, kgo.TransactionalID(cfg.Group+"/"+id))
-	return slices.Concat(opts, kafkaread.Unpack(), cfg.Client)
+	return slices.Concat(opts, producerOptions(cfg), kafkaread.Unpack(), cfg.Client)
+}
+
+// producerOptions returns how a session sends records in its transactions.
+func producerOptions(cfg *Config) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.TransactionTimeout(transactionTimeout),
+		// guard: each dead letter fits into its topic | largestBatch -> cfg.DeadLetterMaxBytes
+		kgo.ProducerBatchMaxBytes(largestBatch), // packer bounds the batches, by topic
+		kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
+		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
+		// Everything is sent by a flush: the linger keeps the first record from leaving alone.
+		kgo.ProducerLinger(20 * time.Millisecond),
+		// Lz4 costs least to pack and to check; rows are small, and dead letters are rare.
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+	}
 }

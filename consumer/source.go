@@ -78,14 +78,15 @@ func newSourceReader(cfg *Config, source Source, partitions *partitions) (*sourc
 	r := &sourceReader{cfg: cfg, source: source, partitions: partitions}
 	var err error
 	r.client, err = kgo.NewClient(slices.Concat([]kgo.Opt{
-		kgo.TransactionalID(cfg.Group + "/" + cmp.Or(cfg.InstanceID, "source")),
-		kgo.TransactionTimeout(transactionTimeout),
-		kgo.ProducerBatchMaxBytes(largestBatch), kgo.BrokerMaxWriteBytes(largestBatch + 1<<20),
-		kgo.MaxBufferedRecords(max(10000, 4*cfg.PollMaxRecords)),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.TransactionalID(r.transactionalID()),
 		kgo.WithHooks(producedHook{&r.produced}),
-	}, cfg.Client)...)
+	}, producerOptions(cfg), cfg.Client)...)
 	return r, err
+}
+
+// transactionalID fences another reader of the same instance.
+func (r *sourceReader) transactionalID() string {
+	return r.cfg.Group + "/" + cmp.Or(r.cfg.InstanceID, "source")
 }
 
 // producedHook counts the records of a transaction.
@@ -314,7 +315,7 @@ func (r *sourceReader) commit(
 		return err
 	}
 	add := kmsg.NewPtrAddOffsetsToTxnRequest()
-	txn := r.cfg.Group + "/" + cmp.Or(r.cfg.InstanceID, "source")
+	txn := r.transactionalID()
 	add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = txn, id, epoch, r.cfg.Group
 	added, err := add.RequestWith(ctx, r.client)
 	if err == nil {
@@ -354,11 +355,9 @@ func commitPlainly(
 ) error {
 	offsets := kadm.Offsets{}
 	for id, next := range at {
-		o := kadm.Offset{Topic: cfg.Topic, Partition: id, At: next.Offset, LeaderEpoch: -1}
-		if text := tallies[id].metadata(); text != nil {
-			o.Metadata = *text
-		}
-		offsets.Add(o)
+		offsets.Add(kadm.Offset{
+			Topic: cfg.Topic, Partition: id, At: next.Offset, LeaderEpoch: -1, Metadata: *tallies[id].metadata(),
+		})
 	}
 	return kadm.NewClient(client).CommitAllOffsets(ctx, cfg.Group, offsets)
 }
