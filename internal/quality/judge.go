@@ -171,16 +171,6 @@ func (j *judge) stray(facts []schemas.QualityFacts, stray map[string]bool, isNew
 	}
 }
 
-// daysBetween returns the days from a to b; 0 if one is no date.
-func daysBetween(a, b string) float64 {
-	from, err := time.Parse(time.DateOnly, a)
-	to, err2 := time.Parse(time.DateOnly, b)
-	if err != nil || err2 != nil {
-		return 0
-	}
-	return to.Sub(from).Hours() / 24
-}
-
 func daysBefore(day string, n int) string {
 	at, err := time.Parse(time.DateOnly, day)
 	if err != nil {

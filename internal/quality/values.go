@@ -285,5 +285,5 @@ func (p *part) said(f *schemas.QualityFacts) {
 
 // isFarFrom reports whether two days are more than strayDays apart.
 func isFarFrom(a, b string) bool {
-	return math.Abs(daysBetween(a, b)) > strayDays
+	return daysBefore(max(a, b), strayDays) > min(a, b)
 }
