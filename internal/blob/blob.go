@@ -65,9 +65,6 @@ var schemes = []string{"file://", "s3://", "gs://"}
 // IsURL reports whether a text is a URL of storage rather than a path.
 func IsURL(text string) bool { return strings.Contains(text, "://") }
 
-// IsRemote reports whether a text is the URL of storage that is no folder of this machine.
-func IsRemote(text string) bool { return IsURL(text) && !strings.HasPrefix(text, "file://") }
-
 // LocalPath returns the folder that a text names; ok is false for remote storage.
 func LocalPath(text string) (path string, ok bool) {
 	if !IsURL(text) {

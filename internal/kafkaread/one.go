@@ -138,13 +138,6 @@ func (r *Reader) Close() {
 	}
 }
 
-// Value returns the value of one record, or ErrGone if there is none. A value of more than limit bytes is an
-// error. It returns when ctx ends at the latest.
-func (r *Reader) Value(ctx context.Context, at schemas.Coordinates) ([]byte, error) {
-	rec, err := r.Record(ctx, at, MaxAnswerBytes)
-	return rec.Value, err
-}
-
 // Record returns one record, or ErrGone if there is none. A value of more than limit bytes may be cut. It
 // returns when ctx ends at the latest.
 func (r *Reader) Record(

@@ -52,16 +52,6 @@ func (m Models) Changes(ctx context.Context, name string) ([]schemas.ModelChange
 	return all, pg.Wrap("models", err)
 }
 
-// Scoring returns the versions that score, ready for a scorer.
-func (m Models) Scoring(ctx context.Context) ([]schemas.Model, error) {
-	all, err := pg.Collect(ctx, m.db, func(row pgx.CollectableRow) (v schemas.Model, err error) {
-		err = row.Scan(&v.Name, &v.Version, &v.Kind, &v.Content, &v.IsShadow)
-		return v, err
-	}, `SELECT name, version, kind, content, state = 'shadow' FROM {schema}.models WHERE state IN ('live', 'shadow')
-		ORDER BY name, state, version`)
-	return all, pg.Wrap("models", err)
-}
-
 // Add stores a model file as the next version of its model, as a candidate. A file that the model has already
 // is not stored again: Add returns its version, and false.
 func (m Models) Add(
@@ -196,16 +186,6 @@ func (m Models) TrainingRows(
 	rows, err := pg.Collect(ctx, m.db, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM {schema}.pitches
 		WHERE event_time >= $1 AND event_time < $2 ORDER BY event_time DESC, pitch_id LIMIT $3`, from.Time(), to.Time(), limit)
 	return rows, pg.Wrap("rows", err)
-}
-
-// ScoresOf returns the scores of some pitches by live versions, sorted by pitch and model.
-func (m Models) ScoresOf(
-	ctx context.Context, ids []schemas.PitchID,
-) (map[schemas.PitchID][]schemas.Score, error) {
-	scores, err := pg.Collect(ctx, m.db, pg.ScanScore,
-		`SELECT `+pg.ScoreColumns+` FROM {schema}.pitch_scores
-		WHERE pitch_id = ANY ($1::uuid[]) ORDER BY 1, 2`, schemas.Map(ids, func(id schemas.PitchID) [16]byte { return id }))
-	return pg.ByPitch(scores), pg.Wrap("scores", err)
 }
 
 // AllScores returns the scores of all pitches by live versions. It holds them all in memory, which suits
