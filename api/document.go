@@ -211,7 +211,7 @@ func describe(api huma.API) error {
 			case "401":
 				response.Headers = map[string]*huma.Param{"WWW-Authenticate": header("Bearer")}
 			case "429", "503":
-				response.Headers = map[string]*huma.Param{"Retry-After": header("Seconds after which to come again")}
+				response.Headers = map[string]*huma.Param{"Retry-After": header("Seconds after which to try again")}
 			}
 		}
 	}

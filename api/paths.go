@@ -15,7 +15,7 @@ import (
 
 var (
 	errNoPath    = errors.New("the record of this pitch is not in the topic any more, or shows no swing")
-	errPathsBusy = errors.New("too many swings are being read: come again")
+	errPathsBusy = errors.New("too many swings are being read: try again")
 	errNoRecords = errors.New("no Kafka was named to read records from")
 )
 

@@ -4059,7 +4059,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4079,7 +4079,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4163,7 +4163,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4183,7 +4183,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4269,7 +4269,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4289,7 +4289,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4359,7 +4359,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4379,7 +4379,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4451,7 +4451,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4471,7 +4471,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4539,7 +4539,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4559,7 +4559,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4651,7 +4651,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4671,7 +4671,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4738,7 +4738,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4758,7 +4758,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4842,7 +4842,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4862,7 +4862,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4930,7 +4930,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4950,7 +4950,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5022,7 +5022,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5042,7 +5042,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5129,7 +5129,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5149,7 +5149,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5236,7 +5236,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5256,7 +5256,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5316,7 +5316,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5336,7 +5336,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5401,7 +5401,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5421,7 +5421,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5486,7 +5486,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5506,7 +5506,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5590,7 +5590,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5610,7 +5610,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5678,7 +5678,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5698,7 +5698,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5784,7 +5784,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5804,7 +5804,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5874,7 +5874,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5894,7 +5894,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5966,7 +5966,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5986,7 +5986,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6071,7 +6071,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6091,7 +6091,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6157,7 +6157,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6177,7 +6177,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6243,7 +6243,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6263,7 +6263,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6326,7 +6326,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6346,7 +6346,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6406,7 +6406,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6426,7 +6426,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6492,7 +6492,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6512,7 +6512,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6579,7 +6579,7 @@ export interface operations {
             /** @description Too Many Requests */
             429: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6599,7 +6599,7 @@ export interface operations {
             /** @description Service Unavailable */
             503: {
                 headers: {
-                    /** @description Seconds after which to come again */
+                    /** @description Seconds after which to try again */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
