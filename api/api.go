@@ -63,12 +63,15 @@ type Config struct {
 	CORSOrigins []string
 	// Token must be sent with every request to /v1. "": no token is needed.
 	Token string
+	// Apps have tokens and limits of their own. With any, a token is needed.
+	Apps []App
 	// Pages answers "/" and "/assets/", without a token. nil: there are no pages.
 	Pages http.Handler
 	// Registerer takes the metrics. nil: they are counted, and not exported.
 	Registerer prometheus.Registerer
 	metrics    *metrics
 	clients    *clients
+	apps       *apps
 	// successor returns the API of the current target once readers have moved to another one, else nil. A Switch
 	// sets it.
 	successor func() *API
@@ -96,7 +99,9 @@ func (c Config) withDefaults() (_ Config, err error) {
 	}
 	if c.metrics == nil { // a Switch passes its own to the API of each target
 		c.metrics = newMetrics(c.Registerer)
-		c.clients, err = newClients(c)
+		if c.clients, err = newClients(c); err == nil {
+			c.apps, err = newApps(c)
+		}
 	}
 	return c, err
 }
@@ -113,6 +118,7 @@ type API struct {
 	deltas   deltas
 	metrics  *metrics
 	clients  *clients
+	apps     *apps
 	large    *semaphore.Weighted // bytes of large answers that are being sent
 	waiting  *semaphore.Weighted // bytes of those that wait for it
 	handler  http.Handler
@@ -125,7 +131,7 @@ func New(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &API{cfg: cfg, metrics: cfg.metrics, clients: cfg.clients}
+	a := &API{cfg: cfg, metrics: cfg.metrics, clients: cfg.clients, apps: cfg.apps}
 	a.large, a.waiting = semaphore.NewWeighted(largeBytes), semaphore.NewWeighted(largeBytes)
 	if err := cmp.Or(a.sources.init(cfg), a.paths.init(cfg), a.deltas.init()); err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func newDocument(cfg Config, mux *http.ServeMux) huma.API {
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": bearer}
 	config.Security = []map[string][]string{{"token": {}}}
-	if cfg.Token == "" {
+	if cfg.Token == "" && len(cfg.Apps) == 0 {
 		config.Security = append(config.Security, map[string][]string{})
 	}
 	config.Tags = tags

@@ -15,11 +15,15 @@ import (
 //	pitchstream_api_answers_total{source}            answers by source
 //	pitchstream_api_streams                          open streams
 //	pitchstream_api_streams_dropped_total            clients that were too slow
+//	pitchstream_api_app_requests_total{app,status}   requests with the token of an application
+//	pitchstream_api_app_streams{app}                 open streams of an application
 type metrics struct {
 	requests, answers *prometheus.CounterVec
 	seconds           *prometheus.HistogramVec
 	streams           prometheus.Gauge
 	dropped           prometheus.Counter
+	appRequests       *prometheus.CounterVec
+	appStreams        *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -41,6 +45,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pitchstream_api_streams_dropped_total", Help: "Clients that were too slow.",
 		}),
 	}
+	m.appRequests = counter("pitchstream_api_app_requests_total",
+		"Requests with the token of an application.", "app", "status")
+	m.appStreams = auto.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "pitchstream_api_app_streams", Help: "Open streams of an application.",
+	}, []string{"app"})
 	for _, source := range []string{sourceRedis, sourcePostgres, sourceMemory} {
 		m.answers.WithLabelValues(source)
 	}
@@ -50,7 +59,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (m *metrics) answered(source string) { m.answers.WithLabelValues(source).Inc() }
 
 // observe counts an answered request.
-func (m *metrics) observe(route string, status int, took time.Duration, stream bool) {
+func (m *metrics) observe(at matched, status int, took time.Duration, stream bool) {
+	route := at.pattern
+	if at.app != "" {
+		m.appRequests.WithLabelValues(at.app, strconv.Itoa(status)).Inc()
+	}
 	if route == "" || route == "/" {
 		route = "other"
 	}

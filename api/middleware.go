@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"net/http"
 	"regexp"
@@ -26,7 +25,7 @@ const maxBody = 64 << 10
 //   - identified, so that every answer has an X-Request-Id.
 //   - withCORS before the token, because a browser asks first, without one (a preflight), what it may send.
 //   - fair, the limits of each client, before the token, so that guessing tokens costs, too.
-//   - bounded, then authorized.
+//   - bounded, then authorized, with the limits of the application whose token it is.
 //   - compression outside the time limit and the ETag, which is that of the plain bytes. A stream skips all
 //     three: it has no end, and each of its events is compressed and timed by itself.
 func wrap(a *API, operations http.Handler) http.Handler {
@@ -38,7 +37,7 @@ func wrap(a *API, operations http.Handler) http.Handler {
 			plain.ServeHTTP(w, r)
 		}
 	})
-	admitted := a.clients.fair(bounded(authorized(a.cfg.Token, routed)))
+	admitted := a.clients.fair(bounded(authorized(a.apps, a.metrics, routed)))
 	return observed(a, identified(withCORS(a.cfg.CORSOrigins, admitted)))
 }
 
@@ -69,14 +68,17 @@ func observed(a *API, next http.Handler) http.Handler {
 					refuse(seen, http.StatusInternalServerError, problemBug, "this is our fault")
 				}
 			}
-			a.metrics.observe(at.pattern, max(seen.status, http.StatusOK), time.Since(began), isStream(r))
+			a.metrics.observe(*at, max(seen.status, http.StatusOK), time.Since(began), isStream(r))
 		}()
 		next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), matchedKey{}, at)))
 	})
 }
 
-// matched carries the pattern of a request from the mux to the middleware around it.
-type matched struct{ pattern string }
+// matched carries what inner handlers find out about a request to the middleware around them.
+type matched struct {
+	pattern string // of the mux
+	app     string // whose token it has; "": none was asked for, or it has none
+}
 
 type matchedKey struct{}
 
@@ -160,26 +162,27 @@ func bounded(next http.Handler) http.Handler {
 	})
 }
 
-// authorized requires the token, if there is one, for everything below /v1. Public are the documents (/docs,
-// /openapi.json), and the pages of the dashboard, which ask for the token themselves.
-func authorized(token string, next http.Handler) http.Handler {
-	if token == "" {
+// authorized requires a token, if there is any, for everything below /v1, and holds an application to its
+// limits. Public are the documents (/docs, /openapi.json), and the pages of the dashboard, which ask for the
+// token themselves.
+func authorized(known *apps, m *metrics, next http.Handler) http.Handler {
+	if len(known.byDigest) == 0 {
 		return next
 	}
-	// Digests have equal lengths, so the time of the comparison reveals nothing about the token.
-	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/v1") {
+			next.ServeHTTP(w, r)
+			return
+		}
 		scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		given := sha256.Sum256([]byte(strings.TrimSpace(sent)))
-		isProtected := strings.HasPrefix(r.URL.Path, "/v1")
-		// guard: api: the token is asked for | != 1 -> > 1
-		if isProtected &&
-			(!strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(want[:], given[:]) != 1) {
+		from := known.of(strings.TrimSpace(sent))
+		// guard: api: the token is asked for | from == nil -> false
+		if from == nil || !strings.EqualFold(scheme, "Bearer") {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="pitchstream"`)
 			refuse(w, http.StatusUnauthorized, problemToken, "want the header Authorization: Bearer TOKEN")
 			return
 		}
-		next.ServeHTTP(w, r)
+		from.serve(m, w, r, next)
 	})
 }
 

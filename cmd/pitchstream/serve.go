@@ -33,6 +33,7 @@ type serveCmd struct {
 	CORSOrigins []string        `name:"cors-origins" placeholder:"ORIGIN" group:"API" help:"Origins of web pages that may read, as https://app.example.org; * for all. None by default."`
 	Token       config.Secret   `name:"api-token" placeholder:"SECRET" group:"API" help:"Every request to /v1 must bear it (Authorization: Bearer). Seen by all who may list processes when given as a flag: prefer the variable or the file. None by default: whoever reaches the address may read."`
 	TokenFile   string          `name:"api-token-file" placeholder:"FILE" group:"API" help:"File with the token."`
+	AppsFile    string          `name:"api-apps-file" placeholder:"FILE" group:"API" help:"YAML file of apps with tokens and limits of their own: a list of app, token or token_sha256, requests_per_second, streams. With it, every request to /v1 must bear the token of an app, or --api-token."`
 	Check       bool            `env:"-" name:"check" group:"Operation" help:"Ask the admin address of a serve that runs here whether it is ready, and end: with status 1 if not. For an image that has nothing else in it."`
 	MaxStreams  int             `name:"max-streams" default:"10000" placeholder:"N" group:"API" help:"Streams at a time. Default: 10,000."`
 
@@ -158,6 +159,11 @@ func (c *serveCmd) options(log *slog.Logger) (o server.Options, err error) {
 		ClientRate: c.ClientRate, ClientStreams: c.ClientStreams, AnswerBytes: int64(c.AnswerCache),
 		CORSOrigins: c.CORSOrigins, Token: c.Token.Reveal(), Admin: c.Admin,
 		DrainWait: time.Duration(c.DrainWait), Log: log,
+	}
+	if c.AppsFile != "" {
+		if o.Apps, err = server.ReadApps(c.AppsFile); err != nil {
+			return o, fmt.Errorf("--api-apps-file: %w", err)
+		}
 	}
 	if o.TrustedProxies, err = c.proxies(); err != nil {
 		return o, err

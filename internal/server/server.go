@@ -59,8 +59,9 @@ type Options struct {
 	AnswerBytes    int64          // of earlier answers, kept for when no store can be read; 0: 64 MiB
 	DrainWait      time.Duration  // between not being ready and taking no more requests
 
-	CORSOrigins []string // origins of web pages that may read; "*": all
-	Token       string   // bearer token of every request to /v1; "": none
+	CORSOrigins []string  // origins of web pages that may read; "*": all
+	Token       string    // bearer token of every request to /v1; "": none
+	Apps        []api.App // with tokens and limits of their own; with any, a token is needed
 
 	Admin    config.Admin     // who may do what at the admin address
 	Settings []config.Setting // shown at /debug/config
@@ -80,7 +81,7 @@ func Run(ctx context.Context, o Options) error {
 		Topic: o.RawTopic, Build: obs.Build(), MaxLag: o.MaxLag, AtLeastWait: o.AtLeastWait,
 		MaxStreams: o.MaxStreams, ClientRate: o.ClientRate, ClientStreams: o.ClientStreams,
 		TrustedProxies: o.TrustedProxies, RememberedBytes: o.AnswerBytes,
-		CORSOrigins: o.CORSOrigins, Token: o.Token, Log: o.Log, Pages: web.Handler(),
+		CORSOrigins: o.CORSOrigins, Token: o.Token, Apps: o.Apps, Log: o.Log, Pages: web.Handler(),
 	}
 	if o.Kafka != nil {
 		o.Kafka = append(o.Kafka[:len(o.Kafka):len(o.Kafka)], kgo.ClientID("pitchstream serve"))
