@@ -91,6 +91,48 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// The printed rules are those that the tests of Prometheus try, and each link leads to the place that was given.
+func TestAlertsPrintsTheRulesWithItsLinks(t *testing.T) {
+	execute := func(args ...string) (string, string, int) {
+		var out, log bytes.Buffer
+		status := run(t.Context(), args, &stdio{Out: &out, Err: &log})
+		return out.String(), log.String(), status
+	}
+	links := regexp.MustCompile(`runbook_url: (\S+)`)
+	for _, line := range [][]string{
+		{"alerts", "--runbook-base-url=https://wiki.example.org/night"},
+		{"alerts", "--runbook-base-url=https://wiki.example.org/night/", "--kubernetes"},
+	} {
+		out, errOut, status := execute(line...)
+		require.Zero(t, status, errOut)
+		var parsed struct {
+			Kind   string
+			Groups []struct{ Rules []rule }
+			Spec   struct{ Groups []struct{ Rules []rule } }
+		}
+		require.NoError(t, yaml.Unmarshal([]byte(out), &parsed))
+		require.Equal(t, len(line) == 3, parsed.Kind == "PrometheusRule")
+		var rules []rule
+		for _, g := range append(parsed.Groups, parsed.Spec.Groups...) {
+			rules = append(rules, g.Rules...)
+		}
+		require.Len(t, rules, len(allRules(t)))
+		found := links.FindAllStringSubmatch(out, -1)
+		require.Greater(t, len(found), 15)
+		for _, link := range found {
+			require.Regexp(t, `^https://wiki\.example\.org/night/[a-z-]+\.md$`, link[1])
+		}
+	}
+	plain := filepath.Join(t.TempDir(), "rules.yml")
+	out, _, _ := execute("alerts")
+	require.NoError(t, os.WriteFile(plain, []byte(out), 0o600))
+	checked, err := tool(t, "promtool", "check", "rules", plain)
+	require.NoError(t, err, checked)
+	_, errOut, status := execute("alerts", "--runbook-base-url=wiki")
+	require.Equal(t, 2, status)
+	require.Contains(t, errOut, "want a URL as https://")
+}
+
 var (
 	ourCommand = regexp.MustCompile("`pitchstream ([a-z][^`]*)`")
 	pageLink   = regexp.MustCompile(`\]\(([^)#]+)`)

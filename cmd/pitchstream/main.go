@@ -219,6 +219,7 @@ type commands struct {
 	DLQ     dlqCmd     `cmd:"" group:"Look and repair" name:"dlq" help:"List, show, retry, export and discard dead letters."`
 
 	Bench      benchCmd      `cmd:"" group:"This program" help:"Measure this build on this machine: the core, the stores, the stream from Kafka, the latency."`
+	Alerts     alertsCmd     `cmd:"" group:"This program" help:"Print the alerts and recording rules for Prometheus, with links to the runbooks."`
 	Schema     schemaCmd     `cmd:"" group:"This program" help:"The JSON Schemas of record, row and dead letter: ls, show."`
 	Version    versionCmd    `cmd:"" group:"This program" help:"Print the version of this build, its commit and date, and the versions of Go and of its core."`
 	Completion completionCmd `cmd:"" group:"This program" help:"Write the completion for a shell: completion bash, zsh or fish."`
