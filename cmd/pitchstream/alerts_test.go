@@ -91,7 +91,7 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// The printed rules are those that the tests of Prometheus try, and each link leads to the place that was given.
+// The printed rules are those that Prometheus' own tests try, and each link leads to the place that was given.
 func TestAlertsPrintsTheRulesWithItsLinks(t *testing.T) {
 	execute := func(args ...string) (string, string, int) {
 		var out, log bytes.Buffer
