@@ -32,7 +32,8 @@ func (c *alertsCmd) Validate() error {
 		err = errors.New("no http or https URL")
 	}
 	if err != nil {
-		return fmt.Errorf("--runbook-base-url=%s: want a URL as https://wiki.example.org/runbooks/", c.RunbookBaseURL)
+		return fmt.Errorf("--runbook-base-url=%s: want a URL as https://wiki.example.org/runbooks/",
+			c.RunbookBaseURL)
 	}
 	return nil
 }

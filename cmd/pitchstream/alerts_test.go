@@ -91,7 +91,7 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// The printed rules are those that Prometheus' own tests try, and each link leads to the place that was given.
+// The printed rules are those that Prometheus tries in its tests, and each link leads to the given place.
 func TestAlertsPrintsTheRulesWithItsLinks(t *testing.T) {
 	execute := func(args ...string) (string, string, int) {
 		var out, log bytes.Buffer

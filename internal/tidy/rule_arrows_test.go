@@ -42,6 +42,7 @@ var rooms = []room{
 	{path: "sink/sinktest", inside: []string{"schemas", "features", "sink/memsink", "internal/testkit"}, outside: all, drivers: drivers},
 	{path: "api", inside: []string{"schemas", "web"}, outside: all},
 	{path: "web", inside: []string{"schemas"}, outside: all},
+	{path: "deploy/prometheus", outside: all},
 	{path: "simulate", inside: []string{"schemas"}, outside: all},
 	{path: "internal/testkit/vectors", inside: []string{"schemas", "features", "internal/testkit"}, outside: all},
 	{
