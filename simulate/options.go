@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -154,6 +156,33 @@ type Bias struct {
 	Venue string // one of Venues
 	MPH   float64
 	From  string // first game date, YYYY-MM-DD; "": from the beginning
+}
+
+// UnmarshalText reads venue=NAME,mph=X[,from=DATE]. Without a date the bias is there from the beginning.
+func (b *Bias) UnmarshalText(text []byte) (err error) {
+	*b = Bias{}
+	for _, part := range strings.Split(string(text), ",") {
+		name, value, _ := strings.Cut(part, "=")
+		switch name {
+		case "venue":
+			b.Venue = value
+		case "mph":
+			if b.MPH, err = strconv.ParseFloat(value, 64); err != nil {
+				return fmt.Errorf("mph=%s: want a number", value)
+			}
+		case "from":
+			if _, err = time.Parse(time.DateOnly, value); err != nil {
+				return fmt.Errorf("from=%s: want a date as 2025-04-07", value)
+			}
+			b.From = value
+		default:
+			return fmt.Errorf("%q: want venue=NAME,mph=X, and from=DATE if it begins later", part)
+		}
+	}
+	if known := Venues(); !slices.Contains(known, b.Venue) {
+		return fmt.Errorf("venue %q: want one of %s", b.Venue, strings.Join(known, ", "))
+	}
+	return nil
 }
 
 const maxBiasMPH = 20

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -15,7 +13,6 @@ import (
 	"github.com/pitchstream/pitchstream/internal/archive"
 	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/config"
-	"github.com/pitchstream/pitchstream/internal/kafkaread"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 )
 
@@ -121,7 +118,7 @@ func (c *archiveRunCmd) Run(
 			return err
 		}
 	} else {
-		printArchived(std.text(), o.Store.URL(), r)
+		archive.Print(std.text(), o.Store.URL(), r)
 	}
 	if len(r.Gaps) > 0 {
 		return errors.New("records were deleted from the topic before they were archived")
@@ -139,22 +136,6 @@ func (c *archiveRunCmd) options(log *slog.Logger) (o archive.Options, err error)
 	}
 	o.Client, err = c.Kafka.Options()
 	return o, err
-}
-
-func printArchived(out io.Writer, place string, r archive.Report) {
-	records, segments := terminal.Counted(r.Records, "record"), terminal.Counted(r.Segments, "segment")
-	fmt.Fprintf(out, "archived %s of %s to %s: %s, %s (%s before packing)\n", records, r.Topic, place, segments,
-		terminal.Bytes(r.Bytes), terminal.Bytes(r.RawBytes))
-	if r.Adopted > 0 {
-		fmt.Fprintf(out, "listed %s of a run that was killed\n", terminal.Counted(r.Adopted, "segment"))
-	}
-	printGaps(out, r.Gaps)
-}
-
-func printGaps(out io.Writer, gaps []kafkaread.Span) {
-	for _, g := range gaps {
-		fmt.Fprintf(out, "missing: offsets %d to %d of partition %d\n", g.From, g.To-1, g.Partition)
-	}
 }
 
 type archiveLsCmd struct {
@@ -178,38 +159,8 @@ func (c *archiveLsCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		return terminal.PrintJSON(std.Out, object{"archive": s.Store.URL(), "partitions": all})
 	}
-	return printContents(std.text(), all)
+	return archive.PrintContents(std.text(), all)
 }
-
-func printContents(out io.Writer, all []archive.Content) error {
-	w := bufio.NewWriter(out)
-	id := ""
-	for _, c := range all {
-		if id != c.TopicID {
-			id = c.TopicID
-			fmt.Fprintf(w, "%s, topic ID %s\n", c.Topic, id)
-		}
-		fmt.Fprintf(w, "  partition %d: %s in %s, %s, offsets %d to %d, %s to %s\n", c.Partition,
-			terminal.Counted(c.Records, "record"), terminal.Counted(int64(c.Segments), "segment"),
-			terminal.Bytes(c.Bytes), c.First, c.Next-1, dayOf(c.From.Time()), dayOf(c.To.Time()))
-		for _, s := range c.Files {
-			fmt.Fprintf(w, "    %d to %d: %s, %s, sha256 %s\n", s.First, s.Last,
-				terminal.Counted(s.Records, "record"), terminal.Bytes(s.Bytes), s.SHA256)
-		}
-		for _, g := range c.Gaps {
-			fmt.Fprintf(w, "    gap: offsets %d to %d\n", g.From, g.To-1)
-		}
-		for _, name := range c.Unlisted {
-			fmt.Fprintf(w, "    not listed by the manifest: %s (archive compact removes it)\n", name)
-		}
-		for _, p := range c.Problems {
-			fmt.Fprintf(w, "    WRONG: %s\n", p)
-		}
-	}
-	return w.Flush()
-}
-
-func dayOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
 type archiveVerifyCmd struct {
 	TopicID string `env:"-" name:"topic-id" placeholder:"ID" help:"Only what was archived of the topic with this ID. Default: all that had its name."`
@@ -246,7 +197,7 @@ func (c *archiveVerifyCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		o := object{"archive": s.Store.URL(), "partitions": all, "problems": wrong, "gaps": gaps}
 		err = json.NewEncoder(std.Out).Encode(o)
-	} else if err = printContents(std.text(), all); err == nil {
+	} else if err = archive.PrintContents(std.text(), all); err == nil {
 		fmt.Fprintf(std.Out, "%s, %s\n", terminal.Counted(int64(wrong), "segment is wrong", "segments are wrong"),
 			terminal.Counted(int64(gaps), "gap"))
 	}
@@ -296,15 +247,7 @@ func printChanges(std *stdio, all []archive.Change, asJSON, isDry bool) error {
 	if asJSON {
 		return terminal.PrintJSON(std.Out, object{"dry_run": isDry, "partitions": all})
 	}
-	for _, c := range all {
-		word := "removed"
-		if isDry {
-			word = "would be removed"
-		}
-		fmt.Fprintf(std.Out, "%s %s, partition %d: %d → %s, %s of %s %s\n", c.Topic, c.TopicID, c.Partition,
-			c.Before, terminal.Counted(int64(c.After), "segment"), terminal.Counted(int64(c.Removed), "file"),
-			terminal.Bytes(c.Bytes), word)
-	}
+	archive.PrintChanges(std.Out, all, isDry)
 	return nil
 }
 

@@ -84,7 +84,7 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 	}
 	for _, g := range r.Groups {
 		fmt.Fprintf(w, "\n%4.0f%%  %s  %s\n", 100*g.Share, terminal.Count(g.Letters),
-			cmp.Or(textOrBytes([]byte(g.Shape)), textOrBytes([]byte(g.Code)), noCode))
+			cmp.Or(terminal.TextOrBytes([]byte(g.Shape)), terminal.TextOrBytes([]byte(g.Code)), noCode))
 		fmt.Fprintf(w, "       %s", statusText(g.Sums))
 		if g.Tried > 0 {
 			fmt.Fprintf(w, ", %s of them tried with this build", terminal.Count(g.Tried))
@@ -96,12 +96,12 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 			fmt.Fprintf(w, ", %s superseded", terminal.Count(g.Superseded))
 		}
 		fmt.Fprintf(w, "\n       first %s, last %s\n", g.First, g.Last)
-		game := textOrBytes([]byte(g.Example.GamePK))
+		game := terminal.TextOrBytes([]byte(g.Example.GamePK))
 		if game != "" {
 			game = " of game " + game
 		}
 		fmt.Fprintf(w, "       such as %d:%d%s: %s\n", g.Example.Partition, g.Example.Offset, game,
-			cmp.Or(textOrBytes([]byte(g.Example.Message)), "(no message)"))
+			cmp.Or(terminal.TextOrBytes([]byte(g.Example.Message)), "(no message)"))
 	}
 	return w.Flush()
 }
@@ -109,12 +109,15 @@ func printLetters(out io.Writer, topic string, r deadletter.Report) error {
 // statusText returns the counts by status, as: 418 open, 12 retried.
 func statusText(s deadletter.Sums) string {
 	var parts []string
-	for _, p := range []countOf{
-		{s.Open, "open"}, {s.Retried, "retried"}, {s.Discarded, "discarded"},
-		{s.FailedAgain, "failed again"}, {s.Foreign, "foreign"},
+	for _, p := range []terminal.CountOf{
+		{N: s.Open, What: "open"},
+		{N: s.Retried, What: "retried"},
+		{N: s.Discarded, What: "discarded"},
+		{N: s.FailedAgain, What: "failed again"},
+		{N: s.Foreign, What: "foreign"},
 	} {
-		if p.n > 0 {
-			parts = append(parts, terminal.Count(p.n)+" "+p.what)
+		if p.N > 0 {
+			parts = append(parts, terminal.Count(p.N)+" "+p.What)
 		}
 	}
 	if len(parts) == 0 {

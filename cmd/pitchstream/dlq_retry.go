@@ -180,14 +180,16 @@ func (c *dlqRetryCmd) print(std *stdio, r deadletter.RetryReport) error {
 	}
 	fmt.Fprintf(std.Out, "%s of %s sent to %s\n", terminal.Count(r.Sent), terminal.Counted(r.Selected, "letter"),
 		c.Servers.Topics.TopicRaw)
-	for _, p := range []countOf{
-		{r.Tried, "retried before with this build, would fail the same way: passed over (--again sends them)"},
-		{r.Before, "decided before, or failed again since: passed over"},
-		{r.Found, "sent already by a retry that was ended: written down now"},
-		{r.Foreign, "foreign, without an origin: passed over"}, {r.Refused, "not taken by Kafka: still open"},
+	for _, p := range []terminal.CountOf{
+		{N: r.Tried, What: "retried before with this build, would fail the same way: " +
+			"passed over (--again sends them)"},
+		{N: r.Before, What: "decided before, or failed again since: passed over"},
+		{N: r.Found, What: "sent already by a retry that was ended: written down now"},
+		{N: r.Foreign, What: "foreign, without an origin: passed over"},
+		{N: r.Refused, What: "not taken by Kafka: still open"},
 	} {
-		if p.n > 0 {
-			fmt.Fprintf(std.Out, "%s %s\n", terminal.Count(p.n), p.what)
+		if p.N > 0 {
+			fmt.Fprintf(std.Out, "%s %s\n", terminal.Count(p.N), p.What)
 		}
 	}
 	for _, reason := range r.Reasons {

@@ -92,8 +92,8 @@ func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judg
 	}
 	fmt.Fprintf(w, "letter %d:%d of %s, written %s\n", l.At.Partition, l.At.Offset, l.At.Topic,
 		schemas.TimeMS(l.At.TimestampMS))
-	line("code", "%s", cmp.Or(textOrBytes([]byte(l.Code)), noCode))
-	line("message", "%s", textOrBytes([]byte(l.Message)))
+	line("code", "%s", cmp.Or(terminal.TextOrBytes([]byte(l.Code)), noCode))
+	line("message", "%s", terminal.TextOrBytes([]byte(l.Message)))
 	if l.Ours {
 		line("origin", "%s/%d@%d of %s; failed %s, first %s", l.ID.Origin.Topic, l.ID.Origin.Partition,
 			l.ID.Origin.Offset,
@@ -107,13 +107,13 @@ func (c *dlqShowCmd) print(w io.Writer, l *deadletter.Letter, j *deadletter.Judg
 	}
 	line("status", "%s", decisionText(j))
 	line("today", "%s", j.Today())
-	line("key", "%s", textOrBytes(l.Key))
+	line("key", "%s", terminal.TextOrBytes(l.Key))
 	for i, h := range l.Own() {
 		name := ""
 		if i == 0 {
 			name = "headers"
 		}
-		line(name, "%s: %s", textOrBytes([]byte(h.Key)), textOrBytes(h.Value))
+		line(name, "%s: %s", terminal.TextOrBytes([]byte(h.Key)), terminal.TextOrBytes(h.Value))
 	}
 	line("value", "%s, SHA-256 %x", terminal.Bytes(int64(len(l.Value))), sha256.Sum256(l.Value))
 	c.printFault(w, l)
@@ -157,13 +157,4 @@ func decisionText(j *deadletter.Judgement) string {
 		text += ": " + d.Reason
 	}
 	return text
-}
-
-// textOrBytes returns text unchanged, anything else in Go's quotes.
-func textOrBytes(b []byte) string {
-	// guard: terminal: dlq ls prints no escape sequence of a record | !terminal.IsText(b) -> false
-	if !terminal.IsText(b) {
-		return fmt.Sprintf("%q", b)
-	}
-	return string(b)
 }

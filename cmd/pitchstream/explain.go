@@ -113,7 +113,7 @@ func (c *explainCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		err = terminal.PrintJSON(w, p.JSON())
 	} else {
-		printExplained(terminal.Plain(w), p, c.Windows)
+		explain.Print(terminal.Plain(w), p, c.Windows)
 	}
 	if err = errors.Join(err, w.Flush()); err != nil {
 		return err

@@ -121,7 +121,7 @@ func (c *identifyCmd) print(out io.Writer, r *identify.Report) error {
 		return terminal.PrintJSON(out, o)
 	}
 	w := bufio.NewWriter(out)
-	line := lineTo(w)
+	line := terminal.Lines(w)
 	if c.Feed != "" {
 		fmt.Fprintf(w, "game %s, %s at %s\n", r.Game, r.State, r.At.Format(time.RFC3339))
 	}
@@ -131,12 +131,15 @@ func (c *identifyCmd) print(out io.Writer, r *identify.Report) error {
 	} else {
 		line("sent", "%s", terminal.Count(r.Sent))
 	}
-	for _, count := range []countOf{
-		{r.Same, "known before"}, {r.Older, "of which newer names are known"}, {r.WithoutID, "without a play id"},
-		{r.Nameless, "of which nobody is named"}, {r.Failures, "failures, tried again"},
+	for _, count := range []terminal.CountOf{
+		{N: r.Same, What: "known before"},
+		{N: r.Older, What: "of which newer names are known"},
+		{N: r.WithoutID, What: "without a play id"},
+		{N: r.Nameless, What: "of which nobody is named"},
+		{N: r.Failures, What: "failures, tried again"},
 	} {
-		if count.n > 0 {
-			line("", "%s %s", terminal.Count(count.n), count.what)
+		if count.N > 0 {
+			line("", "%s %s", terminal.Count(count.N), count.What)
 		}
 	}
 	for _, p := range r.News {

@@ -152,13 +152,6 @@ func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 	return err
 }
 
-// lineTo returns a function that writes a line of a summary to w: its name, and a text beside it.
-func lineTo(w io.Writer) func(name, format string, args ...any) {
-	return func(name, format string, args ...any) {
-		fmt.Fprintf(w, "  %-12s "+format+"\n", append([]any{name}, args...)...)
-	}
-}
-
 // print writes the summary:
 //
 //	loaded into pitches.raw in 12s
@@ -176,7 +169,7 @@ func (c *loadCmd) print(out io.Writer, r *load.Report) error {
 		})
 	}
 	w := bufio.NewWriter(out)
-	line := lineTo(w)
+	line := terminal.Lines(w)
 	lineOf := func(n int64, name, format string) { // nothing for 0
 		if n > 0 {
 			line(name, format, terminal.Count(n))

@@ -180,12 +180,6 @@ func orDifference(err error, differs bool) error {
 	return err
 }
 
-// countOf is a count in a list of which only some are printed.
-type countOf struct {
-	n    int64
-	what string
-}
-
 // commands holds the commands, each in its own file, in the groups of the help.
 type commands struct {
 	config.File

@@ -435,12 +435,6 @@ func TestProcessReportsALogOfOtherGames(t *testing.T) {
 	require.Contains(t, out, "no record has an event_id of the games' log: is --ids the log of these games?")
 }
 
-func TestProcessFoldsLongLines(t *testing.T) {
-	require.Equal(t, []string{"whole: a, bb,", "       ccc"}, folded([]string{"a", "bb", "ccc"}, 14))
-	require.Equal(t, []string{"whole: a"}, folded([]string{"a"}, 14))
-	require.Equal(t, "2.2s 59.9s 1m00s", tookText(2.16)+" "+tookText(59.94)+" "+tookText(59.96))
-}
-
 func TestProcessHelpSaysWhatWhiffRatesNeed(t *testing.T) {
 	require.Contains(t, (&processCmd{}).Help(), "Tracking files name a batter only where the ball was hit, so whiff rates need the game's log: --ids FILE.csv.")
 }

@@ -96,7 +96,7 @@ func (c *qualityCmd) Run(ctx context.Context, std *stdio) error {
 			fmt.Fprintln(std.Out)
 			fallthrough
 		default:
-			err = printQuality(std.text(), r, c.All)
+			err = qualityrun.Print(std.text(), r, c.All)
 		}
 		if err != nil {
 			return err

@@ -211,12 +211,16 @@ func printReplay(w io.Writer, r replay.Report) {
 	records, took := terminal.Counted(c.Records, "record"), terminal.Duration(r.Seconds)
 	fmt.Fprintf(w, "replay %s into %s: %s, %s in %s\n", r.Replay, r.Into, state, records, took)
 	var summands []string
-	for _, line := range []countOf{
-		{c.Rows, "rows"}, {c.Deletes, "deletes"}, {c.IDs, "ids"}, {c.Letters, "letters"},
-		{c.Superseded, "superseded"}, {c.Duplicates, "duplicates"},
+	for _, line := range []terminal.CountOf{
+		{N: c.Rows, What: "rows"},
+		{N: c.Deletes, What: "deletes"},
+		{N: c.IDs, What: "ids"},
+		{N: c.Letters, What: "letters"},
+		{N: c.Superseded, What: "superseded"},
+		{N: c.Duplicates, What: "duplicates"},
 	} {
-		fmt.Fprintf(w, "  %-10s %s\n", line.what, terminal.Count(line.n))
-		summands = append(summands, terminal.Count(line.n))
+		fmt.Fprintf(w, "  %-10s %s\n", line.What, terminal.Count(line.N))
+		summands = append(summands, terminal.Count(line.N))
 	}
 	fmt.Fprintf(w, "%s: %s = %s\n", word, terminal.Count(c.Records), strings.Join(summands, " + "))
 	for _, gap := range r.Missing {

@@ -5,11 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,9 +24,9 @@ type simulateCmd struct {
 	Parallel int    `env:"-" name:"parallel" placeholder:"N" help:"Games played at the same time, 1 to 15; the others follow a day later each. Default: all, at most 15."`
 	FeedIDs  bool   `env:"-" name:"feed-ids" help:"Send the game feed's batter_id, pitcher_id and team_id as headers of every pitch. Default: a batter is known only where the ball was hit, as in bare tracking records."`
 
-	BatterSpread float64    `env:"-" name:"batter-spread" placeholder:"SHARE" group:"Cameras" help:"How much of a swing's speed is the batter's own, as a correlation, 0 to 1. Default: 0.34 as in the major leagues; with --core 1 none, all batters are equal."`
-	Bias         []biasFlag `env:"-" name:"bias" sep:"none" placeholder:"venue=NAME,mph=X[,from=DATE]" group:"Cameras" help:"A venue that measures all bats X mph too fast, from a game date on, which quality should find. May be given several times."`
-	Untracked    float64    `env:"-" name:"untracked" placeholder:"SHARE" group:"Cameras" help:"Share of the swings without bat tracking, in addition to the sensors' own faults."`
+	BatterSpread float64         `env:"-" name:"batter-spread" placeholder:"SHARE" group:"Cameras" help:"How much of a swing's speed is the batter's own, as a correlation, 0 to 1. Default: 0.34 as in the major leagues; with --core 1 none, all batters are equal."`
+	Bias         []simulate.Bias `env:"-" name:"bias" sep:"none" placeholder:"venue=NAME,mph=X[,from=DATE]" group:"Cameras" help:"A venue that measures all bats X mph too fast, from a game date on, which quality should find. May be given several times."`
+	Untracked    float64         `env:"-" name:"untracked" placeholder:"SHARE" group:"Cameras" help:"Share of the swings without bat tracking, in addition to the sensors' own faults."`
 
 	Clean   bool    `env:"-" name:"clean" group:"Cameras" help:"Track every bat as it moved, without the faults of real tracks. Default: a seam at contact, late rises and falls, lost bats."`
 	BatRate float64 `env:"-" name:"bat-rate" placeholder:"HZ" group:"Cameras" help:"Samples of the bat a second, 50 to 1000. Default: 300."`
@@ -137,9 +133,7 @@ func (c *simulateCmd) options(now time.Time) simulate.Options {
 		Corrections: c.Corrections, Deletes: c.Deletes, LateIDs: c.LateIDs, Poison: c.Poison,
 		OversizeBytes: int(c.OversizeBytes), Start: c.Start, FirstGamePK: c.FirstGamePK,
 	}
-	for _, b := range c.Bias {
-		o.Biases = append(o.Biases, simulate.Bias(b))
-	}
+	o.Biases = c.Bias
 	if o.Games == 0 && o.Pitches == 0 {
 		o.Games = 1
 	}
@@ -179,7 +173,7 @@ func (c *simulateCmd) Run(ctx context.Context, std *stdio) error {
 	if c.JSON {
 		return errors.Join(err, terminal.PrintJSON(summary, tallyObject(sent, time.Since(begun))))
 	}
-	printTally(summary, sent, time.Since(begun))
+	simulation.Print(summary, sent, time.Since(begun))
 	return err
 }
 
@@ -207,28 +201,6 @@ func (c *simulateCmd) openSink(ctx context.Context, std *stdio) (simulation.Sink
 	return simulation.ToFile(c.Output, line)
 }
 
-// printTally prints how many records were sent, and how many rows and dead letters should come of them.
-func printTally(w io.Writer, t simulate.Tally, took time.Duration) {
-	count := func(k simulate.Kind) string { return terminal.Count(t.Records[k]) }
-	pitches, poison := count(simulate.KindPitch), count(simulate.KindPoison)
-	fmt.Fprintf(w, "games     %s\n", terminal.Count(int64(t.Games)))
-	fmt.Fprintf(w,
-		"records   %s = pitches %s + duplicates %s + corrections %s + deletes %s + identifies %s + poison %s\n",
-		terminal.Count(t.Total()), pitches, count(simulate.KindDuplicate), count(simulate.KindCorrection),
-		count(simulate.KindDelete), count(simulate.KindIdentify), poison)
-	fmt.Fprintf(w, "pitches   %s = rows that stand %s + deleted %s\n",
-		pitches, terminal.Count(t.Standing), terminal.Count(t.Gone))
-	fmt.Fprintf(w, "letters   %s", poison)
-	before := " = "
-	for _, code := range slices.Sorted(maps.Keys(t.Letters)) {
-		fmt.Fprintf(w, "%s%s %s", before, code, terminal.Count(t.Letters[code]))
-		before = " + "
-	}
-	perSecond := int64(float64(t.Bytes) / max(took.Seconds(), 1e-3))
-	fmt.Fprintf(w, "\nvalues    %s in %.1fs (%s/s)\n",
-		terminal.Bytes(t.Bytes), took.Seconds(), terminal.Bytes(perSecond))
-}
-
 func tallyObject(t simulate.Tally, took time.Duration) object {
 	n := t.Records
 	records := object{
@@ -240,34 +212,4 @@ func tallyObject(t simulate.Tally, took time.Duration) object {
 		"games": t.Games, "records": records, "rows": t.Standing, "deleted": t.Gone, "dead_letters": t.Letters,
 		"bytes": t.Bytes, "seconds": took.Seconds(),
 	}
-}
-
-// biasFlag is one --bias.
-type biasFlag simulate.Bias
-
-// UnmarshalText reads venue=NAME,mph=X[,from=DATE]. Without a date the bias is there from the beginning.
-func (b *biasFlag) UnmarshalText(text []byte) (err error) {
-	*b = biasFlag{}
-	for _, part := range strings.Split(string(text), ",") {
-		name, value, _ := strings.Cut(part, "=")
-		switch name {
-		case "venue":
-			b.Venue = value
-		case "mph":
-			if b.MPH, err = strconv.ParseFloat(value, 64); err != nil {
-				return fmt.Errorf("mph=%s: want a number", value)
-			}
-		case "from":
-			if _, err = time.Parse(time.DateOnly, value); err != nil {
-				return fmt.Errorf("from=%s: want a date as 2025-04-07", value)
-			}
-			b.From = value
-		default:
-			return fmt.Errorf("%q: want venue=NAME,mph=X, and from=DATE if it begins later", part)
-		}
-	}
-	if known := simulate.Venues(); !slices.Contains(known, b.Venue) {
-		return fmt.Errorf("venue %q: want one of %s", b.Venue, strings.Join(known, ", "))
-	}
-	return nil
 }

@@ -144,7 +144,7 @@ func printTable(w io.Writer, d schemas.TargetDiff, name string, t schemas.TableD
 		}
 		fmt.Fprintln(w)
 		for _, e := range c.Examples {
-			a, b := valueText(cmp.Or(e.A, "missing")), valueText(cmp.Or(e.B, "missing"))
+			a, b := terminal.Shown(cmp.Or(e.A, "missing")), terminal.Shown(cmp.Or(e.B, "missing"))
 			fmt.Fprintf(w, "    %s: %s, %s\n", e.Key, a, b)
 		}
 	}

@@ -139,7 +139,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	if err := c.print(std.text(), r); err != nil {
+	if err := c.print(std, r); err != nil {
 		return err
 	}
 	// guard: verify: what is left ends with 1
@@ -147,6 +147,18 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 		return &differenceError{}
 	}
 	return nil
+}
+
+func (c *verifyCmd) print(std *stdio, r verify.Report) error {
+	if c.JSON {
+		return terminal.PrintJSON(std.text(), r)
+	}
+	o := verify.PrintOptions{
+		RawTopic: c.Topics.TopicRaw, RedisPrefix: c.Redis.Prefix, Show: c.Show, Repair: c.Repair,
+	}
+	o.Hints.Wait, o.Hints.All = "--wait TIME waits for them", "--show 0 prints all"
+	o.Hints.Left = "which --repair cannot repair"
+	return verify.Print(std.text(), r, o)
 }
 
 // partProgress shows the progress of one part after the other.

@@ -55,3 +55,12 @@ func (p plain) Write(b []byte) (int, error) {
 	_, err := io.WriteString(p.w, Text(string(b)))
 	return len(b), err
 }
+
+// TextOrBytes returns text of one line unchanged, anything else in Go's quotes.
+func TextOrBytes(b []byte) string {
+	// guard: terminal: dlq ls prints no escape sequence of a record | !IsText(b) -> false
+	if !IsText(b) {
+		return fmt.Sprintf("%q", b)
+	}
+	return string(b)
+}

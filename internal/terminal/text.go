@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -56,6 +57,30 @@ func Duration(seconds float64) string {
 		return fmt.Sprintf("%dm%02ds", s/60, s%60)
 	}
 	return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
+}
+
+// Line writes one line of a summary; see Lines.
+type Line = func(name, format string, args ...any)
+
+// Lines returns a function that writes a line of a summary to w: its name, and a text beside it.
+func Lines(w io.Writer) Line {
+	return func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %-12s "+format+"\n", append([]any{name}, args...)...)
+	}
+}
+
+// CountOf is a count in a list of which only some are printed.
+type CountOf struct {
+	N    int64
+	What string
+}
+
+// Shown returns at most 61 characters of a value, and nothing for an empty one.
+func Shown(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		s = string(r[:60]) + "…"
+	}
+	return cmp.Or(s, "nothing")
 }
 
 // PrintJSON writes v as one line of JSON, in which a terminal obeys nothing.

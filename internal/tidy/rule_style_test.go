@@ -14,10 +14,11 @@ import (
 
 // Limits of docs/STYLE.md.
 const (
-	maxLine         = 110 // characters; a tab counts one
-	maxSentence     = 30  // words
-	maxMethodFiles  = 3   // files with methods of one type
-	minCommentShare = 0.2 // of the lines of the core that are not blank
+	maxLine         = 110  // characters; a tab counts one
+	maxSentence     = 30   // words
+	maxMethodFiles  = 3    // files with methods of one type
+	maxCommandLines = 5500 // of cmd/pitchstream without tests: engines and their reports are below internal
+	minCommentShare = 0.2  // of the lines of the core that are not blank
 )
 
 // glossary are words that the field has another word for.
@@ -213,6 +214,20 @@ func LongLines(files []*File) (broken []string) {
 			}
 			broken = append(broken, fmt.Sprintf("%s:%d: %d characters, not %d", f.Path, i+1, n, maxLine))
 		}
+	}
+	return broken
+}
+
+// LargeCommand reports a cmd/pitchstream that has more lines than flags, help and a Run a command need.
+func LargeCommand(files []*File) (broken []string) {
+	n := 0
+	for _, f := range files {
+		if f.Dir == "cmd/pitchstream" && !f.Test {
+			n += len(f.lines) - 1 // the last one is empty
+		}
+	}
+	if n > maxCommandLines {
+		broken = append(broken, fmt.Sprintf("cmd/pitchstream:1: %d lines, not %d", n, maxCommandLines))
 	}
 	return broken
 }

@@ -67,6 +67,14 @@ func TestLongLinesAreFound(t *testing.T) {
 	require.Equal(t, []string{"a/a.go:3: 118 characters, not 110"}, LongLines(files))
 }
 
+func TestALargeCommandIsFound(t *testing.T) {
+	lines := strings.Repeat("\n", maxCommandLines-1)
+	files := map[string]string{"cmd/pitchstream/a.go": "package main\n" + lines, "cmd/pitchstream/a_test.go": "package main\n" + lines}
+	require.Empty(t, LargeCommand(goFiles(t, files)))
+	files["cmd/pitchstream/b.go"] = "package main\n"
+	require.Equal(t, []string{"cmd/pitchstream:1: 5501 lines, not 5500"}, LargeCommand(goFiles(t, files)))
+}
+
 func TestStructsAreHeldTogether(t *testing.T) {
 	files := goFiles(t, map[string]string{
 		"consumer/a.go": "package consumer\n\ntype a struct{ n int }\n\ntype b struct {\n\t*a\n\tm int\n}\n",

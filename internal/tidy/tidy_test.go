@@ -32,6 +32,7 @@ func TestTheHouse(t *testing.T) {
 		"sentences are short":                  Sentences(comments),
 		"lines are short":                      LongLines(files),
 		"no struct of consumer embeds another": EmbeddedStructs(files),
+		"the command is small":                 LargeCommand(files),
 		"methods of a type are together":       ScatteredMethods(files),
 		"the core is explained":                ThinlyExplained(files),
 		"imports follow the arrows":            Arrows(files),

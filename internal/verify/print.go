@@ -1,4 +1,4 @@
-package main
+package verify
 
 import (
 	"bufio"
@@ -8,31 +8,36 @@ import (
 	"strings"
 
 	"github.com/pitchstream/pitchstream/internal/terminal"
-	"github.com/pitchstream/pitchstream/internal/verify"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// print writes the report: of each part first its counts and sums, then its differences.
-func (c *verifyCmd) print(out io.Writer, r verify.Report) error {
-	if c.JSON {
-		return terminal.PrintJSON(out, r)
-	}
+// PrintOptions say what a report is about, and what to do about it in the words of who prints it.
+type PrintOptions struct {
+	RawTopic, RedisPrefix string
+	Show                  int  // differences of each part; 0: all
+	Repair                bool // they were repaired, where that can be done
+	// Hints say how to wait for processors, how to see all differences, and what cannot repair the rest.
+	Hints struct{ Wait, All, Left string }
+}
+
+// Print writes the report: of each part first its counts and sums, then its differences.
+func Print(out io.Writer, r Report, o PrintOptions) error {
 	w := bufio.NewWriter(out)
 	if r.Topic != nil {
-		c.printTopic(w, r.Topic)
+		o.printTopic(w, r.Topic)
 	}
 	if a := r.Aggregates; a != nil {
-		fmt.Fprintf(w, "%-12sPostgres, of %s and %s\n", verify.Aggregates,
+		fmt.Fprintf(w, "%-12sPostgres, of %s and %s\n", Aggregates,
 			terminal.Counted(a.Batters, "batter"), terminal.Counted(a.Pitchers, "pitcher"))
 		printSums(w, "rows", a.Rows, "batters")
 		printSums(w, "totals", a.Totals, "batters")
 		printSums(w, "rows", a.PitcherRows, "pitchers")
 		printSums(w, "totals", a.PitcherTotals, "pitchers")
-		c.printDifferences(w, a.Differences)
+		o.printDifferences(w, a.Differences)
 	}
 	if p := r.Redis; p != nil {
 		keys, moving := terminal.Counted(p.Keys, "key"), terminal.Count(p.Moving)
-		fmt.Fprintf(w, "%-12sPostgres and Redis: %s under %s, ", verify.Redis, keys, c.Redis.Prefix)
+		fmt.Fprintf(w, "%-12sPostgres and Redis: %s under %s, ", Redis, keys, o.RedisPrefix)
 		fmt.Fprintf(w, "%s moving\n", moving)
 		printSums(w, "Postgres", p.Postgres, "batters")
 		printSums(w, "Redis", p.Redis, "batters")
@@ -42,48 +47,49 @@ func (c *verifyCmd) print(out io.Writer, r verify.Report) error {
 		printSums(w, "Redis", p.Pitchers.Redis, "pitchers")
 		printSums(w, "Postgres", p.Pitchers.PostgresGames, "pitcher-games")
 		printSums(w, "Redis", p.Pitchers.RedisGames, "pitcher-games")
-		c.printDifferences(w, p.Differences)
+		o.printDifferences(w, p.Differences)
 	}
-	fmt.Fprintln(w, c.lastLine(r))
+	fmt.Fprintln(w, o.lastLine(r))
 	return w.Flush()
 }
 
 // lastLine returns the result that the exit status has, too.
-func (c *verifyCmd) lastLine(r verify.Report) string {
+func (o *PrintOptions) lastLine(r Report) string {
 	found := terminal.Counted(int64(r.Differences), "difference")
 	switch {
 	case r.Differences == 0:
 		return "no difference"
 	case r.Left == 0:
 		return found + " found, all repaired: nothing is left"
-	case c.Repair:
-		return fmt.Sprintf("%s FOUND, %s repaired, %s LEFT, which --repair cannot repair",
-			strings.ToUpper(found), terminal.Count(int64(r.Repaired)), terminal.Count(int64(r.Left)))
+	case o.Repair:
+		return fmt.Sprintf("%s FOUND, %s repaired, %s LEFT, %s",
+			strings.ToUpper(found), terminal.Count(int64(r.Repaired)), terminal.Count(int64(r.Left)), o.Hints.Left)
 	default:
 		return strings.ToUpper(found)
 	}
 }
 
-func (c *verifyCmd) printTopic(w io.Writer, r *verify.TopicReport) {
+func (o *PrintOptions) printTopic(w io.Writer, r *TopicReport) {
 	partitions := terminal.Counted(int64(len(r.Partitions)), "partition")
 	fmt.Fprintf(w, "%-12s%s and Postgres: %s of %s\n",
-		verify.Topic, c.Topics.TopicRaw, terminal.Counted(r.Records, "record"), partitions)
+		Topic, o.RawTopic, terminal.Counted(r.Records, "record"), partitions)
 	fmt.Fprintf(w, "  pitches   %s stand in the topic, %s in Postgres; %s moving, %s not checkable\n",
 		terminal.Count(r.Topic), terminal.Count(r.Postgres),
 		terminal.Count(r.Moving), terminal.Count(r.NotCheckable))
 	if r.Behind > 0 {
-		fmt.Fprintf(w, "  behind    %s not processed yet, and not compared; --wait TIME waits for them\n",
-			terminal.Counted(r.Behind, "record"))
+		fmt.Fprintf(w, "  behind    %s not processed yet, and not compared; %s\n",
+			terminal.Counted(r.Behind, "record"), o.Hints.Wait)
 	}
 	l := r.Letters
 	fmt.Fprintf(w, "  letters   %s rejected, ", terminal.Counted(l.Rejected, "record"))
 	fmt.Fprint(w, terminal.Counted(l.Found, "letter"))
-	for _, more := range []countOf{
-		{l.SinkRejected, "refused by Postgres"}, {l.OtherBuild, "by another build"},
-		{l.NotCheckable, "not checkable"},
+	for _, more := range []terminal.CountOf{
+		{N: l.SinkRejected, What: "refused by Postgres"},
+		{N: l.OtherBuild, What: "by another build"},
+		{N: l.NotCheckable, What: "not checkable"},
 	} {
-		if more.n > 0 {
-			fmt.Fprintf(w, ", %s %s", terminal.Count(more.n), more.what)
+		if more.N > 0 {
+			fmt.Fprintf(w, ", %s %s", terminal.Count(more.N), more.What)
 		}
 	}
 	fmt.Fprintln(w)
@@ -91,16 +97,16 @@ func (c *verifyCmd) printTopic(w io.Writer, r *verify.TopicReport) {
 		printGroup(w, "game", g)
 	}
 	for i, b := range r.Batters {
-		if c.Show > 0 && i == c.Show {
+		if o.Show > 0 && i == o.Show {
 			fmt.Fprintf(w, "  and %s more\n", terminal.Counted(int64(len(r.Batters)-i), "batter"))
 			break
 		}
 		printGroup(w, "batter", b)
 	}
-	c.printDifferences(w, r.Differences)
+	o.printDifferences(w, r.Differences)
 }
 
-func printGroup(w io.Writer, noun string, g verify.Group) {
+func printGroup(w io.Writer, noun string, g Group) {
 	fmt.Fprintf(w, "  %s %s: %s in the topic, %s in Postgres, %s\n", noun, cmp.Or(g.Name, "(none)"),
 		terminal.Count(g.Topic), terminal.Count(g.Postgres), terminal.Counted(g.Differ, "differs", "differ"))
 }
@@ -111,14 +117,14 @@ func printSums(w io.Writer, side string, s schemas.Sums, noun string) {
 		terminal.Count(s.Whiffs), terminal.Count(s.Contacts), terminal.Count(s.HardHits))
 }
 
-func (c *verifyCmd) printDifferences(w io.Writer, all []schemas.Difference) {
+func (o *PrintOptions) printDifferences(w io.Writer, all []schemas.Difference) {
 	if len(all) == 0 {
 		fmt.Fprintln(w, "  ✓ no difference")
 		return
 	}
 	for i, d := range all {
-		if c.Show > 0 && i == c.Show {
-			fmt.Fprintf(w, "  and %s more; --show 0 prints all\n", terminal.Count(int64(len(all)-i)))
+		if o.Show > 0 && i == o.Show {
+			fmt.Fprintf(w, "  and %s more; %s\n", terminal.Count(int64(len(all)-i)), o.Hints.All)
 			return
 		}
 		fmt.Fprintf(w, "  ✗ %s\n", differenceText(d))
@@ -163,18 +169,10 @@ func fieldsText(d schemas.Difference) string {
 		}
 		name := strings.TrimSuffix(f.Name, " "+d.Kind)
 		b.WriteString([2]string{":", ","}[min(i, 1)])
-		fmt.Fprintf(&b, " %s is %s, want %s", name, valueText(f.Got), valueText(f.Want))
+		fmt.Fprintf(&b, " %s is %s, want %s", name, terminal.Shown(f.Got), terminal.Shown(f.Want))
 	}
 	if d.Repaired {
 		b.WriteString(" (repaired)")
 	}
 	return b.String()
-}
-
-// valueText returns a value in at most 61 characters.
-func valueText(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		s = string(r[:60]) + "…"
-	}
-	return cmp.Or(s, "nothing")
 }

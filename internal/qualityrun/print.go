@@ -1,4 +1,4 @@
-package main
+package qualityrun
 
 import (
 	"cmp"
@@ -12,9 +12,9 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// printQuality prints the report as a table, abnormal figures first. Without everything it omits the normal
+// Print prints a report as a table, abnormal figures first. Without everything it omits the normal
 // figures of single venues.
-func printQuality(out io.Writer, r schemas.QualityReport, everything bool) error {
+func Print(out io.Writer, r schemas.QualityReport, everything bool) error {
 	if r.Games == 0 {
 		fmt.Fprintf(out, "no pitches of %s\n", cmp.Or(r.Day, "any day"))
 		return nil

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"encoding/json"
@@ -10,13 +10,13 @@ import (
 	"strings"
 
 	"github.com/pitchstream/pitchstream/features"
-	"github.com/pitchstream/pitchstream/internal/explain"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// printExplained writes it all, in the order in which it came about.
-func printExplained(w io.Writer, p *explain.Pitch, windows bool) {
+// Print writes all of a pitch, in the order in which it came about. With windows it lists every window of the
+// bat speed, too.
+func Print(w io.Writer, p *Pitch, windows bool) {
 	printFound(w, p)
 	if p.Explained >= 0 {
 		printStages(w, p)
@@ -39,7 +39,7 @@ func field(w io.Writer, name, format string, args ...any) {
 	fmt.Fprintf(w, "  %-24s %s\n", name, fmt.Sprintf(format, args...))
 }
 
-func printFound(w io.Writer, p *explain.Pitch) {
+func printFound(w io.Writer, p *Pitch) {
 	fmt.Fprintf(w, "pitch %s: %s\n", p.ID, p.Standing())
 	if p.Searched == nil {
 		section(w, "version")
@@ -71,7 +71,7 @@ func placeText(c schemas.Coordinates) string {
 
 // versionText returns the revision of a version, where it came from and whom it names, or why it was
 // rejected.
-func versionText(v *explain.Version) string {
+func versionText(v *Version) string {
 	if v.Rejection != nil {
 		return "\n      " + v.Rejection.Error()
 	}
@@ -105,7 +105,7 @@ func versionText(v *explain.Version) string {
 }
 
 // printStages writes what each stage made of the version.
-func printStages(w io.Writer, p *explain.Pitch) {
+func printStages(w io.Writer, p *Pitch) {
 	e, v := p.Explanation, &p.Versions[p.Explained]
 	of := ""
 	if p.Searched != nil {
@@ -117,7 +117,7 @@ func printStages(w io.Writer, p *explain.Pitch) {
 		field(w, r.Name, "%s", r.Text)
 	}
 	if len(v.Record.Key) > 0 {
-		field(w, "(the record's key)", "%s", textOrBytes(v.Record.Key))
+		field(w, "(the record's key)", "%s", terminal.TextOrBytes(v.Record.Key))
 	}
 	fmt.Fprintln(w, " decoded")
 	for _, r := range e.Decoded {
@@ -297,7 +297,7 @@ func printReasons(w io.Writer, what string, windows []features.Window) {
 	}
 }
 
-func printRow(w io.Writer, p *explain.Pitch) {
+func printRow(w io.Writer, p *Pitch) {
 	section(w, "row")
 	text := columnTexts(*p.Row)
 	for _, c := range schemas.StoredColumns {
@@ -312,7 +312,7 @@ func printRow(w io.Writer, p *explain.Pitch) {
 	}
 }
 
-func printAggregates(w io.Writer, a *explain.Aggregates) {
+func printAggregates(w io.Writer, a *Aggregates) {
 	if a == nil {
 		section(w, "aggregates: the row has neither a batter nor a pitcher, and counts nowhere")
 		return
@@ -392,7 +392,7 @@ func differenceOf(before, after string) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%+.4f", a-b), "0"), ".")
 }
 
-func printItsLetters(w io.Writer, p *explain.Pitch) {
+func printItsLetters(w io.Writer, p *Pitch) {
 	if p.Searched == nil {
 		return
 	}
