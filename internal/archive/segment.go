@@ -248,9 +248,7 @@ func unpack(
 		return 0, err
 	}
 	defer in.Close()
-	// guard: archive: a segment unpacks to no more than it says | io.LimitReader(in, rawLimit+1) -> in
-	limited := io.LimitReader(in, rawLimit+1)
-	lines := bufio.NewReaderSize(limited, 256<<10)
+	lines := bufio.NewReaderSize(in, 256<<10)
 	var text []byte
 	last, records := s.First-1, int64(0)
 	for {
@@ -258,6 +256,7 @@ func unpack(
 		if err == io.EOF {
 			break
 		}
+		// guard: archive: a segment unpacks to no more than it says | rawBytes > rawLimit -> false
 		if rawBytes += int64(len(text)); rawBytes > rawLimit {
 			return rawBytes, fmt.Errorf("it unpacks to more than %d bytes", rawLimit)
 		}
