@@ -404,7 +404,7 @@ func (f *feedClient) position() error {
 		return err
 	}
 	if f.events {
-		f.buffer = fmt.Appendf(f.buffer, "id: %s\nevent: position\ndata: %s\n\n", f.at, line)
+		f.buffer = append(append(beginFrame(f.buffer, f.at.String(), "position"), line...), "\n\n"...)
 	} else {
 		f.buffer = append(append(f.buffer, line...), '\n')
 	}
@@ -419,7 +419,7 @@ type feedEntry struct {
 
 func encodeChange(feed string, c *schemas.FeedChange) feedEntry {
 	id := schemas.FeedID{Feed: feed, Seq: c.Seq}.String()
-	b := fmt.Appendf(nil, "id: %s\nevent: %s\ndata: ", id, c.Kind)
+	b := beginFrame(nil, id, string(c.Kind))
 	begin := len(b)
 	b = fmt.Appendf(b, `{"id":%q,"seq":%d,"kind":%q,"pitch_id":%q,"committed_at":%q`,
 		id, c.Seq, string(c.Kind), c.PitchID.String(),

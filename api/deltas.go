@@ -233,7 +233,7 @@ func (d *deltas) frame(e *event, last string) []byte {
 	if body == nil {
 		name, body = "whole", whole
 	}
-	frame = fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n", e.id, name, body) // body ends its line
+	frame = append(append(beginFrame(nil, e.id, name), body...), '\n') // body ends its line
 	if e.deltas.patches == nil || len(e.deltas.patches) >= maxPatches {
 		e.deltas.patches = map[string][]byte{}
 	}

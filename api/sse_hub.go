@@ -409,6 +409,11 @@ func (t *topic) publishGame(game *Game, version string) error {
 	return t.publish(name, state)
 }
 
+// beginFrame appends the frame of an event up to its data. One line of data follows, then an empty one.
+func beginFrame(b []byte, id, name string) []byte {
+	return fmt.Appendf(b, "id: %s\nevent: %s\ndata: ", id, name)
+}
+
 // newEvent encodes a state, once for all clients.
 func newEvent(name string, state any) (*event, error) {
 	var data bytes.Buffer
@@ -418,7 +423,8 @@ func newEvent(name string, state any) (*event, error) {
 		return nil, err
 	}
 	id := digest(data.Bytes())
-	frame := fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n", id, name, data.Bytes()) // data ends its line
-	begin := len(frame) - len("\n") - data.Len()
+	frame := append(beginFrame(nil, id, name), data.Bytes()...)
+	begin := len(frame) - data.Len()
+	frame = append(frame, '\n') // data ends its line
 	return &event{id: id, name: name, frame: frame, data: frame[begin : len(frame)-1]}, nil
 }
