@@ -41,7 +41,7 @@ type partition struct {
 
 	// floor is the offset that the group had committed at the assignment. A store that came back older is
 	// refilled up to here. Below it, dead letters were sent already, and no offset is ever committed again. It
-	// is next where another core has judged the records up to there: see starter.readMetadata.
+	// is next where another core has judged the records up to there: see starter.useMetadata.
 	floor int64
 
 	uncommitted bool  // the group has no offset here that counts: see commitStart

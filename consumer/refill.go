@@ -18,7 +18,7 @@ import (
 //
 // Nothing is committed in the meantime, because the group's offset is already further. No dead letter is
 // sent, because each was sent with an offset that is committed; where another core has judged the records,
-// there is no refill (starter.readMetadata). The position in the store alone says how far the refill is. So
+// there is no refill (starter.useMetadata). The position in the store alone says how far the refill is. So
 // it moves only after the rows are published: a crash in between leaves them to be published again. One
 // partition is read alone; at the floor, the offset that the group had committed, session.process takes over.
 

@@ -93,14 +93,14 @@ func (s *starter) locate(
 	found := make([]*partition, len(ids))
 	var raised []schemas.Position
 	for i, id := range ids {
-		offset, metadata := topic.offsetOf(s.cfg.Topic, id, committed[id].EpochOffset().Offset)
+		offset, metadata, counted := topic.offsetOf(s.cfg.Topic, id, committed[id].EpochOffset().Offset)
 		found[i] = place(offset, stored[i].NextOffset)
 		found[i].topicID = topic.id
 		if found[i].next < topic.bounds[id].To {
 			found[i].waits = s.cfg.Now()
 		}
 		if metadata != nil {
-			s.readMetadata(found[i], &stored[i], *metadata)
+			s.useMetadata(found[i], &stored[i], *metadata, counted)
 		}
 		found[i].tally.judgeFrom(found[i].next)
 		found[i].tally.TopicID = topic.id
@@ -116,11 +116,11 @@ func (s *starter) locate(
 	return found, s.checkGaps(ctx, found, stored, start, topic.bounds)
 }
 
-// readMetadata sets the tally and isOwnOffset from the metadata of the committed offset. It lowers the floor
+// useMetadata sets the tally and isOwnOffset from the metadata of the committed offset. It lowers the floor
 // if another core judged the records that are read again. It must come before knownDeadLetters.
-func (s *starter) readMetadata(p *partition, stored *schemas.Position, metadata string) {
+func (s *starter) useMetadata(p *partition, stored *schemas.Position, metadata string, counted tally) {
 	// guard: the breaker's count outlives a crash
-	p.tally = parseTally(metadata)
+	p.tally = counted
 	p.isOwnOffset = p.tally.Core != 0
 	where := []any{"topic", s.cfg.Topic, "partition", stored.Partition, "offset", p.committed,
 		"position", stored.NextOffset}
@@ -174,22 +174,23 @@ type topicState struct {
 	offsets kadm.OffsetResponses
 }
 
-// offsetOf returns the offset that the group committed in a partition, and its metadata: nil where Kafka now
-// has another offset than committed, which the client has found. An offset of a former topic of the same name
-// is none: -1. Else the new topic's records below it would be taken for a refill, which sends no dead
-// letters.
+// offsetOf returns the offset that the group committed in a partition, its metadata, and the tally in it. The
+// metadata is nil where Kafka now has another offset than committed, which the client has found. An offset of
+// a former topic of the same name is none: -1. Else the new topic's records below it would be taken for a
+// refill, which sends no dead letters.
 func (s *topicState) offsetOf(
 	topic string, partition int32, committed int64,
-) (offset int64, metadata *string) {
+) (offset int64, metadata *string, counted tally) {
 	at, ok := s.offsets.Lookup(topic, partition)
 	if !ok || at.At != committed {
-		return committed, nil
+		return committed, nil, counted
 	}
+	counted = parseTally(at.Metadata)
 	// guard: an offset of a former topic does not count
-	if t := parseTally(at.Metadata); t.isOfOtherTopic(s.id) {
-		return -1, nil
+	if counted.isOfOtherTopic(s.id) {
+		return -1, nil, tally{}
 	}
-	return committed, &at.Metadata
+	return committed, &at.Metadata, counted
 }
 
 // ask returns an error when the topic is created anew in between, because the bounds may be of either.
