@@ -334,6 +334,27 @@ func (s *dyingStore) Put(ctx context.Context, name string, content []byte, condi
 	return tag, err
 }
 
+// guard: archive: who waits does not read the manifests each time
+func TestWhoWaitsReadsTheManifestsOnce(t *testing.T) {
+	cluster := testkit.FakeKafka(t)
+	produce(t, cluster, 0, some(rand.New(rand.NewPCG(3, 9)), 20)...)
+	store := folderStore(t)
+	archiveOnce(t, cluster, store, 64<<10)
+	deleteBelow(t, cluster, 0, 15)
+	client := testkit.KafkaClient(t, cluster)
+	topic := NewTopic(nil, kadm.NewClient(client), testkit.RawTopic, store.URL()).Another()
+	from := func(bounds func(context.Context) (kafkaread.Spans, error)) int64 {
+		spans, err := bounds(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, 20, spans[0].To)
+		return spans[0].From
+	}
+	require.EqualValues(t, 0, from(topic.BoundsAgain))
+	require.NoError(t, os.RemoveAll(filepath.Join(store.URL(), testkit.RawTopic)))
+	require.EqualValues(t, 0, from(topic.BoundsAgain))
+	require.EqualValues(t, 15, from(topic.Bounds))
+}
+
 func folderStore(t *testing.T) blob.Store {
 	store, err := blob.Open(t.TempDir())
 	require.NoError(t, err)

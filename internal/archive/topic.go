@@ -22,15 +22,23 @@ type Topic struct {
 	client []kgo.Opt
 	admin  *kadm.Client
 	name   string
-	place  string // of the archive; "": none
+	place  string                     // of the archive; "": none
+	store  func() (blob.Store, error) // opens the place once
 
 	archive *Archive        // nil: none
+	read    time.Time       // when its manifests were read
 	bounds  kafkaread.Spans // of the topic itself, when Bounds was called last
 }
 
 // NewTopic returns a topic with the archive at a place; "" is a topic without one.
 func NewTopic(client []kgo.Opt, admin *kadm.Client, name, place string) *Topic {
-	return &Topic{client: client, admin: admin, name: name, place: place}
+	store := sync.OnceValues(func() (blob.Store, error) { return blob.Open(place) })
+	return &Topic{client: client, admin: admin, name: name, place: place, store: store}
+}
+
+// Another returns the same topic for another goroutine.
+func (t *Topic) Another() *Topic {
+	return &Topic{client: t.client, admin: t.admin, name: t.name, place: t.place, store: t.store}
 }
 
 // Bounds returns the offsets that can be read of each partition without a gap, up to the last committed
@@ -43,6 +51,25 @@ func (t *Topic) Bounds(ctx context.Context) (kafkaread.Spans, error) {
 	if err := t.openArchive(ctx); err != nil {
 		return nil, err
 	}
+	return t.withArchive(bounds), nil
+}
+
+// BoundsAgain is Bounds for who only waits: it reads the manifests again after a minute. Before records are
+// read, Bounds must be called, because segments may have been merged since.
+func (t *Topic) BoundsAgain(ctx context.Context) (kafkaread.Spans, error) {
+	// guard: archive: who waits does not read the manifests each time | || time.Since(t.read) >= manifestsFor -> || true
+	if t.archive == nil || time.Since(t.read) >= manifestsFor {
+		return t.Bounds(ctx)
+	}
+	bounds, err := kafkaread.Bounds(ctx, t.admin, t.name, kgo.ReadCommitted())
+	if err != nil {
+		return nil, err
+	}
+	return t.withArchive(bounds), nil
+}
+
+// withArchive keeps the bounds of the topic, and returns them with what the archive has before them.
+func (t *Topic) withArchive(bounds kafkaread.Spans) kafkaread.Spans {
 	t.bounds = bounds
 	whole := kafkaread.Spans{}
 	for id, span := range bounds {
@@ -54,7 +81,7 @@ func (t *Topic) Bounds(ctx context.Context) (kafkaread.Spans, error) {
 		}
 		whole[id] = span
 	}
-	return whole, nil
+	return whole
 }
 
 func (t *Topic) openArchive(ctx context.Context) error {
@@ -62,10 +89,11 @@ func (t *Topic) openArchive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	store, err := blob.Open(t.place)
+	store, err := t.store()
 	if err != nil {
 		return err
 	}
+	t.read = time.Now()
 	t.archive, err = Open(ctx, store, t.name, id)
 	return err
 }
@@ -115,7 +143,7 @@ func (t *Topic) Read(
 	return kafkaread.Read(ctx, t.client, t.name, rest, each)
 }
 
-// manifestsFor is how long Beyond uses the manifests that it has read.
+// manifestsFor is how long Beyond and BoundsAgain use the manifests that were read.
 const manifestsFor = time.Minute
 
 // Beyond returns a function that finds single records in the archive at a place, for a kafkaread.Reader; nil

@@ -361,16 +361,14 @@ func (r *replay) runReaders(
 // source reads the raw topic with its archive, for readers side by side.
 type source struct{ r *replay }
 
-func (s source) topic() *archive.Topic {
-	return archive.NewTopic(s.r.o.Processor.Kafka, s.r.admin, s.r.o.Live.TopicRaw, s.r.o.Archive)
-}
-
 // Bounds returns what can be read of each partition.
-func (s source) Bounds(ctx context.Context) (kafkaread.Spans, error) { return s.topic().Bounds(ctx) }
+func (s source) Bounds(ctx context.Context) (kafkaread.Spans, error) {
+	return s.r.raw.Another().Bounds(ctx)
+}
 
 // Read reads the spans with the manifests as they are now.
 func (s source) Read(ctx context.Context, spans kafkaread.Spans, each func([]*kgo.Record) error) error {
-	topic := s.topic()
+	topic := s.r.raw.Another()
 	if _, err := topic.Bounds(ctx); err != nil {
 		return err
 	}

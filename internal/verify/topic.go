@@ -128,7 +128,7 @@ func (c *comparison) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.judge.spans, err = c.processed(ctx); err != nil {
+	if c.judge.spans, err = c.processed(ctx, c.raw.Bounds); err != nil {
 		return err
 	}
 	if err := c.deadLetters.update(ctx, c.admin); err != nil {
@@ -202,9 +202,12 @@ func (c *comparison) committed(ctx context.Context) (map[int32]int64, error) {
 	return out, nil
 }
 
-// processed returns the parts of the topic that the store has processed.
-func (c *comparison) processed(ctx context.Context) (kafkaread.Spans, error) {
-	spans, err := c.raw.Bounds(ctx)
+// processed returns the parts of the topic that the store has processed. Its bounds are those that a method
+// of the topic returns.
+func (c *comparison) processed(
+	ctx context.Context, bounds func(context.Context) (kafkaread.Spans, error),
+) (kafkaread.Spans, error) {
+	spans, err := bounds(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +242,7 @@ func (c *comparison) await(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, c.kafka.Wait)
 	defer cancel()
 	for tick := time.Tick(waitInterval); ; {
-		_, err := c.processed(ctx)
+		_, err := c.processed(ctx, c.raw.BoundsAgain)
 		if err != nil || c.report.Behind == 0 {
 			return err
 		}
@@ -387,7 +390,7 @@ func (c *comparison) lookAgain(ctx context.Context, suspects differing) (differi
 	if err := lifecycle.Sleep(ctx, 100*time.Millisecond); err != nil {
 		return nil, err
 	}
-	now, err := c.processed(ctx)
+	now, err := c.processed(ctx, c.raw.Bounds)
 	if err != nil {
 		return nil, err
 	}
