@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -204,7 +205,7 @@ var (
 	quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"…?`)
 	uuidText   = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`)
 	hexText    = regexp.MustCompile(`\b[0-9a-fA-F]*[0-9][0-9a-fA-F]{7,}\b`)
-	digitsText = regexp.MustCompile(`[0-9]+(?:[.,][0-9]+)*`)
+	digitsText = regexp.MustCompile(`\bUTF-(?:8|16)\b|[0-9]+(?:[.,][0-9]+)*`) // the names stay
 )
 
 // named holds the quoted words that are the core's own, not data.
@@ -229,5 +230,10 @@ func Shape(message string) string {
 		}
 		return "N"
 	})
-	return digitsText.ReplaceAllString(s, "N")
+	return digitsText.ReplaceAllStringFunc(s, func(found string) string {
+		if unicode.IsDigit(rune(found[0])) {
+			return "N"
+		}
+		return found
+	})
 }

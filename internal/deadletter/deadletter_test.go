@@ -28,6 +28,8 @@ func TestShapesLeaveOutWhatDiffers(t *testing.T) {
 		`postgres 23514: row for 84f189a5-98fd-478d-b982-e8032a1f14bf violates (constraint x)`:                    `postgres N: row for ID violates (constraint x)`,
 		`too_large: the value has 17,825,792 bytes, more than the limit of 16777216`:                              `too_large: the value has N bytes, more than the limit of N`,
 		`internal: the core failed: hash e732875407c933c5c9e88f6ad311586f1861e886c6ee9cf1d87ab77a026fd6de is bad`: `internal: the core failed: hash ID is bad`,
+		`malformed_json at byte 7: invalid UTF-8`:                                                                 `malformed_json at byte N: invalid UTF-8`,
+		`malformed_json: the value is UTF-16 text: produce UTF-8`:                                                 `malformed_json: the value is UTF-16 text: produce UTF-8`,
 		``: ``,
 	} {
 		require.Equal(t, shape, Shape(message))
