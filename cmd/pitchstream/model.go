@@ -150,8 +150,10 @@ func printClusters(out io.Writer, content []byte) {
 
 type modelAddCmd struct {
 	modelSettings `embed:""`
-	File          string `arg:"" name:"FILE" help:"The model file."`
-	Name          string `env:"-" name:"name" required:"" placeholder:"NAME" help:"The model that it is a version of."`
+	File          string   `arg:"" name:"FILE" help:"The model file: this program's, LightGBM's text or XGBoost's JSON."`
+	Name          string   `env:"-" name:"name" required:"" placeholder:"NAME" help:"The model that it is a version of."`
+	Rows          string   `env:"-" name:"rows" enum:",swings,pitches" default:"" help:"Of LightGBM and XGBoost: what it scores, swings or pitches. Default: swings."`
+	Labels        []string `env:"-" name:"labels" placeholder:"LABEL,…" help:"Of LightGBM and XGBoost: a name for each class. Default: none, or class 0, class 1, …"`
 }
 
 // Run stores a model file.
@@ -165,7 +167,8 @@ func (c *modelAddCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
-	added, err := models.Add(ctx, c.options(), c.Name, content)
+	how := models.AddOptions{Rows: c.Rows, Labels: c.Labels}
+	added, err := models.Add(ctx, c.options(), c.Name, content, how)
 	return c.printAdded(std, added, err)
 }
 

@@ -155,9 +155,16 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Add stores a model file as a candidate. It refuses a file that this build cannot score with.
-func Add(ctx context.Context, o Options, name string, content []byte) (Added, error) {
-	f, err := scoring.Parse(content)
+// AddOptions say what a file of LightGBM or XGBoost does not.
+type AddOptions struct {
+	Rows   string   // swings or pitches; "": swings
+	Labels []string // of the classes
+}
+
+// Add stores a model file, or one of LightGBM or XGBoost, as a candidate. It refuses a file that this build
+// cannot score with.
+func Add(ctx context.Context, o Options, name string, content []byte, add AddOptions) (Added, error) {
+	f, err := scoring.Import(content, add.Rows, add.Labels)
 	if err != nil {
 		return Added{}, err
 	}

@@ -24,12 +24,10 @@ type Cluster struct {
 
 const maxClusters = 64
 
-func (a *Archetypes) check(columns int) error {
+func (a *Archetypes) check(named []Column) error {
+	columns := len(named)
 	if len(a.Mean) != columns || len(a.Scale) != columns {
 		return fmt.Errorf("mean has %d and scale %d values for %d columns", len(a.Mean), len(a.Scale), columns)
-	}
-	if columns > maxColumns {
-		return fmt.Errorf("%d columns: at most %d are allowed", columns, maxColumns)
 	}
 	for i, scale := range a.Scale {
 		if !(scale > 0) || math.IsInf(scale, 0) || math.IsNaN(a.Mean[i]) || math.IsInf(a.Mean[i], 0) {

@@ -81,8 +81,7 @@ func (f *File) Encode() ([]byte, error) {
 // Parse reads a model file and checks it.
 func Parse(content []byte) (*File, error) {
 	if len(content) > MaxFileBytes {
-		return nil, fmt.Errorf("the model file has %d bytes, and at most %d are allowed",
-			len(content), MaxFileBytes)
+		return nil, tooLarge(len(content))
 	}
 	var f File
 	d := json.NewDecoder(bytes.NewReader(content))
@@ -99,6 +98,10 @@ func Parse(content []byte) (*File, error) {
 	return &f, nil
 }
 
+func tooLarge(bytes int) error {
+	return fmt.Errorf("the model file has %d bytes, and at most %d are allowed", bytes, MaxFileBytes)
+}
+
 func (f *File) check() error {
 	if f.Format != Format {
 		return fmt.Errorf("the model file's format is %q: this build reads %q", f.Format, Format)
@@ -106,14 +109,14 @@ func (f *File) check() error {
 	if f.Rows != RowsSwings && f.Rows != RowsPitches {
 		return fmt.Errorf("the model file's rows are %q: want %s or %s", f.Rows, RowsSwings, RowsPitches)
 	}
-	if len(f.Columns) == 0 || len(f.Columns) > len(schemas.RowColumns) {
-		return fmt.Errorf("the model file names %d columns: want 1 to %d", len(f.Columns), len(schemas.RowColumns))
+	if len(f.Columns) == 0 || len(f.Columns) > maxColumns {
+		return fmt.Errorf("the model file names %d columns: want 1 to %d", len(f.Columns), maxColumns)
 	}
 	// guard: models: a column that does not exist is refused | instead
 	if err := checkColumns(f.Columns); err != nil {
 		return err
 	}
-	var body interface{ check(columns int) error }
+	var body interface{ check(columns []Column) error }
 	switch {
 	case f.Kind == KindArchetypes && f.Archetypes != nil:
 		body = f.Archetypes
@@ -125,7 +128,7 @@ func (f *File) check() error {
 		return fmt.Errorf("the model file's kind is %q: want one of %s, with the member of that name",
 			f.Kind, strings.Join(Kinds, ", "))
 	}
-	if err := body.check(len(f.Columns)); err != nil {
+	if err := body.check(f.Columns); err != nil {
 		return fmt.Errorf("the model file's %s: %w", f.Kind, err)
 	}
 	return nil
@@ -165,9 +168,7 @@ func New(versions []schemas.Model) (schemas.Scorer, error) {
 		case KindSelf:
 			m.score = f.Self.scorer()
 		case KindTrees:
-			if m.score, err = f.Trees.scorer(); err != nil {
-				return nil, err // Parse has read them, too
-			}
+			m.score = f.Trees.scorer()
 		}
 		s.models = append(s.models, m)
 	}

@@ -67,11 +67,12 @@ const (
 	maxPlayers  = 50_000
 )
 
-func (s *Self) check(columns int) error {
+func (s *Self) check(named []Column) error {
+	columns := len(named)
 	if s.Of != OfBatter && s.Of != OfPitcher {
 		return fmt.Errorf("of is %q: want %s or %s", s.Of, OfBatter, OfPitcher)
 	}
-	if s.Measures < 1 || s.Measures > min(columns, maxMeasures) || columns > maxColumns {
+	if s.Measures < 1 || s.Measures > min(columns, maxMeasures) {
 		return fmt.Errorf("%d measures of %d columns: want 1 to %d", s.Measures, columns, maxMeasures)
 	}
 	if len(s.Slopes) != s.Measures || len(s.Inverse) != s.Measures*s.Measures {
