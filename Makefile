@@ -8,6 +8,9 @@ SOAK_PITCHES ?= 20000
 CRASH_PITCHES ?= 200000
 CRASH_KILLS ?= 100
 CRASH_FAULTS ?= 24
+# How many faults of whole clusters, and how many pitches meanwhile. The table of recoveries comes from it.
+CHAOS_FAULTS ?= 54
+CHAOS_PITCHES ?= 27000
 
 # The linters, pinned.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -127,6 +130,11 @@ vuln: ## known vulnerabilities in what the code calls; only a warning where thei
 
 clean: ## what was built
 	rm -rf out
+
+.PHONY: chaos
+chaos: ## fail brokers, Postgres with its standby, Redis behind Sentinels, processors (CHAOS_FAULTS, CHAOS_PITCHES, CHAOS_SEED)
+	CHAOS_WRITE=1 CHAOS_FAULTS=$(CHAOS_FAULTS) CHAOS_PITCHES=$(CHAOS_PITCHES) \
+		go test -tags $(TAGS) -count=1 -timeout 10h -run TestTheBooksBalanceWhateverFails -v ./test/chaos
 
 .PHONY: changes
 changes: ## 1,000 clients of the feed of changes, cut at random; each ends at the table of Postgres

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/pitchstream/pitchstream/internal/localpg/child"
 )
@@ -18,10 +19,14 @@ type process struct {
 	args    []string
 	env     []string // added to the environment of this process
 	dir     string
+	user    *child.User // nil: the user of this process
 
-	cmd  *exec.Cmd
-	line *child.Line
-	log  child.Tail
+	cmd   *exec.Cmd
+	done  chan struct{} // closed when cmd has ended
+	ended error         // of Wait; read after done
+	line  *child.Line
+	log   child.Tail
+	file  *os.File // that has the whole log; nil: none
 }
 
 func newProcess(program string, args ...string) (*process, error) {
@@ -35,12 +40,20 @@ func (p *process) Start(context.Context) error {
 	}
 	cmd := exec.Command(p.program, p.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, &p.log, &p.log
+	if p.file != nil {
+		cmd.Stdout, cmd.Stderr = p.file, p.file
+	}
 	cmd.Env = append(os.Environ(), p.env...)
-	cmd.SysProcAttr = child.Attr(nil)
+	cmd.SysProcAttr = child.Attr(p.user)
+	cmd.WaitDelay = 10 * time.Second // children that outlive a killed server keep its output open
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	p.cmd = cmd
+	p.cmd, p.done = cmd, make(chan struct{})
+	go func() {
+		p.ended = cmd.Wait()
+		close(p.done)
+	}()
 	var err error
 	p.line, err = child.Tie(nil, `kill -9 "$1"; rm -rf "$2"`, strconv.Itoa(cmd.Process.Pid), p.dir)
 	return err
@@ -55,15 +68,24 @@ func (p *process) end(sig os.Signal) error {
 		return nil
 	}
 	_ = p.cmd.Process.Signal(sig)
-	if err, exit := p.cmd.Wait(), (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		return err
+	if sig == syscall.SIGTERM {
+		_ = p.cmd.Process.Signal(syscall.SIGCONT) // a frozen process would never end
+	}
+	<-p.done
+	exit := (*exec.ExitError)(nil)
+	if p.ended != nil && !errors.As(p.ended, &exit) && !errors.Is(p.ended, exec.ErrWaitDelay) {
+		return p.ended
 	}
 	p.cmd = nil
 	return p.line.Cut()
 }
 
 func (p *process) Remove(context.Context) error {
-	return errors.Join(p.end(syscall.SIGKILL), os.RemoveAll(p.dir))
+	err := errors.Join(p.end(syscall.SIGKILL), os.RemoveAll(p.dir))
+	if p.file != nil {
+		err = errors.Join(err, p.file.Close())
+	}
+	return err
 }
 
 func (p *process) Logs(context.Context) string { return p.log.String() }

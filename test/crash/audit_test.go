@@ -17,33 +17,14 @@ import (
 // every register that is removed, and which connection moved a position last.
 type audit struct{ pool *pgxpool.Pool }
 
-const auditSQL = `
-CREATE SCHEMA crash_audit;
-CREATE TABLE crash_audit.gone_back (what text NOT NULL, was text NOT NULL, became text, at timestamptz DEFAULT clock_timestamp());
+// moversSQL notes which connection moved a position last.
+const moversSQL = `
 CREATE TABLE crash_audit.movers (partition int PRIMARY KEY, next_offset bigint NOT NULL, pid int NOT NULL, at timestamptz NOT NULL);
-
-CREATE FUNCTION crash_audit.note_gone_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  INSERT INTO crash_audit.gone_back VALUES (TG_NAME, OLD::text, NEW::text);
-  RETURN NULL;
-END $$;
 CREATE FUNCTION crash_audit.note_mover() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   INSERT INTO crash_audit.movers VALUES (NEW.partition, NEW.next_offset, pg_backend_pid(), clock_timestamp())
   ON CONFLICT (partition) DO UPDATE SET next_offset = excluded.next_offset, pid = excluded.pid, at = excluded.at;
   RETURN NULL;
 END $$;
-
-CREATE TRIGGER measured_went_back AFTER UPDATE ON pitchstream.pitch_registers FOR EACH ROW
-  WHEN (OLD.revision IS NOT NULL AND (NEW.revision IS NULL OR
-    (NEW.revision, NEW.record_ts_ms, NEW.source_offset, NEW.source_partition) < (OLD.revision, OLD.record_ts_ms, OLD.source_offset, OLD.source_partition)))
-  EXECUTE FUNCTION crash_audit.note_gone_back();
-CREATE TRIGGER identified_went_back AFTER UPDATE ON pitchstream.pitch_registers FOR EACH ROW
-  WHEN (OLD.identified_revision IS NOT NULL AND (NEW.identified_revision IS NULL OR
-    (NEW.identified_revision, NEW.identified_record_ts_ms, NEW.identified_source_offset, NEW.identified_source_partition) <
-    (OLD.identified_revision, OLD.identified_record_ts_ms, OLD.identified_source_offset, OLD.identified_source_partition)))
-  EXECUTE FUNCTION crash_audit.note_gone_back();
-CREATE TRIGGER register_removed AFTER DELETE ON pitchstream.pitch_registers FOR EACH ROW EXECUTE FUNCTION crash_audit.note_gone_back();
-CREATE TRIGGER position_went_back AFTER UPDATE ON pitchstream.stream_positions FOR EACH ROW
-  WHEN (NEW.next_offset < OLD.next_offset) EXECUTE FUNCTION crash_audit.note_gone_back();
 CREATE TRIGGER position_moved AFTER UPDATE ON pitchstream.stream_positions FOR EACH ROW
   WHEN (NEW.updated_at IS DISTINCT FROM OLD.updated_at) EXECUTE FUNCTION crash_audit.note_mover();
 `
@@ -53,18 +34,9 @@ func newAudit(t *testing.T, url string) *audit {
 	pool, err := pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	_, err = pool.Exec(t.Context(), auditSQL)
+	_, err = pool.Exec(t.Context(), stack.AuditSQL+moversSQL)
 	require.NoError(t, err)
 	return &audit{pool}
-}
-
-// goneBack counts what went back, and shows one.
-func (a *audit) goneBack(t *testing.T) (n int, example string) {
-	t.Helper()
-	err := a.pool.QueryRow(t.Context(), `SELECT count(*), coalesce(max(what || ': ' || was || ' became ' || coalesce(became, 'nothing')), '')
-		FROM crash_audit.gone_back`).Scan(&n, &example)
-	require.NoError(t, err)
-	return n, example
 }
 
 // moved are the positions that one of these backends moved last, by partition.

@@ -150,7 +150,7 @@ func (s *soak) balance(seed uint64, began time.Time) {
 		}
 		doubled += max(letters[key]-1, 0)
 	}
-	back, example := s.audit.goneBack(s.t)
+	back, example := stack.GoneBack(s.t, s.audit.pool)
 	s.t.Log(s.summary(seed, lost, doubled, back, time.Since(began)))
 	if os.Getenv("PITCHSTREAM_CRASH_POOLER") == "" { // a pooler hides which server process served whom
 		require.GreaterOrEqual(s.t, 5*s.counts.caught, s.counts.kills, "one kill in five falls between the two commits, at least")

@@ -1,9 +1,7 @@
 package crash
 
 import (
-	"bytes"
 	"context"
-	"hash/fnv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,10 +25,6 @@ type feed struct {
 	room  chan struct{} // one for each record that may be sent
 	done  chan error
 }
-
-// wholeInPercent is how many of the pitches keep their samples. The others are small: here pitches count, not
-// bytes.
-const wholeInPercent = 5
 
 func startFeed(t *testing.T, w *stack.Stack, seed uint64, pitches, ahead int) *feed {
 	t.Helper()
@@ -64,7 +58,7 @@ func (f *feed) run(ctx context.Context, sim *simulate.Simulator, client *kgo.Cli
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		r := &kgo.Record{Key: m.Key, Value: thin(&m), Headers: kafkaread.Headers(m.Headers)}
+		r := &kgo.Record{Key: m.Key, Value: stack.Thin(&m), Headers: kafkaread.Headers(m.Headers)}
 		client.Produce(ctx, r, func(_ *kgo.Record, err error) {
 			if err != nil {
 				once.Do(func() { refused = err })
@@ -99,19 +93,3 @@ func (f *feed) follow(ctx context.Context, committed func() int64) {
 
 // open lets records be sent up to that many.
 func (f *feed) open(to int64) { f.gate.Store(max(f.gate.Load(), to)) }
-
-// thin takes the samples out of most pitches. A pitch that is known by its bytes keeps them.
-func thin(m *simulate.Message) []byte {
-	switch m.Want.Kind {
-	case simulate.KindPitch, simulate.KindDuplicate, simulate.KindCorrection:
-	default:
-		return m.Value
-	}
-	h := fnv.New32a()
-	_, _ = h.Write(m.Want.PitchID[:])
-	head, _, ok := bytes.Cut(m.Value, []byte(`"samples_ball": `))
-	if !ok || h.Sum32()%100 < wholeInPercent || !bytes.Contains(head, []byte(m.Want.PitchID.String())) {
-		return m.Value
-	}
-	return append(bytes.Clone(head), `"samples_ball": [], "samples_bat": [{"event": "No"}]}`...)
-}

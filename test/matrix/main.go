@@ -23,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/pitchstream/pitchstream/test/internal/servers"
 )
 
 // The tests of sink/redissink that need real servers, by how these are put together.
@@ -59,27 +61,27 @@ type row struct {
 func (r row) name() string { return r.server + " " + r.version }
 
 var table = []row{
-	{"Apache Kafka", "3.9.2", kafkaEnv, ""},
-	{"Apache Kafka", "4.0.2", kafkaEnv, ""},
-	{"Apache Kafka", newestKafka, kafkaEnv, ""},
-	{"Apache Kafka", "4.3.0", kafkaEnv, ""},
-	{"PostgreSQL", "14.24", postgresEnv, ""},
-	{"PostgreSQL", "15.19", postgresEnv, ""},
-	{"PostgreSQL", "16.15", postgresEnv, ""},
-	{"PostgreSQL", "17.11", postgresEnv, ""},
-	{"PostgreSQL", "18.6", postgresEnv, ""},
-	{"Redis", "6.2.14", redisEnv, redisAlone}, // its ACLs do not know CLUSTER SHARDS
-	{"Redis, Sentinels", "6.2.14", redisEnv, redisSentinel},
-	{"Redis", "7.0, of Debian", redisEnv, redisUsers},
-	{"Redis, Sentinels", "7.0, of Debian", redisEnv, redisSentinel},
-	{"Redis, cluster", "7.0, of Debian", redisEnv, redisCluster},
-	{"Redis", "8.2.3", redisEnv, redisUsers},
-	{"Redis, Sentinels", "8.2.3", redisEnv, redisSentinel},
-	{"Redis, cluster", "8.2.3", redisEnv, redisCluster},
-	{"Valkey", "8.1.8", redisEnv, redisUsers},
-	{"Valkey", "9.1.2", redisEnv, redisUsers},
-	{"Valkey, Sentinels", "9.1.2", redisEnv, redisSentinel},
-	{"Valkey, cluster", "9.1.2", redisEnv, redisCluster},
+	{"Apache Kafka", "3.9.2", servers.KafkaEnv, ""},
+	{"Apache Kafka", "4.0.2", servers.KafkaEnv, ""},
+	{"Apache Kafka", servers.NewestKafka, servers.KafkaEnv, ""},
+	{"Apache Kafka", "4.3.0", servers.KafkaEnv, ""},
+	{"PostgreSQL", "14.24", servers.PostgresEnv, ""},
+	{"PostgreSQL", "15.19", servers.PostgresEnv, ""},
+	{"PostgreSQL", "16.15", servers.PostgresEnv, ""},
+	{"PostgreSQL", "17.11", servers.PostgresEnv, ""},
+	{"PostgreSQL", "18.6", servers.PostgresEnv, ""},
+	{"Redis", "6.2.14", servers.RedisEnv, redisAlone}, // its ACLs do not know CLUSTER SHARDS
+	{"Redis, Sentinels", "6.2.14", servers.RedisEnv, redisSentinel},
+	{"Redis", "7.0, of Debian", servers.RedisEnv, redisUsers},
+	{"Redis, Sentinels", "7.0, of Debian", servers.RedisEnv, redisSentinel},
+	{"Redis, cluster", "7.0, of Debian", servers.RedisEnv, redisCluster},
+	{"Redis", "8.2.3", servers.RedisEnv, redisUsers},
+	{"Redis, Sentinels", "8.2.3", servers.RedisEnv, redisSentinel},
+	{"Redis, cluster", "8.2.3", servers.RedisEnv, redisCluster},
+	{"Valkey", "8.1.8", servers.RedisEnv, redisUsers},
+	{"Valkey", "9.1.2", servers.RedisEnv, redisUsers},
+	{"Valkey, Sentinels", "9.1.2", servers.RedisEnv, redisSentinel},
+	{"Valkey, cluster", "9.1.2", servers.RedisEnv, redisCluster},
 }
 
 func main() {
@@ -148,7 +150,7 @@ func try(ctx context.Context, r row, tests string) ([]byte, error) {
 	if r.tests != "" {
 		where, tests = "./sink/redissink", r.tests
 	} else if r.server != "Apache Kafka" {
-		broker, err := kafkaEnv(ctx, newestKafka)
+		broker, err := servers.KafkaEnv(ctx, servers.NewestKafka)
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ import (
 // test on every error.
 type Stack struct {
 	T        *testing.T
-	Brokers  string
+	Brokers  string // their addresses, with commas
 	Postgres string // the URL of a database that only this stack uses
 	Redis    string // host:port
 	Name     string // the consumer group; topics and the prefix in Redis begin with it
@@ -53,7 +54,7 @@ func On(t *testing.T, brokers, postgres, redis string, partitions int) *Stack {
 		"PITCHSTREAM_REDIS_PREFIX="+s.Name+":", "PITCHSTREAM_TOPIC_RAW="+s.Raw(),
 		"PITCHSTREAM_TOPIC_ROWS="+s.Rows(), "PITCHSTREAM_TOPIC_DEAD="+s.Dead(), "PITCHSTREAM_ADMIN_ADDR=off")
 	var err error
-	s.Client, err = kgo.NewClient(kgo.SeedBrokers(s.Brokers), kgo.AlwaysRetryEOF(),
+	s.Client, err = kgo.NewClient(kgo.SeedBrokers(strings.Split(s.Brokers, ",")...), kgo.AlwaysRetryEOF(),
 		kgo.ProducerBatchMaxBytes(20<<20), kgo.MaxBufferedBytes(64<<20))
 	require.NoError(t, err)
 	t.Cleanup(s.Client.Close)
@@ -163,7 +164,8 @@ func (s *Stack) Each(topic string, do func(*kgo.Record)) {
 		})
 		return !open
 	})
-	cl, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers), kgo.AlwaysRetryEOF(), kgo.ConsumeTopics(topic),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(s.Brokers, ",")...), kgo.AlwaysRetryEOF(),
+		kgo.ConsumeTopics(topic),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	require.NoError(s.T, err)

