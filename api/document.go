@@ -133,6 +133,7 @@ var tags = []*huma.Tag{
 	{Name: "stream", Description: "How the stream is: processors, partitions, lag, stores."},
 	{Name: "changes", Description: "Each change of a pitch, in order."},
 	{Name: "quality", Description: "Whether a day's data is what it should be."},
+	{Name: "recommendations", Description: "Which pitch to throw to a batter in a count."},
 	{Name: "letters", Description: "Dead letters: records that no row could be made of."},
 }
 

@@ -73,22 +73,29 @@ func (s *targets) open(t schemas.Target) (
 	}
 	closeStores = func() { _ = reader.Close(); postgres.Close() }
 	reports := &qualityCache{books: pgbooks.NewQuality(postgres.DB())}
-	return reader, targetStore{postgres, postgres, s.live, reports}, closeStores, nil
+	store = targetStore{postgres, postgres, s.live, reports, &adviser{pitches: pgread.NewAdvice(postgres)}}
+	return reader, store, closeStores, nil
 }
 
 // targetStore is the Store of one target. It takes the players' names from live, which alone has them, and
-// adds Quality and Changes: the API finds them by asserting api.QualityStore and api.ChangeStore. Other
-// methods of a pgread.Reader are hidden.
+// adds Quality, Recommend and Changes: the API finds them by asserting api.QualityStore, api.AdviceStore and
+// api.ChangeStore. Other methods of a pgread.Reader are hidden.
 type targetStore struct {
 	api.Store
 	api.ChangeStore
 	live    *pgread.Reader
 	reports *qualityCache
+	advice  *adviser
 }
 
 // Quality returns the report of a day of this target.
 func (s targetStore) Quality(ctx context.Context, day string) (schemas.QualityReport, error) {
 	return s.reports.day(ctx, day)
+}
+
+// Recommend ranks the types of a pitcher of this target.
+func (s targetStore) Recommend(ctx context.Context, q schemas.AdviceQuery) (schemas.Advice, error) {
+	return s.advice.Recommend(ctx, q)
 }
 
 // Players returns the players of the live target.

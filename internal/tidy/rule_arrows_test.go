@@ -52,6 +52,8 @@ var rooms = []room{
 	{path: "internal/deadletter", inside: []string{"schemas", "features", "internal/archive", "internal/kafkaread", "sink/kafkasink"}, outside: all, drivers: []string{kafka}},
 	{path: "internal/qualityrun", inside: []string{"schemas", "internal/quality", "internal/terminal", "sink/pgsink"}, outside: all},
 	{path: "internal/scoring", inside: []string{"schemas"}, outside: all},
+	{path: "internal/recommend", inside: []string{"schemas"}},
+	{path: "internal/drift", inside: []string{"schemas"}},
 	{path: "internal/models", inside: []string{"schemas", "sink/pgsink", "internal/scoring"}, outside: all},
 	{path: "internal/players", inside: []string{"schemas", "internal/fileinput", "sink/pgsink"}, outside: all},
 	{path: "internal/compare", inside: []string{"schemas", "internal/fileinput", "internal/identify"}, outside: all},

@@ -455,6 +455,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/recommendations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which pitch to throw to a batter in a count */
+        get: operations["get-recommendations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stream": {
         parameters: {
             query?: never;
@@ -529,6 +546,67 @@ export interface components {
              * @description The pitcher, of a pitcher's stream
              */
             pitcher_id?: number;
+        };
+        AdviceChoice: {
+            /** @description Called strikes and whiffs less hard contact */
+            advantage: components["schemas"]["AdviceEstimate"];
+            /**
+             * Format: int64
+             * @description Pitches of this type and count to the batter
+             */
+            batter_pitches: number;
+            /**
+             * Format: int64
+             * @description Pitches of this type to the batter, in all counts
+             */
+            batter_type_pitches: number;
+            /** @description Balls hit with 95 mph or more */
+            hard_contact: components["schemas"]["AdviceEstimate"];
+            /** @description There is enough data to recommend it or not */
+            is_enough: boolean;
+            /**
+             * Format: int64
+             * @description Pitches of this type and count of all players
+             */
+            league_pitches: number;
+            /** @description The type */
+            pitch_type: string;
+            /**
+             * Format: int64
+             * @description Pitches of this type of the pitcher, in all counts
+             */
+            pitcher_type_pitches: number;
+            /**
+             * Format: int64
+             * @description From 1; null without enough data
+             */
+            rank: number | null;
+            /**
+             * Format: double
+             * @description How often he throws it in this count, in percent of his pitches
+             */
+            share_pct: number;
+            /** @description Called strikes and whiffs */
+            strike: components["schemas"]["AdviceEstimate"];
+            /** @description What is missing, where there is not enough data */
+            why?: string;
+        };
+        AdviceEstimate: {
+            /**
+             * Format: double
+             * @description The other end of the interval
+             */
+            high_pct: number;
+            /**
+             * Format: double
+             * @description Nine times of ten the true value is above it and below high_pct
+             */
+            low_pct: number;
+            /**
+             * Format: double
+             * @description In percent of the pitches
+             */
+            pct: number;
         };
         BallPoint: {
             /** @description x, y, z in feet */
@@ -3244,6 +3322,97 @@ export interface components {
             pitches: number;
             /** @description The venue; unknown: rows that name none */
             venue: string;
+        };
+        Recommendations: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest pitch of the two; null where they have none
+             */
+            as_of: string | null;
+            /**
+             * Format: int32
+             * @description Balls before the pitch
+             */
+            balls: number;
+            /**
+             * Format: int64
+             * @description The batter
+             */
+            batter_id: number;
+            /** @description The batter's name; not there where it is not known */
+            batter_name?: string;
+            /**
+             * Format: int64
+             * @description Pitches of a known type and count to the batter that were read, 20,000 at most
+             */
+            batter_pitches: number;
+            /** @description The types of the pitcher: those with enough data first, the best of them at the top */
+            choices: components["schemas"]["AdviceChoice"][];
+            /**
+             * Format: double
+             * @description By how many percentage points the first choice is better than his own mix; null where there is none
+             */
+            gain_points: number | null;
+            /** @description At least one type has enough data to be recommended */
+            is_enough: boolean;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
+             */
+            lag_ms: number | null;
+            /**
+             * Format: int64
+             * @description Pitches of a known type and count of all players that were read, the newest 100,000 at most
+             */
+            league_pitches: number;
+            /**
+             * Format: date-time
+             * @description When the pitches of all players were read; they are kept for ten minutes
+             */
+            league_read_at: string;
+            /** @description The advantage of what he throws in this count by himself, over the types with enough data */
+            own_mix: components["schemas"]["AdviceEstimate"];
+            /**
+             * Format: int64
+             * @description The pitcher
+             */
+            pitcher_id: number;
+            /** @description The pitcher's name; not there where it is not known */
+            pitcher_name?: string;
+            /**
+             * Format: int64
+             * @description Pitches of a known type and count of the pitcher that were read, 20,000 at most
+             */
+            pitcher_pitches: number;
+            /**
+             * Format: date-time
+             * @description When the newest row of the two was written; null where they have none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /**
+             * Format: int32
+             * @description Strikes before the pitch
+             */
+            strikes: number;
+            /** @description What is missing, where there is not enough data */
+            why?: string;
+            /**
+             * @description Where the pitches that were read crossed the plate
+             * @enum {string}
+             */
+            zone: "any" | "in" | "out";
         };
         SampleCounts: {
             /**
@@ -6292,6 +6461,99 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Quality"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-recommendations": {
+        parameters: {
+            query: {
+                /** @description The batter */
+                batter: number;
+                /** @description The pitcher */
+                pitcher: number;
+                /** @description Balls before the pitch */
+                balls: number;
+                /** @description Strikes before the pitch */
+                strikes: number;
+                /** @description Only pitches in the strike zone, or only those outside of it */
+                zone?: "any" | "in" | "out";
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recommendations"];
                 };
             };
             /** @description Unauthorized */
