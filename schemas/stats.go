@@ -73,6 +73,20 @@ type TypeCounts struct {
 	Whiffs  int64 `json:"whiffs"`
 }
 
+// CountType adds a row to the counts of its pitch type. Pitches without a type count as unknown.
+func CountType(types map[string]TypeCounts, r *Row) {
+	name := cmp.Or(string(r.PitchType), UnknownPitchType)
+	c := types[name]
+	c.Pitches++
+	if r.IsSwing {
+		c.Swings++
+	}
+	if r.IsWhiff {
+		c.Whiffs++
+	}
+	types[name] = c
+}
+
 // BoundTypes keeps the MaxPitchTypes most frequent types, of equally frequent ones those first by name, and
 // counts all others, and a type of that name, as OtherPitchTypes. It changes types. So no text in records
 // makes the aggregates of a batter grow without end.

@@ -53,14 +53,11 @@ func (*compareSavantCmd) PostgresRole() config.Role { return config.Reader }
 
 // Run compares and prints the report.
 func (c *compareSavantCmd) Run(ctx context.Context, std *stdio) error {
-	reader, err := pgread.Open(pgread.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema})
+	reader, err := pgread.Reach(ctx, pgread.Config{URL: c.Postgres.URL.Reveal(), Schema: c.Postgres.Schema})
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	if err := reader.Ping(ctx); err != nil {
-		return err
-	}
 	r, err := compare.Run(ctx, compare.Options{File: c.File, Rows: reader, Feeds: c.Feed, All: c.All})
 	if r == nil {
 		return err

@@ -28,25 +28,12 @@ func connect(k config.Kafka, more ...kgo.Opt) (*kgo.Client, error) {
 	return client, nil
 }
 
-// openStore opens Postgres for the positions of a consumer group. log may be nil.
-func openStore(c config.Postgres, group string, log *slog.Logger) (*pgsink.Sink, error) {
+// groupConfig returns the settings of Postgres for the positions of a consumer group.
+func groupConfig(c config.Postgres, group string) pgsink.Config {
 	cfg := storeConfig(c)
-	cfg.Group, cfg.Build, cfg.CoreVersion, cfg.Log = group, obs.Build(), features.CoreVersion, log
+	cfg.Group, cfg.Build, cfg.CoreVersion = group, obs.Build(), features.CoreVersion
 	cfg.NewScorer = scoring.New
-	return pgsink.Open(cfg)
-}
-
-// reachStore opens Postgres as openStore does. It returns an error if the server does not answer.
-func reachStore(ctx context.Context, c config.Postgres, group string) (*pgsink.Sink, error) {
-	store, err := openStore(c, group, nil)
-	if err != nil {
-		return nil, err
-	}
-	if err := store.Ping(ctx); err != nil {
-		store.Close()
-		return nil, err
-	}
-	return store, nil
+	return cfg
 }
 
 // These groups of settings are not checked when flags are parsed: a command checks those that it needs.

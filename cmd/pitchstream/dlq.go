@@ -142,7 +142,7 @@ func (s *dlqServers) run(ctx context.Context, f *dlqFilter, r dlqRun) error {
 		return err
 	}
 	if s.Postgres.URL.Reveal() != "" {
-		store, err := reachStore(ctx, config.Postgres(s.Postgres), s.Kafka.Group)
+		store, err := pgsink.Reach(ctx, groupConfig(config.Postgres(s.Postgres), s.Kafka.Group))
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
 )
 
@@ -24,7 +25,7 @@ func (*migrateCmd) PostgresRole() config.Role { return config.Owner }
 
 // Run prints the applied migrations and the roles that got rights.
 func (c *migrateCmd) Run(ctx context.Context, std *stdio) error {
-	store, err := openStore(c.Postgres, "", nil)
+	store, err := pgsink.Open(groupConfig(c.Postgres, ""))
 	if err != nil {
 		return err
 	}

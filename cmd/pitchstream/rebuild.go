@@ -56,7 +56,7 @@ func (c *rebuildRedisCmd) Run(ctx context.Context, std *stdio) error {
 	if err := target.Use(ctx, settings, c.Target.Target); err != nil {
 		return err
 	}
-	store, err := reachStore(ctx, c.Postgres, live.Group)
+	store, err := pgsink.Reach(ctx, groupConfig(c.Postgres, live.Group))
 	if err != nil {
 		return err
 	}

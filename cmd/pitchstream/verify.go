@@ -12,6 +12,7 @@ import (
 	"github.com/pitchstream/pitchstream/internal/target"
 	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/internal/verify"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
 // verifyCmd compares what the servers hold. It checks the settings of Kafka and Redis itself, because only
@@ -108,7 +109,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	if err := target.Use(ctx, live, c.Target.Target); err != nil {
 		return err
 	}
-	store, err := reachStore(ctx, c.Postgres, c.Kafka.Group)
+	store, err := pgsink.Reach(ctx, groupConfig(c.Postgres, c.Kafka.Group))
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func pitchingOf(rows []schemas.StoredRow, isGame bool) schemas.PitcherStats {
 func byBoundedType(rows []schemas.StoredRow) map[string][]schemas.StoredRow {
 	counts := map[string]schemas.TypeCounts{}
 	for _, row := range rows {
-		countType(counts, row)
+		schemas.CountType(counts, &row.Row)
 	}
 	schemas.BoundTypes(counts)
 	groups := map[string][]schemas.StoredRow{}

@@ -125,7 +125,7 @@ func statsOf(rows []schemas.StoredRow) schemas.Stats {
 		if row.AttackAngleDeg.Present && row.SwingConfidence == schemas.SwingConfirmed {
 			attackAngles = append(attackAngles, row.AttackAngleDeg.Value)
 		}
-		countType(s.ByPitchType, row)
+		schemas.CountType(s.ByPitchType, &row.Row)
 	}
 	schemas.BoundTypes(s.ByPitchType)
 	s.WhiffRatePct = schemas.RatePct(s.WhiffCount, s.SwingCount)
@@ -137,16 +137,6 @@ func statsOf(rows []schemas.StoredRow) schemas.Stats {
 	fillContact(&s, competitive(rows))
 	fillBattedBalls(&s, rows)
 	return s
-}
-
-// countType adds a row to the counts of its pitch type. Pitches without a type count as unknown.
-func countType(types map[string]schemas.TypeCounts, row schemas.StoredRow) {
-	name := cmp.Or(string(row.PitchType), schemas.UnknownPitchType)
-	c := types[name]
-	c.Pitches++
-	c.Swings += count(row.IsSwing)
-	c.Whiffs += count(row.IsWhiff)
-	types[name] = c
 }
 
 func count(yes bool) int64 {

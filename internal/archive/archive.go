@@ -63,6 +63,17 @@ const (
 // name returns the file of a segment, below the folder of its partition.
 func (s Segment) name() string { return fmt.Sprintf("%020d-%020d%s", s.First, s.Last, segmentEnd) }
 
+// count adds a record of a time.
+func (s *Segment) count(timestampMS int64) {
+	if s.Records == 0 || timestampMS < s.MinTime {
+		s.MinTime = timestampMS
+	}
+	if s.Records == 0 || timestampMS > s.MaxTime {
+		s.MaxTime = timestampMS
+	}
+	s.Records++
+}
+
 // parseSegment reads the offsets of a segment's name.
 func parseSegment(name string) (s Segment, ok bool) {
 	text, ok := strings.CutSuffix(name, segmentEnd)

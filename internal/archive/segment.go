@@ -172,13 +172,7 @@ func (b *builder) add(r *schemas.Record) error {
 	if err := b.lines.Encode(lineOf(r)); err != nil {
 		return fmt.Errorf("%s/%d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 	}
-	if s.Records == 0 || r.TimestampMS < s.MinTime {
-		s.MinTime = r.TimestampMS
-	}
-	if s.Records == 0 || r.TimestampMS > s.MaxTime {
-		s.MaxTime = r.TimestampMS
-	}
-	s.Records++
+	s.count(r.TimestampMS)
 	b.cover(r.Offset)
 	return nil
 }
@@ -357,13 +351,7 @@ func measure(content []byte, s Segment) (Segment, error) {
 	out := Segment{First: s.First, Last: s.Last, Bytes: int64(len(content)), SHA256: hex.EncodeToString(sum[:])}
 	s.Records = -1
 	raw, err := unpack(content, s, whole(s), maxRawBytes, func(r schemas.Record) error {
-		if out.Records == 0 || r.TimestampMS < out.MinTime {
-			out.MinTime = r.TimestampMS
-		}
-		if out.Records == 0 || r.TimestampMS > out.MaxTime {
-			out.MaxTime = r.TimestampMS
-		}
-		out.Records++
+		out.count(r.TimestampMS)
 		return nil
 	})
 	out.RawBytes = raw

@@ -76,14 +76,11 @@ var ErrUnknown = errors.New("Postgres does not know this pitch")
 
 // Find searches Kafka and Postgres for a pitch.
 func Find(ctx context.Context, id schemas.PitchID, o Options) (*Pitch, error) {
-	reader, err := pgread.Open(o.Postgres)
+	reader, err := pgread.Reach(ctx, o.Postgres)
 	if err != nil {
 		return nil, err
 	}
 	defer reader.Close()
-	if err := reader.Ping(ctx); err != nil {
-		return nil, err
-	}
 	p := &Pitch{ID: id, Explained: -1}
 	stored, err := pgbooks.New(reader.DB()).RegistersOf(ctx, []schemas.PitchID{id})
 	if err != nil {

@@ -86,7 +86,7 @@ func (b *batter) add(r *Row) {
 	}
 	b.counts.Add(&r.Row)
 	b.addContact(&r.Row)
-	countType(s.ByPitchType, r)
+	schemas.CountType(s.ByPitchType, &r.Row)
 	if s.Pitches == 1 || compareTimes(r.EventTime, b.last.EventTime) >= 0 {
 		b.last = lastPitch{r.PitchID, r.EventTime, r.PitchResult, r.PitchAction, r.ExitVelocityMPH}
 	}
@@ -159,15 +159,6 @@ func (s *sum) results() (most, mean schemas.Opt[float64]) {
 // compareTimes orders event times; an unknown one is before all known ones.
 func compareTimes(a, b schemas.Opt[schemas.TimeMS]) int {
 	return cmp.Or(cmp.Compare(one(a.Present), one(b.Present)), cmp.Compare(a.Value, b.Value))
-}
-
-func countType(types map[string]schemas.TypeCounts, r *Row) {
-	name := cmp.Or(string(r.PitchType), schemas.UnknownPitchType)
-	c := types[name]
-	c.Pitches++
-	c.Swings += one(r.IsSwing)
-	c.Whiffs += one(r.IsWhiff)
-	types[name] = c
 }
 
 func one(yes bool) int64 {

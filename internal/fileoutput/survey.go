@@ -47,7 +47,7 @@ func (s *Survey) Add(r *Row) {
 	for _, issue := range r.Issues {
 		s.issues[issue]++
 	}
-	countType(s.types, r)
+	schemas.CountType(s.types, &r.Row)
 	if r.BatSpeedMPH.Present && r.SpeedConfidence == schemas.SpeedReliable {
 		s.batSpeeds = append(s.batSpeeds, r.BatSpeedMPH.Value)
 	}

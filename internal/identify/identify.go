@@ -75,14 +75,11 @@ var ErrInterrupted = errors.New("interrupted: run the same command again to cont
 // Run names the pitches of a game or a file. The report is complete however it ends.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Books == nil && o.Postgres.URL != "" {
-		reader, err := pgread.Open(o.Postgres)
+		reader, err := pgread.Reach(ctx, o.Postgres)
 		if err != nil {
 			return &Report{}, err
 		}
 		defer reader.Close()
-		if err := reader.Ping(ctx); err != nil {
-			return &Report{}, err
-		}
 		o.Books = pgbooks.New(reader.DB())
 	}
 	if o.pause == nil {

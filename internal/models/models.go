@@ -41,12 +41,8 @@ type engine struct {
 // open opens the store. The caller must close e.store.
 func (o Options) open(ctx context.Context) (*engine, error) {
 	o.Postgres.NewScorer = scoring.New
-	store, err := pgsink.Open(o.Postgres)
+	store, err := pgsink.Reach(ctx, o.Postgres)
 	if err != nil {
-		return nil, err
-	}
-	if err := store.Ping(ctx); err != nil {
-		store.Close()
 		return nil, err
 	}
 	e := &engine{store: store, books: pgbooks.NewModels(store.DB()), by: cmp.Or(o.By, whoAmI()), now: o.Now}

@@ -29,14 +29,11 @@ type Options struct {
 
 // Run computes what is new, unless o.Stored, and returns the reports of the days in their order.
 func Run(ctx context.Context, o Options) ([]schemas.QualityReport, error) {
-	store, err := pgsink.Open(o.Postgres)
+	store, err := pgsink.Reach(ctx, o.Postgres)
 	if err != nil {
 		return nil, err
 	}
 	defer store.Close()
-	if err := store.Ping(ctx); err != nil {
-		return nil, err
-	}
 	if !o.Stored {
 		release, ok, err := pgbooks.New(store.DB()).TryLock(ctx, Lock)
 		switch {

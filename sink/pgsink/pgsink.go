@@ -53,6 +53,19 @@ func Open(cfg Config) (*Sink, error) {
 	return &Sink{db: db, cfg: &db.Config, statements: func() {}, models: &knownModels{}}, nil
 }
 
+// Reach is Open for a database that must answer now: it returns Ping's error.
+func Reach(ctx context.Context, cfg Config) (*Sink, error) {
+	s, err := Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ping(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
 // DB returns the pool, for the other packages of the store. It is closed with the Sink.
 func (s *Sink) DB() *DB { return s.db }
 

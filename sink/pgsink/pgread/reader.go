@@ -41,6 +41,19 @@ func Open(cfg Config) (*Reader, error) {
 	return &Reader{db}, nil
 }
 
+// Reach is Open for a database that must answer now: it returns Ping's error.
+func Reach(ctx context.Context, cfg Config) (*Reader, error) {
+	r, err := Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Ping(ctx); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
 // DB returns the pool, for the types of pgbooks. It is closed with the Reader.
 func (r *Reader) DB() *pg.DB { return r.db }
 
