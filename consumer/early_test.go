@@ -152,7 +152,8 @@ func TestRowsAreNotSentEarlyWhileTheStoreIsSlow(t *testing.T) {
 		// Two batches; at the end of each, the store needs more than a second for the rest of it.
 		cl.produce(inOnePartition(37, 360)...)
 		cl.process(func(c *Config) {
-			c.PollMaxRecords, c.CommitEvery, c.Breaker = 10, 350*time.Millisecond, BreakerLimits{InARow: -1, Share: -1}
+			c.PollMaxRecords, c.StoreMaxRecords, c.CommitEvery = 10, 10, 350*time.Millisecond
+			c.Breaker = BreakerLimits{InARow: -1, Share: -1}
 		})
 		require.Positive(t, sent.Load())
 		cl.requireConsistent()

@@ -256,14 +256,15 @@ func (p *pipeline) storeAll() error {
 	}
 }
 
-// take joins the polls that wait behind the first one, up to the size of a batch; the poll that is too much
-// is returned as next. While many records wait in the topic, it waits for half of that, because computing a
-// batter costs the same whether one pitch of his changed or five. The wait ends with the batch at the latest:
-// run closes polls as soon as timeLeft is used up.
+// take joins the polls that wait behind the first one, up to the size of a transaction; the poll that is too
+// much is returned as next. While many records wait in the topic, it waits for half of that, because
+// computing a batter costs the same whether one pitch of his changed or five. The wait ends with the batch at
+// the latest: run closes polls as soon as timeLeft is used up.
 func (p *pipeline) take(first *poll) (together []*poll, next *poll) {
 	together = []*poll{first}
 	most := p.cfg.batchSize.limit()
 	for n, previous := len(first.records), first; ; previous = next {
+		// guard: polls are stored in few transactions while records wait | n < most/2 -> n < 0
 		if previous.behind >= gatherLag && n < most/2 {
 			next = <-p.polls
 		} else {

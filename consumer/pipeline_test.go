@@ -20,9 +20,10 @@ func inOnePartition(seed uint64, n int) []schemas.Record {
 	return records
 }
 
-// many polls few records at a time, and has no breaker for the scorer's bad records.
+// many polls few records at a time, as many as a transaction holds, and has no breaker for the scorer's bad
+// records.
 func many(c *Config) {
-	c.PollMaxRecords, c.Breaker = 50, BreakerLimits{InARow: -1, Share: -1}
+	c.PollMaxRecords, c.StoreMaxRecords, c.Breaker = 50, 50, BreakerLimits{InARow: -1, Share: -1}
 }
 
 // guard: polls go to the store together up to what one transaction is to hold
@@ -49,6 +50,22 @@ func TestPollsAreGatheredWhileRecordsWait(t *testing.T) {
 		require.EqualValues(t, 20, applies.Load())
 		require.Less(t, w.seen.batchCount(), 14)
 		cl.requireConsistent()
+	})
+}
+
+// A transaction waits for half of what it may hold, as long as records wait in the topic.
+// guard: polls are stored in few transactions while records wait
+func TestATransactionWaitsForPollsWhileRecordsWait(t *testing.T) {
+	inVirtualTime(t, "a second")
+	inBubble(t, func(t *testing.T) {
+		p := &pipeline{cfg: &Config{batchSize: newBatchSize(40)}, polls: make(chan *poll)}
+		behind := func(n int64) *poll { return &poll{records: make([]Decoded, 10), behind: n} }
+		time.AfterFunc(time.Second, func() { p.polls <- behind(gatherLag) })
+		together, next := p.take(behind(gatherLag))
+		require.Len(t, together, 2, "half of it is there")
+		require.Nil(t, next)
+		together, _ = p.take(behind(gatherLag - 1))
+		require.Len(t, together, 1, "few records wait")
 	})
 }
 
@@ -102,7 +119,7 @@ func TestABatchIsCommittedAfterItsLastPollIsStored(t *testing.T) {
 		require.GreaterOrEqual(t, cl.committedAt(1), int64(150), "a shutdown finishes it")
 		cl.start(many)
 		cl.waitCommitted()
-		require.GreaterOrEqual(t, applies.Load(), int32(400/50), "one transaction holds at most PollMaxRecords")
+		require.GreaterOrEqual(t, applies.Load(), int32(400/50), "one transaction holds at most StoreMaxRecords")
 		cl.requireConsistent()
 	})
 }

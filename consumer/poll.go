@@ -14,10 +14,11 @@ import (
 
 // poll returns the next records, within the bounds of a replay if there is one.
 func (s *session) poll(ctx context.Context) kgo.Fetches {
+	most := min(s.cfg.PollMaxRecords, s.cfg.batchSize.limit())
 	if s.replay != nil {
-		return s.replay.poll(ctx, s.kafka, s.cfg.batchSize.limit())
+		return s.replay.poll(ctx, s.kafka, most)
 	}
-	return s.kafka.PollRecords(ctx, s.cfg.batchSize.limit())
+	return s.kafka.PollRecords(ctx, most)
 }
 
 // Limits of a partition whose fetches fail. The client returns some errors again at once, thousands of times
@@ -133,7 +134,7 @@ func (s *session) fetchErrors(ctx context.Context, fetches kgo.Fetches) error {
 // given the same one for ever. So the batch is halved until it passes, and grows again while the store is
 // quick. All goroutines of a processor share it, and it outlives a session.
 type batchSize struct {
-	most int // Config.PollMaxRecords
+	most int // Config.StoreMaxRecords
 	now  atomic.Int64
 }
 

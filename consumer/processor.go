@@ -41,6 +41,9 @@ type Config struct {
 	Limits features.Limits
 	// PollMaxRecords bounds a poll; 0: 2,000.
 	PollMaxRecords int
+	// StoreMaxRecords bounds what goes to the store in one transaction; 0: four polls. A game is computed once a
+	// transaction. So larger ones take less work, which counts while the processor is behind.
+	StoreMaxRecords int
 	// FetchMaxBytes bounds the compressed bytes that one broker sends at a time; 0: 16 MiB.
 	FetchMaxBytes int32
 	// CommitEvery is how long polls are gathered before they are committed together. 0: until none came for 100
@@ -104,6 +107,7 @@ type Processor struct {
 // New returns a processor that does nothing until Run.
 func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	setDefault(&cfg.PollMaxRecords, 2000)
+	setDefault(&cfg.StoreMaxRecords, 4*cfg.PollMaxRecords)
 	setDefault(&cfg.FetchMaxBytes, 16<<20)
 	setDefault(&cfg.DeadLetterMaxBytes, 21<<20)
 	setDefault(&cfg.RowMaxBytes, 1<<20)
@@ -118,7 +122,7 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.Observer == nil {
 		cfg.Observer = NopObserver{}
 	}
-	cfg.produceFault, cfg.batchSize = &produceFault{}, newBatchSize(cfg.PollMaxRecords)
+	cfg.produceFault, cfg.batchSize = &produceFault{}, newBatchSize(cfg.StoreMaxRecords)
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }
 

@@ -14,7 +14,7 @@ func TestABatchShrinksUntilASlowStoreTakesItAndGrowsAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cl := newCluster(t)
 		cl.produce(good(newScorer(8), 300)...)
-		w := cl.start(func(c *Config) { c.PollMaxRecords = 200 })
+		w := cl.start(func(c *Config) { c.PollMaxRecords, c.StoreMaxRecords = 200, 200 })
 		// An attempt may take 30 s. The 40 pitches of 200 records take 36 s, the 36 of 100 take 32 s, and the 30 of
 		// 50 take 27 s.
 		w.slowness.Store(int64(900 * time.Millisecond))

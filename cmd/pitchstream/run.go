@@ -31,7 +31,7 @@ type runCmd struct {
 	Admin    config.Admin      `embed:"" group:"Operation"`
 
 	AdminAddr      config.Addr     `name:"admin-addr" default:":9090" placeholder:"HOST:PORT" group:"Operation" help:"Address of /healthz, /readyz, /metrics, /debug/config and POST /breaker/reset; off for none. Default: :9090. DANGER: without access control, not for the internet."`
-	PollMaxRecords int             `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one poll, and of one transaction in Postgres. Default: 2000."`
+	PollMaxRecords int             `name:"poll-max-records" default:"2000" placeholder:"N" group:"Processing" help:"Most records of one poll. A transaction in Postgres holds up to four polls. Default: 2000."`
 	QualityEvery   config.Duration `name:"quality-every" default:"30s" placeholder:"TIME" group:"Processing" help:"How often the quality of the data is computed, by one processor of all; 0: never. Default: 30s."`
 	ChangesKeep    config.Duration `name:"changes-keep" default:"168h" placeholder:"TIME" group:"Processing" help:"How long a change stays in the feed of changes (/v1/changes). Default: 168h."`
 	ChangesMost    int64           `name:"changes-most" default:"2000000" placeholder:"N" group:"Processing" help:"Most changes that the feed keeps: 0.1 kB each of a new pitch, 1 to 2 kB of another. Default: 2,000,000."`

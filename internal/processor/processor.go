@@ -57,7 +57,7 @@ type Options struct {
 	LivePrefix    string
 
 	MaxRecordBytes int           // a larger record is a dead letter; 0: no limit
-	PollMaxRecords int           // records of one poll, and of one transaction in Postgres; 0: 2,000
+	PollMaxRecords int           // records of one poll, and a quarter of one transaction in Postgres; 0: 2,000
 	FetchMaxBytes  int32         // what one broker sends at a time, compressed; 0: 16 MiB
 	SessionTimeout time.Duration // silence after which the group gives the partitions to others; 0: 10 s
 	StatefulSet    string        // the Kubernetes StatefulSet of which InstanceID is a pod; "": none
