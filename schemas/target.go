@@ -23,6 +23,31 @@ type Pointer struct {
 	MovedAt    time.Time `json:"moved_at"`
 }
 
+// Promotion is one change of the target that readers see, and why it was made.
+type Promotion struct {
+	Generation int64     `json:"change"`
+	Kind       string    `json:"kind"` // promote or rollback
+	From       string    `json:"from"`
+	To         string    `json:"to"`
+	At         time.Time `json:"at"`
+	Role       string    `json:"role"` // in Postgres
+	By         string    `json:"by"`   // user and machine
+	Forced     bool      `json:"forced"`
+	Reason     string    `json:"reason"`    // "": none was given
+	NotReady   []string  `json:"not_ready"` // what stood against it
+}
+
+// TargetLoss says what readers would lose and see changed if another target replaced the one that they see.
+// Pitches and players that one of the two has not read yet are not counted.
+type TargetLoss struct {
+	Both           int64    // pitches that both have
+	Changed        int64    // of them, those in which a value is another or missing; new values do not count
+	Pitches        int64    // that the other target lacks
+	PitchExamples  []string // two at most
+	Batters        int64    // that it lacks
+	BatterExamples []string // two at most
+}
+
 // TargetDiff compares two targets. Rows that one of them wrote beyond the position of the other are moving,
 // and left out.
 type TargetDiff struct {
@@ -34,7 +59,8 @@ type TargetDiff struct {
 	Pitchers     TableDiff `json:"pitchers"`
 	PitcherGames TableDiff `json:"pitcher_games"`
 	// OtherCore counts the rows in both that another core version computed, which is no difference in itself.
-	OtherCore int64 `json:"rows_of_another_core_version"`
+	OtherCore int64         `json:"rows_of_another_core_version"`
+	Report    *TargetReport `json:"report"`
 }
 
 // Different reports whether there is any difference.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,6 +23,7 @@ type targetCmd struct {
 	Diff     targetDiffCmd     `cmd:"" help:"Compare the current rows and the aggregates of two targets. Exit 1 if anything differs."`
 	Promote  targetPromoteCmd  `cmd:"" help:"Show a target to readers: the API and the views of SCHEMA_serving change to it within a second."`
 	Rollback targetRollbackCmd `cmd:"" help:"Show readers the target before the last promote again."`
+	History  targetHistoryCmd  `cmd:"" help:"List who had readers see which target, when and why."`
 	Drop     targetDropCmd     `cmd:"" help:"Remove a target that readers do not see: schema, keys, topics, group."`
 }
 
@@ -79,6 +81,7 @@ type targetDiffCmd struct {
 	Live targetSettings `embed:""`
 	A    string         `arg:"" help:"A target."`
 	B    string         `arg:"" help:"Another one."`
+	HTML string         `env:"-" name:"html" placeholder:"FILE" help:"Also write the comparison as one page to look at, with the distributions before and after."`
 	JSON bool           `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
@@ -90,7 +93,11 @@ and the aggregates of batters and pitchers, over all games and in each. Prints t
 column in how many lines it differs, by how much at most and on average, with examples. Pitches that only one target has read
 so far are counted as moving, and not compared; so are their players.
 
+Then it says in what way they differ: of each measure the share that is missing, the mean and the median before and after; which
+words became which; the pitches, games and venues that changed most. --html draws it, --json has all of it.
+
   pitchstream target diff live better
+  pitchstream target diff live better --html diff.html
 
 Exit status: 0 no difference; 1 a difference, or it failed; 2 wrong usage.`
 }
@@ -113,6 +120,10 @@ func (c *targetDiffCmd) Run(ctx context.Context, std *stdio) error {
 			rows := terminal.Counted(d.OtherCore, "row")
 			fmt.Fprintf(std.Out, "%s were computed by another version of the core\n", rows)
 		}
+		target.PrintReport(std.text(), d)
+	}
+	if c.HTML != "" && err == nil {
+		err = target.WriteHTMLFile(c.HTML, d, time.Now())
 	}
 	return orDifference(err, d.Different())
 }
@@ -151,12 +162,16 @@ func printTable(w io.Writer, d schemas.TargetDiff, name string, t schemas.TableD
 }
 
 type targetPromoteCmd struct {
-	Live    targetSettings  `embed:""`
-	Name    string          `arg:"" help:"The target that readers are to see: live, or one beside it."`
-	Force   bool            `env:"-" help:"Promote it although it is behind, or no processor feeds it."`
-	MaxLag  config.Duration `env:"-" name:"max-lag" default:"10s" placeholder:"TIME" help:"The longest that a record may wait for a target that is caught up. Default: 10s."`
-	Missing int64           `env:"-" name:"accept-missing" placeholder:"N" help:"Promote it although it lacks up to N pitches whose records were deleted from the topic before the replay. The refusal says how many, and where they were. Default: 0."`
-	JSON    bool            `env:"-" name:"json" help:"Print one JSON object instead of text."`
+	Live        targetSettings  `embed:""`
+	Name        string          `arg:"" help:"The target that readers are to see: live, or one beside it."`
+	Force       bool            `env:"-" help:"Promote it although something stands against it. Needs --reason."`
+	Reason      string          `env:"-" placeholder:"TEXT" help:"Why, for target history. Default: none."`
+	MaxLag      config.Duration `env:"-" name:"max-lag" default:"10s" placeholder:"TIME" help:"The longest that a record may wait for a target that is caught up. Default: 10s."`
+	Missing     int64           `env:"-" name:"accept-missing" placeholder:"N" help:"Promote it although it lacks up to N pitches that readers see now. The refusal says how many, and where they were. Default: 0."`
+	Batters     int64           `env:"-" name:"accept-missing-batters" placeholder:"N" help:"Promote it although it lacks up to N batters that readers see now. Default: 0."`
+	MaxChanged  float64         `name:"promote-max-changed" default:"0.05" placeholder:"SHARE" help:"The largest share of the pitches, 0 to 1, in which a value may be another than readers see now, or missing. A value where there was none is no change. Default: 0.05."`
+	MaxFindings int             `name:"promote-max-findings" default:"0" placeholder:"N" help:"How many findings of quality it may have, in its newest seven days, that are not in what readers see now. Default: 0."`
+	JSON        bool            `env:"-" name:"json" help:"Print one JSON object instead of text."`
 }
 
 // Help is the text of target promote --help below its first line.
@@ -167,21 +182,69 @@ quarter of a second, without a restart: each answer is from one target, which it
 target before it keeps being fed by its own processors until it is dropped: pitchstream target rollback goes back to it.
 
 Refuses a target that has not read as far as the one that readers see, into which a replay has not reached its end, that
-no processor feeds, or that lacks pitches whose records the topic no longer holds (--accept-missing).
+no processor feeds, that lacks pitches or batters, in which too many pitches changed, or in which quality finds what it does not
+find in the other. The refusal names each, and the setting that takes it. --force --reason TEXT promotes it all the same.
+Who did so, when and why is in SCHEMA_serving.promotions: pitchstream target history.
 
 Exit status: 0 readers see it; 1 it was refused, or it failed; 2 wrong usage.`
+}
+
+// Validate checks the limits.
+func (c *targetPromoteCmd) Validate() error {
+	switch {
+	case c.Force && strings.TrimSpace(c.Reason) == "":
+		return errors.New("--force: say why with --reason TEXT, which target history shows")
+	case len(c.Reason) > 1000:
+		return errors.New("--reason: want at most 1,000 bytes")
+	case !(c.MaxChanged >= 0 && c.MaxChanged <= 1):
+		return fmt.Errorf("--promote-max-changed=%v: want a share from 0 to 1", c.MaxChanged)
+	case c.Missing < 0 || c.Batters < 0 || c.MaxFindings < 0:
+		return errors.New("want 0 or more missing pitches, batters and findings")
+	}
+	return nil
 }
 
 // Run promotes a target.
 func (c *targetPromoteCmd) Run(ctx context.Context, std *stdio) error {
 	m, err := target.Promote(ctx, target.PromoteOptions{
-		Live: c.Live.live(), Name: c.Name, MaxLag: time.Duration(c.MaxLag), Force: c.Force,
-		AcceptMissing: c.Missing,
+		Live: c.Live.live(), Name: c.Name, MaxLag: time.Duration(c.MaxLag), Force: c.Force, Reason: c.Reason,
+		AcceptMissing: c.Missing, AcceptMissingBatters: c.Batters, MaxChanged: c.MaxChanged,
+		MaxFindings: c.MaxFindings, By: terminal.User(),
 	})
 	if _, ok := errors.AsType[*target.NotReadyError](err); ok {
-		return fmt.Errorf("%w; --force promotes it all the same", err)
+		return fmt.Errorf("%w; --force --reason TEXT promotes it all the same", err)
 	}
 	return printMove(std.Out, m, err, c.JSON)
+}
+
+type targetHistoryCmd struct {
+	Live targetSettings `embed:""`
+	JSON bool           `env:"-" name:"json" help:"Print one JSON array."`
+}
+
+// Run lists the promotes and rollbacks, the newest first.
+func (c *targetHistoryCmd) Run(ctx context.Context, std *stdio) error {
+	list, err := target.History(ctx, c.Live.live())
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return terminal.PrintJSON(std.Out, append([]schemas.Promotion{}, list...))
+	}
+	for _, p := range list {
+		forced := ""
+		if p.Forced {
+			forced = ", forced"
+		}
+		fmt.Fprintf(std.text(), "%d  %s  %s %s → %s  %s as %s%s\n", p.Generation, p.At.UTC().Format(time.RFC3339),
+			p.Kind, p.From, p.To, p.By, p.Role, forced)
+		for _, line := range slices.Concat(p.NotReady, []string{p.Reason}) {
+			if line != "" {
+				fmt.Fprintf(std.text(), "     %s\n", line)
+			}
+		}
+	}
+	return nil
 }
 
 func printMove(w io.Writer, m target.Move, err error, asJSON bool) error {
@@ -210,7 +273,7 @@ type targetRollbackCmd struct {
 
 // Run goes back to the target before the last promote.
 func (c *targetRollbackCmd) Run(ctx context.Context, std *stdio) error {
-	m, err := target.Rollback(ctx, c.Live.live())
+	m, err := target.Rollback(ctx, c.Live.live(), terminal.User())
 	for _, reason := range m.NotReady {
 		fmt.Fprintf(std.Err, "%s: %s\n", m.To, reason)
 	}

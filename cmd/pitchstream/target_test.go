@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +85,9 @@ func twoTargets(t *testing.T, pitches int) *town {
 // guard: target: one that is fed is not dropped
 // guard: target: one that readers see is not dropped
 // guard: target: the views move with the pointer
+// guard: target: who promotes and why is kept
+// guard: target: new values are no change
+// guard: target: one with new findings of quality is not promoted
 func TestTargetStory(t *testing.T) {
 	w := twoTargets(t, 400)
 	require.Equal(t, w.standing(t, "pitchstream"), w.standing(t, "pitchstream_better"))
@@ -95,11 +101,31 @@ func TestTargetStory(t *testing.T) {
 	require.Equal(t, d.PitcherGames.InA, d.PitcherGames.InB)
 	require.Contains(t, text, "\npitcher-games ")
 
+	swings := w.table(t, `SELECT pitch_id::text FROM pitches WHERE is_swing`)
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET is_swing = false WHERE is_swing`)
+	batters := w.table(t, `SELECT batter_id, pitches FROM pitchstream_better.batter_totals WHERE pitches > 0 ORDER BY 1 LIMIT 1`)
+	batter, pitches, _ := strings.Cut(batters[0], " ")
+	w.exec(t, `UPDATE pitchstream_better.batter_totals SET pitches = 0 WHERE batter_id = $1::text::bigint`, batter)
 	_, why := w.target(t, exitFailed, "promote", "better")
 	require.Contains(t, why, "no processor feeds it")
+	require.Contains(t, why, "it lacks 1 batters that live has, as "+batter)
+	require.Contains(t, why, fmt.Sprintf("%d of %d pitches have other values than in live", len(swings), d.Rows.InA))
+	require.Regexp(t, `quality has \d+ findings that live has not: .*untracked_swings at all`, why)
+	require.NotContains(t, why, "it lacks 1 pitches")
+	w.exec(t, `UPDATE pitchstream_better.batter_totals SET pitches = $2::text::bigint WHERE batter_id = $1::text::bigint`, batter, pitches)
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET is_swing = true, processed_at = now() WHERE pitch_id::text = ANY ($1::text[])`, swings)
 	stop := w.feed(t, "better")
 	w.fed(t, "better")
-	w.target(t, exitOK, "promote", "better")
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET deleted = true WHERE pitch_id::text = $1`, swings[0])
+	_, why = w.target(t, exitFailed, "promote", "better")
+	require.Contains(t, why, "it lacks 1 pitches that live has, as "+swings[0])
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET deleted = false WHERE pitch_id::text = $1`, swings[0])
+	w.exec(t, `UPDATE pitch_registers SET spin_rate_rpm = NULL`) // as an older core would have it
+	w.target(t, exitOK, "promote", "better", "--promote-max-changed=0", "--reason=spin")
+	w.exec(t, `UPDATE pitch_registers a SET spin_rate_rpm = b.spin_rate_rpm FROM pitchstream_better.pitch_registers b WHERE a.pitch_id = b.pitch_id`)
+	history, _ := w.target(t, exitOK, "history")
+	require.Regexp(t, `^1  .*Z  promote live → better  .*@.* as \S+\n     spin\n$`, history)
+	w.target(t, exitUsage, "promote", "better", "--force")
 	require.Equal(t, []string{"better live 1"}, w.table(t, `SELECT target, previous, generation FROM pitchstream_serving.pointer`))
 	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET venue = 'Elsewhere'`)
 	require.Equal(t, []string{"Elsewhere"}, w.table(t, `SELECT DISTINCT venue FROM pitchstream_serving.pitches`))
@@ -178,8 +204,42 @@ func TestTargetDiffFindsWhatDiffers(t *testing.T) {
 	require.InDelta(t, 2, c.Max.Value, 1e-9)
 	require.InDelta(t, 2, c.Mean.Value, 1e-9)
 	require.Len(t, c.Examples, 2)
+	isExitVelocity := func(c schemas.ColumnReport) bool { return c.Name == "exit_velocity_mph" }
+	moved := d.Report.Columns[slices.IndexFunc(d.Report.Columns, isExitVelocity)]
+	require.EqualValues(t, []int64{0, 1, 1, 0}, []int64{moved.Up, moved.Down, moved.Lost, moved.Gained})
+	require.Negative(t, moved.MeanChange.Value, "of all pitches that have both values")
+	require.Equal(t, moved.A.Rows, moved.B.Rows)
+	require.Equal(t, len(moved.Edges), len(moved.A.Bars)+1)
+	for _, p := range []schemas.ColumnProfile{moved.A, moved.B} {
+		bars := int64(0)
+		for _, n := range p.Bars {
+			bars += n
+		}
+		require.Equal(t, p.Rows-p.Missing, bars)
+		rising := []float64{p.Min.Value, p.P05.Value, p.P50.Value, p.P95.Value, p.Max.Value}
+		require.True(t, slices.IsSorted(rising), "%v", rising)
+	}
+	var median float64
+	require.NoError(t, w.postgres.QueryRow(t.Context(), `SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY exit_velocity_mph) FROM pitchstream.pitches`).Scan(&median))
+	require.InDelta(t, median, moved.A.P50.Value, 3, "of few values")
+	require.Len(t, d.Report.Pitches, 2)
+	require.Equal(t, "exit_velocity_mph", d.Report.Pitches[0].Values[0].Column)
+	require.NotEmpty(t, d.Report.Games)
 	require.Zero(t, d.Batters.Differ, "sums that differ in their last digits are equal")
 	require.Zero(t, d.Pitchers.Differ+d.PitcherGames.Differ, "sums of pitchers too")
+
+	page := filepath.Join(t.TempDir(), "diff.html")
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers SET is_swing = false, venue = '<b>Park</b>' WHERE is_swing`)
+	text, _ := w.target(t, exitFailed, "diff", "live", "better", "--html", page)
+	require.Regexp(t, `is_swing +true → false  \d+ pitches`, text)
+	html, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Contains(t, string(html), "&lt;b&gt;Park")
+	require.NotContains(t, string(html), "<b>Park")
+	if keep := os.Getenv("PITCHSTREAM_TEST_PAGE"); keep != "" {
+		require.NoError(t, os.WriteFile(keep, html, 0o600))
+	}
+	w.exec(t, `UPDATE pitchstream_better.pitch_registers b SET is_swing = a.is_swing, venue = a.venue FROM pitchstream.pitch_registers a WHERE a.pitch_id = b.pitch_id`)
 
 	// The rows as they were; the aggregates have been right all the time.
 	w.exec(t, `UPDATE pitch_registers SET deleted = false WHERE pitch_id = $1::uuid`, ids[3])
@@ -242,12 +302,12 @@ func TestTargetsHaveLivesRights(t *testing.T) {
 		require.Equal(t, []string{"true"}, w.table(t, `SELECT has_table_privilege('`+other+`', '`+what+`', 'SELECT')`), what)
 	}
 	w.exec(t, `REVOKE USAGE ON SCHEMA pitchstream FROM `+other) // who reads what readers see, and nothing else
-	w.target(t, exitOK, "promote", "better", "--force")
+	w.target(t, exitOK, "promote", "better", "--force", "--reason=rights are tried")
 	// A target of a later build has other columns: the view is another one then, and its readers stay.
 	w.exec(t, `ALTER TABLE pitchstream_other.pitch_registers RENAME COLUMN venue TO ballpark; DROP VIEW pitchstream_other.pitches CASCADE`)
 	w.exec(t, `CREATE VIEW pitchstream_other.pitches AS SELECT pitch_id, ballpark FROM pitchstream_other.pitch_registers WHERE standing`)
 	w.exec(t, `CREATE VIEW pitchstream_other.fresh AS SELECT 1 AS one`)
-	w.target(t, exitOK, "promote", "other", "--force")
+	w.target(t, exitOK, "promote", "other", "--force", "--reason=a later build")
 	require.Equal(t, []string{"true false"}, reads("pitchstream_serving.pitches"))
 	require.Equal(t, []string{"true"}, w.table(t, `SELECT has_table_privilege('`+other+`', 'pitchstream_serving.pitches', 'SELECT')`))
 	require.Equal(t, []string{"true false"}, reads("pitchstream_serving.fresh"))

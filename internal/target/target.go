@@ -234,49 +234,13 @@ func (e *NotReadyError) Error() string {
 	return fmt.Sprintf("%s is not ready for readers: %s", e.Name, strings.Join(e.Reasons, "; "))
 }
 
-// PromoteOptions say which target readers are to see.
-type PromoteOptions struct {
-	Live   Options
-	Name   string
-	MaxLag time.Duration // the longest that a record may have waited for a target that is caught up
-	Force  bool          // promote it although it is not ready
-	// AcceptMissing is how many pitches the target may lack because their records are no longer in the topic.
-	AcceptMissing int64
-}
-
-// Promote moves the pointer and the views that readers use to a target, in one transaction. Without Force it
-// refuses, with a *NotReadyError, a target that is behind the one that readers see, or that no processor
-// feeds.
-func Promote(ctx context.Context, o PromoteOptions) (m Move, err error) {
-	c, err := open(o.Live)
-	if err != nil {
-		return m, err
-	}
-	defer c.close()
-	if err := c.books.Ensure(ctx); err != nil {
-		return m, err
-	}
-	t, err := c.find(ctx, o.Name)
-	if err != nil {
-		return m, err
-	}
-	reasons, err := c.notReady(ctx, t, o.MaxLag, o.AcceptMissing)
-	if err != nil {
-		return m, err
-	}
-	if len(reasons) > 0 && !o.Force {
-		return m, &NotReadyError{o.Name, reasons}
-	}
-	return c.promote(ctx, o.Name, reasons)
-}
-
 // rollbackMaxLag is the MaxLag of a Rollback.
 const rollbackMaxLag = 10 * time.Second
 
 // Rollback moves readers to the target that they saw before the last promote. It goes back even to a target
 // that is not ready, because a rollback is urgent; Move.NotReady has the reasons, also when the move itself
-// fails.
-func Rollback(ctx context.Context, live Options) (m Move, err error) {
+// fails. by is the user and the machine.
+func Rollback(ctx context.Context, live Options, by string) (m Move, err error) {
 	c, err := open(live)
 	if err != nil {
 		return m, err
@@ -297,20 +261,31 @@ func Rollback(ctx context.Context, live Options) (m Move, err error) {
 	if err != nil {
 		reasons = append(reasons, err.Error())
 	}
-	return c.promote(ctx, t.Name, reasons)
+	return c.promote(ctx, t.Name, schemas.Promotion{Kind: "rollback", By: by, NotReady: reasons})
 }
 
-func (c *catalog) promote(ctx context.Context, name string, notReady []string) (Move, error) {
+func (c *catalog) promote(ctx context.Context, name string, note schemas.Promotion) (Move, error) {
+	if err := c.books.Ensure(ctx); err != nil {
+		return Move{To: name, NotReady: note.NotReady}, err
+	}
 	began := time.Now()
-	was, is, err := c.books.Promote(ctx, name)
-	return Move{was.Target.Name, name, is.Generation, time.Since(began), notReady}, err
+	was, is, err := c.books.Promote(ctx, name, note)
+	return Move{was.Target.Name, name, is.Generation, time.Since(began), note.NotReady}, err
+}
+
+// serving returns the target that readers see.
+func (c *catalog) serving(ctx context.Context) (schemas.Target, error) {
+	pointer, err := c.books.Pointer(ctx)
+	if err != nil {
+		return schemas.Target{}, err
+	}
+	return c.find(ctx, pointer.Target.Name)
 }
 
 // notReady returns the reasons for which readers should not see a target yet.
 func (c *catalog) notReady(
 	ctx context.Context, t schemas.Target, maxLag time.Duration, acceptMissing int64,
-) ([]string, error) {
-	var reasons []string
+) (reasons []string, err error) {
 	unfinished, err := c.books.UnfinishedReplays(ctx, t.Schema)
 	switch {
 	case err != nil:
@@ -324,11 +299,7 @@ func (c *catalog) notReady(
 	if err != nil {
 		return nil, err
 	}
-	pointer, err := c.books.Pointer(ctx)
-	if err != nil {
-		return nil, err
-	}
-	serving, err := c.find(ctx, pointer.Target.Name)
+	serving, err := c.serving(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -59,6 +59,30 @@ func TestBehindCountsWhatTheFurthestTargetHasRead(t *testing.T) {
 	require.Equal(t, []int64{8, 6, 19}, []int64{list[0].Behind, list[1].Behind, list[2].Behind})
 }
 
+// guard: target: one that lacks pitches is not promoted
+// guard: target: one that lacks batters is not promoted
+// guard: target: one in which too much changed is not promoted
+func TestEachLimitOfAPromoteNamesItself(t *testing.T) {
+	l := schemas.TargetLoss{Both: 100, Changed: 5, Pitches: 2, PitchExamples: []string{"a", "b"}, Batters: 1,
+		BatterExamples: []string{"7"}}
+	atLimit := PromoteOptions{AcceptMissing: 2, AcceptMissingBatters: 1, MaxChanged: 0.05}
+	require.Empty(t, lossReasons(l, "live", atLimit))
+	for want, change := range map[string]func(*PromoteOptions){
+		"it lacks 2 pitches that live has, as a, b (--accept-missing=2 promotes it without them)": func(o *PromoteOptions) { o.AcceptMissing-- },
+		"it lacks 1 batters that live has, as 7 (--accept-missing-batters=1 promotes it without them)": func(o *PromoteOptions) {
+			o.AcceptMissingBatters--
+		},
+		"5 of 100 pitches have other values than in live, 5 %; the limit is 4 % (see pitchstream target diff; --promote-max-changed)": func(o *PromoteOptions) {
+			o.MaxChanged = 0.04
+		},
+	} {
+		o := atLimit
+		change(&o)
+		require.Equal(t, []string{want}, lossReasons(l, "live", o))
+	}
+	require.Empty(t, lossReasons(schemas.TargetLoss{}, "live", PromoteOptions{}), "an empty target has no share")
+}
+
 // A target's life without a processor: created twice, listed, refused, promoted, rolled back, dropped.
 func TestLifeOfATarget(t *testing.T) {
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "pitches.raw"))
@@ -103,16 +127,23 @@ func TestLifeOfATarget(t *testing.T) {
 	var refused *NotReadyError
 	_, err = Promote(t.Context(), promote)
 	require.ErrorAs(t, err, &refused)
-	promote.Force = true
+	promote.Force, promote.By, promote.Reason = true, "me@here", "nobody feeds it yet"
 	m, err := Promote(t.Context(), promote)
 	require.NoError(t, err)
 	require.Equal(t, []string{"live", "better"}, []string{m.From, m.To})
 	_, err = Drop(t.Context(), o)
 	require.ErrorContains(t, err, "readers see better")
-	m, err = Rollback(t.Context(), live)
+	m, err = Rollback(t.Context(), live, "me@here")
 	require.NoError(t, err)
 	require.Equal(t, []string{"better", "live"}, []string{m.From, m.To})
 	require.NotEmpty(t, m.NotReady, "going back is not refused")
+	moves, err := History(t.Context(), live)
+	require.NoError(t, err)
+	require.Len(t, moves, 2)
+	require.Equal(t, []string{"rollback", "promote"}, []string{moves[0].Kind, moves[1].Kind})
+	require.Equal(t, "nobody feeds it yet", moves[1].Reason)
+	require.True(t, moves[1].Forced)
+	require.Contains(t, moves[1].NotReady[0], "no processor feeds it")
 	dropped, err := Drop(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, names, dropped.Target)

@@ -84,7 +84,8 @@ var rooms = []room{
 	{path: "test", inside: all, outside: all, drivers: drivers},
 	{path: ".", inside: all, outside: all, drivers: drivers}, // the tests of the README
 	{
-		path: "internal/target", inside: []string{"schemas", "sink", "internal/config"},
+		path:    "internal/target",
+		inside:  []string{"schemas", "sink", "internal/config", "internal/qualityrun", "internal/terminal"},
 		outside: all, drivers: []string{kafka},
 	},
 	{

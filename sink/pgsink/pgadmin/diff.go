@@ -24,8 +24,7 @@ func (t *Targets) Diff(
 	d.A = a.Name
 	d.B = b.Name
 	err = t.db.InSnapshot(ctx, func(tx *pg.Tx) error {
-		// These joins read whole tables, so that a sequential scan is right here and nowhere else.
-		if err := tx.Script(ctx, `SET LOCAL enable_seqscan = on; SET LOCAL work_mem = '64MB'; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+		if err := tx.Script(ctx, readWholeTables); err != nil {
 			return err
 		}
 		partitions, offsets, err := commonOffsets(ctx, tx, a, b, raw)
@@ -35,6 +34,11 @@ func (t *Targets) Diff(
 		rows := comparison{a: registersOf(a.Schema), b: registersOf(b.Schema), key: []string{"pitch_id"},
 			columns: comparedColumns(), args: []any{partitions, offsets}, rows: true}
 		if d.OtherCore, err = rows.run(ctx, tx, &d.Rows); err != nil {
+			return err
+		}
+		reporter := newReporter(rows, d.Rows)
+		d.Report = reporter.report
+		if err := reporter.run(ctx, tx); err != nil {
 			return err
 		}
 		into := map[schemas.Side][2]*schemas.TableDiff{
@@ -59,6 +63,58 @@ func (t *Targets) Diff(
 		return nil
 	})
 	return d, pg.Wrap("diff", err)
+}
+
+// readWholeTables are the settings of a comparison, in which a sequential scan is right as nowhere else.
+const readWholeTables = `SET LOCAL enable_seqscan = on; SET LOCAL work_mem = '64MB'; SET LOCAL idle_in_transaction_session_timeout = 0`
+
+// Conditions on a key of a comparison.
+const (
+	inBoth  = "in_a AND in_b AND NOT s.moving"
+	inOnlyA = "in_a AND NOT in_b AND NOT s.moving"
+	inOnlyB = "in_b AND NOT in_a AND NOT s.moving"
+)
+
+// Loss returns what readers of the target seen would lose if they saw the target next instead.
+func (t *Targets) Loss(
+	ctx context.Context, seen, next schemas.Target, raw string,
+) (l schemas.TargetLoss, err error) {
+	err = t.db.InSnapshot(ctx, func(tx *pg.Tx) error {
+		if err := tx.Script(ctx, readWholeTables); err != nil {
+			return err
+		}
+		partitions, offsets, err := commonOffsets(ctx, tx, seen, next, raw)
+		if err != nil {
+			return err
+		}
+		rows := comparison{a: registersOf(seen.Schema), b: registersOf(next.Schema), key: []string{"pitch_id"},
+			args: []any{partitions, offsets}}
+		var changed []string
+		for _, c := range schemas.RowColumns[1:] { // all but pitch_id
+			// guard: target: new values are no change | "a."+c.Name+" IS NOT NULL AND "+differs(c) -> differs(c)
+			changed = append(changed, "a."+c.Name+" IS NOT NULL AND "+differs(c))
+		}
+		var examples [4]*string
+		into := []any{&l.Both, &l.Pitches, &l.Changed, &examples[0], &examples[1]}
+		err = pg.ScanOne(ctx, tx, into, `SELECT count(*) FILTER (WHERE `+inBoth+`), count(*) FILTER (WHERE `+inOnlyA+`),
+			count(*) FILTER (WHERE `+inBoth+` AND (`+strings.Join(changed, " OR ")+`)),
+			min(pitch_id::text) FILTER (WHERE `+inOnlyA+`), max(pitch_id::text) FILTER (WHERE `+inOnlyA+`)`+rows.joined(), rows.args...)
+		if err != nil {
+			return err
+		}
+		moving, err := movingPlayers(ctx, tx, schemas.Batter, seen, next, partitions, offsets)
+		if err != nil {
+			return err
+		}
+		batters := comparison{a: statsOf(seen.Schema, "batter_stats", "batter_id"),
+			b: statsOf(next.Schema, "batter_stats", "batter_id"), key: []string{"batter_id"}, args: []any{moving}}
+		into = []any{&l.Batters, &examples[2], &examples[3]}
+		err = pg.ScanOne(ctx, tx, into, `SELECT count(*) FILTER (WHERE `+inOnlyA+`), min(batter_id::text) FILTER (WHERE `+inOnlyA+`),
+			max(batter_id::text) FILTER (WHERE `+inOnlyA+`)`+batters.joined(), batters.args...)
+		l.PitchExamples, l.BatterExamples = keysOf(examples[:2]), keysOf(examples[2:])
+		return err
+	})
+	return l, pg.Wrap("comparing "+seen.Name+" with "+next.Name, err)
 }
 
 // commonOffsets returns, for each partition, the offset below which both targets have read it.
@@ -172,11 +228,7 @@ func isMeasure(c schemas.Column) bool {
 func (c comparison) run(
 	ctx context.Context, tx *pg.Tx, into *schemas.TableDiff,
 ) (otherCore int64, err error) {
-	const (
-		both  = "in_a AND in_b AND NOT s.moving"
-		onlyA = "in_a AND NOT in_b AND NOT s.moving"
-		onlyB = "in_b AND NOT in_a AND NOT s.moving"
-	)
+	const both, onlyA, onlyB = inBoth, inOnlyA, inOnlyB
 	count := func(where string) string { return "count(*) FILTER (WHERE " + where + ")" }
 	examples := func(where string) string {
 		return fmt.Sprintf("min(%[1]s) FILTER (WHERE %[2]s), max(%[1]s) FILTER (WHERE %[2]s)", c.keyText(), where)

@@ -60,24 +60,40 @@ func (t *Targets) sql(text string) string {
 	return strings.NewReplacer("{serving}", pg.Quote(t.serving), "{live}", pg.Quote(t.live)).Replace(text)
 }
 
-var sqlTargets = statement("targets")
+var (
+	sqlTargets    = statement("targets")
+	sqlPromotions = statement("promotions")
+)
 
 // Ensure makes the list and the pointer to live if they are not there, and lets the roles that may read
 // live's schema read the views.
 func (t *Targets) Ensure(ctx context.Context) error {
 	return t.change(ctx, "targets", func(tx *pg.Tx) error {
-		if there, err := t.exists(ctx, tx); err != nil || there {
+		there, err := t.exists(ctx, tx, "pointer")
+		if err != nil {
 			return err
 		}
-		if err := tx.Script(ctx, t.sql(sqlTargets)); err != nil {
+		listed, err := t.exists(ctx, tx, "promotions") // builds before this one made no such list
+		if err != nil || there && listed {
 			return err
+		}
+		if !there {
+			if err := tx.Script(ctx, t.sql(sqlTargets)); err != nil {
+				return err
+			}
+		}
+		if err := tx.Script(ctx, t.sql(sqlPromotions)); err != nil {
+			return err
+		}
+		if there {
+			return copyRights(ctx, tx, t.live, t.serving, true)
 		}
 		return t.point(ctx, tx, t.live)
 	})
 }
 
-func (t *Targets) exists(ctx context.Context, tx *pg.Tx) (there bool, err error) {
-	err = pg.ScanOne(ctx, tx, []any{&there}, t.sql(`SELECT to_regclass('{serving}.pointer') IS NOT NULL`))
+func (t *Targets) exists(ctx context.Context, tx *pg.Tx, table string) (there bool, err error) {
+	err = pg.ScanOne(ctx, tx, []any{&there}, t.sql(`SELECT to_regclass('{serving}.`+table+`') IS NOT NULL`))
 	return there, err
 }
 
@@ -89,7 +105,7 @@ func (t *Targets) Share(ctx context.Context) error {
 		return err
 	}
 	return t.change(ctx, "sharing the targets", func(tx *pg.Tx) error {
-		if there, err := t.exists(ctx, tx); err != nil || !there {
+		if there, err := t.exists(ctx, tx, "pointer"); err != nil || !there {
 			return err
 		}
 		for _, target := range list {
@@ -217,9 +233,11 @@ func (t *Targets) Pointer(ctx context.Context) (schemas.Pointer, error) {
 	return pg.ReadPointer(ctx, t.db, t.serving)
 }
 
-// Promote moves the pointer and the views to a target, in one transaction. It returns the pointer before and
-// after.
-func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Pointer, err error) {
+// Promote moves the pointer and the views to a target, and notes who did so and why, in one transaction. It
+// returns the pointer before and after. The caller fills in Kind, By, Forced, Reason and NotReady of note.
+func (t *Targets) Promote(
+	ctx context.Context, name string, note schemas.Promotion,
+) (was, is schemas.Pointer, err error) {
 	err = t.change(ctx, "promoting "+name, func(tx *pg.Tx) error {
 		before := []any{&was.Target.Name, &was.Previous, &was.Generation}
 		err := pg.ScanOne(ctx, tx, before,
@@ -243,10 +261,29 @@ func (t *Targets) Promote(ctx context.Context, name string) (was, is schemas.Poi
 			return err
 		}
 		after := []any{&is.Target.Name, &is.Previous, &is.Generation, &is.MovedAt}
-		return pg.ScanOne(ctx, tx, after, t.sql(`UPDATE {serving}.pointer SET previous = target, target = $1, generation = generation + 1, moved_at = clock_timestamp()
+		err = pg.ScanOne(ctx, tx, after, t.sql(`UPDATE {serving}.pointer SET previous = target, target = $1, generation = generation + 1, moved_at = clock_timestamp()
 			RETURNING target, previous, generation, moved_at`), name)
+		if err != nil {
+			return err
+		}
+		// guard: target: who promotes and why is kept
+		_, err = pg.Exec(ctx, tx, t.sql(`INSERT INTO {serving}.promotions (generation, kind, from_target, to_target, by, forced, reason, not_ready)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`), is.Generation, note.Kind, is.Previous, name, note.By, note.Forced,
+			note.Reason, append([]string{}, note.NotReady...))
+		return err
 	})
 	return was, is, err
+}
+
+// Promotions returns the changes of what readers see, the newest first, at most most of them.
+func (t *Targets) Promotions(ctx context.Context, most int) ([]schemas.Promotion, error) {
+	list, err := pg.Collect(ctx, t.db, pgx.RowToStructByPos[schemas.Promotion], t.sql(`
+		SELECT generation, kind, from_target, to_target, at, role, by, forced, reason, not_ready
+		FROM {serving}.promotions ORDER BY generation DESC LIMIT $1`), most)
+	if pg.IsMissing(err) {
+		return nil, nil
+	}
+	return list, pg.Wrap("promotions", err)
 }
 
 // Drop removes a target's schema and its line in the list. It returns an error if readers see the target, or
