@@ -47,6 +47,10 @@ func routes(a *API) (http.Handler, error) {
 		"One dead letter, with the place of its fault", getLetter)
 	register(a, doc, "get-stream", "/v1/stream", "The stream in one glance", getStream)
 	register(a, doc, "get-quality", "/v1/quality", "Whether a day's data is what it should be", getQuality)
+	register(a, doc, "get-batter-drift", "/v1/batters/{id}/drift",
+		"What changed in a batter's swing", getBatterDrift)
+	register(a, doc, "get-pitcher-drift", "/v1/pitchers/{id}/drift",
+		"What changed in a pitcher's arm", getPitcherDrift)
 	register(a, doc, "get-recommendations", "/v1/recommendations",
 		"Which pitch to throw to a batter in a count", getRecommendations)
 	stream[Batter](a, doc, "stream-batter", "/v1/batters/{id}/stream", "A batter's states as they change",

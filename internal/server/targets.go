@@ -73,18 +73,20 @@ func (s *targets) open(t schemas.Target) (
 	}
 	closeStores = func() { _ = reader.Close(); postgres.Close() }
 	reports := &qualityCache{books: pgbooks.NewQuality(postgres.DB())}
-	store = targetStore{postgres, postgres, s.live, reports, &adviser{pitches: pgread.NewAdvice(postgres)}}
+	pitches := pgread.NewAdvice(postgres)
+	store = targetStore{postgres, postgres, s.live, reports, pitches, &adviser{pitches: pitches}}
 	return reader, store, closeStores, nil
 }
 
 // targetStore is the Store of one target. It takes the players' names from live, which alone has them, and
-// adds Quality, Recommend and Changes: the API finds them by asserting api.QualityStore, api.AdviceStore and
-// api.ChangeStore. Other methods of a pgread.Reader are hidden.
+// adds Quality, Recommend, Drift and Changes: the API finds them by asserting api.QualityStore,
+// api.AdviceStore, api.DriftStore and api.ChangeStore. Other methods of a pgread.Reader are hidden.
 type targetStore struct {
 	api.Store
 	api.ChangeStore
 	live    *pgread.Reader
 	reports *qualityCache
+	pitches pgread.Advice
 	advice  *adviser
 }
 

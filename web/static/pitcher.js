@@ -4,7 +4,7 @@ import { attr, h, loading, note, panel, share, text } from "./dom.js";
 import { breakAxes, courseAxes, scatter } from "./chart.js";
 import { change, counted, family, measured, missing, number, outcome, player, time, typeName } from "./format.js";
 import { follow, get } from "./net.js";
-import { gameLink, history, kinds, playerLink, readingsOf } from "./player.js";
+import { gameLink, history, kinds, mechanics, playerLink, readingsOf } from "./player.js";
 import { table } from "./table.js";
 import { zonePlot } from "./zone.js";
 
@@ -32,7 +32,8 @@ const columns = [
 /** pitcher is the view of "#/pitchers/ID". */
 export function pitcher(root, [id], signal) {
   const name = h("h1", {}, `#${id}`), facts = h("p", { class: "sub" }, "\u00a0"), place = h("div", {}, loading("Loading the pitcher"));
-  root.append(h("div", { class: "heading" }, name, facts), place);
+  const drift = mechanics(`v1/pitchers/${id}/drift`, signal);
+  root.append(h("div", { class: "heading" }, name, facts, drift.node), place);
   const totals = readingsOf("Over all games", "totals", figures), types = typeTable(), move = scatter(...breakAxes, { pick: p => pick(p.key) });
   const zone = zonePlot({ parts: true, pick: r => pick(r.pitch_id) }), of = h("p", { class: "fine" }, "\u00a0"), outings = gamesOf(id, signal);
   let rows = [], current = null;
@@ -55,6 +56,7 @@ export function pitcher(root, [id], signal) {
       totals.show(p);
       types.show(typesOf(p));
       past.read();
+      drift.read();
       outings.read();
     },
     absent: () => {

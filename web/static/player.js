@@ -1,7 +1,7 @@
 // Parts that the pages of batters and of pitchers share: single numbers, links, and the list of the pitches.
 
 import { attr, flash, h, list, panel, text } from "./dom.js";
-import { measured, missing, number, outcome, player, time, version } from "./format.js";
+import { measured, missing, number, outcome, player, time, typeName, version } from "./format.js";
 import { get } from "./net.js";
 
 /** playerLink is the name of a batter or of a pitcher in a cell, with a link to the page. kind: "batters" or "pitchers". */
@@ -9,6 +9,29 @@ export function playerLink(cell, kind, id, name) {
   const a = cell.firstChild ?? cell.appendChild(h("a"));
   attr(a, "href", id == null ? null : `#/${kind}/${id}`);
   text(a, player(name, id, `unknown ${kind.slice(0, -1)}`));
+}
+
+const drifting = { release_speed_mph: ["Release speed", "mph"], contact_bat_speed_mph: ["Bat speed at contact", "mph"], contact_attack_angle_deg: ["Attack angle at contact", "deg"] };
+
+/** mechanics says beside a player's name what changed in how he moves, with both numbers. Returns {node, read()}. */
+export function mechanics(path, signal) {
+  const node = h("p", { class: "sub", role: "status", "data-part": "mechanics" });
+  let busy = false;
+  const read = async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      text(node, (await get(path, signal)).changes.map(changed).join(" · "));
+    } catch (problem) {
+      if (problem.status === 404) text(node, "");
+    } finally { busy = false; }
+  };
+  return { node, read };
+}
+
+function changed(c) {
+  const [words, unit] = drifting[c.measure] ?? [c.measure, ""], type = c.pitch_type ? ` of the ${typeName(c.pitch_type)}` : "";
+  return `${words}${type} ${number(c.before, 1)} → ${number(c.after, 1)} ${unit} ${c.scope === "game" ? `over his last ${c.n} pitches` : "over the last days"}`;
 }
 
 /** gameLink is the number of a game in a cell, with a link to the game. */

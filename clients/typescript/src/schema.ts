@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batters/{id}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changed in a batter's swing */
+        get: operations["get-batter-drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batters/{id}/games/{game}": {
         parameters: {
             query?: never;
@@ -305,6 +322,23 @@ export interface paths {
         };
         /** One pitcher over all games */
         get: operations["get-pitcher"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/pitchers/{id}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changed in a pitcher's arm */
+        get: operations["get-pitcher-drift"];
         put?: never;
         post?: never;
         delete?: never;
@@ -828,6 +862,62 @@ export interface components {
              */
             zone_swing_rate_pct: number | null;
         };
+        BatterDrift: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest of them; null where there is none
+             */
+            as_of: string | null;
+            /**
+             * Format: int64
+             * @description The batter
+             */
+            batter_id: number;
+            /** @description What changed, in his newest game first; empty where nothing did */
+            changes: components["schemas"]["DriftChange"][];
+            /**
+             * Format: int64
+             * @description Values of the first measure in his newest game
+             */
+            game_pitches: number;
+            /** @description His newest game; null where the rows name none */
+            game_pk: string | null;
+            /** @description There are enough pitches to find a change in a game or over the days */
+            is_enough: boolean;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
+             */
+            lag_ms: number | null;
+            /** @description The columns that were looked at */
+            measures: string[];
+            /** @description His name; not there where it is not known */
+            name?: string;
+            /**
+             * Format: int64
+             * @description Rows that were read: his newest 5,000 at most, of 60 days
+             */
+            pitches: number;
+            /**
+             * Format: date-time
+             * @description When the newest of them was written; null where there is none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /** @description What is missing, where there is not enough data */
+            why?: string;
+        };
         BatterSwings: {
             /**
              * Format: int64
@@ -1018,6 +1108,52 @@ export interface components {
             today: "passes" | "superseded" | "fails" | "unknown";
             /** @description It would fail */
             why?: string;
+        };
+        DriftChange: {
+            /**
+             * Format: double
+             * @description The mean since
+             */
+            after: number;
+            /**
+             * Format: double
+             * @description The mean before the change, in the unit of the column
+             */
+            before: number;
+            /**
+             * Format: double
+             * @description After less before, over all types
+             */
+            change: number;
+            /** @description The column */
+            measure: string;
+            /**
+             * Format: int64
+             * @description Pitches since
+             */
+            n: number;
+            /**
+             * Format: int64
+             * @description Pitches before, in the game or over the days
+             */
+            n_before: number;
+            /** @description The type that before and after are of: his most frequent one; null for a batter */
+            pitch_type: string | null;
+            /**
+             * @description game: within his newest game; days: over the last 14 days, against those before
+             * @enum {string}
+             */
+            scope: "game" | "days";
+            /**
+             * Format: double
+             * @description The change in standard errors; it is reported from 4 on in a game, from 4.5 on over the days
+             */
+            score: number;
+            /**
+             * Format: date-time
+             * @description Event time of the first pitch after the change
+             */
+            since: string;
         };
         ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -2813,6 +2949,62 @@ export interface components {
              */
             zone_rate_pct: number | null;
         };
+        PitcherDrift: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the newest of them; null where there is none
+             */
+            as_of: string | null;
+            /** @description What changed, in his newest game first; empty where nothing did */
+            changes: components["schemas"]["DriftChange"][];
+            /**
+             * Format: int64
+             * @description Values of the first measure in his newest game
+             */
+            game_pitches: number;
+            /** @description His newest game; null where the rows name none */
+            game_pk: string | null;
+            /** @description There are enough pitches to find a change in a game or over the days */
+            is_enough: boolean;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
+             */
+            lag_ms: number | null;
+            /** @description The columns that were looked at */
+            measures: string[];
+            /** @description His name; not there where it is not known */
+            name?: string;
+            /**
+             * Format: int64
+             * @description The pitcher
+             */
+            pitcher_id: number;
+            /**
+             * Format: int64
+             * @description Rows that were read: his newest 5,000 at most, of 60 days
+             */
+            pitches: number;
+            /**
+             * Format: date-time
+             * @description When the newest of them was written; null where there is none
+             */
+            processed_at: string | null;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /** @description What is missing, where there is not enough data */
+            why?: string;
+        };
         PitcherGame: {
             /**
              * Format: double
@@ -4362,6 +4554,92 @@ export interface operations {
             };
         };
     };
+    "get-batter-drift": {
+        parameters: {
+            query?: {
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The batter */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatterDrift"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-batter-game": {
         parameters: {
             query?: {
@@ -5726,6 +6004,92 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-pitcher-drift": {
+        parameters: {
+            query?: {
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The pitcher */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PitcherDrift"];
+                };
             };
             /** @description Unauthorized */
             401: {

@@ -58,4 +58,23 @@ func TestPitchesForARecommendation(t *testing.T) {
 	require.Len(t, outcomes(r.AdvicePitches(t.Context(), pitcher, 100)), 5)
 	require.Len(t, outcomes(r.LeagueAdvicePitches(t.Context(), 100)), 5)
 	require.Empty(t, outcomes(r.AdvicePitches(t.Context(), schemas.PlayerKey{PlayerID: 3}, 100)))
+
+	_, err = store.DB().Pool.Exec(t.Context(), `
+		UPDATE pitchstream.pitch_registers SET is_swing = true, contact_confidence = 'reliable', contact_bat_speed_mph = 71.5,
+			release_speed_mph = 86.25, game_pk = '7' WHERE source_offset <= 3;
+		UPDATE pitchstream.pitch_registers SET event_time = event_time - interval '61 days' WHERE source_offset = 1;
+		UPDATE pitchstream.pitch_registers SET contact_confidence = 'questionable' WHERE source_offset = 2`)
+	require.NoError(t, err)
+	swings, err := r.DriftPitches(t.Context(), batter, 2, 100)
+	require.NoError(t, err)
+	require.Len(t, swings, 1, "one is 61 days older than the newest row, one is questionable")
+	require.Equal(t, schemas.DriftPitch{
+		EventTime: 1743465603000, PitchID: swings[0].PitchID, ProcessedAt: 1743552000000, GamePK: "7",
+		Values: []schemas.Opt[float64]{schemas.Some(71.5), {}},
+	}, swings[0])
+	throws, err := r.DriftPitches(t.Context(), pitcher, 1, 100)
+	require.NoError(t, err)
+	require.Len(t, throws, 2)
+	require.Equal(t, "Slider", throws[0].PitchType)
+	require.Equal(t, []schemas.Opt[float64]{schemas.Some(86.25)}, throws[1].Values)
 }
