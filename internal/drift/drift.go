@@ -36,9 +36,10 @@ var typicals = map[string]typical{
 }
 
 const (
-	// GameLimit and DaysLimit are the standard errors from which a change is reported. The second one is
-	// higher, because the spread of games is known from few games.
-	GameLimit, DaysLimit = 4.0, 4.5
+	// GameLimit is the standard errors from which a change in a game is reported.
+	GameLimit = 4.0
+	// DaysLimit is that of a change over days. It is higher, because the spread of games is known from few.
+	DaysLimit = 4.5
 	// A change has at least leastAfter pitches, and at most mostAfter, behind it.
 	leastAfter, mostAfter = 6, 40
 	// leastBefore are the pitches of a game before a change.

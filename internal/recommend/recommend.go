@@ -64,14 +64,6 @@ func (t tally) plus(o tally) tally {
 	return t
 }
 
-func (t tally) minus(o tally) tally {
-	t.n -= o.n
-	for k := range t.y {
-		t.y[k] -= o.y[k]
-	}
-	return t
-}
-
 // cell is a type in a count.
 type cell struct {
 	pitchType      string
