@@ -87,6 +87,9 @@ func (s *Server) signal(t testing.TB, signal syscall.Signal) {
 	}
 }
 
+// Children returns the processes that the server's process has started.
+func (s *Server) Children() []int { return children(s.Pid()) }
+
 // children returns the processes that a process has started, as Postgres does for each connection. Only Linux
 // tells them.
 func children(pid int) (pids []int) {

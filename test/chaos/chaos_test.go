@@ -37,6 +37,7 @@ type run struct {
 	c       *cluster
 	feed    *feed
 	probes  *probes
+	watch   *observers
 	results []result
 }
 
@@ -66,6 +67,7 @@ func TestTheBooksBalanceWhateverFails(t *testing.T) {
 	require.NoError(t, r.c.primary().do(t.Context(), stack.AuditSQL))
 	r.probes = &probes{c: r.c}
 	r.feed = startFeed(t, r.c.stack, seed, pitches, max(20, pitches/faults/8))
+	r.watch = r.c.watch(seed)
 	r.pass("before any fault")
 	for i, f := range plan {
 		r.feed.gate.Store(int64(pitches) * int64(i+1) / int64(faults))
@@ -133,6 +135,8 @@ func (r *run) suffer(i int, f fault) {
 		o.after()
 	}
 	r.results = append(r.results, out)
+	r.Logf("    from %v to %v of the history", began.Sub(r.watch.began).Round(time.Millisecond),
+		time.Since(r.watch.began).Round(time.Millisecond))
 	r.Logf("%3d %v: went on after %v, and %v after its end; %v in all", i+1, f, out.meanwhile.Round(time.Millisecond),
 		out.after.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 }
@@ -140,6 +144,8 @@ func (r *run) suffer(i int, f fault) {
 // balance holds everything against the raw topic, and the raw topic against what was simulated and sent.
 func (r *run) balance(seed uint64, faults int, began time.Time) {
 	r.Helper()
+	r.watch.cancel()
+	r.watch.running.Wait()
 	r.c.direct()
 	s := r.c.stack
 	s.WaitCaughtUp()
@@ -154,8 +160,10 @@ func (r *run) balance(seed uint64, faults int, began time.Time) {
 	gone, where := r.feed.lost(s)
 	require.Zero(r, gone, "acknowledged records that the topic has not: %s", where)
 	require.Zero(r, back, example)
-	require.EqualValues(r, r.feed.tally.Standing+int64(r.probes.sent*partitions), len(want.Rows), "rows, as simulated and probed")
+	others := r.probes.sent*partitions + r.watch.pitches()
+	require.EqualValues(r, r.feed.tally.Standing+int64(others), len(want.Rows), "rows, as simulated, probed and observed")
 	s.Require(want, 1)
+	r.watch.settle(want)
 	out := s.Output("verify")
 	r.Logf("verify:\n%s", out)
 	r.Logf("chaos: seed %d, %d faults of %d kinds, %d pitches in %d records, %d probes, %d rows: all books balance; "+

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"syscall"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -42,7 +43,7 @@ func (c *cluster) inflict(f fault) ongoing {
 		return o
 	case brokersReset:
 		for _, b := range c.brokers {
-			c.net.reset(way{to: b.name})
+			c.net.reset(b.name)
 		}
 		return ongoing{endures: true, undo: func() {}}
 	case primaryPromoted, primaryReplaced, primaryRestarted, standbyKilled, standbyCut, postgresReset:
@@ -107,8 +108,13 @@ func (c *cluster) inflictPostgres(f fault) ongoing {
 		first.server.Freeze(c.t)
 		pause(c.t.Context(), f.hold) // until a manager of failovers has noticed
 		c.promote()
+		orphans := first.server.Children() // stopped too: their connections stay open, as of a machine that hangs
 		first.server.Kill(c.t)
-		return ongoing{endures: true, undo: func() {}, after: c.renewStandby}
+		return ongoing{endures: true, after: c.renewStandby, undo: func() {
+			for _, pid := range orphans {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}}
 	case primaryRestarted:
 		first.server.Kill(c.t)
 		return ongoing{least: f.hold, undo: func() { first.server.Start(c.t) }, after: c.awaitStandby}
@@ -120,7 +126,7 @@ func (c *cluster) inflictPostgres(f fault) ongoing {
 		c.net.cut(apart)
 		return ongoing{least: f.hold, undo: func() { c.net.heal(apart) }, after: c.awaitStandby}
 	}
-	c.net.reset(way{to: first.name})
+	c.net.reset(first.name)
 	return ongoing{endures: true, undo: func() {}, after: c.awaitStandby}
 }
 

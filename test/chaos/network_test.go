@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -30,7 +29,6 @@ type network struct {
 	programs map[string]func() int // the process of each program, 0: none
 	ways     map[way]*condition
 	links    map[*link]bool
-	random   *rand.Rand
 }
 
 // way is between two programs; it does not matter which of them opened the connection. from is "" for all
@@ -47,14 +45,18 @@ type condition struct {
 // resend is about how long TCP waits before it sends a lost packet again.
 const resend = 250 * time.Millisecond
 
+// link is a connection to a server.
 type link struct {
-	way            way
+	to             string
+	socket         string // of the client, as /proc names it; "" where that is not known
 	client, server net.Conn
+
+	mu   sync.Mutex
+	from map[string]bool // whether it comes from these programs, as far as that was asked
 }
 
 func newNetwork() *network {
-	return &network{programs: map[string]func() int{}, ways: map[way]*condition{}, links: map[*link]bool{},
-		random: rand.New(rand.NewPCG(1, 1))}
+	return &network{programs: map[string]func() int{}, ways: map[way]*condition{}, links: map[*link]bool{}}
 }
 
 // door is an address of the network, behind which a server is.
@@ -90,15 +92,18 @@ func (n *network) lead(t *testing.T, d *door, name, server string) {
 	t.Cleanup(func() {
 		cancel()
 		_ = d.listener.Close()
-		n.reset(way{to: name})
+		n.reset(name)
 		open.Wait()
 	})
 }
 
 func (n *network) serve(ctx context.Context, d *door, name string, client net.Conn) {
 	defer client.Close()
-	l := &link{way: way{n.source(client.RemoteAddr()), name}, client: client}
-	if !n.wait(ctx, l.way) {
+	l := &link{to: name, client: client, from: map[string]bool{}}
+	if tcp, ok := client.RemoteAddr().(*net.TCPAddr); ok {
+		l.socket = socketOf(tcp.Port)
+	}
+	if !n.wait(ctx, l) {
 		return
 	}
 	server, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", d.server)
@@ -129,7 +134,7 @@ func (n *network) carry(ctx context.Context, l *link, from, to net.Conn) {
 	for {
 		count, err := from.Read(buf)
 		if count > 0 {
-			if !n.wait(ctx, l.way) {
+			if !n.wait(ctx, l) {
 				return
 			}
 			if _, err := to.Write(buf[:count]); err != nil {
@@ -137,7 +142,7 @@ func (n *network) carry(ctx context.Context, l *link, from, to net.Conn) {
 			}
 		}
 		if err != nil {
-			if err == io.EOF && !n.wait(ctx, l.way) {
+			if err == io.EOF && !n.wait(ctx, l) {
 				return
 			}
 			return
@@ -146,25 +151,19 @@ func (n *network) carry(ctx context.Context, l *link, from, to net.Conn) {
 }
 
 // wait is what a piece waits on its way. It reports whether the network is still there.
-func (n *network) wait(ctx context.Context, w way) bool {
+func (n *network) wait(ctx context.Context, l *link) bool {
 	for {
 		var delay time.Duration
 		var whole chan struct{}
-		n.mu.Lock()
-		back, all, from := n.ways[way{w.to, w.from}], n.ways[way{to: w.to}], n.ways[way{to: w.from}]
-		for _, c := range []*condition{n.ways[w], back, all, from} {
-			if c == nil {
-				continue
-			}
+		for _, c := range n.conditions(l) {
 			if c.whole != nil {
 				whole = c.whole
 			}
 			delay = max(delay, c.delay)
-			if n.random.Float64() < c.loss {
+			if c.loss > 0 && rand.Float64() < c.loss {
 				delay = max(delay, resend)
 			}
 		}
-		n.mu.Unlock()
 		if whole == nil {
 			return pause(ctx, delay)
 		}
@@ -174,6 +173,45 @@ func (n *network) wait(ctx context.Context, w way) bool {
 			return false
 		}
 	}
+}
+
+// conditions returns what is wrong with the way of a connection now. It asks from which program that is only
+// where it matters, because the answer costs a look at every file that a program has open.
+func (n *network) conditions(l *link) (found []*condition) {
+	n.mu.Lock()
+	doubtful := map[string]*condition{} // by the program from which it must come
+	for w, c := range n.ways {
+		switch {
+		case w.to == l.to && w.from == "":
+			found = append(found, c)
+		case w.to == l.to:
+			doubtful[w.from] = c
+		case w.from == l.to, w.from == "" && c.whole != nil: // who is cut off reaches nobody either
+			doubtful[w.to] = c
+		}
+	}
+	n.mu.Unlock()
+	for name, c := range doubtful {
+		if n.comesFrom(l, name) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// comesFrom reports whether a program has the client's end of a connection. Only Linux tells.
+func (n *network) comesFrom(l *link, name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if yes, known := l.from[name]; known {
+		return yes
+	}
+	n.mu.Lock()
+	pid := n.programs[name]
+	n.mu.Unlock()
+	yes := l.socket != "" && pid != nil && has(pid(), l.socket)
+	l.from[name] = yes
+	return yes
 }
 
 // pause waits and reports whether ctx is still alive.
@@ -209,37 +247,16 @@ func (n *network) set(w way, c *condition) {
 // heal makes a way whole again.
 func (n *network) heal(w way) { n.set(w, nil) }
 
-// reset ends the connections of a way, in the middle of whatever goes over them.
-func (n *network) reset(w way) {
+// reset ends the connections to a server, in the middle of whatever goes over them.
+func (n *network) reset(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for l := range n.links {
-		if l.way == w || w.from == "" && l.way.to == w.to {
+		if l.to == name {
 			_ = l.client.Close()
 			_ = l.server.Close()
 		}
 	}
-}
-
-// source returns the name of the program that has this address, or "". Only Linux tells whose a socket is.
-func (n *network) source(addr net.Addr) string {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return ""
-	}
-	socket := socketOf(tcp.Port)
-	if socket == "" {
-		return ""
-	}
-	n.mu.Lock()
-	programs := maps.Clone(n.programs)
-	n.mu.Unlock()
-	for name, pid := range programs {
-		if has(pid(), socket) {
-			return name
-		}
-	}
-	return ""
 }
 
 // has reports whether a process, or one of those that it has started, has this socket.

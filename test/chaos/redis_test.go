@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -26,12 +29,7 @@ func (c *cluster) startRedis() {
 	c.t.Helper()
 	for i := range 3 {
 		k := &keeper{name: fmt.Sprint("redis-", i+1), door: c.net.newDoor(c.t)}
-		args := []string{"--repl-diskless-sync-delay", "0", "--repl-timeout", "10", "--replica-announce-ip", "127.0.0.1",
-			"--replica-announce-port", k.door.port(), "--maxmemory-policy", "noeviction"}
-		if i > 0 {
-			args = append(args, "--replicaof", "127.0.0.1", c.keepers[0].door.port())
-		}
-		k.server = testkit.RedisProcess(c.t, args...)
+		k.server = c.runRedis(k, i > 0)
 		c.add(k.name, k.server)
 		c.net.lead(c.t, k.door, k.name, k.server.Addr)
 		c.keepers = append(c.keepers, k)
@@ -50,6 +48,32 @@ func (c *cluster) startRedis() {
 		defer s.Close()
 		m, err := s.Master(c.t.Context(), masterName).Result()
 		return err == nil && m["num-slaves"] == "2" && m["num-other-sentinels"] == "2"
+	})
+}
+
+// runRedis starts a server from a file that the Sentinels have it rewrite. So a server that comes back has
+// the role that it had last. It keeps nothing on disk.
+func (c *cluster) runRedis(k *keeper, isReplica bool) *testkit.Server {
+	c.t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		testkit.Unavailable(c.t, "Redis needs an installed redis-server")
+	}
+	addr := testkit.FreeAddr()
+	_, port, _ := net.SplitHostPort(addr)
+	text := fmt.Sprintf("port %s\nbind 127.0.0.1\nsave \"\"\nappendonly no\nmaxmemory-policy noeviction\nrepl-timeout 10\n"+
+		"repl-diskless-sync-delay 0\nreplica-announce-ip 127.0.0.1\nreplica-announce-port %s\n", port, k.door.port())
+	if isReplica {
+		text += "replicaof 127.0.0.1 " + c.keepers[0].door.port() + "\n"
+	}
+	return testkit.RunProgram(c.t, testkit.Program{
+		Name: k.name, Addr: addr, Path: program, Args: []string{"redis.conf"}, LogFile: c.logFile(k.name),
+		Prepare: func(dir string) error { return os.WriteFile(filepath.Join(dir, "redis.conf"), []byte(text), 0o600) },
+		Answers: func(ctx context.Context) error {
+			client := redis.NewClient(&redis.Options{Addr: addr})
+			defer client.Close()
+			return client.Ping(ctx).Err()
+		},
 	})
 }
 

@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -42,6 +44,7 @@ type Sum struct {
 	Text         string
 	AtLeast      int    // how many of the batter's records it must contain
 	Stream       string // "": a single answer; else what one stream sent never goes back
+	Note         string // what else the answer said, for the report
 	Began, Ended int64
 }
 
@@ -207,13 +210,28 @@ func (h *History) checkSums() (faults []string) {
 		case !known:
 			faults = append(faults, fmt.Sprintf("batter %s: no prefix of the records adds up to %s", s.Batter, s.Text))
 		case at < 0:
-			faults = append(faults, fmt.Sprintf("batter %s: %s lacks records, of %d that it must contain (stream %q)",
-				s.Batter, s.Text, least, s.Stream))
+			faults = append(faults, s.lacks(least))
 		case s.Stream != "":
 			reached[s.Stream] = at
 		}
 	}
 	return faults
+}
+
+// wentBack begins what is said of a stream that sends an older state than before.
+const wentBack = "a stream went back"
+
+// WentBack reports whether a fault that Check returned is only that a stream sent an older state than before.
+func WentBack(fault string) bool { return strings.HasPrefix(fault, wentBack) }
+
+func (s Sum) lacks(least int) string {
+	what := "an answer lacks records"
+	if s.Stream != "" {
+		what = wentBack
+	}
+	return fmt.Sprintf("%s: batter %s: %s, without some of the first %d records (%v, %s)", what,
+		s.Batter, s.Text,
+		least, time.Duration(s.Ended).Round(time.Millisecond), s.Note)
 }
 
 // place is where a record is in its topic.

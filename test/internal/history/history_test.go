@@ -125,7 +125,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	for wrong, words := range map[fault]string{
 		staleCache: "no order of its versions", lostFence: "no order of its versions", lostWrite: "was acknowledged",
 		abortedRead: "never committed", rewritten: "and the topic has", passedOver: "passed over",
-		countedTwice: "adds up to", doubledLetter: "2 dead letters", streamBack: "lacks records",
+		countedTwice: "adds up to", doubledLetter: "2 dead letters", streamBack: wentBack,
 		fromTheFuture: "no order of its versions", staleTopic: "the last row in the topic",
 	} {
 		t.Run(string(wrong), func(t *testing.T) {
