@@ -86,7 +86,18 @@ func TestTheWordsOfAColumnAreBounded(t *testing.T) {
 
 // One record of another date moves no day and no baseline, and silences nothing.
 // guard: quality: one record moves no day
+// A record that is dated between two series is of no day that the next one is compared with.
 // guard: quality: a stray day is no baseline
+func TestARecordBetweenTwoSeriesIsNoBaseline(t *testing.T) {
+	var facts []schemas.QualityFacts
+	for day, pitches := range map[string]int64{"2025-04-01": 300, "2025-04-02": 280, "2025-04-06": 1, "2025-04-09": 310} {
+		facts = append(facts, schemas.QualityFacts{GamePK: schemas.Text(day), Day: day, Pitches: pitches})
+	}
+	r := Judge(facts, "")
+	require.Equal(t, "2025-04-09", r.Day)
+	require.Equal(t, []string{"2025-04-01", "2025-04-02"}, r.BaselineDays)
+}
+
 // guard: quality: stray dates are a finding
 func TestARecordOfAnotherDateMovesNoDay(t *testing.T) {
 	games := week(t, 8, 3, simulate.Options{Seed: 72})
