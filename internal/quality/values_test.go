@@ -19,6 +19,7 @@ func TestAVendorsChangeIsNamedWithin200Pitches(t *testing.T) {
 		change func(*schemas.StoredRow)
 		want   []string
 	}{
+		"nothing changed":       {func(*schemas.StoredRow) {}, nil},
 		"result renamed":        {func(r *schemas.StoredRow) { r.PitchResult = "" }, []string{"missing_values/all/pitch_result"}},
 		"type renamed":          {func(r *schemas.StoredRow) { r.PitchType = "" }, []string{"missing_values/all/pitch_type"}},
 		"words of type changed": {func(r *schemas.StoredRow) { r.PitchType = "New " + r.PitchType }, []string{"new_values/all/pitch_type=New Slider"}},
@@ -52,6 +53,9 @@ func TestAVendorsChangeIsNamedWithin200Pitches(t *testing.T) {
 			require.Equal(t, 3, n)
 			found := abnormal(Judge(factsOfAll(games), ""))
 			require.Subset(t, found, c.want)
+			if c.want == nil {
+				require.NotRegexp(t, "(missing|new)_values/", strings.Join(found, " "))
+			}
 		})
 	}
 }
