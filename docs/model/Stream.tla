@@ -17,7 +17,8 @@ CONSTANTS Procs,        \* the processors
           Without,      \* names of the guards that are removed
           MaxFaults,    \* how many crashes, lost partitions and timed-out transactions
           MaxRestores,  \* how often Postgres comes back as it was when it was saved
-          MaxRemakes    \* how often the raw topic is deleted and created again under its name
+          MaxRemakes,   \* how often the raw topic is deleted and created again under its name
+          MaxSets       \* how often a person sets the group's offset back, while no processor runs
 
 Parts == {"p1", "p2"}
 
@@ -34,41 +35,53 @@ VARIABLES
   owner,    \* Kafka: the processor to which the coordinator has given a partition
   gen,      \* Kafka: how often a partition was given to somebody
   log,      \* Kafka: the rows topic. An entry is open (by a processor) or committed (by None)
-  dead,     \* Kafka: how many committed dead letters the rejected record has
+  gtopic,   \* Kafka: the id of the topic that is committed with each offset, as its metadata
+  own,      \* Kafka: whether a processor committed the offset, not a person
+  dead,     \* Kafka: how many committed dead letters the rejected record of each topic has
   row,      \* Postgres: the version of the pitch; 0: none
   pos,      \* Postgres: stream_positions
   posTopic, \* Postgres: the id of the topic that each position is about
+  known,    \* Postgres: dead_letters_from and dead_letters_below: offsets whose dead letters are committed
   saved,    \* a backup of Postgres
   s,        \* the processors
-  faults, restores
+  faults, restores, sets
 
-vars == <<topic, group, owner, gen, log, dead, row, pos, posTopic, saved, s, faults, restores>>
+vars == <<topic, group, gtopic, own, owner, gen, log, dead, row, pos, posTopic, known, saved, s, faults, restores, sets>>
+
+\* What few steps change.
+rare == <<gtopic, own, known, sets>>
 
 Raw == Topics[topic]
 End(p) == Len(Raw[p])
 
-NoPart == [gen |-> 0, next |-> 0, polled |-> 0, stored |-> 0, floor |-> 0, back |-> 0, none |-> FALSE]
+NoPart == [gen |-> 0, next |-> 0, polled |-> 0, stored |-> 0, floor |-> 0, back |-> 0, none |-> FALSE,
+           from |-> 0, below |-> 0]
 
 \* gen: of the assignment, 0 if not owned.  next: everything below is in the store.  polled: everything below was
 \* polled.  stored: the position in Postgres as last seen.  floor: the group's offset at the assignment.  back: where an
-\* abort rewinds to.  none: the group has no offset yet.
+\* abort rewinds to.  none: the group has no offset yet.  from, below: the offsets whose dead letters are committed.
 Idle == [alive |-> TRUE, at |-> [p \in Parts |-> NoPart],
          batch |-> {},       \* the partitions with records in the batch in hand
          send |-> 0,         \* the version of the pitch to send
          sent |-> 0,         \* the version that was sent and is not yet compared with the store
          bad |-> 0,          \* dead letters to send
+         note |-> {},        \* the partitions whose dead letters were committed, before Postgres knows it
          open |-> FALSE,     \* a transaction
          fenced |-> FALSE,   \* it timed out
          refill |-> "no"]    \* or "written", "published"
 
 Dead == [Idle EXCEPT !.alive = FALSE]
 
+NoneKnown == [from |-> 0, below |-> 0]
+
 Init ==
   /\ topic = 1
   /\ group = [p \in Parts |-> -1]
   /\ owner = [p \in Parts |-> None]
   /\ gen = [p \in Parts |-> 0]
-  /\ log = <<>> /\ dead = 0
+  /\ log = <<>> /\ dead = <<0, 0>>
+  /\ gtopic = [p \in Parts |-> 1] /\ own = [p \in Parts |-> FALSE]
+  /\ known = [p \in Parts |-> NoneKnown] /\ sets = 0
   /\ row = 0 /\ pos = [p \in Parts |-> 0] /\ posTopic = [p \in Parts |-> 1]
   /\ saved = <<>>
   /\ s = [q \in Procs |-> Idle]
@@ -89,22 +102,35 @@ LastRow == IF Committed(log) = {} THEN 0 ELSE log[Max(Committed(log))].v
 -----------------------------------------------------------------------------
 \* Membership.
 
+\* offsetOf: an offset of a former topic of this name is none.
+OffsetOf(p) == IF gtopic[p] = topic \/ ~Guard("an offset of a former topic does not count") THEN group[p] ELSE -1
+
+\* knownDeadLetters: the offset that a processor has committed says that the dead letters below it are committed. Without
+\* a range yet, an empty one begins at next.
+KnownAt(p, next) ==
+  IF own[p] /\ OffsetOf(p) >= 0 /\ known[p].below > 0
+  THEN [known[p] EXCEPT !.below = IF OffsetOf(p) > @ THEN OffsetOf(p) ELSE @]
+  ELSE IF next > known[p].below THEN [from |-> next, below |-> next] ELSE known[p]
+
 \* startOffsets, locate, place
 Assign(q, p) ==
   /\ s[q].alive /\ owner[p] = None /\ s[q].at[p].gen = 0
   /\ posTopic[p] = topic \/ ~Guard("a topic made anew is a gap")
-  /\ LET lower == IF Guard("reading starts at the position when it is lower") THEN pos[p] ELSE group[p]
+  /\ LET offset == OffsetOf(p)
+         lower == IF Guard("reading starts at the position when it is lower") THEN pos[p] ELSE offset
          least == IF ~Guard("reading starts at the offset when it is lower") THEN pos[p]
-                  ELSE IF lower < group[p] THEN lower ELSE group[p]
-         first == IF group[p] < 0 THEN pos[p] ELSE least
-         floor == IF group[p] < 0 THEN pos[p]
-                  ELSE IF Guard("nothing is sent or committed below the floor") THEN group[p] ELSE least
-     IN s' = [s EXCEPT ![q].at[p] =
-          [gen |-> gen[p] + 1, next |-> first, polled |-> first, stored |-> pos[p], floor |-> floor,
-           back |-> first, none |-> group[p] < 0]]
+                  ELSE IF lower < offset THEN lower ELSE offset
+         first == IF offset < 0 THEN pos[p] ELSE least
+         floor == IF offset < 0 THEN pos[p]
+                  ELSE IF Guard("nothing is sent or committed below the floor") THEN offset ELSE least
+         range == IF MaxSets = 0 THEN NoneKnown ELSE KnownAt(p, first)
+     IN /\ s' = [s EXCEPT ![q].at[p] =
+             [gen |-> gen[p] + 1, next |-> first, polled |-> first, stored |-> pos[p], floor |-> floor,
+              back |-> first, none |-> offset < 0, from |-> range.from, below |-> range.below]]
+        /\ known' = [known EXCEPT ![p] = range]
   /\ owner' = [owner EXCEPT ![p] = q]
   /\ gen' = [gen EXCEPT ![p] = @ + 1]
-  /\ UNCHANGED <<topic, group, log, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<topic, group, gtopic, own, sets, log, dead, row, pos, posTopic, saved, faults, restores>>
 
 Owns(q, p) == owner[p] = q /\ s[q].at[p].gen = gen[p]
 Has(q, p) == s[q].at[p].gen # 0
@@ -114,11 +140,11 @@ Lose(p) ==
   /\ owner[p] # None /\ faults < MaxFaults
   /\ owner' = [owner EXCEPT ![p] = None]
   /\ faults' = faults + 1
-  /\ UNCHANGED <<topic, group, gen, log, dead, row, pos, posTopic, saved, s, restores>>
+  /\ UNCHANGED <<rare, topic, group, gen, log, dead, row, pos, posTopic, saved, s, restores>>
 
 \* The batch is given up. The abort rewinds every partition that is left to the offset that the client believes committed.
 Dropped(x) ==
-  [x EXCEPT !.batch = {}, !.send = 0, !.sent = 0, !.bad = 0, !.open = FALSE, !.fenced = FALSE, !.refill = "no",
+  [x EXCEPT !.batch = {}, !.send = 0, !.sent = 0, !.bad = 0, !.note = {}, !.open = FALSE, !.fenced = FALSE, !.refill = "no",
             !.at = [p \in Parts |->
                IF x.at[p].gen = 0 THEN NoPart
                ELSE IF Guard("an abort rewinds") THEN [x.at[p] EXCEPT !.next = x.at[p].back, !.polled = x.at[p].back]
@@ -129,7 +155,7 @@ Notice(q, p) ==
   /\ s[q].alive /\ Has(q, p) /\ ~Owns(q, p)
   /\ s' = [s EXCEPT ![q] = Dropped([@ EXCEPT !.at[p] = NoPart])]
   /\ log' = Aborted(log, q)
-  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
 
 \* A session that cannot go on starts over; its partitions are free.
 Restarted(q) ==
@@ -144,23 +170,25 @@ IsBehind(q, p) == s[q].at[p].next < s[q].at[p].floor
 Refilling(q) == \E p \in Parts : Has(q, p) /\ IsBehind(q, p)
 
 Poll(q, p) ==
-  /\ s[q].alive /\ Has(q, p) /\ s[q].refill = "no"
+  /\ s[q].alive /\ Has(q, p) /\ s[q].refill = "no" /\ s[q].note = {}
   /\ s[q].at[p].polled < End(p)
   /\ IF IsBehind(q, p) THEN s[q].batch = {} ELSE ~Refilling(q)
   /\ s' = [s EXCEPT ![q].at[p].polled = @ + 1, ![q].batch = @ \cup {p}]
-  /\ UNCHANGED <<topic, group, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
 
 \* commitStart: the first offset of a group, before the store moves. The coordinator refuses a former owner.
 CommitStart(q, p) ==
   /\ s[q].alive /\ p \in s[q].batch /\ s[q].at[p].none /\ Owns(q, p)
   /\ group' = [group EXCEPT ![p] = s[q].at[p].next]
+  /\ gtopic' = [gtopic EXCEPT ![p] = topic] /\ own' = [own EXCEPT ![p] = TRUE]
   /\ s' = [s EXCEPT ![q].at[p].none = FALSE]
-  /\ UNCHANGED <<topic, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<topic, owner, gen, log, dead, row, pos, posTopic, known, sets, saved, faults, restores>>
 
 \* The records of the batch that are not in the store yet.
 Unstored(q) == UNION {{Raw[p][i] : i \in (s[q].at[p].next + 1)..s[q].at[p].polled} : p \in s[q].batch}
+WasSent(at, offset) == Guard("a group that is set back by hand sends no dead letter again") /\ at.from <= offset /\ offset < at.below
 Rejected(q) == Cardinality({<<p, i>> \in Parts \X (1..2) :
-  p \in s[q].batch /\ i > s[q].at[p].next /\ i <= s[q].at[p].polled /\ Raw[p][i] = 0})
+  p \in s[q].batch /\ i > s[q].at[p].next /\ i <= s[q].at[p].polled /\ Raw[p][i] = 0 /\ ~WasSent(s[q].at[p], i - 1)})
 Newest(versions) ==
   IF versions \ {0} = {} THEN row
   ELSE IF Guard("an older version never replaces a newer one") THEN Max(versions \cup {row})
@@ -183,7 +211,7 @@ Store(q) ==
                             THEN [s[q].at[p] EXCEPT !.next = s[q].at[p].polled, !.stored = pos'[p]]
                             ELSE s[q].at[p]]]
        /\ UNCHANGED <<log, owner>>
-  /\ UNCHANGED <<topic, group, gen, dead, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, gen, dead, posTopic, saved, faults, restores>>
 
 \* produceEarly and send: in a transaction, before or after the last poll of the batch.
 Send(q) ==
@@ -191,7 +219,7 @@ Send(q) ==
   /\ log' = Trim(Append(log, Entry(IF s[q].fenced THEN None ELSE q, s[q].send)))
   /\ ~s[q].fenced
   /\ s' = [s EXCEPT ![q].sent = s[q].send, ![q].send = 0, ![q].open = TRUE]
-  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
 
 \* sendRows compares with the store after the rows are in their topic.
 Compare(q) ==
@@ -199,15 +227,15 @@ Compare(q) ==
   /\ s' = [s EXCEPT ![q].sent = 0,
                     ![q].send = IF row # s[q].sent /\ s[q].send = 0 /\ Guard("rows are compared after they were sent")
                                 THEN row ELSE @]
-  /\ UNCHANGED <<topic, group, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
 
 \* Dead letters outside of the transaction that commits their offsets.
 SendDead(q) ==
   /\ ~Guard("dead letters and offsets are one transaction")
   /\ s[q].alive /\ s[q].bad > 0
-  /\ dead' = dead + s[q].bad
+  /\ dead' = [dead EXCEPT ![topic] = @ + s[q].bad]
   /\ s' = [s EXCEPT ![q].bad = 0]
-  /\ UNCHANGED <<topic, group, owner, gen, log, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, log, row, pos, posTopic, saved, faults, restores>>
 
 IsStored(q) == \A p \in s[q].batch : s[q].at[p].polled = s[q].at[p].next
 
@@ -220,17 +248,30 @@ Commit(q) ==
   /\ IF ~s[q].fenced /\ ((\A p \in s[q].batch : Owns(q, p)) \/ ~Guard("Kafka refuses the commit of a former owner"))
      THEN
        /\ group' = [p \in Parts |-> IF p \in s[q].batch THEN s[q].at[p].polled ELSE group[p]]
+       /\ gtopic' = [p \in Parts |-> IF p \in s[q].batch THEN topic ELSE gtopic[p]]
+       /\ own' = [p \in Parts |-> own[p] \/ p \in s[q].batch]
        /\ log' = Ended(log, q)
-       /\ dead' = dead + s[q].bad
+       /\ dead' = [dead EXCEPT ![topic] = @ + s[q].bad]
        /\ s' = [s EXCEPT ![q].batch = {}, ![q].bad = 0, ![q].open = FALSE,
+                         ![q].note = IF MaxSets > 0 /\ s[q].bad > 0 THEN s[q].batch ELSE {},
                          ![q].at = [p \in Parts |-> IF p \in s[q].batch
                             THEN [s[q].at[p] EXCEPT !.back = s[q].at[p].polled, !.next = s[q].at[p].polled]
                             ELSE s[q].at[p]]]
      ELSE
        /\ log' = Aborted(log, q)
        /\ s' = [s EXCEPT ![q] = Dropped(@)]
-       /\ UNCHANGED <<group, dead>>
-  /\ UNCHANGED <<topic, owner, gen, row, pos, posTopic, saved, faults, restores>>
+       /\ UNCHANGED <<group, gtopic, own, dead>>
+  /\ UNCHANGED <<topic, owner, gen, row, pos, posTopic, known, sets, saved, faults, restores>>
+
+\* noteDeadLetters: Postgres learns how far the dead letters are committed, after their commit.
+Note(q) ==
+  /\ s[q].alive /\ s[q].note # {}
+  /\ known' = [p \in Parts |->
+       IF p \in s[q].note /\ Has(q, p) /\ s[q].at[p].back > known[p].below
+          /\ Guard("the range of the committed dead letters is stored after their commit")
+       THEN [from |-> s[q].at[p].from, below |-> s[q].at[p].back] ELSE known[p]]
+  /\ s' = [s EXCEPT ![q].note = {}]
+  /\ UNCHANGED <<topic, group, gtopic, own, sets, owner, gen, log, dead, row, pos, posTopic, saved, faults, restores>>
 
 -----------------------------------------------------------------------------
 \* The refill of a partition whose store came back older than the group's offset (refill.go).
@@ -246,7 +287,7 @@ RefillStore(q, p) ==
                  ELSE [pos EXCEPT ![p] = MovedTo(p, s[q].at[p].polled)]
        /\ s' = [s EXCEPT ![q].send = IF Unstored(q) \ {0} = {} THEN 0 ELSE row', ![q].refill = "written"]
        /\ UNCHANGED <<log, owner>>
-  /\ UNCHANGED <<topic, group, gen, dead, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, gen, dead, posTopic, saved, faults, restores>>
 
 \* republish: outside of a transaction, until the store has nothing newer.
 RefillSend(q) ==
@@ -258,7 +299,7 @@ RefillSend(q) ==
                             ![q].send = IF s[q].sent # 0 /\ row # s[q].sent THEN row ELSE 0,
                             ![q].refill = IF s[q].sent # 0 /\ row # s[q].sent THEN @ ELSE "published"]
           /\ UNCHANGED log
-  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
 
 RefillMove(q, p) ==
   /\ s[q].alive /\ s[q].refill = "published" /\ s[q].batch = {p}
@@ -270,14 +311,14 @@ RefillMove(q, p) ==
                          ![q].at[p] = [s[q].at[p] EXCEPT !.next = s[q].at[p].polled, !.stored = pos'[p],
                            !.back = IF s[q].at[p].polled >= s[q].at[p].floor THEN s[q].at[p].floor ELSE s[q].at[p].back]]
        /\ UNCHANGED <<log, owner>>
-  /\ UNCHANGED <<topic, group, gen, dead, row, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, gen, dead, row, posTopic, saved, faults, restores>>
 
 \* Positions are compared every few seconds, although no record comes: nothing else finds a restore at the end of a feed.
 Look(q) ==
   /\ Guard("positions are compared without a record")
   /\ s[q].alive /\ \E p \in Parts : Has(q, p) /\ pos[p] < s[q].at[p].stored
   /\ Restarted(q)
-  /\ UNCHANGED <<topic, group, gen, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, gen, dead, row, pos, posTopic, saved, faults, restores>>
 
 -----------------------------------------------------------------------------
 \* Faults.
@@ -287,19 +328,19 @@ Crash(q) ==
   /\ s[q].alive /\ faults < MaxFaults
   /\ s' = [s EXCEPT ![q] = Dead]
   /\ faults' = faults + 1
-  /\ UNCHANGED <<topic, group, owner, gen, log, dead, row, pos, posTopic, saved, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, log, dead, row, pos, posTopic, saved, restores>>
 
 Expire(q, p) ==
   /\ ~s[q].alive /\ owner[p] = q
   /\ owner' = [owner EXCEPT ![p] = None]
-  /\ UNCHANGED <<topic, group, gen, log, dead, row, pos, posTopic, saved, s, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, gen, log, dead, row, pos, posTopic, saved, s, faults, restores>>
 
 \* The new process has the same transactional id, so its first request aborts what the old one left open.
 Restart(q) ==
   /\ ~s[q].alive /\ \A p \in Parts : owner[p] # q
   /\ s' = [s EXCEPT ![q] = Idle]
   /\ log' = IF Guard("a restart aborts the open transaction") THEN Aborted(log, q) ELSE log
-  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, dead, row, pos, posTopic, saved, faults, restores>>
 
 \* A processor that slept for longer than its transaction may last.
 TimeOut(q) ==
@@ -307,24 +348,24 @@ TimeOut(q) ==
   /\ log' = Aborted(log, q)
   /\ s' = [s EXCEPT ![q].fenced = TRUE]
   /\ faults' = faults + 1
-  /\ UNCHANGED <<topic, group, owner, gen, dead, row, pos, posTopic, saved, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, dead, row, pos, posTopic, saved, restores>>
 
 \* A fenced processor finds out at its next request.
 Fenced(q) ==
   /\ s[q].alive /\ s[q].fenced
   /\ Restarted(q)
-  /\ UNCHANGED <<topic, group, gen, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, gen, dead, row, pos, posTopic, saved, faults, restores>>
 
 Save ==
   /\ restores < MaxRestores /\ saved = <<>>
   /\ saved' = <<row, pos>>
-  /\ UNCHANGED <<topic, group, owner, gen, log, dead, row, pos, posTopic, s, faults, restores>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, log, dead, row, pos, posTopic, s, faults, restores>>
 
 Restore ==
   /\ saved # <<>> /\ restores < MaxRestores /\ saved # <<row, pos>>
   /\ row' = saved[1] /\ pos' = saved[2]
   /\ restores' = restores + 1
-  /\ UNCHANGED <<topic, group, owner, gen, log, dead, posTopic, saved, s, faults>>
+  /\ UNCHANGED <<rare, topic, group, owner, gen, log, dead, posTopic, saved, s, faults>>
 
 \* Somebody makes the raw topic anew. Every session ends, because the client does not know the new topic.
 Remake ==
@@ -333,30 +374,48 @@ Remake ==
   /\ s' = [q \in Procs |-> IF s[q].alive THEN Idle ELSE s[q]]
   /\ owner' = [p \in Parts |-> None]
   /\ log' = SelectSeq(log, LAMBDA e : e.by = None)
-  /\ UNCHANGED <<group, gen, dead, row, pos, posTopic, saved, faults, restores>>
+  /\ UNCHANGED <<rare, group, gen, dead, row, pos, posTopic, saved, faults, restores>>
 
 \* --accept-gap
 Accept(p) ==
   /\ posTopic[p] # topic
   /\ posTopic' = [posTopic EXCEPT ![p] = topic]
   /\ pos' = [pos EXCEPT ![p] = 0]
-  /\ group' = [group EXCEPT ![p] = -1]
-  /\ UNCHANGED <<topic, owner, gen, log, dead, row, saved, s, faults, restores>>
+  /\ known' = [known EXCEPT ![p] = NoneKnown]
+  /\ UNCHANGED <<topic, group, gtopic, own, sets, owner, gen, log, dead, row, saved, s, faults, restores>>
+
+\* A processor ends as an operator asks it to, with nothing in hand.
+Leave(q) ==
+  /\ sets < MaxSets /\ \A p \in Parts : gen[p] <= 1
+  /\ s[q].alive /\ s[q].batch = {} /\ s[q].note = {} /\ s[q].refill = "no" /\ \E p \in Parts : Has(q, p)
+  /\ Restarted(q)
+  /\ UNCHANGED <<rare, topic, group, gen, dead, row, pos, posTopic, saved, faults, restores>>
+
+\* kafka-consumer-groups --reset-offsets, which wants that nobody is in the group. The offset has no metadata then.
+SetBack(p) ==
+  /\ sets < MaxSets /\ \A other \in Parts : owner[other] = None
+  /\ group[p] > 0
+  /\ \E to \in 0..(group[p] - 1) : group' = [group EXCEPT ![p] = to]
+  /\ gtopic' = [gtopic EXCEPT ![p] = topic] /\ own' = [own EXCEPT ![p] = FALSE]
+  /\ sets' = sets + 1
+  /\ UNCHANGED <<topic, known, owner, gen, log, dead, row, pos, posTopic, saved, s, faults, restores>>
 
 -----------------------------------------------------------------------------
 Work(q) ==
   \/ Store(q) \/ Send(q) \/ Compare(q) \/ SendDead(q) \/ Commit(q) \/ RefillSend(q) \/ Restart(q) \/ Fenced(q) \/ Look(q)
+  \/ Note(q) \/ Leave(q)
   \/ \E p \in Parts : Assign(q, p) \/ Notice(q, p) \/ Poll(q, p) \/ CommitStart(q, p) \/ RefillStore(q, p)
                       \/ RefillMove(q, p) \/ Expire(q, p)
 
 Next ==
   \/ \E q \in Procs : Work(q) \/ Crash(q) \/ TimeOut(q)
-  \/ \E p \in Parts : Lose(p) \/ Accept(p)
+  \/ \E p \in Parts : Lose(p) \/ Accept(p) \/ SetBack(p)
   \/ Save \/ Restore \/ Remake
 
 Fairness ==
   /\ \A q \in Procs : WF_vars(Store(q)) /\ WF_vars(Send(q)) /\ WF_vars(Compare(q)) /\ WF_vars(SendDead(q))
        /\ SF_vars(Commit(q)) /\ WF_vars(RefillSend(q)) /\ WF_vars(Restart(q)) /\ WF_vars(Fenced(q)) /\ WF_vars(Look(q))
+       /\ WF_vars(Note(q))
   /\ \A q \in Procs, p \in Parts : WF_vars(Notice(q, p)) /\ WF_vars(Poll(q, p)) /\ WF_vars(CommitStart(q, p))
        /\ WF_vars(RefillStore(q, p)) /\ WF_vars(RefillMove(q, p)) /\ WF_vars(Expire(q, p))
   /\ \A p \in Parts : WF_vars(\E q \in Procs : Assign(q, p))
@@ -372,12 +431,15 @@ NothingIsLost == \A p \in Parts : posTopic[p] = topic =>
   \A i \in 1..(IF pos[p] < End(p) THEN pos[p] ELSE End(p)) : Raw[p][i] <= row
 
 \* Nothing that was committed is above what the store has, unless Postgres came back older and is refilled.
-CommittedIsStored == restores = 0 => \A p \in Parts : group[p] <= pos[p]
+CommittedIsStored == restores = 0 => \A p \in Parts : gtopic[p] = topic /\ posTopic[p] = topic => group[p] <= pos[p]
 
-\* The dead letter is visible with the offset behind it, and once. Records of another topic are not counted.
-OneDeadLetter == MaxRemakes = 0 => dead = (IF group["p1"] >= 1 THEN 1 ELSE 0)
+\* The dead letter is visible with the offset behind it, and once, also where the group is set back.
+OneDeadLetter ==
+  /\ dead[topic] <= 1
+  /\ gtopic["p1"] = topic /\ group["p1"] >= 1 => dead[topic] = 1
+  /\ sets = 0 /\ ~(gtopic["p1"] = topic /\ group["p1"] >= 1) => dead[topic] = 0
 
-IsQuiet == /\ \A p \in Parts : group[p] = End(p) /\ pos[p] = End(p) /\ posTopic[p] = topic
+IsQuiet == /\ \A p \in Parts : group[p] = End(p) /\ gtopic[p] = topic /\ pos[p] = End(p) /\ posTopic[p] = topic
            /\ \A q \in Procs : s[q].alive /\ s[q].batch = {} /\ s[q].send = 0 /\ s[q].sent = 0
            /\ \A i \in 1..Len(log) : log[i].by = None
 
@@ -388,7 +450,7 @@ Safe == NothingIsLost /\ CommittedIsStored /\ OneDeadLetter /\ TopicIsCurrent
 
 NothingGoesBack == [][
   /\ (row' < row => restores' > restores)
-  /\ \A p \in Parts : group'[p] < group[p] => posTopic'[p] # posTopic[p]
+  /\ \A p \in Parts : group'[p] < group[p] => gtopic'[p] # gtopic[p] \/ sets' > sets
   /\ \A p \in Parts : pos'[p] < pos[p] => (restores' > restores \/ posTopic'[p] # posTopic[p])]_vars
 
 CaughtUp == <>[]IsQuiet
