@@ -127,6 +127,8 @@ var tags = []*huma.Tag{
 	{Name: "batters", Description: "Batters over all games or in one, their pitches, and their states."},
 	{Name: "pitchers", Description: "Pitchers over all games or in one, their pitches, and their states."},
 	{Name: "games", Description: "Games, their batters and pitches, and their states."},
+	{Name: "players", Description: "The list of players, by name and team."},
+	{Name: "teams", Description: "The teams of the list of players."},
 	{Name: "pitches", Description: "Single pitches, and swings to be drawn."},
 	{Name: "swings", Description: "The last swings of several batters."},
 	{Name: "leaders", Description: "Who leads in a value."},

@@ -161,6 +161,7 @@ func TestTheDocument(t *testing.T) {
 		opBatter, opBatters, opBatterGame, opGames, opGame, opLeaders,
 		opPitches, opFind, opPitch, opStream, opGameStream,
 		opPitcher, opPitchers, opPitcherGame, opPitcherGames, opPitcherPitches, opPitcherLeaders, opPitcherStream,
+		opPlayers, opTeams,
 	} {
 		require.Contains(t, doc.Paths, op)
 	}

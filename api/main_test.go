@@ -211,12 +211,13 @@ func (s fakeStore) PlayerGames(
 }
 
 func (s fakeStore) Leaders(
-	ctx context.Context, side schemas.Side, _ string, _ int64, limit int,
+	ctx context.Context, f schemas.LeaderFilter, limit int,
 ) (out []schemas.PlayerState, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, st := range s.store {
-		if k.Side == side && k.GamePK == "" && len(out) < limit {
+		wanted := k.GamePK == string(f.GamePK) && (f.Players == nil || slices.Contains(f.Players, k.PlayerID))
+		if k.Side == f.Side && wanted && len(out) < limit {
 			out = append(out, st)
 		}
 	}
@@ -447,6 +448,8 @@ const (
 	opGame       = "/v1/games/{game}"
 	opGamePitch  = "/v1/games/{game}/pitches"
 	opLeaders    = "/v1/leaders"
+	opPlayers    = "/v1/players"
+	opTeams      = "/v1/teams"
 	opPitches    = "/v1/batters/{id}/pitches"
 	opFind       = "/v1/pitches"
 	opPitch      = "/v1/pitches/{id}"

@@ -4,15 +4,13 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
-
-	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // names holds all players in memory, because there are only some thousand. Readers load known; the one
 // goroutine that refreshes owns version.
 type names struct {
 	store   Store
-	known   atomic.Pointer[map[int64]schemas.Player]
+	known   atomic.Pointer[players]
 	version string
 }
 
@@ -23,23 +21,31 @@ const namesEvery = 2 * time.Second
 func (n *names) refresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	players, version, err := n.store.Players(ctx, n.version)
+	listed, version, err := n.store.Players(ctx, n.version)
 	if err != nil || version == n.version {
 		return
 	}
-	known := make(map[int64]schemas.Player, len(players))
-	for _, p := range players {
-		known[p.ID] = p
-	}
 	n.version = version
-	n.known.Store(&known)
+	n.known.Store(newPlayers(listed))
 }
 
 // of returns the name and team of a player, "" if they are not known.
 func (n *names) of(id int64) (name, team string) {
 	if known := n.known.Load(); known != nil {
-		p := (*known)[id]
+		p := known.byID[id]
 		return p.Name, p.Team
 	}
 	return "", ""
+}
+
+// ofTeam returns the ids of the players of a team, as the list has them.
+func (n *names) ofTeam(team string) (ids []int64) {
+	if known := n.known.Load(); known != nil {
+		for _, p := range known.byKey {
+			if p.Team == team {
+				ids = append(ids, p.ID)
+			}
+		}
+	}
+	return ids
 }

@@ -63,6 +63,7 @@ type PitcherLeaders struct {
 type PitcherLeader struct {
 	Rank      int64  `json:"rank" doc:"From 1; equal values have equal ranks"`
 	PitcherID int64  `json:"pitcher_id" doc:"The pitcher"`
+	GamePK    string `json:"game_pk,omitempty" doc:"The game, where leaders of a game or a date were asked for"`
 	Name      string `json:"name,omitempty" doc:"His name; not there where it is not known"`
 	Team      string `json:"team,omitempty" doc:"His team; not there where it is not known"`
 	schemas.PitcherStats
@@ -104,6 +105,7 @@ type pitcherLeadersIn struct {
 	Stat       string `query:"stat" required:"true" enum:"pitches,swing_count,whiff_count,whiff_rate_pct,contact_count,hard_hit_count,called_strike_count,csw_rate_pct,zone_rate_pct,chase_rate_pct,avg_pitch_speed_mph,max_pitch_speed_mph,avg_spin_rate_rpm,max_spin_rate_rpm" doc:"The value to order by, the greatest first"`
 	MinPitches int64  `query:"min_pitches" minimum:"0" default:"0" doc:"The least pitches of a pitcher who counts"`
 	Limit      int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most pitchers"`
+	OfGames
 	Delta
 	Waiting
 }
@@ -158,15 +160,13 @@ func getPitcherPitches(ctx context.Context, a *API, in *pitcherPitchesIn) (body 
 
 func getPitcherLeaders(ctx context.Context, a *API, in *pitcherLeadersIn) (body PitcherLeaders, err error) {
 	body = PitcherLeaders{Stat: in.Stat, MinPitches: in.MinPitches, Leaders: []PitcherLeader{}}
-	key := fmt.Sprintf("pitcher-leaders/%s/%d/%d", in.Stat, in.MinPitches, in.Limit)
-	states, condition, err := readStore(ctx, a, key, in.AtLeast,
-		func(ctx context.Context, s Store) ([]schemas.PlayerState, error) {
-			return s.Leaders(ctx, schemas.Pitcher, in.Stat, in.MinPitches, in.Limit)
-		})
+	f := schemas.LeaderFilter{Side: schemas.Pitcher, Stat: in.Stat, AtLeast: in.MinPitches}
+	states, condition, err := leaders(ctx, a, f, in.OfGames, in.Limit, in.AtLeast)
 	body.Condition = condition
 	for i, rank := range ranks(states, in.Stat) {
 		s := &states[i]
-		leader := PitcherLeader{Rank: rank, PitcherID: s.PlayerID, PitcherStats: *s.Pitching, Seq: s.Seq}
+		leader := PitcherLeader{Rank: rank, PitcherID: s.PlayerID, GamePK: s.GamePK, Seq: s.Seq}
+		leader.PitcherStats = *s.Pitching
 		leader.Name, leader.Team = a.names.of(s.PlayerID)
 		body.Leaders = append(body.Leaders, leader)
 		body.coverState(s)

@@ -28,9 +28,8 @@ type Store interface {
 	GameStates(ctx context.Context, side schemas.Side, gamePK string, limit int) ([]schemas.PlayerState, error)
 	// PlayerGames returns a player's newest games, the newest first.
 	PlayerGames(ctx context.Context, key schemas.PlayerKey, limit int) ([]schemas.PlayerState, error)
-	Leaders(
-		ctx context.Context, side schemas.Side, stat string, atLeast int64, limit int,
-	) ([]schemas.PlayerState, error)
+	// Leaders returns the players that the filter chooses, ordered by its statistic, then by id and game.
+	Leaders(ctx context.Context, f schemas.LeaderFilter, limit int) ([]schemas.PlayerState, error)
 	Games(ctx context.Context, limit int) ([]schemas.PlayedGame, error)
 	Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error)
 	// GameVersions returns a text for each game that is another one after each change of its rows, "" where

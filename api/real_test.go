@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
@@ -363,5 +365,57 @@ func TestAGamesVersionChangesWithEachOfItsRows(t *testing.T) {
 			require.Equal(t, after[i] == "", now[i] == "", games[i])
 		}
 		before, versions = after, now
+	}
+}
+
+// Leaders of a game and of a date are counted again from the rows.
+func TestLeadersOfDatesAreThoseOfTheRows(t *testing.T) {
+	r := newReal(t)
+	w := sinktest.NewGenerator(8, 300)
+	changes := w.Changes(400)
+	for i := range changes { // of a game either no row or some have the date of its pitches
+		if row := changes[i].Row; row != nil {
+			row.GameDate = "2024-09-28"
+			if row.GamePK != "716404" {
+				row.GameDate = "2023-11-14"
+			}
+		}
+	}
+	for _, b := range w.Batches(changes) {
+		r.write(t, b)
+	}
+	type line struct {
+		Player, Pitches int64
+		Game            string
+	}
+	for _, c := range []struct{ query, where string }{
+		{"game=716405", "game_pk = '716405'"},
+		{"game=none", "false"},
+		{"date=2023-11-14", "game_pk <> '716404'"},
+		{"date=2024-09-28", "false"}, // its pitches are dated a year before, and quality has not seen it
+		{"date=2024-09-28", "game_pk = '716404'"},
+	} {
+		if c.where == "game_pk = '716404'" {
+			_, err := r.store.DB().Pool.Exec(t.Context(), `INSERT INTO pitchstream.quality_games (game_key, day, venue, computed_at, pitches, facts)
+				VALUES ('716404', '2024-09-28', '', now(), 1, '{}')`)
+			require.NoError(t, err)
+		}
+		for path, side := range map[string]string{"/v1/leaders": "batter", "/v1/leaders/pitchers": "pitcher"} {
+			rows, err := r.store.DB().Pool.Query(t.Context(), `SELECT player, pitches, game_pk FROM (
+				SELECT DISTINCT ON (player) * FROM (
+					SELECT `+side+`_id AS player, count(*) AS pitches, game_pk FROM pitchstream.pitches
+					WHERE game_pk IS NOT NULL AND `+side+`_id IS NOT NULL AND `+c.where+` GROUP BY 1, 3) AS a
+				ORDER BY player, pitches DESC, game_pk) AS b ORDER BY pitches DESC, player`)
+			require.NoError(t, err)
+			want, err := pgx.CollectRows(rows, pgx.RowToStructByPos[line])
+			require.NoError(t, err)
+			var got []line
+			for _, l := range r.asker.get(200, path, path+"?stat=pitches&"+c.query)["leaders"].([]any) {
+				l := l.(map[string]any)
+				got = append(got, line{int64(l[side+"_id"].(float64)), int64(l["pitches"].(float64)), l["game_pk"].(string)})
+			}
+			require.ElementsMatch(t, want, got, "%s %s", path, c.query)
+			require.True(t, slices.IsSortedFunc(got, func(x, y line) int { return cmp.Compare(y.Pitches, x.Pitches) }))
+		}
 	}
 }

@@ -30,6 +30,8 @@ func routes(a *API) (http.Handler, error) {
 	register(a, doc, "get-leaders", "/v1/leaders", "Who leads in a value", getLeaders)
 	register(a, doc, "get-pitcher-leaders", "/v1/leaders/pitchers",
 		"Which pitchers lead in a value", getPitcherLeaders)
+	register(a, doc, "find-players", "/v1/players", "Players by name", searchPlayers)
+	register(a, doc, "get-teams", "/v1/teams", "The teams of the list of players", getTeams)
 	register(a, doc, "get-pitcher-pitches", "/v1/pitchers/{id}/pitches",
 		"A pitcher's pitches, the newest first", getPitcherPitches)
 	register(a, doc, "get-batter-pitches", "/v1/batters/{id}/pitches",

@@ -95,7 +95,8 @@ type Leaders struct {
 
 // Leader is a place among the leaders.
 type Leader struct {
-	Rank int64 `json:"rank" doc:"From 1; equal values have equal ranks"`
+	Rank   int64  `json:"rank" doc:"From 1; equal values have equal ranks"`
+	GamePK string `json:"game_pk,omitempty" doc:"The game, where leaders of a game or a date were asked for"`
 	GameBatter
 }
 

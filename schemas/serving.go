@@ -17,8 +17,8 @@ type PlayerState struct {
 	UpdatedAt TimeMS        // when Postgres computed the aggregates
 	// Seq orders the states of one player. For a game it is the player's Seq at the game's last change.
 	Seq int64
-	// Suspect marks a state that Redis may hold although Postgres never had it, or that it holds in a form that
-	// cannot be read. A sweep is about to replace it.
+	// Suspect marks a state that Redis may hold although Postgres never had it, or that it holds in a form
+	// that cannot be read. A sweep is about to replace it.
 	Suspect bool
 }
 
@@ -59,7 +59,8 @@ type Heartbeat struct {
 	Topic string `json:"topic"`
 	// Positions are the processor's partitions, each with the next offset to apply.
 	Positions map[string]int64 `json:"positions"`
-	// Work is only read by the pages that show the stream, and is stored beside the heartbeat. Else it is nil.
+	// Work is only read by the pages that show the stream, and is stored beside the heartbeat. Else it is
+	// nil.
 	Work *Work `json:"work,omitempty"`
 }
 
@@ -107,6 +108,17 @@ type PitchFilter struct {
 	IsChase   Opt[bool]
 	Since     Opt[TimeMS] // of the event time, inclusive
 	Until     Opt[TimeMS] // exclusive
+}
+
+// LeaderFilter chooses players of a side. Without GamePK and Date they are players over all games, else
+// players in one game each.
+type LeaderFilter struct {
+	Side    Side
+	Stat    string // column to order by, the greatest first
+	AtLeast int64  // swings of a batter, pitches of a pitcher
+	GamePK  Text
+	Date    Text    // game date, YYYY-MM-DD
+	Players []int64 // only these; nil: all
 }
 
 // PitchCursor is a place in a list of pitches, newest first: the list goes on behind this pitch.

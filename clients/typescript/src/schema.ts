@@ -472,6 +472,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/players": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Players by name */
+        get: operations["find-players"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/quality": {
         parameters: {
             query?: never;
@@ -555,6 +572,23 @@ export interface paths {
         };
         /** The last swings of several batters */
         get: operations["get-swings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The teams of the list of players */
+        get: operations["get-teams"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1229,6 +1263,12 @@ export interface components {
             /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
             stale: boolean;
         };
+        FoundPlayers: {
+            /** @description To be given as cursor, with the same search, for the next page; not there on the last one */
+            next_cursor?: string;
+            /** @description By name; empty where none is found */
+            players: components["schemas"]["ListedPlayer"][];
+        };
         Game: {
             /**
              * Format: int64
@@ -1728,6 +1768,8 @@ export interface components {
              * @description Fast swings; unit: percent; range: 0–100; missing: with no competitive swing
              */
             fast_swing_rate_pct: number | null;
+            /** @description The game, where leaders of a game or a date were asked for */
+            game_pk?: string;
             /**
              * Format: int64
              * @description Hard-hit balls; range: 0 and more; missing: never
@@ -2017,6 +2059,17 @@ export interface components {
              * @description Their records were sent again
              */
             retried: number;
+        };
+        ListedPlayer: {
+            /**
+             * Format: int64
+             * @description As batter_id and pitcher_id elsewhere
+             */
+            id: number;
+            /** @description His name */
+            name: string;
+            /** @description His team; not there where it is not known */
+            team?: string;
         };
         OneBatterSwings: {
             /**
@@ -3164,6 +3217,8 @@ export interface components {
              * @description Called strikes plus whiffs among the pitches; unit: percent; range: 0–100; missing: with no pitch
              */
             csw_rate_pct: number | null;
+            /** @description The game, where leaders of a game or a date were asked for */
+            game_pk?: string;
             /**
              * Format: int64
              * @description Hard-hit balls; range: 0 and more; missing: never
@@ -4339,6 +4394,19 @@ export interface components {
             /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
             stale: boolean;
         };
+        Team: {
+            /**
+             * Format: int64
+             * @description How many players of the list are of it
+             */
+            players: number;
+            /** @description As the list of players has it */
+            team: string;
+        };
+        Teams: {
+            /** @description By name; empty while no list is loaded */
+            teams: components["schemas"]["Team"][];
+        };
         TypeCounts: {
             /**
              * Format: int64
@@ -5508,6 +5576,12 @@ export interface operations {
                 min_swings?: number;
                 /** @description The most batters */
                 limit?: number;
+                /** @description Only of this game (game_pk): the values are those of the player in it */
+                game?: string;
+                /** @description Only of the games of this date: the values are those of a player in one of them, the better one of two, and game_pk says which */
+                date?: string;
+                /** @description Only of this team, as the players' list has it; see /v1/teams */
+                team?: string;
                 /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
                 since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
@@ -5615,6 +5689,12 @@ export interface operations {
                 min_pitches?: number;
                 /** @description The most pitchers */
                 limit?: number;
+                /** @description Only of this game (game_pk): the values are those of the player in it */
+                game?: string;
+                /** @description Only of the games of this date: the values are those of a player in one of them, the better one of two, and game_pk says which */
+                date?: string;
+                /** @description Only of this team, as the players' list has it; see /v1/teams */
+                team?: string;
                 /** @description The id of a state that the client has: its ETag without W/ and quotes, or the id of its event; 0: none. The answer is 304 if that is still the state, else 226 with a JSON Merge Patch to the present one, or 200 with the whole, whichever is smaller. The patch is about the compact form of the state: without nulls, and with objects by id in place of batters, leaders and last_pitches */
                 since?: string;
                 /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
@@ -6806,6 +6886,95 @@ export interface operations {
             };
         };
     };
+    "find-players": {
+        parameters: {
+            query?: {
+                /** @description Words of the name, or their beginnings, in any order and case; accents do not matter */
+                q?: string;
+                /** @description Only of this team */
+                team?: string;
+                /** @description The most players of a page */
+                limit?: number;
+                /** @description The next_cursor of the page before, with the same search */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundPlayers"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-quality": {
         parameters: {
             query?: {
@@ -7171,6 +7340,86 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Swings"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Teams"];
                 };
             };
             /** @description Unauthorized */

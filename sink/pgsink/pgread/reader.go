@@ -193,17 +193,44 @@ func (r *Reader) GameStates(
 		`SELECT game_pk, {stats columns} FROM {schema}.{side}_game_stats WHERE game_pk = $1 ORDER BY {side}_id LIMIT $2`), gamePK, limit)
 }
 
-// Leaders returns the players of a side with the highest values of a column. A batter counts with at least
-// atLeast swings, a pitcher with as many pitches. Players without a value are left out.
+// Leaders returns the players that the filter chooses with the highest values of its statistic, then by id
+// and game. A batter counts with at least so many swings, a pitcher with so many pitches. Players without a
+// value are left out. With a game or a date, each is a player in one game, of two games of a date the better
+// one.
 func (r *Reader) Leaders(
-	ctx context.Context, side schemas.Side, stat string, atLeast int64, limit int,
+	ctx context.Context, f schemas.LeaderFilter, limit int,
 ) ([]schemas.PlayerState, error) {
-	column, bound := pgx.Identifier{stat}.Sanitize(), "swing_count"
-	if side == schemas.Pitcher {
+	column, bound := pgx.Identifier{f.Stat}.Sanitize(), "swing_count"
+	if f.Side == schemas.Pitcher {
 		bound = "pitches"
 	}
-	return collect(ctx, r, side.String()+"s", scanState(side), ofSide(side, `SELECT '', {stats columns} FROM {schema}.{side}_stats
-		WHERE `+bound+` >= $1 AND `+column+` IS NOT NULL ORDER BY `+column+` DESC, {side}_id LIMIT $2`), atLeast, limit)
+	args := []any{f.AtLeast, limit}
+	where := `WHERE ` + bound + ` >= $1 AND ` + column + ` IS NOT NULL`
+	and := func(condition string, arg any) {
+		args = append(args, arg)
+		where += ` AND ` + strings.ReplaceAll(condition, "$", "$"+strconv.Itoa(len(args)))
+	}
+	if f.GamePK != "" {
+		and(`game_pk = $`, string(f.GamePK))
+	}
+	if f.Date != "" {
+		// Indexes find games of a date in two ways: by pitches about that time, and, because history that is
+		// loaded may have another time, by what quality has found out.
+		and(`game_pk IN (SELECT p.game_pk FROM {schema}.pitches p WHERE p.game_date = $::text::date
+			AND p.event_time >= $::text::date - interval '2 days' AND p.event_time < $::text::date + interval '3 days'
+			UNION ALL SELECT q.game_pk FROM {schema}.quality q WHERE q.day = $::text::date AND q.pitches > 0)`, string(f.Date))
+	}
+	if f.Players != nil {
+		and(`{side}_id = ANY ($::bigint[])`, f.Players)
+	}
+	if f.GamePK == "" && f.Date == "" {
+		return collect(ctx, r, f.Side.String()+"s", scanState(f.Side), ofSide(f.Side, `SELECT '', {stats columns} FROM {schema}.{side}_stats
+			`+where+` ORDER BY `+column+` DESC, {side}_id LIMIT $2`), args...)
+	}
+	// guard: pgread: a player leads once | DISTINCT ON ({side}_id) ->
+	best := `SELECT DISTINCT ON ({side}_id) * FROM {schema}.{side}_game_stats ` + where + ` ORDER BY {side}_id, ` + column + ` DESC, game_pk`
+	return collect(ctx, r, f.Side.String()+"s", scanState(f.Side), ofSide(f.Side, `SELECT game_pk, {stats columns} FROM (`+
+		best+`) AS best ORDER BY `+column+` DESC, {side}_id LIMIT $2`), args...)
 }
 
 func collect[T any](

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// players is the list of players as requests search it. It is never changed.
+type players struct {
+	byID  map[int64]schemas.Player
+	byKey []searched // sorted by name, then by id
+}
+
+// searched is a player, with the words of his name as they are compared.
+type searched struct {
+	schemas.Player
+	words string // each word behind a space, without accents, in lower case
+}
+
+func newPlayers(listed []schemas.Player) *players {
+	known := &players{byID: make(map[int64]schemas.Player, len(listed))}
+	for _, p := range listed {
+		known.byID[p.ID] = p
+		known.byKey = append(known.byKey, searched{Player: p, words: " " + folded(p.Name)})
+	}
+	slices.SortFunc(known.byKey, func(x, y searched) int {
+		return cmp.Or(cmp.Compare(x.words, y.words), cmp.Compare(x.ID, y.ID))
+	})
+	return known
+}
+
+// folded returns text as people type it: "José Ramírez" and "jose  ramirez" are the same.
+func folded(text string) string {
+	plain := transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC)
+	if out, _, err := transform.String(plain, text); err == nil {
+		text = out
+	}
+	return strings.Join(strings.Fields(strings.ToLower(text)), " ")
+}
+
+// ListedPlayer is a player of the list.
+type ListedPlayer struct {
+	ID   int64  `json:"id" doc:"As batter_id and pitcher_id elsewhere"`
+	Name string `json:"name" doc:"His name"`
+	Team string `json:"team,omitempty" doc:"His team; not there where it is not known"`
+}
+
+// FoundPlayers are a page of the players that a search finds.
+type FoundPlayers struct {
+	Players    []ListedPlayer `json:"players" doc:"By name; empty where none is found"`
+	NextCursor string         `json:"next_cursor,omitempty" doc:"To be given as cursor, with the same search, for the next page; not there on the last one"`
+}
+
+// Team is a team of the list.
+type Team struct {
+	Team    string `json:"team" doc:"As the list of players has it"`
+	Players int64  `json:"players" doc:"How many players of the list are of it"`
+}
+
+// Teams are the teams of the list of players.
+type Teams struct {
+	Teams []Team `json:"teams" doc:"By name; empty while no list is loaded"`
+}
+
+type findPlayersIn struct {
+	Query  string `query:"q" maxLength:"100" example:"ohta" doc:"Words of the name, or their beginnings, in any order and case; accents do not matter"`
+	Team   string `query:"team" minLength:"1" maxLength:"100" example:"SEA" doc:"Only of this team"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50" doc:"The most players of a page"`
+	Cursor string `query:"cursor" maxLength:"20" pattern:"^(-?[0-9]{1,19})?$" doc:"The next_cursor of the page before, with the same search"`
+}
+
+// searchPlayers finds players by name. It reads the list in memory: players load changes it within some
+// seconds.
+func searchPlayers(_ context.Context, a *API, in *findPlayersIn) (body FoundPlayers, err error) {
+	body.Players = []ListedPlayer{}
+	known := a.names.known.Load()
+	if known == nil {
+		return body, nil
+	}
+	wanted := strings.Fields(folded(in.Query))
+	for _, p := range known.from(in.Cursor) {
+		// guard: api: a search finds players of the team that was asked for
+		if in.Team != "" && p.Team != in.Team {
+			continue
+		}
+		hasWord := func(word string) bool { return strings.Contains(p.words, " "+word) }
+		if slices.ContainsFunc(wanted, func(word string) bool { return !hasWord(word) }) {
+			continue
+		}
+		if len(body.Players) == in.Limit {
+			body.NextCursor = strconv.FormatInt(body.Players[in.Limit-1].ID, 10)
+			return body, nil
+		}
+		body.Players = append(body.Players, ListedPlayer{ID: p.ID, Name: p.Name, Team: p.Team})
+	}
+	return body, nil
+}
+
+// from returns the players behind the one with this id, all for "". If that one is gone since, it returns
+// none.
+func (k *players) from(cursor string) []searched {
+	if cursor == "" {
+		return k.byKey
+	}
+	id, _ := strconv.ParseInt(cursor, 10, 64)
+	at := slices.IndexFunc(k.byKey, func(p searched) bool { return p.ID == id })
+	if at < 0 {
+		return nil
+	}
+	return k.byKey[at+1:]
+}
+
+type teamsIn struct{}
+
+func getTeams(_ context.Context, a *API, _ *teamsIn) (body Teams, err error) {
+	body.Teams = []Team{}
+	counts := map[string]int64{}
+	if known := a.names.known.Load(); known != nil {
+		for _, p := range known.byKey {
+			counts[p.Team]++
+		}
+	}
+	delete(counts, "")
+	for team, n := range counts {
+		body.Teams = append(body.Teams, Team{team, n})
+	}
+	slices.SortFunc(body.Teams, func(x, y Team) int { return cmp.Compare(x.Team, y.Team) })
+	return body, nil
+}
