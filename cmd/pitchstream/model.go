@@ -26,6 +26,7 @@ type modelCmd struct {
 	Add      modelAddCmd      `cmd:"" help:"Store a model file as a candidate. A file whose columns the rows do not have is refused."`
 	Fit      modelFitCmd      `cmd:"" help:"Train a model on the stored rows, and store it as a candidate: fit archetypes, fit self."`
 	Promote  modelPromoteCmd  `cmd:"" help:"Have a version score the stream, from the next batch on: live, or with --shadow unseen."`
+	Score    modelScoreCmd    `cmd:"" help:"Score the past again with a live or shadow version, beside the stream."`
 	Rollback modelRollbackCmd `cmd:"" help:"Have the version score again that was live before."`
 	Retire   modelRetireCmd   `cmd:"" help:"Have a version score nothing any more."`
 }
@@ -253,6 +254,55 @@ func (s modelSettings) printChanged(std *stdio, c models.Changed, err error) err
 		fmt.Fprintf(std.Out, "; %d was live", c.Was)
 	}
 	fmt.Fprintln(std.Out)
+	return nil
+}
+
+type modelScoreCmd struct {
+	modelSettings `embed:""`
+	Name          string          `arg:"" name:"NAME" help:"The model."`
+	Version       int32           `env:"-" name:"version" placeholder:"VERSION" help:"A live or shadow version. Default: the live one."`
+	Since         time.Time       `env:"-" name:"since" required:"" placeholder:"TIME" help:"Score the pitches that were thrown from this time on, as 2025-04-01T00:00:00Z."`
+	Until         time.Time       `env:"-" name:"until" placeholder:"TIME" help:"Score the pitches that were thrown before this time. Default: all."`
+	LiveFirst     bool            `env:"-" name:"live-first" default:"true" negatable:"" help:"Rest after each transaction, and pause while the live stream is behind. Default: on."`
+	MaxLiveLag    config.Duration `env:"-" name:"max-live-lag" default:"2s" placeholder:"TIME" help:"With --live-first: pause while the oldest live record has waited for longer. Default: 2s."`
+	Log           config.Log      `embed:"" group:"Logging"`
+}
+
+// Help is the text of model score --help below its first line.
+func (*modelScoreCmd) Help() string {
+	return `
+Scores in small transactions, each of which notes how far it came. The same command goes on there after an interruption,
+and begins anew once it has finished. A row that changes meanwhile keeps the score of what it is then. The scores go to
+pitch_scores (of a shadow: shadow_registers), and not to the topic pitches.rows.`
+}
+
+// Validate returns an error that says which flag is wrong.
+func (c *modelScoreCmd) Validate() error {
+	if c.MaxLiveLag <= 0 {
+		return fmt.Errorf("--max-live-lag=%v: want more than 0", time.Duration(c.MaxLiveLag))
+	}
+	return nil
+}
+
+// Run scores the past.
+func (c *modelScoreCmd) Run(ctx context.Context, std *stdio) error {
+	log, err := newLogger(std, c.Log, c)
+	if err != nil {
+		return err
+	}
+	o := models.ScoreOptions{Name: c.Name, Version: c.Version, Since: c.Since, Until: c.Until, Log: log}
+	if c.LiveFirst {
+		o.MaxLiveLag = time.Duration(c.MaxLiveLag)
+	}
+	r, err := models.Score(ctx, c.options(), o)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return terminal.PrintJSON(std.Out, r)
+	}
+	fmt.Fprintf(std.Out, "%s %d has scored: %s looked at, %s of them before this run\n",
+		r.Name, r.Version, terminal.Counted(r.Pitches, "pitch", "pitches"), terminal.Count(r.Resumed))
 	return nil
 }
 

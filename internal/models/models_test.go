@@ -2,6 +2,7 @@ package models
 
 import (
 	"encoding/json"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -90,6 +91,20 @@ func TestAModelFromTrainingToRollback(t *testing.T) {
 		versions[s[0].Version]++
 	}
 	require.Equal(t, map[int32]int{1: 20, 2: 10}, versions)
+
+	past := ScoreOptions{Name: "archetypes", Since: time.Unix(0, 0), MaxLiveLag: time.Second, Log: slog.Default()}
+	scored, err := Score(ctx, o, past)
+	require.NoError(t, err)
+	require.Equal(t, Scored{Name: "archetypes", Version: 1, Pitches: 530}, scored)
+	scores, err = pgbooks.NewModels(store.DB()).AllScores(ctx)
+	require.NoError(t, err)
+	require.Len(t, scores, 530)
+	for _, s := range scores {
+		require.Equal(t, int32(1), s[0].Version)
+	}
+	past.Version, past.MaxLiveLag = 2, 0
+	_, err = Score(ctx, o, past)
+	require.ErrorIs(t, err, pgsink.ErrNotScoring, "2 is retired")
 
 	later := schemas.ModelEntry{Name: "later", Kind: "later", Trained: []byte("{}"), Figures: []byte("{}")}
 	_, _, err = pgbooks.NewModels(store.DB()).Add(ctx, later, []byte(`{"format":"later"}`))

@@ -45,6 +45,40 @@ func newPacer(o Options, log *slog.Logger) (p *pacer, err error) {
 	return p, err
 }
 
+// GiveWay calls step until it reports that all is done, and gives way to the live stream as a replay does. It
+// rests for as long as each step took, and pauses while a live record has waited for longer than maxLag.
+func GiveWay(
+	ctx context.Context, live pgread.Config, maxLag time.Duration, log *slog.Logger,
+	step func(context.Context) (isDone bool, err error),
+) error {
+	reader, err := pgread.Open(live)
+	if err != nil {
+		return err
+	}
+	lowerPriority()
+	p := &pacer{log: log, maxLag: maxLag, live: reader}
+	defer p.close()
+	watching, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = p.watch(watching)
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	for {
+		p.wait(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if isDone, err := step(ctx); isDone || err != nil {
+			return err
+		}
+	}
+}
+
 func (p *pacer) close() {
 	if p.live != nil {
 		p.live.Close()

@@ -1,0 +1,398 @@
+package pgsink
+
+// Pitches that are stored already are scored again, and their scores compared with what the models say.
+//
+// A transaction that scores locks the registers of its pitches first, as a batch does, and reads the state of
+// the version and the rows after that. So a score is of the row as it is. And no score is overwritten by a
+// version that was retired before: the transaction that wrote it had seen another version live, and so would
+// this one.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
+)
+
+var (
+	sqlPastPitches   = statement("past_pitches")
+	sqlStartScoring  = statement("start_scoring")
+	sqlScoredPitches = statement("scored_pitches")
+	sqlEndScoresOf   = map[bool]string{false: fillPast(false), true: fillPast(true)}
+)
+
+// fillPast fills the holes of end_scores_of.
+func fillPast(isShadow bool) string {
+	table, version := "score_registers", ""
+	if isShadow {
+		table, version = "shadow_registers", "AND s.version = $4::int"
+	}
+	return strings.NewReplacer("{scores}", table, "{and version}", version).Replace(statement("end_scores_of"))
+}
+
+// Errors of a scoring of the past.
+var (
+	// ErrNotScoring says that a version is neither live nor a shadow.
+	ErrNotScoring = errors.New("the version scores nothing: promote it, or promote it with --shadow")
+	// errStopped says that a scoring is not there any more.
+	errStopped = errors.New("postgres: the scoring is not in model_scorings any more: start it again")
+)
+
+// Past scores pitches that are stored already. One goroutine uses it.
+type Past struct {
+	s       *Sink
+	scorers map[modelVersion]schemas.Scorer
+}
+
+// modelVersion names a version of a model.
+type modelVersion struct {
+	model  string
+	number int32
+}
+
+// NewPast makes a Past that writes with s.
+func NewPast(s *Sink) *Past { return &Past{s: s, scorers: map[modelVersion]schemas.Scorer{}} }
+
+// Scoring says which pitches a version scores again.
+type Scoring struct {
+	Model   string
+	Version int32
+	Since   time.Time
+	Until   time.Time // zero: no end
+}
+
+func (g Scoring) until() *time.Time {
+	if g.Until.IsZero() {
+		return nil
+	}
+	return &g.Until
+}
+
+// Start begins a scoring, or goes on with it. It returns how many pitches have been looked at already.
+func (p *Past) Start(ctx context.Context, g Scoring) (done int64, err error) {
+	err = pg.ScanOne(ctx, p.s.db, []any{&done}, sqlStartScoring, g.Model, g.Version, g.Since, g.until())
+	return done, pg.Wrap("scoring", err)
+}
+
+// Step scores the next pitches of a scoring that was started, at most limit, in one transaction with its
+// progress. It returns how many pitches have been looked at, and whether there are no more.
+func (p *Past) Step(ctx context.Context, g Scoring, limit int) (done int64, isFinished bool, err error) {
+	scorer, err := p.scorer(ctx, p.s.db, modelVersion{g.Model, g.Version})
+	if err != nil {
+		return 0, false, err
+	}
+	type progress struct {
+		done       int64
+		isFinished bool
+	}
+	r, err := retryContended(p.s.cfg.Log, func() (r progress, err error) {
+		err = p.s.db.InTx(ctx, func(tx *pg.Tx) error {
+			var after [16]byte
+			err := pg.ScanOne(ctx, tx, []any{&after, &r.done}, `SELECT next_pitch, scored FROM {schema}.model_scorings
+				WHERE (model, version, since) = ($1, $2, $3) FOR UPDATE`, g.Model, g.Version, g.Since)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return errStopped
+			}
+			if err != nil {
+				return err
+			}
+			ids, err := pg.Collect(ctx, tx, scanID, sqlPastPitches, after, g.Since, g.until(), limit)
+			if err != nil {
+				return err
+			}
+			if err := p.rescore(ctx, tx, modelVersion{g.Model, g.Version}, scorer, ids); err != nil {
+				return err
+			}
+			r.done, r.isFinished = r.done+int64(len(ids)), len(ids) < limit
+			if len(ids) > 0 {
+				after = ids[len(ids)-1]
+			}
+			// guard: models: the progress of a scoring moves with its scores | instead
+			_, err = pg.Exec(ctx, tx, `UPDATE {schema}.model_scorings
+				SET next_pitch = $4, scored = $5, finished_at = CASE WHEN $6 THEN clock_timestamp() END
+				WHERE (model, version, since) = ($1, $2, $3)`, g.Model, g.Version, g.Since, after, r.done, r.isFinished)
+			return err
+		})
+		return r, err
+	})
+	return r.done, r.isFinished, pg.Wrap("scoring", err)
+}
+
+func scanID(row pgx.CollectableRow) (id [16]byte, err error) {
+	err = row.Scan(&id)
+	return id, err
+}
+
+// scorer returns one version, made ready. Some are kept: a version never changes.
+func (p *Past) scorer(ctx context.Context, r pg.Runner, v modelVersion) (schemas.Scorer, error) {
+	if s := p.scorers[v]; s != nil {
+		return s, nil
+	}
+	m := schemas.Model{Name: v.model, Version: v.number}
+	err := pg.ScanOne(ctx, r, []any{&m.Kind, &m.Content},
+		`SELECT kind, content FROM {schema}.models WHERE name = $1 AND version = $2`, v.model, v.number)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("postgres: there is no model %s %d", v.model, v.number)
+	}
+	if err != nil {
+		return nil, pg.Wrap("models", err)
+	}
+	s, err := p.s.cfg.NewScorer([]schemas.Model{m})
+	if err != nil {
+		return nil, err
+	}
+	if len(p.scorers) >= schemas.MaxLiveModels {
+		clear(p.scorers)
+	}
+	p.scorers[v] = s
+	return s, nil
+}
+
+// rescore writes what a version says about pitches now, and ends what it says about them no more. The version
+// must be live or a shadow.
+func (p *Past) rescore(
+	ctx context.Context, tx *pg.Tx, v modelVersion, scorer schemas.Scorer, ids [][16]byte,
+) error {
+	b := &pgx.Batch{}
+	// guard: models: a row that changes meanwhile is not scored as it was | instead
+	b.Queue(sqlLockPitches, ids)
+	if err := tx.Run(ctx, b); err != nil {
+		return err
+	}
+	var state string
+	if err := pg.ScanOne(ctx, tx, []any{&state},
+		`SELECT state FROM {schema}.models WHERE name = $1 AND version = $2`, v.model, v.number); err != nil {
+		return err
+	}
+	isShadow := state == schemas.ModelShadow
+	// guard: models: a version that is not live any more overwrites no score | state != schemas.ModelLive -> state == ""
+	if !isShadow && state != schemas.ModelLive {
+		return fmt.Errorf("%s %d is %s: %w", v.model, v.number, state, ErrNotScoring)
+	}
+	rows, err := pg.Collect(ctx, tx, pg.ScanRow, sqlCurrentRows, ids)
+	if err != nil {
+		return err
+	}
+	a := scoreArrays{}
+	for i := range rows {
+		for _, s := range scorer.Score(&rows[i].Row) {
+			a.add(rows[i].PitchID, &s)
+		}
+	}
+	b = &pgx.Batch{}
+	args := []any{ids, v.model, a.ids}
+	if isShadow {
+		args = append(args, v.number)
+	}
+	b.Queue(sqlEndScoresOf[isShadow], args...)
+	if len(a.ids) > 0 {
+		b.Queue(sqlUpsertScores[isShadow], a.ids, a.models, a.versions, a.labels, a.values, a.margins,
+			a.pValues, a.shifts, p.s.cfg.Now().Truncate(time.Millisecond))
+	}
+	return tx.Run(ctx, b)
+}
+
+// liveModel is the live version of a model.
+type liveModel struct {
+	version int32
+	since   time.Time // from when on the model had one without a gap
+}
+
+const (
+	// promoteTime is how long a promote may take, which retires one version and makes another one live.
+	promoteTime = time.Second
+	// slowBatch is for how long after the first promote batches may be written that have not seen it, by
+	// whatever clock.
+	slowBatch = time.Minute
+)
+
+// liveModels returns the models with a live version by their names.
+func liveModels(ctx context.Context, r pg.Runner) (map[string]liveModel, error) {
+	live, ended := map[string]liveModel{}, map[string]time.Time{}
+	begun := map[string]time.Time{}
+	_, err := pg.Collect(ctx, r, func(row pgx.CollectableRow) (struct{}, error) {
+		var name, state string
+		var number int32
+		var at time.Time
+		err := row.Scan(&name, &number, &state, &at)
+		m, isLive := live[name]
+		switch {
+		case state == schemas.ModelLive:
+			if !isLive && at.Sub(ended[name]) > promoteTime {
+				begun[name] = at
+			}
+			live[name] = liveModel{number, begun[name]}
+		case isLive && m.version == number:
+			delete(live, name)
+			ended[name] = at
+		}
+		return struct{}{}, err
+	}, `SELECT name, version, state, changed_at FROM {schema}.model_changes ORDER BY id`)
+	return live, err
+}
+
+// ScoreReport says what Compare found.
+type ScoreReport struct {
+	Pitches int64 `json:"pitches"`
+	Scores  int64 `json:"scores"`
+	// Unscored are scores that are missing because the pitch was written before the model scored.
+	Unscored    int64                `json:"unscored"`
+	Differences []schemas.Difference `json:"differences,omitempty"`
+}
+
+// Compare compares the scores of the next pitches after one with what the models say, at most limit of them,
+// all as of one moment. It returns the last one, and more is false if there are none after it. A difference's
+// key is the model. With repair, the live version scores the pitches again whose scores differ.
+func (p *Past) Compare(
+	ctx context.Context, after schemas.PitchID, limit int, repair bool, r *ScoreReport,
+) (last schemas.PitchID, more bool, err error) {
+	var found []schemas.Difference
+	var live map[string]liveModel
+	err = p.s.db.InSnapshot(ctx, func(tx *pg.Tx) (err error) {
+		if live, err = liveModels(ctx, tx); err != nil || len(live) == 0 {
+			return err
+		}
+		ids, err := pg.Collect(ctx, tx, scanID, sqlScoredPitches, [16]byte(after), limit)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		last, more = ids[len(ids)-1], len(ids) == limit
+		r.Pitches += int64(len(ids))
+		found, err = p.compare(ctx, tx, live, ids, r)
+		return err
+	})
+	if err == nil && repair {
+		err = p.repair(ctx, live, found)
+	}
+	r.Differences = append(r.Differences, found...)
+	return last, more, pg.Wrap("scores", err)
+}
+
+func (p *Past) compare(
+	ctx context.Context, tx *pg.Tx, live map[string]liveModel, ids [][16]byte, r *ScoreReport,
+) (found []schemas.Difference, err error) {
+	rows, err := pg.Collect(ctx, tx, pg.ScanRow, sqlCurrentRows, ids)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[schemas.PitchID]*schemas.StoredRow{}
+	for i := range rows {
+		byID[rows[i].PitchID] = &rows[i]
+	}
+	scores, err := pg.Collect(ctx, tx, pg.ScanScore, sqlScoresOf, ids)
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		id    schemas.PitchID
+		model string
+	}
+	has := map[key]bool{}
+	for i := range scores {
+		s := &scores[i]
+		has[key{s.PitchID, s.Model}] = true
+		r.Scores++
+		want, err := p.want(ctx, tx, byID[s.PitchID], modelVersion{s.Model, s.Version})
+		if err != nil {
+			return nil, err
+		}
+		d := schemas.Difference{PitchID: &s.PitchID, Key: s.Model}
+		if want == nil {
+			d.Kind = schemas.DiffersExtra
+		} else if d.Fields = scoreFields(&s.Score, want); len(d.Fields) > 0 {
+			d.Kind = schemas.DiffersContent
+		}
+		if d.Kind != "" {
+			found = append(found, d)
+		}
+	}
+	for i := range rows {
+		for name, m := range live {
+			if has[key{rows[i].PitchID, name}] {
+				continue
+			}
+			want, err := p.want(ctx, tx, &rows[i], modelVersion{name, m.version})
+			switch {
+			case err != nil:
+				return nil, err
+			case want == nil:
+			case rows[i].ProcessedAt.Time().Before(m.since.Add(slowBatch)):
+				r.Unscored++
+			default:
+				d := schemas.Difference{Kind: schemas.DiffersMissing, PitchID: &rows[i].PitchID, Key: name}
+				found = append(found, d)
+			}
+		}
+	}
+	return found, nil
+}
+
+// want returns what a version says about a row, nil if it says nothing.
+func (p *Past) want(
+	ctx context.Context, tx *pg.Tx, row *schemas.StoredRow, v modelVersion,
+) (*schemas.Score, error) {
+	scorer, err := p.scorer(ctx, tx, v)
+	if err != nil || row == nil {
+		return nil, err
+	}
+	for _, s := range scorer.Score(&row.Row) {
+		return &s, nil
+	}
+	return nil, nil
+}
+
+// scoreFields returns the values in which a stored score differs from what the version says.
+func scoreFields(got, want *schemas.Score) (fields []schemas.FieldDifference) {
+	add := func(name, got, want string) {
+		if got != want {
+			fields = append(fields, schemas.FieldDifference{Name: name, Got: got, Want: want})
+		}
+	}
+	number := func(v schemas.Opt[float64]) string {
+		if !v.Present {
+			return ""
+		}
+		return strconv.FormatFloat(v.Value, 'g', -1, 64)
+	}
+	add("label", string(got.Label), string(want.Label))
+	add("value", number(got.Value), number(want.Value))
+	add("margin", number(got.Margin), number(want.Margin))
+	add("p_value", number(got.PValue), number(want.PValue))
+	add("shift", number(got.Shift), number(want.Shift))
+	return fields
+}
+
+// repair has the live versions score the pitches again, and marks their differences.
+func (p *Past) repair(ctx context.Context, live map[string]liveModel, found []schemas.Difference) error {
+	ids := map[string][][16]byte{}
+	for _, d := range found {
+		ids[d.Key] = append(ids[d.Key], *d.PitchID)
+	}
+	for name, some := range ids {
+		slices.SortFunc(some, func(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) })
+		v := modelVersion{name, live[name].version}
+		scorer, err := p.scorer(ctx, p.s.db, v)
+		if err != nil {
+			return err
+		}
+		_, err = retryContended(p.s.cfg.Log, func() (struct{}, error) {
+			return struct{}{}, p.s.db.InTx(ctx, func(tx *pg.Tx) error { return p.rescore(ctx, tx, v, scorer, some) })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for i := range found {
+		found[i].Repaired = true
+	}
+	return nil
+}
