@@ -18,7 +18,7 @@ import (
 // verifyCmd compares what the servers hold. It checks the settings of Kafka and Redis itself, because only
 // some of the parts need them.
 type verifyCmd struct {
-	Parts []string `arg:"" optional:"" name:"part" enum:"topic,aggregates,redis" help:"What to compare: topic (Kafka and Postgres), aggregates (Postgres in itself), redis (Postgres and Redis). Default: all three."`
+	Parts []string `arg:"" optional:"" name:"part" enum:"topic,aggregates,redis,scores" help:"What to compare: topic (Kafka and Postgres), aggregates (Postgres in itself), redis (Postgres and Redis), scores (rows and models). Default: all four."`
 
 	NoKafka bool            `env:"-" name:"no-kafka" help:"All parts but topic: no broker is needed."`
 	Repair  bool            `env:"-" name:"repair" help:"Repair what differs, and nothing else: see above."`
@@ -38,7 +38,7 @@ type verifyCmd struct {
 // Help is the text of verify --help below its first line.
 func (*verifyCmd) Help() string {
 	return `
-Compares each copy with its source, in three parts:
+Compares each copy with its source, in four parts:
 
   topic        pitches.raw, up to the positions stored in Postgres, is read again and run through the core. The winning
                version and the content of every pitch are compared with the registers in Postgres: missing, older,
@@ -46,6 +46,8 @@ Compares each copy with its source, in three parts:
   aggregates   the totals of batters and pitchers, and of each in each game, are compared with the sums of their rows.
   redis        every field of every key of a batter or batter-game is compared with Postgres; also finds keys that are
                missing, and keys that should not exist.
+  scores       what live versions of models said about pitches is compared with what they say about the rows; also finds
+               scores that are missing, and scores that should not exist. Rows from before a model scored have none.
 
 Records that no processor has processed yet are not compared, and are counted as behind; --wait waits for them. Processors
 may run meanwhile: what they are writing is looked at again and is no difference. A pitch whose record is no
@@ -57,6 +59,7 @@ longer in the topic (retention) is counted as not checkable. Memory: some 200 by
                not sent again.
   aggregates   the batter-games that differ are computed again from their rows, and then their batters.
   redis        the keys that differ are written again, or removed, unless somebody has written them in the meantime.
+  scores       the live version scores the pitches again whose scores differ.
 To write all of Redis again, whatever it holds: pitchstream rebuild redis.
 
   pitchstream verify                    all parts
@@ -115,7 +118,7 @@ func (c *verifyCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	defer store.Close()
 	o := verify.Options{Postgres: store, Repair: c.Repair}
-	for _, part := range []verify.Part{verify.Topic, verify.Aggregates, verify.Redis} {
+	for _, part := range []verify.Part{verify.Topic, verify.Aggregates, verify.Redis, verify.Scores} {
 		if c.compares(part) {
 			o.Parts = append(o.Parts, part)
 		}
@@ -173,8 +176,11 @@ func (p *partProgress) set(part verify.Part, done, total int64) {
 	if part != p.part {
 		p.stop()
 		o := terminal.ProgressOptions{Title: "verify " + string(part), Noun: "batters"}
-		if part == verify.Topic {
+		switch part {
+		case verify.Topic:
 			o.Noun = "records"
+		case verify.Scores:
+			o.Noun = "pitches"
 		}
 		p.part, p.bar = part, terminal.NewLateProgress(p.w, o)
 	}

@@ -49,6 +49,13 @@ func Print(out io.Writer, r Report, o PrintOptions) error {
 		printSums(w, "Redis", p.Pitchers.RedisGames, "pitcher-games")
 		o.printDifferences(w, p.Differences)
 	}
+	if s := r.Scores; s != nil {
+		fmt.Fprintf(w, "%-12sPostgres: %s of %s", Scores,
+			terminal.Counted(s.Scores, "score"), terminal.Counted(s.Pitches, "pitch", "pitches"))
+		fmt.Fprintf(w, ", %s not scored, because they were written before the model scored\n",
+			terminal.Count(s.Unscored))
+		o.printDifferences(w, s.Differences)
+	}
 	fmt.Fprintln(w, o.lastLine(r))
 	return w.Flush()
 }

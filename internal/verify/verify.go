@@ -1,4 +1,4 @@
-// Package verify answers whether the copies are right, and repairs them: each of three parts compares a
+// Package verify answers whether the copies are right, and repairs them: each of four parts compares a
 // source with what is derived from it.
 //
 //   - topic: the raw topic, up to the positions in Postgres, is read and run through the core again. Records
@@ -6,8 +6,9 @@
 //     compared with its registers, and rejected records with the dead letters.
 //   - aggregates: the stored totals are compared with the sums of their rows (pgadmin.CompareTotals).
 //   - redis: every field of every key is compared with Postgres (redissink.Audit).
+//   - scores: the stored scores are compared with what their versions say about the rows (pgsink.Past).
 //
-// All three report in the same words, the schemas.Differs constants. Processors may run meanwhile, and a
+// All report in the same words, the schemas.Differs constants. Processors may run meanwhile, and a
 // change on its way looks like a difference for a moment, so whatever differs is looked at again before it is
 // reported.
 //
@@ -39,6 +40,7 @@ const (
 	Topic      Part = "topic"      // Kafka and Postgres
 	Aggregates Part = "aggregates" // Postgres in itself
 	Redis      Part = "redis"      // Postgres and Redis
+	Scores     Part = "scores"     // rows and what the models say about them
 )
 
 // Options say what to compare.
@@ -70,6 +72,7 @@ type Report struct {
 	Topic       *TopicReport           `json:"topic,omitempty"`
 	Aggregates  *AggregatesReport      `json:"aggregates,omitempty"`
 	Redis       *redissink.AuditReport `json:"redis,omitempty"`
+	Scores      *pgsink.ScoreReport    `json:"scores,omitempty"`
 	Differences int                    `json:"differences"`
 	Repaired    int                    `json:"repaired"`
 	Left        int                    `json:"left"` // differences that were not repaired
@@ -129,7 +132,29 @@ func Run(ctx context.Context, o Options) (r Report, err error) {
 		r.Redis = &found
 		r.count(found.Differences)
 	}
+	if slices.Contains(o.Parts, Scores) {
+		r.Scores = &pgsink.ScoreReport{}
+		if err := compareScores(ctx, o, r.Scores); err != nil {
+			return r, err
+		}
+		r.count(r.Scores.Differences)
+	}
 	return r, nil
+}
+
+// scoresAtOnce bounds the pitches of one comparison.
+const scoresAtOnce = 1000
+
+func compareScores(ctx context.Context, o Options, r *pgsink.ScoreReport) error {
+	past := pgsink.NewPast(o.Postgres)
+	var last schemas.PitchID
+	for more, err := true, error(nil); more; {
+		if last, more, err = past.Compare(ctx, last, scoresAtOnce, o.Repair, r); err != nil {
+			return err
+		}
+		o.Progress(Scores, r.Pitches, r.Pitches)
+	}
+	return nil
 }
 
 func (r *Report) count(found []schemas.Difference) {
