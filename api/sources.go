@@ -104,6 +104,8 @@ func recall[T any](s *sources, key string) (v T, c Condition, ok bool) {
 type held struct {
 	state *schemas.PlayerState
 	Condition
+	// isOlder says that an earlier answer had a newer state.
+	isOlder bool
 }
 
 // states returns the states of batters, in the order of the keys. It reads Redis if the route allows it and
@@ -127,7 +129,7 @@ func (s *sources) states(ctx context.Context, keys []schemas.PlayerKey, route ro
 	any := false
 	for i, k := range keys {
 		if state, c, ok := recall[*schemas.PlayerState](s, memoryKey(k)); ok {
-			found[i], any = held{state, c}, true
+			found[i], any = held{state: state, Condition: c}, true
 		} else {
 			found[i].Condition = Condition{Source: sourceMemory, Stale: true}
 		}
@@ -152,7 +154,19 @@ func (s *sources) liveStates(ctx context.Context, keys []schemas.PlayerKey) (fou
 	if !v.upToDate {
 		return nil, false
 	}
-	return s.hold(keys, states, v.condition(sourceRedis)), true
+	found = make([]held, len(keys))
+	for i, state := range states {
+		found[i] = held{state: state, Condition: v.condition(sourceRedis)}
+		earlier, _, _ := recall[*schemas.PlayerState](s, memoryKey(keys[i]))
+		// After a failover, Redis may have lost its last writes together with the heartbeats that would show it.
+		// guard: api: a Redis that has gone back is not believed | state.Seq < earlier.Seq -> false
+		if state != nil && earlier != nil && state.Seq < earlier.Seq {
+			found[i].isOlder = true
+			continue
+		}
+		s.remember(keys[i], state)
+	}
+	return found, true
 }
 
 func (s *sources) storeStates(ctx context.Context, keys []schemas.PlayerKey) ([]held, error) {
@@ -174,22 +188,27 @@ func (s *sources) storeStates(ctx context.Context, keys []schemas.PlayerKey) ([]
 func (s *sources) hold(keys []schemas.PlayerKey, states []*schemas.PlayerState, c Condition) []held {
 	found := make([]held, len(keys))
 	for i, state := range states {
-		found[i] = held{state, c}
-		if state != nil && !state.Suspect {
-			s.memory.add(memoryKey(keys[i]), state)
-		}
+		found[i] = held{state: state, Condition: c}
+		s.remember(keys[i], state)
 	}
 	return found
 }
 
-// confirm asks Postgres about the batters that Redis does not have, or has in a suspect state.
+// remember keeps a state for the time when no store can be read.
+func (s *sources) remember(key schemas.PlayerKey, state *schemas.PlayerState) {
+	if state != nil && !state.Suspect {
+		s.memory.add(memoryKey(key), state)
+	}
+}
+
+// confirm asks Postgres about the players that Redis does not have, or has in a suspect or an older state.
 func (s *sources) confirm(ctx context.Context, keys []schemas.PlayerKey, found []held) []held {
 	var doubtful []schemas.PlayerKey
 	var at []int
 	for i, f := range found {
 		// guard: api: a suspect state is asked for in Postgres | f.state.Suspect -> false
 		// guard: api: absence is believed of Postgres only | f.state == nil || f.state.Suspect -> f.state != nil && f.state.Suspect
-		if f.state == nil || f.state.Suspect {
+		if f.state == nil || f.state.Suspect || f.isOlder {
 			doubtful, at = append(doubtful, keys[i]), append(at, i)
 		}
 	}
@@ -201,7 +220,7 @@ func (s *sources) confirm(ctx context.Context, keys []schemas.PlayerKey, found [
 		switch state := found[j].state; {
 		case err == nil:
 			found[j] = sure[i]
-		case state != nil && state.Seq == 0: // Redis has something that cannot be parsed
+		case state != nil && (state.Seq == 0 || found[j].isOlder): // at 0, Redis has what cannot be parsed
 			// guard: api: what cannot be parsed is no answer
 			found[j].state, found[j].Condition, _ = recall[*schemas.PlayerState](s, memoryKey(keys[j]))
 			found[j].Stale = true

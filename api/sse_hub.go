@@ -22,6 +22,8 @@ type hub struct {
 	api *API
 	// done is closed when streams must end.
 	done chan struct{}
+	// reads counts the reads that have begun, so that of two the one that began later wins.
+	reads atomic.Int64
 
 	mu      sync.Mutex
 	topics  map[topicKey]*topic
@@ -56,8 +58,10 @@ type topic struct {
 	mu sync.Mutex
 	// current is nil before the first state, and changed is closed when another one replaces it. seen is the
 	// sequence number that Redis had when current was read, version that of the game. live says that the game is
-	// live, so that time alone changes it. mu guards all five.
+	// live, so that time alone changes it. read is the number of the read that current came from. mu guards all
+	// six.
 	current *event
+	read    int64
 	changed chan struct{}
 	seen    int64
 	version string
@@ -159,14 +163,21 @@ func (t *topic) now() (*event, <-chan struct{}) {
 	return t.current, t.changed
 }
 
-// publish replaces the current state, unless it is the same.
-func (t *topic) publish(name string, state any) error {
+// publish replaces the current state, unless it is the same. read is the number that hub.reads had when the
+// state began to be read. A state is dropped when one that began to be read later is there, because it may be
+// older, and nothing would replace it until the next change.
+func (t *topic) publish(read int64, name string, state any) error {
 	e, err := newEvent(name, state)
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	// guard: api: a slow read replaces no newer state
+	if read < t.read {
+		return nil
+	}
+	t.read = read
 	if t.current == nil || t.current.id != e.id {
 		t.current = e
 		close(t.changed)
@@ -282,9 +293,10 @@ func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) 
 	var failed error
 	players, _, overviews := split(slices.Values(topics))
 	for _, t := range overviews {
+		read := h.reads.Add(1)
 		s, err := getStream(ctx, h.api, nil)
 		if err == nil {
-			err = t.publish("state", s)
+			err = t.publish(read, "state", s)
 		}
 		failed = errors.Join(failed, err)
 	}
@@ -295,13 +307,14 @@ func (h *hub) read(ctx context.Context, topics []*topic, seen map[*topic]int64) 
 }
 
 func (h *hub) readPlayers(ctx context.Context, topics []*topic, seen map[*topic]int64) error {
+	read := h.reads.Add(1)
 	found, err := h.api.sources.states(ctx, keysOf(topics), route{live: true, memory: true})
 	if err != nil {
 		return err
 	}
 	for i, t := range topics {
 		name, state := h.api.names.event(t.key.player, found[i])
-		if err := t.publish(name, state); err != nil {
+		if err := t.publish(read, name, state); err != nil {
 			return err
 		}
 		if seq, ok := seen[t]; ok {
@@ -378,14 +391,14 @@ func (h *hub) readGames(ctx context.Context, games []*topic, all, live bool) (fa
 func (h *hub) readGame(ctx context.Context, t *topic, blind bool) error {
 	ctx, cancel := context.WithTimeout(ctx, h.api.cfg.Timeout)
 	defer cancel()
-	var version string
+	read, version := h.reads.Add(1), ""
 	if !blind {
 		versions, _, err := h.api.sources.games.ask(ctx, []string{t.key.game})
 		switch blind = err != nil; {
 		case blind:
 		// guard: api: a game without a version is not read
 		case versions[0] == "":
-			return t.publishGame(nil, "")
+			return t.publishGame(read, nil, "")
 		default:
 			version = versions[0]
 		}
@@ -394,11 +407,11 @@ func (h *hub) readGame(ctx context.Context, t *topic, blind bool) error {
 	if err != nil {
 		return err
 	}
-	return t.publishGame(game, version)
+	return t.publishGame(read, game, version)
 }
 
 // publishGame publishes a game with its version; nil: there is none.
-func (t *topic) publishGame(game *Game, version string) error {
+func (t *topic) publishGame(read int64, game *Game, version string) error {
 	name, state := "absent", any(Absent{GamePK: t.key.game})
 	if game != nil {
 		name, state = "state", game
@@ -406,7 +419,7 @@ func (t *topic) publishGame(game *Game, version string) error {
 	t.mu.Lock()
 	t.version, t.live = version, game != nil && game.Live
 	t.mu.Unlock()
-	return t.publish(name, state)
+	return t.publish(read, name, state)
 }
 
 // beginFrame appends the frame of an event up to its data. One line of data follows, then an empty one.

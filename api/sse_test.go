@@ -399,3 +399,51 @@ func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
+
+// A replica that is promoted lacks the last writes, and its heartbeats are old ones that agree with them.
+//
+// guard: api: a Redis that has gone back is not believed
+func TestNoClientSeesAnOlderStateAfterAFailoverOfRedis(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStores()
+		s.put(state(1, 1))
+		k := newAsker(t, s, nil)
+		go func() { _ = k.Run(t.Context()) }()
+		l := k.listen(opStream, "/v1/batters/1/stream")
+		s.put(state(1, 2))
+		s.beat(schemas.Heartbeat{})
+		time.Sleep(time.Second)
+		_, states := l.events()
+		require.EqualValues(t, 2, states[len(states)-1]["pitches"])
+
+		s.set(func() { s.live[schemas.PlayerKey{PlayerID: 1}] = state(1, 1) }) // the store has both
+		time.Sleep(5 * time.Second)                                            // the heartbeats are dead
+		body := k.get(200, opBatter, "/v1/batters/1")
+		require.EqualValues(t, 2, body["pitches"])
+		require.Equal(t, "postgres", body["source"])
+		s.set(func() { s.storeErr = errGone })
+		time.Sleep(5 * time.Second)
+		body = k.get(200, opBatter, "/v1/batters/1")
+		require.EqualValues(t, 2, body["pitches"])
+		require.Equal(t, "memory", body["source"])
+		_, states = l.events()
+		for i, seen := range states {
+			require.True(t, i == 0 || seen["seq"].(float64) >= states[i-1]["seq"].(float64), "%v", states)
+		}
+		require.EqualValues(t, 2, states[len(states)-1]["pitches"])
+		l.stop()
+	})
+}
+
+// The first client's read is slow, and a poll finds and sends a newer state meanwhile.
+//
+// guard: api: a slow read replaces no newer state
+func TestASlowFirstReadSendsNoOlderState(t *testing.T) {
+	h := &hub{}
+	topic := &topic{changed: make(chan struct{})}
+	slow, quick := h.reads.Add(1), h.reads.Add(1)
+	require.NoError(t, topic.publish(quick, "state", map[string]int{"pitches": 2}))
+	require.NoError(t, topic.publish(slow, "state", map[string]int{"pitches": 1}))
+	e, _ := topic.now()
+	require.Contains(t, string(e.data), `{"pitches":2}`)
+}

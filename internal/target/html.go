@@ -131,13 +131,9 @@ func (p *page) column(c schemas.ColumnReport) {
 func inWords(c schemas.ColumnReport) string {
 	var parts []string
 	if c.Shift != 0 {
-		word := "higher"
-		if c.Shift < 0 {
-			word = "lower"
-		}
 		if c.A.Mean.Present && c.B.Mean.Present && c.A.Mean != c.B.Mean {
 			move := c.B.Mean.Value - c.A.Mean.Value
-			word = "higher"
+			word := "higher"
 			if move < 0 {
 				word = "lower"
 			}

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -220,9 +219,6 @@ func (h *History) checkSums() (faults []string) {
 
 // wentBack begins what is said of a stream that sends an older state than before.
 const wentBack = "a stream went back"
-
-// WentBack reports whether a fault that Check returned is only that a stream sent an older state than before.
-func WentBack(fault string) bool { return strings.HasPrefix(fault, wentBack) }
 
 func (s Sum) lacks(least int) string {
 	what := "an answer lacks records"
