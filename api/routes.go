@@ -53,6 +53,10 @@ func routes(a *API) (http.Handler, error) {
 		"What changed in a batter's swing", getBatterDrift)
 	register(a, doc, "get-pitcher-drift", "/v1/pitchers/{id}/drift",
 		"What changed in a pitcher's arm", getPitcherDrift)
+	register(a, doc, "get-pitch-scores", "/v1/pitches/{id}/scores",
+		"What live models say about a pitch", getPitchScores)
+	register(a, doc, "get-batter-archetypes", "/v1/batters/{id}/archetypes",
+		"Which groups a batter's swings belong to", getBatterArchetypes)
 	register(a, doc, "get-recommendations", "/v1/recommendations",
 		"Which pitch to throw to a batter in a count", getRecommendations)
 	stream[Batter](a, doc, "stream-batter", "/v1/batters/{id}/stream", "A batter's states as they change",

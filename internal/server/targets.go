@@ -74,16 +74,19 @@ func (s *targets) open(t schemas.Target) (
 	closeStores = func() { _ = reader.Close(); postgres.Close() }
 	reports := &qualityCache{books: pgbooks.NewQuality(postgres.DB())}
 	pitches := pgread.NewAdvice(postgres)
-	store = targetStore{postgres, postgres, s.live, reports, pitches, &adviser{pitches: pitches}}
+	scores := pgread.NewScores(postgres)
+	store = targetStore{postgres, postgres, scores, s.live, reports, pitches, &adviser{pitches: pitches}}
 	return reader, store, closeStores, nil
 }
 
-// targetStore is the Store of one target. It takes the players' names from live, which alone has them, and
-// adds Quality, Recommend, Drift and Changes: the API finds them by asserting api.QualityStore,
-// api.AdviceStore, api.DriftStore and api.ChangeStore. Other methods of a pgread.Reader are hidden.
+// targetStore is the Store of one target. It takes the players' names from live, which alone has them. It
+// adds Quality, Recommend, Drift, Changes and scores. The API finds them by asserting api.QualityStore,
+// api.AdviceStore, api.DriftStore, api.ChangeStore and api.ScoreStore. Other methods of a pgread.Reader are
+// hidden.
 type targetStore struct {
 	api.Store
 	api.ChangeStore
+	api.ScoreStore
 	live    *pgread.Reader
 	reports *qualityCache
 	pitches pgread.Advice

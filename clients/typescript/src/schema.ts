@@ -38,6 +38,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batters/{id}/archetypes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which groups a batter's swings belong to */
+        get: operations["get-batter-archetypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batters/{id}/drift": {
         parameters: {
             query?: never;
@@ -455,6 +472,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/pitches/{id}/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What live models say about a pitch */
+        get: operations["get-pitch-scores"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/pitches/{id}/swing": {
         parameters: {
             query?: never;
@@ -676,6 +710,30 @@ export interface components {
              */
             pct: number;
         };
+        ArchetypeShare: {
+            /** @description The name of the group */
+            label: string;
+            /**
+             * Format: date-time
+             * @description Its event time
+             */
+            last_at: string;
+            /**
+             * Format: uuid
+             * @description The newest of them
+             */
+            last_pitch_id: string;
+            /**
+             * Format: double
+             * @description Their share of his labelled swings, in percent
+             */
+            share_pct: number;
+            /**
+             * Format: int64
+             * @description His swings in it
+             */
+            swings: number;
+        };
         BallPoint: {
             /** @description x, y, z in feet */
             pos: number[];
@@ -895,6 +953,66 @@ export interface components {
              * @description Swings among the pitches in the zone; unit: percent; range: 0–100; missing: with no pitch that is known to be inside
              */
             zone_swing_rate_pct: number | null;
+        };
+        BatterArchetypes: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /** @description The groups that his swings belong to, the largest first */
+            archetypes: components["schemas"]["ArchetypeShare"][];
+            /**
+             * Format: date-time
+             * @description Event time of the newest swing
+             */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description The batter
+             */
+            batter_id: number;
+            /**
+             * Format: int64
+             * @description Swings of them with a label of this version: shares are of these
+             */
+            labelled: number;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
+             */
+            lag_ms: number | null;
+            /** @description The model */
+            model: string;
+            /** @description His name; not there where it is not known */
+            name?: string;
+            /**
+             * Format: int64
+             * @description Swings that another version scored and that count in no group: pitchstream model score scores them again
+             */
+            of_other_versions: number;
+            /**
+             * Format: date-time
+             * @description When the newest of the rows and their scores was computed
+             */
+            processed_at: string;
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+            /**
+             * Format: int64
+             * @description Swings that were read: his newest 5,000 at most
+             */
+            swings: number;
+            /**
+             * Format: int32
+             * @description Its live version, which all labels in this answer are of
+             */
+            version: number;
         };
         BatterDrift: {
             /**
@@ -2070,6 +2188,44 @@ export interface components {
             name: string;
             /** @description His team; not there where it is not known */
             team?: string;
+        };
+        ModelScore: {
+            /** @description archetypes, self or trees */
+            kind: string;
+            /** @description The group that the pitch belongs to; null: the model gives none, or the row lacks what it needs */
+            label: string | null;
+            /**
+             * Format: double
+             * @description How much nearer the label is than the next one, 0–1; null: the model gives none
+             */
+            margin: number | null;
+            /** @description The model */
+            model: string;
+            /**
+             * Format: double
+             * @description Share of such pitches that are at least as far away; null: the model gives none
+             */
+            p_value: number | null;
+            /**
+             * Format: date-time
+             * @description When the pitch was scored
+             */
+            scored_at: string;
+            /**
+             * Format: double
+             * @description By how many of the player's standard deviations the model's first column is off; null: the model gives none
+             */
+            shift: number | null;
+            /**
+             * Format: double
+             * @description A distance or a prediction; null: the row lacks what the model needs
+             */
+            value: number | null;
+            /**
+             * Format: int32
+             * @description The version that scored the pitch: the one that was live when the row was written
+             */
+            version: number;
         };
         OneBatterSwings: {
             /**
@@ -3673,6 +3829,42 @@ export interface components {
              */
             bat: number;
         };
+        ScoredPitch: {
+            /**
+             * Format: int64
+             * @description How long ago this was read, in ms: 0, but from memory
+             */
+            age_ms: number;
+            /**
+             * Format: date-time
+             * @description Event time of the pitch
+             */
+            as_of: string;
+            /**
+             * Format: int64
+             * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
+             */
+            lag_ms: number | null;
+            /**
+             * Format: uuid
+             * @description The pitch
+             */
+            pitch_id: string;
+            /**
+             * Format: date-time
+             * @description When the newest of the row and its scores was computed
+             */
+            processed_at: string;
+            /** @description What each live model says about the pitch, by model; empty where none scores it */
+            scores: components["schemas"]["ModelScore"][];
+            /**
+             * @description Where this was read: redis; postgres, where Redis cannot be trusted or does not have it; memory, the last answer, while neither can be read
+             * @enum {string}
+             */
+            source: "redis" | "postgres" | "memory";
+            /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
+            stale: boolean;
+        };
         StoreHealth: {
             /**
              * Format: double
@@ -4559,6 +4751,94 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-batter-archetypes": {
+        parameters: {
+            query?: {
+                /** @description The model, of kind archetypes */
+                model?: string;
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The batter */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatterArchetypes"];
+                };
             };
             /** @description Unauthorized */
             401: {
@@ -6736,6 +7016,92 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OnePitch"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    /** @description Bearer */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description Seconds after which to try again */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-pitch-scores": {
+        parameters: {
+            query?: {
+                /** @description PARTITION:OFFSET of records of the raw topic, several with commas: the answer has them in it. Waits for them for some seconds; 503 when they have not come by then */
+                at_least?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The pitch_id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoredPitch"];
                 };
             };
             /** @description Unauthorized */

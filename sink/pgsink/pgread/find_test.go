@@ -42,7 +42,11 @@ func TestFiltersHaveIndexes(t *testing.T) {
 			CASE WHEN n % 40000 = 9 THEN 'Pickoff' ELSE (ARRAY['Strike', 'Ball', 'HitIntoPlay'])[1 + n % 3] END,
 			n % 2 = 0, n % 4 = 0, n % 4 = 2, CASE WHEN n % 2 = 0 THEN n % 28 = 0 END, 0, 0, 0, '{}'
 		FROM generate_series(1, 200000) n;
-		ANALYZE pitch_registers`)
+		INSERT INTO models (name, version, kind, state, sha256, content, added_by) VALUES ('archetypes', 1, 'archetypes', 'live', '', '', '');
+		INSERT INTO score_registers (pitch_id, model, version, label, scored_at)
+		SELECT pitch_id, 'archetypes', 1, 'label', now() FROM pitch_registers WHERE is_swing;
+		ANALYZE pitch_registers;
+		ANALYZE score_registers`)
 	require.NoError(t, err)
 	t.Logf("200,000 rows in %v", time.Since(start))
 	some, text := schemas.Some[int64], func(s string) schemas.Text { return schemas.Text(s) }
@@ -79,6 +83,12 @@ func TestFiltersHaveIndexes(t *testing.T) {
 		buffers, plan := buffersOf(name, sql, 5000, id+1)
 		require.Less(t, buffers, 6000, "%s: %s", name, plan)
 	}
+	archetypes := strings.ReplaceAll(sqlArchetypes, "{schema}", "pitchstream")
+	buffers, plan := buffersOf("archetypes", archetypes, 600008, "archetypes", 100)
+	require.Less(t, buffers, 1000, plan)
+	scores := strings.ReplaceAll(sqlPitchScores, "{schema}", "pitchstream")
+	buffers, plan = buffersOf("scores of a pitch", scores, schemas.PitchID{}.String(), 16)
+	require.Less(t, buffers, 100, plan)
 	for name, c := range map[string]struct {
 		f       schemas.PitchFilter
 		buffers int
