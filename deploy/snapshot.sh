@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds what a release consists of into out/release: an archive and a Debian package for each platform, the chart, and
-# their checksums. VERSION names it (1.2.3), PLATFORMS chooses: "linux/amd64 darwin/arm64". With SIGN_KEY, a key of gpg,
+# Builds what a release consists of into out/release: an archive, its list of modules (a CycloneDX SBOM) and a Debian
+# package for each platform, the chart, and their checksums. VERSION names it (1.2.3), PLATFORMS chooses: "linux/amd64 darwin/arm64". With SIGN_KEY, a key of gpg,
 # the checksums are signed.
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,6 +15,8 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64};
 	mkdir -p "$dir"
 	GOOS=$os GOARCH=$arch VERSION=$version OUT=$dir/pitchstream deploy/build.sh
 	cp README.md LICENSE CHANGELOG.md pitchstream.example.yaml "$dir"
+	GOOS='' GOARCH='' go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 bin -json \
+		-version "$version" -output "$to/$name.sbom.json" "$dir/pitchstream"
 	tar -C out/release --owner=0 --group=0 --numeric-owner -czf "$to/$name.tar.gz" "$name"
 	if [ "$os" = linux ] && command -v dpkg-deb >/dev/null; then
 		root=$dir.root
