@@ -117,8 +117,8 @@ type transaction struct {
 
 	isOpen bool // begun and not ended
 
-	// revoked reports that partitions were revoked since the last end: the client aborts the next transaction,
-	// and reports no other revoke until then. Set by the client's goroutine.
+	// revoked reports that partitions were revoked since the last end: the client aborts the next
+	// transaction, and reports no other revoke until then. Set by the client's goroutine.
 	revoked atomic.Bool
 }
 
@@ -129,8 +129,8 @@ func (t *transaction) commit(ctx context.Context, d decision) (committed bool, e
 	if err := t.begin(); err != nil {
 		return false, err
 	}
-	// From here a revoke interrupts nothing, because an open transaction holds back every reader until it times
-	// out. Ending it after a revoke aborts it.
+	// From here a revoke interrupts nothing, because an open transaction holds back every reader until it
+	// times out. Ending it after a revoke aborts it.
 	// guard: a revoke leaves no transaction open | context.WithoutCancel(ctx) -> ctx
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*transactionTimeout)
 	defer cancel()

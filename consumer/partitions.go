@@ -40,8 +40,8 @@ type partition struct {
 	stored int64
 
 	// floor is the offset that the group had committed at the assignment. A store that came back older is
-	// refilled up to here. Below it, dead letters were sent already, and no offset is ever committed again. It
-	// is next where another core has judged the records up to there: see starter.useMetadata.
+	// refilled up to here. Below it, dead letters were sent already, and no offset is ever committed again.
+	// It is next where another core has judged the records up to there: see starter.useMetadata.
 	floor int64
 
 	uncommitted bool  // the group has no offset here that counts: see commitStart
@@ -50,8 +50,9 @@ type partition struct {
 	tally       tally // committed with it
 	isOwnOffset bool  // at the assignment, a processor that keeps the range below had committed it
 
-	// From deadLettersFrom to below deadLettersBelow, as known at the assignment, every dead letter is committed
-	// and none is sent again. The range exceeds committed only after the group was set back by hand.
+	// From deadLettersFrom to below deadLettersBelow, as known at the assignment, every dead letter is
+	// committed and none is sent again. The range exceeds committed only after the group was set back by
+	// hand.
 	deadLettersFrom, deadLettersBelow int64
 
 	waits time.Time // of the oldest record known and not applied, or a little earlier; zero when none waits

@@ -74,8 +74,8 @@ type Observer interface {
 	BatchStarted()
 	// Polled reports the records of a poll before they are decoded. They must not be kept.
 	Polled(records []*kgo.Record)
-	// Step reports how long one step took: decode, postgres (the Store), redis (the View), produce or commit. A
-	// batch can have several of each.
+	// Step reports how long one step took: decode, postgres (the Store), redis (the View), produce or commit.
+	// A batch can have several of each.
 	Step(step string, took time.Duration)
 	// Batch reports a batch that was committed or, during a refill, applied.
 	Batch(s BatchSummary)
@@ -99,7 +99,8 @@ type BatchSummary struct {
 	Bytes                        int64
 	DeadLetters                  map[schemas.Code]int
 	Issues                       map[string]int // how often each text of a row's issues column occurs
-	// Newest are the last dead letters, schemas.MaxNotes at most, the newest last. The observer sets their time.
+	// Newest are the last dead letters, schemas.MaxNotes at most, the newest last. The observer sets their
+	// time.
 	Newest []schemas.DeadLetterNote
 	Took   time.Duration
 }

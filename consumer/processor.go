@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -27,11 +28,11 @@ type Config struct {
 	// Outputs are the topics that rows and dead letters are sent to. One that is missing, or was created anew
 	// since the group has sent there, is reported.
 	Outputs []string
-	// InstanceID names one replica and survives its restarts, so that a restart moves no partition. "": a fresh
-	// name at each start, which leaves the group at its end.
+	// InstanceID names one replica and survives its restarts, so that a restart moves no partition. "": a
+	// fresh name at each start, which leaves the group at its end.
 	InstanceID string
-	// SessionTimeout is how long the group waits for a silent processor; 0: 10 s. With an InstanceID it is also
-	// how long a restart may take without moving a partition.
+	// SessionTimeout is how long the group waits for a silent processor; 0: 10 s. With an InstanceID it is
+	// also how long a restart may take without moving a partition.
 	SessionTimeout time.Duration
 	// IsScaledIn reports at the end whether a processor with an InstanceID will not come back; then it leaves
 	// the group. nil: it keeps its place until the session times out.
@@ -41,28 +42,29 @@ type Config struct {
 	Limits features.Limits
 	// PollMaxRecords bounds a poll; 0: 2,000.
 	PollMaxRecords int
-	// StoreMaxRecords bounds what goes to the store in one transaction; 0: four polls. A game is computed once a
-	// transaction. So larger ones take less work, which counts while the processor is behind.
+	// StoreMaxRecords bounds what goes to the store in one transaction; 0: four polls. A game is computed
+	// once a transaction. So larger ones take less work, which counts while the processor is behind.
 	StoreMaxRecords int
 	// FetchMaxBytes bounds the compressed bytes that one broker sends at a time; 0: 16 MiB.
 	FetchMaxBytes int32
-	// CommitEvery is how long polls are gathered before they are committed together. 0: until none came for 100
-	// ms, 2.5 s at most. Negative: each poll is committed by itself.
+	// CommitEvery is how long polls are gathered before they are committed together. 0: until none came for
+	// 100 ms, 2.5 s at most. Negative: each poll is committed by itself.
 	CommitEvery time.Duration
-	// DeadLetterMaxBytes is the max.message.bytes of the dead-letter topic, which bounds a produced batch; 0: 21
-	// MiB.
+	// DeadLetterMaxBytes is the max.message.bytes of the dead-letter topic, which bounds a produced batch; 0:
+	// 21 MiB.
 	DeadLetterMaxBytes int32
 	// RowMaxBytes is the same of the rows topic; 0: 1 MiB, Kafka's default.
 	RowMaxBytes int32
-	// AcceptGap goes on where records that were not read yet are no longer in the topic. They are lost to this
-	// group.
+	// AcceptGap goes on where records that were not read yet are no longer in the topic. They are lost to
+	// this group.
 	AcceptGap bool
 	// Breaker makes the processor hold when too many records are rejected.
 	Breaker BreakerLimits
-	// Workers is how many goroutines decode; 0: one a core but one, which unpacks the next poll in the meantime.
+	// Workers is how many goroutines decode; 0: one a core but one, which unpacks the next poll in the
+	// meantime.
 	Workers int
-	// Replay bounds the records that are read, and has them counted; nil: a live processor, which reads on until
-	// ctx ends.
+	// Replay bounds the records that are read, and has them counted; nil: a live processor, which reads on
+	// until ctx ends.
 	Replay *Replay
 	// ReplayReader numbers the processors of a Replay with a Source, from 0.
 	ReplayReader int
@@ -70,8 +72,11 @@ type Config struct {
 	Observer     Observer
 	Now          func() time.Time
 
-	produceFault *produceFault // set by New
-	batchSize    *batchSize    // set by New
+	// outputsAccepted says that the store has taken the IDs of outputs that AcceptGap allows. It outlives a
+	// session.
+	outputsAccepted *atomic.Bool
+	produceFault    *produceFault // set by New
+	batchSize       *batchSize    // set by New
 }
 
 func (c *Config) observeStep(name string, began time.Time) { c.Observer.Step(name, c.Now().Sub(began)) }
@@ -122,6 +127,7 @@ func New(cfg Config, store Store, view View, encode Encoder) *Processor {
 	if cfg.Observer == nil {
 		cfg.Observer = NopObserver{}
 	}
+	cfg.outputsAccepted = &atomic.Bool{}
 	cfg.produceFault, cfg.batchSize = &produceFault{}, newBatchSize(cfg.StoreMaxRecords)
 	return &Processor{cfg: cfg, store: store, view: view, encode: encode}
 }

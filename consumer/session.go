@@ -45,20 +45,20 @@ type session struct {
 	failing    *fetchFailures // the processor's
 	replay     *replayReader  // nil in a live session
 
-	// mayRepeat reports that the next batch may already be in the store: written by an owner that died, or by an
-	// attempt whose answer was lost. A repeated batch returns the snapshots of the batters who have its pitches
-	// now, not of those who had them before. So the view is swept after it.
+	// mayRepeat reports that the next batch may already be in the store: written by an owner that died, or by
+	// an attempt whose answer was lost. A repeated batch returns the snapshots of the batters who have its
+	// pitches now, not of those who had them before. So the view is swept after it.
 	mayRepeat atomic.Bool
 
-	// keepsBytes reports that records keep their bytes until the store has answered, because the store refused
-	// one. See errBytesRecycled.
+	// keepsBytes reports that records keep their bytes until the store has answered, because the store
+	// refused one. See errBytesRecycled.
 	keepsBytes atomic.Bool
 
 	// sendsAtEnd has the next batch judged by the breaker before anything of it is sent.
 	sendsAtEnd bool
 
-	// mustNotWait reports that a partition was assigned that must be refilled, or its start committed; it ends
-	// the next wait for records.
+	// mustNotWait reports that a partition was assigned that must be refilled, or its start committed; it
+	// ends the next wait for records.
 	mustNotWait atomic.Bool
 
 	mu        sync.Mutex
@@ -142,9 +142,9 @@ func (s *session) run(ctx context.Context) error {
 		if s.replay != nil && s.replay.isComplete(s.partitions) {
 			return errReplayComplete
 		}
-		// An accepted gap is committed although no record has come yet. The group's old offset would name the gap
-		// again at the next start. Or it would lie ahead in a topic that was created anew, so that the dead letters
-		// up to there were taken for sent.
+		// An accepted gap is committed although no record has come yet. The group's old offset would name the
+		// gap again at the next start. Or it would lie ahead in a topic that was created anew, so that the
+		// dead letters up to there were taken for sent.
 		// guard: a gap that was accepted is committed
 		if accepted := s.partitions.accepted(); len(accepted) > 0 {
 			if err := s.starter.commitStart(ctx, accepted); err != nil {
@@ -367,8 +367,8 @@ func (s *session) options() []kgo.Opt {
 		kgo.ConsumeTopics(cfg.Topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		// A transactional feed ends in a marker, which no consumer gets otherwise: the position would never reach
-		// the end of the partition.
+		// A transactional feed ends in a marker, which no consumer gets otherwise: the position would never
+		// reach the end of the partition.
 		kgo.KeepControlRecords(),
 		// Bounds the time until added partitions are read; the client's own five minutes are a long game.
 		kgo.MetadataMaxAge(metadataMaxAge),
@@ -381,8 +381,8 @@ func (s *session) options() []kgo.Opt {
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.FetchMaxBytes(cfg.FetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(max(cfg.FetchMaxBytes/4, 1<<20)),
-		// Bounds the wait of a resumed or newly assigned partition, because the fetch in flight does not include
-		// it.
+		// Bounds the wait of a resumed or newly assigned partition, because the fetch in flight does not
+		// include it.
 		kgo.FetchMaxWait(500 * time.Millisecond),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),

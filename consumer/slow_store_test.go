@@ -15,8 +15,8 @@ func TestABatchShrinksUntilASlowStoreTakesItAndGrowsAgain(t *testing.T) {
 		cl := newCluster(t)
 		cl.produce(good(newScorer(8), 300)...)
 		w := cl.start(func(c *Config) { c.PollMaxRecords, c.StoreMaxRecords = 200, 200 })
-		// An attempt may take 30 s. The 40 pitches of 200 records take 36 s, the 36 of 100 take 32 s, and the 30 of
-		// 50 take 27 s.
+		// An attempt may take 30 s. The 40 pitches of 200 records take 36 s, the 36 of 100 take 32 s, and the
+		// 30 of 50 take 27 s.
 		w.slowness.Store(int64(900 * time.Millisecond))
 		cl.waitFor("half of it is applied", func() bool {
 			rows, err := cl.store.Rows(t.Context())

@@ -17,11 +17,11 @@ import (
 // so a position is only worth something together with the ID. Brokers before 2.8 have no IDs; there the
 // offsets alone must do.
 
-// errOtherTopic ends a session when the raw topic was created anew. The next one names the gap.
+// errOtherTopic ends a session when the raw topic was created anew. The next session names the gap.
 var errOtherTopic = errors.New("the raw topic was created anew: its ID is another one")
 
-// topicIDs returns the ID of each topic as kafka-topics prints it; "" for a topic that does not exist, and of
-// brokers without IDs.
+// topicIDs returns the ID of each topic that exists, as kafka-topics prints it; "" where the broker has no
+// IDs. It has no entry for a topic that does not exist.
 func topicIDs(ctx context.Context, admin *kadm.Client, topics ...string) (map[string]string, error) {
 	found, err := admin.Metadata(ctx, topics...)
 	if err != nil {
@@ -54,8 +54,8 @@ type topicWatch struct {
 	known     map[string]string // IDs of the outputs, as the store has them; nil until it has answered
 }
 
-// check ends the session when the raw topic is another one. It reports outputs that are missing, and those
-// that were created anew since the group has sent there: what the former ones held is lost to readers.
+// check ends the session when the raw topic is another one. It reports topics that are missing, and outputs
+// that were created anew since this group first saw them: what the former ones held is lost to readers.
 func (w *topicWatch) check(ctx context.Context) error {
 	topics := append([]string{w.cfg.Topic}, w.cfg.Outputs...)
 	ids, err := topicIDs(ctx, w.admin, topics...)
@@ -79,27 +79,31 @@ func (w *topicWatch) check(ctx context.Context) error {
 }
 
 // changed describes the outputs whose ID is not the one that the store has. With --accept-gap the store takes
-// the new ones. It removes from ids, which are those of the outputs, the topics without an ID.
+// the new ones, once: an output that is created anew later is another gap. Topics without an ID are removed
+// from ids, because nothing can be said about them. While the store does not answer, what it answered last
+// counts.
 func (w *topicWatch) changed(ctx context.Context, ids map[string]string) (faults []string) {
-	mustAsk := false
+	// guard: an output that is created anew later is another gap | && !w.cfg.outputsAccepted.Load() ->
+	mustAsk, accept := false, w.cfg.AcceptGap && !w.cfg.outputsAccepted.Load()
 	for topic, id := range ids {
-		switch known := w.known[topic]; {
+		stored := w.known[topic]
+		switch {
 		case id == "":
 			delete(ids, topic)
-		case known == "", known != id && w.cfg.AcceptGap:
+		case stored == "", stored != id && accept:
 			mustAsk = true
 		}
 	}
 	if mustAsk {
-		stored, err := w.store.TopicIDs(ctx, ids, w.cfg.AcceptGap)
-		if err != nil {
-			return nil // the condition "postgres" reports it
+		stored, err := w.store.TopicIDs(ctx, ids, accept)
+		if err == nil { // else the condition "postgres" reports it
+			w.known = stored
+			w.cfg.outputsAccepted.Store(true)
 		}
-		w.known = stored
 	}
 	for _, topic := range slices.Sorted(maps.Keys(ids)) {
 		// guard: an output that was created anew is named
-		if w.known[topic] != ids[topic] {
+		if stored := w.known[topic]; stored != "" && stored != ids[topic] {
 			faults = append(faults, fmt.Sprintf("topic %s was created anew: its ID is %s, "+
 				"and this group has sent to %s; what that one held is gone; run with --accept-gap to accept that",
 				topic, ids[topic], w.known[topic]))

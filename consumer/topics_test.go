@@ -1,7 +1,10 @@
 package consumer
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -236,11 +239,37 @@ func TestOutputsThatAreMissingOrCreatedAnewAreNamed(t *testing.T) {
 		cl.waitFor("it is named after a restart", anew(w))
 		w.halt()
 		w = cl.start(outputs, acceptGap)
-		cl.waitFor("it was accepted", func() bool { return w.seen.count("topics") > 0 })
+		cl.waitFor("it was accepted", func() bool { return w.seen.count("topics") > 1 })
+		require.Empty(t, w.seen.reason("topics"))
+		_, err = kadm.NewClient(cl.client).DeleteTopic(t.Context(), rowsTopic)
+		require.NoError(t, err)
+		cl.waitFor("another is missing", func() bool { return w.seen.reason("topics") != "" })
+		_, err = kadm.NewClient(cl.client).CreateTopic(t.Context(), partitionCount, 1, nil, rowsTopic)
+		require.NoError(t, err)
+		later := func() bool { return strings.Contains(w.seen.reason("topics"), "topic pitches.rows was created anew") }
+		cl.waitFor("what was created anew after that is another gap", later)
+		w.halt()
+		w = cl.start(outputs, acceptGap)
+		cl.waitFor("it was accepted, too", func() bool { return w.seen.count("topics") > 1 })
 		w.halt()
 		w = cl.start(outputs)
 		cl.waitFor("the topics were looked at", func() bool { return w.seen.count("topics") > 1 })
 		require.Empty(t, w.seen.reason("topics"))
 		w.halt()
 	})
+}
+
+// silentStore does not answer about topics.
+type silentStore struct{ Store }
+
+func (silentStore) TopicIDs(context.Context, map[string]string, bool) (map[string]string, error) {
+	return nil, errors.New("no answer")
+}
+
+// A store that does not answer takes no fault away.
+func TestAnOutputStaysNamedWhileTheStoreDoesNotAnswer(t *testing.T) {
+	w := &topicWatch{cfg: &Config{outputsAccepted: &atomic.Bool{}}, store: silentStore{}, known: map[string]string{deadTopic: "A"}}
+	faults := w.changed(t.Context(), map[string]string{deadTopic: "B", rowsTopic: "C"})
+	require.Len(t, faults, 1, "of the other one nothing is known")
+	require.Contains(t, faults[0], deadTopic)
 }

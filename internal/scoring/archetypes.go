@@ -50,8 +50,10 @@ func (a *Archetypes) check(named []Column) error {
 	return nil
 }
 
-// score labels a row with the nearest cluster. Value is the distance to it in standard deviations a column.
-// A row that lacks a column has neither.
+// score labels a row with the nearest cluster. Value is the distance to it, as the root mean square over the
+// columns in units of their scale. Margin is 1 minus the ratio to the distance of the next cluster: 0 between
+// the two, 1 at a center, missing with one cluster. A row that lacks a column, or is too far to be measured,
+// has none of the three.
 func (a *Archetypes) score(_ *schemas.Row, values []value, s *schemas.Score) {
 	var x [maxColumns]float64
 	if !numbers(values, x[:]) {
@@ -59,9 +61,17 @@ func (a *Archetypes) score(_ *schemas.Row, values []value, s *schemas.Score) {
 	}
 	a.standardise(x[:len(values)])
 	best, nearest, next := a.nearest(x[:len(values)])
+	// guard: scoring: what is beyond all measure has no label
+	if math.IsInf(nearest, 1) {
+		return
+	}
 	s.Label = schemas.Text(a.Clusters[best].Name)
 	s.Value = finite(math.Sqrt(nearest / float64(len(values))))
-	if next > 0 {
+	switch {
+	case math.IsInf(next, 1): // there is no other
+	case next == 0: // two centers are one point
+		s.Margin = schemas.Some(0.)
+	default:
 		s.Margin = finite(1 - math.Sqrt(nearest/next))
 	}
 }
@@ -72,8 +82,8 @@ func (a *Archetypes) standardise(x []float64) {
 	}
 }
 
-// nearest returns the cluster nearest to x, its squared distance, and that of the next one, 0 if there is
-// none.
+// nearest returns the index of the cluster nearest to x, its squared distance, and that of the next one. +Inf
+// is a distance that no number holds, or that of no cluster.
 func (a *Archetypes) nearest(x []float64) (best int, nearest, next float64) {
 	nearest, next = math.Inf(1), math.Inf(1)
 	for i := range a.Clusters {
@@ -84,16 +94,13 @@ func (a *Archetypes) nearest(x []float64) (best int, nearest, next float64) {
 			next = d
 		}
 	}
-	if math.IsInf(next, 1) {
-		next = 0
-	}
 	return best, nearest, next
 }
 
 func squaredDistance(a, b []float64) (sum float64) {
 	for i := range a {
 		d := a[i] - b[i]
-		sum += float64(d * d) // the conversion keeps other architectures from fusing, which would round otherwise
+		sum += float64(d * d) // the conversion keeps other architectures from fusing, which rounds differently
 	}
 	return sum
 }

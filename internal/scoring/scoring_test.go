@@ -231,3 +231,16 @@ func ExampleFitArchetypes() {
 		fmt.Println(c.Name)
 	}
 }
+
+// guard: scoring: what is beyond all measure has no label
+func TestArchetypesNearestIsKnownOrMissing(t *testing.T) {
+	score := func(center float64, x float64) (s schemas.Score) {
+		a := &Archetypes{Mean: []float64{0}, Scale: []float64{1}, Clusters: []Cluster{{Name: "a", Center: []float64{center}}, {Name: "b", Center: []float64{center}}}}
+		a.score(nil, []value{{number: x}}, &s)
+		return s
+	}
+	require.Equal(t, schemas.Score{}, score(1e200, 0), "too far to be measured")
+	at := score(3, 3)
+	require.Equal(t, schemas.Some(0.), at.Margin, "between two centers that are one point")
+	require.Equal(t, schemas.Some(0.), at.Value)
+}

@@ -8,7 +8,8 @@ import (
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
-// PrintReport prints in what way two targets differ, in few lines: all of it is in the page and in the JSON.
+// PrintReport prints in what way two targets differ, the first lines of each list; the HTML page and the JSON
+// have all of it. The lists are sorted, the greatest change first. It prints nothing where nothing differs.
 func PrintReport(w io.Writer, d schemas.TargetDiff) {
 	r := d.Report
 	if r == nil || !d.Different() {
@@ -29,7 +30,7 @@ func PrintReport(w io.Writer, d schemas.TargetDiff) {
 	}
 	for i, t := range r.Transitions[:min(len(r.Transitions), most)] {
 		if i == 0 {
-			fmt.Fprintln(w, "words that became others:")
+			fmt.Fprintln(w, "texts that changed:")
 		}
 		pitches := terminal.Counted(t.Pitches, "pitch", "pitches")
 		fmt.Fprintf(w, "  %-32s %s → %s  %s\n", t.Column, named(t.A), named(t.B), pitches)

@@ -96,8 +96,8 @@ func (s *Sink) LabelPosition(ctx context.Context, p schemas.Position) error {
 	return pg.Wrap("position", err)
 }
 
-// TopicIDs returns the ID of each topic that was stored first. It stores those of topics that have none; with
-// overwrite, of all.
+// TopicIDs stores the ID of each topic that has none yet, with overwrite that of all, and returns the stored
+// ones. The update that changes nothing is needed because RETURNING leaves out rows that are not written.
 func (s *Sink) TopicIDs(
 	ctx context.Context, ids map[string]string, overwrite bool,
 ) (stored map[string]string, err error) {
@@ -107,7 +107,7 @@ func (s *Sink) TopicIDs(
 		SELECT $1, m.topic, m.topic_id FROM unnest($2::text[], $3::text[]) AS m(topic, topic_id)
 		ON CONFLICT (consumer_group, topic) DO UPDATE
 		SET topic_id = CASE WHEN $4 THEN excluded.topic_id ELSE t.topic_id END,
-		    first_seen_at = CASE WHEN $4 THEN now() ELSE t.first_seen_at END
+		    first_seen_at = CASE WHEN $4 AND t.topic_id <> excluded.topic_id THEN now() ELSE t.first_seen_at END
 		RETURNING topic, topic_id`,
 		s.cfg.Group, topics, schemas.Map(topics, func(t string) string { return ids[t] }), overwrite)
 	return stored, pg.Wrap("topics", err)
