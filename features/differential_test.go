@@ -111,12 +111,12 @@ func TestTransformEqualsPlain(t *testing.T) {
 
 var (
 	nastyScalars = []any{
-		nil, obj{}, arr{}, "", " ", raw(" { \n} "), raw("[ \t]"), true, false, 0, 1, 2, 3, 4, 5, -1, 1.5, 87.3, raw("-0"),
+		nil, obj{}, arr{}, "", " ", raw(" { \n} "), raw("[ \t]"), true, false, 0, 1, 2, 3, 4, 5, -1, 1.5, 42, 57.6, 87.3, 93, 150, raw("-0"),
 		raw("1e0"), raw("10e-1"), raw("1E+2"), raw("1e999"), raw("-1e999"), raw("1e-999"), 1e308, raw("9223372036854775807"),
 		raw("9223372036854775808"), raw("-9223372036854775808"), raw("-9223372036854775809"), raw("9007199254740992.0"),
 		raw("9007199254740991.0"), raw("123456.0"), raw("12345678901234567890123"), "12", " +0042\\n", "-7", "+", "1.0", "x",
 		"\\u0031\\u0032", "0000000000000000000000000000000000000012", "Foul", "Swinging", "\\u0046oul", "Strike", "Ball",
-		"HitIntoPlay", "Pickoff", "strike", "foot", "mph", "f\\u006fot", "kph", "No", "N\\u006f", "\\ud800", "a\\u0000b",
+		"HitIntoPlay", "Pickoff", "strike", "foot", "mph", "f\\u006fot", "kph", "degree", "degre\\u0065", "No", "N\\u006f", "\\ud800", "a\\u0000b",
 		"\\ud83d\\ude00", "\\udc00\\ud800", "\\ud800\\ud800\\udc00", "\\ud800xudc00", "\\ud800\\tudc00", "é", "\\u00e9\\\"\\\\\\/\\b\\f\\n\\r\\t",
 		strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("\\u00e9", 100), strings.Repeat("\\u00e9", 101),
 		strings.Repeat("é", 100), testEventID, strings.ToUpper(testEventID), testEventID[:35] + "g", "not-a-uuid",
@@ -124,9 +124,10 @@ var (
 		obj{{"mph", 90}}, obj{{"mph", 90}, {"mph", 91}}, arr{obj{}}, arr{obj{{"time", 1}}, nil}, arr{obj{{"event", "No"}}},
 	}
 	nastyPaths = strings.Fields(`units summary_acts summary_score events samples_bat samples_ball
-		units.length units.velocity summary_acts.pitch summary_acts.pitch.speed summary_acts.hit summary_score.count
+		units.length units.velocity units.angle summary_acts.pitch summary_acts.pitch.speed summary_acts.hit summary_score.count
 		summary_acts.pitch.eventId summary_acts.pitch.type summary_acts.pitch.result summary_acts.pitch.action
 		summary_acts.pitch.speed.mph summary_acts.pitch.spin.rpm summary_acts.hit.speed.mph summary_acts.hit.spin.rpm
+		summary_acts.pitch.speed.kph summary_acts.pitch.speed.mps summary_acts.hit.speed.kph summary_acts.hit.speed.mps
 		summary_score.runs.innings summary_score.count.balls.plateAppearance summary_score.count.strikes.plateAppearance
 		summary_score.outs.inning events.0 events.0.start events.0.start.angle events.0.personId.mlbId events.0.teamId.mlbId
 		samples_bat.0 samples_bat.0.time samples_bat.0.head samples_bat.1.head.pos samples_bat.2.handle.pos.1

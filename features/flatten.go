@@ -46,8 +46,8 @@ func (b *rowBuilder) flattenHit() {
 	switch pair := b.d.values[eventAngle]; {
 	case pair.kind == missing:
 	case pair.kind == array && pair.count == 2:
-		b.row.SprayAngleDeg = b.angleColumn(eventSpray, sprayAngleType)
-		b.row.LaunchAngleDeg = b.angleColumn(eventLaunch, launchAngleType)
+		b.row.SprayAngleDeg = b.angleColumn(eventSpray, sprayAngleType, sprayAngleUnit)
+		b.row.LaunchAngleDeg = b.angleColumn(eventLaunch, launchAngleType, launchAngleUnit)
 	default:
 		b.issues.add(sprayAngleType)
 		b.issues.add(launchAngleType)
@@ -138,12 +138,19 @@ func (b *rowBuilder) numberColumn(s slot, typ issue) schemas.Opt[float64] {
 }
 
 // angleColumn returns one of the two angles of a batted ball. Within the pair no element counts as missing:
-// null is of the wrong type, like anything else that is no number.
-func (b *rowBuilder) angleColumn(s slot, typ issue) schemas.Opt[float64] {
-	if v := b.d.values[s]; v.kind == number {
+// null is of the wrong type, like anything else that is no number. A record that names another unit than the
+// degree has its angles missing: radians are numbers that degrees could be.
+func (b *rowBuilder) angleColumn(s slot, typ, unit issue) schemas.Opt[float64] {
+	v, in := b.d.values[s], b.d.values[unitsAngle]
+	switch {
+	case v.kind != number:
+		b.issues.add(typ)
+	// guard: units: angles in another unit are missing | !in.is("degree") -> in.kind == missing
+	case in.kind != missing && !in.is("degree"):
+		b.issues.add(unit)
+	default:
 		return schemas.Some(v.num)
 	}
-	b.issues.add(typ)
 	return schemas.Opt[float64]{}
 }
 

@@ -23,6 +23,7 @@ var (
 	eventTimeType                   = issueNamed("event_time:type")
 	exitVelocityRange               = issueNamed("exit_velocity_mph:range")
 	exitVelocityType                = issueNamed("exit_velocity_mph:type")
+	exitVelocityUnit                = issueNamed("exit_velocity_mph:unit")
 	gameDateType                    = issueNamed("game_date:type")
 	gamePKType                      = issueNamed("game_pk:type")
 	hitSpinRange                    = issueNamed("hit_spin_rpm:range")
@@ -38,6 +39,7 @@ var (
 	interceptZRange                 = issueNamed("intercept_z_ft:range")
 	launchAngleRange                = issueNamed("launch_angle_deg:range")
 	launchAngleType                 = issueNamed("launch_angle_deg:type")
+	launchAngleUnit                 = issueNamed("launch_angle_deg:unit")
 	missDistanceRange               = issueNamed("miss_distance_in:range")
 	outsRange                       = issueNamed("outs:range")
 	outsType                        = issueNamed("outs:type")
@@ -47,6 +49,7 @@ var (
 	pitchResultUnknown              = issueNamed("pitch_result:unknown")
 	pitchSpeedRange                 = issueNamed("pitch_speed_mph:range")
 	pitchSpeedType                  = issueNamed("pitch_speed_mph:type")
+	pitchSpeedUnit                  = issueNamed("pitch_speed_mph:unit")
 	pitchTypeType                   = issueNamed("pitch_type:type")
 	pitcherIDType                   = issueNamed("pitcher_id:type")
 	plateSpeedRange                 = issueNamed("plate_speed_mph:range")
@@ -55,6 +58,7 @@ var (
 	spinRateType                    = issueNamed("spin_rate_rpm:type")
 	sprayAngleRange                 = issueNamed("spray_angle_deg:range")
 	sprayAngleType                  = issueNamed("spray_angle_deg:type")
+	sprayAngleUnit                  = issueNamed("spray_angle_deg:unit")
 	squaredUpRange                  = issueNamed("squared_up_pct:range")
 	strikesRange                    = issueNamed("strikes:range")
 	strikesType                     = issueNamed("strikes:type")
@@ -65,8 +69,9 @@ var (
 )
 
 // issueNames are the texts of the column issues. <column>:type means a value not of the column's type, and
-// <column>:range a value outside of its range. pitch_result:unknown means a word that is not among the four
-// results. bat_samples:conflict means two samples with the same time and different positions.
+// <column>:range a value outside of its range. <column>:unit means a value in another unit.
+// pitch_result:unknown means a word that is not among the four results. bat_samples:conflict means two
+// samples with the same time and different positions.
 var issueNames []string
 
 // issueNamed returns the next issue. Variables are initialized in the order of their declaration.

@@ -308,6 +308,23 @@ func (p *plain) within(column string, v schemas.Opt[float64], low, high float64)
 	return v
 }
 
+// inMiles is missing if the speed is the one that the record has in another unit.
+func (p *plain) inMiles(column, act string, mph schemas.Opt[float64]) schemas.Opt[float64] {
+	if !mph.Present || mph.Value < 10 {
+		return mph
+	}
+	kph, isKPH := p.at("summary_acts." + act + ".speed.kph").(plainNumber)
+	mps, isMPS := p.at("summary_acts." + act + ".speed.mps").(plainNumber)
+	same := func(ok bool, other, v, off float64) bool { return ok && math.Abs(v-other) <= off }
+	swapped := same(isKPH, kph.f, mph.Value/1.609344, 0.5+0.5/1.609344) &&
+		same(isMPS, mps.f, mph.Value/3.6, 0.5+0.5/3.6)
+	if swapped || same(isKPH, kph.f, mph.Value, 0.5) || same(isMPS, mps.f, mph.Value, 0.5) {
+		p.issue(column, "unit")
+		return schemas.Opt[float64]{}
+	}
+	return mph
+}
+
 func (p *plain) integral(column, path string, most float64) schemas.Opt[int16] {
 	v := p.number(column, p.at(path))
 	if v.Present && v.Value != math.Floor(v.Value) {
@@ -351,9 +368,10 @@ func (p *plain) fill() {
 		r.PitchResult = ""
 	}
 	exit := p.number("exit_velocity_mph", p.at("summary_acts.hit.speed.mph"))
-	r.PitchSpeedMPH = p.within("pitch_speed_mph", p.number("pitch_speed_mph", p.at(pitch+"speed.mph")), 50, 110)
+	r.PitchSpeedMPH = p.inMiles("pitch_speed_mph", "pitch", p.number("pitch_speed_mph", p.at(pitch+"speed.mph")))
+	r.PitchSpeedMPH = p.within("pitch_speed_mph", r.PitchSpeedMPH, 50, 110)
 	r.SpinRateRPM = p.within("spin_rate_rpm", p.number("spin_rate_rpm", p.at(pitch+"spin.rpm")), 500, 4000)
-	r.ExitVelocityMPH = p.within("exit_velocity_mph", exit, 0, 125)
+	r.ExitVelocityMPH = p.within("exit_velocity_mph", p.inMiles("exit_velocity_mph", "hit", exit), 0, 125)
 	r.HitSpinRPM = p.within("hit_spin_rpm", p.number("hit_spin_rpm", p.at("summary_acts.hit.spin.rpm")), 0, 10000)
 	p.fillAngles()
 	p.fillSwing(exit.Present)
@@ -419,6 +437,10 @@ func (p *plain) fillAngles() {
 		n, ok := v.(plainNumber)
 		if !ok {
 			p.issue(column, "type")
+			return schemas.Opt[float64]{}
+		}
+		if unit := p.at("units.angle"); unit != nil && unit != "degree" {
+			p.issue(column, "unit")
 			return schemas.Opt[float64]{}
 		}
 		return p.within(column, schemas.Some(n.f), -limit, limit)

@@ -17,6 +17,8 @@ const (
 	// The units of lengths and velocities. A record with other units than feet and mph is rejected.
 	unitsLength slot = iota
 	unitsVelocity
+	// The unit of angles. Angles in another one are missing.
+	unitsAngle
 	// The pitch: its object, which must exist, and what was measured of the throw.
 	pitchObject
 	pitchEventID
@@ -24,9 +26,13 @@ const (
 	pitchResult
 	pitchAction
 	pitchSpeed
+	pitchSpeedKPH
+	pitchSpeedMPS
 	pitchSpin
 	// The batted ball, present only if the bat met the ball.
 	hitSpeed
+	hitSpeedKPH
+	hitSpeedMPS
 	hitSpin
 	// The state of the game before the pitch.
 	scoreInnings
@@ -49,14 +55,19 @@ const (
 var paths = [slotCount]string{
 	unitsLength:   "units.length",
 	unitsVelocity: "units.velocity",
+	unitsAngle:    "units.angle",
 	pitchObject:   "summary_acts.pitch",
 	pitchEventID:  "summary_acts.pitch.eventId",
 	pitchType:     "summary_acts.pitch.type",
 	pitchResult:   "summary_acts.pitch.result",
 	pitchAction:   "summary_acts.pitch.action",
 	pitchSpeed:    "summary_acts.pitch.speed.mph",
+	pitchSpeedKPH: "summary_acts.pitch.speed.kph",
+	pitchSpeedMPS: "summary_acts.pitch.speed.mps",
 	pitchSpin:     "summary_acts.pitch.spin.rpm",
 	hitSpeed:      "summary_acts.hit.speed.mph",
+	hitSpeedKPH:   "summary_acts.hit.speed.kph",
+	hitSpeedMPS:   "summary_acts.hit.speed.mps",
 	hitSpin:       "summary_acts.hit.spin.rpm",
 	scoreInnings:  "summary_score.runs.innings",
 	scoreBalls:    "summary_score.count.balls.plateAppearance",
@@ -154,6 +165,11 @@ func (n *node) member(name []byte) *node {
 func (d *decoder) readNode(n *node, i, depth int) int {
 	if n == nil {
 		return jsonscan.SkipValue(d.b, i, depth)
+	}
+	if n.members == nil && n.elements == nil {
+		// The end of a path has a slot, and replaces what an earlier member of the same name left there.
+		d.values[n.slot], i = readValue(d.b, i, depth)
+		return i
 	}
 	// An earlier member of the same name may have filled these slots.
 	clear(d.values[n.from:n.to])

@@ -13,6 +13,7 @@
 //	  internal/jsonscan              knows JSON's grammar, numbers and strings
 //	validate.go, syntax.go           refuses a record that is no readable pitch; checks the ranges of a row
 //	flatten.go, texts.go             copies scalars to columns
+//	units.go                         finds speeds in another unit than their member's
 //	swing.go                         computes the features: swing, contact, attack angle, bat speed
 //	issues.go, rejection.go          lists what was wrong with a row; says why there is none
 //	identity.go                      finds the game and the pitch id
@@ -116,6 +117,7 @@ func measureWith(d *decoder, rec schemas.Record, h *headers, e *Explanation) (*s
 	e.seeFlattened(b.row, b.issues)
 	b.derive(e)
 	e.seeDerived(b.row, d)
+	checkUnits(&b)
 	validate(b.row, &b.issues)
 	if CoreVersion > 1 {
 		deriveContact(&b, e)

@@ -27,11 +27,12 @@ var issues = []struct {
 	{"pitch_type", "type", `It is not text of 1–200 bytes.`},
 	{"pitch_result", "type, unknown", `It is not text of 1–200 bytes, or none of the four known words.`},
 	{"pitch_action", "type", `It is not text of 1–200 bytes.`},
-	{"pitch_speed_mph spin_rate_rpm", "type, range", `It is no number, or out of range.`},
-	{"exit_velocity_mph", "type, range", `It is no number, or out of range. One out of range still counts as contact.`},
+	{"pitch_speed_mph", "type, range, unit", `It is no number, or out of range.` + inOtherUnit},
+	{"spin_rate_rpm", "type, range", `It is no number, or out of range.`},
+	{"exit_velocity_mph", "type, range, unit", `It is no number, or out of range.` + inOtherUnit + ` Each still counts as contact, if it is a number.`},
 	{"hit_spin_rpm", "type, range", `It is no number, or out of range.`},
-	{"launch_angle_deg", "type, range", `The pair of angles is no list of two, its second element no number, or out of range.`},
-	{"spray_angle_deg", "type, range", `The pair of angles is no list of two, its first element no number, or out of range.`},
+	{"launch_angle_deg", "type, range, unit", `The pair of angles is no list of two, its second element no number, or out of range, or units.angle names another unit than degree.`},
+	{"spray_angle_deg", "type, range, unit", `The pair of angles is no list of two, its first element no number, or out of range, or units.angle names another unit than degree.`},
 	{"attack_angle_deg", "range", `What was computed is out of range: the samples are faulty.`},
 	{"bat_speed_mph", "range", `What was computed is out of range: the samples are faulty. speed_confidence stays.`},
 	{"bat_samples", "conflict", `Two bat samples have the same time and different positions: the first one counts.`},
@@ -45,6 +46,10 @@ var issues = []struct {
 		"range", `What was computed is out of range: the track of the bat is faulty.`},
 	{"event_time", "type", `The header is no RFC 3339 time: the record's timestamp serves.`},
 }
+
+// inOtherUnit describes the issue of a speed whose mph is in another unit.
+const inOtherUnit = ` unit: from 10 mph on, it is the record's kph or mps within 0.5, or changed places with kph. ` +
+	`Members that differ otherwise are left alone.`
 
 // issueTable returns a Markdown table with one line for each column that can have issues.
 func issueTable() string {

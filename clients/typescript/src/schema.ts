@@ -1798,7 +1798,7 @@ export interface components {
             event_time: string;
             /**
              * Format: double
-             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             exit_velocity_mph: number | null;
             /** @description What the batter or pitcher did, as Foul, Called, FoulTip; range: 1–200 bytes; missing: where the record has none, or no text of 1–200 bytes */
@@ -2384,7 +2384,7 @@ export interface components {
             event_time: string;
             /**
              * Format: double
-             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             exit_velocity_mph: number | null;
             /**
@@ -2452,7 +2452,7 @@ export interface components {
             is_swing: boolean;
             /** @description A swing that missed; missing: never */
             is_whiff: boolean;
-            /** @description What was wrong with the record's values, as column:type, column:range, column:unknown or array:conflict, sorted, each once; missing: never; empty where nothing was wrong */
+            /** @description What was wrong with the record's values, as column:type, column:range, column:unit, column:unknown or array:conflict, sorted, each once; missing: never; empty where nothing was wrong */
             issues: string[];
             /**
              * Format: int64
@@ -2461,7 +2461,7 @@ export interface components {
             lag_ms: number | null;
             /**
              * Format: double
-             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             launch_angle_deg: number | null;
             /**
@@ -2490,7 +2490,7 @@ export interface components {
             pitch_result: string | null;
             /**
              * Format: double
-             * @description Speed of the pitch; unit: mph; range: 50–110; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the pitch; unit: mph; range: 50–110; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             pitch_speed_mph: number | null;
             /** @description The pitch's type, as FourSeamFastball; range: 1–200 bytes; missing: where the record has none (75 % of real records), or no text of 1–200 bytes */
@@ -2570,7 +2570,7 @@ export interface components {
             spin_rate_rpm: number | null;
             /**
              * Format: double
-             * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             spray_angle_deg: number | null;
             /**
@@ -2722,7 +2722,7 @@ export interface components {
             event_time: string;
             /**
              * Format: double
-             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             exit_velocity_mph: number | null;
             /**
@@ -2790,11 +2790,11 @@ export interface components {
             is_swing: boolean;
             /** @description A swing that missed; missing: never */
             is_whiff: boolean;
-            /** @description What was wrong with the record's values, as column:type, column:range, column:unknown or array:conflict, sorted, each once; missing: never; empty where nothing was wrong */
+            /** @description What was wrong with the record's values, as column:type, column:range, column:unit, column:unknown or array:conflict, sorted, each once; missing: never; empty where nothing was wrong */
             issues: string[];
             /**
              * Format: double
-             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             launch_angle_deg: number | null;
             /**
@@ -2823,7 +2823,7 @@ export interface components {
             pitch_result: string | null;
             /**
              * Format: double
-             * @description Speed of the pitch; unit: mph; range: 50–110; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the pitch; unit: mph; range: 50–110; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             pitch_speed_mph: number | null;
             /** @description The pitch's type, as FourSeamFastball; range: 1–200 bytes; missing: where the record has none (75 % of real records), or no text of 1–200 bytes */
@@ -2898,7 +2898,7 @@ export interface components {
             spin_rate_rpm: number | null;
             /**
              * Format: double
-             * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             spray_angle_deg: number | null;
             /**
@@ -3986,7 +3986,7 @@ export interface components {
             event_time: string;
             /**
              * Format: double
-             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             exit_velocity_mph: number | null;
             /**
@@ -4054,11 +4054,11 @@ export interface components {
             is_swing: boolean;
             /** @description A swing that missed; missing: never */
             is_whiff: boolean;
-            /** @description What was wrong with the record's values, as column:type, column:range, column:unknown or array:conflict, sorted, each once; missing: never; empty where nothing was wrong */
+            /** @description What was wrong with the record's values, as column:type, column:range, column:unit, column:unknown or array:conflict, sorted, each once; missing: never; empty where nothing was wrong */
             issues: string[];
             /**
              * Format: double
-             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             launch_angle_deg: number | null;
             /**
@@ -4087,7 +4087,7 @@ export interface components {
             pitch_result: string | null;
             /**
              * Format: double
-             * @description Speed of the pitch; unit: mph; range: 50–110; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the pitch; unit: mph; range: 50–110; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             pitch_speed_mph: number | null;
             /** @description The pitch's type, as FourSeamFastball; range: 1–200 bytes; missing: where the record has none (75 % of real records), or no text of 1–200 bytes */
@@ -4160,7 +4160,7 @@ export interface components {
             spin_rate_rpm: number | null;
             /**
              * Format: double
-             * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             spray_angle_deg: number | null;
             /**
@@ -4425,7 +4425,7 @@ export interface components {
             event_time: string;
             /**
              * Format: double
-             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             exit_velocity_mph: number | null;
             /** @description The game; range: 1–64 bytes; missing: where neither header nor key names one */
@@ -4443,7 +4443,7 @@ export interface components {
             lag_ms: number | null;
             /**
              * Format: double
-             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             launch_angle_deg: number | null;
             /**
@@ -4464,7 +4464,7 @@ export interface components {
             pitch_result: string | null;
             /**
              * Format: double
-             * @description Speed of the pitch; unit: mph; range: 50–110; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the pitch; unit: mph; range: 50–110; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             pitch_speed_mph: number | null;
             /** @description The pitch's type, as FourSeamFastball; range: 1–200 bytes; missing: where the record has none (75 % of real records), or no text of 1–200 bytes */
@@ -4497,7 +4497,7 @@ export interface components {
             speed_confidence: string | null;
             /**
              * Format: double
-             * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Horizontal angle of the ball off the bat; unit: degree; range: −180–180; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             spray_angle_deg: number | null;
             /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
@@ -4525,7 +4525,7 @@ export interface components {
             event_time: string;
             /**
              * Format: double
-             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Speed of the ball off the bat; unit: mph; range: 0–125; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             exit_velocity_mph: number | null;
             /** @description The game; range: 1–64 bytes; missing: where neither header nor key names one */
@@ -4536,7 +4536,7 @@ export interface components {
             is_whiff: boolean;
             /**
              * Format: double
-             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type or out of range (then issues names it)
+             * @description Vertical angle of the ball off the bat, up positive; unit: degree; range: −90–90; missing: where the record has none, or one of another type, in another unit or out of range (then issues names it)
              */
             launch_angle_deg: number | null;
             /** @description What the batter or pitcher did, as Foul, Called, FoulTip; range: 1–200 bytes; missing: where the record has none, or no text of 1–200 bytes */
