@@ -191,13 +191,14 @@ type commands struct {
 	Doctor  doctorCmd  `cmd:"" group:"Set up" help:"Check the settings of Kafka, Postgres and Redis that the promise rests on, and say how to repair them."`
 	Config  configCmd  `cmd:"" group:"Set up" help:"Write an example of the file of settings: config example."`
 
-	Run     runCmd     `cmd:"" group:"Stream" help:"Process the raw topic until stopped: rows to Postgres, live values to Redis, failures to the dead-letter topic."`
-	Serve   serveCmd   `cmd:"" group:"Stream" help:"Serve the HTTP API: batters, games, leaders, pitches and their streams, from Redis and Postgres."`
-	Replay  replayCmd  `cmd:"" group:"Stream" help:"Process a part of the raw topic again, into live or into a target beside it."`
-	Archive archiveCmd `cmd:"" group:"Stream" help:"Keep the raw topic in storage, beyond its retention: run, ls, verify, compact, prune."`
-	Target  targetCmd  `cmd:"" group:"Stream" help:"Manage the targets beside live: list, diff, promote, rollback, drop."`
-	Model   modelCmd   `cmd:"" group:"Stream" help:"Manage the models that label and score the stream: ls, show, add, fit, promote, rollback, retire."`
-	Rebuild rebuildCmd `cmd:"" group:"Stream" help:"Write all of Redis again from Postgres: rebuild redis."`
+	Run      runCmd      `cmd:"" group:"Stream" help:"Process the raw topic until stopped: rows to Postgres, live values to Redis, failures to the dead-letter topic."`
+	Serve    serveCmd    `cmd:"" group:"Stream" help:"Serve the HTTP API: batters, games, leaders, pitches and their streams, from Redis and Postgres."`
+	Replay   replayCmd   `cmd:"" group:"Stream" help:"Process a part of the raw topic again, into live or into a target beside it."`
+	Archive  archiveCmd  `cmd:"" group:"Stream" help:"Keep the raw topic in storage, beyond its retention: run, ls, verify, compact, prune."`
+	Target   targetCmd   `cmd:"" group:"Stream" help:"Manage the targets beside live: list, diff, promote, rollback, drop."`
+	Backfill backfillCmd `cmd:"" group:"Stream" help:"Bring a season into a target, batch by batch, each held to gates."`
+	Model    modelCmd    `cmd:"" group:"Stream" help:"Manage the models that label and score the stream: ls, show, add, fit, promote, rollback, retire."`
+	Rebuild  rebuildCmd  `cmd:"" group:"Stream" help:"Write all of Redis again from Postgres: rebuild redis."`
 
 	Load     loadCmd     `cmd:"" group:"Files and records" help:"Send records from files, folders and standard input to the raw topic."`
 	Process  processCmd  `cmd:"" group:"Files and records" help:"Make tables of files, without any server: rows as Parquet, CSV or JSON Lines, a line per batter, rejected records, a report."`

@@ -89,6 +89,10 @@ var rooms = []room{
 		outside: all, drivers: []string{kafka},
 	},
 	{
+		path: "internal/backfill", inside: []string{"schemas", "sink", "internal"},
+		outside: all, drivers: []string{kafka},
+	},
+	{
 		path: "internal/replay", inside: []string{"schemas", "consumer", "sink", "internal"},
 		outside: all, drivers: []string{kafka},
 	},

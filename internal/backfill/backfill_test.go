@@ -1,0 +1,196 @@
+package backfill
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/internal/replay"
+	"github.com/pitchstream/pitchstream/internal/target"
+	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// guard: backfill: a stray record does not end a batch
+func TestABatchBeginsWhereItsRecordsDoAndNotAtAStray(t *testing.T) {
+	s := &Spec{Batches: "month", games: []game{{"5", "2024-05-01"}, {"7", "2024-06-30"}}}
+	p := newPlanner(s, kafkaread.Spans{0: {From: 100, To: 1700}, 1: {Partition: 1, To: 30}})
+	offset := int64(100)
+	add := func(n int, pk, date string) {
+		for range n {
+			require.NoError(t, p.add(0, offset, pk, date))
+			offset++
+		}
+	}
+	add(3, "", "") // before any date is known: of the first batch
+	add(497, "1", "2024-04-01")
+	add(1, "2", "2024-05-02") // a wrong date
+	add(299, "1", "2024-04-30")
+	add(400, "5", "")         // the schedule has its date
+	add(5, "1", "2024-04-30") // late corrections
+	add(395, "3", "2024-05-31")
+	for i := range int64(30) {
+		require.NoError(t, p.add(1, i, "", "2024-05-31"))
+	}
+	batches := p.batches("here", "hash")
+	require.Len(t, batches, 3)
+	names := []string{batches[0].Name, batches[1].Name, batches[2].Name}
+	require.Equal(t, []string{"2024-04", "2024-05", "2024-06"}, names)
+	require.Equal(t, map[int32]int64{0: 100, 1: 0}, batches[0].First)
+	require.Equal(t, map[int32]int64{0: 900, 1: 0}, batches[0].End)
+	require.Equal(t, map[int32]int64{0: 1700, 1: 30}, batches[1].End)
+	require.Equal(t, batches[1].End, batches[2].End, "of June no record came")
+	require.Equal(t, []int64{800, 830, 0}, []int64{batches[0].Records, batches[1].Records, batches[2].Records})
+	require.Equal(t, "0:900,1:0", place(batches[0].End))
+}
+
+// guard: backfill: the runs of a plan are bounded
+func TestASourceInNoOrderIsRefused(t *testing.T) {
+	p := newPlanner(&Spec{Batches: "date"}, kafkaread.Spans{0: {To: 1 << 30}})
+	var err error
+	n := int64(0)
+	for ; err == nil && n < 2*maxRuns; n++ {
+		err = p.add(0, n, "", fmt.Sprintf("2024-04-%02d", n%28+1))
+	}
+	require.ErrorContains(t, err, "not in the order of its days")
+	require.EqualValues(t, maxRuns+1, n)
+}
+
+// guard: backfill: what is read before it begins is bounded
+func TestAFileOfABackfillIsChecked(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	schedule := write("schedule.csv", "game_date,game_pk,venue\n2024-04-02,8,x\n2024-04-01,7,y\n")
+	s, err := ReadSpec(write("good.yaml",
+		"name: s24\ntarget: history\nbatches: month\nschedule: "+schedule+"\ngates: {missing_games: 1}\n"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"7", "8"}, s.expected("2024-04-01", "2024-04-30"))
+	g := s.Gates
+	require.Equal(t, []float64{1, 0.02, 0.5}, []float64{*g.MissingGames, *g.DeadLetters, *g.Shift})
+	_, err = ReadSpec(write("good.json",
+		`{"name": "s24", "target": "history", "files": [{"path": "a", "dates": "2024-04-01..2024-04-30"}]}`))
+	require.NoError(t, err)
+	for text, want := range map[string]string{
+		"name: s\ntarget: live\nbatches: month\n":                     "beside live",
+		"name: S\ntarget: h\nbatches: month\n":                        "name:",
+		"name: s\ntarget: h\nbatches: year\n":                         "want month or date",
+		"name: s\ntarget: h\nbatches: month\nbatch: 1\n":              "field batch not found",
+		"name: s\ntarget: h\nfiles: [{path: a}]\narchive: s3://b/x\n": "one batch each",
+		"name: s\ntarget: h\nbatches: date\narchive: ftp://b/x\n":     "ftp",
+		"name: s\ntarget: h\nbatches: date\nschedule: none.csv\n":     "schedule none.csv",
+		"name: s\ntarget: h\nfiles: [{path: a, dates: today}]\n":      "want a date or two",
+	} {
+		_, err := ReadSpec(write("bad.yaml", text))
+		require.ErrorContains(t, err, want, text)
+	}
+	big := write("big.yaml", "")
+	require.NoError(t, os.Truncate(big, maxSpecBytes+1))
+	_, err = ReadSpec(big)
+	require.ErrorContains(t, err, "more than 1048576 bytes")
+}
+
+// aMonth fills a schema with 3,000 pitches of a month, of ten games, whose bat speeds are at a mean.
+const aMonth = `INSERT INTO pitch_registers (pitch_id, revision, record_ts_ms, source_topic, source_partition, source_offset,
+		core_version, event_time, processed_at, game_pk, game_date, venue, is_swing, pitch_result, bat_speed_mph, pitch_speed_mph,
+		is_contact, is_whiff, bat_samples, ball_samples, duplicate_samples, issues, build)
+	SELECT ('00000000-0000-0000-%04[1]d-' || lpad(n::text, 12, '0'))::uuid, 0, 1, 'pitches.raw', 0, %[1]d * 10000 + n, 1,
+		'2024-%02[1]d-01Z'::timestamptz + n / 300 * interval '1 day', now(), (%[1]d000 + n / 300)::text, '2024-%02[1]d-01'::date + n / 300,
+		'Park', true, 'Strike', %[2]f + 8 * sin(n * 12.9898), 91 + 4 * sin(n * 1.3),
+		false, true, 400, 100, 0, '{}', 'test'
+	FROM generate_series(0, 2999) AS n`
+
+// guard: backfill: missing games stop it
+// guard: backfill: a column that moved stops it
+// guard: backfill: a batch whose records did not all come does not pass
+// guard: backfill: a file that has changed is not continued
+func TestGatesNameWhatStopsABatch(t *testing.T) {
+	url := testkit.Postgres(t)
+	var secret config.SecretURL
+	require.NoError(t, secret.UnmarshalText([]byte(url)))
+	for _, schema := range []string{"pitchstream", "pitchstream_history"} {
+		store, err := pgsink.Open(pgsink.Config{URL: url, Schema: schema})
+		require.NoError(t, err)
+		_, err = pgadmin.New(store.DB()).Migrate(t.Context())
+		require.NoError(t, err)
+		store.Close()
+	}
+	db, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	sql := "SET search_path = pitchstream_history; " + fmt.Sprintf(aMonth, 4, 70.0) + ";" + fmt.Sprintf(aMonth, 5, 78.0)
+	_, err = db.Exec(t.Context(), sql)
+	require.NoError(t, err)
+	require.NoError(t, db.Close(t.Context()))
+	s := &Spec{Name: "s", Target: "history", Batches: "month", sha256: "abc", games: []game{
+		{"4000", "2024-04-01"}, {"4001", "2024-04-02"}, {"4998", "2024-04-05"}, {"4999", "2024-04-30"},
+		{"5000", "2024-05-01"}}}
+	require.NoError(t, s.check())
+	b, err := open(Options{Spec: s, By: "me@here", Log: slog.New(slog.DiscardHandler), Replay: replay.Options{
+		Live: target.Options{
+			Postgres: config.Postgres{URL: secret, Schema: "pitchstream"}, Group: "g", TopicRaw: "pitches.raw",
+		},
+		Target: schemas.Target{Name: "history", Schema: "pitchstream_history"},
+	}})
+	require.NoError(t, err)
+	defer b.close()
+	require.NoError(t, b.books.Ensure(t.Context()))
+	require.NoError(t, b.books.Ensure(t.Context()), "again")
+	full := schemas.ReplayCounts{Records: 3000, Rows: 2990, Letters: 10}
+	b.batches = []schemas.BackfillBatch{
+		{Number: 1, Name: "2024-04", FromDate: "2024-04-01", ToDate: "2024-04-30", Records: 3000, Counts: full},
+		{Number: 2, Name: "2024-05", FromDate: "2024-05-01", ToDate: "2024-05-31", Records: 3002, Counts: full},
+		{Number: 3, Name: "files", First: map[int32]int64{0: 40000}, End: map[int32]int64{0: 50000}, Records: 3000,
+			Counts: full},
+	}
+	failed := func(i int) map[string][]string {
+		require.NoError(t, b.judge(t.Context(), i))
+		all := map[string][]string{}
+		for _, g := range b.batches[i].Gates {
+			if !g.Passed {
+				all[g.Gate] = g.Named
+			}
+		}
+		return all
+	}
+	require.Equal(t, map[string][]string{"missing_games": {"4998", "4999"}}, failed(0))
+	second := failed(1)
+	require.Contains(t, second, "shift")
+	require.Contains(t, second["shift"][0], "bat_speed_mph by +1.4")
+	require.Equal(t, []string{"3000 of 3002 records of the source were read"}, second["records_missing"])
+	require.NotContains(t, second, "missing_games")
+	require.Equal(t, []string{"4998"}, failed(2)["missing_games"], "the dates are those of its rows")
+
+	f := schemas.Backfill{Name: "s", Target: "history", SHA256: "abc", By: "me@here"}
+	require.NoError(t, b.books.Begin(t.Context(), f, b.batches))
+	b.batches[0].State = schemas.BatchRefused
+	require.NoError(t, b.save(t.Context(), b.batches[0], "refused", "a game is missing"))
+	b.o.Accept, b.o.Reason = 2, "x"
+	require.ErrorContains(t, b.accept(t.Context()), "batch 2 was not refused")
+	b.o.Accept, b.o.Reason = 1, "rained out"
+	require.NoError(t, b.accept(t.Context()))
+	status, err := b.status(t.Context())
+	require.NoError(t, err)
+	require.False(t, status.Finished)
+	require.Equal(t, schemas.BatchAccepted, status.Batches[0].State)
+	require.Equal(t, "rained out", status.Batches[0].Reason)
+	require.Equal(t, full, status.Batches[0].Counts)
+	require.Equal(t, []string{"accepted", "refused", "planned"},
+		[]string{status.Audit[0].Action, status.Audit[1].Action, status.Audit[2].Action})
+	require.Equal(t, "me@here", status.Audit[0].By)
+	s.sha256 = "changed"
+	require.ErrorContains(t, b.begin(t.Context()), "begun with another file")
+}

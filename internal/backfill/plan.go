@@ -1,0 +1,166 @@
+package backfill
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/pitchstream/pitchstream/internal/kafkaread"
+	"github.com/pitchstream/pitchstream/schemas"
+)
+
+// planner finds where each batch begins in each partition. It sees every record once, in the order of the
+// partition.
+//
+// Three facts are not obvious. A batch is a range of offsets, so that a replay reads each record once and the
+// target's position moves with the batches. Records of a season come in the order of their days, but for
+// strays: late corrections and wrong dates. So a batch begins at its first run of records that is no stray.
+type planner struct {
+	byMonth bool
+	dates   map[string]string // of games, from the schedule
+	spans   kafkaread.Spans
+	runs    map[int32][]run
+	of      map[string]*dates // of each batch
+	total   int
+}
+
+// run is a stretch of records of one batch.
+type run struct {
+	batch   string
+	first   int64
+	records int64
+}
+
+type dates struct{ from, to string }
+
+const (
+	maxRuns    = 200_000
+	strayShare = 100 // a run of fewer than one in so many records of its batch is a stray
+	strayMost  = 50  // but none of so many
+)
+
+func newPlanner(s *Spec, spans kafkaread.Spans) *planner {
+	p := &planner{
+		byMonth: s.Batches == "month", dates: map[string]string{}, spans: spans, runs: map[int32][]run{},
+		of: map[string]*dates{},
+	}
+	for _, g := range s.games {
+		p.dates[g.pk] = g.date
+		p.batch(g.date) // a batch of which no record came is one too
+	}
+	return p
+}
+
+// batch returns the batch of a date.
+func (p *planner) batch(date string) string {
+	name := date
+	if p.byMonth {
+		name = date[:len("2006-01")]
+	}
+	of := p.of[name]
+	if of == nil {
+		of = &dates{date, date}
+		p.of[name] = of
+	}
+	of.from, of.to = min(of.from, date), max(of.to, date)
+	return name
+}
+
+// add takes the next record of a partition. Where neither its header nor the schedule has a date, it belongs
+// to the batch of the record before it.
+func (p *planner) add(partition int32, offset int64, gamePK, date string) error {
+	if !isDate(date) {
+		date = p.dates[gamePK]
+	}
+	runs := p.runs[partition]
+	last := len(runs) - 1
+	name := ""
+	switch {
+	case date != "":
+		name = p.batch(date)
+	case last >= 0:
+		name = runs[last].batch
+	}
+	if last >= 0 && (runs[last].batch == name || runs[last].batch == "") {
+		runs[last].batch = name
+		runs[last].records++
+		return nil
+	}
+	// guard: backfill: the runs of a plan are bounded
+	if p.total++; p.total > maxRuns || len(p.of) > maxBatches {
+		return fmt.Errorf("the dates of the records go up and down more than %d times, or there are more than %d "+
+			"batches: the source is not in the order of its days", maxRuns, maxBatches)
+	}
+	p.runs[partition] = append(runs, run{name, offset, 1})
+	return nil
+}
+
+// batches returns the batches in the order of their dates, up to the end of the spans.
+func (p *planner) batches(source, sha256 string) []schemas.BackfillBatch {
+	names := slices.Sorted(maps.Keys(p.of))
+	var all []schemas.BackfillBatch
+	for i, name := range names {
+		all = append(all, schemas.BackfillBatch{
+			Number: i + 1, Name: name, FromDate: p.of[name].from, ToDate: p.of[name].to, State: schemas.BatchPlanned,
+			Source: source, SHA256: sha256, First: map[int32]int64{}, End: map[int32]int64{},
+		})
+	}
+	for partition, span := range p.spans {
+		begins := p.begins(partition, names)
+		at := span.From
+		for i := range all {
+			end := span.To
+			if i+1 < len(all) {
+				end = max(at, begins[i+1])
+			}
+			all[i].First[partition], all[i].End[partition] = at, end
+			at = end
+		}
+		for _, r := range p.runs[partition] {
+			for i := range all { // runs begin where batches do, so that none is in two
+				if r.first >= all[i].First[partition] && r.first < all[i].End[partition] {
+					all[i].Records += r.records
+				}
+			}
+		}
+	}
+	return all
+}
+
+// begins returns where each batch and those after it begin in a partition.
+func (p *planner) begins(partition int32, names []string) []int64 {
+	of := map[string]int64{}
+	for _, r := range p.runs[partition] {
+		of[r.batch] += r.records
+	}
+	first := map[string]int64{}
+	for _, r := range p.runs[partition] {
+		// guard: backfill: a stray record does not end a batch | r.records*strayShare < of[r.batch] -> false
+		isStray := r.records < strayMost && r.records*strayShare < of[r.batch]
+		if _, ok := first[r.batch]; !ok && !isStray {
+			first[r.batch] = r.first
+		}
+	}
+	begins := make([]int64, len(names))
+	next := p.spans[partition].To
+	for i, name := range slices.Backward(names) {
+		if at, ok := first[name]; ok {
+			next = min(next, at)
+		}
+		begins[i] = next
+	}
+	return begins
+}
+
+// place returns the offsets of a batch's end as a place of a replay.
+func place(end map[int32]int64) string {
+	text := ""
+	for _, partition := range slices.SortedFunc(maps.Keys(end), cmp.Compare[int32]) {
+		if text != "" {
+			text += ","
+		}
+		text += fmt.Sprintf("%d:%d", partition, end[partition])
+	}
+	return text
+}
