@@ -265,7 +265,7 @@ func TestPromoteUnderReads(t *testing.T) {
 	quiet := time.NewTicker(1500 * time.Millisecond)
 	defer quiet.Stop()
 	for range rounds {
-		for _, command := range [][]string{{"promote", "better"}, {"rollback"}} {
+		for _, command := range [][]string{{"promote", "better", "--force", "--reason=it is thin"}, {"rollback"}} {
 			<-quiet.C
 			to := map[string]string{"promote": "better", "rollback": "live"}[command[0]]
 			moves = append(moves, move{time.Now(), to})

@@ -99,7 +99,7 @@ func TestServeStartedWithoutPostgresReadsThePromotedTarget(t *testing.T) {
 			require.Equal(c, want, served(url, batter))
 		}, time.Minute, 20*time.Millisecond)
 	}
-	w.target(t, exitOK, "promote", "better")
+	w.target(t, exitOK, "promote", "better", "--force", "--reason=it is thin, to be told apart")
 	copied := w.prefix + "pointer"
 	require.Eventually(t, func() bool {
 		text, err := w.redis.Get(t.Context(), copied).Result()
