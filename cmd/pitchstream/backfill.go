@@ -29,10 +29,6 @@ type backfillSettings struct {
 	File string `arg:"" name:"file" help:"YAML or JSON file that describes the backfill."`
 	JSON bool   `env:"-" name:"json" help:"Print one JSON object instead of text."`
 
-	LiveFirst  bool            `name:"live-first" default:"true" negatable:"" help:"Give way to the live stream: small batches, one core, and a pause while a live record waits for longer than --max-live-lag. On by default."`
-	MaxLiveLag config.Duration `name:"max-live-lag" default:"2s" placeholder:"TIME" help:"With --live-first: pause while the oldest live record has waited for longer, or a live processor has been silent for 5s. Default: 2s."`
-	Parallel   int             `name:"parallel" default:"1" placeholder:"N" help:"Partitions to read side by side, each reader with its own batches. Decoding takes all cores with one, too. Default: 1."`
-
 	Kafka    config.Kafka    `embed:"" group:"Kafka"`
 	Topics   config.Topics   `embed:"" group:"Kafka"`
 	Postgres config.Postgres `embed:"" group:"Postgres"`
@@ -49,9 +45,9 @@ func (c *backfillSettings) options(log *slog.Logger) (o backfill.Options, err er
 	}
 	c.Memory.Apply()
 	r := &replayCmd{
-		From: replay.Position, To: replay.End, Into: o.Spec.Target, Letters: true, LiveFirst: c.LiveFirst,
-		MaxLiveLag: c.MaxLiveLag, Parallel: c.Parallel, Kafka: c.Kafka, Topics: c.Topics, Postgres: c.Postgres,
-		Redis: c.Redis, Limits: c.Limits, Memory: c.Memory, Log: c.Log, AdminAddr: config.Off,
+		From: replay.Position, To: replay.End, Into: o.Spec.Target, Letters: true,
+		Kafka: c.Kafka, Topics: c.Topics, Postgres: c.Postgres, Redis: c.Redis,
+		Limits: c.Limits, Memory: c.Memory, Log: c.Log, AdminAddr: config.Off,
 	}
 	if o.Replay, err = r.options(log); err != nil {
 		return o, err
@@ -85,6 +81,10 @@ func (c *backfillPlanCmd) Run(ctx context.Context, std *stdio) error {
 
 type backfillRunCmd struct {
 	Settings backfillSettings `embed:""`
+
+	LiveFirst  bool            `env:"-" name:"live-first" default:"true" negatable:"" help:"Give way to the live stream: small batches, one core, and a pause while a live record waits for longer than --max-live-lag. On by default."`
+	MaxLiveLag config.Duration `env:"-" name:"max-live-lag" default:"2s" placeholder:"TIME" help:"With --live-first: pause while the oldest live record has waited for longer, or a live processor has been silent for 5s. Default: 2s."`
+	Parallel   int             `env:"-" name:"parallel" default:"1" placeholder:"N" help:"Partitions to read side by side, each reader with its own batches. Decoding takes all cores with one, too. Default: 1."`
 
 	Accept int    `env:"-" name:"accept" placeholder:"N" help:"Go on although batch N did not pass its gates. Needs --reason. Default: none."`
 	Reason string `env:"-" name:"reason" placeholder:"TEXT" help:"Why, for the audit. Default: none."`
@@ -121,10 +121,10 @@ func (c *backfillRunCmd) Validate() error {
 		return errors.New("--accept: say why with --reason TEXT, which the audit keeps")
 	case len(c.Reason) > 1000:
 		return errors.New("--reason: want at most 1,000 bytes")
-	case c.Settings.Parallel < 1 || c.Settings.Parallel > 64:
-		return fmt.Errorf("--parallel=%d: want 1 to 64", c.Settings.Parallel)
-	case c.Settings.MaxLiveLag <= 0:
-		return fmt.Errorf("--max-live-lag=%v: want more than 0", time.Duration(c.Settings.MaxLiveLag))
+	case c.Parallel < 1 || c.Parallel > 64:
+		return fmt.Errorf("--parallel=%d: want 1 to 64", c.Parallel)
+	case c.MaxLiveLag <= 0:
+		return fmt.Errorf("--max-live-lag=%v: want more than 0", time.Duration(c.MaxLiveLag))
 	}
 	return nil
 }
@@ -142,6 +142,8 @@ func (c *backfillRunCmd) Run(
 	if err != nil {
 		return err
 	}
+	o.Replay.LiveFirst, o.Replay.Parallel = c.LiveFirst, c.Parallel
+	o.Replay.MaxLiveLag = time.Duration(c.MaxLiveLag)
 	bar := terminal.NewLateProgress(std.Err, terminal.ProgressOptions{Title: "backfill"})
 	o.Accept, o.Reason, o.Progress = c.Accept, c.Reason, bar.Set
 	s, err := backfill.Run(ctx, o)

@@ -53,13 +53,17 @@ func newVerifyTown(t *testing.T) *town {
 // onKafkas runs a test with a Kafka in memory and with a real one, which others may use too.
 func onKafkas(t *testing.T, test func(t *testing.T, w *town)) {
 	t.Run("in memory", func(t *testing.T) { test(t, newVerifyTown(t)) })
-	t.Run("real", func(t *testing.T) {
-		name := testkit.Name(t)
-		w := &town{brokers: testkit.Kafka(t), raw: name + ".raw", dead: name + ".dead", group: name}
-		topics := []string{"--topic-raw=" + w.raw, "--topic-rows=" + name + ".rows", "--topic-dead=" + w.dead}
-		w.open(t, append(topics, "--kafka-group="+w.group)...)
-		test(t, w)
-	})
+	t.Run("real", func(t *testing.T) { test(t, newRealTown(t)) })
+}
+
+// newRealTown is a town with a real Kafka, which others may use too.
+func newRealTown(t *testing.T) *town {
+	t.Helper()
+	name := testkit.Name(t)
+	w := &town{brokers: testkit.Kafka(t), raw: name + ".raw", dead: name + ".dead", group: name}
+	topics := []string{"--topic-raw=" + w.raw, "--topic-rows=" + name + ".rows", "--topic-dead=" + w.dead}
+	w.open(t, append(topics, "--kafka-group="+w.group)...)
+	return w
 }
 
 // open makes topics and schema; more are flags of every command that reads the topics.
@@ -122,6 +126,12 @@ func (w *town) play(t *testing.T, pitches int) {
 		Duplicates: 0.2, Reorder: 0.2, Corrections: 0.3, Deletes: 0.2, LateIDs: 0.2, Poison: 0.1,
 	}
 	o.Pitches = pitches
+	w.send(t, o)
+}
+
+// send sends the games of a simulation to the raw topic.
+func (w *town) send(t *testing.T, o simulate.Options) {
+	t.Helper()
 	s, err := simulate.New(o)
 	require.NoError(t, err)
 	client := w.client(t)

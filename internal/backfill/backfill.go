@@ -224,10 +224,11 @@ func (b *backfill) begin(ctx context.Context) error {
 	return nil
 }
 
-// accept has a refused batch count as passed.
+// accept has a refused batch count as passed. One that was accepted already stays as it is, because the same
+// command continues a run that was killed.
 func (b *backfill) accept(ctx context.Context) error {
 	n := b.o.Accept
-	if n == 0 {
+	if n == 0 || 1 <= n && n <= len(b.batches) && b.batches[n-1].State == schemas.BatchAccepted {
 		return nil
 	}
 	if n < 1 || n > len(b.batches) || b.batches[n-1].State != schemas.BatchRefused {
@@ -247,6 +248,7 @@ func (b *backfill) save(ctx context.Context, batch schemas.BackfillBatch, action
 // run brings in one batch and holds it to the gates.
 func (b *backfill) run(ctx context.Context, i int) error {
 	batch := &b.batches[i]
+	// guard: backfill: a batch that is in is not brought in again
 	if batch.State == schemas.BatchPassed || batch.State == schemas.BatchAccepted {
 		return nil
 	}

@@ -104,6 +104,19 @@ func TestAFileOfABackfillIsChecked(t *testing.T) {
 	require.ErrorContains(t, err, "more than 1048576 bytes")
 }
 
+// guard: backfill: files that have changed since the plan are not loaded
+func TestFilesThatHaveChangedAreNotLoaded(t *testing.T) {
+	folder := t.TempDir()
+	game := filepath.Join(folder, "game.jsonl")
+	require.NoError(t, os.WriteFile(game, []byte("{}\n"), 0o600))
+	b := &backfill{o: Options{Spec: &Spec{Files: []Files{{Path: folder}}}}}
+	var err error
+	b.batches, err = b.plan(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(game, []byte("{ }\n"), 0o600))
+	require.ErrorContains(t, b.load(t.Context(), 0), "batch 1: "+folder+" has changed since it was planned")
+}
+
 // aMonth fills a schema with 3,000 pitches of a month, of ten games, whose bat speeds are at a mean.
 const aMonth = `INSERT INTO pitch_registers (pitch_id, revision, record_ts_ms, source_topic, source_partition, source_offset,
 		core_version, event_time, processed_at, game_pk, game_date, venue, is_swing, pitch_result, bat_speed_mph, pitch_speed_mph,
@@ -182,6 +195,7 @@ func TestGatesNameWhatStopsABatch(t *testing.T) {
 	require.ErrorContains(t, b.accept(t.Context()), "batch 2 was not refused")
 	b.o.Accept, b.o.Reason = 1, "rained out"
 	require.NoError(t, b.accept(t.Context()))
+	require.NoError(t, b.accept(t.Context()), "as the same command does after a kill")
 	status, err := b.status(t.Context())
 	require.NoError(t, err)
 	require.False(t, status.Finished)
