@@ -60,7 +60,7 @@ func TestVersionSaysWhatRuns(t *testing.T) {
 
 func TestEveryCommandThatPrintsResultsHasJSON(t *testing.T) {
 	without := []string{ // they run until stopped, show a screen, or write another format
-		"run", "serve", "demo", "config example", "completion", "man", "schema show", "dlq export",
+		"run", "serve", "demo", "config example", "completion", "man", "schema show", "dlq export", "alerts",
 	}
 	for _, c := range everyCommand(t) {
 		has := slices.ContainsFunc(c.Flags, func(f *kong.Flag) bool { return f.Name == "json" })
