@@ -2,7 +2,8 @@ package schemas
 
 import "time"
 
-// States of a batch of a backfill.
+// States of a batch of a backfill. A batch is planned, then running, and then passed or refused. A refused
+// one runs again when its backfill does, because its cause may be repaired, or is accepted with a reason.
 const (
 	BatchPlanned  = "planned"
 	BatchRunning  = "running"
@@ -20,14 +21,16 @@ type Backfill struct {
 	By        string    `json:"by"`
 }
 
-// BackfillBatch is a part of a backfill that is checked before the next one begins.
+// BackfillBatch is a part of a backfill that is checked before the next one begins. Its offsets follow those
+// of the batch before, without a gap, so that each record of the source is in one batch.
 type BackfillBatch struct {
 	Number int    `json:"number"` // from 1
 	Name   string `json:"name"`   // 2024-04, 2024-04-01, or a path
 	// FromDate and ToDate are the game dates of the batch; "" where they are not known before it is in.
 	FromDate string `json:"from_date"`
 	ToDate   string `json:"to_date"`
-	// First and End are the offsets by partition, [First, End). Those of files are known when they are loaded.
+	// First and End are the offsets by partition, [First, End). Those of files are known when they are
+	// loaded.
 	First   map[int32]int64 `json:"first_offsets"`
 	End     map[int32]int64 `json:"end_offsets"`
 	Records int64           `json:"records"` // that the source has
@@ -40,7 +43,8 @@ type BackfillBatch struct {
 	Reason  string          `json:"reason"` // why it was accepted
 }
 
-// BackfillGate is one check of a batch.
+// BackfillGate is one check of a batch. It is kept when it passes too, so that a reader sees how far the
+// value was from its limit.
 type BackfillGate struct {
 	Gate   string   `json:"gate"`
 	Passed bool     `json:"passed"`
@@ -49,7 +53,8 @@ type BackfillGate struct {
 	Named  []string `json:"named"` // what is beyond the limit, 50 at most
 }
 
-// BackfillEvent is a line of the audit of a backfill.
+// BackfillEvent is a line of the audit of a backfill. It is stored in the transaction of the change that it
+// is about.
 type BackfillEvent struct {
 	At     time.Time `json:"at"`
 	By     string    `json:"by"`
