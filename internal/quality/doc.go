@@ -6,6 +6,7 @@
 //	judge.go     the facts of 30 days → schemas.QualityReport     abnormal figures first
 //	checks.go    the shares that are watched, and their limits
 //	shift.go     the means of columns against their baselines, of all venues and of each
+//	units.go     the unit that shifted values look like
 //	games.go     games that lack innings
 //	drift.go     a venue's bat speeds against each batter's own
 //	robust.go    the robust statistics that drift.go uses

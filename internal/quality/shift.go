@@ -127,9 +127,18 @@ func (j *judge) columnShift(
 		off := m.today.Mean - m.base.Mean
 		f.Score = schemas.Some(off / max(math.Sqrt(chance+between*(1+1/float64(len(m.days)))), 1e-9))
 		f.Abnormal = math.Abs(f.Score.Value) >= sigmas && math.Abs(off) >= enough
+		like := looksLike(c, m.today, m.base)
+		// The mean of angles may be near zero in every unit, but no day has a 57th of their usual deviation.
+		// guard: quality: angles in radians are found by their deviation | like.factor == radian -> false
+		f.Abnormal = f.Abnormal || like != nil && like.factor == radian
+		// guard: quality: the unit that a column looks like is named
+		if f.Abnormal && like != nil {
+			f.What += ", whose values look like " + like.looks
+		}
 		f.Games = j.gamesWhere(func(g *schemas.QualityFacts) bool {
 			v := g.Columns[c.name]
-			return f.Abnormal && v.N > 0 && math.Abs(v.Mean-m.base.Mean) >= enough &&
+			isOff := math.Abs(v.Mean-m.base.Mean) >= enough || like != nil && looksLike(c, v, m.base) == like
+			return f.Abnormal && v.N > 0 && isOff &&
 				(venue == everywhere || venueName(g) == venue)
 		})
 	}

@@ -171,7 +171,7 @@ func missingValue(j *judge, column, venue string, between float64) []schemas.Qua
 		Check: MissingValues, Venue: venue, Item: column, Unit: "share", Value: ratio(today.QualityShare),
 		Baseline: schemas.Some(before), Score: schemas.Some(score), Of: today.Of, Abnormal: true,
 		Limit: fmt.Sprintf("%s points above the baseline, or half of its values", points(missingPoints)),
-		What:  "pitches without a value of the column " + column,
+		What:  "pitches without a value of the column " + column + whyMissing(column),
 		Do:    "compare a record with one of last week: pitchstream explain; a member may have another name",
 		Games: j.gamesWhere(func(g *schemas.QualityFacts) bool {
 			lacks := 1 - float64(g.Present[column])/float64(max(g.Pitches, 1))
