@@ -104,11 +104,15 @@ boost("xgboost-dart", "truth", objective="binary:logistic", booster="dart", rate
 boost("xgboost-forest", "number", 3, objective="reg:squarederror", num_parallel_tree=10, subsample=0.6)
 boost("xgboost-lossguide", "truth", objective="binary:logistic", grow_policy="lossguide", max_leaves=40)
 
-early = xgb.XGBClassifier(n_estimators=400, early_stopping_rounds=3, learning_rate=0.4, n_jobs=1, enable_categorical=True)
-early.fit(train, targets["class"][0], eval_set=[(valid, targets["class"][1])], verbose=False)
-assert early.best_iteration < early.get_booster().num_boosted_rounds() - 1
+early = xgb.train(
+    dict(objective="multi:softprob", num_class=4, max_depth=6, learning_rate=0.4, nthread=1, seed=1),
+    xgb.DMatrix(train, targets["class"][0], enable_categorical=True), 400,
+    evals=[(xgb.DMatrix(valid, targets["class"][1], enable_categorical=True), "valid")],
+    early_stopping_rounds=3, verbose_eval=False)
+assert early.best_iteration < early.num_boosted_rounds() - 1
 early.save_model(out / "xgboost-early.json")
-predictions["xgboost-early"] = early.predict_proba(test).astype(float).tolist()
+best = early.predict(xgb.DMatrix(test, enable_categorical=True), iteration_range=(0, early.best_iteration + 1))
+predictions["xgboost-early"] = best.astype(float).tolist()
 
 columns = {name: [None if pd.isna(v) else v for v in test[name].tolist()] for name in test.columns}
 (out / "data.json").write_text(json.dumps({"columns": columns, "predictions": predictions}))
