@@ -32,7 +32,7 @@ func (b *backfill) load(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	// guard: backfill: files that have changed since the plan are not loaded | hash != batch.SHA256 -> false
+	// guard: backfill: files that have changed since the plan are not loaded | hash != batch.SHA256 -> hash == ""
 	if hash != batch.SHA256 {
 		return fmt.Errorf("batch %d: %s has changed since it was planned", batch.Number, batch.Source)
 	}
