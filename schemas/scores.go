@@ -1,5 +1,10 @@
 package schemas
 
+// Scores as readers see them. A score names its version, and labels of two versions are never counted
+// together: k-means finds its groups anew in each training, so that one word may be two groups. Scores of
+// shadows are in no answer of the API. They are only compared with what the live version says about the same
+// row.
+
 // PitchScores is what live models say about a current pitch.
 type PitchScores struct {
 	Scores      []ModelScore `json:"scores" doc:"What each live model says about the pitch, by model; empty where none scores it"`
@@ -40,4 +45,60 @@ type ArchetypeShare struct {
 	SharePct    float64 `json:"share_pct" doc:"Their share of his labelled swings, in percent"`
 	LastPitchID PitchID `json:"last_pitch_id" doc:"The newest of them"`
 	LastAt      TimeMS  `json:"last_at" doc:"Its event time"`
+}
+
+// ScoreComparison is what a shadow version says beside the live one, over the rows that both have scored.
+//
+// A row is compared if its newest version was scored by the live version and by the shadow. Rows of the
+// version that was live before are not, because their difference would be that of two other versions.
+// Agreement counts the rows that have a label by either version: a label that the other one does not give is
+// another label.
+type ScoreComparison struct {
+	Model      string         `json:"model"`
+	Kind       string         `json:"kind"`
+	Live       int32          `json:"live"`
+	Shadow     int32          `json:"shadow"`
+	From       Opt[TimeMS]    `json:"from"` // event times of the rows that both have scored
+	To         Opt[TimeMS]    `json:"to"`
+	Read       int64          `json:"read"`          // the newest pitches that were looked at
+	Rows       int64          `json:"rows"`          // of them, those that both have scored
+	LiveOnly   int64          `json:"live_only"`     // scored by the live version alone
+	ShadowOnly int64          `json:"shadow_only"`   // scored by the shadow alone; the live score is of another version, or there is none
+	Agree      Opt[float64]   `json:"agreement"`     // share of the rows with a label of either whose labels are the same word
+	Rand       Opt[float64]   `json:"adjusted_rand"` // 1 if the groups are the same but for their names
+	Labels     []LabelPair    `json:"labels"`        // the pairs of labels, the most frequent first
+	Columns    []ScoreShift   `json:"columns"`
+	Changed    []ChangedScore `json:"changed"` // the pitches that changed most, at most 20
+}
+
+// LabelPair is how many rows have one label by the live version and one by the shadow.
+type LabelPair struct {
+	Live   Text  `json:"live"`
+	Shadow Text  `json:"shadow"`
+	Rows   int64 `json:"rows"`
+}
+
+// ScoreShift is how the numbers of one column differ, over the rows in which both have a value. A shift of
+// the mean that is small beside the greatest change is of few rows. A correlation near 1 with a large shift
+// says that a threshold on the column must move with it.
+type ScoreShift struct {
+	Column      string       `json:"column"`
+	Rows        int64        `json:"rows"`        // in which both have a value
+	LiveOnly    int64        `json:"live_only"`   // in which the live version alone has one
+	ShadowOnly  int64        `json:"shadow_only"` // in which the shadow alone has one
+	Correlation Opt[float64] `json:"correlation"` // missing where one of them does not vary
+	Live        Opt[float64] `json:"live_mean"`
+	Shadow      Opt[float64] `json:"shadow_mean"`
+	Shift       Opt[float64] `json:"mean_shift"` // the shadow's mean less the live one
+	Most        Opt[float64] `json:"max_change"` // the greatest difference, without its sign
+}
+
+// ChangedScore is a pitch of which the versions say different things.
+type ChangedScore struct {
+	PitchID     PitchID      `json:"pitch_id"`
+	EventTime   TimeMS       `json:"event_time"`
+	LiveLabel   Text         `json:"live_label"`
+	ShadowLabel Text         `json:"shadow_label"`
+	LiveValue   Opt[float64] `json:"live_value"`
+	ShadowValue Opt[float64] `json:"shadow_value"`
 }

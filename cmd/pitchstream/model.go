@@ -26,6 +26,7 @@ type modelCmd struct {
 	Add      modelAddCmd      `cmd:"" help:"Store a model file as a candidate. A file whose columns the rows do not have is refused."`
 	Fit      modelFitCmd      `cmd:"" help:"Train a model on the stored rows, and store it as a candidate: fit archetypes, fit self."`
 	Promote  modelPromoteCmd  `cmd:"" help:"Have a version score the stream, from the next batch on: live, or with --shadow unseen."`
+	Compare  modelCompareCmd  `cmd:"" help:"Compare what a shadow says with what the live version says about the same rows."`
 	Score    modelScoreCmd    `cmd:"" help:"Score the past again with a live or shadow version, beside the stream."`
 	Rollback modelRollbackCmd `cmd:"" help:"Have the version score again that was live before."`
 	Retire   modelRetireCmd   `cmd:"" help:"Have a version score nothing any more."`
@@ -255,6 +256,24 @@ func (s modelSettings) printChanged(std *stdio, c models.Changed, err error) err
 	}
 	fmt.Fprintln(std.Out)
 	return nil
+}
+
+type modelCompareCmd struct {
+	modelSettings `embed:""`
+	Name          string `arg:"" name:"NAME" help:"The model."`
+	With          int32  `env:"-" name:"with" required:"" placeholder:"VERSION" help:"The shadow version."`
+}
+
+// Run compares a shadow with the live version.
+func (c *modelCompareCmd) Run(ctx context.Context, std *stdio) error {
+	r, err := models.Compare(ctx, c.options(), c.Name, c.With)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return terminal.PrintJSON(std.Out, r)
+	}
+	return models.PrintComparison(std.text(), r)
 }
 
 type modelScoreCmd struct {

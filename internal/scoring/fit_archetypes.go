@@ -290,16 +290,25 @@ func silhouette(data [][]float64, labels []int, k int) float64 {
 // AdjustedRand returns by how much two labellings of the same things agree. It is 1 if they are the same but
 // for the names of the labels, and about 0 if they have nothing to do with each other.
 func AdjustedRand(a, b []int) float64 {
+	both := map[[2]int]int{}
+	for i := range a {
+		both[[2]int{a[i], b[i]}]++
+	}
+	return AdjustedRandOf(both)
+}
+
+// AdjustedRandOf is AdjustedRand of counts: how many things have each pair of labels.
+func AdjustedRandOf[L comparable](both map[[2]L]int) float64 {
 	pairs := func(n int) float64 {
 		return float64(n) * float64(n-1) / 2
 	}
-	both, ofA, ofB := map[[2]int]int{}, map[int]int{}, map[int]int{}
-	for i := range a {
-		both[[2]int{a[i], b[i]}]++
-		ofA[a[i]]++
-		ofB[b[i]]++
+	all, ofA, ofB := 0, map[L]int{}, map[L]int{}
+	for labels, n := range both {
+		all += n
+		ofA[labels[0]] += n
+		ofB[labels[1]] += n
 	}
-	sum := func(counts map[int]int) (s float64) {
+	sum := func(counts map[L]int) (s float64) {
 		for _, n := range counts {
 			s += pairs(n)
 		}
@@ -309,7 +318,7 @@ func AdjustedRand(a, b []int) float64 {
 	for _, n := range both {
 		together += pairs(n)
 	}
-	expected := inA * inB / pairs(len(a))
+	expected := inA * inB / pairs(all)
 	if most := (inA + inB) / 2; most != expected {
 		return (together - expected) / (most - expected)
 	}

@@ -25,9 +25,9 @@ const sqlPitchScores = `
 // sqlArchetypes counts the newest $3 swings of a batter by the labels that the live version of a model gave
 // them. A swing has one score of the model, by this version or by another. Without a live version of this
 // kind there is no row, and without swings one that counts none.
-// guard: pgread: a group is of the live version | CASE WHEN s.version = live.version THEN s.label END -> s.label
+// guard: pgread: a group is of the live version | s.version IS NOT NULL AND s.version <> live.version -> false
 const sqlArchetypes = `
-	SELECT live.version, s.version IS NOT NULL AND s.version <> live.version, CASE WHEN s.version = live.version THEN s.label END,
+	SELECT live.version, s.version IS NOT NULL AND s.version <> live.version, s.label,
 		count(his.pitch_id), coalesce(max(his.event_time), to_timestamp(0)), coalesce(max(greatest(his.processed_at, s.scored_at)), to_timestamp(0)),
 		coalesce((array_agg(his.pitch_id ORDER BY his.event_time DESC, his.pitch_id DESC))[1], '00000000-0000-0000-0000-000000000000')
 	FROM (SELECT version FROM {schema}.models WHERE name = $2 AND kind = 'archetypes' AND state = 'live') AS live
