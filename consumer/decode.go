@@ -12,21 +12,24 @@ import (
 )
 
 const (
-	// keptPollBytes bounds what a poll keeps of records that are not unpacked whole, for their dead letters.
+	// keptPollBytes bounds what a poll keeps of packed records: those of a batch too large to unpack whole.
+	// Each is cut, because its bytes are only valid while it is decoded.
 	keptPollBytes = 16 << 20
-	// keptLeastBytes is kept of the value of such a record in any case.
+	// keptLeastBytes is what each packed record keeps of its value beyond that, so that its dead letter shows
+	// how it begins.
 	keptLeastBytes = 256
 )
 
-// decode runs the core on every record, spread over the cores. There may be more results than records, as
-// kafkaread.Map says.
+// decode transforms every record, on several goroutines, and returns the results in their order. There may be
+// more results than records, because one placeholder stands for all packed records of a batch. An error is a
+// batch that cannot be unpacked again.
 func decode(cfg *Config, records []*kgo.Record) ([]Decoded, error) {
 	defer cfg.observeStep("decode", cfg.Now())
 	workers := cfg.Workers
 	if workers <= 0 {
 		workers = max(1, runtime.GOMAXPROCS(0)-1)
 	}
-	left := keptPollBytes
+	left := keptPollBytes // no lock: Map passes packed records one after the other
 	limit := cmp.Or(cfg.Limits.MaxRecordBytes, features.DefaultMaxRecordBytes)
 	return kafkaread.Map(records, limit, workers, func(rec schemas.Record, isPacked bool) Decoded {
 		d := Decoded{Record: rec, Bytes: int(rec.Size())}
@@ -40,7 +43,7 @@ func decode(cfg *Config, records []*kgo.Record) ([]Decoded, error) {
 	})
 }
 
-// size returns the bytes of a record.
+// size returns the bytes of a record that are in memory: of one that was cut, less than Record.Size.
 func size(r *schemas.Record) int {
 	n := len(r.Key) + len(r.Value)
 	for i := range r.Headers {

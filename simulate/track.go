@@ -2,7 +2,8 @@ package simulate
 
 import "math"
 
-// ballSample is one sample of the ball. A bare one has no velocity: the ends of some flights.
+// ballSample is one sample of the ball: seconds after the release, feet, mph, and mph a second. A bare one is
+// written with time and place only: where a ball lands.
 type ballSample struct {
 	time float64
 	motion
@@ -19,7 +20,7 @@ type track struct {
 
 func (k *track) begin(r source) { k.phase = r.between(0, frame) }
 
-// seconds is a time as the records have it: whole tenths of a microsecond.
+// seconds rounds a time to tenths of a microsecond, as the records have it.
 func seconds(t float64) float64 { return math.Round(t*1e7) / 1e7 }
 
 func (k *track) add(t float64, m motion, acc vec) {
@@ -29,7 +30,8 @@ func (k *track) add(t float64, m motion, acc vec) {
 // again repeats the last sample as it is.
 func (k *track) again() { k.samples = append(k.samples, k.samples[len(k.samples)-1]) }
 
-// nextFrame is the first frame after t.
+// nextFrame returns the first frame that is more than 0.1 ms after t. One nearer is t's own frame, which
+// rounding has moved.
 func (k *track) nextFrame(t float64) float64 {
 	n := math.Floor((t-k.phase)/frame) + 1
 	if at := k.phase + n*frame; at > t+1e-4 {
@@ -38,15 +40,16 @@ func (k *track) nextFrame(t float64) float64 {
 	return k.phase + (n+1)*frame
 }
 
-// arc records a flight under a constant acceleration from t0 to just before t1, with its apex, and returns
-// its end.
+// arc records a flight under a constant acceleration from t0 to just before t1, and returns the motion at t1.
+// Its apex is recorded if a frame follows it.
 func (k *track) arc(t0, t1 float64, m motion, acc vec) motion {
 	k.add(t0, m, acc)
 	k.framesOf(t0, t0, t1, m, acc)
 	return m.after(t1-t0, acc)
 }
 
-// framesOf records the frames and the apex between after and t1 of an arc that began at t0.
+// framesOf records the frames between after and t1 of an arc that began at t0, and its apex if a frame
+// follows.
 func (k *track) framesOf(t0, after, t1 float64, m motion, acc vec) {
 	apex := t0 - m.vel.z/acc.z
 	for t := k.nextFrame(after); t < t1; t = k.nextFrame(t) {
@@ -58,7 +61,8 @@ func (k *track) framesOf(t0, after, t1 float64, m motion, acc vec) {
 	}
 }
 
-// pitch records a pitch until t1. The system sees the ball a few hundredths of a second after its release.
+// pitch records a pitch until t1. The system sees the ball up to 40 ms after its release, and writes its
+// first sample twice, at times thrice.
 func (k *track) pitch(r source, f flight, t1 float64) {
 	seen := r.between(0.004, 0.04)
 	k.add(seen, f.at(seen), f.acc)
@@ -69,7 +73,8 @@ func (k *track) pitch(r source, f flight, t1 float64) {
 	k.framesOf(0, seen, t1, f.motion, f.acc)
 }
 
-// batted records the ball off the bat at time t, until it is caught or lies still, and the throws after it.
+// batted records a ball off the bat, or off a batter, from about time t on. It ends where the ball is out of
+// sight or has bounced; the throws of a ball in play follow.
 func (k *track) batted(r source, t float64, at vec, b batted, c call) {
 	sinL, cosL := math.Sincos(radians(b.launchDeg))
 	sinS, cosS := math.Sincos(radians(b.sprayDeg))
@@ -89,7 +94,8 @@ func (k *track) batted(r source, t float64, at vec, b batted, c call) {
 	}
 }
 
-// fly follows a spinning ball until it lands or is lost at t1.
+// fly records a spinning ball until it lands, or until the first frame from t1 on, and returns where it is
+// then.
 func (k *track) fly(r source, s spinning, t float64, m motion, t1 float64) (float64, motion) {
 	k.add(t, m, s.acceleration(m.vel))
 	if r.chance(doubledContact) {
@@ -114,7 +120,7 @@ func (k *track) fly(r source, s spinning, t float64, m motion, t1 float64) (floa
 	return t, m
 }
 
-// end is where a flight ends, time and place only.
+// end records where a flight ends, with time and place only.
 func (k *track) end(r source, t float64, m motion) {
 	k.samples = append(k.samples, ballSample{time: seconds(t), motion: m, bare: true})
 	if r.chance(doubledLanding) {
@@ -122,7 +128,8 @@ func (k *track) end(r source, t float64, m motion) {
 	}
 }
 
-// doubled makes the track from sample first on stand twice for a while, the second time by another estimate.
+// doubled writes each sample of the second half of a flight twice, the second time by another estimate. The
+// flight begins at sample first.
 func (k *track) doubled(r source, first int) {
 	from := first + (len(k.samples)-first)/2
 	rest := append([]ballSample(nil), k.samples[from:]...)
@@ -137,9 +144,10 @@ func (k *track) doubled(r source, first int) {
 	}
 }
 
-// bounces follows a ball that landed at t over at most three hops, to where it is lost.
+// bounces records at most three hops of a ball that landed at t. It records nothing of one that was lost in
+// the air.
 func (k *track) bounces(r source, t float64, m motion, c call) (float64, motion) {
-	hops := r.IntN(4)
+	hops := r.IntN(4) // drawn in any case, so that a seed plays the same game
 	if c == hitByPitch {
 		hops = 0
 	}
