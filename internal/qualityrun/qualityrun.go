@@ -25,6 +25,9 @@ type Options struct {
 	Stored   bool   // compute nothing: for a role that may only read
 	Whole    bool   // compute from all rows, not only from those that changed
 	Busy     func() // called if another process computes, so that the newest seconds may be missing
+	// Beside computes although another process does: older figures never replace newer ones. It costs the
+	// work twice, and nothing is missing.
+	Beside bool
 }
 
 // Run computes what is new, unless o.Stored, and returns the reports of the days in their order.
@@ -39,11 +42,13 @@ func Run(ctx context.Context, o Options) ([]schemas.QualityReport, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case !ok:
+		case !ok && !o.Beside:
 			o.Busy()
 		default:
 			_, _, err = Refresh(ctx, store, o.Whole, math.MaxInt)
-			release()
+			if ok {
+				release()
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -85,7 +90,7 @@ func reports(ctx context.Context, books pgbooks.Quality, o Options) ([]schemas.Q
 }
 
 // Refresh computes the facts of at most most games whose rows changed. It returns the numbers of games
-// done and left. whole searches all rows for changed games. The caller must hold Lock.
+// done and left. whole searches all rows for changed games. The caller holds Lock, or the work is done twice.
 func Refresh(
 	ctx context.Context, store *pgsink.Sink, whole bool, most int,
 ) (done, left int, err error) {

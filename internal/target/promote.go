@@ -20,7 +20,8 @@ type PromoteOptions struct {
 	MaxLag time.Duration // the longest that a record may have waited for a target that is caught up
 	// AcceptMissing is how many pitches the target may lack, and AcceptMissingBatters how many batters.
 	AcceptMissing, AcceptMissingBatters int64
-	// MaxChanged is the share of the pitches in which a value may be another, or missing. New values are none.
+	// MaxChanged is the share of the pitches in which a value may be another, or missing. New values are
+	// none.
 	MaxChanged float64
 	// MaxFindings is how many findings of quality the target may have that the one before has not.
 	MaxFindings int
@@ -141,7 +142,11 @@ func (c *catalog) findings(
 	ctx context.Context, t schemas.Target, day string,
 ) (newest string, found []string, err error) {
 	postgres := pgsink.Config{URL: c.live.Postgres.Address(), Schema: t.Schema}
-	reports, err := qualityrun.Run(ctx, qualityrun.Options{Postgres: postgres, Day: day, Busy: func() {}})
+	// A processor computes once a minute. Until then a finding would be there on one side only.
+	// guard: target: the figures of both sides are of now | Beside: true -> Beside: false
+	reports, err := qualityrun.Run(ctx, qualityrun.Options{
+		Postgres: postgres, Day: day, Beside: true, Busy: func() {},
+	})
 	if err != nil || len(reports) == 0 {
 		return day, nil, err
 	}
