@@ -42,6 +42,7 @@ func Run(ctx context.Context, o Options) ([]schemas.QualityReport, error) {
 		switch {
 		case err != nil:
 			return nil, err
+		// guard: quality: who must know now computes beside a processor | && !o.Beside ->
 		case !ok && !o.Beside:
 			o.Busy()
 		default:

@@ -143,7 +143,6 @@ func (c *catalog) findings(
 ) (newest string, found []string, err error) {
 	postgres := pgsink.Config{URL: c.live.Postgres.Address(), Schema: t.Schema}
 	// A processor computes once a minute. Until then a finding would be there on one side only.
-	// guard: target: the figures of both sides are of now | Beside: true -> Beside: false
 	reports, err := qualityrun.Run(ctx, qualityrun.Options{
 		Postgres: postgres, Day: day, Beside: true, Busy: func() {},
 	})
