@@ -1,9 +1,12 @@
 package api
 
 import (
+	"compress/gzip"
 	"embed"
+	"io"
 	"net/http"
 	"reflect"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -102,20 +105,38 @@ func schemaOf[T any](api huma.API) *huma.Schema {
 //go:embed docs
 var docs embed.FS
 
+// rapidoc returns the script of the page. It is packed in the binary, because it is a fiftieth of it
+// otherwise.
+var rapidoc = sync.OnceValue(func() []byte {
+	packed, err := docs.Open("docs/rapidoc-min.js.gz")
+	if err != nil {
+		panic(err) // files of this build
+	}
+	unpacked, err := gzip.NewReader(packed)
+	if err != nil {
+		panic(err)
+	}
+	script, err := io.ReadAll(unpacked)
+	if err != nil {
+		panic(err)
+	}
+	return script
+})
+
 // registerDocs serves the page that shows the document: RapiDoc 9.3.8 of npm, as it was published. The page
 // loads nothing from elsewhere.
 func registerDocs(mux *http.ServeMux) {
-	serve := func(path, name, contentType string) {
-		body, err := docs.ReadFile("docs/" + name)
-		if err != nil {
-			panic(err) // files of this build
-		}
+	page, err := docs.ReadFile("docs/index.html")
+	if err != nil {
+		panic(err) // files of this build
+	}
+	serve := func(path, contentType string, body func() []byte) {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; "+
 				"style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'")
-			serveBytes(contentType, body)(w, r)
+			serveBytes(contentType, body())(w, r)
 		})
 	}
-	serve("/docs", "index.html", "text/html; charset=utf-8")
-	serve("/docs/rapidoc-min.js", "rapidoc-min.js", "text/javascript; charset=utf-8")
+	serve("/docs", "text/html; charset=utf-8", func() []byte { return page })
+	serve("/docs/rapidoc-min.js", "text/javascript; charset=utf-8", rapidoc)
 }
