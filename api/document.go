@@ -176,7 +176,7 @@ func describe(api huma.API) error {
 			if c, ok := columns[name]; ok && property.Description == "" && property.Ref == "" {
 				property.Description = c.Comment()
 				if property.Type == huma.TypeInteger || property.Type == huma.TypeNumber {
-					property.Minimum, property.Maximum = limitsOf(c.Range)
+					property.Minimum, property.Maximum = c.Limits()
 				}
 			}
 		}
@@ -223,21 +223,6 @@ func describe(api huma.API) error {
 
 func header(description string) *huma.Param {
 	return &huma.Param{Description: description, Schema: &huma.Schema{Type: huma.TypeString}}
-}
-
-// limitsOf reads a range as schemas.Column writes it, as −45–45 or 0 and more.
-func limitsOf(text string) (least, most *float64) {
-	number := func(text string) *float64 {
-		if n, err := strconv.ParseFloat(strings.Replace(text, "−", "-", 1), 64); err == nil {
-			return &n
-		}
-		return nil
-	}
-	if from, ok := strings.CutSuffix(text, " and more"); ok {
-		return number(from), nil
-	}
-	from, to, _ := strings.Cut(text, "–")
-	return number(from), number(to)
 }
 
 // schemaLine is one entry of GET /schemas/.

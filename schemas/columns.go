@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +22,21 @@ type Column struct {
 
 // ColumnName returns the name of a column, for Map.
 func ColumnName(c Column) string { return c.Name }
+
+// Limits reads Range as it is written, as −45–45 or 0 and more; nil: there is none on that side.
+func (c Column) Limits() (least, most *float64) {
+	number := func(text string) *float64 {
+		if n, err := strconv.ParseFloat(strings.Replace(text, "−", "-", 1), 64); err == nil {
+			return &n
+		}
+		return nil
+	}
+	if from, ok := strings.CutSuffix(c.Range, " and more"); ok {
+		return number(from), nil
+	}
+	from, to, _ := strings.Cut(c.Range, "–")
+	return number(from), number(to)
+}
 
 // Comment returns the line that the database shows for the column: meaning, unit, range, and when it is
 // missing.

@@ -26,10 +26,17 @@ var misreadings = []misreading{
 	{"degree", 1 / radian, "degrees converted from radians twice"},
 }
 
-// ranges are those of the columns in speeds and angles, as in docs/DATA.md.
-var ranges = map[string][2]float64{
-	"pitch_speed_mph": {50, 110}, "exit_velocity_mph": {0, 125}, "bat_speed_mph": {0, 120},
-	"launch_angle_deg": {-90, 90}, "spray_angle_deg": {-180, 180}, "attack_angle_deg": {-45, 45},
+// ranges are those of the columns that have two limits, by name.
+var ranges = rangesOf(schemas.RowColumns)
+
+func rangesOf(columns []schemas.Column) map[string][2]float64 {
+	found := map[string][2]float64{}
+	for _, c := range columns {
+		if least, most := c.Limits(); least != nil && most != nil {
+			found[c.Name] = [2]float64{*least, *most}
+		}
+	}
+	return found
 }
 
 const (
