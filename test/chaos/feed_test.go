@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
@@ -39,13 +37,7 @@ type place struct {
 
 func startFeed(t *testing.T, s *stack.Stack, seed uint64, pitches, rate int) *feed {
 	t.Helper()
-	sim, err := simulate.New(simulate.Options{Seed: seed, Pitches: pitches,
-		Duplicates: 0.05, Reorder: 0.05, Corrections: 0.05, Deletes: 0.01, LateIDs: 0.10, Poison: 0.01})
-	require.NoError(t, err)
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(s.Brokers, ",")...), kgo.AlwaysRetryEOF(),
-		kgo.DefaultProduceTopic(s.Raw()), kgo.ProducerBatchMaxBytes(20<<20),
-		kgo.MaxBufferedBytes(64<<20), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
-	require.NoError(t, err)
+	sim, client := s.Load(seed, pitches)
 	f := &feed{done: make(chan error, 1), acks: map[place][sha256.Size]byte{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/kafkaread"
@@ -28,13 +27,7 @@ type feed struct {
 
 func startFeed(t *testing.T, w *stack.Stack, seed uint64, pitches, ahead int) *feed {
 	t.Helper()
-	sim, err := simulate.New(simulate.Options{Seed: seed, Pitches: pitches,
-		Duplicates: 0.05, Reorder: 0.05, Corrections: 0.05, Deletes: 0.01, LateIDs: 0.10, Poison: 0.01})
-	require.NoError(t, err)
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.Brokers), kgo.AlwaysRetryEOF(),
-		kgo.DefaultProduceTopic(w.Raw()), kgo.ProducerBatchMaxBytes(20<<20),
-		kgo.MaxBufferedBytes(64<<20), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
-	require.NoError(t, err)
+	sim, client := w.Load(seed, pitches)
 	f := &feed{ahead: int64(ahead), room: make(chan struct{}, ahead), done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {

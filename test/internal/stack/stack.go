@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/pitchstream/pitchstream/internal/testkit"
+	"github.com/pitchstream/pitchstream/simulate"
 	"github.com/pitchstream/pitchstream/sink/pgsink"
 )
 
@@ -117,6 +118,20 @@ func (s *Stack) Produce(records ...*kgo.Record) {
 		r.Topic = s.Raw()
 	}
 	require.NoError(s.T, s.Client.ProduceSync(s.T.Context(), records...).FirstErr())
+}
+
+// Load returns simulated pitches with everything that goes wrong in a stream, and a client that sends to the
+// raw topic until Kafka has acknowledged. The caller closes the client.
+func (s *Stack) Load(seed uint64, pitches int) (*simulate.Simulator, *kgo.Client) {
+	s.T.Helper()
+	sim, err := simulate.New(simulate.Options{Seed: seed, Pitches: pitches,
+		Duplicates: 0.05, Reorder: 0.05, Corrections: 0.05, Deletes: 0.01, LateIDs: 0.10, Poison: 0.01})
+	require.NoError(s.T, err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(s.Brokers, ",")...), kgo.AlwaysRetryEOF(),
+		kgo.DefaultProduceTopic(s.Raw()), kgo.ProducerBatchMaxBytes(20<<20),
+		kgo.MaxBufferedBytes(64<<20), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+	require.NoError(s.T, err)
+	return sim, client
 }
 
 // Lag returns how many records of the raw topic the group has not committed.
