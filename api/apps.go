@@ -84,7 +84,7 @@ func newApps(cfg Config) (*apps, error) {
 	return known, nil
 }
 
-// of returns the application that a token belongs to, nil when nobody has it.
+// of returns the application that a token belongs to, nil if there is none.
 func (s *apps) of(token string) *app { return s.byDigest[sha256.Sum256([]byte(token))] }
 
 // open counts a stream until the application's streams are reduced by one. It returns false, and counts

@@ -22,7 +22,7 @@ func leaders(
 ) ([]schemas.PlayerState, Condition, error) {
 	f.GamePK, f.Date = schemas.Text(of.Game), schemas.Text(of.Date)
 	if of.Team != "" {
-		// guard: api: a team that nobody is of has no leaders
+		// guard: api: a team without players has no leaders
 		if f.Players = a.names.ofTeam(of.Team); len(f.Players) == 0 {
 			return nil, Condition{}, huma.Error404NotFound("no player of this team is listed: see /v1/teams")
 		}

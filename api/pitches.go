@@ -56,6 +56,9 @@ func playerPitches(
 	return a.names.pitches(rows), next, fresh, nil
 }
 
+// errNoPitch is the answer about a pitch that has no row.
+var errNoPitch = huma.Error404NotFound("this pitch does not stand: it was never measured, or it was deleted")
+
 func getPitch(ctx context.Context, a *API, in *pitchIn) (body OnePitch, err error) {
 	id, ok := schemas.ParsePitchID(in.ID)
 	if !ok {
@@ -67,7 +70,7 @@ func getPitch(ctx context.Context, a *API, in *pitchIn) (body OnePitch, err erro
 		return body, err
 	}
 	if row == nil {
-		return body, huma.Error404NotFound("this pitch does not stand: it was never measured, or it was deleted")
+		return body, errNoPitch
 	}
 	return OnePitch{Pitch: a.names.pitch(*row), AsOf: row.EventTime, Condition: condition}, nil
 }

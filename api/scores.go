@@ -45,7 +45,7 @@ func getPitchScores(ctx context.Context, a *API, in *pitchIn) (body ScoredPitch,
 		return body, err
 	}
 	if scores == nil {
-		return body, huma.Error404NotFound("this pitch does not stand: it was never measured, or it was deleted")
+		return body, errNoPitch
 	}
 	return ScoredPitch{PitchID: id, PitchScores: *scores, Condition: condition}, nil
 }

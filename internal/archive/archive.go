@@ -8,7 +8,7 @@
 //
 // Three facts are not obvious. The position of the archive is in its manifests, not in a consumer group. So
 // an archiver that was killed goes on behind the last segment, and a record is in one segment only. A
-// manifest is replaced only where nobody else has replaced it in between, so that of two archivers one gives
+// manifest is replaced only where no other has replaced it in between, so that of two archivers one gives
 // way. And a segment covers offsets rather than records. An offset in it without a record was a marker of a
 // transaction, or was compacted; an offset that no segment covers is a gap.
 package archive

@@ -200,7 +200,7 @@ func (p *page) transitions(all []schemas.Transition) {
 	if len(all) == 0 {
 		return
 	}
-	p.add(`<h2>Words that became others</h2><table class="wide"><tr><th>column</th><th>%s</th><th></th><th>%s</th>`+
+	p.add(`<h2>Texts that changed</h2><table class="wide"><tr><th>column</th><th>%s</th><th></th><th>%s</th>`+
 		`<th>pitches</th><th></th></tr>`, p.a, p.b)
 	for _, t := range all[:min(len(all), 40)] {
 		share := float64(t.Pitches) / float64(all[0].Pitches)

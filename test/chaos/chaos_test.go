@@ -44,7 +44,7 @@ type run struct {
 // result is what a fault took.
 type result struct {
 	kind kind
-	// meanwhile is from the fault to the moment when all went on although it lasted; 0: nobody could take
+	// meanwhile is from the fault to the moment when all went on although it lasted; 0: no other could take
 	// over. after is from its end.
 	meanwhile, after time.Duration
 }

@@ -200,7 +200,7 @@ func (c *cluster) inflictProcessor(f fault) ongoing {
 		return ongoing{endures: true, least: zombie, undo: func() { p.Thaw(c.t) }}
 	case fromKafka:
 		return cut("kafka-1", "kafka-2", "kafka-3")
-	case fromPostgres: // it keeps its partitions, so nobody can take over
+	case fromPostgres: // it keeps its partitions, so no other can take over
 		o := cut("postgres-1", "postgres-2")
 		o.endures = false
 		return o
@@ -238,7 +238,7 @@ func (c *cluster) operate(f fault) ongoing {
 	}}
 }
 
-// kill ends a processor as kill -9 does, and revive starts it again. In between nobody restarts it.
+// kill ends a processor as kill -9 does, and revive starts it again. It stays down in between.
 func (c *cluster) kill(i int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

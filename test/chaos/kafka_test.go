@@ -129,7 +129,7 @@ func (c *cluster) bootstrap() string {
 }
 
 // leader returns the broker that leads a partition; coordinator the one that coordinates a group or, with
-// kind 1, a transactional id. A question that nobody answers leads to the broker of fallback.
+// kind 1, a transactional id. A request without an answer leads to the broker of fallback.
 func (c *cluster) leader(topic string, partition int32, fallback int) *broker {
 	ctx, cancel := context.WithTimeout(c.t.Context(), shortly)
 	defer cancel()
