@@ -165,8 +165,7 @@ func TestCompletionNamesCommandsAndFlags(t *testing.T) {
 // guard: a URL is no path
 func TestAURLIsNoPath(t *testing.T) {
 	for _, args := range [][]string{
-		{"export", "-o", "s3://bucket/x", "--postgres-url=postgres://u@localhost/x"},
-		{"process", "games/", "--output=gs://bucket/x"}, {"simulate", "-o", "https://host/x"}, {"dlq", "export", "-o", "s3://b/x", "--kafka-brokers=localhost:1", "--postgres-url=postgres://u@localhost/x"},
+		{"simulate", "-o", "https://host/x"}, {"dlq", "export", "-o", "s3://b/x", "--kafka-brokers=localhost:1", "--postgres-url=postgres://u@localhost/x"},
 	} {
 		t.Chdir(t.TempDir())
 		status, _, errs := outputOf(t, args...)
@@ -175,6 +174,14 @@ func TestAURLIsNoPath(t *testing.T) {
 		made, err := os.ReadDir(".")
 		require.NoError(t, err)
 		require.Empty(t, made, "no folder is named like a URL")
+	}
+	for _, args := range [][]string{
+		{"export", "-o", "az://bucket/x", "--postgres-url=postgres://u@localhost/x"},
+		{"process", "games/", "--output=https://bucket/x"},
+	} {
+		status, _, errs := outputOf(t, args...)
+		require.Equal(t, exitUsage, status, args)
+		require.Contains(t, errs, "want s3://bucket/prefix, gs://bucket/prefix or file:///folder", args)
 	}
 }
 

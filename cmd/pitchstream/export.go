@@ -8,8 +8,8 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/export"
+	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/load"
-	"github.com/pitchstream/pitchstream/internal/terminal"
 	"github.com/pitchstream/pitchstream/schemas"
 )
 
@@ -17,7 +17,7 @@ import (
 type exportCmd struct {
 	Postgres config.Postgres `embed:"" group:"Postgres"`
 
-	Output    string `env:"-" name:"output" short:"o" required:"" placeholder:"DIR" help:"Folder for the files, created if it does not exist."`
+	Output    string `env:"-" name:"output" short:"o" required:"" placeholder:"DIR|URL" help:"Folder for the files, created if it does not exist, or a URL of storage as s3://bucket/prefix."`
 	From      string `env:"-" placeholder:"DATE" help:"First game date, YYYY-MM-DD. Default: the first."`
 	To        string `env:"-" placeholder:"DATE" help:"Last game date, YYYY-MM-DD. Default: the last."`
 	Undated   bool   `env:"-" help:"With --from or --to: also export the pitches without a game date. Without these flags they are always exported."`
@@ -37,6 +37,7 @@ The columns are those of the view pitches, with their types and, as metadata (co
 are ordered by event time. All rows are read in one snapshot, and the memory needed does not grow with their number.
 
   pitchstream export -o lake/                                     everything
+  pitchstream export -o s3://league/lake                          into storage, in parts while it reads
   pitchstream export --from 2024-09-01 --to 2024-09-30 -o lake/   a month
   pitchstream export --from 2024-09-27 --overwrite -o lake/       the last days again, because corrections come late
 
@@ -60,7 +61,7 @@ func (c *exportCmd) Validate() error {
 	if c.From != "" && c.To != "" && c.From > c.To {
 		return fmt.Errorf("--from=%s is after --to=%s", c.From, c.To)
 	}
-	return nil
+	return fileoutput.Check(c.Output)
 }
 
 // PostgresRole returns the role that this command needs the rights of. An error of missing rights names the
@@ -78,24 +79,6 @@ func (c *exportCmd) Run(ctx context.Context, std *stdio) error {
 		return load.ErrInterrupted
 	case err != nil:
 		return err
-	case c.JSON:
-		return terminal.PrintJSON(std.Out, object{
-			"output": c.Output, "pitches": r.Pitches, "bytes": r.Bytes, "dates": r.Dates, "skipped": r.Skipped,
-			"removed": r.Removed, "undated": r.LeftOut,
-		})
 	}
-	fmt.Fprintf(std.Out, "exported %s of %s, %s, to %s\n", terminal.Counted(r.Pitches, "pitch", "pitches"),
-		terminal.Counted(int64(r.Dates), "date"), terminal.Bytes(r.Bytes), c.Output)
-	if r.Skipped > 0 {
-		fmt.Fprintf(std.Out, "%s there already, and skipped (--overwrite writes them again)\n",
-			terminal.Counted(int64(r.Skipped), "date was", "dates were"))
-	}
-	if r.Removed > 0 {
-		fmt.Fprintf(std.Out, "%s without pitches removed\n", terminal.Counted(int64(r.Removed), "date"))
-	}
-	if r.LeftOut > 0 {
-		fmt.Fprintf(std.Out, "%s without a game date not exported (--undated exports them)\n",
-			terminal.Counted(r.LeftOut, "pitch", "pitches"))
-	}
-	return nil
+	return r.Print(std.Out, c.Output, c.JSON)
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -15,13 +13,11 @@ import (
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/load"
-	"github.com/pitchstream/pitchstream/internal/terminal"
-	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // loadCmd sends records from files to the raw topic, unchanged.
 type loadCmd struct {
-	Paths []string `arg:"" name:"path" help:"Files, folders (with everything below them), globs, or - for standard input."`
+	Paths []string `arg:"" name:"path" help:"Files, folders (with everything below them), globs, URLs of storage as s3://bucket/prefix, or - for standard input."`
 
 	Game      string  `env:"-" placeholder:"PK" help:"game_pk of all records, their Kafka key. Default: GAME of a file named GAME_FRAME.jsonl."`
 	IDs       string  `env:"-" name:"ids" placeholder:"FILE.csv" help:"Identifiers from the games' log, sent as headers: event_id, batter_id, pitcher_id, team_id, game_date, venue, and also game_pk (the key) and event_time. Without them a batter is known only if the ball was hit."`
@@ -57,6 +53,7 @@ of dlq export keep their version whatever --timestamp is: only --revision supers
   zcat old/*.gz | pitchstream load --game 746437 -      standard input
   pitchstream load --check season/                      report, send nothing
   pitchstream load --state season.state season/         may be interrupted; run it again to continue
+  pitchstream load --state s.state 's3://league/2024/*.gz'   files in storage; one that changes is sent anew
   pitchstream load --ids log.csv --realtime game.jsonl  at the pace of a live game
 
 Of several versions of a pitch, the one with the greatest revision is current; of equal ones, the one with the latest
@@ -146,76 +143,8 @@ func (c *loadCmd) Run(ctx context.Context, std *stdio) error {
 	if report == nil {
 		return err
 	}
-	if printErr := c.print(std.text(), report); err == nil {
+	if printErr := report.Print(std.text(), o, c.JSON); err == nil {
 		err = printErr
 	}
 	return err
-}
-
-// print writes the summary:
-//
-//	loaded into pitches.raw in 12s
-//	  records      1,254 read = 1,254 sent + 0 failed
-//	  …
-func (c *loadCmd) print(out io.Writer, r *load.Report) error {
-	if c.JSON {
-		return terminal.PrintJSON(out, object{
-			"topic": c.Topics.TopicRaw, "checked": c.Check, "seconds": r.Seconds, "records": r.Records,
-			"sent": r.Sent, "sent_before": r.SentBefore, "failed": r.Refused + r.Unconfirmed,
-			"unconfirmed": r.Unconfirmed, "failures": append([]string{}, r.Refusals...), "bytes": r.Bytes,
-			"inputs": r.Inputs, "unread": r.Unread, "games": r.Games, "without_game": r.NoGame, "named": r.Named,
-			"rows": r.Rows, "dead_letters": r.DeadLetters, "more_problems": r.MoreProblems,
-			"problems": schemas.Map(r.Problems, fileinput.Problem.String),
-		})
-	}
-	w := bufio.NewWriter(out)
-	line := terminal.Lines(w)
-	lineOf := func(n int64, name, format string) { // nothing for 0
-		if n > 0 {
-			line(name, format, terminal.Count(n))
-		}
-	}
-	head, records := "loaded into "+c.Topics.TopicRaw+" in %s\n", "%s read = %s sent + %s failed"
-	if c.Check {
-		head, records = "checked in %s, nothing was sent\n", "%s read = %s to send + %s that would fail"
-	}
-	fmt.Fprintf(w, head, terminal.Duration(r.Seconds))
-	line("records", records,
-		terminal.Count(r.Records), terminal.Count(r.Sent), terminal.Count(r.Refused+r.Unconfirmed))
-	if c.Check {
-		line("rows", "%s", terminal.Count(r.Rows))
-		for _, code := range schemas.Codes {
-			lineOf(r.DeadLetters[code], "dead letters", "%s "+string(code))
-		}
-	}
-	lineOf(r.Unconfirmed, "", "%s of the failed were not acknowledged when it ended; they may have arrived")
-	if c.State != "" {
-		line("sent before", "%s by earlier runs, as %s says", terminal.Count(r.SentBefore), c.State)
-	}
-	line("bytes", "%s in %s", terminal.Bytes(r.Bytes), terminal.Counted(int64(r.Inputs), "input"))
-	line("games", "%s", terminal.Count(r.Games))
-	if r.NoGame > 0 {
-		line("", "%s no game: name it by --game, or name files GAME_FRAME.jsonl",
-			terminal.Counted(r.NoGame, "record has", "records have"))
-	}
-	switch {
-	case c.IDs != "":
-		line("batters", "%s found in %s", terminal.Counted(r.Named, "record"), c.IDs)
-	case r.NoBatter > 0:
-		line("batters", "named only where the ball was hit, so whiff rates are not to be had; "+
-			"--ids FILE.csv names them")
-	}
-	if r.NoTime > 0 {
-		line("time", "%s no time, and got that of this load: their games look like today's; "+
-			"--ids FILE.csv or --timestamp TIME dates them", terminal.Counted(r.NoTime, "record has", "records have"))
-	}
-	for _, refusal := range r.Refusals {
-		line("failed", "%s", refusal)
-	}
-	lineOf(r.Refused-int64(len(r.Refusals)), "failed", "and %s more")
-	for _, p := range r.Problems {
-		line("input", "%s", p)
-	}
-	lineOf(r.MoreProblems, "input", "and %s more remarks")
-	return w.Flush()
 }

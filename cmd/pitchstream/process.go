@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 
+	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/config"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/fileprocess"
@@ -17,9 +18,9 @@ import (
 
 // processCmd makes tables of files, without any server.
 type processCmd struct {
-	Paths []string `arg:"" name:"path" help:"Files, folders (with everything below them), globs, or - for standard input."`
+	Paths []string `arg:"" name:"path" help:"Files, folders (with everything below them), globs, URLs of storage as s3://bucket/prefix, or - for standard input."`
 
-	Output      string `env:"-" name:"output" short:"o" required:"" placeholder:"DIR" help:"Folder for the tables, created if it does not exist. Tables of an earlier run in it are replaced."`
+	Output      string `env:"-" name:"output" short:"o" required:"" placeholder:"DIR|URL" help:"Folder for the tables, created if it does not exist, or a URL of storage as s3://bucket/prefix. Tables of an earlier run in it are replaced."`
 	Format      string `env:"-" default:"parquet" enum:"parquet,csv,jsonl" placeholder:"parquet|csv|jsonl" help:"Format of the rows: rows.parquet, rows.csv or rows.jsonl. Default: parquet."`
 	IDs         string `env:"-" name:"ids" placeholder:"FILE.csv" help:"Identifiers from the games' log: event_id, batter_id, pitcher_id, team_id, game_date, venue, and also game_pk and event_time. Tracking files name a batter only if the ball was hit, so whiff rates need it."`
 	Game        string `env:"-" placeholder:"PK" help:"game_pk of all records. Default: GAME of a file named GAME_FRAME.jsonl."`
@@ -46,6 +47,8 @@ end is a rejected record, and the report gives its byte offset.
   pitchstream process --game 746437 raw.json.gz -o out/   one game, an array
   zcat old/*.gz | pitchstream process - -o out/           standard input
   pitchstream process --ids log.csv season/ -o out/       with the game's log: whiff rates count every swing
+  pitchstream process 's3://league/2024/*.jsonl.gz' -o s3://league/tables    in storage: see docs/ARCHIVE.md
+  pitchstream process raw/ -o out/                        an archive: the segments that its manifests list
 
 The folder receives:
 
@@ -83,7 +86,7 @@ func (c *processCmd) Validate() error {
 	case c.Game != "" && !isGamePK(c.Game):
 		return fmt.Errorf("--game=%q: want 1 to 64 bytes of UTF-8 without control characters", c.Game)
 	}
-	return config.Limits{MaxRecordBytes: c.MaxRecordBytes}.Validate()
+	return cmp.Or(fileoutput.Check(c.Output), config.Limits{MaxRecordBytes: c.MaxRecordBytes}.Validate())
 }
 
 // Run makes the tables and then prints the report.
@@ -117,7 +120,7 @@ func (c *processCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	if report.Records.In > 0 && report.Records.Rejected == report.Records.In {
 		return fmt.Errorf("none of %s is a pitch: %s says of each what is wrong",
-			terminal.Counted(report.Records.In, "record"), filepath.Join(c.Output, fileprocess.RejectedName))
+			terminal.Counted(report.Records.In, "record"), blob.Join(c.Output, fileprocess.RejectedName))
 	}
 	if report.Unread > 0 {
 		unread := terminal.Counted(report.Unread, "input")

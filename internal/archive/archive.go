@@ -60,6 +60,35 @@ const (
 	manifestName = "manifest.json"
 )
 
+// ManifestName is the file that lists the segments, in their folder.
+const ManifestName = manifestName
+
+// IsSegmentName reports whether a file is named as a segment is.
+func IsSegmentName(name string) bool {
+	_, ok := parseSegment(name)
+	return ok
+}
+
+// ParseManifest returns the segments that a manifest lists, by the names of their files.
+func ParseManifest(text []byte) (map[string]Segment, error) {
+	var m Manifest
+	err := json.Unmarshal(text, &m)
+	if err == nil {
+		err = m.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it is no manifest of an archive: %w", err)
+	}
+	segments := make(map[string]Segment, len(m.Segments))
+	for _, s := range m.Segments {
+		segments[s.name()] = s
+	}
+	return segments, nil
+}
+
+// MaxManifestBytes bounds a manifest.
+const MaxManifestBytes = maxManifestBytes
+
 // name returns the file of a segment, below the folder of its partition.
 func (s Segment) name() string { return fmt.Sprintf("%020d-%020d%s", s.First, s.Last, segmentEnd) }
 

@@ -30,7 +30,7 @@ var (
 type Object struct {
 	Name     string
 	Bytes    int64
-	Tag      string    // names the content; "" in a list
+	Tag      string    // names the content; "" in a list of a folder of this machine
 	Modified time.Time // when it was written
 }
 
@@ -49,6 +49,10 @@ type Store interface {
 	Read(ctx context.Context, name string, limit int64) ([]byte, Object, error)
 	// Open returns a file as a stream. The caller must close it.
 	Open(ctx context.Context, name string) (io.ReadCloser, Object, error)
+	// OpenTagged is Open of the content that a tag names: ErrChanged if the file has another. "" is any.
+	OpenTagged(ctx context.Context, name, tag string) (io.ReadCloser, Object, error)
+	// Create begins a file that is written as a stream.
+	Create(ctx context.Context, name string) (Writer, error)
 	// Put writes a file, or returns ErrChanged if the condition is not met. It returns the tag.
 	Put(ctx context.Context, name string, content []byte, condition string) (tag string, err error)
 	// PutFile writes a file with the content of one of this machine.
@@ -57,6 +61,16 @@ type Store interface {
 	Delete(ctx context.Context, name string) error
 	// URL returns the place of the store, without any secret.
 	URL() string
+}
+
+// Writer is a file that is being written. Nobody sees it before Commit, and then it is whole. One goroutine
+// may use it. The caller must call Abort, which after Commit does nothing.
+type Writer interface {
+	io.Writer
+	// Commit has the file appear, and replaces one of that name.
+	Commit() error
+	// Abort removes what was written.
+	Abort()
 }
 
 // schemes are the storages that a URL may name.
@@ -98,6 +112,18 @@ func Open(text string) (Store, error) {
 		return &folder{root: path}, nil
 	}
 	return openRemote(text)
+}
+
+// Join returns the path or URL of a file below a folder.
+func Join(place, name string) string {
+	if path, ok := LocalPath(place); ok {
+		return filepath.Join(path, filepath.FromSlash(name))
+	}
+	before, query, hasQuery := strings.Cut(place, "?")
+	if before = strings.TrimRight(before, "/") + "/" + name; hasQuery {
+		return before + "?" + query
+	}
+	return before
 }
 
 // Hide returns a URL without user and password.

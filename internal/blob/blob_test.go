@@ -6,13 +6,10 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,7 +23,7 @@ import (
 func TestAFolderAndAnS3ServerKeepTheSamePromises(t *testing.T) {
 	for name, place := range map[string]string{
 		"folder": t.TempDir(), "URL of a folder": "file://" + t.TempDir(),
-		"S3": below(testkit.S3(t), "a/b"), "S3 without a prefix": testkit.S3(t),
+		"S3": testkit.Below(testkit.S3(t), "a/b"), "S3 without a prefix": testkit.S3(t),
 	} {
 		t.Run(name, func(t *testing.T) {
 			store, err := blob.Open(place)
@@ -73,48 +70,6 @@ func TestAFolderAndAnS3ServerKeepTheSamePromises(t *testing.T) {
 	}
 }
 
-// below returns the URL of a prefix in the bucket of another URL.
-func below(place, prefix string) string {
-	return strings.Replace(place, "?", "/"+prefix+"?", 1)
-}
-
-// fault answers a request in the place of a server, or returns false. n is the number of the request.
-type fault func(n int64, w http.ResponseWriter, r *http.Request, pass http.Handler) bool
-
-// faulty returns the URL of a proxy before an S3 server.
-func faulty(t *testing.T, place string, fault fault) string {
-	t.Helper()
-	u, err := url.Parse(place)
-	require.NoError(t, err)
-	target, err := url.Parse(u.Query().Get("endpoint"))
-	require.NoError(t, err)
-	pass := httputil.NewSingleHostReverseProxy(target)
-	var n atomic.Int64
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !fault(n.Add(1), w, r, pass) {
-			pass.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(proxy.Close)
-	u.RawQuery = url.Values{"endpoint": {proxy.URL}, "region": {"us-east-1"}}.Encode()
-	return u.String()
-}
-
-// cutWriter ends an answer after some bytes, as a connection that breaks does.
-type cutWriter struct {
-	http.ResponseWriter
-	left int
-}
-
-func (w *cutWriter) Write(p []byte) (int, error) {
-	n, _ := w.ResponseWriter.Write(p[:min(len(p), w.left)])
-	if w.left -= n; w.left == 0 {
-		w.ResponseWriter.(http.Flusher).Flush()
-		panic(http.ErrAbortHandler)
-	}
-	return n, nil
-}
-
 // shorter cuts the answer for a whole file. For a range it gives its first bytes only, and the length of
 // these, as a cache may do.
 func shorter(_ int64, w http.ResponseWriter, r *http.Request, pass http.Handler) bool {
@@ -122,7 +77,7 @@ func shorter(_ int64, w http.ResponseWriter, r *http.Request, pass http.Handler)
 	case r.Method != http.MethodGet:
 		return false
 	case r.Header.Get("Range") == "":
-		pass.ServeHTTP(&cutWriter{w, 70_000}, r)
+		pass.ServeHTTP(testkit.CutAfter(w, 70_000), r)
 		return true
 	}
 	whole := httptest.NewRecorder()
@@ -143,7 +98,7 @@ func TestAnS3ServerWithFaultsLosesNothing(t *testing.T) {
 	for i := range content {
 		content[i] = byte(i % 251)
 	}
-	for name, fault := range map[string]fault{
+	for name, fault := range map[string]testkit.Fault{
 		"every second answer is 503": func(n int64, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 			if n%2 == 1 {
 				w.Header().Set("Content-Type", "application/xml")
@@ -156,7 +111,7 @@ func TestAnS3ServerWithFaultsLosesNothing(t *testing.T) {
 			if r.Method != http.MethodGet || n%5 == 0 {
 				return false
 			}
-			pass.ServeHTTP(&cutWriter{w, 70_000}, r)
+			pass.ServeHTTP(testkit.CutAfter(w, 70_000), r)
 			return true
 		},
 		"an answer is cut, and the next ones are shorter than asked": shorter,
@@ -168,7 +123,7 @@ func TestAnS3ServerWithFaultsLosesNothing(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, err := blob.Open(faulty(t, place, fault))
+			store, err := blob.Open(testkit.FaultyS3(t, place, fault))
 			require.NoError(t, err)
 			file := strings.ReplaceAll(name, " ", "-")
 			_, err = store.Put(t.Context(), file, content, blob.Always)
@@ -188,7 +143,7 @@ func TestExpiredCredentialsAreAnErrorThatSaysWhatToDo(t *testing.T) {
 		_, _ = w.Write([]byte(text))
 		return true
 	}
-	store, err := blob.Open(faulty(t, testkit.S3(t), expired))
+	store, err := blob.Open(testkit.FaultyS3(t, testkit.S3(t), expired))
 	require.NoError(t, err)
 	_, err = store.Put(t.Context(), "x", []byte("x"), blob.Always)
 	require.ErrorContains(t, err, "refuses these credentials (ExpiredToken: The provided token has expired)")

@@ -97,6 +97,11 @@ func (f *folder) Open(_ context.Context, name string) (io.ReadCloser, Object, er
 	return in, Object{Name: name, Bytes: info.Size(), Modified: info.ModTime()}, nil
 }
 
+// OpenTagged opens the file as it is, because it cannot change while it is read: it would be another file.
+func (f *folder) OpenTagged(ctx context.Context, name, _ string) (io.ReadCloser, Object, error) {
+	return f.Open(ctx, name)
+}
+
 func (f *folder) Put(ctx context.Context, name string, content []byte, condition string) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,27 +137,62 @@ func (f *folder) PutFile(_ context.Context, name, path string) error {
 
 // write has a file appear with everything that fill wrote, on disk.
 func (f *folder) write(name string, fill func(io.Writer) error) error {
+	out, err := f.create(name)
+	if err != nil {
+		return err
+	}
+	defer out.Abort()
+	if err := fill(out); err != nil {
+		return fmt.Errorf("storage %s: %w", out.path, err)
+	}
+	return out.Commit()
+}
+
+func (f *folder) Create(_ context.Context, name string) (Writer, error) { return f.create(name) }
+
+func (f *folder) create(name string) (*hiddenFile, error) {
 	path := f.path(name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("storage: %w", err)
+		return nil, fmt.Errorf("storage: %w", err)
 	}
 	out, err := os.CreateTemp(filepath.Dir(path), hiddenStart+"*")
 	if err != nil {
-		return fmt.Errorf("storage: %w", err)
+		return nil, fmt.Errorf("storage: %w", err)
 	}
-	err = errors.Join(fill(out), out.Chmod(0o644), out.Sync(), out.Close())
+	return &hiddenFile{path, out}, nil
+}
+
+// hiddenFile is the Writer of a folder.
+type hiddenFile struct {
+	path string
+	out  *os.File // nil after Commit or Abort
+}
+
+func (h *hiddenFile) Write(p []byte) (int, error) { return h.out.Write(p) }
+
+func (h *hiddenFile) Commit() error {
+	err := errors.Join(h.out.Chmod(0o644), h.out.Sync(), h.out.Close())
 	if err == nil {
-		err = os.Rename(out.Name(), path)
+		err = os.Rename(h.out.Name(), h.path)
 	}
 	if err != nil {
-		_ = os.Remove(out.Name())
-		return fmt.Errorf("storage %s: %w", path, err)
+		h.Abort()
+		return fmt.Errorf("storage %s: %w", h.path, err)
 	}
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+	h.out = nil
+	if dir, err := os.Open(filepath.Dir(h.path)); err == nil {
 		_ = dir.Sync() // not every file system can
 		_ = dir.Close()
 	}
 	return nil
+}
+
+func (h *hiddenFile) Abort() {
+	if h.out != nil {
+		_ = h.out.Close() // twice is only an error
+		_ = os.Remove(h.out.Name())
+		h.out = nil
+	}
 }
 
 func (f *folder) Delete(_ context.Context, name string) error {

@@ -31,6 +31,10 @@ const (
 	partBytes    = 16 << 20         // of a file that is sent in parts
 )
 
+// maxListed bounds a list of files in storage, of some 300 bytes each. It is a variable only so that a test
+// can reach it.
+var maxListed = 2_000_000
+
 // address is what the URL of remote storage says.
 type address struct {
 	scheme, bucket, prefix string
@@ -157,12 +161,44 @@ func (r *remote) failed(name string, err error) error {
 		return fmt.Errorf("storage %s: %w", where, ErrChanged)
 	case answer.Code == minio.NoSuchBucket:
 		return fmt.Errorf("storage %s: there is no bucket %s: create it", where, r.at.bucket)
-	case slices.Contains(refusals, answer.Code), answer.StatusCode == http.StatusForbidden:
+	// guard: blob: a wrong region is told from a refusal | isOfRegion(answer) -> false
+	case isOfRegion(answer):
+		return fmt.Errorf("storage %s: the bucket is not in region %s (%s%s): give its region as ?region=NAME or "+
+			"AWS_REGION", where, cmp.Or(r.at.region, "us-east-1"), answer.Code, inRegion(answer.Region))
+	// guard: blob: missing credentials are told from refused ones | r.isAnonymous() -> false
+	case isRefusal(answer) && r.isAnonymous():
+		return fmt.Errorf("storage %s: no credentials were found: give AWS_ACCESS_KEY_ID and "+
+			"AWS_SECRET_ACCESS_KEY, a profile of ~/.aws/credentials as AWS_PROFILE, or a role of this machine", where)
+	case isRefusal(answer):
 		return fmt.Errorf("storage %s: the server refuses these credentials (%s: %s): give valid ones as "+
 			"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, AWS_PROFILE, or a role of this machine",
 			where, cmp.Or(answer.Code, "403"), strings.TrimSuffix(answer.Message, "."))
 	}
 	return fmt.Errorf("storage %s: %w", where, err)
+}
+
+func isRefusal(answer minio.ErrorResponse) bool {
+	return slices.Contains(refusals, answer.Code) || answer.StatusCode == http.StatusForbidden
+}
+
+// isOfRegion reports whether a server answers so because the bucket is in another region.
+func isOfRegion(answer minio.ErrorResponse) bool {
+	return slices.Contains([]string{
+		"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "InvalidRegion", "PermanentRedirect",
+	}, answer.Code)
+}
+
+func inRegion(name string) string {
+	if name == "" {
+		return ""
+	}
+	return ": it is in " + name
+}
+
+// isAnonymous reports whether requests are not signed, because no credentials were found.
+func (r *remote) isAnonymous() bool {
+	c, err := r.api.GetCreds()
+	return err == nil && c.SignerType.IsAnonymous()
 }
 
 // refusals are the codes of credentials that a server does not take.
@@ -181,8 +217,14 @@ func (r *remote) List(ctx context.Context, prefix string) (found []Object, err e
 		if o.Err != nil {
 			return nil, r.failed(prefix, o.Err)
 		}
+		// guard: blob: a list is bounded | len(found) == maxListed -> false
+		if len(found) == maxListed {
+			return nil, fmt.Errorf("storage %s/%s: more than %d files: name a longer prefix", r.URL(), prefix,
+				maxListed)
+		}
 		name := strings.TrimPrefix(o.Key, below)
-		found = append(found, Object{Name: name, Bytes: o.Size, Modified: o.LastModified})
+		tag := strings.Trim(o.ETag, `"`)
+		found = append(found, Object{Name: name, Bytes: o.Size, Tag: tag, Modified: o.LastModified})
 	}
 	return found, nil
 }
@@ -203,7 +245,11 @@ func (r *remote) Read(ctx context.Context, name string, limit int64) ([]byte, Ob
 }
 
 func (r *remote) Open(ctx context.Context, name string) (io.ReadCloser, Object, error) {
-	in := &stream{ctx: ctx, of: r, name: name}
+	return r.OpenTagged(ctx, name, "")
+}
+
+func (r *remote) OpenTagged(ctx context.Context, name, tag string) (io.ReadCloser, Object, error) {
+	in := &stream{ctx: ctx, of: r, name: name, at: Object{Tag: tag}}
 	if err := in.open(); err != nil {
 		return nil, Object{}, err
 	}
@@ -275,7 +321,7 @@ func (s *stream) open() error {
 		cancel()
 		return s.of.failed(s.name, err)
 	}
-	if s.at.Tag == "" {
+	if s.at.Name == "" {
 		s.at = Object{Name: s.name, Bytes: info.Size, Tag: info.ETag, Modified: info.LastModified}
 	}
 	s.body, s.cancel = body, cancel

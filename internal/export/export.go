@@ -9,16 +9,16 @@
 package export
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
+	"maps"
 	"path"
-	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/pitchstream/pitchstream/features"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
@@ -31,7 +31,7 @@ import (
 // Options of Run. Postgres and Output are required.
 type Options struct {
 	Postgres pgsink.Config
-	Output   string // folder, created if necessary
+	Output   string // folder, created if necessary, or a URL of storage
 
 	From, To   schemas.Text // game dates, YYYY-MM-DD; "": no bound
 	Undated    bool         // export pitches without a game date although From or To is set
@@ -50,7 +50,7 @@ type Report struct {
 
 // Run writes the missing dates, or with Overwrite all of them.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
-	folder, err := fileoutput.OpenFolder(o.Output)
+	folder, err := fileoutput.OpenFolder(ctx, o.Output)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +70,9 @@ type exporter struct {
 	folder *fileoutput.Folder
 	view   *pgadmin.Export
 	report Report
-	todo   []pgadmin.Day // that remain, the current one first
-	file   *os.File      // of the current day; nil between days
+	todo   []pgadmin.Day    // that remain, the current one first
+	file   *fileoutput.File // of the current day; nil between days
+	there  map[string]bool  // the files of an earlier run
 	table  fileoutput.Writer
 	day    schemas.Text
 	rows   int64 // of the current day
@@ -80,6 +81,9 @@ type exporter struct {
 func (e *exporter) run(ctx context.Context) error {
 	days, err := e.view.Days(ctx, e.o.From, e.o.To)
 	if err != nil {
+		return err
+	}
+	if e.there, err = e.folder.Exists(partitionStart); err != nil {
 		return err
 	}
 	progress := terminal.StartProgress(e.o.ProgressTo, terminal.ProgressOptions{
@@ -97,7 +101,9 @@ func (e *exporter) run(ctx context.Context) error {
 		})
 	})
 	if err != nil {
-		_ = e.file.Close() // of nil, it is only an error
+		if e.file != nil {
+			_ = e.file.Finish()
+		}
 		return err
 	}
 	if err := e.finish(); err != nil {
@@ -117,7 +123,7 @@ func (e *exporter) choose(days []pgadmin.Day) (pitches int64) {
 			continue
 		}
 		// guard: export: dates that are there are passed over | !e.o.Overwrite -> false
-		if _, err := os.Stat(e.folder.Path(partOf(d.Date))); err == nil && !e.o.Overwrite {
+		if e.there[partOf(d.Date)] && !e.o.Overwrite {
 			e.report.Skipped++
 			continue
 		}
@@ -135,7 +141,7 @@ const (
 
 // partOf returns the path of a day's file below the folder.
 func partOf(day schemas.Text) string {
-	return filepath.Join(partitionStart+string(cmp.Or(day, undatedName)), partName)
+	return path.Join(partitionStart+string(cmp.Or(day, undatedName)), partName)
 }
 
 // begin finishes the file of the day before and begins one, unless day is the current one.
@@ -146,7 +152,7 @@ func (e *exporter) begin(day schemas.Text) (err error) {
 	if err := e.finish(); err != nil {
 		return err
 	}
-	e.file, err = e.folder.Create(partName)
+	e.file, err = e.folder.Create(partOf(day))
 	e.table, e.day, e.rows = fileoutput.NewStoredWriter(e.file, features.CoreVersion), day, 0
 	return err
 }
@@ -158,10 +164,8 @@ func (e *exporter) finish() error {
 		return nil
 	}
 	err := e.table.Close()
-	if info, statErr := e.file.Stat(); statErr == nil {
-		e.report.Bytes += info.Size()
-	}
-	err = errors.Join(err, fileoutput.Finish(e.file))
+	e.report.Bytes += e.file.Bytes()
+	err = errors.Join(err, e.file.Finish())
 	e.file = nil
 	want := e.todo[0]
 	if err == nil && (want.Date != e.day || want.Pitches != e.rows) {
@@ -173,27 +177,26 @@ func (e *exporter) finish() error {
 	e.todo = e.todo[1:]
 	e.report.Dates++
 	e.report.Pitches += e.rows
-	// guard: export: a day with fewer pitches than counted is incomplete | e.folder.Place(partName, partOf(e.day)) -> nil
-	return e.folder.Place(partName, partOf(e.day))
+	// guard: export: a day with fewer pitches than counted is incomplete | e.folder.Place(partOf(e.day)) ->
+	// nil
+	return e.folder.Place(partOf(e.day))
 }
 
 // removeOthers removes, with Overwrite, the files of dates in the range that have no pitches any more.
 func (e *exporter) removeOthers(days []pgadmin.Day) error {
-	files, err := fs.Glob(os.DirFS(e.o.Output), partitionStart+"*/"+partName)
-	if err != nil || !e.o.Overwrite {
-		return err
+	if !e.o.Overwrite {
+		return nil
 	}
-	for _, file := range files {
-		date := path.Dir(file)[len(partitionStart):]
+	for _, file := range slices.Sorted(maps.Keys(e.there)) {
+		date, isPart := strings.CutSuffix(file[len(partitionStart):], "/"+partName)
 		isDate := func(d pgadmin.Day) bool { return cmp.Or(string(d.Date), undatedName) == date }
-		if slices.ContainsFunc(days, isDate) || !e.covers(date) {
+		if !isPart || slices.ContainsFunc(days, isDate) || !e.covers(date) {
 			continue
 		}
-		// guard: export: dates that have no pitches any more go | os.Remove(e.folder.Path(file)) -> error(nil)
-		if err := os.Remove(e.folder.Path(file)); err != nil {
+		// guard: export: dates that have no pitches any more go | e.folder.Remove(file) -> error(nil)
+		if err := e.folder.Remove(file); err != nil {
 			return err
 		}
-		_ = os.Remove(filepath.Dir(e.folder.Path(file))) // fails if it holds other files, which stay
 		e.report.Removed++
 	}
 	return nil
@@ -205,4 +208,29 @@ func (e *exporter) covers(date string) bool {
 		return e.o.From+e.o.To == "" || e.o.Undated
 	}
 	return date >= string(e.o.From) && (e.o.To == "" || date <= string(e.o.To))
+}
+
+// Print writes the report as text, or as one JSON object. output is the folder as the user named it.
+func (r *Report) Print(out io.Writer, output string, asJSON bool) error {
+	if asJSON {
+		return terminal.PrintJSON(out, map[string]any{
+			"output": output, "pitches": r.Pitches, "bytes": r.Bytes, "dates": r.Dates, "skipped": r.Skipped,
+			"removed": r.Removed, "undated": r.LeftOut,
+		})
+	}
+	w := bufio.NewWriter(out)
+	fmt.Fprintf(w, "exported %s of %s, %s, to %s\n", terminal.Counted(r.Pitches, "pitch", "pitches"),
+		terminal.Counted(int64(r.Dates), "date"), terminal.Bytes(r.Bytes), output)
+	if r.Skipped > 0 {
+		fmt.Fprintf(w, "%s there already, and skipped (--overwrite writes them again)\n",
+			terminal.Counted(int64(r.Skipped), "date was", "dates were"))
+	}
+	if r.Removed > 0 {
+		fmt.Fprintf(w, "%s without pitches removed\n", terminal.Counted(int64(r.Removed), "date"))
+	}
+	if r.LeftOut > 0 {
+		fmt.Fprintf(w, "%s without a game date not exported (--undated exports them)\n",
+			terminal.Counted(r.LeftOut, "pitch", "pitches"))
+	}
+	return w.Flush()
 }

@@ -16,15 +16,17 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pitchstream/pitchstream/internal/blob"
 )
 
 // The bounds of archives. They are variables only so that tests can reach them.
 var (
-	// maxSpoolBytes bounds the temporary copy of a zip archive that is no plain file, because its directory is
-	// at its end.
+	// maxSpoolBytes bounds the temporary copy of a zip archive that is no plain file, because its directory
+	// is at its end.
 	maxSpoolBytes int64 = 1 << 30
-	// maxDirectoryBytes bounds the directory of a zip archive, which is held in memory, at up to seven times its
-	// size.
+	// maxDirectoryBytes bounds the directory of a zip archive, which is held in memory, at up to seven times
+	// its size.
 	maxDirectoryBytes uint64 = 64 << 20
 )
 
@@ -39,8 +41,8 @@ type archive struct {
 	next    func() (entry, error) // io.EOF after the last one
 	closes  []func() error
 	members int // files so far, without hidden ones
-	// uncounted are the stored bytes that count as read with the members, because a zip archive is not read in
-	// order.
+	// uncounted are the stored bytes that count as read with the members, because a zip archive is not read
+	// in order.
 	uncounted int64
 }
 
@@ -109,6 +111,9 @@ func (r *Reader) openMember() bool {
 	f := &File{
 		Path: a.file.Path + "/" + name, SizeBytes: m.sizeBytes, ModTime: m.modTime, found: true,
 		GamePK: cmp.Or(r.o.Game, gameFromName(name), a.file.GamePK),
+	}
+	if a.file.store != nil {
+		f.abs, f.tag = blob.Join(a.file.absolute(), name), a.file.tag
 	}
 	if f.ModTime.Unix() <= 0 { // not set
 		f.ModTime = a.file.ModTime

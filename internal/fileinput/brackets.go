@@ -12,8 +12,8 @@ type brackets struct {
 	depth    int  // open brackets, ≥ 0
 	inString bool // between two quotes
 	escaped  bool // inString, and the byte before was a backslash that escapes
-	// bare means an array element that is neither object nor array. It ends before the comma or closing bracket
-	// that follows it.
+	// bare means an array element that is neither object nor array. It ends before the comma or closing
+	// bracket that follows it.
 	bare bool
 }
 

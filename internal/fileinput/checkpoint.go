@@ -15,8 +15,8 @@ import (
 )
 
 // Checkpoint remembers how far each file was sent, so that an interrupted run continues there. A file is
-// identified by its absolute path, size and modification time; a changed file starts again. It is safe for
-// concurrent use.
+// identified by its absolute path or URL, size, modification time and, in storage, tag; a changed file starts
+// again. It is safe for concurrent use.
 //
 // A record is settled once it was acknowledged or permanently refused, in the order of the file. After a
 // crash the records settled since the last Save are sent again. No unsettled record ever counts as settled.
@@ -32,6 +32,7 @@ type Checkpoint struct {
 type fileState struct {
 	SizeBytes int64     `json:"size_bytes"`
 	ModTime   time.Time `json:"mtime"`
+	Tag       string    `json:"tag,omitempty"`   // of the content in storage
 	Settled   int64     `json:"records_settled"` // the records 1 … Settled are settled
 	Records   *int64    `json:"records"`         // in the whole file; nil until its end was read
 	Failed    []int64   `json:"failed"`          // refused records, sorted; a later run tries them again
@@ -124,8 +125,9 @@ func (c *Checkpoint) of(f *File) (s *fileState, unlock func()) {
 	c.mu.Lock()
 	path := f.absolute()
 	s = c.content.Files[path]
-	if s == nil || s.SizeBytes != f.SizeBytes || !s.ModTime.Equal(f.ModTime) {
-		s = &fileState{SizeBytes: f.SizeBytes, ModTime: f.ModTime}
+	// guard: files: a file in storage with another content begins again | s.Tag != f.tag -> false
+	if s == nil || s.SizeBytes != f.SizeBytes || !s.ModTime.Equal(f.ModTime) || s.Tag != f.tag {
+		s = &fileState{SizeBytes: f.SizeBytes, ModTime: f.ModTime, Tag: f.tag}
 		c.content.Files[path] = s
 	}
 	return s, c.mu.Unlock

@@ -33,18 +33,19 @@ const DefaultMaxRecordBytes = 17 << 20
 
 // Options say what to read. Only Paths is required.
 type Options struct {
-	// Paths are files, folders and globs; - means standard input.
+	// Paths are files, folders and globs, here or as URLs of storage; - means standard input.
 	Paths []string
 	// Game is the game_pk of all records; "" takes it from file names GAME_FRAME.jsonl.
 	Game string
 	// MaxRecordBytes is the longest record that is returned whole; 0 means DefaultMaxRecordBytes.
 	MaxRecordBytes int
-	// Exclude are files and folders that are ignored inside folders: a state file, an output folder. "" is none.
+	// Exclude are files and folders that are ignored inside folders: a state file, an output folder. "" is
+	// none.
 	Exclude []string
 	// Skip is called before a file is opened; true skips the file without a Problem. May be nil.
 	Skip func(*File) bool
-	// Ended is called with the number of records after a file was read to its end, even if it ends too early. It
-	// is not called after a read error. May be nil.
+	// Ended is called with the number of records after a file was read to its end, even if it ends too early.
+	// It is not called after a read error. May be nil.
 	Ended func(f *File, records int64)
 	// Stdin is read for the path -.
 	Stdin io.Reader
@@ -56,8 +57,8 @@ type Item struct {
 	Record     int64 // its number in the file, from 1
 	ByteOffset int64 // of its first byte in the uncompressed content
 	SizeBytes  int64 // of all of it
-	// Value is the record, byte for byte, without the white space around it; in JSON Lines only without its line
-	// end. It is valid until the next call of Next. A TooLarge record has only its first KeptBytes here.
+	// Value is the record, byte for byte, without the white space around it; in JSON Lines only without its
+	// line end. It is valid until the next call of Next. A TooLarge record has only its first KeptBytes here.
 	Value    []byte
 	Envelope *Envelope // nil for a record that stands by itself
 	TooLarge bool      // longer than Options.MaxRecordBytes
@@ -94,7 +95,7 @@ func Open(ctx context.Context, o Options) (*Reader, error) {
 	if o.MaxRecordBytes <= 0 {
 		o.MaxRecordBytes = DefaultMaxRecordBytes
 	}
-	l := lister{o: o, seen: map[string]bool{}}
+	l := lister{ctx: ctx, o: o, seen: map[string]bool{}}
 	if err := l.paths(o.Paths); err != nil {
 		return nil, err
 	}
@@ -190,7 +191,7 @@ func (r *Reader) openEnvelope(item *Item) {
 		return
 	}
 	if looksLikeEnvelope(item.Value) && item.openEnvelope(r.o.MaxRecordBytes) {
-		if !r.enveloped {
+		if !r.enveloped && item.File.sha256 == "" { // a segment of an archive is nothing else
 			r.enveloped = true
 			r.report(Enveloped, item.ByteOffset,
 				"its lines hold records with key and headers: these were taken, not the lines")

@@ -35,13 +35,30 @@ func (s *stream) close() {
 func open(ctx context.Context, f *File, stdin io.Reader, readBytes *atomic.Int64) (*stream, error) {
 	s := &stream{}
 	r := stdin
-	if f.Path != Stdin {
+	switch {
+	case f.store != nil:
+		content, err := f.openRemote(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.closes = append(s.closes, content.Close)
+		r = content
+	case f.Path != Stdin:
 		file, err := os.Open(f.Path)
 		if err != nil {
 			return nil, err
 		}
 		s.closes = append(s.closes, file.Close)
 		s.file, r = file, file
+	}
+	if f.sha256 != "" {
+		checked, err := checkedCopy(r, f)
+		if err != nil {
+			s.close()
+			return nil, err
+		}
+		s.closes = append(s.closes, checked.Close)
+		s.file, r = nil, checked
 	}
 	if f.SizeBytes < 0 {
 		r = &interruptible{ctx: ctx, r: r}

@@ -2,6 +2,7 @@ package fileinput
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,12 +12,16 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	rawarchive "github.com/pitchstream/pitchstream/internal/archive"
+	"github.com/pitchstream/pitchstream/internal/blob"
+	"github.com/pitchstream/pitchstream/schemas"
 )
 
 // Stdin is the PATH that means standard input.
 const Stdin = "-"
 
-// File is one input: a file, a pipe or standard input.
+// File is one input: a file, a pipe, standard input, or a file in storage.
 type File struct {
 	Path      string
 	SizeBytes int64     // as stored (compressed); −1 if unknown
@@ -24,8 +29,16 @@ type File struct {
 	GamePK    string    // "" if neither Options.Game nor the name gives it
 
 	found bool   // in a folder; otherwise the user named it
-	abs   string // absolute path; "" until it is needed
+	abs   string // absolute path or whole URL; "" until it is needed
+
+	store  blob.Store // nil: of this machine
+	name   string     // in the store
+	tag    string     // the content in the store that was listed
+	sha256 string     // of the content, by the manifest of an archive; "": not known
 }
+
+// Place returns the URL of a file in storage, as it can be given to another command; else its absolute path.
+func (f *File) Place() string { return f.absolute() }
 
 func (f *File) absolute() string {
 	if f.abs == "" {
@@ -38,6 +51,7 @@ func (f *File) absolute() string {
 // ordered by name, numbers as numbers (frame 1020 before 10136). Folders include everything below them except
 // hidden names such as .git.
 type lister struct {
+	ctx      context.Context
 	o        Options
 	files    []*File
 	problems problems
@@ -58,6 +72,13 @@ func (l *lister) path(path string) error {
 	if path == Stdin {
 		l.add(&File{Path: Stdin, SizeBytes: -1})
 		return nil
+	}
+	if blob.IsURL(path) {
+		local, ok := blob.LocalPath(path)
+		if !ok {
+			return l.remote(path)
+		}
+		path = local
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(path, "*?[") {
@@ -107,11 +128,16 @@ func (l *lister) folder(path string, found bool) error {
 		l.report(Unreadable, path, reason(err))
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return compareNumbered(a.Name(), b.Name()) })
+	of := segmentsAmong(schemas.Map(entries, fs.DirEntry.Name), func() ([]byte, error) {
+		return readManifest(filepath.Join(path, rawarchive.ManifestName))
+	})
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
+		if !strings.HasPrefix(e.Name(), ".") && of.admit(l, filepath.Join(path, e.Name()), e.Name()) {
 			l.inFolder(filepath.Join(path, e.Name()), e)
+			of.check(l.files, e.Name())
 		}
 	}
+	of.reportMissing(l, func(name string) string { return filepath.Join(path, name) })
 	return nil
 }
 

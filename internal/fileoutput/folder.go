@@ -1,28 +1,58 @@
 package fileoutput
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/pitchstream/pitchstream/internal/blob"
 )
 
-// Folder is the output folder of a run, whose files appear together at its end. Until then they are in a
-// hidden folder inside it, which a later run removes if this one is killed. Only one run at a time may use a
-// folder, if the operating system can lock it.
+// Folder is the output folder of a run, here or in storage, whose files appear together at its end. Until
+// then those of this machine are in a hidden folder inside it, which a later run removes if this one is
+// killed. Those in storage are sent while they are written, and are seen by nobody before they are
+// published. Only one run at a time may use a folder, if the operating system can lock it. Storage has no
+// locks.
 type Folder struct {
-	dir, work string
-	unlock    func()
+	ctx       context.Context
+	dir, work string // "" in storage
+	unlock    func() // nil: closed
+	store     blob.Store
+	isRemote  bool
+	sent      map[string]blob.Writer // with isRemote: finished and not published yet, or unfinished
+	scratch   []string               // with isRemote: the names of Scratch
 }
 
 const workName = ".process-unfinished"
 
 var errInUse = errors.New("another run is writing there")
 
-// OpenFolder creates the folder if necessary and locks it. The caller must call Close.
-func OpenFolder(dir string) (*Folder, error) {
+// Check refuses an output that is neither a folder nor a URL of storage.
+func Check(place string) error {
+	if err := blob.Check(place); err != nil {
+		return fmt.Errorf("--output=%s: %w", blob.Hide(place), err)
+	}
+	return nil
+}
+
+// OpenFolder creates the folder if necessary and locks it. The place is a path, or a URL as blob.Open takes
+// it. The caller must call Close. Sending to storage ends with ctx.
+func OpenFolder(ctx context.Context, place string) (*Folder, error) {
+	store, err := blob.Open(place)
+	if err != nil {
+		return nil, fmt.Errorf("output folder: %w", err)
+	}
+	dir, isLocal := blob.LocalPath(place)
+	if !isLocal {
+		return &Folder{
+			ctx: ctx, unlock: func() {}, store: store, isRemote: true, sent: map[string]blob.Writer{},
+		}, nil
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("output folder: %w", err)
 	}
@@ -30,7 +60,7 @@ func OpenFolder(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("output folder: %s: %w", dir, err)
 	}
-	f := &Folder{dir: dir, work: filepath.Join(dir, workName), unlock: unlock}
+	f := &Folder{ctx: ctx, dir: dir, work: filepath.Join(dir, workName), unlock: unlock, store: store}
 	if err := errors.Join(os.RemoveAll(f.work), os.Mkdir(f.work, 0o755)); err != nil {
 		unlock()
 		return nil, fmt.Errorf("output folder: %w", err)
@@ -38,8 +68,65 @@ func OpenFolder(dir string) (*Folder, error) {
 	return f, nil
 }
 
-// Create begins a file that is not published yet. It may be read, too.
-func (f *Folder) Create(name string) (*os.File, error) { return os.Create(filepath.Join(f.work, name)) }
+// File is a file of a Folder that is not published yet.
+type File struct {
+	out   io.Writer
+	local *os.File // nil in storage
+	bytes int64
+}
+
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.out.Write(p)
+	f.bytes += int64(n)
+	return n, err
+}
+
+// Bytes returns how many were written.
+func (f *File) Bytes() int64 { return f.bytes }
+
+// Finish ends the writing. A file of this machine is on disk after it.
+func (f *File) Finish() error {
+	if f.local == nil {
+		return nil
+	}
+	return errors.Join(f.local.Sync(), f.local.Close())
+}
+
+// Scratch begins a file of this machine that is never published. It may be read, too. With an output in
+// storage it is among the temporary files, without a name where the system can do that, so that a kill leaves
+// none.
+func (f *Folder) Scratch(name string) (*os.File, error) {
+	if !f.isRemote {
+		return os.Create(filepath.Join(f.work, name))
+	}
+	out, err := os.CreateTemp("", "pitchstream-"+name+"-*")
+	if err == nil && os.Remove(out.Name()) != nil {
+		f.scratch = append(f.scratch, out.Name())
+	}
+	return out, err
+}
+
+// Create begins a file, by its path below the folder, with slashes.
+func (f *Folder) Create(name string) (*File, error) {
+	if f.isRemote {
+		out, err := f.store.Create(f.ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		f.sent[name] = out
+		return &File{out: out}, nil
+	}
+	out, err := os.Create(f.unpublished(name))
+	if err != nil {
+		return nil, err
+	}
+	return &File{out: out, local: out}, nil
+}
+
+// unpublished returns where a file of this machine is before it is published.
+func (f *Folder) unpublished(name string) string {
+	return filepath.Join(f.work, strings.ReplaceAll(name, "/", "%"))
+}
 
 // WriteFile writes a complete file that is not published yet.
 func (f *Folder) WriteFile(name string, write func(io.Writer) error) error {
@@ -47,42 +134,93 @@ func (f *Folder) WriteFile(name string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(write(file), Finish(file))
+	return errors.Join(write(file), file.Finish())
 }
 
-// Finish syncs a file to disk and closes it.
-func Finish(file *os.File) error { return errors.Join(file.Sync(), file.Close()) }
+// Exists returns the names of the published files that begin with prefix.
+func (f *Folder) Exists(prefix string) (map[string]bool, error) {
+	found, err := f.store.List(f.ctx, prefix)
+	names := map[string]bool{}
+	for _, o := range found {
+		names[o.Name] = true
+	}
+	return names, err
+}
 
-// Path returns the path of a file after it has been published.
-func (f *Folder) Path(name string) string { return filepath.Join(f.dir, name) }
+// Remove removes a published file, and its folder if that is empty then.
+func (f *Folder) Remove(name string) error {
+	if err := f.store.Delete(f.ctx, name); err != nil {
+		return err
+	}
+	if !f.isRemote {
+		_ = os.Remove(filepath.Dir(f.path(name))) // fails if it holds other files, which stay
+	}
+	return nil
+}
+
+// path returns the path of a file of this machine after it has been published.
+func (f *Folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
 
 // Publish replaces the files of an earlier run by finished ones. It removes the old file of the last name
 // first and adds the new one last. If that file exists, the others are therefore complete and of the same
 // run.
 func (f *Folder) Publish(names ...string) error {
 	last := names[len(names)-1]
-	if err := os.Remove(f.Path(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// guard: files: while tables are replaced, the report of the old ones is gone | f.unpublish(last) ->
+	// error(nil)
+	if err := f.unpublish(last); err != nil {
 		return err
 	}
 	for _, name := range names {
-		if name == last {
+		if name == last && !f.isRemote {
 			syncFolder(f.dir)
 		}
-		if err := os.Rename(filepath.Join(f.work, name), f.Path(name)); err != nil {
+		if err := f.move(name); err != nil {
 			return err
 		}
 	}
-	syncFolder(f.dir)
+	if !f.isRemote {
+		syncFolder(f.dir)
+	}
 	return nil
 }
 
-// Place publishes one finished file at a path below the folder, atomically, and replaces an existing one.
-func (f *Folder) Place(name, where string) error {
-	path := f.Path(where)
+func (f *Folder) unpublish(name string) error {
+	if f.isRemote {
+		return f.store.Delete(f.ctx, name)
+	}
+	if err := os.Remove(f.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// move has one finished file appear.
+func (f *Folder) move(name string) error {
+	if !f.isRemote {
+		return os.Rename(f.unpublished(name), f.path(name))
+	}
+	out := f.sent[name]
+	if out == nil {
+		return fmt.Errorf("output folder: %s was not written", name)
+	}
+	if err := out.Commit(); err != nil {
+		return err
+	}
+	delete(f.sent, name)
+	return nil
+}
+
+// Place publishes one finished file, atomically, and replaces an existing one.
+func (f *Folder) Place(name string) error {
+	if f.isRemote {
+		return f.move(name)
+	}
+	path := f.path(name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(f.work, name), path); err != nil {
+	if err := f.move(name); err != nil {
 		return err
 	}
 	syncFolder(filepath.Dir(path))
@@ -95,7 +233,16 @@ func (f *Folder) Close() error {
 	if f.unlock == nil {
 		return nil
 	}
-	err := os.RemoveAll(f.work)
+	for _, out := range f.sent {
+		out.Abort()
+	}
+	for _, path := range f.scratch {
+		_ = os.Remove(path)
+	}
+	var err error
+	if !f.isRemote {
+		err = os.RemoveAll(f.work)
+	}
 	f.unlock()
 	f.unlock = nil
 	return err

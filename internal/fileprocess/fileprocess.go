@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/pitchstream/pitchstream/features"
+	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/fileinput"
 	"github.com/pitchstream/pitchstream/internal/fileoutput"
 	"github.com/pitchstream/pitchstream/internal/terminal"
@@ -42,7 +43,7 @@ type Options struct {
 	IDsPath        string    // CSV file with identifiers; "": none
 	MaxRecordBytes int       // a larger record is rejected
 
-	Output      string // folder, created if necessary
+	Output      string // folder, created if necessary, or a URL of storage
 	Format      fileoutput.Format
 	Percentiles bool   // report them; takes about 100 bytes of memory per pitch
 	Workers     int    // goroutines that measure
@@ -116,12 +117,13 @@ func open(ctx context.Context, o Options) (_ *processor, err error) {
 			return nil, fmt.Errorf("identifiers: %w", err)
 		}
 	}
+	outer := ctx
 	ctx, p.stopReading = context.WithCancelCause(ctx)
 	if p.in, err = fileinput.Open(ctx, in); err != nil {
 		return nil, err
 	}
 	if err = o.refuseOverlap(p.in.Files()); err == nil {
-		p.folder, err = fileoutput.OpenFolder(o.Output)
+		p.folder, err = fileoutput.OpenFolder(outer, o.Output)
 	}
 	if err != nil {
 		p.in.Close()
@@ -138,6 +140,12 @@ func (o *Options) refuseOverlap(files []*fileinput.File) error {
 		names = append(names, f.FileName())
 	}
 	for _, name := range names {
+		for _, f := range files {
+			// guard: files: a table in storage that would be replaced is no input | blob.Join(o.Output, name) -> ""
+			if blob.IsURL(o.Output) && f.Place() == blob.Join(o.Output, name) {
+				return isInput(f)
+			}
+		}
 		output, err := os.Stat(filepath.Join(o.Output, name))
 		if err != nil {
 			continue
@@ -145,12 +153,15 @@ func (o *Options) refuseOverlap(files []*fileinput.File) error {
 		for _, f := range files {
 			// Stat fails for standard input, and for files that are reported when they are opened.
 			if input, err := os.Stat(f.Path); err == nil && os.SameFile(input, output) {
-				return fmt.Errorf("%s is an input, and a table that would be replaced: "+
-					"name another output folder", f.Path)
+				return isInput(f)
 			}
 		}
 	}
 	return nil
+}
+
+func isInput(f *fileinput.File) error {
+	return fmt.Errorf("%s is an input, and a table that would be replaced: name another output folder", f.Path)
 }
 
 // close closes everything and removes the files that were not published.
@@ -162,7 +173,7 @@ func (p *processor) close() error {
 }
 
 func (p *processor) run(ctx context.Context) (*Report, error) {
-	spool, err := p.folder.Create(spoolName)
+	spool, err := p.folder.Scratch(spoolName)
 	if err != nil {
 		return nil, err
 	}

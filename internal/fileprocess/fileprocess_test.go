@@ -90,7 +90,7 @@ func TestARunThatCannotWriteEnds(t *testing.T) {
 		o.Stdin = in
 		p, err := open(t.Context(), o)
 		require.NoError(t, err)
-		file, err := p.folder.Create(spoolName)
+		file, err := p.folder.Scratch(spoolName)
 		require.NoError(t, err)
 		require.NoError(t, file.Close())
 		p.spool = fileoutput.NewSpool(file)
