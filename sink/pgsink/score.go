@@ -2,15 +2,15 @@ package pgsink
 
 // Rows are scored by models in the transaction that writes them.
 //
-// A batch reads in its transaction which versions of models score (score_models.sql). A Sink keeps them made
-// ready under the number of their generation, which goes up with each change. So the versions are read again
-// only where the number is another one. The winners of the batch are scored as they are then, with the game
-// feed's identifiers, and the scores go with the aggregates, before the commit. The transaction holds the
-// registers' locks. So the scores of a pitch follow each other in the order of its versions, and the
-// transaction that commits a row has scored it.
+// A batch reads in its transaction which generation of versions scores. A Sink caches the scorer of the
+// generation that was read last, and loads the versions (scoring_models.sql) only where the number is another
+// one. The winners, the registers that the batch wrote, are scored as they are then, with the game feed's
+// identifiers. Their scores go with the aggregates, before the commit. The transaction holds the registers'
+// locks. So the scores of a pitch follow each other in the order of its versions, and the transaction that
+// commits a row has scored it.
 //
 // Scores need the rows that won, and these are known only after the first answer. So batches are written in
-// one round trip only while no model scores (write_few.go), and models_or_fail.sql watches that.
+// one round trip only while no model scores (write_few.go); models_or_fail.sql fails such a batch if one does.
 
 import (
 	"errors"
@@ -53,7 +53,7 @@ var (
 	}
 )
 
-// knownModels are the versions that score, as a transaction read them last.
+// knownModels are the versions that score, as some transaction read them last.
 type knownModels struct {
 	mu         sync.Mutex
 	generation int64
@@ -66,22 +66,21 @@ func (k *knownModels) get() (generation int64, scorer schemas.Scorer) {
 	return k.generation, k.scorer
 }
 
-// set keeps the versions of a generation, unless those of a later one are known.
+// set keeps the versions of a generation. A smaller one than before is kept, too, because Postgres may have
+// come back older.
 func (k *knownModels) set(generation int64, scorer schemas.Scorer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if generation >= k.generation {
-		k.generation, k.scorer = generation, scorer
-	}
+	k.generation, k.scorer = generation, scorer
 }
 
 // scoreStage scores the rows of one transaction.
 type scoreStage struct {
 	models *knownModels
-	// generation is that of the versions that score: as known, and as it is once the transaction has read it.
+	// generation is the one that the Sink knows, until queueGeneration has read that of the transaction.
 	generation int64
 	isScored   bool // versions were known that score, when the transaction began
-	// scores are those of the winners; nil: no version scores.
+	// scores are those of the winners; nil if no version scores, or nothing won.
 	scores map[schemas.PitchID][]schemas.Score
 }
 
@@ -166,7 +165,8 @@ func noScorer(models []schemas.Model) (schemas.Scorer, error) {
 	return nil, nil
 }
 
-// queue writes the scores of the winners, and ends those that they have no more.
+// queue writes the scores of the winners, and ends those that they have no more. While no version scores, it
+// leaves earlier scores as they are; no reader sees them (docs/MODELS.md).
 func (s *scoreStage) queue(b *pgx.Batch, now time.Time) {
 	if s.scores != nil {
 		queueScores(b, s.scores, now)
@@ -196,7 +196,7 @@ func queueScores(b *pgx.Batch, scores map[schemas.PitchID][]schemas.Score, now t
 
 // scoreArrays are scores as the arguments of a statement: an array per column.
 type scoreArrays struct {
-	pitches  [][16]byte // all that were scored
+	pitches  [][16]byte // all whose scores are replaced, those that have none any more, too
 	ids      [][16]byte
 	models   []string
 	versions []int32

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink/internal/pg"
 	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 	"github.com/pitchstream/pitchstream/sink/sinktest"
 )
@@ -135,6 +136,57 @@ func TestEveryBatchIsScoredByTheVersionThatItReads(t *testing.T) {
 	setState(t, books, one, schemas.ModelRetired)
 	require.Nil(t, apply(3).Published[0].Scores)
 	require.Empty(t, versions(), "a model without a live version says nothing")
+}
+
+// A Postgres that was restored from a backup has lost the newest changes of models. Batches are scored by the
+// versions that it has, and a later change is seen although as many were made as before.
+// guard: models: no generation comes twice
+func TestAStoreThatCameBackOlderIsScoredByItsVersions(t *testing.T) {
+	s, books := scored(t)
+	one, two := addVersion(t, books, "1"), addVersion(t, books, "2")
+	g := sinktest.NewGenerator(1, 1)
+	loads := 0
+	s.cfg.NewScorer = func(models []schemas.Model) (schemas.Scorer, error) {
+		loads++
+		return newByBatter(models)
+	}
+	pitches := 0
+	apply := func() (versions []int32) {
+		c := g.Upsert(pitches, 1)
+		pitches++
+		c.Row.IsSwing = true
+		out, err := s.Apply(t.Context(), sinktest.BatchOf(c))
+		require.NoError(t, err)
+		for _, score := range out.Published[0].Scores {
+			versions = append(versions, score.Version)
+		}
+		return versions
+	}
+	generation := int64(0)
+	read := func() {
+		require.NoError(t, pg.ScanOne(t.Context(), s.DB(), []any{&generation}, sqlGeneration))
+	}
+	read()
+	setState(t, books, one, schemas.ModelLive)
+	require.Equal(t, []int32{1}, apply())
+
+	restore := func() {
+		for _, sql := range []string{
+			`UPDATE {schema}.models SET state = 'candidate'`,
+			fmt.Sprintf(`UPDATE {schema}.model_generation SET generation = %d`, generation),
+		} {
+			_, err := pg.Exec(t.Context(), s.DB(), sql)
+			require.NoError(t, err)
+		}
+	}
+	restore()
+	setState(t, books, two, schemas.ModelLive)
+	require.Equal(t, []int32{2}, apply())
+	restore()
+	loads = 0
+	require.Empty(t, apply())
+	require.Empty(t, apply())
+	require.Equal(t, 1, loads, "an older generation is remembered, too")
 }
 
 func TestAProgramWithoutAScorerDoesNotWriteWhileModelsScore(t *testing.T) {

@@ -165,11 +165,18 @@ func setState(
 		return 0, ErrManyModels
 	}
 	// guard: models: processors see that another version scores | instead
-	if _, err = pg.Exec(ctx, tx, `UPDATE {schema}.model_generation SET generation = generation + 1`); err != nil {
+	if _, err = pg.Exec(ctx, tx, sqlNextGeneration); err != nil {
 		return 0, err
 	}
 	return was, note(ctx, tx, name, version, state, by)
 }
+
+// sqlNextGeneration follows the clock, because a Postgres that came back older would give a number a second
+// time. A processor would then score with the versions that had it before.
+//
+// guard: models: no generation comes twice | greatest(generation + 1, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint) -> generation + 1
+const sqlNextGeneration = `UPDATE {schema}.model_generation
+	SET generation = greatest(generation + 1, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint)`
 
 func note(ctx context.Context, tx *pg.Tx, name string, version int32, state, by string) error {
 	_, err := pg.Exec(ctx, tx,
