@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -55,6 +56,7 @@ type cluster struct {
 	store   *memsink.Store
 	events  *events
 	sent    []schemas.Record
+	workers []*worker // all that were started
 
 	startsHung bool // the next worker starts with a store that does not answer
 	startsLate bool // the next worker starts with a store that answers its first write when the attempt ends
@@ -151,7 +153,30 @@ type worker struct {
 	done        chan struct{}
 	err         error
 	seen        *conditions
+	log         lastLines
 	*Processor
+}
+
+// lastLines is a log of which the end is kept.
+type lastLines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+const linesKept = 60
+
+func (l *lastLines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(b))
+	l.lines = l.lines[max(0, len(l.lines)-linesKept):]
+	return len(b), nil
+}
+
+func (l *lastLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "")
 }
 
 // kill may be called from anywhere, also from inside of the cluster.
@@ -208,6 +233,7 @@ func (cl *cluster) start(change ...func(*Config)) *worker {
 	w.hang.Store(cl.startsHung)
 	w.late.Store(cl.startsLate)
 	cl.startsHung, cl.startsLate = false, false
+	cfg.Log = slog.New(slog.NewTextHandler(&w.log, nil))
 	if os.Getenv("PITCHSTREAM_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -216,6 +242,7 @@ func (cl *cluster) start(change ...func(*Config)) *worker {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
+	cl.workers = append(cl.workers, w)
 	p := New(cfg, workerStore{w, cl.store}, workerStore{w, cl.store}, kafkasink.Encoder{RowsTopic: rowsTopic, DeadTopic: deadTopic, Group: group, Build: "test"})
 	w.Processor = p
 	go func() {
@@ -396,8 +423,35 @@ func (cl *cluster) waitFor(what string, cond func() bool) {
 		case <-next:
 		case <-tick.C:
 		case <-deadline.C:
+			cl.explain()
 			cl.t.Fatalf("never happened: %s", what)
 		}
+	}
+}
+
+// explain logs how far the group is, and what each processor that still runs has seen.
+func (cl *cluster) explain() {
+	cl.t.Helper()
+	admin := kadm.NewClient(cl.client)
+	groups, err := admin.DescribeGroups(cl.t.Context(), group)
+	cl.t.Logf("group: %+v, %v", groups[group], err)
+	committed, err := admin.FetchOffsets(cl.t.Context(), group)
+	cl.t.Logf("committed: %v, %v", committed[rawTopic], err)
+	for _, topic := range []string{rawTopic, rowsTopic, deadTopic} {
+		for _, p := range cl.kafka.PartitionInfos(topic) {
+			cl.t.Logf("%s: %+v", topic, p)
+		}
+	}
+	for i, w := range cl.workers {
+		select {
+		case <-w.done:
+			continue
+		default:
+		}
+		w.seen.mu.Lock()
+		cl.t.Logf("processor %d: dead %v, hangs %v, %d batches, conditions %v\n%s",
+			i, w.dead.Load(), w.hang.Load(), len(w.seen.batches), w.seen.is, &w.log)
+		w.seen.mu.Unlock()
 	}
 }
 
