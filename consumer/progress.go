@@ -1,8 +1,8 @@
 package consumer
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,38 +10,43 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
+	"golang.org/x/sync/errgroup"
 )
 
-// A partition with records waiting must move within progressLimit; it is checked every progressEvery.
-// Together they are less than the 15 s within which a stuck partition must be reported.
+// A partition with records waiting must move within progressLimit; it is checked every progressEvery. One
+// that is stuck is seen waiting up to one tick late, and reported at the first tick after progressLimit. So
+// it is reported after 12 s and the time of one answer, where 15 s are promised.
 const (
 	progressEvery = 3 * time.Second
-	progressLimit = 10 * time.Second
+	progressLimit = 8 * time.Second
+	// offsetsLimit ends the requests for offsets, so that time is left to ask for the topics. They take as
+	// long while a partition has no leader.
+	offsetsLimit = 2 * time.Second
 )
 
-// progress checks that every owned partition with records waiting moves. A processor can be connected and
-// healthy in every other way while one partition is stuck. It belongs to the goroutine of watchProgress.
-type progress struct {
+// progressWatch checks that every owned partition with records waiting moves. A processor can be connected
+// and healthy in every other way while one partition is stuck. It belongs to the goroutine of watchProgress.
+type progressWatch struct {
 	cfg        *Config
-	partitions *partitions // locks itself
+	partitions *partitions // safe for concurrent use
 	topics     *topicWatch
 	admin      *kadm.Client
-	unmoved    map[int32]unmoved // partitions that have records waiting
-	unread     unread
-	silence    time.Time // since when Kafka has not answered; zero when it does
+	// standing has the partitions with records waiting, and those whose end is not known.
+	standing map[int32]standing
+	unread   unread
+	silence  time.Time // since when Kafka has not answered; zero when it does
 }
 
-// unmoved is a partition whose next offset has not changed since then.
-type unmoved struct {
+// standing is where a partition stands, and since when.
+type standing struct {
 	next  int64
 	since time.Time
 }
 
-// watchProgress checks until ctx ends.
+// watchProgress checks every progressEvery until ctx ends, and then takes back the lag of unread partitions.
 func watchProgress(ctx context.Context, s *session) {
 	admin := kadm.NewClient(s.kafka.Client())
-	p := &progress{cfg: s.cfg, partitions: s.partitions, admin: admin, unmoved: map[int32]unmoved{}}
+	p := &progressWatch{cfg: s.cfg, partitions: s.partitions, admin: admin, standing: map[int32]standing{}}
 	p.topics = &topicWatch{
 		cfg: s.cfg, store: s.starter.store, admin: admin, interrupt: s.interrupt, rawID: s.partitions.topicID,
 	}
@@ -49,28 +54,27 @@ func watchProgress(ctx context.Context, s *session) {
 	defer p.unread.forget()
 	again := ticks(ctx, progressEvery)
 	first, cancel := context.WithTimeout(ctx, progressEvery)
-	_ = p.topics.check(first) // keeps the IDs before an output is created anew; the next check reports an error
+	_ = p.topics.check(first) // learns the IDs of the outputs; the next check reports an error
 	cancel()
 	for range again {
 		p.check(ctx)
 	}
 }
 
-func (p *progress) check(ctx context.Context) {
+// check asks Kafka once, and reports the conditions kafka, topics and progress, and the lag.
+func (p *progressWatch) check(ctx context.Context) {
+	now := p.cfg.Now()
 	attempt, cancel := context.WithTimeout(ctx, progressEvery)
-	readable, err := p.admin.ListCommittedOffsets(attempt, p.cfg.Topic)
-	var ends kadm.ListedOffsets
-	if err == nil {
-		ends, err = p.admin.ListEndOffsets(attempt, p.cfg.Topic)
-	}
+	defer cancel()
+	readable, ends, err := p.offsets(attempt)
 	if err == nil {
 		err = p.topics.check(attempt)
 	}
-	if err == nil && p.cfg.Replay == nil && p.unread.check(attempt, p.cfg, ends) {
-		p.partitions.client.ForceMetadataRefresh() // the leader of the group learns of added partitions
+	if err == nil && p.cfg.Replay == nil {
+		if hasUnread := p.unread.check(attempt, p.cfg, ends); hasUnread {
+			p.partitions.client.ForceMetadataRefresh() // the leader of the group learns of added partitions
+		}
 	}
-	cancel()
-	now := p.cfg.Now()
 	if ctx.Err() != nil {
 		return
 	}
@@ -79,7 +83,8 @@ func (p *progress) check(ctx context.Context) {
 			p.silence = now
 		}
 		if waited := now.Sub(p.silence); waited >= progressLimit {
-			p.cfg.kafkaCondition(fmt.Errorf("no answer for %v: %w", waited.Round(time.Second), err))
+			p.cfg.kafkaCondition(fmt.Errorf("the offsets of the topic have been unknown for %v: %w",
+				waited.Round(time.Second), err))
 		}
 		return
 	}
@@ -88,27 +93,61 @@ func (p *progress) check(ctx context.Context) {
 	p.judge(now, readable, ends)
 }
 
+// offsets returns the last stable offset and the end of each partition whose leader answers. It fails if none
+// does.
+func (p *progressWatch) offsets(ctx context.Context) (readable, ends kadm.ListedOffsets, err error) {
+	ctx, cancel := context.WithTimeout(ctx, offsetsLimit)
+	defer cancel()
+	var all errgroup.Group
+	all.Go(func() (err error) {
+		readable, err = p.admin.ListCommittedOffsets(ctx, p.cfg.Topic) // committed by producers, not by the group
+		return unlessSome(err)
+	})
+	all.Go(func() (err error) {
+		ends, err = p.admin.ListEndOffsets(ctx, p.cfg.Topic)
+		return unlessSome(err)
+	})
+	return readable, ends, all.Wait()
+}
+
+// unlessSome returns the error of a request, unless some of the partitions were answered for: one without a
+// leader must not hide what is known of the others.
+func unlessSome(err error) error {
+	failed := (*kadm.ShardErrors)(nil)
+	// guard: a partition without a leader hides no other
+	if errors.As(err, &failed) && !failed.AllFailed {
+		return nil
+	}
+	return err
+}
+
 // judge reports the lag of every partition, and which of them are stuck. A partition lags behind its end, but
-// is stuck only if records wait that can be read: those behind an open transaction cannot.
-func (p *progress) judge(now time.Time, readable, ends kadm.ListedOffsets) {
+// is stuck only if records wait that can be read: those behind an open transaction cannot. A replay leaves
+// records out, stops at its own end, and pauses in between, so none of its partitions is judged stuck.
+func (p *progressWatch) judge(now time.Time, readable, ends kadm.ListedOffsets) {
 	owned := p.partitions.positions()
-	maps.DeleteFunc(p.unmoved, func(id int32, _ unmoved) bool { _, ok := owned[id]; return !ok })
+	maps.DeleteFunc(p.standing, func(id int32, _ standing) bool { _, ok := owned[id]; return !ok })
 	var stuck []string
 	for _, id := range slices.Sorted(maps.Keys(owned)) {
 		if end, ok := ends.Lookup(p.cfg.Topic, id); ok && end.Err == nil {
 			p.partitions.lag(id, end.Offset)
 		}
+		// guard: a replay is not stuck at its own end
+		if p.cfg.Replay != nil {
+			continue
+		}
 		end, known := readable.Lookup(p.cfg.Topic, id)
 		if known && end.Err == nil {
-			// guard: a partition without records waiting is not stuck | end.Offset <= owned[id] -> end.Offset < owned[id]
+			// guard: a partition without records waiting is not stuck | end.Offset <= owned[id] -> end.Offset
+			// < owned[id]
 			if end.Offset <= owned[id] {
-				delete(p.unmoved, id)
+				delete(p.standing, id)
 				continue
 			}
 		}
-		at, waiting := p.unmoved[id]
-		if !waiting || at.next != owned[id] {
-			p.unmoved[id] = unmoved{next: owned[id], since: now}
+		at, isKnown := p.standing[id]
+		if !isKnown || at.next != owned[id] {
+			p.standing[id] = standing{next: owned[id], since: now}
 			continue
 		}
 		// guard: a stuck partition is named
@@ -119,12 +158,14 @@ func (p *progress) judge(now time.Time, readable, ends kadm.ListedOffsets) {
 	p.cfg.Observer.Condition("progress", len(stuck) == 0, strings.Join(stuck, "; "))
 }
 
-func (p *progress) describe(
+func (p *progressWatch) describe(
 	id int32, next int64, end kadm.ListedOffset, known bool, waited time.Duration,
 ) string {
 	lag := fmt.Sprintf("%d records wait", end.Offset-next)
-	if !known || end.Err != nil {
-		lag = fmt.Sprintf("its end is not known (%v)", cmp.Or(end.Err, error(kerr.UnknownTopicOrPartition)))
+	if !known {
+		lag = "no broker answers for its end"
+	} else if end.Err != nil {
+		lag = fmt.Sprintf("its end is not known (%v)", end.Err)
 	}
 	return fmt.Sprintf("%s/%d stands at offset %d for %v, %s",
 		p.cfg.Topic, id, next, waited.Round(time.Second), lag)
