@@ -44,7 +44,7 @@ func (r *refiller) run(ctx context.Context) error {
 		}
 	}()
 	s := r.session
-	for ctx.Err() == nil && (s.replay == nil || !s.replay.isComplete(s.partitions)) {
+	for ctx.Err() == nil && (s.replay == nil || !s.replay.finishEnded(s.partitions)) {
 		at, ok := s.partitions.get(r.id)
 		if !ok || !at.isBehind() || s.replay.isDone(r.id) {
 			return nil

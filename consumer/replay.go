@@ -18,27 +18,33 @@ type Replay struct {
 	From, To        map[int32]int64 // of each partition, To exclusive
 	SendDeadLetters bool            // otherwise rejected records are only counted
 
-	// The functions may be called by several sessions at once. Keep selects the records to replay, nil: all;
-	// it is asked about transaction markers too. Pace returns when the next poll may start, or when ctx ends:
-	// then it is called again, and goes on with what is left to wait; nil: at once. Seen gets the progress of
-	// reading, which goes back after an abort; nil: not reported.
+	// The functions may be called by several sessions at once.
+
+	// Keep reports whether a record is replayed; nil: all are. It is called for transaction markers, too.
 	Keep func(*kgo.Record) bool
+	// Pace waits until the next poll may start; nil: it may at once. ctx ends after replayPoll; then Pace is
+	// called again, and goes on with the rest of its wait.
 	Pace func(ctx context.Context)
+	// Seen gets the next offset to read of a partition; nil: nobody asks. After an abort it may be smaller
+	// than before.
 	Seen func(partition int32, next int64)
 
-	// Source is read instead of the topic; nil: the topic. Readers processors read it side by side, each the
-	// partitions whose number has its ReplayReader as the remainder.
+	// Source is read instead of the topic; nil: the topic. Readers processors read it side by side: reader i
+	// reads the partitions p with p % Readers == i, where i is its Config.ReplayReader.
 	Source  Source
 	Readers int
 
-	mu   sync.Mutex
-	done map[int32]bool // guarded by mu; partitions that are read to their end and committed
+	mu sync.Mutex
+	// done are the partitions that are read to their end and committed. mu guards it. A partition of which
+	// the store lost something is taken out again.
+	done map[int32]bool
 }
 
 // errReplayComplete ends a session at the end of its replay.
 var errReplayComplete = errors.New("the replay is complete")
 
-// replayPoll is how long a poll of a replay waits, because the end may be reached without another record.
+// replayPoll is how long a poll of a replay waits, and Pace before it, because the end may be reached without
+// another record.
 const replayPoll = 250 * time.Millisecond
 
 // isDone reports whether a partition has been read to its end, or is not part of the replay.
@@ -63,7 +69,7 @@ func (r *Replay) finish(id int32) {
 type replayReader struct {
 	replay  *Replay
 	reached map[int32]bool // partitions whose end was polled
-	fresh   []int32        // of these, since the last commit: an abort has them read again
+	fresh   []int32        // those of reached that were polled since the last commit: an abort removes them
 }
 
 func newReplayReader(r *Replay) *replayReader {
@@ -87,6 +93,15 @@ func (r *replayReader) hasSource() bool { return r != nil && r.replay.Source != 
 
 // isDone reports whether nothing of a partition is left to read.
 func (r *replayReader) isDone(id int32) bool { return r != nil && r.replay.isDone(id) }
+
+// reopen has a partition replayed again whose end was reached before, because the store came back older.
+func (r *replayReader) reopen(id int32) {
+	if r != nil {
+		r.replay.mu.Lock()
+		defer r.replay.mu.Unlock()
+		delete(r.replay.done, id)
+	}
+}
 
 // poll returns the next records within the bounds of the replay.
 func (r *replayReader) poll(ctx context.Context, kafka recordSource, most int) kgo.Fetches {
@@ -153,14 +168,16 @@ func (r *replayReader) settle(committed bool) {
 	r.fresh = r.fresh[:0]
 }
 
-// isComplete marks the partitions that are in the stores to their end and committed, pauses them, and reports
-// whether all of the replay are, by this session or another. The end of a partition may have been polled
-// without being stored, because the last records may all be ones that the replay leaves out. In an
-// uncommitted partition this session has written nothing, because commitStart comes before the first write.
-func (r *replayReader) isComplete(owned *partitions) bool {
+// finishEnded marks the partitions that are in the stores to their end and committed, and pauses them. It
+// reports whether every partition of the replay is finished, by this session or another. The end of a
+// partition may have been polled without being stored, because the last records may all be ones that the
+// replay leaves out. In an uncommitted partition this session has written nothing, because commitStart comes
+// before the first write.
+func (r *replayReader) finishEnded(owned *partitions) bool {
 	hasEnded := false
 	for id, at := range collect(owned, func(at *partition) partition { return *at }) {
-		// guard: replay: it ends when everything is committed | (at.uncommitted || at.committed >= at.next) -> true
+		// guard: replay: it ends when everything is committed | (at.uncommitted || at.committed >= at.next)
+		// -> true
 		isAtEnd := (at.next >= r.replay.To[id] || r.reached[id]) && (at.uncommitted || at.committed >= at.next)
 		if isAtEnd && !r.replay.isDone(id) {
 			r.replay.finish(id)

@@ -44,3 +44,61 @@ func dropsABatchOfAReplay(t *testing.T, wait func(*cluster)) {
 		cl.requireConsistent()
 	})
 }
+
+// held is a replay of all that was sent, and of one record more in partition 1, which is not there yet.
+func held(cl *cluster) *Replay {
+	r := &Replay{ID: "held", From: map[int32]int64{}, To: map[int32]int64{}, SendDeadLetters: true}
+	for _, sent := range cl.sent {
+		r.To[sent.Partition] = max(r.To[sent.Partition], sent.Offset+1)
+	}
+	r.To[1]++
+	return r
+}
+
+func (cl *cluster) produceTheLast(s *scorer) {
+	last := s.record()
+	last.Partition = 1
+	cl.produce(last)
+}
+
+// The store is restored while a replay waits for its last record: the partitions that it had finished are
+// replayed again.
+// guard: replay: what the store has lost is replayed again
+func TestAReplayGoesOnWhereTheStoreCameBackOlder(t *testing.T) {
+	inVirtualTime(t, "some seconds")
+	inBubble(t, func(t *testing.T) {
+		cl, s := newCluster(t), newScorer(42)
+		cl.produce(s.records(60)...)
+		r := held(cl)
+		w := cl.start(func(c *Config) { c.Replay = r })
+		cl.waitFor("partition 0 is replayed", func() bool { return r.isDone(0) })
+		cl.store.Restore()
+		cl.waitFor("it is open again", func() bool { return !r.isDone(0) })
+		cl.produceTheLast(s)
+		<-w.done
+		require.NoError(t, w.err)
+		require.True(t, cl.holds(cl.sent...), "all of it was replayed")
+		cl.requireConsistent()
+	})
+}
+
+// guard: a replay is not stuck at its own end
+func TestAReplayIsNotStuckAtItsEnd(t *testing.T) {
+	inVirtualTime(t, "half a minute")
+	inBubble(t, func(t *testing.T) {
+		cl, s := newCluster(t), newScorer(43)
+		cl.produce(s.records(60)...)
+		r := held(cl)
+		r.To[0] -= 2
+		w := cl.start(func(c *Config) { c.Replay = r })
+		cl.waitFor("partition 0 is replayed", func() bool { return r.isDone(0) })
+		before := w.seen.count("progress")
+		cl.waitFor("it was looked at for half a minute", func() bool {
+			require.Empty(t, w.seen.reason("progress"))
+			return w.seen.count("progress") > before+10
+		})
+		cl.produceTheLast(s)
+		<-w.done
+		require.NoError(t, w.err)
+	})
+}

@@ -139,7 +139,7 @@ func (p *Processor) runSession(ctx context.Context) (err error) {
 // the live road.
 func (s *session) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if s.replay != nil && s.replay.isComplete(s.partitions) {
+		if s.replay != nil && s.replay.finishEnded(s.partitions) {
 			return errReplayComplete
 		}
 		// An accepted gap is committed although no record has come yet. The group's old offset would name the

@@ -60,6 +60,10 @@ func (s *starter) startOffsets(ctx context.Context, fetched map[string]map[int32
 	for i, id := range ids {
 		committed[id] = kgo.NewOffset().At(found[i].next)
 		mustWake = mustWake || found[i].isBehind() || found[i].accepted
+		// guard: replay: what the store has lost is replayed again
+		if found[i].isBehind() {
+			s.replay.reopen(id)
+		}
 	}
 	s.partitions.assign(ids, found) // from here on, the lock of partitions guards found
 	if mustWake {
