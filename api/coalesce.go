@@ -2,6 +2,9 @@ package api
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 
 	"github.com/pitchstream/pitchstream/schemas"
@@ -11,7 +14,9 @@ import (
 // round trip of many keys costs little more than one of a single key. A read never joins one already sent, so
 // its answer includes all writes that finished before it was asked.
 type coalescer[K, V any] struct {
+	// send returns a value for each key, and limits its own time.
 	send func(ctx context.Context, keys []K) ([]V, schemas.Pulse, error)
+	log  *slog.Logger
 
 	mu sync.Mutex
 	// inFlight counts the round trips under way; next waits for one of them to end, nil if nothing waits. mu
@@ -20,7 +25,9 @@ type coalescer[K, V any] struct {
 	next     *lookup[K, V]
 }
 
-// maxLookups is how many round trips are in flight at a time. A request alone waits for no other.
+// maxLookups is how many round trips are in flight before reads are merged. A request alone waits for no
+// other. Keys for which the next round trip has no room send it at once, beyond maxLookups; then the
+// connections of the store's client are the limit.
 const maxLookups = 2
 
 // lookup is one round trip, on behalf of several requests. Its results are valid once done is closed.
@@ -30,11 +37,13 @@ type lookup[K, V any] struct {
 	found []V
 	pulse schemas.Pulse
 	err   error
-	// panic holds a panic of send, nil if there was none.
-	panic any
 }
 
-// ask returns what was found in the order of the keys.
+// errPanicked is the error of everybody in a lookup that panicked. The log has the reason.
+var errPanicked = errors.New("reading panicked")
+
+// ask returns what was found in the order of the keys, of which there are at most maxBatch. It returns the
+// error of ctx if that ends first, and the error of send to everybody in the lookup.
 func (c *coalescer[K, V]) ask(ctx context.Context, keys []K) ([]V, schemas.Pulse, error) {
 	c.mu.Lock()
 	q := c.next
@@ -45,10 +54,10 @@ func (c *coalescer[K, V]) ask(ctx context.Context, keys []K) ([]V, schemas.Pulse
 			q.keys = keys
 			c.mu.Unlock()
 			// guard: api: a reader that gives up stops no other | context.WithoutCancel(ctx) -> ctx
-			go c.run(context.WithoutCancel(ctx), q) // others' answers do not end with this asker
+			go c.run(context.WithoutCancel(ctx), q)
 			return q.wait(ctx, 0, len(keys))
 		}
-		if c.next != nil { // it is full, so it is sent now
+		if c.next != nil { // it has no room for these keys
 			go c.perform(context.WithoutCancel(ctx), c.next)
 		}
 		c.next = q
@@ -64,9 +73,6 @@ func (q *lookup[K, V]) wait(ctx context.Context, from, to int) ([]V, schemas.Pul
 	case <-q.done:
 	case <-ctx.Done():
 		return nil, schemas.Pulse{}, ctx.Err()
-	}
-	if q.panic != nil {
-		panic(q.panic) // in the goroutine of the request, where the middleware recovers
 	}
 	if q.err != nil {
 		return nil, q.pulse, q.err
@@ -87,10 +93,15 @@ func (c *coalescer[K, V]) run(ctx context.Context, q *lookup[K, V]) {
 	}
 }
 
+// perform sends a lookup. It runs in a goroutine of its own, and so do some of those who wait for it, where
+// no middleware recovers.
 func (c *coalescer[K, V]) perform(ctx context.Context, q *lookup[K, V]) {
 	defer func() {
-		// guard: api: a panic is answered where it was asked | q.panic = recover() -> _ = q
-		q.panic = recover()
+		// guard: api: a read that panics ends no server | recover() -> any(nil)
+		if v := recover(); v != nil {
+			c.log.Error("reading panicked", "panic", v, "stack", string(debug.Stack()))
+			q.err = errPanicked
+		}
 		close(q.done)
 	}()
 	q.found, q.pulse, q.err = c.send(ctx, q.keys)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"log/slog"
 	"regexp"
 	"slices"
 	"sync"
@@ -24,7 +25,7 @@ func TestQuestionsGoTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var sent []int
-		l := coalescer[schemas.PlayerKey, *schemas.PlayerState]{send: func(
+		l := coalescer[schemas.PlayerKey, *schemas.PlayerState]{log: slog.Default(), send: func(
 			_ context.Context, keys []schemas.PlayerKey,
 		) (states []*schemas.PlayerState, p schemas.Pulse, err error) {
 			mu.Lock()
@@ -68,7 +69,7 @@ func TestQuestionsGoTogether(t *testing.T) {
 // guard: api: a reader that gives up stops no other
 func TestACallerWhoGivesUpStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := coalescer[schemas.PlayerKey, *schemas.PlayerState]{send: func(
+		l := coalescer[schemas.PlayerKey, *schemas.PlayerState]{log: slog.Default(), send: func(
 			ctx context.Context, keys []schemas.PlayerKey,
 		) ([]*schemas.PlayerState, schemas.Pulse, error) {
 			time.Sleep(time.Second)

@@ -31,6 +31,7 @@ func (s *sources) init(cfg Config) (err error) {
 	s.cfg = cfg
 	s.live.name, s.live.log = "Redis", cfg.Log
 	s.store.name, s.store.log = "Postgres", cfg.Log
+	s.coalescer.log, s.games.log = cfg.Log, cfg.Log
 	type key = schemas.PlayerKey
 	type state = schemas.PlayerState
 	s.coalescer.send = func(ctx context.Context, k []key) (found []*state, p schemas.Pulse, err error) {

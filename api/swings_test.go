@@ -152,7 +152,6 @@ func TestFewSwingsAreReadAtATime(t *testing.T) {
 }
 
 // A record that is our undoing is no other's.
-// guard: api: a panic is answered where it was asked
 // guard: api: a record that panics is no other's undoing
 func TestAPathThatPanics(t *testing.T) {
 	s, _ := swinging(1)
