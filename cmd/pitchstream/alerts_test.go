@@ -128,9 +128,12 @@ func TestAlertsPrintsTheRulesWithItsLinks(t *testing.T) {
 	require.NoError(t, os.WriteFile(plain, []byte(out), 0o600))
 	checked, err := tool(t, "promtool", "check", "rules", plain)
 	require.NoError(t, err, checked)
-	_, errOut, status := execute("alerts", "--runbook-base-url=wiki")
-	require.Equal(t, 2, status)
-	require.Contains(t, errOut, "want a URL as https://")
+	require.NotContains(t, out, "# guard")
+	for _, url := range []string{"wiki", "https://h/a #b/", "https://h/?p=", "https://h/x: y", "https:///x", "https://h/{{x}}/"} {
+		_, errOut, status := execute("alerts", "--runbook-base-url="+url)
+		require.Equal(t, 2, status, url)
+		require.Contains(t, errOut, "want an http or https URL", url)
+	}
 }
 
 var (

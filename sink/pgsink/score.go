@@ -10,7 +10,8 @@ package pgsink
 // commits a row has scored it.
 //
 // Scores need the rows that won, and these are known only after the first answer. So batches are written in
-// one round trip only while no model scores (write_few.go); models_or_fail.sql fails such a batch if one does.
+// one round trip only while no model scores (write_few.go). models_or_fail.sql fails such a batch if one
+// does.
 
 import (
 	"errors"
@@ -123,7 +124,8 @@ func (s *scoreStage) score(t *transaction) error {
 // scorer returns the versions of the transaction's generation, nil if none scores.
 func (s *scoreStage) scorer(t *transaction) (schemas.Scorer, error) {
 	known, scorer := s.models.get()
-	// guard: the versions that score are those that the transaction reads | known == s.generation -> known > 0
+	// guard: the versions that score are those that the transaction reads | known == s.generation -> known >
+	// 0
 	if known == s.generation {
 		return scorer, nil
 	}
