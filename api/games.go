@@ -24,7 +24,7 @@ type gameIn struct {
 }
 
 type leadersIn struct {
-	Stat      string `query:"stat" required:"true" enum:"pitches,swing_count,whiff_count,whiff_rate_pct,contact_count,max_exit_velocity_mph,avg_exit_velocity_mph,hard_hit_count,max_bat_speed_mph,avg_bat_speed_mph,avg_attack_angle_deg,chase_rate_pct,zone_swing_rate_pct,zone_contact_rate_pct,competitive_swings,avg_contact_bat_speed_mph,fast_swing_rate_pct,avg_swing_length_ft,avg_contact_attack_angle_deg,ideal_attack_angle_rate_pct,squared_up_rate_pct,squared_up_contact_rate_pct,blast_rate_pct,barrel_rate_pct,sweet_spot_rate_pct,p10_contact_bat_speed_mph,p90_contact_bat_speed_mph,p90_exit_velocity_mph,avg_ev50_mph" doc:"The value to order by, the greatest first"`
+	Stat      string `query:"stat" required:"true" enum:"pitches,swing_count,whiff_count,whiff_rate_pct,contact_count,max_exit_velocity_mph,avg_exit_velocity_mph,hard_hit_count,max_bat_speed_mph,avg_bat_speed_mph,avg_attack_angle_deg,chase_rate_pct,zone_swing_rate_pct,zone_contact_rate_pct,competitive_swings,avg_contact_bat_speed_mph,fast_swing_rate_pct,avg_swing_length_ft,avg_contact_attack_angle_deg,ideal_attack_angle_rate_pct,squared_up_rate_pct,squared_up_contact_rate_pct,blast_rate_pct,barrel_rate_pct,sweet_spot_rate_pct,p10_contact_bat_speed_mph,p90_contact_bat_speed_mph,p90_exit_velocity_mph,avg_ev50_mph,sword_count" doc:"The value to order by, the greatest first"`
 	MinSwings int64  `query:"min_swings" minimum:"0" default:"0" doc:"The least swings of a batter who counts"`
 	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"The most batters"`
 	OfGames

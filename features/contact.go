@@ -79,6 +79,7 @@ func contactColumns(b *rowBuilder, f *flight) (c contact) {
 		return c
 	}
 	b.row.ContactTimeS, b.row.ContactSource = schemas.Some(c.timeS), c.source
+	endColumns(b, &c)
 	if c.measure(b.d.bat.samples) {
 		motionColumns(b, &c)
 		bodyColumns(b, &c, f)

@@ -1,6 +1,7 @@
 package features
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -124,14 +125,20 @@ func TestContactEqualsThePlainComputation(t *testing.T) {
 		for _, doubt := range got.Row.ContactDoubts {
 			seen["doubt "+doubt]++
 		}
+		if got.Row.IsWhiff {
+			seen[fmt.Sprintf("whiff cut short %v", got.Row.IsCutShort)]++
+		}
+		seen[fmt.Sprintf("end %v", got.Row.EndBatSpeedMPH.Present)]++
 		if slices.Contains(got.Row.Issues, "in_zone:type") {
 			seen["in_zone:type"]++
 		}
 	}
+	t.Log(seen)
 	for _, what := range []string{
 		"source event", "source ball", "source nearest", "source ", "confidence reliable", "confidence questionable",
 		"doubt ball", "doubt bat_length", "doubt handle_speed", "doubt late_change", "doubt speed", "doubt spread",
-		"doubt tilt", "doubt turn_rate", "in_zone:type",
+		"doubt tilt", "doubt turn_rate", "in_zone:type", "end true", "end false",
+		"whiff cut short {true true}", "whiff cut short {false true}", "whiff cut short {false false}",
 	} {
 		if seen[what] < 3 {
 			t.Errorf("%s in %d records: too few to compare", what, seen[what])

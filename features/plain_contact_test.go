@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 
 	"github.com/pitchstream/pitchstream/schemas"
 )
@@ -319,6 +320,7 @@ func (p *plain) fillContact(exitVelocity schemas.Opt[float64]) {
 		return
 	}
 	r.ContactTimeS, r.ContactSource = plainOpt(tc), schemas.Text(source)
+	p.fillEnd(bat, spots, tc)
 	seven := plainUntil(spots, tc-0.035, tc+1e-9)
 	seven = seven[max(0, len(seven)-7):]
 	if len(seven) < 7 {
@@ -390,6 +392,44 @@ func plainFrames(spots []plainTimed) (times []float64, velocities [][]float64) {
 }
 
 func plainLength(v []float64) float64 { return plainDistance(v, []float64{0, 0, 0}) }
+
+// fillEnd looks at the end of the swing: the last sweet spot, and the newest one 8 ms before it. The heads
+// are on one side or the other of the line 22 inches from the plate's tip.
+func (p *plain) fillEnd(bat []plainSample, spots []plainTimed, tc float64) {
+	r := &p.row
+	last := spots[len(spots)-1]
+	if last.t >= tc+0.2 {
+		before := slices.DeleteFunc(slices.Clone(spots), func(s plainTimed) bool { return last.t-s.t < 0.008 })
+		if n := len(before); n > 0 && last.t-before[n-1].t <= 0.035 {
+			mph := plainDistance(last.pos, before[n-1].pos) / (last.t - before[n-1].t) / plainK
+			if mph <= 125 {
+				r.EndBatSpeedMPH = plainOpt(mph)
+			}
+		}
+	}
+	action := p.at("summary_acts.pitch.action")
+	if r.IsContact || action == "FoulTip" || action == "Called" {
+		r.IsCutShort = schemas.Some(false)
+		return
+	}
+	if r.PitchResult == "" || !r.EndBatSpeedMPH.Present {
+		return
+	}
+	sides := "" // b behind the line, f in front of it
+	for _, s := range bat {
+		if s.head == nil || s.handle == nil {
+			continue
+		}
+		if l := plainDistance(s.head, s.handle); l < 1.5 || l > 4 {
+			continue
+		}
+		if side := string("bf"[map[bool]int{true: 1}[s.head[1] >= 22./12]]); !strings.HasSuffix(sides, side) {
+			sides += side
+		}
+	}
+	once := strings.TrimPrefix(sides, "f") == "bf"
+	r.IsCutShort = schemas.Some(r.PitchResult == "Strike" && r.EndBatSpeedMPH.Value <= 20 && once)
+}
 
 func (p *plain) fillVelocity(seven, spots []plainTimed, tc float64) {
 	r := &p.row

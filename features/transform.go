@@ -15,6 +15,8 @@
 //	flatten.go, texts.go             copies scalars to columns
 //	units.go                         finds speeds in another unit than their member's
 //	swing.go                         computes the features: swing, contact, attack angle, bat speed
+//	flight.go, contact*.go, doubts.go fits the pitch's flight; finds the contact, and what the bat did there
+//	swing_end.go                     finds out whether the swing was cut short
 //	issues.go, rejection.go          lists what was wrong with a row; says why there is none
 //	identity.go                      finds the game and the pitch id
 //	swing_path.go, explain*.go       for the few records that a person looks at: how the bat moved, and why

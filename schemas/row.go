@@ -123,6 +123,10 @@ type Row struct {
 	ContactConfidence             Text         `json:"contact_confidence"`
 	ContactDoubts                 []string     `json:"contact_doubts" nullable:"true"`
 
+	// The end of the swing. Missing where the track ends sooner.
+	EndBatSpeedMPH Opt[float64] `json:"end_bat_speed_mph"`
+	IsCutShort     Opt[bool]    `json:"is_cut_short"`
+
 	// The place in the game and the hands, which the game feed alone names. The core leaves them missing.
 	AtBatNumber Opt[int16] `json:"at_bat_number"`
 	PitchNumber Opt[int16] `json:"pitch_number"`

@@ -90,6 +90,9 @@ func (r *StoredRow) AppendJSON(b []byte) []byte {
 	b = appendOptText(b, `,"contact_confidence":`, string(r.ContactConfidence))
 	b = appendTexts(b, `,"contact_doubts":`, r.ContactDoubts)
 
+	b = appendOptFloat(b, `,"end_bat_speed_mph":`, r.EndBatSpeedMPH)
+	b = appendOptBool(b, `,"is_cut_short":`, r.IsCutShort)
+
 	b = appendOptInt(b, `,"at_bat_number":`, r.AtBatNumber)
 	b = appendOptInt(b, `,"pitch_number":`, r.PitchNumber)
 	b = appendOptText(b, `,"batter_side":`, string(r.BatterSide))

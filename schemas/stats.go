@@ -52,6 +52,8 @@ type Stats struct {
 	P90ContactBatSpeedMPH Opt[float64] `json:"p90_contact_bat_speed_mph"`
 	P90ExitVelocityMPH    Opt[float64] `json:"p90_exit_velocity_mph"`
 	AvgEV50MPH            Opt[float64] `json:"avg_ev50_mph"`
+	// SwordCount counts the swings that were cut short, and are as slow as his slowest tenth.
+	SwordCount int64 `json:"sword_count"`
 }
 
 // Fields returns a pointer to each field, in the order of StatsColumns.

@@ -91,6 +91,25 @@ func competitive(rows []schemas.StoredRow) (swings []schemas.StoredRow) {
 	return swings
 }
 
+// fillSwords counts the swings that were cut short and are not above the 10th percentile of the reliable
+// swings of these rows. A sword's own speed may be doubted, because a bat that stops bends its track.
+func fillSwords(s *schemas.Stats, rows []schemas.StoredRow) {
+	var speeds []float64
+	for _, r := range rows {
+		if r.ContactBatSpeedMPH.Present && r.ContactConfidence == schemas.SpeedReliable {
+			speeds = append(speeds, r.ContactBatSpeedMPH.Value)
+		}
+	}
+	if len(speeds) == 0 {
+		return
+	}
+	slices.Sort(speeds)
+	for _, r := range rows {
+		isSlow := r.ContactBatSpeedMPH.Present && r.ContactBatSpeedMPH.Value <= percentile(speeds, 0.1)
+		s.SwordCount += count(isSlow && r.IsCutShort == schemas.Some(true))
+	}
+}
+
 // percentile returns what PERCENTILE_CONT does, of values in ascending order.
 func percentile(sorted []float64, fraction float64) float64 {
 	at := fraction * float64(len(sorted)-1)

@@ -136,6 +136,7 @@ func statsOf(rows []schemas.StoredRow) schemas.Stats {
 	fillDiscipline(&s, rows)
 	fillContact(&s, competitive(rows))
 	fillBattedBalls(&s, rows)
+	fillSwords(&s, rows)
 	return s
 }
 

@@ -27,6 +27,7 @@ type batter struct {
 	reliable     []contactSwing
 	hard         []float64 // the bat speeds at contact of those that hit the ball hard
 	exits        []float64 // the exit velocities
+	cutShort     []float64 // the bat speeds at contact of swings that were cut short
 }
 
 // contactSwing is a swing whose bat speed at contact is reliable. It has no sums if it hit the ball hard,
@@ -98,6 +99,9 @@ func (b *batter) addContact(r *schemas.Row) {
 		return
 	}
 	swing := contactSwing{speedMPH: r.ContactBatSpeedMPH.Value}
+	if r.IsCutShort.Value {
+		b.cutShort = append(b.cutShort, swing.speedMPH)
+	}
 	isReliable := r.ContactConfidence == schemas.SpeedReliable
 	isHard := swing.speedMPH >= schemas.CompetitiveMPH && r.ExitVelocityMPH.Value >= schemas.CompetitiveExitMPH
 	if isReliable || isHard {
@@ -131,6 +135,19 @@ func (b *batter) competitive() (total schemas.SwingSums, speeds []float64) {
 	}
 	slices.Sort(speeds)
 	return total, speeds
+}
+
+// swords returns how many of the swings that were cut short are not above the 10th percentile of the reliable
+// ones, which competitive has sorted.
+func (b *batter) swords() (n int64) {
+	speeds := schemas.Map(b.reliable, func(s contactSwing) float64 { return s.speedMPH })
+	tenth := schemas.Percentile(speeds, 0.1)
+	for _, mph := range b.cutShort {
+		if tenth.Present && mph <= tenth.Value {
+			n++
+		}
+	}
+	return n
 }
 
 func meanOf(values []float64) schemas.Opt[float64] {
@@ -217,6 +234,7 @@ func (b *batter) values() (map[string]cell, error) {
 	slices.Sort(b.exits)
 	s.P90ExitVelocityMPH = schemas.Percentile(b.exits, 0.9)
 	s.AvgEV50MPH = meanOf(b.exits[len(b.exits)/2:])
+	s.SwordCount = b.swords()
 	s.ByPitchType = maps.Clone(s.ByPitchType)
 	schemas.BoundTypes(s.ByPitchType)
 

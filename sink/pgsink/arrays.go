@@ -58,7 +58,7 @@ func identifiedArrays(set []candidate) []any {
 		schemas.Map(changes, func(c *schemas.Change) *string { return text(&c.IDs.PitcherHand) }))
 }
 
-// measuredArrays returns the first 73 arguments of upsert_measured.sql: an array per column, an element per
+// measuredArrays returns the first 75 arguments of upsert_measured.sql: an array per column, an element per
 // pitch, nil where a value is missing.
 func measuredArrays(set []candidate) []any {
 	changes := schemas.Map(set, candidate.change)

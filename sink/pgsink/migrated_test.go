@@ -114,11 +114,11 @@ func TestAMigrationComputesThePercentilesOfStoredRows(t *testing.T) {
 			DROP COLUMN exit_velocity_p90, DROP COLUMN exit_velocity_top_sum;
 		DROP INDEX pitch_registers_batter_candidate, pitch_registers_batter_exit;
 		CREATE INDEX pitch_registers_batter_contact ON pitch_registers (batter_id, contact_bat_speed_mph);
-		DELETE FROM schema_migrations WHERE name = 'percentiles'`)
+		DELETE FROM schema_migrations WHERE name IN ('percentiles', 'swords')`)
 	require.NoError(t, err)
 	applied, err := pgadmin.New(s.DB()).Migrate(t.Context())
 	require.NoError(t, err)
-	require.Len(t, applied, 1)
+	require.Len(t, applied, 2) // the later one makes the views again
 	require.Empty(t, compareAll(t, s, schemas.Batter).Differences)
 	require.Empty(t, cmp.Diff(right, dump(t, s)))
 }

@@ -28,6 +28,19 @@ func filled(t *testing.T) (*Sink, []schemas.Change) {
 	return s, changes
 }
 
+// The view has a row for each sword that is counted.
+func TestTheViewOfSwordsHasThoseThatAreCounted(t *testing.T) {
+	s, _ := filled(t)
+	var counted, shown, different int64
+	require.NoError(t, raw(t, s).QueryRow(t.Context(), `
+		SELECT sum(sword_count), sum(n), count(*) FILTER (WHERE n <> sword_count)
+		FROM (SELECT sword_count, (SELECT count(*) FROM swords w WHERE w.batter_id = b.batter_id) AS n FROM batter_stats b) AS c`).
+		Scan(&counted, &shown, &different))
+	require.Positive(t, counted)
+	require.Equal(t, counted, shown)
+	require.Zero(t, different)
+}
+
 func compareAll(t *testing.T, s *Sink, side schemas.Side) pgadmin.TotalsReport {
 	t.Helper()
 	ids, err := pgadmin.New(s.DB()).TotalPlayers(t.Context(), side)

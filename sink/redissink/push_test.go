@@ -81,7 +81,7 @@ func TestAMissingValueHasNoField(t *testing.T) {
 		w.client.HSet(t.Context(), w.overall(1), "left_by_another_version", "1")
 		w.push(t, w.truth.change(1, "g", 3))
 		w.isTrue(t)
-		if n := len(w.dump(t)["batter:{1}"]); n != 11 { // six counts, two texts in JSON, seq, whole, updated_at
+		if n := len(w.dump(t)["batter:{1}"]); n != 12 { // seven counts, two texts in JSON, seq, whole, updated_at
 			t.Errorf("%d fields: %v", n, w.dump(t)["batter:{1}"])
 		}
 	})

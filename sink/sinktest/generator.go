@@ -119,9 +119,11 @@ func (w *Generator) fillAtBat(ids *schemas.Identifiers) {
 func (w *Generator) fillContact(r *schemas.Row) {
 	own := &Generator{rnd: rand.New(rand.NewPCG(uint64(w.offset), 2))} // keeps a seed's changes
 	fields := r.MeasuredFields()
-	isLast := func(c schemas.Column) bool { return c.Name == "issues" }
-	after := slices.IndexFunc(schemas.RowColumns, isLast) + 1
-	for i, field := range fields[after:] {
+	named := func(name string) int {
+		return slices.IndexFunc(schemas.RowColumns, func(c schemas.Column) bool { return c.Name == name })
+	}
+	after, end := named("issues")+1, named("end_bat_speed_mph")
+	for i, field := range fields[after:end] {
 		words := strings.Split(schemas.RowColumns[after+i].Range, ", ")
 		switch f := field.(type) {
 		case *schemas.Opt[float64]:
@@ -143,6 +145,11 @@ func (w *Generator) fillContact(r *schemas.Row) {
 	// Values on both sides of the limits of the aggregates, and often equal ones.
 	r.ContactBatSpeedMPH = own.whole(45, 100)
 	r.ContactAttackAngleDeg, r.LaunchAngleDeg = own.whole(0, 25), own.whole(0, 40)
+	// The columns that came last are drawn last.
+	r.EndBatSpeedMPH = own.measure(0, 40)
+	if own.rnd.IntN(3) > 0 {
+		r.IsCutShort = schemas.Some(own.rnd.IntN(2) == 0)
+	}
 }
 
 // whole returns a number without a fraction, or none.

@@ -43,6 +43,7 @@ func Exercise(t *testing.T, fresh func(t *testing.T) Fixture) {
 	for name, test := range map[string]func(*testing.T, Fixture){
 		"any order with any repetition ends in the same state":      anyOrder,
 		"the fastest swings follow corrections":                     fastestFollow,
+		"swords follow corrections of other swings":                 swordsFollow,
 		"concurrent writers end in the same state":                  concurrentWriters,
 		"snapshots in any order give readers the last state":        snapshotsInAnyOrder,
 		"the same batch again changes nothing":                      repeated,
@@ -156,6 +157,60 @@ func fastestFollow(t *testing.T, f Fixture) {
 		changes = append(changes, more...)
 		mustApply(t, s, BatchOf(more...))
 		RequireState(t, s, changes)
+	}
+}
+
+// swordsFollow has a swing that was cut short between the slowest and the second slowest of ten other swings.
+// It is a sword until a slower swing moves the 10th percentile below it, and again without that one.
+func swordsFollow(t *testing.T, f Fixture) {
+	w := NewGenerator(29, 1)
+	s := f.Open(t, 1)
+	swing := func(i int, revision int64, mph float64, isCutShort bool) schemas.Change {
+		c := w.Upsert(i, revision)
+		c.Row.BatterID, c.Row.GamePK = schemas.Some[int64](7), "716404"
+		c.Row.ContactBatSpeedMPH, c.Row.IsCutShort = schemas.Some(mph), schemas.Some(isCutShort)
+		if c.Row.ContactConfidence = schemas.SpeedReliable; isCutShort {
+			c.Row.ContactConfidence = schemas.SpeedQuestionable
+		}
+		return c
+	}
+	deleted := func(c schemas.Change) schemas.Change {
+		c.Op, c.Row, c.Version.Revision = schemas.OpDelete, nil, c.Version.Revision+1
+		return c
+	}
+	var first []schemas.Change
+	for i := range 10 { // 70–79: the 10th percentile is 70.9
+		first = append(first, swing(i, 1, float64(70+i), false))
+	}
+	sword, slow := swing(10, 1, 70.5, true), swing(11, 1, 50, false)
+	elsewhere := swing(12, 1, 40, false)
+	elsewhere.Row.GamePK = "716405"
+	var changes []schemas.Change
+	for _, step := range []struct {
+		changes       []schemas.Change
+		overall, game int64
+	}{
+		{first, 0, 0},
+		{[]schemas.Change{sword}, 1, 1},
+		{[]schemas.Change{slow}, 0, 0},
+		{[]schemas.Change{deleted(slow)}, 1, 1},
+		{[]schemas.Change{elsewhere}, 0, 1}, // the percentile of a game is of its own
+		{[]schemas.Change{swing(10, 2, 70, true)}, 1, 1},
+		{[]schemas.Change{swing(10, 3, 70, false)}, 0, 0},
+		{[]schemas.Change{swing(10, 4, 45, true)}, 1, 1},
+		{[]schemas.Change{deleted(swing(10, 4, 45, true))}, 0, 0},
+	} {
+		changes = append(changes, step.changes...)
+		mustApply(t, s, BatchOf(step.changes...))
+		RequireState(t, s, changes)
+		snapshots, err := s.PlayerSnapshots(t.Context(), schemas.Batter, []int64{7})
+		require.NoError(t, err)
+		require.Equal(t, step.overall, snapshots[0].Stats.SwordCount)
+		for _, g := range snapshots[0].Games {
+			if g.GamePK == "716404" {
+				require.Equal(t, step.game, g.Stats.SwordCount)
+			}
+		}
 	}
 }
 

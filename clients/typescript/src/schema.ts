@@ -931,6 +931,11 @@ export interface components {
              * @description Swings; range: 0 and more; missing: never
              */
             swing_count: number;
+            /**
+             * Format: int64
+             * @description Swords: swings and misses that were stopped in front of the plate, as slow as his slowest tenth; range: 0 and more; missing: never
+             */
+            sword_count: number;
             /** @description His team; not there where it is not known */
             team?: string;
             /**
@@ -1592,6 +1597,11 @@ export interface components {
              * @description Swings; range: 0 and more; missing: never
              */
             swing_count: number;
+            /**
+             * Format: int64
+             * @description Swords: swings and misses that were stopped in front of the plate, as slow as his slowest tenth; range: 0 and more; missing: never
+             */
+            sword_count: number;
             /** @description His team; not there where it is not known */
             team?: string;
             /**
@@ -1961,6 +1971,11 @@ export interface components {
              * @description Swings; range: 0 and more; missing: never
              */
             swing_count: number;
+            /**
+             * Format: int64
+             * @description Swords: swings and misses that were stopped in front of the plate, as slow as his slowest tenth; range: 0 and more; missing: never
+             */
+            sword_count: number;
             /** @description His team; not there where it is not known */
             team?: string;
             /**
@@ -2378,6 +2393,11 @@ export interface components {
              */
             duplicate_samples: number;
             /**
+             * Format: double
+             * @description Speed of the sweet spot at the end of the track; unit: mph; range: 0–125; missing: where is_swing is false, or with no contact in the track, or a track that ends less than 0.2 s after contact, or out of range
+             */
+            end_bat_speed_mph: number | null;
+            /**
              * Format: date-time
              * @description When the pitch was thrown, to the millisecond; range: years 0001–9999; missing: never
              */
@@ -2446,6 +2466,8 @@ export interface components {
             is_chase: boolean | null;
             /** @description The bat met the ball; missing: never */
             is_contact: boolean;
+            /** @description A swing and miss that was stopped in front of the plate: a sword, if it is slow for its batter; missing: where end_bat_speed_mph or pitch_result is missing, unless the ball was met or the pitch called; where is_swing is false */
+            is_cut_short: boolean | null;
             /** @description The ball was squared up; missing: where squared_up_pct was not computed */
             is_squared_up: boolean | null;
             /** @description A bat movement was tracked; missing: never */
@@ -2716,6 +2738,11 @@ export interface components {
              */
             duplicate_samples: number;
             /**
+             * Format: double
+             * @description Speed of the sweet spot at the end of the track; unit: mph; range: 0–125; missing: where is_swing is false, or with no contact in the track, or a track that ends less than 0.2 s after contact, or out of range
+             */
+            end_bat_speed_mph: number | null;
+            /**
              * Format: date-time
              * @description When the pitch was thrown, to the millisecond; range: years 0001–9999; missing: never
              */
@@ -2784,6 +2811,8 @@ export interface components {
             is_chase: boolean | null;
             /** @description The bat met the ball; missing: never */
             is_contact: boolean;
+            /** @description A swing and miss that was stopped in front of the plate: a sword, if it is slow for its batter; missing: where end_bat_speed_mph or pitch_result is missing, unless the ball was met or the pitch called; where is_swing is false */
+            is_cut_short: boolean | null;
             /** @description The ball was squared up; missing: where squared_up_pct was not computed */
             is_squared_up: boolean | null;
             /** @description A bat movement was tracked; missing: never */
@@ -3980,6 +4009,11 @@ export interface components {
              */
             duplicate_samples: number;
             /**
+             * Format: double
+             * @description Speed of the sweet spot at the end of the track; unit: mph; range: 0–125; missing: where is_swing is false, or with no contact in the track, or a track that ends less than 0.2 s after contact, or out of range
+             */
+            end_bat_speed_mph: number | null;
+            /**
              * Format: date-time
              * @description When the pitch was thrown, to the millisecond; range: years 0001–9999; missing: never
              */
@@ -4048,6 +4082,8 @@ export interface components {
             is_chase: boolean | null;
             /** @description The bat met the ball; missing: never */
             is_contact: boolean;
+            /** @description A swing and miss that was stopped in front of the plate: a sword, if it is slow for its batter; missing: where end_bat_speed_mph or pitch_result is missing, unless the ball was met or the pitch called; where is_swing is false */
+            is_cut_short: boolean | null;
             /** @description The ball was squared up; missing: where squared_up_pct was not computed */
             is_squared_up: boolean | null;
             /** @description A bat movement was tracked; missing: never */
@@ -5851,7 +5887,7 @@ export interface operations {
         parameters: {
             query: {
                 /** @description The value to order by, the greatest first */
-                stat: "pitches" | "swing_count" | "whiff_count" | "whiff_rate_pct" | "contact_count" | "max_exit_velocity_mph" | "avg_exit_velocity_mph" | "hard_hit_count" | "max_bat_speed_mph" | "avg_bat_speed_mph" | "avg_attack_angle_deg" | "chase_rate_pct" | "zone_swing_rate_pct" | "zone_contact_rate_pct" | "competitive_swings" | "avg_contact_bat_speed_mph" | "fast_swing_rate_pct" | "avg_swing_length_ft" | "avg_contact_attack_angle_deg" | "ideal_attack_angle_rate_pct" | "squared_up_rate_pct" | "squared_up_contact_rate_pct" | "blast_rate_pct" | "barrel_rate_pct" | "sweet_spot_rate_pct" | "p10_contact_bat_speed_mph" | "p90_contact_bat_speed_mph" | "p90_exit_velocity_mph" | "avg_ev50_mph";
+                stat: "pitches" | "swing_count" | "whiff_count" | "whiff_rate_pct" | "contact_count" | "max_exit_velocity_mph" | "avg_exit_velocity_mph" | "hard_hit_count" | "max_bat_speed_mph" | "avg_bat_speed_mph" | "avg_attack_angle_deg" | "chase_rate_pct" | "zone_swing_rate_pct" | "zone_contact_rate_pct" | "competitive_swings" | "avg_contact_bat_speed_mph" | "fast_swing_rate_pct" | "avg_swing_length_ft" | "avg_contact_attack_angle_deg" | "ideal_attack_angle_rate_pct" | "squared_up_rate_pct" | "squared_up_contact_rate_pct" | "blast_rate_pct" | "barrel_rate_pct" | "sweet_spot_rate_pct" | "p10_contact_bat_speed_mph" | "p90_contact_bat_speed_mph" | "p90_exit_velocity_mph" | "avg_ev50_mph" | "sword_count";
                 /** @description The least swings of a batter who counts */
                 min_swings?: number;
                 /** @description The most batters */

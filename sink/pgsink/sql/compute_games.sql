@@ -16,7 +16,7 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     SELECT t.n, r.* FROM touched t CROSS JOIN LATERAL (
         SELECT r.pitch_id, r.event_time, r.revision, r.record_ts_ms, r.source_offset, r.source_partition,
                coalesce(r.pitch_type, 'unknown') AS type, r.pitch_result, r.pitch_action, r.is_swing, r.is_contact, r.is_whiff,
-               r.exit_velocity_mph AS exit_velocity, r.launch_angle_deg AS launch_angle, r.in_zone, r.is_chase, r.is_barrel,
+               r.exit_velocity_mph AS exit_velocity, r.launch_angle_deg AS launch_angle, r.in_zone, r.is_chase, r.is_barrel, r.is_cut_short,
                CASE WHEN r.speed_confidence = 'reliable' THEN r.bat_speed_mph END AS bat_speed,
                CASE WHEN r.swing_confidence = 'confirmed' THEN r.attack_angle_deg END AS attack_angle,
                {values at contact}
@@ -58,6 +58,13 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
     FROM (SELECT n, exit_velocity, row_number() OVER (PARTITION BY n ORDER BY exit_velocity DESC) AS place, count(*) OVER (PARTITION BY n) AS total
           FROM r WHERE exit_velocity IS NOT NULL) AS placed
     GROUP BY n
+), swords AS ( -- few games have a swing that was cut short, and only of these is the percentile computed
+    SELECT n, count(*) AS swords
+    FROM (SELECT n, percentile_cont(0.1) WITHIN GROUP (ORDER BY contact_speed) FILTER (WHERE is_reliable) AS tenth,
+                 array_agg(contact_speed) FILTER (WHERE is_cut_short) AS speeds
+          FROM r WHERE n IN (SELECT n FROM r WHERE is_cut_short) GROUP BY n) AS g CROSS JOIN LATERAL unnest(speeds) AS u(speed)
+    -- guard: a sword is as slow as the slowest tenth of its game | WHERE speed <= tenth -> WHERE true
+    WHERE speed <= tenth GROUP BY n
 ), few AS ( -- instead of the types of games that have many
     SELECT a.n, f.* FROM a CROSS JOIN LATERAL (
         {bounded types of a}) AS f
@@ -75,12 +82,13 @@ WITH touched AS MATERIALIZED ( -- n: numbers are sorted and compared faster than
            l.pitch_result, l.pitch_action, l.exit_velocity,
            coalesce(few.type_names, a.type_names, '{}'), coalesce(few.type_pitches, a.type_pitches, '{}'),
            coalesce(few.type_swings, a.type_swings, '{}'), coalesce(few.type_whiffs, a.type_whiffs, '{}'),
-           s.speeds[1], s.speeds[2], e.p90, e.top_sum
+           s.speeds[1], s.speeds[2], e.p90, e.top_sum, coalesce(swords.swords, 0)
     FROM touched t
     JOIN {schema}.batter_totals b USING (batter_id)
     LEFT JOIN a USING (n)
     LEFT JOIN s USING (n)
     LEFT JOIN e USING (n)
+    LEFT JOIN swords USING (n)
     LEFT JOIN few USING (n)
     LEFT JOIN l USING (n)
     ORDER BY t.batter_id, t.game_key

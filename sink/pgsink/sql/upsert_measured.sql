@@ -19,7 +19,7 @@ INSERT INTO {schema}.pitch_registers AS r (
     contact_attack_angle_deg, contact_attack_direction_deg, contact_attack_direction_pull_deg, bat_side,
     swing_path_tilt_deg, swing_length_ft, time_to_contact_s, intercept_x_ft, intercept_y_ft, intercept_z_ft,
     contact_from_head_in, miss_distance_in, squared_up_pct, is_squared_up, is_blast, is_barrel, contact_confidence,
-    contact_doubts,
+    contact_doubts, end_bat_speed_mph, is_cut_short,
     core_version, build, processed_at, repeats, conflicts, gone_game_pk, gone_day, gone_venue)
 SELECT m.pitch_id, m.revision, m.record_ts_ms, m.source_offset, m.source_partition, m.source_topic, m.event_time, m.deleted,
        m.game_pk, m.game_date::date, m.venue, m.measured_batter_id, m.measured_pitcher_id, m.measured_team_id, m.inning, m.balls,
@@ -33,8 +33,8 @@ SELECT m.pitch_id, m.revision, m.record_ts_ms, m.source_offset, m.source_partiti
        m.contact_attack_direction_pull_deg, m.bat_side, m.swing_path_tilt_deg, m.swing_length_ft, m.time_to_contact_s,
        m.intercept_x_ft, m.intercept_y_ft, m.intercept_z_ft, m.contact_from_head_in, m.miss_distance_in,
        m.squared_up_pct, m.is_squared_up, m.is_blast, m.is_barrel, m.contact_confidence,
-       string_to_array(m.contact_doubts, ';'),
-       $74::int, $75::text, $76::timestamptz, m.repeats, m.conflicts, m.gone_game_pk, m.gone_day::date, m.gone_venue
+       string_to_array(m.contact_doubts, ';'), m.end_bat_speed_mph, m.is_cut_short,
+       $76::int, $77::text, $78::timestamptz, m.repeats, m.conflicts, m.gone_game_pk, m.gone_day::date, m.gone_venue
 FROM (SELECT -- unnest in a target list costs half of what it costs in FROM, where the values of each array are stored first
     unnest($1::uuid[]) AS pitch_id, unnest($2::bigint[]) AS revision, unnest($3::bigint[]) AS record_ts_ms,
     unnest($4::bigint[]) AS source_offset, unnest($5::int[]) AS source_partition, unnest($6::text[]) AS source_topic,
@@ -65,8 +65,9 @@ FROM (SELECT -- unnest in a target list costs half of what it costs in FROM, whe
     unnest($66::float8[]) AS contact_from_head_in, unnest($67::float8[]) AS miss_distance_in,
     unnest($68::float8[]) AS squared_up_pct, unnest($69::boolean[]) AS is_squared_up, unnest($70::boolean[]) AS is_blast,
     unnest($71::boolean[]) AS is_barrel, unnest($72::text[]) AS contact_confidence, unnest($73::text[]) AS contact_doubts,
-    unnest($77::int[]) AS repeats, unnest($78::int[]) AS conflicts, unnest($79::text[]) AS gone_game_pk,
-    unnest($80::text[]) AS gone_day, unnest($81::text[]) AS gone_venue
+    unnest($74::float8[]) AS end_bat_speed_mph, unnest($75::boolean[]) AS is_cut_short,
+    unnest($79::int[]) AS repeats, unnest($80::int[]) AS conflicts, unnest($81::text[]) AS gone_game_pk,
+    unnest($82::text[]) AS gone_day, unnest($83::text[]) AS gone_venue
 ) AS m
 ORDER BY m.pitch_id
 ON CONFLICT (pitch_id) DO UPDATE SET
@@ -92,7 +93,7 @@ ON CONFLICT (pitch_id) DO UPDATE SET
     excluded.intercept_x_ft, intercept_y_ft = excluded.intercept_y_ft, intercept_z_ft = excluded.intercept_z_ft, contact_from_head_in =
     excluded.contact_from_head_in, miss_distance_in = excluded.miss_distance_in, squared_up_pct = excluded.squared_up_pct, is_squared_up =
     excluded.is_squared_up, is_blast = excluded.is_blast, is_barrel = excluded.is_barrel, contact_confidence = excluded.contact_confidence,
-    contact_doubts = excluded.contact_doubts,
+    contact_doubts = excluded.contact_doubts, end_bat_speed_mph = excluded.end_bat_speed_mph, is_cut_short = excluded.is_cut_short,
     core_version = excluded.core_version, build = excluded.build, processed_at = excluded.processed_at,
     previous_batter_id = r.batter_id, previous_pitcher_id = {pitcher of r}, previous_game_pk = r.game_pk,
     (repeats, conflicts) = (
@@ -118,7 +119,8 @@ ON CONFLICT (pitch_id) DO UPDATE SET
                   excluded.contact_attack_angle_deg, excluded.contact_attack_direction_deg, excluded.contact_attack_direction_pull_deg,
                   excluded.bat_side, excluded.swing_path_tilt_deg, excluded.swing_length_ft, excluded.time_to_contact_s, excluded.intercept_x_ft,
                   excluded.intercept_y_ft, excluded.intercept_z_ft, excluded.contact_from_head_in, excluded.miss_distance_in, excluded.squared_up_pct,
-                  excluded.is_squared_up, excluded.is_blast, excluded.is_barrel, excluded.contact_confidence, excluded.contact_doubts)
+                  excluded.is_squared_up, excluded.is_blast, excluded.is_barrel, excluded.contact_confidence, excluded.contact_doubts,
+                  excluded.end_bat_speed_mph, excluded.is_cut_short)
                 IS NOT DISTINCT FROM
                 (r.game_pk, r.game_date, r.venue, r.measured_batter_id, r.measured_pitcher_id, r.measured_team_id, r.inning, r.balls,
                   r.strikes, r.outs, r.pitch_type, r.pitch_result, r.pitch_action, r.pitch_speed_mph, r.spin_rate_rpm, r.exit_velocity_mph,
@@ -129,7 +131,8 @@ ON CONFLICT (pitch_id) DO UPDATE SET
                   r.contact_time_s, r.contact_source, r.contact_bat_speed_mph, r.contact_bat_speed_error_mph, r.contact_bat_speed_spread_mph,
                   r.contact_attack_angle_deg, r.contact_attack_direction_deg, r.contact_attack_direction_pull_deg, r.bat_side, r.swing_path_tilt_deg,
                   r.swing_length_ft, r.time_to_contact_s, r.intercept_x_ft, r.intercept_y_ft, r.intercept_z_ft, r.contact_from_head_in,
-                  r.miss_distance_in, r.squared_up_pct, r.is_squared_up, r.is_blast, r.is_barrel, r.contact_confidence, r.contact_doubts) AS same
+                  r.miss_distance_in, r.squared_up_pct, r.is_squared_up, r.is_blast, r.is_barrel, r.contact_confidence, r.contact_doubts,
+                  r.end_bat_speed_mph, r.is_cut_short) AS same
         ) AS before),
     -- guard: quality: a delete that is read again keeps its game | WHEN r.gone_day IS NOT NULL THEN r.gone_game_pk ELSE excluded.gone_game_pk END -> ELSE excluded.gone_game_pk END
     gone_game_pk = CASE WHEN NOT excluded.deleted THEN NULL WHEN r.standing THEN r.game_pk WHEN r.gone_day IS NOT NULL THEN r.gone_game_pk ELSE excluded.gone_game_pk END,

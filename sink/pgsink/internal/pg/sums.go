@@ -30,7 +30,8 @@ var (
 	swingSums   = candidates[8:]
 	maxima      = []string{"exit_velocity_max", "bat_speed_max"}
 	// spread is computed of all rows at each change: no difference of games moves a percentile.
-	spread = strings.Fields(`contact_speed_p10 contact_speed_p90 exit_velocity_p90 exit_velocity_top_sum`)
+	spread = strings.Fields(`contact_speed_p10 contact_speed_p90 exit_velocity_p90 exit_velocity_top_sum
+		sword_count`)
 
 	lastPitch = strings.Fields(`last_pitch_id last_event_time last_revision last_record_ts_ms
 		last_offset last_partition last_pitch_result last_pitch_action last_exit_velocity_mph`)
@@ -157,7 +158,7 @@ func (s *StatsRow) Into(keys ...any) []any {
 	into = append(into, s.last.into()...)
 	return append(into, &s.types, &s.typePitches, &s.typeSwings, &s.typeWhiffs,
 		Float(&st.P10ContactBatSpeedMPH), Float(&st.P90ContactBatSpeedMPH), Float(&st.P90ExitVelocityMPH),
-		Float(&s.topSum))
+		Float(&s.topSum), &st.SwordCount)
 }
 
 // Fill writes the aggregates of the sums into g. It writes none if no row is current.

@@ -6,7 +6,7 @@ WITH one AS MATERIALIZED (
            CASE WHEN speed_confidence = 'reliable' THEN bat_speed_mph END AS bat_speed,
            CASE WHEN swing_confidence = 'confirmed' THEN attack_angle_deg END AS attack_angle,
            in_zone, is_chase, is_barrel, launch_angle_deg, contact_bat_speed_mph, contact_confidence, swing_length_ft,
-           contact_attack_angle_deg, is_squared_up, is_blast
+           contact_attack_angle_deg, is_squared_up, is_blast, is_cut_short
     FROM {schema}.pitch_registers WHERE batter_id = ANY ($1::bigint[])
 ), r AS MATERIALIZED (
     SELECT * FROM one
@@ -14,7 +14,7 @@ WITH one AS MATERIALIZED (
     SELECT batter_id, true, '', pitch_id, event_time, revision, record_ts_ms, source_offset, source_partition,
            type, pitch_result, pitch_action, is_swing, is_whiff, is_contact, exit_velocity_mph, bat_speed, attack_angle,
            in_zone, is_chase, is_barrel, launch_angle_deg, contact_bat_speed_mph, contact_confidence, swing_length_ft,
-           contact_attack_angle_deg, is_squared_up, is_blast
+           contact_attack_angle_deg, is_squared_up, is_blast, is_cut_short
     FROM one
 ), sums AS (
     SELECT batter_id, overall, game_key, count(*) AS pitches,
@@ -54,6 +54,10 @@ WITH one AS MATERIALIZED (
           FROM r JOIN sums USING (batter_id, overall, game_key)
           WHERE r.contact_bat_speed_mph IS NOT NULL AND (r.contact_confidence = 'reliable' OR r.contact_bat_speed_mph >= 60 AND r.exit_velocity_mph >= 90)) AS candidates
     GROUP BY batter_id, overall, game_key
+), swords AS (
+    SELECT batter_id, overall, game_key, count(*) AS sword_count
+    FROM r JOIN sums USING (batter_id, overall, game_key) WHERE is_cut_short AND contact_bat_speed_mph <= tenth
+    GROUP BY batter_id, overall, game_key
 ), last AS (
     SELECT DISTINCT ON (batter_id, overall, game_key) *
     FROM r ORDER BY batter_id, overall, game_key, event_time DESC, revision DESC, record_ts_ms DESC, source_offset DESC, source_partition DESC
@@ -79,8 +83,10 @@ SELECT s.batter_id, CASE WHEN NOT s.overall THEN s.game_key END AS game_key, 0::
        l.pitch_action AS last_pitch_action, l.exit_velocity_mph AS last_exit_velocity_mph,
        t.type_names, t.type_pitches, t.type_swings, t.type_whiffs,
        w.contact_speed_p10, w.contact_speed_p90, s.exit_velocity_p90,
-       (SELECT sum(v) FROM unnest(s.exits[:(cardinality(s.exits) + 1) / 2]) AS v) AS exit_velocity_top_sum
+       (SELECT sum(v) FROM unnest(s.exits[:(cardinality(s.exits) + 1) / 2]) AS v) AS exit_velocity_top_sum,
+       coalesce(k.sword_count, 0) AS sword_count
 FROM sums s
 JOIN last l USING (batter_id, overall, game_key)
 JOIN types t USING (batter_id, overall, game_key)
 LEFT JOIN swings w USING (batter_id, overall, game_key)
+LEFT JOIN swords k USING (batter_id, overall, game_key)

@@ -12,6 +12,7 @@ SELECT pitch_id, revision, record_ts_ms, source_offset, source_partition, source
        contact_attack_direction_pull_deg, bat_side, swing_path_tilt_deg, swing_length_ft, time_to_contact_s,
        intercept_x_ft, intercept_y_ft, intercept_z_ft, contact_from_head_in, miss_distance_in, squared_up_pct,
        is_squared_up, is_blast, is_barrel, contact_confidence, contact_doubts,
+       end_bat_speed_mph, is_cut_short,
        identified_revision, identified_record_ts_ms, identified_source_offset, identified_source_partition,
        identified_batter_id, identified_pitcher_id, identified_team_id,
        {at bat: CASE WHEN r.identified_at_bat_version = ARRAY[r.identified_revision, r.identified_record_ts_ms, r.identified_source_offset, r.identified_source_partition] THEN r.identified_@ END}
