@@ -111,3 +111,36 @@ type ModelChange struct {
 	By      string `json:"by"`
 	At      TimeMS `json:"at"`
 }
+
+// Results of a refit.
+const (
+	// RefitPromoted means that the trained version is live now.
+	RefitPromoted = "promoted"
+	// RefitHeld means that a check is beyond its limit: the version stays a candidate.
+	RefitHeld = "held"
+	// RefitUnchanged means that the rows gave the file of a version that is live already, or was retired.
+	RefitUnchanged = "unchanged"
+	// RefitCandidate means that no version was live to compare with.
+	RefitCandidate = "candidate"
+)
+
+// ModelRefit is one nightly training of a model, and what became of it.
+type ModelRefit struct {
+	Model   string       `json:"model"`
+	Version int32        `json:"version"`
+	Live    int32        `json:"live,omitempty"` // the version that it was compared with; 0: none was live
+	Result  string       `json:"result"`
+	Checks  []RefitCheck `json:"checks"`
+	By      string       `json:"by"`
+	At      TimeMS       `json:"at"`
+}
+
+// RefitCheck is a figure that a candidate was judged by. A value that could not be computed is missing, and
+// not within the limit.
+type RefitCheck struct {
+	Check    string       `json:"check"`            // adjusted_rand, equal_labels, rank_correlation, psi or calibration_error
+	Column   string       `json:"column,omitempty"` // of psi
+	Value    Opt[float64] `json:"value"`
+	Limit    float64      `json:"limit"`
+	IsWithin bool         `json:"within"`
+}

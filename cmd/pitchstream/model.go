@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/pitchstream/pitchstream/internal/config"
@@ -25,6 +20,7 @@ type modelCmd struct {
 	Show     modelShowCmd     `cmd:"" help:"Show one version: figures, columns, who changed its state and when; --json with the model file."`
 	Add      modelAddCmd      `cmd:"" help:"Store a model file as a candidate. A file whose columns the rows do not have is refused."`
 	Fit      modelFitCmd      `cmd:"" help:"Train a model on the stored rows, and store it as a candidate: fit archetypes, fit self."`
+	Refit    modelRefitCmd    `cmd:"" help:"Train a model again, hold it against the live version, and promote it within limits: for every night."`
 	Promote  modelPromoteCmd  `cmd:"" help:"Have a version score the stream, from the next batch on: live, or with --shadow unseen."`
 	Compare  modelCompareCmd  `cmd:"" help:"Compare what a shadow says with what the live version says about the same rows."`
 	Score    modelScoreCmd    `cmd:"" help:"Score the past again with a live or shadow version, beside the stream."`
@@ -60,39 +56,7 @@ func (c *modelLsCmd) Run(ctx context.Context, std *stdio) error {
 		fmt.Fprintln(std.Out, "no models: pitchstream model fit archetypes trains the first")
 		return nil
 	}
-	t := tabwriter.NewWriter(std.text(), 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "MODEL\tVERSION\tKIND\tSTATE\tADDED\tBY\tTRAINED ON\tFIGURES")
-	for _, m := range list {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, m.Kind, m.State,
-			m.AddedAt.Time().Format("2006-01-02 15:04"), m.AddedBy, trainedText(m.Trained), figuresText(m.Figures))
-	}
-	return t.Flush()
-}
-
-func trainedText(raw json.RawMessage) string {
-	var t scoring.Trained
-	if json.Unmarshal(raw, &t) != nil || t.Rows == 0 {
-		return t.By
-	}
-	day := func(s string) string { s, _, _ = strings.Cut(s, "T"); return s }
-	return fmt.Sprintf("%s, %s to %s, core %d",
-		terminal.Counted(int64(t.Rows), "row"), day(t.From), day(t.To), t.CoreVersion)
-}
-
-func figuresText(raw json.RawMessage) string {
-	var figures map[string]float64
-	if json.Unmarshal(raw, &figures) != nil {
-		return ""
-	}
-	return figureList(figures)
-}
-
-func figureList(figures map[string]float64) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(figures)) {
-		parts = append(parts, fmt.Sprintf("%s %.4g", name, figures[name]))
-	}
-	return strings.Join(parts, ", ")
+	return models.PrintList(std.text(), list)
 }
 
 // modelVersion names a version.
@@ -115,39 +79,7 @@ func (c *modelShowCmd) Run(ctx context.Context, std *stdio) error {
 	case c.JSON:
 		return terminal.PrintJSON(std.Out, d)
 	}
-	out := std.text()
-	fmt.Fprintf(out, "%s %d: %s, %s\n", d.Name, d.Version, d.Kind, d.State)
-	fmt.Fprintf(out, "  content  %s, sha256 %s\n", terminal.Counted(d.Bytes, "byte"), d.SHA256)
-	fmt.Fprintf(out, "  trained  %s\n  figures  %s\n", trainedText(d.Trained), figuresText(d.Figures))
-	for _, column := range d.Columns {
-		fmt.Fprintf(out, "  reads    %s %s\n", column.Name, column.Unit)
-	}
-	for _, change := range d.Changes {
-		fmt.Fprintf(out, "  %s  %s, by %s\n", change.At.Time().Format(time.RFC3339), change.State, change.By)
-	}
-	printClusters(out, d.Content)
-	return nil
-}
-
-func printClusters(out io.Writer, content []byte) {
-	f, err := scoring.Parse(content)
-	if err != nil || f.Archetypes == nil {
-		return
-	}
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "ARCHETYPE\tSHARE")
-	for _, c := range f.Columns {
-		fmt.Fprintf(t, "\t%s", c.Name)
-	}
-	fmt.Fprintln(t)
-	for _, cluster := range f.Archetypes.Clusters {
-		fmt.Fprintf(t, "%s\t%.0f %%", cluster.Name, 100*cluster.Share)
-		for i, z := range cluster.Center {
-			fmt.Fprintf(t, "\t%.4g", f.Archetypes.Mean[i]+z*f.Archetypes.Scale[i])
-		}
-		fmt.Fprintln(t)
-	}
-	_ = t.Flush()
+	return models.PrintDetail(std.text(), d)
 }
 
 type modelAddCmd struct {
@@ -184,7 +116,7 @@ func (s modelSettings) printAdded(std *stdio, a models.Added, err error) error {
 		fmt.Fprintf(std.Out, "%s %d is the same file: nothing was stored\n", a.Name, a.Version)
 		return nil
 	}
-	fmt.Fprintf(std.Out, "%s %d is a candidate: %s\n", a.Name, a.Version, figureList(a.Figures))
+	fmt.Fprintf(std.Out, "%s %d is a candidate: %s\n", a.Name, a.Version, models.FigureList(a.Figures))
 	fmt.Fprintf(std.Out, "look: pitchstream model show %s %d\nuse:  pitchstream model promote %s %d\n",
 		a.Name, a.Version, a.Name, a.Version)
 	return nil
@@ -224,6 +156,64 @@ func (c *modelFitCmd) Run(ctx context.Context, std *stdio) error {
 		Name: c.Name, Kind: c.Kind, Of: c.Of, Since: since, Until: c.Until, Clusters: c.Clusters, Seed: c.Seed,
 	})
 	return c.printAdded(std, added, err)
+}
+
+type modelRefitCmd struct {
+	modelSettings `embed:""`
+	Name          string    `arg:"" name:"NAME" help:"The model. archetypes, self-batter and self-pitcher need no version yet."`
+	Days          int       `env:"-" name:"days" default:"90" help:"Train on the pitches of so many days before --until. Default: 90."`
+	Until         time.Time `env:"-" name:"until" placeholder:"TIME" help:"Train on the pitches before this time, as 2025-04-01T00:00:00Z. Default: now."`
+	MinAgreement  float64   `name:"min-agreement" default:"0.9" placeholder:"SHARE" help:"Promote only if the candidate agrees with the live version by so much, 0 to 1: archetypes in the share of equal labels and in the adjusted Rand index, self in the rank correlation of the p-values. Default: 0.9."`
+	MaxPSI        float64   `name:"max-psi" default:"0.2" placeholder:"PSI" help:"Promote only if no column has moved further since the live version was trained, by the population stability index. Default: 0.2."`
+	MaxError      float64   `name:"max-calibration-error" default:"0.03" placeholder:"SHARE" help:"Promote a self only if the share of rows with a p-value below 0.05, by trainings that have not seen them, is no further from 0.05. Default: 0.03."`
+	PromoteFirst  bool      `env:"-" name:"promote-first" help:"Promote also where no version is live yet, and nothing can be compared."`
+}
+
+// Help is the text of model refit --help below its first line.
+func (*modelRefitCmd) Help() string {
+	return `
+The same rows and the same live version give the same file: then there is no new version. Beyond a limit, the new version
+stays a candidate, the exit status is 1, and the alert PitchstreamModelRefitHeld fires until somebody promotes or retires it.`
+}
+
+// Validate returns an error that says which flag is wrong.
+func (c *modelRefitCmd) Validate() error {
+	switch {
+	case c.Days < 1:
+		return fmt.Errorf("--days=%d: want 1 or more", c.Days)
+	case !(c.MinAgreement >= 0 && c.MinAgreement <= 1):
+		return fmt.Errorf("--min-agreement=%v: want a share from 0 to 1", c.MinAgreement)
+	case !(c.MaxPSI >= 0):
+		return fmt.Errorf("--max-psi=%v: want 0 or more", c.MaxPSI)
+	case !(c.MaxError >= 0 && c.MaxError <= 1):
+		return fmt.Errorf("--max-calibration-error=%v: want a share from 0 to 1", c.MaxError)
+	}
+	return nil
+}
+
+// Run trains a model again.
+func (c *modelRefitCmd) Run(ctx context.Context, std *stdio) error {
+	o := models.RefitOptions{Name: c.Name, Until: c.Until, PromoteFirst: c.PromoteFirst}
+	o.Limits.MinAgreement, o.Limits.MaxPSI = c.MinAgreement, c.MaxPSI
+	o.Limits.MaxCalibrationError = c.MaxError
+	if o.Until.IsZero() {
+		o.Until = time.Now()
+	}
+	o.Since = o.Until.AddDate(0, 0, -c.Days)
+	r, err := models.RunRefit(ctx, c.options(), o)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		err = terminal.PrintJSON(std.Out, r)
+	default:
+		err = models.PrintRefit(std.text(), r)
+	}
+	// guard: refit: a candidate that is held ends with 1
+	if err == nil && r.Result == schemas.RefitHeld {
+		return &differenceError{}
+	}
+	return err
 }
 
 type modelPromoteCmd struct {

@@ -26,9 +26,9 @@ func TestAShadowIsComparedWithTheLiveVersion(t *testing.T) {
 	t.Cleanup(store.Close)
 	_, err = pgadmin.New(store.DB()).Migrate(ctx)
 	require.NoError(t, err)
-	// The live version and the shadow 3 score the pitches 1–100. They give 1–10 other labels, and the shadow's
-	// values are greater by 2, but that of pitch 50, which is by 9. Pitch 101 is of the version before, 102 of
-	// the shadow alone, and 103 has ended scores.
+	// The live version and the shadow 3 score the pitches 1–100. They give 1–10 other labels, and the
+	// shadow's values are greater by 2, but that of pitch 50, which is by 9. Pitch 101 is of the version
+	// before, 102 of the shadow alone, and 103 has ended scores.
 	_, err = store.DB().Pool.Exec(ctx, `
 		SET search_path = pitchstream;
 		INSERT INTO pitch_registers (pitch_id, revision, record_ts_ms, source_offset, source_partition, source_topic, event_time,

@@ -81,6 +81,7 @@ func List(ctx context.Context, o Options, name string) ([]schemas.ModelEntry, er
 type Detail struct {
 	schemas.ModelEntry
 	Changes []schemas.ModelChange `json:"changes"`
+	Refits  []schemas.ModelRefit  `json:"refits"` // that gave this file, the newest first
 	Columns []scoring.Column      `json:"columns"`
 	Content json.RawMessage       `json:"content"`
 }
@@ -100,6 +101,9 @@ func Show(ctx context.Context, o Options, name string, version int32) (d Detail,
 		return d, err
 	}
 	d.Changes = slices.DeleteFunc(changes, func(c schemas.ModelChange) bool { return c.Version != d.Version })
+	if d.Refits, err = e.books.Refits(ctx, name, d.Version); err != nil {
+		return d, err
+	}
 	content, err := e.books.Content(ctx, name, d.Version)
 	if err != nil {
 		return d, err
@@ -297,7 +301,8 @@ func Promote(
 		return c, err
 	}
 	if content != nil && state != schemas.ModelRetired {
-		// guard: models: what this build cannot score with does not stop the stream | scoring.Parse(content) -> any(nil), error(nil)
+		// guard: models: what this build cannot score with does not stop the stream | scoring.Parse(content)
+		// -> any(nil), error(nil)
 		if _, err := scoring.Parse(content); err != nil {
 			return c, err
 		}

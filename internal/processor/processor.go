@@ -150,7 +150,8 @@ func Run(ctx context.Context, o Options) error {
 		store: store, keep: cmp.Or(o.ChangesKept, 7*24*time.Hour), most: cmp.Or(o.MostChanges, 2_000_000),
 		log: o.Log,
 	}
-	helpers = append(helpers, onceMigrated(forgetter.Run))
+	refits := &refitsKeeper{store: store, metrics: watch.Metrics.Refits(), log: o.Log}
+	helpers = append(helpers, onceMigrated(forgetter.Run), onceMigrated(refits.Run))
 	if o.QualityInterval > 0 {
 		// Connections of its own, because a batch must not wait for them.
 		own, err := o.OpenStore()

@@ -1,7 +1,6 @@
 package scoring
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"math"
@@ -57,14 +56,13 @@ func FitArchetypes(rows []schemas.StoredRow, k int, seed uint64) (*File, error) 
 		Format: Format, Kind: KindArchetypes, Rows: RowsSwings, Columns: columnsNamed(ArchetypeColumns...),
 		Figures: map[string]float64{}, Archetypes: &Archetypes{},
 	}
-	data, used := f.usable(rows, func(r *schemas.StoredRow) bool {
-		return r.IsSwing && r.ContactConfidence == schemas.SpeedReliable
-	})
+	data, used := f.usable(rows)
 	if len(data) < MinRows {
 		return nil, fmt.Errorf("%d swings have all columns of archetypes, and reliable: at least %d are needed",
 			len(data), MinRows)
 	}
 	f.Trained = trainedOn(used, seed)
+	f.Trained.Inputs = f.Inputs(rows)
 	if k < 0 || k > maxClusters {
 		return nil, fmt.Errorf("%d clusters: want 1 to %d, or 0 to choose", k, maxClusters)
 	}
@@ -85,30 +83,6 @@ func FitArchetypes(rows []schemas.StoredRow, k int, seed uint64) (*File, error) 
 	f.Figures[figureClusters] = float64(len(a.Clusters))
 	f.Figures[figureSilhouette], f.Figures[figureStability] = round(chosen.silhouette), round(chosen.stability)
 	return f, f.check()
-}
-
-// usable returns the values of the rows that have all columns and pass, sorted by pitch, and these rows.
-func (f *File) usable(
-	rows []schemas.StoredRow, pass func(*schemas.StoredRow) bool,
-) (data [][]float64, used []*schemas.StoredRow) {
-	for i := range rows {
-		if pass(&rows[i]) {
-			used = append(used, &rows[i])
-		}
-	}
-	slices.SortFunc(used, func(a, b *schemas.StoredRow) int { return bytes.Compare(a.PitchID[:], b.PitchID[:]) })
-	used = slices.DeleteFunc(used, func(r *schemas.StoredRow) bool {
-		values, x := make([]value, len(f.Columns)), make([]float64, len(f.Columns))
-		for i, c := range f.Columns {
-			values[i] = readers[c.Name](&r.Row)
-		}
-		ok := numbers(values, x)
-		if ok {
-			data = append(data, x)
-		}
-		return !ok
-	})
-	return data, used
 }
 
 func trainedOn(rows []*schemas.StoredRow, seed uint64) Trained {

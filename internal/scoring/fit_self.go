@@ -40,27 +40,23 @@ func FitSelf(rows []schemas.StoredRow, of string) (*File, error) {
 		Format: Format, Kind: KindSelf, Figures: map[string]float64{}, Self: &Self{Of: of, Threshold: Threshold},
 	}
 	s := f.Self
-	var pass func(*schemas.StoredRow) bool
 	switch of {
 	case OfBatter:
 		f.Rows, s.Measures = RowsSwings, len(SwingMeasures)
 		f.Columns = columnsNamed(slices.Concat(SwingMeasures, SwingMovers)...)
-		pass = func(r *schemas.StoredRow) bool {
-			return r.IsSwing && r.ContactConfidence == schemas.SpeedReliable && r.BatterID.Present
-		}
 	case OfPitcher:
 		f.Rows, s.Measures = RowsPitches, len(PitchMeasures)
 		f.Columns = columnsNamed(slices.Concat(PitchMeasures, PitchMovers)...)
-		pass = func(r *schemas.StoredRow) bool { return r.PitcherID.Present }
 	default:
 		return nil, fmt.Errorf("a model of %q: want %s or %s", of, OfBatter, OfPitcher)
 	}
-	data, used := f.usable(rows, pass)
+	data, used := f.usable(rows)
 	if len(data) < MinRows {
 		return nil, fmt.Errorf("%d rows have all columns of a %s's self: at least %d are needed",
 			len(data), of, MinRows)
 	}
 	f.Trained = trainedOn(used, 0)
+	f.Trained.Inputs = f.Inputs(rows)
 	keys := schemas.Map(used, func(r *schemas.StoredRow) playerKey { key, _ := s.keyOf(&r.Row); return key })
 	s.fit(data, keys)
 	f.Figures["players"] = float64(len(s.Players))

@@ -56,6 +56,8 @@ type Trained struct {
 	Rows        int    `json:"rows,omitempty"`
 	Seed        uint64 `json:"seed,omitempty"`
 	By          string `json:"by,omitempty"` // a program, if not this one
+	// Inputs sum up the columns of the rows; none of a model of another program.
+	Inputs []Input `json:"inputs,omitempty"`
 }
 
 // File is a model file.
@@ -116,6 +118,9 @@ func (f *File) check() error {
 	if err := checkColumns(f.Columns); err != nil {
 		return err
 	}
+	if err := f.checkInputs(); err != nil {
+		return err
+	}
 	var body interface{ check(columns []Column) error }
 	switch {
 	case f.Kind == KindArchetypes && f.Archetypes != nil:
@@ -158,25 +163,38 @@ func New(versions []schemas.Model) (schemas.Scorer, error) {
 				"retire it, or use the build that added it", v.Name, v.Version, err)
 		}
 		v.Content = nil
-		m := model{Model: v, rows: f.Rows}
-		for _, c := range f.Columns {
-			m.columns = append(m.columns, readers[c.Name])
-		}
-		switch f.Kind {
-		case KindArchetypes:
-			m.score = f.Archetypes.score
-		case KindSelf:
-			m.score = f.Self.scorer()
-		case KindTrees:
-			m.score = f.Trees.scorer()
-		}
-		s.models = append(s.models, m)
+		s.models = append(s.models, f.ready(v))
 	}
 	slices.SortFunc(s.models, func(a, b model) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), boolCompare(a.IsShadow, b.IsShadow),
 			cmp.Compare(a.Version, b.Version))
 	})
 	return s, nil
+}
+
+// ready makes a file, which is checked, ready to score as the version v.
+func (f *File) ready(v schemas.Model) model {
+	m := model{Model: v, rows: f.Rows}
+	for _, c := range f.Columns {
+		m.columns = append(m.columns, readers[c.Name])
+	}
+	switch f.Kind {
+	case KindArchetypes:
+		m.score = f.Archetypes.score
+	case KindSelf:
+		m.score = f.Self.scorer()
+	case KindTrees:
+		m.score = f.Trees.scorer()
+	}
+	return m
+}
+
+// scoreRow writes what the model says about a row into s. values is space for its columns.
+func (m *model) scoreRow(row *schemas.Row, values []value, s *schemas.Score) {
+	for i, read := range m.columns {
+		values[i] = read(row)
+	}
+	m.score(row, values[:len(m.columns)], s)
 }
 
 func boolCompare(a, b bool) int {
@@ -198,11 +216,8 @@ func (s *Scorer) Score(row *schemas.Row) []schemas.Score {
 		if m.rows == RowsSwings && !row.IsSwing {
 			continue
 		}
-		for j, read := range m.columns {
-			values[j] = read(row)
-		}
 		score := schemas.Score{Model: m.Name, Version: m.Version, IsShadow: m.IsShadow}
-		m.score(row, values[:len(m.columns)], &score)
+		m.scoreRow(row, values[:], &score)
 		scores = append(scores, score)
 	}
 	return scores

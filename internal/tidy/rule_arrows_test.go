@@ -54,7 +54,7 @@ var rooms = []room{
 	{path: "internal/scoring", inside: []string{"schemas"}, outside: all},
 	{path: "internal/recommend", inside: []string{"schemas"}},
 	{path: "internal/drift", inside: []string{"schemas"}},
-	{path: "internal/models", inside: []string{"schemas", "sink/pgsink", "internal/replay", "internal/scoring"}, outside: all},
+	{path: "internal/models", inside: []string{"schemas", "sink/pgsink", "internal/replay", "internal/scoring", "internal/terminal"}, outside: all},
 	{path: "internal/players", inside: []string{"schemas", "internal/fileinput", "sink/pgsink"}, outside: all},
 	{path: "internal/compare", inside: []string{"schemas", "internal/fileinput", "internal/identify"}, outside: all},
 	{
