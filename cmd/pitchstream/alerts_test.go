@@ -169,6 +169,8 @@ func TestTheRunbooksNameWhatIsThere(t *testing.T) {
 // guard: alerts: chance is no missing tracking
 // guard: alerts: five points are no fewer
 // guard: alerts: a lag that moves is no standstill
+// guard: alerts: a refit that was promoted is none that is held
+// guard: alerts: two days without a refit are no three
 // guard: alerts: a partition without waiting records may be idle
 func TestTheRulesPassTheirCases(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules"}, {"test", "rules"}} {

@@ -93,20 +93,24 @@ const folds = 5
 // trained. Each fifth of the time is scored by a training on the other four. The share is missing where these
 // have too few rows.
 func Calibration(rows []schemas.StoredRow, of string) (share schemas.Opt[float64]) {
-	sorted := slices.Clone(rows)
-	slices.SortFunc(sorted, func(a, b schemas.StoredRow) int {
+	whole, err := newSelf(of)
+	if err != nil {
+		return share
+	}
+	sorted := whole.used(rows)
+	slices.SortFunc(sorted, func(a, b *schemas.StoredRow) int {
 		return cmp.Or(cmp.Compare(a.EventTime, b.EventTime), bytes.Compare(a.PitchID[:], b.PitchID[:]))
 	})
 	all, below := 0, 0
 	var values [maxColumns]value
 	for i := range folds {
 		from, to := i*len(sorted)/folds, (i+1)*len(sorted)/folds
-		f, err := FitSelf(slices.Concat(sorted[:from], sorted[to:]), of)
-		if err != nil {
-			return schemas.Opt[float64]{}
+		f, err := newSelf(of)
+		if err != nil || f.fitSelf(slices.Concat(sorted[:from], sorted[to:])) != nil {
+			return share
 		}
 		m := f.ready(schemas.Model{})
-		for _, r := range f.used(sorted[from:to]) {
+		for _, r := range sorted[from:to] {
 			var s schemas.Score
 			if m.scoreRow(&r.Row, values[:], &s); s.PValue.Present {
 				all++

@@ -56,13 +56,14 @@ func FitArchetypes(rows []schemas.StoredRow, k int, seed uint64) (*File, error) 
 		Format: Format, Kind: KindArchetypes, Rows: RowsSwings, Columns: columnsNamed(ArchetypeColumns...),
 		Figures: map[string]float64{}, Archetypes: &Archetypes{},
 	}
-	data, used := f.usable(rows)
+	eligible := f.used(rows)
+	data, used := f.usable(eligible)
 	if len(data) < MinRows {
 		return nil, fmt.Errorf("%d swings have all columns of archetypes, and reliable: at least %d are needed",
 			len(data), MinRows)
 	}
 	f.Trained = trainedOn(used, seed)
-	f.Trained.Inputs = f.Inputs(rows)
+	f.Trained.Inputs = f.inputs(eligible)
 	if k < 0 || k > maxClusters {
 		return nil, fmt.Errorf("%d clusters: want 1 to %d, or 0 to choose", k, maxClusters)
 	}

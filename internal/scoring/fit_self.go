@@ -36,6 +36,15 @@ const (
 // FitSelf trains a model of how each batter swings, or how each pitcher throws each type. The result does not
 // depend on the order of the rows. It is deterministic: there is no seed.
 func FitSelf(rows []schemas.StoredRow, of string) (*File, error) {
+	f, err := newSelf(of)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.fitSelf(f.used(rows))
+}
+
+// newSelf returns a file of self that is not trained yet.
+func newSelf(of string) (*File, error) {
 	f := &File{
 		Format: Format, Kind: KindSelf, Figures: map[string]float64{}, Self: &Self{Of: of, Threshold: Threshold},
 	}
@@ -50,18 +59,24 @@ func FitSelf(rows []schemas.StoredRow, of string) (*File, error) {
 	default:
 		return nil, fmt.Errorf("a model of %q: want %s or %s", of, OfBatter, OfPitcher)
 	}
-	data, used := f.usable(rows)
+	return f, nil
+}
+
+// fitSelf trains the file on rows that it uses.
+func (f *File) fitSelf(eligible []*schemas.StoredRow) error {
+	s := f.Self
+	data, used := f.usable(eligible)
 	if len(data) < MinRows {
-		return nil, fmt.Errorf("%d rows have all columns of a %s's self: at least %d are needed",
-			len(data), of, MinRows)
+		return fmt.Errorf("%d rows have all columns of a %s's self: at least %d are needed",
+			len(data), s.Of, MinRows)
 	}
 	f.Trained = trainedOn(used, 0)
-	f.Trained.Inputs = f.Inputs(rows)
+	f.Trained.Inputs = f.inputs(eligible)
 	keys := schemas.Map(used, func(r *schemas.StoredRow) playerKey { key, _ := s.keyOf(&r.Row); return key })
 	s.fit(data, keys)
 	f.Figures["players"] = float64(len(s.Players))
 	f.Figures[figureCalibration] = s.calibrate(data, keys)
-	return f, f.check()
+	return f.check()
 }
 
 // fit fills everything but the distances and tails.

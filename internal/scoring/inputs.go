@@ -37,8 +37,9 @@ func (f *File) Uses(row *schemas.Row) bool {
 
 // Inputs sums up the columns of the rows that the model uses, but texts. The intervals of a column are
 // those that hold a tenth of its values each, or fewer where values repeat.
-func (f *File) Inputs(rows []schemas.StoredRow) (all []Input) {
-	used := f.used(rows)
+func (f *File) Inputs(rows []schemas.StoredRow) []Input { return f.inputs(f.used(rows)) }
+
+func (f *File) inputs(used []*schemas.StoredRow) (all []Input) {
 	for _, c := range f.Columns {
 		if isText[c.Name] {
 			continue
@@ -68,10 +69,9 @@ func (f *File) used(rows []schemas.StoredRow) (used []*schemas.StoredRow) {
 	return used
 }
 
-// usable returns the values of the rows that the model uses and that have all columns, sorted by pitch, and
-// these rows.
-func (f *File) usable(rows []schemas.StoredRow) (data [][]float64, used []*schemas.StoredRow) {
-	used = f.used(rows)
+// usable returns the values of the rows that have all columns, sorted by pitch, and these rows.
+func (f *File) usable(of []*schemas.StoredRow) (data [][]float64, used []*schemas.StoredRow) {
+	used = slices.Clone(of)
 	slices.SortFunc(used, func(a, b *schemas.StoredRow) int { return bytes.Compare(a.PitchID[:], b.PitchID[:]) })
 	used = slices.DeleteFunc(used, func(r *schemas.StoredRow) bool {
 		values, x := make([]value, len(f.Columns)), make([]float64, len(f.Columns))

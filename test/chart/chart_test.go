@@ -58,13 +58,13 @@ func TestWhatIsThere(t *testing.T) {
 	count := func(m *Manifests) []int {
 		return []int{
 			len(m.StatefulSets), len(m.Deployments), len(m.Jobs), len(m.Services), len(m.Budgets), len(m.Policies),
-			len(m.Scalers), len(m.Ingresses), len(m.Roles), len(m.ServiceAccounts), len(m.Others),
+			len(m.Scalers), len(m.Ingresses), len(m.Roles), len(m.ServiceAccounts), len(m.Others), len(m.CronJobs),
 		}
 	}
-	require.Equal(t, []int{1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0}, count(rendered(t, "minimal")))
-	require.Equal(t, []int{1, 1, 1, 2, 2, 3, 0, 0, 1, 1, 0}, count(rendered(t, "default")))
-	require.Equal(t, []int{1, 1, 1, 3, 2, 3, 2, 1, 1, 1, 1}, count(rendered(t, "all")))
-	require.Equal(t, []int{1, 1, 1, 3, 2, 3, 1, 1, 1, 1, 2}, count(rendered(t, "keda")))
+	require.Equal(t, []int{1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0}, count(rendered(t, "minimal")))
+	require.Equal(t, []int{1, 1, 1, 2, 2, 3, 0, 0, 1, 1, 0, 0}, count(rendered(t, "default")))
+	require.Equal(t, []int{1, 1, 1, 3, 2, 4, 2, 1, 1, 1, 1, 2}, count(rendered(t, "all")))
+	require.Equal(t, []int{1, 1, 1, 3, 2, 3, 1, 1, 1, 1, 2, 0}, count(rendered(t, "keda")))
 }
 
 // A pod that is restarted is who it was, and knows when it is not wanted any more.
@@ -127,6 +127,32 @@ func TestTheHookComesFirst(t *testing.T) {
 	require.Equal(t, []string{"migrate", "--writer-role=pitchstream_writer", "--reader-role=pitchstream_reader"}, job.Spec.Template.Spec.Containers[0].Args)
 }
 
+// A night trains each model once, with the limits of the values and the rights of a processor.
+func TestNightsOfRefits(t *testing.T) {
+	jobs := rendered(t, "all").CronJobs
+	require.Equal(t, "league-refit-archetypes", jobs[0].Name)
+	require.Equal(t, "league-refit-self-pitcher", jobs[1].Name)
+	for i, model := range []string{"archetypes", "self-pitcher"} {
+		require.Equal(t, "0 10 * * *", jobs[i].Spec.Schedule)
+		require.Equal(t, "Etc/UTC", *jobs[i].Spec.TimeZone)
+		require.EqualValues(t, "Forbid", jobs[i].Spec.ConcurrencyPolicy)
+		pod := jobs[i].Spec.JobTemplate.Spec.Template.Spec
+		require.Equal(t, corev1.RestartPolicyNever, pod.RestartPolicy)
+		require.False(t, *pod.AutomountServiceAccountToken)
+		require.Equal(t, []string{
+			"model", "refit", model, "--days=90", "--min-agreement=0.9", "--max-psi=0.2", "--max-calibration-error=0.03", "--promote-first",
+		}, pod.Containers[0].Args)
+		require.Equal(t, "/etc/pitchstream/secrets/postgres-writer-url", pod.Containers[0].Env[0].Value)
+	}
+	values := valuesOf(t, "all")
+	values["fullnameOverride"] = strings.Repeat("a", 40)
+	values["refit"] = map[string]any{"enabled": true, "models": []any{strings.Repeat("m", 40)}}
+	m, err := Render(loaded(t), values)
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(m.CronJobs[0].Name), 52, "Kubernetes adds 11 characters to a job's name")
+	require.Empty(t, m.Check(secrets...))
+}
+
 func TestValuesThatAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ values, says string }{
 		"misspelt":          {"processor: {replica: 3}", "replica"},
@@ -134,6 +160,9 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"no such word":      {"log: {level: loud}", "level"},
 		"no Secret":         {"secrets: {existingSecret: \"\"}", "secrets.existingSecret"},
 		"a time span":       {"processor: {sessionTimeout: \"45\"}", "sessionTimeout"},
+		"a schedule":        {"refit: {schedule: nightly}", "schedule"},
+		"a model's name":    {"refit: {models: [\"x y\"]}", "models"},
+		"a share":           {"refit: {minAgreement: 2}", "minAgreement"},
 		"an ingress's host": {"api: {ingress: {enabled: true}}", "api.ingress.host"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,6 +30,9 @@ func (m *Manifests) workloads() (all []workload) {
 	for _, j := range m.Jobs {
 		all = append(all, workload{j.Name, j.Spec.Template})
 	}
+	for _, j := range m.CronJobs {
+		all = append(all, workload{j.Name, j.Spec.JobTemplate.Spec.Template})
+	}
 	return all
 }
 
@@ -72,7 +75,8 @@ func (m *Manifests) Check(secrets ...string) (wrong []string) {
 	}
 	for _, p := range m.Policies {
 		pods := m.selected(p.Spec.PodSelector)
-		if len(pods) != 1 {
+		isOfJobs := len(pods) > 1 && p.Spec.PodSelector.MatchLabels["app.kubernetes.io/component"] == "refit"
+		if len(pods) != 1 && !isOfJobs {
 			tell("NetworkPolicy %s selects the pods of %d workloads", p.Name, len(pods))
 			continue
 		}

@@ -23,6 +23,7 @@ type Manifests struct {
 	StatefulSets    []appsv1.StatefulSet
 	Deployments     []appsv1.Deployment
 	Jobs            []batchv1.Job
+	CronJobs        []batchv1.CronJob
 	Services        []corev1.Service
 	ServiceAccounts []corev1.ServiceAccount
 	Budgets         []policyv1.PodDisruptionBudget
@@ -77,6 +78,8 @@ func (m *Manifests) add(doc string) error {
 		return strict(b, &m.Deployments)
 	case "batch/v1/Job":
 		return strict(b, &m.Jobs)
+	case "batch/v1/CronJob":
+		return strict(b, &m.CronJobs)
 	case "v1/Service":
 		return strict(b, &m.Services)
 	case "v1/ServiceAccount":
