@@ -139,3 +139,8 @@ chaos: ## fail brokers, Postgres with its standby, Redis behind Sentinels, proce
 .PHONY: changes
 changes: ## 1,000 clients of the feed of changes, cut at random; each ends at the table of Postgres
 	PITCHSTREAM_TEST_CLIENTS=1000 go test -tags $(TAGS) -count=1 -timeout 20m -run TestClientsThatAreCut -v ./api
+
+.PHONY: swaps
+swaps: ## 20 promotes and rollbacks of a model under load, with kills: one score a row, of a version that was live
+	PITCHSTREAM_CRASH_SWAPS=20 PITCHSTREAM_CRASH_PITCHES=6000 \
+		go test -tags $(TAGS) -count=1 -timeout 20m -run TestEachRowHasOneScore -v ./test/crash
