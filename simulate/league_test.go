@@ -115,6 +115,37 @@ func TestBatsAreLikeTheGameAtContact(t *testing.T) {
 	}
 }
 
+// TestSomeSwingsAreStoppedTooLate plays swords, which the core finds: about two of a hundred misses.
+func TestSomeSwingsAreStoppedTooLate(t *testing.T) {
+	s, err := simulate.New(simulate.Options{Seed: 52, Pitches: 8000, Parallel: 15})
+	require.NoError(t, err)
+	misses, stopped, found, wrong := 0, 0, 0, 0
+	for m, ok := s.Next(); ok; m, ok = s.Next() {
+		want := m.Want.Row
+		if !want.IsWhiff || want.PitchResult != schemas.ResultStrike {
+			require.False(t, want.IsCutShort.Value)
+			continue
+		}
+		misses++
+		rec := schemas.Record{Key: m.Key, Headers: m.Headers, Value: m.Value}
+		c, rejected := features.Transform(rec, features.Limits{})
+		require.Nil(t, rejected)
+		isFound := c.Row.IsCutShort.Value
+		if isFound && !want.IsCutShort.Value {
+			wrong++
+		}
+		if want.IsCutShort.Value && want.ContactBatSpeedMPH.Value <= 48 {
+			if stopped++; isFound {
+				found++
+			}
+		}
+	}
+	t.Logf("of %d misses %d were stopped, and %d of these found; %d others", misses, stopped, found, wrong)
+	assert.InDelta(t, 0.018, float64(stopped)/float64(misses), 0.01)
+	assert.Greater(t, found, stopped*8/10)
+	assert.LessOrEqual(t, wrong, 2)
+}
+
 // competitive are the reliable swings of at least 60 mph with an exit velocity of 90 mph, and those among the
 // fastest 90 % of their batter.
 func competitive(swings []schemas.Row) (best []schemas.Row) {

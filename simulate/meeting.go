@@ -70,6 +70,23 @@ func drawMeeting(r source, p *pitch, ball vec, mph float64) meeting {
 	return m
 }
 
+// swordShare is the share of the swings and misses that the batter stops in front of the plate, too late. The
+// league counts some two of a hundred.
+const (
+	swordShare = 4. / 256
+	// The sweet spot of a bat that is stopped has a speed between these, and the bat turns by stoppedTurn, in
+	// rad, after its peak.
+	stoppedFromMPH, stoppedToMPH = 24, 48
+	stoppedTurn                  = 0.9
+)
+
+// isStopped reports whether the batter stops his swing. The bits of the pitch's identity decide, so that all
+// other pitches of a seed are the same with and without.
+func isStopped(p *pitch) bool {
+	missed := p.call == swingingStrike || p.call == blocked
+	return missed && !p.batted.tracked && float64(p.id[0]) < swordShare*256
+}
+
 // heldBackMPH is the speed below which a swing that met nothing was held back.
 const heldBackMPH = 52
 
@@ -89,10 +106,18 @@ func (g *game) drawLeagueSwing(p *pitch, f flight, mph float64) swing {
 	s.hitGap = r.between(0.00005, s.step-0.00005)
 	s.contact = f.at(s.contactAt).pos
 	s.meeting = drawMeeting(r, p, s.contact, mph)
+	stops := isStopped(p)
+	if stops {
+		s.meeting.mph = stoppedFromMPH + (stoppedToMPH-stoppedFromMPH)*float64(p.id[1])/255
+	}
 	measured := s.meeting
 	measured.mph = max(measured.mph+g.bias(), 1)
 	path := newTurnPath(r, &measured, s.contact)
+	if stops {
+		path.stop()
+	}
 	s.meeting.lengthFT, s.meeting.timeS = path.way()
+	s.turn = path
 	cameras := drawCameras(r, path, &s.meeting, p.batted.tracked || p.call == inPlay || p.call == foul)
 	if s.path = cameras; g.s.o.Clean {
 		s.path = path

@@ -25,11 +25,12 @@ type swing struct {
 	lost      bool    // head and handle are one point in every frame, and the Hit is thrown out of order
 	samples   int     // in all, with the Hit
 	path      batMotion
-	meeting   meeting // only with core 2
-	step      float64 // s between two samples
-	clock     float64 // s; the sensors' own time of the release, which their times are differences from
-	hitGap    float64 // s from the frame before the Hit, 0.05–3.28 ms
-	lostGap   float64 // s that a lost Hit lies before the first frame
+	meeting   meeting   // only with core 2
+	turn      *turnPath // what the bat did, whatever the cameras saw of it; only with core 2
+	step      float64   // s between two samples
+	clock     float64   // s; the sensors' own time of the release, which their times are differences from
+	hitGap    float64   // s from the frame before the Hit, 0.05–3.28 ms
+	lostGap   float64   // s that a lost Hit lies before the first frame
 }
 
 // batMotion is where a bat is, t seconds from contact.
@@ -114,11 +115,7 @@ func stroke(hit bool) string {
 // seen gives the samples in their order: the frames, and between two of them the stroke; before them all, and
 // all zeros, when the bat was lost.
 func (s *swing) seen(hit bool) iter.Seq[batSample] {
-	frames, before := s.samples-1, s.count(framesBefore)
-	if frames < s.count(300) { // lost sight of the bat, early and late
-		before = frames * 2 / 3
-	}
-	first := -s.hitGap - float64(before-1)*s.step // s from contact
+	frames, before, first := s.frames()
 	return func(yield func(batSample) bool) {
 		if s.lost && !yield(batSample{time: s.stamp(first - s.lostGap), event: stroke(hit)}) {
 			return
@@ -139,6 +136,16 @@ func (s *swing) seen(hit bool) iter.Seq[batSample] {
 			}
 		}
 	}
+}
+
+// frames returns how many frames there are, how many of them are before contact, and when the first one is,
+// in s from contact.
+func (s *swing) frames() (n, before int, first float64) {
+	n, before = s.samples-1, s.count(framesBefore)
+	if n < s.count(300) { // lost sight of the bat, early and late
+		before = n * 2 / 3
+	}
+	return n, before, -s.hitGap - float64(before-1)*s.step
 }
 
 // count is how many samples at the swing's own rate take the time of so many at 300 Hz.

@@ -130,6 +130,7 @@ func (p *pitch) truthOfContact(r *schemas.Row) {
 	r.InterceptXFT, r.InterceptYFT = schemas.Some(s.contact.x), schemas.Some(s.contact.y)
 	r.InterceptZFT = schemas.Some(s.contact.z)
 	r.ContactFromHeadIn, r.MissDistanceIn = schemas.Some(m.fromHeadIn), schemas.Some(m.missIn)
+	p.truthOfEnd(r)
 	if !p.batted.tracked {
 		return
 	}
@@ -138,6 +139,37 @@ func (p *pitch) truthOfContact(r *schemas.Row) {
 	r.SquaredUpPct, r.IsSquaredUp = schemas.Some(pct), schemas.Some(pct >= 80)
 	r.IsBlast = schemas.Some(min(pct, 100)+m.mph >= 164)
 	r.IsBarrel = schemas.Some(ev >= 98 && la <= 50 && 1.5*ev-la >= 117 && ev+la >= 124)
+}
+
+// truthOfEnd fills the columns about the end of the swing.
+func (p *pitch) truthOfEnd(r *schemas.Row) {
+	const (
+		// endS is when each swing is over, in s from contact, and endsAfterS how long tracks must go on.
+		endS, endsAfterS = 0.38, 0.2
+		lineFT           = plateY + 5./12
+		slowMPH          = 20
+	)
+	s := &p.swing
+	frames, _, first := s.frames()
+	last := first + float64(frames-1)*s.step
+	if last >= endsAfterS {
+		r.EndBatSpeedMPH = schemas.Some(s.turn.speedMPH(last-3*batFrame, last))
+	}
+	// Most swings meet the ball or are called otherwise, so nobody follows their bats.
+	r.IsCutShort = schemas.Some(false)
+	if r.IsContact || r.PitchResult != schemas.ResultStrike || p.call == foulTip || p.call == calledStrike {
+		return
+	}
+	over, wasBehind, crossed, back := max(last, endS), false, false, false
+	for i := 0; first+float64(i)*batFrame <= over; i++ {
+		head, _ := s.turn.at(first + float64(i)*batFrame)
+		isFront := head.y >= lineFT
+		back = back || crossed && !isFront
+		crossed = crossed || wasBehind && isFront
+		wasBehind = wasBehind || !isFront
+	}
+	isSlow := s.turn.speedMPH(over-3*batFrame, over) <= slowMPH
+	r.IsCutShort = schemas.Some(crossed && !back && isSlow)
 }
 
 // fault says what is wrong with the track of a pitch's bat.

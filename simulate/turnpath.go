@@ -97,6 +97,10 @@ func newTurnPath(r source, m *meeting, ball vec) *turnPath {
 	return p
 }
 
+// stop makes the bat stop soon after its turning peaked, as a batter does who sees that he is fooled. The
+// motion until then stays.
+func (p *turnPath) stop() { p.bat.fall = stoppedTurn / p.bat.peak }
+
 // spotFromHandle is the distance of the sweet spot from the middle of the hands, ft.
 const spotFromHandle = batLength - sweetSpot
 
@@ -154,6 +158,15 @@ func (p *turnPath) way() (lengthFT, timeS float64) {
 		behind = over
 	}
 	return 0, 0
+}
+
+// speedMPH is the mean speed of the sweet spot between two times, in s from contact.
+func (p *turnPath) speedMPH(from, to float64) float64 {
+	const share = sweetSpot / batLength
+	head, handle := p.at(from)
+	then := head.toward(handle, share)
+	head, handle = p.at(to)
+	return head.toward(handle, share).minus(then).length() / ((to - from) * fpsPerMPH)
 }
 
 // lengthFrom is the length of the head's path from t to contact.

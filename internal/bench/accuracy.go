@@ -65,13 +65,18 @@ type Errors struct {
 	Bias     *float64 `json:"bias,omitempty"`
 	RMSE     *float64 `json:"rmse,omitempty"`
 	AgreePct *float64 `json:"agree_pct,omitempty"`
+	// PrecisionPct is the share of what a column says is so that is, and RecallPct the share of what is so
+	// that it finds. A rare value agrees nearly always.
+	PrecisionPct *float64 `json:"precision_pct,omitempty"`
+	RecallPct    *float64 `json:"recall_pct,omitempty"`
 	// Within1 and Within2 are the shares within one and two of the row's own standard errors, in percent: 68
 	// and 95 of an error that is one. Only the speed at contact has a standard error.
 	Within1Pct *float64 `json:"within_1_error_pct,omitempty"`
 	Within2Pct *float64 `json:"within_2_errors_pct,omitempty"`
 
-	sum, squares    float64
-	agree, one, two share
+	sum, squares      float64
+	agree, one, two   share
+	precision, recall share
 }
 
 // share counts.
@@ -198,6 +203,10 @@ func (a *ColumnAccuracy) add(want, got any, reliable bool, standard schemas.Opt[
 	case *schemas.Opt[bool]:
 		if got := got.(*schemas.Opt[bool]); want.Present && got.Present {
 			a.agree(want.Value == got.Value, reliable)
+			a.All.yes(want.Value, got.Value)
+			if reliable {
+				a.Reliable.yes(want.Value, got.Value)
+			}
 		}
 	case *schemas.Text:
 		if got := got.(*schemas.Text); *want != "" && *got != "" {
@@ -210,6 +219,16 @@ func (a *ColumnAccuracy) agree(is, reliable bool) {
 	a.All.agree.add(is)
 	if reliable {
 		a.Reliable.agree.add(is)
+	}
+}
+
+// yes counts a value that is, or is said to be, true.
+func (e *Errors) yes(want, got bool) {
+	if got {
+		e.precision.add(want)
+	}
+	if want {
+		e.recall.add(got)
 	}
 }
 
@@ -234,6 +253,7 @@ func (s *Setting) conclude() {
 
 func (e *Errors) conclude() {
 	e.AgreePct, e.Within1Pct, e.Within2Pct = e.agree.pct(), e.one.pct(), e.two.pct()
+	e.PrecisionPct, e.RecallPct = e.precision.pct(), e.recall.pct()
 	if e.N > 0 {
 		bias, rmse := e.sum/float64(e.N), math.Sqrt(e.squares/float64(e.N))
 		e.Bias, e.RMSE = &bias, &rmse
@@ -279,10 +299,15 @@ func (s *Setting) text(column string) string {
 		return "missing"
 	}
 	e := &s.Columns[i].Reliable
-	if columnAt(column) < columnAt("contact_time_s") && columnAt(column) >= firstOfCore2 {
+	at := columnAt(column)
+	// The confidence is about the contact, neither about the flight before nor about the end of the swing.
+	isOfFlight := firstOfCore2 <= at && at < columnAt("contact_time_s")
+	if isOfFlight || at >= columnAt("end_bat_speed_mph") {
 		e = &s.Columns[i].All
 	}
 	switch {
+	case e.isRare():
+		return fmt.Sprintf("precision %.1f %%, recall %.1f %% of %d", *e.PrecisionPct, *e.RecallPct, e.recall.of)
 	case e.AgreePct != nil:
 		return fmt.Sprintf("%.1f %% agree", *e.AgreePct)
 	case e.RMSE == nil:
@@ -293,6 +318,12 @@ func (s *Setting) text(column string) string {
 		cell += fmt.Sprintf(" (%.0f %%, %.0f %%)", *e.Within1Pct, *e.Within2Pct)
 	}
 	return cell
+}
+
+// isRare reports whether fewer than one of twenty values are true. Then even a column that is always false
+// agrees.
+func (e *Errors) isRare() bool {
+	return e.PrecisionPct != nil && e.RecallPct != nil && e.recall.of*20 < e.agree.of
 }
 
 // short returns a number with two digits that count, and 0 for one that is too small to matter.

@@ -47,6 +47,12 @@ func TestColumnsAreAsAccurateAsSpecified(t *testing.T) {
 	assert.GreaterOrEqual(t, tracked.Reliable, tracked.Swings/2)
 	assert.Zero(t, tracked.ImpossibleReliable)
 	assert.GreaterOrEqual(t, *tracked.SpreadTellsPct, 90.0)
+	for _, s := range r.Settings {
+		e := figuresOf(t, s, "is_cut_short").All
+		assert.GreaterOrEqual(t, e.recall.of, 10, s.Name)
+		assert.GreaterOrEqual(t, *e.PrecisionPct, 90.0, s.Name)
+		assert.GreaterOrEqual(t, *e.RecallPct, 90.0, s.Name)
+	}
 	// Faults of the tracks are there to be seen: without them the figures would say nothing.
 	assert.Greater(t, *figuresOf(t, tracked, "contact_bat_speed_mph").All.RMSE, 3.0)
 }
@@ -86,6 +92,25 @@ func columnOf(t *testing.T, name string) schemas.Column {
 }
 
 func some(f float64) schemas.Opt[float64] { return schemas.Some(f) }
+
+func TestWhatIsRareHasAPrecisionAndARecall(t *testing.T) {
+	s := &Setting{}
+	a := s.column(columnOf(t, "is_cut_short"))
+	for i := range 100 {
+		// Three are true; two of these are found, and one that is false.
+		want, got := schemas.Some(i < 3), schemas.Some(1 <= i && i < 4)
+		a.add(&want, &got, i%2 == 0, schemas.Opt[float64]{})
+	}
+	s.conclude()
+	assert.Equal(t, "precision 66.7 %, recall 66.7 % of 3", s.text("is_cut_short"))
+	assert.InDelta(t, 98, *a.All.AgreePct, 1e-12)
+	want, got := schemas.Some(true), schemas.Some(true)
+	for range 10 {
+		a.add(&want, &got, true, schemas.Opt[float64]{})
+	}
+	s.conclude()
+	assert.False(t, a.All.isRare(), "13 of 110")
+}
 
 func TestErrorsAreCountedOnce(t *testing.T) {
 	s := &Setting{}
