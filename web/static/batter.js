@@ -4,7 +4,7 @@ import { h, loading, note, panel, share, text } from "./dom.js";
 import { scatter, spark, swingAxes } from "./chart.js";
 import { measured, number, outcome, player, spaced, time, typeName } from "./format.js";
 import { follow, get } from "./net.js";
-import { gameLink, history, kinds, mechanics, playerLink, readingsOf } from "./player.js";
+import { archetypes, gameLink, history, kinds, mechanics, playerLink, readingsOf } from "./player.js";
 import { swingPanel } from "./swing.js";
 import { table } from "./table.js";
 import { sprayChart, zonePlot } from "./zone.js";
@@ -31,9 +31,9 @@ const columns = [kinds.result, kinds.batSpeed, kinds.attackAngle, kinds.exit, ki
 /** batter is the view of "#/batters/ID". */
 export function batter(root, [id], signal) {
   const name = h("h1", {}, `#${id}`), facts = h("p", { class: "sub" }, "\u00a0"), place = h("div", {}, loading("Loading the batter"));
-  const drift = mechanics(`v1/batters/${id}/drift`, signal);
-  root.append(h("div", { class: "heading" }, name, facts, drift.node), place);
-  const totals = readingsOf("Over all games", "totals", figures), choices = readingsOf("Decisions and contact", "choices", decisions), types = typeTable(), swing = swingPanel("Swing", signal);
+  const drift = mechanics(`v1/batters/${id}/drift`, signal), groups = archetypes(id, signal);
+  root.append(h("div", { class: "heading" }, name, facts, groups.node, drift.node), place);
+  const totals = readingsOf("Over all games", "totals", figures), choices = readingsOf("Decisions and contact", "choices", decisions), types = typeTable(), swing = swingPanel("Swing", signal, { scored: groups.read });
   let rows = [], pinned = null;
   const zone = zonePlot({ parts: true, pick: r => { if (r.is_swing) pick(r.pitch_id); } }), spray = sprayChart(), of = h("p", { class: "fine" }, "\u00a0");
   const choose = () => {

@@ -34,6 +34,32 @@ function changed(c) {
   return `${words}${type} ${number(c.before, 1)} → ${number(c.after, 1)} ${unit} ${c.scope === "game" ? `over his last ${c.n} pitches` : "over the last days"}`;
 }
 
+/**
+ * archetypes says beside a batter's name to which groups his swings belong. It is read again when a swing has been scored by
+ * such a model. Returns {node, read(scores)}.
+ */
+export function archetypes(id, signal) {
+  const node = h("p", { class: "sub", "data-part": "archetypes" });
+  let busy = false;
+  const read = async scores => {
+    const model = scores.find(s => s.kind === "archetypes")?.model;
+    // guard: dashboard: groups are asked for where a model of them is live | busy || !model -> busy
+    if (busy || !model) return;
+    busy = true;
+    try {
+      text(node, grouped(await get(`v1/batters/${id}/archetypes?model=${model}`, signal)));
+    } catch (problem) {
+      if (problem.status === 404) text(node, "");
+    } finally { busy = false; }
+  };
+  return { node, read };
+}
+
+function grouped({ archetypes: groups, labelled, of_other_versions: others, model, version: by }) {
+  const shares = groups.map(g => `${g.label} ${number(g.share_pct, 0)} %`);
+  return `Swings: ${shares.join(" · ") || missing} · ${number(labelled)} labelled by ${model} ${by}${others ? `, ${number(others)} by versions before` : ""}`;
+}
+
 /** gameLink is the number of a game in a cell, with a link to the game. */
 export function gameLink(cell, gamePK) {
   const a = cell.firstChild ?? cell.appendChild(h("a"));

@@ -10,15 +10,16 @@ const least = 900; // ms between two drawings: faster ones could not be followed
 
 /**
  * swingPanel shows the swing of a row. actions are buttons beside its title; short is for a wall, where long labels have no
- * place. Returns {node, show(row)}. A row without a swing, or null, gives an empty drawing.
+ * place; scored(scores) is called with what models say about a swing. Returns {node, show(row)}. A row without a swing, or null, gives an empty drawing.
  * The numbers of the row are shown at once; the drawing follows when the samples have arrived.
  */
-export function swingPanel(title, signal, { actions = [], short = false } = {}) {
+export function swingPanel(title, signal, { actions = [], short = false, scored = () => {} } = {}) {
   const canvas = h("canvas", { tabindex: "0", role: "img", "aria-describedby": "turn-hint" });
   const over = h("span"), cover = h("div", { class: "over", "aria-hidden": "true" }, over);
   const who = h("p", { class: "who" }, "\u00a0"), numbers = readings(short), flight = flightChart(), samples = sampleTable();
+  const labels = labelLine(signal, scored);
   const drawing = scene(canvas, signal);
-  const node = panel(title, { class: "swing" }, who,
+  const node = panel(title, { class: "swing" }, who, short ? null : labels.node,
     h("div", { class: "stage" }, canvas, cover, h("span", { id: "turn-hint", class: "hint" }, "Drag or arrow keys: turn · + −: zoom · 0: reset"), legend(), flight.node),
     h("div", { class: "tools" }, ...buttons(drawing)),
     numbers.node, samples.node);
@@ -28,6 +29,7 @@ export function swingPanel(title, signal, { actions = [], short = false } = {}) 
   const draw = async () => {
     const mine = ++state.wanted;
     await pause(Math.max(0, (state.next ?? 0) - performance.now()), signal);
+    if (!short && mine === state.wanted && !signal.aborted) labels.read(state.row);
     while (mine === state.wanted && !signal.aborted) {
       const { row } = state;
       try {
@@ -55,6 +57,7 @@ export function swingPanel(title, signal, { actions = [], short = false } = {}) 
     drawing.show(null);
     flight.show(null);
     samples.show(null);
+    if (!state.row) labels.read(null);
     text(over, words);
     attr(canvas, "aria-label", words);
   };
@@ -71,6 +74,30 @@ export function swingPanel(title, signal, { actions = [], short = false } = {}) 
       else if (!old || version(old) !== version(row)) draw();
     },
   };
+}
+
+/** labelLine says what each live model says about a swing, and which version said it. Returns {node, read(row)}. */
+function labelLine(signal, scored) {
+  const node = h("p", { class: "fine", "data-part": "labels" }, "\u00a0");
+  let wanted = 0;
+  return {
+    node,
+    async read(row) {
+      const mine = ++wanted;
+      let scores = [];
+      try {
+        if (row) ({ scores } = await get(`v1/pitches/${row.pitch_id}/scores`, signal));
+      } catch { /* the line is empty where models cannot be asked */ }
+      if (mine !== wanted || signal.aborted) return;
+      text(node, scores.map(said).filter(Boolean).join(" · ") || "\u00a0");
+      scored(scores);
+    },
+  };
+}
+
+function said(score) {
+  const says = score.label ?? (score.value == null ? null : number(score.value, 2));
+  return says == null ? "" : `${says}${score.p_value == null ? "" : `, p ${number(score.p_value, 3)}`} (${score.model} ${score.version})`;
 }
 
 function heading(row) {
