@@ -85,6 +85,7 @@ func summary(g schemas.PlayedGame) GameSummary {
 	live := time.Since(g.UpdatedAt.Time()) <= liveFor && g.StreamLast.Time().Sub(g.Last.Time()) <= liveWithin
 	return GameSummary{
 		GamePK: g.GamePK, GameDate: g.GameDate, Venue: g.Venue, Pitches: g.Pitches,
+		HomeTeam: g.HomeTeam, AwayTeam: g.AwayTeam, StartsAt: g.StartsAt,
 		FirstPitchAt: g.First, LastPitchAt: g.Last, Live: live,
 	}
 }

@@ -31,6 +31,9 @@ type GameSummary struct {
 	GamePK       string         `json:"game_pk" doc:"The game"`
 	GameDate     schemas.Text   `json:"game_date" doc:"Its calendar date; null where it is not known"`
 	Venue        schemas.Text   `json:"venue" doc:"The ballpark; null where it is not known"`
+	HomeTeam     schemas.Text   `json:"home_team" doc:"Name of the home team; null where no file has said it (pitchstream games load)"`
+	AwayTeam     schemas.Text   `json:"away_team" doc:"Name of the visitors; null where no file has said it"`
+	StartsAt     schemas.TimeMS `json:"starts_at" doc:"When it was to begin; null where no file has said it"`
 	Pitches      int64          `json:"pitches" doc:"Pitches that stand, those without a batter too"`
 	FirstPitchAt schemas.TimeMS `json:"first_pitch_at" doc:"Event time of the first pitch"`
 	LastPitchAt  schemas.TimeMS `json:"last_pitch_at" doc:"Event time of the newest pitch"`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,15 +54,20 @@ func (c *exportCmd) Validate() error {
 	if c.Output == "" {
 		return errors.New("--output is missing: want a folder, as -o lake/")
 	}
-	for _, f := range []struct{ flag, date string }{{"from", c.From}, {"to", c.To}} {
+	return cmp.Or(checkDates(c.From, c.To), fileoutput.Check(c.Output))
+}
+
+// checkDates checks the flags --from and --to.
+func checkDates(from, to string) error {
+	for _, f := range []struct{ flag, date string }{{"from", from}, {"to", to}} {
 		if _, err := time.Parse(time.DateOnly, f.date); f.date != "" && err != nil {
 			return fmt.Errorf("--%s=%s: want a date as 2024-09-28", f.flag, f.date)
 		}
 	}
-	if c.From != "" && c.To != "" && c.From > c.To {
-		return fmt.Errorf("--from=%s is after --to=%s", c.From, c.To)
+	if from != "" && to != "" && from > to {
+		return fmt.Errorf("--from=%s is after --to=%s", from, to)
 	}
-	return fileoutput.Check(c.Output)
+	return nil
 }
 
 // PostgresRole returns the role that this command needs the rights of. An error of missing rights names the

@@ -127,7 +127,7 @@ func TestProcessReadsAndWritesStorageAsItDoesFolders(t *testing.T) {
 		require.Contains(t, stdout, records, pattern)
 	}
 	for args, want := range map[string]string{
-		testkit.Below(server, "in/none"):                    "s3://archive/in/none: no file matches",
+		testkit.Below(server, "in/none"):                     "s3://archive/in/none: no file matches",
 		"s3://nobody/x?" + strings.SplitN(server, "?", 2)[1]: "there is no bucket nobody: create it",
 	} {
 		status, _, stderr = runCLI(t, "process", args, "-o", t.TempDir())

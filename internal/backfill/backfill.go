@@ -81,7 +81,7 @@ type backfill struct {
 	batches []schemas.BackfillBatch
 }
 
-func open(o Options) (*backfill, error) {
+func open(ctx context.Context, o Options) (*backfill, error) {
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
 	}
@@ -91,6 +91,12 @@ func open(o Options) (*backfill, error) {
 	targets, err := pgadmin.OpenTargets(cfg, live.ServingSchema())
 	if err != nil {
 		return nil, err
+	}
+	if o.Spec.Schedule == LoadedGames {
+		if err := o.Spec.loadSchedule(ctx, cfg); err != nil {
+			targets.Close()
+			return nil, err
+		}
 	}
 	return &backfill{o: o, targets: targets, books: pgadmin.NewBackfills(targets)}, nil
 }
@@ -112,7 +118,7 @@ func (b *backfill) connect() (err error) {
 
 // Plan returns the batches, and changes nothing. It reads the whole source, unless the batches are files.
 func Plan(ctx context.Context, o Options) ([]schemas.BackfillBatch, error) {
-	b, err := open(o)
+	b, err := open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +174,7 @@ func (b *backfill) plan(ctx context.Context) (batches []schemas.BackfillBatch, e
 
 // Run brings in what is not in yet. It ends with a *RefusedError at a batch that does not pass.
 func Run(ctx context.Context, o Options) (*Status, error) {
-	b, err := open(o)
+	b, err := open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -333,7 +339,7 @@ func (b *backfill) replay(ctx context.Context, batch *schemas.BackfillBatch) (er
 
 // GetStatus returns how far a backfill is.
 func GetStatus(ctx context.Context, o Options) (*Status, error) {
-	b, err := open(o)
+	b, err := open(ctx, o)
 	if err != nil {
 		return nil, err
 	}

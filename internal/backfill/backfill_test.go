@@ -152,7 +152,7 @@ func TestGatesNameWhatStopsABatch(t *testing.T) {
 		{"4000", "2024-04-01"}, {"4001", "2024-04-02"}, {"4998", "2024-04-05"}, {"4999", "2024-04-30"},
 		{"5000", "2024-05-01"}}}
 	require.NoError(t, s.check())
-	b, err := open(Options{Spec: s, By: "me@here", Log: slog.New(slog.DiscardHandler), Replay: replay.Options{
+	b, err := open(t.Context(), Options{Spec: s, By: "me@here", Log: slog.New(slog.DiscardHandler), Replay: replay.Options{
 		Live: target.Options{
 			Postgres: config.Postgres{URL: secret, Schema: "pitchstream"}, Group: "g", TopicRaw: "pitches.raw",
 		},

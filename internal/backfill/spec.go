@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/pitchstream/pitchstream/internal/blob"
 	"github.com/pitchstream/pitchstream/internal/config"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
 )
 
 // Spec is what the file of a backfill says.
@@ -29,7 +32,7 @@ type Spec struct {
 	Files    []Files `yaml:"files"`
 	Archive  string  `yaml:"archive"`
 	Batches  string  `yaml:"batches"`  // month or date; not for Files
-	Schedule string  `yaml:"schedule"` // CSV with game_pk and game_date
+	Schedule string  `yaml:"schedule"` // CSV with game_pk and game_date; games: those of games load
 	// Timestamp is that of the records of Files, so that they never win against live ones.
 	Timestamp time.Time `yaml:"timestamp"`
 	Gates     Gates     `yaml:"gates"`
@@ -37,6 +40,9 @@ type Spec struct {
 	sha256 string
 	games  []game // of Schedule
 }
+
+// LoadedGames is the schedule of the games that `games load` has brought.
+const LoadedGames = "games"
 
 // Files are the paths of one batch.
 type Files struct {
@@ -80,7 +86,7 @@ func ReadSpec(path string) (s *Spec, err error) {
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if s.Schedule != "" {
+	if s.Schedule != "" && s.Schedule != LoadedGames {
 		if s.games, err = readSchedule(s.Schedule); err != nil {
 			return nil, fmt.Errorf("schedule %s: %w", s.Schedule, err)
 		}
@@ -202,6 +208,26 @@ func readSchedule(path string) (games []game, err error) {
 		}
 		games = append(games, game{line[pk], line[date]})
 	}
+}
+
+// loadSchedule takes the games with a date that `games load` has brought.
+func (s *Spec) loadSchedule(ctx context.Context, cfg pgsink.Config) error {
+	store, err := pgsink.Reach(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	loaded, err := pgbooks.NewGames(store.DB()).Schedule(ctx, "", "", false)
+	if err != nil {
+		return err
+	}
+	if len(loaded) == 0 {
+		return errors.New("schedule: games: no game with a date is known: pitchstream games load FILE")
+	}
+	for _, g := range loaded {
+		s.games = append(s.games, game{string(g.GamePK), string(g.GameDate)})
+	}
+	return nil
 }
 
 // expected returns the games of the schedule between two dates.

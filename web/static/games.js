@@ -18,6 +18,7 @@ export function games(root, _, signal) {
     { key: "game_pk", label: "Game", words: true, head: true, rising: true, value: g => g.game_pk, show: link },
     { key: "state", label: "State", words: true, rising: true, value: g => g.live || moves(seen, g) ? "0" : "1", show: (cell, g) => badge(cell, g.live || moves(seen, g)) },
     { key: "venue", label: "Ballpark", words: true, rising: true, value: g => g.venue },
+    { key: "teams", label: "Teams", words: true, rising: true, value: teams },
     { key: "game_date", label: "Date", words: true, value: g => g.game_date, show: (cell, g) => text(cell, date(g.game_date)) },
     { key: "last_pitch_at", label: "Last pitch", words: true, value: g => g.last_pitch_at, show: (cell, g) => text(cell, time(g.last_pitch_at)) },
     { key: "pitches", label: "Pitches", value: g => g.pitches },
@@ -85,7 +86,9 @@ function moves(seen, g) {
   return Date.now() - (seen.get(g.game_pk)?.at ?? 0) < movesFor;
 }
 
-/** title names a game: its ballpark and date. */
+const teams = g => g.away_team && g.home_team ? `${g.away_team} at ${g.home_team}` : g.home_team ?? g.away_team;
+
+/** title names a game: its teams, ballpark and date. */
 export function title(g) {
-  return [g.venue, date(g.game_date)].filter(x => x && x !== "–").join(", ") || `Game ${g.game_pk}`;
+  return [teams(g), g.venue, date(g.game_date)].filter(x => x && x !== "–").join(", ") || `Game ${g.game_pk}`;
 }

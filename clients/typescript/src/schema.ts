@@ -1403,6 +1403,8 @@ export interface components {
              * @description Event time of the newest pitch in this answer; null where it has none
              */
             as_of: string | null;
+            /** @description Name of the visitors; null where no file has said it */
+            away_team: string | null;
             /** @description Each batter's values in this game, by id; at most 100 */
             batters: components["schemas"]["GameBatter"][];
             /**
@@ -1414,6 +1416,8 @@ export interface components {
             game_date: string | null;
             /** @description The game */
             game_pk: string;
+            /** @description Name of the home team; null where no file has said it (pitchstream games load) */
+            home_team: string | null;
             /**
              * Format: int64
              * @description Age of the oldest record that is not applied yet, in ms; 0 when caught up; null where no processor reports it
@@ -1451,6 +1455,11 @@ export interface components {
             source: "redis" | "postgres" | "memory";
             /** @description Something may be missing: no processor is alive for a part of the stream, a record has waited for too long, or the source is memory */
             stale: boolean;
+            /**
+             * Format: date-time
+             * @description When it was to begin; null where no file has said it
+             */
+            starts_at: string;
             /** @description The ballpark; null where it is not known */
             venue: string | null;
         };
@@ -1745,6 +1754,8 @@ export interface components {
             stale: boolean;
         };
         GameSummary: {
+            /** @description Name of the visitors; null where no file has said it */
+            away_team: string | null;
             /**
              * Format: date-time
              * @description Event time of the first pitch
@@ -1754,6 +1765,8 @@ export interface components {
             game_date: string | null;
             /** @description The game */
             game_pk: string;
+            /** @description Name of the home team; null where no file has said it (pitchstream games load) */
+            home_team: string | null;
             /**
              * Format: date-time
              * @description Event time of the newest pitch
@@ -1766,6 +1779,11 @@ export interface components {
              * @description Pitches that stand, those without a batter too
              */
             pitches: number;
+            /**
+             * Format: date-time
+             * @description When it was to begin; null where no file has said it
+             */
+            starts_at: string;
             /** @description The ballpark; null where it is not known */
             venue: string | null;
         };

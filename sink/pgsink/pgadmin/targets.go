@@ -200,8 +200,8 @@ func copyRights(ctx context.Context, tx *pg.Tx, from, to string, readOnly bool) 
 	return nil
 }
 
-// Register adds a target, whose schema must be migrated, to the list, and gives its schema the players and
-// the rights of live's. A target that is in the list keeps its names.
+// Register adds a target, whose schema must be migrated, to the list, and gives its schema the players, the
+// facts of games and the rights of live's. A target that is in the list keeps its names.
 func (t *Targets) Register(ctx context.Context, target schemas.Target) error {
 	return t.change(ctx, "target "+target.Name, func(tx *pg.Tx) error {
 		_, err := pg.Exec(ctx, tx, t.sql(`INSERT INTO {serving}.targets (name, postgres_schema, redis_prefix, kafka_group, topic_rows, topic_dead)
@@ -210,7 +210,8 @@ func (t *Targets) Register(ctx context.Context, target schemas.Target) error {
 		if err != nil {
 			return err
 		}
-		players := `INSERT INTO ` + pg.Quote(target.Schema) + `.players SELECT * FROM {live}.players ON CONFLICT DO NOTHING`
+		players := `INSERT INTO ` + pg.Quote(target.Schema) + `.players SELECT * FROM {live}.players ON CONFLICT DO NOTHING;
+			INSERT INTO ` + pg.Quote(target.Schema) + `.games SELECT * FROM {live}.games ON CONFLICT DO NOTHING`
 		if err := tx.Script(ctx, t.sql(players)); err != nil {
 			return err
 		}

@@ -69,7 +69,8 @@ func (b Quality) Done(ctx context.Context, at time.Time) error {
 	return pg.Wrap("quality", err)
 }
 
-// Rows returns the current rows of a unit.
+// Rows returns the current rows of a unit. Those without a date have that of their game, where a file has
+// said it.
 func (b Quality) Rows(ctx context.Context, u QualityUnit) ([]schemas.StoredRow, error) {
 	where, arg := `game_pk = $1`, u.Game
 	if u.Game == "" {
@@ -77,7 +78,17 @@ func (b Quality) Rows(ctx context.Context, u QualityUnit) ([]schemas.StoredRow, 
 			AND coalesce(game_date, (event_time AT TIME ZONE 'UTC')::date) = $1::text::date`, u.Day
 	}
 	rows, err := pg.Collect(ctx, b.db, pg.ScanRow, `SELECT `+pg.RowColumns+` FROM {schema}.pitches WHERE `+where, arg)
-	return rows, pg.Wrap("quality", err)
+	if err != nil || u.Game == "" {
+		return rows, pg.Wrap("quality", err)
+	}
+	date, err := Games{b.db}.Date(ctx, u.Game)
+	for i := range rows {
+		// guard: games: pitches without a date are of their game's day | rows[i].GameDate == "" -> false
+		if rows[i].GameDate == "" {
+			rows[i].GameDate = date
+		}
+	}
+	return rows, err
 }
 
 // Save writes the facts of a unit, computed from rows that were read at or after at. It empties stored facts

@@ -110,9 +110,12 @@ func (r *Reader) Swings(ctx context.Context, ids []int64, limit int) ([]schemas.
 // pitchesOfAGame bounds how many of the newest pitches Games looks at per game. A long game has fewer.
 const pitchesOfAGame = 500
 
-// gameColumns are the columns of a game. Its date and venue are those of most of its pitches.
-// guard: warehouse: a game is what most of its pitches say | mode() WITHIN GROUP (ORDER BY venue) -> max(venue)
-const gameColumns = `game_pk, mode() WITHIN GROUP (ORDER BY game_date), mode() WITHIN GROUP (ORDER BY venue),
+// gameColumns are the columns of a game, of its pitches p and the facts f that were loaded of it. Its date
+// and venue are those of its facts, else of most of its pitches.
+// guard: warehouse: a game is what most of its pitches say | mode() WITHIN GROUP (ORDER BY p.venue) -> max(p.venue)
+// guard: games: what a file says of a game counts | coalesce(max(f.game_date), mode() WITHIN GROUP (ORDER BY p.game_date)) -> mode() WITHIN GROUP (ORDER BY p.game_date)
+const gameColumns = `p.game_pk, coalesce(max(f.game_date), mode() WITHIN GROUP (ORDER BY p.game_date)),
+	coalesce(max(f.venue), mode() WITHIN GROUP (ORDER BY p.venue)), max(f.home_team), max(f.away_team), max(f.starts_at),
 	count(*), min(event_time), max(event_time), max(processed_at),
 	coalesce((SELECT max(event_time) FROM {schema}.pitches WHERE event_time <= now() + interval '1 hour'), max(event_time))`
 
@@ -121,14 +124,16 @@ func (r *Reader) Games(ctx context.Context, limit int) ([]schemas.PlayedGame, er
 	return collect(ctx, r, "games", scanGame, `
 		WITH newest AS (SELECT game_pk, event_time FROM {schema}.pitches ORDER BY event_time DESC LIMIT $2),
 		     recent AS (SELECT game_pk FROM newest WHERE game_pk IS NOT NULL GROUP BY game_pk ORDER BY max(event_time) DESC, game_pk LIMIT $1)
-		SELECT g.* FROM recent CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p WHERE p.game_pk = recent.game_pk GROUP BY game_pk) g
-		ORDER BY 6 DESC, 1`, limit, limit*pitchesOfAGame)
+		SELECT g.* FROM recent CROSS JOIN LATERAL (SELECT `+gameColumns+` FROM {schema}.pitches p
+			LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk WHERE p.game_pk = recent.game_pk GROUP BY p.game_pk) g
+		ORDER BY 9 DESC, 1`, limit, limit*pitchesOfAGame)
 }
 
 // Game returns one game, nil if no row of it is current.
 func (r *Reader) Game(ctx context.Context, gamePK string) (*schemas.PlayedGame, error) {
 	return first(collect(ctx, r, "games", scanGame,
-		`SELECT `+gameColumns+` FROM {schema}.pitches WHERE game_pk = $1 GROUP BY game_pk`, gamePK))
+		`SELECT `+gameColumns+` FROM {schema}.pitches p LEFT JOIN {schema}.games f ON f.game_pk = p.game_pk
+			WHERE p.game_pk = $1 GROUP BY p.game_pk`, gamePK))
 }
 
 // GameVersions returns a text for each of the games, in their order, that is another one after each change of
@@ -142,7 +147,8 @@ func (r *Reader) GameVersions(ctx context.Context, games []string) ([]string, er
 }
 
 func scanGame(row pgx.CollectableRow) (g schemas.PlayedGame, err error) {
-	err = row.Scan(&g.GamePK, pg.Date(&g.GameDate), pg.Text(&g.Venue), &g.Pitches,
+	err = row.Scan(&g.GamePK, pg.Date(&g.GameDate), pg.Text(&g.Venue), pg.Text(&g.HomeTeam),
+		pg.Text(&g.AwayTeam), pg.Time(&g.StartsAt), &g.Pitches,
 		pg.Time(&g.First), pg.Time(&g.Last), pg.Time(&g.UpdatedAt), pg.Time(&g.StreamLast))
 	return g, err
 }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgread"
+)
+
+// Pitches have dates of four days, among them none; the file says which day their games were on.
+// guard: games: older facts change nothing
+// guard: games: what a file says of a game counts
+// guard: games: pitches without a date are of their game's day
+func TestFactsOfGamesStandApartFromTheirPitches(t *testing.T) {
+	l := newLake(t)
+	url := "--postgres-url=" + l.url
+	reader, err := pgread.Reach(t.Context(), pgread.Config{URL: l.url, Schema: "pitchstream", Group: "g"})
+	require.NoError(t, err)
+	t.Cleanup(reader.Close)
+	played, err := reader.Games(t.Context(), 100)
+	require.NoError(t, err)
+	require.NotEmpty(t, played)
+	pk := played[0].GamePK
+
+	dir := writeFiles(t, map[string]string{"schedule.csv": "game_pk,game_date,venue,home_team,away_team,starts_at\n" +
+		pk + ",2024-07-04,Fenway Park,Boston Red Sox,Tampa Bay Rays,2024-07-04T20:10:00Z\n" +
+		"999,2024-07-05,,,,\n998,2999-07-05,,,,\n"})
+	schedule := filepath.Join(dir, "schedule.csv")
+	load := func(file string) (r struct{ Games, Changed, Older int64 }) {
+		t.Helper()
+		status, out, errs := runCLI(t, "games", "load", file, "--json", url)
+		require.Equal(t, exitOK, status, errs)
+		require.NoError(t, json.Unmarshal([]byte(out), &r))
+		return r
+	}
+	r := load(schedule)
+	require.Equal(t, []int64{3, 3, 0}, []int64{r.Games, r.Changed, r.Older})
+	require.Zero(t, load(schedule).Changed, "the same again")
+
+	game, err := reader.Game(t.Context(), pk)
+	require.NoError(t, err)
+	require.EqualValues(t, "2024-07-04", game.GameDate)
+	require.EqualValues(t, "Fenway Park", game.Venue)
+	require.EqualValues(t, "Boston Red Sox", game.HomeTeam)
+	require.EqualValues(t, 1720123800000, game.StartsAt)
+	again, err := reader.Games(t.Context(), 100)
+	require.NoError(t, err)
+	require.Contains(t, again, *game)
+	rows, err := pgbooks.NewQuality(l.store.DB()).Rows(t.Context(), pgbooks.QualityUnit{Game: pk})
+	require.NoError(t, err)
+	days := map[string]bool{}
+	for _, row := range rows {
+		days[string(row.GameDate)] = true
+	}
+	require.Contains(t, days, "2024-07-04")
+	require.NotContains(t, days, "")
+
+	feed := func(at, venue string) string {
+		path := filepath.Join(dir, at)
+		text := `{"gamePk":` + pk + `,"metaData":{"timeStamp":"` + at + `"},"gameData":{"venue":{"name":"` + venue + `"}}}`
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	r = load(feed("20240704_230000", "Old Park"))
+	require.Equal(t, []int64{1, 0, 1}, []int64{r.Games, r.Changed, r.Older}, "the schedule was loaded later")
+	r = load(feed("29990704_230000", "New Park"))
+	require.Equal(t, []int64{1, 1, 0}, []int64{r.Games, r.Changed, r.Older})
+	game, err = reader.Game(t.Context(), pk)
+	require.NoError(t, err)
+	require.EqualValues(t, "New Park", game.Venue)
+	require.EqualValues(t, "2024-07-04", game.GameDate, "what the feed lacks stays")
+	require.Zero(t, load(schedule).Changed, "older than the feed, or the same")
+
+	status, out, errs := runCLI(t, "games", "missing", url)
+	require.Equal(t, exitFailed, status, errs)
+	require.Equal(t, []string{"2024-07-05  999  – at –  –", "1 game of the schedule without a pitch"}, strings.Split(strings.TrimSpace(out), "\n"))
+	status, out, _ = runCLI(t, "games", "missing", "--to=2024-07-04", "--json", url)
+	require.Equal(t, exitOK, status)
+	require.Equal(t, "[]", strings.TrimSpace(out))
+	_, out, _ = runCLI(t, "games", "missing", "--from=2999-01-01", "--to=2999-12-31", "--json", url)
+	require.Contains(t, out, `"998"`)
+	var date, home string
+	conn, err := pgx.Connect(t.Context(), l.url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT game_date::text, home_team FROM pitchstream.dim_game WHERE game_pk = $1`, pk).
+		Scan(&date, &home))
+	require.Equal(t, []string{"2024-07-04", "Boston Red Sox"}, []string{date, home})
+}

@@ -1,0 +1,140 @@
+// Package games loads facts of games, as dates, ballparks and teams, into Postgres, and names the games that
+// never came:
+//
+//	report, err := games.Load(ctx, games.Options{Postgres: pg, Files: []string{"schedule.csv"}})
+//
+//	read.go  files: CSV, JSON, the league's game feeds and schedules
+//
+// The facts stand apart from the pitches: a game may be known before its first pitch. The later of two files
+// counts, fact by fact. A feed is of its time code; any other file is of when it is loaded.
+package games
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/pitchstream/pitchstream/internal/terminal"
+	"github.com/pitchstream/pitchstream/schemas"
+	"github.com/pitchstream/pitchstream/sink/pgsink"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgadmin"
+	"github.com/pitchstream/pitchstream/sink/pgsink/pgbooks"
+)
+
+// Options say what to load, and where to.
+type Options struct {
+	Postgres pgsink.Config // live's schema: the targets beside it get the facts too
+	Serving  string        // the schema with the list of targets
+	Files    []string      // "-": Stdin
+	Stdin    io.Reader
+}
+
+// Report counts the games of the files. Changed were added or have another fact; of Older, newer facts are
+// known.
+type Report struct {
+	Games   int64 `json:"games"`
+	Changed int64 `json:"changed"`
+	Older   int64 `json:"older"`
+	Targets int   `json:"targets"` // that got them beside live
+}
+
+// Load reads all files, and then writes their games. It writes nothing if any file is wrong.
+func Load(ctx context.Context, o Options) (r Report, err error) {
+	lists := make([][]schemas.GameFacts, len(o.Files))
+	for i, name := range o.Files {
+		if lists[i], err = o.read(name); err != nil {
+			return r, err
+		}
+		r.Games += int64(len(lists[i]))
+	}
+	targets, err := pgadmin.OpenTargets(o.Postgres, o.Serving)
+	if err != nil {
+		return r, err
+	}
+	beside, err := targets.List(ctx)
+	targets.Close()
+	if err != nil {
+		return r, err
+	}
+	r.Targets = len(beside)
+	for _, t := range beside { // live is the last, so that its counts mean that all have them
+		cfg := o.Postgres
+		cfg.Schema = t.Schema
+		if _, _, err = set(ctx, cfg, o.Files, lists); err != nil {
+			return r, fmt.Errorf("target %s: %w", t.Name, err)
+		}
+	}
+	r.Changed, r.Older, err = set(ctx, o.Postgres, o.Files, lists)
+	return r, err
+}
+
+func set(
+	ctx context.Context, cfg pgsink.Config, files []string, lists [][]schemas.GameFacts,
+) (changed, older int64, err error) {
+	store, err := pgsink.Open(cfg)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer store.Close()
+	for i, list := range lists {
+		c, n, err := pgbooks.NewGames(store.DB()).Set(ctx, list, files[i])
+		if err != nil {
+			return changed, older, err
+		}
+		changed, older = changed+c, older+n
+	}
+	return changed, older, nil
+}
+
+func (o *Options) read(name string) ([]schemas.GameFacts, error) {
+	in := o.Stdin
+	now := time.Now()
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	games, err := Read(in, now)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return games, nil
+}
+
+// Missing returns the games between two dates, YYYY-MM-DD, of which no pitch is current. "" is no bound, but
+// for to: it is today in UTC.
+func Missing(ctx context.Context, cfg pgsink.Config, from, to string) ([]schemas.GameFacts, error) {
+	store, err := pgsink.Reach(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	if to == "" {
+		to = time.Now().UTC().Format(time.DateOnly)
+	}
+	return pgbooks.NewGames(store.DB()).Schedule(ctx, from, to, true)
+}
+
+// Print writes games, one a line.
+func Print(out io.Writer, games []schemas.GameFacts) error {
+	w := bufio.NewWriter(out)
+	for _, g := range games {
+		fmt.Fprintf(w, "%s  %s  %s at %s  %s\n", g.GameDate, g.GamePK, orDash(g.AwayTeam), orDash(g.HomeTeam),
+			orDash(g.Venue))
+	}
+	fmt.Fprintf(w, "%s of the schedule without a pitch\n", terminal.Counted(int64(len(games)), "game"))
+	return w.Flush()
+}
+
+func orDash(t schemas.Text) schemas.Text {
+	if t == "" {
+		return "–"
+	}
+	return t
+}

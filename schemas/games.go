@@ -1,0 +1,14 @@
+package schemas
+
+// GameFacts are facts of a game that its records do not have, or that stand above them.
+type GameFacts struct {
+	GamePK     Text        `json:"game_pk"`
+	GameDate   Text        `json:"game_date"`
+	Venue      Text        `json:"venue"`
+	HomeTeam   Text        `json:"home_team"`
+	AwayTeam   Text        `json:"away_team"`
+	HomeTeamID Opt[int64]  `json:"home_team_id"`
+	AwayTeamID Opt[int64]  `json:"away_team_id"`
+	StartsAt   Opt[TimeMS] `json:"starts_at"`
+	AsOf       TimeMS      `json:"-"` // older facts change nothing
+}
