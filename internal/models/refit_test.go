@@ -248,6 +248,12 @@ func TestARefitThatCannotBe(t *testing.T) {
 	_, err := s.refit("archetypes", 0, 1)
 	require.ErrorContains(t, err, "199 swings have all columns")
 	require.ErrorContains(t, err, "see --days")
+	release, ok, err := pgbooks.New(s.store.DB()).TryLock(t.Context(), "refit archetypes")
+	require.NoError(t, err)
+	require.True(t, ok)
+	_, err = s.refit("archetypes", 0, 1)
+	require.ErrorContains(t, err, "another refit of archetypes is running")
+	release()
 	_, err = s.refit("other", 0, 1)
 	require.ErrorContains(t, err, "there is no model other to train again")
 	trees := schemas.ModelEntry{Name: "whiff", Kind: scoring.KindTrees, Trained: []byte("{}"), Figures: []byte("{}")}
