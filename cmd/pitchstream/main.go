@@ -205,6 +205,7 @@ type commands struct {
 	Export   exportCmd   `cmd:"" group:"Files and records" help:"Write the current pitches of Postgres as Parquet, one file per game date, for a warehouse."`
 	Simulate simulateCmd `cmd:"" group:"Files and records" help:"Play seeded games and write or produce their records."`
 	Identify identifyCmd `cmd:"" group:"Files and records" help:"Name batter, pitcher and team of each pitch from the league's game feed, or from a file."`
+	Delete   deleteCmd   `cmd:"" group:"Files and records" help:"Delete pitches, with a reason that is kept."`
 	Games    gamesCmd    `cmd:"" group:"Files and records" help:"Load dates, ballparks and teams of games, and name those that never came: games load FILE."`
 	Players  playersCmd  `cmd:"" group:"Files and records" help:"Load the names of batters and pitchers for the API: players load FILE.csv."`
 
