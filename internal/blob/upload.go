@@ -33,9 +33,8 @@ type upload struct {
 }
 
 func (r *remote) Create(ctx context.Context, name string) (Writer, error) {
-	// A server that does not let these credentials list such parts is none that cannot be written to. guard:
-	// blob: the parts of a killed program go | r.api.RemoveIncompleteUpload(ctx, r.at.bucket, r.key(name)) ->
-	// error(nil)
+	// A server that does not let these credentials list such parts is none that cannot be written to.
+	// guard: blob: the parts of a killed program go | r.api.RemoveIncompleteUpload(ctx, r.at.bucket, r.key(name)) -> error(nil)
 	if err := r.api.RemoveIncompleteUpload(ctx, r.at.bucket, r.key(name)); err != nil {
 		if answer := minio.ToErrorResponse(err); !isRefusal(answer) && answer.Code != "NotImplemented" &&
 			answer.Code != minio.NoSuchUpload {
