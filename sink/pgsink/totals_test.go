@@ -28,7 +28,10 @@ func filled(t *testing.T) (*Sink, []schemas.Change) {
 	return s, changes
 }
 
-// The view has a row for each sword that is counted.
+// The view has a row for each sword that is counted, and the counts are those of the rows.
+//
+// guard: a sword is as slow as the slowest tenth of its batter
+// guard: a sword is as slow as the slowest tenth of its game
 func TestTheViewOfSwordsHasThoseThatAreCounted(t *testing.T) {
 	s, _ := filled(t)
 	var counted, shown, different int64
@@ -39,6 +42,7 @@ func TestTheViewOfSwordsHasThoseThatAreCounted(t *testing.T) {
 	require.Positive(t, counted)
 	require.Equal(t, counted, shown)
 	require.Zero(t, different)
+	require.Empty(t, compareAll(t, s, schemas.Batter).Differences)
 }
 
 func compareAll(t *testing.T, s *Sink, side schemas.Side) pgadmin.TotalsReport {
