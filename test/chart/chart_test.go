@@ -63,7 +63,7 @@ func TestWhatIsThere(t *testing.T) {
 	}
 	require.Equal(t, []int{1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0}, count(rendered(t, "minimal")))
 	require.Equal(t, []int{1, 1, 1, 2, 2, 3, 0, 0, 1, 1, 0, 0}, count(rendered(t, "default")))
-	require.Equal(t, []int{1, 1, 1, 3, 2, 4, 2, 1, 1, 1, 1, 2}, count(rendered(t, "all")))
+	require.Equal(t, []int{1, 1, 1, 3, 2, 5, 2, 1, 1, 1, 1, 3}, count(rendered(t, "all")))
 	require.Equal(t, []int{1, 1, 1, 3, 2, 3, 1, 1, 1, 1, 2, 0}, count(rendered(t, "keda")))
 }
 
@@ -129,7 +129,7 @@ func TestTheHookComesFirst(t *testing.T) {
 
 // A night trains each model once, with the limits of the values and the rights of a processor.
 func TestNightsOfRefits(t *testing.T) {
-	jobs := rendered(t, "all").CronJobs
+	jobs := rendered(t, "all").CronJobs[1:]
 	require.Equal(t, "league-refit-archetypes", jobs[0].Name)
 	require.Equal(t, "league-refit-self-pitcher", jobs[1].Name)
 	for i, model := range []string{"archetypes", "self-pitcher"} {
@@ -149,8 +149,36 @@ func TestNightsOfRefits(t *testing.T) {
 	values["refit"] = map[string]any{"enabled": true, "models": []any{strings.Repeat("m", 40)}}
 	m, err := Render(loaded(t), values)
 	require.NoError(t, err)
-	require.LessOrEqual(t, len(m.CronJobs[0].Name), 52, "Kubernetes adds 11 characters to a job's name")
+	for _, job := range m.CronJobs {
+		require.LessOrEqual(t, len(job.Name), 52, "Kubernetes adds 11 characters to a job's name")
+	}
 	require.Empty(t, m.Check(secrets...))
+}
+
+// The archive is written by a job that gets its storage, its credentials and no more.
+func TestTheArchiveIsAJob(t *testing.T) {
+	job := rendered(t, "all").CronJobs[0]
+	require.Equal(t, "league-archive", job.Name)
+	require.EqualValues(t, "Forbid", job.Spec.ConcurrencyPolicy)
+	pod := job.Spec.JobTemplate.Spec.Template.Spec
+	require.Equal(t, []string{"archive", "--once"}, pod.Containers[0].Args)
+	require.Equal(t, "league-connections", pod.Containers[0].EnvFrom[0].SecretRef.Name)
+	env := map[string]string{}
+	for _, e := range pod.Containers[0].Env {
+		env[e.Name] = e.Value
+	}
+	require.Equal(t, "s3://league/raw?region=us-east-2", env["PITCHSTREAM_ARCHIVE"])
+	for _, v := range pod.Volumes {
+		if v.Secret != nil && v.Name == "secrets" {
+			require.Len(t, v.Secret.Items, 1, "no connection of Postgres or Redis")
+		}
+	}
+	values := valuesOf(t, "default")
+	values["archive"] = map[string]any{"enabled": true, "url": "gs://league/raw"}
+	m, err := Render(loaded(t), values)
+	require.NoError(t, err)
+	require.Empty(t, m.Check(secrets...))
+	require.Empty(t, m.CronJobs[0].Spec.JobTemplate.Spec.Template.Spec.Containers[0].EnvFrom)
 }
 
 func TestValuesThatAreRefused(t *testing.T) {
@@ -161,6 +189,8 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"no Secret":         {"secrets: {existingSecret: \"\"}", "secrets.existingSecret"},
 		"a time span":       {"processor: {sessionTimeout: \"45\"}", "sessionTimeout"},
 		"a schedule":        {"refit: {schedule: nightly}", "schedule"},
+		"no storage":        {"archive: {enabled: true}", "archive.url"},
+		"a password":        {"archive: {url: \"s3://key:secret@bucket\"}", "url"},
 		"a model's name":    {"refit: {models: [\"x y\"]}", "models"},
 		"a share":           {"refit: {minAgreement: 2}", "minAgreement"},
 		"an ingress's host": {"api: {ingress: {enabled: true}}", "api.ingress.host"},

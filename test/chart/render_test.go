@@ -3,6 +3,7 @@ package chart
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -60,6 +61,8 @@ func Render(c *chart.Chart, values map[string]any) (*Manifests, error) {
 			}
 		}
 	}
+	// The files come in no order.
+	slices.SortFunc(m.CronJobs, func(a, b batchv1.CronJob) int { return strings.Compare(a.Name, b.Name) })
 	return m, nil
 }
 
